@@ -1,0 +1,29 @@
+import { median } from './stats.mjs';
+
+/** Measures the sides in turn (A B A B …), since the machine is never quiet for long: {side: [result per round]}. */
+export async function interleave(sides, rounds, measure) {
+  const results = Object.fromEntries(Object.keys(sides).map((name) => [name, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, side] of Object.entries(sides)) results[name].push(await measure(side, round, name));
+  }
+  return results;
+}
+
+/** The median of the ratios of neighbours in time, and the medians of both sides. */
+export function compare(ours, baseline, pick) {
+  return {
+    ours: median(ours.map(pick)),
+    baseline: median(baseline.map(pick)),
+    ratio: median(ours.map((result, i) => pick(result) / pick(baseline[i]))),
+  };
+}
+
+/** The target of a ratio. */
+export function atLeast(value, target) {
+  return { target: `≥ ${target} ×`, ok: value >= target };
+}
+
+/** The target of a ratio (unit ×, the default) or of the figure itself. */
+export function atMost(value, target, unit = '×') {
+  return { target: `≤ ${target} ${unit}`, ok: value <= target };
+}

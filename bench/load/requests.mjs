@@ -1,0 +1,64 @@
+// The requests of the benchmark as text. Every write differs from all before it: an equal PUT would be no work for a
+// server that notices. All contents have the same length, so all frames have.
+import { nowUs } from './child.mjs';
+
+/** Once in every content and nowhere else in a frame or event, so that deliveries are counted by counting it. */
+export const MARK = 0x5e;
+export const STAMP_DIGITS = 16;
+const FILLER = ' The quick brown fox jumps over the lazy dog; a message of usual length.';
+const JSON_HEAD = 'Host: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ';
+let counter = 0;
+
+function makeContent() {
+  counter += 1;
+  const stamp = String(Math.round(nowUs())).padStart(STAMP_DIGITS, '0');
+  return `^${stamp} ${String(counter).padStart(10, '0')}${FILLER}`;
+}
+
+function makeWrite(line, body) {
+  return `${line} HTTP/1.1\r\n${JSON_HEAD}${body.length}\r\n\r\n${body}`;
+}
+
+function makeRead(path) {
+  return `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
+}
+
+/** Each maker takes {ids, titles, prefix, listQuery} once and gives a function that makes the next request. */
+export const makers = {
+  get: ({ ids }) => {
+    let i = 0;
+    return () => {
+      i = (i + 7919) % ids;
+      return makeRead(`/my-app/Message/msg-${i}`);
+    };
+  },
+  list: ({ titles, listQuery }) => {
+    let i = 0;
+    return () => {
+      i = (i + 7) % titles;
+      return makeRead(`/my-app/Note?${listQuery}title-${i}&limit=20`);
+    };
+  },
+  put: ({ ids }) => {
+    let i = 0;
+    return () => {
+      i = (i + 1) % ids;
+      return makeWrite(`PUT /my-app/Message/msg-${i}`, `{"title":"Hello","content":"${makeContent()}"}`);
+    };
+  },
+  patch: ({ ids }) => {
+    let i = 0;
+    return () => {
+      i = (i + 1) % ids;
+      return makeWrite(`PATCH /my-app/Message/msg-${i}`, `{"content":"${makeContent()}"}`);
+    };
+  },
+  post: ({ prefix }) => {
+    let i = 0;
+    return () => {
+      const id = `${prefix}-${i++}`;
+      return makeWrite('POST /my-app/Message', `{"id":"${id}","title":"Hello","content":"${makeContent()}"}`);
+    };
+  },
+  live: () => () => makeRead('/health/live'),
+};

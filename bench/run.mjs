@@ -1,0 +1,90 @@
+// npm run bench [-- names…] [--quick] [--self] [--json file]: see README.md.
+import { existsSync, statfsSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { parseArgs } from 'node:util';
+import { CORE_OF_LOAD, killAll, pinSelf } from './lib/process.mjs';
+import { printTable } from './lib/table.mjs';
+import { startLoad } from './load/child.mjs';
+import { startHandwritten, startTablecast } from './servers/start.mjs';
+
+const CASES = ['http', 'fanout', 'latency', 'own-record', 'memory', 'start'];
+const TMPFS = 0x01021994;
+
+const { values: options, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    self: { type: 'boolean', default: false },
+    json: { type: 'string' },
+  },
+});
+const unknown = names.filter((name) => !CASES.includes(name));
+if (unknown.length > 0) stop(`unknown case ${unknown.join(', ')}; there are: ${CASES.join(', ')}`);
+if (!options.self && !existsSync(new URL('../dist/cli.js', import.meta.url)))
+  stop('dist/cli.js is missing: npm run build');
+if (statfsSync(process.env.BENCH_DIR ?? tmpdir()).type === TMPFS) {
+  stop('the temporary directory is in memory, where fsync costs nothing: set BENCH_DIR to a directory on a disk');
+}
+
+process.on('exit', killAll);
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
+if (!pinSelf(CORE_OF_LOAD)) console.log('taskset is not available: server and load are not pinned apart');
+
+const began = performance.now();
+const rows = [];
+const failures = [];
+for (const name of CASES) {
+  if (names.length > 0 && !names.includes(name)) continue;
+  const from = performance.now();
+  await runCase(name);
+  console.error(`${name}: ${((performance.now() - from) / 1000).toFixed(1)} s`);
+}
+console.log(
+  `\nours : ${options.self ? 'the baseline itself (every ratio should be near 1)' : 'Tablecast, durability full'}`,
+);
+console.log(`${options.quick ? 'quick' : 'full'} run, ${((performance.now() - began) / 1000).toFixed(0)} s\n`);
+printTable(rows);
+for (const failure of failures) console.log(`\nNOT MEASURED ${failure}`);
+if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ rows, failures }, null, 2)}\n`);
+process.exit(failures.length > 0 ? 1 : 0);
+
+/** Runs one case with fresh generators and servers; a failure is noted and the other cases still run. */
+async function runCase(name) {
+  const servers = new Map();
+  const [http, probe, subs] = [startLoad('http.mjs'), startLoad('http.mjs'), startLoad('subscribers.mjs')];
+  const bench = {
+    quick: options.quick,
+    http,
+    probe,
+    subs,
+    startOurs: options.self ? startHandwritten : startTablecast,
+    row: (row) => rows.push(row),
+    async start(key, make) {
+      const server = await make();
+      servers.set(key, server);
+      return server;
+    },
+    async stop(key) {
+      await servers.get(key)?.stop();
+      servers.delete(key);
+    },
+    async subscribe(group, server, { kind, count, path = '/my-app/Message' }) {
+      const { port, heartbeat } = server;
+      await subs.call('open', { name: group, port, kind, count, path, heartbeat });
+    },
+  };
+  try {
+    const { run } = await import(`./cases/${name}.mjs`);
+    await run(bench);
+  } catch (error) {
+    failures.push(`${name}: ${error.stack}`);
+  } finally {
+    await Promise.allSettled([http.stop(), probe.stop(), subs.stop()]);
+    await Promise.allSettled([...servers.values()].map((server) => server.stop()));
+  }
+}
+
+function stop(message) {
+  console.error(message);
+  process.exit(2);
+}

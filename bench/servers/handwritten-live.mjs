@@ -1,0 +1,61 @@
+// The live half of the baseline: plain ws and SSE on the table and on each record, a loop over the sockets per write.
+import { WebSocketServer } from 'ws';
+
+const TABLE = '/my-app/Message';
+
+export function startLive(app) {
+  const sockets = new Set();
+  const streams = new Set();
+  const socketOfRecord = new Map();
+  const server = new WebSocketServer({ noServer: true, perMessageDeflate: false });
+  let seq = Date.now() * 1000;
+
+  app.server.on('upgrade', (request, socket, head) => {
+    server.handleUpgrade(request, socket, head, (ws) => {
+      const id = request.url.startsWith(`${TABLE}/`) ? request.url.slice(TABLE.length + 1) : undefined;
+      ws.on('error', () => ws.terminate());
+      if (id === undefined) {
+        sockets.add(ws);
+        ws.on('close', () => sockets.delete(ws));
+      } else {
+        socketOfRecord.set(id, ws);
+        ws.on('close', () => socketOfRecord.delete(id));
+      }
+      ws.send('{"type":"ready"}');
+    });
+  });
+
+  app.get(TABLE, (request, reply) => {
+    if (request.headers.accept !== 'text/event-stream') return reply.code(404).send();
+    reply.hijack();
+    const stream = reply.raw;
+    stream.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
+    streams.add(stream);
+    stream.on('close', () => streams.delete(stream));
+    stream.write('event: ready\ndata: {"type":"ready"}\n\n');
+  });
+
+  function publish(record) {
+    const own = socketOfRecord.get(record.id);
+    if (own === undefined && sockets.size === 0 && streams.size === 0) return;
+    seq += 1;
+    if (own !== undefined || sockets.size > 0) {
+      // A buffer made once: ws would otherwise convert the same string again for every socket.
+      const frame = Buffer.from(JSON.stringify(makeFrame(record, seq)));
+      own?.send(frame, { binary: false });
+      for (const ws of sockets) {
+        if (ws.readyState === ws.OPEN) ws.send(frame, { binary: false });
+      }
+    }
+    if (streams.size > 0) {
+      const event = Buffer.from(`event: update\nid: ${seq}\ndata: ${JSON.stringify(record)}\n\n`);
+      for (const stream of streams) stream.write(event);
+    }
+  }
+  return { publish };
+}
+
+function makeFrame(record, seq) {
+  const timestamp = new Date().toISOString();
+  return { message_type: 'Update', data: record, id: record.id, timestamp, seq, op: 'update' };
+}

@@ -1,0 +1,135 @@
+// Starts the two kinds of server behind one shape: {name, port, pid, child, write(kind), stop()}.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CORE_OF_SERVER, findPort, startNode, stopNode, waitFor200 } from '../lib/process.mjs';
+
+export const TITLES = 500;
+const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+const HANDWRITTEN = fileURLToPath(new URL('handwritten.mjs', import.meta.url));
+const COLLECT = fileURLToPath(new URL('../lib/collect.mjs', import.meta.url));
+const SCHEMA = `type Message @table(database: "bench") @export(rest: true ws: true sse: true) {
+  id: ID! @primaryKey
+  title: String!
+  content: String!
+}
+type Note @table(database: "bench") @export(rest: true) {
+  id: ID! @primaryKey
+  title: String! @indexed
+  content: String!
+}
+`;
+
+/** `options`: messages and notes to seed, synchronous (baseline only), collect (start with --expose-gc). */
+export async function startHandwritten(options = {}) {
+  const dir = makeDir();
+  const open = async () => {
+    const port = await findPort();
+    const args = ['--port', port, '--file', join(dir, 'bench.db'), '--synchronous', options.synchronous ?? 'FULL'];
+    const seed = ['--messages', options.messages ?? 0, '--notes', options.notes ?? 0, '--titles', TITLES];
+    const child = startServer([HANDWRITTEN, ...args, ...seed].map(String), options);
+    return { port, child };
+  };
+  return start({
+    name: `hand-written ${options.synchronous ?? 'FULL'}`,
+    dir,
+    open,
+    listQuery: 'title=',
+    heartbeat: false,
+  });
+}
+
+export async function startTablecast(options = {}) {
+  const dir = makeDir();
+  const app = join(dir, 'my-app');
+  mkdirSync(app);
+  writeFileSync(join(app, 'schema.graphql'), SCHEMA);
+  const open = async () => {
+    const port = await findPort();
+    writeFileSync(join(app, 'config.yaml'), makeConfig(port));
+    const child = startServer([CLI, 'start', app], options);
+    return { port, child };
+  };
+  const server = await start({ name: 'Tablecast', dir, open, listQuery: 'title==', heartbeat: true });
+  await post(server.port, 'Message', options.messages ?? 0, (i) => makeSeed(`msg-${i}`, 'Hello', `seed ${i}`));
+  await post(server.port, 'Note', options.notes ?? 0, (i) =>
+    makeSeed(`note-${i}`, `title-${i % TITLES}`, `seed ${i}`.padEnd(100, '.')),
+  );
+  return server;
+}
+
+function startServer(args, options) {
+  const collect = options.collect === true ? ['--expose-gc', '--import', COLLECT] : [];
+  return startNode([...collect, ...args], { core: CORE_OF_SERVER });
+}
+
+async function start({ name, dir, open, listQuery, heartbeat }) {
+  const server = { name, listQuery, heartbeat };
+  server.open = async () => {
+    const { port, child } = await open();
+    Object.assign(server, { port, child, pid: child.pid });
+  };
+  /** Stops and starts on the same data; gives the milliseconds from the spawn to the first 200 on a record. */
+  server.restart = async () => {
+    await stopNode(server.child);
+    const from = performance.now();
+    await server.open();
+    const url = `http://127.0.0.1:${server.port}/my-app/Message/msg-1`;
+    await waitFor200(url, { everyMs: 5, timeoutMs: 15_000, child: server.child });
+    return performance.now() - from;
+  };
+  server.stop = async () => {
+    await stopNode(server.child);
+    rmSync(dir, { recursive: true, force: true });
+  };
+  try {
+    await server.open();
+    const url = `http://127.0.0.1:${server.port}/health/ready`;
+    await waitFor200(url, { everyMs: 20, timeoutMs: 15_000, child: server.child });
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return server;
+}
+
+function makeDir() {
+  return mkdtempSync(join(process.env.BENCH_DIR ?? tmpdir(), 'tablecast-bench-'));
+}
+
+// The limits are for people; the benchmark comes as thousands of clients from one machine. The baseline has no log either.
+function makeConfig(port) {
+  return `app_id: my-app
+host: 127.0.0.1
+port: ${port}
+rest: true
+ws: true
+sse: true
+schemas:
+  - schema.graphql
+logging:
+  level: error
+limits:
+  connections: 20000
+  messages_per_second: 100000
+  messages_burst: 100000
+`;
+}
+
+function makeSeed(id, title, content) {
+  return { id, title, content };
+}
+
+async function post(port, table, count, make) {
+  for (let from = 0; from < count; from += 100) {
+    const body = Array.from({ length: Math.min(100, count - from) }, (_, i) => make(from + i));
+    const response = await fetch(`http://127.0.0.1:${port}/my-app/${table}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    if (response.status !== 201) throw new Error(`seeding ${table}: ${response.status} ${await response.text()}`);
+    await response.arrayBuffer();
+  }
+}

@@ -1,0 +1,157 @@
+import type { AddressInfo } from 'node:net';
+import { mkdirSync } from 'node:fs';
+import type { FastifyInstance } from 'fastify';
+import { loadApplications } from './config/applications.ts';
+import type { AppConfig, ServerConfig } from './config/config.ts';
+import { type Application, openApplication } from './resources/application.ts';
+import { loadPlan } from './schema/build.ts';
+import type { Plan, TransportName } from './schema/plan.ts';
+import { Admission } from './server/admission.ts';
+import { type Lifecycle, registerHealth } from './server/health.ts';
+import { createHttpServer } from './server/http-server.ts';
+import { registerMetrics } from './server/metrics.ts';
+import { registerNotFound } from './server/not-found.ts';
+import { registerWeb } from './server/web.ts';
+import { describeMetrics } from './start-metrics.ts';
+import { TRANSPORT_LOADERS } from './transports/index.ts';
+import type { Endpoint, Transport } from './transports/transport.ts';
+
+export interface StartOptions {
+  /** An application folder, or a folder of them. */
+  readonly dir: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Schema changes that lose data are made instead of refused. */
+  readonly allowDestructive: boolean;
+}
+
+export interface RunningServer {
+  /** Where it listens, with the port that was taken. */
+  readonly url: string;
+  readonly log: FastifyInstance['log'];
+  /** How long `close` may take, in milliseconds, before the process had better be ended. */
+  readonly shutdownTimeout: number;
+  /** Stops without losing anything: no new requests, streams told to come back, writes finished, store closed. */
+  close(): Promise<void>;
+}
+
+interface OpenApp {
+  readonly config: AppConfig;
+  readonly application: Application;
+}
+
+/** Starts everything, in this order; `close` runs it backwards. Throws StartError before anything is created. */
+export async function startServer({ dir, env, allowDestructive }: StartOptions): Promise<RunningServer> {
+  const { server: config, apps, notices } = loadApplications(dir, env);
+  const plans = apps.map((app) => loadPlan(app));
+  const lifecycle: Lifecycle = { ready: false, stopping: false };
+  for (const { dataDir } of apps) mkdirSync(dataDir, { recursive: true });
+  const server = await createHttpServer(config, { dataDir: apps[0]?.dataDir ?? dir, lifecycle });
+  const onError = (error: unknown) => server.log.error({ err: error }, 'fault');
+  const opened: OpenApp[] = [];
+  const transports: Transport[] = [];
+  const close = async () => stop(lifecycle, { server, transports, opened, timeout: config.limits.shutdown });
+  try {
+    for (const [index, app] of apps.entries()) {
+      const plan = plans[index] as Plan;
+      opened.push({ config: app, application: await openApplication({ app, server: config, plan, allowDestructive, onError }) });
+    }
+    const admission = new Admission(config.limits.connections);
+    transports.push(...(await registerTransports(server, opened, { config, admission })));
+    registerHealth(server, lifecycle);
+    registerMetrics(server, describeMetrics({ transports, applications: opened.map(({ application }) => application) }));
+    for (const { config: app } of opened) if (app.web) await registerWeb(server, { path: `/${app.appId}`, dir: app.web });
+    registerNotFound(server, knownPaths(opened));
+    await listen(server, config);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  lifecycle.ready = true;
+  const url = urlOf(server, config);
+  announce(server, { url, config, opened, notices });
+  return { url, log: server.log, shutdownTimeout: config.limits.shutdown, close };
+}
+
+async function registerTransports(
+  server: FastifyInstance,
+  opened: readonly OpenApp[],
+  context: { config: ServerConfig; admission: Admission },
+): Promise<Transport[]> {
+  const transports: Transport[] = [];
+  for (const name of Object.keys(TRANSPORT_LOADERS) as TransportName[]) {
+    const endpoints = opened.flatMap((app) => endpointsOf(app, name));
+    if (endpoints.length === 0) continue;
+    const create = await TRANSPORT_LOADERS[name]();
+    const transport = create(context);
+    await transport.register(server, endpoints);
+    transports.push(transport);
+  }
+  return transports;
+}
+
+function endpointsOf({ config, application }: OpenApp, transport: TransportName): Endpoint[] {
+  const { resources, planTag } = application;
+  return [...resources]
+    .filter(([, { table }]) => table.transports.has(transport))
+    .map(([name, resource]) => ({ path: `/${config.appId}/${name}`, resource, planTag }));
+}
+
+function knownPaths(opened: readonly OpenApp[]): { path: string; rest: boolean }[] {
+  return opened.flatMap(({ config, application }) =>
+    [...application.resources].map(([name, { table }]) => ({
+      path: `/${config.appId}/${name}`,
+      rest: table.transports.has('rest'),
+    })),
+  );
+}
+
+async function listen(server: FastifyInstance, { host, port }: ServerConfig): Promise<void> {
+  await server.listen({ host, port, listenTextResolver: (address) => `bound to ${address}` });
+}
+
+function urlOf(server: FastifyInstance, { host, tls }: ServerConfig): string {
+  const { port } = server.server.address() as AddressInfo;
+  return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+interface Announcement {
+  readonly url: string;
+  readonly config: ServerConfig;
+  readonly opened: readonly OpenApp[];
+  readonly notices: readonly string[];
+}
+
+function announce({ log }: FastifyInstance, { url, config, opened, notices }: Announcement): void {
+  for (const notice of notices) log.warn(notice);
+  for (const { config: app, application } of opened) {
+    for (const { name, switchedOff } of application.plan.tables) {
+      for (const { transport, by } of switchedOff) {
+        log.info({ app: app.appId, table: name, transport, by }, 'transport is off');
+      }
+    }
+  }
+  log.warn({ host: config.host }, 'there is no authentication: whoever reaches this address may use what is public');
+  log.info({ url, apps: opened.map(({ config: app }) => app.appId) }, 'listening');
+}
+
+interface Running {
+  readonly server: FastifyInstance;
+  readonly transports: readonly Transport[];
+  readonly opened: readonly OpenApp[];
+  readonly timeout: number;
+}
+
+async function stop(lifecycle: Lifecycle, { server, transports, opened, timeout }: Running): Promise<void> {
+  if (lifecycle.stopping) return;
+  lifecycle.stopping = true;
+  server.log.info('stopping');
+  for (const transport of transports) transport.stop();
+  const deadline = setTimeout(() => {
+    for (const transport of transports) transport.abort();
+    server.server.closeAllConnections();
+  }, timeout);
+  await server.close();
+  clearTimeout(deadline);
+  for (const { application } of opened.toReversed()) await application.close();
+  server.log.info('stopped');
+}

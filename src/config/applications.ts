@@ -1,0 +1,91 @@
+import { readdirSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import type { AppConfig, ServerConfig } from './config.ts';
+import { deepFreeze } from './deep-freeze.ts';
+import type { Environment } from './interpolate.ts';
+import { CONFIG_FILE, loadApp, loadConfig, loadServer, readSettings, SCHEMA_FILE } from './load.ts';
+import { kindOf } from './paths.ts';
+import { Report } from './report.ts';
+import { diagnoseFile, readSource, SourceFile } from './source.ts';
+
+export interface Applications {
+  readonly server: ServerConfig;
+  readonly apps: readonly AppConfig[];
+  /** For the start-up log: what is in the files and has no effect. */
+  readonly notices: readonly string[];
+}
+
+/**
+ * Reads one application, or a folder whose sub-folders are applications. Throws a StartError with every mistake of
+ * every file; creates nothing.
+ */
+export function loadApplications(dir: string, env: Environment): Applications {
+  const folder = resolve(dir);
+  const kind = kindOf(folder);
+  const report = new Report();
+  if (kind !== 'folder') {
+    report.add(diagnoseFile(dir, kind === undefined ? 'does not exist' : 'is not a folder'));
+    report.throwIfAny();
+  }
+  const members = isApplication(folder)
+    ? []
+    : listSubFolders(folder).filter((name) => isApplication(join(folder, name)));
+  if (isApplication(folder)) {
+    const { server, app } = loadConfig(folder, env);
+    return deepFreeze({ server, apps: [app], notices: [] });
+  }
+  if (members.length === 0) {
+    const message = `is no application, and has none in its folders: there is no ${SCHEMA_FILE}`;
+    report.add(diagnoseFile(dir, message, `write ${join(dir, SCHEMA_FILE)}, or name another folder`));
+    report.throwIfAny();
+  }
+  return loadFolder(folder, members, { report, env });
+}
+
+function loadFolder(
+  folder: string,
+  members: readonly string[],
+  { report, env }: { report: Report; env: Environment },
+): Applications {
+  const settings = readSettings(folder, { report, env, role: 'folder', shown: CONFIG_FILE });
+  const server = loadServer(folder, settings);
+  const notices: string[] = [];
+  const byId = new Map<string, string>();
+  const byData = new Map<string, string>();
+  const apps = members.map((name) => {
+    const own = readSettings(join(folder, name), { report, env, role: 'member', shown: `${name}/${CONFIG_FILE}` });
+    const app = loadApp(join(folder, name), own);
+    notices.push(...own.ignored);
+    const sameId = byId.get(app.appId);
+    if (sameId !== undefined) {
+      own.wrong('app_id', {
+        message: `app_id "${app.appId}" is also that of ${sameId}`,
+        hint: 'give it another app_id',
+      });
+    }
+    const sameData = byData.get(app.dataDir);
+    if (sameData !== undefined) {
+      own.wrong('data_dir', { message: `the data folder is also that of ${sameData}`, hint: 'give each its own' });
+    }
+    byId.set(app.appId, name);
+    byData.set(app.dataDir, name);
+    return app;
+  });
+  report.throwIfAny();
+  return deepFreeze({ server, apps, notices });
+}
+
+/** An application has schema.graphql, or a config.yaml that names its schemas. */
+function isApplication(folder: string): boolean {
+  if (kindOf(join(folder, SCHEMA_FILE)) === 'file') return true;
+  const source = readSource(join(folder, CONFIG_FILE), { shown: CONFIG_FILE, maxBytes: 1024 ** 2 });
+  // Without parsing: a file with mistakes is still that of an application, and its mistakes are told later.
+  return source instanceof SourceFile && /^(?:schemas|"schemas"|'schemas')[ \t]*:/m.test(source.text);
+}
+
+function listSubFolders(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => !basename(name).startsWith('.') && name !== 'node_modules')
+    .filter((name) => kindOf(join(folder, name)) === 'folder')
+    .toSorted();
+}

@@ -1,0 +1,39 @@
+/** A place in a file that a person wrote. Lines and columns count from 1; line 0 is the file as a whole. */
+export interface SourceLocation {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** One mistake in schema or configuration. `hint` says what to write instead. */
+export interface Diagnostic {
+  readonly at: SourceLocation;
+  readonly message: string;
+  readonly hint?: string;
+  /** The source line, shown with a caret below the column. */
+  readonly sourceLine?: string;
+}
+
+/** Thrown at start with every mistake found, so that a person mends them in one go. Nothing was created. */
+export class StartError extends Error {
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(diagnostics: readonly Diagnostic[]) {
+    super(diagnostics.map(formatDiagnostic).join('\n\n'));
+    this.name = 'StartError';
+    this.diagnostics = diagnostics;
+  }
+}
+
+/** `file:line:column message`, the source line with a caret, and the hint. */
+export function formatDiagnostic({ at, message, hint, sourceLine }: Diagnostic): string {
+  const place = at.line === 0 ? at.file : `${at.file}:${at.line}:${at.column}`;
+  const lines = [`${place} ${message}`];
+  if (sourceLine !== undefined) {
+    const gutter = `  ${at.line} | `;
+    const indent = sourceLine.slice(0, at.column - 1).replace(/[^\t]/g, ' ');
+    lines.push(gutter + sourceLine, `${' '.repeat(gutter.length)}${indent}^`);
+  }
+  if (hint !== undefined) lines.push(`  ${hint}`);
+  return lines.join('\n');
+}

@@ -1,0 +1,135 @@
+import { basename, join, resolve } from 'node:path';
+import type { AppConfig, Config, ServerConfig, Tls } from './config.ts';
+import { deepFreeze } from './deep-freeze.ts';
+import type { Environment } from './interpolate.ts';
+import { APP_KEYS, SERVER_KEYS } from './keys.ts';
+import { findInside, isInside, kindOf } from './paths.ts';
+import { Report } from './report.ts';
+import { type FileRole, Settings } from './settings.ts';
+import { readSource, SourceFile } from './source.ts';
+
+export const CONFIG_FILE = 'config.yaml';
+export const SCHEMA_FILE = 'schema.graphql';
+const LARGEST_CONFIG = 1024 ** 2;
+const DEFAULT_WEB = 'web';
+
+// The first segments of URLs that are the server's own.
+const RESERVED_APP_IDS: ReadonlySet<string> = new Set(['api', 'health', 'metrics', 'socket.io']);
+
+export interface FolderOptions {
+  readonly report: Report;
+  readonly env: Environment;
+  readonly role: FileRole;
+  /** How config.yaml is called in diagnostics. */
+  readonly shown: string;
+}
+
+/** Reads config.yaml of one application that runs alone. Throws a StartError with every mistake; creates nothing. */
+export function loadConfig(dir: string, env: Environment): Config {
+  const report = new Report();
+  const folder = resolve(dir);
+  const settings = readSettings(folder, { report, env, role: 'alone', shown: CONFIG_FILE });
+  const config = { server: loadServer(folder, settings), app: loadApp(folder, settings) };
+  report.throwIfAny();
+  return deepFreeze(config);
+}
+
+/** What config.yaml of the folder says; without the file, nothing but defaults. */
+export function readSettings(folder: string, options: FolderOptions): Settings {
+  const { shown, report } = options;
+  const source = readSource(join(folder, CONFIG_FILE), { shown, maxBytes: LARGEST_CONFIG });
+  if (source === undefined || source instanceof SourceFile) return new Settings(shown, source, options);
+  report.add(source);
+  return new Settings(shown, undefined, options);
+}
+
+export function loadServer(folder: string, settings: Settings): ServerConfig {
+  const server = settings.build(SERVER_KEYS);
+  const { limits, channels } = server;
+  if (!isLoopback(server.host) && server.auth === undefined) {
+    settings.wrong('host', {
+      message: `host "${server.host}" can be reached from other machines, and nobody is asked who they are`,
+      hint: 'write `auth: none` to say that this is meant, or `host: 127.0.0.1`',
+    });
+  }
+  if (limits.pageDefault > limits.pageMax) {
+    settings.wrong('limits.page_default', { message: 'limits.page_default is larger than limits.page_max' });
+  }
+  if (channels.pongTimeout <= channels.pingInterval) {
+    settings.wrong('channels.pong_timeout', {
+      message: 'channels.pong_timeout must be longer than channels.ping_interval',
+      hint: 'an idle client would be ended before it is pinged',
+    });
+  }
+  return { ...server, tls: findCertificate(folder, server.tls, settings) };
+}
+
+export function loadApp(folder: string, settings: Settings): AppConfig {
+  const app = settings.build(APP_KEYS);
+  const web = findWeb(folder, app.web, settings);
+  const dataDir = resolve(folder, app.dataDir);
+  const dataKind = kindOf(dataDir);
+  if (dataKind !== undefined && dataKind !== 'folder') {
+    settings.wrong('data_dir', { message: `"${app.dataDir}" is not a folder` });
+  }
+  const schemas = findSchemas(folder, app.schemas, settings);
+  for (const path of [dataDir, ...schemas]) {
+    // What is inside the web folder is served to everybody.
+    if (web === undefined || !isInside(web, path)) continue;
+    settings.wrong('web', {
+      message: `everything in "${app.web ?? DEFAULT_WEB}" is served, and ${path === dataDir ? 'the data' : 'a schema'} is in it`,
+      hint: 'give the static files a folder of their own',
+    });
+    break;
+  }
+  return { ...app, appId: findAppId(folder, app.appId, settings), dir: folder, schemas, web, dataDir };
+}
+
+/** 127.0.0.0/8, ::1 and localhost: nobody on another machine can connect. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function findAppId(folder: string, written: string | undefined, settings: Settings): string {
+  const appId = written ?? basename(folder);
+  const what = written === undefined ? `the folder's name "${appId}"` : `app_id "${appId}"`;
+  const hint = written === undefined ? 'name the application: `app_id: my-app`' : 'for example `app_id: my-app`';
+  if (!/^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$/.test(appId)) {
+    const message = `${what} cannot stand in a URL: only letters, digits, "-", "_" and ".", not first "."`;
+    settings.wrong('app_id', { message, hint });
+  } else if (RESERVED_APP_IDS.has(appId.toLowerCase())) {
+    settings.wrong('app_id', { message: `${what} is used by the server itself`, hint });
+  }
+  return appId;
+}
+
+function findSchemas(folder: string, written: readonly string[], settings: Settings): string[] {
+  const found = written.map((name, index) => {
+    const reading = findInside(folder, name, 'file');
+    if ('value' in reading) return reading.value;
+    const hint = settings.has('schemas') ? reading.hint : 'write the tables there, or name the files under `schemas:`';
+    settings.wrong('schemas', { message: reading.message, ...(hint ? { hint } : {}) }, index);
+    return join(folder, name);
+  });
+  const twice = found.findIndex((path, index) => found.indexOf(path) !== index);
+  if (twice >= 0) settings.wrong('schemas', { message: `"${written[twice]}" is listed twice` }, twice);
+  return found;
+}
+
+function findWeb(folder: string, written: string | undefined, settings: Settings): string | undefined {
+  if (written === undefined && kindOf(join(folder, DEFAULT_WEB)) !== 'folder') return undefined;
+  const reading = findInside(folder, written ?? DEFAULT_WEB, 'folder');
+  if ('value' in reading) return reading.value;
+  settings.wrong('web', reading);
+  return undefined;
+}
+
+function findCertificate(folder: string, tls: Tls | undefined, settings: Settings): Tls | undefined {
+  if (tls === undefined || tls === 'auto') return tls;
+  const certificate = resolve(folder, tls.certificate);
+  const privateKey = resolve(folder, tls.privateKey);
+  for (const path of [certificate, privateKey]) {
+    if (kindOf(path) !== 'file') settings.wrong('tls', { message: `tls: file "${path}" does not exist` });
+  }
+  return { certificate, privateKey };
+}

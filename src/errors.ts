@@ -1,0 +1,91 @@
+/**
+ * Every failure a client can see: its name, its HTTP status and its title. A code is never reused for
+ * something else; `test/errors.test.ts` holds this table equal to the one in PROTOCOL.md.
+ */
+export const ERRORS = {
+  BAD_REQUEST: { status: 400, title: 'Malformed request' },
+  INVALID_JSON: { status: 400, title: 'Body is not valid JSON' },
+  INVALID_MESSAGE: { status: 400, title: 'Message is not one this channel takes' },
+  INVALID_QUERY: { status: 400, title: 'Query parameters are not valid' },
+  INVALID_ID: { status: 400, title: 'Id is not valid' },
+  INVALID_POSITION: { status: 400, title: 'Position is not a seq' },
+  VALIDATION_ERROR: { status: 400, title: 'Record does not match the schema' },
+  TOO_DEEP: { status: 400, title: 'JSON is nested too deeply' },
+  TOO_WIDE: { status: 400, title: 'JSON object has too many keys' },
+  UNAUTHORIZED: { status: 401, title: 'Credentials needed' },
+  FORBIDDEN: { status: 403, title: 'Not allowed' },
+  NOT_FOUND: { status: 404, title: 'Not found' },
+  METHOD_NOT_ALLOWED: { status: 405, title: 'Method not allowed here' },
+  NOT_ACCEPTABLE: { status: 406, title: 'No acceptable representation' },
+  REQUEST_TIMEOUT: { status: 408, title: 'Request took too long' },
+  CONFLICT: { status: 409, title: 'Conflicts with a stored record' },
+  PRECONDITION_FAILED: { status: 412, title: 'Record has changed' },
+  BODY_TOO_LARGE: { status: 413, title: 'Body is too large' },
+  URL_TOO_LONG: { status: 414, title: 'URL is too long' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'Media type is not supported' },
+  UPGRADE_REQUIRED: { status: 426, title: 'WebSocket version 13 is required' },
+  RATE_LIMITED: { status: 429, title: 'Too many messages' },
+  HEADERS_TOO_LARGE: { status: 431, title: 'Header fields are too large' },
+  INTERNAL: { status: 500, title: 'Internal error' },
+  SLOW_CLIENT: { status: 503, title: 'Stream made no progress' },
+  OVERLOADED: { status: 503, title: 'Too busy' },
+  STOPPING: { status: 503, title: 'Server is stopping' },
+  STORAGE_BUSY: { status: 503, title: 'Storage is held by another process' },
+  STORAGE_FULL: { status: 503, title: 'Storage is full or read-only' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** One wrong member of a record or message: `field` is its path (`address.city`, `tags[2]`, `[3].title`). */
+export interface FieldError {
+  readonly field: string;
+  readonly message: string;
+}
+
+export interface ErrorOptions {
+  readonly errors?: readonly FieldError[];
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/** An expected failure: told to the client with its code. Anything else that is thrown is a bug of ours. */
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly errors: readonly FieldError[] | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'AppError';
+    this.code = code;
+    this.errors = options.errors;
+    this.headers = options.headers ?? (ERRORS[code].status === 503 ? { 'retry-after': '1' } : {});
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+}
+
+/** RFC 9457 problem details, with our `code`, the plain `error` sentence and, for a bad record, `errors`. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ErrorCode;
+  readonly error: string;
+  readonly errors?: readonly FieldError[];
+}
+
+export function makeProblem(error: AppError): Problem {
+  const problem = {
+    type: `urn:tablecast:error:${error.code}`,
+    title: ERRORS[error.code].title,
+    status: error.status,
+    detail: error.message,
+    code: error.code,
+    error: error.message,
+  };
+  return error.errors ? { ...problem, errors: error.errors } : problem;
+}

@@ -1,0 +1,145 @@
+import type { LogReader, RecordReader, StoredRecord } from '../store/store.ts';
+import type { ResetReason } from './encode.ts';
+import { selectRecord } from './selection.ts';
+import type { Subscription } from './subscription.ts';
+
+export interface CatchUpContext {
+  readonly store: RecordReader & LogReader;
+  /** Entries or records per page. */
+  readonly page: number;
+  /** A sink with more than this waiting is not written to. */
+  readonly clientBuffer: number;
+  takeTurn(): Promise<void> | undefined;
+  waitForDrain(subscription: Subscription): Promise<void>;
+  /** The subscription has everything after its position in the run: from now on it is live. */
+  join(subscription: Subscription): void;
+}
+
+/** How a subscription starts. */
+export type Start =
+  | { readonly from: 'now' }
+  | { readonly from: 'snapshot'; readonly limit: number }
+  | { readonly from: 'position' }
+  /** It was live, and its socket could not take what it was sent: it goes on from where it is. */
+  | { readonly from: 'behind' };
+
+/**
+ * Brings a subscription from its position to the live run: snapshot, resume, slow client and restart are this one
+ * loop. It reads a page, writes it, waits for the socket, and joins when the run reaches back to its position.
+ */
+export class CatchUp {
+  readonly #context: CatchUpContext;
+  readonly #subscription: Subscription;
+  /** `ready` was sent: the client does not need another one. */
+  #announced: boolean;
+
+  constructor(context: CatchUpContext, subscription: Subscription, start: Start) {
+    this.#context = context;
+    this.#subscription = subscription;
+    this.#announced = start.from === 'behind';
+  }
+
+  async run(start: Start): Promise<void> {
+    const { store } = this.#context;
+    const subscription = this.#subscription;
+    if (start.from === 'now') subscription.position = store.head;
+    if (start.from === 'snapshot') await this.#snapshot(start.limit);
+    while (subscription.state === 'behind') {
+      // Before joining too: a full socket would be thrown out of the live ones at once.
+      if (this.#isFull()) await this.#drain();
+      const reason = this.#lost();
+      if (reason !== undefined) await this.#reset(reason);
+      if (subscription.state !== 'behind') return;
+      if (subscription.group.reaches(subscription.position)) {
+        if (!this.#announced) subscription.sink.write(subscription.group.encoding.ready(subscription.position));
+        this.#context.join(subscription);
+        return;
+      }
+      await this.#context.takeTurn();
+      await this.#readLog();
+    }
+  }
+
+  /** Why the log cannot serve the position, if so. Another database, or entries past retention. */
+  #lost(): ResetReason | undefined {
+    const { store } = this.#context;
+    const { position, table } = this.#subscription;
+    if (position > store.head) return 'position_unknown';
+    return position < store.floor(table) ? 'position_trimmed' : undefined;
+  }
+
+  async #reset(reason: ResetReason): Promise<void> {
+    const { sink, group } = this.#subscription;
+    this.#announced = false;
+    sink.write(group.encoding.reset(reason, this.#context.store.head));
+    await this.#snapshot(Number.POSITIVE_INFINITY);
+  }
+
+  /**
+   * Records as they were when the snapshot began. One that changes while later pages are read is left out: its change
+   * is after the position and comes from the log, so nothing is told twice and nothing is older than what was told.
+   */
+  async #snapshot(limit: number): Promise<void> {
+    const { store, page } = this.#context;
+    const subscription = this.#subscription;
+    const { table, id } = subscription;
+    const head = store.head;
+    subscription.position = head;
+    if (id !== undefined) {
+      const record = await store.get(table, id);
+      if (record !== undefined) this.#retain([record], head, 1);
+      return;
+    }
+    let left = limit;
+    let after: StoredRecord['id'] | undefined;
+    for (let size = page; size === page && left > 0; ) {
+      if (this.#isFull()) await this.#drain();
+      await this.#context.takeTurn();
+      if (subscription.state !== 'behind') return;
+      const records = await store.page(table, after, page);
+      size = records.length;
+      after = records.at(-1)?.id;
+      left -= this.#retain(records, head, left);
+    }
+  }
+
+  /** Writes the records that are for the subscription, `limit` at most; returns how many. */
+  #retain(records: readonly StoredRecord[], head: number, limit: number): number {
+    const { group, sink } = this.#subscription;
+    const frames: Buffer[] = [];
+    for (const record of records) {
+      if (frames.length >= limit) break;
+      const frame = record.seq > head ? undefined : selectRecord(group.selection, record);
+      if (frame !== undefined) frames.push(group.encoding.frame(frame));
+    }
+    if (frames.length > 0) sink.write(Buffer.concat(frames));
+    return frames.length;
+  }
+
+  async #readLog(): Promise<void> {
+    const { store, page } = this.#context;
+    const subscription = this.#subscription;
+    const { table, id, group, sink, muted } = subscription;
+    const head = store.head;
+    const changes = await store.readLog(table, subscription.position, page, id);
+    const frames: Buffer[] = [];
+    for (const change of changes) {
+      subscription.position = change.seq;
+      const frame = muted?.delete(change.seq) ? undefined : group.encode(change);
+      if (frame !== undefined) frames.push(frame);
+    }
+    if (changes.length < page) subscription.position = Math.max(subscription.position, head);
+    if (frames.length > 0 && subscription.state === 'behind') sink.write(Buffer.concat(frames));
+  }
+
+  #isFull(): boolean {
+    return this.#subscription.sink.pending > this.#context.clientBuffer;
+  }
+
+  /** Waits until the sink has room or the subscription has ended. */
+  async #drain(): Promise<void> {
+    while (this.#subscription.state === 'behind' && this.#isFull()) {
+      await this.#context.waitForDrain(this.#subscription);
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import type { Change, Key, Op, StoredRecord } from '../store/store.ts';
+
+export type MessageType = 'Update' | 'Delete' | 'Publish' | 'Retained';
+export type ResetReason = 'position_trimmed' | 'position_unknown';
+
+/** What a subscriber is to be told, before it is bytes. `data` is JSON text. */
+export interface Frame {
+  readonly type: MessageType;
+  readonly op: Op | 'retained';
+  readonly id: Key | null;
+  readonly data: string;
+  readonly seq: number;
+  /** Why a record that still exists is told as `Delete`: it left the subscription's filter. */
+  readonly reason?: 'filter';
+}
+
+/**
+ * How a transport puts frames into bytes. The result is shared by all sockets of a group and must be complete: it is
+ * written between other frames as it is.
+ */
+export interface Encoding {
+  /** Equal for encodings that give equal bytes. */
+  readonly key: string;
+  frame(frame: Frame): Buffer;
+  ready(seq: number): Buffer;
+  reset(reason: ResetReason, seq: number): Buffer;
+}
+
+const MESSAGE_TYPES = { create: 'Update', update: 'Update', delete: 'Delete', publish: 'Publish' } as const;
+
+export function makeFrame({ op, id, data, seq }: Change): Frame {
+  return { type: MESSAGE_TYPES[op], op, id, data, seq };
+}
+
+export function makeRetained({ id, json, seq }: StoredRecord): Frame {
+  return { type: 'Retained', op: 'retained', id, data: json, seq };
+}
+
+/** The time of a change: its seq is in microseconds. ISO 8601, UTC, milliseconds. */
+export function timestampOf(seq: number): string {
+  return new Date(Math.trunc(seq / 1000)).toISOString();
+}

@@ -1,0 +1,189 @@
+import type { Channels } from '../config/config.ts';
+import type { Feed } from '../events/feed.ts';
+import type { TablePlan } from '../schema/plan.ts';
+import type { Change, Key, LogReader, RecordReader } from '../store/store.ts';
+import { CatchUp, type CatchUpContext, type Start } from './catch-up.ts';
+import { Channel } from './channel.ts';
+import type { Encoding } from './encode.ts';
+import { EVERYTHING, type Selection } from './selection.ts';
+import { Stalls } from './stalls.ts';
+import { type EndReason, type Sink, Subscription } from './subscription.ts';
+import { Sweeper } from './sweeper.ts';
+import { Turns } from './turns.ts';
+
+export interface SubscribeOptions {
+  readonly table: TablePlan;
+  /** One record, or undefined for the whole table. */
+  readonly id?: Key;
+  readonly encoding: Encoding;
+  readonly selection?: Selection;
+  readonly sink: Sink;
+  /** Resume after this seq. Wins over `retained`. */
+  readonly since?: number;
+  /** Send what is stored first, `limit` records at most. */
+  readonly retained?: boolean;
+  readonly limit?: number;
+  /** Keep `muted`, so that the subscriber can leave out what it wrote itself. */
+  readonly mutable?: boolean;
+}
+
+export interface HubOptions {
+  readonly store: RecordReader & LogReader;
+  readonly feed: Feed;
+  readonly channels: Pick<Channels, 'slowClientTimeout' | 'clientBuffer'>;
+  readonly replayPage: number;
+  /** A subscription failed by a fault of ours: it is ended and the fault reported. */
+  onError(error: unknown): void;
+}
+
+interface TableChannels {
+  readonly table: Channel;
+  readonly records: Map<Key, Channel>;
+}
+
+/** Channels and their subscriptions: takes committed changes from the feed and brings them to every sink. */
+export class Hub {
+  readonly #options: HubOptions;
+  readonly #channels = new Map<TablePlan, TableChannels>();
+  readonly #sweeper: Sweeper;
+  readonly #stalls: Stalls;
+  readonly #context: CatchUpContext;
+  readonly #serve = (group: Parameters<Sweeper['serve']>[0]): void => this.#sweeper.serve(group);
+  #size = 0;
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+    const { store, feed, replayPage, channels } = options;
+    this.#stalls = new Stalls(channels.slowClientTimeout, (subscription) => this.#end(subscription, 'slow'));
+    this.#sweeper = new Sweeper({
+      clientBuffer: channels.clientBuffer,
+      head: () => feed.head,
+      fellBehind: (subscription) => this.#fellBehind(subscription),
+    });
+    const turns = new Turns();
+    this.#context = {
+      store,
+      page: replayPage,
+      clientBuffer: channels.clientBuffer,
+      takeTurn: () => turns.take(),
+      waitForDrain: (subscription) => this.#stalls.wait(subscription),
+      join: (subscription) => this.#join(subscription),
+    };
+    feed.listen((changes) => this.#deliver(changes));
+  }
+
+  /** Subscriptions that are open. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** How many subscriptions a change of this record (or, without an id, a message to the table) reaches. */
+  audience(table: TablePlan, id: Key | null): number {
+    const channels = this.#channels.get(table);
+    if (channels === undefined) return 0;
+    return channels.table.audience + (id === null ? 0 : (channels.records.get(id)?.audience ?? 0));
+  }
+
+  /** Opens a subscription. Its first frames may be written before this returns. */
+  subscribe(options: SubscribeOptions): Subscription {
+    const { table, id, encoding, sink, since } = options;
+    const channel = this.#openChannel(table, id);
+    const group = channel.group(encoding, options.selection ?? EVERYTHING, this.#options.feed.head);
+    const subscription = new Subscription(channel, group, sink, since ?? 0);
+    if (options.mutable) subscription.muted = new Set();
+    group.behind++;
+    this.#size++;
+    this.#catchUp(subscription, startOf(options));
+    return subscription;
+  }
+
+  /** Ends a subscription; nothing is written to its sink any more. */
+  unsubscribe(subscription: Subscription): void {
+    const { group, channel, state } = subscription;
+    if (state === 'closed') return;
+    if (state === 'live') this.#leaveLive(subscription);
+    else group.behind--;
+    subscription.state = 'closed';
+    this.#size--;
+    subscription.drained();
+    channel.removeIfEmpty(group);
+    if (channel.id !== undefined && channel.groups.length === 0) {
+      this.#channels.get(channel.table)?.records.delete(channel.id);
+    }
+  }
+
+  close(): void {
+    this.#stalls.stop();
+  }
+
+  #openChannel(table: TablePlan, id: Key | undefined): Channel {
+    let channels = this.#channels.get(table);
+    if (channels === undefined) {
+      channels = { table: new Channel(table, undefined), records: new Map() };
+      this.#channels.set(table, channels);
+    }
+    if (id === undefined) return channels.table;
+    let channel = channels.records.get(id);
+    if (channel === undefined) {
+      channel = new Channel(table, id);
+      channels.records.set(id, channel);
+    }
+    return channel;
+  }
+
+  #deliver(changes: readonly Change[]): void {
+    for (const change of changes) {
+      const channels = this.#channels.get(change.table);
+      if (channels === undefined) continue;
+      channels.table.append(change, this.#serve);
+      if (change.id !== null) channels.records.get(change.id)?.append(change, this.#serve);
+    }
+  }
+
+  #catchUp(subscription: Subscription, start: Start): void {
+    new CatchUp(this.#context, subscription, start).run(start).catch((error: unknown) => {
+      this.#options.onError(error);
+      this.#end(subscription, 'failed');
+    });
+  }
+
+  #fellBehind(subscription: Subscription): void {
+    this.#leaveLive(subscription);
+    subscription.state = 'behind';
+    subscription.group.behind++;
+    this.#catchUp(subscription, { from: 'behind' });
+  }
+
+  #join(subscription: Subscription): void {
+    const { group } = subscription;
+    subscription.state = 'live';
+    subscription.cursor = group.cursorAfter(subscription.position);
+    group.behind--;
+    subscription.index = group.live.push(subscription) - 1;
+    if (subscription.cursor === group.end) return;
+    group.unvisited = group.live.length;
+    this.#sweeper.serve(group);
+  }
+
+  /** The last one takes the free place; since the sweep may be past it already, all are visited once more. */
+  #leaveLive(subscription: Subscription): void {
+    const { live } = subscription.group;
+    const last = live.pop() as Subscription;
+    if (last !== subscription) {
+      live[subscription.index] = last;
+      last.index = subscription.index;
+    }
+    if (subscription.group.unvisited > 0) subscription.group.unvisited = live.length;
+  }
+
+  #end(subscription: Subscription, reason: EndReason): void {
+    if (subscription.state === 'closed') return;
+    this.unsubscribe(subscription);
+    subscription.sink.ended(reason);
+  }
+}
+
+function startOf({ since, retained, limit }: SubscribeOptions): Start {
+  if (since !== undefined) return { from: 'position' };
+  return retained ? { from: 'snapshot', limit: limit ?? Number.POSITIVE_INFINITY } : { from: 'now' };
+}

@@ -1,0 +1,59 @@
+import type { Key } from '../store/store.ts';
+import type { TablePlan } from '../schema/plan.ts';
+import type { Channel } from './channel.ts';
+import type { Group } from './group.ts';
+
+/** Why the hub ends a subscription. */
+export type EndReason = 'slow' | 'failed';
+
+/** Where a subscription writes. */
+export interface Sink {
+  /** Bytes that were written and that the kernel has not taken yet. */
+  readonly pending: number;
+  /** Takes whole frames; never blocks and never throws. */
+  write(bytes: Buffer): void;
+  /** The hub has ended the subscription; the sink closes what it writes to. */
+  ended(reason: EndReason): void;
+}
+
+export type SubscriptionState = 'live' | 'behind' | 'closed';
+
+/** A cursor on the log. It keeps its position for life and is told nothing at or below it. */
+export class Subscription {
+  readonly channel: Channel;
+  readonly group: Group;
+  readonly sink: Sink;
+  state: SubscriptionState = 'behind';
+  /** Index in the group's live ones. */
+  index = -1;
+  /** Next frame of the group's run. */
+  cursor = 0;
+  /** seq of the last change that it was told or that was not for it. */
+  position: number;
+  /** seqs that this subscriber does not want to hear of, because it wrote them itself. */
+  muted: Set<number> | undefined;
+  /** Set while it waits for its sink to drain. */
+  resume: (() => void) | undefined;
+
+  constructor(channel: Channel, group: Group, sink: Sink, position: number) {
+    this.channel = channel;
+    this.group = group;
+    this.sink = sink;
+    this.position = position;
+  }
+
+  get table(): TablePlan {
+    return this.channel.table;
+  }
+
+  get id(): Key | undefined {
+    return this.channel.id;
+  }
+
+  /** Called by the transport when the sink has room again. */
+  drained(): void {
+    const { resume } = this;
+    this.resume = undefined;
+    resume?.();
+  }
+}

@@ -1,0 +1,1 @@
+export { parseDate } from '../schema/date.ts';

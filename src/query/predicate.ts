@@ -1,0 +1,149 @@
+import type { FieldPlan, FieldType, JsonValue } from '../schema/plan.ts';
+import type { Comparison, Condition, FieldPath, Filter, Scalar, TextOp } from './ast.ts';
+import { compareText } from './compare.ts';
+import { elementType } from './literal.ts';
+
+export type JsonRecord = Readonly<Record<string, JsonValue>>;
+export type Predicate = (record: JsonRecord) => boolean;
+
+/** Looks at one value that a path led to. Absent counts as null. */
+type Test = (value: JsonValue) => boolean;
+
+/** A filter as a function that answers for a record, as clients see it, what the SQL answers for its row. */
+export function compilePredicate(filter: Filter): Predicate {
+  switch (filter.type) {
+    case 'and': {
+      const items = filter.items.map(compilePredicate);
+      return (record) => items.every((item) => item(record));
+    }
+    case 'or': {
+      const items = filter.items.map(compilePredicate);
+      return (record) => items.some((item) => item(record));
+    }
+    case 'not': {
+      const item = compilePredicate(filter.item);
+      return (record) => !item(record);
+    }
+    case 'null':
+      return compilePath(filter.path, (value) => value === null, true);
+    default:
+      return compilePath(filter.path, compileTest(filter), false);
+  }
+}
+
+function compilePath(path: FieldPath, test: Test, wholeList: boolean): Predicate {
+  const [root, ...rest] = path.fields;
+  const inner = walk(root.type, rest, test, wholeList);
+  return (record) => inner(read(record, root.name));
+}
+
+function walk(type: FieldType, rest: readonly FieldPlan[], test: Test, wholeList: boolean): Test {
+  const [next, ...further] = rest;
+  if (type.kind === 'list' && (next !== undefined || !wholeList)) {
+    const element = walk(type.of, rest, test, wholeList);
+    return (value) => isList(value) && value.some(element);
+  }
+  if (next === undefined) return test;
+  const inner = walk(next.type, further, test, wholeList);
+  return (value) => inner(isRecord(value) ? read(value, next.name) : null);
+}
+
+function isList(value: JsonValue): value is readonly JsonValue[] {
+  return Array.isArray(value);
+}
+
+function isRecord(value: JsonValue): value is JsonRecord {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function read(record: JsonRecord, name: string): JsonValue {
+  const value = record[name];
+  // A field may be called like something that every object inherits.
+  if (value === undefined || typeof value === 'function') return null;
+  return value;
+}
+
+function compileTest(condition: Exclude<Condition, { type: 'null' }>): Test {
+  switch (condition.type) {
+    case 'text':
+      return textTest(condition.op, condition.value);
+    case 'pattern':
+      return patternTest(condition.runs);
+    case 'compare':
+      return compareTest(condition.path, condition.op, condition.value);
+    case 'in': {
+      const known = new Set<unknown>(condition.values);
+      return isLong(condition.path) ? (value) => known.has(exact(value)) : (value) => known.has(value);
+    }
+    case 'range': {
+      const low = compareTest(condition.path, condition.lowOp, condition.low);
+      const high = compareTest(condition.path, condition.highOp, condition.high);
+      return (value) => low(value) && high(value);
+    }
+  }
+}
+
+function isLong(path: FieldPath): boolean {
+  const type = elementType((path.fields.at(-1) ?? path.fields[0]).type);
+  return type.kind === 'scalar' && type.name === 'Long';
+}
+
+/** A Long beyond ±(2^53−1) is a string of digits in a record. */
+function exact(value: JsonValue): JsonValue | bigint {
+  return typeof value === 'string' && /^-?\d{1,20}$/.test(value) ? BigInt(value) : value;
+}
+
+function compareTest(path: FieldPath, op: Comparison, literal: Scalar): Test {
+  if (isLong(path)) {
+    const holds = ORDER[op];
+    const bound = typeof literal === 'bigint' ? literal : Number(literal);
+    return (value) => {
+      const long = exact(value);
+      if (typeof long !== 'number' && typeof long !== 'bigint') return false;
+      // Numbers and BigInts compare by their exact values.
+      return holds(long < bound ? -1 : long > bound ? 1 : 0);
+    };
+  }
+  if (op === 'eq') return (value) => value === literal;
+  const holds = ORDER[op];
+  if (typeof literal === 'string') return (value) => typeof value === 'string' && holds(compareText(value, literal));
+  const number = Number(literal);
+  return (value) => typeof value === 'number' && holds(value - number);
+}
+
+const ORDER: Readonly<Record<Comparison, (order: number) => boolean>> = {
+  eq: (order) => order === 0,
+  lt: (order) => order < 0,
+  le: (order) => order <= 0,
+  gt: (order) => order > 0,
+  ge: (order) => order >= 0,
+};
+
+function textTest(op: TextOp, text: string): Test {
+  switch (op) {
+    case 'contains':
+      return (value) => typeof value === 'string' && value.includes(text);
+    case 'starts':
+      return (value) => typeof value === 'string' && value.startsWith(text);
+    case 'ends':
+      return (value) => typeof value === 'string' && value.endsWith(text);
+  }
+}
+
+/** Each run is looked for once, from where the last one ended: no backtracking, whatever the pattern. */
+function patternTest(runs: readonly string[]): Test {
+  const [first = ''] = runs;
+  const last = runs.at(-1) ?? '';
+  const middle = runs.slice(1, -1);
+  return (value) => {
+    if (typeof value !== 'string' || value.length < first.length + last.length) return false;
+    if (!value.startsWith(first) || !value.endsWith(last)) return false;
+    let from = first.length;
+    for (const run of middle) {
+      const at = value.indexOf(run, from);
+      if (at === -1) return false;
+      from = at + run.length;
+    }
+    return from <= value.length - last.length;
+  };
+}

@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import type { AppConfig, ServerConfig } from '../config/config.ts';
+import { Feed } from '../events/feed.ts';
+import { Hub } from '../hub/hub.ts';
+import type { Plan } from '../schema/plan.ts';
+import { GroupCommit } from '../store/group-commit.ts';
+import { openStore } from '../store/index.ts';
+import { Housekeeping } from './housekeeping.ts';
+import { TableResource } from './table-resource.ts';
+
+export interface OpenOptions {
+  readonly app: AppConfig;
+  readonly server: ServerConfig;
+  readonly plan: Plan;
+  readonly allowDestructive: boolean;
+  /** Faults of ours that have no request to be told to. */
+  onError(error: unknown): void;
+}
+
+/** One application at work: its store, its hub, and a resource per exported table. */
+export interface Application {
+  readonly plan: Plan;
+  /** By export name. */
+  readonly resources: ReadonlyMap<string, TableResource>;
+  /** Short hash of the plan. */
+  readonly planTag: string;
+  readonly hub: Hub;
+  readonly commits: GroupCommit;
+  /** Finishes the writes that wait, and closes the store. */
+  close(): Promise<void>;
+}
+
+/** Opens the store of an application and puts feed, hub and resources on it. */
+export async function openApplication({ app, server, plan, allowDestructive, onError }: OpenOptions): Promise<Application> {
+  const { dataDir: dir, durability, events, busyTimeout } = app;
+  const store = await openStore('sqlite', plan, { dir, durability, events, allowDestructive });
+  const feed = new Feed(store.head);
+  const hub = new Hub({ store, feed, channels: server.channels, replayPage: events.replayPage, onError });
+  const commits = new GroupCommit({ store, busyTimeout, onCommitted: (changes) => feed.deliver(changes) });
+  const housekeeping = new Housekeeping({ plan, store, commits, onError });
+  const context = { store, commits, hub, limits: server.limits };
+  const resources = new Map<string, TableResource>();
+  for (const table of plan.tables) {
+    if (table.exportName !== undefined) resources.set(table.exportName, new TableResource(table, context));
+  }
+  const close = async () => {
+    await housekeeping.stop();
+    await commits.drain();
+    hub.close();
+    await store.close();
+  };
+  return { plan, resources, planTag: hashPlan(plan), hub, commits, close };
+}
+
+function hashPlan(plan: Plan): string {
+  const fields = plan.tables.map(({ name, fields }) => [name, fields.map((field) => [field.name, field.type])]);
+  return createHash('sha256').update(JSON.stringify(fields)).digest('base64url').slice(0, 8);
+}

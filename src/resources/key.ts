@@ -1,0 +1,28 @@
+import { AppError } from '../errors.ts';
+import type { TablePlan } from '../schema/plan.ts';
+import type { Key } from '../store/store.ts';
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to refuse.
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+
+/** What is wrong with a value as the table's key, or undefined. `maxLength` counts characters. */
+export function keyProblem(table: TablePlan, value: unknown, maxLength: number): string | undefined {
+  if (isNumeric(table)) return Number.isSafeInteger(value) ? undefined : 'must be an integer within ±(2^53−1)';
+  if (typeof value !== 'string') return 'must be a string';
+  if (value === '') return 'must not be empty';
+  if (value.length > maxLength) return `must have at most ${maxLength} characters`;
+  if (!value.isWellFormed()) return 'must be well-formed Unicode';
+  return CONTROL.test(value) ? 'must not have control characters' : undefined;
+}
+
+/** The key that a (decoded) path segment names. Throws INVALID_ID. */
+export function parseKey(table: TablePlan, segment: string, maxLength: number): Key {
+  const value = isNumeric(table) && /^-?\d+$/.test(segment) ? Number(segment) : segment;
+  const problem = keyProblem(table, value, maxLength);
+  if (problem !== undefined) throw new AppError('INVALID_ID', `The id ${problem}.`);
+  return value;
+}
+
+export function isNumeric({ primaryKey: { type } }: TablePlan): boolean {
+  return type.kind === 'scalar' && (type.name === 'Int' || type.name === 'Long');
+}

@@ -1,0 +1,140 @@
+import { AppError, type FieldError } from '../errors.ts';
+import type { FieldPlan, FieldType, JsonValue, TablePlan } from '../schema/plan.ts';
+import type { Cell, Cells } from '../store/store.ts';
+import { keyProblem } from './key.ts';
+import { type Check, checkOf, isObject, type Report, reportUnknown, summarize, type ValueLimits } from './values.ts';
+
+interface Column {
+  readonly field: FieldPlan;
+  readonly check: Check;
+  readonly toCell: (value: JsonValue) => Cell;
+  readonly defaultCell: Cell;
+}
+
+export interface RecordLimits extends ValueLimits {
+  readonly id: number;
+}
+
+/** Reads what a client sends as a record of one table: checks every field and turns it into cells. */
+export class RecordParser {
+  readonly #table: TablePlan;
+  readonly #limits: RecordLimits;
+  readonly #columns: readonly Column[];
+  readonly #indexes: ReadonlyMap<string, number>;
+
+  constructor(table: TablePlan, limits: RecordLimits) {
+    this.#table = table;
+    this.#limits = limits;
+    this.#columns = table.fields.map((field) => makeColumn(field, limits));
+    this.#indexes = new Map(table.fields.map((field, index) => [field.name, index]));
+  }
+
+  /** A whole record: missing fields get their default or null. Throws VALIDATION_ERROR that names every wrong field. */
+  parseWhole(body: unknown): Cells {
+    return this.#parse(body, true, '');
+  }
+
+  /** Some fields of a record; the others stay undefined. */
+  parsePart(body: unknown): Cells {
+    return this.#parse(body, false, '');
+  }
+
+  /** Several whole records; the errors of all of them are named `[index].field`. */
+  parseMany(bodies: readonly unknown[]): Cells[] {
+    const errors: FieldError[] = [];
+    const records: Cells[] = [];
+    for (const [index, body] of bodies.entries()) {
+      try {
+        records.push(this.#parse(body, true, `[${index}].`));
+      } catch (error) {
+        if (!(error instanceof AppError) || error.errors === undefined) throw error;
+        errors.push(...error.errors);
+      }
+    }
+    throwIfAny(errors);
+    return records;
+  }
+
+  #parse(body: unknown, whole: boolean, prefix: string): Cells {
+    if (!isObject(body)) {
+      const message = `must be a JSON object with the fields of ${this.#table.name}`;
+      const field = prefix.slice(0, -1);
+      throw new AppError('VALIDATION_ERROR', `The record ${message}.`, { errors: [{ field, message }] });
+    }
+    const names = Object.keys(body);
+    if (names.length > this.#limits.jsonKeys) {
+      throw new AppError('TOO_WIDE', `An object may have at most ${this.#limits.jsonKeys} keys.`);
+    }
+    const errors: FieldError[] = [];
+    const report: Report = (field, message) => errors.push({ field: prefix + field, message });
+    const cells: (Cell | undefined)[] = new Array(this.#columns.length).fill(undefined);
+    let unknown = false;
+    for (const name of names) {
+      const index = this.#indexes.get(name);
+      if (index === undefined) unknown = true;
+      else cells[index] = this.#readCell(this.#columns[index] as Column, body[name], report);
+    }
+    if (unknown) reportUnknown(body, this.#indexes, '', report);
+    if (whole) this.#complete(cells, report);
+    throwIfAny(errors);
+    return cells;
+  }
+
+  #readCell({ field, check, toCell }: Column, value: unknown, report: Report): Cell {
+    if (field.stamp !== undefined) {
+      report(field.name, 'is set by the server; leave it out');
+      return null;
+    }
+    if (value === null) {
+      if (field.required) report(field.name, 'must not be null');
+      return null;
+    }
+    if (field.primaryKey) {
+      const problem = keyProblem(this.#table, value, this.#limits.id);
+      if (problem !== undefined) report(field.name, problem);
+      return value as Cell;
+    }
+    const checked = check(value, field.name, report);
+    return checked === null ? null : toCell(checked);
+  }
+
+  /** The key may be missing: it comes from the path, or is made. */
+  #complete(cells: (Cell | undefined)[], report: Report): void {
+    for (let i = 0; i < cells.length; i++) {
+      if (cells[i] !== undefined) continue;
+      const { field, defaultCell } = this.#columns[i] as Column;
+      if (field.primaryKey || field.stamp !== undefined) continue;
+      cells[i] = defaultCell;
+      if (field.required && defaultCell === null) report(field.name, 'is required');
+    }
+  }
+}
+
+function throwIfAny(errors: readonly FieldError[]): void {
+  if (errors.length === 0) return;
+  throw new AppError('VALIDATION_ERROR', summarize(errors), { errors });
+}
+
+function makeColumn(field: FieldPlan, limits: ValueLimits): Column {
+  const check = checkOf(field.type, limits);
+  const toCell = cellOf(field.type);
+  // The schema's own check has seen the default; here it only gets the form in which it is stored.
+  const fallback = field.default ?? null;
+  const checked = fallback === null ? null : check(fallback, field.name, () => {});
+  return { field, check, toCell, defaultCell: checked === null ? null : toCell(checked) };
+}
+
+function cellOf(type: FieldType): (value: JsonValue) => Cell {
+  if (type.kind === 'list' || type.kind === 'object') return (value) => JSON.stringify(value);
+  if (type.kind === 'enum') return (value) => value as string;
+  switch (type.name) {
+    case 'JSON':
+      return (value) => JSON.stringify(value);
+    case 'Boolean':
+      return (value) => (value === true ? 1 : 0);
+    case 'Long':
+      return (value) => (typeof value === 'string' ? BigInt(value) : (value as number));
+    default:
+      return (value) => value as Cell;
+  }
+}

@@ -1,0 +1,123 @@
+import { relative } from 'node:path';
+import type { AppConfig } from '../config/config.ts';
+import { deepFreeze } from '../config/deep-freeze.ts';
+import { collect, Report } from '../config/report.ts';
+import { diagnoseFile, readSource, SourceFile } from '../config/source.ts';
+import { readDirectives } from './directives.ts';
+import { makeFields } from './fields.ts';
+import { type Declarations, parseSources, TABLE_HINT } from './parse.ts';
+import type { Plan, TablePlan } from './plan.ts';
+import { SchemaReport } from './schema-report.ts';
+import { type AppSwitches, checkNested, makeTable } from './tables.ts';
+import { isTable, TypeResolver } from './types.ts';
+
+const LARGEST_SCHEMA = 4 * 1024 ** 2;
+
+export interface SchemaSource {
+  /** As shown in diagnostics. */
+  readonly file: string;
+  readonly text: string;
+}
+
+/** Reads the schema files of an application. Throws a StartError with every mistake of every file. */
+export function loadPlan(app: AppConfig, root: string = app.dir): Plan {
+  const report = new Report();
+  const sources: SourceFile[] = [];
+  for (const path of app.schemas) {
+    const shown = relative(root, path);
+    const source = readSource(path, { shown, maxBytes: LARGEST_SCHEMA });
+    if (source instanceof SourceFile) sources.push(source);
+    else report.add(source ?? diagnoseFile(shown, 'does not exist'));
+  }
+  const plan = collect(report, () => makePlan(sources, app));
+  report.throwIfAny();
+  if (plan === undefined) throw new Error('a plan without mistakes is missing');
+  return plan;
+}
+
+/** Reads the schemas of several applications; files are shown relative to `root`, the folder that a person named. */
+export function loadPlans(apps: readonly AppConfig[], root: string): readonly Plan[] {
+  const report = new Report();
+  const plans = apps.flatMap((app) => collect(report, () => loadPlan(app, root)) ?? []);
+  report.throwIfAny();
+  return plans;
+}
+
+/** Pure: the frozen plan of the sources. Throws a StartError with every mistake. */
+export function makePlan(sources: readonly SchemaSource[], app: AppSwitches): Plan {
+  const report = new Report();
+  const files = sources.map((source) =>
+    source instanceof SourceFile ? source : new SourceFile(source.file, source.text),
+  );
+  const schemaReport = new SchemaReport(report, files);
+  const declarations = parseSources(files, schemaReport);
+  const tables = makeTables(declarations, app, schemaReport);
+  if (!report.hasMistakes && tables.length === 0) {
+    report.add(
+      diagnoseFile(files[0]?.file ?? 'schema', 'no type has @table, so there is nothing to serve', TABLE_HINT),
+    );
+  }
+  report.throwIfAny();
+  return deepFreeze({ appId: app.appId, tables });
+}
+
+function makeTables(declarations: Declarations, app: AppSwitches, report: SchemaReport): readonly TablePlan[] {
+  // After a syntax error every type of that file is missing; telling so at each use would bury the cause.
+  if (report.hasSyntaxErrors) return [];
+  const types: TypeResolver = new TypeResolver(declarations, report, (node) => makeFields(node, types, report));
+  checkEnums(declarations, report);
+  const tables: TablePlan[] = [];
+  for (const [name, node] of declarations.objects) {
+    for (const { name: of } of node.interfaces ?? []) {
+      report.wrong(of, 'interfaces are not supported', 'write the fields into the type');
+    }
+    if (isTable(node)) {
+      const table = makeTable(node, { app, types, report });
+      if (table !== undefined) tables.push(table);
+    } else {
+      checkNested(node, report);
+      types.resolveObject(name);
+    }
+  }
+  checkNames(tables, report);
+  return tables;
+}
+
+function checkEnums({ enums }: Declarations, report: SchemaReport): void {
+  for (const node of enums.values()) {
+    readDirectives(node.directives, 'ENUM', report);
+    const seen = new Set<string>();
+    if ((node.values ?? []).length === 0) report.wrong(node.name, `enum "${node.name.value}" has no values`);
+    for (const { name, directives } of node.values ?? []) {
+      readDirectives(directives, 'ENUM_VALUE', report);
+      if (seen.has(name.value)) report.wrong(name, `value "${name.value}" is declared twice`);
+      seen.add(name.value);
+    }
+  }
+}
+
+/** Two tables may share neither a URL nor, for a store that ignores case, a stored name. */
+function checkNames(tables: readonly TablePlan[], report: SchemaReport): void {
+  const stored = new Map<string, TablePlan>();
+  const exported = new Map<string, TablePlan>();
+  for (const table of tables) {
+    const storedName = `${table.database}.${table.table}`;
+    const sameStored = stored.get(storedName.toLowerCase());
+    if (sameStored !== undefined) {
+      report.wrongAt(table.at, {
+        message: `tables "${sameStored.name}" and "${table.name}" are both stored as "${storedName}"`,
+        hint: 'give one of them another @table(table: "…")',
+      });
+    }
+    stored.set(storedName.toLowerCase(), table);
+    if (table.exportName === undefined) continue;
+    const sameExport = exported.get(table.exportName);
+    if (sameExport !== undefined) {
+      report.wrongAt(table.at, {
+        message: `tables "${sameExport.name}" and "${table.name}" are both exported as "${table.exportName}"`,
+        hint: 'give one of them another @export(name: "…")',
+      });
+    }
+    exported.set(table.exportName, table);
+  }
+}

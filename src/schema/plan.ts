@@ -1,0 +1,68 @@
+import type { SourceLocation } from '../config/diagnostic.ts';
+
+/** What a caller may want to do with a table. */
+export const ACTIONS = ['read', 'create', 'update', 'delete', 'subscribe', 'publish'] as const;
+export type Action = (typeof ACTIONS)[number];
+
+export const TRANSPORTS = ['rest', 'sse', 'ws'] as const;
+export type TransportName = (typeof TRANSPORTS)[number];
+
+export type ScalarName = 'ID' | 'String' | 'Int' | 'Float' | 'Boolean' | 'Date' | 'Long' | 'JSON';
+
+export type FieldType =
+  | { readonly kind: 'scalar'; readonly name: ScalarName }
+  | { readonly kind: 'enum'; readonly name: string; readonly values: readonly string[] }
+  | { readonly kind: 'list'; readonly of: FieldType; readonly itemsRequired: boolean }
+  | { readonly kind: 'object'; readonly name: string; readonly fields: readonly FieldPlan[] };
+
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+
+export interface FieldPlan {
+  readonly name: string;
+  readonly type: FieldType;
+  /** `!` in the SDL: never null in a stored record. */
+  readonly required: boolean;
+  readonly description?: string;
+  readonly default?: JsonValue;
+  readonly primaryKey: boolean;
+  readonly indexed: boolean;
+  readonly unique: boolean;
+  /** Set by the server at creation or at every change; a client may not send it. */
+  readonly stamp?: 'created' | 'updated';
+  /** `@expiresAt`: the record is removed when this time has passed. */
+  readonly expiresAt: boolean;
+  readonly at: SourceLocation;
+}
+
+export interface SwitchedOff {
+  readonly transport: TransportName;
+  /** What turned it off, for the start-up log: `@export(ws: false)` or `ws: false in config.yaml`. */
+  readonly by: string;
+}
+
+export interface TablePlan {
+  /** The GraphQL type's name. */
+  readonly name: string;
+  readonly description?: string;
+  /** Namespace inside the one store; `data` when the SDL gives none. */
+  readonly database: string;
+  /** Stored name; the type's name unless `@table(table:)` says otherwise. */
+  readonly table: string;
+  /** Last segment of the URL, or undefined without `@export`: then the table has no endpoint and no channel. */
+  readonly exportName: string | undefined;
+  readonly transports: ReadonlySet<TransportName>;
+  readonly switchedOff: readonly SwitchedOff[];
+  /** What an anonymous caller may do. */
+  readonly public: ReadonlySet<Action>;
+  readonly fields: readonly FieldPlan[];
+  readonly primaryKey: FieldPlan;
+  /** `@table(expiration:)` in milliseconds: a record is removed when it was last written longer ago. */
+  readonly expiration?: number;
+  readonly at: SourceLocation;
+}
+
+/** The frozen result of schema + config for one application. */
+export interface Plan {
+  readonly appId: string;
+  readonly tables: readonly TablePlan[];
+}

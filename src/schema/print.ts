@@ -1,0 +1,66 @@
+import type { AppConfig, Config } from '../config/config.ts';
+import { formatDuration } from '../config/units.ts';
+import { ACTIONS, type Plan, type TablePlan, type TransportName } from './plan.ts';
+import { formatType } from './types.ts';
+
+const SHOWN: Readonly<Record<TransportName, string>> = { rest: 'REST', sse: 'SSE', ws: 'WebSocket' };
+
+/** The plan for people, line by line: what is stored where, at which URLs it is, and who may do what. */
+export function describePlan(plan: Plan, { server, app }: Config): readonly string[] {
+  const http = `${server.tls === undefined ? 'http' : 'https'}://${formatHost(server.host)}:${server.port}`;
+  const count = `${plan.tables.length} ${plan.tables.length === 1 ? 'table' : 'tables'}`;
+  return [
+    `${plan.appId}: ${count} in ${app.dataDir} (durability ${app.durability})`,
+    ...describeWeb(app, `${http}/${plan.appId}/`),
+    ...plan.tables.flatMap((table) => ['', ...describeTable(table, `${http}/${plan.appId}`)]),
+  ];
+}
+
+function describeWeb(app: AppConfig, url: string): string[] {
+  return app.web === undefined ? [] : [`  files    ${url} from ${app.web}`];
+}
+
+function formatHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+function describeTable(table: TablePlan, base: string): string[] {
+  const fields = table.fields.map(({ name, type, required }) => `${name}: ${formatType(type)}${required ? '!' : ''}`);
+  return [
+    `${table.name}`,
+    `  stored   ${table.database}.${table.table}, primary key ${table.primaryKey.name}`,
+    `  fields   ${fields.join(', ')}`,
+    ...describeEndpoints(table, base),
+    ...describeRemoval(table),
+  ];
+}
+
+function describeEndpoints(table: TablePlan, base: string): string[] {
+  if (table.exportName === undefined) return ['  no URL   it has no @export'];
+  const url = `${base}/${table.exportName}`;
+  const lines: Readonly<Record<TransportName, string>> = {
+    rest: `  REST     ${url} and ${url}/{id}`,
+    sse: `  SSE      ${url}?stream=sse and ${url}/{id}?stream=sse`,
+    ws: `  WS       ${url.replace(/^http/, 'ws')} and ${url.replace(/^http/, 'ws')}/{id}`,
+  };
+  const anybody = ACTIONS.filter((action) => table.public.has(action));
+  return [
+    ...[...table.transports].map((transport) => lines[transport]),
+    ...describeSwitchedOff(table).map((sentence) => `  off      ${sentence}`),
+    `  anybody  ${anybody.length === 0 ? 'nothing' : anybody.join(', ')}`,
+  ];
+}
+
+/** One sentence for each transport that an exported table does not have; also for the start-up log. */
+export function describeSwitchedOff(table: TablePlan): readonly string[] {
+  return table.switchedOff.map(({ transport, by }) => `${SHOWN[transport]} of ${table.name} is off: ${by}`);
+}
+
+function describeRemoval(table: TablePlan): string[] {
+  const field = table.fields.find(({ expiresAt }) => expiresAt);
+  const rules = [
+    ...(table.expiration === undefined ? [] : [`${formatDuration(table.expiration)} after the last change`]),
+    ...(field === undefined ? [] : [`when ${field.name} has passed`]),
+  ];
+  return rules.length === 0 ? [] : [`  removed  ${rules.join(', or ')}`];
+}

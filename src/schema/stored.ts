@@ -1,0 +1,84 @@
+import type { FieldPlan, FieldType, Plan, ScalarName, TablePlan } from './plan.ts';
+
+/** A field type as plain JSON. Names of enums and objects are left out: renaming one changes no data. */
+export type StoredType =
+  | { readonly kind: 'scalar'; readonly name: ScalarName }
+  | { readonly kind: 'enum'; readonly values: readonly string[] }
+  | { readonly kind: 'list'; readonly of: StoredType; readonly itemsRequired: boolean }
+  | { readonly kind: 'object'; readonly fields: readonly StoredMember[] };
+
+export interface StoredMember {
+  readonly name: string;
+  readonly type: StoredType;
+  readonly required: boolean;
+}
+
+export interface StoredColumn extends StoredMember {
+  readonly indexed: boolean;
+  readonly unique: boolean;
+  readonly hasDefault: boolean;
+}
+
+export interface StoredTable {
+  /** The type's name, for messages about a table that has left the schema. */
+  readonly name: string;
+  readonly database: string;
+  readonly table: string;
+  readonly primaryKey: string;
+  readonly columns: readonly StoredColumn[];
+  /** Null, not missing: the value goes through JSON. */
+  readonly expiration: number | null;
+  readonly expiresAt: string | null;
+}
+
+/** What is saved in the store beside the data, to be compared with the plan at the next start. */
+export interface StoredSchema {
+  readonly version: 1;
+  readonly tables: readonly StoredTable[];
+}
+
+/** The plan as plain JSON. Tables of `previous` that have left the schema stay in it, because their data stays too. */
+export function describeStored(plan: Plan, previous?: StoredSchema): StoredSchema {
+  const tables = plan.tables.map(describeTable);
+  const present = new Set(tables.map(keyOf));
+  return { version: 1, tables: [...tables, ...(previous?.tables ?? []).filter((table) => !present.has(keyOf(table)))] };
+}
+
+/** Stored names are compared without case, as SQLite does. */
+export function keyOf({ database, table }: Pick<StoredTable, 'database' | 'table'>): string {
+  return `${database}.${table}`.toLowerCase();
+}
+
+export function describeTable(table: TablePlan): StoredTable {
+  return {
+    name: table.name,
+    database: table.database,
+    table: table.table,
+    primaryKey: table.primaryKey.name,
+    columns: table.fields.map(describeColumn),
+    expiration: table.expiration ?? null,
+    expiresAt: table.fields.find(({ expiresAt }) => expiresAt)?.name ?? null,
+  };
+}
+
+function describeColumn(field: FieldPlan): StoredColumn {
+  const { indexed, unique } = field;
+  return { ...describeMember(field), indexed, unique, hasDefault: field.default !== undefined };
+}
+
+function describeMember({ name, type, required }: FieldPlan): StoredMember {
+  return { name, type: describeType(type), required };
+}
+
+export function describeType(type: FieldType): StoredType {
+  switch (type.kind) {
+    case 'scalar':
+      return { kind: 'scalar', name: type.name };
+    case 'enum':
+      return { kind: 'enum', values: type.values };
+    case 'list':
+      return { kind: 'list', of: describeType(type.of), itemsRequired: type.itemsRequired };
+    case 'object':
+      return { kind: 'object', fields: type.fields.map(describeMember) };
+  }
+}

@@ -1,0 +1,149 @@
+import { type ConstValueNode, Kind, type ObjectTypeDefinitionNode } from 'graphql';
+import type { AppConfig } from '../config/config.ts';
+import { parseDuration } from '../config/units.ts';
+import { type DirectiveUse, readAction, readDirectives } from './directives.ts';
+import { makeFields } from './fields.ts';
+import { checkExportName, checkStoredName } from './names.ts';
+import {
+  ACTIONS,
+  type Action,
+  type FieldPlan,
+  type SwitchedOff,
+  type TablePlan,
+  TRANSPORTS,
+  type TransportName,
+} from './plan.ts';
+import { locate, type SchemaReport } from './schema-report.ts';
+import { MOST_FIELDS, type TypeResolver } from './types.ts';
+
+export type AppSwitches = Pick<AppConfig, 'appId' | TransportName>;
+
+const DEFAULT_DATABASE = 'data';
+// Publishing stores nothing and validates little, so that it is open only where it is named.
+const DEFAULT_PUBLIC: readonly Action[] = ACTIONS.filter((action) => action !== 'publish');
+const LONGEST_EXPIRATION = 100 * 365 * 86_400_000;
+
+interface TableContext {
+  readonly app: AppSwitches;
+  readonly types: TypeResolver;
+  readonly report: SchemaReport;
+}
+
+/** The table of a type with @table; undefined without a usable primary key, which has then been reported. */
+export function makeTable(node: ObjectTypeDefinitionNode, { app, types, report }: TableContext): TablePlan | undefined {
+  const uses = readDirectives(node.directives, 'OBJECT', report);
+  const fields = makeFields(node, types, report);
+  checkFields(node, fields, { types, report });
+  const primaryKey = findPrimaryKey(node, fields, report);
+  const stored = uses.get('table');
+  const expiration = readExpiration(stored?.value('expiration'), report);
+  const exported = uses.get('export');
+  const description = node.description?.value;
+  if (primaryKey === undefined) return undefined;
+  return {
+    name: node.name.value,
+    ...(description === undefined ? {} : { description }),
+    database: storedName(stored, 'database', report) ?? DEFAULT_DATABASE,
+    table: storedName(stored, 'table', report) ?? node.name.value,
+    exportName: exported && exportName(exported, node.name.value, report),
+    ...readTransports(exported, app),
+    public: readPublic(exported),
+    fields,
+    primaryKey,
+    ...(expiration === undefined ? {} : { expiration }),
+    at: locate(node),
+  };
+}
+
+/** What is wrong with the directives of a type that is no table. */
+export function checkNested(node: ObjectTypeDefinitionNode, report: SchemaReport): void {
+  const exported = readDirectives(node.directives, 'OBJECT', report).get('export');
+  if (exported !== undefined) {
+    const hint = 'add @table, or remove @export from a type that is only nested';
+    report.wrong(exported.node, `@export needs @table: type "${node.name.value}" is not a table`, hint);
+  }
+}
+
+function findPrimaryKey(node: ObjectTypeDefinitionNode, fields: readonly FieldPlan[], report: SchemaReport) {
+  const [first, ...more] = fields.filter((field) => field.primaryKey);
+  // A key whose type is wrong was reported there and is not among the fields.
+  const isWritten = node.fields?.some((field) => field.directives?.some(({ name }) => name.value === 'primaryKey'));
+  if (first === undefined && isWritten !== true) {
+    const message = `type "${node.name.value}" has no @primaryKey`;
+    report.wrong(node.name, message, 'mark one field: id: ID! @primaryKey');
+  }
+  for (const { at } of more) {
+    report.wrongAt(at, {
+      message: `type "${node.name.value}" has more than one @primaryKey`,
+      hint: `the first one is "${first?.name}"`,
+    });
+  }
+  return first;
+}
+
+function checkFields(
+  node: ObjectTypeDefinitionNode,
+  fields: readonly FieldPlan[],
+  { types, report }: Pick<TableContext, 'types' | 'report'>,
+): void {
+  const [first, ...more] = fields.filter((field) => field.expiresAt);
+  for (const { at } of more) {
+    report.wrongAt(at, {
+      message: `type "${node.name.value}" has more than one @expiresAt`,
+      hint: `the first one is "${first?.name}"`,
+    });
+  }
+  if (types.sizeOf(fields) > MOST_FIELDS) {
+    report.wrong(node.name, `table "${node.name.value}" has more than ${MOST_FIELDS} fields with those of its fields`);
+  }
+}
+
+function storedName(use: DirectiveUse | undefined, argument: string, report: SchemaReport): string | undefined {
+  const name = use?.text(argument);
+  const node = use?.value(argument);
+  const wrong = name === undefined ? undefined : checkStoredName(name);
+  if (wrong !== undefined && node !== undefined) report.wrong(node, wrong.message, wrong.hint);
+  return name;
+}
+
+function exportName(use: DirectiveUse, typeName: string, report: SchemaReport): string {
+  const name = use.text('name') ?? typeName;
+  const wrong = checkExportName(name);
+  if (wrong !== undefined) report.wrong(use.value('name') ?? use.node, wrong.message, wrong.hint);
+  return name;
+}
+
+/** A bare number of @table(expiration:) is seconds, as in other systems with this directive. */
+function readExpiration(node: ConstValueNode | undefined, report: SchemaReport): number | undefined {
+  if (node === undefined) return undefined;
+  const hint = 'write seconds, or a duration: expiration: "24h"';
+  const seconds = node.kind === Kind.INT ? { value: Number(node.value) * 1000 } : undefined;
+  const reading = seconds ?? (node.kind === Kind.STRING ? parseDuration(node.value) : { message: 'not a duration' });
+  if ('message' in reading) {
+    report.wrong(node, `expiration: ${reading.message}`, reading.hint ?? hint);
+  } else if (reading.value <= 0 || reading.value > LONGEST_EXPIRATION) {
+    report.wrong(node, 'expiration must be longer than nothing and at most 100 years', hint);
+  } else {
+    return reading.value;
+  }
+  return undefined;
+}
+
+function readTransports(use: DirectiveUse | undefined, app: AppSwitches) {
+  const transports = new Set<TransportName>();
+  const switchedOff: SwitchedOff[] = [];
+  for (const transport of use === undefined ? [] : TRANSPORTS) {
+    if (use?.flag(transport) === false) switchedOff.push({ transport, by: `@export(${transport}: false)` });
+    else if (app[transport] === false) switchedOff.push({ transport, by: `${transport}: false in config.yaml` });
+    else transports.add(transport);
+  }
+  return { transports, switchedOff };
+}
+
+function readPublic(use: DirectiveUse | undefined): ReadonlySet<Action> {
+  if (use === undefined) return new Set();
+  const written = use.value('public');
+  if (written?.kind !== Kind.LIST) return new Set(DEFAULT_PUBLIC);
+  const names = new Set(written.values.map(readAction));
+  return new Set(ACTIONS.filter((action) => names.has(action)));
+}

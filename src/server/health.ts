@@ -1,0 +1,18 @@
+import type { FastifyInstance } from 'fastify';
+
+/** What the server is doing; shared with everything that must know. */
+export interface Lifecycle {
+  /** Set when it takes requests. */
+  ready: boolean;
+  /** Set from the moment it was asked to stop. */
+  stopping: boolean;
+}
+
+/** `/health/live`: the process answers. `/health/ready`: it takes work; 503 before that and while it stops. */
+export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void {
+  app.get('/health/live', () => ({ status: 'ok' }));
+  app.get('/health/ready', (_request, reply) => {
+    if (lifecycle.ready && !lifecycle.stopping) return { status: 'ok' };
+    return reply.code(503).header('retry-after', '1').send({ status: lifecycle.stopping ? 'stopping' : 'starting' });
+  });
+}

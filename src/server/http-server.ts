@@ -1,0 +1,114 @@
+import type { ServerOptions as HttpOptions } from 'node:http';
+import Fastify, {
+  type FastifyHttpOptions,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type RawServerDefault,
+} from 'fastify';
+import type { ServerConfig } from '../config/config.ts';
+import { AppError, makeProblem } from '../errors.ts';
+import { registerBodyParsers } from './body.ts';
+import type { Lifecycle } from './health.ts';
+import { handleError, toAppError } from './problems.ts';
+import { loadTls, type TlsFiles } from './tls.ts';
+import { transportConstraint } from './transport-constraint.ts';
+
+/** Bytes that Node buffers of a socket before it says that it is full. */
+const HIGH_WATER_MARK = 64 * 1024;
+
+type Options = FastifyHttpOptions<RawServerDefault>;
+
+/** HTTP/1.1, or over TLS HTTP/2 with HTTP/1.1 beside it (WebSockets need that). Both look alike to the routes. */
+function create(options: Options, server: HttpOptions, tls: TlsFiles | undefined): FastifyInstance {
+  if (tls === undefined) return Fastify({ ...options, http: server });
+  const secure = { ...options, http2: true, https: { ...server, ...tls, allowHTTP1: true } };
+  return Fastify(secure as unknown as Options);
+}
+
+export interface HttpServerOptions {
+  /** Where a self-signed certificate is kept. */
+  readonly dataDir: string;
+  readonly lifecycle: Lifecycle;
+}
+
+/** The HTTP server without any table: limits, errors, bodies. */
+export async function createHttpServer(
+  config: ServerConfig,
+  { dataDir, lifecycle }: HttpServerOptions,
+): Promise<FastifyInstance> {
+  const { limits } = config;
+  const tls = config.tls === undefined ? undefined : await loadTls(config.tls, dataDir);
+  const server = {
+    maxHeaderSize: limits.headers,
+    headersTimeout: limits.headersTimeout,
+    requestTimeout: limits.requestTimeout,
+    connectionsCheckingInterval: Math.min(1000, limits.headersTimeout),
+    highWaterMark: HIGH_WATER_MARK,
+    noDelay: true,
+  };
+  const options: Options = {
+    logger: {
+      level: config.logging.level,
+      // The query may hold what must not be in a log, and headers do hold it.
+      serializers: { req: describeRequest as never },
+      redact: ['req.headers', 'res.headers'],
+    },
+    disableRequestLogging: true,
+    bodyLimit: limits.body,
+    keepAliveTimeout: limits.keepAlive,
+    requestTimeout: limits.requestTimeout,
+    trustProxy: config.trustProxy,
+    return503OnClosing: false,
+    forceCloseConnections: "idle",
+    routerOptions: { maxParamLength: limits.url, constraints: { transport: transportConstraint } },
+    frameworkErrors: handleError,
+    clientErrorHandler: refuseConnection,
+  };
+  const app = create(options, server, tls);
+  app.server.maxHeadersCount = limits.headerCount;
+  registerBodyParsers(app);
+  app.setErrorHandler(handleError);
+  app.addHook('onRequest', (request, reply, done) => {
+    const { url, headers } = request.raw;
+    if (headers.upgrade !== undefined) closeAfterAnswer(request, reply);
+    if (lifecycle.stopping) done(stoppingError());
+    else if ((url as string).length <= limits.url) done();
+    else done(new AppError('URL_TOO_LONG', `The URL may have ${limits.url} bytes at most.`));
+  });
+  return app;
+}
+
+function stoppingError(): AppError {
+  return new AppError('STOPPING', 'The server is stopping.', { headers: { 'retry-after': '1', connection: 'close' } });
+}
+
+/**
+ * Node has taken the HTTP parser off the socket of an upgrade request: if it is answered instead of upgraded, nobody
+ * else would ever close it.
+ */
+function closeAfterAnswer(request: FastifyRequest, reply: FastifyReply): void {
+  const { socket } = request.raw;
+  reply.header('connection', 'close');
+  reply.raw.once('finish', () => socket.destroySoon());
+}
+
+function describeRequest(request: { method: string; url: string; id: string }): object {
+  return { id: request.id, method: request.method, path: request.url.split('?', 1)[0] };
+}
+
+/** What is not even HTTP: a plain answer, then the end of the connection. */
+function refuseConnection(error: Error & { code?: string }, socket: import('node:net').Socket): void {
+  if (socket.destroyed || !socket.writable) return;
+  if (error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const problem = makeProblem(toAppError(error));
+  const body = JSON.stringify(problem);
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
+      `Connection: close\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
+}

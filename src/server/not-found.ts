@@ -1,0 +1,37 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { AppError } from '../errors.ts';
+import { transportOf } from './transport-constraint.ts';
+
+/** Which tables there are, by path, and what REST takes there. */
+export interface KnownPath {
+  readonly path: string;
+  readonly rest: boolean;
+}
+
+const COLLECTION_METHODS = 'GET, HEAD, POST';
+const RECORD_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
+
+/** Everything that no route took: a wrong method on a table is 405 with Allow, anything else 404. */
+export function registerNotFound(app: FastifyInstance, known: readonly KnownPath[]): void {
+  const rest = new Set(known.filter((table) => table.rest).map(({ path }) => path));
+  app.setNotFoundHandler((request) => {
+    const [path = ''] = request.url.split('?', 1);
+    const collection = rest.has(path);
+    const record = !collection && rest.has(path.slice(0, path.lastIndexOf('/')));
+    if ((collection || record) && transportOf(request.raw) === 'rest') {
+      const allow = collection ? COLLECTION_METHODS : RECORD_METHODS;
+      throw new AppError('METHOD_NOT_ALLOWED', `${request.method} is not for this address; it takes ${allow}.`, {
+        headers: { allow },
+      });
+    }
+    throw new AppError('NOT_FOUND', describe(request, path));
+  });
+}
+
+function describe(request: FastifyRequest, path: string): string {
+  if (path.startsWith('/socket.io')) {
+    return 'This server does not speak Socket.IO or Engine.IO. Open a plain WebSocket or EventSource on /{app_id}/{Table}.';
+  }
+  const transport = transportOf(request.raw);
+  return transport === 'rest' ? 'There is nothing at this address.' : `There is no ${transport} channel at this address.`;
+}

@@ -1,0 +1,137 @@
+import { AppError } from '../errors.ts';
+import type { FieldPlan } from '../schema/plan.ts';
+import { type Expiry, stampOf } from './expiry.ts';
+import type { Row, SqliteTable } from './sqlite-table.ts';
+import type { Cell, Change, Precondition, Write, WriteOutcome } from './store.ts';
+
+/** What one write needs: its table, the clock of its transaction, and where seqs come from. */
+export interface WriteContext {
+  readonly table: SqliteTable;
+  readonly expiry: Expiry | undefined;
+  readonly now: number;
+  nextSeq(): number;
+  committed(change: Change): void;
+}
+
+type RecordWrite = Extract<Write, { type: 'create' | 'put' | 'patch' }>;
+type DeleteWrite = Extract<Write, { type: 'delete' }>;
+type PublishWrite = Extract<Write, { type: 'publish' }>;
+
+const CREATE = 1;
+const UPDATE = 2;
+const DELETE = 3;
+const PUBLISH = 4;
+
+/**
+ * Applies one write and its log entry inside the transaction that is open. Throws AppError when the write cannot be
+ * made (absent, exists, precondition); a constraint of the database comes as the driver's error.
+ */
+export function applyWrite(context: WriteContext, write: Write): WriteOutcome {
+  if (write.type === 'publish') return publish(context, write);
+  const before = context.table.get(write.id);
+  checkPrecondition(before, write.precondition);
+  if (write.type === 'delete') return remove(context, write, before);
+  if (before === undefined) {
+    if (write.type === 'patch') throw notFound(write.id);
+    return insert(context, write);
+  }
+  if (write.type === 'create') {
+    throw new AppError('CONFLICT', `A record with the id ${JSON.stringify(write.id)} exists.`);
+  }
+  return replace(context, write, before);
+}
+
+function insert(context: WriteContext, write: RecordWrite): WriteOutcome {
+  const { table, now } = context;
+  const row = write.cells.map((cell) => cell ?? null);
+  stamp(row, table.createdStamps, context);
+  stamp(row, table.updatedStamps, context);
+  const seq = context.nextSeq();
+  table.insert(row, seq, context.expiry?.(row, now) ?? null);
+  const json = table.codec.toJson(row);
+  table.append([seq, CREATE, write.id, json, null]);
+  context.committed({ seq, table: table.plan, op: 'create', id: write.id, data: json, before: null });
+  return { id: write.id, seq, created: true, changed: true, json };
+}
+
+function replace(context: WriteContext, write: RecordWrite, before: Row): WriteOutcome {
+  const { table, now } = context;
+  const row = nextRow(context, write, before);
+  const previousSeq = before[row.length] as number;
+  if (row.every((cell, index) => cell === before[index])) {
+    return { id: write.id, seq: previousSeq, created: false, changed: false, json: table.codec.toJson(row) };
+  }
+  stamp(row, table.updatedStamps, context);
+  const seq = context.nextSeq();
+  table.update(row, seq, context.expiry?.(row, now) ?? null);
+  const json = table.codec.toJson(row);
+  const changed = table.codec.differenceToJson(before, row);
+  table.append([seq, UPDATE, write.id, json, changed]);
+  context.committed({ seq, table: table.plan, op: 'update', id: write.id, data: json, before: changed });
+  return { id: write.id, seq, created: false, changed: true, json };
+}
+
+function remove(context: WriteContext, write: DeleteWrite, before: Row | undefined): WriteOutcome {
+  const { table } = context;
+  if (before === undefined || !isStillExpired(context, write, before)) throw notFound(write.id);
+  const seq = context.nextSeq();
+  table.delete(write.id);
+  const whole = table.codec.toJson(before);
+  table.append([seq, DELETE, write.id, null, whole]);
+  const data = keyToJson(table.plan.primaryKey, write.id);
+  context.committed({ seq, table: table.plan, op: 'delete', id: write.id, data, before: whole });
+  return { id: write.id, seq, created: false, changed: true, json: '' };
+}
+
+function publish(context: WriteContext, { id, data }: PublishWrite): WriteOutcome {
+  const { table } = context;
+  const seq = context.nextSeq();
+  table.append([seq, PUBLISH, id, data, null]);
+  context.committed({ seq, table: table.plan, op: 'publish', id, data, before: null });
+  return { id, seq, created: false, changed: true, json: '' };
+}
+
+/** PUT replaces all but what only the server sets; PATCH replaces what was sent. */
+function nextRow({ table }: WriteContext, write: RecordWrite, before: Row): Cell[] {
+  const row = write.cells.map((cell, index) => {
+    if (cell !== undefined) return cell;
+    return write.type === 'patch' ? (before[index] as Cell) : null;
+  });
+  for (const index of table.createdStamps) row[index] = before[index] as Cell;
+  for (const index of table.updatedStamps) row[index] = before[index] as Cell;
+  return row;
+}
+
+function stamp(row: Cell[], indexes: readonly number[], { table, now }: WriteContext): void {
+  for (const index of indexes) row[index] = stampOf(table.plan.fields[index] as FieldPlan, now);
+}
+
+/** A record that was refreshed between being found expired and being removed stays. */
+function isStillExpired({ expiry, table }: WriteContext, write: DeleteWrite, before: Row): boolean {
+  if (write.expiredAt === undefined) return true;
+  const seq = before[table.plan.fields.length] as number;
+  const time = expiry?.(before, Math.trunc(seq / 1000));
+  return time !== null && time !== undefined && time <= write.expiredAt;
+}
+
+function checkPrecondition(before: Row | undefined, precondition: Precondition | undefined): void {
+  if (precondition === undefined) return;
+  const seq = before?.[before.length - 1] as number | undefined;
+  const holds =
+    precondition === 'none'
+      ? seq === undefined
+      : precondition === 'any'
+        ? seq !== undefined
+        : seq !== undefined && precondition.includes(seq);
+  if (holds) return;
+  const found = seq === undefined ? 'the record does not exist' : `the record is at "${seq}"`;
+  throw new AppError('PRECONDITION_FAILED', `The condition of the request does not hold: ${found}.`);
+}
+
+function notFound(id: string | number): AppError {
+  return new AppError('NOT_FOUND', `There is no record with the id ${JSON.stringify(id)}.`);
+}
+
+export function keyToJson(key: FieldPlan, id: string | number | null): string {
+  return `{${JSON.stringify(key.name)}:${JSON.stringify(id)}}`;
+}

@@ -1,0 +1,72 @@
+import type { FieldPlan, FieldType, TablePlan } from '../schema/plan.ts';
+import type { Cell } from './store.ts';
+
+type CellEncoder = (cell: Cell) => string;
+
+const asText: CellEncoder = (cell) => (cell === null ? 'null' : JSON.stringify(cell));
+const asPlain: CellEncoder = (cell) => (cell === null ? 'null' : `"${cell as string}"`);
+const asRaw: CellEncoder = (cell) => (cell === null ? 'null' : String(cell));
+const asBoolean: CellEncoder = (cell) => (cell === null ? 'null' : Number(cell) === 1 ? 'true' : 'false');
+
+/** A Long outside ±(2^53−1) is a string of digits in JSON, since most readers would round the number. */
+const asLong: CellEncoder = (cell) => {
+  if (cell === null) return 'null';
+  const value = Number(cell);
+  return Number.isSafeInteger(value) ? String(value) : `"${cell}"`;
+};
+
+function encoderOf(type: FieldType): CellEncoder {
+  if (type.kind === 'list' || type.kind === 'object') return asRaw;
+  if (type.kind === 'enum') return asPlain;
+  switch (type.name) {
+    case 'ID':
+    case 'String':
+      return asText;
+    case 'Date':
+      return asPlain;
+    case 'Boolean':
+      return asBoolean;
+    case 'Long':
+      return asLong;
+    case 'Int':
+    case 'Float':
+    case 'JSON':
+      return asRaw;
+  }
+}
+
+/** Turns rows of a table, or of some of its fields, into JSON text. Cells beyond the fields are ignored. */
+export class RowCodec {
+  readonly #prefixes: readonly string[];
+  readonly #encoders: readonly CellEncoder[];
+
+  constructor(fields: readonly FieldPlan[]) {
+    this.#prefixes = fields.map((field, index) => `${index === 0 ? '{' : ','}${JSON.stringify(field.name)}:`);
+    this.#encoders = fields.map((field) => encoderOf(field.type));
+  }
+
+  toJson(row: readonly Cell[]): string {
+    let json = '';
+    for (let i = 0; i < this.#encoders.length; i++) {
+      const encode = this.#encoders[i] as CellEncoder;
+      json += (this.#prefixes[i] as string) + encode(row[i] as Cell);
+    }
+    return `${json}}`;
+  }
+
+  /** JSON text with only the fields whose cells differ between the rows, with the values of `before`. */
+  differenceToJson(before: readonly Cell[], after: readonly Cell[]): string {
+    let json = '';
+    for (let i = 0; i < this.#encoders.length; i++) {
+      if (before[i] === after[i]) continue;
+      const encode = this.#encoders[i] as CellEncoder;
+      json += (json === '' ? '' : ',') + (this.#prefixes[i] as string).slice(1) + encode(before[i] as Cell);
+    }
+    return `{${json}}`;
+  }
+}
+
+/** True when the table has a field whose integers do not fit a double, so that rows must be read as BigInt. */
+export function hasLong(table: TablePlan): boolean {
+  return table.fields.some((field) => field.type.kind === 'scalar' && field.type.name === 'Long');
+}

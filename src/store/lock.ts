@@ -1,0 +1,50 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+
+/** Held for as long as the process lives: the kernel lets go of it, also when the process is killed. */
+export interface DirectoryLock {
+  release(): void;
+}
+
+/** Another process has the data directory. */
+export class DirectoryInUseError extends Error {
+  constructor(dir: string, holder: string) {
+    super(`The data directory ${dir} is in use by ${holder}. Stop it, or give this one another data_dir.`);
+    this.name = 'DirectoryInUseError';
+  }
+}
+
+/**
+ * Takes the data directory for this process. The lock is SQLite's own file lock on an otherwise empty database, since
+ * Node has no flock; a pid file alone would be stale after a kill and wrong after the pid is used again.
+ */
+export function lockDirectory(dir: string): DirectoryLock {
+  mkdirSync(dir, { recursive: true });
+  const holderFile = join(dir, 'server.json');
+  const db = new Database(join(dir, 'server.lock'), { timeout: 0 });
+  try {
+    db.pragma('locking_mode = EXCLUSIVE');
+    db.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    db.close();
+    if (isBusy(error)) throw new DirectoryInUseError(dir, describeHolder(holderFile));
+    throw error;
+  }
+  writeFileSync(holderFile, `${JSON.stringify({ pid: process.pid, started: new Date().toISOString() })}\n`);
+  return { release: () => db.close() };
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY');
+}
+
+function describeHolder(file: string): string {
+  try {
+    const { pid, started } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; started: string };
+    return `process ${pid} (started ${started})`;
+  } catch {
+    // The holder may be between taking the lock and writing who it is.
+    return 'another process';
+  }
+}

@@ -1,0 +1,83 @@
+import type { Database, Statement } from 'better-sqlite3';
+import type { EventLog } from '../config/config.ts';
+import type { TablePlan } from '../schema/plan.ts';
+import { logName } from './sqlite-table.ts';
+import type { Change, Key } from './store.ts';
+
+/** What is known in memory about one table's log, and how it is kept within its retention. */
+export class LogState {
+  readonly #db: Database;
+  readonly #log: string;
+  readonly #retention: EventLog;
+  readonly #setFloor: Statement;
+  readonly #oldest: Statement;
+  readonly #removeUpTo: Statement;
+  readonly #name: string;
+  #head: number;
+  #floor: number;
+  /** Counted at the first trim: counting at the start would read the whole log before the first answer. */
+  #count: number | undefined;
+  /** Newest entry of each record, built when it is first asked for. */
+  #newest: Map<Key, number> | undefined;
+
+  constructor(db: Database, table: TablePlan, retention: EventLog) {
+    this.#db = db;
+    this.#log = logName(table);
+    this.#retention = retention;
+    this.#name = `floor:${table.database}/${table.table}`;
+    this.#floor = Number(db.prepare('SELECT value FROM tablecast_meta WHERE key = ?').pluck().get(this.#name));
+    const newest = db.prepare(`SELECT max(seq) FROM ${this.#log}`).pluck().get() as number | null;
+    this.#head = Math.max(newest ?? 0, this.#floor);
+    this.#setFloor = db.prepare('UPDATE tablecast_meta SET value = ? WHERE key = ?');
+    this.#oldest = db.prepare(`SELECT seq FROM ${this.#log} ORDER BY seq LIMIT 1 OFFSET ?`).pluck();
+    this.#removeUpTo = db.prepare(`DELETE FROM ${this.#log} WHERE seq <= ?`);
+  }
+
+  get head(): number {
+    return this.#head;
+  }
+
+  get floor(): number {
+    return this.#floor;
+  }
+
+  appended({ seq, id }: Change): void {
+    this.#head = seq;
+    if (this.#count !== undefined) this.#count++;
+    if (id !== null) this.#newest?.set(id, seq);
+  }
+
+  /**
+   * False when the record surely has no entry after `after`. After a restart thousands of record channels resume at
+   * once; one scan answers them all, where an index on disk would cost every write.
+   */
+  mayHaveChanged(id: Key, after: number): boolean {
+    if (this.#newest === undefined) {
+      const rows = this.#db.prepare(`SELECT id, max(seq) FROM ${this.#log} WHERE id IS NOT NULL GROUP BY id`).raw();
+      this.#newest = new Map(rows.all() as [Key, number][]);
+    }
+    return (this.#newest.get(id) ?? 0) > after;
+  }
+
+  /** Removes up to `limit` entries past retention; true when more are left. */
+  trim(now: number, limit: number): boolean {
+    this.#count ??= this.#db.prepare(`SELECT count(*) FROM ${this.#log}`).pluck().get() as number;
+    const surplus = this.#count - this.#retention.maxCount;
+    const expiredBefore = (now - this.#retention.retention) * 1000;
+    const oldest = this.#oldest.get(0) as number | undefined;
+    if (oldest === undefined || (surplus <= 0 && oldest >= expiredBefore)) return false;
+    const size = Math.min(limit, this.#count);
+    const bySize = surplus > 0 ? (this.#oldest.get(Math.min(size, surplus) - 1) as number) : 0;
+    const byAge = Math.min(expiredBefore - 1, this.#oldest.get(size - 1) as number);
+    const upTo = Math.max(bySize, byAge);
+    const removed = this.#db.transaction(() => {
+      this.#setFloor.run(upTo, this.#name);
+      return this.#removeUpTo.run(upTo).changes;
+    })();
+    this.#floor = upTo;
+    this.#count -= removed;
+    // It also holds records whose entries are gone; it is built anew when next asked for.
+    if (this.#newest !== undefined && this.#newest.size > 2 * this.#retention.maxCount) this.#newest = undefined;
+    return removed >= limit;
+  }
+}

@@ -1,0 +1,128 @@
+import type { Database, Statement } from 'better-sqlite3';
+import type { FieldPlan, TablePlan } from '../schema/plan.ts';
+import { hasLong, RowCodec } from './codec.ts';
+import { expiryOf } from './expiry.ts';
+import type { Cell, Key } from './store.ts';
+
+/** Fields in order, then the seq of the record's last change. */
+export type Row = Cell[];
+
+export function quote(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** Quoted name of the SQL table that holds a table's records. */
+export function recordsName(table: Pick<TablePlan, 'database' | 'table'>): string {
+  return quote(`${table.database}/${table.table}`);
+}
+
+/** Quoted name of the SQL table that holds a table's log. */
+export function logName(table: Pick<TablePlan, 'database' | 'table'>): string {
+  return quote(`${table.database}/${table.table}:log`);
+}
+
+export const OPS = ['create', 'update', 'delete', 'publish'] as const;
+
+/** The prepared statements of one table, and how its rows become JSON. */
+export class SqliteTable {
+  readonly plan: TablePlan;
+  readonly codec: RowCodec;
+  readonly keyIndex: number;
+  /** Index of `@updatedTime` fields: they do not count when it is asked whether a write changes anything. */
+  readonly updatedStamps: readonly number[];
+  readonly createdStamps: readonly number[];
+  readonly columns: string;
+  /** Rows are read with BigInt integers, since a Long does not fit a double. */
+  readonly bigIntegers: boolean;
+  readonly #expires: boolean;
+  readonly #get: Statement;
+  readonly #page: Statement;
+  readonly #firstPage: Statement;
+  readonly #insert: Statement;
+  readonly #update: Statement;
+  readonly #delete: Statement;
+  readonly #append: Statement;
+  readonly #log: Statement;
+  readonly #logOfRecord: Statement;
+  readonly #expired: Statement | undefined;
+
+  constructor(db: Database, plan: TablePlan) {
+    this.plan = plan;
+    this.codec = new RowCodec(plan.fields);
+    this.keyIndex = plan.fields.indexOf(plan.primaryKey);
+    this.updatedStamps = indexesOf(plan.fields, 'updated');
+    this.createdStamps = indexesOf(plan.fields, 'created');
+    this.bigIntegers = hasLong(plan);
+    this.#expires = expiryOf(plan) !== undefined;
+    const records = recordsName(plan);
+    const log = logName(plan);
+    const key = quote(plan.primaryKey.name);
+    const names = plan.fields.map((field) => quote(field.name));
+    this.columns = [...names, '_seq'].join(', ');
+    const written = [...names, '_seq', ...(this.#expires ? ['_expires'] : [])];
+    const rows = (sql: string) => db.prepare(sql).raw().safeIntegers(this.bigIntegers);
+    this.#get = rows(`SELECT ${this.columns} FROM ${records} WHERE ${key} = ?`);
+    this.#firstPage = rows(`SELECT ${this.columns} FROM ${records} ORDER BY ${key} LIMIT ?`);
+    this.#page = rows(`SELECT ${this.columns} FROM ${records} WHERE ${key} > ? ORDER BY ${key} LIMIT ?`);
+    this.#insert = db.prepare(`INSERT INTO ${records} (${written}) VALUES (${written.map(() => '?')})`);
+    this.#update = db.prepare(`UPDATE ${records} SET ${written.map((name) => `${name} = ?`)} WHERE ${key} = ?`);
+    this.#delete = db.prepare(`DELETE FROM ${records} WHERE ${key} = ?`);
+    this.#append = db.prepare(`INSERT INTO ${log} (seq, op, id, data, before) VALUES (?, ?, ?, ?, ?)`);
+    const entries = `SELECT seq, op, id, data, before FROM ${log} WHERE seq > ?`;
+    this.#log = db.prepare(`${entries} ORDER BY seq LIMIT ?`).raw();
+    this.#logOfRecord = db.prepare(`${entries} AND id = ? ORDER BY seq LIMIT ?`).raw();
+    this.#expired = this.#expires
+      ? db.prepare(`SELECT ${key} FROM ${records} WHERE _expires <= ? ORDER BY _expires LIMIT ?`).pluck()
+      : undefined;
+  }
+
+  get(id: Key): Row | undefined {
+    return this.readRow(this.#get.get(id) as Row | undefined);
+  }
+
+  page(after: Key | undefined, limit: number): Row[] {
+    const rows = after === undefined ? this.#firstPage.all(limit) : this.#page.all(after, limit);
+    return (rows as Row[]).map((row) => this.readRow(row) as Row);
+  }
+
+  insert(row: readonly Cell[], seq: number, expires: number | null): void {
+    this.#insert.run(...row, seq, ...(this.#expires ? [expires] : []));
+  }
+
+  update(row: readonly Cell[], seq: number, expires: number | null): void {
+    this.#update.run(...row, seq, ...(this.#expires ? [expires] : []), row[this.keyIndex]);
+  }
+
+  delete(id: Key): void {
+    this.#delete.run(id);
+  }
+
+  append(entry: readonly [seq: number, op: number, id: Key | null, data: string | null, before: string | null]): void {
+    this.#append.run(...entry);
+  }
+
+  log(after: number, limit: number, id: Key | undefined): unknown[][] {
+    const rows = id === undefined ? this.#log.all(after, limit) : this.#logOfRecord.all(after, id, limit);
+    return rows as unknown[][];
+  }
+
+  expired(now: number, limit: number): Key[] {
+    return (this.#expired?.all(now, limit) ?? []) as Key[];
+  }
+
+  /** Integers that fit a double become numbers, so that cells compare with `===` whatever they were read as. */
+  readRow(row: Row | undefined): Row | undefined {
+    if (row === undefined || !this.bigIntegers) return row;
+    for (let i = 0; i < row.length; i++) {
+      const cell = row[i];
+      if (typeof cell !== 'bigint') continue;
+      const value = Number(cell);
+      if (Number.isSafeInteger(value)) row[i] = value;
+    }
+    return row;
+  }
+}
+
+function indexesOf(fields: readonly FieldPlan[], stamp: 'created' | 'updated'): number[] {
+  return fields.flatMap((field, index) => (field.stamp === stamp ? [index] : []));
+}

@@ -1,0 +1,203 @@
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { AppError } from '../errors.ts';
+import { compileListSql, type ListQuery } from '../query/index.ts';
+import type { Plan, TablePlan } from '../schema/plan.ts';
+import { applyWrite, keyToJson, type WriteContext } from './apply-write.ts';
+import { RowCodec } from './codec.ts';
+import { expiryOf } from './expiry.ts';
+import { type DirectoryLock, lockDirectory } from './lock.ts';
+import { constraintError, storageError } from './sqlite-errors.ts';
+import { LogState } from './sqlite-log.ts';
+import { migrate } from './sqlite-migrate.ts';
+import { OPS, type Row, recordsName, SqliteTable } from './sqlite-table.ts';
+import { StatementCache } from './statement-cache.ts';
+import type { Change, CommitResult, Key, Store, StoreOptions, StoredRecord, WriteGroup, WriteOutcome } from './store.ts';
+
+/** Opens the embedded store in `options.dir`, creating or migrating what the plan needs. */
+export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore {
+  const lock = lockDirectory(options.dir);
+  let db: Database.Database | undefined;
+  try {
+    db = openDatabase(join(options.dir, 'data.db'), options);
+    migrate(db, plan, options);
+    return new SqliteStore(db, plan, options, lock);
+  } catch (error) {
+    db?.close();
+    lock.release();
+    throw error;
+  }
+}
+
+function openDatabase(file: string, { durability }: StoreOptions): Database.Database {
+  const db = new Database(file, { timeout: 0 });
+  db.pragma('journal_mode = WAL');
+  db.pragma(`synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`);
+  db.pragma('journal_size_limit = 67108864');
+  db.pragma('cache_size = -65536');
+  db.pragma('temp_store = MEMORY');
+  return db;
+}
+
+interface OpenTable {
+  readonly table: SqliteTable;
+  readonly context: Pick<WriteContext, 'table' | 'expiry'>;
+  readonly log: LogState;
+}
+
+export class SqliteStore implements Store {
+  readonly #db: Database.Database;
+  readonly #lock: DirectoryLock;
+  readonly #tables = new Map<TablePlan, OpenTable>();
+  readonly #lists: StatementCache;
+  readonly #statements: Record<'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'undo', Database.Statement>;
+  #head: number;
+
+  constructor(db: Database.Database, plan: Plan, options: StoreOptions, lock: DirectoryLock) {
+    this.#db = db;
+    this.#lock = lock;
+    this.#lists = new StatementCache(db);
+    for (const table of plan.tables) {
+      const sqliteTable = new SqliteTable(db, table);
+      const context = { table: sqliteTable, expiry: expiryOf(table) };
+      this.#tables.set(table, { table: sqliteTable, context, log: new LogState(db, table, options.events) });
+    }
+    this.#head = Math.max(0, ...[...this.#tables.values()].map(({ log }) => log.head));
+    this.#statements = {
+      begin: db.prepare('BEGIN IMMEDIATE'),
+      commit: db.prepare('COMMIT'),
+      rollback: db.prepare('ROLLBACK'),
+      savepoint: db.prepare('SAVEPOINT write_group'),
+      release: db.prepare('RELEASE write_group'),
+      undo: db.prepare('ROLLBACK TO write_group'),
+    };
+  }
+
+  get head(): number {
+    return this.#head;
+  }
+
+  tableHead(table: TablePlan): number {
+    return this.#of(table).log.head;
+  }
+
+  floor(table: TablePlan): number {
+    return this.#of(table).log.floor;
+  }
+
+  get(plan: TablePlan, id: Key): StoredRecord | undefined {
+    const { table } = this.#of(plan);
+    const row = table.get(id);
+    return row && toRecord(table, row);
+  }
+
+  page(plan: TablePlan, after: Key | undefined, limit: number): StoredRecord[] {
+    const { table } = this.#of(plan);
+    return table.page(after, limit).map((row) => toRecord(table, row));
+  }
+
+  list(plan: TablePlan, query: ListQuery): string {
+    const { table } = this.#of(plan);
+    const { sql, params } = compileListSql(query, plan, recordsName(plan));
+    const rows = this.#lists.get(sql, table).all(...params) as Row[];
+    const codec = query.select === undefined ? table.codec : new RowCodec(query.select);
+    let json = '[';
+    for (let i = 0; i < rows.length; i++) {
+      json += (i === 0 ? '' : ',') + codec.toJson(table.readRow(rows[i]) as Row);
+    }
+    return `${json}]`;
+  }
+
+  readLog(plan: TablePlan, after: number, limit: number, id?: Key): Change[] {
+    const { table, log } = this.#of(plan);
+    if (after >= log.head) return [];
+    if (id !== undefined && !log.mayHaveChanged(id, after)) return [];
+    return table.log(after, limit, id).map(([seq, op, id, data, before]) => ({
+      seq: seq as number,
+      table: plan,
+      op: OPS[(op as number) - 1] as Change['op'],
+      id: id as Key | null,
+      data: (data as string | null) ?? keyToJson(plan.primaryKey, id as Key),
+      before: before as string | null,
+    }));
+  }
+
+  expired(plan: TablePlan, now: number, limit: number): Key[] {
+    return this.#of(plan).table.expired(now, limit);
+  }
+
+  commit(groups: readonly WriteGroup[]): CommitResult {
+    const head = this.#head;
+    try {
+      this.#statements.begin.run();
+      const changes: Change[] = [];
+      const results = groups.map((group) => this.#applyGroup(group, changes));
+      this.#statements.commit.run();
+      for (const change of changes) this.#of(change.table).log.appended(change);
+      return { results, changes };
+    } catch (error) {
+      this.#head = head;
+      if (this.#db.inTransaction) this.#statements.rollback.run();
+      throw storageError(error);
+    }
+  }
+
+  trim(now: number, limit: number): boolean {
+    let left = false;
+    for (const { log } of this.#tables.values()) left = log.trim(now, limit) || left;
+    return left;
+  }
+
+  close(): void {
+    this.#db.pragma('wal_checkpoint(TRUNCATE)');
+    this.#db.close();
+    this.#lock.release();
+  }
+
+  /** A group of one needs no savepoint: a statement that breaks a constraint undoes itself. */
+  #applyGroup(group: WriteGroup, changes: Change[]): readonly WriteOutcome[] | AppError {
+    const single = group.length === 1;
+    const start = changes.length;
+    if (!single) this.#statements.savepoint.run();
+    try {
+      const outcomes = group.map((write) => applyWrite(this.#context(write.table, changes), write));
+      if (!single) this.#statements.release.run();
+      return outcomes;
+    } catch (error) {
+      const refused = error instanceof AppError ? error : constraintError(error);
+      if (refused === undefined) throw error;
+      changes.length = start;
+      if (!single) {
+        this.#statements.undo.run();
+        this.#statements.release.run();
+      }
+      return refused;
+    }
+  }
+
+  #context(plan: TablePlan, changes: Change[]): WriteContext {
+    const now = Date.now();
+    const { table, expiry } = this.#of(plan).context;
+    return {
+      table,
+      expiry,
+      now,
+      // Ahead of the clock by one microsecond a change at most; the clock going back does not take the seq with it.
+      nextSeq: () => {
+        this.#head = Math.max(this.#head + 1, now * 1000);
+        return this.#head;
+      },
+      committed: (change) => changes.push(change),
+    };
+  }
+
+  #of(table: TablePlan): OpenTable {
+    const open = this.#tables.get(table);
+    if (open === undefined) throw new Error(`The store was not opened with the table ${table.name}.`);
+    return open;
+  }
+}
+
+function toRecord(table: SqliteTable, row: Row): StoredRecord {
+  return { id: row[table.keyIndex] as Key, seq: row[row.length - 1] as number, json: table.codec.toJson(row) };
+}

@@ -1,0 +1,26 @@
+import type { Database, Statement } from 'better-sqlite3';
+
+const CAPACITY = 500;
+
+/** Prepared statements by their SQL, the least recently used thrown away: texts come from clients' queries. */
+export class StatementCache {
+  readonly #db: Database;
+  readonly #statements = new Map<string, Statement>();
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** A statement that gives rows as arrays. */
+  get(sql: string, { bigIntegers }: { readonly bigIntegers: boolean }): Statement {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql).raw().safeIntegers(bigIntegers);
+      if (this.#statements.size >= CAPACITY) this.#statements.delete(this.#statements.keys().next().value as string);
+    } else {
+      this.#statements.delete(sql);
+    }
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+}

@@ -1,0 +1,43 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppError } from '../../errors.ts';
+import type { WriteOutcome } from '../../store/store.ts';
+import { queryOf } from '../query-of.ts';
+import { etagOf } from './conditions.ts';
+
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
+interface Written {
+  readonly path: string;
+  readonly outcome: WriteOutcome;
+}
+
+/** The answer to a write of one record: 201 with its address, or 200. */
+export function sendWritten(request: FastifyRequest, reply: FastifyReply, { path, outcome }: Written): FastifyReply {
+  const { id, seq, created, json } = outcome;
+  reply.code(created ? 201 : 200).header('etag', etagOf(seq));
+  if (created) reply.header('location', `${path}/${encodeURIComponent(String(id))}`);
+  if (wantsMinimal(request, reply)) return (created ? reply : reply.code(204)).send();
+  return reply.header('content-type', JSON_TYPE).send(json);
+}
+
+/** RFC 7240 `Prefer: return=minimal`. */
+export function wantsMinimal({ headers: { prefer } }: FastifyRequest, reply: FastifyReply): boolean {
+  if (prefer === undefined || !/(?:^|[,;\s])return=minimal(?:$|[,;\s])/.test(String(prefer))) return false;
+  reply.header('preference-applied', 'return=minimal');
+  return true;
+}
+
+/** True when a POST is to be published instead of stored. Throws INVALID_QUERY for any other query. */
+export function publishes(request: FastifyRequest): boolean {
+  const query = queryOf(request);
+  if (query === '') return false;
+  if (query === 'publish=true' || query === 'publish=false') return query === 'publish=true';
+  return refuseQuery(request) ?? false;
+}
+
+/** A parameter that is not known is never ignored: it may have been meant as a filter. */
+export function refuseQuery(request: FastifyRequest): undefined {
+  const query = queryOf(request);
+  if (query === '' || query === 'publish=false') return undefined;
+  throw new AppError('INVALID_QUERY', 'A write takes no query parameters but publish=true (on POST).');
+}

@@ -1,0 +1,32 @@
+import type { FastifyInstance } from 'fastify';
+import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
+import { registerCollection } from './collection.ts';
+import { registerRecord } from './record.ts';
+
+/** The REST handlers of tables and records. */
+export const createRestTransport: TransportFactory = (context) => new RestTransport(context);
+
+class RestTransport implements Transport {
+  readonly name = 'rest';
+  readonly #context: TransportContext;
+
+  constructor(context: TransportContext) {
+    this.#context = context;
+  }
+
+  register(app: FastifyInstance, endpoints: readonly Endpoint[]): void {
+    for (const endpoint of endpoints) {
+      registerCollection(app, endpoint);
+      registerRecord(app, endpoint, this.#context.config.limits.id);
+    }
+  }
+
+  status() {
+    return { connections: 0 };
+  }
+
+  /** Requests that are under way finish; the server takes no new ones. */
+  stop(): void {}
+
+  abort(): void {}
+}

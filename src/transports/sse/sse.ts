@@ -1,0 +1,98 @@
+import type { Duplex } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ANONYMOUS } from '../../auth/identity.ts';
+import { parseKey } from '../../resources/key.ts';
+import { parsePosition, type SubscriptionQuery } from '../../resources/subscription-query.ts';
+import type { TableResource } from '../../resources/table-resource.ts';
+import { Heartbeat } from '../heartbeat.ts';
+import { queryOf } from '../query-of.ts';
+import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
+import { SseStream } from './stream.ts';
+
+const HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache',
+  'x-accel-buffering': 'no',
+};
+
+/** Server-Sent Events (WHATWG HTML §9.2) on the URLs of tables and records. */
+export const createSseTransport: TransportFactory = (context) => new SseTransport(context);
+
+class SseTransport implements Transport {
+  readonly name = 'sse';
+  readonly #context: TransportContext;
+  readonly #streams: Heartbeat<SseStream>;
+
+  constructor(context: TransportContext) {
+    this.#context = context;
+    this.#streams = new Heartbeat(context.config.channels.ssePingInterval, (stream) => stream.ping());
+  }
+
+  register(app: FastifyInstance, endpoints: readonly Endpoint[]): void {
+    for (const { path, resource } of endpoints) {
+      for (const url of [path, `${path}/:id`]) {
+        const options = { constraints: { transport: 'sse' }, exposeHeadRoute: false };
+        app.get(url, options, (request, reply) => this.#open(request, reply, resource));
+      }
+    }
+  }
+
+  status() {
+    return { connections: this.#streams.size };
+  }
+
+  stop(): void {
+    this.#streams.stop();
+    for (const stream of this.#streams.members()) stream.stop();
+  }
+
+  abort(): void {
+    for (const stream of this.#streams.members()) stream.destroy();
+  }
+
+  #open(request: FastifyRequest, reply: FastifyReply, resource: TableResource): void {
+    const query = this.#parse(request, resource);
+    const { admission } = this.#context;
+    admission.check();
+    admission.enter();
+    const isChunked = request.raw.httpVersion === '1.1';
+    const output = startResponse(request, reply);
+    const stream = new SseStream(output, isChunked);
+    stream.slot = this.#streams.add(stream);
+    output.on('error', () => {});
+    output.once('close', () => {
+      if (stream.subscription !== undefined) resource.unsubscribe(stream.subscription);
+      this.#streams.remove(stream, stream.slot);
+      admission.leave();
+    });
+    stream.connected();
+    stream.subscription = resource.subscribe(query, stream.encoding, stream);
+  }
+
+  /** Everything that can be refused is refused before the stream begins, as a plain HTTP error. */
+  #parse(request: FastifyRequest, resource: TableResource): SubscriptionQuery {
+    const { id: segment } = request.params as { id?: string };
+    const id = segment === undefined ? undefined : parseKey(resource.table, segment, this.#context.config.limits.id);
+    const query = resource.parseSubscription(ANONYMOUS, queryOf(request), id);
+    const lastEventId = request.headers['last-event-id'];
+    // An EventSource that has seen no event with an id sends an empty one.
+    if (typeof lastEventId !== 'string' || lastEventId === '') return query;
+    return { ...query, since: parsePosition(lastEventId) };
+  }
+}
+
+/** Takes the socket from the HTTP server, since its own response would frame every write anew for every client. */
+function startResponse(request: FastifyRequest, reply: FastifyReply): Duplex {
+  reply.hijack();
+  const { raw } = request;
+  if (raw.httpVersionMajor >= 2) {
+    const { stream } = reply.raw as unknown as import('node:http2').Http2ServerResponse;
+    stream.respond({ ':status': 200, ...HEADERS });
+    return stream;
+  }
+  const framing = raw.httpVersion === '1.1' ? 'Transfer-Encoding: chunked\r\nConnection: keep-alive' : 'Connection: close';
+  const headers = Object.entries(HEADERS).map(([name, value]) => `${name}: ${value}\r\n`);
+  raw.socket.setKeepAlive(true, 30_000);
+  raw.socket.write(`HTTP/1.1 200 OK\r\n${headers.join('')}${framing}\r\n\r\n`);
+  return raw.socket;
+}

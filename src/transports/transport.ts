@@ -1,0 +1,37 @@
+import type { FastifyInstance } from 'fastify';
+import type { ServerConfig } from '../config/config.ts';
+import type { Admission } from '../server/admission.ts';
+import type { TransportName } from '../schema/plan.ts';
+import type { TableResource } from '../resources/table-resource.ts';
+
+/** One table as a transport sees it: where it is, and its one door. */
+export interface Endpoint {
+  /** `/{app_id}/{Export}`, without a slash at the end. */
+  readonly path: string;
+  readonly resource: TableResource;
+  /** Changes with the schema, so that a list that was cached before it changed is not taken for the same. */
+  readonly planTag: string;
+}
+
+/** What a transport reports of itself. */
+export interface TransportStatus {
+  readonly connections: number;
+}
+
+/** A way in and out for clients, on the URLs of the tables that have it switched on. */
+export interface Transport {
+  readonly name: TransportName;
+  register(app: FastifyInstance, endpoints: readonly Endpoint[]): Promise<void> | void;
+  status(): TransportStatus;
+  /** The server stops: open connections are told and closed. */
+  stop(): void;
+  /** They have had their time: what is still open is cut off. */
+  abort(): void;
+}
+
+export interface TransportContext {
+  readonly config: ServerConfig;
+  readonly admission: Admission;
+}
+
+export type TransportFactory = (context: TransportContext) => Transport;

@@ -1,0 +1,98 @@
+import { ANONYMOUS } from '../../auth/identity.ts';
+import { AppError } from '../../errors.ts';
+import { parseJsonText } from '../../resources/json.ts';
+import { keyProblem } from '../../resources/key.ts';
+import { isObject } from '../../resources/values.ts';
+import type { Key, WriteOutcome } from '../../store/store.ts';
+import type { WsConnection } from './connection.ts';
+
+const TYPES = ['Update', 'Delete', 'Publish'] as const;
+type EnvelopeType = (typeof TYPES)[number];
+type Ref = string | number;
+
+const MEMBERS = new Set(['message_type', 'id', 'data', 'ref', 'timestamp', 'seq', 'op']);
+
+/** What a message wants done. A bare record is an Update without a ref. */
+interface Command {
+  readonly type: EnvelopeType;
+  readonly id: Key | undefined;
+  readonly data: unknown;
+}
+
+type Done = Pick<WriteOutcome, 'id' | 'seq' | 'changed'>;
+
+/** Longer ones are the client's state, not a reference. */
+const MAX_REF = 256;
+
+/** Does what one message says and answers its sender. The socket stays open whatever is wrong with it. */
+export async function handleMessage(connection: WsConnection, message: Buffer): Promise<void> {
+  let ref: Ref | undefined;
+  try {
+    const value = parseJsonText(message.toString('utf8'));
+    if (!isObject(value)) throw new AppError('INVALID_MESSAGE', 'A message is a JSON object: a record or an envelope.');
+    ref = Object.hasOwn(value, 'message_type') ? parseRef(value.ref) : undefined;
+    const { id, seq } = await execute(connection, parseCommand(connection, value));
+    if (ref !== undefined) connection.answer({ type: 'ack', ref, id, seq });
+  } catch (error) {
+    if (error instanceof AppError) {
+      connection.refuse(error, ref);
+      return;
+    }
+    connection.context.onError(error);
+    connection.refuse(new AppError('INTERNAL', 'Something went wrong on our side; it has been logged.'), ref);
+  }
+}
+
+async function execute(connection: WsConnection, command: Command): Promise<Done> {
+  const { resource } = connection.context;
+  const outcome = await run(connection, command);
+  // The seq of a write that changed nothing is that of an earlier change, maybe somebody else's.
+  if (outcome.changed) connection.subscription?.muted?.add(outcome.seq);
+  resource.counters.messages++;
+  return outcome;
+}
+
+async function run({ context: { resource } }: WsConnection, command: Command): Promise<Done> {
+  const { type, id, data } = command;
+  switch (type) {
+    case 'Update':
+      return resource.put(ANONYMOUS, id, data);
+    case 'Delete':
+      if (id === undefined) throw new AppError('INVALID_MESSAGE', 'A Delete needs an id.');
+      return resource.delete(ANONYMOUS, id);
+    case 'Publish':
+      return { id: id ?? null, seq: (await resource.publish(ANONYMOUS, id ?? null, data)).seq, changed: true };
+  }
+}
+
+function parseCommand(connection: WsConnection, value: Record<string, unknown>): Command {
+  if (!Object.hasOwn(value, 'message_type')) return { type: 'Update', id: connection.id, data: value };
+  const type = TYPES.find((name) => name === value.message_type);
+  if (type === undefined) {
+    const found = JSON.stringify(value.message_type)?.slice(0, 100);
+    throw new AppError('INVALID_MESSAGE', `message_type must be ${TYPES.join(', ')}, not ${found}.`);
+  }
+  const unknown = Object.keys(value).find((name) => !MEMBERS.has(name));
+  if (unknown !== undefined) {
+    throw new AppError('INVALID_MESSAGE', `An envelope has message_type, id, data and ref, not ${JSON.stringify(unknown)}.`);
+  }
+  if (type === 'Update' && value.data === undefined) throw new AppError('INVALID_MESSAGE', 'An Update needs data.');
+  return { type, id: parseId(connection, value.id), data: value.data };
+}
+
+function parseId({ id, context }: WsConnection, given: unknown): Key | undefined {
+  if (given === undefined || given === null) return id;
+  const { resource } = context;
+  const problem = keyProblem(resource.table, given, resource.maxIdLength);
+  if (problem !== undefined) throw new AppError('INVALID_ID', `The id ${problem}.`);
+  if (id !== undefined && given !== id) {
+    throw new AppError('VALIDATION_ERROR', `id: must be ${JSON.stringify(id)}, the record of this channel.`);
+  }
+  return given as Key;
+}
+
+function parseRef(ref: unknown): Ref | undefined {
+  if (ref === undefined || ref === null) return undefined;
+  if (typeof ref === 'number' || (typeof ref === 'string' && ref.length <= MAX_REF)) return ref;
+  throw new AppError('INVALID_MESSAGE', `ref must be a number or a string of at most ${MAX_REF} characters.`);
+}

@@ -1,0 +1,120 @@
+import type { Socket } from 'node:net';
+import websocketPlugin from '@fastify/websocket';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { WebSocket } from 'ws';
+import { ANONYMOUS } from '../../auth/identity.ts';
+import { parseKey } from '../../resources/key.ts';
+import type { SubscriptionQuery } from '../../resources/subscription-query.ts';
+import type { TableResource } from '../../resources/table-resource.ts';
+import { Heartbeat } from '../heartbeat.ts';
+import { queryOf } from '../query-of.ts';
+import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
+import { type ConnectionContext, WsConnection } from './connection.ts';
+import { WS_ENCODING } from './frames.ts';
+import { checkHandshake } from './handshake.ts';
+
+/** WebSocket (RFC 6455) on the URLs of tables and records. */
+export const createWsTransport: TransportFactory = (context) => new WsTransport(context);
+
+/** What was checked before the upgrade, for the handler after it. */
+interface Accepted {
+  readonly query: SubscriptionQuery;
+  readonly reply: FastifyReply;
+}
+
+class WsTransport implements Transport {
+  readonly name = 'ws';
+  readonly #context: TransportContext;
+  readonly #connections: Heartbeat<WsConnection>;
+  readonly #accepted = new WeakMap<FastifyRequest, Accepted>();
+
+  constructor(context: TransportContext) {
+    this.#context = context;
+    this.#connections = new Heartbeat(context.config.channels.pingInterval, (connection) => connection.beat());
+  }
+
+  async register(app: FastifyInstance, endpoints: readonly Endpoint[]): Promise<void> {
+    const { limits } = this.#context.config;
+    await app.register(async (scope) => {
+      await scope.register(websocketPlugin, {
+        options: {
+          maxPayload: limits.message,
+          maxFragments: limits.messageFragments,
+          maxBufferedChunks: limits.messageChunks,
+          perMessageDeflate: false,
+          clientTracking: false,
+        } as NonNullable<Parameters<typeof websocketPlugin>[1]>['options'] & object,
+        // `stop` has told them; the plugin must not close them with another code.
+        preClose: (done) => done(),
+      });
+      for (const endpoint of endpoints) this.#registerTable(scope, endpoint);
+    });
+  }
+
+  status() {
+    return { connections: this.#connections.size };
+  }
+
+  stop(): void {
+    this.#connections.stop();
+    for (const connection of this.#connections.members()) connection.close(1001, 'the server stops');
+  }
+
+  abort(): void {
+    for (const connection of this.#connections.members()) connection.terminate();
+  }
+
+  #registerTable(scope: FastifyInstance, { path, resource }: Endpoint): void {
+    const { channels, limits } = this.#context.config;
+    const context: ConnectionContext = {
+      resource,
+      pongTimeout: channels.pongTimeout,
+      slowClientTimeout: channels.slowClientTimeout,
+      messagesPerSecond: limits.messagesPerSecond,
+      messagesBurst: limits.messagesBurst,
+      onError: (error) => scope.log.error({ err: error }, 'message failed'),
+    };
+    for (const url of [path, `${path}/:id`]) {
+      scope.get(url, {
+        websocket: true,
+        constraints: { transport: 'ws' },
+        exposeHeadRoute: false,
+        preValidation: (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
+          this.#check(request, reply, resource);
+          done();
+        },
+        handler: (ws: WebSocket, request: FastifyRequest) => this.#open(ws, request, context),
+      } as never);
+    }
+  }
+
+  /** Everything that can be refused is refused here, as a plain HTTP error and never after a 101. */
+  #check(request: FastifyRequest, reply: FastifyReply, resource: TableResource): void {
+    checkHandshake(request.raw);
+    this.#context.admission.check();
+    const { id: segment } = request.params as { id?: string };
+    const id = segment === undefined ? undefined : parseKey(resource.table, segment, this.#context.config.limits.id);
+    const query = resource.parseSubscription(ANONYMOUS, queryOf(request), id);
+    this.#accepted.set(request, { query, reply });
+  }
+
+  #open(ws: WebSocket, request: FastifyRequest, context: ConnectionContext): void {
+    const { query, reply } = this.#accepted.get(request) as Accepted;
+    const socket = request.raw.socket as Socket;
+    // Both hold the request and its response for as long as the socket lives.
+    reply.raw.detachSocket(socket);
+    ws.removeAllListeners('error');
+    const { admission } = this.#context;
+    admission.enter();
+    const connection = new WsConnection(ws, socket, {
+      context,
+      id: query.id,
+      release: (closed) => {
+        this.#connections.remove(closed, closed.slot);
+        admission.leave();
+      },
+    });
+    connection.slot = this.#connections.add(connection);
+    connection.subscription = context.resource.subscribe(query, WS_ENCODING, connection);
+  }
+}

@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { formatKeyTable } from '../../src/config/key-table.ts';
+import { CONFIG_KEYS } from '../../src/config/keys.ts';
+
+test('every default is a value that the key takes', () => {
+  const written = CONFIG_KEYS.filter(({ key }) => key.default !== undefined);
+  const refused = written.filter(({ key }) => 'message' in key.read(key.default));
+  expect(refused.map(({ path }) => path)).toEqual([]);
+});
+
+test('every key is written in snake_case, once, and explained', () => {
+  const paths = CONFIG_KEYS.map(({ path }) => path);
+  expect(paths.filter((path) => !/^[a-z]+(_[a-z]+)*(\.[a-z]+(_[a-z]+)*)?$/.test(path))).toEqual([]);
+  expect(new Set(paths).size).toBe(paths.length);
+  expect(CONFIG_KEYS.filter(({ key }) => key.what.length < 10)).toEqual([]);
+});
+
+test('the tables in docs/configuration.md are those of the keys', () => {
+  const docs = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
+  const tables = docs.match(/(^\|.*\n)+/gm)?.map((table) => table.trim());
+  expect(tables).toEqual([formatKeyTable('app'), formatKeyTable('server')]);
+});

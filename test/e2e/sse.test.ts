@@ -1,0 +1,175 @@
+import { once } from 'node:events';
+import { type ClientHttp2Stream, connect, type IncomingHttpHeaders } from 'node:http2';
+import { describe, expect, test } from 'vitest';
+import { BASE_CONFIG, startServer } from '../support/app.ts';
+import { ask } from '../support/http.ts';
+import { Mailbox } from '../support/mailbox.ts';
+import { SseClient, type SseEvent, SseParser } from '../support/sse-client.ts';
+
+const record = (title: string) => ({ title, content: 'c' });
+const PUBLISHABLE = `type Message @table @export(public: [read, create, update, delete, subscribe, publish]) {
+  id: ID! @primaryKey
+  title: String!
+  content: String!
+}`;
+
+describe('server-sent events', { timeout: 30_000 }, () => {
+  test('S0.42 an EventSource goes on where it was after the server was killed', async () => {
+    await using server = await startServer();
+    using stream = await SseClient.open(server.url('Message'), { reconnect: 200 });
+    await stream.next('ready');
+    await server.put('Message/a', record('before'));
+    await stream.next('update');
+    await server.kill();
+    await server.restart();
+    await server.put('Message/b', record('maybe while away'));
+    expect((await stream.next('update', 10_000)).json).toEqual({ id: 'b', ...record('maybe while away') });
+    await server.put('Message/c', record('after'));
+    await stream.next('update');
+    expect(stream.all('update').map((found) => found.id)).toEqual(['a', 'b', 'c']);
+    expect(stream.connections).toBe(2);
+  });
+
+  test('S0.42 an EventSource that saw nothing before the server was killed misses nothing either', async () => {
+    await using server = await startServer();
+    using stream = await SseClient.open(server.url('Message'), { reconnect: 1_000 });
+    await stream.next('ready');
+    await server.kill();
+    await server.restart();
+    await server.put('Message/a', record('while away'));
+    expect((await stream.next('update', 10_000)).json.id).toBe('a');
+  });
+
+  test('S0.42 the stream is the same over HTTP/2', async () => {
+    await using server = await startServer({ config: `${BASE_CONFIG}tls: auto\n` });
+    const session = connect(`https://localhost:${server.port}`, { rejectUnauthorized: false });
+    try {
+      const stream = session.request({ ':path': '/my-app/Message', accept: 'text/event-stream' });
+      const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders];
+      expect(headers[':status']).toBe(200);
+      expect(headers['content-type']).toContain('text/event-stream');
+      // Connection is a header that HTTP/2 forbids.
+      expect(headers.connection).toBeUndefined();
+      const events = new Mailbox<SseEvent>('events over HTTP/2');
+      const parser = new SseParser((event) => events.push(event));
+      stream.setEncoding('utf8').on('data', (chunk: string) => parser.push(chunk));
+      expect((await events.next()).event).toBe('message');
+      await events.next((event) => event.event === 'ready');
+      const put = session.request({
+        ':method': 'PUT',
+        ':path': '/my-app/Message/m',
+        'content-type': 'application/json',
+      });
+      put.end(JSON.stringify(record('over HTTP/2')));
+      expect(await statusOf(put)).toBe(201);
+      const update = await events.next((event) => event.event === 'update');
+      expect(JSON.parse(update.data)).toEqual({ id: 'm', ...record('over HTTP/2') });
+      stream.close();
+    } finally {
+      session.destroy();
+    }
+  });
+
+  test.each([
+    ['?stream=sse', 'Message?stream=sse', { accept: '*/*' }],
+    ['the Accept header', 'Message', { accept: 'text/event-stream' }],
+    ['the Accept header among others', 'Message/m', { accept: 'text/html;q=0.5, text/event-stream' }],
+  ])('S0.43 %s opens a stream with the documented headers', async (_name, path, headers) => {
+    await using server = await startServer();
+    using stream = await SseClient.open(server.url(path), { headers });
+    expect(stream.status).toBe(200);
+    expect(stream.headers['content-type']).toMatch(/^text\/event-stream\b/);
+    expect(stream.headers['cache-control']).toContain('no-cache');
+    expect(stream.headers.connection).toBe('keep-alive');
+    expect(stream.headers['x-accel-buffering']).toBe('no');
+    await stream.next('ready');
+  });
+
+  test('S0.44 the events of a full run, beginning with connected', async () => {
+    const config = `${BASE_CONFIG}channels:\n  sse_ping_interval: 300ms\n`;
+    await using server = await startServer({ schema: PUBLISHABLE, config });
+    using stream = await SseClient.open(server.url('Message'));
+    const first = await stream.next();
+    expect(first.event).toBe('message');
+    expect(first.json).toEqual({ type: 'connected', status: 'ok' });
+    expect((await stream.next()).event).toBe('ready');
+    await server.put('Message/m', record('line one\nline two\r\nline three'));
+    const update = await stream.next('update');
+    expect(update.json).toEqual({ id: 'm', ...record('line one\nline two\r\nline three') });
+    expect(update.id).toMatch(/^\d+$/);
+    await server.ask('POST', 'Message/m?publish=true', { json: record('sent') });
+    const publish = await stream.next('publish');
+    expect(publish.json).toMatchObject(record('sent'));
+    await server.ask('DELETE', 'Message/m');
+    const gone = await stream.next('delete');
+    expect(gone.json).toEqual({ id: 'm' });
+    expect([update, publish, gone].map(({ id }) => Number(id))).toEqual(
+      [update, publish, gone].map(({ id }) => Number(id)).sort((a, b) => a - b),
+    );
+    expect((await stream.next('ping')).json).toEqual({ type: 'ping' });
+  });
+
+  test('S0.45 Last-Event-ID brings the missed events alone', async () => {
+    await using server = await startServer();
+    let lastEventId = '';
+    {
+      using stream = await SseClient.subscribe(server.url('Message'));
+      await server.put('Message/a', record('seen'));
+      lastEventId = String((await stream.next('update')).id);
+    }
+    await server.put('Message/b', record('missed'));
+    await server.ask('DELETE', 'Message/a');
+    using again = await SseClient.subscribe(server.url('Message'), { lastEventId });
+    expect(again.events.items.map(({ event }) => event)).toEqual(['message', 'update', 'delete', 'ready']);
+    expect(again.all('update')).toEqual([{ id: 'b', ...record('missed') }]);
+    // The header wins over the parameter, which an EventSource repeats on every reconnect.
+    using both = await SseClient.subscribe(server.url('Message?since=1'), { lastEventId });
+    expect(both.events.items.map(({ event }) => event)).toEqual(['message', 'update', 'delete', 'ready']);
+    using since = await SseClient.subscribe(server.url(`Message?since=${lastEventId}`));
+    expect(since.events.items.map(({ event }) => event)).toEqual(['message', 'update', 'delete', 'ready']);
+  });
+
+  test('S0.45 stored records come as retained, then ready with the position', async () => {
+    await using server = await startServer();
+    await server.put('Message/b', record('two'));
+    await server.put('Message/a', record('one'));
+    using one = await SseClient.subscribe(server.url('Message/a'));
+    expect(one.events.items.map(({ event }) => event)).toEqual(['message', 'retained', 'ready']);
+    expect(one.all('retained')).toEqual([{ id: 'a', ...record('one') }]);
+    using table = await SseClient.subscribe(server.url('Message'));
+    expect(table.events.items.map(({ event }) => event)).toEqual(['message', 'ready']);
+    using all = await SseClient.subscribe(server.url('Message?retained=true'));
+    expect(all.all('retained').map((found) => found.id)).toEqual(['a', 'b']);
+    const ready = all.events.items.at(-1);
+    expect(ready?.id).toBe(String((JSON.parse(ready?.data ?? '{}') as { seq: number }).seq));
+    expect(all.lastEventId).toBe(ready?.id);
+    expect(all.events.items.filter(({ event }) => event === 'retained').map(({ id }) => id)).toEqual([
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test('S0.45 a position that cannot be resumed is answered with reset, the records, and ready', async () => {
+    await using server = await startServer();
+    await server.put('Message/a', record('one'));
+    using stream = await SseClient.subscribe(server.url('Message'), { lastEventId: '9007199254740000' });
+    expect(stream.events.items.map(({ event }) => event)).toEqual(['message', 'reset', 'retained', 'ready']);
+    expect(stream.all('reset')[0]).toMatchObject({ type: 'reset', reason: 'position_unknown' });
+  });
+
+  test.each(['abc', '-1', '1.5', '1e3', '99999999999999999999', ''])(
+    'S0.45 the position %j is a 400',
+    async (since) => {
+      await using server = await startServer();
+      const answer = await ask('GET', server.url(`Message?stream=sse&since=${since}`));
+      expect(answer.status).toBe(400);
+      expect(answer.record.code).toBe('INVALID_POSITION');
+    },
+  );
+});
+
+async function statusOf(stream: ClientHttp2Stream): Promise<number> {
+  const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders];
+  stream.resume();
+  return Number(headers[':status']);
+}

@@ -1,0 +1,97 @@
+import type { Limits } from '../../src/config/config.ts';
+import type { FieldPlan, FieldType, JsonValue, ScalarName, TablePlan } from '../../src/schema/plan.ts';
+
+const AT = { file: 'schema.graphql', line: 1, column: 1 };
+
+export const LIMITS: Limits = {
+  body: 1_048_576,
+  jsonDepth: 64,
+  jsonKeys: 1000,
+  batch: 1000,
+  url: 8192,
+  headers: 16_384,
+  headerCount: 100,
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAlive: 72_000,
+  pageDefault: 100,
+  pageMax: 1000,
+  filterLength: 4096,
+  filterConditions: 32,
+  filterDepth: 5,
+  filterValues: 200,
+  filterPattern: 128,
+  id: 256,
+  connections: 10_000,
+  message: 524_288,
+  messageFragments: 1024,
+  messageChunks: 4096,
+  messagesPerSecond: 50,
+  messagesBurst: 100,
+  shutdown: 10_000,
+};
+
+export function scalar(name: ScalarName): FieldType {
+  return { kind: 'scalar', name };
+}
+
+export function enumOf(name: string, ...values: string[]): FieldType {
+  return { kind: 'enum', name, values };
+}
+
+export function listOf(of: FieldType): FieldType {
+  return { kind: 'list', of, itemsRequired: false };
+}
+
+export function objectOf(name: string, fields: readonly FieldPlan[]): FieldType {
+  return { kind: 'object', name, fields };
+}
+
+export function field(name: string, type: FieldType, indexed = false): FieldPlan {
+  const primaryKey = name === 'id';
+  return { name, type, required: primaryKey, primaryKey, indexed, unique: primaryKey, expiresAt: false, at: AT };
+}
+
+export function table(name: string, fields: readonly FieldPlan[]): TablePlan {
+  const primaryKey = fields.find((candidate) => candidate.primaryKey);
+  if (primaryKey === undefined) throw new Error('a table has a field id');
+  return {
+    name,
+    database: 'data',
+    table: name,
+    exportName: name,
+    transports: new Set(['rest']),
+    switchedOff: [],
+    public: new Set(),
+    fields,
+    primaryKey,
+    at: AT,
+  };
+}
+
+const COLUMN_TYPES: Partial<Record<ScalarName, string>> = {
+  Int: 'INTEGER',
+  Long: 'INTEGER',
+  Boolean: 'INTEGER',
+  Float: 'REAL',
+};
+
+export function createSql(plan: TablePlan, name: string): string {
+  const columns = plan.fields.map(({ name: column, type, primaryKey }) => {
+    const sqlType = type.kind === 'scalar' ? (COLUMN_TYPES[type.name] ?? 'TEXT') : 'TEXT';
+    return `"${column}" ${sqlType}${primaryKey ? ' PRIMARY KEY' : ''}`;
+  });
+  return `CREATE TABLE "${name}" (${columns.join(', ')}) STRICT`;
+}
+
+/** A record's value as the store keeps it. */
+export function toCell(type: FieldType, value: JsonValue | undefined): string | number | bigint | null {
+  if (value === null || value === undefined) return null;
+  if (type.kind === 'list' || type.kind === 'object') return JSON.stringify(value);
+  if (type.kind === 'enum') return String(value);
+  if (type.name === 'JSON') return JSON.stringify(value);
+  if (type.name === 'Long') return BigInt(value as string | number);
+  if (type.name === 'Int') return BigInt(value as number);
+  if (typeof value === 'boolean') return Number(value);
+  return value as string | number;
+}

@@ -1,0 +1,51 @@
+import { StartError } from '../../src/config/diagnostic.ts';
+import { makePlan } from '../../src/schema/build.ts';
+import type { Plan, TablePlan } from '../../src/schema/plan.ts';
+import type { AppSwitches } from '../../src/schema/tables.ts';
+
+export const APP: AppSwitches = { appId: 'my-app', rest: undefined, sse: undefined, ws: undefined };
+
+export function planOf(text: string, app: Partial<AppSwitches> = {}): Plan {
+  return makePlan([{ file: 'schema.graphql', text }], { ...APP, ...app });
+}
+
+export function tableOf(text: string, name?: string): TablePlan {
+  const { tables } = planOf(text);
+  const table = name === undefined ? tables[0] : tables.find((candidate) => candidate.name === name);
+  if (table === undefined) throw new Error(`no table ${name ?? ''}`);
+  return table;
+}
+
+/** The StartError that the call throws. */
+export function startErrorOf(run: () => unknown): StartError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof StartError) return error;
+    throw error;
+  }
+  throw new Error('expected a StartError');
+}
+
+/** Takes the marks `§` out of a text, each before the place where a mistake is expected. */
+export function readMarks(marked: string): { text: string; places: string[] } {
+  const [first = '', ...rest] = marked.split('§');
+  const places: string[] = [];
+  let text = first;
+  for (const part of rest) {
+    places.push(placeAt(text));
+    text += part;
+  }
+  return { text, places };
+}
+
+function placeAt(before: string): string {
+  const lines = before.split('\n');
+  return `${lines.length}:${(lines.at(-1) ?? '').length + 1}`;
+}
+
+/** `line:column message | hint` of every mistake in the schema. */
+export function mistakesOf(text: string): string[] {
+  const { diagnostics } = startErrorOf(() => planOf(text));
+  return diagnostics.map(({ at, message, hint }) => `${at.line}:${at.column} ${message}${hint ? ` | ${hint}` : ''}`);
+}

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest';
+import type { Config } from '../../src/config/config.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { describePlan, describeSwitchedOff } from '../../src/schema/print.ts';
+import { makeApp } from '../config/folders.ts';
+import { planOf, tableOf } from './mistakes.ts';
+
+function configOf(yaml: string): Config {
+  return loadConfig(makeApp(yaml), {});
+}
+
+test('the plan names stored tables, URLs, channels, what is off and why, who may do what, and what is removed', () => {
+  const config = configOf('sse: false\ntls: auto\nport: 7000\n');
+  const sdl = `type Message @table(database: "realtime-demo", expiration: "7d") @export(name: "m", ws: false, public: [read]) {
+      id: ID! @primaryKey
+      tags: [String!]!
+      until: Date @expiresAt
+    }
+    type Secret @table @export(public: []) { key: Int! @primaryKey }
+    type Inner @table { id: ID! @primaryKey }`;
+  expect(describePlan(planOf(sdl, config.app), config)).toEqual([
+    `my-app: 3 tables in ${config.app.dataDir} (durability full)`,
+    '',
+    'Message',
+    '  stored   realtime-demo.Message, primary key id',
+    '  fields   id: ID!, tags: [String!]!, until: Date',
+    '  REST     https://127.0.0.1:7000/my-app/m and https://127.0.0.1:7000/my-app/m/{id}',
+    '  off      SSE of Message is off: sse: false in config.yaml',
+    '  off      WebSocket of Message is off: @export(ws: false)',
+    '  anybody  read',
+    '  removed  7d after the last change, or when until has passed',
+    '',
+    'Secret',
+    '  stored   data.Secret, primary key key',
+    '  fields   key: Int!',
+    '  REST     https://127.0.0.1:7000/my-app/Secret and https://127.0.0.1:7000/my-app/Secret/{id}',
+    '  WS       wss://127.0.0.1:7000/my-app/Secret and wss://127.0.0.1:7000/my-app/Secret/{id}',
+    '  off      SSE of Secret is off: sse: false in config.yaml',
+    '  anybody  nothing',
+    '',
+    'Inner',
+    '  stored   data.Inner, primary key id',
+    '  fields   id: ID!',
+    '  no URL   it has no @export',
+  ]);
+});
+
+test('an address of version 6 stands in brackets', () => {
+  const config = configOf('host: "::1"\n');
+  const lines = describePlan(planOf('type A @table @export { id: ID! @primaryKey }', config.app), config);
+  expect(lines).toContain(
+    '  SSE      http://[::1]:9996/my-app/A?stream=sse and http://[::1]:9996/my-app/A/{id}?stream=sse',
+  );
+});
+
+test('a table with every transport has nothing to explain', () => {
+  expect(describeSwitchedOff(tableOf('type A @table @export { id: ID! @primaryKey }'))).toEqual([]);
+});

@@ -1,0 +1,16 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** Asks again every 50 ms until the answer fits; for state that sends no event, such as a metric. */
+export async function until<T>(
+  read: () => Promise<T>,
+  fits: (value: T) => boolean,
+  { timeout = 5_000, what = 'the expected value' }: { timeout?: number; what?: string } = {},
+): Promise<T> {
+  const end = performance.now() + timeout;
+  for (;;) {
+    const value = await read();
+    if (fits(value)) return value;
+    if (performance.now() > end) throw new Error(`${what} did not come within ${timeout} ms; last: ${String(value)}`);
+    await pause(50);
+  }
+}
