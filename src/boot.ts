@@ -9,12 +9,13 @@ import type { Plan, TransportName } from './schema/plan.ts';
 import { Admission } from './server/admission.ts';
 import { type Lifecycle, registerHealth } from './server/health.ts';
 import { createHttpServer } from './server/http-server.ts';
+import { createLog, type Log } from './server/log.ts';
 import { registerMetrics } from './server/metrics.ts';
 import { registerNotFound } from './server/not-found.ts';
 import { registerWeb } from './server/web.ts';
 import { describeMetrics } from './start-metrics.ts';
 import { TRANSPORT_LOADERS } from './transports/index.ts';
-import type { Endpoint, Transport } from './transports/transport.ts';
+import type { Endpoint, Transport, TransportContext } from './transports/transport.ts';
 
 export interface StartOptions {
   /** An application folder, or a folder of them. */
@@ -27,7 +28,7 @@ export interface StartOptions {
 export interface RunningServer {
   /** Where it listens, with the port that was taken. */
   readonly url: string;
-  readonly log: FastifyInstance['log'];
+  readonly log: Log;
   /** How long `close` may take, in milliseconds, before the process had better be ended. */
   readonly shutdownTimeout: number;
   /** Stops without losing anything: no new requests, streams told to come back, writes finished, store closed. */
@@ -43,20 +44,21 @@ interface OpenApp {
 export async function startServer({ dir, env, allowDestructive }: StartOptions): Promise<RunningServer> {
   const { server: config, apps, notices } = loadApplications(dir, env);
   const plans = apps.map((app) => loadPlan(app));
+  const log = createLog(config);
   const lifecycle: Lifecycle = { ready: false, stopping: false };
   for (const { dataDir } of apps) mkdirSync(dataDir, { recursive: true });
-  const server = await createHttpServer(config, { dataDir: apps[0]?.dataDir ?? dir, lifecycle });
-  const onError = (error: unknown) => server.log.error({ err: error }, 'fault');
+  const server = await createHttpServer(config, { dataDir: apps[0]?.dataDir ?? dir, lifecycle, log });
+  const onError = (error: unknown) => log.error({ err: error }, 'fault');
   const opened: OpenApp[] = [];
   const transports: Transport[] = [];
-  const close = async () => stop(lifecycle, { server, transports, opened, timeout: config.limits.shutdown });
+  const close = async () => stop(lifecycle, { log, server, transports, opened, timeout: config.limits.shutdown });
   try {
     for (const [index, app] of apps.entries()) {
       const plan = plans[index] as Plan;
       opened.push({ config: app, application: await openApplication({ app, server: config, plan, allowDestructive, onError }) });
     }
     const admission = new Admission(config.limits.connections);
-    transports.push(...(await registerTransports(server, opened, { config, admission })));
+    transports.push(...(await registerTransports(server, opened, { config, admission, onError })));
     registerHealth(server, lifecycle);
     registerMetrics(server, describeMetrics({ transports, applications: opened.map(({ application }) => application) }));
     for (const { config: app } of opened) if (app.web) await registerWeb(server, { path: `/${app.appId}`, dir: app.web });
@@ -68,14 +70,14 @@ export async function startServer({ dir, env, allowDestructive }: StartOptions):
   }
   lifecycle.ready = true;
   const url = urlOf(server, config);
-  announce(server, { url, config, opened, notices });
-  return { url, log: server.log, shutdownTimeout: config.limits.shutdown, close };
+  announce(log, { url, config, opened, notices });
+  return { url, log, shutdownTimeout: config.limits.shutdown, close };
 }
 
 async function registerTransports(
   server: FastifyInstance,
   opened: readonly OpenApp[],
-  context: { config: ServerConfig; admission: Admission },
+  context: TransportContext,
 ): Promise<Transport[]> {
   const transports: Transport[] = [];
   for (const name of Object.keys(TRANSPORT_LOADERS) as TransportName[]) {
@@ -106,7 +108,7 @@ function knownPaths(opened: readonly OpenApp[]): { path: string; rest: boolean }
 }
 
 async function listen(server: FastifyInstance, { host, port }: ServerConfig): Promise<void> {
-  await server.listen({ host, port, listenTextResolver: (address) => `bound to ${address}` });
+  await server.listen({ host, port });
 }
 
 function urlOf(server: FastifyInstance, { host, tls }: ServerConfig): string {
@@ -121,7 +123,7 @@ interface Announcement {
   readonly notices: readonly string[];
 }
 
-function announce({ log }: FastifyInstance, { url, config, opened, notices }: Announcement): void {
+function announce(log: Log, { url, config, opened, notices }: Announcement): void {
   for (const notice of notices) log.warn(notice);
   for (const { config: app, application } of opened) {
     for (const { name, switchedOff } of application.plan.tables) {
@@ -135,16 +137,17 @@ function announce({ log }: FastifyInstance, { url, config, opened, notices }: An
 }
 
 interface Running {
+  readonly log: Log;
   readonly server: FastifyInstance;
   readonly transports: readonly Transport[];
   readonly opened: readonly OpenApp[];
   readonly timeout: number;
 }
 
-async function stop(lifecycle: Lifecycle, { server, transports, opened, timeout }: Running): Promise<void> {
+async function stop(lifecycle: Lifecycle, { log, server, transports, opened, timeout }: Running): Promise<void> {
   if (lifecycle.stopping) return;
   lifecycle.stopping = true;
-  server.log.info('stopping');
+  log.info('stopping');
   for (const transport of transports) transport.stop();
   const deadline = setTimeout(() => {
     for (const transport of transports) transport.abort();
@@ -153,5 +156,5 @@ async function stop(lifecycle: Lifecycle, { server, transports, opened, timeout 
   await server.close();
   clearTimeout(deadline);
   for (const { application } of opened.toReversed()) await application.close();
-  server.log.info('stopped');
+  log.info('stopped');
 }

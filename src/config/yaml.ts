@@ -16,7 +16,7 @@ export class YamlFile {
   readonly #document: Document.Parsed;
   readonly #report: Report;
   readonly #env: Environment;
-  #isBomb = false;
+  readonly #isUnreadable: boolean;
   #failures = 0;
   #nodes = 0;
 
@@ -31,15 +31,16 @@ export class YamlFile {
       uniqueKeys: false,
       prettyErrors: false,
     });
-    for (const { code, message, pos } of [...this.#document.errors, ...this.#document.warnings]) {
+    const faults = [...this.#document.errors, ...this.#document.warnings];
+    for (const { code, message, pos } of faults) {
       this.wrong(pos[0], { message: SENTENCES[code] ?? firstSmall(message) });
     }
-    this.#countAliases();
+    this.#isUnreadable = faults.length > 0 || this.#hasManyAliases();
   }
 
-  /** Null when the file is empty, or when reading it would take too long. */
+  /** Null when the file is empty, or when what it seems to say would only be a guess. */
   get root(): Node | null {
-    return this.#isBomb ? null : this.#document.contents;
+    return this.#isUnreadable ? null : this.#document.contents;
   }
 
   wrong(offset: number, wrong: Wrong): void {
@@ -94,6 +95,9 @@ export class YamlFile {
 
   #toPlain(node: Node | null, depth: number): unknown {
     const resolved = this.#resolve(node);
+    if (isAlias(node) && resolved === null) {
+      return this.#fail(startOf(node), { message: `there is no anchor "&${node.source}"` });
+    }
     this.#nodes += 1;
     if (this.#nodes > MOST_NODES) return this.#fail(startOf(node), { message: 'too many values' });
     if (depth > DEEPEST_VALUE) return this.#fail(startOf(node), { message: 'nested too deeply' });
@@ -118,7 +122,7 @@ export class YamlFile {
     return isAlias(node) ? (node.resolve(this.#document) ?? null) : node;
   }
 
-  #countAliases(): void {
+  #hasManyAliases(): boolean {
     let count = 0;
     visit(this.#document, {
       Alias: (_, alias) => {
@@ -128,7 +132,7 @@ export class YamlFile {
         return visit.BREAK;
       },
     });
-    this.#isBomb = count > MOST_ALIASES;
+    return count > MOST_ALIASES;
   }
 }
 

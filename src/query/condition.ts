@@ -45,16 +45,17 @@ function comparable(path: FieldPath): LiteralType {
       `${path.name} is an object: compare one of its fields, such as ${path.name}.${first}, or test it with ==null`,
     );
   }
-  if (type.kind === 'list' || (type.kind === 'scalar' && type.name === 'JSON')) {
+  if (type.kind === 'enum') return type;
+  if (type.name === 'JSON') {
     throw new ConditionError(`${path.name} is JSON: it can only be tested with ==null and !=null`);
   }
-  return type;
+  return { kind: 'scalar', name: type.name };
 }
 
 function typed(type: LiteralType, operand: Operand, strict: boolean): Scalar {
-  const prefix = strict || operand.quoted ? undefined : typedPrefix(type);
-  const text =
-    prefix !== undefined && operand.text.startsWith(prefix) ? operand.text.slice(prefix.length) : operand.text;
+  const prefix = typedPrefix(type);
+  const isTyped = !strict && !operand.quoted && operand.text.startsWith(prefix);
+  const text = isTyped ? operand.text.slice(prefix.length) : operand.text;
   const value = parseLiteral(type, text);
   if (value === undefined) throw new ConditionError(describeMismatch(type, text), operand.position);
   return value;

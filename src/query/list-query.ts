@@ -50,19 +50,22 @@ export function parseListQuery(
   reserved: ReadonlySet<string>,
 ): ListQuery {
   const { filter, parameters } = parseQuery(rawQuery, { table, limits, reserved: withListParameters(reserved) });
-  const others = new Map<string, string>();
-  for (const [name, value] of parameters) {
-    if (!LIST_PARAMETERS.has(name)) others.set(name, value);
-  }
   const select = parameters.get('select');
-  return Object.freeze({
-    ...(filter === undefined ? {} : { filter }),
-    sort: Object.freeze(parseSort(parameters.get('sort'), table)),
+  const query: { -readonly [Member in keyof ListQuery]: ListQuery[Member] } = {
+    sort: parseSort(parameters.get('sort'), table),
     limit: parseLimit(parameters.get('limit'), limits),
     offset: parseOffset(parameters.get('offset')),
-    ...(select === undefined ? {} : { select: Object.freeze(parseSelect(select, table)) }),
-    others,
-  });
+    others: othersOf(parameters),
+  };
+  if (filter !== undefined) query.filter = filter;
+  if (select !== undefined) query.select = Object.freeze(parseSelect(select, table));
+  return Object.freeze(query);
+}
+
+function othersOf(parameters: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const others = new Map<string, string>();
+  for (const [name, value] of parameters) if (!LIST_PARAMETERS.has(name)) others.set(name, value);
+  return others;
 }
 
 const DIGITS = /^\d{1,15}$/;
@@ -115,15 +118,18 @@ function parseFields(parameter: string, text: string, table: TablePlan): NamedFi
   });
 }
 
-function parseSort(text: string | undefined, table: TablePlan): SortKey[] {
-  if (text === undefined) return [];
-  return parseFields('sort', text, table).map(({ field, sign, column }) => {
+const UNSORTED: readonly SortKey[] = Object.freeze([]);
+
+function parseSort(text: string | undefined, table: TablePlan): readonly SortKey[] {
+  if (text === undefined) return UNSORTED;
+  const keys = parseFields('sort', text, table).map(({ field, sign, column }) => {
     const { type } = field;
     if (type.kind === 'list' || type.kind === 'object' || (type.kind === 'scalar' && type.name === 'JSON')) {
       throw makeQueryError('sort', `column ${column}: ${field.name} is ${nameType(type)}, which has no order`);
     }
     return { field, descending: sign === '-' };
   });
+  return Object.freeze(keys);
 }
 
 function parseSelect(text: string, table: TablePlan): FieldPlan[] {
@@ -135,16 +141,30 @@ function parseSelect(text: string, table: TablePlan): FieldPlan[] {
 /** The statement's name for the table, so that no column is taken for one of json_each's. */
 const ALIAS = 't';
 
+function column(name: string): string {
+  return `${ALIAS}.${quoteName(name)}`;
+}
+
+const columnTexts = new WeakMap<readonly FieldPlan[], string>();
+
+/** The columns of the fields, made once for each list of fields. */
+function columnsOf(fields: readonly FieldPlan[]): string {
+  let text = columnTexts.get(fields);
+  if (text === undefined) {
+    text = fields.map(({ name }) => column(name)).join(', ');
+    columnTexts.set(fields, text);
+  }
+  return text;
+}
+
 /**
  * The statement of a list. `from` is the SQL name of the table of records, already quoted, and `extra` are further columns that the
  * store wants to read, after the fields. Nulls come first, last when descending; ties are broken by the primary key.
  */
 export function compileListSql(query: ListQuery, table: TablePlan, from: string, extra: readonly string[] = []): Sql {
-  const alias = quoteName(ALIAS);
-  const column = (name: string) => `${alias}.${quoteName(name)}`;
-  const names = [...(query.select ?? table.fields).map((field) => field.name), ...extra];
   const where = query.filter === undefined ? undefined : compileFilterSql(query.filter, ALIAS);
   const params: SqlValue[] = [...(where?.params ?? []), query.limit, query.offset];
+  const columns = [columnsOf(query.select ?? table.fields), ...extra.map(column)].join(', ');
   const order: string[] = [];
   for (const { field, descending } of [...query.sort, { field: table.primaryKey, descending: false }]) {
     order.push(`${column(field.name)}${descending ? ' DESC' : ''}`);
@@ -152,7 +172,7 @@ export function compileListSql(query: ListQuery, table: TablePlan, from: string,
     if (field.primaryKey) break;
   }
   const sql = [
-    `SELECT ${names.map(column).join(', ')} FROM ${from} AS ${alias}`,
+    `SELECT ${columns} FROM ${from} AS ${ALIAS}`,
     ...(where === undefined ? [] : [`WHERE ${where.sql}`]),
     `ORDER BY ${order.join(', ')} LIMIT ? OFFSET ?`,
   ];

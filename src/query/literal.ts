@@ -1,17 +1,20 @@
 import { suggest } from '../config/suggest.ts';
 import { parseDate } from '../schema/date.ts';
-import type { FieldType } from '../schema/plan.ts';
+import type { FieldType, ScalarName } from '../schema/plan.ts';
 import type { Scalar } from './ast.ts';
 import { show } from './problem.ts';
 
 /** What a list holds in the end; the type itself when it is no list. */
-export function elementType(type: FieldType): FieldType {
+export function elementType(type: FieldType): Exclude<FieldType, { kind: 'list' }> {
   let inner = type;
   while (inner.kind === 'list') inner = inner.of;
   return inner;
 }
 
-export type LiteralType = Extract<FieldType, { kind: 'scalar' | 'enum' }>;
+/** The types that have literals: all but lists, objects and JSON. */
+export type LiteralType =
+  | { readonly kind: 'scalar'; readonly name: Exclude<ScalarName, 'JSON'> }
+  | Extract<FieldType, { kind: 'enum' }>;
 
 const INTEGER = /^-?(?:0|[1-9]\d{0,18})$/;
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
@@ -54,12 +57,10 @@ export function parseLiteral(type: LiteralType, text: string): Scalar | undefine
       return text === 'true' ? true : text === 'false' ? false : undefined;
     case 'Date':
       return parseDate(text);
-    case 'JSON':
-      return undefined;
   }
 }
 
-const TYPED: Readonly<Record<string, string>> = {
+const TYPED: Readonly<Record<Exclude<ScalarName, 'JSON'>, string>> = {
   ID: 'string:',
   String: 'string:',
   Int: 'number:',
@@ -70,7 +71,7 @@ const TYPED: Readonly<Record<string, string>> = {
 };
 
 /** The prefix that a typed literal of this type has: `string:null` is the word, not the absence. */
-export function typedPrefix(type: LiteralType): string | undefined {
+export function typedPrefix(type: LiteralType): string {
   return type.kind === 'enum' ? 'string:' : TYPED[type.name];
 }
 
@@ -97,7 +98,7 @@ export function describeMismatch(type: LiteralType, text: string): string {
     const values = type.values.length > 20 ? `${some}, …` : some;
     return `expected ${nameType(type)} (${values}), found ${show(text)}${meant === undefined ? '' : `; ${meant}`}`;
   }
-  const hint: Partial<Record<typeof type.name, string>> = {
+  const hint: Partial<Record<ScalarName, string>> = {
     Int: ' (a whole number within ±(2^53−1))',
     Long: ' (a whole number of at most 64 bits)',
     Float: ' (a finite number)',

@@ -16,16 +16,16 @@ const OPERATORS: Readonly<Record<Comparison, string>> = { eq: '=', lt: '<', le: 
 
 /** An SQL name. Only names from the plan come here, never a client's text; the doubling is for names with a quote. */
 export function quoteName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
+  return name.includes('"') ? `"${name.replaceAll('"', '""')}"` : `"${name}"`;
 }
 
 /**
- * A condition for WHERE, in SQLite's dialect, over a table that the statement calls `alias`. Every value is bound and
+ * A condition for WHERE, in SQLite's dialect, over a table that the statement calls `alias` (a word of ours). Every value is bound and
  * every name is the plan's. The result is 1 for true and 0 or NULL for false. Columns stand alone in comparisons, so that
  * indexes serve.
  */
 export function compileFilterSql(filter: Filter, alias: string): Sql {
-  const writer = new SqlWriter(quoteName(alias));
+  const writer = new SqlWriter(alias);
   const sql = writer.filter(filter);
   return { sql, params: writer.params };
 }

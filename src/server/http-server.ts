@@ -10,7 +10,8 @@ import type { ServerConfig } from '../config/config.ts';
 import { AppError, makeProblem } from '../errors.ts';
 import { registerBodyParsers } from './body.ts';
 import type { Lifecycle } from './health.ts';
-import { handleError, toAppError } from './problems.ts';
+import { describeRequest, type Log } from './log.ts';
+import { makeErrorHandler, toAppError } from './problems.ts';
 import { loadTls, type TlsFiles } from './tls.ts';
 import { transportConstraint } from './transport-constraint.ts';
 
@@ -30,14 +31,16 @@ export interface HttpServerOptions {
   /** Where a self-signed certificate is kept. */
   readonly dataDir: string;
   readonly lifecycle: Lifecycle;
+  readonly log: Log;
 }
 
 /** The HTTP server without any table: limits, errors, bodies. */
 export async function createHttpServer(
   config: ServerConfig,
-  { dataDir, lifecycle }: HttpServerOptions,
+  { dataDir, lifecycle, log }: HttpServerOptions,
 ): Promise<FastifyInstance> {
   const { limits } = config;
+  const handleError = makeErrorHandler(log);
   const tls = config.tls === undefined ? undefined : await loadTls(config.tls, dataDir);
   const server = {
     maxHeaderSize: limits.headers,
@@ -48,13 +51,8 @@ export async function createHttpServer(
     noDelay: true,
   };
   const options: Options = {
-    logger: {
-      level: config.logging.level,
-      // The query may hold what must not be in a log, and headers do hold it.
-      serializers: { req: describeRequest as never },
-      redact: ['req.headers', 'res.headers'],
-    },
-    disableRequestLogging: true,
+    // Fastify's own logging would cost every request a logger of its own.
+    logger: false,
     bodyLimit: limits.body,
     keepAliveTimeout: limits.keepAlive,
     requestTimeout: limits.requestTimeout,
@@ -62,7 +60,7 @@ export async function createHttpServer(
     return503OnClosing: false,
     forceCloseConnections: "idle",
     routerOptions: { maxParamLength: limits.url, constraints: { transport: transportConstraint } },
-    frameworkErrors: handleError,
+    frameworkErrors: handleError as NonNullable<Options['frameworkErrors']>,
     clientErrorHandler: refuseConnection,
   };
   const app = create(options, server, tls);
@@ -76,7 +74,16 @@ export async function createHttpServer(
     else if ((url as string).length <= limits.url) done();
     else done(new AppError('URL_TOO_LONG', `The URL may have ${limits.url} bytes at most.`));
   });
+  if (config.logging.requests) logRequests(app, log);
   return app;
+}
+
+function logRequests(app: FastifyInstance, log: Log): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    const duration = Math.round(reply.elapsedTime * 1000) / 1000;
+    log.info({ ...describeRequest(request), status: reply.statusCode, duration }, 'request');
+    done();
+  });
 }
 
 function stoppingError(): AppError {
@@ -91,10 +98,6 @@ function closeAfterAnswer(request: FastifyRequest, reply: FastifyReply): void {
   const { socket } = request.raw;
   reply.header('connection', 'close');
   reply.raw.once('finish', () => socket.destroySoon());
-}
-
-function describeRequest(request: { method: string; url: string; id: string }): object {
-  return { id: request.id, method: request.method, path: request.url.split('?', 1)[0] };
 }
 
 /** What is not even HTTP: a plain answer, then the end of the connection. */

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError, ERRORS, type ErrorCode, makeProblem } from '../errors.ts';
+import { describeRequest, type Log } from './log.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
@@ -35,11 +36,15 @@ export function sendProblem(reply: FastifyReply, error: AppError): FastifyReply 
     .send(JSON.stringify(makeProblem(error)));
 }
 
+export type ErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void;
+
 /** The server's one error handler: everything that is thrown on the way of a request ends here. */
-export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const failure = toAppError(error);
-  if (failure.code === 'INTERNAL') request.log.error({ err: error, req: request.raw }, 'request failed');
-  // The rest of a body that is too large or cannot be read is not worth waiting for.
-  if (failure.code === 'BODY_TOO_LARGE') reply.header('connection', 'close');
-  sendProblem(reply, failure);
+export function makeErrorHandler(log: Log): ErrorHandler {
+  return (error, request, reply) => {
+    const failure = toAppError(error);
+    if (failure.code === 'INTERNAL') log.error({ err: error, ...describeRequest(request) }, 'request failed');
+    // The rest of a body that is too large or cannot be read is not worth waiting for.
+    if (failure.code === 'BODY_TOO_LARGE') reply.header('connection', 'close');
+    sendProblem(reply, failure);
+  };
 }

@@ -32,6 +32,8 @@ export interface Transport {
 export interface TransportContext {
   readonly config: ServerConfig;
   readonly admission: Admission;
+  /** Faults of ours that have no request to be told to. */
+  readonly onError: (error: unknown) => void;
 }
 
 export type TransportFactory = (context: TransportContext) => Transport;

@@ -65,7 +65,7 @@ describe('compileListSql', () => {
     const plan = table('Note', [field('id', scalar('ID')), field('text', scalar('String'))]);
     const query = parseListQuery('text=a&limit=5&offset=2', plan, LIMITS, RESERVED);
     expect(compileListSql(query, plan, '"data/Note"', ['_seq'])).toEqual({
-      sql: 'SELECT "t"."id", "t"."text", "t"."_seq" FROM "data/Note" AS "t" WHERE "t"."text" = ? ORDER BY "t"."id" LIMIT ? OFFSET ?',
+      sql: 'SELECT t."id", t."text", t."_seq" FROM "data/Note" AS t WHERE t."text" = ? ORDER BY t."id" LIMIT ? OFFSET ?',
       params: ['a', 5, 2],
     });
   });

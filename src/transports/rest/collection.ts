@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ANONYMOUS } from '../../auth/identity.ts';
-import type { WriteOutcome } from '../../store/store.ts';
+import type { Awaitable, WriteOutcome } from '../../store/store.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint } from '../transport.ts';
 import { isCached } from './conditions.ts';
-import { JSON_TYPE, publishes, refuseQuery, sendWritten, wantsMinimal } from './replies.ts';
+import { type Answer, answerEmpty, answerJson, answerWritten, publishes, refuseQuery, wantsMinimal } from './replies.ts';
 
 const REST = { constraints: { transport: 'rest' } };
 
@@ -15,7 +15,7 @@ export function registerCollection(app: FastifyInstance, endpoint: Endpoint): vo
   app.post(path, REST, (request, reply) => (publishes(request) ? publish(endpoint, request, reply) : create(endpoint, request, reply)));
 }
 
-async function list({ resource, planTag }: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<string | undefined> {
+function list({ resource, planTag }: Endpoint, request: FastifyRequest, reply: FastifyReply): Awaitable<Answer> {
   const rawQuery = queryOf(request);
   const etag = `W/"${resource.tableHead}-${planTag}"`;
   reply.header('etag', etag).header('x-position', resource.head);
@@ -23,31 +23,29 @@ async function list({ resource, planTag }: Endpoint, request: FastifyRequest, re
   const cached = isCached(request.headers, etag);
   if (cached) {
     resource.checkList(ANONYMOUS, rawQuery);
-    reply.code(304).send();
-    return undefined;
+    reply.code(304);
+    return answerEmpty(reply);
   }
-  const json = await resource.list(ANONYMOUS, rawQuery);
-  reply.header('content-type', JSON_TYPE);
-  return json;
+  const json = resource.list(ANONYMOUS, rawQuery);
+  return typeof json === 'string' ? answerJson(reply, json) : json.then((text) => answerJson(reply, text));
 }
 
-async function create(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function create(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<Answer> {
   const { resource, path } = endpoint;
   refuseQuery(request);
   if (!Array.isArray(request.body)) {
     const outcome = await resource.create(ANONYMOUS, request.body);
-    return sendWritten(request, reply, { path, outcome });
+    return answerWritten(request, reply, { path, outcome });
   }
   const outcomes = await resource.createMany(ANONYMOUS, request.body);
   reply.code(201);
-  if (wantsMinimal(request, reply)) return reply.send();
-  return reply.header('content-type', JSON_TYPE).send(toJsonArray(outcomes));
+  return wantsMinimal(request, reply) ? answerEmpty(reply) : answerJson(reply, toJsonArray(outcomes));
 }
 
-async function publish({ resource }: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<object> {
+async function publish({ resource }: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<Answer> {
   const published = await resource.publish(ANONYMOUS, null, request.body);
   reply.code(202);
-  return published;
+  return answerJson(reply, JSON.stringify(published));
 }
 
 function toJsonArray(outcomes: readonly WriteOutcome[]): string {

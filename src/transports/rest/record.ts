@@ -2,11 +2,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ANONYMOUS } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import { parseKey } from '../../resources/key.ts';
-import type { Key } from '../../store/store.ts';
+import type { Awaitable, Key, StoredRecord } from '../../store/store.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint } from '../transport.ts';
 import { etagOf, isCached, parsePrecondition } from './conditions.ts';
-import { JSON_TYPE, publishes, refuseQuery, sendWritten } from './replies.ts';
+import { type Answer, answerEmpty, answerJson, answerWritten, publishes, refuseQuery } from './replies.ts';
 
 const REST = { constraints: { transport: 'rest' } };
 const ALLOWED = 'GET, HEAD, PUT, PATCH, DELETE';
@@ -17,40 +17,55 @@ export function registerRecord(app: FastifyInstance, { path, resource }: Endpoin
   const { table } = resource;
   const keyOf = (request: FastifyRequest): Key => parseKey(table, (request.params as { id: string }).id, maxIdLength);
 
-  app.get(url, REST, async (request, reply) => {
+  // Not async: the embedded store answers at once, and a promise would only make the answer wait.
+  app.get(url, REST, (request, reply): Awaitable<Answer> => {
     const id = keyOf(request);
-    const position = resource.head;
-    const record = await resource.get(ANONYMOUS, id, queryOf(request));
-    if (record === undefined) throw new AppError('NOT_FOUND', `There is no record with the id ${JSON.stringify(id)}.`);
-    const etag = etagOf(record.seq);
-    reply.header('etag', etag).header('x-position', position);
-    if (isCached(request.headers, etag)) return reply.code(304).send();
-    return reply.header('content-type', JSON_TYPE).send(record.json);
+    reply.header('x-position', resource.head);
+    const found = resource.get(ANONYMOUS, id, queryOf(request));
+    if (found instanceof Promise) return found.then((record) => answerRecord(request, reply, { id, record }));
+    return answerRecord(request, reply, { id, record: found });
   });
 
   app.put(url, REST, async (request, reply) => {
     refuseQuery(request);
     const outcome = await resource.put(ANONYMOUS, keyOf(request), request.body, parsePrecondition(request.headers));
-    return sendWritten(request, reply, { path, outcome });
+    return answerWritten(request, reply, { path, outcome });
   });
 
   app.patch(url, REST, async (request, reply) => {
     refuseQuery(request);
     const outcome = await resource.patch(ANONYMOUS, keyOf(request), request.body, parsePrecondition(request.headers));
-    return sendWritten(request, reply, { path, outcome });
+    return answerWritten(request, reply, { path, outcome });
   });
 
   app.delete(url, REST, async (request, reply) => {
     refuseQuery(request);
     await resource.delete(ANONYMOUS, keyOf(request), parsePrecondition(request.headers));
-    return reply.code(204).send();
+    reply.code(204);
+    return answerEmpty(reply);
   });
 
-  app.post(url, REST, async (request, reply): Promise<FastifyReply> => {
+  app.post(url, REST, async (request, reply): Promise<Answer> => {
     if (!publishes(request)) {
       const message = 'A record is written with PUT or PATCH; POST here only publishes, with ?publish=true.';
       throw new AppError('METHOD_NOT_ALLOWED', message, { headers: { allow: ALLOWED } });
     }
-    return reply.code(202).send(await resource.publish(ANONYMOUS, keyOf(request), request.body));
+    const published = await resource.publish(ANONYMOUS, keyOf(request), request.body);
+    reply.code(202);
+    return answerJson(reply, JSON.stringify(published));
   });
+}
+
+interface Found {
+  readonly id: Key;
+  readonly record: StoredRecord | undefined;
+}
+
+function answerRecord({ headers }: FastifyRequest, reply: FastifyReply, { id, record }: Found): Answer {
+  if (record === undefined) throw new AppError('NOT_FOUND', `There is no record with the id ${JSON.stringify(id)}.`);
+  const etag = etagOf(record.seq);
+  reply.header('etag', etag);
+  if (!isCached(headers, etag)) return answerJson(reply, record.json);
+  reply.code(304);
+  return answerEmpty(reply);
 }

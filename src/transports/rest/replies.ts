@@ -4,20 +4,36 @@ import type { WriteOutcome } from '../../store/store.ts';
 import { queryOf } from '../query-of.ts';
 import { etagOf } from './conditions.ts';
 
-export const JSON_TYPE = 'application/json; charset=utf-8';
+const JSON_TYPE = 'application/json; charset=utf-8';
 
 interface Written {
   readonly path: string;
   readonly outcome: WriteOutcome;
 }
 
+/**
+ * What a handler gives back: JSON text, or undefined when it has sent the answer itself. Never the reply: it is a
+ * thenable, and waiting for it would cost every request another round through the response's events.
+ */
+export type Answer = string | undefined;
+
 /** The answer to a write of one record: 201 with its address, or 200. */
-export function sendWritten(request: FastifyRequest, reply: FastifyReply, { path, outcome }: Written): FastifyReply {
+export function answerWritten(request: FastifyRequest, reply: FastifyReply, { path, outcome }: Written): Answer {
   const { id, seq, created, json } = outcome;
   reply.code(created ? 201 : 200).header('etag', etagOf(seq));
   if (created) reply.header('location', `${path}/${encodeURIComponent(String(id))}`);
-  if (wantsMinimal(request, reply)) return (created ? reply : reply.code(204)).send();
-  return reply.header('content-type', JSON_TYPE).send(json);
+  if (!wantsMinimal(request, reply)) return answerJson(reply, json);
+  if (!created) reply.code(204);
+  return answerEmpty(reply);
+}
+
+export function answerJson(reply: FastifyReply, json: string): Answer {
+  reply.header('content-type', JSON_TYPE);
+  return json;
+}
+
+export function answerEmpty(reply: FastifyReply): undefined {
+  reply.send();
 }
 
 /** RFC 7240 `Prefer: return=minimal`. */

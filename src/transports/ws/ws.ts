@@ -72,7 +72,7 @@ class WsTransport implements Transport {
       slowClientTimeout: channels.slowClientTimeout,
       messagesPerSecond: limits.messagesPerSecond,
       messagesBurst: limits.messagesBurst,
-      onError: (error) => scope.log.error({ err: error }, 'message failed'),
+      onError: (error) => this.#context.onError(error),
     };
     for (const url of [path, `${path}/:id`]) {
       scope.get(url, {
