@@ -1,5 +1,5 @@
-import type { AddressInfo } from 'node:net';
 import { mkdirSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { loadApplications } from './config/applications.ts';
 import type { AppConfig, ServerConfig } from './config/config.ts';
@@ -55,13 +55,20 @@ export async function startServer({ dir, env, allowDestructive }: StartOptions):
   try {
     for (const [index, app] of apps.entries()) {
       const plan = plans[index] as Plan;
-      opened.push({ config: app, application: await openApplication({ app, server: config, plan, allowDestructive, onError }) });
+      opened.push({
+        config: app,
+        application: await openApplication({ app, server: config, plan, allowDestructive, onError }),
+      });
     }
     const admission = new Admission(config.limits.connections);
     transports.push(...(await registerTransports(server, opened, { config, admission, onError })));
     registerHealth(server, lifecycle);
-    registerMetrics(server, describeMetrics({ transports, applications: opened.map(({ application }) => application) }));
-    for (const { config: app } of opened) if (app.web) await registerWeb(server, { path: `/${app.appId}`, dir: app.web });
+    registerMetrics(
+      server,
+      describeMetrics({ transports, applications: opened.map(({ application }) => application) }),
+    );
+    for (const { config: app } of opened)
+      if (app.web) await registerWeb(server, { path: `/${app.appId}`, dir: app.web });
     registerNotFound(server, knownPaths(opened));
     await listen(server, config);
   } catch (error) {

@@ -1,5 +1,5 @@
 import closeWithGrace from 'close-with-grace';
-import { startServer, type StartOptions } from '../boot.ts';
+import { type StartOptions, startServer } from '../boot.ts';
 import { StartError } from '../config/diagnostic.ts';
 
 /** `tablecast start`: serves until it is told to stop. */

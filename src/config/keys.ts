@@ -71,7 +71,7 @@ const LIMIT_KEYS: Keys<Limits> = {
   keepAlive: durationKey('72s', { what: 'How long an idle HTTP connection is kept' }),
   pageDefault: countKey(100, { what: 'Records of a list when the request names no limit' }),
   pageMax: countKey(1000, { what: 'Records of a list at most' }),
-  filterLength: sizeKey('4KiB', { what: 'Length of a query string with a filter' }),
+  filterLength: sizeKey('4KiB', { what: 'Characters of all conditions of a query together' }),
   filterConditions: countKey(32, { what: 'Conditions in one filter' }, { max: 1000 }),
   filterDepth: countKey(5, { what: 'Nesting of a filter' }, { max: 100 }),
   filterValues: countKey(200, { what: 'Values in one list of a filter' }, { max: 10_000 }),

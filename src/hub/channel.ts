@@ -21,7 +21,9 @@ export class Channel {
   }
 
   group(encoding: Encoding, selection: Selection, head: number): Group {
-    const same = this.groups.find((group) => group.encoding.key === encoding.key && group.selection.key === selection.key);
+    const same = this.groups.find(
+      (group) => group.encoding.key === encoding.key && group.selection.key === selection.key,
+    );
     if (same !== undefined) return same;
     const group = new Group(encoding, selection, head);
     this.groups.push(group);

@@ -1,5 +1,5 @@
 import type { JsonValue, TablePlan } from '../schema/plan.ts';
-import { type Change, type StoredRecord } from '../store/store.ts';
+import type { Change, StoredRecord } from '../store/store.ts';
 import { type Frame, makeFrame, makeRetained } from './encode.ts';
 
 type JsonRecord = Readonly<Record<string, JsonValue>>;

@@ -1,5 +1,5 @@
-import type { Key } from '../store/store.ts';
 import type { TablePlan } from '../schema/plan.ts';
+import type { Key } from '../store/store.ts';
 import type { Channel } from './channel.ts';
 import type { Group } from './group.ts';
 

@@ -13,8 +13,8 @@ export type Comparison = 'eq' | 'lt' | 'le' | 'gt' | 'ge';
 
 /**
  * A filter, as plain data. Every node is either true or false for a record, never "unknown": a comparison with
- * a null field is false, and `not` turns it round. Where the path leads through a list, or ends in one, a leaf is true when
- * at least one element meets it; only `null` looks at the list itself when the path ends there.
+ * a null field is false, and `not` turns it round. Where the path leads through a list, or ends in one, a leaf is true
+ * when at least one element meets it; only `null` looks at the list itself when the path ends there.
  */
 export type Filter =
   | { readonly type: 'and'; readonly items: readonly Filter[] }

@@ -158,8 +158,9 @@ function columnsOf(fields: readonly FieldPlan[]): string {
 }
 
 /**
- * The statement of a list. `from` is the SQL name of the table of records, already quoted, and `extra` are further columns that the
- * store wants to read, after the fields. Nulls come first, last when descending; ties are broken by the primary key.
+ * The statement of a list. `from` is the SQL name of the table of records, already quoted, and `extra` are further
+ * columns that the store wants to read, after the fields. Nulls come first, last when descending; ties are broken by
+ * the primary key.
  */
 export function compileListSql(query: ListQuery, table: TablePlan, from: string, extra: readonly string[] = []): Sql {
   const where = query.filter === undefined ? undefined : compileFilterSql(query.filter, ALIAS);

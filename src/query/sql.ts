@@ -20,9 +20,9 @@ export function quoteName(name: string): string {
 }
 
 /**
- * A condition for WHERE, in SQLite's dialect, over a table that the statement calls `alias` (a word of ours). Every value is bound and
- * every name is the plan's. The result is 1 for true and 0 or NULL for false. Columns stand alone in comparisons, so that
- * indexes serve.
+ * A condition for WHERE, in SQLite's dialect, over a table that the statement calls `alias` (a word of ours). Every
+ * value is bound and every name is the plan's. The result is 1 for true and 0 or NULL for false. Columns stand alone in
+ * comparisons, so that indexes serve.
  */
 export function compileFilterSql(filter: Filter, alias: string): Sql {
   const writer = new SqlWriter(alias);

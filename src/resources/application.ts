@@ -31,7 +31,13 @@ export interface Application {
 }
 
 /** Opens the store of an application and puts feed, hub and resources on it. */
-export async function openApplication({ app, server, plan, allowDestructive, onError }: OpenOptions): Promise<Application> {
+export async function openApplication({
+  app,
+  server,
+  plan,
+  allowDestructive,
+  onError,
+}: OpenOptions): Promise<Application> {
   const { dataDir: dir, durability, events, busyTimeout } = app;
   const store = await openStore('sqlite', plan, { dir, durability, events, allowDestructive });
   const feed = new Feed(store.head);

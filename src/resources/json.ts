@@ -33,22 +33,30 @@ function describeSyntaxError(error: unknown, text: string): string {
 }
 
 function checkTokens(text: string): void {
-  for (const [token] of text.matchAll(TOKENS)) {
-    if (token.startsWith('"')) checkString(token);
-    else checkNumber(token);
+  let name = '';
+  for (const { 0: token, index } of text.matchAll(TOKENS)) {
+    if (!token.startsWith('"')) {
+      checkNumber(token, name);
+      continue;
+    }
+    const value = checkString(token);
+    if (/^\s*:/.test(text.slice(index + token.length, index + token.length + 8))) name = value;
   }
 }
 
-function checkNumber(token: string): void {
+/** `name` is that of the member it belongs to. */
+function checkNumber(token: string, name: string): void {
   const value = Number(token);
   const exact = Number.isFinite(value) && (!/^-?\d+$/.test(token) || Number.isSafeInteger(value));
   if (exact) return;
   const shown = token.length > 40 ? `${token.slice(0, 40)}…` : token;
-  throw new AppError('VALIDATION_ERROR', `The number ${shown} cannot be held exactly; send a Long as a string of digits.`);
+  const message = `the number ${shown} cannot be held exactly; send a Long as a string of digits`;
+  throw new AppError('VALIDATION_ERROR', `${name}: ${message}`, { errors: [{ field: name, message }] });
 }
 
-function checkString(token: string): void {
+function checkString(token: string): string {
   const value: string = JSON.parse(token);
   if (value.includes('\0')) throw new AppError('VALIDATION_ERROR', 'Text must not have NUL characters.');
   if (!value.isWellFormed()) throw new AppError('VALIDATION_ERROR', 'Text must not have lone surrogates.');
+  return value;
 }

@@ -3,9 +3,9 @@ import { checkAccess } from '../auth/access.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { Limits } from '../config/config.ts';
 import { AppError } from '../errors.ts';
+import type { Encoding } from '../hub/encode.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type Selection, selectRecord } from '../hub/selection.ts';
-import type { Encoding } from '../hub/encode.ts';
 import type { Sink, Subscription } from '../hub/subscription.ts';
 import { type ListQuery, parseListQuery } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
@@ -113,7 +113,12 @@ export class TableResource {
   }
 
   /** Creates or replaces. Without `id` the record's own is taken, or one is made. */
-  async put(identity: Identity, id: Key | undefined, body: unknown, precondition?: Precondition): Promise<WriteOutcome> {
+  async put(
+    identity: Identity,
+    id: Key | undefined,
+    body: unknown,
+    precondition?: Precondition,
+  ): Promise<WriteOutcome> {
     if (precondition !== 'none') checkAccess(this.table, 'update', identity);
     if (precondition === undefined || precondition === 'none') checkAccess(this.table, 'create', identity);
     const [key, cells] = this.#withKey(id, this.#parser.parseWhole(body));

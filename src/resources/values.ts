@@ -1,7 +1,7 @@
 import type { Limits } from '../config/config.ts';
 import { suggest } from '../config/suggest.ts';
 import { AppError, type FieldError } from '../errors.ts';
-import { parseDate } from '../query/date.ts';
+import { parseDate } from '../schema/date.ts';
 import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../schema/plan.ts';
 
 export type Report = (field: string, message: string) => void;
@@ -38,7 +38,9 @@ const SCALARS: Readonly<Record<Exclude<ScalarName, 'JSON'>, Check>> = {
   },
   Int: (value, path, report) => {
     const number = typeof value === 'string' && INTEGER.test(value) ? Number(value) : value;
-    return Number.isSafeInteger(number) ? (number as number) : refuse(report, path, 'must be an integer within ±(2^53−1)');
+    return Number.isSafeInteger(number)
+      ? (number as number)
+      : refuse(report, path, 'must be an integer within ±(2^53−1)');
   },
   Float: (value, path, report) => {
     const number = typeof value === 'string' && NUMBER.test(value) ? Number(value) : value;
@@ -116,7 +118,8 @@ function checkJson({ jsonDepth, jsonKeys }: ValueLimits): Check {
   return (value, path) => {
     let level: unknown[] = [value];
     for (let depth = 1; level.length > 0; depth++) {
-      if (depth > jsonDepth) throw new AppError('TOO_DEEP', `${path}: JSON may be nested ${jsonDepth} levels deep at most.`);
+      if (depth > jsonDepth)
+        throw new AppError('TOO_DEEP', `${path}: JSON may be nested ${jsonDepth} levels deep at most.`);
       const next: unknown[] = [];
       for (const item of level) {
         if (typeof item !== 'object' || item === null) continue;

@@ -16,9 +16,13 @@ export class Admission {
   /** Throws OVERLOADED when there is no place for another one. */
   check(): void {
     if (this.#open < this.#limit) return;
-    throw new AppError('OVERLOADED', `There are ${this.#limit} open connections, as many as limits.connections allows.`, {
-      headers: { 'retry-after': '5' },
-    });
+    throw new AppError(
+      'OVERLOADED',
+      `There are ${this.#limit} open connections, as many as limits.connections allows.`,
+      {
+        headers: { 'retry-after': '5' },
+      },
+    );
   }
 
   enter(): void {

@@ -13,6 +13,9 @@ export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void
   app.get('/health/live', () => ({ status: 'ok' }));
   app.get('/health/ready', (_request, reply) => {
     if (lifecycle.ready && !lifecycle.stopping) return { status: 'ok' };
-    return reply.code(503).header('retry-after', '1').send({ status: lifecycle.stopping ? 'stopping' : 'starting' });
+    return reply
+      .code(503)
+      .header('retry-after', '1')
+      .send({ status: lifecycle.stopping ? 'stopping' : 'starting' });
   });
 }

@@ -58,9 +58,12 @@ export async function createHttpServer(
     requestTimeout: limits.requestTimeout,
     trustProxy: config.trustProxy,
     return503OnClosing: false,
-    forceCloseConnections: "idle",
+    forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: limits.url, constraints: { transport: transportConstraint } },
-    frameworkErrors: handleError as NonNullable<Options['frameworkErrors']>,
+    frameworkErrors: ((error, request, reply) => {
+      if (request.raw.headers.upgrade !== undefined) closeAfterAnswer(request, reply);
+      handleError(error, request, reply);
+    }) as NonNullable<Options['frameworkErrors']>,
     clientErrorHandler: refuseConnection,
   };
   const app = create(options, server, tls);

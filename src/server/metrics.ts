@@ -16,7 +16,10 @@ export function registerMetrics(app: FastifyInstance, metrics: readonly Metric[]
   let registry: Promise<Registry> | undefined;
   app.get('/metrics', async (_request, reply) => {
     registry ??= createRegistry(metrics);
-    const { contentType, text } = await registry.then(async (it) => ({ contentType: it.contentType, text: await it.metrics() }));
+    const { contentType, text } = await registry.then(async (it) => ({
+      contentType: it.contentType,
+      text: await it.metrics(),
+    }));
     return reply.header('content-type', contentType).send(text);
   });
 }

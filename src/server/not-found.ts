@@ -18,6 +18,9 @@ export function registerNotFound(app: FastifyInstance, known: readonly KnownPath
     const [path = ''] = request.url.split('?', 1);
     const collection = rest.has(path);
     const record = !collection && rest.has(path.slice(0, path.lastIndexOf('/')));
+    if (request.method !== 'GET' && transportOf(request.raw) === 'ws') {
+      throw new AppError('METHOD_NOT_ALLOWED', 'A WebSocket is opened with GET.', { headers: { allow: 'GET' } });
+    }
     if ((collection || record) && transportOf(request.raw) === 'rest') {
       const allow = collection ? COLLECTION_METHODS : RECORD_METHODS;
       throw new AppError('METHOD_NOT_ALLOWED', `${request.method} is not for this address; it takes ${allow}.`, {
@@ -33,5 +36,7 @@ function describe(request: FastifyRequest, path: string): string {
     return 'This server does not speak Socket.IO or Engine.IO. Open a plain WebSocket or EventSource on /{app_id}/{Table}.';
   }
   const transport = transportOf(request.raw);
-  return transport === 'rest' ? 'There is nothing at this address.' : `There is no ${transport} channel at this address.`;
+  return transport === 'rest'
+    ? 'There is nothing at this address.'
+    : `There is no ${transport} channel at this address.`;
 }

@@ -5,7 +5,11 @@ import type { TransportName } from '../schema/plan.ts';
 const STREAM = /[?&]stream=sse(?:&|$)/;
 
 /** Which transport a request asks for. The same URL serves all three. */
-export function transportOf({ method, headers, url }: Pick<IncomingMessage, 'method' | 'headers' | 'url'>): TransportName {
+export function transportOf({
+  method,
+  headers,
+  url,
+}: Pick<IncomingMessage, 'method' | 'headers' | 'url'>): TransportName {
   if (headers.upgrade !== undefined && headers.upgrade.toLowerCase() === 'websocket') return 'ws';
   if (method !== 'GET') return 'rest';
   if (headers.accept?.includes('text/event-stream')) return 'sse';

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { ServerConfig } from '../config/config.ts';
-import type { Admission } from '../server/admission.ts';
-import type { TransportName } from '../schema/plan.ts';
 import type { TableResource } from '../resources/table-resource.ts';
+import type { TransportName } from '../schema/plan.ts';
+import type { Admission } from '../server/admission.ts';
 
 /** One table as a transport sees it: where it is, and its one door. */
 export interface Endpoint {

@@ -4,7 +4,15 @@ import type { Awaitable, WriteOutcome } from '../../store/store.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint } from '../transport.ts';
 import { isCached } from './conditions.ts';
-import { type Answer, answerEmpty, answerJson, answerWritten, publishes, refuseQuery, wantsMinimal } from './replies.ts';
+import {
+  type Answer,
+  answerEmpty,
+  answerJson,
+  answerWritten,
+  publishes,
+  refuseQuery,
+  wantsMinimal,
+} from './replies.ts';
 
 const REST = { constraints: { transport: 'rest' } };
 
@@ -12,7 +20,9 @@ const REST = { constraints: { transport: 'rest' } };
 export function registerCollection(app: FastifyInstance, endpoint: Endpoint): void {
   const { path } = endpoint;
   app.get(path, REST, (request, reply) => list(endpoint, request, reply));
-  app.post(path, REST, (request, reply) => (publishes(request) ? publish(endpoint, request, reply) : create(endpoint, request, reply)));
+  app.post(path, REST, (request, reply) =>
+    publishes(request) ? publish(endpoint, request, reply) : create(endpoint, request, reply),
+  );
 }
 
 function list({ resource, planTag }: Endpoint, request: FastifyRequest, reply: FastifyReply): Awaitable<Answer> {

@@ -26,7 +26,8 @@ export function makeSseEncoding(key: string, framing: Framing): Encoding {
       // A retained record has no id: until `ready`, the snapshot cannot be resumed.
       framing(formatEvent(EVENTS[type], data, type === 'Retained' ? undefined : seq)),
     ready: (seq: number) => framing(formatEvent('ready', JSON.stringify({ type: 'ready', seq }), seq)),
-    reset: (reason: ResetReason, seq: number) => framing(formatEvent('reset', JSON.stringify({ type: 'reset', reason, seq }))),
+    reset: (reason: ResetReason, seq: number) =>
+      framing(formatEvent('reset', JSON.stringify({ type: 'reset', reason, seq }))),
   };
 }
 

@@ -90,7 +90,8 @@ function startResponse(request: FastifyRequest, reply: FastifyReply): Duplex {
     stream.respond({ ':status': 200, ...HEADERS });
     return stream;
   }
-  const framing = raw.httpVersion === '1.1' ? 'Transfer-Encoding: chunked\r\nConnection: keep-alive' : 'Connection: close';
+  const framing =
+    raw.httpVersion === '1.1' ? 'Transfer-Encoding: chunked\r\nConnection: keep-alive' : 'Connection: close';
   const headers = Object.entries(HEADERS).map(([name, value]) => `${name}: ${value}\r\n`);
   raw.socket.setKeepAlive(true, 30_000);
   raw.socket.write(`HTTP/1.1 200 OK\r\n${headers.join('')}${framing}\r\n\r\n`);

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
-import { AppError } from '../../errors.ts';
+import type { AppError } from '../../errors.ts';
 import type { EndReason, Sink, Subscription } from '../../hub/subscription.ts';
-import type { Key } from '../../store/store.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
+import type { Key } from '../../store/store.ts';
 import { type SocketOwner, watchDrain } from '../socket-sink.ts';
 import { encodeJson, PING_FRAME } from './frames.ts';
 import { handleMessage } from './messages.ts';

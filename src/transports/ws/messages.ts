@@ -74,7 +74,10 @@ function parseCommand(connection: WsConnection, value: Record<string, unknown>):
   }
   const unknown = Object.keys(value).find((name) => !MEMBERS.has(name));
   if (unknown !== undefined) {
-    throw new AppError('INVALID_MESSAGE', `An envelope has message_type, id, data and ref, not ${JSON.stringify(unknown)}.`);
+    throw new AppError(
+      'INVALID_MESSAGE',
+      `An envelope has message_type, id, data and ref, not ${JSON.stringify(unknown)}.`,
+    );
   }
   if (type === 'Update' && value.data === undefined) throw new AppError('INVALID_MESSAGE', 'An Update needs data.');
   return { type, id: parseId(connection, value.id), data: value.data };

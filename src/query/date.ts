@@ -1,1 +1,0 @@
-export { parseDate } from '../schema/date.ts';

@@ -1,0 +1,57 @@
+import type { FieldPlan, FieldType, TablePlan } from '../schema/plan.ts';
+import type { StoredTable } from '../schema/stored.ts';
+import { expiryOf } from './expiry.ts';
+import { logName, quote, recordsName } from './sqlite-table.ts';
+
+/** Stored names: of a table in the plan, or of one that has left it. */
+export type TableName = Pick<TablePlan & StoredTable, 'database' | 'table'>;
+
+export const CREATE_META =
+  'CREATE TABLE IF NOT EXISTS tablecast_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID';
+
+/** Key in tablecast_meta of the position from which on a table's log is whole. */
+export function floorKey({ database, table }: TableName): string {
+  return `floor:${database}/${table}`;
+}
+
+export function createRecords(table: TablePlan, name: string = recordsName(table)): string {
+  const columns = [...table.fields.map(columnOf), '_seq INTEGER NOT NULL'];
+  if (expiryOf(table) !== undefined) columns.push('_expires INTEGER');
+  return `CREATE TABLE ${name} (${columns.join(', ')}) STRICT, WITHOUT ROWID`;
+}
+
+export function createLog(table: TablePlan): string {
+  const columns = `seq INTEGER PRIMARY KEY, op INTEGER NOT NULL, id ${sqlType(table.primaryKey.type)}, data TEXT, before TEXT`;
+  return `CREATE TABLE ${logName(table)} (${columns}) STRICT`;
+}
+
+/** Every index of the table, in SQL. */
+export function createIndexes(table: TablePlan): string[] {
+  const ofFields = table.fields.filter(({ indexed, unique }) => indexed || unique);
+  const created = ofFields.map((field) => createIndex(table, field));
+  if (expiryOf(table) === undefined) return created;
+  const name = quote(`${table.database}/${table.table}:expires`);
+  return [...created, `CREATE INDEX ${name} ON ${recordsName(table)} (_expires)`];
+}
+
+/** A unique column needs no second index. */
+export function createIndex(table: TablePlan, field: FieldPlan): string {
+  const kind = field.unique ? 'UNIQUE INDEX' : 'INDEX';
+  return `CREATE ${kind} ${indexName(table, field)} ON ${recordsName(table)} (${quote(field.name)})`;
+}
+
+/** No other name in the store can be the same: a stored name has neither "/" nor ".". */
+export function indexName({ database, table }: TableName, { name }: Pick<FieldPlan, 'name'>): string {
+  return quote(`${database}/${table}.${name}`);
+}
+
+export function columnOf(field: FieldPlan): string {
+  const constraint = field.primaryKey ? ' PRIMARY KEY' : '';
+  return `${quote(field.name)} ${sqlType(field.type)}${field.required ? ' NOT NULL' : ''}${constraint}`;
+}
+
+export function sqlType(type: FieldType): 'TEXT' | 'INTEGER' | 'REAL' {
+  if (type.kind !== 'scalar') return 'TEXT';
+  if (type.name === 'Int' || type.name === 'Long' || type.name === 'Boolean') return 'INTEGER';
+  return type.name === 'Float' ? 'REAL' : 'TEXT';
+}
