@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { loadApplications } from './config/applications.ts';
 import type { AppConfig, ServerConfig } from './config/config.ts';
 import { type Application, openApplication } from './resources/application.ts';
+import { makeHandles, type TableHandle } from './resources/table-handle.ts';
 import { loadPlan } from './schema/build.ts';
 import type { Plan, TransportName } from './schema/plan.ts';
 import { Admission } from './server/admission.ts';
@@ -29,6 +30,8 @@ export interface RunningServer {
   /** Where it listens, with the port that was taken. */
   readonly url: string;
   readonly log: Log;
+  /** Tables for code that runs beside the server, by application and export name; it may do everything. */
+  readonly tables: ReadonlyMap<string, ReadonlyMap<string, TableHandle>>;
   /** How long `close` may take, in milliseconds, before the process had better be ended. */
   readonly shutdownTimeout: number;
   /** Stops without losing anything: no new requests, streams told to come back, writes finished, store closed. */
@@ -78,7 +81,8 @@ export async function startServer({ dir, env, allowDestructive }: StartOptions):
   lifecycle.ready = true;
   const url = urlOf(server, config);
   announce(log, { url, config, opened, notices });
-  return { url, log, shutdownTimeout: config.limits.shutdown, close };
+  const tables = new Map(opened.map(({ config: app, application }) => [app.appId, makeHandles(application.resources)]));
+  return { url, log, tables, shutdownTimeout: config.limits.shutdown, close };
 }
 
 async function registerTransports(

@@ -4,7 +4,7 @@ import type { Identity } from './identity.ts';
 
 /** Throws FORBIDDEN unless the caller may do this with the table. */
 export function checkAccess(table: TablePlan, action: Action, identity: Identity): void {
-  if (identity.type === 'anonymous' && table.public.has(action)) return;
+  if (identity.type === 'server' || table.public.has(action)) return;
   throw new AppError(
     'FORBIDDEN',
     `Not allowed: ${action} on ${table.exportName ?? table.name}. The schema opens it with @export(public: [${action}]).`,

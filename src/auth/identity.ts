@@ -1,4 +1,5 @@
-/** Who is asking. There is one kind so far: nobody in particular. */
-export type Identity = { readonly type: 'anonymous' };
+/** Who is asking: nobody in particular, or code that runs in the server itself. */
+export type Identity = { readonly type: 'anonymous' } | { readonly type: 'server' };
 
 export const ANONYMOUS: Identity = { type: 'anonymous' };
+export const SERVER: Identity = { type: 'server' };

@@ -2,7 +2,7 @@ import type { Group } from './group.ts';
 import type { Subscription } from './subscription.ts';
 
 /** Milliseconds that one slice may hold the event loop. */
-const SLICE = 1.5;
+const SLICE = 1;
 
 export interface SweeperOptions {
   /** The most that may wait in a sink; a fuller one is not written to. */

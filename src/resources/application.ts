@@ -15,6 +15,8 @@ export interface OpenOptions {
   readonly allowDestructive: boolean;
   /** Faults of ours that have no request to be told to. */
   onError(error: unknown): void;
+  /** What was changed in the store for the schema, in sentences. */
+  onNotice?(sentence: string): void;
 }
 
 /** One application at work: its store, its hub, and a resource per exported table. */
@@ -38,8 +40,9 @@ export async function openApplication({
   allowDestructive,
   onError,
 }: OpenOptions): Promise<Application> {
+  const { app, server, plan, allowDestructive, onError, onNotice = () => {} } = options;
   const { dataDir: dir, durability, events, busyTimeout } = app;
-  const store = await openStore('sqlite', plan, { dir, durability, events, allowDestructive });
+  const store = await openStore('sqlite', plan, { dir, durability, events, allowDestructive, onNotice });
   const feed = new Feed(store.head);
   const hub = new Hub({ store, feed, channels: server.channels, replayPage: events.replayPage, onError });
   const commits = new GroupCommit({ store, busyTimeout, onCommitted: (changes) => feed.deliver(changes) });

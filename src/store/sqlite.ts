@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
+import type { Database, Statement } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
 import { compileListSql, type ListQuery } from '../query/index.ts';
 import type { Plan, TablePlan } from '../schema/plan.ts';
@@ -10,6 +10,7 @@ import { type DirectoryLock, lockDirectory } from './lock.ts';
 import { constraintError, storageError } from './sqlite-errors.ts';
 import { LogState } from './sqlite-log.ts';
 import { migrate } from './sqlite-migrate.ts';
+import { describeOpenError, openDatabase } from './sqlite-open.ts';
 import { OPS, type Row, recordsName, SqliteTable } from './sqlite-table.ts';
 import { StatementCache } from './statement-cache.ts';
 import type {
@@ -26,26 +27,17 @@ import type {
 /** Opens the embedded store in `options.dir`, creating or migrating what the plan needs. */
 export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore {
   const lock = lockDirectory(options.dir);
-  let db: Database.Database | undefined;
+  const file = join(options.dir, 'data.db');
+  let db: Database | undefined;
   try {
-    db = openDatabase(join(options.dir, 'data.db'), options);
+    db = openDatabase(file, options);
     migrate(db, plan, options);
     return new SqliteStore(db, plan, options, lock);
   } catch (error) {
     db?.close();
     lock.release();
-    throw error;
+    throw describeOpenError(file, error);
   }
-}
-
-function openDatabase(file: string, { durability }: StoreOptions): Database.Database {
-  const db = new Database(file, { timeout: 0 });
-  db.pragma('journal_mode = WAL');
-  db.pragma(`synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`);
-  db.pragma('journal_size_limit = 67108864');
-  db.pragma('cache_size = -65536');
-  db.pragma('temp_store = MEMORY');
-  return db;
 }
 
 interface OpenTable {
@@ -55,15 +47,15 @@ interface OpenTable {
 }
 
 export class SqliteStore implements Store {
-  readonly #db: Database.Database;
+  readonly #db: Database;
   readonly #lock: DirectoryLock;
   readonly #tables = new Map<TablePlan, OpenTable>();
   readonly #lists: StatementCache;
-  readonly #statements: Record<'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'undo', Database.Statement>;
+  readonly #statements: Record<'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'undo', Statement>;
   #head: number;
   #now = 0;
 
-  constructor(db: Database.Database, plan: Plan, options: StoreOptions, lock: DirectoryLock) {
+  constructor(db: Database, plan: Plan, options: StoreOptions, lock: DirectoryLock) {
     this.#db = db;
     this.#lock = lock;
     this.#lists = new StatementCache(db);
@@ -156,7 +148,11 @@ export class SqliteStore implements Store {
 
   trim(now: number, limit: number): boolean {
     let left = false;
-    for (const { log } of this.#tables.values()) left = log.trim(now, limit) || left;
+    try {
+      for (const { log } of this.#tables.values()) left = log.trim(now, limit) || left;
+    } catch (error) {
+      throw storageError(error);
+    }
     return left;
   }
 

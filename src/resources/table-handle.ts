@@ -1,0 +1,46 @@
+import { SERVER } from '../auth/identity.ts';
+import type { Key } from '../store/store.ts';
+import type { TableResource } from './table-resource.ts';
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** A table for code that runs in the server: the same door as REST, without access rules. */
+export interface TableHandle {
+  /** The record, or undefined. */
+  get(id: Key): Promise<JsonObject | undefined>;
+  /** Records by a query as in the URL of a list: `title==A*&limit=10`. Throws AppError INVALID_QUERY. */
+  find(query?: string): Promise<readonly JsonObject[]>;
+  /** Stores a new record and gives it back as stored. Throws AppError VALIDATION_ERROR or CONFLICT. */
+  create(record: JsonObject): Promise<JsonObject>;
+  /** Creates or replaces. */
+  put(id: Key, record: JsonObject): Promise<JsonObject>;
+  /** Replaces the fields that are given. Throws AppError NOT_FOUND. */
+  patch(id: Key, fields: JsonObject): Promise<JsonObject>;
+  /** Throws AppError NOT_FOUND. */
+  delete(id: Key): Promise<void>;
+  /** Sends a message to the record's and the table's channel (with null to the table's alone); nothing is stored. */
+  publish(id: Key | null, data: unknown): Promise<{ seq: number; delivered: number }>;
+}
+
+export function makeHandle(resource: TableResource): TableHandle {
+  return {
+    get: async (id) => {
+      const record = await resource.get(SERVER, id);
+      return record && parse(record.json);
+    },
+    find: async (query = '') => JSON.parse(await resource.list(SERVER, query)) as JsonObject[],
+    create: async (record) => parse((await resource.create(SERVER, record)).json),
+    put: async (id, record) => parse((await resource.put(SERVER, id, record)).json),
+    patch: async (id, fields) => parse((await resource.patch(SERVER, id, fields)).json),
+    delete: async (id) => void (await resource.delete(SERVER, id)),
+    publish: (id, data) => resource.publish(SERVER, id, data),
+  };
+}
+
+export function makeHandles(resources: ReadonlyMap<string, TableResource>): ReadonlyMap<string, TableHandle> {
+  return new Map([...resources].map(([name, resource]) => [name, makeHandle(resource)]));
+}
+
+function parse(json: string): JsonObject {
+  return JSON.parse(json) as JsonObject;
+}
