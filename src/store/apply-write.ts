@@ -13,7 +13,7 @@ export interface WriteContext {
   committed(change: Change): void;
 }
 
-type RecordWrite = Extract<Write, { type: 'create' | 'put' | 'patch' }>;
+type RecordWrite = Extract<Write, { cells: unknown }>;
 type DeleteWrite = Extract<Write, { type: 'delete' }>;
 type PublishWrite = Extract<Write, { type: 'publish' }>;
 
@@ -28,15 +28,14 @@ const PUBLISH = 4;
  */
 export function applyWrite(context: WriteContext, write: Write): WriteOutcome {
   if (write.type === 'publish') return publish(context, write);
+  // The primary key refuses a record that exists, so that it need not be looked for first.
+  if (write.type === 'create') return insert(context, write);
   const before = context.table.get(write.id);
   checkPrecondition(before, write.precondition);
   if (write.type === 'delete') return remove(context, write, before);
   if (before === undefined) {
     if (write.type === 'patch') throw notFound(write.id);
     return insert(context, write);
-  }
-  if (write.type === 'create') {
-    throw new AppError('CONFLICT', `A record with the id ${JSON.stringify(write.id)} exists.`);
   }
   return replace(context, write, before);
 }

@@ -42,8 +42,9 @@ export interface StoredRecord {
 export type Precondition = readonly number[] | 'any' | 'none';
 
 export type Write =
+  | { readonly type: 'create'; readonly table: TablePlan; readonly id: Key; readonly cells: Cells }
   | {
-      readonly type: 'create' | 'put' | 'patch';
+      readonly type: 'put' | 'patch';
       readonly table: TablePlan;
       readonly id: Key;
       readonly cells: Cells;
@@ -108,6 +109,8 @@ export interface StoreOptions {
   readonly events: EventLog;
   /** Schema changes that lose data are made instead of refused. */
   readonly allowDestructive: boolean;
+  /** One sentence for each change of the schema that was made, and for each table that is no longer in it. */
+  onNotice?(sentence: string): void;
 }
 
 export interface Store extends RecordReader, LogReader {
