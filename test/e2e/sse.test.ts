@@ -5,6 +5,7 @@ import { BASE_CONFIG, startServer } from '../support/app.ts';
 import { ask } from '../support/http.ts';
 import { Mailbox } from '../support/mailbox.ts';
 import { SseClient, type SseEvent, SseParser } from '../support/sse-client.ts';
+import { until } from '../support/wait.ts';
 
 const record = (title: string) => ({ title, content: 'c' });
 const PUBLISHABLE = `type Message @table @export(public: [read, create, update, delete, subscribe, publish]) {
@@ -155,6 +156,31 @@ describe('server-sent events', { timeout: 30_000 }, () => {
     using stream = await SseClient.subscribe(server.url('Message'), { lastEventId: '9007199254740000' });
     expect(stream.events.items.map(({ event }) => event)).toEqual(['message', 'reset', 'retained', 'ready']);
     expect(stream.all('reset')[0]).toMatchObject({ type: 'reset', reason: 'position_unknown' });
+  });
+
+  test('S0.45 a position that the log has given up is answered with reset, one it still has is not', async () => {
+    await using server = await startServer({ config: `${BASE_CONFIG}events:\n  max_count: 10\n` });
+    const first = JSON.parse((await server.put('Message/m0', record('old'))).headers.get('etag') ?? '0') as number;
+    let last = first;
+    for (let index = 1; index < 40; index += 1) {
+      const answer = await server.put(`Message/m${index % 3}`, record(`write ${index}`));
+      last = JSON.parse(answer.headers.get('etag') ?? '0') as number;
+    }
+    const resumed = async (since: number): Promise<readonly SseEvent[]> => {
+      using stream = await SseClient.subscribe(server.url(`Message?since=${since}`));
+      return stream.events.items;
+    };
+    const names = (events: readonly SseEvent[]) => events.map(({ event }) => event).join(' ');
+    const trimmed = await until(
+      () => resumed(first),
+      (events) => names(events).includes('reset'),
+      { timeout: 10_000, what: 'a reset' },
+    );
+    expect(names(trimmed)).toBe('message reset retained retained retained ready');
+    expect(JSON.parse(trimmed[1]?.data ?? '{}')).toMatchObject({ type: 'reset', reason: 'position_trimmed' });
+    expect(JSON.parse(trimmed[4]?.data ?? '{}')).toEqual({ id: 'm2', ...record('write 38') });
+    expect(trimmed.at(-1)?.id).toBe(String(last));
+    expect(names(await resumed(last))).toBe('message ready');
   });
 
   test.each(['abc', '-1', '1.5', '1e3', '99999999999999999999', ''])(

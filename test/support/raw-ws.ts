@@ -31,6 +31,7 @@ export interface RawWsOptions {
   /** Sent after the usual ones. */
   readonly moreHeaders?: readonly string[];
   readonly answerPings?: boolean;
+  readonly answerClose?: boolean;
   readonly key?: string;
 }
 
@@ -43,7 +44,8 @@ export class RawWs implements Disposable {
   /** When the connection ended, in milliseconds since the handshake was answered. */
   readonly closed: Promise<number>;
   readonly key: string;
-  #answerPings: boolean;
+  readonly #answerPings: boolean;
+  readonly #answerClose: boolean;
   #buffer: Buffer = Buffer.alloc(0);
   #openedAt = 0;
 
@@ -57,6 +59,7 @@ export class RawWs implements Disposable {
   private constructor(port: number, options: RawWsOptions) {
     this.key = options.key ?? randomBytes(16).toString('base64');
     this.#answerPings = options.answerPings ?? true;
+    this.#answerClose = options.answerClose ?? true;
     this.socket = connect({ port, host: '127.0.0.1', noDelay: true });
     this.socket.on('error', () => undefined);
     this.closed = new Promise((resolve) => {
@@ -171,9 +174,10 @@ export class RawWs implements Disposable {
       if (frame === undefined) return;
       this.#buffer = this.#buffer.subarray(frame.size);
       this.frames.push({ ...frame.frame, at: this.#now() });
-      if (frame.frame.opcode === OPCODE.ping && this.#answerPings) {
-        this.send({ opcode: OPCODE.pong, payload: frame.frame.payload });
-      }
+      const { opcode, payload } = frame.frame;
+      if (opcode === OPCODE.ping && this.#answerPings) this.send({ opcode: OPCODE.pong, payload });
+      if (opcode === OPCODE.close && this.#answerClose)
+        this.send({ opcode: OPCODE.close, payload: payload.subarray(0, 2) });
     }
   }
 }
