@@ -44,6 +44,8 @@ export class WsConnection implements Sink, SocketOwner {
   #heardAt = performance.now();
   #bucket: TokenBucket | undefined;
   #pendingAtBeat = 0;
+  /** Settled when the last message that came has been answered. */
+  #answered: Promise<void> | undefined;
   #errors = 0;
   #errorsSince = 0;
 
@@ -128,8 +130,14 @@ export class WsConnection implements Sink, SocketOwner {
     const { messagesPerSecond, messagesBurst } = this.context;
     this.#bucket ??= new TokenBucket(messagesPerSecond, messagesBurst);
     if (!this.#bucket.take()) this.close(1008, `more than ${messagesPerSecond} messages a second`);
-    else if (isBinary) this.close(1003, 'text frames only');
-    else if (this.#ws.readyState === this.#ws.OPEN) void handleMessage(this, data);
+    else if (this.#ws.readyState === this.#ws.OPEN) this.#answered = this.#handle(data, isBinary, this.#answered);
+  }
+
+  /** Answers come in the order of the messages, also where one is refused at once and the one before it is written. */
+  async #handle(data: Buffer, isBinary: boolean, before: Promise<void> | undefined): Promise<void> {
+    const answer = await handleMessage(this, data, isBinary);
+    await before;
+    answer(this);
   }
 
   released(): void {

@@ -24,22 +24,27 @@ type Done = Pick<WriteOutcome, 'id' | 'seq' | 'changed'>;
 /** Longer ones are the client's state, not a reference. */
 const MAX_REF = 256;
 
-/** Does what one message says and answers its sender. The socket stays open whatever is wrong with it. */
-export async function handleMessage(connection: WsConnection, message: Buffer): Promise<void> {
+/** Answers the sender, once it is this message's turn. */
+export type Answer = (connection: WsConnection) => void;
+
+/**
+ * Does what one message says; what comes back is how its sender is to be answered. The socket stays open whatever is
+ * wrong with the message. Messages that arrive together share a commit: none waits for the one before it.
+ */
+export async function handleMessage(connection: WsConnection, message: Buffer, isBinary: boolean): Promise<Answer> {
   let ref: Ref | undefined;
   try {
+    if (isBinary) throw new AppError('INVALID_MESSAGE', 'A message is a text frame.');
     const value = parseJsonText(message.toString('utf8'));
     if (!isObject(value)) throw new AppError('INVALID_MESSAGE', 'A message is a JSON object: a record or an envelope.');
     ref = Object.hasOwn(value, 'message_type') ? parseRef(value.ref) : undefined;
     const { id, seq } = await execute(connection, parseCommand(connection, value));
-    if (ref !== undefined) connection.answer({ type: 'ack', ref, id, seq });
+    return (sender) => ref !== undefined && sender.answer({ type: 'ack', ref, id, seq });
   } catch (error) {
-    if (error instanceof AppError) {
-      connection.refuse(error, ref);
-      return;
-    }
-    connection.context.onError(error);
-    connection.refuse(new AppError('INTERNAL', 'Something went wrong on our side; it has been logged.'), ref);
+    const expected = error instanceof AppError;
+    if (!expected) connection.context.onError(error);
+    const refusal = expected ? error : new AppError('INTERNAL', 'Something went wrong on our side; it has been logged.');
+    return (sender) => sender.refuse(refusal, ref);
   }
 }
 
