@@ -7,6 +7,6 @@ export function checkAccess(table: TablePlan, action: Action, identity: Identity
   if (identity.type === 'server' || table.public.has(action)) return;
   throw new AppError(
     'FORBIDDEN',
-    `Not allowed: ${action} on ${table.exportName ?? table.name}. The schema opens it with @export(public: [${action}]).`,
+    `Not allowed: ${action} on ${table.exportName ?? table.name}. It is open to anonymous callers when ${action} is in the public list of the table's @export.`,
   );
 }

@@ -49,7 +49,7 @@ export const APP_KEYS: Keys<AppSettings> = {
   busyTimeout: durationKey('2s', { what: 'How long a write waits while another process holds the store' }, { min: 0 }),
   events: {
     retention: durationKey('24h', { what: 'How long a change can be resumed from' }, { max: YEARS }),
-    maxCount: countKey(100_000, { what: 'How many changes are kept at most' }),
+    maxCount: countKey(100_000, { what: 'How many changes of each table are kept at most' }),
     replayPage: countKey(
       500,
       { what: 'How many changes are read at once for a client that is behind' },

@@ -7,9 +7,14 @@ export interface WebFolder {
   readonly dir: string;
 }
 
+/** A browser takes a file for what it is sent as, and for nothing else. */
+function setHeaders(response: { setHeader(name: string, value: string): unknown }): void {
+  response.setHeader('x-content-type-options', 'nosniff');
+}
+
 /** Serves the static files of an application under its path. Dot files are not served, folders not listed. */
 export async function registerWeb(app: FastifyInstance, { path, dir }: WebFolder): Promise<void> {
   const { default: fastifyStatic } = await import('@fastify/static');
-  await app.register(fastifyStatic, { root: dir, prefix: `${path}/`, dotfiles: 'deny', decorateReply: false });
+  await app.register(fastifyStatic, { root: dir, prefix: `${path}/`, dotfiles: 'deny', decorateReply: false, setHeaders });
   app.get(path, (_request, reply) => reply.redirect(`${path}/`, 308));
 }
