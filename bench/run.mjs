@@ -1,11 +1,11 @@
 // npm run bench [-- names…] [--quick] [--self] [--json file]: see README.md.
 import { existsSync, statfsSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import { CORE_OF_LOAD, killAll, pinSelf } from './lib/process.mjs';
 import { printTable } from './lib/table.mjs';
 import { startLoad } from './load/child.mjs';
-import { startHandwritten, startTablecast } from './servers/start.mjs';
+import { CLI, startHandwritten, startTablecast } from './servers/start.mjs';
 
 const CASES = ['http', 'fanout', 'latency', 'own-record', 'memory', 'start'];
 const TMPFS = 0x01021994;
@@ -20,8 +20,7 @@ const { values: options, positionals: names } = parseArgs({
 });
 const unknown = names.filter((name) => !CASES.includes(name));
 if (unknown.length > 0) stop(`unknown case ${unknown.join(', ')}; there are: ${CASES.join(', ')}`);
-if (!options.self && !existsSync(new URL('../dist/cli.js', import.meta.url)))
-  stop('dist/cli.js is missing: npm run build');
+if (!options.self && !existsSync(CLI)) stop(`${CLI} is missing: npm run build`);
 if (statfsSync(process.env.BENCH_DIR ?? tmpdir()).type === TMPFS) {
   stop('the temporary directory is in memory, where fsync costs nothing: set BENCH_DIR to a directory on a disk');
 }
@@ -30,6 +29,7 @@ process.on('exit', killAll);
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
 if (!pinSelf(CORE_OF_LOAD)) console.log('taskset is not available: server and load are not pinned apart');
 
+const [busyBefore] = loadavg();
 const began = performance.now();
 const rows = [];
 const failures = [];
@@ -43,6 +43,7 @@ console.log(
   `\nours : ${options.self ? 'the baseline itself (every ratio should be near 1)' : 'Tablecast, durability full'}`,
 );
 console.log(`${options.quick ? 'quick' : 'full'} run, ${((performance.now() - began) / 1000).toFixed(0)} s\n`);
+if (busyBefore > 1) console.log(`Load average before: ${busyBefore.toFixed(1)}. Do not quote these figures.\n`);
 printTable(rows);
 for (const failure of failures) console.log(`\nNOT MEASURED ${failure}`);
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ rows, failures }, null, 2)}\n`);

@@ -1,12 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { loadApplications } from './config/applications.ts';
 import type { AppConfig, ServerConfig } from './config/config.ts';
+import { type Overrides, overrideServer } from './config/overrides.ts';
 import { type Application, openApplication } from './resources/application.ts';
 import { makeHandles, type TableHandle } from './resources/table-handle.ts';
-import { loadPlan } from './schema/build.ts';
-import type { Plan, TransportName } from './schema/plan.ts';
+import type { TransportName } from './schema/plan.ts';
+import { loadProject, type ProjectApp } from './schema/project.ts';
 import { Admission } from './server/admission.ts';
 import { type Lifecycle, registerHealth } from './server/health.ts';
 import { createHttpServer } from './server/http-server.ts';
@@ -18,7 +18,7 @@ import { describeMetrics } from './start-metrics.ts';
 import { TRANSPORT_LOADERS } from './transports/index.ts';
 import type { Endpoint, Transport, TransportContext } from './transports/transport.ts';
 
-export interface StartOptions {
+export interface StartOptions extends Overrides {
   /** An application folder, or a folder of them. */
   readonly dir: string;
   readonly env: NodeJS.ProcessEnv;
@@ -32,6 +32,8 @@ export interface RunningServer {
   readonly log: Log;
   /** Tables for code that runs beside the server, by application and export name; it may do everything. */
   readonly tables: ReadonlyMap<string, ReadonlyMap<string, TableHandle>>;
+  /** What it serves. */
+  readonly apps: readonly ProjectApp[];
   /** How long `close` may take, in milliseconds, before the process had better be ended. */
   readonly shutdownTimeout: number;
   /** Stops without losing anything: no new requests, streams told to come back, writes finished, store closed. */
@@ -44,24 +46,22 @@ interface OpenApp {
 }
 
 /** Starts everything, in this order; `close` runs it backwards. Throws StartError before anything is created. */
-export async function startServer({ dir, env, allowDestructive }: StartOptions): Promise<RunningServer> {
-  const { server: config, apps, notices } = loadApplications(dir, env);
-  const plans = apps.map((app) => loadPlan(app));
+export async function startServer({ dir, env, allowDestructive, ...overrides }: StartOptions): Promise<RunningServer> {
+  const { server: written, apps, notices } = loadProject(dir, env);
+  const config = overrideServer(written, overrides);
   const log = createLog(config);
   const lifecycle: Lifecycle = { ready: false, stopping: false };
-  for (const { dataDir } of apps) mkdirSync(dataDir, { recursive: true });
-  const server = await createHttpServer(config, { dataDir: apps[0]?.dataDir ?? dir, lifecycle, log });
+  for (const { config: app } of apps) mkdirSync(app.dataDir, { recursive: true });
+  const server = await createHttpServer(config, { dataDir: apps[0]?.config.dataDir ?? dir, lifecycle, log });
   const onError = (error: unknown) => log.error({ err: error }, 'fault');
   const opened: OpenApp[] = [];
   const transports: Transport[] = [];
   const close = async () => stop(lifecycle, { log, server, transports, opened, timeout: config.limits.shutdown });
   try {
-    for (const [index, app] of apps.entries()) {
-      const plan = plans[index] as Plan;
-      opened.push({
-        config: app,
-        application: await openApplication({ app, server: config, plan, allowDestructive, onError }),
-      });
+    for (const { config: app, plan } of apps) {
+      const onNotice = (step: string) => log.info({ app: app.appId, step }, 'schema change');
+      const application = await openApplication({ app, server: config, plan, allowDestructive, onError, onNotice });
+      opened.push({ config: app, application });
     }
     const admission = new Admission(config.limits.connections);
     transports.push(...(await registerTransports(server, opened, { config, admission, onError })));
@@ -82,7 +82,7 @@ export async function startServer({ dir, env, allowDestructive }: StartOptions):
   const url = urlOf(server, config);
   announce(log, { url, config, opened, notices });
   const tables = new Map(opened.map(({ config: app, application }) => [app.appId, makeHandles(application.resources)]));
-  return { url, log, tables, shutdownTimeout: config.limits.shutdown, close };
+  return { url, log, tables, apps, shutdownTimeout: config.limits.shutdown, close };
 }
 
 async function registerTransports(
@@ -158,7 +158,8 @@ interface Running {
 async function stop(lifecycle: Lifecycle, { log, server, transports, opened, timeout }: Running): Promise<void> {
   if (lifecycle.stopping) return;
   lifecycle.stopping = true;
-  log.info('stopping');
+  const { ready } = lifecycle;
+  if (ready) log.info('stopping');
   for (const transport of transports) transport.stop();
   const deadline = setTimeout(() => {
     for (const transport of transports) transport.abort();
@@ -167,5 +168,5 @@ async function stop(lifecycle: Lifecycle, { log, server, transports, opened, tim
   await server.close();
   clearTimeout(deadline);
   for (const { application } of opened.toReversed()) await application.close();
-  log.info('stopped');
+  if (ready) log.info('stopped');
 }

@@ -29,7 +29,7 @@ export async function run(bench) {
       connections: CONNECTIONS,
       ms: bench.quick ? 250 : 2000,
       // The first round also lets the compiler of each server see its code.
-      warmupMs: round === 0 ? (bench.quick ? 700 : 1500) : 0,
+      warmupMs: round === 0 ? (bench.quick ? 500 : 1500) : 0,
       kind,
       ids: IDS,
       titles: TITLES,

@@ -1,5 +1,4 @@
-// Resident memory per idle subscriber: 500 connections come and go first, then 5,000 stay
-// (2,500 in the quick run). A fresh server each time.
+// Resident memory per idle subscriber: 500 connections come and go first, then 5,000 stay. A fresh server each time.
 // The judged figure is without forced garbage collection; the second one is with it before both readings.
 import { setTimeout as wait } from 'node:timers/promises';
 import { readRss } from '../lib/process.mjs';
@@ -8,6 +7,7 @@ import { median } from '../lib/stats.mjs';
 import { startHandwritten } from '../servers/start.mjs';
 
 const WARM_UP = 500;
+const COUNT = 5000;
 const KINDS = [
   { kind: 'ws', title: 'idle WebSocket', target: 10 },
   { kind: 'sse', title: 'idle SSE', target: 14 },
@@ -54,19 +54,18 @@ async function measureServer(bench, server, kind, collect) {
   await bench.subscribe('warm-up', server, { kind, count: WARM_UP });
   await bench.subs.call('close', { name: 'warm-up' });
   await wait(bench.quick ? 300 : 700);
-  const count = bench.quick ? 2500 : 5000;
   const before = await read(server, collect);
-  await bench.subscribe('idle', server, { kind, count });
+  await bench.subscribe('idle', server, { kind, count: COUNT });
   // In the full run past the first heartbeat of the WebSockets, which must not cost memory that stays.
   await wait(bench.quick ? 500 : kind === 'ws' ? 5500 : 2000);
   const after = await read(server, collect);
   await bench.subs.call('close', { name: 'idle' });
-  return (after - before) / count;
+  return (after - before) / COUNT;
 }
 
 async function read(server, collect) {
   if (collect) {
-    server.child.kill('SIGUSR2');
+    server.child.kill('SIGWINCH');
     await wait(700);
   }
   return readRss(server.pid);

@@ -7,7 +7,7 @@ import { startHandwritten } from '../servers/start.mjs';
 const CONNECTIONS = 64;
 
 export async function run(bench) {
-  const count = bench.quick ? 2000 : 5000;
+  const count = bench.quick ? 1000 : 5000;
   const ours = await bench.start('ours', () => bench.startOurs({ messages: count }));
   const baseline = await bench.start('baseline', () => startHandwritten({ messages: count }));
   const path = '/my-app/Message/msg-{i}';

@@ -1,5 +1,5 @@
-// Loaded into a server started with --expose-gc: collects garbage on SIGUSR2, for the second memory figure.
-process.on('SIGUSR2', () => {
+// Loaded into a server started with --expose-gc: collects garbage on SIGWINCH, for the second memory figure.
+process.on('SIGWINCH', () => {
   globalThis.gc();
   globalThis.gc();
 });

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { CORE_OF_SERVER, findPort, startNode, stopNode, waitFor200 } from '../lib/process.mjs';
 
 export const TITLES = 500;
-const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+export const CLI = process.env.BENCH_CLI ?? fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const HANDWRITTEN = fileURLToPath(new URL('handwritten.mjs', import.meta.url));
 const COLLECT = fileURLToPath(new URL('../lib/collect.mjs', import.meta.url));
 const SCHEMA = `type Message @table(database: "bench") @export(rest: true ws: true sse: true) {
@@ -61,7 +61,9 @@ export async function startTablecast(options = {}) {
 
 function startServer(args, options) {
   const collect = options.collect === true ? ['--expose-gc', '--import', COLLECT] : [];
-  return startNode([...collect, ...args], { core: CORE_OF_SERVER });
+  // For a look inside: BENCH_SERVER_ARGS="--cpu-prof --cpu-prof-dir=/some/where".
+  const extra = process.env.BENCH_SERVER_ARGS?.split(' ') ?? [];
+  return startNode([...extra, ...collect, ...args], { core: CORE_OF_SERVER });
 }
 
 async function start({ name, dir, open, listQuery, heartbeat }) {

@@ -1,24 +1,41 @@
 import closeWithGrace from 'close-with-grace';
-import { type StartOptions, startServer } from '../boot.ts';
-import { StartError } from '../config/diagnostic.ts';
+import { type RunningServer, startServer } from '../boot.ts';
+import type { Invocation } from './commands.ts';
+import { describeFailure } from './failure.ts';
+import { parseArguments } from './options.ts';
+import { summarize } from './summary.ts';
+import { onSupervisorGone, tellSupervisor } from './supervised.ts';
 
 /** `tablecast start`: serves until it is told to stop. */
-export async function startCommand(options: StartOptions): Promise<number> {
+export async function start({ args, env }: Invocation): Promise<number> {
+  const options = parseArguments(args, ['allow-destructive', 'port', 'host']);
+  // Nothing was promised to anybody yet, and what the store is doing is done whole or not at all.
+  const stopEarly = () => process.exit(0);
+  process.once('SIGTERM', stopEarly).once('SIGINT', stopEarly);
+  onSupervisorGone(stopEarly);
   try {
-    const server = await startServer(options);
-    closeWithGrace({ delay: server.shutdownTimeout + 2000, logger: false }, async ({ err }) => {
-      if (err) server.log.fatal({ err }, 'fault: stopping');
-      await server.close();
-    });
+    const server = await startServer({ ...options, env });
+    process.off('SIGTERM', stopEarly).off('SIGINT', stopEarly);
+    stopWithGrace(server);
+    if (process.stdout.isTTY) process.stdout.write(summarize(server));
+    tellSupervisor(server.url);
     return 0;
   } catch (error) {
-    process.stderr.write(`${describe(error)}\n`);
+    process.stderr.write(`${describeFailure(error)}\n`);
     return 1;
   }
 }
 
-/** Mistakes of the person who starts it are told without a stack; anything else is ours. */
-function describe(error: unknown): string {
-  if (error instanceof StartError) return error.message;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+/** A signal or a fault stops it gracefully; a second one at once. */
+function stopWithGrace(server: RunningServer): void {
+  let stopping = false;
+  const { close } = closeWithGrace({ delay: server.shutdownTimeout + 2000, logger: false }, async ({ err }) => {
+    stopping = true;
+    if (err) server.log.fatal({ err }, 'fault: stopping');
+    await server.close();
+  });
+  // A signal from the terminal reaches the supervisor and the server, so that the server may be stopping already.
+  onSupervisorGone(() => {
+    if (!stopping) void close();
+  });
 }

@@ -3,7 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import type { AppConfig, ServerConfig } from './config.ts';
 import { deepFreeze } from './deep-freeze.ts';
 import type { Environment } from './interpolate.ts';
-import { CONFIG_FILE, loadApp, loadConfig, loadServer, readSettings, SCHEMA_FILE } from './load.ts';
+import { CONFIG_FILE, loadApp, loadServer, readSettings, SCHEMA_FILE } from './load.ts';
 import { kindOf } from './paths.ts';
 import { Report } from './report.ts';
 import { diagnoseFile, readSource, SourceFile } from './source.ts';
@@ -15,38 +15,43 @@ export interface Applications {
   readonly notices: readonly string[];
 }
 
+export interface ReadContext {
+  readonly env: Environment;
+  readonly report: Report;
+}
+
 /**
  * Reads one application, or a folder whose sub-folders are applications. Throws a StartError with every mistake of
  * every file; creates nothing.
  */
 export function loadApplications(dir: string, env: Environment): Applications {
-  const folder = resolve(dir);
-  const kind = kindOf(folder);
   const report = new Report();
-  if (kind !== 'folder') {
-    report.add(diagnoseFile(dir, kind === undefined ? 'does not exist' : 'is not a folder'));
-    report.throwIfAny();
-  }
-  const members = isApplication(folder)
-    ? []
-    : listSubFolders(folder).filter((name) => isApplication(join(folder, name)));
-  if (isApplication(folder)) {
-    const { server, app } = loadConfig(folder, env);
-    return deepFreeze({ server, apps: [app], notices: [] });
-  }
-  if (members.length === 0) {
-    const message = `is no application, and has none in its folders: there is no ${SCHEMA_FILE}`;
-    report.add(diagnoseFile(dir, message, `write ${join(dir, SCHEMA_FILE)}, or name another folder`));
-    report.throwIfAny();
-  }
-  return loadFolder(folder, members, { report, env });
+  const applications = readApplications(dir, { env, report });
+  report.throwIfAny();
+  if (applications === undefined) throw new Error('an application without mistakes is missing');
+  return deepFreeze(applications);
 }
 
-function loadFolder(
-  folder: string,
-  members: readonly string[],
-  { report, env }: { report: Report; env: Environment },
-): Applications {
+/** As loadApplications, but what can be read is given even when there are mistakes; undefined when nothing is there. */
+export function readApplications(dir: string, { env, report }: ReadContext): Applications | undefined {
+  const folder = resolve(dir);
+  const kind = kindOf(folder);
+  if (kind !== 'folder') {
+    report.add(diagnoseFile(dir, kind === undefined ? 'does not exist' : 'is not a folder'));
+    return undefined;
+  }
+  if (isApplication(folder)) {
+    const settings = readSettings(folder, { report, env, role: 'alone', shown: CONFIG_FILE });
+    return { server: loadServer(folder, settings), apps: [loadApp(folder, settings)], notices: [] };
+  }
+  const members = listSubFolders(folder).filter((name) => isApplication(join(folder, name)));
+  if (members.length > 0) return readFolder(folder, members, { report, env });
+  const message = `is no application, and has none in its folders: there is no ${SCHEMA_FILE}`;
+  report.add(diagnoseFile(dir, message, `write ${join(dir, SCHEMA_FILE)}, or name another folder`));
+  return undefined;
+}
+
+function readFolder(folder: string, members: readonly string[], { report, env }: ReadContext): Applications {
   const settings = readSettings(folder, { report, env, role: 'folder', shown: CONFIG_FILE });
   const server = loadServer(folder, settings);
   const notices: string[] = [];
@@ -71,8 +76,7 @@ function loadFolder(
     byData.set(app.dataDir, name);
     return app;
   });
-  report.throwIfAny();
-  return deepFreeze({ server, apps, notices });
+  return { server, apps, notices };
 }
 
 /** An application has schema.graphql, or a config.yaml that names its schemas. */

@@ -103,17 +103,19 @@ function findAppId(folder: string, written: string | undefined, settings: Settin
   return appId;
 }
 
+/** None at all when one is wrong: a file outside the folder must not be read, not even to tell its mistakes. */
 function findSchemas(folder: string, written: readonly string[], settings: Settings): string[] {
-  const found = written.map((name, index) => {
+  const found = written.flatMap((name, index) => {
     const reading = findInside(folder, name, 'file');
     if ('value' in reading) return reading.value;
     const hint = settings.has('schemas') ? reading.hint : 'write the tables there, or name the files under `schemas:`';
     settings.wrong('schemas', { message: reading.message, ...(hint ? { hint } : {}) }, index);
-    return join(folder, name);
+    return [];
   });
+  if (found.length < written.length) return [];
   const twice = found.findIndex((path, index) => found.indexOf(path) !== index);
   if (twice >= 0) settings.wrong('schemas', { message: `"${written[twice]}" is listed twice` }, twice);
-  return found;
+  return twice >= 0 ? [] : found;
 }
 
 function findWeb(folder: string, written: string | undefined, settings: Settings): string | undefined {

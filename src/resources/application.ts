@@ -39,8 +39,8 @@ export async function openApplication({
   plan,
   allowDestructive,
   onError,
+  onNotice = () => {},
 }: OpenOptions): Promise<Application> {
-  const { app, server, plan, allowDestructive, onError, onNotice = () => {} } = options;
   const { dataDir: dir, durability, events, busyTimeout } = app;
   const store = await openStore('sqlite', plan, { dir, durability, events, allowDestructive, onNotice });
   const feed = new Feed(store.head);

@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
 import type { AppConfig } from '../config/config.ts';
 import { deepFreeze } from '../config/deep-freeze.ts';
-import { collect, Report } from '../config/report.ts';
+import { Report } from '../config/report.ts';
 import { diagnoseFile, readSource, SourceFile } from '../config/source.ts';
 import { readDirectives } from './directives.ts';
 import { makeFields } from './fields.ts';
@@ -19,7 +19,7 @@ export interface SchemaSource {
   readonly text: string;
 }
 
-/** Reads the schema files of an application. Throws a StartError with every mistake of every file. */
+/** Reads the schema files of an application, shown relative to `root`. Throws a StartError with every mistake of every file. */
 export function loadPlan(app: AppConfig, root: string = app.dir): Plan {
   const report = new Report();
   const sources: SourceFile[] = [];
@@ -29,18 +29,9 @@ export function loadPlan(app: AppConfig, root: string = app.dir): Plan {
     if (source instanceof SourceFile) sources.push(source);
     else report.add(source ?? diagnoseFile(shown, 'does not exist'));
   }
-  const plan = collect(report, () => makePlan(sources, app));
+  // With a file missing, its types would be missing at every use.
   report.throwIfAny();
-  if (plan === undefined) throw new Error('a plan without mistakes is missing');
-  return plan;
-}
-
-/** Reads the schemas of several applications; files are shown relative to `root`, the folder that a person named. */
-export function loadPlans(apps: readonly AppConfig[], root: string): readonly Plan[] {
-  const report = new Report();
-  const plans = apps.flatMap((app) => collect(report, () => loadPlan(app, root)) ?? []);
-  report.throwIfAny();
-  return plans;
+  return makePlan(sources, app);
 }
 
 /** Pure: the frozen plan of the sources. Throws a StartError with every mistake. */

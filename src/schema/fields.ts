@@ -4,7 +4,10 @@ import { type DirectiveUse, readDirectives } from './directives.ts';
 import { checkName } from './names.ts';
 import type { FieldPlan, FieldType, ScalarName } from './plan.ts';
 import { locate, type SchemaReport } from './schema-report.ts';
-import { formatType, isTable, MOST_FIELDS, type TypeResolver } from './types.ts';
+import { formatType, isTable, type TypeResolver } from './types.ts';
+
+// SQLite and PostgreSQL both stop somewhere below 2,000 columns.
+const MOST_COLUMNS = 1000;
 
 type Uses = ReadonlyMap<string, DirectiveUse>;
 
@@ -12,8 +15,8 @@ type Uses = ReadonlyMap<string, DirectiveUse>;
 export function makeFields(node: ObjectTypeDefinitionNode, types: TypeResolver, report: SchemaReport): FieldPlan[] {
   const written = node.fields ?? [];
   if (written.length === 0) report.wrong(node.name, `type "${node.name.value}" has no fields`);
-  if (written.length > MOST_FIELDS) {
-    report.wrong(node.name, `type "${node.name.value}" has more than ${MOST_FIELDS} fields`);
+  if (written.length > MOST_COLUMNS) {
+    report.wrong(node.name, `type "${node.name.value}" has more than ${MOST_COLUMNS} fields`);
     return [];
   }
   const seen = new Map<string, string>();

@@ -19,14 +19,14 @@ export function conversionOf(from: StoredType, to: FieldType): CellConversion | 
   if (isStoredAlike(from, to)) return undefined;
   return (cell) => {
     if (cell === null) return null;
-    const value = fit(decode(cell, from), to, from);
+    const value = fitValue(decode(cell, from), to, from);
     return value === undefined ? null : encode(value, to);
   };
 }
 
 /** The cell of a default. */
 export function defaultCell({ default: value, type }: FieldPlan): Cell {
-  const whole = value === undefined || value === null ? undefined : fit(value, type);
+  const whole = value === undefined || value === null ? undefined : fitValue(value, type);
   return whole === undefined ? null : encode(whole, type);
 }
 
@@ -59,7 +59,7 @@ function encode(value: JsonValue, { kind, ...type }: FieldType): Cell {
 }
 
 /** The value as one of the type, or undefined when it is none. Nothing is cut off or rounded. */
-function fit(value: JsonValue, to: FieldType, from?: StoredType): JsonValue | undefined {
+function fitValue(value: JsonValue, to: FieldType, from?: StoredType): JsonValue | undefined {
   switch (to.kind) {
     case 'scalar':
       return SCALARS[to.name](isDate(from) && NUMERIC.has(to.name) ? Date.parse(String(value)) : value);
@@ -84,7 +84,7 @@ function fitList(value: JsonValue, to: FieldType & { kind: 'list' }, from?: Stor
   const items: JsonValue[] = [];
   for (const item of value) {
     if (item === null && to.itemsRequired) return undefined;
-    const fitting = item === null ? null : fit(item, to.of, from?.kind === 'list' ? from.of : undefined);
+    const fitting = item === null ? null : fitValue(item, to.of, from?.kind === 'list' ? from.of : undefined);
     if (fitting === undefined) return undefined;
     items.push(fitting);
   }
@@ -99,7 +99,7 @@ function fitObject(value: JsonValue, to: FieldType & { kind: 'object' }, from?: 
     const stored = Object.hasOwn(value, field.name) ? value[field.name] : undefined;
     const given = stored ?? field.default ?? null;
     if (given === null && field.required) return undefined;
-    const fitting = given === null ? null : fit(given, field.type, members.get(field.name));
+    const fitting = given === null ? null : fitValue(given, field.type, members.get(field.name));
     if (fitting === undefined) return undefined;
     result[field.name] = fitting;
   }

@@ -12,3 +12,18 @@ export async function openStore(name: keyof typeof STORE_LOADERS, plan: Plan, op
   const open = await STORE_LOADERS[name]();
   return open(plan, options);
 }
+
+/** The stores that can tell beforehand whether they would take a plan. */
+const PREVIEW_LOADERS = {
+  sqlite: async () => (await import('./sqlite-preview.ts')).previewSqliteMigration,
+} as const;
+
+/** Why a store in the folder would refuse the plan, for people; undefined when it would not. Changes nothing. */
+export async function previewMigration(
+  name: keyof typeof PREVIEW_LOADERS,
+  plan: Plan,
+  dir: string,
+): Promise<string | undefined> {
+  const preview = await PREVIEW_LOADERS[name]();
+  return preview(plan, dir);
+}

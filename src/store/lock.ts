@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { StoreOpenError } from './open-errors.ts';
 
 /** Held for as long as the process lives: the kernel lets go of it, also when the process is killed. */
 export interface DirectoryLock {
@@ -8,7 +9,7 @@ export interface DirectoryLock {
 }
 
 /** Another process has the data directory. */
-export class DirectoryInUseError extends Error {
+export class DirectoryInUseError extends StoreOpenError {
   constructor(dir: string, holder: string) {
     super(`The data directory ${dir} is in use by ${holder}. Stop it, or give this one another data_dir.`);
     this.name = 'DirectoryInUseError';
@@ -22,17 +23,32 @@ export class DirectoryInUseError extends Error {
 export function lockDirectory(dir: string): DirectoryLock {
   mkdirSync(dir, { recursive: true });
   const holderFile = join(dir, 'server.json');
-  const db = new Database(join(dir, 'server.lock'), { timeout: 0 });
+  const file = join(dir, 'server.lock');
+  const db = openLock(file);
   try {
     db.pragma('locking_mode = EXCLUSIVE');
     db.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     db.close();
     if (isBusy(error)) throw new DirectoryInUseError(dir, describeHolder(holderFile));
-    throw error;
+    throw unusable(file, error);
   }
   writeFileSync(holderFile, `${JSON.stringify({ pid: process.pid, started: new Date().toISOString() })}\n`);
   return { release: () => db.close() };
+}
+
+function openLock(file: string): Database.Database {
+  try {
+    return new Database(file, { timeout: 0 });
+  } catch (error) {
+    throw unusable(file, error);
+  }
+}
+
+function unusable(file: string, error: unknown): unknown {
+  if (!(error instanceof Database.SqliteError)) return error;
+  const message = `${file} cannot be locked (${error.message}). Check who owns the folder; the file itself may be removed.`;
+  return new StoreOpenError(message, { cause: error });
 }
 
 function isBusy(error: unknown): boolean {

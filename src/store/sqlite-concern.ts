@@ -24,8 +24,7 @@ const LONGEST_EXAMPLE = 40;
  * Counts what a step concerns, with up to three examples; reads only. Undefined for a step that can neither fail nor
  * lose anything.
  */
-export function readConcern(db: Database, step: MigrationStep, source: TableSource | undefined): Concern | undefined {
-  if (source === undefined) return undefined;
+export function readConcern(db: Database, step: MigrationStep, source: TableSource): Concern | undefined {
   const reader = new ConcernReader(db, source);
   switch (step.type) {
     case 'change-primary-key':
@@ -43,6 +42,10 @@ export function readConcern(db: Database, step: MigrationStep, source: TableSour
     default:
       return undefined;
   }
+}
+
+export function countRecords(db: Database, { from }: TableSource): number {
+  return db.prepare(`SELECT count(*) FROM ${from}`).pluck().get() as number;
 }
 
 class ConcernReader {

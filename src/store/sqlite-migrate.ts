@@ -1,20 +1,14 @@
 import type { Database } from 'better-sqlite3';
-import {
-  describeStored,
-  type MigrationStep,
-  planMigration,
-  type StoredSchema,
-  type StoredTable,
-} from '../schema/migration.ts';
+import { describeStored, type MigrationStep, planMigration, type StoredSchema } from '../schema/migration.ts';
 import type { Plan, TablePlan } from '../schema/plan.ts';
 import { keyOf } from '../schema/stored.ts';
 import { MigrationRefusedError } from './open-errors.ts';
-import { type Concern, readConcern } from './sqlite-concern.ts';
-import { rebuild } from './sqlite-rebuild.ts';
-import { CREATE_META, columnOf, createIndex, createIndexes, createLog, createRecords, floorKey, indexName } from './sqlite-schema.ts';
-import { Functions, literal, TableSource } from './sqlite-source.ts';
+import { changeTable, createTable } from './sqlite-change.ts';
+import { type Concern, countRecords, readConcern } from './sqlite-concern.ts';
+import { describeRefusal } from './sqlite-refusal.ts';
+import { CREATE_META } from './sqlite-schema.ts';
+import { Functions, TableSource } from './sqlite-source.ts';
 import { readStored, saveStored } from './sqlite-stored.ts';
-import { recordsName } from './sqlite-table.ts';
 
 export interface MigrateOptions {
   /** Steps that lose data are made instead of refused. */
@@ -27,63 +21,77 @@ export interface MigrateOptions {
  * Brings the database to the plan in one transaction: it is either as before or as the plan wants it, whatever
  * happens meanwhile. Throws MigrationRefusedError when the plan does not fit what is stored; then nothing was changed.
  */
-export function migrate(db: Database, plan: Plan, { allowDestructive, onNotice }: MigrateOptions): void {
+export function migrate(db: Database, plan: Plan, options: MigrateOptions): void {
   const stored = readStored(db);
   const wanted = describeStored(plan, stored);
   const steps = planMigration(stored, plan);
   if (JSON.stringify(stored) !== JSON.stringify(wanted)) {
+    const migration = new Migration(db, plan, stored);
     db.transaction(() => {
-      const migration = new Migration(db, plan, stored);
-      migration.refuseUnlessPossible(steps, allowDestructive);
+      const refusal = migration.refusal(steps, options.allowDestructive);
+      if (refusal !== undefined) throw new MigrationRefusedError(refusal);
       migration.run(steps);
       saveStored(db, wanted);
     }).immediate();
   }
-  for (const { sentence } of steps) onNotice?.(sentence);
+  for (const { sentence } of steps) options.onNotice?.(sentence);
 }
 
-/** What would stand in the way of the plan, for people; undefined when nothing does. Changes nothing. */
+/** Why the plan would be refused, for people; undefined when it would not be. Changes nothing. */
 export function previewMigration(db: Database, plan: Plan): string | undefined {
   const stored = readStored(db);
-  const refusal = new Migration(db, plan, stored).refusal(planMigration(stored, plan), false);
-  return refusal?.message;
+  return new Migration(db, plan, stored).refusal(planMigration(stored, plan), false);
 }
 
 class Migration {
   readonly #db: Database;
+  readonly #plan: Plan;
+  /** Of the tables that are there already. */
   readonly #sources = new Map<TablePlan, TableSource>();
 
   constructor(db: Database, plan: Plan, stored: StoredSchema | undefined) {
     this.#db = db;
+    this.#plan = plan;
     const functions = new Functions(db);
-    const before = new Map<string, StoredTable>((stored?.tables ?? []).map((table) => [keyOf(table), table]));
+    const before = new Map((stored?.tables ?? []).map((table) => [keyOf(table), table]));
     for (const table of plan.tables) {
       const old = before.get(keyOf(table));
       if (old !== undefined) this.#sources.set(table, new TableSource(old, table, functions));
     }
   }
 
-  refuseUnlessPossible(steps: readonly MigrationStep[], allowDestructive: boolean): void {
-    const refusal = this.refusal(steps, allowDestructive);
-    if (refusal !== undefined) throw refusal;
-  }
-
-  refusal(steps: readonly MigrationStep[], allowDestructive: boolean): MigrationRefusedError | undefined {
+  refusal(steps: readonly MigrationStep[], allowDestructive: boolean): string | undefined {
     const concerns = new Map(steps.map((step) => [step, this.#read(step)]));
     const found = [...concerns.values()].filter((concern) => concern !== undefined);
     const impossible = found.some(({ obstacle }) => obstacle !== undefined);
     // Where no value is stored there is none to lose.
     const losing = found.some(({ step, count }) => step.destructive && count > 0);
     if (!impossible && (!losing || allowDestructive)) return undefined;
-    return new MigrationRefusedError(describeRefusal(this.#db.name, concerns, impossible));
+    const parts = steps.map((step) => ({ step, concern: concerns.get(step), records: this.#count(step) }));
+    return describeRefusal(parts, { file: this.#db.name, impossible, losing });
   }
 
   run(steps: readonly MigrationStep[]): void {
     this.#db.exec(CREATE_META);
-    const byTable = Map.groupBy
+    for (const table of this.#plan.tables) {
+      const source = this.#sources.get(table);
+      const own = steps.filter((step) => 'table' in step && step.table === table);
+      if (source === undefined) createTable(this.#db, table);
+      else changeTable(this.#db, source, own);
+    }
   }
 
   #read(step: MigrationStep): Concern | undefined {
-    return readConcern(this.#db, step, 'table' in step ? this.#sources.get(step.table) : undefined);
+    const source = this.#sourceOf(step);
+    return source && readConcern(this.#db, step, source);
+  }
+
+  #count(step: MigrationStep): number | undefined {
+    const source = this.#sourceOf(step);
+    return source && countRecords(this.#db, source);
+  }
+
+  #sourceOf(step: MigrationStep): TableSource | undefined {
+    return 'table' in step ? this.#sources.get(step.table) : undefined;
   }
 }

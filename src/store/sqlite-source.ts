@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import type { StoredColumn, StoredTable } from '../schema/stored.ts';
-import { type CellConversion, conversionOf, defaultCell } from './cell-conversion.ts';
+import { conversionOf, defaultCell } from './cell-conversion.ts';
 import { expiryOf, stampOf } from './expiry.ts';
 import { quote, recordsName } from './sqlite-table.ts';
 import type { Cell } from './store.ts';
@@ -18,6 +18,7 @@ export class TableSource {
   readonly #functions: Functions;
   readonly #columns: ReadonlyMap<string, StoredColumn>;
   readonly #expressions = new Map<FieldPlan, string>();
+  readonly #computed = new Set<FieldPlan>();
 
   constructor(stored: StoredTable, table: TablePlan, functions: Functions) {
     this.stored = stored;
@@ -42,6 +43,12 @@ export class TableSource {
     return made;
   }
 
+  /** The value is made record by record: not what is stored already, and not the same for all. */
+  isComputed(field: FieldPlan): boolean {
+    this.expressionOf(field);
+    return this.#computed.has(field);
+  }
+
   /** When the record expires, or undefined when records of this table do not. */
   expiryExpression(): string | undefined {
     const expiry = expiryOf(this.table);
@@ -61,15 +68,17 @@ export class TableSource {
     const column = this.#columns.get(field.name.toLowerCase());
     if (column !== undefined) {
       const conversion = conversionOf(column.type, field.type);
-      if (conversion === undefined) return quote(column.name);
-      return `${this.#functions.add(conversion as (cell: Cell | undefined) => Cell)}(${quote(column.name)})`;
+      const name = quote(column.name);
+      return conversion === undefined ? name : this.#call(field, (cell) => conversion(cell ?? null), name);
     }
-    if (field.default !== undefined && field.default !== null) {
-      const cell = defaultCell(field);
-      return literal(cell) ?? `${this.#functions.add(() => cell)}()`;
-    }
-    if (field.stamp === undefined) return 'NULL';
-    return `${this.#functions.add((seq) => stampOf(field, writtenAt(seq)))}(_seq)`;
+    if (field.stamp !== undefined) return this.#call(field, (seq) => stampOf(field, writtenAt(seq)), '_seq');
+    const cell = defaultCell(field);
+    return literal(cell) ?? this.#call(field, () => cell, '');
+  }
+
+  #call(field: FieldPlan, run: SqlFunction, argument: string): string {
+    this.#computed.add(field);
+    return `${this.#functions.add(run)}(${argument})`;
   }
 }
 
@@ -85,15 +94,15 @@ export class Functions {
   }
 
   /** Gives the name under which SQL calls it. Integers come as BigInt: a Long does not fit a double. */
-  add(run: SqlFunction | CellConversion): string {
+  add(run: SqlFunction): string {
     const name = `tablecast_${this.#count++}`;
-    this.#db.function(name, { varargs: true, safeIntegers: true, deterministic: true }, run as SqlFunction);
+    this.#db.function(name, { varargs: true, safeIntegers: true, deterministic: true }, run);
     return name;
   }
 }
 
 /** An SQL literal, or undefined for text that cannot stand in SQL. */
-export function literal(cell: Cell): string | undefined {
+function literal(cell: Cell): string | undefined {
   if (cell === null) return 'NULL';
   if (typeof cell !== 'string') return String(cell);
   return cell.includes('\0') ? undefined : `'${cell.replaceAll("'", "''")}'`;

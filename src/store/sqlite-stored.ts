@@ -11,7 +11,10 @@ const VERSION = 1;
  * of ours, or not whole.
  */
 export function readStored(db: Database): StoredSchema | undefined {
-  const tables = db.prepare("SELECT lower(name) FROM sqlite_master WHERE type = 'table'").pluck().all() as string[];
+  const tables = db
+    .prepare("SELECT lower(name) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    .pluck()
+    .all() as string[];
   const names = new Set(tables);
   if (names.size === 0) return undefined;
   if (!names.has('tablecast_meta')) throw new DamagedStoreError('it is a database of another program');

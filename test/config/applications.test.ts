@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadApplications } from '../../src/config/applications.ts';
-import { loadPlans } from '../../src/schema/build.ts';
 import { makeApp, makeFolder, mistakesOf, SCHEMA } from './folders.ts';
 
 describe('one application', () => {
@@ -97,19 +96,6 @@ describe('a folder of applications', () => {
     expect(mistakesOf(() => loadApplications(folder, {}))).toEqual([
       'two/config.yaml:1:9 app_id "one" is also that of one | give it another app_id',
       'two/config.yaml:2:11 the data folder is also that of one | give each its own',
-    ]);
-  });
-
-  test('tells the mistakes of all schemas at once, each with its folder', () => {
-    const folder = makeFolder({
-      'one/schema.graphql': 'type A @table { id: ID }',
-      'two/schema.graphql': 'type',
-      'three/schema.graphql': SCHEMA,
-    });
-    const { apps } = loadApplications(folder, {});
-    expect(mistakesOf(() => loadPlans(apps, folder))).toEqual([
-      'one/schema.graphql:1:6 type "A" has no @primaryKey | mark one field: id: ID! @primaryKey',
-      'two/schema.graphql:1:5 expected Name, found <EOF>',
     ]);
   });
 });

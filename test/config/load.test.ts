@@ -2,6 +2,7 @@ import { mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'nod
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
+import { cpuTimeOf } from '../schema/cpu-time.ts';
 import { makeApp, makeFolder, mistakesOf, SCHEMA } from './folders.ts';
 
 const DEFAULT_SERVER = {
@@ -338,9 +339,11 @@ describe('A4: hostile files are refused quickly', () => {
     ['20,000 unknown keys', Array.from({ length: 20_000 }, (_, i) => `k${i}:\n`).join(''), 'more mistakes'],
     ['bytes that are no text', new Uint8Array([0x72, 0xff, 0xfe]), 'config.yaml is not UTF-8 text'],
   ])('%s', (_, config, sentence) => {
-    const start = performance.now();
-    const mistakes = mistakesIn(config);
-    expect(performance.now() - start).toBeLessThan(2000);
+    let mistakes: readonly string[] = [];
+    const time = cpuTimeOf(() => {
+      mistakes = mistakesIn(config);
+    });
+    expect(time).toBeLessThan(2000);
     expect(mistakes.join('\n')).toContain(sentence);
     expect(mistakes.length).toBeLessThanOrEqual(101);
   });

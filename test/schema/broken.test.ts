@@ -149,7 +149,19 @@ const TYPOS: readonly Case[] = [
   },
 ];
 
+const LONG = 'x'.repeat(64);
+
 const KEYS_AND_NAMES: readonly Case[] = [
+  {
+    name: 'a field with a very long name',
+    sdl: `type A @table { ${KEY}\n  §${LONG}: Int }`,
+    says: [`field "${LONG}" is longer than 63 characters`],
+  },
+  {
+    name: 'an export name that every object has',
+    sdl: `type A @table @export(name: §"constructor") { ${KEY} }`,
+    says: ['"constructor" is a reserved name'],
+  },
   {
     name: 'no primary key',
     sdl: 'type §A @table { id: ID! }',
@@ -273,6 +285,26 @@ const KEYS_AND_NAMES: readonly Case[] = [
 ];
 
 const USES: readonly Case[] = [
+  {
+    name: 'an action that is a number',
+    sdl: `type A @table @export(public: [§1]) { ${KEY} }`,
+    says: ['expected an action | one of read, create, update, delete, subscribe, publish'],
+  },
+  {
+    name: 'an action that resembles none',
+    sdl: `type A @table @export(public: [§everything]) { ${KEY} }`,
+    says: ['unknown action "everything" | one of read, create, update, delete, subscribe, publish'],
+  },
+  {
+    name: 'an argument that resembles none',
+    sdl: `type A @table(§colour: "red") { ${KEY} }`,
+    says: ['unknown argument "colour" of @table'],
+  },
+  {
+    name: 'an expiration with a bad unit',
+    sdl: `type A @table(expiration: §"5 weeks") { ${KEY} }`,
+    says: ['expiration: unknown unit "weeks" in a duration | write a number with a unit: 500ms, 5s, 10m, 24h or 7d'],
+  },
   {
     name: 'a directive of a type on a field',
     sdl: `type A @table { ${KEY}\n  b: Int §@table }`,
@@ -480,6 +512,8 @@ const REFUSED: readonly Case[] = [
   },
 ];
 
+const NESTED = `enum E { on off }\ntype N { a: Int!, e: E, s: String! @default(value: "x") }\n`;
+
 const DEFAULTS: readonly Case[] = [
   ['Int', '"1"'],
   ['Int', '1.5'],
@@ -495,13 +529,16 @@ const DEFAULTS: readonly Case[] = [
   ['Long', '"1.0"'],
   ['ID', '1.5'],
   ['[Int]', '1'],
+  ['N', '1'],
+  ['E', '1'],
+  ['JSON', '1e400'],
+  ['JSON', '[1, {a: 1e400}]'],
 ].map(([type = '', value = '']) => ({
   name: `${value} as default of ${type}`,
-  sdl: `type A @table { ${KEY}\n  a: ${type} @default(value: §${value}) }`,
+  sdl: `${NESTED}type A @table { ${KEY}\n  a: ${type} @default(value: §${value}) }`,
   says: [`the default is not a value of type ${type}`],
 }));
 
-const NESTED = `enum E { on off }\ntype N { a: Int!, e: E, s: String! @default(value: "x") }\n`;
 const DEFAULTS_IN_PARTS: readonly Case[] = [
   ['E', '§"on"', '"on" is text, not a value of enum E | write on without quotes'],
   ['E', '§onn', 'enum E has no value "onn" | did you mean "on"?'],

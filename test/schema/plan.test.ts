@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { makePlan } from '../../src/schema/build.ts';
 import { ACTIONS, TRANSPORTS } from '../../src/schema/plan.ts';
+import { cpuTimeOf } from './cpu-time.ts';
 import { APP, mistakesOf, planOf, startErrorOf, tableOf } from './mistakes.ts';
 
 const SPEC = `type Message @table(database: "realtime-demo") @export(rest: true ws: true) {
@@ -291,7 +292,7 @@ describe('A6: a schema of absurd size or depth is refused or read within a secon
 
   test.each([
     ['100,000 fields', `type A @table { ${KEY}\n${many(100_000, (i) => `f${i}: Int`)} }`, 'words'],
-    ['30,000 fields', `type A @table { ${KEY}\n${many(30_000, (i) => `f${i}: Int`)} }`, 'more than 2000 fields'],
+    ['30,000 fields', `type A @table { ${KEY}\n${many(30_000, (i) => `f${i}: Int`)} }`, 'more than 1000 fields'],
     ['10,000 nested lists', `type A @table { ${KEY} a: ${'['.repeat(10_000)}Int${']'.repeat(10_000)} }`, '32 deep'],
     ['10,000 open brackets', `type A @table { ${KEY} a: ${'['.repeat(10_000)}`, '32 deep'],
     ['10,000 nested values', `type A @table { ${KEY} a: JSON @default(value: ${'{a: '.repeat(10_000)}1`, '32 deep'],
@@ -300,9 +301,9 @@ describe('A6: a schema of absurd size or depth is refused or read within a secon
     ['10,000 mistakes', many(10_000, (i) => `type T${i} @tabel { f: Strin }`), 'more mistakes'],
     ['a name of 100,000 letters', `type A @${'x'.repeat(100_000)} { a: Int }`, 'unknown directive'],
   ])('%s', (_, sdl, sentence) => {
-    const start = performance.now();
+    const time = cpuTimeOf(() => startErrorOf(() => planOf(sdl)));
+    expect(time).toBeLessThan(1000);
     const error = startErrorOf(() => planOf(sdl));
-    expect(performance.now() - start).toBeLessThan(1000);
     expect(error.message).toContain(sentence);
     expect(error.diagnostics.length).toBeLessThanOrEqual(101);
   });

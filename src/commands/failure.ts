@@ -1,0 +1,54 @@
+import { StartError } from '../config/diagnostic.ts';
+import { StoreOpenError } from '../store/open-errors.ts';
+
+/** What a person can mend is told without a stack; anything else is a fault of ours. */
+export function describeFailure(error: unknown): string {
+  if (error instanceof StartError || error instanceof StoreOpenError) return error.message;
+  if (!(error instanceof Error)) return String(error);
+  return (isSystemError(error) ? describeSystemError(error) : undefined) ?? error.stack ?? error.message;
+}
+
+interface SystemError extends Error {
+  readonly code: string;
+  readonly syscall: string;
+  readonly path?: string;
+  readonly address?: string;
+  readonly port?: number;
+}
+
+function isSystemError(error: Error): error is SystemError {
+  return 'code' in error && typeof error.code === 'string' && 'syscall' in error;
+}
+
+function describeSystemError(error: SystemError): string | undefined {
+  if (error.syscall === 'listen' || error.syscall === 'getaddrinfo') return describeListen(error);
+  return error.path === undefined
+    ? undefined
+    : `${error.path} ${FILE_FAULTS[error.code] ?? `cannot be used (${error.code})`}`;
+}
+
+const FILE_FAULTS: Readonly<Record<string, string>> = {
+  EACCES: 'cannot be used: no permission',
+  EPERM: 'cannot be used: no permission',
+  EROFS: 'cannot be written: its file system is read-only',
+  ENOSPC: 'cannot be written: there is no room left',
+  EDQUOT: 'cannot be written: there is no room left',
+  ENOENT: 'does not exist',
+  ENOTDIR: 'cannot be used: a part of the path is a file',
+  EEXIST: 'cannot be made: something else has that name',
+  EMFILE: 'cannot be opened: too many files are open',
+  ENFILE: 'cannot be opened: too many files are open',
+};
+
+function describeListen({ code, address, port, message }: SystemError): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `port ${port} on ${address} is taken; set another port`;
+    case 'EACCES':
+      return `port ${port} on ${address} cannot be opened: no permission; set a port above 1023`;
+    case 'EADDRNOTAVAIL':
+      return `${address} is no address of this machine; set another host`;
+    default:
+      return `cannot listen: ${message}; set another host or port`;
+  }
+}

@@ -1,0 +1,60 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { suggest } from '../config/suggest.ts';
+
+/** A mistake in the command line itself: exit code 2. */
+export class UsageError extends Error {}
+
+/** What each option means; also for `help`. */
+export const OPTIONS = {
+  'allow-destructive': { type: 'boolean', what: 'make changes of the schema that lose data (make a copy first)' },
+  host: { type: 'string', what: 'address to listen on, instead of that of config.yaml' },
+  port: { type: 'string', what: 'port to listen on, instead of that of config.yaml; 0 takes a free one' },
+} as const;
+
+export type OptionName = keyof typeof OPTIONS;
+
+export interface Arguments {
+  /** The application folder. */
+  readonly dir: string;
+  readonly allowDestructive: boolean;
+  readonly host: string | undefined;
+  readonly port: number | undefined;
+}
+
+/** Reads `[dir]` and those options that the command has. Throws UsageError with a sentence for people. */
+export function parseArguments(args: readonly string[], allowed: readonly OptionName[]): Arguments {
+  const options = Object.fromEntries(allowed.map((name) => [name, { type: OPTIONS[name].type }]));
+  const { values, positionals } = parse({ args: [...args], options, allowPositionals: true });
+  const [dir = '.', extra] = positionals;
+  if (extra !== undefined) throw new UsageError(`unexpected "${extra}": only one folder can be named`);
+  return {
+    dir,
+    allowDestructive: values['allow-destructive'] === true,
+    host: typeof values.host === 'string' ? values.host : undefined,
+    port: typeof values.port === 'string' ? readPort(values.port) : undefined,
+  };
+}
+
+function parse(config: ParseArgsConfig): { values: Record<string, unknown>; positionals: readonly string[] } {
+  try {
+    return parseArgs(config);
+  } catch (error) {
+    if (!(error instanceof TypeError) || !('code' in error)) throw error;
+    throw new UsageError(describe(error.message, Object.keys(config.options ?? {})));
+  }
+}
+
+/** Node's sentences also speak of how to write the parser. */
+function describe(message: string, names: readonly string[]): string {
+  const unknown = /^Unknown option '(-+)([^']*)'/.exec(message);
+  if (unknown === null) return message.split(/(?<=[^.])\. /)[0] ?? message;
+  const [, dashes = '', name = ''] = unknown;
+  const near = suggest(name, names, '--');
+  return `unknown option "${dashes}${name}"${near === undefined ? '' : `; ${near}`}`;
+}
+
+function readPort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (port <= 65_535) return port;
+  throw new UsageError(`--port "${text}" is not a port: write a number from 0 to 65535`);
+}

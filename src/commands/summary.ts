@@ -1,0 +1,19 @@
+import type { RunningServer } from '../boot.ts';
+import type { ProjectApp } from '../schema/project.ts';
+
+const SHOWN = { rest: 'REST', sse: 'SSE', ws: 'WebSocket' } as const;
+
+/** What is where, for the person at the terminal. */
+export function summarize({ url, apps }: Pick<RunningServer, 'url' | 'apps'>): string {
+  const lines = apps.flatMap((app) => ['', app.config.appId, ...describeApp(app, `${url}/${app.config.appId}`)]);
+  return `Tablecast serves on ${url}\n${lines.join('\n')}\n\nCtrl-C stops it.\n\n`;
+}
+
+function describeApp({ config, plan }: ProjectApp, base: string): string[] {
+  const tables = plan.tables.flatMap(({ exportName, transports }) => {
+    if (exportName === undefined) return [];
+    return `  ${base}/${exportName}  ${[...transports].map((name) => SHOWN[name]).join(', ')}`;
+  });
+  const web = config.web === undefined ? [] : [`  ${base}/  web page`];
+  return [...tables, ...web];
+}

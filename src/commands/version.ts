@@ -1,0 +1,15 @@
+import { readFileSync } from 'node:fs';
+import type { Invocation } from './commands.ts';
+import { parseArguments } from './options.ts';
+
+/** `tablecast version`: as in package.json. */
+export function version({ args }: Invocation): number {
+  parseArguments(args, []);
+  process.stdout.write(`${readVersion()}\n`);
+  return 0;
+}
+
+export function readVersion(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}

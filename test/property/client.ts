@@ -1,0 +1,195 @@
+import { expect } from 'vitest';
+import { SERVER } from '../../src/auth/identity.ts';
+import type { Change } from '../../src/store/store.ts';
+import { framesAfter, type Json, type Scope, viewAt } from './model.ts';
+import { LINES, type Rig } from './rig.ts';
+import { type Line, SlowSink } from './sink.ts';
+
+export interface ClientOptions extends Scope {
+  readonly table: string;
+  readonly retained: boolean;
+  readonly fast: boolean;
+  readonly echo: boolean;
+  /** Starts from this position instead of now. */
+  readonly since?: number;
+}
+
+/**
+ * A subscriber that checks every line as it reads it, remembers its position over disconnects, and knows from the
+ * history alone what it must have been told.
+ */
+export class Client {
+  readonly #rig: Rig;
+  readonly #options: ClientOptions;
+  readonly #view = new Map<unknown, Json>();
+  /** The changes that were told since `#base`. */
+  #told: Line[] = [];
+  /** Everything after this seq must be told; undefined until it is known. */
+  #base: number | undefined;
+  /** The position that a reconnect sends. */
+  #position: number | undefined;
+  /** `#view` is the whole of what the scope holds, at `ready` and after. */
+  #complete = false;
+  #ready = false;
+  #snapshot: 'none' | 'open' = 'none';
+  #lastRetained: string | undefined;
+  /** What this connection wrote itself and does not want to hear. */
+  #own = new Set<number>();
+  readonly #everOwn = new Set<number>();
+  sink: SlowSink | undefined;
+  resets = 0;
+
+  constructor(rig: Rig, options: ClientOptions) {
+    this.#rig = rig;
+    this.#options = options;
+    this.connect(options.since);
+  }
+
+  get isOpen(): boolean {
+    return this.sink !== undefined;
+  }
+
+  /** Its subscription has everything, and everything was read. */
+  get isSettled(): boolean {
+    const { sink } = this;
+    if (sink === undefined) return true;
+    const { subscription } = sink;
+    return subscription?.state === 'live' && subscription.cursor === subscription.group.end && sink.pending === 0;
+  }
+
+  /** For the message of a failure. */
+  get state(): string {
+    const { sink } = this;
+    if (sink === undefined) return 'not connected';
+    const { state, cursor, position, group } = sink.subscription ?? {};
+    const run = `run ${group?.base} to ${group?.end}, ${group?.unvisited} unvisited of ${group?.live.length}, ${group?.behind} behind`;
+    return `${state} at ${position}, cursor ${cursor}, ${run}, ${sink.pending} bytes pending`;
+  }
+
+  connect(since = this.#position): void {
+    const { id, interest, table, retained, echo, fast } = this.#options;
+    const resource = this.#rig.resource(table);
+    const parameters = [interest.query, `retained=${retained}`, `echo=${echo}`];
+    if (since !== undefined) parameters.push(`since=${since}`);
+    const query = resource.parseSubscription(SERVER, parameters.filter(Boolean).join('&'), id);
+    const sink = new SlowSink((line) => this.#read(line), fast);
+    this.#ready = false;
+    this.#own = new Set();
+    if (since === undefined) this.#startAfresh(retained);
+    else this.#base ??= since;
+    this.sink = sink;
+    sink.subscription = resource.subscribe(query, LINES, sink);
+  }
+
+  /** The connection is lost, with what was not read. */
+  disconnect(): void {
+    const { sink } = this;
+    if (sink === undefined) return;
+    this.sink = undefined;
+    sink.closed = true;
+    if (sink.subscription !== undefined) {
+      this.#rig.resource(this.#options.table).unsubscribe(sink.subscription);
+      expect(sink.subscription.state).toBe('closed');
+    }
+    // In the middle of a snapshot there is no position yet; it has to be asked for again.
+    if (this.#snapshot === 'open') this.#position = undefined;
+  }
+
+  /** A write of this very connection, as a socket would make it. */
+  async write(id: string, record: Json): Promise<void> {
+    const connection = this.sink;
+    const outcome = await this.#rig.resource(this.#options.table).put(SERVER, id, record);
+    if (connection === undefined || connection !== this.sink || this.#options.echo || !outcome.changed) return;
+    connection.subscription?.muted?.add(outcome.seq);
+    this.#own.add(outcome.seq);
+    this.#everOwn.add(outcome.seq);
+  }
+
+  #startAfresh(retained: boolean): void {
+    this.#view.clear();
+    this.#told = [];
+    // Subscribing notes the position before it returns, so that nothing in between is missed.
+    this.#base = this.#rig.store.head;
+    this.#complete = retained;
+    this.#snapshot = retained ? 'open' : 'none';
+    this.#lastRetained = undefined;
+  }
+
+  #read(line: Line): void {
+    if (line.type === 'ready') this.#readReady(line);
+    else if (line.type === 'reset') this.#readReset(line);
+    else if (line.type === 'Retained') this.#readRetained(line);
+    else this.#readChange(line);
+  }
+
+  #readReady({ seq }: Line): void {
+    expect(this.#ready, 'ready is said once').toBe(false);
+    expect(seq).toBeGreaterThanOrEqual(this.#position ?? 0);
+    this.#ready = true;
+    this.#snapshot = 'none';
+    this.#position = seq;
+    // Invariants 2 and 4: at `ready` the client has exactly the state at that seq. What it wrote itself and did not
+    // want to hear, it has to know by itself.
+    if (this.#complete && this.#everOwn.size === 0) expect(this.#view).toEqual(this.#expectedView(seq));
+  }
+
+  #readReset(line: Line): void {
+    const { reason, seq } = line;
+    this.resets++;
+    expect(reason, 'the store never went back').toBe('position_trimmed');
+    expect(this.#position ?? this.#base).toBeLessThan(this.#rig.store.floor(this.#table));
+    this.#ready = false;
+    this.#view.clear();
+    this.#told = [];
+    this.#base = seq;
+    this.#position = undefined;
+    this.#complete = true;
+    this.#snapshot = 'open';
+    this.#lastRetained = undefined;
+    this.#everOwn.clear();
+  }
+
+  #readRetained({ id, data, seq }: Line): void {
+    expect(this.#snapshot, 'retained only in a snapshot').toBe('open');
+    expect(seq).toBeLessThanOrEqual(this.#base ?? 0);
+    // In primary-key order, so each once.
+    expect(String(id) > (this.#lastRetained ?? '')).toBe(true);
+    this.#lastRetained = String(id);
+    this.#view.set(id, data as Json);
+  }
+
+  #readChange(line: Line): void {
+    const { type, id, seq, data } = line;
+    expect(seq, 'in order, none twice').toBeGreaterThan(this.#told.at(-1)?.seq ?? this.#base ?? 0);
+    if (this.#ready) expect(seq).toBeGreaterThan(this.#position ?? 0);
+    expect(this.#own.has(seq), 'its own writes are left out').toBe(false);
+    this.#told.push(line);
+    if (this.#snapshot === 'none') this.#position = seq;
+    if (type === 'Update') this.#view.set(id, data as Json);
+    if (type === 'Delete') this.#view.delete(id);
+  }
+
+  /** After everything has settled: the whole history after the base was told, and the view is the store. */
+  checkAll(): void {
+    expect(this.sink?.late ?? 0, 'nothing is written after the end').toBe(0);
+    const expected = framesAfter(this.#history, this.#base ?? 0, this.#options);
+    const told = new Set(this.#told.map(({ seq }) => seq));
+    const heard = expected.filter(({ seq }) => told.has(seq) || !this.#everOwn.has(seq));
+    expect(this.#told).toEqual(heard);
+    if (this.#complete && this.#everOwn.size === 0) {
+      expect(this.#view).toEqual(this.#expectedView(Number.POSITIVE_INFINITY));
+    }
+  }
+
+  #expectedView(seq: number): Map<unknown, Json> {
+    return viewAt(this.#history, seq, this.#options);
+  }
+
+  get #table() {
+    return this.#rig.table(this.#options.table);
+  }
+
+  get #history(): Change[] {
+    return this.#rig.history.filter(({ table }) => table.name === this.#options.table);
+  }
+}

@@ -1,0 +1,144 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Feed } from '../../src/events/feed.ts';
+import type { Encoding } from '../../src/hub/encode.ts';
+import { Hub } from '../../src/hub/hub.ts';
+import { TableResource } from '../../src/resources/table-resource.ts';
+import type { Plan, TablePlan } from '../../src/schema/plan.ts';
+import { GroupCommit } from '../../src/store/group-commit.ts';
+import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite.ts';
+import type { Change, Store, WriteGroup } from '../../src/store/store.ts';
+import { LIMITS } from '../query/tables.ts';
+import { planOf } from '../schema/mistakes.ts';
+
+export interface RigOptions {
+  readonly sdl: string;
+  readonly maxCount?: number;
+  readonly replayPage?: number;
+  readonly clientBuffer?: number;
+  readonly slowClientTimeout?: number;
+  readonly busyTimeout?: number;
+  /** The store answers a commit so many turns later, as a remote one would. */
+  readonly commitTurns?: number;
+}
+
+interface Running {
+  readonly store: SqliteStore;
+  readonly feed: Feed;
+  readonly hub: Hub;
+  readonly commits: GroupCommit;
+  readonly resources: ReadonlyMap<string, TableResource>;
+}
+
+/** Store, group commit, feed, hub and resources wired as an application is, without its timers. */
+export class Rig implements Disposable {
+  readonly dir = mkdtempSync(join(tmpdir(), 'tablecast-rig-'));
+  readonly plan: Plan;
+  /** Everything that was ever committed, in the order in which the store said so. */
+  readonly history: Change[] = [];
+  /** Everything that was handed to the hub. */
+  readonly delivered: Change[] = [];
+  /** What the hub reported as faults. */
+  readonly faults: unknown[] = [];
+  readonly #options: RigOptions;
+  #running: Running;
+
+  constructor(options: RigOptions) {
+    this.#options = options;
+    this.plan = planOf(options.sdl);
+    this.#running = this.#open();
+  }
+
+  get store(): SqliteStore {
+    return this.#running.store;
+  }
+
+  get feed(): Feed {
+    return this.#running.feed;
+  }
+
+  get hub(): Hub {
+    return this.#running.hub;
+  }
+
+  get commits(): GroupCommit {
+    return this.#running.commits;
+  }
+
+  table(name: string): TablePlan {
+    return this.resource(name).table;
+  }
+
+  resource(name: string): TableResource {
+    const resource = this.#running.resources.get(name);
+    if (resource === undefined) throw new Error(`there is no table ${name}`);
+    return resource;
+  }
+
+  /** Closes the store and opens it again, as a restart does. Subscriptions are gone. */
+  async restart(): Promise<void> {
+    await this.commits.drain();
+    this.hub.close();
+    this.store.close();
+    this.#running = this.#open();
+  }
+
+  [Symbol.dispose](): void {
+    this.hub.close();
+    this.store.close();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  #open(): Running {
+    const { maxCount = 100_000, replayPage = 500, clientBuffer = 262_144 } = this.#options;
+    const { slowClientTimeout = 60_000, busyTimeout = 2000, commitTurns = 0 } = this.#options;
+    const store = openSqliteStore(this.plan, {
+      dir: this.dir,
+      durability: 'normal',
+      events: { retention: 86_400_000, maxCount, replayPage },
+      allowDestructive: false,
+    });
+    const feed = new Feed(store.head);
+    feed.listen((changes) => this.delivered.push(...changes));
+    const onError = (error: unknown) => void this.faults.push(error);
+    const hub = new Hub({ store, feed, channels: { slowClientTimeout, clientBuffer }, replayPage, onError });
+    const commits = new GroupCommit({ store: this.#observe(store, commitTurns), busyTimeout, onCommitted: (changes) => feed.deliver(changes) });
+    const context = { store, commits, hub, limits: LIMITS };
+    const resources = new Map(this.plan.tables.map((table) => [table.name, new TableResource(table, context)]));
+    return { store, feed, hub, commits, resources };
+  }
+
+  /** The same store, seen while it commits. */
+  #observe(store: SqliteStore, commitTurns: number): Store {
+    const commit = (groups: readonly WriteGroup[]) => {
+      const result = store.commit(groups);
+      this.history.push(...result.changes);
+      return commitTurns === 0 ? result : turns(commitTurns).then(() => result);
+    };
+    return new Proxy(store, {
+      get: (target, name) => {
+        if (name === 'commit') return commit;
+        const member: unknown = Reflect.get(target, name);
+        return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+      },
+    });
+  }
+}
+
+/** One frame per line, as JSON. */
+export const LINES: Encoding = {
+  key: 'lines',
+  frame: (frame) => line({ ...frame, data: JSON.parse(frame.data) as unknown }),
+  ready: (seq) => line({ type: 'ready', seq }),
+  reset: (reason, seq) => line({ type: 'reset', reason, seq }),
+};
+
+function line(value: object): Buffer {
+  return Buffer.from(`${JSON.stringify(value)}\n`);
+}
+
+/** Lets everything that is due in the next `turns` turns of the event loop happen. */
+export async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,402 @@
+import { describe, expect, test } from 'vitest';
+import { MigrationRefusedError } from '../../src/store/open-errors.ts';
+import type { Cell } from '../../src/store/store.ts';
+import { insert, onlyTable, records, StoreFolder } from './stores.ts';
+
+const TYPES = `
+  enum Two { a b }
+  enum Three { a b c }
+  type N { x: Int! y: String }
+  type M { x: Long! y: String z: Int @default(value: 7) }
+  type Short { x: Int! }
+  type Strict { x: Int! w: Int! }
+`;
+
+function schema(fields: string, table = ''): string {
+  return `${TYPES} type T @table${table} { id: ID! @primaryKey ${fields} }`;
+}
+
+/** A store with rows of the table, given without the key: ids are r1, r2, … */
+function stored(fields: string, ...cells: readonly (readonly Cell[])[]): StoreFolder {
+  const folder = new StoreFolder();
+  const open = folder.open(schema(fields));
+  insert(open, ...cells.map((row, index) => [`r${index + 1}`, ...row]));
+  folder.close();
+  return folder;
+}
+
+function refusalOf(folder: StoreFolder, sdl: string, allowDestructive = false): string {
+  const before = folder.contents();
+  try {
+    folder.open(sdl, { allowDestructive });
+  } catch (error) {
+    if (!(error instanceof MigrationRefusedError)) throw error;
+    expect(folder.contents()).toEqual(before);
+    return error.message;
+  }
+  throw new Error('the schema was taken');
+}
+
+describe('a new store', () => {
+  test('has the tables and indexes of the schema, and says so', () => {
+    const folder = new StoreFolder();
+    const { notices } = folder.open(schema('a: Int @indexed b: String @unique c: Date @expiresAt'));
+    expect(notices).toEqual(['create table data.T']);
+    expect(folder.contents().objects).toMatchObject(
+      ['data/T', 'data/T.a', 'data/T.b', 'data/T:expires', 'data/T:log', 'tablecast_meta'].map((name) => ({ name })),
+    );
+  });
+
+  test('needs nothing at the next start', () => {
+    const folder = new StoreFolder();
+    const sdl = schema('a: Int! @indexed b: [N!] c: Date @expiresAt d: Float @default(value: 1.5)', '(expiration: 60)');
+    folder.open(sdl);
+    const before = folder.contents();
+    expect(folder.open(sdl).notices).toEqual([]);
+    expect(folder.contents()).toEqual(before);
+  });
+
+  test('uses the index of a field', () => {
+    const folder = new StoreFolder();
+    folder.open(schema('a: Int @indexed'));
+    const [plan] = folder.query('EXPLAIN QUERY PLAN SELECT * FROM "data/T" WHERE a = 1');
+    expect(plan?.detail).toContain('USING INDEX data/T.a');
+  });
+
+  test('refuses a second record with the value of a unique field, naming the field', () => {
+    const folder = new StoreFolder();
+    const open = folder.open(schema('mail: String @unique'));
+    insert(open, ['1', 'x'], ['2', null], ['3', null]);
+    expect(() => insert(open, ['4', 'x'])).toThrow(
+      expect.objectContaining({
+        code: 'CONFLICT',
+        errors: [{ field: 'mail', message: 'is taken by another record' }],
+      }),
+    );
+  });
+});
+
+describe('E11: what can be added is added by itself', () => {
+  test('a nullable column', () => {
+    const folder = stored('a: Int', [1]);
+    const open = folder.open(schema('a: Int b: String'));
+    expect(open.notices).toEqual(['add column data.T.b (null in existing records)']);
+    expect(records(open)).toEqual([{ id: 'r1', a: 1, b: null }]);
+    insert(open, ['r2', 2, 'two']);
+    expect(records(folder.open(schema('a: Int b: String')))).toContainEqual({ id: 'r2', a: 2, b: 'two' });
+  });
+
+  test.each([
+    ['String! @default(value: "it\'s")', "it's"],
+    ['Int! @default(value: -3)', -3],
+    ['Long @default(value: "9007199254740993")', '9007199254740993'],
+    ['Long @default(value: "-9223372036854775808")', '-9223372036854775808'],
+    ['Float! @default(value: 2)', 2],
+    ['Boolean! @default(value: true)', true],
+    ['Date @default(value: "2025-01-01")', '2025-01-01T00:00:00.000Z'],
+    ['Two! @default(value: b)', 'b'],
+    ['[Int] @default(value: [1, null])', [1, null]],
+    ['M @default(value: {x: 1})', { x: 1, y: null, z: 7 }],
+    ['JSON @default(value: "text")', 'text'],
+  ])('a column of type %s', (type, value) => {
+    const folder = stored('a: Int', [1]);
+    expect(records(folder.open(schema(`a: Int f: ${type}`)))).toEqual([{ id: 'r1', a: 1, f: value }]);
+  });
+
+  test('a column that the server sets: the time of the last change', () => {
+    const folder = stored('a: Int', [1]);
+    const open = folder.open(schema('a: Int at: Date! @createdTime ms: Float! @updatedTime'));
+    const [record] = records(open) as { at: string; ms: number }[];
+    const [page] = open.store.page(onlyTable(open), undefined, 1);
+    expect(record?.ms).toBe(Math.trunc((page?.seq ?? 0) / 1000));
+    expect(record?.at).toBe(new Date(record?.ms ?? 0).toISOString());
+  });
+
+  test('a required column without a default, while there are no records', () => {
+    const folder = stored('a: Int');
+    const open = folder.open(schema('a: Int b: String!'));
+    expect(() => insert(open, ['r1', 1, null])).toThrow();
+    insert(open, ['r1', 1, 'b']);
+    expect(records(open)).toEqual([{ id: 'r1', a: 1, b: 'b' }]);
+  });
+
+  test('an index, a unique index, and neither again', () => {
+    const folder = stored('a: Int b: Int', [1, 1], [1, 2]);
+    const indexes = () => folder.query("SELECT name FROM sqlite_master WHERE name LIKE 'data/T.%'");
+    folder.open(schema('a: Int @indexed b: Int @unique'));
+    expect(indexes()).toEqual([{ name: 'data/T.a' }, { name: 'data/T.b' }]);
+    folder.open(schema('a: Int b: Int @indexed'));
+    expect(indexes()).toEqual([{ name: 'data/T.b' }]);
+    insert(folder.open(schema('a: Int b: Int')), ['r3', 1, 2]);
+    expect(indexes()).toEqual([]);
+  });
+
+  test('a new column with an index', () => {
+    const folder = stored('a: Int', [1], [2]);
+    const open = folder.open(schema('a: Int b: Int @unique'));
+    insert(open, ['x', 1, 5]);
+    expect(() => insert(open, ['y', 1, 5])).toThrow('b: is taken by another record.');
+  });
+
+  test('null where it was required, and the other way round while no record has null', () => {
+    const folder = stored('a: Int!', [1]);
+    insert(folder.open(schema('a: Int')), ['r2', null]);
+    insert(folder.open(schema('a: Int')), ['r3', 3]);
+    expect(refusalOf(folder, schema('a: Int!'))).toContain('1 record ("r2") have null there');
+    const open = folder.open(schema('a: Int'));
+    open.store.commit([[{ type: 'delete', table: onlyTable(open), id: 'r2' }]]);
+    expect(() => insert(folder.open(schema('a: Int!')), ['r4', null])).toThrow('a: cannot be stored.');
+  });
+
+  test.each<[string, string, Cell, unknown]>([
+    ['Int', 'Long', 5, 5],
+    ['Int', 'Float', 5, 5],
+    ['ID', 'String', 'x', 'x'],
+    ['Two', 'Three', 'a', 'a'],
+    ['Two', 'String', 'a', 'a'],
+    ['[Int!]', '[Int]', '[1]', [1]],
+    ['N', 'M', '{"x":1,"y":"u"}', { x: 1, y: 'u', z: 7 }],
+    ['[N]', '[M]', '[{"x":1,"y":null},null]', [{ x: 1, y: null, z: 7 }, null]],
+    ['N', 'JSON', '{"x":1,"y":null}', { x: 1, y: null }],
+  ])('values of %s as %s', (before, after, cell, value) => {
+    const folder = stored(`f: ${before} k: Int @unique`, [cell, 1], [null, 2]);
+    const open = folder.open(schema(`f: ${after} k: Int @unique`));
+    expect(records(open)).toEqual([
+      { id: 'r1', f: value, k: 1 },
+      { id: 'r2', f: null, k: 2 },
+    ]);
+    expect(() => insert(open, ['r3', null, 2])).toThrow('k: is taken');
+  });
+
+  test('a value between whole numbers, once the field is a Float', () => {
+    const folder = stored('f: Int', [1]);
+    const open = folder.open(schema('f: Float'));
+    insert(open, ['r2', 1.5]);
+    expect(records(open)).toEqual([
+      { id: 'r1', f: 1 },
+      { id: 'r2', f: 1.5 },
+    ]);
+  });
+
+  test('an expiration, for the records that are there too', () => {
+    const folder = stored('until: Date', ['2000-01-01T00:00:00.000Z'], [null]);
+    const open = folder.open(schema('until: Date @expiresAt', '(expiration: 3600)'));
+    expect(open.notices).toEqual([
+      'remove records of data.T 3600 s after their last change, or when "until" has passed',
+    ]);
+    expect(open.store.expired(onlyTable(open), Date.now(), 10)).toEqual(['r1']);
+    expect(open.store.expired(onlyTable(open), Date.now() + 3_700_000, 10)).toEqual(['r1', 'r2']);
+    const without = folder.open(schema('until: Date'));
+    expect(without.store.expired(onlyTable(without), Date.now(), 10)).toEqual([]);
+    expect(records(without)).toHaveLength(2);
+  });
+
+  test('another table, and one that returns', () => {
+    const folder = stored('a: Int', [1]);
+    const other = 'type Other @table { id: ID! @primaryKey }';
+    const { notices } = folder.open(other);
+    expect(notices).toEqual([
+      'create table data.Other',
+      'keep the records of data.T, which is not in the schema; if it was renamed, write @table(table: "T") on the new type',
+    ]);
+    expect(records(folder.open(schema('a: Int')))).toEqual([{ id: 'r1', a: 1 }]);
+  });
+
+  test('a type, a table and a field in another case are the same ones', () => {
+    const folder = stored('a: Int @unique', [1]);
+    const open = folder.open('type t @table { id: ID! @primaryKey A: Int @unique }');
+    expect(records(open)).toEqual([{ id: 'r1', A: 1 }]);
+    expect(open.store.readLog(onlyTable(open), open.store.floor(onlyTable(open)), 10)).toHaveLength(1);
+    insert(open, ['r2', 2]);
+    expect(() => insert(open, ['r3', 2])).toThrow('is taken by another record');
+  });
+
+  test('the log stays as it was, and goes on from there', () => {
+    const folder = stored('a: Int', [1]);
+    const before = folder.query('SELECT * FROM "data/T:log"');
+    const open = folder.open(schema('a: Float! b: Int @default(value: 2)'));
+    const table = onlyTable(open);
+    expect(open.store.readLog(table, open.store.floor(table), 10).map(({ data }) => data)).toEqual([
+      '{"id":"r1","a":1}',
+    ]);
+    insert(open, ['r2', 1.5, 3]);
+    const after = folder.query('SELECT * FROM "data/T:log"');
+    expect(after.slice(0, 1)).toEqual(before);
+    expect(after[1]?.seq).toBeGreaterThan(Number(before[0]?.seq));
+  });
+
+  test('seqs of records stay, so that what a client holds is still known', () => {
+    const folder = stored('a: Int', [1]);
+    const before = folder.query('SELECT id, _seq FROM "data/T"');
+    folder.open(schema('a: Float'));
+    expect(folder.query('SELECT id, _seq FROM "data/T"')).toEqual(before);
+  });
+});
+
+describe('E12: what loses data is refused until it is allowed', () => {
+  test('a column that was removed', () => {
+    const folder = stored('a: String b: Int', ['one', 1], ['two', 2], ['three', 3], ['four', null]);
+    expect(refusalOf(folder, schema('b: Int'))).toBe(
+      [
+        `The schema does not fit what is stored in ${folder.file}. Nothing was changed. The schema asks for:`,
+        '',
+        '  drop column data.T.a with its values',
+        '    LOSES DATA: 4 records ("r1": "one", "r2": "two", "r3": "three", …)',
+        '',
+        'If the loss is meant, make a copy of the data and allow it: tablecast start --allow-destructive',
+      ].join('\n'),
+    );
+    const open = folder.open(schema('b: Int'), { allowDestructive: true });
+    expect(open.notices).toEqual(['drop column data.T.a with its values']);
+    expect(records(open)).toEqual([1, 2, 3, null].map((b, index) => ({ id: `r${index + 1}`, b })));
+  });
+
+  test('a column that was renamed: the plan tells what else would happen', () => {
+    const folder = stored('title: String', ['x'.repeat(100)]);
+    const refusal = refusalOf(folder, schema('name: String'));
+    expect(refusal).toContain(
+      `drop column data.T.title with its values\n    LOSES DATA: 1 record ("r1": "${'x'.repeat(38)}…)`,
+    );
+    expect(refusal).toContain('add column data.T.name (null in existing records) [1 record]');
+    expect(refusal).toContain('keep the old name to keep its values');
+  });
+
+  test('nothing is asked where no value is lost', () => {
+    const folder = stored('a: String b: Int c: String', [null, 1, null]);
+    expect(records(folder.open(schema('b: Int c: Int')))).toEqual([{ id: 'r1', b: 1, c: null }]);
+  });
+
+  test('an addition waits with the loss: all or nothing', () => {
+    const folder = stored('a: Int', [1]);
+    refusalOf(folder, `${schema('')} type U @table { id: ID! @primaryKey }`);
+    expect(folder.query("SELECT name FROM sqlite_master WHERE name = 'data/U'")).toEqual([]);
+  });
+});
+
+describe('E13: what does not fit is refused, with counts and examples', () => {
+  test('null in a field that becomes required', () => {
+    const folder = stored('a: Int', [null], [null], [null], [null], [5]);
+    for (const allowed of [false, true]) {
+      const refusal = refusalOf(folder, schema('a: Int!'), allowed);
+      expect(refusal).toContain('NOT POSSIBLE: 4 records ("r1", "r2", "r3", …) have null there');
+      expect(refusal).toContain('Write a value into these records first, or leave out the "!".');
+      expect(refusal).not.toContain('--allow-destructive');
+    }
+  });
+
+  test('a required field without a default, when there are records', () => {
+    const folder = stored('a: Int', [1]);
+    for (const allowed of [false, true]) {
+      const refusal = refusalOf(folder, schema('a: Int b: Int!'), allowed);
+      expect(refusal).toContain('NOT POSSIBLE: 1 record ("r1")');
+      expect(refusal).toContain('@default');
+    }
+  });
+
+  test('a value that is there twice in a field that becomes unique', () => {
+    const folder = stored('a: String', ['x'], ['x'], ['x'], ['y'], ['y'], ['z'], [null], [null]);
+    for (const allowed of [false, true]) {
+      const refusal = refusalOf(folder, schema('a: String @unique'), allowed);
+      expect(refusal).toContain('NOT POSSIBLE: 2 values are there more than once ("x" in 3 records, "y" in 2 records)');
+    }
+  });
+
+  test('a default for many records in a field that is unique', () => {
+    const folder = stored('a: Int', [1], [2]);
+    const refusal = refusalOf(folder, schema('a: Int b: Int @default(value: 1) @unique'));
+    expect(refusal).toContain('1 value is there more than once (1 in 2 records)');
+  });
+
+  test('values that become equal when their type changes', () => {
+    const folder = stored('a: Float @unique', [1], [2]);
+    expect(records(folder.open(schema('a: Int @unique'), { allowDestructive: true }))).toHaveLength(2);
+    const texts = stored('a: String', ['2025-01-01'], ['2025-01-01T00:00Z']);
+    const refusal = refusalOf(texts, schema('a: Date @unique'), true);
+    expect(refusal).toContain('1 value is there more than once ("2025-01-01T00:00:00.000Z" in 2 records)');
+  });
+
+  test.each([
+    ['another field', 'type T @table { id: ID! key: ID! @primaryKey }'],
+    ['another type', 'type T @table { id: Int! @primaryKey }'],
+  ])('another primary key: %s', (_, sdl) => {
+    const folder = stored('', [], []);
+    for (const allowed of [false, true]) {
+      const refusal = refusalOf(folder, sdl, allowed);
+      expect(refusal).toContain('the primary key of data.T cannot change');
+      expect(refusal).toContain('NOT POSSIBLE: 2 records ("r1", "r2")');
+      expect(refusal).toContain('@table(table: "…")');
+    }
+  });
+
+  test.each<[string, string, Cell, unknown]>([
+    ['Long', 'Int', 7, 7],
+    ['Float', 'Int', 7, 7],
+    ['Float', 'Long', -7, -7],
+    ['Int', 'String', 7, '7'],
+    ['Long', 'String', '9007199254740993', '9007199254740993'],
+    ['Boolean', 'String', 1, 'true'],
+    ['Boolean', 'Int', 1, undefined],
+    ['Int', 'Boolean', 1, true],
+    ['Int', 'Boolean', 2, undefined],
+    ['String', 'Int', '42', 42],
+    ['String', 'Int', '042', undefined],
+    ['String', 'Int', '9007199254740993', undefined],
+    ['String', 'Long', '9007199254740993', '9007199254740993'],
+    ['String', 'Long', '9223372036854775808', undefined],
+    ['String', 'Float', '-1.5e3', -1500],
+    ['String', 'Float', '9007199254740993', undefined],
+    ['String', 'Float', '', undefined],
+    ['String', 'Boolean', 'true', true],
+    ['String', 'Boolean', 'yes', undefined],
+    ['String', 'Date', '2025-02-03', '2025-02-03T00:00:00.000Z'],
+    ['String', 'Date', '2025-02-30', undefined],
+    ['Float', 'Date', 1.7e12, '2023-11-14T22:13:20.000Z'],
+    ['Float', 'Date', 1e300, undefined],
+    ['Date', 'Long', '2023-11-14T22:13:20.000Z', 1_700_000_000_000],
+    ['Date', 'String', '2023-11-14T22:13:20.000Z', '2023-11-14T22:13:20.000Z'],
+    ['String', 'JSON', '{"a":1}', '{"a":1}'],
+    ['JSON', 'String', '"text"', 'text'],
+    ['JSON', 'String', '{"a":1}', undefined],
+    ['JSON', 'N', '{"x":1,"more":2}', { x: 1, y: null }],
+    ['JSON', 'N', '{"y":"1"}', undefined],
+    ['JSON', 'N', '[]', undefined],
+    ['Three', 'Two', 'b', 'b'],
+    ['Three', 'Two', 'c', undefined],
+    ['String', 'Two', 'a', 'a'],
+    ['Two', 'Int', 'a', undefined],
+    ['[Int]', '[Int!]', '[1,2]', [1, 2]],
+    ['[Int]', '[Int!]', '[1,null]', undefined],
+    ['[String]', '[Int]', '["1","2"]', [1, 2]],
+    ['[Date]', '[Long]', '["2023-11-14T22:13:20.000Z"]', [1_700_000_000_000]],
+    ['Int', '[Int]', 1, undefined],
+    ['N', 'Short', '{"x":1,"y":"gone"}', { x: 1 }],
+    ['N', 'Strict', '{"x":1,"y":null}', undefined],
+    ['N', 'String', '{"x":1,"y":null}', undefined],
+  ])('values of %s as %s: %j gives %j', (before, after, cell, value) => {
+    const folder = stored(`f: ${before}`, [cell], [null]);
+    const refusal = refusalOf(folder, schema(`f: ${after}`));
+    if (value === undefined) {
+      expect(refusal).toMatch(/NOT POSSIBLE: the values of 1 record \("r1": .+\) do not fit/);
+      expect(refusalOf(folder, schema(`f: ${after}`), true)).toBe(refusal);
+      return;
+    }
+    expect(refusal).toMatch(/LOSES DATA: 1 record \("r1": .+\)/);
+    const open = folder.open(schema(`f: ${after}`), { allowDestructive: true });
+    expect(records(open)).toEqual([
+      { id: 'r1', f: value },
+      { id: 'r2', f: null },
+    ]);
+  });
+});
+
+describe('E14: an older schema', () => {
+  test('is refused when the newer one has added values, and starts again when nothing would be lost', () => {
+    const folder = stored('a: Int', [1]);
+    const open = folder.open(schema('a: Int b: String'));
+    insert(open, ['r2', 2, 'new']);
+    expect(refusalOf(folder, schema('a: Int'))).toContain('LOSES DATA: 1 record ("r2": "new")');
+    const same = folder.open(schema('a: Int b: String'));
+    same.store.commit([[{ type: 'delete', table: onlyTable(same), id: 'r2' }]]);
+    expect(records(folder.open(schema('a: Int')))).toEqual([{ id: 'r1', a: 1 }]);
+  });
+});

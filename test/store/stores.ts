@@ -1,0 +1,94 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { onTestFinished } from 'vitest';
+import type { Plan, TablePlan } from '../../src/schema/plan.ts';
+import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite.ts';
+import type { Cell, Key, StoreOptions } from '../../src/store/store.ts';
+import { planOf } from '../schema/mistakes.ts';
+
+export interface OpenStore {
+  readonly store: SqliteStore;
+  readonly plan: Plan;
+  /** What was said while it was opened. */
+  readonly notices: readonly string[];
+}
+
+/** One data directory of a test, opened with one schema after another. */
+export class StoreFolder {
+  readonly dir: string;
+  readonly file: string;
+  #open: OpenStore | undefined;
+
+  constructor(dir = mkdtempSync(join(tmpdir(), 'tablecast-store-'))) {
+    this.dir = dir;
+    this.file = join(dir, 'data.db');
+    onTestFinished(() => {
+      this.close();
+      rmSync(dir, { recursive: true, force: true });
+    });
+  }
+
+  /** Opens the store with the schema; closes it first when it is open. */
+  open(sdl: string, options: Partial<StoreOptions> = {}): OpenStore {
+    this.close();
+    const plan = planOf(sdl);
+    const notices: string[] = [];
+    const store = openSqliteStore(plan, {
+      dir: this.dir,
+      durability: 'normal',
+      events: { retention: 86_400_000, maxCount: 100_000, replayPage: 500 },
+      allowDestructive: false,
+      onNotice: (sentence) => notices.push(sentence),
+      ...options,
+    });
+    this.#open = { store, plan, notices };
+    return this.#open;
+  }
+
+  close(): void {
+    this.#open?.store.close();
+    this.#open = undefined;
+  }
+
+  /** Rows of a query on the closed store. */
+  query(sql: string): Record<string, unknown>[] {
+    this.close();
+    const db = new Database(this.file, { readonly: true });
+    try {
+      return db.prepare(sql).all() as Record<string, unknown>[];
+    } finally {
+      db.close();
+    }
+  }
+
+  /** Everything that is in the closed store: its tables and indexes as written, and every row of every table. */
+  contents(): Record<string, unknown> {
+    const objects = this.query(
+      "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND sql IS NOT NULL ORDER BY name",
+    );
+    const tables = objects.filter(({ sql }) => String(sql).startsWith('CREATE TABLE'));
+    return { objects, rows: tables.map(({ name }) => this.query(`SELECT * FROM "${name}" ORDER BY 1`)) };
+  }
+}
+
+/** The only table of the plan. */
+export function onlyTable({ plan }: Pick<OpenStore, 'plan'>): TablePlan {
+  const [table] = plan.tables;
+  if (table === undefined) throw new Error('the plan has no table');
+  return table;
+}
+
+/** Stores records, given as cells in the order of the fields, the key first. */
+export function insert(open: OpenStore, ...rows: readonly (readonly Cell[])[]): void {
+  const table = onlyTable(open);
+  const group = rows.map((cells) => ({ type: 'create', table, id: cells[0] as Key, cells }) as const);
+  const [result] = open.store.commit([group]).results;
+  if (result instanceof Error) throw result;
+}
+
+/** All records, parsed. */
+export function records(open: OpenStore): unknown[] {
+  return open.store.page(onlyTable(open), undefined, 1000).map(({ json }) => JSON.parse(json) as unknown);
+}
