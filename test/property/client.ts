@@ -63,7 +63,7 @@ export class Client {
     if (sink === undefined) return 'not connected';
     const { state, cursor, position, group } = sink.subscription ?? {};
     const run = `run ${group?.base} to ${group?.end}, ${group?.unvisited} unvisited of ${group?.live.length}, ${group?.behind} behind`;
-    return `${state} at ${position}, cursor ${cursor}, ${run}, ${sink.pending} bytes pending`;
+    return `${state} at ${position}, cursor ${cursor}, ${run}, ${sink.pending} bytes pending, end ${sink.end}`;
   }
 
   connect(since = this.#position): void {
@@ -146,7 +146,7 @@ export class Client {
     this.#complete = true;
     this.#snapshot = 'open';
     this.#lastRetained = undefined;
-    this.#everOwn.clear();
+    for (const own of this.#everOwn) if (own <= seq) this.#everOwn.delete(own);
   }
 
   #readRetained({ id, data, seq }: Line): void {
