@@ -160,6 +160,8 @@ export class Hub {
     subscription.cursor = group.cursorAfter(subscription.position);
     group.behind--;
     subscription.index = group.live.push(subscription) - 1;
+    // A sweep that is under way counts places, and there is one more now.
+    if (group.unvisited > 0) group.unvisited = group.live.length;
     if (subscription.cursor === group.end) return;
     group.unvisited = group.live.length;
     this.#sweeper.serve(group);

@@ -42,7 +42,7 @@ export interface Counters {
 }
 
 const NOTHING_RESERVED: ReadonlySet<string> = new Set();
-const CACHED_QUERIES = 200;
+const CACHED_QUERIES = 1000;
 
 /**
  * The one door to a table. Whatever comes in, by whatever transport, is checked here (access, then validation) and

@@ -3,7 +3,15 @@ import type { Cell } from './store.ts';
 
 type CellEncoder = (cell: Cell) => string;
 
-const asText: CellEncoder = (cell) => (cell === null ? 'null' : JSON.stringify(cell));
+/** What JSON text writes otherwise than it is. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what has to be found.
+const ESCAPED = /["\\\u0000-\u001f\ud800-\udfff]/;
+
+/** Most texts are written as they are, which is more than twice as fast to find out as to let JSON.stringify do it. */
+const asText: CellEncoder = (cell) => {
+  if (cell === null) return 'null';
+  return ESCAPED.test(cell as string) ? JSON.stringify(cell) : `"${cell as string}"`;
+};
 const asPlain: CellEncoder = (cell) => (cell === null ? 'null' : `"${cell as string}"`);
 const asRaw: CellEncoder = (cell) => (cell === null ? 'null' : String(cell));
 const asBoolean: CellEncoder = (cell) => (cell === null ? 'null' : Number(cell) === 1 ? 'true' : 'false');

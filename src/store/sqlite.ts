@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Database, Statement } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
-import { compileListSql, type ListQuery } from '../query/index.ts';
+import { compileListSql, type ListQuery, type SqlValue } from '../query/index.ts';
 import type { Plan, TablePlan } from '../schema/plan.ts';
 import { applyWrite, keyToJson, type WriteContext } from './apply-write.ts';
 import { RowCodec } from './codec.ts';
@@ -40,6 +40,12 @@ export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore 
   }
 }
 
+interface CompiledList {
+  readonly statement: Statement;
+  readonly params: readonly SqlValue[];
+  readonly codec: RowCodec;
+}
+
 interface OpenTable {
   readonly table: SqliteTable;
   readonly context: Pick<WriteContext, 'table' | 'expiry'>;
@@ -51,6 +57,7 @@ export class SqliteStore implements Store {
   readonly #lock: DirectoryLock;
   readonly #tables = new Map<TablePlan, OpenTable>();
   readonly #lists: StatementCache;
+  readonly #compiled = new WeakMap<ListQuery, CompiledList>();
   readonly #statements: Record<'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'undo', Statement>;
   #head: number;
   #now = 0;
@@ -100,9 +107,8 @@ export class SqliteStore implements Store {
 
   list(plan: TablePlan, query: ListQuery): string {
     const { table } = this.#of(plan);
-    const { sql, params } = compileListSql(query, plan, recordsName(plan));
-    const rows = this.#lists.get(sql, table).all(...params) as Row[];
-    const codec = query.select === undefined ? table.codec : new RowCodec(query.select);
+    const { statement, params, codec } = this.#compile(table, query);
+    const rows = statement.all(...params) as Row[];
     let json = '[';
     for (let i = 0; i < rows.length; i++) {
       json += (i === 0 ? '' : ',') + codec.toJson(table.readRow(rows[i]) as Row);
@@ -168,6 +174,7 @@ export class SqliteStore implements Store {
   #applyGroup(group: WriteGroup, changes: Change[]): readonly WriteOutcome[] | AppError {
     const single = group.length === 1;
     const start = changes.length;
+    const head = this.#head;
     if (!single) this.#statements.savepoint.run();
     try {
       const outcomes = group.map((write) => applyWrite(this.#context(write.table, changes), write));
@@ -177,12 +184,26 @@ export class SqliteStore implements Store {
       const refused = error instanceof AppError ? error : constraintError(error);
       if (refused === undefined) throw error;
       changes.length = start;
+      // A seq that was not committed must not be told to anybody as a position: a restart would not know it.
+      this.#head = head;
       if (!single) {
         this.#statements.undo.run();
         this.#statements.release.run();
       }
       return refused;
     }
+  }
+
+  /** Queries are frozen and come again: what was made of one is kept for as long as somebody has it. */
+  #compile(table: SqliteTable, query: ListQuery): CompiledList {
+    let compiled = this.#compiled.get(query);
+    if (compiled === undefined) {
+      const { sql, params } = compileListSql(query, table.plan, recordsName(table.plan));
+      const codec = query.select === undefined ? table.codec : new RowCodec(query.select);
+      compiled = { statement: this.#lists.get(sql, table), params, codec };
+      this.#compiled.set(query, compiled);
+    }
+    return compiled;
   }
 
   #context(plan: TablePlan, changes: Change[]): WriteContext {

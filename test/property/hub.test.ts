@@ -115,7 +115,7 @@ class Run {
     await Promise.all(this.#writes);
     for (const client of this.clients) if (!client.isOpen) client.connect();
     for (let quiet = 0, turn = 0; quiet < 4; turn++) {
-      if (turn > 3000) throw new Error(`it does not settle: ${this.clients.map(({ state }) => state).join('; ')}; ${this.rig.faults}`);
+      if (turn > 600) throw new Error(`it does not settle: ${this.clients.map(({ state }) => state).join('; ')}; ${this.rig.faults}`);
       for (const { sink } of this.clients) sink?.drain();
       await turns(1);
       quiet = this.clients.every(({ isSettled }) => isSettled) ? quiet + 1 : 0;

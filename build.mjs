@@ -1,9 +1,11 @@
 // One file per entry instead of some four hundred modules: most of the time to the first answer was finding and
 // compiling them. What a command does not need stays in chunks of its own that are loaded when they are.
-export default {
+import { build } from 'rolldown';
+
+await build({
   input: { cli: 'src/cli.ts', index: 'src/index.ts' },
   platform: 'node',
   // A native addon is found from its own folder.
   external: ['better-sqlite3'],
   output: { dir: 'dist', format: 'esm', sourcemap: true, chunkFileNames: 'chunks/[name]-[hash].js', cleanDir: true },
-};
+});

@@ -1,0 +1,173 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const SRC = fileURLToPath(new URL('../src', import.meta.url));
+
+/** From left to right; each may use itself and what is before it. */
+const LAYERS: readonly (readonly string[])[] = [
+  ['errors.ts'],
+  ['config'],
+  ['schema'],
+  ['query'],
+  ['store'],
+  ['events'],
+  ['hub'],
+  ['auth'],
+  ['resources'],
+  ['server'],
+  ['transports'],
+  ['start-metrics.ts'],
+  ['boot.ts'],
+  ['index.ts', 'commands'],
+  ['cli.ts'],
+];
+
+/** Packages that only these files may know. */
+const DRIVERS: Readonly<Record<string, RegExp>> = {
+  'better-sqlite3': /^store\/(?:sqlite(?:-[a-z]+)?|lock|statement-cache)\.ts$/,
+  ws: /^transports\/ws\//,
+  '@fastify/websocket': /^transports\/ws\//,
+  '@fastify/static': /^server\/web\.ts$/,
+  fastify: /^(?:server\/|transports\/|boot\.ts$)/,
+  graphql: /^schema\//,
+  yaml: /^config\//,
+  pino: /^server\/log\.ts$/,
+  'prom-client': /^server\/metrics\.ts$/,
+  selfsigned: /^server\/tls\.ts$/,
+  chokidar: /^commands\//,
+  'close-with-grace': /^commands\//,
+};
+
+interface Source {
+  /** Path below `src`, with slashes. */
+  readonly path: string;
+  readonly text: string;
+  readonly imports: readonly string[];
+}
+
+const IMPORT = /(?:^(?:import|export)\b[^;'"]*?\bfrom\s*|^import\s*|\bimport\(\s*)'([^']+)'/gm;
+
+function readSources(): Source[] {
+  const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+  return files.map((file) => {
+    const text = readFileSync(join(SRC, file), 'utf8');
+    return {
+      path: file.split(sep).join('/'),
+      text,
+      imports: [...text.matchAll(IMPORT)].map(([, specifier]) => specifier as string),
+    };
+  });
+}
+
+const sources = readSources();
+const paths = new Set(sources.map(({ path }) => path));
+
+function layerOf(path: string): number {
+  const [first = ''] = path.split('/');
+  return LAYERS.findIndex((names) => names.includes(first));
+}
+
+/** Path below `src` of what a relative import names. */
+function targetOf({ path }: Source, specifier: string): string {
+  return relative(SRC, resolve(SRC, dirname(path), specifier))
+    .split(sep)
+    .join('/');
+}
+
+function relativeImports(source: Source): string[] {
+  return source.imports.filter((it) => it.startsWith('.')).map((it) => targetOf(source, it));
+}
+
+function packageOf(specifier: string): string {
+  return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+}
+
+describe('the source', () => {
+  test('has a place in the order for each of its files', () => {
+    expect(sources.length).toBeGreaterThan(80);
+    expect(sources.filter(({ path }) => layerOf(path) < 0).map(({ path }) => path)).toEqual([]);
+    for (const name of LAYERS.flat()) expect(sources.some(({ path }) => path.split('/')[0] === name)).toBe(true);
+  });
+
+  test('imports from the own folder and from the left only', () => {
+    const wrong = sources.flatMap((source) =>
+      relativeImports(source)
+        .filter((target) => {
+          const own = source.path.split('/')[0] === target.split('/')[0];
+          return !own && layerOf(target) >= layerOf(source.path);
+        })
+        .map((target) => `${source.path} imports ${target}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test('imports files that exist, with their ending', () => {
+    const found = sources.flatMap((source) => relativeImports(source));
+    expect(found.length).toBeGreaterThan(200);
+    expect(found.filter((target) => !paths.has(target))).toEqual([]);
+  });
+
+  test('has no circle of imports between files', () => {
+    const open = new Set<string>();
+    const done = new Set<string>();
+    const circles: string[] = [];
+    const visit = (path: string): void => {
+      if (done.has(path)) return;
+      if (open.has(path)) {
+        circles.push([...open].join(' > '));
+        return;
+      }
+      open.add(path);
+      const source = sources.find((it) => it.path === path);
+      if (source !== undefined) for (const target of valueImports(source)) visit(target);
+      open.delete(path);
+      done.add(path);
+    };
+    for (const { path } of sources) visit(path);
+    expect(circles).toEqual([]);
+  });
+
+  test.each(Object.entries(DRIVERS))('knows %s only where it belongs', (name, where) => {
+    const users = sources.filter(({ imports }) => imports.some((it) => packageOf(it) === name)).map(({ path }) => path);
+    expect(users).not.toEqual([]);
+    expect(users.filter((path) => !where.test(path))).toEqual([]);
+  });
+
+  test('uses only packages that the product depends on', () => {
+    const manifest = readFileSync(join(SRC, '..', 'package.json'), 'utf8');
+    const { dependencies } = JSON.parse(manifest) as { dependencies: Record<string, string> };
+    const used = new Set(
+      sources.flatMap(({ imports }) => imports).filter((it) => !it.startsWith('.') && !it.startsWith('node:')),
+    );
+    expect([...used].map(packageOf).filter((name) => !Object.hasOwn(dependencies, name))).toEqual([]);
+    expect(Object.keys(dependencies).filter((name) => ![...used].map(packageOf).includes(name))).toEqual([]);
+  });
+
+  test('has no file of more than 400 lines', () => {
+    const long = sources.map(({ path, text }) => [path, text.trimEnd().split('\n').length] as const);
+    expect(long.filter(([, lines]) => lines > 400)).toEqual([]);
+  });
+
+  test('writes to the console only in the commands', () => {
+    const loud = sources
+      .filter(({ text }) => /\bconsole\.|process\.std(?:out|err)\b/.test(text))
+      .map(({ path }) => path);
+    expect(loud.filter((path) => !/^(?:commands\/|cli\.ts$)/.test(path))).toEqual([]);
+  });
+
+  test('has no default export and no enum', () => {
+    const found = sources.filter(({ text }) => /^export default\b|^(?:export )?(?:const )?enum\s/m.test(text));
+    expect(found.map(({ path }) => path)).toEqual([]);
+  });
+});
+
+/** Imports that are there when the program runs. */
+function valueImports(source: Source): string[] {
+  const text = source.text.replace(/^(?:import|export) type\b[^;]*;$/gm, '').replace(/\bimport\(\s*'[^']+'\s*\)/g, '');
+  return [...text.matchAll(IMPORT)]
+    .map(([, specifier]) => specifier as string)
+    .filter((it) => it.startsWith('.'))
+    .map((it) => targetOf(source, it));
+}

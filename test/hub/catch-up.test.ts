@@ -1,0 +1,244 @@
+import { describe, expect, test } from 'vitest';
+import { Bench, type Line, turns } from './bench.ts';
+
+/** The state that a client has after these lines. */
+function stateOf(lines: readonly Line[]): Map<unknown, unknown> {
+  const state = new Map<unknown, unknown>();
+  for (const { type, id, data } of lines) {
+    if (type === 'reset') state.clear();
+    if (type === 'Update' || type === 'Retained') state.set(id, data);
+    if (type === 'Delete') state.delete(id);
+  }
+  return state;
+}
+
+function stored({ store, table }: Bench): Map<unknown, unknown> {
+  return new Map(store.page(table, undefined, 10_000).map(({ id, json }) => [id, JSON.parse(json)]));
+}
+
+function ids(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `r${String(index).padStart(3, '0')}`);
+}
+
+describe('a snapshot', () => {
+  test('is told before ready, with the seq of each record', async () => {
+    const bench = new Bench();
+    const seqs = ids(3).map((id, n) => bench.put(id, n));
+    const reader = bench.subscribe({ retained: true });
+    await bench.until(() => reader.lines.length === 4);
+    expect(reader.lines.map(({ type, id, seq }) => [type, id, seq])).toEqual([
+      ['Retained', 'r000', seqs[0]],
+      ['Retained', 'r001', seqs[1]],
+      ['Retained', 'r002', seqs[2]],
+      ['ready', undefined, seqs[2]],
+    ]);
+  });
+
+  test('of a record is the record, or nothing', async () => {
+    const bench = new Bench();
+    bench.put('a', 1);
+    bench.put('b', 1);
+    const [a, none] = [bench.subscribe({ retained: true, id: 'a' }), bench.subscribe({ retained: true, id: 'x' })];
+    await bench.until(() => a.types.includes('ready') && none.types.includes('ready'));
+    expect(a.lines.map(({ type, id }) => [type, id])).toEqual([
+      ['Retained', 'a'],
+      ['ready', undefined],
+    ]);
+    expect(none.types).toEqual(['ready']);
+  });
+
+  test('is of as many records as were asked for', async () => {
+    const bench = new Bench({ replayPage: 2 });
+    for (const id of ids(7)) bench.put(id, 1);
+    const counts = [0, 1, 4, 5, 7, 100].map((limit) => [bench.subscribe({ retained: true, limit }), limit] as const);
+    await bench.until(() => counts.every(([{ types }]) => types.includes('ready')));
+    expect(counts.map(([{ types }]) => types.length - 1)).toEqual([0, 1, 4, 5, 7, 7]);
+  });
+
+  test('of only what the selection has', async () => {
+    const bench = new Bench({ replayPage: 2 });
+    for (const [n, id] of ids(6).entries()) bench.put(id, n, 'long');
+    const selection = { key: 'even', matches: ({ n }: never) => (n as number) % 2 === 0, fields: ['id', 'n'] };
+    const reader = bench.subscribe({ retained: true, selection, limit: 2 });
+    await bench.until(() => reader.types.includes('ready'));
+    expect(reader.lines.slice(0, -1).map(({ data }) => data)).toEqual([
+      { id: 'r000', n: 0 },
+      { id: 'r002', n: 2 },
+    ]);
+  });
+
+  test('of many pages while records are written gives exactly the state at ready', async () => {
+    const bench = new Bench({ replayPage: 4 });
+    for (const id of ids(60)) bench.put(id, 0);
+    const reader = bench.subscribe({ retained: true });
+    let page = 0;
+    reader.onWrite = () => {
+      if (page++ > 10 || reader.types.includes('ready')) return;
+      bench.put('r000', page);
+      bench.put('r059', page);
+      bench.put(`r05${page % 8}`, page);
+      bench.put(`x${page}`, page);
+      if (page === 3) bench.remove('r030');
+    };
+    await bench.until(() => reader.types.includes('ready'));
+    const ready = reader.lines.findIndex(({ type }) => type === 'ready');
+    expect(stateOf(reader.lines.slice(0, ready))).toEqual(stored(bench));
+    expect(reader.lines[ready]?.seq).toBe(bench.feed.head);
+    expect(page).toBeGreaterThan(10);
+    const seqs = reader.changes.map(({ seq }) => seq);
+    expect(seqs).toEqual([...new Set(seqs)].sort((a, b) => a - b));
+    bench.put('after', 1);
+    await bench.until(() => reader.lines.at(-1)?.id === 'after');
+  });
+
+  test('stops when the subscription is ended', async () => {
+    const bench = new Bench({ replayPage: 1 });
+    for (const id of ids(20)) bench.put(id, 0);
+    const reader = bench.subscribe({ retained: true });
+    reader.onWrite = () => reader.subscription && bench.hub.unsubscribe(reader.subscription);
+    await bench.until(() => bench.hub.size === 0);
+    const { length } = reader.lines;
+    await turns(5);
+    expect(reader.lines).toHaveLength(length);
+    expect(length).toBeLessThan(20);
+  });
+});
+
+describe('resuming', () => {
+  test('gives exactly what came after the position, then ready', async () => {
+    const bench = new Bench({ replayPage: 3 });
+    for (let n = 0; n < 20; n++) bench.put(`r${n % 4}`, n);
+    for (const from of [0, 1, 10, 18, 19]) {
+      const since = bench.history[from]?.seq as number;
+      const [all, one] = [bench.subscribe({ since }), bench.subscribe({ since, id: 'r1' })];
+      await bench.until(() => all.types.includes('ready') && one.types.includes('ready'));
+      const expected = bench.history.slice(from + 1);
+      expect(all.changes.map(({ seq }) => seq)).toEqual(expected.map(({ seq }) => seq));
+      expect(one.changes.map(({ seq }) => seq)).toEqual(expected.filter(({ id }) => id === 'r1').map(({ seq }) => seq));
+      expect([all.types.at(-1), all.lines.at(-1)?.seq]).toEqual(['ready', bench.feed.head]);
+    }
+  });
+
+  test('from a position that was trimmed gives a reset and the whole state', async () => {
+    const bench = new Bench({ replayPage: 3, maxCount: 4 });
+    for (let n = 0; n < 12; n++) bench.put(`r${n % 8}`, n);
+    bench.store.trim(Date.now(), 100);
+    const reader = bench.subscribe({ since: bench.history[2]?.seq as number });
+    await bench.until(() => reader.types.includes('ready'));
+    expect(reader.lines[0]).toEqual({ type: 'reset', reason: 'position_trimmed', seq: bench.feed.head });
+    expect(reader.types.slice(1)).toEqual([...new Array<string>(8).fill('Retained'), 'ready']);
+    expect(stateOf(reader.lines)).toEqual(stored(bench));
+    const kept = bench.subscribe({ since: bench.history[7]?.seq as number });
+    await bench.until(() => kept.types.includes('ready'));
+    expect(kept.types).toEqual([...new Array<string>(4).fill('Update'), 'ready']);
+  });
+
+  test('from before the table was there is a reset', async () => {
+    const bench = new Bench();
+    const reader = bench.subscribe({ since: 0 });
+    await bench.until(() => reader.types.includes('ready'));
+    expect(reader.lines.map(({ type, reason }) => [type, reason])).toEqual([
+      ['reset', 'position_trimmed'],
+      ['ready', undefined],
+    ]);
+  });
+
+  test('from a position that was never given out is a reset', async () => {
+    const bench = new Bench();
+    bench.put('a', 1);
+    const reader = bench.subscribe({ since: bench.feed.head + 1, id: 'a' });
+    await bench.until(() => reader.types.includes('ready'));
+    expect(reader.lines.map(({ type, reason, id }) => [type, reason, id])).toEqual([
+      ['reset', 'position_unknown', undefined],
+      ['Retained', undefined, 'a'],
+      ['ready', undefined, undefined],
+    ]);
+  });
+
+  test('is reset when the log is trimmed past the reader while it reads', async () => {
+    const bench = new Bench({ replayPage: 2, maxCount: 3 });
+    for (let n = 0; n < 30; n++) bench.put(`r${n % 3}`, n);
+    const reader = bench.subscribe({ since: bench.history[0]?.seq as number });
+    reader.onWrite = () => {
+      if (reader.lines.length === 4) bench.store.trim(Date.now(), 100);
+    };
+    await bench.until(() => reader.types.includes('ready'));
+    expect(reader.types).toEqual([
+      ...new Array<string>(4).fill('Update'),
+      'reset',
+      ...new Array<string>(3).fill('Retained'),
+      'ready',
+    ]);
+    expect(stateOf(reader.lines)).toEqual(stored(bench));
+  });
+});
+
+describe('a subscriber that does not read', () => {
+  test('falls behind, is not written to, and gets everything in order when it reads again', async () => {
+    const bench = new Bench({ clientBuffer: 500, replayPage: 3 });
+    const [slow, fast] = [bench.subscribe(), bench.subscribe()];
+    await bench.until(() => slow.types.includes('ready') && fast.types.includes('ready'));
+    slow.reads = false;
+    for (let n = 0; n < 40; n++) {
+      bench.put('a', n, 'x'.repeat(100));
+      await turns(2);
+    }
+    await bench.until(() => fast.changes.length === 40);
+    const told = slow.changes.length;
+    expect(told).toBeLessThan(10);
+    expect(slow.subscription?.state).toBe('behind');
+    expect(slow.pending).toBeLessThan(500 + 300);
+    slow.resume();
+    await bench.until(() => slow.subscription?.state === 'live');
+    bench.put('last', 1);
+    await bench.until(() => slow.changes.length === 41);
+    expect(slow.changes).toEqual(fast.changes.slice(0, 41));
+    expect(slow.types.filter((type) => type === 'ready')).toHaveLength(1);
+  });
+
+  test('during a snapshot is waited for after each page', async () => {
+    const bench = new Bench({ clientBuffer: 300, replayPage: 2 });
+    for (const id of ids(12)) bench.put(id, 0, 'x'.repeat(100));
+    const reader = bench.subscribe({ retained: true });
+    reader.reads = false;
+    await turns(10);
+    const { length } = reader.lines;
+    expect(length).toBeLessThan(6);
+    await turns(10);
+    expect(reader.lines).toHaveLength(length);
+    reader.resume();
+    await bench.until(() => reader.types.includes('ready'));
+    expect(stateOf(reader.lines)).toEqual(stored(bench));
+  });
+
+  test('and whose position is trimmed meanwhile gets a reset, and ready again', async () => {
+    const bench = new Bench({ clientBuffer: 500, maxCount: 2 });
+    const reader = bench.subscribe();
+    await bench.until(() => reader.types.includes('ready'));
+    reader.reads = false;
+    for (let n = 0; n < 20; n++) {
+      bench.put(`r${n % 3}`, n, 'x'.repeat(100));
+      await turns(2);
+    }
+    bench.store.trim(Date.now(), 100);
+    reader.resume();
+    await bench.until(() => reader.types.at(-1) === 'ready' && reader.types.includes('reset'));
+    expect(stateOf(reader.lines)).toEqual(stored(bench));
+    expect(reader.lines.find(({ type }) => type === 'reset')?.reason).toBe('position_trimmed');
+  });
+
+  test('leaves out of the log what it wrote itself', async () => {
+    const bench = new Bench({ clientBuffer: 500 });
+    const reader = bench.subscribe({ mutable: true });
+    await bench.until(() => reader.types.includes('ready'));
+    reader.reads = false;
+    for (let n = 0; n < 12; n++) {
+      const seq = bench.put('a', n, 'x'.repeat(100));
+      if (n >= 8) reader.subscription?.muted?.add(seq);
+      await turns(2);
+    }
+    reader.resume();
+    await bench.until(() => reader.subscription?.state === 'live');
+    expect(reader.changes.map(({ data }) => data?.n)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  });
+});

@@ -1,0 +1,120 @@
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { Write } from '../../src/store/store.ts';
+import { type OpenStore, onlyTable, StoreFolder } from './stores.ts';
+
+const SDL = 'type T @table { id: ID! @primaryKey }';
+const HOUR = 3_600_000;
+
+interface Bench extends OpenStore {
+  readonly folder: StoreFolder;
+  reopen(): OpenStore;
+  /** Writes that many entries, each in a commit of its own; gives their seqs. */
+  publish(count: number, id?: string | null): number[];
+}
+
+/** A store whose clock stands still until the test moves it. */
+function open(events: { retention?: number; maxCount?: number }): Bench {
+  vi.useFakeTimers({ toFake: ['Date'], now: new Date('2100-01-01T00:00:00Z') });
+  onTestFinished(() => void vi.useRealTimers());
+  const folder = new StoreFolder();
+  const options = { events: { retention: 24 * HOUR, maxCount: 1000, replayPage: 500, ...events } };
+  const opened = folder.open(SDL, options);
+  const table = onlyTable(opened);
+  const publish = (count: number, id: string | null = null) =>
+    Array.from({ length: count }, () => {
+      const entry: Write = { type: 'publish', table, id, data: '1' };
+      return opened.store.commit([[entry]]).changes[0]?.seq as number;
+    });
+  return { ...opened, folder, publish, reopen: () => folder.open(SDL, options) };
+}
+
+function seqs(open: OpenStore, after = 0): number[] {
+  return open.store.readLog(onlyTable(open), after, 10_000).map(({ seq }) => seq);
+}
+
+describe('trimming', () => {
+  test('takes nothing that is within retention and count', () => {
+    const bench = open({ maxCount: 5 });
+    const { store } = bench;
+    const floor = store.floor(onlyTable(bench));
+    const written = bench.publish(5);
+    expect(store.trim(Date.now() + 24 * HOUR, 100)).toBe(false);
+    expect(seqs(bench)).toEqual(written);
+    expect(store.floor(onlyTable(bench))).toBe(floor);
+  });
+
+  test('of an empty log is nothing', () => {
+    const { store } = open({ maxCount: 0, retention: 0 });
+    expect(store.trim(Date.now() + HOUR, 100)).toBe(false);
+  });
+
+  test('by count keeps the newest, in small batches', () => {
+    const bench = open({ maxCount: 4 });
+    const { store } = bench;
+    const table = onlyTable(bench);
+    const written = bench.publish(11);
+    const steps = Array.from({ length: 4 }, () => [store.trim(Date.now(), 3), seqs(bench).length, store.floor(table)]);
+    expect(steps).toEqual([
+      [true, 8, written[2]],
+      [true, 5, written[5]],
+      [false, 4, written[6]],
+      [false, 4, written[6]],
+    ]);
+    expect(seqs(bench)).toEqual(written.slice(7));
+    written.push(...bench.publish(1));
+    expect(store.trim(Date.now(), 3)).toBe(false);
+    expect(seqs(bench)).toEqual(written.slice(8));
+  });
+
+  test('by time keeps what is young enough, in small batches', () => {
+    const bench = open({ retention: HOUR });
+    const { store } = bench;
+    const old = bench.publish(5);
+    vi.setSystemTime(Date.now() + HOUR / 2);
+    const young = bench.publish(2);
+    vi.setSystemTime(Date.now() + HOUR / 2 + 1);
+    expect([store.trim(Date.now(), 3), seqs(bench)]).toEqual([true, [...old.slice(3), ...young]]);
+    expect([store.trim(Date.now(), 3), seqs(bench)]).toEqual([false, young]);
+    expect(store.floor(onlyTable(bench))).toBeGreaterThanOrEqual(old.at(-1) as number);
+    expect(store.floor(onlyTable(bench))).toBeLessThan(young[0] as number);
+  });
+
+  test('of everything leaves the head and the floor where they were, also after a restart', () => {
+    const bench = open({ retention: HOUR });
+    const table = onlyTable(bench);
+    const [first = 0, last = 0] = [bench.publish(3)[0], bench.publish(1)[0]];
+    vi.setSystemTime(Date.now() + 2 * HOUR);
+    expect(bench.store.trim(Date.now(), 100)).toBe(false);
+    expect(seqs(bench)).toEqual([]);
+    expect([bench.store.head, bench.store.tableHead(table), bench.store.floor(table)]).toEqual([last, last, last]);
+    const again = bench.reopen();
+    expect([again.store.head, again.store.floor(onlyTable(again))]).toEqual([last, last]);
+    expect(first).toBeLessThan(last);
+  });
+
+  test('is remembered after a restart, and goes on there', () => {
+    const bench = open({ maxCount: 2 });
+    const written = bench.publish(8);
+    bench.store.trim(Date.now(), 3);
+    const again = bench.reopen();
+    expect(again.store.floor(onlyTable(again))).toBe(written[2]);
+    expect(seqs(again)).toEqual(written.slice(3));
+    again.store.trim(Date.now(), 100);
+    expect(seqs(again)).toEqual(written.slice(6));
+  });
+});
+
+describe('entries of one record', () => {
+  test('are found after others were trimmed, and after very many records were seen', () => {
+    const bench = open({ maxCount: 2 });
+    const table = onlyTable(bench);
+    const early = bench.publish(1, 'early')[0] ?? 0;
+    expect(bench.store.readLog(table, 0, 10, 'early')).toHaveLength(1);
+    for (const id of ['b', 'c', 'd', 'e', 'f']) bench.publish(1, id);
+    bench.store.trim(Date.now(), 100);
+    expect(bench.store.readLog(table, early - 1, 10, 'early')).toEqual([]);
+    expect(bench.store.readLog(table, early, 10, 'f')).toHaveLength(1);
+    const [seq = 0] = bench.publish(1, 'early');
+    expect(bench.store.readLog(table, early, 10, 'early').map((entry) => entry.seq)).toEqual([seq]);
+  });
+});
