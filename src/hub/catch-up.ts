@@ -122,6 +122,8 @@ export class CatchUp {
     const { table, id, group, sink, muted } = subscription;
     const head = store.head;
     const changes = await store.readLog(table, subscription.position, page, id);
+    // Entries may have been trimmed while it waited for its turn: then the page has a gap, and `run` resets.
+    if (subscription.position < store.floor(table)) return;
     const frames: Buffer[] = [];
     for (const change of changes) {
       subscription.position = change.seq;

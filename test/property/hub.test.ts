@@ -92,7 +92,12 @@ class Run {
       case 'delete':
         return this.#write(item.delete(SERVER, step.id));
       case 'create':
-        return this.#write(item.createMany(SERVER, step.records.map(([id, rest]) => ({ id, ...rest }))));
+        return this.#write(
+          item.createMany(
+            SERVER,
+            step.records.map(([id, rest]) => ({ id, ...rest })),
+          ),
+        );
       case 'publish':
         return this.#write(item.publish(SERVER, step.id, step.fields));
       case 'other':
@@ -115,7 +120,8 @@ class Run {
     await Promise.all(this.#writes);
     for (const client of this.clients) if (!client.isOpen) client.connect();
     for (let quiet = 0, turn = 0; quiet < 4; turn++) {
-      if (turn > 600) throw new Error(`it does not settle: ${this.clients.map(({ state }) => state).join('; ')}; ${this.rig.faults}`);
+      if (turn > 600)
+        throw new Error(`it does not settle: ${this.clients.map(({ state }) => state).join('; ')}; ${this.rig.faults}`);
       for (const { sink } of this.clients) sink?.drain();
       await turns(1);
       quiet = this.clients.every(({ isSettled }) => isSettled) ? quiet + 1 : 0;
@@ -170,18 +176,22 @@ const settings = fc.record({
 type Settings = typeof settings extends fc.Arbitrary<infer T> ? T : never;
 
 test('invariants 1 to 5: whatever happens, every subscriber is told exactly what was committed', async () => {
-  const property = fc.asyncProperty(settings, fc.array(command, { minLength: 5, maxLength: 80, size: 'max' }), async (how, steps) => {
-    const run = new Run(how);
-    using rig = run.rig;
-    await run.prepare();
-    for (const step of steps) await run.execute(step);
-    await run.settle();
-    for (const client of run.clients) client.checkAll();
-    checkStore(run);
-    expect(rig.faults).toEqual([]);
-    expect(rig.hub.size).toBe(run.clients.length);
-  });
-  await fc.assert(property, { numRuns: RUNS, ...JSON.parse(process.env.PROPERTY_FROM ?? "{}") });
+  const property = fc.asyncProperty(
+    settings,
+    fc.array(command, { minLength: 5, maxLength: 80, size: 'max' }),
+    async (how, steps) => {
+      const run = new Run(how);
+      using rig = run.rig;
+      await run.prepare();
+      for (const step of steps) await run.execute(step);
+      await run.settle();
+      for (const client of run.clients) client.checkAll();
+      checkStore(run);
+      expect(rig.faults).toEqual([]);
+      expect(rig.hub.size).toBe(run.clients.length);
+    },
+  );
+  await fc.assert(property, { numRuns: RUNS, ...JSON.parse(process.env.PROPERTY_FROM ?? '{}') });
 }, 120_000);
 
 /** Invariants 1, 2 and 5: what was acknowledged is in the log, the log is in order, and it gives the table. */

@@ -103,7 +103,11 @@ export class Rig implements Disposable {
     feed.listen((changes) => this.delivered.push(...changes));
     const onError = (error: unknown) => void this.faults.push(error);
     const hub = new Hub({ store, feed, channels: { slowClientTimeout, clientBuffer }, replayPage, onError });
-    const commits = new GroupCommit({ store: this.#observe(store, commitTurns), busyTimeout, onCommitted: (changes) => feed.deliver(changes) });
+    const commits = new GroupCommit({
+      store: this.#observe(store, commitTurns),
+      busyTimeout,
+      onCommitted: (changes) => feed.deliver(changes),
+    });
     const context = { store, commits, hub, limits: LIMITS };
     const resources = new Map(this.plan.tables.map((table) => [table.name, new TableResource(table, context)]));
     return { store, feed, hub, commits, resources };

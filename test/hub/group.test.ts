@@ -1,0 +1,128 @@
+import { describe, expect, test } from 'vitest';
+import { Channel } from '../../src/hub/channel.ts';
+import { Group } from '../../src/hub/group.ts';
+import { EVERYTHING } from '../../src/hub/selection.ts';
+import { Subscription } from '../../src/hub/subscription.ts';
+import type { Change } from '../../src/store/store.ts';
+import { tableOf } from '../schema/mistakes.ts';
+import { LINES, Reader } from './bench.ts';
+
+const table = tableOf('type T @table { id: ID! @primaryKey }');
+const RAW = { ...LINES, key: 'raw', frame: ({ data }: { data: string }) => Buffer.from(data) };
+
+function change(seq: number, data = `<${seq}>`): Change {
+  return { seq, table, op: 'publish', id: null, data, before: null };
+}
+
+/** A group with one live subscription. */
+function liveGroup(head = 0): Group {
+  const channel = new Channel(table, undefined);
+  const group = channel.group(RAW, EVERYTHING, head);
+  group.live.push(new Subscription(channel, group, new Reader(), head));
+  return group;
+}
+
+describe('the run of a group', () => {
+  test('is empty where nobody is live, and reaches back to the newest change only', () => {
+    const group = new Group(RAW, EVERYTHING, 5);
+    expect([group.reaches(4), group.reaches(5), group.end]).toEqual([false, true, 0]);
+    expect(group.append(change(9))).toBe(false);
+    expect([group.reaches(8), group.reaches(9), group.end]).toEqual([false, true, 0]);
+  });
+
+  test('gives frames by cursor, and the cursor after a position', () => {
+    const group = liveGroup(5);
+    for (const seq of [10, 20, 30]) expect(group.append(change(seq))).toBe(true);
+    expect([5, 9, 10, 15, 20, 30, 99].map((position) => group.cursorAfter(position))).toEqual([0, 0, 1, 1, 2, 3, 3]);
+    expect([0, 1, 2].map((cursor) => [group.seqAt(cursor), String(group.frameAt(cursor))])).toEqual([
+      [10, '<10>'],
+      [20, '<20>'],
+      [30, '<30>'],
+    ]);
+    expect([String(group.join(0, 3)), String(group.join(1, 2)), String(group.join(1, 3))]).toEqual([
+      '<10><20><30>',
+      '<20>',
+      '<20><30>',
+    ]);
+    expect(group.join(0, 3)).not.toBe(group.join(1, 3));
+    expect(group.join(1, 3)).toBe(group.join(1, 3));
+    expect([group.unvisited, group.reaches(5), group.reaches(4)]).toEqual([1, true, false]);
+  });
+
+  test('has no frame for a change that its selection does not have', () => {
+    const channel = new Channel(table, undefined);
+    const group = channel.group(RAW, { key: 'none', matches: () => false }, 0);
+    group.live.push(new Subscription(channel, group, new Reader(), 0));
+    expect(group.append(change(1, '{}'))).toBe(false);
+    expect([group.end, group.unvisited, group.reaches(0)]).toEqual([0, 0, true]);
+  });
+
+  test('is forgotten when all have it, and cursors go on', () => {
+    const group = liveGroup();
+    group.append(change(1));
+    group.append(change(2));
+    group.swept(7);
+    expect([group.base, group.end, group.reaches(6), group.reaches(7)]).toEqual([2, 2, false, true]);
+    group.append(change(8));
+    expect([group.cursorAfter(7), group.end, String(group.frameAt(2))]).toEqual([2, 3, '<8>']);
+  });
+
+  test('is kept, to a bound, while somebody is about to join', () => {
+    const group = liveGroup();
+    group.behind = 1;
+    const text = 'x'.repeat(100 * 1024);
+    for (const seq of [1, 2, 3, 4]) group.append(change(seq, text));
+    group.swept(4);
+    expect([group.base, group.end]).toEqual([2, 4]);
+    expect([group.reaches(1), group.reaches(2)]).toEqual([false, true]);
+    group.swept(4);
+    expect(group.base).toBe(2);
+  });
+
+  test('is cut when it grows too long, at the old end', () => {
+    const group = liveGroup();
+    const text = 'x'.repeat(1024 * 1024);
+    for (let seq = 1; seq <= 8; seq++) group.append(change(seq, text));
+    expect(group.base).toBe(0);
+    group.append(change(9, text));
+    expect([group.base, group.end]).toEqual([5, 9]);
+    expect([group.reaches(4), group.reaches(5), group.seqAt(5)]).toEqual([false, true, 6]);
+  });
+
+  test('is written in pieces of bounded size, at least one frame each', () => {
+    const group = liveGroup();
+    for (const [seq, kilobytes] of [1, 100, 20, 50, 300, 1].entries()) {
+      group.append(change(seq + 1, 'x'.repeat(kilobytes * 1024)));
+    }
+    const ends = [group.writeEnd(0), group.writeEnd(3), group.writeEnd(4), group.writeEnd(5)];
+    expect(ends).toEqual([3, 4, 5, 6]);
+  });
+});
+
+describe('a channel', () => {
+  test('shares a group where encoding and selection are equal, and drops it when it is empty', () => {
+    const channel = new Channel(table, 'a');
+    const group = channel.group(RAW, EVERYTHING, 0);
+    expect(channel.group(RAW, { key: '' }, 9)).toBe(group);
+    expect(channel.group(LINES, EVERYTHING, 0)).not.toBe(group);
+    expect(channel.group(RAW, { key: 'x' }, 0)).not.toBe(group);
+    expect(channel.groups).toHaveLength(3);
+    group.behind = 2;
+    channel.removeIfEmpty(group);
+    expect([channel.groups.length, channel.audience]).toEqual([3, 2]);
+    group.behind = 0;
+    channel.removeIfEmpty(group);
+    channel.removeIfEmpty(group);
+    expect(channel.groups).toHaveLength(2);
+  });
+
+  test('serves the groups that have something to send', () => {
+    const channel = new Channel(table, undefined);
+    const [one, two] = [channel.group(RAW, EVERYTHING, 0), channel.group(LINES, EVERYTHING, 0)];
+    one.live.push(new Subscription(channel, one, new Reader(), 0));
+    const served: Group[] = [];
+    channel.append(change(3), (group) => served.push(group));
+    expect(served).toEqual([one]);
+    expect(two.reaches(2)).toBe(false);
+  });
+});

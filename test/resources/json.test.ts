@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest';
+import { AppError } from '../../src/errors.ts';
+import { parseJson, parseJsonText } from '../../src/resources/json.ts';
+
+function refusal(text: string | Buffer): AppError {
+  try {
+    parseJson(Buffer.from(text as string));
+  } catch (error) {
+    if (error instanceof AppError) return error;
+    throw error;
+  }
+  throw new Error('it was taken');
+}
+
+describe('JSON', () => {
+  test.each([
+    '{"a":[1,-2.5,1e3,true,null,"é😀\\u00e9\\ud83d\\ude00"]}',
+    '"text"',
+    ' [ ] ',
+    '{"id":"1234567890123456789012"}',
+    '{"text":"not \\\\u0000 escaped"}',
+    '{"a":9007199254740991,"b":-9007199254740991}',
+    '{"a":1.2345678901234567}',
+    '{"a":1e308,"b":1e-400}',
+    '{"__proto__":{"x":1}}',
+  ])('%s is taken as it is', (text) => {
+    expect(parseJsonText(text)).toEqual(JSON.parse(text));
+    expect(parseJson(Buffer.from(text))).toEqual(JSON.parse(text));
+  });
+
+  test.each([
+    ['', 'The text is empty; expected JSON.'],
+    [' \n\t', 'The text is empty; expected JSON.'],
+    ['{"a":1,}', 'Not valid JSON: unexpected "}" at offset 7.'],
+    ['{"a" 1}', 'Not valid JSON: unexpected "1" at offset 5.'],
+    ['nope', 'Not valid JSON: unexpected "o" at offset 1.'],
+    ['{"a":1', 'Not valid JSON: unexpected "" at offset 6.'],
+    ['[1] x', 'Not valid JSON: unexpected "x" at offset 4.'],
+    ['{"secret":"abc', 'Not valid JSON: unexpected "" at offset 14.'],
+    ['\ufeff{}', 'Not valid JSON: unexpected "\ufeff" at offset 0.'],
+    ['"a\u0000b"', 'Not valid JSON: unexpected "\\u0000" at offset 2.'],
+  ])('%j is refused with the place: %s', (text, message) => {
+    expect(refusal(text)).toMatchObject({ code: 'INVALID_JSON', message });
+  });
+
+  test('that ends too early is refused with the place', () => {
+    expect(refusal('[').message).toMatch(/at offset 1\.$/);
+    expect(refusal('{"a":tru').message).toMatch(/^Not valid JSON: .* at offset 8\.$/);
+  });
+
+  test.each([[[0xff, 0xfe]], [[0x22, 0xc3, 0x28, 0x22]], [[0x22, 0xed, 0xa0, 0x80, 0x22]], [[0x22, 0xc0, 0x80, 0x22]]])(
+    'that is not UTF-8 (%j) is refused',
+    (bytes) => {
+      expect(refusal(Buffer.from(bytes))).toMatchObject({ code: 'INVALID_JSON', message: 'The text is not UTF-8.' });
+    },
+  );
+
+  test.each([
+    ['{"a":"x\\u0000y"}', 'NUL'],
+    ['{"x\\u0000":1}', 'NUL'],
+    ['["\\ud800"]', 'lone surrogates'],
+    ['["\\udc00\\ud800"]', 'lone surrogates'],
+    ['["\\uD83Dx"]', 'lone surrogates'],
+  ])('%s is refused for its %s', (text, what) => {
+    expect(refusal(text)).toMatchObject({ code: 'VALIDATION_ERROR', message: expect.stringContaining(what) });
+  });
+
+  test.each([
+    ['{"n":9007199254740992}', 'n', '9007199254740992'],
+    ['{"a":1,"n": -9007199254740993 }', 'n', '-9007199254740993'],
+    ['{"list":[1,12345678901234567890]}', 'list', '12345678901234567890'],
+    ['{"n":1e309}', 'n', '1e309'],
+    ['{"n":-1E+400}', 'n', '-1E+400'],
+    ['9007199254740993', '', '9007199254740993'],
+    [`{"n":${'9'.repeat(50)}}`, 'n', `${'9'.repeat(40)}…`],
+  ])('%s is refused, since %s would be rounded', (text, field, number) => {
+    const message = `the number ${number} cannot be held exactly; send a Long as a string of digits`;
+    expect(refusal(text)).toMatchObject({ code: 'VALIDATION_ERROR', errors: [{ field, message }] });
+  });
+});

@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest';
+import { parsePosition, parseRecordQuery, parseSubscription } from '../../src/resources/subscription-query.ts';
+import { LIMITS } from '../query/tables.ts';
+import { tableOf } from '../schema/mistakes.ts';
+
+const table = tableOf('type T @table { id: ID! @primaryKey n: Int text: String l: Long }');
+
+function parse(query: string, id?: string) {
+  return parseSubscription(query, { table, id, limits: LIMITS });
+}
+
+describe('a subscription', () => {
+  test('without words is for everything from now on, and for a record with what is stored', () => {
+    expect(parse('')).toEqual({ selection: { key: '' }, retained: false, mutable: false });
+    expect(parse('', 'a')).toEqual({ id: 'a', selection: { key: '' }, retained: true, mutable: false });
+  });
+
+  test.each([
+    ['since=5', { since: 5 }],
+    ['since=9007199254740991', { since: 2 ** 53 - 1 }],
+    ['retained=true', { retained: true }],
+    ['retained=false', { retained: false }],
+    ['echo=false', { mutable: true }],
+    ['echo=true', { mutable: false }],
+    ['stream=sse', { retained: false }],
+    ['limit=3&retained=true', { limit: 3, retained: true }],
+  ])('%s', (query, expected) => {
+    expect(parse(query)).toMatchObject(expected);
+  });
+
+  test('has a limit only when it was asked for', () => {
+    expect(parse('retained=true')).not.toHaveProperty('limit');
+    expect(parse('retained=true')).not.toHaveProperty('since');
+  });
+
+  test('with a filter lets through what fits', () => {
+    const { selection } = parse('n=gt=5&select=n');
+    expect([selection.matches?.({ n: 6 }), selection.matches?.({ n: 5 })]).toEqual([true, false]);
+    expect(selection.fields).toEqual(['id', 'n']);
+  });
+
+  test('shares its key with those that mean the same, and with no others', () => {
+    const keys = [
+      '',
+      'n=5',
+      'n=6',
+      'n=5&select=n',
+      'select=n',
+      'select=text',
+      'l=9007199254740993',
+      'l=9007199254740995',
+    ];
+    expect(new Set(keys.map((query) => parse(query).selection.key)).size).toBe(keys.length);
+    expect(parse('n=5&echo=false').selection.key).toBe(parse('n==5').selection.key);
+  });
+
+  test.each([
+    ['since=-1', 'INVALID_POSITION'],
+    ['since=', 'INVALID_POSITION'],
+    ['since=x', 'INVALID_POSITION'],
+    ['since=1.5', 'INVALID_POSITION'],
+    ['since=9007199254740992', 'INVALID_POSITION'],
+    ['since=12345678901234567', 'INVALID_POSITION'],
+    ['retained=yes', 'INVALID_QUERY'],
+    ['echo=0', 'INVALID_QUERY'],
+    ['sort=n', 'INVALID_QUERY'],
+    ['offset=1', 'INVALID_QUERY'],
+    ['offset=0', 'INVALID_QUERY'],
+    ['nope=1', 'INVALID_QUERY'],
+  ])('%s is refused with %s', (query, code) => {
+    expect(() => parse(query)).toThrow(expect.objectContaining({ code }));
+  });
+});
+
+describe('the query of a record', () => {
+  test('chooses fields', () => {
+    expect(parseRecordQuery('select=text', table, LIMITS).fields).toEqual(['id', 'text']);
+  });
+
+  test.each(['n=1', 'sort=n', 'limit=1', 'offset=1', 'select=n&limit=2'])('takes no %s', (query) => {
+    expect(() => parseRecordQuery(query, table, LIMITS)).toThrow('A record takes no query parameter but select.');
+  });
+});
+
+test('a position is a seq', () => {
+  expect(parsePosition('1763692200000000')).toBe(1763692200000000);
+  expect(parsePosition('0')).toBe(0);
+  expect(() => parsePosition(' 1')).toThrow(expect.objectContaining({ code: 'INVALID_POSITION' }));
+});
