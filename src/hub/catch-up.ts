@@ -11,6 +11,8 @@ export interface CatchUpContext {
   readonly clientBuffer: number;
   takeTurn(): Promise<void> | undefined;
   waitForDrain(subscription: Subscription): Promise<void>;
+  /** False when the hub was closed: the store is about to be, and must not be read any more. */
+  isOpen(): boolean;
   /** The subscription has everything after its position in the run: from now on it is live. */
   join(subscription: Subscription): void;
 }
@@ -44,19 +46,20 @@ export class CatchUp {
     const subscription = this.#subscription;
     if (start.from === 'now') subscription.position = store.head;
     if (start.from === 'snapshot') await this.#snapshot(start.limit);
-    while (subscription.state === 'behind') {
+    while (this.#isActive()) {
       // Before joining too: a full socket would be thrown out of the live ones at once.
       if (this.#isFull()) await this.#drain();
+      if (!this.#isActive()) return;
       const reason = this.#lost();
       if (reason !== undefined) await this.#reset(reason);
-      if (subscription.state !== 'behind') return;
+      if (!this.#isActive()) return;
       if (subscription.group.reaches(subscription.position)) {
         if (!this.#announced) subscription.sink.write(subscription.group.encoding.ready(subscription.position));
         this.#context.join(subscription);
         return;
       }
       await this.#context.takeTurn();
-      await this.#readLog();
+      if (this.#isActive()) await this.#readLog();
     }
   }
 
@@ -95,7 +98,7 @@ export class CatchUp {
     for (let size = page; size === page && left > 0; ) {
       if (this.#isFull()) await this.#drain();
       await this.#context.takeTurn();
-      if (subscription.state !== 'behind') return;
+      if (!this.#isActive()) return;
       const records = await store.page(table, after, page);
       size = records.length;
       after = records.at(-1)?.id;
@@ -131,7 +134,11 @@ export class CatchUp {
       if (frame !== undefined) frames.push(frame);
     }
     if (changes.length < page) subscription.position = Math.max(subscription.position, head);
-    if (frames.length > 0 && subscription.state === 'behind') sink.write(Buffer.concat(frames));
+    if (frames.length > 0 && this.#isActive()) sink.write(Buffer.concat(frames));
+  }
+
+  #isActive(): boolean {
+    return this.#subscription.state === 'behind' && this.#context.isOpen();
   }
 
   #isFull(): boolean {
@@ -140,7 +147,7 @@ export class CatchUp {
 
   /** Waits until the sink has room or the subscription has ended. */
   async #drain(): Promise<void> {
-    while (this.#subscription.state === 'behind' && this.#isFull()) {
+    while (this.#isActive() && this.#isFull()) {
       await this.#context.waitForDrain(this.#subscription);
     }
   }

@@ -50,6 +50,7 @@ export class Hub {
   readonly #context: CatchUpContext;
   readonly #serve = (group: Parameters<Sweeper['serve']>[0]): void => this.#sweeper.serve(group);
   #size = 0;
+  #closed = false;
 
   constructor(options: HubOptions) {
     this.#options = options;
@@ -67,6 +68,7 @@ export class Hub {
       clientBuffer: channels.clientBuffer,
       takeTurn: () => turns.take(),
       waitForDrain: (subscription) => this.#stalls.wait(subscription),
+      isOpen: () => !this.#closed,
       join: (subscription) => this.#join(subscription),
     };
     feed.listen((changes) => this.#deliver(changes));
@@ -112,7 +114,9 @@ export class Hub {
     }
   }
 
+  /** Nothing is read from the store after this. */
   close(): void {
+    this.#closed = true;
     this.#stalls.stop();
   }
 
