@@ -17,6 +17,9 @@ export interface CatchUpContext {
   join(subscription: Subscription): void;
 }
 
+/** Before it is known how large the records are. */
+const FIRST_PAGE = 64;
+
 /** How a subscription starts. */
 export type Start =
   | { readonly from: 'now' }
@@ -34,11 +37,15 @@ export class CatchUp {
   readonly #subscription: Subscription;
   /** `ready` was sent: the client does not need another one. */
   #announced: boolean;
+  #pageSize: number;
+  /** From this position on the snapshot, which was read while writes went on, is the whole state. */
+  #complete = 0;
 
   constructor(context: CatchUpContext, subscription: Subscription, start: Start) {
     this.#context = context;
     this.#subscription = subscription;
     this.#announced = start.from === 'behind';
+    this.#pageSize = Math.min(FIRST_PAGE, context.page);
   }
 
   async run(start: Start): Promise<void> {
@@ -53,7 +60,7 @@ export class CatchUp {
       const reason = this.#lost();
       if (reason !== undefined) await this.#reset(reason);
       if (!this.#isActive()) return;
-      if (subscription.group.reaches(subscription.position)) {
+      if (subscription.position >= this.#complete && subscription.group.reaches(subscription.position)) {
         if (!this.#announced) subscription.sink.write(subscription.group.encoding.ready(subscription.position));
         this.#context.join(subscription);
         return;
@@ -83,7 +90,7 @@ export class CatchUp {
    * is after the position and comes from the log, so nothing is told twice and nothing is older than what was told.
    */
   async #snapshot(limit: number): Promise<void> {
-    const { store, page } = this.#context;
+    const { store } = this.#context;
     const subscription = this.#subscription;
     const { table, id } = subscription;
     const head = store.head;
@@ -95,46 +102,67 @@ export class CatchUp {
     }
     let left = limit;
     let after: StoredRecord['id'] | undefined;
-    for (let size = page; size === page && left > 0; ) {
+    for (let more = true; more && left > 0; ) {
       if (this.#isFull()) await this.#drain();
       await this.#context.takeTurn();
       if (!this.#isActive()) return;
-      const records = await store.page(table, after, page);
-      size = records.length;
-      after = records.at(-1)?.id;
-      left -= this.#retain(records, head, left);
+      const size = this.#pageSize;
+      const records = await store.page(table, after, size);
+      const { taken, written } = this.#retain(records, head, left);
+      more = taken < records.length || records.length === size;
+      after = records[taken - 1]?.id ?? after;
+      left -= written;
     }
+    // Records that were changed or removed meanwhile are not in it: what became of them has to be told before `ready`.
+    this.#complete = store.head;
   }
 
-  /** Writes the records that are for the subscription, `limit` at most; returns how many. */
-  #retain(records: readonly StoredRecord[], head: number, limit: number): number {
-    const { group, sink } = this.#subscription;
+  /** Writes what is for the subscription, up to `limit` records and as much as the sink may hold. */
+  #retain(records: readonly StoredRecord[], head: number, limit: number): { taken: number; written: number } {
+    const { group } = this.#subscription;
     const frames: Buffer[] = [];
+    let bytes = 0;
+    let taken = 0;
     for (const record of records) {
-      if (frames.length >= limit) break;
+      if (frames.length >= limit || bytes > this.#context.clientBuffer) break;
+      taken++;
       const frame = record.seq > head ? undefined : selectRecord(group.selection, record);
-      if (frame !== undefined) frames.push(group.encoding.frame(frame));
+      if (frame === undefined) continue;
+      bytes += frames[frames.push(group.encoding.frame(frame)) - 1]?.length ?? 0;
     }
-    if (frames.length > 0) sink.write(Buffer.concat(frames));
-    return frames.length;
+    this.#write(frames, bytes);
+    return { taken, written: frames.length };
   }
 
   async #readLog(): Promise<void> {
-    const { store, page } = this.#context;
+    const { store, clientBuffer } = this.#context;
     const subscription = this.#subscription;
-    const { table, id, group, sink, muted } = subscription;
+    const { table, id, group, muted } = subscription;
     const head = store.head;
-    const changes = await store.readLog(table, subscription.position, page, id);
+    const size = this.#pageSize;
+    const changes = await store.readLog(table, subscription.position, size, id);
     // Entries may have been trimmed while it waited for its turn: then the page has a gap, and `run` resets.
     if (subscription.position < store.floor(table)) return;
     const frames: Buffer[] = [];
+    let bytes = 0;
+    let taken = 0;
     for (const change of changes) {
+      if (bytes > clientBuffer) break;
+      taken++;
       subscription.position = change.seq;
       const frame = muted?.delete(change.seq) ? undefined : group.encode(change);
-      if (frame !== undefined) frames.push(frame);
+      if (frame !== undefined) bytes += frames[frames.push(frame) - 1]?.length ?? 0;
     }
-    if (changes.length < page) subscription.position = Math.max(subscription.position, head);
-    if (frames.length > 0 && this.#isActive()) sink.write(Buffer.concat(frames));
+    if (taken === changes.length && taken < size) subscription.position = Math.max(subscription.position, head);
+    this.#write(frames, bytes);
+  }
+
+  /** Pages get smaller where records are large, so that one page does not fill the memory. */
+  #write(frames: readonly Buffer[], bytes: number): void {
+    if (frames.length === 0) return;
+    const fitting = Math.floor((this.#context.clientBuffer * frames.length) / Math.max(1, bytes));
+    this.#pageSize = Math.min(this.#context.page, Math.max(1, fitting));
+    if (this.#isActive()) this.#subscription.sink.write(Buffer.concat(frames));
   }
 
   #isActive(): boolean {

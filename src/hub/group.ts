@@ -81,6 +81,10 @@ export class Group {
     return this.#base + index;
   }
 
+  has(seq: number): boolean {
+    return this.seqAt(this.cursorAfter(seq - 1)) === seq;
+  }
+
   seqAt(cursor: number): number {
     return this.#seqs[cursor - this.#base] as number;
   }

@@ -50,6 +50,14 @@ export class Subscription {
     return this.channel.id;
   }
 
+  /** Leaves out the change that this subscriber made itself, if it is still to be told of it. */
+  mute(seq: number): void {
+    if (this.muted === undefined || seq <= this.position) return;
+    // A live one is told what is in the run and nothing else: its filter may have left this change out.
+    if (this.state === 'live' && !this.group.has(seq)) return;
+    this.muted.add(seq);
+  }
+
   /** Called by the transport when the sink has room again. */
   drained(): void {
     const { resume } = this;

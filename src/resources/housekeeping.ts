@@ -63,7 +63,9 @@ export class Housekeeping {
       found = keys.length;
       const removals = keys.map((id) => commits.submit([{ type: 'delete', table, id, expiredAt }]));
       // One that was refreshed or removed by somebody else meanwhile is refused, which is right.
-      await Promise.allSettled(removals);
+      const settled = await Promise.allSettled(removals);
+      // Nothing can be removed now, with a full storage for instance: the next round tries again.
+      if (settled.every(({ status }) => status === 'rejected')) return;
     }
   }
 }

@@ -22,14 +22,43 @@ export function parseJsonText(text: string): unknown {
   return value;
 }
 
-/** The engine's sentence with the offset, but without the source text that it quotes. */
+/** Longer texts are not searched for the place: it means to parse them some twenty times. */
+const SEARCHED = 64 * 1024;
+
+/** Where the text stops being JSON, and what is there; never the source text itself, which the engine would quote. */
 function describeSyntaxError(error: unknown, text: string): string {
   if (text.trim() === '') return 'The text is empty; expected JSON.';
-  const message = error instanceof Error ? error.message : '';
-  const offset = /at position (\d+)/.exec(message)?.[1];
-  if (offset === undefined) return `Not valid JSON: it ends too early, at offset ${text.length}.`;
-  const found = JSON.stringify(text.slice(Number(offset), Number(offset) + 1));
-  return `Not valid JSON: unexpected ${found} at offset ${offset}.`;
+  const offset = positionOf(error) ?? (text.length <= SEARCHED ? findError(text) : undefined);
+  if (offset === undefined) return 'Not valid JSON.';
+  if (offset >= text.length) return `Not valid JSON: it ends too early, at offset ${text.length}.`;
+  return `Not valid JSON: unexpected ${JSON.stringify(text.slice(offset, offset + 1))} at offset ${offset}.`;
+}
+
+function positionOf(error: unknown): number | undefined {
+  const position = /at position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
+  return position === undefined ? undefined : Number(position);
+}
+
+/** The engine does not tell the place of every mistake; it is where the shortest prefix that nothing can mend ends. */
+function findError(text: string): number {
+  let good = 0;
+  let bad = text.length + 1;
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    if (canBeContinued(text.slice(0, middle))) good = middle;
+    else bad = middle;
+  }
+  return good;
+}
+
+function canBeContinued(prefix: string): boolean {
+  try {
+    JSON.parse(prefix);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && /Unexpected end|Unterminated string/.test(error.message)) return true;
+    return positionOf(error) === prefix.length;
+  }
 }
 
 function checkTokens(text: string): void {

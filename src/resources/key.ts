@@ -10,14 +10,14 @@ export function keyProblem(table: TablePlan, value: unknown, maxLength: number):
   if (isNumeric(table)) return Number.isSafeInteger(value) ? undefined : 'must be an integer within ±(2^53−1)';
   if (typeof value !== 'string') return 'must be a string';
   if (value === '') return 'must not be empty';
-  if (value.length > maxLength) return `must have at most ${maxLength} characters`;
+  if (value.length > maxLength && [...value].length > maxLength) return `must have at most ${maxLength} characters`;
   if (!value.isWellFormed()) return 'must be well-formed Unicode';
   return CONTROL.test(value) ? 'must not have control characters' : undefined;
 }
 
 /** The key that a (decoded) path segment names. Throws INVALID_ID. */
 export function parseKey(table: TablePlan, segment: string, maxLength: number): Key {
-  const value = isNumeric(table) && /^-?\d+$/.test(segment) ? Number(segment) : segment;
+  const value = isNumeric(table) && /^(?:0|-?[1-9]\d*)$/.test(segment) ? Number(segment) : segment;
   const problem = keyProblem(table, value, maxLength);
   if (problem !== undefined) throw new AppError('INVALID_ID', `The id ${problem}.`);
   return value;

@@ -24,6 +24,7 @@ import type {
 import { isNumeric, keyProblem } from './key.ts';
 import { RecordParser } from './record-parser.ts';
 import { parseRecordQuery, parseSubscription, type SubscriptionQuery } from './subscription-query.ts';
+import { checkJson } from './values.ts';
 
 export interface ResourceContext {
   readonly store: RecordReader & LogReader;
@@ -145,6 +146,7 @@ export class TableResource {
   async publish(identity: Identity, id: Key | null, data: unknown): Promise<{ seq: number; delivered: number }> {
     checkAccess(this.table, 'publish', identity);
     if (data === undefined) throw new AppError('VALIDATION_ERROR', 'There is no data to publish.');
+    checkJson(this.#context.limits)(data, 'data', () => {});
     const delivered = this.#context.hub.audience(this.table, id);
     const { seq } = await this.#writeOne([{ type: 'publish', table: this.table, id, data: JSON.stringify(data) }]);
     return { seq, delivered };

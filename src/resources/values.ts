@@ -114,7 +114,7 @@ function checkMember(field: FieldPlan, value: unknown, { check, path, report }: 
 }
 
 /** Any JSON, within the limits of depth and width. Not recursive: the depth is the sender's choice. */
-function checkJson({ jsonDepth, jsonKeys }: ValueLimits): Check {
+export function checkJson({ jsonDepth, jsonKeys }: ValueLimits): Check {
   return (value, path) => {
     let level: unknown[] = [value];
     for (let depth = 1; level.length > 0; depth++) {

@@ -12,7 +12,7 @@ export function transportOf({
 }: Pick<IncomingMessage, 'method' | 'headers' | 'url'>): TransportName {
   if (headers.upgrade !== undefined && headers.upgrade.toLowerCase() === 'websocket') return 'ws';
   if (method !== 'GET') return 'rest';
-  if (headers.accept?.includes('text/event-stream')) return 'sse';
+  if (headers.accept?.toLowerCase().includes('text/event-stream')) return 'sse';
   return STREAM.test(url ?? '') ? 'sse' : 'rest';
 }
 

@@ -15,6 +15,12 @@ function setHeaders(response: { setHeader(name: string, value: string): unknown 
 /** Serves the static files of an application under its path. Dot files are not served, folders not listed. */
 export async function registerWeb(app: FastifyInstance, { path, dir }: WebFolder): Promise<void> {
   const { default: fastifyStatic } = await import('@fastify/static');
-  await app.register(fastifyStatic, { root: dir, prefix: `${path}/`, dotfiles: 'deny', decorateReply: false, setHeaders });
+  await app.register(fastifyStatic, {
+    root: dir,
+    prefix: `${path}/`,
+    dotfiles: 'deny',
+    decorateReply: false,
+    setHeaders,
+  });
   app.get(path, (_request, reply) => reply.redirect(`${path}/`, 308));
 }

@@ -72,7 +72,7 @@ function replace(context: WriteContext, write: RecordWrite, before: Row): WriteO
 
 function remove(context: WriteContext, write: DeleteWrite, before: Row | undefined): WriteOutcome {
   const { table } = context;
-  if (before === undefined || !isStillExpired(context, write, before)) throw notFound(write.id);
+  if (before === undefined || !isStillExpired(table, write)) throw notFound(write.id);
   const seq = context.nextSeq();
   table.delete(write.id);
   const whole = table.codec.toJson(before);
@@ -106,11 +106,10 @@ function stamp(row: Cell[], indexes: readonly number[], { table, now }: WriteCon
 }
 
 /** A record that was refreshed between being found expired and being removed stays. */
-function isStillExpired({ expiry, table }: WriteContext, write: DeleteWrite, before: Row): boolean {
-  if (write.expiredAt === undefined) return true;
-  const seq = before[table.plan.fields.length] as number;
-  const time = expiry?.(before, Math.trunc(seq / 1000));
-  return time !== null && time !== undefined && time <= write.expiredAt;
+function isStillExpired(table: SqliteTable, { id, expiredAt }: DeleteWrite): boolean {
+  if (expiredAt === undefined) return true;
+  const time = table.expiresAt(id);
+  return time !== null && time <= expiredAt;
 }
 
 function checkPrecondition(before: Row | undefined, precondition: Precondition | undefined): void {

@@ -45,6 +45,7 @@ export class SqliteTable {
   readonly #log: Statement;
   readonly #logOfRecord: Statement;
   readonly #expired: Statement | undefined;
+  readonly #expiresAt: Statement | undefined;
 
   constructor(db: Database, plan: TablePlan) {
     this.plan = plan;
@@ -74,6 +75,14 @@ export class SqliteTable {
     this.#expired = this.#expires
       ? db.prepare(`SELECT ${key} FROM ${records} WHERE _expires <= ? ORDER BY _expires LIMIT ?`).pluck()
       : undefined;
+    this.#expiresAt = this.#expires
+      ? db.prepare(`SELECT _expires FROM ${records} WHERE ${key} = ?`).pluck()
+      : undefined;
+  }
+
+  /** When the record is to be removed, in milliseconds since 1970, or null for never. */
+  expiresAt(id: Key): number | null {
+    return (this.#expiresAt?.get(id) ?? null) as number | null;
   }
 
   get(id: Key): Row | undefined {

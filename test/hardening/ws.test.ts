@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
 import { rawHttp } from '../support/http.ts';
 import { OPCODE, RawWs } from '../support/raw-ws.ts';
+import { SseClient } from '../support/sse-client.ts';
 import { until } from '../support/wait.ts';
 import { refusedUpgrade, WsClient } from '../support/ws-client.ts';
 
@@ -54,7 +55,6 @@ describe('D1 what is not RFC 6455', { timeout: 30_000 }, () => {
       1007,
       (ws) => ws.send({ opcode: OPCODE.close, payload: Buffer.from([3, 232, 0xff]) }),
     ],
-    ['a binary message', 1003, (ws) => ws.send({ opcode: OPCODE.binary, payload: '{}' })],
   ];
 
   test('is closed with the right code, each by itself, and hurts nobody else', async () => {
@@ -229,7 +229,8 @@ describe('D4 floods', { timeout: 60_000 }, () => {
 
   test('one that sends and never reads its answers is cut off with bounded memory', async () => {
     const limits = 'limits: { messages_per_second: 100000, messages_burst: 100000 }\n';
-    await using server = await startServer({ config: BASE_CONFIG + limits });
+    const channels = 'channels: { ping_interval: 500ms, pong_timeout: 2s, slow_client_timeout: 2s }\n';
+    await using server = await startServer({ config: BASE_CONFIG + limits + channels });
     await expectAlive(server);
     const before = residentBytes(server.pid);
     using ws = await RawWs.open(server.port, `${PATH}?echo=false`);
@@ -255,39 +256,55 @@ describe('D5 bad handshakes', { timeout: 30_000 }, () => {
   const UP = ['Host: 127.0.0.1', 'Connection: Upgrade', 'Upgrade: websocket'];
   const VERSION = 'Sec-WebSocket-Version: 13';
 
-  test.each<[what: string, headers: readonly string[], statuses: readonly number[]]>([
-    ['no version', [...UP, KEY], [400, 426]],
-    ['an old version', [...UP, KEY, 'Sec-WebSocket-Version: 8'], [426]],
-    ['a version with a tail', [...UP, KEY, 'Sec-WebSocket-Version: 13, 8'], [400, 426]],
-    ['no key', [...UP, VERSION], [400]],
-    ['a short key', [...UP, VERSION, 'Sec-WebSocket-Key: abc'], [400]],
-    ['a key of other bytes', [...UP, VERSION, 'Sec-WebSocket-Key: !!!!!!!!!!!!!!!!!!!!!!=='], [400]],
-    ['2,000 header fields', [...UP, VERSION, KEY, ...Array.from({ length: 2000 }, (_, n) => `a${n}: b`)], [400, 431]],
-    ['a field of 64 KiB', [...UP, VERSION, KEY, `X: ${'y'.repeat(65_536)}`], [400, 431]],
-    ['a body', [...UP, VERSION, KEY, 'Content-Length: 5'], [400, 101]],
-  ])('%s is refused quickly, before any 101', async (_what, headers, statuses) => {
+  test('are refused quickly, before any 101', async () => {
     await using server = await startServer();
-    const started = performance.now();
-    using ws = await RawWs.open(server.port, PATH, { headers });
-    expect(performance.now() - started).toBeLessThan(1000);
-    expect(statuses).toContain(ws.answer.status);
-    if (ws.answer.status !== 101) await ws.closed;
+    const cases: readonly [what: string, headers: readonly string[], statuses: readonly number[]][] = [
+      ['no version', [...UP, KEY], [400, 426]],
+      ['an old version', [...UP, KEY, 'Sec-WebSocket-Version: 8'], [426]],
+      ['a version with a tail', [...UP, KEY, 'Sec-WebSocket-Version: 13, 8'], [400, 426]],
+      ['no key', [...UP, VERSION], [400]],
+      ['a short key', [...UP, VERSION, 'Sec-WebSocket-Key: abc'], [400]],
+      ['a key of other bytes', [...UP, VERSION, 'Sec-WebSocket-Key: !!!!!!!!!!!!!!!!!!!!!!=='], [400]],
+      ['a field of 64 KiB', [...UP, VERSION, KEY, `X: ${'y'.repeat(65_536)}`], [400, 431]],
+      ['a body', [...UP, VERSION, KEY, 'Content-Length: 5'], [400, 101]],
+    ];
+    for (const [what, headers, statuses] of cases) {
+      const started = performance.now();
+      using ws = await RawWs.open(server.port, PATH, { headers });
+      expect(performance.now() - started, what).toBeLessThan(1000);
+      expect(statuses, what).toContain(ws.answer.status);
+      if (ws.answer.status !== 101) await ws.closed;
+    }
     await expectAlive(server);
   });
 
-  test.each([
-    ['prototype names as extensions', 'Sec-WebSocket-Extensions: constructor; __proto__=1, toString'],
-    ['a long list of extensions', `Sec-WebSocket-Extensions: ${'a;'.repeat(4000)}b`],
-    ['a run of spaces', `Sec-WebSocket-Protocol: a${' '.repeat(8000)}b`],
-    ['many protocols', `Sec-WebSocket-Protocol: ${Array.from({ length: 1000 }, (_, n) => `p${n}`).join(',')}`],
-    ['a broken extension', 'Sec-WebSocket-Extensions: ,;=,"'],
-  ])('%s cost no time and no process', async (_what, header) => {
+  test('2,000 header fields are refused quickly, and none is dropped in silence', async () => {
     await using server = await startServer();
+    const many = Array.from({ length: 2000 }, (_, n) => `a${n}: b`);
     const started = performance.now();
-    using ws = await RawWs.open(server.port, PATH, { moreHeaders: [header] });
-    expect(performance.now() - started).toBeLessThan(500);
-    expect([101, 400]).toContain(ws.answer.status);
-    expect(ws.answer.headers.get('sec-websocket-protocol') ?? '').not.toContain(',');
+    using ws = await RawWs.open(server.port, PATH, { headers: [...UP, VERSION, KEY, ...many] });
+    expect(performance.now() - started).toBeLessThan(1000);
+    expect(ws.answer.status).toBe(431);
+    await ws.closed;
+    await expectAlive(server);
+  });
+
+  test('odd extensions and protocols cost no time and no process', async () => {
+    await using server = await startServer();
+    const cases: readonly [what: string, header: string][] = [
+      ['prototype names as extensions', 'Sec-WebSocket-Extensions: constructor; __proto__=1, toString'],
+      ['a long list of extensions', `Sec-WebSocket-Extensions: ${'a;'.repeat(4000)}b`],
+      ['a run of spaces', `Sec-WebSocket-Protocol: a${' '.repeat(8000)}b`],
+      ['many protocols', `Sec-WebSocket-Protocol: ${Array.from({ length: 1000 }, (_, n) => `p${n}`).join(',')}`],
+      ['a broken extension', 'Sec-WebSocket-Extensions: ,;=,"'],
+    ];
+    for (const [what, header] of cases) {
+      const started = performance.now();
+      using ws = await RawWs.open(server.port, PATH, { moreHeaders: [header] });
+      expect(performance.now() - started, what).toBeLessThan(500);
+      expect([101, 400], what).toContain(ws.answer.status);
+      expect(ws.answer.headers.get('sec-websocket-protocol') ?? '', what).not.toContain(',');
+    }
     await expectAlive(server);
   });
 
@@ -389,5 +406,146 @@ describe('D9 what was buffered', { timeout: 60_000 }, () => {
       (grown) => grown < 64 * 1024 * 1024,
       { timeout: 8000, what: 'memory back' },
     );
+  });
+});
+
+describe('D7 a peer that has gone silent', { timeout: 30_000 }, () => {
+  test('is ended, and nothing of it is left', async () => {
+    await using server = await startServer({
+      config: `${BASE_CONFIG}channels: { ping_interval: 200ms, pong_timeout: 600ms }\n`,
+    });
+    using lively = await WsClient.subscribe(server.wsUrl('Message'));
+    const before = descriptors(server.pid);
+    const silent: RawWs[] = [];
+    for (let n = 0; n < 20; n++) silent.push(await RawWs.open(server.port, PATH, { answerPings: false }));
+    expect(await server.metric(/^tablecast_subscriptions\{/)).toBe(21);
+    const lived = await Promise.all(silent.map(({ closed }) => closed));
+    expect(Math.min(...lived)).toBeGreaterThan(500);
+    expect(Math.max(...lived)).toBeLessThan(4000);
+    expect(silent.every((ws) => ws.of(OPCODE.ping).length > 0)).toBe(true);
+    expect([await server.openSockets(), await server.metric(/^tablecast_subscriptions\{/)]).toEqual([1, 1]);
+    await until(
+      async () => descriptors(server.pid) - before,
+      (left) => left < 5,
+      { what: 'descriptors back' },
+    );
+    await server.put('Message/x', RECORD);
+    expect((await lively.next()).id).toBe('x');
+  });
+});
+
+describe('D8 a client that does not read', { timeout: 30_000 }, () => {
+  const CONTENT = 'x'.repeat(100_000);
+
+  test('costs one bounded buffer, delays nobody, and later has every change in order', async () => {
+    await using server = await startServer();
+    using fast = await WsClient.subscribe(server.wsUrl('Message'));
+    const slow: RawWs[] = [];
+    for (let n = 0; n < 10; n++) slow.push(await RawWs.open(server.port, PATH));
+    for (const ws of slow) ws.pause();
+    await server.put('Message/warm', { title: '', content: CONTENT });
+    const before = residentBytes(server.pid);
+    let slowest = 0;
+    const ids = Array.from({ length: 150 }, (_, n) => `m${n}`);
+    for (const id of ids) {
+      const started = performance.now();
+      await server.put(`Message/${id}`, { title: '', content: CONTENT });
+      await fast.next((frame) => frame.id === id);
+      slowest = Math.max(slowest, performance.now() - started);
+    }
+    // Kept for each of them it would be 150 MB.
+    expect(residentBytes(server.pid) - before).toBeLessThan(96 * 1024 * 1024);
+    expect(slowest).toBeLessThan(1000);
+    const [late] = slow;
+    late?.resume();
+    const last = await late?.frames.next(({ payload }) => payload.includes('"id":"m149"'), 15_000);
+    expect(last).toBeDefined();
+    const frames = (late?.of(OPCODE.text) ?? []).map(({ payload }) => JSON.parse(payload.toString()));
+    expect(frames.filter((frame) => 'op' in frame).map(({ id }) => id)).toEqual(['warm', ...ids]);
+    for (const ws of slow) ws[Symbol.dispose]();
+  });
+
+  test('for too long is told so, and resumes from its position without a gap', async () => {
+    await using server = await startServer({ config: `${BASE_CONFIG}channels: { slow_client_timeout: 1s }\n` });
+    using slow = await WsClient.subscribe(server.wsUrl('Message'));
+    using stream = await SseClient.subscribe(server.url('Message?stream=sse'));
+    slow.socket.pause();
+    stream.pause();
+    const ids = Array.from({ length: 120 }, (_, n) => `m${n}`);
+    for (const id of ids) await server.put(`Message/${id}`, { title: '', content: CONTENT });
+    await until(
+      () => server.metric(/^tablecast_subscriptions\{/),
+      (open) => open === 0,
+      { timeout: 8000, what: 'the end of both' },
+    );
+    slow.socket.resume();
+    stream.resume();
+    await Promise.all([slow.closed, stream.ended]);
+    const seen = slow.changes.items.map(({ id }) => id);
+    using resumed = await WsClient.open(server.wsUrl(`Message?since=${slow.changes.items.at(-1)?.seq}`));
+    await resumed.ready();
+    expect(resumed.controls.items.map(({ type }) => type)).toEqual(['ready']);
+    expect([...seen, ...resumed.changes.items.map(({ id }) => id)]).toEqual(ids);
+    const heard = stream.all('update').map(({ id }) => id);
+    using again = await SseClient.open(server.url('Message?stream=sse'), { lastEventId: stream.lastEventId });
+    await again.next('ready');
+    expect([...heard, ...again.all('update').map(({ id }) => id)]).toEqual(ids);
+  });
+});
+
+describe('D12 places', { timeout: 30_000 }, () => {
+  test('are shared by sockets and streams, and given again whoever freed them', async () => {
+    await using server = await startServer({ config: `${BASE_CONFIG}limits: { connections: 5 }\n` });
+    const streams: SseClient[] = [];
+    for (let n = 0; n < 3; n++) streams.push(await SseClient.subscribe(server.url('Message?stream=sse')));
+    using socket = await WsClient.subscribe(server.wsUrl('Message'));
+    using _other = await WsClient.subscribe(server.wsUrl('Message/x'));
+    const refused = async (): Promise<unknown[]> => [
+      (await refusedUpgrade(server.wsUrl('Message'))).status,
+      (await server.ask('GET', 'Message?stream=sse')).status,
+    ];
+    expect(await refused()).toEqual([503, 503]);
+    streams[0]?.close();
+    await socket.close();
+    await until(
+      () => server.metric(/^tablecast_connections\{/),
+      (open) => open === 3,
+    );
+    using _socket = await WsClient.subscribe(server.wsUrl('Message'));
+    using _stream = await SseClient.subscribe(server.url('Message?stream=sse'));
+    expect(await refused()).toEqual([503, 503]);
+    for (const stream of streams) stream.close();
+  });
+
+  test('of 500 that came and went in every way are free again', async () => {
+    await using server = await startServer();
+    await server.put('Message/stored', RECORD);
+    const before = descriptors(server.pid);
+    const visit = async (n: number): Promise<void> => {
+      if (n % 4 === 0) {
+        using ws = await WsClient.subscribe(server.wsUrl('Message?retained=true'));
+        await ws.close();
+      } else if (n % 4 === 1) {
+        using ws = await WsClient.open(server.wsUrl('Message/stored'));
+        ws.terminate();
+      } else if (n % 4 === 2) {
+        using ws = await RawWs.open(server.port, `${PATH}?since=0`);
+        ws.socket.resetAndDestroy();
+      } else {
+        using stream = await SseClient.open(server.url('Message?stream=sse&retained=true'));
+        stream.close();
+      }
+    };
+    for (let n = 0; n < 500; n += 20) await Promise.all(Array.from({ length: 20 }, (_, m) => visit(n + m)));
+    await until(
+      async () => [
+        await server.metric(/^tablecast_connections\{/),
+        await server.metric(/^tablecast_subscriptions\{/),
+        Math.max(0, descriptors(server.pid) - before - 4),
+      ],
+      (left) => left.every((count) => count === 0),
+      { what: 'no connection, subscription or descriptor left' },
+    );
+    await expectAlive(server);
   });
 });

@@ -58,7 +58,11 @@ describe('a snapshot', () => {
   test('of only what the selection has', async () => {
     const bench = new Bench({ replayPage: 2 });
     for (const [n, id] of ids(6).entries()) bench.put(id, n, 'long');
-    const selection = { key: 'even', matches: ({ n }: never) => (n as number) % 2 === 0, fields: ['id', 'n'] };
+    const selection = {
+      key: 'even',
+      matches: ({ n }: Readonly<Record<string, unknown>>) => Number(n) % 2 === 0,
+      fields: ['id', 'n'],
+    };
     const reader = bench.subscribe({ retained: true, selection, limit: 2 });
     await bench.until(() => reader.types.includes('ready'));
     expect(reader.lines.slice(0, -1).map(({ data }) => data)).toEqual([

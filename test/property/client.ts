@@ -100,7 +100,7 @@ export class Client {
     const connection = this.sink;
     const outcome = await this.#rig.resource(this.#options.table).put(SERVER, id, record);
     if (connection === undefined || connection !== this.sink || this.#options.echo || !outcome.changed) return;
-    connection.subscription?.muted?.add(outcome.seq);
+    connection.subscription?.mute(outcome.seq);
     this.#own.add(outcome.seq);
     this.#everOwn.add(outcome.seq);
   }

@@ -34,9 +34,9 @@ describe('JSON', () => {
     ['{"a":1,}', 'Not valid JSON: unexpected "}" at offset 7.'],
     ['{"a" 1}', 'Not valid JSON: unexpected "1" at offset 5.'],
     ['nope', 'Not valid JSON: unexpected "o" at offset 1.'],
-    ['{"a":1', 'Not valid JSON: unexpected "" at offset 6.'],
+    ['{"a":1', 'Not valid JSON: it ends too early, at offset 6.'],
     ['[1] x', 'Not valid JSON: unexpected "x" at offset 4.'],
-    ['{"secret":"abc', 'Not valid JSON: unexpected "" at offset 14.'],
+    ['{"secret":"abc', 'Not valid JSON: it ends too early, at offset 14.'],
     ['\ufeff{}', 'Not valid JSON: unexpected "\ufeff" at offset 0.'],
     ['"a\u0000b"', 'Not valid JSON: unexpected "\\u0000" at offset 2.'],
   ])('%j is refused with the place: %s', (text, message) => {

@@ -37,7 +37,13 @@ describe('a whole record', () => {
     ]);
     const all = { id: 'a', title: 'x', n: '1', b: true, l: '9007199254740993', tags: ['t'], extra: { x: 1 }, c: 'red' };
     expect(parser.parseWhole(all)).toEqual(['a', 'x', 1, 1, 9007199254740993n, '["t"]', '{"x":1}', 'red', undefined]);
-    expect(parser.parseWhole({ title: 'x', b: 'false', n: null, l: 5 })).toMatchObject([undefined, 'x', null, 0, 5]);
+    expect(parser.parseWhole({ title: 'x', b: 'false', n: null, l: 5 }).slice(0, 5)).toEqual([
+      undefined,
+      'x',
+      null,
+      0,
+      5,
+    ]);
   });
 
   test('is refused with every wrong field named', () => {
@@ -47,7 +53,7 @@ describe('a whole record', () => {
       'b must be true or false',
       'tags[0] must be a string',
       'made is set by the server; leave it out',
-      expect.stringMatching(/^titel is not a field of this type; did you mean title\?$/),
+      expect.stringMatching(/^titel is not a field of this type; did you mean "title"\?$/),
       'title is required',
     ]);
     expect(errorsOf(() => parser.parseWhole({ title: null }))).toEqual(['VALIDATION_ERROR', 'title must not be null']);

@@ -111,7 +111,7 @@ describe('anything else is refused', () => {
     ['Date', '2025-01-15T25:00:00Z', DATE],
     ['Date', 0, DATE],
     ['Date', '', DATE],
-    ['Colour', 'gren', 'f must be one of red, green; did you mean green?'],
+    ['Colour', 'gren', 'f must be one of red, green; did you mean "green"?'],
     ['Colour', 1, 'f must be one of red, green'],
     ['[Int]', 1, 'f must be a list'],
     ['[Int]', { length: 0 }, 'f must be a list'],

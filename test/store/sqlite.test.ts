@@ -234,7 +234,7 @@ describe('create', () => {
       [['a', 'y', 1], 'id'],
       [['b', 'x', 1], 'name'],
     ] as const) {
-      expect(() => create(bench, ...cells)).toThrow(
+      expect(() => create(bench, ...([...cells] as [Key, ...Cells]))).toThrow(
         expect.objectContaining({ code: 'CONFLICT', errors: [{ field, message: 'is taken by another record' }] }),
       );
     }

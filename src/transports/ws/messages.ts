@@ -43,7 +43,9 @@ export async function handleMessage(connection: WsConnection, message: Buffer, i
   } catch (error) {
     const expected = error instanceof AppError;
     if (!expected) connection.context.onError(error);
-    const refusal = expected ? error : new AppError('INTERNAL', 'Something went wrong on our side; it has been logged.');
+    const refusal = expected
+      ? error
+      : new AppError('INTERNAL', 'Something went wrong on our side; it has been logged.');
     return (sender) => sender.refuse(refusal, ref);
   }
 }
@@ -52,7 +54,7 @@ async function execute(connection: WsConnection, command: Command): Promise<Done
   const { resource } = connection.context;
   const outcome = await run(connection, command);
   // The seq of a write that changed nothing is that of an earlier change, maybe somebody else's.
-  if (outcome.changed) connection.subscription?.muted?.add(outcome.seq);
+  if (outcome.changed) connection.subscription?.mute(outcome.seq);
   resource.counters.messages++;
   return outcome;
 }

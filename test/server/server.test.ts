@@ -1,0 +1,280 @@
+import { X509Certificate } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { AppError, ERRORS } from '../../src/errors.ts';
+import { Admission } from '../../src/server/admission.ts';
+import { registerBodyParsers } from '../../src/server/body.ts';
+import { registerHealth } from '../../src/server/health.ts';
+import { createLog, describeRequest } from '../../src/server/log.ts';
+import { registerMetrics } from '../../src/server/metrics.ts';
+import { registerNotFound } from '../../src/server/not-found.ts';
+import { makeErrorHandler, toAppError } from '../../src/server/problems.ts';
+import { loadTls } from '../../src/server/tls.ts';
+import { transportConstraint, transportOf } from '../../src/server/transport-constraint.ts';
+import { registerWeb } from '../../src/server/web.ts';
+
+const log = createLog({ logging: { level: 'silent', requests: false } });
+
+/** An HTTP server of a test, without any limit or table. */
+function makeApp(): FastifyInstance {
+  const app = Fastify({ routerOptions: { constraints: { transport: transportConstraint } } });
+  app.setErrorHandler(makeErrorHandler(log));
+  onTestFinished(() => app.close());
+  return app;
+}
+
+function folder(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'tablecast-server-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+function failure(code: string, statusCode?: number): Error {
+  return Object.assign(new Error('inner words'), { code }, statusCode === undefined ? {} : { statusCode });
+}
+
+describe('a failure', () => {
+  test.each([
+    [failure('FST_ERR_CTP_BODY_TOO_LARGE', 413), 'BODY_TOO_LARGE'],
+    [failure('FST_ERR_CTP_INVALID_MEDIA_TYPE', 415), 'UNSUPPORTED_MEDIA_TYPE'],
+    [failure('FST_ERR_BAD_URL', 400), 'BAD_REQUEST'],
+    [failure('FST_ERR_MAX_PARAM_LENGTH', 414), 'URL_TOO_LONG'],
+    [failure('HPE_HEADER_OVERFLOW'), 'HEADERS_TOO_LARGE'],
+    [failure('ERR_HTTP_REQUEST_TIMEOUT'), 'REQUEST_TIMEOUT'],
+    [failure('HPE_INVALID_METHOD'), 'BAD_REQUEST'],
+    [failure('SOMETHING', 422), 'BAD_REQUEST'],
+    [failure('SOMETHING', 502), 'INTERNAL'],
+    [failure('SOMETHING'), 'INTERNAL'],
+    ['thrown text', 'INTERNAL'],
+    [undefined, 'INTERNAL'],
+  ])('%s is %s for the client, without the inner words', (error, code) => {
+    const found = toAppError(error);
+    expect(found.code).toBe(code);
+    expect(found.message).not.toContain('inner');
+  });
+
+  test('that is expected stays what it is', () => {
+    const error = new AppError('CONFLICT', 'x');
+    expect(toAppError(error)).toBe(error);
+  });
+
+  test('is answered as problem details with its headers, whatever was thrown', async () => {
+    const app = makeApp();
+    app.get('/busy', () => {
+      throw new AppError('STORAGE_BUSY', 'busy');
+    });
+    app.get('/bug', () => {
+      throw new TypeError('secret');
+    });
+    const busy = await app.inject('/busy');
+    expect([busy.statusCode, busy.headers['retry-after'], busy.headers['content-type']]).toEqual([
+      503,
+      '1',
+      'application/problem+json; charset=utf-8',
+    ]);
+    const bug = await app.inject('/bug');
+    expect(bug.json()).toMatchObject({ code: 'INTERNAL', status: 500, title: ERRORS.INTERNAL.title });
+    expect(bug.body).not.toContain('secret');
+  });
+});
+
+test('a body is JSON and not compressed', async () => {
+  const app = makeApp();
+  registerBodyParsers(app);
+  app.post('/', ({ body }) => ({ body }));
+  const send = async (payload: string, headers: Record<string, string>) => {
+    const response = await app.inject({ method: 'POST', url: '/', payload, headers });
+    return response.json<{ code?: string; body?: unknown }>();
+  };
+  const json = { 'content-type': 'application/json' };
+  expect(await send('{"a":1}', json)).toEqual({ body: { a: 1 } });
+  expect(await send('{"a":1}', { ...json, 'content-encoding': 'identity' })).toEqual({ body: { a: 1 } });
+  expect(await send('{"a":1}', { ...json, 'content-encoding': 'gzip' })).toMatchObject({
+    code: 'UNSUPPORTED_MEDIA_TYPE',
+  });
+  expect(await send('a=1', { 'content-type': 'text/plain' })).toMatchObject({ code: 'UNSUPPORTED_MEDIA_TYPE' });
+  expect(await send('{', json)).toMatchObject({ code: 'INVALID_JSON' });
+});
+
+test('the server is ready from when it takes requests until it stops, and alive throughout', async () => {
+  const app = makeApp();
+  const lifecycle = { ready: false, stopping: false };
+  registerHealth(app, lifecycle);
+  const ask = async () => {
+    const [live, ready] = [await app.inject('/health/live'), await app.inject('/health/ready')];
+    return [live.statusCode, ready.statusCode, ready.json<{ status: string }>().status, ready.headers['retry-after']];
+  };
+  expect(await ask()).toEqual([200, 503, 'starting', '1']);
+  lifecycle.ready = true;
+  expect(await ask()).toEqual([200, 200, 'ok', undefined]);
+  lifecycle.stopping = true;
+  expect(await ask()).toEqual([200, 503, 'stopping', '1']);
+});
+
+test('metrics are read when they are asked for', async () => {
+  const app = makeApp();
+  let value = 1;
+  registerMetrics(app, [
+    { name: 'my_gauge', help: 'A gauge.', type: 'gauge', labels: ['a', 'b'], read: () => [[['x', 'y'], value]] },
+    {
+      name: 'my_total',
+      help: 'A counter.',
+      type: 'counter',
+      labels: ['a'],
+      read: () => [
+        [['x'], value * 10],
+        [[], 5],
+      ],
+    },
+  ]);
+  const first = await app.inject('/metrics');
+  expect(first.headers['content-type']).toContain('text/plain');
+  expect(first.body).toContain('# TYPE my_gauge gauge\nmy_gauge{a="x",b="y"} 1\n');
+  expect(first.body).toContain('my_total{a="x"} 10\nmy_total{a=""} 5\n');
+  expect(first.body).toContain('process_cpu_seconds_total');
+  value = 2;
+  const { body } = await app.inject('/metrics');
+  expect(body).toContain('my_gauge{a="x",b="y"} 2\n');
+  expect(body).toContain('my_total{a="x"} 20\n');
+});
+
+describe('TLS', () => {
+  test('makes a certificate for localhost and keeps it over restarts', async () => {
+    const dir = folder();
+    const made = await loadTls('auto', dir);
+    const certificate = new X509Certificate(made.cert);
+    expect(certificate.subjectAltName).toContain('DNS:localhost');
+    expect(certificate.checkIP('127.0.0.1')).toBe('127.0.0.1');
+    expect(Date.parse(certificate.validTo)).toBeGreaterThan(Date.now() + 300 * 86_400_000);
+    expect(statSync(join(dir, 'localhost.json')).mode & 0o777).toBe(0o600);
+    expect(await loadTls('auto', dir)).toEqual(made);
+  });
+
+  test('makes another one when that has nearly run out or cannot be read', async () => {
+    const dir = folder();
+    const file = join(dir, 'localhost.json');
+    writeFileSync(file, JSON.stringify({ cert: 'old', key: 'old', expires: Date.now() + 3_600_000 }));
+    const { cert } = await loadTls('auto', dir);
+    expect(cert).toContain('BEGIN CERTIFICATE');
+    writeFileSync(file, 'nothing');
+    expect((await loadTls('auto', dir)).cert).not.toBe(cert);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toHaveProperty('expires');
+  });
+
+  test('reads the files that are configured', async () => {
+    const dir = folder();
+    const [certificate, privateKey] = [join(dir, 'c'), join(dir, 'k')];
+    writeFileSync(certificate, 'cert');
+    writeFileSync(privateKey, 'key');
+    expect(await loadTls({ certificate, privateKey }, dir)).toEqual({ cert: 'cert', key: 'key' });
+  });
+});
+
+test('only so many connections are admitted', () => {
+  const admission = new Admission(2);
+  admission.check();
+  admission.enter();
+  admission.enter();
+  expect(admission.open).toBe(2);
+  expect(() => admission.check()).toThrow(
+    expect.objectContaining({ code: 'OVERLOADED', headers: { 'retry-after': '5' } }),
+  );
+  admission.leave();
+  expect(() => admission.check()).not.toThrow();
+});
+
+describe('the transport of a request', () => {
+  test.each([
+    ['GET', {}, '/a/T', 'rest'],
+    ['GET', { accept: '*/*' }, '/a/T?stream=rest', 'rest'],
+    ['GET', { accept: 'text/event-stream' }, '/a/T', 'sse'],
+    ['GET', { accept: 'text/html, text/event-stream;q=0.5' }, '/a/T', 'sse'],
+    ['GET', {}, '/a/T?stream=sse', 'sse'],
+    ['GET', {}, '/a/T?x=1&stream=sse&y=2', 'sse'],
+    ['GET', {}, '/a/T?upstream=sse', 'rest'],
+    ['GET', {}, '/a/T?stream=ssee', 'rest'],
+    ['HEAD', { accept: 'text/event-stream' }, '/a/T', 'rest'],
+    ['POST', {}, '/a/T?stream=sse', 'rest'],
+    ['GET', { upgrade: 'websocket' }, '/a/T', 'ws'],
+    ['GET', { upgrade: 'WebSocket', accept: 'text/event-stream' }, '/a/T', 'ws'],
+    ['POST', { upgrade: 'websocket' }, '/a/T', 'ws'],
+    ['GET', { upgrade: 'h2c' }, '/a/T', 'rest'],
+  ])('%s %j %s is %s', (method, headers, url, expected) => {
+    expect(transportOf({ method, headers, url })).toBe(expected);
+  });
+
+  test('decides which of the handlers of an address is taken', async () => {
+    const app = makeApp();
+    app.get('/a/T', { constraints: { transport: 'rest' } }, () => 'rest');
+    app.get('/a/T', { constraints: { transport: 'sse' } }, () => 'sse');
+    app.get('/b/T', { constraints: { transport: 'sse' } }, () => 'sse');
+    registerNotFound(app, []);
+    const ask = async (url: string, accept = '*/*') => (await app.inject({ url, headers: { accept } })).body;
+    expect([await ask('/a/T'), await ask('/a/T', 'text/event-stream'), await ask('/b/T?stream=sse')]).toEqual([
+      'rest',
+      'sse',
+      'sse',
+    ]);
+    expect(JSON.parse(await ask('/b/T'))).toMatchObject({ code: 'NOT_FOUND' });
+  });
+});
+
+describe('an address that no route takes', () => {
+  const known = [
+    { path: '/a/T', rest: true },
+    { path: '/a/Closed', rest: false },
+  ];
+
+  test.each([
+    ['DELETE', '/a/T', {}, 405, 'GET, HEAD, POST'],
+    ['DELETE', '/a/T?x=1', {}, 405, 'GET, HEAD, POST'],
+    ['OPTIONS', '/a/T/x', {}, 405, 'GET, HEAD, POST, PUT, PATCH, DELETE'],
+    ['GET', '/a/T', { accept: 'text/event-stream' }, 404, undefined],
+    ['POST', '/a/T', { upgrade: 'websocket' }, 405, 'GET'],
+    ['DELETE', '/a/Closed', {}, 404, undefined],
+    ['GET', '/a/T/x/y', {}, 404, undefined],
+    ['GET', '/', {}, 404, undefined],
+  ] as const)('%s %s %j is %d, Allow: %s', async (...[method, url, headers, ...expected]) => {
+    const app = makeApp();
+    registerNotFound(app, known);
+    const response = await app.inject({ method, url, headers });
+    expect([response.statusCode, response.headers.allow]).toEqual(expected);
+  });
+
+  test('of Socket.IO is explained', async () => {
+    const app = makeApp();
+    registerNotFound(app, known);
+    expect((await app.inject('/socket.io/?EIO=4')).json()).toMatchObject({
+      code: 'NOT_FOUND',
+      detail: expect.stringContaining('does not speak Socket.IO'),
+    });
+    expect((await app.inject({ url: '/x', headers: { accept: 'text/event-stream' } })).json()).toMatchObject({
+      detail: 'There is no sse channel at this address.',
+    });
+  });
+});
+
+test('a request is logged without its query', () => {
+  expect(describeRequest({ method: 'GET', url: '/a/T?token=secret' })).toEqual({ method: 'GET', path: '/a/T' });
+  expect(describeRequest({ method: undefined, url: undefined })).toEqual({ method: '', path: '' });
+});
+
+test('static files are served as what they are, dot files are not', async () => {
+  const dir = folder();
+  writeFileSync(join(dir, 'index.html'), '<p>hello</p>');
+  writeFileSync(join(dir, '.secret'), 'x');
+  const app = makeApp();
+  await registerWeb(app, { path: '/my-app', dir });
+  const index = await app.inject('/my-app/');
+  expect([index.statusCode, index.body, index.headers['x-content-type-options']]).toEqual([
+    200,
+    '<p>hello</p>',
+    'nosniff',
+  ]);
+  const bare = await app.inject('/my-app');
+  expect([bare.statusCode, bare.headers.location]).toEqual([308, '/my-app/']);
+  expect((await app.inject('/my-app/.secret')).statusCode).toBeGreaterThanOrEqual(400);
+});

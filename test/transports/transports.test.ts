@@ -1,0 +1,230 @@
+import type { IncomingMessage } from 'node:http';
+import { PassThrough } from 'node:stream';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { Heartbeat } from '../../src/transports/heartbeat.ts';
+import { queryOf } from '../../src/transports/query-of.ts';
+import { etagOf, isCached, parsePrecondition } from '../../src/transports/rest/conditions.ts';
+import { CHUNKED_ENCODING, chunked, formatEvent, PLAIN_ENCODING } from '../../src/transports/sse/events.ts';
+import { SseStream } from '../../src/transports/sse/stream.ts';
+import { encodeJson, encodeText, PING_FRAME, WS_ENCODING } from '../../src/transports/ws/frames.ts';
+import { checkHandshake } from '../../src/transports/ws/handshake.ts';
+import { TokenBucket } from '../../src/transports/ws/token-bucket.ts';
+
+const FRAME = { type: 'Update', op: 'create', id: 'é"', data: '{"id":"é"}', seq: 1_736_937_000_000_000 } as const;
+
+afterEach(() => void vi.useRealTimers());
+
+describe('a WebSocket frame', () => {
+  test.each([
+    [0, [0x81, 0]],
+    [125, [0x81, 125]],
+    [126, [0x81, 126, 0, 126]],
+    [65_535, [0x81, 126, 0xff, 0xff]],
+    [65_536, [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]],
+  ])('of %d bytes has the header %j', (length, header) => {
+    const frame = encodeText('x'.repeat(length));
+    expect([...frame.subarray(0, header.length)]).toEqual(header);
+    expect(frame.subarray(header.length).toString()).toBe('x'.repeat(length));
+  });
+
+  test('counts bytes, not characters', () => {
+    expect([...encodeText('é'.repeat(63)).subarray(0, 4)]).toEqual([0x81, 126, 0, 126]);
+    expect(PING_FRAME).toEqual(Buffer.from([0x89, 0]));
+  });
+
+  test('of a change is the JSON of PROTOCOL.md', () => {
+    const read = (frame: Buffer) => JSON.parse(frame.subarray(frame[1] === 126 ? 4 : 2).toString()) as unknown;
+    const told = {
+      message_type: 'Update',
+      data: { id: 'é' },
+      id: 'é"',
+      timestamp: '2025-01-15T10:30:00.000Z',
+      seq: FRAME.seq,
+      op: 'create',
+    };
+    expect(read(WS_ENCODING.frame(FRAME))).toEqual(told);
+    expect(read(WS_ENCODING.frame({ ...FRAME, reason: 'filter', id: null }))).toEqual({
+      ...told,
+      id: null,
+      reason: 'filter',
+    });
+    expect(read(WS_ENCODING.ready(5))).toEqual({ type: 'ready', seq: 5 });
+    expect(read(WS_ENCODING.reset('position_unknown', 5))).toEqual({
+      type: 'reset',
+      reason: 'position_unknown',
+      seq: 5,
+    });
+    expect(encodeJson({ a: 1 })).toEqual(encodeText('{"a":1}'));
+  });
+});
+
+describe('an event of a stream', () => {
+  test('has its name, its data and an id when it can be resumed from', () => {
+    expect(formatEvent('ping', '{}')).toBe('event: ping\ndata: {}\n\n');
+    expect(String(PLAIN_ENCODING.frame(FRAME))).toBe(`id: ${FRAME.seq}\nevent: update\ndata: {"id":"é"}\n\n`);
+    expect(String(PLAIN_ENCODING.frame({ ...FRAME, type: 'Retained', op: 'retained' }))).toBe(
+      'event: retained\ndata: {"id":"é"}\n\n',
+    );
+    expect(String(PLAIN_ENCODING.ready(5))).toBe('id: 5\nevent: ready\ndata: {"type":"ready","seq":5}\n\n');
+    expect(String(PLAIN_ENCODING.reset('position_trimmed', 5))).toBe(
+      'event: reset\ndata: {"type":"reset","reason":"position_trimmed","seq":5}\n\n',
+    );
+    expect(PLAIN_ENCODING.key).not.toBe(CHUNKED_ENCODING.key);
+  });
+
+  test('is one chunk, as long as it has bytes', () => {
+    expect(String(chunked('é'))).toBe('2\r\né\r\n');
+    expect(String(chunked('x'.repeat(255)))).toBe(`ff\r\n${'x'.repeat(255)}\r\n`);
+    const plain = PLAIN_ENCODING.frame(FRAME);
+    expect(String(CHUNKED_ENCODING.frame(FRAME))).toBe(`${plain.length.toString(16)}\r\n${plain}\r\n`);
+  });
+
+  test.each([
+    [true, '23\r\n', '\r\n', '0\r\n\r\n'],
+    [false, '', '', ''],
+  ])('is written to a stream (chunked: %s) until it ends', (isChunked, before, after, last) => {
+    const output = new PassThrough();
+    const stream = new SseStream(output, isChunked);
+    expect(stream.encoding).toBe(isChunked ? CHUNKED_ENCODING : PLAIN_ENCODING);
+    stream.ping();
+    const ping = 'event: ping\ndata: {"type":"ping"}\n\n';
+    expect(String(output.read())).toBe(`${before}${ping}${after}`);
+    stream.ended('slow');
+    const end = String(output.read());
+    expect(end).toContain('event: error\ndata: {"code":"SLOW_CLIENT"');
+    expect(end.endsWith(`\n\n${after}${last}`)).toBe(true);
+    stream.write(Buffer.from('late'));
+    stream.stop();
+    expect(output.read()).toBeNull();
+  });
+
+  test('tells at the end of the server when to come back', () => {
+    const output = new PassThrough();
+    new SseStream(output, false).stop();
+    const wait = Number(/^retry: (\d+)\n\n$/.exec(String(output.read()))?.[1]);
+    expect(wait).toBeGreaterThanOrEqual(1000);
+    expect(wait).toBeLessThanOrEqual(5000);
+  });
+});
+
+describe('conditions', () => {
+  test.each([
+    [undefined, false],
+    ['*', true],
+    ['"5"', true],
+    ['W/"5"', true],
+    ['"4", "5"', true],
+    ['"4",W/"5"', true],
+    ['"4"', false],
+    ['5', false],
+    ['"55"', false],
+  ])('If-None-Match: %s has the tag "5": %s', (header, expected) => {
+    const headers = header === undefined ? {} : { 'if-none-match': header };
+    expect(isCached(headers, etagOf(5))).toBe(expected);
+    expect(isCached(headers, 'W/"5"')).toBe(expected);
+  });
+
+  test.each([
+    [{}, undefined],
+    [{ 'if-match': '"5"' }, [5]],
+    [{ 'if-match': ' "5" , "6"' }, [5, 6]],
+    [{ 'if-match': 'W/"5"' }, []],
+    [{ 'if-match': '"x", "7"' }, [7]],
+    [{ 'if-match': '5' }, []],
+    [{ 'if-match': '' }, []],
+    [{ 'if-match': ' * ' }, 'any'],
+    [{ 'if-none-match': '*' }, 'none'],
+  ])('%j lets a write happen when %j', (headers, expected) => {
+    expect(parsePrecondition(headers)).toEqual(expected);
+  });
+
+  test.each([{ 'if-none-match': '"5"' }, { 'if-match': '"5"', 'if-none-match': '*' }])('%j is refused', (headers) => {
+    expect(() => parsePrecondition(headers)).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
+  });
+});
+
+describe('a bucket of tokens', () => {
+  test('lets a burst through, then so many a second, and never more than the burst', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const bucket = new TokenBucket(10, 5);
+    const taken = () => Array.from({ length: 20 }, () => bucket.take()).filter(Boolean).length;
+    expect(taken()).toBe(5);
+    vi.advanceTimersByTime(99);
+    expect(taken()).toBe(0);
+    vi.advanceTimersByTime(2);
+    expect(taken()).toBe(1);
+    vi.advanceTimersByTime(300);
+    expect(taken()).toBe(3);
+    vi.advanceTimersByTime(60_000);
+    expect(taken()).toBe(5);
+  });
+});
+
+describe('a heartbeat', () => {
+  test('beats once per interval for each member, spread over the interval', () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const beats: number[] = [];
+    const heartbeat = new Heartbeat<number>(1000, (member) => beats.push(member));
+    for (let member = 0; member < 40; member++) heartbeat.add(member);
+    expect([heartbeat.size, [...heartbeat.members()].length]).toEqual([40, 40]);
+    const perTick = Array.from({ length: 20 }, () => {
+      const before = beats.length;
+      vi.advanceTimersByTime(50);
+      return beats.length - before;
+    });
+    expect(perTick).toEqual(new Array(20).fill(2));
+    expect(new Set(beats).size).toBe(40);
+    vi.advanceTimersByTime(1000);
+    expect(beats).toHaveLength(80);
+    heartbeat.stop();
+    vi.advanceTimersByTime(5000);
+    expect(beats).toHaveLength(80);
+  });
+
+  test('forgets who has left, also during a beat', () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const beats: string[] = [];
+    const slots = new Map<string, number>();
+    const heartbeat = new Heartbeat<string>(1000, (member) => {
+      beats.push(member);
+      heartbeat.remove(member, slots.get(member) ?? -1);
+    });
+    for (const member of ['a', 'b', 'c']) slots.set(member, heartbeat.add(member));
+    heartbeat.remove('b', slots.get('b') ?? -1);
+    heartbeat.remove('b', slots.get('b') ?? -1);
+    expect(heartbeat.size).toBe(2);
+    vi.advanceTimersByTime(3000);
+    expect(beats).toEqual(['a', 'c']);
+    expect([heartbeat.size, [...heartbeat.members()]]).toEqual([0, []]);
+    heartbeat.stop();
+  });
+});
+
+describe('a handshake', () => {
+  const headers = { 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' };
+  const check = (method: string, sent: Record<string, string>) => () =>
+    checkHandshake({ method, headers: sent } as unknown as IncomingMessage);
+
+  test('is taken with version 13 and a key of 16 bytes', () => {
+    expect(check('GET', headers)).not.toThrow();
+  });
+
+  test.each([
+    ['POST', headers, 'METHOD_NOT_ALLOWED'],
+    ['GET', {}, 'BAD_REQUEST'],
+    ['GET', { ...headers, 'sec-websocket-version': '8' }, 'UPGRADE_REQUIRED'],
+    ['GET', { 'sec-websocket-version': '13' }, 'BAD_REQUEST'],
+    ['GET', { ...headers, 'sec-websocket-key': 'short' }, 'BAD_REQUEST'],
+  ])('%s %j is refused with %s', (method, sent, code) => {
+    expect(check(method, sent)).toThrow(expect.objectContaining({ code }));
+  });
+});
+
+test.each([
+  ['/a/T', ''],
+  ['/a/T?', ''],
+  ['/a/T?x=%20&y=a?b', 'x=%20&y=a?b'],
+  [undefined, ''],
+])('the query of %s is %j', (url, expected) => {
+  expect(queryOf({ raw: { url } } as never)).toBe(expected);
+});
