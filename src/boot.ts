@@ -18,6 +18,9 @@ import { describeMetrics } from './start-metrics.ts';
 import { TRANSPORT_LOADERS } from './transports/index.ts';
 import type { Endpoint, Transport, TransportContext } from './transports/transport.ts';
 
+/** Milliseconds between looks for connections that have nothing to do any more, while the server stops. */
+const IDLE_CHECK = 50;
+
 export interface StartOptions extends Overrides {
   /** An application folder, or a folder of them. */
   readonly dir: string;
@@ -163,9 +166,13 @@ async function stop(lifecycle: Lifecycle, { log, server, transports, opened, tim
   for (const transport of transports) transport.stop();
   const deadline = setTimeout(() => {
     for (const transport of transports) transport.abort();
-    server.server.closeAllConnections();
+    server.server.closeAllConnections?.();
   }, timeout);
+  // (An HTTP/2 server has no such call: its sessions end by themselves.)
+  // A connection that was answering a request becomes idle only now, and its client may keep it for long.
+  const idle = setInterval(() => server.server.closeIdleConnections?.(), IDLE_CHECK);
   await server.close();
+  clearInterval(idle);
   clearTimeout(deadline);
   for (const { application } of opened.toReversed()) await application.close();
   if (ready) log.info('stopped');

@@ -32,7 +32,12 @@ function stopWithGrace(server: RunningServer): void {
   const { close } = closeWithGrace({ delay: server.shutdownTimeout + 2000, logger: false }, async ({ err }) => {
     stopping = true;
     if (err) server.log.fatal({ err }, 'fault: stopping');
-    await server.close();
+    try {
+      await server.close();
+    } catch (error) {
+      server.log.fatal({ err: error }, 'fault while stopping');
+      throw error;
+    }
   });
   // A signal from the terminal reaches the supervisor and the server, so that the server may be stopping already.
   onSupervisorGone(() => {

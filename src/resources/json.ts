@@ -76,11 +76,16 @@ function checkTokens(text: string): void {
 /** `name` is that of the member it belongs to. */
 function checkNumber(token: string, name: string): void {
   const value = Number(token);
-  const exact = Number.isFinite(value) && (!/^-?\d+$/.test(token) || Number.isSafeInteger(value));
-  if (exact) return;
+  if (Number.isFinite(value) && !isRounded(token, value)) return;
   const shown = token.length > 40 ? `${token.slice(0, 40)}…` : token;
   const message = `the number ${shown} cannot be held exactly; send a Long as a string of digits`;
   throw new AppError('VALIDATION_ERROR', `${name}: ${message}`, { errors: [{ field: name, message }] });
+}
+
+/** An integer that comes out as another one, or a fraction that comes out as an integer; other fractions are doubles. */
+function isRounded(token: string, value: number): boolean {
+  if (/^-?\d+$/.test(token)) return !Number.isSafeInteger(value) && String(value) !== token;
+  return Number.isInteger(value) && /^-?\d+\.\d*[1-9]\d*$/.test(token);
 }
 
 function checkString(token: string): string {

@@ -49,6 +49,7 @@ export class RecordParser {
       } catch (error) {
         if (!(error instanceof AppError) || error.errors === undefined) throw error;
         errors.push(...error.errors);
+        if (errors.length >= MAX_ERRORS) break;
       }
     }
     throwIfAny(errors);
@@ -66,7 +67,7 @@ export class RecordParser {
       throw new AppError('TOO_WIDE', `An object may have at most ${this.#limits.jsonKeys} keys.`);
     }
     const errors: FieldError[] = [];
-    const report: Report = (field, message) => errors.push({ field: prefix + field, message });
+    const report = makeReport(errors, prefix);
     const cells: (Cell | undefined)[] = new Array(this.#columns.length).fill(undefined);
     let unknown = false;
     for (const name of names) {
@@ -108,6 +109,18 @@ export class RecordParser {
       if (field.required && defaultCell === null) report(field.name, 'is required');
     }
   }
+}
+
+/** More mistakes than anybody mends, and longer names than anybody wrote, only make the answer long. */
+const MAX_ERRORS = 100;
+const MAX_NAME = 200;
+
+function makeReport(errors: FieldError[], prefix: string): Report {
+  return (field, message) => {
+    if (errors.length >= MAX_ERRORS) return;
+    const name = prefix + field;
+    errors.push({ field: name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}…` : name, message });
+  };
 }
 
 function throwIfAny(errors: readonly FieldError[]): void {

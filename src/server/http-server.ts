@@ -67,13 +67,16 @@ export async function createHttpServer(
     clientErrorHandler: refuseConnection,
   };
   const app = create(options, server, tls);
-  app.server.maxHeadersCount = limits.headerCount;
+  // Node drops what is beyond its limit without a word; one more than ours shows that there was more.
+  app.server.maxHeadersCount = limits.headerCount + 1;
   registerBodyParsers(app);
   app.setErrorHandler(handleError);
   app.addHook('onRequest', (request, reply, done) => {
-    const { url, headers } = request.raw;
+    const { url, headers, rawHeaders } = request.raw;
     if (headers.upgrade !== undefined) closeAfterAnswer(request, reply);
     if (lifecycle.stopping) done(stoppingError());
+    else if (rawHeaders.length > 2 * limits.headerCount) done(tooManyHeaders(limits.headerCount));
+    else if (hasTwoHosts(rawHeaders)) done(new AppError('BAD_REQUEST', 'A request has one Host.', CLOSING));
     else if ((url as string).length <= limits.url) done();
     else done(new AppError('URL_TOO_LONG', `The URL may have ${limits.url} bytes at most.`));
   });
@@ -87,6 +90,22 @@ function logRequests(app: FastifyInstance, log: Log): void {
     log.info({ ...describeRequest(request), status: reply.statusCode, duration }, 'request');
     done();
   });
+}
+
+const CLOSING = { headers: { connection: 'close' } };
+
+/** Node takes the first and says nothing; a proxy before it may have taken the other one (RFC 9112 §3.2). */
+function hasTwoHosts(rawHeaders: readonly string[]): boolean {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  return hosts > 1;
+}
+
+function tooManyHeaders(limit: number): AppError {
+  return new AppError('HEADERS_TOO_LARGE', `A request may have ${limit} header fields at most.`);
 }
 
 function stoppingError(): AppError {

@@ -1,3 +1,5 @@
+import { realpathSync } from 'node:fs';
+import { join, sep } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 
 export interface WebFolder {
@@ -12,6 +14,20 @@ function setHeaders(response: { setHeader(name: string, value: string): unknown 
   response.setHeader('x-content-type-options', 'nosniff');
 }
 
+/** A link may not lead out of the folder, wherever it points. */
+function isInside(dir: string): (path: string) => boolean {
+  const root = realpathSync(dir);
+  return (path) => {
+    try {
+      const real = realpathSync(join(root, decodeURIComponent(path)));
+      return real === root || real.startsWith(root + sep);
+    } catch {
+      // There is no such file, which the plugin answers.
+      return true;
+    }
+  };
+}
+
 /** Serves the static files of an application under its path. Dot files are not served, folders not listed. */
 export async function registerWeb(app: FastifyInstance, { path, dir }: WebFolder): Promise<void> {
   const { default: fastifyStatic } = await import('@fastify/static');
@@ -21,6 +37,7 @@ export async function registerWeb(app: FastifyInstance, { path, dir }: WebFolder
     dotfiles: 'deny',
     decorateReply: false,
     setHeaders,
+    allowedPath: isInside(dir),
   });
   app.get(path, (_request, reply) => reply.redirect(`${path}/`, 308));
 }

@@ -163,9 +163,13 @@ export class SqliteStore implements Store {
   }
 
   close(): void {
-    // What the planner learned of the data, for the next start.
-    this.#db.pragma('optimize');
-    this.#db.pragma('wal_checkpoint(TRUNCATE)');
+    try {
+      // What the planner learned of the data, for the next start.
+      this.#db.pragma('optimize');
+      this.#db.pragma('wal_checkpoint(TRUNCATE)');
+    } catch {
+      // Another process holds the database: both can be done at the next start, and nothing is lost.
+    }
     this.#db.close();
     this.#lock.release();
   }

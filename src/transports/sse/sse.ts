@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ANONYMOUS } from '../../auth/identity.ts';
+import { AppError } from '../../errors.ts';
 import { parseKey } from '../../resources/key.ts';
 import { parsePosition, type SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
@@ -51,6 +52,10 @@ class SseTransport implements Transport {
   }
 
   #open(request: FastifyRequest, reply: FastifyReply, resource: TableResource): void {
+    // Its turn would come after the answers before it, but the stream writes to the socket itself.
+    if (request.raw.httpVersionMajor < 2 && reply.raw.socket === null) {
+      throw new AppError('BAD_REQUEST', 'A stream cannot be asked for behind a request that is not answered yet.');
+    }
     const query = this.#parse(request, resource);
     const { admission } = this.#context;
     admission.check();
