@@ -47,7 +47,8 @@ export async function createHttpServer(
     headersTimeout: limits.headersTimeout,
     requestTimeout: limits.requestTimeout,
     connectionsCheckingInterval: Math.min(1000, limits.headersTimeout),
-    highWaterMark: HIGH_WATER_MARK,
+    // Above the client buffer it would never be reported as full, and so never as drained either.
+    highWaterMark: Math.min(HIGH_WATER_MARK, config.channels.clientBuffer),
     noDelay: true,
   };
   const options: Options = {

@@ -2,7 +2,7 @@ import { mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'nod
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
-import { cpuTimeOf } from '../schema/cpu-time.ts';
+import { cpuTimeOf } from '../support/cpu-time.ts';
 import { makeApp, makeFolder, mistakesOf, SCHEMA } from './folders.ts';
 
 const DEFAULT_SERVER = {

@@ -7,8 +7,12 @@ import { Client } from './client.ts';
 import { INTERESTS, stateAt } from './model.ts';
 import { Rig, turns } from './rig.ts';
 
-/** More runs for a longer hunt: `PROPERTY_RUNS=5000 npx vitest run test/property`. */
+/**
+ * More runs for a longer hunt: `PROPERTY_RUNS=5000 npx vitest run test/property`. A failure prints its seed and path;
+ * `PROPERTY_FROM='{"seed":1,"path":"2"}'` runs it again.
+ */
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 250);
+const FROM = JSON.parse(process.env.PROPERTY_FROM ?? '{}') as fc.Parameters<unknown>;
 const CLIENT_BUFFER = 500;
 
 const SDL = `
@@ -175,7 +179,10 @@ const settings = fc.record({
 });
 type Settings = typeof settings extends fc.Arbitrary<infer T> ? T : never;
 
-test('invariants 1 to 5: whatever happens, every subscriber is told exactly what was committed', async () => {
+test('invariants 1 to 5: whatever happens, every subscriber is told exactly what was committed', {
+  retry: 0,
+  timeout: 120_000,
+}, async () => {
   const property = fc.asyncProperty(
     settings,
     fc.array(command, { minLength: 5, maxLength: 80, size: 'max' }),
@@ -191,8 +198,8 @@ test('invariants 1 to 5: whatever happens, every subscriber is told exactly what
       expect(rig.hub.size).toBe(run.clients.length);
     },
   );
-  await fc.assert(property, { numRuns: RUNS, ...JSON.parse(process.env.PROPERTY_FROM ?? '{}') });
-}, 120_000);
+  await fc.assert(property, { numRuns: RUNS, ...(FROM as object) });
+});
 
 /** Invariants 1, 2 and 5: what was acknowledged is in the log, the log is in order, and it gives the table. */
 function checkStore({ rig, acknowledged }: Run): void {
@@ -219,7 +226,10 @@ function checkStore({ rig, acknowledged }: Run): void {
   }
 }
 
-test('invariant 6: what waits for a slow reader is bounded, and it misses nothing', async () => {
+test('invariant 6: what waits for a slow reader is bounded, and it misses nothing', {
+  retry: 0,
+  timeout: 120_000,
+}, async () => {
   const text = 'x'.repeat(2000);
   const property = fc.asyncProperty(
     fc.array(fc.record({ writes: fc.integer({ min: 1, max: 120 }), read: fc.nat(60_000) }), { maxLength: 12 }),
@@ -253,4 +263,4 @@ test('invariant 6: what waits for a slow reader is bounded, and it misses nothin
     },
   );
   await fc.assert(property, { numRuns: Math.ceil(RUNS / 10) });
-}, 60_000);
+});

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { makePlan } from '../../src/schema/build.ts';
 import { ACTIONS, TRANSPORTS } from '../../src/schema/plan.ts';
-import { cpuTimeOf } from './cpu-time.ts';
+import { cpuTimeOf } from '../support/cpu-time.ts';
 import { APP, mistakesOf, planOf, startErrorOf, tableOf } from './mistakes.ts';
 
 const SPEC = `type Message @table(database: "realtime-demo") @export(rest: true ws: true) {

@@ -1,0 +1,203 @@
+import { describe, expect, test } from 'vitest';
+import { expectProblem, FORBIDDEN_WORDS, raw, request, server, serveThings, slowestOther } from './things.ts';
+
+serveThings();
+
+describe('B13 ids in paths', () => {
+  test.each([
+    ['a%2Fb', 'a/b'],
+    ['..', '..'],
+    ['.', '.'],
+    ['%2e%2e', '..'],
+    ['a;b=c', 'a;b=c'],
+    ['a%3Fb', 'a?b'],
+    ['a%23b', 'a#b'],
+    ['a%25b', 'a%b'],
+    ['%252F', '%2F'],
+    ['a+b', 'a+b'],
+    ['a%20b', 'a b'],
+    ['*', '*'],
+    ['null', 'null'],
+    ['%F0%9F%98%80', '😀'],
+    ['~!$&()=@:,', '~!$&()=@:,'],
+  ])('%s is decoded once, to %j', async (segment, id) => {
+    const body = '{"s":"b13"}';
+    const stored = await raw(
+      request(
+        `PUT /my-app/Thing/${segment}`,
+        ['Content-Type: application/json', `Content-Length: ${body.length}`],
+        body,
+      ),
+    );
+    expect([200, 201]).toContain(stored.status);
+    expect(JSON.parse(stored.body)).toMatchObject({ id });
+    const read = await raw(request(`GET /my-app/Thing/${segment}`));
+    expect(JSON.parse(read.body)).toMatchObject({ id });
+    const removed = await raw(request(`DELETE /my-app/Thing/${segment}`));
+    expect(removed.status).toBe(204);
+  });
+
+  test.each(['%zz', '%', 'a%2', '%00', 'a%00b', '%0a', '%7f', '%c2%85', '%ff', '%c0%af', '%ed%a0%80', 'x'.repeat(257)])(
+    '%s is a 400 in every method',
+    async (segment) => {
+      for (const method of ['GET', 'PUT', 'DELETE']) {
+        const answer = await raw(
+          request(`${method} /my-app/Thing/${segment}`, ['Content-Type: application/json', 'Content-Length: 2'], '{}'),
+        );
+        expect(answer.status, method).toBe(400);
+        expect(JSON.parse(answer.body)).toMatchObject({ status: 400 });
+      }
+    },
+  );
+
+  test.each([
+    '/my-app/Thing/',
+    '/my-app/Thing//x',
+    '//my-app/Thing',
+    '/my-app//Thing',
+    '/my-app/Thing/x/',
+    '/my-app/thing',
+    '/MY-APP/Thing',
+    '/my-app/./Thing',
+    '/my-app/x/../Thing',
+    '/my-app%2FThing',
+  ])('%s is not the table', async (path) => {
+    const answer = await raw(request(`GET ${path}`));
+    expect([400, 404]).toContain(answer.status);
+    const removed = await raw(request(`DELETE ${path}`));
+    expect([400, 404, 405]).toContain(removed.status);
+  });
+
+  test.each(['1.0', '1e3', ' 1', '0x1', '9007199254740993', '--1', '1a', '٣'])(
+    '%s is no number as an id',
+    async (segment) => {
+      const answer = await server.ask('PUT', `Number/${encodeURIComponent(segment)}`, { json: { s: 'x' } });
+      expectProblem(answer, 400, 'INVALID_ID');
+    },
+  );
+
+  test('one number has one address', async () => {
+    await server.put('Number/7', { s: 'x' });
+    for (const alias of ['007', '07', '%37.']) expectProblem(await server.ask('GET', `Number/${alias}`), 400);
+    await server.put('Number/0', { s: 'zero' });
+    expectProblem(await server.ask('GET', 'Number/-0'), 400);
+  });
+});
+
+describe('B14 B15 queries', () => {
+  const INJECTIONS = [
+    "x' OR '1'='1",
+    '\'; DROP TABLE "data/Thing"; --',
+    '1 OR 1=1',
+    '" OR ""="',
+    "x') OR 1=1 --",
+    '%',
+    '_',
+    '\\',
+    "' UNION SELECT * FROM sqlite_master --",
+  ];
+
+  test.each(INJECTIONS)('%j is a value and nothing else', async (text) => {
+    await server.put('Thing/victim', { s: 'victim' });
+    const encoded = encodeURIComponent(text);
+    for (const query of [
+      `s==${encoded}`,
+      `s===${encoded}`,
+      `s=in=${encoded}`,
+      `s=sw=${encoded}`,
+      `inner.note==${encoded}`,
+      `tags==${encoded}`,
+    ]) {
+      const answer = await server.ask('GET', `Thing?${query}`);
+      expect([200, 400]).toContain(answer.status);
+      if (answer.status === 200) expect(answer.records).toEqual([]);
+      expect(answer.text).not.toMatch(FORBIDDEN_WORDS);
+    }
+    for (const query of [
+      `sort=${encoded}`,
+      `select=${encoded}`,
+      `limit=${encoded}`,
+      `offset=${encoded}`,
+      `${encoded}=1`,
+      `i==${encoded}`,
+    ]) {
+      expectProblem(await server.ask('GET', `Thing?${query}`), 400, 'INVALID_QUERY');
+    }
+    expect((await server.ask('GET', `Thing/${encoded}`)).status).toBe(404);
+    expect((await server.ask('GET', 'Thing/victim')).status).toBe(200);
+  });
+
+  test.each([
+    'colour=red',
+    'Title=x',
+    'sort=colour',
+    'sort=-colour',
+    'select=colour',
+    'filter=colour==1',
+    'inner.colour=1',
+    '_seq=1',
+    'rowid=1',
+    'made==x&colour=1',
+    'limit=0',
+    'limit=1e9',
+    'limit=-1',
+    'limit=1&limit=2',
+    'offset=x',
+    's=zz=1',
+    '=x',
+    'retained=true',
+    'since=5',
+  ])('?%s is refused, never ignored', async (query) => {
+    expectProblem(await server.ask('GET', `Thing?${query}`), 400, 'INVALID_QUERY');
+  });
+
+  test('a write takes no query', async () => {
+    await server.put('Thing/kept', { s: 'kept' });
+    for (const method of ['PUT', 'PATCH', 'DELETE']) {
+      const json = method === 'DELETE' ? {} : { json: { s: 'changed' } };
+      expectProblem(await server.ask(method, 'Thing/kept?s==other', json), 400, 'INVALID_QUERY');
+    }
+    expectProblem(await server.ask('POST', 'Thing?publsh=true', { json: { s: 'x' } }), 400, 'INVALID_QUERY');
+    expect((await server.ask('GET', 'Thing/kept')).record.s).toBe('kept');
+  });
+});
+
+test.each(['DELETE', 'PATCH', 'PUT'])(
+  'B16 %s of a whole table is refused with and without a filter',
+  async (method) => {
+    await server.put('Thing/kept', { s: 'kept' });
+    for (const query of ['', '?', '?s==nothing', '?colour=red', '?all=true']) {
+      const answer = await raw(
+        request(`${method} /my-app/Thing${query}`, ['Content-Type: application/json', 'Content-Length: 2'], '{}'),
+      );
+      expect(answer.status).toBe(405);
+      expect(answer.headers.get('allow')).toContain('POST');
+    }
+    expect((await server.ask('GET', 'Thing/kept')).status).toBe(200);
+  },
+);
+
+describe('B17 filters that are too much', { timeout: 30_000 }, () => {
+  test.each([
+    ['parentheses', `filter=${'('.repeat(3000)}`],
+    ['matched parentheses', `filter=${'('.repeat(1000)}s==a${')'.repeat(1000)}`],
+    ['exclamation marks', `${'!'.repeat(3000)}s==a`],
+    ['conditions', Array.from({ length: 900 }, () => 's==a').join('&')],
+    ['alternatives', `filter=${Array.from({ length: 900 }, () => 's==a').join(',')}`],
+    ['values', `s=in=${Array.from({ length: 1500 }, (_, n) => n).join(',')}`],
+    ['wildcards', `s==${'*a'.repeat(1500)}`],
+    ['a long pattern', `s==*${'%25_'.repeat(800)}*`],
+    ['a regular expression', 's=~=(a%2B)%2B$'],
+    ['commas', `select=${','.repeat(5000)}`],
+    ['dots', `inner${'.n'.repeat(2000)}=1`],
+    ['signs', `sort=${'-'.repeat(5000)}`],
+    ['percent', '%'.repeat(5000)],
+  ])('%s are refused in no time, and nobody else waits', async (_what, query) => {
+    const started = performance.now();
+    const answering = Promise.all(Array.from({ length: 20 }, () => raw(request(`GET /my-app/Thing?${query}`))));
+    const slowest = await slowestOther(answering);
+    for (const { status } of await answering) expect(status).toBe(400);
+    expect((performance.now() - started) / 20).toBeLessThan(50);
+    expect(slowest).toBeLessThan(200);
+  });
+});
