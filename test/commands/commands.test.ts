@@ -1,0 +1,139 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { makeApp, runToExit, startServer } from '../support/app.ts';
+import { ask } from '../support/http.ts';
+import { until } from '../support/wait.ts';
+
+const CLI = join(import.meta.dirname, '../../dist/cli.js');
+const schemaWith = (fields: string) =>
+  `type Message @table @export {\n  id: ID! @primaryKey\n  title: String!\n${fields}}\n`;
+
+describe('tablecast', () => {
+  test.each([
+    [['chekc'], 'did you mean "check"?'],
+    [['start', '--prot', '1'], '--port'],
+    [['check', 'a', 'b'], ''],
+  ])('%j is a mistake in the call: exit code 2', async (args, hint) => {
+    const { code, stderr, stdout } = await runToExit(args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(hint);
+  });
+
+  test('help and version go to stdout', async () => {
+    const help = await runToExit(['--help']);
+    expect(help.code).toBe(0);
+    for (const command of ['start', 'dev', 'check']) expect(help.stdout).toContain(`tablecast ${command}`);
+    expect(await runToExit(['--version'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+    });
+  });
+});
+
+describe('tablecast check', () => {
+  test('prints tables, URLs, channels and who may do what', async () => {
+    const { dir, root } = await makeApp({ config: 'rest: true\nws: false\nschemas: [schema.graphql]\n' });
+    const { code, stdout, stderr } = await runToExit(['check', dir]);
+    await rm(root ?? dir, { recursive: true });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('http://127.0.0.1:9996/my-app/Message/{id}');
+    expect(stdout).toContain('ws: false in config.yaml');
+    expect(stdout).toMatch(/anybody +read, create, update, delete, subscribe/);
+  });
+
+  test('tells every mistake of every file of every application at once, and creates nothing', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'tablecast-check-'));
+    for (const [name, schema] of [
+      ['one', 'type A @tabel { id: ID! @primaryKey }\n'],
+      ['two', 'type B @table { id: IDD! @primaryKey }\n'],
+    ] as const) {
+      await mkdir(join(root, name));
+      await writeFile(join(root, name, 'schema.graphql'), schema);
+    }
+    await writeFile(join(root, 'two', 'config.yaml'), 'rets: true\n');
+    const { code, stderr } = await runToExit(['check', root]);
+    await rm(root, { recursive: true });
+    expect(code).toBe(1);
+    for (const found of ['did you mean "@table"?', 'IDD', 'did you mean "rest"?']) expect(stderr).toContain(found);
+  });
+});
+
+describe('tablecast start', () => {
+  test('a port that is taken is one plain sentence and exit code 1', async () => {
+    await using server = await startServer();
+    const { dir, root } = await makeApp();
+    const exit = await runToExit(['start', dir, '--port', String(server.port)]);
+    await rm(root ?? dir, { recursive: true });
+    expect(exit.code).toBe(1);
+    expect(exit.stderr).toContain(String(server.port));
+    expect(exit.stderr).not.toMatch(/^\s+at /m);
+  });
+
+  test('a destructive change of the schema is refused with its plan, and made when it is allowed', async () => {
+    await using server = await startServer({ schema: schemaWith('  extra: String\n') });
+    await server.put('Message/a', { title: 't', extra: 'kept' });
+    await server.stop();
+    await writeFile(join(server.dir, 'schema.graphql'), schemaWith(''));
+    const refused = await runToExit(['start', server.dir]);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('extra');
+    expect(refused.stderr).toContain('--allow-destructive');
+    await using allowed = await startServer({ dir: server.dir, args: ['--allow-destructive'] });
+    expect((await allowed.ask('GET', 'Message')).records).toEqual([{ id: 'a', title: 't' }]);
+  });
+});
+
+describe('tablecast dev', () => {
+  test('restarts on a change of the schema without losing data, and goes on serving when the change is a mistake', async () => {
+    const port = await freePort();
+    const { dir, root } = await makeApp({ schema: schemaWith('') });
+    const child = spawn(process.execPath, [CLI, 'dev', dir, '--port', String(port)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
+    const url = `http://127.0.0.1:${port}/my-app/Message/a`;
+    const put = async (json: object) => (await ask('PUT', url, { json }).catch(() => undefined))?.status;
+    const wait = { timeout: 15_000 };
+    try {
+      await until(
+        () => put({ title: 'first' }),
+        (status) => status === 201,
+        { ...wait, what: 'the first start' },
+      );
+      await writeFile(join(dir, 'schema.graphql'), 'type Message @tabel {\n');
+      await until(
+        async () => output,
+        (text) => text.includes('schema.graphql:2:1'),
+        { ...wait, what: 'the mistake' },
+      );
+      expect(await put({ title: 'still served' })).toBe(200);
+      await writeFile(join(dir, 'schema.graphql'), schemaWith('  extra: String\n'));
+      await until(
+        () => put({ title: 'second', extra: 'new' }),
+        (status) => status === 200,
+        { ...wait, what: 'the new field' },
+      );
+      expect((await ask('GET', url)).record).toEqual({ id: 'a', title: 'second', extra: 'new' });
+    } finally {
+      child.kill('SIGTERM');
+      const [code] = await once(child, 'exit');
+      await rm(root ?? dir, { recursive: true, force: true });
+      expect(code, output).toBe(0);
+    }
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
