@@ -17,9 +17,6 @@ export interface CatchUpContext {
   join(subscription: Subscription): void;
 }
 
-/** Before it is known how large the records are. */
-const FIRST_PAGE = 64;
-
 /** How a subscription starts. */
 export type Start =
   | { readonly from: 'now' }
@@ -37,7 +34,6 @@ export class CatchUp {
   readonly #subscription: Subscription;
   /** `ready` was sent: the client does not need another one. */
   #announced: boolean;
-  #pageSize: number;
   /** From this position on the snapshot, which was read while writes went on, is the whole state. */
   #complete = 0;
 
@@ -45,7 +41,6 @@ export class CatchUp {
     this.#context = context;
     this.#subscription = subscription;
     this.#announced = start.from === 'behind';
-    this.#pageSize = Math.min(FIRST_PAGE, context.page);
   }
 
   async run(start: Start): Promise<void> {
@@ -161,8 +156,12 @@ export class CatchUp {
   #write(frames: readonly Buffer[], bytes: number): void {
     if (frames.length === 0) return;
     const fitting = Math.floor((this.#context.clientBuffer * frames.length) / Math.max(1, bytes));
-    this.#pageSize = Math.min(this.#context.page, Math.max(1, fitting));
+    this.#subscription.group.pageSize = Math.max(1, fitting);
     if (this.#isActive()) this.#subscription.sink.write(Buffer.concat(frames));
+  }
+
+  get #pageSize(): number {
+    return Math.min(this.#context.page, this.#subscription.group.pageSize);
   }
 
   #isActive(): boolean {

@@ -24,6 +24,8 @@ export class Group {
   next = 0;
   unvisited = 0;
   queued = false;
+  /** How many records or changes fit a subscriber's buffer; a guess until some were seen. */
+  pageSize = 16;
   /** The run has every frame of the channel after this seq. */
   #since: number;
   #base = 0;
