@@ -8,6 +8,8 @@ import { makeHandles, type TableHandle } from './resources/table-handle.ts';
 import type { TransportName } from './schema/plan.ts';
 import { loadProject, type ProjectApp } from './schema/project.ts';
 import { Admission } from './server/admission.ts';
+import { CAPABILITIES } from './server/contract/capabilities.ts';
+import { registerContract } from './server/contract/contract.ts';
 import { type Lifecycle, registerHealth } from './server/health.ts';
 import { createHttpServer } from './server/http-server.ts';
 import { createLog, type Log } from './server/log.ts';
@@ -73,6 +75,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
       server,
       describeMetrics({ transports, applications: opened.map(({ application }) => application) }),
     );
+    registerContracts(server, opened, config);
     for (const { config: app } of opened)
       if (app.web) await registerWeb(server, { path: `/${app.appId}`, dir: app.web });
     registerNotFound(server, knownPaths(opened));
@@ -105,6 +108,21 @@ async function registerTransports(
   return transports;
 }
 
+function registerContracts(server: FastifyInstance, opened: readonly OpenApp[], config: ServerConfig): void {
+  const { limits, host, port, tls } = config;
+  for (const { config: app, application } of opened) {
+    if (!app.docs) continue;
+    registerContract(server, {
+      plan: application.plan,
+      version: application.planTag,
+      limits,
+      host: `${formatHost(host)}:${port}`,
+      secure: tls !== undefined,
+      capabilities: CAPABILITIES,
+    });
+  }
+}
+
 function endpointsOf({ config, application }: OpenApp, transport: TransportName): Endpoint[] {
   const { resources, planTag } = application;
   return [...resources]
@@ -127,7 +145,12 @@ async function listen(server: FastifyInstance, { host, port }: ServerConfig): Pr
 
 function urlOf(server: FastifyInstance, { host, tls }: ServerConfig): string {
   const { port } = server.server.address() as AddressInfo;
-  return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `${tls === undefined ? 'http' : 'https'}://${formatHost(host)}:${port}`;
+}
+
+/** An IPv6 address stands in brackets in a URL. */
+function formatHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 interface Announcement {

@@ -30,6 +30,7 @@ const DRIVERS: Readonly<Record<string, RegExp>> = {
   ws: /^transports\/ws\//,
   '@fastify/websocket': /^transports\/ws\//,
   '@fastify/static': /^server\/web\.ts$/,
+  '@fastify/swagger-ui': /^server\/contract\/page-files\.ts$/,
   fastify: /^(?:server\/|transports\/|boot\.ts$)/,
   graphql: /^schema\//,
   yaml: /^config\//,
@@ -47,7 +48,7 @@ interface Source {
   readonly imports: readonly string[];
 }
 
-const IMPORT = /(?:^(?:import|export)\b[^;'"]*?\bfrom\s*|^import\s*|\bimport\(\s*)'([^']+)'/gm;
+const IMPORT = /(?:^(?:import|export)\b[^;'"]*?\bfrom\s*|^import\s*|\b(?:import|require\.resolve)\(\s*)'([^']+)'/gm;
 
 function readSources(): Source[] {
   const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));

@@ -15,5 +15,6 @@ function describeApp({ config, plan }: ProjectApp, base: string): string[] {
     return `  ${base}/${exportName}  ${[...transports].map((name) => SHOWN[name]).join(', ')}`;
   });
   const web = config.web === undefined ? [] : [`  ${base}/  web page`];
-  return [...tables, ...web];
+  const docs = config.docs ? [`  ${base}/docs  API page`] : [];
+  return [...tables, ...web, ...docs];
 }

@@ -4,6 +4,7 @@ export interface Limits {
   readonly jsonDepth: number;
   readonly jsonKeys: number;
   readonly batch: number;
+  readonly bulk: number;
   readonly url: number;
   readonly headers: number;
   readonly headerCount: number;
@@ -12,6 +13,8 @@ export interface Limits {
   readonly keepAlive: number;
   readonly pageDefault: number;
   readonly pageMax: number;
+  /** Records of a table that a query without an index may look at. */
+  readonly scan: number;
   readonly filterLength: number;
   readonly filterConditions: number;
   readonly filterDepth: number;
@@ -42,6 +45,12 @@ export interface EventLog {
   readonly replayPage: number;
 }
 
+/** Outcomes that are kept for writes that may be sent again. */
+export interface Idempotency {
+  readonly retention: number;
+  readonly maxCount: number;
+}
+
 export type Tls = 'auto' | { readonly certificate: string; readonly privateKey: string };
 
 /** What decides about the process: read from the folder that `tablecast start` was given. */
@@ -64,6 +73,8 @@ export interface AppConfig {
   readonly rest: boolean | undefined;
   readonly sse: boolean | undefined;
   readonly ws: boolean | undefined;
+  /** Whether the API page and its documents are served. */
+  readonly docs: boolean;
   /** Absolute paths. */
   readonly schemas: readonly string[];
   /** Absolute path of the folder with static files, or undefined when there is none. */
@@ -73,6 +84,7 @@ export interface AppConfig {
   readonly durability: 'full' | 'normal';
   readonly busyTimeout: number;
   readonly events: EventLog;
+  readonly idempotency: Idempotency;
 }
 
 export interface Config {

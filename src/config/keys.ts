@@ -1,4 +1,4 @@
-import type { AppConfig, Channels, EventLog, Limits, ServerConfig } from './config.ts';
+import type { AppConfig, Channels, EventLog, Idempotency, Limits, ServerConfig } from './config.ts';
 import {
   booleanKey,
   choiceKey,
@@ -13,7 +13,7 @@ import {
   tlsKey,
 } from './values.ts';
 
-type Section = Limits | Channels | EventLog | ServerConfig['logging'];
+type Section = Limits | Channels | EventLog | Idempotency | ServerConfig['logging'];
 
 /** One entry for every member of a configuration: the compiler refuses a missing or a mistyped one. */
 export type Keys<T> = { readonly [K in keyof T]-?: T[K] extends Section ? Keys<T[K]> : Key<T[K]> };
@@ -37,6 +37,7 @@ export const APP_KEYS: Keys<AppSettings> = {
   rest: booleanKey(undefined, { what: 'Whether the tables have REST handlers', shownDefault: 'on' }),
   sse: booleanKey(undefined, { what: 'Whether the tables have Server-Sent Events streams', shownDefault: 'on' }),
   ws: booleanKey(undefined, { what: 'Whether the tables have WebSocket channels', shownDefault: 'on' }),
+  docs: booleanKey(true, { what: 'Whether `/docs`, `/openapi.json` and `/asyncapi.json` are served' }),
   schemas: textsKey(['schema.graphql'], { what: 'Files with the tables, inside the application folder' }),
   web: textKey(undefined, {
     what: 'Folder with static files, inside the application folder',
@@ -56,6 +57,14 @@ export const APP_KEYS: Keys<AppSettings> = {
       { max: 10_000 },
     ),
   },
+  idempotency: {
+    retention: durationKey(
+      '24h',
+      { what: 'How long a request with an Idempotency-Key can be repeated' },
+      { max: YEARS },
+    ),
+    maxCount: countKey(100_000, { what: 'How many keys are kept at most; the oldest go first' }),
+  },
 };
 
 const LIMIT_KEYS: Keys<Limits> = {
@@ -63,6 +72,7 @@ const LIMIT_KEYS: Keys<Limits> = {
   jsonDepth: countKey(64, { what: 'Nesting of a JSON value' }, { max: 1000 }),
   jsonKeys: countKey(1000, { what: 'Keys of one JSON object' }),
   batch: countKey(1000, { what: 'Records in one request' }),
+  bulk: countKey(10_000, { what: 'Records that one request by filter changes' }, { max: 1_000_000 }),
   url: sizeKey('8KiB', { what: 'Length of a URL' }),
   headers: sizeKey('16KiB', { what: 'All header fields of a request' }),
   headerCount: countKey(100, { what: 'Number of header fields' }),
@@ -71,6 +81,7 @@ const LIMIT_KEYS: Keys<Limits> = {
   keepAlive: durationKey('72s', { what: 'How long an idle HTTP connection is kept' }),
   pageDefault: countKey(100, { what: 'Records of a list when the request names no limit' }),
   pageMax: countKey(1000, { what: 'Records of a list at most' }),
+  scan: countKey(100_000, { what: 'Records of a table that a filter or sort without an index may look at' }),
   filterLength: sizeKey('4KiB', { what: 'Characters of all conditions of a query together' }),
   filterConditions: countKey(32, { what: 'Conditions in one filter' }, { max: 1000 }),
   filterDepth: countKey(5, { what: 'Nesting of a filter' }, { max: 100 }),

@@ -1,3 +1,4 @@
+import type { ListQuery } from '../query/index.ts';
 import type { LogReader, RecordReader, StoredRecord } from '../store/store.ts';
 import type { ResetReason } from './encode.ts';
 import { selectRecord } from './selection.ts';
@@ -20,7 +21,8 @@ export interface CatchUpContext {
 /** How a subscription starts. */
 export type Start =
   | { readonly from: 'now' }
-  | { readonly from: 'snapshot'; readonly limit: number }
+  /** `first`: the records of this list, and not those with the first keys. */
+  | { readonly from: 'snapshot'; readonly limit: number; readonly first?: ListQuery }
   | { readonly from: 'position' }
   /** It was live, and its socket could not take what it was sent: it goes on from where it is. */
   | { readonly from: 'behind' };
@@ -47,7 +49,8 @@ export class CatchUp {
     const { store } = this.#context;
     const subscription = this.#subscription;
     if (start.from === 'now') subscription.position = store.head;
-    if (start.from === 'snapshot') await this.#snapshot(start.limit);
+    if (start.from === 'snapshot' && start.first !== undefined) await this.#firstOf(start.first);
+    else if (start.from === 'snapshot') await this.#snapshot(start.limit);
     while (this.#isActive()) {
       // Before joining too: a full socket would be thrown out of the live ones at once.
       if (this.#isFull()) await this.#drain();
@@ -112,6 +115,22 @@ export class CatchUp {
     this.#complete = store.head;
   }
 
+  /** The first records of a list in its order; one that changes meanwhile comes from the log, as below. */
+  async #firstOf(query: ListQuery): Promise<void> {
+    const { store } = this.#context;
+    const subscription = this.#subscription;
+    const head = store.head;
+    subscription.position = head;
+    let records = await store.records(subscription.table, query);
+    this.#complete = store.head;
+    while (records.length > 0) {
+      if (this.#isFull()) await this.#drain();
+      if (!this.#isActive()) return;
+      const { taken } = this.#retain(records, head, records.length);
+      records = records.slice(taken);
+    }
+  }
+
   /** Writes what is for the subscription, up to `limit` records and as much as the sink may hold. */
   #retain(records: readonly StoredRecord[], head: number, limit: number): { taken: number; written: number } {
     const { group } = this.#subscription;
@@ -145,7 +164,9 @@ export class CatchUp {
       if (bytes > clientBuffer) break;
       taken++;
       subscription.position = change.seq;
-      const frame = muted?.delete(change.seq) ? undefined : group.encode(change);
+      // A record that changed during the snapshot was left out of it.
+      const whole = change.seq <= this.#complete;
+      const frame = muted?.delete(change.seq) ? undefined : group.encode(change, whole);
       if (frame !== undefined) bytes += frames[frames.push(frame) - 1]?.length ?? 0;
     }
     if (taken === changes.length && taken < size) subscription.position = Math.max(subscription.position, head);

@@ -1,43 +1,103 @@
 import type { TablePlan } from '../schema/plan.ts';
 import type { Change, Key } from '../store/store.ts';
+import { viewOf } from './change-view.ts';
 import type { Encoding } from './encode.ts';
 import { Group } from './group.ts';
 import type { Selection } from './selection.ts';
+
+type Serve = (group: Group) => void;
+
+/** Groups by the value that their selection asks of one field. */
+type Places = Map<unknown, Set<Group>>;
 
 /** All subscriptions to one table or one record, in groups that share their bytes. */
 export class Channel {
   readonly table: TablePlan;
   /** The record, or undefined for the channel of the table. */
   readonly id: Key | undefined;
-  readonly groups: Group[] = [];
+  readonly #groups = new Map<string, Group>();
+  /** Groups that look at every change. */
+  readonly #all = new Set<Group>();
+  /** Groups that a change concerns only when its record has or had their value: found, not asked one by one. */
+  readonly #placed = new Map<string, Places>();
 
   constructor(table: TablePlan, id: Key | undefined) {
     this.table = table;
     this.id = id;
   }
 
+  get size(): number {
+    return this.#groups.size;
+  }
+
+  /** Subscriptions of all groups. */
   get audience(): number {
-    return this.groups.reduce((sum, { live, behind }) => sum + live.length + behind, 0);
+    let sum = 0;
+    for (const { live, behind } of this.#groups.values()) sum += live.length + behind;
+    return sum;
   }
 
   group(encoding: Encoding, selection: Selection, head: number): Group {
-    const same = this.groups.find(
-      (group) => group.encoding.key === encoding.key && group.selection.key === selection.key,
-    );
-    if (same !== undefined) return same;
-    const group = new Group(encoding, selection, head);
-    this.groups.push(group);
+    const key = keyOf(encoding, selection);
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      group = new Group(encoding, selection, head);
+      this.#groups.set(key, group);
+      this.#placesOf(selection).add(group);
+    }
     return group;
   }
 
   /** Takes a committed change; `serve` is called for each group that has something to send. */
-  append(change: Change, serve: (group: Group) => void): void {
-    for (const group of this.groups) if (group.append(change)) serve(group);
+  append(change: Change, serve: Serve): void {
+    for (const group of this.#all) if (group.append(change)) serve(group);
+    if (this.#placed.size === 0) return;
+    const { after, before } = viewOf(change);
+    for (const [field, places] of this.#placed) {
+      const value = after?.[field];
+      const old = before?.[field];
+      serveAll(places.get(value), change, serve);
+      if (old !== value) serveAll(places.get(old), change, serve);
+    }
   }
 
   removeIfEmpty(group: Group): void {
     if (group.live.length + group.behind > 0) return;
-    const index = this.groups.indexOf(group);
-    if (index >= 0) this.groups.splice(index, 1);
+    const { encoding, selection } = group;
+    const key = keyOf(encoding, selection);
+    if (this.#groups.get(key) !== group) return;
+    this.#groups.delete(key);
+    this.#placesOf(selection).delete(group);
+    this.#clean(selection);
   }
+
+  #placesOf({ equal }: Selection): Set<Group> {
+    if (equal === undefined) return this.#all;
+    let places = this.#placed.get(equal.field);
+    if (places === undefined) {
+      places = new Map();
+      this.#placed.set(equal.field, places);
+    }
+    let groups = places.get(equal.value);
+    if (groups === undefined) {
+      groups = new Set();
+      places.set(equal.value, groups);
+    }
+    return groups;
+  }
+
+  #clean({ equal }: Selection): void {
+    if (equal === undefined) return;
+    const places = this.#placed.get(equal.field);
+    if (places?.get(equal.value)?.size === 0) places.delete(equal.value);
+    if (places?.size === 0) this.#placed.delete(equal.field);
+  }
+}
+
+function keyOf(encoding: Encoding, selection: Selection): string {
+  return `${encoding.key}\n${selection.key}`;
+}
+
+function serveAll(groups: ReadonlySet<Group> | undefined, change: Change, serve: Serve): void {
+  if (groups !== undefined) for (const group of groups) if (group.append(change)) serve(group);
 }

@@ -12,6 +12,9 @@ export interface Frame {
   readonly seq: number;
   /** Why a record that still exists is told as `Delete`: it left the subscription's filter. */
   readonly reason?: 'filter';
+  /** `data` has only these fields, the ones that changed; then `key` is JSON text of the primary key, as in `{"id":"a"}`. */
+  readonly changed?: readonly string[];
+  readonly key?: string;
 }
 
 /**

@@ -49,9 +49,13 @@ export class Group {
     return this.#base;
   }
 
-  /** Bytes of one change for this group, or undefined when it is not for it. */
-  encode(change: Change): Buffer | undefined {
-    const frame = selectChange(this.selection, change);
+  /**
+   * Bytes of one change for this group, or undefined when it is not for it. `whole`: for one who does not have the record
+   * yet, to whom its changed fields alone would say nothing.
+   */
+  encode(change: Change, whole = false): Buffer | undefined {
+    const { selection } = this;
+    const frame = selectChange(whole && selection.delta ? { ...selection, delta: false } : selection, change);
     return frame && this.encoding.frame(frame);
   }
 

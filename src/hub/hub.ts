@@ -1,5 +1,6 @@
 import type { Channels } from '../config/config.ts';
 import type { Feed } from '../events/feed.ts';
+import type { ListQuery } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { Change, Key, LogReader, RecordReader } from '../store/store.ts';
 import { CatchUp, type CatchUpContext, type Start } from './catch-up.ts';
@@ -23,6 +24,8 @@ export interface SubscribeOptions {
   /** Send what is stored first, `limit` records at most. */
   readonly retained?: boolean;
   readonly limit?: number;
+  /** What is stored is the first of this list, instead of everything in the order of the keys. */
+  readonly first?: ListQuery;
   /** Keep `muted`, so that the subscriber can leave out what it wrote itself. */
   readonly mutable?: boolean;
 }
@@ -109,7 +112,7 @@ export class Hub {
     this.#size--;
     subscription.drained();
     channel.removeIfEmpty(group);
-    if (channel.id !== undefined && channel.groups.length === 0) {
+    if (channel.id !== undefined && channel.size === 0) {
       this.#channels.get(channel.table)?.records.delete(channel.id);
     }
   }
@@ -189,7 +192,8 @@ export class Hub {
   }
 }
 
-function startOf({ since, retained, limit }: SubscribeOptions): Start {
+function startOf({ since, retained, limit, first }: SubscribeOptions): Start {
   if (since !== undefined) return { from: 'position' };
-  return retained ? { from: 'snapshot', limit: limit ?? Number.POSITIVE_INFINITY } : { from: 'now' };
+  if (!retained) return { from: 'now' };
+  return { from: 'snapshot', limit: limit ?? Number.POSITIVE_INFINITY, ...(first === undefined ? {} : { first }) };
 }

@@ -1,54 +1,69 @@
-import type { JsonValue, TablePlan } from '../schema/plan.ts';
 import type { Change, StoredRecord } from '../store/store.ts';
+import { type JsonRecord, parseRecord, viewOf } from './change-view.ts';
 import { type Frame, makeFrame, makeRetained } from './encode.ts';
 
-type JsonRecord = Readonly<Record<string, JsonValue>>;
-
-/** Which records a subscription is about, and which of their fields it wants. */
+/** Which records a subscription is about, and what of them it wants. */
 export interface Selection {
   /** Equal for selections that let through the same frames. */
   readonly key: string;
   readonly matches?: (record: JsonRecord) => boolean;
+  /** Nothing matches whose field has another value: the hub finds such selections by it. */
+  readonly equal?: { readonly field: string; readonly value: string | number | boolean };
   readonly fields?: readonly string[];
+  /** Further members for a record, as JSON text with a comma before each: records of other tables, as they are now. */
+  readonly expand?: (record: JsonRecord) => string;
+  /** Of an update only the fields that changed. */
+  readonly delta?: boolean;
 }
 
 export const EVERYTHING: Selection = { key: '' };
 
 /** The frame that a subscription with this selection gets for a change, or undefined for none. */
 export function selectChange(selection: Selection, change: Change): Frame | undefined {
-  const { matches, fields } = selection;
-  if (matches === undefined && (fields === undefined || change.op === 'delete')) return makeFrame(change);
-  if (matches === undefined) return project(makeFrame(change), parse(change.data), fields);
-  const after = change.op === 'delete' ? undefined : parse(change.data);
-  if (after !== undefined && matches(after)) return project(makeFrame(change), after, fields);
+  const { matches, fields, delta } = selection;
+  const whole = matches === undefined && fields === undefined && delta !== true;
+  if (whole || (matches === undefined && change.op === 'delete')) return makeFrame(change);
+  const view = viewOf(change);
+  const wasIn = () => view.before !== undefined && (matches?.(view.before) ?? true);
+  if (view.after !== undefined && (matches?.(view.after) ?? true)) {
+    // Who has not had the record needs all of it.
+    if (delta === true && change.op === 'update' && wasIn()) return makeDelta(selection, change);
+    return project(makeFrame(change), view.after, selection);
+  }
   // Never in the filter: nothing is told, not even the id.
-  if (change.before === null || !matches({ ...after, ...parse(change.before) })) return undefined;
+  if (!wasIn()) return undefined;
   return change.op === 'delete' ? makeFrame(change) : leave(change);
 }
 
 /** The `Retained` frame of a stored record, or undefined when the selection does not have it. */
-export function selectRecord({ matches, fields }: Selection, record: StoredRecord): Frame | undefined {
+export function selectRecord(selection: Selection, record: StoredRecord): Frame | undefined {
+  const { matches, fields } = selection;
   if (matches === undefined && fields === undefined) return makeRetained(record);
-  const data = parse(record.json);
+  const data = parseRecord(record.json);
   if (matches !== undefined && !matches(data)) return undefined;
-  return project(makeRetained(record), data, fields);
+  return project(makeRetained(record), data, selection);
 }
 
 function leave({ op, id, seq, table }: Change): Frame {
   return { type: 'Delete', op, id, data: keyOf(table, id), seq, reason: 'filter' };
 }
 
-function keyOf(table: TablePlan, id: Change['id']): string {
+function keyOf(table: Change['table'], id: Change['id']): string {
   return JSON.stringify({ [table.primaryKey.name]: id });
 }
 
-function project(frame: Frame, data: JsonRecord, fields: readonly string[] | undefined): Frame {
-  // What was published is a message, not a record: it has no fields to choose from.
-  if (fields === undefined || frame.type === 'Publish') return frame;
-  return { ...frame, data: JSON.stringify(Object.fromEntries(fields.map((name) => [name, data[name] ?? null]))) };
+/** Nothing when no field changed that the selection has. */
+function makeDelta({ fields }: Selection, change: Change): Frame | undefined {
+  const { after = {}, previous = {} } = viewOf(change);
+  const changed = Object.keys(previous).filter((name) => fields?.includes(name) ?? true);
+  if (changed.length === 0) return undefined;
+  const data = JSON.stringify(Object.fromEntries(changed.map((name) => [name, after[name] ?? null])));
+  return { ...makeFrame(change), data, changed, key: keyOf(change.table, change.id) };
 }
 
-function parse(json: string): JsonRecord {
-  const value: unknown = JSON.parse(json);
-  return typeof value === 'object' && value !== null ? (value as JsonRecord) : {};
+function project(frame: Frame, data: JsonRecord, { fields, expand }: Selection): Frame {
+  // What was published is a message, not a record: it has no fields to choose from.
+  if (fields === undefined || frame.type === 'Publish') return frame;
+  const members = fields.map((name) => `${JSON.stringify(name)}:${JSON.stringify(data[name] ?? null)}`);
+  return { ...frame, data: `{${members.join(',')}${expand?.(data) ?? ''}}` };
 }

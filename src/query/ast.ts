@@ -1,4 +1,5 @@
-import type { FieldPlan } from '../schema/plan.ts';
+import type { FieldPlan, RelationPlan } from '../schema/plan.ts';
+import type { Word } from './words.ts';
 
 /** A literal after it was typed by the schema. A Long outside ±(2^53−1) is a BigInt; a Date is its ISO text. */
 export type Scalar = string | number | bigint | boolean;
@@ -20,6 +21,8 @@ export type Filter =
   | { readonly type: 'and'; readonly items: readonly Filter[] }
   | { readonly type: 'or'; readonly items: readonly Filter[] }
   | { readonly type: 'not'; readonly item: Filter }
+  /** At least one of the related records meets the item; without one, there is a related record at all. */
+  | { readonly type: 'related'; readonly relation: RelationPlan; readonly item: Filter | undefined }
   | Condition;
 
 export type Condition =
@@ -35,6 +38,8 @@ export type Condition =
       readonly highOp: 'le' | 'lt';
     }
   | { readonly type: 'text'; readonly path: FieldPath; readonly op: TextOp; readonly value: string }
+  /** Full-text search: the text, or all texts of the list together, have every word. */
+  | { readonly type: 'words'; readonly path: FieldPath; readonly words: readonly Word[] }
   /** Literal runs with anything between them: `A*b*c` is `['A', 'b', 'c']`; always at least two. */
   | { readonly type: 'pattern'; readonly path: FieldPath; readonly runs: readonly string[] };
 

@@ -12,6 +12,7 @@ import {
   typedPrefix,
 } from './literal.ts';
 import type { Operator } from './operators.ts';
+import { parseWords } from './words.ts';
 
 /** A value as it was written: already decoded, cut at the stars that are wildcards where wildcards mean something. */
 export interface Operand {
@@ -135,6 +136,18 @@ function text(path: FieldPath, op: 'contains' | 'starts' | 'ends', operand: Oper
   return { type: 'text', path, op, value: operand.text };
 }
 
+function words(path: FieldPath, operand: Operand, limits: Limits): Filter {
+  if (!isText(comparable(path))) {
+    throw new ConditionError(`${path.name} is ${nameType(lastType(path))}: =ft= looks for words in String and ID only`);
+  }
+  checkPattern(operand.text, operand.position, limits);
+  const sought = parseWords(operand.text);
+  if (sought.length === 0) {
+    throw new ConditionError('=ft= looks for words, and there is no letter and no digit', operand.position);
+  }
+  return { type: 'words', path, words: sought };
+}
+
 function set(path: FieldPath, operands: readonly Operand[]): Filter {
   const present = operands.filter((operand) => !isNullWord(operand));
   const isNull: Filter = { type: 'null', path };
@@ -175,6 +188,8 @@ export function makeCondition(
     }
     case 'text':
       return text(path, operator.op, operand, limits);
+    case 'words':
+      return words(path, operand, limits);
     case 'set':
       return negate(set(path, operands), operator.negated);
     case 'range':

@@ -2,11 +2,12 @@ import type { Limits } from '../config/config.ts';
 import { suggest } from '../config/suggest.ts';
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import type { Filter } from './ast.ts';
-import { fieldsByName } from './fields.ts';
+import { type Position, parseCursor, totalOrder } from './cursor.ts';
+import { fieldsByName, visibleFields } from './fields.ts';
 import { nameType } from './literal.ts';
 import { parseQuery } from './parse.ts';
 import { columnOf, makeQueryError, show } from './problem.ts';
-import { compileFilterSql, quoteName, type Sql, type SqlValue } from './sql.ts';
+import { parseSelect, type Select, type SelectedRelation } from './select.ts';
 
 export interface SortKey {
   readonly field: FieldPlan;
@@ -19,14 +20,30 @@ export interface ListQuery {
   readonly sort: readonly SortKey[];
   readonly limit: number;
   readonly offset: number;
-  /** In schema order and always with the primary key; absent means all fields. */
-  readonly select?: readonly FieldPlan[];
+  /** The records after this place in the order. */
+  readonly cursor?: Position;
+  /** How many records match in all is wanted too. */
+  readonly count: boolean;
+  /** Absent means all fields and no relations. */
+  readonly select?: Select;
+  /** Other tables whose records are looked at, by filter or select: the caller must be allowed to read them. */
+  readonly related: ReadonlySet<TablePlan>;
   /** The caller's own parameters that were given, decoded once and otherwise as they came. */
   readonly others: ReadonlyMap<string, string>;
+  /** Names of the list parameters that were given. */
+  readonly given: ReadonlySet<string>;
 }
 
 /** Parameters of every list. The caller may reserve more. */
-export const LIST_PARAMETERS: ReadonlySet<string> = new Set(['filter', 'sort', 'limit', 'offset', 'select']);
+export const LIST_PARAMETERS: ReadonlySet<string> = new Set([
+  'filter',
+  'sort',
+  'limit',
+  'offset',
+  'cursor',
+  'count',
+  'select',
+]);
 
 const unions = new WeakMap<ReadonlySet<string>, ReadonlySet<string>>();
 
@@ -50,15 +67,25 @@ export function parseListQuery(
   reserved: ReadonlySet<string>,
 ): ListQuery {
   const { filter, parameters } = parseQuery(rawQuery, { table, limits, reserved: withListParameters(reserved) });
+  const sort = parseSort(parameters.get('sort'), table);
   const select = parameters.get('select');
+  const cursor = parameters.get('cursor');
   const query: { -readonly [Member in keyof ListQuery]: ListQuery[Member] } = {
-    sort: parseSort(parameters.get('sort'), table),
+    sort,
     limit: parseLimit(parameters.get('limit'), limits),
     offset: parseOffset(parameters.get('offset')),
+    count: parseCount(parameters.get('count')),
+    related: NO_TABLES,
     others: othersOf(parameters),
+    given: new Set([...parameters.keys()].filter((name) => LIST_PARAMETERS.has(name))),
   };
   if (filter !== undefined) query.filter = filter;
-  if (select !== undefined) query.select = Object.freeze(parseSelect(select, table));
+  if (select !== undefined) query.select = parseSelect(select, table);
+  if (cursor !== undefined) {
+    if (parameters.has('offset')) throw makeQueryError('cursor', 'a cursor and an offset do not go together');
+    query.cursor = Object.freeze(parseCursor(cursor, totalOrder(sort, table)));
+  }
+  query.related = relatedTables(query);
   return Object.freeze(query);
 }
 
@@ -66,6 +93,34 @@ function othersOf(parameters: ReadonlyMap<string, string>): ReadonlyMap<string, 
   const others = new Map<string, string>();
   for (const [name, value] of parameters) if (!LIST_PARAMETERS.has(name)) others.set(name, value);
   return others;
+}
+
+const NO_TABLES: ReadonlySet<TablePlan> = new Set();
+
+/** The other tables whose records a filter or a select looks at. */
+export function relatedTables({
+  filter,
+  select,
+}: Partial<Pick<ListQuery, 'filter' | 'select'>>): ReadonlySet<TablePlan> {
+  if (filter === undefined && (select === undefined || select.relations.length === 0)) return NO_TABLES;
+  const tables = new Set<TablePlan>();
+  const ofFilter = (item: Filter): void => {
+    if (item.type === 'and' || item.type === 'or') item.items.forEach(ofFilter);
+    else if (item.type === 'not') ofFilter(item.item);
+    else if (item.type === 'related') {
+      tables.add(item.relation.target);
+      if (item.item !== undefined) ofFilter(item.item);
+    }
+  };
+  const ofSelect = (relations: readonly SelectedRelation[]): void => {
+    for (const { relation, select: inner } of relations) {
+      tables.add(relation.target);
+      ofSelect(inner.relations);
+    }
+  };
+  if (filter !== undefined) ofFilter(filter);
+  if (select !== undefined) ofSelect(select.relations);
+  return tables.size === 0 ? NO_TABLES : tables;
 }
 
 const DIGITS = /^\d{1,15}$/;
@@ -87,24 +142,26 @@ function parseOffset(text: string | undefined): number {
   return Number(text);
 }
 
-interface NamedField {
-  readonly field: FieldPlan;
-  /** What stood before the name. */
-  readonly sign: string;
-  readonly column: number;
+function parseCount(text: string | undefined): boolean {
+  if (text === undefined || text === 'false') return false;
+  if (text === 'true') return true;
+  throw makeQueryError('count', `expected true or false, found ${show(text)}`);
 }
 
-/** The fields of `a,-b`; each at most once, so their number is bounded by the table. */
-function parseFields(parameter: string, text: string, table: TablePlan): NamedField[] {
-  const byName = fieldsByName(table.fields);
+const UNSORTED: readonly SortKey[] = Object.freeze([]);
+
+/** `a,-b`; each field at most once, so their number is bounded by the table. */
+function parseSort(text: string | undefined, table: TablePlan): readonly SortKey[] {
+  if (text === undefined) return UNSORTED;
+  const byName = fieldsByName(visibleFields(table));
   const seen = new Set<string>();
   let position = 0;
-  return text.split(',', table.fields.length + 1).map((item) => {
+  const keys = text.split(',', table.fields.length + 1).map((item): SortKey => {
     const column = columnOf(text, position);
     position += item.length + 1;
-    const fail = (message: string) => makeQueryError(parameter, `column ${column}: ${message}`);
+    const fail = (message: string) => makeQueryError('sort', `column ${column}: ${message}`);
     // A plus arrives as a space when it was not encoded.
-    const sign = parameter === 'sort' && /^[-+ ]/.test(item) ? item.charAt(0) : '';
+    const sign = /^[-+ ]/.test(item) ? item.charAt(0) : '';
     const name = item.slice(sign.length);
     const field = byName.get(name);
     if (name === '') throw fail('expected a field');
@@ -114,68 +171,11 @@ function parseFields(parameter: string, text: string, table: TablePlan): NamedFi
     }
     if (seen.has(name)) throw fail(`${name} is named twice`);
     seen.add(name);
-    return { field, sign, column };
-  });
-}
-
-const UNSORTED: readonly SortKey[] = Object.freeze([]);
-
-function parseSort(text: string | undefined, table: TablePlan): readonly SortKey[] {
-  if (text === undefined) return UNSORTED;
-  const keys = parseFields('sort', text, table).map(({ field, sign, column }) => {
     const { type } = field;
     if (type.kind === 'list' || type.kind === 'object' || (type.kind === 'scalar' && type.name === 'JSON')) {
-      throw makeQueryError('sort', `column ${column}: ${field.name} is ${nameType(type)}, which has no order`);
+      throw fail(`${field.name} is ${nameType(type)}, which has no order`);
     }
     return { field, descending: sign === '-' };
   });
   return Object.freeze(keys);
-}
-
-function parseSelect(text: string, table: TablePlan): FieldPlan[] {
-  const named = new Set(parseFields('select', text, table).map(({ field }) => field));
-  named.add(table.primaryKey);
-  return table.fields.filter((field) => named.has(field));
-}
-
-/** The statement's name for the table, so that no column is taken for one of json_each's. */
-const ALIAS = 't';
-
-function column(name: string): string {
-  return `${ALIAS}.${quoteName(name)}`;
-}
-
-const columnTexts = new WeakMap<readonly FieldPlan[], string>();
-
-/** The columns of the fields, made once for each list of fields. */
-function columnsOf(fields: readonly FieldPlan[]): string {
-  let text = columnTexts.get(fields);
-  if (text === undefined) {
-    text = fields.map(({ name }) => column(name)).join(', ');
-    columnTexts.set(fields, text);
-  }
-  return text;
-}
-
-/**
- * The statement of a list. `from` is the SQL name of the table of records, already quoted, and `extra` are further
- * columns that the store wants to read, after the fields. Nulls come first, last when descending; ties are broken by
- * the primary key.
- */
-export function compileListSql(query: ListQuery, table: TablePlan, from: string, extra: readonly string[] = []): Sql {
-  const where = query.filter === undefined ? undefined : compileFilterSql(query.filter, ALIAS);
-  const params: SqlValue[] = [...(where?.params ?? []), query.limit, query.offset];
-  const columns = [columnsOf(query.select ?? table.fields), ...extra.map(column)].join(', ');
-  const order: string[] = [];
-  for (const { field, descending } of [...query.sort, { field: table.primaryKey, descending: false }]) {
-    order.push(`${column(field.name)}${descending ? ' DESC' : ''}`);
-    // Nothing is left to order after a unique field that cannot be null.
-    if (field.primaryKey) break;
-  }
-  const sql = [
-    `SELECT ${columns} FROM ${from} AS ${ALIAS}`,
-    ...(where === undefined ? [] : [`WHERE ${where.sql}`]),
-    `ORDER BY ${order.join(', ')} LIMIT ? OFFSET ?`,
-  ];
-  return { sql: sql.join(' '), params };
 }

@@ -5,6 +5,7 @@ export type Operator =
   | { readonly type: 'equal'; readonly negated: boolean; readonly strict: boolean }
   | { readonly type: 'order'; readonly op: Comparison }
   | { readonly type: 'text'; readonly op: TextOp }
+  | { readonly type: 'words' }
   | { readonly type: 'set'; readonly negated: boolean }
   | { readonly type: 'range'; readonly lowOp: 'ge' | 'gt'; readonly highOp: 'le' | 'lt' }
   | { readonly type: 'refused'; readonly why: string };
@@ -29,7 +30,7 @@ export const NAMED_OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Op
   ['gtlt', { type: 'range', lowOp: 'gt', highOp: 'lt' }],
   ['gelt', { type: 'range', lowOp: 'ge', highOp: 'lt' }],
   ['gtle', { type: 'range', lowOp: 'gt', highOp: 'le' }],
-  ['ft', { type: 'refused', why: 'this field has no full-text index; use =ct=, =sw=, =ew= or * in ==' }],
+  ['ft', { type: 'words' }],
   ['~', { type: 'refused', why: 'regular expressions are not supported; use =ct=, =sw=, =ew= or * in ==' }],
 ]);
 

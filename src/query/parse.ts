@@ -1,15 +1,17 @@
 import type { Limits } from '../config/config.ts';
 import { suggest } from '../config/suggest.ts';
-import type { FieldPlan, TablePlan } from '../schema/plan.ts';
+import type { FieldPlan, RelationPlan, TablePlan } from '../schema/plan.ts';
 import type { FieldPath, Filter } from './ast.ts';
-import { ConditionError, makeCondition } from './condition.ts';
-import { fieldsByName } from './fields.ts';
+import { ConditionError, makeCondition, type Operand } from './condition.ts';
+import { fieldsByName, relationNamed, visibleFields } from './fields.ts';
 import { elementType, nameType } from './literal.ts';
+import type { Operator } from './operators.ts';
 import { makeQueryError, show } from './problem.ts';
 import { Reader } from './reader.ts';
 
 // The parser calls itself once for each level; whatever is configured, the stack holds this many.
 const DEEPEST = 200;
+const MOST_RELATIONS = 4;
 
 export interface FilterScope {
   readonly table: TablePlan;
@@ -109,14 +111,17 @@ class FilterParser {
     if (this.#budget.conditions > limits.filterConditions) {
       throw reader.error(`a filter has at most ${limits.filterConditions} conditions`, start);
     }
-    const path = this.#resolve(name, start);
+    const { relations, path } = this.#resolve(name, start);
     const operator = reader.readOperator(name);
     const isList = operator.type === 'set' || operator.type === 'range';
     const operands = isList ? reader.readList(limits.filterValues) : ([reader.readValue()] as const);
     this.#budget.length += reader.position - start;
     if (this.#budget.length > limits.filterLength) throw tooLong(reader, start, limits);
     try {
-      const filter = makeCondition(path, operator, operands, limits);
+      const filter =
+        path === undefined
+          ? makePresence(relations, operator, operands[0])
+          : makeRelated(relations, makeCondition(path, operator, operands, limits));
       reader.subject = undefined;
       return filter;
     } catch (error) {
@@ -125,13 +130,32 @@ class FilterParser {
     }
   }
 
-  #resolve(name: string, start: number): FieldPath {
-    const { table } = this.#scope;
-    const known = fieldsByName(table.fields).get(name);
-    if (known !== undefined) return { name, fields: [known] };
+  /** The relations that a name begins with, and the path in the last one's table; no path when it ends there. */
+  #resolve(name: string, start: number): { relations: RelationPlan[]; path: FieldPath | undefined } {
+    let { table } = this.#scope;
+    const relations: RelationPlan[] = [];
+    let rest = name;
+    let column = start;
+    for (;;) {
+      const [first = ''] = rest.split('.', 1);
+      const relation = relationNamed(table, first);
+      if (relation === undefined) return { relations, path: this.#path(rest, table, column) };
+      relations.push(relation);
+      if (relations.length > MOST_RELATIONS) {
+        throw this.reader.error(`a filter follows at most ${MOST_RELATIONS} relations`, start);
+      }
+      if (first.length === rest.length) return { relations, path: undefined };
+      table = relation.target;
+      rest = rest.slice(first.length + 1);
+      column += first.length + 1;
+    }
+  }
+
+  #path(name: string, table: TablePlan, start: number): FieldPath {
+    const visible = visibleFields(table);
     const [first = '', ...rest] = name.split('.');
-    const root = fieldsByName(table.fields).get(first);
-    if (root === undefined) throw this.#unknown(first, table.fields, start, table.name);
+    const root = fieldsByName(visible).get(first);
+    if (root === undefined) throw this.#unknown(first, visible, start, table);
     const fields: [FieldPlan, ...FieldPlan[]] = [root];
     let column = start + first.length + 1;
     let last = root;
@@ -141,7 +165,7 @@ class FilterParser {
         throw this.reader.error(`${last.name} is ${nameType(type)} and has no field ${show(step)}`, column);
       }
       const next = fieldsByName(type.fields).get(step);
-      if (next === undefined) throw this.#unknown(step, type.fields, column, type.name);
+      if (next === undefined) throw this.#unknown(step, type.fields, column, type);
       fields.push(next);
       last = next;
       column += step.length + 1;
@@ -149,15 +173,44 @@ class FilterParser {
     return { name, fields };
   }
 
-  #unknown(name: string, fields: readonly FieldPlan[], start: number, where: string): Error {
+  #unknown(
+    name: string,
+    fields: readonly FieldPlan[],
+    start: number,
+    where: { readonly name: string; readonly relations?: readonly RelationPlan[] },
+  ): Error {
     const { encoded } = this.reader;
-    const isRoot = fields === this.#scope.table.fields;
-    const names = fields.map((field) => field.name);
+    const isRoot = where === this.#scope.table;
+    const names = [...fields, ...(where.relations ?? [])].map((field) => field.name);
     const meant = suggest(name, encoded && isRoot ? [...names, ...this.#scope.reserved] : names);
     const what = encoded && isRoot ? 'field or parameter' : 'field';
     const hint = meant === undefined ? '' : `; ${meant}`;
-    return this.reader.error(`${where} has no ${what} ${show(name)}${hint}`, start);
+    return this.reader.error(`${where.name} has no ${what} ${show(name)}${hint}`, start);
   }
+}
+
+/** `author.name!=Ada` is that no author is called so, as with the elements of a list. */
+function makeRelated(relations: readonly RelationPlan[], filter: Filter): Filter {
+  if (relations.length === 0) return filter;
+  if (filter.type === 'not') return { type: 'not', item: makeRelated(relations, filter.item) };
+  return relations.reduceRight<Filter>((item, relation) => ({ type: 'related', relation, item }), filter);
+}
+
+/** `author==null`: there is no such record. */
+function makePresence(relations: readonly RelationPlan[], operator: Operator, operand: Operand): Filter {
+  const last = relations.at(-1) as RelationPlan;
+  const isNull = operator.type === 'equal' && !operator.strict && !operand.quoted && operand.text === 'null';
+  if (!isNull) {
+    const field = visibleFields(last.target).find((it) => it !== last.target.primaryKey) ?? last.target.primaryKey;
+    throw new ConditionError(
+      `${last.name} stands for records of ${last.target.name}: compare one of their fields, such as ${last.name}.${field.name}, or test it with ==null`,
+    );
+  }
+  let present: Filter = { type: 'related', relation: last, item: undefined };
+  present = relations
+    .slice(0, -1)
+    .reduceRight<Filter>((item, relation) => ({ type: 'related', relation, item }), present);
+  return operator.negated ? present : { type: 'not', item: present };
 }
 
 function combine(type: 'and' | 'or', items: Filter[]): Filter {

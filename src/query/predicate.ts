@@ -2,6 +2,7 @@ import type { FieldPlan, FieldType, JsonValue } from '../schema/plan.ts';
 import type { Comparison, Condition, FieldPath, Filter, Scalar, TextOp } from './ast.ts';
 import { compareText } from './compare.ts';
 import { elementType } from './literal.ts';
+import { haveWords } from './words.ts';
 
 export type JsonRecord = Readonly<Record<string, JsonValue>>;
 export type Predicate = (record: JsonRecord) => boolean;
@@ -26,9 +27,19 @@ export function compilePredicate(filter: Filter): Predicate {
     }
     case 'null':
       return compilePath(filter.path, (value) => value === null, true);
+    case 'words':
+      return compilePath(filter.path, (value) => haveWords(textsOf(value), filter.words), true);
+    case 'related':
+      throw new Error('Records of other tables are only looked at by the store.');
     default:
       return compilePath(filter.path, compileTest(filter), false);
   }
+}
+
+/** All texts of a value, however its lists nest. */
+function textsOf(value: JsonValue): readonly string[] {
+  if (typeof value === 'string') return [value];
+  return isList(value) ? value.flatMap(textsOf) : [];
 }
 
 function compilePath(path: FieldPath, test: Test, wholeList: boolean): Predicate {
@@ -63,7 +74,7 @@ function read(record: JsonRecord, name: string): JsonValue {
   return value;
 }
 
-function compileTest(condition: Exclude<Condition, { type: 'null' }>): Test {
+function compileTest(condition: Exclude<Condition, { type: 'null' | 'words' }>): Test {
   switch (condition.type) {
     case 'text':
       return textTest(condition.op, condition.value);

@@ -1,6 +1,8 @@
 import type { FieldPlan, FieldType } from '../schema/plan.ts';
 import type { Comparison, Condition, FieldPath, Filter, Scalar, TextOp } from './ast.ts';
 import { prefixBound } from './compare.ts';
+import type { SqlSource } from './json-sql.ts';
+import { quoteName, type SqlNames } from './names.ts';
 
 export type SqlValue = string | number | bigint | null;
 
@@ -14,18 +16,18 @@ const LONGEST_CHAIN = 200;
 
 const OPERATORS: Readonly<Record<Comparison, string>> = { eq: '=', lt: '<', le: '<=', gt: '>', ge: '>=' };
 
-/** An SQL name. Only names from the plan come here, never a client's text; the doubling is for names with a quote. */
-export function quoteName(name: string): string {
-  return name.includes('"') ? `"${name.replaceAll('"', '""')}"` : `"${name}"`;
-}
+/**
+ * SQL function that the store registers: whether a text, or the texts of a JSON list (second argument 1), have the words
+ * of the third, which is JSON.
+ */
+export const WORDS_FUNCTION = 'tablecast_words';
 
 /**
- * A condition for WHERE, in SQLite's dialect, over a table that the statement calls `alias` (a word of ours). Every
- * value is bound and every name is the plan's. The result is 1 for true and 0 or NULL for false. Columns stand alone in
+ * A condition for WHERE, in SQLite's dialect. Every value is bound and every name is the plan's. The result is 1 for true and 0 or NULL for false. Columns stand alone in
  * comparisons, so that indexes serve.
  */
-export function compileFilterSql(filter: Filter, alias: string): Sql {
-  const writer = new SqlWriter(alias);
+export function compileFilterSql(filter: Filter, source: SqlSource): Sql {
+  const writer = new SqlWriter(source);
   const sql = writer.filter(filter);
   return { sql, params: writer.params };
 }
@@ -47,11 +49,14 @@ interface Test {
 
 class SqlWriter {
   readonly params: SqlValue[] = [];
-  readonly #table: string;
+  readonly #names: SqlNames;
+  #source: Pick<SqlSource, 'table' | 'alias'>;
   #lists = 0;
+  #relations = 0;
 
-  constructor(table: string) {
-    this.#table = table;
+  constructor(source: SqlSource) {
+    this.#names = source.names;
+    this.#source = source;
   }
 
   filter(filter: Filter): string {
@@ -64,6 +69,10 @@ class SqlWriter {
         return this.#not(filter.item);
       case 'null':
         return this.#null(filter.path, 'IS NULL');
+      case 'words':
+        return this.#words(filter);
+      case 'related':
+        return this.#related(filter);
       default:
         return this.#reach(filter.path, {
           wholeList: false,
@@ -100,9 +109,46 @@ class SqlWriter {
     return this.#reach(path, { wholeList: true, write: (place) => `${expressionOf(place, true)} ${is}` });
   }
 
+  #column(name: string): string {
+    return `${this.#source.alias}.${quoteName(name)}`;
+  }
+
+  /** IN and not a correlated EXISTS, so that an index on either side can be where the search begins. */
+  #related({ relation, item }: Extract<Filter, { type: 'related' }>): string {
+    const { target, from, to } = relation;
+    const alias = `r${this.#relations++}`;
+    const own = this.#column((from ?? this.#source.table.primaryKey).name);
+    const outer = this.#source;
+    this.#source = { table: target, alias };
+    const where = item === undefined ? '1' : this.filter(item);
+    const records = `${this.#names.records(target)} AS ${alias}`;
+    const targetKey = this.#column(target.primaryKey.name);
+    const pointer = to && this.#column(to.name);
+    this.#source = outer;
+    if (pointer === undefined) {
+      const found = `SELECT ${targetKey} FROM ${records} WHERE ${where}`;
+      if (from?.type.kind !== 'list') return `${own} IN (${found})`;
+      return `EXISTS (SELECT 1 FROM json_each(${own}) AS k${alias} WHERE k${alias}.value IN (${found}))`;
+    }
+    if (to?.type.kind !== 'list') return `${own} IN (SELECT ${pointer} FROM ${records} WHERE ${where})`;
+    const keys = `json_each(${pointer}) AS k${alias}`;
+    return `${own} IN (SELECT k${alias}.value FROM ${records} CROSS JOIN ${keys} WHERE ${where})`;
+  }
+
+  #words({ path, words }: Extract<Filter, { type: 'words' }>): string {
+    const sought = JSON.stringify(words);
+    return this.#reach(path, {
+      wholeList: true,
+      write: (place) => {
+        const isList = place.type.kind === 'list' ? 1 : 0;
+        return `${WORDS_FUNCTION}(${expressionOf(place)}, ${isList}, ${this.#bind(sought)})`;
+      },
+    });
+  }
+
   #reach(path: FieldPath, test: Test): string {
     const [root, ...rest] = path.fields;
-    const base = `${this.#table}.${quoteName(root.name)}`;
+    const base = this.#column(root.name);
     return this.#walk({ type: root.type, base, steps: '', isColumn: true }, rest, test);
   }
 
@@ -124,7 +170,7 @@ class SqlWriter {
     return this.#walk({ type: next.type, base: place.base, steps, isColumn: false }, further, test);
   }
 
-  #test(condition: Exclude<Condition, { type: 'null' }>, value: string): string {
+  #test(condition: Exclude<Condition, { type: 'null' | 'words' }>, value: string): string {
     switch (condition.type) {
       case 'compare':
         return `${value} ${OPERATORS[condition.op]} ${this.#bind(condition.value)}`;

@@ -41,8 +41,10 @@ export async function openApplication({
   onError,
   onNotice = () => {},
 }: OpenOptions): Promise<Application> {
-  const { dataDir: dir, durability, events, busyTimeout } = app;
-  const store = await openStore('sqlite', plan, { dir, durability, events, allowDestructive, onNotice });
+  const { dataDir: dir, durability, events, idempotency, busyTimeout } = app;
+  const largestScan = server.limits.scan;
+  const options = { dir, durability, events, idempotency, largestScan, allowDestructive, onNotice };
+  const store = await openStore('sqlite', plan, options);
   const feed = new Feed(store.head);
   const hub = new Hub({ store, feed, channels: server.channels, replayPage: events.replayPage, onError });
   const commits = new GroupCommit({ store, busyTimeout, onCommitted: (changes) => feed.deliver(changes) });

@@ -1,5 +1,5 @@
 import { AppError, type FieldError } from '../errors.ts';
-import type { FieldPlan, FieldType, JsonValue, TablePlan } from '../schema/plan.ts';
+import type { FieldPlan, FieldType, JsonValue, RelationPlan, TablePlan } from '../schema/plan.ts';
 import type { Cell, Cells } from '../store/store.ts';
 import { keyProblem } from './key.ts';
 import { type Check, checkOf, isObject, type Report, reportUnknown, summarize, type ValueLimits } from './values.ts';
@@ -21,12 +21,14 @@ export class RecordParser {
   readonly #limits: RecordLimits;
   readonly #columns: readonly Column[];
   readonly #indexes: ReadonlyMap<string, number>;
+  readonly #relations: ReadonlyMap<string, RelationPlan>;
 
   constructor(table: TablePlan, limits: RecordLimits) {
     this.#table = table;
     this.#limits = limits;
     this.#columns = table.fields.map((field) => makeColumn(field, limits));
     this.#indexes = new Map(table.fields.map((field, index) => [field.name, index]));
+    this.#relations = new Map(table.relations.map((relation) => [relation.name, relation]));
   }
 
   /** A whole record: missing fields get their default or null. Throws VALIDATION_ERROR that names every wrong field. */
@@ -75,10 +77,20 @@ export class RecordParser {
       if (index === undefined) unknown = true;
       else cells[index] = this.#readCell(this.#columns[index] as Column, body[name], report);
     }
-    if (unknown) reportUnknown(body, this.#indexes, '', report);
+    if (unknown) this.#reportUnknown(body, report);
     if (whole) this.#complete(cells, report);
     throwIfAny(errors);
     return cells;
+  }
+
+  #reportUnknown(body: Readonly<Record<string, unknown>>, report: Report): void {
+    const rest: Record<string, unknown> = Object.create(null);
+    for (const [name, value] of Object.entries(body)) {
+      const relation = this.#relations.get(name);
+      if (relation === undefined) rest[name] = value;
+      else report(name, `stands for records of ${relation.target.name}; ${insteadOf(relation)}`);
+    }
+    reportUnknown(rest, this.#indexes, '', report);
   }
 
   #readCell({ field, check, toCell }: Column, value: unknown, report: Report): Cell {
@@ -109,6 +121,10 @@ export class RecordParser {
       if (field.required && defaultCell === null) report(field.name, 'is required');
     }
   }
+}
+
+function insteadOf({ from, to, target }: RelationPlan): string {
+  return from === undefined ? `write "${to?.name}" of those records of ${target.name}` : `send ${from.name}`;
 }
 
 /** More mistakes than anybody mends, and longer names than anybody wrote, only make the answer long. */

@@ -1,9 +1,10 @@
 import type { Limits } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { Selection } from '../hub/selection.ts';
-import { compilePredicate, type ListQuery, parseListQuery } from '../query/index.ts';
+import { type Filter, type ListQuery, parseListQuery } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
-import type { Key } from '../store/store.ts';
+import type { Key, RelatedReader } from '../store/store.ts';
+import { makeSelection } from './selections.ts';
 
 /** What a subscription asks for, checked. */
 export interface SubscriptionQuery {
@@ -13,43 +14,54 @@ export interface SubscriptionQuery {
   readonly retained: boolean;
   /** Records of the snapshot at most. */
   readonly limit?: number;
+  /** The snapshot is the first records of this list instead of all in the order of their keys. */
+  readonly first?: ListQuery;
+  /** Other tables whose records are shown. */
+  readonly related: ReadonlySet<TablePlan>;
   /** `echo=false`: leave out what this subscriber writes itself. */
   readonly mutable: boolean;
 }
 
 const NOTHING_RESERVED: ReadonlySet<string> = new Set();
-const RESERVED: ReadonlySet<string> = new Set(['stream', 'since', 'retained', 'echo']);
+const RESERVED: ReadonlySet<string> = new Set(['stream', 'since', 'retained', 'echo', 'delta']);
 
 interface Scope {
   readonly table: TablePlan;
   readonly id: Key | undefined;
   readonly limits: Limits;
+  readonly store: RelatedReader;
 }
 
 /** Reads the raw query string of a channel's URL: the list's filter and `select`, and the subscription's own words. */
-export function parseSubscription(rawQuery: string, { table, id, limits }: Scope): SubscriptionQuery {
+export function parseSubscription(rawQuery: string, { table, id, limits, store }: Scope): SubscriptionQuery {
   const query = parseListQuery(rawQuery, table, limits, RESERVED);
   const { others } = query;
-  refuseListOnly(query, rawQuery);
+  const retained = parseSwitch(others, 'retained') ?? id !== undefined;
+  checkStream(query, retained, id);
+  const delta = parseSwitch(others, 'delta') ?? false;
+  if (delta && query.select !== undefined && query.select.relations.length > 0) {
+    throw new AppError('INVALID_QUERY', 'delta and relations in select do not go together.');
+  }
   const since = others.get('since');
-  const limit = /(?:^|&)limit=/.test(rawQuery) ? query.limit : undefined;
   return {
     ...(id === undefined ? {} : { id }),
-    selection: makeSelection(query),
+    selection: makeSelection(query, { table, store, delta }),
     ...(since === undefined ? {} : { since: parsePosition(since) }),
-    retained: parseSwitch(others, 'retained') ?? id !== undefined,
-    ...(limit === undefined ? {} : { limit }),
+    retained,
+    ...(query.given.has('limit') ? { limit: query.limit } : {}),
+    ...(query.sort.length === 0 ? {} : { first: query }),
     mutable: parseSwitch(others, 'echo') === false,
+    related: query.related,
   };
 }
 
 /** Reads the raw query string of a record's URL, which may only choose fields. Throws INVALID_QUERY. */
-export function parseRecordQuery(rawQuery: string, table: TablePlan, limits: Limits): Selection {
+export function parseRecordQuery(rawQuery: string, table: TablePlan, limits: Limits): ListQuery {
   const query = parseListQuery(rawQuery, table, limits, NOTHING_RESERVED);
-  if (query.filter !== undefined || query.sort.length > 0 || /(?:^|&)(?:limit|offset)=/.test(rawQuery)) {
+  if (query.filter !== undefined || [...query.given].some((name) => name !== 'select')) {
     throw new AppError('INVALID_QUERY', 'A record takes no query parameter but select.');
   }
-  return makeSelection(query);
+  return query;
 }
 
 /** A seq that a client gives back. Throws INVALID_POSITION when it is not a number that could be one. */
@@ -59,18 +71,6 @@ export function parsePosition(text: string): number {
   throw new AppError('INVALID_POSITION', 'A position is the seq of a frame: a whole number of at most 16 digits.');
 }
 
-function makeSelection({ filter, select }: ListQuery): Selection {
-  if (filter === undefined && select === undefined) return { key: '' };
-  const fields = select?.map(({ name }) => name);
-  return {
-    key: JSON.stringify([filter ?? null, fields ?? null], (_key, value: unknown) =>
-      typeof value === 'bigint' ? `${value}n` : value,
-    ),
-    ...(filter === undefined ? {} : { matches: compilePredicate(filter) }),
-    ...(fields === undefined ? {} : { fields }),
-  };
-}
-
 function parseSwitch(others: ReadonlyMap<string, string>, name: string): boolean | undefined {
   const value = others.get(name);
   if (value === undefined) return undefined;
@@ -78,8 +78,25 @@ function parseSwitch(others: ReadonlyMap<string, string>, name: string): boolean
   throw new AppError('INVALID_QUERY', `${name} takes true or false.`);
 }
 
-/** A stream has no order but the log's and no pages. */
-function refuseListOnly({ sort }: ListQuery, rawQuery: string): void {
-  const name = sort.length > 0 ? 'sort' : /(?:^|&)offset=/.test(rawQuery) ? 'offset' : undefined;
-  if (name !== undefined) throw new AppError('INVALID_QUERY', `${name} is for lists; a stream comes in seq order.`);
+/** What only makes sense for a page, or for a store that looks at several tables at once. */
+function checkStream({ filter, given, sort }: ListQuery, retained: boolean, id: Key | undefined): void {
+  const refuse = (message: string) => new AppError('INVALID_QUERY', message);
+  for (const name of ['offset', 'cursor', 'count']) {
+    if (given.has(name)) throw refuse(`${name} is for lists; a stream goes on with since.`);
+  }
+  if (filter !== undefined && looksElsewhere(filter)) {
+    throw refuse('A stream cannot be filtered by records of other tables: it would not hear of their changes.');
+  }
+  if (sort.length === 0) return;
+  if (!retained || id !== undefined) {
+    throw refuse('sort orders the snapshot of a table: it needs retained=true. A stream comes in seq order.');
+  }
+  if (!given.has('limit'))
+    throw refuse('sort on a stream needs a limit: the snapshot is then the first of that order.');
+}
+
+function looksElsewhere(filter: Filter): boolean {
+  if (filter.type === 'related') return true;
+  if (filter.type === 'not') return looksElsewhere(filter.item);
+  return (filter.type === 'and' || filter.type === 'or') && filter.items.some(looksElsewhere);
 }

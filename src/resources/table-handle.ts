@@ -4,6 +4,12 @@ import type { TableResource } from './table-resource.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
+/** Records that a filter matched, and those of them that were not so already. */
+export interface BulkResult {
+  readonly matched: number;
+  readonly changed: number;
+}
+
 /** A table for code that runs in the server: the same door as REST, without access rules. */
 export interface TableHandle {
   /** The record, or undefined. */
@@ -18,6 +24,13 @@ export interface TableHandle {
   patch(id: Key, fields: JsonObject): Promise<JsonObject>;
   /** Throws AppError NOT_FOUND. */
   delete(id: Key): Promise<void>;
+  /**
+   * Replaces the given fields of every record that the filter matches (`status==open`; `all=true` for all), all or none.
+   * Throws AppError INVALID_QUERY without a filter, CONFLICT, BAD_REQUEST beyond `limits.bulk`.
+   */
+  updateMany(filter: string, fields: JsonObject): Promise<BulkResult>;
+  /** Removes every record that the filter matches. Throws as `updateMany`. */
+  deleteMany(filter: string): Promise<BulkResult>;
   /** Sends a message to the record's and the table's channel (with null to the table's alone); nothing is stored. */
   publish(id: Key | null, data: unknown): Promise<{ seq: number; delivered: number }>;
 }
@@ -28,11 +41,13 @@ export function makeHandle(resource: TableResource): TableHandle {
       const record = await resource.get(SERVER, id);
       return record && parse(record.json);
     },
-    find: async (query = '') => JSON.parse(await resource.list(SERVER, query)) as JsonObject[],
+    find: async (query = '') => JSON.parse((await resource.list(SERVER, query)).json) as JsonObject[],
     create: async (record) => parse((await resource.create(SERVER, record)).json),
     put: async (id, record) => parse((await resource.put(SERVER, id, record)).json),
     patch: async (id, fields) => parse((await resource.patch(SERVER, id, fields)).json),
     delete: async (id) => void (await resource.delete(SERVER, id)),
+    updateMany: async (filter, fields) => parseBulk((await resource.patchMany(SERVER, filter, fields)).json),
+    deleteMany: async (filter) => parseBulk((await resource.deleteMany(SERVER, filter)).json),
     publish: (id, data) => resource.publish(SERVER, id, data),
   };
 }
@@ -43,4 +58,8 @@ export function makeHandles(resources: ReadonlyMap<string, TableResource>): Read
 
 function parse(json: string): JsonObject {
   return JSON.parse(json) as JsonObject;
+}
+
+function parseBulk(json: string): BulkResult {
+  return JSON.parse(json) as BulkResult;
 }

@@ -6,7 +6,8 @@ import { diagnoseFile, readSource, SourceFile } from '../config/source.ts';
 import { readDirectives } from './directives.ts';
 import { makeFields } from './fields.ts';
 import { type Declarations, parseSources, TABLE_HINT } from './parse.ts';
-import type { Plan, TablePlan } from './plan.ts';
+import type { Plan, RelationPlan, TablePlan } from './plan.ts';
+import { linkRelations, type UnlinkedTable } from './relations.ts';
 import { SchemaReport } from './schema-report.ts';
 import { type AppSwitches, checkNested, makeTable } from './tables.ts';
 import { isTable, TypeResolver } from './types.ts';
@@ -57,19 +58,24 @@ function makeTables(declarations: Declarations, app: AppSwitches, report: Schema
   if (report.hasSyntaxErrors) return [];
   const types: TypeResolver = new TypeResolver(declarations, report, (node) => makeFields(node, types, report));
   checkEnums(declarations, report);
-  const tables: TablePlan[] = [];
+  const unlinked: UnlinkedTable[] = [];
+  const broken = new Set<string>();
   for (const [name, node] of declarations.objects) {
     for (const { name: of } of node.interfaces ?? []) {
       report.wrong(of, 'interfaces are not supported', 'write the fields into the type');
     }
     if (isTable(node)) {
-      const table = makeTable(node, { app, types, report });
-      if (table !== undefined) tables.push(table);
+      const relations: RelationPlan[] = [];
+      const table = makeTable(node, { app, types, report, relations });
+      if (table === undefined) broken.add(name);
+      else unlinked.push({ node, table, relations });
     } else {
       checkNested(node, report);
       types.resolveObject(name);
     }
   }
+  linkRelations(unlinked, broken, report);
+  const tables = unlinked.map(({ table }) => table);
   checkNames(tables, report);
   return tables;
 }

@@ -19,6 +19,10 @@ directive @createdTime on FIELD_DEFINITION
 directive @updatedTime on FIELD_DEFINITION
 "The record is removed when this time has passed."
 directive @expiresAt on FIELD_DEFINITION
+"Stands for records of another table. from: the field here with their key; to: their field with the key of this record."
+directive @relationship(from: String, to: String) on FIELD_DEFINITION
+"Stored and written like any other, but never given out."
+directive @hidden on FIELD_DEFINITION
 directive @default(value: Literal!) on FIELD_DEFINITION
 "A point in time, ISO 8601."
 scalar Date

@@ -3,6 +3,7 @@ import { readDefault } from './default-value.ts';
 import { type DirectiveUse, readDirectives } from './directives.ts';
 import { checkName } from './names.ts';
 import type { FieldPlan, FieldType, ScalarName } from './plan.ts';
+import { isRelation } from './relations.ts';
 import { locate, type SchemaReport } from './schema-report.ts';
 import { formatType, isTable, type TypeResolver } from './types.ts';
 
@@ -32,6 +33,10 @@ export function makeFields(node: ObjectTypeDefinitionNode, types: TypeResolver, 
       return [];
     }
     seen.set(name.toLowerCase(), name);
+    if (isTable(node) && isRelation(field)) {
+      checkFieldName(field, true, report);
+      return [];
+    }
     return makeField(field, { isColumn: isTable(node), types, report }) ?? [];
   });
 }
@@ -70,6 +75,7 @@ function makeField(node: FieldDefinitionNode, { isColumn, types, report }: Field
     unique: isColumn && uses.has('unique') && !uses.has('primaryKey'),
     ...(isColumn && stamp !== undefined ? { stamp } : {}),
     expiresAt: isColumn && uses.has('expiresAt'),
+    hidden: isColumn && uses.has('hidden'),
     at: locate(node),
   };
 }
@@ -127,6 +133,7 @@ function checkUses(column: Column, report: SchemaReport): void {
 
 const CONTRADICTIONS: readonly (readonly [string, string])[] = [
   ['primaryKey', 'default'],
+  ['primaryKey', 'hidden'],
   ['primaryKey', 'createdTime'],
   ['primaryKey', 'updatedTime'],
   ['primaryKey', 'expiresAt'],

@@ -31,6 +31,23 @@ export interface FieldPlan {
   readonly stamp?: 'created' | 'updated';
   /** `@expiresAt`: the record is removed when this time has passed. */
   readonly expiresAt: boolean;
+  /** `@hidden`: stored and written like any other, but never in an answer, on a channel, or named by a query. */
+  readonly hidden: boolean;
+  readonly at: SourceLocation;
+}
+
+/** A field that is not stored: it stands for records of another table. */
+export interface RelationPlan {
+  readonly name: string;
+  readonly description?: string;
+  /** The table of those records. Tables that are related point at each other. */
+  readonly target: TablePlan;
+  /** A list of records, in the order of their primary keys; otherwise one record, or null. */
+  readonly many: boolean;
+  /** `@relationship(from:)`: the field of this table with the key of the target's record, or a list of such keys. */
+  readonly from?: FieldPlan;
+  /** `@relationship(to:)`: the field of the target that has this record's key, or a list with it. */
+  readonly to?: FieldPlan;
   readonly at: SourceLocation;
 }
 
@@ -54,7 +71,9 @@ export interface TablePlan {
   readonly switchedOff: readonly SwitchedOff[];
   /** What an anonymous caller may do. */
   readonly public: ReadonlySet<Action>;
+  /** What is stored, a column each. */
   readonly fields: readonly FieldPlan[];
+  readonly relations: readonly RelationPlan[];
   readonly primaryKey: FieldPlan;
   /** `@table(expiration:)` in milliseconds: a record is removed when it was last written longer ago. */
   readonly expiration?: number;

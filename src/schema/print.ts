@@ -1,6 +1,6 @@
 import type { AppConfig, Config } from '../config/config.ts';
 import { formatDuration } from '../config/units.ts';
-import { ACTIONS, type Plan, type TablePlan, type TransportName } from './plan.ts';
+import { ACTIONS, type Plan, type RelationPlan, type TablePlan, type TransportName } from './plan.ts';
 import { formatType } from './types.ts';
 
 const SHOWN: Readonly<Record<TransportName, string>> = { rest: 'REST', sse: 'SSE', ws: 'WebSocket' };
@@ -12,6 +12,7 @@ export function describePlan(plan: Plan, { server, app }: Config): readonly stri
   return [
     `${plan.appId}: ${count} in ${app.dataDir} (durability ${app.durability})`,
     ...describeWeb(app, `${http}/${plan.appId}/`),
+    ...(app.docs ? [`  docs     ${http}/${plan.appId}/docs, openapi.json and asyncapi.json beside it`] : []),
     ...plan.tables.flatMap((table) => ['', ...describeTable(table, `${http}/${plan.appId}`)]),
   ];
 }
@@ -30,9 +31,20 @@ function describeTable(table: TablePlan, base: string): string[] {
     `${table.name}`,
     `  stored   ${table.database}.${table.table}, primary key ${table.primaryKey.name}`,
     `  fields   ${fields.join(', ')}`,
+    ...table.relations.flatMap(describeRelation),
     ...describeEndpoints(table, base),
     ...describeRemoval(table),
   ];
+}
+
+function describeRelation({ name, target, many, from, to }: RelationPlan): string[] {
+  const type = many ? `[${target.name}]` : target.name;
+  const end = to === undefined ? `by its own ${from?.name}` : `by ${target.name}.${to.name}`;
+  const line = `  related  ${name}: ${type} ${end}`;
+  if (to === undefined || to.indexed || to.unique || to.primaryKey) return [line];
+  // No index looks into a list.
+  const hint = to.type.kind === 'list' ? '' : '; add @indexed there';
+  return [line, `  note     looking up ${name} reads every record of ${target.name}${hint}`];
 }
 
 function describeEndpoints(table: TablePlan, base: string): string[] {

@@ -8,6 +8,7 @@ import {
   ACTIONS,
   type Action,
   type FieldPlan,
+  type RelationPlan,
   type SwitchedOff,
   type TablePlan,
   TRANSPORTS,
@@ -27,10 +28,13 @@ interface TableContext {
   readonly app: AppSwitches;
   readonly types: TypeResolver;
   readonly report: SchemaReport;
+  /** Becomes the table's list of relations, to be filled when all tables are known. */
+  readonly relations: readonly RelationPlan[];
 }
 
 /** The table of a type with @table; undefined without a usable primary key, which has then been reported. */
-export function makeTable(node: ObjectTypeDefinitionNode, { app, types, report }: TableContext): TablePlan | undefined {
+export function makeTable(node: ObjectTypeDefinitionNode, context: TableContext): TablePlan | undefined {
+  const { app, types, report, relations } = context;
   const uses = readDirectives(node.directives, 'OBJECT', report);
   const fields = makeFields(node, types, report);
   checkFields(node, fields, { types, report });
@@ -49,6 +53,7 @@ export function makeTable(node: ObjectTypeDefinitionNode, { app, types, report }
     ...readTransports(exported, app),
     public: readPublic(exported),
     fields,
+    relations,
     primaryKey,
     ...(expiration === undefined ? {} : { expiration }),
     at: locate(node),

@@ -89,7 +89,7 @@ export class TypeResolver {
       return undefined;
     }
     if (isTable(object)) {
-      const hint = `store its key instead: ${name.charAt(0).toLowerCase()}${name.slice(1)}Id: ID`;
+      const hint = `store its key instead: ${name.charAt(0).toLowerCase()}${name.slice(1)}Id: ID, and add @relationship(from: …) to this field`;
       this.#report.wrong(node, `type "${name}" is a table, and a field cannot hold a table`, hint);
       return undefined;
     }

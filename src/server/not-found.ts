@@ -8,7 +8,7 @@ export interface KnownPath {
   readonly rest: boolean;
 }
 
-const COLLECTION_METHODS = 'GET, HEAD, POST';
+const COLLECTION_METHODS = 'GET, HEAD, POST, PATCH, DELETE';
 const RECORD_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
 
 /** Everything that no route took: a wrong method on a table is 405 with Allow, anything else 404. */

@@ -2,7 +2,7 @@ import { AppError } from '../errors.ts';
 import type { FieldPlan } from '../schema/plan.ts';
 import { type Expiry, stampOf } from './expiry.ts';
 import type { Row, SqliteTable } from './sqlite-table.ts';
-import type { Cell, Change, Precondition, Write, WriteOutcome } from './store.ts';
+import type { BulkWrite, Cell, Change, Precondition, Write, WriteOutcome } from './store.ts';
 
 /** What one write needs: its table, the clock of its transaction, and where seqs come from. */
 export interface WriteContext {
@@ -13,7 +13,9 @@ export interface WriteContext {
   committed(change: Change): void;
 }
 
-type RecordWrite = Extract<Write, { cells: unknown }>;
+/** A write of one record, or of none. */
+export type OneWrite = Exclude<Write, BulkWrite>;
+type RecordWrite = Extract<OneWrite, { cells: unknown }>;
 type DeleteWrite = Extract<Write, { type: 'delete' }>;
 type PublishWrite = Extract<Write, { type: 'publish' }>;
 
@@ -26,7 +28,7 @@ const PUBLISH = 4;
  * Applies one write and its log entry inside the transaction that is open. Throws AppError when the write cannot be
  * made (absent, exists, precondition); a constraint of the database comes as the driver's error.
  */
-export function applyWrite(context: WriteContext, write: Write): WriteOutcome {
+export function applyWrite(context: WriteContext, write: OneWrite): WriteOutcome {
   if (write.type === 'publish') return publish(context, write);
   // The primary key refuses a record that exists, so that it need not be looked for first.
   if (write.type === 'create') return insert(context, write);
@@ -82,12 +84,12 @@ function remove(context: WriteContext, write: DeleteWrite, before: Row | undefin
   return { id: write.id, seq, created: false, changed: true, json: '' };
 }
 
-function publish(context: WriteContext, { id, data }: PublishWrite): WriteOutcome {
+function publish(context: WriteContext, { id, data, answer = '' }: PublishWrite): WriteOutcome {
   const { table } = context;
   const seq = context.nextSeq();
   table.append([seq, PUBLISH, id, data, null]);
   context.committed({ seq, table: table.plan, op: 'publish', id, data, before: null });
-  return { id, seq, created: false, changed: true, json: '' };
+  return { id, seq, created: false, changed: true, json: answer };
 }
 
 /** PUT replaces all but what only the server sets; PATCH replaces what was sent. */

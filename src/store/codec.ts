@@ -43,21 +43,28 @@ function encoderOf(type: FieldType): CellEncoder {
   }
 }
 
-/** Turns rows of a table, or of some of its fields, into JSON text. Cells beyond the fields are ignored. */
+/**
+ * Turns rows of a table, or of some of its fields, into JSON text. Cells beyond the fields are ignored, and those of
+ * hidden fields are left out: what is made here goes to clients and into the log.
+ */
 export class RowCodec {
+  /** Where in the row the cells of the visible fields are. */
+  readonly #places: readonly number[];
   readonly #prefixes: readonly string[];
   readonly #encoders: readonly CellEncoder[];
 
   constructor(fields: readonly FieldPlan[]) {
-    this.#prefixes = fields.map((field, index) => `${index === 0 ? '{' : ','}${JSON.stringify(field.name)}:`);
-    this.#encoders = fields.map((field) => encoderOf(field.type));
+    const visible = fields.filter(({ hidden }) => !hidden);
+    this.#places = visible.map((field) => fields.indexOf(field));
+    this.#prefixes = visible.map((field, index) => `${index === 0 ? '{' : ','}${JSON.stringify(field.name)}:`);
+    this.#encoders = visible.map((field) => encoderOf(field.type));
   }
 
   toJson(row: readonly Cell[]): string {
     let json = '';
     for (let i = 0; i < this.#encoders.length; i++) {
       const encode = this.#encoders[i] as CellEncoder;
-      json += (this.#prefixes[i] as string) + encode(row[i] as Cell);
+      json += (this.#prefixes[i] as string) + encode(row[this.#places[i] as number] as Cell);
     }
     return `${json}}`;
   }
@@ -66,9 +73,10 @@ export class RowCodec {
   differenceToJson(before: readonly Cell[], after: readonly Cell[]): string {
     let json = '';
     for (let i = 0; i < this.#encoders.length; i++) {
-      if (before[i] === after[i]) continue;
+      const place = this.#places[i] as number;
+      if (before[place] === after[place]) continue;
       const encode = this.#encoders[i] as CellEncoder;
-      json += (json === '' ? '' : ',') + (this.#prefixes[i] as string).slice(1) + encode(before[i] as Cell);
+      json += (json === '' ? '' : ',') + (this.#prefixes[i] as string).slice(1) + encode(before[place] as Cell);
     }
     return `{${json}}`;
   }

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts';
-import type { Change, CommitResult, Store, WriteGroup, WriteOutcome } from './store.ts';
+import type { Change, CommitResult, Once, OnceGroup, Store, WriteGroup, WriteOutcome } from './store.ts';
 
 /** Writes in one transaction at most: bounds how long a commit keeps the event loop. */
 const MAX_WRITES = 256;
@@ -8,7 +8,7 @@ const MAX_WAITING = 10_000;
 const RETRY_AFTER = 20;
 
 interface Waiting {
-  readonly group: WriteGroup;
+  readonly group: WriteGroup | OnceGroup;
   readonly since: number;
   resolve(outcomes: readonly WriteOutcome[]): void;
   reject(error: unknown): void;
@@ -41,11 +41,15 @@ export class GroupCommit {
     return this.#waiting.length;
   }
 
-  /** Resolves when the group is committed; rejects with AppError when it was refused. Nothing is half done. */
-  submit(group: WriteGroup): Promise<readonly WriteOutcome[]> {
+  /**
+   * Resolves when the group is committed; rejects with AppError when it was refused. Nothing is half done. With `once`
+   * a group that was written before is not written again: its outcomes come back, `replayed`.
+   */
+  submit(writes: WriteGroup, once?: Once): Promise<readonly WriteOutcome[]> {
     if (this.#waiting.length >= MAX_WAITING) {
       return Promise.reject(new AppError('OVERLOADED', 'Too many writes are waiting for the storage.'));
     }
+    const group = once === undefined ? writes : { once, writes };
     return new Promise((resolve, reject) => {
       this.#waiting.push({ group, since: performance.now(), resolve, reject });
       this.#schedule();
@@ -92,7 +96,7 @@ export class GroupCommit {
     let writes = 0;
     let size = 0;
     while (size < this.#waiting.length && (size === 0 || writes < MAX_WRITES)) {
-      writes += this.#waiting[size]?.group.length ?? 0;
+      writes += lengthOf(this.#waiting[size]?.group);
       size++;
     }
     if (size === this.#waiting.length) {
@@ -114,6 +118,11 @@ export class GroupCommit {
     setTimeout(this.#flush, RETRY_AFTER);
     return true;
   }
+}
+
+function lengthOf(group: WriteGroup | OnceGroup | undefined): number {
+  if (group === undefined) return 0;
+  return 'once' in group ? group.writes.length : group.length;
 }
 
 function answer(batch: readonly Waiting[], { results }: CommitResult): void {

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { DamagedStoreError, StoreOpenError } from './open-errors.ts';
+import { registerFunctions } from './sqlite-functions.ts';
 import { readStored } from './sqlite-stored.ts';
 import type { StoreOptions } from './store.ts';
 
@@ -25,6 +26,7 @@ export function openDatabase(file: string, { durability }: Pick<StoreOptions, 'd
     db.pragma('journal_size_limit = 67108864');
     db.pragma('cache_size = -65536');
     db.pragma('temp_store = MEMORY');
+    registerFunctions(db);
     return db;
   } catch (error) {
     db.close();

@@ -1,4 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3';
+import type { SqlNames } from '../query/index.ts';
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import { hasLong, RowCodec } from './codec.ts';
 import { expiryOf } from './expiry.ts';
@@ -20,6 +21,9 @@ export function recordsName(table: Pick<TablePlan, 'database' | 'table'>): strin
 export function logName(table: Pick<TablePlan, 'database' | 'table'>): string {
   return quote(`${table.database}/${table.table}:log`);
 }
+
+/** How the query language's statements call the SQL tables. */
+export const NAMES: SqlNames = { records: recordsName };
 
 export const OPS = ['create', 'update', 'delete', 'publish'] as const;
 

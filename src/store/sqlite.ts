@@ -1,25 +1,32 @@
 import { join } from 'node:path';
 import type { Database, Statement } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
-import { compileListSql, type ListQuery, type SqlValue } from '../query/index.ts';
+import type { ListQuery, SelectedRelation } from '../query/index.ts';
 import type { Plan, TablePlan } from '../schema/plan.ts';
 import { applyWrite, keyToJson, type WriteContext } from './apply-write.ts';
-import { RowCodec } from './codec.ts';
 import { expiryOf } from './expiry.ts';
 import { type DirectoryLock, lockDirectory } from './lock.ts';
+import { chooseKeys, isBulk, sumUp, writeOf } from './sqlite-bulk.ts';
 import { constraintError, storageError } from './sqlite-errors.ts';
+import { SqliteLists } from './sqlite-lists.ts';
 import { LogState } from './sqlite-log.ts';
 import { migrate } from './sqlite-migrate.ts';
+import { OnceTable } from './sqlite-once.ts';
 import { describeOpenError, openDatabase } from './sqlite-open.ts';
-import { OPS, type Row, recordsName, SqliteTable } from './sqlite-table.ts';
+import { OPS, type Row, SqliteTable } from './sqlite-table.ts';
 import { StatementCache } from './statement-cache.ts';
 import type {
+  BulkWrite,
+  Cell,
   Change,
   CommitResult,
   Key,
+  ListPage,
+  OnceGroup,
   Store,
   StoredRecord,
   StoreOptions,
+  Write,
   WriteGroup,
   WriteOutcome,
 } from './store.ts';
@@ -40,12 +47,6 @@ export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore 
   }
 }
 
-interface CompiledList {
-  readonly statement: Statement;
-  readonly params: readonly SqlValue[];
-  readonly codec: RowCodec;
-}
-
 interface OpenTable {
   readonly table: SqliteTable;
   readonly context: Pick<WriteContext, 'table' | 'expiry'>;
@@ -56,8 +57,9 @@ export class SqliteStore implements Store {
   readonly #db: Database;
   readonly #lock: DirectoryLock;
   readonly #tables = new Map<TablePlan, OpenTable>();
-  readonly #lists: StatementCache;
-  readonly #compiled = new WeakMap<ListQuery, CompiledList>();
+  readonly #lists: SqliteLists;
+  readonly #bulk: StatementCache;
+  readonly #once: OnceTable;
   readonly #statements: Record<'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'undo', Statement>;
   #head: number;
   #now = 0;
@@ -65,7 +67,9 @@ export class SqliteStore implements Store {
   constructor(db: Database, plan: Plan, options: StoreOptions, lock: DirectoryLock) {
     this.#db = db;
     this.#lock = lock;
-    this.#lists = new StatementCache(db);
+    this.#lists = new SqliteLists(db, options.largestScan);
+    this.#bulk = new StatementCache(db);
+    this.#once = new OnceTable(db, options.idempotency);
     for (const table of plan.tables) {
       const sqliteTable = new SqliteTable(db, table);
       const context = { table: sqliteTable, expiry: expiryOf(table) };
@@ -105,15 +109,16 @@ export class SqliteStore implements Store {
     return table.page(after, limit).map((row) => toRecord(table, row));
   }
 
-  list(plan: TablePlan, query: ListQuery): string {
-    const { table } = this.#of(plan);
-    const { statement, params, codec } = this.#compile(table, query);
-    const rows = statement.all(...params) as Row[];
-    let json = '[';
-    for (let i = 0; i < rows.length; i++) {
-      json += (i === 0 ? '' : ',') + codec.toJson(table.readRow(rows[i]) as Row);
-    }
-    return `${json}]`;
+  list(plan: TablePlan, query: ListQuery): ListPage {
+    return this.#lists.list(plan, query);
+  }
+
+  records(plan: TablePlan, query: ListQuery): StoredRecord[] {
+    return this.#lists.records(plan, query);
+  }
+
+  related(selected: SelectedRelation, key: Cell): string {
+    return this.#lists.related(selected, key);
   }
 
   readLog(plan: TablePlan, after: number, limit: number, id?: Key): Change[] {
@@ -134,16 +139,21 @@ export class SqliteStore implements Store {
     return this.#of(plan).table.expired(now, limit);
   }
 
-  commit(groups: readonly WriteGroup[]): CommitResult {
+  commit(groups: readonly (WriteGroup | OnceGroup)[]): CommitResult {
     const head = this.#head;
     try {
       this.#statements.begin.run();
       // One clock for all: a batch has seqs next to each other.
       this.#now = Date.now();
       const changes: Change[] = [];
-      const results = groups.map((group) => this.#applyGroup(group, changes));
+      const results = groups.map((group) =>
+        'once' in group ? this.#applyOnce(group, changes) : this.#applyGroup(group, changes),
+      );
       this.#statements.commit.run();
-      for (const change of changes) this.#of(change.table).log.appended(change);
+      for (const change of changes) {
+        this.#of(change.table).log.appended(change);
+        this.#lists.committed(change);
+      }
       return { results, changes };
     } catch (error) {
       this.#head = head;
@@ -156,6 +166,7 @@ export class SqliteStore implements Store {
     let left = false;
     try {
       for (const { log } of this.#tables.values()) left = log.trim(now, limit) || left;
+      left = this.#once.trim(now, limit) || left;
     } catch (error) {
       throw storageError(error);
     }
@@ -174,14 +185,27 @@ export class SqliteStore implements Store {
     this.#lock.release();
   }
 
-  /** A group of one needs no savepoint: a statement that breaks a constraint undoes itself. */
+  #applyOnce({ once, writes }: OnceGroup, changes: Change[]): readonly WriteOutcome[] | AppError {
+    try {
+      const kept = this.#once.find(once, this.#now);
+      if (kept !== undefined) return kept;
+    } catch (error) {
+      if (error instanceof AppError) return error;
+      throw error;
+    }
+    const outcomes = this.#applyGroup(writes, changes);
+    if (!(outcomes instanceof AppError)) this.#once.save(once, outcomes, this.#now);
+    return outcomes;
+  }
+
+  /** A group of one record needs no savepoint: a statement that breaks a constraint undoes itself. */
   #applyGroup(group: WriteGroup, changes: Change[]): readonly WriteOutcome[] | AppError {
-    const single = group.length === 1;
+    const single = group.length === 1 && !group.some(isBulk);
     const start = changes.length;
     const head = this.#head;
     if (!single) this.#statements.savepoint.run();
     try {
-      const outcomes = group.map((write) => applyWrite(this.#context(write.table, changes), write));
+      const outcomes = group.map((write) => this.#applyWrite(write, changes));
       if (!single) this.#statements.release.run();
       return outcomes;
     } catch (error) {
@@ -198,16 +222,18 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** Queries are frozen and come again: what was made of one is kept for as long as somebody has it. */
-  #compile(table: SqliteTable, query: ListQuery): CompiledList {
-    let compiled = this.#compiled.get(query);
-    if (compiled === undefined) {
-      const { sql, params } = compileListSql(query, table.plan, recordsName(table.plan));
-      const codec = query.select === undefined ? table.codec : new RowCodec(query.select);
-      compiled = { statement: this.#lists.get(sql, table), params, codec };
-      this.#compiled.set(query, compiled);
-    }
-    return compiled;
+  #applyWrite(write: Write, changes: Change[]): WriteOutcome {
+    const context = this.#context(write.table, changes);
+    return isBulk(write) ? this.#applyBulk(write, context) : applyWrite(context, write);
+  }
+
+  /** The records are chosen here, in the transaction: what was written before it in the same commit counts. */
+  #applyBulk(write: BulkWrite, context: WriteContext): WriteOutcome {
+    const keys = chooseKeys(this.#bulk, context.table, write);
+    return sumUp(
+      keys.map((id) => applyWrite(context, writeOf(write, id))),
+      this.#head,
+    );
   }
 
   #context(plan: TablePlan, changes: Change[]): WriteContext {

@@ -11,11 +11,11 @@ export class StatementCache {
     this.#db = db;
   }
 
-  /** A statement that gives rows as arrays. */
-  get(sql: string, { bigIntegers }: { readonly bigIntegers: boolean }): Statement {
+  /** A statement that gives the first column of each row. */
+  get(sql: string): Statement {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
-      statement = this.#db.prepare(sql).raw().safeIntegers(bigIntegers);
+      statement = this.#db.prepare(sql).pluck();
       if (this.#statements.size >= CAPACITY) this.#statements.delete(this.#statements.keys().next().value as string);
     } else {
       this.#statements.delete(sql);

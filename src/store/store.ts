@@ -1,6 +1,6 @@
-import type { EventLog } from '../config/config.ts';
+import type { EventLog, Idempotency } from '../config/config.ts';
 import type { AppError } from '../errors.ts';
-import type { ListQuery } from '../query/list-query.ts';
+import type { Filter, ListQuery, SelectedRelation } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 
 /** A value or a promise of it: the embedded store answers at once, a remote one later. */
@@ -58,7 +58,23 @@ export type Write =
       /** Milliseconds since 1970: delete only when the record's time had passed by then. */
       readonly expiredAt?: number;
     }
-  | { readonly type: 'publish'; readonly table: TablePlan; readonly id: Key | null; readonly data: string };
+  | {
+      readonly type: 'publish';
+      readonly table: TablePlan;
+      readonly id: Key | null;
+      readonly data: string;
+      /** The outcome's `json`: what the publisher is told besides, kept for a repetition. */
+      readonly answer?: string;
+    }
+  | BulkWrite;
+
+/** One write for every record that matches when it is committed; without a filter, for all. Its outcome is one. */
+export type BulkWrite = {
+  readonly table: TablePlan;
+  readonly filter: Filter | undefined;
+  /** More records than this are refused, and none is changed. */
+  readonly limit: number;
+} & ({ readonly type: 'patch-where'; readonly cells: Cells } | { readonly type: 'delete-where' });
 
 export interface WriteOutcome {
   readonly id: Key | null;
@@ -67,12 +83,28 @@ export interface WriteOutcome {
   readonly created: boolean;
   /** False when the record was like that already: nothing was stored and nobody is told. */
   readonly changed: boolean;
-  /** The record after the write, `''` after a delete or publish. */
+  /** The record after the write, `''` after a delete, `{"matched","changed"}` after a bulk write. */
   readonly json: string;
+  /** It is the outcome of an earlier write with the same key: this time nothing was done. */
+  readonly replayed?: boolean;
 }
 
 /** Writes that happen all or not at all. */
 export type WriteGroup = readonly Write[];
+
+/** By what a write that is sent again is known. */
+export interface Once {
+  /** Unique for the request, whoever sends it: the sender's key with the sender's scope. */
+  readonly key: string;
+  /** Of the whole request: another request with the same key is refused. */
+  readonly hash: string;
+}
+
+/** A group whose outcomes are kept in its transaction, and given again instead of writing again. */
+export interface OnceGroup {
+  readonly once: Once;
+  readonly writes: WriteGroup;
+}
 
 export interface CommitResult {
   /** One per group: its outcomes, or why it was refused. A refused group leaves its neighbours alone. */
@@ -81,13 +113,31 @@ export interface CommitResult {
   readonly changes: readonly Change[];
 }
 
+/** One page of a list. */
+export interface ListPage {
+  /** JSON array of the records. */
+  readonly json: string;
+  /** Cursor of the next page, when there is one. */
+  readonly next?: string;
+  /** How many records match in all, when the query asks for it. */
+  readonly total?: number;
+}
+
 /** Reads the records of a table. Nothing here checks access: `resources` has done so. */
 export interface RecordReader {
   get(table: TablePlan, id: Key): Awaitable<StoredRecord | undefined>;
-  /** The JSON array of the records that match. */
-  list(table: TablePlan, query: ListQuery): Awaitable<string>;
+  /** The records that match, as JSON. Throws SCAN_TOO_LARGE. */
+  list(table: TablePlan, query: ListQuery): Awaitable<ListPage>;
+  /** The same whole, whatever the query selects. */
+  records(table: TablePlan, query: ListQuery): Awaitable<readonly StoredRecord[]>;
   /** Up to `limit` records in primary-key order after `after` (from the start when undefined). */
   page(table: TablePlan, after: Key | undefined, limit: number): Awaitable<readonly StoredRecord[]>;
+}
+
+/** Reads records of other tables while a frame is made, which cannot wait. */
+export interface RelatedReader {
+  /** JSON text of what a relation stands for. `key`: the cell of its `from` field, or with `to` the record's key. */
+  related(selected: SelectedRelation, key: Cell): string;
 }
 
 /** Reads the log. */
@@ -107,21 +157,24 @@ export interface StoreOptions {
   readonly dir: string;
   readonly durability: 'full' | 'normal';
   readonly events: EventLog;
+  /** Records of a table that a query may look at one by one. */
+  readonly largestScan: number;
+  readonly idempotency: Idempotency;
   /** Schema changes that lose data are made instead of refused. */
   readonly allowDestructive: boolean;
   /** One sentence for each change of the schema that was made, and for each table that is no longer in it. */
   onNotice?(sentence: string): void;
 }
 
-export interface Store extends RecordReader, LogReader {
+export interface Store extends RecordReader, RelatedReader, LogReader {
   /**
    * Writes the groups and their log entries in one transaction and returns once they are as durable as configured.
    * Throws AppError STORAGE_BUSY or STORAGE_FULL when the transaction as a whole failed: then nothing was written.
    */
-  commit(groups: readonly WriteGroup[]): Awaitable<CommitResult>;
+  commit(groups: readonly (WriteGroup | OnceGroup)[]): Awaitable<CommitResult>;
   /** Keys of records whose time has passed at `now` (milliseconds), at most `limit`. */
   expired(table: TablePlan, now: number, limit: number): Awaitable<readonly Key[]>;
-  /** Removes log entries that are past retention, at most `limit` of a table; true when some may be left. */
+  /** Removes log entries and kept outcomes past retention, at most `limit` of a table; true when some may be left. */
   trim(now: number, limit: number): Awaitable<boolean>;
   close(): Awaitable<void>;
 }

@@ -106,14 +106,14 @@ describe('a channel', () => {
     expect(channel.group(RAW, { key: '' }, 9)).toBe(group);
     expect(channel.group(LINES, EVERYTHING, 0)).not.toBe(group);
     expect(channel.group(RAW, { key: 'x' }, 0)).not.toBe(group);
-    expect(channel.groups).toHaveLength(3);
+    expect(channel.size).toBe(3);
     group.behind = 2;
     channel.removeIfEmpty(group);
-    expect([channel.groups.length, channel.audience]).toEqual([3, 2]);
+    expect([channel.size, channel.audience]).toEqual([3, 2]);
     group.behind = 0;
     channel.removeIfEmpty(group);
     channel.removeIfEmpty(group);
-    expect(channel.groups).toHaveLength(2);
+    expect(channel.size).toBe(2);
   });
 
   test('serves the groups that have something to send', () => {
@@ -124,5 +124,40 @@ describe('a channel', () => {
     channel.append(change(3), (group) => served.push(group));
     expect(served).toEqual([one]);
     expect(two.reaches(2)).toBe(false);
+  });
+
+  test('asks only those groups about a change whose value the record has or had', () => {
+    const channel = new Channel(table, undefined);
+    const asked: string[] = [];
+    const open = (field: string, value: string | number | boolean) => {
+      const key = `${field}=${value}`;
+      const matches = (record: Readonly<Record<string, unknown>>) => {
+        asked.push(key);
+        return record[field] === value;
+      };
+      const group = channel.group(RAW, { key, matches, equal: { field, value } }, 0);
+      group.live.push(new Subscription(channel, group, new Reader(), 0));
+      return group;
+    };
+    const groups = [open('room', 'a'), open('room', 'b'), open('room', 'c'), open('n', 1), open('n', 2)];
+    const served: string[] = [];
+    const serve = ({ selection }: Group) => void served.push(selection.key);
+    const update = (seq: number, data: object, before: object): Change => {
+      const json = { data: JSON.stringify(data), before: JSON.stringify(before) };
+      return { seq, table, op: 'update', id: 'x', ...json };
+    };
+    channel.append(update(1, { room: 'b', n: 1 }, { room: 'a' }), serve);
+    expect(served).toEqual(['room=b', 'room=a', 'n=1']);
+    expect(new Set(asked)).toEqual(new Set(['room=a', 'room=b', 'n=1']));
+    asked.length = 0;
+    channel.append(update(2, { room: 'z' }, { room: 'y' }), serve);
+    expect(asked).toEqual([]);
+    for (const group of groups) {
+      group.live.length = 0;
+      channel.removeIfEmpty(group);
+    }
+    expect(channel.size).toBe(0);
+    channel.append(update(3, { room: 'a' }, {}), serve);
+    expect(asked).toEqual([]);
   });
 });

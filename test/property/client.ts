@@ -28,6 +28,8 @@ export class Client {
   #base: number | undefined;
   /** The position that a reconnect sends. */
   #position: number | undefined;
+  /** Until the snapshot was whole it was told whole records. */
+  #wholeUntil = 0;
   /** `#view` is the whole of what the scope holds, at `ready` and after. */
   #complete = false;
   #ready = false;
@@ -126,6 +128,7 @@ export class Client {
     expect(this.#ready, 'ready is said once').toBe(false);
     expect(seq).toBeGreaterThanOrEqual(this.#position ?? 0);
     this.#ready = true;
+    if (this.#snapshot === 'open') this.#wholeUntil = seq;
     this.#snapshot = 'none';
     this.#position = seq;
     // Invariants 2 and 4: at `ready` the client has exactly the state at that seq. What it wrote itself and did not
@@ -165,20 +168,37 @@ export class Client {
     expect(this.#own.has(seq), 'its own writes are left out').toBe(false);
     this.#told.push(line);
     if (this.#snapshot === 'none') this.#position = seq;
-    if (type === 'Update') this.#view.set(id, data as Json);
+    const part = line.changed === undefined ? {} : this.#view.get(id);
+    if (type === 'Update') this.#view.set(id, { ...part, ...(data as Json) });
     if (type === 'Delete') this.#view.delete(id);
   }
 
   /** After everything has settled: the whole history after the base was told, and the view is the store. */
   checkAll(): void {
     expect(this.sink?.late ?? 0, 'nothing is written after the end').toBe(0);
-    const expected = framesAfter(this.#history, this.#base ?? 0, this.#options);
+    const expected = this.#expectedFrames();
     const told = new Set(this.#told.map(({ seq }) => seq));
     const heard = expected.filter(({ seq }) => told.has(seq) || !this.#everOwn.has(seq));
     expect(this.#told).toEqual(heard);
     if (this.#complete && this.#everOwn.size === 0) {
       expect(this.#view).toEqual(this.#expectedView(Number.POSITIVE_INFINITY));
     }
+  }
+
+  /**
+   * Until the snapshot was whole, a record that was in it may be told by its changed fields, and one that was not must be
+   * told whole; the view shows whether the right one was chosen.
+   */
+  #expectedFrames(): Line[] {
+    const base = this.#base ?? 0;
+    const parts = new Map(framesAfter(this.#history, base, this.#options).map((frame) => [frame.seq, frame]));
+    const told = new Map(this.#told.map((line) => [line.seq, line]));
+    const wholes = framesAfter(this.#history, base, { ...this.#options, wholeUntil: this.#wholeUntil });
+    return wholes.flatMap((frame) => {
+      const line = told.get(frame.seq);
+      if (line === undefined && !parts.has(frame.seq)) return [];
+      return line?.changed === undefined ? frame : (parts.get(frame.seq) ?? frame);
+    });
   }
 
   #expectedView(seq: number): Map<unknown, Json> {

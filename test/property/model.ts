@@ -8,6 +8,8 @@ export interface Interest {
   readonly query: string;
   readonly matches: (record: Json) => boolean;
   readonly fields?: readonly string[];
+  /** Of an update only what changed. */
+  readonly delta?: boolean;
 }
 
 const all = (): boolean => true;
@@ -19,6 +21,13 @@ export const INTERESTS: readonly Interest[] = [
   { query: 's=sw=a', matches: ({ s }) => typeof s === 'string' && s.startsWith('a') },
   { query: '!n==1', matches: ({ n }) => n !== 1 },
   { query: 'select=n', matches: all, fields: ['id', 'n'] },
+  // Found by the value of a field, alone, with more, and under two fields at once.
+  { query: 'n=3', matches: ({ n }) => n === 3 },
+  { query: 's=gt=a&n==2', matches: ({ n, s }) => n === 2 && typeof s === 'string' && s > 'a' },
+  { query: 's===a', matches: ({ s }) => s === 'a' },
+  { query: 'n=1|s=b', matches: ({ n, s }) => n === 1 || s === 'b' },
+  { query: 'delta=true', matches: all, delta: true },
+  { query: 's=a&select=n,pad&delta=true', matches: ({ s }) => s === 'a', fields: ['id', 'n', 'pad'], delta: true },
   { query: 'n=lt=5&s==b&select=s', matches: ({ n, s }) => (number(n) ?? 9) < 5 && s === 'b', fields: ['id', 's'] },
 ];
 
@@ -57,15 +66,20 @@ export function viewAt(history: readonly Change[], seq: number, { id, interest }
   return view;
 }
 
+export interface Told extends Scope {
+  /** Up to this seq it may not have had a record of which it is told. */
+  readonly wholeUntil?: number;
+}
+
 /** The frames that a subscriber of this scope must get for what happened after a seq. */
-export function framesAfter(history: readonly Change[], seq: number, { id, interest }: Scope): Line[] {
+export function framesAfter(history: readonly Change[], seq: number, { id, interest, wholeUntil = 0 }: Told): Line[] {
   const model = new TableModel();
   const frames: Line[] = [];
   for (const change of history) {
     const before = model.records.get(change.id);
     model.apply(change);
     if (change.seq <= seq || (id !== undefined && change.id !== id)) continue;
-    const frame = frameOf(change, before, interest);
+    const frame = frameOf(change, before, change.seq <= wholeUntil ? { ...interest, delta: false } : interest);
     if (frame !== undefined) frames.push(frame);
   }
   return frames;
@@ -77,8 +91,18 @@ function frameOf(change: Change, before: Json | undefined, interest: Interest): 
   const wasIn = before !== undefined && interest.matches(before);
   if (op === 'publish') return interest.matches(data) ? { type: 'Publish', op, id, data, seq } : undefined;
   if (op === 'delete') return wasIn ? { type: 'Delete', op, id, data: { id }, seq } : undefined;
+  if (interest.matches(data) && wasIn && interest.delta) return deltaOf(change, before, interest);
   if (interest.matches(data)) return { type: 'Update', op, id, data: project(data, interest), seq };
   return wasIn ? { type: 'Delete', op, id, data: { id }, seq, reason: 'filter' } : undefined;
+}
+
+function deltaOf({ op, id, seq, data }: Change, before: Json, { fields }: Interest): Line | undefined {
+  const after = JSON.parse(data) as Json;
+  const isNew = (name: string) => JSON.stringify(after[name]) !== JSON.stringify(before[name]);
+  const changed = Object.keys(after).filter((name) => isNew(name) && (fields?.includes(name) ?? true));
+  if (changed.length === 0) return undefined;
+  const part = Object.fromEntries(changed.map((name) => [name, after[name]]));
+  return { type: 'Update', op, id, data: part, seq, changed, key: JSON.stringify({ id }) };
 }
 
 function project(record: Json, { fields }: Interest): Json {

@@ -97,6 +97,8 @@ export class Rig implements Disposable {
       dir: this.dir,
       durability: 'normal',
       events: { retention: 86_400_000, maxCount, replayPage },
+      largestScan: 100_000,
+      idempotency: { retention: 86_400_000, maxCount: 100_000 },
       allowDestructive: false,
     });
     const feed = new Feed(store.head);

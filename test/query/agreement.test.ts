@@ -5,6 +5,7 @@ import type { Comparison, FieldPath, Filter, Scalar } from '../../src/query/ast.
 import { compilePredicate } from '../../src/query/predicate.ts';
 import { compileFilterSql } from '../../src/query/sql.ts';
 import type { FieldPlan, FieldType, JsonValue, TablePlan } from '../../src/schema/plan.ts';
+import { NAMES as SQL_NAMES } from './products.ts';
 import { createSql, enumOf, field, listOf, objectOf, scalar, table, toCell } from './tables.ts';
 
 type JsonRecord = Record<string, JsonValue>;
@@ -290,7 +291,7 @@ test('SQL and predicate give the same answer for every schema, record and filter
     const rows: JsonRecord[] = records.map((record, index) => ({ ...record, id: `r${index}` }));
     for (const row of rows) insert.run(...plan.fields.map(({ name, type }) => toCell(type, row[name])));
     for (const filter of filters) {
-      const { sql, params } = compileFilterSql(filter, 't');
+      const { sql, params } = compileFilterSql(filter, { table: plan, alias: 't', names: SQL_NAMES });
       const select = db.prepare(`SELECT "t"."id" FROM "Thing" AS "t" WHERE ${sql} ORDER BY "t"."id"`).pluck();
       const found = select.all(...params);
       const expected = rows.filter(compilePredicate(filter)).map(({ id }) => id);

@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compilePredicate } from '../../src/query/predicate.ts';
-import { list, openProducts, parse, ROWS } from './products.ts';
+import { listRecords, openProducts, parse, ROWS } from './products.ts';
 
 let db: Database;
 beforeAll(() => {
@@ -11,11 +11,10 @@ afterAll(() => db.close());
 
 /** The numbers of the records that SQL finds, after the predicate has found the same. */
 function find(query: string): string {
-  const { sql, params } = list(query);
-  const found = (db.prepare(sql).all(...params) as { id: string }[]).map(({ id }) => id);
+  const found = listRecords(db, query).map(({ id }) => id);
   const { filter } = parse(query);
   const expected = filter === undefined ? ROWS : ROWS.filter(compilePredicate(filter));
-  expect([...found].sort(), sql).toEqual(expected.map(({ id }) => id));
+  expect([...found].sort(), query).toEqual(expected.map(({ id }) => id));
   return found.map((id) => String(Number(id.slice(1)))).join(' ');
 }
 

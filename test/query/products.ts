@@ -1,6 +1,7 @@
 import Database from 'better-sqlite3';
-import { compileListSql, type ListQuery, parseListQuery } from '../../src/query/list-query.ts';
+import { compileListSql, type ListQuery, parseListQuery, type SqlNames } from '../../src/query/index.ts';
 import type { JsonValue } from '../../src/schema/plan.ts';
+import { registerFunctions } from '../../src/store/sqlite-functions.ts';
 import { createSql, enumOf, field, LIMITS, listOf, objectOf, scalar, table, toCell } from './tables.ts';
 
 const maker = objectOf('Maker', [
@@ -102,17 +103,35 @@ export function openProducts(): Database.Database {
   db.exec(createSql(PRODUCT, 'Product'));
   for (const { name, indexed } of PRODUCT.fields)
     if (indexed) db.exec(`CREATE INDEX "by_${name}" ON "Product" ("${name}")`);
+  registerFunctions(db);
   const insert = db.prepare(`INSERT INTO "Product" VALUES (${PRODUCT.fields.map(() => '?').join(', ')})`);
   for (const row of ROWS) insert.run(...PRODUCT.fields.map(({ name, type }) => toCell(type, row[name])));
   return db;
 }
 
-export const RESERVED: ReadonlySet<string> = new Set(['stream', 'since', 'cursor']);
+/** Tables called like their types. */
+export const NAMES: SqlNames = { records: ({ name }) => `"${name}"` };
+
+export const RESERVED: ReadonlySet<string> = new Set(['stream', 'since', 'token']);
 
 export function parse(query: string): ListQuery {
   return parseListQuery(query, PRODUCT, LIMITS, RESERVED);
 }
 
 export function list(query: string): ReturnType<typeof compileListSql> {
-  return compileListSql(parse(query), PRODUCT, '"Product"');
+  return compileListSql(parse(query), PRODUCT, NAMES);
+}
+
+/** The records that a list's statement gives, in order. */
+export function listRecords(db: Database.Database, query: string): { readonly id: string }[] {
+  const { sql, params } = list(query);
+  return (
+    db
+      .prepare(sql)
+      .pluck()
+      .all(...params)
+      // One more than the page tells that there is another.
+      .slice(0, parse(query).limit)
+      .map((json) => JSON.parse(json as string) as { id: string })
+  );
 }

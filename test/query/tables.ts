@@ -8,6 +8,7 @@ export const LIMITS: Limits = {
   jsonDepth: 64,
   jsonKeys: 1000,
   batch: 1000,
+  bulk: 10_000,
   url: 8192,
   headers: 16_384,
   headerCount: 100,
@@ -16,6 +17,7 @@ export const LIMITS: Limits = {
   keepAlive: 72_000,
   pageDefault: 100,
   pageMax: 1000,
+  scan: 100_000,
   filterLength: 4096,
   filterConditions: 32,
   filterDepth: 5,
@@ -49,7 +51,17 @@ export function objectOf(name: string, fields: readonly FieldPlan[]): FieldType 
 
 export function field(name: string, type: FieldType, indexed = false): FieldPlan {
   const primaryKey = name === 'id';
-  return { name, type, required: primaryKey, primaryKey, indexed, unique: primaryKey, expiresAt: false, at: AT };
+  return {
+    name,
+    type,
+    required: primaryKey,
+    primaryKey,
+    indexed,
+    unique: primaryKey,
+    expiresAt: false,
+    hidden: false,
+    at: AT,
+  };
 }
 
 export function table(name: string, fields: readonly FieldPlan[]): TablePlan {
@@ -64,6 +76,7 @@ export function table(name: string, fields: readonly FieldPlan[]): TablePlan {
     switchedOff: [],
     public: new Set(),
     fields,
+    relations: [],
     primaryKey,
     at: AT,
   };

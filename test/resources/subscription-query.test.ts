@@ -6,13 +6,19 @@ import { tableOf } from '../schema/mistakes.ts';
 const table = tableOf('type T @table { id: ID! @primaryKey n: Int text: String l: Long }');
 
 function parse(query: string, id?: string) {
-  return parseSubscription(query, { table, id, limits: LIMITS });
+  return parseSubscription(query, { table, id, limits: LIMITS, store: { related: () => 'null' } });
 }
 
 describe('a subscription', () => {
   test('without words is for everything from now on, and for a record with what is stored', () => {
-    expect(parse('')).toEqual({ selection: { key: '' }, retained: false, mutable: false });
-    expect(parse('', 'a')).toEqual({ id: 'a', selection: { key: '' }, retained: true, mutable: false });
+    expect(parse('')).toEqual({ selection: { key: '' }, retained: false, mutable: false, related: new Set() });
+    expect(parse('', 'a')).toEqual({
+      id: 'a',
+      selection: { key: '' },
+      retained: true,
+      mutable: false,
+      related: new Set(),
+    });
   });
 
   test.each([
@@ -64,6 +70,11 @@ describe('a subscription', () => {
     ['retained=yes', 'INVALID_QUERY'],
     ['echo=0', 'INVALID_QUERY'],
     ['sort=n', 'INVALID_QUERY'],
+    ['sort=n&limit=1', 'INVALID_QUERY'],
+    ['sort=n&retained=true', 'INVALID_QUERY'],
+    ['cursor=x', 'INVALID_QUERY'],
+    ['count=true', 'INVALID_QUERY'],
+    ['delta=1', 'INVALID_QUERY'],
     ['offset=1', 'INVALID_QUERY'],
     ['offset=0', 'INVALID_QUERY'],
     ['nope=1', 'INVALID_QUERY'],
@@ -74,7 +85,10 @@ describe('a subscription', () => {
 
 describe('the query of a record', () => {
   test('chooses fields', () => {
-    expect(parseRecordQuery('select=text', table, LIMITS).fields).toEqual(['id', 'text']);
+    expect(parseRecordQuery('select=text', table, LIMITS).select?.fields.map(({ name }) => name)).toEqual([
+      'id',
+      'text',
+    ]);
   });
 
   test.each(['n=1', 'sort=n', 'limit=1', 'offset=1', 'select=n&limit=2'])('takes no %s', (query) => {

@@ -46,7 +46,7 @@ describe('a table', () => {
     expect(await resource.get(SERVER, 'a', '')).toMatchObject({ json: '{"id":"a","n":1,"text":"y"}' });
     expect(await resource.get(SERVER, 'a', 'select=n')).toMatchObject({ id: 'a', json: '{"id":"a","n":1}' });
     expect(await resource.get(SERVER, 'x', 'select=n')).toBeUndefined();
-    expect(JSON.parse(await resource.list(SERVER, 'n=ge=1&select=id'))).toEqual([{ id: 'a' }, { id: 'b' }]);
+    expect(JSON.parse((await resource.list(SERVER, 'n=ge=1&select=id')).json)).toEqual([{ id: 'a' }, { id: 'b' }]);
     await resource.delete(SERVER, 'a');
     await expect(resource.delete(SERVER, 'a')).rejects.toMatchObject({ code: 'NOT_FOUND' });
     expect(resource.counters).toEqual({ reads: 4, writes: 5, messages: 0, refused: 1 });
@@ -71,7 +71,7 @@ describe('a table', () => {
     expect(await resource.createMany(SERVER, [{ id: 'a' }, { id: 'b' }])).toMatchObject([{ id: 'a' }, { id: 'b' }]);
     await expect(resource.createMany(SERVER, [{ id: 'c' }, { id: 'a' }])).rejects.toMatchObject({ code: 'CONFLICT' });
     await expect(resource.createMany(SERVER, [{}, {}, {}, {}])).rejects.toMatchObject({ code: 'BAD_REQUEST' });
-    expect(JSON.parse(await resource.list(SERVER, ''))).toHaveLength(2);
+    expect(JSON.parse((await resource.list(SERVER, '')).json)).toHaveLength(2);
   });
 
   test('is closed to anonymous callers unless the schema says otherwise', async () => {
@@ -80,8 +80,8 @@ describe('a table', () => {
     await resource.create(ANONYMOUS, { id: 'a' });
     expect(await resource.get(ANONYMOUS, 'a', '')).toBeDefined();
     await expect(resource.put(ANONYMOUS, 'b', {})).rejects.toMatchObject(forbidden);
-    expect(await resource.put(ANONYMOUS, 'b', {}, 'none')).toMatchObject({ created: true });
-    await expect(resource.put(ANONYMOUS, 'b', {}, 'any')).rejects.toMatchObject(forbidden);
+    expect(await resource.put(ANONYMOUS, 'b', {}, { precondition: 'none' })).toMatchObject({ created: true });
+    await expect(resource.put(ANONYMOUS, 'b', {}, { precondition: 'any' })).rejects.toMatchObject(forbidden);
     await expect(resource.patch(ANONYMOUS, 'a', {})).rejects.toMatchObject(forbidden);
     await expect(resource.delete(ANONYMOUS, 'a')).rejects.toMatchObject(forbidden);
     await expect(resource.publish(ANONYMOUS, 'a', 1)).rejects.toMatchObject(forbidden);
@@ -92,7 +92,7 @@ describe('a table', () => {
     const { resource } = open();
     await resource.put(SERVER, 'a', { n: 200 });
     for (let n = 0; n < 250; n++) await resource.list(SERVER, `n=${n}`);
-    expect(JSON.parse(await resource.list(SERVER, 'n=200'))).toHaveLength(1);
+    expect(JSON.parse((await resource.list(SERVER, 'n=200')).json)).toHaveLength(1);
     expect(() => resource.checkList(SERVER, 'nope=1')).toThrow(expect.objectContaining({ code: 'INVALID_QUERY' }));
   });
 
@@ -165,7 +165,7 @@ describe('housekeeping', () => {
       ['Delete', 'b'],
     ]);
     await keeper.stop();
-    expect(JSON.parse(await resource.list(SERVER, ''))).toEqual([{ id: 'young', n: null }]);
+    expect(JSON.parse((await resource.list(SERVER, '')).json)).toEqual([{ id: 'young', n: null }]);
     vi.setSystemTime(START + 62_000);
     expect(faults).toEqual([]);
     expect(store.floor(resource.table)).toBeGreaterThan(0);

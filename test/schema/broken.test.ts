@@ -163,6 +163,14 @@ const KEYS_AND_NAMES: readonly Case[] = [
     says: ['"constructor" is a reserved name'],
   },
   {
+    name: 'an export name that the API page has',
+    sdl: `type docs @table §@export { ${KEY} } type A @table @export(name: §"openapi.json") { ${KEY} }`,
+    says: [
+      '"docs" is used by the server itself | the API page and its documents are there: take another name, @export(name: "…")',
+      '"openapi.json" is used by the server itself | the API page and its documents are there: take another name, @export(name: "…")',
+    ],
+  },
+  {
     name: 'no primary key',
     sdl: 'type §A @table { id: ID! }',
     says: ['type "A" has no @primaryKey | mark one field: id: ID! @primaryKey'],
@@ -438,7 +446,9 @@ const USES: readonly Case[] = [
   {
     name: 'a field that holds a table',
     sdl: `type A @table { ${KEY}\n  u: §User }\ntype User @table { ${KEY} }`,
-    says: ['type "User" is a table, and a field cannot hold a table | store its key instead: userId: ID'],
+    says: [
+      'type "User" is a table, and a field cannot hold a table | store its key instead: userId: ID, and add @relationship(from: …) to this field',
+    ],
   },
   {
     name: 'a field with arguments',

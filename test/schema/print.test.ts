@@ -20,6 +20,7 @@ test('the plan names stored tables, URLs, channels, what is off and why, who may
     type Inner @table { id: ID! @primaryKey }`;
   expect(describePlan(planOf(sdl, config.app), config)).toEqual([
     `my-app: 3 tables in ${config.app.dataDir} (durability full)`,
+    '  docs     https://127.0.0.1:7000/my-app/docs, openapi.json and asyncapi.json beside it',
     '',
     'Message',
     '  stored   realtime-demo.Message, primary key id',

@@ -229,8 +229,8 @@ describe('an address that no route takes', () => {
   ];
 
   test.each([
-    ['DELETE', '/a/T', {}, 405, 'GET, HEAD, POST'],
-    ['DELETE', '/a/T?x=1', {}, 405, 'GET, HEAD, POST'],
+    ['PUT', '/a/T', {}, 405, 'GET, HEAD, POST, PATCH, DELETE'],
+    ['PUT', '/a/T?x=1', {}, 405, 'GET, HEAD, POST, PATCH, DELETE'],
     ['OPTIONS', '/a/T/x', {}, 405, 'GET, HEAD, POST, PUT, PATCH, DELETE'],
     ['GET', '/a/T', { accept: 'text/event-stream' }, 404, undefined],
     ['POST', '/a/T', { upgrade: 'websocket' }, 405, 'GET'],

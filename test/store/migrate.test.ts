@@ -43,7 +43,16 @@ describe('a new store', () => {
     const { notices } = folder.open(schema('a: Int @indexed b: String @unique c: Date @expiresAt'));
     expect(notices).toEqual(['create table data.T']);
     expect(folder.contents().objects).toMatchObject(
-      ['data/T', 'data/T.a', 'data/T.b', 'data/T:expires', 'data/T:log', 'tablecast_meta'].map((name) => ({ name })),
+      [
+        'data/T',
+        'data/T.a',
+        'data/T.b',
+        'data/T:expires',
+        'data/T:log',
+        'tablecast_idempotency',
+        'tablecast_idempotency.expires',
+        'tablecast_meta',
+      ].map((name) => ({ name })),
     );
   });
 

@@ -101,7 +101,7 @@ describe('values', () => {
     expect(bench.store.get(onlyTable(bench), 'é"\\\n😀')).toEqual({ id: 'é"\\\n😀', seq, json });
     expect(records(bench)).toEqual([expected]);
     const query = parseListQuery('', onlyTable(bench), LIMITS, new Set());
-    expect(bench.store.list(onlyTable(bench), query)).toBe(`[${json}]`);
+    expect(bench.store.list(onlyTable(bench), query).json).toBe(`[${json}]`);
     expect(bench.store.readLog(onlyTable(bench), 0, 10).map(({ data }) => data)).toEqual([json]);
   });
 
@@ -134,7 +134,7 @@ describe('values', () => {
     create(bench, 'a', 'x', 1);
     create(bench, 'b', 'y', 2);
     const query = parseListQuery('n=gt=1&select=n', onlyTable(bench), LIMITS, new Set());
-    expect(JSON.parse(bench.store.list(onlyTable(bench), query))).toEqual([{ id: 'b', n: 2 }]);
+    expect(JSON.parse(bench.store.list(onlyTable(bench), query).json)).toEqual([{ id: 'b', n: 2 }]);
   });
 
   test('of numeric keys are in the order of numbers', () => {
@@ -447,6 +447,8 @@ test('the store is opened by its name, and lets go of its directory when it is c
     dir: join(folder.dir, 'new'),
     durability: 'full',
     events: { retention: 1, maxCount: 1, replayPage: 1 },
+    largestScan: 100_000,
+    idempotency: { retention: 1, maxCount: 1 },
     allowDestructive: false,
   } as const;
   for (let time = 0; time < 2; time++) {

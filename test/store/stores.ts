@@ -39,6 +39,8 @@ export class StoreFolder {
       dir: this.dir,
       durability: 'normal',
       events: { retention: 86_400_000, maxCount: 100_000, replayPage: 500 },
+      largestScan: 100_000,
+      idempotency: { retention: 86_400_000, maxCount: 100_000 },
       allowDestructive: false,
       onNotice: (sentence) => notices.push(sentence),
       ...options,

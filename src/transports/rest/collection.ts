@@ -1,13 +1,16 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ANONYMOUS } from '../../auth/identity.ts';
-import type { Awaitable, WriteOutcome } from '../../store/store.ts';
+import { AppError } from '../../errors.ts';
+import type { Awaitable, ListPage, WriteOutcome } from '../../store/store.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint } from '../transport.ts';
-import { isCached } from './conditions.ts';
+import { isCached, parsePrecondition } from './conditions.ts';
+import { markReplayed, onceOf } from './idempotency-key.ts';
 import {
   type Answer,
   answerEmpty,
   answerJson,
+  answerPublished,
   answerWritten,
   publishes,
   refuseQuery,
@@ -16,16 +19,19 @@ import {
 
 const REST = { constraints: { transport: 'rest' } };
 
-/** `/{app}/{Export}`: list, create, publish to the table. */
+/** `/{app}/{Export}`: list, create, publish to the table, change or remove by filter. */
 export function registerCollection(app: FastifyInstance, endpoint: Endpoint): void {
   const { path } = endpoint;
   app.get(path, REST, (request, reply) => list(endpoint, request, reply));
   app.post(path, REST, (request, reply) =>
     publishes(request) ? publish(endpoint, request, reply) : create(endpoint, request, reply),
   );
+  app.patch(path, REST, (request, reply) => writeMany(endpoint, request, reply));
+  app.delete(path, REST, (request, reply) => writeMany(endpoint, request, reply));
 }
 
-function list({ resource, planTag }: Endpoint, request: FastifyRequest, reply: FastifyReply): Awaitable<Answer> {
+function list(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply): Awaitable<Answer> {
+  const { resource, planTag } = endpoint;
   const rawQuery = queryOf(request);
   const etag = `W/"${resource.tableHead}-${planTag}"`;
   reply.header('etag', etag).header('x-position', resource.head);
@@ -36,26 +42,58 @@ function list({ resource, planTag }: Endpoint, request: FastifyRequest, reply: F
     reply.code(304);
     return answerEmpty(reply);
   }
-  const json = resource.list(ANONYMOUS, rawQuery);
-  return typeof json === 'string' ? answerJson(reply, json) : json.then((text) => answerJson(reply, text));
+  const page = resource.list(ANONYMOUS, rawQuery);
+  if (page instanceof Promise) return page.then((it) => answerPage(reply, { ...it, path: endpoint.path, rawQuery }));
+  if (page.next === undefined && page.total === undefined) return answerJson(reply, page.json);
+  return answerPage(reply, { ...page, path: endpoint.path, rawQuery });
+}
+
+interface Page extends ListPage {
+  readonly path: string;
+  readonly rawQuery: string;
+}
+
+/** A page with the address of the next one (RFC 8288) and, when asked for, the number of all records. */
+function answerPage(reply: FastifyReply, { json, next, total, path, rawQuery }: Page): Answer {
+  if (total !== undefined) reply.header('x-total-count', total);
+  if (next !== undefined) {
+    const others = rawQuery.split('&').filter((part) => part !== '' && !/^(?:cursor|offset)=/.test(part));
+    const query = [...others, `cursor=${next}`].join('&').replace(/[<>"]/g, encodeURIComponent);
+    reply.header('link', `<${path}?${query}>; rel="next"`);
+  }
+  return answerJson(reply, json);
 }
 
 async function create(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<Answer> {
   const { resource, path } = endpoint;
   refuseQuery(request);
   if (!Array.isArray(request.body)) {
-    const outcome = await resource.create(ANONYMOUS, request.body);
+    const outcome = await resource.create(ANONYMOUS, request.body, onceOf(request, resource));
     return answerWritten(request, reply, { path, outcome });
   }
-  const outcomes = await resource.createMany(ANONYMOUS, request.body);
+  const outcomes = await resource.createMany(ANONYMOUS, request.body, onceOf(request, resource));
+  markReplayed(reply, outcomes[0]);
   reply.code(201);
   return wantsMinimal(request, reply) ? answerEmpty(reply) : answerJson(reply, toJsonArray(outcomes));
 }
 
 async function publish({ resource }: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<Answer> {
-  const published = await resource.publish(ANONYMOUS, null, request.body);
-  reply.code(202);
-  return answerJson(reply, JSON.stringify(published));
+  return answerPublished(reply, await resource.publish(ANONYMOUS, null, request.body, onceOf(request, resource)));
+}
+
+async function writeMany({ resource }: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<Answer> {
+  if (parsePrecondition(request.headers) !== undefined) {
+    throw new AppError('BAD_REQUEST', 'If-Match and If-None-Match are for one record; this is for those that match.');
+  }
+  const query = queryOf(request);
+  const once = onceOf(request, resource);
+  const outcome = await (request.method === 'PATCH'
+    ? resource.patchMany(ANONYMOUS, query, request.body, once)
+    : resource.deleteMany(ANONYMOUS, query, once));
+  markReplayed(reply, outcome);
+  if (!wantsMinimal(request, reply)) return answerJson(reply, outcome.json);
+  reply.code(204);
+  return answerEmpty(reply);
 }
 
 function toJsonArray(outcomes: readonly WriteOutcome[]): string {

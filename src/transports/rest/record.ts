@@ -5,8 +5,17 @@ import { parseKey } from '../../resources/key.ts';
 import type { Awaitable, Key, StoredRecord } from '../../store/store.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint } from '../transport.ts';
-import { etagOf, isCached, parsePrecondition } from './conditions.ts';
-import { type Answer, answerEmpty, answerJson, answerWritten, publishes, refuseQuery } from './replies.ts';
+import { etagOf, isCached } from './conditions.ts';
+import { markReplayed, onceOf, optionsOf } from './idempotency-key.ts';
+import {
+  type Answer,
+  answerEmpty,
+  answerJson,
+  answerPublished,
+  answerWritten,
+  publishes,
+  refuseQuery,
+} from './replies.ts';
 
 const REST = { constraints: { transport: 'rest' } };
 const ALLOWED = 'GET, HEAD, PUT, PATCH, DELETE';
@@ -28,19 +37,19 @@ export function registerRecord(app: FastifyInstance, { path, resource }: Endpoin
 
   app.put(url, REST, async (request, reply) => {
     refuseQuery(request);
-    const outcome = await resource.put(ANONYMOUS, keyOf(request), request.body, parsePrecondition(request.headers));
+    const outcome = await resource.put(ANONYMOUS, keyOf(request), request.body, optionsOf(request, resource));
     return answerWritten(request, reply, { path, outcome });
   });
 
   app.patch(url, REST, async (request, reply) => {
     refuseQuery(request);
-    const outcome = await resource.patch(ANONYMOUS, keyOf(request), request.body, parsePrecondition(request.headers));
+    const outcome = await resource.patch(ANONYMOUS, keyOf(request), request.body, optionsOf(request, resource));
     return answerWritten(request, reply, { path, outcome });
   });
 
   app.delete(url, REST, async (request, reply) => {
     refuseQuery(request);
-    await resource.delete(ANONYMOUS, keyOf(request), parsePrecondition(request.headers));
+    markReplayed(reply, await resource.delete(ANONYMOUS, keyOf(request), optionsOf(request, resource)));
     reply.code(204);
     return answerEmpty(reply);
   });
@@ -50,9 +59,10 @@ export function registerRecord(app: FastifyInstance, { path, resource }: Endpoin
       const message = 'A record is written with PUT or PATCH; POST here only publishes, with ?publish=true.';
       throw new AppError('METHOD_NOT_ALLOWED', message, { headers: { allow: ALLOWED } });
     }
-    const published = await resource.publish(ANONYMOUS, keyOf(request), request.body);
-    reply.code(202);
-    return answerJson(reply, JSON.stringify(published));
+    return answerPublished(
+      reply,
+      await resource.publish(ANONYMOUS, keyOf(request), request.body, onceOf(request, resource)),
+    );
   });
 }
 

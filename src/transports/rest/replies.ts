@@ -1,8 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
+import type { Published } from '../../resources/table-resource.ts';
 import type { WriteOutcome } from '../../store/store.ts';
 import { queryOf } from '../query-of.ts';
 import { etagOf } from './conditions.ts';
+import { markReplayed } from './idempotency-key.ts';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 
@@ -20,6 +22,7 @@ export type Answer = string | undefined;
 /** The answer to a write of one record: 201 with its address, or 200. */
 export function answerWritten(request: FastifyRequest, reply: FastifyReply, { path, outcome }: Written): Answer {
   const { id, seq, created, json } = outcome;
+  markReplayed(reply, outcome);
   reply.code(created ? 201 : 200).header('etag', etagOf(seq));
   if (created) reply.header('location', `${path}/${encodeURIComponent(String(id))}`);
   if (!wantsMinimal(request, reply)) return answerJson(reply, json);
@@ -30,6 +33,12 @@ export function answerWritten(request: FastifyRequest, reply: FastifyReply, { pa
 export function answerJson(reply: FastifyReply, json: string): Answer {
   reply.header('content-type', JSON_TYPE);
   return json;
+}
+
+export function answerPublished(reply: FastifyReply, { seq, delivered, replayed = false }: Published): Answer {
+  markReplayed(reply, { replayed });
+  reply.code(202);
+  return answerJson(reply, JSON.stringify({ seq, delivered }));
 }
 
 export function answerEmpty(reply: FastifyReply): undefined {

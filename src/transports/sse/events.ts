@@ -22,13 +22,18 @@ export function formatEvent(event: string, data: string, id?: number): string {
 export function makeSseEncoding(key: string, framing: Framing): Encoding {
   return {
     key,
-    frame: ({ type, data, seq }: Frame) =>
-      // A retained record has no id: until `ready`, the snapshot cannot be resumed.
-      framing(formatEvent(EVENTS[type], data, type === 'Retained' ? undefined : seq)),
+    // A retained record has no id: until `ready`, the snapshot cannot be resumed.
+    frame: (frame: Frame) =>
+      framing(formatEvent(EVENTS[frame.type], dataOf(frame), frame.type === 'Retained' ? undefined : frame.seq)),
     ready: (seq: number) => framing(formatEvent('ready', JSON.stringify({ type: 'ready', seq }), seq)),
     reset: (reason: ResetReason, seq: number) =>
       framing(formatEvent('reset', JSON.stringify({ type: 'reset', reason, seq }))),
   };
+}
+
+/** An event has no member beside its data: the key of a record of which only changed fields are sent goes into it. */
+function dataOf({ data, key }: Frame): string {
+  return key === undefined ? data : `${key.slice(0, -1)},${data.slice(1)}`;
 }
 
 export const CHUNKED_ENCODING: Encoding = makeSseEncoding('sse-chunked', chunked);

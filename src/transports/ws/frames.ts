@@ -32,10 +32,11 @@ export function encodeJson(value: unknown): Buffer {
 /** PROTOCOL.md §4.1. The record's JSON text is taken as it is. */
 export const WS_ENCODING: Encoding = {
   key: 'ws',
-  frame: ({ type, op, id, data, seq, reason }: Frame) =>
+  frame: ({ type, op, id, data, seq, reason, changed }: Frame) =>
     encodeText(
       `{"message_type":"${type}","data":${data},"id":${JSON.stringify(id)},"timestamp":"${timestampOf(seq)}",` +
-        `"seq":${seq},"op":"${op}"${reason === undefined ? '' : `,"reason":"${reason}"`}}`,
+        `"seq":${seq},"op":"${op}"${reason === undefined ? '' : `,"reason":"${reason}"`}` +
+        `${changed === undefined ? '' : `,"changed":${JSON.stringify(changed)}`}}`,
     ),
   ready: (seq: number) => encodeJson({ type: 'ready', seq }),
   reset: (reason: ResetReason, seq: number) => encodeJson({ type: 'reset', reason, seq }),

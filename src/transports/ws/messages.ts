@@ -2,6 +2,7 @@ import { ANONYMOUS } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import { parseJsonText } from '../../resources/json.ts';
 import { keyProblem } from '../../resources/key.ts';
+import type { WriteOptions } from '../../resources/table-resource.ts';
 import { isObject } from '../../resources/values.ts';
 import type { Key, WriteOutcome } from '../../store/store.ts';
 import type { WsConnection } from './connection.ts';
@@ -10,13 +11,14 @@ const TYPES = ['Update', 'Delete', 'Publish'] as const;
 type EnvelopeType = (typeof TYPES)[number];
 type Ref = string | number;
 
-const MEMBERS = new Set(['message_type', 'id', 'data', 'ref', 'timestamp', 'seq', 'op']);
+const MEMBERS = new Set(['message_type', 'id', 'data', 'ref', 'timestamp', 'seq', 'op', 'if_seq']);
 
 /** What a message wants done. A bare record is an Update without a ref. */
 interface Command {
   readonly type: EnvelopeType;
   readonly id: Key | undefined;
   readonly data: unknown;
+  readonly options?: WriteOptions;
 }
 
 type Done = Pick<WriteOutcome, 'id' | 'seq' | 'changed'>;
@@ -60,13 +62,13 @@ async function execute(connection: WsConnection, command: Command): Promise<Done
 }
 
 async function run({ context: { resource } }: WsConnection, command: Command): Promise<Done> {
-  const { type, id, data } = command;
+  const { type, id, data, options } = command;
   switch (type) {
     case 'Update':
-      return resource.put(ANONYMOUS, id, data);
+      return resource.put(ANONYMOUS, id, data, options);
     case 'Delete':
       if (id === undefined) throw new AppError('INVALID_MESSAGE', 'A Delete needs an id.');
-      return resource.delete(ANONYMOUS, id);
+      return resource.delete(ANONYMOUS, id, options);
     case 'Publish':
       return { id: id ?? null, seq: (await resource.publish(ANONYMOUS, id ?? null, data)).seq, changed: true };
   }
@@ -83,11 +85,20 @@ function parseCommand(connection: WsConnection, value: Record<string, unknown>):
   if (unknown !== undefined) {
     throw new AppError(
       'INVALID_MESSAGE',
-      `An envelope has message_type, id, data and ref, not ${JSON.stringify(unknown)}.`,
+      `An envelope has message_type, id, data, ref and if_seq, not ${JSON.stringify(unknown)}.`,
     );
   }
   if (type === 'Update' && value.data === undefined) throw new AppError('INVALID_MESSAGE', 'An Update needs data.');
-  return { type, id: parseId(connection, value.id), data: value.data };
+  const command = { type, id: parseId(connection, value.id), data: value.data };
+  return Object.hasOwn(value, 'if_seq') ? { ...command, options: parseCondition(type, value.if_seq) } : command;
+}
+
+/** `if_seq`: the record's seq, or null for a record that must not exist. */
+function parseCondition(type: EnvelopeType, seq: unknown): WriteOptions {
+  if (type === 'Publish') throw new AppError('INVALID_MESSAGE', 'if_seq is for an Update or a Delete.');
+  if (seq === null) return { precondition: 'none' };
+  if (Number.isSafeInteger(seq) && Number(seq) >= 0) return { precondition: [Number(seq)] };
+  throw new AppError('INVALID_MESSAGE', 'if_seq must be the seq of the record, or null when there must be none.');
 }
 
 function parseId({ id, context }: WsConnection, given: unknown): Key | undefined {

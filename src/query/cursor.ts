@@ -1,0 +1,59 @@
+import type { FieldPlan, TablePlan } from '../schema/plan.ts';
+import type { SortKey } from './list-query.ts';
+import { parseLiteral } from './literal.ts';
+import { makeQueryError } from './problem.ts';
+import type { SqlValue } from './sql.ts';
+
+/** Where a page ended: the values of the sort keys of its last record. */
+export type Position = readonly SqlValue[];
+
+/** The sort keys of a list with the primary key at the end, so that no two records are at the same place. */
+export function totalOrder(sort: readonly SortKey[], table: TablePlan): readonly SortKey[] {
+  const end = sort.findIndex(({ field }) => field.primaryKey);
+  // Nothing is left to order after a unique field that cannot be null.
+  return end >= 0 ? sort.slice(0, end + 1) : [...sort, { field: table.primaryKey, descending: false }];
+}
+
+function nameOf(order: readonly SortKey[]): string {
+  return order.map(({ field, descending }) => `${descending ? '-' : ''}${field.name}`).join(',');
+}
+
+/** An opaque text for a URL; it names its order, so that it cannot be used with another. */
+export function formatCursor(order: readonly SortKey[], position: Position): string {
+  const values = position.map((value) => (value === null ? null : String(value)));
+  return Buffer.from(JSON.stringify([nameOf(order), ...values])).toString('base64url');
+}
+
+/** Throws INVALID_QUERY for whatever `formatCursor` has not made for this order. */
+export function parseCursor(text: string, order: readonly SortKey[]): Position {
+  const parts = parseParts(text);
+  if (parts === undefined) throw makeQueryError('cursor', 'is none of ours; take it from the Link of a list');
+  const [name, ...values] = parts;
+  if (name !== nameOf(order) || values.length !== order.length) {
+    throw makeQueryError('cursor', `was made for a list with another sort; this one is ${nameOf(order)}`);
+  }
+  return values.map((value, index) => cellOf((order[index] as SortKey).field, value));
+}
+
+function parseParts(text: string): (string | null)[] | undefined {
+  try {
+    const parts: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
+    const isValid = Array.isArray(parts) && parts.every((part) => typeof part === 'string' || part === null);
+    return isValid ? (parts as (string | null)[]) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function cellOf({ type, primaryKey }: FieldPlan, text: string | null): SqlValue {
+  if (text === null && !primaryKey) return null;
+  if (type.kind === 'enum') return text;
+  if (text !== null && type.kind === 'scalar' && type.name !== 'JSON') {
+    // What is stored, not what is shown: a Boolean is 0 or 1, and a text may be empty.
+    if (type.name === 'Boolean' && /^[01]$/.test(text)) return Number(text);
+    if (type.name === 'ID' || type.name === 'String' || type.name === 'Date') return text;
+    const value = type.name === 'Float' ? Number(text) : parseLiteral({ kind: 'scalar', name: type.name }, text);
+    if (typeof value === 'bigint' || (typeof value === 'number' && Number.isFinite(value))) return value;
+  }
+  throw makeQueryError('cursor', 'is none of ours; take it from the Link of a list');
+}

@@ -1,0 +1,113 @@
+import type { TablePlan } from '../schema/plan.ts';
+import { type Position, totalOrder } from './cursor.ts';
+import { visibleFields } from './fields.ts';
+import { compileJson } from './json-sql.ts';
+import type { ListQuery, SortKey } from './list-query.ts';
+import { quoteName, type SqlNames } from './names.ts';
+import type { Select } from './select.ts';
+import { compileFilterSql, type Sql, type SqlValue } from './sql.ts';
+
+/** The statement's name for the table, so that no column is taken for one of json_each's. */
+const ALIAS = 't';
+
+function column(name: string): string {
+  return `${ALIAS}.${quoteName(name)}`;
+}
+
+const wholes = new WeakMap<TablePlan, Select>();
+
+/** All fields of a table that a caller may see, and no relations. */
+export function wholeRecord(table: TablePlan): Select {
+  let select = wholes.get(table);
+  if (select === undefined) {
+    select = { fields: visibleFields(table), relations: [] };
+    wholes.set(table, select);
+  }
+  return select;
+}
+
+/**
+ * The statement of a list: one column, the JSON text of a record. It gives one record more than the limit when there are
+ * more. Nulls come first, last when descending; ties are broken by the primary key.
+ */
+export function compileListSql(query: ListQuery, table: TablePlan, names: SqlNames): Sql {
+  const json = compileJson(query.select ?? wholeRecord(table), { table, alias: ALIAS, names });
+  return compilePage(json, query, table, names);
+}
+
+/** The same for whole records, of which the hub makes frames: primary key, `seqColumn`, JSON text of all fields. */
+export function compileRecordsSql(query: ListQuery, table: TablePlan, names: SqlNames, seqColumn: string): Sql {
+  const json = compileJson(wholeRecord(table), { table, alias: ALIAS, names });
+  return compilePage(`${column(table.primaryKey.name)}, ${column(seqColumn)}, ${json}`, query, table, names);
+}
+
+function compilePage(columns: string, query: ListQuery, table: TablePlan, names: SqlNames): Sql {
+  const order = totalOrder(query.sort, table);
+  const where = compileWhere(query, order, table, names);
+  const by = order.map(({ field, descending }) => `${column(field.name)}${descending ? ' DESC' : ''}`);
+  const sql = `SELECT ${columns} FROM ${names.records(table)} AS ${ALIAS}${where.sql} ORDER BY ${by.join(', ')}`;
+  if (query.offset === 0) return { sql: `${sql} LIMIT ?`, params: [...where.params, query.limit + 1] };
+  return { sql: `${sql} LIMIT ? OFFSET ?`, params: [...where.params, query.limit + 1, query.offset] };
+}
+
+/** How many records the filter lets through, whatever the page. */
+export function compileCountSql({ filter }: ListQuery, table: TablePlan, names: SqlNames): Sql {
+  const where = filter && compileFilterSql(filter, { alias: ALIAS, table, names });
+  const sql = `SELECT count(*) FROM ${names.records(table)} AS ${ALIAS}`;
+  return where === undefined ? { sql, params: [] } : { sql: `${sql} WHERE ${where.sql}`, params: where.params };
+}
+
+/** The sort keys of one record: where a page that ends with it ends. */
+export function compilePositionSql(query: ListQuery, table: TablePlan, names: SqlNames): string {
+  const keys = totalOrder(query.sort, table).map(({ field }) => column(field.name));
+  return `SELECT ${keys.join(', ')} FROM ${names.records(table)} AS ${ALIAS} WHERE ${column(table.primaryKey.name)} = ?`;
+}
+
+function compileWhere(query: ListQuery, order: readonly SortKey[], table: TablePlan, names: SqlNames): Sql {
+  const conditions: string[] = [];
+  const params: SqlValue[] = [];
+  if (query.filter !== undefined) {
+    const filter = compileFilterSql(query.filter, { alias: ALIAS, table, names });
+    conditions.push(filter.sql);
+    params.push(...filter.params);
+  }
+  if (query.cursor !== undefined) {
+    const after = compileAfter(order, query.cursor);
+    conditions.push(after.sql);
+    params.push(...after.params);
+  }
+  return { sql: conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`, params };
+}
+
+/** (a, b, c) comes after (x, y, z): a after x, or a the same and b after y, or … */
+function compileAfter(order: readonly SortKey[], position: Position): Sql {
+  const alternatives: string[] = [];
+  const params: SqlValue[] = [];
+  // Said apart and first, since no index serves an OR.
+  const bound = order.length > 1 ? boundOf(order[0] as SortKey, position[0] as SqlValue) : undefined;
+  if (bound !== undefined) params.push(position[0] as SqlValue);
+  order.forEach((key, index) => {
+    const value = position[index] as SqlValue;
+    const beyond = beyondOf(key, value);
+    if (beyond === undefined) return;
+    const same = order.slice(0, index).map(({ field }) => `${column(field.name)} IS ?`);
+    params.push(...position.slice(0, index), ...(value === null ? [] : [value]));
+    alternatives.push([...same, beyond].join(' AND '));
+  });
+  const after = `(${alternatives.join(' OR ')})`;
+  return { sql: bound === undefined ? after : `${bound} AND ${after}`, params };
+}
+
+function boundOf({ field, descending }: SortKey, value: SqlValue): string | undefined {
+  if (value === null) return undefined;
+  if (!descending) return `${column(field.name)} >= ?`;
+  // Nulls are smaller than any value and come after it, where a comparison would lose them.
+  return field.required ? `${column(field.name)} <= ?` : undefined;
+}
+
+function beyondOf({ field, descending }: SortKey, value: SqlValue): string | undefined {
+  const name = column(field.name);
+  if (value === null) return descending ? undefined : `${name} IS NOT NULL`;
+  if (!descending) return `${name} > ?`;
+  return field.required ? `${name} < ?` : `(${name} < ? OR ${name} IS NULL)`;
+}

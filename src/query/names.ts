@@ -1,0 +1,12 @@
+import type { TablePlan } from '../schema/plan.ts';
+
+/** How a store calls its SQL tables; the names come quoted. */
+export interface SqlNames {
+  /** Table of a table's records. */
+  records(table: TablePlan): string;
+}
+
+/** An SQL name. Only names from the plan come here, never a client's text; the doubling is for names with a quote. */
+export function quoteName(name: string): string {
+  return name.includes('"') ? `"${name.replaceAll('"', '""')}"` : `"${name}"`;
+}

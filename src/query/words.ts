@@ -1,0 +1,32 @@
+const WORD = /[\p{L}\p{N}]+/gu;
+const SOUGHT = /([\p{L}\p{N}]+)(\*?)/gu;
+const MARKS = /\p{M}+/gu;
+
+/** A word that is looked for. */
+export interface Word {
+  readonly text: string;
+  /** `hel*`: any word that begins so. */
+  readonly prefix: boolean;
+}
+
+/** Upper case first folds what lower case alone does not: ß, ligatures, and the sigma at the end of a word. */
+function normalize(text: string): string {
+  return text.normalize('NFKD').replace(MARKS, '').toUpperCase().toLowerCase().replaceAll('ς', 'σ');
+}
+
+/** The words of a text as `=ft=` compares them: runs of letters and digits, without case and accents. */
+export function wordsOf(text: string): string[] {
+  return normalize(text).match(WORD) ?? [];
+}
+
+/** The words to look for, in which a star right after a word makes it a beginning. */
+export function parseWords(text: string): Word[] {
+  return [...normalize(text).matchAll(SOUGHT)].map(([, word = '', star]) => ({ text: word, prefix: star === '*' }));
+}
+
+/** True when the texts together have every word. */
+export function haveWords(texts: readonly string[], words: readonly Word[]): boolean {
+  const present = new Set(texts.flatMap(wordsOf));
+  const list = words.some(({ prefix }) => prefix) ? [...present] : [];
+  return words.every(({ text, prefix }) => (prefix ? list.some((it) => it.startsWith(text)) : present.has(text)));
+}

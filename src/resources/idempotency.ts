@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import type { Identity } from '../auth/identity.ts';
+import { AppError } from '../errors.ts';
+import type { TablePlan } from '../schema/plan.ts';
+import type { Once } from '../store/store.ts';
+
+/** A request as its sender would repeat it. */
+export interface RepeatableRequest {
+  readonly table: TablePlan;
+  readonly identity: Identity;
+  /** The sender's key, in a space of its own for each kind of sender: `http`, `ws:<client>`. */
+  readonly space: string;
+  readonly key: string;
+  /** Everything that makes it the same request: for HTTP method, URL, conditions and body. */
+  readonly parts: readonly unknown[];
+}
+
+/** By what a request is known when it comes again. Keys of one caller or table are nothing to another. */
+export function makeOnce({ table, identity, space, key, parts }: RepeatableRequest): Once {
+  const hash = createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
+  return { key: JSON.stringify([identity.type, table.name, space, key]), hash };
+}
+
+/** The keys whose first request has not been answered yet. */
+export class InProgress {
+  readonly #keys = new Set<string>();
+
+  /** Throws IDEMPOTENCY_IN_PROGRESS when a request with the key is under way. */
+  async run<T>({ key }: Once, write: () => Promise<T>): Promise<T> {
+    if (this.#keys.has(key)) {
+      throw new AppError('IDEMPOTENCY_IN_PROGRESS', 'A request with this key is being handled; ask again shortly.', {
+        headers: { 'retry-after': '1' },
+      });
+    }
+    this.#keys.add(key);
+    try {
+      return await write();
+    } finally {
+      this.#keys.delete(key);
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import type { Selection } from '../hub/selection.ts';
+import { compilePredicate, type Filter, type ListQuery, type SelectedRelation } from '../query/index.ts';
+import type { TablePlan } from '../schema/plan.ts';
+import type { RelatedReader } from '../store/store.ts';
+import { makeExpand } from './relations.ts';
+
+interface Context {
+  readonly table: TablePlan;
+  readonly store: RelatedReader;
+  readonly delta?: boolean;
+}
+
+/** What the hub has to know of a query to choose and to shape frames. */
+export function makeSelection({ filter, select }: ListQuery, { table, store, delta = false }: Context): Selection {
+  if (filter === undefined && select === undefined && !delta) return { key: '' };
+  const fields = select?.fields.map(({ name }) => name);
+  const relations = select?.relations ?? [];
+  const equal = filter && findEqual(filter);
+  return {
+    key: keyOf([filter, fields, relations.map(nameOf), delta]),
+    ...(filter === undefined ? {} : { matches: compilePredicate(filter) }),
+    ...(equal === undefined ? {} : { equal }),
+    ...(fields === undefined ? {} : { fields }),
+    ...(relations.length === 0 ? {} : { expand: makeExpand(relations, table, store) }),
+    ...(delta ? { delta } : {}),
+  };
+}
+
+/** Plans point at each other and are large: a path is known by its name. */
+function keyOf(parts: readonly unknown[]): string {
+  return JSON.stringify(parts, (key, value: unknown) => {
+    if (key === 'path') return (value as { name: string }).name;
+    return typeof value === 'bigint' ? `${value}n` : value;
+  });
+}
+
+function nameOf({ relation, select }: SelectedRelation): string {
+  return `${relation.name}{${[...select.fields.map(({ name }) => name), ...select.relations.map(nameOf)].join()}}`;
+}
+
+/** A field that must have one certain value for the filter to hold. */
+function findEqual(filter: Filter): Selection['equal'] {
+  if (filter.type === 'and') {
+    for (const item of filter.items) {
+      const equal = findEqual(item);
+      if (equal !== undefined) return equal;
+    }
+    return undefined;
+  }
+  if (filter.type !== 'compare' || filter.op !== 'eq' || filter.path.fields.length > 1) return undefined;
+  const [{ name, type }] = filter.path.fields;
+  // A list has many values, and a Long has two ways to be written.
+  if (type.kind === 'list' || (type.kind === 'scalar' && type.name === 'Long')) return undefined;
+  return typeof filter.value === 'bigint' ? undefined : { field: name, value: filter.value };
+}

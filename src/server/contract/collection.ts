@@ -1,0 +1,93 @@
+import { type OperationMaker, present, publishParameter } from './operation-maker.ts';
+import { filterParameters, parameters, sortParameter } from './parameters.ts';
+import { readOperation } from './reads.ts';
+import { CODES, headers } from './responses.ts';
+import { type Part, refer } from './schemas.ts';
+
+/** `/{Export}`: list, create and publish, and what is done to many records at once. */
+export function collectionItem(make: OperationMaker): Part {
+  const { capabilities } = make.context;
+  const bulk = capabilities.bulk && make.rest;
+  return present({
+    get: listOperation(make),
+    post: make.rest && (make.may('create') || make.may('publish')) ? postOperation(make) : undefined,
+    patch: bulk && make.may('update') ? bulkMergeOperation(make) : undefined,
+    delete: bulk && make.may('delete') ? bulkDeleteOperation(make) : undefined,
+  });
+}
+
+function listOperation(make: OperationMaker): Part | undefined {
+  const { name } = make.table;
+  const { cursor, count } = make.context.capabilities;
+  const conditions = [...filterParameters(make.table, make.context.capabilities), ...parameters('filter')];
+  const paging = make.shared('limit', 'offset', 'cursor', 'count');
+  const names = ['ETag', 'X-Position', ...(cursor ? ['Link'] : []), ...(count ? ['X-Total-Count'] : [])];
+  return readOperation(
+    make,
+    {
+      id: 'list',
+      summary: `Lists records of ${name}`,
+      description: 'In primary-key order unless `sort` says otherwise. Conditions on several fields must all hold.',
+      parameters: [...conditions, sortParameter(make.table), ...paging],
+      responses: {
+        200: {
+          description: 'The records; with `select` only the chosen fields of them.',
+          headers: headers(...names),
+          content: make.media({ type: 'array', items: refer(name) }, 'application/x-ndjson', 'text/csv'),
+        },
+      },
+      codes: CODES.list,
+    },
+    { id: 'watch', parameters: conditions, codes: [] },
+  );
+}
+
+/** Creating and publishing share an address; `publish=true` tells them apart. */
+function postOperation(make: OperationMaker): Part {
+  const { name } = make.table;
+  const [creates, publishes] = [make.may('create'), make.may('publish')];
+  const one = refer(`${name}.create`);
+  const many = { type: 'array', items: one, maxItems: make.context.limits.batch };
+  const anything = { description: 'With `publish=true`: any JSON.' };
+  const shapes = [...(creates ? [one, many] : []), ...(publishes ? [anything] : [])];
+  const made = { anyOf: [refer(name), { type: 'array', items: refer(name) }] };
+  const created = {
+    description: 'Stored: the full record, or all of them in order. Several are stored together or not at all.',
+    headers: headers('Location', 'ETag', 'Preference-Applied'),
+    content: make.media(made),
+  };
+  return make.operation({
+    id: creates ? 'create' : 'publish',
+    summary: creates ? `Creates one record of ${name}, or several` : `Publishes a message on ${name}`,
+    ...(publishes ? { description: 'With `publish=true` the body is sent to the channel and not stored.' } : {}),
+    parameters: [
+      ...(publishes ? [publishParameter(!creates)] : []),
+      ...(creates ? make.shared('prefer', 'idempotencyKey') : []),
+    ],
+    body: { required: true, content: make.input({ anyOf: shapes }, creates ? 'create' : undefined) },
+    responses: { ...(creates ? { 201: created } : {}), ...(publishes ? { 202: make.published() } : {}) },
+    codes: creates ? CODES.create : CODES.publish,
+  });
+}
+
+function bulkMergeOperation(make: OperationMaker): Part {
+  const { name } = make.table;
+  return make.operation({
+    id: 'mergeAll',
+    summary: `Changes fields of all records of ${name} that the conditions find`,
+    parameters: make.conditions(),
+    body: { required: true, content: make.input(refer(`${name}.merge`), 'merge') },
+    responses: { 200: make.changed() },
+    codes: CODES.bulkMerge,
+  });
+}
+
+function bulkDeleteOperation(make: OperationMaker): Part {
+  return make.operation({
+    id: 'deleteAll',
+    summary: `Removes all records of ${make.table.name} that the conditions find`,
+    parameters: make.conditions(),
+    responses: { 200: make.changed() },
+    codes: CODES.bulkDelete,
+  });
+}

@@ -1,0 +1,133 @@
+import type { Limits } from '../../config/config.ts';
+import type { ErrorCode } from '../../errors.ts';
+import type { Action, TablePlan } from '../../schema/plan.ts';
+import type { Capabilities } from './capabilities.ts';
+import { exampleBody } from './examples.ts';
+import { filterParameters, parameters } from './parameters.ts';
+import { BULK, type ErrorResponses, headers, PUBLISHED } from './responses.ts';
+import { type Part, refer } from './schemas.ts';
+
+export interface OperationContext {
+  readonly limits: Limits;
+  readonly capabilities: Capabilities;
+  readonly errors: ErrorResponses;
+  /** Operation ids that are taken. */
+  readonly ids: Set<string>;
+}
+
+/** An operation before its references are made. */
+export interface Description {
+  readonly id: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly parameters?: readonly Part[];
+  readonly body?: Part;
+  readonly responses: Part;
+  readonly codes: readonly ErrorCode[];
+}
+
+/** Content types that are a row for each record. */
+const ROWS: readonly string[] = ['application/x-ndjson', 'text/csv'];
+
+/** What the operations of one table are made with. */
+export class OperationMaker {
+  readonly table: TablePlan;
+  readonly context: OperationContext;
+
+  constructor(table: TablePlan, context: OperationContext) {
+    this.table = table;
+    this.context = context;
+  }
+
+  get rest(): boolean {
+    return this.table.transports.has('rest');
+  }
+
+  /** Whether an anonymous caller may do this. */
+  may(action: Action): boolean {
+    return this.table.public.has(action);
+  }
+
+  operation({ id, summary, description, parameters: list, body, responses, codes }: Description): Part {
+    return {
+      operationId: this.#claim(`${id}${this.table.name}`),
+      tags: [this.table.name],
+      summary,
+      ...(description === undefined ? {} : { description }),
+      ...(list === undefined || list.length === 0 ? {} : { parameters: list }),
+      ...(body === undefined ? {} : { requestBody: body }),
+      responses: { ...responses, ...this.context.errors.refer([...codes, ...this.#formatCodes()]) },
+    };
+  }
+
+  /** References to those shared parameters that the server understands. */
+  shared(...names: readonly string[]): readonly Part[] {
+    const { cursor, count, delta, idempotency } = this.context.capabilities;
+    const known: Readonly<Record<string, boolean>> = { cursor, count, delta, idempotencyKey: idempotency };
+    return parameters(...names.filter((name) => known[name] ?? true));
+  }
+
+  /** The conditions of what is done to many records. */
+  conditions(): readonly Part[] {
+    return [
+      ...filterParameters(this.table, this.context.capabilities),
+      ...this.shared('filter', 'all', 'idempotencyKey'),
+    ];
+  }
+
+  /** One schema in every content type; those of rows are only for lists. */
+  media(schema: Part, ...rows: readonly string[]): Part {
+    const { mediaTypes } = this.context.capabilities;
+    const taken = mediaTypes.filter((type) => !ROWS.includes(type) || rows.includes(type));
+    return Object.fromEntries(
+      taken.map((type) => [type, { schema: ROWS.includes(type) ? { type: 'string' } : schema }]),
+    );
+  }
+
+  /** What is sent, with an example that can be tried as it is. */
+  input(schema: Part, kind: 'create' | 'replace' | 'merge' | undefined): Part {
+    const rows = kind === 'create' ? ROWS : [];
+    const { 'application/json': json, ...others } = this.media(schema, ...rows) as Readonly<Record<string, Part>>;
+    if (kind === undefined || json === undefined) return this.media(schema, ...rows);
+    return { 'application/json': { ...json, example: exampleBody(this.table, kind) }, ...others };
+  }
+
+  written(): Part {
+    return {
+      headers: headers('ETag', 'Preference-Applied'),
+      content: this.media(refer(this.table.name)),
+    };
+  }
+
+  published(): Part {
+    return { description: 'On its way.', content: { 'application/json': { schema: refer(PUBLISHED) } } };
+  }
+
+  changed(): Part {
+    return { description: 'Done.', content: { 'application/json': { schema: refer(BULK) } } };
+  }
+
+  /** `deleteAll` of X and `delete` of AllX are spelled alike. */
+  #claim(id: string): string {
+    const { ids } = this.context;
+    let free = id;
+    while (ids.has(free)) free += '_';
+    ids.add(free);
+    return free;
+  }
+
+  #formatCodes(): readonly ErrorCode[] {
+    return this.context.capabilities.mediaTypes.length > 1 ? ['NOT_ACCEPTABLE'] : [];
+  }
+}
+
+/** Tells publishing from creating on the same address. */
+export function publishParameter(required: boolean): Part {
+  const schema = required ? { type: 'boolean', const: true } : { type: 'boolean', default: false };
+  return { name: 'publish', in: 'query', required, description: 'Sends the body as a message.', schema };
+}
+
+/** A path item of those operations that there are. */
+export function present(item: Readonly<Record<string, Part | undefined>>): Part {
+  return Object.fromEntries(Object.entries(item).filter(([, operation]) => operation !== undefined));
+}

@@ -1,0 +1,148 @@
+import type { Database, Statement } from 'better-sqlite3';
+import { AppError } from '../errors.ts';
+import {
+  compileCountSql,
+  compileListSql,
+  compilePositionSql,
+  compileRecordsSql,
+  compileRelatedSql,
+  formatCursor,
+  type ListQuery,
+  type SelectedRelation,
+  type Sql,
+  type SqlValue,
+  totalOrder,
+} from '../query/index.ts';
+import type { TablePlan } from '../schema/plan.ts';
+import { NAMES, recordsName } from './sqlite-table.ts';
+import { StatementCache } from './statement-cache.ts';
+import type { Cell, Change, Key, ListPage, StoredRecord } from './store.ts';
+
+interface CompiledList {
+  readonly statement: Statement;
+  readonly params: readonly SqlValue[];
+  readonly scans: boolean;
+}
+
+/** Everything that reads many records by a query. */
+export class SqliteLists {
+  readonly #db: Database;
+  readonly #statements: StatementCache;
+  readonly #compiled = new WeakMap<ListQuery, CompiledList>();
+  readonly #related = new WeakMap<SelectedRelation, Statement>();
+  readonly #largestScan: number;
+  /** Records of a table, as far as somebody has asked; beyond the largest scan it is not counted on. */
+  readonly #sizes = new Map<TablePlan, number>();
+
+  /** `largestScan`: records of a table that a query may look at one by one. */
+  constructor(db: Database, largestScan: number) {
+    this.#db = db;
+    this.#statements = new StatementCache(db);
+    this.#largestScan = largestScan;
+  }
+
+  list(table: TablePlan, query: ListQuery): ListPage {
+    const { statement, params } = this.#compile(table, query);
+    const rows = statement.all(...params) as string[];
+    const next = rows.length > query.limit ? this.#cut(table, query, rows) : undefined;
+    const json = `[${rows.join(',')}]`;
+    if (next === undefined && !query.count) return { json };
+    return {
+      json,
+      ...(next === undefined ? {} : { next }),
+      ...(query.count ? { total: this.#count(table, query) } : {}),
+    };
+  }
+
+  /** Takes a change that was committed. */
+  committed({ table, op }: Change): void {
+    const size = this.#sizes.get(table);
+    if (size === undefined) return;
+    if (op === 'create') this.#sizes.set(table, size + 1);
+    else if (op === 'delete' && size > this.#largestScan) this.#sizes.delete(table);
+    else if (op === 'delete') this.#sizes.set(table, size - 1);
+  }
+
+  /** Whole records, at most the query's limit. */
+  records(table: TablePlan, query: ListQuery): StoredRecord[] {
+    const { sql, params } = compileRecordsSql(query, table, NAMES, '_seq');
+    if (this.#scans(query, { sql, params })) this.#checkSize(table, query);
+    const rows = this.#db
+      .prepare(sql)
+      .raw()
+      .all(...params) as [Key, number, string][];
+    return rows.slice(0, query.limit).map(([id, seq, json]) => ({ id, seq, json }));
+  }
+
+  related(selected: SelectedRelation, key: Cell): string {
+    let statement = this.#related.get(selected);
+    if (statement === undefined) {
+      statement = this.#db.prepare(compileRelatedSql(selected, NAMES)).pluck();
+      this.#related.set(selected, statement);
+    }
+    return (statement.get(key) as string | null) ?? 'null';
+  }
+
+  /** Takes away the record beyond the page; gives the cursor of what is then the last one. */
+  #cut(table: TablePlan, query: ListQuery, rows: string[]): string {
+    rows.pop();
+    const record = JSON.parse(rows.at(-1) as string) as Record<string, Key>;
+    const key = record[table.primaryKey.name] as Key;
+    const { type } = table.primaryKey;
+    // Digits too long for a number come as text.
+    const isLong = type.kind === 'scalar' && type.name === 'Long';
+    const statement = this.#db
+      .prepare(compilePositionSql(query, table, NAMES))
+      .raw()
+      .safeIntegers();
+    const position = statement.get(isLong ? BigInt(key) : key) as SqlValue[];
+    return formatCursor(totalOrder(query.sort, table), position);
+  }
+
+  #count(table: TablePlan, query: ListQuery): number {
+    const { sql, params } = compileCountSql(query, table, NAMES);
+    return this.#statements.get(sql).get(...params) as number;
+  }
+
+  /** Queries are frozen and come again: what was made of one is kept for as long as somebody has it. */
+  #compile(table: TablePlan, query: ListQuery): CompiledList {
+    let compiled = this.#compiled.get(query);
+    if (compiled === undefined) {
+      const list = compileListSql(query, table, NAMES);
+      compiled = { statement: this.#statements.get(list.sql), params: list.params, scans: this.#scans(query, list) };
+      this.#compiled.set(query, compiled);
+    }
+    if (compiled.scans) this.#checkSize(table, query);
+    return compiled;
+  }
+
+  /** True when the query looks at every record, or sorts them all. */
+  #scans(query: ListQuery, { sql, params }: Sql): boolean {
+    if (query.filter === undefined && query.sort.length === 0) return false;
+    const steps = this.#db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...params) as { detail: string }[];
+    const details = steps.map(({ detail }) => detail);
+    if (!details.some((detail) => /^SCAN t\b/.test(detail))) return false;
+    // Without a filter the scan ends with the page, unless everything has to be sorted first.
+    return query.filter !== undefined || details.includes('USE TEMP B-TREE FOR ORDER BY');
+  }
+
+  /** Throws SCAN_TOO_LARGE: a scan of a large table would hold up everybody else. */
+  #checkSize(table: TablePlan, { filter }: ListQuery): void {
+    if (this.#sizeOf(table) <= this.#largestScan) return;
+    const what = filter === undefined ? 'sort' : 'filter';
+    throw new AppError(
+      'SCAN_TOO_LARGE',
+      `This ${what} would look at every record of ${table.exportName ?? table.name}, which has more than ${this.#largestScan}. Use fields with @indexed, or raise limits.scan.`,
+    );
+  }
+
+  #sizeOf(table: TablePlan): number {
+    let size = this.#sizes.get(table);
+    if (size === undefined) {
+      const some = `SELECT 1 FROM ${recordsName(table)} LIMIT ?`;
+      size = this.#statements.get(`SELECT count(*) FROM (${some})`).get(this.#largestScan + 1) as number;
+      this.#sizes.set(table, size);
+    }
+    return size;
+  }
+}

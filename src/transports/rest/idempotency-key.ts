@@ -1,0 +1,41 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ANONYMOUS } from '../../auth/identity.ts';
+import { AppError } from '../../errors.ts';
+import { makeOnce } from '../../resources/idempotency.ts';
+import type { TableResource, WriteOptions } from '../../resources/table-resource.ts';
+import type { Once } from '../../store/store.ts';
+import { parsePrecondition } from './conditions.ts';
+
+/** A string of RFC 8941 §3.3.3, or a bare word; both of printable ASCII. */
+const KEY = /^(?:"((?:[ !#-[\]-~]|\\["\\])+)"|([!#-+\--:<-~]+))$/;
+const MAX_KEY = 256;
+
+/** What a request with an `Idempotency-Key` is known by; undefined without one. Throws BAD_REQUEST for a bad key. */
+export function onceOf(request: FastifyRequest, { table }: TableResource): Once | undefined {
+  const header = request.headers['idempotency-key'];
+  if (header === undefined) return undefined;
+  const [, quoted, bare] = KEY.exec(String(header)) ?? [];
+  const key = quoted?.replace(/\\(.)/g, '$1') ?? bare;
+  if (key === undefined || key.length > MAX_KEY) {
+    throw new AppError(
+      'BAD_REQUEST',
+      `Idempotency-Key is one string of 1 to ${MAX_KEY} printable ASCII characters, in quotes or without spaces.`,
+    );
+  }
+  const { 'if-match': match, 'if-none-match': noneMatch } = request.headers;
+  const parts = [request.method, request.raw.url, match ?? null, noneMatch ?? null, request.body ?? null];
+  return makeOnce({ table, identity: ANONYMOUS, space: 'http', key, parts });
+}
+
+/** What a write of one record depends on, from the header fields. */
+export function optionsOf(request: FastifyRequest, resource: TableResource): WriteOptions | undefined {
+  const precondition = parsePrecondition(request.headers);
+  const once = onceOf(request, resource);
+  if (precondition === undefined && once === undefined) return undefined;
+  return { ...(precondition === undefined ? {} : { precondition }), ...(once === undefined ? {} : { once }) };
+}
+
+/** Says when the answer is that of an earlier request. */
+export function markReplayed(reply: FastifyReply, written: { readonly replayed?: boolean } | undefined): void {
+  if (written?.replayed) reply.header('idempotency-replayed', 'true');
+}

@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import { InProgress } from '../../src/resources/idempotency.ts';
+import type { CommitResult, OnceGroup, Write, WriteOutcome } from '../../src/store/store.ts';
+import { onlyTable, StoreFolder } from './stores.ts';
+
+const SDL = 'type T @table { id: ID! @primaryKey n: Int @unique }';
+
+test('a key is answered as the first time until its time has passed, and the oldest go when there are too many', () => {
+  const folder = new StoreFolder();
+  const bench = folder.open(SDL, { idempotency: { retention: 60_000, maxCount: 3 } });
+  const table = onlyTable(bench);
+  const once = (key: string, n: number, hash = 'h'): CommitResult => {
+    const writes: Write[] = [{ type: 'put', table, id: key, cells: [key, n] }];
+    const group: OnceGroup = { once: { key, hash }, writes };
+    return bench.store.commit([group]);
+  };
+  const first = once('a', 1);
+  const again = once('a', 1);
+  expect(first.changes).toHaveLength(1);
+  expect(again.changes).toEqual([]);
+  const [outcome] = first.results[0] as readonly WriteOutcome[];
+  expect(again.results[0]).toEqual([{ ...outcome, replayed: true }]);
+  expect(once('a', 1, 'other').results[0]).toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' });
+  // Nothing was written, so that the key is still free.
+  expect(once('b', 1).results[0]).toMatchObject({ code: 'CONFLICT' });
+  expect(once('b', 2).changes).toHaveLength(1);
+  for (const n of [3, 4, 5]) once(`k${n}`, n);
+  while (bench.store.trim(Date.now(), 1));
+  expect(keys(folder)).toEqual(['k3', 'k4', 'k5']);
+  const later = folder.open(SDL, { idempotency: { retention: 60_000, maxCount: 3 } });
+  while (later.store.trim(Date.now() + 61_000, 10));
+  expect(keys(folder)).toEqual([]);
+});
+
+function keys(folder: StoreFolder): unknown[] {
+  return folder.query('SELECT key FROM tablecast_idempotency ORDER BY id').map(({ key }) => key);
+}
+
+test('a key whose request is under way is not begun a second time', async () => {
+  const progress = new InProgress();
+  let finish = (): void => {};
+  const first = progress.run({ key: 'a', hash: 'h' }, () => new Promise<void>((resolve) => (finish = resolve)));
+  const second = progress.run({ key: 'a', hash: 'h' }, () => Promise.resolve());
+  await expect(second).rejects.toMatchObject({ code: 'IDEMPOTENCY_IN_PROGRESS' });
+  finish();
+  await first;
+  await expect(progress.run({ key: 'a', hash: 'h' }, () => Promise.resolve(1))).resolves.toBe(1);
+});
