@@ -70,6 +70,7 @@ export async function createHttpServer(
   const app = create(options, server, tls);
   // Node drops what is beyond its limit without a word; one more than ours shows that there was more.
   app.server.maxHeadersCount = limits.headerCount + 1;
+  app.decorateRequest('identity', null);
   registerBodyParsers(app);
   app.setErrorHandler(handleError);
   app.addHook('onRequest', (request, reply, done) => {

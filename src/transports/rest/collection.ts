@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ANONYMOUS } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
+import { identityOf } from '../../server/identity-of.ts';
 import type { Awaitable, ListPage, WriteOutcome } from '../../store/store.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint } from '../transport.ts';
@@ -38,11 +38,11 @@ function list(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply):
   // The query is checked also where the answer is 304: an error must not depend on what the client has kept.
   const cached = isCached(request.headers, etag);
   if (cached) {
-    resource.checkList(ANONYMOUS, rawQuery);
+    resource.checkList(identityOf(request), rawQuery);
     reply.code(304);
     return answerEmpty(reply);
   }
-  const page = resource.list(ANONYMOUS, rawQuery);
+  const page = resource.list(identityOf(request), rawQuery);
   if (page instanceof Promise) return page.then((it) => answerPage(reply, { ...it, path: endpoint.path, rawQuery }));
   if (page.next === undefined && page.total === undefined) return answerJson(reply, page.json);
   return answerPage(reply, { ...page, path: endpoint.path, rawQuery });
@@ -68,17 +68,20 @@ async function create(endpoint: Endpoint, request: FastifyRequest, reply: Fastif
   const { resource, path } = endpoint;
   refuseQuery(request);
   if (!Array.isArray(request.body)) {
-    const outcome = await resource.create(ANONYMOUS, request.body, onceOf(request, resource));
+    const outcome = await resource.create(identityOf(request), request.body, onceOf(request, resource));
     return answerWritten(request, reply, { path, outcome });
   }
-  const outcomes = await resource.createMany(ANONYMOUS, request.body, onceOf(request, resource));
+  const outcomes = await resource.createMany(identityOf(request), request.body, onceOf(request, resource));
   markReplayed(reply, outcomes[0]);
   reply.code(201);
   return wantsMinimal(request, reply) ? answerEmpty(reply) : answerJson(reply, toJsonArray(outcomes));
 }
 
 async function publish({ resource }: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<Answer> {
-  return answerPublished(reply, await resource.publish(ANONYMOUS, null, request.body, onceOf(request, resource)));
+  return answerPublished(
+    reply,
+    await resource.publish(identityOf(request), null, request.body, onceOf(request, resource)),
+  );
 }
 
 async function writeMany({ resource }: Endpoint, request: FastifyRequest, reply: FastifyReply): Promise<Answer> {
@@ -88,8 +91,8 @@ async function writeMany({ resource }: Endpoint, request: FastifyRequest, reply:
   const query = queryOf(request);
   const once = onceOf(request, resource);
   const outcome = await (request.method === 'PATCH'
-    ? resource.patchMany(ANONYMOUS, query, request.body, once)
-    : resource.deleteMany(ANONYMOUS, query, once));
+    ? resource.patchMany(identityOf(request), query, request.body, once)
+    : resource.deleteMany(identityOf(request), query, once));
   markReplayed(reply, outcome);
   if (!wantsMinimal(request, reply)) return answerJson(reply, outcome.json);
   reply.code(204);

@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ANONYMOUS } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import { makeOnce } from '../../resources/idempotency.ts';
 import type { TableResource, WriteOptions } from '../../resources/table-resource.ts';
+import { identityOf } from '../../server/identity-of.ts';
 import type { Once } from '../../store/store.ts';
 import { parsePrecondition } from './conditions.ts';
 
@@ -24,7 +24,7 @@ export function onceOf(request: FastifyRequest, { table }: TableResource): Once 
   }
   const { 'if-match': match, 'if-none-match': noneMatch } = request.headers;
   const parts = [request.method, request.raw.url, match ?? null, noneMatch ?? null, request.body ?? null];
-  return makeOnce({ table, identity: ANONYMOUS, space: 'http', key, parts });
+  return makeOnce({ table, identity: identityOf(request), space: 'http', key, parts });
 }
 
 /** What a write of one record depends on, from the header fields. */

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ANONYMOUS } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import { parseKey } from '../../resources/key.ts';
+import { identityOf } from '../../server/identity-of.ts';
 import type { Awaitable, Key, StoredRecord } from '../../store/store.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint } from '../transport.ts';
@@ -30,26 +30,31 @@ export function registerRecord(app: FastifyInstance, { path, resource }: Endpoin
   app.get(url, REST, (request, reply): Awaitable<Answer> => {
     const id = keyOf(request);
     reply.header('x-position', resource.head);
-    const found = resource.get(ANONYMOUS, id, queryOf(request));
+    const found = resource.get(identityOf(request), id, queryOf(request));
     if (found instanceof Promise) return found.then((record) => answerRecord(request, reply, { id, record }));
     return answerRecord(request, reply, { id, record: found });
   });
 
   app.put(url, REST, async (request, reply) => {
     refuseQuery(request);
-    const outcome = await resource.put(ANONYMOUS, keyOf(request), request.body, optionsOf(request, resource));
+    const outcome = await resource.put(identityOf(request), keyOf(request), request.body, optionsOf(request, resource));
     return answerWritten(request, reply, { path, outcome });
   });
 
   app.patch(url, REST, async (request, reply) => {
     refuseQuery(request);
-    const outcome = await resource.patch(ANONYMOUS, keyOf(request), request.body, optionsOf(request, resource));
+    const outcome = await resource.patch(
+      identityOf(request),
+      keyOf(request),
+      request.body,
+      optionsOf(request, resource),
+    );
     return answerWritten(request, reply, { path, outcome });
   });
 
   app.delete(url, REST, async (request, reply) => {
     refuseQuery(request);
-    markReplayed(reply, await resource.delete(ANONYMOUS, keyOf(request), optionsOf(request, resource)));
+    markReplayed(reply, await resource.delete(identityOf(request), keyOf(request), optionsOf(request, resource)));
     reply.code(204);
     return answerEmpty(reply);
   });
@@ -61,7 +66,7 @@ export function registerRecord(app: FastifyInstance, { path, resource }: Endpoin
     }
     return answerPublished(
       reply,
-      await resource.publish(ANONYMOUS, keyOf(request), request.body, onceOf(request, resource)),
+      await resource.publish(identityOf(request), keyOf(request), request.body, onceOf(request, resource)),
     );
   });
 }

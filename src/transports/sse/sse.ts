@@ -1,10 +1,10 @@
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ANONYMOUS } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import { parseKey } from '../../resources/key.ts';
 import { parsePosition, type SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
+import { identityOf } from '../../server/identity-of.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
@@ -78,7 +78,7 @@ class SseTransport implements Transport {
   #parse(request: FastifyRequest, resource: TableResource): SubscriptionQuery {
     const { id: segment } = request.params as { id?: string };
     const id = segment === undefined ? undefined : parseKey(resource.table, segment, this.#context.config.limits.id);
-    const query = resource.parseSubscription(ANONYMOUS, queryOf(request), id);
+    const query = resource.parseSubscription(identityOf(request), queryOf(request), id);
     const lastEventId = request.headers['last-event-id'];
     // An EventSource that has seen no event with an id sends an empty one.
     if (typeof lastEventId !== 'string' || lastEventId === '') return query;

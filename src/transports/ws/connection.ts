@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
+import type { Identity } from '../../auth/identity.ts';
 import type { AppError } from '../../errors.ts';
 import type { EndReason, Sink, Subscription } from '../../hub/subscription.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
@@ -36,6 +37,7 @@ export class WsConnection implements Sink, SocketOwner {
   readonly context: ConnectionContext;
   /** The record of a record channel. */
   readonly id: Key | undefined;
+  readonly identity: Identity;
   subscription: Subscription | undefined;
   slot = 0;
   readonly #ws: WebSocket;
@@ -52,6 +54,7 @@ export class WsConnection implements Sink, SocketOwner {
   constructor(ws: WebSocket, socket: Socket, options: ConnectionOptions) {
     this.context = options.context;
     this.id = options.id;
+    this.identity = options.identity;
     this.#ws = ws;
     this.#socket = socket;
     this.#release = options.release;
@@ -150,6 +153,7 @@ export class WsConnection implements Sink, SocketOwner {
 export interface ConnectionOptions {
   readonly context: ConnectionContext;
   readonly id: Key | undefined;
+  readonly identity: Identity;
   readonly release: (connection: WsConnection) => void;
 }
 

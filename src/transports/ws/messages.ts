@@ -1,4 +1,3 @@
-import { ANONYMOUS } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import { parseJsonText } from '../../resources/json.ts';
 import { keyProblem } from '../../resources/key.ts';
@@ -61,16 +60,16 @@ async function execute(connection: WsConnection, command: Command): Promise<Done
   return outcome;
 }
 
-async function run({ context: { resource } }: WsConnection, command: Command): Promise<Done> {
+async function run({ identity, context: { resource } }: WsConnection, command: Command): Promise<Done> {
   const { type, id, data, options } = command;
   switch (type) {
     case 'Update':
-      return resource.put(ANONYMOUS, id, data, options);
+      return resource.put(identity, id, data, options);
     case 'Delete':
       if (id === undefined) throw new AppError('INVALID_MESSAGE', 'A Delete needs an id.');
-      return resource.delete(ANONYMOUS, id, options);
+      return resource.delete(identity, id, options);
     case 'Publish':
-      return { id: id ?? null, seq: (await resource.publish(ANONYMOUS, id ?? null, data)).seq, changed: true };
+      return { id: id ?? null, seq: (await resource.publish(identity, id ?? null, data)).seq, changed: true };
   }
 }
 

@@ -2,10 +2,11 @@ import type { Socket } from 'node:net';
 import websocketPlugin from '@fastify/websocket';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
-import { ANONYMOUS } from '../../auth/identity.ts';
+import type { Identity } from '../../auth/identity.ts';
 import { parseKey } from '../../resources/key.ts';
 import type { SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
+import { identityOf } from '../../server/identity-of.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
@@ -19,6 +20,7 @@ export const createWsTransport: TransportFactory = (context) => new WsTransport(
 /** What was checked before the upgrade, for the handler after it. */
 interface Accepted {
   readonly query: SubscriptionQuery;
+  readonly identity: Identity;
   readonly reply: FastifyReply;
 }
 
@@ -94,12 +96,13 @@ class WsTransport implements Transport {
     this.#context.admission.check();
     const { id: segment } = request.params as { id?: string };
     const id = segment === undefined ? undefined : parseKey(resource.table, segment, this.#context.config.limits.id);
-    const query = resource.parseSubscription(ANONYMOUS, queryOf(request), id);
-    this.#accepted.set(request, { query, reply });
+    const identity = identityOf(request);
+    const query = resource.parseSubscription(identity, queryOf(request), id);
+    this.#accepted.set(request, { query, identity, reply });
   }
 
   #open(ws: WebSocket, request: FastifyRequest, context: ConnectionContext): void {
-    const { query, reply } = this.#accepted.get(request) as Accepted;
+    const { query, identity, reply } = this.#accepted.get(request) as Accepted;
     const socket = request.raw.socket as Socket;
     // Both hold the request and its response for as long as the socket lives.
     reply.raw.detachSocket(socket);
@@ -109,6 +112,7 @@ class WsTransport implements Transport {
     const connection = new WsConnection(ws, socket, {
       context,
       id: query.id,
+      identity,
       release: (closed) => {
         this.#connections.remove(closed, closed.slot);
         admission.leave();
