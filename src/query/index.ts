@@ -1,13 +1,23 @@
 export type { Comparison, Condition, FieldPath, Filter, Scalar, TextOp } from './ast.ts';
+export { bindRule, type RuleInput } from './bind-rule.ts';
 export { compareText } from './compare.ts';
 export { formatCursor, totalOrder } from './cursor.ts';
 export { visibleFields } from './fields.ts';
 export { compileRelatedSql, NUMBER_FUNCTION } from './json-sql.ts';
-export { LIST_PARAMETERS, type ListQuery, parseListQuery, relatedTables, type SortKey } from './list-query.ts';
+export {
+  LIST_PARAMETERS,
+  type ListQuery,
+  parseListQuery,
+  relatedTables,
+  restrictFilter,
+  type SortKey,
+} from './list-query.ts';
 export { compileCountSql, compileListSql, compilePositionSql, compileRecordsSql } from './list-sql.ts';
 export type { SqlNames } from './names.ts';
 export { type FilterScope, type ParsedQuery, parseFilter, parseQuery } from './parse.ts';
 export { compilePredicate, type JsonRecord, type Predicate } from './predicate.ts';
+export { AUTHENTICATED, type ClaimPath, inputsOf, parseRule, type Rule } from './rule.ts';
 export type { Select, SelectedRelation } from './select.ts';
 export { compileFilterSql, type Sql, type SqlValue, WORDS_FUNCTION } from './sql.ts';
+export { both, type MaskedField, nameableFields, shownFields, type TableView, type View } from './view.ts';
 export { haveWords, type Word, wordsOf } from './words.ts';

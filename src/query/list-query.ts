@@ -3,11 +3,12 @@ import { suggest } from '../config/suggest.ts';
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import type { Filter } from './ast.ts';
 import { type Position, parseCursor, totalOrder } from './cursor.ts';
-import { fieldsByName, visibleFields } from './fields.ts';
+import { fieldsByName } from './fields.ts';
 import { nameType } from './literal.ts';
-import { parseQuery } from './parse.ts';
+import { type FilterScope, parseQuery } from './parse.ts';
 import { columnOf, makeQueryError, show } from './problem.ts';
-import { parseSelect, type Select, type SelectedRelation } from './select.ts';
+import { parseSelect, type Select, type SelectedRelation, wholeOf } from './select.ts';
+import { both, nameableFields, type View } from './view.ts';
 
 export interface SortKey {
   readonly field: FieldPlan;
@@ -17,6 +18,8 @@ export interface SortKey {
 /** What a list request asks for. Plain data, frozen, and valid for the table it was parsed for. */
 export interface ListQuery {
   readonly filter?: Filter;
+  /** The records that the caller sees at all. */
+  readonly sees?: Filter;
   readonly sort: readonly SortKey[];
   readonly limit: number;
   readonly offset: number;
@@ -56,18 +59,25 @@ function withListParameters(reserved: ReadonlySet<string>): ReadonlySet<string> 
   return union;
 }
 
-/**
- * Parses a list's query string, still percent-encoded and without the question mark. `reserved` names the
- * caller's own parameters; keep one set for all calls. Throws INVALID_QUERY.
- */
+/** `parseQueryFor` of somebody who sees everything that is given out. */
 export function parseListQuery(
   rawQuery: string,
   table: TablePlan,
   limits: Limits,
   reserved: ReadonlySet<string>,
 ): ListQuery {
-  const { filter, parameters } = parseQuery(rawQuery, { table, limits, reserved: withListParameters(reserved) });
-  const sort = parseSort(parameters.get('sort'), table);
+  return parseQueryFor(rawQuery, { table, limits, reserved });
+}
+
+/**
+ * Parses a list's query string, still percent-encoded and without the question mark. `reserved` names the
+ * caller's own parameters; keep one set for all calls. With a view, what it does not show is not there: neither to be
+ * named nor to be found. Throws INVALID_QUERY.
+ */
+export function parseQueryFor(rawQuery: string, { table, limits, reserved, view }: FilterScope): ListQuery {
+  const scope = { table, limits, reserved: withListParameters(reserved), view };
+  const { filter, parameters } = parseQuery(rawQuery, scope);
+  const sort = parseSort(parameters.get('sort'), table, view);
   const select = parameters.get('select');
   const cursor = parameters.get('cursor');
   const query: { -readonly [Member in keyof ListQuery]: ListQuery[Member] } = {
@@ -79,14 +89,34 @@ export function parseListQuery(
     others: othersOf(parameters),
     given: new Set([...parameters.keys()].filter((name) => LIST_PARAMETERS.has(name))),
   };
-  if (filter !== undefined) query.filter = filter;
-  if (select !== undefined) query.select = parseSelect(select, table);
+  const sees = view?.of(table)?.filter;
+  if (filter !== undefined) query.filter = view === undefined ? filter : restrictFilter(filter, view);
+  if (sees !== undefined) query.sees = sees;
+  if (select !== undefined) query.select = parseSelect(select, table, view);
+  else if (view?.of(table) !== undefined) query.select = wholeOf(table, view);
   if (cursor !== undefined) {
     if (parameters.has('offset')) throw makeQueryError('cursor', 'a cursor and an offset do not go together');
     query.cursor = Object.freeze(parseCursor(cursor, totalOrder(sort, table)));
   }
   query.related = relatedTables(query);
   return Object.freeze(query);
+}
+
+/** Records of other tables count only where the caller sees them. */
+export function restrictFilter(filter: Filter, view: View): Filter {
+  switch (filter.type) {
+    case 'and':
+    case 'or':
+      return { type: filter.type, items: filter.items.map((item) => restrictFilter(item, view)) };
+    case 'not':
+      return { type: 'not', item: restrictFilter(filter.item, view) };
+    case 'related': {
+      const inner = filter.item && restrictFilter(filter.item, view);
+      return { ...filter, item: both(view.of(filter.relation.target)?.filter, inner) };
+    }
+    default:
+      return filter;
+  }
 }
 
 function othersOf(parameters: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
@@ -151,9 +181,9 @@ function parseCount(text: string | undefined): boolean {
 const UNSORTED: readonly SortKey[] = Object.freeze([]);
 
 /** `a,-b`; each field at most once, so their number is bounded by the table. */
-function parseSort(text: string | undefined, table: TablePlan): readonly SortKey[] {
+function parseSort(text: string | undefined, table: TablePlan, view: View | undefined): readonly SortKey[] {
   if (text === undefined) return UNSORTED;
-  const byName = fieldsByName(visibleFields(table));
+  const byName = fieldsByName(nameableFields(table, view));
   const seen = new Set<string>();
   let position = 0;
   const keys = text.split(',', table.fields.length + 1).map((item): SortKey => {

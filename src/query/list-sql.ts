@@ -1,11 +1,11 @@
 import type { TablePlan } from '../schema/plan.ts';
 import { type Position, totalOrder } from './cursor.ts';
-import { visibleFields } from './fields.ts';
 import { compileJson } from './json-sql.ts';
 import type { ListQuery, SortKey } from './list-query.ts';
 import { quoteName, type SqlNames } from './names.ts';
-import type { Select } from './select.ts';
+import { type Select, wholeOf } from './select.ts';
 import { compileFilterSql, type Sql, type SqlValue } from './sql.ts';
+import { both } from './view.ts';
 
 /** The statement's name for the table, so that no column is taken for one of json_each's. */
 const ALIAS = 't';
@@ -16,11 +16,11 @@ function column(name: string): string {
 
 const wholes = new WeakMap<TablePlan, Select>();
 
-/** All fields of a table that a caller may see, and no relations. */
-export function wholeRecord(table: TablePlan): Select {
+/** All fields of a table that are given out, and no relations. */
+function wholeRecord(table: TablePlan): Select {
   let select = wholes.get(table);
   if (select === undefined) {
-    select = { fields: visibleFields(table), relations: [] };
+    select = wholeOf(table, undefined);
     wholes.set(table, select);
   }
   return select;
@@ -38,20 +38,23 @@ export function compileListSql(query: ListQuery, table: TablePlan, names: SqlNam
 /** The same for whole records, of which the hub makes frames: primary key, `seqColumn`, JSON text of all fields. */
 export function compileRecordsSql(query: ListQuery, table: TablePlan, names: SqlNames, seqColumn: string): Sql {
   const json = compileJson(wholeRecord(table), { table, alias: ALIAS, names });
-  return compilePage(`${column(table.primaryKey.name)}, ${column(seqColumn)}, ${json}`, query, table, names);
+  const sql = `${column(table.primaryKey.name)}, ${column(seqColumn)}, ${json.sql}`;
+  return compilePage({ sql, params: json.params }, query, table, names);
 }
 
-function compilePage(columns: string, query: ListQuery, table: TablePlan, names: SqlNames): Sql {
+function compilePage(columns: Sql, query: ListQuery, table: TablePlan, names: SqlNames): Sql {
   const order = totalOrder(query.sort, table);
   const where = compileWhere(query, order, table, names);
   const by = order.map(({ field, descending }) => `${column(field.name)}${descending ? ' DESC' : ''}`);
-  const sql = `SELECT ${columns} FROM ${names.records(table)} AS ${ALIAS}${where.sql} ORDER BY ${by.join(', ')}`;
-  if (query.offset === 0) return { sql: `${sql} LIMIT ?`, params: [...where.params, query.limit + 1] };
-  return { sql: `${sql} LIMIT ? OFFSET ?`, params: [...where.params, query.limit + 1, query.offset] };
+  const sql = `SELECT ${columns.sql} FROM ${names.records(table)} AS ${ALIAS}${where.sql} ORDER BY ${by.join(', ')}`;
+  const params = [...columns.params, ...where.params, query.limit + 1];
+  if (query.offset === 0) return { sql: `${sql} LIMIT ?`, params };
+  return { sql: `${sql} LIMIT ? OFFSET ?`, params: [...params, query.offset] };
 }
 
 /** How many records the filter lets through, whatever the page. */
-export function compileCountSql({ filter }: ListQuery, table: TablePlan, names: SqlNames): Sql {
+export function compileCountSql(query: ListQuery, table: TablePlan, names: SqlNames): Sql {
+  const filter = both(query.filter, query.sees);
   const where = filter && compileFilterSql(filter, { alias: ALIAS, table, names });
   const sql = `SELECT count(*) FROM ${names.records(table)} AS ${ALIAS}`;
   return where === undefined ? { sql, params: [] } : { sql: `${sql} WHERE ${where.sql}`, params: where.params };
@@ -66,8 +69,9 @@ export function compilePositionSql(query: ListQuery, table: TablePlan, names: Sq
 function compileWhere(query: ListQuery, order: readonly SortKey[], table: TablePlan, names: SqlNames): Sql {
   const conditions: string[] = [];
   const params: SqlValue[] = [];
-  if (query.filter !== undefined) {
-    const filter = compileFilterSql(query.filter, { alias: ALIAS, table, names });
+  for (const condition of [query.filter, query.sees]) {
+    if (condition === undefined) continue;
+    const filter = compileFilterSql(condition, { alias: ALIAS, table, names });
     conditions.push(filter.sql);
     params.push(...filter.params);
   }

@@ -10,3 +10,11 @@ export interface SqlNames {
 export function quoteName(name: string): string {
   return name.includes('"') ? `"${name.replaceAll('"', '""')}"` : `"${name}"`;
 }
+
+/** A table in a statement. */
+export interface SqlSource {
+  readonly table: TablePlan;
+  /** A word of ours. */
+  readonly alias: string;
+  readonly names: SqlNames;
+}

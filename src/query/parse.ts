@@ -1,16 +1,15 @@
 import type { Limits } from '../config/config.ts';
-import { suggest } from '../config/suggest.ts';
-import type { FieldPlan, RelationPlan, TablePlan } from '../schema/plan.ts';
+import type { RelationPlan, TablePlan } from '../schema/plan.ts';
 import type { FieldPath, Filter } from './ast.ts';
 import { ConditionError, makeCondition, type Operand } from './condition.ts';
-import { fieldsByName, relationNamed, visibleFields } from './fields.ts';
-import { elementType, nameType } from './literal.ts';
+import { visibleFields } from './fields.ts';
 import type { Operator } from './operators.ts';
-import { makeQueryError, show } from './problem.ts';
+import { resolvePath } from './path.ts';
+import { makeQueryError } from './problem.ts';
 import { Reader } from './reader.ts';
+import { TermParser } from './terms.ts';
+import { nameableRelation, type View } from './view.ts';
 
-// The parser calls itself once for each level; whatever is configured, the stack holds this many.
-const DEEPEST = 200;
 const MOST_RELATIONS = 4;
 
 export interface FilterScope {
@@ -18,6 +17,8 @@ export interface FilterScope {
   readonly limits: Limits;
   /** Names of query parameters that are no filters. */
   readonly reserved: ReadonlySet<string>;
+  /** What the caller sees, when it is not everything. */
+  readonly view?: View | undefined;
 }
 
 export interface ParsedQuery {
@@ -33,72 +34,23 @@ interface Budget {
 
 const NOTHING_RESERVED: ReadonlySet<string> = new Set();
 
-class FilterParser {
-  readonly reader: Reader;
+class FilterParser extends TermParser<Filter> {
   readonly #scope: FilterScope;
   readonly #budget: Budget;
-  readonly #and: string;
-  readonly #or: string;
 
   constructor(reader: Reader, scope: FilterScope, budget: Budget) {
-    this.reader = reader;
+    super(reader, scope.limits);
     this.#scope = scope;
     this.#budget = budget;
-    this.#and = reader.encoded ? '&' : '&;';
-    this.#or = reader.encoded ? '|' : '|,';
   }
 
-  parseOr(depth: number): Filter {
-    const items: Filter[] = [];
-    do items.push(this.#parseAnd(depth));
-    while (this.#acceptOne(this.#or));
-    return combine('or', items);
-  }
-
-  #parseAnd(depth: number): Filter {
-    const items: Filter[] = [];
-    do items.push(this.parseTerm(depth));
-    while (this.#acceptOne(this.#and));
-    return combine('and', items);
-  }
-
-  #acceptOne(characters: string): boolean {
-    this.reader.skipSpace();
-    if (this.reader.atEnd() || !characters.includes(this.reader.peek())) return false;
-    this.reader.position++;
-    return true;
-  }
-
-  parseTerm(depth: number): Filter {
-    const { reader } = this;
-    reader.skipSpace();
-    const start = reader.position;
-    if (reader.accept('!')) {
-      const item = this.parseTerm(this.#deeper(depth, start));
-      return item.type === 'not' ? item.item : { type: 'not', item };
-    }
-    const round = reader.accept('(');
-    if (!round && !reader.accept('[')) return this.parseCondition(reader.readName(), start);
-    const filter = this.parseOr(this.#deeper(depth, start));
-    reader.skipSpace();
-    const closing = round ? ')' : ']';
-    if (!reader.accept(closing)) {
-      throw reader.error(
-        `expected ${closing} for the ${round ? '(' : '['} at column ${reader.column(start)}, found ${reader.found()}`,
-      );
-    }
-    return filter;
-  }
-
-  #deeper(depth: number, start: number): number {
-    const deepest = Math.min(this.#scope.limits.filterDepth, DEEPEST);
-    if (depth >= deepest) throw this.reader.error(`groups and ! nest at most ${deepest} deep`, start);
-    return depth + 1;
+  protected combined(term: Filter): Filter {
+    return term;
   }
 
   parseCondition(name: string, start: number): Filter {
-    const { reader } = this;
-    const { limits, reserved } = this.#scope;
+    const { reader, limits } = this;
+    const { reserved } = this.#scope;
     if (name === '') throw reader.error(`expected a field, found ${reader.found()}`, start);
     reader.subject = name;
     if (reserved.has(name)) {
@@ -138,7 +90,7 @@ class FilterParser {
     let column = start;
     for (;;) {
       const [first = ''] = rest.split('.', 1);
-      const relation = relationNamed(table, first);
+      const relation = nameableRelation(table, first, this.#scope.view);
       if (relation === undefined) return { relations, path: this.#path(rest, table, column) };
       relations.push(relation);
       if (relations.length > MOST_RELATIONS) {
@@ -152,40 +104,10 @@ class FilterParser {
   }
 
   #path(name: string, table: TablePlan, start: number): FieldPath {
-    const visible = visibleFields(table);
-    const [first = '', ...rest] = name.split('.');
-    const root = fieldsByName(visible).get(first);
-    if (root === undefined) throw this.#unknown(first, visible, start, table);
-    const fields: [FieldPlan, ...FieldPlan[]] = [root];
-    let column = start + first.length + 1;
-    let last = root;
-    for (const step of rest) {
-      const type = elementType(last.type);
-      if (type.kind !== 'object') {
-        throw this.reader.error(`${last.name} is ${nameType(type)} and has no field ${show(step)}`, column);
-      }
-      const next = fieldsByName(type.fields).get(step);
-      if (next === undefined) throw this.#unknown(step, type.fields, column, type);
-      fields.push(next);
-      last = next;
-      column += step.length + 1;
-    }
-    return { name, fields };
-  }
-
-  #unknown(
-    name: string,
-    fields: readonly FieldPlan[],
-    start: number,
-    where: { readonly name: string; readonly relations?: readonly RelationPlan[] },
-  ): Error {
-    const { encoded } = this.reader;
-    const isRoot = where === this.#scope.table;
-    const names = [...fields, ...(where.relations ?? [])].map((field) => field.name);
-    const meant = suggest(name, encoded && isRoot ? [...names, ...this.#scope.reserved] : names);
-    const what = encoded && isRoot ? 'field or parameter' : 'field';
-    const hint = meant === undefined ? '' : `; ${meant}`;
-    return this.reader.error(`${where.name} has no ${what} ${show(name)}${hint}`, start);
+    const { view, reserved } = this.#scope;
+    const isRoot = this.reader.encoded && table === this.#scope.table;
+    const scope = isRoot ? { table, view, others: reserved, what: 'field or parameter' } : { table, view };
+    return resolvePath(this.reader, name, start, scope);
   }
 }
 
@@ -211,11 +133,6 @@ function makePresence(relations: readonly RelationPlan[], operator: Operator, op
     .slice(0, -1)
     .reduceRight<Filter>((item, relation) => ({ type: 'related', relation, item }), present);
   return operator.negated ? present : { type: 'not', item: present };
-}
-
-function combine(type: 'and' | 'or', items: Filter[]): Filter {
-  const [only] = items;
-  return items.length === 1 && only !== undefined ? only : { type, items };
 }
 
 function tooLong(reader: Reader, position: number, limits: Limits): Error {
@@ -252,10 +169,11 @@ export function parseQuery(raw: string, scope: FilterScope): ParsedQuery {
   }
   const budget: Budget = { conditions: 0, length: 0 };
   const parameters = new Map<string, string>();
-  const filters = parseTerms(new FilterParser(reader, scope, budget), scope, parameters);
+  const parser = new FilterParser(reader, scope, budget);
+  const filters = parseTerms(parser, scope, parameters);
   const text = parameters.get('filter');
   const parts = text === undefined ? filters : [...filters, parseFilterText(text, scope, budget)];
-  return { filter: parts.length === 0 ? undefined : combine('and', parts), parameters };
+  return { filter: parts.length === 0 ? undefined : parser.join('and', parts), parameters };
 }
 
 /** The conditions of a query string as at most one filter; parameters go into the map. */
@@ -279,14 +197,14 @@ function parseTerms(parser: FilterParser, scope: FilterScope, parameters: Map<st
     afterOr = reader.accept('|');
     if (afterOr) {
       if (all.length === 0) throw reader.error('expected a condition before |', reader.position - 1);
-      alternatives.push(combine('and', all));
+      alternatives.push(parser.join('and', all));
       all = [];
     } else if (!reader.atEnd() && !reader.accept('&')) {
       throw unexpected(reader);
     }
   }
   if (alternatives.length === 0) return all;
-  return [combine('or', [...alternatives, combine('and', all)])];
+  return [parser.join('or', [...alternatives, parser.join('and', all)])];
 }
 
 function unexpected(reader: Reader): Error {

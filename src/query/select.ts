@@ -1,17 +1,23 @@
 import { suggest } from '../config/suggest.ts';
 import type { FieldPlan, RelationPlan, TablePlan } from '../schema/plan.ts';
-import { fieldsByName, relationNamed, visibleFields } from './fields.ts';
+import type { Filter } from './ast.ts';
+import { fieldsByName } from './fields.ts';
 import { columnOf, makeQueryError, show } from './problem.ts';
+import { type MaskedField, nameableRelation, shownFields, type View } from './view.ts';
 
 /** What of a record is wanted: fields in schema order, then records of other tables. */
 export interface Select {
   readonly fields: readonly FieldPlan[];
   readonly relations: readonly SelectedRelation[];
+  /** Of the fields those that only some records show. */
+  readonly masked?: readonly MaskedField[];
 }
 
 export interface SelectedRelation {
   readonly relation: RelationPlan;
   readonly select: Select;
+  /** Of the related records those that are shown. */
+  readonly filter?: Filter;
 }
 
 /** A relation of a relation of a … costs a look-up per record of each level. */
@@ -21,25 +27,39 @@ const MOST_RELATIONS = 16;
 const NAME = /[^,{}]*/y;
 
 /** Parses the decoded text of `select=`: `name,author{name}`, `*` for all fields. Throws INVALID_QUERY. */
-export function parseSelect(text: string, table: TablePlan): Select {
-  const parser = new SelectParser(text);
+export function parseSelect(text: string, table: TablePlan, view?: View): Select {
+  const parser = new SelectParser(text, view);
   const { fields, relations } = parser.parse(table, 1);
   parser.expectEnd();
   // A record that cannot be told from another is of no use to whoever keeps them.
   const named = new Set([...fields, table.primaryKey]);
-  return Object.freeze({
-    fields: Object.freeze(table.fields.filter((field) => named.has(field))),
-    relations: Object.freeze(relations),
-  });
+  return freeze(
+    table,
+    { fields: table.fields.filter((field) => named.has(field)), relations: Object.freeze(relations) },
+    view,
+  );
+}
+
+/** All fields of a table that are shown, and no relations. */
+export function wholeOf(table: TablePlan, view: View | undefined): Select {
+  return freeze(table, { fields: shownFields(table, view), relations: [] }, view);
+}
+
+function freeze(table: TablePlan, { fields, relations }: Select, view: View | undefined): Select {
+  const masked = view?.of(table)?.masked.filter(({ field }) => fields.includes(field)) ?? [];
+  const select = { fields: Object.freeze(fields), relations: Object.freeze(relations) };
+  return Object.freeze(masked.length === 0 ? select : { ...select, masked: Object.freeze(masked) });
 }
 
 class SelectParser {
   readonly #text: string;
   #position = 0;
+  readonly #view: View | undefined;
   #relations = 0;
 
-  constructor(text: string) {
+  constructor(text: string, view: View | undefined) {
     this.#text = text;
+    this.#view = view;
   }
 
   parse(table: TablePlan, depth: number): Select {
@@ -52,19 +72,23 @@ class SelectParser {
       const name = this.#readName();
       if (seen.has(name)) throw this.#error(`${name} is named twice`, start);
       seen.add(name);
-      const relation = relationNamed(table, name);
+      const relation = nameableRelation(table, name, this.#view);
       if (relation !== undefined) {
-        relations.set(relation, { relation, select: this.#parseRelation(relation, depth, start) });
+        relations.set(relation, this.#parseRelation(relation, depth, start));
       } else if (name === '*') {
-        for (const field of visibleFields(table)) fields.add(field);
+        for (const field of shownFields(table, this.#view)) fields.add(field);
       } else {
         fields.add(this.#field(table, name, start));
       }
     } while (this.#accept(','));
-    return {
-      fields: table.fields.filter((field) => fields.has(field)),
-      relations: table.relations.flatMap((relation) => relations.get(relation) ?? []),
-    };
+    return freeze(
+      table,
+      {
+        fields: table.fields.filter((field) => fields.has(field)),
+        relations: table.relations.flatMap((relation) => relations.get(relation) ?? []),
+      },
+      this.#view,
+    );
   }
 
   expectEnd(): void {
@@ -74,18 +98,25 @@ class SelectParser {
     }
   }
 
-  #parseRelation({ target }: RelationPlan, depth: number, start: number): Select {
+  #parseRelation(relation: RelationPlan, depth: number, start: number): SelectedRelation {
+    const { target } = relation;
     this.#relations++;
     if (this.#relations > MOST_RELATIONS) throw this.#error(`at most ${MOST_RELATIONS} relations can be named`, start);
     if (depth > DEEPEST) throw this.#error(`relations nest at most ${DEEPEST} deep`, start);
-    if (!this.#accept('{')) return { fields: visibleFields(target), relations: [] };
+    const select = this.#parseInner(target, depth);
+    const filter = this.#view?.of(target)?.filter;
+    return { relation, select, ...(filter === undefined ? {} : { filter }) };
+  }
+
+  #parseInner(target: TablePlan, depth: number): Select {
+    if (!this.#accept('{')) return wholeOf(target, this.#view);
     const select = this.parse(target, depth + 1);
     if (!this.#accept('}')) throw this.#error('expected , or }', this.#position);
     return select;
   }
 
   #field(table: TablePlan, name: string, start: number): FieldPlan {
-    const fields = visibleFields(table);
+    const fields = shownFields(table, this.#view);
     const field = fieldsByName(fields).get(name);
     if (field !== undefined) {
       if (this.#text[this.#position] === '{') throw this.#error(`${name} is no relation: it has no { }`, start);

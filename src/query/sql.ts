@@ -1,8 +1,7 @@
 import type { FieldPlan, FieldType } from '../schema/plan.ts';
 import type { Comparison, Condition, FieldPath, Filter, Scalar, TextOp } from './ast.ts';
 import { prefixBound } from './compare.ts';
-import type { SqlSource } from './json-sql.ts';
-import { quoteName, type SqlNames } from './names.ts';
+import { quoteName, type SqlNames, type SqlSource } from './names.ts';
 
 export type SqlValue = string | number | bigint | null;
 

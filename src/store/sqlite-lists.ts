@@ -1,6 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
 import {
+  both,
   compileCountSql,
   compileListSql,
   compilePositionSql,
@@ -29,7 +30,7 @@ export class SqliteLists {
   readonly #db: Database;
   readonly #statements: StatementCache;
   readonly #compiled = new WeakMap<ListQuery, CompiledList>();
-  readonly #related = new WeakMap<SelectedRelation, Statement>();
+  readonly #related = new WeakMap<SelectedRelation, Sql & { readonly statement: Statement }>();
   readonly #largestScan: number;
   /** Records of a table, as far as somebody has asked; beyond the largest scan it is not counted on. */
   readonly #sizes = new Map<TablePlan, number>();
@@ -75,12 +76,13 @@ export class SqliteLists {
   }
 
   related(selected: SelectedRelation, key: Cell): string {
-    let statement = this.#related.get(selected);
-    if (statement === undefined) {
-      statement = this.#db.prepare(compileRelatedSql(selected, NAMES)).pluck();
-      this.#related.set(selected, statement);
+    let compiled = this.#related.get(selected);
+    if (compiled === undefined) {
+      const related = compileRelatedSql(selected, NAMES);
+      compiled = { ...related, statement: this.#statements.get(related.sql) };
+      this.#related.set(selected, compiled);
     }
-    return (statement.get(key) as string | null) ?? 'null';
+    return (compiled.statement.get(key, ...compiled.params) as string | null) ?? 'null';
   }
 
   /** Takes away the record beyond the page; gives the cursor of what is then the last one. */
@@ -118,18 +120,19 @@ export class SqliteLists {
 
   /** True when the query looks at every record, or sorts them all. */
   #scans(query: ListQuery, { sql, params }: Sql): boolean {
-    if (query.filter === undefined && query.sort.length === 0) return false;
+    const filter = both(query.filter, query.sees);
+    if (filter === undefined && query.sort.length === 0) return false;
     const steps = this.#db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...params) as { detail: string }[];
     const details = steps.map(({ detail }) => detail);
     if (!details.some((detail) => /^SCAN t\b/.test(detail))) return false;
     // Without a filter the scan ends with the page, unless everything has to be sorted first.
-    return query.filter !== undefined || details.includes('USE TEMP B-TREE FOR ORDER BY');
+    return filter !== undefined || details.includes('USE TEMP B-TREE FOR ORDER BY');
   }
 
   /** Throws SCAN_TOO_LARGE: a scan of a large table would hold up everybody else. */
-  #checkSize(table: TablePlan, { filter }: ListQuery): void {
+  #checkSize(table: TablePlan, { filter, sees }: ListQuery): void {
     if (this.#sizeOf(table) <= this.#largestScan) return;
-    const what = filter === undefined ? 'sort' : 'filter';
+    const what = filter === undefined ? (sees === undefined ? 'sort' : 'rule of access') : 'filter';
     throw new AppError(
       'SCAN_TOO_LARGE',
       `This ${what} would look at every record of ${table.exportName ?? table.name}, which has more than ${this.#largestScan}. Use fields with @indexed, or raise limits.scan.`,
