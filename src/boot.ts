@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import { checkRules } from './auth/access.ts';
 import type { AppConfig, ServerConfig } from './config/config.ts';
 import { type Overrides, overrideServer } from './config/overrides.ts';
 import { type Application, openApplication } from './resources/application.ts';
@@ -52,7 +53,7 @@ interface OpenApp {
 
 /** Starts everything, in this order; `close` runs it backwards. Throws StartError before anything is created. */
 export async function startServer({ dir, env, allowDestructive, ...overrides }: StartOptions): Promise<RunningServer> {
-  const { server: written, apps, notices } = loadProject(dir, env);
+  const { server: written, apps, notices } = loadProject(dir, env, checkRules);
   const config = overrideServer(
     written,
     apps.map((app) => app.config),

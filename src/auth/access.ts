@@ -1,12 +1,159 @@
+import { createHash } from 'node:crypto';
 import { AppError } from '../errors.ts';
-import type { Action, TablePlan } from '../schema/plan.ts';
-import type { Identity } from './identity.ts';
+import type { ClaimPath, Filter, RuleInput, TableView, View } from '../query/index.ts';
+import type { Action, JsonValue, Plan, TablePlan } from '../schema/plan.ts';
+import type { Guard } from '../store/store.ts';
+import { makeGuard } from './guard.ts';
+import type { Identity, Principal } from './identity.ts';
+import { type ReportRule, TableRules, type Verdict } from './table-rules.ts';
 
-/** Throws FORBIDDEN unless the caller may do this with the table. */
-export function checkAccess(table: TablePlan, action: Action, identity: Identity): void {
-  if (identity.type === 'server' || table.public.has(action)) return;
-  throw new AppError(
-    'FORBIDDEN',
-    `Not allowed: ${action} on ${table.exportName ?? table.name}. It is open to anonymous callers when ${action} is in the public list of the table's @export.`,
-  );
+export interface AccessOptions {
+  /** Callers can show who they are: whoever has not is asked to. */
+  readonly secured: boolean;
+  /** Whoever has this role may do everything. */
+  readonly adminRole?: string | undefined;
+}
+
+/** Reports every mistake in the rules of these tables. */
+export function checkRules(tables: readonly TablePlan[], report: ReportRule): void {
+  for (const table of tables) new TableRules(table, report);
+}
+
+const NOBODY: RuleInput = { authenticated: false, roles: [], claims: {} };
+
+/** What one caller may do, worked out as it is asked for. */
+class Standing implements View {
+  readonly key: string;
+  readonly isAdmin: boolean;
+  readonly input: RuleInput;
+  readonly #access: Access;
+  readonly #views = new Map<TablePlan, TableView | undefined>();
+  readonly #verdicts = new Map<TablePlan, Partial<Record<Action, Verdict>>>();
+
+  constructor(access: Access, input: RuleInput, isAdmin: boolean, key: string) {
+    this.#access = access;
+    this.input = input;
+    this.isAdmin = isAdmin;
+    this.key = key;
+  }
+
+  of(table: TablePlan): TableView | undefined {
+    if (!this.#views.has(table)) this.#views.set(table, this.#access.rulesOf(table).view(this.input, this.isAdmin));
+    return this.#views.get(table);
+  }
+
+  judge(table: TablePlan, action: Action): Verdict {
+    const rules = this.#access.rulesOf(table);
+    // The same filter, so that it is looked at once.
+    if (action === 'subscribe' && rules.hearsAsReads) return this.judge(table, 'read');
+    let verdicts = this.#verdicts.get(table);
+    if (verdicts === undefined) {
+      verdicts = {};
+      this.#verdicts.set(table, verdicts);
+    }
+    verdicts[action] ??= rules.judge(action, this.input, this.isAdmin);
+    return verdicts[action];
+  }
+}
+
+/** The one place that says who may do what. */
+export class Access {
+  readonly #options: AccessOptions;
+  readonly #rules: ReadonlyMap<TablePlan, TableRules>;
+  /** Nothing is decided by who asks. */
+  readonly #isPlain: boolean;
+  readonly #roles: ReadonlySet<string>;
+  readonly #claims: readonly ClaimPath[];
+  readonly #standings = new WeakMap<Identity, Standing>();
+
+  constructor({ tables }: Pick<Plan, 'tables'>, options: AccessOptions) {
+    this.#options = options;
+    this.#rules = new Map(tables.map((table) => [table, new TableRules(table)]));
+    const inputs = [...this.#rules.values()].map((rules) => rules.inputs());
+    this.#roles = new Set(inputs.flatMap(({ roles }) => roles));
+    this.#claims = inputs.flatMap(({ claims }) => claims);
+    this.#isPlain = tables.every((table) => table.access === undefined && !table.fields.some((field) => field.access));
+  }
+
+  rulesOf(table: TablePlan): TableRules {
+    const rules = this.#rules.get(table);
+    if (rules === undefined) throw new Error(`The table ${table.name} is not of this plan.`);
+    return rules;
+  }
+
+  /**
+   * Whether the caller may do this with some record of the table at all: the filter that a record must meet, or
+   * undefined for every record. Throws FORBIDDEN, or UNAUTHORIZED when he has not shown who he is.
+   */
+  check(table: TablePlan, action: Action, identity: Identity): Filter | undefined {
+    const verdict = this.judge(table, action, identity);
+    if (verdict === true) return undefined;
+    if (verdict === false) throw this.refusal(table, action, identity);
+    return verdict;
+  }
+
+  judge(table: TablePlan, action: Action, identity: Identity): Verdict {
+    if (identity.type === 'server') return true;
+    if (this.#isPlain && table.public.has(action)) return true;
+    return this.#standingOf(identity).judge(table, action);
+  }
+
+  /** What the caller sees, or undefined when it is everything that is given out. */
+  viewOf(identity: Identity): View | undefined {
+    return this.#isPlain || identity.type === 'server' ? undefined : this.#standingOf(identity);
+  }
+
+  /** What a write of this caller has to pass in its transaction, or undefined when nothing depends on the record. */
+  guardOf(table: TablePlan, identity: Identity, actions: readonly Action[]): Guard | undefined {
+    if (identity.type === 'server') return undefined;
+    const judge = (action: Action) => this.judge(table, action, identity);
+    const fields = this.#isPlain ? NO_FIELDS : this.unwritable(table, identity);
+    return makeGuard(table, { actions, judge, fields, refusal: (action) => this.refusal(table, action, identity) });
+  }
+
+  /** The fields that the caller cannot always write, and in which records he can. */
+  unwritable(table: TablePlan, identity: Identity): ReturnType<TableRules['unwritable']> {
+    if (this.#isPlain || identity.type === 'server') return NO_FIELDS;
+    const { input, isAdmin } = this.#standingOf(identity);
+    return this.rulesOf(table).unwritable(input, isAdmin);
+  }
+
+  refusal(table: TablePlan, action: Action, identity: Identity): AppError {
+    const what = `${action} on ${table.exportName ?? table.name}`;
+    if (identity.type === 'anonymous' && this.#options.secured) {
+      return new AppError('UNAUTHORIZED', `Not allowed without credentials: ${what}.`, {
+        headers: { 'www-authenticate': 'Bearer' },
+      });
+    }
+    return new AppError(
+      'FORBIDDEN',
+      `Not allowed: ${what}. It is granted by the table's @access, or to everybody by public of @export.`,
+    );
+  }
+
+  #standingOf(identity: Identity): Standing {
+    let standing = this.#standings.get(identity);
+    if (standing === undefined) {
+      const input = identity.type === 'principal' ? inputOf(identity) : NOBODY;
+      const { adminRole } = this.#options;
+      const isAdmin = adminRole !== undefined && input.roles.includes(adminRole);
+      standing = new Standing(this, input, isAdmin, this.#keyOf(input, isAdmin));
+      this.#standings.set(identity, standing);
+    }
+    return standing;
+  }
+
+  /** Callers for whom all rules say the same have the same key. */
+  #keyOf(input: RuleInput, isAdmin: boolean): string {
+    if (input === NOBODY) return '';
+    const roles = input.roles.filter((role) => this.#roles.has(role)).toSorted();
+    const inputs = [isAdmin, roles, this.#claims.map(([first = '']) => input.claims[first] ?? null)];
+    return createHash('sha256').update(JSON.stringify(inputs)).digest('base64url').slice(0, 22);
+  }
+}
+
+const NO_FIELDS: ReturnType<TableRules['unwritable']> = new Map();
+
+function inputOf({ sub, roles, claims }: Principal): RuleInput {
+  return { authenticated: true, roles, claims: { ...claims, sub, roles: roles as JsonValue } };
 }

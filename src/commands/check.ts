@@ -1,3 +1,4 @@
+import { checkRules } from '../auth/access.ts';
 import { describePlan } from '../schema/print.ts';
 import { loadProject } from '../schema/project.ts';
 import type { Invocation } from './commands.ts';
@@ -8,7 +9,7 @@ import { parseArguments } from './options.ts';
 export function check({ args, env }: Invocation): number {
   const { dir } = parseArguments(args, []);
   try {
-    const { server, apps, notices } = loadProject(dir, env);
+    const { server, apps, notices } = loadProject(dir, env, checkRules);
     const plans = apps.map(({ config: app, plan }) => describePlan(plan, { server, app }).join('\n'));
     process.stdout.write(`${[...plans, ...notices].join('\n\n')}\n`);
     return 0;

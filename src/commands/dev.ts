@@ -1,4 +1,5 @@
 import closeWithGrace from 'close-with-grace';
+import { checkRules } from '../auth/access.ts';
 import type { Project } from '../schema/project.ts';
 import { loadProject } from '../schema/project.ts';
 import { previewMigration } from '../store/index.ts';
@@ -75,7 +76,7 @@ class Supervisor {
   /** Undefined when the server could not start with what is written now, which has then been told. */
   async #load(): Promise<Project | undefined> {
     try {
-      const project = loadProject(this.#args.dir, this.#env);
+      const project = loadProject(this.#args.dir, this.#env, checkRules);
       for (const { config, plan } of project.apps) {
         const refusal = this.#args.allowDestructive
           ? undefined

@@ -21,7 +21,7 @@ export class ChangeView {
     return this.#after;
   }
 
-  /** For an update the values that were there before of the fields that changed; for a delete the whole record. */
+  /** For an update the values that were there before of the fields that changed; for a delete and a message the record. */
   get previous(): JsonRecord | undefined {
     if (this.change.before === null) return undefined;
     this.#previous ??= parseRecord(this.change.before);

@@ -7,9 +7,13 @@ export interface Selection {
   /** Equal for selections that let through the same frames. */
   readonly key: string;
   readonly matches?: (record: JsonRecord) => boolean;
+  /** The records that the subscriber may see at all. A message is for those who see the record that it is about. */
+  readonly sees?: (record: JsonRecord) => boolean;
   /** Nothing matches whose field has another value: the hub finds such selections by it. */
   readonly equal?: { readonly field: string; readonly value: string | number | boolean };
   readonly fields?: readonly string[];
+  /** Of the fields those that only some records show. */
+  readonly masked?: ReadonlyMap<string, (record: JsonRecord) => boolean>;
   /** Further members for a record, as JSON text with a comma before each: records of other tables, as they are now. */
   readonly expand?: (record: JsonRecord) => string;
   /** Of an update only the fields that changed. */
@@ -20,12 +24,13 @@ export const EVERYTHING: Selection = { key: '' };
 
 /** The frame that a subscription with this selection gets for a change, or undefined for none. */
 export function selectChange(selection: Selection, change: Change): Frame | undefined {
-  const { matches, fields, delta } = selection;
-  const whole = matches === undefined && fields === undefined && delta !== true;
-  if (whole || (matches === undefined && change.op === 'delete')) return makeFrame(change);
+  const { matches, sees, fields, delta } = selection;
+  const isAll = matches === undefined && sees === undefined;
+  if (isAll && ((fields === undefined && delta !== true) || change.op === 'delete')) return makeFrame(change);
   const view = viewOf(change);
-  const wasIn = () => view.before !== undefined && (matches?.(view.before) ?? true);
-  if (view.after !== undefined && (matches?.(view.after) ?? true)) {
+  if (change.op === 'publish') return selectMessage(selection, change);
+  const wasIn = () => view.before !== undefined && isIn(selection, view.before);
+  if (view.after !== undefined && isIn(selection, view.after)) {
     // Who has not had the record needs all of it.
     if (delta === true && change.op === 'update' && wasIn()) return makeDelta(selection, change);
     return project(makeFrame(change), view.after, selection);
@@ -35,12 +40,23 @@ export function selectChange(selection: Selection, change: Change): Frame | unde
   return change.op === 'delete' ? makeFrame(change) : leave(change);
 }
 
+function isIn({ matches, sees }: Selection, record: JsonRecord): boolean {
+  return (sees?.(record) ?? true) && (matches?.(record) ?? true);
+}
+
+/** The filter is about what was published, and what the subscriber may see about the record. */
+function selectMessage({ matches, sees }: Selection, change: Change): Frame | undefined {
+  const { previous, after = {} } = viewOf(change);
+  if (sees !== undefined && (previous === undefined || !sees(previous))) return undefined;
+  return (matches?.(after) ?? true) ? makeFrame(change) : undefined;
+}
+
 /** The `Retained` frame of a stored record, or undefined when the selection does not have it. */
 export function selectRecord(selection: Selection, record: StoredRecord): Frame | undefined {
-  const { matches, fields } = selection;
-  if (matches === undefined && fields === undefined) return makeRetained(record);
+  const { matches, sees, fields } = selection;
+  if (matches === undefined && sees === undefined && fields === undefined) return makeRetained(record);
   const data = parseRecord(record.json);
-  if (matches !== undefined && !matches(data)) return undefined;
+  if (!isIn(selection, data)) return undefined;
   return project(makeRetained(record), data, selection);
 }
 
@@ -53,17 +69,18 @@ function keyOf(table: Change['table'], id: Change['id']): string {
 }
 
 /** Nothing when no field changed that the selection has. */
-function makeDelta({ fields }: Selection, change: Change): Frame | undefined {
+function makeDelta({ fields, masked }: Selection, change: Change): Frame | undefined {
   const { after = {}, previous = {} } = viewOf(change);
-  const changed = Object.keys(previous).filter((name) => fields?.includes(name) ?? true);
+  const shown = (name: string) => (fields?.includes(name) ?? true) && (masked?.get(name)?.(after) ?? true);
+  const changed = Object.keys(previous).filter(shown);
   if (changed.length === 0) return undefined;
   const data = JSON.stringify(Object.fromEntries(changed.map((name) => [name, after[name] ?? null])));
   return { ...makeFrame(change), data, changed, key: keyOf(change.table, change.id) };
 }
 
-function project(frame: Frame, data: JsonRecord, { fields, expand }: Selection): Frame {
-  // What was published is a message, not a record: it has no fields to choose from.
-  if (fields === undefined || frame.type === 'Publish') return frame;
-  const members = fields.map((name) => `${JSON.stringify(name)}:${JSON.stringify(data[name] ?? null)}`);
+function project(frame: Frame, data: JsonRecord, { fields, masked, expand }: Selection): Frame {
+  if (fields === undefined) return frame;
+  const shown = masked === undefined ? fields : fields.filter((name) => masked.get(name)?.(data) ?? true);
+  const members = shown.map((name) => `${JSON.stringify(name)}:${JSON.stringify(data[name] ?? null)}`);
   return { ...frame, data: `{${members.join(',')}${expand?.(data) ?? ''}}` };
 }

@@ -1,4 +1,3 @@
-import type { Limits } from '../config/config.ts';
 import type { FieldType } from '../schema/plan.ts';
 import type { FieldPath, Filter, Scalar } from './ast.ts';
 import {
@@ -11,7 +10,7 @@ import {
   parseLiteral,
   typedPrefix,
 } from './literal.ts';
-import type { Operator } from './operators.ts';
+import type { FilterLimits, Operator } from './operators.ts';
 import { parseWords } from './words.ts';
 
 /** A value as it was written: already decoded, cut at the stars that are wildcards where wildcards mean something. */
@@ -84,7 +83,7 @@ function negate(filter: Filter, negated: boolean): Filter {
   return negated ? { type: 'not', item: filter } : filter;
 }
 
-function checkPattern(text: string, position: number, limits: Limits): void {
+function checkPattern(text: string, position: number, limits: FilterLimits): void {
   if (text.length > limits.filterPattern) {
     throw new ConditionError(`a text to search for has at most ${limits.filterPattern} characters`, position);
   }
@@ -105,7 +104,7 @@ function wildcard(path: FieldPath, runs: readonly string[]): Filter {
   return { type: 'pattern', path, runs: [first, ...middle, last] };
 }
 
-function equal(path: FieldPath, operand: Operand, strict: boolean, limits: Limits): Filter {
+function equal(path: FieldPath, operand: Operand, strict: boolean, limits: FilterLimits): Filter {
   if (!strict && isNullWord(operand)) return { type: 'null', path };
   const type = comparable(path);
   if (strict || operand.runs.length === 1 || operand.text.startsWith('string:')) {
@@ -121,7 +120,7 @@ function equal(path: FieldPath, operand: Operand, strict: boolean, limits: Limit
   return wildcard(path, operand.runs);
 }
 
-function text(path: FieldPath, op: 'contains' | 'starts' | 'ends', operand: Operand, limits: Limits): Filter {
+function text(path: FieldPath, op: 'contains' | 'starts' | 'ends', operand: Operand, limits: FilterLimits): Filter {
   const type = comparable(path);
   // For a list, "contains" asks for the element, as == does.
   if (op === 'contains' && lastType(path).kind === 'list') {
@@ -136,7 +135,7 @@ function text(path: FieldPath, op: 'contains' | 'starts' | 'ends', operand: Oper
   return { type: 'text', path, op, value: operand.text };
 }
 
-function words(path: FieldPath, operand: Operand, limits: Limits): Filter {
+function words(path: FieldPath, operand: Operand, limits: FilterLimits): Filter {
   if (!isText(comparable(path))) {
     throw new ConditionError(`${path.name} is ${nameType(lastType(path))}: =ft= looks for words in String and ID only`);
   }
@@ -176,7 +175,7 @@ export function makeCondition(
   path: FieldPath,
   operator: Operator,
   operands: readonly [Operand, ...Operand[]],
-  limits: Limits,
+  limits: FilterLimits,
 ): Filter {
   const [operand] = operands;
   switch (operator.type) {

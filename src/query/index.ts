@@ -8,12 +8,14 @@ export {
   LIST_PARAMETERS,
   type ListQuery,
   parseListQuery,
+  parseQueryFor,
   relatedTables,
   restrictFilter,
   type SortKey,
 } from './list-query.ts';
 export { compileCountSql, compileListSql, compilePositionSql, compileRecordsSql } from './list-sql.ts';
 export type { SqlNames } from './names.ts';
+export type { FilterLimits } from './operators.ts';
 export { type FilterScope, type ParsedQuery, parseFilter, parseQuery } from './parse.ts';
 export { compilePredicate, type JsonRecord, type Predicate } from './predicate.ts';
 export { AUTHENTICATED, type ClaimPath, inputsOf, parseRule, type Rule } from './rule.ts';

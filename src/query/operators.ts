@@ -1,4 +1,11 @@
+import type { Limits } from '../config/config.ts';
 import type { Comparison, TextOp } from './ast.ts';
+
+/** How much there may be of a filter. */
+export type FilterLimits = Pick<
+  Limits,
+  'filterLength' | 'filterConditions' | 'filterDepth' | 'filterValues' | 'filterPattern'
+>;
 
 export type Operator =
   /** `strict` takes the value word for word: no wildcards, no null, no typed literals. */

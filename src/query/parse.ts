@@ -3,7 +3,7 @@ import type { RelationPlan, TablePlan } from '../schema/plan.ts';
 import type { FieldPath, Filter } from './ast.ts';
 import { ConditionError, makeCondition, type Operand } from './condition.ts';
 import { visibleFields } from './fields.ts';
-import type { Operator } from './operators.ts';
+import type { FilterLimits, Operator } from './operators.ts';
 import { resolvePath } from './path.ts';
 import { makeQueryError } from './problem.ts';
 import { Reader } from './reader.ts';
@@ -135,7 +135,7 @@ function makePresence(relations: readonly RelationPlan[], operator: Operator, op
   return operator.negated ? present : { type: 'not', item: present };
 }
 
-function tooLong(reader: Reader, position: number, limits: Limits): Error {
+function tooLong(reader: Reader, position: number, limits: FilterLimits): Error {
   return reader.error(`a filter has at most ${limits.filterLength} characters`, position);
 }
 

@@ -1,9 +1,8 @@
-import type { Limits } from '../config/config.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { FieldPath, Filter } from './ast.ts';
 import { ConditionError, makeCondition, type Operand } from './condition.ts';
 import { elementType } from './literal.ts';
-import type { Operator } from './operators.ts';
+import type { FilterLimits, Operator } from './operators.ts';
 import { resolvePath } from './path.ts';
 import { Reader } from './reader.ts';
 import { TermParser } from './terms.ts';
@@ -34,7 +33,7 @@ export type Rule =
       readonly path: FieldPath;
       readonly operator: Operator;
       readonly operands: readonly RuleOperand[];
-      readonly limits: Limits;
+      readonly limits: FilterLimits;
     }
   | { readonly type: 'filter'; readonly filter: Filter };
 
@@ -47,7 +46,7 @@ const CLAIM = /^\$auth((?:\.[A-Za-z_][A-Za-z0-9_-]{0,63}){1,4})$/;
  * Parses the text of a rule: the language of `filter=`, in which a word alone is a role and `$auth.name` stands for a
  * claim of the caller, on either side. `title` names the rule in errors. Throws INVALID_QUERY with the column.
  */
-export function parseRule(text: string, table: TablePlan, limits: Limits, title: string): Rule {
+export function parseRule(text: string, table: TablePlan, limits: FilterLimits, title: string): Rule {
   const reader = new Reader(text, title, false);
   reader.checkCharacters(text, 0);
   const rule = new RuleParser(reader, table, limits).parseOr(0);
@@ -83,7 +82,7 @@ function claimsOf(operands: readonly RuleOperand[]): ClaimPath[] {
 class RuleParser extends TermParser<Rule> {
   readonly #table: TablePlan;
 
-  constructor(reader: Reader, table: TablePlan, limits: Limits) {
+  constructor(reader: Reader, table: TablePlan, limits: FilterLimits) {
     super(reader, limits);
     this.#table = table;
   }
@@ -152,7 +151,7 @@ function makeFieldRule(
   path: FieldPath,
   operator: Operator,
   operands: readonly RuleOperand[],
-  limits: Limits,
+  limits: FilterLimits,
 ): Extract<Rule, { type: 'field' | 'filter' }> {
   const samples = operands.map((operand) => ('claim' in operand ? sampleOf(path) : operand));
   const filter = makeCondition(path, operator, samples as [Operand, ...Operand[]], limits);

@@ -1,4 +1,4 @@
-import type { Limits } from '../config/config.ts';
+import type { FilterLimits } from './operators.ts';
 import type { Reader } from './reader.ts';
 
 // The parser calls itself once for each level; whatever is configured, the stack holds this many.
@@ -12,11 +12,11 @@ type Combined<T> =
 /** The part of the language that filters and rules share: how conditions are put together. */
 export abstract class TermParser<T extends { readonly type: string }> {
   readonly reader: Reader;
-  protected readonly limits: Limits;
+  protected readonly limits: FilterLimits;
   readonly #and: string;
   readonly #or: string;
 
-  constructor(reader: Reader, limits: Limits) {
+  constructor(reader: Reader, limits: FilterLimits) {
     this.reader = reader;
     this.limits = limits;
     this.#and = reader.encoded ? '&' : '&;';

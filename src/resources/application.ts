@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Access, type AccessOptions } from '../auth/access.ts';
 import type { AppConfig, ServerConfig } from '../config/config.ts';
 import { Feed } from '../events/feed.ts';
 import { Hub } from '../hub/hub.ts';
@@ -26,6 +27,7 @@ export interface Application {
   readonly resources: ReadonlyMap<string, TableResource>;
   /** Short hash of the plan. */
   readonly planTag: string;
+  readonly access: Access;
   readonly hub: Hub;
   readonly commits: GroupCommit;
   /** Finishes the writes that wait, and closes the store. */
@@ -49,7 +51,8 @@ export async function openApplication({
   const hub = new Hub({ store, feed, channels: server.channels, replayPage: events.replayPage, onError });
   const commits = new GroupCommit({ store, busyTimeout, onCommitted: (changes) => feed.deliver(changes) });
   const housekeeping = new Housekeeping({ plan, store, commits, onError });
-  const context = { store, commits, hub, limits: server.limits };
+  const access = new Access(plan, accessOptions(app));
+  const context = { access, store, commits, hub, limits: server.limits };
   const resources = new Map<string, TableResource>();
   for (const table of plan.tables) {
     if (table.exportName !== undefined) resources.set(table.exportName, new TableResource(table, context));
@@ -60,7 +63,12 @@ export async function openApplication({
     hub.close();
     await store.close();
   };
-  return { plan, resources, planTag: hashPlan(plan), hub, commits, close };
+  return { plan, resources, planTag: hashPlan(plan), access, hub, commits, close };
+}
+
+/** How far callers can show who they are. */
+function accessOptions({ auth }: AppConfig): AccessOptions {
+  return typeof auth === 'object' ? { secured: true, adminRole: auth.adminRole } : { secured: false };
 }
 
 function hashPlan(plan: Plan): string {

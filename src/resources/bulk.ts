@@ -1,16 +1,23 @@
 import type { Limits } from '../config/config.ts';
 import { AppError } from '../errors.ts';
-import { type Filter, LIST_PARAMETERS, parseQuery } from '../query/index.ts';
+import { type Filter, LIST_PARAMETERS, parseQuery, restrictFilter, type View } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 
 const RESERVED: ReadonlySet<string> = new Set([...LIST_PARAMETERS, 'all']);
+
+export interface BulkScope {
+  readonly table: TablePlan;
+  readonly limits: Limits;
+  /** What the writer sees, when it is not everything. */
+  readonly view: View | undefined;
+}
 
 /**
  * Which records a write by filter is for: undefined for all of them. Throws INVALID_QUERY unless the raw query string
  * says it: a filter, or `all=true`; what it does not know or does not take is never ignored.
  */
-export function parseBulkFilter(rawQuery: string, table: TablePlan, limits: Limits): Filter | undefined {
-  const { filter, parameters } = parseQuery(rawQuery, { table, limits, reserved: RESERVED });
+export function parseBulkFilter(rawQuery: string, { table, limits, view }: BulkScope): Filter | undefined {
+  const { filter, parameters } = parseQuery(rawQuery, { table, limits, reserved: RESERVED, view });
   for (const name of parameters.keys()) {
     if (name === 'filter' || name === 'all') continue;
     throw new AppError('INVALID_QUERY', `${name} is for lists; a write by filter is for every record that matches.`);
@@ -25,5 +32,5 @@ export function parseBulkFilter(rawQuery: string, table: TablePlan, limits: Limi
   if (filter === undefined && all !== 'true') {
     throw new AppError('INVALID_QUERY', 'There is no filter; to write to every record of the table, send all=true.');
   }
-  return filter;
+  return filter === undefined || view === undefined ? filter : restrictFilter(filter, view);
 }

@@ -1,5 +1,12 @@
 import type { Selection } from '../hub/selection.ts';
-import { compilePredicate, type Filter, type ListQuery, type SelectedRelation } from '../query/index.ts';
+import {
+  compilePredicate,
+  type Filter,
+  type ListQuery,
+  type MaskedField,
+  type Predicate,
+  type SelectedRelation,
+} from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { RelatedReader } from '../store/store.ts';
 import { makeExpand } from './relations.ts';
@@ -11,14 +18,18 @@ interface Context {
 }
 
 /** What the hub has to know of a query to choose and to shape frames. */
-export function makeSelection({ filter, select }: ListQuery, { table, store, delta = false }: Context): Selection {
-  if (filter === undefined && select === undefined && !delta) return { key: '' };
+export function makeSelection(query: ListQuery, { table, store, delta = false }: Context): Selection {
+  const { filter, sees, select } = query;
+  if (filter === undefined && sees === undefined && select === undefined && !delta) return { key: '' };
   const fields = select?.fields.map(({ name }) => name);
   const relations = select?.relations ?? [];
-  const equal = filter && findEqual(filter);
+  const equal = (filter && findEqual(filter)) ?? (sees && findEqual(sees));
+  const masked = select?.masked ?? [];
   return {
-    key: keyOf([filter, fields, relations.map(nameOf), delta]),
+    key: keyOf([filter, sees, fields, masked.map(nameMask), relations.map(nameOf), delta]),
     ...(filter === undefined ? {} : { matches: compilePredicate(filter) }),
+    ...(sees === undefined ? {} : { sees: compilePredicate(sees) }),
+    ...(masked.length === 0 ? {} : { masked: new Map(masked.map(toMask)) }),
     ...(equal === undefined ? {} : { equal }),
     ...(fields === undefined ? {} : { fields }),
     ...(relations.length === 0 ? {} : { expand: makeExpand(relations, table, store) }),
@@ -34,8 +45,19 @@ function keyOf(parts: readonly unknown[]): string {
   });
 }
 
-function nameOf({ relation, select }: SelectedRelation): string {
-  return `${relation.name}{${[...select.fields.map(({ name }) => name), ...select.relations.map(nameOf)].join()}}`;
+function nameMask({ field, filter }: MaskedField): unknown {
+  return [field.name, filter];
+}
+
+function toMask({ field, filter }: MaskedField): [string, Predicate] {
+  return [field.name, compilePredicate(filter)];
+}
+
+function nameOf({ relation, select, filter }: SelectedRelation): string {
+  const { fields, relations, masked = [] } = select;
+  const names = [...fields.map(({ name }) => name), ...relations.map(nameOf)];
+  const limits = filter === undefined && masked.length === 0 ? '' : keyOf([filter, masked.map(nameMask)]);
+  return `${relation.name}{${names.join()}}${limits}`;
 }
 
 /** A field that must have one certain value for the filter to hold. */

@@ -1,7 +1,7 @@
 import type { Limits } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { Selection } from '../hub/selection.ts';
-import { type Filter, type ListQuery, parseListQuery } from '../query/index.ts';
+import { both, type Filter, type ListQuery, parseQueryFor, type View } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { Key, RelatedReader } from '../store/store.ts';
 import { makeSelection } from './selections.ts';
@@ -30,11 +30,17 @@ interface Scope {
   readonly id: Key | undefined;
   readonly limits: Limits;
   readonly store: RelatedReader;
+  /** What the subscriber sees, when it is not everything. */
+  readonly view?: View | undefined;
+  /** The records that he may hear of. */
+  readonly hears?: Filter | undefined;
 }
 
 /** Reads the raw query string of a channel's URL: the list's filter and `select`, and the subscription's own words. */
-export function parseSubscription(rawQuery: string, { table, id, limits, store }: Scope): SubscriptionQuery {
-  const query = parseListQuery(rawQuery, table, limits, RESERVED);
+export function parseSubscription(rawQuery: string, scope: Scope): SubscriptionQuery {
+  const { table, id, limits, store, view, hears } = scope;
+  const read = parseQueryFor(rawQuery, { table, limits, reserved: RESERVED, view });
+  const query = hears === undefined || hears === read.sees ? read : { ...read, sees: both(read.sees, hears) as Filter };
   const { others } = query;
   const retained = parseSwitch(others, 'retained') ?? id !== undefined;
   checkStream(query, retained, id);
@@ -56,8 +62,8 @@ export function parseSubscription(rawQuery: string, { table, id, limits, store }
 }
 
 /** Reads the raw query string of a record's URL, which may only choose fields. Throws INVALID_QUERY. */
-export function parseRecordQuery(rawQuery: string, table: TablePlan, limits: Limits): ListQuery {
-  const query = parseListQuery(rawQuery, table, limits, NOTHING_RESERVED);
+export function parseRecordQuery(rawQuery: string, scope: Pick<Scope, 'table' | 'limits' | 'view'>): ListQuery {
+  const query = parseQueryFor(rawQuery, { ...scope, reserved: NOTHING_RESERVED });
   if (query.filter !== undefined || [...query.given].some((name) => name !== 'select')) {
     throw new AppError('INVALID_QUERY', 'A record takes no query parameter but select.');
   }

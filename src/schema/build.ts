@@ -6,13 +6,18 @@ import { diagnoseFile, readSource, SourceFile } from '../config/source.ts';
 import { readDirectives } from './directives.ts';
 import { makeFields } from './fields.ts';
 import { type Declarations, parseSources, TABLE_HINT } from './parse.ts';
-import type { Plan, RelationPlan, TablePlan } from './plan.ts';
+import type { Plan, RelationPlan, RuleText, TablePlan } from './plan.ts';
 import { linkRelations, type UnlinkedTable } from './relations.ts';
 import { SchemaReport } from './schema-report.ts';
 import { type AppSwitches, checkNested, makeTable } from './tables.ts';
 import { isTable, TypeResolver } from './types.ts';
 
 const LARGEST_SCHEMA = 4 * 1024 ** 2;
+
+/** Reports every mistake in the rules of access: their language is read further on. */
+export type CheckRules = (tables: readonly TablePlan[], report: (rule: RuleText, message: string) => void) => void;
+
+const NO_CHECK: CheckRules = () => {};
 
 export interface SchemaSource {
   /** As shown in diagnostics. */
@@ -21,7 +26,7 @@ export interface SchemaSource {
 }
 
 /** Reads the schema files of an application, shown relative to `root`. Throws a StartError with every mistake of every file. */
-export function loadPlan(app: AppConfig, root: string = app.dir): Plan {
+export function loadPlan(app: AppConfig, root: string = app.dir, checkRules: CheckRules = NO_CHECK): Plan {
   const report = new Report();
   const sources: SourceFile[] = [];
   for (const path of app.schemas) {
@@ -32,11 +37,11 @@ export function loadPlan(app: AppConfig, root: string = app.dir): Plan {
   }
   // With a file missing, its types would be missing at every use.
   report.throwIfAny();
-  return makePlan(sources, app);
+  return makePlan(sources, app, checkRules);
 }
 
 /** Pure: the frozen plan of the sources. Throws a StartError with every mistake. */
-export function makePlan(sources: readonly SchemaSource[], app: AppSwitches): Plan {
+export function makePlan(sources: readonly SchemaSource[], app: AppSwitches, checkRules: CheckRules = NO_CHECK): Plan {
   const report = new Report();
   const files = sources.map((source) =>
     source instanceof SourceFile ? source : new SourceFile(source.file, source.text),
@@ -49,6 +54,8 @@ export function makePlan(sources: readonly SchemaSource[], app: AppSwitches): Pl
       diagnoseFile(files[0]?.file ?? 'schema', 'no type has @table, so there is nothing to serve', TABLE_HINT),
     );
   }
+  // A field that is wrong would be missing in every rule that names it.
+  if (!report.hasMistakes) checkRules(tables, (rule, message) => schemaReport.wrongAt(rule.at, { message }));
   report.throwIfAny();
   return deepFreeze({ appId: app.appId, tables });
 }

@@ -24,12 +24,21 @@ directive @relationship(from: String, to: String) on FIELD_DEFINITION
 "Stored and written like any other, but never given out."
 directive @hidden on FIELD_DEFINITION
 directive @default(value: Literal!) on FIELD_DEFINITION
+"""
+Who may do what: roles, or conditions on the record and on the caller, such as "ownerId==$auth.sub". Of several texts one has
+to hold. On a field read and write, on a type the others.
+"""
+directive @access(read: Rules, create: Rules, update: Rules, delete: Rules, subscribe: Rules, publish: Rules, write: Rules) on OBJECT | FIELD_DEFINITION
+"Each record belongs to the account that this field names; the caller's claim says which one is his."
+directive @account(field: String!, claim: String) on OBJECT
 "A point in time, ISO 8601."
 scalar Date
 "A whole number of 64 bits."
 scalar Long
 "Any JSON value."
 scalar JSON
+"A text, or a list of texts."
+scalar Rules
 "A literal of the type that is meant."
 scalar Literal
 "${ACTIONS.join(', ')}"
@@ -160,10 +169,13 @@ const EXPECTED: Readonly<Record<string, string>> = {
   String: 'text in double quotes',
   Boolean: 'true or false',
   '[Action!]': 'a list such as [read, create]',
+  Rules: 'text in double quotes, or a list of texts',
+  'String!': 'text in double quotes',
 };
 
 function isOfType(value: ConstValueNode, type: string, report: SchemaReport): boolean {
-  if (type === 'String') return value.kind === Kind.STRING;
+  if (type === 'String' || type === 'String!') return value.kind === Kind.STRING;
+  if (type === 'Rules') return isRules(value);
   if (type === 'Boolean') return value.kind === Kind.BOOLEAN;
   if (type !== '[Action!]') return true;
   if (value.kind !== Kind.LIST) return false;
@@ -175,6 +187,11 @@ function isOfType(value: ConstValueNode, type: string, report: SchemaReport): bo
     }
   }
   return true;
+}
+
+function isRules(value: ConstValueNode): boolean {
+  if (value.kind !== Kind.LIST) return value.kind === Kind.STRING;
+  return value.values.every((item) => item.kind === Kind.STRING);
 }
 
 /** An action may stand as a word or in quotes. */

@@ -1,4 +1,5 @@
 import { type FieldDefinitionNode, Kind, type ObjectTypeDefinitionNode } from 'graphql';
+import { readFieldAccess } from './access.ts';
 import { readDefault } from './default-value.ts';
 import { type DirectiveUse, readDirectives } from './directives.ts';
 import { checkName } from './names.ts';
@@ -63,6 +64,7 @@ function makeField(node: FieldDefinitionNode, { isColumn, types, report }: Field
   const defaultValue = value === undefined ? undefined : readDefault(value, { type, required }, report);
   const description = node.description?.value;
   const stamp = stampOf(uses);
+  const access = isColumn ? readFieldAccess(uses, report) : undefined;
   return {
     name: node.name.value,
     type,
@@ -76,6 +78,7 @@ function makeField(node: FieldDefinitionNode, { isColumn, types, report }: Field
     ...(isColumn && stamp !== undefined ? { stamp } : {}),
     expiresAt: isColumn && uses.has('expiresAt'),
     hidden: isColumn && uses.has('hidden'),
+    ...(access === undefined ? {} : { access }),
     at: locate(node),
   };
 }

@@ -33,7 +33,29 @@ export interface FieldPlan {
   readonly expiresAt: boolean;
   /** `@hidden`: stored and written like any other, but never in an answer, on a channel, or named by a query. */
   readonly hidden: boolean;
+  /** `@access` of the field. */
+  readonly access?: FieldAccess;
   readonly at: SourceLocation;
+}
+
+/** A rule as it was written. */
+export interface RuleText {
+  readonly text: string;
+  readonly at: SourceLocation;
+}
+
+/** Who may read or write a field; absent: whoever may read or write the record. Of the texts one has to hold. */
+export interface FieldAccess {
+  readonly read?: readonly RuleText[];
+  readonly write?: readonly RuleText[];
+}
+
+/** `@access` and `@account` of a type. */
+export interface AccessPlan {
+  /** Of the texts one has to hold. */
+  readonly rules: ReadonlyMap<Action, readonly RuleText[]>;
+  /** The field that says whose a record is, and the claim of a caller that says which account he is of. */
+  readonly account: { readonly field: FieldPlan; readonly claim: string } | undefined;
 }
 
 /** A field that is not stored: it stands for records of another table. */
@@ -69,8 +91,10 @@ export interface TablePlan {
   readonly exportName: string | undefined;
   readonly transports: ReadonlySet<TransportName>;
   readonly switchedOff: readonly SwitchedOff[];
-  /** What an anonymous caller may do. */
+  /** What anybody may do. */
   readonly public: ReadonlySet<Action>;
+  /** What others may do besides; absent without `@access` and `@account`. */
+  readonly access?: AccessPlan;
   /** What is stored, a column each. */
   readonly fields: readonly FieldPlan[];
   readonly relations: readonly RelationPlan[];
@@ -84,4 +108,11 @@ export interface TablePlan {
 export interface Plan {
   readonly appId: string;
   readonly tables: readonly TablePlan[];
+}
+
+/** Whether somebody may do this: anybody, or who meets a rule. */
+export function isOffered({ public: open, access }: TablePlan, action: Action): boolean {
+  if (open.has(action)) return true;
+  const rules = access?.rules.get(action) ?? (action === 'subscribe' ? access?.rules.get('read') : undefined);
+  return rules !== undefined && rules.length > 0;
 }

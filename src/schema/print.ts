@@ -1,6 +1,6 @@
 import type { AppConfig, Config } from '../config/config.ts';
 import { formatDuration } from '../config/units.ts';
-import { ACTIONS, type Plan, type RelationPlan, type TablePlan, type TransportName } from './plan.ts';
+import { ACTIONS, type Plan, type RelationPlan, type RuleText, type TablePlan, type TransportName } from './plan.ts';
 import { formatType } from './types.ts';
 
 const SHOWN: Readonly<Record<TransportName, string>> = { rest: 'REST', sse: 'SSE', ws: 'WebSocket' };
@@ -60,7 +60,23 @@ function describeEndpoints(table: TablePlan, base: string): string[] {
     ...[...table.transports].map((transport) => lines[transport]),
     ...describeSwitchedOff(table).map((sentence) => `  off      ${sentence}`),
     `  anybody  ${anybody.length === 0 ? 'nothing' : anybody.join(', ')}`,
+    ...describeAccess(table),
   ];
+}
+
+function describeAccess({ access, fields }: TablePlan): string[] {
+  const account = access?.account;
+  return [
+    ...[...(access?.rules ?? [])].map(([action, rules]) => `  ${action.padEnd(9)}${describeRules(rules)}`),
+    ...(account === undefined ? [] : [`  account  ${account.field.name} is $auth.${account.claim}`]),
+    ...fields.flatMap(({ name, access: own = {} }) =>
+      Object.entries(own).map(([action, rules]) => `  field    ${name}: ${action} ${describeRules(rules)}`),
+    ),
+  ];
+}
+
+function describeRules(rules: readonly RuleText[]): string {
+  return rules.length === 0 ? 'nobody' : rules.map(({ text }) => text).join('  or  ');
 }
 
 /** One sentence for each transport that an exported table does not have; also for the start-up log. */

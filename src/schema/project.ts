@@ -4,7 +4,7 @@ import type { AppConfig } from '../config/config.ts';
 import { deepFreeze } from '../config/deep-freeze.ts';
 import type { Environment } from '../config/interpolate.ts';
 import { collect, Report } from '../config/report.ts';
-import { loadPlan } from './build.ts';
+import { type CheckRules, loadPlan } from './build.ts';
 import type { Plan } from './plan.ts';
 
 /** One application as its files describe it. */
@@ -21,13 +21,13 @@ export interface Project extends Pick<Applications, 'server' | 'notices'> {
  * Reads one application, or a folder of them: configuration and schemas. Throws a StartError with every mistake of
  * every file; creates nothing.
  */
-export function loadProject(dir: string, env: Environment): Project {
+export function loadProject(dir: string, env: Environment, checkRules: CheckRules): Project {
   const report = new Report();
   const applications = readApplications(dir, { env, report });
   const apps = (applications?.apps ?? []).flatMap((config) => {
     // A wrong file among them has been reported, and whatever uses its types would be a mistake that is none.
     if (config.schemas.length === 0) return [];
-    const plan = collect(report, () => loadPlan(config, resolve(dir)));
+    const plan = collect(report, () => loadPlan(config, resolve(dir), checkRules));
     return plan === undefined ? [] : [{ config, plan }];
   });
   report.throwIfAny();

@@ -1,11 +1,13 @@
 import { type ConstValueNode, Kind, type ObjectTypeDefinitionNode } from 'graphql';
 import type { AppConfig } from '../config/config.ts';
 import { parseDuration } from '../config/units.ts';
+import { readAccess, readAccount } from './access.ts';
 import { type DirectiveUse, readAction, readDirectives } from './directives.ts';
 import { makeFields } from './fields.ts';
 import { checkExportName, checkStoredName } from './names.ts';
 import {
   ACTIONS,
+  type AccessPlan,
   type Action,
   type FieldPlan,
   type RelationPlan,
@@ -17,7 +19,7 @@ import {
 import { locate, type SchemaReport } from './schema-report.ts';
 import { MOST_FIELDS, type TypeResolver } from './types.ts';
 
-export type AppSwitches = Pick<AppConfig, 'appId' | TransportName>;
+export type AppSwitches = Pick<AppConfig, 'appId' | TransportName> & Partial<Pick<AppConfig, 'auth'>>;
 
 const DEFAULT_DATABASE = 'data';
 // Publishing stores nothing and validates little, so that it is open only where it is named.
@@ -42,6 +44,7 @@ export function makeTable(node: ObjectTypeDefinitionNode, context: TableContext)
   const stored = uses.get('table');
   const expiration = readExpiration(stored?.value('expiration'), report);
   const exported = uses.get('export');
+  const access = readTableAccess(node, uses, { fields, report });
   const description = node.description?.value;
   if (primaryKey === undefined) return undefined;
   return {
@@ -51,7 +54,8 @@ export function makeTable(node: ObjectTypeDefinitionNode, context: TableContext)
     table: storedName(stored, 'table', report) ?? node.name.value,
     exportName: exported && exportName(exported, node.name.value, report),
     ...readTransports(exported, app),
-    public: readPublic(exported),
+    public: readPublic(exported, { app, access, report }),
+    ...(access === undefined ? {} : { access }),
     fields,
     relations,
     primaryKey,
@@ -145,10 +149,33 @@ function readTransports(use: DirectiveUse | undefined, app: AppSwitches) {
   return { transports, switchedOff };
 }
 
-function readPublic(use: DirectiveUse | undefined): ReadonlySet<Action> {
+function readTableAccess(
+  node: ObjectTypeDefinitionNode,
+  uses: ReadonlyMap<string, DirectiveUse>,
+  context: { readonly fields: readonly FieldPlan[]; readonly report: SchemaReport },
+): AccessPlan | undefined {
+  const rules = readAccess(uses, context.report);
+  const account = readAccount(node, uses, context);
+  return rules === undefined && account === undefined ? undefined : { rules: rules ?? new Map(), account };
+}
+
+interface PublicContext {
+  readonly app: AppSwitches;
+  readonly access: AccessPlan | undefined;
+  readonly report: SchemaReport;
+}
+
+/** Where it is said who may do what, nobody else may; where nothing is said and nobody is asked who he is, all may. */
+function readPublic(use: DirectiveUse | undefined, { app, access, report }: PublicContext): ReadonlySet<Action> {
   if (use === undefined) return new Set();
   const written = use.value('public');
-  if (written?.kind !== Kind.LIST) return new Set(DEFAULT_PUBLIC);
+  if (written?.kind !== Kind.LIST) {
+    const isOpen = access === undefined && (app.auth === undefined || app.auth === 'none');
+    return new Set(isOpen ? DEFAULT_PUBLIC : []);
+  }
+  if (access?.account !== undefined && written.values.length > 0) {
+    report.wrong(written, 'public and @account exclude each other', 'whoever is nobody has no account');
+  }
   const names = new Set(written.values.map(readAction));
   return new Set(ACTIONS.filter((action) => names.has(action)));
 }

@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts';
+import type { JsonRecord } from '../query/index.ts';
 import type { FieldPlan } from '../schema/plan.ts';
 import { type Expiry, stampOf } from './expiry.ts';
 import type { Row, SqliteTable } from './sqlite-table.ts';
@@ -47,6 +48,7 @@ function insert(context: WriteContext, write: RecordWrite): WriteOutcome {
   const row = write.cells.map((cell) => cell ?? null);
   stamp(row, table.createdStamps, context);
   stamp(row, table.updatedStamps, context);
+  write.guard?.(undefined, toRecord(table.codec.toJson(row)));
   const seq = context.nextSeq();
   table.insert(row, seq, context.expiry?.(row, now) ?? null);
   const json = table.codec.toJson(row);
@@ -59,6 +61,7 @@ function replace(context: WriteContext, write: RecordWrite, before: Row): WriteO
   const { table, now } = context;
   const row = nextRow(context, write, before);
   const previousSeq = before[row.length] as number;
+  write.guard?.(toRecord(table.codec.toJson(before)), toRecord(table.codec.toJson(row)));
   if (row.every((cell, index) => cell === before[index])) {
     return { id: write.id, seq: previousSeq, created: false, changed: false, json: table.codec.toJson(row) };
   }
@@ -75,20 +78,28 @@ function replace(context: WriteContext, write: RecordWrite, before: Row): WriteO
 function remove(context: WriteContext, write: DeleteWrite, before: Row | undefined): WriteOutcome {
   const { table } = context;
   if (before === undefined || !isStillExpired(table, write)) throw notFound(write.id);
+  const whole = table.codec.toJson(before);
+  write.guard?.(toRecord(whole), undefined);
   const seq = context.nextSeq();
   table.delete(write.id);
-  const whole = table.codec.toJson(before);
   table.append([seq, DELETE, write.id, null, whole]);
   const data = keyToJson(table.plan.primaryKey, write.id);
   context.committed({ seq, table: table.plan, op: 'delete', id: write.id, data, before: whole });
   return { id: write.id, seq, created: false, changed: true, json: '' };
 }
 
-function publish(context: WriteContext, { id, data, answer = '' }: PublishWrite): WriteOutcome {
+function publish(context: WriteContext, write: PublishWrite): WriteOutcome {
+  const { id, data, answer = '', guard, withRecord = false } = write;
   const { table } = context;
+  const row = id === null || (guard === undefined && !withRecord) ? undefined : table.get(id);
+  const before = row === undefined ? null : table.codec.toJson(row);
+  if (guard !== undefined) {
+    const record = before === null ? undefined : toRecord(before);
+    guard(record, record);
+  }
   const seq = context.nextSeq();
-  table.append([seq, PUBLISH, id, data, null]);
-  context.committed({ seq, table: table.plan, op: 'publish', id, data, before: null });
+  table.append([seq, PUBLISH, id, data, before]);
+  context.committed({ seq, table: table.plan, op: 'publish', id, data, before });
   return { id, seq, created: false, changed: true, json: answer };
 }
 
@@ -100,7 +111,12 @@ function nextRow({ table }: WriteContext, write: RecordWrite, before: Row): Cell
   });
   for (const index of table.createdStamps) row[index] = before[index] as Cell;
   for (const index of table.updatedStamps) row[index] = before[index] as Cell;
+  if ('keep' in write) for (const index of write.keep ?? []) row[index] = before[index] as Cell;
   return row;
+}
+
+function toRecord(json: string): JsonRecord {
+  return JSON.parse(json) as JsonRecord;
 }
 
 function stamp(row: Cell[], indexes: readonly number[], { table, now }: WriteContext): void {

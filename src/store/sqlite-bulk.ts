@@ -36,10 +36,11 @@ export function chooseKeys(statements: StatementCache, { plan }: SqliteTable, wr
 
 /** The write of one of the chosen records. */
 export function writeOf(write: BulkWrite, id: Key): OneWrite {
-  const { table } = write;
-  if (write.type === 'delete-where') return { type: 'delete', table, id };
+  const { table, guard } = write;
+  const guarded = guard === undefined ? {} : { guard };
+  if (write.type === 'delete-where') return { type: 'delete', table, id, ...guarded };
   const index = table.fields.indexOf(table.primaryKey);
-  return { type: 'patch', table, id, cells: write.cells.with(index, id) };
+  return { type: 'patch', table, id, cells: write.cells.with(index, id), ...guarded };
 }
 
 /** What a bulk write answers: one outcome for all its records. */

@@ -1,6 +1,6 @@
 import type { EventLog, Idempotency } from '../config/config.ts';
 import type { AppError } from '../errors.ts';
-import type { Filter, ListQuery, SelectedRelation } from '../query/index.ts';
+import type { Filter, JsonRecord, ListQuery, SelectedRelation } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 
 /** A value or a promise of it: the embedded store answers at once, a remote one later. */
@@ -26,7 +26,10 @@ export interface Change {
   readonly id: Key | null;
   /** JSON text: the record after the change, `{"<key>": id}` for a delete, or what was published. */
   readonly data: string;
-  /** JSON text: for an update the previous values of the fields that changed, for a delete the whole record. */
+  /**
+   * JSON text: for an update the previous values of the fields that changed, for a delete the whole record, for a message
+   * the record that it is about where that decides who hears of it.
+   */
   readonly before: string | null;
 }
 
@@ -41,31 +44,45 @@ export interface StoredRecord {
 /** What must hold for a write to happen: the record's seq is one of these, or `any`: it exists, `none`: it does not. */
 export type Precondition = readonly number[] | 'any' | 'none';
 
+/**
+ * Looks at one record in the transaction that changes it, and throws when that must not be. `before` is absent where
+ * there is none, `after` where there will be none; for a message both are the record that it is about.
+ */
+export type Guard = (before: JsonRecord | undefined, after: JsonRecord | undefined) => void;
+
+interface Guarded {
+  readonly guard?: Guard;
+}
+
 export type Write =
-  | { readonly type: 'create'; readonly table: TablePlan; readonly id: Key; readonly cells: Cells }
-  | {
+  | ({ readonly type: 'create'; readonly table: TablePlan; readonly id: Key; readonly cells: Cells } & Guarded)
+  | ({
       readonly type: 'put' | 'patch';
       readonly table: TablePlan;
       readonly id: Key;
       readonly cells: Cells;
       readonly precondition?: Precondition;
-    }
-  | {
+      /** Fields, by their index, that stay as they are in a record that exists. */
+      readonly keep?: readonly number[];
+    } & Guarded)
+  | ({
       readonly type: 'delete';
       readonly table: TablePlan;
       readonly id: Key;
       readonly precondition?: Precondition;
       /** Milliseconds since 1970: delete only when the record's time had passed by then. */
       readonly expiredAt?: number;
-    }
-  | {
+    } & Guarded)
+  | ({
       readonly type: 'publish';
       readonly table: TablePlan;
       readonly id: Key | null;
       readonly data: string;
       /** The outcome's `json`: what the publisher is told besides, kept for a repetition. */
       readonly answer?: string;
-    }
+      /** The log keeps the record as it is, for those who may hear of some records only. */
+      readonly withRecord?: boolean;
+    } & Guarded)
   | BulkWrite;
 
 /** One write for every record that matches when it is committed; without a filter, for all. Its outcome is one. */
@@ -74,7 +91,8 @@ export type BulkWrite = {
   readonly filter: Filter | undefined;
   /** More records than this are refused, and none is changed. */
   readonly limit: number;
-} & ({ readonly type: 'patch-where'; readonly cells: Cells } | { readonly type: 'delete-where' });
+} & Guarded &
+  ({ readonly type: 'patch-where'; readonly cells: Cells } | { readonly type: 'delete-where' });
 
 export interface WriteOutcome {
   readonly id: Key | null;

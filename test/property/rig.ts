@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Access } from '../../src/auth/access.ts';
 import { Feed } from '../../src/events/feed.ts';
 import type { Encoding } from '../../src/hub/encode.ts';
 import { Hub } from '../../src/hub/hub.ts';
@@ -110,7 +111,8 @@ export class Rig implements Disposable {
       busyTimeout,
       onCommitted: (changes) => feed.deliver(changes),
     });
-    const context = { store, commits, hub, limits: LIMITS };
+    const access = new Access(this.plan, { secured: false });
+    const context = { access, store, commits, hub, limits: LIMITS };
     const resources = new Map(this.plan.tables.map((table) => [table.name, new TableResource(table, context)]));
     return { store, feed, hub, commits, resources };
   }

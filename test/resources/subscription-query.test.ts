@@ -85,14 +85,16 @@ describe('a subscription', () => {
 
 describe('the query of a record', () => {
   test('chooses fields', () => {
-    expect(parseRecordQuery('select=text', table, LIMITS).select?.fields.map(({ name }) => name)).toEqual([
+    expect(parseRecordQuery('select=text', { table, limits: LIMITS }).select?.fields.map(({ name }) => name)).toEqual([
       'id',
       'text',
     ]);
   });
 
   test.each(['n=1', 'sort=n', 'limit=1', 'offset=1', 'select=n&limit=2'])('takes no %s', (query) => {
-    expect(() => parseRecordQuery(query, table, LIMITS)).toThrow('A record takes no query parameter but select.');
+    expect(() => parseRecordQuery(query, { table, limits: LIMITS })).toThrow(
+      'A record takes no query parameter but select.',
+    );
   });
 });
 

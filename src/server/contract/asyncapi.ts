@@ -1,4 +1,5 @@
 import type { TablePlan } from '../../schema/plan.ts';
+import { isOffered } from '../../schema/plan.ts';
 import type { Capabilities } from './capabilities.ts';
 import { channelMessages, controlMessages } from './messages.ts';
 import { type ContractSource, exportedTables } from './openapi.ts';
@@ -12,7 +13,7 @@ const ABOUT = [
 
 /** The AsyncAPI 3.0 description of the WebSocket channels, from the server's side: it sends changes, and receives writes. */
 export function makeAsyncApi({ plan, version, limits, secure, host, capabilities }: ContractSource): Part {
-  const tables = exportedTables(plan).filter((table) => table.transports.has('ws') && table.public.has('subscribe'));
+  const tables = exportedTables(plan).filter((table) => table.transports.has('ws') && isOffered(table, 'subscribe'));
   const channels = tables.flatMap((table) => [
     tableChannel(table, capabilities),
     recordChannel(table, limits.id, capabilities),

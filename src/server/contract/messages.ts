@@ -1,5 +1,6 @@
 import { ERRORS } from '../../errors.ts';
 import type { TablePlan } from '../../schema/plan.ts';
+import { isOffered } from '../../schema/plan.ts';
 import type { Capabilities } from './capabilities.ts';
 import { EXAMPLE_TIME, exampleInput, exampleKey, exampleRecord } from './examples.ts';
 import { keySchema, orNull, type Part, refer } from './schemas.ts';
@@ -11,18 +12,18 @@ const AT = { timestamp: EXAMPLE_TIME, seq: 1_736_937_000_000_000 };
 
 /** Messages by name; those that a client sends have `.client.` in it. */
 export function channelMessages(table: TablePlan, { delta }: Capabilities): Readonly<Record<string, Part>> {
-  const { name, public: open } = table;
+  const { name } = table;
   return {
     [`${name}.Update`]: change(table, 'Update', ['create', 'update']),
     ...(delta ? { [`${name}.Update.delta`]: deltaUpdate(table) } : {}),
     [`${name}.Delete`]: change(table, 'Delete', ['delete']),
     [`${name}.Publish`]: change(table, 'Publish', ['publish']),
     [`${name}.Retained`]: change(table, 'Retained', ['retained']),
-    ...(open.has('create') && open.has('update')
+    ...(isOffered(table, 'create') && isOffered(table, 'update')
       ? { [`${name}.client.record`]: bareRecord(table), [`${name}.client.Update`]: envelope(table, 'Update') }
       : {}),
-    ...(open.has('delete') ? { [`${name}.client.Delete`]: envelope(table, 'Delete') } : {}),
-    ...(open.has('publish') ? { [`${name}.client.Publish`]: envelope(table, 'Publish') } : {}),
+    ...(isOffered(table, 'delete') ? { [`${name}.client.Delete`]: envelope(table, 'Delete') } : {}),
+    ...(isOffered(table, 'publish') ? { [`${name}.client.Publish`]: envelope(table, 'Publish') } : {}),
   };
 }
 

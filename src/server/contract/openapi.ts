@@ -1,5 +1,6 @@
 import type { Limits } from '../../config/config.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
+import { isOffered } from '../../schema/plan.ts';
 import type { Capabilities } from './capabilities.ts';
 import { tablePaths } from './operations.ts';
 import { sharedParameters } from './parameters.ts';
@@ -40,7 +41,7 @@ export function makeOpenApi({ plan, version, limits, capabilities }: ContractSou
   const errors = new ErrorResponses();
   const context = { limits, capabilities, errors, ids: new Set<string>() };
   const paths = tables.flatMap((table) => tablePaths(table, context));
-  const published = tables.some((table) => table.public.has('publish'));
+  const published = tables.some((table) => isOffered(table, 'publish'));
   return {
     openapi: '3.1.0',
     info: { title: plan.appId, version, description: ABOUT },

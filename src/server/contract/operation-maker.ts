@@ -1,6 +1,7 @@
 import type { Limits } from '../../config/config.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { Action, TablePlan } from '../../schema/plan.ts';
+import { isOffered } from '../../schema/plan.ts';
 import type { Capabilities } from './capabilities.ts';
 import { exampleBody } from './examples.ts';
 import { filterParameters, parameters } from './parameters.ts';
@@ -43,9 +44,9 @@ export class OperationMaker {
     return this.table.transports.has('rest');
   }
 
-  /** Whether an anonymous caller may do this. */
+  /** Whether somebody may do this. */
   may(action: Action): boolean {
-    return this.table.public.has(action);
+    return isOffered(this.table, action);
   }
 
   operation({ id, summary, description, parameters: list, body, responses, codes }: Description): Part {

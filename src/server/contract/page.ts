@@ -1,4 +1,5 @@
 import type { Plan, TablePlan } from '../../schema/plan.ts';
+import { isOffered } from '../../schema/plan.ts';
 import type { DocumentText } from './contract.ts';
 import { exportedTables } from './openapi.ts';
 import { addressOf } from './page-files.ts';
@@ -62,8 +63,9 @@ ${rows.join('\n')}
 </section>`;
 }
 
-function isLive({ transports, public: open }: TablePlan): boolean {
-  return open.has('subscribe') && (transports.has('sse') || transports.has('ws'));
+function isLive(table: TablePlan): boolean {
+  const { transports } = table;
+  return isOffered(table, 'subscribe') && (transports.has('sse') || transports.has('ws'));
 }
 
 function channel({ exportName = '', transports }: TablePlan): string {

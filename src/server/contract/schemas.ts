@@ -1,4 +1,5 @@
 import type { FieldPlan, FieldType, RelationPlan, ScalarName, TablePlan } from '../../schema/plan.ts';
+import { isOffered } from '../../schema/plan.ts';
 
 /** A part of a document: JSON Schema 2020-12, or an object of OpenAPI or AsyncAPI. */
 export type Part = Readonly<Record<string, unknown>>;
@@ -104,7 +105,7 @@ function relationSchema({ target, many, description }: RelationPlan): Part {
 
 /** Those whose records anonymous callers may read. */
 export function openRelations({ relations }: TablePlan): readonly RelationPlan[] {
-  return relations.filter(({ target }) => target.public.has('read'));
+  return relations.filter(({ target }) => isOffered(target, 'read'));
 }
 
 /** A record as it is read. */

@@ -33,16 +33,16 @@ export function registerCollection(app: FastifyInstance, endpoint: Endpoint): vo
 function list(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply): Awaitable<Answer> {
   const { resource, planTag } = endpoint;
   const rawQuery = queryOf(request);
-  const etag = `W/"${resource.tableHead}-${planTag}"`;
-  reply.header('etag', etag).header('x-position', resource.head);
+  const identity = identityOf(request);
   // The query is checked also where the answer is 304: an error must not depend on what the client has kept.
-  const cached = isCached(request.headers, etag);
-  if (cached) {
-    resource.checkList(identityOf(request), rawQuery);
+  const query = resource.parseList(identity, rawQuery);
+  const etag = `W/"${resource.versionOf(query, identity)}-${planTag}"`;
+  reply.header('etag', etag).header('x-position', resource.head);
+  if (isCached(request.headers, etag)) {
     reply.code(304);
     return answerEmpty(reply);
   }
-  const page = resource.list(identityOf(request), rawQuery);
+  const page = resource.readList(query);
   if (page instanceof Promise) return page.then((it) => answerPage(reply, { ...it, path: endpoint.path, rawQuery }));
   if (page.next === undefined && page.total === undefined) return answerJson(reply, page.json);
   return answerPage(reply, { ...page, path: endpoint.path, rawQuery });

@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import { parseKey } from '../../resources/key.ts';
+import type { FoundRecord } from '../../resources/table-resource.ts';
 import { identityOf } from '../../server/identity-of.ts';
-import type { Awaitable, Key, StoredRecord } from '../../store/store.ts';
+import type { Awaitable, Key } from '../../store/store.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint } from '../transport.ts';
 import { etagOf, isCached } from './conditions.ts';
@@ -73,14 +74,14 @@ export function registerRecord(app: FastifyInstance, { path, resource }: Endpoin
 
 interface Found {
   readonly id: Key;
-  readonly record: StoredRecord | undefined;
+  readonly record: FoundRecord | undefined;
 }
 
 function answerRecord({ headers }: FastifyRequest, reply: FastifyReply, { id, record }: Found): Answer {
   if (record === undefined) throw new AppError('NOT_FOUND', `There is no record with the id ${JSON.stringify(id)}.`);
   const etag = etagOf(record.seq);
   reply.header('etag', etag);
-  if (!isCached(headers, etag)) return answerJson(reply, record.json);
+  if (record.isShared === true || !isCached(headers, etag)) return answerJson(reply, record.json);
   reply.code(304);
   return answerEmpty(reply);
 }
