@@ -1,5 +1,5 @@
 import type { Change, StoredRecord } from '../store/store.ts';
-import { type JsonRecord, parseRecord, viewOf } from './change-view.ts';
+import { type ChangeView, type JsonRecord, parseRecord, viewOf } from './change-view.ts';
 import { type Frame, makeFrame, makeRetained } from './encode.ts';
 
 /** Which records a subscription is about, and what of them it wants. */
@@ -32,7 +32,8 @@ export function selectChange(selection: Selection, change: Change): Frame | unde
   const wasIn = () => view.before !== undefined && isIn(selection, view.before);
   if (view.after !== undefined && isIn(selection, view.after)) {
     // Who has not had the record needs all of it.
-    if (delta === true && change.op === 'update' && wasIn()) return makeDelta(selection, change);
+    const isPart = delta === true && change.op === 'update' && wasIn() && !unmasks(selection, view);
+    if (isPart) return makeDelta(selection, change);
     return project(makeFrame(change), view.after, selection);
   }
   // Never in the filter: nothing is told, not even the id.
@@ -66,6 +67,11 @@ function leave({ op, id, seq, table }: Change): Frame {
 
 function keyOf(table: Change['table'], id: Change['id']): string {
   return JSON.stringify({ [table.primaryKey.name]: id });
+}
+
+/** Whether the change shows or hides a field whose value it may have left as it was. */
+function unmasks({ masked }: Selection, { before = {}, after = {} }: ChangeView): boolean {
+  return masked !== undefined && [...masked.values()].some((shows) => shows(before) !== shows(after));
 }
 
 /** Nothing when no field changed that the selection has. */

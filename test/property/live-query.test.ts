@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
-import { LINES, Rig, turns } from './rig.ts';
-import { type Line, SlowSink } from './sink.ts';
+import { Page } from './page.ts';
+import { Rig, turns } from './rig.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 150);
 const FROM = JSON.parse(process.env.PROPERTY_FROM ?? '{}') as fc.Parameters<unknown>;
@@ -58,61 +58,6 @@ const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('return' as const), client: fc.nat() }) },
 );
 
-type Json = Readonly<Record<string, unknown>>;
-
-/** A client that knows nothing but its URL: it puts the frames together and comes back with its last position. */
-class Page {
-  readonly url: string;
-  readonly records = new Map<unknown, Json>();
-  readonly #rig: Rig;
-  readonly #parameters: string;
-  #position: number | undefined;
-  #sink: SlowSink | undefined;
-
-  constructor(rig: Rig, { filter: conditions, select, delta }: { filter: string; select: string; delta: boolean }) {
-    this.#rig = rig;
-    this.url = [conditions, select].filter(Boolean).join('&');
-    this.#parameters = `${this.url}&retained=true${delta ? '&delta=true' : ''}`;
-    this.open();
-  }
-
-  get isOpen(): boolean {
-    return this.#sink !== undefined;
-  }
-
-  /** It has been sent everything there is for it. */
-  get isSettled(): boolean {
-    const { subscription } = this.#sink ?? {};
-    if (subscription === undefined) return true;
-    return subscription.state === 'live' && subscription.cursor === subscription.group.end;
-  }
-
-  open(): void {
-    if (this.isOpen) return;
-    const resource = this.#rig.resource('Item');
-    const since = this.#position === undefined ? '' : `&since=${this.#position}`;
-    this.#sink = new SlowSink((line) => this.#read(line));
-    this.#sink.subscription = resource.subscribe(
-      resource.parseSubscription(SERVER, this.#parameters + since, undefined),
-      LINES,
-      this.#sink,
-    );
-  }
-
-  leave(): void {
-    if (this.#sink?.subscription !== undefined) this.#rig.resource('Item').unsubscribe(this.#sink.subscription);
-    this.#sink = undefined;
-  }
-
-  #read({ type, seq, id, data, changed }: Line): void {
-    if (type === 'reset') this.records.clear();
-    else if (type === 'Delete') this.records.delete(id);
-    else if (type === 'Retained' || (type === 'Update' && changed === undefined)) this.records.set(id, data as Json);
-    else if (type === 'Update') this.records.set(id, { ...this.records.get(id), ...(data as Json) });
-    if (type !== 'Retained' && type !== 'reset') this.#position = seq;
-  }
-}
-
 test('the URL that lists is the URL that streams: folded frames are the list, after every step', {
   retry: 0,
   timeout: 120_000,
@@ -128,7 +73,7 @@ test('the URL that lists is the URL that streams: folded frames are the list, af
         { id: 'a', n: 1, s: 'a' },
         { id: 'b', k: 'RED', tags: ['ab'] },
       ]);
-      const pages = queries.map((one) => new Page(rig, one));
+      const pages = queries.map((one) => new Page(rig, { ...one, identity: SERVER }));
       for (const one of steps) {
         if (one.do === 'put') await resource.put(SERVER, one.id, one.fields);
         else if (one.do === 'patch') await resource.patch(SERVER, one.id, one.fields).catch(() => {});
@@ -140,7 +85,7 @@ test('the URL that lists is the URL that streams: folded frames are the list, af
         for (const page of pages) {
           if (!page.isOpen) continue;
           const { json } = await resource.list(SERVER, page.url);
-          const listed = new Map((JSON.parse(json) as Json[]).map((record) => [record.id, record]));
+          const listed = new Map((JSON.parse(json) as Record<string, unknown>[]).map((record) => [record.id, record]));
           expect(page.records, page.url).toEqual(listed);
           compared++;
         }

@@ -1,0 +1,74 @@
+import type { Identity } from '../../src/auth/identity.ts';
+import { LINES, type Rig } from './rig.ts';
+import { type Line, SlowSink } from './sink.ts';
+
+export interface PageOptions {
+  readonly filter: string;
+  readonly select: string;
+  readonly delta: boolean;
+  readonly identity: Identity;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** A client that knows nothing but its URL: it puts the frames together and comes back with its last position. */
+export class Page {
+  readonly url: string;
+  readonly identity: Identity;
+  readonly records = new Map<unknown, Json>();
+  readonly #rig: Rig;
+  readonly #parameters: string;
+  #wasAway = false;
+  #position: number | undefined;
+  #sink: SlowSink | undefined;
+
+  /** What it was told that it should not have been. */
+  readonly wrongs: string[] = [];
+
+  constructor(rig: Rig, { filter, select, delta, identity }: PageOptions) {
+    this.#rig = rig;
+    this.identity = identity;
+    this.url = [filter, select].filter(Boolean).join('&');
+    this.#parameters = `${this.url}&retained=true${delta ? '&delta=true' : ''}`;
+    this.open();
+  }
+
+  get isOpen(): boolean {
+    return this.#sink !== undefined;
+  }
+
+  /** It has been sent everything there is for it. */
+  get isSettled(): boolean {
+    const { subscription } = this.#sink ?? {};
+    if (subscription === undefined) return true;
+    return subscription.state === 'live' && subscription.cursor === subscription.group.end;
+  }
+
+  open(): void {
+    if (this.isOpen) return;
+    const resource = this.#rig.resource('Item');
+    const since = this.#position === undefined ? '' : `&since=${this.#position}`;
+    this.#sink = new SlowSink((line) => this.#read(line));
+    this.#sink.subscription = resource.subscribe(
+      resource.parseSubscription(this.identity, this.#parameters + since, undefined),
+      LINES,
+      this.#sink,
+    );
+  }
+
+  leave(): void {
+    this.#wasAway = true;
+    if (this.#sink?.subscription !== undefined) this.#rig.resource('Item').unsubscribe(this.#sink.subscription);
+    this.#sink = undefined;
+  }
+
+  #read({ type, seq, id, data, changed }: Line): void {
+    if (type === 'reset') this.records.clear();
+    else if (type === 'Delete') {
+      // Whoever never had it is not to learn that there was one; who was away may have missed that he had it.
+      if (!this.records.delete(id) && !this.#wasAway) this.wrongs.push(`Delete of ${String(id)}`);
+    } else if (type === 'Retained' || (type === 'Update' && changed === undefined)) this.records.set(id, data as Json);
+    else if (type === 'Update') this.records.set(id, { ...this.records.get(id), ...(data as Json) });
+    if (type !== 'Retained' && type !== 'reset') this.#position = seq;
+  }
+}
