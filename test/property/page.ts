@@ -7,6 +7,9 @@ export interface PageOptions {
   readonly select: string;
   readonly delta: boolean;
   readonly identity: Identity;
+  /** Where it begins, instead of with what is stored. */
+  readonly since?: number;
+  readonly onPublish?: (data: unknown) => void;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -18,6 +21,7 @@ export class Page {
   readonly records = new Map<unknown, Json>();
   readonly #rig: Rig;
   readonly #parameters: string;
+  readonly #onPublish: (data: unknown) => void;
   #wasAway = false;
   #position: number | undefined;
   #sink: SlowSink | undefined;
@@ -25,9 +29,11 @@ export class Page {
   /** What it was told that it should not have been. */
   readonly wrongs: string[] = [];
 
-  constructor(rig: Rig, { filter, select, delta, identity }: PageOptions) {
+  constructor(rig: Rig, { filter, select, delta, identity, since, onPublish }: PageOptions) {
     this.#rig = rig;
     this.identity = identity;
+    this.#position = since;
+    this.#onPublish = onPublish ?? (() => {});
     this.url = [filter, select].filter(Boolean).join('&');
     this.#parameters = `${this.url}&retained=true${delta ? '&delta=true' : ''}`;
     this.open();
@@ -69,6 +75,7 @@ export class Page {
       if (!this.records.delete(id) && !this.#wasAway) this.wrongs.push(`Delete of ${String(id)}`);
     } else if (type === 'Retained' || (type === 'Update' && changed === undefined)) this.records.set(id, data as Json);
     else if (type === 'Update') this.records.set(id, { ...this.records.get(id), ...(data as Json) });
+    if (type === 'Publish') this.#onPublish(data);
     if (type !== 'Retained' && type !== 'reset') this.#position = seq;
   }
 }

@@ -1,3 +1,4 @@
+import { checkRules } from '../../src/auth/access.ts';
 import { StartError } from '../../src/config/diagnostic.ts';
 import { makePlan } from '../../src/schema/build.ts';
 import type { Plan, TablePlan } from '../../src/schema/plan.ts';
@@ -6,7 +7,7 @@ import type { AppSwitches } from '../../src/schema/tables.ts';
 export const APP: AppSwitches = { appId: 'my-app', rest: undefined, sse: undefined, ws: undefined };
 
 export function planOf(text: string, app: Partial<AppSwitches> = {}): Plan {
-  return makePlan([{ file: 'schema.graphql', text }], { ...APP, ...app });
+  return makePlan([{ file: 'schema.graphql', text }], { ...APP, ...app }, checkRules);
 }
 
 export function tableOf(text: string, name?: string): TablePlan {

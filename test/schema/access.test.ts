@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest';
+import type { AuthConfig } from '../../src/config/config.ts';
+import { isOffered } from '../../src/schema/plan.ts';
+import { describePlan } from '../../src/schema/print.ts';
+
+import { mistakesOf, planOf } from './mistakes.ts';
+
+const table = (directives: string, fields = '') =>
+  `type T @table @export ${directives} {\n  id: ID! @primaryKey\n  owner: String ${fields}\n}`;
+
+test.each([
+  [
+    '@access',
+    '',
+    '1:23 @access says nothing | name one of read, create, update, delete, subscribe, publish: @access(read: "authenticated")',
+  ],
+  ['@access(read: 1)', '', '1:37 argument "read" of @access expects text in double quotes, or a list of texts'],
+  ['@access(write: "a")', '', '1:38 write is for fields | a type has create, update and delete'],
+  ['@access(reed: "a")', '', '1:31 unknown argument "reed" of @access | did you mean "read"?'],
+  ['@access(read: "ownr==x")', '', '1:37 read: column 1: T has no field "ownr"; did you mean "owner"?'],
+  ['@access(read: ["a", "owner=="])', '@access(update: "a")', '3:33 update is for types | a field has read and write'],
+  ['', '@access(read: "a &")', '3:31 read: column 4: expected a role or a condition, found the end'],
+  ['@account(field: "nope")', '', '1:39 type "T" has no field "nope"'],
+  [
+    '@account(field: "id")',
+    '',
+    '1:39 "id" cannot say whose a record is | take a visible field of type ID, String, Int or Long',
+  ],
+  [
+    '@account(field: "owner", claim: "a b")',
+    '',
+    '1:55 "a b" is no name of a claim | write the name alone: claim: "orgId"',
+  ],
+  ['@account', '', '1:23 @account needs the argument "field" | write @account(field: …)'],
+])('%s %s is told with its place', (directives, field, expected) => {
+  expect(mistakesOf(table(directives, field))).toContain(expected);
+});
+
+test('all mistakes in rules are told at once', () => {
+  const mistakes = mistakesOf(table('@access(read: "x==1", update: ["ok", "y==1"])', '@access(read: "z==1")'));
+  expect(mistakes).toHaveLength(3);
+});
+
+test('a rule cannot look at what is hidden, and account and public exclude each other', () => {
+  expect(mistakesOf(table('@access(read: "owner==x")', '@hidden'))[0]).toContain('T has no field "owner"');
+  const both = 'type T @table @account(field: "a") @export(public: [read]) { id: ID! @primaryKey a: String }';
+  expect(mistakesOf(both)[0]).toContain('public and @account exclude each other');
+});
+
+test('where rules or identities are, nothing is open but what is said to be', () => {
+  const open = planOf(table('')).tables[0];
+  expect([...(open?.public ?? [])]).toContain('delete');
+  expect(planOf(table('@access(read: "a")')).tables[0]?.public.size).toBe(0);
+  expect(planOf(table(''), { auth: { users: true } as unknown as AuthConfig }).tables[0]?.public.size).toBe(0);
+  expect(planOf(table(''), { auth: 'none' }).tables[0]?.public.size).toBe(open?.public.size);
+  const mixed = planOf(table('@access(read: "a", create: [])').replace('@export', '@export(public: [publish])'))
+    .tables[0];
+  const offered = ['read', 'subscribe', 'create', 'publish', 'delete'].map(
+    (action) => mixed && isOffered(mixed, action as 'read'),
+  );
+  expect(offered).toEqual([true, true, false, true, false]);
+});
+
+test('the plan says who may do what', () => {
+  const text = table(
+    '@access(read: ["editor", "owner==$auth.sub"]) @account(field: "owner", claim: "org")',
+    '@access(write: [])',
+  );
+  const server = { host: 'localhost', port: 1 };
+  const app = { dataDir: 'd', durability: 'full', docs: false };
+  const lines = describePlan(planOf(text), { server, app } as never);
+  expect(lines.slice(-4)).toEqual([
+    '  anybody  nothing',
+    '  read     editor  or  owner==$auth.sub',
+    '  account  owner is $auth.org',
+    '  field    owner: write nobody',
+  ]);
+});
