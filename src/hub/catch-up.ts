@@ -24,6 +24,8 @@ export type Start =
   /** `first`: the records of this list, and not those with the first keys. */
   | { readonly from: 'snapshot'; readonly limit: number; readonly first?: ListQuery }
   | { readonly from: 'position' }
+  /** What it was told so far holds no more. */
+  | { readonly from: 'reset'; readonly reason: ResetReason }
   /** It was live, and its socket could not take what it was sent: it goes on from where it is. */
   | { readonly from: 'behind' };
 
@@ -51,6 +53,7 @@ export class CatchUp {
     if (start.from === 'now') subscription.position = store.head;
     if (start.from === 'snapshot' && start.first !== undefined) await this.#firstOf(start.first);
     else if (start.from === 'snapshot') await this.#snapshot(start.limit);
+    else if (start.from === 'reset') await this.#reset(start.reason);
     while (this.#isActive()) {
       // Before joining too: a full socket would be thrown out of the live ones at once.
       if (this.#isFull()) await this.#drain();

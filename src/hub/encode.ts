@@ -1,7 +1,7 @@
 import type { Change, Key, Op, StoredRecord } from '../store/store.ts';
 
 export type MessageType = 'Update' | 'Delete' | 'Publish' | 'Retained';
-export type ResetReason = 'position_trimmed' | 'position_unknown';
+export type ResetReason = 'position_trimmed' | 'position_unknown' | 'rights_changed';
 
 /** What a subscriber is to be told, before it is bytes. `data` is JSON text. */
 export interface Frame {

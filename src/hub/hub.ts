@@ -5,7 +5,7 @@ import type { TablePlan } from '../schema/plan.ts';
 import type { Change, Key, LogReader, RecordReader } from '../store/store.ts';
 import { CatchUp, type CatchUpContext, type Start } from './catch-up.ts';
 import { Channel } from './channel.ts';
-import type { Encoding } from './encode.ts';
+import type { Encoding, ResetReason } from './encode.ts';
 import { EVERYTHING, type Selection } from './selection.ts';
 import { Stalls } from './stalls.ts';
 import { type EndReason, type Sink, Subscription } from './subscription.ts';
@@ -21,6 +21,8 @@ export interface SubscribeOptions {
   readonly sink: Sink;
   /** Resume after this seq. Wins over `retained`. */
   readonly since?: number;
+  /** What its sink was told before holds no more: say so, and then what is stored. Wins over `since`. */
+  readonly reset?: ResetReason;
   /** Send what is stored first, `limit` records at most. */
   readonly retained?: boolean;
   readonly limit?: number;
@@ -192,7 +194,8 @@ export class Hub {
   }
 }
 
-function startOf({ since, retained, limit, first }: SubscribeOptions): Start {
+function startOf({ reset, since, retained, limit, first }: SubscribeOptions): Start {
+  if (reset !== undefined) return { from: 'reset', reason: reset };
   if (since !== undefined) return { from: 'position' };
   if (!retained) return { from: 'now' };
   return { from: 'snapshot', limit: limit ?? Number.POSITIVE_INFINITY, ...(first === undefined ? {} : { first }) };

@@ -259,6 +259,19 @@ export class TableResource {
     return this.#context.hub.subscribe({ ...query, table: this.table, encoding, sink });
   }
 
+  /**
+   * The subscription as its opener may have it now: the same one when he is shown the same, or another one that begins
+   * with `reset`. Throws what `parseSubscription` throws when he may not hear any more.
+   */
+  rejudge(subscription: Subscription, identity: Identity, rawQuery: string): Subscription {
+    const query = this.parseSubscription(identity, rawQuery, subscription.id);
+    const { group, sink } = subscription;
+    if (query.selection.key === group.selection.key) return subscription;
+    this.unsubscribe(subscription);
+    const { hub } = this.#context;
+    return hub.subscribe({ ...query, table: this.table, encoding: group.encoding, sink, reset: 'rights_changed' });
+  }
+
   unsubscribe(subscription: Subscription): void {
     this.#context.hub.unsubscribe(subscription);
   }

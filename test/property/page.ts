@@ -17,7 +17,7 @@ type Json = Readonly<Record<string, unknown>>;
 /** A client that knows nothing but its URL: it puts the frames together and comes back with its last position. */
 export class Page {
   readonly url: string;
-  readonly identity: Identity;
+  identity: Identity;
   readonly records = new Map<unknown, Json>();
   readonly #rig: Rig;
   readonly #parameters: string;
@@ -28,6 +28,7 @@ export class Page {
 
   /** What it was told that it should not have been. */
   readonly wrongs: string[] = [];
+  resets = 0;
 
   constructor(rig: Rig, { filter, select, delta, identity, since, onPublish }: PageOptions) {
     this.#rig = rig;
@@ -62,6 +63,14 @@ export class Page {
     );
   }
 
+  /** Its opener has other rights now. */
+  rejudge(identity: Identity): void {
+    const { subscription } = this.#sink ?? {};
+    if (this.#sink === undefined || subscription === undefined) return;
+    this.identity = identity;
+    this.#sink.subscription = this.#rig.resource('Item').rejudge(subscription, identity, this.#parameters);
+  }
+
   leave(): void {
     this.#wasAway = true;
     if (this.#sink?.subscription !== undefined) this.#rig.resource('Item').unsubscribe(this.#sink.subscription);
@@ -69,8 +78,11 @@ export class Page {
   }
 
   #read({ type, seq, id, data, changed }: Line): void {
-    if (type === 'reset') this.records.clear();
-    else if (type === 'Delete') {
+    if (type === 'reset') {
+      this.records.clear();
+      this.resets++;
+    }
+    if (type === 'Delete') {
       // Whoever never had it is not to learn that there was one; who was away may have missed that he had it.
       if (!this.records.delete(id) && !this.#wasAway) this.wrongs.push(`Delete of ${String(id)}`);
     } else if (type === 'Retained' || (type === 'Update' && changed === undefined)) this.records.set(id, data as Json);

@@ -268,3 +268,55 @@ describe('S4.27 accounts', () => {
     expect(rig.faults).toEqual([]);
   });
 });
+
+describe('C10 S4.29 rights that change while a stream is open', () => {
+  const SDL = `type Item @table @export @access(read: ["editor", "owner==$auth.sub"]) {
+    id: ID! @primaryKey
+    owner: String
+    secret: String @access(read: "editor")
+  }`;
+  const EDITOR = person('ada', { roles: ['editor'] });
+  const settle = async (page: Page) => {
+    for (let turn = 0; turn < 100 && !page.isSettled; turn++) await turns(1);
+  };
+
+  test('show from then on what they allow, and all of it', async () => {
+    const rig = open(SDL);
+    const items = rig.resource('Item');
+    await items.createMany(SERVER, [
+      { id: '1', owner: 'ada', secret: 'x' },
+      { id: '2', owner: 'ben', secret: 'y' },
+    ]);
+    const page = await watch(rig, ADA);
+    const mine = { id: '1', owner: 'ada' };
+    expect([...page.records.values()]).toEqual([mine]);
+    page.rejudge(EDITOR);
+    await items.put(SERVER, '3', { owner: 'cy' });
+    await settle(page);
+    expect([...page.records.keys()]).toEqual(['1', '2', '3']);
+    expect(page.records.get('1')).toEqual({ ...mine, secret: 'x' });
+    page.rejudge(ADA);
+    await settle(page);
+    expect([...page.records.values()]).toEqual([mine]);
+    await items.patch(SERVER, '2', { owner: 'ada' });
+    await settle(page);
+    expect([...page.records.keys()]).toEqual(['1', '2']);
+    expect(page.wrongs).toEqual([]);
+  });
+
+  test('leave a stream alone that shows the same with them', async () => {
+    const rig = open(SDL);
+    const page = await watch(rig, ADA);
+    const resets = page.resets;
+    page.rejudge(person('ada', { roles: ['cook'], claims: { more: 1 } }));
+    await rig.resource('Item').put(SERVER, '1', { owner: 'ada' });
+    await settle(page);
+    expect([page.resets, page.records.size]).toEqual([resets, 1]);
+  });
+
+  test('end it when they no longer allow any of it', async () => {
+    const rig = open('type Item @table @export @access(read: "editor") { id: ID! @primaryKey }');
+    const page = await watch(rig, EDITOR);
+    expect(() => page.rejudge(ADA)).toThrow(expect.objectContaining(FORBIDDEN));
+  });
+});

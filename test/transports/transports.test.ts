@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { ANONYMOUS, type Identity } from '../../src/auth/identity.ts';
+import type { Subscription } from '../../src/hub/subscription.ts';
 import { Heartbeat } from '../../src/transports/heartbeat.ts';
 import { queryOf } from '../../src/transports/query-of.ts';
 import { etagOf, isCached, parsePrecondition } from '../../src/transports/rest/conditions.ts';
@@ -13,6 +15,13 @@ import { TokenBucket } from '../../src/transports/ws/token-bucket.ts';
 const FRAME = { type: 'Update', op: 'create', id: 'é"', data: '{"id":"é"}', seq: 1_736_937_000_000_000 } as const;
 
 afterEach(() => void vi.useRealTimers());
+
+/** A stream without a subscription has nothing to be judged. */
+const openedBy = (identity: Identity) => ({
+  identity,
+  rawQuery: '',
+  resource: { rejudge: (same: Subscription) => same },
+});
 
 describe('a WebSocket frame', () => {
   test.each([
@@ -84,7 +93,7 @@ describe('an event of a stream', () => {
     [false, '', '', ''],
   ])('is written to a stream (chunked: %s) until it ends', (isChunked, before, after, last) => {
     const output = new PassThrough();
-    const stream = new SseStream(output, isChunked);
+    const stream = new SseStream(output, isChunked, openedBy(ANONYMOUS));
     expect(stream.encoding).toBe(isChunked ? CHUNKED_ENCODING : PLAIN_ENCODING);
     stream.ping();
     const ping = 'event: ping\ndata: {"type":"ping"}\n\n';
@@ -98,9 +107,23 @@ describe('an event of a stream', () => {
     expect(output.read()).toBeNull();
   });
 
+  test('C8: is written nothing more to once the token has expired, whoever notices it', () => {
+    vi.useFakeTimers({ toFake: ['Date', 'setTimeout'] });
+    const output = new PassThrough();
+    const identity = { type: 'principal', sub: 'ann', roles: [], claims: {}, expiresAt: Date.now() + 1000 } as const;
+    const stream = new SseStream(output, false, openedBy(identity));
+    stream.write(Buffer.from('early'));
+    vi.setSystemTime(identity.expiresAt);
+    stream.write(Buffer.from('late'));
+    stream.ping();
+    stream.revoked();
+    const error = 'event: error\ndata: {"code":"UNAUTHORIZED","message":"The token has expired."}\n\n';
+    expect(String(output.read())).toBe(`early${error}`);
+  });
+
   test('tells at the end of the server when to come back', () => {
     const output = new PassThrough();
-    new SseStream(output, false).stop();
+    new SseStream(output, false, openedBy(ANONYMOUS)).stop();
     const wait = Number(/^retry: (\d+)\n\n$/.exec(String(output.read()))?.[1]);
     expect(wait).toBeGreaterThanOrEqual(1000);
     expect(wait).toBeLessThanOrEqual(5000);

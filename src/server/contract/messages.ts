@@ -128,7 +128,7 @@ function control(type: string, summary: string, properties: Part, example: Part)
 /** The frames that are the same on every channel. */
 export function controlMessages(): Readonly<Record<string, Part>> {
   const { seq } = AT;
-  const reason = { enum: ['position_trimmed', 'position_unknown'] };
+  const reason = { enum: ['position_trimmed', 'position_unknown', 'rights_changed'] };
   return {
     _ready: control('ready', 'The subscription is live from `seq` on.', { seq: SEQ }, { seq }),
     _reset: control(
