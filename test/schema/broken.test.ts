@@ -171,6 +171,13 @@ const KEYS_AND_NAMES: readonly Case[] = [
     ],
   },
   {
+    name: 'an export name that logging in has',
+    sdl: `type auth @table §@export { ${KEY} }`,
+    says: [
+      '"auth" is used by the server itself | what has to do with logging in is there: take another name, @export(name: "…")',
+    ],
+  },
+  {
     name: 'no primary key',
     sdl: 'type §A @table { id: ID! }',
     says: ['type "A" has no @primaryKey | mark one field: id: ID! @primaryKey'],
