@@ -37,6 +37,8 @@ export class WsConnection implements Sink, SocketOwner {
   readonly context: ConnectionContext;
   /** The record of a record channel. */
   readonly id: Key | undefined;
+  /** The id that the client gave itself: its refs are known when they come again. */
+  readonly client: string | undefined;
   readonly identity: Identity;
   subscription: Subscription | undefined;
   slot = 0;
@@ -54,6 +56,7 @@ export class WsConnection implements Sink, SocketOwner {
   constructor(ws: WebSocket, socket: Socket, options: ConnectionOptions) {
     this.context = options.context;
     this.id = options.id;
+    this.client = options.client;
     this.identity = options.identity;
     this.#ws = ws;
     this.#socket = socket;
@@ -153,6 +156,7 @@ export class WsConnection implements Sink, SocketOwner {
 export interface ConnectionOptions {
   readonly context: ConnectionContext;
   readonly id: Key | undefined;
+  readonly client: string | undefined;
   readonly identity: Identity;
   readonly release: (connection: WsConnection) => void;
 }

@@ -112,6 +112,7 @@ class WsTransport implements Transport {
     const connection = new WsConnection(ws, socket, {
       context,
       id: query.id,
+      client: query.client,
       identity,
       release: (closed) => {
         this.#connections.remove(closed, closed.slot);
