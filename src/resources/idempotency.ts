@@ -8,18 +8,22 @@ import type { Once } from '../store/store.ts';
 export interface RepeatableRequest {
   readonly table: TablePlan;
   readonly identity: Identity;
-  /** The sender's key, in a space of its own for each kind of sender: `http`, `ws:<client>`. */
+  /** Where the sender's key counts: `http`, `ws:<client>`. */
   readonly space: string;
   readonly key: string;
-  /** Everything that makes it the same request: for HTTP method, URL, conditions and body. */
+  /** Everything that makes it the same request: method, URL, conditions and body, or the members of a message. */
   readonly parts: readonly unknown[];
 }
 
-/** By what a request is known when it comes again. Keys of one caller or table are nothing to another. */
+/** By what a request is known when it comes again. Keys of one user or table are nothing to another. */
 export function makeOnce({ table, identity, space, key, parts }: RepeatableRequest): Once {
   const hash = createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
-  const sender = identity.type === 'principal' ? [identity.type, identity.sub] : identity.type;
-  return { key: JSON.stringify([sender, table.name, space, key]), hash };
+  return { key: JSON.stringify([...callerOf(identity), table.name, space, key]), hash };
+}
+
+/** Who asked, so that nobody is ever given what another user was answered. */
+function callerOf(identity: Identity): readonly string[] {
+  return identity.type === 'principal' ? [identity.type, identity.sub] : [identity.type];
 }
 
 /** The keys whose first request has not been answered yet. */

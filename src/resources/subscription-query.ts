@@ -20,10 +20,15 @@ export interface SubscriptionQuery {
   readonly related: ReadonlySet<TablePlan>;
   /** `echo=false`: leave out what this subscriber writes itself. */
   readonly mutable: boolean;
+  /** Who sends, in the client's own words: each `ref` of it is done once. */
+  readonly client?: string;
 }
 
 const NOTHING_RESERVED: ReadonlySet<string> = new Set();
-const RESERVED: ReadonlySet<string> = new Set(['stream', 'since', 'retained', 'echo', 'delta']);
+const RESERVED: ReadonlySet<string> = new Set(['stream', 'since', 'retained', 'echo', 'delta', 'client']);
+
+/** The unreserved characters of RFC 3986 §2.3, which need no encoding in a URL. */
+const CLIENT = /^[A-Za-z0-9\-._~]{1,128}$/;
 
 interface Scope {
   readonly table: TablePlan;
@@ -49,6 +54,7 @@ export function parseSubscription(rawQuery: string, scope: Scope): SubscriptionQ
     throw new AppError('INVALID_QUERY', 'delta and relations in select do not go together.');
   }
   const since = others.get('since');
+  const client = others.get('client');
   return {
     ...(id === undefined ? {} : { id }),
     selection: makeSelection(query, { table, store, delta }),
@@ -57,6 +63,7 @@ export function parseSubscription(rawQuery: string, scope: Scope): SubscriptionQ
     ...(query.given.has('limit') ? { limit: query.limit } : {}),
     ...(query.sort.length === 0 ? {} : { first: query }),
     mutable: parseSwitch(others, 'echo') === false,
+    ...(client === undefined ? {} : { client: checkClient(client) }),
     related: query.related,
   };
 }
@@ -75,6 +82,14 @@ export function parsePosition(text: string): number {
   const seq = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(seq)) return seq;
   throw new AppError('INVALID_POSITION', 'A position is the seq of a frame: a whole number of at most 16 digits.');
+}
+
+function checkClient(text: string): string {
+  if (CLIENT.test(text)) return text;
+  throw new AppError(
+    'INVALID_QUERY',
+    'client is the id that a client made for itself: 1 to 128 of A-Z a-z 0-9 - . _ ~. A field of that name is reached with filter=.',
+  );
 }
 
 function parseSwitch(others: ReadonlyMap<string, string>, name: string): boolean | undefined {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { startServer, type TestServer } from '../support/app.ts';
+import { BASE_CONFIG, MESSAGE_SCHEMA, startServer, type TestServer } from '../support/app.ts';
 import type { Json } from '../support/frames.ts';
+import { KeyLedger, writeWithKeys, writeWithRefs } from '../support/retrying.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { until } from '../support/wait.ts';
 import { WsClient } from '../support/ws-client.ts';
@@ -8,6 +9,9 @@ import { WsClient } from '../support/ws-client.ts';
 const KILLS = 20;
 const WRITERS = 4;
 const IDS = 40;
+const SCHEMA = `${MESSAGE_SCHEMA}type Order @table @export { id: ID! @primaryKey title: String! }`;
+// Clients that send again what was not answered come in bursts.
+const CONFIG = `${BASE_CONFIG}limits: {messages_per_second: 100000, messages_burst: 100000}\n`;
 
 /** What was sent, and what of it was acknowledged, by everybody who writes. */
 interface Ledger {
@@ -29,16 +33,20 @@ interface Life {
   position: number;
 }
 
-test('E1, E2, E3: 20 times kill -9 under writes and resuming subscribers loses, invents and repeats nothing', {
+test('E1, E2, E3, F4: 20 times kill -9 under writes, retries and resuming subscribers loses, invents and repeats nothing', {
   timeout: 180_000,
 }, async () => {
-  await using server = await startServer();
+  await using server = await startServer({ schema: SCHEMA, config: CONFIG });
   const lives: Life[] = [];
   for (const _ of ['ws', 'sse']) lives.push({ told: [], position: await firstPosition(server) });
   const [ws, sse] = lives as [Life, Life];
+  const orders: Life = { told: [], position: await firstPosition(server) };
+  const keys = new KeyLedger();
   const ledger: Ledger = { sent: 0, bodies: new Set(), acknowledged: new Map(), stopped: false };
   const writers = Array.from({ length: WRITERS }, (_, writer) => write(server, ledger, writer));
+  const retrying = [writeWithKeys(server, 'Order', keys), writeWithRefs(server, 'Order', keys)];
   for (let round = 0; round < KILLS; round++) {
+    using shop = await WsClient.subscribe(server.wsUrl(`Order?since=${orders.position}`));
     using socket = await WsClient.subscribe(server.wsUrl(`Message?since=${ws.position}`));
     using stream = await SseClient.subscribe(server.url('Message'), { lastEventId: String(sse.position) });
     const enough = ledger.acknowledged.size + 20 + Math.random() * 60;
@@ -49,19 +57,24 @@ test('E1, E2, E3: 20 times kill -9 under writes and resuming subscribers loses, 
       { timeout: 20_000, what },
     );
     await server.kill();
-    await Promise.all([socket.closed, stream.ended]);
+    await Promise.all([socket.closed, stream.ended, shop.closed]);
+    takeFromSocket(shop, orders);
     takeFromSocket(socket, ws);
     takeFromStream(stream, sse);
     await server.restart();
   }
   ledger.stopped = true;
-  await Promise.all(writers);
+  keys.stopped = true;
+  await Promise.all([...writers, ...retrying]);
+  using shop = await WsClient.subscribe(server.wsUrl(`Order?since=${orders.position}`));
+  takeFromSocket(shop, orders);
+  checkKeys(keys, orders, await stored(server, 'Order'));
   using socket = await WsClient.subscribe(server.wsUrl(`Message?since=${ws.position}`));
   using stream = await SseClient.subscribe(server.url('Message'), { lastEventId: String(sse.position) });
   takeFromSocket(socket, ws);
   takeFromStream(stream, sse);
   check(ws, sse, ledger);
-  expect(fold(ws)).toEqual(await stored(server));
+  expect(fold(ws)).toEqual(await stored(server, 'Message'));
 });
 
 async function firstPosition(server: TestServer): Promise<number> {
@@ -133,14 +146,29 @@ function check(ws: Life, sse: Life, ledger: Ledger): void {
   expect(ledger.acknowledged.size).toBeGreaterThan(KILLS * 20);
 }
 
+/** F4: one record, one event and one answer for every key, however often it was sent. */
+function checkKeys(
+  { answers, contradictions, replayed }: KeyLedger,
+  { told }: Life,
+  records: Map<unknown, Json>,
+): void {
+  expect(contradictions).toEqual([]);
+  const titles = [...records.values()].map(({ title }) => title);
+  expect(titles.sort()).toEqual([...answers.keys()].sort());
+  const events = told.map(({ seq, body }) => [(JSON.parse(body) as Json).title, (JSON.parse(body) as Json).id, seq]);
+  const expected = [...answers].map(([key, { id, seq }]) => [key, id, seq] as const).sort((a, b) => a[2] - b[2]);
+  expect(events).toEqual(expected);
+  expect(replayed).toBeGreaterThan(KILLS);
+}
+
 function fold(life: Life): Map<unknown, Json> {
   return new Map(life.told.map(({ body }) => JSON.parse(body) as Json).map((record) => [record.id, record]));
 }
 
-async function stored(server: TestServer): Promise<Map<unknown, Json>> {
+async function stored(server: TestServer, table: string): Promise<Map<unknown, Json>> {
   const records = new Map<unknown, Json>();
   for (let offset = 0; ; offset += 1000) {
-    const page = (await server.ask('GET', `Message?limit=1000&offset=${offset}`)).records;
+    const page = (await server.ask('GET', `${table}?limit=1000&offset=${offset}`)).records;
     for (const record of page) records.set(record.id, record);
     if (page.length < 1000) return records;
   }

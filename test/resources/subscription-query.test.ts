@@ -30,9 +30,18 @@ describe('a subscription', () => {
     ['echo=true', { mutable: false }],
     ['stream=sse', { retained: false }],
     ['limit=3&retained=true', { limit: 3, retained: true }],
+    ['client=aZ0-._~', { client: 'aZ0-._~' }],
+    [`client=${'x'.repeat(128)}`, { client: 'x'.repeat(128) }],
   ])('%s', (query, expected) => {
     expect(parse(query)).toMatchObject(expected);
   });
+
+  test.each(['client=', `client=${'x'.repeat(129)}`, 'client=a%20b', 'client=%C3%A9', 'client==a'])(
+    'refuses %s as the id of a client',
+    (query) => {
+      expect(() => parse(query)).toThrow(/^client is the id that a client made for itself: 1 to 128 of/);
+    },
+  );
 
   test('has a limit only when it was asked for', () => {
     expect(parse('retained=true')).not.toHaveProperty('limit');

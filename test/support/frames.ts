@@ -16,6 +16,7 @@ export interface ControlFrame {
   readonly seq?: number;
   readonly reason?: string;
   readonly ref?: string | number;
+  readonly replayed?: boolean;
   readonly id?: string | null;
   readonly code?: string;
   readonly message?: string;

@@ -1,8 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { checkRules } from '../../src/auth/access.ts';
 import type { Account } from '../../src/auth/accounts.ts';
 import { type AppAuth, openAuth } from '../../src/auth/app-auth.ts';
-import type { Identity, Principal } from '../../src/auth/identity.ts';
 import type { AuthConfig } from '../../src/config/config.ts';
 import { type Application, openApplication } from '../../src/resources/application.ts';
 import { loadProject } from '../../src/schema/project.ts';
@@ -20,6 +20,7 @@ import { SECRET, tokenOf } from '../support/tokens.ts';
 import { refusedUpgrade, WsClient } from '../support/ws-client.ts';
 
 const SCHEMA = `type Note @table @export(public: [read, create, update, subscribe]) { id: ID! @primaryKey text: String }
+type Draft @table @export(public: [create, update]) @access(read: ["editor", "viewer & text==$auth.team"]) { id: ID! @primaryKey text: String }
 type Locked @table @export(public: []) { id: ID! @primaryKey }`;
 const CONFIG = `logging: {level: silent}\nauth: {users: true, jwt: {secret: ${SECRET}}}\n`;
 
@@ -27,7 +28,6 @@ const ANN: Account = { sub: 'ann', name: 'Ann', roles: ['editor'], claims: { tea
 const KEY = 'tck_abcdefgh_secret';
 
 let accounts: MemoryAccounts;
-let changes: [Identity['type'], Principal][];
 let auth: AppAuth;
 let admission: Admission;
 let origin: string;
@@ -36,7 +36,7 @@ let close: () => Promise<void>;
 /** The doors of one application, with users, keys and tickets that a test can change. */
 beforeEach(async () => {
   const dir = makeFolder({ 'schema.graphql': SCHEMA, 'config.yaml': CONFIG });
-  const { server: config, apps } = loadProject(dir, {});
+  const { server: config, apps } = loadProject(dir, {}, checkRules);
   const [{ config: app, plan } = { config: undefined, plan: undefined }] = apps;
   if (app === undefined) throw new Error('there is no application');
   const onError = (error: unknown) => {
@@ -52,10 +52,8 @@ beforeEach(async () => {
   accounts = new MemoryAccounts();
   accounts.users.set('ann', ANN);
   accounts.users.set('robot', { sub: 'robot', name: 'Robot', roles: [], claims: {} });
-  changes = [];
   auth = await openAuth(app.auth as AuthConfig, {
     accounts,
-    onChanged: ({ identity }, principal) => changes.push([identity.type, principal]),
   });
   const log = createLog(config);
   const server = await createHttpServer(config, { dataDir: dir, lifecycle: { ready: true, stopping: false }, log });
@@ -144,10 +142,29 @@ describe('a user', () => {
     using socket = await WsClient.subscribe(wsUrl('Note'), bearer(tokenOf('ann')));
     accounts.users.set('ann', { ...ANN, roles: ['viewer'] });
     accounts.changed();
-    await expect.poll(() => changes.length).toBe(1);
-    expect(changes).toMatchObject([['principal', { sub: 'ann', roles: ['viewer'], claims: { team: 'red' } }]]);
     await write('still');
     expect((await socket.next()).data.text).toBe('still');
+  });
+
+  test('C10 S4.29: whose rights change sees from then on what they show, and nothing when none is left', async () => {
+    for (const text of ['red', 'blue']) await ask('PUT', `${origin}/Draft/${text}`, { json: { text } });
+    using stream = await SseClient.subscribe(`${origin}/Draft?retained=true`, bearer(tokenOf('ann')));
+    using socket = await WsClient.subscribe(`${wsUrl('Draft')}?retained=true`, bearer(tokenOf('ann')));
+    expect(socket.changes.items.map(({ id }) => id)).toEqual(['blue', 'red']);
+    socket.changes.items.length = 0;
+    accounts.users.set('ann', { ...ANN, roles: ['viewer'] });
+    accounts.changed();
+    expect((await stream.next('reset')).json).toMatchObject({ type: 'reset', reason: 'rights_changed' });
+    await ask('PUT', `${origin}/Draft/blue`, { json: { text: 'still blue' } });
+    await ask('PUT', `${origin}/Draft/more`, { json: { text: 'red' } });
+    await expect
+      .poll(() => socket.changes.items.map(({ message_type: type, id }) => `${type} ${id}`))
+      .toEqual(['Retained red', 'Update more']);
+    accounts.users.set('ann', { ...ANN, roles: [] });
+    accounts.changed();
+    expect((await socket.closed).code).toBe(4403);
+    expect((await stream.next('error')).json.code).toBe('FORBIDDEN');
+    expect(stream.all('update')).toMatchObject([{ id: 'more' }]);
   });
 });
 

@@ -81,6 +81,12 @@ function subscriptionBinding(retained: boolean, { delta }: Capabilities): Part {
     since: { type: 'integer', description: 'Resume: everything after this position.' },
     retained: { type: 'boolean', default: retained, description: 'First what is stored, as `Retained`.' },
     echo: { type: 'boolean', default: true, description: '`false`: not what this connection sent itself.' },
+    client: {
+      type: 'string',
+      pattern: '^[A-Za-z0-9._~-]{1,128}$',
+      description:
+        "The client's own stable id, a UUID for example: a message with a `ref` that it sends again is done once.",
+    },
     select: { type: 'string', description: 'Only these fields in `data`, separated by commas.' },
     filter: { type: 'string', description: 'Only records that meet these conditions.' },
     ...(delta

@@ -8,6 +8,7 @@ import { keySchema, orNull, type Part, refer } from './schemas.ts';
 const SEQ = { type: 'integer', format: 'int64' };
 const TIME = { type: 'string', format: 'date-time' };
 const REF = { type: ['string', 'number'], description: "The client's own; given back in `ack` or `error`." };
+const REPLAYED = { const: true, description: 'It was committed before; this time nothing was written.' };
 const AT = { timestamp: EXAMPLE_TIME, seq: 1_736_937_000_000_000 };
 
 /** Messages by name; those that a client sends have `.client.` in it. */
@@ -140,7 +141,7 @@ export function controlMessages(): Readonly<Record<string, Part>> {
     _ack: control(
       'ack',
       'The message with this `ref` is committed.',
-      { ref: REF, id: { type: ['string', 'integer', 'null'] }, seq: SEQ },
+      { ref: REF, id: { type: ['string', 'integer', 'null'] }, seq: SEQ, replayed: REPLAYED },
       { ref: 1, id: 'msg-1', seq },
     ),
     _error: control(

@@ -109,7 +109,7 @@ export function filterParameters(table: TablePlan, { cursor, count }: Capabiliti
   return table.fields.filter(({ hidden, name }) => !hidden && !taken.has(name)).map(filterParameter);
 }
 
-const STREAM_NAMES: ReadonlySet<string> = new Set(['stream', 'since', 'retained', 'echo', 'delta', 'all']);
+const STREAM_NAMES: ReadonlySet<string> = new Set(['stream', 'since', 'retained', 'echo', 'delta', 'client', 'all']);
 
 export function selectParameter(table: TablePlan): Part {
   const { fields, primaryKey } = table;

@@ -42,6 +42,8 @@ export class WsConnection implements Sink, SocketOwner, OpenConnection {
   readonly context: ConnectionContext;
   /** The record of a record channel. */
   readonly id: Key | undefined;
+  /** The id that the client gave itself: its refs are known when they come again. */
+  readonly client: string | undefined;
   identity: Identity;
   /** What was asked for, for those whose rights may change. */
   readonly rawQuery: string;
@@ -61,6 +63,7 @@ export class WsConnection implements Sink, SocketOwner, OpenConnection {
   constructor(ws: WebSocket, socket: Socket, options: ConnectionOptions) {
     this.context = options.context;
     this.id = options.id;
+    this.client = options.client;
     this.identity = options.identity;
     this.rawQuery = options.rawQuery;
     this.#ws = ws;
@@ -188,6 +191,7 @@ export class WsConnection implements Sink, SocketOwner, OpenConnection {
 export interface ConnectionOptions {
   readonly context: ConnectionContext;
   readonly id: Key | undefined;
+  readonly client: string | undefined;
   readonly identity: Identity;
   readonly rawQuery: string;
   readonly release: (connection: WsConnection) => void;

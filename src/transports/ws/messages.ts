@@ -1,9 +1,10 @@
 import { AppError } from '../../errors.ts';
+import { makeOnce } from '../../resources/idempotency.ts';
 import { parseJsonText } from '../../resources/json.ts';
 import { keyProblem } from '../../resources/key.ts';
 import type { WriteOptions } from '../../resources/table-resource.ts';
 import { isObject } from '../../resources/values.ts';
-import type { Key, WriteOutcome } from '../../store/store.ts';
+import type { Key, Once, WriteOutcome } from '../../store/store.ts';
 import { isAuthMessage, renew } from './auth-message.ts';
 import type { WsConnection } from './connection.ts';
 
@@ -21,7 +22,7 @@ interface Command {
   readonly options?: WriteOptions;
 }
 
-type Done = Pick<WriteOutcome, 'id' | 'seq' | 'changed'>;
+type Done = Pick<WriteOutcome, 'id' | 'seq' | 'changed' | 'replayed'>;
 
 /** Longer ones are the client's state, not a reference. */
 const MAX_REF = 256;
@@ -42,8 +43,9 @@ export async function handleMessage(connection: WsConnection, message: Buffer, i
     const isAuth = connection.context.auth !== undefined && isAuthMessage(value);
     ref = isAuth || Object.hasOwn(value, 'message_type') ? parseRef(value.ref) : undefined;
     if (isAuth) return answerRenewed(await renew(connection, value), ref);
-    const { id, seq } = await execute(connection, parseCommand(connection, value));
-    return (sender) => ref !== undefined && sender.answer({ type: 'ack', ref, id, seq });
+    const { id, seq, replayed } = await execute(connection, parseCommand(connection, value), ref);
+    const ack = { type: 'ack', ref, id, seq, ...(replayed && { replayed }) };
+    return (sender) => ref !== undefined && sender.answer(ack);
   } catch (error) {
     const expected = error instanceof AppError;
     if (!expected) connection.context.onError(error);
@@ -60,17 +62,33 @@ function answerRenewed(renewed: Awaited<ReturnType<typeof renew>>, ref: Ref | un
   return (sender) => sender.answer(answer);
 }
 
-async function execute(connection: WsConnection, command: Command): Promise<Done> {
+async function execute(connection: WsConnection, command: Command, ref: Ref | undefined): Promise<Done> {
   const { resource } = connection.context;
-  const outcome = await run(connection, command);
-  // The seq of a write that changed nothing is that of an earlier change, maybe somebody else's.
-  if (outcome.changed) connection.subscription?.mute(outcome.seq);
+  const outcome = await run(connection, command, onceOf(connection, command, ref));
+  // The seq of a write that changed nothing is that of an earlier change, maybe somebody else's; that of a repeated
+  // one was sent by another socket, maybe.
+  if (outcome.changed && !outcome.replayed) connection.subscription?.mute(outcome.seq);
   resource.counters.messages++;
   return outcome;
 }
 
-async function run({ identity, context: { resource } }: WsConnection, command: Command): Promise<Done> {
+/** What the message is known by when its client sends it again: on any channel of the table, since all write to it. */
+function onceOf({ client, identity, context }: WsConnection, command: Command, ref: Ref | undefined): Once | undefined {
+  if (client === undefined || ref === undefined) return undefined;
   const { type, id, data, options } = command;
+  const parts = [type, id ?? null, data ?? null, options?.precondition ?? null];
+  const { table } = context.resource;
+  // As JSON, so that the number 1 and the text "1" are two refs.
+  return makeOnce({ table, identity, space: `ws:${client}`, key: JSON.stringify(ref), parts });
+}
+
+async function run(
+  { identity, context: { resource } }: WsConnection,
+  command: Command,
+  once: Once | undefined,
+): Promise<Done> {
+  const { type, id, data } = command;
+  const options = once === undefined ? command.options : { ...command.options, once };
   switch (type) {
     case 'Update':
       return resource.put(identity, id, data, options);
@@ -78,7 +96,7 @@ async function run({ identity, context: { resource } }: WsConnection, command: C
       if (id === undefined) throw new AppError('INVALID_MESSAGE', 'A Delete needs an id.');
       return resource.delete(identity, id, options);
     case 'Publish':
-      return { id: id ?? null, seq: (await resource.publish(identity, id ?? null, data)).seq, changed: true };
+      return { ...(await resource.publish(identity, id ?? null, data, once)), id: id ?? null, changed: true };
   }
 }
 

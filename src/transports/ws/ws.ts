@@ -115,6 +115,7 @@ class WsTransport implements Transport {
     const connection = new WsConnection(ws, socket, {
       context,
       id: query.id,
+      client: query.client,
       identity,
       rawQuery: identity.type === 'principal' ? queryOf(request) : '',
       release: (closed) => {

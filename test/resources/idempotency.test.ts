@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { ANONYMOUS, type Identity, SERVER } from '../../src/auth/identity.ts';
+import { makeOnce } from '../../src/resources/idempotency.ts';
+import { tableOf } from '../schema/mistakes.ts';
+
+const table = tableOf('type T @table { id: ID! @primaryKey }');
+const other = tableOf('type U @table { id: ID! @primaryKey }');
+
+function principal(sub: string, ...roles: string[]): Identity {
+  return { type: 'principal', sub, roles, claims: {}, expiresAt: undefined };
+}
+
+const request = { table, identity: ANONYMOUS as Identity, space: 'http', key: 'k', parts: ['POST', 1] };
+
+test('every caller, table, space and key is apart from every other', () => {
+  const requests = [
+    request,
+    { ...request, identity: SERVER },
+    { ...request, identity: principal('ada') },
+    { ...request, identity: principal('bob') },
+    // Nothing that a user may be called makes it the key of somebody else.
+    { ...request, identity: principal('T","http') },
+    { ...request, identity: principal('') },
+    { ...request, table: other },
+    { ...request, space: 'ws:a' },
+    { ...request, space: 'ws:b' },
+    { ...request, key: 'l' },
+  ];
+  expect(new Set(requests.map((one) => makeOnce(one).key)).size).toBe(requests.length);
+});
+
+test('the same user with another token or role is the same, and another request is told by its hash', () => {
+  const ada = { ...request, identity: principal('ada') };
+  expect(makeOnce({ ...request, identity: principal('ada', 'admin') })).toEqual(makeOnce(ada));
+  const changed = makeOnce({ ...ada, parts: ['POST', 2] });
+  expect(changed.key).toBe(makeOnce(ada).key);
+  expect(changed.hash).not.toBe(makeOnce(ada).hash);
+});
