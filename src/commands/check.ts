@@ -1,3 +1,4 @@
+import { describeSurprises } from '../config/notices.ts';
 import { describePlan } from '../schema/print.ts';
 import { loadProject } from '../schema/project.ts';
 import type { Invocation } from './commands.ts';
@@ -10,7 +11,7 @@ export function check({ args, env }: Invocation): number {
   try {
     const { server, apps, notices } = loadProject(dir, env);
     const plans = apps.map(({ config: app, plan }) => describePlan(plan, { server, app }).join('\n'));
-    process.stdout.write(`${[...plans, ...notices].join('\n\n')}\n`);
+    process.stdout.write(`${[...plans, ...notices, ...describeSurprises(server)].join('\n\n')}\n`);
     return 0;
   } catch (error) {
     process.stderr.write(`${describeFailure(error)}\n`);

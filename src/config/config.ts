@@ -22,6 +22,17 @@ export interface Limits {
   readonly filterPattern: number;
   readonly id: number;
   readonly connections: number;
+  /** Of the following, 0 is no limit. */
+  readonly connectionsPerAddress: number;
+  readonly connectionsPerPrincipal: number;
+  readonly newConnectionsPerSecond: number;
+  readonly newConnectionsBurst: number;
+  readonly requestsPerSecond: number;
+  readonly requestsBurst: number;
+  readonly anonymousRequestsPerSecond: number;
+  readonly anonymousRequestsBurst: number;
+  /** Whether the limits of addresses also hold for those of this machine. */
+  readonly rateLoopback: boolean;
   readonly message: number;
   readonly messageFragments: number;
   readonly messageChunks: number;
@@ -51,6 +62,13 @@ export interface Idempotency {
   readonly maxCount: number;
 }
 
+/** Which pages of other sites may read answers and open streams. */
+export interface Cors {
+  /** In the form of a browser's `Origin`; `*` is all of them. */
+  readonly origins: readonly string[];
+  readonly credentials: boolean;
+}
+
 export type Tls = 'auto' | { readonly certificate: string; readonly privateKey: string };
 
 /** What decides about the process: read from the folder that `tablecast start` was given. */
@@ -60,6 +78,11 @@ export interface ServerConfig {
   readonly tls: Tls | undefined;
   readonly auth: 'none' | undefined;
   readonly trustProxy: boolean;
+  /** Names by which the server may be called, beside those of loopback; in lower case, without port. */
+  readonly allowedHosts: readonly string[];
+  readonly cors: Cors;
+  /** Whether /metrics is served, or the token that it wants; undefined where `host` decides. */
+  readonly metrics: boolean | string | undefined;
   readonly logging: { readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; readonly requests: boolean };
   readonly limits: Limits;
   readonly channels: Channels;
@@ -79,6 +102,8 @@ export interface AppConfig {
   readonly schemas: readonly string[];
   /** Absolute path of the folder with static files, or undefined when there is none. */
   readonly web: string | undefined;
+  /** Content-Security-Policy of the static files; false for none. */
+  readonly webPolicy: string | false;
   /** Absolute path of the data directory. */
   readonly dataDir: string;
   readonly durability: 'full' | 'normal';

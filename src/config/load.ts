@@ -45,11 +45,17 @@ export function readSettings(folder: string, options: FolderOptions): Settings {
 
 export function loadServer(folder: string, settings: Settings): ServerConfig {
   const server = settings.build(SERVER_KEYS);
-  const { limits, channels } = server;
+  const { limits, channels, cors } = server;
   if (!isLoopback(server.host) && server.auth === undefined) {
     settings.wrong('host', {
       message: `host "${server.host}" can be reached from other machines, and nobody is asked who they are`,
       hint: 'write `auth: none` to say that this is meant, or `host: 127.0.0.1`',
+    });
+  }
+  if (cors.credentials && cors.origins.includes('*')) {
+    settings.wrong('cors.credentials', {
+      message: 'cors.credentials cannot go with the origin "*": every page could act for whoever looks at it',
+      hint: 'name the origins, or write `credentials: false`',
     });
   }
   if (limits.pageDefault > limits.pageMax) {
