@@ -4,7 +4,8 @@ import { isLoopback } from './load.ts';
 /** Settings that are allowed and may not be meant, a sentence for each: `check` and the start-up log tell them. */
 export function describeSurprises({ host, cors, limits, metrics, trustProxy }: ServerConfig): string[] {
   const isOpen = !isLoopback(host);
-  const unlimited = limits.anonymousRequestsPerSecond === 0 || limits.newConnectionsPerSecond === 0;
+  const { anonymousRequestsPerSecond, newConnectionsPerSecond, connectionsPerAddress } = limits;
+  const unlimited = [anonymousRequestsPerSecond, newConnectionsPerSecond, connectionsPerAddress].includes(0);
   const clearText = cors.origins.find((origin) => origin.startsWith('http:') && !isLoopback(new URL(origin).hostname));
   const surprises: readonly (readonly [boolean, string])[] = [
     [

@@ -1,4 +1,6 @@
+import { connect, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
 import { parseAnswer, type RawAnswer, rawHttp } from '../support/http.ts';
 import { RawWs } from '../support/raw-ws.ts';
@@ -261,5 +263,54 @@ describe('C19 credentials', () => {
       expect(answer.headers.has('access-control-allow-credentials')).toBe(false);
     }
     expect(server.stdout).toContain('cors.origins is \\"*\\": every page');
+  });
+});
+
+describe('C12 over TLS', () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startServer({ config: `${BASE_CONFIG}tls: auto\ncors: { origins: ["https://app.example"] }\n` });
+  });
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  const open = (origin: string) => {
+    const socket = new WebSocket(server.wsUrl('Message'), { origin, rejectUnauthorized: false });
+    return new Promise<number>((resolve) => {
+      socket.once('open', () => resolve(101));
+      socket.once('unexpected-response', (_request, response) => resolve(response.statusCode ?? 0));
+      socket.on('error', () => undefined);
+    }).finally(() => socket.terminate());
+  };
+
+  test('the own origin has https', async () => {
+    expect(await open(`https://127.0.0.1:${server.port}`)).toBe(101);
+    expect(await open('https://app.example')).toBe(101);
+    for (const origin of [`http://127.0.0.1:${server.port}`, 'https://127.0.0.1', 'https://evil.example', 'null']) {
+      expect(await open(origin)).toBe(403);
+    }
+  });
+
+  test('C13 S4.34 HTTP/2 has the same checks, and streams the same headers', async () => {
+    const session = connect(server.origin, { rejectUnauthorized: false });
+    const request = (headers: OutgoingHttpHeaders) =>
+      new Promise<IncomingHttpHeaders>((resolve, reject) => {
+        const stream = session.request({ ':path': `${PATH}?stream=sse`, ...headers });
+        stream.once('error', reject);
+        stream.once('response', (answer) => {
+          resolve(answer);
+          stream.close();
+        });
+      });
+    const friend = await request({ origin: 'https://app.example' });
+    expect(friend).toMatchObject({
+      ':status': 200,
+      'content-type': 'text/event-stream; charset=utf-8',
+      'access-control-allow-origin': 'https://app.example',
+    });
+    expect((await request({ origin: `https://127.0.0.1:${server.port}` }))[':status']).toBe(200);
+    expect((await request({ origin: 'https://evil.example' }))[':status']).toBe(403);
+    expect((await request({ ':authority': 'evil.example' }))[':status']).toBe(421);
+    expect((await request({ ':authority': 'localhost', host: 'evil.example' }))[':status']).toBe(421);
+    session.close();
   });
 });
