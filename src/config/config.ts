@@ -33,6 +33,8 @@ export interface Limits {
   readonly anonymousRequestsBurst: number;
   /** Whether the limits of addresses also hold for those of this machine. */
   readonly rateLoopback: boolean;
+  /** How far the process may be behind before it takes no new requests; 0 for as far as it gets. */
+  readonly eventLoopDelay: number;
   readonly message: number;
   readonly messageFragments: number;
   readonly messageChunks: number;

@@ -117,6 +117,11 @@ const LIMIT_KEYS: Keys<Limits> = {
   ),
   anonymousRequestsBurst: countKey(100, { what: 'Requests of one address without a principal in one go' }),
   rateLoopback: booleanKey(false, { what: 'Whether the limits of addresses also hold for clients on this machine' }),
+  eventLoopDelay: durationKey(
+    '1s',
+    { what: 'How late the process may be with its work before it refuses more; 0: no limit' },
+    { min: 0 },
+  ),
   message: sizeKey('512KiB', { what: 'One message of a WebSocket client' }),
   messageFragments: countKey(1024, { what: 'Fragments of one message' }),
   messageChunks: countKey(4096, { what: 'Buffered pieces of one message' }),

@@ -11,8 +11,9 @@ import { AppError, makeProblem } from '../errors.ts';
 import { registerBodyParsers } from './body.ts';
 import { registerCors } from './cors.ts';
 import type { Lifecycle } from './health.ts';
-import { makeHostCheck, misdirected } from './host-check.ts';
+import { isHealth, makeHostCheck, misdirected } from './host-check.ts';
 import { describeRequest, type Log } from './log.ts';
+import { LoopWatch } from './loop-watch.ts';
 import { forbiddenOrigin, makeOriginCheck, opensStream } from './origin-check.ts';
 import { makeErrorHandler, toAppError } from './problems.ts';
 import { registerRateLimits } from './rate-limits.ts';
@@ -92,10 +93,13 @@ function registerFirstChecks(
 ): void {
   const isOurName = makeHostCheck(config);
   const isAllowedOrigin = makeOriginCheck(cors);
+  const loop = limits.eventLoopDelay === 0 ? undefined : new LoopWatch(limits.eventLoopDelay);
+  app.addHook('onClose', async () => loop?.stop());
   app.addHook('onRequest', (request, reply, done) => {
     const { url, headers, rawHeaders } = request.raw;
     if (headers.upgrade !== undefined) closeAfterAnswer(request, reply);
     if (lifecycle.stopping) done(stoppingError());
+    else if (loop?.isBehind && !isHealth(url)) done(behindError());
     else if (rawHeaders.length > 2 * limits.headerCount) done(tooManyHeaders(limits.headerCount));
     else if (hasTwoHosts(rawHeaders)) done(new AppError('BAD_REQUEST', 'A request has one Host.', CLOSING));
     else if ((url as string).length > limits.url) done(urlTooLong(limits.url));
@@ -133,6 +137,10 @@ function hasTwoHosts(rawHeaders: readonly string[]): boolean {
 
 function tooManyHeaders(limit: number): AppError {
   return new AppError('HEADERS_TOO_LARGE', `A request may have ${limit} header fields at most.`);
+}
+
+function behindError(): AppError {
+  return new AppError('OVERLOADED', 'The server is behind with its work.', { headers: { 'retry-after': '2' } });
 }
 
 function urlTooLong(limit: number): AppError {

@@ -46,6 +46,7 @@ const DEFAULT_SERVER = {
     anonymousRequestsPerSecond: 20,
     anonymousRequestsBurst: 100,
     rateLoopback: false,
+    eventLoopDelay: 1000,
     message: 512 * 1024,
     messageFragments: 1024,
     messageChunks: 4096,

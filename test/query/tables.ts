@@ -34,6 +34,7 @@ export const LIMITS: Limits = {
   anonymousRequestsPerSecond: 20,
   anonymousRequestsBurst: 100,
   rateLoopback: false,
+  eventLoopDelay: 1000,
   message: 524_288,
   messageFragments: 1024,
   messageChunks: 4096,
