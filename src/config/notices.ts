@@ -6,7 +6,9 @@ export function describeSurprises({ host, cors, limits, metrics, trustProxy }: S
   const isOpen = !isLoopback(host);
   const { anonymousRequestsPerSecond, newConnectionsPerSecond, connectionsPerAddress } = limits;
   const unlimited = [anonymousRequestsPerSecond, newConnectionsPerSecond, connectionsPerAddress].includes(0);
-  const clearText = cors.origins.find((origin) => origin.startsWith('http:') && !isLoopback(new URL(origin).hostname));
+  const clearText = cors.origins.find(
+    (origin) => origin.startsWith('http:') && !isLoopback(new URL(origin).hostname.replace(/[[\]]/g, '')),
+  );
   const surprises: readonly (readonly [boolean, string])[] = [
     [
       cors.origins.includes('*'),

@@ -4,6 +4,8 @@ import type { FastifyRequest } from 'fastify';
 /** Takes the loopback addresses of `net.Socket`, also IPv4 ones that came over an IPv6 socket. */
 const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/;
 
+const WITH_PORT = /^(?:(\d+\.\d+\.\d+\.\d+)|\[(.*)\])(?::\d+)?$/;
+
 /** What is limited by address asks this whose a request is. */
 export type AddressOf = (request: FastifyRequest) => string | undefined;
 
@@ -23,7 +25,10 @@ export function makeAddressOf({ rateLoopback }: { readonly rateLoopback: boolean
 }
 
 /** One text for all spellings of an address; what is no address at all counts as one. */
-export function keyOf(ip: string): string {
+export function keyOf(written: string): string {
+  if (isIPv4(written)) return written;
+  // Some proxies add the port; and an address of this link has a zone.
+  const ip = WITH_PORT.exec(written)?.slice(1).join('') ?? written;
   if (isIPv4(ip)) return ip;
   const plain = ip.split('%', 1)[0] as string;
   if (!isIPv6(plain)) return 'unknown';

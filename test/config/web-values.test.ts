@@ -126,7 +126,7 @@ describe('surprises', () => {
   test('are none by default, nor with usual settings', () => {
     expect(describeSurprises(load('').server)).toEqual([]);
     const usual =
-      'cors: { origins: ["https://app.example", "http://localhost:5173"] }\nmetrics: a-token-of-some-length\n';
+      'cors: { origins: ["https://app.example", "http://localhost:5173", "http://[::1]:5173"] }\nmetrics: a-token-of-some-length\n';
     expect(describeSurprises(load(usual).server)).toEqual([]);
     expect(describeSurprises(load('host: 192.0.2.1\nauth: none\nmetrics: a-token-of-some-length\n').server)).toEqual(
       [],
