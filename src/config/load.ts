@@ -3,6 +3,7 @@ import type { AppConfig, Config, ServerConfig, Tls } from './config.ts';
 import { deepFreeze } from './deep-freeze.ts';
 import type { Environment } from './interpolate.ts';
 import { APP_KEYS, SERVER_KEYS } from './keys.ts';
+import { isLoopback } from './loopback.ts';
 import { findInside, isInside, kindOf } from './paths.ts';
 import { Report } from './report.ts';
 import { type FileRole, Settings } from './settings.ts';
@@ -89,11 +90,6 @@ export function loadApp(folder: string, settings: Settings): AppConfig {
     break;
   }
   return { ...app, appId: findAppId(folder, app.appId, settings), dir: folder, schemas, web, dataDir };
-}
-
-/** 127.0.0.0/8, ::1 and localhost: nobody on another machine can connect. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function findAppId(folder: string, written: string | undefined, settings: Settings): string {

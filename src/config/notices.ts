@@ -1,5 +1,5 @@
 import type { ServerConfig } from './config.ts';
-import { isLoopback } from './load.ts';
+import { isLoopback } from './loopback.ts';
 
 /** Settings that are allowed and may not be meant, a sentence for each: `check` and the start-up log tell them. */
 export function describeSurprises({ host, cors, limits, metrics, trustProxy }: ServerConfig): string[] {

@@ -1,6 +1,6 @@
 import type { ServerConfig } from './config.ts';
 import { StartError } from './diagnostic.ts';
-import { isLoopback } from './load.ts';
+import { isLoopback } from './loopback.ts';
 import { diagnoseFile } from './source.ts';
 
 /** What the command line says instead of config.yaml. */

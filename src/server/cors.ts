@@ -21,6 +21,7 @@ const ANSWER_HEADERS = [
   'Location',
   'Preference-Applied',
   'Retry-After',
+  'WWW-Authenticate',
   'X-Position',
   'X-Total-Count',
 ];
@@ -41,5 +42,13 @@ export async function registerCors(app: FastifyInstance, { origins, credentials 
     exposedHeaders: ANSWER_HEADERS,
     maxAge: PREFLIGHT_AGE,
     strictPreflight: false,
+  });
+  if (listed.has('*')) return;
+  // A route that says what else its answer depends on must not take this away: a cache would give it to other origins.
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    const vary = String(reply.getHeader('vary') ?? '');
+    if (!/(?:^|[\s,])(?:origin|\*)(?:$|[\s,])/i.test(vary))
+      reply.header('vary', vary === '' ? 'Origin' : `${vary}, Origin`);
+    done(null, payload);
   });
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { ServerConfig } from '../config/config.ts';
-import { isLoopback } from '../config/load.ts';
+import { isLoopback } from '../config/loopback.ts';
 import { AppError } from '../errors.ts';
 
 /** A name or an address, then perhaps a port: RFC 9110 §7.2. */

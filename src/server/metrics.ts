@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Counter, Gauge, Registry } from 'prom-client';
 import type { ServerConfig } from '../config/config.ts';
-import { isLoopback } from '../config/load.ts';
+import { isLoopback } from '../config/loopback.ts';
 import { AppError } from '../errors.ts';
 
 /** A figure that is read when it is asked for, so that counting costs the hot paths nothing. */

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { ServerConfig } from '../config/config.ts';
-import { isLoopback } from '../config/load.ts';
+import { isLoopback } from '../config/loopback.ts';
 import { AppError } from '../errors.ts';
 import { makeAddressOf } from './client-address.ts';
 import { isHealth } from './host-check.ts';
@@ -8,19 +8,20 @@ import { identityOf } from './identity-of.ts';
 import { opensStream } from './origin-check.ts';
 import { RateLimiter } from './rate-limiter.ts';
 
-type Limited = Pick<ServerConfig, 'host' | 'auth' | 'trustProxy' | 'limits'>;
+type Limited = Pick<ServerConfig, 'host' | 'trustProxy' | 'limits'>;
 
 /**
  * Bounds how often an address or a principal may ask, before anything is done for them. Who it is shows only after the
- * address has been counted; a principal gets that token back and pays with his own. Where every client is on this machine
- * and those are not limited, no request pays for it.
+ * address has been counted; a principal gets that token back and pays with his own. That, and streams that are counted
+ * apart, is why the limits are our own: a plugin has one rule for a route. Where every client is on this machine and those
+ * are not limited, no request pays for it.
  */
-export function registerRateLimits(app: FastifyInstance, { host, auth, trustProxy, limits }: Limited): void {
+export function registerRateLimits(app: FastifyInstance, { host, trustProxy, limits }: Limited): void {
   if (isLoopback(host) && !trustProxy && !limits.rateLoopback) return;
   const addressOf = makeAddressOf(limits);
   const streams = makeLimiter(limits.newConnectionsPerSecond, limits.newConnectionsBurst);
   const anonymous = makeLimiter(limits.anonymousRequestsPerSecond, limits.anonymousRequestsBurst);
-  const principals = auth === 'none' ? undefined : makeLimiter(limits.requestsPerSecond, limits.requestsBurst);
+  const principals = makeLimiter(limits.requestsPerSecond, limits.requestsBurst);
   if (streams !== undefined || anonymous !== undefined) {
     app.addHook('onRequest', (request, _reply, done) => {
       const address = isHealth(request.raw.url) ? undefined : addressOf(request);

@@ -61,6 +61,15 @@ async function ask(
   return { passed: answers.filter(({ statusCode }) => statusCode !== 429).length, refused };
 }
 
+test('C19 an answer that depends on more than the origin still tells that it does on that', async () => {
+  const app = await make();
+  app.get('/varied', (_request, reply) => reply.header('vary', 'Accept-Encoding').send({ ok: true }));
+  for (const headers of [{}, { origin: 'https://app.example' }, { origin: 'https://evil.example' }]) {
+    expect((await app.inject({ url: '/varied', headers })).headers.vary).toBe('Accept-Encoding, Origin');
+    expect((await app.inject({ url: '/item', headers })).headers.vary).toBe('Origin');
+  }
+});
+
 describe('the rate of requests', () => {
   test('of an anonymous address is 20 a second and 100 in one go; others go on', async () => {
     const app = await make();

@@ -56,9 +56,9 @@ class SseTransport implements Transport {
     if (request.raw.httpVersionMajor < 2 && reply.raw.socket === null) {
       throw new AppError('BAD_REQUEST', 'A stream cannot be asked for behind a request that is not answered yet.');
     }
-    const query = this.#parse(request, resource);
     const { admission } = this.#context;
     admission.check(request);
+    const query = this.#parse(request, resource);
     const place = admission.enter(request);
     const isChunked = request.raw.httpVersion === '1.1';
     const output = startResponse(request, reply);
