@@ -1,3 +1,4 @@
+import { validateHeaderValue } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
@@ -105,7 +106,9 @@ function startResponse(request: FastifyRequest, reply: FastifyReply): Duplex {
   return raw.socket;
 }
 
+/** What `setHeader` would refuse must not be written either: a line break in a value would begin another header. */
 function textsOf(headers: ReturnType<FastifyReply['getHeaders']>): Record<string, string> {
   const known = Object.entries(headers).filter(([, value]) => value !== undefined);
+  for (const [name, value] of known) validateHeaderValue(name, String(value));
   return Object.fromEntries(known.map(([name, value]) => [name, String(value)]));
 }
