@@ -21,7 +21,7 @@ const TRY_ALL = `async (url) => {
   });
   const socket = new WebSocket(url.replace('http', 'ws'));
   const source = new EventSource(url);
-  const opened = [await settled(socket, 'open', 'error'), await settled(source, 'ready', 'error')];
+  const opened = await Promise.all([settled(socket, 'open', 'error'), settled(source, 'ready', 'error')]);
   socket.close();
   source.close();
   const write = { method: 'PUT', headers: { 'content-type': 'application/json', 'if-none-match': '*' }, body: '{"title":"A","content":"B"}' };
