@@ -5,6 +5,7 @@ import { checkRules } from './auth/access.ts';
 import { type AppAuth, openAuth } from './auth/app-auth.ts';
 import { describeAuth } from './config/auth.ts';
 import type { AppConfig, ServerConfig } from './config/config.ts';
+import { describeSurprises } from './config/notices.ts';
 import { type Overrides, overrideServer } from './config/overrides.ts';
 import { type Application, openApplication } from './resources/application.ts';
 import { makeHandles, type TableHandle } from './resources/table-handle.ts';
@@ -18,7 +19,7 @@ import { registerContract } from './server/contract/contract.ts';
 import { type Lifecycle, registerHealth } from './server/health.ts';
 import { createHttpServer } from './server/http-server.ts';
 import { createLog, type Log } from './server/log.ts';
-import { registerMetrics } from './server/metrics.ts';
+import { metricsAccess, registerMetrics } from './server/metrics.ts';
 import { registerNotFound } from './server/not-found.ts';
 import { registerWeb } from './server/web.ts';
 import { describeMetrics } from './start-metrics.ts';
@@ -81,16 +82,17 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
       opened.push({ config: app, application, auth });
     }
     guard(server, opened);
-    const admission = new Admission(config.limits.connections);
+    const admission = new Admission(config.limits);
     transports.push(...(await registerTransports(server, opened, { config, admission, onError })));
     registerHealth(server, lifecycle);
     registerMetrics(
       server,
       describeMetrics({ transports, applications: opened.map(({ application }) => application) }),
+      metricsAccess(config),
     );
     registerContracts(server, opened, config);
     for (const { config: app } of opened)
-      if (app.web) await registerWeb(server, { path: `/${app.appId}`, dir: app.web });
+      if (app.web) await registerWeb(server, { path: `/${app.appId}`, dir: app.web, policy: app.webPolicy });
     registerNotFound(server, knownPaths(opened));
     await listen(server, config);
   } catch (error) {
@@ -99,7 +101,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
   }
   lifecycle.ready = true;
   const url = urlOf(server, config);
-  announce(log, { url, config, opened, notices });
+  announce(log, { url, config, opened, notices: [...notices, ...describeSurprises(config)] });
   const tables = new Map(opened.map(({ config: app, application }) => [app.appId, makeHandles(application.resources)]));
   return { url, log, tables, apps, shutdownTimeout: config.limits.shutdown, close };
 }

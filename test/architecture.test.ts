@@ -30,6 +30,8 @@ const DRIVERS: Readonly<Record<string, RegExp>> = {
   ws: /^transports\/ws\//,
   '@fastify/websocket': /^transports\/ws\//,
   '@fastify/static': /^server\/web\.ts$/,
+  '@fastify/cors': /^server\/cors\.ts$/,
+  '@fastify/helmet': /^server\/page-headers\.ts$/,
   '@fastify/swagger-ui': /^server\/contract\/page-files\.ts$/,
   fastify: /^(?:server\/|transports\/|boot\.ts$)/,
   graphql: /^schema\//,

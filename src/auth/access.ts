@@ -5,6 +5,7 @@ import type { Action, JsonValue, Plan, TablePlan } from '../schema/plan.ts';
 import type { Guard } from '../store/store.ts';
 import { makeGuard } from './guard.ts';
 import type { Identity, Principal } from './identity.ts';
+import { askForToken } from './refusals.ts';
 import { type ReportRule, TableRules, type Verdict } from './table-rules.ts';
 
 export interface AccessOptions {
@@ -121,9 +122,8 @@ export class Access {
   refusal(table: TablePlan, action: Action, identity: Identity): AppError {
     const what = `${action} on ${table.exportName ?? table.name}`;
     if (identity.type === 'anonymous' && this.#options.secured) {
-      return new AppError('UNAUTHORIZED', `Not allowed without credentials: ${what}.`, {
-        headers: { 'www-authenticate': 'Bearer' },
-      });
+      // RFC 9110 §15.5.2: he may be allowed once he has.
+      return askForToken(`Not allowed without credentials: ${what}.`);
     }
     return new AppError(
       'FORBIDDEN',

@@ -1,4 +1,5 @@
 import { checkRules } from '../auth/access.ts';
+import { describeSurprises } from '../config/notices.ts';
 import { describePlan } from '../schema/print.ts';
 import { loadProject } from '../schema/project.ts';
 import type { Invocation } from './commands.ts';
@@ -11,7 +12,7 @@ export function check({ args, env }: Invocation): number {
   try {
     const { server, apps, notices } = loadProject(dir, env, checkRules);
     const plans = apps.map(({ config: app, plan }) => describePlan(plan, { server, app }).join('\n'));
-    process.stdout.write(`${[...plans, ...notices].join('\n\n')}\n`);
+    process.stdout.write(`${[...plans, ...notices, ...describeSurprises(server)].join('\n\n')}\n`);
     return 0;
   } catch (error) {
     process.stderr.write(`${describeFailure(error)}\n`);

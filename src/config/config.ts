@@ -22,6 +22,19 @@ export interface Limits {
   readonly filterPattern: number;
   readonly id: number;
   readonly connections: number;
+  /** Of the following, 0 is no limit. */
+  readonly connectionsPerAddress: number;
+  readonly connectionsPerPrincipal: number;
+  readonly newConnectionsPerSecond: number;
+  readonly newConnectionsBurst: number;
+  readonly requestsPerSecond: number;
+  readonly requestsBurst: number;
+  readonly anonymousRequestsPerSecond: number;
+  readonly anonymousRequestsBurst: number;
+  /** Whether the limits of addresses also hold for those of this machine. */
+  readonly rateLoopback: boolean;
+  /** How far the process may be behind before it takes no new requests; 0 for as far as it gets. */
+  readonly eventLoopDelay: number;
   readonly message: number;
   readonly messageFragments: number;
   readonly messageChunks: number;
@@ -49,6 +62,13 @@ export interface EventLog {
 export interface Idempotency {
   readonly retention: number;
   readonly maxCount: number;
+}
+
+/** Which pages of other sites may read answers and open streams. */
+export interface Cors {
+  /** In the form of a browser's `Origin`; `*` is all of them. */
+  readonly origins: readonly string[];
+  readonly credentials: boolean;
 }
 
 export type Tls = 'auto' | { readonly certificate: string; readonly privateKey: string };
@@ -90,6 +110,11 @@ export interface ServerConfig {
   readonly port: number;
   readonly tls: Tls | undefined;
   readonly trustProxy: boolean;
+  /** Names by which the server may be called, beside those of loopback; in lower case, without port. */
+  readonly allowedHosts: readonly string[];
+  readonly cors: Cors;
+  /** Whether /metrics is served, or the token that it wants; undefined where `host` decides. */
+  readonly metrics: boolean | string | undefined;
   readonly logging: { readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; readonly requests: boolean };
   readonly limits: Limits;
   readonly channels: Channels;
@@ -109,6 +134,8 @@ export interface AppConfig {
   readonly schemas: readonly string[];
   /** Absolute path of the folder with static files, or undefined when there is none. */
   readonly web: string | undefined;
+  /** Content-Security-Policy of the static files; false for none. */
+  readonly webPolicy: string | false;
   /** Absolute path of the data directory. */
   readonly dataDir: string;
   readonly durability: 'full' | 'normal';

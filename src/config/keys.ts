@@ -3,6 +3,7 @@ import type {
   AppConfig,
   AuthConfig,
   Channels,
+  Cors,
   EventLog,
   Idempotency,
   JwtConfig,
@@ -23,8 +24,9 @@ import {
   textsKey,
   tlsKey,
 } from './values.ts';
+import { hostsKey, originsKey, policyKey, switchOrTokenKey } from './web-values.ts';
 
-type Section = Limits | Channels | EventLog | Idempotency | ServerConfig['logging'] | AuthSettings | JwtSettings;
+type Section = Limits | Channels | Cors | EventLog | Idempotency | ServerConfig['logging'] | AuthSettings | JwtSettings;
 
 /** One entry for every member of a configuration: the compiler refuses a missing or a mistyped one. */
 export type Keys<T> = { readonly [K in keyof T]-?: T[K] extends Section ? Keys<T[K]> : Key<T[K]> };
@@ -91,6 +93,12 @@ export const APP_KEYS: Keys<AppSettings> = {
     what: 'Folder with static files, inside the application folder',
     shownDefault: '`web`, if it exists',
   }),
+  webPolicy: policyKey(
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
+    {
+      what: 'Content-Security-Policy of the static files; `false` sends none',
+    },
+  ),
   dataDir: textKey('data', { what: 'Folder of the stored data, relative to the application folder or absolute' }),
   durability: choiceKey(['full', 'normal'], 'full', {
     what: 'Whether a write is answered only when it would survive a loss of power',
@@ -145,7 +153,33 @@ const LIMIT_KEYS: Keys<Limits> = {
   filterValues: countKey(200, { what: 'Values in one list of a filter' }, { max: 10_000 }),
   filterPattern: countKey(128, { what: 'Characters of a pattern in a filter' }, { max: 10_000 }),
   id: countKey(256, { what: 'Characters of an id' }, { max: 4096 }),
-  connections: countKey(10_000, { what: 'Open connections' }),
+  connections: countKey(10_000, { what: 'Open streams (WebSocket and Server-Sent Events)' }),
+  connectionsPerAddress: countKey(200, { what: 'Open streams of one address; 0: no limit' }, { min: 0 }),
+  connectionsPerPrincipal: countKey(50, { what: 'Open streams of one principal; 0: no limit' }, { min: 0 }),
+  newConnectionsPerSecond: countKey(
+    20,
+    { what: 'Streams that one address opens per second, in the long run; 0: no limit' },
+    { min: 0 },
+  ),
+  newConnectionsBurst: countKey(100, { what: 'Streams that one address opens in one go' }),
+  requestsPerSecond: countKey(
+    100,
+    { what: 'Requests per second of one principal, in the long run; 0: no limit' },
+    { min: 0 },
+  ),
+  requestsBurst: countKey(200, { what: 'Requests of one principal in one go' }),
+  anonymousRequestsPerSecond: countKey(
+    20,
+    { what: 'Requests per second of one address without a principal, in the long run; 0: no limit' },
+    { min: 0 },
+  ),
+  anonymousRequestsBurst: countKey(100, { what: 'Requests of one address without a principal in one go' }),
+  rateLoopback: booleanKey(false, { what: 'Whether the limits of addresses also hold for clients on this machine' }),
+  eventLoopDelay: durationKey(
+    '1s',
+    { what: 'How late the process may be with its work before it refuses more; 0: no limit' },
+    { min: 0 },
+  ),
   message: sizeKey('512KiB', { what: 'One message of a WebSocket client' }),
   messageFragments: countKey(1024, { what: 'Fragments of one message' }),
   messageChunks: countKey(4096, { what: 'Buffered pieces of one message' }),
@@ -168,7 +202,16 @@ export const SERVER_KEYS: Keys<ServerConfig> = {
   host: textKey('127.0.0.1', { what: 'Address to listen on; any but a loopback one needs `auth` in each application' }),
   port: portKey(9996, { what: 'Port to listen on; 0 takes a free one' }),
   tls: tlsKey({ what: 'Certificate for https and wss; `auto` makes one for localhost', shownDefault: 'off' }),
-  trustProxy: booleanKey(false, { what: 'Whether X-Forwarded-* of a proxy in front is believed' }),
+  trustProxy: booleanKey(false, { what: 'Whether X-Forwarded-* of the one proxy in front is believed' }),
+  allowedHosts: hostsKey({ what: 'Names by which clients may call the server, beside those of loopback' }),
+  cors: {
+    origins: originsKey({ what: 'Pages of these origins may read answers and open streams; `*` is all' }),
+    credentials: booleanKey(false, { what: 'Whether they may do so with cookies; not with `*`' }),
+  },
+  metrics: switchOrTokenKey({
+    what: 'Whether `/metrics` is served, or the bearer token that it wants',
+    shownDefault: 'on loopback only',
+  }),
   logging: {
     level: choiceKey(['debug', 'info', 'warn', 'error', 'silent'], 'info', { what: 'What is logged' }),
     requests: booleanKey(false, { what: 'Whether every request is logged' }),

@@ -48,7 +48,13 @@ export function readSettings(folder: string, options: FolderOptions): Settings {
 
 export function loadServer(folder: string, settings: Settings): ServerConfig {
   const server = settings.build(SERVER_KEYS);
-  const { limits, channels } = server;
+  const { limits, channels, cors } = server;
+  if (cors.credentials && cors.origins.includes('*')) {
+    settings.wrong('cors.credentials', {
+      message: 'cors.credentials cannot go with the origin "*": every page could act for whoever looks at it',
+      hint: 'name the origins, or write `credentials: false`',
+    });
+  }
   if (limits.pageDefault > limits.pageMax) {
     settings.wrong('limits.page_default', { message: 'limits.page_default is larger than limits.page_max' });
   }

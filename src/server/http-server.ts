@@ -9,9 +9,14 @@ import Fastify, {
 import type { ServerConfig } from '../config/config.ts';
 import { AppError, makeProblem } from '../errors.ts';
 import { registerBodyParsers } from './body.ts';
+import { registerCors } from './cors.ts';
 import type { Lifecycle } from './health.ts';
+import { isHealth, makeHostCheck, misdirected } from './host-check.ts';
 import { describeRequest, type Log } from './log.ts';
+import { LoopWatch } from './loop-watch.ts';
+import { forbiddenOrigin, makeOriginCheck, opensStream } from './origin-check.ts';
 import { makeErrorHandler, toAppError } from './problems.ts';
+import { registerRateLimits } from './rate-limits.ts';
 import { loadTls, type TlsFiles } from './tls.ts';
 import { transportConstraint } from './transport-constraint.ts';
 
@@ -57,7 +62,7 @@ export async function createHttpServer(
     bodyLimit: limits.body,
     keepAliveTimeout: limits.keepAlive,
     requestTimeout: limits.requestTimeout,
-    trustProxy: config.trustProxy,
+    trustProxy: config.trustProxy && isNearest,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: limits.url, constraints: { transport: transportConstraint } },
@@ -73,17 +78,41 @@ export async function createHttpServer(
   app.decorateRequest('identity', null);
   registerBodyParsers(app);
   app.setErrorHandler(handleError);
+  registerFirstChecks(app, config, lifecycle);
+  await registerCors(app, config.cors);
+  registerRateLimits(app, config);
+  if (config.logging.requests) logRequests(app, log);
+  return app;
+}
+
+/** What every request has to pass, in this order; docs/security.md tells what comes before and after it. */
+function registerFirstChecks(
+  app: FastifyInstance,
+  { limits, cors, ...config }: ServerConfig,
+  lifecycle: Lifecycle,
+): void {
+  const isOurName = makeHostCheck(config);
+  const isAllowedOrigin = makeOriginCheck(cors);
+  const loop = limits.eventLoopDelay === 0 ? undefined : new LoopWatch(limits.eventLoopDelay);
+  app.addHook('onClose', async () => loop?.stop());
   app.addHook('onRequest', (request, reply, done) => {
     const { url, headers, rawHeaders } = request.raw;
     if (headers.upgrade !== undefined) closeAfterAnswer(request, reply);
     if (lifecycle.stopping) done(stoppingError());
+    else if (loop?.isBehind && !isHealth(url)) done(behindError());
     else if (rawHeaders.length > 2 * limits.headerCount) done(tooManyHeaders(limits.headerCount));
     else if (hasTwoHosts(rawHeaders)) done(new AppError('BAD_REQUEST', 'A request has one Host.', CLOSING));
-    else if ((url as string).length <= limits.url) done();
-    else done(new AppError('URL_TOO_LONG', `The URL may have ${limits.url} bytes at most.`));
+    else if ((url as string).length > limits.url) done(urlTooLong(limits.url));
+    else if (isOurName?.(request.raw) === false) done(misdirected());
+    else if (headers.origin !== undefined && opensStream(request) && !isAllowedOrigin(request)) {
+      done(forbiddenOrigin(request));
+    } else done();
   });
-  if (config.logging.requests) logRequests(app, log);
-  return app;
+}
+
+/** Only the proxy that is connected to us is believed, not what it was told by others: it appends what it knows. */
+function isNearest(_address: string, hop: number): boolean {
+  return hop === 0;
 }
 
 function logRequests(app: FastifyInstance, log: Log): void {
@@ -108,6 +137,14 @@ function hasTwoHosts(rawHeaders: readonly string[]): boolean {
 
 function tooManyHeaders(limit: number): AppError {
   return new AppError('HEADERS_TOO_LARGE', `A request may have ${limit} header fields at most.`);
+}
+
+function behindError(): AppError {
+  return new AppError('OVERLOADED', 'The server is behind with its work.', { headers: { 'retry-after': '2' } });
+}
+
+function urlTooLong(limit: number): AppError {
+  return new AppError('URL_TOO_LONG', `The URL may have ${limit} bytes at most.`);
 }
 
 function stoppingError(): AppError {

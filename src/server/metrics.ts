@@ -1,5 +1,9 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Counter, Gauge, Registry } from 'prom-client';
+import type { ServerConfig } from '../config/config.ts';
+import { isLoopback } from '../config/loopback.ts';
+import { AppError } from '../errors.ts';
 
 /** A figure that is read when it is asked for, so that counting costs the hot paths nothing. */
 export interface Metric {
@@ -11,16 +15,41 @@ export interface Metric {
   read(): Iterable<readonly [labels: readonly string[], value: number]>;
 }
 
-/** `/metrics` in Prometheus' text format. The library is loaded at the first scrape: it is not needed to start. */
-export function registerMetrics(app: FastifyInstance, metrics: readonly Metric[]): void {
+/** Who may read the metrics: everybody, nobody, or who has the token. */
+export function metricsAccess({
+  metrics,
+  host,
+  trustProxy,
+}: Pick<ServerConfig, 'metrics' | 'host' | 'trustProxy'>): boolean | string {
+  // Behind a proxy whoever it lets through is on this machine, too.
+  return metrics ?? (isLoopback(host) && !trustProxy);
+}
+
+/**
+ * `/metrics` in Prometheus' text format, unless `access` is false; a text is the bearer token that it wants. The library
+ * is loaded at the first scrape: it is not needed to start.
+ */
+export function registerMetrics(app: FastifyInstance, metrics: readonly Metric[], access: boolean | string): void {
+  if (access === false) return;
   let registry: Promise<Registry> | undefined;
-  app.get('/metrics', async (_request, reply) => {
+  app.get('/metrics', async (request, reply) => {
+    if (typeof access === 'string') checkToken(request.headers.authorization, access);
     registry ??= createRegistry(metrics);
     const { contentType, text } = await registry.then(async (it) => ({
       contentType: it.contentType,
       text: await it.metrics(),
     }));
     return reply.header('content-type', contentType).send(text);
+  });
+}
+
+/** Hashes are of one length, so that the time of comparing tells nothing. */
+function checkToken(header: string | undefined, token: string): void {
+  const shown = /^Bearer +([\x21-\x7e]+)$/i.exec(header ?? '')?.[1] ?? '';
+  const hash = (text: string) => createHash('sha256').update(text).digest();
+  if (timingSafeEqual(hash(shown), hash(token))) return;
+  throw new AppError('UNAUTHORIZED', 'The metrics want the token of the key "metrics" in config.yaml.', {
+    headers: { 'www-authenticate': 'Bearer' },
   });
 }
 

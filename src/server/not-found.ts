@@ -18,17 +18,21 @@ export function registerNotFound(app: FastifyInstance, known: readonly KnownPath
     const [path = ''] = request.url.split('?', 1);
     const collection = rest.has(path);
     const record = !collection && rest.has(path.slice(0, path.lastIndexOf('/')));
+    // It would give back what a browser has sent, its secrets too.
+    if (request.method === 'TRACE') throw methodNotAllowed('TRACE is not answered here.', RECORD_METHODS);
     if (request.method !== 'GET' && transportOf(request.raw) === 'ws') {
-      throw new AppError('METHOD_NOT_ALLOWED', 'A WebSocket is opened with GET.', { headers: { allow: 'GET' } });
+      throw methodNotAllowed('A WebSocket is opened with GET.', 'GET');
     }
     if ((collection || record) && transportOf(request.raw) === 'rest') {
       const allow = collection ? COLLECTION_METHODS : RECORD_METHODS;
-      throw new AppError('METHOD_NOT_ALLOWED', `${request.method} is not for this address; it takes ${allow}.`, {
-        headers: { allow },
-      });
+      throw methodNotAllowed(`${request.method} is not for this address; it takes ${allow}.`, allow);
     }
     throw new AppError('NOT_FOUND', describe(request, path));
   });
+}
+
+function methodNotAllowed(message: string, allow: string): AppError {
+  return new AppError('METHOD_NOT_ALLOWED', message, { headers: { allow } });
 }
 
 function describe(request: FastifyRequest, path: string): string {

@@ -1,17 +1,15 @@
 import { realpathSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import type { FastifyInstance } from 'fastify';
+import { registerPageHeaders } from './page-headers.ts';
 
 export interface WebFolder {
   /** `/{app_id}` */
   readonly path: string;
   /** Absolute path of the folder whose files are served. */
   readonly dir: string;
-}
-
-/** A browser takes a file for what it is sent as, and for nothing else. */
-function setHeaders(response: { setHeader(name: string, value: string): unknown }): void {
-  response.setHeader('x-content-type-options', 'nosniff');
+  /** Content-Security-Policy of the files. */
+  readonly policy: string | false;
 }
 
 /** A link may not lead out of the folder, wherever it points. */
@@ -29,15 +27,20 @@ function isInside(dir: string): (path: string) => boolean {
 }
 
 /** Serves the static files of an application under its path. Dot files are not served, folders not listed. */
-export async function registerWeb(app: FastifyInstance, { path, dir }: WebFolder): Promise<void> {
+export async function registerWeb(app: FastifyInstance, { path, dir, policy }: WebFolder): Promise<void> {
   const { default: fastifyStatic } = await import('@fastify/static');
-  await app.register(fastifyStatic, {
-    root: dir,
-    prefix: `${path}/`,
-    dotfiles: 'deny',
-    decorateReply: false,
-    setHeaders,
-    allowedPath: isInside(dir),
+  await app.register(async (scope) => {
+    await registerPageHeaders(scope);
+    await scope.register(fastifyStatic, {
+      root: dir,
+      prefix: `${path}/`,
+      dotfiles: 'deny',
+      decorateReply: false,
+      setHeaders: (response) => {
+        if (policy !== false) response.setHeader('content-security-policy', policy);
+      },
+      allowedPath: isInside(dir),
+    });
+    scope.get(path, (_request, reply) => reply.redirect(`${path}/`, 308));
   });
-  app.get(path, (_request, reply) => reply.redirect(`${path}/`, 308));
 }

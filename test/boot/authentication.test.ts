@@ -5,7 +5,8 @@ import { ask } from '../support/http.ts';
 import { SECRET, tokenOf } from '../support/tokens.ts';
 import { WsClient } from '../support/ws-client.ts';
 
-const SCHEMA = 'type Note @table @export { id: ID! @primaryKey type: String token: String }';
+const SCHEMA =
+  'type Note @table @export(public: [read, create, update, subscribe]) { id: ID! @primaryKey type: String token: String }';
 const OTHER = 'Zq81-another_secret.of-our-own-0xPw';
 
 /** Two applications that ask, each with a secret of its own, and one that does not. */

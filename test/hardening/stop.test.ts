@@ -134,7 +134,7 @@ describe('G1 a stop', { timeout: 40_000 }, () => {
     });
     const closed = new Promise((resolve) => socket.once('close', resolve));
     socket.write(
-      `POST ${PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 9)}`,
+      `POST ${PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 9)}`,
     );
     // Its head has been read once a later request on another connection was answered.
     await pause(100);
@@ -185,7 +185,9 @@ describe('G2 a stop that is held up', { timeout: 30_000 }, () => {
     const socket = connect({ port: server.port, host: '127.0.0.1' });
     socket.on('error', () => undefined);
     const closed = new Promise((resolve) => socket.once('close', resolve));
-    socket.write(`POST ${PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{`);
+    socket.write(
+      `POST ${PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{`,
+    );
     await pause(100);
     const started = performance.now();
     await server.stop();

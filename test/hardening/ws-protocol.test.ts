@@ -208,7 +208,7 @@ describe('D5 bad handshakes', { timeout: 30_000 }, () => {
     expect(post.answer.status).toBe(405);
     const other = await rawHttp(
       server.port,
-      `GET ${PATH} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n`,
+      `GET ${PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n`,
     );
     expect([200, 404, 426]).toContain(other.status);
     await expectAlive(server);

@@ -15,6 +15,9 @@ const CONFIG: ServerConfig = {
   port: 0,
   tls: undefined,
   trustProxy: false,
+  allowedHosts: [],
+  cors: { origins: [], credentials: false },
+  metrics: undefined,
   logging: { level: 'silent', requests: true },
   limits: { ...LIMITS, url: 100, body: 50 },
   channels: { pingInterval: 1, pongTimeout: 1, ssePingInterval: 1, slowClientTimeout: 1, clientBuffer: 1 },
@@ -73,7 +76,7 @@ describe('the HTTP server', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 400 Malformed request\r\n/);
     expect(answer).toContain('Content-Type: application/problem+json');
     expect(JSON.parse(answer.slice(answer.indexOf('{')))).toMatchObject({ code: 'BAD_REQUEST' });
-    const big = `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`;
+    const big = `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`;
     expect(await send(app, big)).toMatch(/^HTTP\/1\.1 431 /);
   });
 
@@ -81,7 +84,7 @@ describe('the HTTP server', () => {
     const { app } = await start();
     const answer = await send(
       app,
-      'GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+      'GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
     );
     expect(answer).toMatch(/^HTTP\/1\.1 404 /);
     expect(answer.toLowerCase()).toContain('connection: close');

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { AppError, ERRORS } from '../../src/errors.ts';
-import { Admission } from '../../src/server/admission.ts';
 import { registerBodyParsers } from '../../src/server/body.ts';
 import { registerHealth } from '../../src/server/health.ts';
 import { createLog, describeRequest } from '../../src/server/log.ts';
@@ -117,19 +116,23 @@ test('the server is ready from when it takes requests until it stops, and alive 
 test('metrics are read when they are asked for', async () => {
   const app = makeApp();
   let value = 1;
-  registerMetrics(app, [
-    { name: 'my_gauge', help: 'A gauge.', type: 'gauge', labels: ['a', 'b'], read: () => [[['x', 'y'], value]] },
-    {
-      name: 'my_total',
-      help: 'A counter.',
-      type: 'counter',
-      labels: ['a'],
-      read: () => [
-        [['x'], value * 10],
-        [[], 5],
-      ],
-    },
-  ]);
+  registerMetrics(
+    app,
+    [
+      { name: 'my_gauge', help: 'A gauge.', type: 'gauge', labels: ['a', 'b'], read: () => [[['x', 'y'], value]] },
+      {
+        name: 'my_total',
+        help: 'A counter.',
+        type: 'counter',
+        labels: ['a'],
+        read: () => [
+          [['x'], value * 10],
+          [[], 5],
+        ],
+      },
+    ],
+    true,
+  );
   const first = await app.inject('/metrics');
   expect(first.headers['content-type']).toContain('text/plain');
   expect(first.body).toContain('# TYPE my_gauge gauge\nmy_gauge{a="x",b="y"} 1\n');
@@ -171,19 +174,6 @@ describe('TLS', () => {
     writeFileSync(privateKey, 'key');
     expect(await loadTls({ certificate, privateKey }, dir)).toEqual({ cert: 'cert', key: 'key' });
   });
-});
-
-test('only so many connections are admitted', () => {
-  const admission = new Admission(2);
-  admission.check();
-  admission.enter();
-  admission.enter();
-  expect(admission.open).toBe(2);
-  expect(() => admission.check()).toThrow(
-    expect.objectContaining({ code: 'OVERLOADED', headers: { 'retry-after': '5' } }),
-  );
-  admission.leave();
-  expect(() => admission.check()).not.toThrow();
 });
 
 describe('the transport of a request', () => {
@@ -267,13 +257,15 @@ test('static files are served as what they are, dot files are not', async () => 
   writeFileSync(join(dir, 'index.html'), '<p>hello</p>');
   writeFileSync(join(dir, '.secret'), 'x');
   const app = makeApp();
-  await registerWeb(app, { path: '/my-app', dir });
+  await registerWeb(app, { path: '/my-app', dir, policy: "default-src 'self'" });
   const index = await app.inject('/my-app/');
-  expect([index.statusCode, index.body, index.headers['x-content-type-options']]).toEqual([
-    200,
-    '<p>hello</p>',
-    'nosniff',
-  ]);
+  expect([
+    index.statusCode,
+    index.body,
+    index.headers['x-content-type-options'],
+    index.headers['content-security-policy'],
+    index.headers['strict-transport-security'],
+  ]).toEqual([200, '<p>hello</p>', 'nosniff', "default-src 'self'", undefined]);
   const bare = await app.inject('/my-app');
   expect([bare.statusCode, bare.headers.location]).toEqual([308, '/my-app/']);
   expect((await app.inject('/my-app/.secret')).statusCode).toBeGreaterThanOrEqual(400);

@@ -63,7 +63,7 @@ beforeEach(async () => {
     server,
     tables.map(({ path, resource: { table } }) => ({ path, table, auth })),
   );
-  admission = new Admission(100);
+  admission = new Admission({ ...config.limits, connections: 100 });
   const transports = await Promise.all(
     Object.values(TRANSPORT_LOADERS).map(async (load) => {
       const transport = (await load())({ config, admission, onError });

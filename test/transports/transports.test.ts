@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ANONYMOUS, type Identity } from '../../src/auth/identity.ts';
 import type { Subscription } from '../../src/hub/subscription.ts';
+import { TokenBucket } from '../../src/server/token-bucket.ts';
 import { Heartbeat } from '../../src/transports/heartbeat.ts';
 import { queryOf } from '../../src/transports/query-of.ts';
 import { etagOf, isCached, parsePrecondition } from '../../src/transports/rest/conditions.ts';
@@ -10,7 +11,6 @@ import { CHUNKED_ENCODING, chunked, formatEvent, PLAIN_ENCODING } from '../../sr
 import { SseStream } from '../../src/transports/sse/stream.ts';
 import { encodeJson, encodeText, PING_FRAME, WS_ENCODING } from '../../src/transports/ws/frames.ts';
 import { checkHandshake } from '../../src/transports/ws/handshake.ts';
-import { TokenBucket } from '../../src/transports/ws/token-bucket.ts';
 
 const FRAME = { type: 'Update', op: 'create', id: 'é"', data: '{"id":"é"}', seq: 1_736_937_000_000_000 } as const;
 

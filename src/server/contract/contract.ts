@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
+import { registerPageHeaders } from '../page-headers.ts';
 import type { ContractSource } from './openapi.ts';
 
 /** The files of the API page; only these are served. */
@@ -26,16 +27,18 @@ export function registerContract(app: FastifyInstance, source: ContractSource): 
   const openApi = once(async () => asDocument(json((await import('./openapi.ts')).makeOpenApi(source))));
   const asyncApi = once(async () => asDocument(json((await import('./asyncapi.ts')).makeAsyncApi(source))));
   const page = once(async () => asDocument(await (await import('./page.ts')).makePage(source.plan)));
-  app.get(`${path}/openapi.json`, async (request, reply) => send(request, reply, await openApi()));
-  app.get(`${path}/asyncapi.json`, async (request, reply) => send(request, reply, await asyncApi()));
-  app.get(`${path}/docs`, async (request, reply) => send(request, reply, await page()));
-  app.get(`${path}/docs/`, (_request, reply) => reply.redirect('../docs', 308));
-  app.get(`${path}/docs/:file`, async (request, reply) => {
-    const { file } = request.params as { file: string };
-    const found = await (await import('./page-files.ts')).readPageFile(file);
-    if (found === undefined) throw new AppError('NOT_FOUND', 'There is nothing at this address.');
-    reply.header('cache-control', PAGE_FILE_AGE).header('x-content-type-options', 'nosniff');
-    return reply.type(found.type).send(found.text);
+  void app.register(async (scope) => {
+    await registerPageHeaders(scope);
+    scope.get(`${path}/openapi.json`, async (request, reply) => send(request, reply, await openApi()));
+    scope.get(`${path}/asyncapi.json`, async (request, reply) => send(request, reply, await asyncApi()));
+    scope.get(`${path}/docs`, async (request, reply) => send(request, reply, await page()));
+    scope.get(`${path}/docs/`, (_request, reply) => reply.redirect('../docs', 308));
+    scope.get(`${path}/docs/:file`, async (request, reply) => {
+      const { file } = request.params as { file: string };
+      const found = await (await import('./page-files.ts')).readPageFile(file);
+      if (found === undefined) throw new AppError('NOT_FOUND', 'There is nothing at this address.');
+      return reply.header('cache-control', PAGE_FILE_AGE).type(found.type).send(found.text);
+    });
   });
 }
 
@@ -61,7 +64,7 @@ function asDocument(document: DocumentText): Document {
 }
 
 function send(request: FastifyRequest, reply: FastifyReply, { text, type, etag, policy }: Document): FastifyReply {
-  reply.header('etag', etag).header('cache-control', 'no-cache').header('x-content-type-options', 'nosniff');
+  reply.header('etag', etag).header('cache-control', 'no-cache');
   if (policy !== undefined) reply.header('content-security-policy', policy);
   const known = request.headers['if-none-match'];
   if (known?.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag)) return reply.code(304).send();

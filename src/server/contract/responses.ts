@@ -9,8 +9,11 @@ const ALWAYS: readonly ErrorCode[] = [
   'REQUEST_TIMEOUT',
   'URL_TOO_LONG',
   'HEADERS_TOO_LARGE',
+  'MISDIRECTED',
+  'RATE_LIMITED',
   'INTERNAL',
   'STOPPING',
+  'OVERLOADED',
 ];
 const BODY: readonly ErrorCode[] = [
   'INVALID_JSON',
@@ -40,7 +43,7 @@ export const CODES = {
   publishToRecord: [...WRITE, ...BODY, 'INVALID_ID', 'METHOD_NOT_ALLOWED'],
   bulkMerge: [...WRITE, ...BODY, 'CONFLICT'],
   bulkDelete: WRITE,
-  stream: ['INVALID_QUERY', 'INVALID_POSITION', 'OVERLOADED'],
+  stream: ['INVALID_QUERY', 'INVALID_POSITION', 'FORBIDDEN_ORIGIN', 'TOO_MANY_CONNECTIONS'],
 } as const satisfies Record<string, readonly ErrorCode[]>;
 
 /** The error answers of a document: each set of codes is written once. */
@@ -73,7 +76,9 @@ function problemResponse(status: number, codes: readonly ErrorCode[]): Part {
   const properties = { status: { const: status }, code: { enum: codes } };
   return {
     description: codes.map((code) => `\`${code}\`: ${ERRORS[code].title}.`).join('\n\n'),
-    ...(status === 503 ? { headers: { 'Retry-After': { $ref: '#/components/headers/Retry-After' } } } : {}),
+    ...(status === 503 || status === 429
+      ? { headers: { 'Retry-After': { $ref: '#/components/headers/Retry-After' } } }
+      : {}),
     ...(status === 405 ? { headers: { Allow: { $ref: '#/components/headers/Allow' } } } : {}),
     content: {
       [PROBLEM_TYPE]: { schema: { allOf: [refer(PROBLEM), { properties }] }, examples: exampleProblems(codes) },

@@ -1,3 +1,4 @@
+import { validateHeaderValue } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
@@ -57,10 +58,10 @@ class SseTransport implements Transport {
     if (request.raw.httpVersionMajor < 2 && reply.raw.socket === null) {
       throw new AppError('BAD_REQUEST', 'A stream cannot be asked for behind a request that is not answered yet.');
     }
-    const query = this.#parse(request, resource);
     const { admission } = this.#context;
-    admission.check();
-    admission.enter();
+    admission.check(request);
+    const query = this.#parse(request, resource);
+    const place = admission.enter(request);
     const isChunked = request.raw.httpVersion === '1.1';
     const output = startResponse(request, reply);
     const stream = new SseStream(output, isChunked, {
@@ -75,7 +76,7 @@ class SseTransport implements Transport {
       if (stream.subscription !== undefined) resource.unsubscribe(stream.subscription);
       auth?.connections.remove(stream);
       this.#streams.remove(stream, stream.slot);
-      admission.leave();
+      admission.leave(place);
     });
     stream.connected();
     stream.subscription = resource.subscribe(query, stream.encoding, stream);
@@ -95,17 +96,26 @@ class SseTransport implements Transport {
 
 /** Takes the socket from the HTTP server, since its own response would frame every write anew for every client. */
 function startResponse(request: FastifyRequest, reply: FastifyReply): Duplex {
+  // Before the route others may have set some, those of CORS for example.
+  const headers = { ...textsOf(reply.getHeaders()), ...HEADERS };
   reply.hijack();
   const { raw } = request;
   if (raw.httpVersionMajor >= 2) {
     const { stream } = reply.raw as unknown as import('node:http2').Http2ServerResponse;
-    stream.respond({ ':status': 200, ...HEADERS });
+    stream.respond({ ...headers, ':status': 200 });
     return stream;
   }
   const framing =
     raw.httpVersion === '1.1' ? 'Transfer-Encoding: chunked\r\nConnection: keep-alive' : 'Connection: close';
-  const headers = Object.entries(HEADERS).map(([name, value]) => `${name}: ${value}\r\n`);
+  const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   raw.socket.setKeepAlive(true, 30_000);
-  raw.socket.write(`HTTP/1.1 200 OK\r\n${headers.join('')}${framing}\r\n\r\n`);
+  raw.socket.write(`HTTP/1.1 200 OK\r\n${fields.join('')}${framing}\r\n\r\n`);
   return raw.socket;
+}
+
+/** What `setHeader` would refuse must not be written either: a line break in a value would begin another header. */
+function textsOf(headers: ReturnType<FastifyReply['getHeaders']>): Record<string, string> {
+  const known = Object.entries(headers).filter(([, value]) => value !== undefined);
+  for (const [name, value] of known) validateHeaderValue(name, String(value));
+  return Object.fromEntries(known.map(([name, value]) => [name, String(value)]));
 }

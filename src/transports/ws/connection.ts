@@ -6,12 +6,12 @@ import { hasExpired, type OpenConnection } from '../../auth/open-connections.ts'
 import { AppError } from '../../errors.ts';
 import type { EndReason, Sink, Subscription } from '../../hub/subscription.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
+import { TokenBucket } from '../../server/token-bucket.ts';
 import type { Key } from '../../store/store.ts';
 import { type SocketOwner, watchDrain } from '../socket-sink.ts';
 import { formatExpiry } from './auth-message.ts';
 import { encodeJson, PING_FRAME } from './frames.ts';
 import { handleMessage } from './messages.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 const CONNECTION = Symbol('connection');
 type OwnedSocket = WebSocket & { [CONNECTION]: WsConnection };

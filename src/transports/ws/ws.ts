@@ -96,7 +96,7 @@ class WsTransport implements Transport {
   /** Everything that can be refused is refused here, as a plain HTTP error and never after a 101. */
   #check(request: FastifyRequest, reply: FastifyReply, resource: TableResource): void {
     checkHandshake(request.raw);
-    this.#context.admission.check();
+    this.#context.admission.check(request);
     const { id: segment } = request.params as { id?: string };
     const id = segment === undefined ? undefined : parseKey(resource.table, segment, this.#context.config.limits.id);
     const identity = identityOf(request);
@@ -111,7 +111,7 @@ class WsTransport implements Transport {
     reply.raw.detachSocket(socket);
     ws.removeAllListeners('error');
     const { admission } = this.#context;
-    admission.enter();
+    const place = admission.enter(request);
     const connection = new WsConnection(ws, socket, {
       context,
       id: query.id,
@@ -120,7 +120,7 @@ class WsTransport implements Transport {
       rawQuery: identity.type === 'principal' ? queryOf(request) : '',
       release: (closed) => {
         this.#connections.remove(closed, closed.slot);
-        admission.leave();
+        admission.leave(place);
       },
     });
     connection.slot = this.#connections.add(connection);

@@ -20,4 +20,14 @@ export class TokenBucket {
     this.#tokens--;
     return true;
   }
+
+  /** What was taken was not meant for this bucket. */
+  giveBack(): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + 1);
+  }
+
+  /** Milliseconds until there is one again, as of the last `take`. */
+  get wait(): number {
+    return Math.max(0, (1 - this.#tokens) / this.#perMillisecond);
+  }
 }

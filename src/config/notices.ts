@@ -1,0 +1,29 @@
+import type { ServerConfig } from './config.ts';
+import { isLoopback } from './loopback.ts';
+
+/** Settings that are allowed and may not be meant, a sentence for each: `check` and the start-up log tell them. */
+export function describeSurprises({ host, cors, limits, metrics, trustProxy }: ServerConfig): string[] {
+  const isOpen = !isLoopback(host);
+  const { anonymousRequestsPerSecond, newConnectionsPerSecond, connectionsPerAddress } = limits;
+  const unlimited = [anonymousRequestsPerSecond, newConnectionsPerSecond, connectionsPerAddress].includes(0);
+  const clearText = cors.origins.find(
+    (origin) => origin.startsWith('http:') && !isLoopback(new URL(origin).hostname.replace(/[[\]]/g, '')),
+  );
+  const surprises: readonly (readonly [boolean, string])[] = [
+    [
+      cors.origins.includes('*'),
+      'cors.origins is "*": every page in every browser that reaches this server may do what is public',
+    ],
+    [clearText !== undefined, `cors.origins has ${clearText}: whoever can change what comes from there can act as it`],
+    [
+      isOpen && metrics === true,
+      'metrics is true: everybody who reaches this server may read them; a token may be better',
+    ],
+    [
+      isOpen && trustProxy,
+      'trust_proxy is true: whoever reaches this port without passing the proxy may claim any address; only the proxy should reach it',
+    ],
+    [isOpen && unlimited, 'limits of requests or connections are 0: one client may take all there is'],
+  ];
+  return surprises.filter(([applies]) => applies).map(([, sentence]) => sentence);
+}

@@ -1,0 +1,99 @@
+import type { Reading, Wrong } from './units.ts';
+import { type Key, nameKind, type Texts, textsKey } from './values.ts';
+
+const ORIGIN_HINT = 'write scheme, host and port as browsers do: "https://app.example", "http://localhost:5173"';
+const HOST_HINT = 'write the bare name: "app.example" or "192.168.0.5"; every port of it is meant';
+const SHORTEST_TOKEN = 16;
+
+/** Origins of other sites, RFC 6454 §6.1; `*` is all of them. */
+export function originsKey(texts: Texts): Key<readonly string[]> {
+  return listOf({ ...texts, type: 'list of origins', parse: parseOrigin });
+}
+
+/** Names and addresses as they come in `Host`, without port. */
+export function hostsKey(texts: Texts): Key<readonly string[]> {
+  return listOf({ ...texts, type: 'list of names', parse: parseHost });
+}
+
+/** On, off, or a secret that has to be shown. */
+export function switchOrTokenKey(texts: Texts): Key<boolean | string | undefined> {
+  return {
+    type: 'true, false or a token',
+    default: undefined,
+    ...texts,
+    read: (written) => {
+      if (typeof written === 'boolean') return { value: written };
+      const hint = `write true, false, or a secret of ${SHORTEST_TOKEN} characters or more`;
+      if (typeof written !== 'string')
+        return { message: `expected true, false or a token, found ${nameKind(written)}`, hint };
+      if (!/^[\x21-\x7e]+$/.test(written)) return { message: 'a token has printable ASCII characters only', hint };
+      if (written.length >= SHORTEST_TOKEN) return { value: written };
+      return { message: `a token has at least ${SHORTEST_TOKEN} characters`, hint };
+    },
+  };
+}
+
+/** The value of a header, or none. */
+export function policyKey(value: string, texts: Texts): Key<string | false> {
+  return {
+    type: 'text or false',
+    default: value,
+    ...texts,
+    read: (written) => {
+      if (written === false) return { value: false };
+      if (typeof written !== 'string' || written.trim() === '') {
+        return { message: `expected a policy or false, found ${nameKind(written)}` };
+      }
+      return /^[\x20-\x7e]+$/.test(written)
+        ? { value: written }
+        : { message: 'a policy has printable ASCII characters only, on one line' };
+    },
+  };
+}
+
+interface ListOptions extends Texts {
+  readonly type: string;
+  readonly parse: (written: string) => Reading<string>;
+}
+
+function listOf({ type, parse, ...texts }: ListOptions): Key<readonly string[]> {
+  const list = textsKey([], texts);
+  return {
+    ...list,
+    type,
+    read: (written) => {
+      // None is the default, and may also be written.
+      if (Array.isArray(written) && written.length === 0) return { value: [] };
+      const reading = list.read(written);
+      if ('message' in reading) return reading;
+      const parsed = reading.value.map(parse);
+      const wrong = parsed.find((item): item is Wrong => 'message' in item);
+      return wrong ?? { value: parsed.flatMap((item) => ('value' in item ? [item.value] : [])) };
+    },
+  };
+}
+
+/** Only in the form in which browsers send it, so that comparing texts is comparing origins. */
+function parseOrigin(written: string): Reading<string> {
+  if (written === '*') return { value: written };
+  if (written === 'null') {
+    return { message: '"null" is no origin: every sandboxed page sends it', hint: ORIGIN_HINT };
+  }
+  if (written.includes('*'))
+    return { message: `"${written}" is a pattern; origins are compared whole`, hint: ORIGIN_HINT };
+  const url = URL.canParse(written) ? new URL(written) : undefined;
+  // A scheme that is not of the web (that of an installed application) has no origin of its own in a URL.
+  const origin = url?.origin === 'null' ? `${url.protocol}//${url.host}` : url?.origin;
+  if (origin === undefined || url?.host === '') return { message: `"${written}" is no origin`, hint: ORIGIN_HINT };
+  if (origin !== written) return { message: `"${written}" is more than an origin`, hint: `did you mean "${origin}"?` };
+  return { value: written };
+}
+
+function parseHost(written: string): Reading<string> {
+  const name = written.toLowerCase();
+  if (/^(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])$/.test(name)) return { value: name };
+  if (/^[0-9a-f]*:[0-9a-f:.]+$/.test(name) && !/^[^:]*:\d*$/.test(name)) {
+    return { message: `"${written}" needs brackets`, hint: `write "[${name}]"` };
+  }
+  return { message: `"${written}" is no host name`, hint: HOST_HINT };
+}

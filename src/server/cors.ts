@@ -1,0 +1,54 @@
+import type { FastifyInstance } from 'fastify';
+import type { Cors } from '../config/config.ts';
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+/** Beside those that every page may send. */
+const REQUEST_HEADERS = [
+  'Authorization',
+  'Content-Type',
+  'Idempotency-Key',
+  'If-Match',
+  'If-None-Match',
+  'Last-Event-ID',
+  'Prefer',
+];
+/** Beside those that every page may read. */
+const ANSWER_HEADERS = [
+  'Allow',
+  'ETag',
+  'Idempotency-Replayed',
+  'Link',
+  'Location',
+  'Preference-Applied',
+  'Retry-After',
+  'WWW-Authenticate',
+  'X-Position',
+  'X-Total-Count',
+];
+/** Seconds for which a browser need not ask again. */
+const PREFLIGHT_AGE = 7200;
+
+/** Lets pages of the configured origins read answers (Fetch §3.3). Without any, no request pays for it. */
+export async function registerCors(app: FastifyInstance, { origins, credentials }: Cors): Promise<void> {
+  if (origins.length === 0) return;
+  const { default: cors } = await import('@fastify/cors');
+  const listed = new Set(origins);
+  await app.register(cors, {
+    // Others get no headers at all, and their OPTIONS is answered as without CORS.
+    origin: listed.has('*') ? '*' : (origin, done) => done(null, origin !== undefined && listed.has(origin) && origin),
+    credentials,
+    methods: METHODS,
+    allowedHeaders: REQUEST_HEADERS,
+    exposedHeaders: ANSWER_HEADERS,
+    maxAge: PREFLIGHT_AGE,
+    strictPreflight: false,
+  });
+  if (listed.has('*')) return;
+  // A route that says what else its answer depends on must not take this away: a cache would give it to other origins.
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    const vary = String(reply.getHeader('vary') ?? '');
+    if (!/(?:^|[\s,])(?:origin|\*)(?:$|[\s,])/i.test(vary))
+      reply.header('vary', vary === '' ? 'Origin' : `${vary}, Origin`);
+    done(null, payload);
+  });
+}

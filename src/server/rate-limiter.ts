@@ -1,0 +1,58 @@
+import { TokenBucket } from './token-bucket.ts';
+
+/** Buckets that are kept twice at most. */
+const CAPACITY = 10_000;
+
+export interface Rate {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+/**
+ * A token bucket for each key. A bucket that nobody has touched for as long as it takes to fill is as good as a new one,
+ * so there are two generations: what is not asked for in one is gone with the next. No timer, and memory is bounded
+ * whatever keys come; a flood of new ones only makes old buckets full again sooner.
+ */
+export class RateLimiter {
+  readonly #rate: Rate;
+  readonly #capacity: number;
+  readonly #lifetime: number;
+  #young = new Map<string, TokenBucket>();
+  #old = new Map<string, TokenBucket>();
+  #bornAt = performance.now();
+
+  constructor(rate: Rate, capacity = CAPACITY) {
+    this.#rate = rate;
+    this.#capacity = capacity;
+    this.#lifetime = (rate.burst / rate.perSecond) * 1000;
+  }
+
+  /** Buckets that are kept now. */
+  get size(): number {
+    return this.#young.size + this.#old.size;
+  }
+
+  /** Takes one token of the key: 0 when there was one, else the milliseconds until there is. */
+  take(key: string): number {
+    const bucket = this.#young.get(key) ?? this.#enter(key);
+    return bucket.take() ? 0 : Math.max(1, bucket.wait);
+  }
+
+  /** Undoes a `take` that was let through. */
+  giveBack(key: string): void {
+    (this.#young.get(key) ?? this.#old.get(key))?.giveBack();
+  }
+
+  #enter(key: string): TokenBucket {
+    const bucket = this.#old.get(key) ?? new TokenBucket(this.#rate.perSecond, this.#rate.burst);
+    this.#old.delete(key);
+    const now = performance.now();
+    if (now - this.#bornAt > this.#lifetime || this.#young.size >= this.#capacity) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#bornAt = now;
+    }
+    this.#young.set(key, bucket);
+    return bucket;
+  }
+}

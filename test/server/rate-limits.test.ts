@@ -1,0 +1,166 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { Limits, ServerConfig } from '../../src/config/config.ts';
+import { registerHealth } from '../../src/server/health.ts';
+import { createHttpServer } from '../../src/server/http-server.ts';
+import { createLog } from '../../src/server/log.ts';
+import { LIMITS } from '../query/tables.ts';
+import { principal } from './requests.ts';
+
+const CONFIG: ServerConfig = {
+  host: '192.0.2.1',
+  port: 0,
+  tls: undefined,
+  trustProxy: false,
+  allowedHosts: [],
+  cors: { origins: ['https://app.example'], credentials: false },
+  metrics: undefined,
+  logging: { level: 'silent', requests: false },
+  limits: LIMITS,
+  channels: { pingInterval: 1, pongTimeout: 1, ssePingInterval: 1, slowClientTimeout: 1, clientBuffer: 1 },
+};
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
+afterEach(() => void vi.useRealTimers());
+
+async function make(config: Partial<ServerConfig> = {}, limits: Partial<Limits> = {}): Promise<FastifyInstance> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'tablecast-rates-'));
+  onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
+  const whole = { ...CONFIG, limits: { ...LIMITS, ...limits }, ...config };
+  const lifecycle = { ready: true, stopping: false };
+  const app = await createHttpServer(whole, { dataDir, lifecycle, log: createLog(whole) });
+  onTestFinished(() => app.close());
+  // Whoever finds out who asks may do it late, and may have to wait for it.
+  app.addHook('preValidation', async (request) => {
+    const { authorization } = request.headers;
+    if (authorization !== undefined) request.identity = principal(authorization);
+  });
+  registerHealth(app, lifecycle);
+  app.get('/item', () => ({ ok: true }));
+  return app;
+}
+
+interface Asker {
+  readonly from?: string;
+  readonly headers?: Record<string, string>;
+  readonly url?: string;
+}
+
+async function ask(
+  app: FastifyInstance,
+  count: number,
+  { from = '192.0.2.7', headers = {}, url = '/item' }: Asker = {},
+) {
+  const answers = [];
+  for (let turn = 0; turn < count; turn++) answers.push(await app.inject({ url, headers, remoteAddress: from }));
+  const refused = answers.find(({ statusCode }) => statusCode === 429);
+  return { passed: answers.filter(({ statusCode }) => statusCode !== 429).length, refused };
+}
+
+test('C19 an answer that depends on more than the origin still tells that it does on that', async () => {
+  const app = await make();
+  app.get('/varied', (_request, reply) => reply.header('vary', 'Accept-Encoding').send({ ok: true }));
+  for (const headers of [{}, { origin: 'https://app.example' }, { origin: 'https://evil.example' }]) {
+    expect((await app.inject({ url: '/varied', headers })).headers.vary).toBe('Accept-Encoding, Origin');
+    expect((await app.inject({ url: '/item', headers })).headers.vary).toBe('Origin');
+  }
+});
+
+describe('the rate of requests', () => {
+  test('of an anonymous address is 20 a second and 100 in one go; others go on', async () => {
+    const app = await make();
+    const { passed, refused } = await ask(app, 150);
+    expect(passed).toBe(100);
+    expect(refused?.json()).toMatchObject({ status: 429, code: 'RATE_LIMITED' });
+    expect(refused?.headers).toMatchObject({
+      'retry-after': '1',
+      'content-type': 'application/problem+json; charset=utf-8',
+    });
+    expect((await ask(app, 1, { from: '192.0.2.8' })).passed).toBe(1);
+    vi.advanceTimersByTime(1000);
+    expect((await ask(app, 50)).passed).toBe(20);
+  });
+
+  test('can be waited for as long as Retry-After says', async () => {
+    const app = await make({}, { anonymousRequestsPerSecond: 1, anonymousRequestsBurst: 1 });
+    const { refused } = await ask(app, 2);
+    vi.advanceTimersByTime(Number(refused?.headers['retry-after']) * 1000);
+    expect((await ask(app, 1)).passed).toBe(1);
+  });
+
+  test('C22 says nothing about health, which always answers', async () => {
+    const app = await make();
+    expect((await ask(app, 1000, { url: '/health/live' })).passed).toBe(1000);
+    expect((await ask(app, 1000, { url: '/health/ready' })).passed).toBe(1000);
+    expect((await ask(app, 101, { url: '/health/live?x=1' })).passed).toBe(100);
+  });
+
+  test('counts what is not found or not allowed as well', async () => {
+    const app = await make();
+    expect((await ask(app, 150, { url: '/nothing' })).passed).toBe(100);
+  });
+
+  test('C19 a page that may read answers may read this one', async () => {
+    const app = await make();
+    const { refused } = await ask(app, 101, { headers: { origin: 'https://app.example' } });
+    expect(refused?.headers['access-control-allow-origin']).toBe('https://app.example');
+    expect(refused?.headers['access-control-expose-headers']).toContain('Retry-After');
+  });
+
+  test('of a principal is 100 a second and 200 in one go, whatever his address has used', async () => {
+    const app = await make();
+    const headers = { authorization: 'ann' };
+    expect((await ask(app, 300, { headers })).passed).toBe(200);
+    // Another address does not help; another principal, or none, at the same address is not concerned.
+    expect((await ask(app, 10, { headers, from: '192.0.2.8' })).passed).toBe(0);
+    expect((await ask(app, 10, { headers: { authorization: 'bob' } })).passed).toBe(10);
+    expect((await ask(app, 50)).passed).toBe(50);
+    vi.advanceTimersByTime(1000);
+    expect((await ask(app, 150, { headers })).passed).toBe(100);
+  });
+
+  test('D11 of new streams is 20 a second and 100 in one go, whether or not there is one', async () => {
+    const app = await make();
+    expect((await ask(app, 150, { url: '/item?stream=sse' })).passed).toBe(100);
+    expect((await ask(app, 150, { headers: { connection: 'upgrade', upgrade: 'websocket' } })).passed).toBe(0);
+    expect((await ask(app, 100)).passed).toBe(100);
+    expect((await ask(app, 1, { url: '/item?stream=sse', from: '192.0.2.8' })).passed).toBe(1);
+  });
+
+  test('is not limited on this machine, unless that is wanted', async () => {
+    const free = await make();
+    for (const from of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) {
+      expect((await ask(free, 300, { from, headers: { authorization: 'ann' } })).passed).toBe(300);
+      expect((await ask(free, 150, { from })).passed).toBe(150);
+    }
+    const strict = await make({ host: '127.0.0.1' }, { rateLoopback: true });
+    const headers = { host: 'localhost' };
+    expect((await ask(strict, 150, { from: '127.0.0.1', headers })).passed).toBe(100);
+    const local = await make({ host: '127.0.0.1' });
+    expect((await ask(local, 300, { from: '127.0.0.1', headers })).passed).toBe(300);
+  });
+
+  test('has no limit where it is 0', async () => {
+    const app = await make({}, { anonymousRequestsPerSecond: 0, newConnectionsPerSecond: 0, requestsPerSecond: 0 });
+    expect((await ask(app, 300)).passed).toBe(300);
+    expect((await ask(app, 300, { url: '/item?stream=sse' })).passed).toBe(300);
+    expect((await ask(app, 300, { headers: { authorization: 'ann' } })).passed).toBe(300);
+  });
+
+  test('C18 is that of the address that the connected proxy has seen, only when it is trusted', async () => {
+    const forwarded = (chain: string) => ({ headers: { 'x-forwarded-for': chain }, from: '192.0.2.99' });
+    const direct = await make();
+    expect((await ask(direct, 100, forwarded('198.51.100.1'))).passed).toBe(100);
+    expect((await ask(direct, 10, forwarded('198.51.100.2'))).passed).toBe(0);
+    expect((await ask(direct, 10, forwarded('127.0.0.1'))).passed).toBe(0);
+    const behind = await make({ trustProxy: true });
+    // What the client had written itself stands before it.
+    expect((await ask(behind, 100, forwarded('203.0.113.1, 198.51.100.1'))).passed).toBe(100);
+    expect((await ask(behind, 10, forwarded('203.0.113.2, 198.51.100.1'))).passed).toBe(0);
+    expect((await ask(behind, 10, forwarded('127.0.0.1, 198.51.100.1'))).passed).toBe(0);
+    expect((await ask(behind, 10, forwarded('203.0.113.1, 198.51.100.2'))).passed).toBe(10);
+  });
+});

@@ -1,0 +1,11 @@
+import type { FastifyRequest } from 'fastify';
+import type { Identity } from '../../src/auth/identity.ts';
+
+/** As much of a request as the checks before a route look at. */
+export function requestFrom(ip: string | undefined, identity: Identity | null = null): FastifyRequest {
+  return { ip, identity } as unknown as FastifyRequest;
+}
+
+export function principal(sub: string): Identity {
+  return { type: 'principal', sub, roles: [], claims: {}, expiresAt: undefined };
+}
