@@ -53,7 +53,11 @@ interface OpenApp {
 /** Starts everything, in this order; `close` runs it backwards. Throws StartError before anything is created. */
 export async function startServer({ dir, env, allowDestructive, ...overrides }: StartOptions): Promise<RunningServer> {
   const { server: written, apps, notices } = loadProject(dir, env);
-  const config = overrideServer(written, overrides);
+  const config = overrideServer(
+    written,
+    apps.map((app) => app.config),
+    overrides,
+  );
   const log = createLog(config);
   const lifecycle: Lifecycle = { ready: false, stopping: false };
   for (const { config: app } of apps) mkdirSync(app.dataDir, { recursive: true });

@@ -3,9 +3,10 @@ import { basename, join, resolve } from 'node:path';
 import type { AppConfig, ServerConfig } from './config.ts';
 import { deepFreeze } from './deep-freeze.ts';
 import type { Environment } from './interpolate.ts';
-import { CONFIG_FILE, loadApp, loadServer, readSettings, SCHEMA_FILE } from './load.ts';
+import { CONFIG_FILE, checkHost, loadApp, loadServer, readSettings, SCHEMA_FILE, saysAuth } from './load.ts';
 import { kindOf } from './paths.ts';
 import { Report } from './report.ts';
+import type { Settings } from './settings.ts';
 import { diagnoseFile, readSource, SourceFile } from './source.ts';
 
 export interface Applications {
@@ -42,7 +43,9 @@ export function readApplications(dir: string, { env, report }: ReadContext): App
   }
   if (isApplication(folder)) {
     const settings = readSettings(folder, { report, env, role: 'alone', shown: CONFIG_FILE });
-    return { server: loadServer(folder, settings), apps: [loadApp(folder, settings)], notices: [] };
+    const server = loadServer(folder, settings);
+    checkHost(server, saysAuth(settings) ? undefined : settings, settings);
+    return { server, apps: [loadApp(folder, settings)], notices: [] };
   }
   const members = listSubFolders(folder).filter((name) => isApplication(join(folder, name)));
   if (members.length > 0) return readFolder(folder, members, { report, env });
@@ -57,10 +60,12 @@ function readFolder(folder: string, members: readonly string[], { report, env }:
   const notices: string[] = [];
   const byId = new Map<string, string>();
   const byData = new Map<string, string>();
+  const silent: Settings[] = [];
   const apps = members.map((name) => {
     const own = readSettings(join(folder, name), { report, env, role: 'member', shown: `${name}/${CONFIG_FILE}` });
     const app = loadApp(join(folder, name), own);
     notices.push(...own.ignored);
+    if (!saysAuth(own)) silent.push(own);
     const sameId = byId.get(app.appId);
     if (sameId !== undefined) {
       own.wrong('app_id', {
@@ -76,6 +81,7 @@ function readFolder(folder: string, members: readonly string[], { report, env }:
     byData.set(app.dataDir, name);
     return app;
   });
+  checkHost(server, silent[0], settings);
   return { server, apps, notices };
 }
 

@@ -53,12 +53,42 @@ export interface Idempotency {
 
 export type Tls = 'auto' | { readonly certificate: string; readonly privateKey: string };
 
+export type TokenAlgorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
+
+/** What makes a token one of this application. Exactly one of `secret`, `publicKey` and `jwksUrl` is there. */
+export interface JwtConfig {
+  readonly secret: string | undefined;
+  /** PEM text. */
+  readonly publicKey: string | undefined;
+  readonly jwksUrl: string | undefined;
+  readonly algorithm: TokenAlgorithm;
+  readonly issuer: string | undefined;
+  readonly audience: string | undefined;
+  /** Name of the claim with the roles; dots lead into objects. */
+  readonly rolesClaim: string;
+  readonly leeway: number;
+}
+
+/** How an application finds out who is asking. */
+export interface AuthConfig {
+  readonly jwt: JwtConfig;
+  readonly accessTokenLifetime: number;
+  readonly refreshTokenLifetime: number;
+  readonly ticketLifetime: number;
+  /** Whether the server keeps accounts of its own; then `jwt.secret` is there. */
+  readonly users: boolean;
+  /** Whether anybody may make an account. */
+  readonly signup: boolean;
+  readonly adminRole: string;
+  /** Whether channels of tables take `?token=`. */
+  readonly queryToken: boolean;
+}
+
 /** What decides about the process: read from the folder that `tablecast start` was given. */
 export interface ServerConfig {
   readonly host: string;
   readonly port: number;
   readonly tls: Tls | undefined;
-  readonly auth: 'none' | undefined;
   readonly trustProxy: boolean;
   readonly logging: { readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; readonly requests: boolean };
   readonly limits: Limits;
@@ -85,6 +115,8 @@ export interface AppConfig {
   readonly busyTimeout: number;
   readonly events: EventLog;
   readonly idempotency: Idempotency;
+  /** `none` was said in words; undefined says nothing, and is for loopback only. Either way nobody is asked. */
+  readonly auth: AuthConfig | 'none' | undefined;
 }
 
 export interface Config {

@@ -1,4 +1,15 @@
-import type { AppConfig, Channels, EventLog, Idempotency, Limits, ServerConfig } from './config.ts';
+import { algorithmKey, jwksUrlKey, secretKey } from './auth-values.ts';
+import type {
+  AppConfig,
+  AuthConfig,
+  Channels,
+  EventLog,
+  Idempotency,
+  JwtConfig,
+  Limits,
+  ServerConfig,
+  TokenAlgorithm,
+} from './config.ts';
 import {
   booleanKey,
   choiceKey,
@@ -13,17 +24,54 @@ import {
   tlsKey,
 } from './values.ts';
 
-type Section = Limits | Channels | EventLog | Idempotency | ServerConfig['logging'];
+type Section = Limits | Channels | EventLog | Idempotency | ServerConfig['logging'] | AuthSettings | JwtSettings;
 
 /** One entry for every member of a configuration: the compiler refuses a missing or a mistyped one. */
 export type Keys<T> = { readonly [K in keyof T]-?: T[K] extends Section ? Keys<T[K]> : Key<T[K]> };
 
 const YEARS = 10 * 365 * 86_400_000;
+const LIFETIME = { min: 1000, max: YEARS };
+
+/** As written: `publicKey` is a path, and the algorithm may be left to the key. */
+export interface JwtSettings extends Omit<JwtConfig, 'algorithm'> {
+  readonly algorithm: TokenAlgorithm | undefined;
+}
+
+export interface AuthSettings extends Omit<AuthConfig, 'jwt'> {
+  readonly jwt: JwtSettings;
+}
 
 /** What is read of an application; the folder itself is no key, and gives the name when none is written. */
-export interface AppSettings extends Omit<AppConfig, 'dir' | 'appId'> {
+export interface AppSettings extends Omit<AppConfig, 'dir' | 'appId' | 'auth'> {
   readonly appId: string | undefined;
+  readonly auth: AuthSettings;
 }
+
+const AUTH_KEYS: Keys<AuthSettings> = {
+  jwt: {
+    secret: secretKey({ what: 'Secret that tokens are signed with; at least 32 bytes', shownDefault: 'none' }),
+    publicKey: textKey(undefined, {
+      what: 'File with the public key (PEM) of who signs the tokens, relative to the application folder or absolute',
+      shownDefault: 'none',
+    }),
+    jwksUrl: jwksUrlKey({ what: 'Address of the public keys (JWKS) of who signs the tokens', shownDefault: 'none' }),
+    algorithm: algorithmKey({
+      what: 'The only algorithm of a signature that is taken',
+      shownDefault: 'as the key; `RS256` with `jwks_url`',
+    }),
+    issuer: textKey(undefined, { what: 'The `iss` that tokens must have', shownDefault: 'any' }),
+    audience: textKey(undefined, { what: 'The `aud` that tokens must have', shownDefault: 'any' }),
+    rolesClaim: textKey('roles', { what: 'Claim with the roles, a list or one text; dots lead into objects' }),
+    leeway: durationKey('5s', { what: 'How much too early a token may be (`nbf`)' }, { min: 0, max: 60_000 }),
+  },
+  accessTokenLifetime: durationKey('1h', { what: 'How long a token that the server issues is valid' }, LIFETIME),
+  refreshTokenLifetime: durationKey('30d', { what: 'How long a session can be renewed without a password' }, LIFETIME),
+  ticketLifetime: durationKey('60s', { what: 'How long a ticket for a stream is valid' }, { min: 1000, max: 60_000 }),
+  users: booleanKey(false, { what: 'Whether the server keeps users; it then needs `auth.jwt.secret`' }),
+  signup: booleanKey(false, { what: 'Whether anybody may make an account' }),
+  adminRole: textKey('admin', { what: 'Role of those who may do everything' }),
+  queryToken: booleanKey(false, { what: 'Whether the channels of tables also take `?token=`' }),
+};
 
 /**
  * Every key of config.yaml. Parsing, suggestions, defaults and docs/configuration.md come from these two tables;
@@ -65,6 +113,15 @@ export const APP_KEYS: Keys<AppSettings> = {
     ),
     maxCount: countKey(100_000, { what: 'How many keys are kept at most; the oldest go first' }),
   },
+  auth: AUTH_KEYS,
+};
+
+/** Sections that may also be said in one word. */
+const WORDS: Readonly<Record<string, Key<unknown>>> = {
+  auth: choiceKey(['none'], undefined, {
+    what: 'Says in words that nobody is asked who they are; otherwise the keys below it',
+    shownDefault: 'none, on loopback only',
+  }),
 };
 
 const LIMIT_KEYS: Keys<Limits> = {
@@ -108,13 +165,9 @@ const CHANNEL_KEYS: Keys<Channels> = {
 };
 
 export const SERVER_KEYS: Keys<ServerConfig> = {
-  host: textKey('127.0.0.1', { what: 'Address to listen on; any but a loopback one also needs `auth: none`' }),
+  host: textKey('127.0.0.1', { what: 'Address to listen on; any but a loopback one needs `auth` in each application' }),
   port: portKey(9996, { what: 'Port to listen on; 0 takes a free one' }),
   tls: tlsKey({ what: 'Certificate for https and wss; `auto` makes one for localhost', shownDefault: 'off' }),
-  auth: choiceKey(['none'], undefined, {
-    what: 'Says in words that nobody is asked who they are',
-    shownDefault: 'none, on loopback only',
-  }),
   trustProxy: booleanKey(false, { what: 'Whether X-Forwarded-* of a proxy in front is believed' }),
   logging: {
     level: choiceKey(['debug', 'info', 'warn', 'error', 'silent'], 'info', { what: 'What is logged' }),
@@ -143,7 +196,9 @@ export function isKey(entry: unknown): entry is Key<unknown> {
 function listSection(section: object, scope: Scope, prefix: string): ListedKey[] {
   return Object.entries(section).flatMap(([name, entry]) => {
     const path = prefix + toSnakeCase(name);
-    return isKey(entry) ? [{ path, scope, key: entry }] : listSection(entry, scope, `${path}.`);
+    if (isKey(entry)) return [{ path, scope, key: entry }];
+    const word = WORDS[path];
+    return [...(word === undefined ? [] : [{ path, scope, key: word }]), ...listSection(entry, scope, `${path}.`)];
   });
 }
 

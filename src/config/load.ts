@@ -1,8 +1,10 @@
 import { basename, join, resolve } from 'node:path';
+import { loadAuth } from './auth.ts';
 import type { AppConfig, Config, ServerConfig, Tls } from './config.ts';
 import { deepFreeze } from './deep-freeze.ts';
 import type { Environment } from './interpolate.ts';
 import { APP_KEYS, SERVER_KEYS } from './keys.ts';
+import { isLoopback } from './loopback.ts';
 import { findInside, isInside, kindOf } from './paths.ts';
 import { Report } from './report.ts';
 import { type FileRole, Settings } from './settings.ts';
@@ -30,6 +32,7 @@ export function loadConfig(dir: string, env: Environment): Config {
   const folder = resolve(dir);
   const settings = readSettings(folder, { report, env, role: 'alone', shown: CONFIG_FILE });
   const config = { server: loadServer(folder, settings), app: loadApp(folder, settings) };
+  checkHost(config.server, saysAuth(settings) ? undefined : settings, settings);
   report.throwIfAny();
   return deepFreeze(config);
 }
@@ -46,12 +49,6 @@ export function readSettings(folder: string, options: FolderOptions): Settings {
 export function loadServer(folder: string, settings: Settings): ServerConfig {
   const server = settings.build(SERVER_KEYS);
   const { limits, channels } = server;
-  if (!isLoopback(server.host) && server.auth === undefined) {
-    settings.wrong('host', {
-      message: `host "${server.host}" can be reached from other machines, and nobody is asked who they are`,
-      hint: 'write `auth: none` to say that this is meant, or `host: 127.0.0.1`',
-    });
-  }
   if (limits.pageDefault > limits.pageMax) {
     settings.wrong('limits.page_default', { message: 'limits.page_default is larger than limits.page_max' });
   }
@@ -82,12 +79,26 @@ export function loadApp(folder: string, settings: Settings): AppConfig {
     });
     break;
   }
-  return { ...app, appId: findAppId(folder, app.appId, settings), dir: folder, schemas, web, dataDir };
+  const auth = loadAuth(folder, app.auth, settings);
+  return { ...app, appId: findAppId(folder, app.appId, settings), dir: folder, schemas, web, dataDir, auth };
 }
 
-/** 127.0.0.0/8, ::1 and localhost: nobody on another machine can connect. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+/**
+ * Reports a host that other machines can reach while `open` says nothing about who may use it: the first application
+ * without `auth`, or undefined.
+ */
+export function checkHost({ host }: ServerConfig, open: Settings | undefined, settings: Settings): void {
+  if (open === undefined || isLoopback(host)) return;
+  const where = open === settings ? '' : ` in ${open.shown}`;
+  settings.wrong('host', {
+    message: `host "${host}" can be reached from other machines, and nobody is asked who they are`,
+    hint: `configure \`auth\`${where}, write \`auth: none\` to say that this is meant, or \`host: 127.0.0.1\``,
+  });
+}
+
+/** True when the file says something about who may use the application, be it wrong. */
+export function saysAuth(settings: Settings): boolean {
+  return settings.isWritten('auth');
 }
 
 function findAppId(folder: string, written: string | undefined, settings: Settings): string {

@@ -1,6 +1,6 @@
-import type { ServerConfig } from './config.ts';
+import type { AppConfig, ServerConfig } from './config.ts';
 import { StartError } from './diagnostic.ts';
-import { isLoopback } from './load.ts';
+import { isLoopback } from './loopback.ts';
 import { diagnoseFile } from './source.ts';
 
 /** What the command line says instead of config.yaml. */
@@ -10,12 +10,16 @@ export interface Overrides {
 }
 
 /** Throws a StartError for a host that config.yaml would not be allowed to name either. */
-export function overrideServer(server: ServerConfig, { host, port }: Overrides): ServerConfig {
-  if (host !== undefined && !isLoopback(host) && server.auth === undefined) {
+export function overrideServer(
+  server: ServerConfig,
+  apps: readonly Pick<AppConfig, 'appId' | 'auth'>[],
+  { host, port }: Overrides,
+): ServerConfig {
+  const open = apps.find(({ auth }) => auth === undefined);
+  if (host !== undefined && !isLoopback(host) && open !== undefined) {
     const message = `${host} can be reached from other machines, and nobody is asked who they are`;
-    throw new StartError([
-      diagnoseFile('--host', message, 'write `auth: none` in config.yaml to say that this is meant'),
-    ]);
+    const hint = `configure \`auth\` in the config.yaml of ${open.appId}, or write \`auth: none\` there to say that this is meant`;
+    throw new StartError([diagnoseFile('--host', message, hint)]);
   }
   return { ...server, ...(host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) };
 }

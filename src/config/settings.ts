@@ -31,15 +31,19 @@ const SECTIONS = new Set(CONFIG_KEYS.flatMap(({ path }) => (path.includes('.') ?
 
 /** What one config.yaml says, checked key by key; values that are wrong are reported and left out. */
 export class Settings {
-  readonly #shown: string;
+  /** How the file is called in diagnostics. */
+  readonly shown: string;
   readonly #source: SourceFile | undefined;
   readonly #report: Report;
   readonly #values = new Map<string, Setting>();
+  /** Where each key and section stands, also those whose value is wrong. */
+  readonly #written = new Map<string, SourceLocation>();
+  readonly #sections = new Set<string>();
   /** Server keys in the file of one application among several: read, but without effect. */
   readonly ignored: string[] = [];
 
   constructor(shown: string, source: SourceFile | undefined, options: Options) {
-    this.#shown = shown;
+    this.shown = shown;
     this.#source = source;
     this.#report = options.report;
     if (source === undefined) return;
@@ -49,6 +53,16 @@ export class Settings {
 
   has(path: string): boolean {
     return this.#values.has(path);
+  }
+
+  /** True when the key or section is in the file, also when its value is wrong. */
+  isWritten(path: string): boolean {
+    return this.#written.has(path);
+  }
+
+  /** True when something stands, or may stand, below it. */
+  isSection(path: string): boolean {
+    return this.#sections.has(path);
   }
 
   /** The typed configuration of a key table: what was written, else the default. */
@@ -68,9 +82,9 @@ export class Settings {
   /** Reports a mistake at the value of a key, at an item of its list, or at the file when nothing was written. */
   wrong(path: string, wrong: Wrong, item?: number): void {
     const setting = this.#values.get(path);
-    const at = item === undefined ? setting?.at : (setting?.itemsAt[item] ?? setting?.at);
+    const at = (item === undefined ? undefined : setting?.itemsAt[item]) ?? setting?.at ?? this.#written.get(path);
     const { message, hint } = wrong;
-    if (at === undefined || this.#source === undefined) this.#report.add(diagnoseFile(this.#shown, message, hint));
+    if (at === undefined || this.#source === undefined) this.#report.add(diagnoseFile(this.shown, message, hint));
     else this.#report.add(this.#source.diagnose(at, wrong));
   }
 
@@ -90,7 +104,9 @@ export class Settings {
   #readEntry(yaml: YamlFile, entry: YamlEntry, { prefix, role }: { prefix: string; role: FileRole }): void {
     const path = prefix + entry.name;
     const listed = BY_PATH.get(path);
-    if (listed === undefined && SECTIONS.has(path)) {
+    if (!this.#written.has(path)) this.#written.set(path, yaml.source.locate(entry.offset));
+    if (SECTIONS.has(path) && (listed === undefined || yaml.isMapping(entry.value))) {
+      this.#sections.add(path);
       this.#readSection(yaml, { node: entry.value, prefix: `${path}.`, role });
       return;
     }

@@ -15,7 +15,7 @@ export interface Key<T> {
   readonly read: (written: unknown) => Reading<T>;
 }
 
-interface Texts {
+export interface Texts {
   readonly what: string;
   readonly shownDefault?: string;
 }

@@ -47,6 +47,10 @@ export class YamlFile {
     this.#report.add(this.source.diagnose(this.source.locate(offset), wrong));
   }
 
+  isMapping(node: Node | null): boolean {
+    return isMap(this.#resolve(node));
+  }
+
   /** The keys and values of a mapping; undefined when the node is none. Keys that are wrong are reported. */
   entries(node: Node | null): YamlEntry[] | undefined {
     const map = this.#resolve(node);

@@ -9,7 +9,6 @@ const DEFAULT_SERVER = {
   host: '127.0.0.1',
   port: 9996,
   tls: undefined,
-  auth: undefined,
   trustProxy: false,
   logging: { level: 'info', requests: false },
   limits: {
@@ -79,6 +78,7 @@ describe('defaults', () => {
         busyTimeout: 2000,
         events: { retention: 86_400_000, maxCount: 100_000, replayPage: 500 },
         idempotency: { retention: 86_400_000, maxCount: 100_000 },
+        auth: undefined,
       },
     });
   });
@@ -290,7 +290,7 @@ describe('A4: mistakes name line and column', () => {
       'an open host',
       'host: 0.0.0.0\n',
       [
-        'config.yaml:1:7 host "0.0.0.0" can be reached from other machines, and nobody is asked who they are | write `auth: none` to say that this is meant, or `host: 127.0.0.1`',
+        'config.yaml:1:7 host "0.0.0.0" can be reached from other machines, and nobody is asked who they are | configure `auth`, write `auth: none` to say that this is meant, or `host: 127.0.0.1`',
       ],
     ],
   ])('%s', (_, config, expected) => {
@@ -319,7 +319,8 @@ describe('A4: mistakes name line and column', () => {
   });
 
   test('a host that can be reached from outside is taken with the words for it', () => {
-    expect(load('host: 0.0.0.0\nauth: none\n').server).toMatchObject({ host: '0.0.0.0', auth: 'none' });
+    const { server, app } = load('host: 0.0.0.0\nauth: none\n');
+    expect([server.host, app.auth]).toEqual(['0.0.0.0', 'none']);
     expect(load('host: "::1"\n').server.host).toBe('::1');
   });
 });

@@ -14,7 +14,6 @@ const CONFIG: ServerConfig = {
   host: '127.0.0.1',
   port: 0,
   tls: undefined,
-  auth: 'none',
   trustProxy: false,
   logging: { level: 'silent', requests: true },
   limits: { ...LIMITS, url: 100, body: 50 },

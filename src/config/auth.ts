@@ -1,0 +1,103 @@
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { AuthConfig, JwtConfig, TokenAlgorithm } from './config.ts';
+import type { AuthSettings, JwtSettings } from './keys.ts';
+import type { Settings } from './settings.ts';
+import type { Wrong } from './units.ts';
+
+const SOURCES = ['secret', 'public_key', 'jwks_url'] as const;
+type KeySource = (typeof SOURCES)[number];
+
+const LARGEST_KEY_FILE = 64 * 1024;
+const FEWEST_RSA_BITS = 2048;
+
+/** `none`, the configuration below `auth`, or undefined where nothing is written or what is written is wrong. */
+export function loadAuth(folder: string, auth: AuthSettings, settings: Settings): AuthConfig | 'none' | undefined {
+  if (settings.has('auth')) return 'none';
+  if (!settings.isSection('auth')) return undefined;
+  const jwt = loadJwt(folder, auth.jwt, settings);
+  if (auth.users && settings.isWritten('auth.jwt') && !settings.isWritten('auth.jwt.secret')) {
+    const message = 'users need tokens that the server signs, and so auth.jwt.secret';
+    settings.wrong('auth.users', { message, hint: 'write `secret:` below `jwt:`, or `users: false`' });
+  }
+  if (auth.signup && !auth.users) {
+    settings.wrong('auth.signup', { message: 'signup is for built-in users', hint: 'write `users: true` as well' });
+  }
+  return jwt === undefined ? undefined : { ...auth, jwt };
+}
+
+function loadJwt(folder: string, jwt: JwtSettings, settings: Settings): JwtConfig | undefined {
+  const written = SOURCES.filter((name) => settings.isWritten(`auth.jwt.${name}`));
+  const [source, second] = written;
+  if (source === undefined) {
+    const message = 'auth needs a key that tokens are checked with';
+    settings.wrong(settings.isWritten('auth.jwt') ? 'auth.jwt' : 'auth', {
+      message,
+      hint: `write ${SOURCES.join(', ')} below \`jwt:\`, or \`auth: none\``.replace(', jwks', ' or jwks'),
+    });
+    return undefined;
+  }
+  if (second !== undefined) {
+    settings.wrong(`auth.jwt.${second}`, { message: `${source} and ${second} are both given`, hint: 'remove one' });
+    return undefined;
+  }
+  // Its value was wrong, which has been said.
+  if (!settings.has(`auth.jwt.${source}`)) return undefined;
+  return source === 'public_key' ? loadPublicKey(folder, jwt, settings) : choose(source, jwt, settings);
+}
+
+/** With a secret or a JWKS URL, what the algorithm is when none is written, and which are possible. */
+function choose(source: Exclude<KeySource, 'public_key'>, jwt: JwtSettings, settings: Settings): JwtConfig {
+  const algorithm = jwt.algorithm ?? (source === 'secret' ? 'HS256' : 'RS256');
+  if ((algorithm === 'HS256') !== (source === 'secret')) refuseAlgorithm(algorithm, source, settings);
+  return { ...jwt, algorithm };
+}
+
+function loadPublicKey(folder: string, jwt: JwtSettings, settings: Settings): JwtConfig | undefined {
+  const refuse = (wrong: Wrong) => void settings.wrong('auth.jwt.public_key', wrong);
+  const pem = readKeyFile(resolve(folder, jwt.publicKey ?? ''));
+  if (typeof pem !== 'string') return refuse(pem);
+  if (pem.includes('PRIVATE KEY')) {
+    return refuse({ message: 'this is a private key', hint: 'give its public part: openssl pkey -in … -pubout' });
+  }
+  const key = parseKey(pem);
+  const fitting = key === undefined ? undefined : algorithmOf(key);
+  if (fitting === undefined) {
+    return refuse({ message: 'this is no public key of RSA (2048 bits or more), P-256 or Ed25519 in PEM' });
+  }
+  const algorithm = jwt.algorithm ?? fitting;
+  if (algorithm !== fitting) refuseAlgorithm(algorithm, 'public_key', settings);
+  return { ...jwt, publicKey: pem, algorithm };
+}
+
+function refuseAlgorithm(algorithm: TokenAlgorithm, source: KeySource, settings: Settings): void {
+  const message = `${algorithm} does not fit ${source}`;
+  settings.wrong('auth.jwt.algorithm', { message, hint: 'remove the line: the algorithm follows from the key' });
+}
+
+function readKeyFile(path: string): string | Wrong {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return { message: 'the file does not exist' };
+  if (!stat.isFile() || stat.size > LARGEST_KEY_FILE) return { message: 'this is no file with a key' };
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return { message: 'the file cannot be read' };
+  }
+}
+
+function parseKey(pem: string): KeyObject | undefined {
+  try {
+    return createPublicKey(pem);
+  } catch {
+    return undefined;
+  }
+}
+
+function algorithmOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): TokenAlgorithm | undefined {
+  if (asymmetricKeyType === 'ed25519') return 'EdDSA';
+  if (asymmetricKeyType === 'ec') return asymmetricKeyDetails?.namedCurve === 'prime256v1' ? 'ES256' : undefined;
+  if (asymmetricKeyType !== 'rsa') return undefined;
+  return (asymmetricKeyDetails?.modulusLength ?? 0) >= FEWEST_RSA_BITS ? 'RS256' : undefined;
+}
