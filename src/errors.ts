@@ -32,6 +32,7 @@ export const ERRORS = {
   INTERNAL: { status: 500, title: 'Internal error' },
   SLOW_CLIENT: { status: 503, title: 'Stream made no progress' },
   OVERLOADED: { status: 503, title: 'Too busy' },
+  KEYS_UNAVAILABLE: { status: 503, title: 'Tokens cannot be checked at the moment' },
   STOPPING: { status: 503, title: 'Server is stopping' },
   STORAGE_BUSY: { status: 503, title: 'Storage is held by another process' },
   STORAGE_FULL: { status: 503, title: 'Storage is full or read-only' },

@@ -36,6 +36,7 @@ const DRIVERS: Readonly<Record<string, RegExp>> = {
   yaml: /^config\//,
   pino: /^server\/log\.ts$/,
   'prom-client': /^server\/metrics\.ts$/,
+  jose: /^auth\/(?:tokens|jwks)\.ts$/,
   selfsigned: /^server\/tls\.ts$/,
   chokidar: /^commands\//,
   'close-with-grace': /^commands\//,

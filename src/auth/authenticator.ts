@@ -8,7 +8,7 @@ export interface Credential {
 
 /** Who somebody is; one for each application that has `auth` configured. */
 export interface Authenticator {
-  /** Whose credential this is. Throws UNAUTHENTICATED, and never says why in more than a sentence. */
+  /** Whose credential this is. Throws UNAUTHORIZED, and never says why in more than a sentence. */
   authenticate(credential: Credential): Promise<Principal>;
   /** The same principal as he is now: with other roles perhaps, or undefined when he may do nothing any more. */
   refresh(principal: Principal): Principal | undefined;
