@@ -13,6 +13,7 @@ export function isScalarName(name: string): name is ScalarName {
 const OBJECT_NAMES: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 // What an application has beside its tables.
 const DOCUMENT_NAMES: ReadonlySet<string> = new Set(['docs', 'openapi.json', 'asyncapi.json']);
+const AUTH_NAME = 'auth';
 // PostgreSQL cuts longer identifiers off without a word.
 const LONGEST_NAME = 63;
 
@@ -41,6 +42,10 @@ export function checkExportName(name: string): Wrong | undefined {
   if (OBJECT_NAMES.has(name)) return { message: `"${name}" is a reserved name` };
   if (DOCUMENT_NAMES.has(name)) {
     const hint = 'the API page and its documents are there: take another name, @export(name: "…")';
+    return { message: `"${name}" is used by the server itself`, hint };
+  }
+  if (name === AUTH_NAME) {
+    const hint = 'logins and tickets are there: take another name, @export(name: "…")';
     return { message: `"${name}" is used by the server itself`, hint };
   }
   return /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,62}$/.test(name)

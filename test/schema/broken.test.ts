@@ -171,6 +171,11 @@ const KEYS_AND_NAMES: readonly Case[] = [
     ],
   },
   {
+    name: 'the export name of logins and tickets',
+    sdl: `type A @table @export(name: §"auth") { ${KEY} }`,
+    says: ['"auth" is used by the server itself | logins and tickets are there: take another name, @export(name: "…")'],
+  },
+  {
     name: 'no primary key',
     sdl: 'type §A @table { id: ID! }',
     says: ['type "A" has no @primaryKey | mark one field: id: ID! @primaryKey'],
