@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import { type AppAuth, describeAuth, openAuth } from './auth/app-auth.ts';
 import type { AppConfig, ServerConfig } from './config/config.ts';
 import { type Overrides, overrideServer } from './config/overrides.ts';
 import { type Application, openApplication } from './resources/application.ts';
@@ -8,6 +9,8 @@ import { makeHandles, type TableHandle } from './resources/table-handle.ts';
 import type { TransportName } from './schema/plan.ts';
 import { loadProject, type ProjectApp } from './schema/project.ts';
 import { Admission } from './server/admission.ts';
+import { registerAuthMe } from './server/auth-me.ts';
+import { registerAuthentication } from './server/authentication.ts';
 import { CAPABILITIES } from './server/contract/capabilities.ts';
 import { registerContract } from './server/contract/contract.ts';
 import { type Lifecycle, registerHealth } from './server/health.ts';
@@ -48,6 +51,8 @@ export interface RunningServer {
 interface OpenApp {
   readonly config: AppConfig;
   readonly application: Application;
+  /** Undefined where nobody is asked who they are. */
+  readonly auth: AppAuth | undefined;
 }
 
 /** Starts everything, in this order; `close` runs it backwards. Throws StartError before anything is created. */
@@ -70,8 +75,10 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     for (const { config: app, plan } of apps) {
       const onNotice = (step: string) => log.info({ app: app.appId, step }, 'schema change');
       const application = await openApplication({ app, server: config, plan, allowDestructive, onError, onNotice });
-      opened.push({ config: app, application });
+      const auth = typeof app.auth === 'object' ? await openAuth(app.auth) : undefined;
+      opened.push({ config: app, application, auth });
     }
+    guard(server, opened);
     const admission = new Admission(config.limits.connections);
     transports.push(...(await registerTransports(server, opened, { config, admission, onError })));
     registerHealth(server, lifecycle);
@@ -93,6 +100,16 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
   announce(log, { url, config, opened, notices });
   const tables = new Map(opened.map(({ config: app, application }) => [app.appId, makeHandles(application.resources)]));
   return { url, log, tables, apps, shutdownTimeout: config.limits.shutdown, close };
+}
+
+/** Has the doors of every application with `auth` ask who comes; before there are any. */
+function guard(server: FastifyInstance, opened: readonly OpenApp[]): void {
+  const tables = opened.flatMap(({ config, application, auth }) => {
+    if (auth === undefined) return [];
+    registerAuthMe(server, config.appId, auth);
+    return [...application.resources].map(([name, { table }]) => ({ path: `/${config.appId}/${name}`, table, auth }));
+  });
+  if (tables.length > 0) registerAuthentication(server, tables);
 }
 
 async function registerTransports(
@@ -127,11 +144,11 @@ function registerContracts(server: FastifyInstance, opened: readonly OpenApp[], 
   }
 }
 
-function endpointsOf({ config, application }: OpenApp, transport: TransportName): Endpoint[] {
+function endpointsOf({ config, application, auth }: OpenApp, transport: TransportName): Endpoint[] {
   const { resources, planTag } = application;
   return [...resources]
     .filter(([, { table }]) => table.transports.has(transport))
-    .map(([name, resource]) => ({ path: `/${config.appId}/${name}`, resource, planTag }));
+    .map(([name, resource]) => ({ path: `/${config.appId}/${name}`, resource, planTag, auth }));
 }
 
 function knownPaths(opened: readonly OpenApp[]): { path: string; rest: boolean }[] {
@@ -173,7 +190,14 @@ function announce(log: Log, { url, config, opened, notices }: Announcement): voi
       }
     }
   }
-  log.warn({ host: config.host }, 'there is no authentication: whoever reaches this address may use what is public');
+  const open = opened.filter(({ auth }) => auth === undefined).map(({ config: app }) => app.appId);
+  for (const { config: app, auth } of opened) {
+    if (auth !== undefined) log.info({ app: app.appId, ...describeAuth(auth.config) }, 'callers say who they are');
+  }
+  if (open.length > 0) {
+    const message = 'there is no authentication: whoever reaches this address may use what is public';
+    log.warn({ host: config.host, apps: open }, message);
+  }
   log.info({ url, apps: opened.map(({ config: app }) => app.appId) }, 'listening');
 }
 
@@ -201,6 +225,9 @@ async function stop(lifecycle: Lifecycle, { log, server, transports, opened, tim
   await server.close();
   clearInterval(idle);
   clearTimeout(deadline);
-  for (const { application } of opened.toReversed()) await application.close();
+  for (const { application, auth } of opened.toReversed()) {
+    auth?.close();
+    await application.close();
+  }
   if (ready) log.info('stopped');
 }

@@ -12,3 +12,4 @@ export function askForToken(message: string): AppError {
 
 /** What an open connection is told when the time of its token is over. */
 export const EXPIRED = 'The token has expired.';
+export const REVOKED = 'The rights of this connection have ended.';

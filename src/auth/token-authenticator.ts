@@ -2,11 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Account, Accounts } from './accounts.ts';
 import type { Authenticator, Credential } from './authenticator.ts';
 import type { Principal } from './identity.ts';
+import { KEY_PREFIX } from './key-prefix.ts';
 import { refuseToken } from './refusals.ts';
 import type { Tokens } from './tokens.ts';
-
-/** What every API key begins with; no JWT does. */
-export const KEY_PREFIX = 'tck_';
 
 export interface TokenAuthenticatorOptions {
   readonly tokens: Pick<Tokens, 'verify'>;

@@ -18,7 +18,8 @@ export interface RepeatableRequest {
 /** By what a request is known when it comes again. Keys of one caller or table are nothing to another. */
 export function makeOnce({ table, identity, space, key, parts }: RepeatableRequest): Once {
   const hash = createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
-  return { key: JSON.stringify([identity.type, table.name, space, key]), hash };
+  const caller = identity.type === 'principal' ? [identity.type, identity.sub] : identity.type;
+  return { key: JSON.stringify([caller, table.name, space, key]), hash };
 }
 
 /** The keys whose first request has not been answered yet. */

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import type { AppAuth } from '../auth/app-auth.ts';
 import type { ServerConfig } from '../config/config.ts';
 import type { TableResource } from '../resources/table-resource.ts';
 import type { TransportName } from '../schema/plan.ts';
@@ -11,6 +12,8 @@ export interface Endpoint {
   readonly resource: TableResource;
   /** Changes with the schema, so that a list that was cached before it changed is not taken for the same. */
   readonly planTag: string;
+  /** Undefined where nobody is asked who they are. */
+  readonly auth: AppAuth | undefined;
 }
 
 /** What a transport reports of itself. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { ANONYMOUS } from '../../src/auth/identity.ts';
 import { Heartbeat } from '../../src/transports/heartbeat.ts';
 import { queryOf } from '../../src/transports/query-of.ts';
 import { etagOf, isCached, parsePrecondition } from '../../src/transports/rest/conditions.ts';
@@ -84,7 +85,7 @@ describe('an event of a stream', () => {
     [false, '', '', ''],
   ])('is written to a stream (chunked: %s) until it ends', (isChunked, before, after, last) => {
     const output = new PassThrough();
-    const stream = new SseStream(output, isChunked);
+    const stream = new SseStream(output, isChunked, ANONYMOUS);
     expect(stream.encoding).toBe(isChunked ? CHUNKED_ENCODING : PLAIN_ENCODING);
     stream.ping();
     const ping = 'event: ping\ndata: {"type":"ping"}\n\n';
@@ -98,9 +99,23 @@ describe('an event of a stream', () => {
     expect(output.read()).toBeNull();
   });
 
+  test('C8: is written nothing more to once the token has expired, whoever notices it', () => {
+    vi.useFakeTimers({ toFake: ['Date', 'setTimeout'] });
+    const output = new PassThrough();
+    const identity = { type: 'principal', sub: 'ann', roles: [], claims: {}, expiresAt: Date.now() + 1000 } as const;
+    const stream = new SseStream(output, false, identity);
+    stream.write(Buffer.from('early'));
+    vi.setSystemTime(identity.expiresAt);
+    stream.write(Buffer.from('late'));
+    stream.ping();
+    stream.revoked();
+    const error = 'event: error\ndata: {"code":"UNAUTHORIZED","message":"The token has expired."}\n\n';
+    expect(String(output.read())).toBe(`early${error}`);
+  });
+
   test('tells at the end of the server when to come back', () => {
     const output = new PassThrough();
-    new SseStream(output, false).stop();
+    new SseStream(output, false, ANONYMOUS).stop();
     const wait = Number(/^retry: (\d+)\n\n$/.exec(String(output.read()))?.[1]);
     expect(wait).toBeGreaterThanOrEqual(1000);
     expect(wait).toBeLessThanOrEqual(5000);

@@ -30,10 +30,11 @@ class SseTransport implements Transport {
   }
 
   register(app: FastifyInstance, endpoints: readonly Endpoint[]): void {
-    for (const { path, resource } of endpoints) {
+    for (const endpoint of endpoints) {
+      const { path } = endpoint;
       for (const url of [path, `${path}/:id`]) {
         const options = { constraints: { transport: 'sse' }, exposeHeadRoute: false };
-        app.get(url, options, (request, reply) => this.#open(request, reply, resource));
+        app.get(url, options, (request, reply) => this.#open(request, reply, endpoint));
       }
     }
   }
@@ -51,7 +52,7 @@ class SseTransport implements Transport {
     for (const stream of this.#streams.members()) stream.destroy();
   }
 
-  #open(request: FastifyRequest, reply: FastifyReply, resource: TableResource): void {
+  #open(request: FastifyRequest, reply: FastifyReply, { resource, auth }: Endpoint): void {
     // Its turn would come after the answers before it, but the stream writes to the socket itself.
     if (request.raw.httpVersionMajor < 2 && reply.raw.socket === null) {
       throw new AppError('BAD_REQUEST', 'A stream cannot be asked for behind a request that is not answered yet.');
@@ -62,11 +63,13 @@ class SseTransport implements Transport {
     admission.enter();
     const isChunked = request.raw.httpVersion === '1.1';
     const output = startResponse(request, reply);
-    const stream = new SseStream(output, isChunked);
+    const stream = new SseStream(output, isChunked, identityOf(request));
     stream.slot = this.#streams.add(stream);
+    auth?.connections.add(stream);
     output.on('error', () => {});
     output.once('close', () => {
       if (stream.subscription !== undefined) resource.unsubscribe(stream.subscription);
+      auth?.connections.remove(stream);
       this.#streams.remove(stream, stream.slot);
       admission.leave();
     });

@@ -1,11 +1,14 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
+import type { AppAuth } from '../../auth/app-auth.ts';
 import type { Identity } from '../../auth/identity.ts';
+import { hasExpired, type OpenConnection } from '../../auth/open-connections.ts';
 import type { AppError } from '../../errors.ts';
 import type { EndReason, Sink, Subscription } from '../../hub/subscription.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import type { Key } from '../../store/store.ts';
 import { type SocketOwner, watchDrain } from '../socket-sink.ts';
+import { formatExpiry } from './auth-message.ts';
 import { encodeJson, PING_FRAME } from './frames.ts';
 import { handleMessage } from './messages.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -22,6 +25,8 @@ const MAX_UNREAD = 1024 * 1024;
 /** What all connections of one table or record share. */
 export interface ConnectionContext {
   readonly resource: TableResource;
+  /** Undefined where nobody is asked who they are. */
+  readonly auth: AppAuth | undefined;
   readonly pongTimeout: number;
   readonly slowClientTimeout: number;
   readonly messagesPerSecond: number;
@@ -33,11 +38,11 @@ export interface ConnectionContext {
  * One WebSocket: the sink of its subscription, and the reader of its messages. There may be tens of thousands, so it
  * has no closures of its own and writes frames that are ready made to the raw socket, between those of `ws`.
  */
-export class WsConnection implements Sink, SocketOwner {
+export class WsConnection implements Sink, SocketOwner, OpenConnection {
   readonly context: ConnectionContext;
   /** The record of a record channel. */
   readonly id: Key | undefined;
-  readonly identity: Identity;
+  identity: Identity;
   subscription: Subscription | undefined;
   slot = 0;
   readonly #ws: WebSocket;
@@ -71,12 +76,27 @@ export class WsConnection implements Sink, SocketOwner {
   }
 
   write(bytes: Buffer): void {
-    if (this.#ws.readyState === this.#ws.OPEN) this.#socket.write(bytes);
+    if (this.#ws.readyState !== this.#ws.OPEN) return;
+    // The one who sweeps may be late.
+    if (hasExpired(this.identity)) this.expired();
+    else this.#socket.write(bytes);
   }
 
   ended(reason: EndReason): void {
     if (reason === 'slow') this.close(4408, 'no progress: resume with your position');
     else this.close(1011, 'failed on our side: resume with your position');
+  }
+
+  expiring(expiresAt: number): void {
+    this.answer({ type: 'token_expiring', expires_at: formatExpiry(expiresAt) });
+  }
+
+  expired(): void {
+    this.close(4401, 'token expired');
+  }
+
+  revoked(): void {
+    this.close(4403, 'not allowed any more');
   }
 
   close(code: number, reason: string): void {
@@ -132,7 +152,8 @@ export class WsConnection implements Sink, SocketOwner {
     this.heard();
     const { messagesPerSecond, messagesBurst } = this.context;
     this.#bucket ??= new TokenBucket(messagesPerSecond, messagesBurst);
-    if (!this.#bucket.take()) this.close(1008, `more than ${messagesPerSecond} messages a second`);
+    if (hasExpired(this.identity)) this.expired();
+    else if (!this.#bucket.take()) this.close(1008, `more than ${messagesPerSecond} messages a second`);
     else if (this.#ws.readyState === this.#ws.OPEN) this.#answered = this.#handle(data, isBinary, this.#answered);
   }
 
@@ -145,6 +166,7 @@ export class WsConnection implements Sink, SocketOwner {
 
   released(): void {
     const { subscription } = this;
+    this.context.auth?.connections.remove(this);
     if (subscription !== undefined) this.context.resource.unsubscribe(subscription);
     this.#release(this);
   }

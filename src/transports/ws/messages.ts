@@ -4,6 +4,7 @@ import { keyProblem } from '../../resources/key.ts';
 import type { WriteOptions } from '../../resources/table-resource.ts';
 import { isObject } from '../../resources/values.ts';
 import type { Key, WriteOutcome } from '../../store/store.ts';
+import { isAuthMessage, renew } from './auth-message.ts';
 import type { WsConnection } from './connection.ts';
 
 const TYPES = ['Update', 'Delete', 'Publish'] as const;
@@ -38,7 +39,9 @@ export async function handleMessage(connection: WsConnection, message: Buffer, i
     if (isBinary) throw new AppError('INVALID_MESSAGE', 'A message is a text frame.');
     const value = parseJsonText(message.toString('utf8'));
     if (!isObject(value)) throw new AppError('INVALID_MESSAGE', 'A message is a JSON object: a record or an envelope.');
-    ref = Object.hasOwn(value, 'message_type') ? parseRef(value.ref) : undefined;
+    const isAuth = connection.context.auth !== undefined && isAuthMessage(value);
+    ref = isAuth || Object.hasOwn(value, 'message_type') ? parseRef(value.ref) : undefined;
+    if (isAuth) return answerRenewed(await renew(connection, value), ref);
     const { id, seq } = await execute(connection, parseCommand(connection, value));
     return (sender) => ref !== undefined && sender.answer({ type: 'ack', ref, id, seq });
   } catch (error) {
@@ -49,6 +52,12 @@ export async function handleMessage(connection: WsConnection, message: Buffer, i
       : new AppError('INTERNAL', 'Something went wrong on our side; it has been logged.');
     return (sender) => sender.refuse(refusal, ref);
   }
+}
+
+function answerRenewed(renewed: Awaited<ReturnType<typeof renew>>, ref: Ref | undefined): Answer {
+  if (renewed === undefined) return () => {};
+  const answer = { type: 'auth', expires_at: renewed.expiresAt, ...(ref === undefined ? {} : { ref }) };
+  return (sender) => sender.answer(answer);
 }
 
 async function execute(connection: WsConnection, command: Command): Promise<Done> {

@@ -13,6 +13,7 @@ import type { Endpoint, Transport, TransportContext, TransportFactory } from '..
 import { type ConnectionContext, WsConnection } from './connection.ts';
 import { WS_ENCODING } from './frames.ts';
 import { checkHandshake } from './handshake.ts';
+import { chooseSubprotocol } from './subprotocol.ts';
 
 /** WebSocket (RFC 6455) on the URLs of tables and records. */
 export const createWsTransport: TransportFactory = (context) => new WsTransport(context);
@@ -45,6 +46,7 @@ class WsTransport implements Transport {
           maxBufferedChunks: limits.messageChunks,
           perMessageDeflate: false,
           clientTracking: false,
+          handleProtocols: (offers: Set<string>) => chooseSubprotocol(offers) ?? false,
         } as NonNullable<Parameters<typeof websocketPlugin>[1]>['options'] & object,
         // `stop` has told them; the plugin must not close them with another code.
         preClose: (done) => done(),
@@ -66,10 +68,11 @@ class WsTransport implements Transport {
     for (const connection of this.#connections.members()) connection.terminate();
   }
 
-  #registerTable(scope: FastifyInstance, { path, resource }: Endpoint): void {
+  #registerTable(scope: FastifyInstance, { path, resource, auth }: Endpoint): void {
     const { channels, limits } = this.#context.config;
     const context: ConnectionContext = {
       resource,
+      auth,
       pongTimeout: channels.pongTimeout,
       slowClientTimeout: channels.slowClientTimeout,
       messagesPerSecond: limits.messagesPerSecond,
@@ -119,6 +122,7 @@ class WsTransport implements Transport {
       },
     });
     connection.slot = this.#connections.add(connection);
+    context.auth?.connections.add(connection);
     connection.subscription = context.resource.subscribe(query, WS_ENCODING, connection);
   }
 }

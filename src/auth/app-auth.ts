@@ -1,0 +1,36 @@
+import type { AuthConfig } from '../config/config.ts';
+import type { Accounts } from './accounts.ts';
+import type { Authenticator } from './authenticator.ts';
+import { type OnChanged, OpenConnections } from './open-connections.ts';
+import { TokenAuthenticator } from './token-authenticator.ts';
+import type { Tokens } from './tokens.ts';
+
+/** What one application with `auth` knows of who is asking. */
+export interface AppAuth {
+  readonly config: AuthConfig;
+  readonly tokens: Tokens;
+  readonly authenticator: Authenticator;
+  readonly connections: OpenConnections;
+  close(): void;
+}
+
+export interface OpenAuthOptions {
+  /** Users, keys and tickets, where there are any. */
+  readonly accounts?: Accounts | undefined;
+  readonly onChanged?: OnChanged;
+}
+
+/** The library that checks signatures is loaded only here: most of the time there is nothing to check. */
+export async function openAuth(config: AuthConfig, { accounts, onChanged }: OpenAuthOptions = {}): Promise<AppAuth> {
+  const { Tokens } = await import('./tokens.ts');
+  const tokens = new Tokens(config.jwt);
+  const authenticator = new TokenAuthenticator({ tokens, accounts, users: config.users });
+  const connections = new OpenConnections(authenticator, onChanged);
+  return { config, tokens, authenticator, connections, close: () => connections.stop() };
+}
+
+/** How it is found out, for people; never a secret. */
+export function describeAuth({ jwt, users }: AuthConfig): { tokens: string; users: boolean } {
+  const key = jwt.secret !== undefined ? 'a secret' : jwt.publicKey !== undefined ? 'a public key' : jwt.jwksUrl;
+  return { tokens: `${jwt.algorithm} by ${key}`, users };
+}

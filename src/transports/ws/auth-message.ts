@@ -1,0 +1,40 @@
+import { AppError } from '../../errors.ts';
+import type { WsConnection } from './connection.ts';
+
+const MEMBERS: ReadonlySet<string> = new Set(['type', 'token', 'ref']);
+
+/** `{"type":"auth","token":…}`: a newer token. Whoever asks has made sure that the connection's application has `auth`. */
+export function isAuthMessage(value: Readonly<Record<string, unknown>>): boolean {
+  return value.type === 'auth' && Object.hasOwn(value, 'token') && !Object.hasOwn(value, 'message_type');
+}
+
+/** The end of what the connection may do, as messages tell it; null when there is none. */
+export function formatExpiry(expiresAt: number | undefined): string | null {
+  return expiresAt === undefined ? null : new Date(expiresAt).toISOString();
+}
+
+/**
+ * Goes on with the token of the message. Resolves with the new end; undefined when the token was that of somebody else,
+ * which closes the connection. Throws UNAUTHORIZED for a bad token: then the connection goes on with the one it has.
+ */
+export async function renew(
+  connection: WsConnection,
+  value: Readonly<Record<string, unknown>>,
+): Promise<{ readonly expiresAt: string | null } | undefined> {
+  const unknown = Object.keys(value).find((name) => !MEMBERS.has(name));
+  if (unknown !== undefined) {
+    throw new AppError('INVALID_MESSAGE', 'A message of type auth has token and ref; a record goes into an envelope.');
+  }
+  const { identity, context } = connection;
+  if (typeof value.token !== 'string') throw new AppError('INVALID_MESSAGE', 'token must be a string.');
+  if (identity.type !== 'principal' || context.auth === undefined) {
+    throw new AppError('FORBIDDEN', 'This connection was opened without a token; open another one with it.');
+  }
+  const principal = await context.auth.authenticator.authenticate({ type: 'bearer', text: value.token });
+  if (principal.sub !== identity.sub) {
+    connection.close(4401, 'the token is that of somebody else');
+    return undefined;
+  }
+  context.auth.connections.renew(connection, principal);
+  return { expiresAt: formatExpiry(principal.expiresAt) };
+}

@@ -1,0 +1,134 @@
+import type { IncomingMessage } from 'node:http';
+import { describe, expect, test } from 'vitest';
+import { takeCredential } from '../../src/server/credential.ts';
+import { chooseSubprotocol } from '../../src/transports/ws/subprotocol.ts';
+import { tokenOf } from '../support/tokens.ts';
+
+const ALL = { ticket: true, token: true };
+const NONE = { ticket: false, token: false };
+const JWT = tokenOf('ann');
+
+interface Asked {
+  readonly url?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly doors?: typeof ALL;
+}
+
+/** What is found, and the URL that is left. */
+function take({ url = '/a/T', headers = {}, doors = ALL }: Asked) {
+  const rawHeaders = Object.entries(headers).flat();
+  const request = { method: 'GET', url, headers, rawHeaders } as unknown as IncomingMessage;
+  const credential = takeCredential(request, doors);
+  return { credential, url: request.url };
+}
+
+const bearer = (text: string) => ({ type: 'bearer', text });
+const ticket = (text: string) => ({ type: 'ticket', text });
+const ws = (protocols: string) => ({ upgrade: 'websocket', 'sec-websocket-protocol': protocols });
+const sse = { accept: 'text/event-stream' };
+
+describe('Authorization', () => {
+  test.each([
+    ['Bearer abc', 'abc'],
+    ['bearer  tck_1_2 ', 'tck_1_2'],
+    [`BEARER ${JWT}`, JWT],
+  ])('%s', (authorization, text) => {
+    expect(take({ headers: { authorization } }).credential).toEqual(bearer(text));
+  });
+
+  test.each(['Bearer', 'Bearer ', 'Bearer a b', 'Basic YTpi', JWT, 'Bearer\ta', 'Bearer ä', ''])(
+    '%j is refused',
+    (authorization) => {
+      expect(() => take({ headers: { authorization } })).toThrow(
+        expect.objectContaining({
+          code: 'UNAUTHORIZED',
+          headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
+        }),
+      );
+    },
+  );
+
+  test('is none without the header', () => {
+    expect(take({}).credential).toBeUndefined();
+  });
+
+  test('twice is refused, since another server may take the other one', () => {
+    const headers = { authorization: 'Bearer a' };
+    const rawHeaders = ['Authorization', 'Bearer a', 'authorization', 'Bearer b'];
+    const request = { method: 'GET', url: '/', headers, rawHeaders } as unknown as IncomingMessage;
+    expect(() => takeCredential(request, ALL)).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
+  });
+});
+
+describe('a WebSocket subprotocol', () => {
+  test.each([
+    [JWT, JWT],
+    [`bearer.${JWT}`, JWT],
+    [`tablecast.json, bearer.${JWT}`, JWT],
+    [`bearer.${JWT},tablecast.json`, JWT],
+    ['bearer.tck_abcdefgh_x, tablecast.json', 'tck_abcdefgh_x'],
+    [`${JWT}, tablecast.json`, JWT],
+    ['tck_abcdefgh_x', 'tck_abcdefgh_x'],
+    ['bearer.', ''],
+    ['bearer.x', 'x'],
+    [JWT.split('.').slice(0, 2).join('.'), JWT.split('.').slice(0, 2).join('.')],
+  ])('%s', (offers, text) => {
+    expect(take({ headers: ws(offers) }).credential).toEqual(bearer(text));
+  });
+
+  test.each(['tablecast.json', 'mqtt', 'wamp.2.json', 'graphql-transport-ws, mqtt', 'eyes'])('%s is none', (offers) => {
+    expect(take({ headers: ws(offers) }).credential).toBeUndefined();
+  });
+
+  test('counts only where a WebSocket is opened', () => {
+    expect(take({ headers: { 'sec-websocket-protocol': JWT } }).credential).toBeUndefined();
+  });
+
+  test.each([
+    [['a', 'b'], 'a'],
+    [[JWT], JWT],
+    [[`bearer.${JWT}`], `bearer.${JWT}`],
+    [[`bearer.${JWT}`, 'tablecast.json'], 'tablecast.json'],
+    [[JWT, 'x'], 'x'],
+    [['tck_a', 'x', 'y'], 'x'],
+    [[], undefined],
+  ])('C15: of %j the answer is %s', (offers, chosen) => {
+    expect(chooseSubprotocol(new Set(offers))).toBe(chosen);
+  });
+});
+
+describe('a query parameter', () => {
+  test.each([
+    ['/a/T?ticket=abc', ticket('abc'), '/a/T'],
+    ['/a/T?since=5&ticket=abc&limit=1', ticket('abc'), '/a/T?since=5&limit=1'],
+    ['/a/T?token=a%2Eb', bearer('a.b'), '/a/T'],
+    ['/a/T?ticket=', ticket(''), '/a/T'],
+    ['/a/T?ticket=%E0%A4%A', ticket('%E0%A4%A'), '/a/T'],
+    ['/a/T?ticketing=1&tokens=2', undefined, '/a/T?ticketing=1&tokens=2'],
+    ['/a/ticket=1', undefined, '/a/ticket=1'],
+  ])('S4.26: of %s is taken away', (url, credential, left) => {
+    expect(take({ url, headers: sse })).toEqual({ credential, url: left });
+    expect(take({ url, headers: ws('x') })).toEqual({ credential, url: left });
+  });
+
+  test('is for streams only, and where it is open', () => {
+    const url = '/a/T?ticket=a&token=b';
+    expect(take({ url })).toEqual({ credential: undefined, url });
+    expect(take({ url, headers: sse, doors: NONE })).toEqual({ credential: undefined, url });
+    expect(take({ url, headers: sse, doors: { ticket: true, token: false } })).toEqual({
+      credential: ticket('a'),
+      url: '/a/T?token=b',
+    });
+    expect(take({ url: '/a/T?stream=sse&ticket=a' })).toEqual({ credential: ticket('a'), url: '/a/T?stream=sse' });
+  });
+});
+
+test.each<Asked>([
+  { url: '/a/T?ticket=a&ticket=b', headers: sse },
+  { url: '/a/T?ticket=a&token=b', headers: sse },
+  { url: '/a/T?ticket=a', headers: { ...sse, authorization: 'Bearer b' } },
+  { headers: { ...ws(JWT), authorization: `Bearer ${JWT}` } },
+  { headers: ws(`bearer.a, bearer.b`) },
+])('several credentials in %j are refused', (asked) => {
+  expect(() => take(asked)).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
+});
