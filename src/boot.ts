@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { type AppAuth, describeAuth, openAuth } from './auth/app-auth.ts';
+import { describeAuth } from './auth/app-auth.ts';
+import { type AppAuthWithAccounts, openAppAuth } from './auth/open-app-auth.ts';
 import type { AppConfig, ServerConfig } from './config/config.ts';
 import { type Overrides, overrideServer } from './config/overrides.ts';
 import { type Application, openApplication } from './resources/application.ts';
@@ -10,6 +11,7 @@ import type { TransportName } from './schema/plan.ts';
 import { loadProject, type ProjectApp } from './schema/project.ts';
 import { Admission } from './server/admission.ts';
 import { registerAuthMe } from './server/auth-me.ts';
+import { registerAccounts } from './server/auth-routes.ts';
 import { registerAuthentication } from './server/authentication.ts';
 import { CAPABILITIES } from './server/contract/capabilities.ts';
 import { registerContract } from './server/contract/contract.ts';
@@ -52,7 +54,7 @@ interface OpenApp {
   readonly config: AppConfig;
   readonly application: Application;
   /** Undefined where nobody is asked who they are. */
-  readonly auth: AppAuth | undefined;
+  readonly auth: AppAuthWithAccounts | undefined;
 }
 
 /** Starts everything, in this order; `close` runs it backwards. Throws StartError before anything is created. */
@@ -75,7 +77,9 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     for (const { config: app, plan } of apps) {
       const onNotice = (step: string) => log.info({ app: app.appId, step }, 'schema change');
       const application = await openApplication({ app, server: config, plan, allowDestructive, onError, onNotice });
-      const auth = typeof app.auth === 'object' ? await openAuth(app.auth) : undefined;
+      const onReuse = (user: string) =>
+        log.warn({ app: app.appId, user }, 'refresh token used twice: its login has ended');
+      const auth = await openAppAuth(app, { limits: config.limits, onError, onReuse });
       opened.push({ config: app, application, auth });
     }
     guard(server, opened);
@@ -107,6 +111,7 @@ function guard(server: FastifyInstance, opened: readonly OpenApp[]): void {
   const tables = opened.flatMap(({ config, application, auth }) => {
     if (auth === undefined) return [];
     registerAuthMe(server, config.appId, auth);
+    registerAccounts(server, { appId: config.appId, only: opened.length === 1 }, auth);
     return [...application.resources].map(([name, { table }]) => ({ path: `/${config.appId}/${name}`, table, auth }));
   });
   if (tables.length > 0) registerAuthentication(server, tables);

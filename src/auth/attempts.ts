@@ -34,6 +34,16 @@ export class Attempts {
     return { withdraw };
   }
 
+  /** What is told of a failure that took no work to find: it counts, and beyond the limit that is said instead. */
+  count(failure: AppError, ...names: readonly string[]): AppError {
+    try {
+      this.begin(...names);
+      return failure;
+    } catch (tooMany) {
+      return tooMany as AppError;
+    }
+  }
+
   #check(name: string, now: number): void {
     const times = this.#recent(name, now);
     if (times.length < this.#limit) return;

@@ -99,7 +99,10 @@ export class Logins {
 
   /** The user, when the password is right. */
   async #check(find: () => User | undefined, name: string, password: string, ip: string): Promise<User> {
-    const attempt = this.#options.attempts.begin(`ip ${networkOf(ip)}`, `name ${foldName(name.slice(0, COMPARED))}`);
+    const attempt = this.#options.attempts.begin(
+      `login ip ${networkOf(ip)}`,
+      `login name ${foldName(name.slice(0, COMPARED))}`,
+    );
     try {
       const user = name.length > COMPARED ? undefined : find();
       const right = await this.#options.passwords.verify(password, user?.password);
@@ -134,8 +137,8 @@ export class Logins {
 
   #refuseToken(ip: string): AppError {
     // It cannot be guessed; the count is for those who try nevertheless, and does not stop those with a good one.
-    this.#options.attempts.begin(`ip ${networkOf(ip)}`);
-    return invalid('The refresh token is not known, or was used before: log in again.');
+    const failure = invalid('The refresh token is not known, or was used before: log in again.');
+    return this.#options.attempts.count(failure, `refresh ip ${networkOf(ip)}`);
   }
 
   /** Tries again, without blocking the event loop, while another process writes. */

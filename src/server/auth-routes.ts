@@ -3,9 +3,11 @@ import { nameProblem, passwordProblem } from '../auth/account-rules.ts';
 import type { Principal } from '../auth/identity.ts';
 import type { LocalAccounts } from '../auth/local-accounts.ts';
 import type { LoggedIn, Logins } from '../auth/logins.ts';
+import type { AppAuthWithAccounts } from '../auth/open-app-auth.ts';
 import { askForToken } from '../auth/refusals.ts';
 import { AppError } from '../errors.ts';
 import { readTexts } from './auth-body.ts';
+import { makeAuthentication } from './authentication.ts';
 import { identityOf } from './identity-of.ts';
 
 export interface AuthRoutes {
@@ -31,6 +33,23 @@ interface AuthRoute {
 
 const OTHER_METHODS = ['GET', 'PUT', 'PATCH', 'DELETE'];
 const any = () => undefined;
+
+/** At `/{app_id}/auth`, and at `/auth` where it is the only application. */
+export function registerAccounts(
+  server: FastifyInstance,
+  { appId, only }: { readonly appId: string; readonly only: boolean },
+  auth: AppAuthWithAccounts,
+): void {
+  const { accounts, logins } = auth.local;
+  registerAuthRoutes(server, {
+    paths: [`/${appId}/auth`, ...(only ? ['/auth'] : [])],
+    accounts,
+    logins: logins(auth.tokens),
+    signup: auth.config.signup,
+    // A ticket is for one stream, and for nothing that lasts.
+    authenticate: makeAuthentication(auth, { ticket: false, token: false }),
+  });
+}
 
 /** The addresses where users come in, stay in and leave, and where tickets are had. All take POST alone. */
 export function registerAuthRoutes(app: FastifyInstance, routes: AuthRoutes): void {

@@ -5,9 +5,11 @@ import type { Exit } from './app.ts';
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const TIMEOUT = 20_000;
 
+type Env = Readonly<Record<string, string>>;
+
 /** Runs a command of the built program to its end, with that on its stdin. */
-export function runCommand(args: readonly string[], input = ''): Promise<Exit> {
-  return collect(process.execPath, [CLI, ...args], (child) => child.stdin?.end(input));
+export function runCommand(args: readonly string[], input = '', env: Env = {}): Promise<Exit> {
+  return collect([process.execPath, CLI, ...args], env, (child) => child.stdin?.end(input));
 }
 
 /**
@@ -19,7 +21,7 @@ export function runAtTerminal(
   answers: readonly (readonly [question: string, answer: string])[],
 ): Promise<Exit> {
   const command = [process.execPath, CLI, ...args].map((word) => `'${word}'`).join(' ');
-  return collect('script', ['-qec', command, '/dev/null'], (child) => {
+  return collect(['script', '-qec', command, '/dev/null'], {}, (child) => {
     const left = [...answers];
     let shown = '';
     child.stdout?.on('data', (chunk) => {
@@ -34,11 +36,12 @@ export function runAtTerminal(
 }
 
 function collect(
-  program: string,
-  args: readonly string[],
+  [program = '', ...args]: readonly string[],
+  env: Env,
   talk: (child: ReturnType<typeof spawn>) => void,
 ): Promise<Exit> {
-  const child = spawn(program, args, { env: { ...process.env, NODE_ENV: 'test' }, stdio: 'pipe', timeout: TIMEOUT });
+  const all = { ...process.env, NODE_ENV: 'test', ...env };
+  const child = spawn(program, args, { env: all, stdio: 'pipe', timeout: TIMEOUT });
   const out = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (chunk: string) => {
