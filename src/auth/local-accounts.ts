@@ -12,9 +12,14 @@ export interface LocalAccountsOptions {
   readonly users: boolean;
 }
 
-/** The accounts of the application's own store. Nothing is cached: what another process changed counts at once. */
+/** Users and keys that are kept in memory: to read one anew costs as much as to check a token. */
+const REMEMBERED = 10_000;
+
+/** The accounts of the application's own store. What another process changes counts when the store tells of it. */
 export class LocalAccounts implements Accounts {
   readonly #store: AccountStore;
+  readonly #usersById = new Map<string, User>();
+  readonly #keysById = new Map<string, ApiKey>();
   readonly #tickets: Tickets;
   readonly #users: boolean;
 
@@ -22,6 +27,11 @@ export class LocalAccounts implements Accounts {
     this.#store = store;
     this.#tickets = tickets;
     this.#users = users;
+    // The first to listen: whoever is told asks for what is there now.
+    store.onChange(() => {
+      this.#usersById.clear();
+      this.#keysById.clear();
+    });
   }
 
   account(sub: string): Account | undefined {
@@ -32,12 +42,12 @@ export class LocalAccounts implements Accounts {
   key(text: string): Principal | undefined {
     const shown = parseSecret(KEY_FORM, text);
     if (shown === undefined) return undefined;
-    const key = this.#store.key(shown.id);
+    const key = this.#key(shown.id);
     return key !== undefined && timingSafeEqual(key.hash, shown.hash) ? this.#principalOf(key) : undefined;
   }
 
   keyById(id: string): Principal | undefined {
-    const key = this.#store.key(id);
+    const key = this.#key(id);
     return key === undefined ? undefined : this.#principalOf(key);
   }
 
@@ -63,7 +73,11 @@ export class LocalAccounts implements Accounts {
   }
 
   #user(sub: string): User | undefined {
-    return this.#users ? this.#store.user(sub) : undefined;
+    return this.#users ? remember(this.#usersById, sub, (id) => this.#store.user(id)) : undefined;
+  }
+
+  #key(id: string): ApiKey | undefined {
+    return remember(this.#keysById, id, (it) => this.#store.key(it));
   }
 
   /** A key may stand for a user, and then ends with it. */
@@ -71,6 +85,14 @@ export class LocalAccounts implements Accounts {
     if (revoked !== undefined || this.#user(sub)?.disabled === true) return undefined;
     return { type: 'principal', sub, roles, claims: { ...claims, sub, roles }, expiresAt: undefined, keyId: id };
   }
+}
+
+function remember<T>(known: Map<string, T>, id: string, read: (id: string) => T | undefined): T | undefined {
+  const found = known.get(id) ?? read(id);
+  if (found === undefined || known.has(id)) return found;
+  if (known.size >= REMEMBERED) known.clear();
+  known.set(id, found);
+  return found;
 }
 
 export function accountOf({ id, name, roles, claims }: User): Account {

@@ -8,7 +8,7 @@ import { Tickets } from './tickets.ts';
 import type { Tokens } from './tokens.ts';
 
 /** How soon a change by the command line is seen. */
-const POLL = 250;
+const POLL = 100;
 /** How long the event loop may stand still for another process that writes; whoever can wait longer tries again. */
 const BUSY_TIMEOUT = 5;
 

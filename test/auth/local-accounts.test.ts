@@ -83,9 +83,9 @@ describe('an API key', () => {
     const { account } = await it.logins.signUp('Ada', 'correct horse', IP);
     const text = await command(it, 'key', 'create', 'ada’s phone', '--sub', account.sub);
     expect(it.open.accounts.key(text)?.sub).toBe(account.sub);
-    await command(it, 'user', 'disable', 'ada');
+    await tellsWithin(it, () => command(it, 'user', 'disable', 'ada'));
     expect(it.open.accounts.key(text)).toBeUndefined();
-    await command(it, 'user', 'enable', 'ada');
+    await tellsWithin(it, () => command(it, 'user', 'enable', 'ada'));
     expect(it.open.accounts.key(text)?.sub).toBe(account.sub);
   });
 });
@@ -108,7 +108,7 @@ describe('a ticket', () => {
     });
     const { text, lifetime } = it.open.accounts.issueTicket(principal);
     expect(lifetime).toBe(60_000);
-    await command(it, 'user', 'role', 'ada', '--role', 'editor');
+    await tellsWithin(it, () => command(it, 'user', 'role', 'ada', '--role', 'editor'));
     expect(it.open.accounts.redeemTicket(text)).toEqual({
       ...principal,
       roles: ['editor'],
@@ -130,8 +130,8 @@ describe('a ticket', () => {
     const user = await authenticator.authenticate({ type: 'bearer', text: accessToken });
     const key = await authenticator.authenticate({ type: 'bearer', text: await command(it, 'key', 'create', 'ci') });
     const texts = [user, key, { ...user, expiresAt: Date.now() - 1 }].map((who) => accounts.issueTicket(who).text);
-    await command(it, 'user', 'disable', 'ada');
-    await command(it, 'key', 'revoke', key.keyId ?? '');
+    await tellsWithin(it, () => command(it, 'user', 'disable', 'ada'));
+    await tellsWithin(it, () => command(it, 'key', 'revoke', key.keyId ?? ''));
     expect(texts.map((text) => accounts.redeemTicket(text))).toEqual([undefined, undefined, undefined]);
   });
 });
