@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { Account, Accounts } from '../../src/auth/accounts.ts';
-import type { Principal } from '../../src/auth/identity.ts';
+import type { Account } from '../../src/auth/accounts.ts';
 import { TokenAuthenticator } from '../../src/auth/token-authenticator.ts';
 import { Tokens } from '../../src/auth/tokens.ts';
+import { MemoryAccounts, ROBOT } from '../support/accounts.ts';
 import { inSeconds, SECRET, tokenOf } from '../support/tokens.ts';
 
 const TOKENS = new Tokens({
@@ -15,45 +15,6 @@ const TOKENS = new Tokens({
   rolesClaim: 'roles',
   leeway: 5000,
 });
-
-const ROBOT: Principal = {
-  type: 'principal',
-  sub: 'robot',
-  roles: ['writer'],
-  claims: { sub: 'robot', roles: ['writer'] },
-  expiresAt: undefined,
-  keyId: 'abcdefgh',
-};
-
-/** Accounts in memory, as a store of them answers. */
-class MemoryAccounts implements Accounts {
-  readonly users = new Map<string, Account>();
-  readonly keys = new Map<string, Principal>([['abcdefgh', ROBOT]]);
-  readonly tickets = new Map<string, Principal>();
-  readonly #listeners = new Set<() => void>();
-
-  account(sub: string) {
-    return this.users.get(sub);
-  }
-  key(text: string) {
-    return text === 'tck_abcdefgh_secret' ? this.keys.get('abcdefgh') : undefined;
-  }
-  keyById(id: string) {
-    return this.keys.get(id);
-  }
-  redeemTicket(text: string) {
-    const principal = this.tickets.get(text);
-    this.tickets.delete(text);
-    return principal;
-  }
-  onChange(listener: () => void) {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
-  }
-  changed() {
-    for (const listener of this.#listeners) listener();
-  }
-}
 
 const bearer = (text: string) => ({ type: 'bearer', text }) as const;
 const INVALID = { code: 'UNAUTHORIZED', headers: { 'www-authenticate': 'Bearer error="invalid_token"' } };

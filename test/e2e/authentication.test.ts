@@ -32,6 +32,11 @@ describe('who is asking', () => {
     });
   });
 
+  test('is told at the start, without the secret', () => {
+    const lines = server.logs.items.filter(({ msg }) => /authentication|callers/.test(String(msg)));
+    expect(lines).toMatchObject([{ msg: 'callers say who they are', app: 'my-app', tokens: 'HS256 by a secret' }]);
+  });
+
   test('is nobody without a token, which /auth/me answers with 401', async () => {
     const answer = await server.ask('GET', 'auth/me');
     expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
