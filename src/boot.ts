@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { describeAuth } from './auth/app-auth.ts';
 import { type AppAuthWithAccounts, openAppAuth } from './auth/open-app-auth.ts';
+import { describeAuth } from './config/auth.ts';
 import type { AppConfig, ServerConfig } from './config/config.ts';
 import { type Overrides, overrideServer } from './config/overrides.ts';
 import { type Application, openApplication } from './resources/application.ts';
@@ -197,7 +197,7 @@ function announce(log: Log, { url, config, opened, notices }: Announcement): voi
   }
   const open = opened.filter(({ auth }) => auth === undefined).map(({ config: app }) => app.appId);
   for (const { config: app, auth } of opened) {
-    if (auth !== undefined) log.info({ app: app.appId, ...describeAuth(auth.config) }, 'callers say who they are');
+    if (auth !== undefined) log.info({ app: app.appId, auth: describeAuth(auth.config) }, 'callers say who they are');
   }
   if (open.length > 0) {
     const message = 'there is no authentication: whoever reaches this address may use what is public';

@@ -31,9 +31,3 @@ export async function openAuth(config: AuthConfig, { accounts, onChanged }: Open
   const connections = new OpenConnections(authenticator, onChanged);
   return { config, tokens, authenticator, connections, close: () => connections.stop() };
 }
-
-/** How it is found out, for people; never a secret. */
-export function describeAuth({ jwt, users }: AuthConfig): { tokens: string; users: boolean } {
-  const key = jwt.secret !== undefined ? 'a secret' : jwt.publicKey !== undefined ? 'a public key' : jwt.jwksUrl;
-  return { tokens: `${jwt.algorithm} by ${key}`, users };
-}

@@ -6,6 +6,12 @@ import type { AuthSettings, JwtSettings } from './keys.ts';
 import type { Settings } from './settings.ts';
 import type { Wrong } from './units.ts';
 
+/** How it is found out who is asking, for people; never a secret. */
+export function describeAuth({ jwt, users }: AuthConfig): string {
+  const key = jwt.secret !== undefined ? 'a secret' : jwt.publicKey !== undefined ? 'a public key' : jwt.jwksUrl;
+  return `${jwt.algorithm} tokens by ${key}${users ? ', built-in users' : ''}`;
+}
+
 const SOURCES = ['secret', 'public_key', 'jwks_url'] as const;
 type KeySource = (typeof SOURCES)[number];
 

@@ -12,8 +12,12 @@ export function isScalarName(name: string): name is ScalarName {
 // Names that mean something to every JavaScript object.
 const OBJECT_NAMES: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 // What an application has beside its tables.
-const DOCUMENT_NAMES: ReadonlySet<string> = new Set(['docs', 'openapi.json', 'asyncapi.json']);
-const AUTH_NAME = 'auth';
+const OWN_NAMES: ReadonlyMap<string, string> = new Map([
+  ['docs', 'the API page and its documents are there'],
+  ['openapi.json', 'the API page and its documents are there'],
+  ['asyncapi.json', 'the API page and its documents are there'],
+  ['auth', 'what has to do with logging in is there'],
+]);
 // PostgreSQL cuts longer identifiers off without a word.
 const LONGEST_NAME = 63;
 
@@ -40,12 +44,9 @@ export function checkStoredName(name: string): Wrong | undefined {
 /** What is wrong with `@export(name:)`, the last segment of the table's URL. */
 export function checkExportName(name: string): Wrong | undefined {
   if (OBJECT_NAMES.has(name)) return { message: `"${name}" is a reserved name` };
-  if (DOCUMENT_NAMES.has(name)) {
-    const hint = 'the API page and its documents are there: take another name, @export(name: "…")';
-    return { message: `"${name}" is used by the server itself`, hint };
-  }
-  if (name === AUTH_NAME) {
-    const hint = 'logins and tickets are there: take another name, @export(name: "…")';
+  const own = OWN_NAMES.get(name);
+  if (own !== undefined) {
+    const hint = `${own}: take another name, @export(name: "…")`;
     return { message: `"${name}" is used by the server itself`, hint };
   }
   return /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,62}$/.test(name)

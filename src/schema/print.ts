@@ -1,3 +1,4 @@
+import { describeAuth } from '../config/auth.ts';
 import type { AppConfig, Config } from '../config/config.ts';
 import { formatDuration } from '../config/units.ts';
 import { ACTIONS, type Plan, type RelationPlan, type TablePlan, type TransportName } from './plan.ts';
@@ -13,6 +14,7 @@ export function describePlan(plan: Plan, { server, app }: Config): readonly stri
     `${plan.appId}: ${count} in ${app.dataDir} (durability ${app.durability})`,
     ...describeWeb(app, `${http}/${plan.appId}/`),
     ...(app.docs ? [`  docs     ${http}/${plan.appId}/docs, openapi.json and asyncapi.json beside it`] : []),
+    ...(typeof app.auth === 'object' ? [`  auth     ${describeAuth(app.auth)}`] : []),
     ...plan.tables.flatMap((table) => ['', ...describeTable(table, `${http}/${plan.appId}`)]),
   ];
 }

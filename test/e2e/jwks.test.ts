@@ -69,7 +69,7 @@ describe('tokens of an issuer with a JWKS URL', () => {
     const line = server.logs.items.find(({ msg }) => msg === 'callers say who they are');
     expect(line).toMatchObject({
       app: 'my-app',
-      tokens: expect.stringMatching(/^RS256 by http:\/\/127\.0\.0\.1:\d+\/jwks$/),
+      auth: expect.stringMatching(/^RS256 tokens by http:\/\/127\.0\.0\.1:\d+\/jwks$/),
     });
   });
 });

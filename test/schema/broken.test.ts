@@ -171,9 +171,11 @@ const KEYS_AND_NAMES: readonly Case[] = [
     ],
   },
   {
-    name: 'the export name of logins and tickets',
-    sdl: `type A @table @export(name: §"auth") { ${KEY} }`,
-    says: ['"auth" is used by the server itself | logins and tickets are there: take another name, @export(name: "…")'],
+    name: 'an export name that logging in has',
+    sdl: `type auth @table §@export { ${KEY} }`,
+    says: [
+      '"auth" is used by the server itself | what has to do with logging in is there: take another name, @export(name: "…")',
+    ],
   },
   {
     name: 'no primary key',

@@ -46,6 +46,16 @@ test('the plan names stored tables, URLs, channels, what is off and why, who may
   ]);
 });
 
+test('who is asked who he is stands before the tables, without any secret', () => {
+  const sdl = 'type A @table @export { id: ID! @primaryKey }';
+  const auth = 'auth: {users: true, jwt: {secret: k3Jx0-qTz8vLw2_NpYd7RbHs5UfGm1Ac}}\n';
+  const config = configOf(`docs: false\n${auth}`);
+  expect(describePlan(planOf(sdl, config.app), config).slice(1, 3)).toEqual([
+    '  auth     HS256 tokens by a secret, built-in users',
+    '',
+  ]);
+});
+
 test('an address of version 6 stands in brackets', () => {
   const config = configOf('host: "::1"\n');
   const lines = describePlan(planOf('type A @table @export { id: ID! @primaryKey }', config.app), config);
