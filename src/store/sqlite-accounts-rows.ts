@@ -1,4 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3';
+import { deepFreeze } from '../config/deep-freeze.ts';
 import type { ApiKey, Claims, User } from './accounts.ts';
 
 const USER = 'SELECT id, name, password, roles, claims, disabled, created FROM users';
@@ -67,5 +68,6 @@ export function readKey(row: unknown): ApiKey | undefined {
 }
 
 function readRights(roles: string, claims: string): { roles: readonly string[]; claims: Claims } {
-  return { roles: JSON.parse(roles) as string[], claims: JSON.parse(claims) as Claims };
+  // They are handed to every request of the same caller.
+  return deepFreeze({ roles: JSON.parse(roles) as string[], claims: JSON.parse(claims) as Claims });
 }
