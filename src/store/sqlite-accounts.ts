@@ -30,6 +30,7 @@ class SqliteAccounts implements AccountStore {
   readonly #listeners = new Set<() => void>();
   readonly #timer: NodeJS.Timeout | undefined;
   #version: unknown;
+  #failing = false;
 
   constructor(db: Database.Database, { poll, onError = () => {} }: AccountStoreOptions) {
     this.#db = db;
@@ -137,12 +138,16 @@ class SqliteAccounts implements AccountStore {
   #look(onError: (error: unknown) => void): void {
     try {
       const version = this.#readVersion();
+      this.#failing = false;
       if (version === this.#version) return;
       this.#version = version;
       this.#tell();
     } catch (error) {
       // Whoever holds the database now is done by the next look.
-      if (!(error instanceof AppError && error.code === 'STORAGE_BUSY')) onError(error);
+      if (this.#failing || (error instanceof AppError && error.code === 'STORAGE_BUSY')) return;
+      // Once, and not ten times a second.
+      this.#failing = true;
+      onError(error);
     }
   }
 
