@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { checkRules } from './auth/access.ts';
-import { type AppAuth, openAuth } from './auth/app-auth.ts';
+import { type AppAuthWithAccounts, openAppAuth } from './auth/open-app-auth.ts';
 import { describeAuth } from './config/auth.ts';
 import type { AppConfig, ServerConfig } from './config/config.ts';
 import { describeSurprises } from './config/notices.ts';
@@ -13,6 +13,7 @@ import type { TransportName } from './schema/plan.ts';
 import { loadProject, type ProjectApp } from './schema/project.ts';
 import { Admission } from './server/admission.ts';
 import { registerAuthMe } from './server/auth-me.ts';
+import { registerAccounts } from './server/auth-routes.ts';
 import { registerAuthentication } from './server/authentication.ts';
 import { CAPABILITIES } from './server/contract/capabilities.ts';
 import { registerContract } from './server/contract/contract.ts';
@@ -55,7 +56,7 @@ interface OpenApp {
   readonly config: AppConfig;
   readonly application: Application;
   /** Undefined where nobody is asked who they are. */
-  readonly auth: AppAuth | undefined;
+  readonly auth: AppAuthWithAccounts | undefined;
 }
 
 /** Starts everything, in this order; `close` runs it backwards. Throws StartError before anything is created. */
@@ -78,7 +79,9 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     for (const { config: app, plan } of apps) {
       const onNotice = (step: string) => log.info({ app: app.appId, step }, 'schema change');
       const application = await openApplication({ app, server: config, plan, allowDestructive, onError, onNotice });
-      const auth = typeof app.auth === 'object' ? await openAuth(app.auth) : undefined;
+      const onReuse = (user: string) =>
+        log.warn({ app: app.appId, user }, 'refresh token used twice: its login has ended');
+      const auth = await openAppAuth(app, { limits: config.limits, onError, onReuse });
       opened.push({ config: app, application, auth });
     }
     guard(server, opened);
@@ -111,6 +114,7 @@ function guard(server: FastifyInstance, opened: readonly OpenApp[]): void {
   const tables = opened.flatMap(({ config, application, auth }) => {
     if (auth === undefined) return [];
     registerAuthMe(server, config.appId, auth);
+    registerAccounts(server, { appId: config.appId, only: opened.length === 1 }, auth);
     return [...application.resources].map(([name, { table }]) => ({ path: `/${config.appId}/${name}`, table, auth }));
   });
   if (tables.length > 0) registerAuthentication(server, tables);

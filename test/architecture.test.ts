@@ -26,7 +26,7 @@ const LAYERS: readonly (readonly string[])[] = [
 
 /** Packages that only these files may know. */
 const DRIVERS: Readonly<Record<string, RegExp>> = {
-  'better-sqlite3': /^store\/(?:sqlite(?:-[a-z]+)?|lock|statement-cache)\.ts$/,
+  'better-sqlite3': /^store\/(?:sqlite(?:-[a-z]+)*|lock|statement-cache)\.ts$/,
   ws: /^transports\/ws\//,
   '@fastify/websocket': /^transports\/ws\//,
   '@fastify/static': /^server\/web\.ts$/,

@@ -1,5 +1,6 @@
 import type { AuthConfig } from '../config/config.ts';
 import type { Accounts } from './accounts.ts';
+import type { Attempts } from './attempts.ts';
 import type { Authenticator } from './authenticator.ts';
 import { OpenConnections } from './open-connections.ts';
 import { TokenAuthenticator } from './token-authenticator.ts';
@@ -11,6 +12,8 @@ export interface AppAuth {
   readonly tokens: Tokens;
   readonly authenticator: Authenticator;
   readonly connections: OpenConnections;
+  /** API keys that were wrong, by address and id; without it they are not counted. */
+  readonly attempts?: Attempts;
   close(): void;
 }
 

@@ -16,6 +16,7 @@ export interface Invocation {
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** By what is written to run them: one word, or two. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
   start: {
     usage: 'start [dir] [--allow-destructive] [--port n] [--host h]',
@@ -34,6 +35,60 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     what: 'say what is wrong with schema and configuration, or what they amount to',
     options: [],
     load: async () => (await import('./check.ts')).check,
+  },
+  'user add': {
+    usage: 'user add <name> [dir] [--role r]... [--claim k=v]... [--password-stdin]',
+    what: 'add a user; asks for the password',
+    options: ['role', 'claim', 'password-stdin'],
+    load: async () => (await import('./user.ts')).addUser,
+  },
+  'user passwd': {
+    usage: 'user passwd <name> [dir] [--password-stdin]',
+    what: 'give a user another password, which ends its logins',
+    options: ['password-stdin'],
+    load: async () => (await import('./user.ts')).changePassword,
+  },
+  'user role': {
+    usage: 'user role <name> [dir] [--role r]...',
+    what: 'give a user exactly these roles',
+    options: ['role'],
+    load: async () => (await import('./user.ts')).setRoles,
+  },
+  'user disable': {
+    usage: 'user disable <name> [dir]',
+    what: 'lock a user out, also where it is logged in',
+    options: [],
+    load: async () => (await import('./user.ts')).disable,
+  },
+  'user enable': {
+    usage: 'user enable <name> [dir]',
+    what: 'let it in again',
+    options: [],
+    load: async () => (await import('./user.ts')).enable,
+  },
+  'user list': {
+    usage: 'user list [dir]',
+    what: 'the users, with their ids, roles and claims',
+    options: [],
+    load: async () => (await import('./user.ts')).listUsers,
+  },
+  'key create': {
+    usage: 'key create <name> [dir] [--role r]... [--claim k=v]... [--sub s]',
+    what: 'make an API key, which is shown this once',
+    options: ['role', 'claim', 'sub'],
+    load: async () => (await import('./key.ts')).createKey,
+  },
+  'key revoke': {
+    usage: 'key revoke <id> [dir]',
+    what: 'end an API key at once',
+    options: [],
+    load: async () => (await import('./key.ts')).revokeKey,
+  },
+  'key list': {
+    usage: 'key list [dir]',
+    what: 'the API keys, without their secrets',
+    options: [],
+    load: async () => (await import('./key.ts')).listKeys,
   },
   help: {
     usage: 'help',

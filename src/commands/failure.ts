@@ -1,9 +1,14 @@
 import { StartError } from '../config/diagnostic.ts';
+import { AppError } from '../errors.ts';
 import { StoreOpenError } from '../store/open-errors.ts';
+
+/** What a command refuses to do; its message says everything. */
+export class CommandError extends Error {}
 
 /** What a person can mend is told without a stack; anything else is a fault of ours. */
 export function describeFailure(error: unknown): string {
   if (error instanceof StartError || error instanceof StoreOpenError) return error.message;
+  if (error instanceof CommandError || error instanceof AppError) return error.message;
   if (!(error instanceof Error)) return String(error);
   return (isSystemError(error) ? describeSystemError(error) : undefined) ?? error.stack ?? error.message;
 }

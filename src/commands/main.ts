@@ -28,10 +28,30 @@ function findCommand(args: readonly string[]): [command: Command, rest: readonly
   if (first === undefined) throw new UsageError('a command is needed');
   // `tablecast start --help` asks for help, too.
   const flag = FLAGS[first] ?? rest.map((arg) => FLAGS[arg]).find((found) => found === 'help');
+  const group = membersOf(first);
+  if (flag === undefined && group.length > 0) return findMember(first, group, rest);
   const name = flag ?? first;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command !== undefined) return [command, flag === undefined ? rest : []];
-  const near = suggest(first, first.startsWith('-') ? Object.keys(FLAGS) : Object.keys(COMMANDS));
+  const words = Object.keys(COMMANDS).map((words) => words.split(' ', 1)[0] as string);
+  const near = suggest(first, first.startsWith('-') ? Object.keys(FLAGS) : words);
   const kind = first.startsWith('-') ? 'option' : 'command';
   throw new UsageError(`unknown ${kind} "${first}"${near === undefined ? '' : `; ${near}`}`);
+}
+
+/** The second words of commands that begin with this one: `add` of `user add`. */
+function membersOf(first: string): string[] {
+  return Object.keys(COMMANDS).flatMap((words) => (words.startsWith(`${first} `) ? words.slice(first.length + 1) : []));
+}
+
+function findMember(
+  first: string,
+  group: readonly string[],
+  [second, ...rest]: readonly string[],
+): [command: Command, rest: readonly string[]] {
+  const command = second !== undefined && group.includes(second) ? COMMANDS[`${first} ${second}`] : undefined;
+  if (command !== undefined) return [command, rest];
+  if (second === undefined) throw new UsageError(`${first} needs one of ${group.join(', ')}`);
+  const near = suggest(second, group) ?? `${first} has ${group.join(', ')}`;
+  throw new UsageError(`unknown command "${first} ${second}"; ${near}`);
 }

@@ -9,6 +9,10 @@ export const OPTIONS = {
   'allow-destructive': { type: 'boolean', what: 'make changes of the schema that lose data (make a copy first)' },
   host: { type: 'string', what: 'address to listen on, instead of that of config.yaml' },
   port: { type: 'string', what: 'port to listen on, instead of that of config.yaml; 0 takes a free one' },
+  role: { type: 'string', multiple: true, what: 'a role of the user or key; may be repeated' },
+  claim: { type: 'string', multiple: true, what: 'name=value, for rules as $auth.name; may be repeated' },
+  sub: { type: 'string', what: 'whom the key stands for: the id of a user, or a name of your own' },
+  'password-stdin': { type: 'boolean', what: 'read the password from the first line of stdin' },
 } as const;
 
 export type OptionName = keyof typeof OPTIONS;
@@ -21,12 +25,34 @@ export interface Arguments {
   readonly port: number | undefined;
 }
 
+export interface Call {
+  /** As many as the command has. */
+  readonly operands: readonly string[];
+  /** The application folder. */
+  readonly dir: string;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** Reads the operands by their names, `[dir]`, and those options that the command has. Throws UsageError. */
+export function parseCall(
+  args: readonly string[],
+  { options: allowed, operands: names = [] }: { options: readonly OptionName[]; operands?: readonly string[] },
+): Call {
+  const options = Object.fromEntries(
+    allowed.map((name) => [name, { type: OPTIONS[name].type, multiple: 'multiple' in OPTIONS[name] }]),
+  );
+  const { values, positionals } = parse({ args: [...args], options, allowPositionals: true });
+  const operands = positionals.slice(0, names.length);
+  const missing = names[operands.length];
+  if (missing !== undefined) throw new UsageError(`${missing} is needed`);
+  const [dir = '.', extra] = positionals.slice(names.length);
+  if (extra !== undefined) throw new UsageError(`unexpected "${extra}": only one folder can be named`);
+  return { operands, dir, values };
+}
+
 /** Reads `[dir]` and those options that the command has. Throws UsageError with a sentence for people. */
 export function parseArguments(args: readonly string[], allowed: readonly OptionName[]): Arguments {
-  const options = Object.fromEntries(allowed.map((name) => [name, { type: OPTIONS[name].type }]));
-  const { values, positionals } = parse({ args: [...args], options, allowPositionals: true });
-  const [dir = '.', extra] = positionals;
-  if (extra !== undefined) throw new UsageError(`unexpected "${extra}": only one folder can be named`);
+  const { dir, values } = parseCall(args, { options: allowed });
   return {
     dir,
     allowDestructive: values['allow-destructive'] === true,

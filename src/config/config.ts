@@ -41,6 +41,12 @@ export interface Limits {
   readonly messagesPerSecond: number;
   readonly messagesBurst: number;
   readonly shutdown: number;
+  readonly loginsPerMinute: number;
+  readonly loginsWaiting: number;
+  readonly signupsPerMinute: number;
+  readonly sessionsPerUser: number;
+  readonly tickets: number;
+  readonly ticketsPerPrincipal: number;
 }
 
 export interface Channels {

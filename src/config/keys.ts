@@ -186,6 +186,12 @@ const LIMIT_KEYS: Keys<Limits> = {
   messagesPerSecond: countKey(50, { what: 'Messages per second of one connection, in the long run' }),
   messagesBurst: countKey(100, { what: 'Messages of one connection in one go' }),
   shutdown: durationKey('10s', { what: 'How long a stopping server waits for requests to finish' }),
+  loginsPerMinute: countKey(10, { what: 'Failed logins of one address, and of one name' }, { max: 10_000 }),
+  loginsWaiting: countKey(100, { what: 'Logins that wait for their password to be checked' }, { max: 10_000 }),
+  signupsPerMinute: countKey(10, { what: 'New accounts from one address' }, { max: 10_000 }),
+  sessionsPerUser: countKey(100, { what: 'Logins of one user that can be renewed; the oldest end' }, { max: 10_000 }),
+  tickets: countKey(10_000, { what: 'Stream tickets that wait to be used' }, { max: 1_000_000 }),
+  ticketsPerPrincipal: countKey(50, { what: 'Those of one principal; the oldest end' }, { max: 10_000 }),
 };
 
 const CHANNEL_KEYS: Keys<Channels> = {

@@ -16,7 +16,7 @@ const LARGEST_CONFIG = 1024 ** 2;
 const DEFAULT_WEB = 'web';
 
 // The first segments of URLs that are the server's own.
-const RESERVED_APP_IDS: ReadonlySet<string> = new Set(['api', 'health', 'metrics', 'socket.io']);
+const RESERVED_APP_IDS: ReadonlySet<string> = new Set(['api', 'auth', 'health', 'metrics', 'socket.io']);
 
 export interface FolderOptions {
   readonly report: Report;

@@ -1,9 +1,15 @@
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { AppAuth } from '../auth/app-auth.ts';
+import { networkOf } from '../auth/attempts.ts';
+import type { Credential } from '../auth/authenticator.ts';
 import { ANONYMOUS } from '../auth/identity.ts';
+import { KEY_PREFIX } from '../auth/key-prefix.ts';
 import { AppError } from '../errors.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import { type QueryDoors, takeCredential } from './credential.ts';
+
+/** Prefix and id of a key: what may be seen of it. */
+const SHOWN_PART = 12;
 
 /** A table where it is found out who is asking. */
 export interface GuardedTable {
@@ -17,7 +23,7 @@ export interface GuardedTable {
  * Finds out who is asking before anything else is done with a request: sets `request.identity`, or refuses with
  * UNAUTHORIZED. A request that shows nothing is anonymous.
  */
-export function makeAuthentication({ authenticator }: AppAuth, doors: QueryDoors): onRequestHookHandler {
+export function makeAuthentication(auth: AppAuth, doors: QueryDoors): onRequestHookHandler {
   return (request, _reply, done) => {
     const credential = attempt(() => takeCredential(request.raw, doors));
     if (credential instanceof Error) {
@@ -26,10 +32,13 @@ export function makeAuthentication({ authenticator }: AppAuth, doors: QueryDoors
       request.identity = ANONYMOUS;
       done();
     } else {
-      authenticator.authenticate(credential).then((principal) => {
-        request.identity = principal;
-        done(isGone(request) ? new AppError('BAD_REQUEST', 'The connection was closed.') : undefined);
-      }, done);
+      auth.authenticator.authenticate(credential).then(
+        (principal) => {
+          request.identity = principal;
+          done(isGone(request) ? new AppError('BAD_REQUEST', 'The connection was closed.') : undefined);
+        },
+        (failure) => done(countWrongKey(auth, failure, { credential, ip: request.ip })),
+      );
     }
   };
 }
@@ -55,6 +64,18 @@ function attempt<T>(run: () => T): T | Error {
   } catch (error) {
     return error as Error;
   }
+}
+
+interface Shown {
+  readonly credential: Credential;
+  readonly ip: string;
+}
+
+/** Keys cannot be guessed: the count is for those who try nevertheless, and does not stop those with a good one. */
+function countWrongKey({ attempts }: AppAuth, failure: Error, { credential: { text }, ip }: Shown): Error {
+  const wrong = failure instanceof AppError && failure.code === 'UNAUTHORIZED' && text.startsWith(KEY_PREFIX);
+  if (!wrong || attempts === undefined) return failure;
+  return attempts.count(failure, `key ip ${networkOf(ip)}`, `key ${text.slice(0, SHOWN_PART)}`);
 }
 
 /** A stream that is opened for somebody who has left meanwhile would never hear of that. */

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { askForToken } from '../auth/refusals.ts';
 import { AppError, ERRORS, type ErrorCode, makeProblem } from '../errors.ts';
 import { describeRequest, type Log } from './log.ts';
 
@@ -36,12 +37,17 @@ export function sendProblem(reply: FastifyReply, error: AppError): FastifyReply 
     .send(JSON.stringify(makeProblem(error)));
 }
 
+/** Somebody who has not said who he is, though he could, may be allowed once he does (RFC 9110 §15.5.2). */
+function toldTo({ identity }: FastifyRequest, failure: AppError): AppError {
+  return failure.code === 'FORBIDDEN' && identity?.type === 'anonymous' ? askForToken(failure.message) : failure;
+}
+
 export type ErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void;
 
 /** The server's one error handler: everything that is thrown on the way of a request ends here. */
 export function makeErrorHandler(log: Log): ErrorHandler {
   return (error, request, reply) => {
-    const failure = toAppError(error);
+    const failure = toldTo(request, toAppError(error));
     if (failure.code === 'INTERNAL') log.error({ err: error, ...describeRequest(request) }, 'request failed');
     // The rest of a body that is too large or cannot be read is not worth waiting for.
     if (failure.code === 'BODY_TOO_LARGE') reply.header('connection', 'close');

@@ -1,4 +1,5 @@
 import type { Plan } from '../schema/plan.ts';
+import type { AccountStore, AccountStoreOptions } from './accounts.ts';
 import type { Store, StoreOptions } from './store.ts';
 
 type StoreOpener = (plan: Plan, options: StoreOptions) => Store | Promise<Store>;
@@ -26,4 +27,17 @@ export async function previewMigration(
 ): Promise<string | undefined> {
   const preview = await PREVIEW_LOADERS[name]();
   return preview(plan, dir);
+}
+
+const ACCOUNT_LOADERS = {
+  sqlite: async () => (await import('./sqlite-accounts.ts')).openSqliteAccounts,
+} as const;
+
+/** Opens users, keys and sessions of the folder, which other processes may have open, too. */
+export async function openAccountStore(
+  name: keyof typeof ACCOUNT_LOADERS,
+  options: AccountStoreOptions,
+): Promise<AccountStore> {
+  const open = await ACCOUNT_LOADERS[name]();
+  return open(options);
 }

@@ -52,6 +52,12 @@ const DEFAULT_SERVER = {
     messagesPerSecond: 50,
     messagesBurst: 100,
     shutdown: 10_000,
+    loginsPerMinute: 10,
+    loginsWaiting: 100,
+    signupsPerMinute: 10,
+    sessionsPerUser: 100,
+    tickets: 10_000,
+    ticketsPerPrincipal: 50,
   },
   channels: {
     pingInterval: 5000,
@@ -473,7 +479,7 @@ describe('app_id', () => {
     expect(mistakesIn(`app_id: "${appId}"\n`)).toMatchObject([expect.stringContaining('cannot stand in a URL')]);
   });
 
-  test.each(['health', 'metrics', 'Metrics', 'socket.io', 'api'])('%s is used by the server', (appId) => {
+  test.each(['health', 'metrics', 'Metrics', 'socket.io', 'api', 'auth'])('%s is used by the server', (appId) => {
     expect(mistakesIn(`app_id: ${appId}\n`)).toEqual([
       `config.yaml:1:9 app_id "${appId}" is used by the server itself | for example \`app_id: my-app\``,
     ]);

@@ -41,6 +41,12 @@ export const LIMITS: Limits = {
   messagesPerSecond: 50,
   messagesBurst: 100,
   shutdown: 10_000,
+  loginsPerMinute: 10,
+  loginsWaiting: 100,
+  signupsPerMinute: 10,
+  sessionsPerUser: 100,
+  tickets: 10_000,
+  ticketsPerPrincipal: 50,
 };
 
 export function scalar(name: ScalarName): FieldType {

@@ -1,0 +1,50 @@
+/** What names, passwords, roles and claims of users and keys may be. Each function gives what is wrong, if anything. */
+
+const MOST_NAME = 128;
+const MOST_PASSWORD = 256;
+const LEAST_PASSWORD = 8;
+const MOST_ROLES = 100;
+
+/** Claims that say something else than the one who writes them might think. */
+const RESERVED_CLAIMS: ReadonlySet<string> = new Set(
+  ['sub', 'roles', 'name', 'iss', 'aud', 'exp', 'nbf', 'iat', 'jti', 'constructor', 'prototype'], //
+);
+
+/** The form in which a password is hashed: keyboards write the same letters in more than one way (NIST SP 800-63B §5.1.1.2). */
+export function normalizePassword(password: string): string {
+  return password.normalize('NFKC');
+}
+
+export function nameProblem(name: string): string | undefined {
+  if (name === '') return 'is empty';
+  if ([...name].length > MOST_NAME) return `has more than ${MOST_NAME} characters`;
+  if (!name.isWellFormed()) return 'is not well-formed Unicode';
+  if (/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name)) return 'has a control character';
+  return name.trim() === name ? undefined : 'begins or ends with a space';
+}
+
+export function passwordProblem(password: string): string | undefined {
+  if (!password.isWellFormed()) return 'is not well-formed Unicode';
+  const { length } = [...normalizePassword(password)];
+  if (length >= LEAST_PASSWORD && length <= MOST_PASSWORD) return undefined;
+  return `must have ${LEAST_PASSWORD} to ${MOST_PASSWORD} characters`;
+}
+
+/** True for what cannot be anybody's password, however it is compared. */
+export function isTooLong(password: string): boolean {
+  // A character takes up to two units, and up to 18 characters are one when they are normalised.
+  return password.length > MOST_PASSWORD * 36;
+}
+
+export function rolesProblem(roles: readonly string[]): string | undefined {
+  if (roles.length > MOST_ROLES) return `there may be ${MOST_ROLES} roles at most`;
+  const wrong = roles.find((role) => !/^[\w.:-]{1,64}$/.test(role));
+  if (wrong === undefined) return undefined;
+  return `role ${JSON.stringify(wrong)}: a role has 1 to 64 letters, digits, "_", "-", "." and ":"`;
+}
+
+export function claimProblem(name: string): string | undefined {
+  if (!/^[A-Za-z]\w{0,63}$/.test(name))
+    return `claim ${JSON.stringify(name)}: a claim has a name of letters, digits and "_"`;
+  return RESERVED_CLAIMS.has(name) ? `claim "${name}" is the server's own` : undefined;
+}

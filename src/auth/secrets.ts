@@ -1,0 +1,44 @@
+import { createHash, randomBytes } from 'node:crypto';
+
+const LETTERS = 'abcdefghjkmnpqrstuvwxyz023456789';
+
+/** Letters and digits of 5 random bits each, none of which looks like another. */
+export function randomText(length: number): string {
+  return Array.from(randomBytes(length), (byte) => LETTERS[byte & 31]).join('');
+}
+
+/** SHA-256: enough for what is random and long, unlike a password. */
+export function hashSecret(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest();
+}
+
+/** A secret with an id by which it is found: `tck_k3m9x2pq_…`. */
+export interface Secret {
+  readonly id: string;
+  readonly hash: Buffer;
+}
+
+/** One kind of them: the prefix tells it from others, also to those who look for secrets in files. */
+export interface SecretForm {
+  readonly prefix: string;
+  readonly idLength: number;
+  readonly secretLength: number;
+}
+
+/** An API key has 160 random bits behind an id that may be seen. */
+export const KEY_FORM: SecretForm = { prefix: 'tck', idLength: 8, secretLength: 32 };
+/** The id of a refresh token must not be guessed either: showing it with a wrong secret ends the session. */
+export const REFRESH_FORM: SecretForm = { prefix: 'tcr', idLength: 26, secretLength: 52 };
+
+/** Makes the text of a secret; without an id, a new one with it. */
+export function makeSecret(form: SecretForm, id = randomText(form.idLength)): Secret & { text: string } {
+  const secret = randomText(form.secretLength);
+  return { id, hash: hashSecret(secret), text: `${form.prefix}_${id}_${secret}` };
+}
+
+/** Id and hash of a text of that form; undefined when it has another one. */
+export function parseSecret({ prefix, idLength, secretLength }: SecretForm, text: string): Secret | undefined {
+  const [found, id = '', secret = '', ...rest] = text.split('_', 4);
+  const fits = found === prefix && id.length === idLength && secret.length === secretLength && rest.length === 0;
+  return fits ? { id, hash: hashSecret(secret) } : undefined;
+}

@@ -1,0 +1,55 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Principal } from '../../src/auth/identity.ts';
+import { Tickets } from '../../src/auth/tickets.ts';
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
+afterEach(() => void vi.useRealTimers());
+
+const who = (sub: string): Principal => ({
+  type: 'principal',
+  sub,
+  roles: [],
+  claims: { sub, roles: [] },
+  expiresAt: undefined,
+});
+const open = (options: Partial<ConstructorParameters<typeof Tickets>[0]> = {}) =>
+  new Tickets({ lifetime: 30_000, most: 100, mostOfOne: 10, ...options });
+
+describe('a ticket', () => {
+  test('stands for who asked for it, once', () => {
+    const tickets = open();
+    const { text, lifetime } = tickets.issue(who('ada'));
+    expect({ text, lifetime }).toEqual({ text: expect.stringMatching(/^tct_[a-z02-9]{32}$/), lifetime: 30_000 });
+    expect(tickets.redeem(text)).toEqual(who('ada'));
+    expect(tickets.redeem(text)).toBeUndefined();
+    expect(tickets.redeem('tct_made_up')).toBeUndefined();
+  });
+
+  test('is good for its time', () => {
+    const tickets = open();
+    const [first, second] = [tickets.issue(who('ada')).text, tickets.issue(who('ada')).text];
+    vi.advanceTimersByTime(29_999);
+    expect(tickets.redeem(first)).toEqual(who('ada'));
+    vi.advanceTimersByTime(1);
+    expect(tickets.redeem(second)).toBeUndefined();
+  });
+
+  test('gives way to a later one of the same principal when there are too many', () => {
+    const tickets = open({ mostOfOne: 2 });
+    const bob = tickets.issue(who('bob')).text;
+    const texts = [1, 2, 3].map(() => tickets.issue(who('ada')).text);
+    expect(texts.map((text) => tickets.redeem(text)?.sub)).toEqual([undefined, 'ada', 'ada']);
+    expect(tickets.redeem(bob)?.sub).toBe('bob');
+  });
+
+  test('is refused when too many wait, until some are too old', () => {
+    const tickets = open({ most: 2 });
+    tickets.issue(who('ada'));
+    vi.advanceTimersByTime(10_000);
+    const { text } = tickets.issue(who('bob'));
+    expect(() => tickets.issue(who('carl'))).toThrow(expect.objectContaining({ code: 'OVERLOADED' }));
+    vi.advanceTimersByTime(20_000);
+    tickets.issue(who('carl'));
+    expect(tickets.redeem(text)?.sub).toBe('bob');
+  });
+});
