@@ -10,6 +10,8 @@ export const DIRECTIVES_SDL = `
 directive @table(database: String, table: String, expiration: Literal) on OBJECT
 "Gives the table a URL. A transport is on unless it is false; public lists what anybody may do."
 directive @export(name: String, rest: Boolean, sse: Boolean, ws: Boolean, public: [Action!]) on OBJECT
+"An index over several fields, in this order. unique: no two records have the same values in all of them."
+directive @compositeIndex(fields: [String!]!, unique: Boolean) repeatable on OBJECT
 directive @primaryKey on FIELD_DEFINITION
 directive @indexed on FIELD_DEFINITION
 directive @unique on FIELD_DEFINITION
@@ -48,6 +50,7 @@ const PLACE_NAMES: Readonly<Record<Place, string>> = {
 
 interface Definition {
   readonly places: readonly string[];
+  readonly repeatable: boolean;
   /** Types of the arguments as written above: `String`, `Literal!`. */
   readonly args: ReadonlyMap<string, string>;
 }
@@ -55,6 +58,7 @@ interface Definition {
 function define(node: DirectiveDefinitionNode): Definition {
   return {
     places: node.locations.map(({ value }) => value),
+    repeatable: node.repeatable,
     args: new Map((node.arguments ?? []).map(({ name, type }) => [name.value, print(type)])),
   };
 }
@@ -76,6 +80,8 @@ export function hasDirective(nodes: readonly ConstDirectiveNode[] | undefined, n
 /** The arguments of one directive in use, checked against its definition. */
 export class DirectiveUse {
   readonly node: ConstDirectiveNode;
+  /** Further uses of a directive that may be repeated. */
+  readonly more: DirectiveUse[] = [];
   readonly #values: ReadonlyMap<string, ConstValueNode>;
 
   constructor(node: ConstDirectiveNode, values: ReadonlyMap<string, ConstValueNode>) {
@@ -116,6 +122,8 @@ export function readDirectives(
     } else if (!definition.places.includes(place)) {
       const right = definition.places.includes('OBJECT') ? PLACE_NAMES.OBJECT : PLACE_NAMES.FIELD_DEFINITION;
       report.wrong(node, `@${name} belongs on ${right}, not on ${PLACE_NAMES[place]}`);
+    } else if (definition.repeatable && uses.has(name)) {
+      uses.get(name)?.more.push(new DirectiveUse(node, readArguments(node, definition, report)));
     } else if (uses.has(name)) {
       report.wrong(node, `@${name} is given twice`);
     } else {
@@ -160,11 +168,13 @@ const EXPECTED: Readonly<Record<string, string>> = {
   String: 'text in double quotes',
   Boolean: 'true or false',
   '[Action!]': 'a list such as [read, create]',
+  '[String!]!': 'a list such as ["a", "b"]',
 };
 
 function isOfType(value: ConstValueNode, type: string, report: SchemaReport): boolean {
   if (type === 'String') return value.kind === Kind.STRING;
   if (type === 'Boolean') return value.kind === Kind.BOOLEAN;
+  if (type === '[String!]!') return value.kind === Kind.LIST && value.values.every(({ kind }) => kind === Kind.STRING);
   if (type !== '[Action!]') return true;
   if (value.kind !== Kind.LIST) return false;
   for (const item of value.values) {

@@ -1,4 +1,5 @@
 import { type FieldDefinitionNode, Kind, type ObjectTypeDefinitionNode } from 'graphql';
+import { isPlain } from './composite-index.ts';
 import { readDefault } from './default-value.ts';
 import { type DirectiveUse, readDirectives } from './directives.ts';
 import { checkName } from './names.ts';
@@ -120,8 +121,7 @@ function checkUses(column: Column, report: SchemaReport): void {
   requireType(column, 'expiresAt', { allowed: EXPIRY_TYPES, report });
   for (const name of ['indexed', 'unique']) {
     const use = uses.get(name);
-    const isPlain = type.kind === 'enum' || (type.kind === 'scalar' && type.name !== 'JSON');
-    if (use !== undefined && !isPlain) {
+    if (use !== undefined && !isPlain(column)) {
       report.wrong(use.node, `@${name} does not work on type ${formatType(type)}`, 'only on single values');
     }
   }

@@ -1,9 +1,11 @@
 import { compareTypes } from './compare-types.ts';
-import type { FieldPlan, Plan, TablePlan } from './plan.ts';
+import { compareIndexes } from './migrate-indexes.ts';
+import type { CompositeIndexPlan, FieldPlan, Plan, TablePlan } from './plan.ts';
 import {
   describeTable,
   keyOf,
   type StoredColumn,
+  type StoredIndex,
   type StoredSchema,
   type StoredTable,
   type StoredType,
@@ -40,6 +42,8 @@ export type MigrationStep =
   | (ColumnStep & { readonly type: 'drop-index'; readonly unique: boolean })
   /** Fails when two records have one value: count them first. */
   | (ColumnStep & { readonly type: 'create-unique-index' })
+  | (TableStep & { readonly type: 'create-composite-index'; readonly index: CompositeIndexPlan })
+  | (TableStep & { readonly type: 'drop-composite-index'; readonly index: StoredIndex })
   | (ColumnStep & { readonly type: 'change-type'; readonly from: StoredType })
   /** Fails when a record has no value: count them first. */
   | (ColumnStep & { readonly type: 'make-required' })
@@ -103,7 +107,7 @@ function compareTables(old: StoredTable, table: TablePlan): MigrationStep[] {
     const sentence = `drop column ${nameOf(table)}.${column.name} with its values`;
     return { type: 'drop-column', table, column, destructive: true, sentence };
   });
-  return [...dropped, ...kept, ...compareExpiration(old, table)];
+  return [...dropped, ...kept, ...compareIndexes(old, table), ...compareExpiration(old, table)];
 }
 
 function isKeyChanged(old: StoredTable, table: TablePlan): boolean {

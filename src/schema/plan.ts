@@ -36,6 +36,14 @@ export interface FieldPlan {
   readonly at: SourceLocation;
 }
 
+/** `@compositeIndex`: an index over several fields, in their order. */
+export interface CompositeIndexPlan {
+  readonly fields: readonly FieldPlan[];
+  /** No two records have the same values in all of them; where one is null, nothing is compared. */
+  readonly unique: boolean;
+  readonly at: SourceLocation;
+}
+
 /** A field that is not stored: it stands for records of another table. */
 export interface RelationPlan {
   readonly name: string;
@@ -75,6 +83,7 @@ export interface TablePlan {
   readonly fields: readonly FieldPlan[];
   readonly relations: readonly RelationPlan[];
   readonly primaryKey: FieldPlan;
+  readonly compositeIndexes: readonly CompositeIndexPlan[];
   /** `@table(expiration:)` in milliseconds: a record is removed when it was last written longer ago. */
   readonly expiration?: number;
   readonly at: SourceLocation;

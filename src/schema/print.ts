@@ -1,6 +1,13 @@
 import type { AppConfig, Config } from '../config/config.ts';
 import { formatDuration } from '../config/units.ts';
-import { ACTIONS, type Plan, type RelationPlan, type TablePlan, type TransportName } from './plan.ts';
+import {
+  ACTIONS,
+  type CompositeIndexPlan,
+  type Plan,
+  type RelationPlan,
+  type TablePlan,
+  type TransportName,
+} from './plan.ts';
 import { formatType } from './types.ts';
 
 const SHOWN: Readonly<Record<TransportName, string>> = { rest: 'REST', sse: 'SSE', ws: 'WebSocket' };
@@ -31,10 +38,15 @@ function describeTable(table: TablePlan, base: string): string[] {
     `${table.name}`,
     `  stored   ${table.database}.${table.table}, primary key ${table.primaryKey.name}`,
     `  fields   ${fields.join(', ')}`,
+    ...table.compositeIndexes.map(describeIndex),
     ...table.relations.flatMap(describeRelation),
     ...describeEndpoints(table, base),
     ...describeRemoval(table),
   ];
+}
+
+function describeIndex({ fields, unique }: CompositeIndexPlan): string {
+  return `  index    ${fields.map(({ name }) => name).join(', ')}${unique ? ', unique' : ''}`;
 }
 
 function describeRelation({ name, target, many, from, to }: RelationPlan): string[] {

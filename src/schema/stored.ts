@@ -1,4 +1,4 @@
-import type { FieldPlan, FieldType, Plan, ScalarName, TablePlan } from './plan.ts';
+import type { CompositeIndexPlan, FieldPlan, FieldType, Plan, ScalarName, TablePlan } from './plan.ts';
 
 /** A field type as plain JSON. Names of enums and objects are left out: renaming one changes no data. */
 export type StoredType =
@@ -19,6 +19,12 @@ export interface StoredColumn extends StoredMember {
   readonly hasDefault: boolean;
 }
 
+/** Names of the fields, in the index's order. */
+export interface StoredIndex {
+  readonly fields: readonly string[];
+  readonly unique: boolean;
+}
+
 export interface StoredTable {
   /** The type's name, for messages about a table that has left the schema. */
   readonly name: string;
@@ -29,6 +35,8 @@ export interface StoredTable {
   /** Null, not missing: the value goes through JSON. */
   readonly expiration: number | null;
   readonly expiresAt: string | null;
+  /** Missing where there are none, as in what was stored before there could be any. */
+  readonly compositeIndexes?: readonly StoredIndex[];
 }
 
 /** What is saved in the store beside the data, to be compared with the plan at the next start. */
@@ -58,12 +66,17 @@ export function describeTable(table: TablePlan): StoredTable {
     columns: table.fields.map(describeColumn),
     expiration: table.expiration ?? null,
     expiresAt: table.fields.find(({ expiresAt }) => expiresAt)?.name ?? null,
+    ...(table.compositeIndexes.length === 0 ? {} : { compositeIndexes: table.compositeIndexes.map(describeIndex) }),
   };
 }
 
 function describeColumn(field: FieldPlan): StoredColumn {
   const { indexed, unique } = field;
   return { ...describeMember(field), indexed, unique, hasDefault: field.default !== undefined };
+}
+
+function describeIndex({ fields, unique }: CompositeIndexPlan): StoredIndex {
+  return { fields: fields.map(({ name }) => name), unique };
 }
 
 function describeMember({ name, type, required }: FieldPlan): StoredMember {

@@ -3,6 +3,8 @@ import type { MigrationStep } from '../schema/migration.ts';
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import {
   columnOf,
+  compositeIndexName,
+  createCompositeIndex,
   createIndex,
   createIndexes,
   createLog,
@@ -29,6 +31,8 @@ export function changeTable(db: Database, source: TableSource, steps: readonly M
     return;
   }
   for (const step of steps) {
+    if (step.type === 'drop-composite-index') db.exec(`DROP INDEX ${compositeIndexName(stored, step.index.fields)}`);
+    if (step.type === 'create-composite-index') db.exec(createCompositeIndex(table, step.index));
     if (step.type === 'add-column') db.exec(addColumn(source, step.field));
     if (step.type === 'drop-index') db.exec(`DROP INDEX ${indexName(stored, step.field)}`);
     if (step.type === 'create-index' || step.type === 'create-unique-index') db.exec(createIndex(table, step.field));

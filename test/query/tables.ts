@@ -78,6 +78,7 @@ export function table(name: string, fields: readonly FieldPlan[]): TablePlan {
     fields,
     relations: [],
     primaryKey,
+    compositeIndexes: [],
     at: AT,
   };
 }

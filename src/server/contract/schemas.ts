@@ -1,4 +1,11 @@
-import type { FieldPlan, FieldType, RelationPlan, ScalarName, TablePlan } from '../../schema/plan.ts';
+import type {
+  CompositeIndexPlan,
+  FieldPlan,
+  FieldType,
+  RelationPlan,
+  ScalarName,
+  TablePlan,
+} from '../../schema/plan.ts';
 
 /** A part of a document: JSON Schema 2020-12, or an object of OpenAPI or AsyncAPI. */
 export type Part = Readonly<Record<string, unknown>>;
@@ -107,9 +114,20 @@ export function openRelations({ relations }: TablePlan): readonly RelationPlan[]
   return relations.filter(({ target }) => target.public.has('read'));
 }
 
+function isShownUnique({ unique, fields }: CompositeIndexPlan): boolean {
+  return unique && fields.every(({ hidden }) => !hidden);
+}
+
+function describeUnique({ fields }: CompositeIndexPlan): string {
+  return `No two records have the same in ${fields.map(({ name }) => `\`${name}\``).join(', ')} together.`;
+}
+
 /** A record as it is read. */
 export function recordSchema(table: TablePlan): Part {
-  const { properties, ...rest } = outputSchema(table, table.fields);
+  const unique = table.compositeIndexes.filter(isShownUnique).map(describeUnique);
+  const notes = [...(table.description === undefined ? [] : [table.description]), ...unique];
+  const owner = notes.length === 0 ? {} : { description: notes.join('\n\n') };
+  const { properties, ...rest } = outputSchema(owner, table.fields);
   const relations = openRelations(table).map((relation) => [relation.name, relationSchema(relation)] as const);
   return { ...rest, properties: { ...(properties as Part), ...Object.fromEntries(relations) } };
 }
