@@ -9,5 +9,5 @@ export type { SqlNames } from './names.ts';
 export { type FilterScope, type ParsedQuery, parseFilter, parseQuery } from './parse.ts';
 export { compilePredicate, type JsonRecord, type Predicate } from './predicate.ts';
 export type { Select, SelectedRelation } from './select.ts';
-export { compileFilterSql, type Sql, type SqlValue, WORDS_FUNCTION } from './sql.ts';
-export { haveWords, type Word, wordsOf } from './words.ts';
+export { compileFilterSql, type Sql, type SqlValue, WORD_TEXT_FUNCTION, WORDS_FUNCTION } from './sql.ts';
+export { haveWords, textsOf, type Word, wordsOf, wordText } from './words.ts';

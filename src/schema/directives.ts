@@ -13,7 +13,8 @@ directive @export(name: String, rest: Boolean, sse: Boolean, ws: Boolean, public
 "An index over several fields, in this order. unique: no two records have the same values in all of them."
 directive @compositeIndex(fields: [String!]!, unique: Boolean) repeatable on OBJECT
 directive @primaryKey on FIELD_DEFINITION
-directive @indexed on FIELD_DEFINITION
+"An index for filters and sorting; type: \\"fulltext\\" one of words, for =ft=."
+directive @indexed(type: String) on FIELD_DEFINITION
 directive @unique on FIELD_DEFINITION
 "Set by the server when the record is created."
 directive @createdTime on FIELD_DEFINITION

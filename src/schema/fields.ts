@@ -72,8 +72,9 @@ function makeField(node: FieldDefinitionNode, { isColumn, types, report }: Field
     ...(defaultValue === undefined ? {} : { default: defaultValue }),
     primaryKey: isColumn && uses.has('primaryKey'),
     // The primary key has an index of its own, and no two records share it.
-    indexed: isColumn && uses.has('indexed') && !uses.has('primaryKey'),
+    indexed: isColumn && uses.has('indexed') && !uses.has('primaryKey') && !isFulltext(uses),
     unique: isColumn && uses.has('unique') && !uses.has('primaryKey'),
+    fulltext: isColumn && isFulltext(uses),
     ...(isColumn && stamp !== undefined ? { stamp } : {}),
     expiresAt: isColumn && uses.has('expiresAt'),
     hidden: isColumn && uses.has('hidden'),
@@ -121,13 +122,35 @@ function checkUses(column: Column, report: SchemaReport): void {
   requireType(column, 'expiresAt', { allowed: EXPIRY_TYPES, report });
   for (const name of ['indexed', 'unique']) {
     const use = uses.get(name);
-    if (use !== undefined && !isPlain(column)) {
+    if (use !== undefined && use.value('type') === undefined && !isPlain(column)) {
       report.wrong(use.node, `@${name} does not work on type ${formatType(type)}`, 'only on single values');
     }
   }
+  checkIndexType(column, report);
   for (const [first, second] of CONTRADICTIONS) {
     const use = uses.get(second);
     if (use !== undefined && uses.has(first)) report.wrong(use.node, `@${first} and @${second} exclude each other`);
+  }
+}
+
+const FULLTEXT = 'fulltext';
+
+function isFulltext(uses: Uses): boolean {
+  return uses.get('indexed')?.text('type') === FULLTEXT;
+}
+
+function checkIndexType({ uses, type }: Column, report: SchemaReport): void {
+  const use = uses.get('indexed');
+  const written = use?.value('type');
+  const kind = use?.text('type');
+  if (written === undefined || kind === undefined) return;
+  const item = type.kind === 'list' ? type.of : type;
+  if (kind !== FULLTEXT) {
+    const hint = report.suggest(kind, [FULLTEXT]) ?? `leave it out, or write "${FULLTEXT}" for an index of words`;
+    report.wrong(written, `unknown type of index "${kind}"`, hint);
+  } else if (item.kind !== 'scalar' || item.name !== 'String') {
+    const message = `@indexed(type: "${FULLTEXT}") does not work on type ${formatType(type)}`;
+    report.wrong(written, message, 'use String or [String]');
   }
 }
 

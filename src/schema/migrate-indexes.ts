@@ -20,7 +20,19 @@ export function compareIndexes(old: StoredTable, table: TablePlan): MigrationSte
       : `create an index of ${name} over ${fields.join(', ')}`;
     return [{ type: 'create-composite-index', table, index, destructive: false, sentence }];
   });
-  return [...dropped, ...created];
+  return [...dropped, ...compareFulltext(old, table), ...created];
+}
+
+/** A field that left takes its index with it. */
+function compareFulltext(old: StoredTable, table: TablePlan): MigrationStep[] {
+  const before = new Set(old.columns.flatMap(({ name, fulltext }) => (fulltext ? [name.toLowerCase()] : [])));
+  return table.fields.flatMap((field): MigrationStep[] => {
+    if (before.has(field.name.toLowerCase()) === field.fulltext) return [];
+    const type = field.fulltext ? 'create-fulltext-index' : 'drop-fulltext-index';
+    const verb = field.fulltext ? 'create' : 'drop';
+    const sentence = `${verb} the index of the words in ${table.database}.${table.table}.${field.name}`;
+    return [{ type, table, field, destructive: false, sentence }];
+  });
 }
 
 /** Names of columns are compared without case, as SQLite does. */

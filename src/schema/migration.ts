@@ -42,6 +42,8 @@ export type MigrationStep =
   | (ColumnStep & { readonly type: 'drop-index'; readonly unique: boolean })
   /** Fails when two records have one value: count them first. */
   | (ColumnStep & { readonly type: 'create-unique-index' })
+  | (ColumnStep & { readonly type: 'create-fulltext-index' })
+  | (ColumnStep & { readonly type: 'drop-fulltext-index' })
   | (TableStep & { readonly type: 'create-composite-index'; readonly index: CompositeIndexPlan })
   | (TableStep & { readonly type: 'drop-composite-index'; readonly index: StoredIndex })
   | (ColumnStep & { readonly type: 'change-type'; readonly from: StoredType })

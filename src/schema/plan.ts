@@ -27,6 +27,8 @@ export interface FieldPlan {
   readonly primaryKey: boolean;
   readonly indexed: boolean;
   readonly unique: boolean;
+  /** `@indexed(type: "fulltext")`: an index of the words in it. */
+  readonly fulltext: boolean;
   /** Set by the server at creation or at every change; a client may not send it. */
   readonly stamp?: 'created' | 'updated';
   /** `@expiresAt`: the record is removed when this time has passed. */

@@ -39,6 +39,7 @@ function describeTable(table: TablePlan, base: string): string[] {
     `  stored   ${table.database}.${table.table}, primary key ${table.primaryKey.name}`,
     `  fields   ${fields.join(', ')}`,
     ...table.compositeIndexes.map(describeIndex),
+    ...describeFulltext(table),
     ...table.relations.flatMap(describeRelation),
     ...describeEndpoints(table, base),
     ...describeRemoval(table),
@@ -47,6 +48,11 @@ function describeTable(table: TablePlan, base: string): string[] {
 
 function describeIndex({ fields, unique }: CompositeIndexPlan): string {
   return `  index    ${fields.map(({ name }) => name).join(', ')}${unique ? ', unique' : ''}`;
+}
+
+function describeFulltext({ fields }: TablePlan): string[] {
+  const names = fields.filter(({ fulltext }) => fulltext).map(({ name }) => name);
+  return names.length === 0 ? [] : [`  words    ${names.join(', ')}`];
 }
 
 function describeRelation({ name, target, many, from, to }: RelationPlan): string[] {

@@ -17,6 +17,8 @@ export interface StoredColumn extends StoredMember {
   readonly indexed: boolean;
   readonly unique: boolean;
   readonly hasDefault: boolean;
+  /** Missing where it is false, as in what was stored before there was such an index. */
+  readonly fulltext?: true;
 }
 
 /** Names of the fields, in the index's order. */
@@ -71,8 +73,9 @@ export function describeTable(table: TablePlan): StoredTable {
 }
 
 function describeColumn(field: FieldPlan): StoredColumn {
-  const { indexed, unique } = field;
-  return { ...describeMember(field), indexed, unique, hasDefault: field.default !== undefined };
+  const { indexed, unique, fulltext } = field;
+  const hasDefault = field.default !== undefined;
+  return { ...describeMember(field), indexed, unique, hasDefault, ...(fulltext ? { fulltext } : {}) };
 }
 
 function describeIndex({ fields, unique }: CompositeIndexPlan): StoredIndex {

@@ -64,7 +64,7 @@ function replace(context: WriteContext, write: RecordWrite, before: Row): WriteO
   }
   stamp(row, table.updatedStamps, context);
   const seq = context.nextSeq();
-  table.update(row, seq, context.expiry?.(row, now) ?? null);
+  table.update(before, row, seq, context.expiry?.(row, now) ?? null);
   const json = table.codec.toJson(row);
   const changed = table.codec.differenceToJson(before, row);
   table.append([seq, UPDATE, write.id, json, changed]);

@@ -1,8 +1,8 @@
 import type { Database } from 'better-sqlite3';
 import type { MigrationStep } from '../schema/migration.ts';
 import type { FieldPlan } from '../schema/plan.ts';
+import { quote } from './sqlite-names.ts';
 import type { TableSource } from './sqlite-source.ts';
-import { quote } from './sqlite-table.ts';
 import type { Cell } from './store.ts';
 
 /** What one step of a migration means for the records that are there. */

@@ -1,10 +1,6 @@
 import type { CompositeIndexPlan, FieldPlan, FieldType, TablePlan } from '../schema/plan.ts';
-import type { StoredTable } from '../schema/stored.ts';
 import { expiryOf } from './expiry.ts';
-import { logName, quote, recordsName } from './sqlite-table.ts';
-
-/** Stored names: of a table in the plan, or of one that has left it. */
-export type TableName = Pick<TablePlan & StoredTable, 'database' | 'table'>;
+import { logName, quote, recordsName, type TableName } from './sqlite-names.ts';
 
 export const CREATE_META =
   'CREATE TABLE IF NOT EXISTS tablecast_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID';

@@ -3,7 +3,7 @@ import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import type { StoredColumn, StoredTable } from '../schema/stored.ts';
 import { conversionOf, defaultCell } from './cell-conversion.ts';
 import { expiryOf, stampOf } from './expiry.ts';
-import { quote, recordsName } from './sqlite-table.ts';
+import { quote, recordsName } from './sqlite-names.ts';
 import type { Cell } from './store.ts';
 
 /**

@@ -57,6 +57,7 @@ export function field(name: string, type: FieldType, indexed = false): FieldPlan
     required: primaryKey,
     primaryKey,
     indexed,
+    fulltext: false,
     unique: primaryKey,
     expiresAt: false,
     hidden: false,

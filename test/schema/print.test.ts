@@ -13,7 +13,7 @@ test('the plan names stored tables, URLs, channels, what is off and why, who may
   const config = configOf('sse: false\ntls: auto\nport: 7000\n');
   const sdl = `type Message @table(database: "realtime-demo", expiration: "7d") @compositeIndex(fields: ["until", "id"], unique: true) @export(name: "m", ws: false, public: [read]) {
       id: ID! @primaryKey
-      tags: [String!]!
+      tags: [String!]! @indexed(type: "fulltext")
       until: Date @expiresAt
     }
     type Secret @table @export(public: []) { key: Int! @primaryKey }
@@ -26,6 +26,7 @@ test('the plan names stored tables, URLs, channels, what is off and why, who may
     '  stored   realtime-demo.Message, primary key id',
     '  fields   id: ID!, tags: [String!]!, until: Date',
     '  index    until, id, unique',
+    '  words    tags',
     '  REST     https://127.0.0.1:7000/my-app/m and https://127.0.0.1:7000/my-app/m/{id}',
     '  off      SSE of Message is off: sse: false in config.yaml',
     '  off      WebSocket of Message is off: @export(ws: false)',

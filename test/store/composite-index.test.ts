@@ -2,7 +2,7 @@ import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { compileListSql, parseListQuery } from '../../src/query/index.ts';
 import { registerFunctions } from '../../src/store/sqlite-functions.ts';
-import { NAMES } from '../../src/store/sqlite-table.ts';
+import { NAMES } from '../../src/store/sqlite-names.ts';
 import { LIMITS } from '../query/tables.ts';
 import { insert, onlyTable, records, StoreFolder } from './stores.ts';
 
