@@ -26,6 +26,8 @@ directive @expiresAt on FIELD_DEFINITION
 directive @relationship(from: String, to: String) on FIELD_DEFINITION
 "Stored and written like any other, but never given out."
 directive @hidden on FIELD_DEFINITION
+"Made from other fields when the record is written: from: \\"price * count\\"."
+directive @computed(from: String!) on FIELD_DEFINITION
 directive @default(value: Literal!) on FIELD_DEFINITION
 "A point in time, ISO 8601."
 scalar Date
@@ -167,13 +169,14 @@ function readArguments(node: ConstDirectiveNode, definition: Definition, report:
 
 const EXPECTED: Readonly<Record<string, string>> = {
   String: 'text in double quotes',
+  'String!': 'text in double quotes',
   Boolean: 'true or false',
   '[Action!]': 'a list such as [read, create]',
   '[String!]!': 'a list such as ["a", "b"]',
 };
 
 function isOfType(value: ConstValueNode, type: string, report: SchemaReport): boolean {
-  if (type === 'String') return value.kind === Kind.STRING;
+  if (type === 'String' || type === 'String!') return value.kind === Kind.STRING;
   if (type === 'Boolean') return value.kind === Kind.BOOLEAN;
   if (type === '[String!]!') return value.kind === Kind.LIST && value.values.every(({ kind }) => kind === Kind.STRING);
   if (type !== '[Action!]') return true;

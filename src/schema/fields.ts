@@ -1,5 +1,6 @@
 import { type FieldDefinitionNode, Kind, type ObjectTypeDefinitionNode } from 'graphql';
 import { isPlain } from './composite-index.ts';
+import { canBeComputed } from './computed.ts';
 import { readDefault } from './default-value.ts';
 import { type DirectiveUse, readDirectives } from './directives.ts';
 import { checkName } from './names.ts';
@@ -64,6 +65,8 @@ function makeField(node: FieldDefinitionNode, { isColumn, types, report }: Field
   const defaultValue = value === undefined ? undefined : readDefault(value, { type, required }, report);
   const description = node.description?.value;
   const stamp = stampOf(uses);
+  // Checked when all fields of the type are known.
+  const from = uses.get('computed')?.text('from');
   return {
     name: node.name.value,
     type,
@@ -76,6 +79,7 @@ function makeField(node: FieldDefinitionNode, { isColumn, types, report }: Field
     unique: isColumn && uses.has('unique') && !uses.has('primaryKey'),
     fulltext: isColumn && isFulltext(uses),
     ...(isColumn && stamp !== undefined ? { stamp } : {}),
+    ...(isColumn && from !== undefined ? { computed: { from, uses: [], signature: '' } } : {}),
     expiresAt: isColumn && uses.has('expiresAt'),
     hidden: isColumn && uses.has('hidden'),
     at: locate(node),
@@ -127,6 +131,7 @@ function checkUses(column: Column, report: SchemaReport): void {
     }
   }
   checkIndexType(column, report);
+  checkComputedType(column, report);
   for (const [first, second] of CONTRADICTIONS) {
     const use = uses.get(second);
     if (use !== undefined && uses.has(first)) report.wrong(use.node, `@${first} and @${second} exclude each other`);
@@ -154,8 +159,20 @@ function checkIndexType({ uses, type }: Column, report: SchemaReport): void {
   }
 }
 
+function checkComputedType({ node, uses, type, required }: Column, report: SchemaReport): void {
+  const use = uses.get('computed');
+  if (use === undefined || uses.has('primaryKey')) return;
+  if (!canBeComputed(type)) {
+    report.wrong(use.node, `@computed does not work on type ${formatType(type)}`, 'only on single values');
+  } else if (required) {
+    const message = 'a computed field cannot be required: where its expression has no value it is null';
+    report.wrong(node.type, message, `write ${node.name.value}: ${formatType(type)}`);
+  }
+}
+
 const CONTRADICTIONS: readonly (readonly [string, string])[] = [
   ['primaryKey', 'default'],
+  ['primaryKey', 'computed'],
   ['primaryKey', 'hidden'],
   ['primaryKey', 'createdTime'],
   ['primaryKey', 'updatedTime'],
@@ -165,6 +182,9 @@ const CONTRADICTIONS: readonly (readonly [string, string])[] = [
   ['updatedTime', 'expiresAt'],
   ['createdTime', 'default'],
   ['updatedTime', 'default'],
+  ['createdTime', 'computed'],
+  ['updatedTime', 'computed'],
+  ['default', 'computed'],
 ];
 
 function requireType(

@@ -17,6 +17,15 @@ export type FieldType =
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
+export interface ComputedPlan {
+  /** The expression, as it is written. */
+  readonly from: string;
+  /** Names of the fields in it, none of which is computed. */
+  readonly uses: readonly string[];
+  /** The expression with the kinds of those fields: when it is another one, what is stored has to be computed anew. */
+  readonly signature: string;
+}
+
 export interface FieldPlan {
   readonly name: string;
   readonly type: FieldType;
@@ -31,6 +40,8 @@ export interface FieldPlan {
   readonly fulltext: boolean;
   /** Set by the server at creation or at every change; a client may not send it. */
   readonly stamp?: 'created' | 'updated';
+  /** `@computed`: made from other fields when the record is written; a client may not send it. Then never required. */
+  readonly computed?: ComputedPlan;
   /** `@expiresAt`: the record is removed when this time has passed. */
   readonly expiresAt: boolean;
   /** `@hidden`: stored and written like any other, but never in an answer, on a channel, or named by a query. */

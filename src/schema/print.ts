@@ -3,6 +3,7 @@ import { formatDuration } from '../config/units.ts';
 import {
   ACTIONS,
   type CompositeIndexPlan,
+  type FieldPlan,
   type Plan,
   type RelationPlan,
   type TablePlan,
@@ -38,6 +39,7 @@ function describeTable(table: TablePlan, base: string): string[] {
     `${table.name}`,
     `  stored   ${table.database}.${table.table}, primary key ${table.primaryKey.name}`,
     `  fields   ${fields.join(', ')}`,
+    ...table.fields.flatMap(describeComputed),
     ...table.compositeIndexes.map(describeIndex),
     ...describeFulltext(table),
     ...table.relations.flatMap(describeRelation),
@@ -48,6 +50,10 @@ function describeTable(table: TablePlan, base: string): string[] {
 
 function describeIndex({ fields, unique }: CompositeIndexPlan): string {
   return `  index    ${fields.map(({ name }) => name).join(', ')}${unique ? ', unique' : ''}`;
+}
+
+function describeComputed({ name, computed }: FieldPlan): string[] {
+  return computed === undefined ? [] : [`  computed ${name} = ${computed.from.trim().replace(/\s+/g, ' ')}`];
 }
 
 function describeFulltext({ fields }: TablePlan): string[] {

@@ -19,6 +19,8 @@ export interface StoredColumn extends StoredMember {
   readonly hasDefault: boolean;
   /** Missing where it is false, as in what was stored before there was such an index. */
   readonly fulltext?: true;
+  /** Of a computed field: its expression, with the kinds of the fields in it. */
+  readonly computed?: string;
 }
 
 /** Names of the fields, in the index's order. */
@@ -73,9 +75,16 @@ export function describeTable(table: TablePlan): StoredTable {
 }
 
 function describeColumn(field: FieldPlan): StoredColumn {
-  const { indexed, unique, fulltext } = field;
+  const { indexed, unique, fulltext, computed } = field;
   const hasDefault = field.default !== undefined;
-  return { ...describeMember(field), indexed, unique, hasDefault, ...(fulltext ? { fulltext } : {}) };
+  return {
+    ...describeMember(field),
+    indexed,
+    unique,
+    hasDefault,
+    ...(fulltext ? { fulltext } : {}),
+    ...(computed === undefined ? {} : { computed: computed.signature }),
+  };
 }
 
 function describeIndex({ fields, unique }: CompositeIndexPlan): StoredIndex {

@@ -2,6 +2,7 @@ import { type ConstValueNode, Kind, type ObjectTypeDefinitionNode } from 'graphq
 import type { AppConfig } from '../config/config.ts';
 import { parseDuration } from '../config/units.ts';
 import { makeCompositeIndexes } from './composite-index.ts';
+import { checkComputed } from './computed.ts';
 import { type DirectiveUse, readAction, readDirectives } from './directives.ts';
 import { makeFields } from './fields.ts';
 import { checkExportName, checkStoredName } from './names.ts';
@@ -38,7 +39,7 @@ interface TableContext {
 export function makeTable(node: ObjectTypeDefinitionNode, context: TableContext): TablePlan | undefined {
   const { app, types, report, relations } = context;
   const uses = readDirectives(node.directives, 'OBJECT', report);
-  const fields = makeFields(node, types, report);
+  const fields = checkComputed(node, ownerOf(node, makeFields(node, types, report)), report);
   checkFields(node, fields, { types, report });
   const primaryKey = findPrimaryKey(node, fields, report);
   const compositeIndexes = makeIndexes(node, uses.get('compositeIndex'), fields, report);
@@ -71,8 +72,12 @@ function makeIndexes(
   report: SchemaReport,
 ) {
   if (use === undefined) return [];
+  return makeCompositeIndexes([use, ...use.more], ownerOf(node, fields), report);
+}
+
+function ownerOf(node: ObjectTypeDefinitionNode, fields: readonly FieldPlan[]) {
   const relations = new Set((node.fields ?? []).filter(isRelation).map(({ name }) => name.value));
-  return makeCompositeIndexes([use, ...use.more], { typeName: node.name.value, fields, relations }, report);
+  return { typeName: node.name.value, fields, relations };
 }
 
 /** What is wrong with the directives of a type that is no table. */

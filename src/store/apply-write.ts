@@ -47,6 +47,7 @@ function insert(context: WriteContext, write: RecordWrite): WriteOutcome {
   const row = write.cells.map((cell) => cell ?? null);
   stamp(row, table.createdStamps, context);
   stamp(row, table.updatedStamps, context);
+  table.computed.apply(row);
   const seq = context.nextSeq();
   table.insert(row, seq, context.expiry?.(row, now) ?? null);
   const json = table.codec.toJson(row);
@@ -63,6 +64,7 @@ function replace(context: WriteContext, write: RecordWrite, before: Row): WriteO
     return { id: write.id, seq: previousSeq, created: false, changed: false, json: table.codec.toJson(row) };
   }
   stamp(row, table.updatedStamps, context);
+  table.computed.apply(row);
   const seq = context.nextSeq();
   table.update(before, row, seq, context.expiry?.(row, now) ?? null);
   const json = table.codec.toJson(row);
@@ -100,6 +102,7 @@ function nextRow({ table }: WriteContext, write: RecordWrite, before: Row): Cell
   });
   for (const index of table.createdStamps) row[index] = before[index] as Cell;
   for (const index of table.updatedStamps) row[index] = before[index] as Cell;
+  for (const index of table.computed.places) row[index] = before[index] as Cell;
   return row;
 }
 

@@ -47,8 +47,9 @@ function needsRebuild(step: MigrationStep, source: TableSource): boolean {
   switch (step.type) {
     case 'add-column':
     case 'change-type':
-      return source.isComputed(step.field);
+      return source.isConverted(step.field);
     case 'add-required-column':
+    case 'recompute':
     case 'make-required':
     case 'make-nullable':
     case 'drop-column':

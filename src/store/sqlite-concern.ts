@@ -40,6 +40,8 @@ export function readConcern(db: Database, step: MigrationStep, source: TableSour
       return step.index.unique ? reader.createCompositeIndex(step) : undefined;
     case 'change-type':
       return step.destructive ? reader.narrowType(step) : undefined;
+    case 'recompute':
+      return step.destructive ? reader.recompute(step) : undefined;
     case 'drop-column':
       return reader.dropColumn(step);
     default:
@@ -110,6 +112,12 @@ class ConcernReader {
     if (misfits.count === 0) return { step, ...this.#values(`${column} IS NOT NULL`, column) };
     const obstacle = 'Change these records first, or give the new field another name.';
     return { step, count: misfits.count, found: `the values of ${misfits.found} do not fit`, obstacle };
+  }
+
+  recompute(step: Step<'recompute'>): Concern {
+    const column = this.#source.columnOf(step.field) ?? 'NULL';
+    const differs = `${column} IS NOT NULL AND ${column} IS NOT ${this.#source.expressionOf(step.field)}`;
+    return { step, ...this.#values(differs, column) };
   }
 
   dropColumn(step: Step<'drop-column'>): Concern {

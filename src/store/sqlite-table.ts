@@ -1,6 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import { hasLong, RowCodec } from './codec.ts';
+import { ComputedFields } from './computed.ts';
 import { expiryOf } from './expiry.ts';
 import { FulltextIndex } from './sqlite-fulltext.ts';
 import { logName, quote, recordsName } from './sqlite-names.ts';
@@ -19,6 +20,7 @@ export class SqliteTable {
   /** Index of `@updatedTime` fields: they do not count when it is asked whether a write changes anything. */
   readonly updatedStamps: readonly number[];
   readonly createdStamps: readonly number[];
+  readonly computed: ComputedFields;
   readonly columns: string;
   /** Rows are read with BigInt integers, since a Long does not fit a double. */
   readonly bigIntegers: boolean;
@@ -42,6 +44,7 @@ export class SqliteTable {
     this.keyIndex = plan.fields.indexOf(plan.primaryKey);
     this.updatedStamps = indexesOf(plan.fields, 'updated');
     this.createdStamps = indexesOf(plan.fields, 'created');
+    this.computed = new ComputedFields(plan);
     this.bigIntegers = hasLong(plan);
     this.#expires = expiryOf(plan) !== undefined;
     this.#fulltext = plan.fields.flatMap((field, place) =>

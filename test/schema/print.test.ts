@@ -15,6 +15,7 @@ test('the plan names stored tables, URLs, channels, what is off and why, who may
       id: ID! @primaryKey
       tags: [String!]! @indexed(type: "fulltext")
       until: Date @expiresAt
+      tagCount: Int @computed(from: "length(tags)")
     }
     type Secret @table @export(public: []) { key: Int! @primaryKey }
     type Inner @table { id: ID! @primaryKey }`;
@@ -24,7 +25,8 @@ test('the plan names stored tables, URLs, channels, what is off and why, who may
     '',
     'Message',
     '  stored   realtime-demo.Message, primary key id',
-    '  fields   id: ID!, tags: [String!]!, until: Date',
+    '  fields   id: ID!, tags: [String!]!, until: Date, tagCount: Int',
+    '  computed tagCount = length(tags)',
     '  index    until, id, unique',
     '  words    tags',
     '  REST     https://127.0.0.1:7000/my-app/m and https://127.0.0.1:7000/my-app/m/{id}',

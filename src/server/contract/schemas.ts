@@ -30,11 +30,12 @@ const SCALARS: Readonly<Record<ScalarName, Part>> = {
 
 /** What a field's docstring says, and what its directives mean to the one who sends or reads it. */
 function annotate(field: FieldPlan, direction: Direction): Part {
-  const { description, stamp, hidden, expiresAt, unique } = field;
+  const { description, stamp, computed, hidden, expiresAt, unique } = field;
   const notes = [
     description,
     stamp === 'created' ? 'Set by the server when the record is created.' : undefined,
     stamp === 'updated' ? 'Set by the server at every change.' : undefined,
+    computed === undefined ? undefined : 'Computed from other fields when the record is written.',
     hidden ? 'Never given out.' : undefined,
     expiresAt ? 'The record is removed when this time has passed.' : undefined,
     unique ? 'Unique: no two records have the same.' : undefined,
@@ -46,8 +47,8 @@ function annotate(field: FieldPlan, direction: Direction): Part {
   };
 }
 
-function isServerSet({ stamp }: FieldPlan): boolean {
-  return stamp !== undefined;
+function isServerSet({ stamp, computed }: FieldPlan): boolean {
+  return stamp !== undefined || computed !== undefined;
 }
 
 /** The schema of one value, null included when it may be null. */

@@ -54,6 +54,13 @@ describe('the documents', () => {
       description: 'Set by the server when the record is created.',
       readOnly: true,
     });
+    expect(schemas.Thing?.properties.label).toEqual({
+      type: ['string', 'null'],
+      description: 'Computed from other fields when the record is written.',
+      readOnly: true,
+    });
+    expect(schemas['Thing.create']?.properties).not.toHaveProperty('label');
+    expect(schemas['Thing.merge']?.properties).not.toHaveProperty('total');
     expect(schemas.Thing?.properties.name).toEqual({ type: 'string', description: 'What it is called.' });
     expect(schemas['Thing.create']?.properties.count).toMatchObject({ type: 'integer', default: 3 });
     expect(schemas['Thing.merge']?.properties.count).not.toHaveProperty('default');
