@@ -93,6 +93,8 @@ describe('an expression', () => {
     ['round(-2.5)', -2],
     ['round(1.005, 2)', 1.01],
     ['round(1e300, 2)', 1e300],
+    ['round(-1e-7, 2)', 0],
+    ['round(1.26e-7, 8)', 1.3e-7],
     ['round(price, -1)', null],
     ['floor(-1.5) + ceil(1.2)', 0],
     ['abs(-n)', 7],

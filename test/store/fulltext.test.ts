@@ -9,7 +9,7 @@ import {
   parseListQuery,
 } from '../../src/query/index.ts';
 import { parseWords } from '../../src/query/words.ts';
-import type { FieldPlan } from '../../src/schema/plan.ts';
+import type { FieldPlan, TablePlan } from '../../src/schema/plan.ts';
 import { registerFunctions } from '../../src/store/sqlite-functions.ts';
 import { NAMES } from '../../src/store/sqlite-names.ts';
 import type { Write } from '../../src/store/store.ts';
@@ -169,6 +169,28 @@ describe('an index of words', () => {
     commit(open, { type: 'delete-where', table, filter, limit: 10 });
     commit(open, { type: 'create', table, id: 'q', cells: cells('q', 'again') });
     expect([find(open, 'text=ft=all'), find(open, 'text=ft=again')]).toEqual(['', 'q']);
+  });
+
+  test('serves conditions on related records, and writes by filter', () => {
+    const open = new StoreFolder().open(
+      `type A @table { id: ID! @primaryKey about: String @indexed(type: "fulltext") books: [B] @relationship(to: "author") }
+       type B @table { id: ID! @primaryKey author: ID by: A @relationship(from: "author") title: String @indexed(type: "fulltext") }`,
+      { largestScan: 0 },
+    );
+    const [authors, books] = open.plan.tables as [TablePlan, TablePlan];
+    commit(
+      open,
+      { type: 'create', table: authors, id: 'ada', cells: ['ada', 'Wrote notes'] },
+      { type: 'create', table: books, id: '1', cells: ['1', 'ada', 'Engines'] },
+      { type: 'create', table: books, id: '2', cells: ['2', 'bob', 'Boats'] },
+    );
+    const list = (table: TablePlan, query: string) =>
+      open.store.list(table, parseListQuery(query, table, LIMITS, NONE)).json;
+    expect(list(authors, 'books.title=ft=engines&select=id')).toBe('[{"id":"ada"}]');
+    expect(list(authors, 'about=ft=notes&books.title=ft=boats&select=id')).toBe('[]');
+    const { filter } = parseListQuery('title=ft=boats', books, LIMITS, NONE);
+    commit(open, { type: 'delete-where', table: books, filter, limit: 10 });
+    expect(list(books, 'select=id')).toBe('[{"id":"1"}]');
   });
 
   test('loses a record that expires', () => {

@@ -45,6 +45,8 @@ function ofNumbers(usage: string, run: (...values: number[]) => number): Functio
 function round(value: number, digits: number): number | null {
   if (!Number.isInteger(digits) || digits < 0 || digits > 15) return null;
   const written = String(value);
+  if (written.includes('e-')) return Number(value.toFixed(digits)) + 0;
+  // So large that it has no digits after the point.
   if (written.includes('e')) return value;
   return numberOrNull(Number(`${Math.round(Number(`${written}e${digits}`))}e-${digits}`), 'float');
 }
