@@ -20,6 +20,6 @@ export { type FilterScope, type ParsedQuery, parseFilter, parseQuery } from './p
 export { compilePredicate, type JsonRecord, type Predicate } from './predicate.ts';
 export { AUTHENTICATED, type ClaimPath, inputsOf, parseRule, type Rule } from './rule.ts';
 export type { Select, SelectedRelation } from './select.ts';
-export { compileFilterSql, type Sql, type SqlValue, WORDS_FUNCTION } from './sql.ts';
+export { compileFilterSql, type Sql, type SqlValue, WORD_TEXT_FUNCTION, WORDS_FUNCTION } from './sql.ts';
 export { both, type MaskedField, nameableFields, shownFields, type TableView, type View } from './view.ts';
-export { haveWords, type Word, wordsOf } from './words.ts';
+export { haveWords, textsOf, type Word, wordsOf, wordText } from './words.ts';

@@ -2,6 +2,7 @@ import type { FieldPlan, FieldType } from '../schema/plan.ts';
 import type { Comparison, Condition, FieldPath, Filter, Scalar, TextOp } from './ast.ts';
 import { prefixBound } from './compare.ts';
 import { quoteName, type SqlNames, type SqlSource } from './names.ts';
+import { matchOf } from './words.ts';
 
 export type SqlValue = string | number | bigint | null;
 
@@ -20,6 +21,9 @@ const OPERATORS: Readonly<Record<Comparison, string>> = { eq: '=', lt: '<', le: 
  * of the third, which is JSON.
  */
 export const WORDS_FUNCTION = 'tablecast_words';
+
+/** SQL function that the store registers: the words of a text, or of a JSON list (second argument 1), with spaces. */
+export const WORD_TEXT_FUNCTION = 'tablecast_word_text';
 
 /**
  * A condition for WHERE, in SQLite's dialect. Every value is bound and every name is the plan's. The result is 1 for true and 0 or NULL for false. Columns stand alone in
@@ -135,6 +139,9 @@ class SqlWriter {
   }
 
   #words({ path, words }: Extract<Filter, { type: 'words' }>): string {
+    const [field] = path.fields;
+    const match = field.fulltext && path.fields.length === 1 ? matchOf(words) : undefined;
+    if (match !== undefined) return this.#match(field, match);
     const sought = JSON.stringify(words);
     return this.#reach(path, {
       wholeList: true,
@@ -143,6 +150,14 @@ class SqlWriter {
         return `${WORDS_FUNCTION}(${expressionOf(place)}, ${isList}, ${this.#bind(sought)})`;
       },
     });
+  }
+
+  /** The index's table is called like a function, since its name as a column would be no name that we choose. */
+  #match(field: FieldPlan, match: string): string {
+    const { table } = this.#source;
+    const { words, docs } = this.#names.fulltext(table, field);
+    const found = `SELECT d.key FROM ${words}(${this.#bind(match)}) AS w CROSS JOIN ${docs} AS d ON d.doc = w.rowid`;
+    return `${this.#column(table.primaryKey.name)} IN (${found})`;
   }
 
   #reach(path: FieldPath, test: Test): string {

@@ -24,6 +24,34 @@ export function parseWords(text: string): Word[] {
   return [...normalize(text).matchAll(SOUGHT)].map(([, word = '', star]) => ({ text: word, prefix: star === '*' }));
 }
 
+/** The words of the texts with spaces between them, for an index that cuts a text at its spaces. */
+export function wordText(texts: readonly string[]): string {
+  return texts.flatMap(wordsOf).join(' ');
+}
+
+/** All texts of a value that the store keeps: a text, or for a list its JSON, however its lists nest. */
+export function textsOf(cell: string, isList: boolean): string[] {
+  return isList ? textsIn(JSON.parse(cell)) : [cell];
+}
+
+function textsIn(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  return Array.isArray(value) ? value.flatMap(textsIn) : [];
+}
+
+// FTS5 cuts what it takes for a word after 32768 bytes.
+const LONGEST_MATCHED = 8000;
+const MOST_MATCHED = 256;
+
+/**
+ * A query of FTS5 for all of the words, each in quotes, so that none is read as its syntax. Undefined when it would not
+ * find the same.
+ */
+export function matchOf(words: readonly Word[]): string | undefined {
+  if (words.length > MOST_MATCHED || words.some(({ text }) => text.length > LONGEST_MATCHED)) return undefined;
+  return words.map(({ text, prefix }) => `"${text.replaceAll('"', '""')}"${prefix ? '*' : ''}`).join(' AND ');
+}
+
 /** True when the texts together have every word. */
 export function haveWords(texts: readonly string[], words: readonly Word[]): boolean {
   const present = new Set(texts.flatMap(wordsOf));

@@ -94,6 +94,10 @@ export class RecordParser {
   }
 
   #readCell({ field, check, toCell }: Column, value: unknown, report: Report): Cell {
+    if (field.computed !== undefined) {
+      report(field.name, 'is computed from other fields; leave it out');
+      return null;
+    }
     if (field.stamp !== undefined) {
       report(field.name, 'is set by the server; leave it out');
       return null;
@@ -116,7 +120,7 @@ export class RecordParser {
     for (let i = 0; i < cells.length; i++) {
       if (cells[i] !== undefined) continue;
       const { field, defaultCell } = this.#columns[i] as Column;
-      if (field.primaryKey || field.stamp !== undefined) continue;
+      if (field.primaryKey || field.stamp !== undefined || field.computed !== undefined) continue;
       cells[i] = defaultCell;
       if (field.required && defaultCell === null) report(field.name, 'is required');
     }

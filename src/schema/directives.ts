@@ -10,8 +10,11 @@ export const DIRECTIVES_SDL = `
 directive @table(database: String, table: String, expiration: Literal) on OBJECT
 "Gives the table a URL. A transport is on unless it is false; public lists what anybody may do."
 directive @export(name: String, rest: Boolean, sse: Boolean, ws: Boolean, public: [Action!]) on OBJECT
+"An index over several fields, in this order. unique: no two records have the same values in all of them."
+directive @compositeIndex(fields: [String!]!, unique: Boolean) repeatable on OBJECT
 directive @primaryKey on FIELD_DEFINITION
-directive @indexed on FIELD_DEFINITION
+"An index for filters and sorting; type: \\"fulltext\\" one of words, for =ft=."
+directive @indexed(type: String) on FIELD_DEFINITION
 directive @unique on FIELD_DEFINITION
 "Set by the server when the record is created."
 directive @createdTime on FIELD_DEFINITION
@@ -23,6 +26,8 @@ directive @expiresAt on FIELD_DEFINITION
 directive @relationship(from: String, to: String) on FIELD_DEFINITION
 "Stored and written like any other, but never given out."
 directive @hidden on FIELD_DEFINITION
+"Made from other fields when the record is written: from: \\"price * count\\"."
+directive @computed(from: String!) on FIELD_DEFINITION
 directive @default(value: Literal!) on FIELD_DEFINITION
 """
 Who may do what: roles, or conditions on the record and on the caller, such as "ownerId==$auth.sub". Of several texts one has
@@ -57,6 +62,7 @@ const PLACE_NAMES: Readonly<Record<Place, string>> = {
 
 interface Definition {
   readonly places: readonly string[];
+  readonly repeatable: boolean;
   /** Types of the arguments as written above: `String`, `Literal!`. */
   readonly args: ReadonlyMap<string, string>;
 }
@@ -64,6 +70,7 @@ interface Definition {
 function define(node: DirectiveDefinitionNode): Definition {
   return {
     places: node.locations.map(({ value }) => value),
+    repeatable: node.repeatable,
     args: new Map((node.arguments ?? []).map(({ name, type }) => [name.value, print(type)])),
   };
 }
@@ -85,6 +92,8 @@ export function hasDirective(nodes: readonly ConstDirectiveNode[] | undefined, n
 /** The arguments of one directive in use, checked against its definition. */
 export class DirectiveUse {
   readonly node: ConstDirectiveNode;
+  /** Further uses of a directive that may be repeated. */
+  readonly more: DirectiveUse[] = [];
   readonly #values: ReadonlyMap<string, ConstValueNode>;
 
   constructor(node: ConstDirectiveNode, values: ReadonlyMap<string, ConstValueNode>) {
@@ -125,6 +134,8 @@ export function readDirectives(
     } else if (!definition.places.includes(place)) {
       const right = definition.places.includes('OBJECT') ? PLACE_NAMES.OBJECT : PLACE_NAMES.FIELD_DEFINITION;
       report.wrong(node, `@${name} belongs on ${right}, not on ${PLACE_NAMES[place]}`);
+    } else if (definition.repeatable && uses.has(name)) {
+      uses.get(name)?.more.push(new DirectiveUse(node, readArguments(node, definition, report)));
     } else if (uses.has(name)) {
       report.wrong(node, `@${name} is given twice`);
     } else {
@@ -167,16 +178,18 @@ function readArguments(node: ConstDirectiveNode, definition: Definition, report:
 
 const EXPECTED: Readonly<Record<string, string>> = {
   String: 'text in double quotes',
+  'String!': 'text in double quotes',
   Boolean: 'true or false',
   '[Action!]': 'a list such as [read, create]',
   Rules: 'text in double quotes, or a list of texts',
-  'String!': 'text in double quotes',
+  '[String!]!': 'a list such as ["a", "b"]',
 };
 
 function isOfType(value: ConstValueNode, type: string, report: SchemaReport): boolean {
   if (type === 'String' || type === 'String!') return value.kind === Kind.STRING;
   if (type === 'Rules') return isRules(value);
   if (type === 'Boolean') return value.kind === Kind.BOOLEAN;
+  if (type === '[String!]!') return value.kind === Kind.LIST && value.values.every(({ kind }) => kind === Kind.STRING);
   if (type !== '[Action!]') return true;
   if (value.kind !== Kind.LIST) return false;
   for (const item of value.values) {

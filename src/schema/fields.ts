@@ -1,5 +1,7 @@
 import { type FieldDefinitionNode, Kind, type ObjectTypeDefinitionNode } from 'graphql';
 import { readFieldAccess } from './access.ts';
+import { isPlain } from './composite-index.ts';
+import { canBeComputed } from './computed.ts';
 import { readDefault } from './default-value.ts';
 import { type DirectiveUse, readDirectives } from './directives.ts';
 import { checkName } from './names.ts';
@@ -65,6 +67,8 @@ function makeField(node: FieldDefinitionNode, { isColumn, types, report }: Field
   const description = node.description?.value;
   const stamp = stampOf(uses);
   const access = isColumn ? readFieldAccess(uses, report) : undefined;
+  // Checked when all fields of the type are known.
+  const from = uses.get('computed')?.text('from');
   return {
     name: node.name.value,
     type,
@@ -73,9 +77,11 @@ function makeField(node: FieldDefinitionNode, { isColumn, types, report }: Field
     ...(defaultValue === undefined ? {} : { default: defaultValue }),
     primaryKey: isColumn && uses.has('primaryKey'),
     // The primary key has an index of its own, and no two records share it.
-    indexed: isColumn && uses.has('indexed') && !uses.has('primaryKey'),
+    indexed: isColumn && uses.has('indexed') && !uses.has('primaryKey') && !isFulltext(uses),
     unique: isColumn && uses.has('unique') && !uses.has('primaryKey'),
+    fulltext: isColumn && isFulltext(uses),
     ...(isColumn && stamp !== undefined ? { stamp } : {}),
+    ...(isColumn && from !== undefined ? { computed: { from, uses: [], signature: '' } } : {}),
     expiresAt: isColumn && uses.has('expiresAt'),
     hidden: isColumn && uses.has('hidden'),
     ...(access === undefined ? {} : { access }),
@@ -123,19 +129,53 @@ function checkUses(column: Column, report: SchemaReport): void {
   requireType(column, 'expiresAt', { allowed: EXPIRY_TYPES, report });
   for (const name of ['indexed', 'unique']) {
     const use = uses.get(name);
-    const isPlain = type.kind === 'enum' || (type.kind === 'scalar' && type.name !== 'JSON');
-    if (use !== undefined && !isPlain) {
+    if (use !== undefined && use.value('type') === undefined && !isPlain(column)) {
       report.wrong(use.node, `@${name} does not work on type ${formatType(type)}`, 'only on single values');
     }
   }
+  checkIndexType(column, report);
+  checkComputedType(column, report);
   for (const [first, second] of CONTRADICTIONS) {
     const use = uses.get(second);
     if (use !== undefined && uses.has(first)) report.wrong(use.node, `@${first} and @${second} exclude each other`);
   }
 }
 
+const FULLTEXT = 'fulltext';
+
+function isFulltext(uses: Uses): boolean {
+  return uses.get('indexed')?.text('type') === FULLTEXT;
+}
+
+function checkIndexType({ uses, type }: Column, report: SchemaReport): void {
+  const use = uses.get('indexed');
+  const written = use?.value('type');
+  const kind = use?.text('type');
+  if (written === undefined || kind === undefined) return;
+  const item = type.kind === 'list' ? type.of : type;
+  if (kind !== FULLTEXT) {
+    const hint = report.suggest(kind, [FULLTEXT]) ?? `leave it out, or write "${FULLTEXT}" for an index of words`;
+    report.wrong(written, `unknown type of index "${kind}"`, hint);
+  } else if (item.kind !== 'scalar' || item.name !== 'String') {
+    const message = `@indexed(type: "${FULLTEXT}") does not work on type ${formatType(type)}`;
+    report.wrong(written, message, 'use String or [String]');
+  }
+}
+
+function checkComputedType({ node, uses, type, required }: Column, report: SchemaReport): void {
+  const use = uses.get('computed');
+  if (use === undefined || uses.has('primaryKey')) return;
+  if (!canBeComputed(type)) {
+    report.wrong(use.node, `@computed does not work on type ${formatType(type)}`, 'only on single values');
+  } else if (required) {
+    const message = 'a computed field cannot be required: where its expression has no value it is null';
+    report.wrong(node.type, message, `write ${node.name.value}: ${formatType(type)}`);
+  }
+}
+
 const CONTRADICTIONS: readonly (readonly [string, string])[] = [
   ['primaryKey', 'default'],
+  ['primaryKey', 'computed'],
   ['primaryKey', 'hidden'],
   ['primaryKey', 'createdTime'],
   ['primaryKey', 'updatedTime'],
@@ -145,6 +185,9 @@ const CONTRADICTIONS: readonly (readonly [string, string])[] = [
   ['updatedTime', 'expiresAt'],
   ['createdTime', 'default'],
   ['updatedTime', 'default'],
+  ['createdTime', 'computed'],
+  ['updatedTime', 'computed'],
+  ['default', 'computed'],
 ];
 
 function requireType(

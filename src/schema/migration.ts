@@ -1,9 +1,12 @@
 import { compareTypes } from './compare-types.ts';
-import type { FieldPlan, Plan, TablePlan } from './plan.ts';
+import { recomputeSteps } from './migrate-computed.ts';
+import { compareIndexes } from './migrate-indexes.ts';
+import type { CompositeIndexPlan, FieldPlan, Plan, TablePlan } from './plan.ts';
 import {
   describeTable,
   keyOf,
   type StoredColumn,
+  type StoredIndex,
   type StoredSchema,
   type StoredTable,
   type StoredType,
@@ -27,8 +30,8 @@ interface ColumnStep extends TableStep {
   readonly field: FieldPlan;
 }
 
-/** What existing records get in a new column. `stamp`: the time of their last change. */
-export type Fill = 'null' | 'default' | 'stamp';
+/** What existing records get in a new column. `stamp`: the time of their last change, `computed`: what their fields give. */
+export type Fill = 'null' | 'default' | 'stamp' | 'computed';
 
 /** One difference between what is stored and the plan. The store executes them in this order, in one transaction. */
 export type MigrationStep =
@@ -40,7 +43,13 @@ export type MigrationStep =
   | (ColumnStep & { readonly type: 'drop-index'; readonly unique: boolean })
   /** Fails when two records have one value: count them first. */
   | (ColumnStep & { readonly type: 'create-unique-index' })
+  | (ColumnStep & { readonly type: 'create-fulltext-index' })
+  | (ColumnStep & { readonly type: 'drop-fulltext-index' })
+  | (TableStep & { readonly type: 'create-composite-index'; readonly index: CompositeIndexPlan })
+  | (TableStep & { readonly type: 'drop-composite-index'; readonly index: StoredIndex })
   | (ColumnStep & { readonly type: 'change-type'; readonly from: StoredType })
+  /** A computed field whose stored values are not what its expression gives. */
+  | (ColumnStep & { readonly type: 'recompute' })
   /** Fails when a record has no value: count them first. */
   | (ColumnStep & { readonly type: 'make-required' })
   | (ColumnStep & { readonly type: 'make-nullable' })
@@ -103,7 +112,7 @@ function compareTables(old: StoredTable, table: TablePlan): MigrationStep[] {
     const sentence = `drop column ${nameOf(table)}.${column.name} with its values`;
     return { type: 'drop-column', table, column, destructive: true, sentence };
   });
-  return [...dropped, ...kept, ...compareExpiration(old, table)];
+  return [...dropped, ...kept, ...compareIndexes(old, table), ...compareExpiration(old, table)];
 }
 
 function isKeyChanged(old: StoredTable, table: TablePlan): boolean {
@@ -129,9 +138,11 @@ const FILLS: Readonly<Record<Fill, string>> = {
   null: 'null in existing records',
   default: 'existing records get its default',
   stamp: 'existing records get the time of their last change',
+  computed: 'existing records get what their other fields give',
 };
 
 function fillOf(field: FieldPlan): Fill | undefined {
+  if (field.computed !== undefined) return 'computed';
   if (field.default !== undefined && field.default !== null) return 'default';
   if (field.stamp !== undefined) return 'stamp';
   return field.required ? undefined : 'null';
@@ -143,7 +154,8 @@ function compareColumns(old: StoredColumn, table: TablePlan, field: FieldPlan): 
   const base = { table, field, destructive: false };
   const steps: MigrationStep[] = [];
   const change = compareTypes(old.type, now.type);
-  if (change !== 'same') {
+  // What is computed anew is not converted.
+  if (change !== 'same' && field.computed === undefined) {
     const written = `change the type of ${column} from ${formatStored(old.type)} to ${formatStored(now.type)}`;
     const destructive = change === 'narrows';
     const sentence = destructive ? `${written}: stored values may not fit` : `${written}: every stored value fits`;
@@ -156,7 +168,7 @@ function compareColumns(old: StoredColumn, table: TablePlan, field: FieldPlan): 
   if (!field.required && old.required) {
     steps.push({ ...base, type: 'make-nullable', sentence: `let ${column} be null` });
   }
-  return [...steps, ...indexSteps(old, table, field)];
+  return [...recomputeSteps(old, table, field), ...steps, ...indexSteps(old, table, field)];
 }
 
 function indexSteps(

@@ -17,6 +17,15 @@ export type FieldType =
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
+export interface ComputedPlan {
+  /** The expression, as it is written. */
+  readonly from: string;
+  /** Names of the fields in it, none of which is computed. */
+  readonly uses: readonly string[];
+  /** The expression with the kinds of those fields: when it is another one, what is stored has to be computed anew. */
+  readonly signature: string;
+}
+
 export interface FieldPlan {
   readonly name: string;
   readonly type: FieldType;
@@ -27,8 +36,12 @@ export interface FieldPlan {
   readonly primaryKey: boolean;
   readonly indexed: boolean;
   readonly unique: boolean;
+  /** `@indexed(type: "fulltext")`: an index of the words in it. */
+  readonly fulltext: boolean;
   /** Set by the server at creation or at every change; a client may not send it. */
   readonly stamp?: 'created' | 'updated';
+  /** `@computed`: made from other fields when the record is written; a client may not send it. Then never required. */
+  readonly computed?: ComputedPlan;
   /** `@expiresAt`: the record is removed when this time has passed. */
   readonly expiresAt: boolean;
   /** `@hidden`: stored and written like any other, but never in an answer, on a channel, or named by a query. */
@@ -56,6 +69,14 @@ export interface AccessPlan {
   readonly rules: ReadonlyMap<Action, readonly RuleText[]>;
   /** The field that says whose a record is, and the claim of a caller that says which account he is of. */
   readonly account: { readonly field: FieldPlan; readonly claim: string } | undefined;
+}
+
+/** `@compositeIndex`: an index over several fields, in their order. */
+export interface CompositeIndexPlan {
+  readonly fields: readonly FieldPlan[];
+  /** No two records have the same values in all of them; where one is null, nothing is compared. */
+  readonly unique: boolean;
+  readonly at: SourceLocation;
 }
 
 /** A field that is not stored: it stands for records of another table. */
@@ -99,6 +120,7 @@ export interface TablePlan {
   readonly fields: readonly FieldPlan[];
   readonly relations: readonly RelationPlan[];
   readonly primaryKey: FieldPlan;
+  readonly compositeIndexes: readonly CompositeIndexPlan[];
   /** `@table(expiration:)` in milliseconds: a record is removed when it was last written longer ago. */
   readonly expiration?: number;
   readonly at: SourceLocation;

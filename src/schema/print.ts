@@ -1,7 +1,16 @@
 import { describeAuth } from '../config/auth.ts';
 import type { AppConfig, Config } from '../config/config.ts';
 import { formatDuration } from '../config/units.ts';
-import { ACTIONS, type Plan, type RelationPlan, type RuleText, type TablePlan, type TransportName } from './plan.ts';
+import {
+  ACTIONS,
+  type CompositeIndexPlan,
+  type FieldPlan,
+  type Plan,
+  type RelationPlan,
+  type RuleText,
+  type TablePlan,
+  type TransportName,
+} from './plan.ts';
 import { formatType } from './types.ts';
 
 const SHOWN: Readonly<Record<TransportName, string>> = { rest: 'REST', sse: 'SSE', ws: 'WebSocket' };
@@ -33,10 +42,26 @@ function describeTable(table: TablePlan, base: string): string[] {
     `${table.name}`,
     `  stored   ${table.database}.${table.table}, primary key ${table.primaryKey.name}`,
     `  fields   ${fields.join(', ')}`,
+    ...table.fields.flatMap(describeComputed),
+    ...table.compositeIndexes.map(describeIndex),
+    ...describeFulltext(table),
     ...table.relations.flatMap(describeRelation),
     ...describeEndpoints(table, base),
     ...describeRemoval(table),
   ];
+}
+
+function describeIndex({ fields, unique }: CompositeIndexPlan): string {
+  return `  index    ${fields.map(({ name }) => name).join(', ')}${unique ? ', unique' : ''}`;
+}
+
+function describeComputed({ name, computed }: FieldPlan): string[] {
+  return computed === undefined ? [] : [`  computed ${name} = ${computed.from.trim().replace(/\s+/g, ' ')}`];
+}
+
+function describeFulltext({ fields }: TablePlan): string[] {
+  const names = fields.filter(({ fulltext }) => fulltext).map(({ name }) => name);
+  return names.length === 0 ? [] : [`  words    ${names.join(', ')}`];
 }
 
 function describeRelation({ name, target, many, from, to }: RelationPlan): string[] {

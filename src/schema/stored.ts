@@ -1,4 +1,4 @@
-import type { FieldPlan, FieldType, Plan, ScalarName, TablePlan } from './plan.ts';
+import type { CompositeIndexPlan, FieldPlan, FieldType, Plan, ScalarName, TablePlan } from './plan.ts';
 
 /** A field type as plain JSON. Names of enums and objects are left out: renaming one changes no data. */
 export type StoredType =
@@ -17,6 +17,16 @@ export interface StoredColumn extends StoredMember {
   readonly indexed: boolean;
   readonly unique: boolean;
   readonly hasDefault: boolean;
+  /** Missing where it is false, as in what was stored before there was such an index. */
+  readonly fulltext?: true;
+  /** Of a computed field: its expression, with the kinds of the fields in it. */
+  readonly computed?: string;
+}
+
+/** Names of the fields, in the index's order. */
+export interface StoredIndex {
+  readonly fields: readonly string[];
+  readonly unique: boolean;
 }
 
 export interface StoredTable {
@@ -29,6 +39,8 @@ export interface StoredTable {
   /** Null, not missing: the value goes through JSON. */
   readonly expiration: number | null;
   readonly expiresAt: string | null;
+  /** Missing where there are none, as in what was stored before there could be any. */
+  readonly compositeIndexes?: readonly StoredIndex[];
 }
 
 /** What is saved in the store beside the data, to be compared with the plan at the next start. */
@@ -58,12 +70,25 @@ export function describeTable(table: TablePlan): StoredTable {
     columns: table.fields.map(describeColumn),
     expiration: table.expiration ?? null,
     expiresAt: table.fields.find(({ expiresAt }) => expiresAt)?.name ?? null,
+    ...(table.compositeIndexes.length === 0 ? {} : { compositeIndexes: table.compositeIndexes.map(describeIndex) }),
   };
 }
 
 function describeColumn(field: FieldPlan): StoredColumn {
-  const { indexed, unique } = field;
-  return { ...describeMember(field), indexed, unique, hasDefault: field.default !== undefined };
+  const { indexed, unique, fulltext, computed } = field;
+  const hasDefault = field.default !== undefined;
+  return {
+    ...describeMember(field),
+    indexed,
+    unique,
+    hasDefault,
+    ...(fulltext ? { fulltext } : {}),
+    ...(computed === undefined ? {} : { computed: computed.signature }),
+  };
+}
+
+function describeIndex({ fields, unique }: CompositeIndexPlan): StoredIndex {
+  return { fields: fields.map(({ name }) => name), unique };
 }
 
 function describeMember({ name, type, required }: FieldPlan): StoredMember {

@@ -2,6 +2,8 @@ import { type ConstValueNode, Kind, type ObjectTypeDefinitionNode } from 'graphq
 import type { AppConfig } from '../config/config.ts';
 import { parseDuration } from '../config/units.ts';
 import { readAccess, readAccount } from './access.ts';
+import { makeCompositeIndexes } from './composite-index.ts';
+import { checkComputed } from './computed.ts';
 import { type DirectiveUse, readAction, readDirectives } from './directives.ts';
 import { makeFields } from './fields.ts';
 import { checkExportName, checkStoredName } from './names.ts';
@@ -16,6 +18,7 @@ import {
   TRANSPORTS,
   type TransportName,
 } from './plan.ts';
+import { isRelation } from './relations.ts';
 import { locate, type SchemaReport } from './schema-report.ts';
 import { MOST_FIELDS, type TypeResolver } from './types.ts';
 
@@ -38,9 +41,10 @@ interface TableContext {
 export function makeTable(node: ObjectTypeDefinitionNode, context: TableContext): TablePlan | undefined {
   const { app, types, report, relations } = context;
   const uses = readDirectives(node.directives, 'OBJECT', report);
-  const fields = makeFields(node, types, report);
+  const fields = checkComputed(node, ownerOf(node, makeFields(node, types, report)), report);
   checkFields(node, fields, { types, report });
   const primaryKey = findPrimaryKey(node, fields, report);
+  const compositeIndexes = makeIndexes(node, uses.get('compositeIndex'), fields, report);
   const stored = uses.get('table');
   const expiration = readExpiration(stored?.value('expiration'), report);
   const exported = uses.get('export');
@@ -59,14 +63,35 @@ export function makeTable(node: ObjectTypeDefinitionNode, context: TableContext)
     fields,
     relations,
     primaryKey,
+    compositeIndexes,
     ...(expiration === undefined ? {} : { expiration }),
     at: locate(node),
   };
 }
 
+function makeIndexes(
+  node: ObjectTypeDefinitionNode,
+  use: DirectiveUse | undefined,
+  fields: readonly FieldPlan[],
+  report: SchemaReport,
+) {
+  if (use === undefined) return [];
+  return makeCompositeIndexes([use, ...use.more], ownerOf(node, fields), report);
+}
+
+function ownerOf(node: ObjectTypeDefinitionNode, fields: readonly FieldPlan[]) {
+  const relations = new Set((node.fields ?? []).filter(isRelation).map(({ name }) => name.value));
+  return { typeName: node.name.value, fields, relations };
+}
+
 /** What is wrong with the directives of a type that is no table. */
 export function checkNested(node: ObjectTypeDefinitionNode, report: SchemaReport): void {
-  const exported = readDirectives(node.directives, 'OBJECT', report).get('export');
+  const uses = readDirectives(node.directives, 'OBJECT', report);
+  const index = uses.get('compositeIndex');
+  if (index !== undefined) {
+    report.wrong(index.node, `@compositeIndex needs @table: type "${node.name.value}" is not a table`);
+  }
+  const exported = uses.get('export');
   if (exported !== undefined) {
     const hint = 'add @table, or remove @export from a type that is only nested';
     report.wrong(exported.node, `@export needs @table: type "${node.name.value}" is not a table`, hint);

@@ -48,6 +48,7 @@ function insert(context: WriteContext, write: RecordWrite): WriteOutcome {
   const row = write.cells.map((cell) => cell ?? null);
   stamp(row, table.createdStamps, context);
   stamp(row, table.updatedStamps, context);
+  table.computed.apply(row);
   write.guard?.(undefined, toRecord(table.codec.toJson(row)));
   const seq = context.nextSeq();
   table.insert(row, seq, context.expiry?.(row, now) ?? null);
@@ -61,13 +62,15 @@ function replace(context: WriteContext, write: RecordWrite, before: Row): WriteO
   const { table, now } = context;
   const row = nextRow(context, write, before);
   const previousSeq = before[row.length] as number;
-  write.guard?.(toRecord(table.codec.toJson(before)), toRecord(table.codec.toJson(row)));
-  if (row.every((cell, index) => cell === before[index])) {
-    return { id: write.id, seq: previousSeq, created: false, changed: false, json: table.codec.toJson(row) };
+  const isSame = row.every((cell, index) => cell === before[index]);
+  if (!isSame) {
+    stamp(row, table.updatedStamps, context);
+    table.computed.apply(row);
   }
-  stamp(row, table.updatedStamps, context);
+  write.guard?.(toRecord(table.codec.toJson(before)), toRecord(table.codec.toJson(row)));
+  if (isSame) return { id: write.id, seq: previousSeq, created: false, changed: false, json: table.codec.toJson(row) };
   const seq = context.nextSeq();
-  table.update(row, seq, context.expiry?.(row, now) ?? null);
+  table.update(before, row, seq, context.expiry?.(row, now) ?? null);
   const json = table.codec.toJson(row);
   const changed = table.codec.differenceToJson(before, row);
   table.append([seq, UPDATE, write.id, json, changed]);
@@ -112,6 +115,7 @@ function nextRow({ table }: WriteContext, write: RecordWrite, before: Row): Cell
   for (const index of table.createdStamps) row[index] = before[index] as Cell;
   for (const index of table.updatedStamps) row[index] = before[index] as Cell;
   if ('keep' in write) for (const index of write.keep ?? []) row[index] = before[index] as Cell;
+  for (const index of table.computed.places) row[index] = before[index] as Cell;
   return row;
 }
 

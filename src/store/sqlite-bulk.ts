@@ -1,8 +1,8 @@
 import { AppError } from '../errors.ts';
 import { compileFilterSql } from '../query/index.ts';
 import type { OneWrite } from './apply-write.ts';
+import { NAMES, quote, recordsName } from './sqlite-names.ts';
 import type { SqliteTable } from './sqlite-table.ts';
-import { NAMES, quote, recordsName } from './sqlite-table.ts';
 import type { StatementCache } from './statement-cache.ts';
 import type { BulkWrite, Key, Write, WriteOutcome } from './store.ts';
 

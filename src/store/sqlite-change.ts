@@ -1,8 +1,12 @@
 import type { Database } from 'better-sqlite3';
 import type { MigrationStep } from '../schema/migration.ts';
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
+import { createFulltext, dropFulltext } from './sqlite-fulltext.ts';
+import { quote, recordsName } from './sqlite-names.ts';
 import {
   columnOf,
+  compositeIndexName,
+  createCompositeIndex,
   createIndex,
   createIndexes,
   createLog,
@@ -11,10 +15,10 @@ import {
   indexName,
 } from './sqlite-schema.ts';
 import type { TableSource } from './sqlite-source.ts';
-import { quote, recordsName } from './sqlite-table.ts';
 
 export function createTable(db: Database, table: TablePlan): void {
   for (const sql of [createRecords(table), createLog(table), ...createIndexes(table)]) db.exec(sql);
+  createAllFulltext(db, table);
   // Positions from before the table was there are not its own: another database may have issued them.
   db.prepare('INSERT INTO tablecast_meta VALUES (?, ?)').run(floorKey(table), String(Date.now() * 1000));
 }
@@ -29,6 +33,10 @@ export function changeTable(db: Database, source: TableSource, steps: readonly M
     return;
   }
   for (const step of steps) {
+    if (step.type === 'drop-composite-index') db.exec(`DROP INDEX ${compositeIndexName(stored, step.index.fields)}`);
+    if (step.type === 'create-composite-index') db.exec(createCompositeIndex(table, step.index));
+    if (step.type === 'drop-fulltext-index') dropFulltext(db, stored, step.field);
+    if (step.type === 'create-fulltext-index') createFulltext(db, table, step.field);
     if (step.type === 'add-column') db.exec(addColumn(source, step.field));
     if (step.type === 'drop-index') db.exec(`DROP INDEX ${indexName(stored, step.field)}`);
     if (step.type === 'create-index' || step.type === 'create-unique-index') db.exec(createIndex(table, step.field));
@@ -39,8 +47,9 @@ function needsRebuild(step: MigrationStep, source: TableSource): boolean {
   switch (step.type) {
     case 'add-column':
     case 'change-type':
-      return source.isComputed(step.field);
+      return source.isConverted(step.field);
     case 'add-required-column':
+    case 'recompute':
     case 'make-required':
     case 'make-nullable':
     case 'drop-column':
@@ -67,9 +76,16 @@ function rebuild(db: Database, source: TableSource): void {
     columns.push('_expires');
     values.push(expiry);
   }
+  for (const column of source.stored.columns) if (column.fulltext) dropFulltext(db, source.stored, column);
   db.exec(createRecords(table, made));
   db.exec(`INSERT INTO ${made} (${columns}) SELECT ${values} FROM ${from}`);
   db.exec(`DROP TABLE ${from}`);
   db.exec(`ALTER TABLE ${made} RENAME TO ${recordsName(table)}`);
   for (const sql of createIndexes(table)) db.exec(sql);
+  createAllFulltext(db, table);
+}
+
+/** Makes the full-text indexes of a table anew. */
+export function createAllFulltext(db: Database, table: TablePlan): void {
+  for (const field of table.fields) if (field.fulltext) createFulltext(db, table, field);
 }

@@ -1,7 +1,8 @@
 import type { Database } from 'better-sqlite3';
 import type { MigrationStep } from '../schema/migration.ts';
+import type { FieldPlan } from '../schema/plan.ts';
+import { quote } from './sqlite-names.ts';
 import type { TableSource } from './sqlite-source.ts';
-import { quote } from './sqlite-table.ts';
 import type { Cell } from './store.ts';
 
 /** What one step of a migration means for the records that are there. */
@@ -35,8 +36,12 @@ export function readConcern(db: Database, step: MigrationStep, source: TableSour
       return reader.makeRequired(step);
     case 'create-unique-index':
       return reader.createUniqueIndex(step);
+    case 'create-composite-index':
+      return step.index.unique ? reader.createCompositeIndex(step) : undefined;
     case 'change-type':
       return step.destructive ? reader.narrowType(step) : undefined;
+    case 'recompute':
+      return step.destructive ? reader.recompute(step) : undefined;
     case 'drop-column':
       return reader.dropColumn(step);
     default:
@@ -79,15 +84,26 @@ class ConcernReader {
   }
 
   createUniqueIndex(step: Step<'create-unique-index'>): Concern {
+    return this.#shared(step, [step.field], 'Change these records first, or leave out @unique.');
+  }
+
+  createCompositeIndex(step: Step<'create-composite-index'>): Concern {
+    return this.#shared(step, step.index.fields, 'Change these records first, or leave out "unique: true".');
+  }
+
+  /** Values, or values of several fields together, that more than one record has; null is never the same. */
+  #shared(step: MigrationStep, fields: readonly FieldPlan[], obstacle: string): Concern {
     const { from } = this.#source;
-    const values = `SELECT ${this.#source.expressionOf(step.field)} AS cell FROM ${from}`;
-    const shared = `SELECT cell, count(*) AS times FROM (${values}) WHERE cell IS NOT NULL GROUP BY cell HAVING times > 1`;
+    const cells = fields.map((_field, index) => `c${index}`);
+    const values = fields.map((field, index) => `${this.#source.expressionOf(field)} AS c${index}`);
+    const present = cells.map((cell) => `${cell} IS NOT NULL`).join(' AND ');
+    const shared = `SELECT ${cells}, count(*) AS times FROM (SELECT ${values} FROM ${from}) WHERE ${present} GROUP BY ${cells} HAVING times > 1`;
     const count = this.#db.prepare(`SELECT count(*) FROM (${shared})`).pluck().get() as number;
     if (count === 0) return { step, count, found: '' };
-    const rows = this.#db.prepare(`${shared} LIMIT ${MOST_EXAMPLES}`).raw().safeIntegers().all() as [Cell, bigint][];
-    const examples = rows.map(([cell, times]) => `${show(cell)} in ${times} records`);
+    const rows = this.#db.prepare(`${shared} LIMIT ${MOST_EXAMPLES}`).raw().safeIntegers().all() as Cell[][];
+    const examples = rows.map((row) => `${row.slice(0, -1).map(show).join(', ')} in ${row.at(-1)} records`);
     const found = `${count} ${count === 1 ? 'value is' : 'values are'} there more than once (${list(examples, count)})`;
-    return { step, count, found, obstacle: 'Change these records first, or leave out @unique.' };
+    return { step, count, found, obstacle };
   }
 
   narrowType(step: Step<'change-type'>): Concern {
@@ -96,6 +112,12 @@ class ConcernReader {
     if (misfits.count === 0) return { step, ...this.#values(`${column} IS NOT NULL`, column) };
     const obstacle = 'Change these records first, or give the new field another name.';
     return { step, count: misfits.count, found: `the values of ${misfits.found} do not fit`, obstacle };
+  }
+
+  recompute(step: Step<'recompute'>): Concern {
+    const column = this.#source.columnOf(step.field) ?? 'NULL';
+    const differs = `${column} IS NOT NULL AND ${column} IS NOT ${this.#source.expressionOf(step.field)}`;
+    return { step, ...this.#values(differs, column) };
   }
 
   dropColumn(step: Step<'drop-column'>): Concern {

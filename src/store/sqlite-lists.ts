@@ -15,7 +15,7 @@ import {
   totalOrder,
 } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
-import { NAMES, recordsName } from './sqlite-table.ts';
+import { NAMES, recordsName } from './sqlite-names.ts';
 import { StatementCache } from './statement-cache.ts';
 import type { Cell, Change, Key, ListPage, StoredRecord } from './store.ts';
 

@@ -1,7 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { EventLog } from '../config/config.ts';
 import type { TablePlan } from '../schema/plan.ts';
-import { logName } from './sqlite-table.ts';
+import { logName } from './sqlite-names.ts';
 import type { Change, Key } from './store.ts';
 
 /** What is known in memory about one table's log, and how it is kept within its retention. */

@@ -5,6 +5,7 @@ import { keyOf } from '../schema/stored.ts';
 import { MigrationRefusedError } from './open-errors.ts';
 import { changeTable, createTable } from './sqlite-change.ts';
 import { type Concern, countRecords, readConcern } from './sqlite-concern.ts';
+import { createFulltext, staleFulltext } from './sqlite-fulltext.ts';
 import { describeRefusal } from './sqlite-refusal.ts';
 import { CREATE_META } from './sqlite-schema.ts';
 import { Functions, TableSource } from './sqlite-source.ts';
@@ -25,16 +26,23 @@ export function migrate(db: Database, plan: Plan, options: MigrateOptions): void
   const stored = readStored(db);
   const wanted = describeStored(plan, stored);
   const steps = planMigration(stored, plan);
-  if (JSON.stringify(stored) !== JSON.stringify(wanted)) {
+  const stale = stored === undefined ? [] : staleFulltext(db, plan);
+  if (stale.length > 0 || JSON.stringify(stored) !== JSON.stringify(wanted)) {
     const migration = new Migration(db, plan, stored);
     db.transaction(() => {
       const refusal = migration.refusal(steps, options.allowDestructive);
       if (refusal !== undefined) throw new MigrationRefusedError(refusal);
       migration.run(steps);
+      // Asked again: a table that was written anew has new indexes.
+      for (const { table, field } of staleFulltext(db, plan)) createFulltext(db, table, field);
       saveStored(db, wanted);
     }).immediate();
   }
   for (const { sentence } of steps) options.onNotice?.(sentence);
+  for (const { table, field } of stale) {
+    const name = `${table.database}.${table.table}.${field.name}`;
+    options.onNotice?.(`make the index of the words in ${name} anew, since this version of Node knows other letters`);
+  }
 }
 
 /** Why the plan would be refused, for people; undefined when it would not be. Changes nothing. */

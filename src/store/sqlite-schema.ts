@@ -1,10 +1,6 @@
-import type { FieldPlan, FieldType, TablePlan } from '../schema/plan.ts';
-import type { StoredTable } from '../schema/stored.ts';
+import type { CompositeIndexPlan, FieldPlan, FieldType, TablePlan } from '../schema/plan.ts';
 import { expiryOf } from './expiry.ts';
-import { logName, quote, recordsName } from './sqlite-table.ts';
-
-/** Stored names: of a table in the plan, or of one that has left it. */
-export type TableName = Pick<TablePlan & StoredTable, 'database' | 'table'>;
+import { logName, quote, recordsName, type TableName } from './sqlite-names.ts';
 
 export const CREATE_META =
   'CREATE TABLE IF NOT EXISTS tablecast_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID';
@@ -28,7 +24,10 @@ export function createLog(table: TablePlan): string {
 /** Every index of the table, in SQL. */
 export function createIndexes(table: TablePlan): string[] {
   const ofFields = table.fields.filter(({ indexed, unique }) => indexed || unique);
-  const created = ofFields.map((field) => createIndex(table, field));
+  const created = [
+    ...ofFields.map((field) => createIndex(table, field)),
+    ...table.compositeIndexes.map((index) => createCompositeIndex(table, index)),
+  ];
   if (expiryOf(table) === undefined) return created;
   const name = quote(`${table.database}/${table.table}:expires`);
   return [...created, `CREATE INDEX ${name} ON ${recordsName(table)} (_expires)`];
@@ -38,6 +37,17 @@ export function createIndexes(table: TablePlan): string[] {
 export function createIndex(table: TablePlan, field: FieldPlan): string {
   const kind = field.unique ? 'UNIQUE INDEX' : 'INDEX';
   return `CREATE ${kind} ${indexName(table, field)} ON ${recordsName(table)} (${quote(field.name)})`;
+}
+
+export function createCompositeIndex(table: TablePlan, { fields, unique }: CompositeIndexPlan): string {
+  const names = fields.map(({ name }) => name);
+  const kind = unique ? 'UNIQUE INDEX' : 'INDEX';
+  return `CREATE ${kind} ${compositeIndexName(table, names)} ON ${recordsName(table)} (${names.map(quote).join(', ')})`;
+}
+
+/** A field's name has no ",", so that no index of one field is called so. */
+export function compositeIndexName({ database, table }: TableName, fields: readonly string[]): string {
+  return quote(`${database}/${table}.${fields.join(',')}`);
 }
 
 /** No other name in the store can be the same: a stored name has neither "/" nor ".". */

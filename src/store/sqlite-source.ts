@@ -1,9 +1,12 @@
 import type { Database } from 'better-sqlite3';
+import { isOutdated } from '../schema/migrate-computed.ts';
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import type { StoredColumn, StoredTable } from '../schema/stored.ts';
 import { conversionOf, defaultCell } from './cell-conversion.ts';
+import { cellExpression } from './computed.ts';
 import { expiryOf, stampOf } from './expiry.ts';
-import { quote, recordsName } from './sqlite-table.ts';
+import { quote, recordsName } from './sqlite-names.ts';
+import { sqlType } from './sqlite-schema.ts';
 import type { Cell } from './store.ts';
 
 /**
@@ -18,7 +21,7 @@ export class TableSource {
   readonly #functions: Functions;
   readonly #columns: ReadonlyMap<string, StoredColumn>;
   readonly #expressions = new Map<FieldPlan, string>();
-  readonly #computed = new Set<FieldPlan>();
+  readonly #converted = new Set<FieldPlan>();
 
   constructor(stored: StoredTable, table: TablePlan, functions: Functions) {
     this.stored = stored;
@@ -44,9 +47,9 @@ export class TableSource {
   }
 
   /** The value is made record by record: not what is stored already, and not the same for all. */
-  isComputed(field: FieldPlan): boolean {
+  isConverted(field: FieldPlan): boolean {
     this.expressionOf(field);
-    return this.#computed.has(field);
+    return this.#converted.has(field);
   }
 
   /** When the record expires, or undefined when records of this table do not. */
@@ -66,6 +69,12 @@ export class TableSource {
 
   #makeExpression(field: FieldPlan): string {
     const column = this.#columns.get(field.name.toLowerCase());
+    const { computed } = field;
+    if (computed !== undefined && (column === undefined || isOutdated(column, field))) {
+      const { uses, compute } = cellExpression(field, computed, this.table);
+      const cells = uses.map((used) => this.expressionOf(used)).join(', ');
+      return this.#call(field, (...values) => storedCell(compute(values.map((cell) => cell ?? null)), field), cells);
+    }
     if (column !== undefined) {
       const conversion = conversionOf(column.type, field.type);
       const name = quote(column.name);
@@ -77,7 +86,7 @@ export class TableSource {
   }
 
   #call(field: FieldPlan, run: SqlFunction, argument: string): string {
-    this.#computed.add(field);
+    this.#converted.add(field);
     return `${this.#functions.add(run)}(${argument})`;
   }
 }
@@ -99,6 +108,11 @@ export class Functions {
     this.#db.function(name, { varargs: true, safeIntegers: true, deterministic: true }, run);
     return name;
   }
+}
+
+/** A number of JavaScript would come as a REAL. */
+function storedCell(cell: Cell, { type }: FieldPlan): Cell {
+  return typeof cell === 'number' && sqlType(type) === 'INTEGER' ? BigInt(cell) : cell;
 }
 
 /** An SQL literal, or undefined for text that cannot stand in SQL. */

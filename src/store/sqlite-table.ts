@@ -1,29 +1,14 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { SqlNames } from '../query/index.ts';
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import { hasLong, RowCodec } from './codec.ts';
+import { ComputedFields } from './computed.ts';
 import { expiryOf } from './expiry.ts';
+import { FulltextIndex } from './sqlite-fulltext.ts';
+import { logName, quote, recordsName } from './sqlite-names.ts';
 import type { Cell, Key } from './store.ts';
 
 /** Fields in order, then the seq of the record's last change. */
 export type Row = Cell[];
-
-export function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
-/** Quoted name of the SQL table that holds a table's records. */
-export function recordsName(table: Pick<TablePlan, 'database' | 'table'>): string {
-  return quote(`${table.database}/${table.table}`);
-}
-
-/** Quoted name of the SQL table that holds a table's log. */
-export function logName(table: Pick<TablePlan, 'database' | 'table'>): string {
-  return quote(`${table.database}/${table.table}:log`);
-}
-
-/** How the query language's statements call the SQL tables. */
-export const NAMES: SqlNames = { records: recordsName };
 
 export const OPS = ['create', 'update', 'delete', 'publish'] as const;
 
@@ -35,10 +20,12 @@ export class SqliteTable {
   /** Index of `@updatedTime` fields: they do not count when it is asked whether a write changes anything. */
   readonly updatedStamps: readonly number[];
   readonly createdStamps: readonly number[];
+  readonly computed: ComputedFields;
   readonly columns: string;
   /** Rows are read with BigInt integers, since a Long does not fit a double. */
   readonly bigIntegers: boolean;
   readonly #expires: boolean;
+  readonly #fulltext: readonly { readonly place: number; readonly index: FulltextIndex }[];
   readonly #get: Statement;
   readonly #page: Statement;
   readonly #firstPage: Statement;
@@ -57,8 +44,12 @@ export class SqliteTable {
     this.keyIndex = plan.fields.indexOf(plan.primaryKey);
     this.updatedStamps = indexesOf(plan.fields, 'updated');
     this.createdStamps = indexesOf(plan.fields, 'created');
+    this.computed = new ComputedFields(plan);
     this.bigIntegers = hasLong(plan);
     this.#expires = expiryOf(plan) !== undefined;
+    this.#fulltext = plan.fields.flatMap((field, place) =>
+      field.fulltext ? [{ place, index: new FulltextIndex(db, plan, field) }] : [],
+    );
     const records = recordsName(plan);
     const log = logName(plan);
     const key = quote(plan.primaryKey.name);
@@ -100,14 +91,23 @@ export class SqliteTable {
 
   insert(row: readonly Cell[], seq: number, expires: number | null): void {
     this.#insert.run(...row, seq, ...(this.#expires ? [expires] : []));
+    for (const { place, index } of this.#fulltext) index.insert(row[this.keyIndex] as Key, row[place] as Cell);
   }
 
-  update(row: readonly Cell[], seq: number, expires: number | null): void {
-    this.#update.run(...row, seq, ...(this.#expires ? [expires] : []), row[this.keyIndex]);
+  /** `before`: the row as it is stored. */
+  update(before: readonly Cell[], row: readonly Cell[], seq: number, expires: number | null): void {
+    const key = row[this.keyIndex] as Key;
+    this.#update.run(...row, seq, ...(this.#expires ? [expires] : []), key);
+    for (const { place, index } of this.#fulltext) {
+      if (before[place] === row[place]) continue;
+      index.delete(key);
+      index.insert(key, row[place] as Cell);
+    }
   }
 
   delete(id: Key): void {
     this.#delete.run(id);
+    for (const { index } of this.#fulltext) index.delete(id);
   }
 
   append(entry: readonly [seq: number, op: number, id: Key | null, data: string | null, before: string | null]): void {

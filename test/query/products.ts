@@ -110,7 +110,10 @@ export function openProducts(): Database.Database {
 }
 
 /** Tables called like their types. */
-export const NAMES: SqlNames = { records: ({ name }) => `"${name}"` };
+export const NAMES: SqlNames = {
+  records: ({ name }) => `"${name}"`,
+  fulltext: ({ name }, field) => ({ words: `"${name}.${field.name}:words"`, docs: `"${name}.${field.name}:docs"` }),
+};
 
 export const RESERVED: ReadonlySet<string> = new Set(['stream', 'since', 'token']);
 

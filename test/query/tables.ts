@@ -73,6 +73,7 @@ export function field(name: string, type: FieldType, indexed = false): FieldPlan
     required: primaryKey,
     primaryKey,
     indexed,
+    fulltext: false,
     unique: primaryKey,
     expiresAt: false,
     hidden: false,
@@ -94,6 +95,7 @@ export function table(name: string, fields: readonly FieldPlan[]): TablePlan {
     fields,
     relations: [],
     primaryKey,
+    compositeIndexes: [],
     at: AT,
   };
 }

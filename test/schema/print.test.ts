@@ -11,10 +11,11 @@ function configOf(yaml: string): Config {
 
 test('the plan names stored tables, URLs, channels, what is off and why, who may do what, and what is removed', () => {
   const config = configOf('sse: false\ntls: auto\nport: 7000\n');
-  const sdl = `type Message @table(database: "realtime-demo", expiration: "7d") @export(name: "m", ws: false, public: [read]) {
+  const sdl = `type Message @table(database: "realtime-demo", expiration: "7d") @compositeIndex(fields: ["until", "id"], unique: true) @export(name: "m", ws: false, public: [read]) {
       id: ID! @primaryKey
-      tags: [String!]!
+      tags: [String!]! @indexed(type: "fulltext")
       until: Date @expiresAt
+      tagCount: Int @computed(from: "length(tags)")
     }
     type Secret @table @export(public: []) { key: Int! @primaryKey }
     type Inner @table { id: ID! @primaryKey }`;
@@ -24,7 +25,10 @@ test('the plan names stored tables, URLs, channels, what is off and why, who may
     '',
     'Message',
     '  stored   realtime-demo.Message, primary key id',
-    '  fields   id: ID!, tags: [String!]!, until: Date',
+    '  fields   id: ID!, tags: [String!]!, until: Date, tagCount: Int',
+    '  computed tagCount = length(tags)',
+    '  index    until, id, unique',
+    '  words    tags',
     '  REST     https://127.0.0.1:7000/my-app/m and https://127.0.0.1:7000/my-app/m/{id}',
     '  off      SSE of Message is off: sse: false in config.yaml',
     '  off      WebSocket of Message is off: @export(ws: false)',

@@ -32,10 +32,12 @@ describe('a failure of the database', () => {
 describe('a constraint', () => {
   test.each([
     ['SQLITE_CONSTRAINT_UNIQUE', 'UNIQUE constraint failed: data/T.email', 'CONFLICT', 'email'],
+    ['SQLITE_CONSTRAINT_UNIQUE', 'UNIQUE constraint failed: my.db/T.a, my.db/T.b', 'CONFLICT', 'a', 'b'],
     ['SQLITE_CONSTRAINT_PRIMARYKEY', 'UNIQUE constraint failed: my.db/T.id', 'CONFLICT', 'id'],
     ['SQLITE_CONSTRAINT_NOTNULL', 'NOT NULL constraint failed: data/T.title', 'VALIDATION_ERROR', 'title'],
     ['SQLITE_CONSTRAINT_DATATYPE', 'cannot store TEXT value in INTEGER column data/T.n', 'VALIDATION_ERROR', 'record'],
-  ])('%s (%s) is %s of %s', (code, message, expected, field) => {
-    expect(constraintError(failure(code, message))).toMatchObject({ code: expected, errors: [{ field }] });
+  ])('%s (%s) is %s of %s', (code, message, expected, ...fields) => {
+    const errors = fields.map((field) => ({ field }));
+    expect(constraintError(failure(code, message))).toMatchObject({ code: expected, errors });
   });
 });

@@ -33,7 +33,7 @@ export function exampleBody(table: TablePlan, kind: 'create' | 'replace' | 'merg
 }
 
 function sentFields({ fields }: TablePlan): readonly FieldPlan[] {
-  return fields.filter(({ stamp }) => stamp === undefined);
+  return fields.filter(({ stamp, computed }) => stamp === undefined && computed === undefined);
 }
 
 function exampleOf(table: TablePlan, fields: readonly FieldPlan[]): JsonValue {

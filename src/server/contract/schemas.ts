@@ -1,4 +1,11 @@
-import type { FieldPlan, FieldType, RelationPlan, ScalarName, TablePlan } from '../../schema/plan.ts';
+import type {
+  CompositeIndexPlan,
+  FieldPlan,
+  FieldType,
+  RelationPlan,
+  ScalarName,
+  TablePlan,
+} from '../../schema/plan.ts';
 import { isOffered } from '../../schema/plan.ts';
 
 /** A part of a document: JSON Schema 2020-12, or an object of OpenAPI or AsyncAPI. */
@@ -24,11 +31,12 @@ const SCALARS: Readonly<Record<ScalarName, Part>> = {
 
 /** What a field's docstring says, and what its directives mean to the one who sends or reads it. */
 function annotate(field: FieldPlan, direction: Direction): Part {
-  const { description, stamp, hidden, expiresAt, unique } = field;
+  const { description, stamp, computed, hidden, expiresAt, unique } = field;
   const notes = [
     description,
     stamp === 'created' ? 'Set by the server when the record is created.' : undefined,
     stamp === 'updated' ? 'Set by the server at every change.' : undefined,
+    computed === undefined ? undefined : 'Computed from other fields when the record is written.',
     hidden ? 'Never given out.' : undefined,
     expiresAt ? 'The record is removed when this time has passed.' : undefined,
     unique ? 'Unique: no two records have the same.' : undefined,
@@ -40,8 +48,8 @@ function annotate(field: FieldPlan, direction: Direction): Part {
   };
 }
 
-function isServerSet({ stamp }: FieldPlan): boolean {
-  return stamp !== undefined;
+function isServerSet({ stamp, computed }: FieldPlan): boolean {
+  return stamp !== undefined || computed !== undefined;
 }
 
 /** The schema of one value, null included when it may be null. */
@@ -108,9 +116,20 @@ export function openRelations({ relations }: TablePlan): readonly RelationPlan[]
   return relations.filter(({ target }) => isOffered(target, 'read'));
 }
 
+function isShownUnique({ unique, fields }: CompositeIndexPlan): boolean {
+  return unique && fields.every(({ hidden }) => !hidden);
+}
+
+function describeUnique({ fields }: CompositeIndexPlan): string {
+  return `No two records have the same in ${fields.map(({ name }) => `\`${name}\``).join(', ')} together.`;
+}
+
 /** A record as it is read. */
 export function recordSchema(table: TablePlan): Part {
-  const { properties, ...rest } = outputSchema(table, table.fields);
+  const unique = table.compositeIndexes.filter(isShownUnique).map(describeUnique);
+  const notes = [...(table.description === undefined ? [] : [table.description]), ...unique];
+  const owner = notes.length === 0 ? {} : { description: notes.join('\n\n') };
+  const { properties, ...rest } = outputSchema(owner, table.fields);
   const relations = openRelations(table).map((relation) => [relation.name, relationSchema(relation)] as const);
   return { ...rest, properties: { ...(properties as Part), ...Object.fromEntries(relations) } };
 }

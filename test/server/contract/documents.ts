@@ -28,7 +28,7 @@ enum Kind { TOOL TOY }
 type Place { city: String! zip: Int tags: [String!]! inner: Inner! }
 type Inner { kind: Kind! since: Date @default(value: "2020-01-01") note: String! @default(value: "none") }
 "Things of every kind."
-type Thing @table @export(public: [read, create, update, delete, subscribe, publish]) {
+type Thing @table @compositeIndex(fields: ["kind", "made"], unique: true) @export(public: [read, create, update, delete, subscribe, publish]) {
   id: ID! @primaryKey
   "What it is called."
   name: String! @indexed
@@ -49,7 +49,9 @@ type Thing @table @export(public: [read, create, update, delete, subscribe, publ
   other: Kind @default(value: TOY)
   place: Place!
   elsewhere: Place
-  names: [String!]!
+  names: [String!]! @indexed(type: "fulltext")
+  label: String @computed(from: "upper(name)") @indexed
+  total: Float @computed(from: "count * weight")
   numbers: [[Int]]
   places: [Place!]
   kinds: [Kind]

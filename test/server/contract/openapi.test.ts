@@ -54,6 +54,13 @@ describe('the documents', () => {
       description: 'Set by the server when the record is created.',
       readOnly: true,
     });
+    expect(schemas.Thing?.properties.label).toEqual({
+      type: ['string', 'null'],
+      description: 'Computed from other fields when the record is written.',
+      readOnly: true,
+    });
+    expect(schemas['Thing.create']?.properties).not.toHaveProperty('label');
+    expect(schemas['Thing.merge']?.properties).not.toHaveProperty('total');
     expect(schemas.Thing?.properties.name).toEqual({ type: 'string', description: 'What it is called.' });
     expect(schemas['Thing.create']?.properties.count).toMatchObject({ type: 'integer', default: 3 });
     expect(schemas['Thing.merge']?.properties.count).not.toHaveProperty('default');
@@ -68,6 +75,15 @@ describe('the documents', () => {
 });
 
 describe('what a plan can have', () => {
+  test('values that are unique together are told with the record, unless a field is hidden', () => {
+    const plan = planOf(`"A seat." type Seat @table @export
+      @compositeIndex(fields: ["row", "place"], unique: true) @compositeIndex(fields: ["row", "id"])
+      @compositeIndex(fields: ["row", "secret"], unique: true)
+      { id: ID! @primaryKey row: Int place: Int secret: String @hidden }`);
+    const description = 'A seat.\n\nNo two records have the same in `row`, `place` together.';
+    expect(schemasOf(plan).Seat).toMatchObject({ description });
+  });
+
   test('hidden fields are written and never given out', async () => {
     const plan = withFields('type T @table @export { id: ID! @primaryKey secret: String! }', ({ name }) => ({
       hidden: name === 'secret',

@@ -1,0 +1,250 @@
+import { suggest } from '../../config/suggest.ts';
+import { type Expression, ExpressionError, type Operator } from './expression.ts';
+import { FUNCTIONS, type FunctionPlan } from './functions.ts';
+import {
+  isNumber,
+  KIND_NAMES,
+  type Kind,
+  NUMBERS,
+  numberOrNull,
+  SHOWN,
+  textOrNull,
+  unify,
+  type Value,
+} from './kinds.ts';
+
+type Run = (values: readonly Value[]) => Value;
+
+interface Compiled {
+  readonly kind: Kind;
+  readonly run: Run;
+}
+
+export interface CompiledExpression extends Compiled {
+  /** Names of the fields whose values `run` takes, in this order. */
+  readonly uses: readonly string[];
+}
+
+/** The kind of the field that a name stands for. Throws ExpressionError when there is none, or it cannot be used. */
+export type FindKind = (name: string, at: number) => Kind;
+
+/**
+ * Checks the kinds of an expression and makes a function of it, which never throws. Throws ExpressionError. Nothing
+ * repeats: it takes at most a step for each character of the expression.
+ */
+export function compileExpression(expression: Expression, findKind: FindKind): CompiledExpression {
+  const compiler = new Compiler(findKind);
+  const { kind, run } = compiler.compile(expression);
+  return { kind, run, uses: compiler.uses };
+}
+
+/** As a condition null is false. */
+const isTrue = (value: Value) => value === true;
+
+class Compiler {
+  readonly uses: string[] = [];
+  readonly #findKind: FindKind;
+
+  constructor(findKind: FindKind) {
+    this.#findKind = findKind;
+  }
+
+  compile(expression: Expression): Compiled {
+    switch (expression.type) {
+      case 'literal':
+        return literal(expression.value);
+      case 'field':
+        return this.#field(expression.name, expression.at);
+      case 'unary':
+        return this.#unary(expression);
+      case 'binary':
+        return this.#binary(expression);
+      case 'choice':
+        return this.#choice(expression);
+      case 'template': {
+        const parts = expression.parts.map((part) => this.#expect(part, SHOWN, 'what stands in a text'));
+        return { kind: 'text', run: joinTexts(parts.map(({ run }) => run)) };
+      }
+      case 'call':
+        return this.#call(expression);
+    }
+  }
+
+  #field(name: string, at: number): Compiled {
+    const kind = this.#findKind(name, at);
+    let index = this.uses.indexOf(name);
+    if (index < 0) index = this.uses.push(name) - 1;
+    return { kind, run: (values) => values[index] ?? null };
+  }
+
+  #expect(expression: Expression, kinds: readonly Kind[], what: string): Compiled {
+    const compiled = this.compile(expression);
+    if (kinds.includes(compiled.kind)) return compiled;
+    throw new ExpressionError(expression.at, `${what} is ${KIND_NAMES[compiled.kind]}; expected ${nameAll(kinds)}`);
+  }
+
+  #unary({ operator, item }: Expression & { type: 'unary' }): Compiled {
+    if (operator === '!') {
+      const { run } = this.#expect(item, CONDITION, 'what follows !');
+      return { kind: 'boolean', run: (values) => !isTrue(run(values)) };
+    }
+    const { kind, run } = this.#expect(item, NUMBERS, 'what follows -');
+    return { kind, run: strict([run], ([value]) => numberOrNull(-(value as number), kind)) };
+  }
+
+  #binary({ operator, left, right, at }: Expression & { type: 'binary' }): Compiled {
+    if (operator === '&&' || operator === '||') {
+      const a = this.#expect(left, CONDITION, `what stands before ${operator}`).run;
+      const b = this.#expect(right, CONDITION, `what stands after ${operator}`).run;
+      const run: Run =
+        operator === '&&'
+          ? (values) => isTrue(a(values)) && isTrue(b(values))
+          : (values) => isTrue(a(values)) || isTrue(b(values));
+      return { kind: 'boolean', run };
+    }
+    const sides = [this.compile(left), this.compile(right)] as const;
+    return makeBinary(operator, sides, at);
+  }
+
+  #choice({ test, yes, no, at }: Expression & { type: 'choice' }): Compiled {
+    const condition = this.#expect(test, CONDITION, 'what stands before ?').run;
+    const [a, b] = [this.compile(yes), this.compile(no)];
+    const kind = unify(a.kind, b.kind);
+    if (kind === undefined) throw differ('?:', [a, b], at);
+    return { kind, run: (values) => (isTrue(condition(values)) ? a.run(values) : b.run(values)) };
+  }
+
+  #call({ name, items, at }: Expression & { type: 'call' }): Compiled {
+    const plan = FUNCTIONS.get(name);
+    if (plan === undefined) {
+      const hint = suggest(name, FUNCTIONS.keys()) ?? `one of ${[...FUNCTIONS.keys()].join(', ')}`;
+      throw new ExpressionError(at, `there is no function "${name}"`, hint);
+    }
+    if (items.length < plan.least || items.length > plan.most) {
+      throw new ExpressionError(at, `${name} cannot take ${items.length} values`, `write ${plan.usage}`);
+    }
+    const args = items.map((item, index) => {
+      const takes = plan.takes[Math.min(index, plan.takes.length - 1)] ?? [];
+      return this.#expect(item, takes, `a value of ${name}`);
+    });
+    const kind = plan.gives(args.map((arg) => arg.kind));
+    if (kind === undefined) throw new ExpressionError(at, `the values of ${name} are of different kinds`);
+    return { kind, run: callOf(plan, args) };
+  }
+}
+
+function nameAll(kinds: readonly Kind[]): string {
+  const named = kinds.filter((kind) => kind !== 'null' && !(kind === 'int' && kinds.includes('float')));
+  return [...new Set(named.map((kind) => KIND_NAMES[kind]))].join(', ');
+}
+
+const CONDITION: readonly Kind[] = ['boolean', 'null'];
+
+function callOf(plan: FunctionPlan, args: readonly Compiled[]): Run {
+  const runs = args.map(({ run }) => run);
+  if (plan.takesNull) return (values) => plan.run(runs.map((run) => run(values)));
+  return strict(runs, plan.run);
+}
+
+function literal(value: string | number | boolean | null): Compiled {
+  const run = () => value;
+  if (value === null) return { kind: 'null', run };
+  if (typeof value === 'string') return { kind: 'text', run };
+  if (typeof value === 'boolean') return { kind: 'boolean', run };
+  return { kind: Number.isSafeInteger(value) ? 'int' : 'float', run };
+}
+
+/** Null in gives null out. */
+function strict(runs: readonly Run[], run: (values: readonly Value[]) => Value): Run {
+  return (values) => {
+    const items: Value[] = [];
+    for (const item of runs) {
+      const value = item(values);
+      if (value === null) return null;
+      items.push(value);
+    }
+    return run(items);
+  };
+}
+
+function joinTexts(runs: readonly Run[]): Run {
+  return strict(runs, (parts) => textOrNull(parts.join('')));
+}
+
+type Sides = readonly [Compiled, Compiled];
+
+function makeBinary(operator: Exclude<Operator, '&&' | '||'>, sides: Sides, at: number): Compiled {
+  const [left, right] = sides;
+  const both = unify(left.kind, right.kind);
+  const runs = [left.run, right.run];
+  switch (operator) {
+    case '??':
+      if (both === undefined) throw differ(operator, sides, at);
+      return { kind: both, run: (values) => left.run(values) ?? right.run(values) };
+    case '==':
+    case '!=': {
+      if (both === undefined || both === 'list' || both === 'texts') throw differ(operator, sides, at);
+      const isEqual: Run = (values) => left.run(values) === right.run(values);
+      return { kind: 'boolean', run: operator === '==' ? isEqual : (values) => !isEqual(values) };
+    }
+    case '+':
+      if ([left.kind, right.kind].includes('text') && sides.every(({ kind }) => SHOWN.includes(kind))) {
+        return { kind: 'text', run: joinTexts(runs) };
+      }
+      return arithmetic(operator, sides, at);
+    case '-':
+    case '*':
+    case '/':
+    case '%':
+      return arithmetic(operator, sides, at);
+    default:
+      return comparison(operator, sides, at);
+  }
+}
+
+const CALCULATE = {
+  '+': (a: number, b: number) => a + b,
+  '-': (a: number, b: number) => a - b,
+  '*': (a: number, b: number) => a * b,
+  '/': (a: number, b: number) => a / b,
+  '%': (a: number, b: number) => a % b,
+} as const;
+
+function arithmetic(operator: keyof typeof CALCULATE, sides: Sides, at: number): Compiled {
+  const both = unify(sides[0].kind, sides[1].kind);
+  if (both === undefined || !NUMBERS.includes(both)) throw differ(operator, sides, at);
+  const kind = operator === '/' || both === 'null' ? 'float' : both;
+  const calculate = CALCULATE[operator];
+  const run = ([a, b]: readonly Value[]) => numberOrNull(calculate(a as number, b as number), kind);
+  return { kind, run: strict([sides[0].run, sides[1].run], run) };
+}
+
+const COMPARE = {
+  '<': (a: Value, b: Value) => (a as number) < (b as number),
+  '<=': (a: Value, b: Value) => (a as number) <= (b as number),
+  '>': (a: Value, b: Value) => (a as number) > (b as number),
+  '>=': (a: Value, b: Value) => (a as number) >= (b as number),
+} as const;
+
+/** Dates compare as their times, since years beyond 9999 are written with a sign. */
+function comparison(operator: keyof typeof COMPARE, sides: Sides, at: number): Compiled {
+  const both = unify(sides[0].kind, sides[1].kind);
+  if (both === undefined || !(isNumber(both) || both === 'date' || both === 'null')) throw differ(operator, sides, at);
+  const compare = COMPARE[operator];
+  const run = ([a, b]: readonly Value[]) =>
+    both === 'date' ? compare(Date.parse(a as string), Date.parse(b as string)) : compare(a as Value, b as Value);
+  return { kind: 'boolean', run: strict([sides[0].run, sides[1].run], run) };
+}
+
+function differ(operator: string, [left, right]: Sides, at: number): ExpressionError {
+  const message = `${operator} does not work on ${KIND_NAMES[left.kind]} and ${KIND_NAMES[right.kind]}`;
+  return new ExpressionError(at, message, hintOf(left.kind, right.kind));
+}
+
+function hintOf(...kinds: readonly Kind[]): string | undefined {
+  if (!kinds.includes('text')) return undefined;
+  if (kinds.includes('date')) return "make the text a Date: date('2025-01-31')";
+  return kinds.every((kind) => kind === 'text')
+    ? 'texts are joined with + and are only equal (==) or not (!=)'
+    : undefined;
+}

@@ -1,0 +1,42 @@
+/** An operator between two values, the weakest first: those of one line bind alike, and to the left. */
+export const OPERATORS = [
+  ['??'],
+  ['||'],
+  ['&&'],
+  ['==', '!='],
+  ['<', '<=', '>', '>='],
+  ['+', '-'],
+  ['*', '/', '%'],
+] as const;
+
+export type Operator = (typeof OPERATORS)[number][number];
+
+/** What an expression is made of, as plain data. `at`: where it stands in the text, from 0. */
+export type Expression = { readonly at: number } & (
+  | { readonly type: 'literal'; readonly value: string | number | boolean | null }
+  | { readonly type: 'field'; readonly name: string }
+  | { readonly type: 'unary'; readonly operator: '-' | '!'; readonly item: Expression }
+  | {
+      readonly type: 'binary';
+      readonly operator: Operator;
+      readonly left: Expression;
+      readonly right: Expression;
+    }
+  | { readonly type: 'choice'; readonly test: Expression; readonly yes: Expression; readonly no: Expression }
+  /** A text with values in it. */
+  | { readonly type: 'template'; readonly parts: readonly Expression[] }
+  | { readonly type: 'call'; readonly name: string; readonly items: readonly Expression[] }
+);
+
+/** What is wrong with an expression, and where. */
+export class ExpressionError extends Error {
+  readonly at: number;
+  readonly hint: string | undefined;
+
+  constructor(at: number, message: string, hint?: string) {
+    super(message);
+    this.name = 'ExpressionError';
+    this.at = at;
+    this.hint = hint;
+  }
+}

@@ -1,0 +1,11 @@
+import { type CompiledExpression, compileExpression, type FindKind } from './compile.ts';
+import { parseExpression } from './parse.ts';
+
+export type { CompiledExpression, FindKind } from './compile.ts';
+export { ExpressionError } from './expression.ts';
+export { KIND_NAMES, type Kind, kindOf, type Value } from './kinds.ts';
+
+/** An expression, checked and ready to run. Throws ExpressionError, with the place in the text. */
+export function readExpression(text: string, findKind: FindKind): CompiledExpression {
+  return compileExpression(parseExpression(text), findKind);
+}

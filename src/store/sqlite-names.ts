@@ -1,0 +1,27 @@
+import type { SqlNames } from '../query/index.ts';
+import type { TablePlan } from '../schema/plan.ts';
+
+/** Stored names: of a table in the plan, or of one that has left it. */
+export type TableName = Pick<TablePlan, 'database' | 'table'>;
+
+export function quote(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** Quoted name of the SQL table that holds a table's records. */
+export function recordsName({ database, table }: TableName): string {
+  return quote(`${database}/${table}`);
+}
+
+/** Quoted name of the SQL table that holds a table's log. */
+export function logName({ database, table }: TableName): string {
+  return quote(`${database}/${table}:log`);
+}
+
+/** Quoted names of the SQL tables of a field's full-text index: the words by number, and the records' keys by number. */
+export function fulltextNames({ database, table }: TableName, { name }: { readonly name: string }) {
+  return { words: quote(`${database}/${table}.${name}:words`), docs: quote(`${database}/${table}.${name}:docs`) };
+}
+
+/** How the query language's statements call the SQL tables. */
+export const NAMES: SqlNames = { records: recordsName, fulltext: fulltextNames };
