@@ -7,7 +7,7 @@ import { printTable } from './lib/table.mjs';
 import { startLoad } from './load/child.mjs';
 import { CLI, startHandwritten, startTablecast } from './servers/start.mjs';
 
-const CASES = ['http', 'fanout', 'latency', 'own-record', 'memory', 'start'];
+const CASES = ['http', 'fanout', 'latency', 'own-record', 'memory', 'start', 'lists', 'filters'];
 const TMPFS = 0x01021994;
 
 const { values: options, positionals: names } = parseArgs({

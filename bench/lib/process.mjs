@@ -71,6 +71,12 @@ export function readRss(pid) {
   return Number(line[1]);
 }
 
+/** Processor time that a process has used so far in ms, as the kernel counts it (in steps of 10 ms). */
+export function readCpu(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
 /** Asks a URL until it answers 200; the wait between two asks is `everyMs`. */
 export async function waitFor200(url, { everyMs, timeoutMs, child }) {
   const end = performance.now() + timeoutMs;

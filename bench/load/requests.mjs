@@ -60,5 +60,21 @@ export const makers = {
       return makeWrite('POST /my-app/Message', `{"id":"${id}","title":"Hello","content":"${makeContent()}"}`);
     };
   },
+  /** The paths one after the other. */
+  paths: ({ paths }) => {
+    let i = 0;
+    return () => {
+      i = (i + 1) % paths.length;
+      return makeRead(paths[i]);
+    };
+  },
+  /** Records that stay in their rooms; the number of rooms must divide that of the records. */
+  chat: ({ ids, rooms }) => {
+    let i = 0;
+    return () => {
+      i = (i + 1) % ids;
+      return makeWrite(`PUT /my-app/Chat/chat-${i}`, `{"roomId":"room-${i % rooms}","content":"${makeContent()}"}`);
+    };
+  },
   live: () => () => makeRead('/health/live'),
 };

@@ -4,6 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import Database from 'better-sqlite3';
 import Fastify from 'fastify';
+import { startLists } from './handwritten-lists.mjs';
 import { startLive } from './handwritten-live.mjs';
 
 const { values: args } = parseArgs({
@@ -13,6 +14,7 @@ const { values: args } = parseArgs({
     synchronous: { type: 'string', default: 'FULL' },
     messages: { type: 'string', default: '0' },
     notes: { type: 'string', default: '0' },
+    products: { type: 'string', default: '0' },
     titles: { type: 'string', default: '500' },
   },
 });
@@ -56,6 +58,7 @@ const found = {
 // The defaults of Fastify's validator would drop unknown fields and convert types; a careful handler refuses them.
 const app = Fastify({ logger: false, ajv: { customOptions: { removeAdditional: false, coerceTypes: true } } });
 const live = startLive(app);
+startLists(app, db, Number(args.products));
 
 app.get('/my-app/Message/:id', { schema: { response: { 200: record } } }, (request, reply) => {
   const row = read.get(request.params.id);

@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CORE_OF_SERVER, findPort, startNode, stopNode, waitFor200 } from '../lib/process.mjs';
 
+import { AUTHORS, makeAuthor, makeProduct } from './products.mjs';
+
 export const TITLES = 500;
 export const CLI = process.env.BENCH_CLI ?? fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const HANDWRITTEN = fileURLToPath(new URL('handwritten.mjs', import.meta.url));
 const COLLECT = fileURLToPath(new URL('../lib/collect.mjs', import.meta.url));
+const BATCH = 1000;
 const SCHEMA = `type Message @table(database: "bench") @export(rest: true ws: true sse: true) {
   id: ID! @primaryKey
   title: String!
@@ -19,15 +22,41 @@ type Note @table(database: "bench") @export(rest: true) {
   title: String! @indexed
   content: String!
 }
+type Author @table(database: "bench") @export(rest: true) {
+  id: ID! @primaryKey
+  name: String!
+}
+type Product @table(database: "bench") @export(rest: true) {
+  id: ID! @primaryKey
+  name: String!
+  kind: String! @indexed
+  price: Int!
+  authorId: ID!
+  author: Author @relationship(from: "authorId")
+}
+type Chat @table(database: "bench") @export(rest: true ws: true) {
+  id: ID! @primaryKey
+  roomId: String!
+  content: String!
+}
 `;
 
-/** `options`: messages and notes to seed, synchronous (baseline only), collect (start with --expose-gc). */
+/** `options`: messages, notes and products to seed, synchronous (baseline only), collect (start with --expose-gc). */
 export async function startHandwritten(options = {}) {
   const dir = makeDir();
   const open = async () => {
     const port = await findPort();
     const args = ['--port', port, '--file', join(dir, 'bench.db'), '--synchronous', options.synchronous ?? 'FULL'];
-    const seed = ['--messages', options.messages ?? 0, '--notes', options.notes ?? 0, '--titles', TITLES];
+    const seed = [
+      '--messages',
+      options.messages ?? 0,
+      '--notes',
+      options.notes ?? 0,
+      '--titles',
+      TITLES,
+      '--products',
+      options.products ?? 0,
+    ];
     const child = startServer([HANDWRITTEN, ...args, ...seed].map(String), options);
     return { port, child };
   };
@@ -56,6 +85,9 @@ export async function startTablecast(options = {}) {
   await post(server.port, 'Note', options.notes ?? 0, (i) =>
     makeSeed(`note-${i}`, `title-${i % TITLES}`, `seed ${i}`.padEnd(100, '.')),
   );
+  const { products = 0 } = options;
+  await post(server.port, 'Author', products === 0 ? 0 : AUTHORS, makeAuthor);
+  await post(server.port, 'Product', products, makeProduct);
   return server;
 }
 
@@ -124,8 +156,8 @@ function makeSeed(id, title, content) {
 }
 
 async function post(port, table, count, make) {
-  for (let from = 0; from < count; from += 100) {
-    const body = Array.from({ length: Math.min(100, count - from) }, (_, i) => make(from + i));
+  for (let from = 0; from < count; from += BATCH) {
+    const body = Array.from({ length: Math.min(BATCH, count - from) }, (_, i) => make(from + i));
     const response = await fetch(`http://127.0.0.1:${port}/my-app/${table}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

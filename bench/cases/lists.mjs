@@ -1,0 +1,70 @@
+// Filtered and sorted lists from 100,000 records, and one with a record of another table in each.
+import { atLeast, atMost, compare, interleave } from '../lib/rounds.mjs';
+import { median } from '../lib/stats.mjs';
+import { KINDS } from '../servers/products.mjs';
+import { startHandwritten } from '../servers/start.mjs';
+
+const CONNECTIONS = 64;
+const PRODUCTS = 100_000;
+const LISTS = [
+  { title: 'List of 20 from 100,000', query: 'limit=20' },
+  { title: 'List of 100 from 100,000', query: 'limit=100' },
+  { title: 'List of 20, name,author{name}', query: 'limit=20&select=name,author{name}' },
+];
+
+export async function run(bench) {
+  const ours = await bench.start('ours', () => bench.startOurs({ products: PRODUCTS }));
+  const baseline = await bench.start('baseline', () => startHandwritten({ products: PRODUCTS }));
+  for (const { title, query } of LISTS) {
+    const pathsOf = ({ heartbeat }) =>
+      makePaths(heartbeat ? 'kind==' : 'kind=', heartbeat ? '&sort=-price' : '', query);
+    await checkSame(title, [ours, baseline], pathsOf);
+    const measure = (server, round) =>
+      bench.http.call('run', {
+        port: server.port,
+        connections: CONNECTIONS,
+        ms: bench.quick ? 300 : 2000,
+        warmupMs: round === 0 ? (bench.quick ? 500 : 1500) : 0,
+        kind: 'paths',
+        paths: pathsOf(server),
+      });
+    const results = await interleave({ ours, baseline }, bench.quick ? 3 : 5, measure);
+    for (const row of makeRows(title, results)) bench.row(row);
+  }
+}
+
+function makePaths(condition, sort, query) {
+  const rest = `${sort}&${query}`.replace('{', '%7B').replace('}', '%7D');
+  return Array.from({ length: KINDS }, (_, i) => `/my-app/Product?${condition}kind-${i}${rest}`);
+}
+
+/** Both must give the same records, or there is nothing to compare. */
+async function checkSame(title, servers, pathsOf) {
+  const answers = await Promise.all(
+    servers.map(async (server) => {
+      const response = await fetch(`http://127.0.0.1:${server.port}${pathsOf(server)[0]}`);
+      return JSON.stringify((await response.json()).map(sortMembers));
+    }),
+  );
+  if (answers[0] !== answers[1]) throw new Error(`${title}: ${answers.map((text) => text.slice(0, 300)).join('\n')}`);
+}
+
+function sortMembers(record) {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function makeRows(title, { ours, baseline }) {
+  const rate = compare(ours, baseline, (result) => result.perSecond);
+  const tail = compare(ours, baseline, (result) => result.p99);
+  const latency = (results) => ({ p50: median(results.map((r) => r.p50)), p99: median(results.map((r) => r.p99)) });
+  return [
+    {
+      name: title,
+      unit: 'requests/s',
+      ...rate,
+      ...atLeast(rate.ratio, 1),
+      latency: [latency(ours), latency(baseline)],
+    },
+    { name: '  p99', unit: 'ms', ...tail, ...atMost(tail.ratio, 1) },
+  ];
+}
