@@ -49,6 +49,8 @@ export interface EventLog {
 export interface Idempotency {
   readonly retention: number;
   readonly maxCount: number;
+  /** Bytes. */
+  readonly maxSize: number;
 }
 
 export type Tls = 'auto' | { readonly certificate: string; readonly privateKey: string };
