@@ -68,12 +68,15 @@ export const makers = {
       return makeRead(paths[i]);
     };
   },
-  /** Records that stay in their rooms; the number of rooms must divide that of the records. */
+  /** Records that stay in their rooms: one that leaves a room is told there too. */
   chat: ({ ids, rooms }) => {
     let i = 0;
     return () => {
       i = (i + 1) % ids;
-      return makeWrite(`PUT /my-app/Chat/chat-${i}`, `{"roomId":"room-${i % rooms}","content":"${makeContent()}"}`);
+      return makeWrite(
+        `PUT /my-app/Chat/chat-${rooms}-${i}`,
+        `{"roomId":"room-${i % rooms}","content":"${makeContent()}"}`,
+      );
     };
   },
   live: () => () => makeRead('/health/live'),

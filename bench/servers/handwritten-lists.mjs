@@ -14,7 +14,7 @@ export function startLists(app, db, products) {
     'SELECT id, name, kind, price, authorId FROM product WHERE kind = ? ORDER BY price DESC, id LIMIT ?',
   );
   const nested = db.prepare(
-    'SELECT p.id, p.name, a.id AS authorId, a.name AS authorName FROM product p LEFT JOIN author a ON a.id = p.authorId ' +
+    'SELECT p.id, p.name, a.name AS author FROM product p LEFT JOIN author a ON a.id = p.authorId ' +
       'WHERE p.kind = ? ORDER BY p.price DESC, p.id LIMIT ?',
   );
   app.get('/my-app/Product', (request, reply) => {
@@ -22,10 +22,10 @@ export function startLists(app, db, products) {
     reply.type('application/json; charset=utf-8');
     if (select === undefined) return reply.send(JSON.stringify(list.all(kind, Number(limit))));
     const rows = nested.all(kind, Number(limit));
-    const records = rows.map(({ id, name, authorId, authorName }) => ({
+    const records = rows.map(({ id, name, author }) => ({
       id,
       name,
-      author: authorId === null ? null : { id: authorId, name: authorName },
+      author: author === null ? null : { name: author },
     }));
     return reply.send(JSON.stringify(records));
   });

@@ -155,7 +155,8 @@ function makeSeed(id, title, content) {
   return { id, title, content };
 }
 
-async function post(port, table, count, make) {
+/** Creates `count` records, many with each request. */
+export async function post(port, table, count, make) {
   for (let from = 0; from < count; from += BATCH) {
     const body = Array.from({ length: Math.min(BATCH, count - from) }, (_, i) => make(from + i));
     const response = await fetch(`http://127.0.0.1:${port}/my-app/${table}`, {

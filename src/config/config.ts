@@ -68,6 +68,8 @@ export interface EventLog {
 export interface Idempotency {
   readonly retention: number;
   readonly maxCount: number;
+  /** Bytes. */
+  readonly maxSize: number;
 }
 
 /** Which pages of other sites may read answers and open streams. */

@@ -116,10 +116,11 @@ export const APP_KEYS: Keys<AppSettings> = {
   idempotency: {
     retention: durationKey(
       '24h',
-      { what: 'How long a request with an Idempotency-Key can be repeated' },
+      { what: 'How long a write with an Idempotency-Key, or a `ref` of a named client, can be repeated' },
       { max: YEARS },
     ),
     maxCount: countKey(100_000, { what: 'How many keys are kept at most; the oldest go first' }),
+    maxSize: sizeKey('256MiB', { what: 'Bytes of all answers kept for them; the oldest go first' }),
   },
   auth: AUTH_KEYS,
 };

@@ -29,6 +29,7 @@ interface CompiledList {
 export class SqliteLists {
   readonly #db: Database;
   readonly #statements: StatementCache;
+  readonly #positions: StatementCache;
   readonly #compiled = new WeakMap<ListQuery, CompiledList>();
   readonly #related = new WeakMap<SelectedRelation, Sql & { readonly statement: Statement }>();
   readonly #largestScan: number;
@@ -39,6 +40,7 @@ export class SqliteLists {
   constructor(db: Database, largestScan: number) {
     this.#db = db;
     this.#statements = new StatementCache(db);
+    this.#positions = new StatementCache(db, (statement) => statement.raw().safeIntegers());
     this.#largestScan = largestScan;
   }
 
@@ -93,10 +95,7 @@ export class SqliteLists {
     const { type } = table.primaryKey;
     // Digits too long for a number come as text.
     const isLong = type.kind === 'scalar' && type.name === 'Long';
-    const statement = this.#db
-      .prepare(compilePositionSql(query, table, NAMES))
-      .raw()
-      .safeIntegers();
+    const statement = this.#positions.get(compilePositionSql(query, table, NAMES));
     const position = statement.get(isLong ? BigInt(key) : key) as SqlValue[];
     return formatCursor(totalOrder(query.sort, table), position);
   }

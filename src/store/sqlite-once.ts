@@ -14,6 +14,11 @@ export class OnceTable {
   readonly #save: Statement;
   readonly #trimCount: Statement;
   readonly #trimAge: Statement;
+  readonly #measure: Statement;
+  readonly #oldest: Statement;
+  readonly #removeTo: Statement;
+  /** Bytes of all outcomes, or more where a write was rolled back; undefined until somebody has asked. */
+  #size: number | undefined;
 
   constructor(db: Database, limits: Idempotency) {
     this.#limits = limits;
@@ -30,6 +35,9 @@ export class OnceTable {
     // Ids count up and go from the front, so that they tell how many there are without counting.
     this.#trimCount = remove('id <= (SELECT max(id) FROM tablecast_idempotency) - ?');
     this.#trimAge = remove('expires <= ?');
+    this.#measure = db.prepare('SELECT coalesce(sum(octet_length(outcomes)), 0) FROM tablecast_idempotency').pluck();
+    this.#oldest = db.prepare('SELECT id, octet_length(outcomes) FROM tablecast_idempotency ORDER BY id LIMIT ?').raw();
+    this.#removeTo = db.prepare('DELETE FROM tablecast_idempotency WHERE id <= ?');
   }
 
   /**
@@ -46,13 +54,32 @@ export class OnceTable {
   }
 
   save({ key, hash }: Once, outcomes: readonly WriteOutcome[], now: number): void {
-    this.#save.run(key, hash, now + this.#limits.retention, JSON.stringify(outcomes));
+    const json = JSON.stringify(outcomes);
+    this.#save.run(key, hash, now + this.#limits.retention, json);
+    if (this.#size !== undefined) this.#size += Buffer.byteLength(json);
   }
 
-  /** Removes up to `limit` keys that are too old, and as many that are too many; true when some may be left. */
+  /** Removes up to `limit` keys that are too old, that are too many, and that take too much; true when some may be left. */
   trim(now: number, limit: number): boolean {
     const old = this.#trimAge.run(now, limit).changes;
     const surplus = this.#trimCount.run(this.#limits.maxCount, limit).changes;
-    return Math.max(old, surplus) >= limit;
+    return this.#trimSize(limit) || Math.max(old, surplus) >= limit;
+  }
+
+  /** Removes the oldest outcomes, at most `limit`, until the others take no more than they may; true when they still do. */
+  #trimSize(limit: number): boolean {
+    const { maxSize } = this.#limits;
+    if (this.#size !== undefined && this.#size <= maxSize) return false;
+    // What was removed for its age or number is still counted: only now is it worth to look.
+    let size = this.#measure.get() as number;
+    let last: number | undefined;
+    for (const [id, bytes] of this.#oldest.all(limit) as [number, number][]) {
+      if (size <= maxSize) break;
+      size -= bytes;
+      last = id;
+    }
+    if (last !== undefined) this.#removeTo.run(last);
+    this.#size = size;
+    return size > maxSize;
   }
 }

@@ -49,6 +49,43 @@ describe('tables for code in the server', () => {
     expect(await table.find()).toEqual([{ id: 'b', title: 'third' }]);
   });
 
+  test('B15 code writes to all records that a filter matches, all or none, one event each', async () => {
+    const { server, table } = await start();
+    using all = await WsClient.subscribe(`${server.url.replace('http', 'ws')}/my-app/Message`);
+    for (const id of ['a', 'b', 'c']) await table.create({ id, title: id === 'c' ? 'kept' : 'old' });
+    expect(await table.updateMany('title==old', { title: 'new' })).toEqual({ matched: 2, changed: 2 });
+    expect(await table.updateMany('title==new', { title: 'new' })).toEqual({ matched: 2, changed: 0 });
+    for (const refused of [
+      () => table.updateMany('', { title: 'x' }),
+      () => table.deleteMany(''),
+      () => table.deleteMany('all=false'),
+      () => table.deleteMany('titel==new'),
+      () => table.deleteMany('title==new&limit=1'),
+    ]) {
+      await expect(refused()).rejects.toMatchObject({ code: 'INVALID_QUERY' });
+    }
+    await expect(table.updateMany('title==new', { id: 'x' })).rejects.toMatchObject({ code: 'VALIDATION_ERROR' });
+    await expect(table.updateMany('title==new', { titel: 'x' })).rejects.toMatchObject({ code: 'VALIDATION_ERROR' });
+    expect(await table.find('select=title&sort=id')).toMatchObject([
+      { title: 'new' },
+      { title: 'new' },
+      { title: 'kept' },
+    ]);
+    expect(await table.deleteMany('title==new')).toEqual({ matched: 2, changed: 2 });
+    expect(await table.deleteMany('all=true')).toEqual({ matched: 1, changed: 1 });
+    const frames = await all.changes.atLeast(8);
+    expect(frames.map(({ op, id }) => `${op} ${id}`)).toEqual([
+      'create a',
+      'create b',
+      'create c',
+      'update a',
+      'update b',
+      'delete a',
+      'delete b',
+      'delete c',
+    ]);
+  });
+
   test('S0.33 code publishes to a record and to the table, and nothing is stored', async () => {
     const { server, table } = await start();
     const url = server.url.replace('http', 'ws');

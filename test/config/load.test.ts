@@ -97,7 +97,7 @@ describe('defaults', () => {
         durability: 'full',
         busyTimeout: 2000,
         events: { retention: 86_400_000, maxCount: 100_000, replayPage: 500 },
-        idempotency: { retention: 86_400_000, maxCount: 100_000 },
+        idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },
         auth: undefined,
       },
     });

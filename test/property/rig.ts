@@ -99,7 +99,7 @@ export class Rig implements Disposable {
       durability: 'normal',
       events: { retention: 86_400_000, maxCount, replayPage },
       largestScan: 100_000,
-      idempotency: { retention: 86_400_000, maxCount: 100_000 },
+      idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },
       allowDestructive: false,
     });
     const feed = new Feed(store.head);

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import type { AppError } from '../../src/errors.ts';
 import { InProgress } from '../../src/resources/idempotency.ts';
+import type { SqliteStore } from '../../src/store/sqlite.ts';
 import type { CommitResult, OnceGroup, Write, WriteOutcome } from '../../src/store/store.ts';
 import { onlyTable, StoreFolder } from './stores.ts';
 
@@ -7,7 +9,7 @@ const SDL = 'type T @table { id: ID! @primaryKey n: Int @unique }';
 
 test('a key is answered as the first time until its time has passed, and the oldest go when there are too many', () => {
   const folder = new StoreFolder();
-  const bench = folder.open(SDL, { idempotency: { retention: 60_000, maxCount: 3 } });
+  const bench = folder.open(SDL, { idempotency: { retention: 60_000, maxCount: 3, maxSize: 1e6 } });
   const table = onlyTable(bench);
   const once = (key: string, n: number, hash = 'h'): CommitResult => {
     const writes: Write[] = [{ type: 'put', table, id: key, cells: [key, n] }];
@@ -27,8 +29,42 @@ test('a key is answered as the first time until its time has passed, and the old
   for (const n of [3, 4, 5]) once(`k${n}`, n);
   while (bench.store.trim(Date.now(), 1));
   expect(keys(folder)).toEqual(['k3', 'k4', 'k5']);
-  const later = folder.open(SDL, { idempotency: { retention: 60_000, maxCount: 3 } });
+  const later = folder.open(SDL, { idempotency: { retention: 60_000, maxCount: 3, maxSize: 1e6 } });
   while (later.store.trim(Date.now() + 61_000, 10));
+  expect(keys(folder)).toEqual([]);
+});
+
+test('the oldest answers go when all together take too many bytes, and no more of them than must', () => {
+  const folder = new StoreFolder();
+  const sdl = 'type T @table { id: ID! @primaryKey s: String }';
+  const idempotency = { retention: 60_000, maxCount: 100, maxSize: 5000 };
+  const bench = folder.open(sdl, { idempotency });
+  const table = onlyTable(bench);
+  const put = (key: string, s: string) => {
+    const group: OnceGroup = { once: { key, hash: 'h' }, writes: [{ type: 'put', table, id: key, cells: [key, s] }] };
+    expect(bench.store.commit([group]).changes).toHaveLength(1);
+  };
+  // A write that cannot be made tells whether the key is known, and leaves it as it is.
+  const kept = (store: SqliteStore) =>
+    ['a', 'b', 'c', 'd', 'e'].filter((key) => {
+      const group: OnceGroup = { once: { key, hash: 'x' }, writes: [{ type: 'delete', table, id: 'none' }] };
+      return (store.commit([group]).results[0] as AppError).code === 'IDEMPOTENCY_KEY_REUSED';
+    });
+  // Two bytes each, as it is stored.
+  for (const key of ['a', 'b', 'c']) put(key, 'é'.repeat(1000));
+  expect(bench.store.trim(Date.now(), 10)).toBe(false);
+  expect(kept(bench.store)).toEqual(['b', 'c']);
+  put('d', 'x');
+  expect(bench.store.trim(Date.now(), 10)).toBe(false);
+  expect(kept(bench.store)).toEqual(['b', 'c', 'd']);
+  put('e', 'x'.repeat(4800));
+  // One at a time, and true as long as there is too much.
+  expect([bench.store.trim(Date.now(), 1), bench.store.trim(Date.now(), 1)]).toEqual([true, true]);
+  while (bench.store.trim(Date.now(), 1));
+  expect(kept(bench.store)).toEqual(['e']);
+  // Counted again after a start; one that is larger than all may be goes too.
+  const later = folder.open(sdl, { idempotency: { ...idempotency, maxSize: 100 } });
+  while (later.store.trim(Date.now(), 10));
   expect(keys(folder)).toEqual([]);
 });
 

@@ -25,6 +25,13 @@ test('the statement that was not used for longest is thrown away, and the others
   expect(statements.get('SELECT 1')).not.toBe(all[1]);
 });
 
+test('statements come in the shape that was asked for', () => {
+  const db = new Database(':memory:');
+  onTestFinished(() => void db.close());
+  const statements = new StatementCache(db, (statement) => statement.raw().safeIntegers());
+  expect(statements.get('SELECT 1, ?').get('x')).toEqual([1n, 'x']);
+});
+
 test('a text that is no statement leaves nothing behind', () => {
   const statements = cache();
   expect(() => statements.get('SELECT')).toThrow('incomplete input');

@@ -40,7 +40,7 @@ export class StoreFolder {
       durability: 'normal',
       events: { retention: 86_400_000, maxCount: 100_000, replayPage: 500 },
       largestScan: 100_000,
-      idempotency: { retention: 86_400_000, maxCount: 100_000 },
+      idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },
       allowDestructive: false,
       onNotice: (sentence) => notices.push(sentence),
       ...options,
