@@ -5,7 +5,7 @@ import { type AppAuthWithAccounts, openAppAuth } from './auth/open-app-auth.ts';
 import { describeAuth } from './config/auth.ts';
 import type { AppConfig, ServerConfig } from './config/config.ts';
 import { type Overrides, overrideServer } from './config/overrides.ts';
-import { type Application, openApplication } from './resources/application.ts';
+import { type Application, type OpenOptions, openApplication } from './resources/application.ts';
 import { makeHandles, type TableHandle } from './resources/table-handle.ts';
 import type { TransportName } from './schema/plan.ts';
 import { loadProject, type ProjectApp } from './schema/project.ts';
@@ -75,12 +75,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
   const close = async () => stop(lifecycle, { log, server, transports, opened, timeout: config.limits.shutdown });
   try {
     for (const { config: app, plan } of apps) {
-      const onNotice = (step: string) => log.info({ app: app.appId, step }, 'schema change');
-      const application = await openApplication({ app, server: config, plan, allowDestructive, onError, onNotice });
-      const onReuse = (user: string) =>
-        log.warn({ app: app.appId, user }, 'refresh token used twice: its login has ended');
-      const auth = await openAppAuth(app, { limits: config.limits, onError, onReuse });
-      opened.push({ config: app, application, auth });
+      opened.push(await openApp({ app, plan, server: config, allowDestructive, log, onError }));
     }
     guard(server, opened);
     const admission = new Admission(config.limits.connections);
@@ -104,6 +99,25 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
   announce(log, { url, config, opened, notices });
   const tables = new Map(opened.map(({ config: app, application }) => [app.appId, makeHandles(application.resources)]));
   return { url, log, tables, apps, shutdownTimeout: config.limits.shutdown, close };
+}
+
+interface OpenAppOptions extends Pick<OpenOptions, 'app' | 'plan' | 'server' | 'allowDestructive' | 'onError'> {
+  readonly log: Log;
+}
+
+async function openApp({ log, ...options }: OpenAppOptions): Promise<OpenApp> {
+  const { app, server, onError } = options;
+  const { appId } = app;
+  const onNotice = (step: string) => log.info({ app: appId, step }, 'schema change');
+  const onReuse = (user: string) => log.warn({ app: appId, user }, 'refresh token used twice: its login has ended');
+  const application = await openApplication({ ...options, onNotice });
+  try {
+    const auth = await openAppAuth(app, { limits: server.limits, onError, onReuse });
+    return { config: app, application, auth };
+  } catch (error) {
+    await application.close();
+    throw error;
+  }
 }
 
 /** Has the doors of every application with `auth` ask who comes; before there are any. */

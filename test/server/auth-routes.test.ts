@@ -234,6 +234,24 @@ describe('password', () => {
   });
 });
 
+describe('a hostile body', () => {
+  const json = { 'content-type': 'application/json' };
+  const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
+  test.each<[string, string, number]>([
+    ['a prototype', '{"name":"Ada","password":"correct horse","__proto__":{"roles":["admin"]}}', 400],
+    ['only inherited members', '{"__proto__":{"name":"Ada","password":"correct horse"}}', 400],
+    ['a member of every object', '{"name":"Ada","password":"correct horse","constructor":"x"}', 400],
+    ['a name that is an object', '{"name":{"toString":"x"},"password":"correct horse"}', 400],
+    ['nesting', `{"name":"Ada","password":${deep}}`, 400],
+    ['nothing', '', 400],
+    ['null', 'null', 400],
+    ['too much', `{"name":"Ada","password":"${'x'.repeat(2 ** 20)}"}`, 413],
+  ])('of %s makes no user', async (_, body, status) => {
+    for (const name of ['signup', 'login']) expect((await post(name, body, json)).statusCode, name).toBe(status);
+    expect((await post('login', ADA)).statusCode).toBe(401);
+  });
+});
+
 test('without built-in users there are tickets alone', async () => {
   const config = loadConfig(it.dir, {}).server;
   const log = createLog({ logging: { level: 'silent', requests: false } });
