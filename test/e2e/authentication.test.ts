@@ -1,3 +1,4 @@
+import { connect } from 'node:http2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { TestServer } from '../support/app.ts';
@@ -259,4 +260,31 @@ describe('C14: unless it is opened, the query', () => {
     expect([status, body.includes(token.slice(0, 30))]).toEqual([400, false]);
     expect(closed.stdout + closed.stderr).not.toContain(token.slice(0, 30));
   });
+});
+
+test('HTTP/2 asks in the same way', async () => {
+  await using secure = await startAuthServer('  query_token: true\n', 'tls: auto\n');
+  const session = connect(secure.origin, { rejectUnauthorized: false });
+  /** Status and first bytes of an answer. */
+  const get = (path: string, headers: Record<string, string> = {}) =>
+    new Promise<[status: unknown, text: string]>((resolve, reject) => {
+      let status: unknown;
+      const stream = session.request({ ':path': `/my-app/${path}`, ...headers });
+      stream.once('response', (head) => {
+        status = head[':status'];
+      });
+      stream.setEncoding('utf8').once('data', (text: string) => {
+        resolve([status, text]);
+        stream.close();
+      });
+      stream.once('error', reject);
+    });
+  const token = accessToken('ann');
+  const authorization = `Bearer ${token}`;
+  expect(await get('auth/me', { authorization })).toEqual([200, expect.stringContaining('"sub":"ann"')]);
+  expect(await get('auth/me', { authorization: `${authorization}x` })).toEqual([401, expect.any(String)]);
+  expect(await get(`Note?stream=sse&token=${token}`)).toEqual([200, expect.stringContaining('"connected"')]);
+  expect(await get(`Note?stream=sse&token=${token}x`)).toEqual([401, expect.not.stringContaining(token)]);
+  session.destroy();
+  expect(secure.stdout).not.toContain(token);
 });
