@@ -37,10 +37,9 @@ function loadJwt(folder: string, jwt: JwtSettings, settings: Settings): JwtConfi
   const written = SOURCES.filter((name) => settings.isWritten(`auth.jwt.${name}`));
   const [source, second] = written;
   if (source === undefined) {
-    const message = 'auth needs a key that tokens are checked with';
     settings.wrong(settings.isWritten('auth.jwt') ? 'auth.jwt' : 'auth', {
-      message,
-      hint: `write ${SOURCES.join(', ')} below \`jwt:\`, or \`auth: none\``.replace(', jwks', ' or jwks'),
+      message: 'auth needs a key that tokens are checked with',
+      hint: 'write secret, public_key or jwks_url below `jwt:`, or `auth: none`',
     });
     return undefined;
   }

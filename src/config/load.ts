@@ -83,10 +83,7 @@ export function loadApp(folder: string, settings: Settings): AppConfig {
   return { ...app, appId: findAppId(folder, app.appId, settings), dir: folder, schemas, web, dataDir, auth };
 }
 
-/**
- * Reports a host that other machines can reach while `open` says nothing about who may use it: the first application
- * without `auth`, or undefined.
- */
+/** Reports a host that other machines can reach while there is an application, `open`, that does not say who may use it. */
 export function checkHost({ host }: ServerConfig, open: Settings | undefined, settings: Settings): void {
   if (open === undefined || isLoopback(host)) return;
   const where = open === settings ? '' : ` in ${open.shown}`;
