@@ -135,7 +135,8 @@ function issueTicket(accounts: LocalAccounts, request: FastifyRequest): object {
   const principal = principalOf(request);
   if (request.body !== undefined) readTexts(request.body, {});
   const { text, lifetime } = accounts.issueTicket(principal);
-  return { ticket: text, expires_in: Math.floor(lifetime / 1000) };
+  const left = (principal.expiresAt ?? Number.POSITIVE_INFINITY) - Date.now();
+  return { ticket: text, expires_in: Math.max(0, Math.floor(Math.min(lifetime, left) / 1000)) };
 }
 
 function principalOf(request: FastifyRequest): Principal {

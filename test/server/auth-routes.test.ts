@@ -78,7 +78,7 @@ describe('signup', () => {
     expect([answer.statusCode, answer.json().code]).toEqual([403, 'FORBIDDEN']);
   });
 
-  test.each<[InjectOptions['payload'], string]>([
+  const wrong: [InjectOptions['payload'], string][] = [
     [{ name: 'Ada' }, 'password: is required.'],
     [{ ...ADA, pasword: 'x' }, 'pasword: is not a member of this request; did you mean "password"?'],
     [{ ...ADA, roles: ['admin'] }, 'roles: is not a member of this request.'],
@@ -90,9 +90,12 @@ describe('signup', () => {
     [{ ...ADA, name: 'A\nda' }, 'name: has a control character.'],
     [{ ...ADA, name: 'Ad\u202ea' }, 'name: has a control character.'],
     [{ ...ADA, name: 'x'.repeat(129) }, 'name: has more than 128 characters.'],
+    [{ ...ADA, name: 'x'.repeat(1_000_000) }, 'name: has more than 128 characters.'],
+    [{ ...ADA, password: 'x'.repeat(1_000_000) }, 'password: must have 8 to 256 characters.'],
     [{ ...ADA, name: null } as never, 'name: must be a text.'],
     [[] as never, 'The body is a JSON object with name, password.'],
-  ])('refuses %j', async (payload, message) => {
+  ];
+  test.each(wrong.map(([payload, message]) => [message, payload] as const))('says %j', async (message, payload) => {
     const answer = await post('signup', payload);
     expect(answer.statusCode).toBe(400);
     expect(answer.json()).toMatchObject({ code: 'BAD_REQUEST', detail: message });
@@ -198,6 +201,14 @@ describe('ticket', () => {
     const { ticket } = (await post('ticket', undefined, bearer(token))).json();
     vi.advanceTimersByTime(60_001);
     expect(it.open.accounts.redeemTicket(ticket)).toBeUndefined();
+  });
+
+  test('says no longer time than its token has', async () => {
+    const { user } = (await post('signup', ADA)).json();
+    const { token } = await it.tokens.issue({ sub: user.id, roles: [], claims: {} }, 20_000);
+    const { expires_in } = (await post('ticket', undefined, bearer(token))).json();
+    expect(expires_in).toBeGreaterThan(10);
+    expect(expires_in).toBeLessThanOrEqual(20);
   });
 
   test('is for somebody', async () => {
