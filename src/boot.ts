@@ -10,7 +10,6 @@ import { makeHandles, type TableHandle } from './resources/table-handle.ts';
 import type { TransportName } from './schema/plan.ts';
 import { loadProject, type ProjectApp } from './schema/project.ts';
 import { Admission } from './server/admission.ts';
-import { registerAuthMe } from './server/auth-me.ts';
 import { registerAccounts } from './server/auth-routes.ts';
 import { registerAuthentication } from './server/authentication.ts';
 import { CAPABILITIES } from './server/contract/capabilities.ts';
@@ -124,8 +123,7 @@ async function openApp({ log, ...options }: OpenAppOptions): Promise<OpenApp> {
 function guard(server: FastifyInstance, opened: readonly OpenApp[]): void {
   const tables = opened.flatMap(({ config, application, auth }) => {
     if (auth === undefined) return [];
-    registerAuthMe(server, config.appId, auth);
-    registerAccounts(server, { appId: config.appId, only: opened.length === 1 }, auth);
+    registerAccounts(server, [`/${config.appId}/auth`, ...(opened.length === 1 ? ['/auth'] : [])], auth);
     return [...application.resources].map(([name, { table }]) => ({ path: `/${config.appId}/${name}`, table, auth }));
   });
   if (tables.length > 0) registerAuthentication(server, tables);

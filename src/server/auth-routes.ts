@@ -7,11 +7,11 @@ import type { AppAuthWithAccounts } from '../auth/open-app-auth.ts';
 import { askForToken } from '../auth/refusals.ts';
 import { AppError } from '../errors.ts';
 import { readTexts } from './auth-body.ts';
+import { registerAuthMe } from './auth-me.ts';
 import { makeAuthentication } from './authentication.ts';
 import { identityOf } from './identity-of.ts';
 
 export interface AuthRoutes {
-  /** Where they are: `/{app_id}/auth`, and `/auth` where the server has one application. */
   readonly paths: readonly string[];
   readonly accounts: LocalAccounts;
   /** Undefined without built-in users: then there are tickets only. */
@@ -34,15 +34,12 @@ interface AuthRoute {
 const OTHER_METHODS = ['GET', 'PUT', 'PATCH', 'DELETE'];
 const any = () => undefined;
 
-/** At `/{app_id}/auth`, and at `/auth` where it is the only application. */
-export function registerAccounts(
-  server: FastifyInstance,
-  { appId, only }: { readonly appId: string; readonly only: boolean },
-  auth: AppAuthWithAccounts,
-): void {
+/** Everything below `paths`: `/{app_id}/auth`, and `/auth` where it is the only application. */
+export function registerAccounts(server: FastifyInstance, paths: readonly string[], auth: AppAuthWithAccounts): void {
   const { accounts, logins } = auth.local;
+  for (const path of paths) registerAuthMe(server, path, auth);
   registerAuthRoutes(server, {
-    paths: [`/${appId}/auth`, ...(only ? ['/auth'] : [])],
+    paths,
     accounts,
     logins: logins(auth.tokens),
     signup: auth.config.signup,

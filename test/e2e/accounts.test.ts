@@ -113,6 +113,7 @@ describe('a user', () => {
     const { name, password, id } = await signUp();
     const tokens = read(await ask('POST', `${server.origin}/auth/login`, { json: { name, password } }));
     expect(tokens.id).toBe(id);
+    expect((await ask('GET', `${server.origin}/auth/me`, bearer(tokens.access))).record.sub).toBe(id);
   });
 
   test('stays logged out everywhere when a refresh token is used twice, which the log tells', async () => {
