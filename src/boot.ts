@@ -7,12 +7,11 @@ import { describeAuth } from './config/auth.ts';
 import type { AppConfig, ServerConfig } from './config/config.ts';
 import { describeSurprises } from './config/notices.ts';
 import { type Overrides, overrideServer } from './config/overrides.ts';
-import { type Application, openApplication } from './resources/application.ts';
+import { type Application, type OpenOptions, openApplication } from './resources/application.ts';
 import { makeHandles, type TableHandle } from './resources/table-handle.ts';
 import type { TransportName } from './schema/plan.ts';
 import { loadProject, type ProjectApp } from './schema/project.ts';
 import { Admission } from './server/admission.ts';
-import { registerAuthMe } from './server/auth-me.ts';
 import { registerAccounts } from './server/auth-routes.ts';
 import { registerAuthentication } from './server/authentication.ts';
 import { CAPABILITIES } from './server/contract/capabilities.ts';
@@ -77,12 +76,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
   const close = async () => stop(lifecycle, { log, server, transports, opened, timeout: config.limits.shutdown });
   try {
     for (const { config: app, plan } of apps) {
-      const onNotice = (step: string) => log.info({ app: app.appId, step }, 'schema change');
-      const application = await openApplication({ app, server: config, plan, allowDestructive, onError, onNotice });
-      const onReuse = (user: string) =>
-        log.warn({ app: app.appId, user }, 'refresh token used twice: its login has ended');
-      const auth = await openAppAuth(app, { limits: config.limits, onError, onReuse });
-      opened.push({ config: app, application, auth });
+      opened.push(await openApp({ app, plan, server: config, allowDestructive, log, onError }));
     }
     guard(server, opened);
     const admission = new Admission(config.limits);
@@ -109,12 +103,30 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
   return { url, log, tables, apps, shutdownTimeout: config.limits.shutdown, close };
 }
 
+interface OpenAppOptions extends Pick<OpenOptions, 'app' | 'plan' | 'server' | 'allowDestructive' | 'onError'> {
+  readonly log: Log;
+}
+
+async function openApp({ log, ...options }: OpenAppOptions): Promise<OpenApp> {
+  const { app, server, onError } = options;
+  const { appId } = app;
+  const onNotice = (step: string) => log.info({ app: appId, step }, 'schema change');
+  const onReuse = (user: string) => log.warn({ app: appId, user }, 'refresh token used twice: its login has ended');
+  const application = await openApplication({ ...options, onNotice });
+  try {
+    const auth = await openAppAuth(app, { limits: server.limits, onError, onReuse });
+    return { config: app, application, auth };
+  } catch (error) {
+    await application.close();
+    throw error;
+  }
+}
+
 /** Has the doors of every application with `auth` ask who comes; before there are any. */
 function guard(server: FastifyInstance, opened: readonly OpenApp[]): void {
   const tables = opened.flatMap(({ config, application, auth }) => {
     if (auth === undefined) return [];
-    registerAuthMe(server, config.appId, auth);
-    registerAccounts(server, { appId: config.appId, only: opened.length === 1 }, auth);
+    registerAccounts(server, [`/${config.appId}/auth`, ...(opened.length === 1 ? ['/auth'] : [])], auth);
     return [...application.resources].map(([name, { table }]) => ({ path: `/${config.appId}/${name}`, table, auth }));
   });
   if (tables.length > 0) registerAuthentication(server, tables);

@@ -17,7 +17,8 @@ export function normalizePassword(password: string): string {
 
 export function nameProblem(name: string): string | undefined {
   if (name === '') return 'is empty';
-  if ([...name].length > MOST_NAME) return `has more than ${MOST_NAME} characters`;
+  // Counting the characters of a text without end would take its time.
+  if (name.length > 2 * MOST_NAME || [...name].length > MOST_NAME) return `has more than ${MOST_NAME} characters`;
   if (!name.isWellFormed()) return 'is not well-formed Unicode';
   if (/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name)) return 'has a control character';
   return name.trim() === name ? undefined : 'begins or ends with a space';
@@ -25,7 +26,7 @@ export function nameProblem(name: string): string | undefined {
 
 export function passwordProblem(password: string): string | undefined {
   if (!password.isWellFormed()) return 'is not well-formed Unicode';
-  const { length } = [...normalizePassword(password)];
+  const length = isTooLong(password) ? Number.POSITIVE_INFINITY : [...normalizePassword(password)].length;
   if (length >= LEAST_PASSWORD && length <= MOST_PASSWORD) return undefined;
   return `must have ${LEAST_PASSWORD} to ${MOST_PASSWORD} characters`;
 }

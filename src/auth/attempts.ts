@@ -81,11 +81,14 @@ export class Attempts {
   }
 }
 
-/** What counts as one address: of IPv6 the network, since anybody has 2^64 addresses in it. */
-export function networkOf(ip: string): string {
-  const [address = ''] = ip.split('%', 1);
+/**
+ * What counts as one address: of IPv6 the network, since anybody has 2^64 addresses in it. Those who have hung up, and
+ * so have none any more, count as one.
+ */
+export function networkOf(ip: string | undefined): string {
+  const [address = ''] = (ip ?? 'gone').split('%', 1);
   const mapped = /^::ffff:(\d+(?:\.\d+){3})$/i.exec(address)?.[1];
-  if (mapped !== undefined || !isIPv6(address)) return mapped ?? ip;
+  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
   const [head = '', tail = ''] = address.split('::', 2);
   const left = head === '' ? [] : head.split(':');
   const right = tail === '' ? [] : tail.split(':');

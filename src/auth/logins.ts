@@ -6,7 +6,7 @@ import type { Account } from './accounts.ts';
 import { type Attempts, networkOf } from './attempts.ts';
 import { accountOf } from './local-accounts.ts';
 import type { Passwords } from './passwords.ts';
-import { makeSecret, parseSecret, REFRESH_FORM, type Secret } from './secrets.ts';
+import { makeSecret, parseSecret, REFRESH_FORM } from './secrets.ts';
 import type { Tokens } from './tokens.ts';
 
 const RETRY_AFTER = 20;
@@ -69,8 +69,8 @@ export class Logins {
   async refresh(token: string, ip: string): Promise<LoggedIn> {
     const { store, refreshTokenLifetime, onReuse } = this.#options;
     const shown = parseSecret(REFRESH_FORM, token);
-    const next = shown === undefined ? undefined : makeSecret(REFRESH_FORM, shown.id);
-    if (shown === undefined || next === undefined) throw this.#refuseToken(ip);
+    if (shown === undefined) throw this.#refuseToken(ip);
+    const next = makeSecret(REFRESH_FORM, shown.id);
     const now = Date.now();
     const rotation = { old: shown.hash, next: next.hash, expires: now + refreshTokenLifetime, now };
     const found = await this.#whenFree(() => store.rotateSession(shown.id, rotation));
@@ -119,7 +119,7 @@ export class Logins {
   /** Begins a session of somebody whose password has just been right. */
   async #open(user: User): Promise<LoggedIn> {
     const { store, refreshTokenLifetime, sessionsPerUser } = this.#options;
-    const { id, hash, text }: Secret & { text: string } = makeSecret(REFRESH_FORM);
+    const { id, hash, text } = makeSecret(REFRESH_FORM);
     const created = Date.now();
     const session = { id, userId: user.id, hash, created, expires: created + refreshTokenLifetime };
     const opened = await this.#whenFree(() => store.openSession(session, user.password, sessionsPerUser));

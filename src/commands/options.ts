@@ -10,7 +10,7 @@ export const OPTIONS = {
   host: { type: 'string', what: 'address to listen on, instead of that of config.yaml' },
   port: { type: 'string', what: 'port to listen on, instead of that of config.yaml; 0 takes a free one' },
   role: { type: 'string', multiple: true, what: 'a role of the user or key; may be repeated' },
-  claim: { type: 'string', multiple: true, what: 'name=value, for rules as $auth.name; may be repeated' },
+  claim: { type: 'string', multiple: true, what: 'name=value, a claim of the user or key; may be repeated' },
   sub: { type: 'string', what: 'whom the key stands for: the id of a user, or a name of your own' },
   'password-stdin': { type: 'boolean', what: 'read the password from the first line of stdin' },
 } as const;

@@ -6,10 +6,10 @@ import { identityOf } from './identity-of.ts';
 
 const NO_DOORS = { ticket: false, token: false };
 
-/** `GET /{app_id}/auth/me`: who the server takes the caller for. */
-export function registerAuthMe(server: FastifyInstance, appId: string, auth: AppAuth): void {
+/** `GET /{app_id}/auth/me`, below `path`: who the server takes the caller for. */
+export function registerAuthMe(server: FastifyInstance, path: string, auth: AppAuth): void {
   const onRequest = makeAuthentication(auth, NO_DOORS);
-  server.get(`/${appId}/auth/me`, { onRequest }, (request, reply) => {
+  server.get(`${path}/me`, { onRequest }, (request, reply) => {
     const identity = identityOf(request);
     if (identity.type !== 'principal') throw askForToken('Send a token or key: Authorization: Bearer …');
     const { sub, roles, claims, expiresAt } = identity;

@@ -7,11 +7,11 @@ import type { AppAuthWithAccounts } from '../auth/open-app-auth.ts';
 import { askForToken } from '../auth/refusals.ts';
 import { AppError } from '../errors.ts';
 import { readTexts } from './auth-body.ts';
+import { registerAuthMe } from './auth-me.ts';
 import { makeAuthentication } from './authentication.ts';
 import { identityOf } from './identity-of.ts';
 
 export interface AuthRoutes {
-  /** Where they are: `/{app_id}/auth`, and `/auth` where the server has one application. */
   readonly paths: readonly string[];
   readonly accounts: LocalAccounts;
   /** Undefined without built-in users: then there are tickets only. */
@@ -34,15 +34,12 @@ interface AuthRoute {
 const OTHER_METHODS = ['GET', 'PUT', 'PATCH', 'DELETE'];
 const any = () => undefined;
 
-/** At `/{app_id}/auth`, and at `/auth` where it is the only application. */
-export function registerAccounts(
-  server: FastifyInstance,
-  { appId, only }: { readonly appId: string; readonly only: boolean },
-  auth: AppAuthWithAccounts,
-): void {
+/** Everything below `paths`: `/{app_id}/auth`, and `/auth` where it is the only application. */
+export function registerAccounts(server: FastifyInstance, paths: readonly string[], auth: AppAuthWithAccounts): void {
   const { accounts, logins } = auth.local;
+  for (const path of paths) registerAuthMe(server, path, auth);
   registerAuthRoutes(server, {
-    paths: [`/${appId}/auth`, ...(only ? ['/auth'] : [])],
+    paths,
     accounts,
     logins: logins(auth.tokens),
     signup: auth.config.signup,
@@ -135,7 +132,8 @@ function issueTicket(accounts: LocalAccounts, request: FastifyRequest): object {
   const principal = principalOf(request);
   if (request.body !== undefined) readTexts(request.body, {});
   const { text, lifetime } = accounts.issueTicket(principal);
-  return { ticket: text, expires_in: Math.floor(lifetime / 1000) };
+  const left = (principal.expiresAt ?? Number.POSITIVE_INFINITY) - Date.now();
+  return { ticket: text, expires_in: Math.max(0, Math.floor(Math.min(lifetime, left) / 1000)) };
 }
 
 function principalOf(request: FastifyRequest): Principal {

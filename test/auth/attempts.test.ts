@@ -76,6 +76,7 @@ describe('an address', () => {
     ['::1', '0:0:0:0::/64'],
     ['fe80::1%eth0', 'fe80:0:0:0::/64'],
     ['not an address', 'not an address'],
+    [undefined, 'gone'],
   ])('%s counts as %s', (ip, network) => {
     expect(networkOf(ip)).toBe(network);
   });

@@ -141,12 +141,13 @@ describe('a refresh token', () => {
 
   test('is over after its time, and after logging out', async () => {
     using it = await TestAccounts.start('', '  refresh_token_lifetime: 1h\n');
+    const before = Date.now();
     const { refreshToken } = await it.logins.signUp('Ada', 'correct horse', IP);
     const other = await it.logins.logIn('Ada', 'correct horse', IP);
     await it.logins.logOut(other.refreshToken);
     await it.logins.logOut(other.refreshToken);
     await expect(it.logins.refresh(other.refreshToken, IP)).rejects.toMatchObject(refused);
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_599_000 });
+    vi.useFakeTimers({ toFake: ['Date'], now: before + 3_599_000 });
     const { refreshToken: next } = await it.logins.refresh(refreshToken, IP);
     vi.setSystemTime(Date.now() + 3_600_001);
     await expect(it.logins.refresh(next, IP)).rejects.toMatchObject(refused);

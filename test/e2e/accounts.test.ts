@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
+import { BASE_CONFIG, makeApp, startServer, type TestServer } from '../support/app.ts';
 import { runCommand } from '../support/cli.ts';
 import type { Json } from '../support/frames.ts';
 import { type Answer, ask } from '../support/http.ts';
@@ -118,6 +118,7 @@ describe('a user', () => {
     const { name, password, id } = await signUp();
     const tokens = read(await ask('POST', `${server.origin}/auth/login`, { json: { name, password } }));
     expect(tokens.id).toBe(id);
+    expect((await ask('GET', `${server.origin}/auth/me`, bearer(tokens.access))).record.sub).toBe(id);
   });
 
   test('stays logged out everywhere when a refresh token is used twice, which the log tells', async () => {
@@ -280,6 +281,17 @@ test('the server goes on with writes while logins are checked', async () => {
   }
   for (const answer of await logins) read(answer);
   expect(writes).toBeGreaterThan(4);
+});
+
+test('a file that is no database of users stops the start in a sentence, and is left as it is', async () => {
+  const text = 'these are no users, but more than a header of a database needs to be looked at. '.repeat(50);
+  const { dir, root } = await makeApp({ config: `${CONFIG}4\n`, files: { 'data/auth.db': text } });
+  const { code, stderr } = await runCommand(['start', dir], '', ENV);
+  expect(readFileSync(join(dir, 'data/auth.db'), 'utf8')).toBe(text);
+  rmSync(root ?? dir, { recursive: true });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/auth\.db is damaged, or no database\. It was left as it is\./);
+  expect(stderr).not.toMatch(/^\s+at /m);
 });
 
 test('what is stored of a password is its hash', async () => {

@@ -78,7 +78,7 @@ describe('signup', () => {
     expect([answer.statusCode, answer.json().code]).toEqual([403, 'FORBIDDEN']);
   });
 
-  test.each<[InjectOptions['payload'], string]>([
+  const wrong: [InjectOptions['payload'], string][] = [
     [{ name: 'Ada' }, 'password: is required.'],
     [{ ...ADA, pasword: 'x' }, 'pasword: is not a member of this request; did you mean "password"?'],
     [{ ...ADA, roles: ['admin'] }, 'roles: is not a member of this request.'],
@@ -90,9 +90,12 @@ describe('signup', () => {
     [{ ...ADA, name: 'A\nda' }, 'name: has a control character.'],
     [{ ...ADA, name: 'Ad\u202ea' }, 'name: has a control character.'],
     [{ ...ADA, name: 'x'.repeat(129) }, 'name: has more than 128 characters.'],
+    [{ ...ADA, name: 'x'.repeat(1_000_000) }, 'name: has more than 128 characters.'],
+    [{ ...ADA, password: 'x'.repeat(1_000_000) }, 'password: must have 8 to 256 characters.'],
     [{ ...ADA, name: null } as never, 'name: must be a text.'],
     [[] as never, 'The body is a JSON object with name, password.'],
-  ])('refuses %j', async (payload, message) => {
+  ];
+  test.each(wrong.map(([payload, message]) => [message, payload] as const))('says %j', async (message, payload) => {
     const answer = await post('signup', payload);
     expect(answer.statusCode).toBe(400);
     expect(answer.json()).toMatchObject({ code: 'BAD_REQUEST', detail: message });
@@ -200,6 +203,14 @@ describe('ticket', () => {
     expect(it.open.accounts.redeemTicket(ticket)).toBeUndefined();
   });
 
+  test('says no longer time than its token has', async () => {
+    const { user } = (await post('signup', ADA)).json();
+    const { token } = await it.tokens.issue({ sub: user.id, roles: [], claims: {} }, 20_000);
+    const { expires_in } = (await post('ticket', undefined, bearer(token))).json();
+    expect(expires_in).toBeGreaterThan(10);
+    expect(expires_in).toBeLessThanOrEqual(20);
+  });
+
   test('is for somebody', async () => {
     const answer = await post('ticket');
     expect([answer.statusCode, answer.json().code]).toEqual([401, 'UNAUTHORIZED']);
@@ -231,6 +242,24 @@ describe('password', () => {
     const key = (await runCommand(['key', 'create', 'ci', it.dir])).stdout.trim();
     expect((await post('ticket', undefined, bearer(key))).statusCode).toBe(200);
     expect((await post('password', words, bearer(key))).statusCode).toBe(403);
+  });
+});
+
+describe('a hostile body', () => {
+  const json = { 'content-type': 'application/json' };
+  const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
+  test.each<[string, string, number]>([
+    ['a prototype', '{"name":"Ada","password":"correct horse","__proto__":{"roles":["admin"]}}', 400],
+    ['only inherited members', '{"__proto__":{"name":"Ada","password":"correct horse"}}', 400],
+    ['a member of every object', '{"name":"Ada","password":"correct horse","constructor":"x"}', 400],
+    ['a name that is an object', '{"name":{"toString":"x"},"password":"correct horse"}', 400],
+    ['nesting', `{"name":"Ada","password":${deep}}`, 400],
+    ['nothing', '', 400],
+    ['null', 'null', 400],
+    ['too much', `{"name":"Ada","password":"${'x'.repeat(2 ** 20)}"}`, 413],
+  ])('of %s makes no user', async (_, body, status) => {
+    for (const name of ['signup', 'login']) expect((await post(name, body, json)).statusCode, name).toBe(status);
+    expect((await post('login', ADA)).statusCode).toBe(401);
   });
 });
 

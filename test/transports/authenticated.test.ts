@@ -57,7 +57,7 @@ beforeEach(async () => {
   });
   const log = createLog(config);
   const server = await createHttpServer(config, { dataDir: dir, lifecycle: { ready: true, stopping: false }, log });
-  registerAuthMe(server, 'my-app', auth);
+  registerAuthMe(server, '/my-app/auth', auth);
   const tables = [...application.resources].map(([name, resource]) => ({ path: `/my-app/${name}`, resource }));
   registerAuthentication(
     server,
