@@ -51,6 +51,13 @@ export interface Idempotency {
   readonly maxCount: number;
 }
 
+/** Answers that are sent in fewer bytes to those that take them. */
+export interface Compression {
+  readonly enabled: boolean;
+  /** Smaller bodies are sent as they are. */
+  readonly threshold: number;
+}
+
 export type Tls = 'auto' | { readonly certificate: string; readonly privateKey: string };
 
 /** What decides about the process: read from the folder that `tablecast start` was given. */
@@ -61,6 +68,7 @@ export interface ServerConfig {
   readonly auth: 'none' | undefined;
   readonly trustProxy: boolean;
   readonly logging: { readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; readonly requests: boolean };
+  readonly compression: Compression;
   readonly limits: Limits;
   readonly channels: Channels;
 }

@@ -1,4 +1,4 @@
-import type { AppConfig, Channels, EventLog, Idempotency, Limits, ServerConfig } from './config.ts';
+import type { AppConfig, Channels, Compression, EventLog, Idempotency, Limits, ServerConfig } from './config.ts';
 import {
   booleanKey,
   choiceKey,
@@ -13,7 +13,7 @@ import {
   tlsKey,
 } from './values.ts';
 
-type Section = Limits | Channels | EventLog | Idempotency | ServerConfig['logging'];
+type Section = Limits | Channels | Compression | EventLog | Idempotency | ServerConfig['logging'];
 
 /** One entry for every member of a configuration: the compiler refuses a missing or a mistyped one. */
 export type Keys<T> = { readonly [K in keyof T]-?: T[K] extends Section ? Keys<T[K]> : Key<T[K]> };
@@ -119,6 +119,10 @@ export const SERVER_KEYS: Keys<ServerConfig> = {
   logging: {
     level: choiceKey(['debug', 'info', 'warn', 'error', 'silent'], 'info', { what: 'What is logged' }),
     requests: booleanKey(false, { what: 'Whether every request is logged' }),
+  },
+  compression: {
+    enabled: booleanKey(true, { what: 'Whether answers are compressed for clients that take it; streams never are' }),
+    threshold: sizeKey('1KiB', { what: 'Answers smaller than this are sent as they are' }),
   },
   limits: LIMIT_KEYS,
   channels: CHANNEL_KEYS,

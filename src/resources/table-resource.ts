@@ -28,6 +28,7 @@ import { parseBulkFilter } from './bulk.ts';
 import { InProgress } from './idempotency.ts';
 import { isNumeric, keyProblem } from './key.ts';
 import { RecordParser } from './record-parser.ts';
+import { isJson, Rows } from './rows.ts';
 import { makeSelection } from './selections.ts';
 import { parseRecordQuery, parseSubscription, type SubscriptionQuery } from './subscription-query.ts';
 import { checkJson } from './values.ts';
@@ -44,6 +45,13 @@ export interface Published {
   readonly seq: number;
   readonly delivered: number;
   readonly replayed?: boolean;
+}
+
+/** A member of a table's records. */
+export interface Column {
+  readonly name: string;
+  /** Its values have parts, or are of no certain type. */
+  readonly isJson: boolean;
 }
 
 /** What has been asked of a table since the start, for the metrics. */
@@ -131,13 +139,21 @@ export class TableResource {
   }
 
   /** Stores new records, all or none, in order. */
-  async createMany(identity: Identity, bodies: readonly unknown[], once?: Once): Promise<readonly WriteOutcome[]> {
+  async createMany(
+    identity: Identity,
+    bodies: readonly unknown[] | Rows,
+    once?: Once,
+  ): Promise<readonly WriteOutcome[]> {
     checkAccess(this.table, 'create', identity);
-    if (bodies.length === 0) return [];
     const { batch } = this.#context.limits;
-    if (bodies.length > batch) throw new AppError('BAD_REQUEST', `At most ${batch} records can be sent at once.`);
-    const group = this.#parser.parseMany(bodies).map((cells) => this.#newRecord(cells));
-    return this.#write(group, once);
+    const size = bodies instanceof Rows ? bodies.size : bodies.length;
+    if (size > batch) throw new AppError('BAD_REQUEST', `At most ${batch} records can be sent at once.`);
+    const records = bodies instanceof Rows ? this.#parseRows(bodies) : this.#parser.parseMany(bodies);
+    if (size === 0) return [];
+    return this.#write(
+      records.map((cells) => this.#newRecord(cells)),
+      once,
+    );
   }
 
   /** Creates or replaces. Without `id` the record's own is taken, or one is made. */
@@ -233,6 +249,27 @@ export class TableResource {
 
   unsubscribe(subscription: Subscription): void {
     this.#context.hub.unsubscribe(subscription);
+  }
+
+  /** The members of the records that a list or record with this raw query has, in order. Throws INVALID_QUERY. */
+  columnsOf(rawQuery: string): readonly Column[] {
+    const { select } = this.#parseQuery(rawQuery);
+    const fields = select?.fields ?? this.table.fields.filter(({ hidden }) => !hidden);
+    const relations = select?.relations ?? [];
+    return [
+      ...fields.map(({ name, type }) => ({ name, isJson: isJson(type) })),
+      ...relations.map(({ relation: { name } }) => ({ name, isJson: true })),
+    ];
+  }
+
+  #parseRows(rows: Rows): Cells[] {
+    const { header } = rows;
+    if (header !== undefined) this.#parser.checkNames(header.names, header.place);
+    const records = rows.records(this.table);
+    return this.#parser.parseMany(
+      records.map(({ value }) => value),
+      records.map(({ place }) => place),
+    );
   }
 
   async #getSelected(id: Key, selection: Selection): Promise<StoredRecord | undefined> {

@@ -1,6 +1,8 @@
 import { realpathSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import type { FastifyInstance } from 'fastify';
+import type { Compression } from '../config/config.ts';
+import { makeCompressHook } from './content/compress-hook.ts';
 
 export interface WebFolder {
   /** `/{app_id}` */
@@ -29,15 +31,22 @@ function isInside(dir: string): (path: string) => boolean {
 }
 
 /** Serves the static files of an application under its path. Dot files are not served, folders not listed. */
-export async function registerWeb(app: FastifyInstance, { path, dir }: WebFolder): Promise<void> {
+export async function registerWeb(
+  app: FastifyInstance,
+  { path, dir }: WebFolder,
+  compression: Compression,
+): Promise<void> {
   const { default: fastifyStatic } = await import('@fastify/static');
-  await app.register(fastifyStatic, {
-    root: dir,
-    prefix: `${path}/`,
-    dotfiles: 'deny',
-    decorateReply: false,
-    setHeaders,
-    allowedPath: isInside(dir),
+  await app.register(async (scope) => {
+    scope.addHook('onSend', makeCompressHook(compression));
+    await scope.register(fastifyStatic, {
+      root: dir,
+      prefix: `${path}/`,
+      dotfiles: 'deny',
+      decorateReply: false,
+      setHeaders,
+      allowedPath: isInside(dir),
+    });
   });
   app.get(path, (_request, reply) => reply.redirect(`${path}/`, 308));
 }

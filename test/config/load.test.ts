@@ -41,6 +41,7 @@ const DEFAULT_SERVER = {
     messagesBurst: 100,
     shutdown: 10_000,
   },
+  compression: { enabled: true, threshold: 1024 },
   channels: {
     pingInterval: 5000,
     pongTimeout: 10_000,

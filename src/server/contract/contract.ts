@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Compression } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
+import { makeCompressHook } from '../content/compress-hook.ts';
 import type { ContractSource } from './openapi.ts';
 
 /** The files of the API page; only these are served. */
@@ -21,16 +23,17 @@ const PAGE_FILE_AGE = 'public, max-age=31536000, immutable';
  * `/{app}/openapi.json`, `/{app}/asyncapi.json` and the page `/{app}/docs`. Nothing is loaded or made before the first
  * request for it; then it is kept.
  */
-export function registerContract(app: FastifyInstance, source: ContractSource): void {
+export function registerContract(app: FastifyInstance, source: ContractSource, compression: Compression): void {
+  const options = { onSend: makeCompressHook(compression) };
   const path = `/${source.plan.appId}`;
   const openApi = once(async () => asDocument(json((await import('./openapi.ts')).makeOpenApi(source))));
   const asyncApi = once(async () => asDocument(json((await import('./asyncapi.ts')).makeAsyncApi(source))));
   const page = once(async () => asDocument(await (await import('./page.ts')).makePage(source.plan)));
-  app.get(`${path}/openapi.json`, async (request, reply) => send(request, reply, await openApi()));
-  app.get(`${path}/asyncapi.json`, async (request, reply) => send(request, reply, await asyncApi()));
-  app.get(`${path}/docs`, async (request, reply) => send(request, reply, await page()));
+  app.get(`${path}/openapi.json`, options, async (request, reply) => send(request, reply, await openApi()));
+  app.get(`${path}/asyncapi.json`, options, async (request, reply) => send(request, reply, await asyncApi()));
+  app.get(`${path}/docs`, options, async (request, reply) => send(request, reply, await page()));
   app.get(`${path}/docs/`, (_request, reply) => reply.redirect('../docs', 308));
-  app.get(`${path}/docs/:file`, async (request, reply) => {
+  app.get(`${path}/docs/:file`, options, async (request, reply) => {
     const { file } = request.params as { file: string };
     const found = await (await import('./page-files.ts')).readPageFile(file);
     if (found === undefined) throw new AppError('NOT_FOUND', 'There is nothing at this address.');
@@ -57,13 +60,14 @@ function json(value: unknown): DocumentText {
 
 function asDocument(document: DocumentText): Document {
   const tag = createHash('sha256').update(document.text).digest('base64url').slice(0, 16);
-  return { ...document, etag: `"${tag}"` };
+  // Weak: compressed or not, it is the same document.
+  return { ...document, etag: `W/"${tag}"` };
 }
 
 function send(request: FastifyRequest, reply: FastifyReply, { text, type, etag, policy }: Document): FastifyReply {
   reply.header('etag', etag).header('cache-control', 'no-cache').header('x-content-type-options', 'nosniff');
   if (policy !== undefined) reply.header('content-security-policy', policy);
   const known = request.headers['if-none-match'];
-  if (known?.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag)) return reply.code(304).send();
+  if (known?.split(',').some((tag) => tag.trim().replace(/^(?:W\/)?/, 'W/') === etag)) return reply.code(304).send();
   return reply.type(type).send(text);
 }

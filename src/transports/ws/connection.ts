@@ -6,7 +6,8 @@ import type { EndReason, Sink, Subscription } from '../../hub/subscription.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import type { Key } from '../../store/store.ts';
 import { type SocketOwner, watchDrain } from '../socket-sink.ts';
-import { encodeJson, PING_FRAME } from './frames.ts';
+import { PING_FRAME } from './frames.ts';
+import type { WsFormat } from './message-format.ts';
 import { handleMessage } from './messages.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -38,6 +39,7 @@ export class WsConnection implements Sink, SocketOwner {
   /** The record of a record channel. */
   readonly id: Key | undefined;
   readonly identity: Identity;
+  readonly format: WsFormat;
   subscription: Subscription | undefined;
   slot = 0;
   readonly #ws: WebSocket;
@@ -55,6 +57,7 @@ export class WsConnection implements Sink, SocketOwner {
     this.context = options.context;
     this.id = options.id;
     this.identity = options.identity;
+    this.format = options.format;
     this.#ws = ws;
     this.#socket = socket;
     this.#release = options.release;
@@ -104,7 +107,7 @@ export class WsConnection implements Sink, SocketOwner {
   /** An answer to this client alone. */
   answer(message: object): void {
     if (this.pending > MAX_UNREAD) this.#ws.terminate();
-    else this.write(encodeJson(message));
+    else this.write(this.format.encode(message));
   }
 
   refuse(error: AppError, ref: unknown): void {
@@ -154,6 +157,7 @@ export interface ConnectionOptions {
   readonly context: ConnectionContext;
   readonly id: Key | undefined;
   readonly identity: Identity;
+  readonly format: WsFormat;
   readonly release: (connection: WsConnection) => void;
 }
 

@@ -1,5 +1,4 @@
 import { AppError } from '../../errors.ts';
-import { parseJsonText } from '../../resources/json.ts';
 import { keyProblem } from '../../resources/key.ts';
 import type { WriteOptions } from '../../resources/table-resource.ts';
 import { isObject } from '../../resources/values.ts';
@@ -35,9 +34,8 @@ export type Answer = (connection: WsConnection) => void;
 export async function handleMessage(connection: WsConnection, message: Buffer, isBinary: boolean): Promise<Answer> {
   let ref: Ref | undefined;
   try {
-    if (isBinary) throw new AppError('INVALID_MESSAGE', 'A message is a text frame.');
-    const value = parseJsonText(message.toString('utf8'));
-    if (!isObject(value)) throw new AppError('INVALID_MESSAGE', 'A message is a JSON object: a record or an envelope.');
+    const value = connection.format.decode(message, isBinary);
+    if (!isObject(value)) throw new AppError('INVALID_MESSAGE', 'A message is an object: a record or an envelope.');
     ref = Object.hasOwn(value, 'message_type') ? parseRef(value.ref) : undefined;
     const { id, seq } = await execute(connection, parseCommand(connection, value));
     return (sender) => ref !== undefined && sender.answer({ type: 'ack', ref, id, seq });

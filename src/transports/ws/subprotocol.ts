@@ -1,0 +1,33 @@
+import { AppError } from '../../errors.ts';
+import { type MessageFormat, SUBPROTOCOLS } from '../../server/content/formats.ts';
+
+export interface Subprotocol {
+  /** Given back in the 101; undefined where nothing was offered. */
+  readonly name: string | undefined;
+  readonly format: MessageFormat;
+}
+
+/** The names in a `Sec-WebSocket-Protocol` header, in the order of the client's preference. */
+export function readOffers(header: string | undefined): readonly string[] {
+  if (header === undefined) return [];
+  return header
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}
+
+/**
+ * The first offer that is spoken here (RFC 6455 §4.2.2), or JSON where nothing was offered. Throws BAD_REQUEST when none
+ * is known: a client whose offers are all passed over gives the connection up, and does not say why.
+ */
+export function chooseSubprotocol(offers: readonly string[]): Subprotocol {
+  if (offers.length === 0) return { name: undefined, format: 'json' };
+  for (const name of offers) {
+    const format = SUBPROTOCOLS.get(name);
+    if (format !== undefined) return { name, format };
+  }
+  throw new AppError(
+    'BAD_REQUEST',
+    `None of the offered subprotocols is spoken here; there are ${[...SUBPROTOCOLS.keys()].join(', ')}.`,
+  );
+}
