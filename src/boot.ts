@@ -88,8 +88,11 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
       metricsAccess(config),
     );
     registerContracts(server, opened, config);
-    for (const { config: app } of opened)
-      if (app.web) await registerWeb(server, { path: `/${app.appId}`, dir: app.web, policy: app.webPolicy });
+    for (const { config: app } of opened) {
+      if (app.web === undefined) continue;
+      const folder = { path: `/${app.appId}`, dir: app.web, policy: app.webPolicy };
+      await registerWeb(server, folder, config.compression);
+    }
     registerNotFound(server, knownPaths(opened));
     await listen(server, config);
   } catch (error) {
@@ -150,17 +153,18 @@ async function registerTransports(
 }
 
 function registerContracts(server: FastifyInstance, opened: readonly OpenApp[], config: ServerConfig): void {
-  const { limits, host, port, tls } = config;
+  const { limits, host, port, tls, compression } = config;
   for (const { config: app, application } of opened) {
     if (!app.docs) continue;
-    registerContract(server, {
+    const source = {
       plan: application.plan,
       version: application.planTag,
       limits,
       host: `${formatHost(host)}:${port}`,
       secure: tls !== undefined,
       capabilities: CAPABILITIES,
-    });
+    };
+    registerContract(server, source, compression);
   }
 }
 

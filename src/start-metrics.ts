@@ -1,5 +1,5 @@
 import type { Application } from './resources/application.ts';
-import type { Counters } from './resources/table-resource.ts';
+import type { Counters } from './resources/table-types.ts';
 import type { Metric } from './server/metrics.ts';
 import type { Transport } from './transports/transport.ts';
 

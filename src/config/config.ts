@@ -79,6 +79,13 @@ export interface Cors {
   readonly credentials: boolean;
 }
 
+/** Answers that are sent in fewer bytes to those that take them. */
+export interface Compression {
+  readonly enabled: boolean;
+  /** Smaller bodies are sent as they are. */
+  readonly threshold: number;
+}
+
 export type Tls = 'auto' | { readonly certificate: string; readonly privateKey: string };
 
 export type TokenAlgorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
@@ -124,6 +131,7 @@ export interface ServerConfig {
   /** Whether /metrics is served, or the token that it wants; undefined where `host` decides. */
   readonly metrics: boolean | string | undefined;
   readonly logging: { readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; readonly requests: boolean };
+  readonly compression: Compression;
   readonly limits: Limits;
   readonly channels: Channels;
 }

@@ -3,6 +3,7 @@ import type {
   AppConfig,
   AuthConfig,
   Channels,
+  Compression,
   Cors,
   EventLog,
   Idempotency,
@@ -26,7 +27,16 @@ import {
 } from './values.ts';
 import { hostsKey, originsKey, policyKey, switchOrTokenKey } from './web-values.ts';
 
-type Section = Limits | Channels | Cors | EventLog | Idempotency | ServerConfig['logging'] | AuthSettings | JwtSettings;
+type Section =
+  | Limits
+  | Channels
+  | Compression
+  | Cors
+  | EventLog
+  | Idempotency
+  | ServerConfig['logging']
+  | AuthSettings
+  | JwtSettings;
 
 /** One entry for every member of a configuration: the compiler refuses a missing or a mistyped one. */
 export type Keys<T> = { readonly [K in keyof T]-?: T[K] extends Section ? Keys<T[K]> : Key<T[K]> };
@@ -222,6 +232,10 @@ export const SERVER_KEYS: Keys<ServerConfig> = {
   logging: {
     level: choiceKey(['debug', 'info', 'warn', 'error', 'silent'], 'info', { what: 'What is logged' }),
     requests: booleanKey(false, { what: 'Whether every request is logged' }),
+  },
+  compression: {
+    enabled: booleanKey(true, { what: 'Whether answers are compressed for clients that take it; streams never are' }),
+    threshold: sizeKey('1KiB', { what: 'Answers smaller than this are sent as they are' }),
   },
   limits: LIMIT_KEYS,
   channels: CHANNEL_KEYS,

@@ -41,13 +41,13 @@ export class RecordParser {
     return this.#parse(body, false, '');
   }
 
-  /** Several whole records; the errors of all of them are named `[index].field`. */
-  parseMany(bodies: readonly unknown[]): Cells[] {
+  /** Several whole records; the errors of all of them are named `[index].field`, or with `places` before the field. */
+  parseMany(bodies: readonly unknown[], places?: readonly string[]): Cells[] {
     const errors: FieldError[] = [];
     const records: Cells[] = [];
     for (const [index, body] of bodies.entries()) {
       try {
-        records.push(this.#parse(body, true, `[${index}].`));
+        records.push(this.#parse(body, true, places?.[index] ?? `[${index}].`));
       } catch (error) {
         if (!(error instanceof AppError) || error.errors === undefined) throw error;
         errors.push(...error.errors);
@@ -58,16 +58,27 @@ export class RecordParser {
     return records;
   }
 
+  /** Throws VALIDATION_ERROR for names that no record can have, with `place` before them. */
+  checkNames(names: readonly string[], place: string): void {
+    this.#checkWidth(names);
+    const errors: FieldError[] = [];
+    this.#reportUnknown(Object.fromEntries(names.map((name) => [name, null])), makeReport(errors, place));
+    throwIfAny(errors);
+  }
+
+  #checkWidth({ length }: readonly string[]): void {
+    if (length <= this.#limits.jsonKeys) return;
+    throw new AppError('TOO_WIDE', `An object may have at most ${this.#limits.jsonKeys} keys.`);
+  }
+
   #parse(body: unknown, whole: boolean, prefix: string): Cells {
     if (!isObject(body)) {
       const message = `must be a JSON object with the fields of ${this.#table.name}`;
-      const field = prefix.slice(0, -1);
+      const field = prefix.replace(/[., ]+$/, '');
       throw new AppError('VALIDATION_ERROR', `The record ${message}.`, { errors: [{ field, message }] });
     }
     const names = Object.keys(body);
-    if (names.length > this.#limits.jsonKeys) {
-      throw new AppError('TOO_WIDE', `An object may have at most ${this.#limits.jsonKeys} keys.`);
-    }
+    this.#checkWidth(names);
     const errors: FieldError[] = [];
     const report = makeReport(errors, prefix);
     const cells: (Cell | undefined)[] = new Array(this.#columns.length).fill(undefined);

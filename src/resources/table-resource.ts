@@ -1,27 +1,19 @@
 import { v7 as uuidv7 } from 'uuid';
-import type { Access } from '../auth/access.ts';
 import type { Identity } from '../auth/identity.ts';
-import type { Limits } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { Encoding } from '../hub/encode.ts';
-import type { Hub } from '../hub/hub.ts';
 import { type Selection, selectRecord } from '../hub/selection.ts';
 import type { Sink, Subscription } from '../hub/subscription.ts';
 import { both, type Filter, type ListQuery, parseQueryFor, relatedTables, type View } from '../query/index.ts';
 import type { Action, TablePlan } from '../schema/plan.ts';
-import type { GroupCommit } from '../store/group-commit.ts';
 import type {
   Awaitable,
   BulkWrite,
   Cells,
   Key,
   ListPage,
-  LogReader,
   Once,
   Precondition,
-  RecordReader,
-  RelatedReader,
-  StoredRecord,
   WriteGroup,
   WriteOutcome,
 } from '../store/store.ts';
@@ -29,47 +21,12 @@ import { parseBulkFilter } from './bulk.ts';
 import { InProgress } from './idempotency.ts';
 import { isNumeric, keyProblem } from './key.ts';
 import { RecordParser } from './record-parser.ts';
+import { isJson, Rows } from './rows.ts';
 import { makeSelection } from './selections.ts';
 import { parseRecordQuery, parseSubscription, type SubscriptionQuery } from './subscription-query.ts';
+import type { Column, Counters, FoundRecord, Published, ResourceContext, WriteOptions } from './table-types.ts';
 import { checkJson } from './values.ts';
 import { WriteRights } from './write-rights.ts';
-
-export interface ResourceContext {
-  readonly access: Access;
-  readonly store: RecordReader & RelatedReader & LogReader;
-  readonly commits: GroupCommit;
-  readonly hub: Hub;
-  readonly limits: Limits;
-}
-
-/** A record as it was asked for. */
-export interface FoundRecord extends StoredRecord {
-  /** It shows records of other tables, and may be another one though its seq is the same. */
-  readonly isShared?: boolean;
-}
-
-/** How a message was published: its seq, and for how many subscriptions it was. */
-export interface Published {
-  readonly seq: number;
-  readonly delivered: number;
-  readonly replayed?: boolean;
-}
-
-/** What has been asked of a table since the start, for the metrics. */
-export interface Counters {
-  reads: number;
-  writes: number;
-  /** WebSocket messages that were done. */
-  messages: number;
-  refused: number;
-}
-
-/** What a write depends on besides its record. */
-export interface WriteOptions {
-  readonly precondition?: Precondition;
-  /** Sent again, the write is answered as the first time and not made again. */
-  readonly once?: Once;
-}
 
 const UNCONDITIONAL: WriteOptions = {};
 const NOTHING_RESERVED: ReadonlySet<string> = new Set();
@@ -153,13 +110,18 @@ export class TableResource {
   }
 
   /** Stores new records, all or none, in order. */
-  async createMany(identity: Identity, bodies: readonly unknown[], once?: Once): Promise<readonly WriteOutcome[]> {
+  async createMany(
+    identity: Identity,
+    bodies: readonly unknown[] | Rows,
+    once?: Once,
+  ): Promise<readonly WriteOutcome[]> {
     const guard = this.#rights.guard(identity, ['create']);
-    if (bodies.length === 0) return [];
     const { batch } = this.#context.limits;
-    if (bodies.length > batch) throw new AppError('BAD_REQUEST', `At most ${batch} records can be sent at once.`);
-    const stamped = bodies.map((body) => this.#rights.stamped(identity, body));
-    const group = this.#parser.parseMany(stamped).map((cells) => ({ ...this.#newRecord(cells), ...guard }));
+    const size = bodies instanceof Rows ? bodies.size : bodies.length;
+    if (size > batch) throw new AppError('BAD_REQUEST', `At most ${batch} records can be sent at once.`);
+    const records = bodies instanceof Rows ? this.#parseRows(identity, bodies) : this.#parseMany(identity, bodies);
+    if (size === 0) return [];
+    const group = records.map((cells) => ({ ...this.#newRecord(cells), ...guard }));
     return this.#write(identity, group, once);
   }
 
@@ -274,6 +236,31 @@ export class TableResource {
 
   unsubscribe(subscription: Subscription): void {
     this.#context.hub.unsubscribe(subscription);
+  }
+
+  /** The members of the records that a list or record with this raw query has, in order. Throws INVALID_QUERY. */
+  columnsOf(identity: Identity, rawQuery: string): readonly Column[] {
+    const { select } = this.#parseQuery(rawQuery, this.#context.access.viewOf(identity));
+    const fields = select?.fields ?? this.table.fields.filter(({ hidden }) => !hidden);
+    const relations = select?.relations ?? [];
+    return [
+      ...fields.map(({ name, type }) => ({ name, isJson: isJson(type) })),
+      ...relations.map(({ relation: { name } }) => ({ name, isJson: true })),
+    ];
+  }
+
+  #parseMany(identity: Identity, bodies: readonly unknown[]): Cells[] {
+    return this.#parser.parseMany(bodies.map((body) => this.#rights.stamped(identity, body)));
+  }
+
+  #parseRows(identity: Identity, rows: Rows): Cells[] {
+    const { header } = rows;
+    if (header !== undefined) this.#parser.checkNames(header.names, header.place);
+    const records = rows.records(this.table);
+    return this.#parser.parseMany(
+      records.map(({ value }) => this.#rights.stamped(identity, value)),
+      records.map(({ place }) => place),
+    );
   }
 
   async #getSelected(id: Key, selection: Selection): Promise<FoundRecord | undefined> {

@@ -1,19 +1,67 @@
-import type { FastifyInstance } from 'fastify';
+import { isUtf8 } from 'node:buffer';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Limits } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import { parseJson } from '../resources/json.ts';
+import { loadBinary } from './content/binary.ts';
+import { type BinaryFormat, MEDIA_TYPES, USUAL_MEDIA_TYPES } from './content/formats.ts';
 
-/** JSON bodies only, and never compressed: their size is what was sent. */
-export function registerBodyParsers(app: FastifyInstance): void {
+/** What a body that is none of them is told. */
+export const TAKEN_TYPES = `Send the body as ${USUAL_MEDIA_TYPES.join(', ')}.`;
+
+/** Never compressed: the size of a body is what was sent. What it may hold is the same in every content type. */
+export function registerBodyParsers(app: FastifyInstance, limits: Limits): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+  app.addContentTypeParser(mutable('json'), { parseAs: 'buffer' }, (request, body, done) => {
     try {
-      const encoding = request.headers['content-encoding'];
-      if (encoding !== undefined && encoding !== 'identity') {
-        throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without a Content-Encoding.');
-      }
+      checkCoding(request);
       done(null, parseJson(body as Buffer));
     } catch (error) {
       done(error as Error);
     }
   });
+  app.addContentTypeParser(mutable('ndjson'), { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    const text = readText(request, body);
+    return (await import('./content/ndjson.ts')).parseLines(text, limits.batch);
+  });
+  app.addContentTypeParser(mutable('csv'), { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    const text = readText(request, body);
+    return (await import('./content/csv.ts')).parseCsv(text, { records: limits.batch, columns: limits.jsonKeys });
+  });
+  for (const format of ['cbor', 'msgpack'] as const) registerBinary(app, format, limits);
+}
+
+function registerBinary(app: FastifyInstance, format: BinaryFormat, limits: Limits): void {
+  app.addContentTypeParser(mutable(format), { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    checkCoding(request);
+    return (await loadBinary(format)).decode(body, limits);
+  });
+}
+
+function mutable(format: keyof typeof MEDIA_TYPES): string[] {
+  return [...MEDIA_TYPES[format].names];
+}
+
+function checkCoding({ headers }: FastifyRequest): void {
+  const encoding = headers['content-encoding'];
+  if (encoding === undefined || encoding === 'identity') return;
+  throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without a Content-Encoding.');
+}
+
+const CHARSET = /;\s*charset\s*=\s*"?([^\s;"]*)/i;
+
+/** UTF-8 without NUL, which no record may have. */
+function readText(request: FastifyRequest, body: Buffer): string {
+  checkCoding(request);
+  const type = request.headers['content-type'] ?? '';
+  const charset = CHARSET.exec(type)?.[1]?.toLowerCase() ?? 'utf-8';
+  if (!['utf-8', 'utf8', 'us-ascii'].includes(charset)) {
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send text in UTF-8.');
+  }
+  if (/;\s*header\s*=\s*"?absent/i.test(type)) {
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'The first row of CSV has to name the fields.');
+  }
+  if (!isUtf8(body)) throw new AppError('INVALID_CONTENT', 'The text is not UTF-8.');
+  if (body.includes(0)) throw new AppError('VALIDATION_ERROR', 'Text must not have NUL characters.');
+  return body.toString('utf8');
 }

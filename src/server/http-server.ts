@@ -76,7 +76,7 @@ export async function createHttpServer(
   // Node drops what is beyond its limit without a word; one more than ours shows that there was more.
   app.server.maxHeadersCount = limits.headerCount + 1;
   app.decorateRequest('identity', null);
-  registerBodyParsers(app);
+  registerBodyParsers(app, limits);
   app.setErrorHandler(handleError);
   registerFirstChecks(app, config, lifecycle);
   await registerCors(app, config.cors);

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { askForToken } from '../auth/refusals.ts';
 import { AppError, ERRORS, type ErrorCode, makeProblem } from '../errors.ts';
+import { TAKEN_TYPES } from './body.ts';
 import { describeRequest, type Log } from './log.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
@@ -8,7 +9,7 @@ export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 /** Errors of the HTTP layer, by their own names, as ours. */
 const KNOWN: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: ['BODY_TOO_LARGE', 'The body is larger than limits.body allows.'],
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json.'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['UNSUPPORTED_MEDIA_TYPE', TAKEN_TYPES],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['BAD_REQUEST', 'The body is not as long as Content-Length says.'],
   FST_ERR_BAD_URL: ['BAD_REQUEST', 'The path is not valid percent-encoding.'],
   FST_ERR_MAX_PARAM_LENGTH: ['URL_TOO_LONG', 'The id is longer than limits.url allows.'],

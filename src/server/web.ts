@@ -1,6 +1,8 @@
 import { realpathSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import type { FastifyInstance } from 'fastify';
+import type { Compression } from '../config/config.ts';
+import { makeCompressHook } from './content/compress-hook.ts';
 import { registerPageHeaders } from './page-headers.ts';
 
 export interface WebFolder {
@@ -27,10 +29,15 @@ function isInside(dir: string): (path: string) => boolean {
 }
 
 /** Serves the static files of an application under its path. Dot files are not served, folders not listed. */
-export async function registerWeb(app: FastifyInstance, { path, dir, policy }: WebFolder): Promise<void> {
+export async function registerWeb(
+  app: FastifyInstance,
+  { path, dir, policy }: WebFolder,
+  compression: Compression,
+): Promise<void> {
   const { default: fastifyStatic } = await import('@fastify/static');
   await app.register(async (scope) => {
     await registerPageHeaders(scope);
+    scope.addHook('onSend', makeCompressHook(compression));
     await scope.register(fastifyStatic, {
       root: dir,
       prefix: `${path}/`,

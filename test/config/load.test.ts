@@ -59,6 +59,7 @@ const DEFAULT_SERVER = {
     tickets: 10_000,
     ticketsPerPrincipal: 50,
   },
+  compression: { enabled: true, threshold: 1024 },
   channels: {
     pingInterval: 5000,
     pongTimeout: 10_000,

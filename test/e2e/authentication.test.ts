@@ -200,8 +200,8 @@ describe('S4.21: the doors of a WebSocket', () => {
     expect(await opened('Note', bearer(token))).toBe('');
     expect(await opened('Note', { protocols: [token] })).toBe(token);
     expect(await opened('Note', { protocols: [`bearer.${token}`] })).toBe(`bearer.${token}`);
-    expect(await opened('Note', { protocols: [`bearer.${token}`, 'chat'] })).toBe('chat');
-    expect(await opened('Note/a', { protocols: ['chat', `bearer.${token}`] })).toBe('chat');
+    expect(await opened('Note', { protocols: [`bearer.${token}`, 'tablecast.json'] })).toBe('tablecast.json');
+    expect(await opened('Note/a', { protocols: ['tablecast.json', `bearer.${token}`] })).toBe('tablecast.json');
   });
 
   test('and the query, where it is open', async () => {

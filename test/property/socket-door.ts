@@ -4,6 +4,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { ANONYMOUS } from '../../src/auth/identity.ts';
 import type { TableResource } from '../../src/resources/table-resource.ts';
 import { WsConnection } from '../../src/transports/ws/connection.ts';
+import { JSON_FORMAT } from '../../src/transports/ws/message-format.ts';
 
 export type Message = Readonly<Record<string, unknown>>;
 
@@ -30,6 +31,7 @@ export class SocketDoor implements AsyncDisposable {
         },
         id: undefined,
         client,
+        format: JSON_FORMAT,
         identity: ANONYMOUS,
         rawQuery: '',
         release: () => {},

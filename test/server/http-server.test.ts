@@ -20,6 +20,7 @@ const CONFIG: ServerConfig = {
   metrics: undefined,
   logging: { level: 'silent', requests: true },
   limits: { ...LIMITS, url: 100, body: 50 },
+  compression: { enabled: true, threshold: 1024 },
   channels: { pingInterval: 1, pongTimeout: 1, ssePingInterval: 1, slowClientTimeout: 1, clientBuffer: 1 },
 };
 

@@ -18,6 +18,7 @@ const CONFIG: ServerConfig = {
   allowedHosts: [],
   cors: { origins: ['https://app.example'], credentials: false },
   metrics: undefined,
+  compression: { enabled: true, threshold: 1024 },
   logging: { level: 'silent', requests: false },
   limits: LIMITS,
   channels: { pingInterval: 1, pongTimeout: 1, ssePingInterval: 1, slowClientTimeout: 1, clientBuffer: 1 },

@@ -14,6 +14,7 @@ import { makeErrorHandler, toAppError } from '../../src/server/problems.ts';
 import { loadTls } from '../../src/server/tls.ts';
 import { transportConstraint, transportOf } from '../../src/server/transport-constraint.ts';
 import { registerWeb } from '../../src/server/web.ts';
+import { LIMITS } from '../query/tables.ts';
 
 const log = createLog({ logging: { level: 'silent', requests: false } });
 
@@ -82,7 +83,7 @@ describe('a failure', () => {
 
 test('a body is JSON and not compressed', async () => {
   const app = makeApp();
-  registerBodyParsers(app);
+  registerBodyParsers(app, LIMITS);
   app.post('/', ({ body }) => ({ body }));
   const send = async (payload: string, headers: Record<string, string>) => {
     const response = await app.inject({ method: 'POST', url: '/', payload, headers });
@@ -257,7 +258,8 @@ test('static files are served as what they are, dot files are not', async () => 
   writeFileSync(join(dir, 'index.html'), '<p>hello</p>');
   writeFileSync(join(dir, '.secret'), 'x');
   const app = makeApp();
-  await registerWeb(app, { path: '/my-app', dir, policy: "default-src 'self'" });
+  const web = { path: '/my-app', dir, policy: "default-src 'self'" };
+  await registerWeb(app, web, { enabled: true, threshold: 1024 });
   const index = await app.inject('/my-app/');
   expect([
     index.statusCode,

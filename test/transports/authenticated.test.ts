@@ -99,8 +99,8 @@ describe('a key', () => {
       expires_at: null,
     });
     using stream = await SseClient.subscribe(`${origin}/Note`, bearer(KEY));
-    using socket = await WsClient.subscribe(wsUrl('Note'), { protocols: [`bearer.${KEY}`, 'chat'] });
-    expect([stream.status, socket.socket.protocol, auth.connections.size]).toEqual([200, 'chat', 2]);
+    using socket = await WsClient.subscribe(wsUrl('Note'), { protocols: [`bearer.${KEY}`, 'tablecast.json'] });
+    expect([stream.status, socket.socket.protocol, auth.connections.size]).toEqual([200, 'tablecast.json', 2]);
   });
 
   test('C10: that is revoked ends what it opened', async () => {

@@ -1,17 +1,24 @@
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
+import { decode as decodePack } from '@msgpack/msgpack';
+import { decode as decodeCbor } from 'cborg';
+import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ANONYMOUS, type Identity } from '../../src/auth/identity.ts';
+import type { Frame } from '../../src/hub/encode.ts';
 import type { Subscription } from '../../src/hub/subscription.ts';
 import { TokenBucket } from '../../src/server/token-bucket.ts';
 import { Heartbeat } from '../../src/transports/heartbeat.ts';
 import { queryOf } from '../../src/transports/query-of.ts';
-import { etagOf, isCached, parsePrecondition } from '../../src/transports/rest/conditions.ts';
+import { cachedTag, etagOf, parsePrecondition } from '../../src/transports/rest/conditions.ts';
 import { CHUNKED_ENCODING, chunked, formatEvent, PLAIN_ENCODING } from '../../src/transports/sse/events.ts';
 import { SseStream } from '../../src/transports/sse/stream.ts';
 import { encodeJson, encodeText, PING_FRAME, WS_ENCODING } from '../../src/transports/ws/frames.ts';
 import { checkHandshake } from '../../src/transports/ws/handshake.ts';
+import { loadMessageFormat } from '../../src/transports/ws/message-format.ts';
+import { chooseSubprotocol, readOffers } from '../../src/transports/ws/subprotocol.ts';
 
+const JSON_WISH = { format: 'json', contentType: 'application/json', coding: undefined } as const;
 const FRAME = { type: 'Update', op: 'create', id: 'é"', data: '{"id":"é"}', seq: 1_736_937_000_000_000 } as const;
 
 afterEach(() => void vi.useRealTimers());
@@ -130,6 +137,65 @@ describe('an event of a stream', () => {
   });
 });
 
+describe('a binary format', () => {
+  const data = fc.dictionary(fc.string({ maxLength: 8 }), fc.oneof(fc.string(), fc.integer(), fc.boolean()), {
+    noNullPrototype: true,
+    maxKeys: 20,
+  });
+  const frames = fc.record({
+    type: fc.constantFrom('Update', 'Delete', 'Publish', 'Retained'),
+    op: fc.constantFrom('create', 'update', 'delete', 'publish', 'retained'),
+    id: fc.oneof(fc.string(), fc.integer(), fc.constant(null)),
+    data: data.map((value) => JSON.stringify(value)),
+    seq: fc.integer({ min: 1, max: 2 ** 53 - 1 }),
+    more: fc.constantFrom({}, { reason: 'filter' }, { changed: ['a', 'b'] }),
+  });
+
+  test.each([
+    ['cbor', decodeCbor],
+    ['msgpack', decodePack],
+  ] as const)('%s says in a binary frame what JSON says in a text frame', async (name, decode) => {
+    const { encoding, encode } = await loadMessageFormat(name, { jsonDepth: 64, jsonKeys: 1000 });
+    expect(encoding.key).toBe(`ws-${name}`);
+    const same = (binary: Buffer, text: Buffer): void => {
+      expect([binary[0], text[0]]).toEqual([0x82, 0x81]);
+      expect(decode(payloadOf(binary))).toEqual(JSON.parse(payloadOf(text).toString('utf8')));
+    };
+    fc.assert(
+      fc.property(frames, ({ more, ...rest }) => {
+        const frame = { ...rest, ...more } as unknown as Frame;
+        same(encoding.frame(frame), WS_ENCODING.frame(frame));
+      }),
+      { numRuns: 300 },
+    );
+    same(encoding.ready(5), WS_ENCODING.ready(5));
+    same(encoding.reset('position_trimmed', 5), WS_ENCODING.reset('position_trimmed', 5));
+    same(encode({ type: 'ack', ref: 'é' }), encodeJson({ type: 'ack', ref: 'é' }));
+  });
+});
+
+describe('the subprotocol', () => {
+  test.each([
+    [undefined, undefined, 'json'],
+    ['', undefined, 'json'],
+    ['tablecast.json', 'tablecast.json', 'json'],
+    ['a, tablecast.cbor ,tablecast.json', 'tablecast.cbor', 'cbor'],
+    [',,tablecast.msgpack', 'tablecast.msgpack', 'msgpack'],
+  ])('of the offer %j is %j', (header, name, format) => {
+    expect(chooseSubprotocol(readOffers(header))).toEqual({ name, format });
+  });
+
+  test.each(['tablecast.xml', 'TABLECAST.JSON', 'a,b', '__proto__', 'constructor'])('is none of %j', (header) => {
+    expect(() => chooseSubprotocol(readOffers(header))).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
+  });
+});
+
+/** What is in a frame of a server after its header. */
+function payloadOf(frame: Buffer): Buffer {
+  const short = frame[1] as number;
+  return frame.subarray(short < 126 ? 2 : short === 126 ? 4 : 10);
+}
+
 describe('conditions', () => {
   test.each([
     [undefined, false],
@@ -143,8 +209,23 @@ describe('conditions', () => {
     ['"55"', false],
   ])('If-None-Match: %s has the tag "5": %s', (header, expected) => {
     const headers = header === undefined ? {} : { 'if-none-match': header };
-    expect(isCached(headers, etagOf(5))).toBe(expected);
-    expect(isCached(headers, 'W/"5"')).toBe(expected);
+    expect(cachedTag(headers, etagOf(5, JSON_WISH), JSON_WISH)).toBe(expected ? '"5"' : undefined);
+    expect(cachedTag(headers, 'W/"5"', JSON_WISH)).toBe(expected ? 'W/"5"' : undefined);
+  });
+
+  test.each([
+    ['csv', undefined, '"5-csv"', '"5-csv"'],
+    ['csv', undefined, '"5"', undefined],
+    ['csv', undefined, '"5-cbor"', undefined],
+    ['json', undefined, '"5-csv"', undefined],
+    ['json', 'gzip', '"5-gzip"', '"5-gzip"'],
+    ['json', 'gzip', '"5"', '"5"'],
+    ['json', undefined, '"5-gzip"', undefined],
+    ['json', 'br', '"5-gzip"', undefined],
+    ['csv', 'br', 'W/"5-csv-br"', '"5-csv-br"'],
+  ] as const)('as %s in %s a client that has %s has %s', (format, coding, header, expected) => {
+    const wish = { ...JSON_WISH, format, coding };
+    expect(cachedTag({ 'if-none-match': header }, etagOf(5, wish), wish)).toBe(expected);
   });
 
   test.each([
@@ -154,6 +235,8 @@ describe('conditions', () => {
     [{ 'if-match': 'W/"5"' }, []],
     [{ 'if-match': '"x", "7"' }, [7]],
     [{ 'if-match': '5' }, []],
+    [{ 'if-match': '"5-csv", "6-cbor-gzip", "7-br"' }, [5, 6, 7]],
+    [{ 'if-match': '"5-xml", "6-", "7-gzip-csv"' }, []],
     [{ 'if-match': '' }, []],
     [{ 'if-match': ' * ' }, 'any'],
     [{ 'if-none-match': '*' }, 'none'],

@@ -7,7 +7,7 @@ import { idParameter } from './parameters.ts';
 import { componentSchemas, type Part } from './schemas.ts';
 
 const ABOUT = [
-  'The WebSocket channels; every frame is one JSON object. Change frames have `message_type`, control frames have `type`.',
+  'The WebSocket channels; every frame is one JSON object, or the same in CBOR or MessagePack when that was agreed on. Change frames have `message_type`, control frames have `type`.',
   'The same changes come as Server-Sent Events, which openapi.json describes.',
 ].join(' ');
 
@@ -75,8 +75,8 @@ function messageRefs(table: TablePlan, capabilities: Capabilities): Part {
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/messages/${name}` }]));
 }
 
-/** The query of the handshake. */
-function subscriptionBinding(retained: boolean, { delta }: Capabilities): Part {
+/** The query and the header fields of the handshake. */
+function subscriptionBinding(retained: boolean, { delta, subprotocols }: Capabilities): Part {
   const properties = {
     since: { type: 'integer', description: 'Resume: everything after this position.' },
     retained: { type: 'boolean', default: retained, description: 'First what is stored, as `Retained`.' },
@@ -93,7 +93,13 @@ function subscriptionBinding(retained: boolean, { delta }: Capabilities): Part {
       ? { delta: { type: 'boolean', default: false, description: 'Updates with only the fields that changed.' } }
       : {}),
   };
-  return { ws: { method: 'GET', query: { type: 'object', properties }, bindingVersion: '0.1.0' } };
+  const protocol = {
+    type: 'string',
+    enum: subprotocols,
+    description: 'How messages are written. Without it as JSON; the others are in binary frames, both ways.',
+  };
+  const headers = { type: 'object', properties: { 'Sec-WebSocket-Protocol': protocol } };
+  return { ws: { method: 'GET', query: { type: 'object', properties }, headers, bindingVersion: '0.1.0' } };
 }
 
 function operations(name: string, { messages }: Part): readonly (readonly [string, Part])[] {

@@ -1,9 +1,12 @@
 import { LIST_PARAMETERS } from '../../query/list-query.ts';
+import { SUBPROTOCOLS, USUAL_MEDIA_TYPES } from '../content/formats.ts';
 
 /** What the REST handlers and channels understand. The documents tell of nothing that is not here. */
 export interface Capabilities {
   /** Content types of records, in and out; the first is the usual one. */
   readonly mediaTypes: readonly [string, ...string[]];
+  /** Names for `Sec-WebSocket-Protocol`. */
+  readonly subprotocols: readonly string[];
   /** `PATCH` and `DELETE` on a whole list. */
   readonly bulk: boolean;
   /** `cursor=` and the `Link` header of a list. */
@@ -17,7 +20,8 @@ export interface Capabilities {
 }
 
 export const CAPABILITIES: Capabilities = {
-  mediaTypes: ['application/json'],
+  mediaTypes: USUAL_MEDIA_TYPES,
+  subprotocols: [...SUBPROTOCOLS.keys()],
   bulk: true,
   cursor: LIST_PARAMETERS.has('cursor'),
   count: LIST_PARAMETERS.has('count'),

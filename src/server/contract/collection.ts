@@ -33,7 +33,7 @@ function listOperation(make: OperationMaker): Part | undefined {
         200: {
           description: 'The records; with `select` only the chosen fields of them.',
           headers: headers(...names),
-          content: make.media({ type: 'array', items: refer(name) }, 'application/x-ndjson', 'text/csv'),
+          content: make.media({ type: 'array', items: refer(name) }),
         },
       },
       codes: CODES.list,

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Compression } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
+import { makeCompressHook } from '../content/compress-hook.ts';
 import { registerPageHeaders } from '../page-headers.ts';
 import type { ContractSource } from './openapi.ts';
 
@@ -22,13 +24,14 @@ const PAGE_FILE_AGE = 'public, max-age=31536000, immutable';
  * `/{app}/openapi.json`, `/{app}/asyncapi.json` and the page `/{app}/docs`. Nothing is loaded or made before the first
  * request for it; then it is kept.
  */
-export function registerContract(app: FastifyInstance, source: ContractSource): void {
+export function registerContract(app: FastifyInstance, source: ContractSource, compression: Compression): void {
   const path = `/${source.plan.appId}`;
   const openApi = once(async () => asDocument(json((await import('./openapi.ts')).makeOpenApi(source))));
   const asyncApi = once(async () => asDocument(json((await import('./asyncapi.ts')).makeAsyncApi(source))));
   const page = once(async () => asDocument(await (await import('./page.ts')).makePage(source.plan)));
   void app.register(async (scope) => {
     await registerPageHeaders(scope);
+    scope.addHook('onSend', makeCompressHook(compression));
     scope.get(`${path}/openapi.json`, async (request, reply) => send(request, reply, await openApi()));
     scope.get(`${path}/asyncapi.json`, async (request, reply) => send(request, reply, await asyncApi()));
     scope.get(`${path}/docs`, async (request, reply) => send(request, reply, await page()));
@@ -60,13 +63,14 @@ function json(value: unknown): DocumentText {
 
 function asDocument(document: DocumentText): Document {
   const tag = createHash('sha256').update(document.text).digest('base64url').slice(0, 16);
-  return { ...document, etag: `"${tag}"` };
+  // Weak: compressed or not, it is the same document.
+  return { ...document, etag: `W/"${tag}"` };
 }
 
 function send(request: FastifyRequest, reply: FastifyReply, { text, type, etag, policy }: Document): FastifyReply {
   reply.header('etag', etag).header('cache-control', 'no-cache');
   if (policy !== undefined) reply.header('content-security-policy', policy);
   const known = request.headers['if-none-match'];
-  if (known?.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag)) return reply.code(304).send();
+  if (known?.split(',').some((tag) => tag.trim().replace(/^(?:W\/)?/, 'W/') === etag)) return reply.code(304).send();
   return reply.type(type).send(text);
 }

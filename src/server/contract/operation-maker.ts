@@ -76,20 +76,22 @@ export class OperationMaker {
     ];
   }
 
-  /** One schema in every content type; those of rows are only for lists. */
-  media(schema: Part, ...rows: readonly string[]): Part {
+  /** What is given, in every content type; rows have a header or a line each, which no schema tells. */
+  media(schema: Part): Part {
+    return mediaOf(this.context.capabilities.mediaTypes, schema);
+  }
+
+  /** What is sent: rows are only for creating. */
+  taken(schema: Part, rows: boolean): Part {
     const { mediaTypes } = this.context.capabilities;
-    const taken = mediaTypes.filter((type) => !ROWS.includes(type) || rows.includes(type));
-    return Object.fromEntries(
-      taken.map((type) => [type, { schema: ROWS.includes(type) ? { type: 'string' } : schema }]),
-    );
+    return mediaOf(rows ? mediaTypes : mediaTypes.filter((type) => !ROWS.includes(type)), schema);
   }
 
   /** What is sent, with an example that can be tried as it is. */
   input(schema: Part, kind: 'create' | 'replace' | 'merge' | undefined): Part {
-    const rows = kind === 'create' ? ROWS : [];
-    const { 'application/json': json, ...others } = this.media(schema, ...rows) as Readonly<Record<string, Part>>;
-    if (kind === undefined || json === undefined) return this.media(schema, ...rows);
+    const taken = this.taken(schema, kind === 'create');
+    const { 'application/json': json, ...others } = taken as Readonly<Record<string, Part>>;
+    if (kind === undefined || json === undefined) return taken;
     return { 'application/json': { ...json, example: exampleBody(this.table, kind) }, ...others };
   }
 
@@ -101,11 +103,11 @@ export class OperationMaker {
   }
 
   published(): Part {
-    return { description: 'On its way.', content: { 'application/json': { schema: refer(PUBLISHED) } } };
+    return { description: 'On its way.', content: this.media(refer(PUBLISHED)) };
   }
 
   changed(): Part {
-    return { description: 'Done.', content: { 'application/json': { schema: refer(BULK) } } };
+    return { description: 'Done.', content: this.media(refer(BULK)) };
   }
 
   /** `deleteAll` of X and `delete` of AllX are spelled alike. */
@@ -120,6 +122,10 @@ export class OperationMaker {
   #formatCodes(): readonly ErrorCode[] {
     return this.context.capabilities.mediaTypes.length > 1 ? ['NOT_ACCEPTABLE'] : [];
   }
+}
+
+function mediaOf(types: readonly string[], schema: Part): Part {
+  return Object.fromEntries(types.map((type) => [type, { schema: ROWS.includes(type) ? { type: 'string' } : schema }]));
 }
 
 /** Tells publishing from creating on the same address. */

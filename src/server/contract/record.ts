@@ -87,7 +87,7 @@ function publishOperation(make: OperationMaker): Part {
     summary: `Publishes a message on a record of ${make.table.name}`,
     description: 'Sent to the channels of the record and of the table, and not stored.',
     parameters: [publishParameter(true)],
-    body: { required: true, content: make.media({ description: 'Any JSON.' }) },
+    body: { required: true, content: make.taken({ description: 'Any JSON.' }, false) },
     responses: { 202: make.published() },
     codes: CODES.publishToRecord,
   });

@@ -17,6 +17,7 @@ const ALWAYS: readonly ErrorCode[] = [
 ];
 const BODY: readonly ErrorCode[] = [
   'INVALID_JSON',
+  'INVALID_CONTENT',
   'VALIDATION_ERROR',
   'TOO_DEEP',
   'TOO_WIDE',
@@ -142,7 +143,11 @@ export const BULK_SCHEMA: Part = {
 const text = { type: 'string' };
 
 export const HEADERS: Readonly<Record<string, Part>> = {
-  ETag: { description: "The record's `seq` in quotes; of a list a weak tag of the table.", schema: text },
+  ETag: {
+    description:
+      "The record's `seq` in quotes, and after it the content type and coding unless it is plain JSON; of a list a weak tag of the table.",
+    schema: text,
+  },
   Location: { description: 'Address of the new record.', schema: text },
   'X-Position': {
     description: 'Head of the log at the moment of the read; `since=` continues from it without a gap.',

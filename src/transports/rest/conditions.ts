@@ -1,21 +1,36 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { AppError } from '../../errors.ts';
+import type { Wish } from '../../server/content/content.ts';
+import { seqOf, tagFor, tagIn } from '../../server/content/etag.ts';
 import type { Precondition } from '../../store/store.ts';
 
-/** A record's entity tag: its seq, strong. */
-export function etagOf(seq: number): string {
-  return `"${seq}"`;
+/** A record's entity tag: its seq, strong, and for another content type than JSON its name: `"5"`, `"5-csv"`. */
+export function etagOf(seq: number, { format }: Wish): string {
+  return tagFor(`"${seq}"`, format);
 }
 
-/** True when `If-None-Match` (RFC 9110 §13.1.2, weak comparison) has the tag. */
-export function isCached({ 'if-none-match': header }: IncomingHttpHeaders, etag: string): boolean {
-  if (header === undefined) return false;
-  if (header === etag || header === '*') return true;
-  const opaque = etag.replace(/^W\//, '');
-  return header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === opaque);
+/**
+ * The tag of what the client has, when `If-None-Match` (RFC 9110 §13.1.2, weak comparison) says that it is still this;
+ * else undefined. What it has may be compressed: that is the same only to one who would get it so again.
+ */
+export function cachedTag(
+  { 'if-none-match': header }: IncomingHttpHeaders,
+  etag: string,
+  { coding }: Wish,
+): string | undefined {
+  if (header === undefined) return undefined;
+  if (header === etag || header === '*') return etag;
+  const known = header.split(',').map(opaque);
+  if (known.includes(opaque(etag))) return etag;
+  const coded = coding === undefined ? etag : tagIn(etag, coding);
+  return known.includes(opaque(coded)) ? coded : undefined;
 }
 
-/** What a write is conditional on. Weak tags never match (RFC 9110 §13.1.1, strong comparison). */
+function opaque(tag: string): string {
+  return tag.trim().replace(/^W\//, '');
+}
+
+/** What a write is conditional on: the record's seq, in whatever form the client has it. Weak tags never match (RFC 9110 §13.1.1, strong comparison). */
 export function parsePrecondition(headers: IncomingHttpHeaders): Precondition | undefined {
   const match = headers['if-match'];
   const noneMatch = headers['if-none-match'];
@@ -29,7 +44,7 @@ export function parsePrecondition(headers: IncomingHttpHeaders): Precondition | 
   if (match === undefined) return undefined;
   if (match.trim() === '*') return 'any';
   return match.split(',').flatMap((tag) => {
-    const seq = /^\s*"(\d{1,16})"\s*$/.exec(tag)?.[1];
-    return seq === undefined ? [] : [Number(seq)];
+    const seq = seqOf(tag);
+    return seq === undefined ? [] : [seq];
   });
 }

@@ -1,19 +1,23 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import { parseKey } from '../../resources/key.ts';
-import type { FoundRecord } from '../../resources/table-resource.ts';
+import type { Column, FoundRecord } from '../../resources/table-types.ts';
+import { type Content, VARY } from '../../server/content/content.ts';
 import { identityOf } from '../../server/identity-of.ts';
-import type { Awaitable, Key } from '../../store/store.ts';
+import type { Key } from '../../store/store.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint } from '../transport.ts';
-import { etagOf, isCached } from './conditions.ts';
+import { cachedTag, etagOf } from './conditions.ts';
 import { markReplayed, onceOf, optionsOf } from './idempotency-key.ts';
+import { oneBody } from './one-body.ts';
 import {
   type Answer,
   answerEmpty,
-  answerJson,
   answerPublished,
+  answerWith,
   answerWritten,
+  beginExchange,
+  type Exchange,
   publishes,
   refuseQuery,
 } from './replies.ts';
@@ -21,36 +25,48 @@ import {
 const REST = { constraints: { transport: 'rest' } };
 const ALLOWED = 'GET, HEAD, PUT, PATCH, DELETE';
 
+interface Options {
+  readonly content: Content;
+  readonly maxIdLength: number;
+}
+
 /** `/{app}/{Export}/{id}`: read, create or replace, merge, delete, publish to the record. */
-export function registerRecord(app: FastifyInstance, { path, resource }: Endpoint, maxIdLength: number): void {
+export function registerRecord(
+  app: FastifyInstance,
+  { path, resource }: Endpoint,
+  { content, maxIdLength }: Options,
+): void {
   const url = `${path}/:id`;
   const { table } = resource;
   const keyOf = (request: FastifyRequest): Key => parseKey(table, (request.params as { id: string }).id, maxIdLength);
+  const columnsFor = (request: FastifyRequest) => () => resource.columnsOf(identityOf(request), '');
 
   // Not async: the embedded store answers at once, and a promise would only make the answer wait.
-  app.get(url, REST, (request, reply): Awaitable<Answer> => {
+  app.get(url, REST, (request, reply): Answer => {
+    const exchange = beginExchange(content, request, reply);
     const id = keyOf(request);
-    reply.header('x-position', resource.head);
-    const found = resource.get(identityOf(request), id, queryOf(request));
-    if (found instanceof Promise) return found.then((record) => answerRecord(request, reply, { id, record }));
-    return answerRecord(request, reply, { id, record: found });
+    const query = queryOf(request);
+    reply.header('vary', VARY).header('x-position', resource.head);
+    const found = resource.get(identityOf(request), id, query);
+    const columns = () => resource.columnsOf(identityOf(request), query);
+    const answer = (record: FoundRecord | undefined) => answerRecord(exchange, { id, record, columns });
+    return found instanceof Promise ? found.then(answer) : answer(found);
   });
 
   app.put(url, REST, async (request, reply) => {
+    const exchange = beginExchange(content, request, reply);
     refuseQuery(request);
-    const outcome = await resource.put(identityOf(request), keyOf(request), request.body, optionsOf(request, resource));
-    return answerWritten(request, reply, { path, outcome });
+    const options = optionsOf(request, resource);
+    const outcome = await resource.put(identityOf(request), keyOf(request), oneBody(request), options);
+    return answerWritten(exchange, { path, outcome, columns: columnsFor(request) });
   });
 
   app.patch(url, REST, async (request, reply) => {
+    const exchange = beginExchange(content, request, reply);
     refuseQuery(request);
-    const outcome = await resource.patch(
-      identityOf(request),
-      keyOf(request),
-      request.body,
-      optionsOf(request, resource),
-    );
-    return answerWritten(request, reply, { path, outcome });
+    const options = optionsOf(request, resource);
+    const outcome = await resource.patch(identityOf(request), keyOf(request), oneBody(request), options);
+    return answerWritten(exchange, { path, outcome, columns: columnsFor(request) });
   });
 
   app.delete(url, REST, async (request, reply) => {
@@ -60,28 +76,31 @@ export function registerRecord(app: FastifyInstance, { path, resource }: Endpoin
     return answerEmpty(reply);
   });
 
-  app.post(url, REST, async (request, reply): Promise<Answer> => {
+  app.post(url, REST, async (request, reply) => {
+    const exchange = beginExchange(content, request, reply);
     if (!publishes(request)) {
       const message = 'A record is written with PUT or PATCH; POST here only publishes, with ?publish=true.';
       throw new AppError('METHOD_NOT_ALLOWED', message, { headers: { allow: ALLOWED } });
     }
-    return answerPublished(
-      reply,
-      await resource.publish(identityOf(request), keyOf(request), request.body, onceOf(request, resource)),
-    );
+    const once = onceOf(request, resource);
+    const published = await resource.publish(identityOf(request), keyOf(request), oneBody(request), once);
+    return answerPublished(exchange, published);
   });
 }
 
 interface Found {
   readonly id: Key;
   readonly record: FoundRecord | undefined;
+  readonly columns: () => readonly Column[];
 }
 
-function answerRecord({ headers }: FastifyRequest, reply: FastifyReply, { id, record }: Found): Answer {
+function answerRecord(exchange: Exchange, { id, record, columns }: Found): Answer {
   if (record === undefined) throw new AppError('NOT_FOUND', `There is no record with the id ${JSON.stringify(id)}.`);
-  const etag = etagOf(record.seq);
-  reply.header('etag', etag);
-  if (record.isShared === true || !isCached(headers, etag)) return answerJson(reply, record.json);
+  const { request, reply, wish } = exchange;
+  const etag = etagOf(record.seq, wish);
+  const cached = record.isShared === true ? undefined : cachedTag(request.headers, etag, wish);
+  reply.header('etag', cached ?? etag);
+  if (cached === undefined) return answerWith(exchange, record.json, columns);
   reply.code(304);
   return answerEmpty(reply);
 }

@@ -1,44 +1,63 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
-import type { Published } from '../../resources/table-resource.ts';
-import type { WriteOutcome } from '../../store/store.ts';
+import type { Column, Published } from '../../resources/table-types.ts';
+import type { Body, Content, Wish } from '../../server/content/content.ts';
+import type { Awaitable, WriteOutcome } from '../../store/store.ts';
 import { queryOf } from '../query-of.ts';
 import { etagOf } from './conditions.ts';
 import { markReplayed } from './idempotency-key.ts';
 
-const JSON_TYPE = 'application/json; charset=utf-8';
+/** One request, and how its answer is to be written. */
+export interface Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly content: Content;
+  readonly wish: Wish;
+}
 
 interface Written {
   readonly path: string;
   readonly outcome: WriteOutcome;
+  /** Of a record, for CSV. */
+  readonly columns: () => readonly Column[];
 }
 
 /**
- * What a handler gives back: JSON text, or undefined when it has sent the answer itself. Never the reply: it is a
+ * What a handler gives back: the body, or undefined when it has sent the answer itself. Never the reply: it is a
  * thenable, and waiting for it would cost every request another round through the response's events.
  */
-export type Answer = string | undefined;
+export type Answer = Awaitable<Body | undefined>;
+
+/** Throws NOT_ACCEPTABLE. */
+export function beginExchange(content: Content, request: FastifyRequest, reply: FastifyReply): Exchange {
+  return { request, reply, content, wish: content.wishOf(request) };
+}
 
 /** The answer to a write of one record: 201 with its address, or 200. */
-export function answerWritten(request: FastifyRequest, reply: FastifyReply, { path, outcome }: Written): Answer {
+export function answerWritten(exchange: Exchange, { path, outcome, columns }: Written): Answer {
   const { id, seq, created, json } = outcome;
+  const { request, reply, wish } = exchange;
   markReplayed(reply, outcome);
-  reply.code(created ? 201 : 200).header('etag', etagOf(seq));
+  reply.code(created ? 201 : 200).header('etag', etagOf(seq, wish));
   if (created) reply.header('location', `${path}/${encodeURIComponent(String(id))}`);
-  if (!wantsMinimal(request, reply)) return answerJson(reply, json);
+  if (!wantsMinimal(request, reply)) return answerWith(exchange, json, columns);
   if (!created) reply.code(204);
   return answerEmpty(reply);
 }
 
-export function answerJson(reply: FastifyReply, json: string): Answer {
-  reply.header('content-type', JSON_TYPE);
-  return json;
+/** JSON text in the form that was asked for. */
+export function answerWith(
+  { content, reply, wish }: Exchange,
+  json: string,
+  columns?: () => readonly Column[],
+): Answer {
+  return content.write(reply, wish, json, columns);
 }
 
-export function answerPublished(reply: FastifyReply, { seq, delivered, replayed = false }: Published): Answer {
-  markReplayed(reply, { replayed });
-  reply.code(202);
-  return answerJson(reply, JSON.stringify({ seq, delivered }));
+export function answerPublished(exchange: Exchange, { seq, delivered, replayed = false }: Published): Answer {
+  markReplayed(exchange.reply, { replayed });
+  exchange.reply.code(202);
+  return answerWith(exchange, JSON.stringify({ seq, delivered }));
 }
 
 export function answerEmpty(reply: FastifyReply): undefined {

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { Content } from '../../server/content/content.ts';
 import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { registerCollection } from './collection.ts';
 import { registerRecord } from './record.ts';
@@ -15,9 +16,11 @@ class RestTransport implements Transport {
   }
 
   register(app: FastifyInstance, endpoints: readonly Endpoint[]): void {
+    const { compression, limits } = this.#context.config;
+    const content = new Content(compression);
     for (const endpoint of endpoints) {
-      registerCollection(app, endpoint);
-      registerRecord(app, endpoint, this.#context.config.limits.id);
+      registerCollection(app, endpoint, content);
+      registerRecord(app, endpoint, { content, maxIdLength: limits.id });
     }
   }
 

@@ -10,7 +10,8 @@ import { TokenBucket } from '../../server/token-bucket.ts';
 import type { Key } from '../../store/store.ts';
 import { type SocketOwner, watchDrain } from '../socket-sink.ts';
 import { formatExpiry } from './auth-message.ts';
-import { encodeJson, PING_FRAME } from './frames.ts';
+import { PING_FRAME } from './frames.ts';
+import type { WsFormat } from './message-format.ts';
 import { handleMessage } from './messages.ts';
 
 const CONNECTION = Symbol('connection');
@@ -47,6 +48,7 @@ export class WsConnection implements Sink, SocketOwner, OpenConnection {
   identity: Identity;
   /** What was asked for, for those whose rights may change. */
   readonly rawQuery: string;
+  readonly format: WsFormat;
   subscription: Subscription | undefined;
   slot = 0;
   readonly #ws: WebSocket;
@@ -66,6 +68,7 @@ export class WsConnection implements Sink, SocketOwner, OpenConnection {
     this.client = options.client;
     this.identity = options.identity;
     this.rawQuery = options.rawQuery;
+    this.format = options.format;
     this.#ws = ws;
     this.#socket = socket;
     this.#release = options.release;
@@ -140,7 +143,7 @@ export class WsConnection implements Sink, SocketOwner, OpenConnection {
   /** An answer to this client alone. */
   answer(message: object): void {
     if (this.pending > MAX_UNREAD) this.#ws.terminate();
-    else this.write(encodeJson(message));
+    else this.write(this.format.encode(message));
   }
 
   refuse(error: AppError, ref: unknown): void {
@@ -194,6 +197,7 @@ export interface ConnectionOptions {
   readonly client: string | undefined;
   readonly identity: Identity;
   readonly rawQuery: string;
+  readonly format: WsFormat;
   readonly release: (connection: WsConnection) => void;
 }
 

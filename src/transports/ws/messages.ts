@@ -1,8 +1,7 @@
 import { AppError } from '../../errors.ts';
 import { makeOnce } from '../../resources/idempotency.ts';
-import { parseJsonText } from '../../resources/json.ts';
 import { keyProblem } from '../../resources/key.ts';
-import type { WriteOptions } from '../../resources/table-resource.ts';
+import type { WriteOptions } from '../../resources/table-types.ts';
 import { isObject } from '../../resources/values.ts';
 import type { Key, Once, WriteOutcome } from '../../store/store.ts';
 import { isAuthMessage, renew } from './auth-message.ts';
@@ -37,9 +36,8 @@ export type Answer = (connection: WsConnection) => void;
 export async function handleMessage(connection: WsConnection, message: Buffer, isBinary: boolean): Promise<Answer> {
   let ref: Ref | undefined;
   try {
-    if (isBinary) throw new AppError('INVALID_MESSAGE', 'A message is a text frame.');
-    const value = parseJsonText(message.toString('utf8'));
-    if (!isObject(value)) throw new AppError('INVALID_MESSAGE', 'A message is a JSON object: a record or an envelope.');
+    const value = connection.format.decode(message, isBinary);
+    if (!isObject(value)) throw new AppError('INVALID_MESSAGE', 'A message is an object: a record or an envelope.');
     const isAuth = connection.context.auth !== undefined && isAuthMessage(value);
     ref = isAuth || Object.hasOwn(value, 'message_type') ? parseRef(value.ref) : undefined;
     if (isAuth) return answerRenewed(await renew(connection, value), ref);

@@ -1,10 +1,36 @@
+import { AppError } from '../../errors.ts';
+import { type MessageFormat, SUBPROTOCOLS } from '../../server/content/formats.ts';
 import { isCredentialOffer } from '../../server/credential.ts';
 
+export interface Subprotocol {
+  /** Given back in the 101; undefined where nothing was offered. */
+  readonly name: string | undefined;
+  readonly format: MessageFormat;
+}
+
+/** The names in a `Sec-WebSocket-Protocol` header, in the order of the client's preference. */
+export function readOffers(header: string | undefined): readonly string[] {
+  if (header === undefined) return [];
+  return header
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}
+
 /**
- * The subprotocol that is spoken, of those that a client offers; undefined when it offers none. A token among them is
- * given back only when there is nothing else: browsers break off when nothing they offered comes back.
+ * The first offer that is spoken here (RFC 6455 §4.2.2), or JSON where nothing was offered. A token among them is given
+ * back only when there is nothing else: browsers break off when nothing they offered comes back. Throws BAD_REQUEST when
+ * no name is known: a client whose offers are all passed over gives the connection up, and does not say why.
  */
-export function chooseSubprotocol(offers: Iterable<string>): string | undefined {
-  const names = [...offers];
-  return names.find((name) => !isCredentialOffer(name)) ?? names[0];
+export function chooseSubprotocol(offers: readonly string[]): Subprotocol {
+  const names = offers.filter((name) => !isCredentialOffer(name));
+  if (names.length === 0) return { name: offers[0], format: 'json' };
+  for (const name of names) {
+    const format = SUBPROTOCOLS.get(name);
+    if (format !== undefined) return { name, format };
+  }
+  throw new AppError(
+    'BAD_REQUEST',
+    `None of the offered subprotocols is spoken here; there are ${[...SUBPROTOCOLS.keys()].join(', ')}.`,
+  );
 }

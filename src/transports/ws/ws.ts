@@ -6,14 +6,15 @@ import type { Identity } from '../../auth/identity.ts';
 import { parseKey } from '../../resources/key.ts';
 import type { SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
+import type { MessageFormat } from '../../server/content/formats.ts';
 import { identityOf } from '../../server/identity-of.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { type ConnectionContext, WsConnection } from './connection.ts';
-import { WS_ENCODING } from './frames.ts';
 import { checkHandshake } from './handshake.ts';
-import { chooseSubprotocol } from './subprotocol.ts';
+import { JSON_FORMAT, loadMessageFormat, type WsFormat } from './message-format.ts';
+import { chooseSubprotocol, readOffers } from './subprotocol.ts';
 
 /** WebSocket (RFC 6455) on the URLs of tables and records. */
 export const createWsTransport: TransportFactory = (context) => new WsTransport(context);
@@ -22,6 +23,7 @@ export const createWsTransport: TransportFactory = (context) => new WsTransport(
 interface Accepted {
   readonly query: SubscriptionQuery;
   readonly identity: Identity;
+  readonly format: MessageFormat;
   readonly reply: FastifyReply;
 }
 
@@ -29,6 +31,8 @@ class WsTransport implements Transport {
   readonly name = 'ws';
   readonly #context: TransportContext;
   readonly #connections: Heartbeat<WsConnection>;
+  /** Those that some connection has asked for. */
+  readonly #formats = new Map<MessageFormat, WsFormat>([['json', JSON_FORMAT]]);
   readonly #accepted = new WeakMap<FastifyRequest, Accepted>();
 
   constructor(context: TransportContext) {
@@ -46,7 +50,8 @@ class WsTransport implements Transport {
           maxBufferedChunks: limits.messageChunks,
           perMessageDeflate: false,
           clientTracking: false,
-          handleProtocols: (offers: Set<string>) => chooseSubprotocol(offers) ?? false,
+          // Those that have none in common were refused before.
+          handleProtocols: (offers: Set<string>) => chooseSubprotocol([...offers]).name ?? false,
         } as NonNullable<Parameters<typeof websocketPlugin>[1]>['options'] & object,
         // `stop` has told them; the plugin must not close them with another code.
         preClose: (done) => done(),
@@ -84,9 +89,8 @@ class WsTransport implements Transport {
         websocket: true,
         constraints: { transport: 'ws' },
         exposeHeadRoute: false,
-        preValidation: (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
-          this.#check(request, reply, resource);
-          done();
+        preValidation: (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
+          this.#loadFormat(this.#check(request, reply, resource), done);
         },
         handler: (ws: WebSocket, request: FastifyRequest) => this.#open(ws, request, context),
       } as never);
@@ -94,18 +98,33 @@ class WsTransport implements Transport {
   }
 
   /** Everything that can be refused is refused here, as a plain HTTP error and never after a 101. */
-  #check(request: FastifyRequest, reply: FastifyReply, resource: TableResource): void {
+  #check(request: FastifyRequest, reply: FastifyReply, resource: TableResource): MessageFormat {
     checkHandshake(request.raw);
+    const { format } = chooseSubprotocol(readOffers(request.headers['sec-websocket-protocol']));
     this.#context.admission.check(request);
     const { id: segment } = request.params as { id?: string };
     const id = segment === undefined ? undefined : parseKey(resource.table, segment, this.#context.config.limits.id);
     const identity = identityOf(request);
     const query = resource.parseSubscription(identity, queryOf(request), id);
-    this.#accepted.set(request, { query, identity, reply });
+    this.#accepted.set(request, { query, identity, format, reply });
+    return format;
+  }
+
+  /** At once but for the first connection with a format. */
+  #loadFormat(name: MessageFormat, done: (error?: Error) => void): void {
+    if (this.#formats.has(name)) {
+      done();
+      return;
+    }
+    loadMessageFormat(name, this.#context.config.limits).then((format) => {
+      this.#formats.set(name, format);
+      done();
+    }, done);
   }
 
   #open(ws: WebSocket, request: FastifyRequest, context: ConnectionContext): void {
-    const { query, identity, reply } = this.#accepted.get(request) as Accepted;
+    const { query, identity, format: name, reply } = this.#accepted.get(request) as Accepted;
+    const format = this.#formats.get(name) as WsFormat;
     const socket = request.raw.socket as Socket;
     // Both hold the request and its response for as long as the socket lives.
     reply.raw.detachSocket(socket);
@@ -118,6 +137,7 @@ class WsTransport implements Transport {
       client: query.client,
       identity,
       rawQuery: identity.type === 'principal' ? queryOf(request) : '',
+      format,
       release: (closed) => {
         this.#connections.remove(closed, closed.slot);
         admission.leave(place);
@@ -125,6 +145,6 @@ class WsTransport implements Transport {
     });
     connection.slot = this.#connections.add(connection);
     context.auth?.connections.add(connection);
-    connection.subscription = context.resource.subscribe(query, WS_ENCODING, connection);
+    connection.subscription = context.resource.subscribe(query, format.encoding, connection);
   }
 }

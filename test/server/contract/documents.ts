@@ -8,6 +8,7 @@ import type { ContractSource } from '../../../src/server/contract/openapi.ts';
 /** Everything that the documents can tell of, whether or not the server has it. */
 export const EVERYTHING: Capabilities = {
   mediaTypes: ['application/json', 'application/x-ndjson', 'text/csv', 'application/cbor', 'application/vnd.msgpack'],
+  subprotocols: ['tablecast.json', 'tablecast.cbor', 'tablecast.msgpack'],
   bulk: true,
   cursor: true,
   count: true,

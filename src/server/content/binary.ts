@@ -1,0 +1,153 @@
+import { isUtf8 } from 'node:buffer';
+import type { Limits } from '../../config/config.ts';
+import { AppError } from '../../errors.ts';
+import type { BinaryFormat } from './formats.ts';
+
+export type BinaryLimits = Pick<Limits, 'jsonDepth' | 'jsonKeys'>;
+
+/** A format whose values are those of JSON, in fewer or other bytes. */
+export interface BinaryCodec {
+  /** `value` is what JSON.parse gives. */
+  encode(value: unknown): Uint8Array;
+  /**
+   * What JSON.parse would give for the same value. Throws INVALID_CONTENT, TOO_DEEP, TOO_WIDE or VALIDATION_ERROR before
+   * anything is built of bytes that are not whole or not JSON's.
+   */
+  decode(bytes: Uint8Array, limits: BinaryLimits): unknown;
+}
+
+const LOADERS: Readonly<Record<BinaryFormat, () => Promise<BinaryCodec>>> = {
+  cbor: async () => (await import('./cbor.ts')).CBOR,
+  msgpack: async () => (await import('./msgpack.ts')).MESSAGE_PACK,
+};
+
+/** The codec of a format; its package is loaded when somebody asks for it. */
+export function loadBinary(format: BinaryFormat): Promise<BinaryCodec> {
+  return LOADERS[format]();
+}
+
+/** A body is at most a list of records, or a message with a record in it, around the deepest JSON value. */
+const AROUND = 2;
+
+const FEW = 8;
+
+interface Container {
+  /** Of a map two for each member. */
+  left: number;
+  /** Keys that came so far; undefined in a list. Most maps have few, which need no set. */
+  keys: string[] | Set<string> | undefined;
+}
+
+/**
+ * Follows a body item by item, as a reader finds them, and refuses what no JSON text says. It keeps the open containers
+ * and their keys, and nothing of the length that a container merely claims to have.
+ */
+export class Outline {
+  readonly #format: string;
+  readonly #limits: BinaryLimits;
+  readonly #open: Container[] = [];
+  #started = false;
+
+  constructor(format: string, limits: BinaryLimits) {
+    this.#format = format;
+    this.#limits = limits;
+  }
+
+  /** The one item of the body is whole. */
+  get done(): boolean {
+    return this.#started && this.#open.length === 0;
+  }
+
+  /** null, true or false. */
+  simple(at: number): void {
+    if (this.#begin(at)) throw this.error('a key that is not text', at);
+    this.#end();
+  }
+
+  number(value: number | bigint, at: number): void {
+    if (this.#begin(at)) throw this.error('a key that is not text', at);
+    if (typeof value === 'bigint' || (Number.isInteger(value) && !Number.isSafeInteger(value))) {
+      throw invalid(at, 'the number cannot be held exactly; send a Long as a string of digits');
+    }
+    this.#end();
+  }
+
+  float(value: number, at: number): void {
+    if (this.#begin(at)) throw this.error('a key that is not text', at);
+    if (!Number.isFinite(value)) throw invalid(at, 'NaN and infinite numbers are no values');
+    this.#end();
+  }
+
+  /** The text is the bytes from `start` to `end`. */
+  text(bytes: Buffer, start: number, end: number): void {
+    const isKey = this.#begin(start);
+    if (!isPlain(bytes, start, end)) this.#checkText(bytes.subarray(start, end), start);
+    if (isKey) this.#key(bytes.toString('utf8', start, end), start);
+    this.#end();
+  }
+
+  /** A list, or a map with `count` members. `rest`: how many bytes follow; each item takes one at least. */
+  open(kind: 'list' | 'map', { count, rest, at }: { count: number; rest: number; at: number }): void {
+    if (this.#begin(at)) throw this.error('a key that is not text', at);
+    const { jsonDepth, jsonKeys } = this.#limits;
+    const left = kind === 'map' ? 2 * count : count;
+    if (left > rest) throw this.error('a length beyond the end', at);
+    if (kind === 'map' && count > jsonKeys) {
+      throw new AppError('TOO_WIDE', `An object may have ${jsonKeys} keys at most; there is one with ${count}.`);
+    }
+    if (this.#open.length >= jsonDepth + AROUND) {
+      throw new AppError('TOO_DEEP', `A value may be nested ${jsonDepth} levels deep at most.`);
+    }
+    if (left > 0) this.#open.push({ left, keys: kind === 'map' ? (count > FEW ? new Set() : []) : undefined });
+    this.#end();
+  }
+
+  error(what: string, at: number): AppError {
+    return new AppError('INVALID_CONTENT', `Not valid ${this.#format}: ${what}, at byte ${at}.`);
+  }
+
+  #checkText(bytes: Buffer, at: number): void {
+    if (!isUtf8(bytes)) throw this.error('text that is not UTF-8', at);
+    if (bytes.includes(0)) throw invalid(at, 'text must not have NUL characters');
+  }
+
+  /** True when the item is in the place of a key. */
+  #begin(at: number): boolean {
+    const top = this.#open[this.#open.length - 1];
+    if (top === undefined) {
+      if (this.#started) throw this.error('more than one value', at);
+      this.#started = true;
+      return false;
+    }
+    top.left--;
+    return top.keys !== undefined && top.left % 2 === 1;
+  }
+
+  #key(name: string, at: number): void {
+    const keys = this.#open[this.#open.length - 1]?.keys;
+    // An object made by assignment would take it for something else.
+    if (name === '__proto__') throw this.error('the key "__proto__"', at);
+    const isKnown = Array.isArray(keys) ? keys.includes(name) : keys?.has(name);
+    if (isKnown) throw this.error('a key that comes twice', at);
+    if (Array.isArray(keys)) keys.push(name);
+    else keys?.add(name);
+  }
+
+  #end(): void {
+    while (this.#open[this.#open.length - 1]?.left === 0) this.#open.pop();
+  }
+}
+
+/** Short and ASCII, as most keys and values are: found out here faster than by a call. */
+function isPlain(bytes: Buffer, start: number, end: number): boolean {
+  if (end - start > 32) return false;
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i] as number;
+    if (byte === 0 || byte > 0x7f) return false;
+  }
+  return true;
+}
+
+function invalid(at: number, what: string): AppError {
+  return new AppError('VALIDATION_ERROR', `At byte ${at}: ${what}.`);
+}

@@ -1,0 +1,116 @@
+import { AppError } from '../../errors.ts';
+import { type CsvCell, CsvRows } from '../../resources/rows.ts';
+
+export interface CsvLimits {
+  /** Reading stops after one record more than this. */
+  readonly records: number;
+  /** Columns of the header. */
+  readonly columns: number;
+}
+
+/** Reads CSV (RFC 4180) with a header; a line break may also be LF, and empty lines are skipped. Throws INVALID_CONTENT or TOO_WIDE. */
+export function parseCsv(text: string, limits: CsvLimits): CsvRows {
+  const reader = new CsvReader(text);
+  const header = reader.readRow(limits.columns);
+  if (header === undefined) throw new AppError('INVALID_CONTENT', 'The CSV is empty; its first row names the fields.');
+  const names = header.map((name) => name ?? '');
+  checkHeader(names);
+  const rows: (readonly CsvCell[])[] = [];
+  while (rows.length <= limits.records) {
+    const row = reader.readRow(names.length);
+    if (row === undefined) break;
+    if (row.length < names.length) throw reader.error(`has ${row.length} cells, and the header has ${names.length}`);
+    rows.push(row);
+  }
+  return new CsvRows(names, rows);
+}
+
+/** Everything up to a comma, a quote or the end of the line. */
+const PLAIN = /[^,"\r\n]*/y;
+
+class CsvReader {
+  readonly #text: string;
+  #position: number;
+  #row = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+    // Spreadsheets write a byte order mark.
+    this.#position = text.startsWith('\ufeff') ? 1 : 0;
+  }
+
+  /** The cells of the next row that is not empty, or undefined at the end. Throws when there are more than `most`. */
+  readRow(most: number): CsvCell[] | undefined {
+    while (this.#skipLineBreak());
+    if (this.#position >= this.#text.length) return undefined;
+    this.#row++;
+    const cells = [this.#readCell(1)];
+    while (this.#text[this.#position] === ',') {
+      this.#position++;
+      if (cells.length >= most) throw this.#tooMany(most);
+      cells.push(this.#readCell(cells.length + 1));
+    }
+    return cells;
+  }
+
+  error(what: string): AppError {
+    return new AppError('INVALID_CONTENT', `Not valid CSV: row ${this.#row} ${what}.`);
+  }
+
+  #cellError(number: number, what: string): AppError {
+    return new AppError('INVALID_CONTENT', `Not valid CSV: row ${this.#row}, cell ${number}: ${what}.`);
+  }
+
+  #tooMany(most: number): AppError {
+    if (this.#row > 1) return this.error(`has more cells than the header, which has ${most}`);
+    return new AppError('TOO_WIDE', `CSV may have ${most} columns at most.`);
+  }
+
+  #readCell(number: number): CsvCell {
+    if (this.#text[this.#position] === '"') return this.#readQuoted(number);
+    PLAIN.lastIndex = this.#position;
+    const [plain = ''] = PLAIN.exec(this.#text) ?? [];
+    this.#position += plain.length;
+    this.#expectEnd(number, 'a quote inside a cell that does not begin with one');
+    return plain === '' ? undefined : plain;
+  }
+
+  #readQuoted(number: number): string {
+    const start = this.#position + 1;
+    let end = start;
+    for (;;) {
+      end = this.#text.indexOf('"', end);
+      if (end < 0) throw this.#cellError(number, `a cell in quotes does not end`);
+      if (this.#text[end + 1] !== '"') break;
+      end += 2;
+    }
+    this.#position = end + 1;
+    this.#expectEnd(number, 'text after the quotes of a cell');
+    return this.#text.slice(start, end).replaceAll('""', '"');
+  }
+
+  #expectEnd(number: number, instead: string): void {
+    const next = this.#text[this.#position];
+    if (next === undefined || next === ',' || next === '\n' || next === '\r') return;
+    throw this.#cellError(number, `there is ${instead}`);
+  }
+
+  #skipLineBreak(): boolean {
+    const next = this.#text[this.#position];
+    if (next !== '\n' && next !== '\r') return false;
+    this.#position++;
+    return true;
+  }
+}
+
+function checkHeader(names: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const [index, name] of names.entries()) {
+    const where = `Not valid CSV: row 1, cell ${index + 1}`;
+    if (name === '') throw new AppError('INVALID_CONTENT', `${where}: a column needs the name of a field.`);
+    if (seen.has(name)) {
+      throw new AppError('INVALID_CONTENT', `${where}: there are two columns ${JSON.stringify(name.slice(0, 100))}.`);
+    }
+    seen.add(name);
+  }
+}

@@ -1,0 +1,44 @@
+import Negotiator from 'negotiator';
+import { AppError } from '../../errors.ts';
+import type { Coding } from './compress.ts';
+import { type Format, formatNamed, MEDIA_TYPE_NAMES, MEDIA_TYPES, USUAL_MEDIA_TYPES } from './formats.ts';
+
+export interface Chosen {
+  readonly format: Format;
+  /** The whole value of Content-Type. */
+  readonly contentType: string;
+}
+
+/** The package's types are older than it is. */
+interface EncodingNegotiator {
+  encoding(available: string[], options?: { readonly preferred: readonly string[] }): string | undefined;
+}
+
+/** Best first; where the client has no preference, ours is the smallest. */
+const CODINGS: readonly Coding[] = ['br', 'gzip', 'deflate'];
+
+/**
+ * The content type that `Accept` (RFC 9110 §12.5.1) asks for; JSON without one. Throws NOT_ACCEPTABLE when the server
+ * has nothing of what is asked for.
+ */
+export function chooseFormat(accept: string | undefined): Chosen {
+  // Parameters such as `charset` do not choose between our types, and would match none of them.
+  const header = accept?.replace(/;(?!\s*q\s*=)[^;,]*/gi, '').trim();
+  const wanted = header === undefined || header === '' ? '*/*' : header;
+  const name = new Negotiator({ headers: { accept: wanted } }).mediaType([...MEDIA_TYPE_NAMES]);
+  if (name === undefined) {
+    throw new AppError('NOT_ACCEPTABLE', `This can be had as ${USUAL_MEDIA_TYPES.join(', ')}.`, {
+      headers: { vary: 'Accept' },
+    });
+  }
+  const format = formatNamed(name);
+  return { format, contentType: name + MEDIA_TYPES[format].parameters };
+}
+
+/** The coding that `Accept-Encoding` (RFC 9110 §12.5.3) asks for, or undefined for none. */
+export function chooseCoding(acceptEncoding: string | undefined): Coding | undefined {
+  if (acceptEncoding === undefined) return undefined;
+  const negotiator: EncodingNegotiator = new Negotiator({ headers: { 'accept-encoding': acceptEncoding } });
+  const name = negotiator.encoding([...CODINGS, 'identity'], { preferred: [...CODINGS] });
+  return CODINGS.find((coding) => coding === name);
+}
