@@ -231,6 +231,11 @@ export class TableResource {
     return this.#context.hub.subscribe({ ...query, table: this.table, encoding, sink });
   }
 
+  /** Everything up to this seq was written to the subscription's sink, or is not for it; undefined during a snapshot. */
+  positionOf(subscription: Subscription): number | undefined {
+    return this.#context.hub.positionOf(subscription);
+  }
+
   unsubscribe(subscription: Subscription): void {
     this.#context.hub.unsubscribe(subscription);
   }

@@ -1,75 +1,29 @@
-import type { Duplex } from 'node:stream';
-import type { Encoding } from '../../hub/encode.ts';
-import type { EndReason, Sink, Subscription } from '../../hub/subscription.ts';
-import { type SocketOwner, watchDrain } from '../socket-sink.ts';
-import { CHUNKED_ENCODING, chunked, type Framing, formatEvent, LAST_CHUNK, PLAIN_ENCODING, plain } from './events.ts';
+import type { FullEncoding } from '../../hub/encode.ts';
+import type { Subscription } from '../../hub/subscription.ts';
+import { EventStream } from './event-stream.ts';
+import { CHUNKED_ENCODING, formatEvent, PLAIN_ENCODING } from './events.ts';
 
 const CONNECTED = formatEvent('message', '{"type":"connected","status":"ok"}');
 const PING = formatEvent('ping', '{"type":"ping"}');
 
-const ENDS: Readonly<Record<EndReason, string>> = {
-  slow: formatEvent('error', '{"code":"SLOW_CLIENT","message":"The stream made no progress; resume it."}'),
-  failed: formatEvent('error', '{"code":"INTERNAL","message":"The stream failed on our side; resume it."}'),
-};
-
-/** One open stream: the sink of its subscription. */
-export class SseStream implements Sink, SocketOwner {
+/** One open stream of a table or record: the sink of its subscription. */
+export class SseStream extends EventStream {
   subscription: Subscription | undefined;
-  /** Its place among the heartbeat's slots. */
-  slot = 0;
-  readonly #output: Duplex;
-  readonly #chunked: boolean;
 
-  constructor(output: Duplex, isChunked: boolean) {
-    this.#output = output;
-    this.#chunked = isChunked;
-    watchDrain(output, this);
+  get encoding(): FullEncoding {
+    return this.isChunked ? CHUNKED_ENCODING : PLAIN_ENCODING;
   }
 
-  get encoding(): Encoding {
-    return this.#chunked ? CHUNKED_ENCODING : PLAIN_ENCODING;
-  }
-
-  get pending(): number {
-    return this.#output.writableLength;
-  }
-
-  write(bytes: Buffer): void {
-    if (this.#output.writable) this.#output.write(bytes);
+  drained(): void {
+    this.subscription?.drained();
   }
 
   connected(): void {
-    this.write(this.#framing(CONNECTED));
+    this.tell(CONNECTED);
   }
 
   /** A stream that has events waiting is not idle, and a ping would only wait behind them. */
   ping(): void {
-    if (this.pending === 0) this.write(this.#framing(PING));
-  }
-
-  ended(reason: EndReason): void {
-    this.#end(ENDS[reason]);
-    // The last event may never be read; nothing waits for ever.
-    setTimeout(() => this.#output.destroy(), 1000).unref();
-  }
-
-  destroy(): void {
-    this.#output.destroy();
-  }
-
-  /** The server stops: the client is told to come back, not all at the same moment. */
-  stop(): void {
-    this.#end(`retry: ${1000 + Math.floor(Math.random() * 4001)}\n\n`);
-  }
-
-  #end(text: string): void {
-    if (!this.#output.writable) return;
-    this.write(this.#framing(text));
-    if (this.#chunked) this.write(LAST_CHUNK);
-    this.#output.end();
-  }
-
-  get #framing(): Framing {
-    return this.#chunked ? chunked : plain;
+    if (this.pending === 0) this.tell(PING);
   }
 }
