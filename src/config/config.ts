@@ -22,6 +22,8 @@ export interface Limits {
   readonly filterPattern: number;
   readonly id: number;
   readonly connections: number;
+  /** Subscriptions of one connection of the multiplexed protocol. */
+  readonly subscriptions: number;
   readonly message: number;
   readonly messageFragments: number;
   readonly messageChunks: number;
@@ -34,6 +36,7 @@ export interface Channels {
   readonly pingInterval: number;
   readonly pongTimeout: number;
   readonly ssePingInterval: number;
+  readonly heartbeatInterval: number;
   readonly slowClientTimeout: number;
   /** The most that waits in memory for one slow client; beyond it the client is served from the log. */
   readonly clientBuffer: number;
@@ -49,6 +52,13 @@ export interface EventLog {
 export interface Idempotency {
   readonly retention: number;
   readonly maxCount: number;
+}
+
+/** The multiplexed protocol. */
+export interface Realtime {
+  readonly enabled: boolean;
+  /** Below `/{app_id}`, and by itself where there is one application; without a slash at the end. */
+  readonly path: string;
 }
 
 export type Tls = 'auto' | { readonly certificate: string; readonly privateKey: string };
@@ -85,6 +95,7 @@ export interface AppConfig {
   readonly busyTimeout: number;
   readonly events: EventLog;
   readonly idempotency: Idempotency;
+  readonly realtime: Realtime;
 }
 
 export interface Config {

@@ -1,10 +1,11 @@
-import type { AppConfig, Channels, EventLog, Idempotency, Limits, ServerConfig } from './config.ts';
+import type { AppConfig, Channels, EventLog, Idempotency, Limits, Realtime, ServerConfig } from './config.ts';
 import {
   booleanKey,
   choiceKey,
   countKey,
   durationKey,
   type Key,
+  pathKey,
   portKey,
   type Scope,
   sizeKey,
@@ -13,7 +14,7 @@ import {
   tlsKey,
 } from './values.ts';
 
-type Section = Limits | Channels | EventLog | Idempotency | ServerConfig['logging'];
+type Section = Realtime | Limits | Channels | EventLog | Idempotency | ServerConfig['logging'];
 
 /** One entry for every member of a configuration: the compiler refuses a missing or a mistyped one. */
 export type Keys<T> = { readonly [K in keyof T]-?: T[K] extends Section ? Keys<T[K]> : Key<T[K]> };
@@ -65,6 +66,12 @@ export const APP_KEYS: Keys<AppSettings> = {
     ),
     maxCount: countKey(100_000, { what: 'How many keys are kept at most; the oldest go first' }),
   },
+  realtime: {
+    enabled: booleanKey(true, { what: 'Whether the multiplexed protocol is served' }),
+    path: pathKey('/api/v1/realtime', {
+      what: 'Where the multiplexed protocol is: `/ws` and `/subscribe` below it, behind `/{app_id}` and, with one application, also alone',
+    }),
+  },
 };
 
 const LIMIT_KEYS: Keys<Limits> = {
@@ -89,6 +96,11 @@ const LIMIT_KEYS: Keys<Limits> = {
   filterPattern: countKey(128, { what: 'Characters of a pattern in a filter' }, { max: 10_000 }),
   id: countKey(256, { what: 'Characters of an id' }, { max: 4096 }),
   connections: countKey(10_000, { what: 'Open connections' }),
+  subscriptions: countKey(
+    100,
+    { what: 'Subscriptions of one connection of the multiplexed protocol' },
+    { max: 10_000 },
+  ),
   message: sizeKey('512KiB', { what: 'One message of a WebSocket client' }),
   messageFragments: countKey(1024, { what: 'Fragments of one message' }),
   messageChunks: countKey(4096, { what: 'Buffered pieces of one message' }),
@@ -101,6 +113,9 @@ const CHANNEL_KEYS: Keys<Channels> = {
   pingInterval: durationKey('5s', { what: 'How often a WebSocket is pinged' }),
   pongTimeout: durationKey('10s', { what: 'A WebSocket from which nothing came for so long is ended' }),
   ssePingInterval: durationKey('15s', { what: 'How often a Server-Sent Events stream sends a ping' }),
+  heartbeatInterval: durationKey('30s', {
+    what: 'How often a connection of the multiplexed protocol gets a heartbeat message',
+  }),
   slowClientTimeout: durationKey('30s', {
     what: 'A client that reads nothing for so long while frames wait is closed',
   }),

@@ -24,6 +24,7 @@ export const LIMITS: Limits = {
   filterValues: 200,
   filterPattern: 128,
   id: 256,
+  subscriptions: 100,
   connections: 10_000,
   message: 524_288,
   messageFragments: 1024,
