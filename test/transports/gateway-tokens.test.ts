@@ -89,13 +89,15 @@ describe('a token', { timeout: 30_000 }, () => {
       [`?token=${token}`, {}],
       ['', { headers: { authorization } }],
       ['', { protocols: [token] }],
+      ['', { protocols: ['chat', token] }],
+      ['', { protocols: [`bearer.${token}`] }],
     ] as const;
     for (const [query, options] of ways) {
       using client = await GatewayClient.open(server.ws + query, {
         ...options,
         protocols: [...('protocols' in options ? options.protocols : [])],
       });
-      expect(client.socket.protocol).toBe('protocols' in options ? token : '');
+      expect(client.socket.protocol).toBe('protocols' in options ? options.protocols[0] : '');
       expect(await client.subscribe('posts')).toEqual({ status: 'subscribed', collection: 'posts' });
     }
     for (const [query, headers] of [

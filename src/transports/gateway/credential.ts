@@ -5,6 +5,9 @@ import { AppError } from '../../errors.ts';
 import { identityOf } from '../../server/identity-of.ts';
 import { queryOf } from '../query-of.ts';
 
+const PREFIX = 'bearer.';
+/** The first part of a JWT is a JSON object in base64url, which begins with `{"` or `{ `. */
+const JWT = /^ey[\w-]+\./;
 const BEARER = /^bearer +([!-~]+) *$/i;
 
 /** Who asks, or why that is not known. */
@@ -37,6 +40,12 @@ function credentialOf(request: FastifyRequest): Credential | undefined {
   if (bearer !== '') return { type: 'bearer', text: bearer };
   const ticket = query.get('ticket') ?? '';
   if (ticket !== '') return { type: 'ticket', text: ticket };
-  const [protocol = ''] = (offered ?? '').split(',', 1);
-  return protocol.trim() === '' ? undefined : { type: 'bearer', text: protocol.trim() };
+  const text = tokenAmong((offered ?? '').split(',').map((offer) => offer.trim()));
+  return text === '' ? undefined : { type: 'bearer', text };
+}
+
+/** The one that can only be a token where protocols are offered beside it, else the first. */
+function tokenAmong(offers: readonly string[]): string {
+  const offer = offers.find((each) => each.startsWith(PREFIX) || JWT.test(each)) ?? offers[0] ?? '';
+  return offer.startsWith(PREFIX) ? offer.slice(PREFIX.length) : offer;
 }
