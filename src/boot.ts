@@ -24,7 +24,7 @@ import { registerNotFound } from './server/not-found.ts';
 import { registerWeb } from './server/web.ts';
 import { describeMetrics } from './start-metrics.ts';
 import { TRANSPORT_LOADERS } from './transports/index.ts';
-import type { Endpoint, Transport, TransportContext } from './transports/transport.ts';
+import type { Door, Endpoint, Transport, TransportContext } from './transports/transport.ts';
 
 /** Milliseconds between looks for connections that have nothing to do any more, while the server stops. */
 const IDLE_CHECK = 50;
@@ -72,7 +72,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
   const server = await createHttpServer(config, { dataDir: apps[0]?.config.dataDir ?? dir, lifecycle, log });
   const onError = (error: unknown) => log.error({ err: error }, 'fault');
   const opened: OpenApp[] = [];
-  const transports: Transport[] = [];
+  const transports: Door[] = [];
   const close = async () => stop(lifecycle, { log, server, transports, opened, timeout: config.limits.shutdown });
   try {
     for (const { config: app, plan } of apps) {
@@ -80,7 +80,9 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     }
     guard(server, opened);
     const admission = new Admission(config.limits);
-    transports.push(...(await registerTransports(server, opened, { config, admission, onError })));
+    const context: TransportContext = { config, admission, onError };
+    transports.push(...(await registerTransports(server, opened, context)));
+    transports.push(...(await registerGateway(server, opened, context)));
     registerHealth(server, lifecycle);
     registerMetrics(
       server,
@@ -93,7 +95,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
       const folder = { path: `/${app.appId}`, dir: app.web, policy: app.webPolicy };
       await registerWeb(server, folder, config.compression);
     }
-    registerNotFound(server, knownPaths(opened));
+    registerNotFound(server, knownPaths(opened), ambiguousPaths(opened));
     await listen(server, config);
   } catch (error) {
     await close();
@@ -152,6 +154,24 @@ async function registerTransports(
   return transports;
 }
 
+/** The multiplexed protocol. With one application it is found without the application's name, too. */
+async function registerGateway(
+  server: FastifyInstance,
+  opened: readonly OpenApp[],
+  context: TransportContext,
+): Promise<Door[]> {
+  const served = opened.filter(({ config: app }) => app.realtime.enabled);
+  if (served.length === 0) return [];
+  const { Gateway } = await import('./transports/gateway/gateway.ts');
+  const gateway = new Gateway(context);
+  const applications = served.map(({ config: { appId, realtime }, application: { resources }, auth }) => {
+    const path = `/${appId}${realtime.path}`;
+    return { paths: opened.length === 1 ? [path, realtime.path] : [path], resources, auth };
+  });
+  await gateway.register(server, applications);
+  return [gateway];
+}
+
 function registerContracts(server: FastifyInstance, opened: readonly OpenApp[], config: ServerConfig): void {
   const { limits, host, port, tls, compression } = config;
   for (const { config: app, application } of opened) {
@@ -182,6 +202,20 @@ function knownPaths(opened: readonly OpenApp[]): { path: string; rest: boolean }
       rest: table.transports.has('rest'),
     })),
   );
+}
+
+/** Where the multiplexed protocol is, for those who leave out the application although there are several. */
+function ambiguousPaths(opened: readonly OpenApp[]): ReadonlyMap<string, readonly string[]> {
+  const places = new Map<string, string[]>();
+  if (opened.length === 1) return places;
+  for (const { config: app } of opened) {
+    if (!app.realtime.enabled) continue;
+    for (const end of ['ws', 'subscribe']) {
+      const path = `${app.realtime.path}/${end}`;
+      places.set(path, [...(places.get(path) ?? []), `/${app.appId}${path}`]);
+    }
+  }
+  return places;
 }
 
 async function listen(server: FastifyInstance, { host, port }: ServerConfig): Promise<void> {
@@ -228,7 +262,7 @@ function announce(log: Log, { url, config, opened, notices }: Announcement): voi
 interface Running {
   readonly log: Log;
   readonly server: FastifyInstance;
-  readonly transports: readonly Transport[];
+  readonly transports: readonly Door[];
   readonly opened: readonly OpenApp[];
   readonly timeout: number;
 }

@@ -35,6 +35,8 @@ export interface Limits {
   readonly rateLoopback: boolean;
   /** How far the process may be behind before it takes no new requests; 0 for as far as it gets. */
   readonly eventLoopDelay: number;
+  /** Subscriptions of one connection of the multiplexed protocol. */
+  readonly subscriptions: number;
   readonly message: number;
   readonly messageFragments: number;
   readonly messageChunks: number;
@@ -53,6 +55,7 @@ export interface Channels {
   readonly pingInterval: number;
   readonly pongTimeout: number;
   readonly ssePingInterval: number;
+  readonly heartbeatInterval: number;
   readonly slowClientTimeout: number;
   /** The most that waits in memory for one slow client; beyond it the client is served from the log. */
   readonly clientBuffer: number;
@@ -84,6 +87,13 @@ export interface Compression {
   readonly enabled: boolean;
   /** Smaller bodies are sent as they are. */
   readonly threshold: number;
+}
+
+/** The multiplexed protocol. */
+export interface Realtime {
+  readonly enabled: boolean;
+  /** Below `/{app_id}`, and by itself where there is one application; without a slash at the end. */
+  readonly path: string;
 }
 
 export type Tls = 'auto' | { readonly certificate: string; readonly privateKey: string };
@@ -158,6 +168,7 @@ export interface AppConfig {
   readonly busyTimeout: number;
   readonly events: EventLog;
   readonly idempotency: Idempotency;
+  readonly realtime: Realtime;
   /** `none` was said in words; undefined says nothing, and is for loopback only. Either way nobody is asked. */
   readonly auth: AuthConfig | 'none' | undefined;
 }

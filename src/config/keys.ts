@@ -9,6 +9,7 @@ import type {
   Idempotency,
   JwtConfig,
   Limits,
+  Realtime,
   ServerConfig,
   TokenAlgorithm,
 } from './config.ts';
@@ -18,6 +19,7 @@ import {
   countKey,
   durationKey,
   type Key,
+  pathKey,
   portKey,
   type Scope,
   sizeKey,
@@ -28,6 +30,7 @@ import {
 import { hostsKey, originsKey, policyKey, switchOrTokenKey } from './web-values.ts';
 
 type Section =
+  | Realtime
   | Limits
   | Channels
   | Compression
@@ -132,6 +135,12 @@ export const APP_KEYS: Keys<AppSettings> = {
     maxCount: countKey(100_000, { what: 'How many keys are kept at most; the oldest go first' }),
     maxSize: sizeKey('256MiB', { what: 'Bytes of all answers kept for them; the oldest go first' }),
   },
+  realtime: {
+    enabled: booleanKey(true, { what: 'Whether the multiplexed protocol is served' }),
+    path: pathKey('/api/v1/realtime', {
+      what: 'Where the multiplexed protocol is: `/ws` and `/subscribe` below it, behind `/{app_id}` and, with one application, also alone',
+    }),
+  },
   auth: AUTH_KEYS,
 };
 
@@ -191,6 +200,11 @@ const LIMIT_KEYS: Keys<Limits> = {
     { what: 'How late the process may be with its work before it refuses more; 0: no limit' },
     { min: 0 },
   ),
+  subscriptions: countKey(
+    100,
+    { what: 'Subscriptions of one connection of the multiplexed protocol' },
+    { max: 10_000 },
+  ),
   message: sizeKey('512KiB', { what: 'One message of a WebSocket client' }),
   messageFragments: countKey(1024, { what: 'Fragments of one message' }),
   messageChunks: countKey(4096, { what: 'Buffered pieces of one message' }),
@@ -209,6 +223,9 @@ const CHANNEL_KEYS: Keys<Channels> = {
   pingInterval: durationKey('5s', { what: 'How often a WebSocket is pinged' }),
   pongTimeout: durationKey('10s', { what: 'A WebSocket from which nothing came for so long is ended' }),
   ssePingInterval: durationKey('15s', { what: 'How often a Server-Sent Events stream sends a ping' }),
+  heartbeatInterval: durationKey('30s', {
+    what: 'How often a connection of the multiplexed protocol gets a heartbeat message',
+  }),
   slowClientTimeout: durationKey('30s', {
     what: 'A client that reads nothing for so long while frames wait is closed',
   }),

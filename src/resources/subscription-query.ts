@@ -1,5 +1,6 @@
 import type { Limits } from '../config/config.ts';
 import { AppError } from '../errors.ts';
+import type { ResetReason } from '../hub/encode.ts';
 import type { Selection } from '../hub/selection.ts';
 import { both, type Filter, type ListQuery, parseQueryFor, type View } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
@@ -11,6 +12,8 @@ export interface SubscriptionQuery {
   readonly id?: Key;
   readonly selection: Selection;
   readonly since?: number;
+  /** What was told before holds no more: the state is told afresh. */
+  readonly reset?: ResetReason;
   readonly retained: boolean;
   /** Records of the snapshot at most. */
   readonly limit?: number;

@@ -11,8 +11,15 @@ export interface KnownPath {
 const COLLECTION_METHODS = 'GET, HEAD, POST, PATCH, DELETE';
 const RECORD_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
 
-/** Everything that no route took: a wrong method on a table is 405 with Allow, anything else 404. */
-export function registerNotFound(app: FastifyInstance, known: readonly KnownPath[]): void {
+/**
+ * Everything that no route took: a wrong method on a table is 405 with Allow, anything else 404. `ambiguous`: paths that
+ * lack the application's name, and where what they mean is.
+ */
+export function registerNotFound(
+  app: FastifyInstance,
+  known: readonly KnownPath[],
+  ambiguous: ReadonlyMap<string, readonly string[]> = new Map(),
+): void {
   const rest = new Set(known.filter((table) => table.rest).map(({ path }) => path));
   app.setNotFoundHandler((request) => {
     const [path = ''] = request.url.split('?', 1);
@@ -26,6 +33,10 @@ export function registerNotFound(app: FastifyInstance, known: readonly KnownPath
     if ((collection || record) && transportOf(request.raw) === 'rest') {
       const allow = collection ? COLLECTION_METHODS : RECORD_METHODS;
       throw methodNotAllowed(`${request.method} is not for this address; it takes ${allow}.`, allow);
+    }
+    const places = ambiguous.get(path);
+    if (places !== undefined) {
+      throw new AppError('NOT_FOUND', `There are several applications here; this is at ${places.join(', ')}.`);
     }
     throw new AppError('NOT_FOUND', describe(request, path));
   });

@@ -46,6 +46,7 @@ const DEFAULT_SERVER = {
     anonymousRequestsBurst: 100,
     rateLoopback: false,
     eventLoopDelay: 1000,
+    subscriptions: 100,
     message: 512 * 1024,
     messageFragments: 1024,
     messageChunks: 4096,
@@ -64,6 +65,7 @@ const DEFAULT_SERVER = {
     pingInterval: 5000,
     pongTimeout: 10_000,
     ssePingInterval: 15_000,
+    heartbeatInterval: 30_000,
     slowClientTimeout: 30_000,
     clientBuffer: 256 * 1024,
   },
@@ -99,6 +101,7 @@ describe('defaults', () => {
         busyTimeout: 2000,
         events: { retention: 86_400_000, maxCount: 100_000, replayPage: 500 },
         idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },
+        realtime: { enabled: true, path: '/api/v1/realtime' },
         auth: undefined,
       },
     });
@@ -159,6 +162,18 @@ channels:
       certificate: join(dir, 'tls/cert.pem'),
       privateKey: join(dir, 'tls/key.pem'),
     });
+  });
+
+  test('of a path are taken as they are', () => {
+    const { app, server } = load('realtime: {path: /live_2/v1.0, enabled: false}\nlimits: {subscriptions: 7}\n');
+    expect(app.realtime).toEqual({ path: '/live_2/v1.0', enabled: false });
+    expect(server.limits.subscriptions).toBe(7);
+  });
+
+  test.each(['live', '/', '/live/', '//live', '/a b', '/:id', '/*', '/../x', '7'])('%j is no path', (path) => {
+    expect(mistakesIn(`realtime:\n  path: ${path.startsWith('7') ? path : JSON.stringify(path)}\n`)).toEqual([
+      expect.stringContaining('config.yaml:2:9 realtime.path: expected a path such as /api/v1/realtime'),
+    ]);
   });
 
   test('may be shared by aliases', () => {

@@ -24,6 +24,7 @@ export const LIMITS: Limits = {
   filterValues: 200,
   filterPattern: 128,
   id: 256,
+  subscriptions: 100,
   connections: 10_000,
   connectionsPerAddress: 200,
   connectionsPerPrincipal: 50,

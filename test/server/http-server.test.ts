@@ -21,7 +21,14 @@ const CONFIG: ServerConfig = {
   logging: { level: 'silent', requests: true },
   limits: { ...LIMITS, url: 100, body: 50 },
   compression: { enabled: true, threshold: 1024 },
-  channels: { pingInterval: 1, pongTimeout: 1, ssePingInterval: 1, slowClientTimeout: 1, clientBuffer: 1 },
+  channels: {
+    pingInterval: 1,
+    pongTimeout: 1,
+    heartbeatInterval: 30_000,
+    ssePingInterval: 1,
+    slowClientTimeout: 1,
+    clientBuffer: 1,
+  },
 };
 
 async function start(

@@ -21,7 +21,14 @@ const CONFIG: ServerConfig = {
   compression: { enabled: true, threshold: 1024 },
   logging: { level: 'silent', requests: false },
   limits: LIMITS,
-  channels: { pingInterval: 1, pongTimeout: 1, ssePingInterval: 1, slowClientTimeout: 1, clientBuffer: 1 },
+  channels: {
+    pingInterval: 1,
+    heartbeatInterval: 1,
+    pongTimeout: 1,
+    ssePingInterval: 1,
+    slowClientTimeout: 1,
+    clientBuffer: 1,
+  },
 };
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));

@@ -1,14 +1,15 @@
 import { AppError } from '../../errors.ts';
-import type { Encoding, Frame, ResetReason } from '../../hub/encode.ts';
+import type { Frame, FullEncoding, ResetReason } from '../../hub/encode.ts';
 import { timestampOf } from '../../hub/encode.ts';
 import { parseJsonText } from '../../resources/json.ts';
 import { type BinaryCodec, type BinaryLimits, loadBinary } from '../../server/content/binary.ts';
 import type { MessageFormat } from '../../server/content/formats.ts';
-import { encodeBinary, encodeJson, WS_ENCODING } from './frames.ts';
+import { encodeBinary, encodeJson } from '../sockets/text-frames.ts';
+import { WS_ENCODING } from './frames.ts';
 
 /** How the messages of a connection are put into frames and read. */
 export interface WsFormat {
-  readonly encoding: Encoding;
+  readonly encoding: FullEncoding;
   /** One whole frame. */
   encode(message: object): Buffer;
   /** What one message says. Throws INVALID_MESSAGE for the other kind of frame, and what the format refuses. */

@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
-import websocketPlugin from '@fastify/websocket';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import type { Identity } from '../../auth/identity.ts';
 import { parseKey } from '../../resources/key.ts';
@@ -10,9 +9,10 @@ import type { MessageFormat } from '../../server/content/formats.ts';
 import { identityOf } from '../../server/identity-of.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { queryOf } from '../query-of.ts';
+import { checkHandshake } from '../sockets/handshake.ts';
+import { addSocketRoute, agreeOn, type SocketScope, socketScope } from '../sockets/scope.ts';
 import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { type ConnectionContext, WsConnection } from './connection.ts';
-import { checkHandshake } from './handshake.ts';
 import { JSON_FORMAT, loadMessageFormat, type WsFormat } from './message-format.ts';
 import { chooseSubprotocol, readOffers } from './subprotocol.ts';
 
@@ -23,8 +23,12 @@ export const createWsTransport: TransportFactory = (context) => new WsTransport(
 interface Accepted {
   readonly query: SubscriptionQuery;
   readonly identity: Identity;
-  readonly format: MessageFormat;
-  readonly reply: FastifyReply;
+  readonly format: WsFormat;
+}
+
+interface Opened {
+  readonly request: FastifyRequest;
+  readonly context: ConnectionContext;
 }
 
 class WsTransport implements Transport {
@@ -41,23 +45,8 @@ class WsTransport implements Transport {
   }
 
   async register(app: FastifyInstance, endpoints: readonly Endpoint[]): Promise<void> {
-    const { limits } = this.#context.config;
-    await app.register(async (scope) => {
-      await scope.register(websocketPlugin, {
-        options: {
-          maxPayload: limits.message,
-          maxFragments: limits.messageFragments,
-          maxBufferedChunks: limits.messageChunks,
-          perMessageDeflate: false,
-          clientTracking: false,
-          // Those that have none in common were refused before.
-          handleProtocols: (offers: Set<string>) => chooseSubprotocol([...offers]).name ?? false,
-        } as NonNullable<Parameters<typeof websocketPlugin>[1]>['options'] & object,
-        // `stop` has told them; the plugin must not close them with another code.
-        preClose: (done) => done(),
-      });
-      for (const endpoint of endpoints) this.#registerTable(scope, endpoint);
-    });
+    const scope = await socketScope(app, this.#context.config.limits);
+    for (const endpoint of endpoints) this.#registerTable(scope, endpoint);
   }
 
   status() {
@@ -73,7 +62,7 @@ class WsTransport implements Transport {
     for (const connection of this.#connections.members()) connection.terminate();
   }
 
-  #registerTable(scope: FastifyInstance, { path, resource, auth }: Endpoint): void {
+  #registerTable(scope: SocketScope, { path, resource, auth }: Endpoint): void {
     const { channels, limits } = this.#context.config;
     const context: ConnectionContext = {
       resource,
@@ -85,50 +74,36 @@ class WsTransport implements Transport {
       onError: (error) => this.#context.onError(error),
     };
     for (const url of [path, `${path}/:id`]) {
-      scope.get(url, {
-        websocket: true,
-        constraints: { transport: 'ws' },
-        exposeHeadRoute: false,
-        preValidation: (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
-          this.#loadFormat(this.#check(request, reply, resource), done);
-        },
-        handler: (ws: WebSocket, request: FastifyRequest) => this.#open(ws, request, context),
-      } as never);
+      addSocketRoute(scope, {
+        url,
+        check: (request) => this.#check(request, resource),
+        open: (ws, socket, request) => this.#open(ws, socket, { request, context }),
+      });
     }
   }
 
   /** Everything that can be refused is refused here, as a plain HTTP error and never after a 101. */
-  #check(request: FastifyRequest, reply: FastifyReply, resource: TableResource): MessageFormat {
+  async #check(request: FastifyRequest, resource: TableResource): Promise<void> {
     checkHandshake(request.raw);
-    const { format } = chooseSubprotocol(readOffers(request.headers['sec-websocket-protocol']));
+    const subprotocol = chooseSubprotocol(readOffers(request.headers['sec-websocket-protocol']));
+    if (subprotocol.name !== undefined) agreeOn(request, subprotocol.name);
     this.#context.admission.check(request);
     const { id: segment } = request.params as { id?: string };
     const id = segment === undefined ? undefined : parseKey(resource.table, segment, this.#context.config.limits.id);
     const identity = identityOf(request);
     const query = resource.parseSubscription(identity, queryOf(request), id);
-    this.#accepted.set(request, { query, identity, format, reply });
+    const format = this.#formats.get(subprotocol.format) ?? (await this.#loadFormat(subprotocol.format));
+    this.#accepted.set(request, { query, identity, format });
+  }
+
+  async #loadFormat(name: MessageFormat): Promise<WsFormat> {
+    const format = await loadMessageFormat(name, this.#context.config.limits);
+    this.#formats.set(name, format);
     return format;
   }
 
-  /** At once but for the first connection with a format. */
-  #loadFormat(name: MessageFormat, done: (error?: Error) => void): void {
-    if (this.#formats.has(name)) {
-      done();
-      return;
-    }
-    loadMessageFormat(name, this.#context.config.limits).then((format) => {
-      this.#formats.set(name, format);
-      done();
-    }, done);
-  }
-
-  #open(ws: WebSocket, request: FastifyRequest, context: ConnectionContext): void {
-    const { query, identity, format: name, reply } = this.#accepted.get(request) as Accepted;
-    const format = this.#formats.get(name) as WsFormat;
-    const socket = request.raw.socket as Socket;
-    // Both hold the request and its response for as long as the socket lives.
-    reply.raw.detachSocket(socket);
-    ws.removeAllListeners('error');
+  #open(ws: WebSocket, socket: Socket, { request, context }: Opened): void {
+    const { query, identity, format } = this.#accepted.get(request) as Accepted;
     const { admission } = this.#context;
     const place = admission.enter(request);
     const connection = new WsConnection(ws, socket, {
