@@ -243,7 +243,7 @@ const RESET: [{ maxCount: number; replayPage: number; fast: boolean }, Command[]
 
 test('S4.15 whatever a connection subscribes to, leaves and resumes, each subscription adds up to its table', {
   retry: 0,
-  timeout: 120_000,
+  timeout: Math.max(120_000, RUNS * 300),
 }, async () => {
   let resets = 0;
   const settings = fc.record({
