@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type RunningServer, startServer } from '../../src/index.ts';
+import { GatewayClient, REALTIME } from '../support/gateway-client.ts';
 import { ask } from '../support/http.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { WsClient } from '../support/ws-client.ts';
@@ -71,4 +72,23 @@ test('what one door takes in, the others give out, and /metrics counts', async (
   const metrics = (await ask('GET', `${server.url}/metrics`)).text;
   for (const transport of ['ws', 'sse']) expect(metrics).toContain(`tablecast_connections{transport="${transport}"} 1`);
   expect(metrics).toMatch(/tablecast_messages_total\{app="my-app",table="Message"\} 4/);
+});
+
+test('the multiplexed protocol has a door of its own, for a socket and for a stream', async () => {
+  using client = await GatewayClient.open(`${server.url.replace('http', 'ws')}${REALTIME}/ws`);
+  using stream = await SseClient.open(`${server.url}/my-app${REALTIME}/subscribe?operations=create&since=0`);
+  expect(await client.subscribe('Message', { id: 1, filter: 'title==g*', retained: true })).toHaveProperty('status');
+  expect(await client.answer()).toMatchObject({ type: 'ready', collection: 'Message', id: 1 });
+  expect(await client.ask('{')).toEqual({ error: 'Invalid JSON' });
+  expect(await client.subscribe('Message', { filter: 'nope==1' })).toMatchObject({ code: 'INVALID_QUERY' });
+  expect((await stream.next('message')).json).toMatchObject({ type: 'reset', reason: 'position_trimmed' });
+  await ask('POST', url, { json: { id: 'g', title: 'gateway' } });
+  expect(await client.event('Message.create')).toMatchObject({ id: 1, data: { id: 'g', title: 'gateway' } });
+  while ((await stream.next('message')).json.type !== 'Message.create');
+  const metrics = (await ask('GET', `${server.url}/metrics`)).text;
+  expect(metrics).toContain('tablecast_connections{transport="gateway"} 2');
+  expect(await client.ask({ action: 'unsubscribe', collection: 'Message', id: 1 })).toHaveProperty('status');
+  for (const query of ['collection=Nope', 'collection=Message&filter=nope', 'colection=Message']) {
+    expect((await ask('GET', `${server.url}${REALTIME}/subscribe?${query}`)).status).toBeGreaterThanOrEqual(400);
+  }
 });

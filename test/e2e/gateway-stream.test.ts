@@ -1,9 +1,11 @@
+import { connect } from 'node:http2';
 import { describe, expect, test } from 'vitest';
 import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
 import type { Json } from '../support/frames.ts';
 import { GatewayClient, POSTS_SCHEMA, REALTIME } from '../support/gateway-client.ts';
 import { ask, rawHttp } from '../support/http.ts';
-import { SseClient } from '../support/sse-client.ts';
+import { Mailbox } from '../support/mailbox.ts';
+import { SseClient, type SseEvent, SseParser } from '../support/sse-client.ts';
 import { until } from '../support/wait.ts';
 
 const SCHEMA = `${POSTS_SCHEMA}
@@ -147,6 +149,32 @@ describe('the event stream', { timeout: 60_000 }, () => {
     );
     const first = whole.events.items.find(({ data }) => data.includes('retained'));
     expect(first?.id).toBeUndefined();
+  });
+
+  test('is the same over TLS and HTTP/2', async () => {
+    await using server = await start('tls: auto\n');
+    const options = { rejectUnauthorized: false };
+    using socket = await GatewayClient.open(`wss://localhost:${server.port}${REALTIME}/ws`, options);
+    const session = connect(`https://localhost:${server.port}`, options);
+    try {
+      const stream = session.request({ ':path': `${REALTIME}/subscribe?collection=posts&collection=comments` });
+      const events = new Mailbox<SseEvent>('events over HTTP/2');
+      const parser = new SseParser((event) => events.push(event));
+      stream.setEncoding('utf8').on('data', (chunk: string) => parser.push(chunk));
+      await until(
+        async () => parser.lastEventId,
+        (id) => id !== '',
+        { what: 'the first position' },
+      );
+      await socket.subscribe('posts');
+      const put = session.request({ ':method': 'PUT', ':path': '/my-app/posts/a', 'content-type': 'application/json' });
+      put.end('{"title":"over HTTP/2"}');
+      const event = await socket.event('posts.create');
+      expect(JSON.parse((await events.next()).data)).toEqual(event);
+      stream.close();
+    } finally {
+      session.destroy();
+    }
   });
 
   test('is counted, speaks HTTP/1.0 too, and is told when to come back at the end', async () => {
