@@ -21,6 +21,7 @@ import { createHttpServer } from './server/http-server.ts';
 import { createLog, type Log } from './server/log.ts';
 import { metricsAccess, registerMetrics } from './server/metrics.ts';
 import { registerNotFound } from './server/not-found.ts';
+import { closeAllSockets, closeIdleSockets } from './server/open-sockets.ts';
 import { registerWeb } from './server/web.ts';
 import { describeMetrics } from './start-metrics.ts';
 import { TRANSPORT_LOADERS } from './transports/index.ts';
@@ -275,11 +276,10 @@ async function stop(lifecycle: Lifecycle, { log, server, transports, opened, tim
   for (const transport of transports) transport.stop();
   const deadline = setTimeout(() => {
     for (const transport of transports) transport.abort();
-    server.server.closeAllConnections?.();
+    closeAllSockets(server);
   }, timeout);
-  // (An HTTP/2 server has no such call: its sessions end by themselves.)
   // A connection that was answering a request becomes idle only now, and its client may keep it for long.
-  const idle = setInterval(() => server.server.closeIdleConnections?.(), IDLE_CHECK);
+  const idle = setInterval(() => closeIdleSockets(server), IDLE_CHECK);
   await server.close();
   clearInterval(idle);
   clearTimeout(deadline);

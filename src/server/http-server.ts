@@ -14,6 +14,7 @@ import type { Lifecycle } from './health.ts';
 import { isHealth, makeHostCheck, misdirected } from './host-check.ts';
 import { describeRequest, type Log } from './log.ts';
 import { LoopWatch } from './loop-watch.ts';
+import { trackSockets } from './open-sockets.ts';
 import { forbiddenOrigin, makeOriginCheck, opensStream } from './origin-check.ts';
 import { makeErrorHandler, toAppError } from './problems.ts';
 import { registerRateLimits } from './rate-limits.ts';
@@ -29,7 +30,9 @@ type Options = FastifyHttpOptions<RawServerDefault>;
 function create(options: Options, server: HttpOptions, tls: TlsFiles | undefined): FastifyInstance {
   if (tls === undefined) return Fastify({ ...options, http: server });
   const secure = { ...options, http2: true, https: { ...server, ...tls, allowHTTP1: true } };
-  return Fastify(secure as unknown as Options);
+  const app = Fastify(secure as unknown as Options);
+  trackSockets(app);
+  return app;
 }
 
 export interface HttpServerOptions {

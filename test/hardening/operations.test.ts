@@ -168,7 +168,7 @@ describe('pages', () => {
     expect((await server.ask('GET', 'docs')).headers.get('content-security-policy')).toContain("default-src 'none'");
     const record = await server.ask('GET', 'Message/a');
     expect([...record.headers.keys()].toSorted()).toEqual(
-      ['connection', 'content-length', 'content-type', 'date', 'etag', 'keep-alive', 'x-position'].toSorted(),
+      ['connection', 'content-length', 'content-type', 'date', 'etag', 'keep-alive', 'vary', 'x-position'].toSorted(),
     );
   });
 

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
+import { connect as openSession } from 'node:http2';
+import { Agent, get as getSecure } from 'node:https';
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -154,6 +157,39 @@ describe('G1 a stop', { timeout: 40_000 }, () => {
     await server.stop();
     await server.start();
     expect((await server.ask('GET', 'Message/slow')).status).toBe(200);
+  });
+});
+
+describe('G1 a stop over TLS', { timeout: 30_000 }, () => {
+  test('ends connections that their clients keep, over HTTP/2 and HTTP/1.1', async () => {
+    const server = await startServer({ config: `${BASE_CONFIG}tls: auto\n` });
+    const session = openSession(server.origin, { rejectUnauthorized: false });
+    session.on('error', () => undefined);
+    const agent = new Agent({ keepAlive: true, rejectUnauthorized: false });
+    try {
+      for (const path of [`${PATH}?stream=sse`, PATH]) {
+        const stream = session.request({ ':path': path });
+        stream.on('error', () => undefined);
+        await once(stream, 'response');
+      }
+      const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+        getSecure(`${server.origin}${PATH}`, { agent }, resolve).once('error', reject);
+      });
+      await once(answer.resume(), 'end');
+      const { pid } = server;
+      process.kill(pid, 'SIGTERM');
+      // Long before the deadline of ten seconds, although nobody closes anything.
+      await until(
+        async () => isRunning(pid),
+        (running) => !running,
+        { timeout: 5000 },
+      );
+      await server.stop();
+    } finally {
+      session.destroy();
+      agent.destroy();
+      await server.discard();
+    }
   });
 });
 

@@ -1,5 +1,4 @@
-import { expect, test, vi } from 'vitest';
-import type { Principal } from '../../src/auth/identity.ts';
+import { expect, test } from 'vitest';
 import {
   type Message,
   parseMessage,
@@ -7,7 +6,6 @@ import {
   parseSubscribe,
   Refusal,
 } from '../../src/transports/gateway/requests.ts';
-import { hasExpired, type TokenHolder, TokenWatch } from '../../src/transports/gateway/token-watch.ts';
 
 function read(message: unknown): Message {
   return parseMessage(Buffer.from(JSON.stringify(message)), false);
@@ -87,79 +85,4 @@ test('a binary message is not looked at, and a name is a number or a short strin
   ]);
   for (const id of [{}, true, 'x'.repeat(129)])
     expect(refusalOf(() => named(id))).toMatchObject({ code: 'INVALID_MESSAGE' });
-});
-
-function principal(expiresAt: number | undefined, roles: readonly string[] = []): Principal {
-  return { type: 'principal', sub: 'ann', roles, claims: {}, expiresAt };
-}
-
-/** Notes what a connection is told. */
-function holder(identity: TokenHolder['identity']): TokenHolder & { readonly told: string[] } {
-  const told: string[] = [];
-  const tell = (what: string) => () => void told.push(what);
-  return {
-    identity,
-    told,
-    expiring: tell('expiring'),
-    expired: tell('expired'),
-    revoked: tell('revoked'),
-    changed: tell('changed'),
-  };
-}
-
-test('C8 C9 a token ends its connection in time, is announced once, and one of next month does not end at once', () => {
-  vi.useFakeTimers({ now: 1_000_000 });
-  try {
-    const watch = new TokenWatch({ refresh: (it) => it, onChange: () => () => undefined });
-    const soon = holder(principal(1_000_000 + 90_000));
-    const late = holder(principal(1_000_000 + 40 * 86_400_000));
-    const never = holder(principal(undefined));
-    const nobody = holder({ type: 'anonymous' });
-    for (const each of [soon, late, never, nobody]) watch.add(each);
-    vi.advanceTimersByTime(29_500);
-    expect(soon.told).toEqual([]);
-    vi.advanceTimersByTime(10_000);
-    expect(soon.told).toEqual(['expiring']);
-    vi.advanceTimersByTime(50_000);
-    expect(hasExpired(soon.identity)).toBe(false);
-    vi.advanceTimersByTime(1000);
-    expect([hasExpired(soon.identity), soon.told]).toEqual([true, ['expiring', 'expired']]);
-    vi.advanceTimersByTime(120_000);
-    expect([soon.told.length, late.told, never.told, nobody.told]).toEqual([2, [], [], []]);
-    watch.stop();
-    expect(vi.getTimerCount()).toBe(0);
-  } finally {
-    vi.useRealTimers();
-  }
-});
-
-test('C10 C11 who has other roles is told, who may do nothing any more is let go, and a newer token counts', () => {
-  let changed = (): void => undefined;
-  let refresh = (it: Principal): Principal | undefined => it;
-  const onChange = (listener: () => void) => {
-    changed = listener;
-    return () => undefined;
-  };
-  const watch = new TokenWatch({ refresh: (it) => refresh(it), onChange });
-  const one = holder(principal(undefined));
-  watch.add(one);
-  changed();
-  expect(one.told).toEqual([]);
-  const present = principal(undefined, ['editor']);
-  refresh = () => present;
-  changed();
-  expect([one.identity, one.told]).toEqual([present, ['changed']]);
-  const newer = principal(Date.now() + 600_000);
-  watch.renew(one, newer);
-  expect([one.identity, one.told]).toEqual([newer, ['changed', 'changed']]);
-  refresh = () => undefined;
-  changed();
-  changed();
-  expect(one.told).toEqual(['changed', 'changed', 'revoked']);
-  const other = holder(principal(undefined));
-  watch.renew(other, newer);
-  expect(other.identity).not.toBe(newer);
-  watch.add(other);
-  expect(other.told).toEqual(['revoked']);
-  watch.stop();
 });
