@@ -175,7 +175,7 @@ async function registerGateway(
 
 function registerContracts(server: FastifyInstance, opened: readonly OpenApp[], config: ServerConfig): void {
   const { limits, host, port, tls, compression } = config;
-  for (const { config: app, application } of opened) {
+  for (const { config: app, application, auth } of opened) {
     if (!app.docs) continue;
     const source = {
       plan: application.plan,
@@ -184,6 +184,7 @@ function registerContracts(server: FastifyInstance, opened: readonly OpenApp[], 
       host: `${formatHost(host)}:${port}`,
       secure: tls !== undefined,
       capabilities: CAPABILITIES,
+      auth: auth !== undefined,
     };
     registerContract(server, source, compression);
   }

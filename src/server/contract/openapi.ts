@@ -28,6 +28,8 @@ export interface ContractSource {
   /** Host and port, as configured. */
   readonly host: string;
   readonly capabilities: Capabilities;
+  /** Callers can show who they are. */
+  readonly auth: boolean;
 }
 
 const ABOUT = [
@@ -35,11 +37,20 @@ const ABOUT = [
   'unknown fields and parameters are refused. Errors are RFC 9457 problem details with a `code`.',
 ].join(' ');
 
-/** The OpenAPI 3.1 description of what anonymous callers may do over REST and Server-Sent Events. */
-export function makeOpenApi({ plan, version, limits, capabilities }: ContractSource): Part {
+/** RFC 6750; nothing is shown where what is public is enough. */
+const SECURITY = [{ bearer: [] }, {}];
+const BEARER = {
+  type: 'http',
+  scheme: 'bearer',
+  description:
+    'A token (JWT) or an API key. What a caller may do, and which records and fields he sees, depends on it.',
+};
+
+/** The OpenAPI 3.1 description of what somebody may do over REST and Server-Sent Events. */
+export function makeOpenApi({ plan, version, limits, capabilities, auth }: ContractSource): Part {
   const tables = exportedTables(plan);
   const errors = new ErrorResponses();
-  const context = { limits, capabilities, errors, ids: new Set<string>() };
+  const context = { limits, capabilities, errors, auth, ids: new Set<string>() };
   const paths = tables.flatMap((table) => tablePaths(table, context));
   const published = tables.some((table) => isOffered(table, 'publish'));
   return {
@@ -48,8 +59,10 @@ export function makeOpenApi({ plan, version, limits, capabilities }: ContractSou
     // Relative to this document, so that it also holds behind a proxy that adds a prefix.
     servers: [{ url: `../${plan.appId}` }],
     tags: tables.map(({ name, description }) => ({ name, ...(description === undefined ? {} : { description }) })),
+    ...(auth ? { security: SECURITY } : {}),
     paths: Object.fromEntries(paths),
     components: {
+      ...(auth ? { securitySchemes: { bearer: BEARER } } : {}),
       schemas: {
         ...componentSchemas(tables, limits.id),
         ...SHARED_SCHEMAS,

@@ -12,6 +12,8 @@ export interface OperationContext {
   readonly limits: Limits;
   readonly capabilities: Capabilities;
   readonly errors: ErrorResponses;
+  /** Callers can show who they are. */
+  readonly auth: boolean;
   /** Operation ids that are taken. */
   readonly ids: Set<string>;
 }
@@ -57,7 +59,10 @@ export class OperationMaker {
       ...(description === undefined ? {} : { description }),
       ...(list === undefined || list.length === 0 ? {} : { parameters: list }),
       ...(body === undefined ? {} : { requestBody: body }),
-      responses: { ...responses, ...this.context.errors.refer([...codes, ...this.#formatCodes()]) },
+      responses: {
+        ...responses,
+        ...this.context.errors.refer([...codes, ...this.#formatCodes(), ...this.#authCodes()]),
+      },
     };
   }
 
@@ -117,6 +122,10 @@ export class OperationMaker {
     while (ids.has(free)) free += '_';
     ids.add(free);
     return free;
+  }
+
+  #authCodes(): readonly ErrorCode[] {
+    return this.context.auth ? ['UNAUTHORIZED', 'FORBIDDEN'] : [];
   }
 
   #formatCodes(): readonly ErrorCode[] {

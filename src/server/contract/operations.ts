@@ -6,7 +6,7 @@ import { recordItem } from './record.ts';
 import type { Part } from './schemas.ts';
 
 /**
- * The paths of one table and of its records, with the operations that the server has for anonymous callers; without any
+ * The paths of one table and of its records, with the operations that the server has for somebody; without any
  * they are missing.
  */
 export function tablePaths(table: TablePlan, context: OperationContext): readonly (readonly [string, Part])[] {

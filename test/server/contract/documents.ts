@@ -19,7 +19,15 @@ export const EVERYTHING: Capabilities = {
 export function sourceOf(plan: Plan, capabilities: Capabilities = CAPABILITIES): ContractSource {
   const settings = readSettings(tmpdir(), { report: new Report(), env: {}, role: 'alone', shown: 'config.yaml' });
   const server = loadServer(tmpdir(), settings);
-  return { plan, version: 'v', limits: server.limits, secure: false, host: '127.0.0.1:9996', capabilities };
+  return {
+    plan,
+    version: 'v',
+    limits: server.limits,
+    secure: false,
+    host: '127.0.0.1:9996',
+    capabilities,
+    auth: false,
+  };
 }
 
 /** Every type and directive there is, nullable and not, and tables of every kind. */

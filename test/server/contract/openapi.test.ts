@@ -26,6 +26,19 @@ describe('the documents', () => {
     expect(asyncApiMistakes(makeAsyncApi(sourceOf(plan, EVERYTHING)))).toEqual([]);
   });
 
+  test('say how to show who one is, and what only some may do', async () => {
+    const plan = planOf(
+      'type T @table @export(public: [read]) @access(create: "editor", update: []) { id: ID! @primaryKey n: Int @access(read: "editor") }',
+    );
+    const open = makeOpenApi(sourceOf(plan));
+    const asked = makeOpenApi({ ...sourceOf(plan), auth: true });
+    expect(await openApiMistakes(asked)).toEqual([]);
+    expect([open.security, asked.security]).toEqual([undefined, [{ bearer: [] }, {}]]);
+    const { get, post, patch } = (asked.paths as Record<string, Record<string, Operation | undefined>>)['/T'] ?? {};
+    expect([get, post, patch].map((operation) => operation !== undefined)).toEqual([true, true, false]);
+    expect(Object.keys((get as unknown as { responses: object }).responses)).toContain('401');
+  });
+
   test('have examples that are what they say', () => {
     const source = sourceOf(planOf(EVERY_KIND), EVERYTHING);
     const openApi = makeOpenApi(source);
