@@ -22,6 +22,9 @@ export function describePlan(plan: Plan, { server, app }: Config): readonly stri
   return [
     `${plan.appId}: ${count} in ${app.dataDir} (durability ${app.durability})`,
     ...describeWeb(app, `${http}/${plan.appId}/`),
+    ...(app.realtime.enabled
+      ? [`  realtime ${http}/${plan.appId}${app.realtime.path}/ws and /subscribe: many tables over one connection`]
+      : []),
     ...(app.docs ? [`  docs     ${http}/${plan.appId}/docs, openapi.json and asyncapi.json beside it`] : []),
     ...(typeof app.auth === 'object' ? [`  auth     ${describeAuth(app.auth)}`] : []),
     ...plan.tables.flatMap((table) => ['', ...describeTable(table, `${http}/${plan.appId}`)]),

@@ -21,6 +21,7 @@ test('the plan names stored tables, URLs, channels, what is off and why, who may
     type Inner @table { id: ID! @primaryKey }`;
   expect(describePlan(planOf(sdl, config.app), config)).toEqual([
     `my-app: 3 tables in ${config.app.dataDir} (durability full)`,
+    '  realtime https://127.0.0.1:7000/my-app/api/v1/realtime/ws and /subscribe: many tables over one connection',
     '  docs     https://127.0.0.1:7000/my-app/docs, openapi.json and asyncapi.json beside it',
     '',
     'Message',
@@ -53,7 +54,7 @@ test('the plan names stored tables, URLs, channels, what is off and why, who may
 test('who is asked who he is stands before the tables, without any secret', () => {
   const sdl = 'type A @table @export { id: ID! @primaryKey }';
   const auth = 'auth: {users: true, jwt: {secret: k3Jx0-qTz8vLw2_NpYd7RbHs5UfGm1Ac}}\n';
-  const config = configOf(`docs: false\n${auth}`);
+  const config = configOf(`docs: false\nrealtime: {enabled: false}\n${auth}`);
   expect(describePlan(planOf(sdl, config.app), config).slice(1, 3)).toEqual([
     '  auth     HS256 tokens by a secret, built-in users',
     '',

@@ -71,7 +71,10 @@ test('a write that sends a relation is told what to send', () => {
 
 test('check shows relations, and which of them no index serves', () => {
   const shown = (fields: string) => describePlan(plan(book(fields)), config).join('\n');
-  const config = { server: { host: 'h', port: 1 }, app: { dataDir: 'd', durability: 'full' } } as never;
+  const config = {
+    server: { host: 'h', port: 1 },
+    app: { dataDir: 'd', durability: 'full', realtime: { enabled: false } },
+  } as never;
   expect(shown('')).toContain(
     'related  books: [Book] by Book.authorId\n  note     looking up books reads every record of Book',
   );
