@@ -39,7 +39,7 @@ export interface EncodingOptions {
   readonly positions: boolean;
 }
 
-/** PROTOCOL.md §4.5. Subscriptions with the same id share their bytes too: clients count theirs in the same way. */
+/** PROTOCOL.md §4.6. Subscriptions with the same id share their bytes too: clients count theirs in the same way. */
 export function makeEncoding(
   { collection, id, operations, positions }: EncodingOptions,
   { key, pack }: Wire,

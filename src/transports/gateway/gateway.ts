@@ -35,7 +35,7 @@ interface Served extends GatewayContext {
   readonly streamed: ReadonlyMap<string, TableResource>;
 }
 
-/** Many subscriptions over one WebSocket or event stream: PROTOCOL.md §4.5. */
+/** Many subscriptions over one WebSocket or event stream: PROTOCOL.md §4.6. */
 export class Gateway implements Door {
   readonly name = 'gateway';
   readonly #context: TransportContext;
