@@ -107,6 +107,7 @@ export class Access {
   /** What a write of this caller has to pass in its transaction, or undefined when nothing depends on the record. */
   guardOf(table: TablePlan, identity: Identity, actions: readonly Action[]): Guard | undefined {
     if (identity.type === 'server') return undefined;
+    if (this.#isPlain && actions.every((action) => table.public.has(action))) return undefined;
     const judge = (action: Action) => this.judge(table, action, identity);
     const fields = this.#isPlain ? NO_FIELDS : this.unwritable(table, identity);
     return makeGuard(table, { actions, judge, fields, refusal: (action) => this.refusal(table, action, identity) });
