@@ -59,7 +59,7 @@ async function compareWrites(bench, { name, ours, baseline, target }) {
 }
 
 async function measureWrites(bench, { server, table, group, matches }) {
-  const ms = bench.quick ? 500 : 2000;
+  const ms = bench.quick ? 500 : 1000;
   const idle = await cpuDuring(server, () => wait(ms));
   await bench.subs.call('reset', { name: group });
   let writes;
@@ -94,7 +94,7 @@ async function compareSides(bench, server, { name, ours, baseline }) {
     if (round === 0) await ask(bench.quick ? 300 : 1000);
     let reads;
     const busy = await cpuDuring(server, async () => {
-      reads = await ask(bench.quick ? 500 : 1500);
+      reads = await ask(bench.quick ? 500 : 1000);
     });
     return { ...reads, cpu: (busy.cpu * 1000) / reads.count };
   };

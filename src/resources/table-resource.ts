@@ -7,7 +7,15 @@ import type { Encoding } from '../hub/encode.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type Selection, selectRecord } from '../hub/selection.ts';
 import type { Sink, Subscription } from '../hub/subscription.ts';
-import { both, type Filter, type ListQuery, parseQueryFor, relatedTables, type View } from '../query/index.ts';
+import {
+  both,
+  type Filter,
+  type ListQuery,
+  parseQueryFor,
+  relatedTables,
+  type View,
+  visibleFields,
+} from '../query/index.ts';
 import type { Action, TablePlan } from '../schema/plan.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type {
@@ -121,7 +129,7 @@ export class TableResource {
     if (rawQuery === '' && view?.of(table) === undefined) return store.get(table, id);
     const query = this.#recordQueries.get(rawQuery, view, () => {
       const parsed = parseRecordQuery(rawQuery, { table, limits, view });
-      return { selection: makeSelection(parsed, { table, store }), related: parsed.related };
+      return { selection: makeSelection(withoutWhole(parsed, table), { table, store }), related: parsed.related };
     });
     this.#checkRelated(query, identity);
     const found = store.get(table, id);
@@ -357,6 +365,13 @@ export class TableResource {
       throw error;
     }
   }
+}
+
+/** The store gives all fields in their order: nothing has to be chosen from a record where none is hidden. */
+function withoutWhole(query: ListQuery, table: TablePlan): ListQuery {
+  const { select, ...rest } = query;
+  if (select === undefined || select.masked !== undefined || select.relations.length > 0) return query;
+  return visibleFields(table).every((field) => select.fields.includes(field)) ? rest : query;
 }
 
 function selectFound(selection: Selection, record: StoredRecord | undefined): FoundRecord | undefined {
