@@ -1,7 +1,7 @@
 // Subscriptions with an equality each: a write must cost what it is told to, not what is not told of it. Both sides of
 // the ratio are ours, with few and with many subscriptions, on servers that are measured in turn.
 import { setTimeout as wait } from 'node:timers/promises';
-import { readCpu } from '../lib/process.mjs';
+import { cpuDuring } from '../lib/process.mjs';
 import { atMost, compare, interleave } from '../lib/rounds.mjs';
 import { median } from '../lib/stats.mjs';
 import { post, startTablecast } from '../servers/start.mjs';
@@ -39,7 +39,7 @@ function write(bench, { port }, rooms, ms) {
 /** `count` subscriptions in `rooms` rooms: a write is for `count / rooms` of them. */
 async function subscribe(bench, server, { count, rooms }) {
   const group = `${count} in ${rooms} of ${server.port}`;
-  await post(server.port, 'Chat', IDS, (i) => ({
+  await post(server, 'Chat', IDS, (i) => ({
     id: `chat-${rooms}-${i}`,
     roomId: `room-${i % rooms}`,
     content: 'seed',
@@ -69,10 +69,4 @@ async function measure(bench, { server, group, rooms, matches }) {
   });
   const heartbeat = (idle.cpu / idle.ms) * busy.ms;
   return { ...writes, cpu: ((busy.cpu - heartbeat) * 1000) / writes.count };
-}
-
-async function cpuDuring({ pid }, work) {
-  const [cpu, from] = [readCpu(pid), performance.now()];
-  await work();
-  return { cpu: readCpu(pid) - cpu, ms: performance.now() - from };
 }

@@ -1,4 +1,5 @@
 // Filtered and sorted lists from 100,000 records, and one with a record of another table in each.
+import { readCpu } from '../lib/process.mjs';
 import { atLeast, atMost, compare, interleave } from '../lib/rounds.mjs';
 import { median } from '../lib/stats.mjs';
 import { KINDS } from '../servers/products.mjs';
@@ -19,15 +20,14 @@ export async function run(bench) {
     const pathsOf = ({ heartbeat }) =>
       makePaths(heartbeat ? 'kind==' : 'kind=', heartbeat ? '&sort=-price' : '', query);
     await checkSame(title, [ours, baseline], pathsOf);
-    const measure = (server, round) =>
-      bench.http.call('run', {
-        port: server.port,
-        connections: CONNECTIONS,
-        ms: bench.quick ? 300 : 2000,
-        warmupMs: round === 0 ? (bench.quick ? 500 : 1500) : 0,
-        kind: 'paths',
-        paths: pathsOf(server),
-      });
+    const load = { connections: CONNECTIONS, kind: 'paths' };
+    const ask = (server, ms) => bench.http.call('run', { ...load, port: server.port, ms, paths: pathsOf(server) });
+    const measure = async (server, round) => {
+      if (round === 0) await ask(server, bench.quick ? 500 : 1500);
+      const before = readCpu(server.pid);
+      const result = await ask(server, bench.quick ? 300 : 2000);
+      return { ...result, cpu: ((readCpu(server.pid) - before) * 1000) / result.count };
+    };
     const results = await interleave({ ours, baseline }, bench.quick ? 3 : 5, measure);
     for (const row of makeRows(title, results)) bench.row(row);
   }
@@ -56,6 +56,7 @@ function sortMembers(record) {
 function makeRows(title, { ours, baseline }) {
   const rate = compare(ours, baseline, (result) => result.perSecond);
   const tail = compare(ours, baseline, (result) => result.p99);
+  const cpu = compare(ours, baseline, (result) => result.cpu);
   const latency = (results) => ({ p50: median(results.map((r) => r.p50)), p99: median(results.map((r) => r.p99)) });
   return [
     {
@@ -65,6 +66,7 @@ function makeRows(title, { ours, baseline }) {
       ...atLeast(rate.ratio, 1),
       latency: [latency(ours), latency(baseline)],
     },
+    { name: '  CPU per request', unit: 'µs', ...cpu, ...atMost(cpu.ratio, 1) },
     { name: '  p99', unit: 'ms', ...tail, ...atMost(tail.ratio, 1) },
   ];
 }

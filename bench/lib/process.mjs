@@ -77,6 +77,13 @@ export function readCpu(pid) {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
+/** Processor time of a server and the time that went by while some work was done, both in ms. */
+export async function cpuDuring({ pid }, work) {
+  const [cpu, from] = [readCpu(pid), performance.now()];
+  await work();
+  return { cpu: readCpu(pid) - cpu, ms: performance.now() - from };
+}
+
 /** Asks a URL until it answers 200; the wait between two asks is `everyMs`. */
 export async function waitFor200(url, { everyMs, timeoutMs, child }) {
   const end = performance.now() + timeoutMs;

@@ -29,7 +29,9 @@ export class Group {
   lastUs = 0;
   ages = [];
 
-  /** `path` may have `{i}` for the number of the subscriber, or `{i%100}` for its remainder; `kind` is `ws` or `sse`; `heartbeat` sends pongs. */
+  /**
+   * `path` may have `{i}` for the number of the subscriber, or `{i%100}` for its remainder; `kind` is `ws` or `sse`; `heartbeat` sends pongs; `tokens` are
+   * shown in turn, one each. */
   constructor(options) {
     this.#options = options;
     this.counts = new Uint32Array(options.count);
@@ -109,8 +111,10 @@ export class Group {
   }
 
   #makeRequest(index) {
-    const { path, kind } = this.#options;
-    const first = `GET ${path.replace(/\{i(?:%(\d+))?\}/, (_, n) => String(n === undefined ? index : index % Number(n)))} HTTP/1.1\r\nHost: 127.0.0.1\r\n`;
+    const { path, kind, tokens } = this.#options;
+    const target = path.replace(/\{i(?:%(\d+))?\}/, (_, n) => String(n === undefined ? index : index % Number(n)));
+    const token = tokens === undefined ? '' : `Authorization: Bearer ${tokens[index % tokens.length]}\r\n`;
+    const first = `GET ${target} HTTP/1.1\r\nHost: 127.0.0.1\r\n${token}`;
     if (kind === 'sse') return `${first}Accept: text/event-stream\r\n\r\n`;
     const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n';
     return `${first}Connection: Upgrade\r\nUpgrade: websocket\r\n${key}\r\n`;

@@ -15,12 +15,16 @@ function makeContent() {
   return `^${stamp} ${String(counter).padStart(10, '0')}${FILLER}`;
 }
 
-function makeWrite(line, body) {
-  return `${line} HTTP/1.1\r\n${JSON_HEAD}${body.length}\r\n\r\n${body}`;
+function makeWrite(line, body, token) {
+  return `${line} HTTP/1.1\r\n${authorization(token)}${JSON_HEAD}${body.length}\r\n\r\n${body}`;
 }
 
-function makeRead(path) {
-  return `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
+function makeRead(path, token) {
+  return `GET ${path} HTTP/1.1\r\n${authorization(token)}Host: 127.0.0.1\r\n\r\n`;
+}
+
+function authorization(token) {
+  return token === undefined ? '' : `Authorization: Bearer ${token}\r\n`;
 }
 
 /** Each maker takes {ids, titles, prefix, listQuery} once and gives a function that makes the next request. */
@@ -61,11 +65,11 @@ export const makers = {
     };
   },
   /** The paths one after the other. */
-  paths: ({ paths }) => {
+  paths: ({ paths, token }) => {
     let i = 0;
     return () => {
       i = (i + 1) % paths.length;
-      return makeRead(paths[i]);
+      return makeRead(paths[i], token);
     };
   },
   /** Records that stay in their rooms: one that leaves a room is told there too. */
@@ -77,6 +81,15 @@ export const makers = {
         `PUT /my-app/Chat/chat-${rooms}-${i}`,
         `{"roomId":"room-${i % rooms}","content":"${makeContent()}"}`,
       );
+    };
+  },
+  /** Records that keep their team and their owner. */
+  note: ({ table, ids, owners, token }) => {
+    let i = 0;
+    return () => {
+      i = (i + 1) % ids;
+      const body = `{"team":"a","ownerId":"user-${i % owners}","content":"${makeContent()}"}`;
+      return makeWrite(`PUT /my-app/${table}/note-${i}`, body, token);
     };
   },
   live: () => () => makeRead('/health/live'),

@@ -40,8 +40,31 @@ type Chat @table(database: "bench") @export(rest: true ws: true) {
   content: String!
 }
 `;
+// Only where callers show who they are: the same records without a rule, with one for all, and with one for each.
+const RULES_SCHEMA = [
+  ['Free', 'public: [read, subscribe]', ''],
+  ['Team', '', '@access(read: "team==$auth.team")'],
+  ['Own', '', '@access(read: "ownerId==$auth.sub")'],
+]
+  .map(
+    ([
+      name,
+      granted,
+      access,
+    ]) => `type ${name} @table(database: "bench") @export(rest: true ws: true ${granted}) ${access} {
+  id: ID! @primaryKey
+  team: String! @indexed
+  ownerId: ID! @indexed
+  content: String!
+}
+`,
+  )
+  .join('');
 
-/** `options`: messages, notes and products to seed, synchronous (baseline only), collect (start with --expose-gc). */
+/**
+ * `options`: messages, notes and products to seed, synchronous (baseline only), collect (start with --expose-gc), secret
+ * (of tokens, for tables with rules; Tablecast only).
+ */
 export async function startHandwritten(options = {}) {
   const dir = makeDir();
   const open = async () => {
@@ -73,21 +96,21 @@ export async function startTablecast(options = {}) {
   const dir = makeDir();
   const app = join(dir, 'my-app');
   mkdirSync(app);
-  writeFileSync(join(app, 'schema.graphql'), SCHEMA);
+  writeFileSync(join(app, 'schema.graphql'), options.secret === undefined ? SCHEMA : RULES_SCHEMA);
   const open = async () => {
     const port = await findPort();
-    writeFileSync(join(app, 'config.yaml'), makeConfig(port));
+    writeFileSync(join(app, 'config.yaml'), makeConfig(port, options.secret));
     const child = startServer([CLI, 'start', app], options);
     return { port, child };
   };
   const server = await start({ name: 'Tablecast', dir, open, listQuery: 'title==', heartbeat: true });
-  await post(server.port, 'Message', options.messages ?? 0, (i) => makeSeed(`msg-${i}`, 'Hello', `seed ${i}`));
-  await post(server.port, 'Note', options.notes ?? 0, (i) =>
+  await post(server, 'Message', options.messages ?? 0, (i) => makeSeed(`msg-${i}`, 'Hello', `seed ${i}`));
+  await post(server, 'Note', options.notes ?? 0, (i) =>
     makeSeed(`note-${i}`, `title-${i % TITLES}`, `seed ${i}`.padEnd(100, '.')),
   );
   const { products = 0 } = options;
-  await post(server.port, 'Author', products === 0 ? 0 : AUTHORS, makeAuthor);
-  await post(server.port, 'Product', products, makeProduct);
+  await post(server, 'Author', products === 0 ? 0 : AUTHORS, makeAuthor);
+  await post(server, 'Product', products, makeProduct);
   return server;
 }
 
@@ -133,8 +156,9 @@ function makeDir() {
 }
 
 // The limits are for people; the benchmark comes as thousands of clients from one machine. The baseline has no log either.
-function makeConfig(port) {
-  return `app_id: my-app
+function makeConfig(port, secret) {
+  const auth = secret === undefined ? '' : `auth:\n  jwt:\n    secret: ${secret}\n`;
+  return `${auth}app_id: my-app
 host: 127.0.0.1
 port: ${port}
 rest: true
@@ -146,6 +170,7 @@ logging:
   level: error
 limits:
   connections: 20000
+  connections_per_principal: 0
   messages_per_second: 100000
   messages_burst: 100000
 `;
@@ -155,13 +180,14 @@ function makeSeed(id, title, content) {
   return { id, title, content };
 }
 
-/** Creates `count` records, many with each request. */
-export async function post(port, table, count, make) {
+/** Creates `count` records, many with each request, for the bearer of the token. */
+export async function post({ port, token }, table, count, make) {
+  const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
   for (let from = 0; from < count; from += BATCH) {
     const body = Array.from({ length: Math.min(BATCH, count - from) }, (_, i) => make(from + i));
     const response = await fetch(`http://127.0.0.1:${port}/my-app/${table}`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...authorization },
       body: JSON.stringify(body),
     });
     if (response.status !== 201) throw new Error(`seeding ${table}: ${response.status} ${await response.text()}`);

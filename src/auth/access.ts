@@ -30,6 +30,7 @@ class Standing implements View {
   readonly #access: Access;
   readonly #views = new Map<TablePlan, TableView | undefined>();
   readonly #verdicts = new Map<TablePlan, Partial<Record<Action, Verdict>>>();
+  readonly #unwritable = new Map<TablePlan, ReturnType<TableRules['unwritable']>>();
 
   constructor(access: Access, input: RuleInput, isAdmin: boolean, key: string) {
     this.#access = access;
@@ -41,6 +42,15 @@ class Standing implements View {
   of(table: TablePlan): TableView | undefined {
     if (!this.#views.has(table)) this.#views.set(table, this.#access.rulesOf(table).view(this.input, this.isAdmin));
     return this.#views.get(table);
+  }
+
+  unwritable(table: TablePlan): ReturnType<TableRules['unwritable']> {
+    let fields = this.#unwritable.get(table);
+    if (fields === undefined) {
+      fields = this.#access.rulesOf(table).unwritable(this.input, this.isAdmin);
+      this.#unwritable.set(table, fields);
+    }
+    return fields;
   }
 
   judge(table: TablePlan, action: Action): Verdict {
@@ -116,8 +126,7 @@ export class Access {
   /** The fields that the caller cannot always write, and in which records he can. */
   unwritable(table: TablePlan, identity: Identity): ReturnType<TableRules['unwritable']> {
     if (this.#isPlain || identity.type === 'server') return NO_FIELDS;
-    const { input, isAdmin } = this.#standingOf(identity);
-    return this.rulesOf(table).unwritable(input, isAdmin);
+    return this.#standingOf(identity).unwritable(table);
   }
 
   refusal(table: TablePlan, action: Action, identity: Identity): AppError {

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts';
-import { compilePredicate, type Filter, type Predicate } from '../query/index.ts';
+import { type Filter, type Predicate, predicateOf } from '../query/index.ts';
 import type { Action, FieldPlan, TablePlan } from '../schema/plan.ts';
 import type { Guard } from '../store/store.ts';
 import type { Verdict } from './table-rules.ts';
@@ -43,7 +43,7 @@ function actionOf(verdicts: ReadonlyMap<Action, Verdict>, existed: boolean, exis
 }
 
 function testOf(verdict: Verdict): Predicate {
-  return typeof verdict === 'boolean' ? () => verdict : compilePredicate(verdict);
+  return typeof verdict === 'boolean' ? () => verdict : predicateOf(verdict);
 }
 
 /** What one may not write has to stay as it is, or in a new record as the schema makes it. */

@@ -14,6 +14,13 @@ export function totalOrder(sort: readonly SortKey[], table: TablePlan): readonly
   return end >= 0 ? sort.slice(0, end + 1) : [...sort, { field: table.primaryKey, descending: false }];
 }
 
+const SHOWN_EXACTLY: ReadonlySet<string> = new Set(['ID', 'String', 'Int', 'Date']);
+
+/** Whether a record's JSON has the value of this field just as it is stored. */
+export function isShownExactly({ type }: FieldPlan): boolean {
+  return type.kind === 'enum' || (type.kind === 'scalar' && SHOWN_EXACTLY.has(type.name));
+}
+
 function nameOf(order: readonly SortKey[]): string {
   return order.map(({ field, descending }) => `${descending ? '-' : ''}${field.name}`).join(',');
 }

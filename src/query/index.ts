@@ -1,7 +1,7 @@
 export type { Comparison, Condition, FieldPath, Filter, Scalar, TextOp } from './ast.ts';
 export { bindRule, type RuleInput } from './bind-rule.ts';
 export { compareText } from './compare.ts';
-export { formatCursor, totalOrder } from './cursor.ts';
+export { formatCursor, isShownExactly, totalOrder } from './cursor.ts';
 export { visibleFields } from './fields.ts';
 export { compileRelatedSql, NUMBER_FUNCTION } from './json-sql.ts';
 export {
@@ -13,11 +13,17 @@ export {
   restrictFilter,
   type SortKey,
 } from './list-query.ts';
-export { compileCountSql, compileListSql, compilePositionSql, compileRecordsSql } from './list-sql.ts';
+export {
+  compileCountSql,
+  compileListSql,
+  compilePositionSql,
+  compileRecordsSql,
+  compileSortedListSql,
+} from './list-sql.ts';
 export type { SqlNames } from './names.ts';
 export type { FilterLimits } from './operators.ts';
 export { type FilterScope, type ParsedQuery, parseFilter, parseQuery } from './parse.ts';
-export { compilePredicate, type JsonRecord, type Predicate } from './predicate.ts';
+export { compilePredicate, type JsonRecord, type Predicate, predicateOf } from './predicate.ts';
 export { AUTHENTICATED, type ClaimPath, inputsOf, parseRule, type Rule } from './rule.ts';
 export type { Select, SelectedRelation } from './select.ts';
 export { compileFilterSql, type Sql, type SqlValue, WORD_TEXT_FUNCTION, WORDS_FUNCTION } from './sql.ts';

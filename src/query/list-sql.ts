@@ -35,6 +35,19 @@ export function compileListSql(query: ListQuery, table: TablePlan, names: SqlNam
   return compilePage(json, query, table, names);
 }
 
+/**
+ * The same for a list that has to be sorted: first the keys of the page, then the text of these records alone. While it
+ * sorts, SQLite would make the text of every record that may still be on the page.
+ */
+export function compileSortedListSql(query: ListQuery, table: TablePlan, names: SqlNames): Sql {
+  const json = compileJson(query.select ?? wholeRecord(table), { table, alias: ALIAS, names });
+  const primaryKey = column(table.primaryKey.name);
+  const keys = compilePage({ sql: `${primaryKey} AS key`, params: [] }, query, table, names);
+  // The cross join keeps the order of the keys.
+  const records = `(${keys.sql}) AS page CROSS JOIN ${names.records(table)} AS ${ALIAS} ON ${primaryKey} = page.key`;
+  return { sql: `SELECT ${json.sql} FROM ${records}`, params: [...json.params, ...keys.params] };
+}
+
 /** The same for whole records, of which the hub makes frames: primary key, `seqColumn`, JSON text of all fields. */
 export function compileRecordsSql(query: ListQuery, table: TablePlan, names: SqlNames, seqColumn: string): Sql {
   const json = compileJson(wholeRecord(table), { table, alias: ALIAS, names });

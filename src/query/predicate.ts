@@ -36,6 +36,18 @@ export function compilePredicate(filter: Filter): Predicate {
   }
 }
 
+const predicates = new WeakMap<Filter, Predicate>();
+
+/** `compilePredicate` of a filter that comes again and again: compiled once, and kept for as long as somebody has it. */
+export function predicateOf(filter: Filter): Predicate {
+  let predicate = predicates.get(filter);
+  if (predicate === undefined) {
+    predicate = compilePredicate(filter);
+    predicates.set(filter, predicate);
+  }
+  return predicate;
+}
+
 /** All texts of a value, however its lists nest. */
 function textsOf(value: JsonValue): readonly string[] {
   if (typeof value === 'string') return [value];

@@ -1,12 +1,12 @@
-import { compilePredicate, type JsonRecord, type TableView } from '../query/index.ts';
+import { type JsonRecord, predicateOf, type TableView } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { WriteOutcome } from '../store/store.ts';
 
 /** A record as somebody sees it, as JSON text; undefined when there is no such record for him. */
 export function showRecord(json: string, { shown, masked, filter }: TableView): string | undefined {
   const record = JSON.parse(json) as JsonRecord;
-  if (filter !== undefined && !compilePredicate(filter)(record)) return undefined;
-  const hidden = masked.filter((mask) => !compilePredicate(mask.filter)(record)).map(({ field }) => field);
+  if (filter !== undefined && !predicateOf(filter)(record)) return undefined;
+  const hidden = masked.filter((mask) => !predicateOf(mask.filter)(record)).map(({ field }) => field);
   const names = shown.filter((field) => !hidden.includes(field)).map(({ name }) => name);
   return JSON.stringify(Object.fromEntries(names.map((name) => [name, record[name] ?? null])));
 }

@@ -4,7 +4,15 @@ import { AppError } from '../errors.ts';
 import type { Encoding } from '../hub/encode.ts';
 import { type Selection, selectRecord } from '../hub/selection.ts';
 import type { Sink, Subscription } from '../hub/subscription.ts';
-import { both, type Filter, type ListQuery, parseQueryFor, relatedTables, type View } from '../query/index.ts';
+import {
+  both,
+  type Filter,
+  type ListQuery,
+  parseQueryFor,
+  relatedTables,
+  type View,
+  visibleFields,
+} from '../query/index.ts';
 import type { Action, TablePlan } from '../schema/plan.ts';
 import type {
   Awaitable,
@@ -14,12 +22,14 @@ import type {
   ListPage,
   Once,
   Precondition,
+  StoredRecord,
   WriteGroup,
   WriteOutcome,
 } from '../store/store.ts';
 import { parseBulkFilter } from './bulk.ts';
 import { InProgress } from './idempotency.ts';
 import { isNumeric, keyProblem } from './key.ts';
+import { QueryCache } from './query-cache.ts';
 import { RecordParser } from './record-parser.ts';
 import { isJson, Rows } from './rows.ts';
 import { makeSelection } from './selections.ts';
@@ -30,7 +40,12 @@ import { WriteRights } from './write-rights.ts';
 
 const UNCONDITIONAL: WriteOptions = {};
 const NOTHING_RESERVED: ReadonlySet<string> = new Set();
-const CACHED_QUERIES = 1000;
+
+/** What a reader of one record is shown of it, and of which other tables. */
+interface RecordQuery {
+  readonly selection: Selection;
+  readonly related: ReadonlySet<TablePlan>;
+}
 
 /**
  * The one door to a table. Whatever comes in, by whatever transport, is checked here (access, then validation) and
@@ -43,7 +58,8 @@ export class TableResource {
   readonly #parser: RecordParser;
   readonly #rights: WriteRights;
   readonly #inProgress = new InProgress();
-  readonly #queries = new Map<string, ListQuery>();
+  readonly #queries = new QueryCache<ListQuery>();
+  readonly #recordQueries = new QueryCache<RecordQuery>();
 
   constructor(table: TablePlan, context: ResourceContext) {
     this.table = table;
@@ -69,9 +85,14 @@ export class TableResource {
     this.counters.reads++;
     const view = access.viewOf(identity);
     if (rawQuery === '' && view?.of(table) === undefined) return store.get(table, id);
-    const query = parseRecordQuery(rawQuery, { table, limits, view });
+    const query = this.#recordQueries.get(rawQuery, view, () => {
+      const parsed = parseRecordQuery(rawQuery, { table, limits, view });
+      return { selection: makeSelection(withoutWhole(parsed, table), { table, store }), related: parsed.related };
+    });
     this.#checkRelated(query, identity);
-    return this.#getSelected(id, makeSelection(query, { table, store }));
+    const found = store.get(table, id);
+    if (found instanceof Promise) return found.then((record) => selectFound(query.selection, record));
+    return selectFound(query.selection, found);
   }
 
   /** The records that the raw query string asks for. Throws INVALID_QUERY or SCAN_TOO_LARGE. */
@@ -268,28 +289,15 @@ export class TableResource {
     );
   }
 
-  async #getSelected(id: Key, selection: Selection): Promise<FoundRecord | undefined> {
-    const record = await this.#context.store.get(this.table, id);
-    const shown = record && selectRecord(selection, record);
-    // What is shown of other tables changes without the record.
-    const isShared = selection.expand !== undefined;
-    return record && shown && { ...record, json: shown.data, ...(isShared ? { isShared } : {}) };
-  }
-
   /** Records that are only shown inside of others are read all the same. */
   #checkRelated({ related }: { readonly related: ReadonlySet<TablePlan> }, identity: Identity): void {
     for (const table of related) this.#context.access.check(table, 'read', identity);
   }
 
   #parseQuery(rawQuery: string, view: View | undefined): ListQuery {
-    const key = view === undefined ? rawQuery : `${view.key}\n${rawQuery}`;
-    const cached = this.#queries.get(key);
-    if (cached !== undefined) return cached;
     const { limits } = this.#context;
-    const query = parseQueryFor(rawQuery, { table: this.table, limits, reserved: NOTHING_RESERVED, view });
-    if (this.#queries.size >= CACHED_QUERIES) this.#queries.delete(this.#queries.keys().next().value as string);
-    this.#queries.set(key, query);
-    return query;
+    const scope = { table: this.table, limits, reserved: NOTHING_RESERVED, view };
+    return this.#queries.get(rawQuery, view, () => parseQueryFor(rawQuery, scope));
   }
 
   /** The records that a write by filter is for: those that its writer sees and may change. */
@@ -350,6 +358,21 @@ export class TableResource {
       throw error;
     }
   }
+}
+
+/** The store gives all fields in their order: nothing has to be chosen from a record where none is hidden. */
+function withoutWhole(query: ListQuery, table: TablePlan): ListQuery {
+  const { select, ...rest } = query;
+  if (select === undefined || select.masked !== undefined || select.relations.length > 0) return query;
+  return visibleFields(table).every((field) => select.fields.includes(field)) ? rest : query;
+}
+
+function selectFound(selection: Selection, record: StoredRecord | undefined): FoundRecord | undefined {
+  const shown = record && selectRecord(selection, record);
+  if (record === undefined || shown === undefined) return undefined;
+  // What is shown of other tables changes without the record.
+  const isShared = selection.expand !== undefined;
+  return { ...record, json: shown.data, ...(isShared ? { isShared } : {}) };
 }
 
 /** PUT replaces or creates; its condition can say which of them it is. */

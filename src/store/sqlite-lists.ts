@@ -7,12 +7,16 @@ import {
   compilePositionSql,
   compileRecordsSql,
   compileRelatedSql,
+  compileSortedListSql,
   formatCursor,
+  isShownExactly,
   type ListQuery,
   type SelectedRelation,
+  type SortKey,
   type Sql,
   type SqlValue,
   totalOrder,
+  visibleFields,
 } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import { NAMES, recordsName } from './sqlite-names.ts';
@@ -23,6 +27,16 @@ interface CompiledList {
   readonly statement: Statement;
   readonly params: readonly SqlValue[];
   readonly scans: boolean;
+  readonly order: readonly SortKey[];
+  /** Every sort key can be read from a record's JSON text. */
+  readonly showsOrder: boolean;
+}
+
+/** How SQLite goes about a query. */
+interface Steps {
+  /** It looks at every record, or sorts them all. */
+  readonly scans: boolean;
+  readonly sorts: boolean;
 }
 
 /** Everything that reads many records by a query. */
@@ -45,9 +59,9 @@ export class SqliteLists {
   }
 
   list(table: TablePlan, query: ListQuery): ListPage {
-    const { statement, params } = this.#compile(table, query);
-    const rows = statement.all(...params) as string[];
-    const next = rows.length > query.limit ? this.#cut(table, query, rows) : undefined;
+    const compiled = this.#compile(table, query);
+    const rows = compiled.statement.all(...compiled.params) as string[];
+    const next = rows.length > query.limit ? this.#cut(table, query, compiled, rows) : undefined;
     const json = `[${rows.join(',')}]`;
     if (next === undefined && !query.count) return { json };
     return {
@@ -69,7 +83,7 @@ export class SqliteLists {
   /** Whole records, at most the query's limit. */
   records(table: TablePlan, query: ListQuery): StoredRecord[] {
     const { sql, params } = compileRecordsSql(query, table, NAMES, '_seq');
-    if (this.#scans(query, { sql, params })) this.#checkSize(table, query);
+    if (this.#explain(query, { sql, params }).scans) this.#checkSize(table, query);
     const rows = this.#db
       .prepare(sql)
       .raw()
@@ -88,16 +102,21 @@ export class SqliteLists {
   }
 
   /** Takes away the record beyond the page; gives the cursor of what is then the last one. */
-  #cut(table: TablePlan, query: ListQuery, rows: string[]): string {
+  #cut(table: TablePlan, query: ListQuery, { order, showsOrder }: CompiledList, rows: string[]): string {
     rows.pop();
     const record = JSON.parse(rows.at(-1) as string) as Record<string, Key>;
+    if (showsOrder)
+      return formatCursor(
+        order,
+        order.map(({ field }) => record[field.name] as Key),
+      );
     const key = record[table.primaryKey.name] as Key;
     const { type } = table.primaryKey;
     // Digits too long for a number come as text.
     const isLong = type.kind === 'scalar' && type.name === 'Long';
     const statement = this.#positions.get(compilePositionSql(query, table, NAMES));
     const position = statement.get(isLong ? BigInt(key) : key) as SqlValue[];
-    return formatCursor(totalOrder(query.sort, table), position);
+    return formatCursor(order, position);
   }
 
   #count(table: TablePlan, query: ListQuery): number {
@@ -109,23 +128,28 @@ export class SqliteLists {
   #compile(table: TablePlan, query: ListQuery): CompiledList {
     let compiled = this.#compiled.get(query);
     if (compiled === undefined) {
-      const list = compileListSql(query, table, NAMES);
-      compiled = { statement: this.#statements.get(list.sql), params: list.params, scans: this.#scans(query, list) };
+      const inOrder = compileListSql(query, table, NAMES);
+      const { scans, sorts } = this.#explain(query, inOrder);
+      const { sql, params } = sorts ? compileSortedListSql(query, table, NAMES) : inOrder;
+      const order = totalOrder(query.sort, table);
+      const shown = query.select?.fields ?? visibleFields(table);
+      const showsOrder = order.every(({ field }) => isShownExactly(field) && shown.includes(field));
+      compiled = { statement: this.#statements.get(sql), params, scans, order, showsOrder };
       this.#compiled.set(query, compiled);
     }
     if (compiled.scans) this.#checkSize(table, query);
     return compiled;
   }
 
-  /** True when the query looks at every record, or sorts them all. */
-  #scans(query: ListQuery, { sql, params }: Sql): boolean {
+  #explain(query: ListQuery, { sql, params }: Sql): Steps {
     const filter = both(query.filter, query.sees);
-    if (filter === undefined && query.sort.length === 0) return false;
+    if (filter === undefined && query.sort.length === 0) return { scans: false, sorts: false };
     const steps = this.#db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...params) as { detail: string }[];
     const details = steps.map(({ detail }) => detail);
-    if (!details.some((detail) => /^SCAN t\b/.test(detail))) return false;
-    // Without a filter the scan ends with the page, unless everything has to be sorted first.
-    return filter !== undefined || details.includes('USE TEMP B-TREE FOR ORDER BY');
+    const sorts = details.includes('USE TEMP B-TREE FOR ORDER BY');
+    // Without a filter a scan ends with the page, unless everything has to be sorted first.
+    const scans = details.some((detail) => /^SCAN t\b/.test(detail)) && (filter !== undefined || sorts);
+    return { scans, sorts };
   }
 
   /** Throws SCAN_TOO_LARGE: a scan of a large table would hold up everybody else. */
