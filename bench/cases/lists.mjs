@@ -8,17 +8,19 @@ import { startHandwritten } from '../servers/start.mjs';
 const CONNECTIONS = 64;
 const PRODUCTS = 100_000;
 const LISTS = [
-  { title: 'List of 20 from 100,000', query: 'limit=20' },
-  { title: 'List of 100 from 100,000', query: 'limit=100' },
+  { title: 'List of 20 from 100,000', by: 'shelf', query: 'limit=20' },
+  { title: 'List of 100 from 100,000', by: 'shelf', query: 'limit=100' },
+  { title: 'List of 20, 500 to sort', query: 'limit=20' },
+  { title: 'List of 100, 500 to sort', query: 'limit=100' },
   { title: 'List of 20, name,author{name}', query: 'limit=20&select=name,author{name}' },
 ];
 
 export async function run(bench) {
   const ours = await bench.start('ours', () => bench.startOurs({ products: PRODUCTS }));
   const baseline = await bench.start('baseline', () => startHandwritten({ products: PRODUCTS }));
-  for (const { title, query } of LISTS) {
+  for (const { title, by = 'kind', query } of LISTS) {
     const pathsOf = ({ heartbeat }) =>
-      makePaths(heartbeat ? 'kind==' : 'kind=', heartbeat ? '&sort=-price' : '', query);
+      makePaths(heartbeat ? `${by}==${by}` : `${by}=${by}`, heartbeat ? '&sort=-price' : '', query);
     await checkSame(title, [ours, baseline], pathsOf);
     const load = { connections: CONNECTIONS, kind: 'paths' };
     const ask = (server, ms) => bench.http.call('run', { ...load, port: server.port, ms, paths: pathsOf(server) });
@@ -35,7 +37,7 @@ export async function run(bench) {
 
 function makePaths(condition, sort, query) {
   const rest = `${sort}&${query}`.replace('{', '%7B').replace('}', '%7D');
-  return Array.from({ length: KINDS }, (_, i) => `/my-app/Product?${condition}kind-${i}${rest}`);
+  return Array.from({ length: KINDS }, (_, i) => `/my-app/Product?${condition}-${i}${rest}`);
 }
 
 /** Both must give the same records, or there is nothing to compare. */

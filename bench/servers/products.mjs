@@ -8,6 +8,7 @@ export function makeProduct(i) {
     id: `product-${String(i).padStart(6, '0')}`,
     name: `Product number ${i}`,
     kind: `kind-${i % KINDS}`,
+    shelf: `shelf-${i % KINDS}`,
     price: (i * 7919) % 1_000_003,
     authorId: `author-${i % AUTHORS}`,
   };

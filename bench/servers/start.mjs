@@ -26,10 +26,11 @@ type Author @table(database: "bench") @export(rest: true) {
   id: ID! @primaryKey
   name: String!
 }
-type Product @table(database: "bench") @export(rest: true) {
+type Product @table(database: "bench") @export(rest: true) @compositeIndex(fields: ["shelf", "price"]) {
   id: ID! @primaryKey
   name: String!
   kind: String! @indexed
+  shelf: String!
   price: Int!
   authorId: ID!
   author: Author @relationship(from: "authorId")
