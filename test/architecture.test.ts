@@ -17,6 +17,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['hub'],
   ['auth'],
   ['resources'],
+  ['hooks'],
   ['server'],
   ['transports'],
   ['start-metrics.ts'],

@@ -97,6 +97,8 @@ describe('defaults', () => {
         durability: 'full',
         busyTimeout: 2000,
         events: { retention: 86_400_000, maxCount: 100_000, replayPage: 500 },
+        hooks: [],
+        hookTimeout: 5000,
         idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },
         auth: undefined,
       },
@@ -412,6 +414,22 @@ describe('A5: schemas and web stay inside the folder', () => {
       'a schema twice',
       'schemas: [schema.graphql, ./schema.graphql]\n',
       'config.yaml:1:27 "./schema.graphql" is listed twice',
+    ],
+    [
+      'a module of hooks outside',
+      'hooks: ../outside.graphql\n',
+      'config.yaml:1:8 "../outside.graphql" is outside the application folder | write a path inside it',
+    ],
+    [
+      'a module of hooks that is a link out',
+      'hooks: [schema.graphql, link.graphql]\n',
+      'config.yaml:1:25 "link.graphql" leads outside the application folder | write a path inside it',
+    ],
+    ['a missing module of hooks', 'hooks: none.ts\n', 'config.yaml:1:8 file "none.ts" does not exist'],
+    [
+      'a module of hooks twice',
+      'hooks: [schema.graphql, ./schema.graphql]\n',
+      'config.yaml:1:25 "./schema.graphql" is listed twice',
     ],
     [
       'a web folder above',

@@ -1,12 +1,16 @@
 import { validateHeaderValue } from 'node:http';
+import type { Http2ServerResponse } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
+import type { RealtimeConnection, RealtimeHooks } from '../../hooks/realtime-hooks.ts';
 import { parseKey } from '../../resources/key.ts';
 import { parsePosition, type SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import { identityOf } from '../../server/identity-of.ts';
+import type { Awaitable } from '../../store/store.ts';
 import { Heartbeat } from '../heartbeat.ts';
+import { askToOpen, peerOf, stoppingError } from '../opening.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { SseStream } from './stream.ts';
@@ -20,10 +24,22 @@ const HEADERS = {
 /** Server-Sent Events (WHATWG HTML §9.2) on the URLs of tables and records. */
 export const createSseTransport: TransportFactory = (context) => new SseTransport(context);
 
+interface Accepted {
+  readonly endpoint: Endpoint;
+  readonly query: SubscriptionQuery;
+  /** As the application's hooks know it. */
+  readonly realtime?: RealtimeConnection;
+}
+
+interface Asked extends Accepted {
+  readonly hooks: RealtimeHooks;
+}
+
 class SseTransport implements Transport {
   readonly name = 'sse';
   readonly #context: TransportContext;
   readonly #streams: Heartbeat<SseStream>;
+  #isStopping = false;
 
   constructor(context: TransportContext) {
     this.#context = context;
@@ -45,6 +61,7 @@ class SseTransport implements Transport {
   }
 
   stop(): void {
+    this.#isStopping = true;
     this.#streams.stop();
     for (const stream of this.#streams.members()) stream.stop();
   }
@@ -53,14 +70,39 @@ class SseTransport implements Transport {
     for (const stream of this.#streams.members()) stream.destroy();
   }
 
-  #open(request: FastifyRequest, reply: FastifyReply, { resource, auth }: Endpoint): void {
+  #open(request: FastifyRequest, reply: FastifyReply, endpoint: Endpoint): Awaitable<void> {
     // Its turn would come after the answers before it, but the stream writes to the socket itself.
     if (request.raw.httpVersionMajor < 2 && reply.raw.socket === null) {
       throw new AppError('BAD_REQUEST', 'A stream cannot be asked for behind a request that is not answered yet.');
     }
+    this.#context.admission.check(request);
+    const query = this.#parse(request, endpoint.resource);
+    if (endpoint.hooks === undefined) this.#start(request, reply, { endpoint, query });
+    else return this.#ask(request, reply, { endpoint, query, hooks: endpoint.hooks });
+  }
+
+  async #ask(request: FastifyRequest, reply: FastifyReply, { hooks, ...accepted }: Asked): Promise<void> {
+    const { socket } = request.raw;
+    // Of HTTP/2 the socket is that of many requests.
+    const channel = request.raw.httpVersionMajor < 2 ? socket : (reply.raw as unknown as Http2ServerResponse).stream;
+    const isGone = () => channel.destroyed;
+    const realtime = await askToOpen({
+      hooks,
+      peer: peerOf(accepted.endpoint.resource, identityOf(request), 'sse'),
+      id: accepted.query.id,
+      isGone,
+      check: () => {
+        if (this.#isStopping) throw stoppingError();
+        this.#context.admission.check(request);
+      },
+    });
+    if (realtime === undefined) reply.hijack();
+    else this.#start(request, reply, { ...accepted, realtime });
+  }
+
+  #start(request: FastifyRequest, reply: FastifyReply, { endpoint, query, realtime }: Accepted): void {
+    const { resource, auth } = endpoint;
     const { admission } = this.#context;
-    admission.check(request);
-    const query = this.#parse(request, resource);
     const place = admission.enter(request);
     const isChunked = request.raw.httpVersion === '1.1';
     const output = startResponse(request, reply);
@@ -77,6 +119,7 @@ class SseTransport implements Transport {
       auth?.connections.remove(stream);
       this.#streams.remove(stream, stream.slot);
       admission.leave(place);
+      realtime?.closed();
     });
     stream.connected();
     stream.subscription = resource.subscribe(query, stream.encoding, stream);
@@ -101,7 +144,7 @@ function startResponse(request: FastifyRequest, reply: FastifyReply): Duplex {
   reply.hijack();
   const { raw } = request;
   if (raw.httpVersionMajor >= 2) {
-    const { stream } = reply.raw as unknown as import('node:http2').Http2ServerResponse;
+    const { stream } = reply.raw as unknown as Http2ServerResponse;
     stream.respond({ ...headers, ':status': 200 });
     return stream;
   }

@@ -4,6 +4,7 @@ import type { AppAuth } from '../../auth/app-auth.ts';
 import type { Identity } from '../../auth/identity.ts';
 import { hasExpired, type OpenConnection } from '../../auth/open-connections.ts';
 import { AppError } from '../../errors.ts';
+import type { RealtimeConnection } from '../../hooks/realtime-hooks.ts';
 import type { EndReason, Sink, Subscription } from '../../hub/subscription.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import { TokenBucket } from '../../server/token-bucket.ts';
@@ -21,6 +22,8 @@ const MAX_ERRORS = 20;
 const ERROR_WINDOW = 10_000;
 /** Answers that a client does not read may wait up to this; then it is cut off. */
 const MAX_UNREAD = 1024 * 1024;
+/** Messages that may wait for a hook before no more are read. */
+const MAX_WAITING = 16;
 
 /** What all connections of one table or record share. */
 export interface ConnectionContext {
@@ -47,6 +50,8 @@ export class WsConnection implements Sink, SocketOwner, OpenConnection {
   identity: Identity;
   /** What was asked for, for those whose rights may change. */
   readonly rawQuery: string;
+  /** As the application's hooks know it. */
+  readonly realtime: RealtimeConnection | undefined;
   subscription: Subscription | undefined;
   slot = 0;
   readonly #ws: WebSocket;
@@ -58,6 +63,8 @@ export class WsConnection implements Sink, SocketOwner, OpenConnection {
   /** Settled when the last message that came has been answered. */
   #answered: Promise<void> | undefined;
   #errors = 0;
+  /** Messages that a hook has not let through yet. */
+  #waiting = 0;
   #errorsSince = 0;
 
   constructor(ws: WebSocket, socket: Socket, options: ConnectionOptions) {
@@ -66,6 +73,7 @@ export class WsConnection implements Sink, SocketOwner, OpenConnection {
     this.client = options.client;
     this.identity = options.identity;
     this.rawQuery = options.rawQuery;
+    this.realtime = options.realtime;
     this.#ws = ws;
     this.#socket = socket;
     this.#release = options.release;
@@ -170,7 +178,9 @@ export class WsConnection implements Sink, SocketOwner, OpenConnection {
     this.#bucket ??= new TokenBucket(messagesPerSecond, messagesBurst);
     if (hasExpired(this.identity)) this.expired();
     else if (!this.#bucket.take()) this.close(1008, `more than ${messagesPerSecond} messages a second`);
-    else if (this.#ws.readyState === this.#ws.OPEN) this.#answered = this.#handle(data, isBinary, this.#answered);
+    else if (this.#ws.readyState !== this.#ws.OPEN) return;
+    else if (this.realtime?.hearsMessages) this.#answered = this.#handleInTurn(data, isBinary, this.#answered);
+    else this.#answered = this.#handle(data, isBinary, this.#answered);
   }
 
   /** Answers come in the order of the messages, also where one is refused at once and the one before it is written. */
@@ -178,6 +188,15 @@ export class WsConnection implements Sink, SocketOwner, OpenConnection {
     const answer = await handleMessage(this, data, isBinary);
     await before;
     answer(this);
+  }
+
+  /** A hook may take its time for one message, and the next ones are not to overtake it. */
+  async #handleInTurn(data: Buffer, isBinary: boolean, before: Promise<void> | undefined): Promise<void> {
+    if (++this.#waiting === MAX_WAITING) this.#ws.pause();
+    await before;
+    if (hasExpired(this.identity)) this.expired();
+    else (await handleMessage(this, data, isBinary))(this);
+    if (--this.#waiting === 0 && this.#ws.isPaused) this.#ws.resume();
   }
 
   released(): void {
@@ -194,6 +213,7 @@ export interface ConnectionOptions {
   readonly client: string | undefined;
   readonly identity: Identity;
   readonly rawQuery: string;
+  readonly realtime?: RealtimeConnection | undefined;
   readonly release: (connection: WsConnection) => void;
 }
 

@@ -3,11 +3,13 @@ import websocketPlugin from '@fastify/websocket';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import type { Identity } from '../../auth/identity.ts';
+import type { RealtimeConnection, RealtimeHooks } from '../../hooks/realtime-hooks.ts';
 import { parseKey } from '../../resources/key.ts';
 import type { SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import { identityOf } from '../../server/identity-of.ts';
 import { Heartbeat } from '../heartbeat.ts';
+import { askToOpen, peerOf, stoppingError } from '../opening.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { type ConnectionContext, WsConnection } from './connection.ts';
@@ -23,6 +25,14 @@ interface Accepted {
   readonly query: SubscriptionQuery;
   readonly identity: Identity;
   readonly reply: FastifyReply;
+  /** As the application's hooks know it. */
+  realtime: RealtimeConnection | undefined;
+}
+
+interface Asked {
+  readonly accepted: Accepted;
+  readonly resource: TableResource;
+  readonly hooks: RealtimeHooks;
 }
 
 class WsTransport implements Transport {
@@ -30,6 +40,7 @@ class WsTransport implements Transport {
   readonly #context: TransportContext;
   readonly #connections: Heartbeat<WsConnection>;
   readonly #accepted = new WeakMap<FastifyRequest, Accepted>();
+  #isStopping = false;
 
   constructor(context: TransportContext) {
     this.#context = context;
@@ -60,6 +71,7 @@ class WsTransport implements Transport {
   }
 
   stop(): void {
+    this.#isStopping = true;
     this.#connections.stop();
     for (const connection of this.#connections.members()) connection.close(1001, 'the server stops');
   }
@@ -68,7 +80,7 @@ class WsTransport implements Transport {
     for (const connection of this.#connections.members()) connection.terminate();
   }
 
-  #registerTable(scope: FastifyInstance, { path, resource, auth }: Endpoint): void {
+  #registerTable(scope: FastifyInstance, { path, resource, auth, hooks }: Endpoint): void {
     const { channels, limits } = this.#context.config;
     const context: ConnectionContext = {
       resource,
@@ -84,9 +96,10 @@ class WsTransport implements Transport {
         websocket: true,
         constraints: { transport: 'ws' },
         exposeHeadRoute: false,
-        preValidation: (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
-          this.#check(request, reply, resource);
-          done();
+        preValidation: (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
+          const accepted = this.#check(request, reply, resource);
+          if (hooks === undefined) done();
+          else this.#ask(request, { accepted, resource, hooks }).then(() => done(), done);
         },
         handler: (ws: WebSocket, request: FastifyRequest) => this.#open(ws, request, context),
       } as never);
@@ -94,18 +107,39 @@ class WsTransport implements Transport {
   }
 
   /** Everything that can be refused is refused here, as a plain HTTP error and never after a 101. */
-  #check(request: FastifyRequest, reply: FastifyReply, resource: TableResource): void {
+  #check(request: FastifyRequest, reply: FastifyReply, resource: TableResource): Accepted {
     checkHandshake(request.raw);
     this.#context.admission.check(request);
     const { id: segment } = request.params as { id?: string };
     const id = segment === undefined ? undefined : parseKey(resource.table, segment, this.#context.config.limits.id);
     const identity = identityOf(request);
     const query = resource.parseSubscription(identity, queryOf(request), id);
-    this.#accepted.set(request, { query, identity, reply });
+    const accepted = { query, identity, reply, realtime: undefined };
+    this.#accepted.set(request, accepted);
+    return accepted;
+  }
+
+  /** Throws what the hooks throw. Whatever becomes of the socket, its end is their end of the connection. */
+  async #ask(request: FastifyRequest, { accepted, resource, hooks }: Asked): Promise<void> {
+    const { socket } = request.raw;
+    const { identity, query } = accepted;
+    const realtime = await askToOpen({
+      hooks,
+      peer: peerOf(resource, identity, 'ws'),
+      id: query.id,
+      isGone: () => socket.destroyed,
+      check: () => {
+        if (this.#isStopping) throw stoppingError();
+        this.#context.admission.check(request);
+      },
+    });
+    if (realtime === undefined) return;
+    accepted.realtime = realtime;
+    socket.once('close', () => realtime.closed());
   }
 
   #open(ws: WebSocket, request: FastifyRequest, context: ConnectionContext): void {
-    const { query, identity, reply } = this.#accepted.get(request) as Accepted;
+    const { query, identity, reply, realtime } = this.#accepted.get(request) as Accepted;
     const socket = request.raw.socket as Socket;
     // Both hold the request and its response for as long as the socket lives.
     reply.raw.detachSocket(socket);
@@ -117,6 +151,7 @@ class WsTransport implements Transport {
       id: query.id,
       client: query.client,
       identity,
+      realtime,
       rawQuery: identity.type === 'principal' ? queryOf(request) : '',
       release: (closed) => {
         this.#connections.remove(closed, closed.slot);
