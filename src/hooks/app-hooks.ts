@@ -78,7 +78,7 @@ export class AppHooks {
 
   /** Resolves when no hook runs any more. */
   async close(): Promise<void> {
-    await this.realtime?.drain();
+    await this.realtime?.close();
     await Promise.all(this.#changes.map((changes) => changes.stop()));
   }
 

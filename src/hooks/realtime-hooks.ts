@@ -25,6 +25,7 @@ const ACCOUNT_CLAIM = 'accountId';
 /** The hooks of an application about connections, for every way in that keeps one open. */
 export class RealtimeHooks {
   readonly #options: RealtimeOptions;
+  readonly #open = new Set<RealtimeConnection>();
   readonly #ending = new Set<Promise<void>>();
 
   constructor(options: RealtimeOptions) {
@@ -35,6 +36,7 @@ export class RealtimeHooks {
   async connect(peer: Peer): Promise<RealtimeConnection> {
     const connection = new RealtimeConnection(this, peer);
     await this.ask('onRealtimeConnect', connection.event);
+    this.#open.add(connection);
     return connection;
   }
 
@@ -50,14 +52,19 @@ export class RealtimeHooks {
     for (const hook of this.#options.hooks.get(name) ?? []) await tellHook(hook, this.#complete(event), this.#options);
   }
 
-  /** Keeps the application open until what belongs to the end of a connection is done. */
-  track(ending: Promise<void>): void {
-    this.#ending.add(ending);
-    void ending.finally(() => this.#ending.delete(ending));
+  /** Keeps the application open until this has been told. */
+  track(told: Promise<void>): void {
+    this.#ending.add(told);
+    void told.finally(() => this.#ending.delete(told));
   }
 
-  /** Resolves when nobody is being told any more. */
-  async drain(): Promise<void> {
+  ended(connection: RealtimeConnection): void {
+    this.#open.delete(connection);
+  }
+
+  /** The server has stopped: no connection goes on, though the end of its socket may not have been heard of yet. */
+  async close(): Promise<void> {
+    for (const connection of this.#open) connection.closed();
     while (this.#ending.size > 0) await Promise.all(this.#ending);
   }
 
@@ -129,6 +136,7 @@ export class RealtimeConnection {
   closed(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#hooks.ended(this);
     // A subscription that is being asked about is opened before it is closed.
     const ended = this.#turn.then(async () => {
       for (const subscribed of this.#open) {

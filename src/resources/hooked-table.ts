@@ -10,7 +10,7 @@ import type { WriteHooks } from './write-hooks.ts';
 import { WriteRights } from './write-rights.ts';
 
 /** How often a write is made anew for a record that changes while its hook runs. */
-const MAX_TRIES = 5;
+const MAX_TRIES = 25;
 export interface HookedContext extends ResourceContext {
   readonly hooks: WriteHooks;
   isKept(once: Once): Awaitable<boolean>;

@@ -61,7 +61,8 @@ export const tables: Hooks['tables'] = {
       record.note = \`\${identity.type} \${(await tables.Note!.find()).length}\`;
       if (record.title === 'copy') return { ...record, title: 'copied' };
     },
-    beforeUpdate({ record, previous, partial }) {
+    async beforeUpdate({ id, record, previous, partial, tables }) {
+      if (record.title === 'restless') await tables.Message!.patch(id, { note: String(Math.random()) });
       if (previous.title === 'final') throw new Error('It is final.');
       record.note = \`\${previous.title} to \${record.title}\${partial ? ' in part' : ''}\`;
     },
@@ -273,11 +274,18 @@ describe('hooks before a write', () => {
 
   test('see the record that is replaced, also when many write to it', async () => {
     await put('busy', { title: '0' });
-    const answers = await Promise.all([1, 2, 3, 4].map((title) => put('busy', { title: `${title}` })));
-    const notes = answers.filter(({ status }) => status === 200).map(({ record }) => String(record.note));
+    const answers = await Promise.all(Array.from({ length: 12 }, (_, n) => put('busy', { title: `${n + 1}` })));
+    expect(answers.map(({ status }) => status)).toEqual(new Array(12).fill(200));
+    const notes = answers.map(({ record }) => String(record.note));
     const from = notes.map((note) => note.split(' to ')[0]);
     expect(new Set(from).size).toBe(notes.length);
     expect(from).toContain('0');
+  });
+
+  test('give up when the record changes each time', async () => {
+    await put('restless', { title: 'one' });
+    expect((await put('restless', { title: 'restless' })).record).toMatchObject({ status: 409, code: 'CONFLICT' });
+    expect((await server.ask('GET', 'Message/restless')).record).toMatchObject({ title: 'one' });
   });
 });
 
