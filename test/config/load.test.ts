@@ -453,6 +453,11 @@ describe('A5: schemas and web stay inside the folder', () => {
       'web: sub\ndata_dir: sub/data\n',
       'config.yaml:1:6 everything in "sub" is served, and the data is in it | give the static files a folder of their own',
     ],
+    [
+      'a web folder with a module of hooks',
+      'web: sub\nhooks: sub/x\n',
+      'config.yaml:1:6 everything in "sub" is served, and a module is in it | give the static files a folder of their own',
+    ],
     ['a data folder that is a file', 'data_dir: schema.graphql\n', 'config.yaml:1:11 "schema.graphql" is not a folder'],
     [
       'a missing certificate',
