@@ -83,15 +83,23 @@ export interface ChangeEvent extends HookContext {
   readonly before: Readonly<Record<string, any>> | null;
 }
 
-export interface TableHooks {
+type SnakeCase<Name extends string> = Name extends `${infer First}${infer Rest}`
+  ? `${First extends Lowercase<First> ? First : `_${Lowercase<First>}`}${SnakeCase<Rest>}`
+  : Name;
+
+/** Each member may also be written in snake case. */
+type WithAliases<T> = T & { readonly [Name in keyof T & string as SnakeCase<Name>]?: T[Name] };
+
+interface NamedTableHooks {
   readonly beforeCreate?: (event: CreateEvent) => BeforeResult;
   readonly beforeUpdate?: (event: UpdateEvent) => BeforeResult;
   readonly beforeDelete?: (event: DeleteEvent) => Refusable;
   readonly afterChange?: (event: ChangeEvent) => unknown;
 }
 
-/** What a module that config.yaml names under `hooks` may export, by name or as the members of its default export. */
-export interface Hooks {
+export type TableHooks = WithAliases<NamedTableHooks>;
+
+interface NamedHooks {
   readonly onRealtimeConnect?: (event: RealtimeEvent) => Refusable;
   readonly onRealtimeDisconnect?: (event: RealtimeEvent) => unknown;
   readonly onRealtimeSubscribe?: (event: RealtimeSubscriptionEvent) => Refusable;
@@ -100,3 +108,6 @@ export interface Hooks {
   /** By export name. */
   readonly tables?: Readonly<Record<string, TableHooks>>;
 }
+
+/** What a module that config.yaml names under `hooks` may export, by name or as the members of its default export. */
+export type Hooks = WithAliases<NamedHooks>;
