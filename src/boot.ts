@@ -7,6 +7,8 @@ import { describeAuth } from './config/auth.ts';
 import type { AppConfig, ServerConfig } from './config/config.ts';
 import { describeSurprises } from './config/notices.ts';
 import { type Overrides, overrideServer } from './config/overrides.ts';
+import { AppHooks, loadHooks } from './hooks/app-hooks.ts';
+import type { HookLists } from './hooks/exports.ts';
 import { type Application, type OpenOptions, openApplication } from './resources/application.ts';
 import { makeHandles, type TableHandle } from './resources/table-handle.ts';
 import type { TransportName } from './schema/plan.ts';
@@ -57,6 +59,7 @@ interface OpenApp {
   readonly application: Application;
   /** Undefined where nobody is asked who they are. */
   readonly auth: AppAuthWithAccounts | undefined;
+  readonly hooks: AppHooks | undefined;
 }
 
 /** Starts everything, in this order; `close` runs it backwards. Throws StartError before anything is created. */
@@ -67,6 +70,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     apps.map((app) => app.config),
     overrides,
   );
+  const hooks = await loadHooks(apps, dir);
   const log = createLog(config);
   const lifecycle: Lifecycle = { ready: false, stopping: false };
   for (const { config: app } of apps) mkdirSync(app.dataDir, { recursive: true });
@@ -77,7 +81,8 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
   const close = async () => stop(lifecycle, { log, server, transports, opened, timeout: config.limits.shutdown });
   try {
     for (const { config: app, plan } of apps) {
-      opened.push(await openApp({ app, plan, server: config, allowDestructive, log, onError }));
+      const lists = hooks.get(app.appId);
+      opened.push(await openApp({ app, plan, server: config, allowDestructive, log, onError, lists }));
     }
     guard(server, opened);
     const admission = new Admission(config.limits);
@@ -111,17 +116,22 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
 
 interface OpenAppOptions extends Pick<OpenOptions, 'app' | 'plan' | 'server' | 'allowDestructive' | 'onError'> {
   readonly log: Log;
+  /** Its hooks, if it has any. */
+  readonly lists: HookLists | undefined;
 }
 
-async function openApp({ log, ...options }: OpenAppOptions): Promise<OpenApp> {
+async function openApp({ log, lists, ...options }: OpenAppOptions): Promise<OpenApp> {
   const { app, server, onError } = options;
   const { appId } = app;
   const onNotice = (step: string) => log.info({ app: appId, step }, 'schema change');
   const onReuse = (user: string) => log.warn({ app: appId, user }, 'refresh token used twice: its login has ended');
-  const application = await openApplication({ ...options, onNotice });
+  const hooks = lists && new AppHooks(lists, { timeout: app.hookTimeout, onError });
+  const writeHooksOf = (table: string) => hooks?.writeHooksOf(table);
+  const application = await openApplication({ ...options, onNotice, writeHooksOf });
+  hooks?.bind(application);
   try {
     const auth = await openAppAuth(app, { limits: server.limits, onError, onReuse });
-    return { config: app, application, auth };
+    return { config: app, application, auth, hooks };
   } catch (error) {
     await application.close();
     throw error;
@@ -190,11 +200,17 @@ function registerContracts(server: FastifyInstance, opened: readonly OpenApp[], 
   }
 }
 
-function endpointsOf({ config, application, auth }: OpenApp, transport: TransportName): Endpoint[] {
+function endpointsOf({ config, application, auth, hooks }: OpenApp, transport: TransportName): Endpoint[] {
   const { resources, planTag } = application;
   return [...resources]
     .filter(([, { table }]) => table.transports.has(transport))
-    .map(([name, resource]) => ({ path: `/${config.appId}/${name}`, resource, planTag, auth }));
+    .map(([name, resource]) => ({
+      path: `/${config.appId}/${name}`,
+      resource,
+      planTag,
+      auth,
+      hooks: hooks?.realtime,
+    }));
 }
 
 function knownPaths(opened: readonly OpenApp[]): { path: string; rest: boolean }[] {
@@ -284,8 +300,9 @@ async function stop(lifecycle: Lifecycle, { log, server, transports, opened, tim
   await server.close();
   clearInterval(idle);
   clearTimeout(deadline);
-  for (const { application, auth } of opened.toReversed()) {
+  for (const { application, auth, hooks } of opened.toReversed()) {
     auth?.close();
+    await hooks?.close();
     await application.close();
   }
   if (ready) log.info('stopped');

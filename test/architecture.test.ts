@@ -9,6 +9,7 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 const LAYERS: readonly (readonly string[])[] = [
   ['errors.ts'],
   ['config'],
+  ['modules'],
   ['schema'],
   ['query'],
   ['store'],
@@ -16,6 +17,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['hub'],
   ['auth'],
   ['resources'],
+  ['hooks'],
   ['server'],
   ['transports'],
   ['start-metrics.ts'],
@@ -38,6 +40,7 @@ const DRIVERS: Readonly<Record<string, RegExp>> = {
   yaml: /^config\//,
   pino: /^server\/log\.ts$/,
   'prom-client': /^server\/metrics\.ts$/,
+  jiti: /^modules\/module-loader\.ts$/,
   jose: /^auth\/(?:tokens|jwks)\.ts$/,
   negotiator: /^server\/content\/negotiate\.ts$/,
   cborg: /^server\/content\/cbor\.ts$/,

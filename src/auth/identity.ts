@@ -19,3 +19,5 @@ export type Identity = { readonly type: 'anonymous' } | { readonly type: 'server
 
 export const ANONYMOUS: Identity = { type: 'anonymous' };
 export const SERVER: Identity = { type: 'server' };
+/** Hooks: as other code in the server, but what they write is not shown to hooks before it happens. */
+export const HOOK: Identity = { type: 'server' };

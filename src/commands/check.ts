@@ -1,21 +1,36 @@
 import { checkRules } from '../auth/access.ts';
 import { describeSurprises } from '../config/notices.ts';
+import { loadHooks } from '../hooks/app-hooks.ts';
 import { describePlan } from '../schema/print.ts';
 import { loadProject } from '../schema/project.ts';
 import type { Invocation } from './commands.ts';
 import { describeFailure } from './failure.ts';
 import { parseArguments } from './options.ts';
 
-/** `tablecast check`: every mistake of every file, or the plan. Opens no store and creates nothing. */
-export function check({ args, env }: Invocation): number {
+/**
+ * `tablecast check`: every mistake of every file, or the plan. Opens no store and creates nothing; modules of hooks are
+ * loaded, which runs what stands at their top level.
+ */
+export async function check({ args, env }: Invocation): Promise<number> {
   const { dir } = parseArguments(args, []);
+  let runsModules = false;
+  const end = async (code: number, text: string) => {
+    await write(code === 0 ? process.stdout : process.stderr, `${text}\n`);
+    // A module may have begun something that would go on for ever.
+    if (runsModules) process.exit(code);
+    return code;
+  };
   try {
     const { server, apps, notices } = loadProject(dir, env, checkRules);
+    runsModules = apps.some(({ config }) => config.hooks.length > 0);
+    await loadHooks(apps, dir);
     const plans = apps.map(({ config: app, plan }) => describePlan(plan, { server, app }).join('\n'));
-    process.stdout.write(`${[...plans, ...notices, ...describeSurprises(server)].join('\n\n')}\n`);
-    return 0;
+    return await end(0, [...plans, ...notices, ...describeSurprises(server)].join('\n\n'));
   } catch (error) {
-    process.stderr.write(`${describeFailure(error)}\n`);
-    return 1;
+    return end(1, describeFailure(error));
   }
+}
+
+function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
+  return new Promise((done) => stream.write(text, () => done()));
 }

@@ -50,3 +50,22 @@ export class ChildServer {
     this.#child.kill('SIGKILL');
   }
 }
+
+/** How long the modules of an application may take to load before nobody waits for them any more. */
+const CHECK_TIMEOUT = 30_000;
+
+/** `tablecast check` in a process of its own: what it has found, or undefined. */
+export async function checkInChild(dir: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  const child = spawn(process.execPath, [...process.execArgv, String(process.argv[1]), 'check', dir], {
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    timeout: CHECK_TIMEOUT,
+    killSignal: 'SIGKILL',
+  });
+  let told = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    told += text;
+  });
+  const code = await new Promise<number | null>((done, fail) => child.once('error', fail).once('close', done));
+  return code === 0 ? undefined : told.trim() || 'the modules could not be loaded';
+}

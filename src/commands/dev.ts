@@ -3,7 +3,7 @@ import { checkRules } from '../auth/access.ts';
 import type { Project } from '../schema/project.ts';
 import { loadProject } from '../schema/project.ts';
 import { previewMigration } from '../store/index.ts';
-import { ChildServer } from './child-server.ts';
+import { ChildServer, checkInChild } from './child-server.ts';
 import type { Invocation } from './commands.ts';
 import { describeFailure } from './failure.ts';
 import { type Arguments, parseArguments } from './options.ts';
@@ -85,11 +85,20 @@ class Supervisor {
         say(refusal);
         return undefined;
       }
-      return project;
+      const mistake = await this.#checkModules(project);
+      if (mistake === undefined) return project;
+      say(mistake);
+      return undefined;
     } catch (error) {
       say(describeFailure(error));
       return undefined;
     }
+  }
+
+  /** In a process of its own: what a module has begun would go on in this one, and it could not be loaded anew. */
+  async #checkModules({ apps }: Project): Promise<string | undefined> {
+    if (apps.every(({ config }) => config.hooks.length === 0)) return undefined;
+    return checkInChild(this.#args.dir, this.#env);
   }
 
   async #start({ server }: Project): Promise<void> {

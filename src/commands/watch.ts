@@ -3,7 +3,7 @@ import { type FSWatcher, watch } from 'chokidar';
 import { CONFIG_FILE } from '../config/load.ts';
 import type { Project } from '../schema/project.ts';
 
-const EXTENSIONS: ReadonlySet<string> = new Set(['.graphql', '.ts', '.js', '.mjs']);
+const EXTENSIONS: ReadonlySet<string> = new Set(['.graphql', '.ts', '.mts', '.cts', '.js', '.mjs', '.cjs', '.json']);
 /** Editors write in several steps; a version control system changes many files. */
 const QUIET = 100;
 

@@ -158,6 +158,10 @@ export interface AppConfig {
   readonly docs: boolean;
   /** Absolute paths. */
   readonly schemas: readonly string[];
+  /** Absolute paths of the modules with hooks. */
+  readonly hooks: readonly string[];
+  /** How long a hook may take. */
+  readonly hookTimeout: number;
   /** Absolute path of the folder with static files, or undefined when there is none. */
   readonly web: string | undefined;
   /** Content-Security-Policy of the static files; false for none. */

@@ -24,6 +24,7 @@ import {
   type Scope,
   sizeKey,
   textKey,
+  textOrTextsKey,
   textsKey,
   tlsKey,
 } from './values.ts';
@@ -102,6 +103,8 @@ export const APP_KEYS: Keys<AppSettings> = {
   ws: booleanKey(undefined, { what: 'Whether the tables have WebSocket channels', shownDefault: 'on' }),
   docs: booleanKey(true, { what: 'Whether `/docs`, `/openapi.json` and `/asyncapi.json` are served' }),
   schemas: textsKey(['schema.graphql'], { what: 'Files with the tables, inside the application folder' }),
+  hooks: textOrTextsKey({ what: 'Modules with hooks, inside the application folder', shownDefault: 'none' }),
+  hookTimeout: durationKey('5s', { what: 'How long a hook may take' }, { max: 600_000 }),
   web: textKey(undefined, {
     what: 'Folder with static files, inside the application folder',
     shownDefault: '`web`, if it exists',

@@ -94,6 +94,21 @@ export function textsKey(value: readonly string[], texts: Texts): Key<readonly s
   };
 }
 
+/** One text stands for a list of it; nothing written is no text. */
+export function textOrTextsKey(texts: Texts): Key<readonly string[]> {
+  const { read } = textsKey([], texts);
+  return {
+    type: 'text or list of texts',
+    default: [],
+    ...texts,
+    read: (written) => (Array.isArray(written) && written.length === 0 ? { value: [] } : read(asList(written))),
+  };
+}
+
+function asList(written: unknown): unknown {
+  return typeof written === 'string' ? [written] : written;
+}
+
 export function countKey(value: number, texts: Texts, { min = 1, max = LARGEST_COUNT } = {}): Key<number> {
   return {
     type: 'count',

@@ -6,8 +6,11 @@ import { Hub } from '../hub/hub.ts';
 import type { Plan } from '../schema/plan.ts';
 import { GroupCommit } from '../store/group-commit.ts';
 import { openStore } from '../store/index.ts';
+import type { LogReader, Once } from '../store/store.ts';
+import { HookedTable } from './hooked-table.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { TableResource } from './table-resource.ts';
+import type { WriteHooks } from './write-hooks.ts';
 
 export interface OpenOptions {
   readonly app: AppConfig;
@@ -16,6 +19,8 @@ export interface OpenOptions {
   readonly allowDestructive: boolean;
   /** Faults of ours that have no request to be told to. */
   onError(error: unknown): void;
+  /** What code of the application says about writes to the table of this export name. */
+  writeHooksOf?(table: string): WriteHooks | undefined;
   /** What was changed in the store for the schema, in sentences. */
   onNotice?(sentence: string): void;
 }
@@ -30,6 +35,8 @@ export interface Application {
   readonly access: Access;
   readonly hub: Hub;
   readonly commits: GroupCommit;
+  readonly feed: Feed;
+  readonly log: LogReader;
   /** Finishes the writes that wait, and closes the store. */
   close(): Promise<void>;
 }
@@ -42,6 +49,7 @@ export async function openApplication({
   allowDestructive,
   onError,
   onNotice = () => {},
+  writeHooksOf = () => undefined,
 }: OpenOptions): Promise<Application> {
   const { dataDir: dir, durability, events, idempotency, busyTimeout } = app;
   const largestScan = server.limits.scan;
@@ -55,7 +63,12 @@ export async function openApplication({
   const context = { access, store, commits, hub, limits: server.limits };
   const resources = new Map<string, TableResource>();
   for (const table of plan.tables) {
-    if (table.exportName !== undefined) resources.set(table.exportName, new TableResource(table, context));
+    if (table.exportName === undefined) continue;
+    const hooks = writeHooksOf(table.exportName);
+    const isKept = (once: Once) => store.isKept(once);
+    const resource =
+      hooks === undefined ? new TableResource(table, context) : new HookedTable(table, { ...context, hooks, isKept });
+    resources.set(table.exportName, resource);
   }
   const close = async () => {
     await housekeeping.stop();
@@ -63,7 +76,7 @@ export async function openApplication({
     hub.close();
     await store.close();
   };
-  return { plan, resources, planTag: hashPlan(plan), access, hub, commits, close };
+  return { plan, resources, planTag: hashPlan(plan), access, hub, commits, feed, log: store, close };
 }
 
 /** How far callers can show who they are. */

@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import { describeAuth } from '../config/auth.ts';
 import type { AppConfig, Config } from '../config/config.ts';
 import { formatDuration } from '../config/units.ts';
@@ -27,6 +28,7 @@ export function describePlan(plan: Plan, { server, app }: Config): readonly stri
       : []),
     ...(app.docs ? [`  docs     ${http}/${plan.appId}/docs, openapi.json and asyncapi.json beside it`] : []),
     ...(typeof app.auth === 'object' ? [`  auth     ${describeAuth(app.auth)}`] : []),
+    ...(app.hooks.length === 0 ? [] : [`  hooks    ${app.hooks.map((path) => relative(app.dir, path)).join(', ')}`]),
     ...plan.tables.flatMap((table) => ['', ...describeTable(table, `${http}/${plan.appId}`)]),
   ];
 }

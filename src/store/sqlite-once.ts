@@ -53,6 +53,10 @@ export class OnceTable {
     return (JSON.parse(row[1]) as WriteOutcome[]).map((outcome) => ({ ...outcome, replayed: true }));
   }
 
+  has({ key }: Once, now: number): boolean {
+    return this.#find.get(key, now) !== undefined;
+  }
+
   save({ key, hash }: Once, outcomes: readonly WriteOutcome[], now: number): void {
     const json = JSON.stringify(outcomes);
     this.#save.run(key, hash, now + this.#limits.retention, json);

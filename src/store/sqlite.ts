@@ -22,6 +22,7 @@ import type {
   CommitResult,
   Key,
   ListPage,
+  Once,
   OnceGroup,
   Store,
   StoredRecord,
@@ -137,6 +138,10 @@ export class SqliteStore implements Store {
 
   expired(plan: TablePlan, now: number, limit: number): Key[] {
     return this.#of(plan).table.expired(now, limit);
+  }
+
+  isKept(once: Once): boolean {
+    return this.#once.has(once, Date.now());
   }
 
   commit(groups: readonly (WriteGroup | OnceGroup)[]): CommitResult {

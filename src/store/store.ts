@@ -190,6 +190,8 @@ export interface Store extends RecordReader, RelatedReader, LogReader {
    * Throws AppError STORAGE_BUSY or STORAGE_FULL when the transaction as a whole failed: then nothing was written.
    */
   commit(groups: readonly (WriteGroup | OnceGroup)[]): Awaitable<CommitResult>;
+  /** True when the outcomes of a write with this key are kept: sent again, it is answered and not made. */
+  isKept(once: Once): Awaitable<boolean>;
   /** Keys of records whose time has passed at `now` (milliseconds), at most `limit`. */
   expired(table: TablePlan, now: number, limit: number): Awaitable<readonly Key[]>;
   /** Removes log entries and kept outcomes past retention, at most `limit` of a table; true when some may be left. */

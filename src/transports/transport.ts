@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { AppAuth } from '../auth/app-auth.ts';
 import type { ServerConfig } from '../config/config.ts';
+import type { RealtimeHooks } from '../hooks/realtime-hooks.ts';
 import type { TableResource } from '../resources/table-resource.ts';
 import type { TransportName } from '../schema/plan.ts';
 import type { Admission } from '../server/admission.ts';
@@ -14,6 +15,8 @@ export interface Endpoint {
   readonly planTag: string;
   /** Undefined where nobody is asked who they are. */
   readonly auth: AppAuth | undefined;
+  /** Undefined where the application does not ask about connections. */
+  readonly hooks?: RealtimeHooks | undefined;
 }
 
 /** What a transport reports of itself. */

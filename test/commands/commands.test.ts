@@ -129,6 +129,73 @@ describe('tablecast dev', () => {
   });
 });
 
+describe('modules of hooks', () => {
+  const config = 'schemas: [schema.graphql]\nhooks: hooks.ts\nport: 0\n';
+
+  test.each([
+    ['hooks.ts does not parse', 'export const a = {{;\n', 'hooks.ts:1:19 does not parse: Unexpected token'],
+    [
+      'hooks.ts has an export that is no hook',
+      '\nexport const onRealtimeConect = () => {};\n',
+      'hooks.ts:2:14 exports "onRealtimeConect", which is no hook',
+    ],
+    ['hooks.ts throws', "throw new Error('not today');\n", 'hooks.ts:1:1 cannot be loaded: not today'],
+  ])('are looked at by check and start: %s', async (_, text, mistake) => {
+    const { dir, root } = await makeApp({ schema: schemaWith(''), config, files: { 'hooks.ts': text } });
+    for (const command of ['check', 'start']) {
+      const { code, stdout, stderr } = await runToExit([command, dir]);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toContain(mistake);
+    }
+    await rm(root ?? dir, { recursive: true });
+  });
+
+  test('are told by check, which ends also when a module has begun something', async () => {
+    const text = 'setInterval(() => {}, 1000);\nexport const onRealtimeConnect = () => {};\n';
+    const { dir, root } = await makeApp({ schema: schemaWith(''), config, files: { 'hooks.ts': text } });
+    const { code, stdout } = await runToExit(['check', dir]);
+    await rm(root ?? dir, { recursive: true });
+    expect(code).toBe(0);
+    expect(stdout).toContain('  hooks    hooks.ts');
+  });
+
+  test('make dev restart when they or what they import change, and a mistake in them does not stop the server', async () => {
+    const port = await freePort();
+    const hooks = `import { word } from './lib/word';
+export const tables = { Message: { beforeCreate({ record }: { record: { title: string } }) { record.title += word; } } };\n`;
+    const { dir, root } = await makeApp({
+      schema: schemaWith(''),
+      config,
+      files: { 'hooks.ts': hooks, 'lib/word.ts': "export const word: string = ' one';\n" },
+    });
+    const child = spawn(process.execPath, [CLI, 'dev', dir, '--port', String(port)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
+    const url = `http://127.0.0.1:${port}/my-app/Message`;
+    const post = async () => (await ask('POST', url, { json: { title: 'a' } }).catch(() => undefined))?.record.title;
+    const wait = { timeout: 15_000 };
+    try {
+      await until(post, (title) => title === 'a one', { ...wait, what: 'the first start' });
+      await writeFile(join(dir, 'lib/word.ts'), 'export const word = {{;\n');
+      await until(
+        async () => output,
+        (text) => text.includes('lib/word.ts:1:22 does not parse'),
+        { ...wait, what: 'the mistake' },
+      );
+      expect(await post()).toBe('a one');
+      await writeFile(join(dir, 'lib/word.ts'), "export const word = ' two';\n");
+      await until(post, (title) => title === 'a two', { ...wait, what: 'the change' });
+    } finally {
+      child.kill('SIGTERM');
+      const [code] = await once(child, 'exit');
+      await rm(root ?? dir, { recursive: true, force: true });
+      expect(code, output).toBe(0);
+    }
+  });
+});
+
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -100,6 +100,8 @@ describe('defaults', () => {
         durability: 'full',
         busyTimeout: 2000,
         events: { retention: 86_400_000, maxCount: 100_000, replayPage: 500 },
+        hooks: [],
+        hookTimeout: 5000,
         idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },
         realtime: { enabled: true, path: '/api/v1/realtime' },
         auth: undefined,
@@ -430,6 +432,22 @@ describe('A5: schemas and web stay inside the folder', () => {
       'config.yaml:1:27 "./schema.graphql" is listed twice',
     ],
     [
+      'a module of hooks outside',
+      'hooks: ../outside.graphql\n',
+      'config.yaml:1:8 "../outside.graphql" is outside the application folder | write a path inside it',
+    ],
+    [
+      'a module of hooks that is a link out',
+      'hooks: [schema.graphql, link.graphql]\n',
+      'config.yaml:1:25 "link.graphql" leads outside the application folder | write a path inside it',
+    ],
+    ['a missing module of hooks', 'hooks: none.ts\n', 'config.yaml:1:8 file "none.ts" does not exist'],
+    [
+      'a module of hooks twice',
+      'hooks: [schema.graphql, ./schema.graphql]\n',
+      'config.yaml:1:25 "./schema.graphql" is listed twice',
+    ],
+    [
       'a web folder above',
       'web: ..\n',
       'config.yaml:1:6 ".." is outside the application folder | write a path inside it',
@@ -450,6 +468,11 @@ describe('A5: schemas and web stay inside the folder', () => {
       'a web folder with the data',
       'web: sub\ndata_dir: sub/data\n',
       'config.yaml:1:6 everything in "sub" is served, and the data is in it | give the static files a folder of their own',
+    ],
+    [
+      'a web folder with a module of hooks',
+      'web: sub\nhooks: sub/x\n',
+      'config.yaml:1:6 everything in "sub" is served, and a module is in it | give the static files a folder of their own',
     ],
     ['a data folder that is a file', 'data_dir: schema.graphql\n', 'config.yaml:1:11 "schema.graphql" is not a folder'],
     [

@@ -61,6 +61,19 @@ export abstract class ClientSocket implements Sink, SocketOwner {
     return this.#socket.writableLength;
   }
 
+  /** Whether no more is read for the time being. */
+  protected get isPaused(): boolean {
+    return this.#ws.isPaused;
+  }
+
+  protected pause(): void {
+    this.#ws.pause();
+  }
+
+  protected resume(): void {
+    this.#ws.resume();
+  }
+
   get isOpen(): boolean {
     return this.#ws.readyState === this.#ws.OPEN;
   }

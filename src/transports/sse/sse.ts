@@ -1,9 +1,13 @@
+import type { Http2ServerResponse } from 'node:http2';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { RealtimeConnection, RealtimeHooks } from '../../hooks/realtime-hooks.ts';
 import { parseKey } from '../../resources/key.ts';
 import { parsePosition, type SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import { identityOf } from '../../server/identity-of.ts';
+import type { Awaitable } from '../../store/store.ts';
 import { Heartbeat } from '../heartbeat.ts';
+import { askToOpen, peerOf, stoppingError } from '../opening.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { checkStreamable, startResponse } from './response.ts';
@@ -12,10 +16,22 @@ import { SseStream } from './stream.ts';
 /** Server-Sent Events (WHATWG HTML §9.2) on the URLs of tables and records. */
 export const createSseTransport: TransportFactory = (context) => new SseTransport(context);
 
+interface Accepted {
+  readonly endpoint: Endpoint;
+  readonly query: SubscriptionQuery;
+  /** As the application's hooks know it. */
+  readonly realtime?: RealtimeConnection;
+}
+
+interface Asked extends Accepted {
+  readonly hooks: RealtimeHooks;
+}
+
 class SseTransport implements Transport {
   readonly name = 'sse';
   readonly #context: TransportContext;
   readonly #streams: Heartbeat<SseStream>;
+  #isStopping = false;
 
   constructor(context: TransportContext) {
     this.#context = context;
@@ -37,6 +53,7 @@ class SseTransport implements Transport {
   }
 
   stop(): void {
+    this.#isStopping = true;
     this.#streams.stop();
     for (const stream of this.#streams.members()) stream.stop();
   }
@@ -45,11 +62,36 @@ class SseTransport implements Transport {
     for (const stream of this.#streams.members()) stream.destroy();
   }
 
-  #open(request: FastifyRequest, reply: FastifyReply, { resource, auth }: Endpoint): void {
+  #open(request: FastifyRequest, reply: FastifyReply, endpoint: Endpoint): Awaitable<void> {
     checkStreamable(request, reply);
+    this.#context.admission.check(request);
+    const query = this.#parse(request, endpoint.resource);
+    if (endpoint.hooks === undefined) this.#start(request, reply, { endpoint, query });
+    else return this.#ask(request, reply, { endpoint, query, hooks: endpoint.hooks });
+  }
+
+  async #ask(request: FastifyRequest, reply: FastifyReply, { hooks, ...accepted }: Asked): Promise<void> {
+    const { socket } = request.raw;
+    // Of HTTP/2 the socket is that of many requests.
+    const channel = request.raw.httpVersionMajor < 2 ? socket : (reply.raw as unknown as Http2ServerResponse).stream;
+    const isGone = () => channel.destroyed;
+    const realtime = await askToOpen({
+      hooks,
+      peer: peerOf(accepted.endpoint.resource, identityOf(request), 'sse'),
+      id: accepted.query.id,
+      isGone,
+      check: () => {
+        if (this.#isStopping) throw stoppingError();
+        this.#context.admission.check(request);
+      },
+    });
+    if (realtime === undefined) reply.hijack();
+    else this.#start(request, reply, { ...accepted, realtime });
+  }
+
+  #start(request: FastifyRequest, reply: FastifyReply, { endpoint, query, realtime }: Accepted): void {
+    const { resource, auth } = endpoint;
     const { admission } = this.#context;
-    admission.check(request);
-    const query = this.#parse(request, resource);
     const place = admission.enter(request);
     const isChunked = request.raw.httpVersion === '1.1';
     const output = startResponse(request, reply);
@@ -66,6 +108,7 @@ class SseTransport implements Transport {
       auth?.connections.remove(stream);
       this.#streams.remove(stream, stream.slot);
       admission.leave(place);
+      realtime?.closed();
     });
     stream.connected();
     stream.subscription = resource.subscribe(query, stream.encoding, stream);

@@ -4,6 +4,7 @@ import type { AppAuth } from '../../auth/app-auth.ts';
 import type { Identity } from '../../auth/identity.ts';
 import { hasExpired, type OpenConnection } from '../../auth/open-connections.ts';
 import { AppError } from '../../errors.ts';
+import type { RealtimeConnection } from '../../hooks/realtime-hooks.ts';
 import type { Subscription } from '../../hub/subscription.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import type { Key } from '../../store/store.ts';
@@ -11,6 +12,9 @@ import { ClientSocket, type SocketLimits } from '../sockets/client-socket.ts';
 import { formatExpiry } from './auth-message.ts';
 import type { WsFormat } from './message-format.ts';
 import { handleMessage } from './messages.ts';
+
+/** Messages that may wait for a hook before no more are read. */
+const MAX_WAITING = 16;
 
 /** What all connections of one table or record share. */
 export interface ConnectionContext extends SocketLimits {
@@ -31,10 +35,14 @@ export class WsConnection extends ClientSocket implements OpenConnection {
   /** What was asked for, for those whose rights may change. */
   readonly rawQuery: string;
   readonly format: WsFormat;
+  /** As the application's hooks know it. */
+  readonly realtime: RealtimeConnection | undefined;
   subscription: Subscription | undefined;
   readonly #release: (connection: WsConnection) => void;
   /** Settled when the last message that came has been answered. */
   #answered: Promise<void> | undefined;
+  /** Messages that a hook has not let through yet. */
+  #waiting = 0;
 
   constructor(ws: WebSocket, socket: Socket, options: ConnectionOptions) {
     super(ws, socket, options.context);
@@ -44,6 +52,7 @@ export class WsConnection extends ClientSocket implements OpenConnection {
     this.identity = options.identity;
     this.rawQuery = options.rawQuery;
     this.format = options.format;
+    this.realtime = options.realtime;
     this.#release = options.release;
   }
 
@@ -103,6 +112,7 @@ export class WsConnection extends ClientSocket implements OpenConnection {
 
   protected take(data: Buffer, isBinary: boolean): void {
     if (hasExpired(this.identity)) this.expired();
+    else if (this.realtime?.hearsMessages) this.#answered = this.#handleInTurn(data, isBinary, this.#answered);
     else this.#answered = this.#handle(data, isBinary, this.#answered);
   }
 
@@ -111,6 +121,15 @@ export class WsConnection extends ClientSocket implements OpenConnection {
     const answer = await handleMessage(this, data, isBinary);
     await before;
     answer(this);
+  }
+
+  /** A hook may take its time for one message, and the next ones are not to overtake it. */
+  async #handleInTurn(data: Buffer, isBinary: boolean, before: Promise<void> | undefined): Promise<void> {
+    if (++this.#waiting === MAX_WAITING) this.pause();
+    await before;
+    if (hasExpired(this.identity)) this.expired();
+    else (await handleMessage(this, data, isBinary))(this);
+    if (--this.#waiting === 0 && this.isPaused) this.resume();
   }
 }
 
@@ -121,5 +140,6 @@ export interface ConnectionOptions {
   readonly identity: Identity;
   readonly rawQuery: string;
   readonly format: WsFormat;
+  readonly realtime?: RealtimeConnection | undefined;
   readonly release: (connection: WsConnection) => void;
 }

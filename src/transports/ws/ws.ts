@@ -2,12 +2,14 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import type { Identity } from '../../auth/identity.ts';
+import type { RealtimeConnection, RealtimeHooks } from '../../hooks/realtime-hooks.ts';
 import { parseKey } from '../../resources/key.ts';
 import type { SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import type { MessageFormat } from '../../server/content/formats.ts';
 import { identityOf } from '../../server/identity-of.ts';
 import { Heartbeat } from '../heartbeat.ts';
+import { askToOpen, peerOf, stoppingError } from '../opening.ts';
 import { queryOf } from '../query-of.ts';
 import { checkHandshake } from '../sockets/handshake.ts';
 import { addSocketRoute, agreeOn, type SocketScope, socketScope } from '../sockets/scope.ts';
@@ -24,6 +26,14 @@ interface Accepted {
   readonly query: SubscriptionQuery;
   readonly identity: Identity;
   readonly format: WsFormat;
+  /** As the application's hooks know it. */
+  realtime: RealtimeConnection | undefined;
+}
+
+interface Asked {
+  readonly accepted: Accepted;
+  readonly resource: TableResource;
+  readonly hooks: RealtimeHooks;
 }
 
 interface Opened {
@@ -38,6 +48,7 @@ class WsTransport implements Transport {
   /** Those that some connection has asked for. */
   readonly #formats = new Map<MessageFormat, WsFormat>([['json', JSON_FORMAT]]);
   readonly #accepted = new WeakMap<FastifyRequest, Accepted>();
+  #isStopping = false;
 
   constructor(context: TransportContext) {
     this.#context = context;
@@ -54,6 +65,7 @@ class WsTransport implements Transport {
   }
 
   stop(): void {
+    this.#isStopping = true;
     this.#connections.stop();
     for (const connection of this.#connections.members()) connection.close(1001, 'the server stops');
   }
@@ -62,7 +74,7 @@ class WsTransport implements Transport {
     for (const connection of this.#connections.members()) connection.terminate();
   }
 
-  #registerTable(scope: SocketScope, { path, resource, auth }: Endpoint): void {
+  #registerTable(scope: SocketScope, { path, resource, auth, hooks }: Endpoint): void {
     const { channels, limits } = this.#context.config;
     const context: ConnectionContext = {
       resource,
@@ -76,14 +88,17 @@ class WsTransport implements Transport {
     for (const url of [path, `${path}/:id`]) {
       addSocketRoute(scope, {
         url,
-        check: (request) => this.#check(request, resource),
+        check: async (request) => {
+          const accepted = await this.#check(request, resource);
+          if (hooks !== undefined) await this.#ask(request, { accepted, resource, hooks });
+        },
         open: (ws, socket, request) => this.#open(ws, socket, { request, context }),
       });
     }
   }
 
   /** Everything that can be refused is refused here, as a plain HTTP error and never after a 101. */
-  async #check(request: FastifyRequest, resource: TableResource): Promise<void> {
+  async #check(request: FastifyRequest, resource: TableResource): Promise<Accepted> {
     checkHandshake(request.raw);
     const subprotocol = chooseSubprotocol(readOffers(request.headers['sec-websocket-protocol']));
     if (subprotocol.name !== undefined) agreeOn(request, subprotocol.name);
@@ -93,7 +108,9 @@ class WsTransport implements Transport {
     const identity = identityOf(request);
     const query = resource.parseSubscription(identity, queryOf(request), id);
     const format = this.#formats.get(subprotocol.format) ?? (await this.#loadFormat(subprotocol.format));
-    this.#accepted.set(request, { query, identity, format });
+    const accepted = { query, identity, format, realtime: undefined };
+    this.#accepted.set(request, accepted);
+    return accepted;
   }
 
   async #loadFormat(name: MessageFormat): Promise<WsFormat> {
@@ -102,8 +119,27 @@ class WsTransport implements Transport {
     return format;
   }
 
+  /** Throws what the hooks throw. Whatever becomes of the socket, its end is their end of the connection. */
+  async #ask(request: FastifyRequest, { accepted, resource, hooks }: Asked): Promise<void> {
+    const { socket } = request.raw;
+    const { identity, query } = accepted;
+    const realtime = await askToOpen({
+      hooks,
+      peer: peerOf(resource, identity, 'ws'),
+      id: query.id,
+      isGone: () => socket.destroyed,
+      check: () => {
+        if (this.#isStopping) throw stoppingError();
+        this.#context.admission.check(request);
+      },
+    });
+    if (realtime === undefined) return;
+    accepted.realtime = realtime;
+    socket.once('close', () => realtime.closed());
+  }
+
   #open(ws: WebSocket, socket: Socket, { request, context }: Opened): void {
-    const { query, identity, format } = this.#accepted.get(request) as Accepted;
+    const { query, identity, format, realtime } = this.#accepted.get(request) as Accepted;
     const { admission } = this.#context;
     const place = admission.enter(request);
     const connection = new WsConnection(ws, socket, {
@@ -111,6 +147,7 @@ class WsTransport implements Transport {
       id: query.id,
       client: query.client,
       identity,
+      realtime,
       rawQuery: identity.type === 'principal' ? queryOf(request) : '',
       format,
       release: (closed) => {

@@ -1,0 +1,92 @@
+import { resolve } from 'node:path';
+import { HOOK } from '../auth/identity.ts';
+import type { AppConfig } from '../config/config.ts';
+import type { Feed } from '../events/feed.ts';
+import { ModuleLoader } from '../modules/module-loader.ts';
+import { makeHandle, type TableHandle } from '../resources/table-handle.ts';
+import type { TableResource } from '../resources/table-resource.ts';
+import type { WriteHooks } from '../resources/write-hooks.ts';
+import type { Plan } from '../schema/plan.ts';
+import type { ProjectApp } from '../schema/project.ts';
+import type { LogReader } from '../store/store.ts';
+import type { CallOptions } from './call.ts';
+import { ChangeHooks } from './change-hooks.ts';
+import { type HookLists, readHooks } from './exports.ts';
+import { RealtimeHooks } from './realtime-hooks.ts';
+import { makeWriteHooks } from './table-hooks.ts';
+
+/**
+ * Loads the hooks of the applications that have any, by app id. `root` is the folder that paths are shown relative to.
+ * Throws StartError.
+ */
+export async function loadHooks(apps: readonly ProjectApp[], root: string): Promise<ReadonlyMap<string, HookLists>> {
+  const lists = new Map<string, HookLists>();
+  for (const { config, plan } of apps) {
+    if (config.hooks.length === 0) continue;
+    const loader = new ModuleLoader({ folder: config.dir, root: resolve(root) });
+    lists.set(config.appId, await loadHooksOf(config, plan, loader));
+  }
+  return lists;
+}
+
+async function loadHooksOf(app: AppConfig, plan: Plan, loader: ModuleLoader): Promise<HookLists> {
+  const names = plan.tables.flatMap(({ exportName }) => (exportName === undefined ? [] : [exportName]));
+  return readHooks({ loader, paths: app.hooks, tables: new Set(names) });
+}
+
+export interface Bound {
+  /** By export name. */
+  readonly resources: ReadonlyMap<string, TableResource>;
+  readonly log: LogReader;
+  readonly feed: Pick<Feed, 'listen'>;
+}
+
+/** The hooks of one application at work. */
+export class AppHooks {
+  /** Undefined when nobody asks about connections. */
+  readonly realtime: RealtimeHooks | undefined;
+  readonly #lists: HookLists;
+  readonly #options: CallOptions;
+  /** Filled when the application is open. */
+  readonly #tables: Record<string, TableHandle> = {};
+  readonly #changes: ChangeHooks[] = [];
+
+  constructor(lists: HookLists, options: CallOptions) {
+    this.#lists = lists;
+    this.#options = options;
+    const { realtime: hooks } = lists;
+    this.realtime = hooks.size === 0 ? undefined : new RealtimeHooks({ ...options, hooks, context: this.#context });
+  }
+
+  /** What is asked before a write to the table of this export name. */
+  writeHooksOf(table: string): WriteHooks | undefined {
+    const hooks = this.#lists.tables.get(table);
+    return hooks && makeWriteHooks({ ...this.#options, table, hooks, context: this.#context });
+  }
+
+  /** The application is open: hooks have its tables, and hear of what is written from now on. */
+  bind({ resources, log, feed }: Bound): void {
+    for (const [name, resource] of resources) this.#tables[name] = makeHandle(resource, HOOK);
+    for (const [name, lists] of this.#lists.tables) {
+      const hooks = lists.get('afterChange');
+      const table = resources.get(name)?.table;
+      if (hooks === undefined || table === undefined) continue;
+      this.#changes.push(new ChangeHooks({ ...this.#options, table, hooks, context: this.#context, log }));
+    }
+    if (this.#changes.length > 0) feed.listen(() => this.#wake());
+  }
+
+  /** Resolves when no hook runs any more. */
+  async close(): Promise<void> {
+    await this.realtime?.close();
+    await Promise.all(this.#changes.map((changes) => changes.stop()));
+  }
+
+  get #context() {
+    return { tables: this.#tables };
+  }
+
+  #wake(): void {
+    for (const changes of this.#changes) changes.wake();
+  }
+}

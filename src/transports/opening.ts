@@ -1,0 +1,39 @@
+import type { Identity } from '../auth/identity.ts';
+import { AppError } from '../errors.ts';
+import type { Peer, RealtimeConnection, RealtimeHooks } from '../hooks/realtime-hooks.ts';
+import type { TableResource } from '../resources/table-resource.ts';
+import type { Key } from '../store/store.ts';
+
+export interface Opening {
+  readonly hooks: RealtimeHooks;
+  readonly peer: Peer & { readonly collection: string };
+  readonly id: Key | undefined;
+  /** The client has gone away meanwhile. */
+  isGone(): boolean;
+  /** Throws when there is no place any more: hooks take their time. */
+  check(): void;
+}
+
+/** Asks the hooks about a channel before it is opened. Throws AppError when they refuse; undefined when nobody waits. */
+export async function askToOpen({ hooks, peer, id, isGone, check }: Opening): Promise<RealtimeConnection | undefined> {
+  const connection = await hooks.connect(peer);
+  try {
+    if (!isGone()) await connection.subscribe(peer.collection, id ?? null);
+    check();
+  } catch (error) {
+    connection.closed();
+    throw error;
+  }
+  if (!isGone()) return connection;
+  connection.closed();
+  return undefined;
+}
+
+export function peerOf({ table }: TableResource, identity: Identity, transport: string): Opening['peer'] {
+  const { exportName, name, access } = table;
+  return { identity, transport, collection: exportName ?? name, accountClaim: access?.account?.claim };
+}
+
+export function stoppingError(): AppError {
+  return new AppError('STOPPING', 'The server is stopping.');
+}
