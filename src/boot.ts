@@ -175,9 +175,9 @@ async function registerGateway(
   if (served.length === 0) return [];
   const { Gateway } = await import('./transports/gateway/gateway.ts');
   const gateway = new Gateway(context);
-  const applications = served.map(({ config: { appId, realtime }, application: { resources }, auth }) => {
+  const applications = served.map(({ config: { appId, realtime }, application: { resources }, auth, hooks }) => {
     const path = `/${appId}${realtime.path}`;
-    return { paths: opened.length === 1 ? [path, realtime.path] : [path], resources, auth };
+    return { paths: opened.length === 1 ? [path, realtime.path] : [path], resources, auth, hooks: hooks?.realtime };
   });
   await gateway.register(server, applications);
   return [gateway];

@@ -89,9 +89,9 @@ test('connections share what is encoded once, also where they call their subscri
   await resource.put(SERVER, 'a', { n: 1 });
   await turns(3);
   const [first, second, third] = sinks.map(({ writes }) => writes);
-  expect(first).toHaveLength(2);
+  expect([first, second]).toMatchObject([{ length: 2 }, { length: 2 }]);
   // The very same bytes, not equal ones.
-  for (const [n, bytes] of (first ?? []).entries()) expect(second?.[n]).toBe(bytes);
+  for (const bytes of first ?? []) expect(second).toContain(bytes);
   expect(third).toHaveLength(1);
 });
 

@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
+import type { Identity } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
+import type { RealtimeConnection, RealtimeHooks } from '../../hooks/realtime-hooks.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import { transportOf } from '../../server/transport-constraint.ts';
 import { Heartbeat } from '../heartbeat.ts';
@@ -27,12 +29,14 @@ export interface GatewayApplication {
   readonly resources: ReadonlyMap<string, TableResource>;
   /** Who must be asked for a token; undefined where nobody is asked who they are. */
   readonly auth?: GatewayAuth | undefined;
+  readonly hooks?: RealtimeHooks | undefined;
 }
 
 /** What all connections of one application share. */
 interface Served extends GatewayContext {
   /** Tables that a stream can be about. */
   readonly streamed: ReadonlyMap<string, TableResource>;
+  readonly hooks: RealtimeHooks | undefined;
 }
 
 /** Many subscriptions over one WebSocket or event stream: PROTOCOL.md §4.6. */
@@ -41,7 +45,7 @@ export class Gateway implements Door {
   readonly #context: TransportContext;
   readonly #sockets: Heartbeat<GatewaySocket>;
   readonly #clients: Heartbeat<GatewaySocket | GatewayStream>;
-  readonly #authentications = new WeakMap<FastifyRequest, Authentication>();
+  readonly #authentications = new WeakMap<FastifyRequest, Admitted>();
   /** Streams that were written to in this turn of the event loop. */
   readonly #written = new Set<GatewayStream>();
 
@@ -90,7 +94,7 @@ export class Gateway implements Door {
     }
   }
 
-  #serve({ resources, auth }: GatewayApplication): Served {
+  #serve({ resources, auth, hooks }: GatewayApplication): Served {
     const { channels, limits } = this.#context.config;
     const withTransport = (name: 'ws' | 'sse') =>
       new Map([...resources].filter(([, { table }]) => table.transports.has(name)));
@@ -100,6 +104,7 @@ export class Gateway implements Door {
       subscriptions: limits.subscriptions,
       clientBuffer: channels.clientBuffer,
       auth,
+      hooks,
       pongTimeout: channels.pongTimeout,
       slowClientTimeout: channels.slowClientTimeout,
       messagesPerSecond: limits.messagesPerSecond,
@@ -110,18 +115,22 @@ export class Gateway implements Door {
   }
 
   /** A token that is missing or bad is told after the 101: a browser shows a page no status of a handshake. */
-  async #check(request: FastifyRequest, { auth }: Served): Promise<void> {
+  async #check(request: FastifyRequest, { auth, hooks }: Served): Promise<void> {
     checkHandshake(request.raw);
     this.#context.admission.check(request);
     const unknown = [...new URLSearchParams(queryOf(request)).keys()].find((name) => !SOCKET_PARAMETERS.has(name));
     if (unknown !== undefined) {
       throw new AppError('INVALID_QUERY', 'This address takes token and ticket; the rest is said in messages.');
     }
-    this.#authentications.set(request, await authenticate(request, auth?.authenticator));
+    const authentication = await authenticate(request, auth?.authenticator);
+    this.#authentications.set(
+      request,
+      hooks === undefined ? authentication : await admit(request, authentication, hooks),
+    );
   }
 
   #openSocket(ws: WebSocket, socket: Socket, { request, served }: { request: FastifyRequest; served: Served }): void {
-    const authentication = this.#authentications.get(request) as Authentication;
+    const authentication = this.#authentications.get(request) as Admitted;
     if ('refused' in authentication) {
       ws.on('error', () => {});
       ws.close(1008, authentication.refused);
@@ -133,6 +142,7 @@ export class Gateway implements Door {
     const client = new GatewaySocket(ws, socket, {
       context: served,
       identity: authentication.identity,
+      realtime: authentication.realtime,
       release: (closed) => {
         this.#sockets.remove(closed, closed.slot);
         this.#clients.remove(closed, closed.beatSlot);
@@ -158,6 +168,7 @@ export class Gateway implements Door {
     const { identity } = authentication;
     const checked = parseStream(request, { identity, collections: served.streamed, limit: served.subscriptions });
     checkStreamable(request, reply);
+    const realtime = served.hooks && (await askForStream(request, served.hooks, { identity, checked }));
     // It may have left while its token was checked: then nobody would hear of its end.
     if (request.raw.socket.destroyed) {
       reply.hijack();
@@ -178,6 +189,7 @@ export class Gateway implements Door {
       stream.close();
       this.#clients.remove(stream, stream.slot);
       served.auth?.connections.remove(stream);
+      realtime?.closed();
       admission.leave(place);
     });
     stream.open(checked);
@@ -194,6 +206,50 @@ export class Gateway implements Door {
     }
     this.#written.add(stream);
   }
+}
+
+/** Who asks, as the hooks know him too. */
+type Admitted = Authentication & { readonly realtime?: RealtimeConnection };
+
+/** A client that the hooks do not let in is told so after the 101, like one with a bad token. */
+async function admit(request: FastifyRequest, authentication: Authentication, hooks: RealtimeHooks): Promise<Admitted> {
+  if ('refused' in authentication) return authentication;
+  try {
+    const { identity } = authentication;
+    const realtime = await hooks.connect({ identity, transport: 'gateway', collection: null });
+    const { socket } = request.raw;
+    // Whatever becomes of the socket, its end is that of the connection.
+    if (socket.destroyed) realtime.closed();
+    else socket.once('close', () => realtime.closed());
+    return { identity, realtime };
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return { refused: shorten(error.message) };
+  }
+}
+
+/** The reason of a close has 123 bytes at most, RFC 6455 §5.5. */
+function shorten(text: string): string {
+  let short = text;
+  while (Buffer.byteLength(short) > 123) short = short.slice(0, -1);
+  return short;
+}
+
+/** Throws what the hooks throw: then there is no stream. */
+async function askForStream(
+  request: FastifyRequest,
+  hooks: RealtimeHooks,
+  { identity, checked }: { readonly identity: Identity; readonly checked: ReturnType<typeof parseStream> },
+): Promise<RealtimeConnection> {
+  const realtime = await hooks.connect({ identity, transport: 'gateway', collection: null });
+  try {
+    for (const { request: wanted } of checked) await realtime.subscribe(wanted.collection, null);
+  } catch (error) {
+    realtime.closed();
+    throw error;
+  }
+  if (request.raw.socket.destroyed) realtime.closed();
+  return realtime;
 }
 
 function refusePlain(): never {

@@ -4,10 +4,11 @@ import type { AppAuth } from '../../auth/app-auth.ts';
 import type { Identity } from '../../auth/identity.ts';
 import { hasExpired, type OpenConnection } from '../../auth/open-connections.ts';
 import { AppError } from '../../errors.ts';
+import type { RealtimeConnection, Subscribed } from '../../hooks/realtime-hooks.ts';
 import { Lane } from '../../hub/lane.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import { ClientSocket, type SocketLimits } from '../sockets/client-socket.ts';
-import { heartbeatNow, SOCKET_WIRE } from './frames.ts';
+import { type ClientId, heartbeatNow, SOCKET_WIRE } from './frames.ts';
 import { type Message, parseMessage, parseName, parseSubscribe, Refusal } from './requests.ts';
 import { Subscriptions } from './subscriptions.ts';
 
@@ -28,8 +29,16 @@ export interface GatewayContext extends SocketLimits {
 
 export interface GatewaySocketOptions {
   readonly context: GatewayContext;
+  /** As the application's hooks know it. */
+  readonly realtime: RealtimeConnection | undefined;
   readonly identity: Identity;
   readonly release: (socket: GatewaySocket) => void;
+}
+
+/** A subscription that may be opened. */
+interface Begin {
+  readonly name: { readonly collection: string; readonly id?: ClientId };
+  open(): void;
 }
 
 /** One WebSocket with many subscriptions: the sink of all of them, and the reader of what the client asks for. */
@@ -44,11 +53,15 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
   /** Messages that came while a token is checked: they are for whoever that shows. */
   #waiting: (readonly [data: Buffer, isBinary: boolean])[] | undefined;
   #owesHeartbeat = false;
+  readonly #realtime: RealtimeConnection | undefined;
+  /** What the hooks want back when a subscription ends, by its name. */
+  readonly #told = new Map<string, Subscribed>();
 
-  constructor(ws: WebSocket, socket: Socket, { context, identity, release }: GatewaySocketOptions) {
+  constructor(ws: WebSocket, socket: Socket, { context, identity, realtime, release }: GatewaySocketOptions) {
     super(ws, socket, context);
     this.#context = context;
     this.identity = identity;
+    this.#realtime = realtime;
     this.#release = release;
   }
 
@@ -88,6 +101,7 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
 
   rejudge(): void {
     for (const { collection, id } of this.#subscriptions.judge(this.identity)) {
+      this.#tellEnd(collection, id);
       this.answer({ error: 'Forbidden', collection, ...(id === undefined ? {} : { id }) });
     }
   }
@@ -100,16 +114,49 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
   #handle(data: Buffer, isBinary: boolean): void {
     try {
       if (hasExpired(this.identity)) this.expired();
-      else this.#execute(parseMessage(data, isBinary));
+      else this.#begin(parseMessage(data, isBinary));
     } catch (error) {
       this.#refuse(error);
     }
   }
 
+  #begin(message: Message): void {
+    const realtime = this.#realtime;
+    // A token is nothing that a hook should see.
+    if (realtime === undefined || message.action === 'auth') this.#execute(message);
+    else this.#holdFor(this.#ask(realtime, message));
+  }
+
+  /** The hooks are asked first; what comes meanwhile is for afterwards. */
+  async #ask(realtime: RealtimeConnection, message: Message): Promise<void> {
+    const { collection } = message;
+    const about = typeof collection === 'string' ? collection : undefined;
+    if (realtime.hearsMessages) await realtime.message(message, about);
+    if (message.action !== 'subscribe') {
+      if (this.isOpen) this.#execute(message);
+      return;
+    }
+    const begin = this.#checkSubscribe(message);
+    const { name } = begin;
+    const told = await realtime.subscribe(name.collection, null);
+    if (!this.isOpen) return;
+    this.#tellEnd(name.collection, name.id);
+    this.#told.set(JSON.stringify(name), told);
+    begin.open();
+  }
+
+  #tellEnd(collection: string, id: ClientId | undefined): void {
+    const key = JSON.stringify({ collection, ...(id === undefined ? {} : { id }) });
+    const told = this.#told.get(key);
+    if (told === undefined) return;
+    this.#told.delete(key);
+    this.#realtime?.unsubscribe(told);
+  }
+
   #execute(message: Message): void {
     switch (message.action) {
       case 'subscribe':
-        this.#subscribe(message);
+        this.#checkSubscribe(message).open();
         break;
       case 'unsubscribe':
         this.#unsubscribe(message);
@@ -122,7 +169,8 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
     }
   }
 
-  #subscribe(message: Message): void {
+  /** Throws what is wrong with it; what comes back opens it. */
+  #checkSubscribe(message: Message): Begin {
     const request = parseSubscribe(message);
     const { collection, id } = request;
     const name = { collection, ...(id === undefined ? {} : { id }) };
@@ -132,18 +180,22 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
     const query = checkedBy(name, () => resource.parseSubscription(this.identity, request.query, undefined));
     const open = this.#subscriptions;
     if (open.size >= limit && !open.has(collection, id)) {
-      // No mistake of the kind that is counted: a client that runs into it loses nothing.
-      this.answer({ error: `Max subscriptions reached (${limit})`, ...(id === undefined ? {} : { id }) });
-      return;
+      throw new Full(`Max subscriptions reached (${limit})`, id === undefined ? {} : { id });
     }
-    // Opening it may write events at once.
-    this.answer({ status: 'subscribed', ...name });
-    open.open({ request, resource, query });
+    return {
+      name,
+      open: () => {
+        // Opening it may write events at once.
+        this.answer({ status: 'subscribed', ...name });
+        open.open({ request, resource, query });
+      },
+    };
   }
 
   #unsubscribe(message: Message): void {
     const name = parseName(message);
     this.#subscriptions.close(name.collection, name.id);
+    this.#tellEnd(name.collection, name.id);
     this.answer({ status: 'unsubscribed', ...name });
   }
 
@@ -151,10 +203,13 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
     const { auth } = this.#context;
     if (auth === undefined) throw new Refusal('Authentication is not configured');
     if (typeof token !== 'string' || token === '') throw new Refusal('Missing token');
+    this.#holdFor(this.#renew(auth, token));
+  }
+
+  /** Messages that come while something is under way wait for it. */
+  #holdFor(work: Promise<void>): void {
     this.#waiting = [];
-    this.#renew(auth, token)
-      .catch((error: unknown) => this.#refuse(error))
-      .finally(() => this.#goOn());
+    work.catch((error: unknown) => this.#refuse(error)).finally(() => this.#goOn());
   }
 
   async #renew({ authenticator, connections }: GatewayAuth, token: string): Promise<void> {
@@ -177,10 +232,20 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
   #goOn(): void {
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
+    // The first of them may make the others wait again.
     for (const [data, isBinary] of waiting) if (this.isOpen) this.take(data, isBinary);
   }
 
   #refuse(error: unknown): void {
+    // No mistake of the kind that is counted: a client that runs into it loses nothing.
+    if (error instanceof Full) {
+      this.answer({ error: error.message, ...error.members });
+      return;
+    }
+    if (error instanceof AppError && error.status < 500) {
+      this.reject({ error: error.message, code: error.code });
+      return;
+    }
     if (error instanceof Refusal) {
       this.reject({ error: error.message, ...error.members });
       return;
@@ -189,6 +254,9 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
     this.reject({ error: 'Something went wrong on our side; it has been logged.', code: 'INTERNAL' });
   }
 }
+
+/** There are as many subscriptions as there may be. */
+class Full extends Refusal {}
 
 function checkedBy<T>(name: object, check: () => T): T {
   try {
