@@ -1,10 +1,10 @@
 import type { Application } from './resources/application.ts';
 import type { Counters } from './resources/table-resource.ts';
 import type { Metric } from './server/metrics.ts';
-import type { Transport } from './transports/transport.ts';
+import type { Door } from './transports/transport.ts';
 
 export interface MetricSources {
-  readonly transports: readonly Transport[];
+  readonly transports: readonly Door[];
   readonly applications: readonly Application[];
 }
 

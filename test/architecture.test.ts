@@ -27,8 +27,8 @@ const LAYERS: readonly (readonly string[])[] = [
 /** Packages that only these files may know. */
 const DRIVERS: Readonly<Record<string, RegExp>> = {
   'better-sqlite3': /^store\/(?:sqlite(?:-[a-z]+)*|lock|statement-cache)\.ts$/,
-  ws: /^transports\/ws\//,
-  '@fastify/websocket': /^transports\/ws\//,
+  ws: /^transports\/(?:sockets|ws|gateway)\//,
+  '@fastify/websocket': /^transports\/sockets\//,
   '@fastify/static': /^server\/web\.ts$/,
   '@fastify/cors': /^server\/cors\.ts$/,
   '@fastify/helmet': /^server\/page-headers\.ts$/,

@@ -14,6 +14,8 @@ export interface CatchUpContext {
   waitForDrain(subscription: Subscription): Promise<void>;
   /** False when the hub was closed: the store is about to be, and must not be read any more. */
   isOpen(): boolean;
+  /** The log does not reach back, and the subscription's encoding cannot say so. */
+  lose(subscription: Subscription): void;
   /** The subscription has everything after its position in the run: from now on it is live. */
   join(subscription: Subscription): void;
 }
@@ -38,6 +40,8 @@ export class CatchUp {
   readonly #subscription: Subscription;
   /** `ready` was sent: the client does not need another one. */
   #announced: boolean;
+  /** It is its turn to write to a sink that it shares. */
+  #hasLane = false;
   /** From this position on the snapshot, which was read while writes went on, is the whole state. */
   #complete = 0;
 
@@ -48,6 +52,14 @@ export class CatchUp {
   }
 
   async run(start: Start): Promise<void> {
+    try {
+      await this.#run(start);
+    } finally {
+      this.#leaveLane();
+    }
+  }
+
+  async #run(start: Start): Promise<void> {
     const { store } = this.#context;
     const subscription = this.#subscription;
     if (start.from === 'now') subscription.position = store.head;
@@ -56,19 +68,27 @@ export class CatchUp {
     else if (start.from === 'reset') await this.#reset(start.reason);
     while (this.#isActive()) {
       // Before joining too: a full socket would be thrown out of the live ones at once.
-      if (this.#isFull()) await this.#drain();
+      const room = this.#room();
+      if (room !== undefined) await room;
       if (!this.#isActive()) return;
       const reason = this.#lost();
       if (reason !== undefined) await this.#reset(reason);
       if (!this.#isActive()) return;
       if (subscription.position >= this.#complete && subscription.group.reaches(subscription.position)) {
-        if (!this.#announced) subscription.sink.write(subscription.group.encoding.ready(subscription.position));
+        subscription.inSnapshot = false;
+        if (!this.#announced) this.#announce();
         this.#context.join(subscription);
         return;
       }
       await this.#context.takeTurn();
       if (this.#isActive()) await this.#readLog();
     }
+  }
+
+  #announce(): void {
+    const { sink, group, position } = this.#subscription;
+    const bytes = group.encoding.ready(position);
+    if (bytes !== undefined) sink.write(bytes);
   }
 
   /** Why the log cannot serve the position, if so. Another database, or entries past retention. */
@@ -82,7 +102,12 @@ export class CatchUp {
   async #reset(reason: ResetReason): Promise<void> {
     const { sink, group } = this.#subscription;
     this.#announced = false;
-    sink.write(group.encoding.reset(reason, this.#context.store.head));
+    const bytes = group.encoding.reset(reason, this.#context.store.head);
+    if (bytes === undefined) {
+      this.#context.lose(this.#subscription);
+      return;
+    }
+    sink.write(bytes);
     await this.#snapshot(Number.POSITIVE_INFINITY);
   }
 
@@ -96,6 +121,7 @@ export class CatchUp {
     const { table, id } = subscription;
     const head = store.head;
     subscription.position = head;
+    subscription.inSnapshot = true;
     if (id !== undefined) {
       const record = await store.get(table, id);
       if (record !== undefined) this.#retain([record], head, 1);
@@ -104,7 +130,8 @@ export class CatchUp {
     let left = limit;
     let after: StoredRecord['id'] | undefined;
     for (let more = true; more && left > 0; ) {
-      if (this.#isFull()) await this.#drain();
+      const room = this.#room();
+      if (room !== undefined) await room;
       await this.#context.takeTurn();
       if (!this.#isActive()) return;
       const size = this.#pageSize;
@@ -124,10 +151,12 @@ export class CatchUp {
     const subscription = this.#subscription;
     const head = store.head;
     subscription.position = head;
+    subscription.inSnapshot = true;
     let records = await store.records(subscription.table, query);
     this.#complete = store.head;
     while (records.length > 0) {
-      if (this.#isFull()) await this.#drain();
+      const room = this.#room();
+      if (room !== undefined) await room;
       if (!this.#isActive()) return;
       const { taken } = this.#retain(records, head, records.length);
       records = records.slice(taken);
@@ -144,8 +173,10 @@ export class CatchUp {
       if (frames.length >= limit || bytes > this.#context.clientBuffer) break;
       taken++;
       const frame = record.seq > head ? undefined : selectRecord(group.selection, record);
-      if (frame === undefined) continue;
-      bytes += frames[frames.push(group.encoding.frame(frame)) - 1]?.length ?? 0;
+      const encoded = frame && group.encoding.frame(frame);
+      if (encoded === undefined) continue;
+      frames.push(encoded);
+      bytes += encoded.length;
     }
     this.#write(frames, bytes);
     return { taken, written: frames.length };
@@ -190,6 +221,28 @@ export class CatchUp {
 
   #isActive(): boolean {
     return this.#subscription.state === 'behind' && this.#context.isOpen();
+  }
+
+  /** Waits for its turn, where the sink is shared, and until the sink has room; undefined to go on at once. */
+  #room(): Promise<void> | undefined {
+    const { lane } = this.#subscription.sink;
+    if (lane === undefined) return this.#isFull() ? this.#drain() : undefined;
+    this.#leaveLane();
+    const turn = lane.enter();
+    if (turn === undefined) this.#hasLane = true;
+    return turn === undefined && !this.#isFull() ? undefined : this.#turnAndRoom(turn);
+  }
+
+  async #turnAndRoom(turn: Promise<void> | undefined): Promise<void> {
+    await turn;
+    this.#hasLane = true;
+    await this.#drain();
+  }
+
+  #leaveLane(): void {
+    if (!this.#hasLane) return;
+    this.#hasLane = false;
+    this.#subscription.sink.lane?.leave();
   }
 
   #isFull(): boolean {

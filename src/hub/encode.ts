@@ -24,6 +24,15 @@ export interface Frame {
 export interface Encoding {
   /** Equal for encodings that give equal bytes. */
   readonly key: string;
+  /** Undefined: subscribers of this kind are not told. */
+  frame(frame: Frame): Buffer | undefined;
+  ready(seq: number): Buffer | undefined;
+  /** Undefined: the protocol has no way to say it, and the subscription has to end instead. */
+  reset(reason: ResetReason, seq: number): Buffer | undefined;
+}
+
+/** An encoding of a protocol that says everything. */
+export interface FullEncoding extends Encoding {
   frame(frame: Frame): Buffer;
   ready(seq: number): Buffer;
   reset(reason: ResetReason, seq: number): Buffer;

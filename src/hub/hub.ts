@@ -75,6 +75,7 @@ export class Hub {
       waitForDrain: (subscription) => this.#stalls.wait(subscription),
       isOpen: () => !this.#closed,
       join: (subscription) => this.#join(subscription),
+      lose: (subscription) => this.#end(subscription, 'lost'),
     };
     feed.listen((changes) => this.#deliver(changes));
   }
@@ -102,6 +103,14 @@ export class Hub {
     this.#size++;
     this.#catchUp(subscription, startOf(options));
     return subscription;
+  }
+
+  /** Everything up to this seq was written to the subscription's sink, or is not for it; undefined during a snapshot. */
+  positionOf({ state, group, cursor, position, inSnapshot }: Subscription): number | undefined {
+    if (inSnapshot) return undefined;
+    if (state !== 'live') return position;
+    if (cursor >= group.end) return Math.max(position, this.#options.feed.head);
+    return cursor < group.base ? position : Math.max(position, group.seqAt(cursor) - 1);
   }
 
   /** Ends a subscription; nothing is written to its sink any more. */

@@ -41,6 +41,8 @@ export class Stalls {
       if (pending !== stall.pending) {
         stall.pending = pending;
         stall.since = now;
+        // Who shares its sink may find room without the sink ever being empty: it looks again.
+        if (subscription.sink.lane !== undefined) subscription.drained();
       } else if (now - stall.since >= this.#timeout) {
         this.#ended(subscription);
       }

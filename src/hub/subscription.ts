@@ -2,14 +2,17 @@ import type { TablePlan } from '../schema/plan.ts';
 import type { Key } from '../store/store.ts';
 import type { Channel } from './channel.ts';
 import type { Group } from './group.ts';
+import type { Lane } from './lane.ts';
 
-/** Why the hub ends a subscription. */
-export type EndReason = 'slow' | 'failed';
+/** Why the hub ends a subscription. `lost`: the log does not reach back to its position, and its encoding cannot say so. */
+export type EndReason = 'slow' | 'failed' | 'lost';
 
 /** Where a subscription writes. */
 export interface Sink {
   /** Bytes that were written and that the kernel has not taken yet. */
   readonly pending: number;
+  /** There when several subscriptions write to this sink. */
+  readonly lane?: Lane;
   /** Takes whole frames; never blocks and never throws. */
   write(bytes: Buffer): void;
   /** The hub has ended the subscription; the sink closes what it writes to. */
@@ -30,6 +33,8 @@ export class Subscription {
   cursor = 0;
   /** seq of the last change that it was told or that was not for it. */
   position: number;
+  /** A snapshot is under way: no position stands for what it has been told. */
+  inSnapshot = false;
   /** seqs that this subscriber does not want to hear of, because it wrote them itself. */
   muted: Set<number> | undefined;
   /** Set while it waits for its sink to drain. */

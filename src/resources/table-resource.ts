@@ -272,6 +272,11 @@ export class TableResource {
     return hub.subscribe({ ...query, table: this.table, encoding: group.encoding, sink, reset: 'rights_changed' });
   }
 
+  /** Everything up to this seq was written to the subscription's sink, or is not for it; undefined during a snapshot. */
+  positionOf(subscription: Subscription): number | undefined {
+    return this.#context.hub.positionOf(subscription);
+  }
+
   unsubscribe(subscription: Subscription): void {
     this.#context.hub.unsubscribe(subscription);
   }

@@ -21,15 +21,20 @@ export interface TransportStatus {
   readonly connections: number;
 }
 
-/** A way in and out for clients, on the URLs of the tables that have it switched on. */
-export interface Transport {
-  readonly name: TransportName;
-  register(app: FastifyInstance, endpoints: readonly Endpoint[]): Promise<void> | void;
+/** A way in and out for clients. */
+export interface Door {
+  readonly name: string;
   status(): TransportStatus;
   /** The server stops: open connections are told and closed. */
   stop(): void;
   /** They have had their time: what is still open is cut off. */
   abort(): void;
+}
+
+/** A door on the URLs of the tables that have it switched on. */
+export interface Transport extends Door {
+  readonly name: TransportName;
+  register(app: FastifyInstance, endpoints: readonly Endpoint[]): Promise<void> | void;
 }
 
 export interface TransportContext {

@@ -7,10 +7,11 @@ import { TokenBucket } from '../../src/server/token-bucket.ts';
 import { Heartbeat } from '../../src/transports/heartbeat.ts';
 import { queryOf } from '../../src/transports/query-of.ts';
 import { etagOf, isCached, parsePrecondition } from '../../src/transports/rest/conditions.ts';
+import { checkHandshake } from '../../src/transports/sockets/handshake.ts';
+import { encodeJson, encodeText, PING_FRAME } from '../../src/transports/sockets/text-frames.ts';
 import { CHUNKED_ENCODING, chunked, formatEvent, PLAIN_ENCODING } from '../../src/transports/sse/events.ts';
 import { SseStream } from '../../src/transports/sse/stream.ts';
-import { encodeJson, encodeText, PING_FRAME, WS_ENCODING } from '../../src/transports/ws/frames.ts';
-import { checkHandshake } from '../../src/transports/ws/handshake.ts';
+import { WS_ENCODING } from '../../src/transports/ws/frames.ts';
 
 const FRAME = { type: 'Update', op: 'create', id: 'é"', data: '{"id":"é"}', seq: 1_736_937_000_000_000 } as const;
 
@@ -202,6 +203,24 @@ describe('a heartbeat', () => {
     heartbeat.stop();
     vi.advanceTimersByTime(5000);
     expect(beats).toHaveLength(80);
+  });
+
+  test('beats for a late one at the end of the interval for the first time, then in each', () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const beats: number[] = [];
+    const heartbeat = new Heartbeat<number>(1000, (member) => beats.push(member));
+    vi.advanceTimersByTime(350);
+    const slots = Array.from({ length: 10 }, (_, member) => heartbeat.addLate(member));
+    vi.advanceTimersByTime(749);
+    expect(beats).toEqual([]);
+    vi.advanceTimersByTime(251);
+    expect(new Set(beats).size).toBe(10);
+    expect(beats).toHaveLength(10);
+    vi.advanceTimersByTime(2000);
+    expect(beats).toHaveLength(30);
+    for (const [member, slot] of slots.entries()) heartbeat.remove(member, slot);
+    expect(heartbeat.size).toBe(0);
+    heartbeat.stop();
   });
 
   test('forgets who has left, also during a beat', () => {

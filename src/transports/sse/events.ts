@@ -1,4 +1,4 @@
-import type { Encoding, Frame, ResetReason } from '../../hub/encode.ts';
+import type { Frame, FullEncoding, ResetReason } from '../../hub/encode.ts';
 
 const EVENTS = { Update: 'update', Delete: 'delete', Publish: 'publish', Retained: 'retained' } as const;
 
@@ -19,7 +19,7 @@ export function formatEvent(event: string, data: string, id?: number): string {
 }
 
 /** PROTOCOL.md §4.3. */
-export function makeSseEncoding(key: string, framing: Framing): Encoding {
+export function makeSseEncoding(key: string, framing: Framing): FullEncoding {
   return {
     key,
     // A retained record has no id: until `ready`, the snapshot cannot be resumed.
@@ -36,5 +36,5 @@ function dataOf({ data, key }: Frame): string {
   return key === undefined ? data : `${key.slice(0, -1)},${data.slice(1)}`;
 }
 
-export const CHUNKED_ENCODING: Encoding = makeSseEncoding('sse-chunked', chunked);
-export const PLAIN_ENCODING: Encoding = makeSseEncoding('sse', plain);
+export const CHUNKED_ENCODING: FullEncoding = makeSseEncoding('sse-chunked', chunked);
+export const PLAIN_ENCODING: FullEncoding = makeSseEncoding('sse', plain);

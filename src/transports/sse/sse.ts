@@ -1,7 +1,4 @@
-import { validateHeaderValue } from 'node:http';
-import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { AppError } from '../../errors.ts';
 import { parseKey } from '../../resources/key.ts';
 import { parsePosition, type SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
@@ -9,13 +6,8 @@ import { identityOf } from '../../server/identity-of.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
+import { checkStreamable, startResponse } from './response.ts';
 import { SseStream } from './stream.ts';
-
-const HEADERS = {
-  'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-cache',
-  'x-accel-buffering': 'no',
-};
 
 /** Server-Sent Events (WHATWG HTML §9.2) on the URLs of tables and records. */
 export const createSseTransport: TransportFactory = (context) => new SseTransport(context);
@@ -54,10 +46,7 @@ class SseTransport implements Transport {
   }
 
   #open(request: FastifyRequest, reply: FastifyReply, { resource, auth }: Endpoint): void {
-    // Its turn would come after the answers before it, but the stream writes to the socket itself.
-    if (request.raw.httpVersionMajor < 2 && reply.raw.socket === null) {
-      throw new AppError('BAD_REQUEST', 'A stream cannot be asked for behind a request that is not answered yet.');
-    }
+    checkStreamable(request, reply);
     const { admission } = this.#context;
     admission.check(request);
     const query = this.#parse(request, resource);
@@ -92,30 +81,4 @@ class SseTransport implements Transport {
     if (typeof lastEventId !== 'string' || lastEventId === '') return query;
     return { ...query, since: parsePosition(lastEventId) };
   }
-}
-
-/** Takes the socket from the HTTP server, since its own response would frame every write anew for every client. */
-function startResponse(request: FastifyRequest, reply: FastifyReply): Duplex {
-  // Before the route others may have set some, those of CORS for example.
-  const headers = { ...textsOf(reply.getHeaders()), ...HEADERS };
-  reply.hijack();
-  const { raw } = request;
-  if (raw.httpVersionMajor >= 2) {
-    const { stream } = reply.raw as unknown as import('node:http2').Http2ServerResponse;
-    stream.respond({ ...headers, ':status': 200 });
-    return stream;
-  }
-  const framing =
-    raw.httpVersion === '1.1' ? 'Transfer-Encoding: chunked\r\nConnection: keep-alive' : 'Connection: close';
-  const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  raw.socket.setKeepAlive(true, 30_000);
-  raw.socket.write(`HTTP/1.1 200 OK\r\n${fields.join('')}${framing}\r\n\r\n`);
-  return raw.socket;
-}
-
-/** What `setHeader` would refuse must not be written either: a line break in a value would begin another header. */
-function textsOf(headers: ReturnType<FastifyReply['getHeaders']>): Record<string, string> {
-  const known = Object.entries(headers).filter(([, value]) => value !== undefined);
-  for (const [name, value] of known) validateHeaderValue(name, String(value));
-  return Object.fromEntries(known.map(([name, value]) => [name, String(value)]));
 }

@@ -1,36 +1,9 @@
-import type { Encoding, Frame, ResetReason } from '../../hub/encode.ts';
+import type { Frame, FullEncoding, ResetReason } from '../../hub/encode.ts';
 import { timestampOf } from '../../hub/encode.ts';
-
-const TEXT = 0x81;
-
-/** A ping without a payload, RFC 6455 §5.5.2. */
-export const PING_FRAME: Buffer = Buffer.from([0x89, 0]);
-
-/** One unmasked text frame of a server, RFC 6455 §5.2. */
-export function encodeText(text: string): Buffer {
-  const length = Buffer.byteLength(text);
-  const header = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-  const frame = Buffer.allocUnsafe(header + length);
-  frame[0] = TEXT;
-  if (header === 2) {
-    frame[1] = length;
-  } else if (header === 4) {
-    frame[1] = 126;
-    frame.writeUInt16BE(length, 2);
-  } else {
-    frame[1] = 127;
-    frame.writeBigUInt64BE(BigInt(length), 2);
-  }
-  frame.write(text, header);
-  return frame;
-}
-
-export function encodeJson(value: unknown): Buffer {
-  return encodeText(JSON.stringify(value));
-}
+import { encodeJson, encodeText } from '../sockets/text-frames.ts';
 
 /** PROTOCOL.md §4.1. The record's JSON text is taken as it is. */
-export const WS_ENCODING: Encoding = {
+export const WS_ENCODING: FullEncoding = {
   key: 'ws',
   frame: ({ type, op, id, data, seq, reason, changed }: Frame) =>
     encodeText(

@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
-import websocketPlugin from '@fastify/websocket';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import type { Identity } from '../../auth/identity.ts';
 import { parseKey } from '../../resources/key.ts';
@@ -9,10 +8,11 @@ import type { TableResource } from '../../resources/table-resource.ts';
 import { identityOf } from '../../server/identity-of.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { queryOf } from '../query-of.ts';
+import { checkHandshake } from '../sockets/handshake.ts';
+import { addSocketRoute, agreeOn, type SocketScope, socketScope } from '../sockets/scope.ts';
 import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { type ConnectionContext, WsConnection } from './connection.ts';
 import { WS_ENCODING } from './frames.ts';
-import { checkHandshake } from './handshake.ts';
 import { chooseSubprotocol } from './subprotocol.ts';
 
 /** WebSocket (RFC 6455) on the URLs of tables and records. */
@@ -22,7 +22,11 @@ export const createWsTransport: TransportFactory = (context) => new WsTransport(
 interface Accepted {
   readonly query: SubscriptionQuery;
   readonly identity: Identity;
-  readonly reply: FastifyReply;
+}
+
+interface Opened {
+  readonly request: FastifyRequest;
+  readonly context: ConnectionContext;
 }
 
 class WsTransport implements Transport {
@@ -37,22 +41,8 @@ class WsTransport implements Transport {
   }
 
   async register(app: FastifyInstance, endpoints: readonly Endpoint[]): Promise<void> {
-    const { limits } = this.#context.config;
-    await app.register(async (scope) => {
-      await scope.register(websocketPlugin, {
-        options: {
-          maxPayload: limits.message,
-          maxFragments: limits.messageFragments,
-          maxBufferedChunks: limits.messageChunks,
-          perMessageDeflate: false,
-          clientTracking: false,
-          handleProtocols: (offers: Set<string>) => chooseSubprotocol(offers) ?? false,
-        } as NonNullable<Parameters<typeof websocketPlugin>[1]>['options'] & object,
-        // `stop` has told them; the plugin must not close them with another code.
-        preClose: (done) => done(),
-      });
-      for (const endpoint of endpoints) this.#registerTable(scope, endpoint);
-    });
+    const scope = await socketScope(app, this.#context.config.limits);
+    for (const endpoint of endpoints) this.#registerTable(scope, endpoint);
   }
 
   status() {
@@ -68,7 +58,7 @@ class WsTransport implements Transport {
     for (const connection of this.#connections.members()) connection.terminate();
   }
 
-  #registerTable(scope: FastifyInstance, { path, resource, auth }: Endpoint): void {
+  #registerTable(scope: SocketScope, { path, resource, auth }: Endpoint): void {
     const { channels, limits } = this.#context.config;
     const context: ConnectionContext = {
       resource,
@@ -80,36 +70,30 @@ class WsTransport implements Transport {
       onError: (error) => this.#context.onError(error),
     };
     for (const url of [path, `${path}/:id`]) {
-      scope.get(url, {
-        websocket: true,
-        constraints: { transport: 'ws' },
-        exposeHeadRoute: false,
-        preValidation: (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
-          this.#check(request, reply, resource);
-          done();
-        },
-        handler: (ws: WebSocket, request: FastifyRequest) => this.#open(ws, request, context),
-      } as never);
+      addSocketRoute(scope, {
+        url,
+        check: (request) => this.#check(request, resource),
+        open: (ws, socket, request) => this.#open(ws, socket, { request, context }),
+      });
     }
   }
 
   /** Everything that can be refused is refused here, as a plain HTTP error and never after a 101. */
-  #check(request: FastifyRequest, reply: FastifyReply, resource: TableResource): void {
+  #check(request: FastifyRequest, resource: TableResource): void {
     checkHandshake(request.raw);
+    const offers = request.headers['sec-websocket-protocol']?.split(',').map((offer) => offer.trim());
+    const subprotocol = chooseSubprotocol(offers ?? []);
+    if (subprotocol !== undefined) agreeOn(request, subprotocol);
     this.#context.admission.check(request);
     const { id: segment } = request.params as { id?: string };
     const id = segment === undefined ? undefined : parseKey(resource.table, segment, this.#context.config.limits.id);
     const identity = identityOf(request);
     const query = resource.parseSubscription(identity, queryOf(request), id);
-    this.#accepted.set(request, { query, identity, reply });
+    this.#accepted.set(request, { query, identity });
   }
 
-  #open(ws: WebSocket, request: FastifyRequest, context: ConnectionContext): void {
-    const { query, identity, reply } = this.#accepted.get(request) as Accepted;
-    const socket = request.raw.socket as Socket;
-    // Both hold the request and its response for as long as the socket lives.
-    reply.raw.detachSocket(socket);
-    ws.removeAllListeners('error');
+  #open(ws: WebSocket, socket: Socket, { request, context }: Opened): void {
+    const { query, identity } = this.#accepted.get(request) as Accepted;
     const { admission } = this.#context;
     const place = admission.enter(request);
     const connection = new WsConnection(ws, socket, {

@@ -1,0 +1,41 @@
+const TEXT = 0x81;
+const BINARY = 0x82;
+
+/** A ping without a payload, RFC 6455 §5.5.2. */
+export const PING_FRAME: Buffer = Buffer.from([0x89, 0]);
+
+/** One unmasked text frame of a server, RFC 6455 §5.2. */
+export function encodeText(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const frame = allocateFrame(TEXT, length);
+  frame.write(text, frame.length - length);
+  return frame;
+}
+
+/** One unmasked binary frame of a server. */
+export function encodeBinary(bytes: Uint8Array): Buffer {
+  const frame = allocateFrame(BINARY, bytes.length);
+  frame.set(bytes, frame.length - bytes.length);
+  return frame;
+}
+
+/** A frame with its header, and room for so many bytes after it. */
+function allocateFrame(type: number, length: number): Buffer {
+  const header = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(header + length);
+  frame[0] = type;
+  if (header === 2) {
+    frame[1] = length;
+  } else if (header === 4) {
+    frame[1] = 126;
+    frame.writeUInt16BE(length, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(length), 2);
+  }
+  return frame;
+}
+
+export function encodeJson(value: unknown): Buffer {
+  return encodeText(JSON.stringify(value));
+}
