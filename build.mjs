@@ -5,7 +5,7 @@ import { build } from 'rolldown';
 await build({
   input: { cli: 'src/cli.ts', index: 'src/index.ts' },
   platform: 'node',
-  // A native addon is found from its own folder.
-  external: ['better-sqlite3'],
+  // A native addon is found from its own folder, and so is the compiler of an application's modules.
+  external: ['better-sqlite3', 'jiti'],
   output: { dir: 'dist', format: 'esm', sourcemap: true, chunkFileNames: 'chunks/[name]-[hash].js', cleanDir: true },
 });

@@ -9,6 +9,7 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 const LAYERS: readonly (readonly string[])[] = [
   ['errors.ts'],
   ['config'],
+  ['modules'],
   ['schema'],
   ['query'],
   ['store'],
@@ -38,6 +39,7 @@ const DRIVERS: Readonly<Record<string, RegExp>> = {
   yaml: /^config\//,
   pino: /^server\/log\.ts$/,
   'prom-client': /^server\/metrics\.ts$/,
+  jiti: /^modules\/module-loader\.ts$/,
   jose: /^auth\/(?:tokens|jwks)\.ts$/,
   selfsigned: /^server\/tls\.ts$/,
   chokidar: /^commands\//,
