@@ -24,10 +24,17 @@ import { registerNotFound } from './server/not-found.ts';
 import { registerWeb } from './server/web.ts';
 import { describeMetrics } from './start-metrics.ts';
 import { TRANSPORT_LOADERS } from './transports/index.ts';
-import type { Endpoint, Transport, TransportContext } from './transports/transport.ts';
+import type { Route } from './transports/routes/route.ts';
+import type { Door, Endpoint, Transport, TransportContext } from './transports/transport.ts';
 
 /** Milliseconds between looks for connections that have nothing to do any more, while the server stops. */
 const IDLE_CHECK = 50;
+
+/** First segments of URLs of the server itself. */
+const SERVER_NAMES = ['auth', 'health', 'metrics', 'socket.io'];
+
+/** Values of NODE_ENV with which clients are told what went wrong in a handler. */
+const SHOWING: ReadonlySet<string> = new Set(['development', 'test']);
 
 export interface StartOptions extends Overrides {
   /** An application folder, or a folder of them. */
@@ -66,13 +73,14 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     apps.map((app) => app.config),
     overrides,
   );
+  const routes = await loadRoutes(apps, dir);
   const log = createLog(config);
   const lifecycle: Lifecycle = { ready: false, stopping: false };
   for (const { config: app } of apps) mkdirSync(app.dataDir, { recursive: true });
   const server = await createHttpServer(config, { dataDir: apps[0]?.config.dataDir ?? dir, lifecycle, log });
   const onError = (error: unknown) => log.error({ err: error }, 'fault');
   const opened: OpenApp[] = [];
-  const transports: Transport[] = [];
+  const transports: Door[] = [];
   const close = async () => stop(lifecycle, { log, server, transports, opened, timeout: config.limits.shutdown });
   try {
     for (const { config: app, plan } of apps) {
@@ -80,7 +88,10 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     }
     guard(server, opened);
     const admission = new Admission(config.limits);
-    transports.push(...(await registerTransports(server, opened, { config, admission, onError })));
+    const context = { config, admission, onError };
+    transports.push(...(await registerTransports(server, opened, context)));
+    const showsDetails = SHOWING.has(env.NODE_ENV ?? '');
+    transports.push(...(await registerRoutes(server, opened, { ...context, routes, showsDetails })));
     registerHealth(server, lifecycle);
     registerMetrics(
       server,
@@ -147,6 +158,38 @@ async function registerTransports(
     transports.push(transport);
   }
   return transports;
+}
+
+type RoutesByApp = ReadonlyMap<string, readonly Route[]>;
+
+/** Nothing of it is loaded where no application has routes. */
+async function loadRoutes(apps: readonly ProjectApp[], dir: string): Promise<RoutesByApp> {
+  if (apps.every(({ config: { routes } }) => routes.length === 0)) return new Map();
+  const { loadAllRoutes } = await import('./transports/routes/load.ts');
+  return loadAllRoutes(apps, dir);
+}
+
+interface RoutesContext extends TransportContext {
+  readonly routes: RoutesByApp;
+  readonly showsDetails: boolean;
+}
+
+/** Routes in code. With one application they are found without the application's name, too. */
+async function registerRoutes(
+  server: FastifyInstance,
+  opened: readonly OpenApp[],
+  { routes: byApp, ...context }: RoutesContext,
+): Promise<Door[]> {
+  if (byApp.size === 0) return [];
+  const { Routes } = await import('./transports/routes/routes.ts');
+  const door = new Routes(context);
+  const applications = opened.map(({ config: { appId, routesPrefix }, application: { resources }, auth }) => {
+    const isFree = opened.length === 1 && ![appId, ...SERVER_NAMES].includes(routesPrefix.split('/')[1] as string);
+    const prefixes = [`/${appId}${routesPrefix}`, ...(isFree ? [routesPrefix] : [])];
+    return { prefixes, routes: byApp.get(appId) ?? [], resources, auth };
+  });
+  await door.register(server, applications);
+  return [door];
 }
 
 function registerContracts(server: FastifyInstance, opened: readonly OpenApp[], config: ServerConfig): void {
@@ -224,7 +267,7 @@ function announce(log: Log, { url, config, opened, notices }: Announcement): voi
 interface Running {
   readonly log: Log;
   readonly server: FastifyInstance;
-  readonly transports: readonly Transport[];
+  readonly transports: readonly Door[];
   readonly opened: readonly OpenApp[];
   readonly timeout: number;
 }
@@ -244,6 +287,7 @@ async function stop(lifecycle: Lifecycle, { log, server, transports, opened, tim
   const idle = setInterval(() => server.server.closeIdleConnections?.(), IDLE_CHECK);
   await server.close();
   clearInterval(idle);
+  await Promise.all(transports.map((transport) => transport.settled?.()));
   clearTimeout(deadline);
   for (const { application, auth } of opened.toReversed()) {
     auth?.close();

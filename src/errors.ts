@@ -35,6 +35,7 @@ export const ERRORS = {
   TOO_MANY_ATTEMPTS: { status: 429, title: 'Too many attempts have failed' },
   HEADERS_TOO_LARGE: { status: 431, title: 'Header fields are too large' },
   INTERNAL: { status: 500, title: 'Internal error' },
+  HANDLER_ERROR: { status: 500, title: 'Handler of a route has failed' },
   SLOW_CLIENT: { status: 503, title: 'Stream made no progress' },
   OVERLOADED: { status: 503, title: 'Too busy' },
   KEYS_UNAVAILABLE: { status: 503, title: 'Tokens cannot be checked at the moment' },

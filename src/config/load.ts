@@ -75,18 +75,20 @@ export function loadApp(folder: string, settings: Settings): AppConfig {
   if (dataKind !== undefined && dataKind !== 'folder') {
     settings.wrong('data_dir', { message: `"${app.dataDir}" is not a folder` });
   }
-  const schemas = findSchemas(folder, app.schemas, settings);
-  for (const path of [dataDir, ...schemas]) {
+  const schemas = findFiles(folder, app.schemas, { settings, key: 'schemas' });
+  const routes = findFiles(folder, app.routes, { settings, key: 'routes' });
+  const nameOf = (path: string) => (path === dataDir ? 'the data' : routes.includes(path) ? 'a module' : 'a schema');
+  for (const path of [dataDir, ...schemas, ...routes]) {
     // What is inside the web folder is served to everybody.
     if (web === undefined || !isInside(web, path)) continue;
     settings.wrong('web', {
-      message: `everything in "${app.web ?? DEFAULT_WEB}" is served, and ${path === dataDir ? 'the data' : 'a schema'} is in it`,
+      message: `everything in "${app.web ?? DEFAULT_WEB}" is served, and ${nameOf(path)} is in it`,
       hint: 'give the static files a folder of their own',
     });
     break;
   }
   const auth = loadAuth(folder, app.auth, settings);
-  return { ...app, appId: findAppId(folder, app.appId, settings), dir: folder, schemas, web, dataDir, auth };
+  return { ...app, appId: findAppId(folder, app.appId, settings), dir: folder, schemas, routes, web, dataDir, auth };
 }
 
 /** Reports a host that other machines can reach while there is an application, `open`, that does not say who may use it. */
@@ -117,18 +119,23 @@ function findAppId(folder: string, written: string | undefined, settings: Settin
   return appId;
 }
 
+interface FileKey {
+  readonly settings: Settings;
+  readonly key: 'schemas' | 'routes';
+}
+
 /** None at all when one is wrong: a file outside the folder must not be read, not even to tell its mistakes. */
-function findSchemas(folder: string, written: readonly string[], settings: Settings): string[] {
+function findFiles(folder: string, written: readonly string[], { settings, key }: FileKey): string[] {
   const found = written.flatMap((name, index) => {
     const reading = findInside(folder, name, 'file');
     if ('value' in reading) return reading.value;
-    const hint = settings.has('schemas') ? reading.hint : 'write the tables there, or name the files under `schemas:`';
-    settings.wrong('schemas', { message: reading.message, ...(hint ? { hint } : {}) }, index);
+    const hint = settings.has(key) ? reading.hint : 'write the tables there, or name the files under `schemas:`';
+    settings.wrong(key, { message: reading.message, ...(hint ? { hint } : {}) }, index);
     return [];
   });
   if (found.length < written.length) return [];
   const twice = found.findIndex((path, index) => found.indexOf(path) !== index);
-  if (twice >= 0) settings.wrong('schemas', { message: `"${written[twice]}" is listed twice` }, twice);
+  if (twice >= 0) settings.wrong(key, { message: `"${written[twice]}" is listed twice` }, twice);
   return twice >= 0 ? [] : found;
 }
 

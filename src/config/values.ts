@@ -61,6 +61,22 @@ export function textKey<D extends string | undefined>(value: D, texts: Texts): K
   };
 }
 
+/** An absolute path of a URL without anything that would have to be escaped, and without a slash at the end. */
+export function pathKey(value: string, texts: Texts): Key<string> {
+  return {
+    type: 'path',
+    default: value,
+    ...texts,
+    read: (written) =>
+      typeof written === 'string' && /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$/.test(written)
+        ? { value: written }
+        : {
+            message: 'expected a path such as /api/v1/realtime',
+            hint: 'it begins with / and consists of letters, digits, - . _ ~',
+          },
+  };
+}
+
 export function textsKey(value: readonly string[], texts: Texts): Key<readonly string[]> {
   return {
     type: 'list of texts',
@@ -76,6 +92,21 @@ export function textsKey(value: readonly string[], texts: Texts): Key<readonly s
       return { value: written.map(String) };
     },
   };
+}
+
+/** One text stands for a list of it; nothing written is no text. */
+export function textOrTextsKey(texts: Texts): Key<readonly string[]> {
+  const { read } = textsKey([], texts);
+  return {
+    type: 'text or list of texts',
+    default: [],
+    ...texts,
+    read: (written) => (Array.isArray(written) && written.length === 0 ? { value: [] } : read(asList(written))),
+  };
+}
+
+function asList(written: unknown): unknown {
+  return typeof written === 'string' ? [written] : written;
 }
 
 export function countKey(value: number, texts: Texts, { min = 1, max = LARGEST_COUNT } = {}): Key<number> {

@@ -1,4 +1,4 @@
-import { SERVER } from '../auth/identity.ts';
+import { type Identity, SERVER } from '../auth/identity.ts';
 import type { Key } from '../store/store.ts';
 import type { TableResource } from './table-resource.ts';
 
@@ -35,25 +35,28 @@ export interface TableHandle {
   publish(id: Key | null, data: unknown): Promise<{ seq: number; delivered: number }>;
 }
 
-export function makeHandle(resource: TableResource): TableHandle {
+export function makeHandle(resource: TableResource, identity: Identity = SERVER): TableHandle {
   return {
     get: async (id) => {
-      const record = await resource.get(SERVER, id);
+      const record = await resource.get(identity, id);
       return record && parse(record.json);
     },
-    find: async (query = '') => JSON.parse((await resource.list(SERVER, query)).json) as JsonObject[],
-    create: async (record) => parse((await resource.create(SERVER, record)).json),
-    put: async (id, record) => parse((await resource.put(SERVER, id, record)).json),
-    patch: async (id, fields) => parse((await resource.patch(SERVER, id, fields)).json),
-    delete: async (id) => void (await resource.delete(SERVER, id)),
-    updateMany: async (filter, fields) => parseBulk((await resource.patchMany(SERVER, filter, fields)).json),
-    deleteMany: async (filter) => parseBulk((await resource.deleteMany(SERVER, filter)).json),
-    publish: (id, data) => resource.publish(SERVER, id, data),
+    find: async (query = '') => JSON.parse((await resource.list(identity, query)).json) as JsonObject[],
+    create: async (record) => parse((await resource.create(identity, record)).json),
+    put: async (id, record) => parse((await resource.put(identity, id, record)).json),
+    patch: async (id, fields) => parse((await resource.patch(identity, id, fields)).json),
+    delete: async (id) => void (await resource.delete(identity, id)),
+    updateMany: async (filter, fields) => parseBulk((await resource.patchMany(identity, filter, fields)).json),
+    deleteMany: async (filter) => parseBulk((await resource.deleteMany(identity, filter)).json),
+    publish: (id, data) => resource.publish(identity, id, data),
   };
 }
 
-export function makeHandles(resources: ReadonlyMap<string, TableResource>): ReadonlyMap<string, TableHandle> {
-  return new Map([...resources].map(([name, resource]) => [name, makeHandle(resource)]));
+export function makeHandles(
+  resources: ReadonlyMap<string, TableResource>,
+  identity: Identity = SERVER,
+): ReadonlyMap<string, TableHandle> {
+  return new Map([...resources].map(([name, resource]) => [name, makeHandle(resource, identity)]));
 }
 
 function parse(json: string): JsonObject {

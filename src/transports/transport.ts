@@ -29,6 +29,8 @@ export interface Door {
   stop(): void;
   /** They have had their time: what is still open is cut off. */
   abort(): void;
+  /** Resolves when code of the application has ended that was called for connections which are closed now. */
+  settled?(): Promise<void>;
 }
 
 /** A door on the URLs of the tables that have it switched on. */
