@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { get } from 'node:http';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { makeApp, runToExit, startServer, startToExit, type TestServer } from '../support/app.ts';
@@ -617,6 +618,52 @@ export const routes = {
     expect(await client.json()).toHaveLength(3);
     expect((await refusedUpgrade(server.wsUrl('api/ws'))).status).toBe(503);
     expect((await server.ask('GET', 'api/sse')).record).toMatchObject({ status: 503, code: 'OVERLOADED' });
+  });
+});
+
+describe('a handler that throws', () => {
+  test('what is no error does the server no harm', async () => {
+    const routes = `
+const odd = () => { throw Object.create(null); };
+export const routes = {
+  http: defineRoute({ handler: odd }),
+  sse: defineRoute({ kind: 'sse', handler: async function* () { yield 1; odd(); } }),
+  ws: defineRoute({ kind: 'ws', hooks: { cleanup: odd }, handler: { onMessage: odd, onError: odd, onClose: odd } }),
+};`;
+    await using server = await startServer(routesApp(routes));
+    expect((await server.ask('GET', 'api/http')).record).toMatchObject({ status: 500, code: 'HANDLER_ERROR' });
+    expect(await (await fetch(server.url('api/sse'))).text()).toMatch(/^data: 1\n\nevent: error\n/);
+    using client = await RawClient.open(server.wsUrl('api/ws'), ['x']);
+    expect(await client.json()).toMatchObject({ type: 'error', code: 'HANDLER_ERROR' });
+    client.socket.close();
+    await until(
+      () => server.metric(/connections\{transport="routes"\}/),
+      (open) => open === 0,
+    );
+    expect((await server.ask('GET', 'Log')).status).toBe(200);
+  });
+});
+
+describe('two applications', () => {
+  test('S3.3: have their routes below their names only', async () => {
+    const one = routesApp("export const routes = { who: defineRoute({ handler: () => 'one' }) };");
+    const two = routesApp("export const routes = { who: defineRoute({ handler: () => 'two' }) };");
+    const files = [one, two].flatMap(({ schema, files: own }, index) =>
+      Object.entries({ ...own, 'schema.graphql': schema, 'config.yaml': 'routes: routes.ts\n' }).map(
+        ([path, text]) => [`app-${index + 1}/${path}`, text] as const,
+      ),
+    );
+    const app = await makeApp({ config: 'port: 0\n', files: Object.fromEntries(files) });
+    await rm(join(app.dir, 'schema.graphql'));
+    await using server = await startServer({ dir: app.dir });
+    for (const [name, text] of [
+      ['app-1', '"one"'],
+      ['app-2', '"two"'],
+    ] as const) {
+      expect((await ask('GET', `${server.origin}/${name}/api/who`)).text).toBe(text);
+    }
+    expect((await ask('GET', `${server.origin}/api/who`)).status).toBe(404);
+    if (app.root !== undefined) await rm(app.root, { recursive: true });
   });
 });
 

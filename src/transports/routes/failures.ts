@@ -40,5 +40,7 @@ export function toFailure(error: unknown, { showsDetails, onError }: FailureScop
 }
 
 function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof Error) return error.message;
+  // Not everything can be made a text.
+  return typeof error === 'string' ? error : `a handler has thrown what is no error (${typeof error})`;
 }

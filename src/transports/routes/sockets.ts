@@ -100,7 +100,12 @@ export class SocketDoor {
     });
     opened.slot = this.#sockets.add(opened);
     scope.auth?.connections.add(opened);
-    const running = opened.run().then(() => hooks.cleanup());
+    // `stop` has seen those that were open then.
+    if (this.#stopping) opened.close(1001, 'the server stops');
+    const running = opened
+      .run()
+      .then(() => hooks.cleanup())
+      .catch(scope.onError);
     this.#running.add(running);
     void running.finally(() => this.#running.delete(running));
   }

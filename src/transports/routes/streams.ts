@@ -92,7 +92,10 @@ export class StreamDoor {
       this.#streams.remove(stream, stream.slot);
       admission.leave(place);
     });
-    const running = stream.run().then(() => hooks.cleanup());
+    const running = stream
+      .run()
+      .then(() => hooks.cleanup())
+      .catch(options.scope.onError);
     this.#running.add(running);
     void running.finally(() => this.#running.delete(running));
   }
