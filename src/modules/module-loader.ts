@@ -75,7 +75,10 @@ export class ModuleLoader {
   #diagnose(path: string, error: unknown): Diagnostic {
     const message = error instanceof Error ? error.message : String(error);
     const [, text, file, line, column] = PARSE_ERROR.exec(message) ?? [];
-    if (file !== undefined) return this.#diagnosePlace(file, { line, column, message: `does not parse: ${text}` });
+    if (file !== undefined) {
+      // The compiler counts columns from 0.
+      return this.#diagnosePlace(file, { line, column: Number(column) + 1, message: `does not parse: ${text}` });
+    }
     const told = `cannot be loaded: ${firstLine(message)}`;
     const place = error instanceof Error ? this.#placeOf(error) : undefined;
     return place === undefined
@@ -85,7 +88,7 @@ export class ModuleLoader {
 
   #diagnosePlace(file: string, { line, column, message }: Place): Diagnostic {
     const source = this.#read(file);
-    const at = { file: this.#shown(file), line: Number(line), column: Number(column ?? 1) };
+    const at = { file: this.#shown(file), line: Number(line), column: column ?? 1 };
     return source?.diagnose(at, { message }) ?? diagnoseFile(`${at.file}:${at.line}`, message);
   }
 
@@ -117,7 +120,7 @@ export class ModuleLoader {
 interface Place {
   readonly line: string | undefined;
   /** Of the text as it is loaded, which may be another one; only known when it does not parse. */
-  readonly column?: string | undefined;
+  readonly column?: number;
   readonly message: string;
 }
 

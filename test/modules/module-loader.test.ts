@@ -82,7 +82,7 @@ export type { Hooks };`,
     const files = { 'a.ts': "import './b.ts';\n", 'b.ts': 'const b: number = 1;\n\nexport const c = {{;\n' };
     for (const name of ['a.ts', 'b.ts']) {
       const mistake = await mistakeOf(load(files, name));
-      expect(mistake).toMatch(/^b\.ts:3:18 does not parse: Unexpected token/);
+      expect(mistake).toMatch(/^b\.ts:3:19 does not parse: Unexpected token/);
       expect(mistake).toContain('  3 | export const c = {{;');
     }
   });
