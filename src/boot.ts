@@ -27,10 +27,17 @@ import { closeAllSockets, closeIdleSockets } from './server/open-sockets.ts';
 import { registerWeb } from './server/web.ts';
 import { describeMetrics } from './start-metrics.ts';
 import { TRANSPORT_LOADERS } from './transports/index.ts';
+import type { Route } from './transports/routes/route.ts';
 import type { Door, Endpoint, Transport, TransportContext } from './transports/transport.ts';
 
 /** Milliseconds between looks for connections that have nothing to do any more, while the server stops. */
 const IDLE_CHECK = 50;
+
+/** First segments of URLs of the server itself. */
+const SERVER_NAMES = ['auth', 'health', 'metrics', 'socket.io'];
+
+/** Values of NODE_ENV with which clients are told what went wrong in a handler. */
+const SHOWING: ReadonlySet<string> = new Set(['development', 'test']);
 
 export interface StartOptions extends Overrides {
   /** An application folder, or a folder of them. */
@@ -71,6 +78,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     overrides,
   );
   const hooks = await loadHooks(apps, dir);
+  const routes = await loadRoutes(apps, dir);
   const log = createLog(config);
   const lifecycle: Lifecycle = { ready: false, stopping: false };
   for (const { config: app } of apps) mkdirSync(app.dataDir, { recursive: true });
@@ -89,6 +97,8 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     const context: TransportContext = { config, admission, onError };
     transports.push(...(await registerTransports(server, opened, context)));
     transports.push(...(await registerGateway(server, opened, context)));
+    const showsDetails = SHOWING.has(env.NODE_ENV ?? '');
+    transports.push(...(await registerRoutes(server, opened, { ...context, routes, showsDetails })));
     registerHealth(server, lifecycle);
     registerMetrics(
       server,
@@ -181,6 +191,38 @@ async function registerGateway(
   });
   await gateway.register(server, applications);
   return [gateway];
+}
+
+type RoutesByApp = ReadonlyMap<string, readonly Route[]>;
+
+/** Nothing of it is loaded where no application has routes. */
+async function loadRoutes(apps: readonly ProjectApp[], dir: string): Promise<RoutesByApp> {
+  if (apps.every(({ config: { routes } }) => routes.length === 0)) return new Map();
+  const { loadAllRoutes } = await import('./transports/routes/load.ts');
+  return loadAllRoutes(apps, dir);
+}
+
+interface RoutesContext extends TransportContext {
+  readonly routes: RoutesByApp;
+  readonly showsDetails: boolean;
+}
+
+/** Routes in code. With one application they are found without the application's name, too. */
+async function registerRoutes(
+  server: FastifyInstance,
+  opened: readonly OpenApp[],
+  { routes: byApp, ...context }: RoutesContext,
+): Promise<Door[]> {
+  if (byApp.size === 0) return [];
+  const { Routes } = await import('./transports/routes/routes.ts');
+  const door = new Routes(context);
+  const applications = opened.map(({ config: { appId, routesPrefix }, application: { resources }, auth }) => {
+    const isFree = opened.length === 1 && ![appId, ...SERVER_NAMES].includes(routesPrefix.split('/')[1] as string);
+    const prefixes = [`/${appId}${routesPrefix}`, ...(isFree ? [routesPrefix] : [])];
+    return { prefixes, routes: byApp.get(appId) ?? [], resources, auth };
+  });
+  await door.register(server, applications);
+  return [door];
 }
 
 function registerContracts(server: FastifyInstance, opened: readonly OpenApp[], config: ServerConfig): void {
@@ -299,6 +341,7 @@ async function stop(lifecycle: Lifecycle, { log, server, transports, opened, tim
   const idle = setInterval(() => closeIdleSockets(server), IDLE_CHECK);
   await server.close();
   clearInterval(idle);
+  await Promise.all(transports.map((transport) => transport.settled?.()));
   clearTimeout(deadline);
   for (const { application, auth, hooks } of opened.toReversed()) {
     auth?.close();

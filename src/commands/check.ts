@@ -3,13 +3,15 @@ import { describeSurprises } from '../config/notices.ts';
 import { loadHooks } from '../hooks/app-hooks.ts';
 import { describePlan } from '../schema/print.ts';
 import { loadProject } from '../schema/project.ts';
+import { describeRoutes } from '../transports/routes/describe.ts';
+import { loadAllRoutes } from '../transports/routes/load.ts';
 import type { Invocation } from './commands.ts';
 import { describeFailure } from './failure.ts';
 import { parseArguments } from './options.ts';
 
 /**
- * `tablecast check`: every mistake of every file, or the plan. Opens no store and creates nothing; modules of hooks are
- * loaded, which runs what stands at their top level.
+ * `tablecast check`: every mistake of every file, or the plan. Opens no store and creates nothing; modules of hooks and
+ * routes are loaded, which runs what stands at their top level.
  */
 export async function check({ args, env }: Invocation): Promise<number> {
   const { dir } = parseArguments(args, []);
@@ -22,9 +24,13 @@ export async function check({ args, env }: Invocation): Promise<number> {
   };
   try {
     const { server, apps, notices } = loadProject(dir, env, checkRules);
-    runsModules = apps.some(({ config }) => config.hooks.length > 0);
+    runsModules = apps.some(({ config }) => config.hooks.length + config.routes.length > 0);
     await loadHooks(apps, dir);
-    const plans = apps.map(({ config: app, plan }) => describePlan(plan, { server, app }).join('\n'));
+    const routes = await loadAllRoutes(apps, dir);
+    const plans = apps.map(({ config: app, plan }) => {
+      const config = { server, app };
+      return [...describePlan(plan, config), ...describeRoutes(routes.get(app.appId) ?? [], config)].join('\n');
+    });
     return await end(0, [...plans, ...notices, ...describeSurprises(server)].join('\n\n'));
   } catch (error) {
     return end(1, describeFailure(error));

@@ -40,6 +40,8 @@ export interface Limits {
   readonly message: number;
   readonly messageFragments: number;
   readonly messageChunks: number;
+  /** Messages of one connection to a route that wait for its handler. */
+  readonly waitingMessages: number;
   readonly messagesPerSecond: number;
   readonly messagesBurst: number;
   readonly shutdown: number;
@@ -162,6 +164,10 @@ export interface AppConfig {
   readonly hooks: readonly string[];
   /** How long a hook may take. */
   readonly hookTimeout: number;
+  /** Absolute paths of the modules with routes. */
+  readonly routes: readonly string[];
+  /** Where routes are below `/{app_id}`; without a slash at the end. */
+  readonly routesPrefix: string;
   /** Absolute path of the folder with static files, or undefined when there is none. */
   readonly web: string | undefined;
   /** Content-Security-Policy of the static files; false for none. */

@@ -105,6 +105,10 @@ export const APP_KEYS: Keys<AppSettings> = {
   schemas: textsKey(['schema.graphql'], { what: 'Files with the tables, inside the application folder' }),
   hooks: textOrTextsKey({ what: 'Modules with hooks, inside the application folder', shownDefault: 'none' }),
   hookTimeout: durationKey('5s', { what: 'How long a hook may take' }, { max: 600_000 }),
+  routes: textOrTextsKey({ what: 'Modules with routes, inside the application folder', shownDefault: 'none' }),
+  routesPrefix: pathKey('/api', {
+    what: 'Where routes are, behind `/{app_id}` and, with one application, also alone',
+  }),
   web: textKey(undefined, {
     what: 'Folder with static files, inside the application folder',
     shownDefault: '`web`, if it exists',
@@ -211,6 +215,9 @@ const LIMIT_KEYS: Keys<Limits> = {
   message: sizeKey('512KiB', { what: 'One message of a WebSocket client' }),
   messageFragments: countKey(1024, { what: 'Fragments of one message' }),
   messageChunks: countKey(4096, { what: 'Buffered pieces of one message' }),
+  waitingMessages: countKey(100, {
+    what: 'Messages of one connection to a route that wait for its handler; beyond it nothing is read',
+  }),
   messagesPerSecond: countKey(50, { what: 'Messages per second of one connection, in the long run' }),
   messagesBurst: countKey(100, { what: 'Messages of one connection in one go' }),
   shutdown: durationKey('10s', { what: 'How long a stopping server waits for requests to finish' }),

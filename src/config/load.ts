@@ -77,8 +77,10 @@ export function loadApp(folder: string, settings: Settings): AppConfig {
   }
   const schemas = findFiles(folder, app.schemas, { settings, key: 'schemas' });
   const hooks = findFiles(folder, app.hooks, { settings, key: 'hooks' });
-  const nameOf = (path: string) => (path === dataDir ? 'the data' : hooks.includes(path) ? 'a module' : 'a schema');
-  for (const path of [dataDir, ...schemas, ...hooks]) {
+  const routes = findFiles(folder, app.routes, { settings, key: 'routes' });
+  const modules = [...hooks, ...routes];
+  const nameOf = (path: string) => (path === dataDir ? 'the data' : modules.includes(path) ? 'a module' : 'a schema');
+  for (const path of [dataDir, ...schemas, ...modules]) {
     // What is inside the web folder is served to everybody.
     if (web === undefined || !isInside(web, path)) continue;
     settings.wrong('web', {
@@ -88,7 +90,8 @@ export function loadApp(folder: string, settings: Settings): AppConfig {
     break;
   }
   const auth = loadAuth(folder, app.auth, settings);
-  return { ...app, appId: findAppId(folder, app.appId, settings), dir: folder, schemas, hooks, web, dataDir, auth };
+  const appId = findAppId(folder, app.appId, settings);
+  return { ...app, appId, dir: folder, schemas, hooks, routes, web, dataDir, auth };
 }
 
 /** Reports a host that other machines can reach while there is an application, `open`, that does not say who may use it. */
@@ -121,7 +124,7 @@ function findAppId(folder: string, written: string | undefined, settings: Settin
 
 interface FileKey {
   readonly settings: Settings;
-  readonly key: 'schemas' | 'hooks';
+  readonly key: 'schemas' | 'hooks' | 'routes';
 }
 
 /** None at all when one is wrong: a file outside the folder must not be read, not even to tell its mistakes. */

@@ -49,3 +49,14 @@ export function collect<T>(report: Report, run: () => T): T | undefined {
     return undefined;
   }
 }
+
+/** As `collect`, for what takes time. */
+export async function collectAsync<T>(report: Report, run: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    for (const diagnostic of error.diagnostics) report.add(diagnostic);
+    return undefined;
+  }
+}

@@ -32,6 +32,14 @@ export interface Door {
   stop(): void;
   /** They have had their time: what is still open is cut off. */
   abort(): void;
+  /** Resolves when code of the application has ended that was called for connections which are closed now. */
+  settled?(): Promise<void>;
+}
+
+/** A door on the URLs of the tables that have it switched on. */
+export interface Transport extends Door {
+  readonly name: TransportName;
+  register(app: FastifyInstance, endpoints: readonly Endpoint[]): Promise<void> | void;
 }
 
 /** A door on the URLs of the tables that have it switched on. */

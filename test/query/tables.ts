@@ -39,6 +39,7 @@ export const LIMITS: Limits = {
   message: 524_288,
   messageFragments: 1024,
   messageChunks: 4096,
+  waitingMessages: 100,
   messagesPerSecond: 50,
   messagesBurst: 100,
   shutdown: 10_000,

@@ -1,0 +1,26 @@
+import type { FastifyInstance } from 'fastify';
+import { AppError } from '../../errors.ts';
+import { parseJson } from '../../resources/json.ts';
+
+/** Bodies of http routes: JSON is parsed, text is text, and anything else comes as its bytes. Never compressed. */
+export function registerRouteBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  const parsers: readonly (readonly [string | RegExp, (body: Buffer) => unknown])[] = [
+    [/^application\/(?:json|[\w.-]+\+json)(?:;|$)/i, parseJson],
+    [/^text\//i, (body) => body.toString('utf8')],
+    ['*', (body) => body],
+  ];
+  for (const [type, parse] of parsers) {
+    app.addContentTypeParser(type as string, { parseAs: 'buffer' }, (request, body, done) => {
+      try {
+        const encoding = request.headers['content-encoding'];
+        if (encoding !== undefined && encoding !== 'identity') {
+          throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without a Content-Encoding.');
+        }
+        done(null, parse(body as Buffer));
+      } catch (error) {
+        done(error as Error);
+      }
+    });
+  }
+}

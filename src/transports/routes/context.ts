@@ -1,0 +1,82 @@
+import type { FastifyRequest } from 'fastify';
+import type { AppAuth } from '../../auth/app-auth.ts';
+import { type Identity, SERVER } from '../../auth/identity.ts';
+import { askForToken } from '../../auth/refusals.ts';
+import { AppError } from '../../errors.ts';
+import { makeHandles } from '../../resources/table-handle.ts';
+import type { TableResource } from '../../resources/table-resource.ts';
+import { identityOf } from '../../server/identity-of.ts';
+import { queryOf } from '../query-of.ts';
+import type { RawQuery, RouteContext, RouteTables } from './define.ts';
+import type { Route } from './route.ts';
+import { validate } from './standard-schema.ts';
+
+/** What all routes of one application share. */
+export interface RouteScope {
+  readonly auth: AppAuth | undefined;
+  readonly tables: RouteTables;
+  readonly as: (identity: Identity) => RouteTables;
+  /** Whether clients are told what was wrong in a handler; otherwise only the log is. */
+  readonly showsDetails: boolean;
+  /** Faults in code of the application. */
+  readonly onError: (error: unknown) => void;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** A context whose identity follows its opener. */
+export type LiveContext = Mutable<RouteContext>;
+
+export function makeTables(resources: ReadonlyMap<string, TableResource>, identity: Identity = SERVER): RouteTables {
+  // Without a prototype: a name that is no table is undefined, whatever it is.
+  return Object.freeze(Object.assign(Object.create(null), Object.fromEntries(makeHandles(resources, identity))));
+}
+
+/** Checks who asks and the query string. Throws UNAUTHORIZED, FORBIDDEN or VALIDATION_ERROR. */
+export async function makeContext(
+  request: FastifyRequest,
+  route: Route,
+  { scope, signal }: { readonly scope: RouteScope; readonly signal: AbortSignal },
+): Promise<LiveContext> {
+  const identity = identityOf(request);
+  checkAccess(route, identity, scope.auth);
+  const raw = parseQuery(queryOf(request), route.kind === 'sse' ? 'stream' : undefined);
+  const query = await validate(route.query, raw, 'query string');
+  const [path = ''] = (request.raw.url ?? '').split('?', 1);
+  return {
+    method: request.method,
+    path,
+    params: { ...(request.params as Record<string, string>) },
+    query,
+    headers: request.headers,
+    ip: request.ip,
+    identity,
+    context: {},
+    tables: scope.tables,
+    as: scope.as,
+    signal,
+  };
+}
+
+/** Throws UNAUTHORIZED when nobody has shown who he is, FORBIDDEN when he has none of the roles. */
+export function checkAccess({ access }: Route, identity: Identity, auth: AppAuth | undefined): void {
+  if (access === undefined) return;
+  if (identity.type !== 'principal') throw askForToken('This address is for those who have shown who they are.');
+  if (access === 'authenticated') return;
+  const { roles } = identity;
+  if (!roles.some((role) => access.includes(role) || role === auth?.config.adminRole)) {
+    throw new AppError('FORBIDDEN', 'This address is for other roles.');
+  }
+}
+
+/** Names that stand several times have a list; `reserved` is not the application's. */
+function parseQuery(rawQuery: string, reserved: string | undefined): RawQuery {
+  const query: Record<string, string | string[]> = Object.create(null);
+  for (const [name, value] of new URLSearchParams(rawQuery)) {
+    if (name === reserved) continue;
+    const before = query[name];
+    query[name] = before === undefined ? value : [before, value].flat();
+  }
+  // Schemas look at prototypes, and a member `__proto__` is one of its own here.
+  return Object.defineProperties({}, Object.getOwnPropertyDescriptors(query));
+}

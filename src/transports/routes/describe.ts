@@ -1,0 +1,19 @@
+import type { Config } from '../../config/config.ts';
+import type { Route } from './route.ts';
+
+/** The routes for people, line by line, as `tablecast check` shows them. */
+export function describeRoutes(routes: readonly Route[], { server, app }: Config): readonly string[] {
+  if (routes.length === 0) return [];
+  const { host, port, tls } = server;
+  const shown = host.includes(':') ? `[${host}]` : host;
+  const base = `http${tls === undefined ? '' : 's'}://${shown}:${port}/${app.appId}${app.routesPrefix}`;
+  return ['', 'routes', ...routes.map((route) => describeRoute(route, `${base}/${route.key}`))];
+}
+
+function describeRoute(route: Route, url: string): string {
+  const methods = route.kind === 'http' ? `${route.methods.join(', ')} ` : '';
+  const { access } = route;
+  const who = access === undefined ? '' : `, for ${access === 'authenticated' ? access : access.join(' or ')}`;
+  const address = route.kind === 'ws' ? url.replace(/^http/, 'ws') : url;
+  return `  ${route.kind.padEnd(9)}${methods}${address} (${route.module}${who})`;
+}

@@ -1,0 +1,70 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Limits } from '../../config/config.ts';
+import { AppError } from '../../errors.ts';
+import { checkJson } from '../../resources/values.ts';
+import { makeContext, type RouteScope } from './context.ts';
+import type { HttpContext } from './define.ts';
+import { toFailure } from './failures.ts';
+import { HookRun } from './hook-run.ts';
+import type { HttpRoute } from './route.ts';
+import { validate } from './standard-schema.ts';
+
+export interface HttpOptions {
+  readonly route: HttpRoute;
+  readonly scope: RouteScope;
+  readonly limits: Limits;
+}
+
+type Reply = ReturnType<FastifyReply['send']>;
+
+/** Answers one request with what the handler returns. */
+export async function answerRequest(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: HttpOptions,
+): Promise<Reply> {
+  const { route, scope } = options;
+  const abort = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) abort.abort();
+  });
+  try {
+    const context = await prepare(request, abort.signal, options);
+    const hooks = new HookRun(route.hooks, context, scope.onError);
+    await hooks.before();
+    try {
+      const result = await route.handler(context);
+      await hooks.after(result);
+      return send(reply, result);
+    } finally {
+      await hooks.cleanup();
+    }
+  } catch (error) {
+    // Nobody is there to be told.
+    if (abort.signal.aborted && !(error instanceof AppError)) throw new AppError('BAD_REQUEST', 'The client has gone.');
+    throw toFailure(error, scope);
+  }
+}
+
+async function prepare(
+  request: FastifyRequest,
+  signal: AbortSignal,
+  { route, scope, limits }: HttpOptions,
+): Promise<HttpContext> {
+  const context = await makeContext(request, route, { scope, signal });
+  if (!Buffer.isBuffer(request.body)) checkJson(limits)(request.body, 'body', () => {});
+  return { ...context, body: await validate(route.body, request.body, 'body') };
+}
+
+function send(reply: FastifyReply, result: unknown): Reply {
+  if (result === undefined) return reply.code(204).send();
+  if (result instanceof Response) return reply.send(result);
+  if (result instanceof Uint8Array) {
+    const bytes = Buffer.from(result.buffer, result.byteOffset, result.byteLength);
+    return reply.header('content-type', 'application/octet-stream').send(bytes);
+  }
+  const json: string | undefined = JSON.stringify(result);
+  if (json === undefined)
+    throw new TypeError(`a handler returns what is JSON, bytes or a Response, not a ${typeof result}`);
+  return reply.header('content-type', 'application/json; charset=utf-8').send(json);
+}

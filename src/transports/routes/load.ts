@@ -1,0 +1,111 @@
+import { relative, resolve, sep } from 'node:path';
+import type { AppConfig } from '../../config/config.ts';
+import type { Diagnostic } from '../../config/diagnostic.ts';
+import { collectAsync, Report } from '../../config/report.ts';
+import { diagnoseFile } from '../../config/source.ts';
+import { ModuleLoader } from '../../modules/module-loader.ts';
+import type { Plan } from '../../schema/plan.ts';
+import type { RouteHooks } from './define.ts';
+import { checkHooks, parseRoute } from './parse.ts';
+import type { Route } from './route.ts';
+
+// What an application has beside its tables.
+const RESERVED: ReadonlySet<string> = new Set(['docs', 'openapi.json', 'asyncapi.json', 'auth']);
+
+export interface RouteSource {
+  readonly config: AppConfig;
+  readonly plan: Plan;
+}
+
+/** The routes of several applications by `app_id`. Throws StartError with every mistake of all. */
+export async function loadAllRoutes(
+  sources: readonly RouteSource[],
+  dir: string,
+): Promise<ReadonlyMap<string, readonly Route[]>> {
+  const report = new Report();
+  const routes = new Map<string, readonly Route[]>();
+  for (const source of sources) {
+    routes.set(source.config.appId, (await collectAsync(report, () => loadRoutes(source, dir))) ?? []);
+  }
+  report.throwIfAny();
+  return routes;
+}
+
+/**
+ * The routes of an application, in the order of its modules. `dir`: what paths are shown relative to. Throws StartError
+ * with every mistake: a module that cannot be loaded, a route that is none, a path that is taken.
+ */
+export async function loadRoutes({ config, plan }: RouteSource, dir: string): Promise<readonly Route[]> {
+  if (config.routes.length === 0) return [];
+  const report = new Report();
+  const root = resolve(dir);
+  const loader = new ModuleLoader({ folder: config.dir, root });
+  const routes: Route[] = [];
+  for (const path of config.routes) {
+    const module = relative(root, path).split(sep).join('/');
+    const exports = await collectAsync(report, () => loader.load(path));
+    if (exports === undefined) continue;
+    const place = (text: RegExp, message: string, hint?: string) =>
+      report.add(loader.diagnoseAt(path, text, hint === undefined ? { message } : { message, hint }));
+    routes.push(...readModule(exports, { module, place, known: routes, config }));
+  }
+  for (const diagnostic of checkPrefix(config, plan)) report.add(diagnostic);
+  report.throwIfAny();
+  return routes;
+}
+
+interface Reading {
+  readonly module: string;
+  readonly place: (text: RegExp, message: string, hint?: string) => void;
+  /** Routes of the modules before. */
+  readonly known: readonly Route[];
+  readonly config: AppConfig;
+}
+
+function readModule(exports: Readonly<Record<string, unknown>>, { module, place, known, config }: Reading): Route[] {
+  const { routes, hooks } = exports;
+  if (typeof routes !== 'object' || routes === null || Array.isArray(routes)) {
+    place(/\broutes\b/, 'exports no routes', 'export const routes = { name: defineRoute({ … }) }');
+    return [];
+  }
+  const wrongHooks = checkHooks(hooks);
+  for (const { message, hint } of wrongHooks) place(/\bhooks\b/, `the module ${message}`, hint);
+  const shared = wrongHooks.length === 0 ? (hooks as RouteHooks | undefined) : undefined;
+  const found: Route[] = [];
+  for (const [key, value] of Object.entries(routes)) {
+    const text = new RegExp(`(?<![\\w$])${quote(key)}(?![\\w$])`);
+    const wrong = ({ message, hint }: { message: string; hint?: string }) => place(text, message, hint);
+    const same = [...known, ...found].find((other) => shapeOf(other.key) === shapeOf(key));
+    if (same !== undefined) wrong({ message: `route "${key}" is also in ${same.module} ("${same.key}")` });
+    const route = parseRoute(value, { key, module, hooks: shared, wrong });
+    if (route === undefined) continue;
+    if (route.access !== undefined && typeof config.auth !== 'object') {
+      const hint = 'configure `auth` in config.yaml, or leave `access` out';
+      wrong({ message: `route "${key}" has access rules, and nobody is asked who they are`, hint });
+    }
+    found.push(route);
+  }
+  return found;
+}
+
+/** Two keys that differ only in the names of their parameters are one address. */
+function shapeOf(key: string): string {
+  return key.replace(/:[^/]+/g, ':');
+}
+
+/** The first segment of the prefix is in the place where tables are. */
+function checkPrefix({ routesPrefix }: AppConfig, { tables }: Plan): Diagnostic[] {
+  const [, first = ''] = routesPrefix.split('/');
+  const table = tables.find(({ exportName }) => exportName === first);
+  const hint = 'take another routes_prefix in config.yaml';
+  if (table !== undefined) {
+    const message = `routes are at ${routesPrefix}, where the table ${table.name} is`;
+    return [diagnoseFile(table.at.file, message, `${hint}, or another name: @export(name: "…")`)];
+  }
+  if (!RESERVED.has(first)) return [];
+  return [diagnoseFile('config.yaml', `routes_prefix "${routesPrefix}" is used by the server itself`, hint)];
+}
+
+function quote(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}

@@ -1,0 +1,172 @@
+import type { Socket } from 'node:net';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import type { WebSocket } from 'ws';
+import type { AppAuth } from '../../auth/app-auth.ts';
+import { StartError } from '../../config/diagnostic.ts';
+import { diagnoseFile } from '../../config/source.ts';
+import { AppError } from '../../errors.ts';
+import type { TableResource } from '../../resources/table-resource.ts';
+import { makeAuthentication } from '../../server/authentication.ts';
+import { addSocketRoute, type SocketScope, socketScope } from '../sockets/scope.ts';
+import type { Door, TransportContext } from '../transport.ts';
+import { registerRouteBodies } from './bodies.ts';
+import { makeTables, type RouteScope } from './context.ts';
+import { answerRequest } from './http.ts';
+import { type HttpRoute, METHODS, type Route, type SseRoute, type WsRoute } from './route.ts';
+import { SocketDoor } from './sockets.ts';
+import { StreamDoor } from './streams.ts';
+
+/** Milliseconds that handlers get to end after their connections have closed. */
+const SETTLE = 1000;
+
+export interface RoutesOptions extends TransportContext {
+  readonly showsDetails: boolean;
+}
+
+/** The routes of one application. */
+export interface RoutesApplication {
+  /** What stands before the keys: `/my-app/api`, and `/api` where there is one application. */
+  readonly prefixes: readonly string[];
+  readonly routes: readonly Route[];
+  readonly resources: ReadonlyMap<string, TableResource>;
+  readonly auth: AppAuth | undefined;
+}
+
+interface Place {
+  readonly url: string;
+  readonly scope: RouteScope;
+  readonly onRequest: ReturnType<typeof makeAuthentication>[];
+}
+
+/** Routes in code: docs/routes.md. */
+export class Routes implements Door {
+  readonly name = 'routes';
+  readonly #options: RoutesOptions;
+  readonly #streams: StreamDoor;
+  readonly #sockets: SocketDoor;
+
+  constructor(options: RoutesOptions) {
+    this.#options = options;
+    this.#streams = new StreamDoor(options);
+    this.#sockets = new SocketDoor(options);
+  }
+
+  /** Throws StartError when an address is taken. */
+  async register(app: FastifyInstance, applications: readonly RoutesApplication[]): Promise<void> {
+    const sockets = await socketScope(app, this.#options.config.limits);
+    await app.register(async (plain) => {
+      registerRouteBodies(plain);
+      for (const { prefixes, routes, resources, auth } of applications) {
+        const scope = this.#makeScope(resources, auth);
+        const onRequest = auth === undefined ? [] : [makeAuthentication(auth, { ticket: true, token: false })];
+        for (const route of routes) {
+          for (const prefix of prefixes) {
+            const place = { url: `${prefix}/${route.key}`, scope, onRequest };
+            if (route.kind === 'http') this.#addHttp(plain, route, place);
+            else if (route.kind === 'sse') this.#addStream(plain, route, place);
+            else this.#addSocket(sockets, route, place);
+          }
+        }
+      }
+    });
+  }
+
+  status() {
+    return { connections: this.#streams.size + this.#sockets.size };
+  }
+
+  stop(): void {
+    this.#streams.stop();
+    this.#sockets.stop();
+  }
+
+  abort(): void {
+    this.#streams.abort();
+    this.#sockets.abort();
+  }
+
+  /** Handlers of closed connections may still write; they get a moment. */
+  async settled(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, SETTLE);
+    });
+    await Promise.race([late, Promise.all([this.#streams.settled(), this.#sockets.settled()])]);
+    clearTimeout(timer);
+  }
+
+  #makeScope(resources: RoutesApplication['resources'], auth: AppAuth | undefined): RouteScope {
+    const { showsDetails, onError } = this.#options;
+    return {
+      auth,
+      tables: makeTables(resources),
+      as: (identity) => makeTables(resources, identity),
+      showsDetails,
+      onError: (error) => onError(error),
+    };
+  }
+
+  #addHttp(app: FastifyInstance, route: HttpRoute, { url, scope, onRequest }: Place): void {
+    const { limits } = this.#options.config;
+    const handler = (request: FastifyRequest, reply: FastifyReply) =>
+      answerRequest(request, reply, { route, scope, limits });
+    const constraints = { transport: 'rest' };
+    add(app, route, { method: [...route.methods], url, constraints, onRequest, handler });
+    refuseOthers(app, url, route.methods);
+  }
+
+  /** Whoever does not say that he wants a stream gets one all the same: there is nothing else here. */
+  #addStream(app: FastifyInstance, route: SseRoute, { url, scope, onRequest }: Place): void {
+    const handler = (request: FastifyRequest, reply: FastifyReply) =>
+      this.#streams.open(request, reply, { route, scope });
+    for (const transport of ['sse', 'rest']) {
+      const constraints = { transport };
+      add(app, route, { method: 'GET', url, constraints, exposeHeadRoute: false, onRequest, handler });
+    }
+    refuseOthers(app, url, ['GET']);
+  }
+
+  #addSocket(scope: SocketScope, route: WsRoute, { url, scope: routeScope, onRequest: [authenticate] }: Place): void {
+    checkFree(scope.scope, route, { method: 'GET', url, constraints: { transport: 'ws' } });
+    const served = { route, scope: routeScope };
+    addSocketRoute(scope, {
+      url,
+      check: async (request, reply) => {
+        if (authenticate !== undefined) {
+          await new Promise<void>((resolve, reject) => {
+            authenticate.call(scope.scope, request, reply, (error) => (error ? reject(error) : resolve()));
+          });
+        }
+        await this.#sockets.check(request, served);
+      },
+      open: (ws: WebSocket, socket: Socket, request) => this.#sockets.open(ws, socket, { request, ...served }),
+    });
+  }
+}
+
+type Added = Pick<RouteOptions, 'url' | 'method' | 'constraints'>;
+
+function add(app: FastifyInstance, route: Route, options: RouteOptions): void {
+  checkFree(app, route, options);
+  app.route(options);
+}
+
+function checkFree(app: FastifyInstance, { key, module }: Route, { url, method, constraints = {} }: Added): void {
+  for (const each of [method].flat()) {
+    if (!app.hasRoute({ url, method: each, constraints })) continue;
+    const hint = 'take another key, or another routes_prefix in config.yaml';
+    throw new StartError([diagnoseFile(module, `route "${key}" is at ${url}, where something else is`, hint)]);
+  }
+}
+
+function refuseOthers(app: FastifyInstance, url: string, taken: readonly string[]): void {
+  const others = METHODS.filter((method) => !taken.includes(method));
+  if (others.length === 0) return;
+  const allow = [...taken, ...(taken.includes('GET') ? ['HEAD'] : [])].join(', ');
+  const handler = (request: FastifyRequest) => {
+    throw new AppError('METHOD_NOT_ALLOWED', `${request.method} is not for this address; it takes ${allow}.`, {
+      headers: { allow },
+    });
+  };
+  app.route({ method: others, url, constraints: { transport: 'rest' }, exposeHeadRoute: false, handler });
+}

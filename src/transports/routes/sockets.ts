@@ -1,0 +1,134 @@
+import type { Socket } from 'node:net';
+import type { FastifyRequest } from 'fastify';
+import type { WebSocket } from 'ws';
+import { AppError } from '../../errors.ts';
+import { isCredentialOffer } from '../../server/credential.ts';
+import { Heartbeat } from '../heartbeat.ts';
+import { checkHandshake } from '../sockets/handshake.ts';
+import { agreeOn } from '../sockets/scope.ts';
+import type { TransportContext } from '../transport.ts';
+import { type LiveContext, makeContext, type RouteScope } from './context.ts';
+import { toFailure } from './failures.ts';
+import { HookRun } from './hook-run.ts';
+import type { WsRoute } from './route.ts';
+import { RouteSocket } from './ws-socket.ts';
+
+export interface ServedSocket {
+  readonly route: WsRoute;
+  readonly scope: RouteScope;
+}
+
+/** What was made before the upgrade, for the handler after it. */
+interface Accepted {
+  readonly context: LiveContext;
+  readonly hooks: HookRun;
+  readonly abort: AbortController;
+  /** Undoes what is done when the upgrade comes to nothing. */
+  readonly abandon: () => void;
+}
+
+/** Opens the WebSockets of ws routes and keeps them. */
+export class SocketDoor {
+  readonly #context: TransportContext;
+  readonly #sockets: Heartbeat<RouteSocket>;
+  readonly #accepted = new WeakMap<FastifyRequest, Accepted>();
+  readonly #running = new Set<Promise<void>>();
+  #stopping = false;
+
+  constructor(context: TransportContext) {
+    this.#context = context;
+    this.#sockets = new Heartbeat(context.config.channels.pingInterval, (socket) => socket.beat());
+  }
+
+  get size(): number {
+    return this.#sockets.size;
+  }
+
+  stop(): void {
+    this.#stopping = true;
+    this.#sockets.stop();
+    for (const socket of this.#sockets.members()) socket.close(1001, 'the server stops');
+  }
+
+  abort(): void {
+    for (const socket of this.#sockets.members()) socket.terminate();
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+
+  /** Everything that can be refused is refused here, as a plain HTTP error and never after a 101. */
+  async check(request: FastifyRequest, { route, scope }: ServedSocket): Promise<void> {
+    const { admission } = this.#context;
+    const abort = new AbortController();
+    let hooks: HookRun | undefined;
+    try {
+      checkHandshake(request.raw);
+      agree(request);
+      admission.check(request);
+      const context = await makeContext(request, route, { scope, signal: abort.signal });
+      hooks = new HookRun(route.hooks, context, scope.onError);
+      await hooks.before();
+      this.#checkStill(request);
+      admission.check(request);
+      this.#accept(request, { context, hooks, abort });
+    } catch (error) {
+      await hooks?.cleanup();
+      throw toFailure(error, scope);
+    }
+  }
+
+  open(
+    ws: WebSocket,
+    socket: Socket,
+    { request, route, scope }: ServedSocket & { readonly request: FastifyRequest },
+  ): void {
+    const { context, hooks, abort, abandon } = this.#accepted.get(request) as Accepted;
+    socket.off('close', abandon);
+    const { admission, config } = this.#context;
+    const { channels, limits } = config;
+    const place = admission.enter(request);
+    const opened = new RouteSocket(ws, socket, {
+      ...{ route, scope, context, abort, limits, clientBuffer: channels.clientBuffer },
+      socketLimits: { ...channels, ...limits },
+      release: (closed) => {
+        scope.auth?.connections.remove(closed);
+        this.#sockets.remove(closed, closed.slot);
+        admission.leave(place);
+      },
+    });
+    opened.slot = this.#sockets.add(opened);
+    scope.auth?.connections.add(opened);
+    // `stop` has seen those that were open then.
+    if (this.#stopping) opened.close(1001, 'the server stops');
+    const running = opened
+      .run()
+      .then(() => hooks.cleanup())
+      .catch(scope.onError);
+    this.#running.add(running);
+    void running.finally(() => this.#running.delete(running));
+  }
+
+  #accept(request: FastifyRequest, { context, hooks, abort }: Omit<Accepted, 'abandon'>): void {
+    const abandon = () => {
+      abort.abort();
+      void hooks.cleanup();
+    };
+    request.raw.socket.once('close', abandon);
+    this.#accepted.set(request, { context, hooks, abort, abandon });
+  }
+
+  /** Much may have happened while hooks and schemas were at work. */
+  #checkStill({ raw }: FastifyRequest): void {
+    if (this.#stopping) throw new AppError('STOPPING', 'The server is stopping.');
+    if (raw.socket.destroyed) throw new AppError('BAD_REQUEST', 'The connection was closed.');
+  }
+}
+
+/** The first offered subprotocol that is no credential; browsers break off when nothing that they offered comes back. */
+function agree(request: FastifyRequest): void {
+  const offers = request.headers['sec-websocket-protocol']?.split(',').map((offer) => offer.trim());
+  const chosen = offers?.find((offer) => !isCredentialOffer(offer)) ?? offers?.[0];
+  if (chosen !== undefined) agreeOn(request, chosen);
+}
