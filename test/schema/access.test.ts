@@ -67,7 +67,7 @@ test('the plan says who may do what', () => {
     '@access(write: [])',
   );
   const server = { host: 'localhost', port: 1 };
-  const app = { dataDir: 'd', durability: 'full', docs: false, realtime: { enabled: false } };
+  const app = { dataDir: 'd', durability: 'full', docs: false, realtime: { enabled: false }, hooks: [], routes: [] };
   const lines = describePlan(planOf(text), { server, app } as never);
   expect(lines.slice(-4)).toEqual([
     '  anybody  nothing',
