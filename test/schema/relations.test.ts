@@ -73,7 +73,7 @@ test('check shows relations, and which of them no index serves', () => {
   const shown = (fields: string) => describePlan(plan(book(fields)), config).join('\n');
   const config = {
     server: { host: 'h', port: 1 },
-    app: { dataDir: 'd', durability: 'full', realtime: { enabled: false } },
+    app: { dataDir: 'd', durability: 'full', realtime: { enabled: false }, hooks: [], routes: [] },
   } as never;
   expect(shown('')).toContain(
     'related  books: [Book] by Book.authorId\n  note     looking up books reads every record of Book',
