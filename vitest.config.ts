@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Two cores: black-box tests start processes of their own.
     maxWorkers: 2,
+    // Of some black-box tests the servers then run where their lines are counted.
+    env: process.argv.includes('--coverage') ? { TEST_IN_PROCESS: '1' } : {},
     testTimeout: 20_000,
     hookTimeout: 20_000,
     // Black-box tests talk to processes over sockets, on machines that others use too. The runner reports what it had to

@@ -3,7 +3,7 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { makeApp, runToExit, startServer, startToExit, type TestServer } from '../support/app.ts';
+import { IN_PROCESS, makeApp, runToExit, startServer, startToExit, type TestServer } from '../support/app.ts';
 import { ask } from '../support/http.ts';
 import { Mailbox } from '../support/mailbox.ts';
 import { routesApp } from '../support/routes-app.ts';
@@ -153,33 +153,38 @@ describe('routes in code', () => {
     expect(deep.record).toMatchObject({ status: 400, code: 'TOO_DEEP' });
   });
 
-  test('an http route has methods, parameters, a status of its own, and full rights on tables', async () => {
-    await using server = await startServer(routesApp(BASICS));
-    expect((await server.ask('PUT', 'api/nothing')).status).toBe(204);
-    const refused = await server.ask('GET', 'api/nothing');
-    expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'PUT, DELETE']);
-    const teapot = await server.ask('GET', 'api/teapot');
-    expect([teapot.status, teapot.headers.get('x-tea'), teapot.record]).toEqual([418, 'yes', { short: true }]);
-    expect((await server.ask('GET', 'api/rooms/a%2Fb/notes?x=1')).record).toEqual({
-      params: { room: 'a/b' },
-      path: '/my-app/api/rooms/a%2Fb/notes',
-      method: 'GET',
-      ip: '127.0.0.1',
-    });
-    expect((await server.ask('GET', 'api/rights')).record).toEqual({ all: 1, mine: 'FORBIDDEN', none: true });
-    expect((await server.ask('GET', 'api/taken')).record).toMatchObject({
-      status: 409,
-      code: 'CONFLICT',
-      detail: 'It is taken.',
-    });
-    expect((await server.ask('GET', 'api/odd')).record).toMatchObject({ status: 500, code: 'HANDLER_ERROR' });
-    const asked = get(server.url('api/gone')).on('error', () => undefined);
-    await untilLogged(server, 'waiting');
-    asked.destroy();
-    await untilLogged(server, 'gone');
-  });
+  // Its errors are those of the built package, which the sources do not know.
+  test.skipIf(IN_PROCESS)(
+    'an http route has methods, parameters, a status of its own, and full rights on tables',
+    async () => {
+      await using server = await startServer(routesApp(BASICS));
+      expect((await server.ask('PUT', 'api/nothing')).status).toBe(204);
+      const refused = await server.ask('GET', 'api/nothing');
+      expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'PUT, DELETE']);
+      const teapot = await server.ask('GET', 'api/teapot');
+      expect([teapot.status, teapot.headers.get('x-tea'), teapot.record]).toEqual([418, 'yes', { short: true }]);
+      expect((await server.ask('GET', 'api/rooms/a%2Fb/notes?x=1')).record).toEqual({
+        params: { room: 'a/b' },
+        path: '/my-app/api/rooms/a%2Fb/notes',
+        method: 'GET',
+        ip: '127.0.0.1',
+      });
+      expect((await server.ask('GET', 'api/rights')).record).toEqual({ all: 1, mine: 'FORBIDDEN', none: true });
+      expect((await server.ask('GET', 'api/taken')).record).toMatchObject({
+        status: 409,
+        code: 'CONFLICT',
+        detail: 'It is taken.',
+      });
+      expect((await server.ask('GET', 'api/odd')).record).toMatchObject({ status: 500, code: 'HANDLER_ERROR' });
+      const asked = get(server.url('api/gone')).on('error', () => undefined);
+      await untilLogged(server, 'waiting');
+      asked.destroy();
+      await untilLogged(server, 'gone');
+    },
+  );
 
-  test.each([
+  // They read the log of a process of its own.
+  test.skipIf(IN_PROCESS).each([
     ['production', 'Something went wrong on our side; it has been logged.'],
     ['', 'Something went wrong on our side; it has been logged.'],
     ['development', 'secret of the handler'],

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { RunningServer } from '../../src/boot.ts';
 import type { Json } from './frames.ts';
 import { type Answer, type AskOptions, ask } from './http.ts';
 import { Mailbox } from './mailbox.ts';
@@ -51,6 +52,12 @@ export interface Exit {
   readonly stdout: string;
   readonly stderr: string;
 }
+
+/**
+ * With TEST_IN_PROCESS=1 servers run from the sources in the process of the tests, so that their lines are counted; what
+ * a test finds out about the process itself is then not to be had.
+ */
+export const IN_PROCESS = process.env.TEST_IN_PROCESS === '1';
 
 /** Starts the built program on a new application folder and waits until it listens. */
 export async function startServer(options: AppOptions = {}): Promise<TestServer> {
@@ -121,6 +128,7 @@ export class TestServer implements AsyncDisposable {
   port = 0;
   #child: ChildProcess | undefined;
   #exit: Promise<{ code: number | null; signal: NodeJS.Signals | null }> | undefined;
+  #running: RunningServer | undefined;
 
   constructor(app: AppFolder, options: AppOptions) {
     this.dir = app.dir;
@@ -170,6 +178,7 @@ export class TestServer implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
+    if (IN_PROCESS) return this.#startHere();
     const child = launch(['start', this.dir, ...(this.#options.args ?? [])], this.#options.env ?? {});
     this.#child = child;
     this.#exit = exited(child);
@@ -190,6 +199,8 @@ export class TestServer implements AsyncDisposable {
 
   /** Asks it to stop (SIGTERM) and expects that it ends by itself, with code 0. */
   async stop(): Promise<void> {
+    await this.#running?.close();
+    this.#running = undefined;
     const child = this.#child;
     if (child === undefined || this.#exit === undefined) return;
     child.kill('SIGTERM');
@@ -200,8 +211,18 @@ export class TestServer implements AsyncDisposable {
     if (code !== 0) throw new Error(`the server ended with ${code ?? signal} after SIGTERM; stderr: ${this.stderr}`);
   }
 
+  async #startHere(): Promise<void> {
+    const { startServer: startHere } = await import('../../src/boot.ts');
+    const env = { ...process.env, NODE_ENV: 'test', ...this.#options.env };
+    this.#running = await startHere({ dir: this.dir, env, allowDestructive: false });
+    this.origin = this.#running.url;
+    this.port = Number(new URL(this.origin).port);
+  }
+
   /** Ends it as a crash would (SIGKILL). */
   async kill(): Promise<void> {
+    await this.#running?.close();
+    this.#running = undefined;
     this.#child?.kill('SIGKILL');
     await this.#exit;
     this.#child = undefined;
