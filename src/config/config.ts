@@ -1,3 +1,5 @@
+import type { Section } from './section.ts';
+
 /** Sizes are bytes, durations milliseconds. The key in config.yaml is the snake_case of the path here. */
 export interface Limits {
   readonly body: number;
@@ -168,6 +170,9 @@ export interface AppConfig {
   readonly routes: readonly string[];
   /** Where routes are below `/{app_id}`; without a slash at the end. */
   readonly routesPrefix: string;
+  /** As written; checked by those who know the types of connectors. */
+  readonly connectors: Section | undefined;
+  readonly flows: Section | undefined;
   /** Absolute path of the folder with static files, or undefined when there is none. */
   readonly web: string | undefined;
   /** Content-Security-Policy of the static files; false for none. */

@@ -13,6 +13,7 @@ import type {
   ServerConfig,
   TokenAlgorithm,
 } from './config.ts';
+import { toSnakeCase } from './snake-case.ts';
 import {
   booleanKey,
   choiceKey,
@@ -22,6 +23,7 @@ import {
   pathKey,
   portKey,
   type Scope,
+  sectionKey,
   sizeKey,
   textKey,
   textOrTextsKey,
@@ -30,7 +32,7 @@ import {
 } from './values.ts';
 import { hostsKey, originsKey, policyKey, switchOrTokenKey } from './web-values.ts';
 
-type Section =
+type Group =
   | Realtime
   | Limits
   | Channels
@@ -43,7 +45,7 @@ type Section =
   | JwtSettings;
 
 /** One entry for every member of a configuration: the compiler refuses a missing or a mistyped one. */
-export type Keys<T> = { readonly [K in keyof T]-?: T[K] extends Section ? Keys<T[K]> : Key<T[K]> };
+export type Keys<T> = { readonly [K in keyof T]-?: T[K] extends Group ? Keys<T[K]> : Key<T[K]> };
 
 const YEARS = 10 * 365 * 86_400_000;
 const LIFETIME = { min: 1000, max: YEARS };
@@ -109,6 +111,8 @@ export const APP_KEYS: Keys<AppSettings> = {
   routesPrefix: pathKey('/api', {
     what: 'Where routes are, behind `/{app_id}` and, with one application, also alone',
   }),
+  connectors: sectionKey({ what: 'Links to clients and other systems, by name: see flows.md' }),
+  flows: sectionKey({ what: 'What goes from one connector to others, by name: see flows.md' }),
   web: textKey(undefined, {
     what: 'Folder with static files, inside the application folder',
     shownDefault: '`web`, if it exists',
@@ -273,11 +277,6 @@ export interface ListedKey {
   readonly path: string;
   readonly scope: Scope;
   readonly key: Key<unknown>;
-}
-
-/** `jsonDepth` → `json_depth`. */
-export function toSnakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 export function isKey(entry: unknown): entry is Key<unknown> {

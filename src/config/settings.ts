@@ -2,8 +2,10 @@ import type { Node } from 'yaml';
 import { isSeq } from 'yaml';
 import type { SourceLocation } from './diagnostic.ts';
 import type { Environment } from './interpolate.ts';
-import { CONFIG_KEYS, isKey, type Keys, type ListedKey, toSnakeCase } from './keys.ts';
+import { CONFIG_KEYS, isKey, type Keys, type ListedKey } from './keys.ts';
 import type { Report } from './report.ts';
+import { readSection } from './section.ts';
+import { toSnakeCase } from './snake-case.ts';
 import { diagnoseFile, type SourceFile } from './source.ts';
 import { suggest } from './suggest.ts';
 import type { Wrong } from './units.ts';
@@ -146,9 +148,12 @@ export class Settings {
       yaml.wrong(startOf(entry.value), { ...reading, message: `${path}: ${message}` });
       return;
     }
+    const value = key.isSection
+      ? readSection(yaml, { path, node: entry.value, keyOffset: entry.offset })
+      : reading.value;
     const items = isSeq(entry.value) ? entry.value.items : [];
     const itemsAt = items.map((item) => yaml.source.locate(startOf(item as Node)));
-    this.#values.set(path, { value: reading.value, key: yaml.source.locate(entry.offset), at, itemsAt });
+    this.#values.set(path, { value, key: yaml.source.locate(entry.offset), at, itemsAt });
   }
 }
 

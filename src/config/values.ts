@@ -1,4 +1,5 @@
 import type { Tls } from './config.ts';
+import type { Section } from './section.ts';
 import { formatDuration, formatSize, parseDuration, parseSize, type Reading } from './units.ts';
 
 export type Scope = 'server' | 'app';
@@ -13,6 +14,10 @@ export interface Key<T> {
   readonly shownDefault?: string;
   readonly what: string;
   readonly read: (written: unknown) => Reading<T>;
+  /** There is no default, and something must be written. */
+  readonly isRequired?: boolean;
+  /** What is written is kept with its places as a `Section`, for whoever knows the keys below it. */
+  readonly isSection?: boolean;
 }
 
 export interface Texts {
@@ -193,4 +198,24 @@ export function tlsKey(texts: Texts): Key<Tls | undefined> {
       return { value: { certificate, privateKey } };
     },
   };
+}
+
+/** A mapping from names to mappings, whose keys are checked by others. */
+export function sectionKey(texts: Texts): Key<Section | undefined> {
+  return {
+    type: 'mapping',
+    default: undefined,
+    shownDefault: 'none',
+    ...texts,
+    isSection: true,
+    read: (written) =>
+      typeof written === 'object' && written !== null && !Array.isArray(written)
+        ? { value: undefined }
+        : { message: `expected names, each with keys and values below it, found ${nameKind(written)}` },
+  };
+}
+
+/** The key without a default: it must be written. */
+export function required<T>(key: Key<T>): Key<Exclude<T, undefined>> {
+  return { ...key, default: undefined, isRequired: true } as Key<Exclude<T, undefined>>;
 }

@@ -72,6 +72,21 @@ export class YamlFile {
     return entries;
   }
 
+  /** As `entries`, of a mapping whose mistakes have been reported: the last one of a name counts. */
+  entriesAgain(node: Node | null): YamlEntry[] {
+    const map = this.#resolve(node);
+    if (!isMap(map)) return [];
+    return map.items.flatMap(({ key, value }) =>
+      isScalar(key) ? [{ name: String(key.value), offset: startOf(key), value: value as Node | null }] : [],
+    );
+  }
+
+  /** The nodes of a list; empty when it is none. */
+  items(node: Node | null): (Node | null)[] {
+    const list = this.#resolve(node);
+    return isSeq(list) ? list.items.map((item) => item as Node | null) : [];
+  }
+
   /** Plain data of a node with `${…}` filled in; undefined when that failed and was reported. */
   read(node: Node | null): { readonly value: unknown } | undefined {
     const before = this.#failures;

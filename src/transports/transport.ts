@@ -42,12 +42,6 @@ export interface Transport extends Door {
   register(app: FastifyInstance, endpoints: readonly Endpoint[]): Promise<void> | void;
 }
 
-/** A door on the URLs of the tables that have it switched on. */
-export interface Transport extends Door {
-  readonly name: TransportName;
-  register(app: FastifyInstance, endpoints: readonly Endpoint[]): Promise<void> | void;
-}
-
 export interface TransportContext {
   readonly config: ServerConfig;
   readonly admission: Admission;

@@ -1,0 +1,4 @@
+/** `jsonDepth` → `json_depth`. */
+export function toSnakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

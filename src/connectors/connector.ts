@@ -1,0 +1,163 @@
+import type { FastifyInstance } from 'fastify';
+import type { AppAuth } from '../auth/app-auth.ts';
+import type { Identity } from '../auth/identity.ts';
+import type { ServerConfig } from '../config/config.ts';
+import type { Report } from '../config/report.ts';
+import type { FlatKeys, Section } from '../config/section.ts';
+import type { Application } from '../resources/application.ts';
+import type { Plan } from '../schema/plan.ts';
+import type { Admission } from '../server/admission.ts';
+import type { Log } from '../server/log.ts';
+import type { Door } from '../transports/transport.ts';
+
+/** What flows are told and make: the members of a JSON object. */
+export type FlowData = Readonly<Record<string, unknown>>;
+
+/** One thing that happened at a source. */
+export interface FlowEvent {
+  readonly input: FlowData;
+  /** On whose behalf: the client of a connection, or the server where there is none. */
+  readonly identity: Identity;
+  /** The same when the event comes again, different from those of all others; targets use it to do things once. */
+  readonly key: string;
+  /** Aborted when nobody waits for the outcome any more. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Takes an event to every flow from its source. Resolves when all have done their work, or have kept it for later, with
+ * what the first flow made; rejects when a flow failed and nothing keeps the event: then the source tells its sender, or
+ * lets it come again.
+ */
+export type Handle = (event: FlowEvent) => Promise<unknown>;
+
+/** What a target is given for one event. */
+export interface Delivery {
+  /** What the flow made of the event. */
+  readonly output: FlowData;
+  /** What the flow's `target` says for this event; undefined where it says nothing. */
+  readonly target: unknown;
+  readonly identity: Identity;
+  readonly key: string;
+  /** Name of the flow. */
+  readonly flow: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Resolves with what the client of the flow is answered when the target has taken it for good. Rejects with a
+ * `PermanentError` where trying again would be of no use, with anything else where it may be.
+ */
+export type Deliver = (delivery: Delivery) => Promise<unknown>;
+
+/** How often trying again would help: never. The message is for people. */
+export class PermanentError extends Error {
+  override readonly name = 'PermanentError';
+}
+
+/** What a flow may come from. */
+export interface SourceType<S = unknown> {
+  readonly what: string;
+  /** Keys of `from:` beside `connector` and `operation`. */
+  readonly keys: FlatKeys<S>;
+  /**
+   * `answers`: somebody waits for the outcome, so a failure is told to him at once. `redelivers`: what failed is tried
+   * again, and then put among the dead letters.
+   */
+  readonly failure: 'answers' | 'redelivers';
+}
+
+/** What a flow may go to. */
+export interface TargetType<T = unknown> {
+  readonly what: string;
+  /** Keys of `to:` beside `connector`, `operation`, `target` and `as`. */
+  readonly keys: FlatKeys<T>;
+  /**
+   * What `target:` is: an expression over the input, a name that stands for itself, or nothing at all; and whether it
+   * must be there.
+   */
+  readonly target: 'expression' | 'name' | 'none';
+  readonly needsTarget: boolean;
+}
+
+/** Operations by name; with `any`, every other name is one, too: a queue, a routing key, a path. */
+export interface Operations<O> {
+  readonly named: Readonly<Record<string, O>>;
+  readonly any?: O;
+}
+
+/** A kind of connector: one file, one line in the map of index.ts, and the shared suite. */
+export interface ConnectorType<C = unknown> {
+  /** Keys of its entry in `connectors:` beside `type`. */
+  readonly keys: FlatKeys<C>;
+  readonly sources: Operations<SourceType>;
+  readonly targets: Operations<TargetType>;
+  /** True when it can be used under the name of its type without an entry in `connectors:`. */
+  readonly isBuiltIn?: boolean;
+  /** Reports what the keys one by one cannot tell, such as a table that does not exist. Opens nothing. */
+  check?(use: ConnectorUse<C>, report: Report): void;
+  create(settings: C, context: ConnectorContext): Connector;
+}
+
+/** All that the files say about one connector. */
+export interface ConnectorUse<C = unknown> {
+  readonly name: string;
+  readonly plan: Plan;
+  readonly settings: C;
+  /** Its entry in `connectors:`. */
+  readonly section: Section;
+  readonly sources: readonly SourceUse[];
+  readonly targets: readonly TargetUse[];
+}
+
+/** `from:` of a flow. */
+export interface SourceUse<S = unknown> {
+  readonly flow: string;
+  readonly operation: string;
+  readonly settings: S;
+  readonly section: Section;
+}
+
+/** One `to:` of a flow. */
+export interface TargetUse<T = unknown> {
+  readonly flow: string;
+  readonly operation: string;
+  readonly settings: T;
+  /** What stands at `target:` when it is a name. */
+  readonly target: string | undefined;
+  readonly section: Section;
+}
+
+/** What a connector has to work with. */
+export interface ConnectorContext {
+  /** As in config.yaml. */
+  readonly name: string;
+  readonly appId: string;
+  readonly application: Application;
+  /** Undefined where nobody is asked who they are. */
+  readonly auth: AppAuth | undefined;
+  readonly server: ServerConfig;
+  readonly admission: Admission;
+  /** Where a path of this application is on the server: below `/{app_id}`, and alone with one application. */
+  pathsOf(path: string): readonly string[];
+  readonly log: Log;
+  /** Faults of ours, and of other systems, that have nobody to be told to. */
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * A link to clients or to another system. The order of calls: `listen` and `target` for every flow, `register` before the
+ * server listens, `start` when it does, `stop` when it ends; then `close`, when no flow runs any more.
+ */
+export interface Connector extends Door {
+  /** Called once for each source, however many flows come from it. */
+  listen(source: SourceUse, handle: Handle): void;
+  target(use: TargetUse): Deliver;
+  /** Takes its places on the server, and ports of its own. Throws StartError when one is taken. */
+  register(server: FastifyInstance): Promise<void> | void;
+  /** Events may come from now on. Does not wait for other systems that are away: it tries them again by itself. */
+  start(): Promise<void> | void;
+  /** No more events come; those that are at work are finished. */
+  stop(): Promise<void> | void;
+  close(): Promise<void> | void;
+}

@@ -1,0 +1,4 @@
+import type { ConnectorType } from './connector.ts';
+
+/** Kinds of connectors by `type:`. Loaded when one is configured. */
+export const CONNECTOR_LOADERS: Readonly<Record<string, () => Promise<ConnectorType<never>>>> = {};
