@@ -6,8 +6,8 @@ import { AppError } from '../../errors.ts';
 import { makeHandles } from '../../resources/table-handle.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import { identityOf } from '../../server/identity-of.ts';
-import { queryOf } from '../query-of.ts';
-import type { RawQuery, RouteContext, RouteTables } from './define.ts';
+import { parseQuery, queryOf } from '../query-of.ts';
+import type { RouteContext, RouteTables } from './define.ts';
 import type { Route } from './route.ts';
 import { validate } from './standard-schema.ts';
 
@@ -40,7 +40,7 @@ export async function makeContext(
 ): Promise<LiveContext> {
   const identity = identityOf(request);
   checkAccess(route, identity, scope.auth);
-  const raw = parseQuery(queryOf(request), route.kind === 'sse' ? 'stream' : undefined);
+  const raw = parseQuery(queryOf(request), route.kind === 'sse' ? ['stream'] : []);
   const query = await validate(route.query, raw, 'query string');
   const [path = ''] = (request.raw.url ?? '').split('?', 1);
   return {
@@ -67,16 +67,4 @@ export function checkAccess({ access }: Route, identity: Identity, auth: AppAuth
   if (!roles.some((role) => access.includes(role) || role === auth?.config.adminRole)) {
     throw new AppError('FORBIDDEN', 'This address is for other roles.');
   }
-}
-
-/** Names that stand several times have a list; `reserved` is not the application's. */
-function parseQuery(rawQuery: string, reserved: string | undefined): RawQuery {
-  const query: Record<string, string | string[]> = Object.create(null);
-  for (const [name, value] of new URLSearchParams(rawQuery)) {
-    if (name === reserved) continue;
-    const before = query[name];
-    query[name] = before === undefined ? value : [before, value].flat();
-  }
-  // Schemas look at prototypes, and a member `__proto__` is one of its own here.
-  return Object.defineProperties({}, Object.getOwnPropertyDescriptors(query));
 }

@@ -126,19 +126,13 @@ export class Routes implements Door {
     refuseOthers(app, url, ['GET']);
   }
 
-  #addSocket(scope: SocketScope, route: WsRoute, { url, scope: routeScope, onRequest: [authenticate] }: Place): void {
+  #addSocket(scope: SocketScope, route: WsRoute, { url, scope: routeScope, onRequest: [onRequest] }: Place): void {
     checkFree(scope.scope, route, { method: 'GET', url, constraints: { transport: 'ws' } });
     const served = { route, scope: routeScope };
     addSocketRoute(scope, {
       url,
-      check: async (request, reply) => {
-        if (authenticate !== undefined) {
-          await new Promise<void>((resolve, reject) => {
-            authenticate.call(scope.scope, request, reply, (error) => (error ? reject(error) : resolve()));
-          });
-        }
-        await this.#sockets.check(request, served);
-      },
+      onRequest,
+      check: (request) => this.#sockets.check(request, served),
       open: (ws: WebSocket, socket: Socket, request) => this.#sockets.open(ws, socket, { request, ...served }),
     });
   }
