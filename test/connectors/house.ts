@@ -21,6 +21,8 @@ import type { Lifecycle } from '../../src/server/health.ts';
 import { createHttpServer } from '../../src/server/http-server.ts';
 import { createLog } from '../../src/server/log.ts';
 import { registerNotFound } from '../../src/server/not-found.ts';
+import { loadAllRoutes } from '../../src/transports/routes/load.ts';
+import { Routes } from '../../src/transports/routes/routes.ts';
 import { makeFolder } from '../config/folders.ts';
 import { MemoryAccounts } from '../support/accounts.ts';
 
@@ -35,6 +37,8 @@ export interface HouseOptions {
   readonly config?: string;
   /** What flows do, by operation. */
   readonly on?: Readonly<Record<string, Listener>>;
+  /** A module with routes in code. */
+  readonly routes?: string;
 }
 
 /** A server with one connector, and a test in the place of flows. Use it with `await using`. */
@@ -51,9 +55,9 @@ export class House implements AsyncDisposable {
   readonly #application: Application;
   readonly #lifecycle: Lifecycle;
 
-  static async open({ connector: written, config = '', on = {} }: HouseOptions): Promise<House> {
-    const yaml = `logging: {level: silent}\nconnectors:\n  ${written}\n${config}`;
-    const dir = makeFolder({ 'schema.graphql': SCHEMA, 'config.yaml': yaml });
+  static async open({ connector: written, config = '', on = {}, routes }: HouseOptions): Promise<House> {
+    const yaml = `logging: {level: silent}\nconnectors:\n  ${written}\n${config}${routes === undefined ? '' : 'routes: routes.js\n'}`;
+    const dir = makeFolder({ 'schema.graphql': SCHEMA, 'config.yaml': yaml, 'routes.js': routes ?? '' });
     const { server: read, apps } = loadProject(dir, {}, checkRules);
     const server = { ...read, host: '127.0.0.1', port: 0 };
     const [{ config: app, plan }] = apps as [(typeof apps)[0]];
@@ -74,6 +78,8 @@ export class House implements AsyncDisposable {
       ...{ name, appId: app.appId, application, auth, server, dataDir: dir, admission, log, onError },
       pathsOf: (path: string) => [`/${app.appId}${path}`, path],
     } as unknown as ConnectorContext);
+    const door = new Routes({ config: server, admission, onError, showsDetails: true });
+    const byApp = routes === undefined ? undefined : await loadAllRoutes(apps, dir);
     for (const [operation, listener] of Object.entries(on)) {
       const source = { flow: operation, operation, settings: {}, section };
       connector.listen(source, async (event) => listener(event));
@@ -81,6 +87,11 @@ export class House implements AsyncDisposable {
     const opened = { connector, admission, auth, accounts, faults, logged, server: http, application, lifecycle };
     try {
       await connector.register(http);
+      if (byApp !== undefined) {
+        const { resources } = application;
+        const rooms = new Map(connector.rooms === undefined ? [] : [[name, connector.rooms]]);
+        await door.register(http, [{ prefixes: ['/api'], routes: byApp.get(app.appId) ?? [], resources, auth, rooms }]);
+      }
       registerNotFound(http, []);
       await http.listen({ host: '127.0.0.1', port: 0 });
       await connector.start();

@@ -4,9 +4,7 @@ import { PermanentError } from '../connector.ts';
 /** What went wrong in a flow, as its client is told; a fault of ours is only reported. */
 export function toFailure(error: unknown, onError: (error: unknown) => void): AppError {
   if (error instanceof AppError) return error;
-  if (error instanceof PermanentError) {
-    return error.cause instanceof AppError ? error.cause : new AppError('HANDLER_ERROR', error.message);
-  }
+  if (error instanceof PermanentError) return new AppError('HANDLER_ERROR', error.message);
   onError(error);
   return new AppError('INTERNAL', 'Something went wrong on our side; it has been logged.', { cause: error });
 }

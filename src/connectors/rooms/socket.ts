@@ -18,6 +18,7 @@ import { errorMessage, toFailure } from './failure.ts';
 import { type ClientMessage, dataOf, parseMessage, type Ref, unknownType } from './messages.ts';
 import type { PongWatch } from './pong-watch.ts';
 import type { Openness } from './settings.ts';
+import { Delivered } from './targets.ts';
 import { type House, Visit, type Visitor } from './visit.ts';
 import { checkOpenness } from './visitor.ts';
 
@@ -208,8 +209,9 @@ export class RoomSocket extends ClientSocket implements OpenConnection, Visitor 
 
   /** Who has given a ref is always answered. */
   #tellResult(result: unknown, ref: Ref | undefined): void {
-    if (result !== null && result !== undefined) this.answer({ type: 'message', data: result, ...refOf(ref) });
-    else if (ref !== undefined) this.answer({ type: 'ack', ref });
+    const isData = result !== null && result !== undefined && !(result instanceof Delivered);
+    if (isData) this.answer({ type: 'message', data: result, ...refOf(ref) });
+    else if (ref !== undefined) this.answer({ type: 'ack', ref, ...(result instanceof Delivered ? result : {}) });
   }
 
   #join({ value: { room }, ref }: ClientMessage): void {

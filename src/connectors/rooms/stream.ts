@@ -9,6 +9,7 @@ import { EventStream, formatError } from '../../transports/sse/event-stream.ts';
 import { chunked, plain } from '../../transports/sse/events.ts';
 import type { FlowData } from '../connector.ts';
 import { errorMessage, toFailure } from './failure.ts';
+import { Delivered } from './targets.ts';
 import { type House, Visit, type Visitor } from './visit.ts';
 
 /** A comment, which no client takes for an event. */
@@ -59,7 +60,9 @@ export class RoomStream extends EventStream implements OpenConnection, Visitor {
     }
     this.#visit.connected((result, failure) => {
       if (failure !== undefined) this.#answer(errorMessage(toFailure(failure, this.#house.onError)));
-      else if (result !== null && result !== undefined) this.#answer({ type: 'message', data: result });
+      else if (result !== null && result !== undefined && !(result instanceof Delivered)) {
+        this.#answer({ type: 'message', data: result });
+      }
     });
   }
 

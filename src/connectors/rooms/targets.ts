@@ -1,18 +1,22 @@
 import { AppError } from '../../errors.ts';
 import type { RoomsHandle } from '../../hub/rooms.ts';
-import { type Deliver, PermanentError } from '../connector.ts';
+import type { Deliver } from '../connector.ts';
 
-/** Takes the output of a flow to connections. What comes back is how many there were: none is no failure. */
+/** How many connections there were: none is no failure. It says that something was done, and is no message by itself. */
+export class Delivered {
+  readonly delivered: number;
+
+  constructor(delivered: number) {
+    this.delivered = delivered;
+  }
+}
+
+/** Takes the output of a flow to connections. Throws BAD_REQUEST where the flow gives no name of a room or user. */
 export function deliverTo(rooms: RoomsHandle, operation: string): Deliver {
   return async ({ output, target }) => {
-    if (operation === 'broadcast') return { delivered: rooms.broadcast(output) };
-    const name = nameOf(target, operation === 'send_to_room' ? 'room' : 'user');
-    try {
-      const send = operation === 'send_to_room' ? rooms.sendToRoom : rooms.sendToUser;
-      return { delivered: send.call(rooms, name, output) };
-    } catch (error) {
-      throw error instanceof AppError ? new PermanentError(error.message, { cause: error }) : error;
-    }
+    if (operation === 'broadcast') return new Delivered(rooms.broadcast(output));
+    if (operation === 'send_to_room') return new Delivered(rooms.sendToRoom(nameOf(target, 'room'), output));
+    return new Delivered(rooms.sendToUser(nameOf(target, 'user'), output));
   };
 }
 
@@ -20,6 +24,5 @@ export function deliverTo(rooms: RoomsHandle, operation: string): Deliver {
 function nameOf(target: unknown, what: string): string {
   if (typeof target === 'number') return String(target);
   if (typeof target === 'string' && target !== '') return target;
-  const message = `The ${what} to send to is missing: \`target\` gave no name.`;
-  throw new PermanentError(message, { cause: new AppError('BAD_REQUEST', message) });
+  throw new AppError('BAD_REQUEST', `The ${what} to send to is missing: \`target\` gave no name.`);
 }

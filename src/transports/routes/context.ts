@@ -3,11 +3,12 @@ import type { AppAuth } from '../../auth/app-auth.ts';
 import { type Identity, SERVER } from '../../auth/identity.ts';
 import { askForToken } from '../../auth/refusals.ts';
 import { AppError } from '../../errors.ts';
+import type { RoomsHandle } from '../../hub/rooms.ts';
 import { makeHandles } from '../../resources/table-handle.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import { identityOf } from '../../server/identity-of.ts';
 import { parseQuery, queryOf } from '../query-of.ts';
-import type { RouteContext, RouteTables } from './define.ts';
+import type { RouteContext, RouteRooms, RouteTables } from './define.ts';
 import type { Route } from './route.ts';
 import { validate } from './standard-schema.ts';
 
@@ -16,6 +17,7 @@ export interface RouteScope {
   readonly auth: AppAuth | undefined;
   readonly tables: RouteTables;
   readonly as: (identity: Identity) => RouteTables;
+  readonly rooms: RouteRooms;
   /** Whether clients are told what was wrong in a handler; otherwise only the log is. */
   readonly showsDetails: boolean;
   /** Faults in code of the application. */
@@ -30,6 +32,22 @@ export type LiveContext = Mutable<RouteContext>;
 export function makeTables(resources: ReadonlyMap<string, TableResource>, identity: Identity = SERVER): RouteTables {
   // Without a prototype: a name that is no table is undefined, whatever it is.
   return Object.freeze(Object.assign(Object.create(null), Object.fromEntries(makeHandles(resources, identity))));
+}
+
+/** By the name of their connector; a name that is none is undefined, whatever it is. */
+export function makeRooms(handles: ReadonlyMap<string, RoomsHandle>): RouteRooms {
+  const rooms = [...handles].map(([name, handle]) => [name, bound(handle)]);
+  return Object.freeze(Object.assign(Object.create(null), Object.fromEntries(rooms)));
+}
+
+/** No more than is promised. */
+function bound(handle: RoomsHandle): RoomsHandle {
+  return Object.freeze({
+    broadcast: (data: unknown) => handle.broadcast(data),
+    sendToRoom: (room: string, data: unknown) => handle.sendToRoom(room, data),
+    sendToUser: (user: string, data: unknown) => handle.sendToUser(user, data),
+    members: (room: string) => handle.members(room),
+  });
 }
 
 /** Checks who asks and the query string. Throws UNAUTHORIZED, FORBIDDEN or VALIDATION_ERROR. */
@@ -54,6 +72,7 @@ export async function makeContext(
     context: {},
     tables: scope.tables,
     as: scope.as,
+    rooms: scope.rooms,
     signal,
   };
 }
