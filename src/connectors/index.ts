@@ -1,4 +1,7 @@
 import type { ConnectorType } from './connector.ts';
 
 /** Kinds of connectors by `type:`. Loaded when one is configured. */
-export const CONNECTOR_LOADERS: Readonly<Record<string, () => Promise<ConnectorType<never>>>> = {};
+export const CONNECTOR_LOADERS: Readonly<Record<string, () => Promise<ConnectorType>>> = {
+  table: async () => (await import('./table/table.ts')).tableConnector,
+  schedule: async () => (await import('./schedule.ts')).scheduleConnector,
+};
