@@ -1,11 +1,15 @@
+import type { AppFlows } from './connectors/app-flows.ts';
+import { BOUNDS, OUTCOMES } from './connectors/engine/flow-counts.ts';
+import type { FlowRunner } from './connectors/engine/flow-runner.ts';
 import type { Application } from './resources/application.ts';
 import type { Counters } from './resources/table-types.ts';
-import type { Metric } from './server/metrics.ts';
+import type { Histogram, Metric } from './server/metrics.ts';
 import type { Door } from './transports/transport.ts';
 
 export interface MetricSources {
-  readonly transports: readonly Door[];
+  readonly doors: readonly Door[];
   readonly applications: readonly Application[];
+  readonly flows: readonly AppFlows[];
 }
 
 const COUNTERS: Readonly<Record<keyof Counters, string>> = {
@@ -16,24 +20,31 @@ const COUNTERS: Readonly<Record<keyof Counters, string>> = {
 };
 
 /** What the product reports of itself, beside what the runtime reports. */
-export function describeMetrics({ transports, applications }: MetricSources): Metric[] {
+export function describeMetrics({ doors, applications, flows }: MetricSources): (Metric | Histogram)[] {
+  // A connector may have the name of a transport, and that of a connector of another application.
+  const connectors = flows.flatMap(({ appId, connectors: own }) => own.map((connector) => ({ appId, connector })));
   return [
     {
       name: 'tablecast_connections',
       help: 'Open streams and sockets.',
       type: 'gauge',
       labels: ['transport'],
-      read: () => transports.map((transport) => [[transport.name], transport.status().connections] as const),
+      read: () => [
+        ...doors.map((door) => [[door.name], door.status().connections] as const),
+        ...connectors.map(({ appId, connector }) => {
+          return [[`${appId}/${connector.name}`], connector.status().connections] as const;
+        }),
+      ],
     },
     {
       name: 'tablecast_rooms',
       help: 'Rooms that somebody is in.',
       type: 'gauge',
-      labels: ['connector'],
+      labels: ['app', 'connector'],
       read: () =>
-        transports.flatMap((transport) => {
-          const { rooms } = transport.status();
-          return rooms === undefined ? [] : [[[transport.name], rooms] as const];
+        connectors.flatMap(({ appId, connector }) => {
+          const { rooms } = connector.status();
+          return rooms === undefined ? [] : [[[appId, connector.name], rooms] as const];
         }),
     },
     {
@@ -51,6 +62,7 @@ export function describeMetrics({ transports, applications }: MetricSources): Me
       read: () => applications.map(({ plan, commits }) => [[plan.appId], commits.waiting] as const),
     },
     ...Object.entries(COUNTERS).map(([name, help]) => counter(name as keyof Counters, help, applications)),
+    ...(flows.length === 0 ? [] : flowMetrics(flows)),
   ];
 }
 
@@ -65,4 +77,51 @@ function counter(name: keyof Counters, help: string, applications: readonly Appl
         [...resources.values()].map(({ table, counters }) => [[plan.appId, table.name], counters[name]] as const),
       ),
   };
+}
+
+function flowMetrics(flows: readonly AppFlows[]): (Metric | Histogram)[] {
+  const each = <T>(read: (runner: FlowRunner, flows: AppFlows) => T) =>
+    flows.flatMap((one) => one.runners.map((runner) => [[one.appId, runner.flow.name], read(runner, one)] as const));
+  const labels = ['app', 'flow'];
+  return [
+    {
+      name: 'tablecast_flow_events_total',
+      help: 'Events of flows by what became of them.',
+      type: 'counter',
+      labels: [...labels, 'outcome'],
+      read: () =>
+        each(({ counts }) => counts.events).flatMap(([names, events]) =>
+          OUTCOMES.map((outcome) => [[...names, outcome], events[outcome]] as const),
+        ),
+    },
+    {
+      name: 'tablecast_flow_retries_total',
+      help: 'Times that a flow has tried an event again.',
+      type: 'counter',
+      labels,
+      read: () => each(({ counts }) => counts.retries),
+    },
+    {
+      name: 'tablecast_flow_duration_seconds',
+      help: 'How long flows worked on an event, waits between tries included.',
+      type: 'histogram',
+      labels,
+      read: () =>
+        each(({ counts: { buckets, seconds, timed } }) => ({ bounds: BOUNDS, buckets, sum: seconds, count: timed })),
+    },
+    {
+      name: 'tablecast_flow_events_at_work',
+      help: 'Events of flows that have come and are not done.',
+      type: 'gauge',
+      labels,
+      read: () => each(({ atWork }) => atWork),
+    },
+    {
+      name: 'tablecast_flow_dead_letters',
+      help: 'Events that flows could not do.',
+      type: 'gauge',
+      labels,
+      read: () => each(({ flow }, { deadLetters }) => deadLetters.count(flow.name)),
+    },
+  ];
 }

@@ -4,4 +4,6 @@ import type { ConnectorType } from './connector.ts';
 export const CONNECTOR_LOADERS: Readonly<Record<string, () => Promise<ConnectorType>>> = {
   websocket: async () => (await import('./websocket.ts')).WEBSOCKET,
   sse: async () => (await import('./sse.ts')).SSE,
+  table: async () => (await import('./table/table.ts')).tableConnector,
+  schedule: async () => (await import('./schedule.ts')).scheduleConnector,
 };
