@@ -1,5 +1,6 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { checkRules } from './auth/access.ts';
 import { type AppAuthWithAccounts, openAppAuth } from './auth/open-app-auth.ts';
@@ -16,6 +17,7 @@ import { loadProject, type ProjectApp } from './schema/project.ts';
 import { Admission } from './server/admission.ts';
 import { registerAccounts } from './server/auth-routes.ts';
 import { registerAuthentication } from './server/authentication.ts';
+import { registerClientModule } from './server/client-module.ts';
 import { CAPABILITIES } from './server/contract/capabilities.ts';
 import { registerContract } from './server/contract/contract.ts';
 import { type Lifecycle, registerHealth } from './server/health.ts';
@@ -35,6 +37,8 @@ const IDLE_CHECK = 50;
 
 /** First segments of URLs of the server itself. */
 const SERVER_NAMES = ['auth', 'health', 'metrics', 'socket.io'];
+
+const CLIENT_MODULE = 'client.js';
 
 /** Values of NODE_ENV with which clients are told what went wrong in a handler. */
 const SHOWING: ReadonlySet<string> = new Set(['development', 'test']);
@@ -106,6 +110,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
       metricsAccess(config),
     );
     registerContracts(server, opened, config);
+    registerClientModule(server, clientPaths(opened), config.compression);
     for (const { config: app } of opened) {
       if (app.web === undefined) continue;
       const folder = { path: `/${app.appId}`, dir: app.web, policy: app.webPolicy };
@@ -240,6 +245,13 @@ function registerContracts(server: FastifyInstance, opened: readonly OpenApp[], 
     };
     registerContract(server, source, compression);
   }
+}
+
+/** Where the client for pages is; a file of that name in an application's own folder goes before it. */
+function clientPaths(opened: readonly OpenApp[]): string[] {
+  return opened
+    .filter(({ config: { web } }) => web === undefined || !existsSync(join(web, CLIENT_MODULE)))
+    .map(({ config: { appId } }) => `/${appId}/${CLIENT_MODULE}`);
 }
 
 function endpointsOf({ config, application, auth, hooks }: OpenApp, transport: TransportName): Endpoint[] {
