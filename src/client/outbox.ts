@@ -37,8 +37,9 @@ export interface Answer {
   readonly details?: readonly FieldError[];
 }
 
-/** No more than this are under way at once: a crowd that is sent again must not exceed the server's rate. */
-const WINDOW = 64;
+/** A little less than a server takes of one connection, unless it is configured otherwise: 50 a second, 100 in one go. */
+const PER_SECOND = 40;
+const IN_ONE_GO = 80;
 const IN_PROGRESS_DELAY = 200;
 
 /**
@@ -51,7 +52,9 @@ export class Outbox {
   readonly #send: (text: string) => boolean;
   readonly #prefix = randomId().slice(0, 12);
   #lastRef = 0;
-  #underWay = 0;
+  #allowance = IN_ONE_GO;
+  #allowedAt = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `send` says whether there is a connection. */
   constructor(most: number, send: (text: string) => boolean) {
@@ -71,15 +74,31 @@ export class Outbox {
     });
   }
 
-  /** Sends what was not sent over this connection, in the order in which it was given. */
+  /** There is a connection, and nothing was sent over it. */
+  connected(): void {
+    this.#allowance = IN_ONE_GO;
+    this.#allowedAt = Date.now();
+    this.flush();
+  }
+
+  /** Sends what was not sent over this connection, in the order in which it was given, and no faster than is taken. */
   flush(): void {
     for (const waiting of this.#waiting.values()) {
-      if (this.#underWay >= WINDOW) return;
       if (waiting.isSent) continue;
-      if (!this.#send(JSON.stringify(waiting.message))) return;
+      if (!this.#isAllowed() || !this.#send(JSON.stringify(waiting.message))) return;
       waiting.isSent = true;
-      this.#underWay++;
+      this.#allowance--;
     }
+  }
+
+  #isAllowed(): boolean {
+    const now = Date.now();
+    this.#allowance = Math.min(IN_ONE_GO, this.#allowance + ((now - this.#allowedAt) / 1000) * PER_SECOND);
+    this.#allowedAt = now;
+    if (this.#allowance >= 1) return true;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.flush(), 1000 / PER_SECOND);
+    return false;
   }
 
   /** Whether the frame was the answer to a write. */
@@ -88,7 +107,6 @@ export class Outbox {
     if (ref === undefined || (type !== 'ack' && type !== 'error')) return false;
     const waiting = this.#waiting.get(ref);
     if (waiting === undefined) return false;
-    if (waiting.isSent) this.#underWay--;
     if (code === 'IDEMPOTENCY_IN_PROGRESS') {
       // The former connection's is not done yet.
       setTimeout(() => {
@@ -100,13 +118,11 @@ export class Outbox {
     this.#waiting.delete(ref);
     if (type === 'ack') waiting.resolve(frame as Ack);
     else waiting.reject(new TablecastError(code, message, details && { errors: details }));
-    this.flush();
     return true;
   }
 
   /** The connection is lost. `error`: because of what was sent over it, which therefore is not sent again. */
   lost(error?: TablecastError): void {
-    this.#underWay = 0;
     for (const [ref, waiting] of [...this.#waiting]) {
       if (waiting.isSent && error !== undefined) {
         this.#waiting.delete(ref);
@@ -118,6 +134,7 @@ export class Outbox {
 
   /** Nothing is sent any more. */
   end(error: TablecastError): void {
+    clearTimeout(this.#timer);
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }

@@ -121,7 +121,7 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
       protocol: 'tablecast.json',
       ping: '{"message_type":"Ping"}',
       address: () => this.#address(),
-      opened: () => this.#outbox.flush(),
+      opened: () => this.#outbox.connected(),
       received: (data: unknown) => this.#receive(data),
       lost: (code: number, reason: string) => this.#lost(code, reason),
       whyRefused: () => this.#whyRefused(),
