@@ -76,10 +76,17 @@ export type Calls<Routes, Kind extends 'http' | 'sse' | 'ws'> = {
 };
 
 /** Any name, nested in any way. */
-export type AnyCalls<Kind extends 'http' | 'sse' | 'ws'> = Call<unknown, Kind> & {
-  readonly [name: string]: AnyCalls<Kind>;
-};
+export interface AnyHttpCalls {
+  readonly [name: string]: HttpCall<unknown> & AnyHttpCalls;
+}
+
+/** Any name; one in another is reached through its whole key, `$ws['rooms/chat']`. */
+export interface AnyCalls<Kind extends 'sse' | 'ws'> {
+  readonly [name: string]: Call<unknown, Kind>;
+}
 
 export type CallsOf<Routes, Kind extends 'http' | 'sse' | 'ws'> = [Routes] extends [never]
-  ? { readonly [name: string]: AnyCalls<Kind> }
+  ? Kind extends 'sse' | 'ws'
+    ? AnyCalls<Kind>
+    : AnyHttpCalls
   : Calls<Routes, Kind>;
