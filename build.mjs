@@ -9,3 +9,11 @@ await build({
   external: ['better-sqlite3', 'jiti'],
   output: { dir: 'dist', format: 'esm', sourcemap: true, chunkFileNames: 'chunks/[name]-[hash].js', cleanDir: true },
 });
+
+// The client runs in browsers as it is, without a build: one file that imports nothing there.
+await build({
+  input: { client: 'src/client/index.ts' },
+  platform: 'neutral',
+  external: ['ws'],
+  output: { dir: 'dist', format: 'esm', minify: true, cleanDir: false },
+});

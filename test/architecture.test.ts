@@ -7,6 +7,7 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
 /** From left to right; each may use itself and what is before it. */
 const LAYERS: readonly (readonly string[])[] = [
+  ['client'],
   ['errors.ts'],
   ['config'],
   ['modules'],
@@ -31,7 +32,7 @@ const LAYERS: readonly (readonly string[])[] = [
 /** Packages that only these files may know. */
 const DRIVERS: Readonly<Record<string, RegExp>> = {
   'better-sqlite3': /^store\/(?:sqlite(?:-[a-z]+)*|lock|statement-cache)\.ts$/,
-  ws: /^(?:transports\/(?:sockets|ws|gateway|routes)\/|connectors\/websocket\.ts$|connectors\/rooms\/)/,
+  ws: /^(?:transports\/(?:sockets|ws|gateway|routes)\/|connectors\/websocket\.ts$|connectors\/rooms\/|client\/)/,
   '@fastify/websocket': /^transports\/sockets\//,
   '@fastify/static': /^server\/web\.ts$/,
   '@fastify/cors': /^server\/cors\.ts$/,
@@ -115,6 +116,14 @@ describe('the source', () => {
         .map((target) => `${source.path} imports ${target}`),
     );
     expect(wrong).toEqual([]);
+  });
+
+  test('has a client that stands alone: it runs in browsers', () => {
+    const users = sources.filter((source) => relativeImports(source).some((target) => target.startsWith('client/')));
+    expect(users.filter(({ path }) => !path.startsWith('client/'))).toEqual([]);
+    const client = sources.filter(({ path }) => path.startsWith('client/'));
+    expect(client.flatMap((source) => relativeImports(source)).filter((it) => !it.startsWith('client/'))).toEqual([]);
+    expect(client.flatMap(({ imports }) => imports).filter((it) => !it.startsWith('.'))).toEqual(['ws']);
   });
 
   test('imports files that exist, with their ending', () => {

@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { ServerConfig } from '../config/config.ts';
 import { registerAccounts } from '../server/auth-routes.ts';
 import { registerAuthentication } from '../server/authentication.ts';
+import { registerClientModule } from '../server/client-module.ts';
 import { CAPABILITIES } from '../server/contract/capabilities.ts';
 import { registerContract } from '../server/contract/contract.ts';
 import { registerWeb } from '../server/web.ts';
@@ -36,12 +39,22 @@ export function registerContracts(server: FastifyInstance, opened: readonly Open
   }
 }
 
-/** The static files of the applications. */
+const CLIENT_MODULE = 'client.js';
+
+/** Where the client for pages is; a file of that name in an application's own folder goes before it. */
+function clientPaths(opened: readonly OpenApp[]): string[] {
+  return opened
+    .filter(({ config: { web } }) => web === undefined || !existsSync(join(web, CLIENT_MODULE)))
+    .map(({ config: { appId } }) => `/${appId}/${CLIENT_MODULE}`);
+}
+
+/** The client for pages, and the static files of the applications. */
 export async function registerFiles(
   server: FastifyInstance,
   opened: readonly OpenApp[],
   { compression }: ServerConfig,
 ): Promise<void> {
+  registerClientModule(server, clientPaths(opened), compression);
   for (const { config: app } of opened) {
     if (app.web === undefined) continue;
     await registerWeb(server, { path: `/${app.appId}`, dir: app.web, policy: app.webPolicy }, compression);

@@ -16,6 +16,7 @@ const OWN_NAMES: ReadonlyMap<string, string> = new Map([
   ['docs', 'the API page and its documents are there'],
   ['openapi.json', 'the API page and its documents are there'],
   ['asyncapi.json', 'the API page and its documents are there'],
+  ['client.js', 'the module for pages is there'],
   ['auth', 'what has to do with logging in is there'],
   ['flows', 'what flows do, and what they could not do, is there'],
 ]);

@@ -11,6 +11,17 @@ const REF = { type: ['string', 'number'], description: "The client's own; given 
 const REPLAYED = { const: true, description: 'It was committed before; this time nothing was written.' };
 const AT = { timestamp: EXAMPLE_TIME, seq: 1_736_937_000_000_000 };
 
+const PING: Part = {
+  name: 'Ping',
+  summary: 'Asks whether anybody is there; the answer is `pong`. For clients that are not shown pings of the protocol.',
+  payload: {
+    type: 'object',
+    properties: { message_type: { const: 'Ping' }, ref: REF },
+    required: ['message_type'],
+  },
+  examples: [{ payload: { message_type: 'Ping', ref: 1 } }],
+};
+
 /** Messages by name; those that a client sends have `.client.` in it. */
 export function channelMessages(table: TablePlan, { delta }: Capabilities): Readonly<Record<string, Part>> {
   const { name } = table;
@@ -25,6 +36,7 @@ export function channelMessages(table: TablePlan, { delta }: Capabilities): Read
       : {}),
     ...(isOffered(table, 'delete') ? { [`${name}.client.Delete`]: envelope(table, 'Delete') } : {}),
     ...(isOffered(table, 'publish') ? { [`${name}.client.Publish`]: envelope(table, 'Publish') } : {}),
+    [`${name}.client.Ping`]: PING,
   };
 }
 
@@ -144,6 +156,7 @@ export function controlMessages(): Readonly<Record<string, Part>> {
       { ref: REF, id: { type: ['string', 'integer', 'null'] }, seq: SEQ, replayed: REPLAYED },
       { ref: 1, id: 'msg-1', seq },
     ),
+    _pong: control('pong', 'The answer to `Ping`.', { ref: REF }, {}),
     _error: control(
       'error',
       'A message was refused; only its sender is told, and the socket stays open.',

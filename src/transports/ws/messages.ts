@@ -41,6 +41,7 @@ export async function handleMessage(connection: WsConnection, message: Buffer, i
     const isAuth = connection.context.auth !== undefined && isAuthMessage(value);
     ref = isAuth || Object.hasOwn(value, 'message_type') ? parseRef(value.ref) : undefined;
     if (isAuth) return answerRenewed(await renew(connection, connection.context.auth, value), ref);
+    if (value.message_type === 'Ping') return (sender) => sender.answer({ type: 'pong', ref });
     if (connection.realtime?.hearsMessages) await connection.realtime.message(value);
     const { id, seq, replayed } = await execute(connection, parseCommand(connection, value), ref);
     const ack = { type: 'ack', ref, id, seq, ...(replayed && { replayed }) };
@@ -104,7 +105,7 @@ function parseCommand(connection: WsConnection, value: Record<string, unknown>):
   const type = TYPES.find((name) => name === value.message_type);
   if (type === undefined) {
     const found = JSON.stringify(value.message_type)?.slice(0, 100);
-    throw new AppError('INVALID_MESSAGE', `message_type must be ${TYPES.join(', ')}, not ${found}.`);
+    throw new AppError('INVALID_MESSAGE', `message_type must be ${TYPES.join(', ')} or Ping, not ${found}.`);
   }
   const unknown = Object.keys(value).find((name) => !MEMBERS.has(name));
   if (unknown !== undefined) {

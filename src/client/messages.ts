@@ -1,0 +1,15 @@
+/** Text is JSON where it can be; bytes stay bytes. */
+export function parseMessage(data: unknown): unknown {
+  if (typeof data !== 'string') return data;
+  try {
+    return JSON.parse(data);
+  } catch {
+    return data;
+  }
+}
+
+/** Text and bytes as they are, anything else as JSON. */
+export function printMessage(message: unknown): string | Uint8Array {
+  if (typeof message === 'string' || message instanceof Uint8Array) return message;
+  return message instanceof ArrayBuffer ? new Uint8Array(message) : JSON.stringify(message);
+}

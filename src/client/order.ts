@@ -1,0 +1,52 @@
+type Json = Readonly<Record<string, unknown>>;
+
+export interface Entry<R> {
+  readonly id: string | number;
+  readonly record: R;
+}
+
+/** Compares as a list with this `sort=` orders (docs/queries.md): null first, ties by primary key. */
+export function makeOrder<R>(sort = ''): (a: Entry<R>, b: Entry<R>) => number {
+  const fields = sort
+    .split(',')
+    .filter((name) => name !== '')
+    .map((name) => ({ path: name.replace(/^[-+]/, '').split('.'), sign: name.startsWith('-') ? -1 : 1 }));
+  return (a, b) => {
+    for (const { path, sign } of fields) {
+      const order = compare(valueAt(a.record, path), valueAt(b.record, path));
+      if (order !== 0) return order * sign;
+    }
+    return compare(a.id, b.id);
+  };
+}
+
+function valueAt(record: unknown, path: readonly string[]): unknown {
+  let value = record;
+  for (const name of path) value = (value as Json | null | undefined)?.[name];
+  return value ?? null;
+}
+
+function compare(a: unknown, b: unknown): number {
+  if (a === b) return 0;
+  if (a === null) return -1;
+  if (b === null) return 1;
+  if (typeof a === 'string' && typeof b === 'string') return compareText(a, b);
+  // A Long beyond ±(2^53−1) is text.
+  if (typeof a !== typeof b) return BigInt(String(a)) < BigInt(String(b)) ? -1 : 1;
+  return (a as number) < (b as number) ? -1 : 1;
+}
+
+/** By code points, as the bytes of UTF-8 are ordered; JavaScript compares the units of UTF-16. */
+function compareText(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at++) {
+    const [x, y] = [a.charCodeAt(at), b.charCodeAt(at)];
+    if (x !== y) return weight(x) - weight(y);
+  }
+  return a.length - b.length;
+}
+
+/** Halves of what lies beyond U+FFFF come after everything below it. */
+function weight(unit: number): number {
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
+}
