@@ -13,6 +13,7 @@ import { LogState } from './sqlite-log.ts';
 import { migrate } from './sqlite-migrate.ts';
 import { OnceTable } from './sqlite-once.ts';
 import { describeOpenError, openDatabase } from './sqlite-open.ts';
+import { ReadTurn } from './sqlite-read-turn.ts';
 import { OPS, type Row, SqliteTable } from './sqlite-table.ts';
 import { StatementCache } from './statement-cache.ts';
 import type {
@@ -61,6 +62,7 @@ export class SqliteStore implements Store {
   readonly #lists: SqliteLists;
   readonly #bulk: StatementCache;
   readonly #once: OnceTable;
+  readonly #reads: ReadTurn;
   readonly #statements: Record<'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'undo', Statement>;
   #head: number;
   #now = 0;
@@ -71,6 +73,7 @@ export class SqliteStore implements Store {
     this.#lists = new SqliteLists(db, options.largestScan);
     this.#bulk = new StatementCache(db);
     this.#once = new OnceTable(db, options.idempotency);
+    this.#reads = new ReadTurn(db);
     for (const table of plan.tables) {
       const sqliteTable = new SqliteTable(db, table);
       const context = { table: sqliteTable, expiry: expiryOf(table) };
@@ -100,25 +103,30 @@ export class SqliteStore implements Store {
   }
 
   get(plan: TablePlan, id: Key): StoredRecord | undefined {
+    this.#reads.read();
     const { table } = this.#of(plan);
     const row = table.get(id);
     return row && toRecord(table, row);
   }
 
   page(plan: TablePlan, after: Key | undefined, limit: number): StoredRecord[] {
+    this.#reads.read();
     const { table } = this.#of(plan);
     return table.page(after, limit).map((row) => toRecord(table, row));
   }
 
   list(plan: TablePlan, query: ListQuery): ListPage {
+    this.#reads.read();
     return this.#lists.list(plan, query);
   }
 
   records(plan: TablePlan, query: ListQuery): StoredRecord[] {
+    this.#reads.read();
     return this.#lists.records(plan, query);
   }
 
   related(selected: SelectedRelation, key: Cell): string {
+    this.#reads.read();
     return this.#lists.related(selected, key);
   }
 
@@ -126,6 +134,7 @@ export class SqliteStore implements Store {
     const { table, log } = this.#of(plan);
     if (after >= log.head) return [];
     if (id !== undefined && !log.mayHaveChanged(id, after)) return [];
+    this.#reads.read();
     return table.log(after, limit, id).map(([seq, op, id, data, before]) => ({
       seq: seq as number,
       table: plan,
@@ -137,16 +146,19 @@ export class SqliteStore implements Store {
   }
 
   expired(plan: TablePlan, now: number, limit: number): Key[] {
+    this.#reads.read();
     return this.#of(plan).table.expired(now, limit);
   }
 
   isKept(once: Once): boolean {
+    this.#reads.read();
     return this.#once.has(once, Date.now());
   }
 
   commit(groups: readonly (WriteGroup | OnceGroup)[]): CommitResult {
     const head = this.#head;
     try {
+      this.#reads.end();
       this.#statements.begin.run();
       // One clock for all: a batch has seqs next to each other.
       this.#now = Date.now();
@@ -170,6 +182,7 @@ export class SqliteStore implements Store {
   trim(now: number, limit: number): boolean {
     let left = false;
     try {
+      this.#reads.end();
       for (const { log } of this.#tables.values()) left = log.trim(now, limit) || left;
       left = this.#once.trim(now, limit) || left;
     } catch (error) {
@@ -179,6 +192,7 @@ export class SqliteStore implements Store {
   }
 
   close(): void {
+    this.#reads.end();
     try {
       // What the planner learned of the data, for the next start.
       this.#db.pragma('optimize');
