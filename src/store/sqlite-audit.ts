@@ -163,7 +163,8 @@ function conditionsOf(query: Omit<AuditQuery, 'limit'>): { readonly sql: string;
   const { table, id, sub, actor, op, after, before } = query;
   const conditions: readonly (readonly [sql: string, value: Cell | undefined])[] = [
     ['id = ?', id],
-    ['sub = ?', sub],
+    // With the plus no index is taken for it: that of ids is the one whose entries were counted.
+    [id === undefined ? 'sub = ?' : '+sub = ?', sub],
     ['tbl = ?', table],
     ['actor = ?', actor && ACTOR_TYPES.indexOf(actor)],
     ['op = ?', op && AUDITED_OPS.indexOf(op)],

@@ -290,6 +290,7 @@ describe('a page of the audit log', () => {
     // By an index only what it finds is looked at.
     expect(walk(open, { id: 'r1', op: 'create' })).toHaveLength(1);
     expect(walk(open, { sub: 'ben', op: 'create' })).toHaveLength(2);
+    expect(walk(open, { id: 'r1', sub: 'ben' }).map((it) => it.entries.length)).toEqual([2]);
     const oldest = entries(filled(), {}).at(-1)?.seq as number;
     expect(walk(open, { after: oldest, limit: 2 }).flatMap((it) => it.entries).length).toBeLessThanOrEqual(10);
   });
