@@ -85,12 +85,13 @@ export class AuditLog implements AuditReader {
   readonly #positions: StatementCache;
   readonly #entries: StatementCache;
   readonly #newest: Statement;
+  readonly #countAll: Statement;
   readonly #countAfter: Statement;
   readonly #oldest: Statement;
   readonly #remove: Statement;
   /** Counted at the first trim, and then on from the last entry that was counted. */
   #count = 0;
-  #counted = -1;
+  #counted: number | undefined;
 
   constructor(db: Database, options: AuditOptions) {
     this.#options = options;
@@ -98,6 +99,8 @@ export class AuditLog implements AuditReader {
     this.#positions = new StatementCache(db);
     this.#entries = new StatementCache(db, (statement) => statement.raw());
     this.#newest = db.prepare('SELECT max(seq) FROM tablecast_audit').pluck();
+    // By the index of ids, which is far smaller than the entries.
+    this.#countAll = db.prepare('SELECT count(*) FROM tablecast_audit').pluck();
     this.#countAfter = db.prepare('SELECT count(*) FROM tablecast_audit WHERE seq > ?').pluck();
     this.#oldest = db.prepare('SELECT min(seq) FROM tablecast_audit').pluck();
     this.#remove = db.prepare(
@@ -133,10 +136,9 @@ export class AuditLog implements AuditReader {
   trim(now: number, limit: number): boolean {
     const newest = this.#newest.get() as number | null;
     if (newest === null) return false;
-    if (newest > this.#counted) {
-      this.#count += this.#countAfter.get(this.#counted) as number;
-      this.#counted = newest;
-    }
+    if (this.#counted === undefined) this.#count = this.#countAll.get() as number;
+    else if (newest > this.#counted) this.#count += this.#countAfter.get(this.#counted) as number;
+    this.#counted = newest;
     const surplus = Math.min(limit, this.#count - this.#options.maxCount);
     const expiredBefore = (now - this.#options.retention) * 1000;
     let removed = surplus > 0 ? this.#remove.run(Number.MAX_SAFE_INTEGER, surplus).changes : 0;
