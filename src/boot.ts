@@ -11,9 +11,11 @@ import { AppHooks, loadHooks } from './hooks/app-hooks.ts';
 import type { HookLists } from './hooks/exports.ts';
 import { type Application, type OpenOptions, openApplication } from './resources/application.ts';
 import { makeHandles, type TableHandle } from './resources/table-handle.ts';
+import { AUDIT_NAME } from './schema/names.ts';
 import type { TransportName } from './schema/plan.ts';
 import { loadProject, type ProjectApp } from './schema/project.ts';
 import { Admission } from './server/admission.ts';
+import { registerAudit } from './server/audit-route.ts';
 import { registerAccounts } from './server/auth-routes.ts';
 import { registerAuthentication } from './server/authentication.ts';
 import { CAPABILITIES } from './server/contract/capabilities.ts';
@@ -105,6 +107,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
       describeMetrics({ transports, applications: opened.map(({ application }) => application) }),
       metricsAccess(config),
     );
+    registerAudits(server, opened, config);
     registerContracts(server, opened, config);
     for (const { config: app } of opened) {
       if (app.web === undefined) continue;
@@ -223,6 +226,16 @@ async function registerRoutes(
   });
   await door.register(server, applications);
   return [door];
+}
+
+/** The audit logs. With one application its log is found without the application's name, too, unless that is the name. */
+function registerAudits(server: FastifyInstance, opened: readonly OpenApp[], { compression }: ServerConfig): void {
+  for (const { config, application, auth } of opened) {
+    if (application.audit === undefined) continue;
+    const isFree = opened.length === 1 && config.appId !== AUDIT_NAME;
+    const paths = [`/${config.appId}/${AUDIT_NAME}`, ...(isFree ? [`/${AUDIT_NAME}`] : [])];
+    registerAudit(server, { paths, trail: application.audit, auth, compression });
+  }
 }
 
 function registerContracts(server: FastifyInstance, opened: readonly OpenApp[], config: ServerConfig): void {

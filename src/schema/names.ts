@@ -18,6 +18,8 @@ const OWN_NAMES: ReadonlyMap<string, string> = new Map([
   ['asyncapi.json', 'the API page and its documents are there'],
   ['auth', 'what has to do with logging in is there'],
 ]);
+/** Where the audit log is, beside the tables, when there is one. */
+export const AUDIT_NAME = 'audit';
 // PostgreSQL cuts longer identifiers off without a word.
 const LONGEST_NAME = 63;
 

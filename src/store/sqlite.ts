@@ -4,8 +4,10 @@ import { AppError } from '../errors.ts';
 import type { ListQuery, SelectedRelation } from '../query/index.ts';
 import type { Plan, TablePlan } from '../schema/plan.ts';
 import { applyWrite, keyToJson, type WriteContext } from './apply-write.ts';
+import type { AuditReader } from './audit.ts';
 import { expiryOf } from './expiry.ts';
 import { type DirectoryLock, lockDirectory } from './lock.ts';
+import { type AuditLog, openAudit } from './sqlite-audit.ts';
 import { chooseKeys, isBulk, sumUp, writeOf } from './sqlite-bulk.ts';
 import { constraintError, storageError } from './sqlite-errors.ts';
 import { SqliteLists } from './sqlite-lists.ts';
@@ -51,7 +53,7 @@ export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore 
 
 interface OpenTable {
   readonly table: SqliteTable;
-  readonly context: Pick<WriteContext, 'table' | 'expiry'>;
+  readonly context: Pick<WriteContext, 'table' | 'expiry' | 'audit'>;
   readonly log: LogState;
 }
 
@@ -63,6 +65,7 @@ export class SqliteStore implements Store {
   readonly #bulk: StatementCache;
   readonly #once: OnceTable;
   readonly #reads: ReadTurn;
+  readonly #audit: AuditLog | undefined;
   readonly #statements: Record<'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'undo', Statement>;
   #head: number;
   #now = 0;
@@ -74,9 +77,10 @@ export class SqliteStore implements Store {
     this.#bulk = new StatementCache(db);
     this.#once = new OnceTable(db, options.idempotency);
     this.#reads = new ReadTurn(db);
+    this.#audit = openAudit(db, plan, { ...options.audit, largestScan: options.largestScan });
     for (const table of plan.tables) {
       const sqliteTable = new SqliteTable(db, table);
-      const context = { table: sqliteTable, expiry: expiryOf(table) };
+      const context = { table: sqliteTable, expiry: expiryOf(table), audit: this.#audit?.of(table) };
       this.#tables.set(table, { table: sqliteTable, context, log: new LogState(db, table, options.events) });
     }
     this.#head = Math.max(0, ...[...this.#tables.values()].map(({ log }) => log.head));
@@ -92,6 +96,10 @@ export class SqliteStore implements Store {
 
   get head(): number {
     return this.#head;
+  }
+
+  get audit(): AuditReader | undefined {
+    return this.#audit;
   }
 
   tableHead(table: TablePlan): number {
@@ -185,6 +193,7 @@ export class SqliteStore implements Store {
       this.#reads.end();
       for (const { log } of this.#tables.values()) left = log.trim(now, limit) || left;
       left = this.#once.trim(now, limit) || left;
+      left = this.#audit?.trim(now, limit) || left;
     } catch (error) {
       throw storageError(error);
     }
@@ -257,10 +266,11 @@ export class SqliteStore implements Store {
 
   #context(plan: TablePlan, changes: Change[]): WriteContext {
     const now = this.#now;
-    const { table, expiry } = this.#of(plan).context;
+    const { table, expiry, audit } = this.#of(plan).context;
     return {
       table,
       expiry,
+      audit,
       now,
       // Ahead of the clock by one microsecond a change at most; the clock going back does not take the seq with it.
       nextSeq: () => {
