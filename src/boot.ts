@@ -5,7 +5,7 @@ import { announce } from './boot/announce.ts';
 import { loadRoutes, registerDoors } from './boot/doors.ts';
 import { loadFlowsIfAny, openFlows } from './boot/flows.ts';
 import { type OpenApp, openApp } from './boot/open-app.ts';
-import { ambiguousPaths, guard, knownPaths, registerContracts, registerFiles } from './boot/places.ts';
+import { ambiguousPaths, guard, knownPaths, registerAudits, registerContracts, registerFiles } from './boot/places.ts';
 import { stop } from './boot/stop.ts';
 import { urlOf } from './boot/url.ts';
 import type { ServerConfig } from './config/config.ts';
@@ -83,6 +83,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     registerHealth(server, lifecycle);
     const applications = opened.map(({ application }) => application);
     registerMetrics(server, describeMetrics({ doors, applications, flows }), metricsAccess(config));
+    registerAudits(server, opened, config);
     registerContracts(server, opened, config);
     await registerFiles(server, opened, config);
     registerNotFound(server, knownPaths(opened), ambiguousPaths(opened));

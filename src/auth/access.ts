@@ -129,11 +129,29 @@ export class Access {
     return this.#standingOf(identity).unwritable(table);
   }
 
+  /**
+   * Throws unless the caller has the admin role and sees every record of every table: an admin of one account does not.
+   * FORBIDDEN, or UNAUTHORIZED when he has not shown who he is.
+   */
+  checkAdmin(what: string, identity: Identity): void {
+    if (identity.type === 'server') return;
+    if (identity.type === 'anonymous' && this.#options.secured) throw notWithoutCredentials(what);
+    if (!this.#standingOf(identity).isAdmin) {
+      throw new AppError(
+        'FORBIDDEN',
+        `Not allowed: ${what}. It is for the role ${this.#options.adminRole ?? 'admin'}.`,
+      );
+    }
+    if ([...this.#rules.keys()].some((table) => this.judge(table, 'read', identity) !== true)) {
+      throw new AppError('FORBIDDEN', `Not allowed: ${what}. It is for admins who are not of one account only.`);
+    }
+  }
+
   refusal(table: TablePlan, action: Action, identity: Identity): AppError {
     const what = `${action} on ${table.exportName ?? table.name}`;
     if (identity.type === 'anonymous' && this.#options.secured) {
       // RFC 9110 §15.5.2: he may be allowed once he has.
-      return askForToken(`Not allowed without credentials: ${what}.`);
+      return notWithoutCredentials(what);
     }
     return new AppError(
       'FORBIDDEN',
@@ -160,6 +178,10 @@ export class Access {
     const inputs = [isAdmin, roles, this.#claims.map(([first = '']) => input.claims[first] ?? null)];
     return createHash('sha256').update(JSON.stringify(inputs)).digest('base64url').slice(0, 22);
   }
+}
+
+function notWithoutCredentials(what: string): AppError {
+  return askForToken(`Not allowed without credentials: ${what}.`);
 }
 
 const NO_FIELDS: ReturnType<TableRules['unwritable']> = new Map();

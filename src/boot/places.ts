@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { ServerConfig } from '../config/config.ts';
+import { AUDIT_NAME } from '../schema/names.ts';
+import { registerAudit } from '../server/audit-route.ts';
 import { registerAccounts } from '../server/auth-routes.ts';
 import { registerAuthentication } from '../server/authentication.ts';
 import { registerClientModule } from '../server/client-module.ts';
@@ -19,6 +21,20 @@ export function guard(server: FastifyInstance, opened: readonly OpenApp[]): void
     return [...application.resources].map(([name, { table }]) => ({ path: `/${config.appId}/${name}`, table, auth }));
   });
   if (tables.length > 0) registerAuthentication(server, tables);
+}
+
+/** The audit logs. With one application its log is found without the application's name, too, unless that is the name. */
+export function registerAudits(
+  server: FastifyInstance,
+  opened: readonly OpenApp[],
+  { compression }: ServerConfig,
+): void {
+  for (const { config, application, auth } of opened) {
+    if (application.audit === undefined) continue;
+    const isFree = opened.length === 1 && config.appId !== AUDIT_NAME;
+    const paths = [`/${config.appId}/${AUDIT_NAME}`, ...(isFree ? [`/${AUDIT_NAME}`] : [])];
+    registerAudit(server, { paths, trail: application.audit, auth, compression });
+  }
 }
 
 /** The API page and its documents. */

@@ -85,6 +85,12 @@ export interface DeadLetters {
   readonly maxCount: number;
 }
 
+/** How long the audit log keeps who changed what. */
+export interface AuditConfig {
+  readonly retention: number;
+  readonly maxCount: number;
+}
+
 /** Which pages of other sites may read answers and open streams. */
 export interface Cors {
   /** In the form of a browser's `Origin`; `*` is all of them. */
@@ -190,6 +196,7 @@ export interface AppConfig {
   readonly busyTimeout: number;
   readonly events: EventLog;
   readonly idempotency: Idempotency;
+  readonly audit: AuditConfig;
   readonly realtime: Realtime;
   /** `none` was said in words; undefined says nothing, and is for loopback only. Either way nobody is asked. */
   readonly auth: AuthConfig | 'none' | undefined;

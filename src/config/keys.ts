@@ -1,6 +1,7 @@
 import { algorithmKey, jwksUrlKey, secretKey } from './auth-values.ts';
 import type {
   AppConfig,
+  AuditConfig,
   AuthConfig,
   Channels,
   Compression,
@@ -42,6 +43,7 @@ type Group =
   | DeadLetters
   | EventLog
   | Idempotency
+  | AuditConfig
   | ServerConfig['logging']
   | AuthSettings
   | JwtSettings;
@@ -151,6 +153,10 @@ export const APP_KEYS: Keys<AppSettings> = {
     ),
     maxCount: countKey(100_000, { what: 'How many keys are kept at most; the oldest go first' }),
     maxSize: sizeKey('256MiB', { what: 'Bytes of all answers kept for them; the oldest go first' }),
+  },
+  audit: {
+    retention: durationKey('90d', { what: 'How long an entry of the audit log is kept' }, { max: YEARS }),
+    maxCount: countKey(1_000_000, { what: 'How many entries are kept at most; the oldest go first' }),
   },
   realtime: {
     enabled: booleanKey(true, { what: 'Whether the multiplexed protocol is served' }),

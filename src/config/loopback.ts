@@ -1,4 +1,11 @@
+import type { ServerConfig } from './config.ts';
+
 /** 127.0.0.0/8, ::1 and localhost: nobody on another machine can connect. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** Nobody but this machine can ask. Behind a proxy whoever it lets through is on this machine, too. */
+export function isPrivate({ host, trustProxy }: Pick<ServerConfig, 'host' | 'trustProxy'>): boolean {
+  return isLoopback(host) && !trustProxy;
 }

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
 import { Access, type AccessOptions } from '../auth/access.ts';
 import type { AppConfig, ServerConfig } from '../config/config.ts';
+import { isPrivate } from '../config/loopback.ts';
 import { Feed } from '../events/feed.ts';
 import { Hub } from '../hub/hub.ts';
 import type { Plan } from '../schema/plan.ts';
 import { GroupCommit } from '../store/group-commit.ts';
 import { openStore } from '../store/index.ts';
-import type { LogReader, Once } from '../store/store.ts';
+import type { LogReader, Once, Store } from '../store/store.ts';
+import { AuditTrail, type TrailContext } from './audit-trail.ts';
 import { HookedTable } from './hooked-table.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { TableResource } from './table-resource.ts';
@@ -37,6 +39,8 @@ export interface Application {
   readonly commits: GroupCommit;
   readonly feed: Feed;
   readonly log: LogReader;
+  /** Undefined when no table has `@audit`. */
+  readonly audit: AuditTrail | undefined;
   /** Finishes the writes that wait, and closes the store. */
   close(): Promise<void>;
 }
@@ -51,9 +55,9 @@ export async function openApplication({
   onNotice = () => {},
   writeHooksOf = () => undefined,
 }: OpenOptions): Promise<Application> {
-  const { dataDir: dir, durability, events, idempotency, busyTimeout } = app;
+  const { dataDir: dir, durability, events, idempotency, busyTimeout, audit } = app;
   const largestScan = server.limits.scan;
-  const options = { dir, durability, events, idempotency, largestScan, allowDestructive, onNotice };
+  const options = { dir, durability, events, idempotency, audit, largestScan, allowDestructive, onNotice };
   const store = await openStore('sqlite', plan, options);
   const feed = new Feed(store.head);
   const hub = new Hub({ store, feed, channels: server.channels, replayPage: events.replayPage, onError });
@@ -76,7 +80,20 @@ export async function openApplication({
     hub.close();
     await store.close();
   };
-  return { plan, resources, planTag: hashPlan(plan), access, hub, commits, feed, log: store, close };
+  const trail = openTrail({ plan, store, access, limits: server.limits }, app, server);
+  return { plan, resources, planTag: hashPlan(plan), access, hub, commits, feed, log: store, audit: trail, close };
+}
+
+type TrailParts = Pick<TrailContext, 'plan' | 'access' | 'limits'> & { readonly store: Pick<Store, 'audit'> };
+
+function openTrail(
+  { store: { audit: log }, ...parts }: TrailParts,
+  { auth }: AppConfig,
+  server: ServerConfig,
+): AuditTrail | undefined {
+  if (log === undefined || !parts.plan.tables.some(({ audited }) => audited)) return undefined;
+  const readers = typeof auth === 'object' ? 'admins' : isPrivate(server) ? 'everybody' : 'nobody';
+  return new AuditTrail({ ...parts, log, readers });
 }
 
 /** How far callers can show who they are. */

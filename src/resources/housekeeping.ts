@@ -7,6 +7,7 @@ import type { Store } from '../store/store.ts';
 const INTERVAL = 1000;
 /** Records removed, or log entries trimmed, before other work has its turn. */
 const BATCH = 500;
+const EXPIRATION = { type: 'expiration' } as const;
 
 export interface HousekeepingContext {
   readonly plan: Plan;
@@ -15,7 +16,7 @@ export interface HousekeepingContext {
   onError(error: unknown): void;
 }
 
-/** Removes records whose time has passed, as ordinary deletes, and log entries past retention; in small batches. */
+/** Removes records whose time has passed, as ordinary deletes, and entries of both logs past retention; in small batches. */
 export class Housekeeping {
   readonly #context: HousekeepingContext;
   readonly #expiring: readonly TablePlan[];
@@ -61,7 +62,7 @@ export class Housekeeping {
       const expiredAt = Date.now();
       const keys = await store.expired(table, expiredAt, BATCH);
       found = keys.length;
-      const removals = keys.map((id) => commits.submit([{ type: 'delete', table, id, expiredAt }]));
+      const removals = keys.map((id) => commits.submit([{ type: 'delete', table, id, expiredAt, by: EXPIRATION }]));
       // One that was refreshed or removed by somebody else meanwhile is refused, which is right.
       const settled = await Promise.allSettled(removals);
       // Nothing can be removed now, with a full storage for instance: the next round tries again.

@@ -26,6 +26,7 @@ import type {
   WriteGroup,
   WriteOutcome,
 } from '../store/store.ts';
+import { actorOf } from './actor.ts';
 import { parseBulkFilter } from './bulk.ts';
 import { InProgress } from './idempotency.ts';
 import { isNumeric, keyProblem } from './key.ts';
@@ -345,7 +346,8 @@ export class TableResource {
     return outcomes[0] as WriteOutcome;
   }
 
-  async #write(identity: Identity, group: WriteGroup, once?: Once): Promise<readonly WriteOutcome[]> {
+  async #write(identity: Identity, writes: WriteGroup, once?: Once): Promise<readonly WriteOutcome[]> {
+    const group = this.table.audited ? signed(writes, identity) : writes;
     try {
       const { commits } = this.#context;
       const outcomes = await (once === undefined
@@ -358,6 +360,12 @@ export class TableResource {
       throw error;
     }
   }
+}
+
+/** For the audit log. */
+function signed(writes: WriteGroup, identity: Identity): WriteGroup {
+  const by = actorOf(identity);
+  return writes.map((write) => ({ ...write, by }));
 }
 
 /** The store gives all fields in their order: nothing has to be chosen from a record where none is hidden. */

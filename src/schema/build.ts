@@ -5,6 +5,7 @@ import { Report } from '../config/report.ts';
 import { diagnoseFile, readSource, SourceFile } from '../config/source.ts';
 import { readDirectives } from './directives.ts';
 import { makeFields } from './fields.ts';
+import { AUDIT_NAME } from './names.ts';
 import { type Declarations, parseSources, TABLE_HINT } from './parse.ts';
 import type { Plan, RelationPlan, RuleText, TablePlan } from './plan.ts';
 import { linkRelations, type UnlinkedTable } from './relations.ts';
@@ -104,6 +105,7 @@ function checkEnums({ enums }: Declarations, report: SchemaReport): void {
 function checkNames(tables: readonly TablePlan[], report: SchemaReport): void {
   const stored = new Map<string, TablePlan>();
   const exported = new Map<string, TablePlan>();
+  const isAudited = tables.some(({ audited }) => audited);
   for (const table of tables) {
     const storedName = `${table.database}.${table.table}`;
     const sameStored = stored.get(storedName.toLowerCase());
@@ -123,5 +125,11 @@ function checkNames(tables: readonly TablePlan[], report: SchemaReport): void {
       });
     }
     exported.set(table.exportName, table);
+    if (isAudited && table.exportName === AUDIT_NAME) {
+      report.wrongAt(table.at, {
+        message: `"${AUDIT_NAME}" is used by the server itself`,
+        hint: 'the audit log is there: take another name, @export(name: "…"), or remove every @audit',
+      });
+    }
   }
 }

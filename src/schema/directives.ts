@@ -36,6 +36,8 @@ to hold. On a field read and write, on a type the others.
 directive @access(read: Rules, create: Rules, update: Rules, delete: Rules, subscribe: Rules, publish: Rules, write: Rules) on OBJECT | FIELD_DEFINITION
 "Each record belongs to the account that this field names; the caller's claim says which one is his."
 directive @account(field: String!, claim: String) on OBJECT
+"Every change of a record is kept with who made it, for the administrators of the application."
+directive @audit on OBJECT
 "A point in time, ISO 8601."
 scalar Date
 "A whole number of 64 bits."

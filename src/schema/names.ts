@@ -20,6 +20,8 @@ const OWN_NAMES: ReadonlyMap<string, string> = new Map([
   ['auth', 'what has to do with logging in is there'],
   ['flows', 'what flows do, and what they could not do, is there'],
 ]);
+/** Where the audit log is, beside the tables, when there is one. */
+export const AUDIT_NAME = 'audit';
 // PostgreSQL cuts longer identifiers off without a word.
 const LONGEST_NAME = 63;
 

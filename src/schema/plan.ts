@@ -123,6 +123,8 @@ export interface TablePlan {
   readonly compositeIndexes: readonly CompositeIndexPlan[];
   /** `@table(expiration:)` in milliseconds: a record is removed when it was last written longer ago. */
   readonly expiration?: number;
+  /** `@audit`: every change of a record is kept with who made it. */
+  readonly audited: boolean;
   readonly at: SourceLocation;
 }
 

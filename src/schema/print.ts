@@ -1,7 +1,9 @@
 import { relative } from 'node:path';
 import { describeAuth } from '../config/auth.ts';
 import type { AppConfig, Config } from '../config/config.ts';
+import { isPrivate } from '../config/loopback.ts';
 import { formatDuration } from '../config/units.ts';
+import { AUDIT_NAME } from './names.ts';
 import {
   ACTIONS,
   type CompositeIndexPlan,
@@ -28,6 +30,7 @@ export function describePlan(plan: Plan, { server, app }: Config): readonly stri
       : []),
     ...(app.docs ? [`  docs     ${http}/${plan.appId}/docs, openapi.json and asyncapi.json beside it`] : []),
     ...(typeof app.auth === 'object' ? [`  auth     ${describeAuth(app.auth)}`] : []),
+    ...describeAudit(plan, { server, app }, `${http}/${plan.appId}/${AUDIT_NAME}`),
     ...(app.hooks.length === 0 ? [] : [`  hooks    ${app.hooks.map((path) => relative(app.dir, path)).join(', ')}`]),
     ...plan.tables.flatMap((table) => ['', ...describeTable(table, `${http}/${plan.appId}`)]),
   ];
@@ -35,6 +38,13 @@ export function describePlan(plan: Plan, { server, app }: Config): readonly stri
 
 function describeWeb(app: AppConfig, url: string): string[] {
   return app.web === undefined ? [] : [`  files    ${url} from ${app.web}`];
+}
+
+function describeAudit({ tables }: Plan, { server, app: { auth, audit } }: Config, url: string): string[] {
+  if (!tables.some(({ audited }) => audited)) return [];
+  const others = isPrivate(server) ? 'for everybody on this machine' : 'for nobody, since there is no auth';
+  const readers = typeof auth === 'object' ? `for the role ${auth.adminRole}` : others;
+  return [`  audit    ${url} ${readers}; kept ${formatDuration(audit.retention)}, ${audit.maxCount} entries at most`];
 }
 
 function formatHost(host: string): string {
@@ -53,6 +63,7 @@ function describeTable(table: TablePlan, base: string): string[] {
     ...table.relations.flatMap(describeRelation),
     ...describeEndpoints(table, base),
     ...describeRemoval(table),
+    ...(table.audited ? ['  audited  every change is in the audit log'] : []),
   ];
 }
 

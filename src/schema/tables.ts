@@ -65,6 +65,7 @@ export function makeTable(node: ObjectTypeDefinitionNode, context: TableContext)
     primaryKey,
     compositeIndexes,
     ...(expiration === undefined ? {} : { expiration }),
+    audited: uses.has('audit'),
     at: locate(node),
   };
 }
@@ -87,9 +88,10 @@ function ownerOf(node: ObjectTypeDefinitionNode, fields: readonly FieldPlan[]) {
 /** What is wrong with the directives of a type that is no table. */
 export function checkNested(node: ObjectTypeDefinitionNode, report: SchemaReport): void {
   const uses = readDirectives(node.directives, 'OBJECT', report);
-  const index = uses.get('compositeIndex');
-  if (index !== undefined) {
-    report.wrong(index.node, `@compositeIndex needs @table: type "${node.name.value}" is not a table`);
+  for (const name of ['compositeIndex', 'audit']) {
+    const use = uses.get(name);
+    if (use === undefined) continue;
+    report.wrong(use.node, `@${name} needs @table: type "${node.name.value}" is not a table`);
   }
   const exported = uses.get('export');
   if (exported !== undefined) {

@@ -16,12 +16,22 @@ const PREFIX = 'bearer.';
 const JWT = /^ey[\w-]+\./;
 const BEARER = /^bearer +([!-~]+) *$/i;
 
+/** The token or key in an `Authorization` field (RFC 6750 §2.1); undefined when it is none. */
+export function bearerIn(authorization: string): string | undefined {
+  return BEARER.exec(authorization)?.[1];
+}
+
 /**
  * True for an offered subprotocol that says who somebody is, and is no protocol: `bearer.` with a token or key behind it,
  * or these alone. A browser has no other header field that it lets a page fill.
  */
 export function isCredentialOffer(offer: string): boolean {
   return offer.startsWith(PREFIX) || offer.startsWith(KEY_PREFIX) || JWT.test(offer);
+}
+
+/** The token or key that an offered subprotocol is. */
+export function bearerOffered(offer: string): string {
+  return offer.startsWith(PREFIX) ? offer.slice(PREFIX.length) : offer;
 }
 
 /**
@@ -37,7 +47,7 @@ export function takeCredential(request: IncomingMessage, doors: QueryDoors): Cre
 function readAuthorization({ headers, rawHeaders }: IncomingMessage): Credential[] {
   const { authorization } = headers;
   if (authorization === undefined) return [];
-  const text = BEARER.exec(authorization)?.[1];
+  const text = bearerIn(authorization);
   if (text === undefined) throw refuseToken('Authorization takes Bearer and a token or key.');
   const credential = { type: 'bearer', text } as const;
   // Node gives the first of several.
@@ -52,10 +62,7 @@ function readOffers(request: IncomingMessage): Credential[] {
     .split(',')
     .map((offer) => offer.trim())
     .filter(isCredentialOffer);
-  return shown.map((offer) => ({
-    type: 'bearer',
-    text: offer.startsWith(PREFIX) ? offer.slice(PREFIX.length) : offer,
-  }));
+  return shown.map((offer) => ({ type: 'bearer', text: bearerOffered(offer) }));
 }
 
 function takeFromQuery(request: IncomingMessage, doors: QueryDoors): Credential[] {

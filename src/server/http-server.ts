@@ -24,6 +24,8 @@ import { transportConstraint } from './transport-constraint.ts';
 /** Bytes that Node buffers of a socket before it says that it is full. */
 const HIGH_WATER_MARK = 64 * 1024;
 
+const NO_QUERY = Object.freeze({});
+
 type Options = FastifyHttpOptions<RawServerDefault>;
 
 /** HTTP/1.1, or over TLS HTTP/2 with HTTP/1.1 beside it (WebSockets need that). Both look alike to the routes. */
@@ -68,7 +70,12 @@ export async function createHttpServer(
     trustProxy: config.trustProxy && isNearest,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: limits.url, constraints: { transport: transportConstraint } },
+    routerOptions: {
+      maxParamLength: limits.url,
+      constraints: { transport: transportConstraint },
+      // Nobody asks Fastify for it: conditions of lists are more than names and values.
+      querystringParser: () => NO_QUERY,
+    },
     frameworkErrors: ((error, request, reply) => {
       if (request.raw.headers.upgrade !== undefined) closeAfterAnswer(request, reply);
       handleError(error, request, reply);

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Counter, Gauge, Histogram as LibraryHistogram, Registry } from 'prom-client';
 import type { ServerConfig } from '../config/config.ts';
-import { isLoopback } from '../config/loopback.ts';
+import { isPrivate } from '../config/loopback.ts';
 import { AppError } from '../errors.ts';
 
 /** How many things took how long: seconds. */
@@ -38,11 +38,9 @@ export interface Metric {
 /** Who may read the metrics: everybody, nobody, or who has the token. */
 export function metricsAccess({
   metrics,
-  host,
-  trustProxy,
+  ...server
 }: Pick<ServerConfig, 'metrics' | 'host' | 'trustProxy'>): boolean | string {
-  // Behind a proxy whoever it lets through is on this machine, too.
-  return metrics ?? (isLoopback(host) && !trustProxy);
+  return metrics ?? isPrivate(server);
 }
 
 /**

@@ -2,6 +2,7 @@ import { AppError } from '../errors.ts';
 import type { JsonRecord } from '../query/index.ts';
 import type { FieldPlan } from '../schema/plan.ts';
 import { type Expiry, stampOf } from './expiry.ts';
+import type { TableAudit } from './sqlite-audit.ts';
 import type { Row, SqliteTable } from './sqlite-table.ts';
 import type { BulkWrite, Cell, Change, Precondition, Write, WriteOutcome } from './store.ts';
 
@@ -9,6 +10,8 @@ import type { BulkWrite, Cell, Change, Precondition, Write, WriteOutcome } from 
 export interface WriteContext {
   readonly table: SqliteTable;
   readonly expiry: Expiry | undefined;
+  /** Of a table with `@audit`. */
+  readonly audit: TableAudit | undefined;
   readonly now: number;
   nextSeq(): number;
   committed(change: Change): void;
@@ -54,6 +57,7 @@ function insert(context: WriteContext, write: RecordWrite): WriteOutcome {
   table.insert(row, seq, context.expiry?.(row, now) ?? null);
   const json = table.codec.toJson(row);
   table.append([seq, CREATE, write.id, json, null]);
+  context.audit?.append(seq, 'create', { write, after: row });
   context.committed({ seq, table: table.plan, op: 'create', id: write.id, data: json, before: null });
   return { id: write.id, seq, created: true, changed: true, json };
 }
@@ -74,6 +78,7 @@ function replace(context: WriteContext, write: RecordWrite, before: Row): WriteO
   const json = table.codec.toJson(row);
   const changed = table.codec.differenceToJson(before, row);
   table.append([seq, UPDATE, write.id, json, changed]);
+  context.audit?.append(seq, 'update', { write, before, after: row });
   context.committed({ seq, table: table.plan, op: 'update', id: write.id, data: json, before: changed });
   return { id: write.id, seq, created: false, changed: true, json };
 }
@@ -86,6 +91,7 @@ function remove(context: WriteContext, write: DeleteWrite, before: Row | undefin
   const seq = context.nextSeq();
   table.delete(write.id);
   table.append([seq, DELETE, write.id, null, whole]);
+  context.audit?.append(seq, 'delete', { write, before });
   const data = keyToJson(table.plan.primaryKey, write.id);
   context.committed({ seq, table: table.plan, op: 'delete', id: write.id, data, before: whole });
   return { id: write.id, seq, created: false, changed: true, json: '' };

@@ -1,7 +1,7 @@
 import type { FieldPlan, FieldType, TablePlan } from '../schema/plan.ts';
 import type { Cell } from './store.ts';
 
-type CellEncoder = (cell: Cell) => string;
+export type CellEncoder = (cell: Cell) => string;
 
 /** What JSON text writes otherwise than it is. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what has to be found.
@@ -23,7 +23,8 @@ const asLong: CellEncoder = (cell) => {
   return Number.isSafeInteger(value) ? String(value) : `"${cell}"`;
 };
 
-function encoderOf(type: FieldType): CellEncoder {
+/** How the cells of a type become JSON text. */
+export function encoderOf(type: FieldType): CellEncoder {
   if (type.kind === 'list' || type.kind === 'object') return asRaw;
   if (type.kind === 'enum') return asPlain;
   switch (type.name) {

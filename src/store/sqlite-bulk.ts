@@ -36,8 +36,8 @@ export function chooseKeys(statements: StatementCache, { plan }: SqliteTable, wr
 
 /** The write of one of the chosen records. */
 export function writeOf(write: BulkWrite, id: Key): OneWrite {
-  const { table, guard } = write;
-  const guarded = guard === undefined ? {} : { guard };
+  const { table, guard, by } = write;
+  const guarded = { ...(guard === undefined ? {} : { guard }), ...(by === undefined ? {} : { by }) };
   if (write.type === 'delete-where') return { type: 'delete', table, id, ...guarded };
   const index = table.fields.indexOf(table.primaryKey);
   return { type: 'patch', table, id, cells: write.cells.with(index, id), ...guarded };

@@ -30,6 +30,8 @@ interface CompiledList {
   readonly order: readonly SortKey[];
   /** Every sort key can be read from a record's JSON text. */
   readonly showsOrder: boolean;
+  /** The record that ended a page last, and the cursor that was made of it: pages are read again and again. */
+  last: { readonly text: string; readonly next: string } | undefined;
 }
 
 /** How SQLite goes about a query. */
@@ -102,14 +104,21 @@ export class SqliteLists {
   }
 
   /** Takes away the record beyond the page; gives the cursor of what is then the last one. */
-  #cut(table: TablePlan, query: ListQuery, { order, showsOrder }: CompiledList, rows: string[]): string {
+  #cut(table: TablePlan, query: ListQuery, compiled: CompiledList, rows: string[]): string {
     rows.pop();
-    const record = JSON.parse(rows.at(-1) as string) as Record<string, Key>;
-    if (showsOrder)
-      return formatCursor(
-        order,
-        order.map(({ field }) => record[field.name] as Key),
-      );
+    const text = rows[rows.length - 1] as string;
+    if (!compiled.showsOrder) return this.#positionOf(table, query, compiled.order, text);
+    if (compiled.last?.text !== text) {
+      const record = JSON.parse(text) as Record<string, Key>;
+      const position = compiled.order.map(({ field }) => record[field.name] as Key);
+      compiled.last = { text, next: formatCursor(compiled.order, position) };
+    }
+    return compiled.last.next;
+  }
+
+  /** The cursor of a record whose text does not have its sort keys as they are stored. */
+  #positionOf(table: TablePlan, query: ListQuery, order: readonly SortKey[], text: string): string {
+    const record = JSON.parse(text) as Record<string, Key>;
     const key = record[table.primaryKey.name] as Key;
     const { type } = table.primaryKey;
     // Digits too long for a number come as text.
@@ -134,7 +143,7 @@ export class SqliteLists {
       const order = totalOrder(query.sort, table);
       const shown = query.select?.fields ?? visibleFields(table);
       const showsOrder = order.every(({ field }) => isShownExactly(field) && shown.includes(field));
-      compiled = { statement: this.#statements.get(sql), params, scans, order, showsOrder };
+      compiled = { statement: this.#statements.get(sql), params, scans, order, showsOrder, last: undefined };
       this.#compiled.set(query, compiled);
     }
     if (compiled.scans) this.#checkSize(table, query);

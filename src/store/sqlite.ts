@@ -4,8 +4,10 @@ import { AppError } from '../errors.ts';
 import type { ListQuery, SelectedRelation } from '../query/index.ts';
 import type { Plan, TablePlan } from '../schema/plan.ts';
 import { applyWrite, keyToJson, type WriteContext } from './apply-write.ts';
+import type { AuditReader } from './audit.ts';
 import { expiryOf } from './expiry.ts';
 import { type DirectoryLock, lockDirectory } from './lock.ts';
+import { type AuditLog, openAudit } from './sqlite-audit.ts';
 import { chooseKeys, isBulk, sumUp, writeOf } from './sqlite-bulk.ts';
 import { constraintError, storageError } from './sqlite-errors.ts';
 import { SqliteLists } from './sqlite-lists.ts';
@@ -13,6 +15,7 @@ import { LogState } from './sqlite-log.ts';
 import { migrate } from './sqlite-migrate.ts';
 import { OnceTable } from './sqlite-once.ts';
 import { describeOpenError, openDatabase } from './sqlite-open.ts';
+import { ReadTurn } from './sqlite-read-turn.ts';
 import { OPS, type Row, SqliteTable } from './sqlite-table.ts';
 import { StatementCache } from './statement-cache.ts';
 import type {
@@ -50,7 +53,7 @@ export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore 
 
 interface OpenTable {
   readonly table: SqliteTable;
-  readonly context: Pick<WriteContext, 'table' | 'expiry'>;
+  readonly context: Pick<WriteContext, 'table' | 'expiry' | 'audit'>;
   readonly log: LogState;
 }
 
@@ -61,6 +64,8 @@ export class SqliteStore implements Store {
   readonly #lists: SqliteLists;
   readonly #bulk: StatementCache;
   readonly #once: OnceTable;
+  readonly #reads: ReadTurn;
+  readonly #audit: AuditLog | undefined;
   readonly #statements: Record<'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'undo', Statement>;
   #head: number;
   #now = 0;
@@ -71,9 +76,11 @@ export class SqliteStore implements Store {
     this.#lists = new SqliteLists(db, options.largestScan);
     this.#bulk = new StatementCache(db);
     this.#once = new OnceTable(db, options.idempotency);
+    this.#reads = new ReadTurn(db);
+    this.#audit = openAudit(db, plan, { ...options.audit, largestScan: options.largestScan });
     for (const table of plan.tables) {
       const sqliteTable = new SqliteTable(db, table);
-      const context = { table: sqliteTable, expiry: expiryOf(table) };
+      const context = { table: sqliteTable, expiry: expiryOf(table), audit: this.#audit?.of(table) };
       this.#tables.set(table, { table: sqliteTable, context, log: new LogState(db, table, options.events) });
     }
     this.#head = Math.max(0, ...[...this.#tables.values()].map(({ log }) => log.head));
@@ -91,6 +98,10 @@ export class SqliteStore implements Store {
     return this.#head;
   }
 
+  get audit(): AuditReader | undefined {
+    return this.#audit;
+  }
+
   tableHead(table: TablePlan): number {
     return this.#of(table).log.head;
   }
@@ -100,25 +111,30 @@ export class SqliteStore implements Store {
   }
 
   get(plan: TablePlan, id: Key): StoredRecord | undefined {
+    this.#reads.read();
     const { table } = this.#of(plan);
     const row = table.get(id);
     return row && toRecord(table, row);
   }
 
   page(plan: TablePlan, after: Key | undefined, limit: number): StoredRecord[] {
+    this.#reads.read();
     const { table } = this.#of(plan);
     return table.page(after, limit).map((row) => toRecord(table, row));
   }
 
   list(plan: TablePlan, query: ListQuery): ListPage {
+    this.#reads.read();
     return this.#lists.list(plan, query);
   }
 
   records(plan: TablePlan, query: ListQuery): StoredRecord[] {
+    this.#reads.read();
     return this.#lists.records(plan, query);
   }
 
   related(selected: SelectedRelation, key: Cell): string {
+    this.#reads.read();
     return this.#lists.related(selected, key);
   }
 
@@ -126,6 +142,7 @@ export class SqliteStore implements Store {
     const { table, log } = this.#of(plan);
     if (after >= log.head) return [];
     if (id !== undefined && !log.mayHaveChanged(id, after)) return [];
+    this.#reads.read();
     return table.log(after, limit, id).map(([seq, op, id, data, before]) => ({
       seq: seq as number,
       table: plan,
@@ -137,16 +154,19 @@ export class SqliteStore implements Store {
   }
 
   expired(plan: TablePlan, now: number, limit: number): Key[] {
+    this.#reads.read();
     return this.#of(plan).table.expired(now, limit);
   }
 
   isKept(once: Once): boolean {
+    this.#reads.read();
     return this.#once.has(once, Date.now());
   }
 
   commit(groups: readonly (WriteGroup | OnceGroup)[]): CommitResult {
     const head = this.#head;
     try {
+      this.#reads.end();
       this.#statements.begin.run();
       // One clock for all: a batch has seqs next to each other.
       this.#now = Date.now();
@@ -170,8 +190,10 @@ export class SqliteStore implements Store {
   trim(now: number, limit: number): boolean {
     let left = false;
     try {
+      this.#reads.end();
       for (const { log } of this.#tables.values()) left = log.trim(now, limit) || left;
       left = this.#once.trim(now, limit) || left;
+      left = this.#audit?.trim(now, limit) || left;
     } catch (error) {
       throw storageError(error);
     }
@@ -179,6 +201,7 @@ export class SqliteStore implements Store {
   }
 
   close(): void {
+    this.#reads.end();
     try {
       // What the planner learned of the data, for the next start.
       this.#db.pragma('optimize');
@@ -243,10 +266,11 @@ export class SqliteStore implements Store {
 
   #context(plan: TablePlan, changes: Change[]): WriteContext {
     const now = this.#now;
-    const { table, expiry } = this.#of(plan).context;
+    const { table, expiry, audit } = this.#of(plan).context;
     return {
       table,
       expiry,
+      audit,
       now,
       // Ahead of the clock by one microsecond a change at most; the clock going back does not take the seq with it.
       nextSeq: () => {

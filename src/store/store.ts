@@ -1,7 +1,8 @@
-import type { EventLog, Idempotency } from '../config/config.ts';
+import type { AuditConfig, EventLog, Idempotency } from '../config/config.ts';
 import type { AppError } from '../errors.ts';
 import type { Filter, JsonRecord, ListQuery, SelectedRelation } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
+import type { Actor, AuditReader } from './audit.ts';
 
 /** A value or a promise of it: the embedded store answers at once, a remote one later. */
 export type Awaitable<T> = T | Promise<T>;
@@ -50,8 +51,11 @@ export type Precondition = readonly number[] | 'any' | 'none';
  */
 export type Guard = (before: JsonRecord | undefined, after: JsonRecord | undefined) => void;
 
+/** What a write has of whoever makes it. */
 interface Guarded {
   readonly guard?: Guard;
+  /** Whom the audit log names; without it, code in the server. Only tables with `@audit` ask for it. */
+  readonly by?: Actor;
 }
 
 export type Write =
@@ -178,6 +182,7 @@ export interface StoreOptions {
   /** Records of a table that a query may look at one by one. */
   readonly largestScan: number;
   readonly idempotency: Idempotency;
+  readonly audit: AuditConfig;
   /** Schema changes that lose data are made instead of refused. */
   readonly allowDestructive: boolean;
   /** One sentence for each change of the schema that was made, and for each table that is no longer in it. */
@@ -194,7 +199,9 @@ export interface Store extends RecordReader, RelatedReader, LogReader {
   isKept(once: Once): Awaitable<boolean>;
   /** Keys of records whose time has passed at `now` (milliseconds), at most `limit`. */
   expired(table: TablePlan, now: number, limit: number): Awaitable<readonly Key[]>;
-  /** Removes log entries and kept outcomes past retention, at most `limit` of a table; true when some may be left. */
+  /** Undefined as long as no table had `@audit`. */
+  readonly audit: AuditReader | undefined;
+  /** Removes log entries, audit entries and kept outcomes past retention, at most `limit` of a table; true when some may be left. */
   trim(now: number, limit: number): Awaitable<boolean>;
   close(): Awaitable<void>;
 }

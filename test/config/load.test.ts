@@ -107,6 +107,7 @@ describe('defaults', () => {
         hookTimeout: 5000,
         deadLetters: { retention: 2_592_000_000, maxCount: 10_000 },
         idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },
+        audit: { retention: 7_776_000_000, maxCount: 1_000_000 },
         realtime: { enabled: true, path: '/api/v1/realtime' },
         auth: undefined,
       },

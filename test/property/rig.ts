@@ -100,6 +100,7 @@ export class Rig implements Disposable {
       events: { retention: 86_400_000, maxCount, replayPage },
       largestScan: 100_000,
       idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },
+      audit: { retention: 86_400_000, maxCount: 100_000 },
       allowDestructive: false,
     });
     const feed = new Feed(store.head);

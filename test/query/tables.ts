@@ -98,6 +98,7 @@ export function table(name: string, fields: readonly FieldPlan[]): TablePlan {
     relations: [],
     primaryKey,
     compositeIndexes: [],
+    audited: false,
     at: AT,
   };
 }

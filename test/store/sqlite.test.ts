@@ -449,6 +449,7 @@ test('the store is opened by its name, and lets go of its directory when it is c
     events: { retention: 1, maxCount: 1, replayPage: 1 },
     largestScan: 100_000,
     idempotency: { retention: 1, maxCount: 1, maxSize: 1 },
+    audit: { retention: 1, maxCount: 1 },
     allowDestructive: false,
   } as const;
   for (let time = 0; time < 2; time++) {

@@ -41,6 +41,7 @@ export class StoreFolder {
       events: { retention: 86_400_000, maxCount: 100_000, replayPage: 500 },
       largestScan: 100_000,
       idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },
+      audit: { retention: 86_400_000, maxCount: 100_000 },
       allowDestructive: false,
       onNotice: (sentence) => notices.push(sentence),
       ...options,

@@ -1,6 +1,7 @@
 import type { Limits } from '../../config/config.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
 import { isOffered } from '../../schema/plan.ts';
+import { auditParts } from './audit.ts';
 import type { Capabilities } from './capabilities.ts';
 import { tablePaths } from './operations.ts';
 import { sharedParameters } from './parameters.ts';
@@ -51,14 +52,18 @@ export function makeOpenApi({ plan, version, limits, capabilities, auth }: Contr
   const tables = exportedTables(plan);
   const errors = new ErrorResponses();
   const context = { limits, capabilities, errors, auth, ids: new Set<string>() };
-  const paths = tables.flatMap((table) => tablePaths(table, context));
+  const audit = auditParts(plan, context);
+  const paths = [...tables.flatMap((table) => tablePaths(table, context)), ...audit.paths];
   const published = tables.some((table) => isOffered(table, 'publish'));
   return {
     openapi: '3.1.0',
     info: { title: plan.appId, version, description: ABOUT },
     // Relative to this document, so that it also holds behind a proxy that adds a prefix.
     servers: [{ url: `../${plan.appId}` }],
-    tags: tables.map(({ name, description }) => ({ name, ...(description === undefined ? {} : { description }) })),
+    tags: [
+      ...tables.map(({ name, description }) => ({ name, ...(description === undefined ? {} : { description }) })),
+      ...audit.tags,
+    ],
     ...(auth ? { security: SECURITY } : {}),
     paths: Object.fromEntries(paths),
     components: {
@@ -66,6 +71,7 @@ export function makeOpenApi({ plan, version, limits, capabilities, auth }: Contr
       schemas: {
         ...componentSchemas(tables, limits.id),
         ...SHARED_SCHEMAS,
+        ...audit.schemas,
         ...(published ? { [PUBLISHED]: PUBLISHED_SCHEMA } : {}),
         ...(capabilities.bulk ? { [BULK]: BULK_SCHEMA } : {}),
       },
@@ -73,7 +79,7 @@ export function makeOpenApi({ plan, version, limits, capabilities, auth }: Contr
       parameters: sharedParameters({ limits }, capabilities),
       headers: {
         ...HEADERS,
-        ...(capabilities.cursor ? { Link: LINK_HEADER } : {}),
+        ...(capabilities.cursor || audit.paths.length > 0 ? { Link: LINK_HEADER } : {}),
         ...(capabilities.count ? { 'X-Total-Count': TOTAL_HEADER } : {}),
       },
     },

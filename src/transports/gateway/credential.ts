@@ -2,13 +2,9 @@ import type { FastifyRequest } from 'fastify';
 import type { Authenticator, Credential } from '../../auth/authenticator.ts';
 import type { Identity } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
+import { bearerIn, bearerOffered, isCredentialOffer } from '../../server/credential.ts';
 import { identityOf } from '../../server/identity-of.ts';
 import { queryOf } from '../query-of.ts';
-
-const PREFIX = 'bearer.';
-/** The first part of a JWT is a JSON object in base64url, which begins with `{"` or `{ `. */
-const JWT = /^ey[\w-]+\./;
-const BEARER = /^bearer +([!-~]+) *$/i;
 
 /** Who asks, or why that is not known. */
 export type Authentication = { readonly identity: Identity } | { readonly refused: string };
@@ -36,7 +32,7 @@ export async function authenticate(
 function credentialOf(request: FastifyRequest): Credential | undefined {
   const { authorization, 'sec-websocket-protocol': offered } = request.headers;
   const query = new URLSearchParams(queryOf(request));
-  const bearer = BEARER.exec(authorization ?? '')?.[1] ?? query.get('token') ?? '';
+  const bearer = bearerIn(authorization ?? '') ?? query.get('token') ?? '';
   if (bearer !== '') return { type: 'bearer', text: bearer };
   const ticket = query.get('ticket') ?? '';
   if (ticket !== '') return { type: 'ticket', text: ticket };
@@ -46,6 +42,5 @@ function credentialOf(request: FastifyRequest): Credential | undefined {
 
 /** The one that can only be a token where protocols are offered beside it, else the first. */
 function tokenAmong(offers: readonly string[]): string {
-  const offer = offers.find((each) => each.startsWith(PREFIX) || JWT.test(each)) ?? offers[0] ?? '';
-  return offer.startsWith(PREFIX) ? offer.slice(PREFIX.length) : offer;
+  return bearerOffered(offers.find(isCredentialOffer) ?? offers[0] ?? '');
 }

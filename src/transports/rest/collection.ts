@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
+import type { ListQuery } from '../../query/index.ts';
 import { Rows } from '../../resources/rows.ts';
 import { type Content, VARY } from '../../server/content/content.ts';
 import { tagFor } from '../../server/content/etag.ts';
@@ -52,29 +53,36 @@ function list(endpoint: Endpoint, exchange: Exchange): Answer {
     return answerEmpty(reply);
   }
   const page = resource.readList(query);
-  if (page instanceof Promise) return page.then((it) => answerPage(exchange, { ...it, endpoint, rawQuery }));
-  const { json, next, total } = page;
-  if (next === undefined && total === undefined) {
-    return answerWith(exchange, json, () => resource.columnsOf(identity, rawQuery));
-  }
-  return answerPage(exchange, { ...page, endpoint, rawQuery });
+  const answer = (it: ListPage) => answerPage(exchange, it, { endpoint, query, rawQuery });
+  return page instanceof Promise ? page.then(answer) : answer(page);
 }
 
-interface Page extends ListPage {
+interface Asked {
   readonly endpoint: Endpoint;
+  readonly query: ListQuery;
   readonly rawQuery: string;
 }
 
 /** A page with the address of the next one (RFC 8288) and, when asked for, the number of all records. */
-function answerPage(exchange: Exchange, { json, next, total, endpoint: { path, resource }, rawQuery }: Page): Answer {
+function answerPage(exchange: Exchange, { json, next, total }: ListPage, asked: Asked): Answer {
   const { reply, request } = exchange;
   if (total !== undefined) reply.header('x-total-count', total);
-  if (next !== undefined) {
+  if (next !== undefined) reply.header('link', `${nextPage(asked)}${next}>; rel="next"`);
+  return answerWith(exchange, json, () => asked.endpoint.resource.columnsOf(identityOf(request), asked.rawQuery));
+}
+
+const nextPages = new WeakMap<ListQuery, string>();
+
+/** The address of the page after one, up to the cursor. Equal queries are one object as a rule, and keep theirs. */
+function nextPage({ endpoint, query, rawQuery }: Asked): string {
+  let address = nextPages.get(query);
+  if (address === undefined) {
     const others = rawQuery.split('&').filter((part) => part !== '' && !/^(?:cursor|offset)=/.test(part));
-    const query = [...others, `cursor=${next}`].join('&').replace(/[<>"]/g, encodeURIComponent);
-    reply.header('link', `<${path}?${query}>; rel="next"`);
+    const parameters = [...others, 'cursor='].join('&').replace(/[<>"]/g, encodeURIComponent);
+    address = `<${endpoint.path}?${parameters}`;
+    nextPages.set(query, address);
   }
-  return answerWith(exchange, json, () => resource.columnsOf(identityOf(request), rawQuery));
+  return address;
 }
 
 async function create({ resource, path }: Endpoint, exchange: Exchange): Promise<Answer> {

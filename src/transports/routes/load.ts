@@ -4,20 +4,14 @@ import type { Diagnostic } from '../../config/diagnostic.ts';
 import { collectAsync, Report } from '../../config/report.ts';
 import { diagnoseFile } from '../../config/source.ts';
 import { ModuleLoader } from '../../modules/module-loader.ts';
+import { AUDIT_NAME } from '../../schema/names.ts';
 import type { Plan } from '../../schema/plan.ts';
 import type { RouteHooks } from './define.ts';
 import { checkHooks, parseRoute } from './parse.ts';
 import type { Route } from './route.ts';
 
 // What an application has beside its tables.
-const RESERVED: ReadonlySet<string> = new Set([
-  'docs',
-  'openapi.json',
-  'asyncapi.json',
-  'client.js',
-  'auth',
-  'flows',
-]);
+const RESERVED: ReadonlySet<string> = new Set(['docs', 'openapi.json', 'asyncapi.json', 'client.js', 'auth', 'flows']);
 
 export interface RouteSource {
   readonly config: AppConfig;
@@ -109,7 +103,8 @@ function checkPrefix({ routesPrefix }: AppConfig, { tables }: Plan): Diagnostic[
     const message = `routes are at ${routesPrefix}, where the table ${table.name} is`;
     return [diagnoseFile(table.at.file, message, `${hint}, or another name: @export(name: "…")`)];
   }
-  if (!RESERVED.has(first)) return [];
+  const isAudit = first === AUDIT_NAME && tables.some(({ audited }) => audited);
+  if (!RESERVED.has(first) && !isAudit) return [];
   return [diagnoseFile('config.yaml', `routes_prefix "${routesPrefix}" is used by the server itself`, hint)];
 }
 

@@ -39,6 +39,29 @@ describe('the documents', () => {
     expect(Object.keys((get as unknown as { responses: object }).responses)).toContain('401');
   });
 
+  test('have the audit log where there is one', async () => {
+    const sdl = 'type T @table @audit @export(ws: false) { id: ID! @primaryKey }';
+    const source = sourceOf(planOf(sdl));
+    const audited = makeOpenApi(source);
+    for (const document of [audited, makeOpenApi({ ...source, auth: true })]) {
+      expect(await openApiMistakes(document)).toEqual([]);
+    }
+    expect(Object.keys(audited.paths as object)).toEqual(['/T', '/T/{id}', '/audit']);
+    const document = audited as Part & { components: { schemas: Record<string, Part> } };
+    const entry = {
+      seq: 1_795_238_029_121_000,
+      time: '2026-11-21T05:13:49.121Z',
+      by: { type: 'principal', sub: 'ada', roles: ['editor'], key: 'k1' },
+      op: 'update',
+      table: 'T',
+      id: 'a',
+      changes: { name: { before: 'a', after: null }, pin: { hidden: true } },
+    };
+    expectValid(document, [[document.components.schemas._AuditEntry as Part, entry]]);
+    const plain = makeOpenApi(sourceOf(planOf(sdl.replace('@audit', ''))));
+    expect(JSON.stringify(plain)).not.toContain('udit');
+  });
+
   test('have examples that are what they say', () => {
     const source = sourceOf(planOf(EVERY_KIND), EVERYTHING);
     const openApi = makeOpenApi(source);

@@ -1,0 +1,114 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { Access } from '../../src/auth/access.ts';
+import { ANONYMOUS, HOOK, type Identity, SERVER } from '../../src/auth/identity.ts';
+import { type AuditReaders, AuditTrail } from '../../src/resources/audit-trail.ts';
+import type { AuditEntry, AuditReader } from '../../src/store/audit.ts';
+import { Rig } from '../property/rig.ts';
+import { LIMITS } from '../query/tables.ts';
+import { planOf } from '../schema/mistakes.ts';
+
+const SDL = `
+type Note @table @audit @export { id: ID! @primaryKey text: String pin: String @hidden }
+type Job @table(database: "work", table: "jobs") @audit @export(name: "job") { id: Long! @primaryKey }
+type Inner @table @audit { id: ID! @primaryKey }`;
+const OF_ACCOUNTS = `${SDL}
+type Order @table @export @account(field: "org", claim: "org") @access(read: "authenticated") { id: ID! @primaryKey org: String }`;
+
+function person(roles: readonly string[], claims = {}): Identity {
+  return { type: 'principal', sub: 'ada', roles, claims, expiresAt: undefined };
+}
+
+function trailOf(log: AuditReader, readers: AuditReaders = 'admins', sdl = SDL): AuditTrail {
+  const plan = planOf(sdl);
+  return new AuditTrail({
+    plan,
+    log,
+    limits: LIMITS,
+    readers,
+    access: new Access(plan, { secured: readers === 'admins', adminRole: 'root' }),
+  });
+}
+
+const NOTHING: AuditReader = { page: () => ({ entries: [] }) };
+
+function told(trail: AuditTrail, identity: Identity): string {
+  try {
+    return String((trail.read(identity, '') as { json: string }).json);
+  } catch (error) {
+    return `${(error as { code: string }).code} ${(error as Error).message}`;
+  }
+}
+
+describe('the audit log is read', () => {
+  test('by admins only, where callers show who they are', () => {
+    const trail = trailOf(NOTHING);
+    expect(told(trail, person(['root', 'editor']))).toBe('[]');
+    expect(told(trail, SERVER)).toBe('[]');
+    const forbidden = 'FORBIDDEN Not allowed: reading the audit log. It is for the role root.';
+    expect(told(trail, person(['admin']))).toBe(forbidden);
+    expect(told(trail, ANONYMOUS)).toBe('UNAUTHORIZED Not allowed without credentials: reading the audit log.');
+  });
+
+  test('by no admin who sees one account only', () => {
+    const trail = trailOf(NOTHING, 'admins', OF_ACCOUNTS);
+    const forbidden = 'FORBIDDEN Not allowed: reading the audit log. It is for admins who are not of one account only.';
+    expect(told(trail, person(['root'], { org: 'one' }))).toBe(forbidden);
+    expect(told(trail, person(['root']))).toBe('[]');
+    expect(told(trailOf(NOTHING), person(['root'], { org: 'one' }))).toBe('[]');
+  });
+
+  test('by everybody or nobody, where nobody is asked who they are', () => {
+    expect(told(trailOf(NOTHING, 'everybody'), ANONYMOUS)).toBe('[]');
+    const forbidden = 'FORBIDDEN Without auth in config.yaml the audit log is readable on loopback only.';
+    expect(told(trailOf(NOTHING, 'nobody'), ANONYMOUS)).toBe(forbidden);
+    expect(told(trailOf(NOTHING, 'nobody'), SERVER)).toBe(forbidden);
+  });
+});
+
+describe('an entry of the audit log', () => {
+  const entry = (more: Partial<AuditEntry>): AuditEntry => ({
+    seq: 1_736_937_000_000_123,
+    by: { type: 'hook' },
+    op: 'update',
+    table: 'data/Note',
+    id: '1',
+    changes: '{"text":{"before":"a","after":"b"},"pin":{"before":"1","after":"2"}}',
+    ...more,
+  });
+
+  test('has the names of now, the key as it is, and no values of what is hidden now', async () => {
+    const entries = [
+      entry({}),
+      entry({ table: 'WORK/Jobs', id: '42' }),
+      entry({ table: 'data/Inner' }),
+      entry({ table: 'data/Gone', id: '7' }),
+    ];
+    const { json, next } = await trailOf({ page: async () => ({ entries, next: 5 }) }).read(SERVER, '');
+    expect(next).toBe(5);
+    const changes = { text: { before: 'a', after: 'b' }, pin: { before: '1', after: '2' } };
+    const common = { seq: 1_736_937_000_000_123, time: '2025-01-15T10:30:00.000Z', by: { type: 'hook' }, op: 'update' };
+    expect(JSON.parse(json)).toEqual([
+      { ...common, table: 'Note', id: '1', changes: { ...changes, pin: { hidden: true } } },
+      { ...common, table: 'job', id: 42, changes },
+      { ...common, table: 'data/Inner', id: '1', changes },
+      { ...common, table: 'data/Gone', id: '7', changes },
+    ]);
+  });
+
+  test('names whoever has written', async () => {
+    const rig = new Rig({ sdl: SDL });
+    onTestFinished(() => rig[Symbol.dispose]());
+    const notes = rig.resource('Note');
+    const key = { ...person(['editor']), keyId: 'k3m9x2pq' } as Identity;
+    for (const identity of [person(['editor']), key, ANONYMOUS, SERVER, HOOK]) await notes.put(identity, undefined, {});
+    const log = rig.store.audit as AuditReader;
+    const { json } = await trailOf(log).read(SERVER, 'table=Note');
+    expect((JSON.parse(json) as { by: unknown }[]).map(({ by }) => by)).toEqual([
+      { type: 'hook' },
+      { type: 'server' },
+      { type: 'anonymous' },
+      { type: 'principal', sub: 'ada', roles: ['editor'], key: 'k3m9x2pq' },
+      { type: 'principal', sub: 'ada', roles: ['editor'] },
+    ]);
+  });
+});
