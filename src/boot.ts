@@ -141,6 +141,7 @@ async function openApp({ log, lists, ...options }: OpenAppOptions): Promise<Open
   hooks?.bind(application);
   try {
     const auth = await openAppAuth(app, { limits: server.limits, onError, onReuse });
+    if (auth !== undefined) application.streams.follow(auth.connections);
     return { config: app, application, auth, hooks };
   } catch (error) {
     await application.close();
@@ -333,6 +334,7 @@ async function stop(lifecycle: Lifecycle, { log, server, transports, opened, tim
   const { ready } = lifecycle;
   if (ready) log.info('stopping');
   for (const transport of transports) transport.stop();
+  for (const { application } of opened) application.streams.stop();
   const deadline = setTimeout(() => {
     for (const transport of transports) transport.abort();
     closeAllSockets(server);

@@ -11,6 +11,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['config'],
   ['modules'],
   ['schema'],
+  ['client'],
   ['query'],
   ['store'],
   ['events'],

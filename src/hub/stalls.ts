@@ -12,7 +12,7 @@ export class Stalls {
   readonly #stalls = new Map<Subscription, Stall>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** `ended` is called for a subscription whose sink took nothing for `timeout` milliseconds. */
+  /** `ended` is called for a subscription whose sink, unless it is patient, took nothing for `timeout` milliseconds. */
   constructor(timeout: number, ended: (subscription: Subscription) => void) {
     this.#timeout = timeout;
     this.#ended = ended;
@@ -43,7 +43,7 @@ export class Stalls {
         stall.since = now;
         // Who shares its sink may find room without the sink ever being empty: it looks again.
         if (subscription.sink.lane !== undefined) subscription.drained();
-      } else if (now - stall.since >= this.#timeout) {
+      } else if (now - stall.since >= this.#timeout && subscription.sink.isPatient !== true) {
         this.#ended(subscription);
       }
     }

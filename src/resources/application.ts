@@ -10,6 +10,7 @@ import type { LogReader, Once } from '../store/store.ts';
 import { HookedTable } from './hooked-table.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { TableResource } from './table-resource.ts';
+import { TableStreams } from './table-streams.ts';
 import type { WriteHooks } from './write-hooks.ts';
 
 export interface OpenOptions {
@@ -35,6 +36,8 @@ export interface Application {
   readonly access: Access;
   readonly hub: Hub;
   readonly commits: GroupCommit;
+  /** What code of the application listens to. */
+  readonly streams: TableStreams;
   readonly feed: Feed;
   readonly log: LogReader;
   /** Finishes the writes that wait, and closes the store. */
@@ -60,7 +63,8 @@ export async function openApplication({
   const commits = new GroupCommit({ store, busyTimeout, onCommitted: (changes) => feed.deliver(changes) });
   const housekeeping = new Housekeeping({ plan, store, commits, onError });
   const access = new Access(plan, accessOptions(app));
-  const context = { access, store, commits, hub, limits: server.limits };
+  const streams = new TableStreams();
+  const context = { access, store, commits, hub, limits: server.limits, streams };
   const resources = new Map<string, TableResource>();
   for (const table of plan.tables) {
     if (table.exportName === undefined) continue;
@@ -71,12 +75,13 @@ export async function openApplication({
     resources.set(table.exportName, resource);
   }
   const close = async () => {
+    streams.stop();
     await housekeeping.stop();
     await commits.drain();
     hub.close();
     await store.close();
   };
-  return { plan, resources, planTag: hashPlan(plan), access, hub, commits, feed, log: store, close };
+  return { plan, resources, planTag: hashPlan(plan), access, hub, commits, streams, feed, log: store, close };
 }
 
 /** How far callers can show who they are. */

@@ -1,19 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Identity } from '../../auth/identity.ts';
-import type { TableHandle } from '../../resources/table-handle.ts';
+import type { NamedTables } from '../../resources/tables.ts';
 import type { OutputOf, StandardSchema } from './standard-schema.ts';
 
 export type RouteKind = 'http' | 'sse' | 'ws';
 export type RouteMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-
-/** To be extended by an application that wants its tables by name: `declare module 'tablecast'`. */
-// biome-ignore lint/suspicious/noEmptyInterface: it is filled by whoever declares it again.
-export interface RegisteredTables {}
-
-/** The exported tables of the application, by the last segment of their URLs. */
-export type RouteTables = keyof RegisteredTables extends never
-  ? Readonly<Record<string, TableHandle>>
-  : RegisteredTables;
 
 /** A query string without a schema: a name that stands several times has a list. */
 export type RawQuery = Readonly<Record<string, string | readonly string[]>>;
@@ -36,9 +27,9 @@ export interface RouteContext<Query = unknown> {
   readonly identity: Identity;
   readonly context: SharedContext;
   /** The tables with all rights: what the caller may do is for the handler to decide. */
-  readonly tables: RouteTables;
+  readonly tables: NamedTables;
   /** The tables with somebody's rights: `as(identity)` may what the caller may. */
-  as(identity: Identity): RouteTables;
+  as(identity: Identity): NamedTables;
   /** Aborted when the client has gone, and when the server stops. */
   readonly signal: AbortSignal;
 }
@@ -122,6 +113,11 @@ export interface RouteOptions<Kind extends RouteKind, Query extends MaybeSchema,
   readonly input?: Input;
   /** Who may: whoever has shown who he is, or who has one of these roles. Without it everybody. */
   readonly access?: 'authenticated' | readonly string[];
+  /**
+   * Of ws routes of an application with `auth`: `{"type":"auth","token"}` renews the connection and does not come to the
+   * handler, unless this is false.
+   */
+  readonly renew?: boolean;
   readonly hooks?: RouteHooks;
   readonly handler: Handlers<Query, Input>[Kind];
 }
