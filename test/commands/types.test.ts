@@ -1,7 +1,12 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type AppFolder, makeApp, runToExit } from '../support/app.ts';
+import { until } from '../support/wait.ts';
+
+const CLI = join(import.meta.dirname, '../../dist/cli.js');
 
 const MESSAGE = 'type Message @table @export { id: ID! @primaryKey title: String! }\n';
 
@@ -82,5 +87,42 @@ describe('tablecast types', () => {
       expect([code, stderr]).toEqual([1, expect.stringMatching(/schema\.graphql:1:8 .*@tabel/)]);
     });
     expect(await runToExit(['types', '--chek'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--check') });
+  });
+});
+
+describe('tablecast dev', () => {
+  test('keeps a file that is there up to date, makes none, and does not start again for it', {
+    timeout: 60_000,
+  }, async () => {
+    await inApp(async ({ dir }) => {
+      const path = join(dir, 'tablecast-env.d.ts');
+      const child = spawn(process.execPath, [CLI, 'dev', dir], { stdio: ['ignore', 'ignore', 'pipe'] });
+      let output = '';
+      child.stderr.on('data', (chunk) => (output += String(chunk)));
+      const told = (text: string, count: number) =>
+        until(
+          async () => output.split(text).length - 1,
+          (found) => found === count,
+          { timeout: 15_000, what: `${count} times "${text}"` },
+        );
+      try {
+        await told('serving on', 1);
+        expect(await readdir(dir)).not.toContain('tablecast-env.d.ts');
+        expect((await runToExit(['types', dir])).code).toBe(0);
+        await writeFile(join(dir, 'schema.graphql'), MESSAGE.replace('}', 'more: Int }'));
+        await told(`wrote ${path}`, 1);
+        await told('serving on', 2);
+        expect(await readFile(path, 'utf8')).toContain('more: number | null;');
+        await writeFile(path, 'export const mine = 1;\n');
+        await writeFile(join(dir, 'schema.graphql'), MESSAGE.replace('}', 'more: Int other: Int }'));
+        await told('serving on', 3);
+        // One start for each change of the schema: none for what it wrote itself, nor for the file of others.
+        expect(output.match(/changed: .*/g)).toEqual(['changed: schema.graphql', 'changed: schema.graphql']);
+        expect(await readFile(path, 'utf8')).toBe('export const mine = 1;\n');
+      } finally {
+        child.kill('SIGTERM');
+        await once(child, 'exit');
+      }
+    });
   });
 });
