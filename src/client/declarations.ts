@@ -27,7 +27,7 @@ interface Found {
 /**
  * TypeScript declarations of an application's exported tables, as the text of a module: for each an interface of the
  * record as it is read, of a new record and of some fields, and `Tables`, by which routes and hooks know them. The same
- * plan gives the same text.
+ * schema gives the same text, wherever it is.
  */
 export function makeDeclarations(plan: Plan): string {
   const found = findTypes(plan);
@@ -35,7 +35,7 @@ export function makeDeclarations(plan: Plan): string {
   const names = new TypeNames([...[...tables].map(({ name }) => name), ...enums.keys(), ...objects.keys()]);
   const exported = plan.tables.filter(({ exportName }) => exportName !== undefined);
   const parts = [
-    `${DECLARATIONS_MARK} from the schema of ${plan.appId}: what is written here is lost when it is made again.`,
+    `${DECLARATIONS_MARK} from the schema: what is written here is lost when it is made again.`,
     ...[...enums.values()].map(({ name, values }) => formatEnum(names.of(name), values)),
     ...[...objects.values()].flatMap((type) => declareObject(type, names)),
     ...[...tables].map((table) => declareRecord(table, names)),
@@ -81,7 +81,7 @@ function declareObject({ name, fields }: ObjectType, names: TypeNames): string[]
     ),
     formatInterface(
       `export interface ${names.made(`${name}Input`)}`,
-      fields.map((field) => ({ ...describe(field, names, 'in'), isOptional: !mustBeGiven(field) })),
+      fields.map((field) => describeGiven(field, names)),
       [`${name} as it is sent.`],
     ),
   ];
@@ -109,8 +109,8 @@ function declareInputs({ name, fields, primaryKey }: TablePlan, names: TypeNames
     formatInterface(
       `export interface ${head}`,
       sent.map((field) => ({
-        ...describe(field, names, 'in'),
-        isOptional: field === primaryKey ? !options.keyRequired : !mustBeGiven(field),
+        ...describeGiven(field, names),
+        ...(field === primaryKey ? { isOptional: !options.keyRequired } : {}),
       })),
       [note],
     );
@@ -153,7 +153,6 @@ function describe(field: FieldPlan, names: TypeNames, direction: Direction): Mem
       expiresAt ? 'The record is removed when this time has passed.' : undefined,
       unique ? 'Unique: no two records have the same.' : undefined,
       direction === 'out' && access?.read !== undefined ? 'Left out for those who may not read it.' : undefined,
-      direction === 'in' && (field.default ?? null) !== null ? `Default: ${JSON.stringify(field.default)}` : undefined,
     ],
   };
 }
@@ -166,6 +165,13 @@ function describeRelation({ name, description, target, many }: RelationPlan, nam
 
 function isServerSet({ stamp, computed }: FieldPlan): boolean {
   return stamp !== undefined || computed !== undefined;
+}
+
+/** A field of what is stored anew. */
+function describeGiven(field: FieldPlan, names: TypeNames): Member {
+  const member = describe(field, names, 'in');
+  const fallback = (field.default ?? null) === null ? undefined : `Default: ${JSON.stringify(field.default)}`;
+  return { ...member, notes: [...(member.notes ?? []), fallback], isOptional: !mustBeGiven(field) };
 }
 
 function mustBeGiven({ required, default: fallback }: FieldPlan): boolean {

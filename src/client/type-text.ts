@@ -4,7 +4,10 @@ import type { TypeNames } from './type-names.ts';
 /** A value that the server gives, or one that code gives to it. */
 export type Direction = 'out' | 'in';
 
-const PACKAGE = `import('tablecast')`;
+/** What the package exports under this name: a type of the schema may have the same. */
+export function packageType(name: string): string {
+  return `import('tablecast').${name}`;
+}
 
 /** As they are in JSON, and never null. */
 const SCALARS: Readonly<Record<ScalarName, string>> = {
@@ -16,16 +19,13 @@ const SCALARS: Readonly<Record<ScalarName, string>> = {
   Date: 'string',
   // Beyond ±(2^53−1) a string of digits.
   Long: 'number | string',
-  JSON: `${PACKAGE}.JsonValue & {}`,
+  JSON: packageType('JsonValue & {}'),
 };
-
-/** What the package exports under this name: a type of the schema may have the same. */
-export function packageType(name: string): string {
-  return `${PACKAGE}.${name}`;
-}
 
 /** The type of one value. */
 export function formatValue(type: FieldType, required: boolean, names: TypeNames, direction: Direction): string {
+  // It has null among its values.
+  if (!required && type.kind === 'scalar' && type.name === 'JSON') return packageType('JsonValue');
   const text = formatPresent(type, names, direction);
   return required ? text : `${text} | null`;
 }
@@ -33,7 +33,7 @@ export function formatValue(type: FieldType, required: boolean, names: TypeNames
 function formatPresent(type: FieldType, names: TypeNames, direction: Direction): string {
   switch (type.kind) {
     case 'scalar':
-      return type.name === 'JSON' ? `(${SCALARS.JSON})` : SCALARS[type.name];
+      return SCALARS[type.name];
     case 'enum':
       return names.of(type.name);
     case 'list': {

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { makeDeclarations } from '../../src/client/declarations.ts';
+import { makeHandle } from '../../src/resources/table-handle.ts';
+import { Rig } from '../property/rig.ts';
 import { planOf } from '../schema/mistakes.ts';
 import { compile } from './compile.ts';
 
@@ -38,9 +40,25 @@ describe('types of the tables', () => {
     );
     expect(text).toContain('  /** Default: 1 */\n  count?: number;');
     expect(text).toContain('"shop-items": import(');
+    expect(text.match(/Default: 1/g)).toHaveLength(1);
+    expect(text).toContain("any: import('tablecast').JsonValue;\n  must: import('tablecast').JsonValue & {};");
     expect(text).toContain("export type State = 'open' | 'done';");
     expect(text.match(/secret/g)).toHaveLength(2);
     expect(typesOf(read('shop.graphql'))).toBe(text);
+  });
+
+  test('are those of what is stored and read', async () => {
+    using rig = new Rig({ sdl: read('shop.graphql') });
+    const record = { name: 'a', state: 'open', states: [], must: { a: [1, null] }, places: [{ street: 's' }] };
+    const made = await makeHandle(rig.resource('Item')).create(record);
+    const [, members = ''] = /^export interface Item \{\n([\s\S]*?)^\}/m.exec(typesOf(read('shop.graphql'))) ?? [];
+    const names = [...members.matchAll(/^ {2}(?:readonly )?(\w+)\??:/gm)].map(([, name]) => name);
+    expect(Object.keys(made)).toEqual(names.filter((name) => name !== 'maker'));
+    const nulls = [...members.matchAll(/^ {2}(?:readonly )?(\w+)\??: (?:.*\| null|.*JsonValue);$/gm)];
+    for (const [name, value] of Object.entries(made)) {
+      if (value === null) expect(nulls.map(([, nullable]) => nullable)).toContain(name);
+    }
+    expect(made).toMatchObject({ count: 1, open: true, places: [{ street: 's', zip: '0', country: null }] });
   });
 
   test('have names of their own, whatever the schema calls its types', { timeout: 60_000 }, () => {
