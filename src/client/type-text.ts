@@ -4,9 +4,11 @@ import type { TypeNames } from './type-names.ts';
 /** A value that the server gives, or one that code gives to it. */
 export type Direction = 'out' | 'in';
 
+const PACKAGE = `'tablecast'`;
+
 /** What the package exports under this name: a type of the schema may have the same. */
 export function packageType(name: string): string {
-  return `import('tablecast').${name}`;
+  return `import(${PACKAGE}).${name}`;
 }
 
 /** As they are in JSON, and never null. */
