@@ -15,14 +15,26 @@ export type {
   UpdateEvent,
 } from './hooks/types.ts';
 export type { RoomsHandle } from './hub/rooms.ts';
-export type { TableHandle } from './resources/table-handle.ts';
+export type {
+  DeleteFrame,
+  PublishFrame,
+  ReadyFrame,
+  ResetFrame,
+  RetainedFrame,
+  TableFrame,
+  UpdateFrame,
+} from './resources/table-frames.ts';
+export type { BulkResult, TableHandle, TableSubscription } from './resources/table-handle.ts';
+export type { SubscribeOptions } from './resources/table-streams.ts';
+// With a star: what is exported by name cannot be declared further by an application.
+export type * from './resources/tables.ts';
+export type { JsonValue } from './schema/plan.ts';
 export {
   defineRoute,
   type HttpContext,
   type HttpHandler,
   type RawQuery,
   type Refusal,
-  type RegisteredTables,
   type RouteConnection,
   type RouteContext,
   type RouteHooks,
@@ -30,7 +42,6 @@ export {
   type RouteMethod,
   type RouteOptions,
   type RouteRooms,
-  type RouteTables,
   type SseHandler,
   type WsHandler,
 } from './transports/routes/define.ts';

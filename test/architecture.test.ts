@@ -12,6 +12,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['config'],
   ['modules'],
   ['schema'],
+  ['declarations'],
   ['query'],
   ['store'],
   ['events'],

@@ -31,6 +31,7 @@ export async function openApp({ log, lists, ...options }: OpenAppOptions): Promi
   hooks?.bind(application);
   try {
     const auth = await openAppAuth(app, { limits: server.limits, onError, onReuse });
+    if (auth !== undefined) application.streams.follow(auth.connections);
     return { config: app, application, auth, hooks };
   } catch (error) {
     await application.close();

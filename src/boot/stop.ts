@@ -30,6 +30,7 @@ export async function stop(
   if (ready) log.info('stopping');
   const all = [...doors, ...flows];
   for (const door of all) door.stop();
+  for (const { application } of opened) application.streams.stop();
   const deadline = setTimeout(() => {
     for (const door of all) door.abort();
     closeAllSockets(server);

@@ -36,6 +36,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     options: [],
     load: async () => (await import('./check.ts')).check,
   },
+  types: {
+    usage: 'types [dir] [--out file] [--check]',
+    what: 'write TypeScript declarations of the tables, for routes and hooks',
+    options: ['out', 'check'],
+    load: async () => (await import('./types.ts')).types,
+  },
   'user add': {
     usage: 'user add <name> [dir] [--role r]... [--claim k=v]... [--password-stdin]',
     what: 'add a user; asks for the password',

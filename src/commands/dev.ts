@@ -7,6 +7,7 @@ import { ChildServer, checkInChild } from './child-server.ts';
 import type { Invocation } from './commands.ts';
 import { describeFailure } from './failure.ts';
 import { type Arguments, parseArguments } from './options.ts';
+import { refreshTypes } from './types-file.ts';
 import { WatchedFiles, watchFiles } from './watch.ts';
 
 /** What a server gets beyond the time that it may take to stop, before it is killed. */
@@ -67,6 +68,7 @@ class Supervisor {
       return;
     }
     this.files.use(project);
+    this.#refresh(project);
     this.#shutdown = project.server.limits.shutdown;
     await this.#child?.stop(this.#shutdown + GRACE);
     this.#child = undefined;
@@ -92,6 +94,15 @@ class Supervisor {
     } catch (error) {
       say(describeFailure(error));
       return undefined;
+    }
+  }
+
+  /** Nothing depends on the declarations while the server runs. */
+  #refresh({ apps }: Project): void {
+    try {
+      for (const path of refreshTypes(apps)) say(`wrote ${path}`);
+    } catch (error) {
+      say(describeFailure(error));
     }
   }
 

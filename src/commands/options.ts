@@ -12,6 +12,8 @@ export const OPTIONS = {
   role: { type: 'string', multiple: true, what: 'a role of the user or key; may be repeated' },
   claim: { type: 'string', multiple: true, what: 'name=value, a claim of the user or key; may be repeated' },
   sub: { type: 'string', what: 'whom the key stands for: the id of a user, or a name of your own' },
+  out: { type: 'string', what: 'the file for declarations, instead of tablecast-env.d.ts in the application folder' },
+  check: { type: 'boolean', what: 'write nothing, and end with exit code 1 when the file is not up to date' },
   'password-stdin': { type: 'boolean', what: 'read the password from the first line of stdin' },
 } as const;
 

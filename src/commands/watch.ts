@@ -2,6 +2,7 @@ import { basename, dirname, extname, relative, resolve, sep } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import { CONFIG_FILE } from '../config/load.ts';
 import type { Project } from '../schema/project.ts';
+import { TYPES_FILE } from './types-file.ts';
 
 const EXTENSIONS: ReadonlySet<string> = new Set(['.graphql', '.ts', '.mts', '.cts', '.js', '.mjs', '.cjs', '.json']);
 /** Editors write in several steps; a version control system changes many files. */
@@ -42,7 +43,7 @@ export class WatchedFiles {
   }
 
   isOfInterest(path: string): boolean {
-    if (!this.isFolderOfInterest(dirname(path))) return false;
+    if (!this.isFolderOfInterest(dirname(path)) || basename(path) === TYPES_FILE) return false;
     return basename(path) === CONFIG_FILE || EXTENSIONS.has(extname(path)) || this.#schemas.has(path);
   }
 }

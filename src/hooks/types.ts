@@ -1,5 +1,5 @@
 import type { Identity } from '../auth/identity.ts';
-import type { TableHandle } from '../resources/table-handle.ts';
+import type { NamedTables, TableName } from '../resources/tables.ts';
 import type { Key } from '../store/store.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -8,7 +8,7 @@ type Awaitable<T> = T | Promise<T>;
 /** What every hook is given besides. */
 export interface HookContext {
   /** The tables of the application by their export names, without access rules; writes run no before-hooks. */
-  readonly tables: Readonly<Record<string, TableHandle>>;
+  readonly tables: NamedTables;
 }
 
 /** A client that is connected. */
@@ -106,7 +106,7 @@ interface NamedHooks {
   readonly onRealtimeUnsubscribe?: (event: RealtimeSubscriptionEvent) => unknown;
   readonly onRealtimeMessage?: (event: RealtimeMessageEvent) => Refusable;
   /** By export name. */
-  readonly tables?: Readonly<Record<string, TableHooks>>;
+  readonly tables?: { readonly [Name in TableName]?: TableHooks };
 }
 
 /** What a module that config.yaml names under `hooks` may export, by name or as the members of its default export. */

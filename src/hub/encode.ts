@@ -48,6 +48,15 @@ export function makeRetained({ id, json, seq }: StoredRecord): Frame {
   return { type: 'Retained', op: 'retained', id, data: json, seq };
 }
 
+/** A frame as a JSON object, PROTOCOL.md §4.1. The record's JSON text is taken as it is. */
+export function formatFrame({ type, op, id, data, seq, reason, changed }: Frame): string {
+  return (
+    `{"message_type":"${type}","data":${data},"id":${JSON.stringify(id)},"timestamp":"${timestampOf(seq)}",` +
+    `"seq":${seq},"op":"${op}"${reason === undefined ? '' : `,"reason":"${reason}"`}` +
+    `${changed === undefined ? '' : `,"changed":${JSON.stringify(changed)}`}}`
+  );
+}
+
 /** The time of a change: its seq is in microseconds. ISO 8601, UTC, milliseconds. */
 export function timestampOf(seq: number): string {
   return new Date(Math.trunc(seq / 1000)).toISOString();

@@ -2,7 +2,7 @@ import type { Sink } from './subscription.ts';
 
 /** Something that waits for its sink. */
 export interface Waiter {
-  readonly sink: Pick<Sink, 'pending' | 'lane'>;
+  readonly sink: Pick<Sink, 'pending' | 'lane' | 'isPatient'>;
   /** Set while it waits. */
   resume: (() => void) | undefined;
   /** The sink has room again, or nobody waits for it any more. */
@@ -21,7 +21,7 @@ export class Stalls<W extends Waiter> {
   readonly #stalls = new Map<W, Stall>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** `ended` is called for one whose sink took nothing for `timeout` milliseconds. */
+  /** `ended` is called for one whose sink, unless it is patient, took nothing for `timeout` milliseconds. */
   constructor(timeout: number, ended: (waiter: W) => void) {
     this.#timeout = timeout;
     this.#ended = ended;
@@ -52,7 +52,7 @@ export class Stalls<W extends Waiter> {
         stall.since = now;
         // Who shares its sink may find room without the sink ever being empty: it looks again.
         if (waiter.sink.lane !== undefined) waiter.drained();
-      } else if (now - stall.since >= this.#timeout) {
+      } else if (now - stall.since >= this.#timeout && waiter.sink.isPatient !== true) {
         this.#ended(waiter);
       }
     }

@@ -13,6 +13,8 @@ export interface Sink {
   readonly pending: number;
   /** There when several subscriptions write to this sink. */
   readonly lane?: Lane;
+  /** It may stand still for as long as it likes: what it has not taken comes from the log when it goes on. */
+  readonly isPatient?: boolean;
   /** Takes whole frames; never blocks and never throws. */
   write(bytes: Buffer): void;
   /** The hub has ended the subscription; the sink closes what it writes to. */

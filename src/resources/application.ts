@@ -12,6 +12,7 @@ import { AuditTrail, type TrailContext } from './audit-trail.ts';
 import { HookedTable } from './hooked-table.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { TableResource } from './table-resource.ts';
+import { TableStreams } from './table-streams.ts';
 import type { WriteHooks } from './write-hooks.ts';
 
 export interface OpenOptions {
@@ -37,6 +38,8 @@ export interface Application {
   readonly access: Access;
   readonly hub: Hub;
   readonly commits: GroupCommit;
+  /** What code of the application listens to. */
+  readonly streams: TableStreams;
   readonly feed: Feed;
   readonly log: LogReader;
   /** Undefined when no table has `@audit`. */
@@ -64,7 +67,8 @@ export async function openApplication({
   const commits = new GroupCommit({ store, busyTimeout, onCommitted: (changes) => feed.deliver(changes) });
   const housekeeping = new Housekeeping({ plan, store, commits, onError });
   const access = new Access(plan, accessOptions(app));
-  const context = { access, store, commits, hub, limits: server.limits };
+  const streams = new TableStreams();
+  const context = { access, store, commits, hub, limits: server.limits, streams };
   const resources = new Map<string, TableResource>();
   for (const table of plan.tables) {
     if (table.exportName === undefined) continue;
@@ -75,13 +79,15 @@ export async function openApplication({
     resources.set(table.exportName, resource);
   }
   const close = async () => {
+    streams.stop();
     await housekeeping.stop();
     await commits.drain();
     hub.close();
     await store.close();
   };
   const trail = openTrail({ plan, store, access, limits: server.limits }, app, server);
-  return { plan, resources, planTag: hashPlan(plan), access, hub, commits, feed, log: store, audit: trail, close };
+  const planTag = hashPlan(plan);
+  return { plan, resources, planTag, access, hub, commits, streams, feed, log: store, audit: trail, close };
 }
 
 type TrailParts = Pick<TrailContext, 'plan' | 'access' | 'limits'> & { readonly store: Pick<Store, 'audit'> };

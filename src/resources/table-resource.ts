@@ -35,6 +35,7 @@ import { RecordParser } from './record-parser.ts';
 import { isJson, Rows } from './rows.ts';
 import { makeSelection } from './selections.ts';
 import { parseRecordQuery, parseSubscription, type SubscriptionQuery } from './subscription-query.ts';
+import { TableStreams } from './table-streams.ts';
 import type { Column, Counters, FoundRecord, Published, ResourceContext, WriteOptions } from './table-types.ts';
 import { checkJson } from './values.ts';
 import { WriteRights } from './write-rights.ts';
@@ -55,6 +56,7 @@ interface RecordQuery {
 export class TableResource {
   readonly table: TablePlan;
   readonly counters: Counters = { reads: 0, writes: 0, messages: 0, refused: 0 };
+  readonly streams: TableStreams;
   readonly #context: ResourceContext;
   readonly #parser: RecordParser;
   readonly #rights: WriteRights;
@@ -64,6 +66,7 @@ export class TableResource {
 
   constructor(table: TablePlan, context: ResourceContext) {
     this.table = table;
+    this.streams = context.streams ?? new TableStreams();
     this.#context = context;
     this.#parser = new RecordParser(table, context.limits);
     this.#rights = new WriteRights(table, context.access);

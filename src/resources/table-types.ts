@@ -3,6 +3,7 @@ import type { Limits } from '../config/config.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { LogReader, Once, Precondition, RecordReader, RelatedReader, StoredRecord } from '../store/store.ts';
+import type { TableStreams } from './table-streams.ts';
 
 export interface ResourceContext {
   readonly access: Access;
@@ -10,6 +11,8 @@ export interface ResourceContext {
   readonly commits: GroupCommit;
   readonly hub: Hub;
   readonly limits: Limits;
+  /** The open subscriptions of code, of all tables. */
+  readonly streams?: TableStreams;
 }
 
 /** A record as it was asked for. */

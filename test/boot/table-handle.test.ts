@@ -101,4 +101,18 @@ describe('tables for code in the server', () => {
     expect(one.changes.items.map(({ data }) => data)).toEqual([{ text: 'hello' }]);
     expect(await table.get('room-1')).toBeUndefined();
   });
+
+  test('code hears of changes until it leaves or the server stops', async () => {
+    const { server, table } = await start();
+    const heard: unknown[] = [];
+    const changes = table.subscribe('title==a*');
+    const listening = (async () => {
+      for await (const { message_type: type, ...frame } of changes) heard.push(type ?? frame.type);
+    })();
+    for (const title of ['ab', 'b', 'ac']) await table.create({ title });
+    await expect.poll(() => heard).toEqual(['ready', 'Update', 'Update']);
+    await server.close();
+    await listening;
+    expect(() => table.subscribe()).toThrow(expect.objectContaining({ code: 'STOPPING' }));
+  });
 });

@@ -1,8 +1,7 @@
 import { AppError } from '../../errors.ts';
 import { parseJsonText } from '../../resources/json.ts';
 import { checkJson, isObject, type ValueLimits } from '../../resources/values.ts';
-
-export type Ref = string | number;
+import { parseRef, type Ref } from '../../transports/sockets/auth-message.ts';
 
 /** What a client wants. */
 export interface ClientMessage {
@@ -11,8 +10,6 @@ export interface ClientMessage {
   readonly value: Readonly<Record<string, unknown>>;
 }
 
-/** A longer one is no name of a message. */
-const MAX_REF = 256;
 /** What is shown of a type that is none. */
 const SHOWN = 100;
 
@@ -24,13 +21,7 @@ export function parseMessage(bytes: Buffer, isBinary: boolean, limits: ValueLimi
   checkJson(limits)(value, 'message', () => {});
   const { type, ref } = value;
   if (typeof type !== 'string') throw new AppError('INVALID_MESSAGE', 'A message has a type, which is text.');
-  return { type, ref: checkRef(ref), value };
-}
-
-function checkRef(ref: unknown): Ref | undefined {
-  if (ref === undefined || typeof ref === 'number') return ref;
-  if (typeof ref === 'string' && ref.length <= MAX_REF) return ref;
-  throw new AppError('INVALID_MESSAGE', `ref must be a number, or text of ${MAX_REF} characters at most.`);
+  return { type, ref: parseRef(ref), value };
 }
 
 export function unknownType(type: string): AppError {

@@ -10,12 +10,12 @@ import type { Guest, RoomEncoding } from '../../hub/audience.ts';
 import type { Rooms } from '../../hub/rooms.ts';
 import type { EndReason } from '../../hub/subscription.ts';
 import type { Place } from '../../server/admission.ts';
+import { formatExpiry, type Ref, renew } from '../../transports/sockets/auth-message.ts';
 import { ClientSocket, type SocketLimits } from '../../transports/sockets/client-socket.ts';
 import { encodeText, PING_FRAME } from '../../transports/sockets/text-frames.ts';
-import { formatExpiry, renew } from '../../transports/ws/auth-message.ts';
 import type { FlowData } from '../connector.ts';
 import { errorMessage, toFailure } from './failure.ts';
-import { type ClientMessage, dataOf, parseMessage, type Ref, unknownType } from './messages.ts';
+import { type ClientMessage, dataOf, parseMessage, unknownType } from './messages.ts';
 import type { PongWatch } from './pong-watch.ts';
 import type { Openness } from './settings.ts';
 import { Delivered } from './targets.ts';
@@ -229,7 +229,7 @@ export class RoomSocket extends ClientSocket implements OpenConnection, Visitor 
   }
 
   async #renew({ value, ref }: ClientMessage): Promise<void> {
-    const renewed = await renew(this, this.#context.auth, value);
+    const renewed = await renew(this, value, this.#context.auth);
     if (renewed !== undefined) this.answer({ type: 'auth', expires_at: renewed.expiresAt, ...refOf(ref) });
   }
 }

@@ -6,17 +6,18 @@ import { AppError } from '../../errors.ts';
 import type { RoomsHandle } from '../../hub/rooms.ts';
 import { makeHandles } from '../../resources/table-handle.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
+import type { NamedTables } from '../../resources/tables.ts';
 import { identityOf } from '../../server/identity-of.ts';
 import { parseQuery, queryOf } from '../query-of.ts';
-import type { RouteContext, RouteRooms, RouteTables } from './define.ts';
+import type { RouteContext, RouteRooms } from './define.ts';
 import type { Route } from './route.ts';
 import { validate } from './standard-schema.ts';
 
 /** What all routes of one application share. */
 export interface RouteScope {
   readonly auth: AppAuth | undefined;
-  readonly tables: RouteTables;
-  readonly as: (identity: Identity) => RouteTables;
+  readonly tables: NamedTables;
+  readonly as: (identity: Identity) => NamedTables;
   readonly rooms: RouteRooms;
   /** Whether clients are told what was wrong in a handler; otherwise only the log is. */
   readonly showsDetails: boolean;
@@ -29,7 +30,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 /** A context whose identity follows its opener. */
 export type LiveContext = Mutable<RouteContext>;
 
-export function makeTables(resources: ReadonlyMap<string, TableResource>, identity: Identity = SERVER): RouteTables {
+export function makeTables(resources: ReadonlyMap<string, TableResource>, identity: Identity = SERVER): NamedTables {
   // Without a prototype: a name that is no table is undefined, whatever it is.
   return Object.freeze(Object.assign(Object.create(null), Object.fromEntries(makeHandles(resources, identity))));
 }

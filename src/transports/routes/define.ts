@@ -1,20 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Identity } from '../../auth/identity.ts';
 import type { RoomsHandle } from '../../hub/rooms.ts';
-import type { TableHandle } from '../../resources/table-handle.ts';
+import type { NamedTables } from '../../resources/tables.ts';
 import type { OutputOf, StandardSchema } from './standard-schema.ts';
 
 export type RouteKind = 'http' | 'sse' | 'ws';
 export type RouteMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-
-/** To be extended by an application that wants its tables by name: `declare module 'tablecast'`. */
-// biome-ignore lint/suspicious/noEmptyInterface: it is filled by whoever declares it again.
-export interface RegisteredTables {}
-
-/** The exported tables of the application, by the last segment of their URLs. */
-export type RouteTables = keyof RegisteredTables extends never
-  ? Readonly<Record<string, TableHandle>>
-  : RegisteredTables;
 
 /** The connections of the application's connectors that have rooms, by the name of the connector in config.yaml. */
 export type RouteRooms = Readonly<Record<string, RoomsHandle>>;
@@ -40,9 +31,9 @@ export interface RouteContext<Query = unknown> {
   readonly identity: Identity;
   readonly context: SharedContext;
   /** The tables with all rights: what the caller may do is for the handler to decide. */
-  readonly tables: RouteTables;
+  readonly tables: NamedTables;
   /** The tables with somebody's rights: `as(identity)` may what the caller may. */
-  as(identity: Identity): RouteTables;
+  as(identity: Identity): NamedTables;
   /** Tells clients of connectors something: all of them, the members of a room, or the connections of a user. */
   readonly rooms: RouteRooms;
   /** Aborted when the client has gone, and when the server stops. */
@@ -128,6 +119,11 @@ export interface RouteOptions<Kind extends RouteKind, Query extends MaybeSchema,
   readonly input?: Input;
   /** Who may: whoever has shown who he is, or who has one of these roles. Without it everybody. */
   readonly access?: 'authenticated' | readonly string[];
+  /**
+   * Of ws routes of an application with `auth`: `{"type":"auth","token"}` renews the connection and does not come to the
+   * handler, unless this is false.
+   */
+  readonly renew?: boolean;
   readonly hooks?: RouteHooks;
   readonly handler: Handlers<Query, Input>[Kind];
 }

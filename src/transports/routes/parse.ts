@@ -11,7 +11,7 @@ const SCHEMAS = ['query', 'message', 'body', 'input'] as const;
 const MEMBERS: Readonly<Record<(typeof KINDS)[number], readonly string[]>> = {
   http: ['kind', 'method', 'query', 'body', 'input', 'access', 'hooks', 'handler'],
   sse: ['kind', 'query', 'input', 'access', 'hooks', 'handler'],
-  ws: ['kind', 'query', 'message', 'input', 'access', 'hooks', 'handler'],
+  ws: ['kind', 'query', 'message', 'input', 'access', 'renew', 'hooks', 'handler'],
 };
 const HOOKS = ['before', 'after', 'cleanup'] as const;
 const CALLBACKS = ['onOpen', 'onMessage', 'onClose', 'onError'] as const;
@@ -75,6 +75,9 @@ function checkMembers(route: Members, kind: Route['kind']): Wrong[] {
     ...(access === undefined || access === 'authenticated' || isTexts(access)
       ? []
       : [{ message: 'has an access that is none', hint: "'authenticated', or a list of roles" }]),
+    ...(route.renew === undefined || typeof route.renew === 'boolean'
+      ? []
+      : [{ message: 'has a renew that is none', hint: 'true or false' }]),
     ...checkHooks(route.hooks),
     ...(kind === 'ws' ? checkCallbacks(route.handler) : []),
     ...(kind === 'ws' || typeof route.handler === 'function'
@@ -117,7 +120,7 @@ function build(route: Members, found: Pick<Route, 'key' | 'module' | 'hooks'>): 
   const base = { ...found, access, query: query as StandardSchema | undefined };
   if (kind === 'ws') {
     const schema = (message ?? input) as StandardSchema | undefined;
-    return { ...base, kind, message: schema, handler: handler as WsHandler };
+    return { ...base, kind, message: schema, renew: route.renew !== false, handler: handler as WsHandler };
   }
   if (kind === 'sse') {
     const schema = (query ?? input) as StandardSchema | undefined;

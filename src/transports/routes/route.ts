@@ -30,6 +30,8 @@ export interface SseRoute extends CheckedRoute {
 export interface WsRoute extends CheckedRoute {
   readonly kind: 'ws';
   readonly message: StandardSchema | undefined;
+  /** Messages with a newer token are taken here, and not handed on. */
+  readonly renew: boolean;
   readonly handler: WsHandler;
 }
 

@@ -6,11 +6,13 @@ import { hasExpired, type OpenConnection } from '../../auth/open-connections.ts'
 import type { Limits } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import { checkJson } from '../../resources/values.ts';
+import { formatExpiry, type Ref } from '../sockets/auth-message.ts';
 import { ClientSocket, type SocketLimits } from '../sockets/client-socket.ts';
 import { encodeBinary, encodeText } from '../sockets/text-frames.ts';
 import { checkAccess, type LiveContext, type RouteScope } from './context.ts';
 import type { RouteConnection } from './define.ts';
 import { toFailure } from './failures.ts';
+import { Renewal } from './renewal.ts';
 import type { WsRoute } from './route.ts';
 import { validate } from './standard-schema.ts';
 
@@ -44,6 +46,8 @@ export class RouteSocket extends ClientSocket implements OpenConnection {
   readonly #options: RouteSocketOptions;
   readonly #ws: WebSocket;
   readonly #raw: Socket;
+  /** Undefined where messages about tokens are the handler's own. */
+  readonly #renewal: Renewal | undefined;
   readonly #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #wake: (() => void) | undefined;
@@ -61,6 +65,8 @@ export class RouteSocket extends ClientSocket implements OpenConnection {
       this.#closed = this.#own ?? { code, reason: reason.toString() };
       this.#wakeUp();
     });
+    const { auth, onError } = options.scope;
+    this.#renewal = auth !== undefined && options.route.renew ? new Renewal(auth, onError) : undefined;
     this.connection = this.#makeConnection();
   }
 
@@ -125,7 +131,9 @@ export class RouteSocket extends ClientSocket implements OpenConnection {
     super.beat();
   }
 
-  expiring(): void {}
+  expiring(expiresAt: number): void {
+    if (this.#renewal !== undefined) this.answer({ type: 'token_expiring', expires_at: formatExpiry(expiresAt) });
+  }
 
   expired(): void {
     this.close(4401, 'token expired');
@@ -147,6 +155,12 @@ export class RouteSocket extends ClientSocket implements OpenConnection {
   protected take(data: Buffer, isBinary: boolean): void {
     if (hasExpired(this.identity)) {
       this.expired();
+      return;
+    }
+    // At once: a handler that takes its time is not to cost the connection its new token.
+    const renewal = isBinary ? undefined : this.#renewal?.read(data);
+    if (renewal !== undefined) {
+      void this.#renewal?.take(renewal, this);
       return;
     }
     this.#waiting.push({ data, isBinary });
@@ -175,7 +189,7 @@ export class RouteSocket extends ClientSocket implements OpenConnection {
     const { route } = this.#options;
     try {
       const message = await this.#parse(data, isBinary);
-      if (message instanceof AppError) this.#refuse(message);
+      if (message instanceof AppError) this.refuse(message);
       else await route.handler.onMessage(message, this.connection);
     } catch (error) {
       await this.#failed(error);
@@ -195,8 +209,15 @@ export class RouteSocket extends ClientSocket implements OpenConnection {
     }
   }
 
-  #refuse({ code, message, errors }: AppError): void {
-    this.reject({ type: 'error', code, message, ...(errors === undefined ? {} : { details: errors }) });
+  /** Tells the client what is wrong with a message of its own. */
+  refuse({ code, message, errors }: AppError, ref?: Ref): void {
+    this.reject({
+      type: 'error',
+      code,
+      message,
+      ...(errors === undefined ? {} : { details: errors }),
+      ...(ref === undefined ? {} : { ref }),
+    });
   }
 
   async #failed(error: unknown): Promise<void> {

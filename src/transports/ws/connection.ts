@@ -8,8 +8,8 @@ import type { RealtimeConnection } from '../../hooks/realtime-hooks.ts';
 import type { Subscription } from '../../hub/subscription.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import type { Key } from '../../store/store.ts';
+import { formatExpiry } from '../sockets/auth-message.ts';
 import { ClientSocket, type SocketLimits } from '../sockets/client-socket.ts';
-import { formatExpiry } from './auth-message.ts';
 import type { WsFormat } from './message-format.ts';
 import { handleMessage } from './messages.ts';
 

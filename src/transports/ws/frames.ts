@@ -1,16 +1,10 @@
-import type { Frame, FullEncoding, ResetReason } from '../../hub/encode.ts';
-import { timestampOf } from '../../hub/encode.ts';
+import { type Frame, type FullEncoding, formatFrame, type ResetReason } from '../../hub/encode.ts';
 import { encodeJson, encodeText } from '../sockets/text-frames.ts';
 
-/** PROTOCOL.md §4.1. The record's JSON text is taken as it is. */
+/** PROTOCOL.md §4.1. */
 export const WS_ENCODING: FullEncoding = {
   key: 'ws',
-  frame: ({ type, op, id, data, seq, reason, changed }: Frame) =>
-    encodeText(
-      `{"message_type":"${type}","data":${data},"id":${JSON.stringify(id)},"timestamp":"${timestampOf(seq)}",` +
-        `"seq":${seq},"op":"${op}"${reason === undefined ? '' : `,"reason":"${reason}"`}` +
-        `${changed === undefined ? '' : `,"changed":${JSON.stringify(changed)}`}}`,
-    ),
+  frame: (frame: Frame) => encodeText(formatFrame(frame)),
   ready: (seq: number) => encodeJson({ type: 'ready', seq }),
   reset: (reason: ResetReason, seq: number) => encodeJson({ type: 'reset', reason, seq }),
 };

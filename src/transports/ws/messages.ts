@@ -4,12 +4,11 @@ import { keyProblem } from '../../resources/key.ts';
 import type { WriteOptions } from '../../resources/table-types.ts';
 import { isObject } from '../../resources/values.ts';
 import type { Key, Once, WriteOutcome } from '../../store/store.ts';
-import { isAuthMessage, renew } from './auth-message.ts';
+import { formatRenewed, isAuthMessage, parseRef, type Ref, renew } from '../sockets/auth-message.ts';
 import type { WsConnection } from './connection.ts';
 
 const TYPES = ['Update', 'Delete', 'Publish'] as const;
 type EnvelopeType = (typeof TYPES)[number];
-type Ref = string | number;
 
 const MEMBERS = new Set(['message_type', 'id', 'data', 'ref', 'timestamp', 'seq', 'op', 'if_seq']);
 
@@ -22,9 +21,6 @@ interface Command {
 }
 
 type Done = Pick<WriteOutcome, 'id' | 'seq' | 'changed' | 'replayed'>;
-
-/** Longer ones are the client's state, not a reference. */
-const MAX_REF = 256;
 
 /** Answers the sender, once it is this message's turn. */
 export type Answer = (connection: WsConnection) => void;
@@ -40,7 +36,7 @@ export async function handleMessage(connection: WsConnection, message: Buffer, i
     if (!isObject(value)) throw new AppError('INVALID_MESSAGE', 'A message is an object: a record or an envelope.');
     const isAuth = connection.context.auth !== undefined && isAuthMessage(value);
     ref = isAuth || Object.hasOwn(value, 'message_type') ? parseRef(value.ref) : undefined;
-    if (isAuth) return answerRenewed(await renew(connection, connection.context.auth, value), ref);
+    if (isAuth) return answerRenewed(await renew(connection, value, connection.context.auth), ref);
     if (value.message_type === 'Ping') return (sender) => sender.answer({ type: 'pong', ref });
     if (connection.realtime?.hearsMessages) await connection.realtime.message(value);
     const { id, seq, replayed } = await execute(connection, parseCommand(connection, value), ref);
@@ -58,7 +54,7 @@ export async function handleMessage(connection: WsConnection, message: Buffer, i
 
 function answerRenewed(renewed: Awaited<ReturnType<typeof renew>>, ref: Ref | undefined): Answer {
   if (renewed === undefined) return () => {};
-  const answer = { type: 'auth', expires_at: renewed.expiresAt, ...(ref === undefined ? {} : { ref }) };
+  const answer = formatRenewed(renewed.expiresAt, ref);
   return (sender) => sender.answer(answer);
 }
 
@@ -136,10 +132,4 @@ function parseId({ id, context }: WsConnection, given: unknown): Key | undefined
     throw new AppError('VALIDATION_ERROR', `id: must be ${JSON.stringify(id)}, the record of this channel.`);
   }
   return given as Key;
-}
-
-function parseRef(ref: unknown): Ref | undefined {
-  if (ref === undefined || ref === null) return undefined;
-  if (typeof ref === 'number' || (typeof ref === 'string' && ref.length <= MAX_REF)) return ref;
-  throw new AppError('INVALID_MESSAGE', `ref must be a number or a string of at most ${MAX_REF} characters.`);
 }

@@ -2,12 +2,17 @@ import type { AppAuth } from '../../auth/app-auth.ts';
 import type { OpenConnection } from '../../auth/open-connections.ts';
 import { AppError } from '../../errors.ts';
 
-/** A connection whose client can show a newer token. */
+const MEMBERS: ReadonlySet<string> = new Set(['type', 'token', 'ref']);
+/** Longer ones are the client's state, not a reference. */
+const MAX_REF = 256;
+
+/** What a client calls its message, to know the answer by. */
+export type Ref = string | number;
+
+/** A connection that may go on with another token. */
 export interface Renewable extends OpenConnection {
   close(code: number, reason: string): void;
 }
-
-const MEMBERS: ReadonlySet<string> = new Set(['type', 'token', 'ref']);
 
 /** `{"type":"auth","token":…}`: a newer token. Whoever asks has made sure that the connection's application has `auth`. */
 export function isAuthMessage(value: Readonly<Record<string, unknown>>): boolean {
@@ -25,8 +30,8 @@ export function formatExpiry(expiresAt: number | undefined): string | null {
  */
 export async function renew(
   connection: Renewable,
-  auth: AppAuth | undefined,
   value: Readonly<Record<string, unknown>>,
+  auth: AppAuth | undefined,
 ): Promise<{ readonly expiresAt: string | null } | undefined> {
   const unknown = Object.keys(value).find((name) => !MEMBERS.has(name));
   if (unknown !== undefined) {
@@ -44,4 +49,16 @@ export async function renew(
   }
   auth.connections.renew(connection, principal);
   return { expiresAt: formatExpiry(principal.expiresAt) };
+}
+
+/** The answer to a message whose token was taken. */
+export function formatRenewed(expiresAt: string | null, ref: Ref | undefined): object {
+  return { type: 'auth', expires_at: expiresAt, ...(ref === undefined ? {} : { ref }) };
+}
+
+/** Throws INVALID_MESSAGE when it is none. */
+export function parseRef(ref: unknown): Ref | undefined {
+  if (ref === undefined || ref === null) return undefined;
+  if (typeof ref === 'number' || (typeof ref === 'string' && ref.length <= MAX_REF)) return ref;
+  throw new AppError('INVALID_MESSAGE', `ref must be a number or a string of at most ${MAX_REF} characters.`);
 }

@@ -1,0 +1,128 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { type AppFolder, makeApp, runToExit } from '../support/app.ts';
+import { until } from '../support/wait.ts';
+
+const CLI = join(import.meta.dirname, '../../dist/cli.js');
+
+const MESSAGE = 'type Message @table @export { id: ID! @primaryKey title: String! }\n';
+
+async function inApp(run: (app: AppFolder) => Promise<void>, files: Record<string, string> = {}): Promise<void> {
+  const app = await makeApp({ schema: MESSAGE, files });
+  try {
+    await run(app);
+  } finally {
+    await rm(app.root ?? app.dir, { recursive: true });
+  }
+}
+
+describe('tablecast types', () => {
+  test('writes the file, and again only when it would be another one', async () => {
+    await inApp(async ({ dir }) => {
+      const path = join(dir, 'tablecast-env.d.ts');
+      expect((await runToExit(['types', dir, '--check'])).code).toBe(1);
+      expect(await readdir(dir)).not.toContain('tablecast-env.d.ts');
+      expect(await runToExit(['types', dir])).toMatchObject({ code: 0, stdout: `${path} written\n`, stderr: '' });
+      const first = await stat(path, { bigint: true });
+      expect(await readFile(path, 'utf8')).toContain(
+        'export interface NewMessage {\n  id?: string;\n  title: string;\n}',
+      );
+      expect(await runToExit(['types', dir])).toMatchObject({ code: 0, stdout: `${path} is up to date\n` });
+      expect(await runToExit(['types', dir, '--check'])).toMatchObject({ code: 0, stdout: '', stderr: '' });
+      expect((await stat(path, { bigint: true })).mtimeNs).toBe(first.mtimeNs);
+      await writeFile(join(dir, 'schema.graphql'), MESSAGE.replace('}', 'more: Int }'));
+      const stale = await runToExit(['types', dir, '--check']);
+      expect([stale.code, stale.stderr]).toEqual([1, `${path} is not up to date: run tablecast types\n`]);
+      expect((await stat(path, { bigint: true })).mtimeNs).toBe(first.mtimeNs);
+      expect((await runToExit(['types', dir])).code).toBe(0);
+      expect(await readFile(path, 'utf8')).toContain('more: number | null;');
+      expect((await readdir(dir)).filter((name) => name.includes('tablecast-env'))).toEqual(['tablecast-env.d.ts']);
+    });
+  });
+
+  test('writes elsewhere, and never over a file that it has not made', async () => {
+    const own = 'export const mine = 1;\n';
+    await inApp(
+      async ({ dir }) => {
+        const out = join(dir, 'types', 'tables.d.ts');
+        const missing = await runToExit(['types', dir, '--out', out]);
+        expect([missing.code, missing.stderr]).toEqual([1, expect.stringMatching(/does not exist\n$/)]);
+        await mkdir(join(dir, 'types'));
+        expect((await runToExit(['types', dir, '--out', out])).code).toBe(0);
+        expect(await readFile(out, 'utf8')).toContain("declare module 'tablecast'");
+        const refused = await runToExit(['types', dir, '--out', join(dir, 'own.ts')]);
+        expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('was not made by tablecast types')]);
+        expect(await readFile(join(dir, 'own.ts'), 'utf8')).toBe(own);
+      },
+      { 'own.ts': own },
+    );
+  });
+
+  test('writes a file for each of several applications', async () => {
+    const files = Object.fromEntries(
+      ['one', 'two'].flatMap((name) => [
+        [`${name}/schema.graphql`, MESSAGE.replaceAll('Message', `In${name}`)],
+        [`${name}/config.yaml`, 'rest: true\n'],
+      ]),
+    );
+    await inApp(async ({ dir }) => {
+      await rm(join(dir, 'schema.graphql'));
+      await writeFile(join(dir, 'config.yaml'), 'port: 0\n');
+      expect((await runToExit(['types', dir])).code).toBe(0);
+      for (const name of ['one', 'two']) {
+        expect(await readFile(join(dir, name, 'tablecast-env.d.ts'), 'utf8')).toContain(`export interface In${name} {`);
+      }
+      const several = await runToExit(['types', dir, '--out', join(dir, 'x.d.ts')]);
+      expect([several.code, several.stderr]).toEqual([2, expect.stringContaining('there are 2 applications')]);
+    }, files);
+  });
+
+  test('tells what is wrong with the schema, and with the call', async () => {
+    await inApp(async ({ dir }) => {
+      await writeFile(join(dir, 'schema.graphql'), 'type A @tabel { id: ID! @primaryKey }\n');
+      const { code, stderr } = await runToExit(['types', dir]);
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/schema\.graphql:1:8 .*@tabel/)]);
+    });
+    expect(await runToExit(['types', '--chek'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--check') });
+  });
+});
+
+describe('tablecast dev', () => {
+  test('keeps a file that is there up to date, makes none, and does not start again for it', {
+    timeout: 60_000,
+  }, async () => {
+    await inApp(async ({ dir }) => {
+      const path = join(dir, 'tablecast-env.d.ts');
+      const child = spawn(process.execPath, [CLI, 'dev', dir], { stdio: ['ignore', 'ignore', 'pipe'] });
+      let output = '';
+      child.stderr.on('data', (chunk) => (output += String(chunk)));
+      const told = (text: string, count: number) =>
+        until(
+          async () => output.split(text).length - 1,
+          (found) => found === count,
+          { timeout: 15_000, what: `${count} times "${text}"` },
+        );
+      try {
+        await told('serving on', 1);
+        expect(await readdir(dir)).not.toContain('tablecast-env.d.ts');
+        expect((await runToExit(['types', dir])).code).toBe(0);
+        await writeFile(join(dir, 'schema.graphql'), MESSAGE.replace('}', 'more: Int }'));
+        await told(`wrote ${path}`, 1);
+        await told('serving on', 2);
+        expect(await readFile(path, 'utf8')).toContain('more: number | null;');
+        await writeFile(path, 'export const mine = 1;\n');
+        await writeFile(join(dir, 'schema.graphql'), MESSAGE.replace('}', 'more: Int other: Int }'));
+        await told('serving on', 3);
+        // One start for each change of the schema: none for what it wrote itself, nor for the file of others.
+        expect(output.match(/changed: .*/g)).toEqual(['changed: schema.graphql', 'changed: schema.graphql']);
+        expect(await readFile(path, 'utf8')).toBe('export const mine = 1;\n');
+      } finally {
+        child.kill('SIGTERM');
+        await once(child, 'exit');
+      }
+    });
+  });
+});
