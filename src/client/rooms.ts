@@ -6,6 +6,8 @@ import { parseMessage } from './messages.ts';
 export interface RoomsOptions {
   /** `room`: where it was sent to; undefined when it was for everybody, or for this user. */
   onMessage?(data: unknown, room?: string): void;
+  /** Who is in a room, whenever that changes; where the connector has `presence`. */
+  onPresence?(room: string, members: readonly string[]): void;
   onStatus?(status: Status): void;
   /** What the server complained about, and the error with which it has ended. */
   onError?(error: TablecastError): void;
@@ -18,6 +20,8 @@ interface RoomFrame {
   readonly room?: string;
   readonly data?: unknown;
   readonly message?: string;
+  readonly members?: readonly string[];
+  readonly user_id?: string;
 }
 
 interface Asking {
@@ -39,6 +43,7 @@ export class Rooms {
   readonly #rooms = new Set<string>();
   /** Joins and leaves without an answer, by what is asked. */
   readonly #asked = new Map<string, Asking>();
+  readonly #members = new Map<string, Set<string>>();
   #waiting: string[] = [];
   #settle: (error?: TablecastError) => void = () => {};
 
@@ -67,6 +72,11 @@ export class Rooms {
     return [...this.#rooms];
   }
 
+  /** Users in a room, as far as the server has told. */
+  members(room: string): readonly string[] {
+    return [...(this.#members.get(room) ?? [])];
+  }
+
   /** Resolves when the server says so. */
   join(room: string): Promise<void> {
     this.#rooms.add(room);
@@ -75,6 +85,7 @@ export class Rooms {
 
   leave(room: string): Promise<void> {
     this.#rooms.delete(room);
+    this.#members.delete(room);
     return this.#ask('leave_room', room);
   }
 
@@ -130,7 +141,8 @@ export class Rooms {
     for (const text of waiting) this.#link.send(text);
   }
 
-  #take({ type, room = '', data, message = '' }: RoomFrame): void {
+  #take(frame: RoomFrame): void {
+    const { type, room = '', data, message = '' } = frame;
     if (type === 'joined' || type === 'left') {
       const key = `${type === 'joined' ? 'join_room' : 'leave_room'} ${room}`;
       this.#asked.get(key)?.resolve();
@@ -144,7 +156,18 @@ export class Rooms {
       this.#options.onError?.(error);
     } else if (type === 'message') {
       this.#options.onMessage?.(data, room === '' ? undefined : room);
+    } else if (this.#rooms.has(room)) {
+      this.#takePresence(room, frame);
     }
+  }
+
+  #takePresence(room: string, { type, members = [], user_id: user = '' }: RoomFrame): void {
+    const known = this.#members.get(room) ?? new Set();
+    if (type === 'presence') this.#members.set(room, new Set(members));
+    else if (type === 'member_joined') this.#members.set(room, known.add(user));
+    else if (type === 'member_left') known.delete(user);
+    else return;
+    this.#options.onPresence?.(room, this.members(room));
   }
 
   #reject(key: string, error: TablecastError): void {
