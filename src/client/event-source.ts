@@ -91,7 +91,6 @@ class EventSourceReader<E> {
       if (token !== undefined) headers.authorization = `Bearer ${token}`;
       const response = await this.#environment.fetch(this.#url, {
         headers,
-        cache: 'no-store',
         signal: connection.signal,
       });
       if (!response.ok) throw await errorOf(response);
