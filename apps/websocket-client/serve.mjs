@@ -7,4 +7,4 @@ const port = Number(process.env.PORT ?? 8080);
 const server = Fastify();
 await server.register(fastifyStatic, { root: fileURLToPath(new URL('web', import.meta.url)) });
 await server.listen({ port, host: '127.0.0.1' });
-console.log(`The chat is at http://localhost:${server.server.address().port}/`);
+process.stdout.write(`The chat is at http://localhost:${server.server.address().port}/\n`);

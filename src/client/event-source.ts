@@ -86,10 +86,13 @@ class EventSourceReader<E> {
     this.#closed.signal.addEventListener('abort', stop);
     let silence = setTimeout(stop, this.#environment.timeout);
     try {
-      const headers: Record<string, string> = { accept: 'text/event-stream', 'cache-control': 'no-cache' };
+      const headers: Record<string, string> = { accept: 'text/event-stream' };
       if (lastId !== '') headers['last-event-id'] = lastId;
       if (token !== undefined) headers.authorization = `Bearer ${token}`;
-      const response = await this.#environment.fetch(this.#url, { headers, signal: connection.signal });
+      const response = await this.#environment.fetch(this.#url, {
+        headers,
+        signal: connection.signal,
+      });
       if (!response.ok) throw await errorOf(response);
       if (response.status === 204 || response.body === null) return true;
       this.#renew = false;

@@ -5,14 +5,14 @@ import { asError, errorOf, TablecastError } from './error.ts';
 export interface RequestOptions {
   readonly signal?: AbortSignal;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whether it is repeated after a failure that may pass; writes get an `Idempotency-Key` then. Of routes only GET is. */
+  readonly repeatable?: boolean;
 }
 
 export interface HttpRequest extends RequestOptions {
   readonly method: string;
   /** Sent as JSON; undefined for none. */
   readonly body?: unknown;
-  /** May be repeated: what it does, it does once. Writes get an `Idempotency-Key` for that. */
-  readonly repeatable?: boolean;
 }
 
 const SAFE = new Set(['GET', 'HEAD']);

@@ -128,7 +128,8 @@ export class Link {
     } catch (thrown) {
       if (turn !== this.#turn) return;
       const error = asError(thrown, 'NETWORK');
-      const isFinal = error.code === 'NO_WEBSOCKET' || isForGood(error) || thrown instanceof SyntaxError;
+      const isFinal =
+        error.code === 'NO_WEBSOCKET' || isForGood(error) || (thrown as Error | undefined)?.name === 'SyntaxError';
       if (isFinal) this.close(error);
       else this.#later();
     }

@@ -15,6 +15,19 @@ describe('messages from the client', { timeout: 30_000 }, () => {
     expect((await server.ask('GET', 'Message/msg-new')).record).toEqual(message);
   });
 
+  test('S2.7 a Ping is answered with pong and stores nothing', async () => {
+    await using server = await startServer();
+    using client = await WsClient.subscribe(server.wsUrl('Message'));
+    client.send({ message_type: 'Ping' });
+    expect(await client.control('pong')).toEqual({ type: 'pong' });
+    client.send({ message_type: 'Ping', ref: 7 });
+    expect(await client.control('pong', 7)).toEqual({ type: 'pong', ref: 7 });
+    client.send({ message_type: 'Ping', ref: {} });
+    expect(await client.control('error')).toMatchObject({ code: 'INVALID_MESSAGE' });
+    expect((await server.ask('GET', 'Message')).records).toEqual([]);
+    expect(client.changes.items).toEqual([]);
+  });
+
   test('S0.27 a bare record replaces the one with the same id', async () => {
     const schema = `type Note @table @export { id: ID! @primaryKey title: String! extra: String }`;
     await using server = await startServer({ schema });

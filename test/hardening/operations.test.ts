@@ -155,7 +155,7 @@ describe('pages', () => {
       files: { 'web/index.html': '<p>hello</p>', 'web/a.svg': '<svg/>' },
     });
     await server.put('Message/a', { title: 'A', content: 'B' });
-    for (const path of ['', 'a.svg', 'docs', 'openapi.json', 'asyncapi.json', 'docs/page.js']) {
+    for (const path of ['', 'a.svg', 'docs', 'openapi.json', 'asyncapi.json', 'docs/page.js', 'client.js']) {
       const { status, headers } = await server.ask('GET', path);
       expect([path, status]).toEqual([path, 200]);
       expect(Object.fromEntries(headers)).toMatchObject(PAGE_HEADERS);

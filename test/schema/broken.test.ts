@@ -171,6 +171,13 @@ const KEYS_AND_NAMES: readonly Case[] = [
     ],
   },
   {
+    name: 'an export name that the served client has',
+    sdl: `type A @table @export(name: §"client.js") { ${KEY} }`,
+    says: [
+      '"client.js" is used by the server itself | the module for pages is there: take another name, @export(name: "…")',
+    ],
+  },
+  {
     name: 'an export name that logging in has',
     sdl: `type auth @table §@export { ${KEY} }`,
     says: [

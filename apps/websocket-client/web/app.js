@@ -9,7 +9,7 @@ view.onEnter(async (name) => {
   const { connect } = await import(`${backend}/client.js`);
   const client = connect(backend);
   const rooms = client.rooms(`ws?user_id=${encodeURIComponent(name)}`, {
-    onMessage: (message, room) => {
+    onMessage: (_message, room) => {
       if (room !== undefined && room !== current?.name) view.addUnread(room);
     },
     onPresence: (room, members) => {
