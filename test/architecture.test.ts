@@ -48,6 +48,7 @@ const DRIVERS: Readonly<Record<string, RegExp>> = {
   '@msgpack/msgpack': /^server\/content\/msgpack\.ts$/,
   selfsigned: /^server\/tls\.ts$/,
   chokidar: /^commands\//,
+  amqplib: /^connectors\/rabbitmq/,
   'close-with-grace': /^commands\//,
 };
 

@@ -55,6 +55,17 @@ export class PermanentError extends Error {
   override readonly name = 'PermanentError';
 }
 
+/** Trying again may help, but not before `delay` milliseconds have passed: the target has said so itself. */
+export class RetryLaterError extends Error {
+  override readonly name = 'RetryLaterError';
+  readonly delay: number;
+
+  constructor(message: string, delay: number) {
+    super(message);
+    this.delay = delay;
+  }
+}
+
 /** What a flow may come from. */
 export interface SourceType<S = unknown> {
   readonly what: string;

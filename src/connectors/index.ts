@@ -1,4 +1,6 @@
 import type { ConnectorType } from './connector.ts';
 
 /** Kinds of connectors by `type:`. Loaded when one is configured. */
-export const CONNECTOR_LOADERS: Readonly<Record<string, () => Promise<ConnectorType<never>>>> = {};
+export const CONNECTOR_LOADERS: Readonly<Record<string, () => Promise<ConnectorType>>> = {
+  rabbitmq: async () => (await import('./rabbitmq.ts')).rabbitmqConnector,
+};
