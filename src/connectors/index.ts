@@ -2,5 +2,6 @@ import type { ConnectorType } from './connector.ts';
 
 /** Kinds of connectors by `type:`. Loaded when one is configured. */
 export const CONNECTOR_LOADERS: Readonly<Record<string, () => Promise<ConnectorType>>> = {
+  http: async () => (await import('./http.ts')).httpConnector,
   rabbitmq: async () => (await import('./rabbitmq.ts')).rabbitmqConnector,
 };
