@@ -39,6 +39,7 @@ export const ERRORS = {
   INTERNAL: { status: 500, title: 'Internal error' },
   HOOK_FAILED: { status: 500, title: 'Code of the application has failed' },
   HANDLER_ERROR: { status: 500, title: 'Handler of a route has failed' },
+  FLOW_FAILED: { status: 502, title: 'Flow has failed' },
   SLOW_CLIENT: { status: 503, title: 'Stream made no progress' },
   OVERLOADED: { status: 503, title: 'Too busy' },
   KEYS_UNAVAILABLE: { status: 503, title: 'Tokens cannot be checked at the moment' },

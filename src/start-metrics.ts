@@ -1,11 +1,15 @@
+import type { AppFlows } from './connectors/app-flows.ts';
+import { BOUNDS, OUTCOMES } from './connectors/engine/flow-counts.ts';
+import type { FlowRunner } from './connectors/engine/flow-runner.ts';
 import type { Application } from './resources/application.ts';
 import type { Counters } from './resources/table-types.ts';
-import type { Metric } from './server/metrics.ts';
+import type { Histogram, Metric } from './server/metrics.ts';
 import type { Door } from './transports/transport.ts';
 
 export interface MetricSources {
-  readonly transports: readonly Door[];
+  readonly doors: readonly Door[];
   readonly applications: readonly Application[];
+  readonly flows: readonly AppFlows[];
 }
 
 const COUNTERS: Readonly<Record<keyof Counters, string>> = {
@@ -16,7 +20,8 @@ const COUNTERS: Readonly<Record<keyof Counters, string>> = {
 };
 
 /** What the product reports of itself, beside what the runtime reports. */
-export function describeMetrics({ transports, applications }: MetricSources): Metric[] {
+export function describeMetrics({ doors, applications, flows }: MetricSources): (Metric | Histogram)[] {
+  const transports = [...doors, ...flows.flatMap(({ connectors }) => connectors)];
   return [
     {
       name: 'tablecast_connections',
@@ -40,6 +45,7 @@ export function describeMetrics({ transports, applications }: MetricSources): Me
       read: () => applications.map(({ plan, commits }) => [[plan.appId], commits.waiting] as const),
     },
     ...Object.entries(COUNTERS).map(([name, help]) => counter(name as keyof Counters, help, applications)),
+    ...(flows.length === 0 ? [] : flowMetrics(flows)),
   ];
 }
 
@@ -54,4 +60,51 @@ function counter(name: keyof Counters, help: string, applications: readonly Appl
         [...resources.values()].map(({ table, counters }) => [[plan.appId, table.name], counters[name]] as const),
       ),
   };
+}
+
+function flowMetrics(flows: readonly AppFlows[]): (Metric | Histogram)[] {
+  const each = <T>(read: (runner: FlowRunner, flows: AppFlows) => T) =>
+    flows.flatMap((one) => one.runners.map((runner) => [[one.appId, runner.flow.name], read(runner, one)] as const));
+  const labels = ['app', 'flow'];
+  return [
+    {
+      name: 'tablecast_flow_events_total',
+      help: 'Events of flows by what became of them.',
+      type: 'counter',
+      labels: [...labels, 'outcome'],
+      read: () =>
+        each(({ counts }) => counts.events).flatMap(([names, events]) =>
+          OUTCOMES.map((outcome) => [[...names, outcome], events[outcome]] as const),
+        ),
+    },
+    {
+      name: 'tablecast_flow_retries_total',
+      help: 'Times that a flow has tried an event again.',
+      type: 'counter',
+      labels,
+      read: () => each(({ counts }) => counts.retries),
+    },
+    {
+      name: 'tablecast_flow_duration_seconds',
+      help: 'How long flows worked on an event, waits between tries included.',
+      type: 'histogram',
+      labels,
+      read: () =>
+        each(({ counts: { buckets, seconds, timed } }) => ({ bounds: BOUNDS, buckets, sum: seconds, count: timed })),
+    },
+    {
+      name: 'tablecast_flow_events_at_work',
+      help: 'Events of flows that have come and are not done.',
+      type: 'gauge',
+      labels,
+      read: () => each(({ atWork }) => atWork),
+    },
+    {
+      name: 'tablecast_flow_dead_letters',
+      help: 'Events that flows could not do.',
+      type: 'gauge',
+      labels,
+      read: () => each(({ flow }, { deadLetters }) => deadLetters.count(flow.name)),
+    },
+  ];
 }

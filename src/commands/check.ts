@@ -1,5 +1,7 @@
 import { checkRules } from '../auth/access.ts';
+import { loadFlowsIfAny } from '../boot/flows.ts';
 import { describeSurprises } from '../config/notices.ts';
+import { describeFlows } from '../connectors/describe.ts';
 import { loadHooks } from '../hooks/app-hooks.ts';
 import { describePlan } from '../schema/print.ts';
 import { loadProject } from '../schema/project.ts';
@@ -27,9 +29,12 @@ export async function check({ args, env }: Invocation): Promise<number> {
     runsModules = apps.some(({ config }) => config.hooks.length + config.routes.length > 0);
     await loadHooks(apps, dir);
     const routes = await loadAllRoutes(apps, dir);
+    const flows = await loadFlowsIfAny(apps);
     const plans = apps.map(({ config: app, plan }) => {
       const config = { server, app };
-      return [...describePlan(plan, config), ...describeRoutes(routes.get(app.appId) ?? [], config)].join('\n');
+      const { appId } = app;
+      const lines = [describePlan(plan, config), describeRoutes(routes.get(appId) ?? [], config)];
+      return [...lines.flat(), ...describeFlows(flows.get(appId))].join('\n');
     });
     return await end(0, [...plans, ...notices, ...describeSurprises(server)].join('\n\n'));
   } catch (error) {

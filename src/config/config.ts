@@ -79,6 +79,12 @@ export interface Idempotency {
   readonly maxSize: number;
 }
 
+/** Events that flows could not do. */
+export interface DeadLetters {
+  readonly retention: number;
+  readonly maxCount: number;
+}
+
 /** Which pages of other sites may read answers and open streams. */
 export interface Cors {
   /** In the form of a browser's `Origin`; `*` is all of them. */
@@ -173,6 +179,7 @@ export interface AppConfig {
   /** As written; checked by those who know the types of connectors. */
   readonly connectors: Section | undefined;
   readonly flows: Section | undefined;
+  readonly deadLetters: DeadLetters;
   /** Absolute path of the folder with static files, or undefined when there is none. */
   readonly web: string | undefined;
   /** Content-Security-Policy of the static files; false for none. */

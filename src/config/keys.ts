@@ -5,6 +5,7 @@ import type {
   Channels,
   Compression,
   Cors,
+  DeadLetters,
   EventLog,
   Idempotency,
   JwtConfig,
@@ -38,6 +39,7 @@ type Group =
   | Channels
   | Compression
   | Cors
+  | DeadLetters
   | EventLog
   | Idempotency
   | ServerConfig['logging']
@@ -113,6 +115,10 @@ export const APP_KEYS: Keys<AppSettings> = {
   }),
   connectors: sectionKey({ what: 'Links to clients and other systems, by name: see flows.md' }),
   flows: sectionKey({ what: 'What goes from one connector to others, by name: see flows.md' }),
+  deadLetters: {
+    retention: durationKey('30d', { what: 'How long an event that a flow could not do is kept' }, { max: YEARS }),
+    maxCount: countKey(10_000, { what: 'How many of them are kept at most; the oldest go first' }),
+  },
   web: textKey(undefined, {
     what: 'Folder with static files, inside the application folder',
     shownDefault: '`web`, if it exists',

@@ -20,13 +20,13 @@ export interface FlowEvent {
   readonly identity: Identity;
   /** The same when the event comes again, different from those of all others; targets use it to do things once. */
   readonly key: string;
-  /** Aborted when nobody waits for the outcome any more. */
+  /** Aborted when nobody waits for the outcome any more. What has begun is finished, but not tried again. */
   readonly signal: AbortSignal;
 }
 
 /**
  * Takes an event to every flow from its source. Resolves when all have done their work, or have kept it for later, with
- * what the first flow made; rejects when a flow failed and nothing keeps the event: then the source tells its sender, or
+ * what the first of them made that had something to do with it; rejects when a flow failed and nothing keeps the event: then the source tells its sender, or
  * lets it come again.
  */
 export type Handle = (event: FlowEvent) => Promise<unknown>;
@@ -35,12 +35,16 @@ export type Handle = (event: FlowEvent) => Promise<unknown>;
 export interface Delivery {
   /** What the flow made of the event. */
   readonly output: FlowData;
+  /** The flow has no `transform`: the output is the input as it came. */
+  readonly isInput?: boolean;
   /** What the flow's `target` says for this event; undefined where it says nothing. */
   readonly target: unknown;
   readonly identity: Identity;
+  /** The same for this target when the event comes again or is tried again, different from that of every other target. */
   readonly key: string;
   /** Name of the flow. */
   readonly flow: string;
+  /** Aborted after the flow's `timeout`, and when the server has no more time to stop. */
   readonly signal: AbortSignal;
 }
 
@@ -76,6 +80,8 @@ export interface SourceType<S = unknown> {
    * again, and then put among the dead letters.
    */
   readonly failure: 'answers' | 'redelivers';
+  /** Each flow listens for itself, since the source has a place of its own for it; otherwise equal sources are one. */
+  readonly isPerFlow?: boolean;
 }
 
 /** What a flow may go to. */
@@ -139,6 +145,12 @@ export interface TargetUse<T = unknown> {
   readonly section: Section;
 }
 
+/** How far sources have got, kept over a restart. Names are of one application. */
+export interface Positions {
+  get(name: string): number | undefined;
+  set(name: string, position: number): void;
+}
+
 /** What a connector has to work with. */
 export interface ConnectorContext {
   /** As in config.yaml. */
@@ -149,6 +161,7 @@ export interface ConnectorContext {
   readonly auth: AppAuth | undefined;
   readonly server: ServerConfig;
   readonly admission: Admission;
+  readonly positions: Positions;
   /** Where a path of this application is on the server: below `/{app_id}`, and alone with one application. */
   pathsOf(path: string): readonly string[];
   readonly log: Log;

@@ -4,4 +4,6 @@ import type { ConnectorType } from './connector.ts';
 export const CONNECTOR_LOADERS: Readonly<Record<string, () => Promise<ConnectorType>>> = {
   http: async () => (await import('./http.ts')).httpConnector,
   rabbitmq: async () => (await import('./rabbitmq.ts')).rabbitmqConnector,
+  table: async () => (await import('./table/table.ts')).tableConnector,
+  schedule: async () => (await import('./schedule.ts')).scheduleConnector,
 };

@@ -59,6 +59,11 @@ function withListParameters(reserved: ReadonlySet<string>): ReadonlySet<string> 
   return union;
 }
 
+/** A list needs to know more than its filter does. */
+interface ListScope extends FilterScope {
+  readonly limits: Limits;
+}
+
 /** `parseQueryFor` of somebody who sees everything that is given out. */
 export function parseListQuery(
   rawQuery: string,
@@ -74,7 +79,7 @@ export function parseListQuery(
  * caller's own parameters; keep one set for all calls. With a view, what it does not show is not there: neither to be
  * named nor to be found. Throws INVALID_QUERY.
  */
-export function parseQueryFor(rawQuery: string, { table, limits, reserved, view }: FilterScope): ListQuery {
+export function parseQueryFor(rawQuery: string, { table, limits, reserved, view }: ListScope): ListQuery {
   const scope = { table, limits, reserved: withListParameters(reserved), view };
   const { filter, parameters } = parseQuery(rawQuery, scope);
   const sort = parseSort(parameters.get('sort'), table, view);

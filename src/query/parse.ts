@@ -1,4 +1,3 @@
-import type { Limits } from '../config/config.ts';
 import type { RelationPlan, TablePlan } from '../schema/plan.ts';
 import type { FieldPath, Filter } from './ast.ts';
 import { ConditionError, makeCondition, type Operand } from './condition.ts';
@@ -14,7 +13,7 @@ const MOST_RELATIONS = 4;
 
 export interface FilterScope {
   readonly table: TablePlan;
-  readonly limits: Limits;
+  readonly limits: FilterLimits;
   /** Names of query parameters that are no filters. */
   readonly reserved: ReadonlySet<string>;
   /** What the caller sees, when it is not everything. */
@@ -152,7 +151,7 @@ function parseFilterText(text: string, scope: FilterScope, budget: Budget): Filt
 }
 
 /** Parses the decoded text of `filter=`. Throws INVALID_QUERY with the column. */
-export function parseFilter(text: string, table: TablePlan, limits: Limits): Filter {
+export function parseFilter(text: string, table: TablePlan, limits: FilterLimits): Filter {
   return parseFilterText(text, { table, limits, reserved: NOTHING_RESERVED }, { conditions: 0, length: 0 });
 }
 

@@ -17,6 +17,7 @@ const OWN_NAMES: ReadonlyMap<string, string> = new Map([
   ['openapi.json', 'the API page and its documents are there'],
   ['asyncapi.json', 'the API page and its documents are there'],
   ['auth', 'what has to do with logging in is there'],
+  ['flows', 'what flows do, and what they could not do, is there'],
 ]);
 // PostgreSQL cuts longer identifiers off without a word.
 const LONGEST_NAME = 63;

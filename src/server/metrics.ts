@@ -1,9 +1,29 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
-import type { Counter, Gauge, Registry } from 'prom-client';
+import type { Counter, Gauge, Histogram as LibraryHistogram, Registry } from 'prom-client';
 import type { ServerConfig } from '../config/config.ts';
 import { isLoopback } from '../config/loopback.ts';
 import { AppError } from '../errors.ts';
+
+/** How many things took how long: seconds. */
+export interface Distribution {
+  /** Upper ends of the buckets, ascending. */
+  readonly bounds: readonly number[];
+  /** How many are in each bucket alone. */
+  readonly buckets: readonly number[];
+  readonly sum: number;
+  /** All, also those above the last bound. */
+  readonly count: number;
+}
+
+/** As a `Metric`, of distributions. */
+export interface Histogram {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'histogram';
+  readonly labels: readonly string[];
+  read(): Iterable<readonly [labels: readonly string[], distribution: Distribution]>;
+}
 
 /** A figure that is read when it is asked for, so that counting costs the hot paths nothing. */
 export interface Metric {
@@ -29,7 +49,11 @@ export function metricsAccess({
  * `/metrics` in Prometheus' text format, unless `access` is false; a text is the bearer token that it wants. The library
  * is loaded at the first scrape: it is not needed to start.
  */
-export function registerMetrics(app: FastifyInstance, metrics: readonly Metric[], access: boolean | string): void {
+export function registerMetrics(
+  app: FastifyInstance,
+  metrics: readonly (Metric | Histogram)[],
+  access: boolean | string,
+): void {
   if (access === false) return;
   let registry: Promise<Registry> | undefined;
   app.get('/metrics', async (request, reply) => {
@@ -53,11 +77,16 @@ function checkToken(header: string | undefined, token: string): void {
   });
 }
 
-async function createRegistry(metrics: readonly Metric[]): Promise<Registry> {
+async function createRegistry(metrics: readonly (Metric | Histogram)[]): Promise<Registry> {
   const prom = await import('prom-client');
   const registry = new prom.Registry();
   prom.collectDefaultMetrics({ register: registry });
-  for (const { name, help, type, labels, read } of metrics) {
+  for (const metric of metrics) {
+    if (metric.type === 'histogram') {
+      registry.registerMetric(asLibraryHistogram(metric));
+      continue;
+    }
+    const { name, help, type, labels, read } = metric;
     const Kind = type === 'counter' ? prom.Counter : prom.Gauge;
     new Kind({
       name,
@@ -67,11 +96,36 @@ async function createRegistry(metrics: readonly Metric[]): Promise<Registry> {
       collect(this: Counter | Gauge) {
         this.reset();
         for (const [values, value] of read()) {
-          const named = Object.fromEntries(labels.map((label, index) => [label, values[index] ?? '']));
-          this.inc(named, value);
+          this.inc(nameLabels(labels, values), value);
         }
       },
     });
   }
   return registry;
+}
+
+function nameLabels(names: readonly string[], values: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name, index) => [name, values[index] ?? '']));
+}
+
+/** The library counts by itself; what has been counted already is given to it as what it asks its own for. */
+function asLibraryHistogram({ name, help, labels, read }: Histogram): LibraryHistogram<string> {
+  const get = () => {
+    const values = [...read()].flatMap(([values, { bounds, buckets, sum, count }]) => {
+      const own = nameLabels(labels, values);
+      let below = 0;
+      const counted = bounds.map((bound, index) => {
+        below += buckets[index] ?? 0;
+        return { metricName: `${name}_bucket`, labels: { ...own, le: bound }, value: below };
+      });
+      return [
+        ...counted,
+        { metricName: `${name}_bucket`, labels: { ...own, le: '+Inf' }, value: count },
+        { metricName: `${name}_sum`, labels: own, value: sum },
+        { metricName: `${name}_count`, labels: own, value: count },
+      ];
+    });
+    return Promise.resolve({ name, help, type: 'histogram', values, aggregator: 'sum' });
+  };
+  return { name, get } as unknown as LibraryHistogram<string>;
 }

@@ -1,5 +1,6 @@
 import type { Plan } from '../schema/plan.ts';
 import type { AccountStore, AccountStoreOptions } from './accounts.ts';
+import type { FlowStore, FlowStoreOptions } from './flow-store.ts';
 import type { Store, StoreOptions } from './store.ts';
 
 type StoreOpener = (plan: Plan, options: StoreOptions) => Store | Promise<Store>;
@@ -39,5 +40,15 @@ export async function openAccountStore(
   options: AccountStoreOptions,
 ): Promise<AccountStore> {
   const open = await ACCOUNT_LOADERS[name]();
+  return open(options);
+}
+
+const FLOW_LOADERS = {
+  sqlite: async () => (await import('./sqlite-flows.ts')).openSqliteFlows,
+} as const;
+
+/** Opens what the flows of the folder keep. */
+export async function openFlowStore(name: keyof typeof FLOW_LOADERS, options: FlowStoreOptions): Promise<FlowStore> {
+  const open = await FLOW_LOADERS[name]();
   return open(options);
 }

@@ -105,6 +105,7 @@ describe('defaults', () => {
         events: { retention: 86_400_000, maxCount: 100_000, replayPage: 500 },
         hooks: [],
         hookTimeout: 5000,
+        deadLetters: { retention: 2_592_000_000, maxCount: 10_000 },
         idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },
         realtime: { enabled: true, path: '/api/v1/realtime' },
         auth: undefined,

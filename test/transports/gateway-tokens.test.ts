@@ -53,7 +53,7 @@ async function openServer(authenticator: Hs256Authenticator) {
   const connections = new OpenConnections(authenticator);
   const auth = { authenticator, connections };
   await gateway.register(server, [{ paths: [REALTIME], resources: application.resources, auth }]);
-  registerMetrics(server, describeMetrics({ transports: [gateway], applications: [application] }), true);
+  registerMetrics(server, describeMetrics({ flows: [], doors: [gateway], applications: [application] }), true);
   registerNotFound(server, []);
   await server.listen({ host: '127.0.0.1', port: 0 });
   const origin = `http://127.0.0.1:${(server.server.address() as AddressInfo).port}`;

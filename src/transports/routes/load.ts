@@ -10,7 +10,7 @@ import { checkHooks, parseRoute } from './parse.ts';
 import type { Route } from './route.ts';
 
 // What an application has beside its tables.
-const RESERVED: ReadonlySet<string> = new Set(['docs', 'openapi.json', 'asyncapi.json', 'auth']);
+const RESERVED: ReadonlySet<string> = new Set(['docs', 'openapi.json', 'asyncapi.json', 'auth', 'flows']);
 
 export interface RouteSource {
   readonly config: AppConfig;

@@ -1,0 +1,46 @@
+/**
+ * The value of an expression as plain JSON: whole numbers as numbers, times as ISO text, bytes as base64. Throws when
+ * JSON has nothing for it.
+ */
+export function toPlain(value: unknown): unknown {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return value;
+    case 'number':
+      if (!Number.isFinite(value)) throw new Error('the result is no number of JSON');
+      return value;
+    case 'bigint':
+      return toNumber(value);
+    case 'object':
+      return value === null ? null : toPlainObject(value);
+    default:
+      throw new Error('the result is nothing that JSON has');
+  }
+}
+
+function toPlainObject(value: object): unknown {
+  if (Array.isArray(value)) return value.map(toPlain);
+  if (value instanceof Date) return value.toISOString();
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (value instanceof Set) return [...value].map(toPlain);
+  if (value instanceof Map) return fromEntries([...value]);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) return fromEntries(Object.entries(value));
+  // Unsigned numbers and durations of the library.
+  const inner: unknown = value.valueOf();
+  if (typeof inner === 'bigint' || typeof inner === 'number') return toPlain(inner);
+  if (/\bDuration$/.test(value.constructor.name)) return String(value);
+  throw new Error('the result is nothing that JSON has');
+}
+
+function toNumber(value: bigint): number {
+  const number = Number(value);
+  if (Number.isSafeInteger(number)) return number;
+  throw new Error(`the whole number ${value} is beyond what JSON's numbers hold exactly`);
+}
+
+/** As data and nothing else, also with a name such as `__proto__`. */
+function fromEntries(entries: readonly (readonly [unknown, unknown])[]): object {
+  return Object.fromEntries(entries.map(([name, item]) => [String(name), toPlain(item)]));
+}

@@ -1,0 +1,132 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AppAuth } from '../auth/app-auth.ts';
+import { askForToken } from '../auth/refusals.ts';
+import type { ServerConfig } from '../config/config.ts';
+import { isLoopback } from '../config/loopback.ts';
+import { AppError } from '../errors.ts';
+import { makeAuthentication } from '../server/authentication.ts';
+import { identityOf } from '../server/identity-of.ts';
+import type { StoredLetter } from '../store/flow-store.ts';
+import type { AppFlows } from './app-flows.ts';
+import type { DeadLetter } from './engine/dead-letters.ts';
+import { describeFailure } from './engine/failures.ts';
+import type { FlowRunner } from './engine/flow-runner.ts';
+
+const NO_DOORS = { ticket: false, token: false };
+const PAGE_DEFAULT = 50;
+const PAGE_MAX = 200;
+
+export interface FlowRoutesOptions {
+  readonly flows: AppFlows;
+  readonly auth: AppAuth | undefined;
+  readonly config: ServerConfig;
+}
+
+interface LetterRequest {
+  Params: { readonly id: string };
+}
+
+/** `/{app_id}/flows`: what the flows do, and their dead letters; for those who have the admin role. */
+export function registerFlowRoutes(server: FastifyInstance, { flows, auth, config }: FlowRoutesOptions): void {
+  const path = `/${flows.appId}/flows`;
+  const onRequest = auth === undefined ? [] : [makeAuthentication(auth, NO_DOORS)];
+  const preHandler = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
+    reply.header('cache-control', 'no-store');
+    done(refusalFor(request, auth, config));
+  };
+  const options = { onRequest, preHandler };
+  /** Letters that are tried at this moment. */
+  const replaying = new Set<string>();
+  server.get(path, options, () => ({ flows: flows.runners.map((runner) => describeRunner(runner, flows)) }));
+  server.get(`${path}/dead-letters`, options, ({ query }) => listLetters(flows, query as Record<string, unknown>));
+  server.get<LetterRequest>(`${path}/dead-letters/:id`, options, ({ params }) => {
+    const letter = find(flows, params.id);
+    return { ...showLetter(letter), input: letter.input };
+  });
+  server.delete<LetterRequest>(`${path}/dead-letters/:id`, options, ({ params }, reply) => {
+    find(flows, params.id);
+    flows.deadLetters.remove(params.id);
+    return reply.code(204).send();
+  });
+  server.post<LetterRequest>(`${path}/dead-letters/:id/replay`, options, async ({ params: { id } }) => {
+    const letter = find(flows, id);
+    if (replaying.has(id)) throw new AppError('CONFLICT', 'It is being tried at this moment.');
+    replaying.add(id);
+    try {
+      return await replay(flows, letter);
+    } finally {
+      replaying.delete(id);
+    }
+  });
+}
+
+/** Where nobody is asked who he is, only this machine may look: events may be nobody else's business. */
+function refusalFor(
+  request: FastifyRequest,
+  auth: AppAuth | undefined,
+  { host, trustProxy }: ServerConfig,
+): AppError | undefined {
+  if (auth === undefined) {
+    if (isLoopback(host) && !trustProxy) return undefined;
+    return new AppError('FORBIDDEN', 'Without auth, flows are only shown where the server listens on loopback.');
+  }
+  const identity = identityOf(request);
+  if (identity.type !== 'principal') return askForToken('Send a token or key: Authorization: Bearer …');
+  if (identity.roles.includes(auth.config.adminRole)) return undefined;
+  return new AppError('FORBIDDEN', 'Only those with the admin role may see flows.');
+}
+
+function describeRunner({ flow, counts, atWork }: FlowRunner, { deadLetters }: AppFlows): object {
+  const { source, targets } = flow;
+  return {
+    name: flow.name,
+    from: { connector: source.connector, operation: source.use.operation },
+    to: targets.map(({ connector, use: { operation, target } }) => ({ connector, operation, target })),
+    events: counts.events,
+    retries: counts.retries,
+    at_work: atWork,
+    dead_letters: deadLetters.count(flow.name),
+  };
+}
+
+function listLetters({ deadLetters }: AppFlows, query: Readonly<Record<string, unknown>>): object {
+  const unknown = Object.keys(query).find((name) => !['flow', 'before', 'limit'].includes(name));
+  if (unknown !== undefined) throw new AppError('INVALID_QUERY', `There is no parameter "${unknown}" here.`);
+  const { flow, before, limit = String(PAGE_DEFAULT) } = query;
+  const size = typeof limit === 'string' && /^\d{1,4}$/.test(limit) ? Number(limit) : 0;
+  if (size < 1 || size > PAGE_MAX) throw new AppError('INVALID_QUERY', `limit is a number from 1 to ${PAGE_MAX}.`);
+  // One more tells whether there is another page.
+  const found = deadLetters.list({
+    ...(typeof flow === 'string' ? { flow } : {}),
+    ...(typeof before === 'string' ? { before } : {}),
+    limit: size + 1,
+  });
+  const page = found.slice(0, size);
+  return { dead_letters: page.map(showLetter), next: found.length > size ? page.at(-1)?.id : null };
+}
+
+function showLetter(letter: Omit<StoredLetter | DeadLetter, 'input' | 'identity'>): object {
+  const { id, flow, key, error, attempts, done, created } = letter;
+  return { id, flow, event_key: key, error, attempts, done, created_at: new Date(created).toISOString() };
+}
+
+function find({ deadLetters }: AppFlows, id: string): DeadLetter {
+  const letter = deadLetters.get(id);
+  if (letter === undefined) throw new AppError('NOT_FOUND', 'There is no such dead letter.');
+  return letter;
+}
+
+/** It goes away when the flow has done it; else it stays, with what was wrong this time. */
+async function replay({ runners, deadLetters }: AppFlows, letter: DeadLetter): Promise<object> {
+  const runner = runners.find(({ flow }) => flow.name === letter.flow);
+  if (runner === undefined) throw new AppError('CONFLICT', `There is no flow "${letter.flow}" any more.`);
+  const done = [...letter.done];
+  try {
+    const result = await runner.replay(letter, done);
+    deadLetters.remove(letter.id);
+    return { replayed: true, result };
+  } catch (error) {
+    deadLetters.update(letter.id, { error: describeFailure(error), attempts: letter.attempts + 1, done });
+    throw new AppError('FLOW_FAILED', `The flow has failed again: ${describeFailure(error)}`, { cause: error });
+  }
+}

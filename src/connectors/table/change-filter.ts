@@ -1,0 +1,77 @@
+import type { Report } from '../../config/report.ts';
+import type { Section } from '../../config/section.ts';
+import { AppError } from '../../errors.ts';
+import { ChangeView } from '../../hub/change-view.ts';
+import { timestampOf } from '../../hub/encode.ts';
+import { compilePredicate, type Filter, type Predicate, parseFilter } from '../../query/index.ts';
+import type { TablePlan } from '../../schema/plan.ts';
+import type { Change } from '../../store/store.ts';
+import type { FlowData } from '../connector.ts';
+
+/** Of whoever writes config.yaml, who may ask for much. */
+const LIMITS = {
+  filterLength: 65_536,
+  filterConditions: 1000,
+  filterDepth: 50,
+  filterValues: 10_000,
+  filterPattern: 1000,
+};
+
+/** What a flow is told of a change; undefined for one that it has nothing to do with. */
+export type SelectChange = (change: Change) => FlowData | undefined;
+
+interface ChangeFilterOptions {
+  readonly operation: 'create' | 'update' | 'delete' | 'change';
+  readonly filter: string | undefined;
+}
+
+/** Reports what is wrong with a filter. */
+export function checkChangeFilter(table: TablePlan, filter: string, section: Section, report: Report): void {
+  try {
+    compile(table, filter);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    report.add(section.diagnose({ message: `${section.path}: ${error.message}` }));
+  }
+}
+
+/**
+ * Which changes a flow hears of, and as what. With a filter a record that comes to match it is `create`d for the flow,
+ * and one that matches no more is `delete`d, whatever became of it in the table.
+ */
+export function makeChangeFilter(table: TablePlan, { operation, filter }: ChangeFilterOptions): SelectChange {
+  const matches: Predicate = filter === undefined ? () => true : compile(table, filter);
+  return (change) => {
+    if (change.op === 'publish') return undefined;
+    const { after, before, previous } = new ChangeView(change);
+    const isIn = after !== undefined && matches(after);
+    const wasIn = before !== undefined && matches(before);
+    if (!isIn && !wasIn) return undefined;
+    const event = isIn ? (wasIn ? 'update' : 'create') : 'delete';
+    if (operation !== 'change' && operation !== event) return undefined;
+    return {
+      event,
+      table: table.exportName,
+      id: change.id,
+      seq: change.seq,
+      time: timestampOf(change.seq),
+      record: isIn ? after : null,
+      before: before ?? null,
+      changed: change.op === 'update' ? Object.keys(previous ?? {}) : [],
+    };
+  };
+}
+
+function compile(table: TablePlan, text: string): Predicate {
+  const filter = parseFilter(text, table, LIMITS);
+  if (looksElsewhere(filter)) {
+    throw new AppError('INVALID_QUERY', 'A flow cannot be filtered by records of other tables: it would miss changes.');
+  }
+  return compilePredicate(filter);
+}
+
+function looksElsewhere(filter: Filter): boolean {
+  if (filter.type === 'related') return true;
+  if (filter.type === 'not') return looksElsewhere(filter.item);
+  return (filter.type === 'and' || filter.type === 'or') && filter.items.some(looksElsewhere);
+}
