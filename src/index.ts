@@ -14,6 +14,7 @@ export type {
   TableHooks,
   UpdateEvent,
 } from './hooks/types.ts';
+export type { RoomsHandle } from './hub/rooms.ts';
 export type { TableHandle } from './resources/table-handle.ts';
 export {
   defineRoute,
@@ -28,6 +29,7 @@ export {
   type RouteKind,
   type RouteMethod,
   type RouteOptions,
+  type RouteRooms,
   type RouteTables,
   type SseHandler,
   type WsHandler,

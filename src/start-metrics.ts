@@ -31,6 +31,17 @@ export function describeMetrics({ doors, applications, flows }: MetricSources): 
       read: () => transports.map((transport) => [[transport.name], transport.status().connections] as const),
     },
     {
+      name: 'tablecast_rooms',
+      help: 'Rooms that somebody is in.',
+      type: 'gauge',
+      labels: ['connector'],
+      read: () =>
+        transports.flatMap((transport) => {
+          const { rooms } = transport.status();
+          return rooms === undefined ? [] : [[[transport.name], rooms] as const];
+        }),
+    },
+    {
       name: 'tablecast_subscriptions',
       help: 'Open subscriptions.',
       type: 'gauge',

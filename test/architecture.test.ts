@@ -31,7 +31,7 @@ const LAYERS: readonly (readonly string[])[] = [
 /** Packages that only these files may know. */
 const DRIVERS: Readonly<Record<string, RegExp>> = {
   'better-sqlite3': /^store\/(?:sqlite(?:-[a-z]+)*|lock|statement-cache)\.ts$/,
-  ws: /^transports\/(?:sockets|ws|gateway|routes)\//,
+  ws: /^(?:transports\/(?:sockets|ws|gateway|routes)\/|connectors\/websocket\.ts$|connectors\/rooms\/)/,
   '@fastify/websocket': /^transports\/sockets\//,
   '@fastify/static': /^server\/web\.ts$/,
   '@fastify/cors': /^server\/cors\.ts$/,

@@ -127,7 +127,7 @@ export class AppFlows implements Door {
   }
 
   #contextOf(name: string): ConnectorContext {
-    const { application, auth, server, admission, log, onError, isAlone } = this.#options;
+    const { config, application, auth, server, admission, log, onError, isAlone } = this.#options;
     const appId = this.appId;
     const pathsOf = (path: string) => [`/${appId}${path}`, ...(isAlone ? [path] : [])];
     const store = this.#store;
@@ -135,7 +135,8 @@ export class AppFlows implements Door {
       get: (position: string) => store.position(position),
       set: (position: string, value: number) => store.setPosition(position, value),
     };
-    return { name, appId, application, auth, server, admission, positions, pathsOf, log, onError };
+    const { dataDir } = config;
+    return { name, appId, application, auth, server, dataDir, admission, positions, pathsOf, log, onError };
   }
 }
 

@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import type { AppAuth } from '../auth/app-auth.ts';
 import type { Identity } from '../auth/identity.ts';
-import type { ServerConfig } from '../config/config.ts';
+import type { AppConfig, ServerConfig } from '../config/config.ts';
 import type { Report } from '../config/report.ts';
 import type { FlatKeys, Section } from '../config/section.ts';
+import type { RoomsHandle } from '../hub/rooms.ts';
 import type { Application } from '../resources/application.ts';
 import type { Plan } from '../schema/plan.ts';
 import type { Admission } from '../server/admission.ts';
@@ -119,6 +120,7 @@ export interface ConnectorType<C = unknown> {
 /** All that the files say about one connector. */
 export interface ConnectorUse<C = unknown> {
   readonly name: string;
+  readonly app: AppConfig;
   readonly plan: Plan;
   readonly settings: C;
   /** Its entry in `connectors:`. */
@@ -160,6 +162,8 @@ export interface ConnectorContext {
   /** Undefined where nobody is asked who they are. */
   readonly auth: AppAuth | undefined;
   readonly server: ServerConfig;
+  /** Where a self-signed certificate is kept. */
+  readonly dataDir: string;
   readonly admission: Admission;
   readonly positions: Positions;
   /** Where a path of this application is on the server: below `/{app_id}`, and alone with one application. */
@@ -174,6 +178,8 @@ export interface ConnectorContext {
  * server listens, `start` when it does, `stop` when it ends; then `close`, when no flow runs any more.
  */
 export interface Connector extends Door {
+  /** The connections of clients that it has open, for routes in code. */
+  readonly rooms?: RoomsHandle;
   /** Called once for each source, however many flows come from it. */
   listen(source: SourceUse, handle: Handle): void;
   target(use: TargetUse): Deliver;

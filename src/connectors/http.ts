@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
+import type { AppConfig } from '../config/config.ts';
 import type { Report } from '../config/report.ts';
-import { METHODS } from '../transports/routes/route.ts';
+import { METHODS, RESERVED } from '../transports/routes/route.ts';
 import type { TransportStatus } from '../transports/transport.ts';
 import type {
   Connector,
@@ -13,13 +14,13 @@ import type {
   TargetUse,
 } from './connector.ts';
 import { AddressGuard } from './http/address-guard.ts';
-import { HTTP_KEYS, type HttpSettings, REQUEST_KEYS } from './http/keys.ts';
+import { HTTP_KEYS, type HttpSettings, REQUEST_KEYS, type RequestSettings } from './http/keys.ts';
 import { isOperation, type Operation, parseOperation, shapeOf } from './http/operation.ts';
 import { Requests, sectionOf } from './http/requests.ts';
 import { WEBHOOK_METHODS, Webhooks } from './http/webhook.ts';
 
-/** What an application has beside its tables. */
-const RESERVED: ReadonlySet<string> = new Set(['docs', 'openapi.json', 'asyncapi.json', 'auth']);
+/** First segments of URLs of the server, where paths of the only application are, too. */
+const SERVER_NAMES: ReadonlySet<string> = new Set(['health', 'metrics', 'socket.io']);
 
 /** Flows that begin with a request, or end with one: docs/connectors-http.md. */
 export const httpConnector: ConnectorType<HttpSettings> = {
@@ -82,9 +83,13 @@ class HttpConnector implements Connector {
   }
 }
 
-function checkUse({ name, plan, settings, section, sources, targets }: ConnectorUse<HttpSettings>, report: Report) {
+function checkUse(
+  { name, app, plan, settings, section, sources, targets }: ConnectorUse<HttpSettings>,
+  report: Report,
+) {
   const known: (Operation & { readonly source: SourceUse })[] = [];
   for (const source of sources) {
+    checkCallers(source, app, report);
     const at = sectionOf(source, 'operation');
     const operation = parseOperation(source.operation, { methods: METHODS, needsPath: true });
     if (!isOperation(operation)) {
@@ -94,7 +99,8 @@ function checkUse({ name, plan, settings, section, sources, targets }: Connector
     const [first = ''] = operation.segments;
     const table = plan.tables.find(({ exportName }) => exportName === first);
     if (table !== undefined) report.add(at.diagnose({ message: `/${first} is where the table ${table.name} is` }));
-    if (RESERVED.has(first)) report.add(at.diagnose({ message: `/${first} is used by the server itself` }));
+    if (RESERVED.has(first) || SERVER_NAMES.has(first) || first === app.appId)
+      report.add(at.diagnose({ message: `/${first} is used by the server itself` }));
     if (first.startsWith(':')) {
       report.add(at.diagnose({ message: 'the path begins with a parameter', hint: 'begin with a name: /orders/:id' }));
     }
@@ -115,6 +121,13 @@ function checkUse({ name, plan, settings, section, sources, targets }: Connector
     }
   }
   checkAddress(settings, section, report);
+}
+
+function checkCallers(source: SourceUse, { auth }: AppConfig, report: Report): void {
+  if ((source.settings as RequestSettings).access === undefined || typeof auth === 'object') return;
+  const message = `"${source.operation}" has access rules, and nobody is asked who they are`;
+  const hint = 'configure `auth`, or leave `access` out';
+  report.add(sectionOf(source, 'access').diagnose({ message, hint }));
 }
 
 function isSame(one: SourceUse, other: SourceUse): boolean {

@@ -6,4 +6,6 @@ export const CONNECTOR_LOADERS: Readonly<Record<string, () => Promise<ConnectorT
   rabbitmq: async () => (await import('./rabbitmq.ts')).rabbitmqConnector,
   table: async () => (await import('./table/table.ts')).tableConnector,
   schedule: async () => (await import('./schedule.ts')).scheduleConnector,
+  websocket: async () => (await import('./websocket.ts')).WEBSOCKET,
+  sse: async () => (await import('./sse.ts')).SSE,
 };

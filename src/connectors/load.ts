@@ -34,6 +34,7 @@ async function loadFlowsOf(config: AppConfig, plan: Plan, report: Report): Promi
   for (const connector of connectors) {
     const use: ConnectorUse = {
       name: connector.name,
+      app: config,
       plan,
       settings: connector.settings,
       section: connector.section,

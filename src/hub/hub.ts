@@ -6,6 +6,7 @@ import type { Change, Key, LogReader, RecordReader } from '../store/store.ts';
 import { CatchUp, type CatchUpContext, type Start } from './catch-up.ts';
 import { Channel } from './channel.ts';
 import type { Encoding, ResetReason } from './encode.ts';
+import type { Group } from './group.ts';
 import { EVERYTHING, type Selection } from './selection.ts';
 import { Stalls } from './stalls.ts';
 import { type EndReason, type Sink, Subscription } from './subscription.ts';
@@ -50,10 +51,10 @@ interface TableChannels {
 export class Hub {
   readonly #options: HubOptions;
   readonly #channels = new Map<TablePlan, TableChannels>();
-  readonly #sweeper: Sweeper;
-  readonly #stalls: Stalls;
+  readonly #sweeper: Sweeper<Subscription, Group>;
+  readonly #stalls: Stalls<Subscription>;
   readonly #context: CatchUpContext;
-  readonly #serve = (group: Parameters<Sweeper['serve']>[0]): void => this.#sweeper.serve(group);
+  readonly #serve = (group: Group): void => this.#sweeper.serve(group);
   #size = 0;
   #closed = false;
 
@@ -63,7 +64,7 @@ export class Hub {
     this.#stalls = new Stalls(channels.slowClientTimeout, (subscription) => this.#end(subscription, 'slow'));
     this.#sweeper = new Sweeper({
       clientBuffer: channels.clientBuffer,
-      head: () => feed.head,
+      swept: (group) => group.swept(feed.head),
       fellBehind: (subscription) => this.#fellBehind(subscription),
     });
     const turns = new Turns();
@@ -117,7 +118,7 @@ export class Hub {
   unsubscribe(subscription: Subscription): void {
     const { group, channel, state } = subscription;
     if (state === 'closed') return;
-    if (state === 'live') this.#leaveLive(subscription);
+    if (state === 'live') group.remove(subscription);
     else group.behind--;
     subscription.state = 'closed';
     this.#size--;
@@ -166,9 +167,10 @@ export class Hub {
   }
 
   #fellBehind(subscription: Subscription): void {
-    this.#leaveLive(subscription);
+    const { group } = subscription;
+    group.remove(subscription);
     subscription.state = 'behind';
-    subscription.group.behind++;
+    group.behind++;
     this.#catchUp(subscription, { from: 'behind' });
   }
 
@@ -177,23 +179,7 @@ export class Hub {
     subscription.state = 'live';
     subscription.cursor = group.cursorAfter(subscription.position);
     group.behind--;
-    subscription.index = group.live.push(subscription) - 1;
-    // A sweep that is under way counts places, and there is one more now.
-    if (group.unvisited > 0) group.unvisited = group.live.length;
-    if (subscription.cursor === group.end) return;
-    group.unvisited = group.live.length;
-    this.#sweeper.serve(group);
-  }
-
-  /** The last one takes the free place; since the sweep may be past it already, all are visited once more. */
-  #leaveLive(subscription: Subscription): void {
-    const { live } = subscription.group;
-    const last = live.pop() as Subscription;
-    if (last !== subscription) {
-      live[subscription.index] = last;
-      last.index = subscription.index;
-    }
-    if (subscription.group.unvisited > 0) subscription.group.unvisited = live.length;
+    if (group.add(subscription)) this.#sweeper.serve(group);
   }
 
   #end(subscription: Subscription, reason: EndReason): void {

@@ -1,31 +1,40 @@
-import type { Subscription } from './subscription.ts';
+import type { Sink } from './subscription.ts';
+
+/** Something that waits for its sink. */
+export interface Waiter {
+  readonly sink: Pick<Sink, 'pending' | 'lane'>;
+  /** Set while it waits. */
+  resume: (() => void) | undefined;
+  /** The sink has room again, or nobody waits for it any more. */
+  drained(): void;
+}
 
 interface Stall {
   pending: number;
   since: number;
 }
 
-/** Subscriptions that wait for their sink, and how long it has been since it took anything. */
-export class Stalls {
+/** Those that wait for their sink, and how long it has been since it took anything. */
+export class Stalls<W extends Waiter> {
   readonly #timeout: number;
-  readonly #ended: (subscription: Subscription) => void;
-  readonly #stalls = new Map<Subscription, Stall>();
+  readonly #ended: (waiter: W) => void;
+  readonly #stalls = new Map<W, Stall>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** `ended` is called for a subscription whose sink took nothing for `timeout` milliseconds. */
-  constructor(timeout: number, ended: (subscription: Subscription) => void) {
+  /** `ended` is called for one whose sink took nothing for `timeout` milliseconds. */
+  constructor(timeout: number, ended: (waiter: W) => void) {
     this.#timeout = timeout;
     this.#ended = ended;
   }
 
-  /** Resolves when the sink has drained or the subscription has ended. */
-  async wait(subscription: Subscription): Promise<void> {
-    this.#stalls.set(subscription, { pending: subscription.sink.pending, since: performance.now() });
+  /** Resolves when the sink has drained or it was ended. */
+  async wait(waiter: W): Promise<void> {
+    this.#stalls.set(waiter, { pending: waiter.sink.pending, since: performance.now() });
     this.#timer ??= setInterval(() => this.#check(), Math.min(1000, this.#timeout / 4)).unref();
     await new Promise<void>((resolve) => {
-      subscription.resume = resolve;
+      waiter.resume = resolve;
     });
-    this.#stalls.delete(subscription);
+    this.#stalls.delete(waiter);
     if (this.#stalls.size === 0) this.stop();
   }
 
@@ -36,15 +45,15 @@ export class Stalls {
 
   #check(): void {
     const now = performance.now();
-    for (const [subscription, stall] of this.#stalls) {
-      const { pending } = subscription.sink;
+    for (const [waiter, stall] of this.#stalls) {
+      const { pending } = waiter.sink;
       if (pending !== stall.pending) {
         stall.pending = pending;
         stall.since = now;
         // Who shares its sink may find room without the sink ever being empty: it looks again.
-        if (subscription.sink.lane !== undefined) subscription.drained();
+        if (waiter.sink.lane !== undefined) waiter.drained();
       } else if (now - stall.since >= this.#timeout) {
-        this.#ended(subscription);
+        this.#ended(waiter);
       }
     }
   }

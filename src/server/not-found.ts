@@ -13,12 +13,13 @@ const RECORD_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
 
 /**
  * Everything that no route took: a wrong method on a table is 405 with Allow, anything else 404. `ambiguous`: paths that
- * lack the application's name, and where what they mean is.
+ * lack the application's name, and where what they mean is. `streams`: where streams are opened, for people.
  */
 export function registerNotFound(
   app: FastifyInstance,
   known: readonly KnownPath[],
   ambiguous: ReadonlyMap<string, readonly string[]> = new Map(),
+  streams = '/{app_id}/{Table}',
 ): void {
   const rest = new Set(known.filter((table) => table.rest).map(({ path }) => path));
   app.setNotFoundHandler((request) => {
@@ -38,7 +39,7 @@ export function registerNotFound(
     if (places !== undefined) {
       throw new AppError('NOT_FOUND', `There are several applications here; this is at ${places.join(', ')}.`);
     }
-    throw new AppError('NOT_FOUND', describe(request, path));
+    throw new AppError('NOT_FOUND', describe(request, path, streams));
   });
 }
 
@@ -46,9 +47,9 @@ function methodNotAllowed(message: string, allow: string): AppError {
   return new AppError('METHOD_NOT_ALLOWED', message, { headers: { allow } });
 }
 
-function describe(request: FastifyRequest, path: string): string {
+function describe(request: FastifyRequest, path: string, streams: string): string {
   if (path.startsWith('/socket.io')) {
-    return 'This server does not speak Socket.IO or Engine.IO. Open a plain WebSocket or EventSource on /{app_id}/{Table}.';
+    return `This server does not speak Socket.IO or Engine.IO. Open a plain WebSocket or EventSource on ${streams}.`;
   }
   const transport = transportOf(request.raw);
   return transport === 'rest'

@@ -22,6 +22,8 @@ export interface Endpoint {
 /** What a transport reports of itself. */
 export interface TransportStatus {
   readonly connections: number;
+  /** Rooms that somebody is in, where there are rooms. */
+  readonly rooms?: number;
 }
 
 /** A way in and out for clients. */

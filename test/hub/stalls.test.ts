@@ -23,7 +23,7 @@ describe('a sink that is waited for', () => {
 
   test('ends its subscription when it takes nothing for the time', async () => {
     const ended: Subscription[] = [];
-    const stalls = new Stalls(30_000, (subscription) => {
+    const stalls = new Stalls<Subscription>(30_000, (subscription) => {
       ended.push(subscription);
       subscription.drained();
     });
@@ -39,7 +39,7 @@ describe('a sink that is waited for', () => {
 
   test('has its time again whenever it takes something', async () => {
     const ended: Subscription[] = [];
-    const stalls = new Stalls(30_000, (subscription) => ended.push(subscription));
+    const stalls = new Stalls<Subscription>(30_000, (subscription) => ended.push(subscription));
     const { reader, subscription } = waiting(100);
     const wait = stalls.wait(subscription);
     for (let left = 90; left >= 10; left -= 10) {
@@ -54,7 +54,7 @@ describe('a sink that is waited for', () => {
   });
 
   test('is looked at with one timer, for as long as any waits', async () => {
-    const stalls = new Stalls(30_000, () => {});
+    const stalls = new Stalls<Subscription>(30_000, () => {});
     const [one, two] = [waiting(1), waiting(1)];
     const waits = [stalls.wait(one.subscription), stalls.wait(two.subscription)];
     expect(vi.getTimerCount()).toBe(1);

@@ -21,4 +21,7 @@ export interface ControlFrame {
   readonly code?: string;
   readonly message?: string;
   readonly details?: unknown;
+  /** Of connectors with rooms. */
+  readonly room?: string;
+  readonly data?: Json;
 }

@@ -5,13 +5,14 @@ declare function schema<T>(): StandardSchema<unknown, T>;
 /** What may be written, and, where an error is expected, what may not. */
 export const routes = {
   plain: defineRoute({
-    handler: ({ query, tables, identity, signal, as }) => {
+    handler: ({ query, tables, identity, signal, as, rooms }) => {
       const name: string | readonly string[] | undefined = query.name;
       // @ts-expect-error: a name may stand several times
       const text: string = query.name;
       // @ts-expect-error: only a principal has a name
       const sub: string = identity.sub;
-      return [name, text, sub, tables.Log?.find('limit=1'), signal.aborted, as(identity)];
+      const told: number | undefined = rooms.ws?.sendToRoom('orders', { id: 1 });
+      return [name, text, sub, tables.Log?.find('limit=1'), signal.aborted, as(identity), told];
     },
   }),
   sum: defineRoute({

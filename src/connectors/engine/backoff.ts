@@ -1,3 +1,4 @@
+import { RetryLaterError } from '../connector.ts';
 import type { RetryPolicy } from '../flow.ts';
 
 /**
@@ -8,6 +9,12 @@ export function waitAfter(failed: number, { delay, maxDelay }: RetryPolicy, rand
   // Beyond 2^30 the bound is the longest wait in any case.
   const bound = Math.min(maxDelay, delay * 2 ** Math.min(failed - 1, 30));
   return Math.ceil(random() * bound);
+}
+
+/** Milliseconds that targets have asked for, as far as the flow waits at all. */
+export function askedWait(failures: Iterable<unknown>, { maxDelay }: RetryPolicy): number {
+  const asked = [...failures].map((failure) => (failure instanceof RetryLaterError ? failure.delay : 0));
+  return Math.min(maxDelay, Math.max(0, ...asked));
 }
 
 /** Resolves after this many milliseconds, or at once when one of the signals is aborted; true when the time has passed. */

@@ -3,7 +3,7 @@ import { AppError } from '../../errors.ts';
 import type { Deliver, Delivery, FlowData, FlowEvent } from '../connector.ts';
 import type { Scope } from '../expressions/cel.ts';
 import type { Flow, FlowTarget } from '../flow.ts';
-import { sleep, waitAfter } from './backoff.ts';
+import { askedWait, sleep, waitAfter } from './backoff.ts';
 import type { DeadLetter, NewDeadLetter } from './dead-letters.ts';
 import { DeliveryTimeout, describeFailure, isPermanent, StoppedError } from './failures.ts';
 import { FlowCounts } from './flow-counts.ts';
@@ -184,7 +184,9 @@ export class FlowRunner {
       if (pending.length === 0) break;
       if (progress.attempts >= attempts || signal.aborted) throw refusal ?? first;
       const { stopping, cut } = this.#options;
-      if (!(await sleep(waitAfter(progress.attempts, this.flow.retry), [stopping, cut, signal]))) {
+      const { retry } = this.flow;
+      const wait = Math.max(waitAfter(progress.attempts, retry), askedWait(failures.values(), retry));
+      if (!(await sleep(wait, [stopping, cut, signal]))) {
         throw stopping.aborted ? new StoppedError() : first;
       }
       this.counts.retries++;

@@ -36,17 +36,10 @@ export class Requests {
     this.#context = context;
   }
 
-  /** Throws StartError when it asks for callers to be known where nobody is asked. */
   listen(source: SourceUse, handle: Handle): void {
     const operation = parseOperation(source.operation, { methods: METHODS, needsPath: true });
     if (!isOperation(operation)) throw new TypeError(`${source.operation} is no operation`);
-    const settings = source.settings as RequestSettings;
-    if (settings.access !== undefined && this.#context.auth === undefined) {
-      const message = `"${source.operation}" has access rules, and nobody is asked who they are`;
-      const hint = 'configure `auth`, or leave `access` out';
-      throw new StartError([sectionOf(source, 'access').diagnose({ message, hint })]);
-    }
-    this.#places.push({ operation, settings, source, handle });
+    this.#places.push({ operation, settings: source.settings as RequestSettings, source, handle });
   }
 
   /** Throws StartError when an address is taken. */
@@ -136,7 +129,14 @@ export class Requests {
     reply.raw.once('close', () => {
       if (!reply.raw.writableFinished) gone.abort();
     });
-    return handle({ input, identity, key, signal: AbortSignal.any([gone.signal, this.#abort.signal]) });
+    try {
+      return await handle({ input, identity, key, signal: AbortSignal.any([gone.signal, this.#abort.signal]) });
+    } catch (error) {
+      if (error instanceof AppError) throw error;
+      // What other systems have said is for whoever runs the server.
+      this.#context.onError(error);
+      throw new AppError('FLOW_FAILED', 'The flow has failed; it has been logged.', { cause: error });
+    }
   }
 }
 

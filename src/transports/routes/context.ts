@@ -3,11 +3,12 @@ import type { AppAuth } from '../../auth/app-auth.ts';
 import { type Identity, SERVER } from '../../auth/identity.ts';
 import { askForToken } from '../../auth/refusals.ts';
 import { AppError } from '../../errors.ts';
+import type { RoomsHandle } from '../../hub/rooms.ts';
 import { makeHandles } from '../../resources/table-handle.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import { identityOf } from '../../server/identity-of.ts';
-import { queryOf } from '../query-of.ts';
-import type { RawQuery, RouteContext, RouteTables } from './define.ts';
+import { parseQuery, queryOf } from '../query-of.ts';
+import type { RouteContext, RouteRooms, RouteTables } from './define.ts';
 import type { Route } from './route.ts';
 import { validate } from './standard-schema.ts';
 
@@ -16,6 +17,7 @@ export interface RouteScope {
   readonly auth: AppAuth | undefined;
   readonly tables: RouteTables;
   readonly as: (identity: Identity) => RouteTables;
+  readonly rooms: RouteRooms;
   /** Whether clients are told what was wrong in a handler; otherwise only the log is. */
   readonly showsDetails: boolean;
   /** Faults in code of the application. */
@@ -32,6 +34,22 @@ export function makeTables(resources: ReadonlyMap<string, TableResource>, identi
   return Object.freeze(Object.assign(Object.create(null), Object.fromEntries(makeHandles(resources, identity))));
 }
 
+/** By the name of their connector; a name that is none is undefined, whatever it is. */
+export function makeRooms(handles: ReadonlyMap<string, RoomsHandle>): RouteRooms {
+  const rooms = [...handles].map(([name, handle]) => [name, bound(handle)]);
+  return Object.freeze(Object.assign(Object.create(null), Object.fromEntries(rooms)));
+}
+
+/** No more than is promised. */
+function bound(handle: RoomsHandle): RoomsHandle {
+  return Object.freeze({
+    broadcast: (data: unknown) => handle.broadcast(data),
+    sendToRoom: (room: string, data: unknown) => handle.sendToRoom(room, data),
+    sendToUser: (user: string, data: unknown) => handle.sendToUser(user, data),
+    members: (room: string) => handle.members(room),
+  });
+}
+
 /** Checks who asks and the query string. Throws UNAUTHORIZED, FORBIDDEN or VALIDATION_ERROR. */
 export async function makeContext(
   request: FastifyRequest,
@@ -40,7 +58,7 @@ export async function makeContext(
 ): Promise<LiveContext> {
   const identity = identityOf(request);
   checkAccess(route, identity, scope.auth);
-  const raw = parseQuery(queryOf(request), route.kind === 'sse' ? 'stream' : undefined);
+  const raw = parseQuery(queryOf(request), route.kind === 'sse' ? ['stream'] : []);
   const query = await validate(route.query, raw, 'query string');
   const [path = ''] = (request.raw.url ?? '').split('?', 1);
   return {
@@ -54,6 +72,7 @@ export async function makeContext(
     context: {},
     tables: scope.tables,
     as: scope.as,
+    rooms: scope.rooms,
     signal,
   };
 }
@@ -67,16 +86,4 @@ export function checkAccess({ access }: Pick<Route, 'access'>, identity: Identit
   if (!roles.some((role) => access.includes(role) || role === auth?.config.adminRole)) {
     throw new AppError('FORBIDDEN', 'This address is for other roles.');
   }
-}
-
-/** Names that stand several times have a list; `reserved` is not the application's. */
-function parseQuery(rawQuery: string, reserved: string | undefined): RawQuery {
-  const query: Record<string, string | string[]> = Object.create(null);
-  for (const [name, value] of new URLSearchParams(rawQuery)) {
-    if (name === reserved) continue;
-    const before = query[name];
-    query[name] = before === undefined ? value : [before, value].flat();
-  }
-  // Schemas look at prototypes, and a member `__proto__` is one of its own here.
-  return Object.defineProperties({}, Object.getOwnPropertyDescriptors(query));
 }

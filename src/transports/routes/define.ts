@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Identity } from '../../auth/identity.ts';
+import type { RoomsHandle } from '../../hub/rooms.ts';
 import type { TableHandle } from '../../resources/table-handle.ts';
 import type { OutputOf, StandardSchema } from './standard-schema.ts';
 
@@ -14,6 +15,9 @@ export interface RegisteredTables {}
 export type RouteTables = keyof RegisteredTables extends never
   ? Readonly<Record<string, TableHandle>>
   : RegisteredTables;
+
+/** The connections of the application's connectors that have rooms, by the name of the connector in config.yaml. */
+export type RouteRooms = Readonly<Record<string, RoomsHandle>>;
 
 /** A query string without a schema: a name that stands several times has a list. */
 export type RawQuery = Readonly<Record<string, string | readonly string[]>>;
@@ -39,6 +43,8 @@ export interface RouteContext<Query = unknown> {
   readonly tables: RouteTables;
   /** The tables with somebody's rights: `as(identity)` may what the caller may. */
   as(identity: Identity): RouteTables;
+  /** Tells clients of connectors something: all of them, the members of a room, or the connections of a user. */
+  readonly rooms: RouteRooms;
   /** Aborted when the client has gone, and when the server stops. */
   readonly signal: AbortSignal;
 }

@@ -5,12 +5,13 @@ import type { AppAuth } from '../../auth/app-auth.ts';
 import { StartError } from '../../config/diagnostic.ts';
 import { diagnoseFile } from '../../config/source.ts';
 import { AppError } from '../../errors.ts';
+import type { RoomsHandle } from '../../hub/rooms.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import { makeAuthentication } from '../../server/authentication.ts';
 import { addSocketRoute, type SocketScope, socketScope } from '../sockets/scope.ts';
 import type { Door, TransportContext } from '../transport.ts';
 import { registerRouteBodies } from './bodies.ts';
-import { makeTables, type RouteScope } from './context.ts';
+import { makeRooms, makeTables, type RouteScope } from './context.ts';
 import { answerRequest } from './http.ts';
 import { type HttpRoute, METHODS, type Route, type SseRoute, type WsRoute } from './route.ts';
 import { SocketDoor } from './sockets.ts';
@@ -30,6 +31,8 @@ export interface RoutesApplication {
   readonly routes: readonly Route[];
   readonly resources: ReadonlyMap<string, TableResource>;
   readonly auth: AppAuth | undefined;
+  /** Connectors that have rooms, by name. */
+  readonly rooms?: ReadonlyMap<string, RoomsHandle>;
 }
 
 interface Place {
@@ -56,8 +59,9 @@ export class Routes implements Door {
     const sockets = await socketScope(app, this.#options.config.limits);
     await app.register(async (plain) => {
       registerRouteBodies(plain);
-      for (const { prefixes, routes, resources, auth } of applications) {
-        const scope = this.#makeScope(resources, auth);
+      for (const application of applications) {
+        const { prefixes, routes, auth } = application;
+        const scope = this.#makeScope(application);
         const onRequest = auth === undefined ? [] : [makeAuthentication(auth, { ticket: true, token: false })];
         for (const route of routes) {
           for (const prefix of prefixes) {
@@ -95,12 +99,13 @@ export class Routes implements Door {
     clearTimeout(timer);
   }
 
-  #makeScope(resources: RoutesApplication['resources'], auth: AppAuth | undefined): RouteScope {
+  #makeScope({ resources, auth, rooms = new Map() }: RoutesApplication): RouteScope {
     const { showsDetails, onError } = this.#options;
     return {
       auth,
       tables: makeTables(resources),
       as: (identity) => makeTables(resources, identity),
+      rooms: makeRooms(rooms),
       showsDetails,
       onError: (error) => onError(error),
     };
@@ -126,19 +131,13 @@ export class Routes implements Door {
     refuseOthers(app, url, ['GET']);
   }
 
-  #addSocket(scope: SocketScope, route: WsRoute, { url, scope: routeScope, onRequest: [authenticate] }: Place): void {
+  #addSocket(scope: SocketScope, route: WsRoute, { url, scope: routeScope, onRequest: [onRequest] }: Place): void {
     checkFree(scope.scope, route, { method: 'GET', url, constraints: { transport: 'ws' } });
     const served = { route, scope: routeScope };
     addSocketRoute(scope, {
       url,
-      check: async (request, reply) => {
-        if (authenticate !== undefined) {
-          await new Promise<void>((resolve, reject) => {
-            authenticate.call(scope.scope, request, reply, (error) => (error ? reject(error) : resolve()));
-          });
-        }
-        await this.#sockets.check(request, served);
-      },
+      onRequest,
+      check: (request) => this.#sockets.check(request, served),
       open: (ws: WebSocket, socket: Socket, request) => this.#sockets.open(ws, socket, { request, ...served }),
     });
   }

@@ -2,10 +2,9 @@ import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import { AppError } from '../../errors.ts';
-import { isCredentialOffer } from '../../server/credential.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { checkHandshake } from '../sockets/handshake.ts';
-import { agreeOn } from '../sockets/scope.ts';
+import { agreeOnAny } from '../sockets/scope.ts';
 import type { TransportContext } from '../transport.ts';
 import { type LiveContext, makeContext, type RouteScope } from './context.ts';
 import { toFailure } from './failures.ts';
@@ -65,7 +64,7 @@ export class SocketDoor {
     let hooks: HookRun | undefined;
     try {
       checkHandshake(request.raw);
-      agree(request);
+      agreeOnAny(request);
       admission.check(request);
       const context = await makeContext(request, route, { scope, signal: abort.signal });
       hooks = new HookRun(route.hooks, context, scope.onError);
@@ -124,11 +123,4 @@ export class SocketDoor {
     if (this.#stopping) throw new AppError('STOPPING', 'The server is stopping.');
     if (raw.socket.destroyed) throw new AppError('BAD_REQUEST', 'The connection was closed.');
   }
-}
-
-/** The first offered subprotocol that is no credential; browsers break off when nothing that they offered comes back. */
-function agree(request: FastifyRequest): void {
-  const offers = request.headers['sec-websocket-protocol']?.split(',').map((offer) => offer.trim());
-  const chosen = offers?.find((offer) => !isCredentialOffer(offer)) ?? offers?.[0];
-  if (chosen !== undefined) agreeOn(request, chosen);
 }

@@ -1,9 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import websocketPlugin from '@fastify/websocket';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { WebSocket } from 'ws';
 import type { Limits } from '../../config/config.ts';
+import { isCredentialOffer } from '../../server/credential.ts';
 
 /** A scope of the server in which WebSockets can be opened. In a box, since a promise would take the scope for another one. */
 export interface SocketScope {
@@ -16,6 +17,16 @@ const subprotocols = new WeakMap<IncomingMessage, string>();
 /** What the 101 gives back of the offered subprotocols; without it the first offer. */
 export function agreeOn(request: FastifyRequest, subprotocol: string): void {
   subprotocols.set(request.raw, subprotocol);
+}
+
+/**
+ * Agrees on the first offered subprotocol that is no credential, whatever it is; browsers break off when nothing that
+ * they offered comes back.
+ */
+export function agreeOnAny(request: FastifyRequest): void {
+  const offers = request.headers['sec-websocket-protocol']?.split(',').map((offer) => offer.trim());
+  const chosen = offers?.find((offer) => !isCredentialOffer(offer)) ?? offers?.[0];
+  if (chosen !== undefined) agreeOn(request, chosen);
 }
 
 /**
@@ -46,6 +57,8 @@ export async function socketScope(app: FastifyInstance, limits: Limits): Promise
 
 export interface SocketRoute {
   readonly url: string;
+  /** Finds out who is asking, before `check`. */
+  readonly onRequest?: onRequestHookHandler | undefined;
   /** Refuses with a plain HTTP error what must not be upgraded. */
   check(request: FastifyRequest, reply: FastifyReply): void | Promise<void>;
   /** After the 101. Messages that came with the handshake are lost unless listeners are added at once. */
@@ -53,12 +66,13 @@ export interface SocketRoute {
 }
 
 /** A URL on which a WebSocket can be opened. */
-export function addSocketRoute({ scope }: SocketScope, { url, check, open }: SocketRoute): void {
+export function addSocketRoute({ scope }: SocketScope, { url, onRequest, check, open }: SocketRoute): void {
   const replies = new WeakMap<FastifyRequest, FastifyReply>();
   scope.get(url, {
     websocket: true,
     constraints: { transport: 'ws' },
     exposeHeadRoute: false,
+    ...(onRequest === undefined ? {} : { onRequest }),
     preValidation: async (request: FastifyRequest, reply: FastifyReply) => {
       await check(request, reply);
       replies.set(request, reply);

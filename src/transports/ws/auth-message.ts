@@ -1,5 +1,11 @@
+import type { AppAuth } from '../../auth/app-auth.ts';
+import type { OpenConnection } from '../../auth/open-connections.ts';
 import { AppError } from '../../errors.ts';
-import type { WsConnection } from './connection.ts';
+
+/** A connection whose client can show a newer token. */
+export interface Renewable extends OpenConnection {
+  close(code: number, reason: string): void;
+}
 
 const MEMBERS: ReadonlySet<string> = new Set(['type', 'token', 'ref']);
 
@@ -18,23 +24,24 @@ export function formatExpiry(expiresAt: number | undefined): string | null {
  * which closes the connection. Throws UNAUTHORIZED for a bad token: then the connection goes on with the one it has.
  */
 export async function renew(
-  connection: WsConnection,
+  connection: Renewable,
+  auth: AppAuth | undefined,
   value: Readonly<Record<string, unknown>>,
 ): Promise<{ readonly expiresAt: string | null } | undefined> {
   const unknown = Object.keys(value).find((name) => !MEMBERS.has(name));
   if (unknown !== undefined) {
     throw new AppError('INVALID_MESSAGE', 'A message of type auth has token and ref; a record goes into an envelope.');
   }
-  const { identity, context } = connection;
+  const { identity } = connection;
   if (typeof value.token !== 'string') throw new AppError('INVALID_MESSAGE', 'token must be a string.');
-  if (identity.type !== 'principal' || context.auth === undefined) {
+  if (identity.type !== 'principal' || auth === undefined) {
     throw new AppError('FORBIDDEN', 'This connection was opened without a token; open another one with it.');
   }
-  const principal = await context.auth.authenticator.authenticate({ type: 'bearer', text: value.token });
+  const principal = await auth.authenticator.authenticate({ type: 'bearer', text: value.token });
   if (principal.sub !== identity.sub) {
     connection.close(4401, 'the token is that of somebody else');
     return undefined;
   }
-  context.auth.connections.renew(connection, principal);
+  auth.connections.renew(connection, principal);
   return { expiresAt: formatExpiry(principal.expiresAt) };
 }

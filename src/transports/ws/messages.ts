@@ -40,7 +40,7 @@ export async function handleMessage(connection: WsConnection, message: Buffer, i
     if (!isObject(value)) throw new AppError('INVALID_MESSAGE', 'A message is an object: a record or an envelope.');
     const isAuth = connection.context.auth !== undefined && isAuthMessage(value);
     ref = isAuth || Object.hasOwn(value, 'message_type') ? parseRef(value.ref) : undefined;
-    if (isAuth) return answerRenewed(await renew(connection, value), ref);
+    if (isAuth) return answerRenewed(await renew(connection, connection.context.auth, value), ref);
     if (connection.realtime?.hearsMessages) await connection.realtime.message(value);
     const { id, seq, replayed } = await execute(connection, parseCommand(connection, value), ref);
     const ack = { type: 'ack', ref, id, seq, ...(replayed && { replayed }) };

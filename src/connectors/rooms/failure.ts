@@ -1,0 +1,21 @@
+import { AppError } from '../../errors.ts';
+import { PermanentError } from '../connector.ts';
+
+/** What went wrong in a flow, as its client is told; a fault of ours is only reported. */
+export function toFailure(error: unknown, onError: (error: unknown) => void): AppError {
+  if (error instanceof AppError) return error;
+  if (error instanceof PermanentError) return new AppError('HANDLER_ERROR', error.message);
+  onError(error);
+  return new AppError('INTERNAL', 'Something went wrong on our side; it has been logged.', { cause: error });
+}
+
+/** PROTOCOL.md: what a client is told, and goes on after. */
+export function errorMessage({ code, message, errors }: AppError, ref?: unknown): object {
+  return {
+    type: 'error',
+    code,
+    message,
+    ...(errors === undefined ? {} : { details: errors }),
+    ...(ref === undefined ? {} : { ref }),
+  };
+}

@@ -1,0 +1,44 @@
+import { AppError } from '../../errors.ts';
+import { parseJsonText } from '../../resources/json.ts';
+import { checkJson, isObject, type ValueLimits } from '../../resources/values.ts';
+
+export type Ref = string | number;
+
+/** What a client wants. */
+export interface ClientMessage {
+  readonly type: string;
+  readonly ref: Ref | undefined;
+  readonly value: Readonly<Record<string, unknown>>;
+}
+
+/** A longer one is no name of a message. */
+const MAX_REF = 256;
+/** What is shown of a type that is none. */
+const SHOWN = 100;
+
+/** Throws INVALID_MESSAGE, INVALID_JSON, TOO_DEEP or TOO_WIDE. */
+export function parseMessage(bytes: Buffer, isBinary: boolean, limits: ValueLimits): ClientMessage {
+  if (isBinary) throw new AppError('INVALID_MESSAGE', 'A message is a text frame.');
+  const value = parseJsonText(bytes.toString('utf8'));
+  if (!isObject(value)) throw new AppError('INVALID_MESSAGE', 'A message is an object with a type.');
+  checkJson(limits)(value, 'message', () => {});
+  const { type, ref } = value;
+  if (typeof type !== 'string') throw new AppError('INVALID_MESSAGE', 'A message has a type, which is text.');
+  return { type, ref: checkRef(ref), value };
+}
+
+function checkRef(ref: unknown): Ref | undefined {
+  if (ref === undefined || typeof ref === 'number') return ref;
+  if (typeof ref === 'string' && ref.length <= MAX_REF) return ref;
+  throw new AppError('INVALID_MESSAGE', `ref must be a number, or text of ${MAX_REF} characters at most.`);
+}
+
+export function unknownType(type: string): AppError {
+  return new AppError('INVALID_MESSAGE', `unknown message type: ${type.slice(0, SHOWN)}`);
+}
+
+/** The members of a message, which are what flows are told. Throws INVALID_MESSAGE. */
+export function dataOf({ value: { data = {} } }: ClientMessage): Record<string, unknown> {
+  if (isObject(data)) return data;
+  throw new AppError('INVALID_MESSAGE', 'data must be an object.');
+}

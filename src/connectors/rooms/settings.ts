@@ -1,0 +1,107 @@
+import { isLoopback } from '../../config/loopback.ts';
+import type { Report } from '../../config/report.ts';
+import type { FlatKeys } from '../../config/section.ts';
+import {
+  booleanKey,
+  choiceKey,
+  countKey,
+  durationKey,
+  type Key,
+  pathKey,
+  portKey,
+  textKey,
+} from '../../config/values.ts';
+import type { RoomLimits } from '../../hub/rooms.ts';
+import type { ConnectorUse, Operations, SourceType, TargetType } from '../connector.ts';
+
+export type Openness = 'anyone' | 'authenticated';
+
+/** What connectors with rooms have in config.yaml. */
+export interface RoomSettings extends RoomLimits {
+  /** Undefined: the port of the server. */
+  readonly port: number | undefined;
+  readonly host: string | undefined;
+  readonly path: string;
+  readonly pingInterval: number;
+  /** Undefined where the application decides: whoever has shown who he is, if it asks. */
+  readonly access: Openness | undefined;
+  readonly join: Openness;
+  readonly presence: boolean;
+  readonly presenceNames: number;
+}
+
+const DEFAULT_HOST = '0.0.0.0';
+const OPENNESS = ['anyone', 'authenticated'] as const;
+
+/** `path` is the default one. */
+export function roomKeys({ path }: { readonly path: string }): FlatKeys<RoomSettings> {
+  return {
+    port: optionalPort({ what: 'A port of its own; 0 takes a free one', shownDefault: 'that of the server' }),
+    host: textKey(undefined, {
+      what: 'Address to listen on, where it has a port of its own',
+      shownDefault: `\`${DEFAULT_HOST}\``,
+    }),
+    path: pathKey(path, {
+      what: 'Where it is: on the port of the server behind `/{app_id}` and, with one application, also alone',
+    }),
+    pingInterval: durationKey('30s', { what: 'How often a client gets a ping' }),
+    access: choiceKey(OPENNESS, undefined, {
+      what: 'Who may connect',
+      shownDefault: '`authenticated` where the application has `auth`, else `anyone`',
+    }),
+    join: choiceKey(OPENNESS, 'anyone', { what: 'Who of those may join rooms' }),
+    presence: booleanKey(false, { what: 'Whether the members of a room are told who is in it, comes and goes' }),
+    presenceNames: countKey(1000, { what: 'Names in one list of members' }, { max: 100_000 }),
+    roomsPerConnection: countKey(100, { what: 'Rooms that one connection may be in' }, { max: 100_000 }),
+    roomName: countKey(128, { what: "Characters of a room's name" }, { max: 4096 }),
+  };
+}
+
+function optionalPort(texts: { readonly what: string; readonly shownDefault: string }): Key<number | undefined> {
+  return { ...portKey(0, texts), default: undefined };
+}
+
+/** Where it listens, when it has a port of its own. */
+export function hostOf({ host }: Pick<RoomSettings, 'host'>): string {
+  return host ?? DEFAULT_HOST;
+}
+
+const PLAIN_SOURCE = { keys: {}, failure: 'answers' } as const;
+
+/** What connections of every kind are sources of. */
+export const VISITS: Readonly<Record<'connect' | 'disconnect', SourceType>> = {
+  connect: { ...PLAIN_SOURCE, what: 'A client has connected' },
+  disconnect: { ...PLAIN_SOURCE, what: 'A client has gone, however that came' },
+};
+
+export const MESSAGE: SourceType = { ...PLAIN_SOURCE, what: 'A client has sent a message' };
+
+/** Ways to tell connections something. */
+export const ROOM_TARGETS: Operations<TargetType> = {
+  named: {
+    broadcast: { what: 'All connections', keys: {}, target: 'none', needsTarget: false },
+    send_to_room: { what: 'The members of a room', keys: {}, target: 'expression', needsTarget: true },
+    send_to_user: { what: 'All connections of a user', keys: {}, target: 'expression', needsTarget: true },
+  },
+};
+
+/** Reports what can be reached by anybody without that having been said, and what makes no sense. */
+export function checkRoomSettings({ app, settings, section }: ConnectorUse<RoomSettings>, report: Report): void {
+  const { port, host, access, join } = settings;
+  const { members, path } = section;
+  if (port === undefined && host !== undefined) {
+    const message = `${path}.host is for a connector with a port of its own`;
+    report.add((members.get('host') ?? section).diagnose({ message, hint: 'write `port:` as well, or remove it' }));
+  }
+  if (port !== undefined && app.auth === undefined && !isLoopback(hostOf(settings))) {
+    const message = `${path} on host "${hostOf(settings)}" can be reached from other machines, and nobody is asked who they are`;
+    const hint = 'configure `auth`, write `auth: none` to say that this is meant, or `host: 127.0.0.1`';
+    report.add((members.get('host') ?? members.get('port') ?? section).diagnose({ message, hint }));
+  }
+  if (typeof app.auth === 'object') return;
+  for (const [key, value] of Object.entries({ access, join })) {
+    if (value !== 'authenticated') continue;
+    const message = `${path}.${key}: nobody can show who they are here`;
+    report.add((members.get(key) ?? section).diagnose({ message, hint: 'configure `auth`' }));
+  }
+}

@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import type { Identity } from '../../auth/identity.ts';
+import { hasExpired, type OpenConnection } from '../../auth/open-connections.ts';
+import { EXPIRED, REVOKED } from '../../auth/refusals.ts';
+import type { Guest, RoomEncoding } from '../../hub/audience.ts';
+import type { Rooms } from '../../hub/rooms.ts';
+import { EventStream, formatError } from '../../transports/sse/event-stream.ts';
+import { chunked, plain } from '../../transports/sse/events.ts';
+import type { FlowData } from '../connector.ts';
+import { errorMessage, toFailure } from './failure.ts';
+import { Delivered } from './targets.ts';
+import { type House, Visit, type Visitor } from './visit.ts';
+
+/** A comment, which no client takes for an event. */
+const KEEPALIVE = ': keepalive\n\n';
+
+const CHUNKED: RoomEncoding = { frame: (text) => chunked(eventOf(text)) };
+const PLAIN: RoomEncoding = { frame: (text) => plain(eventOf(text)) };
+
+/** JSON text has no line breaks, which would end the event. */
+function eventOf(text: string): string {
+  return `data: ${text}\n\n`;
+}
+
+export interface RoomStreamOptions {
+  readonly visitor: Visitor;
+  readonly house: House;
+  readonly rooms: Rooms;
+}
+
+/** One stream of events that is in rooms. What it is told is what a WebSocket would be told. */
+export class RoomStream extends EventStream implements OpenConnection, Visitor {
+  identity: Identity;
+  readonly user: string | undefined;
+  readonly query: FlowData;
+  readonly #house: House;
+  readonly #rooms: Rooms;
+  readonly #guest: Guest;
+  readonly #visit: Visit;
+
+  constructor(output: Duplex, isChunked: boolean, { visitor, house, rooms }: RoomStreamOptions) {
+    super(output, isChunked);
+    this.identity = visitor.identity;
+    this.user = visitor.user;
+    this.query = visitor.query;
+    this.#house = house;
+    this.#rooms = rooms;
+    this.#guest = rooms.connect(this, { encoding: isChunked ? CHUNKED : PLAIN, user: visitor.user });
+    this.#visit = new Visit(house, this, randomUUID());
+  }
+
+  /** Joins the rooms, and tells flows. */
+  begin(names: readonly string[]): void {
+    for (const room of names) {
+      this.#rooms.join(this.#guest, room);
+      this.#answer({ type: 'joined', room });
+      const presence = this.#rooms.presenceOf(room);
+      if (presence !== undefined) this.#answer(presence);
+    }
+    this.#visit.connected((result, failure) => {
+      if (failure !== undefined) this.#answer(errorMessage(toFailure(failure, this.#house.onError)));
+      else if (result !== null && result !== undefined && !(result instanceof Delivered)) {
+        this.#answer({ type: 'message', data: result });
+      }
+    });
+  }
+
+  left(): void {
+    this.#rooms.disconnect(this.#guest);
+    this.#visit.ended();
+  }
+
+  drained(): void {
+    this.#guest.drained();
+  }
+
+  override write(bytes: Buffer): void {
+    // The one who sweeps may be late.
+    if (this.isOpen && hasExpired(this.identity)) this.expired();
+    else super.write(bytes);
+  }
+
+  /** A stream that has events waiting is not idle. */
+  ping(): void {
+    if (this.pending === 0) this.tell(KEEPALIVE);
+  }
+
+  /** A stream has no way to show another token. */
+  expiring(): void {}
+
+  expired(): void {
+    this.#rooms.disconnect(this.#guest);
+    this.end(formatError('UNAUTHORIZED', EXPIRED));
+  }
+
+  revoked(): void {
+    this.#rooms.disconnect(this.#guest);
+    this.end(formatError('FORBIDDEN', REVOKED));
+  }
+
+  /** Who may connect and join is not a matter of roles. */
+  rejudge(): void {}
+
+  #answer(message: object): void {
+    this.tell(eventOf(JSON.stringify(message)));
+  }
+}

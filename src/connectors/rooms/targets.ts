@@ -1,0 +1,28 @@
+import { AppError } from '../../errors.ts';
+import type { RoomsHandle } from '../../hub/rooms.ts';
+import type { Deliver } from '../connector.ts';
+
+/** How many connections there were: none is no failure. It says that something was done, and is no message by itself. */
+export class Delivered {
+  readonly delivered: number;
+
+  constructor(delivered: number) {
+    this.delivered = delivered;
+  }
+}
+
+/** Takes the output of a flow to connections. Throws BAD_REQUEST where the flow gives no name of a room or user. */
+export function deliverTo(rooms: RoomsHandle, operation: string): Deliver {
+  return async ({ output, target }) => {
+    if (operation === 'broadcast') return new Delivered(rooms.broadcast(output));
+    if (operation === 'send_to_room') return new Delivered(rooms.sendToRoom(nameOf(target, 'room'), output));
+    return new Delivered(rooms.sendToUser(nameOf(target, 'user'), output));
+  };
+}
+
+/** A number is taken as text: what a flow gives may be the key of a record. */
+function nameOf(target: unknown, what: string): string {
+  if (typeof target === 'number') return String(target);
+  if (typeof target === 'string' && target !== '') return target;
+  throw new AppError('BAD_REQUEST', `The ${what} to send to is missing: \`target\` gave no name.`);
+}

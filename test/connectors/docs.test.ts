@@ -1,0 +1,11 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { formatFlatKeys } from '../../src/config/key-table.ts';
+import { SSE } from '../../src/connectors/sse.ts';
+import { WEBSOCKET } from '../../src/connectors/websocket.ts';
+
+test('the first tables in docs/rooms.md are those of the keys', () => {
+  const docs = readFileSync(new URL('../../docs/rooms.md', import.meta.url), 'utf8');
+  const tables = docs.match(/(^\|.*\n)+/gm)?.map((table) => table.trim());
+  expect(tables?.slice(0, 2)).toEqual([formatFlatKeys(WEBSOCKET.keys), formatFlatKeys(SSE.keys)]);
+});

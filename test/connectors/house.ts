@@ -1,0 +1,173 @@
+import { rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { dirname } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { checkRules } from '../../src/auth/access.ts';
+import { type AppAuth, openAuth } from '../../src/auth/app-auth.ts';
+import type { AuthConfig } from '../../src/config/config.ts';
+import { Report } from '../../src/config/report.ts';
+import type {
+  Connector,
+  ConnectorContext,
+  ConnectorType,
+  Delivery,
+  FlowEvent,
+} from '../../src/connectors/connector.ts';
+import { CONNECTOR_LOADERS } from '../../src/connectors/index.ts';
+import { type Application, openApplication } from '../../src/resources/application.ts';
+import { loadProject } from '../../src/schema/project.ts';
+import { Admission } from '../../src/server/admission.ts';
+import type { Lifecycle } from '../../src/server/health.ts';
+import { createHttpServer } from '../../src/server/http-server.ts';
+import { createLog } from '../../src/server/log.ts';
+import { registerNotFound } from '../../src/server/not-found.ts';
+import { loadAllRoutes } from '../../src/transports/routes/load.ts';
+import { Routes } from '../../src/transports/routes/routes.ts';
+import { makeFolder } from '../config/folders.ts';
+import { MemoryAccounts } from '../support/accounts.ts';
+
+const SCHEMA = 'type Note @table @export { id: ID! @primaryKey }\n';
+
+export type Listener = (event: FlowEvent) => unknown;
+
+export interface HouseOptions {
+  /** What stands in `connectors:`, such as `ws: {type: websocket}`; the first one is opened. */
+  readonly connector: string;
+  /** The rest of config.yaml. */
+  readonly config?: string;
+  /** What flows do, by operation. */
+  readonly on?: Readonly<Record<string, Listener>>;
+  /** A module with routes in code. */
+  readonly routes?: string;
+}
+
+/** A server with one connector, and a test in the place of flows. Use it with `await using`. */
+export class House implements AsyncDisposable {
+  readonly connector: Connector;
+  readonly admission: Admission;
+  readonly auth: AppAuth | undefined;
+  readonly accounts: MemoryAccounts;
+  /** What was reported as a fault. */
+  readonly faults: readonly unknown[];
+  /** What was logged. */
+  readonly logged: readonly object[];
+  readonly #server: FastifyInstance;
+  readonly #application: Application;
+  readonly #lifecycle: Lifecycle;
+
+  static async open({ connector: written, config = '', on = {}, routes }: HouseOptions): Promise<House> {
+    const yaml = `logging: {level: silent}\nconnectors:\n  ${written}\n${config}${routes === undefined ? '' : 'routes: routes.js\n'}`;
+    const dir = makeFolder({ 'schema.graphql': SCHEMA, 'config.yaml': yaml, 'routes.js': routes ?? '' });
+    const { server: read, apps } = loadProject(dir, {}, checkRules);
+    const server = { ...read, host: '127.0.0.1', port: 0 };
+    const [{ config: app, plan }] = apps as [(typeof apps)[0]];
+    const [[name, section]] = [...(app.connectors?.members ?? [])] as [[string, never]];
+    const { type, settings } = await readConnector({ name, section, app, plan });
+    const faults: unknown[] = [];
+    const logged: object[] = [];
+    const onError = (error: unknown) => void faults.push(error);
+    const application = await openApplication({ app, server, plan, allowDestructive: false, onError });
+    const accounts = new MemoryAccounts();
+    const auth = typeof app.auth === 'object' ? await openAuth(app.auth as AuthConfig, { accounts }) : undefined;
+    const lifecycle = { ready: true, stopping: false };
+    const log = createLog(server);
+    log.info = ((line: object) => void logged.push(line)) as typeof log.info;
+    const http = await createHttpServer(server, { dataDir: dir, lifecycle, log });
+    const admission = new Admission(server.limits);
+    const connector = type.create(settings, {
+      ...{ name, appId: app.appId, application, auth, server, dataDir: dir, admission, log, onError },
+      pathsOf: (path: string) => [`/${app.appId}${path}`, path],
+    } as unknown as ConnectorContext);
+    const door = new Routes({ config: server, admission, onError, showsDetails: true });
+    const byApp = routes === undefined ? undefined : await loadAllRoutes(apps, dir);
+    for (const [operation, listener] of Object.entries(on)) {
+      const source = { flow: operation, operation, settings: {}, section };
+      connector.listen(source, async (event) => listener(event));
+    }
+    const opened = { connector, admission, auth, accounts, faults, logged, server: http, application, lifecycle };
+    try {
+      await connector.register(http);
+      if (byApp !== undefined) {
+        const { resources } = application;
+        const rooms = new Map(connector.rooms === undefined ? [] : [[name, connector.rooms]]);
+        await door.register(http, [{ prefixes: ['/api'], routes: byApp.get(app.appId) ?? [], resources, auth, rooms }]);
+      }
+      registerNotFound(http, []);
+      await http.listen({ host: '127.0.0.1', port: 0 });
+      await connector.start();
+    } catch (error) {
+      await new House(opened)[Symbol.asyncDispose]();
+      rmSync(dirname(dir), { recursive: true, force: true });
+      throw error;
+    }
+    return new House(opened);
+  }
+
+  private constructor(opened: Opened) {
+    this.connector = opened.connector;
+    this.admission = opened.admission;
+    this.auth = opened.auth;
+    this.accounts = opened.accounts;
+    this.faults = opened.faults;
+    this.logged = opened.logged;
+    this.#server = opened.server;
+    this.#application = opened.application;
+    this.#lifecycle = opened.lifecycle;
+  }
+
+  /** `http://127.0.0.1:…`, of the server or of the port of the connector itself. */
+  get origin(): string {
+    const own = this.logged.find((line): line is { url: string } => 'url' in line);
+    if (own !== undefined) return new URL(own.url.replace('0.0.0.0', '127.0.0.1')).origin;
+    return `http://127.0.0.1:${(this.#server.server.address() as AddressInfo).port}`;
+  }
+
+  get port(): number {
+    return Number(new URL(this.origin).port);
+  }
+
+  ws(path = '/ws'): string {
+    return `${this.origin.replace('http', 'ws')}${path}`;
+  }
+
+  /** What a flow would do at its end: `target` is what its expression gives. */
+  send(operation: string, output: Readonly<Record<string, unknown>>, target?: unknown): Promise<unknown> {
+    const use = { flow: 'f', operation, settings: {}, target: undefined, section: undefined as never };
+    const delivery = { output, target, key: 'k', flow: 'f', signal: new AbortController().signal };
+    return this.connector.target(use)({ ...delivery, identity: { type: 'server' } } as Delivery);
+  }
+
+  /** As the server stops. */
+  async stop(): Promise<void> {
+    this.#lifecycle.stopping = true;
+    await this.connector.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.connector.abort();
+    await this.stop();
+    await this.#server.close();
+    await this.connector.close();
+    this.auth?.close();
+    await this.#application.close();
+  }
+}
+
+interface Opened extends Pick<House, 'connector' | 'admission' | 'auth' | 'accounts' | 'faults' | 'logged'> {
+  readonly server: FastifyInstance;
+  readonly application: Application;
+  readonly lifecycle: Lifecycle;
+}
+
+type Use = Parameters<NonNullable<ConnectorType['check']>>[0];
+
+/** What whoever reads the files does. Throws StartError with all mistakes. */
+async function readConnector(use: Pick<Use, 'name' | 'section' | 'app' | 'plan'>) {
+  const { type: name } = use.section.value as { type: string };
+  const type = await (CONNECTOR_LOADERS[name] as () => Promise<ConnectorType>)();
+  const report = new Report();
+  const settings = use.section.read(type.keys, report, ['type']);
+  if (settings !== undefined) type.check?.({ ...use, settings, sources: [], targets: [] }, report);
+  report.throwIfAny();
+  return { type, settings: settings as never };
+}
