@@ -52,6 +52,7 @@ export const RABBIT_KEYS: FlatKeys<RabbitSettings> = {
   url: required(
     urlKey({
       what: 'Address of the broker with name, password and virtual host: `amqp://user:password@host:5672/vhost`',
+      shownDefault: 'must be written',
     }),
   ),
   exchange: nameKey('amq.topic', { what: 'Topic exchange that messages come from and go to' }),
