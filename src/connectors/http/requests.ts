@@ -29,7 +29,8 @@ export class Requests {
   readonly #context: ConnectorContext;
   readonly #places: Place[] = [];
   readonly #atWork = new Set<Promise<unknown>>();
-  readonly #abort = new AbortController();
+  /** Of those who wait for an answer. */
+  readonly #waiting = new Set<AbortController>();
   #isStopping = false;
 
   constructor(context: ConnectorContext) {
@@ -71,7 +72,7 @@ export class Requests {
 
   /** Those who are at work are told that nobody waits any more. */
   abort(): void {
-    this.#abort.abort();
+    for (const waiting of this.#waiting) waiting.abort();
   }
 
   /** All methods of one path. */
@@ -125,17 +126,20 @@ export class Requests {
     const sender = identity.type === 'principal' ? identity.sub : '';
     const repeated = id ?? parseIdempotencyKey(request);
     const key = repeated === undefined ? randomUUID() : hash([source.operation, request.url, sender, repeated]);
-    const gone = new AbortController();
+    const waiting = new AbortController();
     reply.raw.once('close', () => {
-      if (!reply.raw.writableFinished) gone.abort();
+      if (!reply.raw.writableFinished) waiting.abort();
     });
+    this.#waiting.add(waiting);
     try {
-      return await handle({ input, identity, key, signal: AbortSignal.any([gone.signal, this.#abort.signal]) });
+      return await handle({ input, identity, key, signal: waiting.signal });
     } catch (error) {
       if (error instanceof AppError) throw error;
       // What other systems have said is for whoever runs the server.
       this.#context.onError(error);
       throw new AppError('FLOW_FAILED', 'The flow has failed; it has been logged.', { cause: error });
+    } finally {
+      this.#waiting.delete(waiting);
     }
   }
 }
