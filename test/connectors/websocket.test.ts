@@ -173,7 +173,7 @@ describe('messages of a client', () => {
     expect(new Set(heard.map(({ key }) => key)).size).toBe(4);
     for (const fail of ['ours', 'permanent', 'expected']) client.send({ type: 'message', data: { fail }, ref: fail });
     expect(await client.control('error', 'ours')).toMatchObject({
-      code: 'INTERNAL',
+      code: 'FLOW_FAILED',
       message: expect.not.stringContaining('secret'),
     });
     expect(await client.control('error', 'permanent')).toMatchObject({ message: 'there is no such order' });
@@ -468,7 +468,7 @@ describe('coming and going', () => {
     }
   });
 
-  test('a client is told what flows make of its connecting; one that fails does not close it', async () => {
+  test('a flow of its connecting that fails is told to the client, and does not close it', async () => {
     await using house = await open('', '', {
       connect: ({ input }) => {
         if (input.bad === '1') throw new PermanentError('not today');
@@ -479,10 +479,11 @@ describe('coming and going', () => {
       },
     });
     using client = await WsClient.open(house.ws('/ws?user_id=ann'));
-    expect(await client.control('message')).toEqual({ type: 'message', data: { welcome: 'ann' } });
     using other = await WsClient.open(house.ws('/ws?bad=1'));
     expect(await other.control('error')).toMatchObject({ message: 'not today' });
     await join(other, 'a');
+    await join(client, 'a');
+    expect(messages(client)).toEqual([]);
     await client.close();
     await until(
       async () => house.faults.length,
