@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { startServer } from '../../src/boot.ts';
 import { PermanentError } from '../../src/connectors/connector.ts';
 import { AppError } from '../../src/errors.ts';
+import { makeFolder } from '../config/folders.ts';
 import { turns } from '../hub/bench.ts';
 import { ask } from '../support/http.ts';
 import { OPCODE, RawWs } from '../support/raw-ws.ts';
@@ -441,6 +443,28 @@ test('what a flow has sent on is no message to its sender: with a ref he is told
     (count) => count === 3,
   );
   expect(messages(client).map(({ data }) => data)).toEqual([{ joined: true }, { text: 'hi' }, { text: 'again' }]);
+});
+
+test('a client that takes nothing of what waits is ended, though that is not too much', async () => {
+  const config = 'channels: {client_buffer: 100MiB, slow_client_timeout: 200ms}\n';
+  await using house = await open(', ping_interval: 50ms, pong_timeout: 50ms', config);
+  using stuck = await RawWs.open(house.port, '/ws');
+  stuck.pause();
+  for (let n = 0; n < 20; n++) await house.send('broadcast', { text: 'x'.repeat(1024 * 1024) });
+  await until(
+    async () => house.connector.status().connections,
+    (count) => count === 0,
+  );
+});
+
+test('an address where something else is ends the start', async () => {
+  const schema = 'type Note @table @export { id: ID! @primaryKey }\n';
+  for (const type of ['websocket', 'sse']) {
+    const config = `port: 0\nlogging: {level: silent}\nconnectors:\n  live: {type: ${type}, path: /Note}\n`;
+    const dir = makeFolder({ 'schema.graphql': schema, 'config.yaml': config });
+    const start = startServer({ dir, env: {}, allowDestructive: false });
+    await expect(start).rejects.toThrow('connectors.live it is at /my-app/Note, where something else is');
+  }
 });
 
 describe('coming and going', () => {
