@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { FastifyInstance } from 'fastify';
 import type { AppAuth } from '../auth/app-auth.ts';
 import type { AppConfig, ServerConfig } from '../config/config.ts';
@@ -52,6 +53,8 @@ export class AppFlows implements Door {
   #stopped: Promise<unknown> = Promise.resolve();
 
   constructor(plan: FlowsPlan, store: FlowStore, options: AppFlowsOptions) {
+    // Each event at work listens.
+    setMaxListeners(0, this.#stopping.signal, this.#cut.signal);
     const { config, onError } = options;
     this.#options = options;
     this.#store = store;
@@ -135,6 +138,7 @@ export class AppFlows implements Door {
     const positions = {
       get: (position: string) => store.position(position),
       set: (position: string, value: number) => store.setPosition(position, value),
+      missed: (flow: string) => void this.runners.find((one) => one.flow.name === flow)?.counts.countGap(),
     };
     return { name, appId, application, auth, server, dataDir, admission, positions, pathsOf, log, onError };
   }

@@ -140,6 +140,8 @@ export interface TargetUse<T = unknown> {
 export interface Positions {
   get(name: string): number | undefined;
   set(name: string, position: number): void;
+  /** Events were gone before the flow had seen them: counted for the metrics. */
+  missed(flow: string): void;
 }
 
 /** What a connector has to work with. */

@@ -12,16 +12,15 @@ export function waitAfter(failed: number, { delay, maxDelay }: RetryPolicy, rand
 
 /** Resolves after this many milliseconds, or at once when one of the signals is aborted; true when the time has passed. */
 export function sleep(milliseconds: number, signals: readonly AbortSignal[]): Promise<boolean> {
-  const signal = AbortSignal.any([...signals]);
-  if (signal.aborted) return Promise.resolve(false);
+  if (signals.some(({ aborted }) => aborted)) return Promise.resolve(false);
   return new Promise((resolve) => {
     const end = (passed: boolean) => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
+      for (const signal of signals) signal.removeEventListener('abort', onAbort);
       resolve(passed);
     };
     const onAbort = () => end(false);
     const timer = setTimeout(() => end(true), milliseconds);
-    signal.addEventListener('abort', onAbort);
+    for (const signal of signals) signal.addEventListener('abort', onAbort);
   });
 }

@@ -99,7 +99,8 @@ export class TableSource {
   /** Changes that were removed from the log before the flow had seen them are gone: that is told, loudly. */
   #skipMissing(floor: number): void {
     if (floor <= this.#position) return;
-    const { flow, table, onError } = this.#options;
+    const { flow, table, positions, onError } = this.#options;
+    positions.missed(flow);
     onError(
       new Error(`flow ${flow}: changes of ${table.name} up to ${floor} were gone from the log before it saw them`),
     );
