@@ -77,8 +77,8 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     guard(server, opened);
     const context = { config, admission: new Admission(config.limits), onError };
     const showsDetails = SHOWING.has(env.NODE_ENV ?? '');
-    doors.push(...(await registerDoors(server, opened, { ...context, routes, showsDetails })));
     flows.push(...(await openFlows(opened, flowPlans, { ...context, log })));
+    doors.push(...(await registerDoors(server, opened, { ...context, routes, flows, showsDetails })));
     for (const one of flows) await one.register(server);
     registerHealth(server, lifecycle);
     const applications = opened.map(({ application }) => application);

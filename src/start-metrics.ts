@@ -21,24 +21,30 @@ const COUNTERS: Readonly<Record<keyof Counters, string>> = {
 
 /** What the product reports of itself, beside what the runtime reports. */
 export function describeMetrics({ doors, applications, flows }: MetricSources): (Metric | Histogram)[] {
-  const transports = [...doors, ...flows.flatMap(({ connectors }) => connectors)];
+  // A connector may have the name of a transport, and that of a connector of another application.
+  const connectors = flows.flatMap(({ appId, connectors: own }) => own.map((connector) => ({ appId, connector })));
   return [
     {
       name: 'tablecast_connections',
       help: 'Open streams and sockets.',
       type: 'gauge',
       labels: ['transport'],
-      read: () => transports.map((transport) => [[transport.name], transport.status().connections] as const),
+      read: () => [
+        ...doors.map((door) => [[door.name], door.status().connections] as const),
+        ...connectors.map(({ appId, connector }) => {
+          return [[`${appId}/${connector.name}`], connector.status().connections] as const;
+        }),
+      ],
     },
     {
       name: 'tablecast_rooms',
       help: 'Rooms that somebody is in.',
       type: 'gauge',
-      labels: ['connector'],
+      labels: ['app', 'connector'],
       read: () =>
-        transports.flatMap((transport) => {
-          const { rooms } = transport.status();
-          return rooms === undefined ? [] : [[[transport.name], rooms] as const];
+        connectors.flatMap(({ appId, connector }) => {
+          const { rooms } = connector.status();
+          return rooms === undefined ? [] : [[[appId, connector.name], rooms] as const];
         }),
     },
     {

@@ -1,4 +1,6 @@
 import type { FastifyInstance } from 'fastify';
+import type { AppFlows } from '../connectors/app-flows.ts';
+import type { RoomsHandle } from '../hub/rooms.ts';
 import type { TransportName } from '../schema/plan.ts';
 import type { ProjectApp } from '../schema/project.ts';
 import { TRANSPORT_LOADERS } from '../transports/index.ts';
@@ -13,6 +15,8 @@ export type RoutesByApp = ReadonlyMap<string, readonly Route[]>;
 
 export interface DoorsContext extends TransportContext {
   readonly routes: RoutesByApp;
+  /** Their connectors are at hand in routes. */
+  readonly flows: readonly AppFlows[];
   /** Clients are told what went wrong in a handler. */
   readonly showsDetails: boolean;
 }
@@ -89,7 +93,7 @@ export async function loadRoutes(apps: readonly ProjectApp[], dir: string): Prom
 async function registerRoutes(
   server: FastifyInstance,
   opened: readonly OpenApp[],
-  { routes: byApp, ...context }: DoorsContext,
+  { routes: byApp, flows, ...context }: DoorsContext,
 ): Promise<Door[]> {
   if (byApp.size === 0) return [];
   const { Routes } = await import('../transports/routes/routes.ts');
@@ -97,8 +101,14 @@ async function registerRoutes(
   const applications = opened.map(({ config: { appId, routesPrefix }, application: { resources }, auth }) => {
     const isFree = opened.length === 1 && ![appId, ...SERVER_NAMES].includes(routesPrefix.split('/')[1] as string);
     const prefixes = [`/${appId}${routesPrefix}`, ...(isFree ? [routesPrefix] : [])];
-    return { prefixes, routes: byApp.get(appId) ?? [], resources, auth };
+    return { prefixes, routes: byApp.get(appId) ?? [], resources, auth, rooms: roomsOf(appId, flows) };
   });
   await door.register(server, applications);
   return [door];
+}
+
+/** Connectors of the application that have rooms, by name. */
+function roomsOf(appId: string, flows: readonly AppFlows[]): ReadonlyMap<string, RoomsHandle> {
+  const own = flows.find((one) => one.appId === appId)?.connectors ?? [];
+  return new Map(own.flatMap(({ name, rooms }) => (rooms === undefined ? [] : [[name, rooms] as const])));
 }

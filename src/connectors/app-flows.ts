@@ -131,6 +131,7 @@ export class AppFlows implements Door {
 
   #contextOf(name: string): ConnectorContext {
     const { config, application, auth, server, admission, log, onError, isAlone } = this.#options;
+    const { dataDir } = config;
     const appId = this.appId;
     const pathsOf = (path: string) => [`/${appId}${path}`, ...(isAlone ? [path] : [])];
     const store = this.#store;
@@ -139,7 +140,6 @@ export class AppFlows implements Door {
       set: (position: string, value: number) => store.setPosition(position, value),
       missed: (flow: string) => void this.runners.find((one) => one.flow.name === flow)?.counts.countGap(),
     };
-    const { dataDir } = config;
     return { name, appId, application, auth, server, dataDir, admission, positions, pathsOf, log, onError };
   }
 }
