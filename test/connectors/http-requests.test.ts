@@ -5,6 +5,7 @@ import { OpenConnections } from '../../src/auth/open-connections.ts';
 import type { AuthConfig, ServerConfig } from '../../src/config/config.ts';
 import { StartError } from '../../src/config/diagnostic.ts';
 import type { FlowEvent, Handle } from '../../src/connectors/connector.ts';
+import { ExpressionError } from '../../src/connectors/expressions/cel.ts';
 import { HTTP_KEYS, REQUEST_KEYS, type RequestSettings } from '../../src/connectors/http/keys.ts';
 import { signHeaders } from '../../src/connectors/http/signature.ts';
 import { httpConnector } from '../../src/connectors/http.ts';
@@ -155,6 +156,19 @@ describe('S1.20 a flow that begins with a request', () => {
     const { ask } = await serve([{ operation: 'POST /notify', handle }]);
     const answer = await ask('/notify', json({}));
     expect(answer).toMatchObject({ status: 400, body: { code: 'VALIDATION_ERROR', error: 'there is no room' } });
+  });
+
+  test('S1.16 what the flow misses in the event is the mistake of its sender', async () => {
+    const handle = async () => {
+      throw new ExpressionError('target: there is no room');
+    };
+    const { ask, errors } = await serve([{ operation: 'POST /notify', handle }]);
+    const answer = await ask('/notify', json({}));
+    expect(answer).toMatchObject({
+      status: 400,
+      body: { code: 'VALIDATION_ERROR', error: 'target: there is no room' },
+    });
+    expect(errors).toEqual([]);
   });
 
   test('what is no business of its sender is logged, and he is told that it failed', async () => {

@@ -47,6 +47,9 @@ flows:
   stored_orders:
     from: {connector: rabbit, operation: order.stored}
     to: {connector: table, operation: create, target: Order}
+  notify:
+    from: {connector: http, operation: POST /notify}
+    to: {connector: ws, operation: send_to_room, target: input.room}
   tell_others:
     from: {connector: table, operation: create, table: Order}
     transform: {id: input.id}
@@ -128,6 +131,21 @@ withBroker('flows and a RabbitMQ broker', (broker) => {
     const record = await ask('GET', `${server.origin}/my-app/Order/o2`);
     expect(record.record).toMatchObject({ id: 'o2', state: 'stored' });
     expect((await ask('PUT', `${server.origin}/orders/o1/events`, { json })).status).toBe(405);
+  });
+
+  test('S1.16 a room that is empty is told nothing, and a room that is missing is the mistake of its sender', async () => {
+    await using server = await start();
+    const notify = (json: object) => ask('POST', `${server.origin}/notify`, { json });
+    expect(await notify({ room: 'nobody' })).toMatchObject({ status: 200, record: { delivered: 0 } });
+    for (const json of [{}, { room: '' }, { room: null }]) {
+      const { status, record } = await notify(json);
+      expect([status, record.code, record.status]).toEqual([400, expect.any(String), 400]);
+    }
+    const client = await open(server);
+    client.send({ type: 'join_room', room: 'orders' });
+    await client.controls.next(({ type }) => type === 'joined');
+    expect(await notify({ room: 'orders', n: 1 })).toMatchObject({ status: 200, record: { delivered: 1 } });
+    expect(await client.controls.next(({ type }) => type === 'message')).toMatchObject({ data: { n: 1 } });
   });
 
   test(

@@ -10,6 +10,7 @@ import { parseIdempotencyKey } from '../../transports/rest/idempotency-key.ts';
 import { checkAccess } from '../../transports/routes/context.ts';
 import { METHODS } from '../../transports/routes/route.ts';
 import type { ConnectorContext, Handle, SourceUse } from '../connector.ts';
+import { ExpressionError } from '../expressions/cel.ts';
 import { readInput } from './input.ts';
 import type { RequestSettings } from './keys.ts';
 import { isOperation, type Operation, parseOperation, pathOf, shapeOf } from './operation.ts';
@@ -135,6 +136,8 @@ export class Requests {
       return await handle({ input, identity, key, signal: waiting.signal });
     } catch (error) {
       if (error instanceof AppError) throw error;
+      // What the flow reads of the event is not in it: the sender's mistake and not ours.
+      if (error instanceof ExpressionError) throw new AppError('VALIDATION_ERROR', error.message, { cause: error });
       // What other systems have said is for whoever runs the server.
       this.#context.onError(error);
       throw new AppError('FLOW_FAILED', 'The flow has failed; it has been logged.', { cause: error });
