@@ -64,6 +64,7 @@ export async function openContext(
     application,
     auth: undefined,
     server,
+    dataDir: app.dataDir,
     admission: new Admission(server.limits),
     positions: new MemoryPositions(),
     pathsOf: (path) => [`/${app.appId}${path}`, path],

@@ -199,7 +199,10 @@ test('one that makes no progress is closed in time, one that does is not', async
   rooms.broadcast(1);
   const moves = setInterval(() => (moving.pending += 1), 20);
   onTestFinished(() => clearInterval(moves));
-  await until(async () => stuck.end, (end) => end === 'slow');
+  await until(
+    async () => stuck.end,
+    (end) => end === 'slow',
+  );
   expect([moving.end, rooms.connections]).toEqual([undefined, 1]);
   moving.resume();
   await turns(4);
