@@ -1,13 +1,23 @@
 import { CONFIG_KEYS, type ListedKey } from './keys.ts';
-import type { Scope } from './values.ts';
+import type { FlatKeys } from './section.ts';
+import { toSnakeCase } from './snake-case.ts';
+import type { Key, Scope } from './values.ts';
+
+const HEAD = ['| key | type | default | what |', '| --- | --- | --- | --- |'];
 
 /** The Markdown table of all keys of a scope, as it stands in docs/configuration.md. */
 export function formatKeyTable(scope: Scope): string {
   const rows = CONFIG_KEYS.filter((listed) => listed.scope === scope).map(formatRow);
-  return ['| key | type | default | what |', '| --- | --- | --- | --- |', ...rows].join('\n');
+  return [...HEAD, ...rows].join('\n');
 }
 
-function formatRow({ path, key }: ListedKey): string {
+/** The table of keys of one level, such as those of a connector. */
+export function formatFlatKeys<T>(keys: FlatKeys<T>): string {
+  const rows = Object.entries<Key<unknown>>(keys).map(([name, key]) => formatRow({ path: toSnakeCase(name), key }));
+  return [...HEAD, ...rows].join('\n');
+}
+
+function formatRow({ path, key }: Pick<ListedKey, 'path' | 'key'>): string {
   const value = Array.isArray(key.default) ? `[${key.default.join(', ')}]` : String(key.default);
   return `| \`${path}\` | ${key.type} | ${key.shownDefault ?? `\`${value}\``} | ${key.what} |`;
 }
