@@ -8,7 +8,7 @@ import type { Log } from '../server/log.ts';
 import type { FlowStore } from '../store/flow-store.ts';
 import { openFlowStore } from '../store/index.ts';
 import type { Door, TransportStatus } from '../transports/transport.ts';
-import type { Connector, ConnectorContext, Deliver, SourceUse } from './connector.ts';
+import { type Connector, type ConnectorContext, type Deliver, MissedEvents, type SourceUse } from './connector.ts';
 import { DeadLetters, type NewDeadLetter } from './engine/dead-letters.ts';
 import { makeHandle } from './engine/fan-out.ts';
 import { FlowRunner } from './engine/flow-runner.ts';
@@ -130,7 +130,7 @@ export class AppFlows implements Door {
   }
 
   #contextOf(name: string): ConnectorContext {
-    const { config, application, auth, server, admission, log, onError, isAlone } = this.#options;
+    const { config, application, auth, server, admission, log, isAlone } = this.#options;
     const { dataDir } = config;
     const appId = this.appId;
     const pathsOf = (path: string) => [`/${appId}${path}`, ...(isAlone ? [path] : [])];
@@ -138,7 +138,10 @@ export class AppFlows implements Door {
     const positions = {
       get: (position: string) => store.position(position),
       set: (position: string, value: number) => store.setPosition(position, value),
-      missed: (flow: string) => void this.runners.find((one) => one.flow.name === flow)?.counts.countGap(),
+    };
+    const onError = (error: unknown) => {
+      if (error instanceof MissedEvents) this.runners.find(({ flow }) => flow.name === error.flow)?.counts.countGap();
+      this.#options.onError(error);
     };
     return { name, appId, application, auth, server, dataDir, admission, positions, pathsOf, log, onError };
   }

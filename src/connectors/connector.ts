@@ -71,6 +71,17 @@ export class RetryLaterError extends Error {
   }
 }
 
+/** Events were gone from their source before a flow had seen them; told to `onError`, and counted for the metrics. */
+export class MissedEvents extends Error {
+  override readonly name = 'MissedEvents';
+  readonly flow: string;
+
+  constructor(flow: string, message: string) {
+    super(`flow ${flow}: ${message}`);
+    this.flow = flow;
+  }
+}
+
 /** What a flow may come from. */
 export interface SourceType<S = unknown> {
   readonly what: string;
@@ -151,8 +162,6 @@ export interface TargetUse<T = unknown> {
 export interface Positions {
   get(name: string): number | undefined;
   set(name: string, position: number): void;
-  /** Events were gone before the flow had seen them: counted for the metrics. */
-  missed(flow: string): void;
 }
 
 /** What a connector has to work with. */

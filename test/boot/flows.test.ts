@@ -85,7 +85,7 @@ describe('a flow of a server', () => {
     expect(text).toContain('tablecast_flow_duration_seconds_count{app="my-app",flow="copy"} 1');
     expect(text).toContain('tablecast_flow_dead_letters{app="my-app",flow="copy"} 0');
     expect(text).toContain('tablecast_flow_gaps_total{app="my-app",flow="copy"} 0');
-    expect(text).toContain('tablecast_connections{transport="table"} 0');
+    expect(text).toContain('tablecast_connections{transport="my-app/table"} 0');
     await app.restart();
     await app.ask('POST', 'Order', { json: { id: 'c', number: 3 } });
     await vi.waitFor(async () => expect((await app.ask('GET', 'Copy?sort=id')).records).toHaveLength(2));

@@ -24,7 +24,6 @@ type Copy @table @export(public: [read, create, update, delete, subscribe, publi
 /** Positions in memory. */
 export class MemoryPositions implements Positions {
   readonly kept = new Map<string, number>();
-  readonly gaps: string[] = [];
 
   get(name: string): number | undefined {
     return this.kept.get(name);
@@ -32,10 +31,6 @@ export class MemoryPositions implements Positions {
 
   set(name: string, position: number): void {
     this.kept.set(name, position);
-  }
-
-  missed(flow: string): void {
-    this.gaps.push(flow);
   }
 }
 

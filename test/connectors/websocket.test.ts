@@ -134,6 +134,24 @@ describe('a WebSocket connector', () => {
     expect(gone).toEqual([1]);
   });
 
+  test('a port of its own has the TLS of the server', async () => {
+    await using house = await open(', port: 0, host: 127.0.0.1', 'tls: auto\n');
+    expect(house.origin).toMatch(/^https:/);
+    using client = await WsClient.open(house.ws(), { rejectUnauthorized: false });
+    await join(client, 'a');
+    await house.stop();
+    expect((await client.closed).code).toBe(1001);
+  });
+
+  test('whoever is being closed is in no room any more, however long that takes', async () => {
+    await using house = await open(', presence: true', 'limits: {messages_per_second: 1, messages_burst: 2}\n');
+    using flood = await RawWs.open(house.port, '/ws?user_id=ann', { answerClose: false });
+    for (let n = 0; n < 3; n++) flood.send({ payload: '{"type":"join_room","room":"a"}' });
+    expect(await flood.closeCode()).toBe(1008);
+    expect(house.connector.status()).toEqual({ connections: 1, rooms: 0 });
+    expect(await house.send('send_to_user', {}, 'ann')).toEqual({ delivered: 0 });
+  });
+
   test('counts for the limits of connections', async () => {
     await using house = await open('', 'limits: {connections: 1}\n');
     using client = await WsClient.open(house.ws());
@@ -392,8 +410,8 @@ describe('rooms', () => {
       await fine.controls.next(({ data }) => data?.n === n);
     }
     await until(
-      async () => house.connector.status().connections,
-      (count) => count === 1,
+      async () => (await house.send('send_to_room', {}, 'a')) as { delivered: number },
+      ({ delivered }) => delivered === 1,
     );
     expect(fine.isOpen).toBe(true);
   });

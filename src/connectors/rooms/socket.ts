@@ -89,6 +89,8 @@ export class RoomSocket extends ClientSocket implements OpenConnection, Visitor 
 
   override close(code: number, reason: string): void {
     this.#isShut = true;
+    // The client may take its time to answer, and is in no room meanwhile.
+    this.#context.rooms.disconnect(this.guest);
     super.close(code, reason);
   }
 

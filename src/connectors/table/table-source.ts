@@ -1,7 +1,7 @@
 import { SERVER } from '../../auth/identity.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import type { Change, LogReader } from '../../store/store.ts';
-import type { Handle, Positions } from '../connector.ts';
+import { type Handle, MissedEvents, type Positions } from '../connector.ts';
 import { sleep } from '../engine/backoff.ts';
 import type { SelectChange } from './change-filter.ts';
 
@@ -99,11 +99,9 @@ export class TableSource {
   /** Changes that were removed from the log before the flow had seen them are gone: that is told, loudly. */
   #skipMissing(floor: number): void {
     if (floor <= this.#position) return;
-    const { flow, table, positions, onError } = this.#options;
-    positions.missed(flow);
-    onError(
-      new Error(`flow ${flow}: changes of ${table.name} up to ${floor} were gone from the log before it saw them`),
-    );
+    const { flow, table, onError } = this.#options;
+    const what = `changes of ${table.name} up to ${floor}`;
+    onError(new MissedEvents(flow, `${what} were gone from the log before it saw them`));
     this.#position = floor;
   }
 
