@@ -7,7 +7,7 @@ import { printTable } from './lib/table.mjs';
 import { startLoad } from './load/child.mjs';
 import { CLI, startHandwritten, startTablecast } from './servers/start.mjs';
 
-const CASES = ['http', 'fanout', 'latency', 'own-record', 'memory', 'start', 'lists', 'filters', 'rules'];
+const CASES = ['http', 'fanout', 'latency', 'own-record', 'rooms', 'memory', 'start', 'lists', 'filters', 'rules'];
 const TMPFS = 0x01021994;
 
 const { values: options, positionals: names } = parseArgs({
@@ -69,9 +69,9 @@ async function runCase(name) {
       await servers.get(key)?.stop();
       servers.delete(key);
     },
-    async subscribe(group, server, { kind, count, path = '/my-app/Message', tokens }) {
+    async subscribe(group, server, { kind, count, path = '/my-app/Message', tokens, hello }) {
       const { port, heartbeat } = server;
-      await subs.call('open', { name: group, port, kind, count, path, heartbeat, tokens });
+      await subs.call('open', { name: group, port, kind, count, path, heartbeat, tokens, hello });
     },
   };
   try {

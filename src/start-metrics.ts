@@ -102,6 +102,13 @@ function flowMetrics(flows: readonly AppFlows[]): (Metric | Histogram)[] {
       read: () => each(({ counts }) => counts.retries),
     },
     {
+      name: 'tablecast_flow_gaps_total',
+      help: 'Times that changes were gone from the log before a flow had seen them.',
+      type: 'counter',
+      labels,
+      read: () => each(({ counts }) => counts.gaps),
+    },
+    {
       name: 'tablecast_flow_duration_seconds',
       help: 'How long flows worked on an event, waits between tries included.',
       type: 'histogram',

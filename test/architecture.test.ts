@@ -53,6 +53,7 @@ const DRIVERS: Readonly<Record<string, RegExp>> = {
   '@marcbachmann/cel-js': /^connectors\/expressions\//,
   croner: /^connectors\/schedule\.ts$/,
   chokidar: /^commands\//,
+  amqplib: /^connectors\/rabbitmq/,
   'close-with-grace': /^commands\//,
 };
 

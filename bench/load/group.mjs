@@ -31,7 +31,7 @@ export class Group {
 
   /**
    * `path` may have `{i}` for the number of the subscriber, or `{i%100}` for its remainder; `kind` is `ws` or `sse`; `heartbeat` sends pongs; `tokens` are
-   * shown in turn, one each. */
+   * shown in turn, one each; `hello` is said after the handshake, and then `"joined"` is what is waited for. */
   constructor(options) {
     this.#options = options;
     this.counts = new Uint32Array(options.count);
@@ -75,19 +75,26 @@ export class Group {
   }
 
   #connect(index) {
+    const { hello } = this.#options;
+    const expected = hello === undefined ? '"ready"' : '"joined"';
     return new Promise((resolve, reject) => {
       let head = '';
+      let greeted = hello === undefined;
       const onRead = (n, buffer) => {
         if (head === undefined) {
           this.#count(index, buffer, n);
           return true;
         }
         head += buffer.latin1Slice(0, n);
-        if (head.includes('"ready"')) {
+        if (!greeted && head.includes('\r\n\r\n')) {
+          greeted = true;
+          socket.write(makeText(hello));
+        }
+        if (head.includes(expected)) {
           head = undefined;
           resolve();
         } else if (head.length > 4096) {
-          reject(new Error(`no ready frame in: ${head.slice(0, 300)}`));
+          reject(new Error(`no ${expected} in: ${head.slice(0, 300)}`));
         }
         return true;
       };
@@ -148,4 +155,10 @@ export class Group {
       slice = (slice + 1) % PONG_SLICES;
     }, PONG_EVERY_MS / PONG_SLICES);
   }
+}
+
+/** A text frame of a client with a mask of zeros, which is one as good as any. */
+function makeText(text) {
+  if (text.length > 125) throw new Error('a greeting has 125 characters at most');
+  return Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
 }

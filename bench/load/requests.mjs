@@ -92,5 +92,7 @@ export const makers = {
       return makeWrite(`PUT /my-app/${table}/note-${i}`, body, token);
     };
   },
+  /** To all members of a room. */
+  tell: () => () => makeWrite('POST /my-app/api/tell', `{"title":"Hello","content":"${makeContent()}"}`),
   live: () => () => makeRead('/health/live'),
 };

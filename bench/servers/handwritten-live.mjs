@@ -2,16 +2,19 @@
 import { WebSocketServer } from 'ws';
 
 const TABLE = '/my-app/Message';
+const ROOMS = '/my-app/ws';
 
 export function startLive(app) {
   const sockets = new Set();
   const streams = new Set();
   const socketOfRecord = new Map();
+  const rooms = new Map();
   const server = new WebSocketServer({ noServer: true, perMessageDeflate: false });
   let seq = Date.now() * 1000;
 
   app.server.on('upgrade', (request, socket, head) => {
     server.handleUpgrade(request, socket, head, (ws) => {
+      if (request.url === ROOMS) return enterRooms(ws);
       const id = request.url.startsWith(`${TABLE}/`) ? request.url.slice(TABLE.length + 1) : undefined;
       ws.on('error', () => ws.terminate());
       if (id === undefined) {
@@ -52,6 +55,30 @@ export function startLive(app) {
       for (const stream of streams) stream.write(event);
     }
   }
+
+  function enterRooms(ws) {
+    const joined = new Set();
+    ws.on('message', (data) => {
+      const { type, room } = JSON.parse(data.toString());
+      if (type !== 'join_room') return;
+      if (!rooms.has(room)) rooms.set(room, new Set());
+      rooms.get(room).add(ws);
+      joined.add(room);
+      ws.send(JSON.stringify({ type: 'joined', room }));
+    });
+    ws.on('close', () => {
+      for (const room of joined) rooms.get(room).delete(ws);
+    });
+  }
+
+  app.post('/my-app/api/tell', (request) => {
+    const members = rooms.get('bench') ?? [];
+    const frame = Buffer.from(JSON.stringify({ type: 'message', data: request.body, room: 'bench' }));
+    for (const ws of members) {
+      if (ws.readyState === ws.OPEN) ws.send(frame, { binary: false });
+    }
+    return { told: members.size };
+  });
   return { publish };
 }
 

@@ -62,8 +62,15 @@ const RULES_SCHEMA = [
   )
   .join('');
 
+// A WebSocket with rooms, and an address where one of them is told something.
+const ROOMS = 'routes: routes.js\nconnectors:\n  ws: {type: websocket}\n';
+const ROUTES = `export const routes = {
+  tell: { method: 'POST', handler: ({ rooms, body }) => ({ told: rooms.ws.sendToRoom('bench', body) }) },
+};
+`;
+
 /**
- * `options`: messages, notes and products to seed, synchronous (baseline only), collect (start with --expose-gc), secret
+ * `options`: rooms (a connector with them), messages, notes and products to seed, synchronous (baseline only), collect (start with --expose-gc), secret
  * (of tokens, for tables with rules; Tablecast only).
  */
 export async function startHandwritten(options = {}) {
@@ -100,7 +107,8 @@ export async function startTablecast(options = {}) {
   writeFileSync(join(app, 'schema.graphql'), options.secret === undefined ? SCHEMA : RULES_SCHEMA);
   const open = async () => {
     const port = await findPort();
-    writeFileSync(join(app, 'config.yaml'), makeConfig(port, options.secret));
+    writeFileSync(join(app, 'config.yaml'), makeConfig(port, options.secret) + (options.rooms === true ? ROOMS : ''));
+    if (options.rooms === true) writeFileSync(join(app, 'routes.js'), ROUTES);
     const child = startServer([CLI, 'start', app], options);
     return { port, child };
   };

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { FastifyInstance } from 'fastify';
 import type { AppAuth } from '../auth/app-auth.ts';
 import type { AppConfig, ServerConfig } from '../config/config.ts';
@@ -7,7 +8,7 @@ import type { Log } from '../server/log.ts';
 import type { FlowStore } from '../store/flow-store.ts';
 import { openFlowStore } from '../store/index.ts';
 import type { Door, TransportStatus } from '../transports/transport.ts';
-import type { Connector, ConnectorContext, Deliver, SourceUse } from './connector.ts';
+import { type Connector, type ConnectorContext, type Deliver, MissedEvents, type SourceUse } from './connector.ts';
 import { DeadLetters, type NewDeadLetter } from './engine/dead-letters.ts';
 import { makeHandle } from './engine/fan-out.ts';
 import { FlowRunner } from './engine/flow-runner.ts';
@@ -52,6 +53,8 @@ export class AppFlows implements Door {
   #stopped: Promise<unknown> = Promise.resolve();
 
   constructor(plan: FlowsPlan, store: FlowStore, options: AppFlowsOptions) {
+    // Each event at work listens.
+    setMaxListeners(0, this.#stopping.signal, this.#cut.signal);
     const { config, onError } = options;
     this.#options = options;
     this.#store = store;
@@ -127,7 +130,7 @@ export class AppFlows implements Door {
   }
 
   #contextOf(name: string): ConnectorContext {
-    const { config, application, auth, server, admission, log, onError, isAlone } = this.#options;
+    const { config, application, auth, server, admission, log, isAlone } = this.#options;
     const { dataDir } = config;
     const appId = this.appId;
     const pathsOf = (path: string) => [`/${appId}${path}`, ...(isAlone ? [path] : [])];
@@ -135,6 +138,10 @@ export class AppFlows implements Door {
     const positions = {
       get: (position: string) => store.position(position),
       set: (position: string, value: number) => store.setPosition(position, value),
+    };
+    const onError = (error: unknown) => {
+      if (error instanceof MissedEvents) this.runners.find(({ flow }) => flow.name === error.flow)?.counts.countGap();
+      this.#options.onError(error);
     };
     return { name, appId, application, auth, server, dataDir, admission, positions, pathsOf, log, onError };
   }

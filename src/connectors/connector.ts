@@ -60,6 +60,28 @@ export class PermanentError extends Error {
   override readonly name = 'PermanentError';
 }
 
+/** Trying again may help, but not before `delay` milliseconds have passed: the target has said so itself. */
+export class RetryLaterError extends Error {
+  override readonly name = 'RetryLaterError';
+  readonly delay: number;
+
+  constructor(message: string, delay: number) {
+    super(message);
+    this.delay = delay;
+  }
+}
+
+/** Events were gone from their source before a flow had seen them; told to `onError`, and counted for the metrics. */
+export class MissedEvents extends Error {
+  override readonly name = 'MissedEvents';
+  readonly flow: string;
+
+  constructor(flow: string, message: string) {
+    super(`flow ${flow}: ${message}`);
+    this.flow = flow;
+  }
+}
+
 /** What a flow may come from. */
 export interface SourceType<S = unknown> {
   readonly what: string;

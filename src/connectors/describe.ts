@@ -30,5 +30,7 @@ function describeFlow({ name, source, when, transform, targets, retry }: Flow): 
 /** What was written beside connector and operation. */
 function describeSettings({ members }: Section): string {
   const others = [...members].filter(([name]) => name !== 'connector' && name !== 'operation');
-  return others.map(([name, { value, isSecret }]) => ` ${name}=${isSecret ? '…' : String(value)}`).join('');
+  return others
+    .map(([name, { value, isSecret }]) => ` ${name}=${isSecret || name === 'secret' ? '…' : String(value)}`)
+    .join('');
 }

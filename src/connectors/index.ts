@@ -6,4 +6,6 @@ export const CONNECTOR_LOADERS: Readonly<Record<string, () => Promise<ConnectorT
   sse: async () => (await import('./sse.ts')).SSE,
   table: async () => (await import('./table/table.ts')).tableConnector,
   schedule: async () => (await import('./schedule.ts')).scheduleConnector,
+  http: async () => (await import('./http.ts')).httpConnector,
+  rabbitmq: async () => (await import('./rabbitmq.ts')).rabbitmqConnector,
 };

@@ -17,16 +17,18 @@ type FlowKeys = Pick<Flow, 'timeout' | 'concurrency'>;
 const LONGEST_WAIT = { min: 1, max: 86_400_000 };
 
 /** Keys of a flow beside those that are read one by one. */
-const FLOW_KEYS: FlatKeys<FlowKeys> = {
+export const FLOW_KEYS: FlatKeys<FlowKeys> = {
   timeout: durationKey('30s', { what: 'How long one delivery to a target may take' }, { min: 1, max: 3_600_000 }),
   concurrency: countKey(10, { what: 'Events that are at work at once; others wait' }, { max: 1000 }),
 };
 const OTHER_FLOW_KEYS = ['from', 'when', 'transform', 'to', 'retry'];
 
+const ATTEMPTS = { what: 'How often it is tried in all', shownDefault: '`5`; `1` where somebody waits' };
+
 /** Where somebody waits for the outcome, he had better try again himself. */
-function retryKeys({ failure }: SourceType): FlatKeys<RetryPolicy> {
+export function retryKeys({ failure }: SourceType): FlatKeys<RetryPolicy> {
   return {
-    attempts: countKey(failure === 'answers' ? 1 : 5, { what: 'How often it is tried in all' }, { max: 100 }),
+    attempts: countKey(failure === 'answers' ? 1 : 5, ATTEMPTS, { max: 100 }),
     delay: durationKey('1s', { what: 'Longest wait before the second time; it doubles' }, LONGEST_WAIT),
     maxDelay: durationKey('1m', { what: 'Longest wait between two times' }, LONGEST_WAIT),
   };

@@ -20,15 +20,18 @@ interface ScheduleSettings {
   readonly timezone: string;
 }
 
-const SOURCE_KEYS: FlatKeys<ScheduleSettings> = {
-  cron: textKey(undefined, { what: 'When, as five or six fields of cron' }),
-  every: { ...durationKey('1m', { what: 'How often, counted from the start of the server' }), default: undefined },
+export const SCHEDULE_SOURCE_KEYS: FlatKeys<ScheduleSettings> = {
+  cron: textKey(undefined, { what: 'When, as five fields of cron, or six with seconds first', shownDefault: 'none' }),
+  every: {
+    ...durationKey('1m', { what: 'How often, counted from the start of the server', shownDefault: 'none' }),
+    default: undefined,
+  },
   timezone: textKey('UTC', { what: 'Time zone of `cron`, such as Europe/Berlin' }),
 };
 
 const SOURCE: SourceType = {
   what: 'Runs at certain times',
-  keys: SOURCE_KEYS,
+  keys: SCHEDULE_SOURCE_KEYS,
   failure: 'redelivers',
   isPerFlow: true,
 };

@@ -59,6 +59,7 @@ class SseConnector extends RoomConnector<RoomSettings> {
     const isChunked = request.raw.httpVersion === '1.1';
     const output = startResponse(request, reply);
     const stream = new RoomStream(output, isChunked, { visitor, house: this, rooms: this.rooms });
+    this.entered();
     stream.slot = this.#streams.add(stream);
     auth?.connections.add(stream);
     output.on('error', () => {});

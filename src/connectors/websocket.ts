@@ -93,6 +93,7 @@ class WebSocketConnector extends RoomConnector<WebSocketSettings> {
     const visitor = this.#admitted.get(request) as Visitor;
     const place = this.context.admission.enter(request);
     const socket = new RoomSocket(ws, raw, { visitor, place, context: this.#shared });
+    this.entered();
     socket.slot = this.#sockets.add(socket);
     this.context.auth?.connections.add(socket);
     socket.begin();

@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { startServer } from '../../src/boot.ts';
 import { PermanentError } from '../../src/connectors/connector.ts';
 import { AppError } from '../../src/errors.ts';
+import { makeFolder } from '../config/folders.ts';
 import { turns } from '../hub/bench.ts';
 import { ask } from '../support/http.ts';
 import { OPCODE, RawWs } from '../support/raw-ws.ts';
@@ -132,6 +134,24 @@ describe('a WebSocket connector', () => {
     expect(gone).toEqual([1]);
   });
 
+  test('a port of its own has the TLS of the server', async () => {
+    await using house = await open(', port: 0, host: 127.0.0.1', 'tls: auto\n');
+    expect(house.origin).toMatch(/^https:/);
+    using client = await WsClient.open(house.ws(), { rejectUnauthorized: false });
+    await join(client, 'a');
+    await house.stop();
+    expect((await client.closed).code).toBe(1001);
+  });
+
+  test('whoever is being closed is in no room any more, however long that takes', async () => {
+    await using house = await open(', presence: true', 'limits: {messages_per_second: 1, messages_burst: 2}\n');
+    using flood = await RawWs.open(house.port, '/ws?user_id=ann', { answerClose: false });
+    for (let n = 0; n < 3; n++) flood.send({ payload: '{"type":"join_room","room":"a"}' });
+    expect(await flood.closeCode()).toBe(1008);
+    expect(house.connector.status()).toEqual({ connections: 1, rooms: 0 });
+    expect(await house.send('send_to_user', {}, 'ann')).toEqual({ delivered: 0 });
+  });
+
   test('counts for the limits of connections', async () => {
     await using house = await open('', 'limits: {connections: 1}\n');
     using client = await WsClient.open(house.ws());
@@ -173,7 +193,7 @@ describe('messages of a client', () => {
     expect(new Set(heard.map(({ key }) => key)).size).toBe(4);
     for (const fail of ['ours', 'permanent', 'expected']) client.send({ type: 'message', data: { fail }, ref: fail });
     expect(await client.control('error', 'ours')).toMatchObject({
-      code: 'INTERNAL',
+      code: 'FLOW_FAILED',
       message: expect.not.stringContaining('secret'),
     });
     expect(await client.control('error', 'permanent')).toMatchObject({ message: 'there is no such order' });
@@ -390,8 +410,8 @@ describe('rooms', () => {
       await fine.controls.next(({ data }) => data?.n === n);
     }
     await until(
-      async () => house.connector.status().connections,
-      (count) => count === 1,
+      async () => (await house.send('send_to_room', {}, 'a')) as { delivered: number },
+      ({ delivered }) => delivered === 1,
     );
     expect(fine.isOpen).toBe(true);
   });
@@ -443,6 +463,28 @@ test('what a flow has sent on is no message to its sender: with a ref he is told
   expect(messages(client).map(({ data }) => data)).toEqual([{ joined: true }, { text: 'hi' }, { text: 'again' }]);
 });
 
+test('a client that takes nothing of what waits is ended, though that is not too much', async () => {
+  const config = 'channels: {client_buffer: 100MiB, slow_client_timeout: 200ms}\n';
+  await using house = await open(', ping_interval: 50ms, pong_timeout: 50ms', config);
+  using stuck = await RawWs.open(house.port, '/ws');
+  stuck.pause();
+  for (let n = 0; n < 20; n++) await house.send('broadcast', { text: 'x'.repeat(1024 * 1024) });
+  await until(
+    async () => house.connector.status().connections,
+    (count) => count === 0,
+  );
+});
+
+test('an address where something else is ends the start', async () => {
+  const schema = 'type Note @table @export { id: ID! @primaryKey }\n';
+  for (const type of ['websocket', 'sse']) {
+    const config = `port: 0\nlogging: {level: silent}\nconnectors:\n  live: {type: ${type}, path: /Note}\n`;
+    const dir = makeFolder({ 'schema.graphql': schema, 'config.yaml': config });
+    const start = startServer({ dir, env: {}, allowDestructive: false });
+    await expect(start).rejects.toThrow('connectors.live it is at /my-app/Note, where something else is');
+  }
+});
+
 describe('coming and going', () => {
   test('S1.13: is told once, however a connection ended', async () => {
     const heard: string[] = [];
@@ -468,7 +510,7 @@ describe('coming and going', () => {
     }
   });
 
-  test('a client is told what flows make of its connecting; one that fails does not close it', async () => {
+  test('a flow of its connecting that fails is told to the client, and does not close it', async () => {
     await using house = await open('', '', {
       connect: ({ input }) => {
         if (input.bad === '1') throw new PermanentError('not today');
@@ -479,10 +521,11 @@ describe('coming and going', () => {
       },
     });
     using client = await WsClient.open(house.ws('/ws?user_id=ann'));
-    expect(await client.control('message')).toEqual({ type: 'message', data: { welcome: 'ann' } });
     using other = await WsClient.open(house.ws('/ws?bad=1'));
     expect(await other.control('error')).toMatchObject({ message: 'not today' });
     await join(other, 'a');
+    await join(client, 'a');
+    expect(messages(client)).toEqual([]);
     await client.close();
     await until(
       async () => house.faults.length,

@@ -1,3 +1,4 @@
+import { RetryLaterError } from '../connector.ts';
 import type { RetryPolicy } from '../flow.ts';
 
 /**
@@ -10,18 +11,23 @@ export function waitAfter(failed: number, { delay, maxDelay }: RetryPolicy, rand
   return Math.ceil(random() * bound);
 }
 
+/** Milliseconds that targets have asked for, as far as the flow waits at all. */
+export function askedWait(failures: Iterable<unknown>, { maxDelay }: RetryPolicy): number {
+  const asked = [...failures].map((failure) => (failure instanceof RetryLaterError ? failure.delay : 0));
+  return Math.min(maxDelay, Math.max(0, ...asked));
+}
+
 /** Resolves after this many milliseconds, or at once when one of the signals is aborted; true when the time has passed. */
 export function sleep(milliseconds: number, signals: readonly AbortSignal[]): Promise<boolean> {
-  const signal = AbortSignal.any([...signals]);
-  if (signal.aborted) return Promise.resolve(false);
+  if (signals.some(({ aborted }) => aborted)) return Promise.resolve(false);
   return new Promise((resolve) => {
     const end = (passed: boolean) => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
+      for (const signal of signals) signal.removeEventListener('abort', onAbort);
       resolve(passed);
     };
     const onAbort = () => end(false);
     const timer = setTimeout(() => end(true), milliseconds);
-    signal.addEventListener('abort', onAbort);
+    for (const signal of signals) signal.addEventListener('abort', onAbort);
   });
 }

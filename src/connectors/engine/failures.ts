@@ -9,6 +9,11 @@ export class DeliveryTimeout extends Error {
   override readonly name = 'DeliveryTimeout';
 }
 
+/** Who waited for an event that had failed has gone; where its source keeps it, it comes again. */
+export class AbandonedError extends Error {
+  override readonly name = 'AbandonedError';
+}
+
 /** The server stops: the event has not been done, and is not lost where its source keeps it. */
 export class StoppedError extends AppError {
   constructor() {

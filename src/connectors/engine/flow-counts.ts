@@ -10,6 +10,8 @@ export const BOUNDS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 export class FlowCounts {
   readonly events: Record<Outcome, number> = { done: 0, skipped: 0, failed: 0, dead: 0 };
   retries = 0;
+  /** How often events were gone from their source before the flow had seen them. */
+  gaps = 0;
   /** How many took at most so long, by the bounds; longer ones are in none. */
   readonly buckets: number[] = BOUNDS.map(() => 0);
   seconds = 0;
@@ -21,6 +23,10 @@ export class FlowCounts {
     this.seconds += seconds;
     const bucket = BOUNDS.findIndex((bound) => seconds <= bound);
     if (bucket >= 0) this.buckets[bucket] = (this.buckets[bucket] ?? 0) + 1;
+  }
+
+  countGap(): void {
+    this.gaps++;
   }
 
   /** Events that were not skipped. */

@@ -3,9 +3,9 @@ import { AppError } from '../../errors.ts';
 import type { Deliver, Delivery, FlowData, FlowEvent } from '../connector.ts';
 import type { Scope } from '../expressions/cel.ts';
 import type { Flow, FlowTarget } from '../flow.ts';
-import { sleep, waitAfter } from './backoff.ts';
+import { askedWait, sleep, waitAfter } from './backoff.ts';
 import type { DeadLetter, NewDeadLetter } from './dead-letters.ts';
-import { DeliveryTimeout, describeFailure, isPermanent, StoppedError } from './failures.ts';
+import { AbandonedError, DeliveryTimeout, describeFailure, isPermanent, StoppedError } from './failures.ts';
 import { FlowCounts } from './flow-counts.ts';
 import { Slots } from './slots.ts';
 
@@ -125,7 +125,8 @@ export class FlowRunner {
       this.counts.count('done', performance.now() - started);
       return progress.result ?? null;
     } catch (error) {
-      if (error instanceof StoppedError) throw error;
+      // Its source has it still, or nobody wants it any more.
+      if (error instanceof StoppedError || error instanceof AbandonedError) throw error;
       if (failureTo === 'dead letters') this.#keep(task.event, progress, error);
       this.counts.count(failureTo === 'sender' ? 'failed' : 'dead', performance.now() - started);
       if (failureTo === 'sender') throw error;
@@ -176,20 +177,25 @@ export class FlowRunner {
     while (pending.length > 0) {
       progress.attempts++;
       const failures = await this.#deliverOnce(pending, progress);
-      if (this.#options.cut.aborted && failures.size > 0) throw new StoppedError();
-      const [[, first] = []] = failures;
-      const lasting = pending.filter((job) => failures.has(job) && !isPermanent(failures.get(job)));
+      if (failures.size > 0 && this.#options.cut.aborted) throw new StoppedError();
       refusal ??= [...failures.values()].find(isPermanent);
-      pending = lasting;
-      if (pending.length === 0) break;
-      if (progress.attempts >= attempts || signal.aborted) throw refusal ?? first;
-      const { stopping, cut } = this.#options;
-      if (!(await sleep(waitAfter(progress.attempts, this.flow.retry), [stopping, cut, signal]))) {
-        throw stopping.aborted ? new StoppedError() : first;
-      }
+      pending = pending.filter((job) => failures.has(job) && !isPermanent(failures.get(job)));
+      const [job] = pending;
+      if (job === undefined) break;
+      if (progress.attempts >= attempts) throw refusal ?? failures.get(job);
+      await this.#pause(progress.attempts, failures.values(), signal);
       this.counts.retries++;
     }
     if (refusal !== undefined) throw refusal;
+  }
+
+  /** Until it is time to try again. */
+  async #pause(failed: number, failures: Iterable<unknown>, signal: AbortSignal): Promise<void> {
+    const { stopping, cut } = this.#options;
+    const { retry } = this.flow;
+    const wait = Math.max(waitAfter(failed, retry), askedWait(failures, retry));
+    if (await sleep(wait, [stopping, cut, signal])) return;
+    throw signal.aborted ? new AbandonedError('nobody waits for the outcome any more') : new StoppedError();
   }
 
   /** Asks every target once; gives those that failed. */
@@ -213,20 +219,19 @@ export class FlowRunner {
   async #deliver({ index, delivery }: Job): Promise<unknown> {
     const { deliver, cut } = this.#options;
     const { timeout } = this.flow;
-    const late = new AbortController();
-    const signal = AbortSignal.any([cut, late.signal]);
-    const timer = setTimeout(() => late.abort(new DeliveryTimeout(`took longer than ${timeout} ms`)), timeout);
-    let onAbort = () => {};
-    const aborted = new Promise<never>((_, reject) => {
-      onAbort = () => reject(late.signal.aborted ? late.signal.reason : new StoppedError());
-      signal.addEventListener('abort', onAbort);
+    const end = new AbortController();
+    const onCut = () => end.abort(new StoppedError());
+    const timer = setTimeout(() => end.abort(new DeliveryTimeout(`it took longer than ${timeout} ms`)), timeout);
+    cut.addEventListener('abort', onCut);
+    const ended = new Promise<never>((_, reject) => {
+      end.signal.addEventListener('abort', () => reject(end.signal.reason));
     });
     try {
       const target = deliver[index] as Deliver;
-      return await Promise.race([target({ ...delivery, signal }), aborted]);
+      return await Promise.race([ended, target({ ...delivery, signal: end.signal })]);
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
+      cut.removeEventListener('abort', onCut);
     }
   }
 }

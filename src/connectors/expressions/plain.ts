@@ -1,5 +1,5 @@
 /**
- * The value of an expression as plain JSON: whole numbers as numbers, times as ISO text, bytes as base64. Throws when
+ * The value of an expression as plain JSON: whole numbers as numbers, times as ISO text, durations as `90s`, bytes as base64. Throws when
  * JSON has nothing for it.
  */
 export function toPlain(value: unknown): unknown {
@@ -28,9 +28,9 @@ function toPlainObject(value: object): unknown {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === Object.prototype || prototype === null) return fromEntries(Object.entries(value));
   // Unsigned numbers and durations of the library.
+  if (value.constructor.name === 'Duration') return String(value);
   const inner: unknown = value.valueOf();
-  if (typeof inner === 'bigint' || typeof inner === 'number') return toPlain(inner);
-  if (/\bDuration$/.test(value.constructor.name)) return String(value);
+  if (typeof inner === 'bigint') return toNumber(inner);
   throw new Error('the result is nothing that JSON has');
 }
 

@@ -4,9 +4,9 @@ import { PermanentError } from '../connector.ts';
 /** What went wrong in a flow, as its client is told; a fault of ours is only reported. */
 export function toFailure(error: unknown, onError: (error: unknown) => void): AppError {
   if (error instanceof AppError) return error;
-  if (error instanceof PermanentError) return new AppError('HANDLER_ERROR', error.message);
+  if (error instanceof PermanentError) return new AppError('FLOW_FAILED', error.message);
   onError(error);
-  return new AppError('INTERNAL', 'Something went wrong on our side; it has been logged.', { cause: error });
+  return new AppError('FLOW_FAILED', 'The flow has failed; it has been logged.', { cause: error });
 }
 
 /** PROTOCOL.md: what a client is told, and goes on after. */

@@ -28,6 +28,8 @@ export abstract class RoomConnector<S extends RoomSettings> implements Connector
   readonly #work = new Set<Promise<void>>();
   readonly #abort = new AbortController();
   #own: OwnServer | undefined;
+  /** Connections, also those that are being closed and are in no room any more. */
+  #open = 0;
   /** Called when nobody is connected any more. */
   #emptied = (): void => {};
 
@@ -100,7 +102,7 @@ export abstract class RoomConnector<S extends RoomSettings> implements Connector
   /** Resolves when all connections have gone, and flows are done with them; or when there is no more time for that. */
   async settled(): Promise<void> {
     const aborted = once(this.signal, 'abort');
-    if (this.rooms.connections > 0) {
+    if (this.#open > 0) {
       await Promise.race([aborted, new Promise<void>((resolve) => (this.#emptied = resolve))]);
     }
     // Each thing that ends may have been the one before another.
@@ -112,7 +114,7 @@ export abstract class RoomConnector<S extends RoomSettings> implements Connector
   }
 
   status(): TransportStatus {
-    return { connections: this.rooms.connections, rooms: this.rooms.rooms };
+    return { connections: this.#open, rooms: this.rooms.rooms };
   }
 
   track(work: Promise<void>): void {
@@ -126,9 +128,14 @@ export abstract class RoomConnector<S extends RoomSettings> implements Connector
     return auth && makeAuthentication(auth, { ticket: true, token: auth.config.queryToken });
   }
 
-  /** A connection has gone. */
+  /** A connection has come; `left` when it has gone. */
+  protected entered(): void {
+    this.#open++;
+  }
+
   protected left(): void {
-    if (this.rooms.connections === 0) this.#emptied();
+    this.#open--;
+    if (this.#open === 0) this.#emptied();
   }
 
   /** Throws what refuses a connection. */

@@ -74,10 +74,7 @@ export class RoomSocket extends ClientSocket implements OpenConnection, Visitor 
 
   /** Flows are told of it. */
   begin(): void {
-    this.#visit.connected((result, failure) => {
-      if (failure !== undefined) this.answer(errorMessage(toFailure(failure, this.#context.house.onError)));
-      else this.#tellResult(result, undefined);
-    });
+    this.#visit.connected((error) => this.answer(errorMessage(toFailure(error, this.#context.house.onError))));
   }
 
   drained(): void {
@@ -92,6 +89,8 @@ export class RoomSocket extends ClientSocket implements OpenConnection, Visitor 
 
   override close(code: number, reason: string): void {
     this.#isShut = true;
+    // The client may take its time to answer, and is in no room meanwhile.
+    this.#context.rooms.disconnect(this.guest);
     super.close(code, reason);
   }
 

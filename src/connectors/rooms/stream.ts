@@ -9,7 +9,6 @@ import { EventStream, formatError } from '../../transports/sse/event-stream.ts';
 import { chunked, plain } from '../../transports/sse/events.ts';
 import type { FlowData } from '../connector.ts';
 import { errorMessage, toFailure } from './failure.ts';
-import { Delivered } from './targets.ts';
 import { type House, Visit, type Visitor } from './visit.ts';
 
 /** A comment, which no client takes for an event. */
@@ -58,12 +57,7 @@ export class RoomStream extends EventStream implements OpenConnection, Visitor {
       const presence = this.#rooms.presenceOf(room);
       if (presence !== undefined) this.#answer(presence);
     }
-    this.#visit.connected((result, failure) => {
-      if (failure !== undefined) this.#answer(errorMessage(toFailure(failure, this.#house.onError)));
-      else if (result !== null && result !== undefined && !(result instanceof Delivered)) {
-        this.#answer({ type: 'message', data: result });
-      }
-    });
+    this.#visit.connected((error) => this.#answer(errorMessage(toFailure(error, this.#house.onError))));
   }
 
   left(): void {

@@ -1,4 +1,5 @@
 import type { Identity } from '../../auth/identity.ts';
+import { AppError } from '../../errors.ts';
 import type { FlowData, Handle } from '../connector.ts';
 
 /** What the flows of a connector have to do with its connections. */
@@ -56,14 +57,14 @@ export class Visit {
     });
   }
 
-  /** Tells flows that it has come; `told` gets what they made, or how they failed. */
-  connected(told: (result: unknown, failure?: unknown) => void): void {
+  /** Tells flows that it has come; `failed` gets how one of them has failed. What they make of it is nobody's business. */
+  connected(failed: (error: unknown) => void): void {
     if (this.#house.handleOf('connect') === undefined) return;
     this.next(async () => {
       try {
-        told(await this.fire('connect'));
+        await this.fire('connect');
       } catch (error) {
-        told(undefined, error);
+        failed(error);
       }
     });
   }
@@ -75,8 +76,8 @@ export class Visit {
       try {
         await this.fire('disconnect');
       } catch (error) {
-        // There is nobody else any more to be told.
-        this.#house.onError(error);
+        // There is nobody else any more to be told; that the server stops is no fault.
+        if (!(error instanceof AppError && error.code === 'STOPPING')) this.#house.onError(error);
       }
     });
   }

@@ -1,7 +1,7 @@
 import { SERVER } from '../../auth/identity.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import type { Change, LogReader } from '../../store/store.ts';
-import type { Handle, Positions } from '../connector.ts';
+import { type Handle, MissedEvents, type Positions } from '../connector.ts';
 import { sleep } from '../engine/backoff.ts';
 import type { SelectChange } from './change-filter.ts';
 
@@ -100,9 +100,8 @@ export class TableSource {
   #skipMissing(floor: number): void {
     if (floor <= this.#position) return;
     const { flow, table, onError } = this.#options;
-    onError(
-      new Error(`flow ${flow}: changes of ${table.name} up to ${floor} were gone from the log before it saw them`),
-    );
+    const what = `changes of ${table.name} up to ${floor}`;
+    onError(new MissedEvents(flow, `${what} were gone from the log before it saw them`));
     this.#position = floor;
   }
 

@@ -1,7 +1,7 @@
 import type { Report } from '../../config/report.ts';
 import type { FlatKeys } from '../../config/section.ts';
 import { suggest } from '../../config/suggest.ts';
-import { choiceKey, type Key, required, textKey } from '../../config/values.ts';
+import { choiceKey, required, textKey } from '../../config/values.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import type {
@@ -26,11 +26,9 @@ interface SourceSettings {
   readonly start: 'now' | 'oldest';
 }
 
-const SOURCE_KEYS: FlatKeys<SourceSettings> = {
-  table: required(textKey(undefined, { what: 'Export name of the table' })),
-  filter: textKey(undefined, { what: 'Which records, as in the URL of a list', shownDefault: 'all' }) as Key<
-    string | undefined
-  >,
+export const TABLE_SOURCE_KEYS: FlatKeys<SourceSettings> = {
+  table: required(textKey(undefined, { what: 'Export name of the table', shownDefault: 'must be written' })),
+  filter: textKey(undefined, { what: 'Which records, as in the URL of a list', shownDefault: 'all' }),
   start: choiceKey(['now', 'oldest'], 'now', { what: 'Where a new flow begins: now, or with the oldest change kept' }),
 };
 
@@ -52,7 +50,7 @@ const TARGETS: Readonly<Record<TableOperation, string>> = {
 };
 
 function source(what: string): SourceType {
-  return { what, keys: SOURCE_KEYS, failure: 'redelivers', isPerFlow: true };
+  return { what, keys: TABLE_SOURCE_KEYS, failure: 'redelivers', isPerFlow: true };
 }
 
 function target(what: string): TargetType {

@@ -11,9 +11,9 @@ import { parsePrecondition } from './conditions.ts';
 const KEY = /^(?:"((?:[ !#-[\]-~]|\\["\\])+)"|([!#-+\--:<-~]+))$/;
 const MAX_KEY = 256;
 
-/** What a request with an `Idempotency-Key` is known by; undefined without one. Throws BAD_REQUEST for a bad key. */
-export function onceOf(request: FastifyRequest, { table }: TableResource): Once | undefined {
-  const header = request.headers['idempotency-key'];
+/** The text of `Idempotency-Key`; undefined without one. Throws BAD_REQUEST for a bad key. */
+export function parseIdempotencyKey({ headers }: Pick<FastifyRequest, 'headers'>): string | undefined {
+  const header = headers['idempotency-key'];
   if (header === undefined) return undefined;
   const [, quoted, bare] = KEY.exec(String(header)) ?? [];
   const key = quoted?.replace(/\\(.)/g, '$1') ?? bare;
@@ -23,6 +23,13 @@ export function onceOf(request: FastifyRequest, { table }: TableResource): Once 
       `Idempotency-Key is one string of 1 to ${MAX_KEY} printable ASCII characters, in quotes or without spaces.`,
     );
   }
+  return key;
+}
+
+/** What a request with an `Idempotency-Key` is known by; undefined without one. Throws BAD_REQUEST for a bad key. */
+export function onceOf(request: FastifyRequest, { table }: TableResource): Once | undefined {
+  const key = parseIdempotencyKey(request);
+  if (key === undefined) return undefined;
   const { 'if-match': match, 'if-none-match': noneMatch } = request.headers;
   const parts = [request.method, request.raw.url, match ?? null, noneMatch ?? null, request.body ?? null];
   return makeOnce({ table, identity: identityOf(request), space: 'http', key, parts });

@@ -79,7 +79,7 @@ export async function makeContext(
 }
 
 /** Throws UNAUTHORIZED when nobody has shown who he is, FORBIDDEN when he has none of the roles. */
-export function checkAccess({ access }: Route, identity: Identity, auth: AppAuth | undefined): void {
+export function checkAccess({ access }: Pick<Route, 'access'>, identity: Identity, auth: AppAuth | undefined): void {
   if (access === undefined) return;
   if (identity.type !== 'principal') throw askForToken('This address is for those who have shown who they are.');
   if (access === 'authenticated') return;

@@ -8,10 +8,7 @@ import { AUDIT_NAME } from '../../schema/names.ts';
 import type { Plan } from '../../schema/plan.ts';
 import type { RouteHooks } from './define.ts';
 import { checkHooks, parseRoute } from './parse.ts';
-import type { Route } from './route.ts';
-
-// What an application has beside its tables.
-const RESERVED: ReadonlySet<string> = new Set(['docs', 'openapi.json', 'asyncapi.json', 'client.js', 'auth', 'flows']);
+import { RESERVED, type Route } from './route.ts';
 
 export interface RouteSource {
   readonly config: AppConfig;

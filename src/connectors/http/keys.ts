@@ -1,0 +1,132 @@
+import { secretKey } from '../../config/auth-values.ts';
+import type { FlatKeys } from '../../config/section.ts';
+import {
+  booleanKey,
+  durationKey,
+  type Key,
+  nameKind,
+  sizeKey,
+  type Texts,
+  textOrTextsKey,
+} from '../../config/values.ts';
+import { parseNetwork } from './address-guard.ts';
+
+/** `connectors:` of type `http`: where webhooks go. */
+export interface HttpSettings {
+  readonly url: URL | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly secret: string | undefined;
+  readonly timeout: number;
+  readonly maxResponse: number;
+  readonly allowPrivate: boolean;
+  readonly allow: readonly string[];
+}
+
+/** `from:` of a flow that begins with a request. */
+export interface RequestSettings {
+  readonly access: 'authenticated' | readonly string[] | undefined;
+  readonly query: readonly string[];
+  readonly headers: readonly string[];
+  readonly secret: string | undefined;
+}
+
+export const HTTP_KEYS: FlatKeys<HttpSettings> = {
+  url: urlKey({ what: 'Where webhooks are sent; paths of operations are below it' }),
+  headers: headersKey({ what: 'Header fields that are sent with every webhook' }),
+  secret: secretKey({ what: 'Secret that webhooks are signed with; at least 32 bytes', shownDefault: 'none' }),
+  timeout: durationKey('5s', {
+    what: 'How long a webhook may take, from the look-up of its name to the end of its answer',
+  }),
+  maxResponse: sizeKey('1MiB', { what: 'Longest answer of a webhook that is read' }),
+  allowPrivate: booleanKey(false, { what: 'Whether webhooks may go to loopback and private networks' }),
+  allow: allowKey({ what: 'Names, addresses and networks (`10.1.0.0/16`) that webhooks may go to, whatever they are' }),
+};
+
+export const REQUEST_KEYS: FlatKeys<RequestSettings> = {
+  access: accessKey({ what: 'Who may send requests', shownDefault: 'everybody' }),
+  query: textOrTextsKey({ what: 'Parameters of the query string that are part of the input', shownDefault: 'none' }),
+  headers: textOrTextsKey({ what: 'Header fields that are in `input.headers`', shownDefault: 'none' }),
+  secret: secretKey({ what: 'Secret that requests must be signed with; at least 32 bytes', shownDefault: 'none' }),
+};
+
+const URL_HINT = 'write an address such as https://example.com/hooks; what is secret goes into headers';
+
+function urlKey(texts: Texts): Key<URL | undefined> {
+  return {
+    type: 'URL',
+    default: undefined,
+    shownDefault: 'none',
+    ...texts,
+    read: (written) => {
+      const url = typeof written === 'string' && URL.canParse(written) ? new URL(written) : undefined;
+      if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
+        return { message: 'expected an address that begins with https:// or http://', hint: URL_HINT };
+      }
+      if (url.username !== '' || url.password !== '' || url.hash !== '') {
+        return { message: 'the address may have no name, password or fragment', hint: URL_HINT };
+      }
+      return { value: url };
+    },
+  };
+}
+
+const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** What belongs to the connection or to the body is not for settings to say (RFC 9110 §7.6.1). */
+const OURS =
+  /^(?:host|connection|keep-alive|te|trailer|upgrade|expect|content-(?:length|type|encoding)|transfer-encoding|proxy-.*|webhook-.*|accept-encoding)$/i;
+
+function headersKey(texts: Texts): Key<Readonly<Record<string, string>>> {
+  return {
+    type: 'mapping from names to texts',
+    default: {},
+    shownDefault: 'none',
+    ...texts,
+    read: (written) => {
+      if (typeof written !== 'object' || written === null || Array.isArray(written)) {
+        return { message: `expected names and texts, found ${nameKind(written)}` };
+      }
+      const fields = Object.entries(written);
+      const [name] = fields.find(([field]) => !NAME.test(field) || OURS.test(field)) ?? [];
+      if (name !== undefined) return { message: `"${name.slice(0, 50)}" is no header field that can be set` };
+      const [wrong] = fields.find(([, text]) => typeof text !== 'string' || !/^[\x20-\x7e]+$/.test(text)) ?? [];
+      if (wrong !== undefined) return { message: `${wrong} is not one line of printable ASCII characters` };
+      return { value: Object.fromEntries(fields.map(([field, text]) => [field.toLowerCase(), text as string])) };
+    },
+  };
+}
+
+const HOST = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/i;
+
+function allowKey(texts: Texts): Key<readonly string[]> {
+  const list = textOrTextsKey({ shownDefault: 'none', ...texts });
+  return {
+    ...list,
+    type: 'list of names, addresses and networks',
+    read: (written) => {
+      const reading = list.read(written);
+      if ('message' in reading) return reading;
+      const isKnown = (item: string) => parseNetwork(item) !== undefined || (HOST.test(item) && !/^[\d.]+$/.test(item));
+      const wrong = reading.value.find((item) => !isKnown(item));
+      if (wrong === undefined) return reading;
+      const hint = 'write "intranet.example", "10.1.2.3" or "fd12:3456::/32"';
+      return { message: `"${wrong}" is no name, address or network`, hint };
+    },
+  };
+}
+
+function accessKey(texts: Texts): Key<RequestSettings['access']> {
+  const hint = 'write authenticated, or a list of roles';
+  return {
+    type: '`authenticated` or list of roles',
+    default: undefined,
+    ...texts,
+    read: (written) => {
+      if (written === 'authenticated') return { value: written };
+      if (!Array.isArray(written) || written.length === 0) {
+        return { message: `expected authenticated or roles, found ${nameKind(written)}`, hint };
+      }
+      const isRole = (role: unknown): role is string => typeof role === 'string' && role !== '';
+      return written.every(isRole) ? { value: written } : { message: 'a role is text', hint };
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import type { Wrong } from '../../config/units.ts';
+
+/** `PUT /orders/:id` */
+export interface Operation {
+  readonly method: string;
+  /** What stands between the slashes; a parameter begins with a colon. */
+  readonly segments: readonly string[];
+}
+
+const SEGMENT = /^(?::[A-Za-z_][A-Za-z0-9_]*|[A-Za-z0-9_~-][A-Za-z0-9._~-]*)$/;
+
+export interface OperationOptions {
+  readonly methods: readonly string[];
+  /** A source is somewhere; a webhook may be at the address of its connector itself. */
+  readonly needsPath: boolean;
+}
+
+/** Reads a method and a path; otherwise says what is wrong. */
+export function parseOperation(written: string, { methods, needsPath }: OperationOptions): Operation | Wrong {
+  const hint = `write a method (${methods.join(', ')}) and a path: ${methods.includes('POST') ? 'POST' : methods[0]} /orders/:id`;
+  const [method = '', path, ...rest] = written.trim().split(/ +/);
+  if (!methods.includes(method) || rest.length > 0) return { message: `"${written}" is no operation of http`, hint };
+  if (path === undefined || path === '/') {
+    return needsPath ? { message: `"${written}" has no path`, hint } : { method, segments: [] };
+  }
+  const segments = path.slice(1).split('/');
+  if (!path.startsWith('/') || !segments.every((segment) => SEGMENT.test(segment))) {
+    return {
+      message: `"${path}" is no path`,
+      hint: 'segments of letters, digits, "-", "_", "." and "~", or ":name", after "/" each',
+    };
+  }
+  const names = parametersOf({ segments });
+  if (new Set(names).size < names.length) return { message: `"${path}" has a parameter twice` };
+  return { method, segments };
+}
+
+export function isOperation(parsed: Operation | Wrong): parsed is Operation {
+  return 'method' in parsed;
+}
+
+/** Names of the parameters, without their colons. */
+export function parametersOf({ segments }: Pick<Operation, 'segments'>): string[] {
+  return segments.filter((segment) => segment.startsWith(':')).map((segment) => segment.slice(1));
+}
+
+/** Two paths that differ only in the names of their parameters are one address. */
+export function shapeOf({ segments }: Pick<Operation, 'segments'>): string {
+  return segments.map((segment) => `/${segment.replace(/^:.*/, ':')}`).join('');
+}
+
+export function pathOf({ segments }: Pick<Operation, 'segments'>): string {
+  return segments.map((segment) => `/${segment}`).join('');
+}

@@ -1,0 +1,136 @@
+import { parseJson } from '../../resources/json.ts';
+import {
+  type ConnectorContext,
+  type Deliver,
+  type Delivery,
+  type FlowData,
+  PermanentError,
+  RetryLaterError,
+  type TargetUse,
+} from '../connector.ts';
+import { AddressGuard, AddressRefusedError, type Resolve } from './address-guard.ts';
+import { type Answer, exchange } from './exchange.ts';
+import type { HttpSettings } from './keys.ts';
+import { isOperation, type Operation, parseOperation } from './operation.ts';
+import { signHeaders } from './signature.ts';
+
+export const WEBHOOK_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'];
+
+/** Answers of 4xx that another attempt may change: Request Timeout, Too Early, Too Many Requests. */
+const PASSING: ReadonlySet<number> = new Set([408, 425, 429]);
+/** Longest wait that an answer may ask for, in milliseconds. */
+const LONGEST_WAIT = 24 * 3_600_000;
+
+/** Sends what flows make to an address: docs/connectors-http.md. */
+export class Webhooks {
+  readonly #settings: HttpSettings;
+  readonly #context: Pick<ConnectorContext, 'name' | 'log'>;
+  readonly #guard: AddressGuard;
+
+  constructor(settings: HttpSettings, context: Pick<ConnectorContext, 'name' | 'log'>, resolve?: Resolve) {
+    this.#settings = settings;
+    this.#context = context;
+    this.#guard = new AddressGuard(settings, resolve);
+  }
+
+  target({ operation: written }: Pick<TargetUse, 'operation'>): Deliver {
+    const operation = parseOperation(written, { methods: WEBHOOK_METHODS, needsPath: false });
+    const { url } = this.#settings;
+    // Both were checked when the files were read.
+    if (!isOperation(operation) || url === undefined) throw new TypeError(`${written} cannot be sent anywhere`);
+    return (delivery) => this.#deliver(delivery, operation, url);
+  }
+
+  async #deliver(delivery: Delivery, operation: Operation, base: URL): Promise<unknown> {
+    const { timeout, maxResponse } = this.#settings;
+    const url = addressOf(base, operation, delivery.output);
+    const body = Buffer.from(JSON.stringify(delivery.output));
+    const asked = { method: operation.method, headers: this.#headersOf(delivery, body), body };
+    let answer: Answer;
+    try {
+      const options = { guard: this.#guard, timeout, maxResponse, signal: delivery.signal };
+      answer = await exchange(url, asked, options);
+    } catch (error) {
+      if (error instanceof AddressRefusedError) throw error;
+      throw new Error(`${this.#describe(base)} could not be reached: ${messageOf(error)}`, { cause: error });
+    }
+    this.#check(answer, base);
+    return this.#resultOf(answer, base);
+  }
+
+  #headersOf({ key: id }: Delivery, body: Buffer): Record<string, string> {
+    const { headers, secret } = this.#settings;
+    const own = {
+      'user-agent': 'tablecast',
+      accept: 'application/json',
+      ...headers,
+      'content-type': 'application/json',
+      'accept-encoding': 'identity',
+    };
+    const timestamp = Math.floor(Date.now() / 1000);
+    if (secret === undefined) return { ...own, 'webhook-id': id, 'webhook-timestamp': String(timestamp) };
+    return { ...own, ...signHeaders(secret, { id, timestamp, body }) };
+  }
+
+  #check({ status, headers }: Answer, base: URL): void {
+    if (status >= 200 && status < 300) return;
+    const message = `${this.#describe(base)} answered ${status}`;
+    if (status >= 300 && status < 400) throw new PermanentError(`${message}; redirects are not followed`);
+    if (status < 500 && !PASSING.has(status)) throw new PermanentError(message);
+    const wait = parseRetryAfter(headers['retry-after'], Date.now());
+    throw wait === undefined ? new Error(message) : new RetryLaterError(message, wait);
+  }
+
+  /** The delivery was taken, whatever its answer looks like. */
+  #resultOf({ headers, body }: Answer, base: URL): unknown {
+    if (body === undefined) {
+      this.#context.log.warn({ connector: this.#context.name }, `${this.#describe(base)}: the answer was too long`);
+      return undefined;
+    }
+    const isJson = /^application\/(?:json|[\w.-]+\+json)(?:;|$)/i.test(headers['content-type'] ?? '');
+    if (!isJson || body.length === 0) return undefined;
+    try {
+      return parseJson(body);
+    } catch {
+      this.#context.log.warn({ connector: this.#context.name }, `${this.#describe(base)}: the answer was no JSON`);
+      return undefined;
+    }
+  }
+
+  /** Without the path: with many services it is the secret. */
+  #describe({ host }: URL): string {
+    return `webhook "${this.#context.name}" (${host})`;
+  }
+}
+
+/** The address with the parameters of the path filled in from the output. Throws PermanentError when one is missing. */
+export function addressOf(base: URL, { segments }: Operation, output: FlowData): URL {
+  const url = new URL(base);
+  const filled = segments.map((segment) => (segment.startsWith(':') ? fill(segment.slice(1), output) : segment));
+  if (filled.length > 0) url.pathname = `${url.pathname.replace(/\/$/, '')}/${filled.join('/')}`;
+  return url;
+}
+
+/** One segment, however many slashes are in the value. */
+function fill(name: string, output: FlowData): string {
+  const value = Object.hasOwn(output, name) ? output[name] : undefined;
+  const text = typeof value === 'number' || typeof value === 'boolean' ? String(value) : value;
+  // A dot segment would lead to another path, and escaping does not change that.
+  if (typeof text !== 'string' || ['', '.', '..'].includes(text) || !text.isWellFormed()) {
+    throw new PermanentError(`the path needs "${name}", and the output has no text or number of that name`);
+  }
+  return encodeURIComponent(text);
+}
+
+/** Milliseconds to wait (RFC 9110 §10.2.3), at most a day; undefined when nothing usable is said. */
+export function parseRetryAfter(written: string | undefined, now: number): number | undefined {
+  if (written === undefined) return undefined;
+  const wait = /^\d{1,9}$/.test(written) ? Number(written) * 1000 : Date.parse(written) - now;
+  return Number.isNaN(wait) ? undefined : Math.min(Math.max(wait, 0), LONGEST_WAIT);
+}
+
+function messageOf(error: unknown): string {
+  // Where several addresses were tried the error is a collection without a message.
+  const [first] = error instanceof AggregateError ? error.errors : [error];
+  return first instanceof Error ? first.message : String(first);
+}

@@ -1,0 +1,160 @@
+import type { FlatKeys } from '../../config/section.ts';
+import {
+  booleanKey,
+  countKey,
+  durationKey,
+  type Key,
+  nameKind,
+  required,
+  type Texts,
+  textKey,
+} from '../../config/values.ts';
+
+/** `connectors:` of type `rabbitmq`. */
+export interface RabbitSettings {
+  /** With name and password: never to be shown. */
+  readonly url: string;
+  readonly exchange: string;
+  readonly declare: boolean;
+  readonly prefetch: number;
+  readonly heartbeat: number;
+  readonly timeout: number;
+  readonly reconnectDelay: number;
+  readonly reconnectMaxDelay: number;
+}
+
+/** `from:` of a flow that begins with a message. */
+export interface QueueSettings {
+  readonly queue: string | undefined;
+  readonly exchange: string | undefined;
+  readonly prefetch: number | undefined;
+  readonly metadata: string | undefined;
+}
+
+/** `to:` of a flow that ends with a message for a queue. */
+export interface SendSettings {
+  readonly persistent: boolean;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** `to:` of a flow that ends with a message for an exchange. */
+export interface PublishSettings extends SendSettings {
+  readonly exchange: string | undefined;
+  readonly mandatory: boolean;
+}
+
+const LONGEST_HEARTBEAT = 3_600_000;
+const MOST_PREFETCH = 65_535;
+/** Bytes of a name in the protocol (AMQP 0-9-1 §4.2.5.3, short strings). */
+const LONGEST_NAME = 255;
+
+export const RABBIT_KEYS: FlatKeys<RabbitSettings> = {
+  url: required(
+    urlKey({
+      what: 'Address of the broker with name, password and virtual host: `amqp://user:password@host:5672/vhost`',
+      shownDefault: 'must be written',
+    }),
+  ),
+  exchange: nameKey('amq.topic', { what: 'Topic exchange that messages come from and go to' }),
+  declare: booleanKey(true, {
+    what: 'Whether exchanges and queues are made where there are none; otherwise they must be there',
+  }),
+  prefetch: countKey(
+    10,
+    { what: 'Messages of a queue that are on their way to the server before those at work are acknowledged' },
+    { max: MOST_PREFETCH },
+  ),
+  heartbeat: durationKey(
+    '10s',
+    { what: 'How often a sign of life goes both ways; after two without, the connection is taken for lost' },
+    { min: 1000, max: LONGEST_HEARTBEAT },
+  ),
+  timeout: durationKey('10s', { what: 'How long connecting may take, and how long a confirmation of the broker' }),
+  reconnectDelay: durationKey('500ms', { what: 'Wait before the first new attempt to connect; it doubles with each' }),
+  reconnectMaxDelay: durationKey('30s', { what: 'Longest wait between attempts to connect' }),
+};
+
+export const QUEUE_KEYS: FlatKeys<QueueSettings> = {
+  queue: nameKey(undefined, {
+    what: 'Queue that is there already and is used as it is; the operation is then a mere name',
+    shownDefault: '`{app_id}.{connector}.{operation}`, bound to the exchange',
+  }),
+  exchange: nameKey(undefined, {
+    what: 'Topic exchange that messages come from',
+    shownDefault: 'that of the connector',
+  }),
+  prefetch: {
+    ...(countKey(1, { what: 'As of the connector, for this queue' }, { max: MOST_PREFETCH }) as Key<
+      number | undefined
+    >),
+    default: undefined,
+    shownDefault: 'that of the connector',
+  },
+  metadata: textKey(undefined, {
+    what: 'Member of the input with what is known of the message beside its content',
+    shownDefault: 'none',
+  }),
+};
+
+export const SEND_KEYS: FlatKeys<SendSettings> = {
+  persistent: booleanKey(true, { what: 'Whether the broker keeps the message on disk' }),
+  headers: messageHeadersKey({ what: 'Headers of the message' }),
+};
+
+export const PUBLISH_KEYS: FlatKeys<PublishSettings> = {
+  ...SEND_KEYS,
+  exchange: nameKey(undefined, { what: 'Exchange that messages go to', shownDefault: 'that of the connector' }),
+  mandatory: booleanKey(false, { what: 'Whether it is a failure when the message gets into no queue' }),
+};
+
+function urlKey(texts: Texts): Key<string | undefined> {
+  return {
+    type: 'URL',
+    default: undefined,
+    ...texts,
+    read: (written) => {
+      const url = typeof written === 'string' && URL.canParse(written) ? new URL(written) : undefined;
+      // What is wrong is not shown: there may be a password in it.
+      if (url !== undefined && ['amqp:', 'amqps:'].includes(url.protocol) && url.hostname !== '') {
+        return { value: written as string };
+      }
+      const hint = 'write amqp://user:password@host:5672/vhost, or amqps://… over TLS';
+      return { message: 'expected an address that begins with amqp:// or amqps://', hint };
+    },
+  };
+}
+
+/** Name of a queue, an exchange or a routing key. */
+function nameKey<D extends string | undefined>(value: D, texts: Texts): Key<string | D> {
+  const text = textKey(value, texts);
+  return {
+    ...text,
+    read: (written) => {
+      const reading = text.read(written);
+      if ('message' in reading || isName(String(reading.value))) return reading;
+      return { message: `expected a name of at most ${LONGEST_NAME} bytes` };
+    },
+  };
+}
+
+export function isName(text: string): boolean {
+  return text !== '' && Buffer.byteLength(text) <= LONGEST_NAME;
+}
+
+function messageHeadersKey(texts: Texts): Key<Readonly<Record<string, string>>> {
+  return {
+    type: 'mapping from names to texts',
+    default: {},
+    shownDefault: 'none',
+    ...texts,
+    read: (written) => {
+      if (typeof written !== 'object' || written === null || Array.isArray(written)) {
+        return { message: `expected names and texts, found ${nameKind(written)}` };
+      }
+      const wrong = Object.entries(written).find(([name, text]) => !isName(name) || typeof text !== 'string')?.[0];
+      return wrong === undefined
+        ? { value: written as Record<string, string> }
+        : { message: `${wrong.slice(0, 50)} is no text`, hint: 'put numbers in quotes' };
+    },
+  };
+}

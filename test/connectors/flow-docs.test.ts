@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { formatFlatKeys } from '../../src/config/key-table.ts';
+import { compileExpression } from '../../src/connectors/expressions/cel.ts';
+import { FLOW_KEYS, retryKeys } from '../../src/connectors/read-flows.ts';
+import { SCHEDULE_SOURCE_KEYS } from '../../src/connectors/schedule.ts';
+import { TABLE_SOURCE_KEYS, tableConnector } from '../../src/connectors/table/table.ts';
+
+const docs = readFileSync(new URL('../../docs/flows.md', import.meta.url), 'utf8');
+
+test('the tables of keys in docs/flows.md are those of the code', () => {
+  const retry = retryKeys({ what: '', keys: {}, failure: 'redelivers' });
+  for (const keys of [FLOW_KEYS, retry, TABLE_SOURCE_KEYS, SCHEDULE_SOURCE_KEYS]) {
+    expect(docs).toContain(`\n\n${formatFlatKeys(keys as object)}\n\n`);
+  }
+});
+
+test('every operation of a table is in docs/flows.md', () => {
+  const { sources, targets } = tableConnector;
+  for (const name of Object.keys(sources.named)) expect(docs).toContain(`\`${name}\``);
+  for (const name of Object.keys(targets.named)) expect(docs).toContain(`| \`${name}\` |`);
+});
+
+test('the expressions of docs/flows.md are expressions', () => {
+  const [, table = ''] = docs.split('| expression | gives |\n| --- | --- |\n');
+  const rows = (table.split('\n\n')[0] ?? '').trim().split('\n');
+  const expressions = rows.flatMap((row) =>
+    [...(row.split(' | ')[0] ?? '').matchAll(/`([^`]+)`/g)].map(([, it]) => it),
+  );
+  expect(expressions.length).toBeGreaterThan(10);
+  const wrong = expressions.filter((text) => 'message' in compileExpression(text as string, 'any'));
+  expect(wrong).toEqual([]);
+});

@@ -1,0 +1,14 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { formatFlatKeys } from '../../src/config/key-table.ts';
+import { HTTP_KEYS, REQUEST_KEYS } from '../../src/connectors/http/keys.ts';
+import { PUBLISH_KEYS, QUEUE_KEYS, RABBIT_KEYS } from '../../src/connectors/rabbitmq/keys.ts';
+
+test.each([
+  ['connectors-http.md', [formatFlatKeys(REQUEST_KEYS), formatFlatKeys(HTTP_KEYS)]],
+  ['connectors-rabbitmq.md', [formatFlatKeys(RABBIT_KEYS), formatFlatKeys(QUEUE_KEYS), formatFlatKeys(PUBLISH_KEYS)]],
+])('the tables of keys in docs/%s are those of the keys', (file, expected) => {
+  const docs = readFileSync(new URL(`../../docs/${file}`, import.meta.url), 'utf8');
+  const tables = docs.match(/(^\|.*\n)+/gm)?.map((table) => table.trim()) ?? [];
+  expect(tables.filter((table) => table.startsWith('| key |'))).toEqual(expected);
+});

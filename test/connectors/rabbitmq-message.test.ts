@@ -1,0 +1,79 @@
+import type { ConsumeMessage } from 'amqplib';
+import { describe, expect, test } from 'vitest';
+import { EventKeys } from '../../src/connectors/rabbitmq/event-keys.ts';
+import { readMessage } from '../../src/connectors/rabbitmq/message.ts';
+import { LIMITS } from '../query/tables.ts';
+
+function messageOf(content: string | Buffer, properties: object = {}, fields: object = {}): ConsumeMessage {
+  const known = { exchange: 'amq.topic', routingKey: 'a.b', redelivered: false, deliveryTag: 1, consumerTag: 'c' };
+  const message = { content: Buffer.from(content), properties: { headers: {}, ...properties } };
+  return { ...message, fields: { ...known, ...fields } } as unknown as ConsumeMessage;
+}
+
+const read = (message: ConsumeMessage, metadata?: string) => readMessage(message, { limits: LIMITS, metadata });
+
+describe('what a flow is told of a message', () => {
+  test.each([
+    ['an object', '{"id":1,"room":"a"}', {}, { id: 1, room: 'a' }],
+    ['an object with a type', '{"id":1}', { contentType: 'application/vnd.x+json; charset=utf-8' }, { id: 1 }],
+    ['another value', '[1,2]', {}, { body: [1, 2] }],
+    ['nothing', '', {}, { body: '' }],
+    ['text', 'hello', {}, { body: 'hello' }],
+    ['JSON that is called text', '{"id":1}', { contentType: 'text/plain' }, { body: '{"id":1}' }],
+    ['what is called JSON and is not', '{"id":', { contentType: 'application/json' }, { body: '{"id":' }],
+    ['a number that would be rounded', '12345678901234567890', {}, { body: '12345678901234567890' }],
+    ['nesting without an end', '['.repeat(100) + ']'.repeat(100), {}, { body: '['.repeat(100) + ']'.repeat(100) }],
+    ['bytes', Buffer.from([0xff, 0xfe]), {}, { body: '//4=', encoding: 'base64' }],
+    ['text with NUL', 'a\0b', {}, { body: 'YQBi', encoding: 'base64' }],
+    ['JSON with NUL', '{"a":"\\u0000"}', {}, { body: '{"a":"\\u0000"}' }],
+  ])('%s', (_what, content, properties, input) => {
+    expect(read(messageOf(content, properties))).toEqual(input);
+  });
+
+  test('metadata comes where it is asked for, and does not lose to the content', () => {
+    const message = messageOf('{"m":"fake"}', { timestamp: 5, headers: { n: 1, bytes: Buffer.from('x') } });
+    expect(read(message, 'm')).toMatchObject({ m: { routing_key: 'a.b', timestamp: 5, headers: { n: 1 } } });
+  });
+
+  test('a member called __proto__ is a member', () => {
+    const input = read(messageOf('{"__proto__":{"admin":true}}'), 'm');
+    expect(Object.hasOwn(input, '__proto__')).toBe(true);
+    expect((input as { admin?: unknown }).admin).toBeUndefined();
+  });
+});
+
+describe('keys of events', () => {
+  test('a message_id is the same key for ever, and in each queue another one', () => {
+    const message = messageOf('{}', { messageId: 'm1' });
+    const key = new EventKeys('a', 10).keyOf(message);
+    expect(new EventKeys('a', 10).keyOf(messageOf('{"other":1}', { messageId: 'm1' }))).toBe(key);
+    expect(new EventKeys('b', 10).keyOf(message)).not.toBe(key);
+  });
+
+  test('a message without one is known again when it comes once more after a closed channel', () => {
+    const keys = new EventKeys('a', 10);
+    const [first, second] = [keys.keyOf(messageOf('{}')), keys.keyOf(messageOf('{}'))];
+    expect(first).not.toBe(second);
+    keys.acknowledged(messageOf('{}'), first);
+    keys.channelClosed();
+    const again = messageOf('{}', { headers: { 'x-delivery-count': 1 } }, { redelivered: true });
+    expect(keys.keyOf(again)).toBe(second);
+    expect([first, second]).not.toContain(keys.keyOf(again));
+  });
+
+  test('what is new is not taken for what was lost', () => {
+    const keys = new EventKeys('a', 10);
+    const lost = keys.keyOf(messageOf('{}'));
+    keys.channelClosed();
+    expect(keys.keyOf(messageOf('{}'))).not.toBe(lost);
+    expect(keys.keyOf(messageOf('{"x":1}', {}, { redelivered: true }))).not.toBe(lost);
+  });
+
+  test('no more is remembered than can be open at a time', () => {
+    const keys = new EventKeys('a', 2);
+    const lost = ['1', '2', '3'].map((content) => keys.keyOf(messageOf(content)));
+    keys.channelClosed();
+    const again = ['1', '2', '3'].map((content) => keys.keyOf(messageOf(content, {}, { redelivered: true })));
+    expect(again.filter((key) => lost.includes(key))).toHaveLength(2);
+  });
+});
