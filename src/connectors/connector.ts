@@ -27,8 +27,8 @@ export interface FlowEvent {
 
 /**
  * Takes an event to every flow from its source. Resolves when all have done their work, or have kept it for later, with
- * what the first of them made that had something to do with it; rejects when a flow failed and nothing keeps the event: then the source tells its sender, or
- * lets it come again.
+ * what the first of them made that had something to do with it; rejects when a flow failed and nothing keeps the event:
+ * then the source tells its sender, or lets it come again.
  */
 export type Handle = (event: FlowEvent) => Promise<unknown>;
 
