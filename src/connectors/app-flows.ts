@@ -79,8 +79,8 @@ export class AppFlows implements Door {
   /** Takes the places on the server. */
   async register(server: FastifyInstance): Promise<void> {
     for (const connector of this.connectors) await connector.register(server);
-    const { auth, server: config } = this.#options;
-    registerFlowRoutes(server, { flows: this, auth, config });
+    const { auth, server: config, application } = this.#options;
+    registerFlowRoutes(server, { flows: this, access: application.access, auth, config });
   }
 
   /** Events may come. */

@@ -1,12 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Access } from '../auth/access.ts';
 import type { AppAuth } from '../auth/app-auth.ts';
-import { askForToken } from '../auth/refusals.ts';
 import type { ServerConfig } from '../config/config.ts';
-import { isLoopback } from '../config/loopback.ts';
+import { isPrivate } from '../config/loopback.ts';
 import { AppError } from '../errors.ts';
 import { makeAuthentication } from '../server/authentication.ts';
 import { identityOf } from '../server/identity-of.ts';
 import type { StoredLetter } from '../store/flow-store.ts';
+import { parseQuery, queryOf } from '../transports/query-of.ts';
 import type { AppFlows } from './app-flows.ts';
 import type { DeadLetter } from './engine/dead-letters.ts';
 import { describeFailure } from './engine/failures.ts';
@@ -18,6 +19,7 @@ const PAGE_MAX = 200;
 
 export interface FlowRoutesOptions {
   readonly flows: AppFlows;
+  readonly access: Access;
   readonly auth: AppAuth | undefined;
   readonly config: ServerConfig;
 }
@@ -27,28 +29,29 @@ interface LetterRequest {
 }
 
 /** `/{app_id}/flows`: what the flows do, and their dead letters; for those who have the admin role. */
-export function registerFlowRoutes(server: FastifyInstance, { flows, auth, config }: FlowRoutesOptions): void {
+export function registerFlowRoutes(server: FastifyInstance, options: FlowRoutesOptions): void {
+  const { flows, auth } = options;
   const path = `/${flows.appId}/flows`;
   const onRequest = auth === undefined ? [] : [makeAuthentication(auth, NO_DOORS)];
-  const preHandler = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
+  const preHandler = async (request: FastifyRequest, reply: FastifyReply) => {
     reply.header('cache-control', 'no-store');
-    done(refusalFor(request, auth, config));
+    checkReader(request, options);
   };
-  const options = { onRequest, preHandler };
+  const guarded = { onRequest, preHandler };
   /** Letters that are tried at this moment. */
   const replaying = new Set<string>();
-  server.get(path, options, () => ({ flows: flows.runners.map((runner) => describeRunner(runner, flows)) }));
-  server.get(`${path}/dead-letters`, options, ({ query }) => listLetters(flows, query as Record<string, unknown>));
-  server.get<LetterRequest>(`${path}/dead-letters/:id`, options, ({ params }) => {
+  server.get(path, guarded, () => ({ flows: flows.runners.map((runner) => describeRunner(runner, flows)) }));
+  server.get(`${path}/dead-letters`, guarded, (request) => listLetters(flows, parseQuery(queryOf(request), [])));
+  server.get<LetterRequest>(`${path}/dead-letters/:id`, guarded, ({ params }) => {
     const letter = find(flows, params.id);
     return { ...showLetter(letter), input: letter.input };
   });
-  server.delete<LetterRequest>(`${path}/dead-letters/:id`, options, ({ params }, reply) => {
+  server.delete<LetterRequest>(`${path}/dead-letters/:id`, guarded, ({ params }, reply) => {
     find(flows, params.id);
     flows.deadLetters.remove(params.id);
     return reply.code(204).send();
   });
-  server.post<LetterRequest>(`${path}/dead-letters/:id/replay`, options, async ({ params: { id } }) => {
+  server.post<LetterRequest>(`${path}/dead-letters/:id/replay`, guarded, async ({ params: { id } }) => {
     const letter = find(flows, id);
     if (replaying.has(id)) throw new AppError('CONFLICT', 'It is being tried at this moment.');
     replaying.add(id);
@@ -61,19 +64,12 @@ export function registerFlowRoutes(server: FastifyInstance, { flows, auth, confi
 }
 
 /** Where nobody is asked who he is, only this machine may look: events may be nobody else's business. */
-function refusalFor(
-  request: FastifyRequest,
-  auth: AppAuth | undefined,
-  { host, trustProxy }: ServerConfig,
-): AppError | undefined {
-  if (auth === undefined) {
-    if (isLoopback(host) && !trustProxy) return undefined;
-    return new AppError('FORBIDDEN', 'Without auth, flows are only shown where the server listens on loopback.');
+/** Throws UNAUTHORIZED or FORBIDDEN. */
+function checkReader(request: FastifyRequest, { access, auth, config }: FlowRoutesOptions): void {
+  if (auth !== undefined) access.checkAdmin('reading flows', identityOf(request));
+  else if (!isPrivate(config)) {
+    throw new AppError('FORBIDDEN', 'Without auth, flows are only shown where the server listens on loopback.');
   }
-  const identity = identityOf(request);
-  if (identity.type !== 'principal') return askForToken('Send a token or key: Authorization: Bearer …');
-  if (identity.roles.includes(auth.config.adminRole)) return undefined;
-  return new AppError('FORBIDDEN', 'Only those with the admin role may see flows.');
 }
 
 function describeRunner({ flow, counts, atWork }: FlowRunner, { deadLetters }: AppFlows): object {

@@ -116,8 +116,9 @@ export class Rooms implements RoomsHandle {
     const name = this.checkName(room);
     const member = guest.rooms.get(name);
     if (member === undefined) return;
-    const { run } = member;
-    if (!member.isStalled && member.cursor >= run.base && member.cursor < run.end) run.deliver(member, run.end);
+    const { run, sink } = member;
+    const hasRoom = !member.isStalled || sink.pending <= this.#options.channels.clientBuffer;
+    if (hasRoom && member.cursor >= run.base && member.cursor < run.end) run.deliver(member, run.end);
     this.#leave(guest, name);
   }
 

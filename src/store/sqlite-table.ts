@@ -5,6 +5,7 @@ import { ComputedFields } from './computed.ts';
 import { expiryOf } from './expiry.ts';
 import { FulltextIndex } from './sqlite-fulltext.ts';
 import { logName, quote, recordsName } from './sqlite-names.ts';
+import { UpdateStatements } from './sqlite-update.ts';
 import type { Cell, Key } from './store.ts';
 
 /** Fields in order, then the seq of the record's last change. */
@@ -30,7 +31,7 @@ export class SqliteTable {
   readonly #page: Statement;
   readonly #firstPage: Statement;
   readonly #insert: Statement;
-  readonly #update: Statement;
+  readonly #updates: UpdateStatements;
   readonly #delete: Statement;
   readonly #append: Statement;
   readonly #log: Statement;
@@ -61,7 +62,7 @@ export class SqliteTable {
     this.#firstPage = rows(`SELECT ${this.columns} FROM ${records} ORDER BY ${key} LIMIT ?`);
     this.#page = rows(`SELECT ${this.columns} FROM ${records} WHERE ${key} > ? ORDER BY ${key} LIMIT ?`);
     this.#insert = db.prepare(`INSERT INTO ${records} (${written}) VALUES (${written.map(() => '?')})`);
-    this.#update = db.prepare(`UPDATE ${records} SET ${written.map((name) => `${name} = ?`)} WHERE ${key} = ?`);
+    this.#updates = new UpdateStatements(db, plan, this.#expires);
     this.#delete = db.prepare(`DELETE FROM ${records} WHERE ${key} = ?`);
     this.#append = db.prepare(`INSERT INTO ${log} (seq, op, id, data, before) VALUES (?, ?, ?, ?, ?)`);
     const entries = `SELECT seq, op, id, data, before FROM ${log} WHERE seq > ?`;
@@ -97,9 +98,11 @@ export class SqliteTable {
   /** `before`: the row as it is stored. */
   update(before: readonly Cell[], row: readonly Cell[], seq: number, expires: number | null): void {
     const key = row[this.keyIndex] as Key;
-    this.#update.run(...row, seq, ...(this.#expires ? [expires] : []), key);
+    const changed = changedPlaces(before, row);
+    const cells = changed.map((place) => row[place] as Cell);
+    this.#updates.of(changed).run(...cells, seq, ...(this.#expires ? [expires] : []), key);
     for (const { place, index } of this.#fulltext) {
-      if (before[place] === row[place]) continue;
+      if (!changed.includes(place)) continue;
       index.delete(key);
       index.insert(key, row[place] as Cell);
     }
@@ -134,6 +137,12 @@ export class SqliteTable {
     }
     return row;
   }
+}
+
+function changedPlaces(before: readonly Cell[], row: readonly Cell[]): number[] {
+  const changed: number[] = [];
+  for (let place = 0; place < row.length; place++) if (row[place] !== before[place]) changed.push(place);
+  return changed;
 }
 
 function indexesOf(fields: readonly FieldPlan[], stamp: 'created' | 'updated'): number[] {
