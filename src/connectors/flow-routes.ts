@@ -7,6 +7,7 @@ import { AppError } from '../errors.ts';
 import { makeAuthentication } from '../server/authentication.ts';
 import { identityOf } from '../server/identity-of.ts';
 import type { StoredLetter } from '../store/flow-store.ts';
+import { parseQuery, queryOf } from '../transports/query-of.ts';
 import type { AppFlows } from './app-flows.ts';
 import type { DeadLetter } from './engine/dead-letters.ts';
 import { describeFailure } from './engine/failures.ts';
@@ -38,7 +39,7 @@ export function registerFlowRoutes(server: FastifyInstance, { flows, auth, confi
   /** Letters that are tried at this moment. */
   const replaying = new Set<string>();
   server.get(path, options, () => ({ flows: flows.runners.map((runner) => describeRunner(runner, flows)) }));
-  server.get(`${path}/dead-letters`, options, ({ query }) => listLetters(flows, query as Record<string, unknown>));
+  server.get(`${path}/dead-letters`, options, (request) => listLetters(flows, parseQuery(queryOf(request), [])));
   server.get<LetterRequest>(`${path}/dead-letters/:id`, options, ({ params }) => {
     const letter = find(flows, params.id);
     return { ...showLetter(letter), input: letter.input };
