@@ -142,23 +142,30 @@ export class Rooms {
   }
 
   #take(frame: RoomFrame): void {
-    const { type, room = '', data, message = '' } = frame;
+    const { type, room = '', data } = frame;
     if (type === 'joined' || type === 'left') {
       const key = `${type === 'joined' ? 'join_room' : 'leave_room'} ${room}`;
       this.#asked.get(key)?.resolve();
       this.#asked.delete(key);
     } else if (type === 'error') {
-      const error = new TablecastError('REFUSED', message);
-      if (room !== '') {
-        this.#rooms.delete(room);
-        this.#reject(`join_room ${room}`, error);
-      }
-      this.#options.onError?.(error);
+      this.#takeError(frame);
     } else if (type === 'message') {
       this.#options.onMessage?.(data, room === '' ? undefined : room);
     } else if (this.#rooms.has(room)) {
       this.#takePresence(room, frame);
     }
+  }
+
+  /** Of a room: it was not joined, or there can be none of that name. */
+  #takeError({ room, message = '' }: RoomFrame): void {
+    const error = new TablecastError('REFUSED', message);
+    if (room !== undefined) {
+      this.#rooms.delete(room);
+      // Answers come in the order in which it was asked.
+      const asked = [...this.#asked.keys()].find((key) => key === `join_room ${room}` || key === `leave_room ${room}`);
+      if (asked !== undefined) this.#reject(asked, error);
+    }
+    this.#options.onError?.(error);
   }
 
   #takePresence(room: string, { type, members = [], user_id: user = '' }: RoomFrame): void {

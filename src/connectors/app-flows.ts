@@ -15,6 +15,9 @@ import { FlowRunner } from './engine/flow-runner.ts';
 import type { Flow, FlowsPlan } from './flow.ts';
 import { registerFlowRoutes } from './flow-routes.ts';
 
+/** Milliseconds that flows get after all connections were cut off: they are to hear of those, too. */
+const LAST_MOMENT = 1000;
+
 export interface AppFlowsOptions {
   readonly config: AppConfig;
   readonly server: ServerConfig;
@@ -102,8 +105,8 @@ export class AppFlows implements Door {
   }
 
   abort(): void {
-    this.#cut.abort();
     for (const connector of this.connectors) connector.abort();
+    setTimeout(() => this.#cut.abort(), LAST_MOMENT).unref();
   }
 
   /** Resolves when no event is at work any more. */

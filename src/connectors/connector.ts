@@ -92,6 +92,8 @@ export interface SourceType<S = unknown> {
    * again, and then put among the dead letters.
    */
   readonly failure: 'answers' | 'redelivers';
+  /** Events that may wait for a flow whose senders wait with them, where that is not 1000. */
+  readonly mostWaiting?: number;
   /** Each flow listens for itself, since the source has a place of its own for it; otherwise equal sources are one. */
   readonly isPerFlow?: boolean;
 }

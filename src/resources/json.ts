@@ -1,8 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { AppError } from '../errors.ts';
 
-/** Text that may hold what `JSON.parse` changes or what a record must not have; everything else is taken as parsed. */
-const SUSPICIOUS = /\d{16}|\d[eE]\+?\d{3}|\\u(?:0000|[dD][89a-fA-F])/;
+/**
+ * Text that may hold what `JSON.parse` changes or what a record must not have; everything else is taken as parsed. Before a
+ * number there is nothing, a space, or one of three characters, so that most digits in texts, as of a UUID, are no suspects.
+ */
+const SUSPICIOUS = /(?:^|[\s:,[])-?(?:(?:\d+\.)?\d{16}|\d+(?:\.\d+)?[eE]\+?\d{3})|\\u(?:0000|[dD][89a-fA-F])/;
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
 /** Parses a body or message. Throws INVALID_JSON, or VALIDATION_ERROR for a number that JavaScript would round. */

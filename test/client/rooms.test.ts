@@ -48,7 +48,7 @@ class RoomServer {
     const answer = (message: object) => socket.send(JSON.stringify(message));
     const { type, room, data } = frame;
     if (room === 'silent') return;
-    if (room === 'forbidden') answer({ type: 'error', message: 'not this one', room });
+    if (room === 'forbidden' || room === '') answer({ type: 'error', message: 'not this one', room });
     else if (type === 'join_room') {
       this.members.get(socket)?.add(room);
       answer({ type: 'joined', room });
@@ -97,6 +97,9 @@ describe('S2.7 rooms of the client', () => {
     ]);
     await expect(rooms.join('forbidden')).rejects.toMatchObject({ code: 'REFUSED', message: 'not this one' });
     expect(rooms.joined).toEqual(['news']);
+    await expect(rooms.leave('forbidden')).rejects.toMatchObject({ code: 'REFUSED' });
+    const [joined, left] = await Promise.allSettled([rooms.join(''), rooms.leave('')]);
+    expect([joined.status, left.status, rooms.joined]).toEqual(['rejected', 'rejected', ['news']]);
   });
 
   test('are joined again over a new connection', async () => {

@@ -116,6 +116,18 @@ describe('flows of an application', () => {
     expect(probe.delivered[0]?.signal.aborted).toBe(true);
   });
 
+  test('S1.13 who goes while the server stops is told to flows, and who is cut off at the end of its time, too', async () => {
+    const { appFlows, probe } = await open(`flows:\n${flow('a', 'ask')}`);
+    const go = (key: string) => probe.emit({ input: { room: 'red' }, key });
+    appFlows.stop();
+    expect(await go('e1')).toEqual({ delivered: 1 });
+    appFlows.abort();
+    expect(await go('e2')).toEqual({ delivered: 1 });
+    await vi.waitFor(() => expect(go('late')).rejects.toMatchObject({ code: 'STOPPING' }), { timeout: 5000 });
+    await appFlows.settled();
+    await appFlows.close();
+  });
+
   test('a dead letter knows who has sent it', async () => {
     const retry = '    retry: {attempts: 1}\n';
     const caller = flow('a', 'queue', retry).replace('target: input.room', 'target: input.room, as: caller');

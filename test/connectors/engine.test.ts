@@ -1,7 +1,13 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { ANONYMOUS, type Identity, SERVER } from '../../src/auth/identity.ts';
 import { Section } from '../../src/config/section.ts';
-import { type Deliver, type Delivery, type FlowEvent, PermanentError } from '../../src/connectors/connector.ts';
+import {
+  type Deliver,
+  type Delivery,
+  type FlowEvent,
+  PermanentError,
+  type SourceType,
+} from '../../src/connectors/connector.ts';
 import { sleep, waitAfter } from '../../src/connectors/engine/backoff.ts';
 import type { NewDeadLetter } from '../../src/connectors/engine/dead-letters.ts';
 import { describeFailure, isPermanent } from '../../src/connectors/engine/failures.ts';
@@ -25,11 +31,14 @@ function target(index: number, as: 'caller' | 'server' = 'caller'): FlowTarget {
   return { connector: `c${index}`, use, target: ({ input }) => input.room, as, label: `c${index} op` };
 }
 
+function from(source: SourceType): Flow['source'] {
+  return { connector: 'c', type: source, use: { flow: 'f', operation: 'op', settings: {}, section: SECTION } };
+}
+
 function makeFlow(more: Partial<Flow> = {}): Flow {
-  const use = { flow: 'f', operation: 'op', settings: {}, section: SECTION };
   return {
     name: 'f',
-    source: { connector: 'c', type: SOURCE.redelivers, use },
+    source: from(SOURCE.redelivers),
     when: undefined,
     transform: undefined,
     targets: [target(0)],
@@ -217,6 +226,37 @@ describe('a flow that stops', () => {
     await expect(second).rejects.toMatchObject({ code: 'STOPPING' });
     expect([other.kept, other.runner.atWork, cut.signal.aborted]).toEqual([[], 0, false]);
   });
+
+  test('S1.13 does what nobody would send again, and tries it again, for as long as there is time', async () => {
+    const one = failing(1);
+    const { handle, stopping, cut, kept } = makeRunner([one.deliver], { source: from(SOURCE.answers) });
+    stopping.abort();
+    expect(await handle('answers')(event())).toEqual({ seen: 2 });
+    cut.abort();
+    await expect(handle('answers')(event())).rejects.toMatchObject({ code: 'STOPPING' });
+    expect([one.seen.length, kept]).toEqual([2, []]);
+  });
+
+  test('what nobody would send again and nobody hears of is a dead letter when there is no more time', async () => {
+    const [good, bad] = [failing(0), failing(99)];
+    const source = from(SOURCE.answers);
+    const one = makeRunner([good.deliver], { name: 'one', source });
+    const retry = { attempts: 5, delay: 60_000, maxDelay: 60_000 };
+    const two = makeRunner([bad.deliver], { name: 'two', source, retry });
+    const faults: unknown[] = [];
+    const handle = makeHandle([one.runner, two.runner], SOURCE.answers, (error) => faults.push(error));
+    const begun = handle(event());
+    await vi.waitFor(() => expect(bad.seen).toHaveLength(1));
+    two.cut.abort();
+    expect(await begun).toEqual({ seen: 1 });
+    expect(await handle(event({ key: 'e2' }))).toEqual({ seen: 2 });
+    const error = expect.stringMatching(/^STOPPING: /);
+    expect(two.kept).toMatchObject([
+      { flow: 'two', key: 'e1', error, attempts: 1, done: [] },
+      { flow: 'two', key: 'e2', error, attempts: 0, done: [] },
+    ]);
+    expect([bad.seen.length, faults]).toEqual([1, []]);
+  });
 });
 
 describe('several flows from one source', () => {
@@ -282,6 +322,18 @@ describe('several flows from one source', () => {
     await Promise.all(handled);
     expect([most, runner.atWork]).toEqual([2, 0]);
   });
+});
+
+test('S1.13 more events may wait where their source says so', async () => {
+  let open = () => {};
+  const gate = new Promise<void>((done) => (open = done));
+  const { handle, runner } = makeRunner([() => gate], { source: from({ ...SOURCE.answers, mostWaiting: 1500 }) });
+  const handled = Array.from({ length: 1510 }, (_, index) => handle('answers')(event({ key: `e${index}` })));
+  expect(runner.atWork).toBe(1510);
+  await expect(handle('answers')(event())).rejects.toMatchObject({ code: 'OVERLOADED' });
+  open();
+  await Promise.all(handled);
+  expect(runner.counts.events).toMatchObject({ done: 1510, failed: 0 });
 });
 
 test('waits grow to a bound, and are at random below it', () => {

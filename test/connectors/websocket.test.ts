@@ -26,6 +26,12 @@ async function join(client: WsClient, ...rooms: string[]): Promise<void> {
   }
 }
 
+/** The room that a message is about, as far as it has one. */
+function roomOf(message: unknown): string | undefined {
+  const { room } = Object(message) as { room?: unknown };
+  return typeof room === 'string' ? room : undefined;
+}
+
 /** `data` of the messages that have come. */
 const messages = (client: WsClient) =>
   client.texts.map((text) => JSON.parse(text)).filter(({ type }) => type === 'message');
@@ -227,6 +233,7 @@ describe('messages of a client', () => {
       [{ type: 'join_room', room: 'abcdef' }, 'BAD_REQUEST', 'The name of a room may have 5 characters at most.'],
       [{ type: 'join_room', room: 'b' }, 'BAD_REQUEST', 'A connection may be in 1 rooms at most.'],
       [{ type: 'leave_room', room: 5 }, 'BAD_REQUEST'],
+      [{ type: 'leave_room', room: 'abcdef' }, 'BAD_REQUEST'],
       [{ type: 'message', data: 'text' }, 'INVALID_MESSAGE', 'data must be an object.'],
       [{ type: 'message', ref: {} }, 'INVALID_MESSAGE'],
       [{ type: 'message', ref: 'x'.repeat(257) }, 'INVALID_MESSAGE'],
@@ -236,6 +243,8 @@ describe('messages of a client', () => {
       client.send(message as string);
       const error = await client.control('error');
       expect([error.code, typeof error.message]).toEqual([code, 'string']);
+      // By which it is known which join or leave was refused.
+      expect(error.room).toBe(roomOf(message));
       if (text !== undefined) expect(error.message).toBe(text);
     }
     client.send({ type: 'message', data: {} });
@@ -516,7 +525,8 @@ describe('coming and going', () => {
         if (input.bad === '1') throw new PermanentError('not today');
         return { welcome: input.user_id };
       },
-      disconnect: () => {
+      disconnect: ({ input }) => {
+        if (input.bad === '1') throw new AppError('STOPPING', 'The flow was not finished.');
         throw new Error('nobody hears it');
       },
     });
@@ -526,10 +536,10 @@ describe('coming and going', () => {
     await join(other, 'a');
     await join(client, 'a');
     expect(messages(client)).toEqual([]);
-    await client.close();
+    await Promise.all([client.close(), other.close()]);
     await until(
       async () => house.faults.length,
-      (count) => count === 1,
+      (count) => count === 2,
     );
   });
 });

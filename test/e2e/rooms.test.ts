@@ -28,7 +28,7 @@ connectors:
     type: websocket
     path: /ws
     ping_interval: 200ms
-    pong_timeout: 100ms
+    pong_timeout: 2s
   live: {type: sse}
 flows:
   handle_chat:

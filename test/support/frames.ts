@@ -23,5 +23,6 @@ export interface ControlFrame {
   readonly details?: unknown;
   /** Of connectors with rooms. */
   readonly room?: string;
+  readonly delivered?: number;
   readonly data?: Json;
 }

@@ -19,7 +19,7 @@ export interface RunnerOptions {
   keep(letter: NewDeadLetter): void;
   /** It has been kept. */
   onDeadLetter(letter: NewDeadLetter): void;
-  /** Aborted when the server stops: what has failed is not tried again. */
+  /** Aborted when the server stops: what comes from a source that keeps it is left for the next start. */
   readonly stopping: AbortSignal;
   /** Aborted when it has no more time to stop. */
   readonly cut: AbortSignal;
@@ -87,13 +87,13 @@ export class FlowRunner {
    * is to hear of it, else only when the event could not be kept, or the server stops before it is done.
    */
   async run(task: Task, failureTo: FailureTo): Promise<unknown> {
-    if (failureTo === 'sender' && this.#slots.waiting >= MOST_WAITING) {
+    const { mostWaiting = MOST_WAITING } = this.flow.source.type;
+    if (failureTo === 'sender' && this.#slots.waiting >= mostWaiting) {
       throw new AppError('OVERLOADED', `The flow ${this.flow.name} has too much to do; try again shortly.`);
     }
     this.#atWork++;
     await this.#slots.enter();
     try {
-      if (this.#options.stopping.aborted) throw new StoppedError();
       return await this.#runNow(task, failureTo);
     } finally {
       this.#slots.leave();
@@ -117,16 +117,28 @@ export class FlowRunner {
     }
   }
 
+  /** Whether an event that is not done now comes again by itself. */
+  get #comesAgain(): boolean {
+    return this.flow.source.type.failure === 'redelivers';
+  }
+
+  /** Aborted when nothing more is begun: what nobody would send again is done for as long as there is time. */
+  get #over(): AbortSignal {
+    return this.#comesAgain ? this.#options.stopping : this.#options.cut;
+  }
+
   async #runNow(task: Task, failureTo: FailureTo): Promise<unknown> {
     const started = performance.now();
     const progress: Progress = { done: [], attempts: 0, result: undefined };
     try {
+      if (this.#over.aborted) throw new StoppedError();
       await this.#work(task, progress, this.flow.retry.attempts);
       this.counts.count('done', performance.now() - started);
       return progress.result ?? null;
     } catch (error) {
-      // Its source has it still, or nobody wants it any more.
-      if (error instanceof StoppedError || error instanceof AbandonedError) throw error;
+      const isUndone = error instanceof StoppedError || error instanceof AbandonedError;
+      // Its source has it still, or who has sent it is told.
+      if (isUndone && (this.#comesAgain || failureTo === 'sender')) throw error;
       if (failureTo === 'dead letters') this.#keep(task.event, progress, error);
       this.counts.count(failureTo === 'sender' ? 'failed' : 'dead', performance.now() - started);
       if (failureTo === 'sender') throw error;
@@ -191,10 +203,9 @@ export class FlowRunner {
 
   /** Until it is time to try again. */
   async #pause(failed: number, failures: Iterable<unknown>, signal: AbortSignal): Promise<void> {
-    const { stopping, cut } = this.#options;
     const { retry } = this.flow;
     const wait = Math.max(waitAfter(failed, retry), askedWait(failures, retry));
-    if (await sleep(wait, [stopping, cut, signal])) return;
+    if (await sleep(wait, [this.#over, this.#options.cut, signal])) return;
     throw signal.aborted ? new AbandonedError('nobody waits for the outcome any more') : new StoppedError();
   }
 

@@ -1,5 +1,6 @@
 import { AppError } from '../../errors.ts';
 import { PermanentError } from '../connector.ts';
+import type { MessageAbout } from './messages.ts';
 
 /** What went wrong in a flow, as its client is told; a fault of ours is only reported. */
 export function toFailure(error: unknown, onError: (error: unknown) => void): AppError {
@@ -9,13 +10,7 @@ export function toFailure(error: unknown, onError: (error: unknown) => void): Ap
   return new AppError('FLOW_FAILED', 'The flow has failed; it has been logged.', { cause: error });
 }
 
-/** PROTOCOL.md: what a client is told, and goes on after. */
-export function errorMessage({ code, message, errors }: AppError, ref?: unknown): object {
-  return {
-    type: 'error',
-    code,
-    message,
-    ...(errors === undefined ? {} : { details: errors }),
-    ...(ref === undefined ? {} : { ref }),
-  };
+/** PROTOCOL.md: what a client is told, and goes on after. `about`: by which it knows the message that was wrong. */
+export function errorMessage({ code, message, errors }: AppError, about: MessageAbout = {}): object {
+  return { type: 'error', code, message, ...(errors === undefined ? {} : { details: errors }), ...about };
 }

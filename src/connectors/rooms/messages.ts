@@ -10,6 +10,12 @@ export interface ClientMessage {
   readonly value: Readonly<Record<string, unknown>>;
 }
 
+/** By which a client knows one of its messages again. */
+export interface MessageAbout {
+  readonly ref?: Ref;
+  readonly room?: string;
+}
+
 /** What is shown of a type that is none. */
 const SHOWN = 100;
 
@@ -22,6 +28,12 @@ export function parseMessage(bytes: Buffer, isBinary: boolean, limits: ValueLimi
   const { type, ref } = value;
   if (typeof type !== 'string') throw new AppError('INVALID_MESSAGE', 'A message has a type, which is text.');
   return { type, ref: parseRef(ref), value };
+}
+
+/** The `ref` of a message; of one about a room its name, too, whatever that is. */
+export function aboutOf({ type, ref, value: { room } }: ClientMessage): MessageAbout {
+  const isAboutRoom = (type === 'join_room' || type === 'leave_room') && typeof room === 'string';
+  return { ...(ref === undefined ? {} : { ref }), ...(isAboutRoom ? { room } : {}) };
 }
 
 export function unknownType(type: string): AppError {

@@ -68,10 +68,13 @@ export function hostOf({ host }: Pick<RoomSettings, 'host'>): string {
 
 const PLAIN_SOURCE = { keys: {}, failure: 'answers' } as const;
 
+/** All connections may come or go at once, and nobody says so again. */
+const MOST_VISITS = 100_000;
+
 /** What connections of every kind are sources of. */
 export const VISITS: Readonly<Record<'connect' | 'disconnect', SourceType>> = {
-  connect: { ...PLAIN_SOURCE, what: 'A client has connected' },
-  disconnect: { ...PLAIN_SOURCE, what: 'A client has gone, however that came' },
+  connect: { ...PLAIN_SOURCE, mostWaiting: MOST_VISITS, what: 'A client has connected' },
+  disconnect: { ...PLAIN_SOURCE, mostWaiting: MOST_VISITS, what: 'A client has gone, however that came' },
 };
 
 export const MESSAGE: SourceType = { ...PLAIN_SOURCE, what: 'A client has sent a message' };

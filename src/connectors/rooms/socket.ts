@@ -15,7 +15,7 @@ import { ClientSocket, type SocketLimits } from '../../transports/sockets/client
 import { encodeText, PING_FRAME } from '../../transports/sockets/text-frames.ts';
 import type { FlowData } from '../connector.ts';
 import { errorMessage, toFailure } from './failure.ts';
-import { type ClientMessage, dataOf, parseMessage, unknownType } from './messages.ts';
+import { aboutOf, type ClientMessage, dataOf, parseMessage, unknownType } from './messages.ts';
 import type { PongWatch } from './pong-watch.ts';
 import type { Openness } from './settings.ts';
 import { Delivered } from './targets.ts';
@@ -179,7 +179,7 @@ export class RoomSocket extends ClientSocket implements OpenConnection, Visitor 
       await this.#execute(message);
     } catch (error) {
       const failure = toFailure(error, this.#context.house.onError);
-      const answer = errorMessage(failure, message?.ref);
+      const answer = errorMessage(failure, message && aboutOf(message));
       // What a flow makes of a message is no mistake of its sender.
       if (message?.type === 'message') this.answer(answer);
       else this.reject(answer);

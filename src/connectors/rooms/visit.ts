@@ -1,5 +1,4 @@
 import type { Identity } from '../../auth/identity.ts';
-import { AppError } from '../../errors.ts';
 import type { FlowData, Handle } from '../connector.ts';
 
 /** What the flows of a connector have to do with its connections. */
@@ -76,8 +75,8 @@ export class Visit {
       try {
         await this.fire('disconnect');
       } catch (error) {
-        // There is nobody else any more to be told; that the server stops is no fault.
-        if (!(error instanceof AppError && error.code === 'STOPPING')) this.#house.onError(error);
+        // There is nobody else any more to be told.
+        this.#house.onError(error);
       }
     });
   }
