@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { parseJson, parseJsonText } from '../../src/resources/json.ts';
@@ -41,6 +42,27 @@ describe('JSON', () => {
     ['"a\u0000b"', 'Not valid JSON: unexpected "\\u0000" at offset 2.'],
   ])('%j is refused with the place: %s', (text, message) => {
     expect(refusal(text)).toMatchObject({ code: 'INVALID_JSON', message });
+  });
+
+  test('is refused wherever a number is that cannot be held, and taken wherever digits are text', () => {
+    const space = fc.constantFrom('', ' ', '\n', '\t\r\n  ');
+    const place = fc.constantFrom('?', '[?]', '[1,?]', '{"a":?}', '{"a":[{"b":?,"c":1}]}', '["9007199254740993",?]');
+    const digits = fc.constantFrom(
+      '9007199254740993',
+      '-9007199254740993',
+      '1e400',
+      '-12E+308',
+      '1.5e999',
+      '123456789.1e301',
+    );
+    fc.assert(
+      fc.property(space, place, digits, space, (before, inside, number, after) => {
+        const put = (text: string) => inside.replace('?', `${before}${text}${after}`);
+        expect(refusal(put(number)).code).toBe('VALIDATION_ERROR');
+        const text = put(JSON.stringify(`at ${number},${number}:${number}`));
+        expect(parseJsonText(text)).toEqual(JSON.parse(text));
+      }),
+    );
   });
 
   test('that ends too early is refused with the place', () => {
