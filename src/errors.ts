@@ -81,6 +81,11 @@ export class AppError extends Error {
   }
 }
 
+/** VALIDATION_ERROR for one wrong member of a record or message: its path, and what is wrong with it. */
+export function invalidField(field: string, message: string): AppError {
+  return new AppError('VALIDATION_ERROR', `${field}: ${message}`, { errors: [{ field, message }] });
+}
+
 /** RFC 9457 problem details, with our `code`, the plain `error` sentence and, for a bad record, `errors`. */
 export interface Problem {
   readonly type: string;
