@@ -1,5 +1,4 @@
 import type { Identity } from '../auth/identity.ts';
-import { AppError } from '../errors.ts';
 import type { Peer, RealtimeConnection, RealtimeHooks } from '../hooks/realtime-hooks.ts';
 import type { TableResource } from '../resources/table-resource.ts';
 import type { Key } from '../store/store.ts';
@@ -32,8 +31,4 @@ export async function askToOpen({ hooks, peer, id, isGone, check }: Opening): Pr
 export function peerOf({ table }: TableResource, identity: Identity, transport: string): Opening['peer'] {
   const { exportName, name, access } = table;
   return { identity, transport, collection: exportName ?? name, accountClaim: access?.account?.claim };
-}
-
-export function stoppingError(): AppError {
-  return new AppError('STOPPING', 'The server is stopping.');
 }

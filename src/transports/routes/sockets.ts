@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
-import { AppError } from '../../errors.ts';
+import { AppError, stoppingError } from '../../errors.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { checkHandshake } from '../sockets/handshake.ts';
 import { agreeOnAny } from '../sockets/scope.ts';
@@ -120,7 +120,7 @@ export class SocketDoor {
 
   /** Much may have happened while hooks and schemas were at work. */
   #checkStill({ raw }: FastifyRequest): void {
-    if (this.#stopping) throw new AppError('STOPPING', 'The server is stopping.');
+    if (this.#stopping) throw stoppingError();
     if (raw.socket.destroyed) throw new AppError('BAD_REQUEST', 'The connection was closed.');
   }
 }

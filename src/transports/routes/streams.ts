@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AppError } from '../../errors.ts';
+import { AppError, stoppingError } from '../../errors.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { checkStreamable, startResponse } from '../sse/response.ts';
 import type { TransportContext } from '../transport.ts';
@@ -68,7 +68,7 @@ export class StreamDoor {
 
   /** Much may have happened while hooks and schemas were at work. */
   #checkStill({ raw }: FastifyRequest): void {
-    if (this.#stopping) throw new AppError('STOPPING', 'The server is stopping.');
+    if (this.#stopping) throw stoppingError();
     if (raw.destroyed || raw.socket.destroyed) throw new AppError('BAD_REQUEST', 'The connection was closed.');
   }
 

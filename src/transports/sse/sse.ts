@@ -1,5 +1,6 @@
 import type { Http2ServerResponse } from 'node:http2';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { stoppingError } from '../../errors.ts';
 import type { RealtimeConnection, RealtimeHooks } from '../../hooks/realtime-hooks.ts';
 import { parseKey } from '../../resources/key.ts';
 import { parsePosition, type SubscriptionQuery } from '../../resources/subscription-query.ts';
@@ -7,7 +8,7 @@ import type { TableResource } from '../../resources/table-resource.ts';
 import { identityOf } from '../../server/identity-of.ts';
 import type { Awaitable } from '../../store/store.ts';
 import { Heartbeat } from '../heartbeat.ts';
-import { askToOpen, peerOf, stoppingError } from '../opening.ts';
+import { askToOpen, peerOf } from '../opening.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { checkStreamable, startResponse } from './response.ts';
