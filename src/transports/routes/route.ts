@@ -4,7 +4,14 @@ import type { StandardSchema } from './standard-schema.ts';
 export const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const satisfies readonly RouteMethod[];
 
 /** First segments of what an application has beside its tables. */
-export const RESERVED: ReadonlySet<string> = new Set(['docs', 'openapi.json', 'asyncapi.json', 'client.js', 'auth', 'flows']);
+export const RESERVED: ReadonlySet<string> = new Set([
+  'docs',
+  'openapi.json',
+  'asyncapi.json',
+  'client.js',
+  'auth',
+  'flows',
+]);
 
 /** What is checked before any handler. */
 interface CheckedRoute {
