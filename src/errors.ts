@@ -81,6 +81,16 @@ export class AppError extends Error {
   }
 }
 
+/** VALIDATION_ERROR for one wrong member of a record or message: its path, and what is wrong with it. */
+export function invalidField(field: string, message: string): AppError {
+  return new AppError('VALIDATION_ERROR', `${field}: ${message}`, { errors: [{ field, message }] });
+}
+
+/** For whatever comes while the server takes itself apart. */
+export function stoppingError(options?: ErrorOptions): AppError {
+  return new AppError('STOPPING', 'The server is stopping.', options);
+}
+
 /** RFC 9457 problem details, with our `code`, the plain `error` sentence and, for a bad record, `errors`. */
 export interface Problem {
   readonly type: string;

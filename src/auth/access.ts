@@ -103,6 +103,11 @@ export class Access {
     return verdict;
   }
 
+  /** Records that are only shown inside of others are read all the same. Throws as `check`. */
+  checkReads(tables: ReadonlySet<TablePlan>, identity: Identity): void {
+    for (const table of tables) this.check(table, 'read', identity);
+  }
+
   judge(table: TablePlan, action: Action, identity: Identity): Verdict {
     if (identity.type === 'server') return true;
     if (this.#isPlain && table.public.has(action)) return true;

@@ -215,6 +215,28 @@ export function sectionKey(texts: Texts): Key<Section | undefined> {
   };
 }
 
+/** A mapping from names to texts; `check` sees the values before anybody knows that they are texts. */
+export function textsByNameKey(
+  texts: Texts,
+  check: (fields: readonly (readonly [name: string, value: unknown])[]) => Reading<Readonly<Record<string, string>>>,
+): Key<Readonly<Record<string, string>>> {
+  return {
+    type: 'mapping from names to texts',
+    default: {},
+    shownDefault: 'none',
+    ...texts,
+    read: (written) =>
+      typeof written === 'object' && written !== null && !Array.isArray(written)
+        ? check(Object.entries(written))
+        : { message: `expected names and texts, found ${nameKind(written)}` },
+  };
+}
+
+/** The key without a default: nothing need be written. */
+export function optional<T>(key: Key<T>): Key<T | undefined> {
+  return { ...key, default: undefined };
+}
+
 /** The key without a default: it must be written. */
 export function required<T>(key: Key<T>): Key<Exclude<T, undefined>> {
   return { ...key, default: undefined, isRequired: true } as Key<Exclude<T, undefined>>;

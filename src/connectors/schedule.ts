@@ -2,7 +2,7 @@ import { Cron } from 'croner';
 import { SERVER } from '../auth/identity.ts';
 import type { Report } from '../config/report.ts';
 import type { FlatKeys } from '../config/section.ts';
-import { durationKey, textKey } from '../config/values.ts';
+import { durationKey, optional, textKey } from '../config/values.ts';
 import type {
   Connector,
   ConnectorContext,
@@ -22,10 +22,7 @@ interface ScheduleSettings {
 
 export const SCHEDULE_SOURCE_KEYS: FlatKeys<ScheduleSettings> = {
   cron: textKey(undefined, { what: 'When, as five fields of cron, or six with seconds first', shownDefault: 'none' }),
-  every: {
-    ...durationKey('1m', { what: 'How often, counted from the start of the server', shownDefault: 'none' }),
-    default: undefined,
-  },
+  every: optional(durationKey('1m', { what: 'How often, counted from the start of the server', shownDefault: 'none' })),
   timezone: textKey('UTC', { what: 'Time zone of `cron`, such as Europe/Berlin' }),
 };
 

@@ -1,3 +1,4 @@
+import { isServerSet, isText, mustBeSent, notesOf } from '../schema/field.ts';
 import type { FieldPlan, FieldType, Plan, RelationPlan, TablePlan } from '../schema/plan.ts';
 import { TypeNames } from './type-names.ts';
 import {
@@ -6,7 +7,6 @@ import {
   formatInterface,
   formatKey,
   formatValue,
-  isText,
   type Member,
   packageType,
 } from './type-text.ts';
@@ -104,6 +104,7 @@ function declareRecord({ name, description, fields, relations }: TablePlan, name
 
 function declareInputs({ name, fields, primaryKey }: TablePlan, names: TypeNames): string[] {
   const sent = fields.filter((field) => !isServerSet(field));
+  // The server makes keys that are text.
   const hasMadeKey = isText(primaryKey.type);
   const make = (head: string, note: string, options: { readonly keyRequired: boolean }) =>
     formatInterface(
@@ -140,18 +141,12 @@ function describeHandle({ name, exportName = name, primaryKey }: TablePlan, name
 }
 
 function describe(field: FieldPlan, names: TypeNames, direction: Direction): Member {
-  const { name, type, required, primaryKey, description, stamp, computed, hidden, expiresAt, unique, access } = field;
+  const { name, type, required, primaryKey, access } = field;
   return {
     name,
     type: primaryKey ? formatKey(field) : formatValue(type, required, names, direction),
     notes: [
-      description,
-      stamp === 'created' ? 'Set by the server when the record is created.' : undefined,
-      stamp === 'updated' ? 'Set by the server at every change.' : undefined,
-      computed === undefined ? undefined : 'Computed from other fields when the record is written.',
-      hidden ? 'Never given out.' : undefined,
-      expiresAt ? 'The record is removed when this time has passed.' : undefined,
-      unique ? 'Unique: no two records have the same.' : undefined,
+      ...notesOf(field),
       direction === 'out' && access?.read !== undefined ? 'Left out for those who may not read it.' : undefined,
     ],
   };
@@ -163,17 +158,9 @@ function describeRelation({ name, description, target, many }: RelationPlan, nam
   return { name, type, notes: [description, 'There when `select` names it.'], isOptional: true };
 }
 
-function isServerSet({ stamp, computed }: FieldPlan): boolean {
-  return stamp !== undefined || computed !== undefined;
-}
-
 /** A field of what is stored anew. */
 function describeGiven(field: FieldPlan, names: TypeNames): Member {
   const member = describe(field, names, 'in');
   const fallback = (field.default ?? null) === null ? undefined : `Default: ${JSON.stringify(field.default)}`;
-  return { ...member, notes: [...(member.notes ?? []), fallback], isOptional: !mustBeGiven(field) };
-}
-
-function mustBeGiven({ required, default: fallback }: FieldPlan): boolean {
-  return required && (fallback ?? null) === null;
+  return { ...member, notes: [...(member.notes ?? []), fallback], isOptional: !mustBeSent(field) };
 }

@@ -1,3 +1,4 @@
+import { isText } from '../schema/field.ts';
 import type { FieldPlan, FieldType, ScalarName } from '../schema/plan.ts';
 import type { TypeNames } from './type-names.ts';
 
@@ -51,11 +52,6 @@ function formatPresent(type: FieldType, names: TypeNames, direction: Direction):
 /** Keys are exact in JavaScript, whatever their type. */
 export function formatKey({ type }: FieldPlan): string {
   return isText(type) ? 'string' : 'number';
-}
-
-/** The server makes keys that are text. */
-export function isText(type: FieldType): boolean {
-  return type.kind === 'scalar' && (type.name === 'ID' || type.name === 'String');
 }
 
 export interface Member {

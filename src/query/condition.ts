@@ -1,10 +1,10 @@
+import { isText } from '../schema/field.ts';
 import type { FieldType } from '../schema/plan.ts';
 import type { FieldPath, Filter, Scalar } from './ast.ts';
 import {
   describeMismatch,
   elementType,
   isOrdered,
-  isText,
   type LiteralType,
   nameType,
   parseLiteral,

@@ -75,10 +75,6 @@ export function typedPrefix(type: LiteralType): string {
   return type.kind === 'enum' ? 'string:' : TYPED[type.name];
 }
 
-export function isText(type: FieldType): boolean {
-  return type.kind === 'scalar' && (type.name === 'String' || type.name === 'ID');
-}
-
 /** Whether values of this type have an order that a client can mean: not enums, and not Booleans. */
 export function isOrdered(type: FieldType): boolean {
   return type.kind === 'scalar' && type.name !== 'Boolean' && type.name !== 'JSON';

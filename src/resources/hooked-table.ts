@@ -2,17 +2,15 @@ import { HOOK, type Identity } from '../auth/identity.ts';
 import { AppError } from '../errors.ts';
 import { compilePredicate, type JsonRecord } from '../query/index.ts';
 import type { Action, TablePlan } from '../schema/plan.ts';
-import type { Awaitable, Cells, Key, Once, Precondition, StoredRecord, WriteOutcome } from '../store/store.ts';
-import { keyProblem } from './key.ts';
-import { RecordParser } from './record-parser.ts';
+import type { Awaitable, Key, Once, Precondition, StoredRecord, WriteOutcome } from '../store/store.ts';
 import { Rows } from './rows.ts';
 import { TableResource } from './table-resource.ts';
 import type { ResourceContext, WriteOptions } from './table-types.ts';
 import type { WriteHooks } from './write-hooks.ts';
-import { WriteRights } from './write-rights.ts';
 
 /** How often a write is made anew for a record that changes while its hook runs. */
 const MAX_TRIES = 25;
+
 export interface HookedContext extends ResourceContext {
   readonly hooks: WriteHooks;
   isKept(once: Once): Awaitable<boolean>;
@@ -40,15 +38,11 @@ interface Seen {
 export class HookedTable extends TableResource {
   readonly #context: HookedContext;
   readonly #hooks: WriteHooks;
-  readonly #checked: RecordParser;
-  readonly #allowed: WriteRights;
 
   constructor(table: TablePlan, context: HookedContext) {
     super(table, context);
     this.#context = context;
     this.#hooks = context.hooks;
-    this.#checked = new RecordParser(table, context.limits);
-    this.#allowed = new WriteRights(table, context.access);
   }
 
   override async create(identity: Identity, body: unknown, once?: Once): Promise<WriteOutcome> {
@@ -72,8 +66,8 @@ export class HookedTable extends TableResource {
     }
     const bodies = sent instanceof Rows ? sent.records(this.table).map(({ value }) => value) : sent;
     const ids = this.#check(identity, ['create'], () => {
-      const stamped = bodies.map((body) => this.#allowed.stamped(identity, body));
-      return this.#checked.parseMany(stamped).map((cells) => this.#checkKey(undefined, cells));
+      const parsed = this.writes.sent.many(identity, bodies);
+      return parsed.map((cells) => this.writes.sent.ownKey(undefined, cells));
     });
     const records: unknown[] = [];
     for (const [index, body] of bodies.entries()) {
@@ -108,10 +102,8 @@ export class HookedTable extends TableResource {
     if (beforeUpdate === undefined || (await this.#passes(identity, options.once))) {
       return super.patch(identity, id, body, options);
     }
-    this.#check(identity, ['update'], () => {
-      this.#allowed.refuseFields(identity, body);
-      this.#checkKey(id, this.#checked.parsePart(body));
-    });
+    const { sent } = this.writes;
+    this.#check(identity, ['update'], () => sent.ownKey(id, sent.part(identity, body)));
     return this.#tryWrite({ identity, id, action: 'update' }, options, async ({ previous, isForbidden }, seen) => {
       if (isForbidden || previous === undefined) return super.patch(identity, id, body, seen);
       const record = await beforeUpdate({ identity, id, record: copyOf(body), previous, partial: true });
@@ -150,7 +142,7 @@ export class HookedTable extends TableResource {
   /** What the table would refuse in any case is refused before a hook hears of it. */
   #check<T>(identity: Identity, actions: readonly Action[], parse: () => T): T {
     try {
-      this.#allowed.guard(identity, actions);
+      this.writes.rights.guard(identity, actions);
       return parse();
     } catch (error) {
       this.counters.refused++;
@@ -160,20 +152,8 @@ export class HookedTable extends TableResource {
 
   /** The key of a whole record, if it has one already. */
   #checkRecord(identity: Identity, actions: readonly Action[], body: unknown, id?: Key): Key | undefined {
-    return this.#check(identity, actions, () =>
-      this.#checkKey(id, this.#checked.parseWhole(this.#allowed.stamped(identity, body))),
-    );
-  }
-
-  /** The key of the address or the record's own. */
-  #checkKey(id: Key | undefined, cells: Cells): Key | undefined {
-    const { table } = this;
-    const own = cells[table.fields.indexOf(table.primaryKey)] as Key | undefined;
-    if (own === undefined) return id;
-    const problem = keyProblem(table, own, this.#context.limits.id);
-    if (problem !== undefined) throw new AppError('INVALID_ID', `The id ${problem}.`);
-    if (id !== undefined && own !== id) throw wrongKey(table, id);
-    return own;
+    const { sent } = this.writes;
+    return this.#check(identity, actions, () => sent.ownKey(id, sent.whole(identity, body)));
   }
 
   async #count<T>(asked: Promise<T>): Promise<T> {
@@ -237,10 +217,4 @@ function copyOf(body: unknown): Readonly<Record<string, unknown>> {
 function conditionFailed(found: StoredRecord | undefined): AppError {
   const place = found === undefined ? 'the record does not exist' : `the record is at "${found.seq}"`;
   return new AppError('PRECONDITION_FAILED', `The condition of the request does not hold: ${place}.`);
-}
-
-function wrongKey({ primaryKey }: TablePlan, id: Key): AppError {
-  const field = primaryKey.name;
-  const message = `must be ${JSON.stringify(id)}, the id of the address`;
-  return new AppError('VALIDATION_ERROR', `${field}: ${message}`, { errors: [{ field, message }] });
 }

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { AppError } from '../errors.ts';
+import { AppError, invalidField } from '../errors.ts';
 
 /**
  * Text that may hold what `JSON.parse` changes or what a record must not have; everything else is taken as parsed. Before a
@@ -82,7 +82,7 @@ function checkNumber(token: string, name: string): void {
   if (Number.isFinite(value) && !isRounded(token, value)) return;
   const shown = token.length > 40 ? `${token.slice(0, 40)}…` : token;
   const message = `the number ${shown} cannot be held exactly; send a Long as a string of digits`;
-  throw new AppError('VALIDATION_ERROR', `${name}: ${message}`, { errors: [{ field: name, message }] });
+  throw invalidField(name, message);
 }
 
 /** An integer that comes out as another one, or a fraction that comes out as an integer; other fractions are doubles. */

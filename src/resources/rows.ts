@@ -1,4 +1,5 @@
 import { AppError, type FieldError } from '../errors.ts';
+import { isText } from '../schema/field.ts';
 import type { FieldPlan, FieldType, TablePlan } from '../schema/plan.ts';
 import { parseJsonText } from './json.ts';
 import { summarize } from './values.ts';
@@ -100,10 +101,6 @@ function readCell(cell: CsvCell, field: FieldPlan | undefined, report: (message:
     report(`must be JSON text. ${error.message}`);
     return undefined;
   }
-}
-
-function isText(type: FieldType): boolean {
-  return type.kind === 'scalar' && (type.name === 'ID' || type.name === 'String');
 }
 
 /** Whether the value of a field is JSON text in a cell. */

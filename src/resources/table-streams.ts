@@ -1,6 +1,6 @@
 import type { Identity } from '../auth/identity.ts';
 import type { OpenConnections } from '../auth/open-connections.ts';
-import { AppError } from '../errors.ts';
+import { stoppingError } from '../errors.ts';
 import type { Key } from '../store/store.ts';
 import type { TableResource } from './table-resource.ts';
 import { TableStream } from './table-stream.ts';
@@ -44,7 +44,7 @@ export class TableStreams {
    * FORBIDDEN, UNAUTHORIZED, and STOPPING when the server stops.
    */
   open({ resource, identity, query, id, since, retained, signal }: Opening): TableStream {
-    if (this.#isStopped) throw new AppError('STOPPING', 'The server is stopping.');
+    if (this.#isStopped) throw stoppingError();
     const words = [
       ...(query === '' ? [] : [query]),
       ...(since === undefined ? [] : [`since=${since}`]),

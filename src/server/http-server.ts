@@ -7,7 +7,7 @@ import Fastify, {
   type RawServerDefault,
 } from 'fastify';
 import type { ServerConfig } from '../config/config.ts';
-import { AppError, makeProblem } from '../errors.ts';
+import { AppError, makeProblem, stoppingError } from '../errors.ts';
 import { registerBodyParsers } from './body.ts';
 import { registerCors } from './cors.ts';
 import type { Lifecycle } from './health.ts';
@@ -108,7 +108,7 @@ function registerFirstChecks(
   app.addHook('onRequest', (request, reply, done) => {
     const { url, headers, rawHeaders } = request.raw;
     if (headers.upgrade !== undefined) closeAfterAnswer(request, reply);
-    if (lifecycle.stopping) done(stoppingError());
+    if (lifecycle.stopping) done(stoppingError(LAST_ANSWER));
     else if (loop?.isBehind && !isHealth(url)) done(behindError());
     else if (rawHeaders.length > 2 * limits.headerCount) done(tooManyHeaders(limits.headerCount));
     else if (hasTwoHosts(rawHeaders)) done(new AppError('BAD_REQUEST', 'A request has one Host.', CLOSING));
@@ -134,6 +134,7 @@ function logRequests(app: FastifyInstance, log: Log): void {
 }
 
 const CLOSING = { headers: { connection: 'close' } };
+const LAST_ANSWER = { headers: { 'retry-after': '1', connection: 'close' } };
 
 /** Node takes the first and says nothing; a proxy before it may have taken the other one (RFC 9112 §3.2). */
 function hasTwoHosts(rawHeaders: readonly string[]): boolean {
@@ -155,10 +156,6 @@ function behindError(): AppError {
 
 function urlTooLong(limit: number): AppError {
   return new AppError('URL_TOO_LONG', `The URL may have ${limit} bytes at most.`);
-}
-
-function stoppingError(): AppError {
-  return new AppError('STOPPING', 'The server is stopping.', { headers: { 'retry-after': '1', connection: 'close' } });
 }
 
 /**

@@ -1,8 +1,9 @@
+import type { FastifyRequest } from 'fastify';
 import type { Identity } from '../auth/identity.ts';
-import { AppError } from '../errors.ts';
 import type { Peer, RealtimeConnection, RealtimeHooks } from '../hooks/realtime-hooks.ts';
 import type { TableResource } from '../resources/table-resource.ts';
 import type { Key } from '../store/store.ts';
+import type { Gate } from './gate.ts';
 
 export interface Opening {
   readonly hooks: RealtimeHooks;
@@ -10,16 +11,23 @@ export interface Opening {
   readonly id: Key | undefined;
   /** The client has gone away meanwhile. */
   isGone(): boolean;
-  /** Throws when there is no place any more: hooks take their time. */
-  check(): void;
+  readonly request: FastifyRequest;
+  readonly gate: Gate;
 }
 
 /** Asks the hooks about a channel before it is opened. Throws AppError when they refuse; undefined when nobody waits. */
-export async function askToOpen({ hooks, peer, id, isGone, check }: Opening): Promise<RealtimeConnection | undefined> {
+export async function askToOpen({
+  hooks,
+  peer,
+  id,
+  isGone,
+  request,
+  gate,
+}: Opening): Promise<RealtimeConnection | undefined> {
   const connection = await hooks.connect(peer);
   try {
     if (!isGone()) await connection.subscribe(peer.collection, id ?? null);
-    check();
+    gate.checkAgain(request);
   } catch (error) {
     connection.closed();
     throw error;
@@ -32,8 +40,4 @@ export async function askToOpen({ hooks, peer, id, isGone, check }: Opening): Pr
 export function peerOf({ table }: TableResource, identity: Identity, transport: string): Opening['peer'] {
   const { exportName, name, access } = table;
   return { identity, transport, collection: exportName ?? name, accountClaim: access?.account?.claim };
-}
-
-export function stoppingError(): AppError {
-  return new AppError('STOPPING', 'The server is stopping.');
 }

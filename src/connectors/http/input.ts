@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
-import { AppError } from '../../errors.ts';
+import { AppError, invalidField } from '../../errors.ts';
 import { parseJson } from '../../resources/json.ts';
 import type { ValueLimits } from '../../resources/values.ts';
 import { checkJson } from '../../resources/values.ts';
@@ -31,7 +31,7 @@ export function readInput({ headers, body, params, query }: RequestParts, { sett
   const add = (name: string, value: unknown, where: string) => {
     if (input.has(name) && String(input.get(name)) !== value) {
       const message = `is in the ${where} and elsewhere in the request, and differs`;
-      throw new AppError('VALIDATION_ERROR', `${name}: ${message}`, { errors: [{ field: name, message }] });
+      throw invalidField(name, message);
     }
     if (!input.has(name)) input.set(name, value);
   };
@@ -54,7 +54,7 @@ function readBody(type: string | undefined, body: Buffer | undefined, limits: Va
   if (type !== undefined && /^application\/(?:json|[\w.-]+\+json)\s*(?:;|$)/i.test(type)) {
     const value = parseJson(body);
     checkJson(limits)(value, 'body', (field, message) => {
-      throw new AppError('VALIDATION_ERROR', `${field}: ${message}`, { errors: [{ field, message }] });
+      throw invalidField(field, message);
     });
     return membersOf(value);
   }

@@ -8,6 +8,7 @@ import {
   sizeKey,
   type Texts,
   textOrTextsKey,
+  textsByNameKey,
 } from '../../config/values.ts';
 import { parseNetwork } from './address-guard.ts';
 
@@ -76,23 +77,13 @@ const OURS =
   /^(?:host|connection|keep-alive|te|trailer|upgrade|expect|content-(?:length|type|encoding)|transfer-encoding|proxy-.*|webhook-.*|accept-encoding)$/i;
 
 function headersKey(texts: Texts): Key<Readonly<Record<string, string>>> {
-  return {
-    type: 'mapping from names to texts',
-    default: {},
-    shownDefault: 'none',
-    ...texts,
-    read: (written) => {
-      if (typeof written !== 'object' || written === null || Array.isArray(written)) {
-        return { message: `expected names and texts, found ${nameKind(written)}` };
-      }
-      const fields = Object.entries(written);
-      const [name] = fields.find(([field]) => !NAME.test(field) || OURS.test(field)) ?? [];
-      if (name !== undefined) return { message: `"${name.slice(0, 50)}" is no header field that can be set` };
-      const [wrong] = fields.find(([, text]) => typeof text !== 'string' || !/^[\x20-\x7e]+$/.test(text)) ?? [];
-      if (wrong !== undefined) return { message: `${wrong} is not one line of printable ASCII characters` };
-      return { value: Object.fromEntries(fields.map(([field, text]) => [field.toLowerCase(), text as string])) };
-    },
-  };
+  return textsByNameKey(texts, (fields) => {
+    const [name] = fields.find(([field]) => !NAME.test(field) || OURS.test(field)) ?? [];
+    if (name !== undefined) return { message: `"${name.slice(0, 50)}" is no header field that can be set` };
+    const [wrong] = fields.find(([, text]) => typeof text !== 'string' || !/^[\x20-\x7e]+$/.test(text)) ?? [];
+    if (wrong !== undefined) return { message: `${wrong} is not one line of printable ASCII characters` };
+    return { value: Object.fromEntries(fields.map(([field, text]) => [field.toLowerCase(), text as string])) };
+  });
 }
 
 const HOST = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/i;

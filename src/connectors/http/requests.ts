@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StartError } from '../../config/diagnostic.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, stoppingError } from '../../errors.ts';
 import { makeAuthentication } from '../../server/authentication.ts';
 import { identityOf } from '../../server/identity-of.ts';
 import { forbiddenOrigin, makeOriginCheck } from '../../server/origin-check.ts';
@@ -103,7 +103,7 @@ export class Requests {
   }
 
   async #answer(request: FastifyRequest, reply: FastifyReply, place: Place): Promise<FastifyReply> {
-    if (this.#isStopping) throw new AppError('STOPPING', 'The server is stopping.');
+    if (this.#isStopping) throw stoppingError();
     const work = this.#run(request, reply, place);
     this.#atWork.add(work);
     try {

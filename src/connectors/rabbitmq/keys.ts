@@ -4,10 +4,11 @@ import {
   countKey,
   durationKey,
   type Key,
-  nameKind,
+  optional,
   required,
   type Texts,
   textKey,
+  textsByNameKey,
 } from '../../config/values.ts';
 
 /** `connectors:` of type `rabbitmq`. */
@@ -83,13 +84,13 @@ export const QUEUE_KEYS: FlatKeys<QueueSettings> = {
     what: 'Topic exchange that messages come from',
     shownDefault: 'that of the connector',
   }),
-  prefetch: {
-    ...(countKey(1, { what: 'As of the connector, for this queue' }, { max: MOST_PREFETCH }) as Key<
-      number | undefined
-    >),
-    default: undefined,
-    shownDefault: 'that of the connector',
-  },
+  prefetch: optional(
+    countKey(
+      1,
+      { what: 'As of the connector, for this queue', shownDefault: 'that of the connector' },
+      { max: MOST_PREFETCH },
+    ),
+  ),
   metadata: textKey(undefined, {
     what: 'Member of the input with what is known of the message beside its content',
     shownDefault: 'none',
@@ -142,19 +143,10 @@ export function isName(text: string): boolean {
 }
 
 function messageHeadersKey(texts: Texts): Key<Readonly<Record<string, string>>> {
-  return {
-    type: 'mapping from names to texts',
-    default: {},
-    shownDefault: 'none',
-    ...texts,
-    read: (written) => {
-      if (typeof written !== 'object' || written === null || Array.isArray(written)) {
-        return { message: `expected names and texts, found ${nameKind(written)}` };
-      }
-      const wrong = Object.entries(written).find(([name, text]) => !isName(name) || typeof text !== 'string')?.[0];
-      return wrong === undefined
-        ? { value: written as Record<string, string> }
-        : { message: `${wrong.slice(0, 50)} is no text`, hint: 'put numbers in quotes' };
-    },
-  };
+  return textsByNameKey(texts, (fields) => {
+    const wrong = fields.find(([name, text]) => !isName(name) || typeof text !== 'string')?.[0];
+    return wrong === undefined
+      ? { value: Object.fromEntries(fields) as Record<string, string> }
+      : { message: `${wrong.slice(0, 50)} is no text`, hint: 'put numbers in quotes' };
+  });
 }

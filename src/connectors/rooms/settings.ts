@@ -6,7 +6,7 @@ import {
   choiceKey,
   countKey,
   durationKey,
-  type Key,
+  optional,
   pathKey,
   portKey,
   textKey,
@@ -36,7 +36,7 @@ const OPENNESS = ['anyone', 'authenticated'] as const;
 /** `path` is the default one. */
 export function roomKeys({ path }: { readonly path: string }): FlatKeys<RoomSettings> {
   return {
-    port: optionalPort({ what: 'A port of its own; 0 takes a free one', shownDefault: 'that of the server' }),
+    port: optional(portKey(0, { what: 'A port of its own; 0 takes a free one', shownDefault: 'that of the server' })),
     host: textKey(undefined, {
       what: 'Address to listen on, where it has a port of its own',
       shownDefault: `\`${DEFAULT_HOST}\``,
@@ -55,10 +55,6 @@ export function roomKeys({ path }: { readonly path: string }): FlatKeys<RoomSett
     roomsPerConnection: countKey(100, { what: 'Rooms that one connection may be in' }, { max: 100_000 }),
     roomName: countKey(128, { what: "Characters of a room's name" }, { max: 4096 }),
   };
-}
-
-function optionalPort(texts: { readonly what: string; readonly shownDefault: string }): Key<number | undefined> {
-  return { ...portKey(0, texts), default: undefined };
 }
 
 /** Where it listens, when it has a port of its own. */

@@ -1,3 +1,4 @@
+import { isServerSet, isText } from '../../schema/field.ts';
 import type { FieldPlan, JsonValue, TablePlan } from '../../schema/plan.ts';
 
 export const EXAMPLE_TIME = '2025-01-15T10:30:00.000Z';
@@ -5,11 +6,7 @@ export const EXAMPLE_TIME = '2025-01-15T10:30:00.000Z';
 const EXPIRY = Date.UTC(2100, 0, 1);
 
 export function exampleKey({ primaryKey, name }: TablePlan): JsonValue {
-  return isTextKey(primaryKey) ? `${name.slice(0, 3).toLowerCase()}-1` : 1;
-}
-
-function isTextKey({ type }: FieldPlan): boolean {
-  return type.kind === 'scalar' && (type.name === 'ID' || type.name === 'String');
+  return isText(primaryKey.type) ? `${name.slice(0, 3).toLowerCase()}-1` : 1;
 }
 
 /** A record as it is read. */
@@ -27,13 +24,13 @@ export function exampleInput(table: TablePlan): JsonValue {
 
 /** The same without the key: it is in the address, or made by the server. */
 export function exampleBody(table: TablePlan, kind: 'create' | 'replace' | 'merge'): JsonValue {
-  const isNeeded = (field: FieldPlan) => !field.primaryKey || (kind === 'create' && !isTextKey(field));
+  const isNeeded = (field: FieldPlan) => !field.primaryKey || (kind === 'create' && !isText(field.type));
   const fields = sentFields(table).filter(isNeeded);
   return exampleOf(table, kind === 'merge' ? fields.slice(0, 1) : fields);
 }
 
 function sentFields({ fields }: TablePlan): readonly FieldPlan[] {
-  return fields.filter(({ stamp, computed }) => stamp === undefined && computed === undefined);
+  return fields.filter((field) => !isServerSet(field));
 }
 
 function exampleOf(table: TablePlan, fields: readonly FieldPlan[]): JsonValue {

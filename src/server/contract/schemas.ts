@@ -1,3 +1,4 @@
+import { isServerSet, isText, mustBeSent, notesOf } from '../../schema/field.ts';
 import type {
   CompositeIndexPlan,
   FieldPlan,
@@ -31,25 +32,12 @@ const SCALARS: Readonly<Record<ScalarName, Part>> = {
 
 /** What a field's docstring says, and what its directives mean to the one who sends or reads it. */
 function annotate(field: FieldPlan, direction: Direction): Part {
-  const { description, stamp, computed, hidden, expiresAt, unique } = field;
-  const notes = [
-    description,
-    stamp === 'created' ? 'Set by the server when the record is created.' : undefined,
-    stamp === 'updated' ? 'Set by the server at every change.' : undefined,
-    computed === undefined ? undefined : 'Computed from other fields when the record is written.',
-    hidden ? 'Never given out.' : undefined,
-    expiresAt ? 'The record is removed when this time has passed.' : undefined,
-    unique ? 'Unique: no two records have the same.' : undefined,
-  ].filter((note) => note !== undefined);
+  const notes = notesOf(field);
   return {
     ...(notes.length === 0 ? {} : { description: notes.join('\n\n') }),
     ...(direction === 'out' && isServerSet(field) ? { readOnly: true } : {}),
-    ...(direction === 'in' && hidden ? { writeOnly: true } : {}),
+    ...(direction === 'in' && field.hidden ? { writeOnly: true } : {}),
   };
-}
-
-function isServerSet({ stamp, computed }: FieldPlan): boolean {
-  return stamp !== undefined || computed !== undefined;
 }
 
 /** The schema of one value, null included when it may be null. */
@@ -150,13 +138,9 @@ function inputSchema(fields: readonly FieldPlan[], isRequired: (field: FieldPlan
   };
 }
 
-function mustBeSent({ required, default: fallback }: FieldPlan): boolean {
-  return required && (fallback ?? null) === null;
-}
-
 /** Numbers are not made by the server, text keys are. */
 function hasMadeKey({ primaryKey: { type } }: TablePlan): boolean {
-  return type.kind === 'scalar' && (type.name === 'ID' || type.name === 'String');
+  return isText(type);
 }
 
 function withKey(schema: Part, table: TablePlan, maxIdLength: number): Part {

@@ -1,14 +1,13 @@
 import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
-import { AppError } from '../../errors.ts';
+import { Gate } from '../gate.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { checkHandshake } from '../sockets/handshake.ts';
 import { agreeOnAny } from '../sockets/scope.ts';
 import type { TransportContext } from '../transport.ts';
-import { type LiveContext, makeContext, type RouteScope } from './context.ts';
-import { toFailure } from './failures.ts';
-import { HookRun } from './hook-run.ts';
+import type { RouteScope } from './context.ts';
+import { type OpenedRoute, openRoute } from './opening.ts';
 import type { WsRoute } from './route.ts';
 import { RouteSocket } from './ws-socket.ts';
 
@@ -18,10 +17,7 @@ export interface ServedSocket {
 }
 
 /** What was made before the upgrade, for the handler after it. */
-interface Accepted {
-  readonly context: LiveContext;
-  readonly hooks: HookRun;
-  readonly abort: AbortController;
+interface Accepted extends OpenedRoute {
   /** Undoes what is done when the upgrade comes to nothing. */
   readonly abandon: () => void;
 }
@@ -29,13 +25,14 @@ interface Accepted {
 /** Opens the WebSockets of ws routes and keeps them. */
 export class SocketDoor {
   readonly #context: TransportContext;
+  readonly #gate: Gate;
   readonly #sockets: Heartbeat<RouteSocket>;
   readonly #accepted = new WeakMap<FastifyRequest, Accepted>();
   readonly #running = new Set<Promise<void>>();
-  #stopping = false;
 
   constructor(context: TransportContext) {
     this.#context = context;
+    this.#gate = new Gate(context.admission);
     this.#sockets = new Heartbeat(context.config.channels.pingInterval, (socket) => socket.beat());
   }
 
@@ -44,7 +41,7 @@ export class SocketDoor {
   }
 
   stop(): void {
-    this.#stopping = true;
+    this.#gate.close();
     this.#sockets.stop();
     for (const socket of this.#sockets.members()) socket.close(1001, 'the server stops');
   }
@@ -59,23 +56,15 @@ export class SocketDoor {
 
   /** Everything that can be refused is refused here, as a plain HTTP error and never after a 101. */
   async check(request: FastifyRequest, { route, scope }: ServedSocket): Promise<void> {
-    const { admission } = this.#context;
-    const abort = new AbortController();
-    let hooks: HookRun | undefined;
-    try {
-      checkHandshake(request.raw);
-      agreeOnAny(request);
-      admission.check(request);
-      const context = await makeContext(request, route, { scope, signal: abort.signal });
-      hooks = new HookRun(route.hooks, context, scope.onError);
-      await hooks.before();
-      this.#checkStill(request);
-      admission.check(request);
-      this.#accept(request, { context, hooks, abort });
-    } catch (error) {
-      await hooks?.cleanup();
-      throw toFailure(error, scope);
-    }
+    await openRoute(request, {
+      ...{ route, scope, gate: this.#gate },
+      check: () => {
+        checkHandshake(request.raw);
+        agreeOnAny(request);
+      },
+      isGone: () => request.raw.socket.destroyed,
+      open: (opened) => this.#accept(request, opened),
+    });
   }
 
   open(
@@ -100,7 +89,7 @@ export class SocketDoor {
     opened.slot = this.#sockets.add(opened);
     scope.auth?.connections.add(opened);
     // `stop` has seen those that were open then.
-    if (this.#stopping) opened.close(1001, 'the server stops');
+    if (this.#gate.isClosed) opened.close(1001, 'the server stops');
     const running = opened
       .run()
       .then(() => hooks.cleanup())
@@ -109,18 +98,12 @@ export class SocketDoor {
     void running.finally(() => this.#running.delete(running));
   }
 
-  #accept(request: FastifyRequest, { context, hooks, abort }: Omit<Accepted, 'abandon'>): void {
+  #accept(request: FastifyRequest, { context, hooks, abort }: OpenedRoute): void {
     const abandon = () => {
       abort.abort();
       void hooks.cleanup();
     };
     request.raw.socket.once('close', abandon);
     this.#accepted.set(request, { context, hooks, abort, abandon });
-  }
-
-  /** Much may have happened while hooks and schemas were at work. */
-  #checkStill({ raw }: FastifyRequest): void {
-    if (this.#stopping) throw new AppError('STOPPING', 'The server is stopping.');
-    if (raw.socket.destroyed) throw new AppError('BAD_REQUEST', 'The connection was closed.');
   }
 }

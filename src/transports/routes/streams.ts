@@ -1,11 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AppError } from '../../errors.ts';
+import { Gate } from '../gate.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { checkStreamable, startResponse } from '../sse/response.ts';
 import type { TransportContext } from '../transport.ts';
-import { makeContext, type RouteScope } from './context.ts';
-import { toFailure } from './failures.ts';
-import { HookRun } from './hook-run.ts';
+import type { RouteScope } from './context.ts';
+import type { HookRun } from './hook-run.ts';
+import { openRoute } from './opening.ts';
 import type { SseRoute } from './route.ts';
 import { RouteStream, type RouteStreamOptions } from './sse-stream.ts';
 
@@ -17,12 +17,13 @@ export interface ServedStream {
 /** Opens the streams of sse routes and keeps them. */
 export class StreamDoor {
   readonly #context: TransportContext;
+  readonly #gate: Gate;
   readonly #streams: Heartbeat<RouteStream>;
   readonly #running = new Set<Promise<void>>();
-  #stopping = false;
 
   constructor(context: TransportContext) {
     this.#context = context;
+    this.#gate = new Gate(context.admission);
     this.#streams = new Heartbeat(context.config.channels.ssePingInterval, (stream) => stream.ping());
   }
 
@@ -31,7 +32,7 @@ export class StreamDoor {
   }
 
   stop(): void {
-    this.#stopping = true;
+    this.#gate.close();
     this.#streams.stop();
     for (const stream of this.#streams.members()) stream.stop();
   }
@@ -46,30 +47,15 @@ export class StreamDoor {
 
   /** Everything that can be refused is refused before the stream begins, as a plain HTTP error. */
   async open(request: FastifyRequest, reply: FastifyReply, { route, scope }: ServedStream): Promise<FastifyReply> {
-    const { admission, config } = this.#context;
-    const abort = new AbortController();
-    let hooks: HookRun | undefined;
-    try {
-      checkStreamable(request, reply);
-      admission.check(request);
-      const context = await makeContext(request, route, { scope, signal: abort.signal });
-      hooks = new HookRun(route.hooks, context, scope.onError);
-      await hooks.before();
-      this.#checkStill(request);
-      admission.check(request);
-      const { clientBuffer, slowClientTimeout } = config.channels;
-      this.#start(request, reply, { route, scope, context, abort, clientBuffer, slowClientTimeout, hooks });
-      return reply;
-    } catch (error) {
-      await hooks?.cleanup();
-      throw toFailure(error, scope);
-    }
-  }
-
-  /** Much may have happened while hooks and schemas were at work. */
-  #checkStill({ raw }: FastifyRequest): void {
-    if (this.#stopping) throw new AppError('STOPPING', 'The server is stopping.');
-    if (raw.destroyed || raw.socket.destroyed) throw new AppError('BAD_REQUEST', 'The connection was closed.');
+    const { clientBuffer, slowClientTimeout } = this.#context.config.channels;
+    const { raw } = request;
+    await openRoute(request, {
+      ...{ route, scope, gate: this.#gate },
+      check: () => checkStreamable(request, reply),
+      isGone: () => raw.destroyed || raw.socket.destroyed,
+      open: (opened) => this.#start(request, reply, { route, scope, ...opened, clientBuffer, slowClientTimeout }),
+    });
+    return reply;
   }
 
   #start(

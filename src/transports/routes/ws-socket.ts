@@ -8,6 +8,7 @@ import { AppError } from '../../errors.ts';
 import { checkJson } from '../../resources/values.ts';
 import { formatExpiry, type Ref } from '../sockets/auth-message.ts';
 import { ClientSocket, type SocketLimits } from '../sockets/client-socket.ts';
+import { errorMessage } from '../sockets/error-message.ts';
 import { encodeBinary, encodeText } from '../sockets/text-frames.ts';
 import { checkAccess, type LiveContext, type RouteScope } from './context.ts';
 import type { RouteConnection } from './define.ts';
@@ -210,14 +211,8 @@ export class RouteSocket extends ClientSocket implements OpenConnection {
   }
 
   /** Tells the client what is wrong with a message of its own. */
-  refuse({ code, message, errors }: AppError, ref?: Ref): void {
-    this.reject({
-      type: 'error',
-      code,
-      message,
-      ...(errors === undefined ? {} : { details: errors }),
-      ...(ref === undefined ? {} : { ref }),
-    });
+  refuse(error: AppError, ref?: Ref): void {
+    this.reject(errorMessage(error, ref));
   }
 
   async #failed(error: unknown): Promise<void> {

@@ -6,8 +6,9 @@ import { parsePosition, type SubscriptionQuery } from '../../resources/subscript
 import type { TableResource } from '../../resources/table-resource.ts';
 import { identityOf } from '../../server/identity-of.ts';
 import type { Awaitable } from '../../store/store.ts';
+import { Gate } from '../gate.ts';
 import { Heartbeat } from '../heartbeat.ts';
-import { askToOpen, peerOf, stoppingError } from '../opening.ts';
+import { askToOpen, peerOf } from '../opening.ts';
 import { queryOf } from '../query-of.ts';
 import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { checkStreamable, startResponse } from './response.ts';
@@ -30,11 +31,12 @@ interface Asked extends Accepted {
 class SseTransport implements Transport {
   readonly name = 'sse';
   readonly #context: TransportContext;
+  readonly #gate: Gate;
   readonly #streams: Heartbeat<SseStream>;
-  #isStopping = false;
 
   constructor(context: TransportContext) {
     this.#context = context;
+    this.#gate = new Gate(context.admission);
     this.#streams = new Heartbeat(context.config.channels.ssePingInterval, (stream) => stream.ping());
   }
 
@@ -53,7 +55,7 @@ class SseTransport implements Transport {
   }
 
   stop(): void {
-    this.#isStopping = true;
+    this.#gate.close();
     this.#streams.stop();
     for (const stream of this.#streams.members()) stream.stop();
   }
@@ -64,7 +66,7 @@ class SseTransport implements Transport {
 
   #open(request: FastifyRequest, reply: FastifyReply, endpoint: Endpoint): Awaitable<void> {
     checkStreamable(request, reply);
-    this.#context.admission.check(request);
+    this.#gate.check(request);
     const query = this.#parse(request, endpoint.resource);
     if (endpoint.hooks === undefined) this.#start(request, reply, { endpoint, query });
     else return this.#ask(request, reply, { endpoint, query, hooks: endpoint.hooks });
@@ -80,10 +82,8 @@ class SseTransport implements Transport {
       peer: peerOf(accepted.endpoint.resource, identityOf(request), 'sse'),
       id: accepted.query.id,
       isGone,
-      check: () => {
-        if (this.#isStopping) throw stoppingError();
-        this.#context.admission.check(request);
-      },
+      request,
+      gate: this.#gate,
     });
     if (realtime === undefined) reply.hijack();
     else this.#start(request, reply, { ...accepted, realtime });

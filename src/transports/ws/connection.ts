@@ -10,6 +10,7 @@ import type { TableResource } from '../../resources/table-resource.ts';
 import type { Key } from '../../store/store.ts';
 import { formatExpiry } from '../sockets/auth-message.ts';
 import { ClientSocket, type SocketLimits } from '../sockets/client-socket.ts';
+import { errorMessage } from '../sockets/error-message.ts';
 import type { WsFormat } from './message-format.ts';
 import { handleMessage } from './messages.ts';
 
@@ -89,14 +90,7 @@ export class WsConnection extends ClientSocket implements OpenConnection {
   }
 
   refuse(error: AppError, ref: unknown): void {
-    const { code, message, errors } = error;
-    this.reject({
-      type: 'error',
-      code,
-      message,
-      ...(errors === undefined ? {} : { details: errors }),
-      ...(ref === undefined ? {} : { ref }),
-    });
+    this.reject(errorMessage(error, ref));
   }
 
   released(): void {

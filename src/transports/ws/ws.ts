@@ -8,8 +8,9 @@ import type { SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import type { MessageFormat } from '../../server/content/formats.ts';
 import { identityOf } from '../../server/identity-of.ts';
+import { Gate } from '../gate.ts';
 import { Heartbeat } from '../heartbeat.ts';
-import { askToOpen, peerOf, stoppingError } from '../opening.ts';
+import { askToOpen, peerOf } from '../opening.ts';
 import { queryOf } from '../query-of.ts';
 import { checkHandshake } from '../sockets/handshake.ts';
 import { addSocketRoute, agreeOn, type SocketScope, socketScope } from '../sockets/scope.ts';
@@ -44,14 +45,15 @@ interface Opened {
 class WsTransport implements Transport {
   readonly name = 'ws';
   readonly #context: TransportContext;
+  readonly #gate: Gate;
   readonly #connections: Heartbeat<WsConnection>;
   /** Those that some connection has asked for. */
   readonly #formats = new Map<MessageFormat, WsFormat>([['json', JSON_FORMAT]]);
   readonly #accepted = new WeakMap<FastifyRequest, Accepted>();
-  #isStopping = false;
 
   constructor(context: TransportContext) {
     this.#context = context;
+    this.#gate = new Gate(context.admission);
     this.#connections = new Heartbeat(context.config.channels.pingInterval, (connection) => connection.beat());
   }
 
@@ -65,7 +67,7 @@ class WsTransport implements Transport {
   }
 
   stop(): void {
-    this.#isStopping = true;
+    this.#gate.close();
     this.#connections.stop();
     for (const connection of this.#connections.members()) connection.close(1001, 'the server stops');
   }
@@ -102,7 +104,7 @@ class WsTransport implements Transport {
     checkHandshake(request.raw);
     const subprotocol = chooseSubprotocol(readOffers(request.headers['sec-websocket-protocol']));
     if (subprotocol.name !== undefined) agreeOn(request, subprotocol.name);
-    this.#context.admission.check(request);
+    this.#gate.check(request);
     const { id: segment } = request.params as { id?: string };
     const id = segment === undefined ? undefined : parseKey(resource.table, segment, this.#context.config.limits.id);
     const identity = identityOf(request);
@@ -128,10 +130,8 @@ class WsTransport implements Transport {
       peer: peerOf(resource, identity, 'ws'),
       id: query.id,
       isGone: () => socket.destroyed,
-      check: () => {
-        if (this.#isStopping) throw stoppingError();
-        this.#context.admission.check(request);
-      },
+      request,
+      gate: this.#gate,
     });
     if (realtime === undefined) return;
     accepted.realtime = realtime;

@@ -1,0 +1,173 @@
+import type { Identity } from '../auth/identity.ts';
+import { AppError, invalidField } from '../errors.ts';
+import { both, type Filter, relatedTables } from '../query/index.ts';
+import type { Action, TablePlan } from '../schema/plan.ts';
+import type { BulkWrite, Cells, Key, Once, Precondition, WriteGroup, WriteOutcome } from '../store/store.ts';
+import { actorOf } from './actor.ts';
+import { parseBulkFilter } from './bulk.ts';
+import { InProgress } from './idempotency.ts';
+import { Rows } from './rows.ts';
+import { SentRecords } from './sent-records.ts';
+import type { Counters, Published, ResourceContext, WriteOptions } from './table-types.ts';
+import { checkJson } from './values.ts';
+import { WriteRights } from './write-rights.ts';
+
+const UNCONDITIONAL: WriteOptions = {};
+
+/** The writing half of a `TableResource`, which says what each of these does: rights, validation, and the commit. */
+export class TableWrites {
+  readonly rights: WriteRights;
+  readonly sent: SentRecords;
+  readonly #table: TablePlan;
+  readonly #context: ResourceContext;
+  readonly #counters: Counters;
+  readonly #inProgress = new InProgress();
+
+  constructor(table: TablePlan, context: ResourceContext, counters: Counters) {
+    this.rights = new WriteRights(table, context.access);
+    this.sent = new SentRecords(table, context.limits, this.rights);
+    this.#table = table;
+    this.#context = context;
+    this.#counters = counters;
+  }
+
+  async create(identity: Identity, body: unknown, once?: Once): Promise<WriteOutcome> {
+    const guard = this.rights.guard(identity, ['create']);
+    const cells = this.sent.whole(identity, body);
+    return this.#writeOne(identity, [{ ...this.#newRecord(cells), ...guard }], once);
+  }
+
+  async createMany(
+    identity: Identity,
+    bodies: readonly unknown[] | Rows,
+    once?: Once,
+  ): Promise<readonly WriteOutcome[]> {
+    const guard = this.rights.guard(identity, ['create']);
+    const { batch } = this.#context.limits;
+    const size = bodies instanceof Rows ? bodies.size : bodies.length;
+    if (size > batch) throw new AppError('BAD_REQUEST', `At most ${batch} records can be sent at once.`);
+    const records = this.sent.many(identity, bodies);
+    if (size === 0) return [];
+    const group = records.map((cells) => ({ ...this.#newRecord(cells), ...guard }));
+    return this.#write(identity, group, once);
+  }
+
+  async put(
+    identity: Identity,
+    id: Key | undefined,
+    body: unknown,
+    { precondition, once }: WriteOptions = UNCONDITIONAL,
+  ): Promise<WriteOutcome> {
+    const actions = putActions(precondition);
+    const guard = this.rights.guard(identity, actions);
+    const [key, cells] = this.sent.withKey(id, this.sent.whole(identity, body));
+    const kept = this.rights.kept(identity);
+    const write = { type: 'put', table: this.#table, id: key, cells, ...optional(precondition), ...kept } as const;
+    return this.#writeOne(identity, [{ ...write, ...guard }], once);
+  }
+
+  async patch(
+    identity: Identity,
+    id: Key,
+    body: unknown,
+    { precondition, once }: WriteOptions = UNCONDITIONAL,
+  ): Promise<WriteOutcome> {
+    const guard = this.rights.guard(identity, ['update']);
+    const [key, cells] = this.sent.withKey(id, this.sent.part(identity, body));
+    const write = { type: 'patch', table: this.#table, id: key, cells, ...optional(precondition) } as const;
+    return this.#writeOne(identity, [{ ...write, ...guard }], once);
+  }
+
+  async delete(
+    identity: Identity,
+    id: Key,
+    { precondition, once }: WriteOptions = UNCONDITIONAL,
+  ): Promise<WriteOutcome> {
+    const guard = this.rights.guard(identity, ['delete']);
+    const write = { type: 'delete', table: this.#table, id, ...optional(precondition) } as const;
+    return this.#writeOne(identity, [{ ...write, ...guard }], once);
+  }
+
+  async patchMany(identity: Identity, rawQuery: string, body: unknown, once?: Once): Promise<WriteOutcome> {
+    const guard = this.rights.guard(identity, ['update']);
+    const chosen = this.#chooseMany(identity, rawQuery, 'update');
+    const cells = this.sent.part(identity, body);
+    const { fields, primaryKey } = this.#table;
+    if (cells[fields.indexOf(primaryKey)] !== undefined) {
+      throw invalidField(primaryKey.name, 'is the key of one record and cannot be set for many');
+    }
+    return this.#writeOne(identity, [{ type: 'patch-where', cells, ...chosen, ...guard }], once);
+  }
+
+  async deleteMany(identity: Identity, rawQuery: string, once?: Once): Promise<WriteOutcome> {
+    const guard = this.rights.guard(identity, ['delete']);
+    const chosen = this.#chooseMany(identity, rawQuery, 'delete');
+    return this.#writeOne(identity, [{ type: 'delete-where', ...chosen, ...guard }], once);
+  }
+
+  async publish(identity: Identity, id: Key | null, data: unknown, once?: Once): Promise<Published> {
+    const table = this.#table;
+    const { access, hub, limits } = this.#context;
+    const guard = this.rights.guard(identity, ['publish']);
+    if (data === undefined) throw new AppError('VALIDATION_ERROR', 'There is no data to publish.');
+    checkJson(limits)(data, 'data', () => {});
+    const delivered = hub.audience(table, id);
+    const answer = once === undefined ? '' : String(delivered);
+    const withRecord = access.rulesOf(table).isByRecord;
+    const write = { type: 'publish', table, id, data: JSON.stringify(data), answer, withRecord } as const;
+    const { seq, json, replayed } = await this.#writeOne(identity, [{ ...write, ...guard }], once);
+    return replayed ? { seq, delivered: Number(json), replayed } : { seq, delivered };
+  }
+
+  /** The records that a write by filter is for: those that its writer sees and may change. */
+  #chooseMany(identity: Identity, rawQuery: string, action: Action): Pick<BulkWrite, 'table' | 'filter' | 'limit'> {
+    const table = this.#table;
+    const { access, limits } = this.#context;
+    const view = access.viewOf(identity);
+    const filter = parseBulkFilter(rawQuery, { table, limits, view });
+    access.checkReads(relatedTables(filter === undefined ? {} : { filter }), identity);
+    const allowed: Filter | undefined = both(view?.of(table)?.filter, access.check(table, action, identity));
+    return { table, filter: both(filter, allowed), limit: limits.bulk };
+  }
+
+  #newRecord(parsed: Cells): Extract<WriteGroup[number], { type: 'create' }> {
+    const [id, cells] = this.sent.withKey(undefined, parsed);
+    return { type: 'create', table: this.#table, id, cells };
+  }
+
+  async #writeOne(identity: Identity, group: WriteGroup, once?: Once): Promise<WriteOutcome> {
+    const outcomes = await this.#write(identity, group, once);
+    return outcomes[0] as WriteOutcome;
+  }
+
+  async #write(identity: Identity, writes: WriteGroup, once?: Once): Promise<readonly WriteOutcome[]> {
+    const group = this.#table.audited ? signed(writes, identity) : writes;
+    try {
+      const { commits } = this.#context;
+      const outcomes = await (once === undefined
+        ? commits.submit(group)
+        : this.#inProgress.run(once, () => commits.submit(group, once)));
+      this.#counters.writes += outcomes.length;
+      return group[0]?.type === 'publish' ? outcomes : this.rights.shown(identity, outcomes);
+    } catch (error) {
+      this.#counters.refused++;
+      throw error;
+    }
+  }
+}
+
+/** For the audit log. */
+function signed(writes: WriteGroup, identity: Identity): WriteGroup {
+  const by = actorOf(identity);
+  return writes.map((write) => ({ ...write, by }));
+}
+
+/** PUT replaces or creates; its condition can say which of them it is. */
+function putActions(precondition: Precondition | undefined): readonly Action[] {
+  if (precondition === undefined) return ['update', 'create'];
+  return precondition === 'none' ? ['create'] : ['update'];
+}
+
+function optional(precondition: Precondition | undefined): { precondition?: Precondition } {
+  return precondition === undefined ? {} : { precondition };
+}
