@@ -117,8 +117,13 @@ export class Rooms implements RoomsHandle {
     const member = guest.rooms.get(name);
     if (member === undefined) return;
     const { run, sink } = member;
+    if (member.cursor < run.base) {
+      // It has missed something already, and leaving does not make that good.
+      this.#end(guest, 'lost');
+      return;
+    }
     const hasRoom = !member.isStalled || sink.pending <= this.#options.channels.clientBuffer;
-    if (hasRoom && member.cursor >= run.base && member.cursor < run.end) run.deliver(member, run.end);
+    if (hasRoom && member.cursor < run.end) run.deliver(member, run.end);
     this.#leave(guest, name);
   }
 
