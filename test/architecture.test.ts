@@ -8,7 +8,7 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url));
 /** From left to right; each may use itself and what is before it. */
 const LAYERS: readonly (readonly string[])[] = [
   ['client'],
-  ['errors.ts'],
+  ['errors.ts', 'turn-order.ts'],
   ['config'],
   ['modules'],
   ['schema'],

@@ -1,3 +1,4 @@
+import { Frames } from './frames.ts';
 import type { Sink } from './subscription.ts';
 
 /** A run that a sweep does not get ahead of is cut here; who had not been served yet has fallen behind. */
@@ -24,9 +25,10 @@ export abstract class Run<R extends Reader> {
   next = 0;
   unvisited = 0;
   queued = false;
+  /** When the sweep last began with the first of them (`performance.now()`). */
+  roundSince = 0;
   #base = 0;
-  #frames: Buffer[] = [];
-  #bytes = 0;
+  readonly #frames = new Frames();
   #joined: { readonly from: number; readonly to: number; readonly bytes: Buffer } | undefined;
 
   /** Writes to a live reader what is between its cursor and `to`. */
@@ -42,28 +44,19 @@ export abstract class Run<R extends Reader> {
   }
 
   frameAt(cursor: number): Buffer {
-    return this.#frames[cursor - this.#base] as Buffer;
+    const index = cursor - this.#base;
+    return this.#frames.join(index, index + 1);
   }
 
   /** Cursor after the last frame that one write starting at `from` should carry: at least one frame. */
   writeEnd(from: number): number {
-    if (this.#bytes <= MAX_WRITE_BYTES) return this.end;
-    let to = from;
-    let bytes = 0;
-    while (to < this.end) {
-      bytes += this.frameAt(to).length;
-      if (bytes > MAX_WRITE_BYTES && to > from) break;
-      to++;
-    }
-    return to;
+    return this.#base + this.#frames.endOfWrite(from - this.#base, this.#frames.length, MAX_WRITE_BYTES);
   }
 
   /** Frames `from` to `to` as one buffer. Neighbours in a sweep mostly ask for the same ones. */
   join(from: number, to: number): Buffer {
-    if (to - from === 1) return this.frameAt(from);
     if (this.#joined?.from !== from || this.#joined.to !== to) {
-      const bytes = Buffer.concat(this.#frames.slice(from - this.#base, to - this.#base));
-      this.#joined = { from, to, bytes };
+      this.#joined = { from, to, bytes: this.#frames.join(from - this.#base, to - this.#base) };
     }
     return this.#joined.bytes;
   }
@@ -92,33 +85,23 @@ export abstract class Run<R extends Reader> {
   protected forget(): void {
     if (this.#frames.length === 0) return;
     this.#base = this.end;
-    this.#frames = [];
-    this.#bytes = 0;
+    this.#frames.clear();
     this.#joined = undefined;
   }
 
   protected push(frame: Buffer): void {
     this.#frames.push(frame);
-    this.#bytes += frame.length;
   }
 
   /** True when the run is longer than any may be. */
   protected get isTooLong(): boolean {
-    return this.#bytes > MAX_RUN_BYTES;
+    return this.#frames.bytes > MAX_RUN_BYTES;
   }
 
   /** Drops the oldest frames until `keep` bytes or `least` frames are left. How many went. */
   protected drop(keep: number, least = 0): number {
-    const most = this.#frames.length - least;
-    let count = 0;
-    while (this.#bytes > keep && count < most) {
-      this.#bytes -= (this.#frames[count] as Buffer).length;
-      count++;
-    }
-    if (count > 0) {
-      this.#frames.splice(0, count);
-      this.#base += count;
-    }
+    const count = this.#frames.drop(keep, least);
+    this.#base += count;
     return count;
   }
 }

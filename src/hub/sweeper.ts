@@ -1,7 +1,12 @@
+import { afterCommits } from '../turn-order.ts';
 import type { Reader, Run } from './run.ts';
 
-/** Milliseconds that one slice may hold the event loop. */
-const SLICE = 1;
+/** Milliseconds that one slice may hold the event loop: a writer waits for one at most. */
+const SLICE = 0.5;
+/** The same in a round that has taken long already: readers must not fall behind because writers are quick. */
+const LONG_SLICE = 2;
+/** Milliseconds that a round of all readers may take in short slices. */
+const SHORT_ROUND = 10;
 
 export interface SweeperOptions<R extends Reader, S extends Run<R>> {
   /** The most that may wait in a sink; a fuller one is not written to. */
@@ -30,16 +35,19 @@ export class Sweeper<R extends Reader, S extends Run<R>> {
   serve(run: S): void {
     if (!run.queued) {
       run.queued = true;
+      run.roundSince = performance.now();
       this.#queue.push(run);
     }
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(this.#slice);
+    afterCommits(this.#slice);
   }
 
   #runSlice(): void {
-    const deadline = performance.now() + SLICE;
     const queue = this.#queue;
+    const now = performance.now();
+    const takesLong = queue.some(({ roundSince }) => now - roundSince > SHORT_ROUND);
+    const deadline = now + (takesLong ? LONG_SLICE : SLICE);
     let done = 0;
     while (done < queue.length && this.#sweep(queue[done] as S, deadline)) done++;
     if (done === queue.length) {
@@ -50,14 +58,17 @@ export class Sweeper<R extends Reader, S extends Run<R>> {
     // The run that was interrupted goes to the end: a channel with many sockets does not hold up the small ones.
     this.#queue = queue.slice(done + 1);
     this.#queue.push(queue[done] as S);
-    setImmediate(this.#slice);
+    afterCommits(this.#slice);
   }
 
   /** True when all live readers of the run have everything. */
   #sweep(run: S, deadline: number): boolean {
     const { live } = run;
     while (run.unvisited > 0 && live.length > 0) {
-      if (run.next >= live.length) run.next = 0;
+      if (run.next >= live.length) {
+        run.next = 0;
+        run.roundSince = performance.now();
+      }
       const reader = live[run.next] as R;
       run.unvisited--;
       if (this.#visit(run, reader)) run.next++;

@@ -1,3 +1,5 @@
+import { afterCommits } from '../turn-order.ts';
+
 /** Milliseconds of one turn of the event loop that may go to reading the log and snapshots. */
 const SLICE = 1.5;
 
@@ -36,6 +38,6 @@ export class Turns {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(this.#advance);
+    afterCommits(this.#advance);
   }
 }

@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts';
+import { atTurnEnd } from '../turn-order.ts';
 import type { Change, CommitResult, Once, OnceGroup, Store, WriteGroup, WriteOutcome } from './store.ts';
 
 /** Writes in one transaction at most: bounds how long a commit keeps the event loop. */
@@ -66,7 +67,7 @@ export class GroupCommit {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(this.#flush);
+    atTurnEnd(this.#flush);
   }
 
   async #commitWaiting(): Promise<void> {
