@@ -36,15 +36,15 @@ export function compileListSql(query: ListQuery, table: TablePlan, names: SqlNam
 }
 
 /**
- * The same for a list that has to be sorted: first the keys of the page, then the text of these records alone. While it
- * sorts, SQLite would make the text of every record that may still be on the page.
+ * The same for a list that has to be sorted: first the page, as values of `rowKey`, by which a row is found soonest; then
+ * the text of these records alone. While it sorts, SQLite would make the text of every record that may still be on the page.
  */
-export function compileSortedListSql(query: ListQuery, table: TablePlan, names: SqlNames): Sql {
+export function compileSortedListSql(query: ListQuery, table: TablePlan, names: SqlNames, rowKey: string): Sql {
   const json = compileJson(query.select ?? wholeRecord(table), { table, alias: ALIAS, names });
-  const primaryKey = column(table.primaryKey.name);
-  const keys = compilePage({ sql: `${primaryKey} AS key`, params: [] }, query, table, names);
+  const key = `${ALIAS}.${rowKey}`;
+  const keys = compilePage({ sql: `${key} AS key`, params: [] }, query, table, names);
   // The cross join keeps the order of the keys.
-  const records = `(${keys.sql}) AS page CROSS JOIN ${names.records(table)} AS ${ALIAS} ON ${primaryKey} = page.key`;
+  const records = `(${keys.sql}) AS page CROSS JOIN ${names.records(table)} AS ${ALIAS} ON ${key} = page.key`;
   return { sql: `SELECT ${json.sql} FROM ${records}`, params: [...json.params, ...keys.params] };
 }
 

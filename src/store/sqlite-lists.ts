@@ -20,6 +20,7 @@ import {
 } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import { NAMES, recordsName } from './sqlite-names.ts';
+import { rowKeyOf } from './sqlite-row-key.ts';
 import { StatementCache } from './statement-cache.ts';
 import type { Cell, Change, Key, ListPage, StoredRecord } from './store.ts';
 
@@ -48,6 +49,7 @@ export class SqliteLists {
   readonly #positions: StatementCache;
   readonly #compiled = new WeakMap<ListQuery, CompiledList>();
   readonly #related = new WeakMap<SelectedRelation, Sql & { readonly statement: Statement }>();
+  readonly #rowKeys = new Map<TablePlan, string>();
   readonly #largestScan: number;
   /** Records of a table, as far as somebody has asked; beyond the largest scan it is not counted on. */
   readonly #sizes = new Map<TablePlan, number>();
@@ -139,7 +141,7 @@ export class SqliteLists {
     if (compiled === undefined) {
       const inOrder = compileListSql(query, table, NAMES);
       const { scans, sorts } = this.#explain(query, inOrder);
-      const { sql, params } = sorts ? compileSortedListSql(query, table, NAMES) : inOrder;
+      const { sql, params } = sorts ? compileSortedListSql(query, table, NAMES, this.#rowKeyOf(table)) : inOrder;
       const order = totalOrder(query.sort, table);
       const shown = query.select?.fields ?? visibleFields(table);
       const showsOrder = order.every(({ field }) => isShownExactly(field) && shown.includes(field));
@@ -148,6 +150,15 @@ export class SqliteLists {
     }
     if (compiled.scans) this.#checkSize(table, query);
     return compiled;
+  }
+
+  #rowKeyOf(table: TablePlan): string {
+    let rowKey = this.#rowKeys.get(table);
+    if (rowKey === undefined) {
+      rowKey = rowKeyOf(this.#db, table);
+      this.#rowKeys.set(table, rowKey);
+    }
+    return rowKey;
   }
 
   #explain(query: ListQuery, { sql, params }: Sql): Steps {

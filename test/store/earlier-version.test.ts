@@ -89,6 +89,12 @@ describe('a data directory of an earlier version', () => {
     expect(store.head).toBe(SEQ + 1000);
   });
 
+  test('sorts its lists, whose rows have no numbers', () => {
+    const open = earlier().open(SAME);
+    expect(find(open, 'sort=-text&select=id')).toEqual([{ id: 'b' }, { id: 'a' }]);
+    expect(find(open, 'sort=text&select=id&limit=1')).toEqual([{ id: 'a' }]);
+  });
+
   test('gets computed fields and indexes of every kind, and keeps its records, positions and log', () => {
     const folder = earlier();
     const open = folder.open(WITH, { largestScan: 0 });

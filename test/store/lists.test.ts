@@ -34,6 +34,13 @@ describe('a page', () => {
     expect(list(bench, 'n=7&count=true')).toEqual({ json: '[]', total: 0 });
   });
 
+  test('is sorted where fields are called as SQLite calls the number of a row', () => {
+    const fields = ['rowid: Int', 'oid: Int'];
+    const bench = new StoreFolder().open(`type T @table { id: ID! @primaryKey ${fields.join(' ')} n: Int }`);
+    put(bench, ...[3, 1, 2].map((n) => [`${n}`, ...fields.map(() => 1), n]));
+    expect(JSON.parse(list(bench, 'sort=-n&select=id').json)).toEqual([{ id: '3' }, { id: '2' }, { id: '1' }]);
+  });
+
   test('goes on after a key that no number holds', () => {
     const bench = new StoreFolder().open('type T @table { id: Long! @primaryKey }');
     const keys = [9_223_372_036_854_775_806n, 9_223_372_036_854_775_807n];
