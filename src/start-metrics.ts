@@ -14,6 +14,7 @@ export interface MetricSources {
 
 const COUNTERS: Readonly<Record<keyof Counters, string>> = {
   reads: 'Reads of records and lists.',
+  cached: 'Lists among them that were given again from memory, since nothing had changed.',
   writes: 'Writes that were committed.',
   messages: 'WebSocket messages that were carried out.',
   refused: 'Writes that the store refused.',

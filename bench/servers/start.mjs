@@ -70,7 +70,7 @@ const ROUTES = `export const routes = {
 `;
 
 /**
- * `options`: rooms (a connector with them), messages, notes and products to seed, synchronous (baseline only), collect (start with --expose-gc), secret
+ * `options`: rooms (a connector with them), listCache (limits.list_cache; Tablecast only), messages, notes and products to seed, synchronous (baseline only), collect (start with --expose-gc), secret
  * (of tokens, for tables with rules; Tablecast only).
  */
 export async function startHandwritten(options = {}) {
@@ -107,7 +107,7 @@ export async function startTablecast(options = {}) {
   writeFileSync(join(app, 'schema.graphql'), options.secret === undefined ? SCHEMA : RULES_SCHEMA);
   const open = async () => {
     const port = await findPort();
-    writeFileSync(join(app, 'config.yaml'), makeConfig(port, options.secret) + (options.rooms === true ? ROOMS : ''));
+    writeFileSync(join(app, 'config.yaml'), makeConfig(port, options) + (options.rooms === true ? ROOMS : ''));
     if (options.rooms === true) writeFileSync(join(app, 'routes.js'), ROUTES);
     const child = startServer([CLI, 'start', app], options);
     return { port, child };
@@ -165,7 +165,7 @@ function makeDir() {
 }
 
 // The limits are for people; the benchmark comes as thousands of clients from one machine. The baseline has no log either.
-function makeConfig(port, secret) {
+function makeConfig(port, { secret, listCache }) {
   const auth = secret === undefined ? '' : `auth:\n  jwt:\n    secret: ${secret}\n`;
   return `${auth}app_id: my-app
 host: 127.0.0.1
@@ -182,7 +182,7 @@ limits:
   connections_per_principal: 0
   messages_per_second: 100000
   messages_burst: 100000
-`;
+${listCache === undefined ? '' : `  list_cache: ${listCache}\n`}`;
 }
 
 function makeSeed(id, title, content) {

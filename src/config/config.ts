@@ -23,6 +23,8 @@ export interface Limits {
   readonly filterValues: number;
   readonly filterPattern: number;
   readonly id: number;
+  /** Bytes, of each application. */
+  readonly listCache: number;
   readonly connections: number;
   /** Of the following, 0 is no limit. */
   readonly connectionsPerAddress: number;

@@ -196,6 +196,11 @@ const LIMIT_KEYS: Keys<Limits> = {
   filterValues: countKey(200, { what: 'Values in one list of a filter' }, { max: 10_000 }),
   filterPattern: countKey(128, { what: 'Characters of a pattern in a filter' }, { max: 10_000 }),
   id: countKey(256, { what: 'Characters of an id' }, { max: 4096 }),
+  listCache: sizeKey(
+    '16MiB',
+    { what: 'Memory of an application for pages of lists that are read again and have not changed; 0: none are kept' },
+    { min: 0 },
+  ),
   connections: countKey(10_000, { what: 'Open streams (WebSocket and Server-Sent Events)' }),
   connectionsPerAddress: countKey(200, { what: 'Open streams of one address; 0: no limit' }, { min: 0 }),
   connectionsPerPrincipal: countKey(50, { what: 'Open streams of one principal; 0: no limit' }, { min: 0 }),

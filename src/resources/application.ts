@@ -11,6 +11,7 @@ import type { LogReader, Once, Store } from '../store/store.ts';
 import { AuditTrail, type TrailContext } from './audit-trail.ts';
 import { HookedTable } from './hooked-table.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { PageCache } from './page-cache.ts';
 import { TableResource } from './table-resource.ts';
 import { TableStreams } from './table-streams.ts';
 import type { WriteHooks } from './write-hooks.ts';
@@ -68,7 +69,8 @@ export async function openApplication({
   const housekeeping = new Housekeeping({ plan, store, commits, onError });
   const access = new Access(plan, accessOptions(app));
   const streams = new TableStreams();
-  const context = { access, store, commits, hub, limits: server.limits, streams };
+  const { limits } = server;
+  const context = { access, store, commits, hub, limits, pages: new PageCache(limits.listCache), streams };
   const resources = new Map<string, TableResource>();
   for (const table of plan.tables) {
     if (table.exportName === undefined) continue;

@@ -58,13 +58,24 @@ export class TableReads {
   }
 
   readList(query: ListQuery): Awaitable<ListPage> {
-    return this.#context.store.list(this.#table, query);
+    const { pages, store } = this.#context;
+    const head = this.#headOf(query);
+    const cached = pages.find(query, head);
+    if (cached !== undefined) {
+      this.#counters.cached++;
+      return cached;
+    }
+    const keep = (page: ListPage): ListPage => {
+      pages.take(query, head, page);
+      return page;
+    };
+    const page = store.list(this.#table, query);
+    return page instanceof Promise ? page.then(keep) : keep(page);
   }
 
-  versionOf({ related }: ListQuery, identity: Identity): string {
-    const { access, store } = this.#context;
-    let head = store.tableHead(this.#table);
-    for (const table of related) head = Math.max(head, store.tableHead(table));
+  versionOf(query: ListQuery, identity: Identity): string {
+    const { access } = this.#context;
+    const head = this.#headOf(query);
     const view = access.viewOf(identity)?.key ?? '';
     return view === '' ? String(head) : `${head}-${view}`;
   }
@@ -87,6 +98,14 @@ export class TableReads {
     const query = parseSubscription(rawQuery, { table, id, limits, store, view, hears });
     access.checkReads(query.related, identity);
     return query;
+  }
+
+  /** The newest seq of the tables that a query shows. */
+  #headOf({ related }: ListQuery): number {
+    const { store } = this.#context;
+    let head = store.tableHead(this.#table);
+    for (const table of related) head = Math.max(head, store.tableHead(table));
+    return head;
   }
 
   #parseQuery(rawQuery: string, view: View | undefined): ListQuery {

@@ -17,7 +17,7 @@ import { TableWrites } from './table-writes.ts';
  */
 export class TableResource {
   readonly table: TablePlan;
-  readonly counters: Counters = { reads: 0, writes: 0, messages: 0, refused: 0 };
+  readonly counters: Counters = { reads: 0, cached: 0, writes: 0, messages: 0, refused: 0 };
   readonly streams: TableStreams;
   protected readonly writes: TableWrites;
   readonly #reads: TableReads;

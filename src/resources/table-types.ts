@@ -3,6 +3,7 @@ import type { Limits } from '../config/config.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
 import type { LogReader, Once, Precondition, RecordReader, RelatedReader, StoredRecord } from '../store/store.ts';
+import type { PageCache } from './page-cache.ts';
 import type { TableStreams } from './table-streams.ts';
 
 export interface ResourceContext {
@@ -11,6 +12,8 @@ export interface ResourceContext {
   readonly commits: GroupCommit;
   readonly hub: Hub;
   readonly limits: Limits;
+  /** Of all tables of the application. */
+  readonly pages: PageCache;
   /** The open subscriptions of code, of all tables. */
   readonly streams?: TableStreams;
 }
@@ -38,6 +41,8 @@ export interface Column {
 /** What has been asked of a table since the start, for the metrics. */
 export interface Counters {
   reads: number;
+  /** Lists that were given again from memory. */
+  cached: number;
   writes: number;
   /** WebSocket messages that were done. */
   messages: number;

@@ -34,6 +34,7 @@ const DEFAULT_SERVER = {
     filterDepth: 5,
     filterValues: 200,
     filterPattern: 128,
+    listCache: 16_777_216,
     id: 256,
     connections: 10_000,
     connectionsPerAddress: 200,

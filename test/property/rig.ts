@@ -5,6 +5,7 @@ import { Access } from '../../src/auth/access.ts';
 import { Feed } from '../../src/events/feed.ts';
 import type { Encoding } from '../../src/hub/encode.ts';
 import { Hub } from '../../src/hub/hub.ts';
+import { PageCache } from '../../src/resources/page-cache.ts';
 import { TableResource } from '../../src/resources/table-resource.ts';
 import type { Plan, TablePlan } from '../../src/schema/plan.ts';
 import { GroupCommit } from '../../src/store/group-commit.ts';
@@ -113,7 +114,7 @@ export class Rig implements Disposable {
       onCommitted: (changes) => feed.deliver(changes),
     });
     const access = new Access(this.plan, { secured: false });
-    const context = { access, store, commits, hub, limits: LIMITS };
+    const context = { access, store, commits, hub, limits: LIMITS, pages: new PageCache(LIMITS.listCache) };
     const resources = new Map(this.plan.tables.map((table) => [table.name, new TableResource(table, context)]));
     return { store, feed, hub, commits, resources };
   }

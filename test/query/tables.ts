@@ -23,6 +23,7 @@ export const LIMITS: Limits = {
   filterDepth: 5,
   filterValues: 200,
   filterPattern: 128,
+  listCache: 1_000_000,
   id: 256,
   subscriptions: 100,
   connections: 10_000,

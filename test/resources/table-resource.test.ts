@@ -4,6 +4,7 @@ import { ANONYMOUS, SERVER } from '../../src/auth/identity.ts';
 import { Feed } from '../../src/events/feed.ts';
 import { Hub } from '../../src/hub/hub.ts';
 import { Housekeeping } from '../../src/resources/housekeeping.ts';
+import { PageCache } from '../../src/resources/page-cache.ts';
 import { TableResource } from '../../src/resources/table-resource.ts';
 import type { Plan } from '../../src/schema/plan.ts';
 import { GroupCommit } from '../../src/store/group-commit.ts';
@@ -38,6 +39,7 @@ function open(sdl = SDL, wrap: (store: Store) => Store = (store) => store): Benc
     commits,
     hub,
     limits: { ...LIMITS, batch: 3 },
+    pages: new PageCache(LIMITS.listCache),
   });
   return { plan: opened.plan, store, commits, resource, calls };
 }
@@ -57,7 +59,7 @@ describe('a table', () => {
     expect(JSON.parse((await resource.list(SERVER, 'n=ge=1&select=id')).json)).toEqual([{ id: 'a' }, { id: 'b' }]);
     await resource.delete(SERVER, 'a');
     await expect(resource.delete(SERVER, 'a')).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    expect(resource.counters).toEqual({ reads: 4, writes: 5, messages: 0, refused: 1 });
+    expect(resource.counters).toEqual({ reads: 4, cached: 0, writes: 5, messages: 0, refused: 1 });
     expect(resource.versionOf(resource.parseList(SERVER, ''), SERVER)).toBe(String(resource.head));
   });
 
