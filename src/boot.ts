@@ -19,6 +19,7 @@ import { Admission } from './server/admission.ts';
 import { type Lifecycle, registerHealth } from './server/health.ts';
 import { createHttpServer } from './server/http-server.ts';
 import { createLog, type Log } from './server/log.ts';
+import { trimAfterBursts } from './server/memory-trim.ts';
 import { metricsAccess, registerMetrics } from './server/metrics.ts';
 import { registerNotFound } from './server/not-found.ts';
 import { describeMetrics } from './start-metrics.ts';
@@ -76,6 +77,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     }
     guard(server, opened);
     const context = { config, admission: new Admission(config.limits), onError };
+    trimAfterBursts(server, context.admission);
     const showsDetails = SHOWING.has(env.NODE_ENV ?? '');
     flows.push(...(await openFlows(opened, flowPlans, { ...context, log })));
     doors.push(...(await registerDoors(server, opened, { ...context, routes, flows, showsDetails })));

@@ -1,5 +1,5 @@
 // Resident memory per idle subscriber: 500 connections come and go first, then 5,000 stay. A fresh server each time.
-// The judged figure is without forced garbage collection; the second one is with it before both readings.
+// The judged figure is without a garbage collection forced from outside; the second one is with it before both readings.
 import { setTimeout as wait } from 'node:timers/promises';
 import { readRss } from '../lib/process.mjs';
 import { atMost } from '../lib/rounds.mjs';
@@ -57,7 +57,7 @@ async function measureServer(bench, server, kind, collect) {
   const before = await read(server, collect);
   await bench.subscribe('idle', server, { kind, count: COUNT });
   // In the full run past the first heartbeat of the WebSockets, which must not cost memory that stays.
-  await wait(bench.quick ? 500 : kind === 'ws' ? 5500 : 2000);
+  await wait(bench.quick ? 500 : 5500);
   const after = await read(server, collect);
   await bench.subs.call('close', { name: 'idle' });
   return (after - before) / COUNT;

@@ -98,6 +98,7 @@ describe('tables for code in the server', () => {
       ['Publish', 'room-1', { text: 'hello' }],
       ['Publish', null, 'to all'],
     ]);
+    await one.changes.atLeast(1);
     expect(one.changes.items.map(({ data }) => data)).toEqual([{ text: 'hello' }]);
     expect(await table.get('room-1')).toBeUndefined();
   });
