@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Bench, type Reader, turns } from './bench.ts';
 
 describe('a sweep', () => {
@@ -48,6 +48,33 @@ describe('a sweep', () => {
     const steps = seen.map((count, index) => count - (seen[index - 1] ?? 0));
     expect(steps.length).toBeGreaterThan(10);
     expect(Math.max(...steps)).toBeLessThan(40);
+  });
+
+  test('has longer slices when it has taken long, so that quick writers do not leave readers behind', async () => {
+    const bench = new Bench();
+    const readers = Array.from({ length: 400 }, () => bench.subscribe());
+    await bench.until(() => readers.every(({ lines }) => lines.length === 1));
+    let written = 0;
+    // A clock that only writing moves: 0.1 ms each.
+    vi.spyOn(performance, 'now').mockImplementation(() => written / 10);
+    onTestFinished(() => void vi.restoreAllMocks());
+    for (const reader of readers) {
+      reader.onWrite = () => {
+        written++;
+      };
+    }
+    bench.put('a', 1);
+    const steps: number[] = [];
+    for (let before = 0; written < readers.length; before = written) {
+      await turns(1);
+      if (written > before) steps.push(written - before);
+    }
+    const at = (index: number) => steps.slice(0, index).reduce((sum, step) => sum + step, 0);
+    const early = steps.filter((_, index) => at(index) < 100);
+    const late = steps.filter((_, index) => at(index) > 110 && at(index + 1) < readers.length);
+    expect(Math.max(...early)).toBeLessThanOrEqual(7);
+    expect(Math.min(...late)).toBeGreaterThanOrEqual(20);
+    expect(Math.max(...late)).toBeLessThanOrEqual(22);
   });
 
   test('of a small channel does not wait for that of a large one', async () => {
