@@ -83,7 +83,7 @@ export class SqliteStore implements Store {
       const context = { table: sqliteTable, expiry: expiryOf(table), audit: this.#audit?.of(table) };
       this.#tables.set(table, { table: sqliteTable, context, log: new LogState(db, table, options.events) });
     }
-    this.#head = Math.max(0, ...[...this.#tables.values()].map(({ log }) => log.head));
+    this.#head = Math.max(0, ...[...this.#tables.values()].map(({ log }) => Math.max(log.head, log.floor)));
     this.#statements = {
       begin: db.prepare('BEGIN IMMEDIATE'),
       commit: db.prepare('COMMIT'),
@@ -108,6 +108,14 @@ export class SqliteStore implements Store {
 
   floor(table: TablePlan): number {
     return this.#of(table).log.floor;
+  }
+
+  oldest(table: TablePlan): number {
+    return this.#of(table).log.oldest;
+  }
+
+  shapedAt(table: TablePlan): number {
+    return this.#of(table).log.shapedAt;
   }
 
   get(plan: TablePlan, id: Key): StoredRecord | undefined {

@@ -1,0 +1,30 @@
+import type { Database } from 'better-sqlite3';
+import type { MigrationStep, StoredSchema } from '../schema/migration.ts';
+import type { TablePlan } from '../schema/plan.ts';
+import { logName } from './sqlite-names.ts';
+import { shapeKey } from './sqlite-schema.ts';
+import type { TableSource } from './sqlite-source.ts';
+
+/**
+ * True when the steps make other records of those that are stored, which is no change in the log: whoever goes on from a
+ * position before it would miss it, and be told of changes in the form of an earlier schema.
+ */
+export function isReshaped({ stored, table }: TableSource, steps: readonly MigrationStep[]): boolean {
+  const names = new Set(stored.columns.map(({ name }) => name));
+  // A field in another case is the same column, and another member of the record.
+  return table.fields.some(({ name }) => !names.has(name)) || steps.some(({ type }) => RESHAPING.has(type));
+}
+
+const RESHAPING: ReadonlySet<MigrationStep['type']> = new Set(['change-type', 'recompute', 'drop-column']);
+
+/** A position after every one that was ever given out. */
+export function positionAfter(db: Database, stored: StoredSchema | undefined): number {
+  const marks = "SELECT max(CAST(value AS INTEGER)) FROM tablecast_meta WHERE key LIKE 'floor:%' OR key LIKE 'shape:%'";
+  const logs = (stored?.tables ?? []).map((table) => `SELECT max(seq) FROM ${logName(table)}`);
+  const known = [marks, ...logs].map((sql) => Number(db.prepare(sql).pluck().get() ?? 0));
+  return Math.max(Date.now() * 1000, ...known.map((seq) => seq + 1));
+}
+
+export function markReshaped(db: Database, table: TablePlan, position: number): void {
+  db.prepare('INSERT OR REPLACE INTO tablecast_meta VALUES (?, ?)').run(shapeKey(table), String(position));
+}
