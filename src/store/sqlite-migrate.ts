@@ -8,7 +8,7 @@ import { type Concern, countRecords, readConcern } from './sqlite-concern.ts';
 import { createFulltext, staleFulltext } from './sqlite-fulltext.ts';
 import { describeRefusal } from './sqlite-refusal.ts';
 import { CREATE_META } from './sqlite-schema.ts';
-import { isReshaped, markReshaped, positionAfter } from './sqlite-shape.ts';
+import { isReshaped, markReshaped, newestPosition } from './sqlite-shape.ts';
 import { Functions, TableSource } from './sqlite-source.ts';
 import { readStored, saveStored } from './sqlite-stored.ts';
 
@@ -84,7 +84,7 @@ class Migration {
 
   run(steps: readonly MigrationStep[]): void {
     this.#db.exec(CREATE_META);
-    const position = positionAfter(this.#db, this.#stored);
+    const position = Math.max(Date.now() * 1000, newestPosition(this.#db, this.#stored) + 1);
     for (const table of this.#plan.tables) {
       const source = this.#sources.get(table);
       const own = steps.filter((step) => 'table' in step && step.table === table);

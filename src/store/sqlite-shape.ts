@@ -17,12 +17,11 @@ export function isReshaped({ stored, table }: TableSource, steps: readonly Migra
 
 const RESHAPING: ReadonlySet<MigrationStep['type']> = new Set(['change-type', 'recompute', 'drop-column']);
 
-/** A position after every one that was ever given out. */
-export function positionAfter(db: Database, stored: StoredSchema | undefined): number {
+/** The newest position that was ever given out, also by tables that have left the schema. */
+export function newestPosition(db: Database, stored: StoredSchema | undefined): number {
   const marks = "SELECT max(CAST(value AS INTEGER)) FROM tablecast_meta WHERE key LIKE 'floor:%' OR key LIKE 'shape:%'";
   const logs = (stored?.tables ?? []).map((table) => `SELECT max(seq) FROM ${logName(table)}`);
-  const known = [marks, ...logs].map((sql) => Number(db.prepare(sql).pluck().get() ?? 0));
-  return Math.max(Date.now() * 1000, ...known.map((seq) => seq + 1));
+  return Math.max(0, ...[marks, ...logs].map((sql) => Number(db.prepare(sql).pluck().get() ?? 0)));
 }
 
 export function markReshaped(db: Database, table: TablePlan, position: number): void {

@@ -211,6 +211,15 @@ describe('E11: what can be added is added by itself', () => {
     expect(records(folder.open(schema('a: Int')))).toEqual([{ id: 'r1', a: 1 }]);
   });
 
+  test('a table that leaves does not take the newest position with it', () => {
+    const folder = new StoreFolder();
+    const other = 'type Other @table { id: ID! @primaryKey }';
+    const both = folder.open(`${schema('a: Int')} ${other}`);
+    insert(both, ['r1', 1]);
+    const { head } = both.store;
+    expect(folder.open(other).store.head).toBe(head);
+  });
+
   test('a type, a table and a field in another case are the same ones', () => {
     const folder = stored('a: Int @unique', [1]);
     const open = folder.open('type t @table { id: ID! @primaryKey A: Int @unique }');
