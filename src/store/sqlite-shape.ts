@@ -10,12 +10,19 @@ import type { TableSource } from './sqlite-source.ts';
  * position before it would miss it, and be told of changes in the form of an earlier schema.
  */
 export function isReshaped({ stored, table }: TableSource, steps: readonly MigrationStep[]): boolean {
-  const names = new Set(stored.columns.map(({ name }) => name));
   // A field in another case is the same column, and another member of the record.
-  return table.fields.some(({ name }) => !names.has(name)) || steps.some(({ type }) => RESHAPING.has(type));
+  const before = new Set(visibleOf(stored.columns));
+  const now = visibleOf(table.fields);
+  return before.size !== now.length || now.some((name) => !before.has(name)) || steps.some(isConverting);
 }
 
-const RESHAPING: ReadonlySet<MigrationStep['type']> = new Set(['change-type', 'recompute', 'drop-column']);
+function visibleOf(fields: readonly { readonly name: string; readonly hidden?: boolean }[]): readonly string[] {
+  return fields.filter(({ hidden }) => hidden !== true).map(({ name }) => name);
+}
+
+function isConverting({ type }: MigrationStep): boolean {
+  return type === 'change-type' || type === 'recompute';
+}
 
 /** The newest position that was ever given out, also by tables that have left the schema. */
 export function newestPosition(db: Database, stored: StoredSchema | undefined): number {

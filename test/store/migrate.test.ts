@@ -248,6 +248,8 @@ describe('E11: what can be added is added by itself', () => {
     ['a: Float', true],
     ['A: Int', true],
     ['', true],
+    ['a: Int @hidden', true],
+    ['a: Int b: Int @hidden', false],
     ['a: Int @indexed', false],
     ['a: Int! @unique', false],
   ])('after a change to %j earlier positions are those of other records: %s', (fields, isOther) => {
@@ -262,6 +264,15 @@ describe('E11: what can be added is added by itself', () => {
     expect(store.oldest(table)).toBeLessThan(head);
     const again = folder.open(schema(fields));
     expect([again.store.head, again.store.floor(onlyTable(again))]).toEqual([store.head, store.floor(table)]);
+  });
+
+  test('a field that is hidden no more is in records, but not in the log of before', () => {
+    const folder = stored('a: Int @hidden', [1]);
+    const { head } = folder.open(schema('a: Int @hidden')).store;
+    const open = folder.open(schema('a: Int'));
+    expect(open.notices).toEqual([]);
+    expect(records(open)).toEqual([{ id: 'r1', a: 1 }]);
+    expect(open.store.floor(onlyTable(open))).toBeGreaterThan(head);
   });
 
   test('seqs of records stay, so that what a client holds is still known', () => {
