@@ -206,7 +206,7 @@ describe('E11: what can be added is added by itself', () => {
     const { notices } = folder.open(other);
     expect(notices).toEqual([
       'create table data.Other',
-      'keep the records of data.T, which is not in the schema; if it was renamed, write @table(table: "T") on the new type',
+      'keep the records of data.T, which is not in the schema; if it was renamed, write @table(database: "data", table: "T") on the new type',
     ]);
     expect(records(folder.open(schema('a: Int')))).toEqual([{ id: 'r1', a: 1 }]);
   });
