@@ -55,7 +55,7 @@ export class ChangeHooks {
   async #run(): Promise<void> {
     const { table, log, onError } = this.#options;
     while (!this.#stopped) {
-      const floor = log.floor(table);
+      const floor = log.oldest(table);
       if (floor > this.#position) {
         onError(new Error(`hook afterChange of ${table.name}: changes up to ${floor} were gone from the log`));
         this.#position = floor;

@@ -5,6 +5,9 @@ import type { Key } from '../store/store.ts';
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to refuse.
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
+/** A number has one literal, so that a record has one address. */
+const LITERAL = /^(?:0|-?[1-9]\d*)$/;
+
 /** What is wrong with a value as the table's key, or undefined. `maxLength` counts characters. */
 export function keyProblem(table: TablePlan, value: unknown, maxLength: number): string | undefined {
   if (isNumeric(table)) return Number.isSafeInteger(value) ? undefined : 'must be an integer within ±(2^53−1)';
@@ -15,9 +18,14 @@ export function keyProblem(table: TablePlan, value: unknown, maxLength: number):
   return CONTROL.test(value) ? 'must not have control characters' : undefined;
 }
 
+/** A key in a record: as values of every other field, a number may come as its literal. What is wrong stays wrong. */
+export function readKey(table: TablePlan, value: unknown): unknown {
+  return typeof value === 'string' && isNumeric(table) && LITERAL.test(value) ? Number(value) : value;
+}
+
 /** The key that a (decoded) path segment names. Throws INVALID_ID. */
 export function parseKey(table: TablePlan, segment: string, maxLength: number): Key {
-  const value = isNumeric(table) && /^(?:0|-?[1-9]\d*)$/.test(segment) ? Number(segment) : segment;
+  const value = readKey(table, segment) as Key;
   const problem = keyProblem(table, value, maxLength);
   if (problem !== undefined) throw new AppError('INVALID_ID', `The id ${problem}.`);
   return value;

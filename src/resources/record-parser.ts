@@ -1,7 +1,7 @@
 import { AppError, type FieldError } from '../errors.ts';
 import type { FieldPlan, FieldType, JsonValue, RelationPlan, TablePlan } from '../schema/plan.ts';
 import type { Cell, Cells } from '../store/store.ts';
-import { keyProblem } from './key.ts';
+import { keyProblem, readKey } from './key.ts';
 import { type Check, checkOf, isObject, type Report, reportUnknown, summarize, type ValueLimits } from './values.ts';
 
 interface Column {
@@ -118,9 +118,10 @@ export class RecordParser {
       return null;
     }
     if (field.primaryKey) {
-      const problem = keyProblem(this.#table, value, this.#limits.id);
+      const key = readKey(this.#table, value);
+      const problem = keyProblem(this.#table, key, this.#limits.id);
       if (problem !== undefined) report(field.name, problem);
-      return value as Cell;
+      return key as Cell;
     }
     const checked = check(value, field.name, report);
     return checked === null ? null : toCell(checked);

@@ -36,6 +36,11 @@ export class TableResource {
     return this.#context.store.head;
   }
 
+  /** True when a record of this seq looks as it did when it got it: no schema change has made another of it since. */
+  isTrueTo(seq: number): boolean {
+    return seq > this.#context.store.shapedAt(this.table);
+  }
+
   get maxIdLength(): number {
     return this.#context.limits.id;
   }

@@ -90,7 +90,8 @@ function leaveTable(stored: StoredTable, drop: boolean): MigrationStep {
     const sentence = `drop table ${nameOf(stored)} with all its records`;
     return { type: 'drop-table', stored, destructive: true, sentence };
   }
-  const rename = `if it was renamed, write @table(table: "${stored.table}") on the new type`;
+  const place = `database: "${stored.database}", table: "${stored.table}"`;
+  const rename = `if it was renamed, write @table(${place}) on the new type`;
   const sentence = `keep the records of ${nameOf(stored)}, which is not in the schema; ${rename}`;
   return { type: 'keep-table', stored, destructive: false, sentence };
 }

@@ -19,6 +19,8 @@ export interface StoredColumn extends StoredMember {
   readonly hasDefault: boolean;
   /** Missing where it is false, as in what was stored before there was such an index. */
   readonly fulltext?: true;
+  /** Missing where it is false, too: such a field is not in what is given out, nor in the log. */
+  readonly hidden?: true;
   /** Of a computed field: its expression, with the kinds of the fields in it. */
   readonly computed?: string;
 }
@@ -75,7 +77,7 @@ export function describeTable(table: TablePlan): StoredTable {
 }
 
 function describeColumn(field: FieldPlan): StoredColumn {
-  const { indexed, unique, fulltext, computed } = field;
+  const { indexed, unique, fulltext, hidden, computed } = field;
   const hasDefault = field.default !== undefined;
   return {
     ...describeMember(field),
@@ -83,6 +85,7 @@ function describeColumn(field: FieldPlan): StoredColumn {
     unique,
     hasDefault,
     ...(fulltext ? { fulltext } : {}),
+    ...(hidden ? { hidden } : {}),
     ...(computed === undefined ? {} : { computed: computed.signature }),
   };
 }

@@ -13,6 +13,7 @@ import {
   createRecords,
   floorKey,
   indexName,
+  shapeKey,
 } from './sqlite-schema.ts';
 import type { TableSource } from './sqlite-source.ts';
 
@@ -27,7 +28,8 @@ export function createTable(db: Database, table: TablePlan): void {
 export function changeTable(db: Database, source: TableSource, steps: readonly MigrationStep[]): void {
   const { stored, table } = source;
   // Names of tables are compared without case, keys are not.
-  db.prepare('UPDATE tablecast_meta SET key = ? WHERE key = ?').run(floorKey(table), floorKey(stored));
+  const rename = db.prepare('UPDATE tablecast_meta SET key = ? WHERE key = ?');
+  for (const keyOf of [floorKey, shapeKey]) rename.run(keyOf(table), keyOf(stored));
   if (steps.some((step) => needsRebuild(step, source))) {
     rebuild(db, source);
     return;

@@ -2,6 +2,7 @@ import type { Database, Statement } from 'better-sqlite3';
 import type { EventLog } from '../config/config.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import { logName } from './sqlite-names.ts';
+import { floorKey, shapeKey } from './sqlite-schema.ts';
 import type { Change, Key } from './store.ts';
 
 /** What is known in memory about one table's log, and how it is kept within its retention. */
@@ -10,11 +11,13 @@ export class LogState {
   readonly #log: string;
   readonly #retention: EventLog;
   readonly #setFloor: Statement;
-  readonly #oldest: Statement;
+  readonly #entry: Statement;
   readonly #removeUpTo: Statement;
   readonly #name: string;
+  /** Seqs up to this one were given to records that a schema change has made others of; 0 when there was none. */
+  readonly shapedAt: number;
   #head: number;
-  #floor: number;
+  #oldest: number;
   /** Counted at the first trim: counting at the start would read the whole log before the first answer. */
   #count: number | undefined;
   /** Newest entry of each record, built when it is first asked for. */
@@ -24,12 +27,14 @@ export class LogState {
     this.#db = db;
     this.#log = logName(table);
     this.#retention = retention;
-    this.#name = `floor:${table.database}/${table.table}`;
-    this.#floor = Number(db.prepare('SELECT value FROM tablecast_meta WHERE key = ?').pluck().get(this.#name));
+    this.#name = floorKey(table);
+    const position = db.prepare('SELECT value FROM tablecast_meta WHERE key = ?').pluck();
+    this.#oldest = Number(position.get(this.#name));
+    this.shapedAt = Number(position.get(shapeKey(table)) ?? 0);
     const newest = db.prepare(`SELECT max(seq) FROM ${this.#log}`).pluck().get() as number | null;
-    this.#head = Math.max(newest ?? 0, this.#floor);
+    this.#head = Math.max(newest ?? 0, this.#oldest);
     this.#setFloor = db.prepare('UPDATE tablecast_meta SET value = ? WHERE key = ?');
-    this.#oldest = db.prepare(`SELECT seq FROM ${this.#log} ORDER BY seq LIMIT 1 OFFSET ?`).pluck();
+    this.#entry = db.prepare(`SELECT seq FROM ${this.#log} ORDER BY seq LIMIT 1 OFFSET ?`).pluck();
     this.#removeUpTo = db.prepare(`DELETE FROM ${this.#log} WHERE seq <= ?`);
   }
 
@@ -37,8 +42,13 @@ export class LogState {
     return this.#head;
   }
 
+  /** After this seq every entry is there. */
+  get oldest(): number {
+    return this.#oldest;
+  }
+
   get floor(): number {
-    return this.#floor;
+    return Math.max(this.#oldest, this.shapedAt);
   }
 
   appended({ seq, id }: Change): void {
@@ -64,17 +74,17 @@ export class LogState {
     this.#count ??= this.#db.prepare(`SELECT count(*) FROM ${this.#log}`).pluck().get() as number;
     const surplus = this.#count - this.#retention.maxCount;
     const expiredBefore = (now - this.#retention.retention) * 1000;
-    const oldest = this.#oldest.get(0) as number | undefined;
+    const oldest = this.#entry.get(0) as number | undefined;
     if (oldest === undefined || (surplus <= 0 && oldest >= expiredBefore)) return false;
     const size = Math.min(limit, this.#count);
-    const bySize = surplus > 0 ? (this.#oldest.get(Math.min(size, surplus) - 1) as number) : 0;
-    const byAge = Math.min(expiredBefore - 1, this.#oldest.get(size - 1) as number);
+    const bySize = surplus > 0 ? (this.#entry.get(Math.min(size, surplus) - 1) as number) : 0;
+    const byAge = Math.min(expiredBefore - 1, this.#entry.get(size - 1) as number);
     const upTo = Math.max(bySize, byAge);
     const removed = this.#db.transaction(() => {
       this.#setFloor.run(upTo, this.#name);
       return this.#removeUpTo.run(upTo).changes;
     })();
-    this.#floor = upTo;
+    this.#oldest = upTo;
     this.#count -= removed;
     // It also holds records whose entries are gone; it is built anew when next asked for.
     if (this.#newest !== undefined && this.#newest.size > 2 * this.#retention.maxCount) this.#newest = undefined;

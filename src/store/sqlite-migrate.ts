@@ -8,6 +8,7 @@ import { type Concern, countRecords, readConcern } from './sqlite-concern.ts';
 import { createFulltext, staleFulltext } from './sqlite-fulltext.ts';
 import { describeRefusal } from './sqlite-refusal.ts';
 import { CREATE_META } from './sqlite-schema.ts';
+import { isReshaped, markReshaped, newestPosition } from './sqlite-shape.ts';
 import { Functions, TableSource } from './sqlite-source.ts';
 import { readStored, saveStored } from './sqlite-stored.ts';
 
@@ -54,12 +55,14 @@ export function previewMigration(db: Database, plan: Plan): string | undefined {
 class Migration {
   readonly #db: Database;
   readonly #plan: Plan;
+  readonly #stored: StoredSchema | undefined;
   /** Of the tables that are there already. */
   readonly #sources = new Map<TablePlan, TableSource>();
 
   constructor(db: Database, plan: Plan, stored: StoredSchema | undefined) {
     this.#db = db;
     this.#plan = plan;
+    this.#stored = stored;
     const functions = new Functions(db);
     const before = new Map((stored?.tables ?? []).map((table) => [keyOf(table), table]));
     for (const table of plan.tables) {
@@ -81,11 +84,13 @@ class Migration {
 
   run(steps: readonly MigrationStep[]): void {
     this.#db.exec(CREATE_META);
+    const position = Math.max(Date.now() * 1000, newestPosition(this.#db, this.#stored) + 1);
     for (const table of this.#plan.tables) {
       const source = this.#sources.get(table);
       const own = steps.filter((step) => 'table' in step && step.table === table);
       if (source === undefined) createTable(this.#db, table);
       else changeTable(this.#db, source, own);
+      if (source !== undefined && isReshaped(source, own)) markReshaped(this.#db, table, position);
     }
   }
 

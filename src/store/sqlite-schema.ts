@@ -10,6 +10,11 @@ export function floorKey({ database, table }: TableName): string {
   return `floor:${database}/${table}`;
 }
 
+/** Key in tablecast_meta of the position at which a schema change last gave the table's records another form. */
+export function shapeKey({ database, table }: TableName): string {
+  return `shape:${database}/${table}`;
+}
+
 /**
  * With a rowid: a tree that has whole records in its inner nodes gets deep, and at 1 KB a record each step of it costs five
  * times as much. Tables that were made without one are as good as these, but slower.

@@ -16,6 +16,8 @@ import { migrate } from './sqlite-migrate.ts';
 import { OnceTable } from './sqlite-once.ts';
 import { describeOpenError, openDatabase } from './sqlite-open.ts';
 import { ReadTurn } from './sqlite-read-turn.ts';
+import { newestPosition } from './sqlite-shape.ts';
+import { readStored } from './sqlite-stored.ts';
 import { OPS, type Row, SqliteTable } from './sqlite-table.ts';
 import { StatementCache } from './statement-cache.ts';
 import type {
@@ -83,7 +85,7 @@ export class SqliteStore implements Store {
       const context = { table: sqliteTable, expiry: expiryOf(table), audit: this.#audit?.of(table) };
       this.#tables.set(table, { table: sqliteTable, context, log: new LogState(db, table, options.events) });
     }
-    this.#head = Math.max(0, ...[...this.#tables.values()].map(({ log }) => log.head));
+    this.#head = newestPosition(db, readStored(db));
     this.#statements = {
       begin: db.prepare('BEGIN IMMEDIATE'),
       commit: db.prepare('COMMIT'),
@@ -108,6 +110,14 @@ export class SqliteStore implements Store {
 
   floor(table: TablePlan): number {
     return this.#of(table).log.floor;
+  }
+
+  oldest(table: TablePlan): number {
+    return this.#of(table).log.oldest;
+  }
+
+  shapedAt(table: TablePlan): number {
+    return this.#of(table).log.shapedAt;
   }
 
   get(plan: TablePlan, id: Key): StoredRecord | undefined {

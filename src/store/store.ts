@@ -168,8 +168,15 @@ export interface LogReader {
   readonly head: number;
   /** seq of the table's newest entry. */
   tableHead(table: TablePlan): number;
-  /** From this seq on a reader of the table can be served every change; before it entries are gone. */
+  /**
+   * Whoever has the table's state of this seq or a later one has that of now with the changes after it. Before it
+   * entries are gone, or the schema was another one: then the records are others, which no entry tells.
+   */
   floor(table: TablePlan): number;
+  /** After this seq every entry of the table is there, also those of an earlier schema. */
+  oldest(table: TablePlan): number;
+  /** Records of the table with this seq or an older one may look otherwise than when they got it: the schema was another. */
+  shapedAt(table: TablePlan): number;
   /** Up to `limit` entries after `after`, in order; with `id` those of one record. Fewer than `limit`: the end was reached. */
   readLog(table: TablePlan, after: number, limit: number, id?: Key): Awaitable<readonly Change[]>;
 }

@@ -213,6 +213,12 @@ describe('the OpenAPI document', () => {
       ['replaceNumber', 204, ask('PUT', `${base}/numbers.all/77`, { json: {}, headers: { prefer: 'return=minimal' } })],
       ['mergeNumber', 404, ask('PATCH', `${base}/numbers.all/78`, { json: {} })],
       ['deleteNumber', 412, ask('DELETE', `${base}/numbers.all/77`, { headers: { 'if-match': '"1"' } })],
+      [
+        'mergeAllNumber',
+        204,
+        ask('PATCH', `${base}/numbers.all?n==77`, { json: {}, headers: { prefer: 'return=minimal' } }),
+      ],
+      ['deleteAllNumber', 204, ask('DELETE', `${base}/numbers.all?n==76`, { headers: { prefer: 'return=minimal' } })],
       ['getNumber', 400, ask('GET', `${base}/numbers.all/x`)],
       ['getNumber', 404, ask('GET', `${base}/numbers.all/79`)],
       ['getNumber', 304, ask('GET', `${base}/numbers.all/77`, { headers: { 'if-none-match': '*' } })],

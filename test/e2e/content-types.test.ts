@@ -10,6 +10,7 @@ type Book @table @export(public: [read, create, update, delete, subscribe, publi
   author: Author @relationship(from: "authorId")
 }
 type Author @table @export { id: ID! @primaryKey  name: String!  books: [Book] @relationship(to: "authorId") }
+type Shelf @table @export { id: Int! @primaryKey  name: String }
 `;
 const BOOKS = [
   { id: 'b1', title: 'A, "quoted"', pages: 12, price: 1.5, big: '9223372036854775807', ok: true, tags: ['x', 'y'] },
@@ -234,6 +235,18 @@ describe('a write', () => {
     });
     expect((await server.ask('GET', 'Book/n3')).status).toBe(404);
     expect((await send('')).text).toBe('[]');
+  });
+
+  test('of CSV comes back with keys that are numbers', async () => {
+    const shelves = [
+      { id: -3, name: null },
+      { id: 12, name: 'high' },
+    ];
+    await server.ask('POST', 'Shelf', { json: shelves });
+    const { text } = await server.ask('GET', 'Shelf', as('text/csv'));
+    await server.ask('DELETE', 'Shelf?all=true');
+    const answer = await server.ask('POST', 'Shelf', { body: text, headers: { 'content-type': 'text/csv' } });
+    expect([answer.status, answer.records]).toEqual([201, shelves]);
   });
 
   test('of CSV is what a list in CSV gives, typed by the schema', async () => {

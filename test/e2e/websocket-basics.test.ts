@@ -36,6 +36,12 @@ describe('WebSocket basics', { timeout: 60_000 }, () => {
     ['a short key', 'GET', [...HANDSHAKE, 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: abc'], 400],
     ['version 8', 'GET', [...HANDSHAKE, 'Sec-WebSocket-Version: 8', `Sec-WebSocket-Key: ${KEY}`], 426],
     ['version 14', 'GET', [...HANDSHAKE, 'Sec-WebSocket-Version: 14', `Sec-WebSocket-Key: ${KEY}`], 426],
+    [
+      'no Connection: Upgrade',
+      'GET',
+      ['Upgrade: websocket', 'Connection: close', 'Sec-WebSocket-Version: 13', `Sec-WebSocket-Key: ${KEY}`],
+      400,
+    ],
     ['POST', 'POST', [...HANDSHAKE, 'Sec-WebSocket-Version: 13', `Sec-WebSocket-Key: ${KEY}`], 405],
   ])('S2.2 a handshake with %s is refused', async (_name, method, headers, status) => {
     await using server = await startServer();

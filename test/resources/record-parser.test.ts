@@ -46,6 +46,19 @@ describe('a whole record', () => {
     ]);
   });
 
+  test.each(['Int', 'Long'])('has a key of %s as a number or as its literal', (type) => {
+    const numbers = new RecordParser(tableOf(`type T @table { id: ${type}! @primaryKey v: String }`), LIMITS);
+    expect(numbers.parseWhole({ id: 12345678 })).toEqual([12345678, null]);
+    expect(numbers.parseWhole({ id: '12345678' })).toEqual([12345678, null]);
+    expect(numbers.parseWhole({ id: '-7' })).toEqual([-7, null]);
+    for (const id of ['', '07', '1.0', '1e3', ' 1', '9007199254740992']) {
+      expect(errorsOf(() => numbers.parseWhole({ id }))).toEqual([
+        'VALIDATION_ERROR',
+        'id must be an integer within ±(2^53−1)',
+      ]);
+    }
+  });
+
   test('is refused with every wrong field named', () => {
     expect(errorsOf(() => parser.parseWhole({ n: 'x', b: 2, tags: [1], made: '2025-01-01', titel: 'x' }))).toEqual([
       'VALIDATION_ERROR',

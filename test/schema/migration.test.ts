@@ -92,7 +92,7 @@ describe('tables', () => {
     const [step, ...more] = stepsOf(`type A @table { ${KEY} }\ntype B @table { ${KEY} }`, `type A @table { ${KEY} }`);
     expect(more).toEqual([]);
     expect(step).toMatchObject({ type: 'keep-table', destructive: false, stored: { name: 'B' } });
-    expect(step?.sentence).toContain('@table(table: "B")');
+    expect(step?.sentence).toContain('@table(database: "data", table: "B")');
   });
 
   test('that have left the schema are dropped only when that is asked for', () => {

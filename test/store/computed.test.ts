@@ -127,7 +127,8 @@ describe('a data directory', () => {
       { id: 'a', name: 'Box', price: 2, count: 3, total: 6, label: 'box!' },
       { id: 'b', name: null, price: 2, count: String(2n ** 60n), total: null, label: null },
     ]);
-    expect(open.store.head).toBe(head);
+    expect(open.store.tableHead(onlyTable(open))).toBe(head);
+    expect(open.store.floor(onlyTable(open))).toBeGreaterThan(head);
     expect(open.store.page(onlyTable(open), undefined, 9).map(({ seq }) => seq)).toEqual(seqs);
     expect(folder.open(schema(`${TOTAL} ${LABEL}`)).notices).toEqual([]);
   });

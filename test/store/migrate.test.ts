@@ -206,16 +206,25 @@ describe('E11: what can be added is added by itself', () => {
     const { notices } = folder.open(other);
     expect(notices).toEqual([
       'create table data.Other',
-      'keep the records of data.T, which is not in the schema; if it was renamed, write @table(table: "T") on the new type',
+      'keep the records of data.T, which is not in the schema; if it was renamed, write @table(database: "data", table: "T") on the new type',
     ]);
     expect(records(folder.open(schema('a: Int')))).toEqual([{ id: 'r1', a: 1 }]);
+  });
+
+  test('a table that leaves does not take the newest position with it', () => {
+    const folder = new StoreFolder();
+    const other = 'type Other @table { id: ID! @primaryKey }';
+    const both = folder.open(`${schema('a: Int')} ${other}`);
+    insert(both, ['r1', 1]);
+    const { head } = both.store;
+    expect(folder.open(other).store.head).toBe(head);
   });
 
   test('a type, a table and a field in another case are the same ones', () => {
     const folder = stored('a: Int @unique', [1]);
     const open = folder.open('type t @table { id: ID! @primaryKey A: Int @unique }');
     expect(records(open)).toEqual([{ id: 'r1', A: 1 }]);
-    expect(open.store.readLog(onlyTable(open), open.store.floor(onlyTable(open)), 10)).toHaveLength(1);
+    expect(open.store.readLog(onlyTable(open), open.store.oldest(onlyTable(open)), 10)).toHaveLength(1);
     insert(open, ['r2', 2]);
     expect(() => insert(open, ['r3', 2])).toThrow('is taken by another record');
   });
@@ -225,13 +234,45 @@ describe('E11: what can be added is added by itself', () => {
     const before = folder.query('SELECT * FROM "data/T:log"');
     const open = folder.open(schema('a: Float! b: Int @default(value: 2)'));
     const table = onlyTable(open);
-    expect(open.store.readLog(table, open.store.floor(table), 10).map(({ data }) => data)).toEqual([
+    expect(open.store.readLog(table, open.store.oldest(table), 10).map(({ data }) => data)).toEqual([
       '{"id":"r1","a":1}',
     ]);
     insert(open, ['r2', 1.5, 3]);
     const after = folder.query('SELECT * FROM "data/T:log"');
     expect(after.slice(0, 1)).toEqual(before);
     expect(after[1]?.seq).toBeGreaterThan(Number(before[0]?.seq));
+  });
+
+  test.each([
+    ['a: Int b: String', true],
+    ['a: Float', true],
+    ['A: Int', true],
+    ['', true],
+    ['a: Int @hidden', true],
+    ['a: Int b: Int @hidden', false],
+    ['a: Int @indexed', false],
+    ['a: Int! @unique', false],
+  ])('after a change to %j earlier positions are those of other records: %s', (fields, isOther) => {
+    const folder = stored('a: Int', [1]);
+    const { head } = folder.open(schema('a: Int')).store;
+    const open = folder.open(schema(fields), { allowDestructive: true });
+    const { store } = open;
+    const table = onlyTable(open);
+    expect(store.floor(table) > head).toBe(isOther);
+    expect(store.head).toBe(isOther ? store.floor(table) : head);
+    expect(store.shapedAt(table)).toBe(isOther ? store.floor(table) : 0);
+    expect(store.oldest(table)).toBeLessThan(head);
+    const again = folder.open(schema(fields));
+    expect([again.store.head, again.store.floor(onlyTable(again))]).toEqual([store.head, store.floor(table)]);
+  });
+
+  test('a field that is hidden no more is in records, but not in the log of before', () => {
+    const folder = stored('a: Int @hidden', [1]);
+    const { head } = folder.open(schema('a: Int @hidden')).store;
+    const open = folder.open(schema('a: Int'));
+    expect(open.notices).toEqual([]);
+    expect(records(open)).toEqual([{ id: 'r1', a: 1 }]);
+    expect(open.store.floor(onlyTable(open))).toBeGreaterThan(head);
   });
 
   test('seqs of records stay, so that what a client holds is still known', () => {

@@ -42,7 +42,7 @@ export class TableSource {
     this.#name = `${flow}:${table.name}`;
     const stored = positions.get(this.#name);
     // A store that was put back to an older state has not got so far.
-    this.#position = Math.min(stored ?? (start === 'oldest' ? log.floor(table) : log.head), log.head);
+    this.#position = Math.min(stored ?? (start === 'oldest' ? log.oldest(table) : log.head), log.head);
     this.#saved = stored ?? Number.NaN;
     // What is written from now on is for the flow, also when it is stopped before it has seen anything.
     this.#save();
@@ -83,7 +83,7 @@ export class TableSource {
     const { table, log } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      this.#skipMissing(log.floor(table));
+      this.#skipMissing(log.oldest(table));
       const changes = await log.readLog(table, this.#position, PAGE);
       for (const change of changes) {
         if (signal.aborted) return;

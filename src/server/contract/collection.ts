@@ -1,4 +1,4 @@
-import { type OperationMaker, present, publishParameter } from './operation-maker.ts';
+import { minimal, type OperationMaker, present, publishParameter } from './operation-maker.ts';
 import { filterParameters, parameters, sortParameter } from './parameters.ts';
 import { readOperation } from './reads.ts';
 import { CODES, headers } from './responses.ts';
@@ -62,7 +62,7 @@ function postOperation(make: OperationMaker): Part {
     ...(publishes ? { description: 'With `publish=true` the body is sent to the channel and not stored.' } : {}),
     parameters: [
       ...(publishes ? [publishParameter(!creates)] : []),
-      ...(creates ? make.shared('prefer', 'idempotencyKey') : []),
+      ...make.shared(...(creates ? ['prefer'] : []), 'idempotencyKey'),
     ],
     body: { required: true, content: make.input({ anyOf: shapes }, creates ? 'create' : undefined) },
     responses: { ...(creates ? { 201: created } : {}), ...(publishes ? { 202: make.published() } : {}) },
@@ -77,7 +77,7 @@ function bulkMergeOperation(make: OperationMaker): Part {
     summary: `Changes fields of all records of ${name} that the conditions find`,
     parameters: make.conditions(),
     body: { required: true, content: make.input(refer(`${name}.merge`), 'merge') },
-    responses: { 200: make.changed() },
+    responses: { 200: make.changed(), 204: minimal() },
     codes: CODES.bulkMerge,
   });
 }
@@ -87,7 +87,7 @@ function bulkDeleteOperation(make: OperationMaker): Part {
     id: 'deleteAll',
     summary: `Removes all records of ${make.table.name} that the conditions find`,
     parameters: make.conditions(),
-    responses: { 200: make.changed() },
+    responses: { 200: make.changed(), 204: minimal() },
     codes: CODES.bulkDelete,
   });
 }

@@ -77,7 +77,7 @@ export class OperationMaker {
   conditions(): readonly Part[] {
     return [
       ...filterParameters(this.table, this.context.capabilities),
-      ...this.shared('filter', 'all', 'idempotencyKey'),
+      ...this.shared('filter', 'all', 'prefer', 'idempotencyKey'),
     ];
   }
 
@@ -135,6 +135,11 @@ export class OperationMaker {
 
 function mediaOf(types: readonly string[], schema: Part): Part {
   return Object.fromEntries(types.map((type) => [type, { schema: ROWS.includes(type) ? { type: 'string' } : schema }]));
+}
+
+/** What a write answers to `Prefer: return=minimal`, with these headers too. */
+export function minimal(...names: readonly string[]): Part {
+  return { description: 'Done; `Prefer: return=minimal`.', headers: headers(...names, 'Preference-Applied') };
 }
 
 /** Tells publishing from creating on the same address. */

@@ -1,4 +1,4 @@
-import { type OperationMaker, present, publishParameter } from './operation-maker.ts';
+import { minimal, type OperationMaker, present, publishParameter } from './operation-maker.ts';
 import { readOperation } from './reads.ts';
 import { CODES, headers } from './responses.ts';
 import { type Part, refer } from './schemas.ts';
@@ -53,7 +53,7 @@ function replaceOperation(make: OperationMaker): Part {
         description: 'Created: the full record.',
         headers: headers('Location', 'ETag', 'Preference-Applied'),
       },
-      204: minimal(),
+      204: minimal('ETag'),
     },
     codes: CODES.replace,
   });
@@ -66,7 +66,7 @@ function mergeOperation(make: OperationMaker): Part {
     summary: `Changes fields of a record of ${name}`,
     parameters: make.shared('ifMatch', 'prefer', 'idempotencyKey'),
     body: { required: true, content: make.input(refer(`${name}.merge`), 'merge') },
-    responses: { 200: { ...make.written(), description: 'The full record after the merge.' }, 204: minimal() },
+    responses: { 200: { ...make.written(), description: 'The full record after the merge.' }, 204: minimal('ETag') },
     codes: CODES.merge,
   });
 }
@@ -86,13 +86,9 @@ function publishOperation(make: OperationMaker): Part {
     id: 'publishTo',
     summary: `Publishes a message on a record of ${make.table.name}`,
     description: 'Sent to the channels of the record and of the table, and not stored.',
-    parameters: [publishParameter(true)],
+    parameters: [publishParameter(true), ...make.shared('idempotencyKey')],
     body: { required: true, content: make.taken({ description: 'Any JSON.' }, false) },
     responses: { 202: make.published() },
     codes: CODES.publishToRecord,
   });
-}
-
-function minimal(): Part {
-  return { description: 'Done; `Prefer: return=minimal`.', headers: headers('ETag', 'Preference-Applied') };
 }

@@ -49,7 +49,7 @@ export function registerRecord(
     reply.header('vary', VARY).header('x-position', resource.head);
     const found = resource.get(identityOf(request), id, query);
     const columns = () => resource.columnsOf(identityOf(request), query);
-    const answer = (record: FoundRecord | undefined) => answerRecord(exchange, { id, record, columns });
+    const answer = (record: FoundRecord | undefined) => answerRecord(exchange, { resource, id, record, columns });
     return found instanceof Promise ? found.then(answer) : answer(found);
   });
 
@@ -88,17 +88,18 @@ export function registerRecord(
   });
 }
 
-interface Found {
+interface Found extends Pick<Endpoint, 'resource'> {
   readonly id: Key;
   readonly record: FoundRecord | undefined;
   readonly columns: () => readonly Column[];
 }
 
-function answerRecord(exchange: Exchange, { id, record, columns }: Found): Answer {
+function answerRecord(exchange: Exchange, { resource, id, record, columns }: Found): Answer {
   if (record === undefined) throw new AppError('NOT_FOUND', `There is no record with the id ${JSON.stringify(id)}.`);
   const { request, reply, wish } = exchange;
   const etag = etagOf(record.seq, wish);
-  const cached = record.isShared === true ? undefined : cachedTag(request.headers, etag, wish);
+  const isTelling = record.isShared !== true && resource.isTrueTo(record.seq);
+  const cached = isTelling ? cachedTag(request.headers, etag, wish) : undefined;
   reply.header('etag', cached ?? etag);
   if (cached === undefined) return answerWith(exchange, record.json, columns);
   reply.code(304);

@@ -9,6 +9,9 @@ export function checkHandshake({ method, headers }: IncomingMessage): void {
   if (method !== 'GET') {
     throw new AppError('METHOD_NOT_ALLOWED', 'A WebSocket is opened with GET.', { headers: { allow: 'GET' } });
   }
+  if (!/(?:^|,)\s*upgrade\s*(?:,|$)/i.test(headers.connection ?? '')) {
+    throw new AppError('BAD_REQUEST', 'Connection: Upgrade is missing; a proxy may have taken it away.');
+  }
   const version = headers['sec-websocket-version'];
   if (version === undefined) throw new AppError('BAD_REQUEST', 'Sec-WebSocket-Version is missing.');
   if (version !== '13') {

@@ -185,7 +185,7 @@ describe('what a plan can have', () => {
     );
     expect(JSON.stringify(get)).toMatch(/parameters\/cursor.*parameters\/count.*parameters\/delta/);
     expect(JSON.stringify(post)).toContain('parameters/idempotencyKey');
-    expect(JSON.stringify(patch)).toContain('parameters/all');
+    expect(JSON.stringify(patch)).toMatch(/parameters\/all.*parameters\/prefer.*parameters\/idempotencyKey/);
     // There is no right to delete.
     expect(Object.keys(paths['/T'] ?? {})).toEqual(['get', 'post', 'patch']);
     const plain = makeOpenApi({
@@ -193,6 +193,18 @@ describe('what a plan can have', () => {
       capabilities: { ...EVERYTHING, mediaTypes: ['application/json'], bulk: false, idempotency: false },
     });
     expect(JSON.stringify(plain)).not.toMatch(/csv|Idempotency-Key|mergeAll/);
+  });
+
+  test('whatever writes takes an Idempotency-Key', () => {
+    const source = sourceOf(
+      planOf('type T @table @export(public: [read, delete, publish]) { id: ID! @primaryKey }'),
+      EVERYTHING,
+    );
+    const { paths } = makeOpenApi(source) as { paths: Record<string, Record<string, Operation>> };
+    const [all, one] = [paths['/T'], paths['/T/{id}']];
+    for (const operation of [all?.post, all?.delete, one?.post, one?.delete]) {
+      expect(JSON.stringify(operation)).toContain('parameters/idempotencyKey');
+    }
   });
 
   test('operations keep different ids whatever the tables are called', () => {

@@ -1,0 +1,53 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { startServer, type TestServer } from '../support/app.ts';
+import { WsClient } from '../support/ws-client.ts';
+
+const typed = (fields: string) => `type T @table @export { id: ID! @primaryKey title: String ${fields} }`;
+
+/** What a client knows that begins at a position: how it was reset, if it was, and the records that it was told. */
+async function resume(server: TestServer, query: string): Promise<{ reset: string | undefined; told: unknown[] }> {
+  using client = await WsClient.open(server.wsUrl(query));
+  await client.ready();
+  const reset = client.controls.items.find(({ type }) => type === 'reset') as { reason?: string } | undefined;
+  return { reset: reset?.reason, told: client.changes.items.map(({ data }) => data) };
+}
+
+async function change(server: TestServer, schema: string): Promise<void> {
+  await server.stop();
+  await writeFile(join(server.dir, 'schema.graphql'), schema);
+  await server.start();
+}
+
+test('a schema change that makes other records of those stored is a reset for those who were there before', {
+  timeout: 60_000,
+}, async () => {
+  await using server = await startServer({ schema: typed('') });
+  await server.put('T/1', { title: 'one' });
+  const before = Number((await server.ask('GET', 'T')).headers.get('x-position'));
+  await server.put('T/2', { title: 'two' });
+  const head = Number((await server.ask('GET', 'T')).headers.get('x-position'));
+  const etag = (await server.ask('GET', 'T/2')).headers.get('etag') as string;
+  const cached = () => server.ask('GET', 'T/2', { headers: { 'if-none-match': etag } });
+
+  await change(server, typed('@indexed'));
+  expect(await resume(server, `T?since=${before}`)).toEqual({ reset: undefined, told: [{ id: '2', title: 'two' }] });
+  expect((await cached()).status).toBe(304);
+
+  await change(server, typed('@indexed level: Int @default(value: 7)'));
+  const records = (await server.ask('GET', 'T')).records;
+  expect(records).toMatchObject([{ level: 7 }, { level: 7 }]);
+  for (const position of [before, head]) {
+    for (const query of ['', '&level==7', '&level==7&delta=true']) {
+      expect(await resume(server, `T?since=${position}${query}`)).toEqual({ reset: 'position_trimmed', told: records });
+    }
+  }
+  const read = await cached();
+  expect([read.status, read.record]).toEqual([200, records[1]]);
+
+  const after = Number(read.headers.get('x-position'));
+  const written = (await server.ask('PATCH', 'T/1', { json: { level: 8 } })).record;
+  await server.restart();
+  expect(await resume(server, `T?since=${after}`)).toEqual({ reset: undefined, told: [written] });
+});
