@@ -88,6 +88,29 @@ async function findSocketClass(given: SocketClass | undefined): Promise<FoundCla
   }
 }
 
+const CONNECTING = 0;
+
+/**
+ * Tells once that a connection has ended, or could not be opened. The latter Node 22's own WebSocket tells with an error
+ * alone, after which it is said to be connecting for ever; all others are closed by then, or will be.
+ */
+export function listenForEnd(
+  socket: SocketLike,
+  on: { readonly end: (code: number, reason: string) => void; readonly error?: () => void },
+): void {
+  const end = (code: number, reason: string): void => {
+    // Without a listener the package `ws` throws.
+    socket.onerror = () => {};
+    socket.onclose = null;
+    on.end(code, reason);
+  };
+  socket.onerror = () => {
+    on.error?.();
+    if (socket.readyState === CONNECTING) end(1006, '');
+  };
+  socket.onclose = ({ code, reason }) => end(code, reason);
+}
+
 /** The same address for a WebSocket. */
 export function socketUrl(url: string): string {
   return url.replace(/^http/, 'ws');

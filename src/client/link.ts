@@ -1,5 +1,5 @@
 import { delayBefore } from './backoff.ts';
-import type { Environment, SocketLike } from './environment.ts';
+import { type Environment, listenForEnd, type SocketLike } from './environment.ts';
 import { asError, TablecastError } from './error.ts';
 
 /** `paused`: nothing is read until what came has been taken. `waiting`: for the next attempt. */
@@ -138,8 +138,6 @@ export class Link {
   #listen(socket: SocketLike, turn: number): void {
     this.#socket = socket;
     socket.binaryType = 'arraybuffer';
-    // Without a listener the package `ws` throws; what there is to say comes with the close.
-    socket.onerror = () => {};
     socket.onopen = () => {
       if (turn !== this.#turn) return;
       this.#isOpen = true;
@@ -152,9 +150,11 @@ export class Link {
       this.#heard(turn);
       this.#host.received(data);
     };
-    socket.onclose = ({ code, reason }) => {
-      if (turn === this.#turn) void this.#lost(code, reason);
-    };
+    listenForEnd(socket, {
+      end: (code, reason) => {
+        if (turn === this.#turn) void this.#lost(code, reason);
+      },
+    });
   }
 
   #heard(turn: number): void {

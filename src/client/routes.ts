@@ -1,4 +1,4 @@
-import { type Environment, socketUrl } from './environment.ts';
+import { type Environment, listenForEnd, socketUrl } from './environment.ts';
 import { asError, TablecastError } from './error.ts';
 import { openEventSource, type SseHandle, type SseHandlers } from './event-source.ts';
 import { type RequestOptions, request } from './http.ts';
@@ -84,8 +84,10 @@ class RouteSocket {
       socket.binaryType = 'arraybuffer';
       socket.onopen = () => this.#opened();
       socket.onmessage = ({ data }) => this.#handlers.onMessage?.(parseMessage(data));
-      socket.onerror = () => this.#handlers.onError?.(new TablecastError('NETWORK', 'The connection has failed.'));
-      socket.onclose = ({ code, reason }) => this.#closed(code, reason);
+      listenForEnd(socket, {
+        end: (code, reason) => this.#closed(code, reason),
+        error: () => this.#handlers.onError?.(new TablecastError('NETWORK', 'The connection has failed.')),
+      });
     } catch (thrown) {
       this.#handlers.onError?.(asError(thrown));
       this.#closed(1006, '');

@@ -6,8 +6,8 @@ import { isPrivate } from '../config/loopback.ts';
 import { AppError } from '../errors.ts';
 import { makeAuthentication } from '../server/authentication.ts';
 import { identityOf } from '../server/identity-of.ts';
+import { parseQuery, queryOf } from '../server/query-of.ts';
 import type { StoredLetter } from '../store/flow-store.ts';
-import { parseQuery, queryOf } from '../transports/query-of.ts';
 import type { AppFlows } from './app-flows.ts';
 import type { DeadLetter } from './engine/dead-letters.ts';
 import { describeFailure } from './engine/failures.ts';
@@ -63,8 +63,10 @@ export function registerFlowRoutes(server: FastifyInstance, options: FlowRoutesO
   });
 }
 
-/** Where nobody is asked who he is, only this machine may look: events may be nobody else's business. */
-/** Throws UNAUTHORIZED or FORBIDDEN. */
+/**
+ * Where nobody is asked who he is, only this machine may look: events may be nobody else's business. Throws UNAUTHORIZED
+ * or FORBIDDEN.
+ */
 function checkReader(request: FastifyRequest, { access, auth, config }: FlowRoutesOptions): void {
   if (auth !== undefined) access.checkAdmin('reading flows', identityOf(request));
   else if (!isPrivate(config)) {
@@ -88,13 +90,15 @@ function describeRunner({ flow, counts, atWork }: FlowRunner, { deadLetters }: A
 function listLetters({ deadLetters }: AppFlows, query: Readonly<Record<string, unknown>>): object {
   const unknown = Object.keys(query).find((name) => !['flow', 'before', 'limit'].includes(name));
   if (unknown !== undefined) throw new AppError('INVALID_QUERY', `There is no parameter "${unknown}" here.`);
-  const { flow, before, limit = String(PAGE_DEFAULT) } = query;
-  const size = typeof limit === 'string' && /^\d{1,4}$/.test(limit) ? Number(limit) : 0;
+  const repeated = Object.keys(query).find((name) => Array.isArray(query[name]));
+  if (repeated !== undefined) throw new AppError('INVALID_QUERY', `The parameter "${repeated}" is given twice.`);
+  const { flow, before, limit = String(PAGE_DEFAULT) } = query as Readonly<Record<string, string | undefined>>;
+  const size = /^\d{1,4}$/.test(limit) ? Number(limit) : 0;
   if (size < 1 || size > PAGE_MAX) throw new AppError('INVALID_QUERY', `limit is a number from 1 to ${PAGE_MAX}.`);
   // One more tells whether there is another page.
   const found = deadLetters.list({
-    ...(typeof flow === 'string' ? { flow } : {}),
-    ...(typeof before === 'string' ? { before } : {}),
+    ...(flow === undefined ? {} : { flow }),
+    ...(before === undefined ? {} : { before }),
     limit: size + 1,
   });
   const page = found.slice(0, size);

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
+import { queryOf } from '../server/query-of.ts';
 import { Heartbeat } from '../transports/heartbeat.ts';
-import { queryOf } from '../transports/query-of.ts';
 import { checkStreamable, startResponse } from '../transports/sse/response.ts';
 import type { ConnectorContext, ConnectorType } from './connector.ts';
 import { RoomConnector } from './rooms/room-connector.ts';

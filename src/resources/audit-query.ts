@@ -38,6 +38,9 @@ export function parseAuditQuery(rawQuery: string, { limits, tables }: AuditScope
 }
 
 function readParameters(rawQuery: string): ReadonlyMap<Parameter, string> {
+  if (/[^!-~]/.test(rawQuery)) {
+    throw queryError('query', 'spaces and characters beyond ASCII are percent-encoded in a query string');
+  }
   const given = new Map<Parameter, string>();
   // Clients leave an empty part behind when they join parameters; it says nothing.
   for (const part of rawQuery.split('&').filter((it) => it !== '')) {

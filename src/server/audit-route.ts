@@ -6,6 +6,8 @@ import type { AuditTrail } from '../resources/audit-trail.ts';
 import { makeAuthentication } from './authentication.ts';
 import { makeCompressHook } from './content/compress-hook.ts';
 import { identityOf } from './identity-of.ts';
+import { makeNextLink } from './next-link.ts';
+import { queryOf } from './query-of.ts';
 
 export interface AuditRoutes {
   /** `/{app_id}/audit`, and `/audit` where it is the only application. */
@@ -38,16 +40,11 @@ interface Place {
 }
 
 async function answer(trail: AuditTrail, request: FastifyRequest, { reply, path }: Place): Promise<string> {
-  const { url = '' } = request.raw;
-  const rawQuery = url.includes('?') ? url.slice(url.indexOf('?') + 1) : '';
+  const rawQuery = queryOf(request);
   // It is for one reader alone, and says something else after the next write.
   reply.header('cache-control', 'no-store').type('application/json; charset=utf-8');
   const { json, next } = await trail.read(identityOf(request), rawQuery);
-  if (next !== undefined) {
-    const others = rawQuery.split('&').filter((part) => part !== '' && !part.startsWith('before='));
-    const query = [...others, `before=${next}`].join('&').replace(/[<>"]/g, encodeURIComponent);
-    reply.header('link', `<${path}?${query}>; rel="next"`);
-  }
+  if (next !== undefined) reply.header('link', makeNextLink(path, rawQuery, ['before'])(String(next)));
   return json;
 }
 

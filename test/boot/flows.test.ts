@@ -124,7 +124,14 @@ describe('a flow of a server', () => {
       expect((await app.ask(method, `${path}${end}`)).status).toBe(404);
     }
     expect(await flowOf(app)).toMatchObject({ events: { dead: 3 }, dead_letters: 2 });
-    for (const query of ['?limit=0', '?limit=x', '?limit=201', '?nope=1']) {
+    for (const query of [
+      '?limit=0',
+      '?limit=x',
+      '?limit=201',
+      '?nope=1',
+      '?flow=copy&flow=other',
+      '?before=a&before=b',
+    ]) {
       expect((await app.ask('GET', `flows/dead-letters${query}`)).record).toMatchObject({ code: 'INVALID_QUERY' });
     }
   });

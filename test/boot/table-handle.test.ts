@@ -94,6 +94,7 @@ describe('tables for code in the server', () => {
     expect(await table.publish('room-1', { text: 'hello' })).toEqual({ seq: expect.any(Number), delivered: 2 });
     expect(await table.publish(null, 'to all')).toEqual({ seq: expect.any(Number), delivered: 1 });
     await all.changes.atLeast(2);
+    await one.changes.atLeast(1);
     expect(all.changes.items.map(({ message_type, id, data }) => [message_type, id, data])).toEqual([
       ['Publish', 'room-1', { text: 'hello' }],
       ['Publish', null, 'to all'],

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { connect, type TablecastError } from '../../src/client/index.ts';
 import { BASE_CONFIG, startServer } from '../support/app.ts';
 import { routesApp } from '../support/routes-app.ts';
+import { SilentSocket } from '../support/silent-socket.ts';
 
 const ROUTES = `
 let streams = 0;
@@ -97,6 +98,21 @@ describe('S3.22 helpers for routes in code', () => {
     expect(ends.at(-1)).toBe(4000);
     echo?.close();
     loose.close();
+  });
+
+  test('$ws tells once that it could not be opened, also where that is an error without a close', async () => {
+    await using server = await startServer(routesApp(ROUTES));
+    const client = connect(server.url(''), { WebSocket: SilentSocket });
+    const told: unknown[] = [];
+    const handlers = {
+      onError: (error: TablecastError) => void told.push(error.code),
+      onClose: (code: number) => void told.push(code),
+    };
+    client.$ws.nothing?.({}, handlers);
+    await expect.poll(() => told).toEqual(['NETWORK', 1006]);
+    client.$ws.echo?.({}, handlers).close(4000);
+    expect(told.at(-1)).toBe(4000);
+    client.close();
   });
 
   test('$sse reads, comes back when the stream has ended, and stops when it is told', async () => {

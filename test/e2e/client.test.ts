@@ -4,6 +4,7 @@ import { WebSocket } from 'ws';
 import { type Client, connect, type LiveList, TablecastError } from '../../src/client/index.ts';
 import { BASE_CONFIG, IN_PROCESS, startServer, type TestServer } from '../support/app.ts';
 import { accessToken, startAuthServer } from '../support/auth-app.ts';
+import { SilentSocket } from '../support/silent-socket.ts';
 import { inSeconds } from '../support/tokens.ts';
 import { until } from '../support/wait.ts';
 
@@ -362,6 +363,19 @@ describe('subscriptions of the shipped client', { timeout: 60_000 }, () => {
     await expect(failing.ended).rejects.toMatchObject({ code: 'CALLBACK_FAILED', message: 'mine' });
     const waiting = tables.Quiet.subscribe();
     await expect.poll(() => waiting.status).toBe('waiting');
+  });
+
+  test('learns at once that a connection could not be opened, where that is an error without a close', async () => {
+    await using server = await startServer({ schema: SCHEMA });
+    const { tables } = open(server, { WebSocket: SilentSocket, timeout: 60_000 });
+    await expect(tables.Nothing.subscribe().ended).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    const told = tables.Message.subscribe();
+    await expect.poll(() => told.status).toBe('live');
+    await server.kill();
+    await expect.poll(() => told.status).toBe('waiting');
+    await pause(1_000);
+    await server.restart();
+    await expect.poll(() => told.status, { timeout: 20_000 }).toBe('live');
   });
 
   // There is nothing to stop where the server runs in the process of the test.

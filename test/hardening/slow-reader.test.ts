@@ -33,7 +33,8 @@ describe('D8 a reader that stops and goes on', { timeout: 60_000 }, () => {
   });
 
   test('is told all of it when what waits is more than client_buffer but not enough to fill the socket', async () => {
-    const channels = 'channels: { client_buffer: 4KiB, slow_client_timeout: 3s }\ndurability: normal\n';
+    // The writes below must end before the reader is given up.
+    const channels = 'channels: { client_buffer: 4KiB, slow_client_timeout: 30s }\ndurability: normal\n';
     await using server = await startServer({ config: BASE_CONFIG + channels });
     using reader = await RawWs.open(server.port, '/my-app/Message');
     await reader.json();

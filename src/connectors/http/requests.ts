@@ -5,7 +5,7 @@ import { AppError, stoppingError } from '../../errors.ts';
 import { makeAuthentication } from '../../server/authentication.ts';
 import { identityOf } from '../../server/identity-of.ts';
 import { forbiddenOrigin, makeOriginCheck } from '../../server/origin-check.ts';
-import { queryOf } from '../../transports/query-of.ts';
+import { queryOf } from '../../server/query-of.ts';
 import { parseIdempotencyKey } from '../../transports/rest/idempotency-key.ts';
 import { checkAccess } from '../../transports/routes/context.ts';
 import { METHODS } from '../../transports/routes/route.ts';

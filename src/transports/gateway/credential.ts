@@ -4,7 +4,7 @@ import type { Identity } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import { bearerIn, bearerOffered, isCredentialOffer } from '../../server/credential.ts';
 import { identityOf } from '../../server/identity-of.ts';
-import { queryOf } from '../query-of.ts';
+import { queryOf } from '../../server/query-of.ts';
 
 /** Who asks, or why that is not known. */
 export type Authentication = { readonly identity: Identity } | { readonly refused: string };

@@ -3,7 +3,7 @@ import type { Identity } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import { parsePosition } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
-import { queryOf } from '../query-of.ts';
+import { queryOf } from '../../server/query-of.ts';
 import type { Operation } from './frames.ts';
 import { parseOperations, Refusal } from './requests.ts';
 import type { Checked } from './subscriptions.ts';

@@ -5,8 +5,9 @@ import { Rows } from '../../resources/rows.ts';
 import { type Content, VARY } from '../../server/content/content.ts';
 import { tagFor } from '../../server/content/etag.ts';
 import { identityOf } from '../../server/identity-of.ts';
+import { makeNextLink, type NextLink } from '../../server/next-link.ts';
+import { queryOf } from '../../server/query-of.ts';
 import type { ListPage, WriteOutcome } from '../../store/store.ts';
-import { queryOf } from '../query-of.ts';
 import type { Endpoint } from '../transport.ts';
 import { cachedTag, parsePrecondition } from './conditions.ts';
 import { markReplayed, onceOf } from './idempotency-key.ts';
@@ -67,22 +68,21 @@ interface Asked {
 function answerPage(exchange: Exchange, { json, next, total }: ListPage, asked: Asked): Answer {
   const { reply, request } = exchange;
   if (total !== undefined) reply.header('x-total-count', total);
-  if (next !== undefined) reply.header('link', `${nextPage(asked)}${next}>; rel="next"`);
+  if (next !== undefined) reply.header('link', linkTo(next, asked));
   return answerWith(exchange, json, () => asked.endpoint.resource.columnsOf(identityOf(request), asked.rawQuery));
 }
 
-const nextPages = new WeakMap<ListQuery, string>();
+const PLACES = ['cursor', 'offset'] as const;
+/** Equal queries are one object as a rule, and keep theirs. */
+const nextLinks = new WeakMap<ListQuery, NextLink>();
 
-/** The address of the page after one, up to the cursor. Equal queries are one object as a rule, and keep theirs. */
-function nextPage({ endpoint, query, rawQuery }: Asked): string {
-  let address = nextPages.get(query);
-  if (address === undefined) {
-    const others = rawQuery.split('&').filter((part) => part !== '' && !/^(?:cursor|offset)=/.test(part));
-    const parameters = [...others, 'cursor='].join('&').replace(/[<>"]/g, encodeURIComponent);
-    address = `<${endpoint.path}?${parameters}`;
-    nextPages.set(query, address);
+function linkTo(cursor: string, { endpoint, query, rawQuery }: Asked): string {
+  let link = nextLinks.get(query);
+  if (link === undefined) {
+    link = makeNextLink(endpoint.path, rawQuery, PLACES);
+    nextLinks.set(query, link);
   }
-  return address;
+  return link(cursor);
 }
 
 async function create({ resource, path }: Endpoint, exchange: Exchange): Promise<Answer> {

@@ -8,7 +8,7 @@ import { makeHandles } from '../../resources/table-handle.ts';
 import type { TableResource } from '../../resources/table-resource.ts';
 import type { NamedTables } from '../../resources/tables.ts';
 import { identityOf } from '../../server/identity-of.ts';
-import { parseQuery, queryOf } from '../query-of.ts';
+import { parseQuery, queryOf } from '../../server/query-of.ts';
 import type { RouteContext, RouteRooms } from './define.ts';
 import type { Route } from './route.ts';
 import { validate } from './standard-schema.ts';
