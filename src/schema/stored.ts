@@ -1,4 +1,4 @@
-import type { CompositeIndexPlan, FieldPlan, FieldType, Plan, ScalarName, TablePlan } from './plan.ts';
+import type { CompositeIndexPlan, FieldPlan, FieldType, Plan, RuleText, ScalarName, TablePlan } from './plan.ts';
 
 /** A field type as plain JSON. Names of enums and objects are left out: renaming one changes no data. */
 export type StoredType =
@@ -41,6 +41,8 @@ export interface StoredTable {
   /** Null, not missing: the value goes through JSON. */
   readonly expiration: number | null;
   readonly expiresAt: string | null;
+  /** Who sees which records and fields, to be compared; missing where no directive says so. */
+  readonly rights?: string;
   /** Missing where there are none, as in what was stored before there could be any. */
   readonly compositeIndexes?: readonly StoredIndex[];
 }
@@ -64,6 +66,7 @@ export function keyOf({ database, table }: Pick<StoredTable, 'database' | 'table
 }
 
 export function describeTable(table: TablePlan): StoredTable {
+  const rights = describeRights(table);
   return {
     name: table.name,
     database: table.database,
@@ -72,8 +75,29 @@ export function describeTable(table: TablePlan): StoredTable {
     columns: table.fields.map(describeColumn),
     expiration: table.expiration ?? null,
     expiresAt: table.fields.find(({ expiresAt }) => expiresAt)?.name ?? null,
+    ...(rights === undefined ? {} : { rights }),
     ...(table.compositeIndexes.length === 0 ? {} : { compositeIndexes: table.compositeIndexes.map(describeIndex) }),
   };
+}
+
+/** What decides about reading and hearing; who may write changes nothing for those who read. */
+function describeRights({ public: open, access, fields }: TablePlan): string | undefined {
+  const ofFields = fields.flatMap(({ name, access: own }) =>
+    own?.read === undefined ? [] : [[name, textsOf(own.read)]],
+  );
+  if (open.size === 0 && access === undefined && ofFields.length === 0) return undefined;
+  return JSON.stringify({
+    public: SEEING.filter((action) => open.has(action)),
+    rules: SEEING.map((action) => access?.rules.get(action)).map((rules) => rules && textsOf(rules)),
+    account: access?.account && [access.account.field.name, access.account.claim],
+    fields: ofFields,
+  });
+}
+
+const SEEING = ['read', 'subscribe'] as const;
+
+function textsOf(rules: readonly RuleText[]): readonly string[] {
+  return rules.map(({ text }) => text);
 }
 
 function describeColumn(field: FieldPlan): StoredColumn {

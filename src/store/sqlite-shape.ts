@@ -1,15 +1,17 @@
 import type { Database } from 'better-sqlite3';
 import type { MigrationStep, StoredSchema } from '../schema/migration.ts';
 import type { TablePlan } from '../schema/plan.ts';
+import { describeTable } from '../schema/stored.ts';
 import { logName } from './sqlite-names.ts';
 import { shapeKey } from './sqlite-schema.ts';
 import type { TableSource } from './sqlite-source.ts';
 
 /**
- * True when the steps make other records of those that are stored, which is no change in the log: whoever goes on from a
- * position before it would miss it, and be told of changes in the form of an earlier schema.
+ * True when the steps make other records of those that are stored, or show them to others, which is no change in the log:
+ * whoever goes on from a position before it would miss it, and be told of changes in the form of an earlier schema.
  */
 export function isReshaped({ stored, table }: TableSource, steps: readonly MigrationStep[]): boolean {
+  if (stored.rights !== describeTable(table).rights) return true;
   // A field in another case is the same column, and another member of the record.
   const before = new Set(visibleOf(stored.columns));
   const now = visibleOf(table.fields);

@@ -51,3 +51,25 @@ test('a schema change that makes other records of those stored is a reset for th
   await server.restart();
   expect(await resume(server, `T?since=${after}`)).toEqual({ reset: undefined, told: [written] });
 });
+
+test('another rule of who sees what is one, too, but not one of who writes', { timeout: 60_000 }, async () => {
+  const ruled = (type: string, field = '') =>
+    `type T @table @export(public: [read, subscribe, create, update]) ${type} { id: ID! @primaryKey title: String ${field} }`;
+  await using server = await startServer({ schema: ruled('') });
+  await server.put('T/1', { title: 'one' });
+  const before = Number((await server.ask('GET', 'T')).headers.get('x-position'));
+  await server.put('T/2', { title: 'two' });
+  const told = [{ id: '2', title: 'two' }];
+  expect(await resume(server, `T?since=${before}`)).toEqual({ reset: undefined, told });
+
+  await change(server, ruled('@access(update: "editor")'));
+  expect(await resume(server, `T?since=${before}`)).toMatchObject({ reset: undefined, told });
+
+  await change(server, ruled('@access(update: "editor")', '@access(read: "editor")'));
+  const records = [{ id: '1' }, { id: '2' }];
+  expect(await resume(server, `T?since=${before}`)).toEqual({ reset: 'position_trimmed', told: records });
+
+  const after = Number((await server.ask('GET', 'T')).headers.get('x-position'));
+  await server.restart();
+  expect(await resume(server, `T?since=${after}`)).toEqual({ reset: undefined, told: [] });
+});
