@@ -1,6 +1,6 @@
 // Filtered and sorted lists from 100,000 records, and one with a record of another table in each.
 import { readCpu } from '../lib/process.mjs';
-import { atLeast, atMost, compare, interleave } from '../lib/rounds.mjs';
+import { atLeast, atMost, compare, inEitherOrder, interleave } from '../lib/rounds.mjs';
 import { median } from '../lib/stats.mjs';
 import { KINDS } from '../servers/products.mjs';
 import { startHandwritten } from '../servers/start.mjs';
@@ -22,18 +22,7 @@ export async function run(bench) {
     anew: () => bench.startOurs({ products: PRODUCTS, listCache: 0 }),
     baseline: () => startHandwritten({ products: PRODUCTS }),
   };
-  const results = LISTS.map(() => ({ ours: [], anew: [], baseline: [] }));
-  // What reads much memory is up to 6 % slower in the process that was started first (see it with --self): half of the
-  // rounds have it the other way round.
-  for (const order of [Object.keys(starts), Object.keys(starts).reverse()]) {
-    const servers = {};
-    for (const side of order) servers[side] = await bench.start(side, starts[side]);
-    for (const [index, list] of LISTS.entries()) {
-      const measured = await measureList(bench, servers, list);
-      for (const side of order) results[index][side].push(...measured[side]);
-    }
-    for (const side of order) await bench.stop(side);
-  }
+  const results = await inEitherOrder(bench, starts, LISTS, (servers, list) => measureList(bench, servers, list));
   for (const [index, { title }] of LISTS.entries()) {
     const { ours, anew, baseline } = results[index];
     for (const row of makeRows(title, { ours: anew, baseline })) bench.row(row);
