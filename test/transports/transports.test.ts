@@ -326,7 +326,8 @@ describe('a heartbeat', () => {
 });
 
 describe('a handshake', () => {
-  const headers = { 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' };
+  const upgrade = { connection: 'keep-alive, Upgrade' };
+  const headers = { ...upgrade, 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' };
   const check = (method: string, sent: Record<string, string>) => () =>
     checkHandshake({ method, headers: sent } as unknown as IncomingMessage);
 
@@ -336,9 +337,10 @@ describe('a handshake', () => {
 
   test.each([
     ['POST', headers, 'METHOD_NOT_ALLOWED'],
-    ['GET', {}, 'BAD_REQUEST'],
+    ['GET', upgrade, 'BAD_REQUEST'],
+    ['GET', { ...headers, connection: 'keep-alive' }, 'BAD_REQUEST'],
     ['GET', { ...headers, 'sec-websocket-version': '8' }, 'UPGRADE_REQUIRED'],
-    ['GET', { 'sec-websocket-version': '13' }, 'BAD_REQUEST'],
+    ['GET', { ...upgrade, 'sec-websocket-version': '13' }, 'BAD_REQUEST'],
     ['GET', { ...headers, 'sec-websocket-key': 'short' }, 'BAD_REQUEST'],
   ])('%s %j is refused with %s', (method, sent, code) => {
     expect(check(method, sent)).toThrow(expect.objectContaining({ code }));
