@@ -24,6 +24,7 @@ export type { SqlNames } from './names.ts';
 export type { FilterLimits } from './operators.ts';
 export { type FilterScope, type ParsedQuery, parseFilter, parseQuery } from './parse.ts';
 export { compilePredicate, type JsonRecord, type Predicate, predicateOf } from './predicate.ts';
+export { checkEncoded, makeQueryError } from './problem.ts';
 export { AUTHENTICATED, type ClaimPath, inputsOf, parseRule, type Rule } from './rule.ts';
 export type { Select, SelectedRelation } from './select.ts';
 export { compileFilterSql, type Sql, type SqlValue, WORD_TEXT_FUNCTION, WORDS_FUNCTION } from './sql.ts';

@@ -4,7 +4,7 @@ import { ConditionError, makeCondition, type Operand } from './condition.ts';
 import { visibleFields } from './fields.ts';
 import type { FilterLimits, Operator } from './operators.ts';
 import { resolvePath } from './path.ts';
-import { makeQueryError } from './problem.ts';
+import { checkEncoded, makeQueryError } from './problem.ts';
 import { Reader } from './reader.ts';
 import { TermParser } from './terms.ts';
 import { nameableRelation, type View } from './view.ts';
@@ -161,11 +161,8 @@ export function parseFilter(text: string, table: TablePlan, limits: FilterLimits
  * must hold. Throws INVALID_QUERY with the column.
  */
 export function parseQuery(raw: string, scope: FilterScope): ParsedQuery {
+  checkEncoded(raw);
   const reader = new Reader(raw, 'query', true);
-  const strange = /[^!-~]/.exec(raw);
-  if (strange !== null) {
-    throw reader.error('spaces and characters beyond ASCII are percent-encoded in a query string', strange.index);
-  }
   const budget: Budget = { conditions: 0, length: 0 };
   const parameters = new Map<string, string>();
   const parser = new FilterParser(reader, scope, budget);

@@ -5,6 +5,14 @@ export function makeQueryError(parameter: string, message: string): AppError {
   return new AppError('INVALID_QUERY', `${parameter}: ${message}`, { errors: [{ field: parameter, message }] });
 }
 
+/** Throws INVALID_QUERY with the column where a raw query string has characters that belong percent-encoded. */
+export function checkEncoded(raw: string): void {
+  const strange = /[^!-~]/.exec(raw);
+  if (strange === null) return;
+  const message = 'spaces and characters beyond ASCII are percent-encoded in a query string';
+  throw makeQueryError('query', `column ${columnOf(raw, strange.index)}: ${message}`);
+}
+
 /** Shortened, so that an error never sends back kilobytes. */
 export function show(text: string): string {
   const points = [...text.slice(0, 130)];

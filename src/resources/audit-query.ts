@@ -1,6 +1,6 @@
 import type { Limits } from '../config/config.ts';
 import { suggest } from '../config/suggest.ts';
-import { AppError } from '../errors.ts';
+import { checkEncoded, makeQueryError } from '../query/index.ts';
 import { parseDate } from '../schema/date.ts';
 import { ACTOR_TYPES, AUDITED_OPS, type AuditQuery } from '../store/audit.ts';
 
@@ -38,9 +38,7 @@ export function parseAuditQuery(rawQuery: string, { limits, tables }: AuditScope
 }
 
 function readParameters(rawQuery: string): ReadonlyMap<Parameter, string> {
-  if (/[^!-~]/.test(rawQuery)) {
-    throw queryError('query', 'spaces and characters beyond ASCII are percent-encoded in a query string');
-  }
+  checkEncoded(rawQuery);
   const given = new Map<Parameter, string>();
   // Clients leave an empty part behind when they join parameters; it says nothing.
   for (const part of rawQuery.split('&').filter((it) => it !== '')) {
@@ -49,9 +47,9 @@ function readParameters(rawQuery: string): ReadonlyMap<Parameter, string> {
     const parameter = PARAMETERS.find((known) => known === name);
     if (parameter === undefined) {
       const meant = suggest(name, PARAMETERS) ?? `there are ${PARAMETERS.join(', ')}`;
-      throw queryError(shorten(name), `is not a parameter of the audit log; ${meant}`);
+      throw makeQueryError(shorten(name), `is not a parameter of the audit log; ${meant}`);
     }
-    if (given.has(parameter)) throw queryError(parameter, 'is given twice');
+    if (given.has(parameter)) throw makeQueryError(parameter, 'is given twice');
     given.set(parameter, decode(rest.join('='), parameter));
   }
   return given;
@@ -61,7 +59,7 @@ function decode(written: string, parameter: string): string {
   try {
     return decodeURIComponent(written.replaceAll('+', ' '));
   } catch {
-    throw queryError(parameter, 'is not percent-encoded UTF-8');
+    throw makeQueryError(parameter, 'is not percent-encoded UTF-8');
   }
 }
 
@@ -71,7 +69,7 @@ function findTable(name: string, tables: ReadonlyMap<string, string>): string {
   if (stored !== undefined) return stored;
   if (name.includes('/')) return name;
   const meant = suggest(name, tables.keys());
-  throw queryError(
+  throw makeQueryError(
     'table',
     `there is no table ${JSON.stringify(shorten(name))}${meant === undefined ? '' : `; ${meant}`}`,
   );
@@ -86,7 +84,7 @@ function readChoice<T extends string>(
   if (text === undefined) return undefined;
   const choice = choices.find((it) => it === text);
   if (choice === undefined)
-    throw queryError(name, `expected ${choices.join(', ')}; found ${JSON.stringify(shorten(text))}`);
+    throw makeQueryError(name, `expected ${choices.join(', ')}; found ${JSON.stringify(shorten(text))}`);
   return choice;
 }
 
@@ -99,7 +97,7 @@ function read(
   const value = text === undefined ? undefined : parse(text);
   if (text === undefined || value !== undefined) return value;
   const what = name === 'before' ? 'a seq' : 'a seq, or a time such as 2025-01-15T10:30:00Z';
-  throw queryError(name, `expected ${what}; found ${JSON.stringify(shorten(text))}`);
+  throw makeQueryError(name, `expected ${what}; found ${JSON.stringify(shorten(text))}`);
 }
 
 function readSeq(text: string): number | undefined {
@@ -128,11 +126,7 @@ function readLimit(text: string | undefined, { pageDefault, pageMax }: AuditScop
   if (text === undefined) return pageDefault;
   const limit = /^\d{1,15}$/.test(text) ? Number(text) : 0;
   if (limit >= 1 && limit <= pageMax) return limit;
-  throw queryError('limit', `expected a whole number from 1 to ${pageMax}; found ${JSON.stringify(shorten(text))}`);
-}
-
-function queryError(field: string, message: string): AppError {
-  return new AppError('INVALID_QUERY', `${field}: ${message}`, { errors: [{ field, message }] });
+  throw makeQueryError('limit', `expected a whole number from 1 to ${pageMax}; found ${JSON.stringify(shorten(text))}`);
 }
 
 /** An error never sends back kilobytes. */

@@ -8,9 +8,14 @@ export function quote(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** Quoted name of the SQL table that holds a table's records. */
-export function recordsName({ database, table }: TableName): string {
-  return quote(`${database}/${table}`);
+/** Name of the SQL table that holds a table's records, as SQLite knows it. */
+export function recordsTable({ database, table }: TableName): string {
+  return `${database}/${table}`;
+}
+
+/** The same, quoted. */
+export function recordsName(table: TableName): string {
+  return quote(recordsTable(table));
 }
 
 /** Quoted name of the SQL table that holds a table's log. */

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import type { TablePlan } from '../schema/plan.ts';
-import { quote, recordsName } from './sqlite-names.ts';
+import { quote, recordsTable } from './sqlite-names.ts';
 
 /**
  * Quoted name of the column by which a record's row is found soonest: its number, which no field's name hides. Where rows
@@ -8,6 +8,5 @@ import { quote, recordsName } from './sqlite-names.ts';
  */
 export function rowKeyOf(db: Database, table: TablePlan): string {
   const isWithout = db.prepare(`SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?`).pluck();
-  const name = recordsName(table).slice(1, -1).replaceAll('""', '"');
-  return isWithout.get(name) === 0 ? '_rowid_' : quote(table.primaryKey.name);
+  return isWithout.get(recordsTable(table)) === 0 ? '_rowid_' : quote(table.primaryKey.name);
 }
