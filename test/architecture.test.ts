@@ -182,6 +182,11 @@ describe('the source', () => {
     expect(loud.filter((path) => !/^(?:commands\/|cli\.ts$)/.test(path))).toEqual([]);
   });
 
+  test('binds no limit that SQLite would plan by', () => {
+    const bound = sources.filter(({ text }) => /\bLIMIT \?(?! \+ 0)/.test(text)).map(({ path }) => path);
+    expect(bound, 'see store/sqlite-limit.ts').toEqual([]);
+  });
+
   test('has no default export and no enum', () => {
     const found = sources.filter(({ text }) => /^export default\b|^(?:export )?(?:const )?enum\s/m.test(text));
     expect(found.map(({ path }) => path)).toEqual([]);

@@ -60,9 +60,10 @@ function compilePage(columns: Sql, query: ListQuery, table: TablePlan, names: Sq
   const where = compileWhere(query, order, table, names);
   const by = order.map(({ field, descending }) => `${column(field.name)}${descending ? ' DESC' : ''}`);
   const sql = `SELECT ${columns.sql} FROM ${names.records(table)} AS ${ALIAS}${where.sql} ORDER BY ${by.join(', ')}`;
-  const params = [...columns.params, ...where.params, query.limit + 1];
-  if (query.offset === 0) return { sql: `${sql} LIMIT ?`, params };
-  return { sql: `${sql} LIMIT ? OFFSET ?`, params: [...params, query.offset] };
+  const params = [...columns.params, ...where.params];
+  // Written out: SQLite plans by the limit, and would plan a statement with a bound one anew whenever it is run.
+  const page = `${sql} LIMIT ${query.limit + 1}`;
+  return query.offset === 0 ? { sql: page, params } : { sql: `${page} OFFSET ?`, params: [...params, query.offset] };
 }
 
 /** How many records the filter lets through, whatever the page. */

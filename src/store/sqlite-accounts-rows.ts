@@ -1,6 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { deepFreeze } from '../config/deep-freeze.ts';
 import type { ApiKey, Claims, User } from './accounts.ts';
+import { LIMIT } from './sqlite-limit.ts';
 
 const USER = 'SELECT id, name, password, roles, claims, disabled, created FROM users';
 const KEY = 'SELECT id, hash, name, sub, roles, claims, created, revoked FROM keys';
@@ -37,7 +38,7 @@ function listStatements() {
     endReused: 'DELETE FROM sessions WHERE id = ? AND hash <> ? RETURNING user_id',
     endSession: 'DELETE FROM sessions WHERE id = ? RETURNING user_id',
     endSessions: 'DELETE FROM sessions WHERE user_id = ?',
-    trimExpired: 'DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires <= ? LIMIT ?)',
+    trimExpired: `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires <= ? ${LIMIT})`,
     trimSurplus: `DELETE FROM sessions WHERE id IN
       (SELECT id FROM sessions WHERE user_id = ? ORDER BY created DESC, rowid DESC LIMIT -1 OFFSET ?)`,
   };

@@ -13,6 +13,7 @@ import {
   auditName,
 } from './audit.ts';
 import { ChangeCodec } from './change-codec.ts';
+import { LIMIT } from './sqlite-limit.ts';
 import { StatementCache } from './statement-cache.ts';
 import type { Cell, Key } from './store.ts';
 
@@ -104,7 +105,7 @@ export class AuditLog implements AuditReader {
     this.#countAfter = db.prepare('SELECT count(*) FROM tablecast_audit WHERE seq > ?').pluck();
     this.#oldest = db.prepare('SELECT min(seq) FROM tablecast_audit').pluck();
     this.#remove = db.prepare(
-      'DELETE FROM tablecast_audit WHERE seq IN (SELECT seq FROM tablecast_audit WHERE seq < ? ORDER BY seq LIMIT ?)',
+      `DELETE FROM tablecast_audit WHERE seq IN (SELECT seq FROM tablecast_audit WHERE seq < ? ORDER BY seq ${LIMIT})`,
     );
   }
 

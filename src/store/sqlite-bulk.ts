@@ -1,6 +1,7 @@
 import { AppError } from '../errors.ts';
 import { compileFilterSql } from '../query/index.ts';
 import type { OneWrite } from './apply-write.ts';
+import { LIMIT } from './sqlite-limit.ts';
 import { NAMES, quote, recordsName } from './sqlite-names.ts';
 import type { SqliteTable } from './sqlite-table.ts';
 import type { StatementCache } from './statement-cache.ts';
@@ -25,7 +26,7 @@ export function chooseKeys(statements: StatementCache, { plan }: SqliteTable, wr
   const params = where?.params ?? [];
   const from = `FROM ${recordsName(plan)} AS ${ALIAS}${where === undefined ? '' : ` WHERE ${where.sql}`}`;
   const key = `${ALIAS}.${quote(plan.primaryKey.name)}`;
-  const keys = statements.get(`SELECT ${key} ${from} ORDER BY ${key} LIMIT ?`).all(...params, write.limit + 1);
+  const keys = statements.get(`SELECT ${key} ${from} ORDER BY ${key} ${LIMIT}`).all(...params, write.limit + 1);
   if (keys.length <= write.limit) return keys as Key[];
   const count = statements.get(`SELECT count(*) ${from}`).get(...params);
   throw new AppError(

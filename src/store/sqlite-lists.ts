@@ -19,6 +19,7 @@ import {
   visibleFields,
 } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
+import { LIMIT } from './sqlite-limit.ts';
 import { NAMES, recordsName } from './sqlite-names.ts';
 import { rowKeyOf } from './sqlite-row-key.ts';
 import { StatementCache } from './statement-cache.ts';
@@ -185,7 +186,7 @@ export class SqliteLists {
   #sizeOf(table: TablePlan): number {
     let size = this.#sizes.get(table);
     if (size === undefined) {
-      const some = `SELECT 1 FROM ${recordsName(table)} LIMIT ?`;
+      const some = `SELECT 1 FROM ${recordsName(table)} ${LIMIT}`;
       size = this.#statements.get(`SELECT count(*) FROM (${some})`).get(this.#largestScan + 1) as number;
       this.#sizes.set(table, size);
     }

@@ -1,6 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { Idempotency } from '../config/config.ts';
 import { AppError } from '../errors.ts';
+import { LIMIT } from './sqlite-limit.ts';
 import type { Once, WriteOutcome } from './store.ts';
 
 const CREATE = `CREATE TABLE IF NOT EXISTS tablecast_idempotency (
@@ -30,13 +31,15 @@ export class OnceTable {
     );
     const remove = (where: string) =>
       db.prepare(
-        `DELETE FROM tablecast_idempotency WHERE id IN (SELECT id FROM tablecast_idempotency WHERE ${where} LIMIT ?)`,
+        `DELETE FROM tablecast_idempotency WHERE id IN (SELECT id FROM tablecast_idempotency WHERE ${where} ${LIMIT})`,
       );
     // Ids count up and go from the front, so that they tell how many there are without counting.
     this.#trimCount = remove('id <= (SELECT max(id) FROM tablecast_idempotency) - ?');
     this.#trimAge = remove('expires <= ?');
     this.#measure = db.prepare('SELECT coalesce(sum(octet_length(outcomes)), 0) FROM tablecast_idempotency').pluck();
-    this.#oldest = db.prepare('SELECT id, octet_length(outcomes) FROM tablecast_idempotency ORDER BY id LIMIT ?').raw();
+    this.#oldest = db
+      .prepare(`SELECT id, octet_length(outcomes) FROM tablecast_idempotency ORDER BY id ${LIMIT}`)
+      .raw();
     this.#removeTo = db.prepare('DELETE FROM tablecast_idempotency WHERE id <= ?');
   }
 

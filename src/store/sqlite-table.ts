@@ -4,6 +4,7 @@ import { hasLong, RowCodec } from './codec.ts';
 import { ComputedFields } from './computed.ts';
 import { expiryOf } from './expiry.ts';
 import { FulltextIndex } from './sqlite-fulltext.ts';
+import { LIMIT } from './sqlite-limit.ts';
 import { logName, quote, recordsName } from './sqlite-names.ts';
 import { UpdateStatements } from './sqlite-update.ts';
 import type { Cell, Key } from './store.ts';
@@ -59,17 +60,17 @@ export class SqliteTable {
     const written = [...names, '_seq', ...(this.#expires ? ['_expires'] : [])];
     const rows = (sql: string) => db.prepare(sql).raw().safeIntegers(this.bigIntegers);
     this.#get = rows(`SELECT ${this.columns} FROM ${records} WHERE ${key} = ?`);
-    this.#firstPage = rows(`SELECT ${this.columns} FROM ${records} ORDER BY ${key} LIMIT ?`);
-    this.#page = rows(`SELECT ${this.columns} FROM ${records} WHERE ${key} > ? ORDER BY ${key} LIMIT ?`);
+    this.#firstPage = rows(`SELECT ${this.columns} FROM ${records} ORDER BY ${key} ${LIMIT}`);
+    this.#page = rows(`SELECT ${this.columns} FROM ${records} WHERE ${key} > ? ORDER BY ${key} ${LIMIT}`);
     this.#insert = db.prepare(`INSERT INTO ${records} (${written}) VALUES (${written.map(() => '?')})`);
     this.#updates = new UpdateStatements(db, plan, this.#expires);
     this.#delete = db.prepare(`DELETE FROM ${records} WHERE ${key} = ?`);
     this.#append = db.prepare(`INSERT INTO ${log} (seq, op, id, data, before) VALUES (?, ?, ?, ?, ?)`);
     const entries = `SELECT seq, op, id, data, before FROM ${log} WHERE seq > ?`;
-    this.#log = db.prepare(`${entries} ORDER BY seq LIMIT ?`).raw();
-    this.#logOfRecord = db.prepare(`${entries} AND id = ? ORDER BY seq LIMIT ?`).raw();
+    this.#log = db.prepare(`${entries} ORDER BY seq ${LIMIT}`).raw();
+    this.#logOfRecord = db.prepare(`${entries} AND id = ? ORDER BY seq ${LIMIT}`).raw();
     this.#expired = this.#expires
-      ? db.prepare(`SELECT ${key} FROM ${records} WHERE _expires <= ? ORDER BY _expires LIMIT ?`).pluck()
+      ? db.prepare(`SELECT ${key} FROM ${records} WHERE _expires <= ? ORDER BY _expires ${LIMIT}`).pluck()
       : undefined;
     this.#expiresAt = this.#expires
       ? db.prepare(`SELECT _expires FROM ${records} WHERE ${key} = ?`).pluck()

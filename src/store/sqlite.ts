@@ -17,6 +17,7 @@ import { OnceTable } from './sqlite-once.ts';
 import { describeOpenError, openDatabase } from './sqlite-open.ts';
 import { ReadTurn } from './sqlite-read-turn.ts';
 import { newestPosition } from './sqlite-shape.ts';
+import { forgetSamples, keepStatistics } from './sqlite-statistics.ts';
 import { readStored } from './sqlite-stored.ts';
 import { OPS, type Row, SqliteTable } from './sqlite-table.ts';
 import { StatementCache } from './statement-cache.ts';
@@ -45,6 +46,7 @@ export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore 
   try {
     db = openDatabase(file, options);
     migrate(db, plan, options);
+    forgetSamples(db);
     return new SqliteStore(db, plan, options, lock);
   } catch (error) {
     db?.close();
@@ -213,8 +215,7 @@ export class SqliteStore implements Store {
   close(): void {
     this.#reads.end();
     try {
-      // What the planner learned of the data, for the next start.
-      this.#db.pragma('optimize');
+      keepStatistics(this.#db);
       this.#db.pragma('wal_checkpoint(TRUNCATE)');
     } catch {
       // Another process holds the database: both can be done at the next start, and nothing is lost.
