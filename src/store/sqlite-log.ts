@@ -5,6 +5,17 @@ import { logName } from './sqlite-names.ts';
 import { floorKey, shapeKey } from './sqlite-schema.ts';
 import type { Change, Key } from './store.ts';
 
+/** Entries beyond the count before a commit removes some: fewer are not worth the statements. */
+const FEW = 100;
+/** Entries that one commit removes at most, more than it usually adds. */
+const SOME = 500;
+
+/** What a transaction has removed, when it is committed. */
+export interface Removed {
+  readonly upTo: number;
+  readonly count: number;
+}
+
 /** What is known in memory about one table's log, and how it is kept within its retention. */
 export class LogState {
   readonly #db: Database;
@@ -69,7 +80,24 @@ export class LogState {
     return (this.#newest.get(id) ?? 0) > after;
   }
 
-  /** Removes up to `limit` entries past retention; true when more are left. */
+  /**
+   * Inside the transaction of a commit: removes the oldest of the entries that are too many. A log that is written to without
+   * rest so needs no transactions for it that writers would wait for. What comes back is for `removed`, after the commit.
+   */
+  removeSurplus(): Removed | undefined {
+    const surplus = (this.#count ?? 0) - this.#retention.maxCount;
+    return surplus < FEW ? undefined : this.#remove(this.#entry.get(Math.min(surplus, SOME) - 1) as number);
+  }
+
+  /** Takes what a transaction removed that is committed. */
+  removed({ upTo, count }: Removed): void {
+    this.#oldest = upTo;
+    if (this.#count !== undefined) this.#count -= count;
+    // It also holds records whose entries are gone; it is built anew when next asked for.
+    if (this.#newest !== undefined && this.#newest.size > 2 * this.#retention.maxCount) this.#newest = undefined;
+  }
+
+  /** Removes up to `limit` entries past retention, in a transaction of its own; true when more are left. */
   trim(now: number, limit: number): boolean {
     this.#count ??= this.#db.prepare(`SELECT count(*) FROM ${this.#log}`).pluck().get() as number;
     const surplus = this.#count - this.#retention.maxCount;
@@ -79,15 +107,13 @@ export class LogState {
     const size = Math.min(limit, this.#count);
     const bySize = surplus > 0 ? (this.#entry.get(Math.min(size, surplus) - 1) as number) : 0;
     const byAge = Math.min(expiredBefore - 1, this.#entry.get(size - 1) as number);
-    const upTo = Math.max(bySize, byAge);
-    const removed = this.#db.transaction(() => {
-      this.#setFloor.run(upTo, this.#name);
-      return this.#removeUpTo.run(upTo).changes;
-    })();
-    this.#oldest = upTo;
-    this.#count -= removed;
-    // It also holds records whose entries are gone; it is built anew when next asked for.
-    if (this.#newest !== undefined && this.#newest.size > 2 * this.#retention.maxCount) this.#newest = undefined;
-    return removed >= limit;
+    const removed = this.#db.transaction(() => this.#remove(Math.max(bySize, byAge)))();
+    this.removed(removed);
+    return removed.count >= limit;
+  }
+
+  #remove(upTo: number): Removed {
+    this.#setFloor.run(upTo, this.#name);
+    return { upTo, count: this.#removeUpTo.run(upTo).changes };
   }
 }

@@ -11,7 +11,7 @@ import { type AuditLog, openAudit } from './sqlite-audit.ts';
 import { chooseKeys, isBulk, sumUp, writeOf } from './sqlite-bulk.ts';
 import { constraintError, storageError } from './sqlite-errors.ts';
 import { SqliteLists } from './sqlite-lists.ts';
-import { LogState } from './sqlite-log.ts';
+import { LogState, type Removed } from './sqlite-log.ts';
 import { migrate } from './sqlite-migrate.ts';
 import { OnceTable } from './sqlite-once.ts';
 import { describeOpenError, openDatabase } from './sqlite-open.ts';
@@ -186,7 +186,9 @@ export class SqliteStore implements Store {
       const results = groups.map((group) =>
         'once' in group ? this.#applyOnce(group, changes) : this.#applyGroup(group, changes),
       );
+      const trimmed = this.#removeSurplus();
       this.#statements.commit.run();
+      for (const { log, removed } of trimmed) log.removed(removed);
       for (const change of changes) {
         this.#of(change.table).log.appended(change);
         this.#lists.committed(change);
@@ -222,6 +224,15 @@ export class SqliteStore implements Store {
     }
     this.#db.close();
     this.#lock.release();
+  }
+
+  #removeSurplus(): { readonly log: LogState; readonly removed: Removed }[] {
+    const trimmed = [];
+    for (const { log } of this.#tables.values()) {
+      const removed = log.removeSurplus();
+      if (removed !== undefined) trimmed.push({ log, removed });
+    }
+    return trimmed;
   }
 
   #applyOnce({ once, writes }: OnceGroup, changes: Change[]): readonly WriteOutcome[] | AppError {

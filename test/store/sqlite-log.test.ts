@@ -1,4 +1,6 @@
+import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { logName } from '../../src/store/sqlite-names.ts';
 import type { Write } from '../../src/store/store.ts';
 import { type OpenStore, onlyTable, StoreFolder } from './stores.ts';
 
@@ -101,6 +103,48 @@ describe('trimming', () => {
     expect(seqs(again)).toEqual(written.slice(3));
     again.store.trim(Date.now(), 100);
     expect(seqs(again)).toEqual(written.slice(6));
+  });
+});
+
+describe('commits to a log that is too long', () => {
+  /** As housekeeping does once a second; from then on the store knows how long its logs are. */
+  function openTrimmed(maxCount: number): Bench {
+    const bench = open({ maxCount });
+    bench.store.trim(Date.now(), 100);
+    return bench;
+  }
+
+  test('take the oldest entries away, in their own transactions, and tell of it', () => {
+    const bench = openTrimmed(50);
+    const table = onlyTable(bench);
+    const written = bench.publish(400);
+    const kept = seqs(bench);
+    expect(kept.length).toBeLessThanOrEqual(50 + 100);
+    expect(kept).toEqual(written.slice(-kept.length));
+    expect(bench.store.floor(table)).toBe(written.at(-kept.length - 1));
+    const again = bench.reopen();
+    expect(again.store.floor(onlyTable(again))).toBe(written.at(-kept.length - 1));
+    expect(again.store.trim(Date.now(), 1000)).toBe(false);
+    expect(seqs(again)).toEqual(written.slice(-50));
+  });
+
+  test('take nothing away when they fail', () => {
+    const bench = openTrimmed(50);
+    const table = onlyTable(bench);
+    bench.publish(150);
+    const [before, floor] = [seqs(bench), bench.store.floor(table)];
+    expect(before).toHaveLength(150);
+    const other = new Database(bench.folder.file);
+    // A foreign key that is checked when the transaction ends.
+    other.exec(`CREATE TABLE parent (id INTEGER PRIMARY KEY);
+      CREATE TABLE child (id REFERENCES parent DEFERRABLE INITIALLY DEFERRED);
+      CREATE TRIGGER late AFTER INSERT ON ${logName(table)} BEGIN INSERT INTO child VALUES (1); END`);
+    expect(() => bench.publish(1)).toThrow('FOREIGN KEY constraint failed');
+    expect([seqs(bench), bench.store.floor(table)]).toEqual([before, floor]);
+    other.exec('DROP TRIGGER late');
+    other.close();
+    bench.publish(1);
+    expect(seqs(bench)).toHaveLength(51);
   });
 });
 
