@@ -125,6 +125,7 @@ export class CatchUp {
     if (id !== undefined) {
       const record = await store.get(table, id);
       if (record !== undefined) this.#retain([record], head, 1);
+      this.#complete = store.head;
       return;
     }
     let left = limit;

@@ -7,7 +7,7 @@ type StoreOpener = (plan: Plan, options: StoreOptions) => Store | Promise<Store>
 
 /** The stores by name; the driver of one is loaded only when it is used. */
 const STORE_LOADERS = {
-  sqlite: async (): Promise<StoreOpener> => (await import('./sqlite.ts')).openSqliteStore,
+  sqlite: async (): Promise<StoreOpener> => (await import('./sqlite-flushed.ts')).openEmbeddedStore,
 } as const;
 
 export async function openStore(name: keyof typeof STORE_LOADERS, plan: Plan, options: StoreOptions): Promise<Store> {

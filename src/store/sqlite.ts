@@ -38,10 +38,15 @@ import type {
   WriteOutcome,
 } from './store.ts';
 
+/** Where the embedded store of a data directory is. */
+export function databaseFile(dir: string): string {
+  return join(dir, 'data.db');
+}
+
 /** Opens the embedded store in `options.dir`, creating or migrating what the plan needs. */
 export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore {
   const lock = lockDirectory(options.dir);
-  const file = join(options.dir, 'data.db');
+  const file = databaseFile(options.dir);
   let db: Database | undefined;
   try {
     db = openDatabase(file, options);
@@ -71,6 +76,9 @@ export class SqliteStore implements Store {
   readonly #reads: ReadTurn;
   readonly #audit: AuditLog | undefined;
   readonly #statements: Record<'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'undo', Statement>;
+  /** The newest seq that was given out. */
+  #last: number;
+  /** The newest one that others may know. */
   #head: number;
   #now = 0;
 
@@ -88,6 +96,7 @@ export class SqliteStore implements Store {
       this.#tables.set(table, { table: sqliteTable, context, log: new LogState(db, table, options.events) });
     }
     this.#head = newestPosition(db, readStored(db));
+    this.#last = this.#head;
     this.#statements = {
       begin: db.prepare('BEGIN IMMEDIATE'),
       commit: db.prepare('COMMIT'),
@@ -176,7 +185,14 @@ export class SqliteStore implements Store {
   }
 
   commit(groups: readonly (WriteGroup | OnceGroup)[]): CommitResult {
-    const head = this.#head;
+    const result = this.write(groups);
+    this.publish(result);
+    return result;
+  }
+
+  /** A commit whose changes are for nobody yet: positions, and what is known of the logs, stay until `publish`. */
+  write(groups: readonly (WriteGroup | OnceGroup)[]): CommitResult {
+    const last = this.#last;
     try {
       this.#reads.end();
       this.#statements.begin.run();
@@ -189,16 +205,26 @@ export class SqliteStore implements Store {
       const trimmed = this.#removeSurplus();
       this.#statements.commit.run();
       for (const { log, removed } of trimmed) log.removed(removed);
-      for (const change of changes) {
-        this.#of(change.table).log.appended(change);
-        this.#lists.committed(change);
-      }
       return { results, changes };
     } catch (error) {
-      this.#head = head;
+      this.#last = last;
       if (this.#db.inTransaction) this.#statements.rollback.run();
       throw storageError(error);
     }
+  }
+
+  /** To be called once for the result of each `write`, before the next one. */
+  publish({ changes }: CommitResult): void {
+    this.#head = this.#last;
+    for (const change of changes) {
+      this.#of(change.table).log.appended(change);
+      this.#lists.committed(change);
+    }
+  }
+
+  /** Commits are flushed by somebody else from now on. Checkpoints still flush before they begin the log anew. */
+  leaveFlushing(): void {
+    this.#db.pragma('synchronous = NORMAL');
   }
 
   trim(now: number, limit: number): boolean {
@@ -252,7 +278,7 @@ export class SqliteStore implements Store {
   #applyGroup(group: WriteGroup, changes: Change[]): readonly WriteOutcome[] | AppError {
     const single = group.length === 1 && !group.some(isBulk);
     const start = changes.length;
-    const head = this.#head;
+    const last = this.#last;
     if (!single) this.#statements.savepoint.run();
     try {
       const outcomes = group.map((write) => this.#applyWrite(write, changes));
@@ -263,7 +289,7 @@ export class SqliteStore implements Store {
       if (refused === undefined) throw error;
       changes.length = start;
       // A seq that was not committed must not be told to anybody as a position: a restart would not know it.
-      this.#head = head;
+      this.#last = last;
       if (!single) {
         this.#statements.undo.run();
         this.#statements.release.run();
@@ -282,7 +308,7 @@ export class SqliteStore implements Store {
     const keys = chooseKeys(this.#bulk, context.table, write);
     return sumUp(
       keys.map((id) => applyWrite(context, writeOf(write, id))),
-      this.#head,
+      this.#last,
     );
   }
 
@@ -296,8 +322,8 @@ export class SqliteStore implements Store {
       now,
       // Ahead of the clock by one microsecond a change at most; the clock going back does not take the seq with it.
       nextSeq: () => {
-        this.#head = Math.max(this.#head + 1, now * 1000);
-        return this.#head;
+        this.#last = Math.max(this.#last + 1, now * 1000);
+        return this.#last;
       },
       committed: (change) => changes.push(change),
     };

@@ -211,7 +211,7 @@ async function execute(rig: Rig, connection: Connection, step: Command): Promise
         .catch(() => undefined);
       break;
     case 'trim':
-      rig.store.trim(Date.now(), step.limit);
+      await rig.door.trim(Date.now(), step.limit);
       break;
     case 'turns':
       await turns(step.count);
@@ -249,6 +249,7 @@ test('S4.15 whatever a connection subscribes to, leaves and resumes, each subscr
   const settings = fc.record({
     maxCount: fc.constantFrom(1, 3, 100_000),
     replayPage: fc.constantFrom(1, 2, 500),
+    flushed: fc.boolean(),
     fast: fc.boolean(),
   });
   const property = fc.asyncProperty(

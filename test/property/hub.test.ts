@@ -109,7 +109,7 @@ class Run {
       case 'turns':
         return turns(step.count);
       case 'trim':
-        return void this.rig.store.trim(Date.now(), step.limit);
+        return void this.rig.door.trim(Date.now(), step.limit);
       case 'restart':
         return this.#restart();
       case 'subscribe':
@@ -149,7 +149,7 @@ class Run {
     const since = step.since === null ? undefined : history[step.since % Math.max(1, history.length)]?.seq;
     const { retained, fast } = step;
     // A store that answers later may be read before the writer knows what its write became.
-    const echo = step.echo || this.#settings.commitTurns > 0;
+    const echo = step.echo || (this.#settings.commitTurns > 0 && !this.#settings.flushed);
     if (interest === undefined || this.clients.length >= 12) return;
     const options = { table: 'Item', id: step.id ?? undefined, interest, retained, echo, fast };
     this.clients.push(new Client(this.rig, since === undefined ? options : { ...options, since }));
@@ -175,6 +175,7 @@ const settings = fc.record({
   maxCount: fc.constantFrom(4, 12, 100_000),
   replayPage: fc.integer({ min: 1, max: 6 }),
   commitTurns: fc.constantFrom(0, 0, 2),
+  flushed: fc.boolean(),
   records: fc.integer({ min: 0, max: 5 }),
 });
 type Settings = typeof settings extends fc.Arbitrary<infer T> ? T : never;

@@ -119,8 +119,9 @@ test('F4 whatever is sent again, at once or later, through either door, has one 
     fc.array(operation, { minLength: 2, maxLength: 8 }),
     fc.array(batch, { minLength: 2, maxLength: 10 }),
     fc.nat(3),
-    async (operations, batches, commitTurns) => {
-      using rig = new Rig({ sdl: SDL, commitTurns });
+    fc.boolean(),
+    async (operations, batches, commitTurns, flushed) => {
+      using rig = new Rig({ sdl: SDL, commitTurns, flushed });
       const doors = new Doors(rig, door);
       await doors.open();
       const answers = operations.map((): Answer[] => []);

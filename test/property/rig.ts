@@ -9,8 +9,10 @@ import { PageCache } from '../../src/resources/page-cache.ts';
 import { TableResource } from '../../src/resources/table-resource.ts';
 import type { Plan, TablePlan } from '../../src/schema/plan.ts';
 import { GroupCommit } from '../../src/store/group-commit.ts';
-import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite.ts';
-import type { Change, Store, WriteGroup } from '../../src/store/store.ts';
+import { databaseFile, openSqliteStore, type SqliteStore } from '../../src/store/sqlite.ts';
+import { FlushedStore } from '../../src/store/sqlite-flushed.ts';
+import { WalFlush } from '../../src/store/sqlite-wal-flush.ts';
+import type { Change, CommitResult, Store, WriteGroup } from '../../src/store/store.ts';
 import { LIMITS } from '../query/tables.ts';
 import { planOf } from '../schema/mistakes.ts';
 
@@ -23,9 +25,13 @@ export interface RigOptions {
   readonly busyTimeout?: number;
   /** The store answers a commit so many turns later, as a remote one would. */
   readonly commitTurns?: number;
+  /** Commits are flushed to the disk, beside the event loop. */
+  readonly flushed?: boolean;
 }
 
 interface Running {
+  /** What hub and resources work with: the embedded store, or one around it. */
+  readonly door: Store;
   readonly store: SqliteStore;
   readonly feed: Feed;
   readonly hub: Hub;
@@ -78,23 +84,28 @@ export class Rig implements Disposable {
     return resource;
   }
 
+  /** What hub and resources work with. */
+  get door(): Store {
+    return this.#running.door;
+  }
+
   /** Closes the store and opens it again, as a restart does. Subscriptions are gone. */
   async restart(): Promise<void> {
     await this.commits.drain();
     this.hub.close();
-    this.store.close();
+    await this.door.close();
     this.#running = this.#open();
   }
 
   [Symbol.dispose](): void {
     this.hub.close();
-    this.store.close();
+    void this.door.close();
     rmSync(this.dir, { recursive: true, force: true });
   }
 
   #open(): Running {
     const { maxCount = 100_000, replayPage = 500, clientBuffer = 262_144 } = this.#options;
-    const { slowClientTimeout = 60_000, busyTimeout = 2000, commitTurns = 0 } = this.#options;
+    const { slowClientTimeout = 60_000, busyTimeout = 2000, commitTurns = 0, flushed = false } = this.#options;
     const store = openSqliteStore(this.plan, {
       dir: this.dir,
       durability: 'normal',
@@ -104,26 +115,32 @@ export class Rig implements Disposable {
       audit: { retention: 86_400_000, maxCount: 100_000 },
       allowDestructive: false,
     });
+    const door = flushed ? new FlushedStore(store, new WalFlush(databaseFile(this.dir), 0)) : store;
     const feed = new Feed(store.head);
     feed.listen((changes) => this.delivered.push(...changes));
     const onError = (error: unknown) => void this.faults.push(error);
-    const hub = new Hub({ store, feed, channels: { slowClientTimeout, clientBuffer }, replayPage, onError });
+    const hub = new Hub({ store: door, feed, channels: { slowClientTimeout, clientBuffer }, replayPage, onError });
     const commits = new GroupCommit({
-      store: this.#observe(store, commitTurns),
+      store: this.#observe(door, flushed ? 0 : commitTurns),
       busyTimeout,
       onCommitted: (changes) => feed.deliver(changes),
     });
     const access = new Access(this.plan, { secured: false });
-    const context = { access, store, commits, hub, limits: LIMITS, pages: new PageCache(LIMITS.listCache) };
+    const context = { access, store: door, commits, hub, limits: LIMITS, pages: new PageCache(LIMITS.listCache) };
     const resources = new Map(this.plan.tables.map((table) => [table.name, new TableResource(table, context)]));
-    return { store, feed, hub, commits, resources };
+    return { door, store, feed, hub, commits, resources };
   }
 
   /** The same store, seen while it commits. */
-  #observe(store: SqliteStore, commitTurns: number): Store {
+  #observe(store: Store, commitTurns: number): Store {
+    const seen = (result: CommitResult) => {
+      this.history.push(...result.changes);
+      return result;
+    };
     const commit = (groups: readonly WriteGroup[]) => {
       const result = store.commit(groups);
-      this.history.push(...result.changes);
+      if (result instanceof Promise) return result.then(seen);
+      seen(result);
       return commitTurns === 0 ? result : turns(commitTurns).then(() => result);
     };
     return new Proxy(store, {

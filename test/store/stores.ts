@@ -11,6 +11,7 @@ import { planOf } from '../schema/mistakes.ts';
 export interface OpenStore {
   readonly store: SqliteStore;
   readonly plan: Plan;
+  readonly options: StoreOptions;
   /** What was said while it was opened. */
   readonly notices: readonly string[];
 }
@@ -35,7 +36,7 @@ export class StoreFolder {
     this.close();
     const plan = planOf(sdl);
     const notices: string[] = [];
-    const store = openSqliteStore(plan, {
+    const all: StoreOptions = {
       dir: this.dir,
       durability: 'normal',
       events: { retention: 86_400_000, maxCount: 100_000, replayPage: 500 },
@@ -45,8 +46,9 @@ export class StoreFolder {
       allowDestructive: false,
       onNotice: (sentence) => notices.push(sentence),
       ...options,
-    });
-    this.#open = { store, plan, notices };
+    };
+    const store = openSqliteStore(plan, all);
+    this.#open = { store, plan, options: all, notices };
     return this.#open;
   }
 

@@ -20,6 +20,7 @@ import {
   answerWritten,
   beginExchange,
   type Exchange,
+  movedOn,
   publishes,
   refuseQuery,
   wantsMinimal,
@@ -55,7 +56,7 @@ function list(endpoint: Endpoint, exchange: Exchange): Answer {
   }
   const page = resource.readList(query);
   const answer = (it: ListPage) => answerPage(exchange, it, { endpoint, query, rawQuery });
-  return page instanceof Promise ? page.then(answer) : answer(page);
+  return page instanceof Promise ? page.then(movedOn(reply, resource)).then(answer) : answer(page);
 }
 
 interface Asked {

@@ -18,6 +18,7 @@ import {
   answerWritten,
   beginExchange,
   type Exchange,
+  movedOn,
   publishes,
   refuseQuery,
 } from './replies.ts';
@@ -50,7 +51,7 @@ export function registerRecord(
     const found = resource.get(identityOf(request), id, query);
     const columns = () => resource.columnsOf(identityOf(request), query);
     const answer = (record: FoundRecord | undefined) => answerRecord(exchange, { resource, id, record, columns });
-    return found instanceof Promise ? found.then(answer) : answer(found);
+    return found instanceof Promise ? found.then(movedOn(reply, resource)).then(answer) : answer(found);
   });
 
   app.put(url, REST, async (request, reply) => {

@@ -60,6 +60,14 @@ export function answerPublished(exchange: Exchange, { seq, delivered, replayed =
   return answerWith(exchange, JSON.stringify({ seq, delivered }));
 }
 
+/** For what had to be waited for: the store has gone on meanwhile, and so has the position. */
+export function movedOn(reply: FastifyReply, resource: { readonly head: number }) {
+  return <T>(found: T): T => {
+    reply.header('x-position', resource.head);
+    return found;
+  };
+}
+
 export function answerEmpty(reply: FastifyReply): undefined {
   reply.send();
 }
