@@ -1,11 +1,11 @@
 // npm run bench [-- names…] [--quick] [--self] [--json file]: see README.md.
 import { existsSync, statfsSync, writeFileSync } from 'node:fs';
-import { loadavg, tmpdir } from 'node:os';
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { CORE_OF_LOAD, killAll, pinSelf } from './lib/process.mjs';
 import { printTable } from './lib/table.mjs';
 import { startLoad } from './load/child.mjs';
-import { CLI, startHandwritten, startTablecast } from './servers/start.mjs';
+import { CLI, parentDir, startHandwritten, startTablecast } from './servers/start.mjs';
 
 const CASES = ['http', 'fanout', 'latency', 'own-record', 'rooms', 'memory', 'start', 'lists', 'filters', 'rules'];
 const TMPFS = 0x01021994;
@@ -21,7 +21,7 @@ const { values: options, positionals: names } = parseArgs({
 const unknown = names.filter((name) => !CASES.includes(name));
 if (unknown.length > 0) stop(`unknown case ${unknown.join(', ')}; there are: ${CASES.join(', ')}`);
 if (!options.self && !existsSync(CLI)) stop(`${CLI} is missing: npm run build`);
-if (statfsSync(process.env.BENCH_DIR ?? tmpdir()).type === TMPFS) {
+if (statfsSync(parentDir()).type === TMPFS) {
   stop('the temporary directory is in memory, where fsync costs nothing: set BENCH_DIR to a directory on a disk');
 }
 

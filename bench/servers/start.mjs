@@ -70,7 +70,7 @@ const ROUTES = `export const routes = {
 `;
 
 /**
- * `options`: rooms (a connector with them), listCache (limits.list_cache; Tablecast only), messages, notes and products to seed, synchronous (baseline only), collect (start with --expose-gc), secret
+ * `options`: rooms (a connector with them), listCache (limits.list_cache; Tablecast only), messages, notes and products to seed, synchronous and bare (baseline only), collect (start with --expose-gc), secret
  * (of tokens, for tables with rules; Tablecast only).
  */
 export async function startHandwritten(options = {}) {
@@ -88,7 +88,8 @@ export async function startHandwritten(options = {}) {
       '--products',
       options.products ?? 0,
     ];
-    const child = startServer([HANDWRITTEN, ...args, ...seed].map(String), options);
+    const bare = options.bare === true ? ['--bare'] : [];
+    const child = startServer([HANDWRITTEN, ...args, ...seed, ...bare].map(String), options);
     return { port, child };
   };
   return start({
@@ -161,7 +162,12 @@ async function start({ name, dir, open, listQuery, heartbeat }) {
 }
 
 function makeDir() {
-  return mkdtempSync(join(process.env.BENCH_DIR ?? tmpdir(), 'tablecast-bench-'));
+  return mkdtempSync(join(parentDir(), 'tablecast-bench-'));
+}
+
+/** Where the data of all servers lies. */
+export function parentDir() {
+  return process.env.BENCH_DIR ?? tmpdir();
 }
 
 // The limits are for people; the benchmark comes as thousands of clients from one machine. The baseline has no log either.
