@@ -17,11 +17,12 @@ import {
 } from './sqlite-schema.ts';
 import type { TableSource } from './sqlite-source.ts';
 
-export function createTable(db: Database, table: TablePlan): void {
+/** `position`: after every one that was given out before. */
+export function createTable(db: Database, table: TablePlan, position: number): void {
   for (const sql of [createRecords(table), createLog(table), ...createIndexes(table)]) db.exec(sql);
   createAllFulltext(db, table);
   // Positions from before the table was there are not its own: another database may have issued them.
-  db.prepare('INSERT INTO tablecast_meta VALUES (?, ?)').run(floorKey(table), String(Date.now() * 1000));
+  db.prepare('INSERT INTO tablecast_meta VALUES (?, ?)').run(floorKey(table), String(position));
 }
 
 /** Brings a table that is there to its plan. The steps have been found possible; the transaction is the caller's. */

@@ -72,6 +72,11 @@ export class FlushedStore implements Store {
     return this.#store.shapedAt(table);
   }
 
+  /** At once: a commit that is being flushed has given out nothing yet. */
+  knows(position: number): boolean {
+    return this.#store.knows(position);
+  }
+
   get(table: TablePlan, id: Key): Awaitable<StoredRecord | undefined> {
     return this.#read(() => this.#store.get(table, id));
   }

@@ -24,6 +24,7 @@ export class LogState {
   readonly #setFloor: Statement;
   readonly #entry: Statement;
   readonly #removeUpTo: Statement;
+  readonly #has: Statement;
   readonly #name: string;
   /** Seqs up to this one were given to records that a schema change has made others of; 0 when there was none. */
   readonly shapedAt: number;
@@ -47,6 +48,7 @@ export class LogState {
     this.#setFloor = db.prepare('UPDATE tablecast_meta SET value = ? WHERE key = ?');
     this.#entry = db.prepare(`SELECT seq FROM ${this.#log} ORDER BY seq LIMIT 1 OFFSET ?`).pluck();
     this.#removeUpTo = db.prepare(`DELETE FROM ${this.#log} WHERE seq <= ?`);
+    this.#has = db.prepare(`SELECT 1 FROM ${this.#log} WHERE seq BETWEEN ? AND ?`);
   }
 
   get head(): number {
@@ -60,6 +62,11 @@ export class LogState {
 
   get floor(): number {
     return Math.max(this.#oldest, this.shapedAt);
+  }
+
+  /** True when the position is that of an entry, or the one just before it. Whether all are older is known without looking. */
+  has(position: number): boolean {
+    return position <= this.#head && this.#has.get(position, position + 1) !== undefined;
   }
 
   appended({ seq, id }: Change): void {

@@ -6,6 +6,7 @@ import { MigrationRefusedError } from './open-errors.ts';
 import { changeTable, createTable } from './sqlite-change.ts';
 import { type Concern, countRecords, readConcern } from './sqlite-concern.ts';
 import { createFulltext, staleFulltext } from './sqlite-fulltext.ts';
+import { addGap } from './sqlite-gaps.ts';
 import { describeRefusal } from './sqlite-refusal.ts';
 import { CREATE_META } from './sqlite-schema.ts';
 import { isReshaped, markReshaped, newestPosition } from './sqlite-shape.ts';
@@ -84,14 +85,18 @@ class Migration {
 
   run(steps: readonly MigrationStep[]): void {
     this.#db.exec(CREATE_META);
-    const position = Math.max(Date.now() * 1000, newestPosition(this.#db, this.#stored) + 1);
+    const newest = newestPosition(this.#db, this.#stored);
+    const position = Math.max(Date.now() * 1000, newest + 1);
     for (const table of this.#plan.tables) {
       const source = this.#sources.get(table);
       const own = steps.filter((step) => 'table' in step && step.table === table);
-      if (source === undefined) createTable(this.#db, table);
+      if (source === undefined) createTable(this.#db, table, position);
       else changeTable(this.#db, source, own);
       if (source !== undefined && isReshaped(source, own)) markReshaped(this.#db, table, position);
     }
+    // Where it has become the newest one, none was given out on the way to it. In a new store none was given out at all.
+    const isNewest = newestPosition(this.#db, this.#stored) === position;
+    if (isNewest && this.#stored !== undefined) addGap(this.#db, [newest, position]);
   }
 
   #read(step: MigrationStep): Concern | undefined {

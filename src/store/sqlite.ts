@@ -3,6 +3,7 @@ import type { Database, Statement } from 'better-sqlite3';
 import { AppError } from '../errors.ts';
 import type { ListQuery, SelectedRelation } from '../query/index.ts';
 import type { Plan, TablePlan } from '../schema/plan.ts';
+import type { StoredSchema } from '../schema/stored.ts';
 import { applyWrite, keyToJson, type WriteContext } from './apply-write.ts';
 import type { AuditReader } from './audit.ts';
 import { expiryOf } from './expiry.ts';
@@ -15,6 +16,7 @@ import { LogState, type Removed } from './sqlite-log.ts';
 import { migrate } from './sqlite-migrate.ts';
 import { OnceTable } from './sqlite-once.ts';
 import { describeOpenError, openDatabase } from './sqlite-open.ts';
+import { Positions } from './sqlite-positions.ts';
 import { ReadTurn } from './sqlite-read-turn.ts';
 import { newestPosition } from './sqlite-shape.ts';
 import { forgetSamples, keepStatistics } from './sqlite-statistics.ts';
@@ -75,6 +77,7 @@ export class SqliteStore implements Store {
   readonly #once: OnceTable;
   readonly #reads: ReadTurn;
   readonly #audit: AuditLog | undefined;
+  readonly #positions: Positions;
   readonly #statements: Record<'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'undo', Statement>;
   /** The newest seq that was given out. */
   #last: number;
@@ -95,8 +98,12 @@ export class SqliteStore implements Store {
       const context = { table: sqliteTable, expiry: expiryOf(table), audit: this.#audit?.of(table) };
       this.#tables.set(table, { table: sqliteTable, context, log: new LogState(db, table, options.events) });
     }
-    this.#head = newestPosition(db, readStored(db));
+    // It is there: migrating has saved it.
+    const stored = readStored(db) as StoredSchema;
+    this.#head = newestPosition(db, stored);
     this.#last = this.#head;
+    const logs = [...this.#tables.values()].map(({ log }) => log);
+    this.#positions = new Positions(db, { plan, stored, logs, head: this.#head });
     this.#statements = {
       begin: db.prepare('BEGIN IMMEDIATE'),
       commit: db.prepare('COMMIT'),
@@ -129,6 +136,12 @@ export class SqliteStore implements Store {
 
   shapedAt(table: TablePlan): number {
     return this.#of(table).log.shapedAt;
+  }
+
+  knows(position: number): boolean {
+    if (position >= this.#head) return position === this.#head;
+    this.#reads.read();
+    return this.#positions.knows(position);
   }
 
   get(plan: TablePlan, id: Key): StoredRecord | undefined {
@@ -203,7 +216,9 @@ export class SqliteStore implements Store {
         'once' in group ? this.#applyOnce(group, changes) : this.#applyGroup(group, changes),
       );
       const trimmed = this.#removeSurplus();
+      this.#positions.committing(changes);
       this.#statements.commit.run();
+      this.#positions.committed(changes);
       for (const { log, removed } of trimmed) log.removed(removed);
       return { results, changes };
     } catch (error) {

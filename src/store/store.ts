@@ -166,6 +166,11 @@ export interface RelatedReader {
 export interface LogReader {
   /** seq of the newest entry of any table; a reader that has read to its end is at this position. */
   readonly head: number;
+  /**
+   * False when this store, as it is now, has surely never given out the position: it is another one's, or from a future
+   * that was lost when an older state was put back. True for every position that it did give out, whatever became of it.
+   */
+  knows(position: number): Awaitable<boolean>;
   /** seq of the table's newest entry. */
   tableHead(table: TablePlan): number;
   /**

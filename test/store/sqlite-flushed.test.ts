@@ -53,6 +53,7 @@ describe('a commit that is flushed beside the event loop', () => {
     // It is committed, and not known.
     expect(bench.store.get(table, 'a')?.json).toBe('{"id":"a","n":2}');
     expect([flushed.head, flushed.tableHead(table)]).toEqual([head, head]);
+    expect([head, bench.store.get(table, 'a')?.seq ?? 0].map((seq) => flushed.knows(seq))).toEqual([true, false]);
     const query = parseListQuery('', table, LIMITS, new Set());
     const reads = [
       flushed.get(table, 'a'),

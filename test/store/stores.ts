@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -55,6 +55,18 @@ export class StoreFolder {
   close(): void {
     this.#open?.store.close();
     this.#open = undefined;
+  }
+
+  /** Closes the store and keeps a copy of it. */
+  copy(): void {
+    this.close();
+    copyFileSync(this.file, join(this.dir, 'copy.db'));
+  }
+
+  /** Closes the store and puts the copy in its place. */
+  putBack(): void {
+    this.close();
+    copyFileSync(join(this.dir, 'copy.db'), this.file);
   }
 
   /** Rows of a query on the closed store. */
