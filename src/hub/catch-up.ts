@@ -60,19 +60,15 @@ export class CatchUp {
   }
 
   async #run(start: Start): Promise<void> {
-    const { store } = this.#context;
     const subscription = this.#subscription;
-    if (start.from === 'now') subscription.position = store.head;
-    if (start.from === 'snapshot' && start.first !== undefined) await this.#firstOf(start.first);
-    else if (start.from === 'snapshot') await this.#snapshot(start.limit);
-    else if (start.from === 'reset') await this.#reset(start.reason);
+    const begun = this.#begin(start);
+    if (begun !== undefined) await begun;
     while (this.#isActive()) {
       // Before joining too: a full socket would be thrown out of the live ones at once.
       const room = this.#room();
       if (room !== undefined) await room;
       if (!this.#isActive()) return;
-      const reason = this.#lost();
-      if (reason !== undefined) await this.#reset(reason);
+      if (this.#isTrimmed()) await this.#reset('position_trimmed');
       if (!this.#isActive()) return;
       if (subscription.position >= this.#complete && subscription.group.reaches(subscription.position)) {
         subscription.inSnapshot = false;
@@ -85,18 +81,40 @@ export class CatchUp {
     }
   }
 
+  /** What comes before the log. Undefined when it is done at once. */
+  #begin(start: Start): Promise<void> | undefined {
+    switch (start.from) {
+      case 'now':
+        this.#subscription.position = this.#context.store.head;
+        return undefined;
+      case 'snapshot':
+        return start.first === undefined ? this.#snapshot(start.limit) : this.#firstOf(start.first);
+      case 'position':
+        return this.#checkPosition();
+      case 'reset':
+        return this.#reset(start.reason);
+      case 'behind':
+        return undefined;
+    }
+  }
+
+  /** What a client says it has been told may be of another database, or of a state of this one that was put back since. */
+  #checkPosition(): Promise<void> | undefined {
+    const known = this.#context.store.knows(this.#subscription.position);
+    if (typeof known === 'boolean') return known ? undefined : this.#reset('position_unknown');
+    return known.then((it) => (it || !this.#isActive() ? undefined : this.#reset('position_unknown')));
+  }
+
   #announce(): void {
     const { sink, group, position } = this.#subscription;
     const bytes = group.encoding.ready(position);
     if (bytes !== undefined) sink.write(bytes);
   }
 
-  /** Why the log cannot serve the position, if so. Another database, or entries past retention. */
-  #lost(): ResetReason | undefined {
-    const { store } = this.#context;
+  /** Entries after its position are past retention. */
+  #isTrimmed(): boolean {
     const { position, table } = this.#subscription;
-    if (position > store.head) return 'position_unknown';
-    return position < store.floor(table) ? 'position_trimmed' : undefined;
+    return position < this.#context.store.floor(table);
   }
 
   async #reset(reason: ResetReason): Promise<void> {

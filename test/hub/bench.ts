@@ -74,6 +74,8 @@ export interface BenchOptions {
   readonly clientBuffer?: number;
   readonly slowClientTimeout?: number;
   readonly maxCount?: number;
+  /** Where the store is; without it, in a new place. */
+  readonly folder?: StoreFolder;
   /** What the hub reads in place of the store. */
   wrap?(store: SqliteStore): RecordReader & LogReader;
 }
@@ -89,7 +91,8 @@ export class Bench {
 
   constructor(options: BenchOptions = {}) {
     const { replayPage = 500, clientBuffer = 100_000, slowClientTimeout = 60_000, maxCount = 100_000 } = options;
-    const opened = new StoreFolder().open(SDL, { events: { retention: 86_400_000, maxCount, replayPage } });
+    const folder = options.folder ?? new StoreFolder();
+    const opened = folder.open(SDL, { events: { retention: 86_400_000, maxCount, replayPage } });
     this.store = opened.store;
     this.table = onlyTable(opened);
     this.feed = new Feed(this.store.head);

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { Bench, type Line, turns } from './bench.ts';
+import type { Subscription } from '../../src/hub/subscription.ts';
+import { StoreFolder } from '../store/stores.ts';
+import { Bench, type Line, type Reader, turns } from './bench.ts';
 
 /** The state that a client has after these lines. */
 function stateOf(lines: readonly Line[]): Map<unknown, unknown> {
@@ -18,6 +20,12 @@ function stored({ store, table }: Bench): Map<unknown, unknown> {
 
 function ids(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `r${String(index).padStart(3, '0')}`);
+}
+
+/** What is written after this has another time than what was written before. */
+async function nextMillisecond(bench: Bench): Promise<void> {
+  const before = Date.now();
+  await bench.until(() => Date.now() > before);
 }
 
 describe('a snapshot', () => {
@@ -157,6 +165,59 @@ describe('resuming', () => {
       ['Retained', undefined, 'a'],
       ['ready', undefined, undefined],
     ]);
+  });
+
+  test('from a position of a future that was lost is a reset, also when the log has gone past it', async () => {
+    const folder = new StoreFolder();
+    const kept = new Bench({ folder }).put('a', 1);
+    folder.copy();
+    const ahead = new Bench({ folder });
+    await nextMillisecond(ahead);
+    const lost = ahead.put('lost', 2);
+    folder.putBack();
+    const bench = new Bench({ folder });
+    await nextMillisecond(bench);
+    bench.put('b', 3);
+    const [misled, other] = [bench.subscribe({ since: lost }), bench.subscribe({ since: kept })];
+    const one = bench.subscribe({ since: lost, id: 'lost' });
+    bench.put('c', 4);
+    await bench.until(() => [misled, other, one].every(({ types }) => types.includes('ready')));
+    await bench.until(() => [misled, other].every(({ lines }) => lines.some(({ id }) => id === 'c')));
+    expect(misled.lines[0]).toMatchObject({ type: 'reset', reason: 'position_unknown' });
+    expect(one.lines.map(({ type, reason }) => [type, reason])).toEqual([
+      ['reset', 'position_unknown'],
+      ['ready', undefined],
+    ]);
+    expect(stateOf(misled.lines)).toEqual(stored(bench));
+    expect(other.changes.map(({ id }) => id)).toEqual(['b', 'c']);
+    expect(other.types).not.toContain('reset');
+  });
+
+  test('waits for a store that says later whether it knows the position', async () => {
+    const answers: ((known: boolean) => void)[] = [];
+    const bench = new Bench({
+      wrap: (store) =>
+        new Proxy(store, {
+          get: (target, name) => {
+            if (name === 'knows') return () => new Promise<boolean>((resolve) => answers.push(resolve));
+            const member: unknown = Reflect.get(target, name, target);
+            return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+          },
+        }),
+    });
+    const since = bench.put('a', 1);
+    const readers = [1, 2, 3].map(() => bench.subscribe({ since }));
+    bench.put('b', 2);
+    await turns(2);
+    expect(readers.map(({ types }) => types)).toEqual([[], [], []]);
+    const [known, unknown, gone] = readers as [Reader, Reader, Reader];
+    bench.hub.unsubscribe(gone.subscription as Subscription);
+    for (const [index, answer] of answers.entries()) answer(index === 0);
+    await bench.until(() => [known, unknown].every(({ types }) => types.includes('ready')));
+    await turns(2);
+    expect(known.types).toEqual(['Update', 'ready']);
+    expect(unknown.types).toEqual(['reset', 'Retained', 'Retained', 'ready']);
+    expect(gone.types).toEqual([]);
   });
 
   test('is reset when the log is trimmed past the reader while it reads', async () => {

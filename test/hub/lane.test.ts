@@ -143,6 +143,7 @@ test('a position is what was written up to, and there is none during a snapshot'
   const written = await resource.put(SERVER, 'b', {});
   // Committed, and not yet swept.
   expect(resource.positionOf(live)).toBeLessThan(written.seq);
+  expect(rig.store.knows(resource.positionOf(live) as number)).toBe(true);
   await turns(3);
   expect([resource.positionOf(live), resource.positionOf(snapshot)]).toEqual([written.seq, written.seq]);
 });
