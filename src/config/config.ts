@@ -25,6 +25,8 @@ export interface Limits {
   readonly id: number;
   /** Bytes, of each application. */
   readonly listCache: number;
+  /** The same. */
+  readonly recordCache: number;
   readonly connections: number;
   /** Of the following, 0 is no limit. */
   readonly connectionsPerAddress: number;

@@ -201,6 +201,11 @@ const LIMIT_KEYS: Keys<Limits> = {
     { what: 'Memory of an application for pages of lists that are read again and have not changed; 0: none are kept' },
     { min: 0 },
   ),
+  recordCache: sizeKey(
+    '16MiB',
+    { what: 'Memory of an application for records that were read or changed last; 0: none are kept' },
+    { min: 0 },
+  ),
   connections: countKey(10_000, { what: 'Open streams (WebSocket and Server-Sent Events)' }),
   connectionsPerAddress: countKey(200, { what: 'Open streams of one address; 0: no limit' }, { min: 0 }),
   connectionsPerPrincipal: countKey(50, { what: 'Open streams of one principal; 0: no limit' }, { min: 0 }),

@@ -60,8 +60,8 @@ export async function openApplication({
   writeHooksOf = () => undefined,
 }: OpenOptions): Promise<Application> {
   const { dataDir: dir, durability, events, idempotency, busyTimeout, audit } = app;
-  const largestScan = server.limits.scan;
-  const options = { dir, durability, events, idempotency, audit, largestScan, allowDestructive, onNotice };
+  const { scan: largestScan, recordCache } = server.limits;
+  const options = { dir, durability, events, idempotency, audit, largestScan, recordCache, allowDestructive, onNotice };
   const store = await openStore('sqlite', plan, options);
   const feed = new Feed(store.head);
   const hub = new Hub({ store, feed, channels: server.channels, replayPage: events.replayPage, onError });

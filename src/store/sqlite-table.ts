@@ -6,11 +6,12 @@ import { expiryOf } from './expiry.ts';
 import { FulltextIndex } from './sqlite-fulltext.ts';
 import { LIMIT } from './sqlite-limit.ts';
 import { logName, quote, recordsName } from './sqlite-names.ts';
+import type { RowCache } from './sqlite-row-cache.ts';
 import { UpdateStatements } from './sqlite-update.ts';
 import type { Cell, Key } from './store.ts';
 
 /** Fields in order, then the seq of the record's last change. */
-export type Row = Cell[];
+export type Row = readonly Cell[];
 
 export const OPS = ['create', 'update', 'delete', 'publish'] as const;
 
@@ -26,6 +27,7 @@ export class SqliteTable {
   readonly columns: string;
   /** Rows are read with BigInt integers, since a Long does not fit a double. */
   readonly bigIntegers: boolean;
+  readonly #rows: RowCache;
   readonly #expires: boolean;
   readonly #fulltext: readonly { readonly place: number; readonly index: FulltextIndex }[];
   readonly #get: Statement;
@@ -40,8 +42,9 @@ export class SqliteTable {
   readonly #expired: Statement | undefined;
   readonly #expiresAt: Statement | undefined;
 
-  constructor(db: Database, plan: TablePlan) {
+  constructor(db: Database, plan: TablePlan, rows: RowCache) {
     this.plan = plan;
+    this.#rows = rows;
     this.codec = new RowCodec(plan.fields);
     this.keyIndex = plan.fields.indexOf(plan.primaryKey);
     this.updatedStamps = indexesOf(plan.fields, 'updated');
@@ -58,10 +61,10 @@ export class SqliteTable {
     const names = plan.fields.map((field) => quote(field.name));
     this.columns = [...names, '_seq'].join(', ');
     const written = [...names, '_seq', ...(this.#expires ? ['_expires'] : [])];
-    const rows = (sql: string) => db.prepare(sql).raw().safeIntegers(this.bigIntegers);
-    this.#get = rows(`SELECT ${this.columns} FROM ${records} WHERE ${key} = ?`);
-    this.#firstPage = rows(`SELECT ${this.columns} FROM ${records} ORDER BY ${key} ${LIMIT}`);
-    this.#page = rows(`SELECT ${this.columns} FROM ${records} WHERE ${key} > ? ORDER BY ${key} ${LIMIT}`);
+    const prepare = (sql: string) => db.prepare(sql).raw().safeIntegers(this.bigIntegers);
+    this.#get = prepare(`SELECT ${this.columns} FROM ${records} WHERE ${key} = ?`);
+    this.#firstPage = prepare(`SELECT ${this.columns} FROM ${records} ORDER BY ${key} ${LIMIT}`);
+    this.#page = prepare(`SELECT ${this.columns} FROM ${records} WHERE ${key} > ? ORDER BY ${key} ${LIMIT}`);
     this.#insert = db.prepare(`INSERT INTO ${records} (${written}) VALUES (${written.map(() => '?')})`);
     this.#updates = new UpdateStatements(db, plan, this.#expires);
     this.#delete = db.prepare(`DELETE FROM ${records} WHERE ${key} = ?`);
@@ -82,13 +85,23 @@ export class SqliteTable {
     return (this.#expiresAt?.get(id) ?? null) as number | null;
   }
 
+  /** The row, when it need not be read. */
+  kept(id: Key): Row | undefined {
+    return this.#rows.get(id);
+  }
+
   get(id: Key): Row | undefined {
-    return this.readRow(this.#get.get(id) as Row | undefined);
+    const kept = this.#rows.get(id);
+    if (kept !== undefined) return kept;
+    const row = this.readRow(this.#get.get(id) as Cell[] | undefined);
+    // A key that is stored in another form would be forgotten under that one only.
+    if (row?.[this.keyIndex] === id) this.#rows.set(id, row);
+    return row;
   }
 
   page(after: Key | undefined, limit: number): Row[] {
     const rows = after === undefined ? this.#firstPage.all(limit) : this.#page.all(after, limit);
-    return (rows as Row[]).map((row) => this.readRow(row) as Row);
+    return (rows as Cell[][]).map((row) => this.readRow(row) as Row);
   }
 
   insert(row: readonly Cell[], seq: number, expires: number | null): void {
@@ -107,9 +120,11 @@ export class SqliteTable {
       index.delete(key);
       index.insert(key, row[place] as Cell);
     }
+    this.#rows.set(key, [...row, seq]);
   }
 
   delete(id: Key): void {
+    this.#rows.delete(id);
     this.#delete.run(id);
     for (const { index } of this.#fulltext) index.delete(id);
   }
@@ -128,7 +143,7 @@ export class SqliteTable {
   }
 
   /** Integers that fit a double become numbers, so that cells compare with `===` whatever they were read as. */
-  readRow(row: Row | undefined): Row | undefined {
+  readRow(row: Cell[] | undefined): Row | undefined {
     if (row === undefined || !this.bigIntegers) return row;
     for (let i = 0; i < row.length; i++) {
       const cell = row[i];

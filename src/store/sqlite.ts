@@ -18,6 +18,7 @@ import { OnceTable } from './sqlite-once.ts';
 import { describeOpenError, openDatabase } from './sqlite-open.ts';
 import { Positions } from './sqlite-positions.ts';
 import { ReadTurn } from './sqlite-read-turn.ts';
+import { RowMemory } from './sqlite-row-cache.ts';
 import { newestPosition } from './sqlite-shape.ts';
 import { forgetSamples, keepStatistics } from './sqlite-statistics.ts';
 import { readStored } from './sqlite-stored.ts';
@@ -72,6 +73,7 @@ export class SqliteStore implements Store {
   readonly #db: Database;
   readonly #lock: DirectoryLock;
   readonly #tables = new Map<TablePlan, OpenTable>();
+  readonly #rows: RowMemory;
   readonly #lists: SqliteLists;
   readonly #bulk: StatementCache;
   readonly #once: OnceTable;
@@ -88,13 +90,14 @@ export class SqliteStore implements Store {
   constructor(db: Database, plan: Plan, options: StoreOptions, lock: DirectoryLock) {
     this.#db = db;
     this.#lock = lock;
+    this.#rows = new RowMemory(options.recordCache);
     this.#lists = new SqliteLists(db, options.largestScan);
     this.#bulk = new StatementCache(db);
     this.#once = new OnceTable(db, options.idempotency);
     this.#reads = new ReadTurn(db);
     this.#audit = openAudit(db, plan, { ...options.audit, largestScan: options.largestScan });
     for (const table of plan.tables) {
-      const sqliteTable = new SqliteTable(db, table);
+      const sqliteTable = new SqliteTable(db, table, this.#rows.open());
       const context = { table: sqliteTable, expiry: expiryOf(table), audit: this.#audit?.of(table) };
       this.#tables.set(table, { table: sqliteTable, context, log: new LogState(db, table, options.events) });
     }
@@ -145,8 +148,10 @@ export class SqliteStore implements Store {
   }
 
   get(plan: TablePlan, id: Key): StoredRecord | undefined {
-    this.#reads.read();
     const { table } = this.#of(plan);
+    const kept = table.kept(id);
+    if (kept !== undefined) return toRecord(table, kept);
+    this.#reads.read();
     const row = table.get(id);
     return row && toRecord(table, row);
   }
@@ -223,6 +228,7 @@ export class SqliteStore implements Store {
       return { results, changes };
     } catch (error) {
       this.#last = last;
+      this.#rows.clear();
       if (this.#db.inTransaction) this.#statements.rollback.run();
       throw storageError(error);
     }
@@ -306,6 +312,7 @@ export class SqliteStore implements Store {
       // A seq that was not committed must not be told to anybody as a position: a restart would not know it.
       this.#last = last;
       if (!single) {
+        this.#rows.clear();
         this.#statements.undo.run();
         this.#statements.release.run();
       }

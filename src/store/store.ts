@@ -193,6 +193,8 @@ export interface StoreOptions {
   readonly events: EventLog;
   /** Records of a table that a query may look at one by one. */
   readonly largestScan: number;
+  /** Bytes of memory for records that were read or changed last. */
+  readonly recordCache: number;
   readonly idempotency: Idempotency;
   readonly audit: AuditConfig;
   /** Schema changes that lose data are made instead of refused. */

@@ -35,6 +35,7 @@ const DEFAULT_SERVER = {
     filterValues: 200,
     filterPattern: 128,
     listCache: 16_777_216,
+    recordCache: 16_777_216,
     id: 256,
     connections: 10_000,
     connectionsPerAddress: 200,

@@ -221,7 +221,9 @@ function checkStore({ rig, acknowledged }: Run): void {
     const expected = stateAt(changes, Number.POSITIVE_INFINITY).records;
     expect(new Map(stored.map(({ id, json }) => [id, JSON.parse(json)]))).toEqual(expected);
     // The seq of a record is that of its last change.
-    for (const { id, seq } of stored) {
+    for (const record of stored) {
+      const { id, seq } = record;
+      expect(store.get(table, id)).toEqual(record);
       expect(seq).toBe(changes.findLast((change) => change.id === id && change.op !== 'publish')?.seq);
     }
   }

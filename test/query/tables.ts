@@ -24,6 +24,7 @@ export const LIMITS: Limits = {
   filterValues: 200,
   filterPattern: 128,
   listCache: 1_000_000,
+  recordCache: 1_000_000,
   id: 256,
   subscriptions: 100,
   connections: 10_000,

@@ -4,10 +4,12 @@ import { describe, expect, test } from 'vitest';
 import { insert, onlyTable, StoreFolder } from './stores.ts';
 
 const SCHEMA = 'type T @table { id: ID! @primaryKey n: Int }';
+/** No record comes from memory. */
+const FROM_DISK = { recordCache: 0 };
 
 describe('the reads of one turn of the event loop', () => {
   test('see what is written between them', () => {
-    const open = new StoreFolder().open(SCHEMA);
+    const open = new StoreFolder().open(SCHEMA, FROM_DISK);
     const table = onlyTable(open);
     const jsons: (string | undefined)[] = [];
     for (let i = 0; i < 5; i++) {
@@ -24,7 +26,7 @@ describe('the reads of one turn of the event loop', () => {
 
   test('are over with it: the log of writes can be taken up whole', async () => {
     const folder = new StoreFolder();
-    const open = folder.open(SCHEMA);
+    const open = folder.open(SCHEMA, FROM_DISK);
     const table = onlyTable(open);
     insert(open, ['a', 1]);
     for (let i = 0; i < 3; i++) expect(open.store.get(table, 'a')?.id).toBe('a');
@@ -44,14 +46,14 @@ describe('the reads of one turn of the event loop', () => {
 
   test('are over when the store is closed, or trims its log', () => {
     const folder = new StoreFolder();
-    const open = folder.open(SCHEMA);
+    const open = folder.open(SCHEMA, FROM_DISK);
     const table = onlyTable(open);
     insert(open, ['a', 1]);
     for (let i = 0; i < 2; i++) open.store.get(table, 'a');
     expect(open.store.trim(Date.now() + 10 * 365 * 86_400_000, 100)).toBe(false);
     for (let i = 0; i < 2; i++) open.store.get(table, 'a');
     folder.close();
-    const again = folder.open(SCHEMA);
+    const again = folder.open(SCHEMA, FROM_DISK);
     expect(again.store.get(onlyTable(again), 'a')?.id).toBe('a');
   });
 });

@@ -41,6 +41,8 @@ export class StoreFolder {
       durability: 'normal',
       events: { retention: 86_400_000, maxCount: 100_000, replayPage: 500 },
       largestScan: 100_000,
+      // Small, so that rows are let go.
+      recordCache: 65_536,
       idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },
       audit: { retention: 86_400_000, maxCount: 100_000 },
       allowDestructive: false,
