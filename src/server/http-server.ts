@@ -18,6 +18,7 @@ import { trackSockets } from './open-sockets.ts';
 import { forbiddenOrigin, makeOriginCheck, opensStream } from './origin-check.ts';
 import { makeErrorHandler, toAppError } from './problems.ts';
 import { registerRateLimits } from './rate-limits.ts';
+import { registerRequestOrder } from './request-order.ts';
 import { loadTls, type TlsFiles } from './tls.ts';
 import { transportConstraint } from './transport-constraint.ts';
 
@@ -88,6 +89,7 @@ export async function createHttpServer(
   app.decorateRequest('identity', null);
   registerBodyParsers(app, limits);
   app.setErrorHandler(handleError);
+  registerRequestOrder(app);
   registerFirstChecks(app, config, lifecycle);
   await registerCors(app, config.cors);
   registerRateLimits(app, config);

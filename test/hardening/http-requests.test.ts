@@ -227,6 +227,21 @@ describe('B20 requests that are not what they seem', { timeout: 30_000 }, () => 
     expect(problems).toEqual(['s1', 's2', 's3']);
   });
 
+  test('requests in a row on one connection are handled one after the other', async () => {
+    const put = (s: string) => {
+      const json = JSON.stringify({ s });
+      const headers = ['Content-Type: application/json', `Content-Length: ${json.length}`];
+      return keepAlive('PUT /my-app/Thing/row', headers, json);
+    };
+    const [get, remove] = [keepAlive('GET /my-app/Thing/row'), keepAlive('DELETE /my-app/Thing/row')];
+    const answer = await raw([put('one'), get, put('two'), put('three'), get, remove, get].join(''));
+    expect([...answer.all.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))).toEqual([
+      201, 200, 200, 200, 200, 204, 404,
+    ]);
+    const told = [...answer.all.matchAll(/"s":"(\w+)"/g)].map(([, s]) => s);
+    expect(told).toEqual(['one', 'one', 'two', 'three', 'three']);
+  });
+
   test('a stream that is asked for behind another request does not come before its answer', async () => {
     const json = '{"s":"first"}';
     const first = keepAlive(
