@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { AppError } from '../../errors.ts';
 import type { ListQuery } from '../../query/index.ts';
 import { Rows } from '../../resources/rows.ts';
 import { type Content, VARY } from '../../server/content/content.ts';
@@ -9,7 +8,7 @@ import { makeNextLink, type NextLink } from '../../server/next-link.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { ListPage, WriteOutcome } from '../../store/store.ts';
 import type { Endpoint } from '../transport.ts';
-import { cachedTag, parsePrecondition } from './conditions.ts';
+import { cachedTag, checkMatch, refusePrecondition } from './conditions.ts';
 import { markReplayed, onceOf } from './idempotency-key.ts';
 import { oneBody } from './one-body.ts';
 import {
@@ -34,6 +33,7 @@ export function registerCollection(app: FastifyInstance, endpoint: Endpoint, con
   app.get(path, REST, (request, reply) => list(endpoint, begin(request, reply)));
   app.post(path, REST, async (request, reply) => {
     const exchange = begin(request, reply);
+    refusePrecondition(request.headers);
     return publishes(request) ? publish(endpoint, exchange) : create(endpoint, exchange);
   });
   app.patch(path, REST, async (request, reply) => writeMany(endpoint, begin(request, reply)));
@@ -49,6 +49,7 @@ function list(endpoint: Endpoint, exchange: Exchange): Answer {
   const query = resource.parseList(identity, rawQuery);
   const etag = tagFor(`W/"${resource.versionOf(query, identity)}-${planTag}"`, wish.format);
   reply.header('vary', VARY).header('etag', etag).header('x-position', resource.head);
+  checkMatch(request.headers);
   if (cachedTag(request.headers, etag, wish) !== undefined) {
     reply.code(304);
     return answerEmpty(reply);
@@ -108,9 +109,7 @@ async function publish({ resource }: Endpoint, exchange: Exchange): Promise<Answ
 
 async function writeMany({ resource }: Endpoint, exchange: Exchange): Promise<Answer> {
   const { request, reply } = exchange;
-  if (parsePrecondition(request.headers) !== undefined) {
-    throw new AppError('BAD_REQUEST', 'If-Match and If-None-Match are for one record; this is for those that match.');
-  }
+  refusePrecondition(request.headers);
   const query = queryOf(request);
   const once = onceOf(request, resource);
   const outcome = await (request.method === 'PATCH'

@@ -7,7 +7,7 @@ import { identityOf } from '../../server/identity-of.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { Key } from '../../store/store.ts';
 import type { Endpoint } from '../transport.ts';
-import { cachedTag, etagOf } from './conditions.ts';
+import { cachedTag, checkMatch, etagOf, refusePrecondition } from './conditions.ts';
 import { markReplayed, onceOf, optionsOf } from './idempotency-key.ts';
 import { oneBody } from './one-body.ts';
 import {
@@ -82,6 +82,7 @@ export function registerRecord(
       const message = 'A record is written with PUT or PATCH; POST here only publishes, with ?publish=true.';
       throw new AppError('METHOD_NOT_ALLOWED', message, { headers: { allow: ALLOWED } });
     }
+    refusePrecondition(request.headers);
     const once = onceOf(request, resource);
     const published = await resource.publish(identityOf(request), keyOf(request), oneBody(request), once);
     return answerPublished(exchange, published);
@@ -97,6 +98,7 @@ interface Found extends Pick<Endpoint, 'resource'> {
 function answerRecord(exchange: Exchange, { resource, id, record, columns }: Found): Answer {
   if (record === undefined) throw new AppError('NOT_FOUND', `There is no record with the id ${JSON.stringify(id)}.`);
   const { request, reply, wish } = exchange;
+  checkMatch(request.headers, record.seq);
   const etag = etagOf(record.seq, wish);
   const isTelling = record.isShared !== true && resource.isTrueTo(record.seq);
   const cached = isTelling ? cachedTag(request.headers, etag, wish) : undefined;
