@@ -9,7 +9,7 @@ export interface KnownPath {
 }
 
 const COLLECTION_METHODS = 'GET, HEAD, POST, PATCH, DELETE';
-const RECORD_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
+export const RECORD_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
 
 /**
  * Everything that no route took: a wrong method on a table is 405 with Allow, anything else 404. `ambiguous`: paths that

@@ -9,6 +9,7 @@ const ALWAYS: readonly ErrorCode[] = [
   'REQUEST_TIMEOUT',
   'URL_TOO_LONG',
   'HEADERS_TOO_LARGE',
+  'EXPECTATION_FAILED',
   'MISDIRECTED',
   'RATE_LIMITED',
   'INTERNAL',
