@@ -260,6 +260,22 @@ describe('D5 bad handshakes', { timeout: 30_000 }, () => {
     expect([...all.matchAll(/HTTP\/1\.1 (\d+)/g)].map((found) => Number(found[1]))).toEqual([201, 404]);
   });
 
+  test('over TLS an upgrade is answered where nobody takes any', async () => {
+    await using server = await startServer({
+      config: `${BASE_CONFIG.replace('ws: true', 'ws: false')}tls: auto\nrealtime: { enabled: false }\n`,
+    });
+    for (const [protocol, status] of [
+      ['websocket', 404],
+      ['h2c', 200],
+    ]) {
+      const socket = connectTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false });
+      socket.write(`GET ${PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`);
+      let all = '';
+      for await (const chunk of socket) all += String(chunk);
+      expect(all).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    }
+  });
+
   test('an upgrade behind a request that is not answered yet has its turn after it', async () => {
     await using server = await startServer();
     const body = '{"id":"first","title":"x","content":"y"}';

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import { releaseSocket } from '../../server/open-sockets.ts';
 
 /** Header fields that belong to an upgrade and not to the request that it came with. */
 const OF_THE_UPGRADE: ReadonlySet<string> = new Set(['upgrade', 'http2-settings']);
@@ -11,12 +12,14 @@ const OF_THE_UPGRADE: ReadonlySet<string> = new Set(['upgrade', 'http2-settings'
  * would like HTTP/2 without TLS (`Upgrade: h2c`), is answered as if it had not asked (RFC 9110 §7.8), its body included.
  * `mostHeaders`: a request with more header fields is not known whole, and so refused by whoever takes upgrades.
  */
-export function webSocketUpgrades({ server }: FastifyInstance, mostHeaders: number): EventEmitter {
+export function webSocketUpgrades(app: FastifyInstance, mostHeaders: number): EventEmitter {
+  const { server } = app;
   const upgrades = new EventEmitter();
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     whenAnswered(socket, () => {
       const isOther = !request.headers.upgrade?.toLowerCase().includes('websocket');
       if (!isOther || request.rawHeaders.length > 2 * mostHeaders) {
+        releaseSocket(app, socket);
         upgrades.emit('upgrade', request, socket, head);
         return;
       }
