@@ -395,6 +395,25 @@ describe('types of values', { timeout: 30_000 }, () => {
     }
   });
 
+  test.each(['application/json', 'text/csv', 'application/x-www-form-urlencoded'])(
+    'S0.46 a DELETE with the Content-Type %s and no body is a DELETE',
+    async (type) => {
+      const headers = { 'content-type': type };
+      for (const length of ['', 'Content-Length: 0\r\n']) {
+        await server.put('T/typed', {});
+        const lines = `Host: localhost\r\nConnection: close\r\nContent-Type: ${type}\r\n${length}\r\n`;
+        expect((await rawHttp(server.port, `DELETE /my-app/T/typed HTTP/1.1\r\n${lines}`)).status).toBe(204);
+      }
+      const many = await server.ask('DELETE', 'T?id==typed', { headers });
+      expect([many.status, many.record]).toEqual([200, { matched: 0, changed: 0 }]);
+      const garbage = await server.ask('DELETE', 'T/typed', {
+        headers: { 'content-type': 'application/json' },
+        body: '{',
+      });
+      expectProblem(garbage, 400, 'INVALID_JSON');
+    },
+  );
+
   test('S0.48 @createdTime is ISO for String and Date, and milliseconds for Int, Float and Long', async () => {
     const schema = `type S @table @export {
   id: ID! @primaryKey

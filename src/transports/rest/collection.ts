@@ -3,6 +3,7 @@ import type { ListQuery } from '../../query/index.ts';
 import { Rows } from '../../resources/rows.ts';
 import { type Content, VARY } from '../../server/content/content.ts';
 import { tagFor } from '../../server/content/etag.ts';
+import { ignoreEmptyBody } from '../../server/empty-body.ts';
 import { identityOf } from '../../server/identity-of.ts';
 import { makeNextLink, type NextLink } from '../../server/next-link.ts';
 import { queryOf } from '../../server/query-of.ts';
@@ -25,6 +26,7 @@ import {
 } from './replies.ts';
 
 const REST = { constraints: { transport: 'rest' } };
+const REMOVAL = { ...REST, onRequest: ignoreEmptyBody };
 
 /** `/{app}/{Export}`: list, create, publish to the table, change or remove by filter. */
 export function registerCollection(app: FastifyInstance, endpoint: Endpoint, content: Content): void {
@@ -37,7 +39,7 @@ export function registerCollection(app: FastifyInstance, endpoint: Endpoint, con
     return publishes(request) ? publish(endpoint, exchange) : create(endpoint, exchange);
   });
   app.patch(path, REST, async (request, reply) => writeMany(endpoint, begin(request, reply)));
-  app.delete(path, REST, async (request, reply) => writeMany(endpoint, begin(request, reply)));
+  app.delete(path, REMOVAL, async (request, reply) => writeMany(endpoint, begin(request, reply)));
 }
 
 function list(endpoint: Endpoint, exchange: Exchange): Answer {

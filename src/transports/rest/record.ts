@@ -3,6 +3,7 @@ import { AppError } from '../../errors.ts';
 import { parseKey } from '../../resources/key.ts';
 import type { Column, FoundRecord } from '../../resources/table-types.ts';
 import { type Content, VARY } from '../../server/content/content.ts';
+import { ignoreEmptyBody } from '../../server/empty-body.ts';
 import { identityOf } from '../../server/identity-of.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { Key } from '../../store/store.ts';
@@ -23,6 +24,7 @@ import {
 } from './replies.ts';
 
 const REST = { constraints: { transport: 'rest' } };
+const REMOVAL = { ...REST, onRequest: ignoreEmptyBody };
 const ALLOWED = 'GET, HEAD, PUT, PATCH, DELETE';
 
 interface Options {
@@ -69,7 +71,7 @@ export function registerRecord(
     return answerWritten(exchange, { path, outcome, columns: columnsFor(request) });
   });
 
-  app.delete(url, REST, async (request, reply) => {
+  app.delete(url, REMOVAL, async (request, reply) => {
     refuseQuery(request);
     markReplayed(reply, await resource.delete(identityOf(request), keyOf(request), optionsOf(request, resource)));
     reply.code(204);
