@@ -279,4 +279,17 @@ test('static files are served as what they are, dot files are not', async () => 
   const bare = await app.inject('/my-app');
   expect([bare.statusCode, bare.headers.location]).toEqual([308, '/my-app/']);
   expect((await app.inject('/my-app/.secret')).statusCode).toBeGreaterThanOrEqual(400);
+  const part = (headers: Record<string, string>) => app.inject({ url: '/my-app/index.html', headers });
+  const first = await part({ range: 'bytes=0-2' });
+  expect([first.statusCode, first.body, first.headers['content-range']]).toEqual([206, '<p>', 'bytes 0-2/12']);
+  const beyond = await part({ range: 'bytes=12-20' });
+  expect([beyond.headers['content-range'], beyond.json()]).toMatchObject([
+    'bytes */12',
+    { status: 416, code: 'RANGE_NOT_SATISFIABLE' },
+  ]);
+  const changed = await part({ 'if-match': '"other"' });
+  expect([changed.headers['content-range'], changed.json()]).toMatchObject([
+    undefined,
+    { status: 412, code: 'PRECONDITION_FAILED' },
+  ]);
 });
