@@ -13,6 +13,7 @@ import { registerCors } from './cors.ts';
 import { findHeaderFault } from './header-check.ts';
 import type { Lifecycle } from './health.ts';
 import { isHealth, makeHostCheck, misdirected } from './host-check.ts';
+import { trackMethods } from './known-methods.ts';
 import { describeRequest, type Log } from './log.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { trackSockets } from './open-sockets.ts';
@@ -89,7 +90,10 @@ export async function createHttpServer(
   const app = create(options, server, tls);
   // Node drops what is beyond its limit without a word; one more than ours shows that there was more.
   app.server.maxHeadersCount = limits.headerCount + 1;
+  // With a body it would be refused for that, before anybody sees that nothing here takes it.
+  app.addHttpMethod('QUERY', { hasBody: false, overrideExisting: true });
   answerAll(app);
+  trackMethods(app);
   app.decorateRequest('identity', null);
   registerBodyParsers(app, limits);
   app.setErrorHandler(handleError);

@@ -258,7 +258,7 @@ describe('B22 methods', () => {
     expect((await server.ask('GET', 'Thing/kept')).status).toBe(200);
   });
 
-  test.each(['TRACE', 'OPTIONS', 'PROPFIND', 'LOCK', 'SEARCH'])(
+  test.each(['TRACE', 'OPTIONS', 'PROPFIND', 'LOCK', 'SEARCH', 'QUERY'])(
     '%s is a 404 or 405 and reflects nothing',
     async (method) => {
       const answer = await raw(request(`${method} /my-app/Thing`, ['X-Secret: reflected']));

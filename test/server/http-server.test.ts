@@ -9,6 +9,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ServerConfig } from '../../src/config/config.ts';
 import { createHttpServer } from '../../src/server/http-server.ts';
 import { createLog } from '../../src/server/log.ts';
+import { registerNotFound } from '../../src/server/not-found.ts';
 import { LIMITS } from '../query/tables.ts';
 
 const CONFIG: ServerConfig = {
@@ -43,6 +44,7 @@ async function start(
   onTestFinished(() => app.close());
   app.post('/echo', ({ body }) => ({ body }));
   app.get('/item/:id', ({ params }) => params);
+  registerNotFound(app, []);
   await app.listen({ host: '127.0.0.1', port: 0 });
   return { app, lifecycle };
 }
@@ -119,6 +121,7 @@ describe('the HTTP server', () => {
       417,
       'Expect may be 100-continue.',
     ],
+    ['QUERY', `QUERY /item/a HTTP/1.1\r\n${HOST}Connection: close\r\n`, 404, 'There is nothing'],
     ['CONNECT', `CONNECT localhost:80 HTTP/1.1\r\n${HOST}`, 405, 'CONNECT is not answered here'],
   ])('answers %s with a problem, and closes', async (_what, lines, status, detail) => {
     const { app } = await start();

@@ -7,6 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { AppError, ERRORS } from '../../src/errors.ts';
 import { registerBodyParsers } from '../../src/server/body.ts';
 import { registerHealth } from '../../src/server/health.ts';
+import { trackMethods } from '../../src/server/known-methods.ts';
 import { createLog, describeRequest } from '../../src/server/log.ts';
 import { registerMetrics } from '../../src/server/metrics.ts';
 import { registerNotFound } from '../../src/server/not-found.ts';
@@ -240,6 +241,37 @@ describe('an address that no route takes', () => {
     const app = makeApp();
     registerNotFound(app, known);
     const response = await app.inject({ method, url, headers });
+    expect([response.statusCode, response.headers.allow]).toEqual(expected);
+  });
+
+  test.each([
+    ['POST', '/plain', {}, 405, 'GET, HEAD'],
+    ['OPTIONS', '/plain?x=1', {}, 405, 'GET, HEAD'],
+    ['PROPFIND', '/plain', {}, 405, 'GET, HEAD'],
+    ['HEAD', '/only-get', {}, 405, 'GET'],
+    ['GET', '/only-rest', {}, 405, 'PUT, DELETE'],
+    ['POST', '/streams', {}, 404, undefined],
+    ['OPTIONS', '/all', {}, 404, undefined],
+    ['HEAD', '/all', {}, 404, undefined],
+    ['POST', '/with/x', {}, 404, undefined],
+    ['POST', '/files/x', {}, 404, undefined],
+    ['GET', '/only-rest', { accept: 'text/event-stream' }, 404, undefined],
+  ] as const)('but has another method: %s %s %j is %d, Allow: %s', async (...[method, url, headers, ...expected]) => {
+    const app = makeApp();
+    trackMethods(app);
+    const handler = () => 'x';
+    app.addHttpMethod('PROPFIND');
+    await app.register(async (scope) => {
+      scope.get('/plain', handler);
+      scope.get('/only-get', { exposeHeadRoute: false }, handler);
+    });
+    app.route({ method: ['PUT', 'DELETE'], url: '/only-rest', constraints: { transport: 'rest' }, handler });
+    app.get('/streams', { constraints: { transport: 'sse' } }, handler);
+    app.route({ method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'], url: '/all', exposeHeadRoute: false, handler });
+    app.get('/with/:id', handler);
+    app.get('/files/*', handler);
+    registerNotFound(app, known);
+    const response = await app.inject({ method: method as 'GET', url, headers });
     expect([response.statusCode, response.headers.allow]).toEqual(expected);
   });
 
