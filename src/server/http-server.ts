@@ -12,7 +12,7 @@ import { registerBodyParsers } from './body.ts';
 import { registerCors } from './cors.ts';
 import { findHeaderFault } from './header-check.ts';
 import type { Lifecycle } from './health.ts';
-import { isHealth, makeHostCheck, misdirected } from './host-check.ts';
+import { isHealth, makeHostCheck, misdirected, readAbsoluteForm } from './host-check.ts';
 import { trackMethods } from './known-methods.ts';
 import { describeRequest, type Log } from './log.ts';
 import { LoopWatch } from './loop-watch.ts';
@@ -115,6 +115,7 @@ function registerFirstChecks(
   const loop = limits.eventLoopDelay === 0 ? undefined : new LoopWatch(limits.eventLoopDelay);
   app.addHook('onClose', async () => loop?.stop());
   app.addHook('onRequest', (request, reply, done) => {
+    if (request.raw.url?.startsWith('/') === false) readAbsoluteForm(request.raw);
     const { url, headers, rawHeaders } = request.raw;
     if (headers.upgrade !== undefined) closeAfterAnswer(request, reply);
     const fault = findHeaderFault(request.raw);
