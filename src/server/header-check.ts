@@ -4,10 +4,15 @@ import { AppError } from '../errors.ts';
 const CLOSING = { headers: { connection: 'close' } };
 
 /**
- * What is wrong with the header fields of a request, whatever it asks for; undefined when nothing is. Node refuses a
+ * What is wrong with the version or the header fields of a request, whatever it asks for; undefined when nothing is. Node refuses a
  * missing Host and an unknown Expect by itself, with an empty answer, unless it is told to leave them to this.
  */
-export function findHeaderFault({ httpVersion, headers, rawHeaders }: IncomingMessage): AppError | undefined {
+export function findHeaderFault(request: IncomingMessage): AppError | undefined {
+  const { httpVersion, headers, rawHeaders } = request;
+  // The parser of HTTP/1.1 takes other versions as well, HTTP/2.0 among them; a real one has its stream.
+  if (httpVersion !== '1.1' && httpVersion !== '1.0' && !('stream' in request)) {
+    return badRequest('This is not a version of HTTP that is spoken here.');
+  }
   const fault = findRepeated(rawHeaders);
   if (fault !== undefined) return fault;
   const { host, expect, 'transfer-encoding': coding } = headers;

@@ -27,15 +27,15 @@ export function answerAll({ server }: FastifyInstance): void {
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
     server.emit('request', request, response);
   });
-  server.on('connect', (request: IncomingMessage, answer: Duplex | ServerResponse) => {
+  server.on('connect', (_request: IncomingMessage, answer: Duplex | ServerResponse) => {
     const failure = new AppError('METHOD_NOT_ALLOWED', 'CONNECT is not answered here: this is no proxy.', {
       headers: { allow: RECORD_METHODS },
     });
     // With HTTP/2 it is one stream of the connection, which goes on.
-    if (request.httpVersionMajor >= 2) refuseStream(failure, answer as ServerResponse);
+    if ('writeHead' in answer) refuseStream(failure, answer);
     else {
       answer.on('error', () => answer.destroy());
-      refuseConnection(failure, answer as Duplex);
+      refuseConnection(failure, answer);
     }
   });
 }

@@ -168,6 +168,10 @@ describe('B20 requests that are not what they seem', { timeout: 30_000 }, () => 
     ],
     ['no Host', () => 'GET /my-app/Thing HTTP/1.1\r\n\r\n'],
     ['two Hosts', () => keepAlive('GET /my-app/Thing', ['Host: other.example'])],
+    [
+      'a version that is framed in another way',
+      () => `GET /my-app/Thing?stream=sse HTTP/2.0\r\nHost: localhost\r\n\r\n${inner}`,
+    ],
     ['a version of the future', () => `GET /my-app/Thing HTTP/3.7\r\nHost: a\r\n\r\n${inner}`],
     ['no method', () => `/my-app/Thing HTTP/1.1\r\nHost: a\r\n\r\n${inner}`],
     ['an unknown method', () => `STEAL /my-app/Thing HTTP/1.1\r\nHost: a\r\n\r\n${inner}`],

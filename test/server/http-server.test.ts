@@ -122,6 +122,10 @@ describe('the HTTP server', () => {
       'Expect may be 100-continue.',
     ],
     ['QUERY', `QUERY /item/a HTTP/1.1\r\n${HOST}Connection: close\r\n`, 404, 'There is nothing'],
+    ['a version that only TLS has', `GET /item/a HTTP/2.0\r\n${HOST}`, 400, 'not a version of HTTP'],
+    ['a version of long ago', `GET /item/a HTTP/0.9\r\n${HOST}`, 400, 'not a version of HTTP'],
+    ['no version', 'GET /item/a\r\n', 400, 'not a version of HTTP'],
+    ['CONNECT of another version', 'CONNECT localhost:80 HTTP/2.0\r\n', 405, 'CONNECT is not answered here'],
     ['CONNECT', `CONNECT localhost:80 HTTP/1.1\r\n${HOST}`, 405, 'CONNECT is not answered here'],
   ])('answers %s with a problem, and closes', async (_what, lines, status, detail) => {
     const { app } = await start();
