@@ -163,6 +163,14 @@ describe('REST', { timeout: 30_000 }, () => {
     const patch = await server.ask('PATCH', 'Message/m', { json: { title: 'c' }, headers });
     expect([patch.status, patch.text]).toEqual([204, '']);
     expect(patch.headers.get('etag')).toBe((await server.ask('GET', 'Message/m')).headers.get('etag'));
+    // RFC 7240 §2: without regard to case, and in quotes or not.
+    for (const prefer of ['RETURN="minimal"', 'wait=10, return = minimal', 'return=minimal; x']) {
+      const spelled = await server.ask('PATCH', 'Message/m', { json: { title: prefer }, headers: { prefer } });
+      expect([spelled.status, spelled.headers.get('preference-applied')]).toEqual([204, 'return=minimal']);
+    }
+    for (const prefer of ['return=minimally', 'return=representation', 'noreturn=minimal']) {
+      expect((await server.ask('PATCH', 'Message/m', { json: { title: 'c' }, headers: { prefer } })).status).toBe(200);
+    }
   });
 
   test('S0.46 PATCH keeps what is not sent, and null empties a field that may be empty', async () => {

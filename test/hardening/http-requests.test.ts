@@ -246,6 +246,18 @@ describe('B20 requests that are not what they seem', { timeout: 30_000 }, () => 
     if (stream >= 0) expect(written).toBeLessThan(stream);
   });
 
+  test('a 304 says nothing of a length, to a HEAD neither', async () => {
+    await server.put('Thing/same', { s: 'a' });
+    for (const path of ['/my-app/Thing/same', '/my-app/Thing']) {
+      const head = await raw(request(`HEAD ${path}`));
+      expect(Number(head.headers.get('content-length'))).toBeGreaterThan(2);
+      for (const method of ['GET', 'HEAD']) {
+        const answer = await raw(request(`${method} ${path}`, [`If-None-Match: ${head.headers.get('etag')}`]));
+        expect([answer.status, answer.headers.get('content-length'), answer.body]).toEqual([304, undefined, '']);
+      }
+    }
+  });
+
   test('a HEAD has no body, and an answer never has two lengths', async () => {
     const answer = await raw(request('HEAD /my-app/Thing/none'));
     expect([answer.status, answer.body]).toEqual([404, '']);

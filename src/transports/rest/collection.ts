@@ -26,13 +26,15 @@ import {
 } from './replies.ts';
 
 const REST = { constraints: { transport: 'rest' } };
+/** Fastify's own HEAD would say that a 304 is for nothing at all: `Content-Length: 0`. */
+const READ = { ...REST, method: ['HEAD', 'GET'] };
 const REMOVAL = { ...REST, onRequest: ignoreEmptyBody };
 
 /** `/{app}/{Export}`: list, create, publish to the table, change or remove by filter. */
 export function registerCollection(app: FastifyInstance, endpoint: Endpoint, content: Content): void {
   const { path } = endpoint;
   const begin = (request: FastifyRequest, reply: FastifyReply) => beginExchange(content, request, reply);
-  app.get(path, REST, (request, reply) => list(endpoint, begin(request, reply)));
+  app.route({ ...READ, url: path, handler: (request, reply) => list(endpoint, begin(request, reply)) });
   app.post(path, REST, async (request, reply) => {
     const exchange = begin(request, reply);
     refusePrecondition(request.headers);

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import { parseKey } from '../../resources/key.ts';
 import type { Column, FoundRecord } from '../../resources/table-types.ts';
@@ -24,6 +24,8 @@ import {
 } from './replies.ts';
 
 const REST = { constraints: { transport: 'rest' } };
+/** Fastify's own HEAD would say that a 304 is for nothing at all: `Content-Length: 0`. */
+const READ = { ...REST, method: ['HEAD', 'GET'] };
 const REMOVAL = { ...REST, onRequest: ignoreEmptyBody };
 const ALLOWED = 'GET, HEAD, PUT, PATCH, DELETE';
 
@@ -44,7 +46,7 @@ export function registerRecord(
   const columnsFor = (request: FastifyRequest) => () => resource.columnsOf(identityOf(request), '');
 
   // Not async: the embedded store answers at once, and a promise would only make the answer wait.
-  app.get(url, REST, (request, reply): Answer => {
+  const read = (request: FastifyRequest, reply: FastifyReply): Answer => {
     const exchange = beginExchange(content, request, reply);
     const id = keyOf(request);
     const query = queryOf(request);
@@ -53,7 +55,8 @@ export function registerRecord(
     const columns = () => resource.columnsOf(identityOf(request), query);
     const answer = (record: FoundRecord | undefined) => answerRecord(exchange, { resource, id, record, columns });
     return found instanceof Promise ? found.then(answer) : answer(found);
-  });
+  };
+  app.route({ ...READ, url, handler: read });
 
   app.put(url, REST, async (request, reply) => {
     const exchange = beginExchange(content, request, reply);
