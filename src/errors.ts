@@ -29,6 +29,8 @@ export const ERRORS = {
   BODY_TOO_LARGE: { status: 413, title: 'Body is too large' },
   URL_TOO_LONG: { status: 414, title: 'URL is too long' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'Media type is not supported' },
+  RANGE_NOT_SATISFIABLE: { status: 416, title: 'Range is beyond the end' },
+  EXPECTATION_FAILED: { status: 417, title: 'Expectation cannot be met' },
   MISDIRECTED: { status: 421, title: 'Not served under this name' },
   IDEMPOTENCY_KEY_REUSED: { status: 422, title: 'Key was used with another request' },
   UPGRADE_REQUIRED: { status: 426, title: 'WebSocket version 13 is required' },

@@ -5,6 +5,7 @@ import type { ServerConfig } from '../config/config.ts';
 import { isPrivate } from '../config/loopback.ts';
 import { AppError } from '../errors.ts';
 import { makeAuthentication } from '../server/authentication.ts';
+import { ignoreEmptyBody } from '../server/empty-body.ts';
 import { identityOf } from '../server/identity-of.ts';
 import { parseQuery, queryOf } from '../server/query-of.ts';
 import type { StoredLetter } from '../store/flow-store.ts';
@@ -32,7 +33,7 @@ interface LetterRequest {
 export function registerFlowRoutes(server: FastifyInstance, options: FlowRoutesOptions): void {
   const { flows, auth } = options;
   const path = `/${flows.appId}/flows`;
-  const onRequest = auth === undefined ? [] : [makeAuthentication(auth, NO_DOORS)];
+  const onRequest = [ignoreEmptyBody, ...(auth === undefined ? [] : [makeAuthentication(auth, NO_DOORS)])];
   const preHandler = async (request: FastifyRequest, reply: FastifyReply) => {
     reply.header('cache-control', 'no-store');
     checkReader(request, options);

@@ -1,5 +1,6 @@
 import { suggest } from '../config/suggest.ts';
 import { parseDate } from '../schema/date.ts';
+import { readFloat, vanishes } from '../schema/float.ts';
 import type { FieldType, ScalarName } from '../schema/plan.ts';
 import type { Scalar } from './ast.ts';
 import { show } from './problem.ts';
@@ -36,8 +37,8 @@ function parseLong(text: string): number | bigint | undefined {
 
 function parseFloatLiteral(text: string): number | undefined {
   if (!NUMBER.test(text)) return undefined;
-  const value = Number(text);
-  return Number.isFinite(value) ? value + 0 : undefined;
+  const value = readFloat(text);
+  return value === undefined ? undefined : value + 0;
 }
 
 /** The value that a text stands for in a field of this type; undefined when it is not one. Minus zero becomes zero. */
@@ -97,7 +98,7 @@ export function describeMismatch(type: LiteralType, text: string): string {
   const hint: Partial<Record<ScalarName, string>> = {
     Int: ' (a whole number within ±(2^53−1))',
     Long: ' (a whole number of at most 64 bits)',
-    Float: ' (a finite number)',
+    Float: vanishes(text, Number(text)) ? ' (a number that is not too small to be held)' : ' (a finite number)',
     Boolean: ' (true or false)',
     Date: ' (ISO 8601, such as 2025-01-15T10:30:00Z; in a query string + is written %2B)',
   };

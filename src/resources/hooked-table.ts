@@ -153,7 +153,11 @@ export class HookedTable extends TableResource {
   /** The key of a whole record, if it has one already. */
   #checkRecord(identity: Identity, actions: readonly Action[], body: unknown, id?: Key): Key | undefined {
     const { sent } = this.writes;
-    return this.#check(identity, actions, () => sent.ownKey(id, sent.whole(identity, body)));
+    return this.#check(identity, actions, () => {
+      const key = sent.ownKey(id, sent.whole(identity, body));
+      if (key !== undefined) sent.checkNew(key);
+      return key;
+    });
   }
 
   async #count<T>(asked: Promise<T>): Promise<T> {

@@ -1,14 +1,15 @@
 import { isUtf8 } from 'node:buffer';
 import { AppError, invalidField } from '../errors.ts';
+import { vanishes } from '../schema/float.ts';
 
 /**
  * Text that may hold what `JSON.parse` changes or what a record must not have; everything else is taken as parsed. Before a
  * number there is nothing, a space, or one of three characters, so that most digits in texts, as of a UUID, are no suspects.
  */
-const SUSPICIOUS = /(?:^|[\s:,[])-?(?:(?:\d+\.)?\d{16}|\d+(?:\.\d+)?[eE]\+?\d{3})|\\u(?:0000|[dD][89a-fA-F])/;
+const SUSPICIOUS = /(?:^|[\s:,[])-?(?:(?:\d+\.)?\d{16}|\d+(?:\.\d+)?[eE][+-]?\d{3})|\\u(?:0000|[dD][89a-fA-F])/;
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
-/** Parses a body or message. Throws INVALID_JSON, or VALIDATION_ERROR for a number that JavaScript would round. */
+/** Parses a body or message. Throws INVALID_JSON, or VALIDATION_ERROR for a number that JavaScript would round, or make 0. */
 export function parseJson(source: Buffer): unknown {
   if (!isUtf8(source)) throw new AppError('INVALID_JSON', 'The text is not UTF-8.');
   return parseJsonText(source.toString('utf8'));
@@ -79,8 +80,9 @@ function checkTokens(text: string): void {
 /** `name` is that of the member it belongs to. */
 function checkNumber(token: string, name: string): void {
   const value = Number(token);
-  if (Number.isFinite(value) && !isRounded(token, value)) return;
   const shown = token.length > 40 ? `${token.slice(0, 40)}…` : token;
+  if (vanishes(token, value)) throw invalidField(name, `the number ${shown} is too small to be held; it would be 0`);
+  if (Number.isFinite(value) && !isRounded(token, value)) return;
   const message = `the number ${shown} cannot be held exactly; send a Long as a string of digits`;
   throw invalidField(name, message);
 }

@@ -1,7 +1,7 @@
 import { AppError, type FieldError } from '../errors.ts';
 import type { FieldPlan, FieldType, JsonValue, RelationPlan, TablePlan } from '../schema/plan.ts';
 import type { Cell, Cells } from '../store/store.ts';
-import { keyProblem, readKey } from './key.ts';
+import { keyProblem, newKeyProblem, readKey } from './key.ts';
 import { type Check, checkOf, isObject, type Report, reportUnknown, summarize, type ValueLimits } from './values.ts';
 
 interface Column {
@@ -86,7 +86,7 @@ export class RecordParser {
     for (const name of names) {
       const index = this.#indexes.get(name);
       if (index === undefined) unknown = true;
-      else cells[index] = this.#readCell(this.#columns[index] as Column, body[name], report);
+      else cells[index] = this.#readCell(this.#columns[index] as Column, body[name], whole, report);
     }
     if (unknown) this.#reportUnknown(body, report);
     if (whole) this.#complete(cells, report);
@@ -104,7 +104,7 @@ export class RecordParser {
     reportUnknown(rest, this.#indexes, '', report);
   }
 
-  #readCell({ field, check, toCell }: Column, value: unknown, report: Report): Cell {
+  #readCell({ field, check, toCell }: Column, value: unknown, whole: boolean, report: Report): Cell {
     if (field.computed !== undefined) {
       report(field.name, 'is computed from other fields; leave it out');
       return null;
@@ -119,7 +119,8 @@ export class RecordParser {
     }
     if (field.primaryKey) {
       const key = readKey(this.#table, value);
-      const problem = keyProblem(this.#table, key, this.#limits.id);
+      // A part is for a record that is there.
+      const problem = (whole ? newKeyProblem : keyProblem)(this.#table, key, this.#limits.id);
       if (problem !== undefined) report(field.name, problem);
       return key as Cell;
     }

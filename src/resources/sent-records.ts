@@ -3,7 +3,7 @@ import type { Identity } from '../auth/identity.ts';
 import { AppError, invalidField } from '../errors.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { Cells, Key } from '../store/store.ts';
-import { isNumeric, keyProblem } from './key.ts';
+import { isNumeric, keyProblem, newKeyProblem } from './key.ts';
 import { type RecordLimits, RecordParser } from './record-parser.ts';
 import { Rows } from './rows.ts';
 import type { WriteRights } from './write-rights.ts';
@@ -51,6 +51,18 @@ export class SentRecords {
     return [key, cells.with(index, key)];
   }
 
+  /** As `withKey`, for a record that may be made. Throws INVALID_ID too for a key that no new record can have. */
+  withNewKey(id: Key | undefined, cells: Cells): [Key, Cells] {
+    const keyed = this.withKey(id, cells);
+    this.checkNew(keyed[0]);
+    return keyed;
+  }
+
+  /** Throws INVALID_ID for a key that no new record can have. */
+  checkNew(key: Key): void {
+    throwInvalid(newKeyProblem(this.#table, key, this.#limits.id));
+  }
+
   /** The record's own key, else that of the address, which may be none; two that differ are refused. */
   ownKey(id: Key | undefined, cells: Cells): Key | undefined {
     const table = this.#table;
@@ -72,14 +84,17 @@ export class SentRecords {
   }
 
   #checkKey(key: Key): void {
-    const problem = keyProblem(this.#table, key, this.#limits.id);
-    if (problem !== undefined) throw new AppError('INVALID_ID', `The id ${problem}.`);
+    throwInvalid(keyProblem(this.#table, key, this.#limits.id));
   }
 
   #makeKey(): Key {
     if (!isNumeric(this.#table)) return uuidv7();
     throw invalidField(this.#table.primaryKey.name, 'is required: numbers are not made by the server');
   }
+}
+
+function throwInvalid(problem: string | undefined): void {
+  if (problem !== undefined) throw new AppError('INVALID_ID', `The id ${problem}.`);
 }
 
 function wrongKey({ primaryKey }: TablePlan, id: Key): AppError {

@@ -60,7 +60,7 @@ export class TableWrites {
   ): Promise<WriteOutcome> {
     const actions = putActions(precondition);
     const guard = this.rights.guard(identity, actions);
-    const [key, cells] = this.sent.withKey(id, this.sent.whole(identity, body));
+    const [key, cells] = this.sent.withNewKey(id, this.sent.whole(identity, body));
     const kept = this.rights.kept(identity);
     const write = { type: 'put', table: this.#table, id: key, cells, ...optional(precondition), ...kept } as const;
     return this.#writeOne(identity, [{ ...write, ...guard }], once);
@@ -131,7 +131,7 @@ export class TableWrites {
   }
 
   #newRecord(parsed: Cells): Extract<WriteGroup[number], { type: 'create' }> {
-    const [id, cells] = this.sent.withKey(undefined, parsed);
+    const [id, cells] = this.sent.withNewKey(undefined, parsed);
     return { type: 'create', table: this.#table, id, cells };
   }
 

@@ -2,6 +2,7 @@ import type { Limits } from '../config/config.ts';
 import { suggest } from '../config/suggest.ts';
 import { AppError, type FieldError } from '../errors.ts';
 import { parseDate } from '../schema/date.ts';
+import { vanishes } from '../schema/float.ts';
 import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../schema/plan.ts';
 
 export type Report = (field: string, message: string) => void;
@@ -44,6 +45,9 @@ const SCALARS: Readonly<Record<Exclude<ScalarName, 'JSON'>, Check>> = {
   },
   Float: (value, path, report) => {
     const number = typeof value === 'string' && NUMBER.test(value) ? Number(value) : value;
+    if (number === 0 && vanishes(String(value), number)) {
+      return refuse(report, path, 'is too small to be held; it would be 0');
+    }
     return Number.isFinite(number) ? (number as number) : refuse(report, path, 'must be a finite number');
   },
   Long: (value, path, report) => {

@@ -1,5 +1,6 @@
 import { type ConstValueNode, Kind } from 'graphql';
 import { parseDate } from './date.ts';
+import { readFloat } from './float.ts';
 import type { FieldPlan, FieldType, JsonValue, ScalarName } from './plan.ts';
 import type { SchemaReport } from './schema-report.ts';
 import { formatType } from './types.ts';
@@ -86,10 +87,8 @@ function readScalar(node: ConstValueNode, name: ScalarName, report: SchemaReport
       return node.kind === Kind.STRING ? parseDate(node.value) : undefined;
     case 'Int':
       return node.kind === Kind.INT && Number.isSafeInteger(Number(node.value)) ? Number(node.value) : undefined;
-    case 'Float': {
-      const value = node.kind === Kind.INT || node.kind === Kind.FLOAT ? Number(node.value) : Number.NaN;
-      return Number.isFinite(value) ? value : undefined;
-    }
+    case 'Float':
+      return node.kind === Kind.INT || node.kind === Kind.FLOAT ? readFloat(node.value) : undefined;
     case 'Long':
       return readLong(node);
     case 'JSON':
@@ -123,10 +122,8 @@ function readJson(node: ConstValueNode, report: SchemaReport): JsonValue | undef
       return known.length === entries.length ? Object.fromEntries(known) : undefined;
     }
     case Kind.INT:
-    case Kind.FLOAT: {
-      const value = Number(node.value);
-      return Number.isFinite(value) ? value : undefined;
-    }
+    case Kind.FLOAT:
+      return readFloat(node.value);
     case Kind.ENUM:
       report.wrong(node, `${node.value} is no JSON value`, `write "${node.value}" in quotes`);
       return null;

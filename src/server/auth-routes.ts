@@ -9,6 +9,7 @@ import { AppError } from '../errors.ts';
 import { readTexts } from './auth-body.ts';
 import { registerAuthMe } from './auth-me.ts';
 import { makeAuthentication } from './authentication.ts';
+import { ignoreEmptyBody } from './empty-body.ts';
 import { identityOf } from './identity-of.ts';
 
 export interface AuthRoutes {
@@ -66,7 +67,7 @@ function register(
     reply.header('cache-control', 'no-store');
     done();
   };
-  const onRequest = route.known === true ? [forbidCaching, authenticate] : [forbidCaching];
+  const onRequest = route.known === true ? [forbidCaching, ignoreEmptyBody, authenticate] : [forbidCaching];
   app.post(url, { onRequest }, async (request, reply) => {
     const answer = await route.answer(request, reply);
     return answer ?? reply.code(204).send();

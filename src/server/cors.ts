@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { Cors } from '../config/config.ts';
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+/** All that anything here takes. */
+export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 /** Beside those that every page may send. */
 const REQUEST_HEADERS = [
   'Authorization',

@@ -40,6 +40,17 @@ export function makeHostCheck({
   };
 }
 
+/**
+ * Of a request with a whole URL instead of a path, as a proxy would send it: takes the name from there, whatever Host says
+ * (RFC 9112 §3.2.2), and leaves the path.
+ */
+export function readAbsoluteForm(request: IncomingMessage): void {
+  const [, host, path = ''] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(request.url ?? '') ?? [];
+  if (host === undefined) return;
+  request.url = path.startsWith('/') ? path : `/${path}`;
+  if (request.headers.host !== undefined) request.headers.host = host;
+}
+
 /** Whether a URL is one of those that tell nothing but that the process is there. */
 export function isHealth(url: string | undefined): boolean {
   return url === '/health/live' || url === '/health/ready';

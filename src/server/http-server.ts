@@ -7,17 +7,20 @@ import Fastify, {
   type RawServerDefault,
 } from 'fastify';
 import type { ServerConfig } from '../config/config.ts';
-import { AppError, makeProblem, stoppingError } from '../errors.ts';
+import { AppError, stoppingError } from '../errors.ts';
 import { registerBodyParsers } from './body.ts';
 import { registerCors } from './cors.ts';
+import { findHeaderFault } from './header-check.ts';
 import type { Lifecycle } from './health.ts';
-import { isHealth, makeHostCheck, misdirected } from './host-check.ts';
+import { isHealth, makeHostCheck, misdirected, readAbsoluteForm } from './host-check.ts';
+import { trackMethods } from './known-methods.ts';
 import { describeRequest, type Log } from './log.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { trackSockets } from './open-sockets.ts';
 import { forbiddenOrigin, makeOriginCheck, opensStream } from './origin-check.ts';
-import { makeErrorHandler, toAppError } from './problems.ts';
+import { makeErrorHandler } from './problems.ts';
 import { registerRateLimits } from './rate-limits.ts';
+import { answerAll, refuseConnection } from './refuse-connection.ts';
 import { registerRequestOrder } from './request-order.ts';
 import { loadTls, type TlsFiles } from './tls.ts';
 import { transportConstraint } from './transport-constraint.ts';
@@ -61,6 +64,8 @@ export async function createHttpServer(
     // Above the client buffer it would never be reported as full, and so never as drained either.
     highWaterMark: Math.min(HIGH_WATER_MARK, config.channels.clientBuffer),
     noDelay: true,
+    // Answered by `findHeaderFault`, with a problem.
+    requireHostHeader: false,
   };
   const options: Options = {
     // Fastify's own logging would cost every request a logger of its own.
@@ -86,6 +91,10 @@ export async function createHttpServer(
   const app = create(options, server, tls);
   // Node drops what is beyond its limit without a word; one more than ours shows that there was more.
   app.server.maxHeadersCount = limits.headerCount + 1;
+  // With a body it would be refused for that, before anybody sees that nothing here takes it.
+  app.addHttpMethod('QUERY', { hasBody: false, overrideExisting: true });
+  answerAll(app);
+  trackMethods(app);
   app.decorateRequest('identity', null);
   registerBodyParsers(app, limits);
   app.setErrorHandler(handleError);
@@ -108,12 +117,14 @@ function registerFirstChecks(
   const loop = limits.eventLoopDelay === 0 ? undefined : new LoopWatch(limits.eventLoopDelay);
   app.addHook('onClose', async () => loop?.stop());
   app.addHook('onRequest', (request, reply, done) => {
+    if (request.raw.url?.startsWith('/') === false) readAbsoluteForm(request.raw);
     const { url, headers, rawHeaders } = request.raw;
     if (headers.upgrade !== undefined) closeAfterAnswer(request, reply);
+    const fault = findHeaderFault(request.raw);
     if (lifecycle.stopping) done(stoppingError(LAST_ANSWER));
     else if (loop?.isBehind && !isHealth(url)) done(behindError());
     else if (rawHeaders.length > 2 * limits.headerCount) done(tooManyHeaders(limits.headerCount));
-    else if (hasTwoHosts(rawHeaders)) done(new AppError('BAD_REQUEST', 'A request has one Host.', CLOSING));
+    else if (fault !== undefined) done(fault);
     else if ((url as string).length > limits.url) done(urlTooLong(limits.url));
     else if (isOurName?.(request.raw) === false) done(misdirected());
     else if (headers.origin !== undefined && opensStream(request) && !isAllowedOrigin(request)) {
@@ -135,18 +146,7 @@ function logRequests(app: FastifyInstance, log: Log): void {
   });
 }
 
-const CLOSING = { headers: { connection: 'close' } };
 const LAST_ANSWER = { headers: { 'retry-after': '1', connection: 'close' } };
-
-/** Node takes the first and says nothing; a proxy before it may have taken the other one (RFC 9112 §3.2). */
-function hasTwoHosts(rawHeaders: readonly string[]): boolean {
-  let hosts = 0;
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i] as string;
-    if (name.length === 4 && name.toLowerCase() === 'host') hosts++;
-  }
-  return hosts > 1;
-}
 
 function tooManyHeaders(limit: number): AppError {
   return new AppError('HEADERS_TOO_LARGE', `A request may have ${limit} header fields at most.`);
@@ -168,20 +168,4 @@ function closeAfterAnswer(request: FastifyRequest, reply: FastifyReply): void {
   const { socket } = request.raw;
   reply.header('connection', 'close');
   reply.raw.once('finish', () => socket.destroySoon());
-}
-
-/** What is not even HTTP: a plain answer, then the end of the connection. */
-function refuseConnection(error: Error & { code?: string }, socket: import('node:net').Socket): void {
-  if (socket.destroyed || !socket.writable) return;
-  if (error.code === 'ECONNRESET') {
-    socket.destroy();
-    return;
-  }
-  const problem = makeProblem(toAppError(error));
-  const body = JSON.stringify(problem);
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
-      `Connection: close\r\n\r\n${body}`,
-    () => socket.destroy(),
-  );
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
+import { allowedAt } from './known-methods.ts';
 import { transportOf } from './transport-constraint.ts';
 
 /** Which tables there are, by path, and what REST takes there. */
@@ -9,10 +10,10 @@ export interface KnownPath {
 }
 
 const COLLECTION_METHODS = 'GET, HEAD, POST, PATCH, DELETE';
-const RECORD_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
+export const RECORD_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
 
 /**
- * Everything that no route took: a wrong method on a table is 405 with Allow, anything else 404. `ambiguous`: paths that
+ * Everything that no route took: a wrong method where there is something is 405 with Allow, anything else 404. `ambiguous`: paths that
  * lack the application's name, and where what they mean is. `streams`: where streams are opened, for people.
  */
 export function registerNotFound(
@@ -33,6 +34,10 @@ export function registerNotFound(
     }
     if ((collection || record) && transportOf(request.raw) === 'rest') {
       const allow = collection ? COLLECTION_METHODS : RECORD_METHODS;
+      throw methodNotAllowed(`${request.method} is not for this address; it takes ${allow}.`, allow);
+    }
+    const allow = transportOf(request.raw) === 'rest' ? allowedAt(app, path, request.method) : undefined;
+    if (allow !== undefined) {
       throw methodNotAllowed(`${request.method} is not for this address; it takes ${allow}.`, allow);
     }
     const places = ambiguous.get(path);

@@ -10,7 +10,7 @@ interface OpenSocket {
   requests: number;
 }
 
-const trackers = new WeakMap<FastifyInstance, Map<Socket, OpenSocket>>();
+const trackers = new WeakMap<FastifyInstance['server'], Map<Socket, OpenSocket>>();
 
 /**
  * Keeps the sockets of a TLS server: unlike that of HTTP/1.1 alone, Node's HTTP/2 server has no call that ends idle
@@ -18,8 +18,8 @@ const trackers = new WeakMap<FastifyInstance, Map<Socket, OpenSocket>>();
  */
 export function trackSockets(app: FastifyInstance): void {
   const sockets = new Map<Socket, OpenSocket>();
-  trackers.set(app, sockets);
   const { server } = app;
+  trackers.set(server, sockets);
   let newest: OpenSocket | undefined;
   // Before Node's own listener, which makes the session of the socket and tells of it at once.
   server.prependListener('secureConnection', (socket: Socket) => {
@@ -36,14 +36,20 @@ export function trackSockets(app: FastifyInstance): void {
     open.requests++;
     response.once('close', () => open.requests--);
   });
-  // From here on it belongs to whoever has upgraded it.
-  server.on('upgrade', (_request: IncomingMessage, socket: Socket) => void sockets.delete(socket));
+}
+
+/**
+ * Gives a socket to whoever upgrades it. Not by a listener for upgrades: with one, Node leaves the requests for them to it
+ * alone, also where nobody upgrades anything.
+ */
+export function releaseSocket({ server }: FastifyInstance, socket: Socket): void {
+  trackers.get(server)?.delete(socket);
 }
 
 /** Ends connections that wait for nothing; HTTP/2 sessions take no new streams (GOAWAY, RFC 9113 §6.8). */
 export function closeIdleSockets(app: FastifyInstance): void {
   app.server.closeIdleConnections?.();
-  for (const [socket, { session, requests }] of trackers.get(app) ?? []) {
+  for (const [socket, { session, requests }] of trackers.get(app.server) ?? []) {
     if (session === undefined) {
       if (requests === 0) socket.destroySoon();
     } else if (!session.closed) {
@@ -57,5 +63,5 @@ export function closeIdleSockets(app: FastifyInstance): void {
 /** Cuts off what is still open. */
 export function closeAllSockets(app: FastifyInstance): void {
   app.server.closeAllConnections?.();
-  for (const socket of trackers.get(app)?.keys() ?? []) socket.destroy();
+  for (const socket of trackers.get(app.server)?.keys() ?? []) socket.destroy();
 }

@@ -17,6 +17,12 @@ const KNOWN: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: ['REQUEST_TIMEOUT', 'The request did not arrive in time.'],
 };
 
+/** Errors of the static files, which have no names. */
+const OF_FILES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
+  412: ['PRECONDITION_FAILED', 'The file has changed.'],
+  416: ['RANGE_NOT_SATISFIABLE', 'The file ends before this range.'],
+};
+
 /** The failure as the client is to see it. What is not expected is a bug of ours and tells nothing. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
@@ -25,8 +31,17 @@ export function toAppError(error: unknown): AppError {
   if (known !== undefined) return new AppError(...known);
   if (code.startsWith('HPE_')) return new AppError('BAD_REQUEST', 'This is not valid HTTP.');
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
+  const ofFile = OF_FILES[status];
+  if (ofFile !== undefined) return new AppError(...ofFile, { headers: rangeOf(error) });
   if (status >= 400 && status < 500) return new AppError('BAD_REQUEST', 'The request is not valid.');
   return new AppError('INTERNAL', 'Something went wrong on our side; it has been logged.', { cause: error });
+}
+
+/** How long the file is (RFC 9110 §14.4). */
+function rangeOf(error: unknown): Readonly<Record<string, string>> {
+  const { headers } = error as { readonly headers?: Readonly<Record<string, unknown>> };
+  const range = headers?.['Content-Range'];
+  return typeof range === 'string' ? { 'content-range': range } : {};
 }
 
 /** Answers with RFC 9457 problem details. */

@@ -1,5 +1,6 @@
 import { compareTypes } from '../schema/compare-types.ts';
 import { parseDate } from '../schema/date.ts';
+import { readFloat } from '../schema/float.ts';
 import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../schema/plan.ts';
 import { describeType, type StoredType } from '../schema/stored.ts';
 import type { Cell } from './store.ts';
@@ -132,8 +133,10 @@ const SCALARS: Readonly<Record<ScalarName, (value: JsonValue) => JsonValue | und
   },
   Float: (value) => {
     if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
-    if (typeof value !== 'string' || !NUMBER.test(value) || !Number.isFinite(Number(value))) return undefined;
-    return INTEGER.test(value) && BigInt(Number(value)) !== BigInt(value) ? undefined : Number(value);
+    if (typeof value !== 'string' || !NUMBER.test(value)) return undefined;
+    const number = readFloat(value);
+    if (number === undefined) return undefined;
+    return INTEGER.test(value) && BigInt(number) !== BigInt(value) ? undefined : number;
   },
   Date: (value) => {
     if (typeof value === 'string') return parseDate(value);

@@ -12,6 +12,11 @@ const LARGE = 1024 ** 3;
 const DATABASE_MAGIC = 'SQLite format 3\0';
 const WAL_MAGIC = new Set([0x377f0682, 0x377f0683]);
 const WAL_HEADER = 32;
+/**
+ * Pages of the write-ahead log (16 MiB) before it is taken into the database, which keeps writers waiting for several
+ * flushes: four times as many as usual have them wait a quarter as often.
+ */
+const CHECKPOINT = 4000;
 
 /**
  * Opens the database file, creating it when there is none. Throws DamagedStoreError when it is damaged or foreign: then
@@ -24,6 +29,7 @@ export function openDatabase(file: string, { durability }: Pick<StoreOptions, 'd
     db.pragma('journal_mode = WAL');
     db.pragma(`synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`);
     db.pragma('journal_size_limit = 67108864');
+    db.pragma(`wal_autocheckpoint = ${CHECKPOINT}`);
     db.pragma('cache_size = -65536');
     db.pragma('temp_store = MEMORY');
     registerFunctions(db);

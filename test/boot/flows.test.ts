@@ -112,10 +112,11 @@ describe('a flow of a server', () => {
     });
     expect(found.headers.get('cache-control')).toBe('no-store');
     expect(found.record).not.toHaveProperty('identity');
-    const again = await app.ask('POST', `${path}/replay`);
+    const typed = { headers: { 'content-type': 'application/json' } };
+    const again = await app.ask('POST', `${path}/replay`, typed);
     expect([again.status, again.record]).toMatchObject([502, { code: 'FLOW_FAILED' }]);
     expect((await app.ask('GET', path)).record).toMatchObject({ attempts: 2 });
-    expect((await app.ask('DELETE', path)).status).toBe(204);
+    expect((await app.ask('DELETE', path, typed)).status).toBe(204);
     for (const [method, end] of [
       ['GET', ''],
       ['DELETE', ''],

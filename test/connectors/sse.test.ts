@@ -79,7 +79,8 @@ describe('a connector of event streams', () => {
     for (const query of ['room=', 'rooms=a,', 'room=abcd', 'rooms=a,b,c', 'user_id=a&user_id=b']) {
       expect((await ask('GET', `${house.origin}/events?${query}`)).status).toBe(400);
     }
-    expect((await ask('POST', `${house.origin}/events`, { json: {} })).status).toBe(404);
+    const posted = await ask('POST', `${house.origin}/events`, { json: {} });
+    expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET']);
   });
 
   test('S1.13: flows hear of who comes and goes; one that fails is told to the client', async () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startServer, type TestServer } from '../support/app.ts';
 import type { Answer } from '../support/http.ts';
 import { rawHttp } from '../support/http.ts';
+import { WsClient } from '../support/ws-client.ts';
 
 const record = { title: 'Hello', content: 'World' };
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -162,6 +163,14 @@ describe('REST', { timeout: 30_000 }, () => {
     const patch = await server.ask('PATCH', 'Message/m', { json: { title: 'c' }, headers });
     expect([patch.status, patch.text]).toEqual([204, '']);
     expect(patch.headers.get('etag')).toBe((await server.ask('GET', 'Message/m')).headers.get('etag'));
+    // RFC 7240 §2: without regard to case, and in quotes or not.
+    for (const prefer of ['RETURN="minimal"', 'wait=10, return = minimal', 'return=minimal; x']) {
+      const spelled = await server.ask('PATCH', 'Message/m', { json: { title: prefer }, headers: { prefer } });
+      expect([spelled.status, spelled.headers.get('preference-applied')]).toEqual([204, 'return=minimal']);
+    }
+    for (const prefer of ['return=minimally', 'return=representation', 'noreturn=minimal']) {
+      expect((await server.ask('PATCH', 'Message/m', { json: { title: 'c' }, headers: { prefer } })).status).toBe(200);
+    }
   });
 
   test('S0.46 PATCH keeps what is not sent, and null empties a field that may be empty', async () => {
@@ -233,6 +242,50 @@ describe('conditional requests', { timeout: 30_000 }, () => {
     const second = await server.ask('PUT', 'Message/m', { json: { title: 'x', content: 'y' }, headers });
     expectProblem(second, 412, 'PRECONDITION_FAILED');
     expect((await server.ask('GET', 'Message/m')).record).toEqual({ id: 'm', ...record });
+  });
+
+  test('S0.46 If-Match on a read is met or refused', async () => {
+    await using server = await startServer();
+    const tag = (await server.put('Message/m', record)).headers.get('etag') ?? '';
+    const read = async (match: string, path = 'Message/m', method = 'GET') => {
+      const answer = await server.ask(method, path, { headers: { 'if-match': match } });
+      return [answer.status, method === 'HEAD' || answer.status === 200 ? undefined : answer.record.code];
+    };
+    for (const match of [tag, '*', `"1", ${tag}`, tag.replace(/"$/, '-csv"')])
+      expect(await read(match)).toEqual([200, undefined]);
+    for (const match of ['"1"', `W/${tag}`, 'x']) expect(await read(match)).toEqual([412, 'PRECONDITION_FAILED']);
+    expect(await read('"1"', 'Message/m', 'HEAD')).toEqual([412, undefined]);
+    // What would have been no success without the condition is none with it (RFC 9110 §13.2.1).
+    expect(await read('"1"', 'Message/none')).toEqual([404, 'NOT_FOUND']);
+    expect(await read('*', 'Message')).toEqual([200, undefined]);
+    const list = (await server.ask('GET', 'Message')).headers.get('etag') ?? '';
+    expect(await read(list, 'Message')).toEqual([412, 'PRECONDITION_FAILED']);
+  });
+
+  test.each([
+    ['POST', 'Message'],
+    ['POST', 'Message?publish=true'],
+    ['POST', 'Message/m?publish=true'],
+    ['PATCH', 'Message?all=true'],
+    ['DELETE', 'Message?all=true'],
+  ])('S0.46 %s %s is about no stored record: with a condition it does nothing', async (method, path) => {
+    await using server = await startServer();
+    await server.put('Message/m', record);
+    using events = await WsClient.subscribe(server.wsUrl('Message'));
+    const json = { title: 'x', content: 'y' };
+    for (const headers of [
+      { 'if-match': '*' },
+      { 'if-match': '"1"' },
+      { 'if-none-match': '*' },
+      { 'if-none-match': '"1"' },
+    ]) {
+      const answer = await server.ask(method, path, { ...(method === 'DELETE' ? {} : { json }), headers });
+      expectProblem(answer, 400, 'BAD_REQUEST');
+      expect(answer.record.detail).toContain('If-Match and If-None-Match are for PUT, PATCH and DELETE of one record');
+    }
+    expect((await server.ask('GET', 'Message')).records).toEqual([{ id: 'm', ...record }]);
+    await server.put('Message/fence', record);
+    expect(await events.next()).toMatchObject({ id: 'fence' });
   });
 
   test('S0.46 an equal PUT stores nothing and keeps the ETag', async () => {
@@ -349,6 +402,25 @@ describe('types of values', { timeout: 30_000 }, () => {
       expect((await server.ask('PUT', 'T/refused', { body, headers })).status, body).toBe(400);
     }
   });
+
+  test.each(['application/json', 'text/csv', 'application/x-www-form-urlencoded'])(
+    'S0.46 a DELETE with the Content-Type %s and no body is a DELETE',
+    async (type) => {
+      const headers = { 'content-type': type };
+      for (const length of ['', 'Content-Length: 0\r\n']) {
+        await server.put('T/typed', {});
+        const lines = `Host: localhost\r\nConnection: close\r\nContent-Type: ${type}\r\n${length}\r\n`;
+        expect((await rawHttp(server.port, `DELETE /my-app/T/typed HTTP/1.1\r\n${lines}`)).status).toBe(204);
+      }
+      const many = await server.ask('DELETE', 'T?id==typed', { headers });
+      expect([many.status, many.record]).toEqual([200, { matched: 0, changed: 0 }]);
+      const garbage = await server.ask('DELETE', 'T/typed', {
+        headers: { 'content-type': 'application/json' },
+        body: '{',
+      });
+      expectProblem(garbage, 400, 'INVALID_JSON');
+    },
+  );
 
   test('S0.48 @createdTime is ISO for String and Date, and milliseconds for Int, Float and Long', async () => {
     const schema = `type S @table @export {

@@ -139,6 +139,9 @@ describe('routes in code', () => {
     });
     expect(await text.json()).toBe('é');
     expect((await server.ask('POST', 'api/bytes', { json: { a: [1] } })).record).toEqual({ a: [1] });
+    // A Content-Type and no body: there is nothing to give back.
+    const json = { 'content-type': 'application/json' };
+    expect((await server.ask('POST', 'api/bytes', { headers: json, body: '' })).status).toBe(204);
     const large = await fetch(server.url('api/bytes'), { method: 'POST', body: Buffer.alloc(1_100_000) });
     expect([large.status, await large.json()]).toMatchObject([413, { code: 'BODY_TOO_LARGE' }]);
     expect((await server.ask('POST', 'api/sum?times=2', { json: { a: 1, b: 2 } })).record).toEqual({ sum: 6 });

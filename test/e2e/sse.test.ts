@@ -86,6 +86,14 @@ describe('server-sent events', { timeout: 30_000 }, () => {
     await stream.next('ready');
   });
 
+  test('S0.43 a stream that is named as not acceptable is not opened', async () => {
+    await using server = await startServer();
+    const list = await server.ask('GET', 'Message', { headers: { accept: 'text/event-stream;q=0, application/json' } });
+    expect([list.status, list.text]).toEqual([200, '[]']);
+    const nothing = await server.ask('GET', 'Message', { headers: { accept: 'text/event-stream;q=0' } });
+    expect([nothing.status, nothing.record.code]).toEqual([406, 'NOT_ACCEPTABLE']);
+  });
+
   test('S0.44 the events of a full run, beginning with connected', async () => {
     const config = `${BASE_CONFIG}channels:\n  sse_ping_interval: 300ms\n`;
     await using server = await startServer({ schema: PUBLISHABLE, config });

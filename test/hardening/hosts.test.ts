@@ -71,6 +71,27 @@ describe('C13 a server on loopback', () => {
     expect(await status(port, 'evil.example', [], '/health/live')).toBe(200);
   });
 
+  test('is called by the name in a whole URL, where there is one, and not by that in Host', async () => {
+    await using server = await startServer();
+    const { port } = server;
+    const at = (url: string, host: string, method = 'GET') =>
+      rawHttp(port, `${method} ${url} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`, 100);
+    expect(await at('http://localhost:1/my-app/Message?limit=1', 'evil.example')).toMatchObject({
+      status: 200,
+      body: '[]',
+    });
+    expect((await at('HTTPS://127.0.0.1/health/ready?', 'localhost')).status).toBe(200);
+    expect((await at('http://localhost', 'localhost')).status).toBe(404);
+    expect((await at('http://localhost?x', 'localhost')).status).toBe(404);
+    for (const name of ['evil.example', 'localhost@evil.example', '']) {
+      expect((await at(`http://${name}/my-app/Message`, 'localhost')).status, name).toBeGreaterThanOrEqual(400);
+    }
+    const wrong = await at('http://localhost/my-app/Message', 'localhost', 'PUT');
+    expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST, PATCH, DELETE']);
+    const bare = await rawHttp(port, 'GET http://localhost/my-app/Message HTTP/1.1\r\n\r\n', 100);
+    expect(bare.status).toBe(400);
+  });
+
   test('is called by configured names as well', async () => {
     await using server = await startServer({ config: `${BASE_CONFIG}allowed_hosts: [App.example, "[2001:db8::1]"]\n` });
     const { port } = server;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { WsClient } from '../support/ws-client.ts';
 import { expectProblem, FORBIDDEN_WORDS, raw, request, server, serveThings, slowestOther } from './things.ts';
 
 serveThings();
@@ -6,9 +7,9 @@ serveThings();
 describe('B13 ids in paths', () => {
   test.each([
     ['a%2Fb', 'a/b'],
-    ['..', '..'],
-    ['.', '.'],
-    ['%2e%2e', '..'],
+    ['...', '...'],
+    ['.a', '.a'],
+    ['%2e%2e%2e', '...'],
     ['a;b=c', 'a;b=c'],
     ['a%3Fb', 'a?b'],
     ['a%23b', 'a#b'],
@@ -35,6 +36,38 @@ describe('B13 ids in paths', () => {
     expect(JSON.parse(read.body)).toMatchObject({ id });
     const removed = await raw(request(`DELETE /my-app/Thing/${segment}`));
     expect(removed.status).toBe(204);
+  });
+
+  test.each(['.', '..', '%2e', '%2E%2e', '.%2e'])(
+    '%s, which most clients take for a step, makes no record',
+    async (id) => {
+      const headers = ['Content-Type: application/json', 'Content-Length: 2'];
+      const put = await raw(request(`PUT /my-app/Thing/${id}`, headers, '{}'));
+      expect([put.status, JSON.parse(put.body)]).toMatchObject([400, { code: 'INVALID_ID' }]);
+      expect((await raw(request(`GET /my-app/Thing/${id}`))).status).toBe(404);
+      expect((await raw(request(`DELETE /my-app/Thing/${id}`))).status).toBe(404);
+    },
+  );
+
+  test('nor does a record, or one of several, or a message that names itself so', async () => {
+    const message = 'must not be "." or "..", which URLs cannot name';
+    const one = await server.ask('POST', 'Thing', { json: { id: '..' } });
+    expectProblem(one, 400, 'VALIDATION_ERROR');
+    expect(one.record.errors).toEqual([{ field: 'id', message }]);
+    const many = await server.ask('POST', 'Thing', { json: [{ id: 'kept-out' }, { id: '.' }] });
+    expect(many.record.errors).toEqual([{ field: '[1].id', message }]);
+    const body = 'id,s\n..,x\n';
+    const rows = await server.ask('POST', 'Thing', { body, headers: { 'content-type': 'text/csv' } });
+    expect(rows.record.errors).toEqual([{ field: 'row 2, column id', message }]);
+    using socket = await WsClient.subscribe(server.wsUrl('Thing'));
+    socket.send({ id: '..' });
+    expect(await socket.control('error')).toMatchObject({
+      code: 'VALIDATION_ERROR',
+      details: [{ field: 'id', message }],
+    });
+    socket.send({ message_type: 'Update', id: '.', data: {}, ref: 1 });
+    expect(await socket.control('error')).toMatchObject({ code: 'INVALID_ID', ref: 1 });
+    expect((await server.ask('GET', 'Thing?id=in=(string:.,string:..,kept-out)')).text).toBe('[]');
   });
 
   test.each(['%zz', '%', 'a%2', '%00', 'a%00b', '%0a', '%7f', '%c2%85', '%ff', '%c0%af', '%ed%a0%80', 'x'.repeat(257)])(

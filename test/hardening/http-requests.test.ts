@@ -168,6 +168,10 @@ describe('B20 requests that are not what they seem', { timeout: 30_000 }, () => 
     ],
     ['no Host', () => 'GET /my-app/Thing HTTP/1.1\r\n\r\n'],
     ['two Hosts', () => keepAlive('GET /my-app/Thing', ['Host: other.example'])],
+    [
+      'a version that is framed in another way',
+      () => `GET /my-app/Thing?stream=sse HTTP/2.0\r\nHost: localhost\r\n\r\n${inner}`,
+    ],
     ['a version of the future', () => `GET /my-app/Thing HTTP/3.7\r\nHost: a\r\n\r\n${inner}`],
     ['no method', () => `/my-app/Thing HTTP/1.1\r\nHost: a\r\n\r\n${inner}`],
     ['an unknown method', () => `STEAL /my-app/Thing HTTP/1.1\r\nHost: a\r\n\r\n${inner}`],
@@ -257,6 +261,18 @@ describe('B20 requests that are not what they seem', { timeout: 30_000 }, () => 
     if (stream >= 0) expect(written).toBeLessThan(stream);
   });
 
+  test('a 304 says nothing of a length, to a HEAD neither', async () => {
+    await server.put('Thing/same', { s: 'a' });
+    for (const path of ['/my-app/Thing/same', '/my-app/Thing']) {
+      const head = await raw(request(`HEAD ${path}`));
+      expect(Number(head.headers.get('content-length'))).toBeGreaterThan(2);
+      for (const method of ['GET', 'HEAD']) {
+        const answer = await raw(request(`${method} ${path}`, [`If-None-Match: ${head.headers.get('etag')}`]));
+        expect([answer.status, answer.headers.get('content-length'), answer.body]).toEqual([304, undefined, '']);
+      }
+    }
+  });
+
   test('a HEAD has no body, and an answer never has two lengths', async () => {
     const answer = await raw(request('HEAD /my-app/Thing/none'));
     expect([answer.status, answer.body]).toEqual([404, '']);
@@ -273,7 +289,7 @@ describe('B22 methods', () => {
     expect((await server.ask('GET', 'Thing/kept')).status).toBe(200);
   });
 
-  test.each(['TRACE', 'OPTIONS', 'PROPFIND', 'LOCK', 'SEARCH'])(
+  test.each(['TRACE', 'OPTIONS', 'PROPFIND', 'LOCK', 'SEARCH', 'QUERY'])(
     '%s is a 404 or 405 and reflects nothing',
     async (method) => {
       const answer = await raw(request(`${method} /my-app/Thing`, ['X-Secret: reflected']));

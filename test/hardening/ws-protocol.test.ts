@@ -1,3 +1,4 @@
+import { connect as connectTls } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { BASE_CONFIG, startServer } from '../support/app.ts';
 import { rawHttp } from '../support/http.ts';
@@ -206,11 +207,90 @@ describe('D5 bad handshakes', { timeout: 30_000 }, () => {
     await using server = await startServer();
     using post = await RawWs.open(server.port, PATH, { method: 'POST' });
     expect(post.answer.status).toBe(405);
-    const other = await rawHttp(
+    await expectAlive(server);
+  });
+
+  const H2C = 'Host: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n';
+
+  test('an upgrade to something else is not taken: the request is answered, and the connection goes on', async () => {
+    await using server = await startServer();
+    const long = JSON.stringify({ id: 'long', title: 'x'.repeat(200_000), content: '' });
+    const json = `${H2C}Content-Type: application/json\r\n`;
+    const small = '{"id":"chunked","title":"x","content":"y"}';
+    const chunked = `${small.length.toString(16)}\r\n${small}\r\n0\r\n\r\n`;
+    const last = `GET ${PATH}/long?select=id HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
+    const answer = await rawHttp(
       server.port,
-      `GET ${PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n`,
+      [
+        `POST ${PATH} HTTP/1.1\r\n${json}Content-Length: ${long.length}\r\n\r\n${long}`,
+        `POST ${PATH} HTTP/1.1\r\n${json}Transfer-Encoding: chunked\r\n\r\n${chunked}`,
+        `DELETE ${PATH}/none HTTP/1.1\r\n${H2C}\r\n`,
+        last,
+      ].join(''),
     );
-    expect([200, 404, 426]).toContain(other.status);
+    const statuses = [...answer.all.matchAll(/HTTP\/1\.1 (\d+)/g)].map((found) => Number(found[1]));
+    expect(statuses).toEqual([201, 201, 404, 200]);
+    expect(answer.all).toMatch(/\{"id":"long"\}$/);
+    expect((await server.ask('GET', 'Message/chunked')).record).toMatchObject({ title: 'x', content: 'y' });
+  });
+
+  test('one with too many header fields is refused, since Node leaves some out', async () => {
+    await using server = await startServer();
+    const filler = Array.from({ length: 120 }, (_, n) => `x${n}: y\r\n`).join('');
+    const body = '{"title":"x","content":"y"}';
+    const head = `PUT ${PATH}/m HTTP/1.1\r\n${H2C}${filler}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n`;
+    expect((await rawHttp(server.port, `${head}If-Match: "1"\r\n\r\n${body}`)).status).toBe(431);
+    expect((await server.ask('GET', 'Message/m')).status).toBe(404);
+  });
+
+  test('over TLS the same', async () => {
+    await using server = await startServer({ config: `${BASE_CONFIG}tls: auto\n` });
+    const socket = connectTls({
+      port: server.port,
+      host: '127.0.0.1',
+      rejectUnauthorized: false,
+      ALPNProtocols: ['http/1.1'],
+    });
+    const body = '{"id":"tls","title":"x","content":"y"}';
+    const json = `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n`;
+    socket.write(`POST ${PATH} HTTP/1.1\r\n${H2C}${json}\r\n${body}`);
+    socket.write(`GET ${PATH}/none HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+    let all = '';
+    for await (const chunk of socket) all += String(chunk);
+    expect([...all.matchAll(/HTTP\/1\.1 (\d+)/g)].map((found) => Number(found[1]))).toEqual([201, 404]);
+  });
+
+  test('over TLS an upgrade is answered where nobody takes any', async () => {
+    await using server = await startServer({
+      config: `${BASE_CONFIG.replace('ws: true', 'ws: false')}tls: auto\nrealtime: { enabled: false }\n`,
+    });
+    for (const [protocol, status] of [
+      ['websocket', 404],
+      ['h2c', 200],
+    ]) {
+      const socket = connectTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false });
+      socket.write(`GET ${PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`);
+      let all = '';
+      for await (const chunk of socket) all += String(chunk);
+      expect(all).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    }
+  });
+
+  test('an upgrade behind a request that is not answered yet has its turn after it', async () => {
+    await using server = await startServer();
+    const body = '{"id":"first","title":"x","content":"y"}';
+    const first = `POST ${PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const other = await rawHttp(server.port, `${first}GET ${PATH}/first HTTP/1.1\r\n${H2C}\r\n`);
+    expect(other.all.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 201', 'HTTP/1.1 200']);
+    const handshake =
+      'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==';
+    const again = first.replace('first', 'again');
+    const opened = await rawHttp(
+      server.port,
+      `${again}GET ${PATH} HTTP/1.1\r\nHost: localhost\r\n${handshake}\r\n\r\n`,
+    );
+    expect(opened.all.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 201', 'HTTP/1.1 101']);
+    expect(opened.all).toContain('"type":"ready"');
     await expectAlive(server);
   });
 });

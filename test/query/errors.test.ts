@@ -47,6 +47,7 @@ describe('a mistake in the query string is told with its column', () => {
     ['serial=9223372036854775808', 'serial', 'expected a Long (a whole number of at most 64 bits)'],
     ['serial=1e3', 'serial', 'expected a Long'],
     ['price=1e400', 'price', 'expected a Float (a finite number), found "1e400"'],
+    ['price=1e-400', 'price', 'expected a Float (a number that is not too small to be held), found "1e-400"'],
     ['price=NaN', 'price', 'expected a Float'],
     ['price=1,5', 'price', 'expected a Float'],
     ['price=.5', 'price', 'expected a Float'],

@@ -22,7 +22,9 @@ describe('JSON', () => {
     '{"text":"not \\\\u0000 escaped"}',
     '{"a":9007199254740991,"b":-9007199254740991}',
     '{"a":1.2345678901234567}',
-    '{"a":1e308,"b":1e-400}',
+    '{"a":1e308,"b":5e-324,"c":-1.5e-300}',
+    '{"a":0e-400,"b":0.0e-999,"c":-0,"d":0.0000000000000000000}',
+    '{"a":"1e-400","b":1.5e-7}',
     '{"__proto__":{"x":1}}',
   ])('%s is taken as it is', (text) => {
     expect(parseJsonText(text)).toEqual(JSON.parse(text));
@@ -54,6 +56,9 @@ describe('JSON', () => {
       '-12E+308',
       '1.5e999',
       '123456789.1e301',
+      '1e-400',
+      '-12.5E-999',
+      `0.${'0'.repeat(330)}1`,
     );
     fc.assert(
       fc.property(space, place, digits, space, (before, inside, number, after) => {
@@ -98,6 +103,17 @@ describe('JSON', () => {
     [`{"n":${'9'.repeat(50)}}`, 'n', `${'9'.repeat(40)}…`],
   ])('%s is refused, since %s would be rounded', (text, field, number) => {
     const message = `the number ${number} cannot be held exactly; send a Long as a string of digits`;
+    expect(refusal(text)).toMatchObject({ code: 'VALIDATION_ERROR', errors: [{ field, message }] });
+  });
+
+  test.each([
+    ['{"n":1e-400}', 'n', '1e-400'],
+    ['{"a":0,"n":-1.25E-0324}', 'n', '-1.25E-0324'],
+    ['[2e-324]', '', '2e-324'],
+    [`{"n":0.${'0'.repeat(330)}1}`, 'n', `0.${'0'.repeat(38)}…`],
+    [`{"n":0.${'0'.repeat(250)}1e-99}`, 'n', `0.${'0'.repeat(38)}…`],
+  ])('%s is refused, since %s would become 0', (text, field, number) => {
+    const message = `the number ${number} is too small to be held; it would be 0`;
     expect(refusal(text)).toMatchObject({ code: 'VALIDATION_ERROR', errors: [{ field, message }] });
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isNumeric, keyProblem, parseKey } from '../../src/resources/key.ts';
+import { isNumeric, keyProblem, newKeyProblem, parseKey } from '../../src/resources/key.ts';
 import { tableOf } from '../schema/mistakes.ts';
 
 const text = tableOf('type T @table { id: ID! @primaryKey }');
@@ -48,6 +48,17 @@ test.each([
   [text, 'x'.repeat(20), undefined],
 ] as const)('a key of %o that is %j: %s', (table, value, problem) => {
   expect(keyProblem(table, value, 20)).toBe(problem);
+});
+
+test.each([
+  [text, '.', 'must not be "." or "..", which URLs cannot name'],
+  [text, '..', 'must not be "." or "..", which URLs cannot name'],
+  [text, '...', undefined],
+  [text, '.a', undefined],
+  [text, '', 'must not be empty'],
+  [int, '.', 'must be an integer within ±(2^53−1)'],
+] as const)('a key of %o that is new and %j: %s', (table, value, problem) => {
+  expect(newKeyProblem(table, value, 20)).toBe(problem);
 });
 
 test('an id is as long as it has characters, whatever plane they are of', () => {

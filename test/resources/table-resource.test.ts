@@ -75,6 +75,25 @@ describe('a table', () => {
     expect(await numbers.create(SERVER, { id: 7 })).toMatchObject({ id: 7 });
   });
 
+  test.each(['.', '..'])(
+    'makes no record with the id %s, and reads, changes and removes one that is there',
+    async (id) => {
+      const { resource, commits } = open();
+      const refused = { code: 'VALIDATION_ERROR', errors: [{ field: 'id' }] };
+      await expect(resource.create(SERVER, { id })).rejects.toMatchObject(refused);
+      await expect(resource.createMany(SERVER, [{ id }])).rejects.toMatchObject({ errors: [{ field: '[0].id' }] });
+      await expect(resource.put(SERVER, undefined, { id })).rejects.toMatchObject(refused);
+      await expect(resource.put(SERVER, id, {})).rejects.toMatchObject({ code: 'INVALID_ID' });
+      // As earlier versions have stored it.
+      await commits.submit([{ type: 'create', table: resource.table, id, cells: [id, 1, null] }]);
+      expect(await resource.get(SERVER, id, '')).toMatchObject({ id });
+      expect(await resource.patch(SERVER, id, { n: 2 })).toMatchObject({ created: false });
+      expect(await resource.patch(SERVER, id, { id, n: 3 })).toMatchObject({ created: false });
+      await resource.delete(SERVER, id);
+      expect(await resource.get(SERVER, id, '')).toBeUndefined();
+    },
+  );
+
   test('takes several records at once, all or none', async () => {
     const { resource } = open();
     expect(await resource.createMany(SERVER, [])).toEqual([]);

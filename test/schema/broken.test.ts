@@ -544,6 +544,7 @@ const DEFAULTS: readonly Case[] = [
   ['Int', '9007199254740993'],
   ['Float', '"1"'],
   ['Float', '1e400'],
+  ['Float', '1e-400'],
   ['String', '1'],
   ['String', 'word'],
   ['Boolean', '1'],
@@ -556,6 +557,7 @@ const DEFAULTS: readonly Case[] = [
   ['N', '1'],
   ['E', '1'],
   ['JSON', '1e400'],
+  ['JSON', '-1.5e-400'],
   ['JSON', '[1, {a: 1e400}]'],
 ].map(([type = '', value = '']) => ({
   name: `${value} as default of ${type}`,

@@ -171,6 +171,7 @@ describe('a mistake is told with its place', () => {
     ['07', '2 expected an operator after the number, found "7"'],
     ['9007199254740993', '1 the number 9007199254740993 is too large'],
     ['1e999', '1 the number 1e999 is too large'],
+    ['n + 1e-999', '5 the number 1e-999 is too small'],
     ['n + other', '5 no other'],
     ['lowr(first)', '1 there is no function "lowr" | did you mean "lower"?'],
     ['round()', '1 round cannot take 0 values | write round(number) or round(number, digits)'],

@@ -192,6 +192,10 @@ describe('ticket', () => {
     expect(it.open.accounts.redeemTicket(ticket)).toMatchObject({ sub: user.id });
     expect(it.open.accounts.redeemTicket(ticket)).toBeUndefined();
     expect((await post('ticket', {}, bearer(token))).statusCode).toBe(200);
+    const typed = { ...bearer(token), 'content-type': 'application/json' };
+    expect((await post('ticket', undefined, typed)).statusCode).toBe(200);
+    expect((await post('ticket', '', typed)).statusCode).toBe(200);
+    expect((await post('ticket', '{', typed)).statusCode).toBe(400);
     expect((await post('ticket', { lifetime: 1 }, bearer(token))).statusCode).toBe(400);
   });
 

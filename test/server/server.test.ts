@@ -7,6 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { AppError, ERRORS } from '../../src/errors.ts';
 import { registerBodyParsers } from '../../src/server/body.ts';
 import { registerHealth } from '../../src/server/health.ts';
+import { trackMethods } from '../../src/server/known-methods.ts';
 import { createLog, describeRequest } from '../../src/server/log.ts';
 import { registerMetrics } from '../../src/server/metrics.ts';
 import { registerNotFound } from '../../src/server/not-found.ts';
@@ -183,6 +184,14 @@ describe('the transport of a request', () => {
     ['GET', { accept: '*/*' }, '/a/T?stream=rest', 'rest'],
     ['GET', { accept: 'text/event-stream' }, '/a/T', 'sse'],
     ['GET', { accept: 'text/html, text/event-stream;q=0.5' }, '/a/T', 'sse'],
+    ['GET', { accept: 'application/json, Text/Event-Stream; charset=utf-8; q=0.001' }, '/a/T', 'sse'],
+    ['GET', { accept: 'text/event-stream;q=0, text/event-stream;charset=utf-8' }, '/a/T', 'sse'],
+    ['GET', { accept: 'text/event-stream;q=0' }, '/a/T', 'rest'],
+    ['GET', { accept: 'text/event-stream;q=0, application/json' }, '/a/T', 'rest'],
+    ['GET', { accept: 'application/json,text/event-stream; charset=utf-8 ; Q = 0.000' }, '/a/T', 'rest'],
+    ['GET', { accept: 'text/event-stream-like, x-text/event-stream' }, '/a/T', 'rest'],
+    ['GET', { accept: 'text/html;note="a, text/event-stream"' }, '/a/T', 'rest'],
+    ['GET', { accept: 'text/event-stream;q=0' }, '/a/T?stream=sse', 'sse'],
     ['GET', {}, '/a/T?stream=sse', 'sse'],
     ['GET', {}, '/a/T?x=1&stream=sse&y=2', 'sse'],
     ['GET', {}, '/a/T?upstream=sse', 'rest'],
@@ -235,6 +244,37 @@ describe('an address that no route takes', () => {
     expect([response.statusCode, response.headers.allow]).toEqual(expected);
   });
 
+  test.each([
+    ['POST', '/plain', {}, 405, 'GET, HEAD'],
+    ['OPTIONS', '/plain?x=1', {}, 405, 'GET, HEAD'],
+    ['PROPFIND', '/plain', {}, 405, 'GET, HEAD'],
+    ['HEAD', '/only-get', {}, 405, 'GET'],
+    ['GET', '/only-rest', {}, 405, 'PUT, DELETE'],
+    ['POST', '/streams', {}, 404, undefined],
+    ['OPTIONS', '/all', {}, 404, undefined],
+    ['HEAD', '/all', {}, 404, undefined],
+    ['POST', '/with/x', {}, 404, undefined],
+    ['POST', '/files/x', {}, 404, undefined],
+    ['GET', '/only-rest', { accept: 'text/event-stream' }, 404, undefined],
+  ] as const)('but has another method: %s %s %j is %d, Allow: %s', async (...[method, url, headers, ...expected]) => {
+    const app = makeApp();
+    trackMethods(app);
+    const handler = () => 'x';
+    app.addHttpMethod('PROPFIND');
+    await app.register(async (scope) => {
+      scope.get('/plain', handler);
+      scope.get('/only-get', { exposeHeadRoute: false }, handler);
+    });
+    app.route({ method: ['PUT', 'DELETE'], url: '/only-rest', constraints: { transport: 'rest' }, handler });
+    app.get('/streams', { constraints: { transport: 'sse' } }, handler);
+    app.route({ method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'], url: '/all', exposeHeadRoute: false, handler });
+    app.get('/with/:id', handler);
+    app.get('/files/*', handler);
+    registerNotFound(app, known);
+    const response = await app.inject({ method: method as 'GET', url, headers });
+    expect([response.statusCode, response.headers.allow]).toEqual(expected);
+  });
+
   test('of Socket.IO is explained', async () => {
     const app = makeApp();
     registerNotFound(app, known);
@@ -271,4 +311,17 @@ test('static files are served as what they are, dot files are not', async () => 
   const bare = await app.inject('/my-app');
   expect([bare.statusCode, bare.headers.location]).toEqual([308, '/my-app/']);
   expect((await app.inject('/my-app/.secret')).statusCode).toBeGreaterThanOrEqual(400);
+  const part = (headers: Record<string, string>) => app.inject({ url: '/my-app/index.html', headers });
+  const first = await part({ range: 'bytes=0-2' });
+  expect([first.statusCode, first.body, first.headers['content-range']]).toEqual([206, '<p>', 'bytes 0-2/12']);
+  const beyond = await part({ range: 'bytes=12-20' });
+  expect([beyond.headers['content-range'], beyond.json()]).toMatchObject([
+    'bytes */12',
+    { status: 416, code: 'RANGE_NOT_SATISFIABLE' },
+  ]);
+  const changed = await part({ 'if-match': '"other"' });
+  expect([changed.headers['content-range'], changed.json()]).toMatchObject([
+    undefined,
+    { status: 412, code: 'PRECONDITION_FAILED' },
+  ]);
 });

@@ -395,6 +395,7 @@ describe('E13: what does not fit is refused, with counts and examples', () => {
     ['String', 'Long', '9223372036854775808', undefined],
     ['String', 'Float', '-1.5e3', -1500],
     ['String', 'Float', '9007199254740993', undefined],
+    ['String', 'Float', '1e-400', undefined],
     ['String', 'Float', '', undefined],
     ['String', 'Boolean', 'true', true],
     ['String', 'Boolean', 'yes', undefined],

@@ -1,3 +1,4 @@
+import { vanishes } from '../float.ts';
 import { type Expression, ExpressionError, OPERATORS, type Operator } from './expression.ts';
 
 /** An expression is looked at for every record that is written. */
@@ -116,6 +117,7 @@ class Parser {
     if (!Number.isFinite(value) || (isWhole && !Number.isSafeInteger(value))) {
       throw new ExpressionError(at, `the number ${digits.slice(0, 40)} is too large`);
     }
+    if (vanishes(digits, value)) throw new ExpressionError(at, `the number ${digits.slice(0, 40)} is too small`);
     if (/\w/.test(this.#text.charAt(this.#position))) throw this.#unexpected('an operator after the number');
     return value;
   }

@@ -22,7 +22,7 @@ function getOperation(make: OperationMaker): Part | undefined {
     {
       id: 'get',
       summary: `Reads a record of ${name}`,
-      parameters: [],
+      parameters: make.shared('ifMatch'),
       responses: {
         200: {
           description: 'The record; with `select` only the chosen fields of it.',

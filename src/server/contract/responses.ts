@@ -9,6 +9,7 @@ const ALWAYS: readonly ErrorCode[] = [
   'REQUEST_TIMEOUT',
   'URL_TOO_LONG',
   'HEADERS_TOO_LARGE',
+  'EXPECTATION_FAILED',
   'MISDIRECTED',
   'RATE_LIMITED',
   'INTERNAL',
@@ -34,10 +35,10 @@ const WRITE: readonly ErrorCode[] = [
 
 /** The codes that the operations of a kind may answer with, beside those that any may. */
 export const CODES = {
-  list: ['INVALID_QUERY', 'SCAN_TOO_LARGE'],
+  list: ['INVALID_QUERY', 'SCAN_TOO_LARGE', 'PRECONDITION_FAILED'],
   create: [...WRITE, ...BODY, 'INVALID_ID', 'CONFLICT'],
   publish: [...WRITE, ...BODY],
-  get: ['INVALID_ID', 'INVALID_QUERY', 'NOT_FOUND'],
+  get: ['INVALID_ID', 'INVALID_QUERY', 'NOT_FOUND', 'PRECONDITION_FAILED'],
   replace: [...WRITE, ...BODY, 'INVALID_ID', 'FORBIDDEN', 'CONFLICT', 'PRECONDITION_FAILED'],
   merge: [...WRITE, ...BODY, 'INVALID_ID', 'NOT_FOUND', 'CONFLICT', 'PRECONDITION_FAILED'],
   delete: [...WRITE, 'INVALID_ID', 'NOT_FOUND', 'PRECONDITION_FAILED'],

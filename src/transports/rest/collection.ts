@@ -1,15 +1,15 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { AppError } from '../../errors.ts';
 import type { ListQuery } from '../../query/index.ts';
 import { Rows } from '../../resources/rows.ts';
 import { type Content, VARY } from '../../server/content/content.ts';
 import { tagFor } from '../../server/content/etag.ts';
+import { ignoreEmptyBody } from '../../server/empty-body.ts';
 import { identityOf } from '../../server/identity-of.ts';
 import { makeNextLink, type NextLink } from '../../server/next-link.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { ListPage, WriteOutcome } from '../../store/store.ts';
 import type { Endpoint } from '../transport.ts';
-import { cachedTag, parsePrecondition } from './conditions.ts';
+import { cachedTag, checkMatch, refusePrecondition } from './conditions.ts';
 import { markReplayed, onceOf } from './idempotency-key.ts';
 import { oneBody } from './one-body.ts';
 import {
@@ -27,18 +27,22 @@ import {
 } from './replies.ts';
 
 const REST = { constraints: { transport: 'rest' } };
+/** Fastify's own HEAD would say that a 304 is for nothing at all: `Content-Length: 0`. */
+const READ = { ...REST, method: ['HEAD', 'GET'] };
+const REMOVAL = { ...REST, onRequest: ignoreEmptyBody };
 
 /** `/{app}/{Export}`: list, create, publish to the table, change or remove by filter. */
 export function registerCollection(app: FastifyInstance, endpoint: Endpoint, content: Content): void {
   const { path } = endpoint;
   const begin = (request: FastifyRequest, reply: FastifyReply) => beginExchange(content, request, reply);
-  app.get(path, REST, (request, reply) => list(endpoint, begin(request, reply)));
+  app.route({ ...READ, url: path, handler: (request, reply) => list(endpoint, begin(request, reply)) });
   app.post(path, REST, async (request, reply) => {
     const exchange = begin(request, reply);
+    refusePrecondition(request.headers);
     return publishes(request) ? publish(endpoint, exchange) : create(endpoint, exchange);
   });
   app.patch(path, REST, async (request, reply) => writeMany(endpoint, begin(request, reply)));
-  app.delete(path, REST, async (request, reply) => writeMany(endpoint, begin(request, reply)));
+  app.delete(path, REMOVAL, async (request, reply) => writeMany(endpoint, begin(request, reply)));
 }
 
 function list(endpoint: Endpoint, exchange: Exchange): Answer {
@@ -50,6 +54,7 @@ function list(endpoint: Endpoint, exchange: Exchange): Answer {
   const query = resource.parseList(identity, rawQuery);
   const etag = tagFor(`W/"${resource.versionOf(query, identity)}-${planTag}"`, wish.format);
   reply.header('vary', VARY).header('etag', etag).header('x-position', resource.head);
+  checkMatch(request.headers);
   if (cachedTag(request.headers, etag, wish) !== undefined) {
     reply.code(304);
     return answerEmpty(reply);
@@ -109,9 +114,7 @@ async function publish({ resource }: Endpoint, exchange: Exchange): Promise<Answ
 
 async function writeMany({ resource }: Endpoint, exchange: Exchange): Promise<Answer> {
   const { request, reply } = exchange;
-  if (parsePrecondition(request.headers) !== undefined) {
-    throw new AppError('BAD_REQUEST', 'If-Match and If-None-Match are for one record; this is for those that match.');
-  }
+  refusePrecondition(request.headers);
   const query = queryOf(request);
   const once = onceOf(request, resource);
   const outcome = await (request.method === 'PATCH'

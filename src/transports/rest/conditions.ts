@@ -30,6 +30,26 @@ function opaque(tag: string): string {
   return tag.trim().replace(/^W\//, '');
 }
 
+/**
+ * Lets a read go on when `If-Match` (RFC 9110 §13.1.1, strong comparison) names the record that was found, by its seq, or
+ * says `*`. A list has none: its tag is weak, and so never matches. Throws PRECONDITION_FAILED.
+ */
+export function checkMatch({ 'if-match': header }: IncomingHttpHeaders, seq?: number): void {
+  if (header === undefined || header.trim() === '*') return;
+  if (seq !== undefined && seqsOf(header).includes(seq)) return;
+  const message = seq === undefined ? 'Tags of lists are weak; If-Match takes strong ones.' : 'The record has changed.';
+  throw new AppError('PRECONDITION_FAILED', message);
+}
+
+/** Conditions are about a record that is stored; a request that is about none must not ignore them. Throws BAD_REQUEST. */
+export function refusePrecondition({ 'if-match': match, 'if-none-match': noneMatch }: IncomingHttpHeaders): void {
+  if (match === undefined && noneMatch === undefined) return;
+  throw new AppError(
+    'BAD_REQUEST',
+    'If-Match and If-None-Match are for PUT, PATCH and DELETE of one record; POST and writes by filter take neither.',
+  );
+}
+
 /** What a write is conditional on: the record's seq, in whatever form the client has it. Weak tags never match (RFC 9110 §13.1.1, strong comparison). */
 export function parsePrecondition(headers: IncomingHttpHeaders): Precondition | undefined {
   const match = headers['if-match'];
@@ -43,8 +63,9 @@ export function parsePrecondition(headers: IncomingHttpHeaders): Precondition | 
   }
   if (match === undefined) return undefined;
   if (match.trim() === '*') return 'any';
-  return match.split(',').flatMap((tag) => {
-    const seq = seqOf(tag);
-    return seq === undefined ? [] : [seq];
-  });
+  return seqsOf(match);
+}
+
+function seqsOf(tags: string): number[] {
+  return tags.split(',').flatMap((tag) => seqOf(tag) ?? []);
 }

@@ -1,13 +1,14 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import { parseKey } from '../../resources/key.ts';
 import type { Column, FoundRecord } from '../../resources/table-types.ts';
 import { type Content, VARY } from '../../server/content/content.ts';
+import { ignoreEmptyBody } from '../../server/empty-body.ts';
 import { identityOf } from '../../server/identity-of.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { Key } from '../../store/store.ts';
 import type { Endpoint } from '../transport.ts';
-import { cachedTag, etagOf } from './conditions.ts';
+import { cachedTag, checkMatch, etagOf, refusePrecondition } from './conditions.ts';
 import { markReplayed, onceOf, optionsOf } from './idempotency-key.ts';
 import { oneBody } from './one-body.ts';
 import {
@@ -24,6 +25,9 @@ import {
 } from './replies.ts';
 
 const REST = { constraints: { transport: 'rest' } };
+/** Fastify's own HEAD would say that a 304 is for nothing at all: `Content-Length: 0`. */
+const READ = { ...REST, method: ['HEAD', 'GET'] };
+const REMOVAL = { ...REST, onRequest: ignoreEmptyBody };
 const ALLOWED = 'GET, HEAD, PUT, PATCH, DELETE';
 
 interface Options {
@@ -43,7 +47,7 @@ export function registerRecord(
   const columnsFor = (request: FastifyRequest) => () => resource.columnsOf(identityOf(request), '');
 
   // Not async: the embedded store answers at once, and a promise would only make the answer wait.
-  app.get(url, REST, (request, reply): Answer => {
+  const read = (request: FastifyRequest, reply: FastifyReply): Answer => {
     const exchange = beginExchange(content, request, reply);
     const id = keyOf(request);
     const query = queryOf(request);
@@ -52,7 +56,8 @@ export function registerRecord(
     const columns = () => resource.columnsOf(identityOf(request), query);
     const answer = (record: FoundRecord | undefined) => answerRecord(exchange, { resource, id, record, columns });
     return found instanceof Promise ? found.then(movedOn(reply, resource)).then(answer) : answer(found);
-  });
+  };
+  app.route({ ...READ, url, handler: read });
 
   app.put(url, REST, async (request, reply) => {
     const exchange = beginExchange(content, request, reply);
@@ -70,7 +75,7 @@ export function registerRecord(
     return answerWritten(exchange, { path, outcome, columns: columnsFor(request) });
   });
 
-  app.delete(url, REST, async (request, reply) => {
+  app.delete(url, REMOVAL, async (request, reply) => {
     refuseQuery(request);
     markReplayed(reply, await resource.delete(identityOf(request), keyOf(request), optionsOf(request, resource)));
     reply.code(204);
@@ -83,6 +88,7 @@ export function registerRecord(
       const message = 'A record is written with PUT or PATCH; POST here only publishes, with ?publish=true.';
       throw new AppError('METHOD_NOT_ALLOWED', message, { headers: { allow: ALLOWED } });
     }
+    refusePrecondition(request.headers);
     const once = onceOf(request, resource);
     const published = await resource.publish(identityOf(request), keyOf(request), oneBody(request), once);
     return answerPublished(exchange, published);
@@ -98,6 +104,7 @@ interface Found extends Pick<Endpoint, 'resource'> {
 function answerRecord(exchange: Exchange, { resource, id, record, columns }: Found): Answer {
   if (record === undefined) throw new AppError('NOT_FOUND', `There is no record with the id ${JSON.stringify(id)}.`);
   const { request, reply, wish } = exchange;
+  checkMatch(request.headers, record.seq);
   const etag = etagOf(record.seq, wish);
   const isTelling = record.isShared !== true && resource.isTrueTo(record.seq);
   const cached = isTelling ? cachedTag(request.headers, etag, wish) : undefined;

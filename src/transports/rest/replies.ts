@@ -74,7 +74,7 @@ export function answerEmpty(reply: FastifyReply): undefined {
 
 /** RFC 7240 `Prefer: return=minimal`. */
 export function wantsMinimal({ headers: { prefer } }: FastifyRequest, reply: FastifyReply): boolean {
-  if (prefer === undefined || !/(?:^|[,;\s])return=minimal(?:$|[,;\s])/.test(String(prefer))) return false;
+  if (prefer === undefined || !/(?:^|[,;\s])return\s*=\s*"?minimal"?\s*(?:$|[,;])/i.test(String(prefer))) return false;
   reply.header('preference-applied', 'return=minimal');
   return true;
 }

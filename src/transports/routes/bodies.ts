@@ -2,11 +2,11 @@ import type { FastifyInstance } from 'fastify';
 import { AppError } from '../../errors.ts';
 import { parseJson } from '../../resources/json.ts';
 
-/** Bodies of http routes: JSON is parsed, text is text, and anything else comes as its bytes. Never compressed. */
+/** Bodies of http routes: JSON is parsed, where there is any, text is text, and anything else comes as its bytes. Never compressed. */
 export function registerRouteBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   const parsers: readonly (readonly [string | RegExp, (body: Buffer) => unknown])[] = [
-    [/^application\/(?:json|[\w.-]+\+json)(?:;|$)/i, parseJson],
+    [/^application\/(?:json|[\w.-]+\+json)(?:;|$)/i, (body) => (body.length === 0 ? undefined : parseJson(body))],
     [/^text\//i, (body) => body.toString('utf8')],
     ['*', (body) => body],
   ];

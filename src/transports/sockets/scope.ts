@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandle
 import type { WebSocket } from 'ws';
 import type { Limits } from '../../config/config.ts';
 import { isCredentialOffer } from '../../server/credential.ts';
+import { webSocketUpgrades } from './upgrades.ts';
 
 /** A scope of the server in which WebSockets can be opened. In a box, since a promise would take the scope for another one. */
 export interface SocketScope {
@@ -39,6 +40,7 @@ export async function socketScope(app: FastifyInstance, limits: Limits): Promise
   await app.register(async (scope) => {
     await scope.register(websocketPlugin, {
       options: {
+        server: webSocketUpgrades(app, limits.headerCount),
         maxPayload: limits.message,
         maxFragments: limits.messageFragments,
         maxBufferedChunks: limits.messageChunks,
