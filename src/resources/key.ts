@@ -18,15 +18,14 @@ export function keyProblem(table: TablePlan, value: unknown, maxLength: number):
   return CONTROL.test(value) ? 'must not have control characters' : undefined;
 }
 
-/** What URLs lose on their way (RFC 3986 §5.2.4): clients take these segments for steps in a path, percent-encoded too. */
-const STEPS: ReadonlySet<unknown> = new Set(['.', '..']);
-
 /** As `keyProblem`, for the key of a record that may be made: those that are there may have what was allowed once. */
 export function newKeyProblem(table: TablePlan, value: unknown, maxLength: number): string | undefined {
-  return (
-    keyProblem(table, value, maxLength) ??
-    (STEPS.has(value) ? 'must not be "." or "..", which URLs cannot name' : undefined)
-  );
+  return keyProblem(table, value, maxLength) ?? stepProblem(value);
+}
+
+/** What URLs lose on their way (RFC 3986 §5.2.4): clients take these segments for steps in a path, percent-encoded too. */
+export function stepProblem(key: unknown): string | undefined {
+  return key === '.' || key === '..' ? 'must not be "." or "..", which URLs cannot name' : undefined;
 }
 
 /** A key in a record: as values of every other field, a number may come as its literal. What is wrong stays wrong. */

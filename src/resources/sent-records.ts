@@ -3,7 +3,7 @@ import type { Identity } from '../auth/identity.ts';
 import { AppError, invalidField } from '../errors.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { Cells, Key } from '../store/store.ts';
-import { isNumeric, keyProblem, newKeyProblem } from './key.ts';
+import { isNumeric, keyProblem, stepProblem } from './key.ts';
 import { type RecordLimits, RecordParser } from './record-parser.ts';
 import { Rows } from './rows.ts';
 import type { WriteRights } from './write-rights.ts';
@@ -58,9 +58,9 @@ export class SentRecords {
     return keyed;
   }
 
-  /** Throws INVALID_ID for a key that no new record can have. */
+  /** Throws INVALID_ID for a key that only a record can have that is there. */
   checkNew(key: Key): void {
-    throwInvalid(newKeyProblem(this.#table, key, this.#limits.id));
+    throwInvalid(stepProblem(key));
   }
 
   /** The record's own key, else that of the address, which may be none; two that differ are refused. */
