@@ -22,8 +22,7 @@ import type {
 /** Opens the embedded store with the durability that `options` ask for. */
 export function openEmbeddedStore(plan: Plan, options: StoreOptions): Store {
   const store = openSqliteStore(plan, options);
-  if (options.durability === 'normal') return store;
-  store.leaveFlushing();
+  if (options.durability === 'normal' || !store.leaveFlushing()) return store;
   return new FlushedStore(store, new WalFlush(databaseFile(options.dir)));
 }
 

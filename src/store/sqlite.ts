@@ -243,9 +243,14 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** Commits are flushed by somebody else from now on. Checkpoints still flush before they begin the log anew. */
-  leaveFlushing(): void {
+  /**
+   * Commits are flushed by somebody else from now on; checkpoints still flush before they begin the log anew. False where
+   * the file system allows no write-ahead log (SQLite shares memory beside it): then all stays as it is.
+   */
+  leaveFlushing(): boolean {
+    if (this.#db.pragma('journal_mode', { simple: true }) !== 'wal') return false;
     this.#db.pragma('synchronous = NORMAL');
+    return true;
   }
 
   trim(now: number, limit: number): boolean {

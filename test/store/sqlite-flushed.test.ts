@@ -3,14 +3,18 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { parseListQuery } from '../../src/query/index.ts';
+import { lockDirectory } from '../../src/store/lock.ts';
 import { SqliteStore } from '../../src/store/sqlite.ts';
 import { FlushedStore, openEmbeddedStore } from '../../src/store/sqlite-flushed.ts';
+import { openDatabase } from '../../src/store/sqlite-open.ts';
 import { WalFlush } from '../../src/store/sqlite-wal-flush.ts';
 import type { Write } from '../../src/store/store.ts';
 import { LIMITS } from '../query/tables.ts';
 import { type OpenStore, onlyTable, StoreFolder } from './stores.ts';
 
 const SDL = 'type T @table { id: ID! @primaryKey n: Int }';
+/** SQLite's number for it. */
+const FULL = 2;
 
 interface Bench extends OpenStore {
   readonly folder: StoreFolder;
@@ -122,6 +126,21 @@ describe('a disk that does not take what was written', () => {
     await flushed.close();
     expect(bench.folder.query('SELECT id FROM "data/T"')).toEqual([{ id: 'a' }]);
   });
+});
+
+test('a store without a write-ahead log flushes its commits itself', () => {
+  const folder = new StoreFolder();
+  const { plan, options } = folder.open(SDL, { durability: 'full' });
+  folder.close();
+  const db = openDatabase(folder.file, options);
+  db.pragma('journal_mode = DELETE');
+  const store = new SqliteStore(db, plan, options, lockDirectory(folder.dir));
+  try {
+    expect(store.leaveFlushing()).toBe(false);
+    expect(db.pragma('synchronous', { simple: true })).toBe(FULL);
+  } finally {
+    store.close();
+  }
 });
 
 describe('openEmbeddedStore', () => {
