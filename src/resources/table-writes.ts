@@ -2,7 +2,17 @@ import type { Identity } from '../auth/identity.ts';
 import { AppError, invalidField } from '../errors.ts';
 import { both, type Filter, relatedTables } from '../query/index.ts';
 import type { Action, TablePlan } from '../schema/plan.ts';
-import type { BulkWrite, Cells, Key, Once, Precondition, WriteGroup, WriteOutcome } from '../store/store.ts';
+import type {
+  BulkWrite,
+  Cells,
+  Guard,
+  Key,
+  Once,
+  Precondition,
+  Write,
+  WriteGroup,
+  WriteOutcome,
+} from '../store/store.ts';
 import { actorOf } from './actor.ts';
 import { parseBulkFilter } from './bulk.ts';
 import { InProgress } from './idempotency.ts';
@@ -34,7 +44,7 @@ export class TableWrites {
   async create(identity: Identity, body: unknown, once?: Once): Promise<WriteOutcome> {
     const guard = this.rights.guard(identity, ['create']);
     const cells = this.sent.whole(identity, body);
-    return this.#writeOne(identity, [{ ...this.#newRecord(cells), ...guard }], once);
+    return this.#writeOne(identity, [this.#newRecord(cells, guard)], once);
   }
 
   async createMany(
@@ -48,7 +58,7 @@ export class TableWrites {
     if (size > batch) throw new AppError('BAD_REQUEST', `At most ${batch} records can be sent at once.`);
     const records = this.sent.many(identity, bodies);
     if (size === 0) return [];
-    const group = records.map((cells) => ({ ...this.#newRecord(cells), ...guard }));
+    const group = records.map((cells) => this.#newRecord(cells, guard));
     return this.#write(identity, group, once);
   }
 
@@ -61,9 +71,9 @@ export class TableWrites {
     const actions = putActions(precondition);
     const guard = this.rights.guard(identity, actions);
     const [key, cells] = this.sent.withNewKey(id, this.sent.whole(identity, body));
-    const kept = this.rights.kept(identity);
-    const write = { type: 'put', table: this.#table, id: key, cells, ...optional(precondition), ...kept } as const;
-    return this.#writeOne(identity, [{ ...write, ...guard }], once);
+    const keep = this.rights.kept(identity);
+    const write = { type: 'put', table: this.#table, id: key, cells, precondition, keep, guard } as const;
+    return this.#writeOne(identity, [write], once);
   }
 
   async patch(
@@ -74,8 +84,8 @@ export class TableWrites {
   ): Promise<WriteOutcome> {
     const guard = this.rights.guard(identity, ['update']);
     const [key, cells] = this.sent.withKey(id, this.sent.part(identity, body));
-    const write = { type: 'patch', table: this.#table, id: key, cells, ...optional(precondition) } as const;
-    return this.#writeOne(identity, [{ ...write, ...guard }], once);
+    const write = { type: 'patch', table: this.#table, id: key, cells, precondition, guard } as const;
+    return this.#writeOne(identity, [write], once);
   }
 
   async delete(
@@ -84,8 +94,8 @@ export class TableWrites {
     { precondition, once }: WriteOptions = UNCONDITIONAL,
   ): Promise<WriteOutcome> {
     const guard = this.rights.guard(identity, ['delete']);
-    const write = { type: 'delete', table: this.#table, id, ...optional(precondition) } as const;
-    return this.#writeOne(identity, [{ ...write, ...guard }], once);
+    const write = { type: 'delete', table: this.#table, id, precondition, guard } as const;
+    return this.#writeOne(identity, [write], once);
   }
 
   async patchMany(identity: Identity, rawQuery: string, body: unknown, once?: Once): Promise<WriteOutcome> {
@@ -96,13 +106,13 @@ export class TableWrites {
     if (cells[fields.indexOf(primaryKey)] !== undefined) {
       throw invalidField(primaryKey.name, 'is the key of one record and cannot be set for many');
     }
-    return this.#writeOne(identity, [{ type: 'patch-where', cells, ...chosen, ...guard }], once);
+    return this.#writeOne(identity, [{ type: 'patch-where', cells, ...chosen, guard }], once);
   }
 
   async deleteMany(identity: Identity, rawQuery: string, once?: Once): Promise<WriteOutcome> {
     const guard = this.rights.guard(identity, ['delete']);
     const chosen = this.#chooseMany(identity, rawQuery, 'delete');
-    return this.#writeOne(identity, [{ type: 'delete-where', ...chosen, ...guard }], once);
+    return this.#writeOne(identity, [{ type: 'delete-where', ...chosen, guard }], once);
   }
 
   async publish(identity: Identity, id: Key | null, data: unknown, once?: Once): Promise<Published> {
@@ -114,8 +124,8 @@ export class TableWrites {
     const delivered = hub.audience(table, id);
     const answer = once === undefined ? '' : String(delivered);
     const withRecord = access.rulesOf(table).isByRecord;
-    const write = { type: 'publish', table, id, data: JSON.stringify(data), answer, withRecord } as const;
-    const { seq, json, replayed } = await this.#writeOne(identity, [{ ...write, ...guard }], once);
+    const write = { type: 'publish', table, id, data: JSON.stringify(data), answer, withRecord, guard } as const;
+    const { seq, json, replayed } = await this.#writeOne(identity, [write], once);
     return replayed ? { seq, delivered: Number(json), replayed } : { seq, delivered };
   }
 
@@ -130,9 +140,9 @@ export class TableWrites {
     return { table, filter: both(filter, allowed), limit: limits.bulk };
   }
 
-  #newRecord(parsed: Cells): Extract<WriteGroup[number], { type: 'create' }> {
+  #newRecord(parsed: Cells, guard: Guard | undefined): Write {
     const [id, cells] = this.sent.withNewKey(undefined, parsed);
-    return { type: 'create', table: this.#table, id, cells };
+    return { type: 'create', table: this.#table, id, cells, guard };
   }
 
   async #writeOne(identity: Identity, group: WriteGroup, once?: Once): Promise<WriteOutcome> {
@@ -166,8 +176,4 @@ function signed(writes: WriteGroup, identity: Identity): WriteGroup {
 function putActions(precondition: Precondition | undefined): readonly Action[] {
   if (precondition === undefined) return ['update', 'create'];
   return precondition === 'none' ? ['create'] : ['update'];
-}
-
-function optional(precondition: Precondition | undefined): { precondition?: Precondition } {
-  return precondition === undefined ? {} : { precondition };
 }

@@ -17,12 +17,11 @@ export class WriteRights {
   }
 
   /** Throws unless the caller may do one of these with some record; the guard looks at the record itself. */
-  guard(identity: Identity, actions: readonly Action[]): { guard?: Guard } {
+  guard(identity: Identity, actions: readonly Action[]): Guard | undefined {
     const access = this.#access;
     const possible = actions.some((action) => access.judge(this.#table, action, identity) !== false);
     if (!possible) throw access.refusal(this.#table, actions[0] as Action, identity);
-    const guard = access.guardOf(this.#table, identity, actions);
-    return guard === undefined ? {} : { guard };
+    return access.guardOf(this.#table, identity, actions);
   }
 
   /** A new record is of the account of whoever makes it, unless it says another one. */
@@ -45,12 +44,12 @@ export class WriteRights {
     }
   }
 
-  /** A field that one may never write is not replaced by a PUT without it. */
-  kept(identity: Identity): { keep?: readonly number[] } {
+  /** Fields, by their index, that one may never write: a PUT without them does not replace them. */
+  kept(identity: Identity): readonly number[] | undefined {
     const fields = this.#access.unwritable(this.#table, identity);
-    if (fields.size === 0) return {};
+    if (fields.size === 0) return undefined;
     const kept = [...fields].filter(([field, verdict]) => verdict === false || field.hidden);
-    return { keep: kept.map(([field]) => this.#table.fields.indexOf(field)) };
+    return kept.map(([field]) => this.#table.fields.indexOf(field));
   }
 
   /** What the writer is told of his writes. */

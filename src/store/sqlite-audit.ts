@@ -46,7 +46,7 @@ export function openAudit(db: Database, { tables }: Plan, options: AuditOptions)
 }
 
 interface Audited {
-  readonly write: { readonly id: Key; readonly by?: Actor };
+  readonly write: { readonly id: Key; readonly by?: Actor | undefined };
   readonly before?: readonly Cell[];
   readonly after?: readonly Cell[];
 }

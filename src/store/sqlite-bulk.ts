@@ -38,10 +38,9 @@ export function chooseKeys(statements: StatementCache, { plan }: SqliteTable, wr
 /** The write of one of the chosen records. */
 export function writeOf(write: BulkWrite, id: Key): OneWrite {
   const { table, guard, by } = write;
-  const guarded = { ...(guard === undefined ? {} : { guard }), ...(by === undefined ? {} : { by }) };
-  if (write.type === 'delete-where') return { type: 'delete', table, id, ...guarded };
+  if (write.type === 'delete-where') return { type: 'delete', table, id, guard, by };
   const index = table.fields.indexOf(table.primaryKey);
-  return { type: 'patch', table, id, cells: write.cells.with(index, id), ...guarded };
+  return { type: 'patch', table, id, cells: write.cells.with(index, id), guard, by };
 }
 
 /** What a bulk write answers: one outcome for all its records. */

@@ -53,9 +53,9 @@ export type Guard = (before: JsonRecord | undefined, after: JsonRecord | undefin
 
 /** What a write has of whoever makes it. */
 interface Guarded {
-  readonly guard?: Guard;
+  readonly guard?: Guard | undefined;
   /** Whom the audit log names; without it, code in the server. Only tables with `@audit` ask for it. */
-  readonly by?: Actor;
+  readonly by?: Actor | undefined;
 }
 
 export type Write =
@@ -65,15 +65,15 @@ export type Write =
       readonly table: TablePlan;
       readonly id: Key;
       readonly cells: Cells;
-      readonly precondition?: Precondition;
+      readonly precondition?: Precondition | undefined;
       /** Fields, by their index, that stay as they are in a record that exists. */
-      readonly keep?: readonly number[];
+      readonly keep?: readonly number[] | undefined;
     } & Guarded)
   | ({
       readonly type: 'delete';
       readonly table: TablePlan;
       readonly id: Key;
-      readonly precondition?: Precondition;
+      readonly precondition?: Precondition | undefined;
       /** Milliseconds since 1970: delete only when the record's time had passed by then. */
       readonly expiredAt?: number;
     } & Guarded)
