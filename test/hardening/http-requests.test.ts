@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -244,6 +245,23 @@ describe('B20 requests that are not what they seem', { timeout: 30_000 }, () => 
     ]);
     const told = [...answer.all.matchAll(/"s":"(\w+)"/g)].map(([, s]) => s);
     expect(told).toEqual(['one', 'one', 'two', 'three', 'three']);
+  });
+
+  test('requests without end behind a stream end the connection, and a hundred do not', async () => {
+    const [stream, get] = [keepAlive('GET /my-app/Thing?stream=sse'), keepAlive('GET /my-app/Thing/none')];
+    const told = await raw(keepAlive('GET /my-app/Thing/first') + get.repeat(100));
+    expect(told.all.match(/HTTP\/1\.1 404/g)).toHaveLength(101);
+    const [few, many] = [100, 101].map((count) => {
+      const socket = connect({ port: server.port, host: '127.0.0.1' }).on('error', () => {});
+      socket.write(stream + get.repeat(count));
+      return socket.resume();
+    });
+    if (few === undefined || many === undefined) throw new Error('there are two');
+    // The test's time is its bound.
+    await once(many, 'close');
+    expect((await server.ask('GET', 'Thing/none')).status).toBe(404);
+    expect([few.destroyed, few.readableEnded]).toEqual([false, false]);
+    few.destroy();
   });
 
   test('a stream that is asked for behind another request does not come before its answer', async () => {
