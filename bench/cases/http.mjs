@@ -38,7 +38,7 @@ export async function run(bench) {
   }
   for (const [index, { title }] of WRITES.entries()) {
     const { ours, full, normal, bare } = results[READS.length + index];
-    const perWrite = makeRate(`${title}, durable : fsync per write`, ours, full, isDisk ? 5 : undefined);
+    const perWrite = makeRate(`${title}, durable : fsync per write`, ours, full, 5);
     bench.row({ ...perWrite, note: `a flush takes ${flush.toFixed(2)} ms${isDisk ? '' : ': no disk is waited for'}` });
     bench.row(makeRate(`${title}, durable : no fsync`, ours, normal, 1.3));
     bench.row(makeRate('  the baseline without a database : no fsync', bare, normal));
