@@ -203,7 +203,7 @@ const LIMIT_KEYS: Keys<Limits> = {
   ),
   recordCache: sizeKey(
     '16MiB',
-    { what: 'Memory of an application for records that were read or changed last; 0: none are kept' },
+    { what: 'Memory of an application for records that were read last; 0: none are kept' },
     { min: 0 },
   ),
   connections: countKey(10_000, { what: 'Open streams (WebSocket and Server-Sent Events)' }),

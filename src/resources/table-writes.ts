@@ -41,10 +41,11 @@ export class TableWrites {
     this.#counters = counters;
   }
 
-  async create(identity: Identity, body: unknown, once?: Once): Promise<WriteOutcome> {
-    const guard = this.rights.guard(identity, ['create']);
-    const cells = this.sent.whole(identity, body);
-    return this.#writeOne(identity, [this.#newRecord(cells, guard)], once);
+  create(identity: Identity, body: unknown, once?: Once): Promise<WriteOutcome> {
+    return this.#writeOne(identity, once, () => {
+      const guard = this.rights.guard(identity, ['create']);
+      return this.#newRecord(this.sent.whole(identity, body), guard);
+    });
   }
 
   async createMany(
@@ -59,60 +60,66 @@ export class TableWrites {
     const records = this.sent.many(identity, bodies);
     if (size === 0) return [];
     const group = records.map((cells) => this.#newRecord(cells, guard));
-    return this.#write(identity, group, once);
+    try {
+      return this.#told(identity, await this.#submit(identity, group, once), 'create');
+    } catch (error) {
+      this.#counters.refused++;
+      throw error;
+    }
   }
 
-  async put(
+  put(
     identity: Identity,
     id: Key | undefined,
     body: unknown,
     { precondition, once }: WriteOptions = UNCONDITIONAL,
   ): Promise<WriteOutcome> {
-    const actions = putActions(precondition);
-    const guard = this.rights.guard(identity, actions);
-    const [key, cells] = this.sent.withNewKey(id, this.sent.whole(identity, body));
-    const keep = this.rights.kept(identity);
-    const write = { type: 'put', table: this.#table, id: key, cells, precondition, keep, guard } as const;
-    return this.#writeOne(identity, [write], once);
+    return this.#writeOne(identity, once, () => {
+      const guard = this.rights.guard(identity, putActions(precondition));
+      const [key, cells] = this.sent.withNewKey(id, this.sent.whole(identity, body));
+      const keep = this.rights.kept(identity);
+      return { type: 'put', table: this.#table, id: key, cells, precondition, keep, guard };
+    });
   }
 
-  async patch(
+  patch(
     identity: Identity,
     id: Key,
     body: unknown,
     { precondition, once }: WriteOptions = UNCONDITIONAL,
   ): Promise<WriteOutcome> {
-    const guard = this.rights.guard(identity, ['update']);
-    const [key, cells] = this.sent.withKey(id, this.sent.part(identity, body));
-    const write = { type: 'patch', table: this.#table, id: key, cells, precondition, guard } as const;
-    return this.#writeOne(identity, [write], once);
+    return this.#writeOne(identity, once, () => {
+      const guard = this.rights.guard(identity, ['update']);
+      const [key, cells] = this.sent.withKey(id, this.sent.part(identity, body));
+      return { type: 'patch', table: this.#table, id: key, cells, precondition, guard };
+    });
   }
 
-  async delete(
-    identity: Identity,
-    id: Key,
-    { precondition, once }: WriteOptions = UNCONDITIONAL,
-  ): Promise<WriteOutcome> {
-    const guard = this.rights.guard(identity, ['delete']);
-    const write = { type: 'delete', table: this.#table, id, precondition, guard } as const;
-    return this.#writeOne(identity, [write], once);
+  delete(identity: Identity, id: Key, { precondition, once }: WriteOptions = UNCONDITIONAL): Promise<WriteOutcome> {
+    return this.#writeOne(identity, once, () => {
+      const guard = this.rights.guard(identity, ['delete']);
+      return { type: 'delete', table: this.#table, id, precondition, guard };
+    });
   }
 
-  async patchMany(identity: Identity, rawQuery: string, body: unknown, once?: Once): Promise<WriteOutcome> {
-    const guard = this.rights.guard(identity, ['update']);
-    const chosen = this.#chooseMany(identity, rawQuery, 'update');
-    const cells = this.sent.part(identity, body);
-    const { fields, primaryKey } = this.#table;
-    if (cells[fields.indexOf(primaryKey)] !== undefined) {
-      throw invalidField(primaryKey.name, 'is the key of one record and cannot be set for many');
-    }
-    return this.#writeOne(identity, [{ type: 'patch-where', cells, ...chosen, guard }], once);
+  patchMany(identity: Identity, rawQuery: string, body: unknown, once?: Once): Promise<WriteOutcome> {
+    return this.#writeOne(identity, once, () => {
+      const guard = this.rights.guard(identity, ['update']);
+      const chosen = this.#chooseMany(identity, rawQuery, 'update');
+      const cells = this.sent.part(identity, body);
+      const { fields, primaryKey } = this.#table;
+      if (cells[fields.indexOf(primaryKey)] !== undefined) {
+        throw invalidField(primaryKey.name, 'is the key of one record and cannot be set for many');
+      }
+      return { type: 'patch-where', cells, ...chosen, guard };
+    });
   }
 
-  async deleteMany(identity: Identity, rawQuery: string, once?: Once): Promise<WriteOutcome> {
-    const guard = this.rights.guard(identity, ['delete']);
-    const chosen = this.#chooseMany(identity, rawQuery, 'delete');
-    return this.#writeOne(identity, [{ type: 'delete-where', ...chosen, guard }], once);
+  deleteMany(identity: Identity, rawQuery: string, once?: Once): Promise<WriteOutcome> {
+    return this.#writeOne(identity, once, () => {
+      const guard = this.rights.guard(identity, ['delete']);
+      return { type: 'delete-where', ...this.#chooseMany(identity, rawQuery, 'delete'), guard };
+    });
   }
 
   async publish(identity: Identity, id: Key | null, data: unknown, once?: Once): Promise<Published> {
@@ -124,9 +131,11 @@ export class TableWrites {
     const delivered = hub.audience(table, id);
     const answer = once === undefined ? '' : String(delivered);
     const withRecord = access.rulesOf(table).isByRecord;
-    const write = { type: 'publish', table, id, data: JSON.stringify(data), answer, withRecord, guard } as const;
-    const { seq, json, replayed } = await this.#writeOne(identity, [write], once);
-    return replayed ? { seq, delivered: Number(json), replayed } : { seq, delivered };
+    const json = JSON.stringify(data);
+    const write = { type: 'publish', table, id, data: json, answer, withRecord, guard } as const;
+    const outcome = await this.#writeOne(identity, once, () => write);
+    const { seq, replayed } = outcome;
+    return replayed ? { seq, delivered: Number(outcome.json), replayed } : { seq, delivered };
   }
 
   /** The records that a write by filter is for: those that its writer sees and may change. */
@@ -145,24 +154,27 @@ export class TableWrites {
     return { type: 'create', table: this.#table, id, cells, guard };
   }
 
-  async #writeOne(identity: Identity, group: WriteGroup, once?: Once): Promise<WriteOutcome> {
-    const outcomes = await this.#write(identity, group, once);
-    return outcomes[0] as WriteOutcome;
-  }
-
-  async #write(identity: Identity, writes: WriteGroup, once?: Once): Promise<readonly WriteOutcome[]> {
-    const group = this.#table.audited ? signed(writes, identity) : writes;
+  /** Rejects with what `make` throws. One promise for all of it: each costs every write. */
+  async #writeOne(identity: Identity, once: Once | undefined, make: () => Write): Promise<WriteOutcome> {
+    const write = make();
     try {
-      const { commits } = this.#context;
-      const outcomes = await (once === undefined
-        ? commits.submit(group)
-        : this.#inProgress.run(once, () => commits.submit(group, once)));
-      this.#counters.writes += outcomes.length;
-      return group[0]?.type === 'publish' ? outcomes : this.rights.shown(identity, outcomes);
+      return this.#told(identity, await this.#submit(identity, [write], once), write.type)[0] as WriteOutcome;
     } catch (error) {
       this.#counters.refused++;
       throw error;
     }
+  }
+
+  #submit(identity: Identity, writes: WriteGroup, once: Once | undefined): Promise<readonly WriteOutcome[]> {
+    const { commits } = this.#context;
+    const group = this.#table.audited ? signed(writes, identity) : writes;
+    return once === undefined ? commits.submit(group) : this.#inProgress.run(once, () => commits.submit(group, once));
+  }
+
+  /** A publisher has no record to be shown. */
+  #told(identity: Identity, outcomes: readonly WriteOutcome[], type: Write['type']): readonly WriteOutcome[] {
+    this.#counters.writes += outcomes.length;
+    return type === 'publish' ? outcomes : this.rights.shown(identity, outcomes);
   }
 }
 

@@ -6,15 +6,21 @@ import type { TableAudit } from './sqlite-audit.ts';
 import type { Row, SqliteTable } from './sqlite-table.ts';
 import type { BulkWrite, Cell, Change, Precondition, Write, WriteOutcome } from './store.ts';
 
-/** What one write needs: its table, the clock of its transaction, and where seqs come from. */
+/** The transaction that is open: its clock, and what it has changed so far, in order. */
+export interface Transaction {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly changes: Change[];
+  nextSeq(): number;
+}
+
+/** What the writes of one table need. */
 export interface WriteContext {
   readonly table: SqliteTable;
   readonly expiry: Expiry | undefined;
   /** Of a table with `@audit`. */
   readonly audit: TableAudit | undefined;
-  readonly now: number;
-  nextSeq(): number;
-  committed(change: Change): void;
+  readonly transaction: Transaction;
 }
 
 /** A write of one record, or of none. */
@@ -47,23 +53,23 @@ export function applyWrite(context: WriteContext, write: OneWrite): WriteOutcome
 }
 
 function insert(context: WriteContext, write: RecordWrite): WriteOutcome {
-  const { table, now } = context;
+  const { table, transaction } = context;
   const row = write.cells.map((cell) => cell ?? null);
   stamp(row, table.createdStamps, context);
   stamp(row, table.updatedStamps, context);
   table.computed.apply(row);
   write.guard?.(undefined, toRecord(table.codec.toJson(row)));
-  const seq = context.nextSeq();
-  table.insert(row, seq, context.expiry?.(row, now) ?? null);
+  const seq = transaction.nextSeq();
+  table.insert(row, seq, context.expiry?.(row, transaction.now) ?? null);
   const json = table.codec.toJson(row);
   table.append([seq, CREATE, write.id, json, null]);
   context.audit?.append(seq, 'create', { write, after: row });
-  context.committed({ seq, table: table.plan, op: 'create', id: write.id, data: json, before: null });
+  transaction.changes.push({ seq, table: table.plan, op: 'create', id: write.id, data: json, before: null });
   return { id: write.id, seq, created: true, changed: true, json };
 }
 
 function replace(context: WriteContext, write: RecordWrite, before: Row): WriteOutcome {
-  const { table, now } = context;
+  const { table, transaction } = context;
   const row = nextRow(context, write, before);
   const previousSeq = before[row.length] as number;
   const isSame = row.every((cell, index) => cell === before[index]);
@@ -73,42 +79,42 @@ function replace(context: WriteContext, write: RecordWrite, before: Row): WriteO
   }
   write.guard?.(toRecord(table.codec.toJson(before)), toRecord(table.codec.toJson(row)));
   if (isSame) return { id: write.id, seq: previousSeq, created: false, changed: false, json: table.codec.toJson(row) };
-  const seq = context.nextSeq();
-  table.update(before, row, seq, context.expiry?.(row, now) ?? null);
+  const seq = transaction.nextSeq();
+  table.update(before, row, seq, context.expiry?.(row, transaction.now) ?? null);
   const json = table.codec.toJson(row);
   const changed = table.codec.differenceToJson(before, row);
   table.append([seq, UPDATE, write.id, json, changed]);
   context.audit?.append(seq, 'update', { write, before, after: row });
-  context.committed({ seq, table: table.plan, op: 'update', id: write.id, data: json, before: changed });
+  transaction.changes.push({ seq, table: table.plan, op: 'update', id: write.id, data: json, before: changed });
   return { id: write.id, seq, created: false, changed: true, json };
 }
 
 function remove(context: WriteContext, write: DeleteWrite, before: Row | undefined): WriteOutcome {
-  const { table } = context;
+  const { table, transaction } = context;
   if (before === undefined || !isStillExpired(table, write)) throw notFound(write.id);
   const whole = table.codec.toJson(before);
   write.guard?.(toRecord(whole), undefined);
-  const seq = context.nextSeq();
+  const seq = transaction.nextSeq();
   table.delete(write.id);
   table.append([seq, DELETE, write.id, null, whole]);
   context.audit?.append(seq, 'delete', { write, before });
   const data = keyToJson(table.plan.primaryKey, write.id);
-  context.committed({ seq, table: table.plan, op: 'delete', id: write.id, data, before: whole });
+  transaction.changes.push({ seq, table: table.plan, op: 'delete', id: write.id, data, before: whole });
   return { id: write.id, seq, created: false, changed: true, json: '' };
 }
 
 function publish(context: WriteContext, write: PublishWrite): WriteOutcome {
   const { id, data, answer = '', guard, withRecord = false } = write;
-  const { table } = context;
+  const { table, transaction } = context;
   const row = id === null || (guard === undefined && !withRecord) ? undefined : table.get(id);
   const before = row === undefined ? null : table.codec.toJson(row);
   if (guard !== undefined) {
     const record = before === null ? undefined : toRecord(before);
     guard(record, record);
   }
-  const seq = context.nextSeq();
+  const seq = transaction.nextSeq();
   table.append([seq, PUBLISH, id, data, before]);
-  context.committed({ seq, table: table.plan, op: 'publish', id, data, before });
+  transaction.changes.push({ seq, table: table.plan, op: 'publish', id, data, before });
   return { id, seq, created: false, changed: true, json: answer };
 }
 
@@ -129,8 +135,8 @@ function toRecord(json: string): JsonRecord {
   return JSON.parse(json) as JsonRecord;
 }
 
-function stamp(row: Cell[], indexes: readonly number[], { table, now }: WriteContext): void {
-  for (const index of indexes) row[index] = stampOf(table.plan.fields[index] as FieldPlan, now);
+function stamp(row: Cell[], indexes: readonly number[], { table, transaction }: WriteContext): void {
+  for (const index of indexes) row[index] = stampOf(table.plan.fields[index] as FieldPlan, transaction.now);
 }
 
 /** A record that was refreshed between being found expired and being removed stays. */

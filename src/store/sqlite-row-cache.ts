@@ -28,12 +28,6 @@ export class RowMemory {
     return cache;
   }
 
-  /** What was written is not what is stored: a transaction was undone. */
-  clear(): void {
-    for (const cache of this.#caches) cache.clear();
-    this.#used = 0;
-  }
-
   /** True when there is room for the row. */
   #take(row: Row): boolean {
     const bytes = sizeOf(row);
@@ -47,7 +41,10 @@ export class RowMemory {
   }
 }
 
-/** The rows of a table that were read or changed last, as the store has them. */
+/**
+ * The rows of a table that were read last, as the store has them. A change only lets go of what it makes untrue: rows that are
+ * written over and over would be kept for nobody, and cost the garbage collector more than it costs to read them.
+ */
 export class RowCache {
   readonly #take: (row: Row) => boolean;
   #young = new Map<Key, Row>();
@@ -79,11 +76,6 @@ export class RowCache {
   age(): void {
     this.#old = this.#young;
     this.#young = new Map();
-  }
-
-  clear(): void {
-    this.#young.clear();
-    this.#old.clear();
   }
 }
 

@@ -90,13 +90,15 @@ export class SqliteTable {
     return this.#rows.get(id);
   }
 
+  /** The row, for somebody who is about to change it. */
   get(id: Key): Row | undefined {
-    const kept = this.#rows.get(id);
-    if (kept !== undefined) return kept;
-    const row = this.readRow(this.#get.get(id) as Cell[] | undefined);
+    return this.#rows.get(id) ?? this.readRow(this.#get.get(id) as Cell[] | undefined);
+  }
+
+  /** Remembers a row that was read. */
+  keep(id: Key, row: Row): void {
     // A key that is stored in another form would be forgotten under that one only.
-    if (row?.[this.keyIndex] === id) this.#rows.set(id, row);
-    return row;
+    if (row[this.keyIndex] === id) this.#rows.set(id, row);
   }
 
   page(after: Key | undefined, limit: number): Row[] {
@@ -120,7 +122,7 @@ export class SqliteTable {
       index.delete(key);
       index.insert(key, row[place] as Cell);
     }
-    this.#rows.set(key, [...row, seq]);
+    this.#rows.delete(key);
   }
 
   delete(id: Key): void {

@@ -1,9 +1,14 @@
 import { closeSync, fdatasync, fdatasyncSync, openSync } from 'node:fs';
 
-/** Milliseconds. A flush that is over sooner is waited for: the way to another thread and back takes longer. */
-const SHORT = 0.1;
+/**
+ * Milliseconds. A flush that is over sooner is waited for: the way to another thread and back costs as much, and writes
+ * that come meanwhile make another, smaller commit.
+ */
+const SHORT = 0.4;
 /** Every so many flushes one is waited for, so that it is known how long they take. */
 const SAMPLE = 64;
+/** A flush that took longer than usual counts for one in so many: disks are slow once in a while. */
+const PATIENCE = 8;
 
 /**
  * Flushes SQLite's write-ahead log to the disk, beside the event loop where that takes its time. The file stays the same
@@ -13,7 +18,8 @@ export class WalFlush {
   readonly #file: string;
   readonly #short: number;
   #descriptor: number | undefined;
-  #duration = 0;
+  /** Milliseconds that a flush takes, rather those of quick ones. */
+  #duration = Number.POSITIVE_INFINITY;
   #count = 0;
 
   /** `file`: the database; `short`: milliseconds up to which a flush is waited for. */
@@ -27,7 +33,7 @@ export class WalFlush {
     if (this.#count++ % SAMPLE === 0 || this.#duration < this.#short) {
       const start = performance.now();
       this.runNow();
-      this.#duration = performance.now() - start;
+      this.#took(performance.now() - start);
       return undefined;
     }
     return new Promise((resolve, reject) => {
@@ -42,6 +48,11 @@ export class WalFlush {
   close(): void {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
     this.#descriptor = undefined;
+  }
+
+  #took(duration: number): void {
+    const usual = this.#duration;
+    this.#duration = duration < usual ? duration : usual + (duration - usual) / PATIENCE;
   }
 
   /** Windows flushes only what is open for writing. */

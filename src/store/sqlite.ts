@@ -1,18 +1,17 @@
 import { join } from 'node:path';
-import type { Database, Statement } from 'better-sqlite3';
-import { AppError } from '../errors.ts';
+import type { Database } from 'better-sqlite3';
 import type { ListQuery, SelectedRelation } from '../query/index.ts';
 import type { Plan, TablePlan } from '../schema/plan.ts';
 import type { StoredSchema } from '../schema/stored.ts';
-import { applyWrite, keyToJson, type WriteContext } from './apply-write.ts';
+import { keyToJson } from './apply-write.ts';
 import type { AuditReader } from './audit.ts';
 import { expiryOf } from './expiry.ts';
 import { type DirectoryLock, lockDirectory } from './lock.ts';
 import { type AuditLog, openAudit } from './sqlite-audit.ts';
-import { chooseKeys, isBulk, sumUp, writeOf } from './sqlite-bulk.ts';
-import { constraintError, storageError } from './sqlite-errors.ts';
+import { Commits, type WrittenTable } from './sqlite-commit.ts';
+import { storageError } from './sqlite-errors.ts';
 import { SqliteLists } from './sqlite-lists.ts';
-import { LogState, type Removed } from './sqlite-log.ts';
+import { LogState } from './sqlite-log.ts';
 import { migrate } from './sqlite-migrate.ts';
 import { OnceTable } from './sqlite-once.ts';
 import { describeOpenError, openDatabase } from './sqlite-open.ts';
@@ -23,9 +22,7 @@ import { newestPosition } from './sqlite-shape.ts';
 import { forgetSamples, keepStatistics } from './sqlite-statistics.ts';
 import { readStored } from './sqlite-stored.ts';
 import { OPS, type Row, SqliteTable } from './sqlite-table.ts';
-import { StatementCache } from './statement-cache.ts';
 import type {
-  BulkWrite,
   Cell,
   Change,
   CommitResult,
@@ -36,9 +33,7 @@ import type {
   Store,
   StoredRecord,
   StoreOptions,
-  Write,
   WriteGroup,
-  WriteOutcome,
 } from './store.ts';
 
 /** Where the embedded store of a data directory is. */
@@ -63,58 +58,42 @@ export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore 
   }
 }
 
-interface OpenTable {
-  readonly table: SqliteTable;
-  readonly context: Pick<WriteContext, 'table' | 'expiry' | 'audit'>;
-  readonly log: LogState;
-}
-
 export class SqliteStore implements Store {
   readonly #db: Database;
   readonly #lock: DirectoryLock;
-  readonly #tables = new Map<TablePlan, OpenTable>();
-  readonly #rows: RowMemory;
+  readonly #tables = new Map<TablePlan, WrittenTable>();
   readonly #lists: SqliteLists;
-  readonly #bulk: StatementCache;
   readonly #once: OnceTable;
   readonly #reads: ReadTurn;
   readonly #audit: AuditLog | undefined;
   readonly #positions: Positions;
-  readonly #statements: Record<'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'undo', Statement>;
-  /** The newest seq that was given out. */
-  #last: number;
-  /** The newest one that others may know. */
+  readonly #commits: Commits;
+  /** The newest seq that others may know. */
   #head: number;
-  #now = 0;
 
   constructor(db: Database, plan: Plan, options: StoreOptions, lock: DirectoryLock) {
     this.#db = db;
     this.#lock = lock;
-    this.#rows = new RowMemory(options.recordCache);
+    const rows = new RowMemory(options.recordCache);
     this.#lists = new SqliteLists(db, options.largestScan);
-    this.#bulk = new StatementCache(db);
     this.#once = new OnceTable(db, options.idempotency);
     this.#reads = new ReadTurn(db);
     this.#audit = openAudit(db, plan, { ...options.audit, largestScan: options.largestScan });
     for (const table of plan.tables) {
-      const sqliteTable = new SqliteTable(db, table, this.#rows.open());
-      const context = { table: sqliteTable, expiry: expiryOf(table), audit: this.#audit?.of(table) };
-      this.#tables.set(table, { table: sqliteTable, context, log: new LogState(db, table, options.events) });
+      const writes = {
+        table: new SqliteTable(db, table, rows.open()),
+        expiry: expiryOf(table),
+        audit: this.#audit?.of(table),
+      };
+      this.#tables.set(table, { ...writes, log: new LogState(db, table, options.events) });
     }
     // It is there: migrating has saved it.
     const stored = readStored(db) as StoredSchema;
     this.#head = newestPosition(db, stored);
-    this.#last = this.#head;
     const logs = [...this.#tables.values()].map(({ log }) => log);
     this.#positions = new Positions(db, { plan, stored, logs, head: this.#head });
-    this.#statements = {
-      begin: db.prepare('BEGIN IMMEDIATE'),
-      commit: db.prepare('COMMIT'),
-      rollback: db.prepare('ROLLBACK'),
-      savepoint: db.prepare('SAVEPOINT write_group'),
-      release: db.prepare('RELEASE write_group'),
-      undo: db.prepare('ROLLBACK TO write_group'),
-    };
+    const parts = { tables: this.#tables, positions: this.#positions, once: this.#once };
+    this.#commits = new Commits(db, parts, this.#head);
   }
 
   get head(): number {
@@ -153,7 +132,9 @@ export class SqliteStore implements Store {
     if (kept !== undefined) return toRecord(table, kept);
     this.#reads.read();
     const row = table.get(id);
-    return row && toRecord(table, row);
+    if (row === undefined) return undefined;
+    table.keep(id, row);
+    return toRecord(table, row);
   }
 
   page(plan: TablePlan, after: Key | undefined, limit: number): StoredRecord[] {
@@ -210,33 +191,17 @@ export class SqliteStore implements Store {
 
   /** A commit whose changes are for nobody yet: positions, and what is known of the logs, stay until `publish`. */
   write(groups: readonly (WriteGroup | OnceGroup)[]): CommitResult {
-    const last = this.#last;
     try {
       this.#reads.end();
-      this.#statements.begin.run();
-      // One clock for all: a batch has seqs next to each other.
-      this.#now = Date.now();
-      const changes: Change[] = [];
-      const results = groups.map((group) =>
-        'once' in group ? this.#applyOnce(group, changes) : this.#applyGroup(group, changes),
-      );
-      const trimmed = this.#removeSurplus();
-      this.#positions.committing(changes);
-      this.#statements.commit.run();
-      this.#positions.committed(changes);
-      for (const { log, removed } of trimmed) log.removed(removed);
-      return { results, changes };
+      return this.#commits.write(groups);
     } catch (error) {
-      this.#last = last;
-      this.#rows.clear();
-      if (this.#db.inTransaction) this.#statements.rollback.run();
       throw storageError(error);
     }
   }
 
   /** To be called once for the result of each `write`, before the next one. */
   publish({ changes }: CommitResult): void {
-    this.#head = this.#last;
+    this.#head = this.#commits.last;
     for (const change of changes) {
       this.#of(change.table).log.appended(change);
       this.#lists.committed(change);
@@ -278,85 +243,7 @@ export class SqliteStore implements Store {
     this.#lock.release();
   }
 
-  #removeSurplus(): { readonly log: LogState; readonly removed: Removed }[] {
-    const trimmed = [];
-    for (const { log } of this.#tables.values()) {
-      const removed = log.removeSurplus();
-      if (removed !== undefined) trimmed.push({ log, removed });
-    }
-    return trimmed;
-  }
-
-  #applyOnce({ once, writes }: OnceGroup, changes: Change[]): readonly WriteOutcome[] | AppError {
-    try {
-      const kept = this.#once.find(once, this.#now);
-      if (kept !== undefined) return kept;
-    } catch (error) {
-      if (error instanceof AppError) return error;
-      throw error;
-    }
-    const outcomes = this.#applyGroup(writes, changes);
-    if (!(outcomes instanceof AppError)) this.#once.save(once, outcomes, this.#now);
-    return outcomes;
-  }
-
-  /** A group of one record needs no savepoint: a statement that breaks a constraint undoes itself. */
-  #applyGroup(group: WriteGroup, changes: Change[]): readonly WriteOutcome[] | AppError {
-    const single = group.length === 1 && !group.some(isBulk);
-    const start = changes.length;
-    const last = this.#last;
-    if (!single) this.#statements.savepoint.run();
-    try {
-      const outcomes = group.map((write) => this.#applyWrite(write, changes));
-      if (!single) this.#statements.release.run();
-      return outcomes;
-    } catch (error) {
-      const refused = error instanceof AppError ? error : constraintError(error);
-      if (refused === undefined) throw error;
-      changes.length = start;
-      // A seq that was not committed must not be told to anybody as a position: a restart would not know it.
-      this.#last = last;
-      if (!single) {
-        this.#rows.clear();
-        this.#statements.undo.run();
-        this.#statements.release.run();
-      }
-      return refused;
-    }
-  }
-
-  #applyWrite(write: Write, changes: Change[]): WriteOutcome {
-    const context = this.#context(write.table, changes);
-    return isBulk(write) ? this.#applyBulk(write, context) : applyWrite(context, write);
-  }
-
-  /** The records are chosen here, in the transaction: what was written before it in the same commit counts. */
-  #applyBulk(write: BulkWrite, context: WriteContext): WriteOutcome {
-    const keys = chooseKeys(this.#bulk, context.table, write);
-    return sumUp(
-      keys.map((id) => applyWrite(context, writeOf(write, id))),
-      this.#last,
-    );
-  }
-
-  #context(plan: TablePlan, changes: Change[]): WriteContext {
-    const now = this.#now;
-    const { table, expiry, audit } = this.#of(plan).context;
-    return {
-      table,
-      expiry,
-      audit,
-      now,
-      // Ahead of the clock by one microsecond a change at most; the clock going back does not take the seq with it.
-      nextSeq: () => {
-        this.#last = Math.max(this.#last + 1, now * 1000);
-        return this.#last;
-      },
-      committed: (change) => changes.push(change),
-    };
-  }
-
-  #of(table: TablePlan): OpenTable {
+  #of(table: TablePlan): WrittenTable {
     const open = this.#tables.get(table);
     if (open === undefined) throw new Error(`The store was not opened with the table ${table.name}.`);
     return open;

@@ -193,7 +193,7 @@ export interface StoreOptions {
   readonly events: EventLog;
   /** Records of a table that a query may look at one by one. */
   readonly largestScan: number;
-  /** Bytes of memory for records that were read or changed last. */
+  /** Bytes of memory for records that were read last. */
   readonly recordCache: number;
   readonly idempotency: Idempotency;
   readonly audit: AuditConfig;

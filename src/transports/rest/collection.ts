@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ListQuery } from '../../query/index.ts';
 import { Rows } from '../../resources/rows.ts';
+import type { TableResource } from '../../resources/table-resource.ts';
 import { type Content, VARY } from '../../server/content/content.ts';
 import { tagFor } from '../../server/content/etag.ts';
 import { ignoreEmptyBody } from '../../server/empty-body.ts';
@@ -36,7 +37,7 @@ export function registerCollection(app: FastifyInstance, endpoint: Endpoint, con
   const { path } = endpoint;
   const begin = (request: FastifyRequest, reply: FastifyReply) => beginExchange(content, request, reply);
   app.route({ ...READ, url: path, handler: (request, reply) => list(endpoint, begin(request, reply)) });
-  app.post(path, REST, async (request, reply) => {
+  app.post(path, REST, (request, reply) => {
     const exchange = begin(request, reply);
     refusePrecondition(request.headers);
     return publishes(request) ? publish(endpoint, exchange) : create(endpoint, exchange);
@@ -91,15 +92,25 @@ function linkTo(cursor: string, { endpoint, query, rawQuery }: Asked): string {
   return link(cursor);
 }
 
-async function create({ resource, path }: Endpoint, exchange: Exchange): Promise<Answer> {
-  const { request, reply } = exchange;
+/** Not async: each promise more only makes the answer wait. */
+function create({ resource, path }: Endpoint, exchange: Exchange): Promise<Answer> {
+  const { request } = exchange;
   refuseQuery(request);
   const { body } = request;
+  if (Array.isArray(body) || body instanceof Rows) return createMany(resource, exchange, body);
   const columns = () => resource.columnsOf(identityOf(request), '');
-  if (!Array.isArray(body) && !(body instanceof Rows)) {
-    const outcome = await resource.create(identityOf(request), body, onceOf(request, resource));
-    return answerWritten(exchange, { path, outcome, columns });
-  }
+  return resource
+    .create(identityOf(request), body, onceOf(request, resource))
+    .then((outcome) => answerWritten(exchange, { path, outcome, columns }));
+}
+
+async function createMany(
+  resource: TableResource,
+  exchange: Exchange,
+  body: readonly unknown[] | Rows,
+): Promise<Answer> {
+  const { request, reply } = exchange;
+  const columns = () => resource.columnsOf(identityOf(request), '');
   const outcomes = await resource.createMany(identityOf(request), body, onceOf(request, resource));
   markReplayed(reply, outcomes[0]);
   reply.code(201);

@@ -46,7 +46,7 @@ export function registerRecord(
   const keyOf = (request: FastifyRequest): Key => parseKey(table, (request.params as { id: string }).id, maxIdLength);
   const columnsFor = (request: FastifyRequest) => () => resource.columnsOf(identityOf(request), '');
 
-  // Not async: the embedded store answers at once, and a promise would only make the answer wait.
+  // Not async, nor are PUT and PATCH: each promise more only makes the answer wait.
   const read = (request: FastifyRequest, reply: FastifyReply): Answer => {
     const exchange = beginExchange(content, request, reply);
     const id = keyOf(request);
@@ -59,20 +59,22 @@ export function registerRecord(
   };
   app.route({ ...READ, url, handler: read });
 
-  app.put(url, REST, async (request, reply) => {
+  app.put(url, REST, (request, reply) => {
     const exchange = beginExchange(content, request, reply);
     refuseQuery(request);
     const options = optionsOf(request, resource);
-    const outcome = await resource.put(identityOf(request), keyOf(request), oneBody(request), options);
-    return answerWritten(exchange, { path, outcome, columns: columnsFor(request) });
+    return resource
+      .put(identityOf(request), keyOf(request), oneBody(request), options)
+      .then((outcome) => answerWritten(exchange, { path, outcome, columns: columnsFor(request) }));
   });
 
-  app.patch(url, REST, async (request, reply) => {
+  app.patch(url, REST, (request, reply) => {
     const exchange = beginExchange(content, request, reply);
     refuseQuery(request);
     const options = optionsOf(request, resource);
-    const outcome = await resource.patch(identityOf(request), keyOf(request), oneBody(request), options);
-    return answerWritten(exchange, { path, outcome, columns: columnsFor(request) });
+    return resource
+      .patch(identityOf(request), keyOf(request), oneBody(request), options)
+      .then((outcome) => answerWritten(exchange, { path, outcome, columns: columnsFor(request) }));
   });
 
   app.delete(url, REMOVAL, async (request, reply) => {
