@@ -25,6 +25,7 @@ export async function run(bench) {
     ours: () => bench.startOurs({ ...seed, listCache: 0 }),
     full: () => startHandwritten({ ...seed, synchronous: 'FULL' }),
     normal: () => startHandwritten({ ...seed, synchronous: 'NORMAL' }),
+    logged: () => startHandwritten({ ...seed, synchronous: 'NORMAL', log: true }),
     bare: () => startHandwritten({ ...seed, bare: true }),
   };
   const flush = measureFlush(parentDir());
@@ -37,10 +38,11 @@ export async function run(bench) {
     bench.row(makeRate(`${title} : hand-written`, ours, normal, target));
   }
   for (const [index, { title }] of WRITES.entries()) {
-    const { ours, full, normal, bare } = results[READS.length + index];
+    const { ours, full, normal, logged, bare } = results[READS.length + index];
     const perWrite = makeRate(`${title}, durable : fsync per write`, ours, full, 5);
     bench.row({ ...perWrite, note: `a flush takes ${flush.toFixed(2)} ms${isDisk ? '' : ': no disk is waited for'}` });
     bench.row(makeRate(`${title}, durable : no fsync`, ours, normal, 1.3));
+    bench.row(makeRate('  … : no fsync, with a log', ours, logged));
     bench.row(makeRate('  the baseline without a database : no fsync', bare, normal));
     bench.row(makeTail(`${title} p99 : fsync per write`, ours, full));
     bench.row(makeTail(`${title} p99 : no fsync`, ours, normal));
@@ -48,8 +50,9 @@ export async function run(bench) {
 }
 
 /** Reads cost the same whether or not writes wait for the disk: they have one baseline. */
-function measure(bench, { ours, full, normal, bare }, { kind, target }) {
-  const sides = target === undefined ? { ours, full, normal, bare } : { ours, normal };
+function measure(bench, servers, { kind, target }) {
+  const { ours, normal } = servers;
+  const sides = target === undefined ? servers : { ours, normal };
   return interleave(sides, bench.quick ? 2 : 3, (server, round, name) =>
     bench.http.call('run', {
       port: server.port,

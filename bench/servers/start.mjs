@@ -70,7 +70,7 @@ const ROUTES = `export const routes = {
 `;
 
 /**
- * `options`: rooms (a connector with them), listCache (limits.list_cache; Tablecast only), messages, notes and products to seed, synchronous and bare (baseline only), collect (start with --expose-gc), secret
+ * `options`: rooms (a connector with them), listCache (limits.list_cache; Tablecast only), messages, notes and products to seed, synchronous, bare and log (baseline only), collect (start with --expose-gc), secret
  * (of tokens, for tables with rules; Tablecast only).
  */
 export async function startHandwritten(options = {}) {
@@ -88,8 +88,8 @@ export async function startHandwritten(options = {}) {
       '--products',
       options.products ?? 0,
     ];
-    const bare = options.bare === true ? ['--bare'] : [];
-    const child = startServer([HANDWRITTEN, ...args, ...seed, ...bare].map(String), options);
+    const flags = ['bare', 'log'].filter((name) => options[name] === true).map((name) => `--${name}`);
+    const child = startServer([HANDWRITTEN, ...args, ...seed, ...flags].map(String), options);
     return { port, child };
   };
   return start({

@@ -29,13 +29,8 @@ type RecordWrite = Extract<OneWrite, { cells: unknown }>;
 type DeleteWrite = Extract<Write, { type: 'delete' }>;
 type PublishWrite = Extract<Write, { type: 'publish' }>;
 
-const CREATE = 1;
-const UPDATE = 2;
-const DELETE = 3;
-const PUBLISH = 4;
-
 /**
- * Applies one write and its log entry inside the transaction that is open. Throws AppError when the write cannot be
+ * Applies one write inside the transaction that is open, and notes what it has changed. Throws AppError when the write cannot be
  * made (absent, exists, precondition); a constraint of the database comes as the driver's error.
  */
 export function applyWrite(context: WriteContext, write: OneWrite): WriteOutcome {
@@ -62,7 +57,6 @@ function insert(context: WriteContext, write: RecordWrite): WriteOutcome {
   const seq = transaction.nextSeq();
   table.insert(row, seq, context.expiry?.(row, transaction.now) ?? null);
   const json = table.codec.toJson(row);
-  table.append([seq, CREATE, write.id, json, null]);
   context.audit?.append(seq, 'create', { write, after: row });
   transaction.changes.push({ seq, table: table.plan, op: 'create', id: write.id, data: json, before: null });
   return { id: write.id, seq, created: true, changed: true, json };
@@ -83,7 +77,6 @@ function replace(context: WriteContext, write: RecordWrite, before: Row): WriteO
   table.update(before, row, seq, context.expiry?.(row, transaction.now) ?? null);
   const json = table.codec.toJson(row);
   const changed = table.codec.differenceToJson(before, row);
-  table.append([seq, UPDATE, write.id, json, changed]);
   context.audit?.append(seq, 'update', { write, before, after: row });
   transaction.changes.push({ seq, table: table.plan, op: 'update', id: write.id, data: json, before: changed });
   return { id: write.id, seq, created: false, changed: true, json };
@@ -96,7 +89,6 @@ function remove(context: WriteContext, write: DeleteWrite, before: Row | undefin
   write.guard?.(toRecord(whole), undefined);
   const seq = transaction.nextSeq();
   table.delete(write.id);
-  table.append([seq, DELETE, write.id, null, whole]);
   context.audit?.append(seq, 'delete', { write, before });
   const data = keyToJson(table.plan.primaryKey, write.id);
   transaction.changes.push({ seq, table: table.plan, op: 'delete', id: write.id, data, before: whole });
@@ -113,7 +105,6 @@ function publish(context: WriteContext, write: PublishWrite): WriteOutcome {
     guard(record, record);
   }
   const seq = transaction.nextSeq();
-  table.append([seq, PUBLISH, id, data, before]);
   transaction.changes.push({ seq, table: table.plan, op: 'publish', id, data, before });
   return { id, seq, created: false, changed: true, json: answer };
 }

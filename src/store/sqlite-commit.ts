@@ -5,6 +5,7 @@ import { applyWrite, type Transaction, type WriteContext } from './apply-write.t
 import { chooseKeys, isBulk, sumUp, writeOf } from './sqlite-bulk.ts';
 import { constraintError } from './sqlite-errors.ts';
 import type { LogState, Removed } from './sqlite-log.ts';
+import type { LogEntries } from './sqlite-log-entries.ts';
 import type { OnceTable } from './sqlite-once.ts';
 import type { Positions } from './sqlite-positions.ts';
 import { StatementCache } from './statement-cache.ts';
@@ -13,6 +14,7 @@ import type { BulkWrite, Change, CommitResult, OnceGroup, Write, WriteGroup, Wri
 /** What writes need of a table. */
 export interface WrittenTable extends Omit<WriteContext, 'transaction'> {
   readonly log: LogState;
+  readonly entries: LogEntries;
 }
 
 export interface CommitParts {
@@ -64,6 +66,7 @@ export class Commits {
       this.#statements.begin.run();
       const changes = transaction.begin(Date.now());
       const results = groups.map((group) => ('once' in group ? this.#applyOnce(group) : this.#applyGroup(group)));
+      this.#append(changes);
       const trimmed = this.#removeSurplus();
       positions.committing(changes);
       this.#statements.commit.run();
@@ -74,6 +77,17 @@ export class Commits {
       transaction.last = last;
       if (this.#db.inTransaction) this.#statements.rollback.run();
       throw error;
+    }
+  }
+
+  /** The log entries come last, many with one statement. */
+  #append(changes: readonly Change[]): void {
+    let from = 0;
+    for (let to = 1; to <= changes.length; to++) {
+      const { table } = changes[from] as Change;
+      if (changes[to]?.table === table) continue;
+      this.#parts.tables.get(table)?.entries.append(changes, from, to);
+      from = to;
     }
   }
 

@@ -36,7 +36,6 @@ export class SqliteTable {
   readonly #insert: Statement;
   readonly #updates: UpdateStatements;
   readonly #delete: Statement;
-  readonly #append: Statement;
   readonly #log: Statement;
   readonly #logOfRecord: Statement;
   readonly #expired: Statement | undefined;
@@ -68,7 +67,6 @@ export class SqliteTable {
     this.#insert = db.prepare(`INSERT INTO ${records} (${written}) VALUES (${written.map(() => '?')})`);
     this.#updates = new UpdateStatements(db, plan, this.#expires);
     this.#delete = db.prepare(`DELETE FROM ${records} WHERE ${key} = ?`);
-    this.#append = db.prepare(`INSERT INTO ${log} (seq, op, id, data, before) VALUES (?, ?, ?, ?, ?)`);
     const entries = `SELECT seq, op, id, data, before FROM ${log} WHERE seq > ?`;
     this.#log = db.prepare(`${entries} ORDER BY seq ${LIMIT}`).raw();
     this.#logOfRecord = db.prepare(`${entries} AND id = ? ORDER BY seq ${LIMIT}`).raw();
@@ -129,10 +127,6 @@ export class SqliteTable {
     this.#rows.delete(id);
     this.#delete.run(id);
     for (const { index } of this.#fulltext) index.delete(id);
-  }
-
-  append(entry: readonly [seq: number, op: number, id: Key | null, data: string | null, before: string | null]): void {
-    this.#append.run(...entry);
   }
 
   log(after: number, limit: number, id: Key | undefined): unknown[][] {

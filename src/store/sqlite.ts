@@ -12,6 +12,7 @@ import { Commits, type WrittenTable } from './sqlite-commit.ts';
 import { storageError } from './sqlite-errors.ts';
 import { SqliteLists } from './sqlite-lists.ts';
 import { LogState } from './sqlite-log.ts';
+import { LogEntries } from './sqlite-log-entries.ts';
 import { migrate } from './sqlite-migrate.ts';
 import { OnceTable } from './sqlite-once.ts';
 import { describeOpenError, openDatabase } from './sqlite-open.ts';
@@ -85,7 +86,11 @@ export class SqliteStore implements Store {
         expiry: expiryOf(table),
         audit: this.#audit?.of(table),
       };
-      this.#tables.set(table, { ...writes, log: new LogState(db, table, options.events) });
+      this.#tables.set(table, {
+        ...writes,
+        log: new LogState(db, table, options.events),
+        entries: new LogEntries(db, table),
+      });
     }
     // It is there: migrating has saved it.
     const stored = readStored(db) as StoredSchema;

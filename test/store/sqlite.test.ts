@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { parseListQuery } from '../../src/query/index.ts';
+import type { TablePlan } from '../../src/schema/plan.ts';
 import { openStore } from '../../src/store/index.ts';
-import type { Cells, CommitResult, Key, Write, WriteGroup, WriteOutcome } from '../../src/store/store.ts';
+import type { Cells, Change, CommitResult, Key, Write, WriteGroup, WriteOutcome } from '../../src/store/store.ts';
 import { LIMITS } from '../query/tables.ts';
 import { planOf, tableOf } from '../schema/mistakes.ts';
 import { type OpenStore, onlyTable, records, StoreFolder } from './stores.ts';
@@ -429,6 +430,26 @@ describe('the log', () => {
     expect(bench.store.readLog(table, bench.store.head, 100)).toEqual([]);
     put(bench, undefined, 'r0', null, 99);
     expect(bench.store.readLog(table, all[4]?.seq ?? 0, 100, 'r0')).toHaveLength(1);
+  });
+
+  test('has every change of a commit, however many and of whatever tables', () => {
+    const bench = open('type T @table { id: ID! @primaryKey n: Int } type U @table { id: ID! @primaryKey n: Int }');
+    const [t, u] = bench.plan.tables as [TablePlan, TablePlan];
+    const writesOf = (count: number, at: number): Write[] =>
+      Array.from({ length: count }, (_, i): Write => {
+        const [table, id] = [i % 20 === 19 ? u : t, `r${(at + i) % 7}`];
+        if (i % 5 === 4) return { type: 'publish', table, id, data: `[${i}]` };
+        return { type: 'put', table, id, cells: [id, at + i] };
+      });
+    const made: Change[] = [];
+    for (const count of [1, 15, 16, 17, 32, 33, 100]) {
+      const last: Write = { type: 'delete', table: t, id: `r${made.length % 7}` };
+      made.push(...commit(bench, writesOf(count, made.length), [last]).changes);
+    }
+    for (const table of [t, u]) {
+      expect(bench.store.readLog(table, 0, 1000)).toEqual(made.filter((change) => change.table === table));
+    }
+    expect(made.filter(({ op }) => op === 'delete').length).toBeGreaterThan(3);
   });
 
   test('is there after the store was closed', () => {
