@@ -63,8 +63,7 @@ export class TableWrites {
     try {
       return this.#told(identity, await this.#submit(identity, group, once), 'create');
     } catch (error) {
-      this.#counters.refused++;
-      throw error;
+      return this.#refuse(error);
     }
   }
 
@@ -154,15 +153,23 @@ export class TableWrites {
     return { type: 'create', table: this.#table, id, cells, guard };
   }
 
-  /** Rejects with what `make` throws. One promise for all of it: each costs every write. */
-  async #writeOne(identity: Identity, once: Once | undefined, make: () => Write): Promise<WriteOutcome> {
-    const write = make();
+  /** Rejects with what `make` throws. Not async: each promise more costs every write. */
+  #writeOne(identity: Identity, once: Once | undefined, make: () => Write): Promise<WriteOutcome> {
+    let write: Write;
     try {
-      return this.#told(identity, await this.#submit(identity, [write], once), write.type)[0] as WriteOutcome;
+      write = make();
     } catch (error) {
-      this.#counters.refused++;
-      throw error;
+      return Promise.reject(error);
     }
+    return this.#submit(identity, [write], once).then(
+      (outcomes) => this.#told(identity, outcomes, write.type)[0] as WriteOutcome,
+      (error: unknown) => this.#refuse(error),
+    );
+  }
+
+  #refuse(error: unknown): never {
+    this.#counters.refused++;
+    throw error;
   }
 
   #submit(identity: Identity, writes: WriteGroup, once: Once | undefined): Promise<readonly WriteOutcome[]> {

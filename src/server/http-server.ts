@@ -1,4 +1,4 @@
-import type { ServerOptions as HttpOptions } from 'node:http';
+import type { ServerOptions as HttpOptions, ServerResponse } from 'node:http';
 import Fastify, {
   type FastifyHttpOptions,
   type FastifyInstance,
@@ -16,7 +16,8 @@ import { isHealth, makeHostCheck, misdirected, readAbsoluteForm } from './host-c
 import { trackMethods } from './known-methods.ts';
 import { describeRequest, type Log } from './log.ts';
 import { LoopWatch } from './loop-watch.ts';
-import { trackSockets } from './open-sockets.ts';
+import { OneWriteResponse } from './one-write-response.ts';
+import { finishAnswers, trackSockets } from './open-sockets.ts';
 import { forbiddenOrigin, makeOriginCheck, opensStream } from './origin-check.ts';
 import { makeErrorHandler } from './problems.ts';
 import { registerRateLimits } from './rate-limits.ts';
@@ -34,9 +35,14 @@ type Options = FastifyHttpOptions<RawServerDefault>;
 
 /** HTTP/1.1, or over TLS HTTP/2 with HTTP/1.1 beside it (WebSockets need that). Both look alike to the routes. */
 function create(options: Options, server: HttpOptions, tls: TlsFiles | undefined): FastifyInstance {
-  if (tls === undefined) return Fastify({ ...options, http: server });
+  if (tls === undefined) {
+    const app = Fastify({ ...options, http: server });
+    finishAnswers(app, 'connection');
+    return app;
+  }
   const secure = { ...options, http2: true, https: { ...server, ...tls, allowHTTP1: true } };
   const app = Fastify(secure as unknown as Options);
+  finishAnswers(app, 'secureConnection');
   trackSockets(app);
   return app;
 }
@@ -66,6 +72,7 @@ export async function createHttpServer(
     noDelay: true,
     // Answered by `findHeaderFault`, with a problem.
     requireHostHeader: false,
+    ServerResponse: OneWriteResponse as unknown as typeof ServerResponse,
   };
   const options: Options = {
     // Fastify's own logging would cost every request a logger of its own.

@@ -11,6 +11,31 @@ interface OpenSocket {
 }
 
 const trackers = new WeakMap<FastifyInstance['server'], Map<Socket, OpenSocket>>();
+/** The sockets of each server on which HTTP is spoken. */
+const answering = new WeakMap<FastifyInstance['server'], Set<Socket>>();
+
+/**
+ * Lets a server, when it closes, send what it has answered: Node takes a connection for idle as soon as its answer was
+ * handed over, and cuts off what a slow reader has not read yet. While something is on its way to somebody it finds nobody
+ * idle here; whoever closes the server asks again. `event`: that of a new connection.
+ */
+export function finishAnswers({ server }: FastifyInstance, event: 'connection' | 'secureConnection'): void {
+  const sockets = new Set<Socket>();
+  answering.set(server, sockets);
+  function forget(this: Socket): void {
+    sockets.delete(this);
+  }
+  server.prependListener(event, (socket: Socket) => {
+    if (sockets.has(socket)) return;
+    sockets.add(socket);
+    socket.once('close', forget);
+  });
+  const closeIdle = server.closeIdleConnections?.bind(server);
+  server.closeIdleConnections = () => {
+    for (const { writableLength } of sockets) if (writableLength > 0) return;
+    closeIdle?.();
+  };
+}
 
 /**
  * Keeps the sockets of a TLS server: unlike that of HTTP/1.1 alone, Node's HTTP/2 server has no call that ends idle
@@ -44,6 +69,7 @@ export function trackSockets(app: FastifyInstance): void {
  */
 export function releaseSocket({ server }: FastifyInstance, socket: Socket): void {
   trackers.get(server)?.delete(socket);
+  answering.get(server)?.delete(socket);
 }
 
 /** Ends connections that wait for nothing; HTTP/2 sessions take no new streams (GOAWAY, RFC 9113 §6.8). */

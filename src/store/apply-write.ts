@@ -65,20 +65,21 @@ function insert(context: WriteContext, write: RecordWrite): WriteOutcome {
 function replace(context: WriteContext, write: RecordWrite, before: Row): WriteOutcome {
   const { table, transaction } = context;
   const row = nextRow(context, write, before);
-  const previousSeq = before[row.length] as number;
-  const isSame = row.every((cell, index) => cell === before[index]);
-  if (!isSame) {
+  let changed = changedPlaces(before, row);
+  const isSame = changed.length === 0;
+  if (!isSame && table.setsFields) {
     stamp(row, table.updatedStamps, context);
     table.computed.apply(row);
+    changed = changedPlaces(before, row);
   }
-  write.guard?.(toRecord(table.codec.toJson(before)), toRecord(table.codec.toJson(row)));
-  if (isSame) return { id: write.id, seq: previousSeq, created: false, changed: false, json: table.codec.toJson(row) };
-  const seq = transaction.nextSeq();
-  table.update(before, row, seq, context.expiry?.(row, transaction.now) ?? null);
   const json = table.codec.toJson(row);
-  const changed = table.codec.differenceToJson(before, row);
+  write.guard?.(toRecord(table.codec.toJson(before)), toRecord(json));
+  if (isSame) return { id: write.id, seq: before[row.length] as number, created: false, changed: false, json };
+  const seq = transaction.nextSeq();
+  table.update(row, changed, seq, context.expiry?.(row, transaction.now) ?? null);
+  const previous = table.codec.partToJson(before, changed);
   context.audit?.append(seq, 'update', { write, before, after: row });
-  transaction.changes.push({ seq, table: table.plan, op: 'update', id: write.id, data: json, before: changed });
+  transaction.changes.push({ seq, table: table.plan, op: 'update', id: write.id, data: json, before: previous });
   return { id: write.id, seq, created: false, changed: true, json };
 }
 
@@ -111,15 +112,22 @@ function publish(context: WriteContext, write: PublishWrite): WriteOutcome {
 
 /** PUT replaces all but what only the server sets; PATCH replaces what was sent. */
 function nextRow({ table }: WriteContext, write: RecordWrite, before: Row): Cell[] {
-  const row = write.cells.map((cell, index) => {
-    if (cell !== undefined) return cell;
-    return write.type === 'patch' ? (before[index] as Cell) : null;
-  });
+  const { cells, type } = write;
+  const row: Cell[] = [];
+  for (let index = 0; index < cells.length; index++) {
+    row.push(cells[index] ?? (cells[index] === undefined && type === 'patch' ? (before[index] as Cell) : null));
+  }
   for (const index of table.createdStamps) row[index] = before[index] as Cell;
   for (const index of table.updatedStamps) row[index] = before[index] as Cell;
   if ('keep' in write) for (const index of write.keep ?? []) row[index] = before[index] as Cell;
   for (const index of table.computed.places) row[index] = before[index] as Cell;
   return row;
+}
+
+function changedPlaces(before: Row, row: Row): number[] {
+  const changed: number[] = [];
+  for (let place = 0; place < row.length; place++) if (row[place] !== before[place]) changed.push(place);
+  return changed;
 }
 
 function toRecord(json: string): JsonRecord {

@@ -51,13 +51,18 @@ export function encoderOf(type: FieldType): CellEncoder {
 export class RowCodec {
   /** Where in the row the cells of the visible fields are. */
   readonly #places: readonly number[];
+  /** Which of them is at a place of the row. */
+  readonly #indexes: readonly (number | undefined)[];
+  readonly #names: readonly string[];
   readonly #prefixes: readonly string[];
   readonly #encoders: readonly CellEncoder[];
 
   constructor(fields: readonly FieldPlan[]) {
     const visible = fields.filter(({ hidden }) => !hidden);
     this.#places = visible.map((field) => fields.indexOf(field));
-    this.#prefixes = visible.map((field, index) => `${index === 0 ? '{' : ','}${JSON.stringify(field.name)}:`);
+    this.#indexes = fields.map((field) => (field.hidden ? undefined : visible.indexOf(field)));
+    this.#names = visible.map((field) => `${JSON.stringify(field.name)}:`);
+    this.#prefixes = this.#names.map((name, index) => (index === 0 ? '{' : ',') + name);
     this.#encoders = visible.map((field) => encoderOf(field.type));
   }
 
@@ -70,16 +75,16 @@ export class RowCodec {
     return `${json}}`;
   }
 
-  /** JSON text with only the fields whose cells differ between the rows, with the values of `before`. */
-  differenceToJson(before: readonly Cell[], after: readonly Cell[]): string {
+  /** JSON text with only the fields at these places. */
+  partToJson(row: readonly Cell[], places: readonly number[]): string {
     let json = '';
-    for (let i = 0; i < this.#encoders.length; i++) {
-      const place = this.#places[i] as number;
-      if (before[place] === after[place]) continue;
-      const encode = this.#encoders[i] as CellEncoder;
-      json += (json === '' ? '' : ',') + (this.#prefixes[i] as string).slice(1) + encode(before[place] as Cell);
+    for (const place of places) {
+      const index = this.#indexes[place];
+      if (index === undefined) continue;
+      const encode = this.#encoders[index] as CellEncoder;
+      json += (json === '' ? '{' : ',') + (this.#names[index] as string) + encode(row[place] as Cell);
     }
-    return `{${json}}`;
+    return json === '' ? '{}' : `${json}}`;
   }
 }
 

@@ -24,6 +24,8 @@ export class SqliteTable {
   readonly updatedStamps: readonly number[];
   readonly createdStamps: readonly number[];
   readonly computed: ComputedFields;
+  /** A change sets some fields that were not sent. */
+  readonly setsFields: boolean;
   readonly columns: string;
   /** Rows are read with BigInt integers, since a Long does not fit a double. */
   readonly bigIntegers: boolean;
@@ -49,6 +51,7 @@ export class SqliteTable {
     this.updatedStamps = indexesOf(plan.fields, 'updated');
     this.createdStamps = indexesOf(plan.fields, 'created');
     this.computed = new ComputedFields(plan);
+    this.setsFields = this.updatedStamps.length > 0 || this.computed.places.length > 0;
     this.bigIntegers = hasLong(plan);
     this.#expires = expiryOf(plan) !== undefined;
     this.#fulltext = plan.fields.flatMap((field, place) =>
@@ -109,12 +112,15 @@ export class SqliteTable {
     for (const { place, index } of this.#fulltext) index.insert(row[this.keyIndex] as Key, row[place] as Cell);
   }
 
-  /** `before`: the row as it is stored. */
-  update(before: readonly Cell[], row: readonly Cell[], seq: number, expires: number | null): void {
+  /** `changed`: where the row is another one than before, at one place at least. */
+  update(row: readonly Cell[], changed: readonly number[], seq: number, expires: number | null): void {
     const key = row[this.keyIndex] as Key;
-    const changed = changedPlaces(before, row);
-    const cells = changed.map((place) => row[place] as Cell);
-    this.#updates.of(changed).run(...cells, seq, ...(this.#expires ? [expires] : []), key);
+    const values: Cell[] = [];
+    for (const place of changed) values.push(row[place] as Cell);
+    values.push(seq);
+    if (this.#expires) values.push(expires);
+    values.push(key);
+    this.#updates.of(changed).run(...values);
     for (const { place, index } of this.#fulltext) {
       if (!changed.includes(place)) continue;
       index.delete(key);
@@ -149,12 +155,6 @@ export class SqliteTable {
     }
     return row;
   }
-}
-
-function changedPlaces(before: readonly Cell[], row: readonly Cell[]): number[] {
-  const changed: number[] = [];
-  for (let place = 0; place < row.length; place++) if (row[place] !== before[place]) changed.push(place);
-  return changed;
 }
 
 function indexesOf(fields: readonly FieldPlan[], stamp: 'created' | 'updated'): number[] {

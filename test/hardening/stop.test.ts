@@ -1,8 +1,10 @@
 import { once } from 'node:events';
+import { appendFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
 import { connect as openSession } from 'node:http2';
 import { Agent, get as getSecure } from 'node:https';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
@@ -157,6 +159,37 @@ describe('G1 a stop', { timeout: 40_000 }, () => {
     await server.stop();
     await server.start();
     expect((await server.ask('GET', 'Message/slow')).status).toBe(200);
+  });
+});
+
+describe('G1 a stop while somebody reads slowly', { timeout: 30_000 }, () => {
+  test.each([
+    ['HTTP/1.1', '', get],
+    ['HTTP/1.1 over TLS', 'tls: auto\n', getSecure],
+  ])('sends the whole answer: %s', async (_, more, open) => {
+    await using server = await startServer();
+    const content = 'x'.repeat(500_000);
+    for (let n = 0; n < 40; n++) await server.put(`Message/m${n}`, { title: '', content });
+    await server.stop();
+    await appendFile(join(server.dir, 'config.yaml'), more);
+    await server.start();
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const options = { agent: false as const, rejectUnauthorized: false };
+      open(server.url('Message?limit=100'), options, resolve).once('error', reject);
+    });
+    // Far more than the sockets of both sides take.
+    await pause(200);
+    const { pid } = server;
+    await beginStop(server);
+    await pause(300);
+    expect(isRunning(pid)).toBe(true);
+    let bytes = 0;
+    answer.on('error', () => undefined).on('data', (chunk: Buffer) => (bytes += chunk.length));
+    await once(answer, 'close');
+    expect(bytes).toBe(Number(answer.headers['content-length']));
+    expect(answer.complete).toBe(true);
+    await gone(pid, 5000);
+    await server.stop();
   });
 });
 
