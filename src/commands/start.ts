@@ -2,6 +2,7 @@ import closeWithGrace from 'close-with-grace';
 import { type RunningServer, startServer } from '../boot.ts';
 import type { Invocation } from './commands.ts';
 import { describeFailure } from './failure.ts';
+import { collectAlone } from './one-core.ts';
 import { parseArguments } from './options.ts';
 import { summarize } from './summary.ts';
 import { onSupervisorGone, tellSupervisor } from './supervised.ts';
@@ -13,6 +14,7 @@ export async function start({ args, env }: Invocation): Promise<number> {
   const stopEarly = () => process.exit(0);
   process.once('SIGTERM', stopEarly).once('SIGINT', stopEarly);
   onSupervisorGone(stopEarly);
+  collectAlone();
   try {
     const server = await startServer({ ...options, env });
     process.off('SIGTERM', stopEarly).off('SIGINT', stopEarly);

@@ -77,6 +77,8 @@ export async function createHttpServer(
   const options: Options = {
     // Fastify's own logging would cost every request a logger of its own.
     logger: false,
+    // Nobody asks for them.
+    genReqId: () => '',
     bodyLimit: limits.body,
     keepAliveTimeout: limits.keepAlive,
     requestTimeout: limits.requestTimeout,
