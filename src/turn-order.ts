@@ -23,6 +23,11 @@ export function atTurnEnd(task: () => void): void {
   }
 }
 
+/** True when something waits for the commits of this turn. */
+export function isDelivering(): boolean {
+  return waiting.size > 0;
+}
+
 /** Runs `task` in this turn, or in the next one when this one has ended; once, however often it is asked for. */
 export function afterCommits(task: () => void): void {
   if (!waiting.has(task)) enqueue(task, false);

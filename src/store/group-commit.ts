@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts';
-import { atTurnEnd } from '../turn-order.ts';
+import { atTurnEnd, isDelivering } from '../turn-order.ts';
 import type { Change, CommitResult, Once, OnceGroup, Store, WriteGroup, WriteOutcome } from './store.ts';
 
 /** Writes in one transaction at most: bounds how long a commit keeps the event loop. */
@@ -7,6 +7,8 @@ const MAX_WRITES = 256;
 /** Groups that may wait: beyond it a storage that has stopped answers is told to the caller at once. */
 const MAX_WAITING = 10_000;
 const RETRY_AFTER = 20;
+/** Turns that a commit is put off for at most while each brings more writes. */
+const MOST_LOOKS = 3;
 
 interface Waiting {
   readonly group: WriteGroup | OnceGroup;
@@ -32,7 +34,19 @@ export class GroupCommit {
   #waiting: Waiting[] = [];
   #scheduled = false;
   #idle: (() => void)[] = [];
+  /** Writes that waited when it was last looked, and how often it was. */
+  #seen = 0;
+  #looks = 0;
   readonly #flush = (): void => void this.#commitWaiting();
+  readonly #look = (): void => {
+    if (this.#growsQuickly()) {
+      atTurnEnd(this.#look);
+      return;
+    }
+    this.#seen = 0;
+    this.#looks = 0;
+    this.#flush();
+  };
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
@@ -67,7 +81,15 @@ export class GroupCommit {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    atTurnEnd(this.#flush);
+    atTurnEnd(this.#look);
+  }
+
+  /** Clients that are answered together write again one after the other: those that are just coming share the commit. */
+  #growsQuickly(): boolean {
+    const { length } = this.#waiting;
+    if (length < 2 || length === this.#seen || length >= MAX_WRITES || isDelivering()) return false;
+    this.#seen = length;
+    return this.#looks++ < MOST_LOOKS;
   }
 
   async #commitWaiting(): Promise<void> {
@@ -127,8 +149,9 @@ function lengthOf(group: WriteGroup | OnceGroup | undefined): number {
 }
 
 function answer(batch: readonly Waiting[], { results }: CommitResult): void {
-  for (const [index, { resolve, reject }] of batch.entries()) {
-    const result = results[index];
+  for (let i = 0; i < batch.length; i++) {
+    const { resolve, reject } = batch[i] as Waiting;
+    const result = results[i];
     if (result === undefined || result instanceof AppError) reject(result);
     else resolve(result);
   }

@@ -2,6 +2,7 @@ import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { GroupCommit } from '../../src/store/group-commit.ts';
 import type { Change, CommitResult, Store, Write, WriteGroup } from '../../src/store/store.ts';
+import { afterCommits } from '../../src/turn-order.ts';
 import { type OpenStore, onlyTable, records, StoreFolder } from './stores.ts';
 
 const SDL = 'type T @table { id: ID! @primaryKey name: String @unique }';
@@ -52,6 +53,58 @@ function hold(file: string): () => void {
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
+
+/** Writes so many in each of these turns. */
+async function writeInTurns({ commits, create }: Bench, counts: readonly number[]): Promise<void> {
+  const writes: Promise<unknown>[] = [];
+  for (const count of counts) {
+    for (let n = 0; n < count; n++) writes.push(commits.submit([create(`r${writes.length}`)]));
+    await turn();
+  }
+  await Promise.all(writes);
+}
+
+describe('writes that arrive in one turn after the other', () => {
+  test('share a commit as long as each turn brings some', async () => {
+    const bench = open();
+    await writeInTurns(bench, [20, 3, 1]);
+    expect(bench.calls).toEqual([24]);
+  });
+
+  test('do so for a few turns only', async () => {
+    const bench = open();
+    await writeInTurns(bench, new Array(10).fill(5));
+    expect(bench.calls.every((groups) => groups <= 20)).toBe(true);
+    expect(bench.calls.reduce((sum, groups) => sum + groups)).toBe(50);
+  });
+
+  test('do not wait when one is alone, nor for a turn that brings none', async () => {
+    const bench = open();
+    const { commits, calls, create } = bench;
+    const alone = commits.submit([create('a')]);
+    await turn();
+    expect(calls).toEqual([1]);
+    const both = [commits.submit([create('b')]), commits.submit([create('c')])];
+    await turn();
+    expect(calls).toEqual([1]);
+    await turn();
+    expect(calls).toEqual([1, 2]);
+    await Promise.all([alone, ...both]);
+  });
+
+  test('do not wait while deliveries do', async () => {
+    const bench = open();
+    const { commits, calls, create } = bench;
+    const order: string[] = [];
+    const writes = ['a', 'b'].map((id) => commits.submit([create(id)]).then(() => order.push(id)));
+    afterCommits(() => order.push('delivery'));
+    await turn();
+    expect(calls).toEqual([2]);
+    await Promise.all(writes);
+    await turn();
+    expect(order).toEqual(['a', 'b', 'delivery']);
+  });
+});
 
 describe('writes that arrive together', () => {
   test('share a commit, and are answered in their order after they were handed on', async () => {
