@@ -77,7 +77,7 @@ export async function createHttpServer(
   const options: Options = {
     // Fastify's own logging would cost every request a logger of its own.
     logger: false,
-    // Nobody asks for them.
+    // Nobody asks for the ids of requests.
     genReqId: () => '',
     bodyLimit: limits.body,
     keepAliveTimeout: limits.keepAlive,

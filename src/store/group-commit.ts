@@ -26,8 +26,9 @@ export interface GroupCommitOptions {
 }
 
 /**
- * Collects the writes that arrive in one turn of the event loop and commits them in one transaction, so that they
- * share its fsync. Each group has its own outcome and is answered after the commit.
+ * Collects the writes that arrive in one turn of the event loop, and in the next few as long as each brings more, and
+ * commits them in one transaction, so that they share its fsync. Each group has its own outcome and is answered after the
+ * commit.
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions;

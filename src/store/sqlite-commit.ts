@@ -86,7 +86,7 @@ export class Commits {
     for (let to = 1; to <= changes.length; to++) {
       const { table } = changes[from] as Change;
       if (changes[to]?.table === table) continue;
-      this.#parts.tables.get(table)?.entries.append(changes, from, to);
+      (this.#parts.tables.get(table) as WrittenTable).entries.append(changes, from, to);
       from = to;
     }
   }
