@@ -5,10 +5,10 @@ import { logName } from './sqlite-names.ts';
 import { floorKey, shapeKey } from './sqlite-schema.ts';
 import type { Change, Key } from './store.ts';
 
-/** Entries beyond the count, or a hundredth of it, before a commit removes some: fewer are not worth the statements. */
+/** Entries beyond the count before a commit removes some: fewer are not worth the statements. */
 const FEW = 100;
 /** Entries that one commit removes at most, more than it usually adds. */
-const SOME = 1000;
+const SOME = 500;
 
 /** What a transaction has removed, when it is committed. */
 export interface Removed {
@@ -92,11 +92,8 @@ export class LogState {
    * rest so needs no transactions for it that writers would wait for. What comes back is for `removed`, after the commit.
    */
   removeSurplus(): Removed | undefined {
-    const { maxCount } = this.#retention;
-    const surplus = (this.#count ?? 0) - maxCount;
-    return surplus < Math.max(FEW, Math.min(maxCount / 100, SOME / 2))
-      ? undefined
-      : this.#remove(this.#entry.get(Math.min(surplus, SOME) - 1) as number);
+    const surplus = (this.#count ?? 0) - this.#retention.maxCount;
+    return surplus < FEW ? undefined : this.#remove(this.#entry.get(Math.min(surplus, SOME) - 1) as number);
   }
 
   /** Takes what a transaction removed that is committed. */
