@@ -1,6 +1,6 @@
 export type { Identity } from './auth/identity.ts';
-export { type RunningServer, type StartOptions, startServer } from './boot.ts';
-export { StartError } from './config/diagnostic.ts';
+export { type RunningServer, type StartOptions, startServer } from './boot/boot.ts';
+export { StartError } from './config/files/diagnostic.ts';
 export { AppError, type ErrorCode, type FieldError } from './errors.ts';
 export type {
   ChangeEvent,
@@ -14,7 +14,7 @@ export type {
   TableHooks,
   UpdateEvent,
 } from './hooks/types.ts';
-export type { RoomsHandle } from './hub/rooms.ts';
+export type { RoomsHandle } from './hub/rooms/rooms.ts';
 export type {
   DeleteFrame,
   PublishFrame,
@@ -23,9 +23,9 @@ export type {
   RetainedFrame,
   TableFrame,
   UpdateFrame,
-} from './resources/table-frames.ts';
-export type { BulkResult, TableHandle, TableSubscription } from './resources/table-handle.ts';
-export type { SubscribeOptions } from './resources/table-streams.ts';
+} from './resources/table/frames.ts';
+export type { BulkResult, TableHandle, TableSubscription } from './resources/table/handle.ts';
+export type { SubscribeOptions } from './resources/table/streams.ts';
 // With a star: what is exported by name cannot be declared further by an application.
 export type * from './resources/tables.ts';
 export type { JsonValue } from './schema/plan.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { afterCommits, atTurnEnd } from '../src/turn-order.ts';
+import { afterCommits, atTurnEnd } from '../src/runtime/event-loop.ts';
 
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));

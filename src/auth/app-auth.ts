@@ -1,10 +1,10 @@
 import type { AuthConfig } from '../config/config.ts';
-import type { Accounts } from './accounts.ts';
-import type { Attempts } from './attempts.ts';
-import type { Authenticator } from './authenticator.ts';
-import { OpenConnections } from './open-connections.ts';
-import { TokenAuthenticator } from './token-authenticator.ts';
-import type { Tokens } from './tokens.ts';
+import type { Accounts } from './accounts/accounts.ts';
+import type { Attempts } from './accounts/attempts.ts';
+import { OpenConnections } from './connections.ts';
+import type { Authenticator } from './credentials/authenticator.ts';
+import { TokenAuthenticator } from './credentials/token-authenticator.ts';
+import type { Tokens } from './credentials/tokens.ts';
 
 /** What one application with `auth` knows of who is asking. */
 export interface AppAuth {
@@ -24,7 +24,7 @@ export interface OpenAuthOptions {
 
 /** The library that checks signatures is loaded only here: most of the time there is nothing to check. */
 export async function openAuth(config: AuthConfig, { accounts }: OpenAuthOptions = {}): Promise<AppAuth> {
-  const { Tokens } = await import('./tokens.ts');
+  const { Tokens } = await import('./credentials/tokens.ts');
   const tokens = new Tokens(config.jwt);
   const authenticator = new TokenAuthenticator({ tokens, accounts, users: config.users });
   const connections = new OpenConnections(authenticator);

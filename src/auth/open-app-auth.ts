@@ -1,6 +1,6 @@
 import type { AppConfig, Limits } from '../config/config.ts';
+import type { OpenAccounts } from './accounts/open-accounts.ts';
 import { type AppAuth, openAuth } from './app-auth.ts';
-import type { OpenAccounts } from './open-accounts.ts';
 
 /** One application with `auth`, with its users, keys and tickets. */
 export interface AppAuthWithAccounts extends AppAuth {
@@ -22,7 +22,7 @@ export async function openAppAuth(
 ): Promise<AppAuthWithAccounts | undefined> {
   const { auth: config } = app;
   if (typeof config !== 'object') return undefined;
-  const { openAccounts } = await import('./open-accounts.ts');
+  const { openAccounts } = await import('./accounts/open-accounts.ts');
   const local = await openAccounts({ app, auth: config, ...options });
   try {
     const auth = await openAuth(config, { accounts: local.accounts });

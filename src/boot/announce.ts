@@ -1,6 +1,6 @@
 import { describeAuth } from '../config/auth.ts';
 import type { ServerConfig } from '../config/config.ts';
-import type { Log } from '../server/log.ts';
+import type { Log } from '../server/operations/log.ts';
 import type { OpenApp } from './open-app.ts';
 
 export interface Announcement {

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
-import type { AppFlows } from '../connectors/app-flows.ts';
-import type { RoomsHandle } from '../hub/rooms.ts';
+import type { AppFlows } from '../connectors/flows/app-flows.ts';
+import type { RoomsHandle } from '../hub/rooms/rooms.ts';
 import type { TransportName } from '../schema/plan.ts';
-import type { ProjectApp } from '../schema/project.ts';
+import type { ProjectApp } from '../schema/project-app.ts';
 import { TRANSPORT_LOADERS } from '../transports/index.ts';
 import type { Route } from '../transports/routes/route.ts';
 import type { Door, Endpoint, Transport, TransportContext } from '../transports/transport.ts';
@@ -72,7 +72,7 @@ async function registerGateway(
 ): Promise<Door[]> {
   const served = opened.filter(({ config: app }) => app.realtime.enabled);
   if (served.length === 0) return [];
-  const { Gateway } = await import('../transports/gateway/gateway.ts');
+  const { Gateway } = await import('../transports/multiplex/multiplex.ts');
   const gateway = new Gateway(context);
   const applications = served.map(({ config: { appId, realtime }, application: { resources }, auth, hooks }) => {
     const path = `/${appId}${realtime.path}`;

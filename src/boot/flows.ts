@@ -1,9 +1,9 @@
 import type { ServerConfig } from '../config/config.ts';
-import type { AppFlows } from '../connectors/app-flows.ts';
-import type { FlowsPlan } from '../connectors/flow.ts';
-import type { ProjectApp } from '../schema/project.ts';
-import type { Admission } from '../server/admission.ts';
-import type { Log } from '../server/log.ts';
+import type { AppFlows } from '../connectors/flows/app-flows.ts';
+import type { FlowsPlan } from '../connectors/flows/flow.ts';
+import type { ProjectApp } from '../schema/project-app.ts';
+import type { Admission } from '../server/limits/admission.ts';
+import type { Log } from '../server/operations/log.ts';
 import type { OpenApp } from './open-app.ts';
 
 export type FlowsByApp = ReadonlyMap<string, FlowsPlan>;
@@ -13,7 +13,7 @@ export async function loadFlowsIfAny(apps: readonly ProjectApp[]): Promise<Flows
   if (apps.every(({ config: { connectors, flows } }) => connectors === undefined && flows === undefined)) {
     return new Map();
   }
-  const { loadFlows } = await import('../connectors/load.ts');
+  const { loadFlows } = await import('../connectors/flows/load.ts');
   return loadFlows(apps);
 }
 
@@ -31,7 +31,7 @@ export async function openFlows(
   { config: server, ...context }: FlowsContext,
 ): Promise<AppFlows[]> {
   if (plans.size === 0) return [];
-  const { openAppFlows } = await import('../connectors/app-flows.ts');
+  const { openAppFlows } = await import('../connectors/flows/app-flows.ts');
   const flows: AppFlows[] = [];
   try {
     for (const { config, application, auth } of opened) {

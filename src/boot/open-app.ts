@@ -2,8 +2,9 @@ import { type AppAuthWithAccounts, openAppAuth } from '../auth/open-app-auth.ts'
 import type { AppConfig } from '../config/config.ts';
 import { AppHooks } from '../hooks/app-hooks.ts';
 import type { HookLists } from '../hooks/exports.ts';
-import { type Application, type OpenOptions, openApplication } from '../resources/application.ts';
-import type { Log } from '../server/log.ts';
+import type { Application } from '../resources/application.ts';
+import type { Log } from '../server/operations/log.ts';
+import { type OpenOptions, openApplication } from './application.ts';
 
 /** One application at work. */
 export interface OpenApp {

@@ -1,9 +1,9 @@
-import { type ConnectOptions, makeEnvironment } from './environment.ts';
-import type { SseHandlers } from './event-source.ts';
+import { type ConnectOptions, makeEnvironment } from './connection/environment.ts';
+import type { SseHandlers } from './connection/event-source.ts';
 import type { Query } from './query.ts';
 import { Rooms, type RoomsOptions } from './rooms.ts';
-import type { CallsOf, WsHandlers } from './route-types.ts';
-import { callRoute, openRouteSocket, openRouteStream, routeProxy } from './routes.ts';
+import type { CallsOf, WsHandlers } from './routes/route-types.ts';
+import { callRoute, openRouteSocket, openRouteStream, routeProxy } from './routes/routes.ts';
 import { Table } from './table.ts';
 
 /** What is known of a table beside its records, for the compiler: what `create` and `put` take, and `patch`. */

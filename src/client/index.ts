@@ -1,8 +1,11 @@
 export { type AnyRecord, type AnyTables, type Client, connect, type TableTypes } from './client.ts';
-export type { ConnectOptions, SocketClass, TokenSource } from './environment.ts';
+export type { ConnectOptions, SocketClass, TokenSource } from './connection/environment.ts';
+export type { SseHandle, SseHandlers } from './connection/event-source.ts';
+export type { StreamEvent } from './connection/event-stream.ts';
+export type { RequestOptions } from './connection/http.ts';
+export type { Status } from './connection/link.ts';
+export type { Ack, Envelope } from './connection/outbox.ts';
 export { type FieldError, TablecastError } from './error.ts';
-export type { SseHandle, SseHandlers } from './event-source.ts';
-export type { StreamEvent } from './event-stream.ts';
 export type {
   ChangeFrame,
   DeleteFrame,
@@ -12,13 +15,10 @@ export type {
   ResetFrame,
   RetainedFrame,
   UpdateFrame,
-} from './frames.ts';
-export type { RequestOptions } from './http.ts';
-export type { Status } from './link.ts';
-export type { LiveList, LiveOptions } from './live-list.ts';
-export type { Ack, Envelope } from './outbox.ts';
+} from './live/frames.ts';
+export type { LiveList, LiveOptions } from './live/live-list.ts';
+export type { SubscribeOptions, Subscription } from './live/subscription.ts';
 export type { Query } from './query.ts';
 export type { Rooms, RoomsOptions } from './rooms.ts';
-export type { HttpRoute, RouteTypes, SseRoute, WsHandle, WsHandlers, WsRoute } from './route-types.ts';
-export type { SubscribeOptions, Subscription } from './subscription.ts';
+export type { HttpRoute, RouteTypes, SseRoute, WsHandle, WsHandlers, WsRoute } from './routes/route-types.ts';
 export type { Page, Published, Table, WriteOptions } from './table.ts';

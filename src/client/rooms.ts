@@ -1,7 +1,7 @@
-import { type Environment, socketUrl } from './environment.ts';
+import { type Environment, socketUrl } from './connection/environment.ts';
+import { Link, type Status } from './connection/link.ts';
+import { parseMessage } from './connection/messages.ts';
 import { TablecastError } from './error.ts';
-import { Link, type Status } from './link.ts';
-import { parseMessage } from './messages.ts';
 
 export interface RoomsOptions {
   /** `room`: where it was sent to; undefined when it was for everybody, or for this user. */

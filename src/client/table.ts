@@ -1,8 +1,8 @@
-import type { Environment } from './environment.ts';
-import { type RequestOptions, request } from './http.ts';
-import { LiveList, type LiveOptions } from './live-list.ts';
+import type { Environment } from './connection/environment.ts';
+import { type RequestOptions, request } from './connection/http.ts';
+import { LiveList, type LiveOptions } from './live/live-list.ts';
+import { type SubscribeOptions, Subscription } from './live/subscription.ts';
 import { encode, type Query, tableSearch, takeOut, withSearch } from './query.ts';
-import { type SubscribeOptions, Subscription } from './subscription.ts';
 
 type Id = string | number;
 

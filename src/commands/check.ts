@@ -1,10 +1,10 @@
-import { checkRules } from '../auth/access.ts';
+import { checkRules } from '../auth/policy/access.ts';
 import { loadFlowsIfAny } from '../boot/flows.ts';
+import { loadProject } from '../boot/project.ts';
 import { describeSurprises } from '../config/notices.ts';
-import { describeFlows } from '../connectors/describe.ts';
+import { describeFlows } from '../connectors/flows/describe.ts';
 import { loadHooks } from '../hooks/app-hooks.ts';
 import { describePlan } from '../schema/print.ts';
-import { loadProject } from '../schema/project.ts';
 import { describeRoutes } from '../transports/routes/describe.ts';
 import { loadAllRoutes } from '../transports/routes/load.ts';
 import type { Invocation } from './commands.ts';

@@ -1,4 +1,4 @@
-import { suggest } from '../config/suggest.ts';
+import { suggest } from '../config/files/suggest.ts';
 import { COMMANDS, type Command } from './commands.ts';
 import { UsageError } from './options.ts';
 

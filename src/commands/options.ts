@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { suggest } from '../config/suggest.ts';
+import { suggest } from '../config/files/suggest.ts';
 
 /** A mistake in the command line itself: exit code 2. */
 export class UsageError extends Error {}

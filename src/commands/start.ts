@@ -1,11 +1,11 @@
 import closeWithGrace from 'close-with-grace';
-import { type RunningServer, startServer } from '../boot.ts';
+import { type RunningServer, startServer } from '../boot/boot.ts';
 import type { Invocation } from './commands.ts';
+import { onSupervisorGone, tellSupervisor } from './dev/supervised.ts';
 import { describeFailure } from './failure.ts';
 import { collectAlone } from './one-core.ts';
 import { parseArguments } from './options.ts';
 import { summarize } from './summary.ts';
-import { onSupervisorGone, tellSupervisor } from './supervised.ts';
 
 /** `tablecast start`: serves until it is told to stop. */
 export async function start({ args, env }: Invocation): Promise<number> {

@@ -1,5 +1,5 @@
-import type { RunningServer } from '../boot.ts';
-import type { ProjectApp } from '../schema/project.ts';
+import type { RunningServer } from '../boot/boot.ts';
+import type { ProjectApp } from '../schema/project-app.ts';
 
 const SHOWN = { rest: 'REST', sse: 'SSE', ws: 'WebSocket' } as const;
 

@@ -2,12 +2,12 @@ import { readdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { AppConfig, ServerConfig } from './config.ts';
 import { deepFreeze } from './deep-freeze.ts';
-import type { Environment } from './interpolate.ts';
+import type { Settings } from './files/config-file.ts';
+import type { Environment } from './files/interpolate.ts';
+import { kindOf } from './files/paths.ts';
+import { Report } from './files/report.ts';
+import { diagnoseFile, readSource, SourceFile } from './files/source.ts';
 import { CONFIG_FILE, checkHost, loadApp, loadServer, readSettings, SCHEMA_FILE, saysAuth } from './load.ts';
-import { kindOf } from './paths.ts';
-import { Report } from './report.ts';
-import type { Settings } from './settings.ts';
-import { diagnoseFile, readSource, SourceFile } from './source.ts';
 
 export interface Applications {
   readonly server: ServerConfig;

@@ -2,9 +2,9 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { AuthConfig, JwtConfig, TokenAlgorithm } from './config.ts';
-import type { AuthSettings, JwtSettings } from './keys.ts';
-import type { Settings } from './settings.ts';
-import type { Wrong } from './units.ts';
+import type { Settings } from './files/config-file.ts';
+import type { AuthSettings, JwtSettings } from './keys/keys.ts';
+import type { Wrong } from './keys/units.ts';
 
 /** How it is found out who is asking, for people; never a secret. */
 export function describeAuth({ jwt, users }: AuthConfig): string {

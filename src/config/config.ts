@@ -1,4 +1,4 @@
-import type { Section } from './section.ts';
+import type { Section } from './keys/section.ts';
 
 /** Sizes are bytes, durations milliseconds. The key in config.yaml is the snake_case of the path here. */
 export interface Limits {

@@ -1,7 +1,7 @@
 import type { AppConfig, ServerConfig } from './config.ts';
-import { StartError } from './diagnostic.ts';
+import { StartError } from './files/diagnostic.ts';
+import { diagnoseFile } from './files/source.ts';
 import { isLoopback } from './loopback.ts';
-import { diagnoseFile } from './source.ts';
 
 /** What the command line says instead of config.yaml. */
 export interface Overrides {

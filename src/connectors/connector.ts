@@ -2,13 +2,13 @@ import type { FastifyInstance } from 'fastify';
 import type { AppAuth } from '../auth/app-auth.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { AppConfig, ServerConfig } from '../config/config.ts';
-import type { Report } from '../config/report.ts';
-import type { FlatKeys, Section } from '../config/section.ts';
-import type { RoomsHandle } from '../hub/rooms.ts';
+import type { Report } from '../config/files/report.ts';
+import type { FlatKeys, Section } from '../config/keys/section.ts';
+import type { RoomsHandle } from '../hub/rooms/rooms.ts';
 import type { Application } from '../resources/application.ts';
 import type { Plan } from '../schema/plan.ts';
-import type { Admission } from '../server/admission.ts';
-import type { Log } from '../server/log.ts';
+import type { Admission } from '../server/limits/admission.ts';
+import type { Log } from '../server/operations/log.ts';
 import type { Door } from '../transports/transport.ts';
 
 /** What flows are told and make: the members of a JSON object. */

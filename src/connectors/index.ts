@@ -2,10 +2,10 @@ import type { ConnectorType } from './connector.ts';
 
 /** Kinds of connectors by `type:`. Loaded when one is configured. */
 export const CONNECTOR_LOADERS: Readonly<Record<string, () => Promise<ConnectorType>>> = {
-  websocket: async () => (await import('./websocket.ts')).WEBSOCKET,
-  sse: async () => (await import('./sse.ts')).SSE,
-  table: async () => (await import('./table/table.ts')).tableConnector,
-  schedule: async () => (await import('./schedule.ts')).scheduleConnector,
-  http: async () => (await import('./http.ts')).httpConnector,
-  rabbitmq: async () => (await import('./rabbitmq.ts')).rabbitmqConnector,
+  websocket: async () => (await import('./rooms/websocket.ts')).WEBSOCKET,
+  sse: async () => (await import('./rooms/sse.ts')).SSE,
+  table: async () => (await import('./table/connector.ts')).tableConnector,
+  schedule: async () => (await import('./schedule/connector.ts')).scheduleConnector,
+  http: async () => (await import('./http/connector.ts')).httpConnector,
+  rabbitmq: async () => (await import('./rabbitmq/connector.ts')).rabbitmqConnector,
 };

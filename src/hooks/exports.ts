@@ -1,7 +1,7 @@
-import { type Diagnostic, StartError } from '../config/diagnostic.ts';
-import { findMeant } from '../config/suggest.ts';
-import type { Exports, ModuleLoader } from '../modules/module-loader.ts';
+import { type Diagnostic, StartError } from '../config/files/diagnostic.ts';
+import { findMeant } from '../config/files/suggest.ts';
 import type { NamedHook } from './call.ts';
+import type { Exports, ModuleLoader } from './module-loader.ts';
 
 export const REALTIME_HOOKS = [
   'onRealtimeConnect',

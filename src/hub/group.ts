@@ -1,6 +1,6 @@
 import type { Change } from '../store/store.ts';
 import type { Encoding } from './encode.ts';
-import { CUT_RUN_BYTES, Run } from './run.ts';
+import { CUT_RUN_BYTES, Run } from './fan-out/run.ts';
 import { type Selection, selectChange } from './selection.ts';
 import type { Subscription } from './subscription.ts';
 

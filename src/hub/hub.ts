@@ -6,12 +6,12 @@ import type { Change, Key, LogReader, RecordReader } from '../store/store.ts';
 import { CatchUp, type CatchUpContext, type Start } from './catch-up.ts';
 import { Channel } from './channel.ts';
 import type { Encoding, ResetReason } from './encode.ts';
+import { Stalls } from './fan-out/stalls.ts';
+import { Sweeper } from './fan-out/sweeper.ts';
+import { Turns } from './fan-out/turns.ts';
 import type { Group } from './group.ts';
 import { EVERYTHING, type Selection } from './selection.ts';
-import { Stalls } from './stalls.ts';
 import { type EndReason, type Sink, Subscription } from './subscription.ts';
-import { Sweeper } from './sweeper.ts';
-import { Turns } from './turns.ts';
 
 export interface SubscribeOptions {
   readonly table: TablePlan;

@@ -1,8 +1,8 @@
 import type { TablePlan } from '../schema/plan.ts';
 import type { Key } from '../store/store.ts';
 import type { Channel } from './channel.ts';
+import type { Lane } from './fan-out/lane.ts';
 import type { Group } from './group.ts';
-import type { Lane } from './lane.ts';
 
 /** Why the hub ends a subscription. `lost`: the log does not reach back to its position, and its encoding cannot say so. */
 export type EndReason = 'slow' | 'failed' | 'lost';

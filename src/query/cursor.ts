@@ -1,11 +1,13 @@
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import type { SortKey } from './list-query.ts';
-import { parseLiteral } from './literal.ts';
-import { makeQueryError } from './problem.ts';
-import type { SqlValue } from './sql.ts';
+import { parseLiteral } from './syntax/literal.ts';
+import { makeQueryError } from './syntax/problem.ts';
+
+/** A stored value of a field that a list is sorted by. */
+export type SortValue = string | number | bigint | null;
 
 /** Where a page ended: the values of the sort keys of its last record. */
-export type Position = readonly SqlValue[];
+export type Position = readonly SortValue[];
 
 /** The sort keys of a list with the primary key at the end, so that no two records are at the same place. */
 export function totalOrder(sort: readonly SortKey[], table: TablePlan): readonly SortKey[] {
@@ -52,7 +54,7 @@ function parseParts(text: string): (string | null)[] | undefined {
   }
 }
 
-function cellOf({ type, primaryKey }: FieldPlan, text: string | null): SqlValue {
+function cellOf({ type, primaryKey }: FieldPlan, text: string | null): SortValue {
   if (text === null && !primaryKey) return null;
   if (type.kind === 'enum') return text;
   if (text !== null && type.kind === 'scalar' && type.name !== 'JSON') {

@@ -1,13 +1,13 @@
 import type { Limits } from '../config/config.ts';
-import { suggest } from '../config/suggest.ts';
+import { suggest } from '../config/files/suggest.ts';
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
-import type { Filter } from './ast.ts';
 import { type Position, parseCursor, totalOrder } from './cursor.ts';
-import { fieldsByName } from './fields.ts';
-import { nameType } from './literal.ts';
-import { type FilterScope, parseQuery } from './parse.ts';
-import { columnOf, makeQueryError, show } from './problem.ts';
 import { parseSelect, type Select, type SelectedRelation, wholeOf } from './select.ts';
+import type { Filter } from './syntax/ast.ts';
+import { fieldsByName } from './syntax/fields.ts';
+import { nameType } from './syntax/literal.ts';
+import { type FilterScope, parseQuery } from './syntax/parse.ts';
+import { columnOf, makeQueryError, show } from './syntax/problem.ts';
 import { both, nameableFields, type View } from './view.ts';
 
 export interface SortKey {

@@ -1,7 +1,7 @@
 import type { FieldPlan, FieldType, JsonValue } from '../schema/plan.ts';
-import type { Comparison, Condition, FieldPath, Filter, Scalar, TextOp } from './ast.ts';
 import { compareText } from './compare.ts';
-import { elementType } from './literal.ts';
+import type { Comparison, Condition, FieldPath, Filter, Scalar, TextOp } from './syntax/ast.ts';
+import { elementType } from './syntax/literal.ts';
 import { haveWords } from './words.ts';
 
 export type JsonRecord = Readonly<Record<string, JsonValue>>;

@@ -1,8 +1,8 @@
-import { suggest } from '../config/suggest.ts';
+import { suggest } from '../config/files/suggest.ts';
 import type { FieldPlan, RelationPlan, TablePlan } from '../schema/plan.ts';
-import type { Filter } from './ast.ts';
-import { fieldsByName } from './fields.ts';
-import { columnOf, makeQueryError, show } from './problem.ts';
+import type { Filter } from './syntax/ast.ts';
+import { fieldsByName } from './syntax/fields.ts';
+import { columnOf, makeQueryError, show } from './syntax/problem.ts';
 import { type MaskedField, nameableRelation, shownFields, type View } from './view.ts';
 
 /** What of a record is wanted: fields in schema order, then records of other tables. */

@@ -1,6 +1,6 @@
 import type { FieldPlan, RelationPlan, TablePlan } from '../schema/plan.ts';
-import type { Filter } from './ast.ts';
-import { relationNamed, visibleFields } from './fields.ts';
+import type { Filter } from './syntax/ast.ts';
+import { relationNamed, visibleFields } from './syntax/fields.ts';
 
 /** A field that is shown only in the records that meet the filter. */
 export interface MaskedField {

@@ -1,35 +1,14 @@
-import { createHash } from 'node:crypto';
-import { Access, type AccessOptions } from '../auth/access.ts';
-import type { AppConfig, ServerConfig } from '../config/config.ts';
-import { isPrivate } from '../config/loopback.ts';
-import { Feed } from '../events/feed.ts';
-import { Hub } from '../hub/hub.ts';
+import type { Access } from '../auth/policy/access.ts';
+import type { Feed } from '../events/feed.ts';
+import type { Hub } from '../hub/hub.ts';
 import type { Plan } from '../schema/plan.ts';
-import { GroupCommit } from '../store/group-commit.ts';
-import { openStore } from '../store/index.ts';
-import type { LogReader, Once, Store } from '../store/store.ts';
-import { AuditTrail, type TrailContext } from './audit-trail.ts';
-import { HookedTable } from './hooked-table.ts';
-import { Housekeeping } from './housekeeping.ts';
-import { PageCache } from './page-cache.ts';
-import { TableResource } from './table-resource.ts';
-import { TableStreams } from './table-streams.ts';
-import type { WriteHooks } from './write-hooks.ts';
+import type { LogReader } from '../store/store.ts';
+import type { GroupCommit } from '../store/write-queue.ts';
+import type { AuditTrail } from './audit/trail.ts';
+import type { TableResource } from './table/resource.ts';
+import type { TableStreams } from './table/streams.ts';
 
-export interface OpenOptions {
-  readonly app: AppConfig;
-  readonly server: ServerConfig;
-  readonly plan: Plan;
-  readonly allowDestructive: boolean;
-  /** Faults of ours that have no request to be told to. */
-  onError(error: unknown): void;
-  /** What code of the application says about writes to the table of this export name. */
-  writeHooksOf?(table: string): WriteHooks | undefined;
-  /** What was changed in the store for the schema, in sentences. */
-  onNotice?(sentence: string): void;
-}
-
-/** One application at work: its store, its hub, and a resource per exported table. */
+/** A running application: its store, its hub, and a resource per exported table. */
 export interface Application {
   readonly plan: Plan;
   /** By export name. */
@@ -47,69 +26,4 @@ export interface Application {
   readonly audit: AuditTrail | undefined;
   /** Finishes the writes that wait, and closes the store. */
   close(): Promise<void>;
-}
-
-/** Opens the store of an application and puts feed, hub and resources on it. */
-export async function openApplication({
-  app,
-  server,
-  plan,
-  allowDestructive,
-  onError,
-  onNotice = () => {},
-  writeHooksOf = () => undefined,
-}: OpenOptions): Promise<Application> {
-  const { dataDir: dir, durability, events, idempotency, busyTimeout, audit } = app;
-  const { scan: largestScan, recordCache } = server.limits;
-  const options = { dir, durability, events, idempotency, audit, largestScan, recordCache, allowDestructive, onNotice };
-  const store = await openStore('sqlite', plan, options);
-  const feed = new Feed(store.head);
-  const hub = new Hub({ store, feed, channels: server.channels, replayPage: events.replayPage, onError });
-  const commits = new GroupCommit({ store, busyTimeout, onCommitted: (changes) => feed.deliver(changes) });
-  const housekeeping = new Housekeeping({ plan, store, commits, onError });
-  const access = new Access(plan, accessOptions(app));
-  const streams = new TableStreams();
-  const { limits } = server;
-  const context = { access, store, commits, hub, limits, pages: new PageCache(limits.listCache), streams };
-  const resources = new Map<string, TableResource>();
-  for (const table of plan.tables) {
-    if (table.exportName === undefined) continue;
-    const hooks = writeHooksOf(table.exportName);
-    const isKept = (once: Once) => store.isKept(once);
-    const resource =
-      hooks === undefined ? new TableResource(table, context) : new HookedTable(table, { ...context, hooks, isKept });
-    resources.set(table.exportName, resource);
-  }
-  const close = async () => {
-    streams.stop();
-    await housekeeping.stop();
-    await commits.drain();
-    hub.close();
-    await store.close();
-  };
-  const trail = openTrail({ plan, store, access, limits: server.limits }, app, server);
-  const planTag = hashPlan(plan);
-  return { plan, resources, planTag, access, hub, commits, streams, feed, log: store, audit: trail, close };
-}
-
-type TrailParts = Pick<TrailContext, 'plan' | 'access' | 'limits'> & { readonly store: Pick<Store, 'audit'> };
-
-function openTrail(
-  { store: { audit: log }, ...parts }: TrailParts,
-  { auth }: AppConfig,
-  server: ServerConfig,
-): AuditTrail | undefined {
-  if (log === undefined || !parts.plan.tables.some(({ audited }) => audited)) return undefined;
-  const readers = typeof auth === 'object' ? 'admins' : isPrivate(server) ? 'everybody' : 'nobody';
-  return new AuditTrail({ ...parts, log, readers });
-}
-
-/** How far callers can show who they are. */
-function accessOptions({ auth }: AppConfig): AccessOptions {
-  return typeof auth === 'object' ? { secured: true, adminRole: auth.adminRole } : { secured: false };
-}
-
-function hashPlan(plan: Plan): string {
-  const fields = plan.tables.map(({ name, fields }) => [name, fields.map((field) => [field.name, field.type])]);
-  return createHash('sha256').update(JSON.stringify(fields)).digest('base64url').slice(0, 8);
 }

@@ -1,4 +1,4 @@
-import type { TableHandle } from './table-handle.ts';
+import type { TableHandle } from './table/handle.ts';
 
 /**
  * The tables of an application by their export names, for the compiler. `tablecast types` writes them, as

@@ -1,10 +1,10 @@
-import type { Access } from '../auth/access.ts';
-import { fieldRefusal } from '../auth/guard.ts';
 import type { Identity } from '../auth/identity.ts';
+import type { Access } from '../auth/policy/access.ts';
+import { fieldRefusal } from '../auth/policy/guard.ts';
 import type { Action, TablePlan } from '../schema/plan.ts';
 import type { Guard, WriteOutcome } from '../store/store.ts';
+import { isObject } from './body/values.ts';
 import { showOutcome } from './shown.ts';
-import { isObject } from './values.ts';
 
 /** What a caller's rights make of his writes to one table, before, in and after their transaction. */
 export class WriteRights {

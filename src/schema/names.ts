@@ -1,4 +1,4 @@
-import type { Wrong } from '../config/units.ts';
+import type { Wrong } from '../config/keys/units.ts';
 import type { ScalarName } from './plan.ts';
 
 const SCALAR_NAMES = ['ID', 'String', 'Int', 'Float', 'Boolean', 'Date', 'Long', 'JSON'] as const;

@@ -1,4 +1,4 @@
-import type { SourceLocation } from '../config/diagnostic.ts';
+import type { SourceLocation } from '../config/files/diagnostic.ts';
 
 /** What a caller may want to do with a table. */
 export const ACTIONS = ['read', 'create', 'update', 'delete', 'subscribe', 'publish'] as const;

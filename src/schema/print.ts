@@ -1,8 +1,8 @@
 import { relative } from 'node:path';
 import { describeAuth } from '../config/auth.ts';
 import type { AppConfig, Config } from '../config/config.ts';
+import { formatDuration } from '../config/keys/units.ts';
 import { isPrivate } from '../config/loopback.ts';
-import { formatDuration } from '../config/units.ts';
 import { AUDIT_NAME } from './names.ts';
 import {
   ACTIONS,
@@ -14,7 +14,7 @@ import {
   type TablePlan,
   type TransportName,
 } from './plan.ts';
-import { formatType } from './types.ts';
+import { formatType } from './sdl/types.ts';
 
 const SHOWN: Readonly<Record<TransportName, string>> = { rest: 'REST', sse: 'SSE', ws: 'WebSocket' };
 

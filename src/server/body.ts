@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Limits } from '../config/config.ts';
 import { AppError } from '../errors.ts';
-import { parseJson } from '../resources/json.ts';
+import { parseJson } from '../resources/body/json.ts';
 import { loadBinary } from './content/binary.ts';
 import { type BinaryFormat, MEDIA_TYPES, USUAL_MEDIA_TYPES } from './content/formats.ts';
 

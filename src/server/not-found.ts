@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
-import { allowedAt } from './known-methods.ts';
+import { allowedAt } from './checks/known-methods.ts';
 import { transportOf } from './transport-constraint.ts';
 
 /** Which tables there are, by path, and what REST takes there. */

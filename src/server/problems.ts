@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { askForToken } from '../auth/refusals.ts';
 import { AppError, ERRORS, type ErrorCode, makeProblem } from '../errors.ts';
 import { TAKEN_TYPES } from './body.ts';
-import { describeRequest, type Log } from './log.ts';
+import { describeRequest, type Log } from './operations/log.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 

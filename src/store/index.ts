@@ -1,13 +1,13 @@
 import type { Plan } from '../schema/plan.ts';
 import type { AccountStore, AccountStoreOptions } from './accounts.ts';
-import type { FlowStore, FlowStoreOptions } from './flow-store.ts';
+import type { FlowStore, FlowStoreOptions } from './flows.ts';
 import type { Store, StoreOptions } from './store.ts';
 
 type StoreOpener = (plan: Plan, options: StoreOptions) => Store | Promise<Store>;
 
 /** The stores by name; the driver of one is loaded only when it is used. */
 const STORE_LOADERS = {
-  sqlite: async (): Promise<StoreOpener> => (await import('./sqlite-flushed.ts')).openEmbeddedStore,
+  sqlite: async (): Promise<StoreOpener> => (await import('./sqlite/durable-store.ts')).openEmbeddedStore,
 } as const;
 
 export async function openStore(name: keyof typeof STORE_LOADERS, plan: Plan, options: StoreOptions): Promise<Store> {
@@ -17,7 +17,7 @@ export async function openStore(name: keyof typeof STORE_LOADERS, plan: Plan, op
 
 /** The stores that can tell beforehand whether they would take a plan. */
 const PREVIEW_LOADERS = {
-  sqlite: async () => (await import('./sqlite-preview.ts')).previewSqliteMigration,
+  sqlite: async () => (await import('./sqlite/migrate/preview.ts')).previewSqliteMigration,
 } as const;
 
 /** Why a store in the folder would refuse the plan, for people; undefined when it would not. Changes nothing. */
@@ -31,7 +31,7 @@ export async function previewMigration(
 }
 
 const ACCOUNT_LOADERS = {
-  sqlite: async () => (await import('./sqlite-accounts.ts')).openSqliteAccounts,
+  sqlite: async () => (await import('./sqlite/accounts/accounts.ts')).openSqliteAccounts,
 } as const;
 
 /** Opens users, keys and sessions of the folder, which other processes may have open, too. */
@@ -44,7 +44,7 @@ export async function openAccountStore(
 }
 
 const FLOW_LOADERS = {
-  sqlite: async () => (await import('./sqlite-flows.ts')).openSqliteFlows,
+  sqlite: async () => (await import('./sqlite/flows.ts')).openSqliteFlows,
 } as const;
 
 /** Opens what the flows of the folder keep. */

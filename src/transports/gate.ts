@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { AppError, stoppingError } from '../errors.ts';
-import type { Admission } from '../server/admission.ts';
+import type { Admission } from '../server/limits/admission.ts';
 
 /** What connections that stay open have to pass: before hooks are asked about them, and after that again. */
 export class Gate {

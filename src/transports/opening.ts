@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { Identity } from '../auth/identity.ts';
 import type { Peer, RealtimeConnection, RealtimeHooks } from '../hooks/realtime-hooks.ts';
-import type { TableResource } from '../resources/table-resource.ts';
+import type { TableResource } from '../resources/table/resource.ts';
 import type { Key } from '../store/store.ts';
 import type { Gate } from './gate.ts';
 

@@ -2,9 +2,9 @@ import type { FastifyInstance } from 'fastify';
 import type { AppAuth } from '../auth/app-auth.ts';
 import type { ServerConfig } from '../config/config.ts';
 import type { RealtimeHooks } from '../hooks/realtime-hooks.ts';
-import type { TableResource } from '../resources/table-resource.ts';
+import type { TableResource } from '../resources/table/resource.ts';
 import type { TransportName } from '../schema/plan.ts';
-import type { Admission } from '../server/admission.ts';
+import type { Admission } from '../server/limits/admission.ts';
 
 /** One table as a transport sees it: where it is, and its one door. */
 export interface Endpoint {

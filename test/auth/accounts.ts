@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Logins } from '../../src/auth/logins.ts';
-import { type OpenAccounts, openAccounts } from '../../src/auth/open-accounts.ts';
-import { Tokens } from '../../src/auth/tokens.ts';
+import type { Logins } from '../../src/auth/accounts/logins.ts';
+import { type OpenAccounts, openAccounts } from '../../src/auth/accounts/open-accounts.ts';
+import { Tokens } from '../../src/auth/credentials/tokens.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { SECRET } from '../support/tokens.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Attempts, networkOf } from '../../src/auth/attempts.ts';
+import { Attempts, networkOf } from '../../src/auth/accounts/attempts.ts';
 import { AppError } from '../../src/errors.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { TokenAuthenticator } from '../../src/auth/credentials/token-authenticator.ts';
 import type { Principal } from '../../src/auth/identity.ts';
-import { TokenAuthenticator } from '../../src/auth/token-authenticator.ts';
 import { runCommand } from '../support/cli.ts';
 import { until } from '../support/wait.ts';
 import { openFolder, TestAccounts } from './accounts.ts';

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { hasExpired, type OpenConnection, OpenConnections } from '../../src/auth/connections.ts';
 import { ANONYMOUS, type Identity, type Principal } from '../../src/auth/identity.ts';
-import { hasExpired, type OpenConnection, OpenConnections } from '../../src/auth/open-connections.ts';
 
 function principalOf(sub: string, expiresAt?: number, roles: readonly string[] = []): Principal {
   return { type: 'principal', sub, roles, claims: { sub, roles: [...roles] }, expiresAt };

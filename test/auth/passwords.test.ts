@@ -1,6 +1,6 @@
 import { scryptSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { Passwords } from '../../src/auth/passwords.ts';
+import { Passwords } from '../../src/auth/accounts/passwords.ts';
 
 const passwords = new Passwords(100);
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { KEY_FORM, makeSecret, parseSecret, REFRESH_FORM, randomText } from '../../src/auth/secrets.ts';
+import { KEY_FORM, makeSecret, parseSecret, REFRESH_FORM, randomText } from '../../src/auth/credentials/secrets.ts';
 
 describe('a secret', () => {
   test.each([

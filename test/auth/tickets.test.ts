@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Tickets } from '../../src/auth/credentials/tickets.ts';
 import type { Principal } from '../../src/auth/identity.ts';
-import { Tickets } from '../../src/auth/tickets.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
 afterEach(() => void vi.useRealTimers());

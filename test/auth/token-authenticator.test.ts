@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { Account } from '../../src/auth/accounts.ts';
-import { TokenAuthenticator } from '../../src/auth/token-authenticator.ts';
-import { Tokens } from '../../src/auth/tokens.ts';
+import type { Account } from '../../src/auth/accounts/accounts.ts';
+import { TokenAuthenticator } from '../../src/auth/credentials/token-authenticator.ts';
+import { Tokens } from '../../src/auth/credentials/tokens.ts';
 import { MemoryAccounts, ROBOT } from '../support/accounts.ts';
 import { inSeconds, SECRET, tokenOf } from '../support/tokens.ts';
 

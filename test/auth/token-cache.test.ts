@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { TokenCache } from '../../src/auth/credentials/token-cache.ts';
 import type { Principal } from '../../src/auth/identity.ts';
-import { TokenCache } from '../../src/auth/token-cache.ts';
 
 const ANN: Principal = { type: 'principal', sub: 'ann', roles: [], claims: {}, expiresAt: undefined };
 

@@ -2,7 +2,7 @@ import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { Tokens } from '../../src/auth/tokens.ts';
+import { Tokens } from '../../src/auth/credentials/tokens.ts';
 import type { JwtConfig } from '../../src/config/config.ts';
 import { AppError } from '../../src/errors.ts';
 import {

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { openApplication } from '../../src/resources/application.ts';
-import { HookedTable } from '../../src/resources/hooked-table.ts';
-import { TableResource } from '../../src/resources/table-resource.ts';
-import { loadProject } from '../../src/schema/project.ts';
+import { openApplication } from '../../src/boot/application.ts';
+import { loadProject } from '../../src/boot/project.ts';
+import { HookedTable } from '../../src/resources/table/hooked.ts';
+import { TableResource } from '../../src/resources/table/resource.ts';
 
 test('only a table with hooks before its writes is another one than without', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'tablecast-hooks-'));

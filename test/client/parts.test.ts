@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { delayBefore, pause, randomId } from '../../src/client/backoff.ts';
-import { makeEnvironment, socketUrl } from '../../src/client/environment.ts';
+import { delayBefore, pause, randomId } from '../../src/client/connection/backoff.ts';
+import { makeEnvironment, socketUrl } from '../../src/client/connection/environment.ts';
+import { EventStreamParser } from '../../src/client/connection/event-stream.ts';
+import { FrameQueue } from '../../src/client/connection/frame-queue.ts';
+import { parseMessage, printMessage } from '../../src/client/connection/messages.ts';
+import { Outbox } from '../../src/client/connection/outbox.ts';
 import { errorOf } from '../../src/client/error.ts';
-import { EventStreamParser } from '../../src/client/event-stream.ts';
-import { FrameQueue } from '../../src/client/frame-queue.ts';
-import { parseMessage, printMessage } from '../../src/client/messages.ts';
-import { makeOrder } from '../../src/client/order.ts';
-import { Outbox } from '../../src/client/outbox.ts';
+import { makeOrder } from '../../src/client/live/order.ts';
 import { encode, plainSearch, tableSearch, takeOut, withSearch } from '../../src/client/query.ts';
 
 afterEach(() => vi.restoreAllMocks());

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { StartError } from '../../src/config/diagnostic.ts';
+import { StartError } from '../../src/config/files/diagnostic.ts';
 
 export const SCHEMA = 'type Message @table @export { id: ID! @primaryKey }\n';
 

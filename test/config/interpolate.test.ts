@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { interpolate } from '../../src/config/interpolate.ts';
+import { interpolate } from '../../src/config/files/interpolate.ts';
 
 const ENV = { NAME: 'app', PORT: '8080', EMPTY: '', NESTED: `\${NAME}` };
 

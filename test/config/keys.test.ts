@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { formatKeyTable } from '../../src/config/key-table.ts';
-import { CONFIG_KEYS } from '../../src/config/keys.ts';
+import { formatKeyTable } from '../../src/config/keys/key-table.ts';
+import { CONFIG_KEYS } from '../../src/config/keys/keys.ts';
 
 test('every default is a value that the key takes', () => {
   const written = CONFIG_KEYS.filter(({ key }) => key.default !== undefined);

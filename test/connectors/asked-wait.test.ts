@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { RetryLaterError } from '../../src/connectors/connector.ts';
-import { askedWait } from '../../src/connectors/engine/backoff.ts';
+import { askedWait } from '../../src/connectors/flows/run/backoff.ts';
 
 const POLICY = { attempts: 5, delay: 100, maxDelay: 60_000 };
 

@@ -1,11 +1,11 @@
 import type { AppAuth } from '../../src/auth/app-auth.ts';
 import { SERVER } from '../../src/auth/identity.ts';
 import type { ServerConfig } from '../../src/config/config.ts';
-import { Report } from '../../src/config/report.ts';
-import type { FlatKeys } from '../../src/config/section.ts';
-import { Section } from '../../src/config/section.ts';
+import { Report } from '../../src/config/files/report.ts';
+import type { FlatKeys } from '../../src/config/keys/section.ts';
+import { Section } from '../../src/config/keys/section.ts';
 import type { ConnectorContext, Delivery, SourceUse, TargetUse } from '../../src/connectors/connector.ts';
-import { Admission } from '../../src/server/admission.ts';
+import { Admission } from '../../src/server/limits/admission.ts';
 import { LIMITS } from '../query/tables.ts';
 import { Mailbox } from '../support/mailbox.ts';
 

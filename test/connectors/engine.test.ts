@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { ANONYMOUS, type Identity, SERVER } from '../../src/auth/identity.ts';
-import { Section } from '../../src/config/section.ts';
+import { Section } from '../../src/config/keys/section.ts';
 import {
   type Deliver,
   type Delivery,
@@ -8,14 +8,14 @@ import {
   PermanentError,
   type SourceType,
 } from '../../src/connectors/connector.ts';
-import { sleep, waitAfter } from '../../src/connectors/engine/backoff.ts';
-import type { NewDeadLetter } from '../../src/connectors/engine/dead-letters.ts';
-import { describeFailure, isPermanent } from '../../src/connectors/engine/failures.ts';
-import { makeHandle } from '../../src/connectors/engine/fan-out.ts';
-import { FlowRunner } from '../../src/connectors/engine/flow-runner.ts';
-import { Slots } from '../../src/connectors/engine/slots.ts';
-import type { Flow, FlowTarget } from '../../src/connectors/flow.ts';
+import type { Flow, FlowTarget } from '../../src/connectors/flows/flow.ts';
+import { sleep, waitAfter } from '../../src/connectors/flows/run/backoff.ts';
+import type { NewDeadLetter } from '../../src/connectors/flows/run/dead-letters.ts';
+import { describeFailure, isPermanent } from '../../src/connectors/flows/run/failures.ts';
+import { makeHandle } from '../../src/connectors/flows/run/fan-out.ts';
+import { FlowRunner } from '../../src/connectors/flows/run/flow-runner.ts';
 import { AppError } from '../../src/errors.ts';
+import { Slots } from '../../src/runtime/semaphore.ts';
 
 const SECTION = Section.absent('flows.f', 'config.yaml');
 const ANN: Identity = { type: 'principal', sub: 'ann', roles: ['editor'], claims: {}, expiresAt: undefined };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { PermanentError } from '../../src/connectors/connector.ts';
-import { compileExpression, type Scope, type Wanted } from '../../src/connectors/expressions/cel.ts';
+import { compileExpression, type Scope, type Wanted } from '../../src/connectors/flows/expressions/cel.ts';
 
 const NOW = new Date('2026-01-02T03:04:05.678Z');
 const INPUT = {

@@ -2,10 +2,12 @@ import { rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import { checkRules } from '../../src/auth/access.ts';
 import { type AppAuth, openAuth } from '../../src/auth/app-auth.ts';
+import { checkRules } from '../../src/auth/policy/access.ts';
+import { openApplication } from '../../src/boot/application.ts';
+import { loadProject } from '../../src/boot/project.ts';
 import type { AuthConfig } from '../../src/config/config.ts';
-import { Report } from '../../src/config/report.ts';
+import { Report } from '../../src/config/files/report.ts';
 import type {
   Connector,
   ConnectorContext,
@@ -14,13 +16,12 @@ import type {
   FlowEvent,
 } from '../../src/connectors/connector.ts';
 import { CONNECTOR_LOADERS } from '../../src/connectors/index.ts';
-import { type Application, openApplication } from '../../src/resources/application.ts';
-import { loadProject } from '../../src/schema/project.ts';
-import { Admission } from '../../src/server/admission.ts';
-import type { Lifecycle } from '../../src/server/health.ts';
+import type { Application } from '../../src/resources/application.ts';
 import { createHttpServer } from '../../src/server/http-server.ts';
-import { createLog } from '../../src/server/log.ts';
+import { Admission } from '../../src/server/limits/admission.ts';
 import { registerNotFound } from '../../src/server/not-found.ts';
+import type { Lifecycle } from '../../src/server/operations/health.ts';
+import { createLog } from '../../src/server/operations/log.ts';
 import { loadAllRoutes } from '../../src/transports/routes/load.ts';
 import { Routes } from '../../src/transports/routes/routes.ts';
 import { makeFolder } from '../config/folders.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { formatFlatKeys } from '../../src/config/key-table.ts';
+import { formatFlatKeys } from '../../src/config/keys/key-table.ts';
 import { HTTP_KEYS, REQUEST_KEYS } from '../../src/connectors/http/keys.ts';
 import { PUBLISH_KEYS, QUEUE_KEYS, RABBIT_KEYS } from '../../src/connectors/rabbitmq/keys.ts';
 

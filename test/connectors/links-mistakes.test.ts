@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { StartError } from '../../src/config/diagnostic.ts';
-import { loadFlows } from '../../src/connectors/load.ts';
-import { loadProject } from '../../src/schema/project.ts';
+import { loadProject } from '../../src/boot/project.ts';
+import { StartError } from '../../src/config/files/diagnostic.ts';
+import { loadFlows } from '../../src/connectors/flows/load.ts';
 import { makeFolder } from '../config/folders.ts';
 
 const SCHEMA = 'type Order @table @export { id: ID! @primaryKey }\n';

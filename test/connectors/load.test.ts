@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { StartError } from '../../src/config/diagnostic.ts';
-import { describeFlows } from '../../src/connectors/describe.ts';
+import { StartError } from '../../src/config/files/diagnostic.ts';
+import { describeFlows } from '../../src/connectors/flows/describe.ts';
 import { readFlowsOf } from './rig.ts';
 
 /** Every mistake as `line:column message | hint`. */

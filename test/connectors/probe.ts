@@ -1,4 +1,4 @@
-import { Section } from '../../src/config/section.ts';
+import { Section } from '../../src/config/keys/section.ts';
 import type {
   Connector,
   ConnectorContext,
@@ -9,7 +9,7 @@ import type {
   Handle,
   SourceUse,
 } from '../../src/connectors/connector.ts';
-import type { ReadConnector } from '../../src/connectors/read-connectors.ts';
+import type { ReadConnector } from '../../src/connectors/flows/read-connectors.ts';
 
 /** A connector whose other end is the test itself. */
 export class Probe implements Connector {

@@ -3,6 +3,7 @@ import { connect as connectTo } from 'amqplib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Connector, FlowEvent } from '../../src/connectors/connector.ts';
 import { PermanentError } from '../../src/connectors/connector.ts';
+import { rabbitmqConnector } from '../../src/connectors/rabbitmq/connector.ts';
 import {
   PUBLISH_KEYS,
   type PublishSettings,
@@ -12,7 +13,6 @@ import {
   type RabbitSettings,
   SEND_KEYS,
 } from '../../src/connectors/rabbitmq/keys.ts';
-import { rabbitmqConnector } from '../../src/connectors/rabbitmq.ts';
 import { type Broker, withBroker } from '../support/broker.ts';
 import { Mailbox } from '../support/mailbox.ts';
 import { until } from '../support/wait.ts';

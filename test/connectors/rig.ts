@@ -1,13 +1,14 @@
 import { mkdirSync } from 'node:fs';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
-import { checkRules } from '../../src/auth/access.ts';
+import { checkRules } from '../../src/auth/policy/access.ts';
+import { openApplication } from '../../src/boot/application.ts';
+import { loadProject } from '../../src/boot/project.ts';
 import type { ConnectorContext, Positions } from '../../src/connectors/connector.ts';
-import type { FlowsPlan } from '../../src/connectors/flow.ts';
-import { loadFlows } from '../../src/connectors/load.ts';
-import { type Application, openApplication } from '../../src/resources/application.ts';
-import { loadProject } from '../../src/schema/project.ts';
-import { Admission } from '../../src/server/admission.ts';
+import type { FlowsPlan } from '../../src/connectors/flows/flow.ts';
+import { loadFlows } from '../../src/connectors/flows/load.ts';
+import type { Application } from '../../src/resources/application.ts';
+import { Admission } from '../../src/server/limits/admission.ts';
 import { makeFolder } from '../config/folders.ts';
 
 export const FLOWS_SCHEMA = `type Order @table @export(public: [read, create, update, delete, subscribe, publish]) {

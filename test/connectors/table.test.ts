@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
-import { Section } from '../../src/config/section.ts';
+import { Section } from '../../src/config/keys/section.ts';
 import {
   type Connector,
   type Delivery,
@@ -9,7 +9,7 @@ import {
   type Handle,
   PermanentError,
 } from '../../src/connectors/connector.ts';
-import { tableConnector } from '../../src/connectors/table/table.ts';
+import { tableConnector } from '../../src/connectors/table/connector.ts';
 import { AppError } from '../../src/errors.ts';
 import { type ConnectorRigContext, openContext } from './rig.ts';
 import { testConnector } from './suite.ts';

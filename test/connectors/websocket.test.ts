@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { startServer } from '../../src/boot.ts';
+import { startServer } from '../../src/boot/boot.ts';
 import { PermanentError } from '../../src/connectors/connector.ts';
 import { AppError } from '../../src/errors.ts';
 import { makeFolder } from '../config/folders.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { makeDeclarations } from '../../src/declarations/declarations.ts';
-import { makeHandle } from '../../src/resources/table-handle.ts';
+import { makeHandle } from '../../src/resources/table/handle.ts';
+import { makeDeclarations } from '../../src/typegen/declarations.ts';
 import { Rig } from '../property/rig.ts';
 import { planOf } from '../schema/mistakes.ts';
 import { compile } from './compile.ts';

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { SERVER_KEYS } from '../../src/config/keys.ts';
+import { SERVER_KEYS } from '../../src/config/keys/keys.ts';
 import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
 import { GatewayClient, POSTS_SCHEMA, REALTIME } from '../support/gateway-client.ts';
 import { ask } from '../support/http.ts';

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { metricsAccess } from '../../src/server/metrics.ts';
+import { metricsAccess } from '../../src/server/operations/metrics.ts';
 import { BASE_CONFIG, MESSAGE_SCHEMA, makeApp, runToExit, startServer, type TestServer } from '../support/app.ts';
 import { ask, rawHttp } from '../support/http.ts';
 

@@ -2,9 +2,9 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { StartError } from '../../src/config/diagnostic.ts';
+import { StartError } from '../../src/config/files/diagnostic.ts';
 import { type HookLists, readHooks } from '../../src/hooks/exports.ts';
-import { ModuleLoader } from '../../src/modules/module-loader.ts';
+import { ModuleLoader } from '../../src/hooks/module-loader.ts';
 
 const folders: string[] = [];
 afterEach(() => {

@@ -4,7 +4,7 @@ import type { Encoding } from '../../src/hub/encode.ts';
 import { Hub, type SubscribeOptions } from '../../src/hub/hub.ts';
 import type { EndReason, Sink, Subscription } from '../../src/hub/subscription.ts';
 import type { TablePlan } from '../../src/schema/plan.ts';
-import type { SqliteStore } from '../../src/store/sqlite.ts';
+import type { SqliteStore } from '../../src/store/sqlite/store.ts';
 import type { Change, LogReader, RecordReader, Write } from '../../src/store/store.ts';
 import { onlyTable, StoreFolder } from '../store/stores.ts';
 

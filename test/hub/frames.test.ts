@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Frames } from '../../src/hub/frames.ts';
+import { Frames } from '../../src/hub/fan-out/frames.ts';
 
 const KB = 1024;
 

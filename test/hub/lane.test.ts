@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
 import type { Encoding } from '../../src/hub/encode.ts';
-import { Lane } from '../../src/hub/lane.ts';
+import { Lane } from '../../src/hub/fan-out/lane.ts';
 import type { EndReason, Sink, Subscription } from '../../src/hub/subscription.ts';
 import { LINES, Rig, turns } from '../property/rig.ts';
 

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
-import type { Guest } from '../../src/hub/audience.ts';
-import { Rooms, type RoomsOptions } from '../../src/hub/rooms.ts';
+import type { Guest } from '../../src/hub/rooms/audience.ts';
+import { Rooms, type RoomsOptions } from '../../src/hub/rooms/rooms.ts';
 import type { EndReason, Sink } from '../../src/hub/subscription.ts';
 import { until } from '../support/wait.ts';
 import { turns } from './bench.ts';

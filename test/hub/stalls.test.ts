@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Channel } from '../../src/hub/channel.ts';
+import { Stalls } from '../../src/hub/fan-out/stalls.ts';
+import { Turns } from '../../src/hub/fan-out/turns.ts';
 import { EVERYTHING } from '../../src/hub/selection.ts';
-import { Stalls } from '../../src/hub/stalls.ts';
 import { Subscription } from '../../src/hub/subscription.ts';
-import { Turns } from '../../src/hub/turns.ts';
 import { tableOf } from '../schema/mistakes.ts';
 import { Bench, LINES, Reader, turns } from './bench.ts';
 

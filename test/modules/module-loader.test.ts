@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { StartError } from '../../src/config/diagnostic.ts';
-import { ModuleLoader } from '../../src/modules/module-loader.ts';
+import { StartError } from '../../src/config/files/diagnostic.ts';
+import { ModuleLoader } from '../../src/hooks/module-loader.ts';
 
 const folders: string[] = [];
 afterEach(() => {

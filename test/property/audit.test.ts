@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Access } from '../../src/auth/access.ts';
 import { ANONYMOUS, SERVER } from '../../src/auth/identity.ts';
+import { Access } from '../../src/auth/policy/access.ts';
 import { AppError } from '../../src/errors.ts';
-import { AuditTrail } from '../../src/resources/audit-trail.ts';
-import type { TableResource } from '../../src/resources/table-resource.ts';
+import { AuditTrail } from '../../src/resources/audit/trail.ts';
+import type { TableResource } from '../../src/resources/table/resource.ts';
 import type { AuditReader } from '../../src/store/audit.ts';
 import { LIMITS } from '../query/tables.ts';
 import { Rig } from './rig.ts';

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
-import { Lane } from '../../src/hub/lane.ts';
+import { Lane } from '../../src/hub/fan-out/lane.ts';
 import type { Subscription } from '../../src/hub/subscription.ts';
-import { OPERATIONS, type Wire } from '../../src/transports/gateway/frames.ts';
-import { Subscriptions } from '../../src/transports/gateway/subscriptions.ts';
+import { OPERATIONS, type Wire } from '../../src/transports/multiplex/frames.ts';
+import { Subscriptions } from '../../src/transports/multiplex/subscriptions.ts';
 import { Rig, turns } from './rig.ts';
 import { type Line, SlowSink } from './sink.ts';
 

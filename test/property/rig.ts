@@ -1,18 +1,18 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Access } from '../../src/auth/access.ts';
+import { Access } from '../../src/auth/policy/access.ts';
 import { Feed } from '../../src/events/feed.ts';
 import type { Encoding } from '../../src/hub/encode.ts';
 import { Hub } from '../../src/hub/hub.ts';
-import { PageCache } from '../../src/resources/page-cache.ts';
-import { TableResource } from '../../src/resources/table-resource.ts';
+import { PageCache } from '../../src/resources/cache/page-cache.ts';
+import { TableResource } from '../../src/resources/table/resource.ts';
 import type { Plan, TablePlan } from '../../src/schema/plan.ts';
-import { GroupCommit } from '../../src/store/group-commit.ts';
-import { databaseFile, openSqliteStore, type SqliteStore } from '../../src/store/sqlite.ts';
-import { FlushedStore } from '../../src/store/sqlite-flushed.ts';
-import { WalFlush } from '../../src/store/sqlite-wal-flush.ts';
+import { WalFlush } from '../../src/store/sqlite/database/wal-flush.ts';
+import { FlushedStore } from '../../src/store/sqlite/durable-store.ts';
+import { databaseFile, openSqliteStore, type SqliteStore } from '../../src/store/sqlite/store.ts';
 import type { Change, CommitResult, Store, WriteGroup } from '../../src/store/store.ts';
+import { GroupCommit } from '../../src/store/write-queue.ts';
 import { LIMITS } from '../query/tables.ts';
 import { planOf } from '../schema/mistakes.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Guest } from '../../src/hub/audience.ts';
-import { Rooms } from '../../src/hub/rooms.ts';
+import type { Guest } from '../../src/hub/rooms/audience.ts';
+import { Rooms } from '../../src/hub/rooms/rooms.ts';
 import type { Sink } from '../../src/hub/subscription.ts';
 import { turns } from '../hub/bench.ts';
 

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
 import { ANONYMOUS } from '../../src/auth/identity.ts';
-import type { TableResource } from '../../src/resources/table-resource.ts';
+import type { TableResource } from '../../src/resources/table/resource.ts';
 import { WsConnection } from '../../src/transports/ws/connection.ts';
 import { JSON_FORMAT } from '../../src/transports/ws/message-format.ts';
 

@@ -1,10 +1,10 @@
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Comparison, FieldPath, Filter, Scalar } from '../../src/query/ast.ts';
 import { compilePredicate } from '../../src/query/predicate.ts';
-import { compileFilterSql } from '../../src/query/sql.ts';
+import type { Comparison, FieldPath, Filter, Scalar } from '../../src/query/syntax/ast.ts';
 import type { FieldPlan, FieldType, JsonValue, TablePlan } from '../../src/schema/plan.ts';
+import { compileFilterSql } from '../../src/store/sqlite/sql/condition.ts';
 import { NAMES as SQL_NAMES } from './products.ts';
 import { createSql, enumOf, field, listOf, objectOf, scalar, table, toCell } from './tables.ts';
 

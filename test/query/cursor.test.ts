@@ -2,9 +2,10 @@ import type { Database } from 'better-sqlite3';
 import Sqlite from 'better-sqlite3';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { compileListSql, formatCursor, parseListQuery, totalOrder } from '../../src/query/index.ts';
-import { compilePositionSql } from '../../src/query/list-sql.ts';
-import { registerFunctions } from '../../src/store/sqlite-functions.ts';
+import { formatCursor, parseListQuery, totalOrder } from '../../src/query/index.ts';
+import { registerFunctions } from '../../src/store/sqlite/database/functions.ts';
+import { compileListSql } from '../../src/store/sqlite/sql/index.ts';
+import { compilePositionSql } from '../../src/store/sqlite/sql/list.ts';
 import { NAMES } from './products.ts';
 import { createSql, enumOf, field, LIMITS, scalar, table, toCell } from './tables.ts';
 

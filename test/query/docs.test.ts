@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { NAMED_OPERATORS } from '../../src/query/operators.ts';
+import { NAMED_OPERATORS } from '../../src/query/syntax/operators.ts';
 import { list, openProducts } from './products.ts';
 
 const text = readFileSync(new URL('../../docs/queries.md', import.meta.url), 'utf8');

@@ -1,8 +1,9 @@
 import Database from 'better-sqlite3';
-import { compileListSql, formatCursor, type ListQuery, parseListQuery, totalOrder } from '../../src/query/index.ts';
-import { compilePositionSql } from '../../src/query/list-sql.ts';
+import { formatCursor, type ListQuery, parseListQuery, totalOrder } from '../../src/query/index.ts';
 import type { FieldPlan, RelationPlan, TablePlan } from '../../src/schema/plan.ts';
-import { registerFunctions } from '../../src/store/sqlite-functions.ts';
+import { registerFunctions } from '../../src/store/sqlite/database/functions.ts';
+import { compileListSql } from '../../src/store/sqlite/sql/index.ts';
+import { compilePositionSql } from '../../src/store/sqlite/sql/list.ts';
 import { NAMES } from './products.ts';
 import { createSql, field, LIMITS, listOf, scalar, table, toCell } from './tables.ts';
 

@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { compileListSql, parseListQuery } from '../../src/query/index.ts';
+import { parseListQuery } from '../../src/query/index.ts';
+import { compileListSql } from '../../src/store/sqlite/sql/index.ts';
 import { list, listRecords, NAMES, openProducts, PRODUCT, parse, RESERVED, ROWS } from './products.ts';
 import { field, LIMITS, scalar, table } from './tables.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { parseFilter } from '../../src/query/parse.ts';
 import { compilePredicate, type JsonRecord } from '../../src/query/predicate.ts';
+import { parseFilter } from '../../src/query/syntax/parse.ts';
 import { PRODUCT } from './products.ts';
 import { field, LIMITS, scalar, table } from './tables.ts';
 

@@ -1,7 +1,8 @@
 import Database from 'better-sqlite3';
-import { compileListSql, type ListQuery, parseListQuery, type SqlNames } from '../../src/query/index.ts';
+import { type ListQuery, parseListQuery } from '../../src/query/index.ts';
 import type { JsonValue } from '../../src/schema/plan.ts';
-import { registerFunctions } from '../../src/store/sqlite-functions.ts';
+import { registerFunctions } from '../../src/store/sqlite/database/functions.ts';
+import { compileListSql, type SqlNames } from '../../src/store/sqlite/sql/index.ts';
 import { createSql, enumOf, field, LIMITS, listOf, objectOf, scalar, table, toCell } from './tables.ts';
 
 const maker = objectOf('Maker', [

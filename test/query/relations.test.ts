@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { compileListSql } from '../../src/query/index.ts';
+import { compileListSql } from '../../src/store/sqlite/sql/index.ts';
 import { AUTHOR, BOOK, list, openLibrary, query, TAG } from './library.ts';
 import { NAMES } from './products.ts';
 

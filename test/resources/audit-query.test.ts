@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { AppError } from '../../src/errors.ts';
-import { type AuditScope, parseAuditQuery } from '../../src/resources/audit-query.ts';
+import { type AuditScope, parseAuditQuery } from '../../src/resources/audit/query.ts';
 
 const SCOPE: AuditScope = {
   limits: { pageDefault: 100, pageMax: 1000 },

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { Access } from '../../src/auth/access.ts';
 import { ANONYMOUS, HOOK, type Identity, SERVER } from '../../src/auth/identity.ts';
-import { type AuditReaders, AuditTrail } from '../../src/resources/audit-trail.ts';
+import { Access } from '../../src/auth/policy/access.ts';
+import { type AuditReaders, AuditTrail } from '../../src/resources/audit/trail.ts';
 import type { AuditEntry, AuditReader } from '../../src/store/audit.ts';
 import { Rig } from '../property/rig.ts';
 import { LIMITS } from '../query/tables.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
-import { parseJson, parseJsonText } from '../../src/resources/json.ts';
+import { parseJson, parseJsonText } from '../../src/resources/body/json.ts';
 
 function refusal(text: string | Buffer): AppError {
   try {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
-import { RecordParser } from '../../src/resources/record-parser.ts';
+import { RecordParser } from '../../src/resources/body/record-parser.ts';
 import { tableOf } from '../schema/mistakes.ts';
 
 const LIMITS = { jsonDepth: 5, jsonKeys: 20, id: 5 };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
-import { checkOf, summarize, type ValueLimits } from '../../src/resources/values.ts';
+import { checkOf, summarize, type ValueLimits } from '../../src/resources/body/values.ts';
 import type { FieldType } from '../../src/schema/plan.ts';
 import { tableOf } from '../schema/mistakes.ts';
 

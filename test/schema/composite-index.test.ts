@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { planMigration } from '../../src/schema/migration.ts';
-import { describeStored, describeTable } from '../../src/schema/stored.ts';
+import { planMigration } from '../../src/schema/migration/diff.ts';
+import { describeStored, describeTable } from '../../src/schema/migration/stored.ts';
 import { mistakesOf, planOf, readMarks, tableOf } from './mistakes.ts';
 
 const sdl = (directives: string) => `type T @table ${directives} {

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { FUNCTIONS } from '../../src/schema/expression/functions.ts';
-import { planMigration } from '../../src/schema/migration.ts';
-import { describeStored, describeTable } from '../../src/schema/stored.ts';
+import { planMigration } from '../../src/schema/migration/diff.ts';
+import { describeStored, describeTable } from '../../src/schema/migration/stored.ts';
 import { mistakesOf, planOf, readMarks, tableOf } from './mistakes.ts';
 
 const sdl = (field: string) => `enum Size { small large }

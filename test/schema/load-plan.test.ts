@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
-import { loadPlan } from '../../src/schema/build.ts';
+import { loadPlan } from '../../src/schema/sdl/build.ts';
 import { makeApp, mistakesOf } from '../config/folders.ts';
 
 test('the plan of an application carries its app_id and the switches of its config.yaml', () => {

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { describeStored, type MigrationStep, planMigration, type StoredSchema } from '../../src/schema/migration.ts';
+import {
+  describeStored,
+  type MigrationStep,
+  planMigration,
+  type StoredSchema,
+} from '../../src/schema/migration/diff.ts';
 import { planOf } from './mistakes.ts';
 
 const KEY = 'id: ID! @primaryKey';

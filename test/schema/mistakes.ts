@@ -1,8 +1,8 @@
-import { checkRules } from '../../src/auth/access.ts';
-import { StartError } from '../../src/config/diagnostic.ts';
-import { makePlan } from '../../src/schema/build.ts';
+import { checkRules } from '../../src/auth/policy/access.ts';
+import { StartError } from '../../src/config/files/diagnostic.ts';
 import type { Plan, TablePlan } from '../../src/schema/plan.ts';
-import type { AppSwitches } from '../../src/schema/tables.ts';
+import { makePlan } from '../../src/schema/sdl/build.ts';
+import type { AppSwitches } from '../../src/schema/sdl/tables.ts';
 
 export const APP: AppSwitches = { appId: 'my-app', rest: undefined, sse: undefined, ws: undefined };
 

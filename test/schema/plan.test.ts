@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { makePlan } from '../../src/schema/build.ts';
 import { ACTIONS, TRANSPORTS } from '../../src/schema/plan.ts';
+import { makePlan } from '../../src/schema/sdl/build.ts';
 import { cpuTimeOf } from '../support/cpu-time.ts';
 import { APP, mistakesOf, planOf, startErrorOf, tableOf } from './mistakes.ts';
 

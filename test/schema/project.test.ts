@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { checkRules } from '../../src/auth/access.ts';
-import { loadProject } from '../../src/schema/project.ts';
+import { checkRules } from '../../src/auth/policy/access.ts';
+import { loadProject } from '../../src/boot/project.ts';
 import { makeApp, makeFolder, mistakesOf, SCHEMA } from '../config/folders.ts';
 
 test('one application is read with its plan', () => {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
-import { RecordParser } from '../../src/resources/record-parser.ts';
-import { makePlan } from '../../src/schema/build.ts';
+import { RecordParser } from '../../src/resources/body/record-parser.ts';
 import { describePlan } from '../../src/schema/print.ts';
+import { makePlan } from '../../src/schema/sdl/build.ts';
 
 const app = { appId: 'app', rest: true, sse: true, ws: true };
 const plan = (text: string) => makePlan([{ file: 's.graphql', text }], app);

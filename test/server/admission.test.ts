@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Admission, type AdmissionLimits, type Place } from '../../src/server/admission.ts';
+import { Admission, type AdmissionLimits, type Place } from '../../src/server/limits/admission.ts';
 import { LIMITS } from '../query/tables.ts';
 import { principal, requestFrom } from './requests.ts';
 

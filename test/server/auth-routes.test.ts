@@ -1,11 +1,11 @@
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { TokenAuthenticator } from '../../src/auth/credentials/token-authenticator.ts';
 import type { Principal } from '../../src/auth/identity.ts';
-import { TokenAuthenticator } from '../../src/auth/token-authenticator.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { registerAuthRoutes } from '../../src/server/auth-routes.ts';
+import { registerAuthRoutes } from '../../src/server/auth/routes.ts';
 import { createHttpServer } from '../../src/server/http-server.ts';
-import { createLog } from '../../src/server/log.ts';
+import { createLog } from '../../src/server/operations/log.ts';
 import { TestAccounts } from '../auth/accounts.ts';
 
 const ADA = { name: 'Ada', password: 'correct horse' };

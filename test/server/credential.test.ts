@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { takeCredential } from '../../src/server/credential.ts';
+import { takeCredential } from '../../src/server/auth/credential.ts';
 import { chooseSubprotocol } from '../../src/transports/ws/subprotocol.ts';
 import { tokenOf } from '../support/tokens.ts';
 

@@ -8,8 +8,8 @@ import type { FastifyInstance } from 'fastify';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ServerConfig } from '../../src/config/config.ts';
 import { createHttpServer } from '../../src/server/http-server.ts';
-import { createLog } from '../../src/server/log.ts';
 import { registerNotFound } from '../../src/server/not-found.ts';
+import { createLog } from '../../src/server/operations/log.ts';
 import { LIMITS } from '../query/tables.ts';
 
 const CONFIG: ServerConfig = {

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { LoopWatch } from '../../src/server/loop-watch.ts';
+import { LoopWatch } from '../../src/server/limits/loop-watch.ts';
 import { until } from '../support/wait.ts';
 
 /** Does nothing else for so long, as a query would, and then lets the timers have their turn, and nothing more. */

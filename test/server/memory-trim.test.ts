@@ -1,7 +1,7 @@
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { MemoryTrim, startCollection } from '../../src/server/memory-trim.ts';
+import { MemoryTrim, startCollection } from '../../src/server/node/memory-trim.ts';
 
 const INTERVAL = 20;
 

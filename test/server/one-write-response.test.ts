@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { OneWriteResponse } from '../../src/server/one-write-response.ts';
+import { OneWriteResponse } from '../../src/server/node/one-write-response.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 

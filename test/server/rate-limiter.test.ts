@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { keyOf, makeAddressOf } from '../../src/server/client-address.ts';
-import { RateLimiter } from '../../src/server/rate-limiter.ts';
+import { RateLimiter } from '../../src/server/limits/rate-limiter.ts';
 import { requestFrom } from './requests.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));

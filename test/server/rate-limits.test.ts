@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Limits, ServerConfig } from '../../src/config/config.ts';
-import { registerHealth } from '../../src/server/health.ts';
 import { createHttpServer } from '../../src/server/http-server.ts';
-import { createLog } from '../../src/server/log.ts';
+import { registerHealth } from '../../src/server/operations/health.ts';
+import { createLog } from '../../src/server/operations/log.ts';
 import { LIMITS } from '../query/tables.ts';
 import { principal } from './requests.ts';
 

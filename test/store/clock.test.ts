@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
-import { Housekeeping } from '../../src/resources/housekeeping.ts';
+import { Housekeeping } from '../../src/resources/retention.ts';
 import { Rig, turns } from '../property/rig.ts';
 
 afterEach(() => vi.useRealTimers());

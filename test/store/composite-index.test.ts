@@ -1,8 +1,9 @@
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
-import { compileListSql, parseListQuery } from '../../src/query/index.ts';
-import { registerFunctions } from '../../src/store/sqlite-functions.ts';
-import { NAMES } from '../../src/store/sqlite-names.ts';
+import { parseListQuery } from '../../src/query/index.ts';
+import { registerFunctions } from '../../src/store/sqlite/database/functions.ts';
+import { compileListSql } from '../../src/store/sqlite/sql/index.ts';
+import { NAMES } from '../../src/store/sqlite/sql/table-names.ts';
 import { LIMITS } from '../query/tables.ts';
 import { insert, onlyTable, records, StoreFolder } from './stores.ts';
 

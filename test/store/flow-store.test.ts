@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
-import type { FlowStore, StoredLetter } from '../../src/store/flow-store.ts';
+import type { FlowStore, StoredLetter } from '../../src/store/flows.ts';
 import { openFlowStore } from '../../src/store/index.ts';
 
 let dir = '';

@@ -1,8 +1,8 @@
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { GroupCommit } from '../../src/store/group-commit.ts';
+import { afterCommits } from '../../src/runtime/event-loop.ts';
 import type { Change, CommitResult, Store, Write, WriteGroup } from '../../src/store/store.ts';
-import { afterCommits } from '../../src/turn-order.ts';
+import { GroupCommit } from '../../src/store/write-queue.ts';
 import { type OpenStore, onlyTable, records, StoreFolder } from './stores.ts';
 
 const SDL = 'type T @table { id: ID! @primaryKey name: String @unique }';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { AppError } from '../../src/errors.ts';
 import { InProgress } from '../../src/resources/idempotency.ts';
-import type { SqliteStore } from '../../src/store/sqlite.ts';
+import type { SqliteStore } from '../../src/store/sqlite/store.ts';
 import type { CommitResult, OnceGroup, Write, WriteOutcome } from '../../src/store/store.ts';
 import { onlyTable, StoreFolder } from './stores.ts';
 

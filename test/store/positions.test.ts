@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { addGap, readGaps } from '../../src/store/sqlite-gaps.ts';
-import { CREATE_META } from '../../src/store/sqlite-schema.ts';
+import { addGap, readGaps } from '../../src/store/sqlite/log/unissued.ts';
+import { CREATE_META } from '../../src/store/sqlite/migrate/ddl.ts';
 import type { StoreOptions } from '../../src/store/store.ts';
 import { A, ANOTHER, House, INDEXED, KEEP_ONE, MORE, OTHER, SDL } from './house.ts';
 

@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { logName } from '../../src/store/sqlite-names.ts';
+import { logName } from '../../src/store/sqlite/sql/table-names.ts';
 import type { Write } from '../../src/store/store.ts';
 import { type OpenStore, onlyTable, StoreFolder } from './stores.ts';
 

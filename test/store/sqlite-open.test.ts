@@ -2,8 +2,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { previewMigration } from '../../src/store/index.ts';
-import { DamagedStoreError, StoreOpenError } from '../../src/store/open-errors.ts';
-import { describeOpenError } from '../../src/store/sqlite-open.ts';
+import { describeOpenError } from '../../src/store/sqlite/database/open.ts';
+import { DamagedStoreError, StoreOpenError } from '../../src/store/sqlite/database/open-errors.ts';
 import { planOf } from '../schema/mistakes.ts';
 import { insert, StoreFolder } from './stores.ts';
 

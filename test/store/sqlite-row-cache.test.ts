@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
-import { RowMemory } from '../../src/store/sqlite-row-cache.ts';
+import { RowMemory } from '../../src/store/sqlite/records/row-cache.ts';
 import type { Key, Write } from '../../src/store/store.ts';
 import { type OpenStore, onlyTable, StoreFolder } from './stores.ts';
 

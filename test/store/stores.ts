@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { onTestFinished } from 'vitest';
 import type { Plan, TablePlan } from '../../src/schema/plan.ts';
-import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite.ts';
+import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite/store.ts';
 import type { Cell, Key, StoreOptions } from '../../src/store/store.ts';
 import { planOf } from '../schema/mistakes.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { recordsName } from '../../src/store/sqlite-names.ts';
+import { recordsName } from '../../src/store/sqlite/sql/table-names.ts';
 import type { Cell } from '../../src/store/store.ts';
 import { insert, onlyTable, StoreFolder } from './stores.ts';
 

@@ -1,4 +1,4 @@
-import type { Account, Accounts } from '../../src/auth/accounts.ts';
+import type { Account, Accounts } from '../../src/auth/accounts/accounts.ts';
 import type { Principal } from '../../src/auth/identity.ts';
 
 /** Whom the key `tck_abcdefgh_secret` stands for. */

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { RunningServer } from '../../src/boot.ts';
+import type { RunningServer } from '../../src/boot/boot.ts';
 import type { Json } from './frames.ts';
 import { type Answer, type AskOptions, ask } from './http.ts';
 import { Mailbox } from './mailbox.ts';
@@ -212,7 +212,7 @@ export class TestServer implements AsyncDisposable {
   }
 
   async #startHere(): Promise<void> {
-    const { startServer: startHere } = await import('../../src/boot.ts');
+    const { startServer: startHere } = await import('../../src/boot/boot.ts');
     const env = { ...process.env, NODE_ENV: 'test', ...this.#options.env };
     this.#running = await startHere({ dir: this.dir, env, allowDestructive: false });
     this.origin = this.#running.url;

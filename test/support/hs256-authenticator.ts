@@ -1,5 +1,5 @@
 import { jwtVerify, SignJWT } from 'jose';
-import type { Authenticator, Credential } from '../../src/auth/authenticator.ts';
+import type { Authenticator, Credential } from '../../src/auth/credentials/authenticator.ts';
 import type { Principal } from '../../src/auth/identity.ts';
 import { AppError } from '../../src/errors.ts';
 

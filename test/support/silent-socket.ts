@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws';
-import type { SocketLike } from '../../src/client/environment.ts';
+import type { SocketLike } from '../../src/client/connection/environment.ts';
 
 /**
  * As Node 22's own: that a connection could not be opened is told with an error alone. It is never closed, and is said to be

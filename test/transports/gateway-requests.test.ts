@@ -5,7 +5,7 @@ import {
   parseName,
   parseSubscribe,
   Refusal,
-} from '../../src/transports/gateway/requests.ts';
+} from '../../src/transports/multiplex/requests.ts';
 
 function read(message: unknown): Message {
   return parseMessage(Buffer.from(JSON.stringify(message)), false);

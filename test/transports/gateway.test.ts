@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
 import type { Frame } from '../../src/hub/encode.ts';
-import { Lane } from '../../src/hub/lane.ts';
+import { Lane } from '../../src/hub/fan-out/lane.ts';
 import type { Sink } from '../../src/hub/subscription.ts';
 import type { SubscriptionQuery } from '../../src/resources/subscription-query.ts';
-import type { TableResource } from '../../src/resources/table-resource.ts';
-import { makeEncoding, OPERATIONS, SOCKET_WIRE, streamWire } from '../../src/transports/gateway/frames.ts';
-import { Subscriptions } from '../../src/transports/gateway/subscriptions.ts';
+import type { TableResource } from '../../src/resources/table/resource.ts';
+import { makeEncoding, OPERATIONS, SOCKET_WIRE, streamWire } from '../../src/transports/multiplex/frames.ts';
+import { Subscriptions } from '../../src/transports/multiplex/subscriptions.ts';
 import { Rig, turns } from '../property/rig.ts';
 
 const FRAME: Frame = { type: 'Update', op: 'update', id: 'a', data: '{"id":"a"}', seq: 1_736_937_000_000_000 };

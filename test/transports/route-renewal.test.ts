@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { AppAuth } from '../../src/auth/app-auth.ts';
 import type { Principal } from '../../src/auth/identity.ts';
-import { Renewal } from '../../src/transports/routes/renewal.ts';
+import { Renewal } from '../../src/transports/routes/live/renewal.ts';
 
 const ADA: Principal = { type: 'principal', sub: 'ada', roles: [], claims: {}, expiresAt: undefined };
 

@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 import { AppError, invalidField } from '../../errors.ts';
-import { parseJson } from '../../resources/json.ts';
-import type { ValueLimits } from '../../resources/values.ts';
-import { checkJson } from '../../resources/values.ts';
+import { parseJson } from '../../resources/body/json.ts';
+import type { ValueLimits } from '../../resources/body/values.ts';
+import { checkJson } from '../../resources/body/values.ts';
 import type { FlowData } from '../connector.ts';
-import { membersOf } from '../members.ts';
+import { membersOf } from '../flows/members.ts';
 import type { RequestSettings } from './keys.ts';
 
 /** What of a request may be in the input of a flow. */

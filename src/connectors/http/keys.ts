@@ -1,5 +1,5 @@
-import { secretKey } from '../../config/auth-values.ts';
-import type { FlatKeys } from '../../config/section.ts';
+import { secretKey } from '../../config/keys/auth-values.ts';
+import type { FlatKeys } from '../../config/keys/section.ts';
 import {
   booleanKey,
   durationKey,
@@ -9,7 +9,7 @@ import {
   type Texts,
   textOrTextsKey,
   textsByNameKey,
-} from '../../config/values.ts';
+} from '../../config/keys/values.ts';
 import { parseNetwork } from './address-guard.ts';
 
 /** `connectors:` of type `http`: where webhooks go. */

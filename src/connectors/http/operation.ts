@@ -1,4 +1,4 @@
-import type { Wrong } from '../../config/units.ts';
+import type { Wrong } from '../../config/keys/units.ts';
 
 /** `PUT /orders/:id` */
 export interface Operation {

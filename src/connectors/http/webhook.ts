@@ -1,4 +1,4 @@
-import { parseJson } from '../../resources/json.ts';
+import { parseJson } from '../../resources/body/json.ts';
 import {
   type ConnectorContext,
   type Deliver,

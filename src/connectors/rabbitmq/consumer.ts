@@ -1,6 +1,6 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { SERVER } from '../../auth/identity.ts';
-import type { ValueLimits } from '../../resources/values.ts';
+import type { ValueLimits } from '../../resources/body/values.ts';
 import type { Handle } from '../connector.ts';
 import { EventKeys } from './event-keys.ts';
 import { closeQuietly, LastingChannel } from './lasting-channel.ts';

@@ -1,4 +1,4 @@
-import type { FlatKeys } from '../../config/section.ts';
+import type { FlatKeys } from '../../config/keys/section.ts';
 import {
   booleanKey,
   countKey,
@@ -9,7 +9,7 @@ import {
   type Texts,
   textKey,
   textsByNameKey,
-} from '../../config/values.ts';
+} from '../../config/keys/values.ts';
 
 /** `connectors:` of type `rabbitmq`. */
 export interface RabbitSettings {

@@ -1,5 +1,5 @@
 import { type Channel, type ConfirmChannel, connect, type RecoveringChannelModel } from 'amqplib';
-import type { Log } from '../../server/log.ts';
+import type { Log } from '../../server/operations/log.ts';
 import type { RabbitSettings } from './keys.ts';
 
 /** Milliseconds for saying goodbye to a broker that may not answer. */

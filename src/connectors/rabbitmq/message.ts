@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { ConsumeMessage } from 'amqplib';
-import { parseJson } from '../../resources/json.ts';
-import { checkJson, type ValueLimits } from '../../resources/values.ts';
+import { parseJson } from '../../resources/body/json.ts';
+import { checkJson, type ValueLimits } from '../../resources/body/values.ts';
 import type { FlowData } from '../connector.ts';
-import { membersOf } from '../members.ts';
+import { membersOf } from '../flows/members.ts';
 
 const JSON_TYPE = /^application\/(?:json|[\w.-]+\+json)\s*(?:;|$)/i;
 

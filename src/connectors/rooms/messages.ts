@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.ts';
-import { parseJsonText } from '../../resources/json.ts';
-import { checkJson, isObject, type ValueLimits } from '../../resources/values.ts';
-import { parseRef, type Ref } from '../../transports/sockets/auth-message.ts';
+import { parseJsonText } from '../../resources/body/json.ts';
+import { checkJson, isObject, type ValueLimits } from '../../resources/body/values.ts';
+import { parseRef, type Ref } from '../../transports/socket/auth-message.ts';
 
 /** What a client wants. */
 export interface ClientMessage {

@@ -1,13 +1,13 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { ServerConfig } from '../../config/config.ts';
-import { StartError } from '../../config/diagnostic.ts';
-import { diagnoseFile } from '../../config/source.ts';
-import type { Lifecycle } from '../../server/health.ts';
+import { StartError } from '../../config/files/diagnostic.ts';
+import { diagnoseFile } from '../../config/files/source.ts';
 import { createHttpServer } from '../../server/http-server.ts';
-import type { Log } from '../../server/log.ts';
+import { closeAllSockets, closeIdleSockets } from '../../server/node/open-sockets.ts';
 import { registerNotFound } from '../../server/not-found.ts';
-import { closeAllSockets, closeIdleSockets } from '../../server/open-sockets.ts';
+import type { Lifecycle } from '../../server/operations/health.ts';
+import type { Log } from '../../server/operations/log.ts';
 
 /** Milliseconds between looks for connections that have nothing to do any more, while it stops. */
 const IDLE_CHECK = 50;

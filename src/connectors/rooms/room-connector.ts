@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
-import { StartError } from '../../config/diagnostic.ts';
-import { diagnoseFile } from '../../config/source.ts';
+import { StartError } from '../../config/files/diagnostic.ts';
+import { diagnoseFile } from '../../config/files/source.ts';
 import { stoppingError } from '../../errors.ts';
-import { Rooms } from '../../hub/rooms.ts';
+import { Rooms } from '../../hub/rooms/rooms.ts';
 import type { TransportName } from '../../schema/plan.ts';
-import { makeAuthentication } from '../../server/authentication.ts';
+import { makeAuthentication } from '../../server/auth/authentication.ts';
 import type { TransportStatus } from '../../transports/transport.ts';
 import type { Connector, ConnectorContext, Deliver, Handle, SourceUse, TargetUse } from '../connector.ts';
 import { OwnServer } from './own-server.ts';

@@ -1,6 +1,5 @@
-import { isLoopback } from '../../config/loopback.ts';
-import type { Report } from '../../config/report.ts';
-import type { FlatKeys } from '../../config/section.ts';
+import type { Report } from '../../config/files/report.ts';
+import type { FlatKeys } from '../../config/keys/section.ts';
 import {
   booleanKey,
   choiceKey,
@@ -10,8 +9,9 @@ import {
   pathKey,
   portKey,
   textKey,
-} from '../../config/values.ts';
-import type { RoomLimits } from '../../hub/rooms.ts';
+} from '../../config/keys/values.ts';
+import { isLoopback } from '../../config/loopback.ts';
+import type { RoomLimits } from '../../hub/rooms/rooms.ts';
 import type { ConnectorUse, Operations, SourceType, TargetType } from '../connector.ts';
 
 export type Openness = 'anyone' | 'authenticated';

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
+import { hasExpired, type OpenConnection } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
-import { hasExpired, type OpenConnection } from '../../auth/open-connections.ts';
 import { EXPIRED, REVOKED } from '../../auth/refusals.ts';
-import type { Guest, RoomEncoding } from '../../hub/audience.ts';
-import type { Rooms } from '../../hub/rooms.ts';
-import { EventStream, formatError } from '../../transports/sse/event-stream.ts';
-import { chunked, plain } from '../../transports/sse/events.ts';
+import type { Guest, RoomEncoding } from '../../hub/rooms/audience.ts';
+import type { Rooms } from '../../hub/rooms/rooms.ts';
+import { EventStream, formatError } from '../../transports/stream/event-stream.ts';
+import { chunked, plain } from '../../transports/stream/events.ts';
 import type { FlowData } from '../connector.ts';
 import { errorMessage, toFailure } from './failure.ts';
 import { type House, Visit, type Visitor } from './visit.ts';

@@ -1,5 +1,5 @@
 import { AppError } from '../../errors.ts';
-import type { RoomsHandle } from '../../hub/rooms.ts';
+import type { RoomsHandle } from '../../hub/rooms/rooms.ts';
 import type { Deliver } from '../connector.ts';
 
 /** How many connections there were: none is no failure. It says that something was done, and is no message by itself. */

@@ -3,7 +3,7 @@ import type { AppAuth } from '../../auth/app-auth.ts';
 import type { Identity } from '../../auth/identity.ts';
 import { askForToken } from '../../auth/refusals.ts';
 import { AppError } from '../../errors.ts';
-import { identityOf } from '../../server/identity-of.ts';
+import { identityOf } from '../../server/auth/identity-of.ts';
 import { parseQuery, queryOf } from '../../server/query-of.ts';
 import type { Openness, RoomSettings } from './settings.ts';
 import type { Visitor } from './visit.ts';

@@ -1,5 +1,5 @@
-import type { Report } from '../../config/report.ts';
-import type { Section } from '../../config/section.ts';
+import type { Report } from '../../config/files/report.ts';
+import type { Section } from '../../config/keys/section.ts';
 import { AppError } from '../../errors.ts';
 import { ChangeView } from '../../hub/change-view.ts';
 import { timestampOf } from '../../hub/encode.ts';

@@ -2,7 +2,7 @@ import { SERVER } from '../../auth/identity.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import type { Change, LogReader } from '../../store/store.ts';
 import { type Handle, MissedEvents, type Positions } from '../connector.ts';
-import { sleep } from '../engine/backoff.ts';
+import { sleep } from '../flows/run/backoff.ts';
 import type { SelectChange } from './change-filter.ts';
 
 /** Changes that are read from the log at once. */

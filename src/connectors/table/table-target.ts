@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.ts';
 import { makeOnce } from '../../resources/idempotency.ts';
-import type { TableResource } from '../../resources/table-resource.ts';
+import type { TableResource } from '../../resources/table/resource.ts';
 import type { Key, WriteOutcome } from '../../store/store.ts';
 import { type Deliver, type Delivery, type FlowData, PermanentError } from '../connector.ts';
 

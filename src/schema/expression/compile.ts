@@ -1,4 +1,4 @@
-import { suggest } from '../../config/suggest.ts';
+import { suggest } from '../../config/files/suggest.ts';
 import { type Expression, ExpressionError, type Operator } from './expression.ts';
 import { FUNCTIONS, type FunctionPlan } from './functions.ts';
 import {

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Compression } from '../../config/config.ts';
-import type { Column } from '../../resources/table-types.ts';
+import type { Column } from '../../resources/table/types.ts';
 import { type Coding, compress } from './compress.ts';
 import { tagIn } from './etag.ts';
 import type { Format } from './formats.ts';

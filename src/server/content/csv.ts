@@ -1,5 +1,5 @@
 import { AppError } from '../../errors.ts';
-import { type CsvCell, CsvRows } from '../../resources/rows.ts';
+import { type CsvCell, CsvRows } from '../../resources/body/rows.ts';
 
 export interface CsvLimits {
   /** Reading stops after one record more than this. */

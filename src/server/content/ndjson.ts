@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.ts';
-import { parseJsonText } from '../../resources/json.ts';
-import { JsonLines, type PlacedRecord } from '../../resources/rows.ts';
+import { parseJsonText } from '../../resources/body/json.ts';
+import { JsonLines, type PlacedRecord } from '../../resources/body/rows.ts';
 
 /** Reads one JSON value a line; empty lines are skipped. Stops after one record more than `most`. Names the line that is wrong. */
 export function parseLines(text: string, most: number): JsonLines {

@@ -1,4 +1,4 @@
-import type { Column } from '../../resources/table-types.ts';
+import type { Column } from '../../resources/table/types.ts';
 import { loadBinary } from './binary.ts';
 import type { Format } from './formats.ts';
 

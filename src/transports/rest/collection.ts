@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ListQuery } from '../../query/index.ts';
-import { Rows } from '../../resources/rows.ts';
-import type { TableResource } from '../../resources/table-resource.ts';
+import { Rows } from '../../resources/body/rows.ts';
+import type { TableResource } from '../../resources/table/resource.ts';
+import { identityOf } from '../../server/auth/identity-of.ts';
+import { ignoreEmptyBody } from '../../server/checks/empty-body.ts';
 import { type Content, VARY } from '../../server/content/content.ts';
 import { tagFor } from '../../server/content/etag.ts';
-import { ignoreEmptyBody } from '../../server/empty-body.ts';
-import { identityOf } from '../../server/identity-of.ts';
 import { makeNextLink, type NextLink } from '../../server/next-link.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { ListPage, WriteOutcome } from '../../store/store.ts';

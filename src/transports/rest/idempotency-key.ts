@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import { makeOnce } from '../../resources/idempotency.ts';
-import type { TableResource } from '../../resources/table-resource.ts';
-import type { WriteOptions } from '../../resources/table-types.ts';
-import { identityOf } from '../../server/identity-of.ts';
+import type { TableResource } from '../../resources/table/resource.ts';
+import type { WriteOptions } from '../../resources/table/types.ts';
+import { identityOf } from '../../server/auth/identity-of.ts';
 import type { Once } from '../../store/store.ts';
 import { parsePrecondition } from './conditions.ts';
 

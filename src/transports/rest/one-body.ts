@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
-import { Rows } from '../../resources/rows.ts';
+import { Rows } from '../../resources/body/rows.ts';
 
 /** The body of a request that is about one record or message. Throws UNSUPPORTED_MEDIA_TYPE for a body of many. */
 export function oneBody({ body }: FastifyRequest): unknown {

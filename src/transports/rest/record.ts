@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import { parseKey } from '../../resources/key.ts';
-import type { Column, FoundRecord } from '../../resources/table-types.ts';
+import type { Column, FoundRecord } from '../../resources/table/types.ts';
+import { identityOf } from '../../server/auth/identity-of.ts';
+import { ignoreEmptyBody } from '../../server/checks/empty-body.ts';
 import { type Content, VARY } from '../../server/content/content.ts';
-import { ignoreEmptyBody } from '../../server/empty-body.ts';
-import { identityOf } from '../../server/identity-of.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { Key } from '../../store/store.ts';
 import type { Endpoint } from '../transport.ts';

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
-import type { Column, Published } from '../../resources/table-types.ts';
+import type { Column, Published } from '../../resources/table/types.ts';
 import type { Body, Content, Wish } from '../../server/content/content.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { Awaitable, WriteOutcome } from '../../store/store.ts';

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { AppError } from '../../errors.ts';
-import { parseJson } from '../../resources/json.ts';
+import { parseJson } from '../../resources/body/json.ts';
 
 /** Bodies of http routes: JSON is parsed, where there is any, text is text, and anything else comes as its bytes. Never compressed. */
 export function registerRouteBodies(app: FastifyInstance): void {

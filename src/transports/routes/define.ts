@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Identity } from '../../auth/identity.ts';
-import type { RoomsHandle } from '../../hub/rooms.ts';
+import type { RoomsHandle } from '../../hub/rooms/rooms.ts';
 import type { NamedTables } from '../../resources/tables.ts';
 import type { OutputOf, StandardSchema } from './standard-schema.ts';
 

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Limits } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
-import { checkJson } from '../../resources/values.ts';
+import { checkJson } from '../../resources/body/values.ts';
 import { makeContext, type RouteScope } from './context.ts';
 import type { HttpContext } from './define.ts';
 import { toFailure } from './failures.ts';

@@ -1,9 +1,9 @@
 import { relative, resolve, sep } from 'node:path';
 import type { AppConfig } from '../../config/config.ts';
-import type { Diagnostic } from '../../config/diagnostic.ts';
-import { collectAsync, Report } from '../../config/report.ts';
-import { diagnoseFile } from '../../config/source.ts';
-import { ModuleLoader } from '../../modules/module-loader.ts';
+import type { Diagnostic } from '../../config/files/diagnostic.ts';
+import { collectAsync, Report } from '../../config/files/report.ts';
+import { diagnoseFile } from '../../config/files/source.ts';
+import { ModuleLoader } from '../../hooks/module-loader.ts';
 import { AUDIT_NAME } from '../../schema/names.ts';
 import type { Plan } from '../../schema/plan.ts';
 import type { RouteHooks } from './define.ts';

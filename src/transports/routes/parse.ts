@@ -1,5 +1,5 @@
-import { suggest } from '../../config/suggest.ts';
-import type { Wrong } from '../../config/units.ts';
+import { suggest } from '../../config/files/suggest.ts';
+import type { Wrong } from '../../config/keys/units.ts';
 import type { HttpHandler, RouteHooks, RouteMethod, SseHandler, WsHandler } from './define.ts';
 import { METHODS, type Route } from './route.ts';
 import { isSchema, type StandardSchema } from './standard-schema.ts';

@@ -2,20 +2,20 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import type { WebSocket } from 'ws';
 import type { AppAuth } from '../../auth/app-auth.ts';
-import { StartError } from '../../config/diagnostic.ts';
-import { diagnoseFile } from '../../config/source.ts';
+import { StartError } from '../../config/files/diagnostic.ts';
+import { diagnoseFile } from '../../config/files/source.ts';
 import { AppError } from '../../errors.ts';
-import type { RoomsHandle } from '../../hub/rooms.ts';
-import type { TableResource } from '../../resources/table-resource.ts';
-import { makeAuthentication } from '../../server/authentication.ts';
-import { addSocketRoute, type SocketScope, socketScope } from '../sockets/scope.ts';
+import type { RoomsHandle } from '../../hub/rooms/rooms.ts';
+import type { TableResource } from '../../resources/table/resource.ts';
+import { makeAuthentication } from '../../server/auth/authentication.ts';
+import { addSocketRoute, type SocketScope, socketScope } from '../socket/scope.ts';
 import type { Door, TransportContext } from '../transport.ts';
 import { registerRouteBodies } from './bodies.ts';
 import { makeRooms, makeTables, type RouteScope } from './context.ts';
 import { answerRequest } from './http.ts';
+import { SocketDoor } from './live/sockets.ts';
+import { StreamDoor } from './live/streams.ts';
 import { type HttpRoute, METHODS, type Route, type SseRoute, type WsRoute } from './route.ts';
-import { SocketDoor } from './sockets.ts';
-import { StreamDoor } from './streams.ts';
 
 /** Milliseconds that handlers get to end after their connections have closed. */
 const SETTLE = 1000;

@@ -3,15 +3,15 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RealtimeConnection, RealtimeHooks } from '../../hooks/realtime-hooks.ts';
 import { parseKey } from '../../resources/key.ts';
 import { parsePosition, type SubscriptionQuery } from '../../resources/subscription-query.ts';
-import type { TableResource } from '../../resources/table-resource.ts';
-import { identityOf } from '../../server/identity-of.ts';
+import type { TableResource } from '../../resources/table/resource.ts';
+import { identityOf } from '../../server/auth/identity-of.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { Awaitable } from '../../store/store.ts';
 import { Gate } from '../gate.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { askToOpen, peerOf } from '../opening.ts';
+import { checkStreamable, startResponse } from '../stream/response.ts';
 import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
-import { checkStreamable, startResponse } from './response.ts';
 import { SseStream } from './stream.ts';
 
 /** Server-Sent Events (WHATWG HTML §9.2) on the URLs of tables and records. */

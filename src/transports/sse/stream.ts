@@ -1,13 +1,13 @@
 import type { Duplex } from 'node:stream';
+import { hasExpired, type OpenConnection } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
-import { hasExpired, type OpenConnection } from '../../auth/open-connections.ts';
 import { EXPIRED, REVOKED } from '../../auth/refusals.ts';
 import { AppError } from '../../errors.ts';
 import type { FullEncoding } from '../../hub/encode.ts';
 import type { Subscription } from '../../hub/subscription.ts';
-import type { TableResource } from '../../resources/table-resource.ts';
-import { EventStream, formatError } from './event-stream.ts';
-import { CHUNKED_ENCODING, formatEvent, PLAIN_ENCODING } from './events.ts';
+import type { TableResource } from '../../resources/table/resource.ts';
+import { EventStream, formatError } from '../stream/event-stream.ts';
+import { CHUNKED_ENCODING, formatEvent, PLAIN_ENCODING } from '../stream/events.ts';
 
 const CONNECTED = formatEvent('message', '{"type":"connected","status":"ok"}');
 const PING = formatEvent('ping', '{"type":"ping"}');

@@ -1,16 +1,16 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { AppAuth } from '../../auth/app-auth.ts';
+import { hasExpired, type OpenConnection } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
-import { hasExpired, type OpenConnection } from '../../auth/open-connections.ts';
 import { AppError } from '../../errors.ts';
 import type { RealtimeConnection } from '../../hooks/realtime-hooks.ts';
 import type { Subscription } from '../../hub/subscription.ts';
-import type { TableResource } from '../../resources/table-resource.ts';
+import type { TableResource } from '../../resources/table/resource.ts';
 import type { Key } from '../../store/store.ts';
-import { formatExpiry } from '../sockets/auth-message.ts';
-import { ClientSocket, type SocketLimits } from '../sockets/client-socket.ts';
-import { errorMessage } from '../sockets/error-message.ts';
+import { formatExpiry } from '../socket/auth-message.ts';
+import { ClientSocket, type SocketLimits } from '../socket/client-socket.ts';
+import { errorMessage } from '../socket/error-message.ts';
 import type { WsFormat } from './message-format.ts';
 import { handleMessage } from './messages.ts';
 

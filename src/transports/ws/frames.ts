@@ -1,5 +1,5 @@
 import { type Frame, type FullEncoding, formatFrame, type ResetReason } from '../../hub/encode.ts';
-import { encodeJson, encodeText } from '../sockets/text-frames.ts';
+import { encodeJson, encodeText } from '../socket/text-frames.ts';
 
 /** PROTOCOL.md §4.1. */
 export const WS_ENCODING: FullEncoding = {

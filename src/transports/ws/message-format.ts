@@ -1,10 +1,10 @@
 import { AppError } from '../../errors.ts';
 import type { Frame, FullEncoding, ResetReason } from '../../hub/encode.ts';
 import { timestampOf } from '../../hub/encode.ts';
-import { parseJsonText } from '../../resources/json.ts';
+import { parseJsonText } from '../../resources/body/json.ts';
 import { type BinaryCodec, type BinaryLimits, loadBinary } from '../../server/content/binary.ts';
 import type { MessageFormat } from '../../server/content/formats.ts';
-import { encodeBinary, encodeJson } from '../sockets/text-frames.ts';
+import { encodeBinary, encodeJson } from '../socket/text-frames.ts';
 import { WS_ENCODING } from './frames.ts';
 
 /** How the messages of a connection are put into frames and read. */

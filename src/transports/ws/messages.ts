@@ -1,10 +1,10 @@
 import { AppError } from '../../errors.ts';
+import { isObject } from '../../resources/body/values.ts';
 import { makeOnce } from '../../resources/idempotency.ts';
 import { keyProblem } from '../../resources/key.ts';
-import type { WriteOptions } from '../../resources/table-types.ts';
-import { isObject } from '../../resources/values.ts';
+import type { WriteOptions } from '../../resources/table/types.ts';
 import type { Key, Once, WriteOutcome } from '../../store/store.ts';
-import { formatRenewed, isAuthMessage, parseRef, type Ref, renew } from '../sockets/auth-message.ts';
+import { formatRenewed, isAuthMessage, parseRef, type Ref, renew } from '../socket/auth-message.ts';
 import type { WsConnection } from './connection.ts';
 
 const TYPES = ['Update', 'Delete', 'Publish'] as const;

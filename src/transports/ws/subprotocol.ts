@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.ts';
+import { isCredentialOffer } from '../../server/auth/credential.ts';
 import { type MessageFormat, SUBPROTOCOLS } from '../../server/content/formats.ts';
-import { isCredentialOffer } from '../../server/credential.ts';
 
 export interface Subprotocol {
   /** Given back in the 101; undefined where nothing was offered. */

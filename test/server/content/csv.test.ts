@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import { RecordParser } from '../../../src/resources/record-parser.ts';
-import { isJson, type Rows } from '../../../src/resources/rows.ts';
+import { RecordParser } from '../../../src/resources/body/record-parser.ts';
+import { isJson, type Rows } from '../../../src/resources/body/rows.ts';
 import type { JsonValue, TablePlan } from '../../../src/schema/plan.ts';
 import { parseCsv } from '../../../src/server/content/csv.ts';
 import { parseLines } from '../../../src/server/content/ndjson.ts';

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import { RecordParser } from '../../../src/resources/record-parser.ts';
-import { makeAsyncApi } from '../../../src/server/contract/asyncapi.ts';
-import { makeOpenApi } from '../../../src/server/contract/openapi.ts';
+import { makeAsyncApi } from '../../../src/openapi/asyncapi/asyncapi.ts';
+import { makeOpenApi } from '../../../src/openapi/openapi.ts';
+import { RecordParser } from '../../../src/resources/body/record-parser.ts';
 import { LIMITS } from '../../query/tables.ts';
 import { planOf } from '../../schema/mistakes.ts';
 import { arbitraryOf } from './arbitrary.ts';

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Part } from '../../../src/server/contract/schemas.ts';
+import type { Part } from '../../../src/openapi/schemas.ts';
 import { resolve } from './valid.ts';
 
 type Schema = Readonly<Record<string, unknown>>;

@@ -1,9 +1,9 @@
 import { tmpdir } from 'node:os';
+import { Report } from '../../../src/config/files/report.ts';
 import { loadServer, readSettings } from '../../../src/config/load.ts';
-import { Report } from '../../../src/config/report.ts';
+import { CAPABILITIES, type Capabilities } from '../../../src/openapi/capabilities.ts';
+import type { ContractSource } from '../../../src/openapi/openapi.ts';
 import type { Plan } from '../../../src/schema/plan.ts';
-import { CAPABILITIES, type Capabilities } from '../../../src/server/contract/capabilities.ts';
-import type { ContractSource } from '../../../src/server/contract/openapi.ts';
 
 /** Everything that the documents can tell of, whether or not the server has it. */
 export const EVERYTHING: Capabilities = {

@@ -1,10 +1,10 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { describe, expect, test } from 'vitest';
+import { makeAsyncApi } from '../../../src/openapi/asyncapi/asyncapi.ts';
+import { makeOpenApi } from '../../../src/openapi/openapi.ts';
+import type { Part } from '../../../src/openapi/schemas.ts';
 import type { FieldPlan, Plan, TablePlan } from '../../../src/schema/plan.ts';
-import { makeAsyncApi } from '../../../src/server/contract/asyncapi.ts';
-import { makeOpenApi } from '../../../src/server/contract/openapi.ts';
-import type { Part } from '../../../src/server/contract/schemas.ts';
 import { planOf } from '../../schema/mistakes.ts';
 import { EVERY_KIND, EVERYTHING, sourceOf } from './documents.ts';
 import { asyncApiMistakes, openApiMistakes, resolve } from './valid.ts';

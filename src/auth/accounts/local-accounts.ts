@@ -1,0 +1,100 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { AccountStore, ApiKey, User } from '../../store/accounts.ts';
+import { KEY_FORM, parseSecret } from '../credentials/secrets.ts';
+import type { Tickets } from '../credentials/tickets.ts';
+import type { Principal } from '../identity.ts';
+import type { Account, Accounts } from './accounts.ts';
+
+export interface LocalAccountsOptions {
+  readonly store: AccountStore;
+  readonly tickets: Tickets;
+  /** Whether there are built-in users; keys there are always. */
+  readonly users: boolean;
+}
+
+/** Users and keys that are kept in memory: to read one anew costs as much as to check a token. */
+const REMEMBERED = 10_000;
+
+/** The accounts of the application's own store. What another process changes counts when the store tells of it. */
+export class LocalAccounts implements Accounts {
+  readonly #store: AccountStore;
+  readonly #usersById = new Map<string, User>();
+  readonly #keysById = new Map<string, ApiKey>();
+  readonly #tickets: Tickets;
+  readonly #users: boolean;
+
+  constructor({ store, tickets, users }: LocalAccountsOptions) {
+    this.#store = store;
+    this.#tickets = tickets;
+    this.#users = users;
+    // The first to listen: whoever is told asks for what is there now.
+    store.onChange(() => {
+      this.#usersById.clear();
+      this.#keysById.clear();
+    });
+  }
+
+  account(sub: string): Account | undefined {
+    const user = this.#user(sub);
+    return user === undefined || user.disabled ? undefined : accountOf(user);
+  }
+
+  key(text: string): Principal | undefined {
+    const shown = parseSecret(KEY_FORM, text);
+    if (shown === undefined) return undefined;
+    const key = this.#key(shown.id);
+    return key !== undefined && timingSafeEqual(key.hash, shown.hash) ? this.#principalOf(key) : undefined;
+  }
+
+  keyById(id: string): Principal | undefined {
+    const key = this.#key(id);
+    return key === undefined ? undefined : this.#principalOf(key);
+  }
+
+  /** A ticket for the principal, and the milliseconds for which it is good. Throws OVERLOADED when too many wait. */
+  issueTicket(principal: Principal): { text: string; lifetime: number } {
+    return this.#tickets.issue(principal);
+  }
+
+  redeemTicket(text: string): Principal | undefined {
+    const principal = this.#tickets.redeem(text);
+    if (principal === undefined || (principal.expiresAt ?? Number.POSITIVE_INFINITY) <= Date.now()) return undefined;
+    if (principal.keyId !== undefined) return this.keyById(principal.keyId);
+    // Without built-in users it is somebody whom another issuer knows.
+    if (!this.#users) return principal;
+    const account = this.account(principal.sub);
+    if (account === undefined) return undefined;
+    const { sub, name, roles, claims } = account;
+    return { ...principal, roles, claims: { ...claims, name, sub, roles } };
+  }
+
+  onChange(listener: () => void): () => void {
+    return this.#store.onChange(listener);
+  }
+
+  #user(sub: string): User | undefined {
+    return this.#users ? remember(this.#usersById, sub, (id) => this.#store.user(id)) : undefined;
+  }
+
+  #key(id: string): ApiKey | undefined {
+    return remember(this.#keysById, id, (it) => this.#store.key(it));
+  }
+
+  /** A key may stand for a user, and then ends with it. */
+  #principalOf({ id, sub, roles, claims, revoked }: ApiKey): Principal | undefined {
+    if (revoked !== undefined || this.#user(sub)?.disabled === true) return undefined;
+    return { type: 'principal', sub, roles, claims: { ...claims, sub, roles }, expiresAt: undefined, keyId: id };
+  }
+}
+
+function remember<T>(known: Map<string, T>, id: string, read: (id: string) => T | undefined): T | undefined {
+  const found = known.get(id) ?? read(id);
+  if (found === undefined || known.has(id)) return found;
+  if (known.size >= REMEMBERED) known.clear();
+  known.set(id, found);
+  return found;
+}
+
+export function accountOf({ id, name, roles, claims }: User): Account {
+  return { sub: id, name, roles, claims };
+}

@@ -1,0 +1,60 @@
+import type { AppConfig, AuthConfig, Limits } from '../../config/config.ts';
+import { openAccountStore } from '../../store/index.ts';
+import { Tickets } from '../credentials/tickets.ts';
+import type { Tokens } from '../credentials/tokens.ts';
+import { Attempts } from './attempts.ts';
+import { LocalAccounts } from './local-accounts.ts';
+import { Logins } from './logins.ts';
+import { Passwords } from './passwords.ts';
+
+/** How soon a change by the command line is seen. */
+const POLL = 100;
+/** How long the event loop may stand still for another process that writes; whoever can wait longer tries again. */
+const BUSY_TIMEOUT = 5;
+
+export interface OpenAccountsOptions {
+  readonly app: Pick<AppConfig, 'dataDir' | 'busyTimeout'>;
+  readonly auth: AuthConfig;
+  readonly limits: Limits;
+  /** Faults that have no request to be told to. */
+  onError(error: unknown): void;
+  /** A refresh token of this user was used twice. */
+  onReuse(userId: string): void;
+}
+
+/** The accounts of one application at work. */
+export interface OpenAccounts {
+  readonly accounts: LocalAccounts;
+  /** Failed logins and keys, by address and name. */
+  readonly attempts: Attempts;
+  /** Logins with tokens that these issue; undefined when there are no built-in users. */
+  logins(tokens: Pick<Tokens, 'issue'>): Logins | undefined;
+  close(): void;
+}
+
+/** Opens users, keys and tickets of an application. Throws StoreOpenError with a sentence for people. */
+export async function openAccounts(options: OpenAccountsOptions): Promise<OpenAccounts> {
+  const { app, auth, limits, onError, onReuse } = options;
+  const store = await openAccountStore('sqlite', { dir: app.dataDir, busyTimeout: BUSY_TIMEOUT, poll: POLL, onError });
+  const { tickets: most, ticketsPerPrincipal: mostOfOne } = limits;
+  const tickets = new Tickets({ lifetime: auth.ticketLifetime, most, mostOfOne });
+  const accounts = new LocalAccounts({ store, tickets, users: auth.users });
+  const attempts = new Attempts(limits.loginsPerMinute);
+  const logins = (tokens: Pick<Tokens, 'issue'>): Logins | undefined => {
+    if (!auth.users) return undefined;
+    const { accessTokenLifetime, refreshTokenLifetime } = auth;
+    return new Logins({
+      store,
+      passwords: new Passwords(limits.loginsWaiting),
+      tokens,
+      attempts,
+      signups: new Attempts(limits.signupsPerMinute),
+      accessTokenLifetime,
+      refreshTokenLifetime,
+      sessionsPerUser: limits.sessionsPerUser,
+      busyTimeout: app.busyTimeout,
+      onReuse,
+    });
+  };
+  return { accounts, attempts, logins, close: () => store.close() };
+}

@@ -1,0 +1,86 @@
+import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
+import { AppError } from '../../errors.ts';
+import { isTooLong, normalizePassword } from '../policy/account-rules.ts';
+
+/** 32 MiB and about 0.2 s for each password: N = 2^15, r = 8, p = 3 (OWASP Password Storage Cheat Sheet). */
+const COST = { ln: 15, r: 8, p: 3 };
+const SALT_LENGTH = 16;
+const HASH_LENGTH = 32;
+/** Passwords that are hashed at once: the rest of libuv's four threads is for files. */
+const AT_ONCE = 2;
+
+type Cost = typeof COST;
+
+interface Hashed {
+  readonly cost: Cost;
+  readonly salt: Buffer;
+  readonly hash: Buffer;
+}
+
+/** No password has it; who is unknown costs as much as who is known (and so cannot be found out). */
+const NOBODY: Hashed = { cost: COST, salt: Buffer.alloc(SALT_LENGTH), hash: Buffer.alloc(HASH_LENGTH) };
+
+/** Hashes passwords with scrypt (RFC 7914), a few at a time and never in the event loop's thread. */
+export class Passwords {
+  readonly #most: number;
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  /** `most` may wait for their turn. */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** `$scrypt$ln=15,r=8,p=3$salt$hash`, as the PHC string format has it. Throws OVERLOADED when too many wait. */
+  async hash(password: string): Promise<string> {
+    const salt = randomBytes(SALT_LENGTH);
+    const hash = await this.#run(() => derive(password, { cost: COST, salt, hash: NOBODY.hash }));
+    const { ln, r, p } = COST;
+    return `$scrypt$ln=${ln},r=${r},p=${p}$${encode(salt)}$${encode(hash)}`;
+  }
+
+  /** Whether this is the password that was hashed; takes as long, and says no, where nothing is stored. */
+  async verify(password: string, stored: string | undefined): Promise<boolean> {
+    const hashed = stored === undefined ? NOBODY : parse(stored);
+    const hash = await this.#run(() => derive(isTooLong(password) ? '' : password, hashed));
+    return timingSafeEqual(hash, hashed.hash) && stored !== undefined && !isTooLong(password);
+  }
+
+  async #run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running >= AT_ONCE) {
+      if (this.#waiting.length >= this.#most) {
+        throw new AppError('OVERLOADED', `${this.#most} logins are waiting, as many as limits.logins_waiting allows.`);
+      }
+      // Whoever is done hands its place on, so that nobody overtakes.
+      await new Promise<void>((turn) => this.#waiting.push(turn));
+    } else this.#running++;
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running--;
+      else next();
+    }
+  }
+}
+
+function derive(password: string, { cost: { ln, r, p }, salt, hash }: Hashed): Promise<Buffer> {
+  const options: ScryptOptions = { N: 2 ** ln, r, p, maxmem: 128 * r * (2 ** ln + p + 2) };
+  return new Promise((resolve, reject) => {
+    scrypt(normalizePassword(password), salt, hash.length, options, (error, key) =>
+      error === null ? resolve(key) : reject(error),
+    );
+  });
+}
+
+function parse(stored: string): Hashed {
+  const match = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,3}),p=(\d{1,3})\$([\w+/]{1,128})\$([\w+/]{16,128})$/.exec(stored);
+  if (match === null) throw new Error('a stored password is not in the form in which they are stored');
+  const [, ln, r, p, salt = '', hash = ''] = match;
+  const cost = { ln: Number(ln), r: Number(r), p: Number(p) };
+  return { cost, salt: Buffer.from(salt, 'base64'), hash: Buffer.from(hash, 'base64') };
+}
+
+function encode(bytes: Buffer): string {
+  return bytes.toString('base64').replace(/=+$/, '');
+}

@@ -1,0 +1,49 @@
+import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose';
+import { AppError } from '../../errors.ts';
+
+const TIMEOUT = 5000;
+const LARGEST = 256 * 1024;
+/** Milliseconds after a failure in which nobody asks again: each request with a token would. */
+const PAUSE = 5000;
+const UNAVAILABLE = 'The keys that tokens are checked with cannot be fetched at the moment.';
+
+/**
+ * The keys of a JWKS URL (RFC 7517 §5), fetched when they are needed and kept for ten minutes; an unknown key is looked
+ * for again at most every 30 seconds. What it returns throws KEYS_UNAVAILABLE when they cannot be had.
+ */
+export function makeJwks(url: string): JWTVerifyGetKey {
+  let failedAt = Number.NEGATIVE_INFINITY;
+  return createRemoteJWKSet(new URL(url), {
+    timeoutDuration: TIMEOUT,
+    [customFetch]: async (address, options) => {
+      if (performance.now() - failedAt < PAUSE) throw new AppError('KEYS_UNAVAILABLE', UNAVAILABLE);
+      try {
+        // A redirect is an answer as any other that is not 200: who redirects would choose the keys.
+        const response = await fetch(address, options);
+        return new Response(await readKeys(response), { status: 200 });
+      } catch (cause) {
+        failedAt = performance.now();
+        throw new AppError('KEYS_UNAVAILABLE', UNAVAILABLE, { cause });
+      }
+    },
+  });
+}
+
+/** The body of the answer, as far as it can be a set of keys. */
+async function readKeys({ status, body }: Response): Promise<string> {
+  if (status !== 200 || body === null) {
+    await body?.cancel();
+    throw new Error(`the JWKS URL answered ${status}`);
+  }
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > LARGEST) throw new Error(`the JWKS URL answered more than ${LARGEST} bytes`);
+    chunks.push(chunk);
+  }
+  const text = Buffer.concat(chunks).toString('utf8');
+  const { keys } = JSON.parse(text) as { keys?: unknown };
+  if (!Array.isArray(keys)) throw new Error('the JWKS URL answered something else than a set of keys');
+  return text;
+}

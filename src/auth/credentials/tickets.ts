@@ -1,0 +1,80 @@
+import { AppError } from '../../errors.ts';
+import type { Principal } from '../identity.ts';
+import { hashSecret, randomText } from './secrets.ts';
+
+const PREFIX = 'tct_';
+const LENGTH = 32;
+
+export interface TicketOptions {
+  /** Milliseconds that a ticket can be used. */
+  readonly lifetime: number;
+  /** Tickets that wait to be used. */
+  readonly most: number;
+  /** Those of one principal; with more, its oldest one is no longer good. */
+  readonly mostOfOne: number;
+}
+
+interface Ticket {
+  readonly id: string;
+  readonly principal: Principal;
+  readonly expires: number;
+}
+
+/** Tickets stand for a principal in a URL, once and for a short time. They are in memory only: a restart ends them. */
+export class Tickets {
+  readonly #options: TicketOptions;
+  /** By the hash of their text, the oldest first. */
+  readonly #tickets = new Map<string, Ticket>();
+  readonly #bySub = new Map<string, Set<Ticket>>();
+
+  constructor(options: TicketOptions) {
+    this.#options = options;
+  }
+
+  /** A new ticket, and the milliseconds for which it is good. Throws OVERLOADED when too many wait. */
+  issue(principal: Principal): { text: string; lifetime: number } {
+    this.#removeExpired();
+    const { most, mostOfOne } = this.#options;
+    const own = this.#bySub.get(principal.sub) ?? new Set();
+    const [oldest] = own;
+    if (oldest !== undefined && own.size >= mostOfOne) this.#remove(oldest);
+    if (this.#tickets.size >= most) {
+      throw new AppError('OVERLOADED', `${most} tickets wait to be used, as many as limits.tickets allows.`);
+    }
+    const { lifetime } = this.#options;
+    const text = PREFIX + randomText(LENGTH);
+    const ticket = { id: idOf(text), principal, expires: performance.now() + lifetime };
+    this.#tickets.set(ticket.id, ticket);
+    this.#bySub.set(principal.sub, own.add(ticket));
+    return { text, lifetime };
+  }
+
+  /** Who the ticket was made for; undefined when it is none, is too old, or was used. */
+  redeem(text: string): Principal | undefined {
+    const ticket = this.#tickets.get(idOf(text));
+    if (ticket === undefined) return undefined;
+    this.#remove(ticket);
+    return ticket.expires > performance.now() ? ticket.principal : undefined;
+  }
+
+  #removeExpired(): void {
+    const now = performance.now();
+    for (const ticket of this.#tickets.values()) {
+      if (ticket.expires > now) return;
+      this.#remove(ticket);
+    }
+  }
+
+  #remove(ticket: Ticket): void {
+    const { sub } = ticket.principal;
+    this.#tickets.delete(ticket.id);
+    const own = this.#bySub.get(sub);
+    own?.delete(ticket);
+    if (own?.size === 0) this.#bySub.delete(sub);
+  }
+}
+
+/** Looked up by its hash, so that the time it takes tells nothing about tickets that there are. */
+function idOf(text: string): string {
+  return hashSecret(text).toString('base64');
+}

@@ -1,0 +1,63 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Account, Accounts } from '../accounts/accounts.ts';
+import type { Principal } from '../identity.ts';
+import { refuseToken } from '../refusals.ts';
+import type { Authenticator, Credential } from './authenticator.ts';
+import { KEY_PREFIX } from './key-prefix.ts';
+import type { Tokens } from './tokens.ts';
+
+export interface TokenAuthenticatorOptions {
+  readonly tokens: Pick<Tokens, 'verify'>;
+  /** Keys and tickets, and users if there are any; without it a token is all that can be shown. */
+  readonly accounts?: Accounts | undefined;
+  /** Whether each token must be that of a built-in user. */
+  readonly users: boolean;
+}
+
+/** Finds out who somebody is by a token, an API key or a ticket. */
+export class TokenAuthenticator implements Authenticator {
+  readonly #tokens: Pick<Tokens, 'verify'>;
+  readonly #accounts: Accounts | undefined;
+  readonly #users: boolean;
+
+  constructor({ tokens, accounts, users }: TokenAuthenticatorOptions) {
+    this.#tokens = tokens;
+    this.#accounts = accounts;
+    this.#users = users;
+  }
+
+  async authenticate({ type, text }: Credential): Promise<Principal> {
+    const principal = await this.#find(type, text);
+    if (principal === undefined) throw refuseToken(`The ${type === 'ticket' ? 'ticket' : 'key'} is not valid.`);
+    const present = this.refresh(principal);
+    if (present === undefined) throw refuseToken('The account does not exist any more, or is disabled.');
+    return present;
+  }
+
+  refresh(principal: Principal): Principal | undefined {
+    const accounts = this.#accounts;
+    if (principal.keyId !== undefined) return same(principal, accounts?.keyById(principal.keyId));
+    if (!this.#users || accounts === undefined) return principal;
+    // What the token says is what the account was when it was issued.
+    const account = accounts.account(principal.sub);
+    return same(principal, account === undefined ? undefined : makePrincipal(account, principal));
+  }
+
+  onChange(listener: () => void): () => void {
+    return this.#accounts?.onChange(listener) ?? (() => {});
+  }
+
+  async #find(type: Credential['type'], text: string): Promise<Principal | undefined> {
+    if (type === 'ticket') return this.#accounts?.redeemTicket(text);
+    return text.startsWith(KEY_PREFIX) ? this.#accounts?.key(text) : this.#tokens.verify(text);
+  }
+}
+
+function makePrincipal({ sub, name, roles, claims }: Account, { expiresAt }: Principal): Principal {
+  return { type: 'principal', sub, roles, claims: { ...claims, name, sub, roles: [...roles] }, expiresAt };
+}
+
+/** The principal that is known already where nothing has changed: who compares them sees it at once. */
+function same(known: Principal, present: Principal | undefined): Principal | undefined {
+  return isDeepStrictEqual(known, present) ? known : present;
+}

@@ -1,0 +1,38 @@
+import type { Principal } from '../identity.ts';
+
+/** Milliseconds: a key that its owner has withdrawn is good for so long at most. */
+const LONGEST = 60_000;
+const MOST_TOKENS = 10_000;
+const MOST_CHARACTERS = 16 * 1024 * 1024;
+
+interface Entry {
+  readonly principal: Principal;
+  readonly until: number;
+}
+
+/** Tokens whose signature was checked not long ago; the oldest make room. Whether they have expired is not its question. */
+export class TokenCache {
+  readonly #entries = new Map<string, Entry>();
+  #characters = 0;
+
+  get(text: string): Principal | undefined {
+    const entry = this.#entries.get(text);
+    if (entry === undefined) return undefined;
+    if (performance.now() < entry.until) return entry.principal;
+    this.#remove(text);
+    return undefined;
+  }
+
+  set(text: string, principal: Principal): void {
+    this.#remove(text);
+    this.#entries.set(text, { principal, until: performance.now() + LONGEST });
+    this.#characters += text.length;
+    while (this.#entries.size > MOST_TOKENS || this.#characters > MOST_CHARACTERS) {
+      this.#remove(this.#entries.keys().next().value as string);
+    }
+  }
+
+  #remove(text: string): void {
+    if (this.#entries.delete(text)) this.#characters -= text.length;
+  }
+}

@@ -1,0 +1,136 @@
+import { createPublicKey, createSecretKey, type KeyObject, randomUUID } from 'node:crypto';
+import { type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify, SignJWT } from 'jose';
+import type { JwtConfig } from '../../config/config.ts';
+import { deepFreeze } from '../../config/deep-freeze.ts';
+import { AppError } from '../../errors.ts';
+import type { JsonValue } from '../../schema/plan.ts';
+import type { Principal } from '../identity.ts';
+import { EXPIRED, refuseToken } from '../refusals.ts';
+import { makeJwks } from './jwks.ts';
+import { TokenCache } from './token-cache.ts';
+
+const LONGEST_TOKEN = 8192;
+const LONGEST_SUB = 256;
+const MOST_ROLES = 1000;
+/** The last moment that a Date can be, in seconds. */
+const LAST_SECOND = 8_640_000_000_000;
+
+/** Whom a token is issued for. */
+export interface Subject {
+  readonly sub: string;
+  readonly roles: readonly string[];
+  readonly claims: Readonly<Record<string, JsonValue>>;
+}
+
+export interface IssuedToken {
+  readonly token: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/** The tokens (JWT, RFC 7519) of one application. */
+export class Tokens {
+  readonly #config: JwtConfig;
+  readonly #key: KeyObject | JWTVerifyGetKey;
+  readonly #options: JWTVerifyOptions;
+  readonly #cache = new TokenCache();
+
+  constructor(config: JwtConfig) {
+    this.#config = config;
+    this.#key = keyOf(config);
+    this.#options = {
+      // RFC 8725 §3.1: what a token says of its algorithm decides nothing.
+      algorithms: [config.algorithm],
+      clockTolerance: config.leeway / 1000,
+      requiredClaims: ['exp', 'sub'],
+      ...(config.issuer === undefined ? {} : { issuer: config.issuer }),
+      ...(config.audience === undefined ? {} : { audience: config.audience }),
+    };
+  }
+
+  /** Whose token this is. Throws UNAUTHORIZED, or KEYS_UNAVAILABLE when it cannot be checked. */
+  async verify(text: string): Promise<Principal> {
+    let principal = this.#cache.get(text);
+    if (principal === undefined) {
+      principal = await this.#check(text);
+      this.#cache.set(text, principal);
+    }
+    // Not when it was put into the cache, but now; and to the moment: a stream with it would end at once.
+    if ((principal.expiresAt as number) <= Date.now()) throw refuseToken(EXPIRED);
+    return principal;
+  }
+
+  /** A new token, valid for `lifetime` milliseconds. Only where the configuration has a secret. */
+  async issue({ sub, roles, claims }: Subject, lifetime: number): Promise<IssuedToken> {
+    const { secret, algorithm, rolesClaim, issuer, audience } = this.#config;
+    if (secret === undefined) throw new Error('tokens can be issued with a secret only');
+    const now = Math.floor(Date.now() / 1000);
+    const exp = Math.floor((Date.now() + lifetime) / 1000);
+    const payload = { ...claims, [rolesClaim]: [...roles], sub, iat: now, exp, jti: randomUUID() };
+    const token = await new SignJWT({
+      ...payload,
+      ...(issuer === undefined ? {} : { iss: issuer }),
+      ...(audience === undefined ? {} : { aud: audience }),
+    })
+      .setProtectedHeader({ alg: algorithm, typ: 'JWT' })
+      .sign(this.#key as KeyObject);
+    return { token, expiresAt: exp * 1000 };
+  }
+
+  async #check(text: string): Promise<Principal> {
+    if (text.length > LONGEST_TOKEN) throw refuseToken(`A token has ${LONGEST_TOKEN} characters at most.`);
+    try {
+      // Two calls, because the types have no one for both kinds of key.
+      const { payload } =
+        typeof this.#key === 'function'
+          ? await jwtVerify(text, this.#key, this.#options)
+          : await jwtVerify(text, this.#key, this.#options);
+      return makePrincipal(payload, this.#config.rolesClaim);
+    } catch (error) {
+      if (error instanceof AppError) throw error;
+      throw isExpiry(error) ? refuseToken(EXPIRED) : refuseToken();
+    }
+  }
+}
+
+function keyOf({ secret, publicKey, jwksUrl }: JwtConfig): KeyObject | JWTVerifyGetKey {
+  if (secret !== undefined) return createSecretKey(Buffer.from(secret));
+  if (publicKey !== undefined) return createPublicKey(publicKey);
+  if (jwksUrl !== undefined) return makeJwks(jwksUrl);
+  throw new Error('the configuration has no key');
+}
+
+function isExpiry(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_JWT_EXPIRED';
+}
+
+function makePrincipal(payload: JWTPayload, rolesClaim: string): Principal {
+  const { sub, exp } = payload;
+  if (typeof sub !== 'string' || sub === '' || sub.length > LONGEST_SUB || !sub.isWellFormed()) {
+    throw refuseToken('The token has no usable sub.');
+  }
+  if (typeof exp !== 'number' || !(exp <= LAST_SECOND)) throw refuseToken('The token has no usable exp.');
+  const roles = readRoles(findClaim(payload, rolesClaim));
+  const claims = { ...(payload as Record<string, JsonValue>), sub, roles };
+  return deepFreeze({ type: 'principal', sub, roles, claims, expiresAt: exp * 1000 });
+}
+
+/** The claim of that name, else what the name leads to from object to object. */
+function findClaim(payload: JWTPayload, name: string): unknown {
+  if (Object.hasOwn(payload, name)) return payload[name];
+  let value: unknown = payload;
+  for (const part of name.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
+    value = (value as Record<string, unknown>)[part];
+  }
+  return value;
+}
+
+function readRoles(value: unknown): string[] {
+  if (value === undefined || value === null) return [];
+  const roles: unknown = typeof value === 'string' ? [value] : value;
+  if (!Array.isArray(roles) || roles.length > MOST_ROLES || !roles.every((role) => typeof role === 'string')) {
+    throw refuseToken('The roles of the token are neither a list of texts nor one text.');
+  }
+  return [...new Set<string>(roles)];
+}

@@ -1,0 +1,196 @@
+import { createHash } from 'node:crypto';
+import { AppError } from '../../errors.ts';
+import type { ClaimPath, Filter, RuleInput, TableView, View } from '../../query/index.ts';
+import type { Action, JsonValue, Plan, TablePlan } from '../../schema/plan.ts';
+import type { Guard } from '../../store/store.ts';
+import type { Identity, Principal } from '../identity.ts';
+import { askForToken } from '../refusals.ts';
+import { makeGuard } from './guard.ts';
+import { type ReportRule, TableRules, type Verdict } from './table-rules.ts';
+
+export interface AccessOptions {
+  /** Callers can show who they are: whoever has not is asked to. */
+  readonly secured: boolean;
+  /** Whoever has this role may do everything. */
+  readonly adminRole?: string | undefined;
+}
+
+/** Reports every mistake in the rules of these tables. */
+export function checkRules(tables: readonly TablePlan[], report: ReportRule): void {
+  for (const table of tables) new TableRules(table, report);
+}
+
+const NOBODY: RuleInput = { authenticated: false, roles: [], claims: {} };
+
+/** What one caller may do, worked out as it is asked for. */
+class Standing implements View {
+  readonly key: string;
+  readonly isAdmin: boolean;
+  readonly input: RuleInput;
+  readonly #access: Access;
+  readonly #views = new Map<TablePlan, TableView | undefined>();
+  readonly #verdicts = new Map<TablePlan, Partial<Record<Action, Verdict>>>();
+  readonly #unwritable = new Map<TablePlan, ReturnType<TableRules['unwritable']>>();
+
+  constructor(access: Access, input: RuleInput, isAdmin: boolean, key: string) {
+    this.#access = access;
+    this.input = input;
+    this.isAdmin = isAdmin;
+    this.key = key;
+  }
+
+  of(table: TablePlan): TableView | undefined {
+    if (!this.#views.has(table)) this.#views.set(table, this.#access.rulesOf(table).view(this.input, this.isAdmin));
+    return this.#views.get(table);
+  }
+
+  unwritable(table: TablePlan): ReturnType<TableRules['unwritable']> {
+    let fields = this.#unwritable.get(table);
+    if (fields === undefined) {
+      fields = this.#access.rulesOf(table).unwritable(this.input, this.isAdmin);
+      this.#unwritable.set(table, fields);
+    }
+    return fields;
+  }
+
+  judge(table: TablePlan, action: Action): Verdict {
+    const rules = this.#access.rulesOf(table);
+    // The same filter, so that it is looked at once.
+    if (action === 'subscribe' && rules.hearsAsReads) return this.judge(table, 'read');
+    let verdicts = this.#verdicts.get(table);
+    if (verdicts === undefined) {
+      verdicts = {};
+      this.#verdicts.set(table, verdicts);
+    }
+    verdicts[action] ??= rules.judge(action, this.input, this.isAdmin);
+    return verdicts[action];
+  }
+}
+
+/** The one place that says who may do what. */
+export class Access {
+  readonly #options: AccessOptions;
+  readonly #rules: ReadonlyMap<TablePlan, TableRules>;
+  /** Nothing is decided by who asks. */
+  readonly #isPlain: boolean;
+  readonly #roles: ReadonlySet<string>;
+  readonly #claims: readonly ClaimPath[];
+  readonly #standings = new WeakMap<Identity, Standing>();
+
+  constructor({ tables }: Pick<Plan, 'tables'>, options: AccessOptions) {
+    this.#options = options;
+    this.#rules = new Map(tables.map((table) => [table, new TableRules(table)]));
+    const inputs = [...this.#rules.values()].map((rules) => rules.inputs());
+    this.#roles = new Set(inputs.flatMap(({ roles }) => roles));
+    this.#claims = inputs.flatMap(({ claims }) => claims);
+    this.#isPlain = tables.every((table) => table.access === undefined && !table.fields.some((field) => field.access));
+  }
+
+  rulesOf(table: TablePlan): TableRules {
+    const rules = this.#rules.get(table);
+    if (rules === undefined) throw new Error(`The table ${table.name} is not of this plan.`);
+    return rules;
+  }
+
+  /**
+   * Whether the caller may do this with some record of the table at all: the filter that a record must meet, or
+   * undefined for every record. Throws FORBIDDEN, or UNAUTHORIZED when he has not shown who he is.
+   */
+  check(table: TablePlan, action: Action, identity: Identity): Filter | undefined {
+    const verdict = this.judge(table, action, identity);
+    if (verdict === true) return undefined;
+    if (verdict === false) throw this.refusal(table, action, identity);
+    return verdict;
+  }
+
+  /** Records that are only shown inside of others are read all the same. Throws as `check`. */
+  checkReads(tables: ReadonlySet<TablePlan>, identity: Identity): void {
+    for (const table of tables) this.check(table, 'read', identity);
+  }
+
+  judge(table: TablePlan, action: Action, identity: Identity): Verdict {
+    if (identity.type === 'server') return true;
+    if (this.#isPlain && table.public.has(action)) return true;
+    return this.#standingOf(identity).judge(table, action);
+  }
+
+  /** What the caller sees, or undefined when it is everything that is given out. */
+  viewOf(identity: Identity): View | undefined {
+    return this.#isPlain || identity.type === 'server' ? undefined : this.#standingOf(identity);
+  }
+
+  /** What a write of this caller has to pass in its transaction, or undefined when nothing depends on the record. */
+  guardOf(table: TablePlan, identity: Identity, actions: readonly Action[]): Guard | undefined {
+    if (identity.type === 'server') return undefined;
+    if (this.#isPlain && actions.every((action) => table.public.has(action))) return undefined;
+    const judge = (action: Action) => this.judge(table, action, identity);
+    const fields = this.#isPlain ? NO_FIELDS : this.unwritable(table, identity);
+    return makeGuard(table, { actions, judge, fields, refusal: (action) => this.refusal(table, action, identity) });
+  }
+
+  /** The fields that the caller cannot always write, and in which records he can. */
+  unwritable(table: TablePlan, identity: Identity): ReturnType<TableRules['unwritable']> {
+    if (this.#isPlain || identity.type === 'server') return NO_FIELDS;
+    return this.#standingOf(identity).unwritable(table);
+  }
+
+  /**
+   * Throws unless the caller has the admin role and sees every record of every table: an admin of one account does not.
+   * FORBIDDEN, or UNAUTHORIZED when he has not shown who he is.
+   */
+  checkAdmin(what: string, identity: Identity): void {
+    if (identity.type === 'server') return;
+    if (identity.type === 'anonymous' && this.#options.secured) throw notWithoutCredentials(what);
+    if (!this.#standingOf(identity).isAdmin) {
+      throw new AppError(
+        'FORBIDDEN',
+        `Not allowed: ${what}. It is for the role ${this.#options.adminRole ?? 'admin'}.`,
+      );
+    }
+    if ([...this.#rules.keys()].some((table) => this.judge(table, 'read', identity) !== true)) {
+      throw new AppError('FORBIDDEN', `Not allowed: ${what}. It is for admins who are not of one account only.`);
+    }
+  }
+
+  refusal(table: TablePlan, action: Action, identity: Identity): AppError {
+    const what = `${action} on ${table.exportName ?? table.name}`;
+    if (identity.type === 'anonymous' && this.#options.secured) {
+      // RFC 9110 §15.5.2: he may be allowed once he has.
+      return notWithoutCredentials(what);
+    }
+    return new AppError(
+      'FORBIDDEN',
+      `Not allowed: ${what}. It is granted by the table's @access, or to everybody by public of @export.`,
+    );
+  }
+
+  #standingOf(identity: Identity): Standing {
+    let standing = this.#standings.get(identity);
+    if (standing === undefined) {
+      const input = identity.type === 'principal' ? inputOf(identity) : NOBODY;
+      const { adminRole } = this.#options;
+      const isAdmin = adminRole !== undefined && input.roles.includes(adminRole);
+      standing = new Standing(this, input, isAdmin, this.#keyOf(input, isAdmin));
+      this.#standings.set(identity, standing);
+    }
+    return standing;
+  }
+
+  /** Callers for whom all rules say the same have the same key. */
+  #keyOf(input: RuleInput, isAdmin: boolean): string {
+    if (input === NOBODY) return '';
+    const roles = input.roles.filter((role) => this.#roles.has(role)).toSorted();
+    const inputs = [isAdmin, roles, this.#claims.map(([first = '']) => input.claims[first] ?? null)];
+    return createHash('sha256').update(JSON.stringify(inputs)).digest('base64url').slice(0, 22);
+  }
+}
+
+function notWithoutCredentials(what: string): AppError {
+  return askForToken(`Not allowed without credentials: ${what}.`);
+}
+
+const NO_FIELDS: ReturnType<TableRules['unwritable']> = new Map();
+
+function inputOf({ sub, roles, claims }: Principal): RuleInput {
+  return { authenticated: true, roles, claims: { ...claims, sub, roles: roles as JsonValue } };
+}

@@ -1,0 +1,73 @@
+import { AppError } from '../../errors.ts';
+import { type Filter, type Predicate, predicateOf } from '../../query/index.ts';
+import type { Action, FieldPlan, TablePlan } from '../../schema/plan.ts';
+import type { Guard } from '../../store/store.ts';
+import type { Verdict } from './table-rules.ts';
+
+interface GuardOptions {
+  /** What the write may turn out to be. */
+  readonly actions: readonly Action[];
+  readonly judge: (action: Action) => Verdict;
+  /** Fields that are written only in some records, or never. */
+  readonly fields: ReadonlyMap<FieldPlan, false | Filter>;
+  readonly refusal: (action: Action) => AppError;
+}
+
+/** Checks one record in the transaction of its write; undefined when there is nothing that depends on the record. */
+export function makeGuard(table: TablePlan, { actions, judge, fields, refusal }: GuardOptions): Guard | undefined {
+  const verdicts = new Map(actions.map((action) => [action, judge(action)] as const));
+  const read = judge('read');
+  const isFree = [...verdicts.values()].every((verdict) => verdict === true) && typeof read === 'boolean';
+  if (isFree && fields.size === 0) return undefined;
+  const tests = new Map([...verdicts].map(([action, verdict]) => [action, testOf(verdict)] as const));
+  // Who may write and not read at all gets by without seeing what he writes.
+  const sees = typeof read === 'boolean' ? undefined : testOf(read);
+  const checkFields = makeFieldCheck(table, fields);
+  return (before, after) => {
+    if (before !== undefined && sees !== undefined && !sees(before)) throw notFound(before[table.primaryKey.name]);
+    const action = actionOf(verdicts, before !== undefined, after !== undefined);
+    const allows = tests.get(action);
+    for (const record of [before, after]) {
+      if (record !== undefined && allows?.(record) === false) throw refusal(action);
+    }
+    // There is no record that would meet a condition.
+    if (before === undefined && after === undefined && verdicts.get(action) !== true) throw refusal(action);
+    if (after !== undefined && action !== 'publish') checkFields(before, after);
+  };
+}
+
+function actionOf(verdicts: ReadonlyMap<Action, Verdict>, existed: boolean, exists: boolean): Action {
+  if (verdicts.has('publish')) return 'publish';
+  if (!existed) return 'create';
+  return exists ? 'update' : 'delete';
+}
+
+function testOf(verdict: Verdict): Predicate {
+  return typeof verdict === 'boolean' ? () => verdict : predicateOf(verdict);
+}
+
+/** What one may not write has to stay as it is, or in a new record as the schema makes it. */
+function makeFieldCheck(table: TablePlan, fields: ReadonlyMap<FieldPlan, false | Filter>): Guard {
+  const checks = [...fields].map(([field, verdict]) => ({ field, allows: testOf(verdict) }));
+  return (before, after) => {
+    for (const { field, allows } of checks) {
+      const old = before === undefined ? (field.default ?? null) : (before[field.name] ?? null);
+      const now = after?.[field.name] ?? null;
+      if (JSON.stringify(old) === JSON.stringify(now)) continue;
+      if ((before === undefined || allows(before)) && after !== undefined && allows(after)) continue;
+      throw fieldRefusal(table, field);
+    }
+  };
+}
+
+/** A field that was sent and may not be. */
+export function fieldRefusal(table: TablePlan, { name }: FieldPlan): AppError {
+  const message = 'may not be written by you';
+  return new AppError('FORBIDDEN', `Not allowed: ${name} of ${table.exportName ?? table.name} ${message}.`, {
+    errors: [{ field: name, message }],
+  });
+}
+
+function notFound(id: unknown): AppError {
+  return new AppError('NOT_FOUND', `There is no record with the id ${JSON.stringify(id)}.`);
+}

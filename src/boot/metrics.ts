@@ -1,0 +1,135 @@
+import type { AppFlows } from '../connectors/flows/app-flows.ts';
+import { BOUNDS, OUTCOMES } from '../connectors/flows/run/flow-counts.ts';
+import type { FlowRunner } from '../connectors/flows/run/flow-runner.ts';
+import type { Application } from '../resources/application.ts';
+import type { Counters } from '../resources/table/types.ts';
+import type { Histogram, Metric } from '../server/operations/metrics.ts';
+import type { Door } from '../transports/transport.ts';
+
+export interface MetricSources {
+  readonly doors: readonly Door[];
+  readonly applications: readonly Application[];
+  readonly flows: readonly AppFlows[];
+}
+
+const COUNTERS: Readonly<Record<keyof Counters, string>> = {
+  reads: 'Reads of records and lists.',
+  cached: 'Lists among them that were given again from memory, since nothing had changed.',
+  writes: 'Writes that were committed.',
+  messages: 'WebSocket messages that were carried out.',
+  refused: 'Writes that the store refused.',
+};
+
+/** What the product reports of itself, beside what the runtime reports. */
+export function describeMetrics({ doors, applications, flows }: MetricSources): (Metric | Histogram)[] {
+  // A connector may have the name of a transport, and that of a connector of another application.
+  const connectors = flows.flatMap(({ appId, connectors: own }) => own.map((connector) => ({ appId, connector })));
+  return [
+    {
+      name: 'tablecast_connections',
+      help: 'Open streams and sockets.',
+      type: 'gauge',
+      labels: ['transport'],
+      read: () => [
+        ...doors.map((door) => [[door.name], door.status().connections] as const),
+        ...connectors.map(({ appId, connector }) => {
+          return [[`${appId}/${connector.name}`], connector.status().connections] as const;
+        }),
+      ],
+    },
+    {
+      name: 'tablecast_rooms',
+      help: 'Rooms that somebody is in.',
+      type: 'gauge',
+      labels: ['app', 'connector'],
+      read: () =>
+        connectors.flatMap(({ appId, connector }) => {
+          const { rooms } = connector.status();
+          return rooms === undefined ? [] : [[[appId, connector.name], rooms] as const];
+        }),
+    },
+    {
+      name: 'tablecast_subscriptions',
+      help: 'Open subscriptions.',
+      type: 'gauge',
+      labels: ['app'],
+      read: () => applications.map(({ plan, hub }) => [[plan.appId], hub.size] as const),
+    },
+    {
+      name: 'tablecast_waiting_writes',
+      help: 'Writes that wait for their commit.',
+      type: 'gauge',
+      labels: ['app'],
+      read: () => applications.map(({ plan, commits }) => [[plan.appId], commits.waiting] as const),
+    },
+    ...Object.entries(COUNTERS).map(([name, help]) => counter(name as keyof Counters, help, applications)),
+    ...(flows.length === 0 ? [] : flowMetrics(flows)),
+  ];
+}
+
+function counter(name: keyof Counters, help: string, applications: readonly Application[]): Metric {
+  return {
+    name: `tablecast_${name}_total`,
+    help,
+    type: 'counter',
+    labels: ['app', 'table'],
+    read: () =>
+      applications.flatMap(({ plan, resources }) =>
+        [...resources.values()].map(({ table, counters }) => [[plan.appId, table.name], counters[name]] as const),
+      ),
+  };
+}
+
+function flowMetrics(flows: readonly AppFlows[]): (Metric | Histogram)[] {
+  const each = <T>(read: (runner: FlowRunner, flows: AppFlows) => T) =>
+    flows.flatMap((one) => one.runners.map((runner) => [[one.appId, runner.flow.name], read(runner, one)] as const));
+  const labels = ['app', 'flow'];
+  return [
+    {
+      name: 'tablecast_flow_events_total',
+      help: 'Events of flows by what became of them.',
+      type: 'counter',
+      labels: [...labels, 'outcome'],
+      read: () =>
+        each(({ counts }) => counts.events).flatMap(([names, events]) =>
+          OUTCOMES.map((outcome) => [[...names, outcome], events[outcome]] as const),
+        ),
+    },
+    {
+      name: 'tablecast_flow_retries_total',
+      help: 'Times that a flow has tried an event again.',
+      type: 'counter',
+      labels,
+      read: () => each(({ counts }) => counts.retries),
+    },
+    {
+      name: 'tablecast_flow_gaps_total',
+      help: 'Times that changes were gone from the log before a flow had seen them.',
+      type: 'counter',
+      labels,
+      read: () => each(({ counts }) => counts.gaps),
+    },
+    {
+      name: 'tablecast_flow_duration_seconds',
+      help: 'How long flows worked on an event, waits between tries included.',
+      type: 'histogram',
+      labels,
+      read: () =>
+        each(({ counts: { buckets, seconds, timed } }) => ({ bounds: BOUNDS, buckets, sum: seconds, count: timed })),
+    },
+    {
+      name: 'tablecast_flow_events_at_work',
+      help: 'Events of flows that have come and are not done.',
+      type: 'gauge',
+      labels,
+      read: () => each(({ atWork }) => atWork),
+    },
+    {
+      name: 'tablecast_flow_dead_letters',
+      help: 'Events that flows could not do.',
+      type: 'gauge',
+      labels,
+      read: () => each(({ flow }, { deadLetters }) => deadLetters.count(flow.name)),
+    },
+  ];
+}

@@ -1,0 +1,29 @@
+import { resolve } from 'node:path';
+import { type Applications, readApplications } from '../config/applications.ts';
+import { deepFreeze } from '../config/deep-freeze.ts';
+import type { Environment } from '../config/files/interpolate.ts';
+import { collect, Report } from '../config/files/report.ts';
+import type { ProjectApp } from '../schema/project-app.ts';
+import { type CheckRules, loadPlan } from '../schema/sdl/build.ts';
+
+export interface Project extends Pick<Applications, 'server' | 'notices'> {
+  readonly apps: readonly ProjectApp[];
+}
+
+/**
+ * Reads one application, or a folder of them: configuration and schemas. Throws a StartError with every mistake of
+ * every file; creates nothing.
+ */
+export function loadProject(dir: string, env: Environment, checkRules: CheckRules): Project {
+  const report = new Report();
+  const applications = readApplications(dir, { env, report });
+  const apps = (applications?.apps ?? []).flatMap((config) => {
+    // A wrong file among them has been reported, and whatever uses its types would be a mistake that is none.
+    if (config.schemas.length === 0) return [];
+    const plan = collect(report, () => loadPlan(config, resolve(dir), checkRules));
+    return plan === undefined ? [] : [{ config, plan }];
+  });
+  report.throwIfAny();
+  if (applications === undefined) throw new Error('an application without mistakes is missing');
+  return deepFreeze({ server: applications.server, notices: applications.notices, apps });
+}

@@ -1,0 +1,132 @@
+import { asError, errorOf, TablecastError } from '../error.ts';
+import { delayBefore, pause } from './backoff.ts';
+import type { Environment } from './environment.ts';
+import { EventStreamParser, type StreamEvent } from './event-stream.ts';
+import { parseMessage } from './messages.ts';
+
+export interface SseHandlers<E = unknown> {
+  onOpen?(): void;
+  onMessage(data: E, event: StreamEvent): void;
+  /** What the server's code failed with, which ends the stream until it comes back, and what ends it for good. */
+  onError?(error: TablecastError): void;
+  /** Whether a stream that has ended is opened again; true, as an EventSource does. */
+  readonly reconnect?: boolean;
+}
+
+export interface SseHandle {
+  close(): void;
+  /** Resolves when it has ended, rejects with the error that ended it. */
+  readonly ended: Promise<void>;
+}
+
+/** Longer silence than that means that the connection is dead: the server sends a ping every 15 s. */
+const SILENCE = 40_000;
+const PASSING = new Set([0, 408, 429, 500, 502, 503, 504]);
+
+/** An event stream over fetch, so that it takes tokens, too, and is there in Node; otherwise as an EventSource. */
+export function openEventSource<E>(environment: Environment, url: string, handlers: SseHandlers<E>): SseHandle {
+  const controller = new AbortController();
+  const source = new EventSourceReader<E>(environment, url, handlers, controller);
+  const ended = source.run();
+  if (handlers.onError !== undefined) ended.catch(() => {});
+  return { ended, close: () => controller.abort() };
+}
+
+class EventSourceReader<E> {
+  readonly #environment: Environment;
+  readonly #url: string;
+  readonly #handlers: SseHandlers<E>;
+  readonly #closed: AbortController;
+  #parser = new EventStreamParser();
+  #attempts = 0;
+  #renew = false;
+
+  constructor(environment: Environment, url: string, handlers: SseHandlers<E>, closed: AbortController) {
+    this.#environment = environment;
+    this.#url = url;
+    this.#handlers = handlers;
+    this.#closed = closed;
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.#closed;
+    while (!signal.aborted) {
+      let least = 0;
+      try {
+        const isOver = await this.#readOnce();
+        if (isOver || this.#handlers.reconnect === false) return;
+      } catch (thrown) {
+        if (signal.aborted) return;
+        const error = asError(thrown);
+        least = error.retryAfter ?? 0;
+        if (!this.#goesOn(error)) {
+          this.#handlers.onError?.(error);
+          throw error;
+        }
+      }
+      await pause(delayBefore(this.#attempts++, { least: Math.max(least, this.#parser.retry ?? 0) }), signal).catch(
+        () => {},
+      );
+    }
+  }
+
+  #goesOn({ code, status }: TablecastError): boolean {
+    if (code === 'CALLBACK_FAILED' || this.#handlers.reconnect === false) return false;
+    if (status !== 401 || !this.#environment.canRenew || this.#renew) return PASSING.has(status);
+    this.#renew = true;
+    return true;
+  }
+
+  /** True when the server says that there is no more (204). */
+  async #readOnce(): Promise<boolean> {
+    const { lastId, retry } = this.#parser;
+    const token = await this.#environment.token(this.#renew);
+    const connection = new AbortController();
+    const stop = () => connection.abort();
+    this.#closed.signal.addEventListener('abort', stop);
+    let silence = setTimeout(stop, this.#environment.timeout);
+    try {
+      const headers: Record<string, string> = { accept: 'text/event-stream' };
+      if (lastId !== '') headers['last-event-id'] = lastId;
+      if (token !== undefined) headers.authorization = `Bearer ${token}`;
+      const response = await this.#environment.fetch(this.#url, {
+        headers,
+        signal: connection.signal,
+      });
+      if (!response.ok) throw await errorOf(response);
+      if (response.status === 204 || response.body === null) return true;
+      this.#renew = false;
+      this.#parser = new EventStreamParser(lastId, retry);
+      this.#handlers.onOpen?.();
+      const decoder = new TextDecoder();
+      const reader = response.body.getReader();
+      for (;;) {
+        clearTimeout(silence);
+        silence = setTimeout(stop, SILENCE);
+        const { done, value } = await reader.read();
+        if (done) return false;
+        this.#attempts = 0;
+        for (const event of this.#parser.push(decoder.decode(value, { stream: true }))) this.#tell(event);
+      }
+    } finally {
+      clearTimeout(silence);
+      this.#closed.signal.removeEventListener('abort', stop);
+      connection.abort();
+    }
+  }
+
+  #tell(event: StreamEvent): void {
+    if (this.#closed.signal.aborted) return;
+    const data = parseMessage(event.data) as E;
+    if (event.event === 'error') {
+      const { message = 'The stream has failed.', code = 'HANDLER_ERROR' } = Object(data);
+      this.#handlers.onError?.(new TablecastError(code, message));
+      return;
+    }
+    try {
+      this.#handlers.onMessage(data, event);
+    } catch (thrown) {
+      throw asError(thrown, 'CALLBACK_FAILED');
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import { asError, errorOf, TablecastError } from '../error.ts';
+import { delayBefore, pause, randomId } from './backoff.ts';
+import type { Environment } from './environment.ts';
+
+export interface RequestOptions {
+  readonly signal?: AbortSignal;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Whether it is repeated after a failure that may pass; writes get an `Idempotency-Key` then. Of routes only GET is. */
+  readonly repeatable?: boolean;
+}
+
+export interface HttpRequest extends RequestOptions {
+  readonly method: string;
+  /** Sent as JSON; undefined for none. */
+  readonly body?: unknown;
+}
+
+const SAFE = new Set(['GET', 'HEAD']);
+/** What may be otherwise a moment later. */
+const PASSING = new Set([429, 502, 503, 504]);
+
+/**
+ * One request, repeated after failures that may pass, with growing pauses and whatever `Retry-After` says. Throws
+ * TablecastError for everything that is no success.
+ */
+export async function request(environment: Environment, url: string, options: HttpRequest): Promise<Response> {
+  const { method, signal, repeatable = true } = options;
+  const headers = { ...options.headers };
+  if (repeatable && !SAFE.has(method)) headers['idempotency-key'] ??= `"${randomId()}"`;
+  let renew = false;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await once(environment, url, { ...options, headers }, renew);
+    } catch (thrown) {
+      const error = asError(thrown);
+      const isRefused = error.status === 401 && environment.canRenew && !renew;
+      if (!isRefused && !(mayPass(error) && repeatable && attempt < environment.retries)) throw error;
+      if (isRefused) renew = true;
+      else await pause(delayBefore(attempt, { least: error.retryAfter ?? 0 }), signal).catch(throwAborted);
+    }
+  }
+}
+
+function mayPass({ code, status }: TablecastError): boolean {
+  if (status === 0) return code === 'NETWORK' || code === 'TIMEOUT';
+  return PASSING.has(status) || code === 'IDEMPOTENCY_IN_PROGRESS';
+}
+
+async function once(
+  environment: Environment,
+  url: string,
+  { method, body, headers, signal }: HttpRequest,
+  renew: boolean,
+): Promise<Response> {
+  const token = await environment.token(renew);
+  const all: Record<string, string> = { ...headers };
+  if (token !== undefined) all.authorization = `Bearer ${token}`;
+  if (body !== undefined) all['content-type'] ??= 'application/json';
+  const { abort, release } = timeLimit(environment.timeout, signal);
+  try {
+    const payload = body === undefined || body instanceof Uint8Array ? body : JSON.stringify(body);
+    const response = await environment.fetch(url, {
+      method,
+      headers: all,
+      signal: abort,
+      ...(payload !== undefined && { body: payload as string }),
+    });
+    if (response.ok) return response;
+    throw await errorOf(response);
+  } catch (error) {
+    if (signal?.aborted) throwAborted(signal.reason);
+    if (abort.aborted) throw new TablecastError('TIMEOUT', `No answer within ${environment.timeout} ms.`);
+    throw error;
+  } finally {
+    release();
+  }
+}
+
+/** A signal that comes after so many milliseconds, or with another one. */
+function timeLimit(ms: number, signal?: AbortSignal): { abort: AbortSignal; release: () => void } {
+  const controller = new AbortController();
+  const stop = () => controller.abort();
+  const timer = setTimeout(stop, ms);
+  if (signal?.aborted) stop();
+  signal?.addEventListener('abort', stop);
+  const release = () => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', stop);
+  };
+  return { abort: controller.signal, release };
+}
+
+function throwAborted(cause: unknown): never {
+  throw new TablecastError('ABORTED', 'The request was aborted.', { cause });
+}

@@ -1,0 +1,243 @@
+import type { Tls } from '../config.ts';
+import type { Section } from './section.ts';
+import { formatDuration, formatSize, parseDuration, parseSize, type Reading } from './units.ts';
+
+export type Scope = 'server' | 'app';
+
+/** One key of config.yaml: how its value is written, what it is when nothing is written, and what it does. */
+export interface Key<T> {
+  /** As documented: `duration`, `true or false` … */
+  readonly type: string;
+  /** As it would stand in config.yaml; undefined when the key has no value unless it is written. */
+  readonly default: unknown;
+  /** What the documentation says in place of a default that depends on something. */
+  readonly shownDefault?: string;
+  readonly what: string;
+  readonly read: (written: unknown) => Reading<T>;
+  /** There is no default, and something must be written. */
+  readonly isRequired?: boolean;
+  /** What is written is kept with its places as a `Section`, for whoever knows the keys below it. */
+  readonly isSection?: boolean;
+}
+
+export interface Texts {
+  readonly what: string;
+  readonly shownDefault?: string;
+}
+
+const LARGEST_COUNT = 1_000_000_000;
+// Node's timers hold 31 bits of milliseconds; a longer wait would end at once.
+const LONGEST_TIMER = 24 * 86_400_000;
+const LARGEST_BUFFER = 1024 ** 3;
+
+/** What a value is called in a message. Its content is not shown: it may have come from a secret variable. */
+export function nameKind(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a mapping';
+  if (typeof value === 'string') return 'text';
+  return typeof value === 'boolean' ? 'true or false' : 'a number';
+}
+
+export function booleanKey<D extends boolean | undefined>(value: D, texts: Texts): Key<boolean | D> {
+  return {
+    type: 'true or false',
+    default: value,
+    ...texts,
+    read: (written) =>
+      typeof written === 'boolean'
+        ? { value: written }
+        : { message: `expected true or false, found ${nameKind(written)}`, hint: 'write true or false' },
+  };
+}
+
+export function textKey<D extends string | undefined>(value: D, texts: Texts): Key<string | D> {
+  return {
+    type: 'text',
+    default: value,
+    ...texts,
+    read: (written) => {
+      if (typeof written === 'string' && written.trim() !== '' && !written.includes('\0')) return { value: written };
+      const found = written === '' ? 'an empty text' : nameKind(written);
+      // A version-like or numeric name is a number to YAML; quotes make it text.
+      const hint = typeof written === 'number' || typeof written === 'boolean' ? 'put it in quotes' : undefined;
+      return { message: `expected text, found ${found}`, ...(hint ? { hint } : {}) };
+    },
+  };
+}
+
+/** An absolute path of a URL without anything that would have to be escaped, and without a slash at the end. */
+export function pathKey(value: string, texts: Texts): Key<string> {
+  return {
+    type: 'path',
+    default: value,
+    ...texts,
+    read: (written) =>
+      typeof written === 'string' && /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$/.test(written)
+        ? { value: written }
+        : {
+            message: 'expected a path such as /api/v1/realtime',
+            hint: 'it begins with / and consists of letters, digits, - . _ ~',
+          },
+  };
+}
+
+export function textsKey(value: readonly string[], texts: Texts): Key<readonly string[]> {
+  return {
+    type: 'list of texts',
+    default: value,
+    ...texts,
+    read: (written) => {
+      if (!Array.isArray(written)) {
+        return { message: `expected a list, found ${nameKind(written)}`, hint: 'write one per line: "  - name"' };
+      }
+      if (written.length === 0) return { message: 'the list is empty' };
+      const wrong = written.findIndex((item) => typeof item !== 'string' || item === '');
+      if (wrong >= 0) return { message: `expected text in the list, found ${nameKind(written[wrong])}` };
+      return { value: written.map(String) };
+    },
+  };
+}
+
+/** One text stands for a list of it; nothing written is no text. */
+export function textOrTextsKey(texts: Texts): Key<readonly string[]> {
+  const { read } = textsKey([], texts);
+  return {
+    type: 'text or list of texts',
+    default: [],
+    ...texts,
+    read: (written) => (Array.isArray(written) && written.length === 0 ? { value: [] } : read(asList(written))),
+  };
+}
+
+function asList(written: unknown): unknown {
+  return typeof written === 'string' ? [written] : written;
+}
+
+export function countKey(value: number, texts: Texts, { min = 1, max = LARGEST_COUNT } = {}): Key<number> {
+  return {
+    type: 'count',
+    default: value,
+    ...texts,
+    read: (written) =>
+      typeof written === 'number' && Number.isInteger(written) && written >= min && written <= max
+        ? { value: written }
+        : { message: `expected a whole number from ${min} to ${max}` },
+  };
+}
+
+export function portKey(value: number, texts: Texts): Key<number> {
+  return { ...countKey(value, texts, { min: 0, max: 65_535 }), type: 'port' };
+}
+
+export function durationKey(value: string, texts: Texts, { min = 1, max = LONGEST_TIMER } = {}): Key<number> {
+  return {
+    type: 'duration',
+    default: value,
+    ...texts,
+    read: (written) => within(parseDuration(written), { min, max, format: formatDuration }),
+  };
+}
+
+export function sizeKey(value: string, texts: Texts, { min = 1, max = LARGEST_BUFFER } = {}): Key<number> {
+  return {
+    type: 'size',
+    default: value,
+    ...texts,
+    read: (written) => within(parseSize(written), { min, max, format: formatSize }),
+  };
+}
+
+interface Bounds {
+  readonly min: number;
+  readonly max: number;
+  readonly format: (value: number) => string;
+}
+
+function within(reading: Reading<number>, { min, max, format }: Bounds): Reading<number> {
+  if ('message' in reading || (reading.value >= min && reading.value <= max)) return reading;
+  return { message: `expected ${format(min)} to ${format(max)}, found ${format(reading.value)}` };
+}
+
+export function choiceKey<const C extends string, D extends C | undefined>(
+  choices: readonly C[],
+  value: D,
+  texts: Texts,
+): Key<C | D> {
+  const listed = choices.join(', ');
+  return {
+    type: choices.map((choice) => `\`${choice}\``).join(', '),
+    default: value,
+    ...texts,
+    read: (written) => {
+      const choice = choices.find((name) => name === written);
+      return choice === undefined
+        ? { message: `expected ${choices.length === 1 ? listed : `one of ${listed}`}` }
+        : { value: choice };
+    },
+  };
+}
+
+/** `auto`, or the two files; paths are made absolute by whoever knows the folder. */
+export function tlsKey(texts: Texts): Key<Tls | undefined> {
+  const hint = 'write `tls: auto`, or `certificate:` and `private_key:` below it';
+  return {
+    type: '`auto` or `{certificate, private_key}`',
+    default: undefined,
+    ...texts,
+    read: (written) => {
+      if (written === 'auto') return { value: 'auto' };
+      if (typeof written !== 'object' || written === null || Array.isArray(written)) {
+        return { message: `expected auto or a certificate, found ${nameKind(written)}`, hint };
+      }
+      const { certificate, private_key: privateKey, ...rest } = written as Record<string, unknown>;
+      const [unknown] = Object.keys(rest);
+      if (unknown !== undefined) return { message: `unknown key "${unknown}" in tls`, hint };
+      if (typeof certificate !== 'string' || certificate === '') return { message: 'tls needs a certificate', hint };
+      if (typeof privateKey !== 'string' || privateKey === '') return { message: 'tls needs a private_key', hint };
+      return { value: { certificate, privateKey } };
+    },
+  };
+}
+
+/** A mapping from names to mappings, whose keys are checked by others. */
+export function sectionKey(texts: Texts): Key<Section | undefined> {
+  return {
+    type: 'mapping',
+    default: undefined,
+    shownDefault: 'none',
+    ...texts,
+    isSection: true,
+    read: (written) =>
+      typeof written === 'object' && written !== null && !Array.isArray(written)
+        ? { value: undefined }
+        : { message: `expected names, each with keys and values below it, found ${nameKind(written)}` },
+  };
+}
+
+/** A mapping from names to texts; `check` sees the values before anybody knows that they are texts. */
+export function textsByNameKey(
+  texts: Texts,
+  check: (fields: readonly (readonly [name: string, value: unknown])[]) => Reading<Readonly<Record<string, string>>>,
+): Key<Readonly<Record<string, string>>> {
+  return {
+    type: 'mapping from names to texts',
+    default: {},
+    shownDefault: 'none',
+    ...texts,
+    read: (written) =>
+      typeof written === 'object' && written !== null && !Array.isArray(written)
+        ? check(Object.entries(written))
+        : { message: `expected names and texts, found ${nameKind(written)}` },
+  };
+}
+
+/** The key without a default: nothing need be written. */
+export function optional<T>(key: Key<T>): Key<T | undefined> {
+  return { ...key, default: undefined };
+}
+
+/** The key without a default: it must be written. */
+export function required<T>(key: Key<T>): Key<Exclude<T, undefined>> {
+  return { ...key, default: undefined, isRequired: true } as Key<Exclude<T, undefined>>;
+}

@@ -1,0 +1,171 @@
+import { setMaxListeners } from 'node:events';
+import type { FastifyInstance } from 'fastify';
+import type { AppAuth } from '../../auth/app-auth.ts';
+import type { AppConfig, ServerConfig } from '../../config/config.ts';
+import type { Application } from '../../resources/application.ts';
+import type { Admission } from '../../server/limits/admission.ts';
+import type { Log } from '../../server/operations/log.ts';
+import type { FlowStore } from '../../store/flows.ts';
+import { openFlowStore } from '../../store/index.ts';
+import type { Door, TransportStatus } from '../../transports/transport.ts';
+import { type Connector, type ConnectorContext, type Deliver, MissedEvents, type SourceUse } from '../connector.ts';
+import type { Flow, FlowsPlan } from './flow.ts';
+import { registerFlowRoutes } from './flow-routes.ts';
+import { DeadLetters, type NewDeadLetter } from './run/dead-letters.ts';
+import { makeHandle } from './run/fan-out.ts';
+import { FlowRunner } from './run/flow-runner.ts';
+
+/** Milliseconds that flows get after all connections were cut off: they are to hear of those, too. */
+const LAST_MOMENT = 1000;
+
+export interface AppFlowsOptions {
+  readonly config: AppConfig;
+  readonly server: ServerConfig;
+  readonly application: Application;
+  readonly auth: AppAuth | undefined;
+  readonly admission: Admission;
+  readonly log: Log;
+  readonly onError: (error: unknown) => void;
+  /** There is no other application: it is also found without its name. */
+  readonly isAlone: boolean;
+}
+
+/** Opens what the flows keep, makes their connectors, and links one to the other. Nothing comes before `start`. */
+export async function openAppFlows(plan: FlowsPlan, options: AppFlowsOptions): Promise<AppFlows> {
+  const { dataDir: dir, busyTimeout } = options.config;
+  const store = await openFlowStore('sqlite', { dir, busyTimeout });
+  try {
+    return new AppFlows(plan, store, options);
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+/** Connectors and flows of one application at work. */
+export class AppFlows implements Door {
+  readonly name = 'flows';
+  readonly appId: string;
+  readonly connectors: readonly Connector[];
+  readonly runners: readonly FlowRunner[];
+  readonly deadLetters: DeadLetters;
+  readonly #options: AppFlowsOptions;
+  readonly #store: FlowStore;
+  readonly #stopping = new AbortController();
+  readonly #cut = new AbortController();
+  #stopped: Promise<unknown> = Promise.resolve();
+
+  constructor(plan: FlowsPlan, store: FlowStore, options: AppFlowsOptions) {
+    // Each event at work listens.
+    setMaxListeners(0, this.#stopping.signal, this.#cut.signal);
+    const { config, onError } = options;
+    this.#options = options;
+    this.#store = store;
+    this.appId = config.appId;
+    this.deadLetters = new DeadLetters(store, config.deadLetters, onError);
+    const connectors = new Map(
+      plan.connectors.map(({ name, type, settings }) => [name, type.create(settings as never, this.#contextOf(name))]),
+    );
+    this.connectors = [...connectors.values()];
+    this.runners = plan.flows.map((flow) => this.#makeRunner(flow, connectors));
+    for (const { connector, use, runners } of groupBySource(this.runners)) {
+      const [{ flow }] = runners;
+      connectors.get(connector)?.listen(use, makeHandle(runners, flow.source.type, onError));
+    }
+  }
+
+  /** Connections are told by the connectors, one by one. */
+  status(): TransportStatus {
+    return { connections: 0 };
+  }
+
+  /** Takes the places on the server. */
+  async register(server: FastifyInstance): Promise<void> {
+    for (const connector of this.connectors) await connector.register(server);
+    const { auth, server: config, application } = this.#options;
+    registerFlowRoutes(server, { flows: this, access: application.access, auth, config });
+  }
+
+  /** Events may come. */
+  async start(): Promise<void> {
+    for (const connector of this.connectors) await connector.start();
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+    this.#stopped = Promise.all(
+      this.connectors.map(async (connector) => {
+        try {
+          await connector.stop();
+        } catch (error) {
+          this.#options.onError(error);
+        }
+      }),
+    );
+  }
+
+  abort(): void {
+    for (const connector of this.connectors) connector.abort();
+    setTimeout(() => this.#cut.abort(), LAST_MOMENT).unref();
+  }
+
+  /** Resolves when no event is at work any more. */
+  async settled(): Promise<void> {
+    await this.#stopped;
+    await Promise.all(this.connectors.map((connector) => connector.settled?.()));
+    while (this.runners.some(({ atWork }) => atWork > 0)) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+
+  async close(): Promise<void> {
+    for (const connector of this.connectors) await connector.close();
+    this.deadLetters.close();
+    this.#store.close();
+  }
+
+  #makeRunner(flow: Flow, connectors: ReadonlyMap<string, Connector>): FlowRunner {
+    const { log } = this.#options;
+    const deliver = flow.targets.map(({ connector, use }) => connectors.get(connector)?.target(use) as Deliver);
+    const keep = (letter: NewDeadLetter) => this.deadLetters.add(letter);
+    const onDeadLetter = ({ flow: name, key, error, attempts }: NewDeadLetter) =>
+      log.warn({ app: this.appId, flow: name, event: key, error, attempts }, 'an event became a dead letter');
+    const signals = { stopping: this.#stopping.signal, cut: this.#cut.signal };
+    return new FlowRunner(flow, { deliver, keep, onDeadLetter, ...signals });
+  }
+
+  #contextOf(name: string): ConnectorContext {
+    const { config, application, auth, server, admission, log, isAlone } = this.#options;
+    const { dataDir } = config;
+    const appId = this.appId;
+    const pathsOf = (path: string) => [`/${appId}${path}`, ...(isAlone ? [path] : [])];
+    const store = this.#store;
+    const positions = {
+      get: (position: string) => store.position(position),
+      set: (position: string, value: number) => store.setPosition(position, value),
+    };
+    const onError = (error: unknown) => {
+      if (error instanceof MissedEvents) this.runners.find(({ flow }) => flow.name === error.flow)?.counts.countGap();
+      this.#options.onError(error);
+    };
+    return { name, appId, application, auth, server, dataDir, admission, positions, pathsOf, log, onError };
+  }
+}
+
+interface SourceGroup {
+  readonly connector: string;
+  readonly use: SourceUse;
+  readonly runners: [FlowRunner, ...FlowRunner[]];
+}
+
+/** Flows that come from the same, in the order of the file. */
+function groupBySource(runners: readonly FlowRunner[]): Iterable<SourceGroup> {
+  const groups = new Map<string, SourceGroup>();
+  for (const runner of runners) {
+    const { connector, type, use } = runner.flow.source;
+    const own = type.isPerFlow === true ? use.flow : '';
+    const key = JSON.stringify([connector, use.operation, use.settings, own]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { connector, use, runners: [runner] });
+    else group.runners.push(runner);
+  }
+  return groups.values();
+}

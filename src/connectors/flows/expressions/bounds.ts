@@ -1,0 +1,48 @@
+import type { ASTNode } from '@marcbachmann/cel-js';
+import type { Wrong } from '../../../config/keys/units.ts';
+import type { FlowData } from '../../connector.ts';
+
+/** What looks at every item of a list. */
+const MACROS: ReadonlySet<string> = new Set(['all', 'exists', 'exists_one', 'map', 'filter']);
+
+/** Items that macros inside of each other may look at for one event. */
+const MOST_STEPS = 1_000_000;
+
+/** What is not offered: the time that a regular expression takes has no bound. */
+export function checkCalls(root: ASTNode): Wrong | undefined {
+  if (!calls(root).some((name) => name === 'matches')) return undefined;
+  const hint = 'use contains, startsWith, endsWith, indexOf or split';
+  return { message: 'matches is not offered: some texts would take for ever', hint };
+}
+
+/** How deep macros over lists stand in each other: `input.a.map(x, input.b.filter(…))` is 2. */
+export function countNesting(root: ASTNode): number {
+  const own = root.op === 'rcall' && MACROS.has(root.args[0]) ? 1 : 0;
+  return own + Math.max(0, ...children(root).map(countNesting));
+}
+
+/** Whether macros that deep could take too long with this input. One alone cannot: the input itself has a limit. */
+export function isTooLarge(input: FlowData, nesting: number): boolean {
+  return nesting > 1 && countItems(input) ** nesting > MOST_STEPS;
+}
+
+/** Of all lists and objects in it: no list that is made of it is much longer. */
+function countItems(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const items: unknown[] = Object.values(value);
+  return items.reduce<number>((sum, item) => sum + countItems(item), items.length);
+}
+
+function calls(node: ASTNode): string[] {
+  const own = node.op === 'rcall' || node.op === 'call' ? [node.args[0]] : [];
+  return [...own, ...children(node).flatMap(calls)];
+}
+
+function children({ args }: ASTNode): ASTNode[] {
+  return nodesIn(args);
+}
+
+function nodesIn(value: unknown): ASTNode[] {
+  if (Array.isArray(value)) return value.flatMap(nodesIn);
+  return typeof value === 'object' && value !== null && 'op' in value && 'args' in value ? [value as ASTNode] : [];
+}

@@ -1,0 +1,133 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AppAuth } from '../../auth/app-auth.ts';
+import type { Access } from '../../auth/policy/access.ts';
+import type { ServerConfig } from '../../config/config.ts';
+import { isPrivate } from '../../config/loopback.ts';
+import { AppError } from '../../errors.ts';
+import { makeAuthentication } from '../../server/auth/authentication.ts';
+import { identityOf } from '../../server/auth/identity-of.ts';
+import { ignoreEmptyBody } from '../../server/checks/empty-body.ts';
+import { parseQuery, queryOf } from '../../server/query-of.ts';
+import type { StoredLetter } from '../../store/flows.ts';
+import type { AppFlows } from './app-flows.ts';
+import type { DeadLetter } from './run/dead-letters.ts';
+import { describeFailure } from './run/failures.ts';
+import type { FlowRunner } from './run/flow-runner.ts';
+
+const NO_DOORS = { ticket: false, token: false };
+const PAGE_DEFAULT = 50;
+const PAGE_MAX = 200;
+
+export interface FlowRoutesOptions {
+  readonly flows: AppFlows;
+  readonly access: Access;
+  readonly auth: AppAuth | undefined;
+  readonly config: ServerConfig;
+}
+
+interface LetterRequest {
+  Params: { readonly id: string };
+}
+
+/** `/{app_id}/flows`: what the flows do, and their dead letters; for those who have the admin role. */
+export function registerFlowRoutes(server: FastifyInstance, options: FlowRoutesOptions): void {
+  const { flows, auth } = options;
+  const path = `/${flows.appId}/flows`;
+  const onRequest = [ignoreEmptyBody, ...(auth === undefined ? [] : [makeAuthentication(auth, NO_DOORS)])];
+  const preHandler = async (request: FastifyRequest, reply: FastifyReply) => {
+    reply.header('cache-control', 'no-store');
+    checkReader(request, options);
+  };
+  const guarded = { onRequest, preHandler };
+  /** Letters that are tried at this moment. */
+  const replaying = new Set<string>();
+  server.get(path, guarded, () => ({ flows: flows.runners.map((runner) => describeRunner(runner, flows)) }));
+  server.get(`${path}/dead-letters`, guarded, (request) => listLetters(flows, parseQuery(queryOf(request), [])));
+  server.get<LetterRequest>(`${path}/dead-letters/:id`, guarded, ({ params }) => {
+    const letter = find(flows, params.id);
+    return { ...showLetter(letter), input: letter.input };
+  });
+  server.delete<LetterRequest>(`${path}/dead-letters/:id`, guarded, ({ params }, reply) => {
+    find(flows, params.id);
+    flows.deadLetters.remove(params.id);
+    return reply.code(204).send();
+  });
+  server.post<LetterRequest>(`${path}/dead-letters/:id/replay`, guarded, async ({ params: { id } }) => {
+    const letter = find(flows, id);
+    if (replaying.has(id)) throw new AppError('CONFLICT', 'It is being tried at this moment.');
+    replaying.add(id);
+    try {
+      return await replay(flows, letter);
+    } finally {
+      replaying.delete(id);
+    }
+  });
+}
+
+/**
+ * Where nobody is asked who he is, only this machine may look: events may be nobody else's business. Throws UNAUTHORIZED
+ * or FORBIDDEN.
+ */
+function checkReader(request: FastifyRequest, { access, auth, config }: FlowRoutesOptions): void {
+  if (auth !== undefined) access.checkAdmin('reading flows', identityOf(request));
+  else if (!isPrivate(config)) {
+    throw new AppError('FORBIDDEN', 'Without auth, flows are only shown where the server listens on loopback.');
+  }
+}
+
+function describeRunner({ flow, counts, atWork }: FlowRunner, { deadLetters }: AppFlows): object {
+  const { source, targets } = flow;
+  return {
+    name: flow.name,
+    from: { connector: source.connector, operation: source.use.operation },
+    to: targets.map(({ connector, use: { operation, target } }) => ({ connector, operation, target })),
+    events: counts.events,
+    retries: counts.retries,
+    at_work: atWork,
+    dead_letters: deadLetters.count(flow.name),
+  };
+}
+
+function listLetters({ deadLetters }: AppFlows, query: Readonly<Record<string, unknown>>): object {
+  const unknown = Object.keys(query).find((name) => !['flow', 'before', 'limit'].includes(name));
+  if (unknown !== undefined) throw new AppError('INVALID_QUERY', `There is no parameter "${unknown}" here.`);
+  const repeated = Object.keys(query).find((name) => Array.isArray(query[name]));
+  if (repeated !== undefined) throw new AppError('INVALID_QUERY', `The parameter "${repeated}" is given twice.`);
+  const { flow, before, limit = String(PAGE_DEFAULT) } = query as Readonly<Record<string, string | undefined>>;
+  const size = /^\d{1,4}$/.test(limit) ? Number(limit) : 0;
+  if (size < 1 || size > PAGE_MAX) throw new AppError('INVALID_QUERY', `limit is a number from 1 to ${PAGE_MAX}.`);
+  // One more tells whether there is another page.
+  const found = deadLetters.list({
+    ...(flow === undefined ? {} : { flow }),
+    ...(before === undefined ? {} : { before }),
+    limit: size + 1,
+  });
+  const page = found.slice(0, size);
+  return { dead_letters: page.map(showLetter), next: found.length > size ? page.at(-1)?.id : null };
+}
+
+function showLetter(letter: Omit<StoredLetter | DeadLetter, 'input' | 'identity'>): object {
+  const { id, flow, key, error, attempts, done, created } = letter;
+  return { id, flow, event_key: key, error, attempts, done, created_at: new Date(created).toISOString() };
+}
+
+function find({ deadLetters }: AppFlows, id: string): DeadLetter {
+  const letter = deadLetters.get(id);
+  if (letter === undefined) throw new AppError('NOT_FOUND', 'There is no such dead letter.');
+  return letter;
+}
+
+/** It goes away when the flow has done it; else it stays, with what was wrong this time. */
+async function replay({ runners, deadLetters }: AppFlows, letter: DeadLetter): Promise<object> {
+  const runner = runners.find(({ flow }) => flow.name === letter.flow);
+  if (runner === undefined) throw new AppError('CONFLICT', `There is no flow "${letter.flow}" any more.`);
+  const done = [...letter.done];
+  try {
+    const result = await runner.replay(letter, done);
+    deadLetters.remove(letter.id);
+    return { replayed: true, result };
+  } catch (error) {
+    deadLetters.update(letter.id, { error: describeFailure(error), attempts: letter.attempts + 1, done });
+    throw new AppError('FLOW_FAILED', `The flow has failed again: ${describeFailure(error)}`, { cause: error });
+  }
+}

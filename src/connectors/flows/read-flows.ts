@@ -1,0 +1,204 @@
+import type { Report } from '../../config/files/report.ts';
+import { suggest } from '../../config/files/suggest.ts';
+import type { FlatKeys, Section } from '../../config/keys/section.ts';
+import { choiceKey, countKey, durationKey, type Key, required, textKey } from '../../config/keys/values.ts';
+import type { Operations, SourceType, TargetType } from '../connector.ts';
+import type { Flow, FlowSource, FlowTarget, RetryPolicy } from './flow.ts';
+import { checkFlowName, type FoundConnectors, type ReadConnector } from './read-connectors.ts';
+import { readExpression, readTransform } from './read-expressions.ts';
+
+export interface FlowScope {
+  readonly found: FoundConnectors;
+  readonly report: Report;
+}
+
+type FlowKeys = Pick<Flow, 'timeout' | 'concurrency'>;
+
+const LONGEST_WAIT = { min: 1, max: 86_400_000 };
+
+/** Keys of a flow beside those that are read one by one. */
+export const FLOW_KEYS: FlatKeys<FlowKeys> = {
+  timeout: durationKey('30s', { what: 'How long one delivery to a target may take' }, { min: 1, max: 3_600_000 }),
+  concurrency: countKey(10, { what: 'Events that are at work at once; others wait' }, { max: 1000 }),
+};
+const OTHER_FLOW_KEYS = ['from', 'when', 'transform', 'to', 'retry'];
+
+const ATTEMPTS = { what: 'How often it is tried in all', shownDefault: '`5`; `1` where somebody waits' };
+
+/** Where somebody waits for the outcome, he had better try again himself. */
+export function retryKeys({ failure }: SourceType): FlatKeys<RetryPolicy> {
+  return {
+    attempts: countKey(failure === 'answers' ? 1 : 5, ATTEMPTS, { max: 100 }),
+    delay: durationKey('1s', { what: 'Longest wait before the second time; it doubles' }, LONGEST_WAIT),
+    maxDelay: durationKey('1m', { what: 'Longest wait between two times' }, LONGEST_WAIT),
+  };
+}
+
+const CONNECTOR = required(textKey(undefined, { what: 'Name of a connector' }));
+const OPERATION = required(textKey(undefined, { what: 'Operation of the connector' }));
+const AS: Key<'caller' | 'server' | undefined> = choiceKey(['caller', 'server'], undefined, {
+  what: 'On whose behalf the target acts',
+});
+
+/** Reads `flows:`. */
+export function readFlows(section: Section | undefined, scope: FlowScope): Flow[] {
+  return [...(section?.members ?? [])].flatMap(([name, entry]) => {
+    const flow = checkFlowName(entry, name, scope.report) ? readFlow(name, entry, scope) : undefined;
+    return flow === undefined ? [] : [flow];
+  });
+}
+
+function readFlow(name: string, section: Section, scope: FlowScope): Flow | undefined {
+  const { report } = scope;
+  const settings = section.read(FLOW_KEYS, report, OTHER_FLOW_KEYS);
+  if (!section.isMapping) {
+    if (settings !== undefined) report.add(section.diagnoseKey({ message: `"${section.path}" has no \`from:\`` }));
+    return undefined;
+  }
+  const source = readSource(name, section, scope);
+  const targets = readTargets(name, section, { ...scope, source });
+  const when = readOptional(section, 'when', (member) => readExpression(member, 'bool', report));
+  const transform = readOptional(section, 'transform', (member) => readTransform(member, report));
+  const retry = source && readRetry(section, source, report);
+  if (settings === undefined || source === undefined || targets === undefined || retry === undefined) return undefined;
+  return { name, source, when: when?.value, transform: transform?.value, targets, retry, ...settings };
+}
+
+/** What is not there is fine; what is there and wrong is in the report. */
+function readOptional<T>(section: Section, name: string, read: (member: Section) => { value: T } | undefined) {
+  const member = section.members.get(name);
+  return member && read(member);
+}
+
+function readRetry(section: Section, { type }: FlowSource, report: Report): RetryPolicy | undefined {
+  const keys = retryKeys(type);
+  const member = section.members.get('retry');
+  if (member !== undefined) return member.read(keys, report);
+  const read = <K extends keyof RetryPolicy>(key: K) => keys[key].read(keys[key].default) as { value: number };
+  return { attempts: read('attempts').value, delay: read('delay').value, maxDelay: read('maxDelay').value };
+}
+
+function readSource(flow: string, flowSection: Section, scope: FlowScope): FlowSource | undefined {
+  const section = flowSection.members.get('from');
+  const hint = 'write `from: {connector: …, operation: …}`';
+  if (section === undefined) {
+    scope.report.add(flowSection.diagnoseKey({ message: `"${flowSection.path}.from" is missing`, hint }));
+    return undefined;
+  }
+  const found = readPlace(section, scope, 'sources');
+  if (found === undefined) return undefined;
+  const { connector, operation, type } = found;
+  const settings = section.read(type.keys, scope.report, ['connector', 'operation']);
+  if (settings === undefined) return undefined;
+  return { connector: connector.name, type, use: { flow, operation, settings, section } };
+}
+
+interface TargetScope extends FlowScope {
+  /** Undefined when there is a mistake in it. */
+  readonly source: FlowSource | undefined;
+}
+
+function readTargets(flow: string, flowSection: Section, scope: TargetScope): readonly FlowTarget[] | undefined {
+  const section = flowSection.members.get('to');
+  const sections = section?.isMapping ? [section] : (section?.items ?? []);
+  if (sections.length === 0) {
+    const message = `"${flowSection.path}.to" ${section === undefined ? 'is missing' : 'names no target'}`;
+    const hint = 'write `to: {connector: …, operation: …}`, or a list of them';
+    scope.report.add((section ?? flowSection).diagnoseKey({ message, hint }));
+    return undefined;
+  }
+  const targets = sections.map((item) => readTarget(flow, item, scope));
+  return targets.some((target) => target === undefined) ? undefined : (targets as readonly FlowTarget[]);
+}
+
+function readTarget(flow: string, section: Section, scope: TargetScope): FlowTarget | undefined {
+  const { report, source } = scope;
+  const found = readPlace(section, scope, 'targets');
+  if (found === undefined) return undefined;
+  const { connector, operation, type } = found;
+  const settings = section.read(type.keys, report, ['connector', 'operation', 'target', 'as']);
+  const as = section.readKey('as', AS, report);
+  const target = readTargetOf(section, type, report);
+  if (settings === undefined || as === undefined || target === undefined) return undefined;
+  const { name, expression } = target;
+  return {
+    connector: connector.name,
+    use: { flow, operation, settings, target: name, section },
+    target: expression ?? (() => name),
+    // Whoever waits for the outcome may do with a flow what he may do without it.
+    as: as.value ?? (source?.type.failure === 'answers' ? 'caller' : 'server'),
+    label: [connector.name, operation, textOf(section.members.get('target'))].filter((part) => part !== '').join(' '),
+  };
+}
+
+function textOf(section: Section | undefined): string {
+  return section === undefined || section.isSecret ? '' : String(section.value);
+}
+
+type TargetRead = { readonly name: string | undefined; readonly expression?: FlowTarget['target'] };
+
+function readTargetOf(section: Section, type: TargetType, report: Report): TargetRead | undefined {
+  const member = section.members.get('target');
+  if (member === undefined) {
+    if (!type.needsTarget) return { name: undefined };
+    const hint = type.target === 'name' ? 'write `target:` and a name' : 'write `target:` and an expression';
+    report.add(section.diagnoseKey({ message: `"${section.path}.target" is missing`, hint }));
+    return undefined;
+  }
+  if (type.target === 'none') {
+    report.add(member.diagnoseKey({ message: `"${member.path}": this operation takes no target`, hint: 'remove it' }));
+    return undefined;
+  }
+  if (type.target === 'name') {
+    const read = section.readKey('target', required(textKey(undefined, { what: 'A name' })), report);
+    return read && { name: read.value };
+  }
+  const read = readExpression(member, 'any', report);
+  return read && { name: undefined, expression: read.value };
+}
+
+interface FoundPlace<O> {
+  readonly connector: ReadConnector;
+  readonly operation: string;
+  readonly type: O;
+}
+
+function readPlace(section: Section, scope: FlowScope, side: 'sources'): FoundPlace<SourceType> | undefined;
+function readPlace(section: Section, scope: FlowScope, side: 'targets'): FoundPlace<TargetType> | undefined;
+/** `connector:` and `operation:`, and what the connector says about it. */
+function readPlace(
+  section: Section,
+  { found, report }: FlowScope,
+  side: 'sources' | 'targets',
+): FoundPlace<SourceType | TargetType> | undefined {
+  if (!section.isMapping) {
+    const hint = 'write {connector: …, operation: …}';
+    report.add(section.diagnose({ message: `expected keys and values in ${section.path}`, hint }));
+    return undefined;
+  }
+  const name = section.readKey('connector', CONNECTOR, report)?.value;
+  const operation = section.readKey('operation', OPERATION, report)?.value;
+  if (name === undefined || found.wrong.has(name)) return undefined;
+  const connector = found.known.get(name);
+  if (connector === undefined) {
+    const names = [...found.known.keys(), ...found.wrong];
+    const hint = suggest(name, names) ?? `there are: ${names.join(', ')}`;
+    const message = `${section.path}.connector: there is no connector "${name}"`;
+    report.add((section.members.get('connector') ?? section).diagnose({ message, hint }));
+    return undefined;
+  }
+  if (operation === undefined) return undefined;
+  const operations: Operations<SourceType | TargetType> = connector.type[side];
+  const type = Object.hasOwn(operations.named, operation) ? operations.named[operation] : operations.any;
+  if (type !== undefined) return { connector, operation, type };
+  report.add((section.members.get('operation') ?? section).diagnose(describeOperation(connector, operation, side)));
+  return undefined;
+}
+
+function describeOperation({ name, typeName, type }: ReadConnector, operation: string, side: 'sources' | 'targets') {
+  const word = side === 'sources' ? 'source' : 'target';
+  const names = Object.keys(type[side].named);
+  if (names.length === 0) return { message: `${name} (${typeName}) cannot be the ${word} of a flow` };
+  const hint = suggest(operation, names) ?? `there are: ${names.join(', ')}`;
+  return { message: `${name} (${typeName}) has no ${word} operation "${operation}"`, hint };
+}

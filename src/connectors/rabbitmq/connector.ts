@@ -1,0 +1,235 @@
+import { createHash } from 'node:crypto';
+import type { Report } from '../../config/files/report.ts';
+import type { TransportStatus } from '../../transports/transport.ts';
+import {
+  type Connector,
+  type ConnectorContext,
+  type ConnectorType,
+  type ConnectorUse,
+  type Deliver,
+  type Delivery,
+  type Handle,
+  PermanentError,
+  type SourceUse,
+  type TargetUse,
+} from '../connector.ts';
+import { Consumer, type Queue } from './consumer.ts';
+import {
+  isName,
+  PUBLISH_KEYS,
+  type PublishSettings,
+  QUEUE_KEYS,
+  type QueueSettings,
+  RABBIT_KEYS,
+  type RabbitSettings,
+  SEND_KEYS,
+  type SendSettings,
+} from './keys.ts';
+import { Link } from './link.ts';
+import { Publisher } from './publisher.ts';
+
+/** Flows that begin or end with a message of a RabbitMQ broker: docs/connectors-rabbitmq.md. */
+export const rabbitmqConnector: ConnectorType<RabbitSettings> = {
+  keys: RABBIT_KEYS,
+  sources: {
+    named: {},
+    any: { what: 'Messages whose routing key fits a pattern', keys: QUEUE_KEYS, failure: 'redelivers' },
+  },
+  targets: {
+    named: {
+      publish: {
+        what: 'A message to an exchange; `target` gives the routing key',
+        keys: PUBLISH_KEYS,
+        target: 'expression',
+        needsTarget: true,
+      },
+      send: { what: 'A message to the queue that `target` names', keys: SEND_KEYS, target: 'name', needsTarget: true },
+    },
+    any: {
+      what: 'A message to an exchange, with the operation as its routing key',
+      keys: PUBLISH_KEYS,
+      target: 'none',
+      needsTarget: false,
+    },
+  },
+  check: checkUse,
+  create: (settings, context) => new RabbitConnector(settings, context),
+};
+
+class RabbitConnector implements Connector {
+  readonly name: string;
+  readonly #settings: RabbitSettings;
+  readonly #context: ConnectorContext;
+  readonly #link: Link;
+  readonly #consumers: Consumer[] = [];
+  readonly #publishers = new Map<string, Publisher>();
+
+  constructor(settings: RabbitSettings, context: ConnectorContext) {
+    this.name = context.name;
+    this.#settings = settings;
+    this.#context = context;
+    this.#link = new Link(settings, context);
+  }
+
+  listen(source: SourceUse, handle: Handle): void {
+    const { prefetch, declare, exchange } = this.#settings;
+    const { appId, name, server, onError } = this.#context;
+    const settings = source.settings as QueueSettings;
+    const queue = queueOf(source, { appId, name, exchange });
+    this.#consumers.push(
+      new Consumer({
+        link: this.#link,
+        queue,
+        handle,
+        prefetch: settings.prefetch ?? prefetch,
+        declare,
+        metadata: settings.metadata,
+        limits: server.limits,
+        delays: this.#delays,
+        onTrouble: (reason) => this.#warn('a queue cannot be consumed for now', { queue: queue.name, reason }),
+        onError,
+      }),
+    );
+  }
+
+  target({ operation, settings, target: queue }: TargetUse): Deliver {
+    if (operation === 'send') {
+      const publisher = this.#publisherOf('');
+      // Nobody knows whether the queue is there; a message that gets nowhere must not count as sent.
+      const sent = { ...(settings as SendSettings), mandatory: true };
+      return (delivery) => publish(publisher, { delivery, settings: sent, routingKey: queue });
+    }
+    const published = settings as PublishSettings;
+    const publisher = this.#publisherOf(published.exchange ?? this.#settings.exchange);
+    const fixed = operation === 'publish' ? undefined : operation;
+    return (delivery) => publish(publisher, { delivery, settings: published, routingKey: fixed ?? delivery.target });
+  }
+
+  register(): void {}
+
+  /** Does not wait for the broker. */
+  async start(): Promise<void> {
+    await this.#link.open();
+    for (const publisher of this.#publishers.values()) publisher.start();
+    for (const consumer of this.#consumers) consumer.start();
+  }
+
+  /** One while the broker is connected. */
+  status(): TransportStatus {
+    return { connections: this.#link.isConnected ? 1 : 0 };
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#consumers.map((consumer) => consumer.stop()));
+  }
+
+  abort(): void {
+    for (const consumer of this.#consumers) consumer.abort();
+  }
+
+  async close(): Promise<void> {
+    for (const publisher of this.#publishers.values()) publisher.stop();
+    await this.#link.close();
+  }
+
+  get #delays() {
+    return { delay: this.#settings.reconnectDelay, maxDelay: this.#settings.reconnectMaxDelay };
+  }
+
+  /** Each exchange has a channel of its own: what is wrong with one does not stop the others. */
+  #publisherOf(exchange: string): Publisher {
+    const known = this.#publishers.get(exchange);
+    if (known !== undefined) return known;
+    const { declare, timeout } = this.#settings;
+    const onTrouble = (reason: string) => this.#warn('nothing can be published for now', { exchange, reason });
+    const publisher = new Publisher({ link: this.#link, exchange, declare, timeout, delays: this.#delays, onTrouble });
+    this.#publishers.set(exchange, publisher);
+    return publisher;
+  }
+
+  #warn(message: string, more: Readonly<Record<string, string>>): void {
+    const { appId, name, log } = this.#context;
+    log.warn({ app: appId, connector: name, ...more }, message);
+  }
+}
+
+interface Published {
+  readonly delivery: Delivery;
+  readonly settings: Pick<PublishSettings, 'persistent' | 'headers' | 'mandatory'>;
+  readonly routingKey: unknown;
+}
+
+async function publish(publisher: Publisher, { delivery, settings, routingKey }: Published): Promise<undefined> {
+  const { output, key, signal } = delivery;
+  if (typeof routingKey !== 'string' || !isName(routingKey)) {
+    throw new PermanentError('`target` gives no routing key: a text of 1 to 255 bytes');
+  }
+  const { persistent, headers, mandatory } = settings;
+  await publisher.publish({
+    routingKey,
+    content: Buffer.from(JSON.stringify(output)),
+    options: {
+      messageId: messageIdOf(key),
+      contentType: 'application/json',
+      timestamp: Math.floor(Date.now() / 1000),
+      persistent,
+      mandatory,
+      headers,
+    },
+    signal,
+  });
+}
+
+/** It is the same whenever the flow does the same event again, so that others can tell that it comes twice. */
+function messageIdOf(key: string): string {
+  return isName(key) ? key : createHash('sha256').update(key).digest('base64url');
+}
+
+interface Owner {
+  readonly appId: string;
+  readonly name: string;
+  readonly exchange: string;
+}
+
+function queueOf({ operation, settings }: Pick<SourceUse, 'operation' | 'settings'>, owner: Owner): Queue {
+  const { queue, exchange } = settings as QueueSettings;
+  if (queue !== undefined) return { name: queue, binding: undefined };
+  const binding = { exchange: exchange ?? owner.exchange, pattern: operation };
+  return { name: `${owner.appId}.${owner.name}.${operation}`, binding };
+}
+
+/** Words with dots between them; `*` is one word, `#` any number of them. */
+const PATTERN = /^[^\s.]+(?:\.[^\s.]+)*$/;
+
+function checkUse({ name, plan, settings, sources, targets }: ConnectorUse<RabbitSettings>, report: Report): void {
+  const known = new Map<string, SourceUse>();
+  for (const source of sources) {
+    const at = source.section.members.get('operation') ?? source.section;
+    const { name: queue, binding } = queueOf(source, { appId: plan.appId, name, exchange: settings.exchange });
+    if (binding !== undefined && (!PATTERN.test(binding.pattern) || !isName(queue))) {
+      const hint = 'words with dots between them: "order.updated", "order.*", "order.#"';
+      report.add(at.diagnose({ message: `"${source.operation}" is no pattern of routing keys`, hint }));
+    }
+    const other = known.get(queue);
+    if (other !== undefined && !isSame(source, other)) {
+      const message = `the queue "${queue}" is consumed by the flow "${other.flow}", too, with other keys`;
+      report.add(at.diagnose({ message, hint: 'each would get some of its messages; write the same keys' }));
+    }
+    known.set(queue, source);
+  }
+  for (const { operation, section } of targets) {
+    if (operation === 'publish' || operation === 'send' || isRoutingKey(operation)) continue;
+    const hint = 'publish, send, or a routing key without * and #';
+    const at = section.members.get('operation') ?? section;
+    report.add(at.diagnose({ message: `"${operation}" is no operation of rabbitmq`, hint }));
+  }
+}
+
+function isRoutingKey(text: string): boolean {
+  return isName(text) && !/[\s*#]/.test(text);
+}
+
+/** Two flows from the same source, which is consumed once. */
+function isSame(one: SourceUse, other: SourceUse): boolean {
+  return one.operation === other.operation && JSON.stringify(one.settings) === JSON.stringify(other.settings);
+}

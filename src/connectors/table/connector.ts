@@ -1,0 +1,149 @@
+import type { Report } from '../../config/files/report.ts';
+import { suggest } from '../../config/files/suggest.ts';
+import type { FlatKeys } from '../../config/keys/section.ts';
+import { choiceKey, required, textKey } from '../../config/keys/values.ts';
+import type { TableResource } from '../../resources/table/resource.ts';
+import type { TablePlan } from '../../schema/plan.ts';
+import type {
+  Connector,
+  ConnectorContext,
+  ConnectorType,
+  ConnectorUse,
+  Deliver,
+  Handle,
+  SourceType,
+  SourceUse,
+  TargetType,
+  TargetUse,
+} from '../connector.ts';
+import { checkChangeFilter, makeChangeFilter } from './change-filter.ts';
+import { TableSource } from './table-source.ts';
+import { makeTableTarget, type TableOperation } from './table-target.ts';
+
+interface SourceSettings {
+  readonly table: string;
+  readonly filter: string | undefined;
+  readonly start: 'now' | 'oldest';
+}
+
+export const TABLE_SOURCE_KEYS: FlatKeys<SourceSettings> = {
+  table: required(textKey(undefined, { what: 'Export name of the table', shownDefault: 'must be written' })),
+  filter: textKey(undefined, { what: 'Which records, as in the URL of a list', shownDefault: 'all' }),
+  start: choiceKey(['now', 'oldest'], 'now', { what: 'Where a new flow begins: now, or with the oldest change kept' }),
+};
+
+type ChangeOperation = 'create' | 'update' | 'delete' | 'change';
+
+const CHANGES: Readonly<Record<ChangeOperation, string>> = {
+  create: 'Records that were created',
+  update: 'Records that were changed',
+  delete: 'Records that were removed',
+  change: 'All of these',
+};
+
+const TARGETS: Readonly<Record<TableOperation, string>> = {
+  create: 'Stores a new record',
+  upsert: 'Creates or replaces the record',
+  update: 'Replaces the fields that are given',
+  delete: 'Removes the record',
+  publish: 'Sends a message to the channel of the table; nothing is stored',
+};
+
+function source(what: string): SourceType {
+  return { what, keys: TABLE_SOURCE_KEYS, failure: 'redelivers', isPerFlow: true };
+}
+
+function target(what: string): TargetType {
+  return { what, keys: {}, target: 'name', needsTarget: true };
+}
+
+function mapValues<K extends string, V, R>(values: Readonly<Record<K, V>>, make: (value: V) => R): Record<K, R> {
+  const entries = Object.entries<V>(values).map(([name, value]) => [name, make(value)]);
+  return Object.fromEntries(entries) as Record<K, R>;
+}
+
+/** Tables of the application: their changes as a source that misses nothing over a restart, writes as a target. */
+export const tableConnector: ConnectorType<Record<string, never>> = {
+  keys: {},
+  isBuiltIn: true,
+  sources: { named: mapValues(CHANGES, source) },
+  targets: { named: mapValues(TARGETS, target) },
+  check: checkTables,
+  create: (_settings, context) => new TableConnector(context),
+};
+
+function checkTables({ plan, sources, targets }: ConnectorUse<Record<string, never>>, report: Report): void {
+  const tables = new Map<string, TablePlan>();
+  for (const table of plan.tables) if (table.exportName !== undefined) tables.set(table.exportName, table);
+  const refuse = ({ section }: SourceUse | TargetUse, key: string, name: string) => {
+    const hint = suggest(name, tables.keys()) ?? `there are: ${[...tables.keys()].join(', ')}`;
+    const member = section.members.get(key) ?? section;
+    report.add(member.diagnose({ message: `${member.path}: there is no exported table "${name}"`, hint }));
+  };
+  for (const use of sources) {
+    const { table: name, filter } = use.settings as SourceSettings;
+    const table = tables.get(name);
+    const member = use.section.members.get('filter');
+    if (table === undefined) refuse(use, 'table', name);
+    else if (filter !== undefined && member !== undefined) checkChangeFilter(table, filter, member, report);
+  }
+  for (const use of targets) {
+    if (use.target !== undefined && !tables.has(use.target)) refuse(use, 'target', use.target);
+  }
+}
+
+class TableConnector implements Connector {
+  readonly name: string;
+  readonly #context: ConnectorContext;
+  readonly #sources: TableSource[] = [];
+  #started = false;
+
+  constructor(context: ConnectorContext) {
+    this.name = context.name;
+    this.#context = context;
+  }
+
+  listen({ flow, operation, settings }: SourceUse, handle: Handle): void {
+    const { application, positions, onError } = this.#context;
+    const { table: name, filter, start } = settings as SourceSettings;
+    const { table } = this.#resource(name);
+    const select = makeChangeFilter(table, { operation: operation as ChangeOperation, filter });
+    this.#sources.push(
+      new TableSource({ flow, table, log: application.log, select, start, positions, handle, onError }),
+    );
+  }
+
+  target({ operation, target = '' }: TargetUse): Deliver {
+    return makeTableTarget(this.#resource(target), operation as TableOperation);
+  }
+
+  register(): void {
+    this.#context.application.feed.listen(() => this.#wake());
+  }
+
+  start(): void {
+    this.#started = true;
+    this.#wake();
+  }
+
+  async stop(): Promise<void> {
+    this.#started = false;
+    await Promise.all(this.#sources.map((one) => one.stop()));
+  }
+
+  abort(): void {}
+
+  close(): void {}
+
+  status(): { connections: number } {
+    return { connections: 0 };
+  }
+
+  #wake(): void {
+    if (this.#started) for (const one of this.#sources) one.wake();
+  }
+
+  #resource(name: string): TableResource {
+    return this.#context.application.resources.get(name) as TableResource;
+  }
+}

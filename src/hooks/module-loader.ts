@@ -1,0 +1,141 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Diagnostic, StartError } from '../config/files/diagnostic.ts';
+import { isInside } from '../config/files/paths.ts';
+import { diagnoseFile, SourceFile } from '../config/files/source.ts';
+
+/** What a module that is loaded has, by the names of its exports; `default` among them. */
+export type Exports = Readonly<Record<string, unknown>>;
+
+export interface ModuleLoaderOptions {
+  /** Absolute path of the application folder. */
+  readonly folder: string;
+  /** The folder that paths are shown relative to. */
+  readonly root: string;
+  /** Milliseconds that a module may take: one that waits for something at its top level would hold the start for ever. */
+  readonly timeout?: number;
+}
+
+const LOAD_TIMEOUT = 10_000;
+/** Where a module did not parse: the compiler puts it on a line of its own. */
+const PARSE_ERROR = /^ParseError: ([\s\S]*?)\s*\n\s*(.+):(\d+):(\d+)\s*$/;
+const FRAME = /\(?((?:file:\/\/)?\/[^()\n]*?|[A-Za-z]:\\[^()\n]*?):(\d+):(\d+)\)?$/;
+
+/**
+ * Loads modules of one application, TypeScript or JavaScript, without a build step. Types are taken away, not checked.
+ * All modules that one loader loads share what they import; another loader of the folder reads the files anew.
+ */
+export class ModuleLoader {
+  readonly #options: ModuleLoaderOptions;
+  #load: Promise<(path: string) => Promise<Exports>> | undefined;
+
+  constructor(options: ModuleLoaderOptions) {
+    this.#options = options;
+  }
+
+  /** The exports of the module at an absolute path. Throws StartError with the place of what is wrong. */
+  async load(path: string): Promise<Exports> {
+    // The compiler is large, and most applications have no modules.
+    this.#load ??= makeLoad(this.#options.folder);
+    const load = await this.#load;
+    try {
+      return await this.#inTime(path, load(path));
+    } catch (error) {
+      if (error instanceof StartError) throw error;
+      throw new StartError([this.#diagnose(path, error)]);
+    }
+  }
+
+  /** A mistake in a module at the first place where the text stands, else in the module as a whole. */
+  diagnoseAt(path: string, text: RegExp, wrong: { readonly message: string; readonly hint?: string }): Diagnostic {
+    const source = this.#read(path);
+    const offset = source?.text.search(text) ?? -1;
+    if (source === undefined || offset < 0) return diagnoseFile(this.#shown(path), wrong.message, wrong.hint);
+    return source.diagnose(source.locate(offset), wrong);
+  }
+
+  async #inTime(path: string, loading: Promise<Exports>): Promise<Exports> {
+    const { timeout = LOAD_TIMEOUT } = this.#options;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const message = `was not loaded within ${timeout} ms`;
+      const hint = 'it waits for something at its top level: do so in a function that is called later';
+      const diagnostic = diagnoseFile(this.#shown(path), message, hint);
+      timer = setTimeout(() => reject(new StartError([diagnostic])), timeout);
+    });
+    try {
+      return await Promise.race([loading, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #diagnose(path: string, error: unknown): Diagnostic {
+    const message = error instanceof Error ? error.message : String(error);
+    const [, text, file, line, column] = PARSE_ERROR.exec(message) ?? [];
+    if (file !== undefined) {
+      // The compiler counts columns from 0.
+      return this.#diagnosePlace(file, { line, column: Number(column) + 1, message: `does not parse: ${text}` });
+    }
+    const told = `cannot be loaded: ${firstLine(message)}`;
+    const place = error instanceof Error ? this.#placeOf(error) : undefined;
+    return place === undefined
+      ? diagnoseFile(this.#shown(path), told)
+      : this.#diagnosePlace(place.file, { line: place.line, message: told });
+  }
+
+  #diagnosePlace(file: string, { line, column, message }: Place): Diagnostic {
+    const source = this.#read(file);
+    const at = { file: this.#shown(file), line: Number(line), column: column ?? 1 };
+    return source?.diagnose(at, { message }) ?? diagnoseFile(`${at.file}:${at.line}`, message);
+  }
+
+  /** The innermost call that is code of the application. */
+  #placeOf({ stack = '' }: Error): { file: string; line: string } | undefined {
+    for (const frame of stack.split('\n')) {
+      const [, found, line] = FRAME.exec(frame.trim()) ?? [];
+      if (found === undefined || line === undefined) continue;
+      const file = found.startsWith('file:') ? fileURLToPath(found) : found;
+      if (isInside(this.#options.folder, file) && !file.includes(`${sep}node_modules${sep}`)) return { file, line };
+    }
+    return undefined;
+  }
+
+  #read(file: string): SourceFile | undefined {
+    try {
+      return new SourceFile(this.#shown(file), readFileSync(file, 'utf8'));
+    } catch {
+      return undefined;
+    }
+  }
+
+  #shown(path: string): string {
+    const { root } = this.#options;
+    return isInside(root, path) ? relative(root, path).split(sep).join('/') : path;
+  }
+}
+
+interface Place {
+  readonly line: string | undefined;
+  /** Of the text as it is loaded, which may be another one; only known when it does not parse. */
+  readonly column?: number;
+  readonly message: string;
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] as string;
+}
+
+async function makeLoad(folder: string): Promise<(path: string) => Promise<Exports>> {
+  const { createJiti } = await import('jiti');
+  const { cache } = createRequire(import.meta.url);
+  // What was loaded from here before may have changed since.
+  for (const path of Object.keys(cache)) {
+    if (isInside(folder, path) && !path.includes(`${sep}node_modules${sep}`)) delete cache[path];
+  }
+  // A cache on disk would be code that others may write.
+  const jiti = createJiti(folder + sep, { fsCache: false, interopDefault: false, tryNative: false });
+  return (path) => jiti.import<Exports>(path);
+}

@@ -1,0 +1,167 @@
+import { ERRORS } from '../../errors.ts';
+import type { TablePlan } from '../../schema/plan.ts';
+import { isOffered } from '../../schema/plan.ts';
+import type { Capabilities } from '../capabilities.ts';
+import { EXAMPLE_TIME, exampleInput, exampleKey, exampleRecord } from '../examples.ts';
+import { keySchema, orNull, type Part, refer } from '../schemas.ts';
+
+const SEQ = { type: 'integer', format: 'int64' };
+const TIME = { type: 'string', format: 'date-time' };
+const REF = { type: ['string', 'number'], description: "The client's own; given back in `ack` or `error`." };
+const REPLAYED = { const: true, description: 'It was committed before; this time nothing was written.' };
+const AT = { timestamp: EXAMPLE_TIME, seq: 1_736_937_000_000_000 };
+
+const PING: Part = {
+  name: 'Ping',
+  summary: 'Asks whether anybody is there; the answer is `pong`. For clients that are not shown pings of the protocol.',
+  payload: {
+    type: 'object',
+    properties: { message_type: { const: 'Ping' }, ref: REF },
+    required: ['message_type'],
+  },
+  examples: [{ payload: { message_type: 'Ping', ref: 1 } }],
+};
+
+/** Messages by name; those that a client sends have `.client.` in it. */
+export function channelMessages(table: TablePlan, { delta }: Capabilities): Readonly<Record<string, Part>> {
+  const { name } = table;
+  return {
+    [`${name}.Update`]: change(table, 'Update', ['create', 'update']),
+    ...(delta ? { [`${name}.Update.delta`]: deltaUpdate(table) } : {}),
+    [`${name}.Delete`]: change(table, 'Delete', ['delete']),
+    [`${name}.Publish`]: change(table, 'Publish', ['publish']),
+    [`${name}.Retained`]: change(table, 'Retained', ['retained']),
+    ...(isOffered(table, 'create') && isOffered(table, 'update')
+      ? { [`${name}.client.record`]: bareRecord(table), [`${name}.client.Update`]: envelope(table, 'Update') }
+      : {}),
+    ...(isOffered(table, 'delete') ? { [`${name}.client.Delete`]: envelope(table, 'Delete') } : {}),
+    ...(isOffered(table, 'publish') ? { [`${name}.client.Publish`]: envelope(table, 'Publish') } : {}),
+    [`${name}.client.Ping`]: PING,
+  };
+}
+
+type ChangeType = 'Update' | 'Delete' | 'Publish' | 'Retained';
+
+const SUMMARIES: Readonly<Record<ChangeType, string>> = {
+  Update: 'A record was created or changed; `data` is the full record after the change.',
+  Delete: 'A record was removed.',
+  Publish: 'A message that is not stored; `id` is null when it was published to the table.',
+  Retained: 'A stored record, before what is live; `seq` and `timestamp` are those of its last change.',
+};
+
+function dataOf({ name, primaryKey }: TablePlan, type: ChangeType): Part {
+  if (type === 'Publish') return {};
+  if (type !== 'Delete') return refer(name);
+  const properties = { [primaryKey.name]: keySchema(primaryKey) };
+  return { type: 'object', properties, required: [primaryKey.name] };
+}
+
+function change(table: TablePlan, type: ChangeType, ops: readonly string[]): Part {
+  const id = type === 'Publish' ? orNull(keySchema(table.primaryKey)) : keySchema(table.primaryKey);
+  const key = exampleKey(table);
+  const data = type === 'Delete' ? { [table.primaryKey.name]: key } : exampleRecord(table);
+  const example = { message_type: type, data, id: key, ...AT, op: ops[0] };
+  return {
+    name: type,
+    summary: SUMMARIES[type],
+    payload: {
+      type: 'object',
+      properties: {
+        message_type: { const: type },
+        data: dataOf(table, type),
+        id,
+        timestamp: TIME,
+        seq: SEQ,
+        op: { enum: ops },
+        ...(type === 'Delete' ? { reason: { type: 'string', description: 'Why, when it was not a removal.' } } : {}),
+      },
+      required: ['message_type', 'data', 'id', 'timestamp', 'seq', 'op'],
+    },
+    examples: [{ payload: example }],
+  };
+}
+
+/** An update of a channel with `delta=true`. */
+function deltaUpdate(table: TablePlan): Part {
+  const { payload, ...update } = change(table, 'Update', ['update']) as { readonly payload: Part };
+  const { properties, required } = payload as { readonly properties: Part; readonly required: readonly string[] };
+  const key = exampleKey(table);
+  const changed = { type: 'array', items: { type: 'string' }, description: 'The names of the fields in `data`.' };
+  return {
+    ...update,
+    summary: 'With `delta=true`: a record was changed; `data` has only the fields that changed.',
+    payload: {
+      ...payload,
+      properties: { ...properties, data: { type: 'object' }, changed },
+      required: [...required, 'changed'],
+    },
+    examples: [{ payload: { message_type: 'Update', data: {}, id: key, ...AT, op: 'update', changed: [] } }],
+  };
+}
+
+function bareRecord(table: TablePlan): Part {
+  return {
+    name: 'record',
+    summary: 'A record: stored as `PUT` would store it.',
+    payload: refer(`${table.name}.replace`),
+    examples: [{ payload: exampleInput(table) }],
+  };
+}
+
+function envelope(table: TablePlan, type: 'Update' | 'Delete' | 'Publish'): Part {
+  const data = type === 'Update' ? refer(`${table.name}.replace`) : {};
+  const id = type === 'Delete' ? keySchema(table.primaryKey) : orNull(keySchema(table.primaryKey));
+  const required = ['message_type', ...(type === 'Delete' ? [] : ['data'])];
+  const sent = type === 'Delete' ? {} : { data: exampleInput(table) };
+  return {
+    name: type,
+    summary: `${type}, with an optional \`ref\` to be acknowledged.`,
+    payload: {
+      type: 'object',
+      properties: { message_type: { const: type }, id, data, ref: REF },
+      required,
+    },
+    examples: [{ payload: { message_type: type, id: exampleKey(table), ...sent, ref: 1 } }],
+  };
+}
+
+function control(type: string, summary: string, properties: Part, example: Part): Part {
+  return {
+    name: type,
+    summary,
+    payload: {
+      type: 'object',
+      properties: { type: { const: type }, ...properties },
+      required: ['type', ...Object.keys(example)],
+    },
+    examples: [{ payload: { type, ...example } }],
+  };
+}
+
+/** The frames that are the same on every channel. */
+export function controlMessages(): Readonly<Record<string, Part>> {
+  const { seq } = AT;
+  const reason = { enum: ['position_trimmed', 'position_unknown', 'rights_changed'] };
+  return {
+    _ready: control('ready', 'The subscription is live from `seq` on.', { seq: SEQ }, { seq }),
+    _reset: control(
+      'reset',
+      '`since` cannot be resumed; the whole state follows as `Retained`, then `ready`.',
+      { reason, seq: SEQ },
+      { reason: 'position_trimmed', seq },
+    ),
+    _ack: control(
+      'ack',
+      'The message with this `ref` is committed.',
+      { ref: REF, id: { type: ['string', 'integer', 'null'] }, seq: SEQ, replayed: REPLAYED },
+      { ref: 1, id: 'msg-1', seq },
+    ),
+    _pong: control('pong', 'The answer to `Ping`.', { ref: REF }, {}),
+    _error: control(
+      'error',
+      'A message was refused; only its sender is told, and the socket stays open.',
+      { code: { enum: Object.keys(ERRORS) }, message: { type: 'string' }, details: {}, ref: REF },
+      { code: 'VALIDATION_ERROR', message: 'title: is required' },
+    ),
+  };
+}

@@ -1,0 +1,95 @@
+import { AUDIT_NAME } from '../schema/names.ts';
+import type { Plan } from '../schema/plan.ts';
+import { ACTOR_TYPES, AUDITED_OPS } from '../store/audit.ts';
+import type { OperationContext } from './operation-maker.ts';
+import { parameters } from './parameters.ts';
+import { type ErrorResponses, headers } from './responses.ts';
+import { type Part, refer } from './schemas.ts';
+
+/** No type of a schema can begin with an underscore. */
+const ENTRY = '_AuditEntry';
+const TAG = 'Audit log';
+
+const SEQ = { type: 'integer', format: 'int64', minimum: 0 };
+const text: Part = { type: 'string' };
+const MOMENT: Part = { anyOf: [SEQ, { type: 'string', format: 'date-time' }] };
+
+const ENTRY_SCHEMA: Part = {
+  type: 'object',
+  description: 'One change of one record.',
+  properties: {
+    seq: { ...SEQ, description: 'That of the change.' },
+    time: { type: 'string', format: 'date-time' },
+    by: {
+      type: 'object',
+      properties: {
+        type: { enum: ACTOR_TYPES },
+        sub: { type: 'string', description: 'Of a principal.' },
+        roles: { type: 'array', items: text, description: 'Those that the principal had.' },
+        key: { type: 'string', description: 'The API key that was shown, by its id.' },
+      },
+      required: ['type'],
+    },
+    op: { enum: AUDITED_OPS },
+    table: text,
+    id: { type: ['string', 'integer'] },
+    changes: {
+      type: 'object',
+      description: 'The fields that are different now; of a hidden field no values.',
+      additionalProperties: {
+        anyOf: [
+          { type: 'object', properties: { before: {}, after: {} }, required: ['before', 'after'] },
+          { type: 'object', properties: { hidden: { const: true } }, required: ['hidden'] },
+        ],
+      },
+    },
+  },
+  required: ['seq', 'time', 'by', 'op', 'table', 'id', 'changes'],
+};
+
+export interface AuditParts {
+  readonly tags: readonly Part[];
+  readonly paths: readonly (readonly [string, Part])[];
+  readonly schemas: Part;
+}
+
+/** What an OpenAPI document has of the audit log; nothing when no table has `@audit`. */
+export function auditParts({ tables }: Plan, { errors, auth }: Pick<OperationContext, 'errors' | 'auth'>): AuditParts {
+  if (!tables.some(({ audited }) => audited)) return { tags: [], paths: [], schemas: {} };
+  return {
+    tags: [{ name: TAG, description: 'Who changed which record, for administrators.' }],
+    paths: [[`/${AUDIT_NAME}`, { get: operation(errors, auth) }]],
+    schemas: { [ENTRY]: ENTRY_SCHEMA },
+  };
+}
+
+function operation(errors: ErrorResponses, auth: boolean): Part {
+  return {
+    operationId: 'readAuditLog',
+    tags: [TAG],
+    summary: 'Reads who changed which record, the newest change first',
+    parameters: [
+      query('table', text, 'Only changes of this table.'),
+      query('id', text, 'Only changes of records with this key.'),
+      query('by', text, 'Only what the principal with this `sub` has done.'),
+      query('by_type', { enum: ACTOR_TYPES }, 'Only what such a caller has done.'),
+      query('op', { enum: AUDITED_OPS }, 'Only such changes.'),
+      query('since', MOMENT, 'Only changes after this seq, or from this time on.'),
+      query('until', MOMENT, 'Only changes up to this seq, or before this time.'),
+      query('before', SEQ, 'Continues after a page, from its `Link`.'),
+      ...parameters('limit'),
+    ],
+    responses: {
+      200: {
+        description: 'The entries; there may be more as long as there is a `Link`, also when the page is not full.',
+        headers: headers('Link'),
+        content: { 'application/json': { schema: { type: 'array', items: refer(ENTRY) } } },
+      },
+      ...errors.refer(['INVALID_QUERY', 'FORBIDDEN', ...(auth ? (['UNAUTHORIZED'] as const) : [])]),
+    },
+  };
+}
+
+function query(name: string, schema: Part, description: string): Part {
+  return { name, in: 'query', description, schema };
+}

@@ -1,0 +1,30 @@
+import { LIST_PARAMETERS } from '../query/list-query.ts';
+import { SUBPROTOCOLS, USUAL_MEDIA_TYPES } from '../server/content/formats.ts';
+
+/** What the REST handlers and channels understand. The documents tell of nothing that is not here. */
+export interface Capabilities {
+  /** Content types of records, in and out; the first is the usual one. */
+  readonly mediaTypes: readonly [string, ...string[]];
+  /** Names for `Sec-WebSocket-Protocol`. */
+  readonly subprotocols: readonly string[];
+  /** `PATCH` and `DELETE` on a whole list. */
+  readonly bulk: boolean;
+  /** `cursor=` and the `Link` header of a list. */
+  readonly cursor: boolean;
+  /** `count=true` and the `X-Total-Count` header of a list. */
+  readonly count: boolean;
+  /** `delta=true` of a channel. */
+  readonly delta: boolean;
+  /** The header `Idempotency-Key`. */
+  readonly idempotency: boolean;
+}
+
+export const CAPABILITIES: Capabilities = {
+  mediaTypes: USUAL_MEDIA_TYPES,
+  subprotocols: [...SUBPROTOCOLS.keys()],
+  bulk: true,
+  cursor: LIST_PARAMETERS.has('cursor'),
+  count: LIST_PARAMETERS.has('count'),
+  delta: true,
+  idempotency: true,
+};

@@ -1,0 +1,27 @@
+import type { TablePlan } from '../schema/plan.ts';
+import { collectionItem } from './collection.ts';
+import { type OperationContext, OperationMaker } from './operation-maker.ts';
+import { idParameter } from './parameters.ts';
+import { recordItem } from './record.ts';
+import type { Part } from './schemas.ts';
+
+/**
+ * The paths of one table and of its records, with the operations that the server has for somebody; without any
+ * they are missing.
+ */
+export function tablePaths(table: TablePlan, context: OperationContext): readonly (readonly [string, Part])[] {
+  const path = `/${table.exportName}`;
+  const make = new OperationMaker(table, context);
+  const collection = collectionItem(make);
+  const record = recordItem(make);
+  return [
+    ...(isEmpty(collection) ? [] : [[path, collection] as const]),
+    ...(isEmpty(record)
+      ? []
+      : [[`${path}/{id}`, { parameters: [idParameter(table, context.limits.id)], ...record }] as const]),
+  ];
+}
+
+function isEmpty(item: Part): boolean {
+  return Object.keys(item).length === 0;
+}

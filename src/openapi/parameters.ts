@@ -1,0 +1,131 @@
+import type { Limits } from '../config/config.ts';
+import { LIST_PARAMETERS } from '../query/list-query.ts';
+import type { FieldPlan, FieldType, TablePlan } from '../schema/plan.ts';
+import type { Capabilities } from './capabilities.ts';
+import { keySchema, openRelations, type Part } from './schemas.ts';
+
+const text: Part = { type: 'string' };
+const flag: Part = { type: 'boolean' };
+
+function query(name: string, schema: Part, description: string): Part {
+  return { name, in: 'query', description, schema };
+}
+
+function header(name: string, description: string, schema: Part = text): Part {
+  return { name, in: 'header', description, schema };
+}
+
+/** Parameters that are the same for every table, under `components`. */
+export function sharedParameters({ limits }: { readonly limits: Limits }, capabilities: Capabilities): Part {
+  const seq = { type: 'integer', format: 'int64', minimum: 0 };
+  return {
+    filter: query('filter', text, 'Conditions in one parameter: `(title=="Hello, World",title==A*);price=lt=10`.'),
+    limit: query(
+      'limit',
+      { type: 'integer', minimum: 1, maximum: limits.pageMax, default: limits.pageDefault },
+      'How many records.',
+    ),
+    offset: query('offset', { type: 'integer', minimum: 0, default: 0 }, 'How many records to leave out first.'),
+    ...(capabilities.cursor ? { cursor: query('cursor', text, 'Continues after a page, from its `Link`.') } : {}),
+    ...(capabilities.count ? { count: query('count', flag, 'Counts all records that the conditions find.') } : {}),
+    stream: query(
+      'stream',
+      { type: 'string', const: 'sse' },
+      'Asks for the stream, as `Accept: text/event-stream` does.',
+    ),
+    since: query('since', seq, 'Stream: everything after this position. The header `Last-Event-ID` wins.'),
+    retained: query('retained', flag, 'Stream: first what is stored. On for a record, off for a table.'),
+    ...(capabilities.delta
+      ? { delta: query('delta', flag, 'Stream: an update carries only the key and the fields that changed.') }
+      : {}),
+    ifMatch: header('If-Match', 'Only when the record still has this `ETag`, or any with `*`; else 412.'),
+    ifNoneMatch: header('If-None-Match', 'Read: 304 when the `ETag` is still this.'),
+    ifNone: header('If-None-Match', '`*` creates only; 412 when the record exists.', { type: 'string', const: '*' }),
+    prefer: header('Prefer', '`return=minimal` leaves the body out of the answer.'),
+    lastEventId: header('Last-Event-ID', 'Stream: the `id:` of the last event, as an EventSource sends it.'),
+    ...(capabilities.idempotency
+      ? { idempotencyKey: header('Idempotency-Key', 'The same key with the same request is done once.') }
+      : {}),
+    ...(capabilities.bulk ? { all: query('all', flag, 'Must be `true` when there are no conditions.') } : {}),
+  };
+}
+
+/** References to shared parameters. */
+export function parameters(...names: readonly string[]): readonly Part[] {
+  return names.map((name) => ({ $ref: `#/components/parameters/${name}` }));
+}
+
+export function idParameter({ primaryKey }: TablePlan, maxLength: number): Part {
+  const schema = keySchema(primaryKey);
+  const length = schema.type === 'string' ? { minLength: 1, maxLength } : {};
+  return { name: 'id', in: 'path', required: true, description: 'The primary key.', schema: { ...schema, ...length } };
+}
+
+const TEXT_OPERATORS = '`*` for any text (`A*`), `ct=`, `sw=`, `ew=` (contains, begins, ends), `ft=` (words)';
+const ORDER_OPERATORS = '`gt=`, `ge=`, `lt=`, `le=`, ranges with `gele=a,b`';
+
+function operatorsOf(type: FieldType): string {
+  if (type.kind === 'list') return `At least one element meets it. ${operatorsOf(type.of)}`;
+  if (type.kind === 'object') return 'Only `null` and `!=null`; a dot leads to its fields.';
+  if (type.kind === 'enum') return 'A value, `in=a,b`, `out=a,b`.';
+  if (type.name === 'JSON') return 'Only `null` and `!=null`.';
+  if (type.name === 'Boolean') return '`true` or `false`.';
+  const isText = type.name === 'ID' || type.name === 'String';
+  return `A value, ${isText ? `${TEXT_OPERATORS}, ` : ''}${ORDER_OPERATORS}, \`in=a,b\`, \`out=a,b\`.`;
+}
+
+const EXAMPLES: Readonly<Record<string, string>> = {
+  ID: 'in=a,b',
+  String: 'A*',
+  Int: 'gt=10',
+  Long: 'gt=10',
+  Float: 'lt=9.5',
+  Boolean: 'true',
+  Date: 'ge=2025-01-01',
+};
+
+function filterParameter({ name, type, description }: FieldPlan): Part {
+  const example = type.kind === 'scalar' ? EXAMPLES[type.name] : type.kind === 'enum' ? type.values[0] : undefined;
+  const shown = example === undefined ? '' : ` For example \`${name}=${example}\`.`;
+  return {
+    ...query(
+      name,
+      text,
+      `${description === undefined ? '' : `${description}\n\n`}Condition. ${operatorsOf(type)}${shown}`,
+    ),
+    // An operator begins with a sign that must arrive as it is: `price=gt=10`.
+    allowReserved: true,
+  };
+}
+
+/** A condition for each field; one with the name of a parameter is reached through `filter` only. */
+export function filterParameters(table: TablePlan, { cursor, count }: Capabilities): readonly Part[] {
+  const taken = new Set([
+    ...LIST_PARAMETERS,
+    ...STREAM_NAMES,
+    ...(cursor ? ['cursor'] : []),
+    ...(count ? ['count'] : []),
+  ]);
+  return table.fields.filter(({ hidden, name }) => !hidden && !taken.has(name)).map(filterParameter);
+}
+
+const STREAM_NAMES: ReadonlySet<string> = new Set(['stream', 'since', 'retained', 'echo', 'delta', 'client', 'all']);
+
+export function selectParameter(table: TablePlan): Part {
+  const { fields, primaryKey } = table;
+  const names = fields.filter(({ hidden }) => !hidden).map(({ name }) => name);
+  const related = openRelations(table)
+    .map(({ name, target }) => `\`${name}{${target.primaryKey.name}}\``)
+    .join(', ');
+  const relation = related === '' ? '' : ` Also records of other tables: ${related}.`;
+  const example = names.slice(0, 2).join(',');
+  return query('select', text, `Only these fields, as \`${example}\`, and always \`${primaryKey.name}\`.${relation}`);
+}
+
+export function sortParameter({ fields }: TablePlan): Part {
+  const sortable = fields.filter(
+    ({ type, hidden }) => !hidden && (type.kind === 'enum' || (type.kind === 'scalar' && type.name !== 'JSON')),
+  );
+  const names = sortable.map(({ name }) => `\`${name}\``).join(', ');
+  return query('sort', text, `Fields to order by, \`-\` before one for descending: ${names}.`);
+}

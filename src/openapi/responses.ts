@@ -1,0 +1,171 @@
+import { AppError, ERRORS, type ErrorCode, makeProblem } from '../errors.ts';
+import { type Part, refer } from './schemas.ts';
+
+const PROBLEM_TYPE = 'application/problem+json';
+
+/** What any request may meet. */
+const ALWAYS: readonly ErrorCode[] = [
+  'BAD_REQUEST',
+  'REQUEST_TIMEOUT',
+  'URL_TOO_LONG',
+  'HEADERS_TOO_LARGE',
+  'EXPECTATION_FAILED',
+  'MISDIRECTED',
+  'RATE_LIMITED',
+  'INTERNAL',
+  'STOPPING',
+  'OVERLOADED',
+];
+const BODY: readonly ErrorCode[] = [
+  'INVALID_JSON',
+  'INVALID_CONTENT',
+  'VALIDATION_ERROR',
+  'TOO_DEEP',
+  'TOO_WIDE',
+  'BODY_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+];
+const WRITE: readonly ErrorCode[] = [
+  'INVALID_QUERY',
+  'IDEMPOTENCY_IN_PROGRESS',
+  'IDEMPOTENCY_KEY_REUSED',
+  'STORAGE_BUSY',
+  'STORAGE_FULL',
+];
+
+/** The codes that the operations of a kind may answer with, beside those that any may. */
+export const CODES = {
+  list: ['INVALID_QUERY', 'SCAN_TOO_LARGE', 'PRECONDITION_FAILED'],
+  create: [...WRITE, ...BODY, 'INVALID_ID', 'CONFLICT'],
+  publish: [...WRITE, ...BODY],
+  get: ['INVALID_ID', 'INVALID_QUERY', 'NOT_FOUND', 'PRECONDITION_FAILED'],
+  replace: [...WRITE, ...BODY, 'INVALID_ID', 'FORBIDDEN', 'CONFLICT', 'PRECONDITION_FAILED'],
+  merge: [...WRITE, ...BODY, 'INVALID_ID', 'NOT_FOUND', 'CONFLICT', 'PRECONDITION_FAILED'],
+  delete: [...WRITE, 'INVALID_ID', 'NOT_FOUND', 'PRECONDITION_FAILED'],
+  publishToRecord: [...WRITE, ...BODY, 'INVALID_ID', 'METHOD_NOT_ALLOWED'],
+  bulkMerge: [...WRITE, ...BODY, 'CONFLICT'],
+  bulkDelete: WRITE,
+  stream: ['INVALID_QUERY', 'INVALID_POSITION', 'FORBIDDEN_ORIGIN', 'TOO_MANY_CONNECTIONS'],
+} as const satisfies Record<string, readonly ErrorCode[]>;
+
+/** The error answers of a document: each set of codes is written once. */
+export class ErrorResponses {
+  readonly #components = new Map<string, Part>();
+
+  /** By status, references to the answers with these codes. */
+  refer(codes: readonly ErrorCode[]): Part {
+    const byStatus = new Map<number, ErrorCode[]>();
+    for (const code of Object.keys(ERRORS) as ErrorCode[]) {
+      if (!codes.includes(code) && !ALWAYS.includes(code)) continue;
+      const { status } = ERRORS[code];
+      byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+    }
+    return Object.fromEntries([...byStatus].map(([status, found]) => [status, this.#referTo(status, found)]));
+  }
+
+  get components(): Part {
+    return Object.fromEntries([...this.#components].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  #referTo(status: number, codes: readonly ErrorCode[]): Part {
+    const name = codes.join('.');
+    if (!this.#components.has(name)) this.#components.set(name, problemResponse(status, codes));
+    return { $ref: `#/components/responses/${name}` };
+  }
+}
+
+function problemResponse(status: number, codes: readonly ErrorCode[]): Part {
+  const properties = { status: { const: status }, code: { enum: codes } };
+  return {
+    description: codes.map((code) => `\`${code}\`: ${ERRORS[code].title}.`).join('\n\n'),
+    ...(status === 503 || status === 429
+      ? { headers: { 'Retry-After': { $ref: '#/components/headers/Retry-After' } } }
+      : {}),
+    ...(status === 405 ? { headers: { Allow: { $ref: '#/components/headers/Allow' } } } : {}),
+    content: {
+      [PROBLEM_TYPE]: { schema: { allOf: [refer(PROBLEM), { properties }] }, examples: exampleProblems(codes) },
+    },
+  };
+}
+
+function exampleProblems(codes: readonly ErrorCode[]): Part {
+  const examples = codes.map((code) => [code, { value: makeProblem(new AppError(code, ERRORS[code].title)) }]);
+  return Object.fromEntries(examples) as Part;
+}
+
+/** No type of a schema can begin with an underscore. */
+export const PROBLEM = '_Problem';
+export const PUBLISHED = '_Published';
+export const BULK = '_Changed';
+
+export const SHARED_SCHEMAS: Part = {
+  [PROBLEM]: {
+    type: 'object',
+    description: 'RFC 9457 problem details.',
+    properties: {
+      type: { type: 'string', description: '`urn:tablecast:error:` and the code.' },
+      title: { type: 'string' },
+      status: { type: 'integer' },
+      detail: { type: 'string' },
+      code: { type: 'string', enum: Object.keys(ERRORS) },
+      error: { type: 'string', description: 'The same as `detail`.' },
+      errors: {
+        type: 'array',
+        description: 'Every wrong member of what was sent.',
+        items: {
+          type: 'object',
+          properties: { field: { type: 'string' }, message: { type: 'string' } },
+          required: ['field', 'message'],
+        },
+      },
+    },
+    required: ['type', 'title', 'status', 'detail', 'code', 'error'],
+  },
+};
+
+export const PUBLISHED_SCHEMA: Part = {
+  type: 'object',
+  properties: {
+    seq: { type: 'integer', format: 'int64', description: 'Position in the log.' },
+    delivered: { type: 'integer', description: 'How many subscriptions it is for.' },
+  },
+  required: ['seq', 'delivered'],
+};
+
+export const BULK_SCHEMA: Part = {
+  type: 'object',
+  properties: {
+    matched: { type: 'integer', description: 'Records that the conditions found.' },
+    changed: { type: 'integer', description: 'Records that are different now.' },
+  },
+  required: ['matched', 'changed'],
+};
+
+const text = { type: 'string' };
+
+export const HEADERS: Readonly<Record<string, Part>> = {
+  ETag: {
+    description:
+      "The record's `seq` in quotes, and after it the content type and coding unless it is plain JSON; of a list a weak tag of the table.",
+    schema: text,
+  },
+  Location: { description: 'Address of the new record.', schema: text },
+  'X-Position': {
+    description: 'Head of the log at the moment of the read; `since=` continues from it without a gap.',
+    schema: { type: 'string', pattern: '^[0-9]+$' },
+  },
+  'Preference-Applied': { description: '`return=minimal` when `Prefer` asked for it.', schema: text },
+  'Retry-After': { description: 'Seconds to wait.', schema: text },
+  Allow: { description: 'The methods that the address takes.', schema: text },
+};
+
+export const TOTAL_HEADER: Part = {
+  description: 'How many records there are in all, with `count=true`.',
+  schema: text,
+};
+export const LINK_HEADER: Part = { description: 'The next page: `<…>; rel="next"` (RFC 8288).', schema: text };
+
+/** References to headers of the document, by their names. */
+export function headers(...names: readonly string[]): Part {
+  return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
+}

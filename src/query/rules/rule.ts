@@ -1,0 +1,173 @@
+import type { TablePlan } from '../../schema/plan.ts';
+import type { FieldPath, Filter } from '../syntax/ast.ts';
+import { ConditionError, makeCondition, type Operand } from '../syntax/condition.ts';
+import { elementType } from '../syntax/literal.ts';
+import type { FilterLimits, Operator } from '../syntax/operators.ts';
+import { resolvePath } from '../syntax/path.ts';
+import { Reader } from '../syntax/reader.ts';
+import { TermParser } from '../syntax/terms.ts';
+
+/** `$auth.org.id` as its steps. */
+export type ClaimPath = readonly string[];
+
+/** A value of a condition: a literal, or what the caller's claim is. */
+export type RuleOperand = Operand | { readonly claim: ClaimPath };
+
+/**
+ * A rule of access: who may do something, and with which records. It becomes a filter when it is known who asks
+ * (`bindRule`).
+ */
+export type Rule =
+  | { readonly type: 'and' | 'or'; readonly items: readonly Rule[] }
+  | { readonly type: 'not'; readonly item: Rule }
+  /** The caller has this role; `authenticated` is everybody who has shown who he is. */
+  | { readonly type: 'role'; readonly name: string }
+  | {
+      readonly type: 'claim';
+      readonly claim: ClaimPath;
+      readonly operator: Operator;
+      readonly operands: readonly RuleOperand[];
+    }
+  | {
+      readonly type: 'field';
+      readonly path: FieldPath;
+      readonly operator: Operator;
+      readonly operands: readonly RuleOperand[];
+      readonly limits: FilterLimits;
+    }
+  | { readonly type: 'filter'; readonly filter: Filter };
+
+/** Everybody who is not anonymous has it. */
+export const AUTHENTICATED = 'authenticated';
+
+const CLAIM = /^\$auth((?:\.[A-Za-z_][A-Za-z0-9_-]{0,63}){1,4})$/;
+
+/**
+ * Parses the text of a rule: the language of `filter=`, in which a word alone is a role and `$auth.name` stands for a
+ * claim of the caller, on either side. `title` names the rule in errors. Throws INVALID_QUERY with the column.
+ */
+export function parseRule(text: string, table: TablePlan, limits: FilterLimits, title: string): Rule {
+  const reader = new Reader(text, title, false);
+  reader.checkCharacters(text, 0);
+  const rule = new RuleParser(reader, table, limits).parseOr(0);
+  if (!reader.atEnd()) throw reader.error(`expected &, | or the end, found ${reader.found()}`);
+  return rule;
+}
+
+/** The roles and claims that the answer of a rule can depend on: `role editor`, `claim sub`. */
+export function inputsOf(rule: Rule): { readonly roles: readonly string[]; readonly claims: readonly ClaimPath[] } {
+  switch (rule.type) {
+    case 'and':
+    case 'or': {
+      const inputs = rule.items.map(inputsOf);
+      return { roles: inputs.flatMap(({ roles }) => roles), claims: inputs.flatMap(({ claims }) => claims) };
+    }
+    case 'not':
+      return inputsOf(rule.item);
+    case 'role':
+      return { roles: [rule.name], claims: [] };
+    case 'claim':
+      return { roles: [], claims: [rule.claim, ...claimsOf(rule.operands)] };
+    case 'field':
+      return { roles: [], claims: claimsOf(rule.operands) };
+    case 'filter':
+      return { roles: [], claims: [] };
+  }
+}
+
+function claimsOf(operands: readonly RuleOperand[]): ClaimPath[] {
+  return operands.flatMap((operand) => ('claim' in operand ? [operand.claim] : []));
+}
+
+class RuleParser extends TermParser<Rule> {
+  readonly #table: TablePlan;
+
+  constructor(reader: Reader, table: TablePlan, limits: FilterLimits) {
+    super(reader, limits);
+    this.#table = table;
+  }
+
+  protected combined(term: Rule): Rule {
+    return term;
+  }
+
+  parseCondition(name: string, start: number): Rule {
+    const { reader, limits } = this;
+    if (name === '') throw reader.error(`expected a role or a condition, found ${reader.found()}`, start);
+    reader.skipSpace();
+    if (reader.atEnd() || '&|;,)]'.includes(reader.peek())) return this.#role(name, start);
+    const claim = parseClaim(name);
+    if (claim === undefined && name.startsWith('$')) throw this.#noClaim(name, start);
+    const path = claim === undefined ? resolvePath(reader, name, start, { table: this.#table }) : undefined;
+    const operator = reader.readOperator(name);
+    const operands = this.#operands(operator);
+    if (path === undefined) return this.#claim(claim ?? [], { operator, operands, start });
+    try {
+      return makeFieldRule(path, operator, operands, limits);
+    } catch (error) {
+      if (!(error instanceof ConditionError)) throw error;
+      throw reader.error(error.message, error.position ?? start);
+    }
+  }
+
+  #role(name: string, start: number): Rule {
+    if (name.startsWith('$')) throw this.#noClaim(name, start, 'and a comparison, such as $auth.sub==ada');
+    if (/^[A-Za-z_][\w.:@/-]{0,127}$/.test(name)) return { type: 'role', name };
+    throw this.reader.error('a role is a word of letters, digits and _ . : @ / -', start);
+  }
+
+  #claim(claim: ClaimPath, rest: { operator: Operator; operands: readonly RuleOperand[]; start: number }): Rule {
+    const { operator, operands, start } = rest;
+    if (operator.type === 'equal' || operator.type === 'set') return { type: 'claim', claim, operator, operands };
+    if (operator.type === 'text' && operator.op === 'contains') return { type: 'claim', claim, operator, operands };
+    throw this.reader.error('a claim is compared with ==, !=, =in=, =out= or =ct=', start);
+  }
+
+  #operands(operator: Operator): readonly RuleOperand[] {
+    const { reader } = this;
+    reader.skipSpace();
+    const start = reader.position;
+    const isList = (operator.type === 'set' || operator.type === 'range') && reader.peek() !== '$';
+    const operands = isList ? reader.readList(this.limits.filterValues) : [reader.readValue()];
+    return operands.map((operand) => {
+      if (operand.quoted || !operand.text.startsWith('$')) return operand;
+      const claim = parseClaim(operand.text);
+      if (claim === undefined) throw this.#noClaim(operand.text, start);
+      return { claim };
+    });
+  }
+
+  #noClaim(text: string, start: number, more = 'such as $auth.sub'): Error {
+    return this.reader.error(`expected $auth. and the name of a claim ${more}, found "${text.slice(0, 60)}"`, start);
+  }
+}
+
+function parseClaim(text: string): ClaimPath | undefined {
+  return CLAIM.exec(text)?.[1]?.slice(1).split('.');
+}
+
+/** Literals alone make a filter now; with claims in it, a sample of the right type shows whether it could be one. */
+function makeFieldRule(
+  path: FieldPath,
+  operator: Operator,
+  operands: readonly RuleOperand[],
+  limits: FilterLimits,
+): Extract<Rule, { type: 'field' | 'filter' }> {
+  const samples = operands.map((operand) => ('claim' in operand ? sampleOf(path) : operand));
+  const filter = makeCondition(path, operator, samples as [Operand, ...Operand[]], limits);
+  if (claimsOf(operands).length === 0) return { type: 'filter', filter };
+  return { type: 'field', path, operator, operands, limits };
+}
+
+function sampleOf(path: FieldPath): Operand {
+  const type = elementType((path.fields.at(-1) ?? path.fields[0]).type);
+  const text =
+    type.kind === 'enum'
+      ? (type.values[0] ?? '')
+      : type.kind === 'scalar' && type.name === 'Boolean'
+        ? 'true'
+        : type.kind === 'scalar' && type.name === 'Date'
+          ? '2000-01-01T00:00:00Z'
+          : '0';
+  return { text, runs: [text], quoted: true, position: 0 };
+}

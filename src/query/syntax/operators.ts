@@ -1,0 +1,54 @@
+import type { Limits } from '../../config/config.ts';
+import type { Comparison, TextOp } from './ast.ts';
+
+/** How much there may be of a filter. */
+export type FilterLimits = Pick<
+  Limits,
+  'filterLength' | 'filterConditions' | 'filterDepth' | 'filterValues' | 'filterPattern'
+>;
+
+export type Operator =
+  /** `strict` takes the value word for word: no wildcards, no null, no typed literals. */
+  | { readonly type: 'equal'; readonly negated: boolean; readonly strict: boolean }
+  | { readonly type: 'order'; readonly op: Comparison }
+  | { readonly type: 'text'; readonly op: TextOp }
+  | { readonly type: 'words' }
+  | { readonly type: 'set'; readonly negated: boolean }
+  | { readonly type: 'range'; readonly lowOp: 'ge' | 'gt'; readonly highOp: 'le' | 'lt' }
+  | { readonly type: 'refused'; readonly why: string };
+
+const EQUAL: Operator = { type: 'equal', negated: false, strict: false };
+const UNEQUAL: Operator = { type: 'equal', negated: true, strict: false };
+
+/** Written between equals signs: `=gt=`. */
+export const NAMED_OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>([
+  ['eq', EQUAL],
+  ['ne', UNEQUAL],
+  ['gt', { type: 'order', op: 'gt' }],
+  ['ge', { type: 'order', op: 'ge' }],
+  ['lt', { type: 'order', op: 'lt' }],
+  ['le', { type: 'order', op: 'le' }],
+  ['ct', { type: 'text', op: 'contains' }],
+  ['sw', { type: 'text', op: 'starts' }],
+  ['ew', { type: 'text', op: 'ends' }],
+  ['in', { type: 'set', negated: false }],
+  ['out', { type: 'set', negated: true }],
+  ['gele', { type: 'range', lowOp: 'ge', highOp: 'le' }],
+  ['gtlt', { type: 'range', lowOp: 'gt', highOp: 'lt' }],
+  ['gelt', { type: 'range', lowOp: 'ge', highOp: 'lt' }],
+  ['gtle', { type: 'range', lowOp: 'gt', highOp: 'le' }],
+  ['ft', { type: 'words' }],
+  ['~', { type: 'refused', why: 'regular expressions are not supported; use =ct=, =sw=, =ew= or * in ==' }],
+]);
+
+export const SYMBOL_OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>([
+  ['=', EQUAL],
+  ['==', EQUAL],
+  ['===', { type: 'equal', negated: false, strict: true }],
+  ['!=', UNEQUAL],
+  ['!==', { type: 'equal', negated: true, strict: true }],
+  ['>', { type: 'order', op: 'gt' }],
+  ['>=', { type: 'order', op: 'ge' }],
+  ['<', { type: 'order', op: 'lt' }],
+  ['<=', { type: 'order', op: 'le' }],
+]);

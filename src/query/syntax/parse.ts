@@ -1,0 +1,223 @@
+import type { RelationPlan, TablePlan } from '../../schema/plan.ts';
+import { nameableRelation, type View } from '../view.ts';
+import type { FieldPath, Filter } from './ast.ts';
+import { ConditionError, makeCondition, type Operand } from './condition.ts';
+import { visibleFields } from './fields.ts';
+import type { FilterLimits, Operator } from './operators.ts';
+import { resolvePath } from './path.ts';
+import { checkEncoded, makeQueryError } from './problem.ts';
+import { Reader } from './reader.ts';
+import { TermParser } from './terms.ts';
+
+const MOST_RELATIONS = 4;
+
+export interface FilterScope {
+  readonly table: TablePlan;
+  readonly limits: FilterLimits;
+  /** Names of query parameters that are no filters. */
+  readonly reserved: ReadonlySet<string>;
+  /** What the caller sees, when it is not everything. */
+  readonly view?: View | undefined;
+}
+
+export interface ParsedQuery {
+  readonly filter: Filter | undefined;
+  /** The reserved parameters that were given, decoded once. */
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+interface Budget {
+  conditions: number;
+  length: number;
+}
+
+const NOTHING_RESERVED: ReadonlySet<string> = new Set();
+
+class FilterParser extends TermParser<Filter> {
+  readonly #scope: FilterScope;
+  readonly #budget: Budget;
+
+  constructor(reader: Reader, scope: FilterScope, budget: Budget) {
+    super(reader, scope.limits);
+    this.#scope = scope;
+    this.#budget = budget;
+  }
+
+  protected combined(term: Filter): Filter {
+    return term;
+  }
+
+  parseCondition(name: string, start: number): Filter {
+    const { reader, limits } = this;
+    const { reserved } = this.#scope;
+    if (name === '') throw reader.error(`expected a field, found ${reader.found()}`, start);
+    reader.subject = name;
+    if (reserved.has(name)) {
+      throw reader.error(
+        `${name} is a parameter here and stands alone between &; a field of that name is reached with filter=`,
+        start,
+      );
+    }
+    this.#budget.conditions++;
+    if (this.#budget.conditions > limits.filterConditions) {
+      throw reader.error(`a filter has at most ${limits.filterConditions} conditions`, start);
+    }
+    const { relations, path } = this.#resolve(name, start);
+    const operator = reader.readOperator(name);
+    const isList = operator.type === 'set' || operator.type === 'range';
+    const operands = isList ? reader.readList(limits.filterValues) : ([reader.readValue()] as const);
+    this.#budget.length += reader.position - start;
+    if (this.#budget.length > limits.filterLength) throw tooLong(reader, start, limits);
+    try {
+      const filter =
+        path === undefined
+          ? makePresence(relations, operator, operands[0])
+          : makeRelated(relations, makeCondition(path, operator, operands, limits));
+      reader.subject = undefined;
+      return filter;
+    } catch (error) {
+      if (!(error instanceof ConditionError)) throw error;
+      throw reader.error(error.message, error.position ?? start);
+    }
+  }
+
+  /** The relations that a name begins with, and the path in the last one's table; no path when it ends there. */
+  #resolve(name: string, start: number): { relations: RelationPlan[]; path: FieldPath | undefined } {
+    let { table } = this.#scope;
+    const relations: RelationPlan[] = [];
+    let rest = name;
+    let column = start;
+    for (;;) {
+      const [first = ''] = rest.split('.', 1);
+      const relation = nameableRelation(table, first, this.#scope.view);
+      if (relation === undefined) return { relations, path: this.#path(rest, table, column) };
+      relations.push(relation);
+      if (relations.length > MOST_RELATIONS) {
+        throw this.reader.error(`a filter follows at most ${MOST_RELATIONS} relations`, start);
+      }
+      if (first.length === rest.length) return { relations, path: undefined };
+      table = relation.target;
+      rest = rest.slice(first.length + 1);
+      column += first.length + 1;
+    }
+  }
+
+  #path(name: string, table: TablePlan, start: number): FieldPath {
+    const { view, reserved } = this.#scope;
+    const isRoot = this.reader.encoded && table === this.#scope.table;
+    const scope = isRoot ? { table, view, others: reserved, what: 'field or parameter' } : { table, view };
+    return resolvePath(this.reader, name, start, scope);
+  }
+}
+
+/** `author.name!=Ada` is that no author is called so, as with the elements of a list. */
+function makeRelated(relations: readonly RelationPlan[], filter: Filter): Filter {
+  if (relations.length === 0) return filter;
+  if (filter.type === 'not') return { type: 'not', item: makeRelated(relations, filter.item) };
+  return relations.reduceRight<Filter>((item, relation) => ({ type: 'related', relation, item }), filter);
+}
+
+/** `author==null`: there is no such record. */
+function makePresence(relations: readonly RelationPlan[], operator: Operator, operand: Operand): Filter {
+  const last = relations.at(-1) as RelationPlan;
+  const isNull = operator.type === 'equal' && !operator.strict && !operand.quoted && operand.text === 'null';
+  if (!isNull) {
+    const field = visibleFields(last.target).find((it) => it !== last.target.primaryKey) ?? last.target.primaryKey;
+    throw new ConditionError(
+      `${last.name} stands for records of ${last.target.name}: compare one of their fields, such as ${last.name}.${field.name}, or test it with ==null`,
+    );
+  }
+  let present: Filter = { type: 'related', relation: last, item: undefined };
+  present = relations
+    .slice(0, -1)
+    .reduceRight<Filter>((item, relation) => ({ type: 'related', relation, item }), present);
+  return operator.negated ? present : { type: 'not', item: present };
+}
+
+function tooLong(reader: Reader, position: number, limits: FilterLimits): Error {
+  return reader.error(`a filter has at most ${limits.filterLength} characters`, position);
+}
+
+function parseFilterText(text: string, scope: FilterScope, budget: Budget): Filter {
+  const reader = new Reader(text, 'filter', false);
+  budget.length += text.length;
+  if (budget.length > scope.limits.filterLength) throw tooLong(reader, 0, scope.limits);
+  reader.checkCharacters(text, 0);
+  // The whole text is counted already.
+  const inner: Budget = { conditions: budget.conditions, length: Number.NEGATIVE_INFINITY };
+  const filter = new FilterParser(reader, { ...scope, reserved: NOTHING_RESERVED }, inner).parseOr(0);
+  if (!reader.atEnd()) throw reader.error(`expected &, | or the end, found ${reader.found()}`);
+  return filter;
+}
+
+/** Parses the decoded text of `filter=`. Throws INVALID_QUERY with the column. */
+export function parseFilter(text: string, table: TablePlan, limits: FilterLimits): Filter {
+  return parseFilterText(text, { table, limits, reserved: NOTHING_RESERVED }, { conditions: 0, length: 0 });
+}
+
+/**
+ * Parses a query string as it came, still percent-encoded and without the question mark. Everything that is not a
+ * reserved parameter is a condition; nothing is ever ignored. `filter` among the parameters is parsed too, and both
+ * must hold. Throws INVALID_QUERY with the column.
+ */
+export function parseQuery(raw: string, scope: FilterScope): ParsedQuery {
+  checkEncoded(raw);
+  const reader = new Reader(raw, 'query', true);
+  const budget: Budget = { conditions: 0, length: 0 };
+  const parameters = new Map<string, string>();
+  const parser = new FilterParser(reader, scope, budget);
+  const filters = parseTerms(parser, scope, parameters);
+  const text = parameters.get('filter');
+  const parts = text === undefined ? filters : [...filters, parseFilterText(text, scope, budget)];
+  return { filter: parts.length === 0 ? undefined : parser.join('and', parts), parameters };
+}
+
+/** The conditions of a query string as at most one filter; parameters go into the map. */
+function parseTerms(parser: FilterParser, scope: FilterScope, parameters: Map<string, string>): Filter[] {
+  const { reader } = parser;
+  const alternatives: Filter[] = [];
+  let all: Filter[] = [];
+  let afterOr = false;
+  while (!reader.atEnd() || afterOr) {
+    // Clients leave an empty part behind when they join parameters; it says nothing.
+    if (!afterOr && reader.accept('&')) continue;
+    const start = reader.position;
+    const name = reader.readName();
+    if (!afterOr && scope.reserved.has(name)) {
+      readParameter(reader, name, parameters);
+    } else if (name !== '') {
+      all.push(parser.parseCondition(name, start));
+    } else {
+      all.push(parser.parseTerm(0));
+    }
+    afterOr = reader.accept('|');
+    if (afterOr) {
+      if (all.length === 0) throw reader.error('expected a condition before |', reader.position - 1);
+      alternatives.push(parser.join('and', all));
+      all = [];
+    } else if (!reader.atEnd() && !reader.accept('&')) {
+      throw unexpected(reader);
+    }
+  }
+  if (alternatives.length === 0) return all;
+  return [parser.join('or', [...alternatives, parser.join('and', all)])];
+}
+
+function unexpected(reader: Reader): Error {
+  const closing = reader.peek();
+  const hint =
+    closing === ')' ? '; in a value ) is written %29' : closing === ']' ? '; in a value ] is written %5D' : '';
+  return reader.error(`expected &, | or the end, found ${reader.found()}${hint}`);
+}
+
+/** Its value reaches to the next `&`, whatever it holds. */
+function readParameter(reader: Reader, name: string, parameters: Map<string, string>): void {
+  reader.subject = name;
+  if (!reader.accept('=')) throw reader.error(`expected = after the parameter ${name}, found ${reader.found()}`);
+  if (parameters.has(name)) throw makeQueryError(name, 'is given twice');
+  const start = reader.position;
+  const next = reader.text.indexOf('&', start);
+  reader.position = next === -1 ? reader.text.length : next;
+  parameters.set(name, reader.decode(reader.text.slice(start, reader.position), start));
+  reader.subject = undefined;
+}

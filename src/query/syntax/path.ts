@@ -1,0 +1,58 @@
+import { suggest } from '../../config/files/suggest.ts';
+import type { FieldPlan, TablePlan } from '../../schema/plan.ts';
+import { nameableFields, type View } from '../view.ts';
+import type { FieldPath } from './ast.ts';
+import { fieldsByName } from './fields.ts';
+import { elementType, nameType } from './literal.ts';
+import { show } from './problem.ts';
+import type { Reader } from './reader.ts';
+
+export interface PathScope {
+  readonly table: TablePlan;
+  readonly view?: View | undefined;
+  /** Words that could also have been meant at the beginning of the path. */
+  readonly others?: Iterable<string>;
+  /** What such a word is, when it is not only a field. */
+  readonly what?: string;
+}
+
+/** The fields that a dotted name leads through. Throws INVALID_QUERY at the place of what is unknown. */
+export function resolvePath(reader: Reader, name: string, start: number, scope: PathScope): FieldPath {
+  const { table, view, others = [], what = 'field' } = scope;
+  const visible = nameableFields(table, view);
+  const [first = '', ...rest] = name.split('.');
+  const root = fieldsByName(visible).get(first);
+  if (root === undefined) {
+    const names = [...visible, ...table.relations].map((field) => field.name);
+    throw unknown(reader, first, start, { where: table.name, what, names: [...names, ...others] });
+  }
+  const fields: [FieldPlan, ...FieldPlan[]] = [root];
+  let column = start + first.length + 1;
+  let last = root;
+  for (const step of rest) {
+    const type = elementType(last.type);
+    if (type.kind !== 'object') {
+      throw reader.error(`${last.name} is ${nameType(type)} and has no field ${show(step)}`, column);
+    }
+    const next = fieldsByName(type.fields).get(step);
+    if (next === undefined) {
+      const names = type.fields.map((field) => field.name);
+      throw unknown(reader, step, column, { where: type.name, what: 'field', names });
+    }
+    fields.push(next);
+    last = next;
+    column += step.length + 1;
+  }
+  return { name, fields };
+}
+
+interface Known {
+  readonly where: string;
+  readonly what: string;
+  readonly names: readonly string[];
+}
+
+function unknown(reader: Reader, name: string, start: number, { where, what, names }: Known): Error {
+  const meant = suggest(name, names);
+  return reader.error(`${where} has no ${what} ${show(name)}${meant === undefined ? '' : `; ${meant}`}`, start);
+}

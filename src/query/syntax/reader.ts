@@ -1,0 +1,191 @@
+import { suggest } from '../../config/files/suggest.ts';
+import type { Operand } from './condition.ts';
+import { NAMED_OPERATORS, type Operator, SYMBOL_OPERATORS } from './operators.ts';
+import { columnOf, makeQueryError, show } from './problem.ts';
+
+// Browsers send < > " as escapes, so an operator's first character may come as one; `=` may not, since
+// `title=%3D5` asks for the title "=5".
+const ENCODED_OPERATOR = /===?|!==?|%21==?|%3[CE]%3D|(?:[<>]|%3[CE])=?|=/iy;
+const PLAIN_OPERATOR = /===?|!==?|[<>]=?|=/y;
+const NAMED_OPERATOR = /=([A-Za-z~]{1,16})=/y;
+const NAME = /[^\s=!<>&|()[\],;"%*+]+/y;
+const QUOTED = /"[^"\\]*(?:\\.[^"\\]*)*"/sy;
+const ENCODED_VALUE = /[^&|()[\]]*/y;
+const ENCODED_ITEM = /[^&|,()[\]]*/y;
+const PLAIN_VALUE = /[^&|;,()[\]"]*/y;
+const SPACE = ' \t\r\n';
+
+/**
+ * A cursor over the text of a filter. The two places where a filter stands differ only here: in a query string values
+ * are percent-encoded and an encoded character is always part of a value; in `filter=` (decoded
+ * before) values may stand in quotes, spaces around the parts do not matter, and `;` and `,` combine too.
+ */
+export class Reader {
+  readonly text: string;
+  readonly encoded: boolean;
+  readonly #parameter: string;
+  position = 0;
+  /** The condition or parameter of a query string that is being read: mistakes are told in its name. */
+  subject: string | undefined;
+
+  constructor(text: string, parameter: string, encoded: boolean) {
+    this.text = text;
+    this.encoded = encoded;
+    this.#parameter = parameter;
+  }
+
+  error(message: string, position = this.position): Error {
+    const parameter = this.encoded && this.subject ? this.subject.slice(0, 64) : this.#parameter;
+    return makeQueryError(parameter, `column ${this.column(position)}: ${message}`);
+  }
+
+  column(position: number): number {
+    return columnOf(this.text, position);
+  }
+
+  /** What stands here, for "expected …, found …". */
+  found(): string {
+    return this.atEnd() ? 'the end' : show(this.text.slice(this.position, this.position + 20));
+  }
+
+  atEnd(): boolean {
+    return this.position >= this.text.length;
+  }
+
+  skipSpace(): void {
+    if (this.encoded) return;
+    while (!this.atEnd() && SPACE.includes(this.peek())) this.position++;
+  }
+
+  peek(): string {
+    return this.text.charAt(this.position);
+  }
+
+  accept(character: string): boolean {
+    if (this.text.charAt(this.position) !== character) return false;
+    this.position++;
+    return true;
+  }
+
+  #match(expression: RegExp): string {
+    expression.lastIndex = this.position;
+    const [match = ''] = expression.exec(this.text) ?? [];
+    this.position += match.length;
+    return match;
+  }
+
+  /** The name of a field or a parameter; empty when none stands here. */
+  readName(): string {
+    return this.#match(NAME);
+  }
+
+  readOperator(name: string): Operator {
+    this.skipSpace();
+    const start = this.position;
+    const named = this.#match(NAMED_OPERATOR);
+    if (named !== '') {
+      const operator = NAMED_OPERATORS.get(named.slice(1, -1));
+      if (operator !== undefined) return operator;
+      const meant = suggest(named.slice(1, -1), NAMED_OPERATORS.keys());
+      const hint =
+        meant === undefined ? (this.encoded ? 'in a value = is written %3D' : 'put the value in quotes') : meant;
+      throw this.error(`no operator ${show(named)}; ${hint}`, start);
+    }
+    const symbol = this.#match(this.encoded ? ENCODED_OPERATOR : PLAIN_OPERATOR);
+    const plain = symbol.includes('%') ? decodeURIComponent(symbol) : symbol;
+    const operator = SYMBOL_OPERATORS.get(plain);
+    if (operator === undefined) {
+      throw this.error(`expected an operator such as == after "${name}", found ${this.found()}`, start);
+    }
+    return operator;
+  }
+
+  /** A list of values: `a,b` in a query string, `(a,b)` in both. Refused at the first one too many. */
+  readList(most: number): [Operand, ...Operand[]] {
+    this.skipSpace();
+    const inParentheses = this.accept('(');
+    if (!inParentheses && !this.encoded) {
+      throw this.error(`expected ( since a list is written (a,b) in filter=, found ${this.found()}`);
+    }
+    const operands: [Operand, ...Operand[]] = [this.#readOperand(true)];
+    while (this.accept(',')) {
+      if (operands.length >= most) throw this.error(`a list has at most ${most} values`);
+      operands.push(this.#readOperand(true));
+    }
+    if (inParentheses && !this.accept(')')) throw this.error(`expected , or ) in the list, found ${this.found()}`);
+    return operands;
+  }
+
+  readValue(): Operand {
+    return this.#readOperand(false);
+  }
+
+  #readOperand(inList: boolean): Operand {
+    this.skipSpace();
+    const operand = !this.encoded && this.peek() === '"' ? this.#readQuoted() : this.#readPlain(inList);
+    this.skipSpace();
+    const next = this.peek();
+    if (next === '(' || next === '[') {
+      const escaped = next === '(' ? '%28' : '%5B';
+      throw this.error(
+        this.encoded ? `in a value ${next} is written ${escaped}` : 'put a value with brackets in quotes',
+      );
+    }
+    return operand;
+  }
+
+  #readPlain(inList: boolean): Operand {
+    const position = this.position;
+    const written = this.#match(this.encoded ? (inList ? ENCODED_ITEM : ENCODED_VALUE) : PLAIN_VALUE);
+    if (!this.encoded) {
+      if (this.peek() === '"') throw this.error('quotes stand around the whole value; inside them " is written \\"');
+      let end = written.length;
+      while (end > 0 && SPACE.includes(written.charAt(end - 1))) end--;
+      const text = written.slice(0, end);
+      return { text, runs: text.split('*'), quoted: false, position };
+    }
+    if (!written.includes('*')) {
+      const text = this.decode(written, position);
+      return { text, runs: [text], quoted: false, position };
+    }
+    // Decoded after the cut, so that %2A is a star to look for and * is a wildcard.
+    const runs = written.split('*').map((run) => this.decode(run, position));
+    return { text: runs.join('*'), runs, quoted: false, position };
+  }
+
+  #readQuoted(): Operand {
+    const position = this.position;
+    const written = this.#match(QUOTED);
+    if (written === '') throw this.error('expected a closing "');
+    let text: unknown;
+    try {
+      // The escapes are JSON's, so that a client quotes with JSON.stringify.
+      text = JSON.parse(written.replaceAll('\n', '\\n').replaceAll('\t', '\\t'));
+    } catch {
+      text = undefined;
+    }
+    if (typeof text !== 'string') throw this.error('expected a string with the escapes of JSON', position);
+    this.checkCharacters(text, position);
+    return { text, runs: [text], quoted: true, position };
+  }
+
+  /** Decodes once: + is a space and %2B a plus, as forms and URLSearchParams write it. */
+  decode(written: string, position: number): string {
+    if (!/[%+]/.test(written)) return written;
+    let text: string;
+    try {
+      text = decodeURIComponent(written.replaceAll('+', ' '));
+    } catch {
+      const broken = /%(?![0-9A-Fa-f]{2})/.exec(written);
+      if (broken === null) throw this.error('the escapes are not UTF-8', position);
+      throw this.error('% is followed by two hexadecimal digits; the character itself is %25', position + broken.index);
+    }
+    this.checkCharacters(text, position);
+    return text;
+  }
+
+  checkCharacters(text: string, position: number): void {
+    if (text.includes('\0')) throw this.error('a value holds no NUL character', position);
+    if (/\p{Surrogate}/u.test(text)) throw this.error('the text is not well-formed Unicode', position);
+  }
+}

@@ -1,0 +1,98 @@
+import type { Identity } from '../../auth/identity.ts';
+import type { Access } from '../../auth/policy/access.ts';
+import type { Limits } from '../../config/config.ts';
+import { AppError } from '../../errors.ts';
+import { timestampOf } from '../../hub/encode.ts';
+import type { Plan, TablePlan } from '../../schema/plan.ts';
+import { type AuditEntry, type AuditPage, type AuditReader, auditName } from '../../store/audit.ts';
+import type { Awaitable } from '../../store/store.ts';
+import { isNumeric } from '../key.ts';
+import { parseAuditQuery } from './query.ts';
+
+/** Admins where callers show who they are; elsewhere everybody, or nobody when other machines can ask. */
+export type AuditReaders = 'admins' | 'everybody' | 'nobody';
+
+export interface TrailContext {
+  readonly plan: Plan;
+  readonly log: AuditReader;
+  readonly access: Access;
+  readonly limits: Limits;
+  readonly readers: AuditReaders;
+}
+
+/** One page of the audit log for the wire. */
+export interface TrailPage {
+  /** JSON array of the entries, the newest first. */
+  readonly json: string;
+  /** Cursor of the next page, when there may be one. */
+  readonly next?: number;
+}
+
+/** A table whose entries there are, as it is called now. */
+interface KnownTable {
+  readonly name: string;
+  readonly hasNumericKey: boolean;
+  /** Hidden now, perhaps not when the entry was written. */
+  readonly hidden: readonly string[];
+}
+
+/** The one door to the audit log, which can only be read. */
+export class AuditTrail {
+  readonly #context: TrailContext;
+  readonly #byStored: ReadonlyMap<string, KnownTable>;
+  readonly #storedNames: ReadonlyMap<string, string>;
+
+  constructor(context: TrailContext) {
+    this.#context = context;
+    const { tables } = context.plan;
+    this.#byStored = new Map(tables.map((table) => [auditName(table).toLowerCase(), describe(table)]));
+    this.#storedNames = new Map(tables.map((table) => [nameOf(table), auditName(table)]));
+  }
+
+  /** What the raw query string asks for. Throws UNAUTHORIZED, FORBIDDEN or INVALID_QUERY. */
+  read(identity: Identity, rawQuery: string): Awaitable<TrailPage> {
+    const { access, log, limits, readers } = this.#context;
+    if (readers === 'admins') access.checkAdmin('reading the audit log', identity);
+    if (readers === 'nobody') {
+      throw new AppError('FORBIDDEN', 'Without auth in config.yaml the audit log is readable on loopback only.');
+    }
+    const page = log.page(parseAuditQuery(rawQuery, { limits, tables: this.#storedNames }));
+    return page instanceof Promise ? page.then((it) => this.#present(it)) : this.#present(page);
+  }
+
+  #present({ entries, next }: AuditPage): TrailPage {
+    const json = `[${entries.map((entry) => this.#toJson(entry)).join(',')}]`;
+    return next === undefined ? { json } : { json, next };
+  }
+
+  #toJson({ seq, by, op, table, id, changes }: AuditEntry): string {
+    const known = this.#byStored.get(table.toLowerCase());
+    const head = {
+      seq,
+      time: timestampOf(seq),
+      by,
+      op,
+      table: known?.name ?? table,
+      id: known?.hasNumericKey === true ? Number(id) : id,
+    };
+    return `${JSON.stringify(head).slice(0, -1)},"changes":${mask(changes, known)}}`;
+  }
+}
+
+function describe(table: TablePlan): KnownTable {
+  const hidden = table.fields.filter((field) => field.hidden).map(({ name }) => name);
+  return { name: nameOf(table), hasNumericKey: isNumeric(table), hidden };
+}
+
+/** As in its URL, if it has one. */
+function nameOf(table: TablePlan): string {
+  return table.exportName ?? auditName(table);
+}
+
+/** A field that was made hidden later is not shown in older entries either. */
+function mask(changes: string, known: KnownTable | undefined): string {
+  if (known === undefined || known.hidden.length === 0) return changes;
+  const fields = JSON.parse(changes) as Record<string, unknown>;
+  for (const name of known.hidden) if (Object.hasOwn(fields, name)) fields[name] = { hidden: true };
+  return JSON.stringify(fields);
+}

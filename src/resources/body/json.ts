@@ -1,0 +1,109 @@
+import { isUtf8 } from 'node:buffer';
+import { AppError, invalidField } from '../../errors.ts';
+import { vanishes } from '../../schema/float.ts';
+
+/**
+ * Text that may hold what `JSON.parse` changes or what a record must not have; everything else is taken as parsed. Before a
+ * number there is nothing, a space, or one of three characters, so that most digits in texts, as of a UUID, are no suspects.
+ */
+const SUSPICIOUS = /(?:^|[\s:,[])-?(?:(?:\d+\.)?\d{16}|\d+(?:\.\d+)?[eE][+-]?\d{3})|\\u(?:0000|[dD][89a-fA-F])/;
+const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+
+/** Parses a body or message. Throws INVALID_JSON, or VALIDATION_ERROR for a number that JavaScript would round, or make 0. */
+export function parseJson(source: Buffer): unknown {
+  if (!isUtf8(source)) throw new AppError('INVALID_JSON', 'The text is not UTF-8.');
+  return parseJsonText(source.toString('utf8'));
+}
+
+export function parseJsonText(text: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new AppError('INVALID_JSON', describeSyntaxError(error, text));
+  }
+  const isHarmless = hasTextsOnly(value) && !text.includes('\\');
+  if (!isHarmless && SUSPICIOUS.test(text)) checkTokens(text);
+  return value;
+}
+
+/** True of an object as most records are sent: it has no number that could be too large. */
+function hasTextsOnly(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  for (const name in value) if (typeof (value as Record<string, unknown>)[name] !== 'string') return false;
+  return true;
+}
+
+/** Longer texts are not searched for the place: it means to parse them some twenty times. */
+const SEARCHED = 64 * 1024;
+
+/** Where the text stops being JSON, and what is there; never the source text itself, which the engine would quote. */
+function describeSyntaxError(error: unknown, text: string): string {
+  if (text.trim() === '') return 'The text is empty; expected JSON.';
+  const offset = positionOf(error) ?? (text.length <= SEARCHED ? findError(text) : undefined);
+  if (offset === undefined) return 'Not valid JSON.';
+  if (offset >= text.length) return `Not valid JSON: it ends too early, at offset ${text.length}.`;
+  return `Not valid JSON: unexpected ${JSON.stringify(text.slice(offset, offset + 1))} at offset ${offset}.`;
+}
+
+function positionOf(error: unknown): number | undefined {
+  const position = /at position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
+  return position === undefined ? undefined : Number(position);
+}
+
+/** The engine does not tell the place of every mistake; it is where the shortest prefix that nothing can mend ends. */
+function findError(text: string): number {
+  let good = 0;
+  let bad = text.length + 1;
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    if (canBeContinued(text.slice(0, middle))) good = middle;
+    else bad = middle;
+  }
+  return good;
+}
+
+function canBeContinued(prefix: string): boolean {
+  try {
+    JSON.parse(prefix);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && /Unexpected end|Unterminated string/.test(error.message)) return true;
+    return positionOf(error) === prefix.length;
+  }
+}
+
+function checkTokens(text: string): void {
+  let name = '';
+  for (const { 0: token, index } of text.matchAll(TOKENS)) {
+    if (!token.startsWith('"')) {
+      checkNumber(token, name);
+      continue;
+    }
+    const value = checkString(token);
+    if (/^\s*:/.test(text.slice(index + token.length, index + token.length + 8))) name = value;
+  }
+}
+
+/** `name` is that of the member it belongs to. */
+function checkNumber(token: string, name: string): void {
+  const value = Number(token);
+  const shown = token.length > 40 ? `${token.slice(0, 40)}…` : token;
+  if (vanishes(token, value)) throw invalidField(name, `the number ${shown} is too small to be held; it would be 0`);
+  if (Number.isFinite(value) && !isRounded(token, value)) return;
+  const message = `the number ${shown} cannot be held exactly; send a Long as a string of digits`;
+  throw invalidField(name, message);
+}
+
+/** An integer that comes out as another one, or a fraction that comes out as an integer; other fractions are doubles. */
+function isRounded(token: string, value: number): boolean {
+  if (/^-?\d+$/.test(token)) return !Number.isSafeInteger(value) && String(value) !== token;
+  return Number.isInteger(value) && /^-?\d+\.\d*[1-9]\d*$/.test(token);
+}
+
+function checkString(token: string): string {
+  const value: string = JSON.parse(token);
+  if (value.includes('\0')) throw new AppError('VALIDATION_ERROR', 'Text must not have NUL characters.');
+  if (!value.isWellFormed()) throw new AppError('VALIDATION_ERROR', 'Text must not have lone surrogates.');
+  return value;
+}

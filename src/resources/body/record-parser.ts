@@ -1,0 +1,186 @@
+import { AppError, type FieldError } from '../../errors.ts';
+import type { FieldPlan, FieldType, JsonValue, RelationPlan, TablePlan } from '../../schema/plan.ts';
+import type { Cell, Cells } from '../../store/store.ts';
+import { keyProblem, newKeyProblem, readKey } from '../key.ts';
+import { type Check, checkOf, isObject, type Report, reportUnknown, summarize, type ValueLimits } from './values.ts';
+
+interface Column {
+  readonly field: FieldPlan;
+  readonly check: Check;
+  readonly toCell: (value: JsonValue) => Cell;
+  readonly defaultCell: Cell;
+}
+
+export interface RecordLimits extends ValueLimits {
+  readonly id: number;
+}
+
+/** Reads what a client sends as a record of one table: checks every field and turns it into cells. */
+export class RecordParser {
+  readonly #table: TablePlan;
+  readonly #limits: RecordLimits;
+  readonly #columns: readonly Column[];
+  readonly #indexes: ReadonlyMap<string, number>;
+  readonly #relations: ReadonlyMap<string, RelationPlan>;
+
+  constructor(table: TablePlan, limits: RecordLimits) {
+    this.#table = table;
+    this.#limits = limits;
+    this.#columns = table.fields.map((field) => makeColumn(field, limits));
+    this.#indexes = new Map(table.fields.map((field, index) => [field.name, index]));
+    this.#relations = new Map(table.relations.map((relation) => [relation.name, relation]));
+  }
+
+  /** A whole record: missing fields get their default or null. Throws VALIDATION_ERROR that names every wrong field. */
+  parseWhole(body: unknown): Cells {
+    return this.#parse(body, true, '');
+  }
+
+  /** Some fields of a record; the others stay undefined. */
+  parsePart(body: unknown): Cells {
+    return this.#parse(body, false, '');
+  }
+
+  /** Several whole records; the errors of all of them are named `[index].field`, or with `places` before the field. */
+  parseMany(bodies: readonly unknown[], places?: readonly string[]): Cells[] {
+    const errors: FieldError[] = [];
+    const records: Cells[] = [];
+    for (const [index, body] of bodies.entries()) {
+      try {
+        records.push(this.#parse(body, true, places?.[index] ?? `[${index}].`));
+      } catch (error) {
+        if (!(error instanceof AppError) || error.errors === undefined) throw error;
+        errors.push(...error.errors);
+        if (errors.length >= MAX_ERRORS) break;
+      }
+    }
+    throwIfAny(errors);
+    return records;
+  }
+
+  /** Throws VALIDATION_ERROR for names that no record can have, with `place` before them. */
+  checkNames(names: readonly string[], place: string): void {
+    this.#checkWidth(names);
+    const errors: FieldError[] = [];
+    this.#reportUnknown(Object.fromEntries(names.map((name) => [name, null])), makeReport(errors, place));
+    throwIfAny(errors);
+  }
+
+  #checkWidth({ length }: readonly string[]): void {
+    if (length <= this.#limits.jsonKeys) return;
+    throw new AppError('TOO_WIDE', `An object may have at most ${this.#limits.jsonKeys} keys.`);
+  }
+
+  #parse(body: unknown, whole: boolean, prefix: string): Cells {
+    if (!isObject(body)) {
+      const message = `must be a JSON object with the fields of ${this.#table.name}`;
+      const field = prefix.replace(/[., ]+$/, '');
+      throw new AppError('VALIDATION_ERROR', `The record ${message}.`, { errors: [{ field, message }] });
+    }
+    const names = Object.keys(body);
+    this.#checkWidth(names);
+    const errors: FieldError[] = [];
+    const report = makeReport(errors, prefix);
+    const cells: (Cell | undefined)[] = new Array(this.#columns.length).fill(undefined);
+    let unknown = false;
+    for (const name of names) {
+      const index = this.#indexes.get(name);
+      if (index === undefined) unknown = true;
+      else cells[index] = this.#readCell(this.#columns[index] as Column, body[name], whole, report);
+    }
+    if (unknown) this.#reportUnknown(body, report);
+    if (whole) this.#complete(cells, report);
+    throwIfAny(errors);
+    return cells;
+  }
+
+  #reportUnknown(body: Readonly<Record<string, unknown>>, report: Report): void {
+    const rest: Record<string, unknown> = Object.create(null);
+    for (const [name, value] of Object.entries(body)) {
+      const relation = this.#relations.get(name);
+      if (relation === undefined) rest[name] = value;
+      else report(name, `stands for records of ${relation.target.name}; ${insteadOf(relation)}`);
+    }
+    reportUnknown(rest, this.#indexes, '', report);
+  }
+
+  #readCell({ field, check, toCell }: Column, value: unknown, whole: boolean, report: Report): Cell {
+    if (field.computed !== undefined) {
+      report(field.name, 'is computed from other fields; leave it out');
+      return null;
+    }
+    if (field.stamp !== undefined) {
+      report(field.name, 'is set by the server; leave it out');
+      return null;
+    }
+    if (value === null) {
+      if (field.required) report(field.name, 'must not be null');
+      return null;
+    }
+    if (field.primaryKey) {
+      const key = readKey(this.#table, value);
+      // A part is for a record that is there.
+      const problem = (whole ? newKeyProblem : keyProblem)(this.#table, key, this.#limits.id);
+      if (problem !== undefined) report(field.name, problem);
+      return key as Cell;
+    }
+    const checked = check(value, field.name, report);
+    return checked === null ? null : toCell(checked);
+  }
+
+  /** The key may be missing: it comes from the path, or is made. */
+  #complete(cells: (Cell | undefined)[], report: Report): void {
+    for (let i = 0; i < cells.length; i++) {
+      if (cells[i] !== undefined) continue;
+      const { field, defaultCell } = this.#columns[i] as Column;
+      if (field.primaryKey || field.stamp !== undefined || field.computed !== undefined) continue;
+      cells[i] = defaultCell;
+      if (field.required && defaultCell === null) report(field.name, 'is required');
+    }
+  }
+}
+
+function insteadOf({ from, to, target }: RelationPlan): string {
+  return from === undefined ? `write "${to?.name}" of those records of ${target.name}` : `send ${from.name}`;
+}
+
+/** More mistakes than anybody mends, and longer names than anybody wrote, only make the answer long. */
+const MAX_ERRORS = 100;
+const MAX_NAME = 200;
+
+function makeReport(errors: FieldError[], prefix: string): Report {
+  return (field, message) => {
+    if (errors.length >= MAX_ERRORS) return;
+    const name = prefix + field;
+    errors.push({ field: name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}…` : name, message });
+  };
+}
+
+function throwIfAny(errors: readonly FieldError[]): void {
+  if (errors.length === 0) return;
+  throw new AppError('VALIDATION_ERROR', summarize(errors), { errors });
+}
+
+function makeColumn(field: FieldPlan, limits: ValueLimits): Column {
+  const check = checkOf(field.type, limits);
+  const toCell = cellOf(field.type);
+  // The schema's own check has seen the default; here it only gets the form in which it is stored.
+  const fallback = field.default ?? null;
+  const checked = fallback === null ? null : check(fallback, field.name, () => {});
+  return { field, check, toCell, defaultCell: checked === null ? null : toCell(checked) };
+}
+
+function cellOf(type: FieldType): (value: JsonValue) => Cell {
+  if (type.kind === 'list' || type.kind === 'object') return (value) => JSON.stringify(value);
+  if (type.kind === 'enum') return (value) => value as string;
+  switch (type.name) {
+    case 'JSON':
+      return (value) => JSON.stringify(value);
+    case 'Boolean':
+      return (value) => (value === true ? 1 : 0);
+    case 'Long':
+      return (value) => (typeof value === 'string' ? BigInt(value) : (value as number));
+    default:
+      return (value) => value as Cell;
+  }
+}

@@ -1,0 +1,105 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { Identity } from '../../auth/identity.ts';
+import { AppError, invalidField } from '../../errors.ts';
+import type { TablePlan } from '../../schema/plan.ts';
+import type { Cells, Key } from '../../store/store.ts';
+import { isNumeric, keyProblem, stepProblem } from '../key.ts';
+import type { WriteRights } from '../write-rights.ts';
+import { type RecordLimits, RecordParser } from './record-parser.ts';
+import { Rows } from './rows.ts';
+
+/** What callers send as records of one table: checked by their rights and by the schema, and made cells with a key. */
+export class SentRecords {
+  readonly #table: TablePlan;
+  readonly #limits: RecordLimits;
+  readonly #rights: WriteRights;
+  readonly #parser: RecordParser;
+
+  constructor(table: TablePlan, limits: RecordLimits, rights: WriteRights) {
+    this.#table = table;
+    this.#limits = limits;
+    this.#rights = rights;
+    this.#parser = new RecordParser(table, limits);
+  }
+
+  /** A whole record. Throws VALIDATION_ERROR, and FORBIDDEN for a field that the caller may not write. */
+  whole(identity: Identity, body: unknown): Cells {
+    return this.#parser.parseWhole(this.#rights.stamped(identity, body));
+  }
+
+  /** Some fields of a record; the others stay undefined. Throws as `whole`. */
+  part(identity: Identity, body: unknown): Cells {
+    this.#rights.refuseFields(identity, body);
+    return this.#parser.parsePart(body);
+  }
+
+  /** Several whole records. Throws as `whole`, for all of them together. */
+  many(identity: Identity, bodies: readonly unknown[] | Rows): Cells[] {
+    if (bodies instanceof Rows) return this.#rows(identity, bodies);
+    return this.#parser.parseMany(bodies.map((body) => this.#rights.stamped(identity, body)));
+  }
+
+  /** The key and the cells with it: the address's key, the record's own or a new one; two that differ are refused. */
+  withKey(id: Key | undefined, cells: Cells): [Key, Cells] {
+    const table = this.#table;
+    const index = table.fields.indexOf(table.primaryKey);
+    const own = cells[index] as Key | undefined;
+    if (id !== undefined && own !== undefined && own !== id) throw wrongKey(table, id);
+    const key = id ?? own ?? this.#makeKey();
+    this.#checkKey(key);
+    if (own === key) return [key, cells];
+    // `with` of arrays is ten times slower.
+    const keyed = [...cells];
+    keyed[index] = key;
+    return [key, keyed];
+  }
+
+  /** As `withKey`, for a record that may be made. Throws INVALID_ID too for a key that no new record can have. */
+  withNewKey(id: Key | undefined, cells: Cells): [Key, Cells] {
+    const keyed = this.withKey(id, cells);
+    this.checkNew(keyed[0]);
+    return keyed;
+  }
+
+  /** Throws INVALID_ID for a key that only a record can have that is there. */
+  checkNew(key: Key): void {
+    throwInvalid(stepProblem(key));
+  }
+
+  /** The record's own key, else that of the address, which may be none; two that differ are refused. */
+  ownKey(id: Key | undefined, cells: Cells): Key | undefined {
+    const table = this.#table;
+    const own = cells[table.fields.indexOf(table.primaryKey)] as Key | undefined;
+    if (own === undefined) return id;
+    this.#checkKey(own);
+    if (id !== undefined && own !== id) throw wrongKey(table, id);
+    return own;
+  }
+
+  #rows(identity: Identity, rows: Rows): Cells[] {
+    const { header } = rows;
+    if (header !== undefined) this.#parser.checkNames(header.names, header.place);
+    const records = rows.records(this.#table);
+    return this.#parser.parseMany(
+      records.map(({ value }) => this.#rights.stamped(identity, value)),
+      records.map(({ place }) => place),
+    );
+  }
+
+  #checkKey(key: Key): void {
+    throwInvalid(keyProblem(this.#table, key, this.#limits.id));
+  }
+
+  #makeKey(): Key {
+    if (!isNumeric(this.#table)) return uuidv7();
+    throw invalidField(this.#table.primaryKey.name, 'is required: numbers are not made by the server');
+  }
+}
+
+function throwInvalid(problem: string | undefined): void {
+  if (problem !== undefined) throw new AppError('INVALID_ID', `The id ${problem}.`);
+}
+
+function wrongKey({ primaryKey }: TablePlan, id: Key): AppError {
+  return invalidField(primaryKey.name, `must be ${JSON.stringify(id)}, the id of the address`);
+}

@@ -1,0 +1,168 @@
+import type { Limits } from '../../config/config.ts';
+import { suggest } from '../../config/files/suggest.ts';
+import { AppError, type FieldError } from '../../errors.ts';
+import { parseDate } from '../../schema/date.ts';
+import { vanishes } from '../../schema/float.ts';
+import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../../schema/plan.ts';
+
+export type Report = (field: string, message: string) => void;
+/** Gives the value as JSON holds it, or reports what is wrong and gives null. Never called with null. */
+export type Check = (value: unknown, path: string, report: Report) => JsonValue;
+export type ValueLimits = Pick<Limits, 'jsonDepth' | 'jsonKeys'>;
+
+const LONG_MIN = -(2n ** 63n);
+const LONG_MAX = 2n ** 63n - 1n;
+const INTEGER = /^-?(?:0|[1-9]\d*)$/;
+const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+
+/** How values of a type are checked. Only a string that is exactly a literal of the type is converted. */
+export function checkOf(type: FieldType, limits: ValueLimits): Check {
+  switch (type.kind) {
+    case 'scalar':
+      return type.name === 'JSON' ? checkJson(limits) : SCALARS[type.name];
+    case 'enum':
+      return checkEnum(type.values);
+    case 'list':
+      return checkList(checkOf(type.of, limits), type.itemsRequired);
+    case 'object':
+      return checkObject(type.fields, limits);
+  }
+}
+
+const SCALARS: Readonly<Record<Exclude<ScalarName, 'JSON'>, Check>> = {
+  ID: checkText,
+  String: checkText,
+  Boolean: (value, path, report) => {
+    if (typeof value === 'boolean') return value;
+    if (value === 'true' || value === 'false') return value === 'true';
+    return refuse(report, path, 'must be true or false');
+  },
+  Int: (value, path, report) => {
+    const number = typeof value === 'string' && INTEGER.test(value) ? Number(value) : value;
+    return Number.isSafeInteger(number)
+      ? (number as number)
+      : refuse(report, path, 'must be an integer within ±(2^53−1)');
+  },
+  Float: (value, path, report) => {
+    const number = typeof value === 'string' && NUMBER.test(value) ? Number(value) : value;
+    if (number === 0 && vanishes(String(value), number)) {
+      return refuse(report, path, 'is too small to be held; it would be 0');
+    }
+    return Number.isFinite(number) ? (number as number) : refuse(report, path, 'must be a finite number');
+  },
+  Long: (value, path, report) => {
+    if (Number.isSafeInteger(value)) return value as number;
+    if (typeof value !== 'string' || value.length > 20 || !INTEGER.test(value)) {
+      return refuse(report, path, 'must be an integer; beyond ±(2^53−1) as a string of digits');
+    }
+    const long = BigInt(value);
+    if (long < LONG_MIN || long > LONG_MAX) return refuse(report, path, 'must be within 64 bits');
+    return Number.isSafeInteger(Number(value)) ? Number(value) : long.toString();
+  },
+  Date: (value, path, report) => {
+    const date = typeof value === 'string' ? parseDate(value) : undefined;
+    return date ?? refuse(report, path, 'must be an ISO 8601 date or date and time');
+  },
+};
+
+function checkText(value: unknown, path: string, report: Report): JsonValue {
+  if (typeof value !== 'string') return refuse(report, path, 'must be a string');
+  // parseJson has refused NUL and lone surrogates for every way in.
+  return value;
+}
+
+function checkEnum(values: readonly string[]): Check {
+  return (value, path, report) => {
+    if (typeof value === 'string' && values.includes(value)) return value;
+    const meant = typeof value === 'string' ? suggest(value, values) : undefined;
+    return refuse(report, path, `must be one of ${values.join(', ')}${meant === undefined ? '' : `; ${meant}`}`);
+  };
+}
+
+function checkList(check: Check, itemsRequired: boolean): Check {
+  return (value, path, report) => {
+    if (!Array.isArray(value)) return refuse(report, path, 'must be a list');
+    return value.map((item: unknown, index) => {
+      const itemPath = `${path}[${index}]`;
+      if (item !== null) return check(item, itemPath, report);
+      return itemsRequired ? refuse(report, itemPath, 'must not be null') : null;
+    });
+  };
+}
+
+function checkObject(fields: readonly FieldPlan[], limits: ValueLimits): Check {
+  const checks = new Map(fields.map((field) => [field.name, checkOf(field.type, limits)]));
+  return (value, path, report) => {
+    if (!isObject(value)) return refuse(report, path, 'must be an object');
+    reportUnknown(value, checks, `${path}.`, report);
+    const result: Record<string, JsonValue> = {};
+    for (const field of fields) {
+      const member = Object.hasOwn(value, field.name) ? value[field.name] : undefined;
+      result[field.name] = checkMember(field, member, { check: checks.get(field.name) as Check, path, report });
+    }
+    return result;
+  };
+}
+
+interface Member {
+  readonly check: Check;
+  readonly path: string;
+  readonly report: Report;
+}
+
+function checkMember(field: FieldPlan, value: unknown, { check, path, report }: Member): JsonValue {
+  const given = value === undefined ? (field.default ?? null) : value;
+  if (given !== null) return check(given, `${path}.${field.name}`, report);
+  if (field.required) report(`${path}.${field.name}`, value === undefined ? 'is required' : 'must not be null');
+  return null;
+}
+
+/** Any JSON, within the limits of depth and width. Not recursive: the depth is the sender's choice. */
+export function checkJson({ jsonDepth, jsonKeys }: ValueLimits): Check {
+  return (value, path) => {
+    let level: unknown[] = [value];
+    for (let depth = 1; level.length > 0; depth++) {
+      if (depth > jsonDepth)
+        throw new AppError('TOO_DEEP', `${path}: JSON may be nested ${jsonDepth} levels deep at most.`);
+      const next: unknown[] = [];
+      for (const item of level) {
+        if (typeof item !== 'object' || item === null) continue;
+        const members: unknown[] = Array.isArray(item) ? item : Object.values(item);
+        if (!Array.isArray(item) && members.length > jsonKeys) {
+          throw new AppError('TOO_WIDE', `${path}: an object may have ${jsonKeys} keys at most.`);
+        }
+        for (const member of members) if (typeof member === 'object' && member !== null) next.push(member);
+      }
+      level = next;
+    }
+    return value as JsonValue;
+  };
+}
+
+export function reportUnknown(
+  value: Record<string, unknown>,
+  known: ReadonlyMap<string, unknown>,
+  prefix: string,
+  report: Report,
+): void {
+  for (const name of Object.keys(value)) {
+    if (known.has(name)) continue;
+    const meant = suggest(name, known.keys());
+    report(`${prefix}${name}`, `is not a field of this type${meant === undefined ? '' : `; ${meant}`}`);
+  }
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function refuse(report: Report, path: string, message: string): null {
+  report(path, message);
+  return null;
+}
+
+/** `a: is required; b: must be a string`, at most a few of them: the list has all. */
+export function summarize(errors: readonly FieldError[]): string {
+  const shown = errors.slice(0, 3).map(({ field, message }) => (field === '' ? message : `${field}: ${message}`));
+  return `${shown.join('; ')}${errors.length > 3 ? `; and ${errors.length - 3} more` : ''}`;
+}

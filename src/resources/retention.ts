@@ -1,0 +1,76 @@
+import { AppError } from '../errors.ts';
+import type { Plan, TablePlan } from '../schema/plan.ts';
+import { expiryOf } from '../store/expiry.ts';
+import type { Store } from '../store/store.ts';
+import type { GroupCommit } from '../store/write-queue.ts';
+
+const INTERVAL = 1000;
+/** Records removed, or log entries trimmed, before other work has its turn. */
+const BATCH = 500;
+const EXPIRATION = { type: 'expiration' } as const;
+
+export interface HousekeepingContext {
+  readonly plan: Plan;
+  readonly store: Store;
+  readonly commits: GroupCommit;
+  onError(error: unknown): void;
+}
+
+/** Removes records whose time has passed, as ordinary deletes, and entries of both logs past retention; in small batches. */
+export class Housekeeping {
+  readonly #context: HousekeepingContext;
+  readonly #expiring: readonly TablePlan[];
+  readonly #timer: NodeJS.Timeout;
+  #running: Promise<void> = Promise.resolve();
+  #busy = false;
+  #stopped = false;
+
+  constructor(context: HousekeepingContext) {
+    this.#context = context;
+    this.#expiring = context.plan.tables.filter((table) => expiryOf(table) !== undefined);
+    this.#timer = setInterval(() => this.#start(), INTERVAL).unref();
+  }
+
+  /** Resolves when nothing is under way any more. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  #start(): void {
+    if (this.#busy) return;
+    this.#busy = true;
+    this.#running = this.#run().finally(() => {
+      this.#busy = false;
+    });
+  }
+
+  async #run(): Promise<void> {
+    try {
+      for (const table of this.#expiring) await this.#expire(table);
+      while (!this.#stopped && (await this.#context.store.trim(Date.now(), BATCH))) await nextTurn();
+    } catch (error) {
+      // A full or held storage is told to the writers; here it only means to try again later.
+      if (!(error instanceof AppError)) this.#context.onError(error);
+    }
+  }
+
+  async #expire(table: TablePlan): Promise<void> {
+    const { store, commits } = this.#context;
+    for (let found = BATCH; found === BATCH && !this.#stopped; ) {
+      const expiredAt = Date.now();
+      const keys = await store.expired(table, expiredAt, BATCH);
+      found = keys.length;
+      const removals = keys.map((id) => commits.submit([{ type: 'delete', table, id, expiredAt, by: EXPIRATION }]));
+      // One that was refreshed or removed by somebody else meanwhile is refused, which is right.
+      const settled = await Promise.allSettled(removals);
+      // Nothing can be removed now, with a full storage for instance: the next round tries again.
+      if (settled.every(({ status }) => status === 'rejected')) return;
+    }
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

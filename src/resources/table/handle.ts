@@ -1,0 +1,99 @@
+import { type Identity, SERVER } from '../../auth/identity.ts';
+import type { Key } from '../../store/store.ts';
+import type { TableFrame } from './frames.ts';
+import type { TableResource } from './resource.ts';
+import type { SubscribeOptions } from './streams.ts';
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Records that a filter matched, and those of them that were not so already. */
+export interface BulkResult {
+  readonly matched: number;
+  readonly changed: number;
+}
+
+/** Changes of a table, one after the other; `return` ends it. */
+export interface TableSubscription<Shown = JsonObject, Id extends Key = Key>
+  extends AsyncIterableIterator<TableFrame<Shown, Id>, undefined> {
+  return(): Promise<IteratorResult<TableFrame<Shown, Id>, undefined>>;
+}
+
+/**
+ * A table for code that runs in the server: the same door as REST, with the rights of whom it was made for. `Shown` is a
+ * record as it is read, `New` what is stored anew, `Changes` some fields, `Whole` a record whose key stands beside it.
+ */
+export interface TableHandle<
+  Shown = JsonObject,
+  New = JsonObject,
+  Changes = JsonObject,
+  Id extends Key = Key,
+  Whole = New,
+> {
+  /** The record, or undefined. */
+  get(id: Id): Promise<Shown | undefined>;
+  /** Records by a query as in the URL of a list: `title==A*&limit=10`. Throws AppError INVALID_QUERY. */
+  find<Selected = Shown>(query?: string): Promise<readonly Selected[]>;
+  /** Stores a new record and gives it back as stored. Throws AppError VALIDATION_ERROR or CONFLICT. */
+  create(record: New): Promise<Shown>;
+  /** Creates or replaces. */
+  put(id: Id, record: Whole): Promise<Shown>;
+  /** Replaces the fields that are given. Throws AppError NOT_FOUND. */
+  patch(id: Id, fields: Changes): Promise<Shown>;
+  /** Throws AppError NOT_FOUND. */
+  delete(id: Id): Promise<void>;
+  /**
+   * Replaces the given fields of every record that the filter matches (`status==open`; `all=true` for all), all or none.
+   * Throws AppError INVALID_QUERY without a filter, CONFLICT, BAD_REQUEST beyond `limits.bulk`.
+   */
+  updateMany(filter: string, fields: Changes): Promise<BulkResult>;
+  /** Removes every record that the filter matches. Throws as `updateMany`. */
+  deleteMany(filter: string): Promise<BulkResult>;
+  /** Sends a message to the record's and the table's channel (with null to the table's alone); nothing is stored. */
+  publish(id: Id | null, data: unknown): Promise<{ seq: number; delivered: number }>;
+  /**
+   * What a WebSocket on the table is told, from now on, by a query as in its URL: `roomId==1&delta=true`. It ends with
+   * `signal`, with `return`, and when the server stops; it throws AppError UNAUTHORIZED when the time of the handle's
+   * identity is over, and FORBIDDEN when its rights are gone. A reader may take its time: what does not fit
+   * `channels.client_buffer` is read from the log. Throws AppError INVALID_QUERY, INVALID_POSITION or FORBIDDEN at once.
+   */
+  subscribe<Selected = Shown>(query?: string, options?: SubscribeOptions<Id>): TableSubscription<Selected, Id>;
+}
+
+export function makeHandle(resource: TableResource, identity: Identity = SERVER): TableHandle {
+  return {
+    get: async (id) => {
+      const record = await resource.get(identity, id);
+      return record && parse(record.json);
+    },
+    find: async <Selected>(query = '') => JSON.parse((await resource.list(identity, query)).json) as Selected[],
+    create: async (record) => parse((await resource.create(identity, record)).json),
+    put: async (id, record) => parse((await resource.put(identity, id, record)).json),
+    patch: async (id, fields) => parse((await resource.patch(identity, id, fields)).json),
+    delete: async (id) => void (await resource.delete(identity, id)),
+    updateMany: async (filter, fields) => parseBulk((await resource.patchMany(identity, filter, fields)).json),
+    deleteMany: async (filter) => parseBulk((await resource.deleteMany(identity, filter)).json),
+    publish: (id, data) => resource.publish(identity, id, data),
+    subscribe: <Selected>(query = '', options: SubscribeOptions = {}) =>
+      resource.streams.open({
+        ...options,
+        resource,
+        identity,
+        query,
+      }) as AsyncIterator<unknown> as TableSubscription<Selected>,
+  };
+}
+
+export function makeHandles(
+  resources: ReadonlyMap<string, TableResource>,
+  identity: Identity = SERVER,
+): ReadonlyMap<string, TableHandle> {
+  return new Map([...resources].map(([name, resource]) => [name, makeHandle(resource, identity)]));
+}
+
+function parse(json: string): JsonObject {
+  return JSON.parse(json) as JsonObject;
+}
+
+function parseBulk(json: string): BulkResult {
+  return JSON.parse(json) as BulkResult;
+}

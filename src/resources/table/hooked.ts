@@ -1,0 +1,224 @@
+import { HOOK, type Identity } from '../../auth/identity.ts';
+import { AppError } from '../../errors.ts';
+import { compilePredicate, type JsonRecord } from '../../query/index.ts';
+import type { Action, TablePlan } from '../../schema/plan.ts';
+import type { Awaitable, Key, Once, Precondition, StoredRecord, WriteOutcome } from '../../store/store.ts';
+import { Rows } from '../body/rows.ts';
+import type { WriteHooks } from '../write-hooks.ts';
+import { TableResource } from './resource.ts';
+import type { ResourceContext, WriteOptions } from './types.ts';
+
+/** How often a write is made anew for a record that changes while its hook runs. */
+const MAX_TRIES = 25;
+
+export interface HookedContext extends ResourceContext {
+  readonly hooks: WriteHooks;
+  isKept(once: Once): Awaitable<boolean>;
+}
+
+interface Target {
+  readonly identity: Identity;
+  readonly id: Key;
+  /** What is to be done if there is a record. */
+  readonly action: Action;
+}
+
+/** One record as a hook sees it. */
+interface Seen {
+  readonly previous: JsonRecord | undefined;
+  /** The caller may not do this with this record: the write is refused in its transaction, and no hook hears of it. */
+  readonly isForbidden: boolean;
+}
+
+/**
+ * A table whose writes are shown to code of the application first. That code sees what has the right form and comes
+ * from somebody who may write it; what it makes of a record is checked as if it had been sent. Between what it has seen
+ * and the write the record does not change.
+ */
+export class HookedTable extends TableResource {
+  readonly #context: HookedContext;
+  readonly #hooks: WriteHooks;
+
+  constructor(table: TablePlan, context: HookedContext) {
+    super(table, context);
+    this.#context = context;
+    this.#hooks = context.hooks;
+  }
+
+  override async create(identity: Identity, body: unknown, once?: Once): Promise<WriteOutcome> {
+    const { beforeCreate } = this.#hooks;
+    if (beforeCreate === undefined || (await this.#passes(identity, once))) return super.create(identity, body, once);
+    const id = this.#checkRecord(identity, ['create'], body);
+    const record = await this.#count(beforeCreate({ identity, id, record: copyOf(body) }));
+    return super.create(identity, record, once);
+  }
+
+  override async createMany(
+    identity: Identity,
+    sent: readonly unknown[] | Rows,
+    once?: Once,
+  ): Promise<readonly WriteOutcome[]> {
+    const { beforeCreate } = this.#hooks;
+    const size = sent instanceof Rows ? sent.size : sent.length;
+    const isTooMany = size > this.#context.limits.batch;
+    if (beforeCreate === undefined || isTooMany || (await this.#passes(identity, once))) {
+      return super.createMany(identity, sent, once);
+    }
+    const bodies = sent instanceof Rows ? sent.records(this.table).map(({ value }) => value) : sent;
+    const ids = this.#check(identity, ['create'], () => {
+      const parsed = this.writes.sent.many(identity, bodies);
+      return parsed.map((cells) => this.writes.sent.ownKey(undefined, cells));
+    });
+    const records: unknown[] = [];
+    for (const [index, body] of bodies.entries()) {
+      records.push(await this.#count(beforeCreate({ identity, id: ids[index], record: copyOf(body) })));
+    }
+    return super.createMany(identity, records, once);
+  }
+
+  override async put(
+    identity: Identity,
+    id: Key | undefined,
+    body: unknown,
+    options: WriteOptions = {},
+  ): Promise<WriteOutcome> {
+    const { beforeCreate, beforeUpdate } = this.#hooks;
+    const pass = beforeCreate === undefined && beforeUpdate === undefined;
+    if (pass || (await this.#passes(identity, options.once))) return super.put(identity, id, body, options);
+    const key = this.#checkRecord(identity, ['update', 'create'], body, id);
+    if (key === undefined) return this.create(identity, body, options.once);
+    const target = { identity, id: key, action: 'update' } as const;
+    return this.#tryWrite(target, options, async ({ previous, isForbidden }, seen) => {
+      let record: unknown = body;
+      const sent = { identity, id: key, record: copyOf(body) };
+      if (previous === undefined) record = (await beforeCreate?.(sent)) ?? body;
+      else if (!isForbidden) record = (await beforeUpdate?.({ ...sent, previous, partial: false })) ?? body;
+      return super.put(identity, key, record, seen);
+    });
+  }
+
+  override async patch(identity: Identity, id: Key, body: unknown, options: WriteOptions = {}): Promise<WriteOutcome> {
+    const { beforeUpdate } = this.#hooks;
+    if (beforeUpdate === undefined || (await this.#passes(identity, options.once))) {
+      return super.patch(identity, id, body, options);
+    }
+    const { sent } = this.writes;
+    this.#check(identity, ['update'], () => sent.ownKey(id, sent.part(identity, body)));
+    return this.#tryWrite({ identity, id, action: 'update' }, options, async ({ previous, isForbidden }, seen) => {
+      if (isForbidden || previous === undefined) return super.patch(identity, id, body, seen);
+      const record = await beforeUpdate({ identity, id, record: copyOf(body), previous, partial: true });
+      return super.patch(identity, id, record, seen);
+    });
+  }
+
+  override async delete(identity: Identity, id: Key, options: WriteOptions = {}): Promise<WriteOutcome> {
+    const { beforeDelete } = this.#hooks;
+    if (beforeDelete === undefined || (await this.#passes(identity, options.once))) {
+      return super.delete(identity, id, options);
+    }
+    this.#check(identity, ['delete'], () => {});
+    return this.#tryWrite({ identity, id, action: 'delete' }, options, async ({ previous, isForbidden }, seen) => {
+      if (!isForbidden && previous !== undefined) await beforeDelete({ identity, id, previous });
+      return super.delete(identity, id, seen);
+    });
+  }
+
+  override async patchMany(identity: Identity, rawQuery: string, body: unknown, once?: Once): Promise<WriteOutcome> {
+    if (identity !== HOOK && this.#hooks.beforeUpdate !== undefined) throw this.#refuseMany('beforeUpdate');
+    return super.patchMany(identity, rawQuery, body, once);
+  }
+
+  override async deleteMany(identity: Identity, rawQuery: string, once?: Once): Promise<WriteOutcome> {
+    if (identity !== HOOK && this.#hooks.beforeDelete !== undefined) throw this.#refuseMany('beforeDelete');
+    return super.deleteMany(identity, rawQuery, once);
+  }
+
+  /** A hook does not hear of its own writes, and of a repeated one only the first time. */
+  #passes(identity: Identity, once: Once | undefined): Awaitable<boolean> {
+    if (identity === HOOK) return true;
+    return once !== undefined && this.#context.isKept(once);
+  }
+
+  /** What the table would refuse in any case is refused before a hook hears of it. */
+  #check<T>(identity: Identity, actions: readonly Action[], parse: () => T): T {
+    try {
+      this.writes.rights.guard(identity, actions);
+      return parse();
+    } catch (error) {
+      this.counters.refused++;
+      throw error;
+    }
+  }
+
+  /** The key of a whole record, if it has one already. */
+  #checkRecord(identity: Identity, actions: readonly Action[], body: unknown, id?: Key): Key | undefined {
+    const { sent } = this.writes;
+    return this.#check(identity, actions, () => {
+      const key = sent.ownKey(id, sent.whole(identity, body));
+      if (key !== undefined) sent.checkNew(key);
+      return key;
+    });
+  }
+
+  async #count<T>(asked: Promise<T>): Promise<T> {
+    try {
+      return await asked;
+    } catch (error) {
+      this.counters.refused++;
+      throw error;
+    }
+  }
+
+  /** Writes under the condition that the record is still as its hook has seen it, and asks again when it is not. */
+  async #tryWrite(
+    { identity, id, action }: Target,
+    { precondition, once }: WriteOptions,
+    write: (seen: Seen, options: WriteOptions) => Promise<WriteOutcome>,
+  ): Promise<WriteOutcome> {
+    for (let tries = 1; ; tries++) {
+      const found = await this.#context.store.get(this.table, id);
+      if (precondition !== undefined && !meets(found, precondition)) throw conditionFailed(found);
+      const previous = found && (JSON.parse(found.json) as JsonRecord);
+      const isForbidden = previous !== undefined && !this.#mayTouch(identity, action, previous);
+      const unchanged: Precondition = found === undefined ? 'none' : [found.seq];
+      try {
+        const options = { precondition: unchanged, ...(once === undefined ? {} : { once }) };
+        return await write({ previous, isForbidden }, options);
+      } catch (error) {
+        if (!(error instanceof AppError) || error.code !== 'PRECONDITION_FAILED') throw error;
+        if (tries === MAX_TRIES) throw new AppError('CONFLICT', 'The record keeps changing; send the write again.');
+      }
+    }
+  }
+
+  /** Nobody learns from a hook's answer that there is a record that he does not see. */
+  #mayTouch(identity: Identity, action: Action, record: JsonRecord): boolean {
+    const { access } = this.#context;
+    const read = access.judge(this.table, 'read', identity);
+    if (typeof read === 'object' && !compilePredicate(read)(record)) return false;
+    const verdict = access.judge(this.table, action, identity);
+    return typeof verdict === 'boolean' ? verdict : compilePredicate(verdict)(record);
+  }
+
+  #refuseMany(hook: string): AppError {
+    return new AppError(
+      'HOOK_REFUSED',
+      `A ${hook} hook looks at each record of this table, so that it takes no writes by filter: write one by one.`,
+    );
+  }
+}
+
+function meets(found: StoredRecord | undefined, precondition: Precondition): boolean {
+  if (precondition === 'none') return found === undefined;
+  if (precondition === 'any') return found !== undefined;
+  return found !== undefined && precondition.includes(found.seq);
+}
+
+function copyOf(body: unknown): Readonly<Record<string, unknown>> {
+  return structuredClone(body) as Readonly<Record<string, unknown>>;
+}
+
+function conditionFailed(found: StoredRecord | undefined): AppError {
+  const place = found === undefined ? 'the record does not exist' : `the record is at "${found.seq}"`;
+  return new AppError('PRECONDITION_FAILED', `The condition of the request does not hold: ${place}.`);
+}

@@ -1,0 +1,131 @@
+import type { Identity } from '../../auth/identity.ts';
+import { type Selection, selectRecord } from '../../hub/selection.ts';
+import { type ListQuery, parseQueryFor, type View, visibleFields } from '../../query/index.ts';
+import type { TablePlan } from '../../schema/plan.ts';
+import type { Awaitable, Key, ListPage, StoredRecord } from '../../store/store.ts';
+import { isJson } from '../body/rows.ts';
+import { QueryCache } from '../cache/query-cache.ts';
+import { makeSelection } from '../selections.ts';
+import { parseRecordQuery, parseSubscription, type SubscriptionQuery } from '../subscription-query.ts';
+import type { Column, Counters, FoundRecord, ResourceContext } from './types.ts';
+
+const NOTHING_RESERVED: ReadonlySet<string> = new Set();
+
+/** What a reader of one record is shown of it, and of which other tables. */
+interface RecordQuery {
+  readonly selection: Selection;
+  readonly related: ReadonlySet<TablePlan>;
+}
+
+/** The reading half of a `TableResource`, which says what each of these does: who may read, what, and how it is shown. */
+export class TableReads {
+  readonly #table: TablePlan;
+  readonly #context: ResourceContext;
+  readonly #counters: Counters;
+  readonly #queries = new QueryCache<ListQuery>();
+  readonly #recordQueries = new QueryCache<RecordQuery>();
+
+  constructor(table: TablePlan, context: ResourceContext, counters: Counters) {
+    this.#table = table;
+    this.#context = context;
+    this.#counters = counters;
+  }
+
+  get(identity: Identity, id: Key, rawQuery: string): Awaitable<FoundRecord | undefined> {
+    const table = this.#table;
+    const { access, store, limits } = this.#context;
+    access.check(table, 'read', identity);
+    this.#counters.reads++;
+    const view = access.viewOf(identity);
+    if (rawQuery === '' && view?.of(table) === undefined) return store.get(table, id);
+    const query = this.#recordQueries.get(rawQuery, view, () => {
+      const parsed = parseRecordQuery(rawQuery, { table, limits, view });
+      return { selection: makeSelection(withoutWhole(parsed, table), { table, store }), related: parsed.related };
+    });
+    access.checkReads(query.related, identity);
+    const found = store.get(table, id);
+    if (found instanceof Promise) return found.then((record) => selectFound(query.selection, record));
+    return selectFound(query.selection, found);
+  }
+
+  parseList(identity: Identity, rawQuery: string): ListQuery {
+    const { access } = this.#context;
+    access.check(this.#table, 'read', identity);
+    this.#counters.reads++;
+    const query = this.#parseQuery(rawQuery, access.viewOf(identity));
+    access.checkReads(query.related, identity);
+    return query;
+  }
+
+  readList(query: ListQuery): Awaitable<ListPage> {
+    const { pages, store } = this.#context;
+    const head = this.#headOf(query);
+    const cached = pages.find(query, head);
+    if (cached !== undefined) {
+      this.#counters.cached++;
+      return cached;
+    }
+    const keep = (page: ListPage): ListPage => {
+      pages.take(query, head, page);
+      return page;
+    };
+    const page = store.list(this.#table, query);
+    return page instanceof Promise ? page.then(keep) : keep(page);
+  }
+
+  versionOf(query: ListQuery, identity: Identity): string {
+    const { access } = this.#context;
+    const head = this.#headOf(query);
+    const view = access.viewOf(identity)?.key ?? '';
+    return view === '' ? String(head) : `${head}-${view}`;
+  }
+
+  columnsOf(identity: Identity, rawQuery: string): readonly Column[] {
+    const { select } = this.#parseQuery(rawQuery, this.#context.access.viewOf(identity));
+    const fields = select?.fields ?? this.#table.fields.filter(({ hidden }) => !hidden);
+    const relations = select?.relations ?? [];
+    return [
+      ...fields.map(({ name, type }) => ({ name, isJson: isJson(type) })),
+      ...relations.map(({ relation: { name } }) => ({ name, isJson: true })),
+    ];
+  }
+
+  parseSubscription(identity: Identity, rawQuery: string, id: Key | undefined): SubscriptionQuery {
+    const table = this.#table;
+    const { access, limits, store } = this.#context;
+    const hears = access.check(table, 'subscribe', identity);
+    const view = access.viewOf(identity);
+    const query = parseSubscription(rawQuery, { table, id, limits, store, view, hears });
+    access.checkReads(query.related, identity);
+    return query;
+  }
+
+  /** The newest seq of the tables that a query shows. */
+  #headOf({ related }: ListQuery): number {
+    const { store } = this.#context;
+    let head = store.tableHead(this.#table);
+    for (const table of related) head = Math.max(head, store.tableHead(table));
+    return head;
+  }
+
+  #parseQuery(rawQuery: string, view: View | undefined): ListQuery {
+    const { limits } = this.#context;
+    const scope = { table: this.#table, limits, reserved: NOTHING_RESERVED, view };
+    return this.#queries.get(rawQuery, view, () => parseQueryFor(rawQuery, scope));
+  }
+}
+
+/** The store gives all fields in their order: nothing has to be chosen from a record where none is hidden. */
+function withoutWhole(query: ListQuery, table: TablePlan): ListQuery {
+  const { select, ...rest } = query;
+  if (select === undefined || select.masked !== undefined || select.relations.length > 0) return query;
+  return visibleFields(table).every((field) => select.fields.includes(field)) ? rest : query;
+}
+
+function selectFound(selection: Selection, record: StoredRecord | undefined): FoundRecord | undefined {
+  const shown = record && selectRecord(selection, record);
+  if (record === undefined || shown === undefined) return undefined;
+  // What is shown of other tables changes without the record.
+  const isShared = selection.expand !== undefined;
+  return { ...record, json: shown.data, ...(isShared ? { isShared } : {}) };
+}

@@ -1,0 +1,154 @@
+import type { Identity } from '../../auth/identity.ts';
+import type { Encoding } from '../../hub/encode.ts';
+import type { Sink, Subscription } from '../../hub/subscription.ts';
+import type { ListQuery } from '../../query/index.ts';
+import type { TablePlan } from '../../schema/plan.ts';
+import type { Awaitable, Key, ListPage, Once, WriteOutcome } from '../../store/store.ts';
+import type { Rows } from '../body/rows.ts';
+import type { SubscriptionQuery } from '../subscription-query.ts';
+import { TableReads } from './reads.ts';
+import { TableStreams } from './streams.ts';
+import type { Column, Counters, FoundRecord, Published, ResourceContext, WriteOptions } from './types.ts';
+import { TableWrites } from './writes.ts';
+
+/**
+ * The one door to a table. Whatever comes in, by whatever transport, is checked behind it (access, then validation) and
+ * nowhere else.
+ */
+export class TableResource {
+  readonly table: TablePlan;
+  readonly counters: Counters = { reads: 0, cached: 0, writes: 0, messages: 0, refused: 0 };
+  readonly streams: TableStreams;
+  protected readonly writes: TableWrites;
+  readonly #reads: TableReads;
+  readonly #context: ResourceContext;
+
+  constructor(table: TablePlan, context: ResourceContext) {
+    this.table = table;
+    this.streams = context.streams ?? new TableStreams();
+    this.writes = new TableWrites(table, context, this.counters);
+    this.#reads = new TableReads(table, context, this.counters);
+    this.#context = context;
+  }
+
+  /** The log's head: a reader that asks now sees everything up to it. */
+  get head(): number {
+    return this.#context.store.head;
+  }
+
+  /** True when a record of this seq looks as it did when it got it: no schema change has made another of it since. */
+  isTrueTo(seq: number): boolean {
+    return seq > this.#context.store.shapedAt(this.table);
+  }
+
+  get maxIdLength(): number {
+    return this.#context.limits.id;
+  }
+
+  /** A record, or undefined. The raw query string may have `select`. Throws INVALID_QUERY. */
+  get(identity: Identity, id: Key, rawQuery = ''): Awaitable<FoundRecord | undefined> {
+    return this.#reads.get(identity, id, rawQuery);
+  }
+
+  /** The records that the raw query string asks for. Throws INVALID_QUERY or SCAN_TOO_LARGE. */
+  list(identity: Identity, rawQuery: string): Awaitable<ListPage> {
+    return this.readList(this.parseList(identity, rawQuery));
+  }
+
+  /** What `list` would read. Throws what `list` would throw. */
+  parseList(identity: Identity, rawQuery: string): ListQuery {
+    return this.#reads.parseList(identity, rawQuery);
+  }
+
+  readList(query: ListQuery): Awaitable<ListPage> {
+    return this.#reads.readList(query);
+  }
+
+  /** Changes whenever the answer to the query may be another one. */
+  versionOf(query: ListQuery, identity: Identity): string {
+    return this.#reads.versionOf(query, identity);
+  }
+
+  /** The members of the records that a list or record with this raw query has, in order. Throws INVALID_QUERY. */
+  columnsOf(identity: Identity, rawQuery: string): readonly Column[] {
+    return this.#reads.columnsOf(identity, rawQuery);
+  }
+
+  /** Stores a new record. Throws CONFLICT when its id exists; without an id a UUIDv7 is made. */
+  create(identity: Identity, body: unknown, once?: Once): Promise<WriteOutcome> {
+    return this.writes.create(identity, body, once);
+  }
+
+  /** Stores new records, all or none, in order. */
+  createMany(identity: Identity, bodies: readonly unknown[] | Rows, once?: Once): Promise<readonly WriteOutcome[]> {
+    return this.writes.createMany(identity, bodies, once);
+  }
+
+  /** Creates or replaces. Without `id` the record's own is taken, or one is made. */
+  put(identity: Identity, id: Key | undefined, body: unknown, options?: WriteOptions): Promise<WriteOutcome> {
+    return this.writes.put(identity, id, body, options);
+  }
+
+  /** Replaces the fields that were sent. Throws NOT_FOUND. */
+  patch(identity: Identity, id: Key, body: unknown, options?: WriteOptions): Promise<WriteOutcome> {
+    return this.writes.patch(identity, id, body, options);
+  }
+
+  /** Removes a record. Throws NOT_FOUND. */
+  delete(identity: Identity, id: Key, options?: WriteOptions): Promise<WriteOutcome> {
+    return this.writes.delete(identity, id, options);
+  }
+
+  /**
+   * Replaces the sent fields of every record that the raw query string's filter matches, all or none; the outcome's
+   * `json` has the numbers. Throws INVALID_QUERY without a filter or `all=true`, BAD_REQUEST beyond `limits.bulk`.
+   */
+  patchMany(identity: Identity, rawQuery: string, body: unknown, once?: Once): Promise<WriteOutcome> {
+    return this.writes.patchMany(identity, rawQuery, body, once);
+  }
+
+  /** Removes every record that the raw query string's filter matches, all or none. Throws as `patchMany`. */
+  deleteMany(identity: Identity, rawQuery: string, once?: Once): Promise<WriteOutcome> {
+    return this.writes.deleteMany(identity, rawQuery, once);
+  }
+
+  /**
+   * Sends a message to the record's and the table's channel, or without an id to the table's alone. It is in the log,
+   * so that it is resumed, but not among the records. Resolves with how many subscriptions it is for.
+   */
+  publish(identity: Identity, id: Key | null, data: unknown, once?: Once): Promise<Published> {
+    return this.writes.publish(identity, id, data, once);
+  }
+
+  /** Checks a subscription's query. Throws INVALID_QUERY, INVALID_POSITION or FORBIDDEN, before anything is opened. */
+  parseSubscription(identity: Identity, rawQuery: string, id: Key | undefined): SubscriptionQuery {
+    return this.#reads.parseSubscription(identity, rawQuery, id);
+  }
+
+  /** Opens the subscription that `parseSubscription` has checked. */
+  subscribe(query: SubscriptionQuery, encoding: Encoding, sink: Sink): Subscription {
+    return this.#context.hub.subscribe({ ...query, table: this.table, encoding, sink });
+  }
+
+  /**
+   * The subscription as its opener may have it now: the same one when he is shown the same, or another one that begins
+   * with `reset`. Throws what `parseSubscription` throws when he may not hear any more.
+   */
+  rejudge(subscription: Subscription, identity: Identity, rawQuery: string): Subscription {
+    const query = this.parseSubscription(identity, rawQuery, subscription.id);
+    const { group, sink } = subscription;
+    if (query.selection.key === group.selection.key) return subscription;
+    this.unsubscribe(subscription);
+    const { hub } = this.#context;
+    return hub.subscribe({ ...query, table: this.table, encoding: group.encoding, sink, reset: 'rights_changed' });
+  }
+
+  /** Everything up to this seq was written to the subscription's sink, or is not for it; undefined during a snapshot. */
+  positionOf(subscription: Subscription): number | undefined {
+    return this.#context.hub.positionOf(subscription);
+  }
+
+  unsubscribe(subscription: Subscription): void {
+    this.#context.hub.unsubscribe(subscription);
+  }
+}

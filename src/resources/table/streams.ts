@@ -1,0 +1,73 @@
+import type { OpenConnections } from '../../auth/connections.ts';
+import type { Identity } from '../../auth/identity.ts';
+import { stoppingError } from '../../errors.ts';
+import type { Key } from '../../store/store.ts';
+import type { TableResource } from './resource.ts';
+import { TableStream } from './stream.ts';
+
+/** How code subscribes to a table. */
+export interface SubscribeOptions<Id = Key> {
+  /** The channel of one record, instead of that of the table. */
+  readonly id?: Id | undefined;
+  /** Go on after this seq. */
+  readonly since?: number | undefined;
+  /** What is stored comes first; without it only for a record. */
+  readonly retained?: boolean | undefined;
+  /** Ends the subscription. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Opening extends SubscribeOptions {
+  readonly resource: TableResource;
+  readonly identity: Identity;
+  /** As in the URL of a channel. */
+  readonly query: string;
+}
+
+/** The open subscriptions of code in the server, of all tables of an application. */
+export class TableStreams {
+  readonly #open = new Set<TableStream>();
+  #connections: OpenConnections | undefined;
+  #isStopped = false;
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Those whose opener is somebody end with his token, and follow his rights. */
+  follow(connections: OpenConnections): void {
+    this.#connections = connections;
+  }
+
+  /**
+   * Opens a subscription: everything from now on is in it, whenever it is read. Throws INVALID_QUERY, INVALID_POSITION,
+   * FORBIDDEN, UNAUTHORIZED, and STOPPING when the server stops.
+   */
+  open({ resource, identity, query, id, since, retained, signal }: Opening): TableStream {
+    if (this.#isStopped) throw stoppingError();
+    const words = [
+      ...(query === '' ? [] : [query]),
+      ...(since === undefined ? [] : [`since=${since}`]),
+      ...(retained === undefined ? [] : [`retained=${retained}`]),
+    ];
+    const rawQuery = words.join('&');
+    const checked = resource.parseSubscription(identity, rawQuery, id);
+    const stream: TableStream = new TableStream({
+      ...{ resource, identity, rawQuery, signal },
+      released: () => {
+        this.#open.delete(stream);
+        this.#connections?.remove(stream);
+      },
+    });
+    this.#open.add(stream);
+    this.#connections?.add(stream);
+    stream.start(checked);
+    return stream;
+  }
+
+  /** Ends all of them, without an error. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const stream of this.#open) stream.end();
+  }
+}

@@ -1,0 +1,198 @@
+import type { Identity } from '../../auth/identity.ts';
+import { AppError, invalidField } from '../../errors.ts';
+import { both, type Filter, relatedTables } from '../../query/index.ts';
+import type { Action, TablePlan } from '../../schema/plan.ts';
+import type {
+  BulkWrite,
+  Cells,
+  Guard,
+  Key,
+  Once,
+  Precondition,
+  Write,
+  WriteGroup,
+  WriteOutcome,
+} from '../../store/store.ts';
+import { actorOf } from '../actor.ts';
+import { Rows } from '../body/rows.ts';
+import { SentRecords } from '../body/sent-records.ts';
+import { checkJson } from '../body/values.ts';
+import { parseBulkFilter } from '../bulk.ts';
+import { InProgress } from '../idempotency.ts';
+import { WriteRights } from '../write-rights.ts';
+import type { Counters, Published, ResourceContext, WriteOptions } from './types.ts';
+
+const UNCONDITIONAL: WriteOptions = {};
+
+/** The writing half of a `TableResource`, which says what each of these does: rights, validation, and the commit. */
+export class TableWrites {
+  readonly rights: WriteRights;
+  readonly sent: SentRecords;
+  readonly #table: TablePlan;
+  readonly #context: ResourceContext;
+  readonly #counters: Counters;
+  readonly #inProgress = new InProgress();
+
+  constructor(table: TablePlan, context: ResourceContext, counters: Counters) {
+    this.rights = new WriteRights(table, context.access);
+    this.sent = new SentRecords(table, context.limits, this.rights);
+    this.#table = table;
+    this.#context = context;
+    this.#counters = counters;
+  }
+
+  create(identity: Identity, body: unknown, once?: Once): Promise<WriteOutcome> {
+    return this.#writeOne(identity, once, () => {
+      const guard = this.rights.guard(identity, ['create']);
+      return this.#newRecord(this.sent.whole(identity, body), guard);
+    });
+  }
+
+  async createMany(
+    identity: Identity,
+    bodies: readonly unknown[] | Rows,
+    once?: Once,
+  ): Promise<readonly WriteOutcome[]> {
+    const guard = this.rights.guard(identity, ['create']);
+    const { batch } = this.#context.limits;
+    const size = bodies instanceof Rows ? bodies.size : bodies.length;
+    if (size > batch) throw new AppError('BAD_REQUEST', `At most ${batch} records can be sent at once.`);
+    const records = this.sent.many(identity, bodies);
+    if (size === 0) return [];
+    const group = records.map((cells) => this.#newRecord(cells, guard));
+    try {
+      return this.#told(identity, await this.#submit(identity, group, once), 'create');
+    } catch (error) {
+      return this.#refuse(error);
+    }
+  }
+
+  put(
+    identity: Identity,
+    id: Key | undefined,
+    body: unknown,
+    { precondition, once }: WriteOptions = UNCONDITIONAL,
+  ): Promise<WriteOutcome> {
+    return this.#writeOne(identity, once, () => {
+      const guard = this.rights.guard(identity, putActions(precondition));
+      const [key, cells] = this.sent.withNewKey(id, this.sent.whole(identity, body));
+      const keep = this.rights.kept(identity);
+      return { type: 'put', table: this.#table, id: key, cells, precondition, keep, guard };
+    });
+  }
+
+  patch(
+    identity: Identity,
+    id: Key,
+    body: unknown,
+    { precondition, once }: WriteOptions = UNCONDITIONAL,
+  ): Promise<WriteOutcome> {
+    return this.#writeOne(identity, once, () => {
+      const guard = this.rights.guard(identity, ['update']);
+      const [key, cells] = this.sent.withKey(id, this.sent.part(identity, body));
+      return { type: 'patch', table: this.#table, id: key, cells, precondition, guard };
+    });
+  }
+
+  delete(identity: Identity, id: Key, { precondition, once }: WriteOptions = UNCONDITIONAL): Promise<WriteOutcome> {
+    return this.#writeOne(identity, once, () => {
+      const guard = this.rights.guard(identity, ['delete']);
+      return { type: 'delete', table: this.#table, id, precondition, guard };
+    });
+  }
+
+  patchMany(identity: Identity, rawQuery: string, body: unknown, once?: Once): Promise<WriteOutcome> {
+    return this.#writeOne(identity, once, () => {
+      const guard = this.rights.guard(identity, ['update']);
+      const chosen = this.#chooseMany(identity, rawQuery, 'update');
+      const cells = this.sent.part(identity, body);
+      const { fields, primaryKey } = this.#table;
+      if (cells[fields.indexOf(primaryKey)] !== undefined) {
+        throw invalidField(primaryKey.name, 'is the key of one record and cannot be set for many');
+      }
+      return { type: 'patch-where', cells, ...chosen, guard };
+    });
+  }
+
+  deleteMany(identity: Identity, rawQuery: string, once?: Once): Promise<WriteOutcome> {
+    return this.#writeOne(identity, once, () => {
+      const guard = this.rights.guard(identity, ['delete']);
+      return { type: 'delete-where', ...this.#chooseMany(identity, rawQuery, 'delete'), guard };
+    });
+  }
+
+  async publish(identity: Identity, id: Key | null, data: unknown, once?: Once): Promise<Published> {
+    const table = this.#table;
+    const { access, hub, limits } = this.#context;
+    const guard = this.rights.guard(identity, ['publish']);
+    if (data === undefined) throw new AppError('VALIDATION_ERROR', 'There is no data to publish.');
+    checkJson(limits)(data, 'data', () => {});
+    const delivered = hub.audience(table, id);
+    const answer = once === undefined ? '' : String(delivered);
+    const withRecord = access.rulesOf(table).isByRecord;
+    const json = JSON.stringify(data);
+    const write = { type: 'publish', table, id, data: json, answer, withRecord, guard } as const;
+    const outcome = await this.#writeOne(identity, once, () => write);
+    const { seq, replayed } = outcome;
+    return replayed ? { seq, delivered: Number(outcome.json), replayed } : { seq, delivered };
+  }
+
+  /** The records that a write by filter is for: those that its writer sees and may change. */
+  #chooseMany(identity: Identity, rawQuery: string, action: Action): Pick<BulkWrite, 'table' | 'filter' | 'limit'> {
+    const table = this.#table;
+    const { access, limits } = this.#context;
+    const view = access.viewOf(identity);
+    const filter = parseBulkFilter(rawQuery, { table, limits, view });
+    access.checkReads(relatedTables(filter === undefined ? {} : { filter }), identity);
+    const allowed: Filter | undefined = both(view?.of(table)?.filter, access.check(table, action, identity));
+    return { table, filter: both(filter, allowed), limit: limits.bulk };
+  }
+
+  #newRecord(parsed: Cells, guard: Guard | undefined): Write {
+    const [id, cells] = this.sent.withNewKey(undefined, parsed);
+    return { type: 'create', table: this.#table, id, cells, guard };
+  }
+
+  /** Rejects with what `make` throws. Not async: each promise more costs every write. */
+  #writeOne(identity: Identity, once: Once | undefined, make: () => Write): Promise<WriteOutcome> {
+    let write: Write;
+    try {
+      write = make();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#submit(identity, [write], once).then(
+      (outcomes) => this.#told(identity, outcomes, write.type)[0] as WriteOutcome,
+      (error: unknown) => this.#refuse(error),
+    );
+  }
+
+  #refuse(error: unknown): never {
+    this.#counters.refused++;
+    throw error;
+  }
+
+  #submit(identity: Identity, writes: WriteGroup, once: Once | undefined): Promise<readonly WriteOutcome[]> {
+    const { commits } = this.#context;
+    const group = this.#table.audited ? signed(writes, identity) : writes;
+    return once === undefined ? commits.submit(group) : this.#inProgress.run(once, () => commits.submit(group, once));
+  }
+
+  /** A publisher has no record to be shown. */
+  #told(identity: Identity, outcomes: readonly WriteOutcome[], type: Write['type']): readonly WriteOutcome[] {
+    this.#counters.writes += outcomes.length;
+    return type === 'publish' ? outcomes : this.rights.shown(identity, outcomes);
+  }
+}
+
+/** For the audit log. */
+function signed(writes: WriteGroup, identity: Identity): WriteGroup {
+  const by = actorOf(identity);
+  return writes.map((write) => ({ ...write, by }));
+}
+
+/** PUT replaces or creates; its condition can say which of them it is. */
+function putActions(precondition: Precondition | undefined): readonly Action[] {
+  if (precondition === undefined) return ['update', 'create'];
+  return precondition === 'none' ? ['create'] : ['update'];
+}

@@ -1,0 +1,231 @@
+import type { CompositeIndexPlan, FieldPlan, Plan, TablePlan } from '../plan.ts';
+import { formatType } from '../sdl/types.ts';
+import { recomputeSteps } from './computed.ts';
+import { compareIndexes } from './indexes.ts';
+import {
+  describeTable,
+  keyOf,
+  type StoredColumn,
+  type StoredIndex,
+  type StoredSchema,
+  type StoredTable,
+  type StoredType,
+} from './stored.ts';
+import { compareTypes } from './types.ts';
+
+export { describeStored, type StoredColumn, type StoredSchema, type StoredTable, type StoredType } from './stored.ts';
+
+interface StepBase {
+  /** Data could be lost: only with an explicit allowance. */
+  readonly destructive: boolean;
+  /** For people: what would happen, in one sentence. */
+  readonly sentence: string;
+}
+
+interface TableStep extends StepBase {
+  readonly table: TablePlan;
+}
+
+interface ColumnStep extends TableStep {
+  readonly field: FieldPlan;
+}
+
+/** What existing records get in a new column. `stamp`: the time of their last change, `computed`: what their fields give. */
+export type Fill = 'null' | 'default' | 'stamp' | 'computed';
+
+/** One difference between what is stored and the plan. The store executes them in this order, in one transaction. */
+export type MigrationStep =
+  | (TableStep & { readonly type: 'create-table' })
+  | (ColumnStep & { readonly type: 'add-column'; readonly fill: Fill })
+  /** Required and without a default: only on a table without records. */
+  | (ColumnStep & { readonly type: 'add-required-column' })
+  | (ColumnStep & { readonly type: 'create-index' })
+  | (ColumnStep & { readonly type: 'drop-index'; readonly unique: boolean })
+  /** Fails when two records have one value: count them first. */
+  | (ColumnStep & { readonly type: 'create-unique-index' })
+  | (ColumnStep & { readonly type: 'create-fulltext-index' })
+  | (ColumnStep & { readonly type: 'drop-fulltext-index' })
+  | (TableStep & { readonly type: 'create-composite-index'; readonly index: CompositeIndexPlan })
+  | (TableStep & { readonly type: 'drop-composite-index'; readonly index: StoredIndex })
+  | (ColumnStep & { readonly type: 'change-type'; readonly from: StoredType })
+  /** A computed field whose stored values are not what its expression gives. */
+  | (ColumnStep & { readonly type: 'recompute' })
+  /** Fails when a record has no value: count them first. */
+  | (ColumnStep & { readonly type: 'make-required' })
+  | (ColumnStep & { readonly type: 'make-nullable' })
+  | (TableStep & { readonly type: 'drop-column'; readonly column: StoredColumn })
+  | (TableStep & { readonly type: 'change-expiration' })
+  /** Never executed: to be told, and the start refused. */
+  | (TableStep & { readonly type: 'change-primary-key' })
+  /** The type has left the schema; its data is kept and only mentioned. */
+  | (StepBase & { readonly type: 'keep-table'; readonly stored: StoredTable })
+  | (StepBase & { readonly type: 'drop-table'; readonly stored: StoredTable });
+
+export interface MigrationOptions {
+  /** Drop the data of tables that have left the schema. */
+  readonly dropTables?: boolean;
+}
+
+/** Pure: what has to change in the store for the plan; nothing at all when both agree. */
+export function planMigration(
+  stored: StoredSchema | undefined,
+  plan: Plan,
+  { dropTables = false }: MigrationOptions = {},
+): readonly MigrationStep[] {
+  const before = new Map((stored?.tables ?? []).map((table) => [keyOf(table), table]));
+  const steps = plan.tables.flatMap((table) => {
+    const old = before.get(keyOf(table));
+    before.delete(keyOf(table));
+    return old === undefined ? [createTable(table)] : compareTables(old, table);
+  });
+  return [...steps, ...[...before.values()].map((table) => leaveTable(table, dropTables))];
+}
+
+function createTable(table: TablePlan): MigrationStep {
+  return { type: 'create-table', table, destructive: false, sentence: `create table ${nameOf(table)}` };
+}
+
+function leaveTable(stored: StoredTable, drop: boolean): MigrationStep {
+  if (drop) {
+    const sentence = `drop table ${nameOf(stored)} with all its records`;
+    return { type: 'drop-table', stored, destructive: true, sentence };
+  }
+  const place = `database: "${stored.database}", table: "${stored.table}"`;
+  const rename = `if it was renamed, write @table(${place}) on the new type`;
+  const sentence = `keep the records of ${nameOf(stored)}, which is not in the schema; ${rename}`;
+  return { type: 'keep-table', stored, destructive: false, sentence };
+}
+
+function compareTables(old: StoredTable, table: TablePlan): MigrationStep[] {
+  if (isKeyChanged(old, table)) {
+    const now = `${table.primaryKey.name}: ${formatType(table.primaryKey.type)}`;
+    const sentence = `the primary key of ${nameOf(table)} cannot change from ${old.primaryKey} to ${now}: make a new table`;
+    return [{ type: 'change-primary-key', table, destructive: true, sentence }];
+  }
+  // Names of columns are compared without case, as SQLite does.
+  const columns = new Map(old.columns.map((column) => [column.name.toLowerCase(), column]));
+  const kept = table.fields.flatMap((field) => {
+    const column = columns.get(field.name.toLowerCase());
+    columns.delete(field.name.toLowerCase());
+    return column === undefined ? addColumn(table, field) : compareColumns(column, table, field);
+  });
+  const dropped = [...columns.values()].map((column): MigrationStep => {
+    const sentence = `drop column ${nameOf(table)}.${column.name} with its values`;
+    return { type: 'drop-column', table, column, destructive: true, sentence };
+  });
+  return [...dropped, ...kept, ...compareIndexes(old, table), ...compareExpiration(old, table)];
+}
+
+function isKeyChanged(old: StoredTable, table: TablePlan): boolean {
+  const column = old.columns.find(({ name }) => name === old.primaryKey);
+  const now = describeTable(table).columns.find(({ name }) => name === table.primaryKey.name);
+  if (column === undefined || now === undefined || column.name !== now.name) return true;
+  return compareTypes(column.type, now.type) === 'narrows';
+}
+
+function addColumn(table: TablePlan, field: FieldPlan): MigrationStep[] {
+  const column = `${nameOf(table)}.${field.name}`;
+  const base = { table, field, destructive: false };
+  const indexes = indexSteps({ indexed: false, unique: false }, table, field);
+  const fill = fillOf(field);
+  if (fill === undefined) {
+    const sentence = `add required column ${column}, which has no default: possible only while the table has no records`;
+    return [{ ...base, type: 'add-required-column', sentence }, ...indexes];
+  }
+  return [{ ...base, type: 'add-column', fill, sentence: `add column ${column} (${FILLS[fill]})` }, ...indexes];
+}
+
+const FILLS: Readonly<Record<Fill, string>> = {
+  null: 'null in existing records',
+  default: 'existing records get its default',
+  stamp: 'existing records get the time of their last change',
+  computed: 'existing records get what their other fields give',
+};
+
+function fillOf(field: FieldPlan): Fill | undefined {
+  if (field.computed !== undefined) return 'computed';
+  if (field.default !== undefined && field.default !== null) return 'default';
+  if (field.stamp !== undefined) return 'stamp';
+  return field.required ? undefined : 'null';
+}
+
+function compareColumns(old: StoredColumn, table: TablePlan, field: FieldPlan): MigrationStep[] {
+  const now = describeTable({ ...table, fields: [field] }).columns[0] ?? old;
+  const column = `${nameOf(table)}.${field.name}`;
+  const base = { table, field, destructive: false };
+  const steps: MigrationStep[] = [];
+  const change = compareTypes(old.type, now.type);
+  // What is computed anew is not converted.
+  if (change !== 'same' && field.computed === undefined) {
+    const written = `change the type of ${column} from ${formatStored(old.type)} to ${formatStored(now.type)}`;
+    const destructive = change === 'narrows';
+    const sentence = destructive ? `${written}: stored values may not fit` : `${written}: every stored value fits`;
+    steps.push({ ...base, type: 'change-type', from: old.type, destructive, sentence });
+  }
+  if (field.required && !old.required) {
+    const sentence = `make ${column} required: possible only while no record has null there`;
+    steps.push({ ...base, type: 'make-required', sentence });
+  }
+  if (!field.required && old.required) {
+    steps.push({ ...base, type: 'make-nullable', sentence: `let ${column} be null` });
+  }
+  return [...recomputeSteps(old, table, field), ...steps, ...indexSteps(old, table, field)];
+}
+
+function indexSteps(
+  old: Pick<StoredColumn, 'indexed' | 'unique'>,
+  table: TablePlan,
+  field: FieldPlan,
+): MigrationStep[] {
+  const before = indexOf(old);
+  const after = indexOf(field);
+  if (before === after) return [];
+  const column = `${nameOf(table)}.${field.name}`;
+  const base = { table, field, destructive: false };
+  const steps: MigrationStep[] = [];
+  if (before !== 'none') {
+    const sentence = before === 'unique' ? `let values of ${column} repeat` : `drop the index of ${column}`;
+    steps.push({ ...base, type: 'drop-index', unique: before === 'unique', sentence });
+  }
+  if (after === 'index') steps.push({ ...base, type: 'create-index', sentence: `create an index of ${column}` });
+  if (after === 'unique') {
+    const sentence = `make ${column} unique: possible only while no value is there twice`;
+    steps.push({ ...base, type: 'create-unique-index', sentence });
+  }
+  return steps;
+}
+
+/** A unique column needs no second index. */
+function indexOf({ indexed, unique }: Pick<StoredColumn, 'indexed' | 'unique'>): 'none' | 'index' | 'unique' {
+  if (unique) return 'unique';
+  return indexed ? 'index' : 'none';
+}
+
+function compareExpiration(old: StoredTable, table: TablePlan): MigrationStep[] {
+  const now = describeTable(table);
+  if (now.expiration === old.expiration && now.expiresAt === old.expiresAt) return [];
+  const rules = [
+    ...(now.expiration === null ? [] : [`${now.expiration / 1000} s after their last change`]),
+    ...(now.expiresAt === null ? [] : [`when "${now.expiresAt}" has passed`]),
+  ];
+  const when = rules.length === 0 ? 'no more' : rules.join(', or ');
+  const sentence = `remove records of ${nameOf(table)} ${when}`;
+  return [{ type: 'change-expiration', table, destructive: false, sentence }];
+}
+
+function nameOf({ database, table }: Pick<StoredTable, 'database' | 'table'>): string {
+  return `${database}.${table}`;
+}
+
+function formatStored(type: StoredType): string {
+  switch (type.kind) {
+    case 'scalar':
+      return type.name;
+    case 'enum':
+      return `enum (${type.values.join(', ')})`;
+    case 'list':
+      return `[${formatStored(type.of)}${type.itemsRequired ? '!' : ''}]`;
+    case 'object':
+      return `{${type.fields.map(({ name, type: of, required }) => `${name}: ${formatStored(of)}${required ? '!' : ''}`).join(', ')}}`;
+  }
+}

@@ -1,0 +1,41 @@
+import type { TablePlan } from '../plan.ts';
+import type { MigrationStep } from './diff.ts';
+import { describeTable, type StoredIndex, type StoredTable } from './stored.ts';
+
+/** What has to change in the indexes over several fields. One that differs in uniqueness is made anew. */
+export function compareIndexes(old: StoredTable, table: TablePlan): MigrationStep[] {
+  const before = new Map((old.compositeIndexes ?? []).map((index) => [keyOf(index), index]));
+  const after = new Set((describeTable(table).compositeIndexes ?? []).map(keyOf));
+  const name = `${table.database}.${table.table}`;
+  const dropped = [...before].flatMap(([key, index]): MigrationStep[] => {
+    if (after.has(key)) return [];
+    const sentence = `drop the ${index.unique ? 'unique ' : ''}index of ${name} over ${index.fields.join(', ')}`;
+    return [{ type: 'drop-composite-index', table, index, destructive: false, sentence }];
+  });
+  const created = table.compositeIndexes.flatMap((index): MigrationStep[] => {
+    const fields = index.fields.map((field) => field.name);
+    if (before.has(keyOf({ fields, unique: index.unique }))) return [];
+    const sentence = index.unique
+      ? `make ${fields.join(', ')} of ${name} unique together: possible only while no values are there twice`
+      : `create an index of ${name} over ${fields.join(', ')}`;
+    return [{ type: 'create-composite-index', table, index, destructive: false, sentence }];
+  });
+  return [...dropped, ...compareFulltext(old, table), ...created];
+}
+
+/** A field that left takes its index with it. */
+function compareFulltext(old: StoredTable, table: TablePlan): MigrationStep[] {
+  const before = new Set(old.columns.flatMap(({ name, fulltext }) => (fulltext ? [name.toLowerCase()] : [])));
+  return table.fields.flatMap((field): MigrationStep[] => {
+    if (before.has(field.name.toLowerCase()) === field.fulltext) return [];
+    const type = field.fulltext ? 'create-fulltext-index' : 'drop-fulltext-index';
+    const verb = field.fulltext ? 'create' : 'drop';
+    const sentence = `${verb} the index of the words in ${table.database}.${table.table}.${field.name}`;
+    return [{ type, table, field, destructive: false, sentence }];
+  });
+}
+
+/** Names of columns are compared without case, as SQLite does. */
+function keyOf({ fields, unique }: StoredIndex): string {
+  return `${fields.join(',').toLowerCase()}${unique ? ' unique' : ''}`;
+}

@@ -1,0 +1,215 @@
+import type { ConstValueNode } from 'graphql';
+import { type ConstDirectiveNode, type DirectiveDefinitionNode, Kind, parse, print } from 'graphql';
+import { findMeant } from '../../config/files/suggest.ts';
+import { ACTIONS } from '../plan.ts';
+import type { SchemaReport } from './schema-report.ts';
+
+/** Everything that a schema may use without declaring it. Editors can be given this text. */
+export const DIRECTIVES_SDL = `
+"A stored table. expiration: seconds, or a duration such as \\"7d\\", after which a record that was not written is removed."
+directive @table(database: String, table: String, expiration: Literal) on OBJECT
+"Gives the table a URL. A transport is on unless it is false; public lists what anybody may do."
+directive @export(name: String, rest: Boolean, sse: Boolean, ws: Boolean, public: [Action!]) on OBJECT
+"An index over several fields, in this order. unique: no two records have the same values in all of them."
+directive @compositeIndex(fields: [String!]!, unique: Boolean) repeatable on OBJECT
+directive @primaryKey on FIELD_DEFINITION
+"An index for filters and sorting; type: \\"fulltext\\" one of words, for =ft=."
+directive @indexed(type: String) on FIELD_DEFINITION
+directive @unique on FIELD_DEFINITION
+"Set by the server when the record is created."
+directive @createdTime on FIELD_DEFINITION
+"Set by the server at every change of the record."
+directive @updatedTime on FIELD_DEFINITION
+"The record is removed when this time has passed."
+directive @expiresAt on FIELD_DEFINITION
+"Stands for records of another table. from: the field here with their key; to: their field with the key of this record."
+directive @relationship(from: String, to: String) on FIELD_DEFINITION
+"Stored and written like any other, but never given out."
+directive @hidden on FIELD_DEFINITION
+"Made from other fields when the record is written: from: \\"price * count\\"."
+directive @computed(from: String!) on FIELD_DEFINITION
+directive @default(value: Literal!) on FIELD_DEFINITION
+"""
+Who may do what: roles, or conditions on the record and on the caller, such as "ownerId==$auth.sub". Of several texts one has
+to hold. On a field read and write, on a type the others.
+"""
+directive @access(read: Rules, create: Rules, update: Rules, delete: Rules, subscribe: Rules, publish: Rules, write: Rules) on OBJECT | FIELD_DEFINITION
+"Each record belongs to the account that this field names; the caller's claim says which one is his."
+directive @account(field: String!, claim: String) on OBJECT
+"Every change of a record is kept with who made it, for the administrators of the application."
+directive @audit on OBJECT
+"A point in time, ISO 8601."
+scalar Date
+"A whole number of 64 bits."
+scalar Long
+"Any JSON value."
+scalar JSON
+"A text, or a list of texts."
+scalar Rules
+"A literal of the type that is meant."
+scalar Literal
+"${ACTIONS.join(', ')}"
+scalar Action
+`;
+
+type Place = 'OBJECT' | 'FIELD_DEFINITION' | 'ENUM' | 'ENUM_VALUE' | 'ARGUMENT_DEFINITION';
+
+const PLACE_NAMES: Readonly<Record<Place, string>> = {
+  OBJECT: 'a type',
+  FIELD_DEFINITION: 'a field',
+  ENUM: 'an enum',
+  ENUM_VALUE: 'a value of an enum',
+  ARGUMENT_DEFINITION: 'an argument',
+};
+
+interface Definition {
+  readonly places: readonly string[];
+  readonly repeatable: boolean;
+  /** Types of the arguments as written above: `String`, `Literal!`. */
+  readonly args: ReadonlyMap<string, string>;
+}
+
+function define(node: DirectiveDefinitionNode): Definition {
+  return {
+    places: node.locations.map(({ value }) => value),
+    repeatable: node.repeatable,
+    args: new Map((node.arguments ?? []).map(({ name, type }) => [name.value, print(type)])),
+  };
+}
+
+const DEFINITIONS: ReadonlyMap<string, Definition> = new Map(
+  parse(DIRECTIVES_SDL, { noLocation: true }).definitions.flatMap((node) =>
+    node.kind === Kind.DIRECTIVE_DEFINITION ? [[node.name.value, define(node)] as const] : [],
+  ),
+);
+
+export const DIRECTIVE_NAMES: readonly string[] = [...DEFINITIONS.keys()];
+
+/** Whether the directive stands there, if only misspelled. */
+export function hasDirective(nodes: readonly ConstDirectiveNode[] | undefined, name: string): boolean {
+  const isMeant = (written: string) => !DEFINITIONS.has(written) && findMeant(written, DIRECTIVE_NAMES) === name;
+  return nodes?.some((node) => node.name.value === name || isMeant(node.name.value)) ?? false;
+}
+
+/** The arguments of one directive in use, checked against its definition. */
+export class DirectiveUse {
+  readonly node: ConstDirectiveNode;
+  /** Further uses of a directive that may be repeated. */
+  readonly more: DirectiveUse[] = [];
+  readonly #values: ReadonlyMap<string, ConstValueNode>;
+
+  constructor(node: ConstDirectiveNode, values: ReadonlyMap<string, ConstValueNode>) {
+    this.node = node;
+    this.#values = values;
+  }
+
+  value(name: string): ConstValueNode | undefined {
+    return this.#values.get(name);
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#values.get(name);
+    return value?.kind === Kind.STRING ? value.value : undefined;
+  }
+
+  flag(name: string): boolean | undefined {
+    const value = this.#values.get(name);
+    return value?.kind === Kind.BOOLEAN ? value.value : undefined;
+  }
+}
+
+/** The directives at one place by name. What is unknown, doubled, misplaced or mistyped is reported and left out. */
+export function readDirectives(
+  nodes: readonly ConstDirectiveNode[] | undefined,
+  place: Place,
+  report: SchemaReport,
+): ReadonlyMap<string, DirectiveUse> {
+  const uses = new Map<string, DirectiveUse>();
+  for (const node of nodes ?? []) {
+    const name = node.name.value;
+    const definition = DEFINITIONS.get(name);
+    if (definition === undefined) {
+      const meant = findMeant(name, DIRECTIVE_NAMES);
+      report.wrong(node, `unknown directive "@${name}"`, meant && `did you mean "@${meant}"?`);
+      // Taken as what was meant, so that one typo is not told as two mistakes.
+      if (meant !== undefined && !uses.has(meant)) uses.set(meant, new DirectiveUse(node, new Map()));
+    } else if (!definition.places.includes(place)) {
+      const right = definition.places.includes('OBJECT') ? PLACE_NAMES.OBJECT : PLACE_NAMES.FIELD_DEFINITION;
+      report.wrong(node, `@${name} belongs on ${right}, not on ${PLACE_NAMES[place]}`);
+    } else if (definition.repeatable && uses.has(name)) {
+      uses.get(name)?.more.push(new DirectiveUse(node, readArguments(node, definition, report)));
+    } else if (uses.has(name)) {
+      report.wrong(node, `@${name} is given twice`);
+    } else {
+      uses.set(name, new DirectiveUse(node, readArguments(node, definition, report)));
+    }
+  }
+  return uses;
+}
+
+function readArguments(node: ConstDirectiveNode, definition: Definition, report: SchemaReport) {
+  const directive = `@${node.name.value}`;
+  const values = new Map<string, ConstValueNode>();
+  const seen = new Set<string>();
+  for (const argument of node.arguments ?? []) {
+    const name = argument.name.value;
+    const type = definition.args.get(name);
+    if (type === undefined) {
+      const none = definition.args.size === 0 ? `${directive} takes no arguments` : undefined;
+      report.wrong(
+        argument,
+        `unknown argument "${name}" of ${directive}`,
+        report.suggest(name, definition.args.keys()) ?? none,
+      );
+    } else if (seen.has(name)) {
+      report.wrong(argument, `argument "${name}" of ${directive} is given twice`);
+    } else if (isOfType(argument.value, type, report)) {
+      values.set(name, argument.value);
+    } else {
+      report.wrong(argument.value, `argument "${name}" of ${directive} expects ${EXPECTED[type]}`);
+    }
+    seen.add(name);
+  }
+  for (const [name, type] of definition.args) {
+    if (type.endsWith('!') && !seen.has(name)) {
+      report.wrong(node, `${directive} needs the argument "${name}"`, `write ${directive}(${name}: …)`);
+    }
+  }
+  return values;
+}
+
+const EXPECTED: Readonly<Record<string, string>> = {
+  String: 'text in double quotes',
+  'String!': 'text in double quotes',
+  Boolean: 'true or false',
+  '[Action!]': 'a list such as [read, create]',
+  Rules: 'text in double quotes, or a list of texts',
+  '[String!]!': 'a list such as ["a", "b"]',
+};
+
+function isOfType(value: ConstValueNode, type: string, report: SchemaReport): boolean {
+  if (type === 'String' || type === 'String!') return value.kind === Kind.STRING;
+  if (type === 'Rules') return isRules(value);
+  if (type === 'Boolean') return value.kind === Kind.BOOLEAN;
+  if (type === '[String!]!') return value.kind === Kind.LIST && value.values.every(({ kind }) => kind === Kind.STRING);
+  if (type !== '[Action!]') return true;
+  if (value.kind !== Kind.LIST) return false;
+  for (const item of value.values) {
+    const name = readAction(item);
+    if (name === undefined) report.wrong(item, 'expected an action', `one of ${ACTIONS.join(', ')}`);
+    else if (!ACTIONS.some((action) => action === name)) {
+      report.wrong(item, `unknown action "${name}"`, report.suggest(name, ACTIONS) ?? `one of ${ACTIONS.join(', ')}`);
+    }
+  }
+  return true;
+}
+
+function isRules(value: ConstValueNode): boolean {
+  if (value.kind !== Kind.LIST) return value.kind === Kind.STRING;
+  return value.values.every((item) => item.kind === Kind.STRING);
+}
+
+/** An action may stand as a word or in quotes. */
+export function readAction(value: ConstValueNode): string | undefined {
+  return value.kind === Kind.ENUM || value.kind === Kind.STRING ? value.value : undefined;
+}

@@ -1,0 +1,202 @@
+import { type FieldDefinitionNode, Kind, type ObjectTypeDefinitionNode } from 'graphql';
+import { checkName } from '../names.ts';
+import type { FieldPlan, FieldType, ScalarName } from '../plan.ts';
+import { readFieldAccess } from './access.ts';
+import { isPlain } from './composite-index.ts';
+import { canBeComputed } from './computed.ts';
+import { readDefault } from './default-value.ts';
+import { type DirectiveUse, readDirectives } from './directives.ts';
+import { isRelation } from './relations.ts';
+import { locate, type SchemaReport } from './schema-report.ts';
+import { formatType, isTable, type TypeResolver } from './types.ts';
+
+// SQLite and PostgreSQL both stop somewhere below 2,000 columns.
+const MOST_COLUMNS = 1000;
+
+type Uses = ReadonlyMap<string, DirectiveUse>;
+
+/** The fields of a type in their order; what is wrong is reported, and left out where nothing sensible can stand. */
+export function makeFields(node: ObjectTypeDefinitionNode, types: TypeResolver, report: SchemaReport): FieldPlan[] {
+  const written = node.fields ?? [];
+  if (written.length === 0) report.wrong(node.name, `type "${node.name.value}" has no fields`);
+  if (written.length > MOST_COLUMNS) {
+    report.wrong(node.name, `type "${node.name.value}" has more than ${MOST_COLUMNS} fields`);
+    return [];
+  }
+  const seen = new Map<string, string>();
+  return written.flatMap((field) => {
+    const name = field.name.value;
+    const before = seen.get(name.toLowerCase());
+    if (before !== undefined) {
+      const message =
+        before === name
+          ? `field "${name}" is declared twice`
+          : `fields "${before}" and "${name}" differ only in upper and lower case`;
+      report.wrong(field.name, message);
+      return [];
+    }
+    seen.set(name.toLowerCase(), name);
+    if (isTable(node) && isRelation(field)) {
+      checkFieldName(field, true, report);
+      return [];
+    }
+    return makeField(field, { isColumn: isTable(node), types, report }) ?? [];
+  });
+}
+
+interface FieldContext {
+  /** A field of a table, not of a nested object. */
+  readonly isColumn: boolean;
+  readonly types: TypeResolver;
+  readonly report: SchemaReport;
+}
+
+function makeField(node: FieldDefinitionNode, { isColumn, types, report }: FieldContext): FieldPlan | undefined {
+  checkFieldName(node, isColumn, report);
+  const uses = readDirectives(node.directives, 'FIELD_DEFINITION', report);
+  if (node.arguments !== undefined && node.arguments.length > 0) {
+    report.wrong(node.arguments[0] ?? node, 'a field has no arguments');
+  }
+  const type = types.resolve(node);
+  if (!isColumn) refuseColumnDirectives(uses, report);
+  if (type === undefined) return undefined;
+  const required = node.type.kind === Kind.NON_NULL_TYPE;
+  if (isColumn) checkUses({ node, uses, type, required }, report);
+  const value = uses.get('default')?.value('value');
+  const defaultValue = value === undefined ? undefined : readDefault(value, { type, required }, report);
+  const description = node.description?.value;
+  const stamp = stampOf(uses);
+  const access = isColumn ? readFieldAccess(uses, report) : undefined;
+  // Checked when all fields of the type are known.
+  const from = uses.get('computed')?.text('from');
+  return {
+    name: node.name.value,
+    type,
+    required,
+    ...(description === undefined ? {} : { description }),
+    ...(defaultValue === undefined ? {} : { default: defaultValue }),
+    primaryKey: isColumn && uses.has('primaryKey'),
+    // The primary key has an index of its own, and no two records share it.
+    indexed: isColumn && uses.has('indexed') && !uses.has('primaryKey') && !isFulltext(uses),
+    unique: isColumn && uses.has('unique') && !uses.has('primaryKey'),
+    fulltext: isColumn && isFulltext(uses),
+    ...(isColumn && stamp !== undefined ? { stamp } : {}),
+    ...(isColumn && from !== undefined ? { computed: { from, uses: [], signature: '' } } : {}),
+    expiresAt: isColumn && uses.has('expiresAt'),
+    hidden: isColumn && uses.has('hidden'),
+    ...(access === undefined ? {} : { access }),
+    at: locate(node),
+  };
+}
+
+function stampOf(uses: Uses): FieldPlan['stamp'] {
+  if (uses.has('createdTime')) return 'created';
+  return uses.has('updatedTime') ? 'updated' : undefined;
+}
+
+function checkFieldName({ name }: FieldDefinitionNode, isColumn: boolean, report: SchemaReport): void {
+  const wrong = checkName(name.value, 'field');
+  if (wrong !== undefined) report.wrong(name, wrong.message, wrong.hint);
+  // On a channel this member tells a record from an envelope.
+  if (isColumn && name.value === 'message_type') report.wrong(name, 'field "message_type" is a reserved name');
+}
+
+function refuseColumnDirectives(uses: Uses, report: SchemaReport): void {
+  for (const [name, { node }] of uses) {
+    if (name !== 'default') report.wrong(node, `@${name} belongs on a field of a type with @table`);
+  }
+}
+
+interface Column {
+  readonly node: FieldDefinitionNode;
+  readonly uses: Uses;
+  readonly type: FieldType;
+  readonly required: boolean;
+}
+
+const KEY_TYPES: readonly ScalarName[] = ['ID', 'String', 'Int', 'Long'];
+const STAMP_TYPES: readonly ScalarName[] = ['Date', 'String', 'Int', 'Float', 'Long'];
+const EXPIRY_TYPES: readonly ScalarName[] = ['Date', 'Long', 'Float', 'String'];
+
+function checkUses(column: Column, report: SchemaReport): void {
+  const { node, uses, type, required } = column;
+  if (uses.has('primaryKey')) {
+    const isKey = requireType(column, 'primaryKey', { allowed: KEY_TYPES, report });
+    const written = `${node.name.value}: ${formatType(type)}!`;
+    if (isKey && !required) report.wrong(node.type, '@primaryKey must be required', `write ${written}`);
+  }
+  for (const name of ['createdTime', 'updatedTime']) requireType(column, name, { allowed: STAMP_TYPES, report });
+  requireType(column, 'expiresAt', { allowed: EXPIRY_TYPES, report });
+  for (const name of ['indexed', 'unique']) {
+    const use = uses.get(name);
+    if (use !== undefined && use.value('type') === undefined && !isPlain(column)) {
+      report.wrong(use.node, `@${name} does not work on type ${formatType(type)}`, 'only on single values');
+    }
+  }
+  checkIndexType(column, report);
+  checkComputedType(column, report);
+  for (const [first, second] of CONTRADICTIONS) {
+    const use = uses.get(second);
+    if (use !== undefined && uses.has(first)) report.wrong(use.node, `@${first} and @${second} exclude each other`);
+  }
+}
+
+const FULLTEXT = 'fulltext';
+
+function isFulltext(uses: Uses): boolean {
+  return uses.get('indexed')?.text('type') === FULLTEXT;
+}
+
+function checkIndexType({ uses, type }: Column, report: SchemaReport): void {
+  const use = uses.get('indexed');
+  const written = use?.value('type');
+  const kind = use?.text('type');
+  if (written === undefined || kind === undefined) return;
+  const item = type.kind === 'list' ? type.of : type;
+  if (kind !== FULLTEXT) {
+    const hint = report.suggest(kind, [FULLTEXT]) ?? `leave it out, or write "${FULLTEXT}" for an index of words`;
+    report.wrong(written, `unknown type of index "${kind}"`, hint);
+  } else if (item.kind !== 'scalar' || item.name !== 'String') {
+    const message = `@indexed(type: "${FULLTEXT}") does not work on type ${formatType(type)}`;
+    report.wrong(written, message, 'use String or [String]');
+  }
+}
+
+function checkComputedType({ node, uses, type, required }: Column, report: SchemaReport): void {
+  const use = uses.get('computed');
+  if (use === undefined || uses.has('primaryKey')) return;
+  if (!canBeComputed(type)) {
+    report.wrong(use.node, `@computed does not work on type ${formatType(type)}`, 'only on single values');
+  } else if (required) {
+    const message = 'a computed field cannot be required: where its expression has no value it is null';
+    report.wrong(node.type, message, `write ${node.name.value}: ${formatType(type)}`);
+  }
+}
+
+const CONTRADICTIONS: readonly (readonly [string, string])[] = [
+  ['primaryKey', 'default'],
+  ['primaryKey', 'computed'],
+  ['primaryKey', 'hidden'],
+  ['primaryKey', 'createdTime'],
+  ['primaryKey', 'updatedTime'],
+  ['primaryKey', 'expiresAt'],
+  ['createdTime', 'updatedTime'],
+  ['createdTime', 'expiresAt'],
+  ['updatedTime', 'expiresAt'],
+  ['createdTime', 'default'],
+  ['updatedTime', 'default'],
+  ['createdTime', 'computed'],
+  ['updatedTime', 'computed'],
+  ['default', 'computed'],
+];
+
+function requireType(
+  { uses, type, node }: Column,
+  name: string,
+  { allowed, report }: { allowed: readonly ScalarName[]; report: SchemaReport },
+): boolean {
+  if (!uses.has(name)) return true;
+  if (type.kind === 'scalar' && allowed.includes(type.name)) return true;
+  report.wrong(node.type, `@${name} does not work on type ${formatType(type)}`, `use ${allowed.join(', ')}`);
+  return false;
+}

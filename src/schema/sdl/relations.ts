@@ -1,0 +1,154 @@
+import { type FieldDefinitionNode, Kind, type ObjectTypeDefinitionNode } from 'graphql';
+import type { FieldPlan, FieldType, RelationPlan, TablePlan } from '../plan.ts';
+import { type DirectiveUse, hasDirective, readDirectives } from './directives.ts';
+import { locate, type SchemaReport } from './schema-report.ts';
+import { formatType } from './types.ts';
+
+/** A table whose relations are still to be made: those of other tables must be known first. */
+export interface UnlinkedTable {
+  readonly node: ObjectTypeDefinitionNode;
+  readonly table: TablePlan;
+  /** The table's own list of relations, filled here. */
+  readonly relations: RelationPlan[];
+}
+
+interface RelationContext {
+  readonly table: TablePlan;
+  readonly tables: ReadonlyMap<string, TablePlan>;
+  readonly report: SchemaReport;
+}
+
+/** Whether the field stands for records of another table instead of being stored. */
+export function isRelation(node: FieldDefinitionNode): boolean {
+  return hasDirective(node.directives, 'relationship');
+}
+
+/** Makes the relations of every table. `broken`: tables that were reported and have no plan. */
+export function linkRelations(
+  unlinked: readonly UnlinkedTable[],
+  broken: ReadonlySet<string>,
+  report: SchemaReport,
+): void {
+  const tables = new Map(unlinked.map(({ table }) => [table.name, table]));
+  for (const { node, table, relations } of unlinked) {
+    for (const field of node.fields ?? []) {
+      const relation = isRelation(field) ? makeRelation(field, broken, { table, tables, report }) : undefined;
+      if (relation !== undefined) relations.push(relation);
+    }
+  }
+}
+
+function makeRelation(
+  node: FieldDefinitionNode,
+  broken: ReadonlySet<string>,
+  context: RelationContext,
+): RelationPlan | undefined {
+  const { tables, report } = context;
+  const uses = readDirectives(node.directives, 'FIELD_DEFINITION', report);
+  for (const [name, { node: other }] of uses) {
+    if (name !== 'relationship')
+      report.wrong(other, `@${name} does not work on a relation`, 'a relation is not stored');
+  }
+  if (node.arguments?.[0] !== undefined) report.wrong(node.arguments[0], 'a field has no arguments');
+  const use = uses.get('relationship');
+  const shape = readShape(node, report);
+  // A misspelled directive has been reported, and its arguments have not been read.
+  if (use?.node.name.value !== 'relationship' || shape === undefined || broken.has(shape.name)) return undefined;
+  const target = tables.get(shape.name);
+  if (target === undefined) {
+    const hint = report.suggest(shape.name, tables.keys()) ?? 'name a type with @table';
+    report.wrong(node.type, `@relationship needs a table, and "${shape.name}" is none`, hint);
+    return undefined;
+  }
+  const ends = readEnds(use, { many: shape.many, target, node }, context);
+  const description = node.description?.value;
+  return (
+    ends && {
+      name: node.name.value,
+      ...(description === undefined ? {} : { description }),
+      target,
+      many: shape.many,
+      ...ends,
+      at: locate(node),
+    }
+  );
+}
+
+function readShape({ type }: FieldDefinitionNode, report: SchemaReport): { name: string; many: boolean } | undefined {
+  if (type.kind === Kind.NON_NULL_TYPE) {
+    report.wrong(type, 'a relation cannot be required', 'remove the last "!": the record may be missing');
+    return undefined;
+  }
+  if (type.kind === Kind.NAMED_TYPE) return { name: type.name.value, many: false };
+  const item = type.type.kind === Kind.NON_NULL_TYPE ? type.type.type : type.type;
+  if (item.kind === Kind.NAMED_TYPE) return { name: item.name.value, many: true };
+  report.wrong(type, 'a relation is a record or a list of records, not a list of lists');
+  return undefined;
+}
+
+interface Shape {
+  readonly many: boolean;
+  readonly target: TablePlan;
+  readonly node: FieldDefinitionNode;
+}
+
+function readEnds(use: DirectiveUse, shape: Shape, { table, report }: RelationContext) {
+  const from = use.text('from');
+  const to = use.text('to');
+  if ((use.value('from') === undefined) === (use.value('to') === undefined)) {
+    const hint = 'from: the field here with the key of the other record; to: the field there with the key of this one';
+    report.wrong(use.node, '@relationship needs exactly one of "from" and "to"', hint);
+    return undefined;
+  }
+  if (from !== undefined) return readFrom(from, use, shape, { table, report });
+  return to === undefined ? undefined : readTo(to, use, shape, { table, report });
+}
+
+type Ends = Pick<RelationContext, 'table' | 'report'>;
+
+function readFrom(name: string, use: DirectiveUse, { many, target, node }: Shape, { table, report }: Ends) {
+  const from = findKeyField(name, { owner: table, keyOf: target, at: use.value('from') ?? use.node }, report);
+  if (from === undefined) return undefined;
+  if ((from.type.kind === 'list') === many) return { from };
+  const written = many ? target.name : `[${target.name}]`;
+  const has = many ? 'one key' : 'a list of keys';
+  report.wrong(node.type, `field "${name}" has ${has}`, `write ${node.name.value}: ${written}`);
+  return undefined;
+}
+
+function readTo(name: string, use: DirectiveUse, { many, target, node }: Shape, { table, report }: Ends) {
+  const to = findKeyField(name, { owner: target, keyOf: table, at: use.value('to') ?? use.node }, report);
+  if (to === undefined) return undefined;
+  if (many || to.unique || to.primaryKey) return { to };
+  const hint = `write ${node.name.value}: [${target.name}], or make "${target.name}.${name}" @unique`;
+  report.wrong(node.type, `several records of ${target.name} may have the same "${name}"`, hint);
+  return undefined;
+}
+
+interface KeyField {
+  readonly owner: TablePlan;
+  readonly keyOf: TablePlan;
+  readonly at: Parameters<SchemaReport['wrong']>[0];
+}
+
+function findKeyField(name: string, { owner, keyOf, at }: KeyField, report: SchemaReport): FieldPlan | undefined {
+  const field = owner.fields.find((known) => known.name === name);
+  if (field === undefined) {
+    const names = owner.fields.map((known) => known.name);
+    report.wrong(at, `type "${owner.name}" has no stored field "${name}"`, report.suggest(name, names));
+    return undefined;
+  }
+  const item = field.type.kind === 'list' ? field.type.of : field.type;
+  const key = keyOf.primaryKey.type;
+  if (fits(item, key)) return field;
+  const message = `"${owner.name}.${name}" is ${formatType(field.type)}, and the key of ${keyOf.name} is ${formatType(key)}`;
+  report.wrong(at, message, `use ${formatType(key)} or [${formatType(key)}]`);
+  return undefined;
+}
+
+/** An ID and a String are the same text. */
+function fits(a: FieldType, b: FieldType): boolean {
+  if (a.kind !== 'scalar' || b.kind !== 'scalar') return false;
+  const isText = (type: string) => type === 'ID' || type === 'String';
+  return a.name === b.name || (isText(a.name) && isText(b.name));
+}

@@ -1,0 +1,19 @@
+import type { FastifyInstance } from 'fastify';
+import type { AppAuth } from '../../auth/app-auth.ts';
+import { askForToken } from '../../auth/refusals.ts';
+import { makeAuthentication } from './authentication.ts';
+import { identityOf } from './identity-of.ts';
+
+const NO_DOORS = { ticket: false, token: false };
+
+/** `GET /{app_id}/auth/me`, below `path`: who the server takes the caller for. */
+export function registerAuthMe(server: FastifyInstance, path: string, auth: AppAuth): void {
+  const onRequest = makeAuthentication(auth, NO_DOORS);
+  server.get(`${path}/me`, { onRequest }, (request, reply) => {
+    const identity = identityOf(request);
+    if (identity.type !== 'principal') throw askForToken('Send a token or key: Authorization: Bearer …');
+    const { sub, roles, claims, expiresAt } = identity;
+    reply.header('cache-control', 'no-store');
+    return { sub, roles, claims, expires_at: expiresAt === undefined ? null : new Date(expiresAt).toISOString() };
+  });
+}

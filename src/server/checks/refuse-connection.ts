@@ -1,0 +1,55 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import { AppError, makeProblem } from '../../errors.ts';
+import { RECORD_METHODS } from '../not-found.ts';
+import { PROBLEM_TYPE, toAppError } from '../problems.ts';
+
+/** What is not even HTTP: a plain answer, then the end of the connection. */
+export function refuseConnection(error: Error & { code?: string }, socket: Duplex): void {
+  if (socket.destroyed || !socket.writable) return;
+  if (error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const failure = toAppError(error);
+  const problem = makeProblem(failure);
+  const body = JSON.stringify(problem);
+  const headers = { ...failure.headers, ...lengthOf(body), Connection: 'close' };
+  socket.end(head(`${problem.status} ${problem.title}`, headers) + body, () => socket.destroy());
+}
+
+/**
+ * Has the requests that Node would answer by itself, with nothing but a status or not at all, answered like all others:
+ * an unknown `Expect` goes the way of every request and is refused there, CONNECT is refused here.
+ */
+export function answerAll({ server }: FastifyInstance): void {
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    server.emit('request', request, response);
+  });
+  server.on('connect', (_request: IncomingMessage, answer: Duplex | ServerResponse) => {
+    const failure = new AppError('METHOD_NOT_ALLOWED', 'CONNECT is not answered here: this is no proxy.', {
+      headers: { allow: RECORD_METHODS },
+    });
+    // With HTTP/2 it is one stream of the connection, which goes on.
+    if ('writeHead' in answer) refuseStream(failure, answer);
+    else {
+      answer.on('error', () => answer.destroy());
+      refuseConnection(failure, answer);
+    }
+  });
+}
+
+function refuseStream(failure: AppError, response: ServerResponse): void {
+  const body = JSON.stringify(makeProblem(failure));
+  response.writeHead(failure.status, { ...failure.headers, ...lengthOf(body) }).end(body);
+}
+
+function lengthOf(body: string): Readonly<Record<string, string | number>> {
+  return { 'Content-Type': PROBLEM_TYPE, 'Content-Length': Buffer.byteLength(body) };
+}
+
+function head(status: string, headers: Readonly<Record<string, string | number>>): string {
+  const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status}\r\n${fields.join('')}\r\n`;
+}

@@ -1,0 +1,55 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AppAuth } from '../../auth/app-auth.ts';
+import type { Compression } from '../../config/config.ts';
+import { AppError } from '../../errors.ts';
+import type { AuditTrail } from '../../resources/audit/trail.ts';
+import { makeAuthentication } from '../auth/authentication.ts';
+import { identityOf } from '../auth/identity-of.ts';
+import { makeCompressHook } from '../content/compress-hook.ts';
+import { makeNextLink } from '../next-link.ts';
+import { queryOf } from '../query-of.ts';
+
+export interface AuditRoutes {
+  /** `/{app_id}/audit`, and `/audit` where it is the only application. */
+  readonly paths: readonly string[];
+  readonly trail: AuditTrail;
+  /** Undefined where nobody is asked who they are. */
+  readonly auth: AppAuth | undefined;
+  readonly compression: Compression;
+}
+
+const REST = { constraints: { transport: 'rest' } };
+const NO_DOORS = { ticket: false, token: false };
+const OTHER_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'];
+
+/** `GET` of the audit log; nothing else can be done with it. */
+export function registerAudit(app: FastifyInstance, { paths, trail, auth, compression }: AuditRoutes): void {
+  const onRequest = auth === undefined ? [] : [makeAuthentication(auth, NO_DOORS)];
+  void app.register(async (scope) => {
+    scope.addHook('onSend', makeCompressHook(compression));
+    for (const path of paths) {
+      scope.get(path, { ...REST, onRequest }, (request, reply) => answer(trail, request, { reply, path }));
+      scope.route({ ...REST, method: OTHER_METHODS, url: path, onRequest: refuse, handler: refuse });
+    }
+  });
+}
+
+interface Place {
+  readonly reply: FastifyReply;
+  readonly path: string;
+}
+
+async function answer(trail: AuditTrail, request: FastifyRequest, { reply, path }: Place): Promise<string> {
+  const rawQuery = queryOf(request);
+  // It is for one reader alone, and says something else after the next write.
+  reply.header('cache-control', 'no-store').type('application/json; charset=utf-8');
+  const { json, next } = await trail.read(identityOf(request), rawQuery);
+  if (next !== undefined) reply.header('link', makeNextLink(path, rawQuery, ['before'])(String(next)));
+  return json;
+}
+
+async function refuse({ method }: FastifyRequest): Promise<never> {
+  throw new AppError('METHOD_NOT_ALLOWED', `${method} is not for this address; the audit log is only read.`, {
+    headers: { allow: 'GET, HEAD' },
+  });
+}

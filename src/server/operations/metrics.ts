@@ -1,0 +1,129 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import type { Counter, Gauge, Histogram as LibraryHistogram, Registry } from 'prom-client';
+import type { ServerConfig } from '../../config/config.ts';
+import { isPrivate } from '../../config/loopback.ts';
+import { AppError } from '../../errors.ts';
+
+/** How many things took how long: seconds. */
+export interface Distribution {
+  /** Upper ends of the buckets, ascending. */
+  readonly bounds: readonly number[];
+  /** How many are in each bucket alone. */
+  readonly buckets: readonly number[];
+  readonly sum: number;
+  /** All, also those above the last bound. */
+  readonly count: number;
+}
+
+/** As a `Metric`, of distributions. */
+export interface Histogram {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'histogram';
+  readonly labels: readonly string[];
+  read(): Iterable<readonly [labels: readonly string[], distribution: Distribution]>;
+}
+
+/** A figure that is read when it is asked for, so that counting costs the hot paths nothing. */
+export interface Metric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge';
+  readonly labels: readonly string[];
+  /** Label values, in the order of `labels`, and the figure. */
+  read(): Iterable<readonly [labels: readonly string[], value: number]>;
+}
+
+/** Who may read the metrics: everybody, nobody, or who has the token. */
+export function metricsAccess({
+  metrics,
+  ...server
+}: Pick<ServerConfig, 'metrics' | 'host' | 'trustProxy'>): boolean | string {
+  return metrics ?? isPrivate(server);
+}
+
+/**
+ * `/metrics` in Prometheus' text format, unless `access` is false; a text is the bearer token that it wants. The library
+ * is loaded at the first scrape: it is not needed to start.
+ */
+export function registerMetrics(
+  app: FastifyInstance,
+  metrics: readonly (Metric | Histogram)[],
+  access: boolean | string,
+): void {
+  if (access === false) return;
+  let registry: Promise<Registry> | undefined;
+  app.get('/metrics', async (request, reply) => {
+    if (typeof access === 'string') checkToken(request.headers.authorization, access);
+    registry ??= createRegistry(metrics);
+    const { contentType, text } = await registry.then(async (it) => ({
+      contentType: it.contentType,
+      text: await it.metrics(),
+    }));
+    return reply.header('content-type', contentType).send(text);
+  });
+}
+
+/** Hashes are of one length, so that the time of comparing tells nothing. */
+function checkToken(header: string | undefined, token: string): void {
+  const shown = /^Bearer +([\x21-\x7e]+)$/i.exec(header ?? '')?.[1] ?? '';
+  const hash = (text: string) => createHash('sha256').update(text).digest();
+  if (timingSafeEqual(hash(shown), hash(token))) return;
+  throw new AppError('UNAUTHORIZED', 'The metrics want the token of the key "metrics" in config.yaml.', {
+    headers: { 'www-authenticate': 'Bearer' },
+  });
+}
+
+async function createRegistry(metrics: readonly (Metric | Histogram)[]): Promise<Registry> {
+  const prom = await import('prom-client');
+  const registry = new prom.Registry();
+  prom.collectDefaultMetrics({ register: registry });
+  for (const metric of metrics) {
+    if (metric.type === 'histogram') {
+      registry.registerMetric(asLibraryHistogram(metric));
+      continue;
+    }
+    const { name, help, type, labels, read } = metric;
+    const Kind = type === 'counter' ? prom.Counter : prom.Gauge;
+    new Kind({
+      name,
+      help,
+      labelNames: [...labels],
+      registers: [registry],
+      collect(this: Counter | Gauge) {
+        this.reset();
+        for (const [values, value] of read()) {
+          this.inc(nameLabels(labels, values), value);
+        }
+      },
+    });
+  }
+  return registry;
+}
+
+function nameLabels(names: readonly string[], values: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name, index) => [name, values[index] ?? '']));
+}
+
+/** The library counts by itself; what has been counted already is given to it as what it asks its own for. */
+function asLibraryHistogram({ name, help, labels, read }: Histogram): LibraryHistogram<string> {
+  const get = () => {
+    const values = [...read()].flatMap(([values, { bounds, buckets, sum, count }]) => {
+      const own = nameLabels(labels, values);
+      let below = 0;
+      const counted = bounds.map((bound, index) => {
+        below += buckets[index] ?? 0;
+        return { metricName: `${name}_bucket`, labels: { ...own, le: bound }, value: below };
+      });
+      return [
+        ...counted,
+        { metricName: `${name}_bucket`, labels: { ...own, le: '+Inf' }, value: count },
+        { metricName: `${name}_sum`, labels: own, value: sum },
+        { metricName: `${name}_count`, labels: own, value: count },
+      ];
+    });
+    return Promise.resolve({ name, help, type: 'histogram', values, aggregator: 'sum' });
+  };
+  return { name, get } as unknown as LibraryHistogram<string>;
+}

@@ -1,0 +1,53 @@
+import { realpathSync } from 'node:fs';
+import { join, sep } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import type { Compression } from '../../config/config.ts';
+import { makeCompressHook } from '../content/compress-hook.ts';
+import { registerPageHeaders } from './page-headers.ts';
+
+export interface WebFolder {
+  /** `/{app_id}` */
+  readonly path: string;
+  /** Absolute path of the folder whose files are served. */
+  readonly dir: string;
+  /** Content-Security-Policy of the files. */
+  readonly policy: string | false;
+}
+
+/** A link may not lead out of the folder, wherever it points. */
+function isInside(dir: string): (path: string) => boolean {
+  const root = realpathSync(dir);
+  return (path) => {
+    try {
+      const real = realpathSync(join(root, decodeURIComponent(path)));
+      return real === root || real.startsWith(root + sep);
+    } catch {
+      // There is no such file, which the plugin answers.
+      return true;
+    }
+  };
+}
+
+/** Serves the static files of an application under its path. Dot files are not served, folders not listed. */
+export async function registerWeb(
+  app: FastifyInstance,
+  { path, dir, policy }: WebFolder,
+  compression: Compression,
+): Promise<void> {
+  const { default: fastifyStatic } = await import('@fastify/static');
+  await app.register(async (scope) => {
+    await registerPageHeaders(scope);
+    scope.addHook('onSend', makeCompressHook(compression));
+    await scope.register(fastifyStatic, {
+      root: dir,
+      prefix: `${path}/`,
+      dotfiles: 'deny',
+      decorateReply: false,
+      setHeaders: (response) => {
+        if (policy !== false) response.setHeader('content-security-policy', policy);
+      },
+      allowedPath: isInside(dir),
+    });
+    scope.get(path, (_request, reply) => reply.redirect(`${path}/`, 308));
+  });
+}

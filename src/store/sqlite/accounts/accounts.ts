@@ -1,0 +1,190 @@
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { AppError } from '../../../errors.ts';
+import {
+  type AccountStore,
+  type AccountStoreOptions,
+  type ApiKey,
+  foldName,
+  type Rotation,
+  type Session,
+  type User,
+} from '../../accounts.ts';
+import { storageError } from '../database/errors.ts';
+import { openAccountDatabase } from './open.ts';
+import { type AccountStatements, prepareAccounts, readKey, readUser } from './rows.ts';
+
+const FILE = 'auth.db';
+/** Sessions that are over and are removed at once. */
+const TRIMMED = 100;
+
+/** Opens `auth.db` in the data directory. Throws StoreOpenError with a sentence for people. */
+export function openSqliteAccounts(options: AccountStoreOptions): AccountStore {
+  return new SqliteAccounts(openAccountDatabase(join(options.dir, FILE), options.busyTimeout), options);
+}
+
+/** A database of its own, so that logins never wait for commits of records, nor those for logins. */
+class SqliteAccounts implements AccountStore {
+  readonly #db: Database.Database;
+  readonly #sql: AccountStatements;
+  readonly #listeners = new Set<() => void>();
+  readonly #timer: NodeJS.Timeout | undefined;
+  #version: unknown;
+  #failing = false;
+
+  constructor(db: Database.Database, { poll, onError = () => {} }: AccountStoreOptions) {
+    this.#db = db;
+    this.#sql = prepareAccounts(db);
+    if (poll === undefined) return;
+    this.#version = this.#readVersion();
+    this.#timer = setInterval(() => this.#look(onError), poll).unref();
+  }
+
+  addUser({ id, name, password, roles, claims, disabled, created }: User): void {
+    const values = [JSON.stringify(roles), JSON.stringify(claims), disabled ? 1 : 0, created];
+    this.#change(() => {
+      try {
+        return this.#sql.addUser.run(id, name, foldName(name), password, ...values);
+      } catch (error) {
+        throw isTaken(error) ? nameTaken(error) : error;
+      }
+    });
+  }
+
+  user(id: string): User | undefined {
+    return readUser(this.#run(() => this.#sql.user.get(id)));
+  }
+
+  userByName(name: string): User | undefined {
+    return readUser(this.#run(() => this.#sql.userByName.get(foldName(name))));
+  }
+
+  users(): readonly User[] {
+    return this.#run(() => this.#sql.users.all()).flatMap((row) => readUser(row) ?? []);
+  }
+
+  setRoles(id: string, roles: readonly string[]): void {
+    this.#change(() => this.#sql.setRoles.run(JSON.stringify(roles), id));
+  }
+
+  setDisabled(id: string, disabled: boolean): void {
+    this.#change(() => {
+      this.#sql.setDisabled.run(disabled ? 1 : 0, id);
+      if (disabled) this.#sql.endSessions.run(id);
+    });
+  }
+
+  setPassword(id: string, password: string, old?: string): boolean {
+    return this.#change(() => {
+      if (this.#sql.setPassword.run({ id, password, old: old ?? null }).changes === 0) return false;
+      this.#sql.endSessions.run(id);
+      return true;
+    });
+  }
+
+  addKey({ id, hash, name, sub, roles, claims, created }: ApiKey): void {
+    this.#change(() =>
+      this.#sql.addKey.run(id, hash, name, sub, JSON.stringify(roles), JSON.stringify(claims), created),
+    );
+  }
+
+  key(id: string): ApiKey | undefined {
+    return readKey(this.#run(() => this.#sql.key.get(id)));
+  }
+
+  keys(): readonly ApiKey[] {
+    return this.#run(() => this.#sql.keys.all()).flatMap((row) => readKey(row) ?? []);
+  }
+
+  revokeKey(id: string, now: number): boolean {
+    return this.#change(() => this.#sql.revokeKey.run(now, id).changes > 0);
+  }
+
+  openSession({ id, userId, hash, created, expires }: Session, password: string, most: number): boolean {
+    return this.#write(() => {
+      this.#sql.trimExpired.run(created, TRIMMED);
+      if (this.#sql.openSession.run({ id, userId, hash, created, expires, password }).changes === 0) return false;
+      this.#sql.trimSurplus.run(userId, most);
+      return true;
+    });
+  }
+
+  rotateSession(
+    id: string,
+    { old, next, expires, now }: Rotation,
+  ): { outcome: 'rotated' | 'reused'; userId: string } | undefined {
+    return this.#write(() => {
+      const rotated = this.#sql.rotate.get({ id, old, next, expires, now }) as string | undefined;
+      if (rotated !== undefined) return { outcome: 'rotated', userId: rotated };
+      const reused = this.#sql.endReused.get(id, old) as string | undefined;
+      return reused === undefined ? undefined : { outcome: 'reused', userId: reused };
+    });
+  }
+
+  endSession(id: string): string | undefined {
+    return this.#write(() => this.#sql.endSession.get(id) as string | undefined);
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#db.close();
+  }
+
+  #look(onError: (error: unknown) => void): void {
+    try {
+      const version = this.#readVersion();
+      this.#failing = false;
+      if (version === this.#version) return;
+      this.#version = version;
+      this.#tell();
+    } catch (error) {
+      // Whoever holds the database now is done by the next look.
+      if (this.#failing || (error instanceof AppError && error.code === 'STORAGE_BUSY')) return;
+      // Once, and not ten times a second.
+      this.#failing = true;
+      onError(error);
+    }
+  }
+
+  /** Differs after a commit of another connection; own commits leave it as it is. */
+  #readVersion(): unknown {
+    return this.#run(() => this.#db.pragma('data_version', { simple: true }));
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  #change<T>(change: () => T): T {
+    const result = this.#write(change);
+    this.#tell();
+    return result;
+  }
+
+  /** Immediate: a transaction that read first could not be made to wait for another one's write. */
+  #write<T>(write: () => T): T {
+    return this.#run(() => this.#db.transaction(write).immediate());
+  }
+
+  #run<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      throw storageError(error);
+    }
+  }
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof Database.SqliteError && /^SQLITE_CONSTRAINT_UNIQUE/.test(error.code);
+}
+
+function nameTaken(cause: unknown): AppError {
+  const message = 'is taken by another user';
+  return new AppError('CONFLICT', `name: ${message}.`, { errors: [{ field: 'name', message }], cause });
+}

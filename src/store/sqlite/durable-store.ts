@@ -1,0 +1,191 @@
+import { AppError } from '../../errors.ts';
+import type { ListQuery, SelectedRelation } from '../../query/index.ts';
+import type { Plan, TablePlan } from '../../schema/plan.ts';
+import type { AuditQuery, AuditReader } from '../audit.ts';
+import type {
+  Awaitable,
+  Cell,
+  Change,
+  CommitResult,
+  Key,
+  ListPage,
+  Once,
+  OnceGroup,
+  Store,
+  StoredRecord,
+  StoreOptions,
+  WriteGroup,
+} from '../store.ts';
+import { WalFlush } from './database/wal-flush.ts';
+import { databaseFile, openSqliteStore, type SqliteStore } from './store.ts';
+
+/** Opens the embedded store with the durability that `options` ask for. */
+export function openEmbeddedStore(plan: Plan, options: StoreOptions): Store {
+  const store = openSqliteStore(plan, options);
+  if (options.durability === 'normal' || !store.leaveFlushing()) return store;
+  return new FlushedStore(store, new WalFlush(databaseFile(options.dir)));
+}
+
+/**
+ * The embedded store with `durability: full`. SQLite itself would keep the event loop until the disk has a commit; here
+ * the flush goes on beside it. Until it is done nobody is shown what was committed: positions are those before it, and
+ * whoever reads records or the log waits.
+ */
+export class FlushedStore implements Store {
+  readonly #store: SqliteStore;
+  readonly #flush: WalFlush;
+  readonly #audit: AuditReader | undefined;
+  /** A commit that is not on the disk yet. It stays, rejected, when the disk did not take it. */
+  #pending: { readonly result: CommitResult; readonly flushed: Promise<void> } | undefined;
+  #failure: AppError | undefined;
+
+  /** `store` must not flush by itself any more. */
+  constructor(store: SqliteStore, flush: WalFlush) {
+    this.#store = store;
+    this.#flush = flush;
+    const { audit } = store;
+    this.#audit = audit && { page: (query: AuditQuery) => this.#read(() => audit.page(query)) };
+  }
+
+  get head(): number {
+    return this.#store.head;
+  }
+
+  get audit(): AuditReader | undefined {
+    return this.#audit;
+  }
+
+  tableHead(table: TablePlan): number {
+    return this.#store.tableHead(table);
+  }
+
+  floor(table: TablePlan): number {
+    return this.#store.floor(table);
+  }
+
+  oldest(table: TablePlan): number {
+    return this.#store.oldest(table);
+  }
+
+  shapedAt(table: TablePlan): number {
+    return this.#store.shapedAt(table);
+  }
+
+  /** At once: a commit that is being flushed has given out nothing yet. */
+  knows(position: number): boolean {
+    return this.#store.knows(position);
+  }
+
+  get(table: TablePlan, id: Key): Awaitable<StoredRecord | undefined> {
+    return this.#read(() => this.#store.get(table, id));
+  }
+
+  page(table: TablePlan, after: Key | undefined, limit: number): Awaitable<readonly StoredRecord[]> {
+    return this.#read(() => this.#store.page(table, after, limit));
+  }
+
+  list(table: TablePlan, query: ListQuery): Awaitable<ListPage> {
+    return this.#read(() => this.#store.list(table, query));
+  }
+
+  records(table: TablePlan, query: ListQuery): Awaitable<readonly StoredRecord[]> {
+    return this.#read(() => this.#store.records(table, query));
+  }
+
+  /** Who needs it at once waits for the disk at once. */
+  related(selected: SelectedRelation, key: Cell): string {
+    this.#settle();
+    return this.#store.related(selected, key);
+  }
+
+  readLog(table: TablePlan, after: number, limit: number, id?: Key): Awaitable<readonly Change[]> {
+    return this.#read(() => this.#store.readLog(table, after, limit, id));
+  }
+
+  expired(table: TablePlan, now: number, limit: number): Awaitable<readonly Key[]> {
+    return this.#read(() => this.#store.expired(table, now, limit));
+  }
+
+  isKept(once: Once): Awaitable<boolean> {
+    return this.#read(() => this.#store.isKept(once));
+  }
+
+  commit(groups: readonly (WriteGroup | OnceGroup)[]): Awaitable<CommitResult> {
+    if (this.#pending !== undefined) return this.#pending.flushed.then(() => this.commit(groups));
+    const result = this.#store.write(groups);
+    const flushing = wroteNothing(groups, result) ? undefined : this.#begin();
+    if (flushing === undefined) {
+      this.#store.publish(result);
+      return result;
+    }
+    const flushed = flushing.then(
+      () => this.#publish(result),
+      (error) => {
+        this.#failure = flushError(error);
+        throw this.#failure;
+      },
+    );
+    this.#pending = { result, flushed };
+    return flushed.then(() => result);
+  }
+
+  trim(now: number, limit: number): Awaitable<boolean> {
+    return this.#read(() => this.#store.trim(now, limit));
+  }
+
+  async close(): Promise<void> {
+    await this.#pending?.flushed.catch(() => {});
+    // Whoever has waited for it reads first.
+    await nextTurn();
+    this.#store.close();
+    this.#flush.close();
+  }
+
+  #begin(): Promise<void> | undefined {
+    try {
+      return this.#flush.run();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #publish(result: CommitResult): void {
+    // It was waited for by somebody who could not wait for this.
+    if (this.#pending?.result !== result) return;
+    this.#pending = undefined;
+    this.#store.publish(result);
+  }
+
+  #settle(): void {
+    const { result } = this.#pending ?? {};
+    if (this.#failure !== undefined) throw this.#failure;
+    if (result === undefined) return;
+    this.#flush.runNow();
+    this.#publish(result);
+  }
+
+  #read<T>(read: () => Awaitable<T>): Awaitable<T> {
+    if (this.#pending === undefined) return read();
+    // After the writers, who are answered in the turn in which it is flushed: they are not told of their own writes.
+    return this.#pending.flushed.then(nextTurn).then(() => this.#read(read));
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Refused writes, and writes that change nothing, leave nothing to be flushed; kept outcomes do. */
+function wroteNothing(groups: readonly (WriteGroup | OnceGroup)[], { changes }: CommitResult): boolean {
+  return changes.length === 0 && !groups.some((group) => 'once' in group);
+}
+
+/**
+ * What a disk has not taken may be there or not, and a second try would prove nothing: the operating system takes it
+ * for written then. Only a start from what the disk has tells.
+ */
+function flushError(error: unknown): AppError {
+  const message =
+    'The disk did not take what was written. Nothing more is read or written until the server is started again.';
+  return new AppError('STORAGE_FULL', message, { cause: error });
+}

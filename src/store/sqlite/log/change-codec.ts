@@ -1,0 +1,40 @@
+import type { FieldPlan } from '../../../schema/plan.ts';
+import type { Cell } from '../../store.ts';
+import { type CellEncoder, encoderOf } from '../records/codec.ts';
+
+interface ChangedField {
+  readonly place: number;
+  /** `"title":` */
+  readonly prefix: string;
+  /** Undefined for a hidden field, whose values go nowhere. */
+  readonly encode: CellEncoder | undefined;
+}
+
+/** Turns what a change has made of a row into JSON text, for the audit log. */
+export class ChangeCodec {
+  readonly #fields: readonly ChangedField[];
+
+  constructor(fields: readonly FieldPlan[]) {
+    this.#fields = fields.map(({ name, type, hidden }, place) => ({
+      place,
+      prefix: `${JSON.stringify(name)}:`,
+      encode: hidden ? undefined : encoderOf(type),
+    }));
+  }
+
+  /**
+   * The fields whose cells differ, each with both values; of a hidden field only that it does. A record that is not there
+   * counts as one in which all is null: what was null in a new or removed record is left out.
+   */
+  toJson(before: readonly Cell[] | undefined, after: readonly Cell[] | undefined): string {
+    const parts: string[] = [];
+    for (const { place, prefix, encode } of this.#fields) {
+      const old = (before?.[place] ?? null) as Cell;
+      const now = (after?.[place] ?? null) as Cell;
+      if (old === now) continue;
+      const values = encode === undefined ? '"hidden":true' : `"before":${encode(old)},"after":${encode(now)}`;
+      parts.push(`${prefix}{${values}}`);
+    }
+    return `{${parts.join(',')}}`;
+  }
+}

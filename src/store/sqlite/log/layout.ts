@@ -1,0 +1,38 @@
+import type { Database } from 'better-sqlite3';
+import type { MigrationStep, StoredSchema } from '../../../schema/migration/diff.ts';
+import { describeTable } from '../../../schema/migration/stored.ts';
+import type { TablePlan } from '../../../schema/plan.ts';
+import { shapeKey } from '../migrate/ddl.ts';
+import type { TableSource } from '../migrate/mapping.ts';
+import { logName } from '../sql/table-names.ts';
+
+/**
+ * True when the steps make other records of those that are stored, or show them to others, which is no change in the log:
+ * whoever goes on from a position before it would miss it, and be told of changes in the form of an earlier schema.
+ */
+export function isReshaped({ stored, table }: TableSource, steps: readonly MigrationStep[]): boolean {
+  if (stored.rights !== describeTable(table).rights) return true;
+  // A field in another case is the same column, and another member of the record.
+  const before = new Set(visibleOf(stored.columns));
+  const now = visibleOf(table.fields);
+  return before.size !== now.length || now.some((name) => !before.has(name)) || steps.some(isConverting);
+}
+
+function visibleOf(fields: readonly { readonly name: string; readonly hidden?: boolean }[]): readonly string[] {
+  return fields.filter(({ hidden }) => hidden !== true).map(({ name }) => name);
+}
+
+function isConverting({ type }: MigrationStep): boolean {
+  return type === 'change-type' || type === 'recompute';
+}
+
+/** The newest position that was ever given out, also by tables that have left the schema. */
+export function newestPosition(db: Database, stored: StoredSchema | undefined): number {
+  const marks = "SELECT max(CAST(value AS INTEGER)) FROM tablecast_meta WHERE key LIKE 'floor:%' OR key LIKE 'shape:%'";
+  const logs = (stored?.tables ?? []).map((table) => `SELECT max(seq) FROM ${logName(table)}`);
+  return Math.max(0, ...[marks, ...logs].map((sql) => Number(db.prepare(sql).pluck().get() ?? 0)));
+}
+
+export function markReshaped(db: Database, table: TablePlan, position: number): void {
+  db.prepare('INSERT OR REPLACE INTO tablecast_meta VALUES (?, ?)').run(shapeKey(table), String(position));
+}

@@ -1,0 +1,94 @@
+import type { Database } from 'better-sqlite3';
+import type { MigrationStep } from '../../../schema/migration/diff.ts';
+import type { FieldPlan, TablePlan } from '../../../schema/plan.ts';
+import { createFulltext, dropFulltext } from '../sql/fulltext.ts';
+import { quote, recordsName } from '../sql/table-names.ts';
+import {
+  columnOf,
+  compositeIndexName,
+  createCompositeIndex,
+  createIndex,
+  createIndexes,
+  createLog,
+  createRecords,
+  floorKey,
+  indexName,
+  shapeKey,
+} from './ddl.ts';
+import type { TableSource } from './mapping.ts';
+
+/** `position`: after every one that was given out before. */
+export function createTable(db: Database, table: TablePlan, position: number): void {
+  for (const sql of [createRecords(table), createLog(table), ...createIndexes(table)]) db.exec(sql);
+  createAllFulltext(db, table);
+  // Positions from before the table was there are not its own: another database may have issued them.
+  db.prepare('INSERT INTO tablecast_meta VALUES (?, ?)').run(floorKey(table), String(position));
+}
+
+/** Brings a table that is there to its plan. The steps have been found possible; the transaction is the caller's. */
+export function changeTable(db: Database, source: TableSource, steps: readonly MigrationStep[]): void {
+  const { stored, table } = source;
+  // Names of tables are compared without case, keys are not.
+  const rename = db.prepare('UPDATE tablecast_meta SET key = ? WHERE key = ?');
+  for (const keyOf of [floorKey, shapeKey]) rename.run(keyOf(table), keyOf(stored));
+  if (steps.some((step) => needsRebuild(step, source))) {
+    rebuild(db, source);
+    return;
+  }
+  for (const step of steps) {
+    if (step.type === 'drop-composite-index') db.exec(`DROP INDEX ${compositeIndexName(stored, step.index.fields)}`);
+    if (step.type === 'create-composite-index') db.exec(createCompositeIndex(table, step.index));
+    if (step.type === 'drop-fulltext-index') dropFulltext(db, stored, step.field);
+    if (step.type === 'create-fulltext-index') createFulltext(db, table, step.field);
+    if (step.type === 'add-column') db.exec(addColumn(source, step.field));
+    if (step.type === 'drop-index') db.exec(`DROP INDEX ${indexName(stored, step.field)}`);
+    if (step.type === 'create-index' || step.type === 'create-unique-index') db.exec(createIndex(table, step.field));
+  }
+}
+
+function needsRebuild(step: MigrationStep, source: TableSource): boolean {
+  switch (step.type) {
+    case 'add-column':
+    case 'change-type':
+      return source.isConverted(step.field);
+    case 'add-required-column':
+    case 'recompute':
+    case 'make-required':
+    case 'make-nullable':
+    case 'drop-column':
+    case 'change-expiration':
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Takes no time however many records there are: they get the value when they are next written. */
+function addColumn(source: TableSource, field: FieldPlan): string {
+  return `ALTER TABLE ${source.from} ADD COLUMN ${columnOf(field)} DEFAULT ${source.expressionOf(field)}`;
+}
+
+/** Writes the records into a new table that takes the place of the old one. */
+function rebuild(db: Database, source: TableSource): void {
+  const { table, from } = source;
+  const made = quote(`${table.database}/${table.table}:new`);
+  const columns = [...table.fields.map(({ name }) => quote(name)), '_seq'];
+  const values = [...table.fields.map((field) => source.expressionOf(field)), '_seq'];
+  const expiry = source.expiryExpression();
+  if (expiry !== undefined) {
+    columns.push('_expires');
+    values.push(expiry);
+  }
+  for (const column of source.stored.columns) if (column.fulltext) dropFulltext(db, source.stored, column);
+  db.exec(createRecords(table, made));
+  db.exec(`INSERT INTO ${made} (${columns}) SELECT ${values} FROM ${from}`);
+  db.exec(`DROP TABLE ${from}`);
+  db.exec(`ALTER TABLE ${made} RENAME TO ${recordsName(table)}`);
+  for (const sql of createIndexes(table)) db.exec(sql);
+  createAllFulltext(db, table);
+}
+
+/** Makes the full-text indexes of a table anew. */
+export function createAllFulltext(db: Database, table: TablePlan): void {
+  for (const field of table.fields) if (field.fulltext) createFulltext(db, table, field);
+}

@@ -1,0 +1,152 @@
+import { parseDate } from '../../../schema/date.ts';
+import { readFloat } from '../../../schema/float.ts';
+import { describeType, type StoredType } from '../../../schema/migration/stored.ts';
+import { compareTypes } from '../../../schema/migration/types.ts';
+import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../../../schema/plan.ts';
+import type { Cell } from '../../store.ts';
+
+/** Gives the cell as the new type stores it, or null when its value does not fit. */
+export type CellConversion = (cell: Cell) => Cell;
+
+const INTEGER = /^-?(?:0|[1-9]\d*)$/;
+const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+const LONG_MIN = -(2n ** 63n);
+const LONG_MAX = 2n ** 63n - 1n;
+/** The largest time that a Date can hold. */
+const LAST_TIME = 8.64e15;
+
+/** How cells of one type become cells of another; undefined when they are stored alike and every value fits. */
+export function conversionOf(from: StoredType, to: FieldType): CellConversion | undefined {
+  if (isStoredAlike(from, to)) return undefined;
+  return (cell) => {
+    if (cell === null) return null;
+    const value = fitValue(decode(cell, from), to, from);
+    return value === undefined ? null : encode(value, to);
+  };
+}
+
+/** The cell of a default. */
+export function defaultCell({ default: value, type }: FieldPlan): Cell {
+  const whole = value === undefined || value === null ? undefined : fitValue(value, type);
+  return whole === undefined ? null : encode(whole, type);
+}
+
+function isStoredAlike(from: StoredType, to: FieldType): boolean {
+  const change = compareTypes(from, describeType(to));
+  if (change !== 'widens') return change === 'same';
+  // A member that was added is filled in; a whole number becomes a REAL.
+  if (hasObject(to)) return false;
+  return !(to.kind === 'scalar' && to.name === 'Float');
+}
+
+function hasObject(type: FieldType): boolean {
+  return type.kind === 'list' ? hasObject(type.of) : type.kind === 'object';
+}
+
+function decode(cell: string | number | bigint, from: StoredType): JsonValue {
+  if (from.kind === 'enum') return String(cell);
+  if (from.kind !== 'scalar' || from.name === 'JSON') return JSON.parse(String(cell)) as JsonValue;
+  if (from.name === 'Boolean') return Number(cell) === 1;
+  if (typeof cell !== 'bigint') return cell;
+  return Number.isSafeInteger(Number(cell)) ? Number(cell) : String(cell);
+}
+
+function encode(value: JsonValue, { kind, ...type }: FieldType): Cell {
+  if (kind === 'enum') return String(value);
+  if (kind !== 'scalar' || !('name' in type) || type.name === 'JSON') return JSON.stringify(value);
+  if (type.name === 'Boolean') return value === true ? 1n : 0n;
+  if (type.name === 'Int' || type.name === 'Long') return BigInt(value as number | string);
+  return value as string | number;
+}
+
+/** The value as one of the type, or undefined when it is none. Nothing is cut off or rounded. */
+function fitValue(value: JsonValue, to: FieldType, from?: StoredType): JsonValue | undefined {
+  switch (to.kind) {
+    case 'scalar':
+      return SCALARS[to.name](isDate(from) && NUMERIC.has(to.name) ? Date.parse(String(value)) : value);
+    case 'enum':
+      return typeof value === 'string' && to.values.includes(value) ? value : undefined;
+    case 'list':
+      return fitList(value, to, from);
+    case 'object':
+      return fitObject(value, to, from);
+  }
+}
+
+/** A time may change between its text and its milliseconds, as `@createdTime` has either. */
+const NUMERIC: ReadonlySet<ScalarName> = new Set(['Int', 'Long', 'Float']);
+
+function isDate(from: StoredType | undefined): boolean {
+  return from?.kind === 'scalar' && from.name === 'Date';
+}
+
+function fitList(value: JsonValue, to: FieldType & { kind: 'list' }, from?: StoredType): JsonValue | undefined {
+  if (!isList(value)) return undefined;
+  const items: JsonValue[] = [];
+  for (const item of value) {
+    if (item === null && to.itemsRequired) return undefined;
+    const fitting = item === null ? null : fitValue(item, to.of, from?.kind === 'list' ? from.of : undefined);
+    if (fitting === undefined) return undefined;
+    items.push(fitting);
+  }
+  return items;
+}
+
+function fitObject(value: JsonValue, to: FieldType & { kind: 'object' }, from?: StoredType): JsonValue | undefined {
+  if (typeof value !== 'object' || value === null || isList(value)) return undefined;
+  const members = new Map((from?.kind === 'object' ? from.fields : []).map(({ name, type }) => [name, type]));
+  const result: Record<string, JsonValue> = {};
+  for (const field of to.fields) {
+    const stored = Object.hasOwn(value, field.name) ? value[field.name] : undefined;
+    const given = stored ?? field.default ?? null;
+    if (given === null && field.required) return undefined;
+    const fitting = given === null ? null : fitValue(given, field.type, members.get(field.name));
+    if (fitting === undefined) return undefined;
+    result[field.name] = fitting;
+  }
+  return result;
+}
+
+/** Narrows readonly arrays too, which Array.isArray does not. */
+function isList(value: JsonValue): value is readonly JsonValue[] {
+  return Array.isArray(value);
+}
+
+const SCALARS: Readonly<Record<ScalarName, (value: JsonValue) => JsonValue | undefined>> = {
+  ID: fitText,
+  String: fitText,
+  Boolean: (value) => {
+    if (typeof value === 'boolean') return value;
+    if (value === 'true' || value === 1) return true;
+    return value === 'false' || value === 0 ? false : undefined;
+  },
+  Int: (value) => {
+    const number = typeof value === 'string' && INTEGER.test(value) ? Number(value) : value;
+    return Number.isSafeInteger(number) ? number : undefined;
+  },
+  Long: (value) => {
+    if (Number.isSafeInteger(value)) return value;
+    if (typeof value !== 'string' || value.length > 20 || !INTEGER.test(value)) return undefined;
+    const long = BigInt(value);
+    if (long < LONG_MIN || long > LONG_MAX) return undefined;
+    return Number.isSafeInteger(Number(value)) ? Number(value) : long.toString();
+  },
+  Float: (value) => {
+    if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
+    if (typeof value !== 'string' || !NUMBER.test(value)) return undefined;
+    const number = readFloat(value);
+    if (number === undefined) return undefined;
+    return INTEGER.test(value) && BigInt(number) !== BigInt(value) ? undefined : number;
+  },
+  Date: (value) => {
+    if (typeof value === 'string') return parseDate(value);
+    const isTime = typeof value === 'number' && Math.abs(value) <= LAST_TIME;
+    return isTime ? parseDate(new Date(value).toISOString()) : undefined;
+  },
+  JSON: (value) => value,
+};
+
+function fitText(value: JsonValue): JsonValue | undefined {
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
+}

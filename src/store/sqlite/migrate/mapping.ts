@@ -1,0 +1,128 @@
+import type { Database } from 'better-sqlite3';
+import { isOutdated } from '../../../schema/migration/computed.ts';
+import type { StoredColumn, StoredTable } from '../../../schema/migration/stored.ts';
+import type { FieldPlan, TablePlan } from '../../../schema/plan.ts';
+import { expiryOf, stampOf } from '../../expiry.ts';
+import type { Cell } from '../../store.ts';
+import { cellExpression } from '../records/computed.ts';
+import { quote, recordsName } from '../sql/table-names.ts';
+import { conversionOf, defaultCell } from './cell-conversion.ts';
+import { sqlType } from './ddl.ts';
+
+/**
+ * The stored records of one table, seen as the plan wants them: for each field an SQL expression over the stored
+ * columns. Checks and the rebuild use the same expressions, so that what was checked is what will be stored.
+ */
+export class TableSource {
+  readonly stored: StoredTable;
+  readonly table: TablePlan;
+  /** Quoted name of the SQL table. */
+  readonly from: string;
+  readonly #functions: Functions;
+  readonly #columns: ReadonlyMap<string, StoredColumn>;
+  readonly #expressions = new Map<FieldPlan, string>();
+  readonly #converted = new Set<FieldPlan>();
+
+  constructor(stored: StoredTable, table: TablePlan, functions: Functions) {
+    this.stored = stored;
+    this.table = table;
+    this.from = recordsName(stored);
+    this.#functions = functions;
+    this.#columns = new Map(stored.columns.map((column) => [column.name.toLowerCase(), column]));
+  }
+
+  /** Quoted name of the stored column, undefined when the field is new. */
+  columnOf(field: FieldPlan): string | undefined {
+    const column = this.#columns.get(field.name.toLowerCase());
+    return column && quote(column.name);
+  }
+
+  /** The value that the field gets. NULL where a stored value does not fit. */
+  expressionOf(field: FieldPlan): string {
+    const known = this.#expressions.get(field);
+    if (known !== undefined) return known;
+    const made = this.#makeExpression(field);
+    this.#expressions.set(field, made);
+    return made;
+  }
+
+  /** The value is made record by record: not what is stored already, and not the same for all. */
+  isConverted(field: FieldPlan): boolean {
+    this.expressionOf(field);
+    return this.#converted.has(field);
+  }
+
+  /** When the record expires, or undefined when records of this table do not. */
+  expiryExpression(): string | undefined {
+    const expiry = expiryOf(this.table);
+    if (expiry === undefined) return undefined;
+    const index = this.table.fields.findIndex(({ expiresAt }) => expiresAt);
+    const field = this.table.fields[index];
+    const name = this.#functions.add((cell, seq) => {
+      const row: Cell[] = [];
+      if (index >= 0) row[index] = cell ?? null;
+      const time = expiry(row, writtenAt(seq));
+      return time === null ? null : BigInt(Math.min(time, Number.MAX_SAFE_INTEGER));
+    });
+    return `${name}(${field === undefined ? 'NULL' : this.expressionOf(field)}, _seq)`;
+  }
+
+  #makeExpression(field: FieldPlan): string {
+    const column = this.#columns.get(field.name.toLowerCase());
+    const { computed } = field;
+    if (computed !== undefined && (column === undefined || isOutdated(column, field))) {
+      const { uses, compute } = cellExpression(field, computed, this.table);
+      const cells = uses.map((used) => this.expressionOf(used)).join(', ');
+      return this.#call(field, (...values) => storedCell(compute(values.map((cell) => cell ?? null)), field), cells);
+    }
+    if (column !== undefined) {
+      const conversion = conversionOf(column.type, field.type);
+      const name = quote(column.name);
+      return conversion === undefined ? name : this.#call(field, (cell) => conversion(cell ?? null), name);
+    }
+    if (field.stamp !== undefined) return this.#call(field, (seq) => stampOf(field, writtenAt(seq)), '_seq');
+    const cell = defaultCell(field);
+    return literal(cell) ?? this.#call(field, () => cell, '');
+  }
+
+  #call(field: FieldPlan, run: SqlFunction, argument: string): string {
+    this.#converted.add(field);
+    return `${this.#functions.add(run)}(${argument})`;
+  }
+}
+
+type SqlFunction = (...cells: (Cell | undefined)[]) => Cell;
+
+/** Functions of ours that SQL may call, on one connection. */
+export class Functions {
+  readonly #db: Database;
+  #count = 0;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Gives the name under which SQL calls it. Integers come as BigInt: a Long does not fit a double. */
+  add(run: SqlFunction): string {
+    const name = `tablecast_${this.#count++}`;
+    this.#db.function(name, { varargs: true, safeIntegers: true, deterministic: true }, run);
+    return name;
+  }
+}
+
+/** A number of JavaScript would come as a REAL. */
+function storedCell(cell: Cell, { type }: FieldPlan): Cell {
+  return typeof cell === 'number' && sqlType(type) === 'INTEGER' ? BigInt(cell) : cell;
+}
+
+/** An SQL literal, or undefined for text that cannot stand in SQL. */
+function literal(cell: Cell): string | undefined {
+  if (cell === null) return 'NULL';
+  if (typeof cell !== 'string') return String(cell);
+  return cell.includes('\0') ? undefined : `'${cell.replaceAll("'", "''")}'`;
+}
+
+/** Milliseconds since 1970 of the record's last change: its seq counts microseconds. */
+function writtenAt(seq: Cell | undefined): number {
+  return Math.trunc(Number(seq) / 1000);
+}

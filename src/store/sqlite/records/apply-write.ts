@@ -1,0 +1,168 @@
+import { AppError } from '../../../errors.ts';
+import type { JsonRecord } from '../../../query/index.ts';
+import type { FieldPlan } from '../../../schema/plan.ts';
+import { type Expiry, stampOf } from '../../expiry.ts';
+import type { BulkWrite, Cell, Change, Precondition, Write, WriteOutcome } from '../../store.ts';
+import type { TableAudit } from '../audit.ts';
+import type { Row, SqliteTable } from './table.ts';
+
+/** The transaction that is open: its clock, and what it has changed so far, in order. */
+export interface Transaction {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly changes: Change[];
+  nextSeq(): number;
+}
+
+/** What the writes of one table need. */
+export interface WriteContext {
+  readonly table: SqliteTable;
+  readonly expiry: Expiry | undefined;
+  /** Of a table with `@audit`. */
+  readonly audit: TableAudit | undefined;
+  readonly transaction: Transaction;
+}
+
+/** A write of one record, or of none. */
+export type OneWrite = Exclude<Write, BulkWrite>;
+type RecordWrite = Extract<OneWrite, { cells: unknown }>;
+type DeleteWrite = Extract<Write, { type: 'delete' }>;
+type PublishWrite = Extract<Write, { type: 'publish' }>;
+
+/**
+ * Applies one write inside the transaction that is open, and notes what it has changed. Throws AppError when the write cannot be
+ * made (absent, exists, precondition); a constraint of the database comes as the driver's error.
+ */
+export function applyWrite(context: WriteContext, write: OneWrite): WriteOutcome {
+  if (write.type === 'publish') return publish(context, write);
+  // The primary key refuses a record that exists, so that it need not be looked for first.
+  if (write.type === 'create') return insert(context, write);
+  const before = context.table.get(write.id);
+  checkPrecondition(before, write.precondition);
+  if (write.type === 'delete') return remove(context, write, before);
+  if (before === undefined) {
+    if (write.type === 'patch') throw notFound(write.id);
+    return insert(context, write);
+  }
+  return replace(context, write, before);
+}
+
+function insert(context: WriteContext, write: RecordWrite): WriteOutcome {
+  const { table, transaction } = context;
+  const row = write.cells.map((cell) => cell ?? null);
+  stamp(row, table.createdStamps, context);
+  stamp(row, table.updatedStamps, context);
+  table.computed.apply(row);
+  write.guard?.(undefined, toRecord(table.codec.toJson(row)));
+  const seq = transaction.nextSeq();
+  table.insert(row, seq, context.expiry?.(row, transaction.now) ?? null);
+  const json = table.codec.toJson(row);
+  context.audit?.append(seq, 'create', { write, after: row });
+  transaction.changes.push({ seq, table: table.plan, op: 'create', id: write.id, data: json, before: null });
+  return { id: write.id, seq, created: true, changed: true, json };
+}
+
+function replace(context: WriteContext, write: RecordWrite, before: Row): WriteOutcome {
+  const { table, transaction } = context;
+  const row = nextRow(context, write, before);
+  let changed = changedPlaces(before, row);
+  const isSame = changed.length === 0;
+  if (!isSame && table.setsFields) {
+    stamp(row, table.updatedStamps, context);
+    table.computed.apply(row);
+    changed = changedPlaces(before, row);
+  }
+  const json = table.codec.toJson(row);
+  write.guard?.(toRecord(table.codec.toJson(before)), toRecord(json));
+  if (isSame) return { id: write.id, seq: before[row.length] as number, created: false, changed: false, json };
+  const seq = transaction.nextSeq();
+  table.update(row, changed, seq, context.expiry?.(row, transaction.now) ?? null);
+  const previous = table.codec.partToJson(before, changed);
+  context.audit?.append(seq, 'update', { write, before, after: row });
+  transaction.changes.push({ seq, table: table.plan, op: 'update', id: write.id, data: json, before: previous });
+  return { id: write.id, seq, created: false, changed: true, json };
+}
+
+function remove(context: WriteContext, write: DeleteWrite, before: Row | undefined): WriteOutcome {
+  const { table, transaction } = context;
+  if (before === undefined || !isStillExpired(table, write)) throw notFound(write.id);
+  const whole = table.codec.toJson(before);
+  write.guard?.(toRecord(whole), undefined);
+  const seq = transaction.nextSeq();
+  table.delete(write.id);
+  context.audit?.append(seq, 'delete', { write, before });
+  const data = keyToJson(table.plan.primaryKey, write.id);
+  transaction.changes.push({ seq, table: table.plan, op: 'delete', id: write.id, data, before: whole });
+  return { id: write.id, seq, created: false, changed: true, json: '' };
+}
+
+function publish(context: WriteContext, write: PublishWrite): WriteOutcome {
+  const { id, data, answer = '', guard, withRecord = false } = write;
+  const { table, transaction } = context;
+  const row = id === null || (guard === undefined && !withRecord) ? undefined : table.get(id);
+  const before = row === undefined ? null : table.codec.toJson(row);
+  if (guard !== undefined) {
+    const record = before === null ? undefined : toRecord(before);
+    guard(record, record);
+  }
+  const seq = transaction.nextSeq();
+  transaction.changes.push({ seq, table: table.plan, op: 'publish', id, data, before });
+  return { id, seq, created: false, changed: true, json: answer };
+}
+
+/** PUT replaces all but what only the server sets; PATCH replaces what was sent. */
+function nextRow({ table }: WriteContext, write: RecordWrite, before: Row): Cell[] {
+  const { cells, type } = write;
+  const row: Cell[] = [];
+  for (let index = 0; index < cells.length; index++) {
+    row.push(cells[index] ?? (cells[index] === undefined && type === 'patch' ? (before[index] as Cell) : null));
+  }
+  for (const index of table.createdStamps) row[index] = before[index] as Cell;
+  for (const index of table.updatedStamps) row[index] = before[index] as Cell;
+  if ('keep' in write) for (const index of write.keep ?? []) row[index] = before[index] as Cell;
+  for (const index of table.computed.places) row[index] = before[index] as Cell;
+  return row;
+}
+
+function changedPlaces(before: Row, row: Row): number[] {
+  const changed: number[] = [];
+  for (let place = 0; place < row.length; place++) if (row[place] !== before[place]) changed.push(place);
+  return changed;
+}
+
+function toRecord(json: string): JsonRecord {
+  return JSON.parse(json) as JsonRecord;
+}
+
+function stamp(row: Cell[], indexes: readonly number[], { table, transaction }: WriteContext): void {
+  for (const index of indexes) row[index] = stampOf(table.plan.fields[index] as FieldPlan, transaction.now);
+}
+
+/** A record that was refreshed between being found expired and being removed stays. */
+function isStillExpired(table: SqliteTable, { id, expiredAt }: DeleteWrite): boolean {
+  if (expiredAt === undefined) return true;
+  const time = table.expiresAt(id);
+  return time !== null && time <= expiredAt;
+}
+
+function checkPrecondition(before: Row | undefined, precondition: Precondition | undefined): void {
+  if (precondition === undefined) return;
+  const seq = before?.[before.length - 1] as number | undefined;
+  const holds =
+    precondition === 'none'
+      ? seq === undefined
+      : precondition === 'any'
+        ? seq !== undefined
+        : seq !== undefined && precondition.includes(seq);
+  if (holds) return;
+  const found = seq === undefined ? 'the record does not exist' : `the record is at "${seq}"`;
+  throw new AppError('PRECONDITION_FAILED', `The condition of the request does not hold: ${found}.`);
+}
+
+function notFound(id: string | number): AppError {
+  return new AppError('NOT_FOUND', `There is no record with the id ${JSON.stringify(id)}.`);
+}
+
+export function keyToJson(key: FieldPlan, id: string | number | null): string {
+  return `{${JSON.stringify(key.name)}:${JSON.stringify(id)}}`;
+}

@@ -1,0 +1,57 @@
+import { AppError } from '../../../errors.ts';
+import type { BulkWrite, Key, Write, WriteOutcome } from '../../store.ts';
+import type { StatementCache } from '../database/statement-cache.ts';
+import { compileFilterSql } from '../sql/index.ts';
+import { LIMIT } from '../sql/limit.ts';
+import { NAMES, quote, recordsName } from '../sql/table-names.ts';
+import type { OneWrite } from './apply-write.ts';
+import type { SqliteTable } from './table.ts';
+
+/** The statement's name for the table, so that no column is taken for one of json_each's. */
+const ALIAS = 't';
+
+export function isBulk(write: Write): write is BulkWrite {
+  return write.type === 'patch-where' || write.type === 'delete-where';
+}
+
+/**
+ * The records that a bulk write is for, in primary-key order, as they are in the transaction that is open. Throws
+ * BAD_REQUEST with their number when there are more than it may change.
+ */
+export function chooseKeys(statements: StatementCache, { plan }: SqliteTable, write: BulkWrite): readonly Key[] {
+  const where =
+    write.filter === undefined
+      ? undefined
+      : compileFilterSql(write.filter, { table: plan, alias: ALIAS, names: NAMES });
+  const params = where?.params ?? [];
+  const from = `FROM ${recordsName(plan)} AS ${ALIAS}${where === undefined ? '' : ` WHERE ${where.sql}`}`;
+  const key = `${ALIAS}.${quote(plan.primaryKey.name)}`;
+  const keys = statements.get(`SELECT ${key} ${from} ORDER BY ${key} ${LIMIT}`).all(...params, write.limit + 1);
+  if (keys.length <= write.limit) return keys as Key[];
+  const count = statements.get(`SELECT count(*) ${from}`).get(...params);
+  throw new AppError(
+    'BAD_REQUEST',
+    `${count} records match, and one request changes at most ${write.limit} (limits.bulk): narrow the filter.`,
+  );
+}
+
+/** The write of one of the chosen records. */
+export function writeOf(write: BulkWrite, id: Key): OneWrite {
+  const { table, guard, by } = write;
+  if (write.type === 'delete-where') return { type: 'delete', table, id, guard, by };
+  const index = table.fields.indexOf(table.primaryKey);
+  return { type: 'patch', table, id, cells: write.cells.with(index, id), guard, by };
+}
+
+/** What a bulk write answers: one outcome for all its records. */
+export function sumUp(outcomes: readonly WriteOutcome[], head: number): WriteOutcome {
+  const changed = outcomes.filter((outcome) => outcome.changed).length;
+  const json = JSON.stringify({ matched: outcomes.length, changed });
+  return {
+    id: null,
+    seq: outcomes.findLast((outcome) => outcome.changed)?.seq ?? head,
+    created: false,
+    changed: changed > 0,
+    json,
+  };
+}

@@ -1,0 +1,92 @@
+import type { Database, Statement } from 'better-sqlite3';
+import type { Idempotency } from '../../../config/config.ts';
+import { AppError } from '../../../errors.ts';
+import type { Once, WriteOutcome } from '../../store.ts';
+import { LIMIT } from '../sql/limit.ts';
+
+const CREATE = `CREATE TABLE IF NOT EXISTS tablecast_idempotency (
+  id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, hash TEXT NOT NULL, expires INTEGER NOT NULL, outcomes TEXT NOT NULL
+) STRICT`;
+
+/** What became of writes that may be sent again, by their key; written in the transaction of the write itself. */
+export class OnceTable {
+  readonly #limits: Idempotency;
+  readonly #find: Statement;
+  readonly #save: Statement;
+  readonly #trimCount: Statement;
+  readonly #trimAge: Statement;
+  readonly #measure: Statement;
+  readonly #oldest: Statement;
+  readonly #removeTo: Statement;
+  /** Bytes of all outcomes, or more where a write was rolled back; undefined until somebody has asked. */
+  #size: number | undefined;
+
+  constructor(db: Database, limits: Idempotency) {
+    this.#limits = limits;
+    db.exec(CREATE);
+    db.exec('CREATE INDEX IF NOT EXISTS "tablecast_idempotency.expires" ON tablecast_idempotency (expires)');
+    this.#find = db.prepare('SELECT hash, outcomes FROM tablecast_idempotency WHERE key = ? AND expires > ?').raw();
+    this.#save = db.prepare(
+      'INSERT OR REPLACE INTO tablecast_idempotency (key, hash, expires, outcomes) VALUES (?, ?, ?, ?)',
+    );
+    const remove = (where: string) =>
+      db.prepare(
+        `DELETE FROM tablecast_idempotency WHERE id IN (SELECT id FROM tablecast_idempotency WHERE ${where} ${LIMIT})`,
+      );
+    // Ids count up and go from the front, so that they tell how many there are without counting.
+    this.#trimCount = remove('id <= (SELECT max(id) FROM tablecast_idempotency) - ?');
+    this.#trimAge = remove('expires <= ?');
+    this.#measure = db.prepare('SELECT coalesce(sum(octet_length(outcomes)), 0) FROM tablecast_idempotency').pluck();
+    this.#oldest = db
+      .prepare(`SELECT id, octet_length(outcomes) FROM tablecast_idempotency ORDER BY id ${LIMIT}`)
+      .raw();
+    this.#removeTo = db.prepare('DELETE FROM tablecast_idempotency WHERE id <= ?');
+  }
+
+  /**
+   * The outcomes of the write that has used the key, undefined when it is free. Throws IDEMPOTENCY_KEY_REUSED when that
+   * was another request.
+   */
+  find({ key, hash }: Once, now: number): readonly WriteOutcome[] | undefined {
+    const row = this.#find.get(key, now) as [hash: string, outcomes: string] | undefined;
+    if (row === undefined) return undefined;
+    if (row[0] !== hash) {
+      throw new AppError('IDEMPOTENCY_KEY_REUSED', 'This key was used with another request; make a new one.');
+    }
+    return (JSON.parse(row[1]) as WriteOutcome[]).map((outcome) => ({ ...outcome, replayed: true }));
+  }
+
+  has({ key }: Once, now: number): boolean {
+    return this.#find.get(key, now) !== undefined;
+  }
+
+  save({ key, hash }: Once, outcomes: readonly WriteOutcome[], now: number): void {
+    const json = JSON.stringify(outcomes);
+    this.#save.run(key, hash, now + this.#limits.retention, json);
+    if (this.#size !== undefined) this.#size += Buffer.byteLength(json);
+  }
+
+  /** Removes up to `limit` keys that are too old, that are too many, and that take too much; true when some may be left. */
+  trim(now: number, limit: number): boolean {
+    const old = this.#trimAge.run(now, limit).changes;
+    const surplus = this.#trimCount.run(this.#limits.maxCount, limit).changes;
+    return this.#trimSize(limit) || Math.max(old, surplus) >= limit;
+  }
+
+  /** Removes the oldest outcomes, at most `limit`, until the others take no more than they may; true when they still do. */
+  #trimSize(limit: number): boolean {
+    const { maxSize } = this.#limits;
+    if (this.#size !== undefined && this.#size <= maxSize) return false;
+    // What was removed for its age or number is still counted: only now is it worth to look.
+    let size = this.#measure.get() as number;
+    let last: number | undefined;
+    for (const [id, bytes] of this.#oldest.all(limit) as [number, number][]) {
+      if (size <= maxSize) break;
+      size -= bytes;
+      last = id;
+    }
+    if (last !== undefined) this.#removeTo.run(last);
+    this.#size = size;
+    return size > maxSize;
+  }
+}

@@ -1,0 +1,197 @@
+import type { Database, Statement } from 'better-sqlite3';
+import { AppError } from '../../../errors.ts';
+import {
+  both,
+  formatCursor,
+  isShownExactly,
+  type ListQuery,
+  type SelectedRelation,
+  type SortKey,
+  totalOrder,
+  visibleFields,
+} from '../../../query/index.ts';
+import type { TablePlan } from '../../../schema/plan.ts';
+import type { Cell, Change, Key, ListPage, StoredRecord } from '../../store.ts';
+import { StatementCache } from '../database/statement-cache.ts';
+import {
+  compileCountSql,
+  compileListSql,
+  compilePositionSql,
+  compileRecordsSql,
+  compileRelatedSql,
+  compileSortedListSql,
+  type Sql,
+  type SqlValue,
+} from '../sql/index.ts';
+import { LIMIT } from '../sql/limit.ts';
+import { NAMES, recordsName } from '../sql/table-names.ts';
+import { rowKeyOf } from './row-key.ts';
+
+interface CompiledList {
+  readonly statement: Statement;
+  readonly params: readonly SqlValue[];
+  readonly scans: boolean;
+  readonly order: readonly SortKey[];
+  /** Every sort key can be read from a record's JSON text. */
+  readonly showsOrder: boolean;
+  /** The record that ended a page last, and the cursor that was made of it: pages are read again and again. */
+  last: { readonly text: string; readonly next: string } | undefined;
+}
+
+/** How SQLite goes about a query. */
+interface Steps {
+  /** It looks at every record, or sorts them all. */
+  readonly scans: boolean;
+  readonly sorts: boolean;
+}
+
+/** Everything that reads many records by a query. */
+export class SqliteLists {
+  readonly #db: Database;
+  readonly #statements: StatementCache;
+  readonly #positions: StatementCache;
+  readonly #compiled = new WeakMap<ListQuery, CompiledList>();
+  readonly #related = new WeakMap<SelectedRelation, Sql & { readonly statement: Statement }>();
+  readonly #rowKeys = new Map<TablePlan, string>();
+  readonly #largestScan: number;
+  /** Records of a table, as far as somebody has asked; beyond the largest scan it is not counted on. */
+  readonly #sizes = new Map<TablePlan, number>();
+
+  /** `largestScan`: records of a table that a query may look at one by one. */
+  constructor(db: Database, largestScan: number) {
+    this.#db = db;
+    this.#statements = new StatementCache(db);
+    this.#positions = new StatementCache(db, (statement) => statement.raw().safeIntegers());
+    this.#largestScan = largestScan;
+  }
+
+  list(table: TablePlan, query: ListQuery): ListPage {
+    const compiled = this.#compile(table, query);
+    const rows = compiled.statement.all(...compiled.params) as string[];
+    const next = rows.length > query.limit ? this.#cut(table, query, compiled, rows) : undefined;
+    const json = `[${rows.join(',')}]`;
+    if (next === undefined && !query.count) return { json };
+    return {
+      json,
+      ...(next === undefined ? {} : { next }),
+      ...(query.count ? { total: this.#count(table, query) } : {}),
+    };
+  }
+
+  /** Takes a change that was committed. */
+  committed({ table, op }: Change): void {
+    const size = this.#sizes.get(table);
+    if (size === undefined) return;
+    if (op === 'create') this.#sizes.set(table, size + 1);
+    else if (op === 'delete' && size > this.#largestScan) this.#sizes.delete(table);
+    else if (op === 'delete') this.#sizes.set(table, size - 1);
+  }
+
+  /** Whole records, at most the query's limit. */
+  records(table: TablePlan, query: ListQuery): StoredRecord[] {
+    const { sql, params } = compileRecordsSql(query, table, NAMES, '_seq');
+    if (this.#explain(query, { sql, params }).scans) this.#checkSize(table, query);
+    const rows = this.#db
+      .prepare(sql)
+      .raw()
+      .all(...params) as [Key, number, string][];
+    return rows.slice(0, query.limit).map(([id, seq, json]) => ({ id, seq, json }));
+  }
+
+  related(selected: SelectedRelation, key: Cell): string {
+    let compiled = this.#related.get(selected);
+    if (compiled === undefined) {
+      const related = compileRelatedSql(selected, NAMES);
+      compiled = { ...related, statement: this.#statements.get(related.sql) };
+      this.#related.set(selected, compiled);
+    }
+    return (compiled.statement.get(key, ...compiled.params) as string | null) ?? 'null';
+  }
+
+  /** Takes away the record beyond the page; gives the cursor of what is then the last one. */
+  #cut(table: TablePlan, query: ListQuery, compiled: CompiledList, rows: string[]): string {
+    rows.pop();
+    const text = rows[rows.length - 1] as string;
+    if (!compiled.showsOrder) return this.#positionOf(table, query, compiled.order, text);
+    if (compiled.last?.text !== text) {
+      const record = JSON.parse(text) as Record<string, Key>;
+      const position = compiled.order.map(({ field }) => record[field.name] as Key);
+      compiled.last = { text, next: formatCursor(compiled.order, position) };
+    }
+    return compiled.last.next;
+  }
+
+  /** The cursor of a record whose text does not have its sort keys as they are stored. */
+  #positionOf(table: TablePlan, query: ListQuery, order: readonly SortKey[], text: string): string {
+    const record = JSON.parse(text) as Record<string, Key>;
+    const key = record[table.primaryKey.name] as Key;
+    const { type } = table.primaryKey;
+    // Digits too long for a number come as text.
+    const isLong = type.kind === 'scalar' && type.name === 'Long';
+    const statement = this.#positions.get(compilePositionSql(query, table, NAMES));
+    const position = statement.get(isLong ? BigInt(key) : key) as SqlValue[];
+    return formatCursor(order, position);
+  }
+
+  #count(table: TablePlan, query: ListQuery): number {
+    const { sql, params } = compileCountSql(query, table, NAMES);
+    return this.#statements.get(sql).get(...params) as number;
+  }
+
+  /** Queries are frozen and come again: what was made of one is kept for as long as somebody has it. */
+  #compile(table: TablePlan, query: ListQuery): CompiledList {
+    let compiled = this.#compiled.get(query);
+    if (compiled === undefined) {
+      const inOrder = compileListSql(query, table, NAMES);
+      const { scans, sorts } = this.#explain(query, inOrder);
+      const { sql, params } = sorts ? compileSortedListSql(query, table, NAMES, this.#rowKeyOf(table)) : inOrder;
+      const order = totalOrder(query.sort, table);
+      const shown = query.select?.fields ?? visibleFields(table);
+      const showsOrder = order.every(({ field }) => isShownExactly(field) && shown.includes(field));
+      compiled = { statement: this.#statements.get(sql), params, scans, order, showsOrder, last: undefined };
+      this.#compiled.set(query, compiled);
+    }
+    if (compiled.scans) this.#checkSize(table, query);
+    return compiled;
+  }
+
+  #rowKeyOf(table: TablePlan): string {
+    let rowKey = this.#rowKeys.get(table);
+    if (rowKey === undefined) {
+      rowKey = rowKeyOf(this.#db, table);
+      this.#rowKeys.set(table, rowKey);
+    }
+    return rowKey;
+  }
+
+  #explain(query: ListQuery, { sql, params }: Sql): Steps {
+    const filter = both(query.filter, query.sees);
+    if (filter === undefined && query.sort.length === 0) return { scans: false, sorts: false };
+    const steps = this.#db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...params) as { detail: string }[];
+    const details = steps.map(({ detail }) => detail);
+    const sorts = details.includes('USE TEMP B-TREE FOR ORDER BY');
+    // Without a filter a scan ends with the page, unless everything has to be sorted first.
+    const scans = details.some((detail) => /^SCAN t\b/.test(detail)) && (filter !== undefined || sorts);
+    return { scans, sorts };
+  }
+
+  /** Throws SCAN_TOO_LARGE: a scan of a large table would hold up everybody else. */
+  #checkSize(table: TablePlan, { filter, sees }: ListQuery): void {
+    if (this.#sizeOf(table) <= this.#largestScan) return;
+    const what = filter === undefined ? (sees === undefined ? 'sort' : 'rule of access') : 'filter';
+    throw new AppError(
+      'SCAN_TOO_LARGE',
+      `This ${what} would look at every record of ${table.exportName ?? table.name}, which has more than ${this.#largestScan}. Use fields with @indexed, or raise limits.scan.`,
+    );
+  }
+
+  #sizeOf(table: TablePlan): number {
+    let size = this.#sizes.get(table);
+    if (size === undefined) {
+      const some = `SELECT 1 FROM ${recordsName(table)} ${LIMIT}`;
+      size = this.#statements.get(`SELECT count(*) FROM (${some})`).get(this.#largestScan + 1) as number;
+      this.#sizes.set(table, size);
+    }
+    return size;
+  }
+}

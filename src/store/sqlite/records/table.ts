@@ -1,0 +1,162 @@
+import type { Database, Statement } from 'better-sqlite3';
+import type { FieldPlan, TablePlan } from '../../../schema/plan.ts';
+import { expiryOf } from '../../expiry.ts';
+import type { Cell, Key } from '../../store.ts';
+import { FulltextIndex } from '../sql/fulltext.ts';
+import { LIMIT } from '../sql/limit.ts';
+import { logName, quote, recordsName } from '../sql/table-names.ts';
+import { hasLong, RowCodec } from './codec.ts';
+import { ComputedFields } from './computed.ts';
+import type { RowCache } from './row-cache.ts';
+import { UpdateStatements } from './update.ts';
+
+/** Fields in order, then the seq of the record's last change. */
+export type Row = readonly Cell[];
+
+export const OPS = ['create', 'update', 'delete', 'publish'] as const;
+
+/** The prepared statements of one table, and how its rows become JSON. */
+export class SqliteTable {
+  readonly plan: TablePlan;
+  readonly codec: RowCodec;
+  readonly keyIndex: number;
+  /** Index of `@updatedTime` fields: they do not count when it is asked whether a write changes anything. */
+  readonly updatedStamps: readonly number[];
+  readonly createdStamps: readonly number[];
+  readonly computed: ComputedFields;
+  /** A change sets some fields that were not sent. */
+  readonly setsFields: boolean;
+  readonly columns: string;
+  /** Rows are read with BigInt integers, since a Long does not fit a double. */
+  readonly bigIntegers: boolean;
+  readonly #rows: RowCache;
+  readonly #expires: boolean;
+  readonly #fulltext: readonly { readonly place: number; readonly index: FulltextIndex }[];
+  readonly #get: Statement;
+  readonly #page: Statement;
+  readonly #firstPage: Statement;
+  readonly #insert: Statement;
+  readonly #updates: UpdateStatements;
+  readonly #delete: Statement;
+  readonly #log: Statement;
+  readonly #logOfRecord: Statement;
+  readonly #expired: Statement | undefined;
+  readonly #expiresAt: Statement | undefined;
+
+  constructor(db: Database, plan: TablePlan, rows: RowCache) {
+    this.plan = plan;
+    this.#rows = rows;
+    this.codec = new RowCodec(plan.fields);
+    this.keyIndex = plan.fields.indexOf(plan.primaryKey);
+    this.updatedStamps = indexesOf(plan.fields, 'updated');
+    this.createdStamps = indexesOf(plan.fields, 'created');
+    this.computed = new ComputedFields(plan);
+    this.setsFields = this.updatedStamps.length > 0 || this.computed.places.length > 0;
+    this.bigIntegers = hasLong(plan);
+    this.#expires = expiryOf(plan) !== undefined;
+    this.#fulltext = plan.fields.flatMap((field, place) =>
+      field.fulltext ? [{ place, index: new FulltextIndex(db, plan, field) }] : [],
+    );
+    const records = recordsName(plan);
+    const log = logName(plan);
+    const key = quote(plan.primaryKey.name);
+    const names = plan.fields.map((field) => quote(field.name));
+    this.columns = [...names, '_seq'].join(', ');
+    const written = [...names, '_seq', ...(this.#expires ? ['_expires'] : [])];
+    const prepare = (sql: string) => db.prepare(sql).raw().safeIntegers(this.bigIntegers);
+    this.#get = prepare(`SELECT ${this.columns} FROM ${records} WHERE ${key} = ?`);
+    this.#firstPage = prepare(`SELECT ${this.columns} FROM ${records} ORDER BY ${key} ${LIMIT}`);
+    this.#page = prepare(`SELECT ${this.columns} FROM ${records} WHERE ${key} > ? ORDER BY ${key} ${LIMIT}`);
+    this.#insert = db.prepare(`INSERT INTO ${records} (${written}) VALUES (${written.map(() => '?')})`);
+    this.#updates = new UpdateStatements(db, plan, this.#expires);
+    this.#delete = db.prepare(`DELETE FROM ${records} WHERE ${key} = ?`);
+    const entries = `SELECT seq, op, id, data, before FROM ${log} WHERE seq > ?`;
+    this.#log = db.prepare(`${entries} ORDER BY seq ${LIMIT}`).raw();
+    this.#logOfRecord = db.prepare(`${entries} AND id = ? ORDER BY seq ${LIMIT}`).raw();
+    this.#expired = this.#expires
+      ? db.prepare(`SELECT ${key} FROM ${records} WHERE _expires <= ? ORDER BY _expires ${LIMIT}`).pluck()
+      : undefined;
+    this.#expiresAt = this.#expires
+      ? db.prepare(`SELECT _expires FROM ${records} WHERE ${key} = ?`).pluck()
+      : undefined;
+  }
+
+  /** When the record is to be removed, in milliseconds since 1970, or null for never. */
+  expiresAt(id: Key): number | null {
+    return (this.#expiresAt?.get(id) ?? null) as number | null;
+  }
+
+  /** The row, when it need not be read. */
+  kept(id: Key): Row | undefined {
+    return this.#rows.get(id);
+  }
+
+  /** The row, for somebody who is about to change it. */
+  get(id: Key): Row | undefined {
+    return this.#rows.get(id) ?? this.readRow(this.#get.get(id) as Cell[] | undefined);
+  }
+
+  /** Remembers a row that was read. */
+  keep(id: Key, row: Row): void {
+    // A key that is stored in another form would be forgotten under that one only.
+    if (row[this.keyIndex] === id) this.#rows.set(id, row);
+  }
+
+  page(after: Key | undefined, limit: number): Row[] {
+    const rows = after === undefined ? this.#firstPage.all(limit) : this.#page.all(after, limit);
+    return (rows as Cell[][]).map((row) => this.readRow(row) as Row);
+  }
+
+  insert(row: readonly Cell[], seq: number, expires: number | null): void {
+    this.#insert.run(...row, seq, ...(this.#expires ? [expires] : []));
+    for (const { place, index } of this.#fulltext) index.insert(row[this.keyIndex] as Key, row[place] as Cell);
+  }
+
+  /** `changed`: where the row is another one than before, at one place at least. */
+  update(row: readonly Cell[], changed: readonly number[], seq: number, expires: number | null): void {
+    const key = row[this.keyIndex] as Key;
+    const values: Cell[] = [];
+    for (const place of changed) values.push(row[place] as Cell);
+    values.push(seq);
+    if (this.#expires) values.push(expires);
+    values.push(key);
+    this.#updates.of(changed).run(...values);
+    for (const { place, index } of this.#fulltext) {
+      if (!changed.includes(place)) continue;
+      index.delete(key);
+      index.insert(key, row[place] as Cell);
+    }
+    this.#rows.delete(key);
+  }
+
+  delete(id: Key): void {
+    this.#rows.delete(id);
+    this.#delete.run(id);
+    for (const { index } of this.#fulltext) index.delete(id);
+  }
+
+  log(after: number, limit: number, id: Key | undefined): unknown[][] {
+    const rows = id === undefined ? this.#log.all(after, limit) : this.#logOfRecord.all(after, id, limit);
+    return rows as unknown[][];
+  }
+
+  expired(now: number, limit: number): Key[] {
+    return (this.#expired?.all(now, limit) ?? []) as Key[];
+  }
+
+  /** Integers that fit a double become numbers, so that cells compare with `===` whatever they were read as. */
+  readRow(row: Cell[] | undefined): Row | undefined {
+    if (row === undefined || !this.bigIntegers) return row;
+    for (let i = 0; i < row.length; i++) {
+      const cell = row[i];
+      if (typeof cell !== 'bigint') continue;
+      const value = Number(cell);
+      if (Number.isSafeInteger(value)) row[i] = value;
+    }
+    return row;
+  }
+}
+
+function indexesOf(fields: readonly FieldPlan[], stamp: 'created' | 'updated'): number[] {
+  return fields.flatMap((field, index) => (field.stamp === stamp ? [index] : []));
+}

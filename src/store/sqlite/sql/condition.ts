@@ -1,0 +1,246 @@
+import { prefixBound } from '../../../query/compare.ts';
+import type { Comparison, Condition, FieldPath, Filter, Scalar, TextOp } from '../../../query/syntax/ast.ts';
+import type { FieldPlan, FieldType } from '../../../schema/plan.ts';
+import { matchOf } from './match.ts';
+import { quoteName, type SqlNames, type SqlSource } from './names.ts';
+
+export type SqlValue = string | number | bigint | null;
+
+export interface Sql {
+  readonly sql: string;
+  readonly params: readonly SqlValue[];
+}
+
+// SQLite parses `a AND b AND c` as a tree as deep as it is long, at most 1000.
+const LONGEST_CHAIN = 200;
+
+const OPERATORS: Readonly<Record<Comparison, string>> = { eq: '=', lt: '<', le: '<=', gt: '>', ge: '>=' };
+
+/**
+ * SQL function that the store registers: whether a text, or the texts of a JSON list (second argument 1), have the words
+ * of the third, which is JSON.
+ */
+export const WORDS_FUNCTION = 'tablecast_words';
+
+/** SQL function that the store registers: the words of a text, or of a JSON list (second argument 1), with spaces. */
+export const WORD_TEXT_FUNCTION = 'tablecast_word_text';
+
+/**
+ * A condition for WHERE, in SQLite's dialect. Every value is bound and every name is the plan's. The result is 1 for true and 0 or NULL for false. Columns stand alone in
+ * comparisons, so that indexes serve.
+ */
+export function compileFilterSql(filter: Filter, source: SqlSource): Sql {
+  const writer = new SqlWriter(source);
+  const sql = writer.filter(filter);
+  return { sql, params: writer.params };
+}
+
+/** Where a value is found: a column or an element of a list, and the steps from there into its JSON. */
+interface Place {
+  readonly type: FieldType;
+  readonly base: string;
+  readonly steps: string;
+  /** The expression is a column, whose stored type is the field's. */
+  readonly isColumn: boolean;
+}
+
+interface Test {
+  /** A list at the end of the path is looked at as a whole, not element by element. */
+  readonly wholeList: boolean;
+  readonly write: (place: Place) => string;
+}
+
+class SqlWriter {
+  readonly params: SqlValue[] = [];
+  readonly #names: SqlNames;
+  #source: Pick<SqlSource, 'table' | 'alias'>;
+  #lists = 0;
+  #relations = 0;
+
+  constructor(source: SqlSource) {
+    this.#names = source.names;
+    this.#source = source;
+  }
+
+  filter(filter: Filter): string {
+    switch (filter.type) {
+      case 'and':
+        return this.#chain(filter.items, ' AND ');
+      case 'or':
+        return this.#chain(filter.items, ' OR ');
+      case 'not':
+        return this.#not(filter.item);
+      case 'null':
+        return this.#null(filter.path, 'IS NULL');
+      case 'words':
+        return this.#words(filter);
+      case 'related':
+        return this.#related(filter);
+      default:
+        return this.#reach(filter.path, {
+          wholeList: false,
+          write: (place) => this.#test(filter, expressionOf(place)),
+        });
+    }
+  }
+
+  #chain(items: readonly Filter[], operator: string): string {
+    let parts = items.map((item) => this.filter(item));
+    while (parts.length > LONGEST_CHAIN) {
+      const groups: string[] = [];
+      for (let i = 0; i < parts.length; i += LONGEST_CHAIN) {
+        groups.push(`(${parts.slice(i, i + LONGEST_CHAIN).join(operator)})`);
+      }
+      parts = groups;
+    }
+    return `(${parts.join(operator)})`;
+  }
+
+  /** NULL counts as false, so what is negated must say 0 and not NULL, which NOT would leave as it is. */
+  #not(item: Filter): string {
+    if (item.type === 'compare' && item.op === 'eq' && !leadsThroughList(item.path)) {
+      return this.#reach(item.path, {
+        wholeList: false,
+        write: (place) => `${expressionOf(place)} IS NOT ${this.#bind(item.value)}`,
+      });
+    }
+    if (item.type === 'null' && item.path.fields.length === 1) return this.#null(item.path, 'IS NOT NULL');
+    return `NOT IFNULL(${this.filter(item)}, 0)`;
+  }
+
+  #null(path: FieldPath, is: string): string {
+    return this.#reach(path, { wholeList: true, write: (place) => `${expressionOf(place, true)} ${is}` });
+  }
+
+  #column(name: string): string {
+    return `${this.#source.alias}.${quoteName(name)}`;
+  }
+
+  /** IN and not a correlated EXISTS, so that an index on either side can be where the search begins. */
+  #related({ relation, item }: Extract<Filter, { type: 'related' }>): string {
+    const { target, from, to } = relation;
+    const alias = `r${this.#relations++}`;
+    const own = this.#column((from ?? this.#source.table.primaryKey).name);
+    const outer = this.#source;
+    this.#source = { table: target, alias };
+    const where = item === undefined ? '1' : this.filter(item);
+    const records = `${this.#names.records(target)} AS ${alias}`;
+    const targetKey = this.#column(target.primaryKey.name);
+    const pointer = to && this.#column(to.name);
+    this.#source = outer;
+    if (pointer === undefined) {
+      const found = `SELECT ${targetKey} FROM ${records} WHERE ${where}`;
+      if (from?.type.kind !== 'list') return `${own} IN (${found})`;
+      return `EXISTS (SELECT 1 FROM json_each(${own}) AS k${alias} WHERE k${alias}.value IN (${found}))`;
+    }
+    if (to?.type.kind !== 'list') return `${own} IN (SELECT ${pointer} FROM ${records} WHERE ${where})`;
+    const keys = `json_each(${pointer}) AS k${alias}`;
+    return `${own} IN (SELECT k${alias}.value FROM ${records} CROSS JOIN ${keys} WHERE ${where})`;
+  }
+
+  #words({ path, words }: Extract<Filter, { type: 'words' }>): string {
+    const [field] = path.fields;
+    const match = field.fulltext && path.fields.length === 1 ? matchOf(words) : undefined;
+    if (match !== undefined) return this.#match(field, match);
+    const sought = JSON.stringify(words);
+    return this.#reach(path, {
+      wholeList: true,
+      write: (place) => {
+        const isList = place.type.kind === 'list' ? 1 : 0;
+        return `${WORDS_FUNCTION}(${expressionOf(place)}, ${isList}, ${this.#bind(sought)})`;
+      },
+    });
+  }
+
+  /** The index's table is called like a function, since its name as a column would be no name that we choose. */
+  #match(field: FieldPlan, match: string): string {
+    const { table } = this.#source;
+    const { words, docs } = this.#names.fulltext(table, field);
+    const found = `SELECT d.key FROM ${words}(${this.#bind(match)}) AS w CROSS JOIN ${docs} AS d ON d.doc = w.rowid`;
+    return `${this.#column(table.primaryKey.name)} IN (${found})`;
+  }
+
+  #reach(path: FieldPath, test: Test): string {
+    const [root, ...rest] = path.fields;
+    const base = this.#column(root.name);
+    return this.#walk({ type: root.type, base, steps: '', isColumn: true }, rest, test);
+  }
+
+  /** Follows the path; a list on the way becomes "there is an element for which". */
+  #walk(place: Place, rest: readonly FieldPlan[], test: Test): string {
+    const { type } = place;
+    const [next, ...further] = rest;
+    if (type.kind === 'list' && (next !== undefined || !test.wholeList)) {
+      const alias = `j${this.#lists++}`;
+      const source = place.steps === '' ? place.base : `${place.base}, ${jsonPath(place.steps)}`;
+      const element: Place = { type: type.of, base: `${alias}.value`, steps: '', isColumn: false };
+      // json_each gives one row for a JSON null that stands where a list may stand, and that row is no element.
+      const guard = test.wholeList ? `json_type(${source}) = 'array' AND ` : '';
+      const inner = this.#walk(element, rest, test);
+      return `EXISTS (SELECT 1 FROM json_each(${source}) AS ${alias} WHERE ${guard}${inner})`;
+    }
+    if (next === undefined) return test.write(place);
+    const steps = `${place.steps}."${next.name}"`;
+    return this.#walk({ type: next.type, base: place.base, steps, isColumn: false }, further, test);
+  }
+
+  #test(condition: Exclude<Condition, { type: 'null' | 'words' }>, value: string): string {
+    switch (condition.type) {
+      case 'compare':
+        return `${value} ${OPERATORS[condition.op]} ${this.#bind(condition.value)}`;
+      case 'in':
+        return `${value} IN (${condition.values.map((item) => this.#bind(item)).join(', ')})`;
+      case 'range': {
+        const low = `${value} ${OPERATORS[condition.lowOp]} ${this.#bind(condition.low)}`;
+        return `(${low} AND ${value} ${OPERATORS[condition.highOp]} ${this.#bind(condition.high)})`;
+      }
+      case 'text':
+        return this.#text(condition.op, value, condition.value);
+      case 'pattern':
+        return this.#pattern(value, condition.runs);
+    }
+  }
+
+  // LIKE would ignore case; these compare byte by byte.
+  #text(op: TextOp, value: string, text: string): string {
+    if (text === '') return `${value} IS NOT NULL`;
+    if (op === 'contains') return `instr(${value}, ${this.#bind(text)}) > 0`;
+    if (op === 'starts') return this.#prefix(value, text);
+    return `substr(${value}, ${this.#bind(-[...text].length)}) = ${this.#bind(text)}`;
+  }
+
+  #prefix(value: string, prefix: string): string {
+    const from = `${value} >= ${this.#bind(prefix)}`;
+    const bound = prefixBound(prefix);
+    return bound === undefined ? from : `(${from} AND ${value} < ${this.#bind(bound)})`;
+  }
+
+  #pattern(value: string, runs: readonly string[]): string {
+    const [first = ''] = runs;
+    const prefix = first === '' ? '' : `${this.#prefix(value, first)} AND `;
+    const glob = runs.map((run) => run.replace(/[*?[]/g, '[$&]')).join('*');
+    // With the plus SQLite does not look into the pattern for a prefix: it would plan the statement anew at each run.
+    return `(${prefix}${value} GLOB +${this.#bind(glob)})`;
+  }
+
+  #bind(value: Scalar): string {
+    this.params.push(typeof value === 'boolean' ? Number(value) : value);
+    return '?';
+  }
+}
+
+function jsonPath(steps: string): string {
+  return `'$${steps.replaceAll("'", "''")}'`;
+}
+
+/** JSON does not keep the column's type: a large Float is written like an integer, a large Long as a string. */
+function expressionOf(place: Place, uncast = false): string {
+  const value = place.steps === '' ? place.base : `json_extract(${place.base}, ${jsonPath(place.steps)})`;
+  if (place.isColumn || uncast || place.type.kind !== 'scalar') return value;
+  if (place.type.name === 'Float') return `CAST(${value} AS REAL)`;
+  return place.type.name === 'Long' ? `CAST(${value} AS INTEGER)` : value;
+}
+
+function leadsThroughList(path: FieldPath): boolean {
+  return path.fields.some((field) => field.type.kind === 'list');
+}

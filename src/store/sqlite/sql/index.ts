@@ -1,0 +1,10 @@
+export { compileFilterSql, type Sql, type SqlValue, WORD_TEXT_FUNCTION, WORDS_FUNCTION } from './condition.ts';
+export { compileRelatedSql, NUMBER_FUNCTION } from './json.ts';
+export {
+  compileCountSql,
+  compileListSql,
+  compilePositionSql,
+  compileRecordsSql,
+  compileSortedListSql,
+} from './list.ts';
+export type { SqlNames } from './names.ts';

@@ -1,0 +1,131 @@
+import { type Position, totalOrder } from '../../../query/cursor.ts';
+import type { ListQuery, SortKey } from '../../../query/list-query.ts';
+import { type Select, wholeOf } from '../../../query/select.ts';
+import { both } from '../../../query/view.ts';
+import type { TablePlan } from '../../../schema/plan.ts';
+import { compileFilterSql, type Sql, type SqlValue } from './condition.ts';
+import { compileJson } from './json.ts';
+import { quoteName, type SqlNames } from './names.ts';
+
+/** The statement's name for the table, so that no column is taken for one of json_each's. */
+const ALIAS = 't';
+
+function column(name: string): string {
+  return `${ALIAS}.${quoteName(name)}`;
+}
+
+const wholes = new WeakMap<TablePlan, Select>();
+
+/** All fields of a table that are given out, and no relations. */
+function wholeRecord(table: TablePlan): Select {
+  let select = wholes.get(table);
+  if (select === undefined) {
+    select = wholeOf(table, undefined);
+    wholes.set(table, select);
+  }
+  return select;
+}
+
+/**
+ * The statement of a list: one column, the JSON text of a record. It gives one record more than the limit when there are
+ * more. Nulls come first, last when descending; ties are broken by the primary key.
+ */
+export function compileListSql(query: ListQuery, table: TablePlan, names: SqlNames): Sql {
+  const json = compileJson(query.select ?? wholeRecord(table), { table, alias: ALIAS, names });
+  return compilePage(json, query, table, names);
+}
+
+/**
+ * The same for a list that has to be sorted: first the page, as values of `rowKey`, by which a row is found soonest; then
+ * the text of these records alone. While it sorts, SQLite would make the text of every record that may still be on the page.
+ */
+export function compileSortedListSql(query: ListQuery, table: TablePlan, names: SqlNames, rowKey: string): Sql {
+  const json = compileJson(query.select ?? wholeRecord(table), { table, alias: ALIAS, names });
+  const key = `${ALIAS}.${rowKey}`;
+  const keys = compilePage({ sql: `${key} AS key`, params: [] }, query, table, names);
+  // The cross join keeps the order of the keys.
+  const records = `(${keys.sql}) AS page CROSS JOIN ${names.records(table)} AS ${ALIAS} ON ${key} = page.key`;
+  return { sql: `SELECT ${json.sql} FROM ${records}`, params: [...json.params, ...keys.params] };
+}
+
+/** The same for whole records, of which the hub makes frames: primary key, `seqColumn`, JSON text of all fields. */
+export function compileRecordsSql(query: ListQuery, table: TablePlan, names: SqlNames, seqColumn: string): Sql {
+  const json = compileJson(wholeRecord(table), { table, alias: ALIAS, names });
+  const sql = `${column(table.primaryKey.name)}, ${column(seqColumn)}, ${json.sql}`;
+  return compilePage({ sql, params: json.params }, query, table, names);
+}
+
+function compilePage(columns: Sql, query: ListQuery, table: TablePlan, names: SqlNames): Sql {
+  const order = totalOrder(query.sort, table);
+  const where = compileWhere(query, order, table, names);
+  const by = order.map(({ field, descending }) => `${column(field.name)}${descending ? ' DESC' : ''}`);
+  const sql = `SELECT ${columns.sql} FROM ${names.records(table)} AS ${ALIAS}${where.sql} ORDER BY ${by.join(', ')}`;
+  const params = [...columns.params, ...where.params];
+  // Written out: SQLite plans by the limit, and would plan a statement with a bound one anew whenever it is run.
+  const page = `${sql} LIMIT ${query.limit + 1}`;
+  return query.offset === 0 ? { sql: page, params } : { sql: `${page} OFFSET ?`, params: [...params, query.offset] };
+}
+
+/** How many records the filter lets through, whatever the page. */
+export function compileCountSql(query: ListQuery, table: TablePlan, names: SqlNames): Sql {
+  const filter = both(query.filter, query.sees);
+  const where = filter && compileFilterSql(filter, { alias: ALIAS, table, names });
+  const sql = `SELECT count(*) FROM ${names.records(table)} AS ${ALIAS}`;
+  return where === undefined ? { sql, params: [] } : { sql: `${sql} WHERE ${where.sql}`, params: where.params };
+}
+
+/** The sort keys of one record: where a page that ends with it ends. */
+export function compilePositionSql(query: ListQuery, table: TablePlan, names: SqlNames): string {
+  const keys = totalOrder(query.sort, table).map(({ field }) => column(field.name));
+  return `SELECT ${keys.join(', ')} FROM ${names.records(table)} AS ${ALIAS} WHERE ${column(table.primaryKey.name)} = ?`;
+}
+
+function compileWhere(query: ListQuery, order: readonly SortKey[], table: TablePlan, names: SqlNames): Sql {
+  const conditions: string[] = [];
+  const params: SqlValue[] = [];
+  for (const condition of [query.filter, query.sees]) {
+    if (condition === undefined) continue;
+    const filter = compileFilterSql(condition, { alias: ALIAS, table, names });
+    conditions.push(filter.sql);
+    params.push(...filter.params);
+  }
+  if (query.cursor !== undefined) {
+    const after = compileAfter(order, query.cursor);
+    conditions.push(after.sql);
+    params.push(...after.params);
+  }
+  return { sql: conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`, params };
+}
+
+/** (a, b, c) comes after (x, y, z): a after x, or a the same and b after y, or … */
+function compileAfter(order: readonly SortKey[], position: Position): Sql {
+  const alternatives: string[] = [];
+  const params: SqlValue[] = [];
+  // Said apart and first, since no index serves an OR.
+  const bound = order.length > 1 ? boundOf(order[0] as SortKey, position[0] as SqlValue) : undefined;
+  if (bound !== undefined) params.push(position[0] as SqlValue);
+  order.forEach((key, index) => {
+    const value = position[index] as SqlValue;
+    const beyond = beyondOf(key, value);
+    if (beyond === undefined) return;
+    const same = order.slice(0, index).map(({ field }) => `${column(field.name)} IS ?`);
+    params.push(...position.slice(0, index), ...(value === null ? [] : [value]));
+    alternatives.push([...same, beyond].join(' AND '));
+  });
+  const after = `(${alternatives.join(' OR ')})`;
+  return { sql: bound === undefined ? after : `${bound} AND ${after}`, params };
+}
+
+function boundOf({ field, descending }: SortKey, value: SqlValue): string | undefined {
+  if (value === null) return undefined;
+  if (!descending) return `${column(field.name)} >= ?`;
+  // Nulls are smaller than any value and come after it, where a comparison would lose them.
+  return field.required ? `${column(field.name)} <= ?` : undefined;
+}
+
+function beyondOf({ field, descending }: SortKey, value: SqlValue): string | undefined {
+  const name = column(field.name);
+  if (value === null) return descending ? undefined : `${name} IS NOT NULL`;
+  if (!descending) return `${name} > ?`;
+  return field.required ? `${name} < ?` : `(${name} < ? OR ${name} IS NULL)`;
+}

@@ -1,0 +1,260 @@
+import { join } from 'node:path';
+import type { Database } from 'better-sqlite3';
+import type { ListQuery, SelectedRelation } from '../../query/index.ts';
+import type { StoredSchema } from '../../schema/migration/stored.ts';
+import type { Plan, TablePlan } from '../../schema/plan.ts';
+import type { AuditReader } from '../audit.ts';
+import { expiryOf } from '../expiry.ts';
+import type {
+  Cell,
+  Change,
+  CommitResult,
+  Key,
+  ListPage,
+  Once,
+  OnceGroup,
+  Store,
+  StoredRecord,
+  StoreOptions,
+  WriteGroup,
+} from '../store.ts';
+import { type AuditLog, openAudit } from './audit.ts';
+import { storageError } from './database/errors.ts';
+import { type DirectoryLock, lockDirectory } from './database/lock.ts';
+import { describeOpenError, openDatabase } from './database/open.ts';
+import { ReadTurn } from './database/read-transaction.ts';
+import { forgetSamples, keepStatistics } from './database/statistics.ts';
+import { LogEntries } from './log/entries.ts';
+import { newestPosition } from './log/layout.ts';
+import { LogState } from './log/log.ts';
+import { Positions } from './log/positions.ts';
+import { migrate } from './migrate/migrate.ts';
+import { readStored } from './migrate/saved.ts';
+import { keyToJson } from './records/apply-write.ts';
+import { Commits, type WrittenTable } from './records/commit.ts';
+import { OnceTable } from './records/idempotency.ts';
+import { SqliteLists } from './records/lists.ts';
+import { RowMemory } from './records/row-cache.ts';
+import { OPS, type Row, SqliteTable } from './records/table.ts';
+
+/** Where the embedded store of a data directory is. */
+export function databaseFile(dir: string): string {
+  return join(dir, 'data.db');
+}
+
+/** Opens the embedded store in `options.dir`, creating or migrating what the plan needs. */
+export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore {
+  const lock = lockDirectory(options.dir);
+  const file = databaseFile(options.dir);
+  let db: Database | undefined;
+  try {
+    db = openDatabase(file, options);
+    migrate(db, plan, options);
+    forgetSamples(db);
+    return new SqliteStore(db, plan, options, lock);
+  } catch (error) {
+    db?.close();
+    lock.release();
+    throw describeOpenError(file, error);
+  }
+}
+
+export class SqliteStore implements Store {
+  readonly #db: Database;
+  readonly #lock: DirectoryLock;
+  readonly #tables = new Map<TablePlan, WrittenTable>();
+  readonly #lists: SqliteLists;
+  readonly #once: OnceTable;
+  readonly #reads: ReadTurn;
+  readonly #audit: AuditLog | undefined;
+  readonly #positions: Positions;
+  readonly #commits: Commits;
+  /** The newest seq that others may know. */
+  #head: number;
+
+  constructor(db: Database, plan: Plan, options: StoreOptions, lock: DirectoryLock) {
+    this.#db = db;
+    this.#lock = lock;
+    const rows = new RowMemory(options.recordCache);
+    this.#lists = new SqliteLists(db, options.largestScan);
+    this.#once = new OnceTable(db, options.idempotency);
+    this.#reads = new ReadTurn(db);
+    this.#audit = openAudit(db, plan, { ...options.audit, largestScan: options.largestScan });
+    for (const table of plan.tables) {
+      const writes = {
+        table: new SqliteTable(db, table, rows.open()),
+        expiry: expiryOf(table),
+        audit: this.#audit?.of(table),
+      };
+      this.#tables.set(table, {
+        ...writes,
+        log: new LogState(db, table, options.events),
+        entries: new LogEntries(db, table),
+      });
+    }
+    // It is there: migrating has saved it.
+    const stored = readStored(db) as StoredSchema;
+    this.#head = newestPosition(db, stored);
+    const logs = [...this.#tables.values()].map(({ log }) => log);
+    this.#positions = new Positions(db, { plan, stored, logs, head: this.#head });
+    const parts = { tables: this.#tables, positions: this.#positions, once: this.#once };
+    this.#commits = new Commits(db, parts, this.#head);
+  }
+
+  get head(): number {
+    return this.#head;
+  }
+
+  get audit(): AuditReader | undefined {
+    return this.#audit;
+  }
+
+  tableHead(table: TablePlan): number {
+    return this.#of(table).log.head;
+  }
+
+  floor(table: TablePlan): number {
+    return this.#of(table).log.floor;
+  }
+
+  oldest(table: TablePlan): number {
+    return this.#of(table).log.oldest;
+  }
+
+  shapedAt(table: TablePlan): number {
+    return this.#of(table).log.shapedAt;
+  }
+
+  knows(position: number): boolean {
+    if (position >= this.#head) return position === this.#head;
+    this.#reads.read();
+    return this.#positions.knows(position);
+  }
+
+  get(plan: TablePlan, id: Key): StoredRecord | undefined {
+    const { table } = this.#of(plan);
+    const kept = table.kept(id);
+    if (kept !== undefined) return toRecord(table, kept);
+    this.#reads.read();
+    const row = table.get(id);
+    if (row === undefined) return undefined;
+    table.keep(id, row);
+    return toRecord(table, row);
+  }
+
+  page(plan: TablePlan, after: Key | undefined, limit: number): StoredRecord[] {
+    this.#reads.read();
+    const { table } = this.#of(plan);
+    return table.page(after, limit).map((row) => toRecord(table, row));
+  }
+
+  list(plan: TablePlan, query: ListQuery): ListPage {
+    this.#reads.read();
+    return this.#lists.list(plan, query);
+  }
+
+  records(plan: TablePlan, query: ListQuery): StoredRecord[] {
+    this.#reads.read();
+    return this.#lists.records(plan, query);
+  }
+
+  related(selected: SelectedRelation, key: Cell): string {
+    this.#reads.read();
+    return this.#lists.related(selected, key);
+  }
+
+  readLog(plan: TablePlan, after: number, limit: number, id?: Key): Change[] {
+    const { table, log } = this.#of(plan);
+    if (after >= log.head) return [];
+    if (id !== undefined && !log.mayHaveChanged(id, after)) return [];
+    this.#reads.read();
+    return table.log(after, limit, id).map(([seq, op, id, data, before]) => ({
+      seq: seq as number,
+      table: plan,
+      op: OPS[(op as number) - 1] as Change['op'],
+      id: id as Key | null,
+      data: (data as string | null) ?? keyToJson(plan.primaryKey, id as Key),
+      before: before as string | null,
+    }));
+  }
+
+  expired(plan: TablePlan, now: number, limit: number): Key[] {
+    this.#reads.read();
+    return this.#of(plan).table.expired(now, limit);
+  }
+
+  isKept(once: Once): boolean {
+    this.#reads.read();
+    return this.#once.has(once, Date.now());
+  }
+
+  commit(groups: readonly (WriteGroup | OnceGroup)[]): CommitResult {
+    const result = this.write(groups);
+    this.publish(result);
+    return result;
+  }
+
+  /** A commit whose changes are for nobody yet: positions, and what is known of the logs, stay until `publish`. */
+  write(groups: readonly (WriteGroup | OnceGroup)[]): CommitResult {
+    try {
+      this.#reads.end();
+      return this.#commits.write(groups);
+    } catch (error) {
+      throw storageError(error);
+    }
+  }
+
+  /** To be called once for the result of each `write`, before the next one. */
+  publish({ changes }: CommitResult): void {
+    this.#head = this.#commits.last;
+    for (const change of changes) {
+      this.#of(change.table).log.appended(change);
+      this.#lists.committed(change);
+    }
+  }
+
+  /**
+   * Commits are flushed by somebody else from now on; checkpoints still flush before they begin the log anew. False where
+   * the file system allows no write-ahead log (SQLite shares memory beside it): then all stays as it is.
+   */
+  leaveFlushing(): boolean {
+    if (this.#db.pragma('journal_mode', { simple: true }) !== 'wal') return false;
+    this.#db.pragma('synchronous = NORMAL');
+    return true;
+  }
+
+  trim(now: number, limit: number): boolean {
+    let left = false;
+    try {
+      this.#reads.end();
+      for (const { log } of this.#tables.values()) left = log.trim(now, limit) || left;
+      left = this.#once.trim(now, limit) || left;
+      left = this.#audit?.trim(now, limit) || left;
+    } catch (error) {
+      throw storageError(error);
+    }
+    return left;
+  }
+
+  close(): void {
+    this.#reads.end();
+    try {
+      keepStatistics(this.#db);
+      this.#db.pragma('wal_checkpoint(TRUNCATE)');
+    } catch {
+      // Another process holds the database: both can be done at the next start, and nothing is lost.
+    }
+    this.#db.close();
+    this.#lock.release();
+  }
+
+  #of(table: TablePlan): WrittenTable {
+    const open = this.#tables.get(table);
+    if (open === undefined) throw new Error(`The store was not opened with the table ${table.name}.`);
+    return open;
+  }
+}
+
+function toRecord(table: SqliteTable, row: Row): StoredRecord {
+  return { id: row[table.keyIndex] as Key, seq: row[row.length - 1] as number, json: table.codec.toJson(row) };
+}

@@ -1,0 +1,88 @@
+import type { Encoding, Frame, ResetReason } from '../../hub/encode.ts';
+import { timestampOf } from '../../hub/encode.ts';
+import { encodeText } from '../socket/text-frames.ts';
+import { chunked, plain } from '../stream/events.ts';
+
+export const OPERATIONS = ['create', 'update', 'delete'] as const;
+export type Operation = (typeof OPERATIONS)[number];
+
+/** What a client calls one of its subscriptions. */
+export type ClientId = string | number;
+
+/** How JSON text is put on the wire. `seq`: a client that has this message has everything up to it. */
+export interface Wire {
+  readonly key: string;
+  pack(json: string, seq?: number): Buffer;
+}
+
+export const SOCKET_WIRE: Wire = { key: 'ws', pack: encodeText };
+
+/** Server-Sent Events. `ids`: events have their seq as id, which is right for a stream with one subscription only. */
+export function streamWire(isChunked: boolean, ids: boolean): Wire {
+  const framing = isChunked ? chunked : plain;
+  return {
+    key: `sse${isChunked ? ' chunked' : ''}${ids ? ' ids' : ''}`,
+    pack: (json, seq) => framing(formatMessage(json, ids ? seq : undefined)),
+  };
+}
+
+/** An event without a name, which is called `message` by whoever receives it. */
+export function formatMessage(json: string, id?: number): string {
+  return `${id === undefined ? '' : `id: ${id}\n`}data: ${json}\n\n`;
+}
+
+export interface EncodingOptions {
+  readonly collection: string;
+  readonly id?: ClientId;
+  readonly operations: ReadonlySet<Operation>;
+  /** The client has asked for a position or for what is stored, and is told where it stands. */
+  readonly positions: boolean;
+}
+
+/** PROTOCOL.md §4.6. Subscriptions with the same id share their bytes too: clients count theirs in the same way. */
+export function makeEncoding(
+  { collection, id, operations, positions }: EncodingOptions,
+  { key, pack }: Wire,
+): Encoding {
+  const own = id === undefined ? '' : `,"id":${JSON.stringify(id)}`;
+  const wanted = OPERATIONS.filter((operation) => operations.has(operation));
+  const control = (type: string, rest: string) => `{"type":"${type}","collection":"${collection}"${own}${rest}}`;
+  return {
+    key: `gateway ${key} ${positions} ${wanted} ${collection}${own}`,
+    frame: (frame: Frame) => {
+      const event = eventOf(frame);
+      if (event === undefined || (event !== 'retained' && !operations.has(event))) return undefined;
+      const { data, seq, reason } = frame;
+      const why = reason === undefined ? '' : `,"reason":"${reason}"`;
+      const json =
+        `{"type":"${collection}.${event}","timestamp":"${timestampOf(seq)}","data":${data}` +
+        `,"seq":${seq}${own}${why}}`;
+      // Until `ready`, a snapshot cannot be resumed.
+      return pack(json, event === 'retained' ? undefined : seq);
+    },
+    ready: (seq: number) => (positions ? pack(control('ready', `,"seq":${seq}`), seq) : undefined),
+    reset: (reason: ResetReason, seq: number) =>
+      positions ? pack(control('reset', `,"reason":"${reason}","seq":${seq}`)) : undefined,
+  };
+}
+
+/** What was published is no record, and this protocol has no word for it. */
+function eventOf({ type, op }: Frame): Operation | 'retained' | undefined {
+  if (type === 'Publish') return undefined;
+  if (type === 'Retained') return 'retained';
+  if (type === 'Delete') return 'delete';
+  return op === 'create' ? 'create' : 'update';
+}
+
+let beat: { at: number; json: string; frame: Buffer } = { at: 0, json: '', frame: Buffer.alloc(0) };
+
+/** The heartbeat of this moment, as JSON text and as the frame of a socket; many are sent in the same one. */
+export function heartbeatNow(): { readonly json: string; readonly frame: Buffer } {
+  const at = Date.now();
+  if (beat.at !== at) {
+    const timestamp = new Date(at).toISOString();
+    const frame = encodeText(JSON.stringify({ type: 'heartbeat', timestamp }));
+    beat = { at, json: JSON.stringify({ event: 'heartbeat', type: 'heartbeat', timestamp }), frame };
+  }
+  return beat;
+}

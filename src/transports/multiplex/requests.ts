@@ -1,0 +1,133 @@
+import { AppError } from '../../errors.ts';
+import { parseJsonText } from '../../resources/body/json.ts';
+import { isObject } from '../../resources/body/values.ts';
+import { type ClientId, OPERATIONS, type Operation } from './frames.ts';
+
+/** Longer ones are the client's state, not a name. */
+const MAX_ID = 128;
+
+const ACTIONS = ['subscribe', 'unsubscribe', 'ping', 'auth'] as const;
+export type Action = (typeof ACTIONS)[number];
+
+const MEMBERS: Readonly<Record<Action, ReadonlySet<string>>> = {
+  subscribe: new Set(['action', 'collection', 'operations', 'id', 'filter', 'select', 'since', 'retained']),
+  unsubscribe: new Set(['action', 'collection', 'id']),
+  ping: new Set(['action']),
+  auth: new Set(['action', 'token']),
+};
+
+/** What is wrong with a message, as the client is told it. */
+export class Refusal extends Error {
+  readonly members: Readonly<Record<string, unknown>>;
+
+  constructor(error: string, members: Readonly<Record<string, unknown>> = {}) {
+    super(error);
+    this.members = members;
+  }
+}
+
+/** One subscription as a client asks for it. */
+export interface SubscriptionRequest {
+  readonly collection: string;
+  readonly id?: ClientId;
+  readonly operations: ReadonlySet<Operation>;
+  /** The query string of the same subscription on the table's own URL. */
+  readonly query: string;
+  /** It has asked for a position or for what is stored. */
+  readonly positions: boolean;
+}
+
+export type Message = Readonly<Record<string, unknown>> & { readonly action: Action };
+
+/** Reads one message of a client. Throws Refusal. */
+export function parseMessage(data: Buffer, isBinary: boolean): Message {
+  let message: unknown;
+  try {
+    if (!isBinary) message = parseJsonText(data.toString('utf8'));
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    if (error.code !== 'INVALID_JSON') throw new Refusal(error.message, { code: error.code });
+  }
+  if (message === undefined) throw new Refusal('Invalid JSON');
+  const action = isObject(message) ? ACTIONS.find((name) => name === message.action) : undefined;
+  if (!isObject(message) || action === undefined) throw new Refusal('Unknown action');
+  const unknown = Object.keys(message).find((name) => !MEMBERS[action].has(name));
+  if (unknown !== undefined) {
+    throw invalid(`${action} has no member ${JSON.stringify(unknown.slice(0, 100))}`, message);
+  }
+  return message as Message;
+}
+
+/** Which subscription a message is about. Throws Refusal. */
+export function parseName({ collection, id }: Message): { readonly collection: string; readonly id?: ClientId } {
+  const given = id ?? undefined;
+  const isId = typeof given === 'number' || (typeof given === 'string' && given.length <= MAX_ID);
+  if (given !== undefined && !isId) {
+    throw new Refusal(`id must be a number or a string of at most ${MAX_ID} characters`, { code: 'INVALID_MESSAGE' });
+  }
+  if (typeof collection !== 'string' || collection === '') {
+    throw new Refusal('Missing collection', given === undefined ? {} : { id: given });
+  }
+  return { collection, ...(given === undefined ? {} : { id: given as ClientId }) };
+}
+
+/** Throws Refusal. */
+export function parseSubscribe(message: Message): SubscriptionRequest {
+  const { operations, filter, select, since, retained } = message;
+  const parameters = [
+    textParameter('filter', filter, message),
+    textParameter('select', select, message),
+    sinceParameter(since, message),
+    retainedParameter(retained, message),
+  ];
+  return {
+    ...parseName(message),
+    operations: parseOperations(operations, message),
+    query: parameters.filter((parameter) => parameter !== undefined).join('&'),
+    positions: isGiven(since) || isGiven(retained),
+  };
+}
+
+/** All of them when none are named. Throws Refusal. */
+export function parseOperations(
+  given: unknown,
+  message: Readonly<Record<string, unknown>> = {},
+): ReadonlySet<Operation> {
+  if (!isGiven(given)) return new Set(OPERATIONS);
+  const known = (name: unknown) => OPERATIONS.includes(name as Operation);
+  if (Array.isArray(given) && given.length > 0 && given.every(known)) return new Set(given as Operation[]);
+  throw new Refusal('Invalid operations', idOf(message));
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+function textParameter(name: string, value: unknown, message: Message): string | undefined {
+  if (!isGiven(value)) return undefined;
+  if (typeof value !== 'string' || !value.isWellFormed()) throw invalid(`${name} must be text`, message);
+  return `${name}=${encodeURIComponent(value)}`;
+}
+
+function sinceParameter(since: unknown, message: Message): string | undefined {
+  if (!isGiven(since)) return undefined;
+  if (typeof since !== 'number' && typeof since !== 'string')
+    throw invalid('since must be the seq of an event', message);
+  return `since=${encodeURIComponent(since)}`;
+}
+
+function retainedParameter(retained: unknown, message: Message): string | undefined {
+  if (!isGiven(retained)) return undefined;
+  if (typeof retained !== 'boolean') throw invalid('retained must be true or false', message);
+  return `retained=${retained}`;
+}
+
+function invalid(error: string, message: Readonly<Record<string, unknown>>): Refusal {
+  const { collection } = message;
+  const about = typeof collection === 'string' ? { collection } : {};
+  return new Refusal(error, { code: 'INVALID_MESSAGE', ...about, ...idOf(message) });
+}
+
+function idOf({ id }: Readonly<Record<string, unknown>>): { id?: unknown } {
+  return typeof id === 'string' || typeof id === 'number' ? { id } : {};
+}

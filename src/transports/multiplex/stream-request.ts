@@ -1,0 +1,83 @@
+import type { FastifyRequest } from 'fastify';
+import type { Identity } from '../../auth/identity.ts';
+import { AppError } from '../../errors.ts';
+import { parsePosition } from '../../resources/subscription-query.ts';
+import type { TableResource } from '../../resources/table/resource.ts';
+import { queryOf } from '../../server/query-of.ts';
+import type { Operation } from './frames.ts';
+import { parseOperations, Refusal } from './requests.ts';
+import type { Checked } from './subscriptions.ts';
+
+/** Parameters that every collection gets as they are. */
+const PASSED = ['filter', 'select', 'since', 'retained'] as const;
+const PARAMETERS: ReadonlySet<string> = new Set(['collection', 'operations', 'token', 'ticket', ...PASSED]);
+
+interface Scope {
+  readonly identity: Identity;
+  readonly collections: ReadonlyMap<string, TableResource>;
+  /** Collections that may be named. */
+  readonly limit: number;
+}
+
+/**
+ * What an event stream is asked to be about. Throws INVALID_QUERY, INVALID_POSITION, NOT_FOUND for a collection that
+ * is none, FORBIDDEN for one that the caller may not read.
+ */
+export function parseStream(request: FastifyRequest, { identity, collections, limit }: Scope): Checked[] {
+  const parameters = new URLSearchParams(queryOf(request));
+  for (const name of parameters.keys()) {
+    if (!PARAMETERS.has(name)) throw new AppError('INVALID_QUERY', `This address takes ${[...PARAMETERS].join(', ')}.`);
+    if (name !== 'collection' && parameters.getAll(name).length > 1) {
+      throw new AppError('INVALID_QUERY', `${name} may be given once.`);
+    }
+  }
+  const named = [...new Set(parameters.getAll('collection'))];
+  if (named.length > limit) throw new AppError('INVALID_QUERY', `At most ${limit} collections can be named.`);
+  const lastEventId = readLastEventId(request);
+  const common = {
+    operations: readOperations(parameters.get('operations')),
+    query: passedOn(parameters),
+    positions: lastEventId !== undefined || parameters.has('since') || parameters.has('retained'),
+  };
+  const check = (collection: string): Checked => {
+    const resource = collections.get(collection);
+    if (resource === undefined) {
+      throw new AppError('NOT_FOUND', `There is no collection ${JSON.stringify(collection.slice(0, 100))}.`);
+    }
+    const query = resource.parseSubscription(identity, common.query, undefined);
+    const since = lastEventId === undefined ? {} : { since: lastEventId };
+    return { request: { ...common, collection }, resource, query: { ...query, ...since } };
+  };
+  return named.length > 0 ? named.map(check) : [...collections.keys()].flatMap((name) => allowed(() => check(name)));
+}
+
+function passedOn(parameters: URLSearchParams): string {
+  return PASSED.flatMap((name) => {
+    const value = parameters.get(name);
+    return value === null ? [] : [`${name}=${encodeURIComponent(value)}`];
+  }).join('&');
+}
+
+function readOperations(text: string | null): ReadonlySet<Operation> {
+  try {
+    return parseOperations(text?.split(','));
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw new AppError('INVALID_QUERY', 'operations takes create, update and delete, with commas between them.');
+  }
+}
+
+/** An EventSource that has seen no event with an id sends an empty one. */
+function readLastEventId({ headers }: FastifyRequest): number | undefined {
+  const given = headers['last-event-id'];
+  return typeof given === 'string' && given !== '' ? parsePosition(given) : undefined;
+}
+
+function allowed(check: () => Checked): Checked[] {
+  try {
+    return [check()];
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'FORBIDDEN') return [];
+    throw error;
+  }
+}

@@ -1,0 +1,46 @@
+import type { FastifyRequest } from 'fastify';
+import type { Gate } from '../../gate.ts';
+import { type LiveContext, makeContext, type RouteScope } from '../context.ts';
+import { toFailure } from '../failures.ts';
+import { HookRun } from '../hook-run.ts';
+import type { SseRoute, WsRoute } from '../route.ts';
+
+/** What a route's stream or socket is opened with. */
+export interface OpenedRoute {
+  readonly context: LiveContext;
+  /** Whoever has opened it cleans up when it ends. */
+  readonly hooks: HookRun;
+  readonly abort: AbortController;
+}
+
+export interface RouteOpening {
+  readonly route: SseRoute | WsRoute;
+  readonly scope: RouteScope;
+  readonly gate: Gate;
+  /** Throws when the request is none for such a route. */
+  check(): void;
+  /** The client has gone away meanwhile. */
+  isGone(): boolean;
+  open(opened: OpenedRoute): void;
+}
+
+/** Asks the hooks of a route before it is opened. Throws AppError; then the hooks have cleaned up. */
+export async function openRoute(
+  request: FastifyRequest,
+  { route, scope, gate, check, isGone, open }: RouteOpening,
+): Promise<void> {
+  const abort = new AbortController();
+  let hooks: HookRun | undefined;
+  try {
+    check();
+    gate.check(request);
+    const context = await makeContext(request, route, { scope, signal: abort.signal });
+    hooks = new HookRun(route.hooks, context, scope.onError);
+    await hooks.before();
+    gate.checkAgain(request, isGone());
+    open({ context, hooks, abort });
+  } catch (error) {
+    await hooks?.cleanup();
+    throw toFailure(error, scope);
+  }
+}

@@ -1,0 +1,166 @@
+import type { FieldPlan, FieldType, Plan, RelationPlan, TablePlan } from '../schema/plan.ts';
+import { isServerSet, isText, mustBeSent, notesOf } from '../schema/sdl/field.ts';
+import { TypeNames } from './type-names.ts';
+import {
+  type Direction,
+  formatEnum,
+  formatInterface,
+  formatKey,
+  formatValue,
+  type Member,
+  packageType,
+} from './type-text.ts';
+
+type Enum = FieldType & { readonly kind: 'enum' };
+type ObjectType = FieldType & { readonly kind: 'object' };
+
+/** How a file of declarations begins: by that it is known as one that may be written again. */
+export const DECLARATIONS_MARK = '// Made by `tablecast types`';
+
+/** The types that tables are made of, each once, in the order in which they are met. */
+interface Found {
+  readonly tables: ReadonlySet<TablePlan>;
+  readonly enums: ReadonlyMap<string, Enum>;
+  readonly objects: ReadonlyMap<string, ObjectType>;
+}
+
+/**
+ * TypeScript declarations of an application's exported tables, as the text of a module: for each an interface of the
+ * record as it is read, of a new record and of some fields, and `Tables`, by which routes and hooks know them. The same
+ * schema gives the same text, wherever it is.
+ */
+export function makeDeclarations(plan: Plan): string {
+  const found = findTypes(plan);
+  const { tables, enums, objects } = found;
+  const names = new TypeNames([...[...tables].map(({ name }) => name), ...enums.keys(), ...objects.keys()]);
+  const exported = plan.tables.filter(({ exportName }) => exportName !== undefined);
+  const parts = [
+    `${DECLARATIONS_MARK} from the schema: what is written here is lost when it is made again.`,
+    ...[...enums.values()].map(({ name, values }) => formatEnum(names.of(name), values)),
+    ...[...objects.values()].flatMap((type) => declareObject(type, names)),
+    ...[...tables].map((table) => declareRecord(table, names)),
+    ...exported.flatMap((table) => declareInputs(table, names)),
+    // Inside of the module the names of the package would go before those of the schema. No type begins with "_".
+    formatInterface(
+      'interface _Tables',
+      exported.map((table) => describeHandle(table, names)),
+      [],
+    ),
+    `declare module 'tablecast' {\n  interface Tables extends _Tables {}\n}`,
+    'export {};',
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+function findTypes({ tables: all }: Plan): Found {
+  const tables = new Set(all.filter(({ exportName }) => exportName !== undefined));
+  const enums = new Map<string, Enum>();
+  const objects = new Map<string, ObjectType>();
+  const add = (type: FieldType): void => {
+    if (type.kind === 'list') add(type.of);
+    else if (type.kind === 'enum') enums.set(type.name, type);
+    else if (type.kind === 'object' && !objects.has(type.name)) {
+      objects.set(type.name, type);
+      for (const field of type.fields) add(field.type);
+    }
+  };
+  // A set gives what is added while it is walked, too.
+  for (const table of tables) {
+    for (const { type } of table.fields) add(type);
+    for (const { target } of table.relations) tables.add(target);
+  }
+  return { tables, enums, objects };
+}
+
+function declareObject({ name, fields }: ObjectType, names: TypeNames): string[] {
+  return [
+    formatInterface(
+      `export interface ${names.of(name)}`,
+      fields.map((field) => describe(field, names, 'out')),
+      [],
+    ),
+    formatInterface(
+      `export interface ${names.made(`${name}Input`)}`,
+      fields.map((field) => describeGiven(field, names)),
+      [`${name} as it is sent.`],
+    ),
+  ];
+}
+
+/** A record as it is read. */
+function declareRecord({ name, description, fields, relations }: TablePlan, names: TypeNames): string {
+  const members = [
+    ...fields
+      .filter(({ hidden }) => !hidden)
+      .map((field) => ({
+        ...describe(field, names, 'out'),
+        isOptional: field.access?.read !== undefined,
+        isReadonly: isServerSet(field),
+      })),
+    ...relations.map((relation) => describeRelation(relation, names)),
+  ];
+  return formatInterface(`export interface ${names.of(name)}`, members, [description]);
+}
+
+function declareInputs({ name, fields, primaryKey }: TablePlan, names: TypeNames): string[] {
+  const sent = fields.filter((field) => !isServerSet(field));
+  // The server makes keys that are text.
+  const hasMadeKey = isText(primaryKey.type);
+  const make = (head: string, note: string, options: { readonly keyRequired: boolean }) =>
+    formatInterface(
+      `export interface ${head}`,
+      sent.map((field) => ({
+        ...describeGiven(field, names),
+        ...(field === primaryKey ? { isOptional: !options.keyRequired } : {}),
+      })),
+      [note],
+    );
+  const changes = sent.filter((field) => field !== primaryKey);
+  return [
+    make(names.made(`New${name}`), `A new record of ${name}.`, { keyRequired: !hasMadeKey }),
+    ...(hasMadeKey
+      ? []
+      : [make(names.made(`Whole${name}`), `A record of ${name} whose key stands beside it.`, { keyRequired: false })]),
+    formatInterface(
+      `export interface ${names.made(`${name}Patch`)}`,
+      changes.map((field) => ({ ...describe(field, names, 'in'), isOptional: true })),
+      [`Fields of ${name} that are replaced.`],
+    ),
+  ];
+}
+
+function describeHandle({ name, exportName = name, primaryKey }: TablePlan, names: TypeNames): Member {
+  const given = [
+    names.of(name),
+    names.made(`New${name}`),
+    names.made(`${name}Patch`),
+    formatKey(primaryKey),
+    ...(isText(primaryKey.type) ? [] : [names.made(`Whole${name}`)]),
+  ];
+  return { name: exportName, type: `${packageType('TableHandle')}<${given.join(', ')}>` };
+}
+
+function describe(field: FieldPlan, names: TypeNames, direction: Direction): Member {
+  const { name, type, required, primaryKey, access } = field;
+  return {
+    name,
+    type: primaryKey ? formatKey(field) : formatValue(type, required, names, direction),
+    notes: [
+      ...notesOf(field),
+      direction === 'out' && access?.read !== undefined ? 'Left out for those who may not read it.' : undefined,
+    ],
+  };
+}
+
+/** A relation is there only when `select` names it. */
+function describeRelation({ name, description, target, many }: RelationPlan, names: TypeNames): Member {
+  const type = many ? `${names.of(target.name)}[]` : `${names.of(target.name)} | null`;
+  return { name, type, notes: [description, 'There when `select` names it.'], isOptional: true };
+}
+
+/** A field of what is stored anew. */
+function describeGiven(field: FieldPlan, names: TypeNames): Member {
+  const member = describe(field, names, 'in');
+  const fallback = (field.default ?? null) === null ? undefined : `Default: ${JSON.stringify(field.default)}`;
+  return { ...member, notes: [...(member.notes ?? []), fallback], isOptional: !mustBeSent(field) };
+}
