@@ -180,9 +180,25 @@ describe('the source', () => {
     expect(loud.filter((path) => !/^(?:commands\/|cli\.ts$)/.test(path))).toEqual([]);
   });
 
+  test('keeps SQL and the name of an engine in the folder of the engine', () => {
+    const outside = sources.filter(({ path }) => !path.startsWith('store/sqlite/'));
+    const sql = outside.filter(({ text }) => /\b(?:SELECT|INSERT INTO|DELETE FROM|PRAGMA|json_each)\b/.test(text));
+    expect(sql.map(({ path }) => path)).toEqual([]);
+    const namers = outside.filter(({ text }) => /['"]sqlite['"]/.test(text)).map(({ path }) => path);
+    expect(namers).toEqual(['store/index.ts']);
+    const importers = outside.filter((source) => relativeImports(source).some((it) => it.startsWith('store/sqlite/')));
+    expect(importers.map(({ path }) => path)).toEqual(['store/index.ts']);
+  });
+
+  test('has no folder of more than 14 files', () => {
+    const sizes = new Map<string, number>();
+    for (const { path } of sources) sizes.set(dirname(path), (sizes.get(dirname(path)) ?? 0) + 1);
+    expect([...sizes].filter(([, files]) => files > 14)).toEqual([]);
+  });
+
   test('binds no limit that SQLite would plan by', () => {
     const bound = sources.filter(({ text }) => /\bLIMIT \?(?! \+ 0)/.test(text)).map(({ path }) => path);
-    expect(bound, 'see store/sqlite-limit.ts').toEqual([]);
+    expect(bound, 'see store/sqlite/sql/limit.ts').toEqual([]);
   });
 
   test('has no default export and no enum', () => {

@@ -13,7 +13,7 @@ import { TableResource } from '../resources/table/resource.ts';
 import { TableStreams } from '../resources/table/streams.ts';
 import type { WriteHooks } from '../resources/write-hooks.ts';
 import type { Plan } from '../schema/plan.ts';
-import { openStore } from '../store/index.ts';
+import { loadEngine } from '../store/index.ts';
 import type { Once, Store } from '../store/store.ts';
 import { GroupCommit } from '../store/write-queue.ts';
 
@@ -43,7 +43,7 @@ export async function openApplication({
   const { dataDir: dir, durability, events, idempotency, busyTimeout, audit } = app;
   const { scan: largestScan, recordCache } = server.limits;
   const options = { dir, durability, events, idempotency, audit, largestScan, recordCache, allowDestructive, onNotice };
-  const store = await openStore('sqlite', plan, options);
+  const store = await (await loadEngine()).openRecords(plan, options);
   const feed = new Feed(store.head);
   const hub = new Hub({ store, feed, channels: server.channels, replayPage: events.replayPage, onError });
   const commits = new GroupCommit({ store, busyTimeout, onCommitted: (changes) => feed.deliver(changes) });

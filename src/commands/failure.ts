@@ -1,6 +1,6 @@
 import { StartError } from '../config/files/diagnostic.ts';
 import { AppError } from '../errors.ts';
-import { StoreOpenError } from '../store/sqlite/database/open-errors.ts';
+import { StoreOpenError } from '../store/open-errors.ts';
 
 /** What a command refuses to do; its message says everything. */
 export class CommandError extends Error {}

@@ -12,7 +12,7 @@ import { openAppFlows } from '../../src/connectors/flows/app-flows.ts';
 import { readFlows } from '../../src/connectors/flows/read-flows.ts';
 import type { DeadLetter } from '../../src/connectors/flows/run/dead-letters.ts';
 import { Admission } from '../../src/server/limits/admission.ts';
-import { openFlowStore } from '../../src/store/index.ts';
+import { loadEngine } from '../../src/store/index.ts';
 import { makeFolder } from '../config/folders.ts';
 import { type Probe, readProbe } from './probe.ts';
 
@@ -161,7 +161,7 @@ describe('flows of an application', () => {
     };
     const broken = { ...plan, connectors: [{ ...readProbe(), type }] };
     await expect(openAppFlows(broken, options)).rejects.toThrow('cannot be made');
-    (await openFlowStore('sqlite', { dir, busyTimeout: 0 })).close();
+    (await (await loadEngine()).openFlows({ dir, busyTimeout: 0 })).close();
   });
 
   test('targets take what they say: an expression, or nothing at all', () => {

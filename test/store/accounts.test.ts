@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { AccountStore, ApiKey, Session, User } from '../../src/store/accounts.ts';
-import { openAccountStore } from '../../src/store/index.ts';
+import { loadEngine } from '../../src/store/index.ts';
 import { until } from '../support/wait.ts';
 
 let dir: string;
@@ -21,7 +21,11 @@ afterEach(() => {
 });
 
 async function openHere(poll?: number): Promise<AccountStore> {
-  const store = await openAccountStore('sqlite', { dir, busyTimeout: 0, ...(poll === undefined ? {} : { poll }) });
+  const store = await (await loadEngine()).openAccounts({
+    dir,
+    busyTimeout: 0,
+    ...(poll === undefined ? {} : { poll }),
+  });
   open.push(store);
   return store;
 }

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the expressions have templates of their own.
 import { describe, expect, test } from 'vitest';
 import { parseListQuery } from '../../src/query/index.ts';
-import { MigrationRefusedError } from '../../src/store/sqlite/database/open-errors.ts';
+import { MigrationRefusedError } from '../../src/store/open-errors.ts';
 import type { Cell, Cells, Change, Write } from '../../src/store/store.ts';
 import { LIMITS } from '../query/tables.ts';
 import { insert, type OpenStore, onlyTable, records, StoreFolder } from './stores.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { FlowStore, StoredLetter } from '../../src/store/flows.ts';
-import { openFlowStore } from '../../src/store/index.ts';
+import { loadEngine } from '../../src/store/index.ts';
 
 let dir = '';
 
@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 
 async function open(busyTimeout = 50): Promise<FlowStore> {
-  const store = await openFlowStore('sqlite', { dir, busyTimeout });
+  const store = await (await loadEngine()).openFlows({ dir, busyTimeout });
   onTestFinished(() => store.close());
   return store;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MigrationRefusedError } from '../../src/store/sqlite/database/open-errors.ts';
+import { MigrationRefusedError } from '../../src/store/open-errors.ts';
 import type { Cell } from '../../src/store/store.ts';
 import { insert, onlyTable, records, StoreFolder } from './stores.ts';
 

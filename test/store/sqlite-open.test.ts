@@ -1,9 +1,9 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { previewMigration } from '../../src/store/index.ts';
+import { loadEngine } from '../../src/store/index.ts';
+import { DamagedStoreError, StoreOpenError } from '../../src/store/open-errors.ts';
 import { describeOpenError } from '../../src/store/sqlite/database/open.ts';
-import { DamagedStoreError, StoreOpenError } from '../../src/store/sqlite/database/open-errors.ts';
 import { planOf } from '../schema/mistakes.ts';
 import { insert, StoreFolder } from './stores.ts';
 
@@ -103,8 +103,11 @@ test('a fault of ours is not explained away', () => {
 test('whether a plan would be taken is told without changing anything', async () => {
   const folder = stored();
   const before = folder.contents();
-  expect(await previewMigration('sqlite', planOf(SDL), folder.dir)).toBeUndefined();
-  const refused = await previewMigration('sqlite', planOf('type T @table { id: ID! @primaryKey }'), folder.dir);
+  expect(await (await loadEngine()).previewMigration(planOf(SDL), folder.dir)).toBeUndefined();
+  const refused = await (await loadEngine()).previewMigration(
+    planOf('type T @table { id: ID! @primaryKey }'),
+    folder.dir,
+  );
   expect(refused).toContain('Nothing was changed.');
   expect(folder.contents()).toEqual(before);
 });

@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { parseListQuery } from '../../src/query/index.ts';
 import type { TablePlan } from '../../src/schema/plan.ts';
-import { openStore } from '../../src/store/index.ts';
+import { loadEngine } from '../../src/store/index.ts';
 import type { Cells, Change, CommitResult, Key, Write, WriteGroup, WriteOutcome } from '../../src/store/store.ts';
 import { LIMITS } from '../query/tables.ts';
 import { planOf, tableOf } from '../schema/mistakes.ts';
@@ -476,7 +476,7 @@ test('the store is opened by its name, and lets go of its directory when it is c
     allowDestructive: false,
   } as const;
   for (let time = 0; time < 2; time++) {
-    const store = await openStore('sqlite', planOf(SDL), options);
+    const store = await (await loadEngine()).openRecords(planOf(SDL), options);
     expect(existsSync(join(options.dir, 'data.db'))).toBe(true);
     await store.close();
   }

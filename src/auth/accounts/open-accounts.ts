@@ -1,5 +1,5 @@
 import type { AppConfig, AuthConfig, Limits } from '../../config/config.ts';
-import { openAccountStore } from '../../store/index.ts';
+import { loadEngine } from '../../store/index.ts';
 import { Tickets } from '../credentials/tickets.ts';
 import type { Tokens } from '../credentials/tokens.ts';
 import { Attempts } from './attempts.ts';
@@ -35,7 +35,12 @@ export interface OpenAccounts {
 /** Opens users, keys and tickets of an application. Throws StoreOpenError with a sentence for people. */
 export async function openAccounts(options: OpenAccountsOptions): Promise<OpenAccounts> {
   const { app, auth, limits, onError, onReuse } = options;
-  const store = await openAccountStore('sqlite', { dir: app.dataDir, busyTimeout: BUSY_TIMEOUT, poll: POLL, onError });
+  const store = await (await loadEngine()).openAccounts({
+    dir: app.dataDir,
+    busyTimeout: BUSY_TIMEOUT,
+    poll: POLL,
+    onError,
+  });
   const { tickets: most, ticketsPerPrincipal: mostOfOne } = limits;
   const tickets = new Tickets({ lifetime: auth.ticketLifetime, most, mostOfOne });
   const accounts = new LocalAccounts({ store, tickets, users: auth.users });

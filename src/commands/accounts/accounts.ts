@@ -4,7 +4,7 @@ import { readApplications } from '../../config/applications.ts';
 import type { AppConfig } from '../../config/config.ts';
 import { Report } from '../../config/files/report.ts';
 import type { AccountStore, Claims } from '../../store/accounts.ts';
-import { openAccountStore } from '../../store/index.ts';
+import { loadEngine } from '../../store/index.ts';
 import type { Invocation } from '../commands.ts';
 import { CommandError, describeFailure } from '../failure.ts';
 import { type Call, UsageError } from '../options.ts';
@@ -26,7 +26,7 @@ export async function withAccounts(
   try {
     const app = loadApp(dir, env);
     mkdirSync(app.dataDir, { recursive: true });
-    const store = await openAccountStore('sqlite', { dir: app.dataDir, busyTimeout: BUSY_TIMEOUT });
+    const store = await (await loadEngine()).openAccounts({ dir: app.dataDir, busyTimeout: BUSY_TIMEOUT });
     try {
       await work({ store, app });
     } finally {

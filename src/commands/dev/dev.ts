@@ -2,7 +2,7 @@ import closeWithGrace from 'close-with-grace';
 import { checkRules } from '../../auth/policy/access.ts';
 import type { Project } from '../../boot/project.ts';
 import { loadProject } from '../../boot/project.ts';
-import { previewMigration } from '../../store/index.ts';
+import { loadEngine } from '../../store/index.ts';
 import type { Invocation } from '../commands.ts';
 import { describeFailure } from '../failure.ts';
 import { type Arguments, parseArguments } from '../options.ts';
@@ -82,7 +82,7 @@ class Supervisor {
       for (const { config, plan } of project.apps) {
         const refusal = this.#args.allowDestructive
           ? undefined
-          : await previewMigration('sqlite', plan, config.dataDir);
+          : await (await loadEngine()).previewMigration(plan, config.dataDir);
         if (refusal === undefined) continue;
         say(refusal);
         return undefined;

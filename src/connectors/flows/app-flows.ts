@@ -6,7 +6,7 @@ import type { Application } from '../../resources/application.ts';
 import type { Admission } from '../../server/limits/admission.ts';
 import type { Log } from '../../server/operations/log.ts';
 import type { FlowStore } from '../../store/flows.ts';
-import { openFlowStore } from '../../store/index.ts';
+import { loadEngine } from '../../store/index.ts';
 import type { Door, TransportStatus } from '../../transports/transport.ts';
 import { type Connector, type ConnectorContext, type Deliver, MissedEvents, type SourceUse } from '../connector.ts';
 import type { Flow, FlowsPlan } from './flow.ts';
@@ -33,7 +33,7 @@ export interface AppFlowsOptions {
 /** Opens what the flows keep, makes their connectors, and links one to the other. Nothing comes before `start`. */
 export async function openAppFlows(plan: FlowsPlan, options: AppFlowsOptions): Promise<AppFlows> {
   const { dataDir: dir, busyTimeout } = options.config;
-  const store = await openFlowStore('sqlite', { dir, busyTimeout });
+  const store = await (await loadEngine()).openFlows({ dir, busyTimeout });
   try {
     return new AppFlows(plan, store, options);
   } catch (error) {

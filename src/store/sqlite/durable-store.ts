@@ -16,8 +16,9 @@ import type {
   StoreOptions,
   WriteGroup,
 } from '../store.ts';
+import { databaseFile } from './database/open.ts';
 import { WalFlush } from './database/wal-flush.ts';
-import { databaseFile, openSqliteStore, type SqliteStore } from './store.ts';
+import { openSqliteStore, type SqliteStore } from './store.ts';
 
 /** Opens the embedded store with the durability that `options` ask for. */
 export function openEmbeddedStore(plan: Plan, options: StoreOptions): Store {

@@ -2,9 +2,9 @@ import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { FlowStore, FlowStoreOptions, LetterQuery, StoredLetter } from '../flows.ts';
+import { StoreOpenError } from '../open-errors.ts';
 import { storageError } from './database/errors.ts';
 import { describeOpenError } from './database/open.ts';
-import { StoreOpenError } from './database/open-errors.ts';
 
 const FILE = 'flows.db';
 const VERSION = 1;

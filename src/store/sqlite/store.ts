@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import type { ListQuery, SelectedRelation } from '../../query/index.ts';
 import type { StoredSchema } from '../../schema/migration/stored.ts';
@@ -21,7 +20,7 @@ import type {
 import { type AuditLog, openAudit } from './audit.ts';
 import { storageError } from './database/errors.ts';
 import { type DirectoryLock, lockDirectory } from './database/lock.ts';
-import { describeOpenError, openDatabase } from './database/open.ts';
+import { databaseFile, describeOpenError, openDatabase } from './database/open.ts';
 import { ReadTurn } from './database/read-transaction.ts';
 import { forgetSamples, keepStatistics } from './database/statistics.ts';
 import { LogEntries } from './log/entries.ts';
@@ -36,11 +35,6 @@ import { OnceTable } from './records/idempotency.ts';
 import { SqliteLists } from './records/lists.ts';
 import { RowMemory } from './records/row-cache.ts';
 import { OPS, type Row, SqliteTable } from './records/table.ts';
-
-/** Where the embedded store of a data directory is. */
-export function databaseFile(dir: string): string {
-  return join(dir, 'data.db');
-}
 
 /** Opens the embedded store in `options.dir`, creating or migrating what the plan needs. */
 export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore {

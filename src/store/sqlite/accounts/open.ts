@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import Database from 'better-sqlite3';
+import { StoreOpenError } from '../../open-errors.ts';
 import { describeOpenError } from '../database/open.ts';
-import { StoreOpenError } from '../database/open-errors.ts';
 
 /** Milliseconds that opening waits for another process that is opening or writing at this moment. */
 const OPEN_TIMEOUT = 5000;

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { StoreOpenError } from './open-errors.ts';
+import { StoreOpenError } from '../../open-errors.ts';
 
 /** Held for as long as the process lives: the kernel lets go of it, also when the process is killed. */
 export interface DirectoryLock {

@@ -1,9 +1,10 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { DamagedStoreError, StoreOpenError } from '../../open-errors.ts';
 import type { StoreOptions } from '../../store.ts';
 import { readStored } from '../migrate/saved.ts';
 import { registerFunctions } from './functions.ts';
-import { DamagedStoreError, StoreOpenError } from './open-errors.ts';
 
 /** Checked whole at every start; it takes about a tenth of a second. */
 const SMALL = 64 * 1024 ** 2;
@@ -17,6 +18,11 @@ const WAL_HEADER = 32;
  * flushes: four times as many as usual have them wait a quarter as often.
  */
 const CHECKPOINT = 4000;
+
+/** Path of the database of records and log in a data directory. */
+export function databaseFile(dir: string): string {
+  return join(dir, 'data.db');
+}
 
 /**
  * Opens the database file, creating it when there is none. Throws DamagedStoreError when it is damaged or foreign: then

@@ -7,7 +7,7 @@ import {
 } from '../../../schema/migration/diff.ts';
 import { keyOf } from '../../../schema/migration/stored.ts';
 import type { Plan, TablePlan } from '../../../schema/plan.ts';
-import { MigrationRefusedError } from '../database/open-errors.ts';
+import { MigrationRefusedError } from '../../open-errors.ts';
 import { isReshaped, markReshaped, newestPosition } from '../log/layout.ts';
 import { addGap } from '../log/unissued.ts';
 import { createFulltext, staleFulltext } from '../sql/fulltext.ts';

@@ -1,13 +1,12 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { Plan } from '../../../schema/plan.ts';
-import { describeOpenError } from '../database/open.ts';
+import { databaseFile, describeOpenError } from '../database/open.ts';
 import { previewMigration } from './migrate.ts';
 
 /** Why a store in the folder would refuse the plan; undefined when it would not. May be asked while it is in use. */
 export function previewSqliteMigration(plan: Plan, dir: string): string | undefined {
-  const file = join(dir, 'data.db');
+  const file = databaseFile(dir);
   if (!existsSync(file)) return undefined;
   const db = new Database(file, { readonly: true });
   try {

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import type { StoredSchema, StoredTable } from '../../../schema/migration/stored.ts';
-import { DamagedStoreError } from '../database/open-errors.ts';
+import { DamagedStoreError } from '../../open-errors.ts';
 import { floorKey } from './ddl.ts';
 
 const KEY = 'schema';

@@ -1,0 +1,9 @@
+import type { StorageEngine } from '../engine.ts';
+
+/** The embedded engine: one folder with SQLite databases. Each part is loaded when it is first used. */
+export const sqliteEngine: StorageEngine = {
+  openRecords: async (plan, options) => (await import('./durable-store.ts')).openEmbeddedStore(plan, options),
+  openAccounts: async (options) => (await import('./accounts/accounts.ts')).openSqliteAccounts(options),
+  openFlows: async (options) => (await import('./flows.ts')).openSqliteFlows(options),
+  previewMigration: async (plan, dir) => (await import('./migrate/preview.ts')).previewSqliteMigration(plan, dir),
+};
