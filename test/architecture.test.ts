@@ -190,6 +190,12 @@ describe('the source', () => {
     expect(importers.map(({ path }) => path)).toEqual(['store/index.ts']);
   });
 
+  test('has a boot that reads like a list: at most 15 imports, and no transport by name', () => {
+    const boot = sources.find(({ path }) => path === 'boot/boot.ts') as Source;
+    expect(boot.imports.length).toBeLessThanOrEqual(15);
+    expect(boot.imports.filter((it) => /transports\/(?!transport\.ts)|connectors\//.test(it))).toEqual([]);
+  });
+
   test('has no folder of more than 14 files', () => {
     const sizes = new Map<string, number>();
     for (const { path } of sources) sizes.set(dirname(path), (sizes.get(dirname(path)) ?? 0) + 1);

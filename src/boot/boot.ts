@@ -1,33 +1,21 @@
 import { mkdirSync } from 'node:fs';
-import type { FastifyInstance } from 'fastify';
-import { checkRules } from '../auth/policy/access.ts';
-import type { ServerConfig } from '../config/config.ts';
-import { describeSurprises } from '../config/notices.ts';
 import { type Overrides, overrideServer } from '../config/overrides.ts';
-import type { AppFlows } from '../connectors/flows/app-flows.ts';
-import { loadHooks } from '../hooks/app-hooks.ts';
-import { makeHandles, type TableHandle } from '../resources/table/handle.ts';
-import type { ProjectApp } from '../schema/project-app.ts';
 import { createHttpServer } from '../server/http-server.ts';
 import { Admission } from '../server/limits/admission.ts';
-import { trimAfterBursts } from '../server/node/memory-trim.ts';
-import { registerNotFound } from '../server/not-found.ts';
-import { type Lifecycle, registerHealth } from '../server/operations/health.ts';
+import type { Lifecycle } from '../server/operations/health.ts';
 import { createLog, type Log } from '../server/operations/log.ts';
-import { metricsAccess, registerMetrics } from '../server/operations/metrics.ts';
-import type { Door } from '../transports/transport.ts';
-import { announce } from './announce.ts';
-import { loadRoutes, registerDoors } from './doors.ts';
-import { loadFlowsIfAny, openFlows } from './flows.ts';
-import { describeMetrics } from './metrics.ts';
+import type { Transport, TransportContext } from '../transports/transport.ts';
+import { announce, urlOf } from './listen.ts';
+import { loadModules } from './modules.ts';
+import { mountTransports } from './mounts.ts';
 import { type OpenApp, openApp } from './open-app.ts';
-import { ambiguousPaths, guard, knownPaths, registerAudits, registerContracts, registerFiles } from './places.ts';
-import { loadProject } from './project.ts';
-import { stop } from './shutdown.ts';
-import { urlOf } from './url.ts';
+import { registerOperations } from './operations.ts';
+import { loadProject, type Project } from './project.ts';
+import { installAuthentication, registerServiceRoutes } from './service-routes.ts';
+import { shutDown } from './shutdown.ts';
 
-/** Values of NODE_ENV with which clients are told what went wrong in a handler. */
-const SHOWING: ReadonlySet<string> = new Set(['development', 'test']);
+/** Values of NODE_ENV with which clients receive the messages of errors in handlers. */
+const DEVELOPMENT: ReadonlySet<string> = new Set(['development', 'test']);
 
 export interface StartOptions extends Overrides {
   /** An application folder, or a folder of them. */
@@ -41,68 +29,51 @@ export interface RunningServer {
   /** Where it listens, with the port that was taken. */
   readonly url: string;
   readonly log: Log;
-  /** Tables for code that runs beside the server, by application and export name; it may do everything. */
-  readonly tables: ReadonlyMap<string, ReadonlyMap<string, TableHandle>>;
-  /** What it serves. */
-  readonly apps: readonly ProjectApp[];
-  /** How long `close` may take, in milliseconds, before the process had better be ended. */
+  /** Tables for code that runs beside the server, by application and export name, with all rights. */
+  readonly tables: ReadonlyMap<string, OpenApp['tables']>;
+  readonly apps: Project['apps'];
+  /** Milliseconds that `close` may take before the process should be ended. */
   readonly shutdownTimeout: number;
-  /** Stops without losing anything: no new requests, streams told to come back, writes finished, store closed. */
+  /** Stops without losing anything: no new requests, streams asked to reconnect, writes finished, store closed. */
   close(): Promise<void>;
 }
 
 /** Starts everything, in this order; `close` runs it backwards. Throws StartError before anything is created. */
 export async function startServer({ dir, env, allowDestructive, ...overrides }: StartOptions): Promise<RunningServer> {
-  const { server: written, apps, notices } = loadProject(dir, env, checkRules);
-  const config = overrideServer(
-    written,
-    apps.map((app) => app.config),
-    overrides,
-  );
-  const hooks = await loadHooks(apps, dir);
-  const routes = await loadRoutes(apps, dir);
-  const flowPlans = await loadFlowsIfAny(apps);
+  const { server: written, apps, notices } = loadProject(dir, env);
+  const configs = apps.map((app) => app.config);
+  const config = overrideServer(written, configs, overrides);
+  const modules = await loadModules(apps, dir);
   const log = createLog(config);
   const lifecycle: Lifecycle = { ready: false, stopping: false };
-  for (const { config: app } of apps) mkdirSync(app.dataDir, { recursive: true });
-  const server = await createHttpServer(config, { dataDir: apps[0]?.config.dataDir ?? dir, lifecycle, log });
-  const onError = (error: unknown) => log.error({ err: error }, 'fault');
+  for (const app of configs) mkdirSync(app.dataDir, { recursive: true });
+  const server = await createHttpServer(config, { dataDir: configs[0]?.dataDir ?? dir, lifecycle, log });
   const opened: OpenApp[] = [];
-  const doors: Door[] = [];
-  const flows: AppFlows[] = [];
-  const close = async () => stop(lifecycle, { log, server, doors, opened, flows, timeout: config.limits.shutdown });
+  const transports: Transport[] = [];
+  const timeout = config.limits.shutdown;
+  const close = async () => shutDown(lifecycle, { log, server, transports, opened, timeout });
+  const context: TransportContext = {
+    config,
+    admission: new Admission(config.limits),
+    showsDetails: DEVELOPMENT.has(env.NODE_ENV ?? ''),
+    onError: (error) => log.error({ err: error }, 'fault'),
+  };
   try {
-    for (const { config: app, plan } of apps) {
-      const lists = hooks.get(app.appId);
-      opened.push(await openApp({ app, plan, server: config, allowDestructive, log, onError, lists }));
-    }
-    guard(server, opened);
-    const context = { config, admission: new Admission(config.limits), onError };
-    trimAfterBursts(server, context.admission);
-    const showsDetails = SHOWING.has(env.NODE_ENV ?? '');
-    flows.push(...(await openFlows(opened, flowPlans, { ...context, log })));
-    doors.push(...(await registerDoors(server, opened, { ...context, routes, flows, showsDetails })));
-    for (const one of flows) await one.register(server);
-    registerHealth(server, lifecycle);
-    const applications = opened.map(({ application }) => application);
-    registerMetrics(server, describeMetrics({ doors, applications, flows }), metricsAccess(config));
-    registerAudits(server, opened, config);
-    registerContracts(server, opened, config);
-    await registerFiles(server, opened, config);
-    registerNotFound(server, knownPaths(opened), ambiguousPaths(opened));
-    await listen(server, config);
-    for (const one of flows) await one.start();
+    const options = { ...context, server: config, modules, allowDestructive, isOnly: apps.length === 1, log };
+    for (const app of apps) opened.push(await openApp(app, options));
+    installAuthentication(server, opened);
+    transports.push(...(await mountTransports(server, opened, context)));
+    registerOperations(server, { config, lifecycle, opened, transports, admission: context.admission });
+    await registerServiceRoutes(server, opened, config);
+    await server.listen({ host: config.host, port: config.port });
+    for (const transport of transports) await transport.start?.();
   } catch (error) {
     await close();
     throw error;
   }
   lifecycle.ready = true;
   const url = urlOf(server, config);
-  announce(log, { url, config, opened, notices: [...notices, ...describeSurprises(config)] });
-  const tables = new Map(opened.map(({ config: app, application }) => [app.appId, makeHandles(application.resources)]));
-  return { url, log, tables, apps, shutdownTimeout: config.limits.shutdown, close };
-}
-
-async function listen(server: FastifyInstance, { host, port }: ServerConfig): Promise<void> {
-  await server.listen({ host, port });
+  announce(log, { url, config, opened, notices });
+  const tables = new Map(opened.map((app) => [app.config.appId, app.tables]));
+  return { url, log, tables, apps, shutdownTimeout: timeout, close };
 }

@@ -4,12 +4,12 @@ import type { FlowRunner } from '../connectors/flows/run/flow-runner.ts';
 import type { Application } from '../resources/application.ts';
 import type { Counters } from '../resources/table/types.ts';
 import type { Histogram, Metric } from '../server/operations/metrics.ts';
-import type { Door } from '../transports/transport.ts';
+import type { Transport } from '../transports/transport.ts';
+import type { OpenApp } from './open-app.ts';
 
 export interface MetricSources {
-  readonly doors: readonly Door[];
-  readonly applications: readonly Application[];
-  readonly flows: readonly AppFlows[];
+  readonly transports: readonly Transport[];
+  readonly opened: readonly Pick<OpenApp, 'application' | 'flows'>[];
 }
 
 const COUNTERS: Readonly<Record<keyof Counters, string>> = {
@@ -21,8 +21,9 @@ const COUNTERS: Readonly<Record<keyof Counters, string>> = {
 };
 
 /** What the product reports of itself, beside what the runtime reports. */
-export function describeMetrics({ doors, applications, flows }: MetricSources): (Metric | Histogram)[] {
-  // A connector may have the name of a transport, and that of a connector of another application.
+export function describeMetrics({ transports, opened }: MetricSources): (Metric | Histogram)[] {
+  const applications = opened.map(({ application }) => application);
+  const flows = opened.flatMap(({ flows: own }) => own ?? []);
   const connectors = flows.flatMap(({ appId, connectors: own }) => own.map((connector) => ({ appId, connector })));
   return [
     {
@@ -30,12 +31,10 @@ export function describeMetrics({ doors, applications, flows }: MetricSources): 
       help: 'Open streams and sockets.',
       type: 'gauge',
       labels: ['transport'],
-      read: () => [
-        ...doors.map((door) => [[door.name], door.status().connections] as const),
-        ...connectors.map(({ appId, connector }) => {
-          return [[`${appId}/${connector.name}`], connector.status().connections] as const;
-        }),
-      ],
+      read: () =>
+        transports
+          .flatMap((transport) => transport.parts?.() ?? [[transport.name, transport.status()] as const])
+          .map(([label, { connections }]) => [[label], connections] as const),
     },
     {
       name: 'tablecast_rooms',

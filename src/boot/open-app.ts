@@ -1,41 +1,87 @@
 import { type AppAuthWithAccounts, openAppAuth } from '../auth/open-app-auth.ts';
-import type { AppConfig } from '../config/config.ts';
+import type { AppConfig, ServerConfig } from '../config/config.ts';
+import type { AppFlows } from '../connectors/flows/app-flows.ts';
 import { AppHooks } from '../hooks/app-hooks.ts';
-import type { HookLists } from '../hooks/exports.ts';
 import type { Application } from '../resources/application.ts';
+import { makeHandles, type TableHandle } from '../resources/table/handle.ts';
+import type { ProjectApp } from '../schema/project-app.ts';
+import type { Admission } from '../server/limits/admission.ts';
 import type { Log } from '../server/operations/log.ts';
-import { type OpenOptions, openApplication } from './application.ts';
+import type { Route } from '../transports/routes/route.ts';
+import { openApplication } from './application.ts';
+import type { Modules } from './modules.ts';
 
-/** One application at work. */
+/** A running application. */
 export interface OpenApp {
   readonly config: AppConfig;
   readonly application: Application;
-  /** Undefined where nobody is asked who they are. */
+  /** Undefined where authentication is off. */
   readonly auth: AppAuthWithAccounts | undefined;
   readonly hooks: AppHooks | undefined;
+  readonly routes: readonly Route[];
+  /** Its tables by export name, with all rights. */
+  readonly tables: ReadonlyMap<string, TableHandle>;
+  /** Undefined where the application has neither connectors nor flows. */
+  readonly flows: AppFlows | undefined;
+  /** The server has no other application. */
+  readonly isOnly: boolean;
+  /** Finishes writes and hooks, and closes the store. */
+  close(): Promise<void>;
 }
 
-export interface OpenAppOptions extends Pick<OpenOptions, 'app' | 'plan' | 'server' | 'allowDestructive' | 'onError'> {
+export interface OpenAppOptions {
+  readonly server: ServerConfig;
+  readonly modules: Modules;
+  readonly admission: Admission;
+  readonly allowDestructive: boolean;
+  readonly isOnly: boolean;
   readonly log: Log;
-  /** Its hooks, if it has any. */
-  readonly lists: HookLists | undefined;
+  readonly onError: (error: unknown) => void;
 }
 
-export async function openApp({ log, lists, ...options }: OpenAppOptions): Promise<OpenApp> {
-  const { app, server, onError } = options;
-  const { appId } = app;
+/** Opens store, hooks, accounts and flows of one application, in this order; what was opened is closed on failure. */
+export async function openApp({ config, plan }: ProjectApp, options: OpenAppOptions): Promise<OpenApp> {
+  const { server, modules, log, onError, allowDestructive, isOnly } = options;
+  const { appId } = config;
   const onNotice = (step: string) => log.info({ app: appId, step }, 'schema change');
   const onReuse = (user: string) => log.warn({ app: appId, user }, 'refresh token used twice: its login has ended');
-  const hooks = lists && new AppHooks(lists, { timeout: app.hookTimeout, onError });
+  const lists = modules.hooks.get(appId);
+  const hooks = lists && new AppHooks(lists, { timeout: config.hookTimeout, onError });
   const writeHooksOf = (table: string) => hooks?.writeHooksOf(table);
-  const application = await openApplication({ ...options, onNotice, writeHooksOf });
+  const application = await openApplication({
+    app: config,
+    plan,
+    server,
+    allowDestructive,
+    onError,
+    onNotice,
+    writeHooksOf,
+  });
   hooks?.bind(application);
+  const opened: (() => Promise<void> | void)[] = [() => application.close(), () => hooks?.close()];
+  const close = async () => {
+    for (const one of opened.toReversed()) await one();
+  };
   try {
-    const auth = await openAppAuth(app, { limits: server.limits, onError, onReuse });
+    const auth = await openAppAuth(config, { limits: server.limits, onError, onReuse });
+    opened.push(() => auth?.close());
     if (auth !== undefined) application.streams.follow(auth.connections);
-    return { config: app, application, auth, hooks };
+    const flows = await openFlows({ config, application, auth }, options);
+    opened.push(() => flows?.close());
+    const tables = makeHandles(application.resources);
+    return { config, application, auth, hooks, routes: modules.routes.get(appId) ?? [], tables, flows, isOnly, close };
   } catch (error) {
-    await application.close();
+    await close();
     throw error;
   }
+}
+
+async function openFlows(
+  opened: Pick<OpenApp, 'config' | 'application' | 'auth'>,
+  { modules, server, admission, log, onError, isOnly }: OpenAppOptions,
+): Promise<AppFlows | undefined> {
+  const plan = modules.flows.get(opened.config.appId);
+  if (plan === undefined) return undefined;
+  const { openAppFlows } = await import('../connectors/flows/app-flows.ts');
+  return openAppFlows(plan, { ...opened, server, admission, log, onError, isAlone: isOnly });
 }

@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
+import { checkRules } from '../auth/policy/access.ts';
 import { type Applications, readApplications } from '../config/applications.ts';
 import { deepFreeze } from '../config/deep-freeze.ts';
 import type { Environment } from '../config/files/interpolate.ts';
 import { collect, Report } from '../config/files/report.ts';
 import type { ProjectApp } from '../schema/project-app.ts';
-import { type CheckRules, loadPlan } from '../schema/sdl/build.ts';
+import { loadPlan } from '../schema/sdl/build.ts';
 
 export interface Project extends Pick<Applications, 'server' | 'notices'> {
   readonly apps: readonly ProjectApp[];
@@ -14,7 +15,7 @@ export interface Project extends Pick<Applications, 'server' | 'notices'> {
  * Reads one application, or a folder of them: configuration and schemas. Throws a StartError with every mistake of
  * every file; creates nothing.
  */
-export function loadProject(dir: string, env: Environment, checkRules: CheckRules): Project {
+export function loadProject(dir: string, env: Environment): Project {
   const report = new Report();
   const applications = readApplications(dir, { env, report });
   const apps = (applications?.apps ?? []).flatMap((config) => {

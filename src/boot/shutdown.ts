@@ -1,51 +1,43 @@
 import type { FastifyInstance } from 'fastify';
-import type { AppFlows } from '../connectors/flows/app-flows.ts';
 import { closeAllSockets, closeIdleSockets } from '../server/node/open-sockets.ts';
 import type { Lifecycle } from '../server/operations/health.ts';
 import type { Log } from '../server/operations/log.ts';
-import type { Door } from '../transports/transport.ts';
+import type { Transport } from '../transports/transport.ts';
 import type { OpenApp } from './open-app.ts';
 
-/** Milliseconds between looks for connections that have nothing to do any more, while the server stops. */
-const IDLE_CHECK = 50;
+/** How often connections that became idle are closed while the server stops. */
+const IDLE_CHECK_MS = 50;
 
 export interface Running {
   readonly log: Log;
   readonly server: FastifyInstance;
-  readonly doors: readonly Door[];
+  readonly transports: readonly Transport[];
   readonly opened: readonly OpenApp[];
-  readonly flows: readonly AppFlows[];
-  /** Milliseconds. */
+  /** Milliseconds that requests and connections have to end by themselves. */
   readonly timeout: number;
 }
 
-/** Runs the start backwards: what is at work is finished, but not longer than `timeout`. */
-export async function stop(
+/** Runs the start backwards: requests under way are finished, but not longer than `timeout`. */
+export async function shutDown(
   lifecycle: Lifecycle,
-  { log, server, doors, opened, flows, timeout }: Running,
+  { log, server, transports, opened, timeout }: Running,
 ): Promise<void> {
   if (lifecycle.stopping) return;
   lifecycle.stopping = true;
   const { ready } = lifecycle;
   if (ready) log.info('stopping');
-  const all = [...doors, ...flows];
-  for (const door of all) door.stop();
+  for (const transport of transports) transport.stop();
   for (const { application } of opened) application.streams.stop();
   const deadline = setTimeout(() => {
-    for (const door of all) door.abort();
+    for (const transport of transports) transport.abort();
     closeAllSockets(server);
   }, timeout);
   // A connection that was answering a request becomes idle only now, and its client may keep it for long.
-  const idle = setInterval(() => closeIdleSockets(server), IDLE_CHECK);
+  const idle = setInterval(() => closeIdleSockets(server), IDLE_CHECK_MS);
   await server.close();
   clearInterval(idle);
-  await Promise.all(all.map((door) => door.settled?.()));
+  await Promise.all(transports.map((transport) => transport.settled?.()));
   clearTimeout(deadline);
-  for (const one of flows) await one.close();
-  for (const { application, auth, hooks } of opened.toReversed()) {
-    auth?.close();
-    await hooks?.close();
-    await application.close();
-  }
+  for (const app of opened.toReversed()) await app.close();
   if (ready) log.info('stopped');
 }

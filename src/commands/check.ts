@@ -1,12 +1,9 @@
-import { checkRules } from '../auth/policy/access.ts';
-import { loadFlowsIfAny } from '../boot/flows.ts';
+import { loadModules } from '../boot/modules.ts';
 import { loadProject } from '../boot/project.ts';
 import { describeSurprises } from '../config/notices.ts';
 import { describeFlows } from '../connectors/flows/describe.ts';
-import { loadHooks } from '../hooks/app-hooks.ts';
 import { describePlan } from '../schema/print.ts';
 import { describeRoutes } from '../transports/routes/describe.ts';
-import { loadAllRoutes } from '../transports/routes/load.ts';
 import type { Invocation } from './commands.ts';
 import { describeFailure } from './failure.ts';
 import { parseArguments } from './options.ts';
@@ -25,11 +22,9 @@ export async function check({ args, env }: Invocation): Promise<number> {
     return code;
   };
   try {
-    const { server, apps, notices } = loadProject(dir, env, checkRules);
+    const { server, apps, notices } = loadProject(dir, env);
     runsModules = apps.some(({ config }) => config.hooks.length + config.routes.length > 0);
-    await loadHooks(apps, dir);
-    const routes = await loadAllRoutes(apps, dir);
-    const flows = await loadFlowsIfAny(apps);
+    const { routes, flows } = await loadModules(apps, dir);
     const plans = apps.map(({ config: app, plan }) => {
       const config = { server, app };
       const { appId } = app;

@@ -9,14 +9,12 @@ import { Report } from './files/report.ts';
 import { readSource, SourceFile } from './files/source.ts';
 import { APP_KEYS, SERVER_KEYS } from './keys/keys.ts';
 import { isLoopback } from './loopback.ts';
+import { isReservedAppId } from './reserved-paths.ts';
 
 export const CONFIG_FILE = 'config.yaml';
 export const SCHEMA_FILE = 'schema.graphql';
 const LARGEST_CONFIG = 1024 ** 2;
 const DEFAULT_WEB = 'web';
-
-// The first segments of URLs that are the server's own.
-const RESERVED_APP_IDS: ReadonlySet<string> = new Set(['api', 'auth', 'health', 'metrics', 'socket.io']);
 
 export interface FolderOptions {
   readonly report: Report;
@@ -116,7 +114,7 @@ function findAppId(folder: string, written: string | undefined, settings: Settin
   if (!/^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$/.test(appId)) {
     const message = `${what} cannot stand in a URL: only letters, digits, "-", "_" and ".", not first "."`;
     settings.wrong('app_id', { message, hint });
-  } else if (RESERVED_APP_IDS.has(appId.toLowerCase())) {
+  } else if (isReservedAppId(appId)) {
     settings.wrong('app_id', { message: `${what} is used by the server itself`, hint });
   }
   return appId;

@@ -9,3 +9,8 @@ export function isLoopback(host: string): boolean {
 export function isPrivate({ host, trustProxy }: Pick<ServerConfig, 'host' | 'trustProxy'>): boolean {
   return isLoopback(host) && !trustProxy;
 }
+
+/** The host as it stands in a URL: an IPv6 address in brackets. */
+export function formatHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -9,7 +9,7 @@ import type { Application } from '../resources/application.ts';
 import type { Plan } from '../schema/plan.ts';
 import type { Admission } from '../server/limits/admission.ts';
 import type { Log } from '../server/operations/log.ts';
-import type { Door } from '../transports/transport.ts';
+import type { Mounted } from '../transports/transport.ts';
 
 /** What flows are told and make: the members of a JSON object. */
 export type FlowData = Readonly<Record<string, unknown>>;
@@ -190,7 +190,8 @@ export interface ConnectorContext {
  * A link to clients or to another system. The order of calls: `listen` and `target` for every flow, `register` before the
  * server listens, `start` when it does, `stop` when it ends; then `close`, when no flow runs any more.
  */
-export interface Connector extends Door {
+export interface Connector extends Mounted {
+  readonly name: string;
   /** The connections of clients that it has open, for routes in code. */
   readonly rooms?: RoomsHandle;
   /** Called once for each source, however many flows come from it. */

@@ -2,7 +2,7 @@ import { relative } from 'node:path';
 import { describeAuth } from '../config/auth.ts';
 import type { AppConfig, Config } from '../config/config.ts';
 import { formatDuration } from '../config/keys/units.ts';
-import { isPrivate } from '../config/loopback.ts';
+import { formatHost, isPrivate } from '../config/loopback.ts';
 import { AUDIT_NAME } from './names.ts';
 import {
   ACTIONS,
@@ -45,10 +45,6 @@ function describeAudit({ tables }: Plan, { server, app: { auth, audit } }: Confi
   const others = isPrivate(server) ? 'for everybody on this machine' : 'for nobody, since there is no auth';
   const readers = typeof auth === 'object' ? `for the role ${auth.adminRole}` : others;
   return [`  audit    ${url} ${readers}; kept ${formatDuration(audit.retention)}, ${audit.maxCount} entries at most`];
-}
-
-function formatHost(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
 }
 
 function describeTable(table: TablePlan, base: string): string[] {

@@ -1,53 +1,78 @@
 import type { FastifyInstance } from 'fastify';
 import type { AppAuth } from '../auth/app-auth.ts';
-import type { ServerConfig } from '../config/config.ts';
+import type { AppConfig, ServerConfig } from '../config/config.ts';
 import type { RealtimeHooks } from '../hooks/realtime-hooks.ts';
+import type { RoomsHandle } from '../hub/rooms/rooms.ts';
 import type { TableResource } from '../resources/table/resource.ts';
-import type { TransportName } from '../schema/plan.ts';
 import type { Admission } from '../server/limits/admission.ts';
+import type { Awaitable } from '../store/store.ts';
+import type { Route } from './routes/route.ts';
 
-/** One table as a transport sees it: where it is, and its one door. */
-export interface Endpoint {
-  /** `/{app_id}/{Export}`, without a slash at the end. */
-  readonly path: string;
-  readonly resource: TableResource;
-  /** Changes with the schema, so that a list that was cached before it changed is not taken for the same. */
+/** One application as transports see it. */
+export interface MountedApp {
+  readonly config: AppConfig;
+  /** By export name. */
+  readonly resources: ReadonlyMap<string, TableResource>;
+  /** Short hash of the plan: a list that was cached before the schema changed has another ETag. */
   readonly planTag: string;
-  /** Undefined where nobody is asked who they are. */
+  /** Undefined where authentication is off. */
   readonly auth: AppAuth | undefined;
-  /** Undefined where the application does not ask about connections. */
-  readonly hooks?: RealtimeHooks | undefined;
+  /** Undefined where the application has no hooks for connections. */
+  readonly hooks: RealtimeHooks | undefined;
+  readonly routes: readonly Route[];
+  /** Connectors that have rooms, by name. */
+  readonly rooms: ReadonlyMap<string, RoomsHandle>;
+  /** Undefined where the application has neither connectors nor flows. */
+  readonly connectors: MountedConnectors | undefined;
+  /** The server has no other application, so addresses without its id are served, too. */
+  readonly isOnly: boolean;
 }
 
-/** What a transport reports of itself. */
+/** What a transport or a connector reports of itself. */
 export interface TransportStatus {
   readonly connections: number;
-  /** Rooms that somebody is in, where there are rooms. */
+  /** Rooms with at least one member, where there are rooms. */
   readonly rooms?: number;
 }
 
-/** A way in and out for clients. */
-export interface Door {
-  readonly name: string;
+/** What has connections that end with the server. */
+export interface Mounted {
   status(): TransportStatus;
-  /** The server stops: open connections are told and closed. */
+  /** The server stops: open connections are told to reconnect, and closed. */
   stop(): void;
-  /** They have had their time: what is still open is cut off. */
+  /** Their time is up: cuts off what is still open. */
   abort(): void;
-  /** Resolves when code of the application has ended that was called for connections which are closed now. */
+  /** Resolves when code of the application that was called for connections has ended. */
   settled?(): Promise<void>;
 }
 
-/** A door on the URLs of the tables that have it switched on. */
-export interface Transport extends Door {
-  readonly name: TransportName;
-  register(app: FastifyInstance, endpoints: readonly Endpoint[]): Promise<void> | void;
+export type MountedParts = readonly (readonly [label: string, status: TransportStatus])[];
+
+/** The connectors of one application. */
+export interface MountedConnectors extends Mounted {
+  /** Each connector by its label in the metrics. */
+  parts(): MountedParts;
+  register(server: FastifyInstance): Promise<void>;
+  start(): Promise<void>;
+}
+
+/** A way in and out for clients. */
+export interface Transport extends Mounted {
+  readonly name: string;
+  /** Called once, with the applications that the transport accepts. Throws StartError when an address is taken. */
+  register(server: FastifyInstance, apps: readonly MountedApp[]): Awaitable<void>;
+  /** Called when the server listens. Does not wait for other systems that are away. */
+  start?(): Promise<void>;
+  /** For the metrics, where the connections are not those of one transport: its parts by their labels. */
+  parts?(): MountedParts;
 }
 
 export interface TransportContext {
   readonly config: ServerConfig;
   readonly admission: Admission;
-  /** Faults of ours that have no request to be told to. */
+  /** Clients receive the message of an error that a handler throws. */
+  readonly showsDetails: boolean;
+  /** Reports internal errors that have no request to fail. */
   readonly onError: (error: unknown) => void;
 }
 

@@ -12,7 +12,7 @@ test('only a table with hooks before its writes is another one than without', as
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const types = ['A', 'B'].map((name) => `type ${name} @table @export { id: ID! @primaryKey }`);
   writeFileSync(join(dir, 'schema.graphql'), types.join('\n'));
-  const { server, apps } = loadProject(dir, {}, () => []);
+  const { server, apps } = loadProject(dir, {});
   const [app] = apps;
   if (app === undefined) throw new Error('there is no application');
   const application = await openApplication({

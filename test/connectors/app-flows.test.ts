@@ -2,7 +2,6 @@ import { mkdirSync } from 'node:fs';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Identity } from '../../src/auth/identity.ts';
-import { checkRules } from '../../src/auth/policy/access.ts';
 import { openApplication } from '../../src/boot/application.ts';
 import { loadProject } from '../../src/boot/project.ts';
 import { StartError } from '../../src/config/files/diagnostic.ts';
@@ -21,7 +20,7 @@ const ANN: Identity = { type: 'principal', sub: 'ann', roles: ['x'], claims: {},
 
 function load(flows: string) {
   const dir = makeFolder({ 'schema.graphql': SCHEMA, 'config.yaml': `port: 0\n${flows}` });
-  const { server, apps } = loadProject(dir, {}, checkRules);
+  const { server, apps } = loadProject(dir, {});
   const [app] = apps;
   if (app === undefined) throw new Error('there is no application');
   const report = new Report();
@@ -69,7 +68,7 @@ describe('flows of an application', () => {
       ['b', 'red', 'principal'],
     ]);
     expect([...probe.context.pathsOf('/ws')]).toEqual(['/my-app/ws', '/ws']);
-    expect(appFlows.status()).toEqual({ connections: 0 });
+    expect(appFlows.status()).toEqual({ connections: 7 });
     appFlows.stop();
     await appFlows.settled();
     await appFlows.close();

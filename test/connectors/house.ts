@@ -3,7 +3,6 @@ import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { type AppAuth, openAuth } from '../../src/auth/app-auth.ts';
-import { checkRules } from '../../src/auth/policy/access.ts';
 import { openApplication } from '../../src/boot/application.ts';
 import { loadProject } from '../../src/boot/project.ts';
 import type { AuthConfig } from '../../src/config/config.ts';
@@ -26,6 +25,7 @@ import { loadAllRoutes } from '../../src/transports/routes/load.ts';
 import { Routes } from '../../src/transports/routes/routes.ts';
 import { makeFolder } from '../config/folders.ts';
 import { MemoryAccounts } from '../support/accounts.ts';
+import { mountedApp } from '../support/mounted-app.ts';
 
 const SCHEMA = 'type Note @table @export { id: ID! @primaryKey }\n';
 
@@ -59,7 +59,7 @@ export class House implements AsyncDisposable {
   static async open({ connector: written, config = '', on = {}, routes }: HouseOptions): Promise<House> {
     const yaml = `logging: {level: silent}\nconnectors:\n  ${written}\n${config}${routes === undefined ? '' : 'routes: routes.js\n'}`;
     const dir = makeFolder({ 'schema.graphql': SCHEMA, 'config.yaml': yaml, 'routes.js': routes ?? '' });
-    const { server: read, apps } = loadProject(dir, {}, checkRules);
+    const { server: read, apps } = loadProject(dir, {});
     const server = { ...read, host: '127.0.0.1', port: 0 };
     const [{ config: app, plan }] = apps as [(typeof apps)[0]];
     const [[name, section]] = [...(app.connectors?.members ?? [])] as [[string, never]];
@@ -89,9 +89,8 @@ export class House implements AsyncDisposable {
     try {
       await connector.register(http);
       if (byApp !== undefined) {
-        const { resources } = application;
         const rooms = new Map(connector.rooms === undefined ? [] : [[name, connector.rooms]]);
-        await door.register(http, [{ prefixes: ['/api'], routes: byApp.get(app.appId) ?? [], resources, auth, rooms }]);
+        await door.register(http, [mountedApp(app, application, { routes: byApp.get(app.appId) ?? [], auth, rooms })]);
       }
       registerNotFound(http, []);
       await http.listen({ host: '127.0.0.1', port: 0 });

@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
-import { checkRules } from '../../src/auth/policy/access.ts';
 import { openApplication } from '../../src/boot/application.ts';
 import { loadProject } from '../../src/boot/project.ts';
 import type { ConnectorContext, Positions } from '../../src/connectors/connector.ts';
@@ -46,7 +45,7 @@ export async function openContext(
   { schema = FLOWS_SCHEMA, config = '' }: { schema?: string; config?: string } = {},
 ): Promise<ConnectorRigContext> {
   const dir = makeFolder({ 'schema.graphql': schema, 'config.yaml': `port: 0\n${config}` });
-  const { server, apps } = loadProject(dir, {}, checkRules);
+  const { server, apps } = loadProject(dir, {});
   const [{ config: app, plan } = { config: undefined, plan: undefined }] = apps;
   if (app === undefined) throw new Error('there is no application');
   mkdirSync(app.dataDir, { recursive: true });
@@ -73,7 +72,7 @@ export async function openContext(
 /** The flows of a config.yaml. Throws StartError. */
 export async function readFlowsOf(config: string, schema = FLOWS_SCHEMA): Promise<FlowsPlan> {
   const dir = makeFolder({ 'schema.graphql': schema, 'config.yaml': config });
-  const { apps } = loadProject(dir, {}, checkRules);
+  const { apps } = loadProject(dir, {});
   const plan = (await loadFlows(apps)).get('my-app');
   if (plan === undefined) throw new Error('there are no flows');
   return plan;

@@ -35,7 +35,7 @@ describe('who is asking', () => {
 
   test('is told at the start, without the secret', () => {
     const lines = server.logs.items.filter(({ msg }) => /authentication|callers/.test(String(msg)));
-    expect(lines).toMatchObject([{ msg: 'callers say who they are', app: 'my-app', auth: 'HS256 tokens by a secret' }]);
+    expect(lines).toMatchObject([{ msg: 'authentication is on', app: 'my-app', auth: 'HS256 tokens by a secret' }]);
   });
 
   test('is nobody without a token, which /auth/me answers with 401', async () => {

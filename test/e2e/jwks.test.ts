@@ -66,7 +66,7 @@ describe('tokens of an issuer with a JWKS URL', () => {
   });
 
   test('the start says where the keys are from', () => {
-    const line = server.logs.items.find(({ msg }) => msg === 'callers say who they are');
+    const line = server.logs.items.find(({ msg }) => msg === 'authentication is on');
     expect(line).toMatchObject({
       app: 'my-app',
       auth: expect.stringMatching(/^RS256 tokens by http:\/\/127\.0\.0\.1:\d+\/jwks$/),

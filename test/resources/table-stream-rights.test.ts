@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Account } from '../../src/auth/accounts/accounts.ts';
 import { type AppAuth, openAuth } from '../../src/auth/app-auth.ts';
-import { checkRules } from '../../src/auth/policy/access.ts';
 import { openApplication } from '../../src/boot/application.ts';
 import { loadProject } from '../../src/boot/project.ts';
 import type { AuthConfig } from '../../src/config/config.ts';
@@ -23,7 +22,7 @@ let everything: TableHandle;
 
 beforeEach(async () => {
   const dir = makeFolder({ 'schema.graphql': SCHEMA, 'config.yaml': CONFIG });
-  const { server, apps } = loadProject(dir, {}, checkRules);
+  const { server, apps } = loadProject(dir, {});
   const [app] = apps;
   if (app === undefined) throw new Error('there is no application');
   const onError = (error: unknown) => {

@@ -2,9 +2,9 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Account } from '../../src/auth/accounts/accounts.ts';
 import { type AppAuth, openAuth } from '../../src/auth/app-auth.ts';
-import { checkRules } from '../../src/auth/policy/access.ts';
 import { openApplication } from '../../src/boot/application.ts';
 import { loadProject } from '../../src/boot/project.ts';
+import { TRANSPORTS, type TransportEntry } from '../../src/boot/transports.ts';
 import type { AuthConfig } from '../../src/config/config.ts';
 import type { Application } from '../../src/resources/application.ts';
 import { registerAuthentication } from '../../src/server/auth/authentication.ts';
@@ -12,10 +12,10 @@ import { registerAuthMe } from '../../src/server/auth/me.ts';
 import { createHttpServer } from '../../src/server/http-server.ts';
 import { Admission } from '../../src/server/limits/admission.ts';
 import { createLog } from '../../src/server/operations/log.ts';
-import { TRANSPORT_LOADERS } from '../../src/transports/index.ts';
 import { makeFolder } from '../config/folders.ts';
 import { MemoryAccounts } from '../support/accounts.ts';
 import { ask } from '../support/http.ts';
+import { mountedApp } from '../support/mounted-app.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { SECRET, tokenOf } from '../support/tokens.ts';
 import { refusedUpgrade, WsClient } from '../support/ws-client.ts';
@@ -37,7 +37,7 @@ let close: () => Promise<void>;
 /** The doors of one application, with users, keys and tickets that a test can change. */
 beforeEach(async () => {
   const dir = makeFolder({ 'schema.graphql': SCHEMA, 'config.yaml': CONFIG });
-  const { server: config, apps } = loadProject(dir, {}, checkRules);
+  const { server: config, apps } = loadProject(dir, {});
   const [{ config: app, plan } = { config: undefined, plan: undefined }] = apps;
   if (app === undefined) throw new Error('there is no application');
   const onError = (error: unknown) => {
@@ -66,12 +66,10 @@ beforeEach(async () => {
   );
   admission = new Admission({ ...config.limits, connections: 100 });
   const transports = await Promise.all(
-    Object.values(TRANSPORT_LOADERS).map(async (load) => {
-      const transport = (await load())({ config, admission, onError });
-      await transport.register(
-        server,
-        tables.map((table) => ({ ...table, planTag: 'x', auth })),
-      );
+    ['rest', 'sse', 'ws'].map(async (name) => {
+      const { load } = TRANSPORTS[name] as TransportEntry;
+      const transport = (await load())({ config, admission, showsDetails: true, onError });
+      await transport.register(server, [mountedApp(app, application, { auth })]);
       return transport;
     }),
   );

@@ -7,7 +7,6 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OpenConnections } from '../../src/auth/connections.ts';
 import { SERVER } from '../../src/auth/identity.ts';
-import { checkRules } from '../../src/auth/policy/access.ts';
 import { openApplication } from '../../src/boot/application.ts';
 import { describeMetrics } from '../../src/boot/metrics.ts';
 import { loadProject } from '../../src/boot/project.ts';
@@ -29,7 +28,7 @@ async function openServer(authenticator: Hs256Authenticator) {
   const dir = mkdtempSync(join(tmpdir(), 'tablecast-tokens-'));
   writeFileSync(join(dir, 'schema.graphql'), POSTS_SCHEMA);
   writeFileSync(join(dir, 'config.yaml'), CONFIG);
-  const { server: config, apps } = loadProject(dir, {}, checkRules);
+  const { server: config, apps } = loadProject(dir, {});
   const [{ config: app, plan } = { config: undefined, plan: undefined }] = apps;
   if (app === undefined) throw new Error('there is no application');
   mkdirSync(app.dataDir, { recursive: true });
@@ -49,11 +48,22 @@ async function openServer(authenticator: Hs256Authenticator) {
     log,
   });
   const application = await openApplication({ app, server: config, plan, allowDestructive: false, onError });
-  const gateway = new Gateway({ config, admission: new Admission({ ...config.limits, connections: 100 }), onError });
+  const gateway = new Gateway({
+    config,
+    admission: new Admission({ ...config.limits, connections: 100 }),
+    showsDetails: true,
+    onError,
+  });
   const connections = new OpenConnections(authenticator);
   const auth = { authenticator, connections };
-  await gateway.register(server, [{ paths: [REALTIME], resources: application.resources, auth }]);
-  registerMetrics(server, describeMetrics({ flows: [], doors: [gateway], applications: [application] }), true);
+  await gateway.register(server, [
+    { config: app, resources: application.resources, isOnly: true, hooks: undefined, auth },
+  ]);
+  registerMetrics(
+    server,
+    describeMetrics({ transports: [gateway], opened: [{ application, flows: undefined }] }),
+    true,
+  );
   registerNotFound(server, []);
   await server.listen({ host: '127.0.0.1', port: 0 });
   const origin = `http://127.0.0.1:${(server.server.address() as AddressInfo).port}`;

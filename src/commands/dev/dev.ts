@@ -1,5 +1,4 @@
 import closeWithGrace from 'close-with-grace';
-import { checkRules } from '../../auth/policy/access.ts';
 import type { Project } from '../../boot/project.ts';
 import { loadProject } from '../../boot/project.ts';
 import { loadEngine } from '../../store/index.ts';
@@ -78,7 +77,7 @@ class Supervisor {
   /** Undefined when the server could not start with what is written now, which has then been told. */
   async #load(): Promise<Project | undefined> {
     try {
-      const project = loadProject(this.#args.dir, this.#env, checkRules);
+      const project = loadProject(this.#args.dir, this.#env);
       for (const { config, plan } of project.apps) {
         const refusal = this.#args.allowDestructive
           ? undefined

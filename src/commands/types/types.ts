@@ -1,5 +1,4 @@
 import { resolve } from 'node:path';
-import { checkRules } from '../../auth/policy/access.ts';
 import { loadProject } from '../../boot/project.ts';
 import type { ProjectApp } from '../../schema/project-app.ts';
 import type { Invocation } from '../commands.ts';
@@ -14,7 +13,7 @@ import { isCurrent, typesFileOf, writeTypes } from './types-file.ts';
 export function types({ args, env }: Invocation): number {
   const { dir, values } = parseCall(args, { options: ['out', 'check'] });
   try {
-    const { apps } = loadProject(dir, env, checkRules);
+    const { apps } = loadProject(dir, env);
     const files = apps.map((app) => [pathOf(app, values.out, apps.length), app] as const);
     return values.check === true ? check(files) : write(files);
   } catch (error) {

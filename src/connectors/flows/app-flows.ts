@@ -7,7 +7,7 @@ import type { Admission } from '../../server/limits/admission.ts';
 import type { Log } from '../../server/operations/log.ts';
 import type { FlowStore } from '../../store/flows.ts';
 import { loadEngine } from '../../store/index.ts';
-import type { Door, TransportStatus } from '../../transports/transport.ts';
+import type { MountedConnectors, MountedParts, TransportStatus } from '../../transports/transport.ts';
 import { type Connector, type ConnectorContext, type Deliver, MissedEvents, type SourceUse } from '../connector.ts';
 import type { Flow, FlowsPlan } from './flow.ts';
 import { registerFlowRoutes } from './flow-routes.ts';
@@ -43,8 +43,7 @@ export async function openAppFlows(plan: FlowsPlan, options: AppFlowsOptions): P
 }
 
 /** Connectors and flows of one application at work. */
-export class AppFlows implements Door {
-  readonly name = 'flows';
+export class AppFlows implements MountedConnectors {
   readonly appId: string;
   readonly connectors: readonly Connector[];
   readonly runners: readonly FlowRunner[];
@@ -74,9 +73,13 @@ export class AppFlows implements Door {
     }
   }
 
-  /** Connections are told by the connectors, one by one. */
   status(): TransportStatus {
-    return { connections: 0 };
+    return { connections: this.parts().reduce((sum, [, { connections }]) => sum + connections, 0) };
+  }
+
+  /** A connector may have the name of a transport, or that of a connector of another application. */
+  parts(): MountedParts {
+    return this.connectors.map((connector) => [`${this.appId}/${connector.name}`, connector.status()] as const);
   }
 
   /** Takes the places on the server. */

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { AppConfig } from '../../config/config.ts';
 import type { Report } from '../../config/files/report.ts';
-import { METHODS, RESERVED } from '../../transports/routes/route.ts';
+import { isReservedAtRoot, isReservedInApp } from '../../config/reserved-paths.ts';
+import { METHODS } from '../../transports/routes/route.ts';
 import type { TransportStatus } from '../../transports/transport.ts';
 import type {
   Connector,
@@ -18,9 +19,6 @@ import { HTTP_KEYS, type HttpSettings, REQUEST_KEYS, type RequestSettings } from
 import { isOperation, type Operation, parseOperation, shapeOf } from './operation.ts';
 import { Requests, sectionOf } from './requests.ts';
 import { WEBHOOK_METHODS, Webhooks } from './webhook.ts';
-
-/** First segments of URLs of the server, where paths of the only application are, too. */
-const SERVER_NAMES: ReadonlySet<string> = new Set(['health', 'metrics', 'socket.io']);
 
 /** Flows that begin with a request, or end with one: docs/connectors-http.md. */
 export const httpConnector: ConnectorType<HttpSettings> = {
@@ -99,7 +97,7 @@ function checkUse(
     const [first = ''] = operation.segments;
     const table = plan.tables.find(({ exportName }) => exportName === first);
     if (table !== undefined) report.add(at.diagnose({ message: `/${first} is where the table ${table.name} is` }));
-    if (RESERVED.has(first) || SERVER_NAMES.has(first) || first === app.appId)
+    if (isReservedInApp(first) || isReservedAtRoot(first) || first === app.appId)
       report.add(at.diagnose({ message: `/${first} is used by the server itself` }));
     if (first.startsWith(':')) {
       report.add(at.diagnose({ message: 'the path begins with a parameter', hint: 'begin with a name: /orders/:id' }));

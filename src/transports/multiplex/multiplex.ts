@@ -11,7 +11,7 @@ import { Heartbeat } from '../heartbeat.ts';
 import { checkHandshake } from '../socket/handshake.ts';
 import { addSocketRoute, socketScope } from '../socket/scope.ts';
 import { checkStreamable, startResponse } from '../stream/response.ts';
-import type { Door, TransportContext } from '../transport.ts';
+import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { type Authentication, authenticate } from './credential.ts';
 import { type GatewayAuth, type GatewayContext, GatewaySocket } from './socket.ts';
 import { GatewayStream } from './stream.ts';
@@ -21,16 +21,11 @@ import { parseStream } from './stream-request.ts';
 const LEAVE = 1000;
 const SOCKET_PARAMETERS: ReadonlySet<string> = new Set(['token', 'ticket']);
 
-/** One application as the multiplexed protocol serves it. */
-export interface GatewayApplication {
-  /** Where: `ws` and `subscribe` are below each of these; without a slash at the end. */
-  readonly paths: readonly string[];
-  /** By export name. */
-  readonly resources: ReadonlyMap<string, TableResource>;
-  /** Who must be asked for a token; undefined where nobody is asked who they are. */
-  readonly auth?: GatewayAuth | undefined;
-  readonly hooks?: RealtimeHooks | undefined;
-}
+/** The part of an application that the multiplexed protocol serves. */
+export type GatewayApplication = Pick<MountedApp, 'config' | 'resources' | 'isOnly'> & {
+  readonly auth: GatewayAuth | undefined;
+  readonly hooks: RealtimeHooks | undefined;
+};
 
 /** What all connections of one application share. */
 interface Served extends GatewayContext {
@@ -40,7 +35,9 @@ interface Served extends GatewayContext {
 }
 
 /** Many subscriptions over one WebSocket or event stream: PROTOCOL.md §4.6. */
-export class Gateway implements Door {
+export const createMultiplexTransport: TransportFactory = (context) => new Gateway(context);
+
+export class Gateway implements Transport {
   readonly name = 'gateway';
   readonly #context: TransportContext;
   readonly #sockets: Heartbeat<GatewaySocket>;
@@ -60,7 +57,7 @@ export class Gateway implements Door {
     const scope = await socketScope(app, this.#context.config.limits);
     for (const application of applications) {
       const served = this.#serve(application);
-      for (const path of application.paths) {
+      for (const path of pathsOf(application)) {
         addSocketRoute(scope, {
           url: `${path}/ws`,
           check: (request) => this.#check(request, served),
@@ -250,6 +247,12 @@ async function askForStream(
   }
   if (request.raw.socket.destroyed) realtime.closed();
   return realtime;
+}
+
+/** `ws` and `subscribe` are below each of these. */
+function pathsOf({ config: { appId, realtime }, isOnly }: GatewayApplication): string[] {
+  const path = `/${appId}${realtime.path}`;
+  return isOnly ? [path, realtime.path] : [path];
 }
 
 function refusePlain(): never {

@@ -9,7 +9,7 @@ import { tagFor } from '../../server/content/etag.ts';
 import { makeNextLink, type NextLink } from '../../server/next-link.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { ListPage, WriteOutcome } from '../../store/store.ts';
-import type { Endpoint } from '../transport.ts';
+import type { Endpoint } from '../endpoint.ts';
 import { cachedTag, checkMatch, refusePrecondition } from './conditions.ts';
 import { markReplayed, onceOf } from './idempotency-key.ts';
 import { oneBody } from './one-body.ts';

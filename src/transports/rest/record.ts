@@ -7,7 +7,7 @@ import { ignoreEmptyBody } from '../../server/checks/empty-body.ts';
 import { type Content, VARY } from '../../server/content/content.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { Key } from '../../store/store.ts';
-import type { Endpoint } from '../transport.ts';
+import type { Endpoint } from '../endpoint.ts';
 import { cachedTag, checkMatch, etagOf, refusePrecondition } from './conditions.ts';
 import { markReplayed, onceOf, optionsOf } from './idempotency-key.ts';
 import { oneBody } from './one-body.ts';

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Content } from '../../server/content/content.ts';
-import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
+import { endpointsOf } from '../endpoint.ts';
+import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { registerCollection } from './collection.ts';
 import { registerRecord } from './record.ts';
 
@@ -15,10 +16,10 @@ class RestTransport implements Transport {
     this.#context = context;
   }
 
-  register(app: FastifyInstance, endpoints: readonly Endpoint[]): void {
+  register(app: FastifyInstance, apps: readonly MountedApp[]): void {
     const { compression, limits } = this.#context.config;
     const content = new Content(compression);
-    for (const endpoint of endpoints) {
+    for (const endpoint of endpointsOf(apps, 'rest')) {
       registerCollection(app, endpoint, content);
       registerRecord(app, endpoint, { content, maxIdLength: limits.id });
     }

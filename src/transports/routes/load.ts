@@ -3,12 +3,13 @@ import type { AppConfig } from '../../config/config.ts';
 import type { Diagnostic } from '../../config/files/diagnostic.ts';
 import { collectAsync, Report } from '../../config/files/report.ts';
 import { diagnoseFile } from '../../config/files/source.ts';
+import { isReservedInApp } from '../../config/reserved-paths.ts';
 import { ModuleLoader } from '../../hooks/module-loader.ts';
 import { AUDIT_NAME } from '../../schema/names.ts';
 import type { Plan } from '../../schema/plan.ts';
 import type { RouteHooks } from './define.ts';
 import { checkHooks, parseRoute } from './parse.ts';
-import { RESERVED, type Route } from './route.ts';
+import type { Route } from './route.ts';
 
 export interface RouteSource {
   readonly config: AppConfig;
@@ -101,7 +102,7 @@ function checkPrefix({ routesPrefix }: AppConfig, { tables }: Plan): Diagnostic[
     return [diagnoseFile(table.at.file, message, `${hint}, or another name: @export(name: "…")`)];
   }
   const isAudit = first === AUDIT_NAME && tables.some(({ audited }) => audited);
-  if (!RESERVED.has(first) && !isAudit) return [];
+  if (!isReservedInApp(first) && !isAudit) return [];
   return [diagnoseFile('config.yaml', `routes_prefix "${routesPrefix}" is used by the server itself`, hint)];
 }
 

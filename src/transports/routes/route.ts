@@ -3,16 +3,6 @@ import type { StandardSchema } from './standard-schema.ts';
 
 export const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const satisfies readonly RouteMethod[];
 
-/** First segments of what an application has beside its tables. */
-export const RESERVED: ReadonlySet<string> = new Set([
-  'docs',
-  'openapi.json',
-  'asyncapi.json',
-  'client.js',
-  'auth',
-  'flows',
-]);
-
 /** What is checked before any handler. */
 interface CheckedRoute {
   /** Its path below the prefix, without a slash at the beginning. */

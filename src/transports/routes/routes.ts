@@ -1,15 +1,13 @@
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import type { WebSocket } from 'ws';
-import type { AppAuth } from '../../auth/app-auth.ts';
 import { StartError } from '../../config/files/diagnostic.ts';
 import { diagnoseFile } from '../../config/files/source.ts';
+import { isReservedAtRoot } from '../../config/reserved-paths.ts';
 import { AppError } from '../../errors.ts';
-import type { RoomsHandle } from '../../hub/rooms/rooms.ts';
-import type { TableResource } from '../../resources/table/resource.ts';
 import { makeAuthentication } from '../../server/auth/authentication.ts';
 import { addSocketRoute, type SocketScope, socketScope } from '../socket/scope.ts';
-import type { Door, TransportContext } from '../transport.ts';
+import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { registerRouteBodies } from './bodies.ts';
 import { makeRooms, makeTables, type RouteScope } from './context.ts';
 import { answerRequest } from './http.ts';
@@ -20,20 +18,8 @@ import { type HttpRoute, METHODS, type Route, type SseRoute, type WsRoute } from
 /** Milliseconds that handlers get to end after their connections have closed. */
 const SETTLE = 1000;
 
-export interface RoutesOptions extends TransportContext {
-  readonly showsDetails: boolean;
-}
-
-/** The routes of one application. */
-export interface RoutesApplication {
-  /** What stands before the keys: `/my-app/api`, and `/api` where there is one application. */
-  readonly prefixes: readonly string[];
-  readonly routes: readonly Route[];
-  readonly resources: ReadonlyMap<string, TableResource>;
-  readonly auth: AppAuth | undefined;
-  /** Connectors that have rooms, by name. */
-  readonly rooms?: ReadonlyMap<string, RoomsHandle>;
-}
+/** The part of an application that routes use. */
+export type RoutesApplication = Pick<MountedApp, 'config' | 'routes' | 'resources' | 'auth' | 'rooms' | 'isOnly'>;
 
 interface Place {
   readonly url: string;
@@ -42,13 +28,15 @@ interface Place {
 }
 
 /** Routes in code: docs/routes.md. */
-export class Routes implements Door {
+export const createRoutesTransport: TransportFactory = (context) => new Routes(context);
+
+export class Routes implements Transport {
   readonly name = 'routes';
-  readonly #options: RoutesOptions;
+  readonly #options: TransportContext;
   readonly #streams: StreamDoor;
   readonly #sockets: SocketDoor;
 
-  constructor(options: RoutesOptions) {
+  constructor(options: TransportContext) {
     this.#options = options;
     this.#streams = new StreamDoor(options);
     this.#sockets = new SocketDoor(options);
@@ -60,11 +48,11 @@ export class Routes implements Door {
     await app.register(async (plain) => {
       registerRouteBodies(plain);
       for (const application of applications) {
-        const { prefixes, routes, auth } = application;
+        const { routes, auth } = application;
         const scope = this.#makeScope(application);
         const onRequest = auth === undefined ? [] : [makeAuthentication(auth, { ticket: true, token: false })];
         for (const route of routes) {
-          for (const prefix of prefixes) {
+          for (const prefix of prefixesOf(application)) {
             const place = { url: `${prefix}/${route.key}`, scope, onRequest };
             if (route.kind === 'http') this.#addHttp(plain, route, place);
             else if (route.kind === 'sse') this.#addStream(plain, route, place);
@@ -99,7 +87,7 @@ export class Routes implements Door {
     clearTimeout(timer);
   }
 
-  #makeScope({ resources, auth, rooms = new Map() }: RoutesApplication): RouteScope {
+  #makeScope({ resources, auth, rooms }: RoutesApplication): RouteScope {
     const { showsDetails, onError } = this.#options;
     return {
       auth,
@@ -141,6 +129,13 @@ export class Routes implements Door {
       open: (ws: WebSocket, socket: Socket, request) => this.#sockets.open(ws, socket, { request, ...served }),
     });
   }
+}
+
+/** What comes before the keys of routes: `/my-app/api`, and `/api` where there is one application. */
+function prefixesOf({ config: { appId, routesPrefix }, isOnly }: RoutesApplication): string[] {
+  const [, first = ''] = routesPrefix.split('/');
+  const isFree = isOnly && first !== appId && !isReservedAtRoot(first);
+  return isFree ? [`/${appId}${routesPrefix}`, routesPrefix] : [`/${appId}${routesPrefix}`];
 }
 
 type Added = Pick<RouteOptions, 'url' | 'method' | 'constraints'>;

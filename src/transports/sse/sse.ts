@@ -7,11 +7,12 @@ import type { TableResource } from '../../resources/table/resource.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { Awaitable } from '../../store/store.ts';
+import { type Endpoint, endpointsOf } from '../endpoint.ts';
 import { Gate } from '../gate.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { askToOpen, peerOf } from '../opening.ts';
 import { checkStreamable, startResponse } from '../stream/response.ts';
-import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
+import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { SseStream } from './stream.ts';
 
 /** Server-Sent Events (WHATWG HTML §9.2) on the URLs of tables and records. */
@@ -40,8 +41,8 @@ class SseTransport implements Transport {
     this.#streams = new Heartbeat(context.config.channels.ssePingInterval, (stream) => stream.ping());
   }
 
-  register(app: FastifyInstance, endpoints: readonly Endpoint[]): void {
-    for (const endpoint of endpoints) {
+  register(app: FastifyInstance, apps: readonly MountedApp[]): void {
+    for (const endpoint of endpointsOf(apps, 'sse')) {
       const { path } = endpoint;
       for (const url of [path, `${path}/:id`]) {
         const options = { constraints: { transport: 'sse' }, exposeHeadRoute: false };

@@ -9,12 +9,13 @@ import type { TableResource } from '../../resources/table/resource.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
 import type { MessageFormat } from '../../server/content/formats.ts';
 import { queryOf } from '../../server/query-of.ts';
+import { type Endpoint, endpointsOf } from '../endpoint.ts';
 import { Gate } from '../gate.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { askToOpen, peerOf } from '../opening.ts';
 import { checkHandshake } from '../socket/handshake.ts';
 import { addSocketRoute, agreeOn, type SocketScope, socketScope } from '../socket/scope.ts';
-import type { Endpoint, Transport, TransportContext, TransportFactory } from '../transport.ts';
+import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { type ConnectionContext, WsConnection } from './connection.ts';
 import { JSON_FORMAT, loadMessageFormat, type WsFormat } from './message-format.ts';
 import { chooseSubprotocol, readOffers } from './subprotocol.ts';
@@ -57,9 +58,9 @@ class WsTransport implements Transport {
     this.#connections = new Heartbeat(context.config.channels.pingInterval, (connection) => connection.beat());
   }
 
-  async register(app: FastifyInstance, endpoints: readonly Endpoint[]): Promise<void> {
+  async register(app: FastifyInstance, apps: readonly MountedApp[]): Promise<void> {
     const scope = await socketScope(app, this.#context.config.limits);
-    for (const endpoint of endpoints) this.#registerTable(scope, endpoint);
+    for (const endpoint of endpointsOf(apps, 'ws')) this.#registerTable(scope, endpoint);
   }
 
   status() {

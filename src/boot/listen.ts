@@ -1,7 +1,17 @@
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
 import { describeAuth } from '../config/auth.ts';
 import type { ServerConfig } from '../config/config.ts';
+import { formatHost } from '../config/loopback.ts';
+import { describeSurprises } from '../config/notices.ts';
 import type { Log } from '../server/operations/log.ts';
 import type { OpenApp } from './open-app.ts';
+
+/** Where the server listens, with the port that was taken. */
+export function urlOf(server: FastifyInstance, { host, tls }: ServerConfig): string {
+  const { port } = server.server.address() as AddressInfo;
+  return `${tls === undefined ? 'http' : 'https'}://${formatHost(host)}:${port}`;
+}
 
 export interface Announcement {
   readonly url: string;
@@ -10,9 +20,9 @@ export interface Announcement {
   readonly notices: readonly string[];
 }
 
-/** What whoever runs the server should know, in its log. */
+/** Writes to the log what an operator should know: where the server listens, what is off, and what is open. */
 export function announce(log: Log, { url, config, opened, notices }: Announcement): void {
-  for (const notice of notices) log.warn(notice);
+  for (const notice of [...notices, ...describeSurprises(config)]) log.warn(notice);
   for (const { config: app, application } of opened) {
     for (const { name, switchedOff } of application.plan.tables) {
       for (const { transport, by } of switchedOff) {
@@ -22,10 +32,10 @@ export function announce(log: Log, { url, config, opened, notices }: Announcemen
   }
   const open = opened.filter(({ auth }) => auth === undefined).map(({ config: app }) => app.appId);
   for (const { config: app, auth } of opened) {
-    if (auth !== undefined) log.info({ app: app.appId, auth: describeAuth(auth.config) }, 'callers say who they are');
+    if (auth !== undefined) log.info({ app: app.appId, auth: describeAuth(auth.config) }, 'authentication is on');
   }
   if (open.length > 0) {
-    const message = 'there is no authentication: whoever reaches this address may use what is public';
+    const message = 'authentication is off: everyone who can reach this address may use what is public';
     log.warn({ host: config.host, apps: open }, message);
   }
   log.info({ url, apps: opened.map(({ config: app }) => app.appId) }, 'listening');

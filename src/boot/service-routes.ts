@@ -1,0 +1,114 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import type { ServerConfig } from '../config/config.ts';
+import { formatHost } from '../config/loopback.ts';
+import { CAPABILITIES } from '../openapi/capabilities.ts';
+import { registerContract } from '../openapi/contract.ts';
+import { AUDIT_NAME } from '../schema/names.ts';
+import { registerAuthentication } from '../server/auth/authentication.ts';
+import { registerAccounts } from '../server/auth/routes.ts';
+import { registerNotFound } from '../server/not-found.ts';
+import { registerAudit } from '../server/operations/audit.ts';
+import { registerClientModule } from '../server/web/client-module.ts';
+import { registerWeb } from '../server/web/files.ts';
+import type { OpenApp } from './open-app.ts';
+
+const CLIENT_MODULE = 'client.js';
+
+/** Installs authentication for every application with `auth`. Must run before any transport takes its addresses. */
+export function installAuthentication(server: FastifyInstance, opened: readonly OpenApp[]): void {
+  const tables = opened.flatMap(({ config: { appId }, application, auth, isOnly }) => {
+    if (auth === undefined) return [];
+    registerAccounts(server, [`/${appId}/auth`, ...(isOnly ? ['/auth'] : [])], auth);
+    return [...application.resources].map(([name, { table }]) => ({ path: `/${appId}/${name}`, table, auth }));
+  });
+  if (tables.length > 0) registerAuthentication(server, tables);
+}
+
+/** Registers what applications have beside their tables: audit logs, API documents, files; and the 404 for the rest. */
+export async function registerServiceRoutes(
+  server: FastifyInstance,
+  opened: readonly OpenApp[],
+  config: ServerConfig,
+): Promise<void> {
+  for (const app of opened) {
+    registerAuditLog(server, app, config);
+    registerDocuments(server, app, config);
+  }
+  await registerFiles(server, opened, config);
+  registerNotFound(server, knownPaths(opened), ambiguousPaths(opened));
+}
+
+/** The only application's audit log is found without the application's id, too, unless that is its name. */
+function registerAuditLog(
+  server: FastifyInstance,
+  { config: { appId }, application, auth, isOnly }: OpenApp,
+  { compression }: ServerConfig,
+): void {
+  if (application.audit === undefined) return;
+  const isFree = isOnly && appId !== AUDIT_NAME;
+  const paths = [`/${appId}/${AUDIT_NAME}`, ...(isFree ? [`/${AUDIT_NAME}`] : [])];
+  registerAudit(server, { paths, trail: application.audit, auth, compression });
+}
+
+/** The API page and its documents. */
+function registerDocuments(server: FastifyInstance, app: OpenApp, config: ServerConfig): void {
+  if (!app.config.docs) return;
+  const { limits, host, port, tls, compression } = config;
+  const { application, auth } = app;
+  const source = {
+    plan: application.plan,
+    version: application.planTag,
+    limits,
+    host: `${formatHost(host)}:${port}`,
+    secure: tls !== undefined,
+    capabilities: CAPABILITIES,
+    auth: auth !== undefined,
+  };
+  registerContract(server, source, compression);
+}
+
+/** The client for pages, and the static files of the applications. */
+async function registerFiles(
+  server: FastifyInstance,
+  opened: readonly OpenApp[],
+  { compression }: ServerConfig,
+): Promise<void> {
+  registerClientModule(server, clientPaths(opened), compression);
+  for (const { config: app } of opened) {
+    if (app.web === undefined) continue;
+    await registerWeb(server, { path: `/${app.appId}`, dir: app.web, policy: app.webPolicy }, compression);
+  }
+}
+
+/** Addresses of the client for pages. A file of that name in an application's own folder replaces it. */
+function clientPaths(opened: readonly OpenApp[]): string[] {
+  return opened
+    .filter(({ config: { web } }) => web === undefined || !existsSync(join(web, CLIENT_MODULE)))
+    .map(({ config: { appId } }) => `/${appId}/${CLIENT_MODULE}`);
+}
+
+/** Paths of tables, for the answer to a wrong method. */
+function knownPaths(opened: readonly OpenApp[]): { path: string; rest: boolean }[] {
+  return opened.flatMap(({ config, application }) =>
+    [...application.resources].map(([name, { table }]) => ({
+      path: `/${config.appId}/${name}`,
+      rest: table.transports.has('rest'),
+    })),
+  );
+}
+
+/** Short addresses of the multiplexed protocol, which name no application although there are several. */
+function ambiguousPaths(opened: readonly OpenApp[]): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  if (opened.length === 1) return found;
+  for (const { config: app } of opened) {
+    if (!app.realtime.enabled) continue;
+    for (const end of ['ws', 'subscribe']) {
+      const path = `${app.realtime.path}/${end}`;
+      found.set(path, [...(found.get(path) ?? []), `/${app.appId}${path}`]);
+    }
+  }
+  return found;
+}

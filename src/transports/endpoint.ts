@@ -1,0 +1,31 @@
+import type { AppAuth } from '../auth/app-auth.ts';
+import type { RealtimeHooks } from '../hooks/realtime-hooks.ts';
+import type { TableResource } from '../resources/table/resource.ts';
+import type { TransportName } from '../schema/plan.ts';
+import type { MountedApp } from './transport.ts';
+
+/** One table as a transport sees it. */
+export interface Endpoint {
+  /** `/{app_id}/{Export}`, without a slash at the end. */
+  readonly path: string;
+  readonly resource: TableResource;
+  /** Short hash of the plan. */
+  readonly planTag: string;
+  /** Undefined where authentication is off. */
+  readonly auth: AppAuth | undefined;
+  /** Undefined where the application has no hooks for connections. */
+  readonly hooks?: RealtimeHooks | undefined;
+}
+
+/** The tables of the applications that have the transport switched on. */
+export function endpointsOf(apps: readonly MountedApp[], transport: TransportName): Endpoint[] {
+  return apps.flatMap(({ config, resources, planTag, auth, hooks }) =>
+    [...resources]
+      .filter(([, { table }]) => table.transports.has(transport))
+      .map(([name, resource]) => ({ path: `/${config.appId}/${name}`, resource, planTag, auth, hooks })),
+  );
+}
+
+export function hasTable({ resources }: MountedApp, transport: TransportName): boolean {
+  return [...resources.values()].some(({ table }) => table.transports.has(transport));
+}
