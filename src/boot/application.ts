@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Access, type AccessOptions } from '../auth/policy/access.ts';
 import type { AppConfig, ServerConfig } from '../config/config.ts';
 import { isPrivate } from '../config/loopback.ts';
+import { type Bus, MemoryBus, ring } from '../events/bus.ts';
 import { Feed } from '../events/feed.ts';
 import { Hub } from '../hub/hub.ts';
 import type { Application } from '../resources/application.ts';
@@ -31,22 +32,28 @@ export interface OpenOptions {
 }
 
 /** Opens the store of an application and puts feed, hub and resources on it. */
-export async function openApplication({
-  app,
-  server,
-  plan,
-  allowDestructive,
-  onError,
-  onNotice = () => {},
-  writeHooksOf = () => undefined,
-}: OpenOptions): Promise<Application> {
-  const { dataDir: dir, durability, events, idempotency, busyTimeout, audit } = app;
+export async function openApplication(options: OpenOptions): Promise<Application> {
+  const store = await openStore(options);
+  return composeApplication(options, store, new MemoryBus());
+}
+
+async function openStore({ app, server, plan, allowDestructive, onNotice = () => {} }: OpenOptions): Promise<Store> {
+  const { dataDir: dir, durability, events, idempotency, audit } = app;
   const { scan: largestScan, recordCache } = server.limits;
   const options = { dir, durability, events, idempotency, audit, largestScan, recordCache, allowDestructive, onNotice };
-  const store = await (await loadEngine()).openRecords(plan, options);
-  const feed = new Feed(store.head);
+  return (await loadEngine()).openRecords(plan, options);
+}
+
+/** Puts feed, hub and resources on a store. Applications that share a store share its bus. */
+export function composeApplication(
+  { app, server, plan, onError, writeHooksOf = () => undefined }: OpenOptions,
+  store: Store,
+  bus: Bus,
+): Application {
+  const { events, busyTimeout } = app;
+  const feed = new Feed({ log: store, tables: plan.tables, bus, onError });
   const hub = new Hub({ store, feed, channels: server.channels, replayPage: events.replayPage, onError });
-  const commits = new GroupCommit({ store, busyTimeout, onCommitted: (changes) => feed.deliver(changes) });
+  const commits = new GroupCommit({ store, busyTimeout, onCommitted: (result) => ring(bus, result) });
   const housekeeping = new Housekeeping({ plan, store, commits, onError });
   const access = new Access(plan, accessOptions(app));
   const streams = new TableStreams();
@@ -65,6 +72,7 @@ export async function openApplication({
     streams.stop();
     await housekeeping.stop();
     await commits.drain();
+    await feed.close();
     hub.close();
     await store.close();
   };

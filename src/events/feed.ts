@@ -1,15 +1,40 @@
-import type { Change } from '../store/store.ts';
+import type { TablePlan } from '../schema/plan.ts';
+import type { Change, LogReader } from '../store/store.ts';
+import type { Bell, Bus } from './bus.ts';
+import { readChanges } from './log-pages.ts';
 
-export type FeedListener = (changes: readonly Change[]) => void;
+export interface FeedListener {
+  /** Changes in seq order, each once. */
+  changes(changes: readonly Change[]): void;
+  /** Changes of the table left the log before this feed had read them: nothing after them may be delivered as if they were. */
+  missed?(table: TablePlan): void;
+}
 
-/** Hands committed changes on in seq order, each once. */
+export interface FeedOptions {
+  readonly log: LogReader;
+  readonly tables: readonly TablePlan[];
+  readonly bus: Bus;
+  /** Reports a failure to read the log. The next bell tries again. */
+  onError(error: unknown): void;
+}
+
+/**
+ * Hands committed changes on in seq order, each once: a cursor on the log that moves when a bell rings. A bell that
+ * carries the very next changes saves reading them.
+ */
 export class Feed {
-  #head: number;
+  readonly #options: FeedOptions;
   readonly #listeners: FeedListener[] = [];
+  readonly #stopListening: () => void;
+  #head: number;
+  #reading: Promise<void> | undefined;
+  #closed = false;
 
-  /** `head` is the log's head at the start: what is at or below it was delivered before. */
-  constructor(head: number) {
-    this.#head = head;
+  /** Begins at the head of the log: what is at or below it is not handed on. */
+  constructor(options: FeedOptions) {
+    this.#options = options;
+    this.#head = options.log.head;
+    this.#stopListening = options.bus.listen((bell) => this.#onBell(bell));
   }
 
   /** seq of the last change that was handed on. */
@@ -21,13 +46,46 @@ export class Feed {
     this.#listeners.push(listener);
   }
 
-  /** Takes the changes of one commit. Throws when they are not after everything before: order is an invariant. */
-  deliver(changes: readonly Change[]): void {
+  /** Resolves when nothing is read any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#stopListening();
+    await this.#reading;
+  }
+
+  #onBell({ after, head, changes }: Bell): void {
+    if (this.#reading === undefined && changes !== undefined && after === this.#head) this.#deliver(changes);
+    else if (head > this.#head) this.#read();
+  }
+
+  #read(): void {
+    if (this.#reading !== undefined) return;
+    this.#reading = this.#catchUp()
+      .catch((error: unknown) => this.#options.onError(error))
+      .finally(() => {
+        this.#reading = undefined;
+      });
+  }
+
+  async #catchUp(): Promise<void> {
+    const { log, tables } = this.#options;
+    while (!this.#closed && this.#head < log.head) {
+      for (const table of tables) {
+        if (log.oldest(table) > this.#head) for (const listener of this.#listeners) listener.missed?.(table);
+      }
+      const { changes, upTo } = await readChanges(log, tables, this.#head);
+      this.#deliver(changes);
+      this.#head = Math.max(this.#head, upTo);
+    }
+  }
+
+  /** Throws when the changes are not after everything before: order is an invariant. */
+  #deliver(changes: readonly Change[]): void {
     if (changes.length === 0) return;
     for (const { seq } of changes) {
       if (seq <= this.#head) throw new Error(`The feed got seq ${seq} after ${this.#head}.`);
       this.#head = seq;
     }
-    for (const listener of this.#listeners) listener(changes);
+    for (const listener of this.#listeners) listener.changes(changes);
   }
 }

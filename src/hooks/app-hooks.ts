@@ -73,7 +73,7 @@ export class AppHooks {
       if (hooks === undefined || table === undefined) continue;
       this.#changes.push(new ChangeHooks({ ...this.#options, table, hooks, context: this.#context, log }));
     }
-    if (this.#changes.length > 0) feed.listen(() => this.#wake());
+    if (this.#changes.length > 0) feed.listen({ changes: () => this.#wake() });
   }
 
   /** Resolves when no hook runs any more. */

@@ -30,6 +30,10 @@ export class Channel {
     return this.#groups.size;
   }
 
+  groups(): Iterable<Group> {
+    return this.#groups.values();
+  }
+
   /** Subscriptions of all groups. */
   get audience(): number {
     let sum = 0;

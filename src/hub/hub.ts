@@ -78,7 +78,7 @@ export class Hub {
       join: (subscription) => this.#join(subscription),
       lose: (subscription) => this.#end(subscription, 'lost'),
     };
-    feed.listen((changes) => this.#deliver(changes));
+    feed.listen({ changes: (changes) => this.#deliver(changes), missed: (table) => this.#missed(table) });
   }
 
   /** Subscriptions that are open. */
@@ -156,6 +156,15 @@ export class Hub {
       if (channels === undefined) continue;
       channels.table.append(change, this.#serve);
       if (change.id !== null) channels.records.get(change.id)?.append(change, this.#serve);
+    }
+  }
+
+  /** Changes are gone from the log: live subscriptions read it themselves, which finds out what each of them lacks. */
+  #missed(table: TablePlan): void {
+    const channels = this.#channels.get(table);
+    if (channels === undefined) return;
+    for (const channel of [channels.table, ...channels.records.values()]) {
+      for (const { live } of channel.groups()) for (const subscription of [...live]) this.#fellBehind(subscription);
     }
   }
 

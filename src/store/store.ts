@@ -133,6 +133,8 @@ export interface CommitResult {
   readonly results: readonly (readonly WriteOutcome[] | AppError)[];
   /** Everything that was committed, in seq order. */
   readonly changes: readonly Change[];
+  /** Position of the log before the changes. */
+  readonly after: number;
 }
 
 /** One page of a list. */

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts';
 import { atTurnEnd, isDelivering } from '../runtime/event-loop.ts';
-import type { Change, CommitResult, Once, OnceGroup, Store, WriteGroup, WriteOutcome } from './store.ts';
+import type { CommitResult, Once, OnceGroup, Store, WriteGroup, WriteOutcome } from './store.ts';
 
 /** Writes in one transaction at most: bounds how long a commit keeps the event loop. */
 const MAX_WRITES = 256;
@@ -21,8 +21,8 @@ export interface GroupCommitOptions {
   readonly store: Store;
   /** Milliseconds that a write waits for a database that another process holds. */
   readonly busyTimeout: number;
-  /** Called with what was committed, in seq order, before any writer's continuation runs. */
-  onCommitted(changes: readonly Change[]): void;
+  /** Called after a commit with changes, before any writer's continuation runs. */
+  onCommitted(result: CommitResult): void;
 }
 
 /**
@@ -106,7 +106,7 @@ export class GroupCommit {
     }
     answer(batch, result);
     // Outside the try: what is committed must never be told to its writer as failed.
-    this.#options.onCommitted(result.changes);
+    if (result.changes.length > 0) this.#options.onCommitted(result);
     this.#next();
   }
 

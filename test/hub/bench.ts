@@ -1,4 +1,5 @@
 import { onTestFinished } from 'vitest';
+import { MemoryBus, ring } from '../../src/events/bus.ts';
 import { Feed } from '../../src/events/feed.ts';
 import type { Encoding } from '../../src/hub/encode.ts';
 import { Hub, type SubscribeOptions } from '../../src/hub/hub.ts';
@@ -84,6 +85,7 @@ export interface BenchOptions {
 export class Bench {
   readonly store: SqliteStore;
   readonly table: TablePlan;
+  readonly bus = new MemoryBus();
   readonly feed: Feed;
   readonly hub: Hub;
   readonly faults: unknown[] = [];
@@ -95,8 +97,8 @@ export class Bench {
     const opened = folder.open(SDL, { events: { retention: 86_400_000, maxCount, replayPage } });
     this.store = opened.store;
     this.table = onlyTable(opened);
-    this.feed = new Feed(this.store.head);
     const onError = (error: unknown) => void this.faults.push(error);
+    this.feed = new Feed({ log: this.store, tables: [this.table], bus: this.bus, onError });
     const channels = { slowClientTimeout, clientBuffer };
     const store = options.wrap?.(this.store) ?? this.store;
     this.hub = new Hub({ store, feed: this.feed, channels, replayPage, onError });
@@ -104,9 +106,9 @@ export class Bench {
   }
 
   write(...writes: readonly (Omit<Write, 'table'> | Write)[]): number {
-    const { changes } = this.store.commit([writes.map((one) => ({ ...one, table: this.table }) as Write)]);
-    this.history.push(...changes);
-    this.feed.deliver(changes);
+    const result = this.store.commit([writes.map((one) => ({ ...one, table: this.table }) as Write)]);
+    this.history.push(...result.changes);
+    if (result.changes.length > 0) ring(this.bus, result);
     return this.feed.head;
   }
 

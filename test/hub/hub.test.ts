@@ -148,8 +148,9 @@ test('changes of a table that nobody asks for are nothing to the others', async 
   const reader = bench.subscribe();
   await bench.until(() => reader.lines.length === 1);
   const other = tableOf(SDL);
-  const seq = bench.feed.head + 1;
-  bench.feed.deliver([{ seq, table: other, op: 'create', id: 'x', data: '{}', before: null }]);
+  const after = bench.feed.head;
+  const head = after + 1;
+  bench.bus.ring({ after, head, changes: [{ seq: head, table: other, op: 'create', id: 'x', data: '{}', before: null }] });
   await turns(3);
   expect(reader.lines).toHaveLength(1);
 });

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Access } from '../../src/auth/policy/access.ts';
+import { MemoryBus, ring } from '../../src/events/bus.ts';
 import { Feed } from '../../src/events/feed.ts';
 import type { Encoding } from '../../src/hub/encode.ts';
 import { Hub } from '../../src/hub/hub.ts';
@@ -119,14 +120,15 @@ export class Rig implements Disposable {
       allowDestructive: false,
     });
     const door = flushed ? new FlushedStore(store, new WalFlush(databaseFile(this.dir), 0)) : store;
-    const feed = new Feed(store.head);
-    feed.listen((changes) => this.delivered.push(...changes));
     const onError = (error: unknown) => void this.faults.push(error);
+    const bus = new MemoryBus();
+    const feed = new Feed({ log: door, tables: this.plan.tables, bus, onError });
+    feed.listen({ changes: (changes) => this.delivered.push(...changes) });
     const hub = new Hub({ store: door, feed, channels: { slowClientTimeout, clientBuffer }, replayPage, onError });
     const commits = new GroupCommit({
       store: this.#observe(door, flushed ? 0 : commitTurns),
       busyTimeout,
-      onCommitted: (changes) => feed.deliver(changes),
+      onCommitted: (result) => ring(bus, result),
     });
     const access = new Access(this.plan, { secured: false });
     const context = { access, store: door, commits, hub, limits: LIMITS, pages: new PageCache(LIMITS.listCache) };

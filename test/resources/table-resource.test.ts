@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { ANONYMOUS, SERVER } from '../../src/auth/identity.ts';
 import { Access } from '../../src/auth/policy/access.ts';
+import { MemoryBus, ring } from '../../src/events/bus.ts';
 import { Feed } from '../../src/events/feed.ts';
 import { Hub } from '../../src/hub/hub.ts';
 import { PageCache } from '../../src/resources/cache/page-cache.ts';
@@ -27,11 +28,13 @@ function open(sdl = SDL, wrap: (store: Store) => Store = (store) => store): Benc
   const opened = new StoreFolder().open(sdl, { events: { retention: 86_400_000, maxCount: 3, replayPage: 10 } });
   const store = wrap(opened.store);
   const calls: string[] = [];
-  const feed = new Feed(store.head);
+  const onError = (error: unknown) => calls.push(String(error));
+  const bus = new MemoryBus();
+  const feed = new Feed({ log: store, tables: opened.plan.tables, bus, onError });
   const channels = { slowClientTimeout: 1000, clientBuffer: 1000 };
-  const hub = new Hub({ store, feed, channels, replayPage: 10, onError: (error) => calls.push(String(error)) });
+  const hub = new Hub({ store, feed, channels, replayPage: 10, onError });
   onTestFinished(() => hub.close());
-  const commits = new GroupCommit({ store, busyTimeout: 100, onCommitted: (changes) => feed.deliver(changes) });
+  const commits = new GroupCommit({ store, busyTimeout: 100, onCommitted: (result) => ring(bus, result) });
   const access = new Access(opened.plan, { secured: false });
   const resource = new TableResource(onlyTable(opened), {
     access,

@@ -36,7 +36,7 @@ function open({ busyTimeout = 2000, wrap = (commit) => commit }: Options = {}): 
   const seen = new Proxy<Store>(store, {
     get: (target, name) => (name === 'commit' ? commit : Reflect.get(target, name)),
   });
-  const onCommitted = (changes: readonly Change[]) => void committed.push([...changes]);
+  const onCommitted = ({ changes }: CommitResult) => void committed.push([...changes]);
   const commits = new GroupCommit({ store: seen, busyTimeout, onCommitted });
   const create = (id: string, name = id): Write => ({ type: 'create', table, id, cells: [id, name] });
   return { ...opened, folder, commits, calls, committed, create };

@@ -118,7 +118,7 @@ class TableConnector implements Connector {
   }
 
   register(): void {
-    this.#context.application.feed.listen(() => this.#wake());
+    this.#context.application.feed.listen({ changes: () => this.#wake() });
   }
 
   start(): void {

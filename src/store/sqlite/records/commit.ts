@@ -72,7 +72,7 @@ export class Commits {
       this.#statements.commit.run();
       positions.committed(changes);
       for (const { log, removed } of trimmed) log.removed(removed);
-      return { results, changes };
+      return { results, changes, after: last };
     } catch (error) {
       transaction.last = last;
       if (this.#db.inTransaction) this.#statements.rollback.run();

@@ -1,0 +1,28 @@
+import type { TablePlan } from '../schema/plan.ts';
+import type { Change, LogReader } from '../store/store.ts';
+
+/** Changes of one table that are read at once. */
+const MAX_PAGE = 500;
+
+export interface ChangesPage {
+  /** In seq order. */
+  readonly changes: readonly Change[];
+  /** Every change up to this seq is among `changes`, or was before `after`. */
+  readonly upTo: number;
+}
+
+/** Reads the next changes of all tables after a position. What comes while they are read is left for the next page. */
+export async function readChanges(log: LogReader, tables: readonly TablePlan[], after: number): Promise<ChangesPage> {
+  let upTo = log.head;
+  const found: Change[] = [];
+  for (const table of tables) {
+    if (log.tableHead(table) <= after) continue;
+    const page = await log.readLog(table, after, MAX_PAGE);
+    found.push(...page);
+    // The table may have more entries after the last one of a full page.
+    const last = page.at(-1)?.seq;
+    if (page.length === MAX_PAGE && last !== undefined) upTo = Math.min(upTo, last);
+  }
+  const changes = found.filter(({ seq }) => seq <= upTo).sort((one, other) => one.seq - other.seq);
+  return { changes, upTo };
+}
