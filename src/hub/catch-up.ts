@@ -1,7 +1,7 @@
 import type { ListQuery } from '../query/index.ts';
-import type { LogReader, RecordReader, StoredRecord } from '../store/store.ts';
+import type { Awaitable, LogReader, RecordReader, StoredRecord } from '../store/store.ts';
 import type { ResetReason } from './encode.ts';
-import { selectRecord } from './selection.ts';
+import { relatedOfChange, relatedOfRecord, type Selection, selectRecord } from './selection.ts';
 import type { Subscription } from './subscription.ts';
 
 export interface CatchUpContext {
@@ -142,7 +142,7 @@ export class CatchUp {
     subscription.inSnapshot = true;
     if (id !== undefined) {
       const record = await store.get(table, id);
-      if (record !== undefined) this.#retain([record], head, 1);
+      if (record !== undefined) await this.#retain([record], head, 1);
       this.#complete = store.head;
       return;
     }
@@ -155,7 +155,7 @@ export class CatchUp {
       if (!this.#isActive()) return;
       const size = this.#pageSize;
       const records = await store.page(table, after, size);
-      const { taken, written } = this.#retain(records, head, left);
+      const { taken, written } = await this.#retain(records, head, left);
       more = taken < records.length || records.length === size;
       after = records[taken - 1]?.id ?? after;
       left -= written;
@@ -177,21 +177,27 @@ export class CatchUp {
       const room = this.#room();
       if (room !== undefined) await room;
       if (!this.#isActive()) return;
-      const { taken } = this.#retain(records, head, records.length);
+      const { taken } = await this.#retain(records, head, records.length);
       records = records.slice(taken);
     }
   }
 
   /** Writes what is for the subscription, up to `limit` records and as much as the sink may hold. */
-  #retain(records: readonly StoredRecord[], head: number, limit: number): { taken: number; written: number } {
+  async #retain(
+    records: readonly StoredRecord[],
+    head: number,
+    limit: number,
+  ): Promise<{ taken: number; written: number }> {
     const { group } = this.#subscription;
+    const { selection } = group;
+    const related = await readAll(selection, records, (record) => relatedOfRecord(selection, record));
     const frames: Buffer[] = [];
     let bytes = 0;
     let taken = 0;
     for (const record of records) {
       if (frames.length >= limit || bytes > this.#context.clientBuffer) break;
+      const frame = record.seq > head ? undefined : selectRecord(selection, record, related?.[taken]);
       taken++;
-      const frame = record.seq > head ? undefined : selectRecord(group.selection, record);
       const encoded = frame && group.encoding.frame(frame);
       if (encoded === undefined) continue;
       frames.push(encoded);
@@ -210,16 +216,18 @@ export class CatchUp {
     const changes = await store.readLog(table, subscription.position, size, id);
     // Entries may have been trimmed while it waited for its turn: then the page has a gap, and `run` resets.
     if (subscription.position < store.floor(table)) return;
+    const reading = readAll(group.selection, changes, (change) => relatedOfChange(group.selection, change));
+    const related = reading && (await reading);
     const frames: Buffer[] = [];
     let bytes = 0;
     let taken = 0;
     for (const change of changes) {
       if (bytes > clientBuffer) break;
-      taken++;
       subscription.position = change.seq;
       // A record that changed during the snapshot was left out of it.
       const whole = change.seq <= this.#complete;
-      const frame = muted?.delete(change.seq) ? undefined : group.encode(change, whole);
+      const frame = muted?.delete(change.seq) ? undefined : group.encode(change, { whole, related: related?.[taken] });
+      taken++;
       if (frame !== undefined) bytes += frames[frames.push(frame) - 1]?.length ?? 0;
     }
     if (taken === changes.length && taken < size) subscription.position = Math.max(subscription.position, head);
@@ -274,4 +282,13 @@ export class CatchUp {
       await this.#context.waitForDrain(this.#subscription);
     }
   }
+}
+
+/** Reads the related records of several records or changes; undefined, and at once, where the selection has none. */
+function readAll<T>(
+  { readRelated }: Selection,
+  items: readonly T[],
+  read: (item: T) => Awaitable<string> | undefined,
+): Promise<readonly (string | undefined)[]> | undefined {
+  return readRelated === undefined ? undefined : Promise.all(items.map(read));
 }

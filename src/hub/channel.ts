@@ -2,10 +2,8 @@ import type { TablePlan } from '../schema/plan.ts';
 import type { Change, Key } from '../store/store.ts';
 import { viewOf } from './change-view.ts';
 import type { Encoding } from './encode.ts';
-import { Group } from './group.ts';
+import { Group, type GroupHost } from './group.ts';
 import type { Selection } from './selection.ts';
-
-type Serve = (group: Group) => void;
 
 /** Groups by the value that their selection asks of one field. */
 type Places = Map<unknown, Set<Group>>;
@@ -52,16 +50,16 @@ export class Channel {
     return group;
   }
 
-  /** Takes a committed change; `serve` is called for each group that has something to send. */
-  append(change: Change, serve: Serve): void {
-    for (const group of this.#all) if (group.append(change)) serve(group);
+  /** Takes a committed change. */
+  append(change: Change, host: GroupHost): void {
+    for (const group of this.#all) group.append(change, host);
     if (this.#placed.size === 0) return;
     const { after, before } = viewOf(change);
     for (const [field, places] of this.#placed) {
       const value = after?.[field];
       const old = before?.[field];
-      serveAll(places.get(value), change, serve);
-      if (old !== value) serveAll(places.get(old), change, serve);
+      appendAll(places.get(value), change, host);
+      if (old !== value) appendAll(places.get(old), change, host);
     }
   }
 
@@ -102,6 +100,6 @@ function keyOf(encoding: Encoding, selection: Selection): string {
   return `${encoding.key}\n${selection.key}`;
 }
 
-function serveAll(groups: ReadonlySet<Group> | undefined, change: Change, serve: Serve): void {
-  if (groups !== undefined) for (const group of groups) if (group.append(change)) serve(group);
+function appendAll(groups: ReadonlySet<Group> | undefined, change: Change, host: GroupHost): void {
+  if (groups !== undefined) for (const group of groups) group.append(change, host);
 }

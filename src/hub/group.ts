@@ -1,11 +1,19 @@
-import type { Change } from '../store/store.ts';
+import type { Awaitable, Change } from '../store/store.ts';
 import type { Encoding } from './encode.ts';
 import { CUT_RUN_BYTES, Run } from './fan-out/run.ts';
-import { type Selection, selectChange } from './selection.ts';
+import { relatedOfChange, type Selection, selectChange } from './selection.ts';
 import type { Subscription } from './subscription.ts';
 
 /** What is kept of a run that all live subscriptions have, while others are about to join. */
 const KEPT_RUN_BYTES = 256 * 1024;
+
+/** What a group asks of the hub. */
+export interface GroupHost {
+  /** Live subscriptions have frames to receive. */
+  readonly serve: (group: Group) => void;
+  /** A change could not be encoded: live subscriptions have to read it from the log themselves. */
+  readonly failed: (group: Group, error: unknown) => void;
+}
 
 /**
  * The subscriptions of a channel that get the same bytes: same encoding, same selection. Who is not served from the run
@@ -22,6 +30,9 @@ export class Group extends Run<Subscription> {
   #since: number;
   /** One for each frame. */
   #seqs: number[] = [];
+  /** Changes whose related records are being read, oldest first. */
+  readonly #unread: number[] = [];
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(encoding: Encoding, selection: Selection, head: number) {
     super();
@@ -31,28 +42,58 @@ export class Group extends Run<Subscription> {
   }
 
   /**
-   * Bytes of one change for this group, or undefined when it is not for it. `whole`: for one who does not have the record
-   * yet, to whom its changed fields alone would say nothing.
+   * Encodes one change for this group; undefined when the group does not receive it. `whole`: the subscriber does not
+   * have the record yet, so that its changed fields alone would mean nothing.
    */
-  encode(change: Change, whole = false): Buffer | undefined {
+  encode(change: Change, { whole = false, related = '' } = {}): Buffer | undefined {
     const { selection } = this;
-    const frame = selectChange(whole && selection.delta ? { ...selection, delta: false } : selection, change);
+    const frame = selectChange(whole && selection.delta ? { ...selection, delta: false } : selection, change, related);
     return frame && this.encoding.frame(frame);
   }
 
-  /** Takes a change that was committed. True when live subscriptions are to be served. */
-  append(change: Change): boolean {
+  /** Takes a committed change. Frames that need related records follow when those are read, in order. */
+  append(change: Change, host: GroupHost): void {
     if (this.live.length === 0) {
       this.clear(change.seq);
-      return false;
+      return;
     }
-    const frame = this.encode(change);
-    if (frame === undefined) return false;
+    const related = relatedOfChange(this.selection, change);
+    if (this.#unread.length > 0 || related instanceof Promise) this.#appendLater(change, related, host);
+    else this.#append(change, related, host);
+  }
+
+  /** Everything up to this seq is in the run, or is not for the group, when the feed is at `head`. */
+  settled(head: number): number {
+    const [first] = this.#unread;
+    return first === undefined ? head : Math.min(head, first - 1);
+  }
+
+  #appendLater(change: Change, related: Awaitable<string> | undefined, host: GroupHost): void {
+    const read = Promise.resolve(related);
+    // It is handled below, but only when the changes before it are done.
+    read.catch(() => {});
+    this.#unread.push(change.seq);
+    this.#last = this.#last
+      .then(() => read)
+      .then((text) => {
+        // Without live subscriptions the run was cleared meanwhile, and those that join read the log.
+        if (change.seq > this.#since) this.#append(change, text, host);
+      })
+      .catch((error: unknown) => {
+        this.clear(change.seq);
+        host.failed(this, error);
+      })
+      .then(() => void this.#unread.shift());
+  }
+
+  #append(change: Change, related: string | undefined, { serve }: GroupHost): void {
+    const frame = this.encode(change, related === undefined ? undefined : { related });
+    if (frame === undefined) return;
     this.push(frame);
     this.#seqs.push(change.seq);
     if (this.isTooLong) this.#cut(CUT_RUN_BYTES);
     this.unvisited = this.live.length;
-    return true;
+    serve(this);
   }
 
   /** True when the run has everything after `position`, so that no log need be read. */
@@ -93,7 +134,7 @@ export class Group extends Run<Subscription> {
 
   /** Called when all live subscriptions have everything: the run is kept only for those about to join. */
   swept(head: number): void {
-    if (this.behind === 0) this.clear(head);
+    if (this.behind === 0) this.clear(this.settled(head));
     else this.#cut(KEPT_RUN_BYTES);
   }
 

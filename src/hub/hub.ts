@@ -9,7 +9,7 @@ import type { Encoding, ResetReason } from './encode.ts';
 import { Stalls } from './fan-out/stalls.ts';
 import { Sweeper } from './fan-out/sweeper.ts';
 import { Turns } from './fan-out/turns.ts';
-import type { Group } from './group.ts';
+import type { Group, GroupHost } from './group.ts';
 import { EVERYTHING, type Selection } from './selection.ts';
 import { type EndReason, type Sink, Subscription } from './subscription.ts';
 
@@ -54,7 +54,13 @@ export class Hub {
   readonly #sweeper: Sweeper<Subscription, Group>;
   readonly #stalls: Stalls<Subscription>;
   readonly #context: CatchUpContext;
-  readonly #serve = (group: Group): void => this.#sweeper.serve(group);
+  readonly #groupHost: GroupHost = {
+    serve: (group) => this.#sweeper.serve(group),
+    failed: ({ live }, error) => {
+      this.#options.onError(error);
+      for (const subscription of [...live]) this.#fellBehind(subscription);
+    },
+  };
   #size = 0;
   #closed = false;
 
@@ -110,7 +116,7 @@ export class Hub {
   positionOf({ state, group, cursor, position, inSnapshot }: Subscription): number | undefined {
     if (inSnapshot) return undefined;
     if (state !== 'live') return position;
-    if (cursor >= group.end) return Math.max(position, this.#options.feed.head);
+    if (cursor >= group.end) return Math.max(position, group.settled(this.#options.feed.head));
     return cursor < group.base ? position : Math.max(position, group.seqAt(cursor) - 1);
   }
 
@@ -154,8 +160,8 @@ export class Hub {
     for (const change of changes) {
       const channels = this.#channels.get(change.table);
       if (channels === undefined) continue;
-      channels.table.append(change, this.#serve);
-      if (change.id !== null) channels.records.get(change.id)?.append(change, this.#serve);
+      channels.table.append(change, this.#groupHost);
+      if (change.id !== null) channels.records.get(change.id)?.append(change, this.#groupHost);
     }
   }
 

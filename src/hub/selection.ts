@@ -1,4 +1,4 @@
-import type { Change, StoredRecord } from '../store/store.ts';
+import type { Awaitable, Change, StoredRecord } from '../store/store.ts';
 import { type ChangeView, type JsonRecord, parseRecord, viewOf } from './change-view.ts';
 import { type Frame, makeFrame, makeRetained } from './encode.ts';
 
@@ -14,16 +14,35 @@ export interface Selection {
   readonly fields?: readonly string[];
   /** Of the fields those that only some records show. */
   readonly masked?: ReadonlyMap<string, (record: JsonRecord) => boolean>;
-  /** Further members for a record, as JSON text with a comma before each: records of other tables, as they are now. */
-  readonly expand?: (record: JsonRecord) => string;
+  /**
+   * Reads the related records that are shown as members of a record: JSON text, with a comma before each member. They
+   * are the records of other tables as they are at the time of the call.
+   */
+  readonly readRelated?: (record: JsonRecord) => Awaitable<string>;
   /** Of an update only the fields that changed. */
   readonly delta?: boolean;
 }
 
 export const EVERYTHING: Selection = { key: '' };
 
+/** Reads what `selectChange` needs of related records; undefined when it needs nothing. */
+export function relatedOfChange(selection: Selection, change: Change): Awaitable<string> | undefined {
+  const { readRelated } = selection;
+  if (readRelated === undefined || change.op === 'publish') return undefined;
+  const { after } = viewOf(change);
+  return after !== undefined && isIn(selection, after) ? readRelated(after) : undefined;
+}
+
+/** Reads what `selectRecord` needs of related records; undefined when it needs nothing. */
+export function relatedOfRecord(selection: Selection, { json }: StoredRecord): Awaitable<string> | undefined {
+  const { readRelated } = selection;
+  if (readRelated === undefined) return undefined;
+  const record = parseRecord(json);
+  return isIn(selection, record) ? readRelated(record) : undefined;
+}
+
 /** The frame that a subscription with this selection gets for a change, or undefined for none. */
-export function selectChange(selection: Selection, change: Change): Frame | undefined {
+export function selectChange(selection: Selection, change: Change, related = ''): Frame | undefined {
   const { matches, sees, fields, delta } = selection;
   const isAll = matches === undefined && sees === undefined;
   if (isAll && ((fields === undefined && delta !== true) || change.op === 'delete')) return makeFrame(change);
@@ -34,7 +53,7 @@ export function selectChange(selection: Selection, change: Change): Frame | unde
     // Who has not had the record needs all of it.
     const isPart = delta === true && change.op === 'update' && wasIn() && !unmasks(selection, view);
     if (isPart) return makeDelta(selection, change);
-    return project(makeFrame(change), view.after, selection);
+    return project(makeFrame(change), { data: view.after, related }, selection);
   }
   // Never in the filter: nothing is told, not even the id.
   if (!wasIn()) return undefined;
@@ -53,12 +72,12 @@ function selectMessage({ matches, sees }: Selection, change: Change): Frame | un
 }
 
 /** The `Retained` frame of a stored record, or undefined when the selection does not have it. */
-export function selectRecord(selection: Selection, record: StoredRecord): Frame | undefined {
+export function selectRecord(selection: Selection, record: StoredRecord, related = ''): Frame | undefined {
   const { matches, sees, fields } = selection;
   if (matches === undefined && sees === undefined && fields === undefined) return makeRetained(record);
   const data = parseRecord(record.json);
   if (!isIn(selection, data)) return undefined;
-  return project(makeRetained(record), data, selection);
+  return project(makeRetained(record), { data, related }, selection);
 }
 
 function leave({ op, id, seq, table }: Change): Frame {
@@ -84,9 +103,14 @@ function makeDelta({ fields, masked }: Selection, change: Change): Frame | undef
   return { ...makeFrame(change), data, changed, key: keyOf(change.table, change.id) };
 }
 
-function project(frame: Frame, data: JsonRecord, { fields, masked, expand }: Selection): Frame {
+interface Projected {
+  readonly data: JsonRecord;
+  readonly related: string;
+}
+
+function project(frame: Frame, { data, related }: Projected, { fields, masked }: Selection): Frame {
   if (fields === undefined) return frame;
   const shown = masked === undefined ? fields : fields.filter((name) => masked.get(name)?.(data) ?? true);
   const members = shown.map((name) => `${JSON.stringify(name)}:${JSON.stringify(data[name] ?? null)}`);
-  return { ...frame, data: `{${members.join(',')}${expand?.(data) ?? ''}}` };
+  return { ...frame, data: `{${members.join(',')}${related}}` };
 }

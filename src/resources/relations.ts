@@ -1,22 +1,25 @@
 import type { JsonRecord } from '../hub/change-view.ts';
 import type { SelectedRelation } from '../query/index.ts';
 import type { JsonValue, TablePlan } from '../schema/plan.ts';
-import type { Cell, RelatedReader } from '../store/store.ts';
+import type { Awaitable, Cell, RelatedReader } from '../store/store.ts';
 
-/** Makes the members of a record that stand for records of other tables, as these are at the moment of the call. */
-export function makeExpand(
+/** Makes the function that reads the related records of a record, as `Selection.readRelated` describes. */
+export function makeRelatedReader(
   relations: readonly SelectedRelation[],
   table: TablePlan,
   store: RelatedReader,
-): (record: JsonRecord) => string {
-  return (record) =>
-    relations
-      .map((selected) => {
-        const { name, from } = selected.relation;
-        const value = record[(from ?? table.primaryKey).name] ?? null;
-        return `,"${name}":${store.related(selected, toCell(value, from?.type ?? table.primaryKey.type))}`;
-      })
-      .join('');
+): (record: JsonRecord) => Awaitable<string> {
+  return (record) => {
+    const found = relations.map((selected) => {
+      const { from } = selected.relation;
+      const value = record[(from ?? table.primaryKey).name] ?? null;
+      return store.related(selected, toCell(value, from?.type ?? table.primaryKey.type));
+    });
+    const write = (texts: readonly string[]) =>
+      texts.map((text, index) => `,"${relations[index]?.relation.name}":${text}`).join('');
+    // An engine that answers at once costs no turn.
+    return found.every((text) => typeof text === 'string') ? write(found) : Promise.all(found).then(write);
+  };
 }
 
 /** The cell that a key, or a list of keys, is stored as. */

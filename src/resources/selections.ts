@@ -9,7 +9,7 @@ import {
 } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { RelatedReader } from '../store/store.ts';
-import { makeExpand } from './relations.ts';
+import { makeRelatedReader } from './relations.ts';
 
 interface Context {
   readonly table: TablePlan;
@@ -32,7 +32,7 @@ export function makeSelection(query: ListQuery, { table, store, delta = false }:
     ...(masked.length === 0 ? {} : { masked: new Map(masked.map(toMask)) }),
     ...(equal === undefined ? {} : { equal }),
     ...(fields === undefined ? {} : { fields }),
-    ...(relations.length === 0 ? {} : { expand: makeExpand(relations, table, store) }),
+    ...(relations.length === 0 ? {} : { readRelated: makeRelatedReader(relations, table, store) }),
     ...(delta ? { delta } : {}),
   };
 }

@@ -158,10 +158,10 @@ export interface RecordReader {
   page(table: TablePlan, after: Key | undefined, limit: number): Awaitable<readonly StoredRecord[]>;
 }
 
-/** Reads records of other tables while a frame is made, which cannot wait. */
+/** Reads related records, for frames that show them. */
 export interface RelatedReader {
-  /** JSON text of what a relation stands for. `key`: the cell of its `from` field, or with `to` the record's key. */
-  related(selected: SelectedRelation, key: Cell): string;
+  /** Returns JSON text of what a relation stands for. `key`: the cell of its `from` field, or with `to` the record's key. */
+  related(selected: SelectedRelation, key: Cell): Awaitable<string>;
 }
 
 /** Reads the log. */

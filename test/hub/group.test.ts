@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Channel } from '../../src/hub/channel.ts';
-import { Group } from '../../src/hub/group.ts';
-import { EVERYTHING } from '../../src/hub/selection.ts';
+import { Group, type GroupHost } from '../../src/hub/group.ts';
+import { EVERYTHING, type Selection } from '../../src/hub/selection.ts';
 import { Subscription } from '../../src/hub/subscription.ts';
 import type { Change } from '../../src/store/store.ts';
 import { tableOf } from '../schema/mistakes.ts';
@@ -12,6 +12,27 @@ const RAW = { ...LINES, key: 'raw', frame: ({ data }: { data: string }) => Buffe
 
 function change(seq: number, data = `<${seq}>`): Change {
   return { seq, table, op: 'publish', id: null, data, before: null };
+}
+
+function hostOf(serve: (group: Group) => void): GroupHost {
+  return {
+    serve,
+    failed: (_group, error) => {
+      throw error;
+    },
+  };
+}
+
+/** True when live subscriptions were to be served. */
+function append(group: Group, one: Change): boolean {
+  let served = false;
+  group.append(
+    one,
+    hostOf(() => {
+      served = true;
+    }),
+  );
+  return served;
 }
 
 /** A group with one live subscription. */
@@ -26,13 +47,13 @@ describe('the run of a group', () => {
   test('is empty where nobody is live, and reaches back to the newest change only', () => {
     const group = new Group(RAW, EVERYTHING, 5);
     expect([group.reaches(4), group.reaches(5), group.end]).toEqual([false, true, 0]);
-    expect(group.append(change(9))).toBe(false);
+    expect(append(group, change(9))).toBe(false);
     expect([group.reaches(8), group.reaches(9), group.end]).toEqual([false, true, 0]);
   });
 
   test('gives frames by cursor, and the cursor after a position', () => {
     const group = liveGroup(5);
-    for (const seq of [10, 20, 30]) expect(group.append(change(seq))).toBe(true);
+    for (const seq of [10, 20, 30]) expect(append(group, change(seq))).toBe(true);
     expect([5, 9, 10, 15, 20, 30, 99].map((position) => group.cursorAfter(position))).toEqual([0, 0, 1, 1, 2, 3, 3]);
     expect([0, 1, 2].map((cursor) => [group.seqAt(cursor), String(group.frameAt(cursor))])).toEqual([
       [10, '<10>'],
@@ -53,17 +74,17 @@ describe('the run of a group', () => {
     const channel = new Channel(table, undefined);
     const group = channel.group(RAW, { key: 'none', matches: () => false }, 0);
     group.live.push(new Subscription(channel, group, new Reader(), 0));
-    expect(group.append(change(1, '{}'))).toBe(false);
+    expect(append(group, change(1, '{}'))).toBe(false);
     expect([group.end, group.unvisited, group.reaches(0)]).toEqual([0, 0, true]);
   });
 
   test('is forgotten when all have it, and cursors go on', () => {
     const group = liveGroup();
-    group.append(change(1));
-    group.append(change(2));
+    append(group, change(1));
+    append(group, change(2));
     group.swept(7);
     expect([group.base, group.end, group.reaches(6), group.reaches(7)]).toEqual([2, 2, false, true]);
-    group.append(change(8));
+    append(group, change(8));
     expect([group.cursorAfter(7), group.end, String(group.frameAt(2))]).toEqual([2, 3, '<8>']);
   });
 
@@ -71,7 +92,7 @@ describe('the run of a group', () => {
     const group = liveGroup();
     group.behind = 1;
     const text = 'x'.repeat(100 * 1024);
-    for (const seq of [1, 2, 3, 4]) group.append(change(seq, text));
+    for (const seq of [1, 2, 3, 4]) append(group, change(seq, text));
     group.swept(4);
     expect([group.base, group.end]).toEqual([2, 4]);
     expect([group.reaches(1), group.reaches(2)]).toEqual([false, true]);
@@ -82,9 +103,9 @@ describe('the run of a group', () => {
   test('is cut when it grows too long, at the old end', () => {
     const group = liveGroup();
     const text = 'x'.repeat(1024 * 1024);
-    for (let seq = 1; seq <= 8; seq++) group.append(change(seq, text));
+    for (let seq = 1; seq <= 8; seq++) append(group, change(seq, text));
     expect(group.base).toBe(0);
-    group.append(change(9, text));
+    append(group, change(9, text));
     expect([group.base, group.end]).toEqual([5, 9]);
     expect([group.reaches(4), group.reaches(5), group.seqAt(5)]).toEqual([false, true, 6]);
   });
@@ -92,12 +113,86 @@ describe('the run of a group', () => {
   test('is written in pieces of bounded size, at least one frame each', () => {
     const group = liveGroup();
     for (const [seq, kilobytes] of [1, 100, 20, 50, 300, 1].entries()) {
-      group.append(change(seq + 1, 'x'.repeat(kilobytes * 1024)));
+      append(group, change(seq + 1, 'x'.repeat(kilobytes * 1024)));
     }
     const ends = [group.writeEnd(0), group.writeEnd(3), group.writeEnd(4), group.writeEnd(5)];
     expect(ends).toEqual([3, 4, 5, 6]);
   });
 });
+
+describe('a group whose frames show related records', () => {
+  /** Reads that are answered when the test says so, by the id that they are about. */
+  function open() {
+    const reads = new Map<unknown, { resolve(text: string): void; reject(error: Error): void }>();
+    const readRelated: Selection['readRelated'] = ({ id }) =>
+      new Promise((resolve, reject) => reads.set(id, { resolve, reject }));
+    const channel = new Channel(table, undefined);
+    const group = channel.group(RAW, { key: 'related', fields: ['id'], readRelated }, 0);
+    const subscription = new Subscription(channel, group, new Reader(), 0);
+    group.live.push(subscription);
+    const served: string[] = [];
+    const failures: unknown[] = [];
+    const host: GroupHost = {
+      serve: () => void served.push(String(group.frameAt(group.end - 1))),
+      failed: (_group, error) => {
+        failures.push(error);
+        group.live.length = 0;
+      },
+    };
+    const put = (seq: number) =>
+      group.append({ seq, table, op: 'create', id: `${seq}`, data: `{"id":${seq}}`, before: null }, host);
+    return { group, subscription, reads, served, failures, host, put };
+  }
+
+  test('sends frames in order, however the reads come back, and its position waits for them', async () => {
+    const { group, reads, served, put, host } = open();
+    put(10);
+    put(20);
+    group.append({ seq: 30, table, op: 'delete', id: 'x', data: '{"id":"x"}', before: '{"id":"x"}' }, host);
+    expect([group.settled(99), group.end]).toEqual([9, 0]);
+    reads.get(20)?.resolve(',"of":2');
+    await turn();
+    expect(served).toEqual([]);
+    reads.get(10)?.resolve(',"of":1');
+    await turn();
+    expect(served).toEqual(['{"id":10,"of":1}', '{"id":20,"of":2}', '{"id":"x"}']);
+    expect([group.settled(99), group.end]).toEqual([99, 3]);
+  });
+
+  test('has its subscribers read the log when a read fails, and goes on', async () => {
+    const { group, subscription, reads, served, failures, put } = open();
+    put(10);
+    put(20);
+    reads.get(10)?.reject(new Error('away'));
+    await turn();
+    expect([failures.map(String), served, group.reaches(9), group.reaches(10)]).toEqual([
+      ['Error: away'],
+      [],
+      false,
+      true,
+    ]);
+    group.live.push(subscription);
+    reads.get(20)?.resolve('');
+    await turn();
+    expect([served, group.settled(99)]).toEqual([['{"id":20}'], 99]);
+  });
+
+  test('keeps for those who join what was not read yet, and forgets it when no one is live', async () => {
+    const { group, reads, served, put } = open();
+    put(10);
+    group.swept(50);
+    expect([group.reaches(9), group.reaches(8)]).toEqual([true, false]);
+    group.live.length = 0;
+    put(60);
+    reads.get(10)?.resolve('');
+    await turn();
+    expect([served, group.reaches(59), group.reaches(60)]).toEqual([[], false, true]);
+  });
+});
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
 
 describe('a channel', () => {
   test('shares a group where encoding and selection are equal, and drops it when it is empty', () => {
@@ -121,7 +216,10 @@ describe('a channel', () => {
     const [one, two] = [channel.group(RAW, EVERYTHING, 0), channel.group(LINES, EVERYTHING, 0)];
     one.live.push(new Subscription(channel, one, new Reader(), 0));
     const served: Group[] = [];
-    channel.append(change(3), (group) => served.push(group));
+    channel.append(
+      change(3),
+      hostOf((group) => served.push(group)),
+    );
     expect(served).toEqual([one]);
     expect(two.reaches(2)).toBe(false);
   });
@@ -141,23 +239,23 @@ describe('a channel', () => {
     };
     const groups = [open('room', 'a'), open('room', 'b'), open('room', 'c'), open('n', 1), open('n', 2)];
     const served: string[] = [];
-    const serve = ({ selection }: Group) => void served.push(selection.key);
+    const host = hostOf(({ selection }) => served.push(selection.key));
     const update = (seq: number, data: object, before: object): Change => {
       const json = { data: JSON.stringify(data), before: JSON.stringify(before) };
       return { seq, table, op: 'update', id: 'x', ...json };
     };
-    channel.append(update(1, { room: 'b', n: 1 }, { room: 'a' }), serve);
+    channel.append(update(1, { room: 'b', n: 1 }, { room: 'a' }), host);
     expect(served).toEqual(['room=b', 'room=a', 'n=1']);
     expect(new Set(asked)).toEqual(new Set(['room=a', 'room=b', 'n=1']));
     asked.length = 0;
-    channel.append(update(2, { room: 'z' }, { room: 'y' }), serve);
+    channel.append(update(2, { room: 'z' }, { room: 'y' }), host);
     expect(asked).toEqual([]);
     for (const group of groups) {
       group.live.length = 0;
       channel.removeIfEmpty(group);
     }
     expect(channel.size).toBe(0);
-    channel.append(update(3, { room: 'a' }, {}), serve);
+    channel.append(update(3, { room: 'a' }, {}), host);
     expect(asked).toEqual([]);
   });
 });

@@ -150,7 +150,11 @@ test('changes of a table that nobody asks for are nothing to the others', async 
   const other = tableOf(SDL);
   const after = bench.feed.head;
   const head = after + 1;
-  bench.bus.ring({ after, head, changes: [{ seq: head, table: other, op: 'create', id: 'x', data: '{}', before: null }] });
+  bench.bus.ring({
+    after,
+    head,
+    changes: [{ seq: head, table: other, op: 'create', id: 'x', data: '{}', before: null }],
+  });
   await turns(3);
   expect(reader.lines).toHaveLength(1);
 });

@@ -1,5 +1,5 @@
 import type { Identity } from '../../auth/identity.ts';
-import { type Selection, selectRecord } from '../../hub/selection.ts';
+import { relatedOfRecord, type Selection, selectRecord } from '../../hub/selection.ts';
 import { type ListQuery, parseQueryFor, type View, visibleFields } from '../../query/index.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import type { Awaitable, Key, ListPage, StoredRecord } from '../../store/store.ts';
@@ -122,10 +122,14 @@ function withoutWhole(query: ListQuery, table: TablePlan): ListQuery {
   return visibleFields(table).every((field) => select.fields.includes(field)) ? rest : query;
 }
 
-function selectFound(selection: Selection, record: StoredRecord | undefined): FoundRecord | undefined {
-  const shown = record && selectRecord(selection, record);
-  if (record === undefined || shown === undefined) return undefined;
-  // What is shown of other tables changes without the record.
-  const isShared = selection.expand !== undefined;
-  return { ...record, json: shown.data, ...(isShared ? { isShared } : {}) };
+function selectFound(selection: Selection, record: StoredRecord | undefined): Awaitable<FoundRecord | undefined> {
+  if (record === undefined) return undefined;
+  const related = relatedOfRecord(selection, record);
+  const shape = (text?: string): FoundRecord | undefined => {
+    const frame = selectRecord(selection, record, text);
+    // Related records change without the record.
+    const isShared = selection.readRelated !== undefined;
+    return frame && { ...record, json: frame.data, ...(isShared ? { isShared } : {}) };
+  };
+  return related instanceof Promise ? related.then(shape) : shape(related);
 }

@@ -93,10 +93,8 @@ export class FlushedStore implements Store {
     return this.#read(() => this.#store.records(table, query));
   }
 
-  /** Who needs it at once waits for the disk at once. */
-  related(selected: SelectedRelation, key: Cell): string {
-    this.#settle();
-    return this.#store.related(selected, key);
+  related(selected: SelectedRelation, key: Cell): Awaitable<string> {
+    return this.#read(() => this.#store.related(selected, key));
   }
 
   readLog(table: TablePlan, after: number, limit: number, id?: Key): Awaitable<readonly Change[]> {
@@ -151,18 +149,8 @@ export class FlushedStore implements Store {
   }
 
   #publish(result: CommitResult): void {
-    // It was waited for by somebody who could not wait for this.
-    if (this.#pending?.result !== result) return;
     this.#pending = undefined;
     this.#store.publish(result);
-  }
-
-  #settle(): void {
-    const { result } = this.#pending ?? {};
-    if (this.#failure !== undefined) throw this.#failure;
-    if (result === undefined) return;
-    this.#flush.runNow();
-    this.#publish(result);
   }
 
   #read<T>(read: () => Awaitable<T>): Awaitable<T> {
