@@ -14,9 +14,22 @@ import type { Mounted } from '../transports/transport.ts';
 /** What flows are told and make: the members of a JSON object. */
 export type FlowData = Readonly<Record<string, unknown>>;
 
+/** What is known of an input beside its members. It is kept with a dead letter, so that another attempt knows it, too. */
+export interface InputNotes {
+  /** Why what was sent cannot be read: no flow does anything with the event, it only becomes a dead letter. */
+  readonly unreadable?: string;
+  /** Names of the members that the sender sent; the others say something about the event. Absent: all are of the event. */
+  readonly sent?: readonly string[];
+  /** What was sent where it is no object and the member `body` has all of it: `text`, `a list`. */
+  readonly whole?: string;
+  /** Digest of a request whose sender chose the key: the same key with another digest is another request. */
+  readonly digest?: string;
+}
+
 /** One thing that happened at a source. */
 export interface FlowEvent {
   readonly input: FlowData;
+  readonly notes?: InputNotes;
   /** On whose behalf: the client of a connection, or the server where there is none. */
   readonly identity: Identity;
   /** The same when the event comes again, different from those of all others; targets use it to do things once. */
@@ -38,6 +51,7 @@ export interface Delivery {
   readonly output: FlowData;
   /** The flow has no `transform`: the output is the input as it came. */
   readonly isInput?: boolean;
+  readonly notes?: InputNotes;
   /** What the flow's `target` says for this event; undefined where it says nothing. */
   readonly target: unknown;
   readonly identity: Identity;

@@ -7,6 +7,8 @@ export interface StoredLetter {
   readonly key: string;
   /** JSON text. */
   readonly input: string;
+  /** JSON text of what is known of the input beside its members, or null. */
+  readonly notes: string | null;
   /** JSON text of who has sent it. */
   readonly identity: string;
   /** Why it could not be done, for people. */

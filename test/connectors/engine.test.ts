@@ -106,6 +106,28 @@ describe('a flow', () => {
     expect(seen[0]?.output).toBe(sent.input);
   });
 
+  test('an event that cannot be read is a dead letter, whatever `when` and `transform` would make of it', async () => {
+    const one = failing(0);
+    const { handle, kept, runner } = makeRunner([one.deliver], { when: () => false, transform: () => ({}) });
+    const notes = { unreadable: 'the message cannot be read', sent: ['body'], whole: 'text' };
+    expect(await handle('redelivers')(event({ notes }))).toBe(null);
+    expect(one.seen).toEqual([]);
+    expect(kept).toMatchObject([{ error: 'the message cannot be read', attempts: 0, done: [], notes }]);
+    const letter = { ...(kept[0] as NewDeadLetter), id: '1', created: 1 };
+    await expect(runner.replay(letter, [])).rejects.toThrow('the message cannot be read');
+    expect(one.seen).toEqual([]);
+    expect(runner.counts).toMatchObject({ events: { dead: 1, skipped: 0 } });
+  });
+
+  test('what is known of an input comes to its targets, also when a dead letter is tried again', async () => {
+    const one = failing(1, () => new PermanentError('not at all'));
+    const { handle, kept, runner } = makeRunner([one.deliver]);
+    const notes = { sent: ['n'], digest: 'd' };
+    await handle('redelivers')(event({ notes }));
+    await runner.replay({ ...(kept[0] as NewDeadLetter), id: '1', created: 1 }, []);
+    expect(one.seen.map((delivery) => delivery.notes)).toEqual([notes, notes]);
+  });
+
   test('does nothing where `when` does not hold', async () => {
     const one = failing(0);
     const { handle, runner } = makeRunner([one.deliver], { when: ({ input }) => input.n === 2 });

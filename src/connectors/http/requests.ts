@@ -121,8 +121,9 @@ export class Requests {
     const { secret } = settings;
     const message = { headers, body: body ?? Buffer.alloc(0) };
     const id = secret === undefined ? undefined : verify(secret, message, Date.now());
-    const parts = { headers, body, params: request.params as Record<string, string>, query: queryOf(request) };
-    const input = readInput(parts, { settings, limits: this.#context.server.limits });
+    const params = request.params as Record<string, string>;
+    const parts = { method: request.method, headers, body, params, query: queryOf(request) };
+    const { input, notes } = readInput(parts, { settings, limits: this.#context.server.limits });
     const identity = identityOf(request);
     const sender = identity.type === 'principal' ? identity.sub : '';
     const repeated = id ?? parseIdempotencyKey(request);
@@ -133,7 +134,7 @@ export class Requests {
     });
     this.#waiting.add(waiting);
     try {
-      return await handle({ input, identity, key, signal: waiting.signal });
+      return await handle({ input, notes, identity, key, signal: waiting.signal });
     } catch (error) {
       if (error instanceof AppError) throw error;
       // What the flow reads of the event is not in it: the sender's mistake and not ours.

@@ -7,16 +7,21 @@ import { storageError } from './database/errors.ts';
 import { describeOpenError } from './database/open.ts';
 
 const FILE = 'flows.db';
-const VERSION = 1;
+const VERSION = 2;
 
 const CREATE = `CREATE TABLE tablecast_flows (version INTEGER NOT NULL) STRICT;
 INSERT INTO tablecast_flows VALUES (${VERSION});
 CREATE TABLE positions (name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE letters (
   id TEXT PRIMARY KEY, flow TEXT NOT NULL, key TEXT NOT NULL, input TEXT NOT NULL, identity TEXT NOT NULL,
-  error TEXT NOT NULL, attempts INTEGER NOT NULL, done TEXT NOT NULL, created INTEGER NOT NULL, UNIQUE (flow, key)
+  error TEXT NOT NULL, attempts INTEGER NOT NULL, done TEXT NOT NULL, created INTEGER NOT NULL, notes TEXT,
+  UNIQUE (flow, key)
 ) STRICT;
 CREATE INDEX letters_created ON letters (created)`;
+
+/** Of a file of version 1. */
+const UPGRADE = `ALTER TABLE letters ADD COLUMN notes TEXT;
+UPDATE tablecast_flows SET version = ${VERSION}`;
 
 /** Opens `flows.db` in the data directory. Throws StoreOpenError with a sentence for people. */
 export function openSqliteFlows({ dir, busyTimeout }: FlowStoreOptions): FlowStore {
@@ -46,7 +51,7 @@ function prepare(db: Database.Database, file: string): void {
   db.pragma('journal_mode = WAL');
   // Positions: what a loss of power undoes is done again. Dead letters ask for more.
   db.pragma('synchronous = NORMAL');
-  if (version === 0) db.transaction(() => db.exec(CREATE)).immediate();
+  if (version < VERSION) db.transaction(() => db.exec(version === 0 ? CREATE : UPGRADE)).immediate();
 }
 
 function readVersion(db: Database.Database, file: string): number {
@@ -56,7 +61,7 @@ function readVersion(db: Database.Database, file: string): number {
     throw new StoreOpenError(`${file} is a database of another program. It was left as it is; move it away.`);
   }
   const version = db.prepare('SELECT version FROM tablecast_flows').pluck().get() as number;
-  if (version === VERSION) return version;
+  if (version <= VERSION) return version;
   throw new StoreOpenError(`${file} was written by a newer version of Tablecast. It was left as it is.`);
 }
 
@@ -80,9 +85,9 @@ class SqliteFlows implements FlowStore {
     this.#run('INSERT OR REPLACE INTO positions VALUES (?, ?)', (it) => it.run(name, position));
   }
 
-  addLetter({ id, flow, key, input, identity, error, attempts, done, created }: StoredLetter): void {
-    const sql = 'INSERT OR REPLACE INTO letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)';
-    const values = [id, flow, key, input, identity, error, attempts, JSON.stringify(done), created];
+  addLetter({ id, flow, key, input, identity, error, attempts, done, created, notes }: StoredLetter): void {
+    const sql = 'INSERT OR REPLACE INTO letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)';
+    const values = [id, flow, key, input, identity, error, attempts, JSON.stringify(done), created, notes];
     // Its source forgets it after this.
     this.#durably(() => this.#run(sql, (it) => it.run(...values)));
   }

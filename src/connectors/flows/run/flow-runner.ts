@@ -1,7 +1,14 @@
 import { type Identity, SERVER } from '../../../auth/identity.ts';
 import { AppError } from '../../../errors.ts';
 import { Slots } from '../../../runtime/semaphore.ts';
-import type { Deliver, Delivery, FlowData, FlowEvent } from '../../connector.ts';
+import {
+  type Deliver,
+  type Delivery,
+  type FlowData,
+  type FlowEvent,
+  type InputNotes,
+  PermanentError,
+} from '../../connector.ts';
 import type { Scope } from '../expressions/cel.ts';
 import type { Flow, FlowTarget } from '../flow.ts';
 import { askedWait, sleep, waitAfter } from './backoff.ts';
@@ -73,6 +80,9 @@ export class FlowRunner {
   /** What is to be done for an event; undefined when the flow's `when` says that it is nothing. */
   prepare(event: FlowEvent): Task | undefined {
     const scope = scopeOf(event);
+    const { unreadable } = event.notes ?? {};
+    // Nothing that an expression says of it would be true of what was sent.
+    if (unreadable !== undefined) return { event, scope, mistake: new PermanentError(unreadable) };
     try {
       if ((this.flow.when?.(scope) ?? true) === true) return { event, scope };
     } catch (mistake) {
@@ -105,11 +115,11 @@ export class FlowRunner {
    * Tries a dead letter once more: the targets that have not taken it, which are added to `done` when they do. Rejects
    * with what failed.
    */
-  async replay({ input, identity, key }: DeadLetter, done: string[]): Promise<unknown> {
+  async replay({ input, notes, identity, key }: DeadLetter, done: string[]): Promise<unknown> {
     const progress: Progress = { done, attempts: 0, result: undefined };
     this.#atWork++;
     try {
-      const task = this.prepare({ input, identity, key, signal: this.#options.stopping });
+      const task = this.prepare({ input, ...noted(notes), identity, key, signal: this.#options.stopping });
       if (task !== undefined) await this.#work(task, progress, 1);
       return progress.result ?? null;
     } finally {
@@ -146,9 +156,9 @@ export class FlowRunner {
     }
   }
 
-  #keep({ input, identity, key }: FlowEvent, { done, attempts }: Progress, error: unknown): void {
+  #keep({ input, notes, identity, key }: FlowEvent, { done, attempts }: Progress, error: unknown): void {
     const { name } = this.flow;
-    const letter = { flow: name, key, input, identity, error: describeFailure(error), attempts, done };
+    const letter = { flow: name, key, input, ...noted(notes), identity, error: describeFailure(error), attempts, done };
     this.#options.keep(letter);
     this.#options.onDeadLetter(letter);
   }
@@ -170,6 +180,7 @@ export class FlowRunner {
     const delivery = {
       output,
       ...(transform === undefined ? { isInput: true } : {}),
+      ...noted(event.notes),
       target: target.target(scope),
       identity: target.as === 'caller' ? event.identity : SERVER,
       key: `${name}/${index}/${event.key}`,
@@ -250,6 +261,10 @@ export class FlowRunner {
 /** By which a target is known again that has taken an event. */
 function nameOf({ label }: FlowTarget, index: number): string {
   return `${index} ${label}`;
+}
+
+function noted(notes: InputNotes | undefined): { notes?: InputNotes } {
+  return notes === undefined ? {} : { notes };
 }
 
 function scopeOf({ input, identity }: FlowEvent): Scope {
