@@ -180,6 +180,15 @@ export interface Positions {
   set(name: string, position: number): void;
 }
 
+/** Requests whose senders chose the keys, known again over a restart. */
+export interface RequestKeys {
+  /**
+   * Runs what a request asks for. Throws IDEMPOTENCY_KEY_REUSED when the key was used with another digest, and
+   * IDEMPOTENCY_IN_PROGRESS while the first request is at work. A refused request leaves the key free.
+   */
+  run<T>(key: string, digest: string, work: () => Promise<T>): Promise<T>;
+}
+
 /** What a connector has to work with. */
 export interface ConnectorContext {
   /** As in config.yaml. */
@@ -193,6 +202,7 @@ export interface ConnectorContext {
   readonly dataDir: string;
   readonly admission: Admission;
   readonly positions: Positions;
+  readonly requestKeys: RequestKeys;
   /** Where a path of this application is on the server: below `/{app_id}`, and alone with one application. */
   pathsOf(path: string): readonly string[];
   readonly log: Log;

@@ -91,6 +91,22 @@ test('a file of the version before is taken with its letters', async () => {
   expect(again.letters({ limit: 9 })).toEqual([letter('2', { notes: '{"sent":[]}' }), letter('1')]);
 });
 
+test('requests are known by their keys until their time has come, also after it was closed', async () => {
+  const store = await open();
+  for (const [index, key] of ['a', 'b', 'c', 'd'].entries())
+    store.keepRequest(key, `digest of ${key}`, 1000 * (index + 1));
+  store.removeRequest('b');
+  store.close();
+  const again = await open();
+  const known = (now: number) => ['a', 'b', 'c', 'd'].map((key) => again.requestDigest(key, now) ?? null);
+  expect(known(0)).toEqual(['digest of a', null, 'digest of c', 'digest of d']);
+  expect(known(3000)).toEqual([null, null, null, 'digest of d']);
+  expect(again.trimRequests(1000, 1)).toBe(2);
+  expect(known(0)).toEqual([null, null, null, 'digest of d']);
+  again.keepRequest('d', 'another', 9000);
+  expect(again.requestDigest('d', 8999)).toBe('another');
+});
+
 test('the old and the many are removed, the oldest first', async () => {
   const store = await open();
   for (const id of ['1', '2', '3', '4', '5']) store.addLetter(letter(id, { created: Number(id) * 1000 }));

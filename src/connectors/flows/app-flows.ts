@@ -14,6 +14,7 @@ import { registerFlowRoutes } from './flow-routes.ts';
 import { DeadLetters, type NewDeadLetter } from './run/dead-letters.ts';
 import { makeHandle } from './run/fan-out.ts';
 import { FlowRunner } from './run/flow-runner.ts';
+import { StoredRequestKeys } from './run/request-keys.ts';
 
 /** Milliseconds that flows get after all connections were cut off: they are to hear of those, too. */
 const LAST_MOMENT = 1000;
@@ -50,6 +51,7 @@ export class AppFlows implements MountedConnectors {
   readonly deadLetters: DeadLetters;
   readonly #options: AppFlowsOptions;
   readonly #store: FlowStore;
+  readonly #requestKeys: StoredRequestKeys;
   readonly #stopping = new AbortController();
   readonly #cut = new AbortController();
   #stopped: Promise<unknown> = Promise.resolve();
@@ -60,6 +62,7 @@ export class AppFlows implements MountedConnectors {
     const { config, onError } = options;
     this.#options = options;
     this.#store = store;
+    this.#requestKeys = new StoredRequestKeys(store, config.idempotency);
     this.appId = config.appId;
     this.deadLetters = new DeadLetters(store, config.deadLetters, onError);
     const connectors = new Map(
@@ -149,7 +152,8 @@ export class AppFlows implements MountedConnectors {
       if (error instanceof MissedEvents) this.runners.find(({ flow }) => flow.name === error.flow)?.counts.countGap();
       this.#options.onError(error);
     };
-    return { name, appId, application, auth, server, dataDir, admission, positions, pathsOf, log, onError };
+    const kept = { positions, requestKeys: this.#requestKeys };
+    return { name, appId, application, auth, server, dataDir, admission, ...kept, pathsOf, log, onError };
   }
 }
 

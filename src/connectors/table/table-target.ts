@@ -49,9 +49,10 @@ const WRITES: Readonly<Record<TableOperation, (write: TableWrite) => Promise<unk
   },
 };
 
-function onceOf({ table }: TableResource, { identity, key }: Delivery): ReturnType<typeof makeOnce> {
-  // Whatever an expression gives the second time, it is the same delivery.
-  return makeOnce({ table, identity, space: 'flow', key, parts: [] });
+function onceOf({ table }: TableResource, { identity, key, notes }: Delivery): ReturnType<typeof makeOnce> {
+  // Whatever an expression gives the second time, it is the same delivery; unless its sender has sent something else.
+  const parts = notes?.digest === undefined ? [] : [notes.digest];
+  return makeOnce({ table, identity, space: 'flow', key, parts });
 }
 
 function recordOf({ json }: WriteOutcome): unknown {

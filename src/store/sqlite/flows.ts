@@ -9,6 +9,11 @@ import { describeOpenError } from './database/open.ts';
 const FILE = 'flows.db';
 const VERSION = 2;
 
+const REQUESTS = `CREATE TABLE requests (
+  key TEXT PRIMARY KEY, digest TEXT NOT NULL, expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX requests_expires ON requests (expires)`;
+
 const CREATE = `CREATE TABLE tablecast_flows (version INTEGER NOT NULL) STRICT;
 INSERT INTO tablecast_flows VALUES (${VERSION});
 CREATE TABLE positions (name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -17,10 +22,12 @@ CREATE TABLE letters (
   error TEXT NOT NULL, attempts INTEGER NOT NULL, done TEXT NOT NULL, created INTEGER NOT NULL, notes TEXT,
   UNIQUE (flow, key)
 ) STRICT;
-CREATE INDEX letters_created ON letters (created)`;
+CREATE INDEX letters_created ON letters (created);
+${REQUESTS}`;
 
 /** Of a file of version 1. */
 const UPGRADE = `ALTER TABLE letters ADD COLUMN notes TEXT;
+${REQUESTS};
 UPDATE tablecast_flows SET version = ${VERSION}`;
 
 /** Opens `flows.db` in the data directory. Throws StoreOpenError with a sentence for people. */
@@ -121,6 +128,25 @@ class SqliteFlows implements FlowStore {
   trimLetters(madeBefore: number, most: number): number {
     const old = this.#run('DELETE FROM letters WHERE created < ?', (it) => it.run(madeBefore).changes);
     const sql = 'DELETE FROM letters WHERE id IN (SELECT id FROM letters ORDER BY id DESC LIMIT -1 OFFSET ?)';
+    return old + this.#run(sql, (it) => it.run(most).changes);
+  }
+
+  requestDigest(key: string, now: number): string | undefined {
+    const sql = 'SELECT digest FROM requests WHERE key = ? AND expires > ?';
+    return this.#run(sql, (it) => it.pluck().get(key, now)) as string | undefined;
+  }
+
+  keepRequest(key: string, digest: string, expires: number): void {
+    this.#run('INSERT OR REPLACE INTO requests VALUES (?, ?, ?)', (it) => it.run(key, digest, expires));
+  }
+
+  removeRequest(key: string): void {
+    this.#run('DELETE FROM requests WHERE key = ?', (it) => it.run(key));
+  }
+
+  trimRequests(now: number, most: number): number {
+    const old = this.#run('DELETE FROM requests WHERE expires <= ?', (it) => it.run(now).changes);
+    const sql = 'DELETE FROM requests WHERE key IN (SELECT key FROM requests ORDER BY expires DESC LIMIT -1 OFFSET ?)';
     return old + this.#run(sql, (it) => it.run(most).changes);
   }
 
