@@ -106,6 +106,8 @@ export interface SourceType<S = unknown> {
    * again, and then put among the dead letters.
    */
   readonly failure: 'answers' | 'redelivers';
+  /** The members that every input has, where they are always the same. */
+  readonly members?: readonly string[];
   /** Events that may wait for a flow whose senders wait with them, where that is not 1000. */
   readonly mostWaiting?: number;
   /** Each flow listens for itself, since the source has a place of its own for it; otherwise equal sources are one. */
@@ -129,6 +131,8 @@ export interface TargetType<T = unknown> {
 export interface Operations<O> {
   readonly named: Readonly<Record<string, O>>;
   readonly any?: O;
+  /** Name of the one that is meant where none is written. */
+  readonly default?: string;
 }
 
 /** A kind of connector: one file, one line in the map of index.ts, and the shared suite. */
@@ -171,6 +175,10 @@ export interface TargetUse<T = unknown> {
   readonly settings: T;
   /** What stands at `target:` when it is a name. */
   readonly target: string | undefined;
+  /** `transform:` of the flow; absent where the input is given on as it came. */
+  readonly transform?: Section;
+  /** The members of that input, where they are known. */
+  readonly input?: readonly string[];
   readonly section: Section;
 }
 

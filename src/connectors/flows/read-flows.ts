@@ -35,7 +35,7 @@ export function retryKeys({ failure }: SourceType): FlatKeys<RetryPolicy> {
 }
 
 const CONNECTOR = required(textKey(undefined, { what: 'Name of a connector' }));
-const OPERATION = required(textKey(undefined, { what: 'Operation of the connector' }));
+const OPERATION = textKey(undefined, { what: 'Operation of the connector' });
 const AS: Key<'caller' | 'server' | undefined> = choiceKey(['caller', 'server'], undefined, {
   what: 'On whose behalf the target acts',
 });
@@ -56,7 +56,7 @@ function readFlow(name: string, section: Section, scope: FlowScope): Flow | unde
     return undefined;
   }
   const source = readSource(name, section, scope);
-  const targets = readTargets(name, section, { ...scope, source });
+  const targets = readTargets(name, section, { ...scope, source, transform: section.members.get('transform') });
   const when = readOptional(section, 'when', (member) => readExpression(member, 'bool', report));
   const transform = readOptional(section, 'transform', (member) => readTransform(member, report));
   const retry = source && readRetry(section, source, report);
@@ -96,6 +96,7 @@ function readSource(flow: string, flowSection: Section, scope: FlowScope): FlowS
 interface TargetScope extends FlowScope {
   /** Undefined when there is a mistake in it. */
   readonly source: FlowSource | undefined;
+  readonly transform: Section | undefined;
 }
 
 function readTargets(flow: string, flowSection: Section, scope: TargetScope): readonly FlowTarget[] | undefined {
@@ -121,9 +122,15 @@ function readTarget(flow: string, section: Section, scope: TargetScope): FlowTar
   const target = readTargetOf(section, type, report);
   if (settings === undefined || as === undefined || target === undefined) return undefined;
   const { name, expression } = target;
+  const { transform } = scope;
+  const members = transform === undefined ? source?.type.members : undefined;
   return {
     connector: connector.name,
-    use: { flow, operation, settings, target: name, section },
+    use: {
+      ...{ flow, operation, settings, target: name, section },
+      ...(transform === undefined ? {} : { transform }),
+      ...(members === undefined ? {} : { input: members }),
+    },
     target: expression ?? (() => name),
     // Whoever waits for the outcome may do with a flow what he may do without it.
     as: as.value ?? (source?.type.failure === 'answers' ? 'caller' : 'server'),
@@ -177,7 +184,8 @@ function readPlace(
     return undefined;
   }
   const name = section.readKey('connector', CONNECTOR, report)?.value;
-  const operation = section.readKey('operation', OPERATION, report)?.value;
+  const isWritten = section.members.has('operation');
+  const written = section.readKey('operation', OPERATION, report)?.value;
   if (name === undefined || found.wrong.has(name)) return undefined;
   const connector = found.known.get(name);
   if (connector === undefined) {
@@ -187,12 +195,23 @@ function readPlace(
     report.add((section.members.get('connector') ?? section).diagnose({ message, hint }));
     return undefined;
   }
-  if (operation === undefined) return undefined;
   const operations: Operations<SourceType | TargetType> = connector.type[side];
+  const operation = isWritten ? written : operations.default;
+  if (operation === undefined) {
+    // What is written and wrong is in the report.
+    if (!isWritten) report.add(section.diagnoseKey(describeMissing(section, operations)));
+    return undefined;
+  }
   const type = Object.hasOwn(operations.named, operation) ? operations.named[operation] : operations.any;
   if (type !== undefined) return { connector, operation, type };
   report.add((section.members.get('operation') ?? section).diagnose(describeOperation(connector, operation, side)));
   return undefined;
+}
+
+function describeMissing({ path }: Section, { named }: Operations<unknown>) {
+  const names = Object.keys(named);
+  const hint = `write \`operation:\`${names.length === 0 ? '' : ` (${names.join(', ')})`}`;
+  return { message: `"${path}.operation" is missing`, hint };
 }
 
 function describeOperation({ name, typeName, type }: ReadConnector, operation: string, side: 'sources' | 'targets') {

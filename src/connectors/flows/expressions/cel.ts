@@ -76,6 +76,22 @@ export function compileExpression(text: string, wanted: Wanted): Reading<Express
   }
 }
 
+/** A node of an expression, as far as what it gives is written in it. */
+export type ExpressionNode =
+  | { readonly op: 'value'; readonly args: unknown }
+  | { readonly op: 'list'; readonly args: readonly ExpressionNode[] }
+  | { readonly op: 'map'; readonly args: readonly (readonly [ExpressionNode, ExpressionNode])[] }
+  | { readonly op: 'other' };
+
+/** The nodes of an expression; undefined for text that is none. */
+export function parseExpression(text: string): ExpressionNode | undefined {
+  try {
+    return environmentOf().parse(text).ast as ExpressionNode;
+  } catch {
+    return undefined;
+  }
+}
+
 interface Compiled {
   readonly text: string;
   readonly wanted: Wanted;
