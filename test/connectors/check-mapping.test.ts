@@ -175,3 +175,17 @@ describe('an input that always has the same members is checked against the table
     expect(await from(source, to)).toEqual([]);
   });
 });
+
+test('the table connector creates where no operation is written', async () => {
+  const flow = '    to: {connector: table, target: Customer}\n    transform: {name: input.n}\n';
+  const config = `connectors: {ws: {type: websocket}}\nflows:\n  f:\n${FROM}${flow}`;
+  const plan = await readFlowsOf(config, SCHEMA);
+  expect(plan.flows[0]?.targets[0]).toMatchObject({ label: 'table create Customer', use: { operation: 'create' } });
+  expect(describeFlows(plan)).toContain('    to     table create Customer (as caller)');
+  const missing = await mistakes('    from: {connector: table, table: Order}\n    to: {connector: ws}\n');
+  expect(missing).toEqual([
+    '4:5 "flows.f.from.operation" is missing | write `operation:` (create, update, delete, change)',
+    expect.stringMatching(/^5:5 "flows\.f\.to\.operation" is missing \| write `operation:` \(broadcast, /),
+  ]);
+  expect(await mistakes(`${FROM}    to: {connector: table, operation: 5, target: Order}\n`)).toHaveLength(1);
+});

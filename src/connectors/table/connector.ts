@@ -68,7 +68,7 @@ export const tableConnector: ConnectorType<Record<string, never>> = {
   keys: {},
   isBuiltIn: true,
   sources: { named: mapValues(CHANGES, source) },
-  targets: { named: mapValues(TARGETS, target) },
+  targets: { named: mapValues(TARGETS, target), default: 'create' },
   check: checkTables,
   create: (_settings, context) => new TableConnector(context),
 };
