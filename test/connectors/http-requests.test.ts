@@ -149,6 +149,7 @@ describe('S1.20 a flow that begins with a request', () => {
     [400, { 'content-type': 'text/plain' }, 'a\0b'],
     [400, { 'content-type': 'text/plain' }, Buffer.from([0xff])],
     [400, { 'content-type': 'application/x-www-form-urlencoded' }, 'a=%00'],
+    [400, { 'content-type': 'application/x-www-form-urlencoded' }, 'a=%FF'],
     [413, JSON_TYPE, `"${'x'.repeat(1_048_576)}"`],
   ])('answers %i to %j', async (status, headers, body) => {
     const { ask } = await serve([{ operation: 'POST /in' }]);
@@ -176,6 +177,13 @@ describe('S1.20 a flow that begins with a request', () => {
     const { ask } = await serve([{ operation: 'POST /in/:id' }]);
     await ask('/in/7', { method: 'POST', headers: { 'content-type': type }, body });
     expect(events[0]?.notes).toEqual(notes);
+  });
+
+  test('a form has the replacement character where that was sent, and a sign that escapes nothing', async () => {
+    const { ask } = await serve([{ operation: 'POST /in' }]);
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const { body } = await ask('/in', { method: 'POST', headers, body: 'a=%EF%BF%BD&b=100%&c=\uFFFD' });
+    expect(body).toEqual({ a: '\uFFFD', b: '100%', c: '\uFFFD' });
   });
 
   test.each(['constructor', '__proto__', 'toString'])('a header field %s is one that was not sent', async (name) => {
@@ -300,6 +308,7 @@ describe('S1.20 a flow that begins with a request', () => {
       { ...good, 'webhook-id': 'm2' },
       { ...good, 'webhook-timestamp': 'now' },
       { ...good, 'webhook-signature': 'v1,' },
+      signHeaders(SECRET, { id: '', timestamp: now, body }),
       signHeaders(SECRET, { id: 'm1', timestamp: now - 400, body }),
       signHeaders(`${SECRET}x`, { id: 'm1', timestamp: now, body }),
       signHeaders(SECRET, { id: 'm1', timestamp: now, body: Buffer.from('{"a": 2}') }),

@@ -15,8 +15,7 @@ const SUSPICIOUS = /\d[\d.]{15}|\d[eE][+-]?\d{2}/;
  * TOO_WIDE for what no record may have.
  */
 export function parseInputJson(source: Buffer, limits: ValueLimits): unknown {
-  if (!isUtf8(source)) throw new AppError('INVALID_JSON', 'The text is not UTF-8.');
-  const value = parseInputText(source.toString('utf8'));
+  const value = parseInputBytes(source);
   checkJson(limits)(value, 'body', (field, message) => {
     throw invalidField(field, message);
   });
@@ -24,6 +23,11 @@ export function parseInputJson(source: Buffer, limits: ValueLimits): unknown {
 }
 
 /** As `parseInputJson`, without the limits of depth and width. */
+export function parseInputBytes(source: Buffer): unknown {
+  if (!isUtf8(source)) throw new AppError('INVALID_JSON', 'The text is not UTF-8.');
+  return parseInputText(source.toString('utf8'));
+}
+
 export function parseInputText(text: string): unknown {
   return parseJsonText(SUSPICIOUS.test(text) && isJson(text) ? quoteNumbers(text) : text);
 }

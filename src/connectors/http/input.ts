@@ -38,7 +38,7 @@ export function readInput(parts: RequestParts, { settings, limits }: Reading): S
     if (!input.has(name)) input.set(name, value);
   };
   for (const [name, value] of Object.entries(params)) add(name, checkText(value), 'path');
-  const parameters = new URLSearchParams(query);
+  const parameters = readParameters(query);
   for (const name of settings.query) {
     const values = parameters.getAll(name).map(checkText);
     if (values.length > 0) add(name, values.length === 1 ? values[0] : values, 'query string');
@@ -72,13 +72,21 @@ function readBody({ method, headers, body }: RequestParts, limits: ValueLimits):
 
 /** Names that stand several times have a list. */
 function readForm(text: string): FlowData {
-  const form = new URLSearchParams(text);
+  const form = readParameters(text);
   return Object.fromEntries(
     [...new Set(form.keys())].map((name) => {
       const values = form.getAll(checkText(name)).map(checkText);
       return [name, values.length === 1 ? values[0] : values];
     }),
   );
+}
+
+/** Throws INVALID_CONTENT where escapes are not UTF-8: they would be read as U+FFFD, which was not sent. */
+function readParameters(text: string): URLSearchParams {
+  const parameters = new URLSearchParams(text);
+  const isReplaced = String(parameters).includes('%EF%BF%BD') && !/%ef%bf%bd|\uFFFD/i.test(text);
+  if (isReplaced) throw new AppError('INVALID_CONTENT', 'A name or value is not UTF-8.');
+  return parameters;
 }
 
 function readText(body: Buffer): string {

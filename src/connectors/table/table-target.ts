@@ -75,9 +75,9 @@ function bodyOf({ table }: TableResource, { output, isInput, notes }: Delivery, 
   return Object.fromEntries(Object.entries(output).filter(([name]) => names.has(name)));
 }
 
-/** What is shown of the names in a message, in number and characters. */
-const MAX_SHOWN_NAMES = 10;
-const MAX_SHOWN_NAME_LENGTH = 40;
+/** Names that a refusal lists, and characters of each. */
+const MAX_LISTED_NAMES = 10;
+const MAX_LISTED_NAME_LENGTH = 40;
 
 interface Untaken {
   readonly output: FlowData;
@@ -99,8 +99,8 @@ function describeUntaken(table: TablePlan, { output, notes, apart }: Untaken): s
 }
 
 function listNames(names: readonly string[]): string {
-  const shown = names.slice(0, MAX_SHOWN_NAMES).map((name) => name.slice(0, MAX_SHOWN_NAME_LENGTH));
-  return `${shown.join(', ')}${names.length > shown.length ? ', …' : ''}`;
+  const listed = names.slice(0, MAX_LISTED_NAMES).map((name) => name.slice(0, MAX_LISTED_NAME_LENGTH));
+  return `${listed.join(', ')}${names.length > listed.length ? ', …' : ''}`;
 }
 
 function keyOf({ table }: TableResource, output: FlowData): Key {
