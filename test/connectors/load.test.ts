@@ -86,6 +86,28 @@ test('flows are read with what they do, and described for people', async () => {
   expect(describeFlows(undefined)).toEqual([]);
 });
 
+test.each([
+  ['transform: {number: input.n}', true],
+  ['transform: {number: size(input.body)}', false],
+  ['transform: {number: "has(input.body) ? 1 : 2"}', false],
+  ['transform: {number: \'input["body"]\'}', false],
+  ['transform: {number: \'input["n"]\'}', true],
+  ['transform: {number: "input[input.name]"}', false],
+  ['transform: input', false],
+  ['transform: {number: "[1].map(x, input.body)[0]"}', false],
+  ['{when: has(input.body), transform: {number: 1}}', false],
+  ['concurrency: 2', false],
+])('%s: whether a flow leaves the body out is known at the start', async (more, ignoresBody) => {
+  const lines = more.startsWith('{') ? more.slice(1, -1).replace(', transform', '\n    transform') : more;
+  const config = `flows:
+  f:
+    from: {connector: http, operation: POST /in}
+    ${lines}
+    to: {connector: table, operation: create, target: Copy}
+`;
+  expect((await readFlowsOf(config)).flows[0]?.ignoresBody).toBe(ignoresBody);
+});
+
 test('a transform may have constants, lists and mappings in it', async () => {
   const config = `flows:
   f:

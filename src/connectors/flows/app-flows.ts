@@ -8,7 +8,14 @@ import type { Log } from '../../server/operations/log.ts';
 import type { FlowStore } from '../../store/flows.ts';
 import { loadEngine } from '../../store/index.ts';
 import type { MountedConnectors, MountedParts, TransportStatus } from '../../transports/transport.ts';
-import { type Connector, type ConnectorContext, type Deliver, MissedEvents, type SourceUse } from '../connector.ts';
+import {
+  type Connector,
+  type ConnectorContext,
+  type Deliver,
+  type FlowEvent,
+  MissedEvents,
+  type SourceUse,
+} from '../connector.ts';
 import type { Flow, FlowsPlan } from './flow.ts';
 import { registerFlowRoutes } from './flow-routes.ts';
 import { DeadLetters, type NewDeadLetter } from './run/dead-letters.ts';
@@ -134,8 +141,12 @@ export class AppFlows implements MountedConnectors {
     const keep = (letter: NewDeadLetter) => this.deadLetters.add(letter);
     const onDeadLetter = ({ flow: name, key, error, attempts }: NewDeadLetter) =>
       log.warn({ app: this.appId, flow: name, event: key, error, attempts }, 'an event became a dead letter');
+    const onUnusedBody = ({ key, notes }: FlowEvent) => {
+      const about = { app: this.appId, flow: flow.name, event: key, sent: notes?.whole };
+      log.warn(about, 'the flow uses nothing of what was sent: no expression reads input.body');
+    };
     const signals = { stopping: this.#stopping.signal, cut: this.#cut.signal };
-    return new FlowRunner(flow, { deliver, keep, onDeadLetter, ...signals });
+    return new FlowRunner(flow, { deliver, keep, onUnusedBody, onDeadLetter, ...signals });
   }
 
   #contextOf(name: string): ConnectorContext {

@@ -3,6 +3,7 @@ import { suggest } from '../../config/files/suggest.ts';
 import type { FlatKeys, Section } from '../../config/keys/section.ts';
 import { choiceKey, countKey, durationKey, type Key, required, textKey } from '../../config/keys/values.ts';
 import type { Operations, SourceType, TargetType } from '../connector.ts';
+import { readsInput } from './expressions/cel.ts';
 import type { Flow, FlowSource, FlowTarget, RetryPolicy } from './flow.ts';
 import { checkFlowName, type FoundConnectors, type ReadConnector } from './read-connectors.ts';
 import { readExpression, readTransform } from './read-expressions.ts';
@@ -61,7 +62,15 @@ function readFlow(name: string, section: Section, scope: FlowScope): Flow | unde
   const transform = readOptional(section, 'transform', (member) => readTransform(member, report));
   const retry = source && readRetry(section, source, report);
   if (settings === undefined || source === undefined || targets === undefined || retry === undefined) return undefined;
-  return { name, source, when: when?.value, transform: transform?.value, targets, retry, ...settings };
+  const ignoresBody =
+    transform !== undefined && !['when', 'transform', 'to'].some((key) => readsBody(section.members.get(key)));
+  return { name, source, when: when?.value, transform: transform?.value, ignoresBody, targets, retry, ...settings };
+}
+
+function readsBody(section: Section | undefined): boolean {
+  if (section === undefined) return false;
+  if (typeof section.value === 'string') return readsInput(section.value, 'body');
+  return [...section.members.values(), ...section.items].some(readsBody);
 }
 
 /** What is not there is fine; what is there and wrong is in the report. */

@@ -1,7 +1,7 @@
 import { Environment, EvaluationError, ParseError, TypeError as TypeMistake } from '@marcbachmann/cel-js';
 import type { Reading, Wrong } from '../../../config/keys/units.ts';
 import { type FlowData, PermanentError } from '../../connector.ts';
-import { checkCalls, countNesting, isTooLarge } from './bounds.ts';
+import { checkCalls, countNesting, isTooLarge, readsMember } from './bounds.ts';
 import { toPlain } from './plain.ts';
 
 /** What an expression may speak of. */
@@ -73,6 +73,15 @@ export function compileExpression(text: string, wanted: Wanted): Reading<Express
     return { value: (scope) => evaluate({ text, wanted, nesting, run: program }, scope) };
   } catch (error) {
     return describe(error);
+  }
+}
+
+/** Whether a text is an expression that reads this member of the input. */
+export function readsInput(text: string, name: string): boolean {
+  try {
+    return readsMember(environmentOf().parse(text).ast, name);
+  } catch {
+    return false;
   }
 }
 

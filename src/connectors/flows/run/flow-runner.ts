@@ -24,6 +24,8 @@ export interface RunnerOptions {
   readonly deliver: readonly Deliver[];
   /** Keeps an event that could not be done. */
   keep(letter: NewDeadLetter): void;
+  /** The sender has sent no object, and the flow makes something of the event without it; called for the first one. */
+  onUnusedBody(event: FlowEvent): void;
   /** It has been kept. */
   onDeadLetter(letter: NewDeadLetter): void;
   /** Aborted when the server stops: what comes from a source that keeps it is left for the next start. */
@@ -65,6 +67,7 @@ export class FlowRunner {
   readonly #options: RunnerOptions;
   readonly #slots: Slots;
   #atWork = 0;
+  #hasUnusedBody = false;
 
   constructor(flow: Flow, options: RunnerOptions) {
     this.flow = flow;
@@ -165,6 +168,7 @@ export class FlowRunner {
 
   async #work({ event, scope, mistake }: Task, progress: Progress, attempts: number): Promise<void> {
     if (mistake !== undefined) throw mistake;
+    this.#noteBody(event);
     const { transform, targets } = this.flow;
     // Once for all times that it is tried, so that all targets get the same.
     const output = transform === undefined ? event.input : transform(scope);
@@ -172,6 +176,12 @@ export class FlowRunner {
       progress.done.includes(nameOf(target, index)) ? [] : [this.#jobOf(target, index, { event, output, scope })],
     );
     await this.#deliverAll(jobs, event, { progress, attempts });
+  }
+
+  #noteBody(event: FlowEvent): void {
+    if (this.#hasUnusedBody || event.notes?.whole === undefined || this.flow.ignoresBody !== true) return;
+    this.#hasUnusedBody = true;
+    this.#options.onUnusedBody(event);
   }
 
   #jobOf(target: FlowTarget, index: number, made: { event: FlowEvent; output: FlowData; scope: Scope }): Job {
