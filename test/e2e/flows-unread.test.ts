@@ -34,7 +34,7 @@ const UNREAD: readonly Bad[] = [
   bad('broken JSON', JSON_TYPE, '{"id":"a","t":"broken"', /ends too early/),
   bad('no JSON', JSON_TYPE, 'not json', /Not valid JSON/),
   bad('nothing', JSON_TYPE, '', /is empty/),
-  bad('a byte order mark', JSON_TYPE, '\uFEFF{"id":"a","t":"bom"}', /offset 0/),
+  bad('a byte order mark', JSON_TYPE, '\uFEFF{"id":"a","t":"bom"}', /byte order mark/),
   bad('NUL', JSON_TYPE, '{"id":"a","t":"\\u0000"}', /NUL/),
   bad('half a character', JSON_TYPE, '{"id":"a","t":"\\ud800"}', /lone surrogates/),
   bad('bytes', JSON_TYPE, Buffer.from([0x7b, 0xff]), /not UTF-8/),

@@ -29,6 +29,9 @@ export function parseInputBytes(source: Buffer): unknown {
 }
 
 export function parseInputText(text: string): unknown {
+  // The character itself would be invisible in a message.
+  if (text.startsWith('\uFEFF'))
+    throw new AppError('INVALID_JSON', 'Not valid JSON: it begins with a byte order mark.');
   return parseJsonText(SUSPICIOUS.test(text) && isJson(text) ? quoteNumbers(text) : text);
 }
 
