@@ -150,6 +150,11 @@ describe('S1.20 a flow that begins with a request', () => {
     [400, { 'content-type': 'text/plain' }, Buffer.from([0xff])],
     [400, { 'content-type': 'application/x-www-form-urlencoded' }, 'a=%00'],
     [400, { 'content-type': 'application/x-www-form-urlencoded' }, 'a=%FF'],
+    [
+      400,
+      { 'content-type': 'application/x-www-form-urlencoded' },
+      Array.from({ length: 2000 }, (_, i) => `f${i}=1`).join('&'),
+    ],
     [413, JSON_TYPE, `"${'x'.repeat(1_048_576)}"`],
   ])('answers %i to %j', async (status, headers, body) => {
     const { ask } = await serve([{ operation: 'POST /in' }]);

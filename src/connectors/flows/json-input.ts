@@ -16,10 +16,15 @@ const SUSPICIOUS = /\d[\d.]{15}|\d[eE][+-]?\d{2}/;
  */
 export function parseInputJson(source: Buffer, limits: ValueLimits): unknown {
   const value = parseInputBytes(source);
-  checkJson(limits)(value, 'body', (field, message) => {
+  checkInput(value, 'body', limits);
+  return value;
+}
+
+/** Throws what no record may have in any way: TOO_DEEP, TOO_WIDE or VALIDATION_ERROR. */
+export function checkInput(value: unknown, path: string, limits: ValueLimits): void {
+  checkJson(limits)(value, path, (field, message) => {
     throw invalidField(field, message);
   });
-  return value;
 }
 
 /** As `parseInputJson`, without the limits of depth and width. */

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { AppError, invalidField } from '../../errors.ts';
 import type { ValueLimits } from '../../resources/body/values.ts';
 import type { FlowData } from '../connector.ts';
-import { parseInputJson } from '../flows/json-input.ts';
+import { checkInput, parseInputJson } from '../flows/json-input.ts';
 import { membersOf, type SentInput, wholeOf } from '../flows/members.ts';
 import type { RequestSettings } from './keys.ts';
 
@@ -64,7 +64,9 @@ function readBody({ method, headers, body }: RequestParts, limits: ValueLimits):
   }
   if (isJson) return membersOf(parseInputJson(body, limits));
   if (type !== undefined && /^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type)) {
-    return membersOf(readForm(readText(body)));
+    const form = readForm(readText(body));
+    checkInput(form, 'body', limits);
+    return membersOf(form);
   }
   if (type !== undefined && /^text\//i.test(type)) return wholeOf(readText(body), 'text');
   throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send JSON, a form (application/x-www-form-urlencoded) or text.');

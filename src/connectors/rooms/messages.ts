@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.ts';
-import { checkJson, isObject, type ValueLimits } from '../../resources/body/values.ts';
+import { isObject, type ValueLimits } from '../../resources/body/values.ts';
 import { parseRef, type Ref } from '../../transports/socket/auth-message.ts';
-import { parseInputText } from '../flows/json-input.ts';
+import { checkInput, parseInputText } from '../flows/json-input.ts';
 
 /** What a client wants. */
 export interface ClientMessage {
@@ -24,7 +24,7 @@ export function parseMessage(bytes: Buffer, isBinary: boolean, limits: ValueLimi
   if (isBinary) throw new AppError('INVALID_MESSAGE', 'A message is a text frame.');
   const value = parseInputText(bytes.toString('utf8'));
   if (!isObject(value)) throw new AppError('INVALID_MESSAGE', 'A message is an object with a type.');
-  checkJson(limits)(value, 'message', () => {});
+  checkInput(value, 'message', limits);
   const { type, ref } = value;
   if (typeof type !== 'string') throw new AppError('INVALID_MESSAGE', 'A message has a type, which is text.');
   return { type, ref: parseRef(ref), value };
