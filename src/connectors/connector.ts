@@ -14,9 +14,22 @@ import type { Mounted } from '../transports/transport.ts';
 /** What flows are told and make: the members of a JSON object. */
 export type FlowData = Readonly<Record<string, unknown>>;
 
+/** What is known of an input beside its members. It is kept with a dead letter, so that another attempt knows it, too. */
+export interface InputNotes {
+  /** Why what was sent cannot be read: no flow does anything with the event, it only becomes a dead letter. */
+  readonly unreadable?: string;
+  /** Names of the members that the sender sent; the others say something about the event. Absent: all are of the event. */
+  readonly sent?: readonly string[];
+  /** What was sent where it is no object and the member `body` has all of it: `text`, `a list`. */
+  readonly whole?: string;
+  /** Digest of a request whose sender chose the key: the same key with another digest is another request. */
+  readonly digest?: string;
+}
+
 /** One thing that happened at a source. */
 export interface FlowEvent {
   readonly input: FlowData;
+  readonly notes?: InputNotes;
   /** On whose behalf: the client of a connection, or the server where there is none. */
   readonly identity: Identity;
   /** The same when the event comes again, different from those of all others; targets use it to do things once. */
@@ -38,6 +51,7 @@ export interface Delivery {
   readonly output: FlowData;
   /** The flow has no `transform`: the output is the input as it came. */
   readonly isInput?: boolean;
+  readonly notes?: InputNotes;
   /** What the flow's `target` says for this event; undefined where it says nothing. */
   readonly target: unknown;
   readonly identity: Identity;
@@ -92,6 +106,8 @@ export interface SourceType<S = unknown> {
    * again, and then put among the dead letters.
    */
   readonly failure: 'answers' | 'redelivers';
+  /** The members that every input has, where they are always the same. */
+  readonly members?: readonly string[];
   /** Events that may wait for a flow whose senders wait with them, where that is not 1000. */
   readonly mostWaiting?: number;
   /** Each flow listens for itself, since the source has a place of its own for it; otherwise equal sources are one. */
@@ -115,6 +131,8 @@ export interface TargetType<T = unknown> {
 export interface Operations<O> {
   readonly named: Readonly<Record<string, O>>;
   readonly any?: O;
+  /** Name of the one that is meant where none is written. */
+  readonly default?: string;
 }
 
 /** A kind of connector: one file, one line in the map of index.ts, and the shared suite. */
@@ -157,6 +175,10 @@ export interface TargetUse<T = unknown> {
   readonly settings: T;
   /** What stands at `target:` when it is a name. */
   readonly target: string | undefined;
+  /** `transform:` of the flow; absent where the input is given on as it came. */
+  readonly transform?: Section;
+  /** The members of that input, where they are known. */
+  readonly input?: readonly string[];
   readonly section: Section;
 }
 
@@ -164,6 +186,15 @@ export interface TargetUse<T = unknown> {
 export interface Positions {
   get(name: string): number | undefined;
   set(name: string, position: number): void;
+}
+
+/** Requests whose senders chose the keys, known again over a restart. */
+export interface RequestKeys {
+  /**
+   * Runs what a request asks for. Throws IDEMPOTENCY_KEY_REUSED when the key was used with another digest, and
+   * IDEMPOTENCY_IN_PROGRESS while the first request is at work. A refused request leaves the key free.
+   */
+  run<T>(key: string, digest: string, work: () => Promise<T>): Promise<T>;
 }
 
 /** What a connector has to work with. */
@@ -179,6 +210,7 @@ export interface ConnectorContext {
   readonly dataDir: string;
   readonly admission: Admission;
   readonly positions: Positions;
+  readonly requestKeys: RequestKeys;
   /** Where a path of this application is on the server: below `/{app_id}`, and alone with one application. */
   pathsOf(path: string): readonly string[];
   readonly log: Log;

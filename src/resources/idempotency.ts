@@ -26,17 +26,23 @@ function callerOf(identity: Identity): readonly string[] {
   return identity.type === 'principal' ? [identity.type, identity.sub] : [identity.type];
 }
 
+export function inProgress(): AppError {
+  return new AppError('IDEMPOTENCY_IN_PROGRESS', 'A request with this key is being handled; ask again shortly.', {
+    headers: { 'retry-after': '1' },
+  });
+}
+
+export function keyReused(): AppError {
+  return new AppError('IDEMPOTENCY_KEY_REUSED', 'This key was used with another request; make a new one.');
+}
+
 /** The keys whose first request has not been answered yet. */
 export class InProgress {
   readonly #keys = new Set<string>();
 
   /** Throws IDEMPOTENCY_IN_PROGRESS when a request with the key is under way. */
   async run<T>({ key }: Once, write: () => Promise<T>): Promise<T> {
-    if (this.#keys.has(key)) {
-      throw new AppError('IDEMPOTENCY_IN_PROGRESS', 'A request with this key is being handled; ask again shortly.', {
-        headers: { 'retry-after': '1' },
-      });
-    }
+    if (this.#keys.has(key)) throw inProgress();
     this.#keys.add(key);
     try {
       return await write();

@@ -7,6 +7,8 @@ export interface StoredLetter {
   readonly key: string;
   /** JSON text. */
   readonly input: string;
+  /** JSON text of what is known of the input beside its members, or null. */
+  readonly notes: string | null;
   /** JSON text of who has sent it. */
   readonly identity: string;
   /** Why it could not be done, for people. */
@@ -27,8 +29,8 @@ export interface LetterQuery {
 }
 
 /**
- * What the flows of one application keep over a restart: how far sources have got, and dead letters. Everything throws
- * STORAGE_BUSY while another process writes, and STORAGE_FULL when nothing can be written.
+ * What the flows of one application keep over a restart: how far sources have got, dead letters, and which requests have
+ * used a key. Everything throws STORAGE_BUSY while another process writes, and STORAGE_FULL when nothing can be written.
  */
 export interface FlowStore {
   /** How far a source has got; undefined when it was never said. */
@@ -48,6 +50,13 @@ export interface FlowStore {
   removeLetter(id: string): boolean;
   /** Removes those that were made before a time (milliseconds since 1970), and the oldest beyond a number. */
   trimLetters(madeBefore: number, most: number): number;
+  /** The digest of the request that has used a key, if that is kept at this time (milliseconds since 1970). */
+  requestDigest(key: string, now: number): string | undefined;
+  /** Keeps the digest of a request until a time. A loss of power may undo it, a crash of the process does not. */
+  keepRequest(key: string, digest: string, expires: number): void;
+  removeRequest(key: string): void;
+  /** Removes those whose time has come, and the oldest beyond a number. */
+  trimRequests(now: number, most: number): number;
   close(): void;
 }
 

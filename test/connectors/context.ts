@@ -54,6 +54,7 @@ export function makeContext(name: string, auth?: AppAuth, server = SERVER_CONFIG
     auth,
     server,
     admission: new Admission(server.limits),
+    requestKeys: { run: (_key: string, _digest: string, work: () => unknown) => work() },
     pathsOf: (path: string) => [`/my-app${path}`, path],
     log: { info: say('info'), warn: say('warn'), error: say('error') },
     onError: (error: unknown) => errors.push(error),

@@ -51,18 +51,20 @@ function makeFlow(more: Partial<Flow> = {}): Flow {
 
 function makeRunner(deliver: readonly Deliver[], more: Partial<Flow> = {}) {
   const kept: NewDeadLetter[] = [];
+  const bodies: string[] = [];
   const stopping = new AbortController();
   const cut = new AbortController();
   const flow = makeFlow({ targets: deliver.map((_, index) => target(index)), ...more });
   const runner = new FlowRunner(flow, {
     deliver,
     keep: (letter) => void kept.push(letter),
+    onUnusedBody: (unused) => void bodies.push(unused.key),
     onDeadLetter: () => {},
     stopping: stopping.signal,
     cut: cut.signal,
   });
   const handle = (failure: 'answers' | 'redelivers') => makeHandle([runner], SOURCE[failure], () => {});
-  return { runner, kept, stopping, cut, handle };
+  return { runner, kept, bodies, stopping, cut, handle };
 }
 
 function event(more: Partial<FlowEvent> = {}): FlowEvent {
@@ -104,6 +106,39 @@ describe('a flow', () => {
     expect(await handle('answers')(sent)).toBe(null);
     expect(seen[0]).toMatchObject({ isInput: true, identity: ANONYMOUS });
     expect(seen[0]?.output).toBe(sent.input);
+  });
+
+  test('an event that cannot be read is a dead letter, whatever `when` and `transform` would make of it', async () => {
+    const one = failing(0);
+    const { handle, kept, runner } = makeRunner([one.deliver], { when: () => false, transform: () => ({}) });
+    const notes = { unreadable: 'the message cannot be read', sent: ['body'], whole: 'text' };
+    expect(await handle('redelivers')(event({ notes }))).toBe(null);
+    expect(one.seen).toEqual([]);
+    expect(kept).toMatchObject([{ error: 'the message cannot be read', attempts: 0, done: [], notes }]);
+    const letter = { ...(kept[0] as NewDeadLetter), id: '1', created: 1 };
+    await expect(runner.replay(letter, [])).rejects.toThrow('the message cannot be read');
+    expect(one.seen).toEqual([]);
+    expect(runner.counts).toMatchObject({ events: { dead: 1, skipped: 0 } });
+  });
+
+  test('what is known of an input comes to its targets, also when a dead letter is tried again', async () => {
+    const one = failing(1, () => new PermanentError('not at all'));
+    const { handle, kept, runner } = makeRunner([one.deliver]);
+    const notes = { sent: ['n'], digest: 'd' };
+    await handle('redelivers')(event({ notes }));
+    await runner.replay({ ...(kept[0] as NewDeadLetter), id: '1', created: 1 }, []);
+    expect(one.seen.map((delivery) => delivery.notes)).toEqual([notes, notes]);
+  });
+
+  test('a body that no expression reads is reported, once', async () => {
+    const notes = { sent: ['body'], whole: 'text' };
+    const ignoring = makeRunner([failing(0).deliver], { transform: () => ({}), ignoresBody: true });
+    await ignoring.handle('redelivers')(event());
+    for (const key of ['e2', 'e3']) await ignoring.handle('redelivers')(event({ key, notes }));
+    expect(ignoring.bodies).toEqual(['e2']);
+    const reading = makeRunner([failing(0).deliver], { transform: () => ({}), ignoresBody: false });
+    await reading.handle('redelivers')(event({ notes }));
+    expect(reading.bodies).toEqual([]);
   });
 
   test('does nothing where `when` does not hold', async () => {
@@ -290,7 +325,7 @@ describe('several flows from one source', () => {
       throw new AppError('STORAGE_FULL', 'The disk is full.');
     };
     const { stopping, cut } = good;
-    const options = { deliver: [bad.deliver], keep: full, onDeadLetter: () => {} };
+    const options = { deliver: [bad.deliver], keep: full, onUnusedBody: () => {}, onDeadLetter: () => {} };
     const runner = new FlowRunner(makeFlow(), { ...options, stopping: stopping.signal, cut: cut.signal });
     await expect(makeHandle([good.runner, runner], SOURCE.redelivers, () => {})(event())).rejects.toThrow('full');
     const faults: unknown[] = [];

@@ -93,6 +93,30 @@ describe('values', () => {
   });
 });
 
+describe('a Long, however large it is', () => {
+  const withBig = (big: unknown): Scope => ({ ...SCOPE, input: { record: { big } } });
+  const [held, text, least] = [withBig(9007199254740991), withBig('9007199254740993'), withBig('-9223372036854775808')];
+
+  test.each([
+    ['int(input.record.big) > 5', [true, true, false]],
+    ['int(input.record.big) == 9007199254740993', [false, true, false]],
+    ['int(input.record.big)', [9007199254740991, '9007199254740993', '-9223372036854775808']],
+    ['int(input.record.big) + 2', ['9007199254740993', '9007199254740995', '-9223372036854775806']],
+    ['[int(input.record.big) / 2]', [[4503599627370495], [4503599627370496], ['-4611686018427387904']]],
+    ['string(int(input.record.big))', ['9007199254740991', '9007199254740993', '-9223372036854775808']],
+    ['input.record.big', [9007199254740991, '9007199254740993', '-9223372036854775808']],
+  ])('%s', (expression, values) => {
+    expect([held, text, least].map((scope) => run(expression, 'any', scope))).toEqual(values);
+  });
+
+  test('without int() it is compared while it is a number, and beyond 64 bits there is none', () => {
+    expect(run('input.record.big > 5', 'any', held)).toBe(true);
+    expect(() => run('input.record.big > 5', 'any', text)).toThrow('no such overload');
+    expect(() => run('int(input.record.big)', 'any', withBig('9223372036854775808'))).toThrow(PermanentError);
+    expect(() => run('int(input.record.big) + 1', 'any', withBig('9223372036854775807'))).toThrow(PermanentError);
+  });
+});
+
 describe('mistakes are told when it is compiled', () => {
   test.each([
     [
@@ -123,7 +147,6 @@ describe('what has no value for an event', () => {
     ['input.text + input.n', 'any', 'no such overload'],
     ['input.text', 'bool', 'gives something else than true or false'],
     ['input.list', 'object', 'gives something else than an object'],
-    ['9007199254740993', 'any', 'beyond what JSON'],
     ['1.0 / 0.0', 'any', 'no number of JSON'],
     ['type(input.n)', 'any', 'nothing that JSON has'],
   ] as const)('%s as %s is refused for good', (text, wanted, message) => {

@@ -125,7 +125,13 @@ describe('S1.20 a flow that begins with a request', () => {
     ['a list', 'application/json', '[1,2]', { body: [1, 2] }],
     ['a form', 'application/x-www-form-urlencoded', 'a=1&b=2&b=%C3%BC', { a: '1', b: ['2', 'ü'] }],
     ['text', 'text/plain; charset=utf-8', 'hello', { body: 'hello' }],
-    ['nothing', 'application/json', '', {}],
+    ['nothing', 'text/plain', '', {}],
+    [
+      'a large number beside others',
+      'application/json',
+      '{"t":"x","n":9007199254740993}',
+      { t: 'x', n: '9007199254740993' },
+    ],
   ])('takes %s', async (_what, type, body, input) => {
     const { ask } = await serve([{ operation: 'POST /in' }]);
     expect((await ask('/in', { method: 'POST', headers: { 'content-type': type }, body })).body).toEqual(input);
@@ -135,11 +141,20 @@ describe('S1.20 a flow that begins with a request', () => {
     [415, { 'content-type': 'application/octet-stream' }, 'x'],
     [415, { ...JSON_TYPE, 'content-encoding': 'gzip' }, '{}'],
     [400, JSON_TYPE, '{"a":'],
+    [400, JSON_TYPE, ''],
+    [400, JSON_TYPE, '\uFEFF{}'],
+    [400, JSON_TYPE, '{"a":"\\ud800"}'],
     [400, JSON_TYPE, '['.repeat(100) + ']'.repeat(100)],
     [400, JSON_TYPE, '{"a":"\\u0000"}'],
     [400, { 'content-type': 'text/plain' }, 'a\0b'],
     [400, { 'content-type': 'text/plain' }, Buffer.from([0xff])],
     [400, { 'content-type': 'application/x-www-form-urlencoded' }, 'a=%00'],
+    [400, { 'content-type': 'application/x-www-form-urlencoded' }, 'a=%FF'],
+    [
+      400,
+      { 'content-type': 'application/x-www-form-urlencoded' },
+      Array.from({ length: 2000 }, (_, i) => `f${i}=1`).join('&'),
+    ],
     [413, JSON_TYPE, `"${'x'.repeat(1_048_576)}"`],
   ])('answers %i to %j', async (status, headers, body) => {
     const { ask } = await serve([{ operation: 'POST /in' }]);
@@ -147,6 +162,38 @@ describe('S1.20 a flow that begins with a request', () => {
     expect(answer.status).toBe(status);
     expect(answer.headers.get('content-type')).toContain('application/problem+json');
     expect(events).toEqual([]);
+  });
+
+  test('a content type without a body is no broken body where there is never one', async () => {
+    const { ask } = await serve([{ operation: 'GET /in' }, { operation: 'DELETE /in' }]);
+    for (const method of ['GET', 'DELETE']) {
+      expect((await ask('/in', { method, headers: JSON_TYPE })).body).toEqual({});
+    }
+  });
+
+  test.each([
+    ['application/json', '{"a":1,"b":2}', { sent: ['a', 'b'] }],
+    ['application/json', '[1]', { sent: ['body'], whole: 'a list' }],
+    ['application/json', 'null', { sent: ['body'], whole: 'null' }],
+    ['application/x-www-form-urlencoded', 'a=1', { sent: ['a'] }],
+    ['text/plain', 'hello', { sent: ['body'], whole: 'text' }],
+    ['text/plain', '', { sent: [] }],
+  ])('what was sent as %s %s is known apart from the address', async (type, body, notes) => {
+    const { ask } = await serve([{ operation: 'POST /in/:id' }]);
+    await ask('/in/7', { method: 'POST', headers: { 'content-type': type }, body });
+    expect(events[0]?.notes).toEqual(notes);
+  });
+
+  test('a form has the replacement character where that was sent, and a sign that escapes nothing', async () => {
+    const { ask } = await serve([{ operation: 'POST /in' }]);
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const { body } = await ask('/in', { method: 'POST', headers, body: 'a=%EF%BF%BD&b=100%&c=\uFFFD' });
+    expect(body).toEqual({ a: '\uFFFD', b: '100%', c: '\uFFFD' });
+  });
+
+  test.each(['constructor', '__proto__', 'toString'])('a header field %s is one that was not sent', async (name) => {
+    const { ask } = await serve([{ operation: 'POST /in', headers: [name] }]);
+    expect((await ask('/in', json({ a: 1 }))).body).toEqual({ a: 1, headers: {} });
   });
 
   test('S1.16 tells its sender what went wrong', async () => {
@@ -266,6 +313,7 @@ describe('S1.20 a flow that begins with a request', () => {
       { ...good, 'webhook-id': 'm2' },
       { ...good, 'webhook-timestamp': 'now' },
       { ...good, 'webhook-signature': 'v1,' },
+      signHeaders(SECRET, { id: '', timestamp: now, body }),
       signHeaders(SECRET, { id: 'm1', timestamp: now - 400, body }),
       signHeaders(`${SECRET}x`, { id: 'm1', timestamp: now, body }),
       signHeaders(SECRET, { id: 'm1', timestamp: now, body: Buffer.from('{"a": 2}') }),

@@ -69,6 +69,9 @@ describe('mistakes in flows that begin with a request', () => {
     [', access: [7]', 'a role is text'],
     [', access: [boss]', 'nobody is asked who they are'],
     [', secret: short', 'at least 32 bytes'],
+    [', secret: "whsec_?no base64? !a2b3c4d5e6f7g8h9i0j?"', 'not the base64 of at least 24 bytes'],
+    [', secret: whsec_a2b3c4d5e6f7g8h9i0jKLMNOPQR', 'not the base64 of at least 24 bytes'],
+    [', headers: [x-a, "x b"]', '"x b" is no name of a header field'],
     [', quer: a', 'unknown key'],
   ])('%s', async (more, expected) => {
     expect(await mistakesIn(fromHttp('POST /in', more))).toEqual([expect.stringContaining(expected)]);

@@ -86,6 +86,28 @@ test('flows are read with what they do, and described for people', async () => {
   expect(describeFlows(undefined)).toEqual([]);
 });
 
+test.each([
+  ['transform: {number: input.n}', true],
+  ['transform: {number: size(input.body)}', false],
+  ['transform: {number: "has(input.body) ? 1 : 2"}', false],
+  ['transform: {number: \'input["body"]\'}', false],
+  ['transform: {number: \'input["n"]\'}', true],
+  ['transform: {number: "input[input.name]"}', false],
+  ['transform: input', false],
+  ['transform: {number: "[1].map(x, input.body)[0]"}', false],
+  ['{when: has(input.body), transform: {number: 1}}', false],
+  ['concurrency: 2', false],
+])('%s: whether a flow leaves the body out is known at the start', async (more, ignoresBody) => {
+  const lines = more.startsWith('{') ? more.slice(1, -1).replace(', transform', '\n    transform') : more;
+  const config = `flows:
+  f:
+    from: {connector: http, operation: POST /in}
+    ${lines}
+    to: {connector: table, operation: create, target: Copy}
+`;
+  expect((await readFlowsOf(config)).flows[0]?.ignoresBody).toBe(ignoresBody);
+});
+
 test('a transform may have constants, lists and mappings in it', async () => {
   const config = `flows:
   f:
@@ -96,7 +118,7 @@ test('a transform may have constants, lists and mappings in it', async () => {
       yes: true
       nothing: null
       list: [input.name, 2, {deep: now}]
-    to: {connector: table, operation: create, target: Copy}
+    to: {connector: table, operation: publish, target: Copy}
 `;
   const { flows } = await readFlowsOf(config);
   const scope = { input: { name: 's' }, auth: { sub: null, roles: [] }, now: new Date(0) };
@@ -150,15 +172,15 @@ test.each([
   ],
   [
     'a filter',
-    'flows:\n  f:\n    from: {connector: table, operation: create, table: Order, filter: nope==1}\n    to: {connector: table, operation: create, target: Copy}\n',
+    'flows:\n  f:\n    from: {connector: table, operation: create, table: Order, filter: nope==1}\n    to: {connector: table, operation: publish, target: Copy}\n',
     [/^3:71 flows\.f\.from\.filter: .*nope/],
   ],
   [
     'expressions and keys of a flow',
-    'flows:\n  f:\n    from: {connector: schedule, operation: s, every: 1s}\n    when: input.x +\n    transform: {a: foo, b: 1}\n    to: {connector: table, operation: create, target: Copy, as: root}\n    retry: {attempts: 0, dela: 1s}\n    timeut: 1s\n',
+    'flows:\n  f:\n    from: {connector: schedule, operation: s, every: 1s}\n    when: input.x +\n    transform: {id: foo, number: 1}\n    to: {connector: table, operation: create, target: Copy, as: root}\n    retry: {attempts: 0, dela: 1s}\n    timeut: 1s\n',
     [
       /^4:11 flows\.f\.when: Unexpected token: EOF/,
-      /^5:20 flows\.f\.transform\.a: Unknown variable: foo/,
+      /^5:21 flows\.f\.transform\.id: Unknown variable: foo/,
       /^6:65 flows\.f\.to\.as: expected one of caller, server/,
       /^7:23 flows\.f\.retry\.attempts: expected a whole number from 1 to 100/,
       /^7:26 unknown key "flows\.f\.retry\.dela" \| did you mean "delay"\?/,
@@ -193,7 +215,7 @@ test.each([
 
 test('times that never come, and zones that are none, are told', async () => {
   const flow = (name: string, from: string) =>
-    `  ${name}:\n    from: {connector: schedule, operation: s, ${from}}\n    to: {connector: table, operation: create, target: Copy}\n`;
+    `  ${name}:\n    from: {connector: schedule, operation: s, ${from}}\n    to: {connector: table, operation: publish, target: Copy}\n`;
   const config = `flows:\n${flow('a', 'cron: 61 * * * *')}${flow('b', 'cron: 0 0 30 2 *')}${flow('c', 'cron: "2030-01-01"')}${flow('d', 'every: 1s, timezone: Mars/Olympus')}${flow('e', 'every: 1s, cron: "* * * * *"')}`;
   expect(await mistakes(config)).toEqual([
     expect.stringMatching(/^3:53 flows\.a\.from\.cron: /),
@@ -209,7 +231,7 @@ test('what came from the environment is not shown', async () => {
   f:
     from: {connector: schedule, operation: s, every: 1s}
     when: "\${SECRET_EXPRESSION:-hunter2 +}"
-    to: {connector: table, operation: create, target: Copy}
+    to: {connector: table, operation: publish, target: Copy}
 `;
   const found = await mistakes(config);
   expect(found.join()).not.toContain('hunter2');

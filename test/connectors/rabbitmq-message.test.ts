@@ -10,7 +10,8 @@ function messageOf(content: string | Buffer, properties: object = {}, fields: ob
   return { ...message, fields: { ...known, ...fields } } as unknown as ConsumeMessage;
 }
 
-const read = (message: ConsumeMessage, metadata?: string) => readMessage(message, { limits: LIMITS, metadata });
+const read = (message: ConsumeMessage, metadata?: string) => readMessage(message, { limits: LIMITS, metadata }).input;
+const notesOf = (message: ConsumeMessage) => readMessage(message, { limits: LIMITS, metadata: undefined }).notes;
 
 describe('what a flow is told of a message', () => {
   test.each([
@@ -23,11 +24,39 @@ describe('what a flow is told of a message', () => {
     ['what is called JSON and is not', '{"id":', { contentType: 'application/json' }, { body: '{"id":' }],
     ['a number that would be rounded', '12345678901234567890', {}, { body: '12345678901234567890' }],
     ['nesting without an end', '['.repeat(100) + ']'.repeat(100), {}, { body: '['.repeat(100) + ']'.repeat(100) }],
+    ['one among others', '{"a":"x","n":9007199254740993}', {}, { a: 'x', n: '9007199254740993' }],
     ['bytes', Buffer.from([0xff, 0xfe]), {}, { body: '//4=', encoding: 'base64' }],
     ['text with NUL', 'a\0b', {}, { body: 'YQBi', encoding: 'base64' }],
     ['JSON with NUL', '{"a":"\\u0000"}', {}, { body: '{"a":"\\u0000"}' }],
   ])('%s', (_what, content, properties, input) => {
     expect(read(messageOf(content, properties))).toEqual(input);
+  });
+
+  const JSON_TYPED = { contentType: 'application/json' };
+
+  test.each([
+    ['broken JSON', '{"t":"broken"', JSON_TYPED, /INVALID_JSON: Not valid JSON: it ends too early/],
+    ['no JSON', 'not json', JSON_TYPED, /INVALID_JSON/],
+    ['nothing', '', JSON_TYPED, /INVALID_JSON: The text is empty/],
+    ['a byte order mark', '\uFEFF{"t":"x"}', JSON_TYPED, /INVALID_JSON/],
+    ['bytes', Buffer.from([0x22, 0xff, 0x22]), JSON_TYPED, /INVALID_JSON: The text is not UTF-8/],
+    ['NUL', '{"t":"\\u0000"}', JSON_TYPED, /VALIDATION_ERROR: Text must not have NUL/],
+    ['half a character', '{"t":"\\ud800"}', JSON_TYPED, /VALIDATION_ERROR: Text must not have lone surrogates/],
+    ['NUL without a type', '{"t":"\\u0000"}', {}, /VALIDATION_ERROR/],
+    ['nesting without an end', '['.repeat(100) + ']'.repeat(100), {}, /TOO_DEEP/],
+  ])('%s is marked as unreadable, and says why', (_what, content, properties, reason) => {
+    expect(notesOf(messageOf(content, properties)).unreadable).toMatch(reason);
+  });
+
+  test.each([
+    ['an object', '{"t":"x"}', JSON_TYPED, { sent: ['t'] }],
+    ['a list', '[{"t":"x"}]', JSON_TYPED, { sent: ['body'], whole: 'a list' }],
+    ['a number', '5', JSON_TYPED, { sent: ['body'], whole: 'a number' }],
+    ['null', 'null', JSON_TYPED, { sent: ['body'], whole: 'null' }],
+    ['text', '{"t":"x"}', { contentType: 'text/plain' }, { sent: ['body'], whole: 'text' }],
+    ['bytes', Buffer.from([0xff]), {}, { sent: ['body'], whole: 'bytes' }],
+  ])('%s says what was sent', (_what, content, properties, notes) => {
+    expect(notesOf(messageOf(content, properties))).toEqual(notes);
   });
 
   test('metadata comes where it is asked for, and does not lose to the content', () => {

@@ -62,6 +62,7 @@ export async function openContext(
     dataDir: app.dataDir,
     admission: new Admission(server.limits),
     positions: new MemoryPositions(),
+    requestKeys: { run: (_key, _digest, work) => work() },
     pathsOf: (path) => [`/${app.appId}${path}`, path],
     log: pino({ level: 'silent' }),
     onError,

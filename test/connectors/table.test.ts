@@ -1,14 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
 import { Section } from '../../src/config/keys/section.ts';
-import {
-  type Connector,
-  type Delivery,
-  type FlowData,
-  type FlowEvent,
-  type Handle,
-  PermanentError,
-} from '../../src/connectors/connector.ts';
+import type { Connector, Delivery, FlowData, FlowEvent, Handle, InputNotes } from '../../src/connectors/connector.ts';
 import { tableConnector } from '../../src/connectors/table/connector.ts';
 import { AppError } from '../../src/errors.ts';
 import { type ConnectorRigContext, openContext } from './rig.ts';
@@ -219,7 +212,8 @@ describe('writes to a table', () => {
     const update = await target('update');
     await update.copies?.create(SERVER, { id: 'a', number: 1 });
     expect(await update.deliver(delivery({ id: 'a', number: 7 }))).toEqual({ id: 'a', number: 7 });
-    await expect(update.deliver(delivery({ number: 7 }, { key: '2' }))).rejects.toThrow(PermanentError);
+    const keyless = { code: 'VALIDATION_ERROR', message: expect.stringMatching(/^id: is the key .* is missing$/) };
+    await expect(update.deliver(delivery({ number: 7 }, { key: '2' }))).rejects.toMatchObject(keyless);
     await expect(update.deliver(delivery({ id: 'b', number: 7 }, { key: '3' }))).rejects.toThrow('no record');
     const remove = await target('delete');
     await remove.copies?.create(SERVER, { id: 'a' });
@@ -235,5 +229,79 @@ describe('writes to a table', () => {
     await deliver(delivery(output, { isInput: true }));
     expect(await read('a')).toEqual({ id: 'a', number: 1 });
     await expect(deliver(delivery(output, { key: '2' }))).rejects.toThrow('event: is not a field');
+  });
+
+  const NONE = 'the message has none of the fields of Copy';
+  const WHOLE = 'Copy needs an object with some of its fields (id, number)';
+  const UNREAD: readonly (readonly [what: string, input: FlowData, notes: InputNotes | undefined, message: string])[] =
+    [
+      [
+        'names that are no fields',
+        { Number: 1, x: 2 },
+        { sent: ['Number', 'x'] },
+        `${NONE} (id, number); it has Number, x`,
+      ],
+      ['nothing', {}, { sent: [] }, `${NONE} (id, number); it is empty`],
+      ['text', { body: 'hello' }, { sent: ['body'], whole: 'text' }, `the message is text; ${WHOLE}`],
+      ['a list', { body: [{ number: 1 }] }, { sent: ['body'], whole: 'a list' }, `the message is a list; ${WHOLE}`],
+      ['a number', { body: 5 }, { sent: ['body'], whole: 'a number' }, `the message is a number; ${WHOLE}`],
+      [
+        'an event of another source',
+        { event: 'schedule', name: 's' },
+        undefined,
+        `${NONE} (id, number); it has event, name`,
+      ],
+      [
+        'a key of the event beside names that are no fields',
+        { id: 'a', x: 2 },
+        { sent: ['x'] },
+        `${NONE} (id, number); it has x`,
+      ],
+      [
+        'a key of the event beside text',
+        { id: 'a', body: 'hi' },
+        { sent: ['body'], whole: 'text' },
+        `the message is text; ${WHOLE}`,
+      ],
+    ];
+
+  test.each(UNREAD)('create and upsert refuse %s, and store nothing', async (_what, input, notes, message) => {
+    for (const operation of ['create', 'upsert']) {
+      const { deliver, copies } = await target(operation);
+      const sent = delivery(input, { isInput: true, ...(notes === undefined ? {} : { notes }) });
+      await expect(deliver(sent)).rejects.toMatchObject({ code: 'VALIDATION_ERROR', message });
+      expect(await copies?.list(SERVER, '')).toMatchObject({ json: '[]' });
+    }
+  });
+
+  test.each(UNREAD)('update refuses %s, and changes nothing', async (_what, input, notes) => {
+    const { deliver, read, copies } = await target('update');
+    await copies?.create(SERVER, { id: 'a', number: 1 });
+    const head = copies?.head;
+    const sent = delivery({ id: 'a', ...input }, { isInput: true, ...(notes === undefined ? {} : { notes }) });
+    await expect(deliver(sent)).rejects.toMatchObject({ code: 'VALIDATION_ERROR' });
+    expect([await read('a'), copies?.head]).toEqual([{ id: 'a', number: 1 }, head]);
+  });
+
+  test('update needs a field beside the key', async () => {
+    const { deliver, copies } = await target('update');
+    await copies?.create(SERVER, { id: 'a', number: 1 });
+    await expect(deliver(delivery({ id: 'a', x: 1 }, { isInput: true, notes: { sent: ['id', 'x'] } }))).rejects.toThrow(
+      'the message has none of the fields of Copy, besides id, (number); it has id, x',
+    );
+  });
+
+  test.each(UNREAD)('delete refuses %s where there is no key', async (_what, { id: _id, ...input }, notes) => {
+    const { deliver, read, copies } = await target('delete');
+    await copies?.create(SERVER, { id: 'a', number: 1 });
+    const sent = delivery(input, { isInput: true, ...(notes === undefined ? {} : { notes }) });
+    await expect(deliver(sent)).rejects.toMatchObject({ code: 'VALIDATION_ERROR' });
+    expect(await read('a')).toEqual({ id: 'a', number: 1 });
+  });
+
+  test('what a path or a connection says is enough where nothing else was sent', async () => {
+    const { deliver, read } = await target('create');
+    await deliver(delivery({ id: 'a' }, { isInput: true, notes: { sent: [] } }));
+    expect(await read('a')).toEqual({ id: 'a', number: null });
   });
 });

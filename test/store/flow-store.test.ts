@@ -20,7 +20,14 @@ async function open(busyTimeout = 50): Promise<FlowStore> {
 }
 
 function letter(id: string, more: Partial<StoredLetter> = {}): StoredLetter {
-  const made = { flow: 'f', key: `key-${id}`, input: '{"n":1}', identity: '{"type":"server"}', error: 'no' };
+  const made = {
+    flow: 'f',
+    key: `key-${id}`,
+    input: '{"n":1}',
+    identity: '{"type":"server"}',
+    error: 'no',
+    notes: null,
+  };
   return { id, ...made, attempts: 1, done: ['0 a'], created: 1000, ...more };
 }
 
@@ -61,6 +68,43 @@ test('an event that comes again takes the place of its letter', async () => {
   store.updateLetter('2', { error: 'worse', attempts: 7, done: [] });
   expect(store.letter('2')).toMatchObject({ error: 'worse', attempts: 7, done: [] });
   expect([store.removeLetter('2'), store.removeLetter('2')]).toEqual([true, false]);
+});
+
+test('a file of the version before is taken with its letters', async () => {
+  const db = new Database(join(dir, 'flows.db'));
+  db.exec(`CREATE TABLE tablecast_flows (version INTEGER NOT NULL) STRICT;
+    INSERT INTO tablecast_flows VALUES (1);
+    CREATE TABLE positions (name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE letters (
+      id TEXT PRIMARY KEY, flow TEXT NOT NULL, key TEXT NOT NULL, input TEXT NOT NULL, identity TEXT NOT NULL,
+      error TEXT NOT NULL, attempts INTEGER NOT NULL, done TEXT NOT NULL, created INTEGER NOT NULL, UNIQUE (flow, key)
+    ) STRICT;
+    CREATE INDEX letters_created ON letters (created);
+    INSERT INTO letters VALUES ('1', 'f', 'key-1', '{"n":1}', '{"type":"server"}', 'no', 1, '["0 a"]', 1000);
+    INSERT INTO positions VALUES ('f:T', 7)`);
+  db.close();
+  const store = await open();
+  store.addLetter(letter('2', { notes: '{"sent":[]}' }));
+  expect(store.position('f:T')).toBe(7);
+  store.close();
+  const again = await open();
+  expect(again.letters({ limit: 9 })).toEqual([letter('2', { notes: '{"sent":[]}' }), letter('1')]);
+});
+
+test('requests are known by their keys until their time has come, also after it was closed', async () => {
+  const store = await open();
+  for (const [index, key] of ['a', 'b', 'c', 'd'].entries())
+    store.keepRequest(key, `digest of ${key}`, 1000 * (index + 1));
+  store.removeRequest('b');
+  store.close();
+  const again = await open();
+  const known = (now: number) => ['a', 'b', 'c', 'd'].map((key) => again.requestDigest(key, now) ?? null);
+  expect(known(0)).toEqual(['digest of a', null, 'digest of c', 'digest of d']);
+  expect(known(3000)).toEqual([null, null, null, 'digest of d']);
+  expect(again.trimRequests(1000, 1)).toBe(2);
+  expect(known(0)).toEqual([null, null, null, 'digest of d']);
+  again.keepRequest('d', 'another', 9000);
+  expect(again.requestDigest('d', 8999)).toBe('another');
 });
 
 test('the old and the many are removed, the oldest first', async () => {

@@ -8,12 +8,20 @@ import type { Log } from '../../server/operations/log.ts';
 import type { FlowStore } from '../../store/flows.ts';
 import { loadEngine } from '../../store/index.ts';
 import type { MountedConnectors, MountedParts, TransportStatus } from '../../transports/transport.ts';
-import { type Connector, type ConnectorContext, type Deliver, MissedEvents, type SourceUse } from '../connector.ts';
+import {
+  type Connector,
+  type ConnectorContext,
+  type Deliver,
+  type FlowEvent,
+  MissedEvents,
+  type SourceUse,
+} from '../connector.ts';
 import type { Flow, FlowsPlan } from './flow.ts';
 import { registerFlowRoutes } from './flow-routes.ts';
 import { DeadLetters, type NewDeadLetter } from './run/dead-letters.ts';
 import { makeHandle } from './run/fan-out.ts';
 import { FlowRunner } from './run/flow-runner.ts';
+import { StoredRequestKeys } from './run/request-keys.ts';
 
 /** Milliseconds that flows get after all connections were cut off: they are to hear of those, too. */
 const LAST_MOMENT = 1000;
@@ -50,6 +58,7 @@ export class AppFlows implements MountedConnectors {
   readonly deadLetters: DeadLetters;
   readonly #options: AppFlowsOptions;
   readonly #store: FlowStore;
+  readonly #requestKeys: StoredRequestKeys;
   readonly #stopping = new AbortController();
   readonly #cut = new AbortController();
   #stopped: Promise<unknown> = Promise.resolve();
@@ -60,6 +69,7 @@ export class AppFlows implements MountedConnectors {
     const { config, onError } = options;
     this.#options = options;
     this.#store = store;
+    this.#requestKeys = new StoredRequestKeys(store, config.idempotency);
     this.appId = config.appId;
     this.deadLetters = new DeadLetters(store, config.deadLetters, onError);
     const connectors = new Map(
@@ -131,8 +141,12 @@ export class AppFlows implements MountedConnectors {
     const keep = (letter: NewDeadLetter) => this.deadLetters.add(letter);
     const onDeadLetter = ({ flow: name, key, error, attempts }: NewDeadLetter) =>
       log.warn({ app: this.appId, flow: name, event: key, error, attempts }, 'an event became a dead letter');
+    const onUnusedBody = ({ key, notes }: FlowEvent) => {
+      const about = { app: this.appId, flow: flow.name, event: key, sent: notes?.whole };
+      log.warn(about, 'the flow uses nothing of what was sent: no expression reads input.body');
+    };
     const signals = { stopping: this.#stopping.signal, cut: this.#cut.signal };
-    return new FlowRunner(flow, { deliver, keep, onDeadLetter, ...signals });
+    return new FlowRunner(flow, { deliver, keep, onUnusedBody, onDeadLetter, ...signals });
   }
 
   #contextOf(name: string): ConnectorContext {
@@ -149,7 +163,8 @@ export class AppFlows implements MountedConnectors {
       if (error instanceof MissedEvents) this.runners.find(({ flow }) => flow.name === error.flow)?.counts.countGap();
       this.#options.onError(error);
     };
-    return { name, appId, application, auth, server, dataDir, admission, positions, pathsOf, log, onError };
+    const kept = { positions, requestKeys: this.#requestKeys };
+    return { name, appId, application, auth, server, dataDir, admission, ...kept, pathsOf, log, onError };
   }
 }
 

@@ -106,7 +106,7 @@ function listLetters({ deadLetters }: AppFlows, query: Readonly<Record<string, u
   return { dead_letters: page.map(showLetter), next: found.length > size ? page.at(-1)?.id : null };
 }
 
-function showLetter(letter: Omit<StoredLetter | DeadLetter, 'input' | 'identity'>): object {
+function showLetter(letter: Omit<StoredLetter | DeadLetter, 'input' | 'notes' | 'identity'>): object {
   const { id, flow, key, error, attempts, done, created } = letter;
   return { id, flow, event_key: key, error, attempts, done, created_at: new Date(created).toISOString() };
 }

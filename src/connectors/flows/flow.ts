@@ -33,6 +33,8 @@ export interface Flow {
   readonly source: FlowSource;
   readonly when: Expression | undefined;
   readonly transform: ((scope: Scope) => FlowData) | undefined;
+  /** It has a `transform`, and none of its expressions reads `input.body`. */
+  readonly ignoresBody?: boolean;
   readonly targets: readonly FlowTarget[];
   readonly retry: RetryPolicy;
   /** Milliseconds that one delivery to a target may take. */

@@ -3,6 +3,7 @@ import { suggest } from '../../config/files/suggest.ts';
 import type { FlatKeys, Section } from '../../config/keys/section.ts';
 import { choiceKey, countKey, durationKey, type Key, required, textKey } from '../../config/keys/values.ts';
 import type { Operations, SourceType, TargetType } from '../connector.ts';
+import { readsInput } from './expressions/cel.ts';
 import type { Flow, FlowSource, FlowTarget, RetryPolicy } from './flow.ts';
 import { checkFlowName, type FoundConnectors, type ReadConnector } from './read-connectors.ts';
 import { readExpression, readTransform } from './read-expressions.ts';
@@ -35,7 +36,7 @@ export function retryKeys({ failure }: SourceType): FlatKeys<RetryPolicy> {
 }
 
 const CONNECTOR = required(textKey(undefined, { what: 'Name of a connector' }));
-const OPERATION = required(textKey(undefined, { what: 'Operation of the connector' }));
+const OPERATION = textKey(undefined, { what: 'Operation of the connector' });
 const AS: Key<'caller' | 'server' | undefined> = choiceKey(['caller', 'server'], undefined, {
   what: 'On whose behalf the target acts',
 });
@@ -56,12 +57,20 @@ function readFlow(name: string, section: Section, scope: FlowScope): Flow | unde
     return undefined;
   }
   const source = readSource(name, section, scope);
-  const targets = readTargets(name, section, { ...scope, source });
+  const targets = readTargets(name, section, { ...scope, source, transform: section.members.get('transform') });
   const when = readOptional(section, 'when', (member) => readExpression(member, 'bool', report));
   const transform = readOptional(section, 'transform', (member) => readTransform(member, report));
   const retry = source && readRetry(section, source, report);
   if (settings === undefined || source === undefined || targets === undefined || retry === undefined) return undefined;
-  return { name, source, when: when?.value, transform: transform?.value, targets, retry, ...settings };
+  const ignoresBody =
+    transform !== undefined && !['when', 'transform', 'to'].some((key) => readsBody(section.members.get(key)));
+  return { name, source, when: when?.value, transform: transform?.value, ignoresBody, targets, retry, ...settings };
+}
+
+function readsBody(section: Section | undefined): boolean {
+  if (section === undefined) return false;
+  if (typeof section.value === 'string') return readsInput(section.value, 'body');
+  return [...section.members.values(), ...section.items].some(readsBody);
 }
 
 /** What is not there is fine; what is there and wrong is in the report. */
@@ -96,6 +105,7 @@ function readSource(flow: string, flowSection: Section, scope: FlowScope): FlowS
 interface TargetScope extends FlowScope {
   /** Undefined when there is a mistake in it. */
   readonly source: FlowSource | undefined;
+  readonly transform: Section | undefined;
 }
 
 function readTargets(flow: string, flowSection: Section, scope: TargetScope): readonly FlowTarget[] | undefined {
@@ -121,9 +131,15 @@ function readTarget(flow: string, section: Section, scope: TargetScope): FlowTar
   const target = readTargetOf(section, type, report);
   if (settings === undefined || as === undefined || target === undefined) return undefined;
   const { name, expression } = target;
+  const { transform } = scope;
+  const members = transform === undefined ? source?.type.members : undefined;
   return {
     connector: connector.name,
-    use: { flow, operation, settings, target: name, section },
+    use: {
+      ...{ flow, operation, settings, target: name, section },
+      ...(transform === undefined ? {} : { transform }),
+      ...(members === undefined ? {} : { input: members }),
+    },
     target: expression ?? (() => name),
     // Whoever waits for the outcome may do with a flow what he may do without it.
     as: as.value ?? (source?.type.failure === 'answers' ? 'caller' : 'server'),
@@ -177,7 +193,8 @@ function readPlace(
     return undefined;
   }
   const name = section.readKey('connector', CONNECTOR, report)?.value;
-  const operation = section.readKey('operation', OPERATION, report)?.value;
+  const isWritten = section.members.has('operation');
+  const written = section.readKey('operation', OPERATION, report)?.value;
   if (name === undefined || found.wrong.has(name)) return undefined;
   const connector = found.known.get(name);
   if (connector === undefined) {
@@ -187,12 +204,23 @@ function readPlace(
     report.add((section.members.get('connector') ?? section).diagnose({ message, hint }));
     return undefined;
   }
-  if (operation === undefined) return undefined;
   const operations: Operations<SourceType | TargetType> = connector.type[side];
+  const operation = isWritten ? written : operations.default;
+  if (operation === undefined) {
+    // What is written and wrong is in the report.
+    if (!isWritten) report.add(section.diagnoseKey(describeMissing(section, operations)));
+    return undefined;
+  }
   const type = Object.hasOwn(operations.named, operation) ? operations.named[operation] : operations.any;
   if (type !== undefined) return { connector, operation, type };
   report.add((section.members.get('operation') ?? section).diagnose(describeOperation(connector, operation, side)));
   return undefined;
+}
+
+function describeMissing({ path }: Section, { named }: Operations<unknown>) {
+  const names = Object.keys(named);
+  const hint = `write \`operation:\`${names.length === 0 ? '' : ` (${names.join(', ')})`}`;
+  return { message: `"${path}.operation" is missing`, hint };
 }
 
 function describeOperation({ name, typeName, type }: ReadConnector, operation: string, side: 'sources' | 'targets') {

@@ -1,15 +1,15 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 import { AppError, invalidField } from '../../errors.ts';
-import { parseJson } from '../../resources/body/json.ts';
 import type { ValueLimits } from '../../resources/body/values.ts';
-import { checkJson } from '../../resources/body/values.ts';
 import type { FlowData } from '../connector.ts';
-import { membersOf } from '../flows/members.ts';
+import { checkInput, parseInputJson } from '../flows/json-input.ts';
+import { membersOf, type SentInput, wholeOf } from '../flows/members.ts';
 import type { RequestSettings } from './keys.ts';
 
 /** What of a request may be in the input of a flow. */
 export interface RequestParts {
+  readonly method: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer | undefined;
   readonly params: Readonly<Record<string, string>>;
@@ -26,8 +26,10 @@ interface Reading {
  * The members of the body, the parameters of the path, and what the source takes of the query string and the headers. Throws
  * VALIDATION_ERROR when two of them have the same name and differ: which one is meant is not for us to say.
  */
-export function readInput({ headers, body, params, query }: RequestParts, { settings, limits }: Reading): FlowData {
-  const input = new Map(Object.entries(readBody(headers['content-type'], body, limits)));
+export function readInput(parts: RequestParts, { settings, limits }: Reading): SentInput {
+  const { headers, params, query } = parts;
+  const content = readBody(parts, limits);
+  const input = new Map(Object.entries(content.input));
   const add = (name: string, value: unknown, where: string) => {
     if (input.has(name) && String(input.get(name)) !== value) {
       const message = `is in the ${where} and elsewhere in the request, and differs`;
@@ -36,44 +38,57 @@ export function readInput({ headers, body, params, query }: RequestParts, { sett
     if (!input.has(name)) input.set(name, value);
   };
   for (const [name, value] of Object.entries(params)) add(name, checkText(value), 'path');
-  const parameters = new URLSearchParams(query);
+  const parameters = readParameters(query);
   for (const name of settings.query) {
     const values = parameters.getAll(name).map(checkText);
     if (values.length > 0) add(name, values.length === 1 ? values[0] : values, 'query string');
   }
   if (settings.headers.length > 0) {
     const names = settings.headers.map((name) => name.toLowerCase());
-    const found = names.filter((name) => headers[name] !== undefined);
+    const found = names.filter((name) => Object.hasOwn(headers, name));
     add('headers', Object.fromEntries(found.map((name) => [name, String(headers[name])])), 'header');
   }
-  return Object.fromEntries(input);
+  return { input: Object.fromEntries(input), notes: content.notes };
 }
 
-function readBody(type: string | undefined, body: Buffer | undefined, limits: ValueLimits): FlowData {
-  if (body === undefined || body.length === 0) return {};
-  if (type !== undefined && /^application\/(?:json|[\w.-]+\+json)\s*(?:;|$)/i.test(type)) {
-    const value = parseJson(body);
-    checkJson(limits)(value, 'body', (field, message) => {
-      throw invalidField(field, message);
-    });
-    return membersOf(value);
+const JSON_TYPE = /^application\/(?:json|[\w.-]+\+json)\s*(?:;|$)/i;
+/** Many clients name a content type in every request, also where there is never a body. */
+const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE']);
+
+function readBody({ method, headers, body }: RequestParts, limits: ValueLimits): SentInput {
+  const type = headers['content-type'];
+  const isJson = type !== undefined && JSON_TYPE.test(type);
+  if (body === undefined || body.length === 0) {
+    if (isJson && !BODILESS.has(method)) throw new AppError('INVALID_JSON', 'The body is empty; expected JSON.');
+    return { input: {}, notes: { sent: [] } };
   }
+  if (isJson) return membersOf(parseInputJson(body, limits));
   if (type !== undefined && /^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type)) {
-    return readForm(readText(body));
+    const form = readForm(readText(body));
+    checkInput(form, 'body', limits);
+    return membersOf(form);
   }
-  if (type !== undefined && /^text\//i.test(type)) return { body: readText(body) };
+  if (type !== undefined && /^text\//i.test(type)) return wholeOf(readText(body), 'text');
   throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send JSON, a form (application/x-www-form-urlencoded) or text.');
 }
 
 /** Names that stand several times have a list. */
 function readForm(text: string): FlowData {
-  const form = new URLSearchParams(text);
+  const form = readParameters(text);
   return Object.fromEntries(
     [...new Set(form.keys())].map((name) => {
       const values = form.getAll(checkText(name)).map(checkText);
       return [name, values.length === 1 ? values[0] : values];
     }),
   );
+}
+
+/** Throws INVALID_CONTENT where escapes are not UTF-8: they would be read as U+FFFD, which was not sent. */
+function readParameters(text: string): URLSearchParams {
+  const parameters = new URLSearchParams(text);
+  const isReplaced = String(parameters).includes('%EF%BF%BD') && !/%ef%bf%bd|\uFFFD/i.test(text);
+  if (isReplaced) throw new AppError('INVALID_CONTENT', 'A name or value is not UTF-8.');
+  return parameters;
 }
 
 function readText(body: Buffer): string {

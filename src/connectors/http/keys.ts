@@ -11,6 +11,7 @@ import {
   textsByNameKey,
 } from '../../config/keys/values.ts';
 import { parseNetwork } from './address-guard.ts';
+import { isSecret } from './signature.ts';
 
 /** `connectors:` of type `http`: where webhooks go. */
 export interface HttpSettings {
@@ -34,7 +35,7 @@ export interface RequestSettings {
 export const HTTP_KEYS: FlatKeys<HttpSettings> = {
   url: urlKey({ what: 'Where webhooks are sent; paths of operations are below it' }),
   headers: headersKey({ what: 'Header fields that are sent with every webhook' }),
-  secret: secretKey({ what: 'Secret that webhooks are signed with; at least 32 bytes', shownDefault: 'none' }),
+  secret: signingKey({ what: 'Secret that webhooks are signed with; at least 32 bytes', shownDefault: 'none' }),
   timeout: durationKey('5s', {
     what: 'How long a webhook may take, from the look-up of its name to the end of its answer',
   }),
@@ -46,8 +47,8 @@ export const HTTP_KEYS: FlatKeys<HttpSettings> = {
 export const REQUEST_KEYS: FlatKeys<RequestSettings> = {
   access: accessKey({ what: 'Who may send requests', shownDefault: 'everybody' }),
   query: textOrTextsKey({ what: 'Parameters of the query string that are part of the input', shownDefault: 'none' }),
-  headers: textOrTextsKey({ what: 'Header fields that are in `input.headers`', shownDefault: 'none' }),
-  secret: secretKey({ what: 'Secret that requests must be signed with; at least 32 bytes', shownDefault: 'none' }),
+  headers: fieldNamesKey({ what: 'Header fields that are in `input.headers`', shownDefault: 'none' }),
+  secret: signingKey({ what: 'Secret that requests must be signed with; at least 32 bytes', shownDefault: 'none' }),
 };
 
 const URL_HINT = 'write an address such as https://example.com/hooks; what is secret goes into headers';
@@ -84,6 +85,32 @@ function headersKey(texts: Texts): Key<Readonly<Record<string, string>>> {
     if (wrong !== undefined) return { message: `${wrong} is not one line of printable ASCII characters` };
     return { value: Object.fromEntries(fields.map(([field, text]) => [field.toLowerCase(), text as string])) };
   });
+}
+
+function fieldNamesKey(texts: Texts): Key<readonly string[]> {
+  const list = textOrTextsKey(texts);
+  return {
+    ...list,
+    read: (written) => {
+      const reading = list.read(written);
+      if ('message' in reading) return reading;
+      const wrong = reading.value.find((name) => !NAME.test(name));
+      return wrong === undefined ? reading : { message: `"${wrong.slice(0, 50)}" is no name of a header field` };
+    },
+  };
+}
+
+function signingKey(texts: Texts): Key<string | undefined> {
+  const secret = secretKey(texts);
+  return {
+    ...secret,
+    read: (written) => {
+      const reading = secret.read(written);
+      if ('message' in reading || isSecret(String(reading.value))) return reading;
+      const hint = 'write whsec_ and the base64 of 24 to 64 random bytes, or any other text without whsec_';
+      return { message: 'what follows whsec_ is not the base64 of at least 24 bytes', hint };
+    },
+  };
 }
 
 const HOST = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/i;

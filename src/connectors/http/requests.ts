@@ -1,4 +1,3 @@
-import { createHash, randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StartError } from '../../config/files/diagnostic.ts';
 import { AppError, stoppingError } from '../../errors.ts';
@@ -6,11 +5,11 @@ import { makeAuthentication } from '../../server/auth/authentication.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
 import { forbiddenOrigin, makeOriginCheck } from '../../server/checks/origin.ts';
 import { queryOf } from '../../server/query-of.ts';
-import { parseIdempotencyKey } from '../../transports/rest/idempotency-key.ts';
 import { checkAccess } from '../../transports/routes/context.ts';
 import { METHODS } from '../../transports/routes/route.ts';
-import type { ConnectorContext, Handle, SourceUse } from '../connector.ts';
+import type { ConnectorContext, FlowEvent, Handle, SourceUse } from '../connector.ts';
 import { ExpressionError } from '../flows/expressions/cel.ts';
+import { eventKeyOf } from './event-key.ts';
 import { readInput } from './input.ts';
 import type { RequestSettings } from './keys.ts';
 import { isOperation, type Operation, parseOperation, pathOf, shapeOf } from './operation.ts';
@@ -120,20 +119,26 @@ export class Requests {
     const { headers } = request;
     const { secret } = settings;
     const message = { headers, body: body ?? Buffer.alloc(0) };
-    const id = secret === undefined ? undefined : verify(secret, message, Date.now());
-    const parts = { headers, body, params: request.params as Record<string, string>, query: queryOf(request) };
-    const input = readInput(parts, { settings, limits: this.#context.server.limits });
+    const webhookId = secret === undefined ? undefined : verify(secret, message, Date.now());
+    const params = request.params as Record<string, string>;
+    const parts = { method: request.method, headers, body, params, query: queryOf(request) };
+    const { input, notes } = readInput(parts, { settings, limits: this.#context.server.limits });
     const identity = identityOf(request);
-    const sender = identity.type === 'principal' ? identity.sub : '';
-    const repeated = id ?? parseIdempotencyKey(request);
-    const key = repeated === undefined ? randomUUID() : hash([source.operation, request.url, sender, repeated]);
+    const said = { operation: source.operation, input, hasHeaders: settings.headers.length > 0, webhookId };
+    const { key, digest } = eventKeyOf(request, said);
+    const event = { input, notes: { ...notes, ...(digest === undefined ? {} : { digest }) }, identity, key };
+    const work = () => this.#handle(reply, event, handle);
+    return digest === undefined ? work() : this.#context.requestKeys.run(key, digest, work);
+  }
+
+  async #handle(reply: FastifyReply, event: Omit<FlowEvent, 'signal'>, handle: Handle): Promise<unknown> {
     const waiting = new AbortController();
     reply.raw.once('close', () => {
       if (!reply.raw.writableFinished) waiting.abort();
     });
     this.#waiting.add(waiting);
     try {
-      return await handle({ input, identity, key, signal: waiting.signal });
+      return await handle({ ...event, signal: waiting.signal });
     } catch (error) {
       if (error instanceof AppError) throw error;
       // What the flow reads of the event is not in it: the sender's mistake and not ours.
@@ -189,8 +194,4 @@ function answerOthers(scope: FastifyInstance, url: string, taken: readonly strin
 /** Where a key of a source is written, or the source itself. */
 export function sectionOf({ section }: Pick<SourceUse, 'section'>, key: string) {
   return section.members.get(key) ?? section;
-}
-
-function hash(parts: readonly string[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
 }

@@ -4,7 +4,18 @@ import { AppError } from '../../errors.ts';
 
 /** Seconds that the clocks of two machines may be apart; an older message may be one that somebody sends again. */
 const TOLERANCE = 300;
+/** Before a secret that is base64. */
 const PREFIX = 'whsec_';
+/** Bytes of such a secret, at least (Standard Webhooks). */
+const MIN_SECRET_BYTES = 24;
+const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
+
+/** Whether a secret that says it is base64 is that, and long enough: text that is not would leave a key of no bytes. */
+export function isSecret(secret: string): boolean {
+  if (!secret.startsWith(PREFIX)) return true;
+  const encoded = secret.slice(PREFIX.length);
+  return BASE64.test(encoded) && Buffer.from(encoded, 'base64').length >= MIN_SECRET_BYTES;
+}
 
 export interface Signed {
   readonly id: string;
@@ -34,7 +45,8 @@ function sign(secret: string, { id, timestamp, body }: Signed): Buffer {
  */
 export function verify(secret: string, { headers, body }: Received, now: number): string {
   const { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signatures } = headers;
-  if (typeof id !== 'string' || typeof timestamp !== 'string' || typeof signatures !== 'string') {
+  // Without an id of its own every message would be the same event.
+  if (typeof id !== 'string' || id === '' || typeof timestamp !== 'string' || typeof signatures !== 'string') {
     throw refuse('The request needs webhook-id, webhook-timestamp and webhook-signature.');
   }
   if (!/^\d{1,12}$/.test(timestamp) || Math.abs(now / 1000 - Number(timestamp)) > TOLERANCE) {

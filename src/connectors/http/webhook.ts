@@ -1,4 +1,3 @@
-import { parseJson } from '../../resources/body/json.ts';
 import {
   type ConnectorContext,
   type Deliver,
@@ -8,6 +7,7 @@ import {
   RetryLaterError,
   type TargetUse,
 } from '../connector.ts';
+import { parseInputBytes } from '../flows/json-input.ts';
 import { AddressGuard, AddressRefusedError, type Resolve } from './address-guard.ts';
 import { type Answer, exchange } from './exchange.ts';
 import type { HttpSettings } from './keys.ts';
@@ -90,7 +90,7 @@ export class Webhooks {
     const isJson = /^application\/(?:json|[\w.-]+\+json)(?:;|$)/i.test(headers['content-type'] ?? '');
     if (!isJson || body.length === 0) return undefined;
     try {
-      return parseJson(body);
+      return parseInputBytes(body);
     } catch {
       this.#context.log.warn({ connector: this.#context.name }, `${this.#describe(base)}: the answer was no JSON`);
       return undefined;

@@ -95,8 +95,8 @@ export class Consumer {
     const { handle, limits, metadata, onError } = this.#options;
     const key = this.#keys.keyOf(message);
     try {
-      const input = readMessage(message, { limits, metadata });
-      await handle({ input, identity: SERVER, key, signal: this.#abort.signal });
+      const { input, notes } = readMessage(message, { limits, metadata });
+      await handle({ input, notes, identity: SERVER, key, signal: this.#abort.signal });
     } catch (error) {
       if (!this.#isStopping) onError(error);
       // All that is not acknowledged comes again, in its order; to send back this one alone would let others pass it.

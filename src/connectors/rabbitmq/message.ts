@@ -1,10 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { ConsumeMessage } from 'amqplib';
-import { parseJson } from '../../resources/body/json.ts';
-import { checkJson, type ValueLimits } from '../../resources/body/values.ts';
+import { AppError } from '../../errors.ts';
+import type { ValueLimits } from '../../resources/body/values.ts';
 import type { FlowData } from '../connector.ts';
-import { membersOf } from '../flows/members.ts';
+import { isJson, parseInputJson } from '../flows/json-input.ts';
+import { membersOf, type SentInput, wholeOf } from '../flows/members.ts';
 
 const JSON_TYPE = /^application\/(?:json|[\w.-]+\+json)\s*(?:;|$)/i;
 
@@ -15,34 +16,33 @@ export interface ReadOptions {
 }
 
 /**
- * What a flow is told of a message: the members of its JSON, or `body` with other JSON or text; of anything else its bytes
- * in base64, and `encoding` says so. Every message can be read: nothing would come after one that cannot.
+ * What a flow gets of a message: the members of its JSON, or `body` with other JSON or text; of anything else its bytes
+ * in base64, and `encoding` says so. What says that it is JSON and is none, or is JSON that no record may have, is marked
+ * as unreadable: it becomes a dead letter, and the queue goes on.
  */
-export function readMessage(message: ConsumeMessage, { limits, metadata }: ReadOptions): FlowData {
-  const input = readContent(message, limits);
-  return metadata === undefined ? input : { ...input, [metadata]: readMetadata(message) };
+export function readMessage(message: ConsumeMessage, { limits, metadata }: ReadOptions): SentInput {
+  const { input, notes } = readContent(message, limits);
+  return { input: metadata === undefined ? input : { ...input, [metadata]: readMetadata(message) }, notes };
 }
 
-function readContent({ content, properties }: ConsumeMessage, limits: ValueLimits): FlowData {
+function readContent({ content, properties }: ConsumeMessage, limits: ValueLimits): SentInput {
   const type: unknown = properties.contentType;
   const isTyped = typeof type === 'string' && type !== '';
-  if (!isTyped || JSON_TYPE.test(type)) {
-    try {
-      return membersOf(parseChecked(content, limits));
-    } catch {
-      // It was none, whatever it is called.
-    }
+  if (isTyped && !JSON_TYPE.test(type)) return readBytes(content);
+  // Without a content type it is looked at: what is no JSON at all is text.
+  if (!isTyped && !isJson(content.toString('utf8'))) return readBytes(content);
+  try {
+    return membersOf(parseInputJson(content, limits));
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    const { input, notes } = readBytes(content);
+    return { input, notes: { ...notes, unreadable: `the message cannot be read: ${error.code}: ${error.message}` } };
   }
-  const isText = isUtf8(content) && !content.includes(0);
-  return isText ? { body: content.toString('utf8') } : { body: content.toString('base64'), encoding: 'base64' };
 }
 
-function parseChecked(content: Buffer, limits: ValueLimits): unknown {
-  const value = parseJson(content);
-  checkJson(limits)(value, 'body', (field, wrong) => {
-    throw new RangeError(`${field} ${wrong}`);
-  });
-  return value;
+function readBytes(content: Buffer): SentInput {
+  if (isUtf8(content) && !content.includes(0)) return wholeOf(content.toString('utf8'), 'text');
+  return wholeOf(content.toString('base64'), 'bytes', { encoding: 'base64' });
 }
 
 function readMetadata({ fields, properties }: ConsumeMessage): FlowData {

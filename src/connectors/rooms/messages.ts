@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.ts';
-import { parseJsonText } from '../../resources/body/json.ts';
-import { checkJson, isObject, type ValueLimits } from '../../resources/body/values.ts';
+import { isObject, type ValueLimits } from '../../resources/body/values.ts';
 import { parseRef, type Ref } from '../../transports/socket/auth-message.ts';
+import { checkInput, parseInputText } from '../flows/json-input.ts';
 
 /** What a client wants. */
 export interface ClientMessage {
@@ -22,9 +22,9 @@ const SHOWN = 100;
 /** Throws INVALID_MESSAGE, INVALID_JSON, TOO_DEEP or TOO_WIDE. */
 export function parseMessage(bytes: Buffer, isBinary: boolean, limits: ValueLimits): ClientMessage {
   if (isBinary) throw new AppError('INVALID_MESSAGE', 'A message is a text frame.');
-  const value = parseJsonText(bytes.toString('utf8'));
+  const value = parseInputText(bytes.toString('utf8'));
   if (!isObject(value)) throw new AppError('INVALID_MESSAGE', 'A message is an object with a type.');
-  checkJson(limits)(value, 'message', () => {});
+  checkInput(value, 'message', limits);
   const { type, ref } = value;
   if (typeof type !== 'string') throw new AppError('INVALID_MESSAGE', 'A message has a type, which is text.');
   return { type, ref: parseRef(ref), value };

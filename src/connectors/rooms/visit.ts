@@ -50,6 +50,7 @@ export class Visit {
     return handle({
       // What a client says cannot take the place of what we know.
       input: { ...query, ...data, event: operation, user_id: user ?? null, connection_id: this.#id },
+      notes: { sent: Object.keys(data) },
       identity,
       key: `${this.#id}:${++this.#count}`,
       signal: this.#house.signal,

@@ -31,6 +31,7 @@ const SOURCE: SourceType = {
   keys: SCHEDULE_SOURCE_KEYS,
   failure: 'redelivers',
   isPerFlow: true,
+  members: ['event', 'name', 'time'],
 };
 
 /** Time as a source. A run that falls into a time when the server does not run, or while one is at work, is left out. */

@@ -20,6 +20,9 @@ const LIMITS = {
 /** What a flow is told of a change; undefined for one that it has nothing to do with. */
 export type SelectChange = (change: Change) => FlowData | undefined;
 
+/** The members of each of them. */
+export const CHANGE_MEMBERS = ['event', 'table', 'id', 'seq', 'time', 'record', 'before', 'changed'];
+
 interface ChangeFilterOptions {
   readonly operation: 'create' | 'update' | 'delete' | 'change';
   readonly filter: string | undefined;

@@ -16,7 +16,8 @@ import type {
   TargetType,
   TargetUse,
 } from '../connector.ts';
-import { checkChangeFilter, makeChangeFilter } from './change-filter.ts';
+import { CHANGE_MEMBERS, checkChangeFilter, makeChangeFilter } from './change-filter.ts';
+import { checkMapping } from './check-mapping.ts';
 import { TableSource } from './table-source.ts';
 import { makeTableTarget, type TableOperation } from './table-target.ts';
 
@@ -50,7 +51,7 @@ const TARGETS: Readonly<Record<TableOperation, string>> = {
 };
 
 function source(what: string): SourceType {
-  return { what, keys: TABLE_SOURCE_KEYS, failure: 'redelivers', isPerFlow: true };
+  return { what, keys: TABLE_SOURCE_KEYS, failure: 'redelivers', isPerFlow: true, members: CHANGE_MEMBERS };
 }
 
 function target(what: string): TargetType {
@@ -67,7 +68,7 @@ export const tableConnector: ConnectorType<Record<string, never>> = {
   keys: {},
   isBuiltIn: true,
   sources: { named: mapValues(CHANGES, source) },
-  targets: { named: mapValues(TARGETS, target) },
+  targets: { named: mapValues(TARGETS, target), default: 'create' },
   check: checkTables,
   create: (_settings, context) => new TableConnector(context),
 };
@@ -88,7 +89,10 @@ function checkTables({ plan, sources, targets }: ConnectorUse<Record<string, nev
     else if (filter !== undefined && member !== undefined) checkChangeFilter(table, filter, member, report);
   }
   for (const use of targets) {
-    if (use.target !== undefined && !tables.has(use.target)) refuse(use, 'target', use.target);
+    const table = tables.get(use.target ?? '');
+    if (use.target === undefined) continue;
+    if (table === undefined) refuse(use, 'target', use.target);
+    else checkMapping({ table, use, report });
   }
 }
 

@@ -1,8 +1,9 @@
-import { AppError } from '../../errors.ts';
+import { AppError, invalidField } from '../../errors.ts';
 import { makeOnce } from '../../resources/idempotency.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
+import type { TablePlan } from '../../schema/plan.ts';
 import type { Key, WriteOutcome } from '../../store/store.ts';
-import { type Deliver, type Delivery, type FlowData, PermanentError } from '../connector.ts';
+import type { Deliver, Delivery, FlowData, InputNotes } from '../connector.ts';
 
 export type TableOperation = 'create' | 'upsert' | 'update' | 'delete' | 'publish';
 
@@ -27,8 +28,9 @@ const WRITES: Readonly<Record<TableOperation, (write: TableWrite) => Promise<unk
   upsert: async ({ resource, delivery, once }) =>
     recordOf(await resource.put(delivery.identity, undefined, bodyOf(resource, delivery), { once })),
   update: async ({ resource, delivery, once }) => {
-    const body = bodyOf(resource, delivery);
-    return recordOf(await resource.patch(delivery.identity, keyOf(resource, body), body, { once }));
+    const key = keyOf(resource, delivery.output);
+    const body = bodyOf(resource, delivery, resource.table.primaryKey.name);
+    return recordOf(await resource.patch(delivery.identity, key, body, { once }));
   },
   delete: async ({ resource, delivery, once }) => {
     const id = keyOf(resource, delivery.output);
@@ -47,25 +49,63 @@ const WRITES: Readonly<Record<TableOperation, (write: TableWrite) => Promise<unk
   },
 };
 
-function onceOf({ table }: TableResource, { identity, key }: Delivery): ReturnType<typeof makeOnce> {
-  // Whatever an expression gives the second time, it is the same delivery.
-  return makeOnce({ table, identity, space: 'flow', key, parts: [] });
+function onceOf({ table }: TableResource, { identity, key, notes }: Delivery): ReturnType<typeof makeOnce> {
+  // Whatever an expression gives the second time, it is the same delivery; unless its sender has sent something else.
+  const parts = notes?.digest === undefined ? [] : [notes.digest];
+  return makeOnce({ table, identity, space: 'flow', key, parts });
 }
 
 function recordOf({ json }: WriteOutcome): unknown {
   return JSON.parse(json);
 }
 
-/** An input that nobody has shaped has members that are about the event: the table takes those that it knows. */
-function bodyOf({ table }: TableResource, { output, isInput }: Delivery): FlowData {
+/**
+ * An input without a transform has members that are about the event: the table takes those that it knows. Throws
+ * VALIDATION_ERROR when it knows none, or none of what the sender has sent, but for `apart`: what is stored then would say
+ * nothing of the event, which would be lost.
+ */
+function bodyOf({ table }: TableResource, { output, isInput, notes }: Delivery, apart?: string): FlowData {
   if (isInput !== true) return output;
   const names = new Set(table.fields.map(({ name }) => name));
+  const isTaken = (name: string) => names.has(name) && name !== apart;
+  const sent = notes?.sent ?? [];
+  if (!Object.keys(output).some(isTaken) || (sent.length > 0 && !sent.some(isTaken))) {
+    throw new AppError('VALIDATION_ERROR', describeUntaken(table, { output, notes, apart }));
+  }
   return Object.fromEntries(Object.entries(output).filter(([name]) => names.has(name)));
+}
+
+/** Names that a refusal lists, and characters of each. */
+const MAX_LISTED_NAMES = 10;
+const MAX_LISTED_NAME_LENGTH = 40;
+
+interface Untaken {
+  readonly output: FlowData;
+  readonly notes: InputNotes | undefined;
+  readonly apart: string | undefined;
+}
+
+function describeUntaken(table: TablePlan, { output, notes, apart }: Untaken): string {
+  const fields = listNames(
+    table.fields.filter(({ hidden, name }) => !hidden && name !== apart).map(({ name }) => name),
+  );
+  if (notes?.whole !== undefined) {
+    return `the message is ${notes.whole}; ${table.name} needs an object with some of its fields (${fields})`;
+  }
+  const sent = notes?.sent ?? Object.keys(output);
+  const has = sent.length === 0 ? 'it is empty' : `it has ${listNames(sent)}`;
+  const besides = apart === undefined ? '' : `, besides ${apart},`;
+  return `the message has none of the fields of ${table.name}${besides} (${fields}); ${has}`;
+}
+
+function listNames(names: readonly string[]): string {
+  const listed = names.slice(0, MAX_LISTED_NAMES).map((name) => name.slice(0, MAX_LISTED_NAME_LENGTH));
+  return `${listed.join(', ')}${names.length > listed.length ? ', …' : ''}`;
 }
 
 function keyOf({ table }: TableResource, output: FlowData): Key {
   const { name } = table.primaryKey;
   const key = Object.hasOwn(output, name) ? output[name] : undefined;
   if (typeof key === 'string' || typeof key === 'number') return key;
-  throw new PermanentError(`${name}: the key of the record is missing`);
+  throw invalidField(name, `is the key of the record of ${table.name} and is missing`);
 }

@@ -7,16 +7,28 @@ import { storageError } from './database/errors.ts';
 import { describeOpenError } from './database/open.ts';
 
 const FILE = 'flows.db';
-const VERSION = 1;
+const VERSION = 2;
+
+const REQUESTS = `CREATE TABLE requests (
+  key TEXT PRIMARY KEY, digest TEXT NOT NULL, expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX requests_expires ON requests (expires)`;
 
 const CREATE = `CREATE TABLE tablecast_flows (version INTEGER NOT NULL) STRICT;
 INSERT INTO tablecast_flows VALUES (${VERSION});
 CREATE TABLE positions (name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE letters (
   id TEXT PRIMARY KEY, flow TEXT NOT NULL, key TEXT NOT NULL, input TEXT NOT NULL, identity TEXT NOT NULL,
-  error TEXT NOT NULL, attempts INTEGER NOT NULL, done TEXT NOT NULL, created INTEGER NOT NULL, UNIQUE (flow, key)
+  error TEXT NOT NULL, attempts INTEGER NOT NULL, done TEXT NOT NULL, created INTEGER NOT NULL, notes TEXT,
+  UNIQUE (flow, key)
 ) STRICT;
-CREATE INDEX letters_created ON letters (created)`;
+CREATE INDEX letters_created ON letters (created);
+${REQUESTS}`;
+
+/** Of a file of version 1. */
+const UPGRADE = `ALTER TABLE letters ADD COLUMN notes TEXT;
+${REQUESTS};
+UPDATE tablecast_flows SET version = ${VERSION}`;
 
 /** Opens `flows.db` in the data directory. Throws StoreOpenError with a sentence for people. */
 export function openSqliteFlows({ dir, busyTimeout }: FlowStoreOptions): FlowStore {
@@ -46,7 +58,7 @@ function prepare(db: Database.Database, file: string): void {
   db.pragma('journal_mode = WAL');
   // Positions: what a loss of power undoes is done again. Dead letters ask for more.
   db.pragma('synchronous = NORMAL');
-  if (version === 0) db.transaction(() => db.exec(CREATE)).immediate();
+  if (version < VERSION) db.transaction(() => db.exec(version === 0 ? CREATE : UPGRADE)).immediate();
 }
 
 function readVersion(db: Database.Database, file: string): number {
@@ -56,7 +68,7 @@ function readVersion(db: Database.Database, file: string): number {
     throw new StoreOpenError(`${file} is a database of another program. It was left as it is; move it away.`);
   }
   const version = db.prepare('SELECT version FROM tablecast_flows').pluck().get() as number;
-  if (version === VERSION) return version;
+  if (version <= VERSION) return version;
   throw new StoreOpenError(`${file} was written by a newer version of Tablecast. It was left as it is.`);
 }
 
@@ -80,9 +92,9 @@ class SqliteFlows implements FlowStore {
     this.#run('INSERT OR REPLACE INTO positions VALUES (?, ?)', (it) => it.run(name, position));
   }
 
-  addLetter({ id, flow, key, input, identity, error, attempts, done, created }: StoredLetter): void {
-    const sql = 'INSERT OR REPLACE INTO letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)';
-    const values = [id, flow, key, input, identity, error, attempts, JSON.stringify(done), created];
+  addLetter({ id, flow, key, input, identity, error, attempts, done, created, notes }: StoredLetter): void {
+    const sql = 'INSERT OR REPLACE INTO letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)';
+    const values = [id, flow, key, input, identity, error, attempts, JSON.stringify(done), created, notes];
     // Its source forgets it after this.
     this.#durably(() => this.#run(sql, (it) => it.run(...values)));
   }
@@ -116,6 +128,25 @@ class SqliteFlows implements FlowStore {
   trimLetters(madeBefore: number, most: number): number {
     const old = this.#run('DELETE FROM letters WHERE created < ?', (it) => it.run(madeBefore).changes);
     const sql = 'DELETE FROM letters WHERE id IN (SELECT id FROM letters ORDER BY id DESC LIMIT -1 OFFSET ?)';
+    return old + this.#run(sql, (it) => it.run(most).changes);
+  }
+
+  requestDigest(key: string, now: number): string | undefined {
+    const sql = 'SELECT digest FROM requests WHERE key = ? AND expires > ?';
+    return this.#run(sql, (it) => it.pluck().get(key, now)) as string | undefined;
+  }
+
+  keepRequest(key: string, digest: string, expires: number): void {
+    this.#run('INSERT OR REPLACE INTO requests VALUES (?, ?, ?)', (it) => it.run(key, digest, expires));
+  }
+
+  removeRequest(key: string): void {
+    this.#run('DELETE FROM requests WHERE key = ?', (it) => it.run(key));
+  }
+
+  trimRequests(now: number, most: number): number {
+    const old = this.#run('DELETE FROM requests WHERE expires <= ?', (it) => it.run(now).changes);
+    const sql = 'DELETE FROM requests WHERE key IN (SELECT key FROM requests ORDER BY expires DESC LIMIT -1 OFFSET ?)';
     return old + this.#run(sql, (it) => it.run(most).changes);
   }
 

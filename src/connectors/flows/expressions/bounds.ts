@@ -33,6 +33,22 @@ function countItems(value: unknown): number {
   return items.reduce<number>((sum, item) => sum + countItems(item), items.length);
 }
 
+/** Whether an expression reads this member of the input: by its name, or with the input as a whole. */
+export function readsMember(root: ASTNode, name: string): boolean {
+  const node: { readonly op: string; readonly args: unknown } = root;
+  if (node.op === 'id') return node.args === 'input';
+  const [base, member] = Array.isArray(node.args) ? (node.args as unknown[]) : [];
+  if (!isInput(base)) return children(root).some((child) => readsMember(child, name));
+  if (node.op === '.') return member === name;
+  const key = node.op === '[]' ? (member as ASTNode) : undefined;
+  return key?.op !== 'value' || key.args === name;
+}
+
+function isInput(value: unknown): boolean {
+  const [node] = nodesIn([value]);
+  return node?.op === 'id' && node.args === 'input';
+}
+
 function calls(node: ASTNode): string[] {
   const own = node.op === 'rcall' || node.op === 'call' ? [node.args[0]] : [];
   return [...own, ...children(node).flatMap(calls)];

@@ -1,7 +1,7 @@
 import { Environment, EvaluationError, ParseError, TypeError as TypeMistake } from '@marcbachmann/cel-js';
 import type { Reading, Wrong } from '../../../config/keys/units.ts';
 import { type FlowData, PermanentError } from '../../connector.ts';
-import { checkCalls, countNesting, isTooLarge } from './bounds.ts';
+import { checkCalls, countNesting, isTooLarge, readsMember } from './bounds.ts';
 import { toPlain } from './plain.ts';
 
 /** What an expression may speak of. */
@@ -73,6 +73,31 @@ export function compileExpression(text: string, wanted: Wanted): Reading<Express
     return { value: (scope) => evaluate({ text, wanted, nesting, run: program }, scope) };
   } catch (error) {
     return describe(error);
+  }
+}
+
+/** Whether a text is an expression that reads this member of the input. */
+export function readsInput(text: string, name: string): boolean {
+  try {
+    return readsMember(environmentOf().parse(text).ast, name);
+  } catch {
+    return false;
+  }
+}
+
+/** A node of an expression, as far as what it gives is written in it. */
+export type ExpressionNode =
+  | { readonly op: 'value'; readonly args: unknown }
+  | { readonly op: 'list'; readonly args: readonly ExpressionNode[] }
+  | { readonly op: 'map'; readonly args: readonly (readonly [ExpressionNode, ExpressionNode])[] }
+  | { readonly op: 'other' };
+
+/** The nodes of an expression; undefined for text that is none. */
+export function parseExpression(text: string): ExpressionNode | undefined {
+  try {
+    return environmentOf().parse(text).ast as ExpressionNode;
+  } catch {
+    return undefined;
   }
 }
 

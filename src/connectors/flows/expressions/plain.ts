@@ -1,5 +1,6 @@
 /**
- * The value of an expression as plain JSON: whole numbers as numbers, times as ISO text, durations as `90s`, bytes as base64. Throws when
+ * The value of an expression as plain JSON: whole numbers as numbers, or as the text of their digits where a number of
+ * JSON does not hold them, as a Long is in a record; times as ISO text, durations as `90s`, bytes as base64. Throws when
  * JSON has nothing for it.
  */
 export function toPlain(value: unknown): unknown {
@@ -34,10 +35,9 @@ function toPlainObject(value: object): unknown {
   throw new Error('the result is nothing that JSON has');
 }
 
-function toNumber(value: bigint): number {
+function toNumber(value: bigint): number | string {
   const number = Number(value);
-  if (Number.isSafeInteger(number)) return number;
-  throw new Error(`the whole number ${value} is beyond what JSON's numbers hold exactly`);
+  return Number.isSafeInteger(number) ? number : String(value);
 }
 
 /** As data and nothing else, also with a name such as `__proto__`. */

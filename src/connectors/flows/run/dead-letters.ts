@@ -2,11 +2,12 @@ import { v7 as uuidv7 } from 'uuid';
 import { ANONYMOUS, type Identity, type Principal, SERVER } from '../../../auth/identity.ts';
 import type { DeadLetters as Limits } from '../../../config/config.ts';
 import type { FlowStore, LetterQuery, StoredLetter } from '../../../store/flows.ts';
-import type { FlowData } from '../../connector.ts';
+import type { FlowData, InputNotes } from '../../connector.ts';
 
 /** An event that a flow could not do. */
-export interface DeadLetter extends Omit<StoredLetter, 'input' | 'identity'> {
+export interface DeadLetter extends Omit<StoredLetter, 'input' | 'notes' | 'identity'> {
   readonly input: FlowData;
+  readonly notes?: InputNotes;
   readonly identity: Identity;
 }
 
@@ -36,15 +37,23 @@ export class DeadLetters {
   }
 
   /** Throws when it cannot be kept: then its source must keep it. */
-  add({ input, identity, ...letter }: NewDeadLetter): void {
+  add({ input, notes, identity, ...letter }: NewDeadLetter): void {
     const stored = { id: uuidv7(), created: Date.now(), input: JSON.stringify(input), identity: write(identity) };
-    this.#store.addLetter({ ...letter, ...stored });
+    const noted = notes === undefined ? null : JSON.stringify(notes);
+    this.#store.addLetter({ ...letter, ...stored, notes: noted });
     this.trim();
   }
 
   get(id: string): DeadLetter | undefined {
     const stored = this.#store.letter(id);
-    return stored && { ...stored, input: JSON.parse(stored.input) as FlowData, identity: read(stored.identity) };
+    if (stored === undefined) return undefined;
+    const { notes, ...letter } = stored;
+    return {
+      ...letter,
+      input: JSON.parse(stored.input) as FlowData,
+      ...(notes === null ? {} : { notes: JSON.parse(notes) as InputNotes }),
+      identity: read(stored.identity),
+    };
   }
 
   /** The newest first, as stored. */

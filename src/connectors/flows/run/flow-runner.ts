@@ -1,7 +1,14 @@
 import { type Identity, SERVER } from '../../../auth/identity.ts';
 import { AppError } from '../../../errors.ts';
 import { Slots } from '../../../runtime/semaphore.ts';
-import type { Deliver, Delivery, FlowData, FlowEvent } from '../../connector.ts';
+import {
+  type Deliver,
+  type Delivery,
+  type FlowData,
+  type FlowEvent,
+  type InputNotes,
+  PermanentError,
+} from '../../connector.ts';
 import type { Scope } from '../expressions/cel.ts';
 import type { Flow, FlowTarget } from '../flow.ts';
 import { askedWait, sleep, waitAfter } from './backoff.ts';
@@ -17,6 +24,8 @@ export interface RunnerOptions {
   readonly deliver: readonly Deliver[];
   /** Keeps an event that could not be done. */
   keep(letter: NewDeadLetter): void;
+  /** The sender has sent no object, and the flow makes something of the event without it; called for the first one. */
+  onUnusedBody(event: FlowEvent): void;
   /** It has been kept. */
   onDeadLetter(letter: NewDeadLetter): void;
   /** Aborted when the server stops: what comes from a source that keeps it is left for the next start. */
@@ -58,6 +67,7 @@ export class FlowRunner {
   readonly #options: RunnerOptions;
   readonly #slots: Slots;
   #atWork = 0;
+  #hasUnusedBody = false;
 
   constructor(flow: Flow, options: RunnerOptions) {
     this.flow = flow;
@@ -73,6 +83,9 @@ export class FlowRunner {
   /** What is to be done for an event; undefined when the flow's `when` says that it is nothing. */
   prepare(event: FlowEvent): Task | undefined {
     const scope = scopeOf(event);
+    const { unreadable } = event.notes ?? {};
+    // Nothing that an expression says of it would be true of what was sent.
+    if (unreadable !== undefined) return { event, scope, mistake: new PermanentError(unreadable) };
     try {
       if ((this.flow.when?.(scope) ?? true) === true) return { event, scope };
     } catch (mistake) {
@@ -105,11 +118,11 @@ export class FlowRunner {
    * Tries a dead letter once more: the targets that have not taken it, which are added to `done` when they do. Rejects
    * with what failed.
    */
-  async replay({ input, identity, key }: DeadLetter, done: string[]): Promise<unknown> {
+  async replay({ input, notes, identity, key }: DeadLetter, done: string[]): Promise<unknown> {
     const progress: Progress = { done, attempts: 0, result: undefined };
     this.#atWork++;
     try {
-      const task = this.prepare({ input, identity, key, signal: this.#options.stopping });
+      const task = this.prepare({ input, ...noted(notes), identity, key, signal: this.#options.stopping });
       if (task !== undefined) await this.#work(task, progress, 1);
       return progress.result ?? null;
     } finally {
@@ -146,15 +159,16 @@ export class FlowRunner {
     }
   }
 
-  #keep({ input, identity, key }: FlowEvent, { done, attempts }: Progress, error: unknown): void {
+  #keep({ input, notes, identity, key }: FlowEvent, { done, attempts }: Progress, error: unknown): void {
     const { name } = this.flow;
-    const letter = { flow: name, key, input, identity, error: describeFailure(error), attempts, done };
+    const letter = { flow: name, key, input, ...noted(notes), identity, error: describeFailure(error), attempts, done };
     this.#options.keep(letter);
     this.#options.onDeadLetter(letter);
   }
 
   async #work({ event, scope, mistake }: Task, progress: Progress, attempts: number): Promise<void> {
     if (mistake !== undefined) throw mistake;
+    this.#noteBody(event);
     const { transform, targets } = this.flow;
     // Once for all times that it is tried, so that all targets get the same.
     const output = transform === undefined ? event.input : transform(scope);
@@ -164,12 +178,19 @@ export class FlowRunner {
     await this.#deliverAll(jobs, event, { progress, attempts });
   }
 
+  #noteBody(event: FlowEvent): void {
+    if (this.#hasUnusedBody || event.notes?.whole === undefined || this.flow.ignoresBody !== true) return;
+    this.#hasUnusedBody = true;
+    this.#options.onUnusedBody(event);
+  }
+
   #jobOf(target: FlowTarget, index: number, made: { event: FlowEvent; output: FlowData; scope: Scope }): Job {
     const { event, output, scope } = made;
     const { name, transform } = this.flow;
     const delivery = {
       output,
       ...(transform === undefined ? { isInput: true } : {}),
+      ...noted(event.notes),
       target: target.target(scope),
       identity: target.as === 'caller' ? event.identity : SERVER,
       key: `${name}/${index}/${event.key}`,
@@ -250,6 +271,10 @@ export class FlowRunner {
 /** By which a target is known again that has taken an event. */
 function nameOf({ label }: FlowTarget, index: number): string {
   return `${index} ${label}`;
+}
+
+function noted(notes: InputNotes | undefined): { notes?: InputNotes } {
+  return notes === undefined ? {} : { notes };
 }
 
 function scopeOf({ input, identity }: FlowEvent): Scope {
