@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { askForToken } from '../auth/refusals.ts';
 import { AppError, ERRORS, type ErrorCode, makeProblem } from '../errors.ts';
 import { TAKEN_TYPES } from './body.ts';
+import { NEVER_KEPT } from './cache-control.ts';
 import { describeRequest, type Log } from './operations/log.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
@@ -46,11 +47,15 @@ function rangeOf(error: unknown): Readonly<Record<string, string>> {
 
 /** Answers with RFC 9457 problem details. */
 export function sendProblem(reply: FastifyReply, error: AppError): FastifyReply {
-  return reply
-    .code(ERRORS[error.code].status)
-    .headers(error.headers)
-    .header('content-type', PROBLEM_TYPE)
-    .send(JSON.stringify(makeProblem(error)));
+  return (
+    reply
+      .code(ERRORS[error.code].status)
+      // A cache would keep some of them by itself (404, 405, 414), and go on with them when there is something.
+      .header('cache-control', NEVER_KEPT)
+      .headers(error.headers)
+      .header('content-type', PROBLEM_TYPE)
+      .send(JSON.stringify(makeProblem(error)))
+  );
 }
 
 /** Somebody who has not said who he is, though he could, may be allowed once he does (RFC 9110 §15.5.2). */

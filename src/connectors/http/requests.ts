@@ -3,6 +3,7 @@ import { StartError } from '../../config/files/diagnostic.ts';
 import { AppError, stoppingError } from '../../errors.ts';
 import { makeAuthentication } from '../../server/auth/authentication.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
+import { NEVER_KEPT } from '../../server/cache-control.ts';
 import { forbiddenOrigin, makeOriginCheck } from '../../server/checks/origin.ts';
 import { queryOf } from '../../server/query-of.ts';
 import { checkAccess } from '../../transports/routes/context.ts';
@@ -107,6 +108,7 @@ export class Requests {
     this.#atWork.add(work);
     try {
       const result = await work;
+      reply.header('cache-control', NEVER_KEPT);
       if (result === undefined || result === null) return reply.code(202).send();
       return reply.header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(result));
     } finally {

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { NEVER_KEPT } from '../cache-control.ts';
 
 /** What the server is doing; shared with everything that must know. */
 export interface Lifecycle {
@@ -10,8 +11,9 @@ export interface Lifecycle {
 
 /** `/health/live`: the process answers. `/health/ready`: it takes work; 503 before that and while it stops. */
 export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void {
-  app.get('/health/live', () => ({ status: 'ok' }));
+  app.get('/health/live', (_request, reply) => reply.header('cache-control', NEVER_KEPT).send({ status: 'ok' }));
   app.get('/health/ready', (_request, reply) => {
+    reply.header('cache-control', NEVER_KEPT);
     if (lifecycle.ready && !lifecycle.stopping) return { status: 'ok' };
     return reply
       .code(503)

@@ -4,6 +4,7 @@ import type { Counter, Gauge, Histogram as LibraryHistogram, Registry } from 'pr
 import type { ServerConfig } from '../../config/config.ts';
 import { isPrivate } from '../../config/loopback.ts';
 import { AppError } from '../../errors.ts';
+import { NEVER_KEPT } from '../cache-control.ts';
 
 /** How many things took how long: seconds. */
 export interface Distribution {
@@ -61,7 +62,7 @@ export function registerMetrics(
       contentType: it.contentType,
       text: await it.metrics(),
     }));
-    return reply.header('content-type', contentType).send(text);
+    return reply.header('content-type', contentType).header('cache-control', NEVER_KEPT).send(text);
   });
 }
 

@@ -3,6 +3,7 @@ import type { ListQuery } from '../../query/index.ts';
 import { Rows } from '../../resources/body/rows.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
+import { cacheControlFor } from '../../server/cache-control.ts';
 import { ignoreEmptyBody } from '../../server/checks/empty-body.ts';
 import { type Content, VARY } from '../../server/content/content.ts';
 import { tagFor } from '../../server/content/etag.ts';
@@ -47,14 +48,18 @@ export function registerCollection(app: FastifyInstance, endpoint: Endpoint, con
 }
 
 function list(endpoint: Endpoint, exchange: Exchange): Answer {
-  const { resource, planTag } = endpoint;
+  const { resource, planTag, auth } = endpoint;
   const { request, reply, wish } = exchange;
   const rawQuery = queryOf(request);
   const identity = identityOf(request);
   // The query is checked also where the answer is 304: an error must not depend on what the client has kept.
   const query = resource.parseList(identity, rawQuery);
   const etag = tagFor(`W/"${resource.versionOf(query, identity)}-${planTag}"`, wish.format);
-  reply.header('vary', VARY).header('etag', etag).header('x-position', resource.head);
+  reply
+    .header('cache-control', cacheControlFor(auth))
+    .header('vary', VARY)
+    .header('etag', etag)
+    .header('x-position', resource.head);
   checkMatch(request.headers);
   if (cachedTag(request.headers, etag, wish) !== undefined) {
     reply.code(304);

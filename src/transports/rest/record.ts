@@ -3,6 +3,7 @@ import { AppError } from '../../errors.ts';
 import { parseKey } from '../../resources/key.ts';
 import type { Column, FoundRecord } from '../../resources/table/types.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
+import { cacheControlFor } from '../../server/cache-control.ts';
 import { ignoreEmptyBody } from '../../server/checks/empty-body.ts';
 import { type Content, VARY } from '../../server/content/content.ts';
 import { queryOf } from '../../server/query-of.ts';
@@ -38,11 +39,12 @@ interface Options {
 /** `/{app}/{Export}/{id}`: read, create or replace, merge, delete, publish to the record. */
 export function registerRecord(
   app: FastifyInstance,
-  { path, resource }: Endpoint,
+  { path, resource, auth }: Endpoint,
   { content, maxIdLength }: Options,
 ): void {
   const url = `${path}/:id`;
   const { table } = resource;
+  const cacheControl = cacheControlFor(auth);
   const keyOf = (request: FastifyRequest): Key => parseKey(table, (request.params as { id: string }).id, maxIdLength);
   const columnsFor = (request: FastifyRequest) => () => resource.columnsOf(identityOf(request), '');
 
@@ -51,7 +53,7 @@ export function registerRecord(
     const exchange = beginExchange(content, request, reply);
     const id = keyOf(request);
     const query = queryOf(request);
-    reply.header('vary', VARY).header('x-position', resource.head);
+    reply.header('cache-control', cacheControl).header('vary', VARY).header('x-position', resource.head);
     const found = resource.get(identityOf(request), id, query);
     const columns = () => resource.columnsOf(identityOf(request), query);
     const answer = (record: FoundRecord | undefined) => answerRecord(exchange, { resource, id, record, columns });
@@ -108,7 +110,9 @@ function answerRecord(exchange: Exchange, { resource, id, record, columns }: Fou
   const { request, reply, wish } = exchange;
   checkMatch(request.headers, record.seq);
   const etag = etagOf(record.seq, wish);
-  const isTelling = record.isShared !== true && resource.isTrueTo(record.seq);
+  // What the caller has may be what another caller was shown, who used the same browser.
+  const isForAll = resource.table.fields.every(({ access }) => access?.read === undefined);
+  const isTelling = isForAll && record.isShared !== true && resource.isTrueTo(record.seq);
   const cached = isTelling ? cachedTag(request.headers, etag, wish) : undefined;
   reply.header('etag', cached ?? etag);
   if (cached === undefined) return answerWith(exchange, record.json, columns);

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Limits } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import { checkJson } from '../../resources/body/values.ts';
+import { cacheControlFor } from '../../server/cache-control.ts';
 import { makeContext, type RouteScope } from './context.ts';
 import type { HttpContext } from './define.ts';
 import { toFailure } from './failures.ts';
@@ -35,6 +36,8 @@ export async function answerRequest(
     try {
       const result = await route.handler(context);
       await hooks.after(result);
+      // A Response that says something itself is believed.
+      reply.header('cache-control', cacheControlFor(scope.auth));
       return send(reply, result);
     } finally {
       await hooks.cleanup();

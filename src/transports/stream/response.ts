@@ -2,10 +2,11 @@ import { validateHeaderValue } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
+import { STREAMED } from '../../server/cache-control.ts';
 
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-cache',
+  'cache-control': STREAMED,
   'x-accel-buffering': 'no',
 };
 
