@@ -139,6 +139,8 @@ export interface AuthConfig {
   readonly jwt: JwtConfig;
   readonly accessTokenLifetime: number;
   readonly refreshTokenLifetime: number;
+  /** Milliseconds. */
+  readonly refreshTokenGrace: number;
   readonly ticketLifetime: number;
   /** Whether the server keeps accounts of its own; then `jwt.secret` is there. */
   readonly users: boolean;

@@ -69,9 +69,19 @@ export interface KeyStore {
 export interface Rotation {
   readonly old: Buffer;
   readonly next: Buffer;
+  /** What the next token was made of, beside the old one. */
+  readonly nonce: Buffer;
   readonly expires: number;
   readonly now: number;
+  /** Milliseconds for which the old token may come again. */
+  readonly grace: number;
 }
+
+/** What became of a refresh token that was shown. */
+export type RotationOutcome =
+  | { readonly outcome: 'rotated' | 'reused'; readonly userId: string }
+  /** It came again soon after `at`, when it was exchanged, and the token that it was exchanged for was not used yet. */
+  | { readonly outcome: 'repeated'; readonly userId: string; readonly nonce: Buffer; readonly at: number };
 
 export interface SessionStore {
   /**
@@ -79,8 +89,11 @@ export interface SessionStore {
    * sessions of the user beyond `most` end.
    */
   openSession(session: Session, password: string, most: number): boolean;
-  /** Puts the next token in the place of the old one. A token that is not the last one ends its session: `reused`. */
-  rotateSession(id: string, rotation: Rotation): { outcome: 'rotated' | 'reused'; userId: string } | undefined;
+  /**
+   * Puts the next token in the place of the old one. The one before the last is `repeated` within the grace, and changes
+   * nothing; any other token that is not the last one ends its session: `reused`.
+   */
+  rotateSession(id: string, rotation: Rotation): RotationOutcome | undefined;
   /** The session's user; undefined when there was none. */
   endSession(id: string): string | undefined;
 }

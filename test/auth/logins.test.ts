@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { TestAccounts } from './accounts.ts';
+import { openFolder, TestAccounts } from './accounts.ts';
 
 const IP = '127.0.0.1';
 const refused = { code: 'INVALID_CREDENTIALS', status: 401 };
@@ -105,7 +105,7 @@ describe('a sign-up', () => {
 
 describe('a refresh token', () => {
   test('is used once; a second time ends all that came of it', async () => {
-    using it = await TestAccounts.start();
+    using it = await TestAccounts.start('', '  refresh_token_grace: 0\n');
     const { refreshToken: first, account } = await it.logins.signUp('Ada', 'correct horse', IP);
     const elsewhere = await it.logins.logIn('Ada', 'correct horse', IP);
     const second = await it.logins.refresh(first, IP);
@@ -119,8 +119,67 @@ describe('a refresh token', () => {
     await it.logins.refresh(elsewhere.refreshToken, IP);
   });
 
-  test('used twice at once is used twice', async () => {
+  test('that comes again soon is answered with the same tokens, also from two pages at once', async () => {
     using it = await TestAccounts.start();
+    const { refreshToken } = await it.logins.signUp('Ada', 'correct horse', IP);
+    const both = await Promise.all([it.logins.refresh(refreshToken, IP), it.logins.refresh(refreshToken, IP)]);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 29_000 });
+    const late = await it.logins.refresh(refreshToken, IP);
+    expect([both[1], late]).toEqual([both[0], both[0]]);
+    expect(it.reused).toEqual([]);
+    const [{ refreshToken: next }] = both;
+    expect((await it.logins.refresh(next, IP)).refreshToken).not.toBe(next);
+  });
+
+  test('is the same after a restart, and with the roles of then', async () => {
+    using it = await TestAccounts.start();
+    const { refreshToken } = await it.logins.signUp('Ada', 'correct horse', IP);
+    const first = await it.logins.refresh(refreshToken, IP);
+    const again = await openFolder(it.dir);
+    const logins = again.open.logins(again.tokens);
+    expect(await logins?.refresh(refreshToken, IP)).toEqual(first);
+    again.open.close();
+    const db = new Database(join(it.dir, 'auth.db'));
+    db.prepare('UPDATE users SET roles = ?').run('["editor"]');
+    db.close();
+    const { refreshToken: same, account } = await it.logins.refresh(refreshToken, IP);
+    expect([same, account.roles]).toEqual([first.refreshToken, ['editor']]);
+  });
+
+  test.each([
+    ['after the grace', { wait: 30_000, further: false }],
+    ['when the next one was used already', { wait: 0, further: true }],
+  ])('that comes again %s ends the whole login', async (_when, { wait, further }) => {
+    using it = await TestAccounts.start();
+    const { refreshToken: first, account } = await it.logins.signUp('Ada', 'correct horse', IP);
+    let { refreshToken: last } = await it.logins.refresh(first, IP);
+    if (further) last = (await it.logins.refresh(last, IP)).refreshToken;
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + wait });
+    await expect(it.logins.refresh(first, IP)).rejects.toMatchObject(refused);
+    expect(it.reused).toEqual([account.sub]);
+    await expect(it.logins.refresh(last, IP)).rejects.toMatchObject(refused);
+  });
+
+  test('that comes again after logging out, or for a disabled user, is refused', async () => {
+    using it = await TestAccounts.start();
+    const { refreshToken: first } = await it.logins.signUp('Ada', 'correct horse', IP);
+    const { refreshToken: next } = await it.logins.refresh(first, IP);
+    await it.logins.logOut(next);
+    await expect(it.logins.refresh(first, IP)).rejects.toMatchObject(refused);
+    expect(it.reused).toEqual([]);
+  });
+
+  test('comes with a token that has not expired, however short tokens live', async () => {
+    using it = await TestAccounts.start('', '  access_token_lifetime: 1s\n');
+    const { refreshToken } = await it.logins.signUp('Ada', 'correct horse', IP);
+    await it.logins.refresh(refreshToken, IP);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10_000 });
+    const { expiresAt } = await it.logins.refresh(refreshToken, IP);
+    expect(expiresAt).toBeGreaterThan(Date.now() - 1000);
+  });
+
+  test('used twice at once without a grace is used twice', async () => {
+    using it = await TestAccounts.start('', '  refresh_token_grace: 0\n');
     const { refreshToken } = await it.logins.signUp('Ada', 'correct horse', IP);
     const both = await Promise.allSettled([it.logins.refresh(refreshToken, IP), it.logins.refresh(refreshToken, IP)]);
     expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);

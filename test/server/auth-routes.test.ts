@@ -163,7 +163,8 @@ describe('login', () => {
 describe('refresh and logout', () => {
   test('a token is used once, and used twice ends the login', async () => {
     const { refresh_token: first, user } = (await post('signup', ADA)).json();
-    const next = await post('refresh', { refresh_token: first });
+    const { refresh_token: used } = (await post('refresh', { refresh_token: first })).json();
+    const next = await post('refresh', { refresh_token: used });
     expect(next.statusCode).toBe(200);
     expect(next.json()).toMatchObject({ token_type: 'Bearer', user });
     const again = await post('refresh', { refresh_token: first });

@@ -108,7 +108,14 @@ describe('keys', () => {
 
 describe('sessions', () => {
   const rotate = (store: AccountStore, from: number, to: number, now = 2000) =>
-    store.rotateSession('s-1', { old: hashOf(from), next: hashOf(to), expires: now + 4000, now });
+    store.rotateSession('s-1', {
+      old: hashOf(from),
+      next: hashOf(to),
+      nonce: Buffer.from([to]),
+      expires: now + 4000,
+      now,
+      grace: 100,
+    });
 
   test('go on with the next token; an earlier one ends them', async () => {
     const store = await openHere();
@@ -118,6 +125,19 @@ describe('sessions', () => {
     expect(rotate(store, 2, 3)).toEqual({ outcome: 'rotated', userId: 'u-1' });
     expect(rotate(store, 1, 4)).toEqual({ outcome: 'reused', userId: 'u-1' });
     expect(rotate(store, 3, 4)).toBeUndefined();
+  });
+
+  test('know the token before the last one for a while, by what the last one was made of', async () => {
+    const store = await openHere();
+    store.addUser(ADA);
+    store.openSession(SESSION, ADA.password, 10);
+    rotate(store, 1, 2, 2000);
+    const repeated = { outcome: 'repeated', userId: 'u-1', nonce: Buffer.from([2]), at: 2000 };
+    // The clock may have been set back.
+    for (const now of [2000, 2099, 1901]) expect(rotate(store, 1, 9, now)).toEqual(repeated);
+    rotate(store, 2, 3, 2050);
+    expect(rotate(store, 2, 9, 2060)).toEqual({ ...repeated, nonce: Buffer.from([3]), at: 2050 });
+    expect(rotate(store, 2, 9, 2150)).toEqual({ outcome: 'reused', userId: 'u-1' });
   });
 
   test('are over when their time is', async () => {
@@ -235,7 +255,7 @@ describe('the file', () => {
     expect(newer.openSession(SESSION, ADA.password, 1)).toBe(true);
     expect(newer.users()).toEqual([ADA]);
     const raw = new Database(join(dir, 'auth.db'), { readonly: true });
-    expect(raw.prepare('SELECT version FROM tablecast_accounts').pluck().all()).toEqual([3]);
+    expect(raw.prepare('SELECT version FROM tablecast_accounts').pluck().all()).toEqual([4]);
     raw.close();
   });
 

@@ -1,15 +1,24 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
 import { AppError } from '../../errors.ts';
 import { type AccountStore, foldName, type User } from '../../store/accounts.ts';
-import { makeSecret, parseSecret, REFRESH_FORM } from '../credentials/secrets.ts';
-import type { Tokens } from '../credentials/tokens.ts';
+import {
+  type Derivation,
+  derive,
+  makeNextSecret,
+  makeSecret,
+  parseSecret,
+  REFRESH_FORM,
+} from '../credentials/secrets.ts';
+import type { Made, Tokens } from '../credentials/tokens.ts';
 import type { Account } from './accounts.ts';
 import { type Attempts, networkOf } from './attempts.ts';
 import { accountOf } from './local-accounts.ts';
 import type { Passwords } from './passwords.ts';
 
 const RETRY_AFTER = 20;
+const NONCE_BYTES = 32;
 /** Longer than any name that there is. */
 const COMPARED = 256;
 
@@ -24,6 +33,8 @@ export interface LoginOptions {
   /** Milliseconds. */
   readonly accessTokenLifetime: number;
   readonly refreshTokenLifetime: number;
+  /** Milliseconds for which a refresh token that was exchanged is answered with the same tokens again. */
+  readonly refreshTokenGrace: number;
   /** Logins of one user that can be refreshed. */
   readonly sessionsPerUser: number;
   /** Milliseconds that a login waits while another process writes. */
@@ -65,19 +76,26 @@ export class Logins {
     return this.#open(await this.#check(() => this.#options.store.userByName(name), name, password, ip));
   }
 
-  /** The next tokens for a refresh token, which cannot be used again. Throws INVALID_CREDENTIALS, TOO_MANY_ATTEMPTS. */
+  /**
+   * The next tokens for a refresh token, which cannot be used again; but within the grace it is answered with the same ones,
+   * for a client that lost the answer, or sent it from two pages. Throws INVALID_CREDENTIALS, TOO_MANY_ATTEMPTS.
+   */
   async refresh(token: string, ip: string): Promise<LoggedIn> {
-    const { store, refreshTokenLifetime, onReuse } = this.#options;
+    const { store, accessTokenLifetime, refreshTokenLifetime, refreshTokenGrace: grace, onReuse } = this.#options;
     const shown = parseSecret(REFRESH_FORM, token);
     if (shown === undefined) throw this.#refuseToken(ip);
-    const next = makeSecret(REFRESH_FORM, shown.id);
+    const { id, hash: old } = shown;
+    const fresh = { shown: token, nonce: randomBytes(NONCE_BYTES) };
+    const next = makeNextSecret(REFRESH_FORM, id, fresh).hash;
     const now = Date.now();
-    const rotation = { old: shown.hash, next: next.hash, expires: now + refreshTokenLifetime, now };
-    const found = await this.#whenFree(() => store.rotateSession(shown.id, rotation));
+    const rotation = { old, next, nonce: fresh.nonce, expires: now + refreshTokenLifetime, now, grace };
+    const found = await this.#whenFree(() => store.rotateSession(id, rotation));
     if (found?.outcome === 'reused') onReuse(found.userId);
-    const user = found?.outcome === 'rotated' ? store.user(found.userId) : undefined;
-    if (user === undefined || user.disabled) throw this.#refuseToken(ip);
-    return this.#answer(user, next.text);
+    const user = found === undefined || found.outcome === 'reused' ? undefined : store.user(found.userId);
+    if (found === undefined || user === undefined || user.disabled) throw this.#refuseToken(ip);
+    const from = found.outcome === 'repeated' ? { shown: token, nonce: found.nonce } : fresh;
+    const at = found.outcome === 'repeated' && found.at + accessTokenLifetime > now ? found.at : now;
+    return this.#answer(user, makeNextSecret(REFRESH_FORM, id, from).text, { at, id: idFrom(from) });
   }
 
   /** Ends the session that the token belongs to, if there is one. */
@@ -127,11 +145,12 @@ export class Logins {
     return this.#answer(user, text);
   }
 
-  async #answer(user: User, refreshToken: string): Promise<LoggedIn> {
+  async #answer(user: User, refreshToken: string, made?: Made): Promise<LoggedIn> {
     const { tokens, accessTokenLifetime } = this.#options;
     const account = accountOf(user);
     const { sub, name, roles, claims } = account;
-    const { token, expiresAt } = await tokens.issue({ sub, roles, claims: { ...claims, name } }, accessTokenLifetime);
+    const subject = { sub, roles, claims: { ...claims, name } };
+    const { token, expiresAt } = await tokens.issue(subject, accessTokenLifetime, made);
     return { account, accessToken: token, expiresAt, refreshToken };
   }
 
@@ -154,6 +173,11 @@ export class Logins {
       await pause(RETRY_AFTER);
     }
   }
+}
+
+/** The `jti` of the token that comes with the next refresh token. */
+function idFrom(from: Derivation): string {
+  return derive(from, 'jti').toString('base64url').slice(0, 22);
 }
 
 /** One sentence for every reason: who tries learns nothing from it. */

@@ -47,7 +47,7 @@ export async function openAccounts(options: OpenAccountsOptions): Promise<OpenAc
   const attempts = new Attempts(limits.loginsPerMinute);
   const logins = (tokens: Pick<Tokens, 'issue'>): Logins | undefined => {
     if (!auth.users) return undefined;
-    const { accessTokenLifetime, refreshTokenLifetime } = auth;
+    const { accessTokenLifetime, refreshTokenLifetime, refreshTokenGrace } = auth;
     return new Logins({
       store,
       passwords: new Passwords(limits.loginsWaiting),
@@ -56,6 +56,7 @@ export async function openAccounts(options: OpenAccountsOptions): Promise<OpenAc
       signups: new Attempts(limits.signupsPerMinute),
       accessTokenLifetime,
       refreshTokenLifetime,
+      refreshTokenGrace,
       sessionsPerUser: limits.sessionsPerUser,
       busyTimeout: app.busyTimeout,
       onReuse,

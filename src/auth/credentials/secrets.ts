@@ -1,10 +1,14 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 
 const LETTERS = 'abcdefghjkmnpqrstuvwxyz023456789';
 
 /** Letters and digits of 5 random bits each, none of which looks like another. */
 export function randomText(length: number): string {
-  return Array.from(randomBytes(length), (byte) => LETTERS[byte & 31]).join('');
+  return spell(randomBytes(length));
+}
+
+function spell(bytes: Buffer): string {
+  return Array.from(bytes, (byte) => LETTERS[byte & 31]).join('');
 }
 
 /** SHA-256: enough for what is random and long, unlike a password. */
@@ -32,7 +36,31 @@ export const REFRESH_FORM: SecretForm = { prefix: 'tcr', idLength: 26, secretLen
 
 /** Makes the text of a secret; without an id, a new one with it. */
 export function makeSecret(form: SecretForm, id = randomText(form.idLength)): Secret & { text: string } {
-  const secret = randomText(form.secretLength);
+  return asSecret(form, id, randomText(form.secretLength));
+}
+
+/**
+ * The secret that follows one that was shown: the same each time for the same nonce. With the nonce alone, as it is stored,
+ * it cannot be made, nor with the shown secret alone.
+ */
+export function makeNextSecret(form: SecretForm, id: string, from: Derivation): Secret & { text: string } {
+  const bytes = derive(from, 'secret').subarray(0, form.secretLength);
+  return asSecret(form, id, spell(bytes));
+}
+
+/** What the next secret is made of. */
+export interface Derivation {
+  /** The whole text of the secret that was shown. */
+  readonly shown: string;
+  readonly nonce: Buffer;
+}
+
+/** 64 bytes that only one who has both parts can make; `use` keeps those for different uses apart. */
+export function derive({ shown, nonce }: Derivation, use: string): Buffer {
+  return createHmac('sha512', shown).update(nonce).update(use).digest();
+}
+
+function asSecret(form: SecretForm, id: string, secret: string): Secret & { text: string } {
   return { id, hash: hashSecret(secret), text: `${form.prefix}_${id}_${secret}` };
 }
 

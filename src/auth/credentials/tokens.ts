@@ -28,6 +28,14 @@ export interface IssuedToken {
   readonly expiresAt: number;
 }
 
+/** A token that is issued a second time: with the same of these, and the same subject, it is the same token. */
+export interface Made {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** The `jti`. */
+  readonly id: string;
+}
+
 /** The tokens (JWT, RFC 7519) of one application. */
 export class Tokens {
   readonly #config: JwtConfig;
@@ -61,12 +69,16 @@ export class Tokens {
   }
 
   /** A new token, valid for `lifetime` milliseconds. Only where the configuration has a secret. */
-  async issue({ sub, roles, claims }: Subject, lifetime: number): Promise<IssuedToken> {
+  async issue(
+    { sub, roles, claims }: Subject,
+    lifetime: number,
+    { at, id }: Made = { at: Date.now(), id: randomUUID() },
+  ): Promise<IssuedToken> {
     const { secret, algorithm, rolesClaim, issuer, audience } = this.#config;
     if (secret === undefined) throw new Error('tokens can be issued with a secret only');
-    const now = Math.floor(Date.now() / 1000);
-    const exp = Math.floor((Date.now() + lifetime) / 1000);
-    const payload = { ...claims, [rolesClaim]: [...roles], sub, iat: now, exp, jti: randomUUID() };
+    const iat = Math.floor(at / 1000);
+    const exp = Math.floor((at + lifetime) / 1000);
+    const payload = { ...claims, [rolesClaim]: [...roles], sub, iat, exp, jti: id };
     const token = await new SignJWT({
       ...payload,
       ...(issuer === undefined ? {} : { iss: issuer }),

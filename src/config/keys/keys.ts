@@ -88,6 +88,11 @@ const AUTH_KEYS: Keys<AuthSettings> = {
   },
   accessTokenLifetime: durationKey('1h', { what: 'How long a token that the server issues is valid' }, LIFETIME),
   refreshTokenLifetime: durationKey('30d', { what: 'How long a session can be renewed without a password' }, LIFETIME),
+  refreshTokenGrace: durationKey(
+    '30s',
+    { what: 'How long a refresh token that was used is answered with the same new tokens again; 0: not at all' },
+    { min: 0, max: 300_000 },
+  ),
   ticketLifetime: durationKey('60s', { what: 'How long a ticket for a stream is valid' }, { min: 1000, max: 60_000 }),
   users: booleanKey(false, { what: 'Whether the server keeps users; it then needs `auth.jwt.secret`' }),
   signup: booleanKey(false, { what: 'Whether anybody may make an account' }),

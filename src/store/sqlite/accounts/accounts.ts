@@ -7,6 +7,7 @@ import {
   type ApiKey,
   foldName,
   type Rotation,
+  type RotationOutcome,
   type Session,
   type User,
 } from '../../accounts.ts';
@@ -21,6 +22,12 @@ const TRIMMED = 100;
 /** Opens `auth.db` in the data directory. Throws StoreOpenError with a sentence for people. */
 export function openSqliteAccounts(options: AccountStoreOptions): AccountStore {
   return new SqliteAccounts(openAccountDatabase(join(options.dir, FILE), options.busyTimeout), options);
+}
+
+interface Repeated {
+  readonly userId: string;
+  readonly nonce: Buffer;
+  readonly at: number;
 }
 
 /** A database of its own, so that logins never wait for commits of records, nor those for logins. */
@@ -109,13 +116,12 @@ class SqliteAccounts implements AccountStore {
     });
   }
 
-  rotateSession(
-    id: string,
-    { old, next, expires, now }: Rotation,
-  ): { outcome: 'rotated' | 'reused'; userId: string } | undefined {
+  rotateSession(id: string, { old, next, nonce, expires, now, grace }: Rotation): RotationOutcome | undefined {
     return this.#write(() => {
-      const rotated = this.#sql.rotate.get({ id, old, next, expires, now }) as string | undefined;
+      const rotated = this.#sql.rotate.get({ id, old, next, nonce, expires, now }) as string | undefined;
       if (rotated !== undefined) return { outcome: 'rotated', userId: rotated };
+      const repeated = this.#sql.repeated.get({ id, old, now, grace }) as Repeated | undefined;
+      if (repeated !== undefined) return { outcome: 'repeated', ...repeated };
       const reused = this.#sql.endReused.get(id, old) as string | undefined;
       return reused === undefined ? undefined : { outcome: 'reused', userId: reused };
     });

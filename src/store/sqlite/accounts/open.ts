@@ -22,6 +22,10 @@ const STEPS: readonly string[] = [
   ) STRICT;
   CREATE INDEX sessions_user ON sessions (user_id, created);
   CREATE INDEX sessions_expires ON sessions (expires)`,
+  // The token before the last one, with what the last one was made of and when.
+  `ALTER TABLE sessions ADD COLUMN previous BLOB;
+  ALTER TABLE sessions ADD COLUMN nonce BLOB;
+  ALTER TABLE sessions ADD COLUMN rotated INTEGER`,
 ];
 
 /** Opens the file, creates it or brings it up to date. Throws StoreOpenError with a sentence for people. */

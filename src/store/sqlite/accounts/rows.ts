@@ -31,10 +31,14 @@ function listStatements() {
     key: `${KEY} WHERE id = ?`,
     keys: `${KEY} ORDER BY created, id`,
     revokeKey: 'UPDATE keys SET revoked = ? WHERE id = ? AND revoked IS NULL',
-    openSession: `INSERT INTO sessions SELECT @id, @userId, @hash, @created, @expires
+    openSession: `INSERT INTO sessions (id, user_id, hash, created, expires)
+      SELECT @id, @userId, @hash, @created, @expires
       WHERE EXISTS (SELECT 1 FROM users WHERE id = @userId AND NOT disabled AND password = @password)`,
-    rotate: `UPDATE sessions SET hash = @next, expires = @expires
+    rotate: `UPDATE sessions SET hash = @next, expires = @expires, previous = @old, nonce = @nonce, rotated = @now
       WHERE id = @id AND hash = @old AND expires > @now RETURNING user_id`,
+    // The clock may have been set back meanwhile.
+    repeated: `SELECT user_id AS userId, nonce, rotated AS at FROM sessions
+      WHERE id = @id AND previous = @old AND abs(@now - rotated) < @grace AND expires > @now`,
     endReused: 'DELETE FROM sessions WHERE id = ? AND hash <> ? RETURNING user_id',
     endSession: 'DELETE FROM sessions WHERE id = ? RETURNING user_id',
     endSessions: 'DELETE FROM sessions WHERE user_id = ?',
