@@ -120,6 +120,25 @@ describe('a good token', () => {
     expect(await rolesOf('toString', {})).toEqual([]);
   });
 
+  test.each([
+    ['scope', { scope: 'editor read  editor' }, ['editor', 'read']],
+    ['scope', { scope: '' }, []],
+    ['scope', { scope: ['a b'] }, ['a b']],
+    ['api.scp', { api: { scp: 'x y' } }, ['x', 'y']],
+    ['roles', { roles: 'Team Lead' }, ['Team Lead']],
+    ['telescope', { telescope: 'a b' }, ['a b']],
+  ])('with %s of %j has the roles %j', async (rolesClaim, claims, roles) => {
+    const principal = await new Tokens({ ...CONFIG, rolesClaim }).verify(tokenOf('ann', claims));
+    expect(principal.roles).toEqual(roles);
+  });
+
+  test('has a scope as a text where it is issued with one', async () => {
+    const tokens = new Tokens({ ...CONFIG, rolesClaim: 'scope' });
+    const { token } = await tokens.issue({ sub: 'ann', roles: ['editor', 'read'], claims: {} }, 60_000);
+    expect(JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).scope).toBe('editor read');
+    expect((await tokens.verify(token)).roles).toEqual(['editor', 'read']);
+  });
+
   test('may be a little too early, as far as leeway goes', async () => {
     const tokens = new Tokens(CONFIG);
     expect(await tokens.verify(tokenOf('ann', { nbf: inSeconds(4) }))).toMatchObject({ sub: 'ann' });

@@ -78,7 +78,8 @@ export class Tokens {
     if (secret === undefined) throw new Error('tokens can be issued with a secret only');
     const iat = Math.floor(at / 1000);
     const exp = Math.floor((at + lifetime) / 1000);
-    const payload = { ...claims, [rolesClaim]: [...roles], sub, iat, exp, jti: id };
+    const written = isScope(rolesClaim) ? roles.join(' ') : [...roles];
+    const payload = { ...claims, [rolesClaim]: written, sub, iat, exp, jti: id };
     const token = await new SignJWT({
       ...payload,
       ...(issuer === undefined ? {} : { iss: issuer }),
@@ -122,7 +123,7 @@ function makePrincipal(payload: JWTPayload, rolesClaim: string): Principal {
     throw refuseToken('The token has no usable sub.');
   }
   if (typeof exp !== 'number' || !(exp <= LAST_SECOND)) throw refuseToken('The token has no usable exp.');
-  const roles = readRoles(findClaim(payload, rolesClaim));
+  const roles = readRoles(findClaim(payload, rolesClaim), isScope(rolesClaim));
   const claims = { ...(payload as Record<string, JsonValue>), sub, roles };
   return deepFreeze({ type: 'principal', sub, roles, claims, expiresAt: exp * 1000 });
 }
@@ -138,9 +139,16 @@ function findClaim(payload: JWTPayload, name: string): unknown {
   return value;
 }
 
-function readRoles(value: unknown): string[] {
+/** Whether a claim is one whose text is a list with spaces between (RFC 8693 §4.2), as `scp` is where others issue tokens. */
+function isScope(name: string): boolean {
+  return /(?:^|\.)(?:scope|scp)$/.test(name);
+}
+
+/** A text is one role, and of a scope as many as it has words. */
+function readRoles(value: unknown, isWords: boolean): string[] {
   if (value === undefined || value === null) return [];
-  const roles: unknown = typeof value === 'string' ? [value] : value;
+  const roles: unknown =
+    typeof value !== 'string' ? value : isWords ? value.split(' ').filter((word) => word !== '') : [value];
   if (!Array.isArray(roles) || roles.length > MOST_ROLES || !roles.every((role) => typeof role === 'string')) {
     throw refuseToken('The roles of the token are neither a list of texts nor one text.');
   }

@@ -83,7 +83,9 @@ const AUTH_KEYS: Keys<AuthSettings> = {
     }),
     issuer: textKey(undefined, { what: 'The `iss` that tokens must have', shownDefault: 'any' }),
     audience: textKey(undefined, { what: 'The `aud` that tokens must have', shownDefault: 'any' }),
-    rolesClaim: textKey('roles', { what: 'Claim with the roles, a list or one text; dots lead into objects' }),
+    rolesClaim: textKey('roles', {
+      what: 'Claim with the roles: a list, one text, or as `scope` a text with spaces; dots lead into objects',
+    }),
     leeway: durationKey('5s', { what: 'How much too early a token may be (`nbf`)' }, { min: 0, max: 60_000 }),
   },
   accessTokenLifetime: durationKey('1h', { what: 'How long a token that the server issues is valid' }, LIFETIME),
