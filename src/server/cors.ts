@@ -1,8 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Cors } from '../config/config.ts';
+import { METHODS } from './checks/known-methods.ts';
 
-/** All that anything here takes. */
-export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 /** Beside those that every page may send. */
 const REQUEST_HEADERS = [
   'Authorization',
@@ -43,6 +42,8 @@ export async function registerCors(app: FastifyInstance, { origins, credentials 
     exposedHeaders: ANSWER_HEADERS,
     maxAge: PREFLIGHT_AGE,
     strictPreflight: false,
+    // The answer to OPTIONS is the same for all, with these header fields.
+    preflightContinue: true,
   });
   if (listed.has('*')) return;
   // A route that says what else its answer depends on must not take this away: a cache would give it to other origins.

@@ -22,6 +22,7 @@ import { OneWriteResponse } from './node/one-write-response.ts';
 import { finishAnswers, trackSockets } from './node/open-sockets.ts';
 import type { Lifecycle } from './operations/health.ts';
 import { describeRequest, type Log } from './operations/log.ts';
+import { registerOptions } from './options.ts';
 import { makeErrorHandler } from './problems.ts';
 import { loadTls, type TlsFiles } from './tls.ts';
 import { transportConstraint } from './transport-constraint.ts';
@@ -110,6 +111,7 @@ export async function createHttpServer(
   registerRequestOrder(app);
   registerFirstChecks(app, config, lifecycle);
   await registerCors(app, config.cors);
+  registerOptions(app);
   registerRateLimits(app, config);
   if (config.logging.requests) logRequests(app, log);
   return app;

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
-import { allowedAt } from './checks/known-methods.ts';
+import { allowedAt, allowOf, listMethods, METHODS, offerAt } from './checks/known-methods.ts';
 import { transportOf } from './transport-constraint.ts';
 
 /** Which tables there are, by path, and what REST takes there. */
@@ -9,8 +9,8 @@ export interface KnownPath {
   readonly rest: boolean;
 }
 
-const COLLECTION_METHODS = 'GET, HEAD, POST, PATCH, DELETE';
-export const RECORD_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
+const COLLECTION_METHODS = listMethods(['GET', 'HEAD', 'POST', 'PATCH', 'DELETE']);
+export const RECORD_METHODS = listMethods(METHODS);
 
 /**
  * Everything that no route took: a wrong method where there is something is 405 with Allow, anything else 404. `ambiguous`: paths that
@@ -25,10 +25,15 @@ export function registerNotFound(
   const rest = new Set(known.filter((table) => table.rest).map(({ path }) => path));
   app.setNotFoundHandler((request) => {
     const [path = ''] = request.url.split('?', 1);
-    const collection = rest.has(path);
+    // A collection has a slash at its end, too.
+    const collection = rest.has(path.replace(/\/$/, ''));
     const record = !collection && rest.has(path.slice(0, path.lastIndexOf('/')));
     // It would give back what a browser has sent, its secrets too.
-    if (request.method === 'TRACE') throw methodNotAllowed('TRACE is not answered here.', RECORD_METHODS);
+    if (request.method === 'TRACE') {
+      const offer = offerAt(app, path);
+      const allow = offer === undefined ? RECORD_METHODS : allowOf(offer);
+      throw methodNotAllowed('TRACE is not answered here.', allow);
+    }
     if (request.method !== 'GET' && transportOf(request.raw) === 'ws') {
       throw methodNotAllowed('A WebSocket is opened with GET.', 'GET');
     }

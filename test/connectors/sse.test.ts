@@ -80,7 +80,7 @@ describe('a connector of event streams', () => {
       expect((await ask('GET', `${house.origin}/events?${query}`)).status).toBe(400);
     }
     const posted = await ask('POST', `${house.origin}/events`, { json: {} });
-    expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET']);
+    expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET, OPTIONS']);
   });
 
   test('S1.13: flows hear of who comes and goes; one that fails is told to the client', async () => {

@@ -163,7 +163,7 @@ describe('routes in code', () => {
       await using server = await startServer(routesApp(BASICS));
       expect((await server.ask('PUT', 'api/nothing')).status).toBe(204);
       const refused = await server.ask('GET', 'api/nothing');
-      expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'PUT, DELETE']);
+      expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'PUT, DELETE, OPTIONS']);
       const teapot = await server.ask('GET', 'api/teapot');
       expect([teapot.status, teapot.headers.get('x-tea'), teapot.record]).toEqual([418, 'yes', { short: true }]);
       expect((await server.ask('GET', 'api/rooms/a%2Fb/notes?x=1')).record).toEqual({
@@ -470,7 +470,7 @@ export const routes = {
     const refused = await server.ask('GET', 'api/refused');
     expect(refused.record).toMatchObject({ status: 403, code: 'FORBIDDEN', detail: 'Not today.' });
     await untilLogged(server, 'cleanup module route');
-    expect((await server.ask('POST', 'api/refused')).headers.get('allow')).toBe('GET, HEAD');
+    expect((await server.ask('POST', 'api/refused')).headers.get('allow')).toBe('GET, HEAD, OPTIONS');
     expect(await (await fetch(server.url('api/early'))).text()).toBe(
       'event: error\ndata: {"message":"It is taken."}\n\n',
     );

@@ -135,7 +135,7 @@ describe('C12 streams and pages of other origins', () => {
     expect(await upgrade(port, { headers: [...headers, 'Forwarded: host=evil.example;proto=https'] })).toBe(403);
   });
 
-  test('C19 nobody else may read anything: no header of CORS, and no preflight', async () => {
+  test('C19 nobody else may read anything: no header of CORS, in no preflight either', async () => {
     const { port } = server;
     const answer = await get(port, PATH, { headers: ['Origin: https://evil.example'] });
     expect([...answer.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([]);
@@ -143,7 +143,8 @@ describe('C12 streams and pages of other origins', () => {
     const preflight = await server.ask('OPTIONS', 'Message', {
       headers: { origin: 'https://evil.example', 'access-control-request-method': 'PUT' },
     });
-    expect(preflight.status).toBe(405);
+    expect(preflight.status).toBe(204);
+    expect([...preflight.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([]);
   });
 });
 
@@ -212,6 +213,16 @@ describe('S4.34 C19 pages of configured origins', () => {
       'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Prefer',
     );
     expect(answer.headers.get('access-control-max-age')).toBe('7200');
+    expect(answer.headers.get('allow')).toBe('GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
+  });
+
+  test('may ask about what is not there, to read that it is not', async () => {
+    const headers = { origin: 'https://app.example', 'access-control-request-method': 'GET' };
+    const answer = await server.ask('OPTIONS', 'Nothing', { headers });
+    expect([answer.status, answer.headers.get('allow')]).toEqual([204, null]);
+    expect(answer.headers.get('access-control-allow-origin')).toBe('https://app.example');
+    const { origin } = headers;
+    expect((await server.ask('OPTIONS', 'Nothing', { headers: { origin } })).status).toBe(404);
   });
 
   test.each(STRANGERS)('%j is refused on every transport', async (origin) => {
@@ -231,7 +242,7 @@ describe('S4.34 C19 pages of configured origins', () => {
         )
       ).all,
     );
-    expect([preflight.status, preflight.headers.has('access-control-allow-origin')]).toEqual([405, false]);
+    expect([preflight.status, preflight.headers.has('access-control-allow-origin')]).toEqual([204, false]);
   });
 
   test('the own origin needs no mention', async () => {

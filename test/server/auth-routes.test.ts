@@ -148,7 +148,7 @@ describe('login', () => {
       const answer = await app.inject({ method, url: '/my-app/auth/login' });
       expect([answer.statusCode, answer.headers.allow, answer.headers['cache-control']], method).toEqual([
         405,
-        'POST',
+        'POST, OPTIONS',
         'no-store',
       ]);
     }

@@ -121,7 +121,7 @@ describe('the HTTP server', () => {
       417,
       'Expect may be 100-continue.',
     ],
-    ['QUERY', `QUERY /item/a HTTP/1.1\r\n${HOST}Connection: close\r\n`, 404, 'There is nothing'],
+    ['QUERY', `QUERY /item/a HTTP/1.1\r\n${HOST}Connection: close\r\n`, 405, 'QUERY is not for this address'],
     ['a version that only TLS has', `GET /item/a HTTP/2.0\r\n${HOST}`, 400, 'not a version of HTTP'],
     ['a version of long ago', `GET /item/a HTTP/0.9\r\n${HOST}`, 400, 'not a version of HTTP'],
     ['no version', 'GET /item/a\r\n', 400, 'not a version of HTTP'],
@@ -158,6 +158,14 @@ describe('the HTTP server', () => {
     expect(answer.slice(answer.lastIndexOf('\r\n\r\n') + 4)).toBe(expected);
   });
 
+  test('answers OPTIONS for the server as a whole', async () => {
+    const { app } = await start();
+    const answer = await send(app, `OPTIONS * HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1\.1 204 No Content\r\n/);
+    expect(answer).toContain('\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n');
+    expect(answer.toLowerCase()).not.toContain('content-length');
+  });
+
   test('refuses over HTTP/2 what it refuses over HTTP/1.1, and the connection goes on', async () => {
     const { app } = await start({ tls: 'auto' });
     const { port } = app.server.address() as AddressInfo;
@@ -171,7 +179,7 @@ describe('the HTTP server', () => {
       for await (const chunk of stream) body += String(chunk);
       return [answer[':status'], answer.allow, JSON.parse(body).code];
     };
-    const allow = 'GET, HEAD, POST, PUT, PATCH, DELETE';
+    const allow = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
     expect(await ask({ ':method': 'CONNECT', ':authority': 'localhost:80' })).toEqual([
       405,
       allow,

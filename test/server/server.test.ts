@@ -6,11 +6,12 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { AppError, ERRORS } from '../../src/errors.ts';
 import { registerBodyParsers } from '../../src/server/body.ts';
-import { trackMethods } from '../../src/server/checks/known-methods.ts';
+import { trackFiles, trackMethods } from '../../src/server/checks/known-methods.ts';
 import { registerNotFound } from '../../src/server/not-found.ts';
 import { registerHealth } from '../../src/server/operations/health.ts';
 import { createLog, describeRequest } from '../../src/server/operations/log.ts';
 import { registerMetrics } from '../../src/server/operations/metrics.ts';
+import { registerOptions } from '../../src/server/options.ts';
 import { makeErrorHandler, toAppError } from '../../src/server/problems.ts';
 import { loadTls } from '../../src/server/tls.ts';
 import { transportConstraint, transportOf } from '../../src/server/transport-constraint.ts';
@@ -229,9 +230,10 @@ describe('an address that no route takes', () => {
   ];
 
   test.each([
-    ['PUT', '/a/T', {}, 405, 'GET, HEAD, POST, PATCH, DELETE'],
-    ['PUT', '/a/T?x=1', {}, 405, 'GET, HEAD, POST, PATCH, DELETE'],
-    ['OPTIONS', '/a/T/x', {}, 405, 'GET, HEAD, POST, PUT, PATCH, DELETE'],
+    ['PUT', '/a/T', {}, 405, 'GET, HEAD, POST, PATCH, DELETE, OPTIONS'],
+    ['PUT', '/a/T/', {}, 405, 'GET, HEAD, POST, PATCH, DELETE, OPTIONS'],
+    ['PUT', '/a/T?x=1', {}, 405, 'GET, HEAD, POST, PATCH, DELETE, OPTIONS'],
+    ['QUERY', '/a/T/x', {}, 405, 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'],
     ['GET', '/a/T', { accept: 'text/event-stream' }, 404, undefined],
     ['POST', '/a/T', { upgrade: 'websocket' }, 405, 'GET'],
     ['DELETE', '/a/Closed', {}, 404, undefined],
@@ -239,22 +241,33 @@ describe('an address that no route takes', () => {
     ['GET', '/', {}, 404, undefined],
   ] as const)('%s %s %j is %d, Allow: %s', async (...[method, url, headers, ...expected]) => {
     const app = makeApp();
+    app.addHttpMethod('QUERY');
     registerNotFound(app, known);
-    const response = await app.inject({ method, url, headers });
+    const response = await app.inject({ method: method as 'GET', url, headers });
     expect([response.statusCode, response.headers.allow]).toEqual(expected);
   });
 
   test.each([
-    ['POST', '/plain', {}, 405, 'GET, HEAD'],
-    ['OPTIONS', '/plain?x=1', {}, 405, 'GET, HEAD'],
-    ['PROPFIND', '/plain', {}, 405, 'GET, HEAD'],
-    ['HEAD', '/only-get', {}, 405, 'GET'],
-    ['GET', '/only-rest', {}, 405, 'PUT, DELETE'],
+    ['POST', '/plain', {}, 405, 'GET, HEAD, OPTIONS'],
+    ['OPTIONS', '/plain?x=1', {}, 204, 'GET, HEAD, OPTIONS'],
+    ['PROPFIND', '/plain', {}, 405, 'GET, HEAD, OPTIONS'],
+    ['TRACE', '/plain', {}, 405, 'GET, HEAD, OPTIONS'],
+    ['TRACE', '/nothing', {}, 405, 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'],
+    ['HEAD', '/only-get', {}, 405, 'GET, OPTIONS'],
+    ['GET', '/only-rest', {}, 405, 'PUT, DELETE, OPTIONS'],
     ['POST', '/streams', {}, 404, undefined],
-    ['OPTIONS', '/all', {}, 404, undefined],
-    ['HEAD', '/all', {}, 404, undefined],
-    ['POST', '/with/x', {}, 404, undefined],
-    ['POST', '/files/x', {}, 404, undefined],
+    ['OPTIONS', '/streams', {}, 204, 'GET, OPTIONS'],
+    ['OPTIONS', '/streams', { upgrade: 'websocket' }, 405, 'GET'],
+    ['OPTIONS', '/nothing', {}, 404, undefined],
+    ['OPTIONS', '/nothing', { 'access-control-request-method': 'GET' }, 404, undefined],
+    ['OPTIONS', '/posted', {}, 204, 'POST, OPTIONS'],
+    ['HEAD', '/posted', {}, 405, 'POST, OPTIONS'],
+    ['POST', '/with/x', {}, 405, 'GET, HEAD, OPTIONS'],
+    ['OPTIONS', '/with/x', {}, 204, 'GET, HEAD, OPTIONS'],
+    ['OPTIONS', '/with/x/y', {}, 404, undefined],
+    ['OPTIONS', '/coded/a/b', {}, 204, 'PATCH, OPTIONS'],
+    ['POST', '/files/x', {}, 405, 'GET, HEAD, OPTIONS'],
+    ['OPTIONS', '/files/y', {}, 404, undefined],
     ['GET', '/only-rest', { accept: 'text/event-stream' }, 404, undefined],
   ] as const)('but has another method: %s %s %j is %d, Allow: %s', async (...[method, url, headers, ...expected]) => {
     const app = makeApp();
@@ -267,9 +280,14 @@ describe('an address that no route takes', () => {
     });
     app.route({ method: ['PUT', 'DELETE'], url: '/only-rest', constraints: { transport: 'rest' }, handler });
     app.get('/streams', { constraints: { transport: 'sse' } }, handler);
-    app.route({ method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'], url: '/all', exposeHeadRoute: false, handler });
+    app.post('/posted', handler);
+    const refused = ['GET', 'PUT', 'PATCH', 'DELETE'];
+    app.route({ method: refused, url: '/posted', config: { refuses: true }, exposeHeadRoute: false, handler });
     app.get('/with/:id', handler);
+    app.patch('/coded/*', { constraints: { transport: 'rest' } }, handler);
     app.get('/files/*', handler);
+    trackFiles(app, (path) => path === '/files/x');
+    registerOptions(app);
     registerNotFound(app, known);
     const response = await app.inject({ method: method as 'GET', url, headers });
     expect([response.statusCode, response.headers.allow]).toEqual(expected);

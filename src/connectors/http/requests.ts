@@ -4,6 +4,7 @@ import { AppError, stoppingError } from '../../errors.ts';
 import { makeAuthentication } from '../../server/auth/authentication.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
 import { NEVER_KEPT } from '../../server/cache-control.ts';
+import { listMethods } from '../../server/checks/known-methods.ts';
 import { forbiddenOrigin, makeOriginCheck } from '../../server/checks/origin.ts';
 import { queryOf } from '../../server/query-of.ts';
 import { checkAccess } from '../../transports/routes/context.ts';
@@ -178,19 +179,20 @@ function addFree(scope: FastifyInstance, { operation, source }: Place, { url, ..
   }
 }
 
-/** Other methods are told which ones there are; OPTIONS is answered with them. */
+/** Other methods are told which ones there are. */
 function answerOthers(scope: FastifyInstance, url: string, taken: readonly string[]): void {
-  const allow = [...taken, ...(taken.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
-  const others = [...METHODS, 'OPTIONS'].filter(
+  const allow = listMethods([...taken, ...(taken.includes('GET') ? ['HEAD'] : [])]);
+  const others = METHODS.filter(
     (method) => !taken.includes(method) && !scope.hasRoute({ url, method: method as 'GET', constraints: REST }),
   );
-  const handler = (request: FastifyRequest, reply: FastifyReply) => {
-    if (request.method === 'OPTIONS') return reply.code(204).header('allow', allow).send();
+  const handler = (request: FastifyRequest) => {
     throw new AppError('METHOD_NOT_ALLOWED', `${request.method} is not for this address; it takes ${allow}.`, {
       headers: { allow },
     });
   };
-  if (others.length > 0) scope.route({ method: others, url, constraints: REST, exposeHeadRoute: false, handler });
+  if (others.length === 0) return;
+  const config = { refuses: true };
+  scope.route({ method: others, url, constraints: REST, config, exposeHeadRoute: false, handler });
 }
 
 /** Where a key of a source is written, or the source itself. */

@@ -75,10 +75,11 @@ function register(
   app.route({
     method: OTHER_METHODS,
     url,
+    config: { refuses: true },
     onRequest: forbidCaching,
     handler: (request) => {
       const message = `${request.method} is not for this address; it takes POST.`;
-      throw new AppError('METHOD_NOT_ALLOWED', message, { headers: { allow: 'POST' } });
+      throw new AppError('METHOD_NOT_ALLOWED', message, { headers: { allow: 'POST, OPTIONS' } });
     },
   });
 }

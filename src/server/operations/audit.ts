@@ -29,7 +29,8 @@ export function registerAudit(app: FastifyInstance, { paths, trail, auth, compre
     scope.addHook('onSend', makeCompressHook(compression));
     for (const path of paths) {
       scope.get(path, { ...REST, onRequest }, (request, reply) => answer(trail, request, { reply, path }));
-      scope.route({ ...REST, method: OTHER_METHODS, url: path, onRequest: refuse, handler: refuse });
+      const config = { refuses: true };
+      scope.route({ ...REST, config, method: OTHER_METHODS, url: path, onRequest: refuse, handler: refuse });
     }
   });
 }
@@ -50,6 +51,6 @@ async function answer(trail: AuditTrail, request: FastifyRequest, { reply, path 
 
 async function refuse({ method }: FastifyRequest): Promise<never> {
   throw new AppError('METHOD_NOT_ALLOWED', `${method} is not for this address; the audit log is only read.`, {
-    headers: { allow: 'GET, HEAD' },
+    headers: { allow: 'GET, HEAD, OPTIONS' },
   });
 }

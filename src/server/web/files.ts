@@ -1,7 +1,8 @@
-import { realpathSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Compression } from '../../config/config.ts';
+import { trackFiles } from '../checks/known-methods.ts';
 import { makeCompressHook } from '../content/compress-hook.ts';
 import { registerPageHeaders } from './page-headers.ts';
 
@@ -28,12 +29,25 @@ function isInside(dir: string): (path: string) => boolean {
   };
 }
 
+/** Whether a file of the folder is served at a path of the server. */
+function hasFile({ path: prefix, dir }: WebFolder): (path: string) => boolean {
+  const isWithin = isInside(dir);
+  return (path) => {
+    if (!path.startsWith(`${prefix}/`)) return false;
+    const below = path.slice(prefix.length).replace(/\/$/, '/index.html');
+    try {
+      const name = decodeURIComponent(below);
+      return !/\/\./.test(name) && isWithin(below) && statSync(join(dir, name)).isFile();
+    } catch {
+      return false;
+    }
+  };
+}
+
 /** Serves the static files of an application under its path. Dot files are not served, folders not listed. */
-export async function registerWeb(
-  app: FastifyInstance,
-  { path, dir, policy }: WebFolder,
-  compression: Compression,
-): Promise<void> {
+export async function registerWeb(app: FastifyInstance, folder: WebFolder, compression: Compression): Promise<void> {
+  const { path, dir, policy } = folder;
+  trackFiles(app, hasFile(folder));
   const { default: fastifyStatic } = await import('@fastify/static');
   await app.register(async (scope) => {
     await registerPageHeaders(scope);

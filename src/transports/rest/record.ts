@@ -5,6 +5,7 @@ import type { Column, FoundRecord } from '../../resources/table/types.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
 import { cacheControlFor } from '../../server/cache-control.ts';
 import { ignoreEmptyBody } from '../../server/checks/empty-body.ts';
+import { listMethods } from '../../server/checks/known-methods.ts';
 import { type Content, VARY } from '../../server/content/content.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { Key } from '../../store/store.ts';
@@ -29,7 +30,7 @@ const REST = { constraints: { transport: 'rest' } };
 /** Fastify's own HEAD would say that a 304 is for nothing at all: `Content-Length: 0`. */
 const READ = { ...REST, method: ['HEAD', 'GET'] };
 const REMOVAL = { ...REST, onRequest: ignoreEmptyBody };
-const ALLOWED = 'GET, HEAD, PUT, PATCH, DELETE';
+const ALLOWED = listMethods(['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']);
 
 interface Options {
   readonly content: Content;

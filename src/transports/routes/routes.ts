@@ -6,6 +6,7 @@ import { diagnoseFile } from '../../config/files/source.ts';
 import { isReservedAtRoot } from '../../config/reserved-paths.ts';
 import { AppError } from '../../errors.ts';
 import { makeAuthentication } from '../../server/auth/authentication.ts';
+import { listMethods } from '../../server/checks/known-methods.ts';
 import { addSocketRoute, type SocketScope, socketScope } from '../socket/scope.ts';
 import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { registerRouteBodies } from './bodies.ts';
@@ -156,11 +157,12 @@ function checkFree(app: FastifyInstance, { key, module }: Route, { url, method, 
 function refuseOthers(app: FastifyInstance, url: string, taken: readonly string[]): void {
   const others = METHODS.filter((method) => !taken.includes(method));
   if (others.length === 0) return;
-  const allow = [...taken, ...(taken.includes('GET') ? ['HEAD'] : [])].join(', ');
+  const allow = listMethods([...taken, ...(taken.includes('GET') ? ['HEAD'] : [])]);
   const handler = (request: FastifyRequest) => {
     throw new AppError('METHOD_NOT_ALLOWED', `${request.method} is not for this address; it takes ${allow}.`, {
       headers: { allow },
     });
   };
-  app.route({ method: others, url, constraints: { transport: 'rest' }, exposeHeadRoute: false, handler });
+  const constraints = { transport: 'rest' };
+  app.route({ method: others, url, constraints, config: { refuses: true }, exposeHeadRoute: false, handler });
 }
