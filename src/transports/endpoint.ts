@@ -29,3 +29,8 @@ export function endpointsOf(apps: readonly MountedApp[], transport: TransportNam
 export function hasTable({ resources }: MountedApp, transport: TransportName): boolean {
   return [...resources.values()].some(({ table }) => table.transports.has(transport));
 }
+
+/** Addresses of a table: clients of other systems end them with a slash. The address of a record has none. */
+export function tableUrls({ path }: Pick<Endpoint, 'path'>): readonly [string, string] {
+  return [path, `${path}/`];
+}

@@ -53,7 +53,7 @@ export function registerAuthentication(server: FastifyInstance, tables: readonly
     }),
   );
   server.addHook('onRoute', (route) => {
-    const hook = hooks.get(route.url.replace(/\/:id$/, ''));
+    const hook = hooks.get(route.url.replace(/\/(?::id)?$/, ''));
     if (hook !== undefined) route.onRequest = [hook, ...[route.onRequest ?? []].flat()];
   });
 }

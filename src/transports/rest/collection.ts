@@ -1,16 +1,18 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { AppError } from '../../errors.ts';
 import type { ListQuery } from '../../query/index.ts';
 import { Rows } from '../../resources/body/rows.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
 import { cacheControlFor } from '../../server/cache-control.ts';
 import { ignoreEmptyBody } from '../../server/checks/empty-body.ts';
+import { listMethods } from '../../server/checks/known-methods.ts';
 import { type Content, VARY } from '../../server/content/content.ts';
 import { tagFor } from '../../server/content/etag.ts';
 import { makeNextLink, type NextLink } from '../../server/next-link.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { ListPage, WriteOutcome } from '../../store/store.ts';
-import type { Endpoint } from '../endpoint.ts';
+import { type Endpoint, tableUrls } from '../endpoint.ts';
 import { cachedTag, checkMatch, refusePrecondition } from './conditions.ts';
 import { markReplayed, onceOf } from './idempotency-key.ts';
 import { oneBody } from './one-body.ts';
@@ -35,16 +37,23 @@ const REMOVAL = { ...REST, onRequest: ignoreEmptyBody };
 
 /** `/{app}/{Export}`: list, create, publish to the table, change or remove by filter. */
 export function registerCollection(app: FastifyInstance, endpoint: Endpoint, content: Content): void {
-  const { path } = endpoint;
   const begin = (request: FastifyRequest, reply: FastifyReply) => beginExchange(content, request, reply);
-  app.route({ ...READ, url: path, handler: (request, reply) => list(endpoint, begin(request, reply)) });
-  app.post(path, REST, (request, reply) => {
-    const exchange = begin(request, reply);
-    refusePrecondition(request.headers);
-    return publishes(request) ? publish(endpoint, exchange) : create(endpoint, exchange);
+  for (const url of tableUrls(endpoint)) {
+    app.route({ ...READ, url, handler: (request, reply) => list(endpoint, begin(request, reply)) });
+    app.post(url, REST, (request, reply) => {
+      const exchange = begin(request, reply);
+      refusePrecondition(request.headers);
+      return publishes(request) ? publish(endpoint, exchange) : create(endpoint, exchange);
+    });
+    app.patch(url, REST, async (request, reply) => writeMany(endpoint, begin(request, reply)));
+    app.delete(url, REMOVAL, async (request, reply) => writeMany(endpoint, begin(request, reply)));
+  }
+  // Else it would be about the record with an empty id.
+  app.put(`${endpoint.path}/`, { ...REST, config: { refuses: true } }, async () => {
+    const allow = listMethods(['GET', 'HEAD', 'POST', 'PATCH', 'DELETE']);
+    const message = `PUT is not for this address; it takes ${allow}.`;
+    throw new AppError('METHOD_NOT_ALLOWED', message, { headers: { allow } });
   });
-  app.patch(path, REST, async (request, reply) => writeMany(endpoint, begin(request, reply)));
-  app.delete(path, REMOVAL, async (request, reply) => writeMany(endpoint, begin(request, reply)));
 }
 
 function list(endpoint: Endpoint, exchange: Exchange): Answer {

@@ -7,7 +7,7 @@ import type { TableResource } from '../../resources/table/resource.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { Awaitable } from '../../store/store.ts';
-import { type Endpoint, endpointsOf } from '../endpoint.ts';
+import { type Endpoint, endpointsOf, tableUrls } from '../endpoint.ts';
 import { Gate } from '../gate.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { askToOpen, peerOf } from '../opening.ts';
@@ -43,8 +43,7 @@ class SseTransport implements Transport {
 
   register(app: FastifyInstance, apps: readonly MountedApp[]): void {
     for (const endpoint of endpointsOf(apps, 'sse')) {
-      const { path } = endpoint;
-      for (const url of [path, `${path}/:id`]) {
+      for (const url of [...tableUrls(endpoint), `${endpoint.path}/:id`]) {
         const options = { constraints: { transport: 'sse' }, exposeHeadRoute: false };
         app.get(url, options, (request, reply) => this.#open(request, reply, endpoint));
       }

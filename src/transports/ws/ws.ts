@@ -9,7 +9,7 @@ import type { TableResource } from '../../resources/table/resource.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
 import type { MessageFormat } from '../../server/content/formats.ts';
 import { queryOf } from '../../server/query-of.ts';
-import { type Endpoint, endpointsOf } from '../endpoint.ts';
+import { type Endpoint, endpointsOf, tableUrls } from '../endpoint.ts';
 import { Gate } from '../gate.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { askToOpen, peerOf } from '../opening.ts';
@@ -77,7 +77,8 @@ class WsTransport implements Transport {
     for (const connection of this.#connections.members()) connection.terminate();
   }
 
-  #registerTable(scope: SocketScope, { path, resource, auth, hooks }: Endpoint): void {
+  #registerTable(scope: SocketScope, endpoint: Endpoint): void {
+    const { path, resource, auth, hooks } = endpoint;
     const { channels, limits } = this.#context.config;
     const context: ConnectionContext = {
       resource,
@@ -88,7 +89,7 @@ class WsTransport implements Transport {
       messagesBurst: limits.messagesBurst,
       onError: (error) => this.#context.onError(error),
     };
-    for (const url of [path, `${path}/:id`]) {
+    for (const url of [...tableUrls(endpoint), `${path}/:id`]) {
       addSocketRoute(scope, {
         url,
         check: async (request) => {
