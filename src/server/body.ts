@@ -9,11 +9,22 @@ import { type BinaryFormat, MEDIA_TYPES, USUAL_MEDIA_TYPES } from './content/for
 /** What a body that is none of them is told. */
 export const TAKEN_TYPES = `Send the body as ${USUAL_MEDIA_TYPES.join(', ')}.`;
 
+/** A patch that reaches into objects (RFC 7396); only PATCH takes it. */
+export const MERGE_PATCH = 'application/merge-patch+json';
+const MERGE_PATCH_TYPE = /^application\/merge-patch\+json\s*(?:;|$)/i;
+
+export function isMergePatch({ headers }: Pick<FastifyRequest, 'headers'>): boolean {
+  return MERGE_PATCH_TYPE.test(headers['content-type'] ?? '');
+}
+
 /** Never compressed: the size of a body is what was sent. What it may hold is the same in every content type. */
 export function registerBodyParsers(app: FastifyInstance, limits: Limits): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser(mutable('json'), { parseAs: 'buffer' }, (request, body, done) => {
+  app.addContentTypeParser([...mutable('json'), MERGE_PATCH], { parseAs: 'buffer' }, (request, body, done) => {
     try {
+      if (request.method !== 'PATCH' && isMergePatch(request)) {
+        throw new AppError('UNSUPPORTED_MEDIA_TYPE', `${MERGE_PATCH} is for PATCH. ${TAKEN_TYPES}`);
+      }
       checkCoding(request);
       done(null, parseJson(body as Buffer));
     } catch (error) {

@@ -15,6 +15,7 @@ import type { ListPage, WriteOutcome } from '../../store/store.ts';
 import { type Endpoint, tableUrls } from '../endpoint.ts';
 import { cachedTag, checkMatch, refusePrecondition } from './conditions.ts';
 import { markReplayed, onceOf } from './idempotency-key.ts';
+import { PATCHING, patchOfMany } from './merge-patch.ts';
 import { oneBody } from './one-body.ts';
 import {
   type Answer,
@@ -33,6 +34,7 @@ import {
 const REST = { constraints: { transport: 'rest' } };
 /** Fastify's own HEAD would say that a 304 is for nothing at all: `Content-Length: 0`. */
 const READ = { ...REST, method: ['HEAD', 'GET'] };
+const CHANGE = { ...REST, ...PATCHING };
 const REMOVAL = { ...REST, onRequest: ignoreEmptyBody };
 
 /** `/{app}/{Export}`: list, create, publish to the table, change or remove by filter. */
@@ -45,7 +47,7 @@ export function registerCollection(app: FastifyInstance, endpoint: Endpoint, con
       refusePrecondition(request.headers);
       return publishes(request) ? publish(endpoint, exchange) : create(endpoint, exchange);
     });
-    app.patch(url, REST, async (request, reply) => writeMany(endpoint, begin(request, reply)));
+    app.patch(url, CHANGE, async (request, reply) => writeMany(endpoint, begin(request, reply)));
     app.delete(url, REMOVAL, async (request, reply) => writeMany(endpoint, begin(request, reply)));
   }
   // Else it would be about the record with an empty id.
@@ -143,7 +145,7 @@ async function writeMany({ resource }: Endpoint, exchange: Exchange): Promise<An
   const query = queryOf(request);
   const once = onceOf(request, resource);
   const outcome = await (request.method === 'PATCH'
-    ? resource.patchMany(identityOf(request), query, oneBody(request), once)
+    ? resource.patchMany(identityOf(request), query, patchOfMany(request), once)
     : resource.deleteMany(identityOf(request), query, once));
   markReplayed(reply, outcome);
   if (!wantsMinimal(request, reply)) return answerWith(exchange, outcome.json);

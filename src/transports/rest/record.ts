@@ -12,6 +12,7 @@ import type { Key } from '../../store/store.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { cachedTag, checkMatch, etagOf, refusePrecondition } from './conditions.ts';
 import { markReplayed, onceOf, optionsOf } from './idempotency-key.ts';
+import { PATCHING, patchRecord } from './merge-patch.ts';
 import { oneBody } from './one-body.ts';
 import {
   type Answer,
@@ -30,6 +31,7 @@ const REST = { constraints: { transport: 'rest' } };
 /** Fastify's own HEAD would say that a 304 is for nothing at all: `Content-Length: 0`. */
 const READ = { ...REST, method: ['HEAD', 'GET'] };
 const REMOVAL = { ...REST, onRequest: ignoreEmptyBody };
+const CHANGE = { ...REST, ...PATCHING };
 const ALLOWED = listMethods(['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']);
 
 interface Options {
@@ -71,13 +73,12 @@ export function registerRecord(
       .then((outcome) => answerWritten(exchange, { path, outcome, columns: columnsFor(request) }));
   });
 
-  app.patch(url, REST, (request, reply) => {
+  app.patch(url, CHANGE, (request, reply) => {
     const exchange = beginExchange(content, request, reply);
     refuseQuery(request);
-    const options = optionsOf(request, resource);
-    return resource
-      .patch(identityOf(request), keyOf(request), oneBody(request), options)
-      .then((outcome) => answerWritten(exchange, { path, outcome, columns: columnsFor(request) }));
+    return patchRecord(request, resource, keyOf(request)).then((outcome) =>
+      answerWritten(exchange, { path, outcome, columns: columnsFor(request) }),
+    );
   });
 
   app.delete(url, REMOVAL, async (request, reply) => {
