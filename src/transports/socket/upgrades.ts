@@ -17,7 +17,8 @@ export function webSocketUpgrades(app: FastifyInstance, mostHeaders: number): Ev
   const upgrades = new EventEmitter();
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     whenAnswered(socket, () => {
-      const isOther = !request.headers.upgrade?.toLowerCase().includes('websocket');
+      // In HTTP/1.0 nothing is upgraded (RFC 9110 §7.8).
+      const isOther = request.httpVersion === '1.0' || !request.headers.upgrade?.toLowerCase().includes('websocket');
       if (!isOther || request.rawHeaders.length > 2 * mostHeaders) {
         releaseSocket(app, socket);
         upgrades.emit('upgrade', request, socket, head);
