@@ -12,7 +12,7 @@ import { registerBodyParsers } from './body.ts';
 import { findHeaderFault } from './checks/headers.ts';
 import { isHealth, makeHostCheck, misdirected, readAbsoluteForm } from './checks/host.ts';
 import { trackMethods } from './checks/known-methods.ts';
-import { forbiddenOrigin, makeOriginCheck, opensStream } from './checks/origin.ts';
+import { forbiddenOrigin, makeOriginCheck, mayOpenStream } from './checks/origin.ts';
 import { answerAll, refuseConnection } from './checks/refuse-connection.ts';
 import { registerRequestOrder } from './checks/request-order.ts';
 import { registerCors } from './cors.ts';
@@ -138,7 +138,7 @@ function registerFirstChecks(
     else if (fault !== undefined) done(fault);
     else if ((url as string).length > limits.url) done(urlTooLong(limits.url));
     else if (isOurName?.(request.raw) === false) done(misdirected());
-    else if (headers.origin !== undefined && opensStream(request) && !isAllowedOrigin(request)) {
+    else if (headers.origin !== undefined && mayOpenStream(request) && !isAllowedOrigin(request)) {
       done(forbiddenOrigin(request));
     } else done();
   });

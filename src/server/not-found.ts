@@ -34,14 +34,16 @@ export function registerNotFound(
       const allow = offer === undefined ? RECORD_METHODS : allowOf(offer);
       throw methodNotAllowed('TRACE is not answered here.', allow);
     }
-    if (request.method !== 'GET' && transportOf(request.raw) === 'ws') {
+    // What has no HEAD of its own is told which methods there are.
+    const transport = request.method === 'HEAD' ? 'rest' : transportOf(request.raw);
+    if (request.method !== 'GET' && transport === 'ws') {
       throw methodNotAllowed('A WebSocket is opened with GET.', 'GET');
     }
-    if ((collection || record) && transportOf(request.raw) === 'rest') {
+    if ((collection || record) && transport === 'rest') {
       const allow = collection ? COLLECTION_METHODS : RECORD_METHODS;
       throw methodNotAllowed(`${request.method} is not for this address; it takes ${allow}.`, allow);
     }
-    const allow = transportOf(request.raw) === 'rest' ? allowedAt(app, path, request.method) : undefined;
+    const allow = transport === 'rest' ? allowedAt(app, path, request.method) : undefined;
     if (allow !== undefined) {
       throw methodNotAllowed(`${request.method} is not for this address; it takes ${allow}.`, allow);
     }

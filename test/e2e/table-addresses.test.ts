@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { BASE_CONFIG, MESSAGE_SCHEMA, startServer } from '../support/app.ts';
 import { accessToken, bearer, startAuthServer } from '../support/auth-app.ts';
+import { rawHttp } from '../support/http.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { WsClient } from '../support/ws-client.ts';
 
@@ -58,4 +59,71 @@ test('a table that has no REST handlers has none with a slash either', async () 
   for (const path of ['Message', 'Message/']) expect((await server.ask('GET', path)).status).toBe(404);
   using stream = await SseClient.subscribe(server.url('Message/'));
   expect(stream.headers['content-type']).toBe('text/event-stream; charset=utf-8');
+});
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+const STREAM_TYPE = 'text/event-stream; charset=utf-8';
+
+test('the answer is what Accept likes best, of what the address has', async () => {
+  await using server = await startServer();
+  await using streams = await startServer({ config: BASE_CONFIG.replace('rest: true', 'rest: false') });
+  const typeOf = async (from: typeof server, accept: string) => {
+    const response = await fetch(from.url('Message'), { headers: { accept } });
+    await response.body?.cancel();
+    return response.headers.get('content-type');
+  };
+  expect(await typeOf(server, 'application/json, text/event-stream')).toBe(JSON_TYPE);
+  expect(await typeOf(server, '*/*')).toBe(JSON_TYPE);
+  expect(await typeOf(server, 'text/event-stream, application/json')).toBe(STREAM_TYPE);
+  expect(await typeOf(server, 'text/html, text/event-stream;q=0.1')).toBe(STREAM_TYPE);
+  expect(await typeOf(streams, 'application/json, text/event-stream')).toBe(STREAM_TYPE);
+  expect(await typeOf(streams, 'application/json')).toContain('application/problem+json');
+});
+
+test('HEAD of a stream is its head, and what is wrong with it', async () => {
+  await using server = await startServer();
+  for (const [path, headers] of [
+    ['Message?stream=sse', {}],
+    ['Message', { accept: 'text/event-stream' }],
+    ['Message/a?stream=sse&retained=false', {}],
+  ] as const) {
+    const { status, headers: answer } = await server.ask('HEAD', path, { headers });
+    expect([path, status, answer.get('content-type'), answer.get('content-length')]).toEqual([
+      path,
+      200,
+      STREAM_TYPE,
+      null,
+    ]);
+    expect(answer.get('cache-control')).toBe('no-cache, no-transform');
+  }
+  expect((await server.ask('HEAD', 'Message?stream=sse&since=x')).status).toBe(400);
+  expect(await server.metric(/^tablecast_\w*connections\w*\{[^}]*"sse"/)).toBe(0);
+});
+
+test('a stream by another word is refused with the right one', async () => {
+  await using server = await startServer({
+    schema: `${MESSAGE_SCHEMA}
+type Song @table @export { id: ID! @primaryKey stream: String }`,
+  });
+  for (const path of ['Message?stream=SSE', 'Message?limit=1&stream=', 'Message/a?stream=events']) {
+    expect((await server.ask('GET', path)).record).toMatchObject({
+      code: 'INVALID_QUERY',
+      detail: expect.stringContaining('stream takes sse'),
+    });
+  }
+  expect((await server.ask('GET', 'Message?stream=ws')).record.detail).toContain('by an upgrade');
+  expect((await server.ask('GET', 'Song?stream=SSE')).records).toEqual([]);
+});
+
+test('an upgrade in HTTP/1.0 is none', async () => {
+  await using server = await startServer();
+  const upgrade = [
+    'Host: localhost',
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
+  ].join('\r\n');
+  const { status, body } = await rawHttp(server.port, `GET /my-app/Message HTTP/1.0\r\n${upgrade}\r\n\r\n`);
+  expect([status, body]).toEqual([200, '[]']);
 });

@@ -1,13 +1,18 @@
 import type { FastifyRequest } from 'fastify';
 import type { Cors } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
-import { transportOf } from '../transport-constraint.ts';
+import { mayStream, transportOf } from '../transport-constraint.ts';
 
 const HOST = /^(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 
 /** Whether a request wants a stream: every upgrade, whatever it is to, and Server-Sent Events. */
 export function opensStream({ raw }: FastifyRequest): boolean {
   return raw.headers.upgrade !== undefined || transportOf(raw) !== 'rest';
+}
+
+/** Whether a request may be answered with a stream, so that it is looked at which page sends it. */
+export function mayOpenStream({ raw }: FastifyRequest): boolean {
+  return raw.headers.upgrade !== undefined || mayStream(raw);
 }
 
 /**

@@ -24,6 +24,7 @@ import {
   answerWith,
   answerWritten,
   beginExchange,
+  checkStreamParameter,
   type Exchange,
   movedOn,
   publishes,
@@ -62,6 +63,7 @@ function list(endpoint: Endpoint, exchange: Exchange): Answer {
   const { resource, planTag, auth } = endpoint;
   const { request, reply, wish } = exchange;
   const rawQuery = queryOf(request);
+  checkStreamParameter(rawQuery, resource.table);
   const identity = identityOf(request);
   // The query is checked also where the answer is 304: an error must not depend on what the client has kept.
   const query = resource.parseList(identity, rawQuery);

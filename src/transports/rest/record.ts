@@ -21,6 +21,7 @@ import {
   answerWith,
   answerWritten,
   beginExchange,
+  checkStreamParameter,
   type Exchange,
   movedOn,
   publishes,
@@ -56,6 +57,7 @@ export function registerRecord(
     const exchange = beginExchange(content, request, reply);
     const id = keyOf(request);
     const query = queryOf(request);
+    checkStreamParameter(query, table);
     reply.header('cache-control', cacheControl).header('vary', VARY).header('x-position', resource.head);
     const found = resource.get(identityOf(request), id, query);
     const columns = () => resource.columnsOf(identityOf(request), query);

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import type { Column, Published } from '../../resources/table/types.ts';
+import type { TablePlan } from '../../schema/plan.ts';
 import type { Body, Content, Wish } from '../../server/content/content.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { Awaitable, WriteOutcome } from '../../store/store.ts';
@@ -85,6 +86,16 @@ export function publishes(request: FastifyRequest): boolean {
   if (query === '') return false;
   if (query === 'publish=true' || query === 'publish=false') return query === 'publish=true';
   return refuseQuery(request) ?? false;
+}
+
+/** Throws INVALID_QUERY for a stream that is asked for by another word than its own; a table may have a field of that name. */
+export function checkStreamParameter(rawQuery: string, { fields }: TablePlan): void {
+  const asked = /(?:^|&)stream=([^&]*)/.exec(rawQuery)?.[1];
+  if (asked === undefined || fields.some(({ name }) => name === 'stream')) return;
+  const message = /^ws$/i.test(asked)
+    ? 'A WebSocket is opened by an upgrade, without a parameter; stream=sse opens a stream of Server-Sent Events.'
+    : 'stream takes sse, in small letters: it opens a stream of Server-Sent Events.';
+  throw new AppError('INVALID_QUERY', message);
 }
 
 /** A parameter that is not known is never ignored: it may have been meant as a filter. */

@@ -11,7 +11,7 @@ import { type Endpoint, endpointsOf, tableUrls } from '../endpoint.ts';
 import { Gate } from '../gate.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { askToOpen, peerOf } from '../opening.ts';
-import { checkStreamable, startResponse } from '../stream/response.ts';
+import { answerHead, checkStreamable, startResponse } from '../stream/response.ts';
 import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { SseStream } from './stream.ts';
 
@@ -46,6 +46,10 @@ class SseTransport implements Transport {
       for (const url of [...tableUrls(endpoint), `${endpoint.path}/:id`]) {
         const options = { constraints: { transport: 'sse' }, exposeHeadRoute: false };
         app.get(url, options, (request, reply) => this.#open(request, reply, endpoint));
+        app.head(url, options, (request, reply) => {
+          this.#parse(request, endpoint.resource);
+          answerHead(reply);
+        });
       }
     }
   }

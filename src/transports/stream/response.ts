@@ -10,6 +10,11 @@ const HEADERS = {
   'x-accel-buffering': 'no',
 };
 
+/** The answer to HEAD: that to GET, without the stream. */
+export function answerHead(reply: FastifyReply): void {
+  reply.headers(HEADERS).send();
+}
+
 /** Throws BAD_REQUEST for a request behind another one that is not answered yet. */
 export function checkStreamable(request: FastifyRequest, reply: FastifyReply): void {
   // Its turn would come after the answers before it, but the stream writes to the socket itself.
