@@ -218,7 +218,8 @@ test('the pages of the audit log lead from the newest entry to the oldest', asyn
     const answer: Answer = await ask('GET', server.origin + path, bearer('root'));
     found.push(...answer.records);
     sizes.push(answer.records.length);
-    path = /^<([^>]*)>; rel="next"$/.exec(answer.headers.get('link') ?? '')?.[1];
+    const next = /^<(\?[^>]*)>; rel="next"$/.exec(answer.headers.get('link') ?? '')?.[1];
+    path = next && `/my-app/audit${next}`;
   }
   expect(found).toEqual(all);
   expect(sizes).toEqual([2, 2, 1]);
@@ -228,8 +229,8 @@ test('the next page of the audit log says before= once, however the one before h
   for (let n = 0; n < 2; n++) await write('ada', 'PUT', 'Note/escaped', { text: `<${n}>` });
   const answer = await server.ask('GET', 'audit?id=escaped&%62efore=9007199254740991&&limit=1', bearer('root'));
   const [, path = ''] = /^<([^>]*)>; rel="next"$/.exec(answer.headers.get('link') ?? '') ?? [];
-  expect(path).toMatch(/^\/my-app\/audit\?id=escaped&limit=1&before=\d+$/);
-  const next = await ask('GET', server.origin + path, bearer('root'));
+  expect(path).toMatch(/^\?id=escaped&limit=1&before=\d+$/);
+  const next = await server.ask('GET', `audit${path}`, bearer('root'));
   expect([next.status, next.records.length]).toEqual([200, 1]);
 });
 

@@ -22,7 +22,7 @@ describe('REST', { timeout: 30_000 }, () => {
     const created = await server.ask('POST', 'Message', { json: { id: 'm1', ...record } });
     expect(created.status).toBe(201);
     expect(created.record).toEqual({ id: 'm1', ...record });
-    expect(created.headers.get('location')).toMatch(/\/my-app\/Message\/m1$/);
+    expect(created.headers.get('location')).toBe('Message/m1');
     expect(created.headers.get('content-type')).toContain('application/json');
 
     const read = await server.ask('GET', 'Message/m1');
@@ -55,7 +55,7 @@ describe('REST', { timeout: 30_000 }, () => {
       const answer = await server.ask('POST', 'Message', { json: record });
       expect(answer.status).toBe(201);
       expect(answer.record.id).toMatch(UUID_V7);
-      expect(answer.headers.get('location')).toContain(`/my-app/Message/${answer.record.id}`);
+      expect(answer.headers.get('location')).toBe(`Message/${answer.record.id}`);
       ids.push(String(answer.record.id));
     }
     expect(ids).toEqual([...new Set(ids)].sort());
@@ -157,7 +157,7 @@ describe('REST', { timeout: 30_000 }, () => {
     const headers = { prefer: 'return=minimal' };
     const post = await server.ask('POST', 'Message', { json: { id: 'm', ...record }, headers });
     expect([post.status, post.text]).toEqual([201, '']);
-    expect(post.headers.get('location')).toMatch(/\/Message\/m$/);
+    expect(post.headers.get('location')).toBe('Message/m');
     const put = await server.ask('PUT', 'Message/m', { json: { title: 'a', content: 'b' }, headers });
     expect([put.status, put.text]).toEqual([204, '']);
     const patch = await server.ask('PATCH', 'Message/m', { json: { title: 'c' }, headers });

@@ -1,7 +1,10 @@
+import { once } from 'node:events';
+import { createServer, request as get } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { BASE_CONFIG, MESSAGE_SCHEMA, startServer } from '../support/app.ts';
 import { accessToken, bearer, startAuthServer } from '../support/auth-app.ts';
-import { rawHttp } from '../support/http.ts';
+import { ask, rawHttp } from '../support/http.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { WsClient } from '../support/ws-client.ts';
 
@@ -126,4 +129,48 @@ test('an upgrade in HTTP/1.0 is none', async () => {
   ].join('\r\n');
   const { status, body } = await rawHttp(server.port, `GET /my-app/Message HTTP/1.0\r\n${upgrade}\r\n\r\n`);
   expect([status, body]).toEqual([200, '[]']);
+});
+
+test('Link and Location hold behind a proxy that takes something from the path', async () => {
+  await using server = await startServer({ files: { 'web/index.html': '<p>x</p>' } });
+  const proxy = createServer((request, response) => {
+    const { method = '', url = '', headers } = request;
+    const path = url.replace(/^\/backend/, '');
+    const onward = get({ port: server.port, path, method, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 0, answer.headers);
+      answer.pipe(response);
+    });
+    request.pipe(onward);
+  }).listen(0, '127.0.0.1');
+  try {
+    await once(proxy, 'listening');
+    const base = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/backend/my-app`;
+    for (const [method, path, id] of [
+      ['POST', 'Message', 'a b/c?d:e'],
+      ['POST', 'Message/', 'javascript:x'],
+      ['POST', 'Message?publish=false', '//x'],
+      ['PUT', 'Message/é', 'é'],
+    ] as const) {
+      const url = `${base}/${path}`;
+      const created = await ask(method, url, { json: { id, ...record } });
+      expect(created.status).toBe(201);
+      const found = await ask('GET', new URL(created.headers.get('location') ?? '', url).href);
+      expect(found.record).toEqual({ id, ...record });
+    }
+    for (const path of ['Message', 'Message/']) {
+      const seen: unknown[] = [];
+      let url: string | undefined = `${base}/${path}?limit=1`;
+      while (url !== undefined) {
+        const { records, headers } = await ask('GET', url);
+        seen.push(...records);
+        const next = /<([^>]*)>/.exec(headers.get('link') ?? '')?.[1];
+        url = next === undefined ? undefined : new URL(next, url).href;
+      }
+      expect(seen).toHaveLength(4);
+    }
+    const page = await ask('GET', base);
+    expect(new URL(page.headers.get('location') ?? '', base).href).toBe(`${base}/`);
+  } finally {
+    proxy.close();
+  }
 });

@@ -28,24 +28,19 @@ export function registerAudit(app: FastifyInstance, { paths, trail, auth, compre
   void app.register(async (scope) => {
     scope.addHook('onSend', makeCompressHook(compression));
     for (const path of paths) {
-      scope.get(path, { ...REST, onRequest }, (request, reply) => answer(trail, request, { reply, path }));
+      scope.get(path, { ...REST, onRequest }, (request, reply) => answer(trail, request, reply));
       const config = { refuses: true };
       scope.route({ ...REST, config, method: OTHER_METHODS, url: path, onRequest: refuse, handler: refuse });
     }
   });
 }
 
-interface Place {
-  readonly reply: FastifyReply;
-  readonly path: string;
-}
-
-async function answer(trail: AuditTrail, request: FastifyRequest, { reply, path }: Place): Promise<string> {
+async function answer(trail: AuditTrail, request: FastifyRequest, reply: FastifyReply): Promise<string> {
   const rawQuery = queryOf(request);
   // It is for one reader alone, and says something else after the next write.
   reply.header('cache-control', 'no-store').type('application/json; charset=utf-8');
   const { json, next } = await trail.read(identityOf(request), rawQuery);
-  if (next !== undefined) reply.header('link', makeNextLink(path, rawQuery, ['before'])(String(next)));
+  if (next !== undefined) reply.header('link', makeNextLink(rawQuery, ['before'])(String(next)));
   return json;
 }
 

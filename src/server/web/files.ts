@@ -62,6 +62,8 @@ export async function registerWeb(app: FastifyInstance, folder: WebFolder, compr
       },
       allowedPath: isInside(dir),
     });
-    scope.get(path, (_request, reply) => reply.redirect(`${path}/`, 308));
+    // Relative, as a proxy may have taken something from the path.
+    const target = `${path.slice(path.lastIndexOf('/') + 1)}/`;
+    scope.get(path, (_request, reply) => reply.redirect(target, 308));
   });
 }

@@ -79,12 +79,11 @@ function list(endpoint: Endpoint, exchange: Exchange): Answer {
     return answerEmpty(reply);
   }
   const page = resource.readList(query);
-  const answer = (it: ListPage) => answerPage(exchange, it, { endpoint, query, rawQuery });
+  const answer = (it: ListPage) => answerPage(exchange, it, { resource, query, rawQuery });
   return page instanceof Promise ? page.then(movedOn(reply, resource)).then(answer) : answer(page);
 }
 
-interface Asked {
-  readonly endpoint: Endpoint;
+interface Asked extends Pick<Endpoint, 'resource'> {
   readonly query: ListQuery;
   readonly rawQuery: string;
 }
@@ -94,17 +93,17 @@ function answerPage(exchange: Exchange, { json, next, total }: ListPage, asked: 
   const { reply, request } = exchange;
   if (total !== undefined) reply.header('x-total-count', total);
   if (next !== undefined) reply.header('link', linkTo(next, asked));
-  return answerWith(exchange, json, () => asked.endpoint.resource.columnsOf(identityOf(request), asked.rawQuery));
+  return answerWith(exchange, json, () => asked.resource.columnsOf(identityOf(request), asked.rawQuery));
 }
 
 const PLACES = ['cursor', 'offset'] as const;
 /** Equal queries are one object as a rule, and keep theirs. */
 const nextLinks = new WeakMap<ListQuery, NextLink>();
 
-function linkTo(cursor: string, { endpoint, query, rawQuery }: Asked): string {
+function linkTo(cursor: string, { query, rawQuery }: Asked): string {
   let link = nextLinks.get(query);
   if (link === undefined) {
-    link = makeNextLink(endpoint.path, rawQuery, PLACES);
+    link = makeNextLink(rawQuery, PLACES);
     nextLinks.set(query, link);
   }
   return link(cursor);
@@ -119,7 +118,13 @@ function create({ resource, path }: Endpoint, exchange: Exchange): Promise<Answe
   const columns = () => resource.columnsOf(identityOf(request), '');
   return resource
     .create(identityOf(request), body, onceOf(request, resource))
-    .then((outcome) => answerWritten(exchange, { path, outcome, columns }));
+    .then((outcome) => answerWritten(exchange, { outcome, columns, base: baseOf(request, path) }));
+}
+
+/** What stands before a record's key in an address that is relative to that of the table. */
+function baseOf({ raw: { url = '' } }: FastifyRequest, path: string): string {
+  const end = url.indexOf('?');
+  return url.at(end < 0 ? -1 : end - 1) === '/' ? '' : path.slice(path.lastIndexOf('/') + 1).concat('/');
 }
 
 async function createMany(

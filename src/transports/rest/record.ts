@@ -72,14 +72,14 @@ export function registerRecord(
     const options = optionsOf(request, resource);
     return resource
       .put(identityOf(request), keyOf(request), oneBody(request), options)
-      .then((outcome) => answerWritten(exchange, { path, outcome, columns: columnsFor(request) }));
+      .then((outcome) => answerWritten(exchange, { outcome, columns: columnsFor(request) }));
   });
 
   app.patch(url, CHANGE, (request, reply) => {
     const exchange = beginExchange(content, request, reply);
     refuseQuery(request);
     return patchRecord(request, resource, keyOf(request)).then((outcome) =>
-      answerWritten(exchange, { path, outcome, columns: columnsFor(request) }),
+      answerWritten(exchange, { outcome, columns: columnsFor(request) }),
     );
   });
 

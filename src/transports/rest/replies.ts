@@ -17,7 +17,8 @@ export interface Exchange {
 }
 
 interface Written {
-  readonly path: string;
+  /** What leads from the address that was asked for to the record's, beside its key. */
+  readonly base?: string;
   readonly outcome: WriteOutcome;
   /** Of a record, for CSV. */
   readonly columns: () => readonly Column[];
@@ -35,12 +36,13 @@ export function beginExchange(content: Content, request: FastifyRequest, reply: 
 }
 
 /** The answer to a write of one record: 201 with its address, or 200. */
-export function answerWritten(exchange: Exchange, { path, outcome, columns }: Written): Answer {
+export function answerWritten(exchange: Exchange, { base = '', outcome, columns }: Written): Answer {
   const { id, seq, created, json } = outcome;
   const { request, reply, wish } = exchange;
   markReplayed(reply, outcome);
   reply.code(created ? 201 : 200).header('etag', etagOf(seq, wish));
-  if (created) reply.header('location', `${path}/${encodeURIComponent(String(id))}`);
+  // Relative (RFC 9110 §10.2.2): a proxy may have taken something from the path.
+  if (created) reply.header('location', base + encodeURIComponent(String(id)));
   if (!wantsMinimal(request, reply)) return answerWith(exchange, json, columns);
   if (!created) reply.code(204);
   return answerEmpty(reply);
