@@ -97,6 +97,10 @@ export interface AuditConfig {
 
 /** Which pages of other sites may read answers and open streams. */
 export interface Cors {
+  /** Header fields that pages may send, beside those that the server knows. */
+  readonly allowedHeaders: readonly string[];
+  /** Header fields of answers that pages may read, beside those that the server sends. */
+  readonly exposedHeaders: readonly string[];
   /** In the form of a browser's `Origin`; `*` is all of them. */
   readonly origins: readonly string[];
   readonly credentials: boolean;

@@ -14,6 +14,7 @@ const REQUEST_HEADERS = [
 ];
 /** Beside those that every page may read. */
 const ANSWER_HEADERS = [
+  'Accept-Patch',
   'Allow',
   'ETag',
   'Idempotency-Replayed',
@@ -29,7 +30,10 @@ const ANSWER_HEADERS = [
 const PREFLIGHT_AGE = 7200;
 
 /** Lets pages of the configured origins read answers (Fetch §3.3). Without any, no request pays for it. */
-export async function registerCors(app: FastifyInstance, { origins, credentials }: Cors): Promise<void> {
+export async function registerCors(
+  app: FastifyInstance,
+  { origins, credentials, allowedHeaders, exposedHeaders }: Cors,
+): Promise<void> {
   if (origins.length === 0) return;
   const { default: cors } = await import('@fastify/cors');
   const listed = new Set(origins);
@@ -38,8 +42,8 @@ export async function registerCors(app: FastifyInstance, { origins, credentials 
     origin: listed.has('*') ? '*' : (origin, done) => done(null, origin !== undefined && listed.has(origin) && origin),
     credentials,
     methods: METHODS,
-    allowedHeaders: REQUEST_HEADERS,
-    exposedHeaders: ANSWER_HEADERS,
+    allowedHeaders: union(REQUEST_HEADERS, allowedHeaders),
+    exposedHeaders: union(ANSWER_HEADERS, exposedHeaders),
     maxAge: PREFLIGHT_AGE,
     strictPreflight: false,
     // The answer to OPTIONS is the same for all, with these header fields.
@@ -53,4 +57,10 @@ export async function registerCors(app: FastifyInstance, { origins, credentials 
       reply.header('vary', vary === '' ? 'Origin' : `${vary}, Origin`);
     done(null, payload);
   });
+}
+
+/** Names of header fields, each once, whatever its case. */
+function union(ours: readonly string[], more: readonly string[]): string[] {
+  const names = new Map([...more, ...ours].map((name) => [name.toLowerCase(), name]));
+  return [...names.values()].toSorted();
 }

@@ -11,7 +11,7 @@ const DEFAULT_SERVER = {
   tls: undefined,
   trustProxy: false,
   allowedHosts: [],
-  cors: { origins: [], credentials: false },
+  cors: { origins: [], credentials: false, allowedHeaders: [], exposedHeaders: [] },
   metrics: undefined,
   logging: { level: 'info', requests: false },
   limits: {

@@ -15,6 +15,37 @@ function mistakesIn(config: string): string[] {
 const ORIGIN_HINT = 'write scheme, host and port as browsers do: "https://app.example", "http://localhost:5173"';
 const HOST_HINT = 'write the bare name: "app.example" or "192.168.0.5"; every port of it is meant';
 
+describe('header fields of cors', () => {
+  test('are names', () => {
+    const cors = 'cors: { allowed_headers: [traceparent, X-Team], exposed_headers: [Server-Timing] }\n';
+    expect(load(cors).server.cors).toMatchObject({
+      allowedHeaders: ['traceparent', 'X-Team'],
+      exposedHeaders: ['Server-Timing'],
+    });
+    expect(load('').server.cors).toMatchObject({ allowedHeaders: [], exposedHeaders: [] });
+  });
+
+  test.each([
+    [
+      'allowed_headers',
+      '*',
+      '"*" would be all, and is none where credentials are sent | name the header fields: traceparent, X-Team',
+    ],
+    [
+      'exposed_headers',
+      '*',
+      '"*" would be all, and is none where credentials are sent | name the header fields: traceparent, X-Team',
+    ],
+    ['allowed_headers', 'x team', '"x team" is no name of a header field'],
+    ['allowed_headers', 'x\r\nSet-Cookie: a', '"x\r\nSet-Cookie: a" is no name of a header field'],
+    ['allowed_headers', 'Cookie', '"Cookie" is set by browsers; no page can send it'],
+    ['allowed_headers', 'Sec-Fetch-Mode', '"Sec-Fetch-Mode" is set by browsers; no page can send it'],
+    ['exposed_headers', 'Set-Cookie', '"Set-Cookie" is for browsers; no page can read it'],
+  ])('%s cannot have %j', (key, name, message) => {
+    expect(mistakesIn(`cors:\n  ${key}: [${JSON.stringify(name)}]\n`).join()).toContain(`cors.${key}: ${message}`);
+  });
+});
+
 describe('cors.origins', () => {
   test('are taken in the form of browsers', () => {
     const origins = [
@@ -24,7 +55,10 @@ describe('cors.origins', () => {
       'capacitor://localhost',
       '*',
     ];
-    expect(load(`cors:\n  origins: ${JSON.stringify(origins)}\n`).server.cors).toEqual({ origins, credentials: false });
+    expect(load(`cors:\n  origins: ${JSON.stringify(origins)}\n`).server.cors).toMatchObject({
+      origins,
+      credentials: false,
+    });
     expect(load('cors: { origins: [] }\n').server.cors.origins).toEqual([]);
   });
 

@@ -15,7 +15,7 @@ export const SERVER_CONFIG: ServerConfig = {
   tls: undefined,
   trustProxy: false,
   allowedHosts: [],
-  cors: { origins: [], credentials: false },
+  cors: { origins: [], credentials: false, allowedHeaders: [], exposedHeaders: [] },
   metrics: undefined,
   logging: { level: 'silent', requests: false },
   limits: LIMITS,

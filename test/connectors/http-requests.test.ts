@@ -262,7 +262,9 @@ describe('S1.20 a flow that begins with a request', () => {
 
   test('pages of other origins cannot begin it, unless they are listed', async () => {
     const { ask, origin } = await serve([{ operation: 'POST /orders' }], {
-      config: { cors: { origins: ['https://app.example'], credentials: false } },
+      config: {
+        cors: { origins: ['https://app.example'], credentials: false, allowedHeaders: [], exposedHeaders: [] },
+      },
     });
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
     const from = (page: string) => ask('/orders', { method: 'POST', headers: { ...form, origin: page }, body: 'a=1' });

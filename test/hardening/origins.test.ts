@@ -252,6 +252,25 @@ describe('S4.34 C19 pages of configured origins', () => {
   });
 });
 
+test('C19 header fields of the application are allowed and read by name', async () => {
+  const config = `${BASE_CONFIG}cors:
+  origins: ["https://app.example"]
+  allowed_headers: [traceparent, X-Team, if-match]
+  exposed_headers: [Server-Timing]
+`;
+  await using server = await startServer({ config });
+  const origin = 'https://app.example';
+  const preflight = await server.ask('OPTIONS', 'Message', {
+    headers: { origin, 'access-control-request-method': 'GET', 'access-control-request-headers': 'traceparent,x-team' },
+  });
+  const allowed = preflight.headers.get('access-control-allow-headers')?.split(', ');
+  expect(allowed).toEqual(expect.arrayContaining(['traceparent', 'X-Team', 'If-Match', 'Authorization']));
+  expect(allowed).not.toContain('if-match');
+  const answer = await server.ask('GET', 'Message', { headers: { origin } });
+  const exposed = answer.headers.get('access-control-expose-headers')?.split(', ');
+  expect(exposed).toEqual(expect.arrayContaining(['Server-Timing', 'ETag', 'Accept-Patch']));
+});
+
 describe('C19 credentials', () => {
   test('are allowed to origins that are named, when that is said', async () => {
     const config = `${BASE_CONFIG}cors: { origins: ["https://app.example"], credentials: true }\n`;

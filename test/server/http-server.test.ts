@@ -18,7 +18,7 @@ const CONFIG: ServerConfig = {
   tls: undefined,
   trustProxy: false,
   allowedHosts: [],
-  cors: { origins: [], credentials: false },
+  cors: { origins: [], credentials: false, allowedHeaders: [], exposedHeaders: [] },
   metrics: undefined,
   logging: { level: 'silent', requests: true },
   limits: { ...LIMITS, url: 100, body: 50 },

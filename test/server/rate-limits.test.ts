@@ -16,7 +16,7 @@ const CONFIG: ServerConfig = {
   tls: undefined,
   trustProxy: false,
   allowedHosts: [],
-  cors: { origins: ['https://app.example'], credentials: false },
+  cors: { origins: ['https://app.example'], credentials: false, allowedHeaders: [], exposedHeaders: [] },
   metrics: undefined,
   compression: { enabled: true, threshold: 1024 },
   logging: { level: 'silent', requests: false },

@@ -32,7 +32,14 @@ import {
   textsKey,
   tlsKey,
 } from './values.ts';
-import { hostsKey, originsKey, policyKey, switchOrTokenKey } from './web-values.ts';
+import {
+  answerHeadersKey,
+  hostsKey,
+  originsKey,
+  policyKey,
+  requestHeadersKey,
+  switchOrTokenKey,
+} from './web-values.ts';
 
 type Group =
   | Realtime
@@ -284,6 +291,8 @@ export const SERVER_KEYS: Keys<ServerConfig> = {
   cors: {
     origins: originsKey({ what: 'Pages of these origins may read answers and open streams; `*` is all' }),
     credentials: booleanKey(false, { what: 'Whether they may do so with cookies; not with `*`' }),
+    allowedHeaders: requestHeadersKey({ what: 'Header fields that they may send, beside those that the server knows' }),
+    exposedHeaders: answerHeadersKey({ what: 'Header fields that they may read, beside those that the server sends' }),
   },
   metrics: switchOrTokenKey({
     what: 'Whether `/metrics` is served, or the bearer token that it wants',

@@ -4,6 +4,11 @@ import { type Key, nameKind, type Texts, textsKey } from './values.ts';
 const ORIGIN_HINT = 'write scheme, host and port as browsers do: "https://app.example", "http://localhost:5173"';
 const HOST_HINT = 'write the bare name: "app.example" or "192.168.0.5"; every port of it is meant';
 const SHORTEST_TOKEN = 16;
+/** A token of RFC 9110 §5.6.2. */
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
+/** Forbidden to pages by the Fetch standard, §2.2.2. */
+const OF_BROWSERS =
+  /^(?:accept-(?:charset|encoding)|access-control-request-.*|connection|content-length|cookie2?|date|dnt|expect|host|keep-alive|origin|referer|te|trailer|transfer-encoding|upgrade|via|set-cookie|proxy-.*|sec-.*)$/i;
 
 /** Origins of other sites, RFC 6454 §6.1; `*` is all of them. */
 export function originsKey(texts: Texts): Key<readonly string[]> {
@@ -13,6 +18,33 @@ export function originsKey(texts: Texts): Key<readonly string[]> {
 /** Names and addresses as they come in `Host`, without port. */
 export function hostsKey(texts: Texts): Key<readonly string[]> {
   return listOf({ ...texts, type: 'list of names', parse: parseHost });
+}
+
+/** Header fields that pages may send; browsers let none send those of their own. */
+export function requestHeadersKey(texts: Texts): Key<readonly string[]> {
+  return headersKey(texts, (name) =>
+    OF_BROWSERS.test(name) ? `"${name}" is set by browsers; no page can send it` : undefined,
+  );
+}
+
+/** Header fields of answers that pages may read. */
+export function answerHeadersKey(texts: Texts): Key<readonly string[]> {
+  return headersKey(texts, (name) =>
+    /^set-cookie2?$/i.test(name) ? `"${name}" is for browsers; no page can read it` : undefined,
+  );
+}
+
+function headersKey(texts: Texts, problemOf: (name: string) => string | undefined): Key<readonly string[]> {
+  const parse = (written: string): Reading<string> => {
+    if (written === '*') {
+      const message = '"*" would be all, and is none where credentials are sent';
+      return { message, hint: 'name the header fields: traceparent, X-Team' };
+    }
+    if (!HEADER_NAME.test(written)) return { message: `"${written}" is no name of a header field` };
+    const message = problemOf(written);
+    return message === undefined ? { value: written } : { message };
+  };
+  return listOf({ ...texts, type: 'list of names', parse });
 }
 
 /** On, off, or a secret that has to be shown. */
