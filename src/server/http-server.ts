@@ -12,7 +12,7 @@ import { registerBodyParsers } from './body.ts';
 import { findHeaderFault } from './checks/headers.ts';
 import { isHealth, makeHostCheck, misdirected, readAbsoluteForm } from './checks/host.ts';
 import { trackMethods } from './checks/known-methods.ts';
-import { forbiddenOrigin, makeOriginCheck, mayOpenStream } from './checks/origin.ts';
+import { forbiddenOrigin, isOwnBehindTls, makeOriginCheck, mayOpenStream } from './checks/origin.ts';
 import { answerAll, refuseConnection } from './checks/refuse-connection.ts';
 import { registerRequestOrder } from './checks/request-order.ts';
 import { registerCors } from './cors.ts';
@@ -109,7 +109,7 @@ export async function createHttpServer(
   registerBodyParsers(app, limits);
   app.setErrorHandler(handleError);
   registerRequestOrder(app);
-  registerFirstChecks(app, config, lifecycle);
+  registerFirstChecks(app, config, { lifecycle, log });
   await registerCors(app, config.cors);
   registerOptions(app);
   registerRateLimits(app, config);
@@ -121,8 +121,9 @@ export async function createHttpServer(
 function registerFirstChecks(
   app: FastifyInstance,
   { limits, cors, ...config }: ServerConfig,
-  lifecycle: Lifecycle,
+  { lifecycle, log }: Pick<HttpServerOptions, 'lifecycle' | 'log'>,
 ): void {
+  const warnOfProxy = makeProxyWarning(log);
   const isOurName = makeHostCheck(config);
   const isAllowedOrigin = makeOriginCheck(cors);
   const loop = limits.eventLoopDelay === 0 ? undefined : new LoopWatch(limits.eventLoopDelay);
@@ -139,9 +140,22 @@ function registerFirstChecks(
     else if ((url as string).length > limits.url) done(urlTooLong(limits.url));
     else if (isOurName?.(request.raw) === false) done(misdirected());
     else if (headers.origin !== undefined && mayOpenStream(request) && !isAllowedOrigin(request)) {
+      warnOfProxy(request);
       done(forbiddenOrigin(request));
     } else done();
   });
+}
+
+/** Once: whoever runs the server is to know; that a page sends it again says nothing new. */
+function makeProxyWarning(log: Log): (request: FastifyRequest) => void {
+  let isTold = false;
+  return (request) => {
+    if (isTold || !isOwnBehindTls(request)) return;
+    isTold = true;
+    log.warn(
+      "refused a stream to a page of this server's own name under https; if a proxy in front ends TLS, set trust_proxy: true",
+    );
+  };
 }
 
 /** Only the proxy that is connected to us is believed, not what it was told by others: it appends what it knows. */

@@ -1,7 +1,7 @@
 import { connect, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
+import { BASE_CONFIG, IN_PROCESS, startServer, type TestServer } from '../support/app.ts';
 import { parseAnswer, type RawAnswer, rawHttp } from '../support/http.ts';
 import { RawWs } from '../support/raw-ws.ts';
 
@@ -165,6 +165,29 @@ describe('C12 behind a proxy that ends TLS', () => {
     expect(await ask('javascript://app.example', 'javascript', 'app.example')).toBe(403);
   });
 });
+
+test.skipIf(IN_PROCESS).each([
+  ['', 403, 1],
+  ['trust_proxy: true\n', 101, 0],
+])(
+  'a page of the own name under https, with %j, is answered %d, with %d hints in the log',
+  async (more, status, hints) => {
+    await using server = await startServer({ config: `${BASE_CONFIG}${more}logging: { requests: true }\n` });
+    const { port } = server;
+    const own = `127.0.0.1:${port}`;
+    const forwarded = ['X-Forwarded-Proto: https', `X-Forwarded-Host: ${own}`];
+    expect(await upgrade(port, { headers: ['Origin: https://evil.example', ...forwarded] })).toBe(403);
+    expect(await upgrade(port, { headers: [`Origin: http://${own}`, ...forwarded] })).toBe(status === 101 ? 403 : 101);
+    for (let n = 0; n < 2; n++) {
+      expect(await upgrade(port, { headers: [`Origin: https://${own}`, ...forwarded] })).toBe(status);
+    }
+    await server.ask('GET', 'Message/last');
+    await server.logs.next(({ path }) => path === '/my-app/Message/last');
+    const told = server.logs.items.filter(({ msg }) => String(msg).includes('set trust_proxy'));
+    expect(told).toHaveLength(hints);
+    expect(told.every(({ level }) => level === 40)).toBe(true);
+  },
+);
 
 describe('S4.34 C19 pages of configured origins', () => {
   let server: TestServer;

@@ -28,6 +28,14 @@ export function makeOriginCheck({ origins }: Cors): (request: FastifyRequest) =>
   };
 }
 
+/**
+ * Whether a page is of the server's own name and port, under another scheme: as a rule TLS ends at a proxy in front, which
+ * nobody has told the server.
+ */
+export function isOwnBehindTls(request: FastifyRequest): boolean {
+  return request.raw.headers.origin === ownOrigin(request)?.replace(/^http:/, 'https:');
+}
+
 /** As a browser would write it; where a proxy is trusted, as the proxy says. */
 function ownOrigin({ protocol, host }: FastifyRequest): string | undefined {
   if ((protocol !== 'http' && protocol !== 'https') || !HOST.test(host)) return undefined;
