@@ -95,3 +95,27 @@ test('a record of which callers see different fields is never the one that was k
   });
   expect([other.status, other.status === 200 && other.record]).toEqual([200, { id: 'a', name: 'Bo' }]);
 });
+
+test('a weak tag in If-Match never matches, and the answer says why', async () => {
+  await using server = await startServer();
+  const etag = (await server.put('Message/a', { title: 'one', content: 'x' })).headers.get('etag') ?? '';
+  const weak = { 'if-match': `W/${etag}` };
+  const json = { title: 'two', content: 'x' };
+  for (const [method, body] of [
+    ['PUT', { json }],
+    ['PATCH', { json }],
+    ['DELETE', {}],
+    ['GET', {}],
+  ] as const) {
+    const answer = await server.ask(method, 'Message/a', { ...body, headers: weak });
+    expect([method, answer.status, answer.record.code]).toEqual([method, 412, 'PRECONDITION_FAILED']);
+    expect(answer.record.detail).toContain('A proxy that compresses');
+  }
+  const other = await server.ask('PATCH', 'Message/a', { json, headers: { 'if-match': '"1"' } });
+  expect([other.status, String(other.record.detail).includes('proxy')]).toEqual([412, false]);
+  const some = { 'if-match': `W/"1", ${etag}` };
+  expect((await server.ask('PATCH', 'Message/a', { json, headers: some })).status).toBe(200);
+  expect((await server.ask('GET', 'Message/a', { headers: { 'if-none-match': `W/${etag}` } })).status).toBe(200);
+  const now = (await server.ask('GET', 'Message/a')).headers.get('etag') ?? '';
+  expect((await server.ask('GET', 'Message/a', { headers: { 'if-none-match': `W/${now}` } })).status).toBe(304);
+});

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { FastifyError, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import type { Wish } from '../../server/content/content.ts';
 import { seqOf, tagFor, tagIn } from '../../server/content/etag.ts';
@@ -65,6 +66,16 @@ export function parsePrecondition(headers: IncomingHttpHeaders): Precondition | 
   if (match.trim() === '*') return 'any';
   return seqsOf(match);
 }
+
+/** For the routes of records: says why a weak tag has failed (RFC 9110 §13.1.1), which may be one that was strong here. */
+export function explainWeakTag(error: FastifyError, { headers }: FastifyRequest): FastifyError | AppError {
+  const isOfTag = error instanceof AppError && error.code === 'PRECONDITION_FAILED';
+  if (!isOfTag || !/(?:^|[\s,])W\/"/.test(headers['if-match'] ?? '')) return error;
+  return new AppError('PRECONDITION_FAILED', WEAK_TAG);
+}
+
+const WEAK_TAG =
+  'The ETag in If-Match is weak (W/"…") and never matches. A proxy that compresses answers has probably made it weak: let this server compress, or switch compression off in the proxy.';
 
 function seqsOf(tags: string): number[] {
   return tags.split(',').flatMap((tag) => seqOf(tag) ?? []);

@@ -28,11 +28,16 @@ const PATCH_TYPES: string = [
 export const PATCHING = {
   config: { acceptPatch: PATCH_TYPES },
   errorHandler: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void => {
-    if (toAppError(error).code === 'UNSUPPORTED_MEDIA_TYPE') reply.header('accept-patch', PATCH_TYPES);
-    // The server's own answers it.
+    nameTypes(error, reply);
+    // The server's own handler answers it.
     reply.send(error);
   },
 };
+
+/** Says with a refusal of the body's type which types there are. */
+export function nameTypes(error: FastifyError, reply: FastifyReply): void {
+  if (toAppError(error).code === 'UNSUPPORTED_MEDIA_TYPE') reply.header('accept-patch', PATCH_TYPES);
+}
 
 /**
  * PATCH of one record. A member replaces a field; in a merge patch (RFC 7396) an object is merged with the one that the field

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import { parseKey } from '../../resources/key.ts';
 import type { Column, FoundRecord } from '../../resources/table/types.ts';
@@ -10,9 +10,9 @@ import { type Content, VARY } from '../../server/content/content.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { Key } from '../../store/store.ts';
 import type { Endpoint } from '../endpoint.ts';
-import { cachedTag, checkMatch, etagOf, refusePrecondition } from './conditions.ts';
+import { cachedTag, checkMatch, etagOf, explainWeakTag, refusePrecondition } from './conditions.ts';
 import { markReplayed, onceOf, optionsOf } from './idempotency-key.ts';
-import { PATCHING, patchRecord } from './merge-patch.ts';
+import { nameTypes, PATCHING, patchRecord } from './merge-patch.ts';
 import { oneBody } from './one-body.ts';
 import {
   type Answer,
@@ -28,11 +28,24 @@ import {
   refuseQuery,
 } from './replies.ts';
 
-const REST = { constraints: { transport: 'rest' } };
+const REST = {
+  constraints: { transport: 'rest' },
+  errorHandler: (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+    // The server's own handler answers it.
+    reply.send(explainWeakTag(error, request));
+  },
+};
 /** Fastify's own HEAD would say that a 304 is for nothing at all: `Content-Length: 0`. */
 const READ = { ...REST, method: ['HEAD', 'GET'] };
 const REMOVAL = { ...REST, onRequest: ignoreEmptyBody };
-const CHANGE = { ...REST, ...PATCHING };
+const CHANGE = {
+  ...REST,
+  ...PATCHING,
+  errorHandler: (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+    nameTypes(error, reply);
+    REST.errorHandler(error, request, reply);
+  },
+};
 const ALLOWED = listMethods(['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']);
 
 interface Options {

@@ -92,6 +92,7 @@ export function publishes(request: FastifyRequest): boolean {
 
 /** Throws INVALID_QUERY for a stream that is asked for by another word than its own; a table may have a field of that name. */
 export function checkStreamParameter(rawQuery: string, { fields }: TablePlan): void {
+  if (rawQuery === '') return;
   const asked = /(?:^|&)stream=([^&]*)/.exec(rawQuery)?.[1];
   if (asked === undefined || fields.some(({ name }) => name === 'stream')) return;
   const message = /^ws$/i.test(asked)
