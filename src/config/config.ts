@@ -13,6 +13,11 @@ export interface Limits {
   readonly headersTimeout: number;
   readonly requestTimeout: number;
   readonly keepAlive: number;
+  /** Of a request that was answered before it had arrived: bytes that are discarded, and how long that may take. */
+  readonly lingerSize: number;
+  readonly lingerTime: number;
+  /** Connections on which such requests are discarded at the same time. */
+  readonly lingerConnections: number;
   readonly pageDefault: number;
   readonly pageMax: number;
   /** Records of a table that a query without an index may look at. */

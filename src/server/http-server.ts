@@ -1,4 +1,5 @@
 import type { ServerOptions as HttpOptions, ServerResponse } from 'node:http';
+import type { Http2SecureServer } from 'node:http2';
 import Fastify, {
   type FastifyHttpOptions,
   type FastifyInstance,
@@ -16,14 +17,17 @@ import { forbiddenOrigin, isOwnBehindTls, makeOriginCheck, mayOpenStream } from 
 import { answerAll, refuseConnection } from './checks/refuse-connection.ts';
 import { registerRequestOrder } from './checks/request-order.ts';
 import { registerCors } from './cors.ts';
+import { continueWhenRead } from './expect-continue.ts';
 import { LoopWatch } from './limits/loop-watch.ts';
 import { registerRateLimits } from './limits/rate-limits.ts';
+import { Lingering } from './lingering.ts';
 import { OneWriteResponse } from './node/one-write-response.ts';
-import { finishAnswers, trackSockets } from './node/open-sockets.ts';
+import { OpenSockets } from './node/open-sockets.ts';
 import type { Lifecycle } from './operations/health.ts';
 import { describeRequest, type Log } from './operations/log.ts';
 import { registerOptions } from './options.ts';
 import { makeErrorHandler } from './problems.ts';
+import { limitSecure, secureOptions } from './secure-server.ts';
 import { loadTls, type TlsFiles } from './tls.ts';
 import { transportConstraint } from './transport-constraint.ts';
 
@@ -34,18 +38,21 @@ const NO_QUERY = Object.freeze({});
 
 type Options = FastifyHttpOptions<RawServerDefault>;
 
-/** HTTP/1.1, or over TLS HTTP/2 with HTTP/1.1 beside it (WebSockets need that). Both look alike to the routes. */
-function create(options: Options, server: HttpOptions, tls: TlsFiles | undefined): FastifyInstance {
-  if (tls === undefined) {
-    const app = Fastify({ ...options, http: server });
-    finishAnswers(app, 'connection');
-    return app;
-  }
-  const secure = { ...options, http2: true, https: { ...server, ...tls, allowHTTP1: true } };
-  const app = Fastify(secure as unknown as Options);
-  finishAnswers(app, 'secureConnection');
-  trackSockets(app);
+/** HTTP/1.1, or over TLS HTTP/2 with HTTP/1.1 beside it. Both look alike to the routes. */
+function create(options: Options, http: HttpOptions, tls: TlsFiles | undefined): FastifyInstance {
+  if (tls === undefined) return Fastify({ ...options, http });
+  const app = Fastify({ ...options, http2: true, https: secureOptions(http, tls) } as unknown as Options);
+  limitSecure(app.server as unknown as Http2SecureServer, http);
   return app;
+}
+
+/** Keeps account of the sockets of a server. */
+function track(app: FastifyInstance, lingering: Lingering, isSecure: boolean): OpenSockets {
+  const sockets = new OpenSockets(app, lingering);
+  lingering.serve(app.server);
+  if (isSecure) sockets.trackSecure(app.server);
+  else sockets.trackPlain(app.server);
+  return sockets;
 }
 
 export interface HttpServerOptions {
@@ -63,10 +70,12 @@ export async function createHttpServer(
   const { limits } = config;
   const handleError = makeErrorHandler(log);
   const tls = config.tls === undefined ? undefined : await loadTls(config.tls, dataDir);
+  const lingering = new Lingering(limits);
   const server = {
     maxHeaderSize: limits.headers,
     headersTimeout: limits.headersTimeout,
     requestTimeout: limits.requestTimeout,
+    keepAliveTimeout: limits.keepAlive,
     connectionsCheckingInterval: Math.min(1000, limits.headersTimeout),
     // Above the client buffer it would never be reported as full, and so never as drained either.
     highWaterMark: Math.min(HIGH_WATER_MARK, config.channels.clientBuffer),
@@ -93,23 +102,25 @@ export async function createHttpServer(
       querystringParser: () => NO_QUERY,
     },
     frameworkErrors: ((error, request, reply) => {
-      if (request.raw.headers.upgrade !== undefined) closeAfterAnswer(request, reply);
+      if (request.raw.headers.upgrade !== undefined) closeAfterAnswer(request, reply, lingering);
       handleError(error, request, reply);
     }) as NonNullable<Options['frameworkErrors']>,
-    clientErrorHandler: refuseConnection,
+    clientErrorHandler: (error, socket) => refuseConnection(error, socket, lingering),
   };
   const app = create(options, server, tls);
+  track(app, lingering, tls !== undefined);
   // Node drops what is beyond its limit without a word; one more than ours shows that there was more.
   app.server.maxHeadersCount = limits.headerCount + 1;
   // With a body it would be refused for that, before anybody sees that nothing here takes it.
   app.addHttpMethod('QUERY', { hasBody: false, overrideExisting: true });
-  answerAll(app);
+  answerAll(app, lingering);
+  continueWhenRead(app.server);
   trackMethods(app);
   app.decorateRequest('identity', null);
   registerBodyParsers(app, limits);
   app.setErrorHandler(handleError);
   registerRequestOrder(app);
-  registerFirstChecks(app, config, { lifecycle, log });
+  registerFirstChecks(app, config, { lifecycle, log, lingering });
   await registerCors(app, config.cors);
   registerOptions(app);
   registerRateLimits(app, config);
@@ -121,7 +132,7 @@ export async function createHttpServer(
 function registerFirstChecks(
   app: FastifyInstance,
   { limits, cors, ...config }: ServerConfig,
-  { lifecycle, log }: Pick<HttpServerOptions, 'lifecycle' | 'log'>,
+  { lifecycle, log, lingering }: Pick<HttpServerOptions, 'lifecycle' | 'log'> & { readonly lingering: Lingering },
 ): void {
   const warnOfProxy = makeProxyWarning(log);
   const isOurName = makeHostCheck(config);
@@ -131,7 +142,7 @@ function registerFirstChecks(
   app.addHook('onRequest', (request, reply, done) => {
     if (request.raw.url?.startsWith('/') === false) readAbsoluteForm(request.raw);
     const { url, headers, rawHeaders } = request.raw;
-    if (headers.upgrade !== undefined) closeAfterAnswer(request, reply);
+    if (headers.upgrade !== undefined) closeAfterAnswer(request, reply, lingering);
     const fault = findHeaderFault(request.raw);
     if (lifecycle.stopping) done(stoppingError(LAST_ANSWER));
     else if (loop?.isBehind && !isHealth(url)) done(behindError());
@@ -189,8 +200,8 @@ function urlTooLong(limit: number): AppError {
  * Node has taken the HTTP parser off the socket of an upgrade request: if it is answered instead of upgraded, nobody
  * else would ever close it.
  */
-function closeAfterAnswer(request: FastifyRequest, reply: FastifyReply): void {
+function closeAfterAnswer(request: FastifyRequest, reply: FastifyReply, lingering: Lingering): void {
   const { socket } = request.raw;
   reply.header('connection', 'close');
-  reply.raw.once('finish', () => socket.destroySoon());
+  reply.raw.once('finish', () => lingering.close(socket));
 }

@@ -23,7 +23,7 @@ export function registerNotFound(
   streams = '/{app_id}/{Table}',
 ): void {
   const rest = new Set(known.filter((table) => table.rest).map(({ path }) => path));
-  app.setNotFoundHandler((request) => {
+  const refuse = (request: FastifyRequest): never => {
     const [path = ''] = request.url.split('?', 1);
     // A collection has a slash at its end, too.
     const collection = rest.has(path.replace(/\/$/, ''));
@@ -52,6 +52,11 @@ export function registerNotFound(
       throw new AppError('NOT_FOUND', `There are several applications here; this is at ${places.join(', ')}.`);
     }
     throw new AppError('NOT_FOUND', describe(request, path, streams));
+  };
+  app.register(async (scope) => {
+    // Before a body is read, which nothing here takes.
+    scope.addHook('onRequest', async (request) => refuse(request));
+    scope.setNotFoundHandler(refuse);
   });
 }
 

@@ -201,6 +201,11 @@ const LIMIT_KEYS: Keys<Limits> = {
   headersTimeout: durationKey('10s', { what: 'Time to send the header fields' }),
   requestTimeout: durationKey('30s', { what: 'Time to send a whole request' }),
   keepAlive: durationKey('72s', { what: 'How long an idle HTTP connection is kept' }),
+  lingerSize: sizeKey('64MiB', { what: 'Bytes of a request that are read and discarded after an early answer' }),
+  lingerTime: durationKey('30s', { what: 'How long the rest of a request is discarded after an early answer' }),
+  lingerConnections: countKey(1000, {
+    what: 'Connections that discard the rest of a request after an early answer; beyond it the oldest is closed',
+  }),
   pageDefault: countKey(100, { what: 'Records of a list when the request names no limit' }),
   pageMax: countKey(1000, { what: 'Records of a list at most' }),
   scan: countKey(100_000, { what: 'Records of a table that a filter or sort without an index may look at' }),

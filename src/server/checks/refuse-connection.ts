@@ -2,28 +2,35 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { AppError, makeProblem } from '../../errors.ts';
+import type { Lingering } from '../lingering.ts';
 import { RECORD_METHODS } from '../not-found.ts';
 import { PROBLEM_TYPE, toAppError } from '../problems.ts';
 
 /** What is not even HTTP: a plain answer, then the end of the connection. */
-export function refuseConnection(error: Error & { code?: string }, socket: Duplex): void {
-  if (socket.destroyed || !socket.writable) return;
-  if (error.code === 'ECONNRESET') {
+export function refuseConnection(error: Error & { code?: string }, socket: Duplex, lingering: Lingering): void {
+  if (socket.destroyed) return;
+  const isOfHttp = error instanceof AppError || /^(?:HPE|ERR_HTTP)_/.test(error.code ?? '');
+  const isAnswered = lingering.has(socket);
+  if (!isOfHttp || (isAnswered && error.code === 'ERR_HTTP_REQUEST_TIMEOUT')) {
     socket.destroy();
     return;
   }
+  // A second answer would be taken for that to the next request.
+  if (isAnswered) lingering.close(socket);
+  if (isAnswered || !socket.writable) return;
   const failure = toAppError(error);
   const problem = makeProblem(failure);
   const body = JSON.stringify(problem);
   const headers = { ...failure.headers, ...lengthOf(body), Connection: 'close' };
-  socket.end(head(`${problem.status} ${problem.title}`, headers) + body, () => socket.destroy());
+  socket.write(head(`${problem.status} ${problem.title}`, headers) + body);
+  lingering.close(socket);
 }
 
 /**
  * Has the requests that Node would answer by itself, with nothing but a status or not at all, answered like all others:
  * an unknown `Expect` goes the way of every request and is refused there, CONNECT is refused here.
  */
-export function answerAll({ server }: FastifyInstance): void {
+export function answerAll({ server }: FastifyInstance, lingering: Lingering): void {
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
     server.emit('request', request, response);
   });
@@ -35,7 +42,7 @@ export function answerAll({ server }: FastifyInstance): void {
     if ('writeHead' in answer) refuseStream(failure, answer);
     else {
       answer.on('error', () => answer.destroy());
-      refuseConnection(failure, answer);
+      refuseConnection(failure, answer, lingering);
     }
   });
 }

@@ -1,4 +1,6 @@
 import { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { lingeringOf } from '../lingering.ts';
 
 /** Node's own way to hand a piece of an answer to the socket; `callback` is called when the socket is through with it. */
 type Send = (data: unknown, encoding: unknown, callback: unknown, byteLength?: number) => boolean;
@@ -16,6 +18,12 @@ const { _send: send } = ServerResponse.prototype as unknown as Internals;
  * answer. Where Node does not end answers like that, nothing is other than it was.
  */
 export class OneWriteResponse extends ServerResponse {
+  /** Node calls it when the answer is written, and closes the connection after it unless that goes on. */
+  override detachSocket(socket: Socket): void {
+    super.detachSocket(socket);
+    if (!this.req.complete) lingeringOf(socket)?.answered(this.req, socket);
+  }
+
   _send(data: unknown, encoding: unknown, callback: unknown, byteLength?: number): boolean {
     const { socket } = this;
     const isEnd = data === '' && typeof callback === 'function' && (this as unknown as Internals)._headerSent;

@@ -1,0 +1,34 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+
+/**
+ * Sends `100 Continue` when the body of a request is first read, and not before: a request that its header fields suffice
+ * to refuse is then refused without its body. Node would send it before anything has looked at the request.
+ */
+export function continueWhenRead(server: Server): void {
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    if (hasBody(request)) sendWhenRead(request, response);
+    server.emit('request', request, response);
+  });
+}
+
+function hasBody({ headers, httpVersionMajor }: IncomingMessage): boolean {
+  const { 'content-length': length = '0', 'transfer-encoding': coding } = headers;
+  return length !== '0' || coding !== undefined || httpVersionMajor > 1;
+}
+
+function sendWhenRead(request: IncomingMessage, response: ServerResponse): void {
+  const { shouldKeepAlive } = response;
+  // A client that gets an answer instead sends the body or not, so that the next request cannot be found
+  // (RFC 9110 §10.1.1).
+  response.shouldKeepAlive = false;
+  const read = request._read;
+  request._read = (size) => {
+    request._read = read;
+    // Node also reads what an answer has left unread.
+    if (!response.headersSent) {
+      response.writeContinue();
+      response.shouldKeepAlive = shouldKeepAlive;
+    }
+    read.call(request, size);
+  };
+}
