@@ -3,14 +3,15 @@ import type { FastifyInstance } from 'fastify';
 import { describeAuth } from '../config/auth.ts';
 import type { ServerConfig } from '../config/config.ts';
 import { formatHost } from '../config/loopback.ts';
+import { isSecure } from '../config/tls.ts';
 import { describeSurprises } from '../config/notices.ts';
 import type { Log } from '../server/operations/log.ts';
 import type { OpenApp } from './open-app.ts';
 
 /** Where the server listens, with the port that was taken. */
-export function urlOf(server: FastifyInstance, { host, tls }: ServerConfig): string {
+export function urlOf(server: FastifyInstance, { host, tls }: Pick<ServerConfig, 'host' | 'tls'>): string {
   const { port } = server.server.address() as AddressInfo;
-  return `${tls === undefined ? 'http' : 'https'}://${formatHost(host)}:${port}`;
+  return `${isSecure({ tls }) ? 'https' : 'http'}://${formatHost(host)}:${port}`;
 }
 
 export interface Announcement {

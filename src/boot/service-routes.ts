@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { ServerConfig } from '../config/config.ts';
 import { formatHost } from '../config/loopback.ts';
+import { isSecure } from '../config/tls.ts';
 import { CAPABILITIES } from '../openapi/capabilities.ts';
 import { registerContract } from '../openapi/contract.ts';
 import { AUDIT_NAME } from '../schema/names.ts';
@@ -62,7 +63,7 @@ function registerDocuments(server: FastifyInstance, app: OpenApp, config: Server
     version: application.planTag,
     limits,
     host: `${formatHost(host)}:${port}`,
-    secure: tls !== undefined,
+    secure: isSecure({ tls }),
     capabilities: CAPABILITIES,
     auth: auth !== undefined,
   };

@@ -164,7 +164,8 @@ export interface AuthConfig {
 export interface ServerConfig {
   readonly host: string;
   readonly port: number;
-  readonly tls: Tls | undefined;
+  /** Undefined where `host` decides. */
+  readonly tls: Tls | false | undefined;
   readonly trustProxy: boolean;
   /** Names by which the server may be called, beside those of loopback; in lower case, without port. */
   readonly allowedHosts: readonly string[];

@@ -1,6 +1,6 @@
 import { basename, join, resolve } from 'node:path';
 import { loadAuth } from './auth.ts';
-import type { AppConfig, Config, ServerConfig, Tls } from './config.ts';
+import type { AppConfig, Config, ServerConfig } from './config.ts';
 import { deepFreeze } from './deep-freeze.ts';
 import { type FileRole, Settings } from './files/config-file.ts';
 import type { Environment } from './files/interpolate.ts';
@@ -148,8 +148,10 @@ function findWeb(folder: string, written: string | undefined, settings: Settings
   return undefined;
 }
 
-function findCertificate(folder: string, tls: Tls | undefined, settings: Settings): Tls | undefined {
-  if (tls === undefined || tls === 'auto') return tls;
+type TlsSetting = ServerConfig['tls'];
+
+function findCertificate(folder: string, tls: TlsSetting, settings: Settings): TlsSetting {
+  if (tls === undefined || tls === false || tls === 'auto') return tls;
   const certificate = resolve(folder, tls.certificate);
   const privateKey = resolve(folder, tls.privateKey);
   for (const path of [certificate, privateKey]) {

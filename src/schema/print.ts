@@ -3,6 +3,7 @@ import { describeAuth } from '../config/auth.ts';
 import type { AppConfig, Config } from '../config/config.ts';
 import { formatDuration } from '../config/keys/units.ts';
 import { formatHost, isPrivate } from '../config/loopback.ts';
+import { isSecure } from '../config/tls.ts';
 import { AUDIT_NAME } from './names.ts';
 import {
   ACTIONS,
@@ -20,7 +21,7 @@ const SHOWN: Readonly<Record<TransportName, string>> = { rest: 'REST', sse: 'SSE
 
 /** The plan for people, line by line: what is stored where, at which URLs it is, and who may do what. */
 export function describePlan(plan: Plan, { server, app }: Config): readonly string[] {
-  const http = `${server.tls === undefined ? 'http' : 'https'}://${formatHost(server.host)}:${server.port}`;
+  const http = `${isSecure(server) ? 'https' : 'http'}://${formatHost(server.host)}:${server.port}`;
   const count = `${plan.tables.length} ${plan.tables.length === 1 ? 'table' : 'tables'}`;
   return [
     `${plan.appId}: ${count} in ${app.dataDir} (durability ${app.durability})`,

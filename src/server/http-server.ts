@@ -8,6 +8,7 @@ import Fastify, {
   type RawServerDefault,
 } from 'fastify';
 import type { ServerConfig } from '../config/config.ts';
+import { sharesPort } from '../config/tls.ts';
 import { AppError, stoppingError } from '../errors.ts';
 import { registerBodyParsers } from './body.ts';
 import { findHeaderFault } from './checks/headers.ts';
@@ -28,6 +29,7 @@ import { describeRequest, type Log } from './operations/log.ts';
 import { registerOptions } from './options.ts';
 import { makeErrorHandler } from './problems.ts';
 import { limitSecure, secureOptions } from './secure-server.ts';
+import { SharedPort } from './shared-port.ts';
 import { loadTls, type TlsFiles } from './tls.ts';
 import { transportConstraint } from './transport-constraint.ts';
 
@@ -69,7 +71,7 @@ export async function createHttpServer(
 ): Promise<FastifyInstance> {
   const { limits } = config;
   const handleError = makeErrorHandler(log);
-  const tls = config.tls === undefined ? undefined : await loadTls(config.tls, dataDir);
+  const tls = config.tls === undefined || config.tls === false ? undefined : await loadTls(config.tls, dataDir);
   const lingering = new Lingering(limits);
   const server = {
     maxHeaderSize: limits.headers,
@@ -84,6 +86,17 @@ export async function createHttpServer(
     requireHostHeader: false,
     ServerResponse: OneWriteResponse as unknown as typeof ServerResponse,
   };
+  const shared = sharesPort(config)
+    ? new SharedPort({
+        http: server,
+        load: () => loadTls('auto', dataDir),
+        onError: (error) => log.error({ err: error }, 'cannot speak TLS'),
+        created: (secure) => {
+          lingering.serve(secure);
+          sockets.trackSecure(secure);
+        },
+      })
+    : undefined;
   const options: Options = {
     // Fastify's own logging would cost every request a logger of its own.
     logger: false,
@@ -105,10 +118,13 @@ export async function createHttpServer(
       if (request.raw.headers.upgrade !== undefined) closeAfterAnswer(request, reply, lingering);
       handleError(error, request, reply);
     }) as NonNullable<Options['frameworkErrors']>,
-    clientErrorHandler: (error, socket) => refuseConnection(error, socket, lingering),
+    clientErrorHandler: (error, socket) => {
+      if (!shared?.take(error, socket)) refuseConnection(error, socket, lingering);
+    },
   };
   const app = create(options, server, tls);
-  track(app, lingering, tls !== undefined);
+  const sockets = track(app, lingering, tls !== undefined);
+  shared?.attach(app);
   // Node drops what is beyond its limit without a word; one more than ours shows that there was more.
   app.server.maxHeadersCount = limits.headerCount + 1;
   // With a body it would be refused for that, before anybody sees that nothing here takes it.

@@ -10,10 +10,19 @@ export interface TlsFiles {
 const DAY = 24 * 60 * 60 * 1000;
 const VALID_DAYS = 365;
 
+/** By file: two ports of one server would make two of it. */
+const underWay = new Map<string, Promise<TlsFiles>>();
+
 /** Certificate and key as configured; `auto` makes a self-signed one for localhost and keeps it in `dataDir`. */
 export async function loadTls(tls: Tls, dataDir: string): Promise<TlsFiles> {
   if (tls !== 'auto') return { cert: readFileSync(tls.certificate, 'utf8'), key: readFileSync(tls.privateKey, 'utf8') };
   const file = join(dataDir, 'localhost.json');
+  const making = underWay.get(file) ?? keepSelfSigned(file);
+  underWay.set(file, making);
+  return making.finally(() => underWay.delete(file));
+}
+
+async function keepSelfSigned(file: string): Promise<TlsFiles> {
   const kept = readKept(file);
   if (kept !== undefined) return kept;
   const made = await makeSelfSigned();

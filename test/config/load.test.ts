@@ -308,7 +308,7 @@ describe('A4: mistakes name line and column', () => {
       'half a certificate',
       'tls:\n  certificate: a.pem\n',
       [
-        'config.yaml:2:3 tls: tls needs a private_key | write `tls: auto`, or `certificate:` and `private_key:` below it',
+        'config.yaml:2:3 tls: tls needs a private_key | write `tls: auto`, `tls: false`, or `certificate:` and `private_key:` below it',
       ],
     ],
     [

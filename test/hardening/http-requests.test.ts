@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { startServer } from '../support/app.ts';
+import { BASE_CONFIG, startServer } from '../support/app.ts';
 import { rawHttp } from '../support/http.ts';
 import { expectProblem, JSON_TYPE, keepAlive, put, raw, request, server, serveThings } from './things.ts';
 
@@ -177,13 +177,21 @@ describe('B20 requests that are not what they seem', { timeout: 30_000 }, () => 
     ['no method', () => `/my-app/Thing HTTP/1.1\r\nHost: a\r\n\r\n${inner}`],
     ['an unknown method', () => `STEAL /my-app/Thing HTTP/1.1\r\nHost: a\r\n\r\n${inner}`],
     ['a preface of HTTP/2', () => `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${inner}`],
-    ['a TLS greeting', () => `\u0016\u0003\u0001\u0002\u0000\u0001${inner}`],
   ])('%s is refused and closed, and what follows is not run', async (_what, bytes) => {
     await server.ask('DELETE', 'Thing/smuggled');
     const answer = await raw(Buffer.from(bytes(), 'latin1'), 1000);
     const statuses = [...answer.all.matchAll(/HTTP\/1\.1 (\d+)/g)].map((found) => Number(found[1]));
     expect(statuses.length).toBeGreaterThan(0);
     for (const status of statuses) expect(Math.trunc(status / 100)).toBe(4);
+    expect((await server.ask('GET', 'Thing/smuggled')).status).toBe(404);
+  });
+
+  test('nothing is run that follows a TLS greeting, with and without TLS on the port', async () => {
+    await using plain = await startServer({ config: `${BASE_CONFIG}tls: false\n` });
+    const greeting = Buffer.from(`\u0016\u0003\u0001\u0000\u0001\u0001${inner}`, 'latin1');
+    expect((await rawHttp(plain.port, greeting, 1000)).status).toBe(400);
+    // An alert, and no text.
+    expect((await raw(greeting, 1000)).all).not.toContain('HTTP');
     expect((await server.ask('GET', 'Thing/smuggled')).status).toBe(404);
   });
 

@@ -290,7 +290,10 @@ const CHANNEL_KEYS: Keys<Channels> = {
 export const SERVER_KEYS: Keys<ServerConfig> = {
   host: textKey('127.0.0.1', { what: 'Address to listen on; any but a loopback one needs `auth` in each application' }),
   port: portKey(9996, { what: 'Port to listen on; 0 takes a free one' }),
-  tls: tlsKey({ what: 'Certificate for https and wss; `auto` makes one for localhost', shownDefault: 'off' }),
+  tls: tlsKey({
+    what: 'Certificate for https and wss; `auto` makes one for localhost, `false` switches TLS off',
+    shownDefault: 'beside plain HTTP on loopback, else off',
+  }),
   trustProxy: booleanKey(false, { what: 'Whether X-Forwarded-* of the one proxy in front is believed' }),
   allowedHosts: hostsKey({ what: 'Names by which clients may call the server, beside those of loopback' }),
   cors: {

@@ -179,16 +179,16 @@ export function choiceKey<const C extends string, D extends C | undefined>(
 }
 
 /** `auto`, or the two files; paths are made absolute by whoever knows the folder. */
-export function tlsKey(texts: Texts): Key<Tls | undefined> {
-  const hint = 'write `tls: auto`, or `certificate:` and `private_key:` below it';
+export function tlsKey(texts: Texts): Key<Tls | false | undefined> {
+  const hint = 'write `tls: auto`, `tls: false`, or `certificate:` and `private_key:` below it';
   return {
-    type: '`auto` or `{certificate, private_key}`',
+    type: '`auto`, `false` or `{certificate, private_key}`',
     default: undefined,
     ...texts,
     read: (written) => {
-      if (written === 'auto') return { value: 'auto' };
+      if (written === 'auto' || written === false) return { value: written };
       if (typeof written !== 'object' || written === null || Array.isArray(written)) {
-        return { message: `expected auto or a certificate, found ${nameKind(written)}`, hint };
+        return { message: `expected auto, false or a certificate, found ${nameKind(written)}`, hint };
       }
       const { certificate, private_key: privateKey, ...rest } = written as Record<string, unknown>;
       const [unknown] = Object.keys(rest);

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ServerConfig } from '../../config/config.ts';
 import { StartError } from '../../config/files/diagnostic.ts';
 import { diagnoseFile } from '../../config/files/source.ts';
+import { isSecure } from '../../config/tls.ts';
 import { createHttpServer } from '../../server/http-server.ts';
 import { closeAllSockets, closeIdleSockets } from '../../server/node/open-sockets.ts';
 import { registerNotFound } from '../../server/not-found.ts';
@@ -56,7 +57,7 @@ export class OwnServer {
       throw new StartError([diagnoseFile(`connectors.${name}`, what, 'set another port')]);
     }
     const { port: taken } = this.app.server.address() as AddressInfo;
-    const scheme = config.tls === undefined ? 'http' : 'https';
+    const scheme = isSecure(config) ? 'https' : 'http';
     const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${taken}${path}`;
     log.info({ connector: name, url }, 'connector listens');
   }

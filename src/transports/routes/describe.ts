@@ -1,12 +1,13 @@
 import type { Config } from '../../config/config.ts';
 import { formatHost } from '../../config/loopback.ts';
+import { isSecure } from '../../config/tls.ts';
 import type { Route } from './route.ts';
 
 /** The routes for people, line by line, as `tablecast check` shows them. */
 export function describeRoutes(routes: readonly Route[], { server, app }: Config): readonly string[] {
   if (routes.length === 0) return [];
-  const { host, port, tls } = server;
-  const base = `http${tls === undefined ? '' : 's'}://${formatHost(host)}:${port}/${app.appId}${app.routesPrefix}`;
+  const { host, port } = server;
+  const base = `http${isSecure(server) ? 's' : ''}://${formatHost(host)}:${port}/${app.appId}${app.routesPrefix}`;
   return ['', 'routes', ...routes.map((route) => describeRoute(route, `${base}/${route.key}`))];
 }
 

@@ -25,7 +25,9 @@ export function webSocketUpgrades(app: FastifyInstance, mostHeaders: number): Ev
         return;
       }
       socket.unshift(Buffer.concat([Buffer.from(withoutUpgrade(request), 'latin1'), head]));
-      server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket);
+      // Behind TLS on a shared port that is not the one which listens.
+      const { server: own = server } = socket as Socket & { readonly server?: EventEmitter };
+      own.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket);
     });
   });
   return upgrades;
