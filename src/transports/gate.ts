@@ -1,33 +1,31 @@
 import type { FastifyRequest } from 'fastify';
-import { AppError, stoppingError } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import type { Admission } from '../server/limits/admission.ts';
 
 /** What connections that stay open have to pass: before hooks are asked about them, and after that again. */
 export class Gate {
   readonly #admission: Admission;
-  #isClosed = false;
 
   constructor(admission: Admission) {
     this.#admission = admission;
   }
 
   get isClosed(): boolean {
-    return this.#isClosed;
+    return this.#admission.isClosed;
   }
 
   /** The server stops: whatever is still on its way in is refused. */
   close(): void {
-    this.#isClosed = true;
+    this.#admission.close();
   }
 
-  /** Throws OVERLOADED or TOO_MANY_CONNECTIONS. */
+  /** Throws STOPPING, OVERLOADED or TOO_MANY_CONNECTIONS. */
   check(request: FastifyRequest): void {
     this.#admission.check(request);
   }
 
-  /** Much may have happened while hooks were at work. Throws STOPPING, BAD_REQUEST when nobody waits, and as `check`. */
+  /** Much may have happened while a token or a hook was waited for. Throws BAD_REQUEST when nobody waits, and as `check`. */
   checkAgain(request: FastifyRequest, isGone = false): void {
-    if (this.#isClosed) throw stoppingError();
     if (isGone) throw new AppError('BAD_REQUEST', 'The connection was closed.');
     this.#admission.check(request);
   }

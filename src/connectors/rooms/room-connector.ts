@@ -88,6 +88,7 @@ export abstract class RoomConnector<S extends RoomSettings> implements Connector
 
   async stop(): Promise<void> {
     this.isStopping = true;
+    this.context.admission.close();
     this.closeAll();
     await this.#own?.stop();
     await this.settled();

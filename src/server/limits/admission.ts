@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import type { Limits } from '../../config/config.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, stoppingError } from '../../errors.ts';
 import { identityOf } from '../auth/identity-of.ts';
 import { type AddressOf, makeAddressOf } from '../client-address.ts';
 
@@ -22,6 +22,7 @@ export class Admission {
   readonly #byAddress = new Map<string, number>();
   readonly #byPrincipal = new Map<string, number>();
   #open = 0;
+  #isClosed = false;
 
   constructor(limits: AdmissionLimits) {
     this.#limits = limits;
@@ -37,8 +38,18 @@ export class Admission {
     return this.#byAddress.size + this.#byPrincipal.size;
   }
 
-  /** Throws OVERLOADED when there is no place for another one, TOO_MANY_CONNECTIONS when its client has enough. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** The server stops: what is still on its way in is refused, by whichever transport. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** Throws STOPPING, OVERLOADED when there is no place for another one, TOO_MANY_CONNECTIONS when its client has enough. */
   check(request: FastifyRequest): void {
+    if (this.#isClosed) throw stoppingError();
     const { connections, connectionsPerAddress, connectionsPerPrincipal } = this.#limits;
     if (this.#open >= connections) {
       const message = `There are ${connections} open connections, as many as limits.connections allows.`;

@@ -160,5 +160,7 @@ class WsTransport implements Transport {
     connection.slot = this.#connections.add(connection);
     context.auth?.connections.add(connection);
     connection.subscription = context.resource.subscribe(query, format.encoding, connection);
+    // `stop` has seen those that were open then.
+    if (this.#gate.isClosed) connection.close(1001, 'the server stops');
   }
 }
