@@ -51,7 +51,7 @@ export interface Limits {
   readonly message: number;
   readonly messageFragments: number;
   readonly messageChunks: number;
-  /** Messages of one connection to a route that wait for its handler. */
+  /** Messages of one WebSocket that wait to be handled. */
   readonly waitingMessages: number;
   readonly messagesPerSecond: number;
   readonly messagesBurst: number;

@@ -27,6 +27,8 @@ export class SocketDoor implements AsyncDisposable {
           slowClientTimeout: 60_000,
           messagesPerSecond: 1e6,
           messagesBurst: 1e6,
+          waitingMessages: 100,
+          message: 512 * 1024,
           onError: (error) => void this.faults.push(error),
         },
         id: undefined,

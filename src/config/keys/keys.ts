@@ -261,7 +261,7 @@ const LIMIT_KEYS: Keys<Limits> = {
   messageFragments: countKey(1024, { what: 'Fragments of one message' }),
   messageChunks: countKey(4096, { what: 'Buffered pieces of one message' }),
   waitingMessages: countKey(100, {
-    what: 'Messages of one connection to a route that wait for its handler; beyond it nothing is read',
+    what: 'Messages of one WebSocket that wait to be handled; beyond it, or more bytes than `limits.message`, nothing more is read',
   }),
   messagesPerSecond: countKey(50, { what: 'Messages per second of one connection, in the long run' }),
   messagesBurst: countKey(100, { what: 'Messages of one connection in one go' }),

@@ -53,9 +53,6 @@ export class RoomSocket extends ClientSocket implements OpenConnection, Visitor 
   readonly guest: Guest;
   readonly #context: RoomSocketContext;
   readonly #visit: Visit;
-  /** Messages that flows have not come to yet. */
-  #waiting = 0;
-  #waitingBytes = 0;
   /** The server has closed it: what came before is for nobody any more. */
   #isShut = false;
   #pendingAtBeat = 0;
@@ -150,25 +147,13 @@ export class RoomSocket extends ClientSocket implements OpenConnection, Visitor 
       this.expired();
       return;
     }
-    this.#waiting++;
-    this.#waitingBytes += data.length;
-    const { waitingMessages, message } = this.#context.limits;
-    // The client's own buffers fill up then, and it has to wait. Whoever is not read cannot be heard.
-    if (this.#waiting >= waitingMessages || this.#waitingBytes > message) {
-      this.pause();
-      this.#context.pongs.heard(this);
-    }
+    this.waits(data);
+    // A client that is not read cannot be heard.
+    if (this.isPaused) this.#context.pongs.heard(this);
     this.#visit.next(async () => {
-      this.#readOn(data.length);
+      this.waitsNoMore(data);
       if (!this.#isShut) await this.#handle(data, isBinary);
     });
-  }
-
-  #readOn(bytes: number): void {
-    this.#waiting--;
-    this.#waitingBytes -= bytes;
-    const { waitingMessages, message } = this.#context.limits;
-    if (this.isPaused && this.#waiting <= waitingMessages / 2 && this.#waitingBytes <= message) this.resume();
   }
 
   async #handle(data: Buffer, isBinary: boolean): Promise<void> {

@@ -109,6 +109,8 @@ export class Gateway implements Transport {
       pongTimeout: channels.pongTimeout,
       slowClientTimeout: channels.slowClientTimeout,
       messagesPerSecond: limits.messagesPerSecond,
+      waitingMessages: limits.waitingMessages,
+      message: limits.message,
       // A client that comes back asks for all of its subscriptions at once.
       messagesBurst: limits.messagesBurst + limits.subscriptions,
       onError: (error) => this.#context.onError(error),

@@ -108,7 +108,10 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
 
   protected take(data: Buffer, isBinary: boolean): void {
     if (this.#waiting === undefined) this.#handle(data, isBinary);
-    else this.#waiting.push([data, isBinary]);
+    else {
+      this.#waiting.push([data, isBinary]);
+      this.waits(data);
+    }
   }
 
   #handle(data: Buffer, isBinary: boolean): void {
@@ -233,7 +236,10 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
     // The first of them may make the others wait again.
-    for (const [data, isBinary] of waiting) if (this.isOpen) this.take(data, isBinary);
+    for (const [data, isBinary] of waiting) {
+      this.waitsNoMore(data);
+      if (this.isOpen) this.take(data, isBinary);
+    }
   }
 
   #refuse(error: unknown): void {

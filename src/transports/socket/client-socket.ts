@@ -18,6 +18,9 @@ export interface SocketLimits {
   readonly slowClientTimeout: number;
   readonly messagesPerSecond: number;
   readonly messagesBurst: number;
+  /** Messages that may wait to be handled, and the bytes of one message, which all of them may have. */
+  readonly waitingMessages: number;
+  readonly message: number;
 }
 
 /**
@@ -33,6 +36,8 @@ export abstract class ClientSocket implements Sink, SocketOwner {
   #bucket: TokenBucket | undefined;
   #errors: ErrorCount | undefined;
   #pendingAtBeat = 0;
+  #waiting = 0;
+  #waitingBytes = 0;
 
   constructor(ws: WebSocket, socket: Socket, limits: SocketLimits) {
     this.#limits = limits;
@@ -66,12 +71,21 @@ export abstract class ClientSocket implements Sink, SocketOwner {
     return this.#ws.isPaused;
   }
 
-  protected pause(): void {
-    this.#ws.pause();
+  /** A message was received and waits to be handled. Beyond the bound no more are read, and the client has to wait. */
+  protected waits({ length }: Buffer): void {
+    this.#waiting++;
+    this.#waitingBytes += length;
+    const { waitingMessages, message } = this.#limits;
+    if (this.#waiting >= waitingMessages || this.#waitingBytes > message) this.#ws.pause();
   }
 
-  protected resume(): void {
-    this.#ws.resume();
+  /** One that has waited does so no more. */
+  protected waitsNoMore({ length }: Buffer): void {
+    this.#waiting--;
+    this.#waitingBytes -= length;
+    const { waitingMessages, message } = this.#limits;
+    if (!this.#ws.isPaused || this.#waitingBytes > message) return;
+    if (this.#waiting <= waitingMessages / 2) this.#ws.resume();
   }
 
   get isOpen(): boolean {
@@ -90,6 +104,8 @@ export abstract class ClientSocket implements Sink, SocketOwner {
 
   close(code: number, reason: string): void {
     this.#ws.close(code, reason);
+    // The answer of the client has to be read.
+    if (this.#ws.isPaused) this.#ws.resume();
   }
 
   terminate(): void {
@@ -102,7 +118,8 @@ export abstract class ClientSocket implements Sink, SocketOwner {
    */
   beat(): void {
     const { pending } = this;
-    if (pending !== this.#pendingAtBeat) this.heard();
+    // A client that is not read cannot be heard.
+    if (pending !== this.#pendingAtBeat || this.#ws.isPaused) this.heard();
     this.#pendingAtBeat = pending;
     const { pongTimeout, slowClientTimeout } = this.#limits;
     const patience = pending === 0 ? pongTimeout : Math.max(pongTimeout, slowClientTimeout);

@@ -14,9 +14,6 @@ import { errorMessage } from '../socket/error-message.ts';
 import type { WsFormat } from './message-format.ts';
 import { handleMessage } from './messages.ts';
 
-/** Messages that may wait for a hook before no more are read. */
-const MAX_WAITING = 16;
-
 /** What all connections of one table or record share. */
 export interface ConnectionContext extends SocketLimits {
   readonly resource: TableResource;
@@ -42,8 +39,6 @@ export class WsConnection extends ClientSocket implements OpenConnection {
   readonly #release: (connection: WsConnection) => void;
   /** Settled when the last message that came has been answered. */
   #answered: Promise<void> | undefined;
-  /** Messages that a hook has not let through yet. */
-  #waiting = 0;
 
   constructor(ws: WebSocket, socket: Socket, options: ConnectionOptions) {
     super(ws, socket, options.context);
@@ -112,18 +107,20 @@ export class WsConnection extends ClientSocket implements OpenConnection {
 
   /** Answers come in the order of the messages, also where one is refused at once and the one before it is written. */
   async #handle(data: Buffer, isBinary: boolean, before: Promise<void> | undefined): Promise<void> {
+    this.waits(data);
     const answer = await handleMessage(this, data, isBinary);
     await before;
     answer(this);
+    this.waitsNoMore(data);
   }
 
   /** A hook may take its time for one message, and the next ones are not to overtake it. */
   async #handleInTurn(data: Buffer, isBinary: boolean, before: Promise<void> | undefined): Promise<void> {
-    if (++this.#waiting === MAX_WAITING) this.pause();
+    this.waits(data);
     await before;
     if (hasExpired(this.identity)) this.expired();
     else (await handleMessage(this, data, isBinary))(this);
-    if (--this.#waiting === 0 && this.isPaused) this.resume();
+    this.waitsNoMore(data);
   }
 }
 

@@ -87,6 +87,8 @@ class WsTransport implements Transport {
       slowClientTimeout: channels.slowClientTimeout,
       messagesPerSecond: limits.messagesPerSecond,
       messagesBurst: limits.messagesBurst,
+      waitingMessages: limits.waitingMessages,
+      message: limits.message,
       onError: (error) => this.#context.onError(error),
     };
     for (const url of [...tableUrls(endpoint), `${path}/:id`]) {

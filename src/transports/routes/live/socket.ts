@@ -45,12 +45,10 @@ interface Close {
 export class RouteSocket extends ClientSocket implements OpenConnection {
   readonly connection: RouteConnection;
   readonly #options: RouteSocketOptions;
-  readonly #ws: WebSocket;
   readonly #raw: Socket;
   /** Undefined where messages about tokens are the handler's own. */
   readonly #renewal: Renewal | undefined;
   readonly #waiting: Waiting[] = [];
-  #waitingBytes = 0;
   #wake: (() => void) | undefined;
   #drains: (() => void)[] = [];
   /** How the server has closed it. */
@@ -60,7 +58,6 @@ export class RouteSocket extends ClientSocket implements OpenConnection {
   constructor(ws: WebSocket, socket: Socket, options: RouteSocketOptions) {
     super(ws, socket, options.socketLimits);
     this.#options = options;
-    this.#ws = ws;
     this.#raw = socket;
     ws.once('close', (code: number, reason: Buffer) => {
       this.#closed = this.#own ?? { code, reason: reason.toString() };
@@ -121,15 +118,7 @@ export class RouteSocket extends ClientSocket implements OpenConnection {
       super.close(code, reason);
       this.#own = { code, reason };
     }
-    this.#waiting.length = 0;
-    this.#waitingBytes = 0;
-    this.#readOn();
-  }
-
-  override beat(): void {
-    // Whoever is not read cannot be heard.
-    if (this.#ws.isPaused) this.heard();
-    super.beat();
+    for (const { data } of this.#waiting.splice(0)) this.waitsNoMore(data);
   }
 
   expiring(expiresAt: number): void {
@@ -165,10 +154,7 @@ export class RouteSocket extends ClientSocket implements OpenConnection {
       return;
     }
     this.#waiting.push({ data, isBinary });
-    this.#waitingBytes += data.length;
-    const { limits } = this.#options;
-    // The client's own buffers fill up then, and it has to wait.
-    if (this.#waiting.length >= limits.waitingMessages || this.#waitingBytes > limits.message) this.#ws.pause();
+    this.waits(data);
     this.#wakeUp();
   }
 
@@ -178,15 +164,8 @@ export class RouteSocket extends ClientSocket implements OpenConnection {
     wake?.();
   }
 
-  #readOn(): void {
-    const { limits } = this.#options;
-    if (!this.#ws.isPaused || this.#waitingBytes > limits.message) return;
-    if (this.#waiting.length <= limits.waitingMessages / 2) this.#ws.resume();
-  }
-
   async #handle({ data, isBinary }: Waiting): Promise<void> {
-    this.#waitingBytes -= data.length;
-    this.#readOn();
+    this.waitsNoMore(data);
     const { route } = this.#options;
     try {
       const message = await this.#parse(data, isBinary);
