@@ -6,7 +6,7 @@ import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
 import { PLAIN_UPLOADERS, TLS_UPLOADERS, type Upload, type Uploader } from '../support/uploads.ts';
 
 /** Whether an answer is lost is a race, which a client does not lose each time. */
-const TIMES = 5;
+const TIMES = 3;
 /** More than all buffers between client and server together. */
 const SIZE = 24 * 1024 * 1024;
 
@@ -29,6 +29,11 @@ const CASES: readonly Case[] = [
   ['421', { path: 'Open/a', headers: { ...JSON_TYPE, host: 'other.example' } }, 421, 'MISDIRECTED'],
   ['404', { path: 'nothing', isChunked: true }, 404, 'NOT_FOUND'],
 ];
+
+/** fetch sets Host by itself, and over HTTP/2 there is none. */
+function canSend(client: string, [, { headers }]: Case): boolean {
+  return headers?.host === undefined || !/fetch|HTTP\/2/.test(client);
+}
 
 let dir: string;
 let file: string;
@@ -59,9 +64,7 @@ describe.each([
     afterAll(() => server[Symbol.asyncDispose]());
 
     describe.each(uploaders as readonly (readonly [string, Uploader])[])('reaches %s', (client, upload) => {
-      test.each(CASES)('%s', async (_what, { path, ...given }, status, code) => {
-        // fetch sets Host by itself, and over HTTP/2 there is none.
-        if (given.headers?.host !== undefined && /fetch|HTTP\/2/.test(client)) return;
+      test.each(CASES.filter((one) => canSend(client, one)))('%s', async (_what, { path, ...given }, status, code) => {
         for (let i = 0; i < TIMES; i++) {
           const url = server.url(path);
           const answer = await upload({ method: 'PUT', headers: JSON_TYPE, isChunked: false, ...given, url, file });
