@@ -3,8 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import { describeAuth } from '../config/auth.ts';
 import type { ServerConfig } from '../config/config.ts';
 import { formatHost } from '../config/loopback.ts';
-import { isSecure } from '../config/tls.ts';
 import { describeSurprises } from '../config/notices.ts';
+import { isSecure } from '../config/tls.ts';
 import type { Log } from '../server/operations/log.ts';
 import type { OpenApp } from './open-app.ts';
 
