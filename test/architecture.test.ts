@@ -47,7 +47,7 @@ const DRIVERS: Readonly<Record<string, RegExp>> = {
   negotiator: /^server\/content\/negotiate\.ts$/,
   cborg: /^server\/content\/cbor\.ts$/,
   '@msgpack/msgpack': /^server\/content\/msgpack\.ts$/,
-  selfsigned: /^server\/tls\.ts$/,
+  selfsigned: /^server\/connection\/tls\.ts$/,
   '@marcbachmann/cel-js': /^connectors\/flows\/expressions\//,
   croner: /^connectors\/schedule\//,
   chokidar: /^commands\/dev\//,

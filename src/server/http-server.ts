@@ -17,20 +17,20 @@ import { trackMethods } from './checks/known-methods.ts';
 import { forbiddenOrigin, isOwnBehindTls, makeOriginCheck, mayOpenStream } from './checks/origin.ts';
 import { answerAll, refuseConnection } from './checks/refuse-connection.ts';
 import { registerRequestOrder } from './checks/request-order.ts';
+import { continueWhenRead } from './connection/expect-continue.ts';
+import { Lingering } from './connection/lingering.ts';
+import { limitSecure, secureOptions } from './connection/secure-server.ts';
+import { SharedPort } from './connection/shared-port.ts';
+import { loadTls, type TlsFiles } from './connection/tls.ts';
 import { registerCors } from './cors.ts';
-import { continueWhenRead } from './expect-continue.ts';
 import { LoopWatch } from './limits/loop-watch.ts';
 import { registerRateLimits } from './limits/rate-limits.ts';
-import { Lingering } from './lingering.ts';
 import { OneWriteResponse } from './node/one-write-response.ts';
 import { OpenSockets } from './node/open-sockets.ts';
 import type { Lifecycle } from './operations/health.ts';
 import { describeRequest, type Log } from './operations/log.ts';
 import { registerOptions } from './options.ts';
 import { makeErrorHandler } from './problems.ts';
-import { limitSecure, secureOptions } from './secure-server.ts';
-import { SharedPort } from './shared-port.ts';
-import { loadTls, type TlsFiles } from './tls.ts';
 import { transportConstraint } from './transport-constraint.ts';
 
 /** Bytes that Node buffers of a socket before it says that it is full. */

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { AppError, makeProblem } from '../../errors.ts';
-import type { Lingering } from '../lingering.ts';
+import type { Lingering } from '../connection/lingering.ts';
 import { RECORD_METHODS } from '../not-found.ts';
 import { PROBLEM_TYPE, toAppError } from '../problems.ts';
 

@@ -1,6 +1,6 @@
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { lingeringOf } from '../lingering.ts';
+import { lingeringOf } from '../connection/lingering.ts';
 
 /** Node's own way to hand a piece of an answer to the socket; `callback` is called when the socket is through with it. */
 type Send = (data: unknown, encoding: unknown, callback: unknown, byteLength?: number) => boolean;

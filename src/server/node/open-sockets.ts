@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import type { Lingering } from '../lingering.ts';
+import type { Lingering } from '../connection/lingering.ts';
 
 interface OpenSocket {
   /** HTTP/2 is spoken on it. */

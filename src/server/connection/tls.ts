@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Tls } from '../config/config.ts';
+import type { Tls } from '../../config/config.ts';
 
 export interface TlsFiles {
   readonly cert: string;

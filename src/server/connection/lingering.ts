@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Limits } from '../config/config.ts';
+import type { Limits } from '../../config/config.ts';
 
 /** A client that has sent nothing for so long has its answer, or does not want it. */
 const MAX_SILENCE_MS = 5000;
