@@ -3,6 +3,7 @@ import type { AppError } from '../errors.ts';
 import type { Filter, JsonRecord, ListQuery, SelectedRelation } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { Actor, AuditReader } from './audit.ts';
+import type { Place } from './placed-error.ts';
 
 /** A value or a promise of it: the embedded store answers at once, a remote one later. */
 export type Awaitable<T> = T | Promise<T>;
@@ -56,6 +57,8 @@ interface Guarded {
   readonly guard?: Guard | undefined;
   /** Whom the audit log names; without it, code in the server. Only tables with `@audit` ask for it. */
   readonly by?: Actor | undefined;
+  /** Where several records were sent: stands before the fields in errors of this one. */
+  readonly place?: Place | undefined;
 }
 
 export type Write =

@@ -1,5 +1,6 @@
 import { AppError, type FieldError } from '../../errors.ts';
 import type { FieldPlan, FieldType, JsonValue, RelationPlan, TablePlan } from '../../schema/plan.ts';
+import { recordAt } from '../../store/placed-error.ts';
 import type { Cell, Cells } from '../../store/store.ts';
 import { keyProblem, newKeyProblem, readKey } from '../key.ts';
 import { type Check, checkOf, isObject, type Report, reportUnknown, summarize, type ValueLimits } from './values.ts';
@@ -41,7 +42,7 @@ export class RecordParser {
     return this.#parse(body, false, '');
   }
 
-  /** Several whole records; the errors of all of them are named `[index].field`, or with `places` before the field. */
+  /** Several whole records; the errors of all of them have `places` before the field, `[index].` without them. */
   parseMany(bodies: readonly unknown[], places?: readonly string[]): Cells[] {
     const errors: FieldError[] = [];
     const records: Cells[] = [];
@@ -74,7 +75,7 @@ export class RecordParser {
   #parse(body: unknown, whole: boolean, prefix: string): Cells {
     if (!isObject(body)) {
       const message = `must be a JSON object with the fields of ${this.#table.name}`;
-      const field = prefix.replace(/[., ]+$/, '');
+      const field = recordAt(prefix);
       throw new AppError('VALIDATION_ERROR', `The record ${message}.`, { errors: [{ field, message }] });
     }
     const names = Object.keys(body);

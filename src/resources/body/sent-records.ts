@@ -2,11 +2,18 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Identity } from '../../auth/identity.ts';
 import { AppError, invalidField } from '../../errors.ts';
 import type { TablePlan } from '../../schema/plan.ts';
+import { atPlace, type Place } from '../../store/placed-error.ts';
 import type { Cells, Key } from '../../store/store.ts';
 import { isNumeric, keyProblem, stepProblem } from '../key.ts';
 import type { WriteRights } from '../write-rights.ts';
 import { type RecordLimits, RecordParser } from './record-parser.ts';
-import { Rows } from './rows.ts';
+import { type PlacedRecord, Rows } from './rows.ts';
+
+/** The cells of one record among several, and where it stands in what was sent. */
+export interface PlacedCells {
+  readonly cells: Cells;
+  readonly place: Place;
+}
 
 /** What callers send as records of one table: checked by their rights and by the schema, and made cells with a key. */
 export class SentRecords {
@@ -34,9 +41,13 @@ export class SentRecords {
   }
 
   /** Several whole records. Throws as `whole`, for all of them together. */
-  many(identity: Identity, bodies: readonly unknown[] | Rows): Cells[] {
-    if (bodies instanceof Rows) return this.#rows(identity, bodies);
-    return this.#parser.parseMany(bodies.map((body) => this.#rights.stamped(identity, body)));
+  many(identity: Identity, bodies: readonly unknown[] | Rows): PlacedCells[] {
+    const sent =
+      bodies instanceof Rows ? this.#rows(bodies) : bodies.map((value, at) => ({ value, place: `[${at}].` }));
+    const places = sent.map(({ place }) => place);
+    const stamped = sent.map(({ value, place }) => atPlace(place, () => this.#rights.stamped(identity, value)));
+    const records = this.#parser.parseMany(stamped, places);
+    return records.map((cells, at) => ({ cells, place: places[at] as Place }));
   }
 
   /** The key and the cells with it: the address's key, the record's own or a new one; two that differ are refused. */
@@ -76,14 +87,10 @@ export class SentRecords {
     return own;
   }
 
-  #rows(identity: Identity, rows: Rows): Cells[] {
+  #rows(rows: Rows): readonly PlacedRecord[] {
     const { header } = rows;
     if (header !== undefined) this.#parser.checkNames(header.names, header.place);
-    const records = rows.records(this.#table);
-    return this.#parser.parseMany(
-      records.map(({ value }) => this.#rights.stamped(identity, value)),
-      records.map(({ place }) => place),
-    );
+    return rows.records(this.#table);
   }
 
   #checkKey(key: Key): void {

@@ -2,8 +2,9 @@ import { HOOK, type Identity } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import { compilePredicate, type JsonRecord } from '../../query/index.ts';
 import type { Action, TablePlan } from '../../schema/plan.ts';
+import { atPlace, placeError } from '../../store/placed-error.ts';
 import type { Awaitable, Key, Once, Precondition, StoredRecord, WriteOutcome } from '../../store/store.ts';
-import { Rows } from '../body/rows.ts';
+import { JsonLines, type PlacedRecord, Rows } from '../body/rows.ts';
 import type { WriteHooks } from '../write-hooks.ts';
 import { TableResource } from './resource.ts';
 import type { ResourceContext, WriteOptions } from './types.ts';
@@ -65,15 +66,20 @@ export class HookedTable extends TableResource {
       return super.createMany(identity, sent, once);
     }
     const bodies = sent instanceof Rows ? sent.records(this.table).map(({ value }) => value) : sent;
-    const ids = this.#check(identity, ['create'], () => {
-      const parsed = this.writes.sent.many(identity, bodies);
-      return parsed.map((cells) => this.writes.sent.ownKey(undefined, cells));
-    });
-    const records: unknown[] = [];
-    for (const [index, body] of bodies.entries()) {
-      records.push(await this.#count(beforeCreate({ identity, id: ids[index], record: copyOf(body) })));
+    const checked = this.#check(identity, ['create'], () =>
+      this.writes.sent.many(identity, sent).map(({ cells, place }) => ({
+        id: atPlace(place, () => this.writes.sent.ownKey(undefined, cells)),
+        place,
+      })),
+    );
+    const records: PlacedRecord[] = [];
+    for (const [index, { id, place }] of checked.entries()) {
+      const hooked = beforeCreate({ identity, id, record: copyOf(bodies[index]) }).catch((error: unknown) => {
+        throw error instanceof AppError ? placeError(error, place) : error;
+      });
+      records.push({ place, value: await this.#count(hooked) });
     }
-    return super.createMany(identity, records, once);
+    return super.createMany(identity, new JsonLines(records), once);
   }
 
   override async put(

@@ -2,6 +2,7 @@ import type { Identity } from '../../auth/identity.ts';
 import { AppError, invalidField } from '../../errors.ts';
 import { both, type Filter, relatedTables } from '../../query/index.ts';
 import type { Action, TablePlan } from '../../schema/plan.ts';
+import { atPlace } from '../../store/placed-error.ts';
 import type {
   BulkWrite,
   Cells,
@@ -59,7 +60,10 @@ export class TableWrites {
     if (size > batch) throw new AppError('BAD_REQUEST', `At most ${batch} records can be sent at once.`);
     const records = this.sent.many(identity, bodies);
     if (size === 0) return [];
-    const group = records.map((cells) => this.#newRecord(cells, guard));
+    const group = records.map(({ cells, place }) => ({
+      ...atPlace(place, () => this.#newRecord(cells, guard)),
+      place,
+    }));
     try {
       return this.#told(identity, await this.#submit(identity, group, once), 'create');
     } catch (error) {

@@ -1,13 +1,14 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { AppError } from '../../../errors.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
-import type { BulkWrite, Change, CommitResult, OnceGroup, Write, WriteGroup, WriteOutcome } from '../../store.ts';
+import { type Place, placeError, placeOfKey } from '../../placed-error.ts';
+import type { BulkWrite, Change, CommitResult, Key, OnceGroup, Write, WriteGroup, WriteOutcome } from '../../store.ts';
 import { constraintError } from '../database/errors.ts';
 import { StatementCache } from '../database/statement-cache.ts';
 import type { LogEntries } from '../log/entries.ts';
 import type { LogState, Removed } from '../log/log.ts';
 import type { Positions } from '../log/positions.ts';
-import { applyWrite, type Transaction, type WriteContext } from './apply-write.ts';
+import { applyWrite, type OneWrite, type Transaction, type WriteContext } from './apply-write.ts';
 import { chooseKeys, isBulk, sumUp, writeOf } from './bulk.ts';
 import type { OnceTable } from './idempotency.ts';
 
@@ -121,13 +122,18 @@ export class Commits {
     const { last, changes } = transaction;
     const start = changes.length;
     const single = group.length === 1 && !isBulk(group[0] as Write);
+    let place: Place | undefined;
     if (!single) this.#statements.savepoint.run();
     try {
-      const outcomes = group.map((write) => this.#applyWrite(write));
+      const outcomes: WriteOutcome[] = [];
+      for (const write of group) {
+        place = write.place;
+        outcomes.push(this.#applyWrite(write));
+      }
       if (!single) this.#statements.release.run();
       return outcomes;
     } catch (error) {
-      const refused = error instanceof AppError ? error : constraintError(error);
+      const refused = refusalOf(error);
       if (refused === undefined) throw error;
       changes.length = start;
       // A seq that was not committed must not be told to anybody as a position: a restart would not know it.
@@ -136,7 +142,7 @@ export class Commits {
         this.#statements.undo.run();
         this.#statements.release.run();
       }
-      return refused;
+      return placeError(refused, place);
     }
   }
 
@@ -150,10 +156,25 @@ export class Commits {
   #applyBulk(write: BulkWrite, context: WriteContext): WriteOutcome {
     const keys = chooseKeys(this.#bulk, context.table, write);
     return sumUp(
-      keys.map((id) => applyWrite(context, writeOf(write, id))),
+      keys.map((id) => applyChosen(context, writeOf(write, id), id)),
       this.#transaction.last,
     );
   }
+}
+
+/** Applies the write of a record that a filter has chosen: a refusal names its key. */
+function applyChosen(context: WriteContext, write: OneWrite, id: Key): WriteOutcome {
+  try {
+    return applyWrite(context, write);
+  } catch (error) {
+    const refused = refusalOf(error);
+    throw refused === undefined ? error : placeError(refused, placeOfKey(id));
+  }
+}
+
+/** What the client did wrong, or undefined when the error is something else. */
+function refusalOf(error: unknown): AppError | undefined {
+  return error instanceof AppError ? error : constraintError(error);
 }
 
 /** One object for one transaction after the other, so that each write finds what it needs without making it. */
