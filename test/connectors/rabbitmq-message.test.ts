@@ -64,10 +64,8 @@ describe('what a flow is told of a message', () => {
     expect(read(message, 'm')).toMatchObject({ m: { routing_key: 'a.b', timestamp: 5, headers: { n: 1 } } });
   });
 
-  test('a member called __proto__ is a member', () => {
-    const input = read(messageOf('{"__proto__":{"admin":true}}'), 'm');
-    expect(Object.hasOwn(input, '__proto__')).toBe(true);
-    expect((input as { admin?: unknown }).admin).toBeUndefined();
+  test.each(['{"__proto__":{"admin":true}}', '{"a":[{"__proto__":1}]}'])('%s is no JSON of a record', (content) => {
+    expect(read(messageOf(content))).toEqual({ body: content });
   });
 });
 

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
-import { AppError, invalidField } from '../../errors.ts';
+import { AppError } from '../../errors.ts';
 import { parseJsonText } from '../../resources/body/json.ts';
-import { checkJson, type ValueLimits } from '../../resources/body/values.ts';
+import { checkJson, throwInvalid, type ValueLimits } from '../../resources/body/values.ts';
 import { vanishes } from '../../schema/float.ts';
 
 /** Strings are matched so that digits in them are no numbers; of numbers only those that are long or have an exponent. */
@@ -22,9 +22,7 @@ export function parseInputJson(source: Buffer, limits: ValueLimits): unknown {
 
 /** Throws what no record may have in any way: TOO_DEEP, TOO_WIDE or VALIDATION_ERROR. */
 export function checkInput(value: unknown, path: string, limits: ValueLimits): void {
-  checkJson(limits)(value, path, (field, message) => {
-    throw invalidField(field, message);
-  });
+  checkJson(limits)(value, path, throwInvalid);
 }
 
 /** As `parseInputJson`, without the limits of depth and width. */

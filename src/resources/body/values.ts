@@ -1,8 +1,9 @@
 import type { Limits } from '../../config/config.ts';
 import { suggest } from '../../config/files/suggest.ts';
-import { AppError, type FieldError } from '../../errors.ts';
+import { AppError, type FieldError, invalidField } from '../../errors.ts';
 import { parseDate } from '../../schema/date.ts';
 import { vanishes } from '../../schema/float.ts';
+import { FORBIDDEN_KEY, FORBIDDEN_KEY_MESSAGE } from '../../schema/forbidden-key.ts';
 import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../../schema/plan.ts';
 
 export type Report = (field: string, message: string) => void;
@@ -14,6 +15,11 @@ const LONG_MIN = -(2n ** 63n);
 const LONG_MAX = 2n ** 63n - 1n;
 const INTEGER = /^-?(?:0|[1-9]\d*)$/;
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+
+/** For a value that is not a field of a record: the first thing that is wrong with it is thrown. */
+export const throwInvalid: Report = (field, message) => {
+  throw invalidField(field, message);
+};
 
 /** How values of a type are checked. Only a string that is exactly a literal of the type is converted. */
 export function checkOf(type: FieldType, limits: ValueLimits): Check {
@@ -119,7 +125,7 @@ function checkMember(field: FieldPlan, value: unknown, { check, path, report }: 
 
 /** Any JSON, within the limits of depth and width. Not recursive: the depth is the sender's choice. */
 export function checkJson({ jsonDepth, jsonKeys }: ValueLimits): Check {
-  return (value, path) => {
+  return (value, path, report) => {
     let level: unknown[] = [value];
     for (let depth = 1; level.length > 0; depth++) {
       if (depth > jsonDepth)
@@ -127,6 +133,7 @@ export function checkJson({ jsonDepth, jsonKeys }: ValueLimits): Check {
       const next: unknown[] = [];
       for (const item of level) {
         if (typeof item !== 'object' || item === null) continue;
+        if (Object.hasOwn(item, FORBIDDEN_KEY)) return refuse(report, path, FORBIDDEN_KEY_MESSAGE);
         const members: unknown[] = Array.isArray(item) ? item : Object.values(item);
         if (!Array.isArray(item) && members.length > jsonKeys) {
           throw new AppError('TOO_WIDE', `${path}: an object may have ${jsonKeys} keys at most.`);

@@ -17,7 +17,7 @@ import type {
 import { actorOf } from '../actor.ts';
 import { Rows } from '../body/rows.ts';
 import { SentRecords } from '../body/sent-records.ts';
-import { checkJson } from '../body/values.ts';
+import { checkJson, throwInvalid } from '../body/values.ts';
 import { parseBulkFilter } from '../bulk.ts';
 import { InProgress } from '../idempotency.ts';
 import { WriteRights } from '../write-rights.ts';
@@ -130,7 +130,7 @@ export class TableWrites {
     const { access, hub, limits } = this.#context;
     const guard = this.rights.guard(identity, ['publish']);
     if (data === undefined) throw new AppError('VALIDATION_ERROR', 'There is no data to publish.');
-    checkJson(limits)(data, 'data', () => {});
+    checkJson(limits)(data, 'data', throwInvalid);
     const delivered = hub.audience(table, id);
     const answer = once === undefined ? '' : String(delivered);
     const withRecord = access.rulesOf(table).isByRecord;

@@ -1,6 +1,7 @@
 import { type ConstValueNode, Kind } from 'graphql';
 import { parseDate } from '../date.ts';
 import { readFloat } from '../float.ts';
+import { FORBIDDEN_KEY, FORBIDDEN_KEY_TEXT } from '../forbidden-key.ts';
 import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../plan.ts';
 import type { SchemaReport } from './schema-report.ts';
 import { formatType } from './types.ts';
@@ -116,9 +117,8 @@ function readJson(node: ConstValueNode, report: SchemaReport): JsonValue | undef
     case Kind.OBJECT: {
       const entries = node.fields.map(({ name, value }) => [name.value, readJson(value, report)] as const);
       const known = entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
-      // An own member of that name would become the prototype of whatever it is copied into.
-      const unsafe = node.fields.find(({ name }) => name.value === '__proto__');
-      if (unsafe !== undefined) report.wrong(unsafe, '"__proto__" is a reserved name');
+      const unsafe = node.fields.find(({ name }) => name.value === FORBIDDEN_KEY);
+      if (unsafe !== undefined) report.wrong(unsafe, `${FORBIDDEN_KEY_TEXT} is a reserved name`);
       return known.length === entries.length ? Object.fromEntries(known) : undefined;
     }
     case Kind.INT:

@@ -27,3 +27,10 @@ export function notesOf({ description, stamp, computed, hidden, expiresAt, uniqu
     unique ? 'Unique: no two records have the same.' : undefined,
   ].filter((note) => note !== undefined);
 }
+
+/** Whether there is JSON of any form in values of the type. */
+export function holdsJson(type: FieldType): boolean {
+  if (type.kind === 'list') return holdsJson(type.of);
+  if (type.kind === 'object') return type.fields.some((field) => holdsJson(field.type));
+  return type.kind === 'scalar' && type.name === 'JSON';
+}

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Limits } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
+import { FORBIDDEN_KEY, FORBIDDEN_KEY_MESSAGE } from '../../schema/forbidden-key.ts';
 import type { BinaryFormat } from './formats.ts';
 
 export type BinaryLimits = Pick<Limits, 'jsonDepth' | 'jsonKeys'>;
@@ -125,8 +126,7 @@ export class Outline {
 
   #key(name: string, at: number): void {
     const keys = this.#open[this.#open.length - 1]?.keys;
-    // An object made by assignment would take it for something else.
-    if (name === '__proto__') throw this.error('the key "__proto__"', at);
+    if (name === FORBIDDEN_KEY) throw invalid(at, `a value ${FORBIDDEN_KEY_MESSAGE}`);
     const isKnown = Array.isArray(keys) ? keys.includes(name) : keys?.has(name);
     if (isKnown) throw this.error('a key that comes twice', at);
     if (Array.isArray(keys)) keys.push(name);

@@ -1,5 +1,6 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { AuditConfig } from '../../config/config.ts';
+import { withoutForbiddenKeys } from '../../schema/forbidden-key.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
 import {
   ACTOR_TYPES,
@@ -200,5 +201,5 @@ function entryOf([seq, op, table, id, actor, sub, roles, key, changes]: Row): Au
     ...(roles === null ? {} : { roles: JSON.parse(roles) as string[] }),
     ...(key === null ? {} : { key }),
   };
-  return { seq, by, op: AUDITED_OPS[op] as AuditedOp, table, id, changes };
+  return { seq, by, op: AUDITED_OPS[op] as AuditedOp, table, id, changes: withoutForbiddenKeys(changes) };
 }

@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import type { ListQuery, SelectedRelation } from '../../query/index.ts';
+import { withoutForbiddenKeys } from '../../schema/forbidden-key.ts';
 import type { StoredSchema } from '../../schema/migration/stored.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
 import type { AuditReader } from '../audit.ts';
@@ -167,8 +168,8 @@ export class SqliteStore implements Store {
       table: plan,
       op: OPS[(op as number) - 1] as Change['op'],
       id: id as Key | null,
-      data: (data as string | null) ?? keyToJson(plan.primaryKey, id as Key),
-      before: before as string | null,
+      data: data === null ? keyToJson(plan.primaryKey, id as Key) : withoutForbiddenKeys(data as string),
+      before: before === null ? null : withoutForbiddenKeys(before as string),
     }));
   }
 

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Limits } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
-import { checkJson } from '../../resources/body/values.ts';
+import { checkJson, throwInvalid } from '../../resources/body/values.ts';
 import { cacheControlFor } from '../../server/cache-control.ts';
 import { makeContext, type RouteScope } from './context.ts';
 import type { HttpContext } from './define.ts';
@@ -55,7 +55,7 @@ async function prepare(
   { route, scope, limits }: HttpOptions,
 ): Promise<HttpContext> {
   const context = await makeContext(request, route, { scope, signal });
-  if (!Buffer.isBuffer(request.body)) checkJson(limits)(request.body, 'body', () => {});
+  if (!Buffer.isBuffer(request.body)) checkJson(limits)(request.body, 'body', throwInvalid);
   return { ...context, body: await validate(route.body, request.body, 'body') };
 }
 

@@ -1,4 +1,6 @@
+import { withoutForbiddenKeys } from '../../../schema/forbidden-key.ts';
 import type { FieldPlan, FieldType, TablePlan } from '../../../schema/plan.ts';
+import { holdsJson } from '../../../schema/sdl/field.ts';
 import type { Cell } from '../../store.ts';
 
 export type CellEncoder = (cell: Cell) => string;
@@ -14,6 +16,7 @@ const asText: CellEncoder = (cell) => {
 };
 const asPlain: CellEncoder = (cell) => (cell === null ? 'null' : `"${cell as string}"`);
 const asRaw: CellEncoder = (cell) => (cell === null ? 'null' : String(cell));
+const asJson: CellEncoder = (cell) => (cell === null ? 'null' : withoutForbiddenKeys(String(cell)));
 const asBoolean: CellEncoder = (cell) => (cell === null ? 'null' : Number(cell) === 1 ? 'true' : 'false');
 
 /** A Long outside ±(2^53−1) is a string of digits in JSON, since most readers would round the number. */
@@ -25,7 +28,7 @@ const asLong: CellEncoder = (cell) => {
 
 /** How the cells of a type become JSON text. */
 export function encoderOf(type: FieldType): CellEncoder {
-  if (type.kind === 'list' || type.kind === 'object') return asRaw;
+  if (type.kind === 'list' || type.kind === 'object') return holdsJson(type) ? asJson : asRaw;
   if (type.kind === 'enum') return asPlain;
   switch (type.name) {
     case 'ID':
@@ -39,8 +42,9 @@ export function encoderOf(type: FieldType): CellEncoder {
       return asLong;
     case 'Int':
     case 'Float':
-    case 'JSON':
       return asRaw;
+    case 'JSON':
+      return asJson;
   }
 }
 

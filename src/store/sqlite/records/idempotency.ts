@@ -1,6 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { Idempotency } from '../../../config/config.ts';
 import { AppError } from '../../../errors.ts';
+import { withoutForbiddenKeys } from '../../../schema/forbidden-key.ts';
 import type { Once, WriteOutcome } from '../../store.ts';
 import { LIMIT } from '../sql/limit.ts';
 
@@ -53,7 +54,8 @@ export class OnceTable {
     if (row[0] !== hash) {
       throw new AppError('IDEMPOTENCY_KEY_REUSED', 'This key was used with another request; make a new one.');
     }
-    return (JSON.parse(row[1]) as WriteOutcome[]).map((outcome) => ({ ...outcome, replayed: true }));
+    const outcomes = JSON.parse(row[1]) as WriteOutcome[];
+    return outcomes.map((outcome) => ({ ...outcome, json: withoutForbiddenKeys(outcome.json), replayed: true }));
   }
 
   has({ key }: Once, now: number): boolean {

@@ -1,5 +1,5 @@
 export { compileFilterSql, type Sql, type SqlValue, WORD_TEXT_FUNCTION, WORDS_FUNCTION } from './condition.ts';
-export { compileRelatedSql, NUMBER_FUNCTION } from './json.ts';
+export { CLEAN_JSON_FUNCTION, compileRelatedSql, NUMBER_FUNCTION } from './json.ts';
 export {
   compileCountSql,
   compileListSql,

@@ -1,6 +1,8 @@
 import type { Select, SelectedRelation } from '../../../query/select.ts';
 import type { Filter } from '../../../query/syntax/ast.ts';
+import { FORBIDDEN_KEY_TEXT } from '../../../schema/forbidden-key.ts';
 import type { FieldType, RelationPlan } from '../../../schema/plan.ts';
+import { holdsJson } from '../../../schema/sdl/field.ts';
 import { compileFilterSql, type Sql, type SqlValue } from './condition.ts';
 import { quoteName, type SqlNames, type SqlSource } from './names.ts';
 
@@ -9,6 +11,9 @@ import { quoteName, type SqlNames, type SqlSource } from './names.ts';
  * 0.10000000000000001, the same numbers but not the same text as everywhere else.
  */
 export const NUMBER_FUNCTION = 'tablecast_number';
+
+/** SQL function that the store registers: the JSON text of a value as it is given out. */
+export const CLEAN_JSON_FUNCTION = 'tablecast_clean_json';
 
 /** A function takes 1000 arguments at most, and a field needs two. */
 const MAX_MEMBERS = 400;
@@ -112,9 +117,14 @@ function makeObject(members: readonly string[]): string {
   return `json_object(${members.join(', ')})`;
 }
 
+/** Only a text that may have the key is looked at by a function that is not SQLite's own. */
+function makeJson(column: string): string {
+  return `json(iif(instr(${column}, '${FORBIDDEN_KEY_TEXT}'), ${CLEAN_JSON_FUNCTION}(${column}), ${column}))`;
+}
+
 /** Field names are GraphQL names and need no quoting as text. Null is null for every type. */
 function makeValue(type: FieldType, column: string): string {
-  if (type.kind === 'list' || type.kind === 'object') return `json(${column})`;
+  if (type.kind === 'list' || type.kind === 'object') return holdsJson(type) ? makeJson(column) : `json(${column})`;
   if (type.kind === 'enum') return column;
   switch (type.name) {
     case 'Boolean':
@@ -125,7 +135,7 @@ function makeValue(type: FieldType, column: string): string {
     case 'Float':
       return `json(${NUMBER_FUNCTION}(${column}))`;
     case 'JSON':
-      return `json(${column})`;
+      return makeJson(column);
     case 'ID':
     case 'String':
     case 'Int':

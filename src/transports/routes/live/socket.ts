@@ -5,7 +5,7 @@ import { hasExpired, type OpenConnection } from '../../../auth/connections.ts';
 import type { Identity } from '../../../auth/identity.ts';
 import type { Limits } from '../../../config/config.ts';
 import { AppError } from '../../../errors.ts';
-import { checkJson } from '../../../resources/body/values.ts';
+import { checkJson, throwInvalid } from '../../../resources/body/values.ts';
 import { formatExpiry, type Ref } from '../../socket/auth-message.ts';
 import { ClientSocket, type SocketLimits } from '../../socket/client-socket.ts';
 import { errorMessage } from '../../socket/error-message.ts';
@@ -181,7 +181,7 @@ export class RouteSocket extends ClientSocket implements OpenConnection {
     const { route, limits } = this.#options;
     try {
       const message = isBinary ? data : parseText(data.toString());
-      if (!isBinary) checkJson(limits)(message, 'message', () => {});
+      if (!isBinary) checkJson(limits)(message, 'message', throwInvalid);
       return await validate(route.message, message, 'message');
     } catch (error) {
       if (error instanceof AppError) return error;
