@@ -85,7 +85,8 @@ export class AppError extends Error {
 
 /** VALIDATION_ERROR for one wrong member of a record or message: its path, and what is wrong with it. */
 export function invalidField(field: string, message: string): AppError {
-  return new AppError('VALIDATION_ERROR', `${field}: ${message}`, { errors: [{ field, message }] });
+  const detail = field === '' ? message : `${field}: ${message}`;
+  return new AppError('VALIDATION_ERROR', detail, { errors: [{ field, message }] });
 }
 
 /** For whatever comes while the server takes itself apart. */

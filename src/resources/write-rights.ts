@@ -4,6 +4,7 @@ import { fieldRefusal } from '../auth/policy/guard.ts';
 import type { Action, TablePlan } from '../schema/plan.ts';
 import type { Guard, WriteOutcome } from '../store/store.ts';
 import { isObject } from './body/values.ts';
+import { copyRounded } from './rounded-numbers.ts';
 import { showOutcome } from './shown.ts';
 
 /** What a caller's rights make of his writes to one table, before, in and after their transaction. */
@@ -31,7 +32,10 @@ export class WriteRights {
     if (account === undefined || identity.type !== 'principal' || !isObject(body)) return body;
     if (Object.hasOwn(body, account.field.name)) return body;
     const own = identity.claims[account.claim];
-    return typeof own === 'string' || typeof own === 'number' ? { ...body, [account.field.name]: own } : body;
+    if (typeof own !== 'string' && typeof own !== 'number') return body;
+    const record = { ...body, [account.field.name]: own };
+    copyRounded(body, record);
+    return record;
   }
 
   /** Throws FORBIDDEN when the body has a field that the caller may not write. */

@@ -8,3 +8,14 @@ export function readFloat(literal: string): number | undefined {
   const value = Number(literal);
   return Number.isFinite(value) && !vanishes(literal, value) ? value : undefined;
 }
+
+/** Whether the literal of an integer comes out as another integer. The shortest digits that give the double are exact, too. */
+export function isRoundedInteger(literal: string, value: number): boolean {
+  if (Number.isSafeInteger(value) || !Number.isInteger(value)) return false;
+  return String(value) !== literal && BigInt(value) !== BigInt(literal);
+}
+
+/** True of a number that no other integer could have been rounded to. */
+export function isExact(value: unknown): value is number {
+  return typeof value === 'number' && (Number.isSafeInteger(value) || !Number.isInteger(value));
+}

@@ -267,7 +267,7 @@ describe('a write', () => {
       { field: 'row 3, column tags', message: expect.stringContaining('must be JSON text') },
     ]);
     expect((await send('id,title,pages\r\nc1,x,1\r\nc2,,abc\r\n')).record.errors).toEqual([
-      { field: 'row 3, column pages', message: expect.stringContaining('must be an integer') },
+      { field: 'row 3, column pages', message: expect.stringContaining('must be an Int') },
       { field: 'row 3, column title', message: 'is required' },
     ]);
     expect((await send('id,titel\r\nc1,x\r\n')).record.errors).toEqual([

@@ -40,7 +40,7 @@ const fields = fc.record(
     big: fc.constantFrom('9223372036854775807', 5, null),
     ok: fc.option(fc.boolean()),
     at: fc.constantFrom('2025-01-15T10:30:00Z', null),
-    any: fc.option(fc.jsonValue({ maxDepth: 2 })),
+    any: fc.option(fc.jsonValue({ maxDepth: 2 }).filter((it) => !JSON.stringify(it).includes('"__proto__"'))),
     tags: fc.option(fc.array(fc.constantFrom('x', 'y'), { maxLength: 2 })),
     place: fc.option(fc.record({ city: fc.constantFrom('Rome', null), zip: fc.nat(9) })),
     pin: fc.constantFrom('s3cret-1', 's3cret-2', null),

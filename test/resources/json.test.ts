@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { parseJson, parseJsonText } from '../../src/resources/body/json.ts';
+import { roundedIn } from '../../src/resources/rounded-numbers.ts';
 
 function refusal(text: string | Buffer): AppError {
   try {
@@ -50,8 +51,6 @@ describe('JSON', () => {
     const space = fc.constantFrom('', ' ', '\n', '\t\r\n  ');
     const place = fc.constantFrom('?', '[?]', '[1,?]', '{"a":?}', '{"a":[{"b":?,"c":1}]}', '["9007199254740993",?]');
     const digits = fc.constantFrom(
-      '9007199254740993',
-      '-9007199254740993',
       '1e400',
       '-12E+308',
       '1.5e999',
@@ -95,14 +94,48 @@ describe('JSON', () => {
   test.each([
     ['{"n":9007199254740993}', 'n', '9007199254740993'],
     ['{"n":9007199254740990.9}', 'n', '9007199254740990.9'],
+    ['{"n":1.00000000000000001}', 'n', '1.00000000000000001'],
     ['{"a":1,"n": -9007199254740993 }', 'n', '-9007199254740993'],
-    ['{"list":[1,12345678901234567890]}', 'list', '12345678901234567890'],
-    ['{"n":1e309}', 'n', '1e309'],
-    ['{"n":-1E+400}', 'n', '-1E+400'],
-    ['9007199254740993', '', '9007199254740993'],
-    [`{"n":${'9'.repeat(50)}}`, 'n', `${'9'.repeat(40)}…`],
-  ])('%s is refused, since %s would be rounded', (text, field, number) => {
-    const message = `the number ${number} cannot be held exactly; send a Long as a string of digits`;
+    ['[1,12345678901234567890]', '1', '12345678901234567890'],
+    [`{"n":${'9'.repeat(50)}}`, 'n', '9'.repeat(50)],
+    ['{"n":1152921504606846977}', 'n', '1152921504606846977'],
+  ])('%s is a double, and how %s was written is known', (text, name, written) => {
+    const value = parseJsonText(text);
+    expect(value).toEqual(JSON.parse(text));
+    expect([...(roundedIn(value as object) ?? [])]).toEqual([[name, written]]);
+  });
+
+  test.each([
+    '{"n":1152921504606846976}',
+    '{"n":1152921504606847000}',
+    '{"n":9007199254740992}',
+    '{"n":1e300}',
+    '{"n":0.12345678901234567890123}',
+    '{"n":"9007199254740993"}',
+  ])('%s is what a double holds', (text) => {
+    const value = parseJsonText(text) as object;
+    expect(value).toEqual(JSON.parse(text));
+    expect(roundedIn(value)).toBeUndefined();
+  });
+
+  test('numbers are known by the object that they are in, at any depth and beside any text', () => {
+    const text =
+      '{"a":[{"b":"9007199254740993, \\"1\\":","c":9007199254740993}],"__proto__":{"d":9007199254740993},"e":1}';
+    const value = parseJsonText(text) as { a: [object] };
+    expect(JSON.stringify(value)).toBe(JSON.stringify(JSON.parse(text)));
+    expect(roundedIn(value)).toBeUndefined();
+    expect([...(roundedIn(value.a[0]) ?? [])]).toEqual([['c', '9007199254740993']]);
+    const inner = Object.getOwnPropertyDescriptor(value, '__proto__')?.value as object;
+    expect([...(roundedIn(inner) ?? [])]).toEqual([['d', '9007199254740993']]);
+  });
+
+  test.each([
+    ['{"n":1e309}', 'n', '1e309', 'is too large to be held'],
+    ['{"n":-1E+400}', 'n', '-1E+400', 'is too large to be held'],
+    [`{"n":${'9'.repeat(400)}}`, 'n', `${'9'.repeat(40)}…`, 'is too large to be held'],
+    ['9007199254740993', '', '9007199254740993', 'cannot be held exactly by a double; send it as a string of digits'],
+  ])('%s is refused', (text, field, number, what) => {
+    const message = `the number ${number} ${what}`;
     expect(refusal(text)).toMatchObject({ code: 'VALIDATION_ERROR', errors: [{ field, message }] });
   });
 

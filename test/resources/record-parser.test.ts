@@ -62,7 +62,7 @@ describe('a whole record', () => {
   test('is refused with every wrong field named', () => {
     expect(errorsOf(() => parser.parseWhole({ n: 'x', b: 2, tags: [1], made: '2025-01-01', titel: 'x' }))).toEqual([
       'VALIDATION_ERROR',
-      'n must be an integer within ±(2^53−1)',
+      'n must be an Int: an integer within ±(2^53−1)',
       'b must be true or false',
       'tags[0] must be a string',
       'made is set by the server; leave it out',
@@ -128,7 +128,7 @@ describe('several records', () => {
       'VALIDATION_ERROR',
       '[0].title is required',
       '[2] must be a JSON object with the fields of T',
-      '[3].n must be an integer within ±(2^53−1)',
+      '[3].n must be an Int: an integer within ±(2^53−1)',
     ]);
     const deep = { title: 'x', extra: [[[[[[]]]]]] };
     expect(errorsOf(() => parser.parseMany([{}, deep]))).toEqual(['TOO_DEEP']);

@@ -23,10 +23,10 @@ function check(sdl: string, value: unknown): unknown {
   return errors.length === 0 ? result : errors;
 }
 
-const INT = 'f must be an integer within ±(2^53−1)';
+const INT = 'f must be an Int: an integer within ±(2^53−1)';
 const FLOAT = 'f must be a finite number';
 const BOOLEAN = 'f must be true or false';
-const LONG = 'f must be an integer; beyond ±(2^53−1) as a string of digits';
+const LONG = 'f must be a Long: an integer of 64 bits; beyond ±(2^53−1) send it as a string of digits';
 const DATE = 'f must be an ISO 8601 date or date and time';
 const TEXT = 'f must be a string';
 
@@ -105,8 +105,8 @@ describe('anything else is refused', () => {
     ['Long', 1.5, LONG],
     ['Long', '1.0', LONG],
     ['Long', '1'.repeat(21), LONG],
-    ['Long', '9223372036854775808', 'f must be within 64 bits'],
-    ['Long', '-9223372036854775809', 'f must be within 64 bits'],
+    ['Long', '9223372036854775808', 'f must be a Long, which is within 64 bits'],
+    ['Long', '-9223372036854775809', 'f must be a Long, which is within 64 bits'],
     ['Date', 'yesterday', DATE],
     ['Date', '2025-02-30', DATE],
     ['Date', '2025-01-15T25:00:00Z', DATE],

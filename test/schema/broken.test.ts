@@ -575,6 +575,7 @@ const DEFAULTS_IN_PARTS: readonly Case[] = [
   ['[Int!]', '[1, §null]', 'the default of a required field cannot be null | remove the "!" or the default'],
   ['[Int]', '[1, §"2"]', 'the default is not a value of type Int'],
   ['Int!', '§null', 'the default of a required field cannot be null | remove the "!" or the default'],
+  ['JSON', '[{a: §9007199254740993}]', '9007199254740993 cannot be held exactly | write it in quotes'],
   ['JSON', '{§__proto__: 1}', '"__proto__" is a reserved name'],
   ['JSON', '[§word]', 'word is no JSON value | write "word" in quotes'],
 ].map(([type = '', value = '', message = '']) => ({

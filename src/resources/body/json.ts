@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { AppError, invalidField } from '../../errors.ts';
-import { vanishes } from '../../schema/float.ts';
+import { isRoundedInteger, vanishes } from '../../schema/float.ts';
+import { roundedIn, type SettledNumber, settleNumbers } from '../rounded-numbers.ts';
 
 /**
  * Text that may hold what `JSON.parse` changes or what a record must not have; everything else is taken as parsed. Before a
@@ -9,7 +10,10 @@ import { vanishes } from '../../schema/float.ts';
 const SUSPICIOUS = /(?:^|[\s:,[])-?(?:(?:\d+\.)?\d{16}|\d+(?:\.\d+)?[eE][+-]?\d{3})|\\u(?:0000|[dD][89a-fA-F])/;
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
-/** Parses a body or message. Throws INVALID_JSON, or VALIDATION_ERROR for a number that JavaScript would round, or make 0. */
+/**
+ * Parses a body or message. Throws INVALID_JSON, or VALIDATION_ERROR for a number that is too large or too small for a double.
+ * One that a double rounds is remembered (`roundedIn`): what it may be is for the type of its field.
+ */
 export function parseJson(source: Buffer): unknown {
   if (!isUtf8(source)) throw new AppError('INVALID_JSON', 'The text is not UTF-8.');
   return parseJsonText(source.toString('utf8'));
@@ -23,7 +27,14 @@ export function parseJsonText(text: string): unknown {
     throw new AppError('INVALID_JSON', describeSyntaxError(error, text));
   }
   const isHarmless = hasTextsOnly(value) && !text.includes('\\');
-  if (!isHarmless && SUSPICIOUS.test(text)) checkTokens(text);
+  return !isHarmless && SUSPICIOUS.test(text) ? checkTokens(text, value) : value;
+}
+
+/** For a message whose numbers are ids and positions: throws VALIDATION_ERROR for one among its members that is rounded. */
+export function parseExactJson(text: string): unknown {
+  const value = parseJsonText(text);
+  const rounded = typeof value === 'object' && value !== null ? roundedIn(value) : undefined;
+  for (const [name, written] of rounded ?? []) throw notExact(name, written);
   return value;
 }
 
@@ -73,32 +84,81 @@ function canBeContinued(prefix: string): boolean {
   }
 }
 
-function checkTokens(text: string): void {
+/** What the text says, with the numbers remembered that it does not hold as they are written. */
+function checkTokens(text: string, value: unknown): unknown {
+  const rounded = findRounded(text);
+  if (rounded.length === 0) return value;
+  if (typeof value !== 'object' || value === null) throw notExact('', text.trim());
+  return parseWithRounded(text, rounded);
+}
+
+interface Token {
+  readonly text: string;
+  readonly index: number;
+}
+
+/** No text has it: that was found out before. */
+const MARK = '\0';
+
+function parseWithRounded(text: string, rounded: readonly Token[]): unknown {
+  let marked = '';
+  let end = 0;
+  for (const { text: token, index } of rounded) {
+    marked += `${text.slice(end, index)}"\\u0000${token}"`;
+    end = index + token.length;
+  }
+  const value = JSON.parse(marked + text.slice(end)) as object;
+  settleNumbers(value, readMarked);
+  return value;
+}
+
+function readMarked(member: unknown): SettledNumber | undefined {
+  if (typeof member !== 'string' || !member.startsWith(MARK)) return undefined;
+  const written = member.slice(MARK.length);
+  return { value: Number(written), written };
+}
+
+/** Numbers that are not what is written. Throws VALIDATION_ERROR for what no value may have. */
+function findRounded(text: string): Token[] {
+  const rounded: Token[] = [];
   let name = '';
   for (const { 0: token, index } of text.matchAll(TOKENS)) {
     if (!token.startsWith('"')) {
-      checkNumber(token, name);
+      if (isRounded(token, readNumber(token, name))) rounded.push({ text: token, index });
       continue;
     }
     const value = checkString(token);
     if (/^\s*:/.test(text.slice(index + token.length, index + token.length + 8))) name = value;
   }
+  return rounded;
 }
 
 /** `name` is that of the member it belongs to. */
-function checkNumber(token: string, name: string): void {
+function readNumber(token: string, name: string): number {
   const value = Number(token);
-  const shown = token.length > 40 ? `${token.slice(0, 40)}…` : token;
-  if (vanishes(token, value)) throw invalidField(name, `the number ${shown} is too small to be held; it would be 0`);
-  if (Number.isFinite(value) && !isRounded(token, value)) return;
-  const message = `the number ${shown} cannot be held exactly; send a Long as a string of digits`;
-  throw invalidField(name, message);
+  if (vanishes(token, value))
+    throw invalidField(name, `the number ${shorten(token)} is too small to be held; it would be 0`);
+  if (!Number.isFinite(value)) throw invalidField(name, `the number ${shorten(token)} is too large to be held`);
+  return value;
 }
 
 /** An integer that comes out as another one, or a fraction that comes out as an integer; other fractions are doubles. */
 function isRounded(token: string, value: number): boolean {
-  if (/^-?\d+$/.test(token)) return !Number.isSafeInteger(value) && String(value) !== token;
+  if (/^-?\d+$/.test(token)) return isRoundedInteger(token, value);
   return Number.isInteger(value) && /^-?\d+\.\d*[1-9]\d*$/.test(token);
+}
+
+/** For an integer where nothing says that it is a Float. */
+export function notExact(name: string, written: string): AppError {
+  return invalidField(name, describeRounded(written));
+}
+
+export function describeRounded(written: string): string {
+  return `the number ${shorten(written)} cannot be held exactly by a double; send it as a string of digits`;
+}
+
+function shorten(token: string): string {
+  return token.length > 40 ? `${token.slice(0, 40)}…` : token;
 }
 
 function checkString(token: string): string {

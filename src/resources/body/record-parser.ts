@@ -3,7 +3,17 @@ import type { FieldPlan, FieldType, JsonValue, RelationPlan, TablePlan } from '.
 import { recordAt } from '../../store/placed-error.ts';
 import type { Cell, Cells } from '../../store/store.ts';
 import { keyProblem, newKeyProblem, readKey } from '../key.ts';
-import { type Check, checkOf, isObject, type Report, reportUnknown, summarize, type ValueLimits } from './values.ts';
+import { roundedIn } from '../rounded-numbers.ts';
+import {
+  type Check,
+  checkOf,
+  isObject,
+  type Report,
+  reportUnknown,
+  roundedProblem,
+  summarize,
+  type ValueLimits,
+} from './values.ts';
 
 interface Column {
   readonly field: FieldPlan;
@@ -83,11 +93,18 @@ export class RecordParser {
     const errors: FieldError[] = [];
     const report = makeReport(errors, prefix);
     const cells: (Cell | undefined)[] = new Array(this.#columns.length).fill(undefined);
+    const rounded = roundedIn(body);
     let unknown = false;
     for (const name of names) {
       const index = this.#indexes.get(name);
-      if (index === undefined) unknown = true;
-      else cells[index] = this.#readCell(this.#columns[index] as Column, body[name], whole, report);
+      if (index === undefined) {
+        unknown = true;
+        continue;
+      }
+      const column = this.#columns[index] as Column;
+      const wrong = rounded && roundedProblem(column.field.type, rounded.get(name));
+      if (wrong === undefined) cells[index] = this.#readCell(column, body[name], whole, report);
+      else cells[index] = reportCell(report, name, wrong);
     }
     if (unknown) this.#reportUnknown(body, report);
     if (whole) this.#complete(cells, report);
@@ -139,6 +156,11 @@ export class RecordParser {
       if (field.required && defaultCell === null) report(field.name, 'is required');
     }
   }
+}
+
+function reportCell(report: Report, name: string, message: string): null {
+  report(name, message);
+  return null;
 }
 
 function insteadOf({ from, to, target }: RelationPlan): string {

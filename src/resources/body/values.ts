@@ -5,16 +5,38 @@ import { parseDate } from '../../schema/date.ts';
 import { vanishes } from '../../schema/float.ts';
 import { FORBIDDEN_KEY, FORBIDDEN_KEY_MESSAGE } from '../../schema/forbidden-key.ts';
 import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../../schema/plan.ts';
+import { roundedIn } from '../rounded-numbers.ts';
+import { describeRounded } from './json.ts';
 
 export type Report = (field: string, message: string) => void;
 /** Gives the value as JSON holds it, or reports what is wrong and gives null. Never called with null. */
 export type Check = (value: unknown, path: string, report: Report) => JsonValue;
 export type ValueLimits = Pick<Limits, 'jsonDepth' | 'jsonKeys'>;
 
+const INT = 'must be an Int: an integer within ±(2^53−1)';
+const LONG = 'must be a Long: an integer of 64 bits; beyond ±(2^53−1) send it as a string of digits';
 const LONG_MIN = -(2n ** 63n);
 const LONG_MAX = 2n ** 63n - 1n;
 const INTEGER = /^-?(?:0|[1-9]\d*)$/;
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+
+/** What is wrong with a number of this type that was written otherwise; undefined when a double is what is wanted. */
+export function roundedProblem(type: FieldType, written: string | undefined): string | undefined {
+  if (written === undefined || type.kind !== 'scalar') return undefined;
+  if (type.name === 'Int') return INT;
+  if (type.name === 'Long') return LONG;
+  return type.name === 'JSON' && isInteger(written) ? describeRounded(written) : undefined;
+}
+
+/** The first member that was written as another integer. Fractions are what a double holds, also in JSON. */
+function roundedInteger(holder: object): string | undefined {
+  const rounded = roundedIn(holder);
+  return rounded && [...rounded.values()].find(isInteger);
+}
+
+function isInteger(written: string): boolean {
+  return INTEGER.test(written);
+}
 
 /** For a value that is not a field of a record: the first thing that is wrong with it is thrown. */
 export const throwInvalid: Report = (field, message) => {
@@ -29,7 +51,7 @@ export function checkOf(type: FieldType, limits: ValueLimits): Check {
     case 'enum':
       return checkEnum(type.values);
     case 'list':
-      return checkList(checkOf(type.of, limits), type.itemsRequired);
+      return checkList(type, limits);
     case 'object':
       return checkObject(type.fields, limits);
   }
@@ -45,9 +67,7 @@ const SCALARS: Readonly<Record<Exclude<ScalarName, 'JSON'>, Check>> = {
   },
   Int: (value, path, report) => {
     const number = typeof value === 'string' && INTEGER.test(value) ? Number(value) : value;
-    return Number.isSafeInteger(number)
-      ? (number as number)
-      : refuse(report, path, 'must be an integer within ±(2^53−1)');
+    return Number.isSafeInteger(number) ? (number as number) : refuse(report, path, INT);
   },
   Float: (value, path, report) => {
     const number = typeof value === 'string' && NUMBER.test(value) ? Number(value) : value;
@@ -59,10 +79,10 @@ const SCALARS: Readonly<Record<Exclude<ScalarName, 'JSON'>, Check>> = {
   Long: (value, path, report) => {
     if (Number.isSafeInteger(value)) return value as number;
     if (typeof value !== 'string' || value.length > 20 || !INTEGER.test(value)) {
-      return refuse(report, path, 'must be an integer; beyond ±(2^53−1) as a string of digits');
+      return refuse(report, path, LONG);
     }
     const long = BigInt(value);
-    if (long < LONG_MIN || long > LONG_MAX) return refuse(report, path, 'must be within 64 bits');
+    if (long < LONG_MIN || long > LONG_MAX) return refuse(report, path, 'must be a Long, which is within 64 bits');
     return Number.isSafeInteger(Number(value)) ? Number(value) : long.toString();
   },
   Date: (value, path, report) => {
@@ -85,11 +105,15 @@ function checkEnum(values: readonly string[]): Check {
   };
 }
 
-function checkList(check: Check, itemsRequired: boolean): Check {
+function checkList({ of, itemsRequired }: Extract<FieldType, { kind: 'list' }>, limits: ValueLimits): Check {
+  const check = checkOf(of, limits);
   return (value, path, report) => {
     if (!Array.isArray(value)) return refuse(report, path, 'must be a list');
+    const rounded = roundedIn(value);
     return value.map((item: unknown, index) => {
       const itemPath = `${path}[${index}]`;
+      const wrong = rounded && roundedProblem(of, rounded.get(String(index)));
+      if (wrong !== undefined) return refuse(report, itemPath, wrong);
       if (item !== null) return check(item, itemPath, report);
       return itemsRequired ? refuse(report, itemPath, 'must not be null') : null;
     });
@@ -101,8 +125,14 @@ function checkObject(fields: readonly FieldPlan[], limits: ValueLimits): Check {
   return (value, path, report) => {
     if (!isObject(value)) return refuse(report, path, 'must be an object');
     reportUnknown(value, checks, `${path}.`, report);
+    const rounded = roundedIn(value);
     const result: Record<string, JsonValue> = {};
     for (const field of fields) {
+      const wrong = rounded && roundedProblem(field.type, rounded.get(field.name));
+      if (wrong !== undefined) {
+        report(`${path}.${field.name}`, wrong);
+        continue;
+      }
       const member = Object.hasOwn(value, field.name) ? value[field.name] : undefined;
       result[field.name] = checkMember(field, member, { check: checks.get(field.name) as Check, path, report });
     }
@@ -134,6 +164,8 @@ export function checkJson({ jsonDepth, jsonKeys }: ValueLimits): Check {
       for (const item of level) {
         if (typeof item !== 'object' || item === null) continue;
         if (Object.hasOwn(item, FORBIDDEN_KEY)) return refuse(report, path, FORBIDDEN_KEY_MESSAGE);
+        const wrong = roundedInteger(item);
+        if (wrong !== undefined) return refuse(report, path, describeRounded(wrong));
         const members: unknown[] = Array.isArray(item) ? item : Object.values(item);
         if (!Array.isArray(item) && members.length > jsonKeys) {
           throw new AppError('TOO_WIDE', `${path}: an object may have ${jsonKeys} keys at most.`);

@@ -1,6 +1,6 @@
 import { type ConstValueNode, Kind } from 'graphql';
 import { parseDate } from '../date.ts';
-import { readFloat } from '../float.ts';
+import { isRoundedInteger, readFloat } from '../float.ts';
 import { FORBIDDEN_KEY, FORBIDDEN_KEY_TEXT } from '../forbidden-key.ts';
 import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../plan.ts';
 import type { SchemaReport } from './schema-report.ts';
@@ -122,6 +122,11 @@ function readJson(node: ConstValueNode, report: SchemaReport): JsonValue | undef
       return known.length === entries.length ? Object.fromEntries(known) : undefined;
     }
     case Kind.INT:
+      if (isRoundedInteger(node.value, Number(node.value))) {
+        report.wrong(node, `${node.value} cannot be held exactly`, 'write it in quotes');
+        return null;
+      }
+      return readFloat(node.value);
     case Kind.FLOAT:
       return readFloat(node.value);
     case Kind.ENUM:

@@ -1,6 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { Limits } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
+import { notExact } from '../../resources/body/json.ts';
+import { type SettledNumber, settleNumbers } from '../../resources/rounded-numbers.ts';
 import { FORBIDDEN_KEY, FORBIDDEN_KEY_MESSAGE } from '../../schema/forbidden-key.ts';
 import type { BinaryFormat } from './formats.ts';
 
@@ -48,6 +50,7 @@ export class Outline {
   readonly #limits: BinaryLimits;
   readonly #open: Container[] = [];
   #started = false;
+  #hasLarge = false;
 
   constructor(format: string, limits: BinaryLimits) {
     this.#format = format;
@@ -59,6 +62,11 @@ export class Outline {
     return this.#started && this.#open.length === 0;
   }
 
+  /** An integer came that a double may not hold. */
+  get hasLarge(): boolean {
+    return this.#hasLarge;
+  }
+
   /** null, true or false. */
   simple(at: number): void {
     if (this.#begin(at)) throw this.error('a key that is not text', at);
@@ -67,9 +75,7 @@ export class Outline {
 
   number(value: number | bigint, at: number): void {
     if (this.#begin(at)) throw this.error('a key that is not text', at);
-    if (typeof value === 'bigint' || (Number.isInteger(value) && !Number.isSafeInteger(value))) {
-      throw invalid(at, 'the number cannot be held exactly; send a Long as a string of digits');
-    }
+    if (!Number.isSafeInteger(value)) this.#hasLarge = true;
     this.#end();
   }
 
@@ -136,6 +142,24 @@ export class Outline {
   #end(): void {
     while (this.#open[this.#open.length - 1]?.left === 0) this.#open.pop();
   }
+}
+
+/** What was decoded, with doubles for integers that came as BigInt. Throws VALIDATION_ERROR for one without a field. */
+export function settleIntegers(value: unknown): unknown {
+  if (typeof value === 'bigint') {
+    const { value: number, written } = readBigInt(value);
+    if (written !== undefined) throw notExact('', written);
+    return number;
+  }
+  if (typeof value === 'object' && value !== null) {
+    settleNumbers(value, (member) => (typeof member === 'bigint' ? readBigInt(member) : undefined));
+  }
+  return value;
+}
+
+function readBigInt(integer: bigint): SettledNumber {
+  const value = Number(integer);
+  return { value, written: BigInt(value) === integer ? undefined : String(integer) };
 }
 
 /** Short and ASCII, as most keys and values are: found out here faster than by a call. */

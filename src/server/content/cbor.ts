@@ -1,6 +1,6 @@
 import { decode, encode, type Token, Tokenizer, Type } from 'cborg';
 import { AppError } from '../../errors.ts';
-import { type BinaryCodec, Outline } from './binary.ts';
+import { type BinaryCodec, Outline, settleIntegers } from './binary.ts';
 
 /** Bytes of the head before a text, by the low bits of its first byte (RFC 8949 §3). */
 const HEADS: readonly number[] = [2, 3, 5, 9];
@@ -15,7 +15,8 @@ export const CBOR: BinaryCodec = {
     const outline = new Outline('CBOR', limits);
     const tokenizer = new CheckedTokenizer(bytes, outline);
     try {
-      return decode(bytes, { tokenizer, rejectDuplicateMapKeys: true });
+      const value: unknown = decode(bytes, { tokenizer, rejectDuplicateMapKeys: true });
+      return outline.hasLarge ? settleIntegers(value) : value;
     } catch (error) {
       if (error instanceof AppError) throw error;
       const what = outline.done ? 'more than one value' : 'it ends too early or is malformed';

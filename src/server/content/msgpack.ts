@@ -1,6 +1,6 @@
 import { Decoder, Encoder } from '@msgpack/msgpack';
 import { AppError } from '../../errors.ts';
-import { type BinaryCodec, Outline } from './binary.ts';
+import { type BinaryCodec, Outline, settleIntegers } from './binary.ts';
 
 /** Deeper than any configuration allows. */
 const DEEPEST = 2000;
@@ -14,6 +14,8 @@ export const MESSAGE_PACK: BinaryCodec = {
     // The decoder makes lists as long as they claim to be: it only gets what has been found to be whole.
     new Scanner(bytes, outline).scan();
     try {
+      // With big integers every one of 64 bits comes as BigInt, also a small one.
+      if (outline.hasLarge) return settleIntegers(new Decoder({ useBigInt64: true }).decode(bytes));
       return new Decoder().decode(bytes);
     } catch (error) {
       if (error instanceof AppError) throw error;

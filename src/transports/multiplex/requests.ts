@@ -1,5 +1,5 @@
 import { AppError } from '../../errors.ts';
-import { parseJsonText } from '../../resources/body/json.ts';
+import { parseExactJson } from '../../resources/body/json.ts';
 import { isObject } from '../../resources/body/values.ts';
 import { type ClientId, OPERATIONS, type Operation } from './frames.ts';
 
@@ -43,7 +43,7 @@ export type Message = Readonly<Record<string, unknown>> & { readonly action: Act
 export function parseMessage(data: Buffer, isBinary: boolean): Message {
   let message: unknown;
   try {
-    if (!isBinary) message = parseJsonText(data.toString('utf8'));
+    if (!isBinary) message = parseExactJson(data.toString('utf8'));
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     if (error.code !== 'INVALID_JSON') throw new Refusal(error.message, { code: error.code });

@@ -1,6 +1,7 @@
 import type { AppAuth } from '../../auth/app-auth.ts';
 import type { OpenConnection } from '../../auth/connections.ts';
 import { AppError } from '../../errors.ts';
+import { isExact } from '../../schema/float.ts';
 
 const MEMBERS: ReadonlySet<string> = new Set(['type', 'token', 'ref']);
 /** Longer ones are the client's state, not a reference. */
@@ -59,6 +60,6 @@ export function formatRenewed(expiresAt: string | null, ref: Ref | undefined): o
 /** Throws INVALID_MESSAGE when it is none. */
 export function parseRef(ref: unknown): Ref | undefined {
   if (ref === undefined || ref === null) return undefined;
-  if (typeof ref === 'number' || (typeof ref === 'string' && ref.length <= MAX_REF)) return ref;
+  if (isExact(ref) || (typeof ref === 'string' && ref.length <= MAX_REF)) return ref;
   throw new AppError('INVALID_MESSAGE', `ref must be a number or a string of at most ${MAX_REF} characters.`);
 }

@@ -3,6 +3,7 @@ import { decode as decodeCbor, encode as encodeCbor } from 'cborg';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
+import { roundedIn } from '../../../src/resources/rounded-numbers.ts';
 import { loadBinary } from '../../../src/server/content/binary.ts';
 
 const LIMITS = { jsonDepth: 64, jsonKeys: 1000 };
@@ -121,6 +122,29 @@ describe.each(FORMATS)('%s', (format) => {
   });
 });
 
+describe('integers of 64 bits are numbers', () => {
+  test.each<[format: 'cbor' | 'msgpack', hex: string, value: number, written: string | undefined]>([
+    ['cbor', '81 1b 0000000000000005', 5, undefined],
+    ['cbor', '81 1b 1000000000000000', 2 ** 60, undefined],
+    ['cbor', '81 1b ffffffffffffffff', 2 ** 64, '18446744073709551615'],
+    ['cbor', '81 3b ffffffffffffffff', -(2 ** 64), undefined],
+    ['msgpack', '91 cf 0000000000000005', 5, undefined],
+    ['msgpack', '91 cf 1000000000000000', 2 ** 60, undefined],
+    ['msgpack', '91 cf 1000000000000001', 2 ** 60, '1152921504606846977'],
+    ['msgpack', '91 d3 8000000000000000', -(2 ** 63), undefined],
+    ['msgpack', '91 d3 fffffffffffffffe', -2, undefined],
+  ])('%s: %s is %d, and what was rounded is known', (format, hex, value, written) => {
+    const list = codecs[format].decode(bytes(hex), LIMITS) as number[];
+    expect(list).toEqual([value]);
+    expect(roundedIn(list)?.get('0')).toBe(written);
+  });
+
+  test('small ones beside a large one stay numbers', () => {
+    const list = codecs.msgpack.decode(bytes('92 cf 0000000000000005 cf 1000000000000000'), LIMITS);
+    expect(list).toEqual([5, 2 ** 60]);
+  });
+});
+
 describe('what JSON cannot say is refused', () => {
   test.each([
     ['a byte string', '42 0102', 'INVALID_CONTENT', 'a byte string, at byte 0'],
@@ -134,9 +158,9 @@ describe('what JSON cannot say is refused', () => {
     ['a simple value', 'f8 20', 'INVALID_CONTENT', ''],
     ['NaN', 'f9 7e00', 'VALIDATION_ERROR', 'NaN and infinite'],
     ['Infinity', 'fb 7ff0000000000000', 'VALIDATION_ERROR', 'NaN and infinite'],
-    ['2^53', '1b 0020000000000000', 'VALIDATION_ERROR', 'send a Long as a string'],
-    ['-2^53-1', '3b 0020000000000000', 'VALIDATION_ERROR', 'send a Long as a string'],
-    ['2^64-1', '1b ffffffffffffffff', 'VALIDATION_ERROR', 'send a Long as a string'],
+    ['2^53+1', '1b 0020000000000001', 'VALIDATION_ERROR', 'cannot be held exactly'],
+    ['-2^53-1', '3b 0020000000000000', 'VALIDATION_ERROR', 'cannot be held exactly'],
+    ['2^64-1', '1b ffffffffffffffff', 'VALIDATION_ERROR', 'cannot be held exactly'],
     ['a number as a key', 'a1 01 02', 'INVALID_CONTENT', 'a key that is not text, at byte 1'],
     ['a list as a key', 'a1 80 02', 'INVALID_CONTENT', 'a key that is not text'],
     ['null as a key', 'a1 f6 02', 'INVALID_CONTENT', 'a key that is not text'],
@@ -164,8 +188,8 @@ describe('what JSON cannot say is refused', () => {
     ['the byte that is never used', 'c1', 'INVALID_CONTENT', ''],
     ['NaN', 'cb 7ff8000000000000', 'VALIDATION_ERROR', 'NaN and infinite'],
     ['Infinity in four bytes', 'ca 7f800000', 'VALIDATION_ERROR', 'NaN and infinite'],
-    ['2^53', 'cf 0020000000000000', 'VALIDATION_ERROR', 'send a Long as a string'],
-    ['-2^63', 'd3 8000000000000000', 'VALIDATION_ERROR', 'send a Long as a string'],
+    ['2^53+1', 'cf 0020000000000001', 'VALIDATION_ERROR', 'cannot be held exactly'],
+    ['-2^63+1', 'd3 8000000000000001', 'VALIDATION_ERROR', 'cannot be held exactly'],
     ['a number as a key', '81 01 02', 'INVALID_CONTENT', 'a key that is not text, at byte 1'],
     ['a map as a key', '81 80 02', 'INVALID_CONTENT', 'a key that is not text'],
     ['a fraction as a key', '81 ca 00000000 02', 'INVALID_CONTENT', 'a key that is not text'],

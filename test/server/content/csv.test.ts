@@ -30,7 +30,7 @@ const orNull = <T>(it: fc.Arbitrary<T>) => fc.option(it, { nil: null });
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true }).map((it) => (Object.is(it, -0) ? 0 : it));
 const records = fc.array(
   fc.record({
-    id: text.filter((it) => it !== ''),
+    id: text.filter((it) => !/^\.{0,2}$/.test(it)),
     title: orNull(csvText),
     count: orNull(fc.maxSafeInteger()),
     price: orNull(finite),
@@ -43,7 +43,7 @@ const records = fc.array(
     extra: orNull(
       fc
         .jsonValue({ noUnicodeString: false })
-        .filter((it) => it !== null && !JSON.stringify(it).includes('\\u0000')) as fc.Arbitrary<JsonValue>,
+        .filter((it) => it !== null && !/\\u0000|"__proto__"/.test(JSON.stringify(it))) as fc.Arbitrary<JsonValue>,
     ),
   }),
   { maxLength: 5 },
@@ -105,8 +105,8 @@ describe('CSV', () => {
     ['id,title\na,"b\n', 'INVALID_CONTENT', 'row 2, cell 2: a cell in quotes does not end'],
     ['id,title\na,"b"c\n', 'INVALID_CONTENT', 'row 2, cell 2: there is text after the quotes'],
     ['id,title\na,b"c\n', 'INVALID_CONTENT', 'row 2, cell 2: there is a quote inside'],
-    ['id,count\na,x\n', 'VALIDATION_ERROR', 'row 2, column count: must be an integer'],
-    ['id,count\na,1\nb,1.5\n', 'VALIDATION_ERROR', 'row 3, column count: must be an integer'],
+    ['id,count\na,x\n', 'VALIDATION_ERROR', 'row 2, column count: must be an Int'],
+    ['id,count\na,1\nb,1.5\n', 'VALIDATION_ERROR', 'row 3, column count: must be an Int'],
     ['id,on\na,yes\n', 'VALIDATION_ERROR', 'row 2, column on: must be true or false'],
     ['id,tags\na,x\n', 'VALIDATION_ERROR', 'row 2, column tags: must be JSON text'],
     ['id,place\na,"{""city"":1}"\n', 'VALIDATION_ERROR', 'row 2, column place.city: must be a string'],
@@ -163,7 +163,7 @@ describe('NDJSON', () => {
     ['', 'taken'],
     ['{"a":1}\n\n{"a":\n', 'INVALID_JSON Line 3: Not valid JSON: it ends too early'],
     ['{"a":1} {"a":2}', 'INVALID_JSON Line 1: Not valid JSON: unexpected "{" at offset 8'],
-    ['{"a":1}\n{"a":12345678901234567890}', 'VALIDATION_ERROR Line 2: a: the number'],
+    ['{"a":1}\n{"a":1e400}', 'VALIDATION_ERROR Line 2: a: the number'],
   ])('%j is %s', (text, expected) => {
     expect(mistake(() => parseLines(text, 10))).toContain(expected);
   });
