@@ -5,15 +5,38 @@ const EVENTS = { Update: 'update', Delete: 'delete', Publish: 'publish', Retaine
 /** How bytes are framed: HTTP/1.1 wants chunks, HTTP/1.0 and HTTP/2 do not. */
 export type Framing = (text: string) => Buffer;
 
-export const plain: Framing = (text) => Buffer.from(text);
+export const plain: Framing = (text) => {
+  const bytes = Buffer.from(text);
+  return bytes.length === text.length ? bytes : Buffer.from(escapeLineEnds(text));
+};
 
 /** One chunk of RFC 9112 §7.1. Chunks can be concatenated, so that the bytes are shared by all sockets. */
-export const chunked: Framing = (text) => Buffer.from(`${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`);
+export const chunked: Framing = (text) => {
+  const length = Buffer.byteLength(text);
+  if (length === text.length) return chunk(text, length);
+  const escaped = escapeLineEnds(text);
+  return chunk(escaped, Buffer.byteLength(escaped));
+};
+
+function chunk(text: string, length: number): Buffer {
+  return Buffer.from(`${length.toString(16)}\r\n${text}\r\n`);
+}
+
+const LINE_ENDS = /[\u0085\u2028\u2029]/;
+
+/**
+ * JSON text stays the same value with these characters escaped. The standard knows no line ends but CR and LF, but many
+ * clients split lines by Unicode's. A text that is as long in bytes as in characters has none, and is not searched.
+ */
+function escapeLineEnds(text: string): string {
+  if (!LINE_ENDS.test(text)) return text;
+  return text.replaceAll(/[\u0085\u2028\u2029]/g, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
 
 /** The end of a chunked body. */
 export const LAST_CHUNK: Buffer = Buffer.from('0\r\n\r\n');
 
-/** One event. `data` must not have line breaks: JSON text has none. */
+/** One event. `data` is JSON text, which has no line breaks; those that are only Unicode's the framing escapes. */
 export function formatEvent(event: string, data: string, id?: number): string {
   return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${data}\n\n`;
 }
