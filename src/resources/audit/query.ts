@@ -116,7 +116,7 @@ function readMoment(text: string): Moment | undefined {
   const seq = readSeq(text);
   if (seq !== undefined) return { after: seq, before: seq + 1 };
   // The plus of an offset arrives as a space when it was not encoded.
-  const time = parseDate(text.replace(/(:\d{2}(?:\.\d+)?) (\d{2}:?\d{2})$/, '$1+$2'));
+  const time = parseDate(text.replace(/(T\d{4,6}|:\d{2}(?:\.\d+)?) (\d{2}(?::?\d{2})?)$/, '$1+$2'));
   if (time === undefined) return undefined;
   const start = Date.parse(time) * 1000;
   return { after: start - 1, before: start };
