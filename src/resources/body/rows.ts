@@ -93,7 +93,7 @@ const MAX_ERRORS = 100;
 function readCell(cell: CsvCell, field: FieldPlan | undefined, report: (message: string) => void): unknown {
   if (cell === undefined || field === undefined) return cell;
   if (cell === '' && !isText(field.type)) return undefined;
-  if (!isJson(field.type)) return cell;
+  if (!isJson(field.type)) return readScalar(cell, field.type);
   try {
     return parseJsonText(cell);
   } catch (error) {
@@ -102,6 +102,17 @@ function readCell(cell: CsvCell, field: FieldPlan | undefined, report: (message:
     return undefined;
   }
 }
+
+/** As spreadsheets and data frames write them: a boolean in other cases, an integer with zeros after the point. */
+function readScalar(cell: string, type: FieldType): string {
+  if (type.kind !== 'scalar') return cell;
+  if (type.name === 'Boolean') return BOOLEAN.test(cell) ? cell.toLowerCase() : cell;
+  const isInteger = (type.name === 'Int' || type.name === 'Long') && WHOLE.test(cell);
+  return isInteger ? cell.slice(0, cell.indexOf('.')) : cell;
+}
+
+const BOOLEAN = /^(?:true|false)$/i;
+const WHOLE = /^-?\d{1,20}\.0{1,20}$/;
 
 /** Whether the value of a field is JSON text in a cell. */
 export function isJson(type: FieldType): boolean {

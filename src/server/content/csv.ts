@@ -8,21 +8,45 @@ export interface CsvLimits {
   readonly columns: number;
 }
 
-/** Reads CSV (RFC 4180) with a header; a line break may also be LF, and empty lines are skipped. Throws INVALID_CONTENT or TOO_WIDE. */
+/**
+ * Reads CSV (RFC 4180) with a header; a line break may also be LF, and empty lines are skipped. So are rows of commas alone at
+ * the end, which spreadsheets write below a table. Throws INVALID_CONTENT or TOO_WIDE.
+ */
 export function parseCsv(text: string, limits: CsvLimits): CsvRows {
   const reader = new CsvReader(text);
   const header = reader.readRow(limits.columns);
   if (header === undefined) throw new AppError('INVALID_CONTENT', 'The CSV is empty; its first row names the fields.');
   const names = header.map((name) => name ?? '');
+  const [separator] = names.length === 1 ? (OTHER_SEPARATOR.exec(names[0] as string) ?? []) : [];
+  if (separator !== undefined) throw wrongSeparator(separator);
   checkHeader(names);
+  const blank: readonly CsvCell[] = names.map(() => undefined);
+  let blanks = 0;
   const rows: (readonly CsvCell[])[] = [];
   while (rows.length <= limits.records) {
     const row = reader.readRow(names.length);
     if (row === undefined) break;
     if (row.length < names.length) throw reader.error(`has ${row.length} cells, and the header has ${names.length}`);
-    rows.push(row);
+    if (names.length > 1 && row.every((cell) => cell === undefined)) {
+      blanks++;
+      continue;
+    }
+    // Between other rows it is a record of which nothing was sent.
+    for (; blanks > 0 && rows.length <= limits.records; blanks--) rows.push(blank);
+    if (rows.length <= limits.records) rows.push(row);
   }
   return new CsvRows(names, rows);
+}
+
+/** What stands between cells in some countries and programs; no name of a field has it. */
+const OTHER_SEPARATOR = /[;\t|]/;
+
+function wrongSeparator(separator: string): AppError {
+  const shown = separator === '\t' ? 'tabs' : JSON.stringify(separator);
+  return new AppError(
+    'INVALID_CONTENT',
+    `Not valid CSV: row 1: cells are separated by ${shown} here; separate them by commas.`,
+  );
 }
 
 /** Everything up to a comma, a quote or the end of the line. */
@@ -92,6 +116,7 @@ class CsvReader {
   #expectEnd(number: number, instead: string): void {
     const next = this.#text[this.#position];
     if (next === undefined || next === ',' || next === '\n' || next === '\r') return;
+    if (this.#row === 1 && OTHER_SEPARATOR.test(next)) throw wrongSeparator(next);
     throw this.#cellError(number, `there is ${instead}`);
   }
 

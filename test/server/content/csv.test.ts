@@ -110,6 +110,15 @@ describe('CSV', () => {
     ['id,on\na,yes\n', 'VALIDATION_ERROR', 'row 2, column on: must be true or false'],
     ['id,tags\na,x\n', 'VALIDATION_ERROR', 'row 2, column tags: must be JSON text'],
     ['id,place\na,"{""city"":1}"\n', 'VALIDATION_ERROR', 'row 2, column place.city: must be a string'],
+    ['id,on\na,TRUE \n', 'VALIDATION_ERROR', 'row 2, column on: must be true or false'],
+    ['id,count\na,3.5\n', 'VALIDATION_ERROR', 'row 2, column count: must be an Int'],
+    ['id,count\na,9007199254740993.0\n', 'VALIDATION_ERROR', 'row 2, column count: must be an Int'],
+    ['id,big\na,1e3\n', 'VALIDATION_ERROR', 'row 2, column big: must be a Long'],
+    ['id;title\na;b\n', 'INVALID_CONTENT', 'cells are separated by ";" here; separate them by commas'],
+    ['"id";"title"\n"a";"b"\n', 'INVALID_CONTENT', 'cells are separated by ";" here'],
+    ['id\ttitle\na\tb\n', 'INVALID_CONTENT', 'cells are separated by tabs here'],
+    ['sep=;\nid;title\n', 'INVALID_CONTENT', 'cells are separated by ";" here'],
+    ['id,title\na,b;c\n', 'taken', ''],
     ['title\nx\n', 'taken', ''],
     ['\ufeffid,title\na,b\n', 'taken', ''],
     ['id,title\r\n\r\na,b', 'taken', ''],
@@ -136,6 +145,31 @@ describe('CSV', () => {
   test('has an empty cell for a field that was not sent, and quotes for the empty text', () => {
     const rows = parseCsv('id,title,count,on\na,,,\nb,"","",""\n', MOST).records(TABLE);
     expect(rows.map(({ value }) => ({ ...(value as object) }))).toEqual([{ id: 'a' }, { id: 'b', title: '' }]);
+  });
+
+  test('is what spreadsheets and data frames write', () => {
+    const csv =
+      '\ufeffid,count,big,on,price,title\r\na,3.0,9007199254740993.00,TRUE,3.0,3.0\r\nb,-0.0,5,False,,TRUE\r\n';
+    expect(cellsOf(parseCsv(csv, MOST))).toEqual(
+      cellsOf([
+        { id: 'a', count: 3, big: '9007199254740993', on: true, price: 3, title: '3.0' },
+        { id: 'b', count: -0, big: 5, on: false, title: 'TRUE' },
+      ]),
+    );
+  });
+
+  test('loses rows of commas alone at the end, and no others', () => {
+    const sizeOf = (csv: string, records = 1000) => parseCsv(csv, { ...MOST, records }).size;
+    expect(sizeOf('id,title\na,b\n,\n,\n')).toBe(1);
+    expect(sizeOf('id,title\n,\n\n,\n')).toBe(0);
+    expect(sizeOf('id,title\na,b\n,\nc,d\n,')).toBe(3);
+    expect(sizeOf('id,title\na,b\n,""\n')).toBe(2);
+    expect(sizeOf(`id,title\n${'a,b\n'.repeat(10)}${',\n'.repeat(500)}`, 10)).toBe(10);
+    expect(sizeOf(`id,title\n${'a,b\n'.repeat(10)}${',\n'.repeat(500)}c,d\n`, 10)).toBe(11);
+    const placed = parseCsv('id,title\na,b\n,\nc,d\n', MOST)
+      .records(TABLE)
+      .map(({ place }) => place);
+    expect(placed).toEqual(['row 2, column ', 'row 3, column ', 'row 4, column ']);
   });
 
   test('is not read beyond the number of records that are taken', () => {
