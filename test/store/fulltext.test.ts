@@ -59,6 +59,15 @@ function answers(open: OpenStore): Record<string, string> {
 }
 
 describe('an index of words', () => {
+  test.each([PLAIN, INDEXED])('takes a run of Chinese or Japanese characters for one word: %#', (sdl) => {
+    const open = new StoreFolder().open(sdl);
+    insert(open, ['a', '東京都に行く', null, 1], ['b', '東京 2025', null, 2]);
+    expect(find(open, encodeURI('text=ft=東京'))).toBe('b');
+    expect(find(open, encodeURI('text=ft=東京*'))).toBe('ab');
+    expect(find(open, encodeURI('text=ct=東京'))).toBe('ab');
+    expect(find(open, encodeURI('text=ct=都に'))).toBe('a');
+  });
+
   test('gives what reading every text gives', () => {
     expect(answers(fill(new StoreFolder().open(PLAIN)))).toEqual(QUESTIONS);
     expect(answers(fill(new StoreFolder().open(INDEXED)))).toEqual(QUESTIONS);
