@@ -98,6 +98,8 @@ export type BulkWrite = {
   readonly filter: Filter | undefined;
   /** More records than this are refused, and none is changed. */
   readonly limit: number;
+  /** Errors name the key of the record that they are about: its writer may read it. */
+  readonly named?: boolean;
 } & Guarded &
   ({ readonly type: 'patch-where'; readonly cells: Cells } | { readonly type: 'delete-where' });
 

@@ -6,6 +6,7 @@ import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
 const SCHEMA = `
 type T @table @export { id: ID! @primaryKey  s: String @unique  n: Int  note: String }
 type Pair @table @export @compositeIndex(fields: ["room", "place"], unique: true) { id: ID! @primaryKey  room: String  place: Int }
+type Blind @table @export(public: [create, update]) { id: ID! @primaryKey  s: String @unique }
 type Hooked @table @export { id: ID! @primaryKey  s: String @unique }
 `;
 const HOOKS = `export const tables = {
@@ -78,6 +79,12 @@ describe('a conflict of one record among several names it', () => {
     expect([status, record.detail]).toEqual([409, `${field}: ${TAKEN}.`]);
     expect(record.errors).toEqual([{ field, message: TAKEN }]);
     expect((await server.ask('GET', 'T/p1')).record).toMatchObject({ s: null, note: 'a' });
+  });
+
+  test('of a write by filter names no key to a caller who may not read it', async () => {
+    await send('application/json', '[{"id":"b1"},{"id":"b2"}]', 'Blind');
+    const { status, record } = await server.ask('PATCH', 'Blind?all=true', { json: { s: 'both' } });
+    expect([status, record.detail]).toEqual([409, `s: ${TAKEN}.`]);
   });
 
   test('with hooks, too, and so does what a hook refuses', async () => {

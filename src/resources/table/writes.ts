@@ -142,14 +142,19 @@ export class TableWrites {
   }
 
   /** The records that a write by filter is for: those that its writer sees and may change. */
-  #chooseMany(identity: Identity, rawQuery: string, action: Action): Pick<BulkWrite, 'table' | 'filter' | 'limit'> {
+  #chooseMany(
+    identity: Identity,
+    rawQuery: string,
+    action: Action,
+  ): Pick<BulkWrite, 'table' | 'filter' | 'limit' | 'named'> {
     const table = this.#table;
     const { access, limits } = this.#context;
     const view = access.viewOf(identity);
     const filter = parseBulkFilter(rawQuery, { table, limits, view });
     access.checkReads(relatedTables(filter === undefined ? {} : { filter }), identity);
     const allowed: Filter | undefined = both(view?.of(table)?.filter, access.check(table, action, identity));
-    return { table, filter: both(filter, allowed), limit: limits.bulk };
+    const named = access.judge(table, 'read', identity) !== false;
+    return { table, filter: both(filter, allowed), limit: limits.bulk, named };
   }
 
   #newRecord(parsed: Cells, guard: Guard | undefined): Write {

@@ -36,7 +36,9 @@ export function chooseKeys(statements: StatementCache, { plan }: SqliteTable, wr
 }
 
 /** The write of one of the chosen records. */
-export function writeOf(write: BulkWrite, id: Key): OneWrite {
+export type ChosenWrite = Extract<OneWrite, { type: 'patch' | 'delete' | 'put' }>;
+
+export function writeOf(write: BulkWrite, id: Key): ChosenWrite {
   const { table, guard, by } = write;
   if (write.type === 'delete-where') return { type: 'delete', table, id, guard, by };
   const index = table.fields.indexOf(table.primaryKey);

@@ -2,14 +2,14 @@ import type { Database, Statement } from 'better-sqlite3';
 import { AppError } from '../../../errors.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
 import { type Place, placeError, placeOfKey } from '../../placed-error.ts';
-import type { BulkWrite, Change, CommitResult, Key, OnceGroup, Write, WriteGroup, WriteOutcome } from '../../store.ts';
+import type { BulkWrite, Change, CommitResult, OnceGroup, Write, WriteGroup, WriteOutcome } from '../../store.ts';
 import { constraintError } from '../database/errors.ts';
 import { StatementCache } from '../database/statement-cache.ts';
 import type { LogEntries } from '../log/entries.ts';
 import type { LogState, Removed } from '../log/log.ts';
 import type { Positions } from '../log/positions.ts';
-import { applyWrite, type OneWrite, type Transaction, type WriteContext } from './apply-write.ts';
-import { chooseKeys, isBulk, sumUp, writeOf } from './bulk.ts';
+import { applyWrite, type Transaction, type WriteContext } from './apply-write.ts';
+import { type ChosenWrite, chooseKeys, isBulk, sumUp, writeOf } from './bulk.ts';
 import type { OnceTable } from './idempotency.ts';
 
 /** What writes need of a table. */
@@ -156,19 +156,19 @@ export class Commits {
   #applyBulk(write: BulkWrite, context: WriteContext): WriteOutcome {
     const keys = chooseKeys(this.#bulk, context.table, write);
     return sumUp(
-      keys.map((id) => applyChosen(context, writeOf(write, id), id)),
+      keys.map((id) => applyChosen(context, writeOf(write, id), write.named === true)),
       this.#transaction.last,
     );
   }
 }
 
-/** Applies the write of a record that a filter has chosen: a refusal names its key. */
-function applyChosen(context: WriteContext, write: OneWrite, id: Key): WriteOutcome {
+/** Applies the write of a record that a filter has chosen: a refusal names its key, where it may be known. */
+function applyChosen(context: WriteContext, write: ChosenWrite, named: boolean): WriteOutcome {
   try {
     return applyWrite(context, write);
   } catch (error) {
     const refused = refusalOf(error);
-    throw refused === undefined ? error : placeError(refused, placeOfKey(id));
+    throw refused === undefined || !named ? error : placeError(refused, placeOfKey(write.id));
   }
 }
 
