@@ -128,10 +128,20 @@ function findRounded(text: string): Token[] {
       continue;
     }
     const value = checkString(token);
-    if (/^\s*:/.test(text.slice(index + token.length, index + token.length + 8))) name = value;
+    if (isFollowedByColon(text, index + token.length)) name = value;
   }
   return rounded;
 }
+
+/** Whether the string that ends here is the name of a member. */
+function isFollowedByColon(text: string, end: number): boolean {
+  let at = end;
+  while (text.charCodeAt(at) <= SPACE) at++;
+  return text[at] === ':';
+}
+
+/** JSON's white space is what JSON text has at or below it outside of strings. */
+const SPACE = 0x20;
 
 /** `name` is that of the member it belongs to. */
 function readNumber(token: string, name: string): number {
@@ -162,6 +172,8 @@ function shorten(token: string): string {
 }
 
 function checkString(token: string): string {
+  // What it must not have can only be there escaped: the text is JSON and was UTF-8.
+  if (!token.includes('\\')) return token.slice(1, -1);
   const value: string = JSON.parse(token);
   if (value.includes('\0')) throw new AppError('VALIDATION_ERROR', 'Text must not have NUL characters.');
   if (!value.isWellFormed()) throw new AppError('VALIDATION_ERROR', 'Text must not have lone surrogates.');
