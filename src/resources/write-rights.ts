@@ -3,8 +3,8 @@ import type { Access } from '../auth/policy/access.ts';
 import { fieldRefusal } from '../auth/policy/guard.ts';
 import type { Action, TablePlan } from '../schema/plan.ts';
 import type { Guard, WriteOutcome } from '../store/store.ts';
+import { copyRounded } from './body/rounded-numbers.ts';
 import { isObject } from './body/values.ts';
-import { copyRounded } from './rounded-numbers.ts';
 import { showOutcome } from './shown.ts';
 
 /** What a caller's rights make of his writes to one table, before, in and after their transaction. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { parseJson, parseJsonText } from '../../src/resources/body/json.ts';
-import { roundedIn } from '../../src/resources/rounded-numbers.ts';
+import { roundedIn } from '../../src/resources/body/rounded-numbers.ts';
 
 function refusal(text: string | Buffer): AppError {
   try {

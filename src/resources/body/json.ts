@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { AppError, invalidField } from '../../errors.ts';
 import { isRoundedInteger, vanishes } from '../../schema/float.ts';
-import { roundedIn, type SettledNumber, settleNumbers } from '../rounded-numbers.ts';
+import { roundedIn, type SettledNumber, settleNumbers } from './rounded-numbers.ts';
 
 /**
  * Text that may hold what `JSON.parse` changes or what a record must not have; everything else is taken as parsed. Before a

@@ -5,8 +5,8 @@ import { parseDate } from '../../schema/date.ts';
 import { vanishes } from '../../schema/float.ts';
 import { FORBIDDEN_KEY, FORBIDDEN_KEY_MESSAGE } from '../../schema/forbidden-key.ts';
 import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../../schema/plan.ts';
-import { roundedIn } from '../rounded-numbers.ts';
 import { describeRounded } from './json.ts';
+import { roundedIn } from './rounded-numbers.ts';
 
 export type Report = (field: string, message: string) => void;
 /** Gives the value as JSON holds it, or reports what is wrong and gives null. Never called with null. */
