@@ -61,39 +61,43 @@ export function idParameter({ primaryKey }: TablePlan, maxLength: number): Part 
   return { name: 'id', in: 'path', required: true, description: 'The primary key.', schema: { ...schema, ...length } };
 }
 
-const TEXT_OPERATORS = '`*` for any text (`A*`), `ct=`, `sw=`, `ew=` (contains, begins, ends), `ft=` (words)';
-const ORDER_OPERATORS = '`gt=`, `ge=`, `lt=`, `le=`, ranges with `gele=a,b`';
+const TEXT_OPERATORS = '`[ct]`, `[sw]`, `[ew]` (contains, begins, ends), `[ft]` (words)';
+const ORDER_OPERATORS = '`[gt]`, `[ge]`, `[lt]`, `[le]`, ranges with `[gele]=a,b`';
+const SET_OPERATORS = '`[ne]`, `[in]=a,b`, `[out]=a,b`';
 
 function operatorsOf(type: FieldType): string {
   if (type.kind === 'list') return `At least one element meets it. ${operatorsOf(type.of)}`;
-  if (type.kind === 'object') return 'Only `null` and `!=null`; a dot leads to its fields.';
-  if (type.kind === 'enum') return 'A value, `in=a,b`, `out=a,b`.';
-  if (type.name === 'JSON') return 'Only `null` and `!=null`.';
-  if (type.name === 'Boolean') return '`true` or `false`.';
+  if (type.kind === 'object') return 'Only `null`, or `[ne]=null` after the name; a dot leads to its fields.';
+  if (type.kind === 'enum') return `A value. Operators after the name: ${SET_OPERATORS}.`;
+  if (type.name === 'JSON') return 'Only `null`, or `[ne]=null` after the name.';
+  if (type.name === 'Boolean') return '`true` or `false`. Operators after the name: `[ne]`.';
   const isText = type.name === 'ID' || type.name === 'String';
-  return `A value, ${isText ? `${TEXT_OPERATORS}, ` : ''}${ORDER_OPERATORS}, \`in=a,b\`, \`out=a,b\`.`;
+  const value = isText ? 'A value, with `*` for any text (`A*`).' : 'A value.';
+  const operators = [SET_OPERATORS, ...(isText ? [TEXT_OPERATORS] : []), ORDER_OPERATORS].join(', ');
+  return `${value} Operators after the name: ${operators}.`;
 }
 
 const EXAMPLES: Readonly<Record<string, string>> = {
-  ID: 'in=a,b',
-  String: 'A*',
-  Int: 'gt=10',
-  Long: 'gt=10',
-  Float: 'lt=9.5',
-  Boolean: 'true',
-  Date: 'ge=2025-01-01',
+  ID: '[in]=a,b',
+  String: '[sw]=A',
+  Int: '[gt]=10',
+  Long: '[gt]=10',
+  Float: '[lt]=9.5',
+  Boolean: '=true',
+  Date: '[ge]=2025-01-01',
 };
 
 function filterParameter({ name, type, description }: FieldPlan): Part {
-  const example = type.kind === 'scalar' ? EXAMPLES[type.name] : type.kind === 'enum' ? type.values[0] : undefined;
-  const shown = example === undefined ? '' : ` For example \`${name}=${example}\`.`;
+  const example =
+    type.kind === 'scalar' ? EXAMPLES[type.name] : type.kind === 'enum' ? `=${type.values[0]}` : undefined;
+  const shown = example === undefined ? '' : ` For example \`${name}${example}\`.`;
   return {
     ...query(
       name,
       text,
       `${description === undefined ? '' : `${description}\n\n`}Condition. ${operatorsOf(type)}${shown}`,
     ),
-    // An operator begins with a sign that must arrive as it is: `price=gt=10`.
+    // The API page has no parameter for each operator: there `gt=10` is typed, whose sign must arrive as it is.
     allowReserved: true,
   };
 }

@@ -175,6 +175,11 @@ describe('B15 nothing is ever ignored', () => {
       '=gt=',
       '=ft=',
       '=x=',
+      '[eq]=',
+      '%5Bin%5D=',
+      '[gele]=',
+      '[x]=',
+      '=sw%3D',
     );
     const value = fc.constantFrom('5', 'x', 'A*', 'null', '1,2', '(1,2)', '"x"', '%22x%22', '%2A', '%zz', '+', '');
     const condition = fc.tuple(name, operator, value).map((parts) => parts.join(''));

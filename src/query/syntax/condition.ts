@@ -157,6 +157,12 @@ function set(path: FieldPath, operands: readonly Operand[]): Filter {
   return present.length === operands.length ? isIn : { type: 'or', items: [isNull, isIn] };
 }
 
+/** A list without a value, which no record has: what a program sends whose array is empty. Throws ConditionError. */
+export function makeEmptySet(path: FieldPath): Filter {
+  comparable(path);
+  return { type: 'in', path, values: [] };
+}
+
 function range(path: FieldPath, operator: Extract<Operator, { type: 'range' }>, operands: readonly Operand[]): Filter {
   const type = orderable(path, 'a range');
   const [low, high, extra] = operands;

@@ -1,4 +1,5 @@
 import type { Limits } from '../../config/config.ts';
+import { suggest } from '../../config/files/suggest.ts';
 import type { Comparison, TextOp } from './ast.ts';
 
 /** How much there may be of a filter. */
@@ -52,3 +53,27 @@ export const SYMBOL_OPERATORS: ReadonlyMap<string, Operator> = new Map<string, O
   ['<', { type: 'order', op: 'lt' }],
   ['<=', { type: 'order', op: 'le' }],
 ]);
+
+/** What other query languages call our operators, where it is not merely a typo. */
+const SYNONYMS: Readonly<Record<string, string>> = {
+  gte: 'ge',
+  lte: 'le',
+  neq: 'ne',
+  nin: 'out',
+  notin: 'out',
+  like: 'ct',
+  ilike: 'ct',
+  contains: 'ct',
+  startswith: 'sw',
+  endswith: 'ew',
+  between: 'gele',
+};
+
+/** `did you mean "ge"?` for `gte`, `$gte` and the like. */
+export function meantOperator(word: string): string | undefined {
+  const bare = word.replace(/^[$_]/, '');
+  const synonym = bare.toLowerCase().replaceAll('_', '');
+  return Object.hasOwn(SYNONYMS, synonym)
+    ? `did you mean "${SYNONYMS[synonym]}"?`
+    : suggest(bare, NAMED_OPERATORS.keys());
+}

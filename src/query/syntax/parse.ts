@@ -1,12 +1,14 @@
 import type { RelationPlan, TablePlan } from '../../schema/plan.ts';
-import { nameableRelation, type View } from '../view.ts';
+import { nameableFields, nameableRelation, type View } from '../view.ts';
 import type { FieldPath, Filter } from './ast.ts';
-import { ConditionError, makeCondition, type Operand } from './condition.ts';
+import { atBracket, type BracketCondition, readBracketCondition } from './bracket-operator.ts';
+import { ConditionError, makeCondition, makeEmptySet, type Operand } from './condition.ts';
 import { visibleFields } from './fields.ts';
 import type { FilterLimits, Operator } from './operators.ts';
 import { resolvePath } from './path.ts';
 import { checkEncoded, makeQueryError } from './problem.ts';
 import { Reader } from './reader.ts';
+import { innerNames, isSingle, type Target } from './target.ts';
 import { TermParser } from './terms.ts';
 
 const MOST_RELATIONS = 4;
@@ -36,6 +38,8 @@ const NOTHING_RESERVED: ReadonlySet<string> = new Set();
 class FilterParser extends TermParser<Filter> {
   readonly #scope: FilterScope;
   readonly #budget: Budget;
+  /** Fields whose `[in]` has been read: client libraries send an array as one parameter for each value. */
+  readonly #lists = new Set<string>();
 
   constructor(reader: Reader, scope: FilterScope, budget: Budget) {
     super(reader, scope.limits);
@@ -52,7 +56,7 @@ class FilterParser extends TermParser<Filter> {
     const { reserved } = this.#scope;
     if (name === '') throw reader.error(`expected a field, found ${reader.found()}`, start);
     reader.subject = name;
-    if (reserved.has(name)) {
+    if (reserved.has(name) && !this.isBracketed(name)) {
       throw reader.error(
         `${name} is a parameter here and stands alone between &; a field of that name is reached with filter=`,
         start,
@@ -62,17 +66,12 @@ class FilterParser extends TermParser<Filter> {
     if (this.#budget.conditions > limits.filterConditions) {
       throw reader.error(`a filter has at most ${limits.filterConditions} conditions`, start);
     }
-    const { relations, path } = this.#resolve(name, start);
-    const operator = reader.readOperator(name);
-    const isList = operator.type === 'set' || operator.type === 'range';
-    const operands = isList ? reader.readList(limits.filterValues) : ([reader.readValue()] as const);
+    const target = this.#resolve(name, start);
+    const { operator, operands } = atBracket(reader) ? this.#readBracket(name, target) : this.#readPlain(name);
     this.#budget.length += reader.position - start;
     if (this.#budget.length > limits.filterLength) throw tooLong(reader, start, limits);
     try {
-      const filter =
-        path === undefined
-          ? makePresence(relations, operator, operands[0])
-          : makeRelated(relations, makeCondition(path, operator, operands, limits));
+      const filter = makeFilter(target, operator, { operands, limits });
       reader.subject = undefined;
       return filter;
     } catch (error) {
@@ -81,8 +80,46 @@ class FilterParser extends TermParser<Filter> {
     }
   }
 
+  /** A field with the name of a parameter is reached by an operator in brackets, which no parameter has. */
+  isBracketed(name: string): boolean {
+    const { table, view } = this.#scope;
+    if (!atBracket(this.reader)) return false;
+    this.reader.subject = name;
+    if (nameableFields(table, view).some((field) => field.name === name)) return true;
+    throw this.reader.error(`${name} is a parameter, which takes no operator; write ${name}=`);
+  }
+
+  #readPlain(name: string): BracketCondition {
+    const { reader, limits } = this;
+    const operator = reader.readOperator(name);
+    const isList = operator.type === 'set' || operator.type === 'range';
+    return { operator, operands: isList ? reader.readList(limits.filterValues) : [reader.readValue()] };
+  }
+
+  #readBracket(name: string, target: Target): BracketCondition {
+    const { reader, limits } = this;
+    const start = reader.position;
+    const condition = readBracketCondition(reader, {
+      name,
+      inner: innerNames(target, this.#scope.view),
+      most: limits.filterValues,
+    });
+    const { operator } = condition;
+    if (operator.type !== 'set' || operator.negated || reader.inGroup || !isSingle(target)) return condition;
+    if (this.#lists.has(name)) {
+      throw reader.error(`${name}[in] is given twice; several values are one list: ${name}[in]=a,b`, start);
+    }
+    this.#lists.add(name);
+    return condition;
+  }
+
+  /** After `|` a list of values may stand again. */
+  forgetLists(): void {
+    this.#lists.clear();
+  }
+
   /** The relations that a name begins with, and the path in the last one's table; no path when it ends there. */
-  #resolve(name: string, start: number): { relations: RelationPlan[]; path: FieldPath | undefined } {
+  #resolve(name: string, start: number): Target {
     let { table } = this.#scope;
     const relations: RelationPlan[] = [];
     let rest = name;
@@ -110,6 +147,19 @@ class FilterParser extends TermParser<Filter> {
   }
 }
 
+function makeFilter(
+  { relations, path }: Target,
+  operator: Operator,
+  { operands, limits }: { readonly operands: readonly Operand[]; readonly limits: FilterLimits },
+): Filter {
+  const [first, ...more] = operands;
+  if (path === undefined) return makePresence(relations, operator, first);
+  return makeRelated(
+    relations,
+    first === undefined ? makeEmptySet(path) : makeCondition(path, operator, [first, ...more], limits),
+  );
+}
+
 /** `author.name!=Ada` is that no author is called so, as with the elements of a list. */
 function makeRelated(relations: readonly RelationPlan[], filter: Filter): Filter {
   if (relations.length === 0) return filter;
@@ -118,9 +168,9 @@ function makeRelated(relations: readonly RelationPlan[], filter: Filter): Filter
 }
 
 /** `author==null`: there is no such record. */
-function makePresence(relations: readonly RelationPlan[], operator: Operator, operand: Operand): Filter {
+function makePresence(relations: readonly RelationPlan[], operator: Operator, operand: Operand | undefined): Filter {
   const last = relations.at(-1) as RelationPlan;
-  const isNull = operator.type === 'equal' && !operator.strict && !operand.quoted && operand.text === 'null';
+  const isNull = operator.type === 'equal' && !operator.strict && operand?.quoted === false && operand.text === 'null';
   if (!isNull) {
     const field = visibleFields(last.target).find((it) => it !== last.target.primaryKey) ?? last.target.primaryKey;
     throw new ConditionError(
@@ -183,7 +233,7 @@ function parseTerms(parser: FilterParser, scope: FilterScope, parameters: Map<st
     if (!afterOr && reader.accept('&')) continue;
     const start = reader.position;
     const name = reader.readName();
-    if (!afterOr && scope.reserved.has(name)) {
+    if (!afterOr && scope.reserved.has(name) && !parser.isBracketed(name)) {
       readParameter(reader, name, parameters);
     } else if (name !== '') {
       all.push(parser.parseCondition(name, start));
@@ -195,6 +245,7 @@ function parseTerms(parser: FilterParser, scope: FilterScope, parameters: Map<st
       if (all.length === 0) throw reader.error('expected a condition before |', reader.position - 1);
       alternatives.push(parser.join('and', all));
       all = [];
+      parser.forgetLists();
     } else if (!reader.atEnd() && !reader.accept('&')) {
       throw unexpected(reader);
     }

@@ -13,10 +13,15 @@ export function checkEncoded(raw: string): void {
   throw makeQueryError('query', `column ${columnOf(raw, strange.index)}: ${message}`);
 }
 
-/** Shortened, so that an error never sends back kilobytes. */
-export function show(text: string): string {
+/** An error never sends back kilobytes. */
+export function shorten(text: string): string {
   const points = [...text.slice(0, 130)];
-  return points.length > 60 ? `"${points.slice(0, 60).join('')}…"` : `"${text}"`;
+  return points.length > 60 ? `${points.slice(0, 60).join('')}…` : text;
+}
+
+/** Shortened, in quotes. */
+export function show(text: string): string {
+  return `"${shorten(text)}"`;
 }
 
 /** Counted in characters, from 1, as an editor shows it. */

@@ -1,7 +1,6 @@
-import { suggest } from '../../config/files/suggest.ts';
 import type { Operand } from './condition.ts';
-import { NAMED_OPERATORS, type Operator, SYMBOL_OPERATORS } from './operators.ts';
-import { columnOf, makeQueryError, show } from './problem.ts';
+import { meantOperator, NAMED_OPERATORS, type Operator, SYMBOL_OPERATORS } from './operators.ts';
+import { columnOf, makeQueryError, shorten, show } from './problem.ts';
 
 // Browsers send < > " as escapes, so an operator's first character may come as one; `=` may not, since
 // `title=%3D5` asks for the title "=5".
@@ -9,11 +8,15 @@ const ENCODED_OPERATOR = /===?|!==?|%21==?|%3[CE]%3D|(?:[<>]|%3[CE])=?|=/iy;
 const PLAIN_OPERATOR = /===?|!==?|[<>]=?|=/y;
 const NAMED_OPERATOR = /=([A-Za-z~]{1,16})=/y;
 const NAME = /[^\s=!<>&|()[\],;"%*+]+/y;
-const QUOTED = /"[^"\\]*(?:\\.[^"\\]*)*"/sy;
+/** A string in double quotes, with the escapes of JSON. */
+export const QUOTED = /"[^"\\]*(?:\\.[^"\\]*)*"/sy;
 const ENCODED_VALUE = /[^&|()[\]]*/y;
 const ENCODED_ITEM = /[^&|,()[\]]*/y;
 const PLAIN_VALUE = /[^&|;,()[\]"]*/y;
 const SPACE = ' \t\r\n';
+const NAMES = [...NAMED_OPERATORS.keys()].join('|');
+// `title=sw%3DBo`: client libraries encode the second equals sign of an operator, and proxies do it once more.
+const OPERATOR_AS_VALUE = new RegExp(`(?:%(?:25)*3[Dd])?(${NAMES})(?:%(?:25)*3[Dd]|=)`, 'y');
 
 /**
  * A cursor over the text of a filter. The two places where a filter stands differ only here: in a query string values
@@ -27,6 +30,7 @@ export class Reader {
   position = 0;
   /** The condition or parameter of a query string that is being read: mistakes are told in its name. */
   subject: string | undefined;
+  #groups = 0;
 
   constructor(text: string, parameter: string, encoded: boolean) {
     this.text = text;
@@ -67,37 +71,77 @@ export class Reader {
     return true;
   }
 
-  #match(expression: RegExp): string {
+  /** What a sticky expression finds here; empty when it is nothing. */
+  match(expression: RegExp): string {
     expression.lastIndex = this.position;
     const [match = ''] = expression.exec(this.text) ?? [];
     this.position += match.length;
     return match;
   }
 
+  /** `!`, which browsers and client libraries may send as an escape. */
+  acceptNot(): boolean {
+    if (this.accept('!')) return true;
+    if (!this.encoded || !this.text.startsWith('%21', this.position)) return false;
+    this.position += 3;
+    return true;
+  }
+
+  /** Whether a bracket is open, which a bracket in a value would close. */
+  get inGroup(): boolean {
+    return this.#groups > 0;
+  }
+
+  within<T>(parse: () => T): T {
+    this.#groups++;
+    const parsed = parse();
+    this.#groups--;
+    return parsed;
+  }
+
   /** The name of a field or a parameter; empty when none stands here. */
   readName(): string {
-    return this.#match(NAME);
+    return this.match(NAME);
   }
 
   readOperator(name: string): Operator {
     this.skipSpace();
     const start = this.position;
-    const named = this.#match(NAMED_OPERATOR);
+    const named = this.match(NAMED_OPERATOR);
     if (named !== '') {
       const operator = NAMED_OPERATORS.get(named.slice(1, -1));
       if (operator !== undefined) return operator;
-      const meant = suggest(named.slice(1, -1), NAMED_OPERATORS.keys());
+      const meant = meantOperator(named.slice(1, -1));
       const hint =
         meant === undefined ? (this.encoded ? 'in a value = is written %3D' : 'put the value in quotes') : meant;
       throw this.error(`no operator ${show(named)}; ${hint}`, start);
     }
-    const symbol = this.#match(this.encoded ? ENCODED_OPERATOR : PLAIN_OPERATOR);
+    if (!this.encoded && this.peek() === '[') {
+      throw this.error(`here an operator stands between equals signs, as in ${name}=gt=10`, start);
+    }
+    const symbol = this.match(this.encoded ? ENCODED_OPERATOR : PLAIN_OPERATOR);
     const plain = symbol.includes('%') ? decodeURIComponent(symbol) : symbol;
     const operator = SYMBOL_OPERATORS.get(plain);
     if (operator === undefined) {
       throw this.error(`expected an operator such as == after "${name}", found ${this.found()}`, start);
     }
+    if (this.encoded && symbol === '=') this.#refuseOperatorAsValue(name);
     return operator;
+  }
+
+  /** `title=sw%3DBo` would find nothing where `title=sw=Bo` was meant, so the request has to say which one it means. */
+  #refuseOperatorAsValue(name: string): void {
+    OPERATOR_AS_VALUE.lastIndex = this.position;
+    const [written, operator = ''] = OPERATOR_AS_VALUE.exec(this.text) ?? [];
+    if (written === undefined) return;
+    const start = this.position;
+    const text = this.decode(this.match(ENCODED_VALUE), start);
+    const rest = shorten(this.decode(this.text.slice(start + written.length, this.position), start));
+    throw this.error(
+      `${show(text)} looks like an operator whose = was percent-encoded; write ${name}[${operator}]=${rest}, ` +
+        `or for this text ${name}[eq]=${shorten(text)} or ${name}===${shorten(text)}`,
+      start,
+    );
   }
 
   /** A list of values: `a,b` in a query string, `(a,b)` in both. Refused at the first one too many. */
@@ -126,17 +170,16 @@ export class Reader {
     this.skipSpace();
     const next = this.peek();
     if (next === '(' || next === '[') {
-      const escaped = next === '(' ? '%28' : '%5B';
-      throw this.error(
-        this.encoded ? `in a value ${next} is written ${escaped}` : 'put a value with brackets in quotes',
-      );
+      if (!this.encoded) throw this.error('put a value with brackets in quotes');
+      const other = this.inGroup || inList ? '' : `, or as it is after ${this.subject}[eq]=`;
+      throw this.error(`in a value ${next} is written ${next === '(' ? '%28' : '%5B'}${other}`);
     }
     return operand;
   }
 
   #readPlain(inList: boolean): Operand {
     const position = this.position;
-    const written = this.#match(this.encoded ? (inList ? ENCODED_ITEM : ENCODED_VALUE) : PLAIN_VALUE);
+    const written = this.match(this.encoded ? (inList ? ENCODED_ITEM : ENCODED_VALUE) : PLAIN_VALUE);
     if (!this.encoded) {
       if (this.peek() === '"') throw this.error('quotes stand around the whole value; inside them " is written \\"');
       let end = written.length;
@@ -155,16 +198,10 @@ export class Reader {
 
   #readQuoted(): Operand {
     const position = this.position;
-    const written = this.#match(QUOTED);
+    const written = this.match(QUOTED);
     if (written === '') throw this.error('expected a closing "');
-    let text: unknown;
-    try {
-      // The escapes are JSON's, so that a client quotes with JSON.stringify.
-      text = JSON.parse(written.replaceAll('\n', '\\n').replaceAll('\t', '\\t'));
-    } catch {
-      text = undefined;
-    }
-    if (typeof text !== 'string') throw this.error('expected a string with the escapes of JSON', position);
+    const text = parseQuoted(written);
+    if (text === undefined) throw this.error('expected a string with the escapes of JSON', position);
     this.checkCharacters(text, position);
     return { text, runs: [text], quoted: true, position };
   }
@@ -187,5 +224,16 @@ export class Reader {
   checkCharacters(text: string, position: number): void {
     if (text.includes('\0')) throw this.error('a value holds no NUL character', position);
     if (/\p{Surrogate}/u.test(text)) throw this.error('the text is not well-formed Unicode', position);
+  }
+}
+
+/** The text of a string in quotes; undefined when an escape is wrong. */
+export function parseQuoted(written: string): string | undefined {
+  try {
+    // The escapes are JSON's, so that a client quotes with JSON.stringify.
+    const text: unknown = JSON.parse(written.replaceAll('\n', '\\n').replaceAll('\t', '\\t'));
+    return typeof text === 'string' ? text : undefined;
+  } catch {
+    return undefined;
   }
 }

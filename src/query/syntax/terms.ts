@@ -38,10 +38,11 @@ export abstract class TermParser<T extends { readonly type: string }> {
     const { reader } = this;
     reader.skipSpace();
     const start = reader.position;
-    if (reader.accept('!')) return this.#negate(this.parseTerm(this.#deeper(depth, start)));
+    if (reader.acceptNot()) return this.#negate(this.parseTerm(this.#deeper(depth, start)));
     const round = reader.accept('(');
     if (!round && !reader.accept('[')) return this.parseCondition(reader.readName(), start);
-    const term = this.parseOr(this.#deeper(depth, start));
+    const deeper = this.#deeper(depth, start);
+    const term = reader.within(() => this.parseOr(deeper));
     reader.skipSpace();
     const closing = round ? ')' : ']';
     if (!reader.accept(closing)) {

@@ -1,0 +1,23 @@
+import type { RelationPlan } from '../../schema/plan.ts';
+import { nameableFields, type View } from '../view.ts';
+import type { FieldPath } from './ast.ts';
+import { elementType } from './literal.ts';
+
+/** What a name stands for: the last relation when there is no path. */
+export interface Target {
+  readonly relations: readonly RelationPlan[];
+  readonly path: FieldPath | undefined;
+}
+
+/** The fields that can be named after this name and a dot. */
+export function innerNames({ relations, path }: Target, view: View | undefined): readonly string[] {
+  const target = relations.at(-1)?.target;
+  if (path === undefined) return target === undefined ? [] : nameableFields(target, view).map(({ name }) => name);
+  const type = elementType((path.fields.at(-1) ?? path.fields[0]).type);
+  return type.kind === 'object' ? type.fields.map(({ name }) => name) : [];
+}
+
+/** A record has one value there at most. */
+export function isSingle({ relations, path }: Target): boolean {
+  return relations.every(({ many }) => !many) && path?.fields.every(({ type }) => type.kind !== 'list') === true;
+}
