@@ -1,8 +1,8 @@
 type Value = string | number | boolean | null | undefined;
 
 /**
- * A query as it stands in a URL, without `?`; or an object of parameters (`limit`, `sort` …) and of fields that must be
- * equal to the value, word for word, or to one of a list.
+ * A query as it stands in a URL, without `?`; or an object of parameters (`limit`, `sort` …), of fields that must be
+ * equal to the value, word for word, or to one of a list, and of fields with an operator (`'price[gt]': 10`).
  */
 export type Query = string | Readonly<Record<string, Value | readonly Value[]>>;
 
@@ -14,9 +14,21 @@ export function tableSearch(query: Query = ''): string {
   if (typeof query === 'string') return query.replace(/^\?/, '');
   return join(query, (name, value) => {
     if (PARAMETERS.has(name)) return `${name}=${encode(value)}`;
-    if (Array.isArray(value)) return `${encode(name)}=in=${value.map(encode).join(',')}`;
-    return value === null ? `${encode(name)}==null` : `${encode(name)}===${encode(value)}`;
+    if (value === null && !name.endsWith(']')) return `${encode(name)}=null`;
+    return `${encode(name.endsWith(']') ? name : name + operatorFor(value))}=${encode(printed(value))}`;
   });
+}
+
+/** In brackets, since what parses and prints a URL on the way may encode a second `=`. Only `===` takes "null" as text. */
+function operatorFor(value: unknown): string {
+  if (Array.isArray(value)) return '[in]';
+  return value === 'null' ? '[===]' : '[eq]';
+}
+
+/** The values of a list stand in quotes, in which a comma is one and `null` a word. */
+function printed(value: unknown): string {
+  if (!Array.isArray(value)) return String(value);
+  return value.map((one) => (typeof one === 'string' ? JSON.stringify(one) : String(one))).join(',');
 }
 
 /** The search part of any other URL: names and values; a list is its name several times. */

@@ -43,7 +43,10 @@ describe('queries', () => {
     expect(tableSearch()).toBe('');
     expect(tableSearch('?a=1')).toBe('a=1');
     expect(tableSearch({ title: 'a&(b)*', n: null, tags: ['x', 'y,z'], limit: 5, sort: '-n', none: undefined })).toBe(
-      'title===a%26%28b%29*&n==null&tags=in=x,y%2Cz&limit=5&sort=-n',
+      'title%5Beq%5D=a%26%28b%29*&n=null&tags%5Bin%5D=%22x%22%2C%22y%2Cz%22&limit=5&sort=-n',
+    );
+    expect(tableSearch({ 'price[gt]': 10, 'title[sw]': 'R&D', 'kind[in]': ['null', null, 5], name: 'null' })).toBe(
+      'price%5Bgt%5D=10&title%5Bsw%5D=R%26D&kind%5Bin%5D=%22null%22%2Cnull%2C5&name%5B%3D%3D%3D%5D=null',
     );
   });
 
