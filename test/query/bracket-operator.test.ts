@@ -212,6 +212,12 @@ describe('an operator whose = arrived percent-encoded is refused with both ways 
     ['kind=in%3DTOY%2CTOOL', 'kind', 'write kind[in]=TOY,TOOL,'],
     ['price=gele%3D1%2C2', 'price', 'write price[gele]=1,2,'],
     ['(title=sw%3DBo|stock=1)', 'title', both('Bo', 'sw=Bo')],
+    [
+      'title%3Dsw=Bo',
+      'title',
+      'found "%3Dsw=Bo"; an operator that is percent-encoded stands in brackets, as in title[eq]=',
+    ],
+    ['title%253D%253DBo', 'title', 'an operator that is percent-encoded stands in brackets'],
     [`title=sw%3D${'x'.repeat(500)}`, 'title', `write title[sw]=${'x'.repeat(60)}…, or`],
   ])('%s', (query, field, message) => {
     expectRefusal(query, field, message);

@@ -15,6 +15,7 @@ const ENCODED_ITEM = /[^&|,()[\]]*/y;
 const PLAIN_VALUE = /[^&|;,()[\]"]*/y;
 const SPACE = ' \t\r\n';
 const NAMES = [...NAMED_OPERATORS.keys()].join('|');
+const ESCAPED_EQUALS = /%(?:25)*3[Dd]/y;
 // `title=sw%3DBo`: client libraries encode the second equals sign of an operator, and proxies do it once more.
 const OPERATOR_AS_VALUE = new RegExp(`(?:%(?:25)*3[Dd])?(${NAMES})(?:%(?:25)*3[Dd]|=)`, 'y');
 
@@ -123,7 +124,10 @@ export class Reader {
     const plain = symbol.includes('%') ? decodeURIComponent(symbol) : symbol;
     const operator = SYMBOL_OPERATORS.get(plain);
     if (operator === undefined) {
-      throw this.error(`expected an operator such as == after "${name}", found ${this.found()}`, start);
+      const found = this.found();
+      const isEscaped = this.encoded && this.match(ESCAPED_EQUALS) !== '';
+      const advice = isEscaped ? `; an operator that is percent-encoded stands in brackets, as in ${name}[eq]=` : '';
+      throw this.error(`expected an operator such as == after "${name}", found ${found}${advice}`, start);
     }
     if (this.encoded && symbol === '=') this.#refuseOperatorAsValue(name);
     return operator;
