@@ -1,16 +1,29 @@
-import { StartError } from '../config/files/diagnostic.ts';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Diagnostic, formatDiagnostic, StartError } from '../config/files/diagnostic.ts';
 import { AppError } from '../errors.ts';
 import { StoreOpenError } from '../store/open-errors.ts';
 
 /** What a command refuses to do; its message says everything. */
 export class CommandError extends Error {}
 
-/** What a person can mend is told without a stack; anything else is a fault of ours. */
-export function describeFailure(error: unknown): string {
-  if (error instanceof StartError || error instanceof StoreOpenError) return error.message;
+/**
+ * What a person can mend is told without a stack; anything else is a fault of ours. `dir` is the folder as it was named on
+ * the command line: with it the places of mistakes are paths that a terminal or an editor can open.
+ */
+export function describeFailure(error: unknown, dir = '.'): string {
+  if (error instanceof StartError)
+    return error.diagnostics.map((one) => formatDiagnostic(within(dir, one))).join('\n\n');
+  if (error instanceof StoreOpenError) return error.message;
   if (error instanceof CommandError || error instanceof AppError) return error.message;
   if (!(error instanceof Error)) return String(error);
   return (isSystemError(error) ? describeSystemError(error) : undefined) ?? error.stack ?? error.message;
+}
+
+/** What is not about a file, such as an option of the command line, keeps its name. */
+function within(dir: string, diagnostic: Diagnostic): Diagnostic {
+  const file = join(dir, diagnostic.at.file);
+  return existsSync(file) ? { ...diagnostic, at: { ...diagnostic.at, file } } : diagnostic;
 }
 
 interface SystemError extends Error {

@@ -23,7 +23,7 @@ export async function start({ args, env }: Invocation): Promise<number> {
     tellSupervisor(server.url);
     return 0;
   } catch (error) {
-    process.stderr.write(`${describeFailure(error)}\n`);
+    process.stderr.write(`${describeFailure(error, options.dir)}\n`);
     return 1;
   }
 }

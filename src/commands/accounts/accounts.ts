@@ -35,7 +35,7 @@ export async function withAccounts(
     return 0;
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    process.stderr.write(`${describeFailure(error)}\n`);
+    process.stderr.write(`${describeFailure(error, dir)}\n`);
     return 1;
   }
 }

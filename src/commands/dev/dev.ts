@@ -46,7 +46,9 @@ class Supervisor {
 
   /** Restarts the server for these files, after whatever is under way. */
   changed(paths: readonly string[]): void {
-    this.#work = this.#work.then(() => this.#restart(paths)).catch((error) => say(describeFailure(error)));
+    this.#work = this.#work
+      .then(() => this.#restart(paths))
+      .catch((error) => say(describeFailure(error, this.#args.dir)));
   }
 
   async stop(): Promise<void> {
@@ -91,7 +93,7 @@ class Supervisor {
       say(mistake);
       return undefined;
     } catch (error) {
-      say(describeFailure(error));
+      say(describeFailure(error, this.#args.dir));
       return undefined;
     }
   }
@@ -101,7 +103,7 @@ class Supervisor {
     try {
       for (const path of refreshTypes(apps)) say(`wrote ${path}`);
     } catch (error) {
-      say(describeFailure(error));
+      say(describeFailure(error, this.#args.dir));
     }
   }
 

@@ -18,7 +18,7 @@ export function types({ args, env }: Invocation): number {
     return values.check === true ? check(files) : write(files);
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    process.stderr.write(`${describeFailure(error)}\n`);
+    process.stderr.write(`${describeFailure(error, dir)}\n`);
     return 1;
   }
 }
