@@ -32,6 +32,8 @@ export interface RunningServer {
   /** Tables for code that runs beside the server, by application and export name, with all rights. */
   readonly tables: ReadonlyMap<string, OpenApp['tables']>;
   readonly apps: Project['apps'];
+  /** What is allowed in the files and may not be meant, a sentence for each. */
+  readonly notices: Project['notices'];
   /** Milliseconds that `close` may take before the process should be ended. */
   readonly shutdownTimeout: number;
   /** Stops without losing anything: no new requests, streams asked to reconnect, writes finished, store closed. */
@@ -75,5 +77,5 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
   const url = urlOf(server, config);
   announce(log, { url, config, opened, notices });
   const tables = new Map(opened.map((app) => [app.config.appId, app.tables]));
-  return { url, log, tables, apps, shutdownTimeout: timeout, close };
+  return { url, log, tables, apps, notices, shutdownTimeout: timeout, close };
 }

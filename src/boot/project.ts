@@ -4,6 +4,7 @@ import { type Applications, readApplications } from '../config/applications.ts';
 import { deepFreeze } from '../config/deep-freeze.ts';
 import type { Environment } from '../config/files/interpolate.ts';
 import { collect, Report } from '../config/files/report.ts';
+import { describeClosedTables } from '../schema/closed-tables.ts';
 import type { ProjectApp } from '../schema/project-app.ts';
 import { loadPlan } from '../schema/sdl/build.ts';
 
@@ -26,5 +27,6 @@ export function loadProject(dir: string, env: Environment): Project {
   });
   report.throwIfAny();
   if (applications === undefined) throw new Error('an application without mistakes is missing');
-  return deepFreeze({ server: applications.server, notices: applications.notices, apps });
+  const notices = [...applications.notices, ...apps.flatMap(({ plan }) => describeClosedTables(plan))];
+  return deepFreeze({ server: applications.server, notices, apps });
 }

@@ -33,7 +33,7 @@ export async function check({ args, env }: Invocation): Promise<number> {
     });
     return await end(0, [...plans, ...notices, ...describeSurprises(server)].join('\n\n'));
   } catch (error) {
-    return end(1, describeFailure(error));
+    return end(1, describeFailure(error, dir));
   }
 }
 

@@ -4,9 +4,11 @@ import type { ProjectApp } from '../schema/project-app.ts';
 const SHOWN = { rest: 'REST', sse: 'SSE', ws: 'WebSocket' } as const;
 
 /** What is where, for the person at the terminal. */
-export function summarize({ url, apps }: Pick<RunningServer, 'url' | 'apps'>): string {
+export function summarize({ url, apps, notices }: Pick<RunningServer, 'url' | 'apps' | 'notices'>): string {
   const lines = apps.flatMap((app) => ['', app.config.appId, ...describeApp(app, `${url}/${app.config.appId}`)]);
-  return `Tablecast serves on ${url}\n${lines.join('\n')}\n\nCtrl-C stops it.\n\n`;
+  // They are in the log too, where a person may not see them among lines of JSON.
+  const notes = notices.map((notice) => `\n\nNote: ${notice}`).join('');
+  return `Tablecast serves on ${url}\n${lines.join('\n')}${notes}\n\nCtrl-C stops it.\n\n`;
 }
 
 function describeApp({ config, plan }: ProjectApp, base: string): string[] {

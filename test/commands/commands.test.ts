@@ -60,6 +60,28 @@ describe('tablecast check', () => {
     await rm(root, { recursive: true });
     expect(code).toBe(1);
     for (const found of ['did you mean "@table"?', 'IDD', 'did you mean "rest"?']) expect(stderr).toContain(found);
+    // Paths that a terminal and an editor can open, since the folder is not the current one.
+    for (const place of ['one/schema.graphql:1:8', 'two/schema.graphql:1:21', 'two/config.yaml:1:1']) {
+      expect(stderr).toContain(join(root, place));
+    }
+  });
+
+  test('says which tables only admins can use', async () => {
+    const schema = 'type Own @table @export @account(field: "owner") { id: ID! @primaryKey  owner: ID }\n';
+    const { dir, root } = await makeApp({
+      schema,
+      config: 'auth: {jwt: {secret: "k3Jx0-qTz8vLw2_NpYd7RbHs5UfGm1Ac"}}\n',
+    });
+    const { code, stdout } = await runToExit(['check', dir]);
+    await rm(root ?? dir, { recursive: true });
+    expect(code).toBe(0);
+    expect(stdout).toContain(
+      'my-app: only admins can use Own, since @account alone allows no action; add @access(read:',
+    );
+  });
+
+  test('keeps the name of a folder that is none', async () => {
+    expect((await runToExit(['check', '/nowhere'])).stderr).toBe('/nowhere does not exist\n');
   });
 });
 
