@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AuthConfig } from '../../src/config/config.ts';
+import { describeClosedTables } from '../../src/schema/closed-tables.ts';
 import { isOffered } from '../../src/schema/plan.ts';
 import { describePlan } from '../../src/schema/print.ts';
 
@@ -34,6 +35,39 @@ test.each([
   ['@account', '', '1:23 @account needs the argument "field" | write @account(field: …)'],
 ])('%s %s is told with its place', (directives, field, expected) => {
   expect(mistakesOf(table(directives, field))).toContain(expected);
+});
+
+test('a rule over a relation says what to compare instead', () => {
+  const sdl = (rule: string) => `type Card @table @export @access(read: "${rule}") {
+  id: ID! @primaryKey
+  boardId: ID
+  board: Board @relationship(from: "boardId")
+}
+type Board @table @export @access(read: "cards.id==x") {
+  id: ID! @primaryKey
+  cards: [Card] @relationship(to: "boardId")
+}`;
+  expect(mistakesOf(sdl('board.ownerId==$auth.sub'))).toEqual([
+    '1:40 read: column 1: board is a relation to Board, and a rule cannot look at related records; compare a field of Card itself, such as boardId',
+    '6:41 read: column 1: cards is a relation to Card, and a rule cannot look at related records; compare a field of Board itself',
+  ]);
+  expect(mistakesOf(sdl('borad.ownerId==$auth.sub'))[0]).toMatch(/column 1: Card has no field "borad"$/);
+});
+
+test('a table that only admins can use is noticed', () => {
+  const closed = (directives: string, auth = true) =>
+    describeClosedTables(planOf(table(directives), auth ? { auth: {} as AuthConfig } : {}));
+  const grant =
+    '@access(read: "authenticated", create: "authenticated", update: "authenticated", delete: "authenticated")';
+  expect(closed('@account(field: "owner")')).toEqual([
+    `my-app: only admins can use T, since @account alone allows no action; add ${grant}`,
+  ]);
+  expect(closed('')).toEqual([
+    'my-app: only admins can use T, since the application has auth and the table allows no action; add @access or public',
+  ]);
+  expect(closed('', false)).toEqual([]);
+  expect(closed('@account(field: "owner") @access(read: "authenticated")')).toEqual([]);
+  expect(closed('@access(publish: "editor")')).toEqual([]);
 });
 
 test('all mistakes in rules are told at once', () => {

@@ -98,7 +98,7 @@ class RuleParser extends TermParser<Rule> {
     if (reader.atEnd() || '&|;,)]'.includes(reader.peek())) return this.#role(name, start);
     const claim = parseClaim(name);
     if (claim === undefined && name.startsWith('$')) throw this.#noClaim(name, start);
-    const path = claim === undefined ? resolvePath(reader, name, start, { table: this.#table }) : undefined;
+    const path = claim === undefined ? this.#path(name, start) : undefined;
     const operator = reader.readOperator(name);
     const operands = this.#operands(operator);
     if (path === undefined) return this.#claim(claim ?? [], { operator, operands, start });
@@ -108,6 +108,19 @@ class RuleParser extends TermParser<Rule> {
       if (!(error instanceof ConditionError)) throw error;
       throw reader.error(error.message, error.position ?? start);
     }
+  }
+
+  #path(name: string, start: number): FieldPath {
+    const [first = ''] = name.split('.', 1);
+    const relation = this.#table.relations.find((it) => it.name === first);
+    if (relation === undefined)
+      return resolvePath(this.reader, name, start, { table: this.#table, followsRelations: false });
+    const { from, target } = relation;
+    const instead = from === undefined ? '' : `, such as ${from.name}`;
+    throw this.reader.error(
+      `${first} is a relation to ${target.name}, and a rule cannot look at related records; compare a field of ${this.#table.name} itself${instead}`,
+      start,
+    );
   }
 
   #role(name: string, start: number): Rule {

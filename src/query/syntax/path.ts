@@ -10,6 +10,8 @@ import type { Reader } from './reader.ts';
 export interface PathScope {
   readonly table: TablePlan;
   readonly view?: View | undefined;
+  /** Whether a path may lead to related records, so that their names could have been meant; true unless it says so. */
+  readonly followsRelations?: boolean;
   /** Words that could also have been meant at the beginning of the path. */
   readonly others?: Iterable<string>;
   /** What such a word is, when it is not only a field. */
@@ -18,12 +20,12 @@ export interface PathScope {
 
 /** The fields that a dotted name leads through. Throws INVALID_QUERY at the place of what is unknown. */
 export function resolvePath(reader: Reader, name: string, start: number, scope: PathScope): FieldPath {
-  const { table, view, others = [], what = 'field' } = scope;
+  const { table, view, followsRelations = true, others = [], what = 'field' } = scope;
   const visible = nameableFields(table, view);
   const [first = '', ...rest] = name.split('.');
   const root = fieldsByName(visible).get(first);
   if (root === undefined) {
-    const names = [...visible, ...table.relations].map((field) => field.name);
+    const names = [...visible, ...(followsRelations ? table.relations : [])].map((field) => field.name);
     throw unknown(reader, first, start, { where: table.name, what, names: [...names, ...others] });
   }
   const fields: [FieldPlan, ...FieldPlan[]] = [root];
@@ -53,6 +55,9 @@ interface Known {
 }
 
 function unknown(reader: Reader, name: string, start: number, { where, what, names }: Known): Error {
-  const meant = suggest(name, names);
+  const meant = suggest(
+    name,
+    names.filter((it) => it !== name),
+  );
   return reader.error(`${where} has no ${what} ${show(name)}${meant === undefined ? '' : `; ${meant}`}`, start);
 }
