@@ -568,6 +568,21 @@ const DEFAULTS: readonly Case[] = [
 const DEFAULTS_IN_PARTS: readonly Case[] = [
   ['E', '§"on"', '"on" is text, not a value of enum E | write on without quotes'],
   ['E', '§onn', 'enum E has no value "onn" | did you mean "on"?'],
+  ['E', '§"onn"', 'enum E has no value "onn" | did you mean "on"?'],
+  ['E', '§ON', 'enum E has no value "ON" | did you mean "on"?'],
+  ['E', '§true', 'enum E has no value "true" | it has on, off'],
+  ['E', '§elsewhere', 'enum E has no value "elsewhere" | it has on, off'],
+  ['[E]', '[on, §onn]', 'enum E has no value "onn" | did you mean "on"?'],
+  [
+    'String',
+    '§"$auth.sub"',
+    'a default cannot be a claim of the caller: "$auth.sub" would be stored as text | remove it, and write @account(field: "…", claim: "sub") on the type, which fills in the field',
+  ],
+  [
+    'N',
+    '{a: 1, s: §"$auth.org"}',
+    'a default cannot be a claim of the caller: "$auth.org" would be stored as text | remove it, and write @account(field: "…", claim: "org") on the type, which fills in the field',
+  ],
   ['N', '{a: 1, §f: on}', 'type "N" has no field "f"'],
   ['N', '{a: §"1"}', 'the default is not a value of type Int'],
   ['N', '§{e: on}', 'the default has no "a", which type "N" requires'],

@@ -1,10 +1,13 @@
-import { type ConstValueNode, Kind } from 'graphql';
+import { type ConstValueNode, Kind, type StringValueNode } from 'graphql';
 import { parseDate } from '../date.ts';
 import { isRoundedInteger, readFloat } from '../float.ts';
 import { FORBIDDEN_KEY, FORBIDDEN_KEY_TEXT } from '../forbidden-key.ts';
 import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../plan.ts';
 import type { SchemaReport } from './schema-report.ts';
 import { formatType } from './types.ts';
+
+/** Values of an enum that a hint names. */
+const MOST_VALUES = 20;
 
 /** The default as a JSON value of the field's type; undefined when it is none, which has then been reported. */
 export function readDefault(
@@ -20,6 +23,7 @@ export function readDefault(
   if (type.kind === 'list') return readList(node, type, report);
   if (type.kind === 'object') return readObject(node, type, report);
   if (type.kind === 'enum') return readEnum(node, type, report);
+  if (node.kind === Kind.STRING && /^\$auth\b/.test(node.value)) return refuseClaim(node, report);
   const value = readScalar(node, type.name, report);
   if (value === undefined) refuse(node, type, report);
   return value;
@@ -27,6 +31,17 @@ export function readDefault(
 
 function refuse(node: ConstValueNode, type: FieldType, report: SchemaReport): undefined {
   report.wrong(node, `the default is not a value of type ${formatType(type)}`);
+  return undefined;
+}
+
+/** A default is the same for every caller: the text would be stored as it is. */
+function refuseClaim(node: StringValueNode, report: SchemaReport): undefined {
+  const [, claim = 'sub'] = /^\$auth\.([A-Za-z_][\w-]*)/.exec(node.value) ?? [];
+  report.wrong(
+    node,
+    `a default cannot be a claim of the caller: "${node.value}" would be stored as text`,
+    `remove it, and write @account(field: "…", claim: "${claim}") on the type, which fills in the field`,
+  );
   return undefined;
 }
 
@@ -68,10 +83,17 @@ function readEnum(node: ConstValueNode, type: FieldType & { kind: 'enum' }, repo
     );
     return undefined;
   }
-  if (node.kind !== Kind.ENUM) return refuse(node, type, report);
-  if (type.values.includes(node.value)) return node.value;
-  report.wrong(node, `enum ${type.name} has no value "${node.value}"`, report.suggest(node.value, type.values));
+  if (node.kind === Kind.ENUM && type.values.includes(node.value)) return node.value;
+  if (node.kind !== Kind.ENUM && node.kind !== Kind.STRING && node.kind !== Kind.BOOLEAN)
+    return refuse(node, type, report);
+  const written = String(node.value);
+  const hint = report.suggest(written, type.values) ?? `it has ${listValues(type.values)}`;
+  report.wrong(node, `enum ${type.name} has no value "${written}"`, hint);
   return undefined;
+}
+
+function listValues(values: readonly string[]): string {
+  return values.length > MOST_VALUES ? `${values.slice(0, MOST_VALUES).join(', ')}, …` : values.join(', ');
 }
 
 const LONG_RANGE = [-(2n ** 63n), 2n ** 63n - 1n] as const;
