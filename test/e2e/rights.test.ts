@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
 import { runCommand } from '../support/cli.ts';
@@ -216,4 +217,19 @@ describe('C10 S4.29 rights that are taken away', () => {
     expect((await socket.closed).code).toBe(4403);
     expect((await many.closed).code).toBe(1008);
   });
+});
+
+test('the recipe of docs/access.md gives each user their own records', async () => {
+  const docs = readFileSync(new URL('../../docs/access.md', import.meta.url), 'utf8');
+  const schema = /### Give each user their own records[\s\S]*?```graphql\n([\s\S]*?)```/.exec(docs)?.[1] ?? '';
+  await using own = await startServer({ schema, config: `${BASE_CONFIG}auth: { jwt: { secret: ${SECRET} } }\n` });
+  const as = (sub: string) => ({ headers: { authorization: `Bearer ${tokenOf(sub)}` } });
+  const [ada, bob] = [as('ada'), as('bob')];
+  const made = await own.ask('POST', 'Task', { ...ada, json: { id: 't', title: 'one' } });
+  expect([made.status, made.record]).toEqual([201, { id: 't', ownerId: 'ada', title: 'one' }]);
+  expect((await own.ask('GET', 'Task', ada)).records).toHaveLength(1);
+  expect((await own.ask('GET', 'Task', bob)).records).toEqual([]);
+  expect((await own.ask('PATCH', 'Task/t', { ...bob, json: { title: 'two' } })).status).toBe(404);
+  expect((await own.ask('POST', 'Task', { ...bob, json: { title: 'x', ownerId: 'ada' } })).status).toBe(403);
+  expect((await own.ask('GET', 'Task')).status).toBe(401);
 });
