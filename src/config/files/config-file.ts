@@ -125,7 +125,7 @@ export class Settings {
     }
     if (role === 'member' && listed.scope === 'server') {
       this.ignored.push(
-        `${at.file}:${at.line}:${at.column} "${path}" is ignored: only the config.yaml of the folder decides about the server`,
+        `${at.file}:${at.line}:${at.column} "${path}" is ignored: applications of one folder share a server, whose settings stand in the config.yaml of the folder; write it there`,
       );
     }
     this.#readValue(yaml, entry, listed);
