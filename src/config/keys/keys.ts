@@ -136,7 +136,7 @@ export const APP_KEYS: Keys<AppSettings> = {
     maxCount: countKey(10_000, { what: 'How many of them are kept at most; the oldest go first' }),
   },
   web: textKey(undefined, {
-    what: 'Folder with static files, inside the application folder',
+    what: 'Folder with static files, inside the application folder; scripts go into files, not into the HTML',
     shownDefault: '`web`, if it exists',
   }),
   webPolicy: policyKey(
