@@ -5,7 +5,7 @@ import { Admission } from '../server/limits/admission.ts';
 import type { Lifecycle } from '../server/operations/health.ts';
 import { createLog, type Log } from '../server/operations/log.ts';
 import type { Transport, TransportContext } from '../transports/transport.ts';
-import { announce, urlOf } from './listen.ts';
+import { announce, tryPort, urlOf } from './listen.ts';
 import { loadModules } from './modules.ts';
 import { mountTransports } from './mounts.ts';
 import { type OpenApp, openApp } from './open-app.ts';
@@ -47,6 +47,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
   const config = overrideServer(written, configs, overrides);
   const modules = await loadModules(apps, dir);
   const log = createLog(config);
+  await tryPort(config);
   const lifecycle: Lifecycle = { ready: false, stopping: false };
   for (const app of configs) mkdirSync(app.dataDir, { recursive: true });
   const server = await createHttpServer(config, { dataDir: configs[0]?.dataDir ?? dir, lifecycle, log });

@@ -61,11 +61,11 @@ const FILE_FAULTS: Readonly<Record<string, string>> = {
 function describeListen({ code, address, port, message }: SystemError): string {
   switch (code) {
     case 'EADDRINUSE':
-      return `port ${port} on ${address} is taken; set another port`;
+      return `port ${port} on ${address} is taken; set another one with --port, or with port in config.yaml`;
     case 'EACCES':
-      return `port ${port} on ${address} cannot be opened: no permission; set a port above 1023`;
+      return `port ${port} on ${address} cannot be opened: no permission; set one above 1023 with --port, or with port in config.yaml`;
     case 'EADDRNOTAVAIL':
-      return `${address} is no address of this machine; set another host`;
+      return `${address} is no address of this machine; set another one with --host, or with host in config.yaml`;
     default:
       return `cannot listen: ${message}; set another host or port`;
   }

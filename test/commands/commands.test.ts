@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { makeApp, runToExit, startServer } from '../support/app.ts';
 import { ask } from '../support/http.ts';
@@ -92,8 +93,24 @@ describe('tablecast start', () => {
     const exit = await runToExit(['start', dir, '--port', String(server.port)]);
     await rm(root ?? dir, { recursive: true });
     expect(exit.code).toBe(1);
-    expect(exit.stderr).toContain(String(server.port));
+    expect(exit.stderr).toContain(`port ${server.port} on 127.0.0.1 is taken; set another one with --port`);
     expect(exit.stderr).not.toMatch(/^\s+at /m);
+  });
+
+  test('a port that is taken leaves the stored data as it was', async () => {
+    await using other = await startServer();
+    await using server = await startServer({ schema: schemaWith('') });
+    await server.stop();
+    await writeFile(join(server.dir, 'schema.graphql'), schemaWith('  extra: String\n'));
+    const exit = await runToExit(['start', server.dir, '--port', String(other.port)]);
+    expect(exit.code).toBe(1);
+    const db = new Database(join(server.dir, 'data', 'data.db'), { readonly: true });
+    try {
+      const columns = db.prepare('SELECT name FROM pragma_table_info(?)').pluck().all('data/Message');
+      expect(columns).not.toContain('extra');
+    } finally {
+      db.close();
+    }
   });
 
   test('a destructive change of the schema is refused with its plan, and made when it is allowed', async () => {
