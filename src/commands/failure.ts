@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Diagnostic, formatDiagnostic, StartError } from '../config/files/diagnostic.ts';
 import { AppError } from '../errors.ts';
-import { StoreOpenError } from '../store/open-errors.ts';
+import { describeDriverError, StoreOpenError } from '../store/open-errors.ts';
 
 /** What a command refuses to do; its message says everything. */
 export class CommandError extends Error {}
@@ -17,6 +17,8 @@ export function describeFailure(error: unknown, dir = '.'): string {
   if (error instanceof StoreOpenError) return error.message;
   if (error instanceof CommandError || error instanceof AppError) return error.message;
   if (!(error instanceof Error)) return String(error);
+  const driver = describeDriverError(error);
+  if (driver !== undefined) return driver;
   return (isSystemError(error) ? describeSystemError(error) : undefined) ?? error.stack ?? error.message;
 }
 

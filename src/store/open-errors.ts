@@ -24,3 +24,15 @@ export class DamagedStoreError extends StoreOpenError {
     this.name = 'DamagedStoreError';
   }
 }
+
+/** Why the database driver could not be loaded, for people; undefined when the error is another one. */
+export function describeDriverError(error: Error & { readonly code?: unknown }): string | undefined {
+  const { message, code } = error;
+  const isMissing = message.startsWith('Could not locate the bindings file');
+  // Another version of Node, another system, or another C library.
+  const isForeign = code === 'ERR_DLOPEN_FAILED' && /better[_-]sqlite3/.test(message);
+  if (!isMissing && !isForeign) return undefined;
+  const why = isMissing ? 'has no compiled binary' : 'was compiled for another Node.js or system';
+  const here = `Node.js ${process.versions.node}, ${process.platform}-${process.arch}`;
+  return `better-sqlite3 ${why} (here: ${here}); run: npm rebuild better-sqlite3 (with pnpm: pnpm approve-builds)`;
+}

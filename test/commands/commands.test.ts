@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,8 @@ import { makeApp, runToExit, startServer } from '../support/app.ts';
 import { ask } from '../support/http.ts';
 import { until } from '../support/wait.ts';
 
-const CLI = join(import.meta.dirname, '../../dist/cli.js');
+const PROJECT = join(import.meta.dirname, '../..');
+const CLI = join(PROJECT, 'dist/cli.js');
 const schemaWith = (fields: string) =>
   `type Message @table @export {\n  id: ID! @primaryKey\n  title: String!\n${fields}}\n`;
 
@@ -110,6 +111,41 @@ describe('tablecast start', () => {
       expect(columns).not.toContain('extra');
     } finally {
       db.close();
+    }
+  });
+
+  test('a driver without its binary is one line that says how to build it', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'tablecast-driver-'));
+    const modules = join(PROJECT, 'node_modules');
+    await mkdir(join(root, 'node_modules'));
+    for (const name of await readdir(modules)) {
+      if (name !== 'better-sqlite3') await symlink(join(modules, name), join(root, 'node_modules', name));
+    }
+    for (const part of ['package.json', 'lib']) {
+      await cp(join(modules, 'better-sqlite3', part), join(root, 'node_modules/better-sqlite3', part), {
+        recursive: true,
+      });
+    }
+    await cp(join(PROJECT, 'package.json'), join(root, 'package.json'));
+    await cp(join(PROJECT, 'dist'), join(root, 'dist'), { recursive: true });
+    const app = await makeApp();
+    try {
+      for (const args of [
+        ['start', app.dir],
+        ['user', 'list', app.dir],
+      ]) {
+        const child = spawn(process.execPath, [join(root, 'dist/cli.js'), ...args], {
+          stdio: ['ignore', 'pipe', 'pipe'],
+        });
+        let stderr = '';
+        child.stderr.on('data', (chunk) => (stderr += String(chunk)));
+        const [code] = await once(child, 'close');
+        expect([code, stderr.trim().split('\n')]).toEqual([1, [expect.stringContaining('npm rebuild better-sqlite3')]]);
+        expect(stderr).toContain('pnpm approve-builds');
+      }
+    } finally {
+      await rm(root, { recursive: true });
+      await rm(app.root ?? app.dir, { recursive: true });
     }
   });
 
