@@ -15,20 +15,22 @@ import { TableStreams } from '../resources/table/streams.ts';
 import type { WriteHooks } from '../resources/write-hooks.ts';
 import type { Plan } from '../schema/plan.ts';
 import { loadEngine } from '../store/index.ts';
-import type { Once, Store } from '../store/store.ts';
+import type { Allowance, Once, Store } from '../store/store.ts';
 import { GroupCommit } from '../store/write-queue.ts';
 
 export interface OpenOptions {
   readonly app: AppConfig;
   readonly server: ServerConfig;
   readonly plan: Plan;
-  readonly allowDestructive: boolean;
+  readonly allowDestructive: Allowance;
   /** Faults of ours that have no request to be told to. */
   onError(error: unknown): void;
   /** What code of the application says about writes to the table of this export name. */
   writeHooksOf?(table: string): WriteHooks | undefined;
   /** What was changed in the store for the schema, in sentences. */
   onNotice?(sentence: string): void;
+  /** What in the store is to be looked after, in sentences. */
+  onWarning?(sentence: string): void;
 }
 
 /** Opens the store of an application and puts feed, hub and resources on it. */
@@ -37,11 +39,18 @@ export async function openApplication(options: OpenOptions): Promise<Application
   return composeApplication(options, store, new MemoryBus());
 }
 
-async function openStore({ app, server, plan, allowDestructive, onNotice = () => {} }: OpenOptions): Promise<Store> {
+async function openStore({
+  app,
+  server,
+  plan,
+  allowDestructive,
+  onNotice = () => {},
+  onWarning = () => {},
+}: OpenOptions): Promise<Store> {
   const { dataDir: dir, durability, events, idempotency, audit } = app;
   const { scan: largestScan, recordCache } = server.limits;
-  const options = { dir, durability, events, idempotency, audit, largestScan, recordCache, allowDestructive, onNotice };
-  return (await loadEngine()).openRecords(plan, options);
+  const kept = { durability, events, idempotency, audit, largestScan, recordCache };
+  return (await loadEngine()).openRecords(plan, { dir, ...kept, allowDestructive, onNotice, onWarning });
 }
 
 /** Puts feed, hub and resources on a store. Applications that share a store share its bus. */

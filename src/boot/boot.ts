@@ -1,15 +1,15 @@
-import { mkdirSync } from 'node:fs';
 import { type Overrides, overrideServer } from '../config/overrides.ts';
 import { createHttpServer } from '../server/http-server.ts';
 import { Admission } from '../server/limits/admission.ts';
 import type { Lifecycle } from '../server/operations/health.ts';
 import { createLog, type Log } from '../server/operations/log.ts';
 import type { Transport, TransportContext } from '../transports/transport.ts';
-import { announce, tryPort, urlOf } from './listen.ts';
+import { announce, urlOf } from './listen.ts';
 import { loadModules } from './modules.ts';
 import { mountTransports } from './mounts.ts';
-import { type OpenApp, openApp } from './open-app.ts';
+import { type OpenApp, type OpenAppOptions, openApp } from './open-app.ts';
 import { registerOperations } from './operations.ts';
+import { prepare } from './prepare.ts';
 import { loadProject, type Project } from './project.ts';
 import { installAuthentication, registerServiceRoutes } from './service-routes.ts';
 import { shutDown } from './shutdown.ts';
@@ -21,8 +21,8 @@ export interface StartOptions extends Overrides {
   /** An application folder, or a folder of them. */
   readonly dir: string;
   readonly env: NodeJS.ProcessEnv;
-  /** Schema changes that lose data are made instead of refused. */
-  readonly allowDestructive: boolean;
+  /** Schema changes that lose data are made instead of refused: all of them, or those of these names. */
+  readonly allowDestructive: OpenAppOptions['allowDestructive'];
 }
 
 export interface RunningServer {
@@ -47,9 +47,8 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
   const config = overrideServer(written, configs, overrides);
   const modules = await loadModules(apps, dir);
   const log = createLog(config);
-  await tryPort(config);
   const lifecycle: Lifecycle = { ready: false, stopping: false };
-  for (const app of configs) mkdirSync(app.dataDir, { recursive: true });
+  for (const notice of await prepare(config, apps, allowDestructive)) log.warn(notice);
   const server = await createHttpServer(config, { dataDir: configs[0]?.dataDir ?? dir, lifecycle, log });
   const opened: OpenApp[] = [];
   const transports: Transport[] = [];

@@ -8,8 +8,6 @@ import { isSecure } from '../config/tls.ts';
 import type { Log } from '../server/operations/log.ts';
 import type { OpenApp } from './open-app.ts';
 
-export { tryPort } from './try-port.ts';
-
 /** Where the server listens, with the port that was taken. */
 export function urlOf(server: FastifyInstance, { host, tls }: Pick<ServerConfig, 'host' | 'tls'>): string {
   const { port } = server.server.address() as AddressInfo;

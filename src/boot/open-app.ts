@@ -7,6 +7,7 @@ import { makeHandles, type TableHandle } from '../resources/table/handle.ts';
 import type { ProjectApp } from '../schema/project-app.ts';
 import type { Admission } from '../server/limits/admission.ts';
 import type { Log } from '../server/operations/log.ts';
+import type { Allowance } from '../store/store.ts';
 import type { Route } from '../transports/routes/route.ts';
 import { openApplication } from './application.ts';
 import type { Modules } from './modules.ts';
@@ -33,7 +34,7 @@ export interface OpenAppOptions {
   readonly server: ServerConfig;
   readonly modules: Modules;
   readonly admission: Admission;
-  readonly allowDestructive: boolean;
+  readonly allowDestructive: Allowance;
   readonly isOnly: boolean;
   readonly log: Log;
   readonly onError: (error: unknown) => void;
@@ -44,6 +45,7 @@ export async function openApp({ config, plan }: ProjectApp, options: OpenAppOpti
   const { server, modules, log, onError, allowDestructive, isOnly } = options;
   const { appId } = config;
   const onNotice = (step: string) => log.info({ app: appId, step }, 'schema change');
+  const onWarning = (sentence: string) => log.warn({ app: appId }, sentence);
   const onReuse = (user: string) => log.warn({ app: appId, user }, 'refresh token used twice: its login has ended');
   const lists = modules.hooks.get(appId);
   const hooks = lists && new AppHooks(lists, { timeout: config.hookTimeout, onError });
@@ -55,6 +57,7 @@ export async function openApp({ config, plan }: ProjectApp, options: OpenAppOpti
     allowDestructive,
     onError,
     onNotice,
+    onWarning,
     writeHooksOf,
   });
   hooks?.bind(application);

@@ -19,13 +19,13 @@ export interface Invocation {
 /** By what is written to run them: one word, or two. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
   start: {
-    usage: 'start [dir] [--allow-destructive] [--port n] [--host h]',
+    usage: 'start [dir] [--allow-destructive [names]] [--port n] [--host h]',
     what: 'serve the application in the folder (or every application in its folders)',
     options: ['allow-destructive', 'port', 'host'],
     load: async () => (await import('./start.ts')).start,
   },
   dev: {
-    usage: 'dev [dir] [--allow-destructive] [--port n] [--host h]',
+    usage: 'dev [dir] [--allow-destructive [names]] [--port n] [--host h]',
     what: 'serve it, and again whenever its schema, configuration or code changes',
     options: ['allow-destructive', 'port', 'host'],
     load: async () => (await import('./dev/dev.ts')).dev,

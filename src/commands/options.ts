@@ -6,7 +6,10 @@ export class UsageError extends Error {}
 
 /** What each option means; also for `help`. */
 export const OPTIONS = {
-  'allow-destructive': { type: 'boolean', what: 'make changes of the schema that lose data (make a copy first)' },
+  'allow-destructive': {
+    type: 'string',
+    what: 'names of changes of the schema that may lose data: Card.title,Old; without names it asks (make a copy first)',
+  },
   host: { type: 'string', what: 'address to listen on, instead of that of config.yaml' },
   port: { type: 'string', what: 'port to listen on, instead of that of config.yaml; 0 takes a free one' },
   role: { type: 'string', multiple: true, what: 'a role of the user or key; may be repeated' },
@@ -22,7 +25,8 @@ export type OptionName = keyof typeof OPTIONS;
 export interface Arguments {
   /** The application folder. */
   readonly dir: string;
-  readonly allowDestructive: boolean;
+  /** Names of steps; `ask` where the option has none. */
+  readonly allowDestructive: readonly string[] | 'ask';
   readonly host: string | undefined;
   readonly port: number | undefined;
 }
@@ -43,7 +47,7 @@ export function parseCall(
   const options = Object.fromEntries(
     allowed.map((name) => [name, { type: OPTIONS[name].type, multiple: 'multiple' in OPTIONS[name] }]),
   );
-  const { values, positionals } = parse({ args: [...args], options, allowPositionals: true });
+  const { values, positionals } = parse({ args: attachNames(args), options, allowPositionals: true });
   const operands = positionals.slice(0, names.length);
   const missing = names[operands.length];
   if (missing !== undefined) throw new UsageError(`${missing} is needed`);
@@ -57,11 +61,37 @@ export function parseArguments(args: readonly string[], allowed: readonly Option
   const { dir, values } = parseCall(args, { options: allowed });
   return {
     dir,
-    allowDestructive: values['allow-destructive'] === true,
+    allowDestructive: readNames(values['allow-destructive']),
     host: typeof values.host === 'string' ? values.host : undefined,
     port: typeof values.port === 'string' ? readPort(values.port) : undefined,
   };
 }
+
+const ALLOWING = '--allow-destructive';
+
+/** The names after the option are its value; the library knows no option whose value may be left out. */
+function attachNames(args: readonly string[]): string[] {
+  const index = args.indexOf(ALLOWING);
+  if (index < 0) return [...args];
+  const next = args[index + 1];
+  const hasNames = next !== undefined && !next.startsWith('-');
+  const rest = args.slice(index + (hasNames ? 2 : 1));
+  return [...args.slice(0, index), `${ALLOWING}=${hasNames ? next : ''}`, ...rest];
+}
+
+function readNames(value: unknown): readonly string[] | 'ask' {
+  if (typeof value !== 'string') return [];
+  if (value === '') return 'ask';
+  const names = value.split(',').map((name) => name.trim());
+  const wrong = names.find((name) => !NAME.test(name));
+  if (wrong === undefined) return names;
+  throw new UsageError(
+    `${ALLOWING} "${wrong}" is not the name of a change, which is Type.field or Type; write the folder before the option`,
+  );
+}
+
+/** A field, a type, or a type that had its database named because two had the same name. */
+const NAME = /^[A-Za-z_][\w-]*(?:\.\w+)?$/;
 
 function parse(config: ParseArgsConfig): { values: Record<string, unknown>; positionals: readonly string[] } {
   try {

@@ -1,5 +1,6 @@
 import closeWithGrace from 'close-with-grace';
 import { type RunningServer, startServer } from '../boot/boot.ts';
+import { resolveAllowance } from './allowance.ts';
 import type { Invocation } from './commands.ts';
 import { onSupervisorGone, tellSupervisor } from './dev/supervised.ts';
 import { describeFailure } from './failure.ts';
@@ -16,7 +17,8 @@ export async function start({ args, env }: Invocation): Promise<number> {
   onSupervisorGone(stopEarly);
   collectAlone();
   try {
-    const server = await startServer({ ...options, env });
+    const allowDestructive = await resolveAllowance(options.allowDestructive, { dir: options.dir, env });
+    const server = await startServer({ ...options, allowDestructive, env });
     process.off('SIGTERM', stopEarly).off('SIGINT', stopEarly);
     stopWithGrace(server);
     if (process.stdout.isTTY) process.stdout.write(summarize(server));

@@ -1,7 +1,23 @@
 import type { Plan } from '../schema/plan.ts';
 import type { AccountStore, AccountStoreOptions } from './accounts.ts';
 import type { FlowStore, FlowStoreOptions } from './flows.ts';
-import type { Awaitable, Store, StoreOptions } from './store.ts';
+import type { Allowance, Awaitable, Store, StoreOptions } from './store.ts';
+
+/** What a plan would do to what is stored. */
+export interface MigrationPreview {
+  /** Why it would be refused, for people; undefined when it would not be. */
+  readonly refusal: string | undefined;
+  /** No allowance would help. */
+  readonly impossible: boolean;
+  /** Names of the steps that lose data and are not allowed. */
+  readonly losing: readonly string[];
+  /** Names of all steps that have one, also of those that lose nothing. */
+  readonly names: readonly string[];
+  /** There is something to be changed. */
+  readonly pending: boolean;
+}
+
+export type PreviewOptions = Pick<StoreOptions, 'dir'> & { readonly allowed: Allowance };
 
 /**
  * A database that Tablecast can keep an application in. One folder implements it; nothing outside that folder knows
@@ -14,6 +30,6 @@ export interface StorageEngine {
   openAccounts(options: AccountStoreOptions): Awaitable<AccountStore>;
   /** Opens dead letters and positions of flows. */
   openFlows(options: FlowStoreOptions): Awaitable<FlowStore>;
-  /** Returns why `openRecords` would refuse the plan, for people; undefined when it would not. Changes nothing. */
-  previewMigration(plan: Plan, dir: string): Awaitable<string | undefined>;
+  /** Returns what `openRecords` would do to the store in the folder; undefined where there is none. Changes nothing. */
+  previewMigration(plan: Plan, options: PreviewOptions): Awaitable<MigrationPreview | undefined>;
 }

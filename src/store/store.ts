@@ -193,6 +193,9 @@ export interface LogReader {
   readLog(table: TablePlan, after: number, limit: number, id?: Key): Awaitable<readonly Change[]>;
 }
 
+/** Which steps of a migration may lose data: all, none, or those of these names. */
+export type Allowance = boolean | readonly string[];
+
 export interface StoreOptions {
   /** Absolute path of the data directory. */
   readonly dir: string;
@@ -204,10 +207,11 @@ export interface StoreOptions {
   readonly recordCache: number;
   readonly idempotency: Idempotency;
   readonly audit: AuditConfig;
-  /** Schema changes that lose data are made instead of refused. */
-  readonly allowDestructive: boolean;
-  /** One sentence for each change of the schema that was made, and for each table that is no longer in it. */
+  readonly allowDestructive: Allowance;
+  /** One sentence for each change of the schema that was made. */
   onNotice?(sentence: string): void;
+  /** One sentence for what to look after: records of a table that has left the schema. */
+  onWarning?(sentence: string): void;
 }
 
 export interface Store extends RecordReader, RelatedReader, LogReader {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { makeApp, runToExit, startServer } from '../support/app.ts';
+import { runAtTerminal } from '../support/cli.ts';
 import { ask } from '../support/http.ts';
 import { until } from '../support/wait.ts';
 
@@ -156,10 +157,46 @@ describe('tablecast start', () => {
     await writeFile(join(server.dir, 'schema.graphql'), schemaWith(''));
     const refused = await runToExit(['start', server.dir]);
     expect(refused.code).toBe(1);
-    expect(refused.stderr).toContain('extra');
-    expect(refused.stderr).toContain('--allow-destructive');
-    await using allowed = await startServer({ dir: server.dir, args: ['--allow-destructive'] });
+    expect(refused.stderr).toContain('--allow-destructive Message.extra');
+    // Where nobody can be asked the names are needed, and they have to be right.
+    const asked = await runToExit(['start', server.dir, '--allow-destructive']);
+    expect([asked.code, asked.stderr]).toEqual([1, expect.stringContaining('needs the names above')]);
+    const wrong = await runToExit(['start', server.dir, '--allow-destructive', 'Message.extar']);
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('did you mean "Message.extra"? Nothing')]);
+    const folder = await runToExit(['start', '--allow-destructive', server.dir]);
+    expect([folder.code, folder.stderr]).toEqual([2, expect.stringContaining('write the folder before the option')]);
+    const args = ['--allow-destructive', 'Message.extra'];
+    await using allowed = await startServer({ dir: server.dir, args });
     expect((await allowed.ask('GET', 'Message')).records).toEqual([{ id: 'a', title: 't' }]);
+    // A supervisor starts it with the same arguments again.
+    await allowed.restart();
+    expect(allowed.logs.items).toContainEqual(
+      expect.objectContaining({ msg: expect.stringContaining('allows nothing') }),
+    );
+    expect((await runToExit(['start', server.dir, '--allow-destructive', '--port', 'x'])).stderr).toContain('--port');
+  });
+});
+
+describe('tablecast start --allow-destructive without names', () => {
+  test('asks at a terminal', { timeout: 40_000 }, async () => {
+    await using server = await startServer({ schema: schemaWith('  extra: String\n') });
+    await server.put('Message/a', { title: 't', extra: 'kept' });
+    await server.stop();
+    await writeFile(join(server.dir, 'schema.graphql'), schemaWith(''));
+    const question = 'Make these changes now: Message.extra? (y/N) ';
+    const args = ['start', server.dir, '--allow-destructive'];
+    const refused = await runAtTerminal(args, [[question, '\r']]);
+    expect(refused.code).toBe(1);
+    expect(refused.stdout).toContain('LOSES DATA: 1 record ("a": "kept")');
+    expect(refused.stdout).toContain('Nothing was changed.');
+    const agreed = await runAtTerminal(args, [
+      [question, 'y\r'],
+      ['Ctrl-C stops it.', '\u0003'],
+    ]);
+    expect(agreed.code).toBe(0);
+    expect(agreed.stdout).toContain('drop column data.Message.extra');
+    await server.start();
+    expect((await server.ask('GET', 'Message')).records).toEqual([{ id: 'a', title: 't' }]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { MigrationRefusedError } from '../../src/store/open-errors.ts';
-import type { Cell } from '../../src/store/store.ts';
+import type { Allowance, Cell } from '../../src/store/store.ts';
 import { insert, onlyTable, records, StoreFolder } from './stores.ts';
 
 const TYPES = `
@@ -10,6 +10,9 @@ const TYPES = `
   type M { x: Long! y: String z: Int @default(value: 7) }
   type Short { x: Int! }
   type Strict { x: Int! w: Int! }
+  type Filled { x: Int! y: String land: String! @default(value: "CH") }
+  type Whole { x: Int! y: String! @default(value: "none") }
+  type Wide { x: String! y: String }
 `;
 
 function schema(fields: string, table = ''): string {
@@ -25,7 +28,7 @@ function stored(fields: string, ...cells: readonly (readonly Cell[])[]): StoreFo
   return folder;
 }
 
-function refusalOf(folder: StoreFolder, sdl: string, allowDestructive = false): string {
+function refusalOf(folder: StoreFolder, sdl: string, allowDestructive: Allowance = false): string {
   const before = folder.contents();
   try {
     folder.open(sdl, { allowDestructive });
@@ -151,7 +154,7 @@ describe('E11: what can be added is added by itself', () => {
     const folder = stored('a: Int!', [1]);
     insert(folder.open(schema('a: Int')), ['r2', null]);
     insert(folder.open(schema('a: Int')), ['r3', 3]);
-    expect(refusalOf(folder, schema('a: Int!'))).toContain('1 record ("r2") have null there');
+    expect(refusalOf(folder, schema('a: Int!'))).toContain('1 record ("r2") has null there');
     const open = folder.open(schema('a: Int'));
     open.store.commit([[{ type: 'delete', table: onlyTable(open), id: 'r2' }]]);
     expect(() => insert(folder.open(schema('a: Int!')), ['r4', null])).toThrow('a: cannot be stored.');
@@ -203,11 +206,12 @@ describe('E11: what can be added is added by itself', () => {
   test('another table, and one that returns', () => {
     const folder = stored('a: Int', [1]);
     const other = 'type Other @table { id: ID! @primaryKey }';
-    const { notices } = folder.open(other);
-    expect(notices).toEqual([
-      'create table data.Other',
-      'keep the records of data.T, which is not in the schema; if it was renamed, write @table(database: "data", table: "T") on the new type',
+    const { notices, warnings } = folder.open(other);
+    expect(notices).toEqual(['create table data.Other']);
+    expect(warnings).toEqual([
+      'the type T has left the schema; its records are kept, but not served: if it was renamed, write @table(database: "data", table: "T") on the new type; to delete the records, start once with --allow-destructive T',
     ]);
+    expect(folder.open(other).warnings).toHaveLength(1);
     expect(records(folder.open(schema('a: Int')))).toEqual([{ id: 'r1', a: 1 }]);
   });
 
@@ -293,10 +297,11 @@ describe('E12: what loses data is refused until it is allowed', () => {
         '  drop column data.T.a with its values',
         '    LOSES DATA: 4 records ("r1": "one", "r2": "two", "r3": "three", …)',
         '',
-        'If the loss is meant, make a copy of the data and allow it: tablecast start --allow-destructive',
+        'If that is intended, make a copy of the data and allow these steps by their names:',
+        '  tablecast start --allow-destructive T.a',
       ].join('\n'),
     );
-    const open = folder.open(schema('b: Int'), { allowDestructive: true });
+    const open = folder.open(schema('b: Int'), { allowDestructive: ['T.a'] });
     expect(open.notices).toEqual(['drop column data.T.a with its values']);
     expect(records(open)).toEqual([1, 2, 3, null].map((b, index) => ({ id: `r${index + 1}`, b })));
   });
@@ -327,9 +332,12 @@ describe('E13: what does not fit is refused, with counts and examples', () => {
   test('null in a field that becomes required', () => {
     const folder = stored('a: Int', [null], [null], [null], [null], [5]);
     for (const allowed of [false, true]) {
-      const refusal = refusalOf(folder, schema('a: Int!'), allowed);
+      const refusal = refusalOf(folder, schema('a: Int!', ' @export'), allowed);
       expect(refusal).toContain('NOT POSSIBLE: 4 records ("r1", "r2", "r3", …) have null there');
-      expect(refusal).toContain('Write a value into these records first, or leave out the "!".');
+      expect(refusal).toContain(
+        'Give the field a @default(value: …), leave out the "!", or write a value into these records first\n',
+      );
+      expect(refusal).toContain('PATCH /my-app/T?a==null with {"a": …}, while the previous schema is served');
       expect(refusal).not.toContain('--allow-destructive');
     }
   });
@@ -361,6 +369,8 @@ describe('E13: what does not fit is refused, with counts and examples', () => {
     const folder = stored('a: Float @unique', [1], [2]);
     expect(records(folder.open(schema('a: Int @unique'), { allowDestructive: true }))).toHaveLength(2);
     const texts = stored('a: String', ['2025-01-01'], ['2025-01-01T00:00Z']);
+    const there = stored('a: String @unique', ['2025-01-01'], ['2025-01-01T00:00Z']);
+    expect(refusalOf(there, schema('a: Date @unique'), true)).toContain('in 2 records');
     const refusal = refusalOf(texts, schema('a: Date @unique'), true);
     expect(refusal).toContain('1 value is there more than once ("2025-01-01T00:00:00.000Z" in 2 records)');
   });
@@ -377,66 +387,292 @@ describe('E13: what does not fit is refused, with counts and examples', () => {
       expect(refusal).toContain('@table(table: "…")');
     }
   });
+});
 
-  test.each<[string, string, Cell, unknown]>([
-    ['Long', 'Int', 7, 7],
-    ['Float', 'Int', 7, 7],
-    ['Float', 'Long', -7, -7],
-    ['Int', 'String', 7, '7'],
-    ['Long', 'String', '9007199254740993', '9007199254740993'],
-    ['Boolean', 'String', 1, 'true'],
-    ['Boolean', 'Int', 1, undefined],
-    ['Int', 'Boolean', 1, true],
-    ['Int', 'Boolean', 2, undefined],
-    ['String', 'Int', '42', 42],
-    ['String', 'Int', '042', undefined],
-    ['String', 'Int', '9007199254740993', undefined],
-    ['String', 'Long', '9007199254740993', '9007199254740993'],
-    ['String', 'Long', '9223372036854775808', undefined],
-    ['String', 'Float', '-1.5e3', -1500],
-    ['String', 'Float', '9007199254740993', undefined],
-    ['String', 'Float', '1e-400', undefined],
-    ['String', 'Float', '', undefined],
-    ['String', 'Boolean', 'true', true],
-    ['String', 'Boolean', 'yes', undefined],
-    ['String', 'Date', '2025-02-03', '2025-02-03T00:00:00.000Z'],
-    ['String', 'Date', '2025-02-30', undefined],
-    ['Float', 'Date', 1.7e12, '2023-11-14T22:13:20.000Z'],
-    ['Float', 'Date', 1e300, undefined],
-    ['Date', 'Long', '2023-11-14T22:13:20.000Z', 1_700_000_000_000],
-    ['Date', 'String', '2023-11-14T22:13:20.000Z', '2023-11-14T22:13:20.000Z'],
-    ['String', 'JSON', '{"a":1}', '{"a":1}'],
-    ['JSON', 'String', '"text"', 'text'],
-    ['JSON', 'String', '{"a":1}', undefined],
-    ['JSON', 'N', '{"x":1,"more":2}', { x: 1, y: null }],
-    ['JSON', 'N', '{"y":"1"}', undefined],
-    ['JSON', 'N', '[]', undefined],
-    ['Three', 'Two', 'b', 'b'],
-    ['Three', 'Two', 'c', undefined],
-    ['String', 'Two', 'a', 'a'],
-    ['Two', 'Int', 'a', undefined],
-    ['[Int]', '[Int!]', '[1,2]', [1, 2]],
-    ['[Int]', '[Int!]', '[1,null]', undefined],
-    ['[String]', '[Int]', '["1","2"]', [1, 2]],
-    ['[Date]', '[Long]', '["2023-11-14T22:13:20.000Z"]', [1_700_000_000_000]],
-    ['Int', '[Int]', 1, undefined],
-    ['N', 'Short', '{"x":1,"y":"gone"}', { x: 1 }],
-    ['N', 'Strict', '{"x":1,"y":null}', undefined],
-    ['N', 'String', '{"x":1,"y":null}', undefined],
-  ])('values of %s as %s: %j gives %j', (before, after, cell, value) => {
-    const folder = stored(`f: ${before}`, [cell], [null]);
-    const refusal = refusalOf(folder, schema(`f: ${after}`));
-    if (value === undefined) {
+/** What becomes of a stored value: its new value, and whether the step needs an allowance. */
+type Fate = ['kept' | 'changes', unknown] | ['misfit'];
+
+describe('a change of a type looks at the stored values', () => {
+  const DAY = '2023-11-14T22:13:20.000Z';
+
+  test.each<[string, string, Cell, Fate]>([
+    ['Int', 'Long', 7, ['kept', 7]],
+    ['Int', 'Float', 9007199254740991, ['kept', 9007199254740991]],
+    ['Int', 'String', 7, ['kept', '7']],
+    ['Int', 'ID', -7, ['kept', '-7']],
+    ['Int', 'JSON', 7, ['kept', 7]],
+    ['Int', 'Boolean', 1, ['changes', true]],
+    ['Int', 'Boolean', 2, ['misfit']],
+    ['Int', 'Date', 1_700_000_000_000, ['changes', DAY]],
+    ['Int', '[Int]', 1, ['kept', [1]]],
+    ['Int', '[String!]', 1, ['kept', ['1']]],
+    ['Int', 'Two', 1, ['misfit']],
+    ['Int', 'N', 1, ['misfit']],
+    ['Long', 'Int', 7, ['kept', 7]],
+    ['Long', 'Int', '9007199254740993', ['misfit']],
+    ['Long', 'Float', '9007199254740992', ['kept', 9007199254740992]],
+    ['Long', 'Float', '9007199254740993', ['misfit']],
+    ['Long', 'String', '9007199254740993', ['kept', '9007199254740993']],
+    ['Long', 'JSON', '9007199254740993', ['kept', '9007199254740993']],
+    ['Float', 'Int', 7, ['kept', 7]],
+    ['Float', 'Int', 7.5, ['misfit']],
+    ['Float', 'Long', -7, ['kept', -7]],
+    ['Float', 'String', 1.5, ['kept', '1.5']],
+    ['Float', 'String', 1e300, ['kept', '1e+300']],
+    ['Float', 'String', 123456789012345680000, ['kept', '123456789012345680000']],
+    ['Float', 'JSON', 1.5, ['kept', 1.5]],
+    ['Float', 'Date', 1.7e12, ['changes', DAY]],
+    ['Float', 'Date', 1e300, ['misfit']],
+    ['Boolean', 'String', 1, ['kept', 'true']],
+    ['Boolean', 'JSON', 0, ['kept', false]],
+    ['Boolean', 'Int', 1, ['misfit']],
+    ['String', 'ID', 'x', ['kept', 'x']],
+    ['String', 'Int', '42', ['kept', 42]],
+    ['String', 'Int', '042', ['misfit']],
+    ['String', 'Int', '9007199254740993', ['misfit']],
+    ['String', 'Long', '9007199254740993', ['kept', '9007199254740993']],
+    ['String', 'Long', '9223372036854775808', ['misfit']],
+    ['String', 'Float', '-1.5', ['kept', -1.5]],
+    ['String', 'Float', '1.50', ['changes', 1.5]],
+    ['String', 'Float', '-1.5e3', ['changes', -1500]],
+    ['String', 'Float', '9007199254740993', ['misfit']],
+    ['String', 'Float', '1e-400', ['misfit']],
+    ['String', 'Float', '', ['misfit']],
+    ['String', 'Boolean', 'true', ['kept', true]],
+    ['String', 'Boolean', 'yes', ['misfit']],
+    ['String', 'Date', DAY, ['kept', DAY]],
+    ['String', 'Date', '2025-02-03', ['changes', '2025-02-03T00:00:00.000Z']],
+    ['String', 'Date', '2025-02-30', ['misfit']],
+    ['String', 'JSON', '{"a":1}', ['kept', '{"a":1}']],
+    ['String', 'Two', 'a', ['kept', 'a']],
+    ['String', 'Two', 'c', ['misfit']],
+    ['String', '[String]', '[1]', ['kept', ['[1]']]],
+    ['Date', 'String', DAY, ['kept', DAY]],
+    ['Date', 'JSON', DAY, ['kept', DAY]],
+    ['Date', 'Long', DAY, ['changes', 1_700_000_000_000]],
+    ['JSON', 'String', '"text"', ['kept', 'text']],
+    ['JSON', 'String', '5', ['kept', '5']],
+    ['JSON', 'String', '{"a":1}', ['misfit']],
+    ['JSON', 'N', '{"x":1}', ['kept', { x: 1, y: null }]],
+    ['JSON', 'N', '{"x":1,"more":2}', ['changes', { x: 1, y: null }]],
+    ['JSON', 'N', '{"y":"1"}', ['misfit']],
+    ['JSON', 'N', '[]', ['misfit']],
+    ['JSON', '[Int]', '[1,2]', ['kept', [1, 2]]],
+    ['JSON', '[Int]', '1', ['misfit']],
+    ['Three', 'Two', 'b', ['kept', 'b']],
+    ['Three', 'Two', 'c', ['misfit']],
+    ['Two', 'ID', 'a', ['kept', 'a']],
+    ['Two', 'JSON', 'a', ['kept', 'a']],
+    ['Two', 'Int', 'a', ['misfit']],
+    ['[Int]', '[Int!]', '[1,2]', ['kept', [1, 2]]],
+    ['[Int]', '[Int!]', '[1,null]', ['misfit']],
+    ['[Int]', '[String]', '[1,null]', ['kept', ['1', null]]],
+    ['[Int]', '[Float]', '[1]', ['kept', [1]]],
+    ['[Int]', 'Int', '[5]', ['kept', 5]],
+    ['[Int]', 'Int', '[5,6]', ['misfit']],
+    ['[Int]', 'Int', '[]', ['misfit']],
+    ['[Int]', 'JSON', '[5,6]', ['kept', [5, 6]]],
+    ['[Int]', 'String', '[5]', ['kept', '5']],
+    ['[String]', '[Int]', '["1","2"]', ['kept', [1, 2]]],
+    ['[Date]', '[Long]', `["${DAY}"]`, ['changes', [1_700_000_000_000]]],
+    ['[Three!]', '[Two!]', '["a","b"]', ['kept', ['a', 'b']]],
+    ['N', 'Short', '{"x":1,"y":null}', ['kept', { x: 1 }]],
+    ['N', 'Short', '{"x":1,"y":"gone"}', ['changes', { x: 1 }]],
+    ['N', 'Strict', '{"x":1,"y":null}', ['misfit']],
+    ['N', 'Filled', '{"x":1,"y":null}', ['kept', { x: 1, y: null, land: 'CH' }]],
+    ['N', 'Whole', '{"x":1,"y":null}', ['kept', { x: 1, y: 'none' }]],
+    ['N', 'Whole', '{"x":1,"y":"here"}', ['kept', { x: 1, y: 'here' }]],
+    ['N', 'Wide', '{"x":1,"y":null}', ['kept', { x: '1', y: null }]],
+    ['N', '[N!]', '{"x":1,"y":null}', ['kept', [{ x: 1, y: null }]]],
+    ['[N]', '[Filled]', '[{"x":1,"y":"u"},null]', ['kept', [{ x: 1, y: 'u', land: 'CH' }, null]]],
+    ['N', 'String', '{"x":1,"y":null}', ['misfit']],
+  ])('values of %s as %s: %j is %j', (before, after, cell, [fate, value]) => {
+    const folder = stored(
+      `f: ${before}`,
+      [typeof cell === 'string' && before === 'Long' ? BigInt(cell) : cell],
+      [null],
+    );
+    const wanted = schema(`f: ${after}`);
+    if (fate === 'misfit') {
+      const refusal = refusalOf(folder, wanted);
       expect(refusal).toMatch(/NOT POSSIBLE: the values of 1 record \("r1": .+\) do not fit/);
-      expect(refusalOf(folder, schema(`f: ${after}`), true)).toBe(refusal);
+      expect(refusal).not.toContain('--allow-destructive');
+      expect(refusalOf(folder, wanted, true)).toBe(refusal);
       return;
     }
-    expect(refusal).toMatch(/LOSES DATA: 1 record \("r1": .+\)/);
-    const open = folder.open(schema(`f: ${after}`), { allowDestructive: true });
+    if (fate === 'changes') {
+      const refusal = refusalOf(folder, wanted);
+      expect(refusal).toMatch(/CHANGES VALUES: 1 record \("r1": .+ → .+\)/);
+      expect(refusal).toContain(`"r1": ${textOf(before, cell)} → ${JSON.stringify(value)})`);
+      expect(refusal).toContain('--allow-destructive T.f');
+    }
+    const open = folder.open(wanted, { allowDestructive: fate === 'changes' ? ['T.f'] : false });
     expect(records(open)).toEqual([
       { id: 'r1', f: value },
       { id: 'r2', f: null },
     ]);
+  });
+
+  function textOf(type: string, cell: Cell): string {
+    return typeof cell === 'string' && !/^(?:JSON|N|\[.*\])$/.test(type) ? JSON.stringify(cell) : String(cell);
+  }
+
+  test('an enum value that is used says which request changes it', () => {
+    const folder = stored('f: Three', ['c'], ['a'], ['c']);
+    expect(refusalOf(folder, schema('f: Two', ' @export')).split('\n')).toEqual([
+      expect.stringContaining('Nothing was changed'),
+      '',
+      '  change the type of data.T.f from enum (a, b, c) to enum (a, b)',
+      '    NOT POSSIBLE: the values of 2 records ("r1": "c", "r3": "c") do not fit',
+      '    Write other values into these records first',
+      '      PATCH /my-app/T?f==c with {"f": …}, while the previous schema is served',
+      '',
+      'What is NOT POSSIBLE has to be changed first. The previous schema still starts.',
+    ]);
+  });
+});
+
+describe('a field that becomes required', () => {
+  test('is filled with its default where it was null, which is a change of the records', () => {
+    const folder = stored('a: Int b: String', [null, 'x'], [5, 'y'], [null, 'z']);
+    const before = folder.open(schema('a: Int b: String'));
+    const { head } = before.store;
+    const open = folder.open(schema('a: Int! @default(value: 7) b: String'));
+    expect(open.notices).toEqual(['make data.T.a required: records that have null there get its default (2)']);
+    expect(records(open)).toEqual([
+      { id: 'r1', a: 7, b: 'x' },
+      { id: 'r2', a: 5, b: 'y' },
+      { id: 'r3', a: 7, b: 'z' },
+    ]);
+    expect(open.store.floor(onlyTable(open))).toBeGreaterThan(head);
+  });
+
+  test('changes no record where none is null', () => {
+    const folder = stored('a: Int', [1]);
+    const { head } = folder.open(schema('a: Int')).store;
+    const open = folder.open(schema('a: Int! @default(value: 7)'));
+    expect(open.store.head).toBe(head);
+  });
+
+  test('gets the time of the last change where the server sets it', () => {
+    const folder = stored('at: Date', [null]);
+    const open = folder.open(schema('at: Date! @updatedTime'));
+    const [record] = records(open) as { at: string }[];
+    const [page] = open.store.page(onlyTable(open), undefined, 1);
+    expect(Date.parse(record?.at ?? '')).toBe(Math.trunc((page?.seq ?? 0) / 1000));
+  });
+
+  test('is filled and converted at once, and told beside a step that is refused', () => {
+    const folder = stored('a: Int b: Int', [null, 1], [5, 2]);
+    expect(refusalOf(folder, schema('a: String! @default(value: "none")'))).toContain('FILLS: 1 record ("r1")');
+    const open = folder.open(schema('a: String! @default(value: "none") b: Int'));
+    expect(records(open)).toEqual([
+      { id: 'r1', a: 'none', b: 1 },
+      { id: 'r2', a: '5', b: 2 },
+    ]);
+  });
+
+  test('is not filled in place of a value that does not fit', () => {
+    const folder = stored('a: String', ['x'], [null]);
+    expect(refusalOf(folder, schema('a: Int! @default(value: 1)'), true)).toContain('"r1": "x") do not fit');
+  });
+
+  test.each([
+    ['a: Int', 'a: Int! @unique @default(value: 1)', [null]],
+    ['a: Int @unique', 'a: Int! @unique @default(value: 1)', [null]],
+  ])('must not become a value that is there twice, from %j to %j', (before, after, cells) => {
+    const folder = stored(before, cells, cells);
+    expect(refusalOf(folder, schema(after), true)).toContain('1 in 2 records');
+  });
+
+  test('is computed with where it stands in an expression', () => {
+    const sum = 'sum: Int @computed(from: "a + 1")';
+    const folder = stored(`a: Int ${sum}`, [null, null], [1, 2]);
+    const open = folder.open(schema(`a: Int! @default(value: 7) ${sum}`));
+    expect(records(open)).toMatchObject([{ sum: 8 }, { sum: 2 }]);
+  });
+});
+
+describe('an allowance by name', () => {
+  test('allows its steps and no others', () => {
+    const folder = stored('a: Int b: Int c: Int', [1, 2, 3]);
+    const refusal = refusalOf(folder, schema('c: Int'), ['T.a']);
+    expect(refusal).toContain('tablecast start --allow-destructive T.a,T.b');
+    expect(records(folder.open(schema('c: Int'), { allowDestructive: ['T.b', 'T.a'] }))).toEqual([{ id: 'r1', c: 3 }]);
+  });
+
+  test('does not help where a step is not possible', () => {
+    const folder = stored('a: Int b: Int', [1, null]);
+    const refusal = refusalOf(folder, schema('b: Int!'), ['T.a', 'T.b']);
+    expect(refusal).toContain('LOSES DATA: 1 record ("r1": 1)');
+    expect(refusal).not.toContain('--allow-destructive');
+  });
+});
+
+describe('a type that has left the schema', () => {
+  const CARD = 'type Card @table { id: ID! @primaryKey title: String tags: [String] @indexed(type: "fulltext") }';
+  const TASK = CARD.replace('Card', 'Task');
+
+  function cards(): StoreFolder {
+    const folder = new StoreFolder();
+    insert(folder.open(CARD), ['c1', 'one', '["a"]'], ['c2', 'two', null]);
+    return folder;
+  }
+
+  test('beside a new one with the same fields is refused with the line to write', () => {
+    const folder = cards();
+    const refusal = refusalOf(folder, TASK);
+    expect(refusal).toContain('LEAVES BEHIND: 2 records ("c1", "c2")');
+    expect(refusal).toContain('@table(database: "data", table: "Card")');
+    expect(refusal).toContain('tablecast start --allow-destructive Card');
+    const renamed = folder.open(TASK.replace('@table', '@table(database: "data", table: "Card")'));
+    expect(records(renamed)).toHaveLength(2);
+    expect(renamed.warnings).toEqual([]);
+  });
+
+  test('without records is no reason to refuse', () => {
+    const folder = new StoreFolder();
+    folder.open(CARD);
+    const open = folder.open(TASK);
+    expect([open.warnings, records(open)]).toEqual([[], []]);
+  });
+
+  test('beside one that has nothing but the same key is kept, too', () => {
+    const folder = new StoreFolder();
+    insert(folder.open('type Tag @table { id: ID! @primaryKey }'), ['t1']);
+    expect(folder.open('type Label @table { id: ID! @primaryKey }').warnings).toHaveLength(1);
+  });
+
+  test('beside one with other fields is kept, with a warning', () => {
+    const folder = cards();
+    expect(folder.open(TASK.replace('title', 'name')).warnings).toHaveLength(1);
+    expect(records(folder.open(CARD))).toHaveLength(2);
+  });
+
+  test('is dropped with all of it when it is named, and its positions are not given out again', () => {
+    const folder = cards();
+    const { head } = folder.open(CARD).store;
+    const open = folder.open(TASK, { allowDestructive: ['Card'] });
+    expect(open.notices).toContain('drop table data.Card with all its records');
+    expect(open.store.head).toBeGreaterThan(head);
+    expect(open.store.knows(head + 1)).toBe(false);
+    insert(open, ['t1', 'new', null]);
+    expect(folder.query("SELECT name FROM sqlite_master WHERE name LIKE '%Card%'")).toEqual([]);
+    expect(folder.open(TASK).warnings).toEqual([]);
+    expect(records(folder.open(`${CARD}`, { allowDestructive: true }))).toEqual([]);
+  });
+
+  test('is named with its database where two have the same name', () => {
+    const folder = new StoreFolder();
+    const other = 'type Other @table { id: ID! @primaryKey }';
+    const inDatabase = (database: string) => CARD.replace('@table', `@table(database: "${database}")`);
+    for (const database of ['first', 'second']) {
+      insert(folder.open(inDatabase(database), { allowDestructive: true }), ['c1', database, null]);
+      folder.open(other);
+    }
+    expect(folder.open(other, { allowDestructive: ['Card'] }).warnings).toHaveLength(2);
+    expect(folder.open(other, { allowDestructive: ['first.Card'] }).warnings).toHaveLength(1);
+    expect(records(folder.open(inDatabase('second')))).toHaveLength(1);
   });
 });
 

@@ -4,6 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { loadEngine } from '../../src/store/index.ts';
 import { DamagedStoreError, StoreOpenError } from '../../src/store/open-errors.ts';
 import { describeOpenError } from '../../src/store/sqlite/database/open.ts';
+import type { Allowance } from '../../src/store/store.ts';
 import { planOf } from '../schema/mistakes.ts';
 import { insert, StoreFolder } from './stores.ts';
 
@@ -103,11 +104,15 @@ test('a fault of ours is not explained away', () => {
 test('whether a plan would be taken is told without changing anything', async () => {
   const folder = stored();
   const before = folder.contents();
-  expect(await (await loadEngine()).previewMigration(planOf(SDL), folder.dir)).toBeUndefined();
-  const refused = await (await loadEngine()).previewMigration(
-    planOf('type T @table { id: ID! @primaryKey }'),
-    folder.dir,
-  );
-  expect(refused).toContain('Nothing was changed.');
+  const engine = await loadEngine();
+  const preview = (sdl: string, allowed: Allowance) => {
+    return engine.previewMigration(planOf(sdl), { dir: folder.dir, allowed });
+  };
+  expect(await preview(SDL, false)).toMatchObject({ refusal: undefined, losing: [], pending: false });
+  const other = 'type T @table { id: ID! @primaryKey }';
+  const refused = await preview(other, false);
+  expect(refused).toMatchObject({ impossible: false, losing: ['T.n'], names: ['T.n'], pending: true });
+  expect(refused?.refusal).toContain('Nothing was changed.');
+  expect(await preview(other, ['T.n'])).toMatchObject({ refusal: undefined, losing: [], pending: true });
   expect(folder.contents()).toEqual(before);
 });

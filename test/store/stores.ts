@@ -14,6 +14,7 @@ export interface OpenStore {
   readonly options: StoreOptions;
   /** What was said while it was opened. */
   readonly notices: readonly string[];
+  readonly warnings: readonly string[];
 }
 
 /** One data directory of a test, opened with one schema after another. */
@@ -36,6 +37,7 @@ export class StoreFolder {
     this.close();
     const plan = planOf(sdl);
     const notices: string[] = [];
+    const warnings: string[] = [];
     const all: StoreOptions = {
       dir: this.dir,
       durability: 'normal',
@@ -47,10 +49,11 @@ export class StoreFolder {
       audit: { retention: 86_400_000, maxCount: 100_000 },
       allowDestructive: false,
       onNotice: (sentence) => notices.push(sentence),
+      onWarning: (sentence) => warnings.push(sentence),
       ...options,
     };
     const store = openSqliteStore(plan, all);
-    this.#open = { store, plan, options: all, notices };
+    this.#open = { store, plan, options: all, notices, warnings };
     return this.#open;
   }
 

@@ -1,7 +1,8 @@
 import closeWithGrace from 'close-with-grace';
+import { previewAll } from '../../boot/allowance.ts';
 import type { Project } from '../../boot/project.ts';
 import { loadProject } from '../../boot/project.ts';
-import { loadEngine } from '../../store/index.ts';
+import { askAllowance } from '../allowance.ts';
 import type { Invocation } from '../commands.ts';
 import { describeFailure } from '../failure.ts';
 import { type Arguments, parseArguments } from '../options.ts';
@@ -35,6 +36,8 @@ class Supervisor {
   /** Of the running server; a port that was taken freely is kept over restarts, so that clients find it again. */
   #port: string | undefined;
   #shutdown = 0;
+  /** Names of the steps that may lose data at the next start. */
+  #allowed: readonly string[] = [];
   #work: Promise<void> = Promise.resolve();
   #stopped = false;
 
@@ -80,11 +83,8 @@ class Supervisor {
   async #load(): Promise<Project | undefined> {
     try {
       const project = loadProject(this.#args.dir, this.#env);
-      for (const { config, plan } of project.apps) {
-        const refusal = this.#args.allowDestructive
-          ? undefined
-          : await (await loadEngine()).previewMigration(plan, config.dataDir);
-        if (refusal === undefined) continue;
+      const refusal = await this.#checkStores(project);
+      if (refusal !== undefined) {
         say(refusal);
         return undefined;
       }
@@ -96,6 +96,17 @@ class Supervisor {
       say(describeFailure(error, this.#args.dir));
       return undefined;
     }
+  }
+
+  /** Why a store would refuse the schema. What may be lost is asked at each change, or named from the beginning. */
+  async #checkStores({ apps }: Project): Promise<string | undefined> {
+    const { allowDestructive } = this.#args;
+    const wanted = allowDestructive === 'ask' ? await askAllowance(apps) : allowDestructive;
+    const previews = await previewAll(apps, wanted);
+    // A name serves once: at a later start no step has it any more.
+    const names = new Set(previews.flatMap((preview) => preview.names));
+    this.#allowed = wanted.filter((name) => names.has(name));
+    return previews.find(({ refusal }) => refusal !== undefined)?.refusal;
   }
 
   /** Nothing depends on the declarations while the server runs. */
@@ -114,12 +125,12 @@ class Supervisor {
   }
 
   async #start({ server }: Project): Promise<void> {
-    const { dir, host, allowDestructive } = this.#args;
+    const { dir, host } = this.#args;
     const port = this.#args.port ?? server.port;
     const taken = port === 0 ? this.#port : String(port);
     const args = [
       dir,
-      ...(allowDestructive ? ['--allow-destructive'] : []),
+      ...(this.#allowed.length === 0 ? [] : [`--allow-destructive=${this.#allowed.join(',')}`]),
       ...(host === undefined ? [] : ['--host', host]),
       ...(taken === undefined ? [] : ['--port', taken]),
     ];

@@ -16,7 +16,7 @@ import { compareTypes } from './types.ts';
 export { describeStored, type StoredColumn, type StoredSchema, type StoredTable, type StoredType } from './stored.ts';
 
 interface StepBase {
-  /** Data could be lost: only with an explicit allowance. */
+  /** Data could be lost: the stored values have to be looked at. */
   readonly destructive: boolean;
   /** For people: what would happen, in one sentence. */
   readonly sentence: string;
@@ -30,7 +30,7 @@ interface ColumnStep extends TableStep {
   readonly field: FieldPlan;
 }
 
-/** What existing records get in a new column. `stamp`: the time of their last change, `computed`: what their fields give. */
+/** What existing records get in a new column, or where they have null. `stamp`: the time of their last change, `computed`: what their fields give. */
 export type Fill = 'null' | 'default' | 'stamp' | 'computed';
 
 /** One difference between what is stored and the plan. The store executes them in this order, in one transaction. */
@@ -50,27 +50,46 @@ export type MigrationStep =
   | (ColumnStep & { readonly type: 'change-type'; readonly from: StoredType })
   /** A computed field whose stored values are not what its expression gives. */
   | (ColumnStep & { readonly type: 'recompute' })
-  /** Fails when a record has no value: count them first. */
-  | (ColumnStep & { readonly type: 'make-required' })
+  /** Without `fill` it fails when a record has no value: count them first. */
+  | (ColumnStep & { readonly type: 'make-required'; readonly fill?: Fill })
   | (ColumnStep & { readonly type: 'make-nullable' })
   | (TableStep & { readonly type: 'drop-column'; readonly column: StoredColumn })
   | (TableStep & { readonly type: 'change-expiration' })
   /** Never executed: to be told, and the start refused. */
   | (TableStep & { readonly type: 'change-primary-key' })
-  /** The type has left the schema; its data is kept and only mentioned. */
-  | (StepBase & { readonly type: 'keep-table'; readonly stored: StoredTable })
-  | (StepBase & { readonly type: 'drop-table'; readonly stored: StoredTable });
+  /** The type has left the schema; its data is kept and only mentioned. `twin`: a new table with the same fields. */
+  | (StepBase & { readonly type: 'keep-table'; readonly twin?: TablePlan } & LeftTable)
+  | (StepBase & { readonly type: 'drop-table' } & LeftTable);
+
+interface LeftTable {
+  readonly stored: StoredTable;
+  /** The type's, or with the database where two that have left had the same. */
+  readonly name: string;
+}
 
 export interface MigrationOptions {
-  /** Drop the data of tables that have left the schema. */
-  readonly dropTables?: boolean;
+  /** Names of tables that have left the schema, as `stepName` has them: their data is dropped. */
+  readonly dropTables?: readonly string[];
+}
+
+/** By what a step is allowed that loses data: the field, `Card.title`, or the type that has left the schema, `Card`. */
+export function stepName(step: MigrationStep): string | undefined {
+  switch (step.type) {
+    case 'keep-table':
+    case 'drop-table':
+      return step.name;
+    case 'drop-column':
+      return `${step.table.name}.${step.column.name}`;
+    default:
+      return 'field' in step ? `${step.table.name}.${step.field.name}` : undefined;
+  }
 }
 
 /** Pure: what has to change in the store for the plan; nothing at all when both agree. */
 export function planMigration(
   stored: StoredSchema | undefined,
   plan: Plan,
-  { dropTables = false }: MigrationOptions = {},
+  { dropTables = [] }: MigrationOptions = {},
 ): readonly MigrationStep[] {
   const before = new Map((stored?.tables ?? []).map((table) => [keyOf(table), table]));
   const steps = plan.tables.flatMap((table) => {
@@ -78,22 +97,44 @@ export function planMigration(
     before.delete(keyOf(table));
     return old === undefined ? [createTable(table)] : compareTables(old, table);
   });
-  return [...steps, ...[...before.values()].map((table) => leaveTable(table, dropTables))];
+  const made = steps.flatMap((step) => (step.type === 'create-table' ? [step.table] : []));
+  const left = [...before.values()];
+  return [
+    ...steps,
+    ...left.map((stored) => {
+      const isAlone = left.every((other) => other === stored || other.name !== stored.name);
+      const name = isAlone ? stored.name : nameOf(stored);
+      if (dropTables.includes(name)) return dropTable({ stored, name });
+      const twin = made.find((table) => isTwin(stored, table));
+      return keepTable({ stored, name }, twin);
+    }),
+  ];
 }
 
 function createTable(table: TablePlan): MigrationStep {
   return { type: 'create-table', table, destructive: false, sentence: `create table ${nameOf(table)}` };
 }
 
-function leaveTable(stored: StoredTable, drop: boolean): MigrationStep {
-  if (drop) {
-    const sentence = `drop table ${nameOf(stored)} with all its records`;
-    return { type: 'drop-table', stored, destructive: true, sentence };
-  }
-  const place = `database: "${stored.database}", table: "${stored.table}"`;
-  const rename = `if it was renamed, write @table(${place}) on the new type`;
-  const sentence = `keep the records of ${nameOf(stored)}, which is not in the schema; ${rename}`;
-  return { type: 'keep-table', stored, destructive: false, sentence };
+function dropTable(left: LeftTable): MigrationStep {
+  const sentence = `drop table ${nameOf(left.stored)} with all its records`;
+  return { type: 'drop-table', ...left, destructive: true, sentence };
+}
+
+function keepTable(left: LeftTable, twin: TablePlan | undefined): MigrationStep {
+  const sentence = `keep the records of ${nameOf(left.stored)}, which is not in the schema`;
+  return { type: 'keep-table', ...left, destructive: false, sentence, ...(twin === undefined ? {} : { twin }) };
+}
+
+/** The same fields of the same types: that is nearly always a renamed type. A key alone says too little. */
+function isTwin(stored: StoredTable, table: TablePlan): boolean {
+  const { columns, primaryKey } = describeTable(table);
+  const before = new Map(stored.columns.map((column) => [column.name.toLowerCase(), column]));
+  const isLike = before.size === columns.length && primaryKey === stored.primaryKey && columns.length > 1;
+  if (!isLike) return false;
+  return columns.every(({ name, type }) => {
+    const old = before.get(name.toLowerCase());
+    return old !== undefined && compareTypes(old.type, type) === 'same';
+  });
 }
 
 function compareTables(old: StoredTable, table: TablePlan): MigrationStep[] {
@@ -120,7 +161,12 @@ function isKeyChanged(old: StoredTable, table: TablePlan): boolean {
   const column = old.columns.find(({ name }) => name === old.primaryKey);
   const now = describeTable(table).columns.find(({ name }) => name === table.primaryKey.name);
   if (column === undefined || now === undefined || column.name !== now.name) return true;
-  return compareTypes(column.type, now.type) === 'narrows';
+  return isNumeric(column.type) !== isNumeric(now.type) || compareTypes(column.type, now.type) === 'narrows';
+}
+
+/** The log has the key, too, as text or as a number. */
+function isNumeric(type: StoredType): boolean {
+  return type.kind === 'scalar' && (type.name === 'Int' || type.name === 'Long');
 }
 
 function addColumn(table: TablePlan, field: FieldPlan): MigrationStep[] {
@@ -159,17 +205,26 @@ function compareColumns(old: StoredColumn, table: TablePlan, field: FieldPlan): 
   if (change !== 'same' && field.computed === undefined) {
     const written = `change the type of ${column} from ${formatStored(old.type)} to ${formatStored(now.type)}`;
     const destructive = change === 'narrows';
-    const sentence = destructive ? `${written}: stored values may not fit` : `${written}: every stored value fits`;
+    const sentence = destructive ? written : `${written}: every stored value fits`;
     steps.push({ ...base, type: 'change-type', from: old.type, destructive, sentence });
   }
-  if (field.required && !old.required) {
-    const sentence = `make ${column} required: possible only while no record has null there`;
-    steps.push({ ...base, type: 'make-required', sentence });
-  }
+  if (field.required && !old.required) steps.push(makeRequired(table, field));
   if (!field.required && old.required) {
     steps.push({ ...base, type: 'make-nullable', sentence: `let ${column} be null` });
   }
   return [...recomputeSteps(old, table, field), ...steps, ...indexSteps(old, table, field)];
+}
+
+function makeRequired(table: TablePlan, field: FieldPlan): MigrationStep {
+  const made = `make ${nameOf(table)}.${field.name} required`;
+  const base = { type: 'make-required', table, field, destructive: false } as const;
+  const fill = fillOf(field);
+  // A computed field is null where its expression is.
+  if (fill === undefined || fill === 'computed') {
+    return { ...base, sentence: `${made}: possible only while no record has null there` };
+  }
+  const value = fill === 'stamp' ? 'the time of their last change' : 'its default';
+  return { ...base, fill, sentence: `${made}: records that have null there get ${value}` };
 }
 
 function indexSteps(

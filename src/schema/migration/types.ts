@@ -1,34 +1,45 @@
 import type { ScalarName } from '../plan.ts';
 import type { StoredType } from './stored.ts';
 
-/** `widens`: every stored value is a value of the new type. `narrows`: some may not be. */
+/** `widens`: every stored value is kept in the new type. `narrows`: the stored values have to be looked at. */
 export type TypeChange = 'same' | 'widens' | 'narrows';
 
-// ID and String are both text; a whole number is also a number.
-const WIDER: Readonly<Partial<Record<ScalarName, readonly ScalarName[]>>> = {
-  Int: ['Long', 'Float'],
-  ID: ['String'],
-  String: ['ID'],
+/** Every scalar value has a text of its own, and is a JSON value. */
+const ANY: readonly ScalarName[] = ['String', 'ID', 'JSON'];
+const WIDER: Readonly<Record<ScalarName, readonly ScalarName[]>> = {
+  Int: ['Long', 'Float', ...ANY],
+  Long: ANY,
+  Float: ANY,
+  Boolean: ANY,
+  Date: ANY,
+  ID: ANY,
+  String: ANY,
+  JSON: [],
 };
 
 export function compareTypes(from: StoredType, to: StoredType): TypeChange {
   if (from.kind === 'scalar' && to.kind === 'scalar') {
     if (from.name === to.name) return 'same';
-    return WIDER[from.name]?.includes(to.name) ? 'widens' : 'narrows';
+    return WIDER[from.name].includes(to.name) ? 'widens' : 'narrows';
   }
   if (from.kind === 'enum' && to.kind === 'enum') {
     if (!from.values.every((value) => to.values.includes(value))) return 'narrows';
     return from.values.length === to.values.length ? 'same' : 'widens';
   }
-  if (from.kind === 'enum' && to.kind === 'scalar') return to.name === 'String' ? 'widens' : 'narrows';
+  if (from.kind === 'enum' && to.kind === 'scalar') return ANY.includes(to.name) ? 'widens' : 'narrows';
   if (from.kind === 'list' && to.kind === 'list') {
     const items = from.itemsRequired === to.itemsRequired ? 'same' : from.itemsRequired ? 'widens' : 'narrows';
     return worst([items, compareTypes(from.of, to.of)]);
   }
   if (from.kind === 'object' && to.kind === 'object') return compareObjects(from, to);
+  // A single value becomes a list of one.
+  if (to.kind === 'list' && !isJson(from)) return worst(['widens', compareTypes(from, to.of)]);
   // Lists and objects are stored as JSON, so that a field of type JSON can hold them as they are.
-  const isJson = to.kind === 'scalar' && to.name === 'JSON';
-  return isJson && (from.kind === 'list' || from.kind === 'object') ? 'widens' : 'narrows';
+  return isJson(to) && (from.kind === 'list' || from.kind === 'object') ? 'widens' : 'narrows';
+}
+
+function isJson(type: StoredType): boolean {
+  return type.kind === 'scalar' && type.name === 'JSON';
 }
 
 type ObjectType = StoredType & { readonly kind: 'object' };

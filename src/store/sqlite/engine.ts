@@ -5,5 +5,6 @@ export const sqliteEngine: StorageEngine = {
   openRecords: async (plan, options) => (await import('./durable-store.ts')).openEmbeddedStore(plan, options),
   openAccounts: async (options) => (await import('./accounts/accounts.ts')).openSqliteAccounts(options),
   openFlows: async (options) => (await import('./flows.ts')).openSqliteFlows(options),
-  previewMigration: async (plan, dir) => (await import('./migrate/preview.ts')).previewSqliteMigration(plan, dir),
+  previewMigration: async (plan, options) =>
+    (await import('./migrate/preview.ts')).previewSqliteMigration(plan, options),
 };

@@ -1,8 +1,9 @@
 import type { Database } from 'better-sqlite3';
 import type { MigrationStep } from '../../../schema/migration/diff.ts';
+import type { StoredTable } from '../../../schema/migration/stored.ts';
 import type { FieldPlan, TablePlan } from '../../../schema/plan.ts';
 import { createFulltext, dropFulltext } from '../sql/fulltext.ts';
-import { quote, recordsName } from '../sql/table-names.ts';
+import { logName, quote, recordsName } from '../sql/table-names.ts';
 import {
   columnOf,
   compositeIndexName,
@@ -22,7 +23,17 @@ export function createTable(db: Database, table: TablePlan, position: number): v
   for (const sql of [createRecords(table), createLog(table), ...createIndexes(table)]) db.exec(sql);
   createAllFulltext(db, table);
   // Positions from before the table was there are not its own: another database may have issued them.
-  db.prepare('INSERT INTO tablecast_meta VALUES (?, ?)').run(floorKey(table), String(position));
+  // One that was dropped has left its position there.
+  db.prepare('INSERT OR REPLACE INTO tablecast_meta VALUES (?, ?)').run(floorKey(table), String(position));
+}
+
+/** Removes a table that has left the schema. `position` stays: those that its log gave out are not given out again. */
+export function dropTable(db: Database, stored: StoredTable, position: number): void {
+  for (const column of stored.columns) if (column.fulltext) dropFulltext(db, stored, column);
+  db.exec(`DROP TABLE ${recordsName(stored)}`);
+  db.exec(`DROP TABLE ${logName(stored)}`);
+  db.prepare('DELETE FROM tablecast_meta WHERE key = ?').run(shapeKey(stored));
+  db.prepare('UPDATE tablecast_meta SET value = ? WHERE key = ?').run(String(position), floorKey(stored));
 }
 
 /** Brings a table that is there to its plan. The steps have been found possible; the transaction is the caller's. */

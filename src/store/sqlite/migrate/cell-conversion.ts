@@ -8,6 +8,29 @@ import type { Cell } from '../../store.ts';
 /** Gives the cell as the new type stores it, or null when its value does not fit. */
 export type CellConversion = (cell: Cell) => Cell;
 
+/** What a conversion needs of a type, stored or planned. */
+type Shape =
+  | { readonly kind: 'scalar'; readonly name: ScalarName }
+  | { readonly kind: 'enum'; readonly values: readonly string[] }
+  | ListShape
+  | ObjectShape;
+
+interface ListShape {
+  readonly kind: 'list';
+  readonly of: Shape;
+  readonly itemsRequired: boolean;
+}
+
+interface ObjectShape {
+  readonly kind: 'object';
+  readonly fields: readonly {
+    readonly name: string;
+    readonly type: Shape;
+    readonly required: boolean;
+    readonly default?: JsonValue | undefined;
+  }[];
+}
+
 const INTEGER = /^-?(?:0|[1-9]\d*)$/;
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const LONG_MIN = -(2n ** 63n);
@@ -34,16 +57,44 @@ export function defaultCell({ default: value, type }: FieldPlan): Cell {
 function isStoredAlike(from: StoredType, to: FieldType): boolean {
   const change = compareTypes(from, describeType(to));
   if (change !== 'widens') return change === 'same';
-  // A member that was added is filled in; a whole number becomes a REAL.
+  // A member that was added is filled in.
   if (hasObject(to)) return false;
-  return !(to.kind === 'scalar' && to.name === 'Float');
+  const now = describeType(to);
+  if (formOf(now) === 'json') return from.kind === 'list' || from.kind === 'object';
+  return formOf(from) === formOf(now);
 }
+
+/** Types of one form have the same cells for the same values. */
+function formOf(type: StoredType): string {
+  switch (type.kind) {
+    case 'scalar':
+      return FORMS[type.name];
+    case 'enum':
+      return 'text';
+    case 'list':
+      return `[${formOf(type.of)}]`;
+    case 'object':
+      return 'object';
+  }
+}
+
+const FORMS: Readonly<Record<ScalarName, string>> = {
+  ID: 'text',
+  String: 'text',
+  Date: 'text',
+  Int: 'whole',
+  Long: 'whole',
+  Float: 'real',
+  Boolean: 'boolean',
+  JSON: 'json',
+};
 
 function hasObject(type: FieldType): boolean {
   return type.kind === 'list' ? hasObject(type.of) : type.kind === 'object';
 }
 
-function decode(cell: string | number | bigint, from: StoredType): JsonValue {
+/** The value of a cell, which is not null. */
+export function decode(cell: string | number | bigint, from: StoredType): JsonValue {
   if (from.kind === 'enum') return String(cell);
   if (from.kind !== 'scalar' || from.name === 'JSON') return JSON.parse(String(cell)) as JsonValue;
   if (from.name === 'Boolean') return Number(cell) === 1;
@@ -60,7 +111,8 @@ function encode(value: JsonValue, { kind, ...type }: FieldType): Cell {
 }
 
 /** The value as one of the type, or undefined when it is none. Nothing is cut off or rounded. */
-function fitValue(value: JsonValue, to: FieldType, from?: StoredType): JsonValue | undefined {
+export function fitValue(value: JsonValue, to: Shape, from?: Shape): JsonValue | undefined {
+  if (from?.kind === 'list' && to.kind !== 'list' && !isJson(to)) return fitOnlyItem(value, to, from);
   switch (to.kind) {
     case 'scalar':
       return SCALARS[to.name](isDate(from) && NUMERIC.has(to.name) ? Date.parse(String(value)) : value);
@@ -76,11 +128,25 @@ function fitValue(value: JsonValue, to: FieldType, from?: StoredType): JsonValue
 /** A time may change between its text and its milliseconds, as `@createdTime` has either. */
 const NUMERIC: ReadonlySet<ScalarName> = new Set(['Int', 'Long', 'Float']);
 
-function isDate(from: StoredType | undefined): boolean {
+function isDate(from: Shape | undefined): boolean {
   return from?.kind === 'scalar' && from.name === 'Date';
 }
 
-function fitList(value: JsonValue, to: FieldType & { kind: 'list' }, from?: StoredType): JsonValue | undefined {
+function isJson(type: Shape): boolean {
+  return type.kind === 'scalar' && type.name === 'JSON';
+}
+
+/** A list of one value may become that value. */
+function fitOnlyItem(value: JsonValue, to: Shape, { of }: ListShape): JsonValue | undefined {
+  const [item, ...more] = isList(value) ? value : [];
+  return item === undefined || item === null || more.length > 0 ? undefined : fitValue(item, to, of);
+}
+
+function fitList(value: JsonValue, to: ListShape, from?: Shape): JsonValue | undefined {
+  if (from !== undefined && from.kind !== 'list' && !isJson(from)) {
+    const item = fitValue(value, to.of, from);
+    return item === undefined ? undefined : [item];
+  }
   if (!isList(value)) return undefined;
   const items: JsonValue[] = [];
   for (const item of value) {
@@ -92,13 +158,15 @@ function fitList(value: JsonValue, to: FieldType & { kind: 'list' }, from?: Stor
   return items;
 }
 
-function fitObject(value: JsonValue, to: FieldType & { kind: 'object' }, from?: StoredType): JsonValue | undefined {
+function fitObject(value: JsonValue, to: ObjectShape, from?: Shape): JsonValue | undefined {
   if (typeof value !== 'object' || value === null || isList(value)) return undefined;
   const members = new Map((from?.kind === 'object' ? from.fields : []).map(({ name, type }) => [name, type]));
   const result: Record<string, JsonValue> = {};
   for (const field of to.fields) {
     const stored = Object.hasOwn(value, field.name) ? value[field.name] : undefined;
-    const given = stored ?? field.default ?? null;
+    // A member that may be null, and is, stays so.
+    const isFilled = stored === undefined || (stored === null && field.required);
+    const given = isFilled ? (field.default ?? null) : stored;
     if (given === null && field.required) return undefined;
     const fitting = given === null ? null : fitValue(given, field.type, members.get(field.name));
     if (fitting === undefined) return undefined;
@@ -108,7 +176,7 @@ function fitObject(value: JsonValue, to: FieldType & { kind: 'object' }, from?: 
 }
 
 /** Narrows readonly arrays too, which Array.isArray does not. */
-function isList(value: JsonValue): value is readonly JsonValue[] {
+export function isList(value: JsonValue): value is readonly JsonValue[] {
   return Array.isArray(value);
 }
 

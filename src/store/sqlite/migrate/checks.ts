@@ -1,8 +1,16 @@
 import type { Database } from 'better-sqlite3';
 import type { MigrationStep } from '../../../schema/migration/diff.ts';
+import {
+  describeType,
+  type StoredColumn,
+  type StoredTable,
+  type StoredType,
+} from '../../../schema/migration/stored.ts';
 import type { FieldPlan } from '../../../schema/plan.ts';
+import { cellText } from '../../kept-value.ts';
+import { mendLine } from '../../mend-line.ts';
 import type { Cell } from '../../store.ts';
-import { quote } from '../sql/table-names.ts';
+import { quote, recordsName } from '../sql/table-names.ts';
 import type { TableSource } from './mapping.ts';
 
 /** What one step of a migration means for the records that are there. */
@@ -12,8 +20,16 @@ export interface Concern {
   readonly count: number;
   /** For people: how many there are, and a few of them. */
   readonly found: string;
+  /** What becomes of them: lost, changed to another value, left in a table without a type, or filled in. */
+  readonly effect?: 'loses' | 'changes' | 'leaves' | 'fills';
   /** Why the step cannot be made even when losing data is allowed: what to do instead. */
   readonly obstacle?: string;
+}
+
+/** What a step concerns while it reads the records of one table. */
+export interface ConcernContext {
+  readonly appId: string;
+  readonly source: TableSource;
 }
 
 type Step<T extends MigrationStep['type']> = Extract<MigrationStep, { type: T }>;
@@ -25,8 +41,8 @@ const LONGEST_EXAMPLE = 40;
  * Counts what a step concerns, with up to three examples; reads only. Undefined for a step that can neither fail nor
  * lose anything.
  */
-export function readConcern(db: Database, step: MigrationStep, source: TableSource): Concern | undefined {
-  const reader = new ConcernReader(db, source);
+export function readConcern(db: Database, step: MigrationStep, context: ConcernContext): Concern | undefined {
+  const reader = new ConcernReader(db, context);
   switch (step.type) {
     case 'change-primary-key':
       return reader.changePrimaryKey(step);
@@ -49,19 +65,62 @@ export function readConcern(db: Database, step: MigrationStep, source: TableSour
   }
 }
 
+/** The records of a table that has left the schema. */
+export function readLeft(db: Database, step: Step<'keep-table' | 'drop-table'>): Concern | undefined {
+  const { stored } = step;
+  if (step.type === 'keep-table' && step.twin === undefined) return undefined;
+  const from = recordsName(stored);
+  const key = { name: quote(stored.primaryKey), type: typeOf(stored, stored.primaryKey) };
+  const records = findRecords(db, { from, key }, '1');
+  return { step, ...records, effect: step.type === 'drop-table' ? 'loses' : 'leaves' };
+}
+
 export function countRecords(db: Database, { from }: TableSource): number {
   return db.prepare(`SELECT count(*) FROM ${from}`).pluck().get() as number;
+}
+
+/** Whether a table that has left the schema has any. */
+export function hasRecords(db: Database, stored: StoredTable): boolean {
+  return db.prepare(`SELECT 1 FROM ${recordsName(stored)} LIMIT 1`).get() !== undefined;
+}
+
+interface Records {
+  /** Quoted name of the SQL table. */
+  readonly from: string;
+  readonly key: { readonly name: string; readonly type: StoredType };
+}
+
+function typeOf({ columns }: StoredTable, name: string): StoredType {
+  return columns.find((column) => column.name === name)?.type ?? { kind: 'scalar', name: 'String' };
+}
+
+function findRecords(db: Database, { from, key }: Records, where: string): Pick<Concern, 'count' | 'found'> {
+  return find(db, `FROM ${from} WHERE ${where}`, (rest) => {
+    const keys = db.prepare(`SELECT ${key.name} ${rest}`).pluck().safeIntegers().all() as Cell[];
+    return keys.map((cell) => show(cell, key.type));
+  });
+}
+
+/** `rest`: of a statement, from FROM on. */
+function find(db: Database, rest: string, readExamples: (rest: string) => string[]): Pick<Concern, 'count' | 'found'> {
+  const count = db.prepare(`SELECT count(*) ${rest}`).pluck().get() as number;
+  const records = `${count} ${count === 1 ? 'record' : 'records'}`;
+  if (count === 0) return { count, found: records };
+  return { count, found: `${records} (${list(readExamples(`${rest} LIMIT ${MOST_EXAMPLES}`), count)})` };
 }
 
 class ConcernReader {
   readonly #db: Database;
   readonly #source: TableSource;
-  readonly #key: string;
+  readonly #appId: string;
+  readonly #from: Records;
 
-  constructor(db: Database, source: TableSource) {
+  constructor(db: Database, { source, appId }: ConcernContext) {
+    const { stored, from } = source;
     this.#db = db;
     this.#source = source;
-    this.#key = quote(source.stored.primaryKey);
+    this.#appId = appId;
+    this.#from = { from, key: { name: quote(stored.primaryKey), type: typeOf(stored, stored.primaryKey) } };
   }
 
   changePrimaryKey(step: Step<'change-primary-key'>): Concern {
@@ -76,11 +135,14 @@ class ConcernReader {
   }
 
   makeRequired(step: Step<'make-required'>): Concern {
-    const column = this.#source.columnOf(step.field) ?? 'NULL';
+    const { field, table } = step;
+    const column = this.#source.columnOf(field) ?? 'NULL';
     const { count, found } = this.#records(`${column} IS NULL`);
     if (count === 0) return { step, count, found };
-    const obstacle = 'Write a value into these records first, or leave out the "!".';
-    return { step, count, found: `${found} have null there`, obstacle };
+    if (step.fill !== undefined) return this.#collision(step) ?? { step, count, found, effect: 'fills' };
+    const mend = mendLine(this.#appId, { table, field, value: 'null' });
+    const obstacle = `Give the field a @default(value: …), leave out the "!", or write a value into these records first${mend}`;
+    return { step, count, found: `${found} ${count === 1 ? 'has' : 'have'} null there`, obstacle };
   }
 
   createUniqueIndex(step: Step<'create-unique-index'>): Concern {
@@ -101,58 +163,97 @@ class ConcernReader {
     const count = this.#db.prepare(`SELECT count(*) FROM (${shared})`).pluck().get() as number;
     if (count === 0) return { step, count, found: '' };
     const rows = this.#db.prepare(`${shared} LIMIT ${MOST_EXAMPLES}`).raw().safeIntegers().all() as Cell[][];
-    const examples = rows.map((row) => `${row.slice(0, -1).map(show).join(', ')} in ${row.at(-1)} records`);
+    const types = fields.map(({ type }) => describeType(type));
+    const examples = rows.map((row) => {
+      const values = types.map((type, index) => show(row[index] ?? null, type));
+      return `${values.join(', ')} in ${row.at(-1)} records`;
+    });
     const found = `${count} ${count === 1 ? 'value is' : 'values are'} there more than once (${list(examples, count)})`;
     return { step, count, found, obstacle };
   }
 
   narrowType(step: Step<'change-type'>): Concern {
-    const column = this.#source.columnOf(step.field) ?? 'NULL';
-    const misfits = this.#values(`${column} IS NOT NULL AND ${this.#source.expressionOf(step.field)} IS NULL`, column);
-    if (misfits.count === 0) return { step, ...this.#values(`${column} IS NOT NULL`, column) };
-    const obstacle = 'Change these records first, or give the new field another name.';
-    return { step, count: misfits.count, found: `the values of ${misfits.found} do not fit`, obstacle };
+    const { field } = step;
+    const stored = this.#source.storedOf(field);
+    if (stored === undefined) return { step, count: 0, found: '' };
+    const column = { name: quote(stored.name), type: stored.type };
+    const converted = this.#source.convertedOf(field, stored);
+    const misfits = this.#values(`${column.name} IS NOT NULL AND ${converted} IS NULL`, column);
+    if (misfits.count > 0) {
+      const found = `the values of ${misfits.found} do not fit`;
+      return { step, count: misfits.count, found, obstacle: this.#mendMisfits(step, converted) };
+    }
+    const collision = this.#collision(step);
+    if (collision !== undefined) return collision;
+    const kept = this.#source.keptExpression(field, stored);
+    const becomes = { sql: converted, type: describeType(field.type) };
+    return { step, ...this.#values(`${column.name} IS NOT NULL AND NOT ${kept}`, column, becomes), effect: 'changes' };
+  }
+
+  /** Values that the step makes equal where an index that is there already wants them to differ. */
+  #collision(step: Step<'change-type' | 'make-required'>): Concern | undefined {
+    const { field, table } = step;
+    const ofFields = table.compositeIndexes.filter(({ unique, fields }) => unique && fields.includes(field));
+    const indexes = [...(field.unique ? [[field]] : []), ...ofFields.map(({ fields }) => fields)];
+    const concerns = indexes.map((fields) => this.#shared(step, fields, 'Change these records first.'));
+    return concerns.find(({ count }) => count > 0);
+  }
+
+  /** A value of an enum that is used can be found by its name. */
+  #mendMisfits({ field, table, from }: Step<'change-type'>, converted: string): string {
+    const general = 'Change these records first, or give the new field another name.';
+    if (from.kind !== 'enum') return general;
+    const column = this.#source.columnOf(field) ?? 'NULL';
+    const where = `${column} IS NOT NULL AND ${converted} IS NULL`;
+    const sql = `SELECT DISTINCT ${column} FROM ${this.#source.from} WHERE ${where} ORDER BY 1 LIMIT ${MOST_EXAMPLES}`;
+    const used = this.#db.prepare(sql).pluck().all() as string[];
+    const lines = used.map((value) => mendLine(this.#appId, { table, field, value }));
+    return lines.includes('.') ? general : `Write other values into these records first${lines.join('')}`;
   }
 
   recompute(step: Step<'recompute'>): Concern {
-    const column = this.#source.columnOf(step.field) ?? 'NULL';
-    const differs = `${column} IS NOT NULL AND ${column} IS NOT ${this.#source.expressionOf(step.field)}`;
-    return { step, ...this.#values(differs, column) };
+    const stored = this.#source.storedOf(step.field);
+    if (stored === undefined) return { step, count: 0, found: '' };
+    const name = quote(stored.name);
+    const differs = `${name} IS NOT NULL AND ${name} IS NOT ${this.#source.expressionOf(step.field)}`;
+    return { step, ...this.#values(differs, { name, type: stored.type }), effect: 'loses' };
   }
 
   dropColumn(step: Step<'drop-column'>): Concern {
-    const column = quote(step.column.name);
-    return { step, ...this.#values(`${column} IS NOT NULL`, column) };
+    const { type }: StoredColumn = step.column;
+    const name = quote(step.column.name);
+    return { step, ...this.#values(`${name} IS NOT NULL`, { name, type }), effect: 'loses' };
   }
 
   #records(where: string): Pick<Concern, 'count' | 'found'> {
-    return this.#find(where, (limit) => {
-      const sql = `SELECT ${this.#key} FROM ${this.#source.from} WHERE ${where} LIMIT ${limit}`;
-      return (this.#db.prepare(sql).pluck().safeIntegers().all() as Cell[]).map(show);
-    });
+    return findRecords(this.#db, this.#from, where);
   }
 
-  #values(where: string, column: string): Pick<Concern, 'count' | 'found'> {
-    return this.#find(where, (limit) => {
-      const sql = `SELECT ${this.#key}, ${column} FROM ${this.#source.from} WHERE ${where} LIMIT ${limit}`;
-      const rows = this.#db.prepare(sql).raw().safeIntegers().all() as [Cell, Cell][];
-      return rows.map(([key, cell]) => `${show(key)}: ${show(cell)}`);
+  /** `becomes`: what the values would be afterwards. */
+  #values(where: string, column: Values, becomes?: { readonly sql: string; readonly type: StoredType }) {
+    const { from, key } = this.#from;
+    return find(this.#db, `FROM ${from} WHERE ${where}`, (rest) => {
+      const sql = `SELECT ${key.name}, ${column.name}, ${becomes?.sql ?? 'NULL'} ${rest}`;
+      const rows = this.#db.prepare(sql).raw().safeIntegers().all() as [Cell, Cell, Cell][];
+      return rows.map(([id, cell, after]) => {
+        const value = `${show(id, key.type)}: ${show(cell, column.type)}`;
+        return becomes === undefined ? value : `${value} → ${show(after, becomes.type)}`;
+      });
     });
   }
+}
 
-  #find(where: string, readExamples: (limit: number) => string[]): Pick<Concern, 'count' | 'found'> {
-    const sql = `SELECT count(*) FROM ${this.#source.from} WHERE ${where}`;
-    const count = this.#db.prepare(sql).pluck().get() as number;
-    const records = `${count} ${count === 1 ? 'record' : 'records'}`;
-    return { count, found: count === 0 ? records : `${records} (${list(readExamples(MOST_EXAMPLES), count)})` };
-  }
+interface Values {
+  /** Quoted name of the column. */
+  readonly name: string;
+  readonly type: StoredType;
 }
 
 function list(examples: readonly string[], count: number): string {
   return `${examples.join(', ')}${count > examples.length ? ', …' : ''}`;
 }
 
-function show(cell: Cell): string {
-  const text = typeof cell === 'string' ? JSON.stringify(cell) : String(cell);
+function show(cell: Cell, type: StoredType): string {
+  const text = cellText(cell, type);
   return text.length > LONGEST_EXAMPLE ? `${text.slice(0, LONGEST_EXAMPLE - 1)}…` : text;
 }

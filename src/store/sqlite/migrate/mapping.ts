@@ -1,8 +1,9 @@
 import type { Database } from 'better-sqlite3';
 import { isOutdated } from '../../../schema/migration/computed.ts';
 import type { StoredColumn, StoredTable } from '../../../schema/migration/stored.ts';
-import type { FieldPlan, TablePlan } from '../../../schema/plan.ts';
+import type { ComputedPlan, FieldPlan, TablePlan } from '../../../schema/plan.ts';
 import { expiryOf, stampOf } from '../../expiry.ts';
+import { isKept } from '../../kept-value.ts';
 import type { Cell } from '../../store.ts';
 import { cellExpression } from '../records/computed.ts';
 import { quote, recordsName } from '../sql/table-names.ts';
@@ -21,6 +22,7 @@ export class TableSource {
   readonly #functions: Functions;
   readonly #columns: ReadonlyMap<string, StoredColumn>;
   readonly #expressions = new Map<FieldPlan, string>();
+  readonly #conversions = new Map<FieldPlan, string>();
   readonly #converted = new Set<FieldPlan>();
 
   constructor(stored: StoredTable, table: TablePlan, functions: Functions) {
@@ -44,6 +46,28 @@ export class TableSource {
     const made = this.#makeExpression(field);
     this.#expressions.set(field, made);
     return made;
+  }
+
+  /** The stored value as the new type has it, which `expressionOf` also fills where it is null. */
+  convertedOf(field: FieldPlan, column: StoredColumn): string {
+    const known = this.#conversions.get(field);
+    if (known !== undefined) return known;
+    const conversion = conversionOf(column.type, field.type);
+    const name = quote(column.name);
+    const made = conversion === undefined ? name : this.#call(field, (cell) => conversion(cell ?? null), name);
+    this.#conversions.set(field, made);
+    return made;
+  }
+
+  /** The stored column of the field, undefined when the field is new. */
+  storedOf(field: FieldPlan): StoredColumn | undefined {
+    return this.#columns.get(field.name.toLowerCase());
+  }
+
+  /** True in SQL where the stored value is the same in the new type. */
+  keptExpression(field: FieldPlan, column: StoredColumn): string {
+    const name = this.#functions.add((cell) => (isKept(cell ?? null, column.type, field.type) ? 1n : 0n));
+    return `${name}(${quote(column.name)})`;
   }
 
   /** The value is made record by record: not what is stored already, and not the same for all. */
@@ -70,16 +94,26 @@ export class TableSource {
   #makeExpression(field: FieldPlan): string {
     const column = this.#columns.get(field.name.toLowerCase());
     const { computed } = field;
-    if (computed !== undefined && (column === undefined || isOutdated(column, field))) {
+    if (computed !== undefined && (column === undefined || isOutdated(column, field) || this.#usesFilled(computed))) {
       const { uses, compute } = cellExpression(field, computed, this.table);
       const cells = uses.map((used) => this.expressionOf(used)).join(', ');
       return this.#call(field, (...values) => storedCell(compute(values.map((cell) => cell ?? null)), field), cells);
     }
-    if (column !== undefined) {
-      const conversion = conversionOf(column.type, field.type);
-      const name = quote(column.name);
-      return conversion === undefined ? name : this.#call(field, (cell) => conversion(cell ?? null), name);
-    }
+    if (column === undefined) return this.#fill(field);
+    const converted = this.convertedOf(field, column);
+    return isFilled(column, field) ? `coalesce(${converted}, ${this.#fill(field)})` : converted;
+  }
+
+  /** What was computed of null is computed of the value in its place. */
+  #usesFilled({ uses }: ComputedPlan): boolean {
+    return this.table.fields.some((field) => {
+      const column = this.storedOf(field);
+      return uses.includes(field.name) && column !== undefined && isFilled(column, field);
+    });
+  }
+
+  /** What records get that have no value yet. */
+  #fill(field: FieldPlan): string {
     if (field.stamp !== undefined) return this.#call(field, (seq) => stampOf(field, writtenAt(seq)), '_seq');
     const cell = defaultCell(field);
     return literal(cell) ?? this.#call(field, () => cell, '');
@@ -89,6 +123,12 @@ export class TableSource {
     this.#converted.add(field);
     return `${this.#functions.add(run)}(${argument})`;
   }
+}
+
+/** Records that have null there get a default or a time. */
+function isFilled(column: StoredColumn, field: FieldPlan): boolean {
+  if (!field.required || column.required || field.computed !== undefined) return false;
+  return field.stamp !== undefined || (field.default !== undefined && field.default !== null);
 }
 
 type SqlFunction = (...cells: (Cell | undefined)[]) => Cell;

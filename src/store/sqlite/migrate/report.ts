@@ -1,10 +1,13 @@
 import type { MigrationStep } from '../../../schema/migration/diff.ts';
 import type { Concern } from './checks.ts';
 
-export interface RefusedStep {
+export interface AssessedStep {
   readonly step: MigrationStep;
   /** Undefined for a step that can neither fail nor lose anything. */
   readonly concern: Concern | undefined;
+}
+
+interface RefusedStep extends AssessedStep {
   /** Records of the table; undefined when the table is new. */
   readonly records: number | undefined;
 }
@@ -12,31 +15,52 @@ export interface RefusedStep {
 export interface Refusal {
   readonly file: string;
   readonly impossible: boolean;
-  readonly losing: boolean;
+  /** Names of all steps that lose data. */
+  readonly needed: readonly string[];
 }
 
 /** The whole plan for people: each step, whom it concerns, and how to go on. */
-export function describeRefusal(steps: readonly RefusedStep[], { file, impossible, losing }: Refusal): string {
+export function describeRefusal(steps: readonly RefusedStep[], { file, impossible, needed }: Refusal): string {
   return [
     `The schema does not fit what is stored in ${file}. Nothing was changed. The schema asks for:`,
     '',
     ...steps.flatMap(describeStep),
     '',
     ...(isRename(steps) ? ['A field under a new name is a new field: keep the old name to keep its values.'] : []),
-    ...(impossible ? ['What is not possible has to be mended first; the previous schema still starts.'] : []),
-    ...(losing
-      ? ['If the loss is meant, make a copy of the data and allow it: tablecast start --allow-destructive']
-      : []),
+    ...describeAdvice(impossible, needed),
   ].join('\n');
 }
+
+/** An allowance does not help as long as something is not possible. */
+function describeAdvice(impossible: boolean, needed: readonly string[]): string[] {
+  if (impossible) return ['What is NOT POSSIBLE has to be changed first. The previous schema still starts.'];
+  return [
+    'If that is intended, make a copy of the data and allow these steps by their names:',
+    `  tablecast start --allow-destructive ${needed.join(',')}`,
+  ];
+}
+
+const LABELS = { loses: 'LOSES DATA', changes: 'CHANGES VALUES', leaves: 'LEAVES BEHIND', fills: 'FILLS' } as const;
 
 function describeStep({ step, concern, records }: RefusedStep): string[] {
   const sentence = `  ${step.sentence}`;
   if (concern?.obstacle !== undefined) {
     return [sentence, `    NOT POSSIBLE: ${concern.found}`, `    ${concern.obstacle}`];
   }
-  if (step.destructive && concern !== undefined) return [sentence, `    LOSES DATA: ${concern.found}`];
+  if (concern?.effect !== undefined && concern.count > 0) {
+    return [sentence, `    ${LABELS[concern.effect]}: ${concern.found}`, ...describeTwin(step)];
+  }
   return records === undefined ? [sentence] : [`${sentence} [${records} ${records === 1 ? 'record' : 'records'}]`];
+}
+
+function describeTwin(step: MigrationStep): string[] {
+  if (step.type !== 'keep-table' || step.twin === undefined) return [];
+  const { database, table, name } = step.stored;
+  return [
+    `    ${step.twin.name} is new and has the same fields. If ${name} was renamed, write on ${step.twin.name}:`,
+    `      @table(database: "${database}", table: "${table}")`,
+    `    To keep ${name} beside it, leave the type in the schema, without @export. The name below deletes its records.`,
+  ];
 }
 
 function isRename(steps: readonly RefusedStep[]): boolean {

@@ -1,0 +1,38 @@
+import type { StoredType } from '../schema/migration/stored.ts';
+import type { FieldType, JsonValue } from '../schema/plan.ts';
+import { decode, fitValue, isList } from './sqlite/migrate/cell-conversion.ts';
+import type { Cell } from './store.ts';
+
+/**
+ * Whether a cell has the same value in the new type. A number or boolean and its text are the same value, a single value
+ * and a list of it are, and an object with more members has those of before.
+ */
+export function isKept(cell: Cell, from: StoredType, to: FieldType): boolean {
+  if (cell === null) return true;
+  const value = decode(cell, from);
+  const fitting = fitValue(value, to, from);
+  return fitting !== undefined && isSame(value, fitting);
+}
+
+function isSame(before: JsonValue, after: JsonValue | undefined): boolean {
+  if (before === null) return after !== undefined;
+  if (after === undefined || after === null) return false;
+  if (isList(before) !== isList(after)) return isSame(asList(before), asList(after));
+  if (isList(before) && isList(after)) {
+    return before.length === after.length && before.every((item, index) => isSame(item, after[index]));
+  }
+  if (typeof before !== 'object' || typeof after !== 'object') return String(before) === String(after);
+  const members = after as Readonly<Record<string, JsonValue>>;
+  return Object.entries(before).every(
+    ([name, value]) => value === null || (Object.hasOwn(members, name) && isSame(value as JsonValue, members[name])),
+  );
+}
+
+function asList(value: JsonValue): readonly JsonValue[] {
+  return isList(value) ? value : [value];
+}
+
+/** The value of a cell as JSON text, for messages. */
+export function cellText(cell: Cell, type: StoredType): string {
+  return cell === null ? 'null' : JSON.stringify(decode(cell, type));
+}
