@@ -48,6 +48,7 @@ export const ERRORS = {
   STOPPING: { status: 503, title: 'Server is stopping' },
   STORAGE_BUSY: { status: 503, title: 'Storage is held by another process' },
   STORAGE_FULL: { status: 503, title: 'Storage is full or read-only' },
+  STORAGE_MOVED: { status: 503, title: 'Data directory is not in its place' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -1,4 +1,5 @@
 import type { AppConfig, Limits } from '../config/config.ts';
+import type { StorageHealth } from '../store/storage-health.ts';
 import type { OpenAccounts } from './accounts/open-accounts.ts';
 import { type AppAuth, openAuth } from './app-auth.ts';
 
@@ -9,6 +10,7 @@ export interface AppAuthWithAccounts extends AppAuth {
 
 export interface OpenAppAuthOptions {
   readonly limits: Limits;
+  readonly health?: StorageHealth;
   /** Faults that have no request to be told to. */
   onError(error: unknown): void;
   /** A refresh token of this user was used twice. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Access, type AccessOptions } from '../auth/policy/access.ts';
 import type { AppConfig, ServerConfig } from '../config/config.ts';
 import { isPrivate } from '../config/loopback.ts';
+import type { AppError } from '../errors.ts';
 import { type Bus, MemoryBus, ring } from '../events/bus.ts';
 import { Feed } from '../events/feed.ts';
 import { Hub } from '../hub/hub.ts';
@@ -15,6 +16,7 @@ import { TableStreams } from '../resources/table/streams.ts';
 import type { WriteHooks } from '../resources/write-hooks.ts';
 import type { Plan } from '../schema/plan.ts';
 import { loadEngine } from '../store/index.ts';
+import { StorageHealth } from '../store/storage-health.ts';
 import type { Allowance, Once, Store } from '../store/store.ts';
 import { GroupCommit } from '../store/write-queue.ts';
 
@@ -31,33 +33,44 @@ export interface OpenOptions {
   onNotice?(sentence: string): void;
   /** What in the store is to be looked after, in sentences. */
   onWarning?(sentence: string): void;
+  /** Called once when writes to the storage begin to fail, and once when they do not any more. */
+  onStorage?(failure: AppError | undefined): void;
 }
 
 /** Opens the store of an application and puts feed, hub and resources on it. */
 export async function openApplication(options: OpenOptions): Promise<Application> {
-  const store = await openStore(options);
-  return composeApplication(options, store, new MemoryBus());
+  const { onStorage = () => {} } = options;
+  const { dataDir: dir } = options.app;
+  const storage = new StorageHealth({ dir, onFailing: onStorage, onWritable: () => onStorage(undefined) });
+  try {
+    return composeApplication(options, { store: await openStore(options, storage), storage, bus: new MemoryBus() });
+  } catch (error) {
+    storage.close();
+    throw error;
+  }
 }
 
-async function openStore({
-  app,
-  server,
-  plan,
-  allowDestructive,
-  onNotice = () => {},
-  onWarning = () => {},
-}: OpenOptions): Promise<Store> {
+async function openStore(
+  { app, server, plan, allowDestructive, onNotice = () => {}, onWarning = () => {} }: OpenOptions,
+  health: StorageHealth,
+): Promise<Store> {
   const { dataDir: dir, durability, events, idempotency, audit } = app;
   const { scan: largestScan, recordCache } = server.limits;
   const kept = { durability, events, idempotency, audit, largestScan, recordCache };
-  return (await loadEngine()).openRecords(plan, { dir, ...kept, allowDestructive, onNotice, onWarning });
+  return (await loadEngine()).openRecords(plan, { dir, ...kept, allowDestructive, health, onNotice, onWarning });
+}
+
+/** What applications on one store share. */
+export interface SharedParts {
+  readonly store: Store;
+  readonly storage: StorageHealth;
+  readonly bus: Bus;
 }
 
 /** Puts feed, hub and resources on a store. Applications that share a store share its bus. */
 export function composeApplication(
   { app, server, plan, onError, writeHooksOf = () => undefined }: OpenOptions,
-  store: Store,
-  bus: Bus,
+  { store, storage, bus }: SharedParts,
 ): Application {
   const { events, busyTimeout } = app;
   const feed = new Feed({ log: store, tables: plan.tables, bus, onError });
@@ -83,11 +96,25 @@ export function composeApplication(
     await commits.drain();
     await feed.close();
     hub.close();
+    storage.close();
     await store.close();
   };
   const trail = openTrail({ plan, store, access, limits: server.limits }, app, server);
   const planTag = hashPlan(plan);
-  return { plan, resources, planTag, access, hub, commits, streams, feed, log: store, audit: trail, close };
+  return {
+    plan,
+    resources,
+    planTag,
+    storage,
+    access,
+    hub,
+    commits,
+    streams,
+    feed,
+    log: store,
+    audit: trail,
+    close,
+  };
 }
 
 type TrailParts = Pick<TrailContext, 'plan' | 'access' | 'limits'> & { readonly store: Pick<Store, 'audit'> };

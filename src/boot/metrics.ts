@@ -61,6 +61,21 @@ export function describeMetrics({ transports, opened }: MetricSources): (Metric 
       labels: ['app'],
       read: () => applications.map(({ plan, commits }) => [[plan.appId], commits.waiting] as const),
     },
+    {
+      name: 'tablecast_storage_failing',
+      help: '1 while the data directory cannot be written, otherwise 0.',
+      type: 'gauge',
+      labels: ['app'],
+      read: () =>
+        applications.map(({ plan, storage }) => [[plan.appId], storage.failure === undefined ? 0 : 1] as const),
+    },
+    {
+      name: 'tablecast_storage_failures_total',
+      help: 'Transactions that failed since the data directory could not be written.',
+      type: 'counter',
+      labels: ['app'],
+      read: () => applications.map(({ plan, storage }) => [[plan.appId], storage.failed] as const),
+    },
     ...Object.entries(COUNTERS).map(([name, help]) => counter(name as keyof Counters, help, applications)),
     ...(flows.length === 0 ? [] : flowMetrics(flows)),
   ];

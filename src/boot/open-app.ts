@@ -1,6 +1,7 @@
 import { type AppAuthWithAccounts, openAppAuth } from '../auth/open-app-auth.ts';
 import type { AppConfig, ServerConfig } from '../config/config.ts';
 import type { AppFlows } from '../connectors/flows/app-flows.ts';
+import type { AppError } from '../errors.ts';
 import { AppHooks } from '../hooks/app-hooks.ts';
 import type { Application } from '../resources/application.ts';
 import { makeHandles, type TableHandle } from '../resources/table/handle.ts';
@@ -46,6 +47,7 @@ export async function openApp({ config, plan }: ProjectApp, options: OpenAppOpti
   const { appId } = config;
   const onNotice = (step: string) => log.info({ app: appId, step }, 'schema change');
   const onWarning = (sentence: string) => log.warn({ app: appId }, sentence);
+  const onStorage = (failure: AppError | undefined) => logStorage(log, config, failure);
   const onReuse = (user: string) => log.warn({ app: appId, user }, 'refresh token used twice: its login has ended');
   const lists = modules.hooks.get(appId);
   const hooks = lists && new AppHooks(lists, { timeout: config.hookTimeout, onError });
@@ -58,6 +60,7 @@ export async function openApp({ config, plan }: ProjectApp, options: OpenAppOpti
     onError,
     onNotice,
     onWarning,
+    onStorage,
     writeHooksOf,
   });
   hooks?.bind(application);
@@ -66,7 +69,7 @@ export async function openApp({ config, plan }: ProjectApp, options: OpenAppOpti
     for (const one of opened.toReversed()) await one();
   };
   try {
-    const auth = await openAppAuth(config, { limits: server.limits, onError, onReuse });
+    const auth = await openAppAuth(config, { limits: server.limits, health: application.storage, onError, onReuse });
     opened.push(() => auth?.close());
     if (auth !== undefined) application.streams.follow(auth.connections);
     const flows = await openFlows({ config, application, auth }, options);
@@ -87,4 +90,16 @@ async function openFlows(
   if (plan === undefined) return undefined;
   const { openAppFlows } = await import('../connectors/flows/app-flows.ts');
   return openAppFlows(plan, { ...opened, server, admission, log, onError, isAlone: isOnly });
+}
+
+/** Logs once when writes to the storage begin to fail, with what the system says, and once when that ends. */
+function logStorage(log: Log, { appId, dataDir }: AppConfig, failure: AppError | undefined): void {
+  const fields = { app: appId, dir: dataDir };
+  if (failure === undefined) {
+    log.info(fields, 'storage can be written again');
+    return;
+  }
+  const { code, cause, message } = failure;
+  const reason = cause instanceof Error ? cause.message : undefined;
+  log.error({ ...fields, code, cause: reason }, `storage cannot be written: ${message}`);
 }

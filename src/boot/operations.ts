@@ -22,6 +22,8 @@ export function registerOperations(
   { config, lifecycle, opened, transports, admission }: OperationsOptions,
 ): void {
   trimAfterBursts(server, admission);
-  registerHealth(server, lifecycle);
+  registerHealth(server, lifecycle, () =>
+    opened.every(({ application: { storage } }) => storage.failure === undefined),
+  );
   registerMetrics(server, describeMetrics({ transports, opened }), metricsAccess(config));
 }

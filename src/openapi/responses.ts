@@ -31,6 +31,7 @@ const WRITE: readonly ErrorCode[] = [
   'IDEMPOTENCY_KEY_REUSED',
   'STORAGE_BUSY',
   'STORAGE_FULL',
+  'STORAGE_MOVED',
 ];
 
 /** The codes that the operations of a kind may answer with, beside those that any may. */

@@ -2,6 +2,7 @@ import type { Access } from '../auth/policy/access.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Plan } from '../schema/plan.ts';
+import type { StorageHealth } from '../store/storage-health.ts';
 import type { LogReader } from '../store/store.ts';
 import type { GroupCommit } from '../store/write-queue.ts';
 import type { AuditTrail } from './audit/trail.ts';
@@ -22,6 +23,7 @@ export interface Application {
   readonly streams: TableStreams;
   readonly feed: Feed;
   readonly log: LogReader;
+  readonly storage: StorageHealth;
   /** Undefined when no table has `@audit`. */
   readonly audit: AuditTrail | undefined;
   /** Finishes the writes that wait, and closes the store. */

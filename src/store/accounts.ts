@@ -1,4 +1,5 @@
 import type { JsonValue } from '../schema/plan.ts';
+import type { StorageHealth } from './storage-health.ts';
 
 /** What a person or a program may be asked about in rules: `$auth.<name>`. */
 export type Claims = Readonly<Record<string, JsonValue>>;
@@ -109,6 +110,7 @@ export interface AccountStore extends UserStore, KeyStore, SessionStore {
 }
 
 export interface AccountStoreOptions {
+  readonly health?: StorageHealth | undefined;
   /** The data directory; it must exist. */
   readonly dir: string;
   /** Milliseconds that a call blocks while another process writes; 0 where nothing may block. */

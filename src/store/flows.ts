@@ -1,3 +1,5 @@
+import type { StorageHealth } from './storage-health.ts';
+
 /** An event that a flow could not do, as stored. */
 export interface StoredLetter {
   /** A UUIDv7: the later, the greater. */
@@ -61,6 +63,7 @@ export interface FlowStore {
 }
 
 export interface FlowStoreOptions {
+  readonly health?: StorageHealth | undefined;
   /** The data directory; it must exist. */
   readonly dir: string;
   /** Milliseconds that a call waits while another process writes. */

@@ -4,6 +4,7 @@ import type { Filter, JsonRecord, ListQuery, SelectedRelation } from '../query/i
 import type { TablePlan } from '../schema/plan.ts';
 import type { Actor, AuditReader } from './audit.ts';
 import type { Place } from './placed-error.ts';
+import type { StorageHealth } from './storage-health.ts';
 
 /** A value or a promise of it: the embedded store answers at once, a remote one later. */
 export type Awaitable<T> = T | Promise<T>;
@@ -208,6 +209,8 @@ export interface StoreOptions {
   readonly idempotency: Idempotency;
   readonly audit: AuditConfig;
   readonly allowDestructive: Allowance;
+  /** Is told of failures, and tells whether the files are in their place. */
+  readonly health?: StorageHealth;
   /** One sentence for each change of the schema that was made. */
   onNotice?(sentence: string): void;
   /** One sentence for what to look after: records of a table that has left the schema. */

@@ -9,6 +9,7 @@ import { type Bus, MemoryBus } from '../../src/events/bus.ts';
 import { makeHandle } from '../../src/resources/table/handle.ts';
 import type { TableResource } from '../../src/resources/table/resource.ts';
 import { loadEngine } from '../../src/store/index.ts';
+import { StorageHealth } from '../../src/store/storage-health.ts';
 
 const SCHEMA = 'type Message @table @export { id: ID! @primaryKey, title: String! }';
 
@@ -38,10 +39,11 @@ async function openTwo(bus: Bus) {
   const { dataDir, durability, events, idempotency, audit } = app;
   const options = { dir: dataDir, durability, events, idempotency, audit, allowDestructive: false };
   const store = await (await loadEngine()).openRecords(plan, { ...options, largestScan: 1000, recordCache: 65_536 });
+  const storage = new StorageHealth({ dir: dataDir });
   const faults: unknown[] = [];
   const compose = () => {
     const onError = (error: unknown) => void faults.push(error);
-    return composeApplication({ app, server, plan, allowDestructive: false, onError }, store, bus);
+    return composeApplication({ app, server, plan, allowDestructive: false, onError }, { store, storage, bus });
   };
   const [one, other] = [compose(), compose()];
   onTestFinished(async () => {

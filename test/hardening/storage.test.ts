@@ -1,13 +1,13 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, statSync, writeSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { BASE_CONFIG, runToExit, startServer, type TestServer } from '../support/app.ts';
+import { BASE_CONFIG, IN_PROCESS, runToExit, startServer, type TestServer } from '../support/app.ts';
 import type { Json } from '../support/frames.ts';
 import { ask } from '../support/http.ts';
 import { SseClient } from '../support/sse-client.ts';
@@ -203,6 +203,24 @@ function fill(file: string): void {
   }
 }
 
+/** Level and code of each line of the log about the storage; a server in this process writes none that can be read. */
+function expectLines({ logs }: TestServer, lines: readonly unknown[]): void {
+  if (IN_PROCESS) return;
+  const found = logs.items.filter(({ msg }) => String(msg).startsWith('storage '));
+  expect(found.map(({ level, code }) => [level, code])).toEqual(lines);
+}
+
+const BEGIN = [50, 'STORAGE_FULL'];
+const END = [30, undefined];
+
+async function untilReady(server: TestServer, status: 200 | 503): Promise<void> {
+  await until(
+    async () => (await ask('GET', `${server.origin}/health/ready`)).status,
+    (found) => found === status,
+    { what: `readiness ${status}`, timeout: 10_000 },
+  );
+}
+
 describe('E6 a full disk', { timeout: 30_000 }, () => {
   test('refuses writes and nothing else, and needs no restart when there is room again', async ({ skip }) => {
     const disk = await mkdtemp(join(tmpdir(), 'tablecast-full-'));
@@ -233,11 +251,20 @@ describe('E6 a full disk', { timeout: 30_000 }, () => {
       ws.send({ message_type: 'Update', id: 'by-ws', data: { title: '', content: 'x'.repeat(50_000) }, ref: 1 });
       expect((await ws.control('error', 1)).code).toBe('STORAGE_FULL');
       expect((await server.ask('GET', 'Message/kept')).record.title).toBe('kept');
-      expect((await ask('GET', `${server.origin}/health/ready`)).status).toBe(200);
+      const failing = await ask('GET', `${server.origin}/health/ready`);
+      expect([failing.status, failing.record.status]).toEqual([503, 'unwritable']);
+      expect((await ask('GET', `${server.origin}/health/live`)).status).toBe(200);
+      expect(await server.metric(/^tablecast_storage_failing\{app="my-app"\}/)).toBe(1);
+      expect(await server.metric(/^tablecast_storage_failures_total/)).toBeGreaterThanOrEqual(6);
+      expectLines(server, [BEGIN]);
       using other = await WsClient.subscribe(server.wsUrl('Message?retained=true'));
       expect(new Set(other.changes.items.map(({ id }) => id))).toEqual(stored);
 
       await rm(join(disk, 'filler'));
+      // Without a write.
+      await untilReady(server, 200);
+      expectLines(server, [BEGIN, END]);
+      expect(await server.metric(/^tablecast_storage_failing/)).toBe(0);
       await server.put('Message/after', { title: 'after', content: 'x'.repeat(50_000) });
       await ws.next(({ id }) => id === 'after');
       // No phantom: what was refused was never told, and is not there.
@@ -252,6 +279,70 @@ describe('E6 a full disk', { timeout: 30_000 }, () => {
       execFileSync('umount', [disk]);
       await rm(disk, { recursive: true });
     }
+  });
+});
+
+describe.skipIf(IN_PROCESS)('E6 a file system that fails', { timeout: 30_000 }, () => {
+  test('is no different: a process that may not make its files larger', async () => {
+    await using server = await startServer();
+    await server.put('Message/kept', { title: 'kept', content: 'x' });
+    const limit = (size: string) => execFileSync('prlimit', ['--pid', String(server.pid), `--fsize=${size}:`]);
+    limit('0');
+    const refused = await server.ask('PUT', 'Message/a', { json: { title: 'a', content: 'x'.repeat(50_000) } });
+    expect([refused.status, refused.record.code]).toEqual([503, 'STORAGE_FULL']);
+    await untilReady(server, 503);
+    expect((await server.ask('GET', 'Message/kept')).status).toBe(200);
+    limit('unlimited');
+    await untilReady(server, 200);
+    await server.put('Message/a', { title: 'a', content: 'x' });
+    expectLines(server, [BEGIN, END]);
+  });
+});
+
+describe('E6 a data directory that is not in its place', { timeout: 40_000 }, () => {
+  const config = `${BASE_CONFIG}auth:\n  users: true\n  jwt:\n    secret: k3Jx0-qTz8vLw2_NpYd7RbHs5UfGm1Ac\n`;
+  const schema = 'type Message @table @export(public: [read, create, update, delete]) { id: ID! @primaryKey }\n';
+
+  test('is not written to, until it is back', async () => {
+    await using server = await startServer({ schema, config });
+    await server.put('Message/kept', {});
+    const dir = join(server.dir, 'data');
+    await rename(dir, `${dir}-away`);
+    await untilReady(server, 503);
+    const refused = await server.ask('PUT', 'Message/lost', { json: {} });
+    expect([refused.status, refused.record.code]).toEqual([503, 'STORAGE_MOVED']);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await server.ask('GET', 'Message/kept')).status).toBe(200);
+    // Another one in its place is not the one that is open.
+    await mkdir(dir);
+    expect((await server.ask('PUT', 'Message/lost', { json: {} })).record.code).toBe('STORAGE_MOVED');
+    await rm(dir, { recursive: true });
+    await rename(`${dir}-away`, dir);
+    await untilReady(server, 200);
+    await server.put('Message/after', {});
+    expectLines(server, [[50, 'STORAGE_MOVED'], END]);
+    await server.restart();
+    expect((await server.ask('GET', 'Message')).records).toEqual([{ id: 'after' }, { id: 'kept' }]);
+  });
+
+  test.each(['data.db', 'data.db-wal', 'auth.db', 'auth.db-wal'])('which %s has left counts as moved', async (name) => {
+    await using server = await startServer({ schema, config });
+    await server.put('Message/a', {});
+    await rm(join(server.dir, 'data', name));
+    await untilReady(server, 503);
+    expect((await server.ask('PUT', 'Message/b', { json: {} })).record.code).toBe('STORAGE_MOVED');
+    await server.kill();
+  });
+
+  test.skipIf(IN_PROCESS)('and a start without records in a folder that was used is told in the log', async () => {
+    await using server = await startServer();
+    await server.stop();
+    await rm(join(server.dir, 'data', 'data.db'));
+    await server.start();
+    const told = server.logs.items.filter(({ msg }) => String(msg).includes('begins without records'));
+    expect(told.map(({ level }) => level)).toEqual([40]);
+    await server.restart();
+    expect(server.logs.items.some(({ msg }) => String(msg).includes('begins without records'))).toBe(false);
   });
 });
 

@@ -104,7 +104,8 @@ test('a body is JSON and not compressed', async () => {
 test('the server is ready from when it takes requests until it stops, and alive throughout', async () => {
   const app = makeApp();
   const lifecycle = { ready: false, stopping: false };
-  registerHealth(app, lifecycle);
+  let writable = true;
+  registerHealth(app, lifecycle, () => writable);
   const ask = async () => {
     const [live, ready] = [await app.inject('/health/live'), await app.inject('/health/ready')];
     return [live.statusCode, ready.statusCode, ready.json<{ status: string }>().status, ready.headers['retry-after']];
@@ -112,6 +113,8 @@ test('the server is ready from when it takes requests until it stops, and alive 
   expect(await ask()).toEqual([200, 503, 'starting', '1']);
   lifecycle.ready = true;
   expect(await ask()).toEqual([200, 200, 'ok', undefined]);
+  writable = false;
+  expect(await ask()).toEqual([200, 503, 'unwritable', '1']);
   lifecycle.stopping = true;
   expect(await ask()).toEqual([200, 503, 'stopping', '1']);
 });

@@ -8,6 +8,7 @@ import { openDatabase } from '../../src/store/sqlite/database/open.ts';
 import { WalFlush } from '../../src/store/sqlite/database/wal-flush.ts';
 import { FlushedStore, openEmbeddedStore } from '../../src/store/sqlite/durable-store.ts';
 import { SqliteStore } from '../../src/store/sqlite/store.ts';
+import { StorageHealth } from '../../src/store/storage-health.ts';
 import type { Write } from '../../src/store/store.ts';
 import { LIMITS } from '../query/tables.ts';
 import { type OpenStore, onlyTable, StoreFolder } from './stores.ts';
@@ -114,7 +115,10 @@ describe('a disk that does not take what was written', () => {
     const bench = await open();
     const failing = makeFailing(bench.folder);
     for (let i = 0; i < flushesBefore; i++) expect(() => failing.run()).toThrow('EINVAL');
-    const flushed = new FlushedStore(bench.store, failing);
+    const failures: string[] = [];
+    const health = new StorageHealth({ dir: bench.folder.dir, onFailing: ({ code }) => failures.push(code) });
+    onTestFinished(() => health.close());
+    const flushed = new FlushedStore(bench.store, failing, health);
     const table = onlyTable(bench);
     const { head } = flushed;
     const refused = expect.objectContaining({ code: 'STORAGE_FULL', message: expect.stringContaining('did not take') });
@@ -123,6 +127,9 @@ describe('a disk that does not take what was written', () => {
     await expect(flushed.get(table, 'a')).rejects.toEqual(refused);
     await expect(flushed.readLog(table, 0, 10)).rejects.toEqual(refused);
     expect(flushed.head).toBe(head);
+    // The folder has room, which changes nothing.
+    await health.look();
+    expect([health.failure?.code, failures]).toEqual(['STORAGE_FULL', ['STORAGE_FULL']]);
     await flushed.close();
     expect(bench.folder.query('SELECT id FROM "data/T"')).toEqual([{ id: 'a' }]);
   });

@@ -1,5 +1,6 @@
 import type { AppConfig, AuthConfig, Limits } from '../../config/config.ts';
 import { loadEngine } from '../../store/index.ts';
+import type { StorageHealth } from '../../store/storage-health.ts';
 import { Tickets } from '../credentials/tickets.ts';
 import type { Tokens } from '../credentials/tokens.ts';
 import { Attempts } from './attempts.ts';
@@ -16,6 +17,7 @@ export interface OpenAccountsOptions {
   readonly app: Pick<AppConfig, 'dataDir' | 'busyTimeout'>;
   readonly auth: AuthConfig;
   readonly limits: Limits;
+  readonly health?: StorageHealth;
   /** Faults that have no request to be told to. */
   onError(error: unknown): void;
   /** A refresh token of this user was used twice. */
@@ -34,11 +36,12 @@ export interface OpenAccounts {
 
 /** Opens users, keys and tickets of an application. Throws StoreOpenError with a sentence for people. */
 export async function openAccounts(options: OpenAccountsOptions): Promise<OpenAccounts> {
-  const { app, auth, limits, onError, onReuse } = options;
+  const { app, auth, limits, health, onError, onReuse } = options;
   const store = await (await loadEngine()).openAccounts({
     dir: app.dataDir,
     busyTimeout: BUSY_TIMEOUT,
     poll: POLL,
+    health,
     onError,
   });
   const { tickets: most, ticketsPerPrincipal: mostOfOne } = limits;

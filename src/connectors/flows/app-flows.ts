@@ -41,7 +41,7 @@ export interface AppFlowsOptions {
 /** Opens what the flows keep, makes their connectors, and links one to the other. Nothing comes before `start`. */
 export async function openAppFlows(plan: FlowsPlan, options: AppFlowsOptions): Promise<AppFlows> {
   const { dataDir: dir, busyTimeout } = options.config;
-  const store = await (await loadEngine()).openFlows({ dir, busyTimeout });
+  const store = await (await loadEngine()).openFlows({ dir, busyTimeout, health: options.application.storage });
   try {
     return new AppFlows(plan, store, options);
   } catch (error) {

@@ -9,15 +9,22 @@ export interface Lifecycle {
   stopping: boolean;
 }
 
-/** `/health/live`: the process answers. `/health/ready`: it takes work; 503 before that and while it stops. */
-export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void {
+/**
+ * `/health/live`: the process answers. `/health/ready`: it takes work; 503 before that, while it stops, and while a storage
+ * cannot be written.
+ */
+export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle, isWritable = () => true): void {
   app.get('/health/live', (_request, reply) => reply.header('cache-control', NEVER_KEPT).send({ status: 'ok' }));
   app.get('/health/ready', (_request, reply) => {
     reply.header('cache-control', NEVER_KEPT);
-    if (lifecycle.ready && !lifecycle.stopping) return { status: 'ok' };
-    return reply
-      .code(503)
-      .header('retry-after', '1')
-      .send({ status: lifecycle.stopping ? 'stopping' : 'starting' });
+    const status = statusOf(lifecycle, isWritable);
+    if (status === 'ok') return { status };
+    return reply.code(503).header('retry-after', '1').send({ status });
   });
+}
+
+function statusOf({ ready, stopping }: Lifecycle, isWritable: () => boolean): string {
+  if (stopping) return 'stopping';
+  if (!ready) return 'starting';
+  return isWritable() ? 'ok' : 'unwritable';
 }

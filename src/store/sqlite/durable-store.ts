@@ -2,6 +2,7 @@ import { AppError } from '../../errors.ts';
 import type { ListQuery, SelectedRelation } from '../../query/index.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
 import type { AuditQuery, AuditReader } from '../audit.ts';
+import type { StorageHealth } from '../storage-health.ts';
 import type {
   Awaitable,
   Cell,
@@ -24,7 +25,7 @@ import { openSqliteStore, type SqliteStore } from './store.ts';
 export function openEmbeddedStore(plan: Plan, options: StoreOptions): Store {
   const store = openSqliteStore(plan, options);
   if (options.durability === 'normal' || !store.leaveFlushing()) return store;
-  return new FlushedStore(store, new WalFlush(databaseFile(options.dir)));
+  return new FlushedStore(store, new WalFlush(databaseFile(options.dir)), options.health);
 }
 
 /**
@@ -35,15 +36,17 @@ export function openEmbeddedStore(plan: Plan, options: StoreOptions): Store {
 export class FlushedStore implements Store {
   readonly #store: SqliteStore;
   readonly #flush: WalFlush;
+  readonly #health: StorageHealth | undefined;
   readonly #audit: AuditReader | undefined;
   /** A commit that is not on the disk yet. It stays, rejected, when the disk did not take it. */
   #pending: { readonly result: CommitResult; readonly flushed: Promise<void> } | undefined;
   #failure: AppError | undefined;
 
   /** `store` must not flush by itself any more. */
-  constructor(store: SqliteStore, flush: WalFlush) {
+  constructor(store: SqliteStore, flush: WalFlush, health?: StorageHealth) {
     this.#store = store;
     this.#flush = flush;
+    this.#health = health;
     const { audit } = store;
     this.#audit = audit && { page: (query: AuditQuery) => this.#read(() => audit.page(query)) };
   }
@@ -120,8 +123,7 @@ export class FlushedStore implements Store {
     const flushed = flushing.then(
       () => this.#publish(result),
       (error) => {
-        this.#failure = flushError(error);
-        throw this.#failure;
+        throw this.#fail(error);
       },
     );
     this.#pending = { result, flushed };
@@ -151,6 +153,14 @@ export class FlushedStore implements Store {
   #publish(result: CommitResult): void {
     this.#pending = undefined;
     this.#store.publish(result);
+  }
+
+  #fail(error: unknown): AppError {
+    if (this.#failure === undefined) {
+      this.#failure = flushError(error);
+      this.#health?.report(this.#failure, true);
+    }
+    return this.#failure;
   }
 
   #read<T>(read: () => Awaitable<T>): Awaitable<T> {

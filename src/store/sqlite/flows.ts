@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { FlowStore, FlowStoreOptions, LetterQuery, StoredLetter } from '../flows.ts';
 import { StoreOpenError } from '../open-errors.ts';
+import type { StorageHealth } from '../storage-health.ts';
 import { storageError } from './database/errors.ts';
 import { describeOpenError } from './database/open.ts';
 
@@ -31,7 +32,7 @@ ${REQUESTS};
 UPDATE tablecast_flows SET version = ${VERSION}`;
 
 /** Opens `flows.db` in the data directory. Throws StoreOpenError with a sentence for people. */
-export function openSqliteFlows({ dir, busyTimeout }: FlowStoreOptions): FlowStore {
+export function openSqliteFlows({ dir, busyTimeout, health }: FlowStoreOptions): FlowStore {
   const file = join(dir, FILE);
   try {
     // What clients have sent may be nobody else's business.
@@ -39,7 +40,7 @@ export function openSqliteFlows({ dir, busyTimeout }: FlowStoreOptions): FlowSto
     const db = new Database(file, { timeout: busyTimeout });
     try {
       prepare(db, file);
-      return new SqliteFlows(db);
+      return new SqliteFlows(db, health);
     } catch (error) {
       db.close();
       throw error;
@@ -76,10 +77,14 @@ type Row = Omit<StoredLetter, 'done'> & { readonly done: string };
 
 class SqliteFlows implements FlowStore {
   readonly #db: Database.Database;
+  readonly #health: StorageHealth | undefined;
+  readonly #unwatch: (() => void) | undefined;
   readonly #statements = new Map<string, Database.Statement>();
 
-  constructor(db: Database.Database) {
+  constructor(db: Database.Database, health: StorageHealth | undefined) {
     this.#db = db;
+    this.#health = health;
+    this.#unwatch = health?.watch(db.name);
   }
 
   position(name: string): number | undefined {
@@ -151,6 +156,7 @@ class SqliteFlows implements FlowStore {
   }
 
   close(): void {
+    this.#unwatch?.();
     this.#db.close();
   }
 
@@ -170,9 +176,12 @@ class SqliteFlows implements FlowStore {
         statement = this.#db.prepare(sql);
         this.#statements.set(sql, statement);
       }
+      if (!statement.readonly) this.#health?.check();
       return use(statement);
     } catch (error) {
-      throw storageError(error);
+      const failure = storageError(error);
+      this.#health?.report(failure);
+      throw failure;
     }
   }
 }

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import type { ListQuery, SelectedRelation } from '../../query/index.ts';
 import { withoutForbiddenKeys } from '../../schema/forbidden-key.ts';
@@ -5,6 +7,7 @@ import type { StoredSchema } from '../../schema/migration/stored.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
 import type { AuditReader } from '../audit.ts';
 import { expiryOf } from '../expiry.ts';
+import type { StorageHealth } from '../storage-health.ts';
 import type {
   Cell,
   Change,
@@ -20,7 +23,7 @@ import type {
 } from '../store.ts';
 import { type AuditLog, openAudit } from './audit.ts';
 import { storageError } from './database/errors.ts';
-import { type DirectoryLock, lockDirectory } from './database/lock.ts';
+import { type DirectoryLock, HOLDER_FILE, lockDirectory } from './database/lock.ts';
 import { databaseFile, describeOpenError, openDatabase } from './database/open.ts';
 import { ReadTurn } from './database/read-transaction.ts';
 import { forgetSamples, keepStatistics } from './database/statistics.ts';
@@ -39,13 +42,17 @@ import { OPS, type Row, SqliteTable } from './records/table.ts';
 
 /** Opens the embedded store in `options.dir`, creating or migrating what the plan needs. */
 export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore {
-  const lock = lockDirectory(options.dir);
   const file = databaseFile(options.dir);
+  // Only a server that has opened the folder leaves that.
+  const isEmptied = !existsSync(file) && existsSync(join(options.dir, HOLDER_FILE));
+  const lock = lockDirectory(options.dir);
   let db: Database | undefined;
   try {
     db = openDatabase(file, options);
     migrate(db, plan, options);
     forgetSamples(db);
+    if (isEmptied)
+      options.onWarning?.(`${file} was not there, though a server has used the folder: it begins without records`);
     return new SqliteStore(db, plan, options, lock);
   } catch (error) {
     db?.close();
@@ -64,6 +71,8 @@ export class SqliteStore implements Store {
   readonly #audit: AuditLog | undefined;
   readonly #positions: Positions;
   readonly #commits: Commits;
+  readonly #health: StorageHealth | undefined;
+  readonly #unwatch: (() => void) | undefined;
   /** The newest seq that others may know. */
   #head: number;
 
@@ -94,6 +103,9 @@ export class SqliteStore implements Store {
     this.#positions = new Positions(db, { plan, stored, logs, head: this.#head });
     const parts = { tables: this.#tables, positions: this.#positions, once: this.#once };
     this.#commits = new Commits(db, parts, this.#head);
+    this.#health = options.health;
+    this.#unwatch = options.health?.watch(db.name);
+    options.health?.probeWith(() => this.#probe());
   }
 
   get head(): number {
@@ -191,11 +203,12 @@ export class SqliteStore implements Store {
 
   /** A commit whose changes are for nobody yet: positions, and what is known of the logs, stay until `publish`. */
   write(groups: readonly (WriteGroup | OnceGroup)[]): CommitResult {
+    this.#health?.check();
     try {
       this.#reads.end();
       return this.#commits.write(groups);
     } catch (error) {
-      throw storageError(error);
+      throw this.#failure(error);
     }
   }
 
@@ -220,18 +233,20 @@ export class SqliteStore implements Store {
 
   trim(now: number, limit: number): boolean {
     let left = false;
+    this.#health?.check();
     try {
       this.#reads.end();
       for (const { log } of this.#tables.values()) left = log.trim(now, limit) || left;
       left = this.#once.trim(now, limit) || left;
       left = this.#audit?.trim(now, limit) || left;
     } catch (error) {
-      throw storageError(error);
+      throw this.#failure(error);
     }
     return left;
   }
 
   close(): void {
+    this.#unwatch?.();
     this.#reads.end();
     try {
       keepStatistics(this.#db);
@@ -241,6 +256,18 @@ export class SqliteStore implements Store {
     }
     this.#db.close();
     this.#lock.release();
+  }
+
+  #failure(error: unknown): unknown {
+    const failure = storageError(error);
+    this.#health?.report(failure);
+    return failure;
+  }
+
+  /** A commit of its own, whose value nothing reads. */
+  #probe(): void {
+    this.#reads.end();
+    this.#db.prepare("INSERT OR REPLACE INTO tablecast_meta VALUES ('probe', ?)").run(String(Date.now()));
   }
 
   #of(table: TablePlan): WrittenTable {

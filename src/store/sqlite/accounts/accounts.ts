@@ -11,6 +11,7 @@ import {
   type Session,
   type User,
 } from '../../accounts.ts';
+import type { StorageHealth } from '../../storage-health.ts';
 import { storageError } from '../database/errors.ts';
 import { openAccountDatabase } from './open.ts';
 import { type AccountStatements, prepareAccounts, readKey, readUser } from './rows.ts';
@@ -34,13 +35,17 @@ interface Repeated {
 class SqliteAccounts implements AccountStore {
   readonly #db: Database.Database;
   readonly #sql: AccountStatements;
+  readonly #health: StorageHealth | undefined;
+  readonly #unwatch: (() => void) | undefined;
   readonly #listeners = new Set<() => void>();
   readonly #timer: NodeJS.Timeout | undefined;
   #version: unknown;
   #failing = false;
 
-  constructor(db: Database.Database, { poll, onError = () => {} }: AccountStoreOptions) {
+  constructor(db: Database.Database, { poll, health, onError = () => {} }: AccountStoreOptions) {
     this.#db = db;
+    this.#health = health;
+    this.#unwatch = health?.watch(db.name);
     this.#sql = prepareAccounts(db);
     if (poll === undefined) return;
     this.#version = this.#readVersion();
@@ -138,6 +143,7 @@ class SqliteAccounts implements AccountStore {
 
   close(): void {
     clearInterval(this.#timer);
+    this.#unwatch?.();
     this.#db.close();
   }
 
@@ -174,14 +180,19 @@ class SqliteAccounts implements AccountStore {
 
   /** Immediate: a transaction that read first could not be made to wait for another one's write. */
   #write<T>(write: () => T): T {
-    return this.#run(() => this.#db.transaction(write).immediate());
+    return this.#run(() => {
+      this.#health?.check();
+      return this.#db.transaction(write).immediate();
+    });
   }
 
   #run<T>(run: () => T): T {
     try {
       return run();
     } catch (error) {
-      throw storageError(error);
+      const failure = storageError(error);
+      this.#health?.report(failure);
+      throw failure;
     }
   }
 }

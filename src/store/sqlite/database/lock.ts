@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { StoreOpenError } from '../../open-errors.ts';
 
+/** Says which process has the directory, or had it last. */
+export const HOLDER_FILE = 'server.json';
+
 /** Held for as long as the process lives: the kernel lets go of it, also when the process is killed. */
 export interface DirectoryLock {
   release(): void;
@@ -22,7 +25,7 @@ export class DirectoryInUseError extends StoreOpenError {
  */
 export function lockDirectory(dir: string): DirectoryLock {
   mkdirSync(dir, { recursive: true });
-  const holderFile = join(dir, 'server.json');
+  const holderFile = join(dir, HOLDER_FILE);
   const file = join(dir, 'server.lock');
   const db = openLock(file);
   try {
