@@ -204,7 +204,8 @@ describe('tablecast dev', () => {
   test('restarts on a change of the schema without losing data, and goes on serving when the change is a mistake', async () => {
     const port = await freePort();
     const { dir, root } = await makeApp({ schema: schemaWith('') });
-    const child = spawn(process.execPath, [CLI, 'dev', dir, '--port', String(port)], {
+    const args = [dir, '--port', String(port), '--allow-destructive', 'Message.extra'];
+    const child = spawn(process.execPath, [CLI, 'dev', ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';
@@ -232,6 +233,19 @@ describe('tablecast dev', () => {
         { ...wait, what: 'the new field' },
       );
       expect((await ask('GET', url)).record).toEqual({ id: 'a', title: 'second', extra: 'new' });
+      await writeFile(join(dir, 'schema.graphql'), schemaWith('  other: Int\n').replace('  title: String!\n', ''));
+      await until(
+        async () => output,
+        (text) => text.includes('--allow-destructive Message.title,Message.extra'),
+        { ...wait, what: 'the refusal of what was not named' },
+      );
+      expect(await put({ title: 'still served', extra: 'new' })).toBe(200);
+      await writeFile(join(dir, 'schema.graphql'), schemaWith('  other: Int\n'));
+      await until(
+        () => put({ title: 'third', other: 1 }),
+        (status) => status === 200,
+        { ...wait, what: 'the field that was named' },
+      );
     } finally {
       child.kill('SIGTERM');
       const [code] = await once(child, 'exit');

@@ -59,7 +59,7 @@ function describeTwin(step: MigrationStep): string[] {
   return [
     `    ${step.twin.name} is new and has the same fields. If ${name} was renamed, write on ${step.twin.name}:`,
     `      @table(database: "${database}", table: "${table}")`,
-    `    To keep ${name} beside it, leave the type in the schema, without @export. The name below deletes its records.`,
+    `    To keep ${name} beside it, leave the type in the schema, without @export. To delete its records, allow it by name.`,
   ];
 }
 
