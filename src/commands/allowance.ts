@@ -9,7 +9,7 @@ export interface Terminal {
   readonly output: NodeJS.WritableStream;
 }
 
-/** What `--allow-destructive` without names allows: what somebody at the terminal agrees to. Throws CommandError. */
+/** What `--allow-destructive` without names allows: what the operator agrees to at the terminal. Throws CommandError. */
 export async function askAllowance(
   apps: readonly ProjectApp[],
   { input, output }: Terminal = { input: process.stdin, output: process.stderr },
@@ -36,7 +36,7 @@ async function agrees(question: string, { input, output }: Terminal): Promise<bo
   return /^y(?:es)?$/i.test(answer.trim());
 }
 
-/** The names that a command was given, or those that somebody agrees to. */
+/** The names that a command was given, or those that the operator agrees to. */
 export async function resolveAllowance(
   allowed: readonly string[] | 'ask',
   { dir, env }: { readonly dir: string; readonly env: NodeJS.ProcessEnv },

@@ -209,7 +209,7 @@ export interface StoreOptions {
   readonly idempotency: Idempotency;
   readonly audit: AuditConfig;
   readonly allowDestructive: Allowance;
-  /** Is told of failures, and tells whether the files are in their place. */
+  /** Receives failures, and says whether the files are in their place. */
   readonly health?: StorageHealth;
   /** One sentence for each change of the schema that was made. */
   onNotice?(sentence: string): void;
