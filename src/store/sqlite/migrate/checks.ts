@@ -7,11 +7,11 @@ import {
   type StoredType,
 } from '../../../schema/migration/stored.ts';
 import type { FieldPlan } from '../../../schema/plan.ts';
-import { cellText } from '../../kept-value.ts';
-import { mendLine } from '../../mend-line.ts';
 import type { Cell } from '../../store.ts';
 import { quote, recordsName } from '../sql/table-names.ts';
+import { cellText } from './kept-value.ts';
 import type { TableSource } from './mapping.ts';
+import { mendLine } from './mend-line.ts';
 
 /** What one step of a migration means for the records that are there. */
 export interface Concern {

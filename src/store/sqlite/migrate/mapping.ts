@@ -3,12 +3,12 @@ import { isOutdated } from '../../../schema/migration/computed.ts';
 import type { StoredColumn, StoredTable } from '../../../schema/migration/stored.ts';
 import type { ComputedPlan, FieldPlan, TablePlan } from '../../../schema/plan.ts';
 import { expiryOf, stampOf } from '../../expiry.ts';
-import { isKept } from '../../kept-value.ts';
 import type { Cell } from '../../store.ts';
 import { cellExpression } from '../records/computed.ts';
 import { quote, recordsName } from '../sql/table-names.ts';
 import { conversionOf, defaultCell } from './cell-conversion.ts';
 import { sqlType } from './ddl.ts';
+import { isKept } from './kept-value.ts';
 
 /**
  * The stored records of one table, seen as the plan wants them: for each field an SQL expression over the stored

@@ -1,7 +1,7 @@
-import type { StoredType } from '../schema/migration/stored.ts';
-import type { FieldType, JsonValue } from '../schema/plan.ts';
-import { decode, fitValue, isList } from './sqlite/migrate/cell-conversion.ts';
-import type { Cell } from './store.ts';
+import type { StoredType } from '../../../schema/migration/stored.ts';
+import type { FieldType, JsonValue } from '../../../schema/plan.ts';
+import type { Cell } from '../../store.ts';
+import { decode, fitValue, isList } from './cell-conversion.ts';
 
 /**
  * Whether a cell has the same value in the new type. A number or boolean and its text are the same value, a single value
