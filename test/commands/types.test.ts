@@ -23,14 +23,21 @@ describe('tablecast types', () => {
   test('writes the file, and again only when it would be another one', async () => {
     await inApp(async ({ dir }) => {
       const path = join(dir, 'tablecast-env.d.ts');
+      const definitions = join(dir, 'tablecast.graphql');
       expect((await runToExit(['types', dir, '--check'])).code).toBe(1);
       expect(await readdir(dir)).not.toContain('tablecast-env.d.ts');
-      expect(await runToExit(['types', dir])).toMatchObject({ code: 0, stdout: `${path} written\n`, stderr: '' });
+      expect(await runToExit(['types', dir])).toMatchObject({
+        code: 0,
+        stdout: `${path} written\n${definitions} written\n`,
+      });
       const first = await stat(path, { bigint: true });
       expect(await readFile(path, 'utf8')).toContain(
         'export interface NewMessage {\n  id?: string;\n  title: string;\n}',
       );
-      expect(await runToExit(['types', dir])).toMatchObject({ code: 0, stdout: `${path} is up to date\n` });
+      expect(await runToExit(['types', dir])).toMatchObject({
+        code: 0,
+        stdout: `${path} is up to date\n${definitions} is up to date\n`,
+      });
       expect(await runToExit(['types', dir, '--check'])).toMatchObject({ code: 0, stdout: '', stderr: '' });
       expect((await stat(path, { bigint: true })).mtimeNs).toBe(first.mtimeNs);
       await writeFile(join(dir, 'schema.graphql'), MESSAGE.replace('}', 'more: Int }'));

@@ -2,11 +2,14 @@ import { basename, dirname, extname, relative, resolve, sep } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import type { Project } from '../../boot/project.ts';
 import { CONFIG_FILE } from '../../config/load.ts';
-import { TYPES_FILE } from '../types/types-file.ts';
+import { DEFINITIONS_FILE, TYPES_FILE } from '../types/types-file.ts';
 
 const EXTENSIONS: ReadonlySet<string> = new Set(['.graphql', '.ts', '.mts', '.cts', '.js', '.mjs', '.cjs', '.json']);
 /** Editors write in several steps; a version control system changes many files. */
 const QUIET = 100;
+
+/** What `tablecast types` makes. */
+const MADE: ReadonlySet<string> = new Set([TYPES_FILE, DEFINITIONS_FILE]);
 
 /** Which files of the application decide about how it is served. */
 export class WatchedFiles {
@@ -43,7 +46,7 @@ export class WatchedFiles {
   }
 
   isOfInterest(path: string): boolean {
-    if (!this.isFolderOfInterest(dirname(path)) || basename(path) === TYPES_FILE) return false;
+    if (!this.isFolderOfInterest(dirname(path)) || MADE.has(basename(path))) return false;
     return basename(path) === CONFIG_FILE || EXTENSIONS.has(extname(path)) || this.#schemas.has(path);
   }
 }

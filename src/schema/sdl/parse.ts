@@ -10,7 +10,8 @@ import {
   TokenKind,
 } from 'graphql';
 import type { SourceFile } from '../../config/files/source.ts';
-import { checkName, SCALARS } from '../names.ts';
+import { isDefinedScalar, isEmptyQuery } from '../definitions.ts';
+import { checkName } from '../names.ts';
 import { DIRECTIVE_NAMES } from './directives.ts';
 import { locate, type SchemaReport } from './schema-report.ts';
 
@@ -116,13 +117,16 @@ function isKnownDefinition(
   switch (node.kind) {
     case Kind.OBJECT_TYPE_DEFINITION:
       if (!OPERATION_TYPES.has(node.name.value)) return true;
+      // The one of tablecast.graphql, for tools that want it.
+      if (isEmptyQuery(node.name.value, node.fields)) return false;
       report.wrong(node.name, `type "${node.name.value}" is not needed: tables are read and written at their URLs`);
       return false;
     case Kind.ENUM_TYPE_DEFINITION:
       return true;
     case Kind.SCALAR_TYPE_DEFINITION:
       // Editors ask for the declaration of what they do not know; it changes nothing here.
-      if (!SCALARS.has(node.name.value)) report.wrong(node.name, 'own scalars are not supported', 'use String or JSON');
+      if (!isDefinedScalar(node.name.value))
+        report.wrong(node.name, 'own scalars are not supported', 'use String or JSON');
       return false;
     case Kind.DIRECTIVE_DEFINITION:
       if (!DIRECTIVE_NAMES.includes(node.name.value)) report.wrong(node.name, 'own directives are not supported');
