@@ -6,13 +6,13 @@ import { createLog, type Log } from '../server/operations/log.ts';
 import type { Transport, TransportContext } from '../transports/transport.ts';
 import { announce, urlOf } from './listen.ts';
 import { loadModules } from './modules.ts';
-import { mountTransports } from './mounts.ts';
 import { type OpenApp, type OpenAppOptions, openApp } from './open-app.ts';
 import { registerOperations } from './operations.ts';
 import { prepare } from './prepare.ts';
 import { loadProject, type Project } from './project.ts';
 import { installAuthentication, registerServiceRoutes } from './service-routes.ts';
 import { shutDown } from './shutdown.ts';
+import { mountTransports } from './transports.ts';
 
 /** Values of NODE_ENV with which clients receive the messages of errors in handlers. */
 const DEVELOPMENT: ReadonlySet<string> = new Set(['development', 'test']);

@@ -13,6 +13,7 @@ import { registerNotFound } from '../server/not-found.ts';
 import { registerAudit } from '../server/operations/audit.ts';
 import { registerClientModule } from '../server/web/client-module.ts';
 import { registerWeb } from '../server/web/files.ts';
+import { describeOperations } from './describe-operations.ts';
 import type { OpenApp } from './open-app.ts';
 
 const CLIENT_MODULE = 'client.js';
@@ -67,7 +68,8 @@ function registerDocuments(server: FastifyInstance, app: OpenApp, config: Server
     capabilities: CAPABILITIES,
     auth: auth !== undefined,
   };
-  registerContract(server, source, compression);
+  const describe = () => describeOperations(app, config);
+  registerContract(server, { source, describe, page: { hasOwnPage: app.config.web !== undefined }, compression });
 }
 
 /** The client for pages, and the static files of the applications. */

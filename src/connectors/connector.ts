@@ -5,6 +5,7 @@ import type { AppConfig, ServerConfig } from '../config/config.ts';
 import type { Report } from '../config/files/report.ts';
 import type { FlatKeys, Section } from '../config/keys/section.ts';
 import type { RoomsHandle } from '../hub/rooms/rooms.ts';
+import type { ContractOperation } from '../openapi/contract-operation.ts';
 import type { Application } from '../resources/application.ts';
 import type { Plan } from '../schema/plan.ts';
 import type { Admission } from '../server/limits/admission.ts';
@@ -226,6 +227,8 @@ export interface Connector extends Mounted {
   readonly name: string;
   /** The connections of clients that it has open, for routes in code. */
   readonly rooms?: RoomsHandle;
+  /** What clients can ask of it over HTTP, for the documents of the API. */
+  describe?(): readonly ContractOperation[];
   /** Called once for each source, however many flows come from it. */
   listen(source: SourceUse, handle: Handle): void;
   target(use: TargetUse): Deliver;

@@ -3,7 +3,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Compression } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import { makeCompressHook } from '../server/content/compress-hook.ts';
+import { queryOf } from '../server/query-of.ts';
 import { registerPageHeaders } from '../server/web/page-headers.ts';
+import type { Described } from './contract-operation.ts';
 import type { ContractSource } from './openapi.ts';
 
 /** The files of the API page; only these are served. */
@@ -14,25 +16,51 @@ export interface DocumentText {
   readonly policy?: string;
 }
 
+export interface ContractOptions {
+  readonly source: Omit<ContractSource, 'described'>;
+  /** What the parts of the server say about their operations; called when a document is made. */
+  readonly describe: () => Promise<readonly Described[]>;
+  readonly page: PageOptions;
+  readonly compression: Compression;
+}
+
+/** What the API page shows beside the documents. */
+export interface PageOptions {
+  /** The application has a page of its own, at `/{app_id}/`. */
+  readonly hasOwnPage: boolean;
+}
+
 interface Document extends DocumentText {
   readonly etag: string;
 }
 
+/** Documents of one application that are kept, one for each name that the server is called by. */
+const MAX_ORIGINS = 16;
+/** A name or an address, then perhaps a port (RFC 9110 §7.2). */
+const HOST = /^(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 const PAGE_FILE_AGE = 'public, max-age=31536000, immutable';
 
 /**
  * `/{app}/openapi.json`, `/{app}/asyncapi.json` and the page `/{app}/docs`. Nothing is loaded or made before the first
  * request for it; then it is kept.
  */
-export function registerContract(app: FastifyInstance, source: ContractSource, compression: Compression): void {
+export function registerContract(app: FastifyInstance, options: ContractOptions): void {
+  const { source, describe, page: shown, compression } = options;
   const path = `/${source.plan.appId}`;
-  const openApi = once(async () => asDocument(json((await import('./openapi.ts')).makeOpenApi(source))));
+  const openApi = keepSome(async (origin: string, media: 'all' | undefined) => {
+    const { makeOpenApi } = await import('./openapi.ts');
+    const view = { ...(origin === '' ? {} : { origin }), ...(media === undefined ? {} : { media }) };
+    return asDocument(json(makeOpenApi({ ...source, described: await describe() }, view)));
+  });
   const asyncApi = once(async () => asDocument(json((await import('./asyncapi/asyncapi.ts')).makeAsyncApi(source))));
-  const page = once(async () => asDocument(await (await import('./page/page.ts')).makePage(source.plan)));
+  const page = once(async () => asDocument(await (await import('./page/page.ts')).makePage(source, shown)));
   void app.register(async (scope) => {
     await registerPageHeaders(scope);
     scope.addHook('onSend', makeCompressHook(compression));
-    scope.get(`${path}/openapi.json`, async (request, reply) => send(request, reply, await openApi()));
+    scope.get(`${path}/openapi.json`, async (request, reply) => {
+      const media = new URLSearchParams(queryOf(request)).get('media') === 'all' ? 'all' : undefined;
+      return send(request, reply, await openApi(originOf(request), media));
+    });
     scope.get(`${path}/asyncapi.json`, async (request, reply) => send(request, reply, await asyncApi()));
     scope.get(`${path}/docs`, async (request, reply) => send(request, reply, await page()));
     scope.get(`${path}/docs/`, (_request, reply) => reply.redirect('../docs', 308));
@@ -43,6 +71,26 @@ export function registerContract(app: FastifyInstance, source: ContractSource, c
       return reply.header('cache-control', PAGE_FILE_AGE).type(found.type).send(found.text);
     });
   });
+}
+
+/** Where a client has found the server; empty when it does not say. Its name was checked before. */
+function originOf({ protocol, host }: FastifyRequest): string {
+  return HOST.test(host) ? `${protocol}://${host.toLowerCase()}` : '';
+}
+
+type MakeView = (origin: string, media: 'all' | undefined) => Promise<Document>;
+
+/** As `once`, for each view; names are what clients say, so that only some are kept. */
+function keepSome(make: MakeView): MakeView {
+  const kept = new Map<string, () => Promise<Document>>();
+  return (origin, media) => {
+    const key = `${media ?? ''} ${origin}`;
+    const known = kept.get(key);
+    if (known !== undefined) return known();
+    const made = once(() => make(origin, media));
+    if (kept.size < 2 * MAX_ORIGINS) kept.set(key, made);
+    return made();
+  };
 }
 
 /** The same promise for everybody who asks; one that failed is tried again. */

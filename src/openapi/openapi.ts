@@ -1,9 +1,10 @@
 import type { Limits } from '../config/config.ts';
 import type { Plan, TablePlan } from '../schema/plan.ts';
 import { isOffered } from '../schema/plan.ts';
-import { auditParts } from './audit.ts';
 import type { Capabilities } from './capabilities.ts';
-import { tablePaths } from './operations.ts';
+import { addDescribed, type Described, type Paths as DescribedPaths, describedTags } from './contract-operation.ts';
+import { auditParts } from './operations/audit.ts';
+import { tablePaths } from './operations/operations.ts';
 import { sharedParameters } from './parameters.ts';
 import {
   BULK,
@@ -16,7 +17,8 @@ import {
   SHARED_SCHEMAS,
   TOTAL_HEADER,
 } from './responses.ts';
-import { componentSchemas, type Part } from './schemas.ts';
+import { componentSchemas } from './schemas/component-schemas.ts';
+import type { Part } from './schemas/schemas.ts';
 
 /** What the documents of an application are made from; the same gives the same bytes. */
 export interface ContractSource {
@@ -31,12 +33,31 @@ export interface ContractSource {
   readonly capabilities: Capabilities;
   /** Callers can show who they are. */
   readonly auth: boolean;
+  /** What there is beside the tables. */
+  readonly described?: readonly Described[];
+}
+
+/** How a document is wanted. */
+export interface View {
+  /** Where it was asked for, as `https://api.example.com`; without it where the server listens. */
+  readonly origin?: string;
+  /** Every content type and the streams, too; without it JSON alone, from which code generators make better clients. */
+  readonly media?: 'all';
 }
 
 const ABOUT = [
-  'Made from the schema. A string that is exactly a literal of the type (`"42"` for an integer) is taken, and nothing else is converted;',
-  'unknown fields and parameters are refused. Errors are RFC 9457 problem details with a `code`.',
-].join(' ');
+  'This API is generated from the schema of the application: each exported table has a list and its records, with',
+  'filters, sorting, paging, bulk writes and live channels.',
+  '',
+  'Unknown fields and parameters are refused. A string that is exactly a literal of a type (`"42"` for an integer) is',
+  'accepted; nothing else is converted. Errors are [problem details](https://www.rfc-editor.org/rfc/rfc9457) with a',
+  'stable `code`. Every change has a position in the log (`seq`), from which a channel can be resumed.',
+].join('\n');
+
+const JSON_ONLY = [
+  'This document describes JSON. The same with every content type (CSV, NDJSON, CBOR, MessagePack) and with the streams',
+  'on the same addresses is `openapi.json?media=all`; `asyncapi.json` describes the WebSockets.',
+].join('\n');
 
 /** RFC 6750; nothing is shown where what is public is enough. */
 const SECURITY = [{ bearer: [] }, {}];
@@ -44,39 +65,48 @@ const BEARER = {
   type: 'http',
   scheme: 'bearer',
   description:
-    'A token (JWT) or an API key. What a caller may do, and which records and fields he sees, depends on it.',
+    'A token (JWT) or an API key. It decides what a caller may do, and which records and fields the caller sees.',
 };
 
-/** The OpenAPI 3.1 description of what somebody may do over REST and Server-Sent Events. */
-export function makeOpenApi({ plan, version, limits, capabilities, auth }: ContractSource): Part {
+/** The OpenAPI 3.1 description of everything that the server answers over HTTP for an application. */
+export function makeOpenApi(source: ContractSource, view: View = {}): Part {
+  const { plan, version, limits, auth } = source;
+  const capabilities = capabilitiesOf(source, view);
   const tables = exportedTables(plan);
   const errors = new ErrorResponses();
-  const context = { limits, capabilities, errors, auth, ids: new Set<string>() };
+  const context = { limits, capabilities, errors, auth, streams: view.media === 'all', ids: new Set<string>() };
   const audit = auditParts(plan, context);
-  const paths = [...tables.flatMap((table) => tablePaths(table, context)), ...audit.paths];
-  const published = tables.some((table) => isOffered(table, 'publish'));
+  const paths = Object.fromEntries([...tables.flatMap((table) => tablePaths(table, context)), ...audit.paths]);
+  const taken = new Set(tables.map(({ name }) => name));
+  const { described = [] } = source;
+  const origin = view.origin ?? originOf(source);
+  for (const one of described) addDescribed(paths as DescribedPaths, one, { ...context, taken, origin });
   return {
     openapi: '3.1.0',
-    info: { title: plan.appId, version, description: ABOUT },
-    // Relative to this document, so that it also holds behind a proxy that adds a prefix.
-    servers: [{ url: `../${plan.appId}` }],
-    tags: [
-      ...tables.map(({ name, description }) => ({ name, ...(description === undefined ? {} : { description }) })),
-      ...audit.tags,
+    info: { title: plan.appId, version, description: view.media === 'all' ? ABOUT : `${ABOUT}\n\n${JSON_ONLY}` },
+    servers: [
+      // Absolute, since many tools take the first one word for word.
+      { url: `${origin}/${plan.appId}` },
+      { url: `../${plan.appId}`, description: 'Relative to this document: behind a proxy that adds a prefix.' },
     ],
-    ...(auth ? { security: SECURITY } : {}),
-    paths: Object.fromEntries(paths),
+    tags: [
+      ...tables.map(({ name, description }) => ({ name, description: description ?? `Records of ${name}.` })),
+      ...audit.tags,
+      ...described.flatMap((one) => describedTags(one, taken)),
+    ],
+    security: auth ? SECURITY : [],
+    paths,
     components: {
       ...(auth ? { securitySchemes: { bearer: BEARER } } : {}),
       schemas: {
         ...componentSchemas(tables, limits.id),
         ...SHARED_SCHEMAS,
         ...audit.schemas,
-        ...(published ? { [PUBLISHED]: PUBLISHED_SCHEMA } : {}),
+        ...(tables.some((table) => isOffered(table, 'publish')) ? { [PUBLISHED]: PUBLISHED_SCHEMA } : {}),
         ...(capabilities.bulk ? { [BULK]: BULK_SCHEMA } : {}),
       },
       responses: errors.components,
-      parameters: sharedParameters({ limits }, capabilities),
+      parameters: usedIn(paths, sharedParameters({ limits }, capabilities)),
       headers: {
         ...HEADERS,
         ...(capabilities.cursor || audit.paths.length > 0 ? { Link: LINK_HEADER } : {}),
@@ -84,6 +114,24 @@ export function makeOpenApi({ plan, version, limits, capabilities, auth }: Contr
       },
     },
   };
+}
+
+/** Those parameters to which something refers. */
+function usedIn(paths: Part, parameters: Part): Part {
+  const text = JSON.stringify(paths);
+  const isUsed = ([name]: readonly [string, unknown]) => text.includes(`"#/components/parameters/${name}"`);
+  return Object.fromEntries(Object.entries(parameters).filter(isUsed));
+}
+
+function capabilitiesOf({ capabilities }: ContractSource, { media }: View): Capabilities {
+  if (media === 'all') return capabilities;
+  const [usual] = capabilities.mediaTypes;
+  return { ...capabilities, mediaTypes: [usual] };
+}
+
+/** Where the server listens, for those who do not ask over HTTP. */
+function originOf({ secure, host }: ContractSource): string {
+  return `http${secure ? 's' : ''}://${host}`;
 }
 
 /** Tables with a URL. */

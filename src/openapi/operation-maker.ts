@@ -1,12 +1,12 @@
 import type { Limits } from '../config/config.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { Action, TablePlan } from '../schema/plan.ts';
+import type { Action, JsonValue, TablePlan } from '../schema/plan.ts';
 import { isOffered } from '../schema/plan.ts';
 import type { Capabilities } from './capabilities.ts';
-import { exampleBody } from './examples.ts';
-import { filterParameters, parameters } from './parameters.ts';
+import { conditionsParameter, filterParameters, parameters } from './parameters.ts';
 import { BULK, type ErrorResponses, headers, PUBLISHED } from './responses.ts';
-import { type Part, refer } from './schemas.ts';
+import { exampleBody, exampleRecord } from './schemas/examples.ts';
+import { type Part, refer } from './schemas/schemas.ts';
 
 export interface OperationContext {
   readonly limits: Limits;
@@ -14,6 +14,8 @@ export interface OperationContext {
   readonly errors: ErrorResponses;
   /** Callers can show who they are. */
   readonly auth: boolean;
+  /** Streams are described beside the reads on the same address. */
+  readonly streams: boolean;
   /** Operation ids that are taken. */
   readonly ids: Set<string>;
 }
@@ -68,8 +70,8 @@ export class OperationMaker {
 
   /** References to those shared parameters that the server understands. */
   shared(...names: readonly string[]): readonly Part[] {
-    const { cursor, count, delta, idempotency } = this.context.capabilities;
-    const known: Readonly<Record<string, boolean>> = { cursor, count, delta, idempotencyKey: idempotency };
+    const { count, delta, idempotency } = this.context.capabilities;
+    const known: Readonly<Record<string, boolean>> = { count, delta, idempotencyKey: idempotency };
     return parameters(...names.filter((name) => known[name] ?? true));
   }
 
@@ -77,13 +79,19 @@ export class OperationMaker {
   conditions(): readonly Part[] {
     return [
       ...filterParameters(this.table, this.context.capabilities),
-      ...this.shared('filter', 'all', 'prefer', 'idempotencyKey'),
+      conditionsParameter(this.table),
+      ...this.shared('all', 'prefer', 'idempotencyKey'),
     ];
   }
 
   /** What is given, in every content type; rows have a header or a line each, which no schema tells. */
-  media(schema: Part): Part {
-    return mediaOf(this.context.capabilities.mediaTypes, schema);
+  media(schema: Part, example?: JsonValue): Part {
+    return withExample(mediaOf(this.context.capabilities.mediaTypes, schema), example);
+  }
+
+  /** A record as it is read. */
+  get example(): JsonValue {
+    return exampleRecord(this.table);
   }
 
   /** What is sent: rows are only for creating. */
@@ -94,16 +102,13 @@ export class OperationMaker {
 
   /** What is sent, with an example that can be tried as it is. */
   input(schema: Part, kind: 'create' | 'replace' | 'merge' | undefined): Part {
-    const taken = this.taken(schema, kind === 'create');
-    const { 'application/json': json, ...others } = taken as Readonly<Record<string, Part>>;
-    if (kind === undefined || json === undefined) return taken;
-    return { 'application/json': { ...json, example: exampleBody(this.table, kind) }, ...others };
+    return withExample(this.taken(schema, kind === 'create'), kind && exampleBody(this.table, kind));
   }
 
   written(): Part {
     return {
       headers: headers('ETag', 'Preference-Applied'),
-      content: this.media(refer(this.table.name)),
+      content: this.media(refer(this.table.name), this.example),
     };
   }
 
@@ -117,11 +122,7 @@ export class OperationMaker {
 
   /** `deleteAll` of X and `delete` of AllX are spelled alike. */
   #claim(id: string): string {
-    const { ids } = this.context;
-    let free = id;
-    while (ids.has(free)) free += '_';
-    ids.add(free);
-    return free;
+    return claim(id, this.context.ids);
   }
 
   #authCodes(): readonly ErrorCode[] {
@@ -133,9 +134,26 @@ export class OperationMaker {
   }
 }
 
+/** An operation id, with another end where it is taken. */
+export function claim(id: string, ids: Set<string>): string {
+  let free = id;
+  while (ids.has(free)) free += '_';
+  ids.add(free);
+  return free;
+}
+
 function mediaOf(types: readonly string[], schema: Part): Part {
   return Object.fromEntries(types.map((type) => [type, { schema: ROWS.includes(type) ? { type: 'string' } : schema }]));
 }
+
+function withExample(content: Part, example: JsonValue | undefined): Part {
+  const { 'application/json': json, ...others } = content as Readonly<Record<string, Part>>;
+  if (example === undefined || json === undefined) return content;
+  return { 'application/json': { ...json, example }, ...others };
+}
+
+/** A body that may be missing: no schema says so. */
+export const NO_BODY = 'With `Prefer: return=minimal` there is no body.';
 
 /** What a write answers to `Prefer: return=minimal`, with these headers too. */
 export function minimal(...names: readonly string[]): Part {
@@ -145,7 +163,8 @@ export function minimal(...names: readonly string[]): Part {
 /** Tells publishing from creating on the same address. */
 export function publishParameter(required: boolean): Part {
   const schema = required ? { type: 'boolean', const: true } : { type: 'boolean', default: false };
-  return { name: 'publish', in: 'query', required, description: 'Sends the body as a message.', schema };
+  const description = 'Sends the body as a message.';
+  return { name: 'publish', in: 'query', required, description, schema, example: true };
 }
 
 /** A path item of those operations that there are. */

@@ -1,52 +1,74 @@
 import type { Limits } from '../config/config.ts';
+import { formatCursor, totalOrder } from '../query/cursor.ts';
 import { LIST_PARAMETERS } from '../query/list-query.ts';
 import type { FieldPlan, FieldType, TablePlan } from '../schema/plan.ts';
+import { isText } from '../schema/sdl/field.ts';
 import type { Capabilities } from './capabilities.ts';
-import { keySchema, openRelations, type Part } from './schemas.ts';
+import { EXAMPLE_SEQ, exampleKey, exampleText } from './schemas/examples.ts';
+import { keySchema, openRelations, type Part } from './schemas/schemas.ts';
 
 const text: Part = { type: 'string' };
 const flag: Part = { type: 'boolean' };
 
-function query(name: string, schema: Part, description: string): Part {
-  return { name, in: 'query', description, schema };
+/** A parameter of the query string; the example can be sent as it is. */
+export function query(name: string, schema: Part, description: string, example: unknown): Part {
+  return { name, in: 'query', description, schema, example };
 }
 
-function header(name: string, description: string, schema: Part = text): Part {
-  return { name, in: 'header', description, schema };
+function header(name: string, description: string, example: string, schema: Part = text): Part {
+  return { name, in: 'header', description, schema, example };
 }
+
+const ETAG = `"${EXAMPLE_SEQ}"`;
+const PAGE = 10;
 
 /** Parameters that are the same for every table, under `components`. */
 export function sharedParameters({ limits }: { readonly limits: Limits }, capabilities: Capabilities): Part {
   const seq = { type: 'integer', format: 'int64', minimum: 0 };
   return {
-    filter: query('filter', text, 'Conditions in one parameter: `(title=="Hello, World",title==A*);price=lt=10`.'),
     limit: query(
       'limit',
       { type: 'integer', minimum: 1, maximum: limits.pageMax, default: limits.pageDefault },
       'How many records.',
+      Math.min(PAGE, limits.pageMax),
     ),
-    offset: query('offset', { type: 'integer', minimum: 0, default: 0 }, 'How many records to leave out first.'),
-    ...(capabilities.cursor ? { cursor: query('cursor', text, 'Continues after a page, from its `Link`.') } : {}),
-    ...(capabilities.count ? { count: query('count', flag, 'Counts all records that the conditions find.') } : {}),
+    offset: query('offset', { type: 'integer', minimum: 0, default: 0 }, 'How many records to leave out first.', 0),
+    ...(capabilities.count
+      ? { count: query('count', flag, 'Counts all records that the conditions find.', true) }
+      : {}),
     stream: query(
       'stream',
       { type: 'string', const: 'sse' },
       'Asks for the stream, as `Accept: text/event-stream` does.',
+      'sse',
     ),
-    since: query('since', seq, 'Stream: everything after this position. The header `Last-Event-ID` wins.'),
-    retained: query('retained', flag, 'Stream: first what is stored. On for a record, off for a table.'),
+    since: query('since', seq, 'Stream: everything after this position. The header `Last-Event-ID` wins.', EXAMPLE_SEQ),
+    retained: query('retained', flag, 'Stream: first what is stored. On for a record, off for a table.', true),
     ...(capabilities.delta
-      ? { delta: query('delta', flag, 'Stream: an update carries only the key and the fields that changed.') }
+      ? { delta: query('delta', flag, 'Stream: an update carries only the key and the fields that changed.', true) }
       : {}),
-    ifMatch: header('If-Match', 'Only when the record still has this `ETag`, or any with `*`; else 412.'),
-    ifNoneMatch: header('If-None-Match', 'Read: 304 when the `ETag` is still this.'),
-    ifNone: header('If-None-Match', '`*` creates only; 412 when the record exists.', { type: 'string', const: '*' }),
-    prefer: header('Prefer', '`return=minimal` leaves the body out of the answer.'),
-    lastEventId: header('Last-Event-ID', 'Stream: the `id:` of the last event, as an EventSource sends it.'),
+    ifMatch: header('If-Match', 'Only when the record still has this `ETag`, or any with `*`; else 412.', '*'),
+    ifNoneMatch: header('If-None-Match', 'Read: 304 when the `ETag` is still this.', ETAG),
+    ifNone: header('If-None-Match', '`*` creates only; 412 when the record exists.', '*', {
+      type: 'string',
+      const: '*',
+    }),
+    prefer: header('Prefer', '`return=minimal` leaves the body out of the answer.', 'return=minimal'),
+    lastEventId: header(
+      'Last-Event-ID',
+      'Stream: the `id:` of the last event, as an EventSource sends it.',
+      String(EXAMPLE_SEQ),
+    ),
     ...(capabilities.idempotency
-      ? { idempotencyKey: header('Idempotency-Key', 'The same key with the same request is done once.') }
+      ? {
+          idempotencyKey: header(
+            'Idempotency-Key',
+            'The same key with the same request is done once.',
+            '0b2f6c1e-8a57-4a5e-9d53-3c9b7f1e2a60',
+          ),
+        }
       : {}),
-    ...(capabilities.bulk ? { all: query('all', flag, 'Must be `true` when there are no conditions.') } : {}),
+    ...(capabilities.bulk ? { all: query('all', flag, 'Must be `true` when there are no conditions.', true) } : {}),
   };
 }
 
@@ -55,10 +77,33 @@ export function parameters(...names: readonly string[]): readonly Part[] {
   return names.map((name) => ({ $ref: `#/components/parameters/${name}` }));
 }
 
-export function idParameter({ primaryKey }: TablePlan, maxLength: number): Part {
-  const schema = keySchema(primaryKey);
+export function idParameter(table: TablePlan, maxLength: number): Part {
+  const schema = keySchema(table.primaryKey);
   const length = schema.type === 'string' ? { minLength: 1, maxLength } : {};
-  return { name: 'id', in: 'path', required: true, description: 'The primary key.', schema: { ...schema, ...length } };
+  return {
+    name: 'id',
+    in: 'path',
+    required: true,
+    description: 'The primary key.',
+    schema: { ...schema, ...length },
+    example: exampleKey(table),
+  };
+}
+
+/** Conditions of any form, in one parameter that every client library can send. */
+export function conditionsParameter({ fields, primaryKey }: TablePlan): Part {
+  const isSimple = ({ type, hidden, primaryKey: isKey }: FieldPlan) =>
+    !hidden && !isKey && type.kind === 'scalar' && ['String', 'Int', 'Float', 'Long'].includes(type.name);
+  const { name, type } = fields.find(isSimple) ?? primaryKey;
+  const example = isText(type) ? `${name}==A*` : `${name}=gt=0`;
+  return query('filter', text, 'Conditions in one parameter: `(price=lt=10,title=="A, B");kind==A*`.', example);
+}
+
+/** For the order that a list has without `sort`. */
+export function cursorParameter(table: TablePlan): Part {
+  const position = [exampleKey(table) as string | number];
+  const example = formatCursor(totalOrder([], table), position);
+  return query('cursor', text, 'Continues after a page, from its `Link`.', example);
 }
 
 const TEXT_OPERATORS = '`[ct]`, `[sw]`, `[ew]` (contains, begins, ends), `[ft]` (words)';
@@ -96,6 +141,7 @@ function filterParameter({ name, type, description }: FieldPlan): Part {
       name,
       text,
       `${description === undefined ? '' : `${description}\n\n`}Condition. ${operatorsOf(type)}${shown}`,
+      exampleText(type),
     ),
     // The API page has no parameter for each operator: there `gt=10` is typed, whose sign must arrive as it is.
     allowReserved: true,
@@ -123,7 +169,8 @@ export function selectParameter(table: TablePlan): Part {
     .join(', ');
   const relation = related === '' ? '' : ` Also records of other tables: ${related}.`;
   const example = names.slice(0, 2).join(',');
-  return query('select', text, `Only these fields, as \`${example}\`, and always \`${primaryKey.name}\`.${relation}`);
+  const description = `Only these fields, as \`${example}\`, and always \`${primaryKey.name}\`.${relation}`;
+  return query('select', text, description, example);
 }
 
 export function sortParameter({ fields }: TablePlan): Part {
@@ -131,5 +178,6 @@ export function sortParameter({ fields }: TablePlan): Part {
     ({ type, hidden }) => !hidden && (type.kind === 'enum' || (type.kind === 'scalar' && type.name !== 'JSON')),
   );
   const names = sortable.map(({ name }) => `\`${name}\``).join(', ');
-  return query('sort', text, `Fields to order by, \`-\` before one for descending: ${names}.`);
+  const description = `Fields to order by, \`-\` before one for descending: ${names}.`;
+  return query('sort', text, description, `-${sortable[0]?.name}`);
 }

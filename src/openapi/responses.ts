@@ -1,5 +1,5 @@
 import { AppError, ERRORS, type ErrorCode, makeProblem } from '../errors.ts';
-import { type Part, refer } from './schemas.ts';
+import { type Part, refer } from './schemas/schemas.ts';
 
 const PROBLEM_TYPE = 'application/problem+json';
 
@@ -53,36 +53,43 @@ export const CODES = {
 export class ErrorResponses {
   readonly #components = new Map<string, Part>();
 
-  /** By status, references to the answers with these codes. */
+  /**
+   * By status, references to the answers with these codes; those that any request may meet are `default`, unless they
+   * have the status of another.
+   */
   refer(codes: readonly ErrorCode[]): Part {
-    const byStatus = new Map<number, ErrorCode[]>();
+    const statuses = new Set<number>(codes.map((code) => ERRORS[code].status));
+    const byStatus = new Map<string, ErrorCode[]>();
     for (const code of Object.keys(ERRORS) as ErrorCode[]) {
       if (!codes.includes(code) && !ALWAYS.includes(code)) continue;
       const { status } = ERRORS[code];
-      byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+      const name = statuses.has(status) ? String(status) : 'default';
+      byStatus.set(name, [...(byStatus.get(name) ?? []), code]);
     }
-    return Object.fromEntries([...byStatus].map(([status, found]) => [status, this.#referTo(status, found)]));
+    return Object.fromEntries([...byStatus].map(([name, found]) => [name, this.#referTo(name, found)]));
   }
 
   get components(): Part {
     return Object.fromEntries([...this.#components].toSorted(([a], [b]) => (a < b ? -1 : 1)));
   }
 
-  #referTo(status: number, codes: readonly ErrorCode[]): Part {
-    const name = codes.join('.');
+  #referTo(status: string, codes: readonly ErrorCode[]): Part {
+    const statuses = new Set(codes.map((code) => ERRORS[code].status));
+    const name = status === 'default' ? `default.${[...statuses].join('.')}` : codes.join('.');
     if (!this.#components.has(name)) this.#components.set(name, problemResponse(status, codes));
     return { $ref: `#/components/responses/${name}` };
   }
 }
 
-function problemResponse(status: number, codes: readonly ErrorCode[]): Part {
-  const properties = { status: { const: status }, code: { enum: codes } };
+function problemResponse(status: string, codes: readonly ErrorCode[]): Part {
+  const isAny = status === 'default';
+  const properties = { ...(isAny ? {} : { status: { const: Number(status) } }), code: { enum: codes } };
+  const mayWait = isAny || status === '503' || status === '429';
+  const list = codes.map((code) => `${isAny ? `${ERRORS[code].status} ` : ''}\`${code}\`: ${ERRORS[code].title}.`);
   return {
-    description: codes.map((code) => `\`${code}\`: ${ERRORS[code].title}.`).join('\n\n'),
-    ...(status === 503 || status === 429
-      ? { headers: { 'Retry-After': { $ref: '#/components/headers/Retry-After' } } }
-      : {}),
-    ...(status === 405 ? { headers: { Allow: { $ref: '#/components/headers/Allow' } } } : {}),
+    description: [...(isAny ? ['Any request may be answered so, too.'] : []), ...list].join('\n\n'),
+    ...(mayWait ? { headers: { 'Retry-After': { $ref: '#/components/headers/Retry-After' } } } : {}),
+    ...(status === '405' ? { headers: { Allow: { $ref: '#/components/headers/Allow' } } } : {}),
     content: {
       [PROBLEM_TYPE]: { schema: { allOf: [refer(PROBLEM), { properties }] }, examples: exampleProblems(codes) },
     },

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assertValidSchema, buildSchema } from 'graphql';
 import { afterAll, expect, test } from 'vitest';
-import { checkRules } from '../../src/auth/policy/access.ts';
 import { loadProject } from '../../src/boot/project.ts';
 import { DEFINITIONS_MARK, makeDefinitions } from '../../src/schema/definitions.ts';
 import { EVERY_KIND } from '../server/contract/documents.ts';
@@ -33,7 +32,7 @@ test.each(SCHEMAS)('%s loads with the definitions beside it and pasted into it',
   writeFileSync(join(dir, 'config.yaml'), `${config}schemas: [schema.graphql, tablecast.graphql]\n`);
   writeFileSync(join(dir, 'schema.graphql'), schema);
   writeFileSync(join(dir, 'tablecast.graphql'), makeDefinitions());
-  const tables = () => loadProject(dir, {}, checkRules).apps[0]?.plan.tables.map(({ name }) => name);
+  const tables = () => loadProject(dir, {}).apps[0]?.plan.tables.map(({ name }) => name);
   const beside = tables();
   writeFileSync(join(dir, 'config.yaml'), config);
   writeFileSync(join(dir, 'schema.graphql'), `${makeDefinitions()}${schema}`);
@@ -51,7 +50,7 @@ test('other scalars and another type Query are still refused', () => {
     'directive @own on OBJECT',
   ]) {
     writeFileSync(join(dir, 'schema.graphql'), `${table}${own}`);
-    expect(() => loadProject(dir, {}, checkRules), own).toThrow();
+    expect(() => loadProject(dir, {}), own).toThrow();
   }
   expect(makeDefinitions().startsWith(DEFINITIONS_MARK)).toBe(true);
 });

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { AppConfig } from '../../config/config.ts';
 import type { Report } from '../../config/files/report.ts';
 import { isReservedAtRoot, isReservedInApp } from '../../config/reserved-paths.ts';
+import type { ContractOperation } from '../../openapi/contract-operation.ts';
 import { METHODS } from '../../transports/routes/route.ts';
 import type { TransportStatus } from '../../transports/transport.ts';
 import type {
@@ -55,6 +56,10 @@ class HttpConnector implements Connector {
 
   target(use: TargetUse): Deliver {
     return this.#webhooks.target(use);
+  }
+
+  describe(): readonly ContractOperation[] {
+    return this.#requests.describe();
   }
 
   register(server: FastifyInstance): Promise<void> {

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StartError } from '../../config/files/diagnostic.ts';
 import { AppError, stoppingError } from '../../errors.ts';
+import type { ContractOperation } from '../../openapi/contract-operation.ts';
 import { makeAuthentication } from '../../server/auth/authentication.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
 import { NEVER_KEPT } from '../../server/cache-control.ts';
@@ -11,6 +12,7 @@ import { checkAccess } from '../../transports/routes/context.ts';
 import { METHODS } from '../../transports/routes/route.ts';
 import type { ConnectorContext, FlowEvent, Handle, SourceUse } from '../connector.ts';
 import { ExpressionError } from '../flows/expressions/cel.ts';
+import { describeRequest } from './contract.ts';
 import { eventKeyOf } from './event-key.ts';
 import { readInput } from './input.ts';
 import type { RequestSettings } from './keys.ts';
@@ -65,6 +67,10 @@ export class Requests {
         this.#serve(scope, places, authenticate);
       }
     });
+  }
+
+  describe(): readonly ContractOperation[] {
+    return this.#places.map(describeRequest);
   }
 
   async stop(): Promise<void> {

@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
+import type { ContractOperation } from '../../openapi/contract-operation.ts';
 import { queryOf } from '../../server/query-of.ts';
 import { Heartbeat } from '../../transports/heartbeat.ts';
 import { checkStreamable, startResponse } from '../../transports/stream/response.ts';
 import type { ConnectorContext, ConnectorType } from '../connector.ts';
+import { describeRoomStream } from './contract.ts';
 import { RoomConnector } from './room-connector.ts';
 import { checkRoomSettings, ROOM_TARGETS, type RoomSettings, roomKeys, VISITS } from './settings.ts';
 import { RoomStream } from './stream.ts';
@@ -38,6 +40,10 @@ class SseConnector extends RoomConnector<RoomSettings> {
         app.get(url, { ...options, ...(onRequest === undefined ? {} : { onRequest }) }, handler);
       }
     }
+  }
+
+  describe(): readonly ContractOperation[] {
+    return [describeRoomStream(this.name, this.settings)];
   }
 
   protected closeAll(): void {

@@ -3,10 +3,12 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import type { FlatKeys } from '../../config/keys/section.ts';
 import { durationKey } from '../../config/keys/values.ts';
+import type { ContractOperation } from '../../openapi/contract-operation.ts';
 import { Heartbeat } from '../../transports/heartbeat.ts';
 import { checkHandshake } from '../../transports/socket/handshake.ts';
 import { addSocketRoute, agreeOnAny, socketScope } from '../../transports/socket/scope.ts';
 import type { ConnectorContext, ConnectorType } from '../connector.ts';
+import { describeRoomSocket } from './contract.ts';
 import { PongWatch } from './pong-watch.ts';
 import { RoomConnector } from './room-connector.ts';
 import { checkRoomSettings, MESSAGE, ROOM_TARGETS, type RoomSettings, roomKeys, VISITS } from './settings.ts';
@@ -71,6 +73,10 @@ class WebSocketConnector extends RoomConnector<WebSocketSettings> {
   override close(): void {
     this.#pongs.stop();
     super.close();
+  }
+
+  describe(): readonly ContractOperation[] {
+    return [describeRoomSocket(this.name, this.settings)];
   }
 
   protected closeAll(): void {

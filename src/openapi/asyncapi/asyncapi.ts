@@ -3,7 +3,9 @@ import { isOffered } from '../../schema/plan.ts';
 import type { Capabilities } from '../capabilities.ts';
 import { type ContractSource, exportedTables } from '../openapi.ts';
 import { idParameter } from '../parameters.ts';
-import { componentSchemas, type Part } from '../schemas.ts';
+import { componentSchemas } from '../schemas/component-schemas.ts';
+import { nameMessages, titled } from '../schemas/named-schemas.ts';
+import type { Part } from '../schemas/schemas.ts';
 import { channelMessages, controlMessages } from './messages.ts';
 
 const ABOUT = [
@@ -18,7 +20,8 @@ export function makeAsyncApi({ plan, version, limits, secure, host, capabilities
     tableChannel(table, capabilities),
     recordChannel(table, limits.id, capabilities),
   ]);
-  const messages = tables.flatMap((table) => Object.entries(channelMessages(table, capabilities)));
+  const all = tables.flatMap((table) => Object.entries(channelMessages(table, capabilities)));
+  const { messages, schemas } = nameMessages({ ...Object.fromEntries(all), ...controlMessages() });
   return {
     asyncapi: '3.0.0',
     info: { title: plan.appId, version, description: ABOUT },
@@ -34,8 +37,8 @@ export function makeAsyncApi({ plan, version, limits, secure, host, capabilities
     channels: Object.fromEntries(channels),
     operations: Object.fromEntries(channels.flatMap(([name, channel]) => operations(name, channel))),
     components: {
-      schemas: componentSchemas(tables, limits.id),
-      messages: { ...Object.fromEntries(messages), ...controlMessages() },
+      schemas: { ...titled(componentSchemas(tables, limits.id)), ...schemas },
+      messages,
     },
   };
 }

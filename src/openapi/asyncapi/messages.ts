@@ -2,14 +2,15 @@ import { ERRORS } from '../../errors.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import { isOffered } from '../../schema/plan.ts';
 import type { Capabilities } from '../capabilities.ts';
-import { EXAMPLE_TIME, exampleInput, exampleKey, exampleRecord } from '../examples.ts';
-import { keySchema, orNull, type Part, refer } from '../schemas.ts';
+import { selectedName } from '../schemas/component-schemas.ts';
+import { EXAMPLE_SEQ, EXAMPLE_TIME, exampleInput, exampleKey, exampleRecord } from '../schemas/examples.ts';
+import { keySchema, orNull, type Part, refer } from '../schemas/schemas.ts';
 
 const SEQ = { type: 'integer', format: 'int64' };
 const TIME = { type: 'string', format: 'date-time' };
 const REF = { type: ['string', 'number'], description: "The client's own; given back in `ack` or `error`." };
 const REPLAYED = { const: true, description: 'It was committed before; this time nothing was written.' };
-const AT = { timestamp: EXAMPLE_TIME, seq: 1_736_937_000_000_000 };
+const AT = { timestamp: EXAMPLE_TIME, seq: EXAMPLE_SEQ };
 
 const PING: Part = {
   name: 'Ping',
@@ -49,9 +50,11 @@ const SUMMARIES: Readonly<Record<ChangeType, string>> = {
   Retained: 'A stored record, before what is live; `seq` and `timestamp` are those of its last change.',
 };
 
-function dataOf({ name, primaryKey }: TablePlan, type: ChangeType): Part {
+function dataOf(table: TablePlan, type: ChangeType): Part {
+  const { name, primaryKey } = table;
   if (type === 'Publish') return {};
-  if (type !== 'Delete') return refer(name);
+  // With `select` there is only what it names.
+  if (type !== 'Delete') return { anyOf: [refer(name), refer(selectedName(table))] };
   const properties = { [primaryKey.name]: keySchema(primaryKey) };
   return { type: 'object', properties, required: [primaryKey.name] };
 }

@@ -1,7 +1,8 @@
-import type { Plan, TablePlan } from '../../schema/plan.ts';
+import type { TablePlan } from '../../schema/plan.ts';
 import { isOffered } from '../../schema/plan.ts';
-import type { DocumentText } from '../contract.ts';
-import { exportedTables } from '../openapi.ts';
+import type { DocumentText, PageOptions } from '../contract.ts';
+import { type ContractSource, exportedTables } from '../openapi.ts';
+import { exampleBody } from '../schemas/examples.ts';
 import { addressOf } from './files.ts';
 
 /** Nothing from elsewhere, nothing inside the page; the operations draw their icons as `data:` images. */
@@ -16,16 +17,19 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
+type Source = Pick<ContractSource, 'plan' | 'version' | 'auth'>;
+
 /** The API page. Its addresses are relative, so that it also works behind a proxy that adds a prefix. */
-export async function makePage(plan: Plan): Promise<DocumentText> {
+export async function makePage(source: Source, options: PageOptions): Promise<DocumentText> {
   const names = ['swagger-ui.css', 'page.css', 'favicon-32x32.png', 'swagger-ui-bundle.js', 'page.js'];
   const [operationsStyle, style, icon, operations, script] = await Promise.all(names.map(addressOf));
-  const title = escapeHtml(plan.appId);
+  const title = escapeHtml(source.plan.appId);
   const text = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>${title} – API</title>
 <link rel="icon" type="image/png" href="${icon}">
 <link rel="stylesheet" href="${operationsStyle}">
@@ -33,15 +37,20 @@ export async function makePage(plan: Plan): Promise<DocumentText> {
 <script defer src="${operations}"></script>
 <script defer src="${script}"></script>
 </head>
-<body>
+<body${source.auth ? ' data-auth' : ''}>
 <header>
-<h1>${title}</h1>
-<p><a href="openapi.json">OpenAPI</a> · <a href="asyncapi.json">AsyncAPI</a></p>
+<h1>${title} <span class="badge">API</span> <span class="version">version ${escapeHtml(source.version)}</span></h1>
+${links(options)}
 </header>
 <main>
-${channels(plan)}
+${introduction(source)}
+${channels(source)}
+<section class="operations" aria-labelledby="operations-title">
+<h2 id="operations-title">Operations</h2>
+<p id="caller" role="status"></p>
 <div id="operations"></div>
 <noscript><p>The operations are in <a href="openapi.json">openapi.json</a>; showing them here needs JavaScript.</p></noscript>
+</section>
 </main>
 </body>
 </html>
@@ -49,11 +58,84 @@ ${channels(plan)}
   return { text, type: 'text/html; charset=utf-8', policy: POLICY };
 }
 
-function channels(plan: Plan): string {
+function links({ hasOwnPage }: PageOptions): string {
+  const all: readonly (readonly [string, string])[] = [
+    ...(hasOwnPage ? ([['./', 'Application']] as const) : []),
+    ['openapi.json', 'OpenAPI'],
+    ['openapi.json?media=all', 'OpenAPI, all media types'],
+    ['asyncapi.json', 'AsyncAPI'],
+    ['client.js', 'JavaScript client'],
+  ];
+  return `<nav aria-label="Documents">${all.map(([href, name]) => `<a href="${href}">${name}</a>`).join('\n')}</nav>`;
+}
+
+/** What one has to know before the list of operations, with requests that work as they stand. */
+function introduction({ plan, auth }: Source): string {
+  const table = exportedTables(plan).find(({ transports }) => transports.has('rest')) ?? exportedTables(plan)[0];
+  if (table === undefined) return '';
+  return `<section class="start" aria-labelledby="start-title">
+<h2 id="start-title">Start here</h2>
+<p>Each table of the schema is a list at <code>/{Table}</code> and its records at <code>/{Table}/{id}</code>. The address that
+lists is also the one that streams: with <code>Accept: text/event-stream</code>, or as a WebSocket, it sends every change as it
+is committed. Errors are problem details (RFC 9457) with a stable <code>code</code>.</p>
+<p>Lists are filtered by their fields: <code>price=lt=10</code>, <code>title=A*</code> (any text), <code>gt=</code>,
+<code>ge=</code>, <code>le=</code>, <code>ct=</code>, <code>sw=</code>, <code>ew=</code> (contains, begins, ends),
+<code>ft=</code> (words), <code>in=a,b</code>; client libraries send any of them in <code>filter</code>. Lists are ordered by
+<code>sort=-price</code>, and <code>select=title</code> leaves the other fields out.</p>
+${auth ? LOGIN : ''}<div class="samples">
+${sample('curl', curl(table, auth))}
+${sample('JavaScript', javascript(table, auth))}
+</div>
+</section>`;
+}
+
+const LOGIN = `<p>This API knows its callers. <strong>Authorize</strong> below takes a token or an API key; executing
+<code>POST /auth/login</code> here does it by itself. Without one you see what is public.</p>
+`;
+
+function sample(title: string, code: string): string {
+  return `<figure><figcaption>${title}</figcaption><pre><code>${code}</code></pre></figure>`;
+}
+
+/** The script of the page puts the whole address there. */
+function address(path: string): string {
+  return `<span data-address="${escapeHtml(path)}">${escapeHtml(path)}</span>`;
+}
+
+function curl(table: TablePlan, auth: boolean): string {
+  const path = table.exportName ?? table.name;
+  const header = auth ? ' \\\n  -H "authorization: Bearer $TOKEN"' : '';
+  const reads = table.transports.has('rest') && isOffered(table, 'read');
+  const creates = table.transports.has('rest') && isOffered(table, 'create');
+  const streams = table.transports.has('sse') && isOffered(table, 'subscribe');
+  const body = JSON.stringify(exampleBody(table, 'create')).replaceAll("'", "'\\''");
+  const lines = [
+    ...(reads ? [`curl ${address(`${path}?limit=10`)}${header}`] : []),
+    ...(creates
+      ? [`curl ${address(path)}${header} \\\n  -H 'content-type: application/json' \\\n  -d '${escapeHtml(body)}'`]
+      : []),
+    ...(streams ? [`curl -N ${address(`${path}?stream=sse`)}${header}`] : []),
+  ];
+  return lines.join('\n');
+}
+
+function javascript(table: TablePlan, auth: boolean): string {
+  const name = table.exportName ?? table.name;
+  const member = /^[A-Za-z_$][\w$]*$/.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`;
+  const options = auth ? ', { token }' : '';
+  return `import { connect } from '${address('client.js')}';
+
+const { tables } = connect('${address('')}'${options});
+const list = tables${escapeHtml(member)}.live('limit=10', {
+  onChange: (records) => show(records),
+});`;
+}
+
+function channels({ plan }: Source): string {
   const rows = exportedTables(plan).filter(isLive).map(channel);
   if (rows.length === 0) return '';
-  return `<section class="channels">
-<h2>Live channels</h2>
+  return `<section class="channels" aria-labelledby="channels-title">
+<h2 id="channels-title">Live channels</h2>
 <p>Every change of a table, as it is committed; <code>/{id}</code> after the address is the channel of one record.</p>
 <ul>
 ${rows.join('\n')}
@@ -70,10 +152,10 @@ function isLive(table: TablePlan): boolean {
 
 function channel({ exportName = '', transports }: TablePlan): string {
   const path = escapeHtml(exportName);
-  const shown = [transports.has('ws') ? 'WebSocket' : '', transports.has('sse') ? 'Server-Sent Events' : ''];
+  const shown = [transports.has('ws') ? 'WebSocket' : '', transports.has('sse') ? 'SSE' : ''];
+  const kinds = shown.filter((it) => it !== '').map((it) => `<span class="kind">${it}</span>`);
   const button = `<button type="button" data-channel="${path}" aria-pressed="false">Listen</button>`;
-  const name = `<code>/${path}</code><span>${shown.filter((it) => it !== '').join(', ')}</span>`;
-  return `<li>${name}${transports.has('sse') ? button : ''}</li>`;
+  return `<li><code>/${path}</code><span class="kinds">${kinds.join('')}</span>${transports.has('sse') ? button : ''}</li>`;
 }
 
 function escapeHtml(text: string): string {

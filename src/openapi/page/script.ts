@@ -1,23 +1,115 @@
 /** The script of the API page, served as a file of its own: the page's policy allows none inside it. */
 export const PAGE_SCRIPT = `'use strict';
-const MOST_EVENTS = 200;
+const MAX_EVENTS = 200;
+const RECONNECT_MS = 2000;
 const base = new URL('.', document.baseURI);
+const hasAuth = document.body.hasAttribute('data-auth');
+const METHODS = ['get', 'put', 'post', 'patch', 'delete'];
 
-window.SwaggerUIBundle({
-  url: new URL('openapi.json', base).href,
-  dom_id: '#operations',
-  presets: [window.SwaggerUIBundle.presets.apis],
-  layout: 'BaseLayout',
-  deepLinking: true,
-  docExpansion: 'list',
-  defaultModelsExpandDepth: 0,
-  validatorUrl: null,
-});
+const dark = window.matchMedia('(prefers-color-scheme: dark)');
+const applyTheme = () => document.documentElement.classList.toggle('dark-mode', dark.matches);
+applyTheme();
+dark.addEventListener('change', applyTheme);
+
+for (const place of document.querySelectorAll('[data-address]')) {
+  place.textContent = new URL(place.dataset.address, base).href.replace(/\\/$/, '');
+}
+
+const isError = (status) => status === 'default' || Number(status) >= 400;
+
+/** Every code of an error response, by status. */
+function codesOf(status, description) {
+  const codes = new Map();
+  for (const [, own, code] of description.matchAll(/(?:^|\\n)(?:([0-9]{3}) )?\`([A-Z_]+)\`/g)) {
+    const name = own || status;
+    codes.set(name, (codes.get(name) || []).concat('\`' + code + '\`'));
+  }
+  return [...codes].map(([name, list]) => '**' + name + '** ' + list.join(' '));
+}
+
+/** One row for all errors of an operation: a dozen of them, each with examples, are longer than a screen. */
+function shortenResponses({ responses }, components) {
+  const lines = [];
+  for (const [status, response] of Object.entries(responses)) {
+    const name = response.$ref && decodeURIComponent(response.$ref.split('/').pop());
+    if (!isError(status)) delete response.headers;
+    else {
+      lines.push(...codesOf(status, (name ? components.responses[name] : response).description));
+      delete responses[status];
+    }
+  }
+  if (lines.length > 0) responses.errors = { description: lines.sort().join('\\n\\n') };
+}
+
+/** The operators are explained once, above; an example would be sent as it stands. */
+function shortenParameter(parameter) {
+  if (!parameter.required) delete parameter.example;
+  const [before, after] = (parameter.description || '').split('Condition.');
+  const example = after && /\`[^\`]+\`[^\`]*$/.exec(after);
+  if (example) parameter.description = before + 'Condition, as ' + example[0];
+}
+
+/** The document as this page shows it: at this address, whatever the server calls itself. */
+function forPage(document) {
+  const { components } = document;
+  document.servers = [{ url: base.href.replace(/\\/$/, '') }];
+  delete document.info.description;
+  Object.values(components.parameters).forEach(shortenParameter);
+  for (const item of Object.values(document.paths)) {
+    for (const method of METHODS) {
+      const operation = item[method];
+      if (!operation) continue;
+      (operation.parameters || []).forEach(shortenParameter);
+      shortenResponses(operation, components);
+      const [server] = operation.servers || [];
+      // At the root of the server, and not of the application.
+      if (server && new URL(server.url).port === location.port) server.url = new URL('..', base).href.replace(/\\/$/, '');
+    }
+  }
+  return document;
+}
+
+let ui;
+const caller = document.querySelector('#caller');
+
+/** A login that was tried on the page is used for what follows. */
+function takeLogin(response) {
+  const isLogin = /\\/auth\\/(?:login|signup|refresh|password)$/.test(new URL(response.url, base).pathname);
+  const token = isLogin && response.ok && response.body && response.body.access_token;
+  if (!token) return response;
+  ui.preauthorizeApiKey('bearer', token);
+  caller.textContent = 'Logged in as ' + response.body.user.name + '.';
+  return response;
+}
+
+async function showOperations() {
+  const answer = await fetch(new URL('openapi.json', base));
+  if (!answer.ok) throw new Error('openapi.json was answered with ' + answer.status);
+  ui = window.SwaggerUIBundle({
+    spec: forPage(await answer.json()),
+    dom_id: '#operations',
+    presets: [window.SwaggerUIBundle.presets.apis],
+    layout: 'BaseLayout',
+    deepLinking: true,
+    docExpansion: 'list',
+    defaultModelsExpandDepth: 0,
+    defaultModelRendering: 'example',
+    responseInterceptor: takeLogin,
+    validatorUrl: null,
+  });
+}
+showOperations().catch((error) => { caller.textContent = 'The operations cannot be shown: ' + error.message; });
+
+function tokenOf() {
+  const bearer = hasAuth && ui && ui.authSelectors.authorized().get('bearer');
+  return (bearer && bearer.get('value')) || undefined;
+}
 
 const events = document.querySelector('#events');
 const state = document.querySelector('#state');
 let source;
 let listening;
+let timer;
 
 function show(name, id, data) {
   const row = document.createElement('li');
@@ -29,10 +121,11 @@ function show(name, id, data) {
   }
   row.dataset.event = name;
   events.prepend(row);
-  while (events.childElementCount > MOST_EVENTS) events.lastElementChild.remove();
+  while (events.childElementCount > MAX_EVENTS) events.lastElementChild.remove();
 }
 
 function stop() {
+  clearTimeout(timer);
   if (source) source.close();
   if (listening) {
     listening.textContent = 'Listen';
@@ -42,29 +135,83 @@ function stop() {
   listening = undefined;
 }
 
-function listen(button) {
+function giveUp(text) {
+  stop();
+  state.textContent = text;
+}
+
+/** An EventSource cannot send the token: a ticket stands for it, and is good for one stream. */
+async function addTicket(address) {
+  const token = tokenOf();
+  if (!token) return false;
+  const headers = { authorization: 'Bearer ' + token };
+  const answer = await fetch(new URL('auth/ticket', base), { method: 'POST', headers });
+  if (!answer.ok) throw await problemOf(answer);
+  address.searchParams.set('ticket', (await answer.json()).ticket);
+  return true;
+}
+
+async function problemOf(answer) {
+  if (answer.status === 401) return new Error(tokenOf() ? 'The token is not valid any more. Log in again.' : 'Log in first.');
+  const problem = await answer.json().catch(() => ({}));
+  return new Error(problem.detail || 'The channel was answered with ' + answer.status + '.');
+}
+
+/** Why a stream did not open: an EventSource does not say. */
+async function reasonOf(address) {
+  const abort = new AbortController();
+  const answer = await fetch(address, { headers: { accept: 'text/event-stream' }, signal: abort.signal });
+  if (!answer.ok) return problemOf(answer);
+  abort.abort();
+  return undefined;
+}
+
+async function listen(button, since) {
   const address = new URL(button.dataset.channel, base);
   address.searchParams.set('stream', 'sse');
-  source = new EventSource(address);
+  if (since) address.searchParams.set('since', since);
+  const plain = new URL(address);
+  const hasTicket = await addTicket(address);
+  if (listening !== button) return;
+  const current = new EventSource(address);
+  source = current;
+  let last = since;
+  const again = () => {
+    current.close();
+    timer = setTimeout(() => listen(button, last).catch((error) => giveUp(error.message)), RECONNECT_MS);
+  };
+  current.onerror = async (event) => {
+    // The server's own "error" events have data; the browser's say that the connection is gone.
+    if (event.data) show('error', '', event.data);
+    if (source !== current) return;
+    const wasOpened = state.dataset.open === 'true';
+    state.textContent = 'Connection lost, trying again…';
+    // A ticket is good for one stream, so that the browser cannot try again by itself.
+    if (wasOpened && hasTicket) return again();
+    if (current.readyState !== EventSource.CLOSED) return;
+    const reason = hasTicket ? undefined : await reasonOf(plain).catch(() => undefined);
+    if (source === current) giveUp(reason ? reason.message : 'The channel is not open to you, or is gone.');
+  };
+  current.onmessage = () => {
+    state.dataset.open = 'true';
+    state.textContent = 'Listening on ' + button.dataset.channel + '. Changes appear here as they happen.';
+  };
+  for (const name of ['update', 'delete', 'publish', 'retained', 'reset']) {
+    current.addEventListener(name, (event) => {
+      last = event.lastEventId || last;
+      show(name, event.lastEventId, event.data);
+    });
+  }
+}
+
+function begin(button) {
   listening = button;
   button.textContent = 'Stop';
   button.setAttribute('aria-pressed', 'true');
   events.replaceChildren();
+  state.dataset.open = 'false';
   state.textContent = 'Connecting to ' + button.dataset.channel + '…';
-  const current = source;
-  source.onerror = (event) => {
-    // The server's own "error" events have data; the browser's tell that the connection is gone.
-    if (event.data) show('error', '', event.data);
-    const ended = current.readyState === EventSource.CLOSED;
-    state.textContent = ended ? 'The channel is not open to you, or is gone.' : 'Connection lost, trying again…';
-    if (ended && source === current) stop();
-  };
-  source.onmessage = () => {
-    state.textContent = 'Listening on ' + button.dataset.channel + '. Changes appear here as they happen.';
-  };
-  for (const name of ['update', 'delete', 'publish', 'retained', 'reset']) {
-    source.addEventListener(name, (event) => show(name, event.lastEventId, event.data));
-  }
+  listen(button).catch((error) => giveUp(error.message));
 }
 
 for (const button of document.querySelectorAll('button[data-channel]')) {
@@ -72,7 +219,7 @@ for (const button of document.querySelectorAll('button[data-channel]')) {
     const again = button === listening;
     stop();
     if (again) state.textContent = 'Stopped.';
-    else listen(button);
+    else begin(button);
   });
 }
 window.addEventListener('pagehide', stop);

@@ -58,11 +58,11 @@ test('the documents of any schema are valid', async () => {
     fc.asyncProperty(schemas, async (text) => {
       const source = sourceOf(planOf(text));
       expect(await openApiMistakes(makeOpenApi(source))).toEqual([]);
-      expect(await openApiMistakes(makeOpenApi({ ...source, capabilities: EVERYTHING }))).toEqual([]);
+      expect(await openApiMistakes(makeOpenApi({ ...source, capabilities: EVERYTHING }, { media: 'all' }))).toEqual([]);
       expect(asyncApiMistakes(makeAsyncApi(source))).toEqual([]);
       expect(JSON.stringify(makeOpenApi(sourceOf(planOf(text))))).toBe(JSON.stringify(makeOpenApi(source)));
     }),
-    { numRuns: 20, endOnFailure: true },
+    { numRuns: 10, endOnFailure: true },
   );
 });
 

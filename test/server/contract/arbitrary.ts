@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Part } from '../../../src/openapi/schemas.ts';
+import type { Part } from '../../../src/openapi/schemas/schemas.ts';
 import { resolve } from './valid.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -12,8 +12,14 @@ export function arbitraryOf(schema: Schema, document: Part): fc.Arbitrary<unknow
   if (constant !== undefined) return fc.constant(constant);
   if (Array.isArray(values)) return fc.constantFrom(...(values as unknown[]));
   if (Array.isArray(type)) return fc.oneof(...type.map((one: string) => ofType(one, schema, document)));
-  return typeof type === 'string' ? ofType(type, schema, document) : fc.jsonValue().map(plain);
+  return typeof type === 'string' ? ofType(type, schema, document) : ANY_JSON;
 }
+
+/** What a field of type JSON takes, whether or not it may be null. */
+const ANY_JSON = fc
+  .jsonValue()
+  .map(plain)
+  .filter((value) => value !== null && !/"(?:__proto__|constructor)"/.test(JSON.stringify(value)));
 
 function ofType(type: string, schema: Schema, document: Part): fc.Arbitrary<unknown> {
   switch (type) {

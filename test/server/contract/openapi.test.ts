@@ -3,7 +3,7 @@ import addFormats from 'ajv-formats';
 import { describe, expect, test } from 'vitest';
 import { makeAsyncApi } from '../../../src/openapi/asyncapi/asyncapi.ts';
 import { makeOpenApi } from '../../../src/openapi/openapi.ts';
-import type { Part } from '../../../src/openapi/schemas.ts';
+import type { Part } from '../../../src/openapi/schemas/schemas.ts';
 import type { FieldPlan, Plan, TablePlan } from '../../../src/schema/plan.ts';
 import { planOf } from '../../schema/mistakes.ts';
 import { EVERY_KIND, EVERYTHING, sourceOf } from './documents.ts';
@@ -21,7 +21,7 @@ describe('the documents', () => {
   ])('of %s are valid', async (_name, schema) => {
     const plan = planOf(schema);
     expect(await openApiMistakes(makeOpenApi(sourceOf(plan)))).toEqual([]);
-    expect(await openApiMistakes(makeOpenApi(sourceOf(plan, EVERYTHING)))).toEqual([]);
+    expect(await openApiMistakes(makeOpenApi(sourceOf(plan, EVERYTHING), { media: 'all' }))).toEqual([]);
     expect(asyncApiMistakes(makeAsyncApi(sourceOf(plan)))).toEqual([]);
     expect(asyncApiMistakes(makeAsyncApi(sourceOf(plan, EVERYTHING)))).toEqual([]);
   });
@@ -33,7 +33,7 @@ describe('the documents', () => {
     const open = makeOpenApi(sourceOf(plan));
     const asked = makeOpenApi({ ...sourceOf(plan), auth: true });
     expect(await openApiMistakes(asked)).toEqual([]);
-    expect([open.security, asked.security]).toEqual([undefined, [{ bearer: [] }, {}]]);
+    expect([open.security, asked.security]).toEqual([[], [{ bearer: [] }, {}]]);
     const { get, post, patch } = (asked.paths as Record<string, Record<string, Operation | undefined>>)['/T'] ?? {};
     expect([get, post, patch].map((operation) => operation !== undefined)).toEqual([true, true, false]);
     expect(Object.keys((get as unknown as { responses: object }).responses)).toContain('401');
@@ -67,10 +67,15 @@ describe('the documents', () => {
     const openApi = makeOpenApi(source);
     const bodies = Object.values(openApi.paths as Record<string, Record<string, Operation>>)
       .flatMap((item) =>
-        Object.values(item).flatMap(({ requestBody }) => requestBody?.content['application/json'] ?? []),
+        Object.values(item).flatMap(({ requestBody, responses = {} }) => [
+          requestBody?.content['application/json'] ?? [],
+          ...Object.values(responses).map(({ content }) => content?.['application/json'] ?? []),
+        ]),
       )
+      .flat()
+      .map((media) => media as { readonly schema: Part; readonly example?: unknown })
       .flatMap(({ schema, example }) => (example === undefined ? [] : [[schema, example] as const]));
-    expect(bodies.length).toBeGreaterThan(5);
+    expect(bodies.length).toBeGreaterThan(15);
     expectValid(openApi, bodies);
     const asyncApi = makeAsyncApi(source);
     const messages = (asyncApi.components as { messages: Record<string, Message> }).messages;
@@ -79,6 +84,40 @@ describe('the documents', () => {
     );
     expect(payloads.length).toBeGreaterThan(15);
     expectValid(asyncApi, payloads);
+  });
+
+  test('name every model of AsyncAPI, for code generators', () => {
+    const document = makeAsyncApi(sourceOf(planOf(EVERY_KIND), EVERYTHING));
+    const { messages, schemas } = document.components as {
+      messages: Record<string, Message>;
+      schemas: Record<string, Part>;
+    };
+    for (const { payload } of Object.values(messages)) expect(Object.keys(payload)).toEqual(['$ref']);
+    const untitled: string[] = [];
+    const visit = (schema: Part, path: string): void => {
+      if ('$ref' in schema) return;
+      if (schema.title === undefined) untitled.push(path);
+      const {
+        properties = {},
+        items,
+        anyOf = [],
+      } = schema as { properties?: Record<string, Part>; items?: Part; anyOf?: Part[] };
+      for (const [name, one] of Object.entries(properties)) visit(one, `${path}.${name}`);
+      for (const one of [...anyOf, ...(items === undefined ? [] : [items])]) visit(one, `${path}[]`);
+    };
+    for (const [name, schema] of Object.entries(schemas)) visit(schema, name);
+    expect(untitled).toEqual([]);
+    expect(schemas['Thing.client.Update.message']?.title).toBe('ThingClientUpdateMessage');
+  });
+
+  test('have types from which code generators make what they mean', () => {
+    const schemas = schemasOf(planOf(EVERY_KIND));
+    const { any, extra, big, long } = schemas.Thing?.properties ?? {};
+    expect([any, extra]).toEqual([{ description: 'Any JSON value except null.' }, { description: 'Any JSON value.' }]);
+    const whole = { type: 'integer', format: 'int64', minimum: -(2 ** 53 - 1), maximum: 2 ** 53 - 1 };
+    const digits = { type: 'string', pattern: '^-?(0|[1-9][0-9]*)$' };
+    expect(big).toEqual({ anyOf: [whole, digits] });
+    expect(long).toEqual({ anyOf: [whole, digits, { type: 'null' }] });
   });
 
   test('give the same field in every place as it is there', () => {
@@ -153,8 +192,12 @@ describe('what a plan can have', () => {
     expect(await openApiMistakes(document)).toEqual([]);
     const schemas = schemasOf(related);
     expect(schemas.A?.required).toEqual(['id']);
-    expect(schemas.A?.properties.all).toEqual({ type: 'array', items: { $ref: '#/components/schemas/B' } });
-    expect(schemas.A?.properties.one).toMatchObject({ description: 'The only one.' });
+    const { properties, required } = schemas['A.selected'] ?? {};
+    expect(properties?.all).toEqual({ type: 'array', items: { $ref: '#/components/schemas/B.related' } });
+    expect(properties?.one).toMatchObject({ description: 'The only one.' });
+    // Nothing but the key is in every answer to a select, and nothing at all in every related record.
+    expect([required, schemas['B.related']?.required]).toEqual([['id'], undefined]);
+    expect(schemas.A?.properties).not.toHaveProperty('one');
     expect(schemas['A.create']?.properties).not.toHaveProperty('one');
     expect(Object.keys(schemas)).toContain('B');
     expect(JSON.stringify(document)).not.toContain('secret');
@@ -175,7 +218,7 @@ describe('what a plan can have', () => {
       planOf('type T @table @export(public: [read, create, update, subscribe]) { id: ID! @primaryKey }'),
       EVERYTHING,
     );
-    const { paths } = makeOpenApi(source) as { paths: Record<string, Record<string, Operation>> };
+    const { paths } = makeOpenApi(source, { media: 'all' }) as { paths: Record<string, Record<string, Operation>> };
     const { get, post, patch } = paths['/T'] as Record<string, Operation>;
     const rows = ['application/x-ndjson', 'text/csv'];
     expect(Object.keys(get?.responses['200']?.content ?? {})).toEqual([...EVERYTHING.mediaTypes, 'text/event-stream']);
@@ -183,16 +226,21 @@ describe('what a plan can have', () => {
     expect(Object.keys(paths['/T/{id}']?.put?.requestBody?.content ?? {})).toEqual(
       EVERYTHING.mediaTypes.filter((type) => !rows.includes(type)),
     );
-    expect(JSON.stringify(get)).toMatch(/parameters\/cursor.*parameters\/count.*parameters\/delta/);
+    expect(JSON.stringify(get)).toMatch(/parameters\/count.*"name":"cursor".*parameters\/delta/);
     expect(JSON.stringify(post)).toContain('parameters/idempotencyKey');
     expect(JSON.stringify(patch)).toMatch(/parameters\/all.*parameters\/prefer.*parameters\/idempotencyKey/);
     // There is no right to delete.
     expect(Object.keys(paths['/T'] ?? {})).toEqual(['get', 'post', 'patch']);
-    const plain = makeOpenApi({
-      ...source,
-      capabilities: { ...EVERYTHING, mediaTypes: ['application/json'], bulk: false, idempotency: false },
-    });
+    const plain = makeOpenApi(
+      { ...source, capabilities: { ...EVERYTHING, mediaTypes: ['application/json'], bulk: false, idempotency: false } },
+      { media: 'all' },
+    );
     expect(JSON.stringify(plain)).not.toMatch(/csv|Idempotency-Key|mergeAll/);
+    // Code generators make worse clients of an answer that has several content types.
+    const json = makeOpenApi(source);
+    const types = [...JSON.stringify(json.paths).matchAll(/"content":\{"([^"]+)"/g)].map(([, type]) => type);
+    expect(new Set(types)).toEqual(new Set(['application/json']));
+    expect(JSON.stringify(json)).not.toMatch(/ndjson|text\/csv|parameters\/(?:since|stream|delta)/);
   });
 
   test('whatever writes takes an Idempotency-Key', () => {

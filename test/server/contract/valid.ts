@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
-import type { Part } from '../../../src/openapi/schemas.ts';
+import type { Part } from '../../../src/openapi/schemas/schemas.ts';
 
 const require = createRequire(import.meta.url);
 const specification = JSON.parse(

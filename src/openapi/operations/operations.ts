@@ -1,9 +1,9 @@
-import type { TablePlan } from '../schema/plan.ts';
+import type { TablePlan } from '../../schema/plan.ts';
+import { type OperationContext, OperationMaker } from '../operation-maker.ts';
+import { idParameter } from '../parameters.ts';
+import type { Part } from '../schemas/schemas.ts';
 import { collectionItem } from './collection.ts';
-import { type OperationContext, OperationMaker } from './operation-maker.ts';
-import { idParameter } from './parameters.ts';
 import { recordItem } from './record.ts';
-import type { Part } from './schemas.ts';
 
 /**
  * The paths of one table and of its records, with the operations that the server has for somebody; without any

@@ -1,7 +1,7 @@
-import type { Description, OperationMaker } from './operation-maker.ts';
-import { parameters, selectParameter } from './parameters.ts';
-import { CODES, headers } from './responses.ts';
-import type { Part } from './schemas.ts';
+import type { Description, OperationMaker } from '../operation-maker.ts';
+import { parameters, selectParameter } from '../parameters.ts';
+import { CODES, headers } from '../responses.ts';
+import type { Part } from '../schemas/schemas.ts';
 
 const EVENTS = [
   'The stream greets with `{"type":"connected","status":"ok"}`. Then come `update`, `delete`, `publish` and `retained` with the',
@@ -9,6 +9,9 @@ const EVENTS = [
 ].join(' ');
 
 const EVENT_STREAM = { 'text/event-stream': { schema: { type: 'string', description: EVENTS } } };
+
+const LIVE =
+  'With `Accept: text/event-stream` the same address streams every change; `openapi.json?media=all` describes it.';
 
 /** The stream where it is alone on its address. */
 export type Watch = Pick<Description, 'id' | 'parameters' | 'codes'>;
@@ -20,12 +23,16 @@ export function readOperation(make: OperationMaker, read: Description, watch: Wa
   return streams ? streamOnly(make, watch) : undefined;
 }
 
-function plainRead(make: OperationMaker, read: Description, streams: boolean): Part {
+function plainRead(make: OperationMaker, read: Description, isLive: boolean): Part {
+  // Code generators would make a text of every answer that can be a stream.
+  const streams = isLive && make.context.streams;
+  const notes = [read.description, isLive && !streams ? LIVE : undefined].filter((note) => note !== undefined);
   const answer = { ...(read.responses as Readonly<Record<string, Part>>)[200] };
   const content = { ...(answer.content as Part), ...(streams ? EVENT_STREAM : {}) };
   const own = [...(read.parameters ?? []), selectParameter(make.table), ...parameters('ifNoneMatch')];
   return make.operation({
     ...read,
+    ...(notes.length === 0 ? {} : { description: notes.join('\n\n') }),
     parameters: [...own, ...(streams ? streamParameters(make) : [])],
     responses: {
       200: { ...answer, content },

@@ -1,10 +1,11 @@
-import { AUDIT_NAME } from '../schema/names.ts';
-import type { Plan } from '../schema/plan.ts';
-import { ACTOR_TYPES, AUDITED_OPS } from '../store/audit.ts';
-import type { OperationContext } from './operation-maker.ts';
-import { parameters } from './parameters.ts';
-import { type ErrorResponses, headers } from './responses.ts';
-import { type Part, refer } from './schemas.ts';
+import { AUDIT_NAME } from '../../schema/names.ts';
+import type { Plan } from '../../schema/plan.ts';
+import { ACTOR_TYPES, AUDITED_OPS } from '../../store/audit.ts';
+import type { OperationContext } from '../operation-maker.ts';
+import { parameters, query } from '../parameters.ts';
+import { type ErrorResponses, headers } from '../responses.ts';
+import { EXAMPLE_SEQ, EXAMPLE_TIME } from '../schemas/examples.ts';
+import { type Part, refer } from '../schemas/schemas.ts';
 
 /** No type of a schema can begin with an underscore. */
 const ENTRY = '_AuditEntry';
@@ -55,28 +56,29 @@ export interface AuditParts {
 
 /** What an OpenAPI document has of the audit log; nothing when no table has `@audit`. */
 export function auditParts({ tables }: Plan, { errors, auth }: Pick<OperationContext, 'errors' | 'auth'>): AuditParts {
-  if (!tables.some(({ audited }) => audited)) return { tags: [], paths: [], schemas: {} };
+  const table = tables.find(({ audited }) => audited)?.name;
+  if (table === undefined) return { tags: [], paths: [], schemas: {} };
   return {
     tags: [{ name: TAG, description: 'Who changed which record, for administrators.' }],
-    paths: [[`/${AUDIT_NAME}`, { get: operation(errors, auth) }]],
+    paths: [[`/${AUDIT_NAME}`, { get: operation(table, errors, auth) }]],
     schemas: { [ENTRY]: ENTRY_SCHEMA },
   };
 }
 
-function operation(errors: ErrorResponses, auth: boolean): Part {
+function operation(table: string, errors: ErrorResponses, auth: boolean): Part {
   return {
     operationId: 'readAuditLog',
     tags: [TAG],
     summary: 'Reads who changed which record, the newest change first',
     parameters: [
-      query('table', text, 'Only changes of this table.'),
-      query('id', text, 'Only changes of records with this key.'),
-      query('by', text, 'Only what the principal with this `sub` has done.'),
-      query('by_type', { enum: ACTOR_TYPES }, 'Only what such a caller has done.'),
-      query('op', { enum: AUDITED_OPS }, 'Only such changes.'),
-      query('since', MOMENT, 'Only changes after this seq, or from this time on.'),
-      query('until', MOMENT, 'Only changes up to this seq, or before this time.'),
-      query('before', SEQ, 'Continues after a page, from its `Link`.'),
+      query('table', text, 'Only changes of this table.', table),
+      query('id', text, 'Only changes of records with this key.', 'a-1'),
+      query('by', text, 'Only what the principal with this `sub` has done.', 'ada'),
+      query('by_type', { enum: ACTOR_TYPES }, 'Only what such a caller has done.', ACTOR_TYPES[0]),
+      query('op', { enum: AUDITED_OPS }, 'Only such changes.', AUDITED_OPS[0]),
+      query('since', MOMENT, 'Only changes after this seq, or from this time on.', EXAMPLE_TIME),
+      query('until', MOMENT, 'Only changes up to this seq, or before this time.', EXAMPLE_TIME),
+      query('before', SEQ, 'Continues after a page, from its `Link`.', EXAMPLE_SEQ),
       ...parameters('limit'),
     ],
     responses: {
@@ -88,8 +90,4 @@ function operation(errors: ErrorResponses, auth: boolean): Part {
       ...errors.refer(['INVALID_QUERY', 'FORBIDDEN', ...(auth ? (['UNAUTHORIZED'] as const) : [])]),
     },
   };
-}
-
-function query(name: string, schema: Part, description: string): Part {
-  return { name, in: 'query', description, schema };
 }

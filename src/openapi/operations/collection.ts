@@ -1,8 +1,9 @@
-import { minimal, type OperationMaker, present, publishParameter } from './operation-maker.ts';
-import { filterParameters, parameters, sortParameter } from './parameters.ts';
+import { minimal, NO_BODY, type OperationMaker, present, publishParameter } from '../operation-maker.ts';
+import { conditionsParameter, cursorParameter, filterParameters, sortParameter } from '../parameters.ts';
+import { CODES, headers } from '../responses.ts';
+import { selectedName } from '../schemas/component-schemas.ts';
+import { type Part, refer } from '../schemas/schemas.ts';
 import { readOperation } from './reads.ts';
-import { CODES, headers } from './responses.ts';
-import { type Part, refer } from './schemas.ts';
 
 /** `/{Export}`: list, create and publish, and what is done to many records at once. */
 export function collectionItem(make: OperationMaker): Part {
@@ -19,8 +20,8 @@ export function collectionItem(make: OperationMaker): Part {
 function listOperation(make: OperationMaker): Part | undefined {
   const { name } = make.table;
   const { cursor, count } = make.context.capabilities;
-  const conditions = [...filterParameters(make.table, make.context.capabilities), ...parameters('filter')];
-  const paging = make.shared('limit', 'offset', 'cursor', 'count');
+  const conditions = [...filterParameters(make.table, make.context.capabilities), conditionsParameter(make.table)];
+  const paging = [...make.shared('limit', 'offset', 'count'), ...(cursor ? [cursorParameter(make.table)] : [])];
   const names = ['ETag', 'X-Position', ...(cursor ? ['Link'] : []), ...(count ? ['X-Total-Count'] : [])];
   return readOperation(
     make,
@@ -33,13 +34,17 @@ function listOperation(make: OperationMaker): Part | undefined {
         200: {
           description: 'The records; with `select` only the chosen fields of them.',
           headers: headers(...names),
-          content: make.media({ type: 'array', items: refer(name) }),
+          content: make.media({ anyOf: [listOf(name), listOf(selectedName(make.table))] }, [make.example]),
         },
       },
       codes: CODES.list,
     },
     { id: 'watch', parameters: conditions, codes: [] },
   );
+}
+
+function listOf(name: string): Part {
+  return { type: 'array', items: refer(name) };
 }
 
 /** Creating and publishing share an address; `publish=true` tells them apart. */
@@ -50,11 +55,11 @@ function postOperation(make: OperationMaker): Part {
   const many = { type: 'array', items: one, maxItems: make.context.limits.batch };
   const anything = { description: 'With `publish=true`: any JSON.' };
   const shapes = [...(creates ? [one, many] : []), ...(publishes ? [anything] : [])];
-  const made = { anyOf: [refer(name), { type: 'array', items: refer(name) }] };
+  const made = { anyOf: [refer(name), listOf(name)] };
   const created = {
-    description: 'Stored: the full record, or all of them in order. Several are stored together or not at all.',
+    description: `Stored: the full record, or all of them in order. Several are stored together or not at all. ${NO_BODY}`,
     headers: headers('Location', 'ETag', 'Preference-Applied'),
-    content: make.media(made),
+    content: make.media(made, make.example),
   };
   return make.operation({
     id: creates ? 'create' : 'publish',

@@ -1,6 +1,13 @@
-import type { CompositeIndexPlan, FieldPlan, FieldType, RelationPlan, ScalarName, TablePlan } from '../schema/plan.ts';
-import { isOffered } from '../schema/plan.ts';
-import { isServerSet, isText, mustBeSent, notesOf } from '../schema/sdl/field.ts';
+import type {
+  CompositeIndexPlan,
+  FieldPlan,
+  FieldType,
+  RelationPlan,
+  ScalarName,
+  TablePlan,
+} from '../../schema/plan.ts';
+import { isOffered } from '../../schema/plan.ts';
+import { isServerSet, isText, mustBeSent, notesOf } from '../../schema/sdl/field.ts';
 
 /** A part of a document: JSON Schema 2020-12, or an object of OpenAPI or AsyncAPI. */
 export type Part = Readonly<Record<string, unknown>>;
@@ -18,10 +25,17 @@ const SCALARS: Readonly<Record<ScalarName, Part>> = {
   Float: { type: 'number', format: 'double' },
   Boolean: { type: 'boolean' },
   Date: { type: 'string', format: 'date-time' },
-  // Beyond ±(2^53−1) a string of digits; the pattern concerns only that.
-  Long: { type: ['integer', 'string'], format: 'int64', pattern: DIGITS },
-  JSON: { type: ['object', 'array', 'string', 'number', 'boolean'] },
+  // Beyond ±(2^53−1) a string of digits. Two schemas: code generators put all keywords of one schema on each of its types.
+  Long: {
+    anyOf: [
+      { type: 'integer', format: 'int64', minimum: -MAX_SAFE, maximum: MAX_SAFE },
+      { type: 'string', pattern: DIGITS },
+    ],
+  },
+  // No list of types: code generators make arrays and objects of nothing from it.
+  JSON: { description: 'Any JSON value except null.' },
 };
+const ANY_JSON: Part = { description: 'Any JSON value.' };
 
 /** What a field's docstring says, and what its directives mean to the one who sends or reads it. */
 function annotate(field: FieldPlan, direction: Direction): Part {
@@ -37,6 +51,7 @@ function annotate(field: FieldPlan, direction: Direction): Part {
 export function typeSchema(type: FieldType, required: boolean, direction: Direction): Part {
   switch (type.kind) {
     case 'scalar':
+      if (type.name === 'JSON' && !required) return ANY_JSON;
       return required ? SCALARS[type.name] : orNull(SCALARS[type.name]);
     case 'enum':
       return referTo(type.name, required);
@@ -53,7 +68,8 @@ function orNullUnless(required: boolean, schema: Part): Part {
 
 /** The same, or null. */
 export function orNull(schema: Part): Part {
-  const { type } = schema;
+  const { type, anyOf } = schema;
+  if (Array.isArray(anyOf)) return { ...schema, anyOf: [...(anyOf as Part[]), { type: 'null' }] };
   return { ...schema, type: [...(Array.isArray(type) ? type : [type]), 'null'] };
 }
 
@@ -61,14 +77,20 @@ export function refer(name: string): Part {
   return { $ref: `#/components/schemas/${name}` };
 }
 
-function referTo(name: string, required: boolean): Part {
+export function referTo(name: string, required: boolean): Part {
   return required ? refer(name) : { anyOf: [refer(name), { type: 'null' }] };
 }
 
 function fieldSchema(field: FieldPlan, direction: Direction): Part {
   const { type, required, primaryKey } = field;
   const schema = primaryKey ? keySchema(field) : typeSchema(type, required, direction);
-  return { ...schema, ...annotate(field, direction) };
+  return merge(schema, annotate(field, direction));
+}
+
+/** A schema with what is said about the field, after what the schema says itself. */
+function merge(schema: Part, notes: Part): Part {
+  const texts = [notes.description, schema.description].filter((text) => text !== undefined);
+  return { ...schema, ...notes, ...(texts.length === 0 ? {} : { description: texts.join('\n\n') }) };
 }
 
 /** Numbers that are keys are exact in JavaScript, whatever their type. */
@@ -76,20 +98,19 @@ export function keySchema({ type }: FieldPlan): Part {
   return type.kind === 'scalar' && type.name === 'Long' ? SCALARS.Int : typeSchema(type, true, 'in');
 }
 
-function outputSchema(owner: { readonly description?: string }, fields: readonly FieldPlan[]): Part {
+/** Whether a field is in every record that a caller reads; one with a read rule is left out for those who may not read it. */
+function isAlwaysShown({ access }: FieldPlan): boolean {
+  return access?.read === undefined;
+}
+
+export function outputSchema(owner: { readonly description?: string }, fields: readonly FieldPlan[]): Part {
   const shown = fields.filter(({ hidden }) => !hidden);
   return {
     type: 'object',
     ...(owner.description === undefined ? {} : { description: owner.description }),
     properties: Object.fromEntries(shown.map((field) => [field.name, fieldSchema(field, 'out')])),
-    required: shown.map(({ name }) => name),
+    required: shown.filter(isAlwaysShown).map(({ name }) => name),
   };
-}
-
-/** A relation is there only when `select` names it. */
-function relationSchema({ target, many, description }: RelationPlan): Part {
-  const schema = many ? { type: 'array', items: refer(target.name) } : referTo(target.name, false);
-  return description === undefined ? schema : { ...schema, description };
 }
 
 /** Those whose records anonymous callers may read. */
@@ -110,12 +131,10 @@ export function recordSchema(table: TablePlan): Part {
   const unique = table.compositeIndexes.filter(isShownUnique).map(describeUnique);
   const notes = [...(table.description === undefined ? [] : [table.description]), ...unique];
   const owner = notes.length === 0 ? {} : { description: notes.join('\n\n') };
-  const { properties, ...rest } = outputSchema(owner, table.fields);
-  const relations = openRelations(table).map((relation) => [relation.name, relationSchema(relation)] as const);
-  return { ...rest, properties: { ...(properties as Part), ...Object.fromEntries(relations) } };
+  return outputSchema(owner, table.fields);
 }
 
-function inputSchema(fields: readonly FieldPlan[], isRequired: (field: FieldPlan) => boolean): Part {
+export function inputSchema(fields: readonly FieldPlan[], isRequired: (field: FieldPlan) => boolean): Part {
   const sent = fields.filter((field) => !isServerSet(field));
   const required = sent.filter(isRequired).map(({ name }) => name);
   return {
@@ -147,7 +166,7 @@ function withKey(schema: Part, table: TablePlan, maxIdLength: number): Part {
 }
 
 /** What may be sent: to create, to replace (the key is in the address) and to merge (every field is optional). */
-function inputsOf(table: TablePlan, maxIdLength: number): readonly (readonly [string, Part])[] {
+export function inputsOf(table: TablePlan, maxIdLength: number): readonly (readonly [string, Part])[] {
   const { name, fields, primaryKey } = table;
   const make = (isRequired: (field: FieldPlan) => boolean) =>
     withKey(inputSchema(fields, isRequired), table, maxIdLength);
@@ -166,35 +185,4 @@ function withoutDefaults(properties: Part): Part {
       return [name, rest];
     }),
   );
-}
-
-/** Every type that a document of these tables refers to, by name; names with a dot are ours, which no type can have. */
-export function componentSchemas(tables: readonly TablePlan[], maxIdLength: number): Part {
-  const schemas = new Map<string, Part>();
-  for (const table of withTargets(tables)) {
-    schemas.set(table.name, recordSchema(table));
-    addTypes(table.fields, schemas);
-  }
-  for (const table of tables) for (const [name, schema] of inputsOf(table, maxIdLength)) schemas.set(name, schema);
-  return Object.fromEntries([...schemas].toSorted(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-function withTargets(tables: readonly TablePlan[]): ReadonlySet<TablePlan> {
-  const all = new Set(tables);
-  // A set gives what is added while it is walked, too.
-  for (const table of all) for (const { target } of openRelations(table)) all.add(target);
-  return all;
-}
-
-function addTypes(fields: readonly FieldPlan[], schemas: Map<string, Part>): void {
-  for (const { type } of fields) addType(type, schemas);
-}
-
-function addType(type: FieldType, schemas: Map<string, Part>): void {
-  if (type.kind === 'list') addType(type.of, schemas);
-  if (type.kind === 'enum') schemas.set(type.name, { type: 'string', enum: type.values });
-  if (type.kind !== 'object' || schemas.has(type.name)) return;
-  schemas.set(type.name, outputSchema({}, type.fields));
-  schemas.set(`${type.name}.input`, inputSchema(type.fields, mustBeSent));
-  addTypes(type.fields, schemas);
 }

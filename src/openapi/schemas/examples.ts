@@ -1,7 +1,9 @@
-import type { FieldPlan, JsonValue, TablePlan } from '../schema/plan.ts';
-import { isServerSet, isText } from '../schema/sdl/field.ts';
+import type { FieldPlan, FieldType, JsonValue, TablePlan } from '../../schema/plan.ts';
+import { isServerSet, isText } from '../../schema/sdl/field.ts';
 
 export const EXAMPLE_TIME = '2025-01-15T10:30:00.000Z';
+/** A position in the log, at that time. */
+export const EXAMPLE_SEQ = 1_736_937_000_000_000;
 /** Far away, so that a record made from the example is not removed at once. */
 const EXPIRY = Date.UTC(2100, 0, 1);
 
@@ -63,4 +65,12 @@ function exampleValue({ name, type, default: fallback, expiresAt }: FieldPlan): 
   }
   if (expiresAt) return type.name === 'Long' || type.name === 'Float' ? EXPIRY : new Date(EXPIRY).toISOString();
   return VALUES[type.name] ?? NAMED.get(name) ?? 'text';
+}
+
+/** A value of the type as a query string has it. */
+export function exampleText(type: FieldType): string {
+  if (type.kind === 'list') return exampleText(type.of);
+  if (type.kind === 'enum') return type.values[0] ?? 'null';
+  if (type.kind === 'object' || type.name === 'JSON') return 'null';
+  return String(VALUES[type.name] ?? 'Hello');
 }

@@ -1,7 +1,8 @@
-import { minimal, type OperationMaker, present, publishParameter } from './operation-maker.ts';
+import { minimal, NO_BODY, type OperationMaker, present, publishParameter } from '../operation-maker.ts';
+import { CODES, headers } from '../responses.ts';
+import { selectedName } from '../schemas/component-schemas.ts';
+import { type Part, refer } from '../schemas/schemas.ts';
 import { readOperation } from './reads.ts';
-import { CODES, headers } from './responses.ts';
-import { type Part, refer } from './schemas.ts';
 
 /** `/{Export}/{id}`: read, create or replace, merge, delete, publish. */
 export function recordItem(make: OperationMaker): Part {
@@ -27,7 +28,7 @@ function getOperation(make: OperationMaker): Part | undefined {
         200: {
           description: 'The record; with `select` only the chosen fields of it.',
           headers: headers('ETag', 'X-Position'),
-          content: make.media(refer(name)),
+          content: make.media({ anyOf: [refer(name), refer(selectedName(make.table))] }, make.example),
         },
       },
       codes: CODES.get,
@@ -50,7 +51,7 @@ function replaceOperation(make: OperationMaker): Part {
       200: { ...make.written(), description: 'Replaced: the full record.' },
       201: {
         ...make.written(),
-        description: 'Created: the full record.',
+        description: `Created: the full record. ${NO_BODY}`,
         headers: headers('Location', 'ETag', 'Preference-Applied'),
       },
       204: minimal('ETag'),

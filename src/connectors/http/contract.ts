@@ -1,0 +1,59 @@
+import {
+  type ContractMethod,
+  type ContractOperation,
+  operationName,
+  pathTemplate,
+} from '../../openapi/contract-operation.ts';
+import { query } from '../../openapi/parameters.ts';
+import type { SourceUse } from '../connector.ts';
+import type { RequestSettings } from './keys.ts';
+import type { Operation } from './operation.ts';
+
+export const FLOWS_TAG = 'Flows';
+
+interface Described {
+  readonly operation: Operation;
+  readonly settings: RequestSettings;
+  readonly source: SourceUse;
+}
+
+const INPUT = { description: 'The members of a JSON object are the input of the flow.' };
+
+/** A request that starts a flow, for the documents. */
+export function describeRequest({ operation, settings, source }: Described): ContractOperation {
+  const { method, segments } = operation;
+  const { path, parameters } = pathTemplate(segments);
+  const hasBody = method !== 'GET' && method !== 'DELETE';
+  const { query: names, headers, secret, access } = settings;
+  return {
+    id: operationName(method, segments),
+    tag: FLOWS_TAG,
+    method: method.toLowerCase() as ContractMethod,
+    path,
+    summary: `Starts the flow ${source.flow}`,
+    ...(secret === undefined ? {} : { description: 'Requests are signed, as Standard Webhooks are.' }),
+    parameters: [
+      ...parameters,
+      ...names.map((name) => query(name, { type: 'string' }, 'Part of the input.', 'text')),
+      ...headers.map((name) => ({
+        ...{ name, in: 'header', description: 'Part of the input.', schema: { type: 'string' }, example: 'text' },
+      })),
+      ...(hasBody && secret === undefined ? [{ $ref: '#/components/parameters/idempotencyKey' }] : []),
+    ],
+    ...(hasBody ? { body: { required: false, content: { 'application/json': { schema: INPUT } } } } : {}),
+    responses: {
+      200: {
+        description: 'What the flow has made.',
+        content: { 'application/json': { schema: { description: 'Any JSON value.' } } },
+      },
+      202: { description: 'The flow is done, and has made nothing to be answered.' },
+    },
+    codes: [
+      ...(['INVALID_JSON', 'INVALID_CONTENT', 'VALIDATION_ERROR', 'FLOW_FAILED', 'STOPPING'] as const),
+      ...(hasBody ? (['BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', 'IDEMPOTENCY_KEY_REUSED'] as const) : []),
+      ...(secret === undefined ? [] : (['INVALID_CREDENTIALS'] as const)),
+      'FORBIDDEN_ORIGIN',
+    ],
+    ...(access === undefined ? {} : { access: 'authenticated' }),
+  };
+}

@@ -1,0 +1,48 @@
+import {
+  type ContractOperation,
+  eventStream,
+  operationName,
+  pathTemplate,
+  SWITCHING,
+} from '../../openapi/contract-operation.ts';
+import { query } from '../../openapi/parameters.ts';
+import type { RoomSettings } from './settings.ts';
+
+export const ROOMS_TAG = 'Rooms';
+
+const CODES = ['FORBIDDEN_ORIGIN', 'TOO_MANY_CONNECTIONS'] as const;
+const MESSAGES =
+  'Messages are JSON objects with a `type`: `join_room` and `leave_room` with a `room`, and those that flows of the application handle.';
+
+function placeOf({ path, port, access }: RoomSettings) {
+  const segments = path.split('/').filter((segment) => segment !== '');
+  return {
+    ...{ tag: ROOMS_TAG, method: 'get' as const, path: pathTemplate(segments).path },
+    ...(port === undefined ? {} : { at: { port } }),
+    ...(access === 'authenticated' ? { access } : {}),
+  };
+}
+
+/** The handshake of a WebSocket with rooms, for the documents; `name`: of the connector. */
+export function describeRoomSocket(name: string, settings: RoomSettings): ContractOperation {
+  return {
+    ...placeOf(settings),
+    id: operationName('open', [name]),
+    summary: `Opens a WebSocket of the rooms "${name}"`,
+    description: MESSAGES,
+    responses: { 101: SWITCHING },
+    codes: [...CODES, 'UPGRADE_REQUIRED'],
+  };
+}
+
+/** An event stream with rooms, for the documents; `name`: of the connector. */
+export function describeRoomStream(name: string, settings: RoomSettings): ContractOperation {
+  return {
+    ...placeOf(settings),
+    id: operationName('stream', [name]),
+    summary: `Streams what is sent to the rooms "${name}"`,
+    parameters: [query('room', { type: 'string' }, 'A room to be in; may be given several times.', 'lobby')],
+    responses: { 200: eventStream('Server-Sent Events.') },
+    codes: [...CODES, 'BAD_REQUEST'],
+  };
+}

@@ -1,0 +1,41 @@
+import { type ContractOperation, type Described, eventStream, SWITCHING } from '../../openapi/contract-operation.ts';
+import { query } from '../../openapi/parameters.ts';
+import { EXAMPLE_SEQ } from '../../openapi/schemas/examples.ts';
+
+const TAG = 'Multiplexed channels';
+const text = { type: 'string' };
+
+/** The multiplexed protocol for the documents: PROTOCOL.md §4.6. `path`: as `realtime.path` in config.yaml. */
+export function describeGateway(path: string): Described {
+  const socket: ContractOperation = {
+    id: 'openChannels',
+    tag: TAG,
+    method: 'get',
+    path: `${path}/ws`,
+    summary: 'Opens a WebSocket with many subscriptions',
+    description: 'Messages are JSON: `{"action":"subscribe","collection":"…"}` and `{"action":"unsubscribe",…}`.',
+    responses: { 101: SWITCHING },
+    codes: ['FORBIDDEN_ORIGIN', 'UPGRADE_REQUIRED', 'TOO_MANY_CONNECTIONS'],
+  };
+  const stream: ContractOperation = {
+    id: 'streamChannels',
+    tag: TAG,
+    method: 'get',
+    path: `${path}/subscribe`,
+    summary: 'Streams changes of several tables as Server-Sent Events',
+    parameters: [
+      query('collection', text, 'A table; may be given several times. Without it all tables.', 'Message'),
+      query('operations', text, 'Only these operations, separated by commas.', 'create,update'),
+      query('filter', text, 'Only records that meet these conditions.', 'id!=a-1'),
+      query('select', text, 'Only these fields.', 'id'),
+      query('since', { type: 'integer', format: 'int64' }, 'Everything after this position.', EXAMPLE_SEQ),
+      query('retained', { type: 'boolean' }, 'First what is stored.', true),
+    ],
+    responses: { 200: eventStream('Server-Sent Events.') },
+    codes: ['INVALID_QUERY', 'INVALID_POSITION', 'NOT_FOUND', 'FORBIDDEN_ORIGIN', 'TOO_MANY_CONNECTIONS'],
+  };
+  return {
+    operations: [socket, stream],
+    tags: [{ name: TAG, description: 'Many subscriptions over one connection.' }],
+  };
+}
