@@ -101,3 +101,114 @@ inBrowser('the API page', (browser) => {
     await new Promise((resolve) => proxy.close(resolve));
   });
 });
+
+const AUTH_CONFIG = `${CONFIG}auth:
+  jwt: {secret: "a-secret-of-this-test-that-is-no-example-1"}
+  users: true
+  signup: true
+`;
+const OWN_SCHEMA = `
+type Note @table @export @access(read: "authenticated", create: "authenticated", subscribe: "authenticated") {
+  id: ID! @primaryKey
+  text: String
+  count: Int
+  at: Date
+  kind: Kind
+  owner: ID
+}
+enum Kind { ONE TWO }
+`;
+const MAX_OPERATION_HEIGHT = 4000;
+
+inBrowser('the API page of an application with logins', (browser) => {
+  it('logs in with an operation, calls with the token, and listens with a ticket', async () => {
+    await using server = await startServer({ schema: OWN_SCHEMA, config: AUTH_CONFIG });
+    const page = await browser().newPage();
+    await page.goto(server.url('docs'));
+    await page.locator('#operations-Note-listNote').waitFor();
+    await page.getByRole('button', { name: 'Listen' }).click();
+    await page.getByText('Log in first.').waitFor();
+
+    const signUp = page.locator('#operations-Authentication-signUp');
+    await signUp.locator('.opblock-summary-control').click();
+    await signUp.getByRole('button', { name: 'Try it out' }).click();
+    await signUp.getByRole('button', { name: 'Execute' }).click();
+    await page.getByText('Logged in as ada.').waitFor();
+
+    const list = page.locator('#operations-Note-listNote');
+    await list.locator('.opblock-summary-control').click();
+    await list.getByRole('button', { name: 'Try it out' }).click();
+    const asked = page.waitForResponse((response) => response.url().includes('/Note?'));
+    await list.getByRole('button', { name: 'Execute' }).click();
+    // Examples are not sent: they are for those who read, and for tools.
+    expect([(await asked).status(), new URL((await asked).url()).search]).toEqual([200, '?limit=100&offset=0']);
+
+    const ticket = page.waitForRequest((request) => request.url().includes('ticket='));
+    await page.getByRole('button', { name: 'Listen' }).click();
+    await ticket;
+    await page.getByText('Listening on Note').waitFor();
+    const { record } = await ask('POST', server.url('auth/login'), {
+      json: { name: 'ada', password: 'correct horse battery staple' },
+    });
+    const headers = { authorization: `Bearer ${String(record.access_token)}` };
+    await ask('POST', server.url('Note'), { json: { id: 'n1', text: 'Hello' }, headers });
+    await page.locator('#events li[data-event=update]').waitFor();
+    await page.close();
+  }, 60_000);
+
+  it.each([
+    ['light', 1280, 'rgb(243, 245, 245)', 'rgb(255, 255, 255)'],
+    ['light', 390, 'rgb(243, 245, 245)', 'rgb(255, 255, 255)'],
+    ['dark', 1280, 'rgb(13, 19, 19)', 'rgb(22, 30, 30)'],
+    ['dark', 390, 'rgb(13, 19, 19)', 'rgb(22, 30, 30)'],
+  ] as const)(
+    'has short operations and a dialog for tokens in %s at %i pixels',
+    async (colorScheme, width, ground, card) => {
+      await using server = await startServer({ schema: OWN_SCHEMA, config: AUTH_CONFIG });
+      const context = await browser().newContext({ viewport: { width, height: 900 }, colorScheme });
+      const page = await context.newPage();
+      const complaints = collectComplaints(page);
+      await page.goto(server.url('docs'));
+      const list = page.locator('#operations-Note-listNote');
+      await list.locator('.opblock-summary-control').click();
+      await list.locator('.responses-wrapper').waitFor();
+      const height = (await list.boundingBox())?.height ?? 0;
+      expect(height).toBeGreaterThan(200);
+      expect(height).toBeLessThan(MAX_OPERATION_HEIGHT);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+      const styles = `(query, name) => [...new Set([...document.querySelectorAll(query)].map((it) => getComputedStyle(it)[name]))]`;
+      const of = (query: string, name: string) => page.evaluate(`(${styles})(${JSON.stringify(query)}, '${name}')`);
+      expect(await of('body *', 'fontFamily')).toHaveLength(2);
+      expect(await of('body', 'backgroundColor')).toEqual([ground]);
+      expect(await of('main > section', 'backgroundColor')).toEqual([card]);
+      expect(await of('html.dark-mode .swagger-ui', 'display')).toHaveLength(colorScheme === 'dark' ? 1 : 0);
+
+      await page.locator('.scheme-container .authorize').click();
+      const input = page.locator('.modal-ux input');
+      await input.fill('some-token');
+      const { x = -1, width: wide = 0 } = (await input.boundingBox()) ?? {};
+      expect([wide > 100, x >= 0, x + wide <= width]).toEqual([true, true, true]);
+      if (PICTURES !== undefined) await page.screenshot({ path: join(PICTURES, `${colorScheme}-${width}.png`) });
+      await page.locator('.modal-ux button.authorize').click();
+      await page.locator('.modal-ux').getByText('Logout').waitFor();
+      expect(complaints).toEqual([]);
+      await context.close();
+    },
+    60_000,
+  );
+
+  it('says what it is: version, documents, the page and the client of the application', async () => {
+    await using server = await startServer({ schema: OWN_SCHEMA, config: AUTH_CONFIG });
+    const page = await browser().newPage();
+    await page.goto(server.url('docs'));
+    const { info } = (await server.ask('GET', 'openapi.json')).record as unknown as { info: { version: string } };
+    await page.getByText(`version ${info.version}`).waitFor();
+    const links = await page.evaluate<string[]>("[...document.querySelectorAll('nav a')].map((one) => one.href)");
+    expect(links).toEqual(
+      ['openapi.json', 'openapi.json?media=all', 'asyncapi.json', 'client.js'].map((path) => server.url(path)),
+    );
+    for (const link of links) expect((await fetch(link)).status).toBe(200);
+    await page.getByText(`curl -N ${server.url('Note?stream=sse')}`).waitFor();
+    await page.close();
+  });
+});
