@@ -69,7 +69,8 @@ function registerDocuments(server: FastifyInstance, app: OpenApp, config: Server
     auth: auth !== undefined,
   };
   const describe = () => describeOperations(app, config);
-  registerContract(server, { source, describe, page: { hasOwnPage: app.config.web !== undefined }, compression });
+  const page = { hasOwnPage: app.config.web !== undefined, hasUsers: auth?.config.users === true };
+  registerContract(server, { source, describe, page, compression });
 }
 
 /** The client for pages, and the static files of the applications. */

@@ -28,6 +28,8 @@ export interface ContractOptions {
 export interface PageOptions {
   /** The application has a page of its own, at `/{app_id}/`. */
   readonly hasOwnPage: boolean;
+  /** Callers can log in here with a name and a password. */
+  readonly hasUsers: boolean;
 }
 
 interface Document extends DocumentText {

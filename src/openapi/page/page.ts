@@ -43,7 +43,7 @@ export async function makePage(source: Source, options: PageOptions): Promise<Do
 ${links(options)}
 </header>
 <main>
-${introduction(source)}
+${introduction(source, options)}
 ${channels(source)}
 <section class="operations" aria-labelledby="operations-title">
 <h2 id="operations-title">Operations</h2>
@@ -70,7 +70,7 @@ function links({ hasOwnPage }: PageOptions): string {
 }
 
 /** What one has to know before the list of operations, with requests that work as they stand. */
-function introduction({ plan, auth }: Source): string {
+function introduction({ plan, auth }: Source, { hasUsers }: PageOptions): string {
   const table = exportedTables(plan).find(({ transports }) => transports.has('rest')) ?? exportedTables(plan)[0];
   if (table === undefined) return '';
   return `<section class="start" aria-labelledby="start-title">
@@ -82,16 +82,19 @@ is committed. Errors are problem details (RFC 9457) with a stable <code>code</co
 <code>ge=</code>, <code>le=</code>, <code>ct=</code>, <code>sw=</code>, <code>ew=</code> (contains, begins, ends),
 <code>ft=</code> (words), <code>in=a,b</code>; client libraries send any of them in <code>filter</code>. Lists are ordered by
 <code>sort=-price</code>, and <code>select=title</code> leaves the other fields out.</p>
-${auth ? LOGIN : ''}<div class="samples">
+${auth ? describeAuth(hasUsers) : ''}<div class="samples">
 ${sample('curl', curl(table, auth))}
 ${sample('JavaScript', javascript(table, auth))}
 </div>
 </section>`;
 }
 
-const LOGIN = `<p>This API knows its callers. <strong>Authorize</strong> below takes a token or an API key; executing
-<code>POST /auth/login</code> here does it by itself. Without one you see what is public.</p>
+function describeAuth(hasUsers: boolean): string {
+  const login = hasUsers ? '; executing <code>POST /auth/login</code> on this page fills it in' : '';
+  return `<p>Callers identify themselves with a token or an API key. <strong>Authorize</strong> below takes one${login}. Without it
+you see what is public.</p>
 `;
+}
 
 function sample(title: string, code: string): string {
   return `<figure><figcaption>${title}</figcaption><pre><code>${code}</code></pre></figure>`;
