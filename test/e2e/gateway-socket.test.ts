@@ -114,8 +114,16 @@ describe('the socket', { timeout: 60_000 }, () => {
     await using server = await start();
     using client = await open(server);
     const operations = ['create', 'update', 'delete'];
-    expect(await client.subscribe('posts', { operations })).toEqual({ status: 'subscribed', collection: 'posts' });
-    expect(await client.subscribe('comments')).toEqual({ status: 'subscribed', collection: 'comments' });
+    expect(await client.subscribe('posts', { operations })).toEqual({
+      status: 'subscribed',
+      type: 'subscribed',
+      collection: 'posts',
+    });
+    expect(await client.subscribe('comments')).toEqual({
+      status: 'subscribed',
+      type: 'subscribed',
+      collection: 'comments',
+    });
     await server.put('comments/c', { text: 'one' });
     await server.ask('DELETE', 'comments/c');
     await server.put('posts/a', { title: 'one' });
@@ -147,7 +155,7 @@ describe('the socket', { timeout: 60_000 }, () => {
     await other.subscribe('posts');
     await server.put('posts/a', { title: 'one' });
     await client.event();
-    const gone = { status: 'unsubscribed', collection: 'posts' };
+    const gone = { status: 'unsubscribed', type: 'unsubscribed', collection: 'posts' };
     expect(await client.ask({ action: 'unsubscribe', collection: 'posts' })).toEqual(gone);
     await fence(server, other);
     await client.settle();
@@ -187,18 +195,18 @@ describe('the socket', { timeout: 60_000 }, () => {
     // In one go, as a client that comes back does.
     for (const collection of names) client.send({ action: 'subscribe', collection });
     for (const collection of names.slice(0, 100)) {
-      expect(await client.answer()).toEqual({ status: 'subscribed', collection });
+      expect(await client.answer()).toEqual({ status: 'subscribed', type: 'subscribed', collection });
     }
-    expect(await client.answer()).toEqual({ error: 'Max subscriptions reached (100)' });
+    expect(await client.answer()).toEqual({ error: 'Max subscriptions reached (100)', type: 'error' });
     for (const name of names) await server.put(`${name}/a`, { n: 1 });
     await client.event('t99.create');
     await client.settle();
     expect(client.events).toHaveLength(100);
-    const again = { status: 'subscribed', collection: 't5' };
+    const again = { status: 'subscribed', type: 'subscribed', collection: 't5' };
     expect(await client.subscribe('t5', { operations: ['delete'] })).toEqual(again);
     expect(await client.subscribe('t100')).toHaveProperty('error');
     await client.ask({ action: 'unsubscribe', collection: 't7' });
-    expect(await client.subscribe('t100')).toEqual({ status: 'subscribed', collection: 't100' });
+    expect(await client.subscribe('t100')).toEqual({ status: 'subscribed', type: 'subscribed', collection: 't100' });
     await server.put('t5/b', { n: 1 });
     await server.put('t100/b', { n: 1 });
     await client.event('t100.create');
@@ -237,38 +245,50 @@ type Quiet @table @export(name: "quiet", ws: false) { id: ID! @primaryKey }`;
     await using server = await startServer({ schema });
     using client = await open(server);
     const cases: [sent: string | object, answer: object][] = [
-      ['{', { error: 'Invalid JSON' }],
-      ['', { error: 'Invalid JSON' }],
-      ['[]', { error: 'Unknown action' }],
-      [{ action: 'dance' }, { error: 'Unknown action' }],
-      [{}, { error: 'Unknown action' }],
-      [{ action: 'subscribe' }, { error: 'Missing collection' }],
-      [{ action: 'unsubscribe' }, { error: 'Missing collection' }],
+      ['{', { error: 'Invalid JSON', type: 'error' }],
+      ['', { error: 'Invalid JSON', type: 'error' }],
+      ['[]', { error: 'Unknown action', type: 'error' }],
+      [{ action: 'dance' }, { error: 'Unknown action', type: 'error' }],
+      [{}, { error: 'Unknown action', type: 'error' }],
+      [{ action: 'subscribe' }, { error: 'Missing collection', type: 'error' }],
+      [{ action: 'unsubscribe' }, { error: 'Missing collection', type: 'error' }],
       [
         { action: 'subscribe', collection: 7, id: 1 },
-        { error: 'Missing collection', id: 1 },
+        { error: 'Missing collection', type: 'error', id: 1 },
       ],
       [
         { action: 'subscribe', collection: 'nope' },
-        { error: 'Unknown collection', collection: 'nope' },
+        { error: 'Unknown collection', type: 'error', collection: 'nope' },
       ],
       [
         { action: 'subscribe', collection: 'quiet' },
-        { error: 'Unknown collection', collection: 'quiet' },
+        { error: 'Unknown collection', type: 'error', collection: 'quiet' },
       ],
       [
         { action: 'subscribe', collection: 'secrets' },
-        { error: 'Forbidden', collection: 'secrets' },
+        { error: 'Forbidden', type: 'error', collection: 'secrets' },
       ],
-      [{ action: 'subscribe', collection: 'posts', operations: ['create', 'read'] }, { error: 'Invalid operations' }],
-      [{ action: 'subscribe', collection: 'posts', operations: [] }, { error: 'Invalid operations' }],
-      [{ action: 'subscribe', collection: 'posts', operations: 'create' }, { error: 'Invalid operations' }],
-      [{ action: 'auth', token: 'x' }, { error: 'Authentication is not configured' }],
+      [
+        { action: 'subscribe', collection: 'posts', operations: ['create', 'read'] },
+        { error: 'Invalid operations', type: 'error' },
+      ],
+      [
+        { action: 'subscribe', collection: 'posts', operations: [] },
+        { error: 'Invalid operations', type: 'error' },
+      ],
+      [
+        { action: 'subscribe', collection: 'posts', operations: 'create' },
+        { error: 'Invalid operations', type: 'error' },
+      ],
+      [
+        { action: 'auth', token: 'x' },
+        { error: 'Authentication is not configured', type: 'error' },
+      ],
     ];
     for (const [sent, answer] of cases) expect(await client.ask(sent as string), JSON.stringify(sent)).toEqual(answer);
-    expect(await client.subscribe('posts')).toEqual({ status: 'subscribed', collection: 'posts' });
+    expect(await client.subscribe('posts')).toEqual({ status: 'subscribed', type: 'subscribed', collection: 'posts' });
     using second = await open(server);
-    expect(await second.ask(Buffer.from('{"action":"ping"}'))).toEqual({ error: 'Invalid JSON' });
+    expect(await second.ask(Buffer.from('{"action":"ping"}'))).toEqual({ error: 'Invalid JSON', type: 'error' });
     const coded: [sent: object, code: string, error: RegExp][] = [
       [{ filter: 'prise==1' }, 'INVALID_QUERY', /did you mean "price"/],
       [{ filter: 7 }, 'INVALID_MESSAGE', /filter must be text/],
@@ -280,7 +300,13 @@ type Quiet @table @export(name: "quiet", ws: false) { id: ID! @primaryKey }`;
     ];
     for (const [more, code, error] of coded) {
       const answer = await second.subscribe('posts', { id: 'mine', ...more });
-      expect(answer).toEqual({ error: expect.stringMatching(error), code, collection: 'posts', id: 'mine' });
+      expect(answer).toEqual({
+        type: 'error',
+        error: expect.stringMatching(error),
+        code,
+        collection: 'posts',
+        id: 'mine',
+      });
     }
     expect(await second.subscribe('posts', { id: {} })).toMatchObject({ code: 'INVALID_MESSAGE' });
     expect(await second.subscribe('posts', { id: 'x'.repeat(129) })).toMatchObject({ code: 'INVALID_MESSAGE' });
@@ -294,7 +320,12 @@ type Quiet @table @export(name: "quiet", ws: false) { id: ID! @primaryKey }`;
     await using server = await start();
     using client = await open(server);
     const cheap = { id: 'cheap', filter: 'price=lt=10', select: 'price' };
-    expect(await client.subscribe('posts', cheap)).toEqual({ status: 'subscribed', collection: 'posts', id: 'cheap' });
+    expect(await client.subscribe('posts', cheap)).toEqual({
+      status: 'subscribed',
+      type: 'subscribed',
+      collection: 'posts',
+      id: 'cheap',
+    });
     expect(await client.subscribe('posts', { id: 2, filter: 'price=ge=10&title==A*' })).toMatchObject({ id: 2 });
     await server.put('posts/a', { title: 'A', price: 5 });
     await server.put('posts/b', { title: 'B', price: 50 });

@@ -85,12 +85,16 @@ describe('the multiplexed protocol', { timeout: 90_000 }, () => {
     expect(await fast.closed).toEqual({ code: 1008, reason: 'more than 5 messages a second' });
     using many = await open(server);
     for (const id of [1, 2]) expect(await many.subscribe('posts', { id })).toMatchObject({ status: 'subscribed' });
-    expect(await many.subscribe('posts', { id: 3 })).toEqual({ error: 'Max subscriptions reached (2)', id: 3 });
+    expect(await many.subscribe('posts', { id: 3 })).toEqual({
+      error: 'Max subscriptions reached (2)',
+      type: 'error',
+      id: 3,
+    });
     await using other = await start();
     using bad = await open(other);
     for (let n = 0; n < 21; n++) bad.send('{');
     expect(await bad.closed).toEqual({ code: 1008, reason: 'more than 20 bad messages in 10 s' });
-    expect(bad.messages.items).toEqual(new Array(21).fill({ error: 'Invalid JSON' }));
+    expect(bad.messages.items).toEqual(new Array(21).fill({ error: 'Invalid JSON', type: 'error' }));
   });
 
   test('a message that is too large is closed with 1009, one that is no UTF-8 with 1007', async () => {
@@ -118,7 +122,7 @@ describe('the multiplexed protocol', { timeout: 90_000 }, () => {
     raw.send({ payload: '{"action":"subscribe","collection":"posts"}' });
     raw.send({ payload: '{"action":"ping"}' });
     expect([await raw.json(), await raw.json()]).toEqual([
-      { status: 'subscribed', collection: 'posts' },
+      { status: 'subscribed', type: 'subscribed', collection: 'posts' },
       { type: 'pong' },
     ]);
   });

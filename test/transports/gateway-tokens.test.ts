@@ -113,7 +113,11 @@ describe('a token', { timeout: 30_000 }, () => {
         protocols: [...('protocols' in options ? options.protocols : [])],
       });
       expect(client.socket.protocol).toBe('protocols' in options ? options.protocols[0] : '');
-      expect(await client.subscribe('posts')).toEqual({ status: 'subscribed', collection: 'posts' });
+      expect(await client.subscribe('posts')).toEqual({
+        status: 'subscribed',
+        type: 'subscribed',
+        collection: 'posts',
+      });
     }
     for (const [query, headers] of [
       [`?token=${token}&collection=posts`, {}],
@@ -175,7 +179,7 @@ describe('a token', { timeout: 30_000 }, () => {
     expect(late).toBeGreaterThanOrEqual(0);
     expect(late).toBeLessThan(2000);
     const { data } = await stream.next('error');
-    expect(JSON.parse(data)).toEqual({ error: 'Token expired' });
+    expect(JSON.parse(data)).toEqual({ error: 'Token expired', type: 'error' });
     await stream.ended;
     await server.write('too late');
     expect([client.events, stream.all('message').filter((it) => 'data' in it)]).toEqual([[], []]);
@@ -190,12 +194,13 @@ describe('a token', { timeout: 30_000 }, () => {
     client.send({ action: 'subscribe', collection: 'comments' });
     expect(await client.answer()).toEqual({
       status: 'authenticated',
+      type: 'authenticated',
       expires_at: expect.stringMatching(/^\d{4}-.*Z$/),
     });
-    expect(await client.answer()).toEqual({ status: 'subscribed', collection: 'comments' });
-    const failed = { error: 'Authentication failed', code: 'UNAUTHORIZED' };
+    expect(await client.answer()).toEqual({ status: 'subscribed', type: 'subscribed', collection: 'comments' });
+    const failed = { error: 'Authentication failed', type: 'error', code: 'UNAUTHORIZED' };
     expect(await client.ask({ action: 'auth', token: 'bad' })).toEqual(failed);
-    expect(await client.ask({ action: 'auth' })).toEqual({ error: 'Missing token' });
+    expect(await client.ask({ action: 'auth' })).toEqual({ error: 'Missing token', type: 'error' });
     await new Promise((resolve) => setTimeout(resolve, 2500));
     await server.write('still there');
     expect((await client.event()).data).toMatchObject({ title: 'still there' });
@@ -214,7 +219,7 @@ describe('a token', { timeout: 30_000 }, () => {
     using stream = await SseClient.open(`${server.sse}?token=${token}`);
     authenticator.disable('eve');
     expect(await client.closed).toEqual({ code: 1008, reason: 'Authentication failed' });
-    expect(JSON.parse((await stream.next('error')).data)).toEqual({ error: 'Authentication failed' });
+    expect(JSON.parse((await stream.next('error')).data)).toEqual({ error: 'Authentication failed', type: 'error' });
     using again = await GatewayClient.open(`${server.ws}?token=${token}`);
     expect(await again.closed).toMatchObject({ code: 1008 });
   });

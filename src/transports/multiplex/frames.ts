@@ -31,6 +31,11 @@ export function formatMessage(json: string, id?: number): string {
   return `${id === undefined ? '' : `id: ${id}\n`}data: ${json}\n\n`;
 }
 
+/** Clients that look at `type` alone get one here too. */
+export function errorMessage(error: string, members: object = {}): object {
+  return { error, type: 'error', ...members };
+}
+
 export interface EncodingOptions {
   readonly collection: string;
   readonly id?: ClientId;

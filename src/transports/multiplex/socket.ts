@@ -8,7 +8,7 @@ import type { RealtimeConnection, Subscribed } from '../../hooks/realtime-hooks.
 import { Lane } from '../../hub/fan-out/lane.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import { ClientSocket, type SocketLimits } from '../socket/client-socket.ts';
-import { type ClientId, heartbeatNow, SOCKET_WIRE } from './frames.ts';
+import { type ClientId, errorMessage, heartbeatNow, SOCKET_WIRE } from './frames.ts';
 import { type Message, parseMessage, parseName, parseSubscribe, Refusal } from './requests.ts';
 import { Subscriptions } from './subscriptions.ts';
 
@@ -102,7 +102,7 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
   rejudge(): void {
     for (const { collection, id } of this.#subscriptions.judge(this.identity)) {
       this.#tellEnd(collection, id);
-      this.answer({ error: 'Forbidden', collection, ...(id === undefined ? {} : { id }) });
+      this.answer(errorMessage('Forbidden', { collection, ...(id === undefined ? {} : { id }) }));
     }
   }
 
@@ -189,7 +189,7 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
       name,
       open: () => {
         // Opening it may write events at once.
-        this.answer({ status: 'subscribed', ...name });
+        this.#confirm('subscribed', name);
         open.open({ request, resource, query });
       },
     };
@@ -199,7 +199,12 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
     const name = parseName(message);
     this.#subscriptions.close(name.collection, name.id);
     this.#tellEnd(name.collection, name.id);
-    this.answer({ status: 'unsubscribed', ...name });
+    this.#confirm('unsubscribed', name);
+  }
+
+  /** Clients tell messages apart by `status` or by `type`: both say it. */
+  #confirm(status: string, members: object): void {
+    this.answer({ status, type: status, ...members });
   }
 
   #authenticate({ token }: Message): void {
@@ -229,7 +234,7 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
     }
     connections.renew(this, principal);
     const expires = principal.expiresAt === undefined ? null : new Date(principal.expiresAt).toISOString();
-    this.answer({ status: 'authenticated', expires_at: expires });
+    this.#confirm('authenticated', { expires_at: expires });
   }
 
   #goOn(): void {
@@ -245,19 +250,19 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
   #refuse(error: unknown): void {
     // No mistake of the kind that is counted: a client that runs into it loses nothing.
     if (error instanceof Full) {
-      this.answer({ error: error.message, ...error.members });
+      this.answer(errorMessage(error.message, error.members));
       return;
     }
     if (error instanceof AppError && error.status < 500) {
-      this.reject({ error: error.message, code: error.code });
+      this.reject(errorMessage(error.message, { code: error.code }));
       return;
     }
     if (error instanceof Refusal) {
-      this.reject({ error: error.message, ...error.members });
+      this.reject(errorMessage(error.message, error.members));
       return;
     }
     this.#context.onError(error);
-    this.reject({ error: 'Something went wrong on our side; it has been logged.', code: 'INTERNAL' });
+    this.reject(errorMessage('Something went wrong on our side; it has been logged.', { code: 'INTERNAL' }));
   }
 }
 

@@ -4,7 +4,7 @@ import type { Identity } from '../../auth/identity.ts';
 import { Lane } from '../../hub/fan-out/lane.ts';
 import { EventStream } from '../stream/event-stream.ts';
 import { formatEvent } from '../stream/events.ts';
-import { formatMessage, heartbeatNow, streamWire } from './frames.ts';
+import { errorMessage, formatMessage, heartbeatNow, streamWire } from './frames.ts';
 import { type Checked, Subscriptions } from './subscriptions.ts';
 
 export interface GatewayStreamOptions {
@@ -93,6 +93,6 @@ export class GatewayStream extends EventStream implements OpenConnection {
   }
 
   #refuse(error: string): void {
-    this.end(formatEvent('error', JSON.stringify({ error })));
+    this.end(formatEvent('error', JSON.stringify(errorMessage(error))));
   }
 }
