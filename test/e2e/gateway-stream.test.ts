@@ -65,6 +65,21 @@ describe('the event stream', { timeout: 60_000 }, () => {
     expect(stream.all('message')).toHaveLength(2);
   });
 
+  test('collections=name:operations names collections each with its operations', async () => {
+    await using server = await start();
+    using stream = await SseClient.open(
+      at(server, 'token=abc&collections=posts%3Acreate%2Cdelete&collections=comments&operations=update'),
+    );
+    await server.put('posts/a', { title: 'one' });
+    await server.put('comments/b', { text: 'one' });
+    await server.put('posts/a', { title: 'two' });
+    await server.put('comments/b', { text: 'two' });
+    await server.ask('DELETE', 'posts/a');
+    const types: unknown[] = [];
+    while (types.length < 3) types.push((await stream.next('message')).json.type);
+    expect(types.toSorted()).toEqual(['comments.update', 'posts.create', 'posts.delete']);
+  });
+
   test('S4.18 a heartbeat is a message event of its own kind', async () => {
     await using server = await start('channels:\n  heartbeat_interval: 400ms\n');
     using stream = await SseClient.open(at(server, 'collection=posts'));
@@ -94,6 +109,8 @@ describe('the event stream', { timeout: 60_000 }, () => {
     ['colection=posts', 400, 'INVALID_QUERY'],
     ['collection=posts&since=1&since=2', 400, 'INVALID_QUERY'],
     ['collection=posts&operations=read', 400, 'INVALID_QUERY'],
+    ['collections=posts:read', 400, 'INVALID_QUERY'],
+    ['collections=nope:create', 404, 'NOT_FOUND'],
     ['collection=posts&filter=nope%3D%3D1', 400, 'INVALID_QUERY'],
     ['collection=posts&since=x', 400, 'INVALID_POSITION'],
     [Array.from({ length: 101 }, (_, n) => `collection=c${n}`).join('&'), 400, 'INVALID_QUERY'],

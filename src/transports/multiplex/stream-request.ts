@@ -10,7 +10,16 @@ import type { Checked } from './subscriptions.ts';
 
 /** Parameters that every collection gets as they are. */
 const PASSED = ['filter', 'select', 'since', 'retained'] as const;
-const PARAMETERS: ReadonlySet<string> = new Set(['collection', 'operations', 'token', 'ticket', ...PASSED]);
+const PARAMETERS: ReadonlySet<string> = new Set([
+  'collection',
+  'collections',
+  'operations',
+  'token',
+  'ticket',
+  ...PASSED,
+]);
+
+const REPEATABLE: ReadonlySet<string> = new Set(['collection', 'collections']);
 
 interface Scope {
   readonly identity: Identity;
@@ -27,28 +36,44 @@ export function parseStream(request: FastifyRequest, { identity, collections, li
   const parameters = new URLSearchParams(queryOf(request));
   for (const name of parameters.keys()) {
     if (!PARAMETERS.has(name)) throw new AppError('INVALID_QUERY', `This address takes ${[...PARAMETERS].join(', ')}.`);
-    if (name !== 'collection' && parameters.getAll(name).length > 1) {
+    if (!REPEATABLE.has(name) && parameters.getAll(name).length > 1) {
       throw new AppError('INVALID_QUERY', `${name} may be given once.`);
     }
   }
-  const named = [...new Set(parameters.getAll('collection'))];
-  if (named.length > limit) throw new AppError('INVALID_QUERY', `At most ${limit} collections can be named.`);
+  const operations = readOperations(parameters.get('operations'));
+  const named = readCollections(parameters, operations);
+  if (named.size > limit) throw new AppError('INVALID_QUERY', `At most ${limit} collections can be named.`);
   const lastEventId = readLastEventId(request);
   const common = {
-    operations: readOperations(parameters.get('operations')),
     query: passedOn(parameters),
     positions: lastEventId !== undefined || parameters.has('since') || parameters.has('retained'),
   };
-  const check = (collection: string): Checked => {
+  const check = (collection: string, wanted: ReadonlySet<Operation>): Checked => {
     const resource = collections.get(collection);
     if (resource === undefined) {
       throw new AppError('NOT_FOUND', `There is no collection ${JSON.stringify(collection.slice(0, 100))}.`);
     }
     const query = resource.parseSubscription(identity, common.query, undefined);
     const since = lastEventId === undefined ? {} : { since: lastEventId };
-    return { request: { ...common, collection }, resource, query: { ...query, ...since } };
+    return { request: { ...common, collection, operations: wanted }, resource, query: { ...query, ...since } };
   };
-  return named.length > 0 ? named.map(check) : [...collections.keys()].flatMap((name) => allowed(() => check(name)));
+  if (named.size > 0) return [...named].map(([name, wanted]) => check(name, wanted));
+  return [...collections.keys()].flatMap((name) => allowed(() => check(name, operations)));
+}
+
+/** `collection=posts`, or `collections=posts:create,update` as some clients write it: each with its operations. */
+function readCollections(
+  parameters: URLSearchParams,
+  operations: ReadonlySet<Operation>,
+): ReadonlyMap<string, ReadonlySet<Operation>> {
+  const named = new Map<string, ReadonlySet<Operation>>();
+  for (const name of parameters.getAll('collection')) named.set(name, operations);
+  for (const text of parameters.getAll('collections')) {
+    const colon = text.indexOf(':');
+    if (colon < 0) named.set(text, operations);
+    else named.set(text.slice(0, colon), readOperations(text.slice(colon + 1)));
+  }
+  return named;
 }
 
 function passedOn(parameters: URLSearchParams): string {
