@@ -93,10 +93,16 @@ export class RealtimeConnection {
     const isKnown = identity.type === 'principal';
     const account = isKnown ? identity.claims[accountClaim] : undefined;
     const hasAccount = typeof account === 'string' || typeof account === 'number';
+    const connectionId = randomUUID();
+    const userId = isKnown ? identity.sub : null;
+    const accountId = hasAccount ? account : null;
     this.event = {
-      connectionId: randomUUID(),
-      userId: isKnown ? identity.sub : null,
-      accountId: hasAccount ? account : null,
+      connectionId,
+      userId,
+      accountId,
+      connection_id: connectionId,
+      user_id: userId,
+      account_id: accountId,
       identity,
       transport,
       collection,

@@ -19,6 +19,10 @@ export interface RealtimeEvent extends HookContext {
   readonly userId: string | null;
   /** The caller's account: the claim of `@account`, else `accountId`; null without one. */
   readonly accountId: string | number | null;
+  /** The same three under their names in snake case. */
+  readonly connection_id: string;
+  readonly user_id: string | null;
+  readonly account_id: string | number | null;
   readonly identity: Identity;
   /** `ws`, `sse`, or the name of another realtime door. */
   readonly transport: string;

@@ -15,8 +15,9 @@ export async function on_realtime_connect({ connectionId, tables }) {
   if (closed) throw new Error('We are closed.');
   await tables.Log.create({ connection: connectionId, what: 'connect' });
 }
-export async function onRealtimeDisconnect({ connectionId, tables }) {
-  await tables.Log.create({ connection: connectionId, what: 'disconnect' });
+export async function on_realtime_disconnect({ connection_id, user_id, account_id, tables }) {
+  if (user_id !== null || account_id !== null) throw new Error('who is that?');
+  await tables.Log.create({ connection: connection_id, what: 'disconnect' });
 }
 export async function onRealtimeSubscribe({ connectionId, collection, tables }) {
   if (collection === 'Secret') return false;
