@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // The built program runs as it is: nothing of it is to be transformed again.
+    server: { deps: { external: [/\/dist\//] } },
     // Two cores: black-box tests start processes of their own.
     maxWorkers: 2,
     // Of some black-box tests the servers then run where their lines are counted.

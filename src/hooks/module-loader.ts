@@ -135,7 +135,29 @@ async function makeLoad(folder: string): Promise<(path: string) => Promise<Expor
   for (const path of Object.keys(cache)) {
     if (isInside(folder, path) && !path.includes(`${sep}node_modules${sep}`)) delete cache[path];
   }
-  // A cache on disk would be code that others may write.
-  const jiti = createJiti(folder + sep, { fsCache: false, interopDefault: false, tryNative: false });
+  const jiti = createJiti(folder + sep, {
+    // A cache on disk would be code that others may write.
+    fsCache: false,
+    interopDefault: false,
+    tryNative: false,
+    virtualModules: await loadOwn(),
+  });
   return (path) => jiti.import<Exports>(path);
+}
+
+/** The names by which applications import this package. */
+const OWN_NAMES = ['tablecast', 'tablecast/client'] as const;
+
+/**
+ * This package as it runs, so that an application folder needs no `node_modules`, and has the classes of the server
+ * where it has some. A package may import itself by its name (its `exports`).
+ */
+async function loadOwn(): Promise<Readonly<Record<string, unknown>>> {
+  const own: Record<string, unknown> = {};
+  for (const name of OWN_NAMES) {
+    // Where it is not built, an application has to bring its own.
+    const entry = await import(name).catch(() => undefined);
+    if (entry !== undefined) own[name] = entry;
+  }
+  return own;
 }

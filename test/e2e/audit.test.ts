@@ -6,7 +6,6 @@ import { runCommand } from '../support/cli.ts';
 import type { Json } from '../support/frames.ts';
 import { GatewayClient, REALTIME } from '../support/gateway-client.ts';
 import { type Answer, ask } from '../support/http.ts';
-import { INSTALLED } from '../support/routes-app.ts';
 import { SECRET, tokenOf } from '../support/tokens.ts';
 import { until } from '../support/wait.ts';
 import { WsClient } from '../support/ws-client.ts';
@@ -40,7 +39,7 @@ export const routes = {
 };`;
 
 const CONFIG = `${BASE_CONFIG}hooks: hooks.ts\nroutes: routes.ts\nauth: { jwt: { secret: ${SECRET} } }\n`;
-const FILES = { ...INSTALLED, 'hooks.ts': HOOKS, 'routes.ts': ROUTES };
+const FILES = { 'hooks.ts': HOOKS, 'routes.ts': ROUTES };
 
 let server: TestServer;
 beforeAll(async () => {
@@ -292,7 +291,6 @@ test('no route can be where the audit log is', async () => {
     schema: 'type T @table @audit { id: ID! @primaryKey }',
     config: `${BASE_CONFIG}routes: routes.ts\nroutes_prefix: /audit\n`,
     files: {
-      ...INSTALLED,
       'routes.ts':
         "import { defineRoute } from 'tablecast';\nexport const routes = { a: defineRoute({ handler: () => 1 }) };",
     },

@@ -64,6 +64,29 @@ export type { Hooks };`,
     expect(await load({ [name]: text }, name)).toMatchObject({ a: 1 });
   });
 
+  test.each(['a.ts', 'a.js', 'a.mjs', 'a.mts', 'a.cjs'])(
+    'finds this package from %s without node_modules',
+    async (name) => {
+      const text = name.endsWith('cjs')
+        ? "exports.all = [require('tablecast'), require('tablecast/client')];"
+        : "import * as server from 'tablecast';\nimport * as client from 'tablecast/client';\nexport const all = [server, client];";
+      const { all } = (await load({ [name]: text }, name)) as { all: Record<string, unknown>[] };
+      const built = (file: string) => import(new URL(`../../dist/${file}`, import.meta.url).href);
+      const [server, client] = [await built('index.js'), await built('client.js')];
+      expect(all[0]?.AppError).toBe(server.AppError);
+      expect(all[1]?.connect).toBe(client.connect);
+    },
+  );
+
+  test('has the copy of the server, whichever is installed', async () => {
+    const files = {
+      'node_modules/tablecast/package.json': '{"name":"tablecast","type":"module","exports":"./index.js"}',
+      'node_modules/tablecast/index.js': 'export const defineRoute = undefined;',
+      'a.ts': "export { defineRoute } from 'tablecast';",
+    };
+    expect(await load(files, 'a.ts')).toEqual({ defineRoute: expect.any(Function) });
+  });
+
   test('is shared by those that one loader loads, and read anew by another one', async () => {
     const folder = write({
       'state.ts': 'export const state = { n: 1 };',

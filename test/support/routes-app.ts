@@ -1,7 +1,5 @@
 import { BASE_CONFIG } from './app.ts';
 
-const DIST = new URL('../../dist/index.js', import.meta.url).href;
-
 export const ROUTES_SCHEMA = `
 type Log @table @export(public: [read, create, update, delete, subscribe, publish]) {
   id: ID! @primaryKey
@@ -34,14 +32,7 @@ export function objectOf<S extends Shape>(shape: S): StandardSchema<unknown, { [
 }
 `;
 
-/** The package as an application finds it that has it installed. */
-export const INSTALLED = {
-  'package.json': '{"name":"my-app","type":"module"}',
-  'node_modules/tablecast/package.json': '{"name":"tablecast","type":"module","exports":"./index.js"}',
-  'node_modules/tablecast/index.js': `export * from ${JSON.stringify(DIST)};`,
-};
-
-/** An application with this as its `routes.ts`, whose head imports what is needed. */
+/** An application with this as its `routes.ts`, whose head imports what is needed. It has no `node_modules`. */
 export function routesApp(routes: string, { config = '', files = {} } = {}) {
   const head = `import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, defineRoute } from 'tablecast';
@@ -50,6 +41,6 @@ import { objectOf } from './object-of.ts';
   return {
     schema: ROUTES_SCHEMA,
     config: `${BASE_CONFIG}routes: routes.ts\n${config}`,
-    files: { ...INSTALLED, 'object-of.ts': OBJECT_OF, 'routes.ts': head + routes, ...files },
+    files: { 'object-of.ts': OBJECT_OF, 'routes.ts': head + routes, ...files },
   };
 }
