@@ -65,6 +65,9 @@ export interface ErrorOptions {
   readonly cause?: unknown;
 }
 
+/** The same symbol in every copy of the package. */
+const APP_ERROR: unique symbol = Symbol.for('tablecast.AppError');
+
 /** An expected failure: told to the client with its code. Anything else that is thrown is a bug of ours. */
 export class AppError extends Error {
   readonly code: ErrorCode;
@@ -77,6 +80,21 @@ export class AppError extends Error {
     this.code = code;
     this.errors = options.errors;
     this.headers = options.headers ?? (ERRORS[code].status === 503 ? { 'retry-after': '1' } : {});
+  }
+
+  /**
+   * An application may have installed a copy of the package of its own: its errors are instances here, too, unless
+   * that copy knows a code that this one does not.
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // A subclass inherits this, and has its own instances only.
+    // biome-ignore lint/complexity/noThisInStatic: the class that stands on the right of instanceof
+    if (this !== AppError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return value instanceof Error && APP_ERROR in value && Object.hasOwn(ERRORS, (value as AppError).code);
+  }
+
+  get [APP_ERROR](): true {
+    return true;
   }
 
   get status(): number {

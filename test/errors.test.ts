@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { STATUS_CODES } from 'node:http';
 import { describe, expect, test } from 'vitest';
+import { StartError } from '../src/config/files/diagnostic.ts';
 import { AppError, ERRORS, type ErrorCode, makeProblem } from '../src/errors.ts';
 
 const PROTOCOL = readFileSync(new URL('../PROTOCOL.md', import.meta.url), 'utf8');
@@ -46,6 +47,22 @@ describe('an error', () => {
     expect(error).toMatchObject({ name: 'AppError', code: 'CONFLICT', status: 409, message: 'id: is taken.', cause });
     expect(error.headers).toEqual({});
     expect('cause' in new AppError('CONFLICT', 'x')).toBe(false);
+  });
+
+  test('of another copy of the package is one, too', async () => {
+    const { AppError: Other, StartError: OtherStart } = await import(new URL('../dist/index.js', import.meta.url).href);
+    expect(Other).not.toBe(AppError);
+    expect(new Other('NOT_FOUND', 'x')).toBeInstanceOf(AppError);
+    expect(new OtherStart([])).toBeInstanceOf(StartError);
+    // A newer copy may have codes that this one knows nothing about.
+    expect(Object.assign(new Other('NOT_FOUND', 'x'), { code: 'BRAND_NEW' })).not.toBeInstanceOf(AppError);
+    for (const none of [new Error('x'), { code: 'NOT_FOUND' }, undefined, new OtherStart([])]) {
+      expect(none).not.toBeInstanceOf(AppError);
+    }
+    class Special extends AppError {}
+    expect(new Special('NOT_FOUND', 'x')).toBeInstanceOf(AppError);
+    expect(new Special('NOT_FOUND', 'x')).toBeInstanceOf(Special);
+    expect(new AppError('NOT_FOUND', 'x')).not.toBeInstanceOf(Special);
   });
 
   test.each(codes.filter((code) => ERRORS[code].status === 503))('asks with %s to come back later', (code) => {

@@ -13,6 +13,9 @@ export interface ErrorDetails {
   readonly cause?: unknown;
 }
 
+/** The same symbol in every copy of the client: a page may load it from the server and bundle it besides. */
+const TABLECAST_ERROR: unique symbol = Symbol.for('tablecast.TablecastError');
+
 /**
  * Everything that fails. `code` is the server's (PROTOCOL.md §6), or the client's own: `NETWORK`, `TIMEOUT`, `ABORTED`,
  * `CLOSED`, `BUFFER_FULL`, `PROTOCOL`, `NO_WEBSOCKET`.
@@ -30,6 +33,16 @@ export class TablecastError extends Error {
     this.status = status;
     this.errors = errors;
     this.retryAfter = retryAfter;
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: the class that stands on the right of instanceof
+    if (this !== TablecastError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return value instanceof Error && TABLECAST_ERROR in value;
+  }
+
+  get [TABLECAST_ERROR](): true {
+    return true;
   }
 }
 

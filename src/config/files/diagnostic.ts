@@ -14,6 +14,9 @@ export interface Diagnostic {
   readonly sourceLine?: string;
 }
 
+/** The same symbol in every copy of the package. */
+const START_ERROR: unique symbol = Symbol.for('tablecast.StartError');
+
 /** Thrown at start with every mistake found, so that a person mends them in one go. Nothing was created. */
 export class StartError extends Error {
   readonly diagnostics: readonly Diagnostic[];
@@ -22,6 +25,17 @@ export class StartError extends Error {
     super(diagnostics.map(formatDiagnostic).join('\n\n'));
     this.name = 'StartError';
     this.diagnostics = diagnostics;
+  }
+
+  /** Those of another copy of the package are instances, too. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: the class that stands on the right of instanceof
+    if (this !== StartError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return value instanceof Error && START_ERROR in value;
+  }
+
+  get [START_ERROR](): true {
+    return true;
   }
 }
 
