@@ -27,6 +27,8 @@ export function readAccess(uses: Uses, report: SchemaReport): AccessPlan['rules'
     const texts = readRules(use.value(action));
     if (texts !== undefined) rules.set(action, texts);
   }
+  // The other spelling of @export(public:), which is no rule.
+  if (rules.size === 0 && use.value('public') !== undefined) return undefined;
   if (rules.size === 0 && write === undefined) {
     report.wrong(use.node, '@access says nothing', `name one of ${ACTIONS.join(', ')}: @access(read: "authenticated")`);
   }
@@ -40,7 +42,7 @@ export function readFieldAccess(uses: Uses, report: SchemaReport): FieldAccess |
   if (uses.has('primaryKey')) {
     report.wrong(use.node, '@primaryKey and @access exclude each other', 'a record that is seen has an id');
   }
-  for (const action of ACTIONS) {
+  for (const action of ['public', ...ACTIONS]) {
     const value = action === 'read' ? undefined : use.value(action);
     if (value !== undefined) report.wrong(value, `${action} is for types`, 'a field has read and write');
   }

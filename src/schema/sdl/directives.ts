@@ -2,14 +2,21 @@ import type { ConstValueNode } from 'graphql';
 import { type ConstDirectiveNode, type DirectiveDefinitionNode, Kind, parse, print } from 'graphql';
 import { findMeant } from '../../config/files/suggest.ts';
 import { ACTIONS } from '../plan.ts';
+import { canonicalValue, checkTransport } from '../spellings.ts';
 import type { SchemaReport } from './schema-report.ts';
 
 /** Everything that a schema may use without declaring it. Editors can be given this text. */
 export const DIRECTIVES_SDL = `
 "A stored table. expiration: seconds, or a duration such as \\"7d\\", after which a record that was not written is removed."
 directive @table(database: String, table: String, expiration: Literal) on OBJECT
-"Gives the table a URL. A transport is on unless it is false; public lists what anybody may do."
-directive @export(name: String, rest: Boolean, sse: Boolean, ws: Boolean, public: [Action!]) on OBJECT
+"""
+Gives the table a URL. rest, sse, ws: a transport is on unless it is false; public lists what anybody may do. graphql, mqtt,
+mcp and grpc do not exist here, and may only be false.
+"""
+directive @export(
+  name: String, rest: Boolean, sse: Boolean, ws: Boolean, public: [Action!]
+  graphql: Boolean, mqtt: Boolean, mcp: Boolean, grpc: Boolean
+) on OBJECT
 "An index over several fields, in this order. unique: no two records have the same values in all of them."
 directive @compositeIndex(fields: [String!]!, unique: Boolean) repeatable on OBJECT
 directive @primaryKey on FIELD_DEFINITION
@@ -31,9 +38,9 @@ directive @computed(from: String!) on FIELD_DEFINITION
 directive @default(value: Literal!) on FIELD_DEFINITION
 """
 Who may do what: roles, or conditions on the record and on the caller, such as "ownerId==$auth.sub". Of several texts one has
-to hold. On a field read and write, on a type the others.
+to hold. On a field read and write, on a type the others. public: as of @export.
 """
-directive @access(read: Rules, create: Rules, update: Rules, delete: Rules, subscribe: Rules, publish: Rules, write: Rules) on OBJECT | FIELD_DEFINITION
+directive @access(public: [Action!], read: Rules, create: Rules, update: Rules, delete: Rules, subscribe: Rules, publish: Rules, write: Rules) on OBJECT | FIELD_DEFINITION
 "Each record belongs to the account that this field names; the caller's claim says which one is his."
 directive @account(field: String!, claim: String) on OBJECT
 "Every change of a record is kept with who made it, for the administrators of the application."
@@ -163,8 +170,9 @@ function readArguments(node: ConstDirectiveNode, definition: Definition, report:
       );
     } else if (seen.has(name)) {
       report.wrong(argument, `argument "${name}" of ${directive} is given twice`);
-    } else if (isOfType(argument.value, type, report)) {
-      values.set(name, argument.value);
+    } else if (isOfType(canonicalValue(argument.value, type), type, report)) {
+      values.set(name, canonicalValue(argument.value, type));
+      if (node.name.value === 'export') checkTransport(argument, report);
     } else {
       report.wrong(argument.value, `argument "${name}" of ${directive} expects ${EXPECTED[type]}`);
     }

@@ -58,7 +58,7 @@ export function makeTable(node: ObjectTypeDefinitionNode, context: TableContext)
     table: storedName(stored, 'table', report) ?? node.name.value,
     exportName: exported && exportName(exported, node.name.value, report),
     ...readTransports(exported, app),
-    public: readPublic(exported, { app, access, report }),
+    public: readPublic(exported, { app, access, report, uses }),
     ...(access === undefined ? {} : { access }),
     fields,
     relations,
@@ -190,12 +190,17 @@ interface PublicContext {
   readonly app: AppSwitches;
   readonly access: AccessPlan | undefined;
   readonly report: SchemaReport;
+  readonly uses: ReadonlyMap<string, DirectiveUse>;
 }
 
 /** Where it is said who may do what, nobody else may; where nothing is said and nobody is asked who he is, all may. */
-function readPublic(use: DirectiveUse | undefined, { app, access, report }: PublicContext): ReadonlySet<Action> {
+function readPublic(use: DirectiveUse | undefined, { app, access, report, uses }: PublicContext): ReadonlySet<Action> {
   if (use === undefined) return new Set();
-  const written = use.value('public');
+  const other = uses.get('access')?.value('public');
+  const written = use.value('public') ?? other;
+  if (other !== undefined && other !== written) {
+    report.wrong(other, 'public is in @export and in @access', 'write it once: @export(public: [read])');
+  }
   if (written?.kind !== Kind.LIST) {
     const isOpen = access === undefined && (app.auth === undefined || app.auth === 'none');
     return new Set(isOpen ? DEFAULT_PUBLIC : []);
