@@ -179,7 +179,7 @@ describe('the client as it is served and shipped', () => {
       'text/javascript; charset=utf-8',
       'no-cache',
     ]);
-    expect(text.length).toBeLessThan(25_000);
+    expect(text.length).toBeLessThan(26_000);
     expect([...text.matchAll(/\bfrom\s*["'`]|import\(([^)]*)\)/g)].map(([, name]) => name)).toEqual(['`ws`']);
     const etag = headers.get('etag') as string;
     const again = await server.ask('GET', 'client.js', { headers: { 'if-none-match': `"x", ${etag}` } });

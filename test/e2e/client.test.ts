@@ -105,16 +105,16 @@ describe('the shipped client over REST', () => {
   test('waits for a server that comes back, and gives up one that does not', async () => {
     await using server = await startServer({ schema: SCHEMA });
     await server.kill();
-    const { Message } = open(server, { retries: 50 }).tables;
+    const { Message } = open(server).tables;
     const made = Message.create({ title: 'late' });
     await server.restart();
     const late = await made;
     expect(await stored(server)).toEqual([late]);
     await server.kill();
-    const failing = open(server, { retries: 1 }).tables.Message.list();
+    const failing = open(server, { retryFor: 500 }).tables.Message.list();
     await expect(failing).rejects.toMatchObject({ code: 'NETWORK', status: 0 });
     const controller = new AbortController();
-    const aborted = open(server, { retries: 50 }).tables.Message.list('', { signal: controller.signal });
+    const aborted = open(server).tables.Message.list('', { signal: controller.signal });
     controller.abort();
     await expect(aborted).rejects.toMatchObject({ code: 'ABORTED' });
   });

@@ -1,14 +1,15 @@
 const FIRST = 250;
-const LONGEST = 30_000;
+export const LONGEST = 30_000;
 /** Where the server is too busy for this client, it does not come back at once. */
 const FIRST_WHEN_BUSY = 5_000;
 
 /**
  * Milliseconds to wait before the attempt with this number (from 0): exponential from 0.25 s to 30 s, with full jitter,
- * so that clients that were cut off together do not come back together. `least`: what the server asked for.
+ * so that clients that were cut off together do not come back together. `least`: what the server asked for. `longest`:
+ * another bound than 30 s, unless the server is busy.
  */
-export function delayBefore(attempt: number, { busy = false, least = 0 } = {}): number {
-  const most = Math.min(LONGEST, (busy ? FIRST_WHEN_BUSY : FIRST) * 2 ** Math.min(attempt, 10));
+export function delayBefore(attempt: number, { busy = false, least = 0, longest = LONGEST } = {}): number {
+  const most = Math.min(busy ? LONGEST : longest, (busy ? FIRST_WHEN_BUSY : FIRST) * 2 ** Math.min(attempt, 10));
   const jitter = Math.random();
   // The half is certain for who is told to go away, and nobody comes before he was asked to.
   return least + (busy ? most * (0.5 + jitter / 2) : most * jitter);

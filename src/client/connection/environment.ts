@@ -1,4 +1,5 @@
 import { TablecastError } from '../error.ts';
+import { LONGEST } from './backoff.ts';
 
 /** The part of a WebSocket that is used: that of browsers, of Node from 22, and of the package `ws`. */
 export interface SocketLike {
@@ -26,8 +27,8 @@ export interface ConnectOptions {
   readonly token?: TokenSource;
   readonly WebSocket?: SocketClass;
   readonly fetch?: typeof fetch;
-  /** How often a request is repeated after it failed for a reason that may pass; 4. */
-  readonly retries?: number;
+  /** Milliseconds for which a request that failed for a reason that may pass is repeated; 30,000. */
+  readonly retryFor?: number;
   /** Milliseconds until an answer is given up, and until a silent connection is; 10,000. */
   readonly timeout?: number;
   /** Milliseconds of silence after which a table's connection is asked whether it is still there; 20,000. */
@@ -41,7 +42,9 @@ export interface Environment {
   /** The application's address, with a slash at the end. */
   readonly base: URL;
   readonly fetch: typeof fetch;
-  readonly retries: number;
+  readonly retryFor: number;
+  /** Milliseconds between two attempts at most. */
+  readonly longestPause: number;
   readonly timeout: number;
   readonly pingInterval: number;
   /** `api/` */
@@ -52,9 +55,16 @@ export interface Environment {
   socketClass(): Promise<new (url: string, protocols?: string[]) => SocketLike>;
 }
 
+/** A server on the same machine is being worked on: it is back soon, and no crowd waits for it. */
+const LONGEST_ON_LOOPBACK = 1_000;
+
+function isLoopback(host: string): boolean {
+  return /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[::1\])$/.test(host);
+}
+
 /** `url`: absolute, or in a page relative to it. */
 export function makeEnvironment(url: string | URL, options: ConnectOptions): Environment {
-  const { token, retries = 4, timeout = 10_000, pingInterval = 20_000, routesPrefix = '/api' } = options;
+  const { token, retryFor = 30_000, timeout = 10_000, pingInterval = 20_000, routesPrefix = '/api' } = options;
   const base = new URL(url, (globalThis as { location?: { href: string } }).location?.href);
   base.protocol = base.protocol.replace(/^ws/, 'http');
   base.search = '';
@@ -64,7 +74,8 @@ export function makeEnvironment(url: string | URL, options: ConnectOptions): Env
     base,
     // In a browser `fetch` must not be called as a method of something else.
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
-    retries,
+    retryFor,
+    longestPause: isLoopback(base.hostname) ? LONGEST_ON_LOOPBACK : LONGEST,
     timeout,
     pingInterval,
     routesPrefix: `${routesPrefix.replace(/^\/|\/$/g, '')}/`,

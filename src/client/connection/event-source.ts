@@ -1,4 +1,5 @@
 import { asError, errorOf, TablecastError } from '../error.ts';
+import { pauseUntilWake } from '../wake.ts';
 import { delayBefore, pause } from './backoff.ts';
 import type { Environment } from './environment.ts';
 import { EventStreamParser, type StreamEvent } from './event-stream.ts';
@@ -64,10 +65,16 @@ class EventSourceReader<E> {
           throw error;
         }
       }
-      await pause(delayBefore(this.#attempts++, { least: Math.max(least, this.#parser.retry ?? 0) }), signal).catch(
-        () => {},
-      );
+      await this.#pause(least);
     }
+  }
+
+  /** `least`: what the server asked for in its answer, before which nothing is tried. */
+  async #pause(least: number): Promise<void> {
+    const { signal } = this.#closed;
+    const { longestPause: longest } = this.#environment;
+    const delay = delayBefore(this.#attempts++, { least: Math.max(least, this.#parser.retry ?? 0), longest });
+    await (least > 0 ? pause(delay, signal) : pauseUntilWake(delay, signal)).catch(() => {});
   }
 
   #goesOn({ code, status }: TablecastError): boolean {

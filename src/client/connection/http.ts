@@ -1,4 +1,5 @@
 import { asError, errorOf, TablecastError } from '../error.ts';
+import { pauseUntilWake } from '../wake.ts';
 import { delayBefore, pause, randomId } from './backoff.ts';
 import type { Environment } from './environment.ts';
 
@@ -27,6 +28,7 @@ export async function request(environment: Environment, url: string, options: Ht
   const { method, signal, repeatable = true } = options;
   const headers = { ...options.headers };
   if (repeatable && !SAFE.has(method)) headers['idempotency-key'] ??= `"${randomId()}"`;
+  const deadline = Date.now() + (repeatable ? environment.retryFor : 0);
   let renew = false;
   for (let attempt = 0; ; attempt++) {
     try {
@@ -34,9 +36,15 @@ export async function request(environment: Environment, url: string, options: Ht
     } catch (thrown) {
       const error = asError(thrown);
       const isRefused = error.status === 401 && environment.canRenew && !renew;
-      if (!isRefused && !(mayPass(error) && repeatable && attempt < environment.retries)) throw error;
+      const least = error.retryAfter ?? 0;
+      const left = deadline - Date.now();
+      if (!isRefused && !(mayPass(error) && left > least)) throw error;
       if (isRefused) renew = true;
-      else await pause(delayBefore(attempt, { least: error.retryAfter ?? 0 }), signal).catch(throwAborted);
+      else {
+        // The last attempt is at the end of the time.
+        const delay = Math.min(left, delayBefore(attempt, { least, longest: environment.longestPause }));
+        await (least > 0 ? pause(delay, signal) : pauseUntilWake(delay, signal)).catch(throwAborted);
+      }
     }
   }
 }

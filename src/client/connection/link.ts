@@ -1,4 +1,5 @@
 import { asError, TablecastError } from '../error.ts';
+import { onWake } from '../wake.ts';
 import { delayBefore } from './backoff.ts';
 import { type Environment, listenForEnd, type SocketLike } from './environment.ts';
 
@@ -35,12 +36,6 @@ const OPEN = 1;
 const GOOD = 5_000;
 const BUSY = new Set([1008, 1013, 4429]);
 
-interface Page {
-  addEventListener?(name: string, listener: () => void): void;
-  removeEventListener?(name: string, listener: () => void): void;
-  readonly document?: Page & { readonly visibilityState: string };
-}
-
 /**
  * A WebSocket that comes back: after growing pauses with full jitter, at once when the network or the window does, with
  * a new token when the old one was refused. Silence is no proof of life: pings of the protocol are not shown to pages,
@@ -49,6 +44,8 @@ interface Page {
 export class Link {
   readonly #environment: Environment;
   readonly #host: LinkHost;
+  /** Stops listening for the network and the window. */
+  readonly #forget: () => void;
   #socket: SocketLike | undefined;
   #isOpen = false;
   #openedAt = 0;
@@ -65,9 +62,7 @@ export class Link {
   constructor(environment: Environment, host: LinkHost) {
     this.#environment = environment;
     this.#host = host;
-    const page = globalThis as Page;
-    page.addEventListener?.('online', this.#wake);
-    page.document?.addEventListener?.('visibilitychange', this.#wake);
+    this.#forget = onWake(() => this.#wake());
   }
 
   get isOpen(): boolean {
@@ -107,9 +102,7 @@ export class Link {
   close(error?: TablecastError): void {
     if (this.isClosed) return;
     this.#drop();
-    const page = globalThis as Page;
-    page.removeEventListener?.('online', this.#wake);
-    page.document?.removeEventListener?.('visibilitychange', this.#wake);
+    this.#forget();
     this.#show('closed');
     this.#host.ended(error);
   }
@@ -201,7 +194,7 @@ export class Link {
   }
 
   #later(why: { busy?: boolean; least?: number } = {}): void {
-    const delay = delayBefore(this.#attempts, why);
+    const delay = delayBefore(this.#attempts, { ...why, longest: this.#environment.longestPause });
     this.#attempts++;
     this.#show('waiting');
     clearTimeout(this.#silence);
@@ -210,12 +203,10 @@ export class Link {
   }
 
   /** The network or the window is back: who waits need not, and who believes to be connected makes sure. */
-  readonly #wake = (): void => {
-    const { document } = globalThis as Page;
-    if (document?.visibilityState === 'hidden') return;
+  #wake(): void {
     if (this.#status === 'waiting' && this.#timer !== undefined) this.connect();
     else if (this.#isOpen && this.#host.ping !== undefined) this.#watch(this.#turn, 0, this.#host.ping);
-  };
+  }
 
   #drop(): void {
     const socket = this.#socket;

@@ -21,7 +21,7 @@ export async function whyRefused(environment: Environment, { url, search, isTabl
   const { rest } = takeOut(search, 'client', 'echo', 'delta', 'limit', 'since', 'retained');
   const address = isTable ? withSearch(url, rest, 'limit=1') : url;
   try {
-    await request({ ...environment, retries: 0, canRenew: false }, address, { method: 'GET' });
+    await request({ ...environment, retryFor: 0, canRenew: false }, address, { method: 'GET' });
     return { error: new TablecastError('NETWORK', 'The connection was refused.'), isFinal: false };
   } catch (thrown) {
     const error = asError(thrown);

@@ -1,0 +1,111 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { delayBefore } from '../../src/client/connection/backoff.ts';
+import { type ConnectOptions, makeEnvironment } from '../../src/client/connection/environment.ts';
+import { request } from '../../src/client/connection/http.ts';
+import { TablecastError } from '../../src/client/error.ts';
+import { pauseUntilWake } from '../../src/client/wake.ts';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllGlobals();
+});
+
+const URL = 'http://127.0.0.1:1/a/';
+
+/** A write whose attempts get these answers, the last one again and again; a number is a status, text a failure. */
+function write(answers: readonly (number | string)[], options: ConnectOptions = {}) {
+  const keys: (string | undefined)[] = [];
+  const answer: typeof fetch = async (_url, init) => {
+    const next = answers[Math.min(keys.length, answers.length - 1)] as number | string;
+    keys.push(new Headers(init?.headers).get('idempotency-key') ?? undefined);
+    if (typeof next === 'string') throw new TypeError(next);
+    return new Response('{}', { status: next, headers: next === 429 ? { 'retry-after': '60' } : {} });
+  };
+  const environment = makeEnvironment(URL, { fetch: answer, ...options });
+  return { keys, done: request(environment, `${URL}T`, { method: 'POST', body: {} }) };
+}
+
+describe('a request that fails for a passing reason', () => {
+  test('is repeated as the same write for as long as retryFor, however many attempts that takes', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.01);
+    const { keys, done } = write([...Array<string>(20).fill('refused'), 503, 502, 201]);
+    expect((await done).status).toBe(201);
+    expect(keys).toHaveLength(23);
+    expect(new Set(keys).size).toBe(1);
+  });
+
+  test('is repeated for 30 s unless that is configured', () => {
+    expect(makeEnvironment(URL, {}).retryFor).toBe(30_000);
+    expect(makeEnvironment(URL, { retryFor: 5 }).retryFor).toBe(5);
+  });
+
+  test('fails when the time is over, after a last attempt at its end', async () => {
+    const begun = performance.now();
+    const { keys, done } = write(['refused'], { retryFor: 400 });
+    await expect(done).rejects.toMatchObject({ code: 'NETWORK' });
+    // Timers may come a millisecond early.
+    expect(performance.now() - begun).toBeGreaterThanOrEqual(398);
+    expect(keys.length).toBeGreaterThanOrEqual(2);
+  });
+
+  test('fails at once where nothing may be repeated, or the server asks for more patience than there is', async () => {
+    for (const [answers, options] of [
+      [['refused'], { retryFor: 0 }],
+      [[429], {}],
+      [[400], {}],
+    ] as const) {
+      const { keys, done } = write(answers, options);
+      await expect(done).rejects.toBeInstanceOf(TablecastError);
+      expect(keys).toHaveLength(1);
+    }
+  });
+});
+
+describe('a pause', () => {
+  test('is a second at most where the server is on the same machine', () => {
+    vi.spyOn(Math, 'random').mockReturnValue(1);
+    const longest = (url: string) => makeEnvironment(url, {}).longestPause;
+    for (const host of ['localhost', 'shop.localhost', '127.0.0.1:9996', '127.8.8.8', '[::1]:1']) {
+      expect([host, longest(`http://${host}/a`)]).toEqual([host, 1_000]);
+    }
+    for (const host of ['example.org', 'localhost.example.org', '127.0.0.1.example.org', '10.0.0.1', '[::2]']) {
+      expect([host, longest(`https://${host}/a`)]).toEqual([host, 30_000]);
+    }
+    expect([0, 1, 2, 9].map((attempt) => delayBefore(attempt, { longest: 1_000 }))).toEqual([250, 500, 1_000, 1_000]);
+    expect(delayBefore(9, { longest: 1_000, busy: true })).toBe(30_000);
+  });
+
+  test('ends when the network or the window is back, and with its signal', async () => {
+    const page = new EventTarget();
+    const document = Object.assign(new EventTarget(), { visibilityState: 'hidden' });
+    vi.stubGlobal('addEventListener', page.addEventListener.bind(page));
+    vi.stubGlobal('removeEventListener', page.removeEventListener.bind(page));
+    vi.stubGlobal('document', document);
+    let ended = 0;
+    const wait = () => pauseUntilWake(60_000).then(() => void ended++);
+    const first = wait();
+    // A window that nobody sees need not hurry.
+    page.dispatchEvent(new Event('online'));
+    document.dispatchEvent(new Event('visibilitychange'));
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect(ended).toBe(0);
+    document.visibilityState = 'visible';
+    document.dispatchEvent(new Event('visibilitychange'));
+    await first;
+    const second = wait();
+    page.dispatchEvent(new Event('online'));
+    await second;
+    const controller = new AbortController();
+    const third = pauseUntilWake(60_000, controller.signal);
+    controller.abort(new Error('enough'));
+    await expect(third).rejects.toThrow('enough');
+    await expect(pauseUntilWake(60_000, controller.signal)).rejects.toThrow('enough');
+  });
+});
+
+test('an error of another copy of the client is one of this client', async () => {
+  const other = await import(new globalThis.URL('../../dist/client.js', import.meta.url).href);
+  expect(other.TablecastError).not.toBe(TablecastError);
+  expect(new other.TablecastError('NETWORK', 'x')).toBeInstanceOf(TablecastError);
+  expect(new TypeError('x')).not.toBeInstanceOf(TablecastError);
+});
