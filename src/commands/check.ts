@@ -1,5 +1,6 @@
 import { loadModules } from '../boot/modules.ts';
 import { loadProject } from '../boot/project.ts';
+import { withoutSecrets } from '../config/files/interpolate.ts';
 import { describeSurprises } from '../config/notices.ts';
 import { describeFlows } from '../connectors/flows/describe.ts';
 import { describePlan } from '../schema/print.ts';
@@ -22,7 +23,7 @@ export async function check({ args, env }: Invocation): Promise<number> {
     return code;
   };
   try {
-    const { server, apps, notices } = loadProject(dir, env);
+    const { server, apps, notices } = loadProject(dir, withoutSecrets(env));
     runsModules = apps.some(({ config }) => config.hooks.length + config.routes.length > 0);
     const { routes, flows } = await loadModules(apps, dir);
     const plans = apps.map(({ config: app, plan }) => {

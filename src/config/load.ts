@@ -2,6 +2,7 @@ import { basename, join, resolve } from 'node:path';
 import { loadAuth } from './auth.ts';
 import type { AppConfig, Config, ServerConfig } from './config.ts';
 import { deepFreeze } from './deep-freeze.ts';
+import { DOTENV_FILE, withDotenv } from './dotenv.ts';
 import { type FileRole, Settings } from './files/config-file.ts';
 import type { Environment } from './files/interpolate.ts';
 import { findInside, isInside, kindOf } from './files/paths.ts';
@@ -39,7 +40,10 @@ export function loadConfig(dir: string, env: Environment): Config {
 export function readSettings(folder: string, options: FolderOptions): Settings {
   const { shown, report } = options;
   const source = readSource(join(folder, CONFIG_FILE), { shown, maxBytes: LARGEST_CONFIG });
-  if (source === undefined || source instanceof SourceFile) return new Settings(shown, source, options);
+  if (source === undefined || source instanceof SourceFile) {
+    const env = withDotenv(folder, { ...options, shown: shown.replace(CONFIG_FILE, DOTENV_FILE) });
+    return new Settings(shown, source, { ...options, env });
+  }
   report.add(source);
   return new Settings(shown, undefined, options);
 }

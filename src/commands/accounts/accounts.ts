@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { claimProblem, rolesProblem } from '../../auth/policy/account-rules.ts';
 import { readApplications } from '../../config/applications.ts';
 import type { AppConfig } from '../../config/config.ts';
+import { withoutSecrets } from '../../config/files/interpolate.ts';
 import { Report } from '../../config/files/report.ts';
 import type { AccountStore, Claims } from '../../store/accounts.ts';
 import { loadEngine } from '../../store/index.ts';
@@ -42,7 +43,7 @@ export async function withAccounts(
 
 function loadApp(dir: string, env: Invocation['env']): AppConfig {
   const report = new Report();
-  const apps = readApplications(dir, { env, report })?.apps ?? [];
+  const apps = readApplications(dir, { env: withoutSecrets(env), report })?.apps ?? [];
   report.throwIfAny();
   const [app, another] = apps;
   if (app !== undefined && another === undefined) return app;

@@ -1,10 +1,12 @@
 import { basename, dirname, extname, relative, resolve, sep } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import type { Project } from '../../boot/project.ts';
+import { DOTENV_FILE } from '../../config/dotenv.ts';
 import { CONFIG_FILE } from '../../config/load.ts';
 import { DEFINITIONS_FILE, TYPES_FILE } from '../types/types-file.ts';
 
 const EXTENSIONS: ReadonlySet<string> = new Set(['.graphql', '.ts', '.mts', '.cts', '.js', '.mjs', '.cjs', '.json']);
+const FILES: ReadonlySet<string> = new Set([CONFIG_FILE, DOTENV_FILE]);
 /** Editors write in several steps; a version control system changes many files. */
 const QUIET = 100;
 
@@ -47,7 +49,7 @@ export class WatchedFiles {
 
   isOfInterest(path: string): boolean {
     if (!this.isFolderOfInterest(dirname(path)) || MADE.has(basename(path))) return false;
-    return basename(path) === CONFIG_FILE || EXTENSIONS.has(extname(path)) || this.#schemas.has(path);
+    return FILES.has(basename(path)) || EXTENSIONS.has(extname(path)) || this.#schemas.has(path);
   }
 }
 

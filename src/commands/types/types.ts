@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { loadProject } from '../../boot/project.ts';
+import { withoutSecrets } from '../../config/files/interpolate.ts';
 import type { Invocation } from '../commands.ts';
 import { describeFailure } from '../failure.ts';
 import { parseCall, UsageError } from '../options.ts';
@@ -13,7 +14,7 @@ import { isCurrent, type MadeFile, madeFiles, writeMade } from './types-file.ts'
 export function types({ args, env }: Invocation): number {
   const { dir, values } = parseCall(args, { options: ['out', 'check'] });
   try {
-    const { apps } = loadProject(dir, env);
+    const { apps } = loadProject(dir, withoutSecrets(env));
     const files = apps.flatMap((app) => madeFiles(app, pathOf(values.out, apps.length)));
     return values.check === true ? check(files) : write(files);
   } catch (error) {

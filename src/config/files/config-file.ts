@@ -6,7 +6,7 @@ import { toSnakeCase } from '../keys/snake-case.ts';
 import type { Wrong } from '../keys/units.ts';
 import { nameKind } from '../keys/values.ts';
 import type { SourceLocation } from './diagnostic.ts';
-import type { Environment } from './interpolate.ts';
+import { type Environment, readOrStandIn } from './interpolate.ts';
 import type { Report } from './report.ts';
 import { diagnoseFile, type SourceFile } from './source.ts';
 import { suggest } from './suggest.ts';
@@ -30,6 +30,9 @@ interface Options {
 
 const BY_PATH = new Map(CONFIG_KEYS.map((listed) => [listed.path, listed]));
 const SECTIONS = new Set(CONFIG_KEYS.flatMap(({ path }) => (path.includes('.') ? [path.replace(/\.[^.]*$/, '')] : [])));
+
+/** Where secrets are: no command but the server itself does anything with them. */
+const SECRETS = /^(?:auth|connectors|flows)\b/;
 
 /** What one config.yaml says, checked key by key; values that are wrong are reported and left out. */
 export class Settings {
@@ -132,7 +135,7 @@ export class Settings {
   }
 
   #readValue(yaml: YamlFile, entry: YamlEntry, { path, key }: ListedKey): void {
-    const plain = yaml.read(entry.value);
+    const plain = yaml.read(entry.value, SECRETS.test(path));
     if (plain === undefined) return;
     const at = yaml.source.locate(plain.value === null ? entry.offset : startOf(entry.value));
     if (plain.value === null) {
@@ -140,7 +143,7 @@ export class Settings {
       yaml.wrong(entry.offset, { message: `"${path}" has no value`, hint: `remove the line${meant}` });
       return;
     }
-    const reading = key.read(plain.value);
+    const reading = readOrStandIn(plain.value, (value) => key.read(value));
     if ('message' in reading) {
       const message = yaml.isFromEnvironment(entry.value)
         ? 'the environment variable does not give a value that fits'
@@ -149,7 +152,7 @@ export class Settings {
       return;
     }
     const value = key.isSection
-      ? readSection(yaml, { path, node: entry.value, keyOffset: entry.offset })
+      ? readSection(yaml, { path, node: entry.value, keyOffset: entry.offset, value: plain.value })
       : reading.value;
     const items = isSeq(entry.value) ? entry.value.items : [];
     const itemsAt = items.map((item) => yaml.source.locate(startOf(item as Node)));

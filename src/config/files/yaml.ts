@@ -18,6 +18,7 @@ export class YamlFile {
   readonly #env: Environment;
   readonly #isUnreadable: boolean;
   #failures = 0;
+  #mayBeUnset = false;
   #nodes = 0;
 
   constructor(source: SourceFile, { report, env }: { report: Report; env: Environment }) {
@@ -87,10 +88,14 @@ export class YamlFile {
     return isSeq(list) ? list.items.map((item) => item as Node | null) : [];
   }
 
-  /** Plain data of a node with `${…}` filled in; undefined when that failed and was reported. */
-  read(node: Node | null): { readonly value: unknown } | undefined {
+  /**
+   * Plain data of a node with `${…}` filled in; undefined when that failed and was reported. `mayBeUnset`: where the
+   * environment has a stand-in, it is taken for variables that are not set.
+   */
+  read(node: Node | null, mayBeUnset = false): { readonly value: unknown } | undefined {
     const before = this.#failures;
     this.#nodes = 0;
+    this.#mayBeUnset = mayBeUnset;
     const value = this.#toPlain(node, 0);
     return this.#failures === before ? { value } : undefined;
   }
@@ -131,7 +136,7 @@ export class YamlFile {
   #fillIn(scalar: Scalar): unknown {
     const { value } = scalar;
     if (typeof value !== 'string' || !isInterpolated(value)) return value;
-    const filled = interpolate(value, this.#env);
+    const filled = interpolate(value, this.#env, this.#mayBeUnset);
     if ('message' in filled) return this.#fail(startOf(scalar), filled);
     // Quotes say "text", as everywhere in YAML; without them `port: ${PORT}` is a number.
     return scalar.type === 'PLAIN' && isWhollyInterpolated(value) ? readScalar(filled.value) : filled.value;

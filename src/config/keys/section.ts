@@ -1,5 +1,6 @@
 import type { Node } from 'yaml';
 import type { Diagnostic, SourceLocation } from '../files/diagnostic.ts';
+import { readOrStandIn } from '../files/interpolate.ts';
 import type { Report } from '../files/report.ts';
 import { diagnoseFile, type SourceFile } from '../files/source.ts';
 import { suggest } from '../files/suggest.ts';
@@ -90,7 +91,7 @@ export class Section {
       report.add(member.diagnoseKey({ message: `"${path}" has no value`, hint: 'remove the line' }));
       return undefined;
     }
-    const reading = key.read(member.value);
+    const reading = readOrStandIn(member.value, (value) => key.read(value));
     if ('value' in reading) return reading;
     const message = member.isSecret ? 'the environment variable does not give a value that fits' : reading.message;
     report.add(member.diagnose({ ...reading, message: `${path}: ${message}` }));
@@ -141,15 +142,6 @@ interface SectionContent {
 
 const NOTHING: SectionContent = { value: undefined, isSecret: false, members: new Map(), items: [] };
 
-/** The section at a node of a file. Mistakes of YAML itself are in the file's report. */
-export function readSection(
-  yaml: YamlFile,
-  { path, node, keyOffset }: { path: string; node: Node | null; keyOffset: number },
-): Section | undefined {
-  const plain = yaml.read(node);
-  return plain && sectionOf(yaml, { path, node, keyOffset, value: plain.value });
-}
-
 interface Part {
   readonly path: string;
   readonly node: Node | null;
@@ -157,7 +149,8 @@ interface Part {
   readonly value: unknown;
 }
 
-function sectionOf(yaml: YamlFile, { path, node, keyOffset, value }: Part): Section {
+/** The section at a node of a file, with the value that was read of it. */
+export function readSection(yaml: YamlFile, { path, node, keyOffset, value }: Part): Section {
   const members = new Map<string, Section>();
   const items: Section[] = [];
   if (Array.isArray(value)) {
@@ -165,12 +158,12 @@ function sectionOf(yaml: YamlFile, { path, node, keyOffset, value }: Part): Sect
     value.forEach((item, index) => {
       const itemNode = nodes[index] ?? null;
       const part = { path: `${path}[${index}]`, node: itemNode, keyOffset: startOf(itemNode), value: item };
-      items.push(sectionOf(yaml, part));
+      items.push(readSection(yaml, part));
     });
   } else if (typeof value === 'object' && value !== null) {
     for (const { name, offset, value: below } of yaml.entriesAgain(node)) {
       const part = { path: `${path}.${name}`, node: below, keyOffset: offset };
-      members.set(name, sectionOf(yaml, { ...part, value: (value as Record<string, unknown>)[name] }));
+      members.set(name, readSection(yaml, { ...part, value: (value as Record<string, unknown>)[name] }));
     }
   }
   const keyAt = yaml.source.locate(keyOffset);

@@ -1,0 +1,24 @@
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import type { Environment } from './files/interpolate.ts';
+import type { Report } from './files/report.ts';
+import { readSource, SourceFile } from './files/source.ts';
+
+export const DOTENV_FILE = '.env';
+const MAX_DOTENV_BYTES = 1024 ** 2;
+
+export interface DotenvOptions {
+  readonly env: Environment;
+  readonly report: Report;
+  /** How the file is called in diagnostics. */
+  readonly shown: string;
+}
+
+/** The environment with what `.env` in the folder adds to it. What the environment itself has wins, also when empty. */
+export function withDotenv(folder: string, { env, report, shown }: DotenvOptions): Environment {
+  const source = readSource(join(folder, DOTENV_FILE), { shown, maxBytes: MAX_DOTENV_BYTES });
+  if (source === undefined) return env;
+  if (source instanceof SourceFile) return { ...parseEnv(source.text), ...env };
+  report.add(source);
+  return env;
+}
