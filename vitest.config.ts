@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // With dependencies of its own: npm run interop.
+    exclude: ['test/interop/**', '**/node_modules/**'],
     // The built program runs as it is: nothing of it is to be transformed again.
     server: { deps: { external: [/\/dist\//] } },
     // Two cores: black-box tests start processes of their own.

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
 import { REALTIME } from '../support/gateway-client.ts';
 import { ask } from '../support/http.ts';
-import { INSTALLED } from '../support/routes-app.ts';
 import { SseClient, type SseEvent } from '../support/sse-client.ts';
 
 const SCHEMA =
@@ -27,7 +26,7 @@ const LINE_ENDS = /[\u0085\u2028\u2029]/;
 
 let server: TestServer;
 beforeAll(async () => {
-  server = await startServer({ schema: SCHEMA, config: CONFIG, files: { ...INSTALLED, 'routes.js': ROUTES } });
+  server = await startServer({ schema: SCHEMA, config: CONFIG, files: { 'routes.js': ROUTES } });
 }, 30_000);
 afterAll(() => server[Symbol.asyncDispose]());
 
