@@ -11,8 +11,10 @@ export default defineConfig({
     maxWorkers: 2,
     // Of some black-box tests the servers then run where their lines are counted.
     env: process.argv.includes('--coverage') ? { TEST_IN_PROCESS: '1' } : {},
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // Bounds for what never comes: tests wait for events and no longer than those take, on busy machines, too.
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
+    expect: { poll: { timeout: 30_000 } },
     // Black-box tests talk to processes over sockets, on machines that others use too. The runner reports what it had to
     // repeat; the property tests, whose failures are never about time, are not repeated.
     retry: process.env.CI === 'true' ? 1 : 0,

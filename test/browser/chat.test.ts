@@ -8,7 +8,7 @@ import { startServer, type TestServer } from '../support/app.ts';
 import { collectComplaints, inBrowser } from './browser.ts';
 
 const APPS = fileURLToPath(new URL('../../apps/', import.meta.url));
-const WAIT = { timeout: 20_000 };
+const WAIT = { timeout: 30_000 };
 /** All that a page may complain about while its server is away. */
 const CONNECTION_LOST = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|WebSocket|ERR_EMPTY_RESPONSE|409 \(Conflict\)/;
 

@@ -4,9 +4,9 @@ import { until } from '../support/wait.ts';
 import { inBrowser } from './browser.ts';
 import { Demo, type Transport, type Window } from './demo.ts';
 
-const WAIT = { timeout: 10_000 };
+const WAIT = { timeout: 30_000 };
 /** Enough for the browser's own delay before an EventSource connects again, twice. */
-const RECONNECT = { timeout: 20_000 };
+const RECONNECT = { timeout: 30_000 };
 const WITH_RESTART = 60_000;
 /** All that a page may complain about while its server is away. */
 const CONNECTION_LOST = /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|WebSocket/;

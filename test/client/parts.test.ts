@@ -182,7 +182,7 @@ describe('the outbox', () => {
     for (let n = 0; n < 100; n++) void outbox.add(put(n)).catch(() => {});
     expect(sent).toHaveLength(80);
     const before = Date.now();
-    await expect.poll(() => sent.length, { timeout: 5_000 }).toBe(100);
+    await expect.poll(() => sent.length, { timeout: 30_000 }).toBe(100);
     expect(Date.now() - before).toBeGreaterThan(300);
     const { TablecastError } = await import('../../src/client/index.ts');
     outbox.end(new TablecastError('CLOSED', 'over'));

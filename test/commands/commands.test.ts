@@ -212,7 +212,7 @@ describe('tablecast dev', () => {
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
     const url = `http://127.0.0.1:${port}/my-app/Message/a`;
     const put = async (json: object) => (await ask('PUT', url, { json }).catch(() => undefined))?.status;
-    const wait = { timeout: 15_000 };
+    const wait = { timeout: 30_000 };
     try {
       await until(
         () => put({ title: 'first' }),
@@ -301,7 +301,7 @@ export const tables = { Message: { beforeCreate({ record }: { record: { title: s
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
     const url = `http://127.0.0.1:${port}/my-app/Message`;
     const post = async () => (await ask('POST', url, { json: { title: 'a' } }).catch(() => undefined))?.record.title;
-    const wait = { timeout: 15_000 };
+    const wait = { timeout: 30_000 };
     try {
       await until(post, (title) => title === 'a one', { ...wait, what: 'the first start' });
       await writeFile(join(dir, 'lib/word.ts'), 'export const word = {{;\n');

@@ -110,7 +110,7 @@ describe('tablecast dev', () => {
         until(
           async () => output.split(text).length - 1,
           (found) => found === count,
-          { timeout: 15_000, what: `${count} times "${text}"` },
+          { timeout: 30_000, what: `${count} times "${text}"` },
         );
       try {
         await told('serving on', 1);

@@ -61,7 +61,7 @@ test('after kill -9 the audit log has exactly one entry for each acknowledged wr
     await until(
       async () => ledger.acknowledged.size,
       (size) => size >= enough,
-      { timeout: 20_000, what: 'acknowledged writes before the kill' },
+      { timeout: 30_000, what: 'acknowledged writes before the kill' },
     );
     await server.kill();
     await server.restart();

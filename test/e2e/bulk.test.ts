@@ -14,7 +14,7 @@ type Book @table @export {
 type Closed @table { id: ID! @primaryKey book: Book @relationship(from: "bookId") bookId: ID }
 type Odd @table @export { id: ID! @primaryKey closedId: ID closed: Closed @relationship(from: "closedId") }`;
 
-describe('writes by filter, relations and hidden fields', { timeout: 60_000 }, () => {
+describe('writes by filter, relations and hidden fields', { timeout: 120_000 }, () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startServer({ schema: SCHEMA });

@@ -5,7 +5,7 @@ import { WsClient } from '../support/ws-client.ts';
 const record = (title: string) => ({ title, content: 'c' });
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-describe('messages from the client', { timeout: 30_000 }, () => {
+describe('messages from the client', { timeout: 120_000 }, () => {
   test('S0.26 a bare record is stored', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message'));

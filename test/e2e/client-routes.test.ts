@@ -124,7 +124,7 @@ describe('S3.22 helpers for routes in code', () => {
       { onMessage: ({ n, stream }) => void events.push(`${stream}.${n}`) },
     );
     await expect
-      .poll(() => events.slice(0, 6), { timeout: 10_000 })
+      .poll(() => events.slice(0, 6), { timeout: 30_000 })
       .toEqual(['1.0', '1.1', '1.2', '2.0', '2.1', '2.2']);
     ticks.close();
     await ticks.ended;
@@ -164,7 +164,7 @@ describe('S3.22 helpers for routes in code', () => {
     const client = connect(server.url(''));
     const ticks = client.$sse.ticks?.({}, { onMessage: (event) => void events.push(event) });
     await server.restart();
-    await expect.poll(() => events.length, { timeout: 15_000 }).toBeGreaterThan(0);
+    await expect.poll(() => events.length, { timeout: 30_000 }).toBeGreaterThan(0);
     client.close();
     await ticks?.ended;
   });

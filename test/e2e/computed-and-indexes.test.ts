@@ -17,7 +17,7 @@ type Order @table @export @compositeIndex(fields: ["room", "place"], unique: tru
   size: Size @computed(from: "count > 10 ? 'LARGE' : 'SMALL'")
 }`;
 
-describe('computed fields and indexes at every door', { timeout: 60_000 }, () => {
+describe('computed fields and indexes at every door', { timeout: 120_000 }, () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startServer({ schema: SCHEMA, config: `${BASE_CONFIG}limits:\n  scan: 2\n` });

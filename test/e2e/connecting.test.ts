@@ -7,7 +7,7 @@ import { WsClient } from '../support/ws-client.ts';
 
 const record = (title: string) => ({ title, content: 'c' });
 
-describe('connecting', { timeout: 30_000 }, () => {
+describe('connecting', { timeout: 120_000 }, () => {
   test('S0.8 wss:// opens on the table with a certificate made by the server', async () => {
     await using server = await startServer({ config: `${BASE_CONFIG}tls: auto\n` });
     expect(server.origin).toMatch(/^https:/);

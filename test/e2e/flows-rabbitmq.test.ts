@@ -124,7 +124,7 @@ withBroker('flows and a RabbitMQ broker', (broker) => {
     await until(
       async () => received.length,
       (length) => length >= 2,
-      { timeout: 10_000 },
+      { timeout: 30_000 },
     );
     expect(received[1]).toMatchObject({ url: '/in/orders/o2', body: '{"id":"o2"}' });
     expect(received[1]?.signature).toMatch(/^v1,/);
@@ -165,7 +165,7 @@ withBroker('flows and a RabbitMQ broker', (broker) => {
       await until(
         async () => numbers().length,
         (length) => length > count / 4,
-        { timeout: 20_000 },
+        { timeout: 30_000 },
       );
       await broker().kill();
       await server.logs.next(({ msg }) => String(msg).includes('the broker is away'), 20_000);
@@ -175,7 +175,7 @@ withBroker('flows and a RabbitMQ broker', (broker) => {
       await until(
         async () => numbers().at(-1),
         (last) => last === count - 1,
-        { timeout: 20_000 },
+        { timeout: 30_000 },
       );
       expect([...new Set(numbers())]).toEqual(Array.from({ length: count }, (_, n) => n));
       const { record } = await ask('GET', `${server.origin}/my-app/flows`);

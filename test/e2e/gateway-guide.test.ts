@@ -25,7 +25,7 @@ describe("the clients of the protocol's guide", { timeout: 120_000 }, () => {
         await until(
           () => server.metric(/^tablecast_subscriptions/),
           (count) => count === 2,
-          { timeout: 10_000 },
+          { timeout: 30_000 },
         );
         for (let n = 0; n < 20; n++) {
           await server.put('posts/p', { title: `${round}-${n}` });
@@ -96,7 +96,7 @@ describe("the clients of the protocol's guide", { timeout: 120_000 }, () => {
     await until(
       async () => seen('comments.create') + seen('posts.update'),
       (count) => count === 2,
-      { timeout: 20_000 },
+      { timeout: 30_000 },
     );
     expect([seen('posts.create'), source.connections]).toEqual([1, 2]);
   });

@@ -41,7 +41,7 @@ async function fence(server: TestServer, client: GatewayClient, name = 'fence'):
   await client.messages.next(({ data }) => (data as { id?: unknown } | undefined)?.id === name);
 }
 
-describe('events', { timeout: 60_000 }, () => {
+describe('events', { timeout: 120_000 }, () => {
   test('S4.1 are type, timestamp and data, with a seq to resume from', async () => {
     await using server = await start();
     using client = await open(server);
@@ -98,7 +98,7 @@ describe('events', { timeout: 60_000 }, () => {
   });
 });
 
-describe('the socket', { timeout: 60_000 }, () => {
+describe('the socket', { timeout: 120_000 }, () => {
   test('S4.5 is opened with a token in the URL, below the application and, with one of them, without it', async () => {
     await using server = await start();
     for (const path of ['', '/my-app']) {
@@ -387,7 +387,7 @@ type Quiet @table @export(name: "quiet", ws: false) { id: ID! @primaryKey }`;
   });
 });
 
-describe('the server', { timeout: 60_000 }, () => {
+describe('the server', { timeout: 120_000 }, () => {
   test('S4.5 with several applications has the protocol at each of them, and says so elsewhere', async () => {
     const root = await mkdtemp(join(tmpdir(), 'tablecast-e2e-'));
     const files = {

@@ -21,7 +21,7 @@ function at(server: TestServer, query: string): string {
   return `${server.origin}${REALTIME}/subscribe?${query}`;
 }
 
-describe('the event stream', { timeout: 60_000 }, () => {
+describe('the event stream', { timeout: 120_000 }, () => {
   test('S4.16 S4.17 has the events of several collections, as message events with the same JSON as the socket', async () => {
     await using server = await start();
     using stream = await SseClient.open(at(server, 'token=abc&collection=posts&collection=comments'));

@@ -60,7 +60,7 @@ test('a key is refused with another request, is free after a refusal, and must b
   expect((await server.ask('GET', 'Message/a')).record.title).toBe('x');
 });
 
-test('a bulk write changes what matches, all or none, one event each', { timeout: 60_000 }, async () => {
+test('a bulk write changes what matches, all or none, one event each', { timeout: 120_000 }, async () => {
   await using server = await startServer({ schema: SCHEMA, config: 'port: 0\nlimits:\n  bulk: 1000\n' });
   using client = await WsClient.subscribe(server.wsUrl('Message'));
   const records = Array.from({ length: 1000 }, (_, n) => ({ id: `${n}`.padStart(4, '0'), title: 'old' }));

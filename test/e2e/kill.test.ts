@@ -54,7 +54,7 @@ test('E1, E2, E3, F4: 20 times kill -9 under writes, retries and resuming subscr
     await until(
       async () => ledger.acknowledged.size,
       (size) => size >= enough,
-      { timeout: 20_000, what },
+      { timeout: 30_000, what },
     );
     await server.kill();
     await Promise.all([socket.closed, stream.ended, shop.closed]);

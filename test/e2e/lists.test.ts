@@ -27,7 +27,7 @@ const ROWS = Array.from({ length: 20 }, (_, index) => {
   };
 });
 
-describe('lists', { timeout: 30_000 }, () => {
+describe('lists', { timeout: 120_000 }, () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startServer({ schema: SCHEMA });

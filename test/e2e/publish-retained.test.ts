@@ -12,7 +12,7 @@ const PUBLISHABLE = `type Message @table @export(public: [read, create, update, 
   content: String!
 }`;
 
-describe('publish', { timeout: 30_000 }, () => {
+describe('publish', { timeout: 120_000 }, () => {
   test('S0.32 what is published is delivered and not stored', async () => {
     await using server = await startServer({ schema: PUBLISHABLE });
     using client = await WsClient.subscribe(server.wsUrl('Message/room-42'));
@@ -76,7 +76,7 @@ describe('publish', { timeout: 30_000 }, () => {
   });
 });
 
-describe('retained', { timeout: 60_000 }, () => {
+describe('retained', { timeout: 120_000 }, () => {
   test('S0.34 S0.35 a record channel begins with the stored record, once, then ready, then what is new', async () => {
     await using server = await startServer();
     const put = await server.put('Message/m', record('stored'));

@@ -16,7 +16,7 @@ function expectProblem(answer: Answer, status: number, code: string): void {
   expect(answer.text).not.toMatch(/SQLITE|SELECT |INSERT |node_modules|\.js:\d|\.ts:\d/);
 }
 
-describe('REST', { timeout: 30_000 }, () => {
+describe('REST', { timeout: 120_000 }, () => {
   test('S0.46 S0.48 a record is created, listed, read, replaced, merged and deleted', async () => {
     await using server = await startServer();
     const created = await server.ask('POST', 'Message', { json: { id: 'm1', ...record } });
@@ -198,7 +198,7 @@ type Thing @table @export { id: ID! @primaryKey name: String! note: String tags:
   });
 });
 
-describe('conditional requests', { timeout: 30_000 }, () => {
+describe('conditional requests', { timeout: 120_000 }, () => {
   test('S0.46 If-Match refuses a write on a record that has changed', async () => {
     await using server = await startServer();
     const old = (await server.put('Message/m', record)).headers.get('etag') ?? '';
@@ -316,7 +316,7 @@ type T @table @export {
   o: Inner
 }`;
 
-describe('types of values', { timeout: 30_000 }, () => {
+describe('types of values', { timeout: 120_000 }, () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startServer({ schema: TYPES });

@@ -54,7 +54,7 @@ describe('connections that end', () => {
     await until(
       async () => idle.of(OPCODE.ping).length,
       (count) => count >= 3,
-      { timeout: 10_000 },
+      { timeout: 30_000 },
     );
     expect([idle.isOpen, await openSockets(server)]).toEqual([true, 1]);
     expect(await visitsOf(server, 'idle')).toMatchObject([{ event: 'connect' }]);

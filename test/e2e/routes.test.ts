@@ -489,7 +489,7 @@ export const routes = {
     await until(
       () => logged(server),
       (texts) => texts.includes(text),
-      { timeout: 1000 },
+      { timeout: 30_000 },
     );
     await untilLogged(server, 'cleanup module');
     expect(await server.metric(/connections\{transport="routes"\}/)).toBe(0);

@@ -52,7 +52,7 @@ test('a schema change that makes other records of those stored is a reset for th
   expect(await resume(server, `T?since=${after}`)).toEqual({ reset: undefined, told: [written] });
 });
 
-test('another rule of who sees what is one, too, but not one of who writes', { timeout: 60_000 }, async () => {
+test('another rule of who sees what is one, too, but not one of who writes', { timeout: 120_000 }, async () => {
   const ruled = (type: string, field = '') =>
     `type T @table @export(public: [read, subscribe, create, update]) ${type} { id: ID! @primaryKey title: String ${field} }`;
   await using server = await startServer({ schema: ruled('') });

@@ -16,7 +16,7 @@ import { refusedUpgrade, WsClient } from '../support/ws-client.ts';
 const record = { title: 'Hello', content: 'World' };
 const FREE_PORT = 'port: 0\nhost: 127.0.0.1\nschemas:\n  - schema.graphql\n';
 
-describe('schema and configuration', { timeout: 30_000 }, () => {
+describe('schema and configuration', { timeout: 120_000 }, () => {
   test('S0.1 the schema of the specification makes one empty table', async () => {
     await using server = await startServer({ schema: MESSAGE_SCHEMA });
     const answer = await server.ask('GET', 'Message');
@@ -87,7 +87,7 @@ async function open(server: TestServer, table: string): Promise<string> {
 const isLogged = (server: TestServer, ...words: readonly string[]): boolean =>
   server.stdout.split('\n').some((line) => words.every((word) => line.includes(word)));
 
-describe('switching transports off', { timeout: 30_000 }, () => {
+describe('switching transports off', { timeout: 120_000 }, () => {
   test.each([
     ['says nothing', ''],
     ['says true', 'rest: true\nsse: true\nws: true\n'],
@@ -137,7 +137,7 @@ type Note @table @export(name: "message" rest: true) { id: ID! @primaryKey text:
   });
 });
 
-describe('directives', { timeout: 30_000 }, () => {
+describe('directives', { timeout: 120_000 }, () => {
   test('S0.7 a record of a table with expiration is removed, and its channel says so', async () => {
     const schema = `type Short @table(database: "d", table: "stored_name", expiration: 1) @export { id: ID! @primaryKey }`;
     await using server = await startServer({ schema });
@@ -197,7 +197,7 @@ type Task @table @export {
   });
 });
 
-describe('mistakes', { timeout: 30_000 }, () => {
+describe('mistakes', { timeout: 120_000 }, () => {
   test.each([
     ['an unknown directive', 'type Message @tabel @export {\n  id: ID! @primaryKey\n}\n', 1, ['@tabel', '@table']],
     ['no primary key', 'type Message @table @export {\n  id: ID!\n}\n', 1, ['Message', 'primaryKey']],

@@ -12,7 +12,7 @@ const PUBLISHABLE = `type Message @table @export(public: [read, create, update, 
   content: String!
 }`;
 
-describe('messages from the server', { timeout: 30_000 }, () => {
+describe('messages from the server', { timeout: 120_000 }, () => {
   test('S0.13 S0.14 S0.18 every frame of a full run is one JSON object of the documented form', async () => {
     await using server = await startServer({ schema: PUBLISHABLE });
     await server.put('Message/old', record('stored before'));

@@ -61,7 +61,7 @@ test('a reader that makes no progress is closed with 4408 and can resume', { tim
     () => server.metric(/^tablecast_subscriptions\{.*\} (\d+)/m),
     (open) => open === 0,
     {
-      timeout: 20_000,
+      timeout: 30_000,
       what: 'the end of the subscription',
     },
   );

@@ -11,7 +11,7 @@ const PATH = '/my-app/Message';
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 const HANDSHAKE = ['Host: localhost', 'Connection: Upgrade', 'Upgrade: websocket'];
 
-describe('WebSocket basics', { timeout: 60_000 }, () => {
+describe('WebSocket basics', { timeout: 120_000 }, () => {
   test('S2.1 the upgrade is answered as the protocol says', async () => {
     await using server = await startServer();
     using raw = await RawWs.open(server.port, PATH, { key: KEY });

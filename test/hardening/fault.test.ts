@@ -26,7 +26,7 @@ test.each([
   await until(
     async () => output,
     (text) => urlOf(text) !== undefined,
-    { timeout: 15_000, what: 'the start' },
+    { timeout: 30_000, what: 'the start' },
   );
   using client = await WsClient.subscribe(`ws://${urlOf(output)}/my-app/Message`);
   child.kill('SIGWINCH');

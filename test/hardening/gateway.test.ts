@@ -72,7 +72,7 @@ describe('the multiplexed protocol', { timeout: 90_000 }, () => {
     await until(
       () => server.metric(/^tablecast_subscriptions/),
       (open) => open === 0,
-      { timeout: 20_000 },
+      { timeout: 30_000 },
     );
     raw.resume();
     expect(await raw.closeCode(10_000)).toBe(4408);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { cpuTimeOfProcess } from '../support/cpu-time.ts';
 import { WsClient } from '../support/ws-client.ts';
 import { expectProblem, FORBIDDEN_WORDS, raw, request, server, serveThings, slowestOther } from './things.ts';
 
@@ -217,7 +218,7 @@ test.each([
   },
 );
 
-describe('B17 filters that are too much', { timeout: 30_000 }, () => {
+describe('B17 filters that are too much', { timeout: 120_000 }, () => {
   test.each([
     ['parentheses', `filter=${'('.repeat(3000)}`],
     ['matched parentheses', `filter=${'('.repeat(1000)}s==a${')'.repeat(1000)}`],
@@ -233,11 +234,11 @@ describe('B17 filters that are too much', { timeout: 30_000 }, () => {
     ['signs', `sort=${'-'.repeat(5000)}`],
     ['percent', '%'.repeat(5000)],
   ])('%s are refused in no time, and nobody else waits', async (_what, query) => {
-    const started = performance.now();
+    const before = cpuTimeOfProcess(server.pid);
     const answering = Promise.all(Array.from({ length: 20 }, () => raw(request(`GET /my-app/Thing?${query}`))));
     const slowest = await slowestOther(answering);
     for (const { status } of await answering) expect(status).toBe(400);
-    expect((performance.now() - started) / 20).toBeLessThan(50);
+    expect((cpuTimeOfProcess(server.pid) - before) / 20).toBeLessThan(50);
     expect(slowest).toBeLessThan(200);
   });
 });

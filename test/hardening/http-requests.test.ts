@@ -10,7 +10,7 @@ import { expectProblem, JSON_TYPE, keepAlive, put, raw, request, server, serveTh
 
 serveThings();
 
-describe('B7 bodies that are too large', { timeout: 30_000 }, () => {
+describe('B7 bodies that are too large', { timeout: 120_000 }, () => {
   test('a Content-Length beyond the limit is refused before the body comes, and the connection ends', async () => {
     const answer = await raw(
       keepAlive('PUT /my-app/Thing/x', ['Content-Type: application/json', 'Content-Length: 1000000000'], '{"s":'),
@@ -119,7 +119,7 @@ describe('B9 content types', () => {
   );
 });
 
-describe('B20 requests that are not what they seem', { timeout: 30_000 }, () => {
+describe('B20 requests that are not what they seem', { timeout: 120_000 }, () => {
   const body = '{"s":"smuggled"}';
   const inner = keepAlive(
     'PUT /my-app/Thing/smuggled',

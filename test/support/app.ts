@@ -9,8 +9,8 @@ import { type Answer, type AskOptions, ask } from './http.ts';
 import { Mailbox } from './mailbox.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
-const START_TIMEOUT = 20_000;
-const STOP_TIMEOUT = 15_000;
+const START_TIMEOUT = 60_000;
+const STOP_TIMEOUT = 60_000;
 
 /** The schema of the first page of the README. */
 export const MESSAGE_SCHEMA = `type Message @table(database: "realtime-demo") @export(

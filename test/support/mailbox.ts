@@ -6,7 +6,8 @@ interface Waiter {
   readonly fail: (error: Error) => void;
 }
 
-export const WAIT = 5_000;
+/** Milliseconds for what is to come. Long: it is waited for no longer than it takes, on a machine that others use, too. */
+export const WAIT = 30_000;
 
 /** What a client has received, in order, and a way to await what has not come yet. */
 export class Mailbox<T> {

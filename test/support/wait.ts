@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 export async function until<T>(
   read: () => Promise<T>,
   fits: (value: T) => boolean,
-  { timeout = 5_000, what = 'the expected value' }: { timeout?: number; what?: string } = {},
+  { timeout = 30_000, what = 'the expected value' }: { timeout?: number; what?: string } = {},
 ): Promise<T> {
   const end = performance.now() + timeout;
   for (;;) {
