@@ -64,10 +64,8 @@ describe('C8, S4.24: a stream whose token expires', () => {
   test('takes no message any more', async () => {
     const exp = inSeconds(2);
     using socket = await WsClient.subscribe(server.wsUrl('Note'), bearer(accessToken('ann', { exp })));
-    const sent: string[] = [];
     const timer = setInterval(() => {
       const id = `late-${Date.now()}`;
-      sent.push(id);
       if (socket.isOpen) socket.send({ message_type: 'Update', id, data: { text: 'x' } });
     }, 25);
     expect((await socket.closed).code).toBe(4401);
@@ -76,7 +74,6 @@ describe('C8, S4.24: a stream whose token expires', () => {
     const times = records.map(({ id }) => Number(String(id).slice(5)));
     expect(times.length).toBeGreaterThan(10);
     expect(times.filter((time) => time >= exp * 1000)).toEqual([]);
-    expect(sent.length).toBeGreaterThan(times.length);
   });
 
   test('is not ended by a token that is valid for months, nor one of nobody', async () => {
