@@ -165,7 +165,9 @@ describe('the source', () => {
       sources.flatMap(({ imports }) => imports).filter((it) => !it.startsWith('.') && !it.startsWith('node:')),
     );
     expect([...used].map(packageOf).filter((name) => !Object.hasOwn(dependencies, name))).toEqual([]);
-    expect(Object.keys(dependencies).filter((name) => ![...used].map(packageOf).includes(name))).toEqual([]);
+    // Held for fastify at the release that runs on Node 20: overrides count in the clone only.
+    const unused = Object.keys(dependencies).filter((name) => ![...used].map(packageOf).includes(name));
+    expect(unused).toEqual(['light-my-request']);
   });
 
   test('has no file of more than 400 lines', () => {
