@@ -109,7 +109,8 @@ const first = Array.isArray(made.data) ? made.data[0] : made.data;
 const title: string | undefined = first?.title;
 await client.PUT('/Product/{id}', { params: { path: { id: 'p2' } }, body: { title: 'Book', price: 3 } });
 const { data: list } = await client.GET('/Product', { params: { query: { filter: 'price=gt=10', sort: '-price' } } });
-const titles: string[] = (list ?? []).map((product) => product.title);
+// With select= a field may be missing.
+const titles: string[] = (list ?? []).map((product) => product.title ?? '');
 const { data: one } = await client.GET('/Product/{id}', { params: { path: { id: 'p2' } } });
 const price: number | null | undefined = one?.price;
 const missing = await client.GET('/Product/{id}', { params: { path: { id: 'none' } } });
