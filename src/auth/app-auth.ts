@@ -1,7 +1,7 @@
 import type { AuthConfig } from '../config/config.ts';
 import type { Accounts } from './accounts/accounts.ts';
-import type { Attempts } from './accounts/attempts.ts';
-import { OpenConnections } from './connections.ts';
+import type { LoginThrottle } from './accounts/login-throttle.ts';
+import { ConnectionRegistry } from './connections.ts';
 import type { Authenticator } from './credentials/authenticator.ts';
 import { TokenAuthenticator } from './credentials/token-authenticator.ts';
 import type { Tokens } from './credentials/tokens.ts';
@@ -11,9 +11,9 @@ export interface AppAuth {
   readonly config: AuthConfig;
   readonly tokens: Tokens;
   readonly authenticator: Authenticator;
-  readonly connections: OpenConnections;
+  readonly connections: ConnectionRegistry;
   /** API keys that were wrong, by address and id; without it they are not counted. */
-  readonly attempts?: Attempts;
+  readonly attempts?: LoginThrottle;
   close(): void;
 }
 
@@ -27,6 +27,6 @@ export async function openAuth(config: AuthConfig, { accounts }: OpenAuthOptions
   const { Tokens } = await import('./credentials/tokens.ts');
   const tokens = new Tokens(config.jwt);
   const authenticator = new TokenAuthenticator({ tokens, accounts, users: config.users });
-  const connections = new OpenConnections(authenticator);
+  const connections = new ConnectionRegistry(authenticator);
   return { config, tokens, authenticator, connections, close: () => connections.stop() };
 }

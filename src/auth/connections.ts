@@ -31,7 +31,7 @@ export function hasExpired(identity: Identity): boolean {
  * The open connections of an application whose opener is known: they end with their tokens, and follow what happens to
  * their accounts. One timer for all of them, since a timer of its own would fire at once for an end in 25 days.
  */
-export class OpenConnections {
+export class ConnectionRegistry {
   readonly #authenticator: Pick<Authenticator, 'refresh'>;
   /** With the end that was announced. */
   readonly #connections = new Map<OpenConnection, number | undefined>();

@@ -9,7 +9,7 @@ import { Hub } from '../hub/hub.ts';
 import type { Application } from '../resources/application.ts';
 import { AuditTrail, type TrailContext } from '../resources/audit/trail.ts';
 import { PageCache } from '../resources/cache/page-cache.ts';
-import { Housekeeping } from '../resources/retention.ts';
+import { Retention } from '../resources/retention.ts';
 import { HookedTable } from '../resources/table/hooked.ts';
 import { TableResource } from '../resources/table/resource.ts';
 import { TableStreams } from '../resources/table/streams.ts';
@@ -17,8 +17,8 @@ import type { WriteHooks } from '../resources/write-hooks.ts';
 import type { Plan } from '../schema/plan.ts';
 import { loadEngine } from '../store/index.ts';
 import { StorageHealth } from '../store/storage-health.ts';
-import type { Allowance, Once, Store } from '../store/store.ts';
-import { GroupCommit } from '../store/write-queue.ts';
+import type { Allowance, IdempotencyKey, Store } from '../store/store.ts';
+import { WriteQueue } from '../store/write-queue.ts';
 
 export interface OpenOptions {
   readonly app: AppConfig;
@@ -75,8 +75,8 @@ export function composeApplication(
   const { events, busyTimeout } = app;
   const feed = new Feed({ log: store, tables: plan.tables, bus, onError });
   const hub = new Hub({ store, feed, channels: server.channels, replayPage: events.replayPage, onError });
-  const commits = new GroupCommit({ store, busyTimeout, onCommitted: (result) => ring(bus, result) });
-  const housekeeping = new Housekeeping({ plan, store, commits, onError });
+  const commits = new WriteQueue({ store, busyTimeout, onCommitted: (result) => ring(bus, result) });
+  const housekeeping = new Retention({ plan, store, commits, onError });
   const access = new Access(plan, accessOptions(app));
   const streams = new TableStreams();
   const { limits } = server;
@@ -85,7 +85,7 @@ export function composeApplication(
   for (const table of plan.tables) {
     if (table.exportName === undefined) continue;
     const hooks = writeHooksOf(table.exportName);
-    const isKept = (once: Once) => store.isKept(once);
+    const isKept = (once: IdempotencyKey) => store.isStored(once);
     const resource =
       hooks === undefined ? new TableResource(table, context) : new HookedTable(table, { ...context, hooks, isKept });
     resources.set(table.exportName, resource);

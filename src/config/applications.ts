@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { AppConfig, ServerConfig } from './config.ts';
 import { deepFreeze } from './deep-freeze.ts';
-import type { Settings } from './files/config-file.ts';
+import type { ConfigFile } from './files/config-file.ts';
 import type { Environment } from './files/interpolate.ts';
 import { kindOf } from './files/paths.ts';
 import { Report } from './files/report.ts';
@@ -60,7 +60,7 @@ function readFolder(folder: string, members: readonly string[], { report, env }:
   const notices: string[] = [];
   const byId = new Map<string, string>();
   const byData = new Map<string, string>();
-  const silent: Settings[] = [];
+  const silent: ConfigFile[] = [];
   const apps = members.map((name) => {
     const own = readSettings(join(folder, name), { report, env, role: 'member', shown: `${name}/${CONFIG_FILE}` });
     const app = loadApp(join(folder, name), own);

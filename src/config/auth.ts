@@ -2,7 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { AuthConfig, JwtConfig, TokenAlgorithm } from './config.ts';
-import type { Settings } from './files/config-file.ts';
+import type { ConfigFile } from './files/config-file.ts';
 import type { AuthSettings, JwtSettings } from './keys/keys.ts';
 import type { Wrong } from './keys/units.ts';
 
@@ -19,7 +19,7 @@ const LARGEST_KEY_FILE = 64 * 1024;
 const FEWEST_RSA_BITS = 2048;
 
 /** `none`, the configuration below `auth`, or undefined where nothing is written or what is written is wrong. */
-export function loadAuth(folder: string, auth: AuthSettings, settings: Settings): AuthConfig | 'none' | undefined {
+export function loadAuth(folder: string, auth: AuthSettings, settings: ConfigFile): AuthConfig | 'none' | undefined {
   if (settings.has('auth')) return 'none';
   if (!settings.isSection('auth')) return undefined;
   const jwt = loadJwt(folder, auth.jwt, settings);
@@ -33,7 +33,7 @@ export function loadAuth(folder: string, auth: AuthSettings, settings: Settings)
   return jwt === undefined ? undefined : { ...auth, jwt };
 }
 
-function loadJwt(folder: string, jwt: JwtSettings, settings: Settings): JwtConfig | undefined {
+function loadJwt(folder: string, jwt: JwtSettings, settings: ConfigFile): JwtConfig | undefined {
   const written = SOURCES.filter((name) => settings.isWritten(`auth.jwt.${name}`));
   const [source, second] = written;
   if (source === undefined) {
@@ -53,13 +53,13 @@ function loadJwt(folder: string, jwt: JwtSettings, settings: Settings): JwtConfi
 }
 
 /** With a secret or a JWKS URL, what the algorithm is when none is written, and which are possible. */
-function choose(source: Exclude<KeySource, 'public_key'>, jwt: JwtSettings, settings: Settings): JwtConfig {
+function choose(source: Exclude<KeySource, 'public_key'>, jwt: JwtSettings, settings: ConfigFile): JwtConfig {
   const algorithm = jwt.algorithm ?? (source === 'secret' ? 'HS256' : 'RS256');
   if ((algorithm === 'HS256') !== (source === 'secret')) refuseAlgorithm(algorithm, source, settings);
   return { ...jwt, algorithm };
 }
 
-function loadPublicKey(folder: string, jwt: JwtSettings, settings: Settings): JwtConfig | undefined {
+function loadPublicKey(folder: string, jwt: JwtSettings, settings: ConfigFile): JwtConfig | undefined {
   const refuse = (wrong: Wrong) => void settings.wrong('auth.jwt.public_key', wrong);
   const pem = readKeyFile(resolve(folder, jwt.publicKey ?? ''));
   if (typeof pem !== 'string') return refuse(pem);
@@ -76,7 +76,7 @@ function loadPublicKey(folder: string, jwt: JwtSettings, settings: Settings): Jw
   return { ...jwt, publicKey: pem, algorithm };
 }
 
-function refuseAlgorithm(algorithm: TokenAlgorithm, source: KeySource, settings: Settings): void {
+function refuseAlgorithm(algorithm: TokenAlgorithm, source: KeySource, settings: ConfigFile): void {
   const message = `${algorithm} does not fit ${source}`;
   settings.wrong('auth.jwt.algorithm', { message, hint: 'remove the line: the algorithm follows from the key' });
 }

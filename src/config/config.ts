@@ -64,7 +64,7 @@ export interface Limits {
   readonly ticketsPerPrincipal: number;
 }
 
-export interface Channels {
+export interface ChannelsConfig {
   readonly pingInterval: number;
   readonly pongTimeout: number;
   readonly ssePingInterval: number;
@@ -74,14 +74,14 @@ export interface Channels {
   readonly clientBuffer: number;
 }
 
-export interface EventLog {
+export interface LogRetentionConfig {
   readonly retention: number;
   readonly maxCount: number;
   readonly replayPage: number;
 }
 
 /** Outcomes that are kept for writes that may be sent again. */
-export interface Idempotency {
+export interface IdempotencyConfig {
   readonly retention: number;
   readonly maxCount: number;
   /** Bytes. */
@@ -89,7 +89,7 @@ export interface Idempotency {
 }
 
 /** Events that flows could not do. */
-export interface DeadLetters {
+export interface DeadLettersConfig {
   readonly retention: number;
   readonly maxCount: number;
 }
@@ -101,7 +101,7 @@ export interface AuditConfig {
 }
 
 /** Which pages of other sites may read answers and open streams. */
-export interface Cors {
+export interface CorsConfig {
   /** Header fields that pages may send, beside those that the server knows. */
   readonly allowedHeaders: readonly string[];
   /** Header fields of answers that pages may read, beside those that the server sends. */
@@ -112,20 +112,20 @@ export interface Cors {
 }
 
 /** Answers that are sent in fewer bytes to those that take them. */
-export interface Compression {
+export interface CompressionConfig {
   readonly enabled: boolean;
   /** Smaller bodies are sent as they are. */
   readonly threshold: number;
 }
 
 /** The multiplexed protocol. */
-export interface Realtime {
+export interface MultiplexConfig {
   readonly enabled: boolean;
   /** Below `/{app_id}`, and by itself where there is one application; without a slash at the end. */
   readonly path: string;
 }
 
-export type Tls = 'auto' | { readonly certificate: string; readonly privateKey: string };
+export type TlsConfig = 'auto' | { readonly certificate: string; readonly privateKey: string };
 
 export type TokenAlgorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
 
@@ -165,17 +165,17 @@ export interface ServerConfig {
   readonly host: string;
   readonly port: number;
   /** Undefined where `host` decides. */
-  readonly tls: Tls | false | undefined;
+  readonly tls: TlsConfig | false | undefined;
   readonly trustProxy: boolean;
   /** Names by which the server may be called, beside those of loopback; in lower case, without port. */
   readonly allowedHosts: readonly string[];
-  readonly cors: Cors;
+  readonly cors: CorsConfig;
   /** Whether /metrics is served, or the token that it wants; undefined where `host` decides. */
   readonly metrics: boolean | string | undefined;
   readonly logging: { readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; readonly requests: boolean };
-  readonly compression: Compression;
+  readonly compression: CompressionConfig;
   readonly limits: Limits;
-  readonly channels: Channels;
+  readonly channels: ChannelsConfig;
 }
 
 /** What decides about one application: read from its own folder. */
@@ -201,7 +201,7 @@ export interface AppConfig {
   /** As written; checked by those who know the types of connectors. */
   readonly connectors: Section | undefined;
   readonly flows: Section | undefined;
-  readonly deadLetters: DeadLetters;
+  readonly deadLetters: DeadLettersConfig;
   /** Absolute path of the folder with static files, or undefined when there is none. */
   readonly web: string | undefined;
   /** Content-Security-Policy of the static files; false for none. */
@@ -210,10 +210,10 @@ export interface AppConfig {
   readonly dataDir: string;
   readonly durability: 'full' | 'normal';
   readonly busyTimeout: number;
-  readonly events: EventLog;
-  readonly idempotency: Idempotency;
+  readonly events: LogRetentionConfig;
+  readonly idempotency: IdempotencyConfig;
   readonly audit: AuditConfig;
-  readonly realtime: Realtime;
+  readonly realtime: MultiplexConfig;
   /** `none` was said in words; undefined says nothing, and is for loopback only. Either way nobody is asked. */
   readonly auth: AuthConfig | 'none' | undefined;
 }

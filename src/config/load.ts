@@ -3,7 +3,7 @@ import { loadAuth } from './auth.ts';
 import type { AppConfig, Config, ServerConfig } from './config.ts';
 import { deepFreeze } from './deep-freeze.ts';
 import { DOTENV_FILE, withDotenv } from './dotenv.ts';
-import { type FileRole, Settings } from './files/config-file.ts';
+import { ConfigFile, type FileRole } from './files/config-file.ts';
 import type { Environment } from './files/interpolate.ts';
 import { findInside, isInside, kindOf } from './files/paths.ts';
 import { Report } from './files/report.ts';
@@ -37,18 +37,18 @@ export function loadConfig(dir: string, env: Environment): Config {
 }
 
 /** What config.yaml of the folder says; without the file, nothing but defaults. */
-export function readSettings(folder: string, options: FolderOptions): Settings {
+export function readSettings(folder: string, options: FolderOptions): ConfigFile {
   const { shown, report } = options;
   const source = readSource(join(folder, CONFIG_FILE), { shown, maxBytes: LARGEST_CONFIG });
   if (source === undefined || source instanceof SourceFile) {
     const env = withDotenv(folder, { ...options, shown: shown.replace(CONFIG_FILE, DOTENV_FILE) });
-    return new Settings(shown, source, { ...options, env });
+    return new ConfigFile(shown, source, { ...options, env });
   }
   report.add(source);
-  return new Settings(shown, undefined, options);
+  return new ConfigFile(shown, undefined, options);
 }
 
-export function loadServer(folder: string, settings: Settings): ServerConfig {
+export function loadServer(folder: string, settings: ConfigFile): ServerConfig {
   const server = settings.build(SERVER_KEYS);
   const { limits, channels, cors } = server;
   if (cors.credentials && cors.origins.includes('*')) {
@@ -69,7 +69,7 @@ export function loadServer(folder: string, settings: Settings): ServerConfig {
   return { ...server, tls: findCertificate(folder, server.tls, settings) };
 }
 
-export function loadApp(folder: string, settings: Settings): AppConfig {
+export function loadApp(folder: string, settings: ConfigFile): AppConfig {
   const app = settings.build(APP_KEYS);
   const web = findWeb(folder, app.web, settings);
   const dataDir = resolve(folder, app.dataDir);
@@ -97,7 +97,7 @@ export function loadApp(folder: string, settings: Settings): AppConfig {
 }
 
 /** Reports a host that other machines can reach while there is an application, `open`, that does not say who may use it. */
-export function checkHost({ host }: ServerConfig, open: Settings | undefined, settings: Settings): void {
+export function checkHost({ host }: ServerConfig, open: ConfigFile | undefined, settings: ConfigFile): void {
   if (open === undefined || isLoopback(host)) return;
   const where = open === settings ? '' : ` in ${open.shown}`;
   settings.wrong('host', {
@@ -107,11 +107,11 @@ export function checkHost({ host }: ServerConfig, open: Settings | undefined, se
 }
 
 /** True when the file says something about who may use the application, be it wrong. */
-export function saysAuth(settings: Settings): boolean {
+export function saysAuth(settings: ConfigFile): boolean {
   return settings.isWritten('auth');
 }
 
-function findAppId(folder: string, written: string | undefined, settings: Settings): string {
+function findAppId(folder: string, written: string | undefined, settings: ConfigFile): string {
   const appId = written ?? basename(folder);
   const what = written === undefined ? `the folder's name "${appId}"` : `app_id "${appId}"`;
   const hint = written === undefined ? 'name the application: `app_id: my-app`' : 'for example `app_id: my-app`';
@@ -125,7 +125,7 @@ function findAppId(folder: string, written: string | undefined, settings: Settin
 }
 
 interface FileKey {
-  readonly settings: Settings;
+  readonly settings: ConfigFile;
   readonly key: 'schemas' | 'hooks' | 'routes';
 }
 
@@ -144,7 +144,7 @@ function findFiles(folder: string, written: readonly string[], { settings, key }
   return twice >= 0 ? [] : found;
 }
 
-function findWeb(folder: string, written: string | undefined, settings: Settings): string | undefined {
+function findWeb(folder: string, written: string | undefined, settings: ConfigFile): string | undefined {
   if (written === undefined && kindOf(join(folder, DEFAULT_WEB)) !== 'folder') return undefined;
   const reading = findInside(folder, written ?? DEFAULT_WEB, 'folder');
   if ('value' in reading) return reading.value;
@@ -154,7 +154,7 @@ function findWeb(folder: string, written: string | undefined, settings: Settings
 
 type TlsSetting = ServerConfig['tls'];
 
-function findCertificate(folder: string, tls: TlsSetting, settings: Settings): TlsSetting {
+function findCertificate(folder: string, tls: TlsSetting, settings: ConfigFile): TlsSetting {
   if (tls === undefined || tls === false || tls === 'auto') return tls;
   const certificate = resolve(folder, tls.certificate);
   const privateKey = resolve(folder, tls.privateKey);

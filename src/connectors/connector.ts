@@ -184,7 +184,7 @@ export interface TargetUse<T = unknown> {
 }
 
 /** How far sources have got, kept over a restart. Names are of one application. */
-export interface Positions {
+export interface SourcePositions {
   get(name: string): number | undefined;
   set(name: string, position: number): void;
 }
@@ -210,7 +210,7 @@ export interface ConnectorContext {
   /** Where a self-signed certificate is kept. */
   readonly dataDir: string;
   readonly admission: Admission;
-  readonly positions: Positions;
+  readonly positions: SourcePositions;
   readonly requestKeys: RequestKeys;
   /** Where a path of this application is on the server: below `/{app_id}`, and alone with one application. */
   pathsOf(path: string): readonly string[];

@@ -33,7 +33,7 @@ export class Feed {
   /** Begins at the head of the log: what is at or below it is not handed on. */
   constructor(options: FeedOptions) {
     this.#options = options;
-    this.#head = options.log.head;
+    this.#head = options.log.lastSeq;
     this.#stopListening = options.bus.listen((bell) => this.#onBell(bell));
   }
 
@@ -69,9 +69,9 @@ export class Feed {
 
   async #catchUp(): Promise<void> {
     const { log, tables } = this.#options;
-    while (!this.#closed && this.#head < log.head) {
+    while (!this.#closed && this.#head < log.lastSeq) {
       for (const table of tables) {
-        if (log.oldest(table) > this.#head) for (const listener of this.#listeners) listener.missed?.(table);
+        if (log.logStart(table) > this.#head) for (const listener of this.#listeners) listener.missed?.(table);
       }
       const { changes, upTo } = await readChanges(log, tables, this.#head);
       this.#deliver(changes);

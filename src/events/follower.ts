@@ -45,7 +45,7 @@ export class Follower {
   wake(): void {
     if (this.#running !== undefined || this.#stop.signal.aborted) return;
     const { table, log, onError } = this.#options;
-    if (log.tableHead(table) <= this.#position) return;
+    if (log.lastTableSeq(table) <= this.#position) return;
     this.#running = this.#run()
       .catch(async (error) => {
         onError(error);
@@ -67,7 +67,7 @@ export class Follower {
     const { table, log, handle, missed, advanced } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      const oldest = log.oldest(table);
+      const oldest = log.logStart(table);
       if (oldest > this.#position) {
         missed(oldest);
         this.#position = oldest;

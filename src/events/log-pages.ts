@@ -13,10 +13,10 @@ export interface ChangesPage {
 
 /** Reads the next changes of all tables after a position. What comes while they are read is left for the next page. */
 export async function readChanges(log: LogReader, tables: readonly TablePlan[], after: number): Promise<ChangesPage> {
-  let upTo = log.head;
+  let upTo = log.lastSeq;
   const found: Change[] = [];
   for (const table of tables) {
-    if (log.tableHead(table) <= after) continue;
+    if (log.lastTableSeq(table) <= after) continue;
     const page = await log.readLog(table, after, MAX_PAGE);
     found.push(...page);
     // The table may have more entries after the last one of a full page.

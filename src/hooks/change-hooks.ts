@@ -22,7 +22,7 @@ export class ChangeHooks {
     this.#follower = new Follower({
       table,
       log,
-      position: log.head,
+      position: log.lastSeq,
       handle: (change) => this.#call(change),
       missed: (position) =>
         onError(new Error(`hook afterChange of ${table.name}: changes up to ${position} were gone from the log`)),

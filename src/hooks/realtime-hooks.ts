@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Identity } from '../auth/identity.ts';
-import type { Key } from '../store/store.ts';
+import type { RecordKey } from '../store/store.ts';
 import { askHook, type CallOptions, type NamedHook, tellHook } from './call.ts';
 import type { RealtimeHookName } from './exports.ts';
 import type { HookContext } from './types.ts';
@@ -76,7 +76,7 @@ export class RealtimeHooks {
 /** A channel that is subscribed. */
 export interface Subscribed {
   readonly collection: string;
-  readonly id: Key | null;
+  readonly id: RecordKey | null;
 }
 
 /** One connection that `onRealtimeConnect` has let in. Everything that is opened is told as closed once, however it ends. */
@@ -119,7 +119,7 @@ export class RealtimeConnection {
   }
 
   /** Throws AppError when it is not to be. `unsubscribe` wants back what comes back; `closed` does it for all. */
-  async subscribe(collection: string, id: Key | null): Promise<Subscribed> {
+  async subscribe(collection: string, id: RecordKey | null): Promise<Subscribed> {
     const subscribed = { collection, id };
     const asked = this.#turn.then(() => this.#hooks.ask('onRealtimeSubscribe', { ...this.event, ...subscribed }));
     const opened = asked.then(() => void this.#open.add(subscribed));

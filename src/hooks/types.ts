@@ -1,6 +1,6 @@
 import type { Identity } from '../auth/identity.ts';
 import type { NamedTables, TableName } from '../resources/tables.ts';
-import type { Key } from '../store/store.ts';
+import type { RecordKey } from '../store/store.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 type Awaitable<T> = T | Promise<T>;
@@ -33,7 +33,7 @@ export interface RealtimeEvent extends HookContext {
 export interface RealtimeSubscriptionEvent extends RealtimeEvent {
   readonly collection: string;
   /** The record of a record channel; null for the whole table. */
-  readonly id: Key | null;
+  readonly id: RecordKey | null;
 }
 
 export interface RealtimeMessageEvent extends RealtimeEvent {
@@ -51,14 +51,14 @@ export interface CreateEvent extends HookContext {
   readonly table: string;
   readonly identity: Identity;
   /** Undefined where the server will make the id. */
-  readonly id: Key | undefined;
+  readonly id: RecordKey | undefined;
   /** What was sent; may be changed. */
   // biome-ignore lint/suspicious/noExplicitAny: fields are what the schema says
   readonly record: Record<string, any>;
 }
 
 export interface UpdateEvent extends CreateEvent {
-  readonly id: Key;
+  readonly id: RecordKey;
   /** True when `record` has only the fields that are to be replaced (PATCH). */
   readonly partial: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: fields are what the schema says
@@ -68,7 +68,7 @@ export interface UpdateEvent extends CreateEvent {
 export interface DeleteEvent extends HookContext {
   readonly table: string;
   readonly identity: Identity;
-  readonly id: Key;
+  readonly id: RecordKey;
   // biome-ignore lint/suspicious/noExplicitAny: fields are what the schema says
   readonly previous: Readonly<Record<string, any>>;
 }
@@ -77,7 +77,7 @@ export interface DeleteEvent extends HookContext {
 export interface ChangeEvent extends HookContext {
   readonly table: string;
   readonly op: 'create' | 'update' | 'delete';
-  readonly id: Key;
+  readonly id: RecordKey;
   readonly seq: number;
   /** The record after the change; null after a delete. */
   // biome-ignore lint/suspicious/noExplicitAny: fields are what the schema says

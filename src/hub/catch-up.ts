@@ -10,12 +10,12 @@ export interface CatchUpContext {
   readonly page: number;
   /** A sink with more than this waiting is not written to. */
   readonly clientBuffer: number;
-  takeTurn(): Promise<void> | undefined;
+  acquireRead(): Promise<void> | undefined;
   waitForDrain(subscription: Subscription): Promise<void>;
   /** False when the hub was closed: the store is about to be, and must not be read any more. */
   isOpen(): boolean;
   /** The log does not reach back, and the subscription's encoding cannot say so. */
-  lose(subscription: Subscription): void;
+  expire(subscription: Subscription): void;
   /** The subscription has everything after its position in the run: from now on it is live. */
   join(subscription: Subscription): void;
 }
@@ -76,7 +76,7 @@ export class CatchUp {
         this.#context.join(subscription);
         return;
       }
-      await this.#context.takeTurn();
+      await this.#context.acquireRead();
       if (this.#isActive()) await this.#readLog();
     }
   }
@@ -85,7 +85,7 @@ export class CatchUp {
   #begin(start: Start): Promise<void> | undefined {
     switch (start.from) {
       case 'now':
-        this.#subscription.position = this.#context.store.head;
+        this.#subscription.position = this.#context.store.lastSeq;
         return undefined;
       case 'snapshot':
         return start.first === undefined ? this.#snapshot(start.limit) : this.#firstOf(start.first);
@@ -100,7 +100,7 @@ export class CatchUp {
 
   /** What a client says it has been told may be of another database, or of a state of this one that was put back since. */
   #checkPosition(): Promise<void> | undefined {
-    const known = this.#context.store.knows(this.#subscription.position);
+    const known = this.#context.store.wasIssued(this.#subscription.position);
     if (typeof known === 'boolean') return known ? undefined : this.#reset('position_unknown');
     return known.then((it) => (it || !this.#isActive() ? undefined : this.#reset('position_unknown')));
   }
@@ -114,15 +114,15 @@ export class CatchUp {
   /** Entries after its position are past retention. */
   #isTrimmed(): boolean {
     const { position, table } = this.#subscription;
-    return position < this.#context.store.floor(table);
+    return position < this.#context.store.resumeFloor(table);
   }
 
   async #reset(reason: ResetReason): Promise<void> {
     const { sink, group } = this.#subscription;
     this.#announced = false;
-    const bytes = group.encoding.reset(reason, this.#context.store.head);
+    const bytes = group.encoding.reset(reason, this.#context.store.lastSeq);
     if (bytes === undefined) {
-      this.#context.lose(this.#subscription);
+      this.#context.expire(this.#subscription);
       return;
     }
     sink.write(bytes);
@@ -137,13 +137,13 @@ export class CatchUp {
     const { store } = this.#context;
     const subscription = this.#subscription;
     const { table, id } = subscription;
-    const head = store.head;
+    const head = store.lastSeq;
     subscription.position = head;
     subscription.inSnapshot = true;
     if (id !== undefined) {
       const record = await store.get(table, id);
       if (record !== undefined) await this.#retain([record], head, 1);
-      this.#complete = store.head;
+      this.#complete = store.lastSeq;
       return;
     }
     let left = limit;
@@ -151,7 +151,7 @@ export class CatchUp {
     for (let more = true; more && left > 0; ) {
       const room = this.#room();
       if (room !== undefined) await room;
-      await this.#context.takeTurn();
+      await this.#context.acquireRead();
       if (!this.#isActive()) return;
       const size = this.#pageSize;
       const records = await store.page(table, after, size);
@@ -161,18 +161,18 @@ export class CatchUp {
       left -= written;
     }
     // Records that were changed or removed meanwhile are not in it: what became of them has to be told before `ready`.
-    this.#complete = store.head;
+    this.#complete = store.lastSeq;
   }
 
   /** The first records of a list in its order; one that changes meanwhile comes from the log, as below. */
   async #firstOf(query: ListQuery): Promise<void> {
     const { store } = this.#context;
     const subscription = this.#subscription;
-    const head = store.head;
+    const head = store.lastSeq;
     subscription.position = head;
     subscription.inSnapshot = true;
     let records = await store.records(subscription.table, query);
-    this.#complete = store.head;
+    this.#complete = store.lastSeq;
     while (records.length > 0) {
       const room = this.#room();
       if (room !== undefined) await room;
@@ -210,12 +210,12 @@ export class CatchUp {
   async #readLog(): Promise<void> {
     const { store, clientBuffer } = this.#context;
     const subscription = this.#subscription;
-    const { table, id, group, muted } = subscription;
-    const head = store.head;
+    const { table, id, group, suppressedSeqs: muted } = subscription;
+    const head = store.lastSeq;
     const size = this.#pageSize;
     const changes = await store.readLog(table, subscription.position, size, id);
     // Entries may have been trimmed while it waited for its turn: then the page has a gap, and `run` resets.
-    if (subscription.position < store.floor(table)) return;
+    if (subscription.position < store.resumeFloor(table)) return;
     const reading = readAll(group.selection, changes, (change) => relatedOfChange(group.selection, change));
     const related = reading && (await reading);
     const frames: Buffer[] = [];

@@ -1,35 +1,35 @@
 import type { JsonValue } from '../schema/plan.ts';
 import type { Change } from '../store/store.ts';
 
-export type JsonRecord = Readonly<Record<string, JsonValue>>;
+export type ChangedRecord = Readonly<Record<string, JsonValue>>;
 
 /** A change with its JSON read, as far as somebody asks for it. */
 export class ChangeView {
   readonly change: Change;
-  #after: JsonRecord | undefined;
-  #previous: JsonRecord | undefined;
-  #before: JsonRecord | undefined;
+  #after: ChangedRecord | undefined;
+  #previous: ChangedRecord | undefined;
+  #before: ChangedRecord | undefined;
 
   constructor(change: Change) {
     this.change = change;
   }
 
   /** The record after the change, or what was published; undefined after a delete. */
-  get after(): JsonRecord | undefined {
+  get after(): ChangedRecord | undefined {
     if (this.change.op === 'delete') return undefined;
     this.#after ??= parseRecord(this.change.data);
     return this.#after;
   }
 
   /** For an update the values that were there before of the fields that changed; for a delete and a message the record. */
-  get previous(): JsonRecord | undefined {
+  get previous(): ChangedRecord | undefined {
     if (this.change.before === null) return undefined;
     this.#previous ??= parseRecord(this.change.before);
     return this.#previous;
   }
 
   /** The whole record before the change, if there was one. */
-  get before(): JsonRecord | undefined {
+  get before(): ChangedRecord | undefined {
     if (this.previous === undefined) return undefined;
     this.#before ??= this.after === undefined ? this.previous : { ...this.after, ...this.previous };
     return this.#before;
@@ -45,7 +45,7 @@ export function viewOf(change: Change): ChangeView {
 }
 
 /** What is not an object has no fields. */
-export function parseRecord(json: string): JsonRecord {
+export function parseRecord(json: string): ChangedRecord {
   const value: unknown = JSON.parse(json);
-  return typeof value === 'object' && value !== null ? (value as JsonRecord) : {};
+  return typeof value === 'object' && value !== null ? (value as ChangedRecord) : {};
 }

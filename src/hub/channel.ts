@@ -1,25 +1,25 @@
 import type { TablePlan } from '../schema/plan.ts';
-import type { Change, Key } from '../store/store.ts';
+import type { Change, RecordKey } from '../store/store.ts';
 import { viewOf } from './change-view.ts';
 import type { Encoding } from './encode.ts';
-import { Group, type GroupHost } from './group.ts';
 import type { Selection } from './selection.ts';
+import { type GroupHost, ShapeGroup } from './shape-group.ts';
 
 /** Groups by the value that their selection asks of one field. */
-type Places = Map<unknown, Set<Group>>;
+type Places = Map<unknown, Set<ShapeGroup>>;
 
 /** All subscriptions to one table or one record, in groups that share their bytes. */
 export class Channel {
   readonly table: TablePlan;
   /** The record, or undefined for the channel of the table. */
-  readonly id: Key | undefined;
-  readonly #groups = new Map<string, Group>();
+  readonly id: RecordKey | undefined;
+  readonly #groups = new Map<string, ShapeGroup>();
   /** Groups that look at every change. */
-  readonly #all = new Set<Group>();
+  readonly #all = new Set<ShapeGroup>();
   /** Groups that a change concerns only when its record has or had their value: found, not asked one by one. */
   readonly #placed = new Map<string, Places>();
 
-  constructor(table: TablePlan, id: Key | undefined) {
+  constructor(table: TablePlan, id: RecordKey | undefined) {
     this.table = table;
     this.id = id;
   }
@@ -28,22 +28,22 @@ export class Channel {
     return this.#groups.size;
   }
 
-  groups(): Iterable<Group> {
+  groups(): Iterable<ShapeGroup> {
     return this.#groups.values();
   }
 
   /** Subscriptions of all groups. */
   get audience(): number {
     let sum = 0;
-    for (const { live, behind } of this.#groups.values()) sum += live.length + behind;
+    for (const { live, lagging: behind } of this.#groups.values()) sum += live.length + behind;
     return sum;
   }
 
-  group(encoding: Encoding, selection: Selection, head: number): Group {
+  group(encoding: Encoding, selection: Selection, head: number): ShapeGroup {
     const key = keyOf(encoding, selection);
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = new Group(encoding, selection, head);
+      group = new ShapeGroup(encoding, selection, head);
       this.#groups.set(key, group);
       this.#placesOf(selection).add(group);
     }
@@ -63,8 +63,8 @@ export class Channel {
     }
   }
 
-  removeIfEmpty(group: Group): void {
-    if (group.live.length + group.behind > 0) return;
+  removeIfEmpty(group: ShapeGroup): void {
+    if (group.live.length + group.lagging > 0) return;
     const { encoding, selection } = group;
     const key = keyOf(encoding, selection);
     if (this.#groups.get(key) !== group) return;
@@ -73,7 +73,7 @@ export class Channel {
     this.#clean(selection);
   }
 
-  #placesOf({ equal }: Selection): Set<Group> {
+  #placesOf({ equal }: Selection): Set<ShapeGroup> {
     if (equal === undefined) return this.#all;
     let places = this.#placed.get(equal.field);
     if (places === undefined) {
@@ -100,6 +100,6 @@ function keyOf(encoding: Encoding, selection: Selection): string {
   return `${encoding.key}\n${selection.key}`;
 }
 
-function appendAll(groups: ReadonlySet<Group> | undefined, change: Change, host: GroupHost): void {
+function appendAll(groups: ReadonlySet<ShapeGroup> | undefined, change: Change, host: GroupHost): void {
   if (groups !== undefined) for (const group of groups) group.append(change, host);
 }

@@ -1,4 +1,4 @@
-import type { Change, Key, Op, StoredRecord } from '../store/store.ts';
+import type { Change, Op, RecordKey, StoredRecord } from '../store/store.ts';
 
 export type MessageType = 'Update' | 'Delete' | 'Publish' | 'Retained';
 export type ResetReason = 'position_trimmed' | 'position_unknown' | 'rights_changed';
@@ -7,7 +7,7 @@ export type ResetReason = 'position_trimmed' | 'position_unknown' | 'rights_chan
 export interface Frame {
   readonly type: MessageType;
   readonly op: Op | 'retained';
-  readonly id: Key | null;
+  readonly id: RecordKey | null;
   readonly data: string;
   readonly seq: number;
   /** Why a record that still exists is told as `Delete`: it left the subscription's filter. */

@@ -1,22 +1,22 @@
-import type { Channels } from '../config/config.ts';
+import type { ChannelsConfig } from '../config/config.ts';
 import type { Feed } from '../events/feed.ts';
 import type { ListQuery } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
-import type { Change, Key, LogReader, RecordReader } from '../store/store.ts';
+import type { Change, LogReader, RecordKey, RecordReader } from '../store/store.ts';
 import { CatchUp, type CatchUpContext, type Start } from './catch-up.ts';
 import { Channel } from './channel.ts';
 import type { Encoding, ResetReason } from './encode.ts';
-import { Stalls } from './fan-out/stalls.ts';
-import { Sweeper } from './fan-out/sweeper.ts';
-import { Turns } from './fan-out/turns.ts';
-import type { Group, GroupHost } from './group.ts';
+import { Flusher } from './fan-out/flusher.ts';
+import { ReadScheduler } from './fan-out/read-scheduler.ts';
+import { SlowClients } from './fan-out/slow-clients.ts';
 import { EVERYTHING, type Selection } from './selection.ts';
+import type { GroupHost, ShapeGroup } from './shape-group.ts';
 import { type EndReason, type Sink, Subscription } from './subscription.ts';
 
-export interface SubscribeOptions {
+export interface HubSubscribeOptions {
   readonly table: TablePlan;
   /** One record, or undefined for the whole table. */
-  readonly id?: Key;
+  readonly id?: RecordKey;
   readonly encoding: Encoding;
   readonly selection?: Selection;
   readonly sink: Sink;
@@ -30,13 +30,13 @@ export interface SubscribeOptions {
   /** What is stored is the first of this list, instead of everything in the order of the keys. */
   readonly first?: ListQuery;
   /** Keep `muted`, so that the subscriber can leave out what it wrote itself. */
-  readonly mutable?: boolean;
+  readonly suppressEcho?: boolean;
 }
 
 export interface HubOptions {
   readonly store: RecordReader & LogReader;
   readonly feed: Feed;
-  readonly channels: Pick<Channels, 'slowClientTimeout' | 'clientBuffer'>;
+  readonly channels: Pick<ChannelsConfig, 'slowClientTimeout' | 'clientBuffer'>;
   readonly replayPage: number;
   /** A subscription failed by a fault of ours: it is ended and the fault reported. */
   onError(error: unknown): void;
@@ -44,15 +44,15 @@ export interface HubOptions {
 
 interface TableChannels {
   readonly table: Channel;
-  readonly records: Map<Key, Channel>;
+  readonly records: Map<RecordKey, Channel>;
 }
 
 /** Channels and their subscriptions: takes committed changes from the feed and brings them to every sink. */
 export class Hub {
   readonly #options: HubOptions;
   readonly #channels = new Map<TablePlan, TableChannels>();
-  readonly #sweeper: Sweeper<Subscription, Group>;
-  readonly #stalls: Stalls<Subscription>;
+  readonly #sweeper: Flusher<Subscription, ShapeGroup>;
+  readonly #stalls: SlowClients<Subscription>;
   readonly #context: CatchUpContext;
   readonly #groupHost: GroupHost = {
     serve: (group) => this.#sweeper.serve(group),
@@ -67,22 +67,22 @@ export class Hub {
   constructor(options: HubOptions) {
     this.#options = options;
     const { store, feed, replayPage, channels } = options;
-    this.#stalls = new Stalls(channels.slowClientTimeout, (subscription) => this.#end(subscription, 'slow'));
-    this.#sweeper = new Sweeper({
+    this.#stalls = new SlowClients(channels.slowClientTimeout, (subscription) => this.#end(subscription, 'slow'));
+    this.#sweeper = new Flusher({
       clientBuffer: channels.clientBuffer,
-      swept: (group) => group.swept(feed.head),
-      fellBehind: (subscription) => this.#fellBehind(subscription),
+      flushed: (group) => group.flushed(feed.head),
+      lagging: (subscription) => this.#fellBehind(subscription),
     });
-    const turns = new Turns();
+    const turns = new ReadScheduler();
     this.#context = {
       store,
       page: replayPage,
       clientBuffer: channels.clientBuffer,
-      takeTurn: () => turns.take(),
+      acquireRead: () => turns.acquire(),
       waitForDrain: (subscription) => this.#stalls.wait(subscription),
       isOpen: () => !this.#closed,
       join: (subscription) => this.#join(subscription),
-      lose: (subscription) => this.#end(subscription, 'lost'),
+      expire: (subscription) => this.#end(subscription, 'lost'),
     };
     feed.listen({ changes: (changes) => this.#deliver(changes), missed: (table) => this.#missed(table) });
   }
@@ -93,20 +93,20 @@ export class Hub {
   }
 
   /** How many subscriptions a change of this record (or, without an id, a message to the table) reaches. */
-  audience(table: TablePlan, id: Key | null): number {
+  audience(table: TablePlan, id: RecordKey | null): number {
     const channels = this.#channels.get(table);
     if (channels === undefined) return 0;
     return channels.table.audience + (id === null ? 0 : (channels.records.get(id)?.audience ?? 0));
   }
 
   /** Opens a subscription. Its first frames may be written before this returns. */
-  subscribe(options: SubscribeOptions): Subscription {
+  subscribe(options: HubSubscribeOptions): Subscription {
     const { table, id, encoding, sink, since } = options;
     const channel = this.#openChannel(table, id);
     const group = channel.group(encoding, options.selection ?? EVERYTHING, this.#options.feed.head);
     const subscription = new Subscription(channel, group, sink, since ?? 0);
-    if (options.mutable) subscription.muted = new Set();
-    group.behind++;
+    if (options.suppressEcho) subscription.suppressedSeqs = new Set();
+    group.lagging++;
     this.#size++;
     this.#catchUp(subscription, startOf(options));
     return subscription;
@@ -116,8 +116,8 @@ export class Hub {
   positionOf({ state, group, cursor, position, inSnapshot }: Subscription): number | undefined {
     if (inSnapshot) return undefined;
     if (state !== 'live') return position;
-    if (cursor >= group.end) return Math.max(position, group.settled(this.#options.feed.head));
-    return cursor < group.base ? position : Math.max(position, group.seqAt(cursor) - 1);
+    if (cursor >= group.endOffset) return Math.max(position, group.settled(this.#options.feed.head));
+    return cursor < group.offset ? position : Math.max(position, group.seqAt(cursor) - 1);
   }
 
   /** Ends a subscription; nothing is written to its sink any more. */
@@ -125,7 +125,7 @@ export class Hub {
     const { group, channel, state } = subscription;
     if (state === 'closed') return;
     if (state === 'live') group.remove(subscription);
-    else group.behind--;
+    else group.lagging--;
     subscription.state = 'closed';
     this.#size--;
     subscription.drained();
@@ -141,7 +141,7 @@ export class Hub {
     this.#stalls.stop();
   }
 
-  #openChannel(table: TablePlan, id: Key | undefined): Channel {
+  #openChannel(table: TablePlan, id: RecordKey | undefined): Channel {
     let channels = this.#channels.get(table);
     if (channels === undefined) {
       channels = { table: new Channel(table, undefined), records: new Map() };
@@ -185,7 +185,7 @@ export class Hub {
     const { group } = subscription;
     group.remove(subscription);
     subscription.state = 'behind';
-    group.behind++;
+    group.lagging++;
     this.#catchUp(subscription, { from: 'behind' });
   }
 
@@ -193,7 +193,7 @@ export class Hub {
     const { group } = subscription;
     subscription.state = 'live';
     subscription.cursor = group.cursorAfter(subscription.position);
-    group.behind--;
+    group.lagging--;
     if (group.add(subscription)) this.#sweeper.serve(group);
   }
 
@@ -204,7 +204,7 @@ export class Hub {
   }
 }
 
-function startOf({ reset, since, retained, limit, first }: SubscribeOptions): Start {
+function startOf({ reset, since, retained, limit, first }: HubSubscribeOptions): Start {
   if (reset !== undefined) return { from: 'reset', reason: reset };
   if (since !== undefined) return { from: 'position' };
   if (!retained) return { from: 'now' };

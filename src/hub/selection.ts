@@ -1,24 +1,24 @@
 import type { Awaitable, Change, StoredRecord } from '../store/store.ts';
-import { type ChangeView, type JsonRecord, parseRecord, viewOf } from './change-view.ts';
+import { type ChangedRecord, type ChangeView, parseRecord, viewOf } from './change-view.ts';
 import { type Frame, makeFrame, makeRetained } from './encode.ts';
 
 /** Which records a subscription is about, and what of them it wants. */
 export interface Selection {
   /** Equal for selections that let through the same frames. */
   readonly key: string;
-  readonly matches?: (record: JsonRecord) => boolean;
+  readonly matches?: (record: ChangedRecord) => boolean;
   /** The records that the subscriber may see at all. A message is for those who see the record that it is about. */
-  readonly sees?: (record: JsonRecord) => boolean;
+  readonly sees?: (record: ChangedRecord) => boolean;
   /** Nothing matches whose field has another value: the hub finds such selections by it. */
   readonly equal?: { readonly field: string; readonly value: string | number | boolean };
   readonly fields?: readonly string[];
   /** Of the fields those that only some records show. */
-  readonly masked?: ReadonlyMap<string, (record: JsonRecord) => boolean>;
+  readonly masked?: ReadonlyMap<string, (record: ChangedRecord) => boolean>;
   /**
    * Reads the related records that are shown as members of a record: JSON text, with a comma before each member. They
    * are the records of other tables as they are at the time of the call.
    */
-  readonly readRelated?: (record: JsonRecord) => Awaitable<string>;
+  readonly readRelated?: (record: ChangedRecord) => Awaitable<string>;
   /** Of an update only the fields that changed. */
   readonly delta?: boolean;
 }
@@ -60,7 +60,7 @@ export function selectChange(selection: Selection, change: Change, related = '')
   return change.op === 'delete' ? makeFrame(change) : leave(change);
 }
 
-function isIn({ matches, sees }: Selection, record: JsonRecord): boolean {
+function isIn({ matches, sees }: Selection, record: ChangedRecord): boolean {
   return (sees?.(record) ?? true) && (matches?.(record) ?? true);
 }
 
@@ -104,7 +104,7 @@ function makeDelta({ fields, masked }: Selection, change: Change): Frame | undef
 }
 
 interface Projected {
-  readonly data: JsonRecord;
+  readonly data: ChangedRecord;
   readonly related: string;
 }
 

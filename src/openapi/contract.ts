@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Compression } from '../config/config.ts';
+import type { CompressionConfig } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import { makeCompressHook } from '../server/content/compress-hook.ts';
 import { queryOf } from '../server/query-of.ts';
@@ -21,7 +21,7 @@ export interface ContractOptions {
   /** What the parts of the server say about their operations; called when a document is made. */
   readonly describe: () => Promise<readonly Described[]>;
   readonly page: PageOptions;
-  readonly compression: Compression;
+  readonly compression: CompressionConfig;
 }
 
 /** What the API page shows beside the documents. */

@@ -8,7 +8,7 @@ import { fieldsByName } from './syntax/fields.ts';
 import { nameType } from './syntax/literal.ts';
 import { type FilterScope, parseQuery } from './syntax/parse.ts';
 import { columnOf, makeQueryError, show } from './syntax/problem.ts';
-import { both, nameableFields, type View } from './view.ts';
+import { both, nameableFields, type ReadPolicy } from './view.ts';
 
 export interface SortKey {
   readonly field: FieldPlan;
@@ -108,7 +108,7 @@ export function parseQueryFor(rawQuery: string, { table, limits, reserved, view 
 }
 
 /** Records of other tables count only where the caller sees them. */
-export function restrictFilter(filter: Filter, view: View): Filter {
+export function restrictFilter(filter: Filter, view: ReadPolicy): Filter {
   switch (filter.type) {
     case 'and':
     case 'or':
@@ -186,7 +186,7 @@ function parseCount(text: string | undefined): boolean {
 const UNSORTED: readonly SortKey[] = Object.freeze([]);
 
 /** `a,-b`; each field at most once, so their number is bounded by the table. */
-function parseSort(text: string | undefined, table: TablePlan, view: View | undefined): readonly SortKey[] {
+function parseSort(text: string | undefined, table: TablePlan, view: ReadPolicy | undefined): readonly SortKey[] {
   if (text === undefined) return UNSORTED;
   const byName = fieldsByName(nameableFields(table, view));
   const seen = new Set<string>();

@@ -3,14 +3,14 @@ import type { FieldPlan, RelationPlan, TablePlan } from '../schema/plan.ts';
 import type { Filter } from './syntax/ast.ts';
 import { fieldsByName } from './syntax/fields.ts';
 import { columnOf, makeQueryError, show } from './syntax/problem.ts';
-import { type MaskedField, nameableRelation, shownFields, type View } from './view.ts';
+import { type ConditionalField, nameableRelation, type ReadPolicy, shownFields } from './view.ts';
 
 /** What of a record is wanted: fields in schema order, then records of other tables. */
 export interface Select {
   readonly fields: readonly FieldPlan[];
   readonly relations: readonly SelectedRelation[];
   /** Of the fields those that only some records show. */
-  readonly masked?: readonly MaskedField[];
+  readonly masked?: readonly ConditionalField[];
 }
 
 export interface SelectedRelation {
@@ -27,7 +27,7 @@ const MOST_RELATIONS = 16;
 const NAME = /[^,{}]*/y;
 
 /** Parses the decoded text of `select=`: `name,author{name}`, `*` for all fields. Throws INVALID_QUERY. */
-export function parseSelect(text: string, table: TablePlan, view?: View): Select {
+export function parseSelect(text: string, table: TablePlan, view?: ReadPolicy): Select {
   const parser = new SelectParser(text, view);
   const { fields, relations } = parser.parse(table, 1);
   parser.expectEnd();
@@ -41,11 +41,11 @@ export function parseSelect(text: string, table: TablePlan, view?: View): Select
 }
 
 /** All fields of a table that are shown, and no relations. */
-export function wholeOf(table: TablePlan, view: View | undefined): Select {
+export function wholeOf(table: TablePlan, view: ReadPolicy | undefined): Select {
   return freeze(table, { fields: shownFields(table, view), relations: [] }, view);
 }
 
-function freeze(table: TablePlan, { fields, relations }: Select, view: View | undefined): Select {
+function freeze(table: TablePlan, { fields, relations }: Select, view: ReadPolicy | undefined): Select {
   const masked = view?.of(table)?.masked.filter(({ field }) => fields.includes(field)) ?? [];
   const select = { fields: Object.freeze(fields), relations: Object.freeze(relations) };
   return Object.freeze(masked.length === 0 ? select : { ...select, masked: Object.freeze(masked) });
@@ -54,10 +54,10 @@ function freeze(table: TablePlan, { fields, relations }: Select, view: View | un
 class SelectParser {
   readonly #text: string;
   #position = 0;
-  readonly #view: View | undefined;
+  readonly #view: ReadPolicy | undefined;
   #relations = 0;
 
-  constructor(text: string, view: View | undefined) {
+  constructor(text: string, view: ReadPolicy | undefined) {
     this.#text = text;
     this.#view = view;
   }

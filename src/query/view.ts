@@ -3,7 +3,7 @@ import type { Filter } from './syntax/ast.ts';
 import { relationNamed, visibleFields } from './syntax/fields.ts';
 
 /** A field that is shown only in the records that meet the filter. */
-export interface MaskedField {
+export interface ConditionalField {
   readonly field: FieldPlan;
   readonly filter: Filter;
 }
@@ -14,13 +14,13 @@ export interface TableView {
   readonly shown: readonly FieldPlan[];
   /** What a query may name: of what is shown, what is shown in every record. */
   readonly nameable: readonly FieldPlan[];
-  readonly masked: readonly MaskedField[];
+  readonly masked: readonly ConditionalField[];
   /** The records that there are for him; absent for all. */
   readonly filter?: Filter;
 }
 
 /** What somebody sees of the store. */
-export interface View {
+export interface ReadPolicy {
   /** Equal for views of one application that show the same. */
   readonly key: string;
   /** Undefined where he sees everything that is given out at all. */
@@ -28,17 +28,21 @@ export interface View {
 }
 
 /** The fields that a query may name. */
-export function nameableFields(table: TablePlan, view: View | undefined): readonly FieldPlan[] {
+export function nameableFields(table: TablePlan, view: ReadPolicy | undefined): readonly FieldPlan[] {
   return view?.of(table)?.nameable ?? visibleFields(table);
 }
 
 /** The fields that an answer has. */
-export function shownFields(table: TablePlan, view: View | undefined): readonly FieldPlan[] {
+export function shownFields(table: TablePlan, view: ReadPolicy | undefined): readonly FieldPlan[] {
   return view?.of(table)?.shown ?? visibleFields(table);
 }
 
 /** A relation tells the value of the field that it goes by. */
-export function nameableRelation(table: TablePlan, name: string, view: View | undefined): RelationPlan | undefined {
+export function nameableRelation(
+  table: TablePlan,
+  name: string,
+  view: ReadPolicy | undefined,
+): RelationPlan | undefined {
   const relation = relationNamed(table, name);
   if (relation === undefined || view === undefined) return relation;
   const { from, to, target } = relation;

@@ -4,7 +4,7 @@ import type { Hub } from '../hub/hub.ts';
 import type { Plan } from '../schema/plan.ts';
 import type { StorageHealth } from '../store/storage-health.ts';
 import type { LogReader } from '../store/store.ts';
-import type { GroupCommit } from '../store/write-queue.ts';
+import type { WriteQueue } from '../store/write-queue.ts';
 import type { AuditTrail } from './audit/trail.ts';
 import type { TableResource } from './table/resource.ts';
 import type { TableStreams } from './table/streams.ts';
@@ -18,7 +18,7 @@ export interface Application {
   readonly planTag: string;
   readonly access: Access;
   readonly hub: Hub;
-  readonly commits: GroupCommit;
+  readonly commits: WriteQueue;
   /** What code of the application listens to. */
   readonly streams: TableStreams;
   readonly feed: Feed;

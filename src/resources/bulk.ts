@@ -1,6 +1,6 @@
 import type { Limits } from '../config/config.ts';
 import { AppError } from '../errors.ts';
-import { type Filter, LIST_PARAMETERS, parseQuery, restrictFilter, type View } from '../query/index.ts';
+import { type Filter, LIST_PARAMETERS, parseQuery, type ReadPolicy, restrictFilter } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 
 const RESERVED: ReadonlySet<string> = new Set([...LIST_PARAMETERS, 'all']);
@@ -9,7 +9,7 @@ export interface BulkScope {
   readonly table: TablePlan;
   readonly limits: Limits;
   /** What the writer sees, when it is not everything. */
-  readonly view: View | undefined;
+  readonly view: ReadPolicy | undefined;
 }
 
 /**

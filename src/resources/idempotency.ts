@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Identity } from '../auth/identity.ts';
 import { AppError } from '../errors.ts';
 import type { TablePlan } from '../schema/plan.ts';
-import type { Once } from '../store/store.ts';
+import type { IdempotencyKey } from '../store/store.ts';
 
 /** A request as its sender would repeat it. */
 export interface RepeatableRequest {
@@ -16,7 +16,7 @@ export interface RepeatableRequest {
 }
 
 /** By what a request is known when it comes again. Keys of one user or table are nothing to another. */
-export function makeOnce({ table, identity, space, key, parts }: RepeatableRequest): Once {
+export function makeIdempotencyKey({ table, identity, space, key, parts }: RepeatableRequest): IdempotencyKey {
   const hash = createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
   return { key: JSON.stringify([...callerOf(identity), table.name, space, key]), hash };
 }
@@ -37,11 +37,11 @@ export function keyReused(): AppError {
 }
 
 /** The keys whose first request has not been answered yet. */
-export class InProgress {
+export class InFlightKeys {
   readonly #keys = new Set<string>();
 
   /** Throws IDEMPOTENCY_IN_PROGRESS when a request with the key is under way. */
-  async run<T>({ key }: Once, write: () => Promise<T>): Promise<T> {
+  async run<T>({ key }: IdempotencyKey, write: () => Promise<T>): Promise<T> {
     if (this.#keys.has(key)) throw inProgress();
     this.#keys.add(key);
     try {

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts';
 import type { TablePlan } from '../schema/plan.ts';
-import type { Key } from '../store/store.ts';
+import type { RecordKey } from '../store/store.ts';
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to refuse.
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
@@ -34,8 +34,8 @@ export function readKey(table: TablePlan, value: unknown): unknown {
 }
 
 /** The key that a (decoded) path segment names. Throws INVALID_ID. */
-export function parseKey(table: TablePlan, segment: string, maxLength: number): Key {
-  const value = readKey(table, segment) as Key;
+export function parseKey(table: TablePlan, segment: string, maxLength: number): RecordKey {
+  const value = readKey(table, segment) as RecordKey;
   const problem = keyProblem(table, value, maxLength);
   if (problem !== undefined) throw new AppError('INVALID_ID', `The id ${problem}.`);
   return value;

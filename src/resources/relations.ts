@@ -1,4 +1,4 @@
-import type { JsonRecord } from '../hub/change-view.ts';
+import type { ChangedRecord } from '../hub/change-view.ts';
 import type { SelectedRelation } from '../query/index.ts';
 import type { JsonValue, TablePlan } from '../schema/plan.ts';
 import type { Awaitable, Cell, RelatedReader } from '../store/store.ts';
@@ -8,7 +8,7 @@ export function makeRelatedReader(
   relations: readonly SelectedRelation[],
   table: TablePlan,
   store: RelatedReader,
-): (record: JsonRecord) => Awaitable<string> {
+): (record: ChangedRecord) => Awaitable<string> {
   return (record) => {
     const found = relations.map((selected) => {
       const { from } = selected.relation;

@@ -2,30 +2,30 @@ import { AppError } from '../errors.ts';
 import type { Plan, TablePlan } from '../schema/plan.ts';
 import { expiryOf } from '../store/expiry.ts';
 import type { Store } from '../store/store.ts';
-import type { GroupCommit } from '../store/write-queue.ts';
+import type { WriteQueue } from '../store/write-queue.ts';
 
 const INTERVAL = 1000;
 /** Records removed, or log entries trimmed, before other work has its turn. */
 const BATCH = 500;
 const EXPIRATION = { type: 'expiration' } as const;
 
-export interface HousekeepingContext {
+export interface RetentionContext {
   readonly plan: Plan;
   readonly store: Store;
-  readonly commits: GroupCommit;
+  readonly commits: WriteQueue;
   onError(error: unknown): void;
 }
 
 /** Removes records whose time has passed, as ordinary deletes, and entries of both logs past retention; in small batches. */
-export class Housekeeping {
-  readonly #context: HousekeepingContext;
+export class Retention {
+  readonly #context: RetentionContext;
   readonly #expiring: readonly TablePlan[];
   readonly #timer: NodeJS.Timeout;
   #running: Promise<void> = Promise.resolve();
   #busy = false;
   #stopped = false;
 
-  constructor(context: HousekeepingContext) {
+  constructor(context: RetentionContext) {
     this.#context = context;
     this.#expiring = context.plan.tables.filter((table) => expiryOf(table) !== undefined);
     this.#timer = setInterval(() => this.#start(), INTERVAL).unref();

@@ -1,9 +1,9 @@
 import type { Selection } from '../hub/selection.ts';
 import {
+  type ConditionalField,
   compilePredicate,
   type Filter,
   type ListQuery,
-  type MaskedField,
   type Predicate,
   type SelectedRelation,
 } from '../query/index.ts';
@@ -45,11 +45,11 @@ function keyOf(parts: readonly unknown[]): string {
   });
 }
 
-function nameMask({ field, filter }: MaskedField): unknown {
+function nameMask({ field, filter }: ConditionalField): unknown {
   return [field.name, filter];
 }
 
-function toMask({ field, filter }: MaskedField): [string, Predicate] {
+function toMask({ field, filter }: ConditionalField): [string, Predicate] {
   return [field.name, compilePredicate(filter)];
 }
 

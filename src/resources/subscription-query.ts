@@ -2,14 +2,14 @@ import type { Limits } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { ResetReason } from '../hub/encode.ts';
 import type { Selection } from '../hub/selection.ts';
-import { both, type Filter, type ListQuery, parseQueryFor, type View } from '../query/index.ts';
+import { both, type Filter, type ListQuery, parseQueryFor, type ReadPolicy } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
-import type { Key, RelatedReader } from '../store/store.ts';
+import type { RecordKey, RelatedReader } from '../store/store.ts';
 import { makeSelection } from './selections.ts';
 
 /** What a subscription asks for, checked. */
 export interface SubscriptionQuery {
-  readonly id?: Key;
+  readonly id?: RecordKey;
   readonly selection: Selection;
   readonly since?: number;
   /** What was told before holds no more: the state is told afresh. */
@@ -35,11 +35,11 @@ const CLIENT = /^[A-Za-z0-9\-._~]{1,128}$/;
 
 interface Scope {
   readonly table: TablePlan;
-  readonly id: Key | undefined;
+  readonly id: RecordKey | undefined;
   readonly limits: Limits;
   readonly store: RelatedReader;
   /** What the subscriber sees, when it is not everything. */
-  readonly view?: View | undefined;
+  readonly view?: ReadPolicy | undefined;
   /** The records that he may hear of. */
   readonly hears?: Filter | undefined;
 }
@@ -103,7 +103,7 @@ function parseSwitch(others: ReadonlyMap<string, string>, name: string): boolean
 }
 
 /** What only makes sense for a page, or for a store that looks at several tables at once. */
-function checkStream({ filter, given, sort }: ListQuery, retained: boolean, id: Key | undefined): void {
+function checkStream({ filter, given, sort }: ListQuery, retained: boolean, id: RecordKey | undefined): void {
   const refuse = (message: string) => new AppError('INVALID_QUERY', message);
   for (const name of ['offset', 'cursor', 'count']) {
     if (given.has(name)) throw refuse(`${name} is for lists; a stream goes on with since.`);

@@ -1,5 +1,5 @@
 import type { Identity } from '../auth/identity.ts';
-import type { Key } from '../store/store.ts';
+import type { RecordKey } from '../store/store.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -7,7 +7,7 @@ type JsonObject = Readonly<Record<string, unknown>>;
 export interface PendingWrite {
   readonly identity: Identity;
   /** Undefined for a new record whose id the server will make. */
-  readonly id: Key | undefined;
+  readonly id: RecordKey | undefined;
 }
 
 export interface PendingRecord extends PendingWrite {

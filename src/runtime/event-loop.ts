@@ -13,7 +13,7 @@ interface Waiting {
 const waiting = new Map<() => void, Waiting>();
 
 /** Runs `task` in this turn, in front of everything that was given to `afterCommits`. */
-export function atTurnEnd(task: () => void): void {
+export function beforeDelivery(task: () => void): void {
   setImmediate(task);
   // Each goes to the end of the line, and keeps an immediate of its own: writers are answered in between.
   for (const [later, { immediate, hasYielded }] of waiting) {
@@ -29,7 +29,7 @@ export function isDelivering(): boolean {
 }
 
 /** Runs `task` in this turn, or in the next one when this one has ended; once, however often it is asked for. */
-export function afterCommits(task: () => void): void {
+export function afterCommit(task: () => void): void {
   if (!waiting.has(task)) enqueue(task, false);
 }
 

@@ -1,5 +1,5 @@
 /** How many may be at work at once; who comes later waits in order. */
-export class Slots {
+export class Semaphore {
   readonly #waiting: (() => void)[] = [];
   #free: number;
 

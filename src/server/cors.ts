@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import type { Cors } from '../config/config.ts';
+import type { CorsConfig } from '../config/config.ts';
 import { METHODS } from './checks/known-methods.ts';
 
 /** Beside those that every page may send. */
@@ -32,7 +32,7 @@ const PREFLIGHT_AGE = 7200;
 /** Lets pages of the configured origins read answers (Fetch §3.3). Without any, no request pays for it. */
 export async function registerCors(
   app: FastifyInstance,
-  { origins, credentials, allowedHeaders, exposedHeaders }: Cors,
+  { origins, credentials, allowedHeaders, exposedHeaders }: CorsConfig,
 ): Promise<void> {
   if (origins.length === 0) return;
   const { default: cors } = await import('@fastify/cors');

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { askForToken } from '../auth/refusals.ts';
+import { unauthorized } from '../auth/auth-errors.ts';
 import { AppError, ERRORS, type ErrorCode, makeProblem } from '../errors.ts';
 import { TAKEN_TYPES } from './body.ts';
 import { NEVER_KEPT } from './cache-control.ts';
@@ -60,7 +60,7 @@ export function sendProblem(reply: FastifyReply, error: AppError): FastifyReply 
 
 /** Somebody who has not said who he is, though he could, may be allowed once he does (RFC 9110 §15.5.2). */
 function toldTo({ identity }: FastifyRequest, failure: AppError): AppError {
-  return failure.code === 'FORBIDDEN' && identity?.type === 'anonymous' ? askForToken(failure.message) : failure;
+  return failure.code === 'FORBIDDEN' && identity?.type === 'anonymous' ? unauthorized(failure.message) : failure;
 }
 
 export type ErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void;

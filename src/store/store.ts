@@ -1,4 +1,4 @@
-import type { AuditConfig, EventLog, Idempotency } from '../config/config.ts';
+import type { AuditConfig, IdempotencyConfig, LogRetentionConfig } from '../config/config.ts';
 import type { AppError } from '../errors.ts';
 import type { Filter, JsonRecord, ListQuery, SelectedRelation } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
@@ -10,7 +10,7 @@ import type { StorageHealth } from './storage-health.ts';
 export type Awaitable<T> = T | Promise<T>;
 
 /** Primary key of a record, as JSON has it. */
-export type Key = string | number;
+export type RecordKey = string | number;
 
 /** What one column holds. Booleans are 0 and 1, dates ISO text, lists and objects JSON text. */
 export type Cell = string | number | bigint | null;
@@ -26,7 +26,7 @@ export interface Change {
   readonly table: TablePlan;
   readonly op: Op;
   /** null only for a message published to the whole table. */
-  readonly id: Key | null;
+  readonly id: RecordKey | null;
   /** JSON text: the record after the change, `{"<key>": id}` for a delete, or what was published. */
   readonly data: string;
   /**
@@ -38,7 +38,7 @@ export interface Change {
 
 /** A stored record as the wire has it. */
 export interface StoredRecord {
-  readonly id: Key;
+  readonly id: RecordKey;
   /** seq of its last change. */
   readonly seq: number;
   readonly json: string;
@@ -51,11 +51,11 @@ export type Precondition = readonly number[] | 'any' | 'none';
  * Looks at one record in the transaction that changes it, and throws when that must not be. `before` is absent where
  * there is none, `after` where there will be none; for a message both are the record that it is about.
  */
-export type Guard = (before: JsonRecord | undefined, after: JsonRecord | undefined) => void;
+export type WriteCheck = (before: JsonRecord | undefined, after: JsonRecord | undefined) => void;
 
 /** What a write has of whoever makes it. */
 interface Guarded {
-  readonly guard?: Guard | undefined;
+  readonly guard?: WriteCheck | undefined;
   /** Whom the audit log names; without it, code in the server. Only tables with `@audit` ask for it. */
   readonly by?: Actor | undefined;
   /** Where several records were sent: stands before the fields in errors of this one. */
@@ -63,11 +63,11 @@ interface Guarded {
 }
 
 export type Write =
-  | ({ readonly type: 'create'; readonly table: TablePlan; readonly id: Key; readonly cells: Cells } & Guarded)
+  | ({ readonly type: 'create'; readonly table: TablePlan; readonly id: RecordKey; readonly cells: Cells } & Guarded)
   | ({
       readonly type: 'put' | 'patch';
       readonly table: TablePlan;
-      readonly id: Key;
+      readonly id: RecordKey;
       readonly cells: Cells;
       readonly precondition?: Precondition | undefined;
       /** Fields, by their index, that stay as they are in a record that exists. */
@@ -76,7 +76,7 @@ export type Write =
   | ({
       readonly type: 'delete';
       readonly table: TablePlan;
-      readonly id: Key;
+      readonly id: RecordKey;
       readonly precondition?: Precondition | undefined;
       /** Milliseconds since 1970: delete only when the record's time had passed by then. */
       readonly expiredAt?: number;
@@ -84,7 +84,7 @@ export type Write =
   | ({
       readonly type: 'publish';
       readonly table: TablePlan;
-      readonly id: Key | null;
+      readonly id: RecordKey | null;
       readonly data: string;
       /** The outcome's `json`: what the publisher is told besides, kept for a repetition. */
       readonly answer?: string;
@@ -105,7 +105,7 @@ export type BulkWrite = {
   ({ readonly type: 'patch-where'; readonly cells: Cells } | { readonly type: 'delete-where' });
 
 export interface WriteOutcome {
-  readonly id: Key | null;
+  readonly id: RecordKey | null;
   /** The change's seq; of a write that changed nothing, the seq the record had. */
   readonly seq: number;
   readonly created: boolean;
@@ -121,7 +121,7 @@ export interface WriteOutcome {
 export type WriteGroup = readonly Write[];
 
 /** By what a write that is sent again is known. */
-export interface Once {
+export interface IdempotencyKey {
   /** Unique for the request, whoever sends it: the sender's key with the sender's scope. */
   readonly key: string;
   /** Of the whole request: another request with the same key is refused. */
@@ -129,8 +129,8 @@ export interface Once {
 }
 
 /** A group whose outcomes are kept in its transaction, and given again instead of writing again. */
-export interface OnceGroup {
-  readonly once: Once;
+export interface IdempotentGroup {
+  readonly once: IdempotencyKey;
   readonly writes: WriteGroup;
 }
 
@@ -155,13 +155,13 @@ export interface ListPage {
 
 /** Reads the records of a table. Nothing here checks access: `resources` has done so. */
 export interface RecordReader {
-  get(table: TablePlan, id: Key): Awaitable<StoredRecord | undefined>;
+  get(table: TablePlan, id: RecordKey): Awaitable<StoredRecord | undefined>;
   /** The records that match, as JSON. Throws SCAN_TOO_LARGE. */
   list(table: TablePlan, query: ListQuery): Awaitable<ListPage>;
   /** The same whole, whatever the query selects. */
   records(table: TablePlan, query: ListQuery): Awaitable<readonly StoredRecord[]>;
   /** Up to `limit` records in primary-key order after `after` (from the start when undefined). */
-  page(table: TablePlan, after: Key | undefined, limit: number): Awaitable<readonly StoredRecord[]>;
+  page(table: TablePlan, after: RecordKey | undefined, limit: number): Awaitable<readonly StoredRecord[]>;
 }
 
 /** Reads related records, for frames that show them. */
@@ -173,25 +173,25 @@ export interface RelatedReader {
 /** Reads the log. */
 export interface LogReader {
   /** seq of the newest entry of any table; a reader that has read to its end is at this position. */
-  readonly head: number;
+  readonly lastSeq: number;
   /**
    * False when this store, as it is now, has surely never given out the position: it is another one's, or from a future
    * that was lost when an older state was put back. True for every position that it did give out, whatever became of it.
    */
-  knows(position: number): Awaitable<boolean>;
+  wasIssued(position: number): Awaitable<boolean>;
   /** seq of the table's newest entry. */
-  tableHead(table: TablePlan): number;
+  lastTableSeq(table: TablePlan): number;
   /**
    * Whoever has the table's state of this seq or a later one has that of now with the changes after it. Before it
    * entries are gone, or the schema was another one: then the records are others, which no entry tells.
    */
-  floor(table: TablePlan): number;
+  resumeFloor(table: TablePlan): number;
   /** After this seq every entry of the table is there, also those of an earlier schema. */
-  oldest(table: TablePlan): number;
+  logStart(table: TablePlan): number;
   /** Records of the table with this seq or an older one may look otherwise than when they got it: the schema was another. */
-  shapedAt(table: TablePlan): number;
+  layoutSeq(table: TablePlan): number;
   /** Up to `limit` entries after `after`, in order; with `id` those of one record. Fewer than `limit`: the end was reached. */
-  readLog(table: TablePlan, after: number, limit: number, id?: Key): Awaitable<readonly Change[]>;
+  readLog(table: TablePlan, after: number, limit: number, id?: RecordKey): Awaitable<readonly Change[]>;
 }
 
 /** Which steps of a migration may lose data: all, none, or those of these names. */
@@ -201,12 +201,12 @@ export interface StoreOptions {
   /** Absolute path of the data directory. */
   readonly dir: string;
   readonly durability: 'full' | 'normal';
-  readonly events: EventLog;
+  readonly events: LogRetentionConfig;
   /** Records of a table that a query may look at one by one. */
   readonly largestScan: number;
   /** Bytes of memory for records that were read last. */
   readonly recordCache: number;
-  readonly idempotency: Idempotency;
+  readonly idempotency: IdempotencyConfig;
   readonly audit: AuditConfig;
   readonly allowDestructive: Allowance;
   /** Receives failures, and says whether the files are in their place. */
@@ -222,11 +222,11 @@ export interface Store extends RecordReader, RelatedReader, LogReader {
    * Writes the groups and their log entries in one transaction and returns once they are as durable as configured.
    * Throws AppError STORAGE_BUSY or STORAGE_FULL when the transaction as a whole failed: then nothing was written.
    */
-  commit(groups: readonly (WriteGroup | OnceGroup)[]): Awaitable<CommitResult>;
+  commit(groups: readonly (WriteGroup | IdempotentGroup)[]): Awaitable<CommitResult>;
   /** True when the outcomes of a write with this key are kept: sent again, it is answered and not made. */
-  isKept(once: Once): Awaitable<boolean>;
+  isStored(once: IdempotencyKey): Awaitable<boolean>;
   /** Keys of records whose time has passed at `now` (milliseconds), at most `limit`. */
-  expired(table: TablePlan, now: number, limit: number): Awaitable<readonly Key[]>;
+  expired(table: TablePlan, now: number, limit: number): Awaitable<readonly RecordKey[]>;
   /** Undefined as long as no table had `@audit`. */
   readonly audit: AuditReader | undefined;
   /** Removes log entries, audit entries and kept outcomes past retention, at most `limit` of a table; true when some may be left. */

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts';
-import { atTurnEnd, isDelivering } from '../runtime/event-loop.ts';
-import type { CommitResult, Once, OnceGroup, Store, WriteGroup, WriteOutcome } from './store.ts';
+import { beforeDelivery, isDelivering } from '../runtime/event-loop.ts';
+import type { CommitResult, IdempotencyKey, IdempotentGroup, Store, WriteGroup, WriteOutcome } from './store.ts';
 
 /** Writes in one transaction at most: bounds how long a commit keeps the event loop. */
 const MAX_WRITES = 256;
@@ -11,13 +11,13 @@ const RETRY_AFTER = 20;
 const MOST_LOOKS = 3;
 
 interface Waiting {
-  readonly group: WriteGroup | OnceGroup;
+  readonly group: WriteGroup | IdempotentGroup;
   readonly since: number;
   resolve(outcomes: readonly WriteOutcome[]): void;
   reject(error: unknown): void;
 }
 
-export interface GroupCommitOptions {
+export interface WriteQueueOptions {
   readonly store: Store;
   /** Milliseconds that a write waits for a database that another process holds. */
   readonly busyTimeout: number;
@@ -30,8 +30,8 @@ export interface GroupCommitOptions {
  * commits them in one transaction, so that they share its fsync. Each group has its own outcome and is answered after the
  * commit.
  */
-export class GroupCommit {
-  readonly #options: GroupCommitOptions;
+export class WriteQueue {
+  readonly #options: WriteQueueOptions;
   #waiting: Waiting[] = [];
   #scheduled = false;
   #idle: (() => void)[] = [];
@@ -41,7 +41,7 @@ export class GroupCommit {
   readonly #flush = (): void => void this.#commitWaiting();
   readonly #look = (): void => {
     if (this.#growsQuickly()) {
-      atTurnEnd(this.#look);
+      beforeDelivery(this.#look);
       return;
     }
     this.#seen = 0;
@@ -49,7 +49,7 @@ export class GroupCommit {
     this.#flush();
   };
 
-  constructor(options: GroupCommitOptions) {
+  constructor(options: WriteQueueOptions) {
     this.#options = options;
   }
 
@@ -61,7 +61,7 @@ export class GroupCommit {
    * Resolves when the group is committed; rejects with AppError when it was refused. Nothing is half done. With `once`
    * a group that was written before is not written again: its outcomes come back, `replayed`.
    */
-  submit(writes: WriteGroup, once?: Once): Promise<readonly WriteOutcome[]> {
+  submit(writes: WriteGroup, once?: IdempotencyKey): Promise<readonly WriteOutcome[]> {
     if (this.#waiting.length >= MAX_WAITING) {
       return Promise.reject(new AppError('OVERLOADED', 'Too many writes are waiting for the storage.'));
     }
@@ -82,7 +82,7 @@ export class GroupCommit {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    atTurnEnd(this.#look);
+    beforeDelivery(this.#look);
   }
 
   /** Clients that are answered together write again one after the other: those that are just coming share the commit. */
@@ -144,7 +144,7 @@ export class GroupCommit {
   }
 }
 
-function lengthOf(group: WriteGroup | OnceGroup | undefined): number {
+function lengthOf(group: WriteGroup | IdempotentGroup | undefined): number {
   if (group === undefined) return 0;
   return 'once' in group ? group.writes.length : group.length;
 }

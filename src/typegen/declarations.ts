@@ -7,8 +7,8 @@ import {
   formatInterface,
   formatKey,
   formatValue,
-  type Member,
   packageType,
+  type TypeMember,
 } from './type-text.ts';
 
 type Enum = FieldType & { readonly kind: 'enum' };
@@ -129,7 +129,7 @@ function declareInputs({ name, fields, primaryKey }: TablePlan, names: TypeNames
   ];
 }
 
-function describeHandle({ name, exportName = name, primaryKey }: TablePlan, names: TypeNames): Member {
+function describeHandle({ name, exportName = name, primaryKey }: TablePlan, names: TypeNames): TypeMember {
   const given = [
     names.of(name),
     names.made(`New${name}`),
@@ -140,7 +140,7 @@ function describeHandle({ name, exportName = name, primaryKey }: TablePlan, name
   return { name: exportName, type: `${packageType('TableHandle')}<${given.join(', ')}>` };
 }
 
-function describe(field: FieldPlan, names: TypeNames, direction: Direction): Member {
+function describe(field: FieldPlan, names: TypeNames, direction: Direction): TypeMember {
   const { name, type, required, primaryKey, access } = field;
   return {
     name,
@@ -153,13 +153,13 @@ function describe(field: FieldPlan, names: TypeNames, direction: Direction): Mem
 }
 
 /** A relation is there only when `select` names it. */
-function describeRelation({ name, description, target, many }: RelationPlan, names: TypeNames): Member {
+function describeRelation({ name, description, target, many }: RelationPlan, names: TypeNames): TypeMember {
   const type = many ? `${names.of(target.name)}[]` : `${names.of(target.name)} | null`;
   return { name, type, notes: [description, 'There when `select` names it.'], isOptional: true };
 }
 
 /** A field of what is stored anew. */
-function describeGiven(field: FieldPlan, names: TypeNames): Member {
+function describeGiven(field: FieldPlan, names: TypeNames): TypeMember {
   const member = describe(field, names, 'in');
   const fallback = (field.default ?? null) === null ? undefined : `Default: ${JSON.stringify(field.default)}`;
   return { ...member, notes: [...(member.notes ?? []), fallback], isOptional: !mustBeSent(field) };

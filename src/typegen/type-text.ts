@@ -54,7 +54,7 @@ export function formatKey({ type }: FieldPlan): string {
   return isText(type) ? 'string' : 'number';
 }
 
-export interface Member {
+export interface TypeMember {
   readonly name: string;
   readonly type: string;
   readonly notes?: readonly (string | undefined)[];
@@ -69,7 +69,7 @@ function formatName(name: string): string {
 
 export function formatInterface(
   head: string,
-  members: readonly Member[],
+  members: readonly TypeMember[],
   notes: readonly (string | undefined)[],
 ): string {
   const lines = members.flatMap(({ name, type, notes: own = [], isOptional = false, isReadonly = false }) => [

@@ -5,7 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type RunningServer, startServer } from '../../src/index.ts';
-import { openApiMistakes, resolve } from '../server/contract/valid.ts';
+import { openApiMistakes, resolve } from '../openapi/valid.ts';
 import { type Answer, ask } from '../support/http.ts';
 
 type Part = Readonly<Record<string, unknown>>;

@@ -7,9 +7,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ERRORS } from '../../src/errors.ts';
 import { type RunningServer, startServer } from '../../src/index.ts';
-import { arbitraryOf } from '../server/contract/arbitrary.ts';
-import { EVERY_KIND } from '../server/contract/documents.ts';
-import { resolve } from '../server/contract/valid.ts';
+import { arbitraryOf } from '../openapi/arbitrary.ts';
+import { EVERY_KIND } from '../openapi/documents.ts';
+import { resolve } from '../openapi/valid.ts';
 import { type Answer, ask } from '../support/http.ts';
 import { WsClient } from '../support/ws-client.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { StartError } from '../../src/config/files/diagnostic.ts';
 import { describeFlows } from '../../src/connectors/flows/describe.ts';
-import { readFlowsOf } from './rig.ts';
+import { readFlowsOf } from './flow-harness.ts';
 
 const SCHEMA = `enum State { open paid }
 type Address { street: String!  zip: Int }

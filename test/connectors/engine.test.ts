@@ -15,7 +15,7 @@ import { describeFailure, isPermanent } from '../../src/connectors/flows/run/fai
 import { makeHandle } from '../../src/connectors/flows/run/fan-out.ts';
 import { FlowRunner } from '../../src/connectors/flows/run/flow-runner.ts';
 import { AppError } from '../../src/errors.ts';
-import { Slots } from '../../src/runtime/semaphore.ts';
+import { Semaphore } from '../../src/runtime/semaphore.ts';
 
 const SECTION = Section.absent('flows.f', 'config.yaml');
 const ANN: Identity = { type: 'principal', sub: 'ann', roles: ['editor'], claims: {}, expiresAt: undefined };
@@ -390,7 +390,7 @@ test('a sleep ends with its time or with a signal', async () => {
 });
 
 test('slots are given in order', async () => {
-  const slots = new Slots(1);
+  const slots = new Semaphore(1);
   expect(slots.enter()).toBeUndefined();
   const order: number[] = [];
   const waiting = [1, 2].map((number) => slots.enter()?.then(() => order.push(number)));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { PermanentError } from '../../src/connectors/connector.ts';
-import { compileExpression, type Scope, type Wanted } from '../../src/connectors/flows/expressions/cel.ts';
+import { type CelScope, compileExpression, type Wanted } from '../../src/connectors/flows/expressions/cel.ts';
 
 const NOW = new Date('2026-01-02T03:04:05.678Z');
 const INPUT = {
@@ -12,9 +12,9 @@ const INPUT = {
   nothing: null,
   items: [{ x: 1 }],
 };
-const SCOPE: Scope = { input: INPUT, auth: { sub: 'ann', roles: ['editor'] }, now: NOW };
+const SCOPE: CelScope = { input: INPUT, auth: { sub: 'ann', roles: ['editor'] }, now: NOW };
 
-function run(text: string, wanted: Wanted = 'any', scope: Scope = SCOPE): unknown {
+function run(text: string, wanted: Wanted = 'any', scope: CelScope = SCOPE): unknown {
   const compiled = compileExpression(text, wanted);
   if ('message' in compiled) throw new Error(`not compiled: ${compiled.message}`);
   return compiled.value(scope);
@@ -86,7 +86,7 @@ describe('values', () => {
       expect(() => run(`input.${name}`)).toThrow(`No such key: ${name}`);
       expect(run(`has(input.${name})`)).toBe(false);
     }
-    const input = JSON.parse('{"__proto__": {"polluted": true}}') as Scope['input'];
+    const input = JSON.parse('{"__proto__": {"polluted": true}}') as CelScope['input'];
     const copy = run('input', 'object', { ...SCOPE, input });
     expect(JSON.stringify(copy)).toBe('{"__proto__":{"polluted":true}}');
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
@@ -94,7 +94,7 @@ describe('values', () => {
 });
 
 describe('a Long, however large it is', () => {
-  const withBig = (big: unknown): Scope => ({ ...SCOPE, input: { record: { big } } });
+  const withBig = (big: unknown): CelScope => ({ ...SCOPE, input: { record: { big } } });
   const [held, text, least] = [withBig(9007199254740991), withBig('9007199254740993'), withBig('-9223372036854775808')];
 
   test.each([

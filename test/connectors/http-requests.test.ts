@@ -1,11 +1,11 @@
 import type { AddressInfo } from 'node:net';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { AppAuth } from '../../src/auth/app-auth.ts';
-import { OpenConnections } from '../../src/auth/connections.ts';
+import { ConnectionRegistry } from '../../src/auth/connections.ts';
 import type { AuthConfig, ServerConfig } from '../../src/config/config.ts';
 import { StartError } from '../../src/config/files/diagnostic.ts';
 import type { FlowEvent, Handle } from '../../src/connectors/connector.ts';
-import { ExpressionError } from '../../src/connectors/flows/expressions/cel.ts';
+import { CelError } from '../../src/connectors/flows/expressions/cel.ts';
 import { httpConnector } from '../../src/connectors/http/connector.ts';
 import { HTTP_KEYS, REQUEST_KEYS, type RequestSettings } from '../../src/connectors/http/keys.ts';
 import { signHeaders } from '../../src/connectors/http/signature.ts';
@@ -74,7 +74,7 @@ function json(body: unknown, headers: object = {}): RequestInit {
 
 function authOf(authenticator = new Hs256Authenticator()): AppAuth {
   const config = { adminRole: 'admin' } as AuthConfig;
-  const connections = new OpenConnections(authenticator);
+  const connections = new ConnectionRegistry(authenticator);
   onTestFinished(() => connections.stop());
   return { config, authenticator, connections, close: () => undefined } as unknown as AppAuth;
 }
@@ -207,7 +207,7 @@ describe('S1.20 a flow that begins with a request', () => {
 
   test('S1.16 what the flow misses in the event is the mistake of its sender', async () => {
     const handle = async () => {
-      throw new ExpressionError('target: there is no room');
+      throw new CelError('target: there is no room');
     };
     const { ask, errors } = await serve([{ operation: 'POST /notify', handle }]);
     const answer = await ask('/notify', json({}));

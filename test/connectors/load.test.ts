@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { StartError } from '../../src/config/files/diagnostic.ts';
 import { describeFlows } from '../../src/connectors/flows/describe.ts';
-import { readFlowsOf } from './rig.ts';
+import { readFlowsOf } from './flow-harness.ts';
 
 /** Every mistake as `line:column message | hint`. */
 async function mistakes(config: string): Promise<string[]> {

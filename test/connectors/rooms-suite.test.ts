@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest';
 import type { FlowEvent, Handle } from '../../src/connectors/connector.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { WsClient } from '../support/ws-client.ts';
-import { House } from './house.ts';
+import { House } from './room-host.ts';
 import { type OpenTarget, testConnector } from './suite.ts';
 
 async function openHouse(type: 'websocket' | 'sse', on: Record<string, (event: FlowEvent) => unknown> = {}) {

@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Section } from '../../src/config/keys/section.ts';
 import type { Connector, FlowEvent, Handle } from '../../src/connectors/connector.ts';
 import { scheduleConnector } from '../../src/connectors/schedule/connector.ts';
-import { openContext } from './rig.ts';
+import { openContext } from './flow-harness.ts';
 import { testConnector } from './suite.ts';
 
 const SECTION = Section.absent('flows.f', 'config.yaml');

@@ -5,7 +5,7 @@ import { ask } from '../support/http.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { SECRET, tokenOf } from '../support/tokens.ts';
 import { until } from '../support/wait.ts';
-import { House, type Listener } from './house.ts';
+import { House, type Listener } from './room-host.ts';
 
 const AUTH = `auth: {users: true, jwt: {secret: ${SECRET}}}\n`;
 

@@ -4,7 +4,7 @@ import { Section } from '../../src/config/keys/section.ts';
 import type { Connector, Delivery, FlowData, FlowEvent, Handle, InputNotes } from '../../src/connectors/connector.ts';
 import { tableConnector } from '../../src/connectors/table/connector.ts';
 import { AppError } from '../../src/errors.ts';
-import { type ConnectorRigContext, openContext } from './rig.ts';
+import { type ConnectorRigContext, openContext } from './flow-harness.ts';
 import { testConnector } from './suite.ts';
 
 const SECTION = Section.absent('flows.f', 'config.yaml');
@@ -154,11 +154,11 @@ describe('changes of a table', () => {
     const connector = listen(context, async () => {});
     await connector.stop();
     const table = orders(context)?.table as never;
-    const floor = context.application.log.floor(table);
+    const floor = context.application.log.resumeFloor(table);
     for (const id of ['a', 'b', 'c', 'd', 'e', 'f']) await orders(context)?.create(SERVER, { id });
     // The housekeeping looks once a second.
     const events: FlowEvent[] = [];
-    await vi.waitFor(() => expect(context.application.log.floor(table)).toBeGreaterThan(floor), 5000);
+    await vi.waitFor(() => expect(context.application.log.resumeFloor(table)).toBeGreaterThan(floor), 5000);
     listen(context, async (event) => void events.push(event));
     await vi.waitFor(() => expect(told(events)).toEqual(['create d', 'create e', 'create f']));
     expect(context.faults.map(String)).toEqual([

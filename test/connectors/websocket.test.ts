@@ -6,13 +6,13 @@ import { startServer } from '../../src/boot/boot.ts';
 import { PermanentError } from '../../src/connectors/connector.ts';
 import { AppError } from '../../src/errors.ts';
 import { makeFolder } from '../config/folders.ts';
-import { turns } from '../hub/bench.ts';
+import { turns } from '../hub/hub-harness.ts';
 import { ask } from '../support/http.ts';
 import { OPCODE, RawWs } from '../support/raw-ws.ts';
 import { SECRET, tokenOf } from '../support/tokens.ts';
 import { until } from '../support/wait.ts';
 import { refusedUpgrade, WsClient } from '../support/ws-client.ts';
-import { House, type Listener } from './house.ts';
+import { House, type Listener } from './room-host.ts';
 
 const AUTH = `auth: {users: true, jwt: {secret: ${SECRET}}}\n`;
 

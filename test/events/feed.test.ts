@@ -44,8 +44,8 @@ class FeedBench {
 
   /** Resolves when the feed is at the head of the log. */
   async caughtUp(): Promise<void> {
-    for (let i = 0; i < 1000 && this.feed.head < this.opened.store.head; i++) await turn();
-    expect(this.feed.head).toBe(this.opened.store.head);
+    for (let i = 0; i < 1000 && this.feed.head < this.opened.store.lastSeq; i++) await turn();
+    expect(this.feed.head).toBe(this.opened.store.lastSeq);
   }
 }
 
@@ -65,7 +65,7 @@ describe('the feed', () => {
       ['0', '1', '2'],
       ['0', '1', '2'],
     ]);
-    expect(bench.feed.head).toBe(bench.opened.store.head);
+    expect(bench.feed.head).toBe(bench.opened.store.lastSeq);
   });
 
   test('reads what a lost bell was about when the next one rings', async () => {
@@ -80,7 +80,7 @@ describe('the feed', () => {
   test('reads the log for a bell without changes', async () => {
     const bench = new FeedBench();
     const { after } = bench.commit(0, 1, 0, 1);
-    bench.bus.ring({ after, head: bench.opened.store.head });
+    bench.bus.ring({ after, head: bench.opened.store.lastSeq });
     await bench.caughtUp();
     expect(bench.ids()).toEqual(['0', '1', '2', '3']);
   });
@@ -88,7 +88,7 @@ describe('the feed', () => {
   test('reads more than a page of each of several tables in order', async () => {
     const bench = new FeedBench();
     for (let i = 0; i < 13; i++) bench.commit(...Array.from({ length: 100 }, (_, n) => (n + i) % 3 && 1));
-    bench.bus.ring({ after: 0, head: bench.opened.store.head });
+    bench.bus.ring({ after: 0, head: bench.opened.store.lastSeq });
     await bench.caughtUp();
     expect(bench.ids()).toEqual(Array.from({ length: 1300 }, (_, n) => String(n)));
   });
@@ -142,12 +142,12 @@ describe('the feed', () => {
           count += tables.length;
           if (bell === 'carries' || bell === 'twice') ring(bench.bus, result);
           if (bell === 'twice') ring(bench.bus, result);
-          if (bell === 'empty') bench.bus.ring({ after: result.after, head: bench.opened.store.head });
+          if (bell === 'empty') bench.bus.ring({ after: result.after, head: bench.opened.store.lastSeq });
           if (bell === 'late') late.push(result);
           if (waits) await turn();
         }
         for (const result of late.toReversed()) ring(bench.bus, result);
-        bench.bus.ring({ after: 0, head: bench.opened.store.head });
+        bench.bus.ring({ after: 0, head: bench.opened.store.lastSeq });
         await bench.caughtUp();
         expect(bench.ids()).toEqual(Array.from({ length: count }, (_, n) => String(n)));
         expect(bench.faults).toEqual([]);
@@ -166,7 +166,7 @@ describe('the feed', () => {
 
   test.each([[[10]], [[9]], [[12, 12]], [[12, 11]]])('refuses a bell with the changes %j after 10', (seqs) => {
     const bus = new MemoryBus();
-    const log = { head: 10 } as LogReader;
+    const log = { lastSeq: 10 } as LogReader;
     const feed = new Feed({ log, tables: [], bus, onError: () => {} });
     let calls = 0;
     feed.listen({ changes: () => calls++ });

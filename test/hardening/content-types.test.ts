@@ -2,7 +2,7 @@ import { encode as encodePack } from '@msgpack/msgpack';
 import { encode as encodeCbor } from 'cborg';
 import { describe, expect, test } from 'vitest';
 import { BinaryWs } from '../support/binary-ws.ts';
-import { expectProblem, FORBIDDEN_WORDS, server, serveThings, slowestOther } from './things.ts';
+import { expectProblem, FORBIDDEN_WORDS, server, serveThings, slowestOther } from './http-helpers.ts';
 
 serveThings();
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { cpuTimeOfProcess } from '../support/cpu-time.ts';
 import { ask } from '../support/http.ts';
 import { WsClient } from '../support/ws-client.ts';
-import { expectProblem, JSON_TYPE, put, server, serveThings, slowestOther } from './things.ts';
+import { expectProblem, JSON_TYPE, put, server, serveThings, slowestOther } from './http-helpers.ts';
 
 serveThings();
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { cpuTimeOfProcess } from '../support/cpu-time.ts';
 import { WsClient } from '../support/ws-client.ts';
-import { expectProblem, FORBIDDEN_WORDS, raw, request, server, serveThings, slowestOther } from './things.ts';
+import { expectProblem, FORBIDDEN_WORDS, raw, request, server, serveThings, slowestOther } from './http-helpers.ts';
 
 serveThings();
 

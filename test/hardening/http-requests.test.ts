@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { BASE_CONFIG, startServer } from '../support/app.ts';
 import { rawHttp } from '../support/http.ts';
-import { expectProblem, JSON_TYPE, keepAlive, put, raw, request, server, serveThings } from './things.ts';
+import { expectProblem, JSON_TYPE, keepAlive, put, raw, request, server, serveThings } from './http-helpers.ts';
 
 serveThings();
 

@@ -4,7 +4,7 @@ import { OPCODE, RawWs } from '../support/raw-ws.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { until } from '../support/wait.ts';
 import { refusedUpgrade, WsClient } from '../support/ws-client.ts';
-import { descriptors, expectAlive, PATH, RECORD, residentBytes } from './ws-things.ts';
+import { descriptors, expectAlive, PATH, RECORD, residentBytes } from './ws-helpers.ts';
 
 describe('D4 floods', { timeout: 120_000 }, () => {
   /** Writes as fast as the socket takes it, for so long or until the server has had enough. */

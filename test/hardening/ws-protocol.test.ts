@@ -6,7 +6,7 @@ import { rawHttp } from '../support/http.ts';
 import { OPCODE, RawWs } from '../support/raw-ws.ts';
 import { until } from '../support/wait.ts';
 import { refusedUpgrade, WsClient } from '../support/ws-client.ts';
-import { descriptors, expectAlive, PATH, RECORD } from './ws-things.ts';
+import { descriptors, expectAlive, PATH, RECORD } from './ws-helpers.ts';
 
 describe('D1 what is not RFC 6455', { timeout: 120_000 }, () => {
   type Sends = (ws: RawWs) => void;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Subscription } from '../../src/hub/subscription.ts';
 import { StoreFolder } from '../store/stores.ts';
-import { Bench, type Line, type Reader, turns } from './bench.ts';
+import { Bench, type Line, type Reader, turns } from './hub-harness.ts';
 
 /** The state that a client has after these lines. */
 function stateOf(lines: readonly Line[]): Map<unknown, unknown> {
@@ -294,12 +294,12 @@ describe('a subscriber that does not read', () => {
 
   test('leaves out of the log what it wrote itself', async () => {
     const bench = new Bench({ clientBuffer: 500 });
-    const reader = bench.subscribe({ mutable: true });
+    const reader = bench.subscribe({ suppressEcho: true });
     await bench.until(() => reader.types.includes('ready'));
     reader.reads = false;
     for (let n = 0; n < 12; n++) {
       const seq = bench.put('a', n, 'x'.repeat(100));
-      if (n >= 8) reader.subscription?.muted?.add(seq);
+      if (n >= 8) reader.subscription?.suppressedSeqs?.add(seq);
       await turns(2);
     }
     reader.resume();

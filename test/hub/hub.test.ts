@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { tableOf } from '../schema/mistakes.ts';
-import { Bench, Reader, SDL, turns } from './bench.ts';
+import { Bench, Reader, SDL, turns } from './hub-harness.ts';
 
 describe('a subscription from now on', () => {
   test('is ready at once and is told each change in order, each once', async () => {
@@ -131,16 +131,16 @@ describe('ending a subscription', () => {
 
 test('what a subscriber wrote itself is left out where it asked for that', async () => {
   const bench = new Bench();
-  const [quiet, loud] = [bench.subscribe({ mutable: true }), bench.subscribe()];
-  expect(loud.subscription?.muted).toBeUndefined();
+  const [quiet, loud] = [bench.subscribe({ suppressEcho: true }), bench.subscribe()];
+  expect(loud.subscription?.suppressedSeqs).toBeUndefined();
   await bench.until(() => quiet.lines.length === 1 && loud.lines.length === 1);
   for (let n = 0; n < 4; n++) {
     const seq = bench.put('a', n);
-    if (n % 2 === 0) quiet.subscription?.muted?.add(seq);
+    if (n % 2 === 0) quiet.subscription?.suppressedSeqs?.add(seq);
   }
   await bench.until(() => loud.changes.length === 4 && quiet.changes.length === 2);
   expect(quiet.changes.map(({ data }) => data?.n)).toEqual([1, 3]);
-  expect(quiet.subscription?.muted?.size).toBe(0);
+  expect(quiet.subscription?.suppressedSeqs?.size).toBe(0);
 });
 
 test('changes of a table that nobody asks for are nothing to the others', async () => {

@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest';
-import type { Guest } from '../../src/hub/rooms/audience.ts';
+import type { RoomConnection } from '../../src/hub/rooms/members.ts';
 import { Rooms, type RoomsOptions } from '../../src/hub/rooms/rooms.ts';
 import type { EndReason, Sink } from '../../src/hub/subscription.ts';
 import { until } from '../support/wait.ts';
-import { turns } from './bench.ts';
+import { turns } from './hub-harness.ts';
 
 const ENCODING = { frame: (text: string) => Buffer.from(`${text}\n`) };
 const OTHER = { frame: (text: string) => Buffer.from(`~${text}\n`) };
@@ -14,7 +14,7 @@ class Client implements Sink {
   reads = true;
   end: EndReason | undefined;
   readonly writes: string[] = [];
-  guest!: Guest;
+  guest!: RoomConnection;
 
   write(bytes: Buffer): void {
     if (!this.reads) this.pending += bytes.length;

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ANONYMOUS, type Identity, SERVER } from '../../src/auth/identity.ts';
 import { AppError } from '../../src/errors.ts';
+import { Rig, turns } from './harness.ts';
 import { Page } from './page.ts';
-import { Rig, turns } from './rig.ts';
 import { holds, PEOPLE, principalOf, type Tree, tree, type Who, write } from './rules.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 100);

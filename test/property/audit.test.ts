@@ -7,7 +7,7 @@ import { AuditTrail } from '../../src/resources/audit/trail.ts';
 import type { TableResource } from '../../src/resources/table/resource.ts';
 import type { AuditReader } from '../../src/store/audit.ts';
 import { LIMITS } from '../query/tables.ts';
-import { Rig } from './rig.ts';
+import { Rig } from './harness.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 60);
 const FROM = JSON.parse(process.env.PROPERTY_FROM ?? '{}') as fc.Parameters<unknown>;

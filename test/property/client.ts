@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
 import type { Change } from '../../src/store/store.ts';
+import { LINES, type Rig } from './harness.ts';
 import { framesAfter, type Json, type Scope, viewAt } from './model.ts';
-import { LINES, type Rig } from './rig.ts';
 import { type Line, SlowSink } from './sink.ts';
 
 export interface ClientOptions extends Scope {
@@ -56,7 +56,7 @@ export class Client {
     const { sink } = this;
     if (sink === undefined) return true;
     const { subscription } = sink;
-    return subscription?.state === 'live' && subscription.cursor === subscription.group.end && sink.pending === 0;
+    return subscription?.state === 'live' && subscription.cursor === subscription.group.endOffset && sink.pending === 0;
   }
 
   /** For the message of a failure. */
@@ -64,7 +64,7 @@ export class Client {
     const { sink } = this;
     if (sink === undefined) return 'not connected';
     const { state, cursor, position, group } = sink.subscription ?? {};
-    const run = `run ${group?.base} to ${group?.end}, ${group?.unvisited} unvisited of ${group?.live.length}, ${group?.behind} behind`;
+    const run = `run ${group?.offset} to ${group?.endOffset}, ${group?.remaining} unvisited of ${group?.live.length}, ${group?.lagging} behind`;
     return `${state} at ${position}, cursor ${cursor}, ${run}, ${sink.pending} bytes pending, end ${sink.end}`;
   }
 
@@ -111,7 +111,7 @@ export class Client {
     this.#view.clear();
     this.#told = [];
     // Subscribing notes the position before it returns, so that nothing in between is missed.
-    this.#base = this.#rig.store.head;
+    this.#base = this.#rig.store.lastSeq;
     this.#complete = retained;
     this.#snapshot = retained ? 'open' : 'none';
     this.#lastRetained = undefined;
@@ -140,7 +140,7 @@ export class Client {
     const { reason, seq } = line;
     this.resets++;
     expect(reason, 'the store never went back').toBe('position_trimmed');
-    expect(this.#position ?? this.#base).toBeLessThan(this.#rig.store.floor(this.#table));
+    expect(this.#position ?? this.#base).toBeLessThan(this.#rig.store.resumeFloor(this.#table));
     this.#ready = false;
     this.#view.clear();
     this.#told = [];

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
-import { Lane } from '../../src/hub/fan-out/lane.ts';
+import { WriteLock } from '../../src/hub/fan-out/write-lock.ts';
 import type { Subscription } from '../../src/hub/subscription.ts';
 import { OPERATIONS, type Wire } from '../../src/transports/multiplex/frames.ts';
 import { Subscriptions } from '../../src/transports/multiplex/subscriptions.ts';
-import { Rig, turns } from './rig.ts';
+import { Rig, turns } from './harness.ts';
 import { type Line, SlowSink } from './sink.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 120);
@@ -80,7 +80,7 @@ class Connection {
   }
 
   connect(): void {
-    const sink = Object.assign(new SlowSink((line) => this.#read(line), this.#fast), { lane: new Lane() });
+    const sink = Object.assign(new SlowSink((line) => this.#read(line), this.#fast), { lane: new WriteLock() });
     this.sink = sink;
     this.subscriptions = new Subscriptions(sink, WIRE);
     const { subscriptions } = this;

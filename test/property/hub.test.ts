@@ -4,8 +4,8 @@ import { SERVER } from '../../src/auth/identity.ts';
 import { AppError } from '../../src/errors.ts';
 import type { WriteOutcome } from '../../src/store/store.ts';
 import { Client } from './client.ts';
+import { Rig, turns } from './harness.ts';
 import { INTERESTS, stateAt } from './model.ts';
-import { Rig, turns } from './rig.ts';
 
 /**
  * More runs for a longer hunt: `PROPERTY_RUNS=5000 npx vitest run test/property`. A failure prints its seed and path;
@@ -215,8 +215,8 @@ function checkStore({ rig, acknowledged }: Run): void {
   }
   for (const table of rig.plan.tables) {
     const changes = history.filter((change) => change.table === table);
-    const logged = store.readLog(table, store.floor(table), 100_000);
-    expect(logged).toEqual(changes.filter(({ seq }) => seq > store.floor(table)));
+    const logged = store.readLog(table, store.resumeFloor(table), 100_000);
+    expect(logged).toEqual(changes.filter(({ seq }) => seq > store.resumeFloor(table)));
     const stored = store.page(table, undefined, 1000);
     const expected = stateAt(changes, Number.POSITIVE_INFINITY).records;
     expect(new Map(stored.map(({ id, json }) => [id, JSON.parse(json)]))).toEqual(expected);

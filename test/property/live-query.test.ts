@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
+import { Rig, turns } from './harness.ts';
 import { Page } from './page.ts';
-import { Rig, turns } from './rig.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 150);
 const FROM = JSON.parse(process.env.PROPERTY_FROM ?? '{}') as fc.Parameters<unknown>;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
-import { Rig } from './rig.ts';
+import { Rig } from './harness.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 100);
 

@@ -1,5 +1,5 @@
 import type { Identity } from '../../src/auth/identity.ts';
-import { LINES, type Rig } from './rig.ts';
+import { LINES, type Rig } from './harness.ts';
 import { type Line, SlowSink } from './sink.ts';
 
 export interface PageOptions {
@@ -48,7 +48,7 @@ export class Page {
   get isSettled(): boolean {
     const { subscription } = this.#sink ?? {};
     if (subscription === undefined) return true;
-    return subscription.state === 'live' && subscription.cursor === subscription.group.end;
+    return subscription.state === 'live' && subscription.cursor === subscription.group.endOffset;
   }
 
   open(): void {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { House, INDEXED, KEEP_ONE, MORE, OTHER, SDL } from '../store/house.ts';
+import { House, INDEXED, KEEP_ONE, MORE, OTHER, SDL } from '../store/migration-harness.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 60);
 const FROM = JSON.parse(process.env.PROPERTY_FROM ?? '{}') as fc.Parameters<unknown>;

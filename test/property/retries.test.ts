@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
 import { AppError } from '../../src/errors.ts';
-import { makeOnce } from '../../src/resources/idempotency.ts';
-import type { Once, WriteOutcome } from '../../src/store/store.ts';
-import { Rig } from './rig.ts';
-import { type Message, SocketDoor, type Talk } from './socket-door.ts';
+import { makeIdempotencyKey } from '../../src/resources/idempotency.ts';
+import type { IdempotencyKey, WriteOutcome } from '../../src/store/store.ts';
+import { Rig } from './harness.ts';
+import { type Message, SocketDoor, type Talk } from './socket-harness.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 60);
 const FROM = JSON.parse(process.env.PROPERTY_FROM ?? '{}') as fc.Parameters<unknown>;
@@ -71,12 +71,12 @@ class Doors {
     }
   }
 
-  #once(one: Operation, key: number, n: number): Once {
+  #once(one: Operation, key: number, n: number): IdempotencyKey {
     const { table } = this.#rig.resource('Item');
-    return makeOnce({ table, identity: SERVER, space: 'http', key: `${key}`, parts: [one.do, one.id, n] });
+    return makeIdempotencyKey({ table, identity: SERVER, space: 'http', key: `${key}`, parts: [one.do, one.id, n] });
   }
 
-  async #call(one: Operation, n: number, once?: Once): Promise<readonly WriteOutcome[]> {
+  async #call(one: Operation, n: number, once?: IdempotencyKey): Promise<readonly WriteOutcome[]> {
     const resource = this.#rig.resource('Item');
     const options = once === undefined ? {} : { once };
     if (one.do === 'many') return resource.createMany(SERVER, [{ n }, { n }], once);

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Guest } from '../../src/hub/rooms/audience.ts';
+import type { RoomConnection } from '../../src/hub/rooms/members.ts';
 import { Rooms } from '../../src/hub/rooms/rooms.ts';
 import type { Sink } from '../../src/hub/subscription.ts';
-import { turns } from '../hub/bench.ts';
+import { turns } from '../hub/hub-harness.ts';
 
 const ROOMS = ['a', 'b'];
 const CLIENTS = 3;
@@ -24,7 +24,7 @@ class Client implements Sink {
   readonly told: number[] = [];
   readonly stays: Stay[] = [];
   readonly open = new Map<string, Stay>();
-  guest!: Guest;
+  guest!: RoomConnection;
 
   write(bytes: Buffer): void {
     expect(this.isOpen).toBe(true);

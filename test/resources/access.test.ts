@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ANONYMOUS, type Identity, SERVER } from '../../src/auth/identity.ts';
+import { Rig, turns } from '../property/harness.ts';
 import { Page } from '../property/page.ts';
-import { Rig, turns } from '../property/rig.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -191,7 +191,7 @@ describe('rules and writes', () => {
     const ada = await watch(rig, ADA);
     const ben = await watch(rig, BEN, { filter: 'owner==ben' });
     const messages = (identity: Identity) => heard(rig, identity, ada.url);
-    const start = rig.store.head;
+    const start = rig.store.lastSeq;
     await expect(notes.publish(BEN, '1', { owner: 'ben' })).rejects.toMatchObject(NOT_FOUND);
     await expect(notes.publish(BEN, '2', { owner: 'ben' })).rejects.toMatchObject(FORBIDDEN);
     await expect(notes.publish(ADA, null, {})).rejects.toMatchObject(FORBIDDEN);

@@ -3,7 +3,7 @@ import { ANONYMOUS, HOOK, type Identity, SERVER } from '../../src/auth/identity.
 import { Access } from '../../src/auth/policy/access.ts';
 import { type AuditReaders, AuditTrail } from '../../src/resources/audit/trail.ts';
 import type { AuditEntry, AuditReader } from '../../src/store/audit.ts';
-import { Rig } from '../property/rig.ts';
+import { Rig } from '../property/harness.ts';
 import { LIMITS } from '../query/tables.ts';
 import { planOf } from '../schema/mistakes.ts';
 

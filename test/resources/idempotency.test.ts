@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ANONYMOUS, type Identity, SERVER } from '../../src/auth/identity.ts';
-import { makeOnce } from '../../src/resources/idempotency.ts';
+import { makeIdempotencyKey } from '../../src/resources/idempotency.ts';
 import { tableOf } from '../schema/mistakes.ts';
 
 const table = tableOf('type T @table { id: ID! @primaryKey }');
@@ -26,13 +26,13 @@ test('every caller, table, space and key is apart from every other', () => {
     { ...request, space: 'ws:b' },
     { ...request, key: 'l' },
   ];
-  expect(new Set(requests.map((one) => makeOnce(one).key)).size).toBe(requests.length);
+  expect(new Set(requests.map((one) => makeIdempotencyKey(one).key)).size).toBe(requests.length);
 });
 
 test('the same user with another token or role is the same, and another request is told by its hash', () => {
   const ada = { ...request, identity: principal('ada') };
-  expect(makeOnce({ ...request, identity: principal('ada', 'admin') })).toEqual(makeOnce(ada));
-  const changed = makeOnce({ ...ada, parts: ['POST', 2] });
-  expect(changed.key).toBe(makeOnce(ada).key);
-  expect(changed.hash).not.toBe(makeOnce(ada).hash);
+  expect(makeIdempotencyKey({ ...request, identity: principal('ada', 'admin') })).toEqual(makeIdempotencyKey(ada));
+  const changed = makeIdempotencyKey({ ...ada, parts: ['POST', 2] });
+  expect(changed.key).toBe(makeIdempotencyKey(ada).key);
+  expect(changed.hash).not.toBe(makeIdempotencyKey(ada).hash);
 });

@@ -5,12 +5,12 @@ import { MemoryBus, ring } from '../../src/events/bus.ts';
 import { Feed } from '../../src/events/feed.ts';
 import { Hub } from '../../src/hub/hub.ts';
 import { PageCache } from '../../src/resources/cache/page-cache.ts';
-import { Housekeeping } from '../../src/resources/retention.ts';
+import { Retention } from '../../src/resources/retention.ts';
 import { TableResource } from '../../src/resources/table/resource.ts';
 import type { Plan } from '../../src/schema/plan.ts';
 import type { Store } from '../../src/store/store.ts';
-import { GroupCommit } from '../../src/store/write-queue.ts';
-import { LINES, Reader } from '../hub/bench.ts';
+import { WriteQueue } from '../../src/store/write-queue.ts';
+import { LINES, Reader } from '../hub/hub-harness.ts';
 import { LIMITS } from '../query/tables.ts';
 import { onlyTable, StoreFolder } from '../store/stores.ts';
 
@@ -19,7 +19,7 @@ const SDL = 'type T @table @export { id: ID! @primaryKey n: Int text: String }';
 interface Bench {
   readonly plan: Plan;
   readonly store: Store;
-  readonly commits: GroupCommit;
+  readonly commits: WriteQueue;
   readonly resource: TableResource;
   readonly calls: string[];
 }
@@ -34,7 +34,7 @@ function open(sdl = SDL, wrap: (store: Store) => Store = (store) => store): Benc
   const channels = { slowClientTimeout: 1000, clientBuffer: 1000 };
   const hub = new Hub({ store, feed, channels, replayPage: 10, onError });
   onTestFinished(() => hub.close());
-  const commits = new GroupCommit({ store, busyTimeout: 100, onCommitted: (result) => ring(bus, result) });
+  const commits = new WriteQueue({ store, busyTimeout: 100, onCommitted: (result) => ring(bus, result) });
   const access = new Access(opened.plan, { secured: false });
   const resource = new TableResource(onlyTable(opened), {
     access,
@@ -169,15 +169,13 @@ describe('housekeeping', () => {
   const EXPIRING = 'type T @table(expiration: 60) @export { id: ID! @primaryKey n: Int }';
   const START = Date.parse('2100-01-01T00:00:00Z');
 
-  function keep(
-    fail?: () => unknown,
-  ): Bench & { counts: Map<string, number>; faults: unknown[]; keeper: Housekeeping } {
+  function keep(fail?: () => unknown): Bench & { counts: Map<string, number>; faults: unknown[]; keeper: Retention } {
     vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'], now: START });
     onTestFinished(() => void vi.useRealTimers());
     const counts = new Map<string, number>();
     const faults: unknown[] = [];
     const bench = open(EXPIRING, (store) => counting(store, counts, fail));
-    const keeper = new Housekeeping({ ...bench, onError: (error) => faults.push(error) });
+    const keeper = new Retention({ ...bench, onError: (error) => faults.push(error) });
     onTestFinished(() => keeper.stop());
     return { ...bench, counts, faults, keeper };
   }
@@ -201,7 +199,7 @@ describe('housekeeping', () => {
     expect(JSON.parse((await resource.list(SERVER, '')).json)).toEqual([{ id: 'young', n: null }]);
     vi.setSystemTime(START + 62_000);
     expect(faults).toEqual([]);
-    expect(store.floor(resource.table)).toBeGreaterThan(0);
+    expect(store.resumeFloor(resource.table)).toBeGreaterThan(0);
   });
 
   test('does one round at a time, and none after it was stopped', async () => {

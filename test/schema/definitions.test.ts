@@ -5,7 +5,7 @@ import { assertValidSchema, buildSchema } from 'graphql';
 import { afterAll, expect, test } from 'vitest';
 import { loadProject } from '../../src/boot/project.ts';
 import { DEFINITIONS_MARK, makeDefinitions } from '../../src/schema/definitions.ts';
-import { EVERY_KIND } from '../server/contract/documents.ts';
+import { EVERY_KIND } from '../openapi/documents.ts';
 
 const root = join(import.meta.dirname, '../..');
 const dir = mkdtempSync(join(tmpdir(), 'tablecast-definitions-'));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Admission, type AdmissionLimits, type Place } from '../../src/server/limits/admission.ts';
+import { Admission, type AdmissionLimits, type Lease } from '../../src/server/limits/admission.ts';
 import { LIMITS } from '../query/tables.ts';
 import { principal, requestFrom } from './requests.ts';
 
@@ -9,7 +9,7 @@ function admission(limits: Partial<AdmissionLimits> = {}): Admission {
   return new Admission({ ...LIMITS, ...limits });
 }
 
-function open(all: Admission, request: ReturnType<typeof requestFrom>, count: number): Place[] {
+function open(all: Admission, request: ReturnType<typeof requestFrom>, count: number): Lease[] {
   return Array.from({ length: count }, () => {
     all.check(request);
     return all.enter(request);
@@ -24,7 +24,7 @@ describe('connections', () => {
     expect(() => all.check(requestFrom(OUTSIDE))).toThrow(
       expect.objectContaining({ code: 'OVERLOADED', headers: { 'retry-after': '5' } }),
     );
-    all.leave(first as Place);
+    all.leave(first as Lease);
     expect(() => all.check(requestFrom(OUTSIDE))).not.toThrow();
   });
 
@@ -37,7 +37,7 @@ describe('connections', () => {
     // The same one, as an IPv6 socket tells it.
     expect(() => all.check(requestFrom(`::ffff:${OUTSIDE}`))).toThrow('connections_per_address');
     expect(() => all.check(requestFrom('192.0.2.8'))).not.toThrow();
-    all.leave(places[0] as Place);
+    all.leave(places[0] as Lease);
     expect(() => all.check(requestFrom(OUTSIDE))).not.toThrow();
   });
 
@@ -71,7 +71,7 @@ describe('connections', () => {
     for (let turn = 0; turn < 10_000; turn++) {
       const request = requestFrom(`10.${turn >> 16}.${(turn >> 8) & 255}.${turn & 255}`, principal(`user-${turn}`));
       const [place] = open(all, request, 1);
-      all.leave(place as Place);
+      all.leave(place as Lease);
     }
     expect([all.open, all.holders]).toEqual([0, 0]);
   });

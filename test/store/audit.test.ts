@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import type { Actor, AuditEntry, AuditPage, AuditQuery } from '../../src/store/audit.ts';
-import type { Cells, Key, OnceGroup, Write, WriteGroup } from '../../src/store/store.ts';
+import type { Cells, IdempotentGroup, RecordKey, Write, WriteGroup } from '../../src/store/store.ts';
 import { type OpenStore, onlyTable, StoreFolder } from './stores.ts';
 
 const SDL = `type T @table @audit {
@@ -19,7 +19,7 @@ const none = undefined;
 type Cut = readonly (Cells[number] | undefined)[];
 
 /** A write of the only table; what is not given is not sent. */
-function write(open: OpenStore, type: 'create' | 'put' | 'patch' | 'delete', id: Key, cells: Cut = []): Write {
+function write(open: OpenStore, type: 'create' | 'put' | 'patch' | 'delete', id: RecordKey, cells: Cut = []): Write {
   const whole = open.plan.tables[0]?.fields.map((_, place) => (place === 0 ? id : cells[place - 1]));
   return { type, table: onlyTable(open), id, cells: whole } as unknown as Write;
 }
@@ -28,7 +28,7 @@ function by(actor: Actor, one: Write): Write {
   return { ...one, by: actor };
 }
 
-function commit(open: OpenStore, ...groups: readonly (WriteGroup | OnceGroup)[]) {
+function commit(open: OpenStore, ...groups: readonly (WriteGroup | IdempotentGroup)[]) {
   return open.store.commit(groups);
 }
 
@@ -93,7 +93,7 @@ describe('the audit log of the store', () => {
     const open = new StoreFolder().open(SDL.replace('@unique', ''));
     const table = onlyTable(open);
     commit(open, [write(open, 'create', 'a', [1]), write(open, 'create', 'b', [2]), write(open, 'create', 'c', [3])]);
-    const head = open.store.head;
+    const head = open.store.lastSeq;
     const cells = [none, 2, none, none, none];
     commit(open, [{ type: 'patch-where', table, filter: undefined, limit: 10, cells, by: ADA }]);
     commit(open, [by(BEN, write(open, 'patch', 'a', [2]))], [{ type: 'publish', table, id: 'a', data: '1', by: BEN }]);
@@ -111,7 +111,7 @@ describe('the audit log of the store', () => {
   test('is of the same transaction: a refused group leaves nothing, and its neighbours their own', () => {
     const open = new StoreFolder().open(SDL);
     commit(open, [write(open, 'create', 'a', [1])]);
-    const head = open.store.head;
+    const head = open.store.lastSeq;
     const { results } = commit(
       open,
       [by(ADA, write(open, 'create', 'b', [2]))],
@@ -151,7 +151,10 @@ describe('the audit log of the store', () => {
 
   test('has one entry for a write that is sent again', () => {
     const open = new StoreFolder().open(SDL);
-    const group: OnceGroup = { once: { key: 'k', hash: 'h' }, writes: [by(ADA, write(open, 'create', 'a', [1]))] };
+    const group: IdempotentGroup = {
+      once: { key: 'k', hash: 'h' },
+      writes: [by(ADA, write(open, 'create', 'a', [1]))],
+    };
     commit(open, group);
     commit(open, group);
     expect(entries(open)).toHaveLength(1);

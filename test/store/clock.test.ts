@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
-import { Housekeeping } from '../../src/resources/retention.ts';
-import { Rig, turns } from '../property/rig.ts';
+import { Retention } from '../../src/resources/retention.ts';
+import { Rig, turns } from '../property/harness.ts';
 
 afterEach(() => vi.useRealTimers());
 
@@ -19,7 +19,7 @@ test('F10 a clock that goes back: seqs go on, records expire by the clock, and r
   const outcomes = await item.createMany(SERVER, records);
   expect(outcomes[0]?.seq).toBeGreaterThan(before);
   const { plan, store, commits } = rig;
-  const housekeeping = new Housekeeping({ plan, store, commits, onError: (error) => rig.faults.push(error) });
+  const housekeeping = new Retention({ plan, store, commits, onError: (error) => rig.faults.push(error) });
   vi.setSystemTime(now - 3_600_000 + 61_000);
   vi.advanceTimersByTime(1000);
   await turns(50);

@@ -115,7 +115,7 @@ describe('a data directory', () => {
     const folder = stored();
     const before = folder.open(schema(''));
     const seqs = before.store.page(onlyTable(before), undefined, 9).map(({ seq }) => seq);
-    const { head } = before.store;
+    const { lastSeq: head } = before.store;
     const open = folder.open(schema(`${TOTAL} ${LABEL}`));
     expect(open.notices).toEqual([
       'add column data.T.total (existing records get what their other fields give)',
@@ -127,8 +127,8 @@ describe('a data directory', () => {
       { id: 'a', name: 'Box', price: 2, count: 3, total: 6, label: 'box!' },
       { id: 'b', name: null, price: 2, count: String(2n ** 60n), total: null, label: null },
     ]);
-    expect(open.store.tableHead(onlyTable(open))).toBe(head);
-    expect(open.store.floor(onlyTable(open))).toBeGreaterThan(head);
+    expect(open.store.lastTableSeq(onlyTable(open))).toBe(head);
+    expect(open.store.resumeFloor(onlyTable(open))).toBeGreaterThan(head);
     expect(open.store.page(onlyTable(open), undefined, 9).map(({ seq }) => seq)).toEqual(seqs);
     expect(folder.open(schema(`${TOTAL} ${LABEL}`)).notices).toEqual([]);
   });

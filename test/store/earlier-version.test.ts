@@ -86,7 +86,7 @@ describe('a data directory of an earlier version', () => {
   test('opens with the same schema, and nothing is done', () => {
     const { notices, store } = earlier().open(SAME);
     expect(notices).toEqual([]);
-    expect(store.head).toBe(SEQ + 1000);
+    expect(store.lastSeq).toBe(SEQ + 1000);
   });
 
   test('sorts its lists, whose rows have no numbers', () => {

@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import type { FieldPlan } from '../../src/schema/plan.ts';
 import { expiryOf, stampOf } from '../../src/store/expiry.ts';
-import type { Cells, Key, Write, WriteOutcome } from '../../src/store/store.ts';
+import type { Cells, RecordKey, Write, WriteOutcome } from '../../src/store/store.ts';
 import { tableOf } from '../schema/mistakes.ts';
 import { type OpenStore, onlyTable, records, StoreFolder } from './stores.ts';
 
@@ -17,15 +17,15 @@ function open(sdl: string): OpenStore {
   return new StoreFolder().open(sdl);
 }
 
-function put(bench: OpenStore, id: Key, ...cells: Cells): void {
+function put(bench: OpenStore, id: RecordKey, ...cells: Cells): void {
   bench.store.commit([[{ type: 'put', table: onlyTable(bench), id, cells: [id, ...cells] }]]);
 }
 
-function expired(bench: OpenStore, now: number, limit = 100): readonly Key[] {
+function expired(bench: OpenStore, now: number, limit = 100): readonly RecordKey[] {
   return bench.store.expired(onlyTable(bench), now, limit);
 }
 
-function expire(bench: OpenStore, id: Key, expiredAt: number): readonly WriteOutcome[] | AppError {
+function expire(bench: OpenStore, id: RecordKey, expiredAt: number): readonly WriteOutcome[] | AppError {
   const removal: Write = { type: 'delete', table: onlyTable(bench), id, expiredAt };
   return bench.store.commit([[removal]]).results[0] as readonly WriteOutcome[] | AppError;
 }

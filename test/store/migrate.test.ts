@@ -220,15 +220,15 @@ describe('E11: what can be added is added by itself', () => {
     const other = 'type Other @table { id: ID! @primaryKey }';
     const both = folder.open(`${schema('a: Int')} ${other}`);
     insert(both, ['r1', 1]);
-    const { head } = both.store;
-    expect(folder.open(other).store.head).toBe(head);
+    const { lastSeq: head } = both.store;
+    expect(folder.open(other).store.lastSeq).toBe(head);
   });
 
   test('a type, a table and a field in another case are the same ones', () => {
     const folder = stored('a: Int @unique', [1]);
     const open = folder.open('type t @table { id: ID! @primaryKey A: Int @unique }');
     expect(records(open)).toEqual([{ id: 'r1', A: 1 }]);
-    expect(open.store.readLog(onlyTable(open), open.store.oldest(onlyTable(open)), 10)).toHaveLength(1);
+    expect(open.store.readLog(onlyTable(open), open.store.logStart(onlyTable(open)), 10)).toHaveLength(1);
     insert(open, ['r2', 2]);
     expect(() => insert(open, ['r3', 2])).toThrow('is taken by another record');
   });
@@ -238,7 +238,7 @@ describe('E11: what can be added is added by itself', () => {
     const before = folder.query('SELECT * FROM "data/T:log"');
     const open = folder.open(schema('a: Float! b: Int @default(value: 2)'));
     const table = onlyTable(open);
-    expect(open.store.readLog(table, open.store.oldest(table), 10).map(({ data }) => data)).toEqual([
+    expect(open.store.readLog(table, open.store.logStart(table), 10).map(({ data }) => data)).toEqual([
       '{"id":"r1","a":1}',
     ]);
     insert(open, ['r2', 1.5, 3]);
@@ -258,25 +258,28 @@ describe('E11: what can be added is added by itself', () => {
     ['a: Int! @unique', false],
   ])('after a change to %j earlier positions are those of other records: %s', (fields, isOther) => {
     const folder = stored('a: Int', [1]);
-    const { head } = folder.open(schema('a: Int')).store;
+    const { lastSeq: head } = folder.open(schema('a: Int')).store;
     const open = folder.open(schema(fields), { allowDestructive: true });
     const { store } = open;
     const table = onlyTable(open);
-    expect(store.floor(table) > head).toBe(isOther);
-    expect(store.head).toBe(isOther ? store.floor(table) : head);
-    expect(store.shapedAt(table)).toBe(isOther ? store.floor(table) : 0);
-    expect(store.oldest(table)).toBeLessThan(head);
+    expect(store.resumeFloor(table) > head).toBe(isOther);
+    expect(store.lastSeq).toBe(isOther ? store.resumeFloor(table) : head);
+    expect(store.layoutSeq(table)).toBe(isOther ? store.resumeFloor(table) : 0);
+    expect(store.logStart(table)).toBeLessThan(head);
     const again = folder.open(schema(fields));
-    expect([again.store.head, again.store.floor(onlyTable(again))]).toEqual([store.head, store.floor(table)]);
+    expect([again.store.lastSeq, again.store.resumeFloor(onlyTable(again))]).toEqual([
+      store.lastSeq,
+      store.resumeFloor(table),
+    ]);
   });
 
   test('a field that is hidden no more is in records, but not in the log of before', () => {
     const folder = stored('a: Int @hidden', [1]);
-    const { head } = folder.open(schema('a: Int @hidden')).store;
+    const { lastSeq: head } = folder.open(schema('a: Int @hidden')).store;
     const open = folder.open(schema('a: Int'));
     expect(open.notices).toEqual([]);
     expect(records(open)).toEqual([{ id: 'r1', a: 1 }]);
-    expect(open.store.floor(onlyTable(open))).toBeGreaterThan(head);
+    expect(open.store.resumeFloor(onlyTable(open))).toBeGreaterThan(head);
   });
 
   test('seqs of records stay, so that what a client holds is still known', () => {
@@ -536,7 +539,7 @@ describe('a field that becomes required', () => {
   test('is filled with its default where it was null, which is a change of the records', () => {
     const folder = stored('a: Int b: String', [null, 'x'], [5, 'y'], [null, 'z']);
     const before = folder.open(schema('a: Int b: String'));
-    const { head } = before.store;
+    const { lastSeq: head } = before.store;
     const open = folder.open(schema('a: Int! @default(value: 7) b: String'));
     expect(open.notices).toEqual(['make data.T.a required: records that have null there get its default (2)']);
     expect(records(open)).toEqual([
@@ -544,14 +547,14 @@ describe('a field that becomes required', () => {
       { id: 'r2', a: 5, b: 'y' },
       { id: 'r3', a: 7, b: 'z' },
     ]);
-    expect(open.store.floor(onlyTable(open))).toBeGreaterThan(head);
+    expect(open.store.resumeFloor(onlyTable(open))).toBeGreaterThan(head);
   });
 
   test('changes no record where none is null', () => {
     const folder = stored('a: Int', [1]);
-    const { head } = folder.open(schema('a: Int')).store;
+    const { lastSeq: head } = folder.open(schema('a: Int')).store;
     const open = folder.open(schema('a: Int! @default(value: 7)'));
-    expect(open.store.head).toBe(head);
+    expect(open.store.lastSeq).toBe(head);
   });
 
   test('gets the time of the last change where the server sets it', () => {
@@ -651,11 +654,11 @@ describe('a type that has left the schema', () => {
 
   test('is dropped with all of it when it is named, and its positions are not given out again', () => {
     const folder = cards();
-    const { head } = folder.open(CARD).store;
+    const { lastSeq: head } = folder.open(CARD).store;
     const open = folder.open(TASK, { allowDestructive: ['Card'] });
     expect(open.notices).toContain('drop table data.Card with all its records');
-    expect(open.store.head).toBeGreaterThan(head);
-    expect(open.store.knows(head + 1)).toBe(false);
+    expect(open.store.lastSeq).toBeGreaterThan(head);
+    expect(open.store.wasIssued(head + 1)).toBe(false);
     insert(open, ['t1', 'new', null]);
     expect(folder.query("SELECT name FROM sqlite_master WHERE name LIKE '%Card%'")).toEqual([]);
     expect(folder.open(TASK).warnings).toEqual([]);

@@ -1,9 +1,9 @@
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { addGap, readGaps } from '../../src/store/sqlite/log/unissued.ts';
+import { addUnissuedRange, readUnissuedRanges } from '../../src/store/sqlite/log/unissued-ranges.ts';
 import { CREATE_META } from '../../src/store/sqlite/migrate/ddl.ts';
 import type { StoreOptions } from '../../src/store/store.ts';
-import { A, ANOTHER, House, INDEXED, KEEP_ONE, MORE, OTHER, SDL } from './house.ts';
+import { A, ANOTHER, House, INDEXED, KEEP_ONE, MORE, OTHER, SDL } from './migration-harness.ts';
 
 describe('a store knows', () => {
   test('the entries of every table, what is just before one, and no position in between or after', () => {
@@ -171,7 +171,8 @@ test('only so many gaps are kept, the newest', () => {
   const db = new Database(':memory:');
   onTestFinished(() => void db.close());
   db.exec(CREATE_META);
-  expect(readGaps(db)).toEqual([]);
-  for (let n = 0; n < 1003; n++) expect(addGap(db, [10 * n, 10 * n + 5]).at(-1)).toEqual([10 * n, 10 * n + 5]);
-  expect([readGaps(db).length, readGaps(db)[0]]).toEqual([1000, [30, 35]]);
+  expect(readUnissuedRanges(db)).toEqual([]);
+  for (let n = 0; n < 1003; n++)
+    expect(addUnissuedRange(db, [10 * n, 10 * n + 5]).at(-1)).toEqual([10 * n, 10 * n + 5]);
+  expect([readUnissuedRanges(db).length, readUnissuedRanges(db)[0]]).toEqual([1000, [30, 35]]);
 });

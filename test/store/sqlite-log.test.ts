@@ -38,11 +38,11 @@ describe('trimming', () => {
   test('takes nothing that is within retention and count', () => {
     const bench = open({ maxCount: 5 });
     const { store } = bench;
-    const floor = store.floor(onlyTable(bench));
+    const floor = store.resumeFloor(onlyTable(bench));
     const written = bench.publish(5);
     expect(store.trim(Date.now() + 24 * HOUR, 100)).toBe(false);
     expect(seqs(bench)).toEqual(written);
-    expect(store.floor(onlyTable(bench))).toBe(floor);
+    expect(store.resumeFloor(onlyTable(bench))).toBe(floor);
   });
 
   test('of an empty log is nothing', () => {
@@ -55,7 +55,11 @@ describe('trimming', () => {
     const { store } = bench;
     const table = onlyTable(bench);
     const written = bench.publish(11);
-    const steps = Array.from({ length: 4 }, () => [store.trim(Date.now(), 3), seqs(bench).length, store.floor(table)]);
+    const steps = Array.from({ length: 4 }, () => [
+      store.trim(Date.now(), 3),
+      seqs(bench).length,
+      store.resumeFloor(table),
+    ]);
     expect(steps).toEqual([
       [true, 8, written[2]],
       [true, 5, written[5]],
@@ -77,8 +81,8 @@ describe('trimming', () => {
     vi.setSystemTime(Date.now() + HOUR / 2 + 1);
     expect([store.trim(Date.now(), 3), seqs(bench)]).toEqual([true, [...old.slice(3), ...young]]);
     expect([store.trim(Date.now(), 3), seqs(bench)]).toEqual([false, young]);
-    expect(store.floor(onlyTable(bench))).toBeGreaterThanOrEqual(old.at(-1) as number);
-    expect(store.floor(onlyTable(bench))).toBeLessThan(young[0] as number);
+    expect(store.resumeFloor(onlyTable(bench))).toBeGreaterThanOrEqual(old.at(-1) as number);
+    expect(store.resumeFloor(onlyTable(bench))).toBeLessThan(young[0] as number);
   });
 
   test('of everything leaves the head and the floor where they were, also after a restart', () => {
@@ -88,9 +92,13 @@ describe('trimming', () => {
     vi.setSystemTime(Date.now() + 2 * HOUR);
     expect(bench.store.trim(Date.now(), 100)).toBe(false);
     expect(seqs(bench)).toEqual([]);
-    expect([bench.store.head, bench.store.tableHead(table), bench.store.floor(table)]).toEqual([last, last, last]);
+    expect([bench.store.lastSeq, bench.store.lastTableSeq(table), bench.store.resumeFloor(table)]).toEqual([
+      last,
+      last,
+      last,
+    ]);
     const again = bench.reopen();
-    expect([again.store.head, again.store.floor(onlyTable(again))]).toEqual([last, last]);
+    expect([again.store.lastSeq, again.store.resumeFloor(onlyTable(again))]).toEqual([last, last]);
     expect(first).toBeLessThan(last);
   });
 
@@ -99,7 +107,7 @@ describe('trimming', () => {
     const written = bench.publish(8);
     bench.store.trim(Date.now(), 3);
     const again = bench.reopen();
-    expect(again.store.floor(onlyTable(again))).toBe(written[2]);
+    expect(again.store.resumeFloor(onlyTable(again))).toBe(written[2]);
     expect(seqs(again)).toEqual(written.slice(3));
     again.store.trim(Date.now(), 100);
     expect(seqs(again)).toEqual(written.slice(6));
@@ -121,9 +129,9 @@ describe('commits to a log that is too long', () => {
     const kept = seqs(bench);
     expect(kept.length).toBeLessThanOrEqual(50 + 100);
     expect(kept).toEqual(written.slice(-kept.length));
-    expect(bench.store.floor(table)).toBe(written.at(-kept.length - 1));
+    expect(bench.store.resumeFloor(table)).toBe(written.at(-kept.length - 1));
     const again = bench.reopen();
-    expect(again.store.floor(onlyTable(again))).toBe(written.at(-kept.length - 1));
+    expect(again.store.resumeFloor(onlyTable(again))).toBe(written.at(-kept.length - 1));
     expect(again.store.trim(Date.now(), 1000)).toBe(false);
     expect(seqs(again)).toEqual(written.slice(-50));
   });
@@ -132,7 +140,7 @@ describe('commits to a log that is too long', () => {
     const bench = openTrimmed(50);
     const table = onlyTable(bench);
     bench.publish(150);
-    const [before, floor] = [seqs(bench), bench.store.floor(table)];
+    const [before, floor] = [seqs(bench), bench.store.resumeFloor(table)];
     expect(before).toHaveLength(150);
     const other = new Database(bench.folder.file);
     // A foreign key that is checked when the transaction ends.
@@ -140,7 +148,7 @@ describe('commits to a log that is too long', () => {
       CREATE TABLE child (id REFERENCES parent DEFERRABLE INITIALLY DEFERRED);
       CREATE TRIGGER late AFTER INSERT ON ${logName(table)} BEGIN INSERT INTO child VALUES (1); END`);
     expect(() => bench.publish(1)).toThrow('FOREIGN KEY constraint failed');
-    expect([seqs(bench), bench.store.floor(table)]).toEqual([before, floor]);
+    expect([seqs(bench), bench.store.resumeFloor(table)]).toEqual([before, floor]);
     other.exec('DROP TRIGGER late');
     other.close();
     bench.publish(1);

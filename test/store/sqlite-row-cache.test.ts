@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
-import { RowMemory } from '../../src/store/sqlite/records/row-cache.ts';
-import type { Key, Write } from '../../src/store/store.ts';
+import { RowCachePool } from '../../src/store/sqlite/records/row-cache.ts';
+import type { RecordKey, Write } from '../../src/store/store.ts';
 import { type OpenStore, onlyTable, StoreFolder } from './stores.ts';
 
 const ROW = ['a', 1, 5];
 
 describe('the memory for rows', () => {
   test('keeps those that were used last, and lets the others go', () => {
-    const rows = new RowMemory(100_000).open();
+    const rows = new RowCachePool(100_000).open();
     for (let n = 0; n < 1000; n++) {
       rows.set(`r${n}`, [`r${n}`, n]);
       expect(rows.get('r0'), `after ${n}`).toEqual(['r0', 0]);
@@ -21,7 +21,7 @@ describe('the memory for rows', () => {
   });
 
   test('is shared by tables, which have rows of their own', () => {
-    const memory = new RowMemory(100_000);
+    const memory = new RowCachePool(100_000);
     const [a, b] = [memory.open(), memory.open()];
     a.set('x', ROW);
     expect([a.get('x'), b.get('x')]).toEqual([ROW, undefined]);
@@ -30,8 +30,8 @@ describe('the memory for rows', () => {
   });
 
   test('forgets what was deleted, also what has not been used for long', () => {
-    const rows = new RowMemory(100_000).open();
-    const keys: Key[] = ['a', 'b', 'c'];
+    const rows = new RowCachePool(100_000).open();
+    const keys: RecordKey[] = ['a', 'b', 'c'];
     for (const key of keys) rows.set(key, ROW);
     rows.age();
     rows.set('a', ROW);
@@ -40,11 +40,11 @@ describe('the memory for rows', () => {
   });
 
   test('keeps no row that would take much of it, not even an earlier one of the same record', () => {
-    const rows = new RowMemory(100_000).open();
+    const rows = new RowCachePool(100_000).open();
     rows.set('a', ROW);
     rows.set('a', ['x'.repeat(1000)]);
     expect(rows.get('a')).toBeUndefined();
-    const none = new RowMemory(0).open();
+    const none = new RowCachePool(0).open();
     none.set('a', ROW);
     expect(none.get('a')).toBeUndefined();
   });

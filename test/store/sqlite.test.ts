@@ -5,7 +5,7 @@ import { AppError } from '../../src/errors.ts';
 import { parseListQuery } from '../../src/query/index.ts';
 import type { TablePlan } from '../../src/schema/plan.ts';
 import { loadEngine } from '../../src/store/index.ts';
-import type { Cells, Change, CommitResult, Key, Write, WriteGroup, WriteOutcome } from '../../src/store/store.ts';
+import type { Cells, Change, CommitResult, RecordKey, Write, WriteGroup, WriteOutcome } from '../../src/store/store.ts';
 import { LIMITS } from '../query/tables.ts';
 import { planOf, tableOf } from '../schema/mistakes.ts';
 import { type OpenStore, onlyTable, records, StoreFolder } from './stores.ts';
@@ -33,21 +33,21 @@ function whole({ plan }: OpenStore, cells: Cells): Cells {
   return Array.from(plan.tables[0]?.fields ?? [], (_, index) => cells[index]);
 }
 
-function create(bench: OpenStore, ...cells: [Key, ...Cells]): WriteOutcome {
+function create(bench: OpenStore, ...cells: [RecordKey, ...Cells]): WriteOutcome {
   return write(bench, { type: 'create', id: cells[0], cells: whole(bench, cells) } as never);
 }
 
-function put(bench: OpenStore, precondition: unknown, ...cells: [Key, ...Cells]): WriteOutcome {
+function put(bench: OpenStore, precondition: unknown, ...cells: [RecordKey, ...Cells]): WriteOutcome {
   const condition = precondition === undefined ? {} : { precondition };
   return write(bench, { type: 'put', id: cells[0], cells: whole(bench, cells), ...condition } as never);
 }
 
-function patch(bench: OpenStore, id: Key, cells: Cells, precondition?: unknown): WriteOutcome {
+function patch(bench: OpenStore, id: RecordKey, cells: Cells, precondition?: unknown): WriteOutcome {
   const condition = precondition === undefined ? {} : { precondition };
   return write(bench, { type: 'patch', id, cells, ...condition } as never);
 }
 
-function remove(bench: OpenStore, id: Key, more: object = {}): WriteOutcome {
+function remove(bench: OpenStore, id: RecordKey, more: object = {}): WriteOutcome {
   return write(bench, { type: 'delete', id, ...more } as never);
 }
 
@@ -97,7 +97,7 @@ describe('values', () => {
       xs: [1, 2],
       o: { a: 1, b: ['x', null] },
     };
-    const { json, seq } = create(bench, ...(row as [Key, ...Cells]));
+    const { json, seq } = create(bench, ...(row as [RecordKey, ...Cells]));
     expect(JSON.parse(json)).toEqual(expected);
     expect(bench.store.get(onlyTable(bench), 'é"\\\n😀')).toEqual({ id: 'é"\\\n😀', seq, json });
     expect(records(bench)).toEqual([expected]);
@@ -178,7 +178,7 @@ describe('seq', () => {
       [1, b],
       [2, a],
     ]);
-    expect([bench.store.head, bench.store.tableHead(a), bench.store.tableHead(b)]).toEqual([
+    expect([bench.store.lastSeq, bench.store.lastTableSeq(a), bench.store.lastTableSeq(b)]).toEqual([
       first + 2,
       first + 2,
       first + 1,
@@ -192,28 +192,28 @@ describe('seq', () => {
     const { folder, ...bench } = open();
     create(bench, 'a');
     const { seq } = write(bench, { type: 'publish', id: null, data: '1' } as never);
-    expect(bench.store.head).toBe(seq);
+    expect(bench.store.lastSeq).toBe(seq);
     vi.setSystemTime(new Date('2099-01-01T00:00:00Z'));
     const again = folder.open(SDL);
-    expect([again.store.head, again.store.tableHead(onlyTable(again))]).toEqual([seq, seq]);
+    expect([again.store.lastSeq, again.store.lastTableSeq(onlyTable(again))]).toEqual([seq, seq]);
     expect(create(again, 'b').seq).toBe(seq + 1);
   });
 
   test('is the position of a reader of an empty store that is opened again', () => {
     const { folder, store } = open();
-    const { head } = store;
+    const { lastSeq: head } = store;
     expect(head).toBeGreaterThan(0);
-    expect(folder.open(SDL).store.head).toBe(head);
+    expect(folder.open(SDL).store.lastSeq).toBe(head);
   });
 
   test('of the head is not moved by a write that was refused', () => {
     const { folder, ...bench } = open();
     const { seq } = create(bench, 'a');
     expect(codeOf(() => create(bench, 'a'))).toBe('CONFLICT');
-    expect(bench.store.head).toBe(seq);
-    const { head } = bench.store;
+    expect(bench.store.lastSeq).toBe(seq);
+    const { lastSeq: head } = bench.store;
     // What was given out as a position is one after a restart, too.
-    expect(folder.open(SDL).store.head).toBe(head);
+    expect(folder.open(SDL).store.lastSeq).toBe(head);
   });
 });
 
@@ -222,7 +222,7 @@ describe('create', () => {
     const bench = open();
     const outcome = create(bench, 'a', 'x', 1);
     const json = '{"id":"a","name":"x","n":1}';
-    expect(outcome).toEqual({ id: 'a', seq: bench.store.head, created: true, changed: true, json });
+    expect(outcome).toEqual({ id: 'a', seq: bench.store.lastSeq, created: true, changed: true, json });
     expect(bench.store.readLog(onlyTable(bench), 0, 10)).toEqual([
       { seq: outcome.seq, table: onlyTable(bench), op: 'create', id: 'a', data: json, before: null },
     ]);
@@ -235,7 +235,7 @@ describe('create', () => {
       [['a', 'y', 1], 'id'],
       [['b', 'x', 1], 'name'],
     ] as const) {
-      expect(() => create(bench, ...([...cells] as [Key, ...Cells]))).toThrow(
+      expect(() => create(bench, ...([...cells] as [RecordKey, ...Cells]))).toThrow(
         expect.objectContaining({ code: 'CONFLICT', errors: [{ field, message: 'is taken by another record' }] }),
       );
     }
@@ -266,13 +266,13 @@ describe('put', () => {
     const bench = open();
     const { seq } = put(bench, undefined, 'a', 'x', 1);
     create(bench, 'b');
-    const { head } = bench.store;
+    const { lastSeq: head } = bench.store;
     const result = commit(bench, [{ type: 'put', table: onlyTable(bench), id: 'a', cells: ['a', 'x', 1] }]);
     expect(result.changes).toEqual([]);
     expect(result.results).toEqual([
       [{ id: 'a', seq, created: false, changed: false, json: '{"id":"a","name":"x","n":1}' }],
     ]);
-    expect(bench.store.head).toBe(head);
+    expect(bench.store.lastSeq).toBe(head);
     expect(bench.store.readLog(onlyTable(bench), 0, 10)).toHaveLength(2);
   });
 
@@ -406,13 +406,13 @@ describe('a group', () => {
   test('of a fault of ours undoes the whole transaction', () => {
     const bench = open();
     const other = tableOf('type Other @table { id: ID! @primaryKey }');
-    const { head } = bench.store;
+    const { lastSeq: head } = bench.store;
     const write: Write = { type: 'create', table: onlyTable(bench), id: 'a', cells: ['a', 'x', 1] };
     expect(() => commit(bench, [write], [{ type: 'delete', table: other, id: 'a' }])).toThrow(
       'The store was not opened with the table Other.',
     );
     expect(records(bench)).toEqual([]);
-    expect(bench.store.head).toBe(head);
+    expect(bench.store.lastSeq).toBe(head);
     expect(create(bench, 'a', 'x').created).toBe(true);
   });
 });
@@ -427,7 +427,7 @@ describe('the log', () => {
     expect(bench.store.readLog(table, all[1]?.seq ?? 0, 2)).toEqual(all.slice(2, 4));
     expect(bench.store.readLog(table, 0, 100, 'r1')).toEqual(all.filter(({ id }) => id === 'r1'));
     expect(bench.store.readLog(table, all[4]?.seq ?? 0, 100, 'r0')).toEqual([]);
-    expect(bench.store.readLog(table, bench.store.head, 100)).toEqual([]);
+    expect(bench.store.readLog(table, bench.store.lastSeq, 100)).toEqual([]);
     put(bench, undefined, 'r0', null, 99);
     expect(bench.store.readLog(table, all[4]?.seq ?? 0, 100, 'r0')).toHaveLength(1);
   });

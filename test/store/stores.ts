@@ -5,7 +5,7 @@ import Database from 'better-sqlite3';
 import { onTestFinished } from 'vitest';
 import type { Plan, TablePlan } from '../../src/schema/plan.ts';
 import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite/store.ts';
-import type { Cell, Key, StoreOptions } from '../../src/store/store.ts';
+import type { Cell, RecordKey, StoreOptions } from '../../src/store/store.ts';
 import { planOf } from '../schema/mistakes.ts';
 
 export interface OpenStore {
@@ -105,7 +105,7 @@ export function onlyTable({ plan }: Pick<OpenStore, 'plan'>): TablePlan {
 /** Stores records, given as cells in the order of the fields, the key first. */
 export function insert(open: OpenStore, ...rows: readonly (readonly Cell[])[]): void {
   const table = onlyTable(open);
-  const group = rows.map((cells) => ({ type: 'create', table, id: cells[0] as Key, cells }) as const);
+  const group = rows.map((cells) => ({ type: 'create', table, id: cells[0] as RecordKey, cells }) as const);
   const [result] = open.store.commit([group]).results;
   if (result instanceof Error) throw result;
 }

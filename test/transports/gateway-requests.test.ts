@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import {
+  GatewayRefusal,
   type Message,
   parseMessage,
   parseName,
   parseSubscribe,
-  Refusal,
 } from '../../src/transports/multiplex/requests.ts';
 
 function read(message: unknown): Message {
@@ -16,7 +16,7 @@ function refusalOf(run: () => unknown): unknown {
   try {
     run();
   } catch (error) {
-    if (error instanceof Refusal) return { error: error.message, ...error.members };
+    if (error instanceof GatewayRefusal) return { error: error.message, ...error.members };
     throw error;
   }
   throw new Error('it was not refused');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { OpenConnections } from '../../src/auth/connections.ts';
+import { ConnectionRegistry } from '../../src/auth/connections.ts';
 import { SERVER } from '../../src/auth/identity.ts';
 import { openApplication } from '../../src/boot/application.ts';
 import { describeMetrics } from '../../src/boot/metrics.ts';
@@ -54,7 +54,7 @@ async function openServer(authenticator: Hs256Authenticator) {
     showsDetails: true,
     onError,
   });
-  const connections = new OpenConnections(authenticator);
+  const connections = new ConnectionRegistry(authenticator);
   const auth = { authenticator, connections };
   await gateway.register(server, [
     { config: app, resources: application.resources, isOnly: true, hooks: undefined, auth },

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
 import type { Frame } from '../../src/hub/encode.ts';
-import { Lane } from '../../src/hub/fan-out/lane.ts';
+import { WriteLock } from '../../src/hub/fan-out/write-lock.ts';
 import type { Sink } from '../../src/hub/subscription.ts';
 import type { SubscriptionQuery } from '../../src/resources/subscription-query.ts';
 import type { TableResource } from '../../src/resources/table/resource.ts';
 import { makeEncoding, OPERATIONS, SOCKET_WIRE, streamWire } from '../../src/transports/multiplex/frames.ts';
 import { Subscriptions } from '../../src/transports/multiplex/subscriptions.ts';
-import { Rig, turns } from '../property/rig.ts';
+import { Rig, turns } from '../property/harness.ts';
 
 const FRAME: Frame = { type: 'Update', op: 'update', id: 'a', data: '{"id":"a"}', seq: 1_736_937_000_000_000 };
 const ALL = new Set(OPERATIONS);
@@ -65,7 +65,7 @@ test('encodings that differ in anything have different keys, and equal ones the 
 
 /** Keeps what is written, and which subscriptions were opened. */
 class Kept implements Sink {
-  readonly lane = new Lane();
+  readonly lane = new WriteLock();
   readonly pending = 0;
   readonly writes: Buffer[] = [];
   write(bytes: Buffer): void {

@@ -13,8 +13,8 @@ import {
 } from '../credentials/secrets.ts';
 import type { Made, Tokens } from '../credentials/tokens.ts';
 import type { Account } from './accounts.ts';
-import { type Attempts, networkOf } from './attempts.ts';
 import { accountOf } from './local-accounts.ts';
+import { type LoginThrottle, networkOf } from './login-throttle.ts';
 import type { Passwords } from './passwords.ts';
 
 const RETRY_AFTER = 20;
@@ -27,9 +27,9 @@ export interface LoginOptions {
   readonly passwords: Passwords;
   readonly tokens: Pick<Tokens, 'issue'>;
   /** Failed logins. */
-  readonly attempts: Attempts;
+  readonly attempts: LoginThrottle;
   /** New accounts, whether or not they came about. */
-  readonly signups: Attempts;
+  readonly signups: LoginThrottle;
   /** Milliseconds. */
   readonly accessTokenLifetime: number;
   readonly refreshTokenLifetime: number;

@@ -3,8 +3,8 @@ import { loadEngine } from '../../store/index.ts';
 import type { StorageHealth } from '../../store/storage-health.ts';
 import { Tickets } from '../credentials/tickets.ts';
 import type { Tokens } from '../credentials/tokens.ts';
-import { Attempts } from './attempts.ts';
 import { LocalAccounts } from './local-accounts.ts';
+import { LoginThrottle } from './login-throttle.ts';
 import { Logins } from './logins.ts';
 import { Passwords } from './passwords.ts';
 
@@ -28,7 +28,7 @@ export interface OpenAccountsOptions {
 export interface OpenAccounts {
   readonly accounts: LocalAccounts;
   /** Failed logins and keys, by address and name. */
-  readonly attempts: Attempts;
+  readonly attempts: LoginThrottle;
   /** Logins with tokens that these issue; undefined when there are no built-in users. */
   logins(tokens: Pick<Tokens, 'issue'>): Logins | undefined;
   close(): void;
@@ -47,7 +47,7 @@ export async function openAccounts(options: OpenAccountsOptions): Promise<OpenAc
   const { tickets: most, ticketsPerPrincipal: mostOfOne } = limits;
   const tickets = new Tickets({ lifetime: auth.ticketLifetime, most, mostOfOne });
   const accounts = new LocalAccounts({ store, tickets, users: auth.users });
-  const attempts = new Attempts(limits.loginsPerMinute);
+  const attempts = new LoginThrottle(limits.loginsPerMinute);
   const logins = (tokens: Pick<Tokens, 'issue'>): Logins | undefined => {
     if (!auth.users) return undefined;
     const { accessTokenLifetime, refreshTokenLifetime, refreshTokenGrace } = auth;
@@ -56,7 +56,7 @@ export async function openAccounts(options: OpenAccountsOptions): Promise<OpenAc
       passwords: new Passwords(limits.loginsWaiting),
       tokens,
       attempts,
-      signups: new Attempts(limits.signupsPerMinute),
+      signups: new LoginThrottle(limits.signupsPerMinute),
       accessTokenLifetime,
       refreshTokenLifetime,
       refreshTokenGrace,

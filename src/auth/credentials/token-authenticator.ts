@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Account, Accounts } from '../accounts/accounts.ts';
+import { refuseToken } from '../auth-errors.ts';
 import type { Principal } from '../identity.ts';
-import { refuseToken } from '../refusals.ts';
 import type { Authenticator, Credential } from './authenticator.ts';
 import { KEY_PREFIX } from './key-prefix.ts';
 import type { Tokens } from './tokens.ts';

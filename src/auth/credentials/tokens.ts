@@ -4,8 +4,8 @@ import type { JwtConfig } from '../../config/config.ts';
 import { deepFreeze } from '../../config/deep-freeze.ts';
 import { AppError } from '../../errors.ts';
 import type { JsonValue } from '../../schema/plan.ts';
+import { EXPIRED, refuseToken } from '../auth-errors.ts';
 import type { Principal } from '../identity.ts';
-import { EXPIRED, refuseToken } from '../refusals.ts';
 import { makeJwks } from './jwks.ts';
 import { TokenCache } from './token-cache.ts';
 

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { AppError } from '../../errors.ts';
-import type { ClaimPath, Filter, RuleInput, TableView, View } from '../../query/index.ts';
+import type { ClaimPath, Filter, ReadPolicy, RuleInput, TableView } from '../../query/index.ts';
 import type { Action, JsonValue, Plan, TablePlan } from '../../schema/plan.ts';
-import type { Guard } from '../../store/store.ts';
+import type { WriteCheck } from '../../store/store.ts';
+import { unauthorized } from '../auth-errors.ts';
 import type { Identity, Principal } from '../identity.ts';
-import { askForToken } from '../refusals.ts';
 import { makeGuard } from './guard.ts';
-import { type ReportRule, TableRules, type Verdict } from './table-rules.ts';
+import { type Permission, type ReportRule, TableRules } from './table-rules.ts';
 
 export interface AccessOptions {
   /** Callers can show who they are: whoever has not is asked to. */
@@ -23,13 +23,13 @@ export function checkRules(tables: readonly TablePlan[], report: ReportRule): vo
 const NOBODY: RuleInput = { authenticated: false, roles: [], claims: {} };
 
 /** What one caller may do, worked out as it is asked for. */
-class Standing implements View {
+class Standing implements ReadPolicy {
   readonly key: string;
   readonly isAdmin: boolean;
   readonly input: RuleInput;
   readonly #access: Access;
   readonly #views = new Map<TablePlan, TableView | undefined>();
-  readonly #verdicts = new Map<TablePlan, Partial<Record<Action, Verdict>>>();
+  readonly #verdicts = new Map<TablePlan, Partial<Record<Action, Permission>>>();
   readonly #unwritable = new Map<TablePlan, ReturnType<TableRules['unwritable']>>();
 
   constructor(access: Access, input: RuleInput, isAdmin: boolean, key: string) {
@@ -53,7 +53,7 @@ class Standing implements View {
     return fields;
   }
 
-  judge(table: TablePlan, action: Action): Verdict {
+  judge(table: TablePlan, action: Action): Permission {
     const rules = this.#access.rulesOf(table);
     // The same filter, so that it is looked at once.
     if (action === 'subscribe' && rules.hearsAsReads) return this.judge(table, 'read');
@@ -108,19 +108,19 @@ export class Access {
     for (const table of tables) this.check(table, 'read', identity);
   }
 
-  judge(table: TablePlan, action: Action, identity: Identity): Verdict {
+  judge(table: TablePlan, action: Action, identity: Identity): Permission {
     if (identity.type === 'server') return true;
     if (this.#isPlain && table.public.has(action)) return true;
     return this.#standingOf(identity).judge(table, action);
   }
 
   /** What the caller sees, or undefined when it is everything that is given out. */
-  viewOf(identity: Identity): View | undefined {
+  viewOf(identity: Identity): ReadPolicy | undefined {
     return this.#isPlain || identity.type === 'server' ? undefined : this.#standingOf(identity);
   }
 
   /** What a write of this caller has to pass in its transaction, or undefined when nothing depends on the record. */
-  guardOf(table: TablePlan, identity: Identity, actions: readonly Action[]): Guard | undefined {
+  guardOf(table: TablePlan, identity: Identity, actions: readonly Action[]): WriteCheck | undefined {
     if (identity.type === 'server') return undefined;
     if (this.#isPlain && actions.every((action) => table.public.has(action))) return undefined;
     const judge = (action: Action) => this.judge(table, action, identity);
@@ -186,7 +186,7 @@ export class Access {
 }
 
 function notWithoutCredentials(what: string): AppError {
-  return askForToken(`Not allowed without credentials: ${what}.`);
+  return unauthorized(`Not allowed without credentials: ${what}.`);
 }
 
 const NO_FIELDS: ReturnType<TableRules['unwritable']> = new Map();

@@ -1,20 +1,20 @@
 import { AppError } from '../../errors.ts';
 import { type Filter, type Predicate, predicateOf } from '../../query/index.ts';
 import type { Action, FieldPlan, TablePlan } from '../../schema/plan.ts';
-import type { Guard } from '../../store/store.ts';
-import type { Verdict } from './table-rules.ts';
+import type { WriteCheck } from '../../store/store.ts';
+import type { Permission } from './table-rules.ts';
 
 interface GuardOptions {
   /** What the write may turn out to be. */
   readonly actions: readonly Action[];
-  readonly judge: (action: Action) => Verdict;
+  readonly judge: (action: Action) => Permission;
   /** Fields that are written only in some records, or never. */
   readonly fields: ReadonlyMap<FieldPlan, false | Filter>;
   readonly refusal: (action: Action) => AppError;
 }
 
 /** Checks one record in the transaction of its write; undefined when there is nothing that depends on the record. */
-export function makeGuard(table: TablePlan, { actions, judge, fields, refusal }: GuardOptions): Guard | undefined {
+export function makeGuard(table: TablePlan, { actions, judge, fields, refusal }: GuardOptions): WriteCheck | undefined {
   const verdicts = new Map(actions.map((action) => [action, judge(action)] as const));
   const read = judge('read');
   const isFree = [...verdicts.values()].every((verdict) => verdict === true) && typeof read === 'boolean';
@@ -36,18 +36,18 @@ export function makeGuard(table: TablePlan, { actions, judge, fields, refusal }:
   };
 }
 
-function actionOf(verdicts: ReadonlyMap<Action, Verdict>, existed: boolean, exists: boolean): Action {
+function actionOf(verdicts: ReadonlyMap<Action, Permission>, existed: boolean, exists: boolean): Action {
   if (verdicts.has('publish')) return 'publish';
   if (!existed) return 'create';
   return exists ? 'update' : 'delete';
 }
 
-function testOf(verdict: Verdict): Predicate {
+function testOf(verdict: Permission): Predicate {
   return typeof verdict === 'boolean' ? () => verdict : predicateOf(verdict);
 }
 
 /** What one may not write has to stay as it is, or in a new record as the schema makes it. */
-function makeFieldCheck(table: TablePlan, fields: ReadonlyMap<FieldPlan, false | Filter>): Guard {
+function makeFieldCheck(table: TablePlan, fields: ReadonlyMap<FieldPlan, false | Filter>): WriteCheck {
   const checks = [...fields].map(([field, verdict]) => ({ field, allows: testOf(verdict) }));
   return (before, after) => {
     for (const { field, allows } of checks) {

@@ -2,10 +2,10 @@ import {
   bindRule,
   both,
   type ClaimPath,
+  type ConditionalField,
   type Filter,
   type FilterLimits,
   inputsOf,
-  type MaskedField,
   parseRule,
   type Rule,
   type RuleInput,
@@ -33,7 +33,7 @@ interface FieldRules {
 }
 
 /** What may be done: with every record, with none, or with those that meet the filter. */
-export type Verdict = boolean | Filter;
+export type Permission = boolean | Filter;
 
 /** The rules of one table, parsed; `@access`, `@account` and `public` together. */
 export class TableRules {
@@ -82,7 +82,7 @@ export class TableRules {
   }
 
   /** An admin may do everything, with the records of his account if he has one. */
-  judge(action: Action, input: RuleInput, isAdmin: boolean): Verdict {
+  judge(action: Action, input: RuleInput, isAdmin: boolean): Permission {
     const granted = isAdmin || this.table.public.has(action) || bindAny(this.#rules.get(action), input);
     if (this.#account === undefined || granted === false) return granted;
     const account = bindRule(this.#account, input);
@@ -95,7 +95,7 @@ export class TableRules {
   view(input: RuleInput, isAdmin: boolean): TableView | undefined {
     const verdict = this.judge('read', input, isAdmin);
     const filter = typeof verdict === 'object' ? verdict : undefined;
-    const masked: MaskedField[] = [];
+    const masked: ConditionalField[] = [];
     const without = new Set<FieldPlan>();
     for (const { field, read } of isAdmin ? [] : this.#fields) {
       const shows = read === undefined ? true : bindAny(read, input);
@@ -155,7 +155,7 @@ function accountRule({ access }: TablePlan): Rule | undefined {
 }
 
 /** Absent rules grant nothing. */
-function bindAny(rules: readonly Rule[] | undefined, input: RuleInput): Verdict {
+function bindAny(rules: readonly Rule[] | undefined, input: RuleInput): Permission {
   if (rules === undefined) return false;
   return bindRule({ type: 'or', items: rules }, input);
 }

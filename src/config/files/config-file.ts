@@ -35,7 +35,7 @@ const SECTIONS = new Set(CONFIG_KEYS.flatMap(({ path }) => (path.includes('.') ?
 const SECRETS = /^(?:auth|connectors|flows)\b/;
 
 /** What one config.yaml says, checked key by key; values that are wrong are reported and left out. */
-export class Settings {
+export class ConfigFile {
   /** How the file is called in diagnostics. */
   readonly shown: string;
   readonly #source: SourceFile | undefined;

@@ -1,6 +1,6 @@
 import type { TokenAlgorithm } from '../config.ts';
 import { isLoopback } from '../loopback.ts';
-import { choiceKey, type Key, nameKind, type Texts } from './values.ts';
+import { type ConfigKey, choiceKey, nameKind, type Texts } from './values.ts';
 
 /** Bytes of a secret: as many as HS256 gives out (RFC 7518 §3.2). */
 const SHORTEST_SECRET = 32;
@@ -33,7 +33,7 @@ function weakness(secret: string): string | undefined {
   return known ? 'this is a well-known example and no secret' : undefined;
 }
 
-export function secretKey(texts: Texts): Key<string | undefined> {
+export function secretKey(texts: Texts): ConfigKey<string | undefined> {
   return {
     type: SECRET_TYPE,
     default: undefined,
@@ -50,7 +50,7 @@ export function secretKey(texts: Texts): Key<string | undefined> {
 }
 
 /** Keys that came over a line on which others can write would be theirs. */
-export function jwksUrlKey(texts: Texts): Key<string | undefined> {
+export function jwksUrlKey(texts: Texts): ConfigKey<string | undefined> {
   const hint = 'write an https address, for example https://login.example.com/.well-known/jwks.json';
   return {
     type: 'https URL',
@@ -67,6 +67,6 @@ export function jwksUrlKey(texts: Texts): Key<string | undefined> {
   };
 }
 
-export function algorithmKey(texts: Texts): Key<TokenAlgorithm | undefined> {
+export function algorithmKey(texts: Texts): ConfigKey<TokenAlgorithm | undefined> {
   return choiceKey(['HS256', 'RS256', 'ES256', 'EdDSA'], undefined, texts);
 }

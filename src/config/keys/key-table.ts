@@ -1,19 +1,21 @@
 import { CONFIG_KEYS, type ListedKey } from './keys.ts';
 import type { FlatKeys } from './section.ts';
 import { toSnakeCase } from './snake-case.ts';
-import type { Key, Scope } from './values.ts';
+import type { ConfigKey, KeyScope } from './values.ts';
 
 const HEAD = ['| key | type | default | what |', '| --- | --- | --- | --- |'];
 
 /** The Markdown table of all keys of a scope, as it stands in docs/configuration.md. */
-export function formatKeyTable(scope: Scope): string {
+export function formatKeyTable(scope: KeyScope): string {
   const rows = CONFIG_KEYS.filter((listed) => listed.scope === scope).map(formatRow);
   return [...HEAD, ...rows].join('\n');
 }
 
 /** The table of keys of one level, such as those of a connector. */
 export function formatFlatKeys<T>(keys: FlatKeys<T>): string {
-  const rows = Object.entries<Key<unknown>>(keys).map(([name, key]) => formatRow({ path: toSnakeCase(name), key }));
+  const rows = Object.entries<ConfigKey<unknown>>(keys).map(([name, key]) =>
+    formatRow({ path: toSnakeCase(name), key }),
+  );
   return [...HEAD, ...rows].join('\n');
 }
 

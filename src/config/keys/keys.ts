@@ -2,15 +2,15 @@ import type {
   AppConfig,
   AuditConfig,
   AuthConfig,
-  Channels,
-  Compression,
-  Cors,
-  DeadLetters,
-  EventLog,
-  Idempotency,
+  ChannelsConfig,
+  CompressionConfig,
+  CorsConfig,
+  DeadLettersConfig,
+  IdempotencyConfig,
   JwtConfig,
   Limits,
-  Realtime,
+  LogRetentionConfig,
+  MultiplexConfig,
   ServerConfig,
   TokenAlgorithm,
 } from '../config.ts';
@@ -18,13 +18,13 @@ import { algorithmKey, jwksUrlKey, secretKey } from './auth-values.ts';
 import { toSnakeCase } from './snake-case.ts';
 import {
   booleanKey,
+  type ConfigKey,
   choiceKey,
   countKey,
   durationKey,
-  type Key,
+  type KeyScope,
   pathKey,
   portKey,
-  type Scope,
   sectionKey,
   sizeKey,
   textKey,
@@ -42,21 +42,21 @@ import {
 } from './web-values.ts';
 
 type Group =
-  | Realtime
+  | MultiplexConfig
   | Limits
-  | Channels
-  | Compression
-  | Cors
-  | DeadLetters
-  | EventLog
-  | Idempotency
+  | ChannelsConfig
+  | CompressionConfig
+  | CorsConfig
+  | DeadLettersConfig
+  | LogRetentionConfig
+  | IdempotencyConfig
   | AuditConfig
   | ServerConfig['logging']
   | AuthSettings
   | JwtSettings;
 
 /** One entry for every member of a configuration: the compiler refuses a missing or a mistyped one. */
-export type Keys<T> = { readonly [K in keyof T]-?: T[K] extends Group ? Keys<T[K]> : Key<T[K]> };
+export type Keys<T> = { readonly [K in keyof T]-?: T[K] extends Group ? Keys<T[K]> : ConfigKey<T[K]> };
 
 const YEARS = 10 * 365 * 86_400_000;
 const LIFETIME = { min: 1000, max: YEARS };
@@ -182,7 +182,7 @@ export const APP_KEYS: Keys<AppSettings> = {
 };
 
 /** Sections that may also be said in one word. */
-const WORDS: Readonly<Record<string, Key<unknown>>> = {
+const WORDS: Readonly<Record<string, ConfigKey<unknown>>> = {
   auth: choiceKey(['none'], undefined, {
     what: 'Says in words that nobody is asked who they are; otherwise the keys below it',
     shownDefault: 'none, on loopback only',
@@ -274,7 +274,7 @@ const LIMIT_KEYS: Keys<Limits> = {
   ticketsPerPrincipal: countKey(50, { what: 'Those of one principal; the oldest end' }, { max: 10_000 }),
 };
 
-const CHANNEL_KEYS: Keys<Channels> = {
+const CHANNEL_KEYS: Keys<ChannelsConfig> = {
   pingInterval: durationKey('5s', { what: 'How often a WebSocket is pinged' }),
   pongTimeout: durationKey('10s', { what: 'A WebSocket from which nothing came for so long is ended' }),
   ssePingInterval: durationKey('15s', { what: 'How often a Server-Sent Events stream sends a ping' }),
@@ -321,15 +321,15 @@ export const SERVER_KEYS: Keys<ServerConfig> = {
 export interface ListedKey {
   /** As written in the file: `limits.json_depth`. */
   readonly path: string;
-  readonly scope: Scope;
-  readonly key: Key<unknown>;
+  readonly scope: KeyScope;
+  readonly key: ConfigKey<unknown>;
 }
 
-export function isKey(entry: unknown): entry is Key<unknown> {
+export function isKey(entry: unknown): entry is ConfigKey<unknown> {
   return typeof entry === 'object' && entry !== null && 'read' in entry && typeof entry.read === 'function';
 }
 
-function listSection(section: object, scope: Scope, prefix: string): ListedKey[] {
+function listSection(section: object, scope: KeyScope, prefix: string): ListedKey[] {
   return Object.entries(section).flatMap(([name, entry]) => {
     const path = prefix + toSnakeCase(name);
     if (isKey(entry)) return [{ path, scope, key: entry }];

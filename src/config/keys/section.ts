@@ -7,7 +7,7 @@ import { suggest } from '../files/suggest.ts';
 import { startOf, type YamlFile } from '../files/yaml.ts';
 import { toSnakeCase } from './snake-case.ts';
 import type { Wrong } from './units.ts';
-import { type Key, nameKind } from './values.ts';
+import { type ConfigKey, nameKind } from './values.ts';
 
 /** Where something was written: in a file, or nowhere at all. */
 interface Place {
@@ -20,7 +20,7 @@ interface Place {
 }
 
 /** Keys of one level, without sections below it. */
-export type FlatKeys<T> = { readonly [K in keyof T]-?: Key<T[K]> };
+export type FlatKeys<T> = { readonly [K in keyof T]-?: ConfigKey<T[K]> };
 
 /**
  * A part of config.yaml whose keys depend on what is written in it, such as a connector's on its type. It is read with
@@ -76,7 +76,7 @@ export class Section {
   }
 
   /** What is written under a key, checked; undefined with a mistake in the report when it is wrong or missing. */
-  readKey<T>(name: string, key: Key<T>, report: Report): { readonly value: T } | undefined {
+  readKey<T>(name: string, key: ConfigKey<T>, report: Report): { readonly value: T } | undefined {
     const path = `${this.path}.${name}`;
     const member = this.#members.get(name);
     if (member === undefined) {

@@ -1,11 +1,11 @@
-import type { Tls } from '../config.ts';
+import type { TlsConfig } from '../config.ts';
 import type { Section } from './section.ts';
 import { formatDuration, formatSize, parseDuration, parseSize, type Reading } from './units.ts';
 
-export type Scope = 'server' | 'app';
+export type KeyScope = 'server' | 'app';
 
 /** One key of config.yaml: how its value is written, what it is when nothing is written, and what it does. */
-export interface Key<T> {
+export interface ConfigKey<T> {
   /** As documented: `duration`, `true or false` … */
   readonly type: string;
   /** As it would stand in config.yaml; undefined when the key has no value unless it is written. */
@@ -39,7 +39,7 @@ export function nameKind(value: unknown): string {
   return typeof value === 'boolean' ? 'true or false' : 'a number';
 }
 
-export function booleanKey<D extends boolean | undefined>(value: D, texts: Texts): Key<boolean | D> {
+export function booleanKey<D extends boolean | undefined>(value: D, texts: Texts): ConfigKey<boolean | D> {
   return {
     type: 'true or false',
     default: value,
@@ -51,7 +51,7 @@ export function booleanKey<D extends boolean | undefined>(value: D, texts: Texts
   };
 }
 
-export function textKey<D extends string | undefined>(value: D, texts: Texts): Key<string | D> {
+export function textKey<D extends string | undefined>(value: D, texts: Texts): ConfigKey<string | D> {
   return {
     type: 'text',
     default: value,
@@ -67,7 +67,7 @@ export function textKey<D extends string | undefined>(value: D, texts: Texts): K
 }
 
 /** An absolute path of a URL without anything that would have to be escaped, and without a slash at the end. */
-export function pathKey(value: string, texts: Texts): Key<string> {
+export function pathKey(value: string, texts: Texts): ConfigKey<string> {
   return {
     type: 'path',
     default: value,
@@ -82,7 +82,7 @@ export function pathKey(value: string, texts: Texts): Key<string> {
   };
 }
 
-export function textsKey(value: readonly string[], texts: Texts): Key<readonly string[]> {
+export function textsKey(value: readonly string[], texts: Texts): ConfigKey<readonly string[]> {
   return {
     type: 'list of texts',
     default: value,
@@ -100,7 +100,7 @@ export function textsKey(value: readonly string[], texts: Texts): Key<readonly s
 }
 
 /** One text stands for a list of it; nothing written is no text. */
-export function textOrTextsKey(texts: Texts): Key<readonly string[]> {
+export function textOrTextsKey(texts: Texts): ConfigKey<readonly string[]> {
   const { read } = textsKey([], texts);
   return {
     type: 'text or list of texts',
@@ -114,7 +114,7 @@ function asList(written: unknown): unknown {
   return typeof written === 'string' ? [written] : written;
 }
 
-export function countKey(value: number, texts: Texts, { min = 1, max = LARGEST_COUNT } = {}): Key<number> {
+export function countKey(value: number, texts: Texts, { min = 1, max = LARGEST_COUNT } = {}): ConfigKey<number> {
   return {
     type: 'count',
     default: value,
@@ -126,11 +126,11 @@ export function countKey(value: number, texts: Texts, { min = 1, max = LARGEST_C
   };
 }
 
-export function portKey(value: number, texts: Texts): Key<number> {
+export function portKey(value: number, texts: Texts): ConfigKey<number> {
   return { ...countKey(value, texts, { min: 0, max: 65_535 }), type: 'port' };
 }
 
-export function durationKey(value: string, texts: Texts, { min = 1, max = LONGEST_TIMER } = {}): Key<number> {
+export function durationKey(value: string, texts: Texts, { min = 1, max = LONGEST_TIMER } = {}): ConfigKey<number> {
   return {
     type: 'duration',
     default: value,
@@ -139,7 +139,7 @@ export function durationKey(value: string, texts: Texts, { min = 1, max = LONGES
   };
 }
 
-export function sizeKey(value: string, texts: Texts, { min = 1, max = LARGEST_BUFFER } = {}): Key<number> {
+export function sizeKey(value: string, texts: Texts, { min = 1, max = LARGEST_BUFFER } = {}): ConfigKey<number> {
   return {
     type: 'size',
     default: value,
@@ -163,7 +163,7 @@ export function choiceKey<const C extends string, D extends C | undefined>(
   choices: readonly C[],
   value: D,
   texts: Texts,
-): Key<C | D> {
+): ConfigKey<C | D> {
   const listed = choices.join(', ');
   return {
     type: choices.map((choice) => `\`${choice}\``).join(', '),
@@ -179,7 +179,7 @@ export function choiceKey<const C extends string, D extends C | undefined>(
 }
 
 /** `auto`, or the two files; paths are made absolute by whoever knows the folder. */
-export function tlsKey(texts: Texts): Key<Tls | false | undefined> {
+export function tlsKey(texts: Texts): ConfigKey<TlsConfig | false | undefined> {
   const hint = 'write `tls: auto`, `tls: false`, or `certificate:` and `private_key:` below it';
   return {
     type: '`auto`, `false` or `{certificate, private_key}`',
@@ -201,7 +201,7 @@ export function tlsKey(texts: Texts): Key<Tls | false | undefined> {
 }
 
 /** A mapping from names to mappings, whose keys are checked by others. */
-export function sectionKey(texts: Texts): Key<Section | undefined> {
+export function sectionKey(texts: Texts): ConfigKey<Section | undefined> {
   return {
     type: 'mapping',
     default: undefined,
@@ -219,7 +219,7 @@ export function sectionKey(texts: Texts): Key<Section | undefined> {
 export function textsByNameKey(
   texts: Texts,
   check: (fields: readonly (readonly [name: string, value: unknown])[]) => Reading<Readonly<Record<string, string>>>,
-): Key<Readonly<Record<string, string>>> {
+): ConfigKey<Readonly<Record<string, string>>> {
   return {
     type: 'mapping from names to texts',
     default: {},
@@ -233,11 +233,11 @@ export function textsByNameKey(
 }
 
 /** The key without a default: nothing need be written. */
-export function optional<T>(key: Key<T>): Key<T | undefined> {
+export function optional<T>(key: ConfigKey<T>): ConfigKey<T | undefined> {
   return { ...key, default: undefined };
 }
 
 /** The key without a default: it must be written. */
-export function required<T>(key: Key<T>): Key<Exclude<T, undefined>> {
-  return { ...key, default: undefined, isRequired: true } as Key<Exclude<T, undefined>>;
+export function required<T>(key: ConfigKey<T>): ConfigKey<Exclude<T, undefined>> {
+  return { ...key, default: undefined, isRequired: true } as ConfigKey<Exclude<T, undefined>>;
 }

@@ -1,5 +1,5 @@
 import type { Reading, Wrong } from './units.ts';
-import { type Key, nameKind, type Texts, textsKey } from './values.ts';
+import { type ConfigKey, nameKind, type Texts, textsKey } from './values.ts';
 
 const ORIGIN_HINT = 'write scheme, host and port as browsers do: "https://app.example", "http://localhost:5173"';
 const HOST_HINT = 'write the bare name: "app.example" or "192.168.0.5"; every port of it is meant';
@@ -11,30 +11,30 @@ const OF_BROWSERS =
   /^(?:accept-(?:charset|encoding)|access-control-request-.*|connection|content-length|cookie2?|date|dnt|expect|host|keep-alive|origin|referer|te|trailer|transfer-encoding|upgrade|via|set-cookie|proxy-.*|sec-.*)$/i;
 
 /** Origins of other sites, RFC 6454 §6.1; `*` is all of them. */
-export function originsKey(texts: Texts): Key<readonly string[]> {
+export function originsKey(texts: Texts): ConfigKey<readonly string[]> {
   return listOf({ ...texts, type: 'list of origins', parse: parseOrigin });
 }
 
 /** Names and addresses as they come in `Host`, without port. */
-export function hostsKey(texts: Texts): Key<readonly string[]> {
+export function hostsKey(texts: Texts): ConfigKey<readonly string[]> {
   return listOf({ ...texts, type: 'list of names', parse: parseHost });
 }
 
 /** Header fields that pages may send; browsers let none send those of their own. */
-export function requestHeadersKey(texts: Texts): Key<readonly string[]> {
+export function requestHeadersKey(texts: Texts): ConfigKey<readonly string[]> {
   return headersKey(texts, (name) =>
     OF_BROWSERS.test(name) ? `"${name}" is set by browsers; no page can send it` : undefined,
   );
 }
 
 /** Header fields of answers that pages may read. */
-export function answerHeadersKey(texts: Texts): Key<readonly string[]> {
+export function answerHeadersKey(texts: Texts): ConfigKey<readonly string[]> {
   return headersKey(texts, (name) =>
     /^set-cookie2?$/i.test(name) ? `"${name}" is for browsers; no page can read it` : undefined,
   );
 }
 
-function headersKey(texts: Texts, problemOf: (name: string) => string | undefined): Key<readonly string[]> {
+function headersKey(texts: Texts, problemOf: (name: string) => string | undefined): ConfigKey<readonly string[]> {
   const parse = (written: string): Reading<string> => {
     if (written === '*') {
       const message = '"*" would be all, and is none where credentials are sent';
@@ -48,7 +48,7 @@ function headersKey(texts: Texts, problemOf: (name: string) => string | undefine
 }
 
 /** On, off, or a secret that has to be shown. */
-export function switchOrTokenKey(texts: Texts): Key<boolean | string | undefined> {
+export function switchOrTokenKey(texts: Texts): ConfigKey<boolean | string | undefined> {
   return {
     type: 'true, false or a token',
     default: undefined,
@@ -66,7 +66,7 @@ export function switchOrTokenKey(texts: Texts): Key<boolean | string | undefined
 }
 
 /** The value of a header, or none. */
-export function policyKey(value: string, texts: Texts): Key<string | false> {
+export function policyKey(value: string, texts: Texts): ConfigKey<string | false> {
   return {
     type: 'text or false',
     default: value,
@@ -88,7 +88,7 @@ interface ListOptions extends Texts {
   readonly parse: (written: string) => Reading<string>;
 }
 
-function listOf({ type, parse, ...texts }: ListOptions): Key<readonly string[]> {
+function listOf({ type, parse, ...texts }: ListOptions): ConfigKey<readonly string[]> {
   const list = textsKey([], texts);
   return {
     ...list,

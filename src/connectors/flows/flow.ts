@@ -1,5 +1,5 @@
 import type { ConnectorType, FlowData, SourceType, SourceUse, TargetUse } from '../connector.ts';
-import type { Expression, Scope } from './expressions/cel.ts';
+import type { CelExpression, CelScope } from './expressions/cel.ts';
 
 /** How often what fails is tried, and how long to wait between: milliseconds. */
 export interface RetryPolicy {
@@ -21,7 +21,7 @@ export interface FlowTarget {
   readonly connector: string;
   readonly use: TargetUse;
   /** Its `target:` for one event; a name stands for itself. */
-  readonly target: Expression;
+  readonly target: CelExpression;
   readonly as: 'caller' | 'server';
   /** For people, and to know it again: `table create Message`. */
   readonly label: string;
@@ -31,8 +31,8 @@ export interface FlowTarget {
 export interface Flow {
   readonly name: string;
   readonly source: FlowSource;
-  readonly when: Expression | undefined;
-  readonly transform: ((scope: Scope) => FlowData) | undefined;
+  readonly when: CelExpression | undefined;
+  readonly transform: ((scope: CelScope) => FlowData) | undefined;
   /** It has a `transform`, and none of its expressions reads `input.body`. */
   readonly ignoresBody?: boolean;
   readonly targets: readonly FlowTarget[];

@@ -1,10 +1,10 @@
 import type { Report } from '../../config/files/report.ts';
 import type { Section } from '../../config/keys/section.ts';
 import type { FlowData } from '../connector.ts';
-import { compileExpression, type Expression, type Scope, type Wanted } from './expressions/cel.ts';
+import { type CelExpression, type CelScope, compileExpression, type Wanted } from './expressions/cel.ts';
 
 /** The expression that stands in a section; undefined with a mistake in the report. */
-export function readExpression(section: Section, wanted: Wanted, report: Report): { value: Expression } | undefined {
+export function readExpression(section: Section, wanted: Wanted, report: Report): { value: CelExpression } | undefined {
   const { value, path } = section;
   // In YAML `when: true` is no text.
   const text = typeof value === 'boolean' || typeof value === 'number' ? String(value) : value;
@@ -22,13 +22,13 @@ export function readExpression(section: Section, wanted: Wanted, report: Report)
 }
 
 /** `transform:`: one expression that gives an object, or a mapping whose values are expressions. */
-export function readTransform(section: Section, report: Report): { value: (scope: Scope) => FlowData } | undefined {
+export function readTransform(section: Section, report: Report): { value: (scope: CelScope) => FlowData } | undefined {
   const shape = section.isMapping ? readShape(section, report) : readExpression(section, 'object', report);
   return shape && { value: (scope) => shape.value(scope) as FlowData };
 }
 
 /** Texts are expressions; numbers, booleans and null stand for themselves; lists and mappings are what is in them. */
-function readShape(section: Section, report: Report): { value: Expression } | undefined {
+function readShape(section: Section, report: Report): { value: CelExpression } | undefined {
   if (section.isMapping) {
     const members = [...section.members].map(([name, member]) => [name, readShape(member, report)] as const);
     if (members.some(([, shape]) => shape === undefined)) return undefined;

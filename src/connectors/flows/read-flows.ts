@@ -1,7 +1,7 @@
 import type { Report } from '../../config/files/report.ts';
 import { suggest } from '../../config/files/suggest.ts';
 import type { FlatKeys, Section } from '../../config/keys/section.ts';
-import { choiceKey, countKey, durationKey, type Key, required, textKey } from '../../config/keys/values.ts';
+import { type ConfigKey, choiceKey, countKey, durationKey, required, textKey } from '../../config/keys/values.ts';
 import type { Operations, SourceType, TargetType } from '../connector.ts';
 import { readsInput } from './expressions/cel.ts';
 import type { Flow, FlowSource, FlowTarget, RetryPolicy } from './flow.ts';
@@ -37,7 +37,7 @@ export function retryKeys({ failure }: SourceType): FlatKeys<RetryPolicy> {
 
 const CONNECTOR = required(textKey(undefined, { what: 'Name of a connector' }));
 const OPERATION = textKey(undefined, { what: 'Operation of the connector' });
-const AS: Key<'caller' | 'server' | undefined> = choiceKey(['caller', 'server'], undefined, {
+const AS: ConfigKey<'caller' | 'server' | undefined> = choiceKey(['caller', 'server'], undefined, {
   what: 'On whose behalf the target acts',
 });
 

@@ -17,7 +17,7 @@ import type {
 } from '../connector.ts';
 import { AddressGuard } from './address-guard.ts';
 import { HTTP_KEYS, type HttpSettings, REQUEST_KEYS, type RequestSettings } from './keys.ts';
-import { isOperation, type Operation, parseOperation, shapeOf } from './operation.ts';
+import { type HttpOperation, isOperation, parseOperation, shapeOf } from './operation.ts';
 import { Requests, sectionOf } from './requests.ts';
 import { WEBHOOK_METHODS, Webhooks } from './webhook.ts';
 
@@ -90,7 +90,7 @@ function checkUse(
   { name, app, plan, settings, section, sources, targets }: ConnectorUse<HttpSettings>,
   report: Report,
 ) {
-  const known: (Operation & { readonly source: SourceUse })[] = [];
+  const known: (HttpOperation & { readonly source: SourceUse })[] = [];
   for (const source of sources) {
     checkCallers(source, app, report);
     const at = sectionOf(source, 'operation');

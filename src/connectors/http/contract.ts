@@ -7,12 +7,12 @@ import {
 import { query } from '../../openapi/parameters.ts';
 import type { SourceUse } from '../connector.ts';
 import type { RequestSettings } from './keys.ts';
-import type { Operation } from './operation.ts';
+import type { HttpOperation } from './operation.ts';
 
 export const FLOWS_TAG = 'Flows';
 
 interface Described {
-  readonly operation: Operation;
+  readonly operation: HttpOperation;
   readonly settings: RequestSettings;
   readonly source: SourceUse;
 }

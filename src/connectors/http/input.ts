@@ -3,8 +3,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { AppError, invalidField } from '../../errors.ts';
 import type { ValueLimits } from '../../resources/body/values.ts';
 import type { FlowData } from '../connector.ts';
+import { type SentInput, toFlowInput, wholeOf } from '../flows/flow-input.ts';
 import { checkInput, parseInputJson } from '../flows/json-input.ts';
-import { membersOf, type SentInput, wholeOf } from '../flows/members.ts';
 import type { RequestSettings } from './keys.ts';
 
 /** What of a request may be in the input of a flow. */
@@ -62,11 +62,11 @@ function readBody({ method, headers, body }: RequestParts, limits: ValueLimits):
     if (isJson && !BODILESS.has(method)) throw new AppError('INVALID_JSON', 'The body is empty; expected JSON.');
     return { input: {}, notes: { sent: [] } };
   }
-  if (isJson) return membersOf(parseInputJson(body, limits));
+  if (isJson) return toFlowInput(parseInputJson(body, limits));
   if (type !== undefined && /^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type)) {
     const form = readForm(readText(body));
     checkInput(form, 'body', limits);
-    return membersOf(form);
+    return toFlowInput(form);
   }
   if (type !== undefined && /^text\//i.test(type)) return wholeOf(readText(body), 'text');
   throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send JSON, a form (application/x-www-form-urlencoded) or text.');

@@ -2,8 +2,8 @@ import { secretKey } from '../../config/keys/auth-values.ts';
 import type { FlatKeys } from '../../config/keys/section.ts';
 import {
   booleanKey,
+  type ConfigKey,
   durationKey,
-  type Key,
   nameKind,
   sizeKey,
   type Texts,
@@ -53,7 +53,7 @@ export const REQUEST_KEYS: FlatKeys<RequestSettings> = {
 
 const URL_HINT = 'write an address such as https://example.com/hooks; what is secret goes into headers';
 
-function urlKey(texts: Texts): Key<URL | undefined> {
+function urlKey(texts: Texts): ConfigKey<URL | undefined> {
   return {
     type: 'URL',
     default: undefined,
@@ -77,7 +77,7 @@ const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const OURS =
   /^(?:host|connection|keep-alive|te|trailer|upgrade|expect|content-(?:length|type|encoding)|transfer-encoding|proxy-.*|webhook-.*|accept-encoding)$/i;
 
-function headersKey(texts: Texts): Key<Readonly<Record<string, string>>> {
+function headersKey(texts: Texts): ConfigKey<Readonly<Record<string, string>>> {
   return textsByNameKey(texts, (fields) => {
     const [name] = fields.find(([field]) => !NAME.test(field) || OURS.test(field)) ?? [];
     if (name !== undefined) return { message: `"${name.slice(0, 50)}" is no header field that can be set` };
@@ -87,7 +87,7 @@ function headersKey(texts: Texts): Key<Readonly<Record<string, string>>> {
   });
 }
 
-function fieldNamesKey(texts: Texts): Key<readonly string[]> {
+function fieldNamesKey(texts: Texts): ConfigKey<readonly string[]> {
   const list = textOrTextsKey(texts);
   return {
     ...list,
@@ -100,7 +100,7 @@ function fieldNamesKey(texts: Texts): Key<readonly string[]> {
   };
 }
 
-function signingKey(texts: Texts): Key<string | undefined> {
+function signingKey(texts: Texts): ConfigKey<string | undefined> {
   const secret = secretKey(texts);
   return {
     ...secret,
@@ -115,7 +115,7 @@ function signingKey(texts: Texts): Key<string | undefined> {
 
 const HOST = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/i;
 
-function allowKey(texts: Texts): Key<readonly string[]> {
+function allowKey(texts: Texts): ConfigKey<readonly string[]> {
   const list = textOrTextsKey({ shownDefault: 'none', ...texts });
   return {
     ...list,
@@ -132,7 +132,7 @@ function allowKey(texts: Texts): Key<readonly string[]> {
   };
 }
 
-function accessKey(texts: Texts): Key<RequestSettings['access']> {
+function accessKey(texts: Texts): ConfigKey<RequestSettings['access']> {
   const hint = 'write authenticated, or a list of roles';
   return {
     type: '`authenticated` or list of roles',

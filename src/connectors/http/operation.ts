@@ -1,7 +1,7 @@
 import type { Wrong } from '../../config/keys/units.ts';
 
 /** `PUT /orders/:id` */
-export interface Operation {
+export interface HttpOperation {
   readonly method: string;
   /** What stands between the slashes; a parameter begins with a colon. */
   readonly segments: readonly string[];
@@ -16,7 +16,7 @@ export interface OperationOptions {
 }
 
 /** Reads a method and a path; otherwise says what is wrong. */
-export function parseOperation(written: string, { methods, needsPath }: OperationOptions): Operation | Wrong {
+export function parseOperation(written: string, { methods, needsPath }: OperationOptions): HttpOperation | Wrong {
   const hint = `write a method (${methods.join(', ')}) and a path: ${methods.includes('POST') ? 'POST' : methods[0]} /orders/:id`;
   const [method = '', path, ...rest] = written.trim().split(/ +/);
   if (!methods.includes(method) || rest.length > 0) return { message: `"${written}" is no operation of http`, hint };
@@ -35,20 +35,20 @@ export function parseOperation(written: string, { methods, needsPath }: Operatio
   return { method, segments };
 }
 
-export function isOperation(parsed: Operation | Wrong): parsed is Operation {
+export function isOperation(parsed: HttpOperation | Wrong): parsed is HttpOperation {
   return 'method' in parsed;
 }
 
 /** Names of the parameters, without their colons. */
-export function parametersOf({ segments }: Pick<Operation, 'segments'>): string[] {
+export function parametersOf({ segments }: Pick<HttpOperation, 'segments'>): string[] {
   return segments.filter((segment) => segment.startsWith(':')).map((segment) => segment.slice(1));
 }
 
 /** Two paths that differ only in the names of their parameters are one address. */
-export function shapeOf({ segments }: Pick<Operation, 'segments'>): string {
+export function shapeOf({ segments }: Pick<HttpOperation, 'segments'>): string {
   return segments.map((segment) => `/${segment.replace(/^:.*/, ':')}`).join('');
 }
 
-export function pathOf({ segments }: Pick<Operation, 'segments'>): string {
+export function pathOf({ segments }: Pick<HttpOperation, 'segments'>): string {
   return segments.map((segment) => `/${segment}`).join('');
 }

@@ -11,16 +11,16 @@ import { queryOf } from '../../server/query-of.ts';
 import { checkAccess } from '../../transports/routes/context.ts';
 import { METHODS } from '../../transports/routes/route.ts';
 import type { ConnectorContext, FlowEvent, Handle, SourceUse } from '../connector.ts';
-import { ExpressionError } from '../flows/expressions/cel.ts';
+import { CelError } from '../flows/expressions/cel.ts';
 import { describeRequest } from './contract.ts';
 import { eventKeyOf } from './event-key.ts';
 import { readInput } from './input.ts';
 import type { RequestSettings } from './keys.ts';
-import { isOperation, type Operation, parseOperation, pathOf, shapeOf } from './operation.ts';
+import { type HttpOperation, isOperation, parseOperation, pathOf, shapeOf } from './operation.ts';
 import { verify } from './signature.ts';
 
 interface Place {
-  readonly operation: Operation;
+  readonly operation: HttpOperation;
   readonly settings: RequestSettings;
   readonly source: SourceUse;
   readonly handle: Handle;
@@ -151,7 +151,7 @@ export class Requests {
     } catch (error) {
       if (error instanceof AppError) throw error;
       // What the flow reads of the event is not in it: the sender's mistake and not ours.
-      if (error instanceof ExpressionError) throw new AppError('VALIDATION_ERROR', error.message, { cause: error });
+      if (error instanceof CelError) throw new AppError('VALIDATION_ERROR', error.message, { cause: error });
       // What other systems have said is for whoever runs the server.
       this.#context.onError(error);
       throw new AppError('FLOW_FAILED', 'The flow has failed; it has been logged.', { cause: error });

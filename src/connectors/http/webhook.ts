@@ -9,9 +9,9 @@ import {
 } from '../connector.ts';
 import { parseInputBytes } from '../flows/json-input.ts';
 import { AddressGuard, AddressRefusedError, type Resolve } from './address-guard.ts';
-import { type Answer, exchange } from './exchange.ts';
+import { callHttp, type HttpReply } from './http-call.ts';
 import type { HttpSettings } from './keys.ts';
-import { isOperation, type Operation, parseOperation } from './operation.ts';
+import { type HttpOperation, isOperation, parseOperation } from './operation.ts';
 import { signHeaders } from './signature.ts';
 
 export const WEBHOOK_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'];
@@ -41,15 +41,15 @@ export class Webhooks {
     return (delivery) => this.#deliver(delivery, operation, url);
   }
 
-  async #deliver(delivery: Delivery, operation: Operation, base: URL): Promise<unknown> {
+  async #deliver(delivery: Delivery, operation: HttpOperation, base: URL): Promise<unknown> {
     const { timeout, maxResponse } = this.#settings;
     const url = addressOf(base, operation, delivery.output);
     const body = Buffer.from(JSON.stringify(delivery.output));
     const asked = { method: operation.method, headers: this.#headersOf(delivery, body), body };
-    let answer: Answer;
+    let answer: HttpReply;
     try {
       const options = { guard: this.#guard, timeout, maxResponse, signal: delivery.signal };
-      answer = await exchange(url, asked, options);
+      answer = await callHttp(url, asked, options);
     } catch (error) {
       if (error instanceof AddressRefusedError) throw error;
       throw new Error(`${this.#describe(base)} could not be reached: ${messageOf(error)}`, { cause: error });
@@ -72,7 +72,7 @@ export class Webhooks {
     return { ...own, ...signHeaders(secret, { id, timestamp, body }) };
   }
 
-  #check({ status, headers }: Answer, base: URL): void {
+  #check({ status, headers }: HttpReply, base: URL): void {
     if (status >= 200 && status < 300) return;
     const message = `${this.#describe(base)} answered ${status}`;
     if (status >= 300 && status < 400) throw new PermanentError(`${message}; redirects are not followed`);
@@ -82,7 +82,7 @@ export class Webhooks {
   }
 
   /** The delivery was taken, whatever its answer looks like. */
-  #resultOf({ headers, body }: Answer, base: URL): unknown {
+  #resultOf({ headers, body }: HttpReply, base: URL): unknown {
     if (body === undefined) {
       this.#context.log.warn({ connector: this.#context.name }, `${this.#describe(base)}: the answer was too long`);
       return undefined;
@@ -104,7 +104,7 @@ export class Webhooks {
 }
 
 /** The address with the parameters of the path filled in from the output. Throws PermanentError when one is missing. */
-export function addressOf(base: URL, { segments }: Operation, output: FlowData): URL {
+export function addressOf(base: URL, { segments }: HttpOperation, output: FlowData): URL {
   const url = new URL(base);
   const filled = segments.map((segment) => (segment.startsWith(':') ? fill(segment.slice(1), output) : segment));
   if (filled.length > 0) url.pathname = `${url.pathname.replace(/\/$/, '')}/${filled.join('/')}`;

@@ -13,6 +13,7 @@ import {
   type SourceUse,
   type TargetUse,
 } from '../connector.ts';
+import { BrokerConnection } from './broker-connection.ts';
 import { Consumer, type Queue } from './consumer.ts';
 import {
   isName,
@@ -25,7 +26,6 @@ import {
   SEND_KEYS,
   type SendSettings,
 } from './keys.ts';
-import { Link } from './link.ts';
 import { Publisher } from './publisher.ts';
 
 /** Flows that begin or end with a message of a RabbitMQ broker: docs/connectors-rabbitmq.md. */
@@ -60,7 +60,7 @@ class RabbitConnector implements Connector {
   readonly name: string;
   readonly #settings: RabbitSettings;
   readonly #context: ConnectorContext;
-  readonly #link: Link;
+  readonly #link: BrokerConnection;
   readonly #consumers: Consumer[] = [];
   readonly #publishers = new Map<string, Publisher>();
 
@@ -68,7 +68,7 @@ class RabbitConnector implements Connector {
     this.name = context.name;
     this.#settings = settings;
     this.#context = context;
-    this.#link = new Link(settings, context);
+    this.#link = new BrokerConnection(settings, context);
   }
 
   listen(source: SourceUse, handle: Handle): void {

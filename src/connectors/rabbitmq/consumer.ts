@@ -2,10 +2,10 @@ import type { Channel, ConsumeMessage } from 'amqplib';
 import { SERVER } from '../../auth/identity.ts';
 import type { ValueLimits } from '../../resources/body/values.ts';
 import type { Handle } from '../connector.ts';
+import type { BrokerConnection } from './broker-connection.ts';
 import { EventKeys } from './event-keys.ts';
-import { closeQuietly, LastingChannel } from './lasting-channel.ts';
-import type { Link } from './link.ts';
 import { readMessage } from './message.ts';
+import { closeQuietly, ReconnectingChannel } from './reconnecting-channel.ts';
 
 /** Where messages come from. */
 export interface Queue {
@@ -15,7 +15,7 @@ export interface Queue {
 }
 
 export interface ConsumerOptions {
-  readonly link: Link;
+  readonly link: BrokerConnection;
   readonly queue: Queue;
   readonly handle: Handle;
   readonly prefetch: number;
@@ -34,7 +34,7 @@ export interface ConsumerOptions {
  */
 export class Consumer {
   readonly #options: ConsumerOptions;
-  readonly #channel: LastingChannel<Channel>;
+  readonly #channel: ReconnectingChannel<Channel>;
   readonly #keys: EventKeys;
   readonly #abort = new AbortController();
   readonly #closed = new WeakSet<Channel>();
@@ -44,7 +44,7 @@ export class Consumer {
   constructor(options: ConsumerOptions) {
     this.#options = options;
     this.#keys = new EventKeys(options.queue.name, options.prefetch);
-    this.#channel = new LastingChannel({
+    this.#channel = new ReconnectingChannel({
       open: () => options.link.channel(),
       prepare: (channel) => this.#consume(channel),
       onClosed: () => this.#keys.channelClosed(),

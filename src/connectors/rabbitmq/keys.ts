@@ -1,9 +1,9 @@
 import type { FlatKeys } from '../../config/keys/section.ts';
 import {
   booleanKey,
+  type ConfigKey,
   countKey,
   durationKey,
-  type Key,
   optional,
   required,
   type Texts,
@@ -108,7 +108,7 @@ export const PUBLISH_KEYS: FlatKeys<PublishSettings> = {
   mandatory: booleanKey(false, { what: 'Whether it is a failure when the message gets into no queue' }),
 };
 
-function urlKey(texts: Texts): Key<string | undefined> {
+function urlKey(texts: Texts): ConfigKey<string | undefined> {
   return {
     type: 'URL',
     default: undefined,
@@ -126,7 +126,7 @@ function urlKey(texts: Texts): Key<string | undefined> {
 }
 
 /** Name of a queue, an exchange or a routing key. */
-function nameKey<D extends string | undefined>(value: D, texts: Texts): Key<string | D> {
+function nameKey<D extends string | undefined>(value: D, texts: Texts): ConfigKey<string | D> {
   const text = textKey(value, texts);
   return {
     ...text,
@@ -142,7 +142,7 @@ export function isName(text: string): boolean {
   return text !== '' && Buffer.byteLength(text) <= LONGEST_NAME;
 }
 
-function messageHeadersKey(texts: Texts): Key<Readonly<Record<string, string>>> {
+function messageHeadersKey(texts: Texts): ConfigKey<Readonly<Record<string, string>>> {
   return textsByNameKey(texts, (fields) => {
     const wrong = fields.find(([name, text]) => !isName(name) || typeof text !== 'string')?.[0];
     return wrong === undefined

@@ -4,12 +4,12 @@ import type { ConsumeMessage } from 'amqplib';
 import { AppError } from '../../errors.ts';
 import type { ValueLimits } from '../../resources/body/values.ts';
 import type { FlowData } from '../connector.ts';
+import { type SentInput, toFlowInput, wholeOf } from '../flows/flow-input.ts';
 import { isJson, parseInputJson } from '../flows/json-input.ts';
-import { membersOf, type SentInput, wholeOf } from '../flows/members.ts';
 
 const JSON_TYPE = /^application\/(?:json|[\w.-]+\+json)\s*(?:;|$)/i;
 
-export interface ReadOptions {
+export interface MessageOptions {
   readonly limits: ValueLimits;
   /** Name of the member for what is known of the message; undefined for none. */
   readonly metadata: string | undefined;
@@ -20,7 +20,7 @@ export interface ReadOptions {
  * in base64, and `encoding` says so. What says that it is JSON and is none, or is JSON that no record may have, is marked
  * as unreadable: it becomes a dead letter, and the queue goes on.
  */
-export function readMessage(message: ConsumeMessage, { limits, metadata }: ReadOptions): SentInput {
+export function readMessage(message: ConsumeMessage, { limits, metadata }: MessageOptions): SentInput {
   const { input, notes } = readContent(message, limits);
   return { input: metadata === undefined ? input : { ...input, [metadata]: readMetadata(message) }, notes };
 }
@@ -32,7 +32,7 @@ function readContent({ content, properties }: ConsumeMessage, limits: ValueLimit
   // Without a content type it is looked at: what is no JSON at all is text.
   if (!isTyped && !isJson(content.toString('utf8'))) return readBytes(content);
   try {
-    return membersOf(parseInputJson(content, limits));
+    return toFlowInput(parseInputJson(content, limits));
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     const { input, notes } = readBytes(content);

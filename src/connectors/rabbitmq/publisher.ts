@@ -1,10 +1,10 @@
 import type { ConfirmChannel, Options } from 'amqplib';
+import type { BrokerConnection } from './broker-connection.ts';
 import { declareExchange } from './consumer.ts';
-import { LastingChannel } from './lasting-channel.ts';
-import type { Link } from './link.ts';
+import { ReconnectingChannel } from './reconnecting-channel.ts';
 
 export interface PublisherOptions {
-  readonly link: Link;
+  readonly link: BrokerConnection;
   /** Empty for the exchange of all brokers that leads to queues by their names. */
   readonly exchange: string;
   readonly declare: boolean;
@@ -25,13 +25,13 @@ export interface Outgoing {
 /** Sends messages to one exchange, and knows of each whether the broker has taken it. */
 export class Publisher {
   readonly #options: PublisherOptions;
-  readonly #channel: LastingChannel<ConfirmChannel>;
+  readonly #channel: ReconnectingChannel<ConfirmChannel>;
   /** Messages that nobody has confirmed yet, and those of them that came back. */
   readonly #returned = new Map<string, boolean>();
 
   constructor(options: PublisherOptions) {
     this.#options = options;
-    this.#channel = new LastingChannel({
+    this.#channel = new ReconnectingChannel({
       open: () => options.link.confirmChannel(),
       prepare: (channel) => this.#prepare(channel),
       onClosed: () => undefined,

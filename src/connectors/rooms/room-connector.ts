@@ -8,17 +8,17 @@ import type { TransportName } from '../../schema/plan.ts';
 import { makeAuthentication } from '../../server/auth/authentication.ts';
 import type { TransportStatus } from '../../transports/transport.ts';
 import type { Connector, ConnectorContext, Deliver, Handle, SourceUse, TargetUse } from '../connector.ts';
+import type { ConnectionInfo, RoomHost } from './connection-events.ts';
+import { readConnectionInfo } from './connection-info.ts';
 import { OwnServer } from './own-server.ts';
 import { hostOf, type RoomSettings } from './settings.ts';
 import { deliverTo } from './targets.ts';
-import type { House, Visitor } from './visit.ts';
-import { readVisitor } from './visitor.ts';
 
 /** Milliseconds that flows get to end after the connections were cut off. */
 const LAST_MOMENT = 1000;
 
 /** A connector whose clients connect to it and are in rooms: where it is, who comes, what flows have to do with it. */
-export abstract class RoomConnector<S extends RoomSettings> implements Connector, House {
+export abstract class RoomConnector<S extends RoomSettings> implements Connector, RoomHost {
   readonly name: string;
   readonly rooms: Rooms;
   protected readonly settings: S;
@@ -140,11 +140,11 @@ export abstract class RoomConnector<S extends RoomSettings> implements Connector
   }
 
   /** Throws what refuses a connection. */
-  protected admit(request: FastifyRequest): Visitor {
+  protected admit(request: FastifyRequest): ConnectionInfo {
     if (this.isStopping) throw stoppingError();
     this.context.admission.check(request);
     const { auth, server } = this.context;
-    return readVisitor(request, { auth, settings: this.settings, id: server.limits.id });
+    return readConnectionInfo(request, { auth, settings: this.settings, id: server.limits.id });
   }
 
   /** Throws StartError when something else is at a URL. */

@@ -6,27 +6,27 @@ import { hasExpired, type OpenConnection } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
 import type { Limits } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
-import type { Guest, RoomEncoding } from '../../hub/rooms/audience.ts';
+import type { RoomConnection, RoomEncoding } from '../../hub/rooms/members.ts';
 import type { Rooms } from '../../hub/rooms/rooms.ts';
 import type { EndReason } from '../../hub/subscription.ts';
-import type { Place } from '../../server/limits/admission.ts';
+import type { Lease } from '../../server/limits/admission.ts';
 import { formatExpiry, type Ref, renew } from '../../transports/socket/auth-message.ts';
 import { ClientSocket, type SocketLimits } from '../../transports/socket/client-socket.ts';
 import { encodeText, PING_FRAME } from '../../transports/socket/text-frames.ts';
 import type { FlowData } from '../connector.ts';
+import { ConnectionEvents, type ConnectionInfo, type RoomHost } from './connection-events.ts';
+import { checkOpenness } from './connection-info.ts';
 import { errorMessage, toFailure } from './failure.ts';
 import { aboutOf, type ClientMessage, dataOf, parseMessage, unknownType } from './messages.ts';
 import type { PongWatch } from './pong-watch.ts';
 import type { Openness } from './settings.ts';
 import { Delivered } from './targets.ts';
-import { type House, Visit, type Visitor } from './visit.ts';
-import { checkOpenness } from './visitor.ts';
 
 const ENCODING: RoomEncoding = { frame: encodeText };
 
 /** What all sockets of a connector share. */
 export interface RoomSocketContext {
-  readonly house: House;
+  readonly house: RoomHost;
   readonly rooms: Rooms;
   readonly limits: Limits;
   readonly socketLimits: SocketLimits;
@@ -38,21 +38,21 @@ export interface RoomSocketContext {
 }
 
 export interface RoomSocketOptions {
-  readonly visitor: Visitor;
-  readonly place: Place;
+  readonly visitor: ConnectionInfo;
+  readonly place: Lease;
   readonly context: RoomSocketContext;
 }
 
 /** One WebSocket that is in rooms, and whose messages go to flows: one after the other, in the order in which they come. */
-export class RoomSocket extends ClientSocket implements OpenConnection, Visitor {
+export class RoomSocket extends ClientSocket implements OpenConnection, ConnectionInfo {
   identity: Identity;
   readonly user: string | undefined;
   readonly query: FlowData;
   /** What admission wants back. */
-  readonly place: Place;
-  readonly guest: Guest;
+  readonly place: Lease;
+  readonly guest: RoomConnection;
   readonly #context: RoomSocketContext;
-  readonly #visit: Visit;
+  readonly #visit: ConnectionEvents;
   /** The server has closed it: what came before is for nobody any more. */
   #isShut = false;
   #pendingAtBeat = 0;
@@ -65,7 +65,7 @@ export class RoomSocket extends ClientSocket implements OpenConnection, Visitor 
     this.query = visitor.query;
     this.place = place;
     this.#context = context;
-    this.#visit = new Visit(context.house, this, randomUUID());
+    this.#visit = new ConnectionEvents(context.house, this, randomUUID());
     this.guest = context.rooms.connect(this, { encoding: ENCODING, user: visitor.user });
   }
 

@@ -5,12 +5,12 @@ import { queryOf } from '../../server/query-of.ts';
 import { Heartbeat } from '../../transports/heartbeat.ts';
 import { checkStreamable, startResponse } from '../../transports/stream/response.ts';
 import type { ConnectorContext, ConnectorType } from '../connector.ts';
+import type { ConnectionInfo } from './connection-events.ts';
+import { checkOpenness } from './connection-info.ts';
 import { describeRoomStream } from './contract.ts';
 import { RoomConnector } from './room-connector.ts';
 import { checkRoomSettings, ROOM_TARGETS, type RoomSettings, roomKeys, VISITS } from './settings.ts';
 import { RoomStream } from './stream.ts';
-import type { Visitor } from './visit.ts';
-import { checkOpenness } from './visitor.ts';
 
 /** `type: sse`: Server-Sent Events (WHATWG HTML §9.2) with rooms. docs/rooms.md */
 export const SSE: ConnectorType<RoomSettings> = {
@@ -80,7 +80,7 @@ class SseConnector extends RoomConnector<RoomSettings> {
   }
 
   /** `?room=a`, or several of them, and `?rooms=a,b`. */
-  #roomsOf(request: FastifyRequest, { identity }: Visitor): string[] {
+  #roomsOf(request: FastifyRequest, { identity }: ConnectionInfo): string[] {
     const query = new URLSearchParams(queryOf(request));
     const listed = query.getAll('rooms').flatMap((names) => names.split(','));
     const rooms = [...new Set([...query.getAll('room'), ...listed])];

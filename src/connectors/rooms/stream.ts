@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
+import { EXPIRED, REVOKED } from '../../auth/auth-errors.ts';
 import { hasExpired, type OpenConnection } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
-import { EXPIRED, REVOKED } from '../../auth/refusals.ts';
-import type { Guest, RoomEncoding } from '../../hub/rooms/audience.ts';
+import type { RoomConnection, RoomEncoding } from '../../hub/rooms/members.ts';
 import type { Rooms } from '../../hub/rooms/rooms.ts';
 import { EventStream, formatError } from '../../transports/stream/event-stream.ts';
 import { chunked, plain } from '../../transports/stream/events.ts';
 import type { FlowData } from '../connector.ts';
+import { ConnectionEvents, type ConnectionInfo, type RoomHost } from './connection-events.ts';
 import { errorMessage, toFailure } from './failure.ts';
-import { type House, Visit, type Visitor } from './visit.ts';
 
 /** A comment, which no client takes for an event. */
 const KEEPALIVE = ': keepalive\n\n';
@@ -23,20 +23,20 @@ function eventOf(text: string): string {
 }
 
 export interface RoomStreamOptions {
-  readonly visitor: Visitor;
-  readonly house: House;
+  readonly visitor: ConnectionInfo;
+  readonly house: RoomHost;
   readonly rooms: Rooms;
 }
 
 /** One stream of events that is in rooms. What it is told is what a WebSocket would be told. */
-export class RoomStream extends EventStream implements OpenConnection, Visitor {
+export class RoomStream extends EventStream implements OpenConnection, ConnectionInfo {
   identity: Identity;
   readonly user: string | undefined;
   readonly query: FlowData;
-  readonly #house: House;
+  readonly #house: RoomHost;
   readonly #rooms: Rooms;
-  readonly #guest: Guest;
-  readonly #visit: Visit;
+  readonly #guest: RoomConnection;
+  readonly #visit: ConnectionEvents;
 
   constructor(output: Duplex, isChunked: boolean, { visitor, house, rooms }: RoomStreamOptions) {
     super(output, isChunked);
@@ -46,7 +46,7 @@ export class RoomStream extends EventStream implements OpenConnection, Visitor {
     this.#house = house;
     this.#rooms = rooms;
     this.#guest = rooms.connect(this, { encoding: isChunked ? CHUNKED : PLAIN, user: visitor.user });
-    this.#visit = new Visit(house, this, randomUUID());
+    this.#visit = new ConnectionEvents(house, this, randomUUID());
   }
 
   /** Joins the rooms, and tells flows. */

@@ -8,12 +8,12 @@ import { Heartbeat } from '../../transports/heartbeat.ts';
 import { checkHandshake } from '../../transports/socket/handshake.ts';
 import { addSocketRoute, agreeOnAny, socketScope } from '../../transports/socket/scope.ts';
 import type { ConnectorContext, ConnectorType } from '../connector.ts';
+import type { ConnectionInfo } from './connection-events.ts';
 import { describeRoomSocket } from './contract.ts';
 import { PongWatch } from './pong-watch.ts';
 import { RoomConnector } from './room-connector.ts';
 import { checkRoomSettings, MESSAGE, ROOM_TARGETS, type RoomSettings, roomKeys, VISITS } from './settings.ts';
 import { RoomSocket, type RoomSocketContext } from './socket.ts';
-import type { Visitor } from './visit.ts';
 
 export interface WebSocketSettings extends RoomSettings {
   readonly pongTimeout: number;
@@ -37,7 +37,7 @@ class WebSocketConnector extends RoomConnector<WebSocketSettings> {
   readonly #sockets: Heartbeat<RoomSocket>;
   readonly #pongs: PongWatch<RoomSocket>;
   /** Who was let in before the upgrade, for the handler after it. */
-  readonly #admitted = new WeakMap<FastifyRequest, Visitor>();
+  readonly #admitted = new WeakMap<FastifyRequest, ConnectionInfo>();
   readonly #shared: RoomSocketContext;
 
   constructor(settings: WebSocketSettings, context: ConnectorContext) {
@@ -96,7 +96,7 @@ class WebSocketConnector extends RoomConnector<WebSocketSettings> {
   }
 
   #open(ws: WebSocket, raw: Socket, request: FastifyRequest): void {
-    const visitor = this.#admitted.get(request) as Visitor;
+    const visitor = this.#admitted.get(request) as ConnectionInfo;
     const place = this.context.admission.enter(request);
     const socket = new RoomSocket(ws, raw, { visitor, place, context: this.#shared });
     this.entered();

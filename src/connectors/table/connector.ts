@@ -18,7 +18,7 @@ import type {
 } from '../connector.ts';
 import { CHANGE_MEMBERS, checkChangeFilter, makeChangeFilter } from './change-filter.ts';
 import { checkMapping } from './check-mapping.ts';
-import { TableSource } from './table-source.ts';
+import { ChangeSource } from './table-source.ts';
 import { makeTableTarget, type TableOperation } from './table-target.ts';
 
 interface SourceSettings {
@@ -99,7 +99,7 @@ function checkTables({ plan, sources, targets }: ConnectorUse<Record<string, nev
 class TableConnector implements Connector {
   readonly name: string;
   readonly #context: ConnectorContext;
-  readonly #sources: TableSource[] = [];
+  readonly #sources: ChangeSource[] = [];
   #started = false;
 
   constructor(context: ConnectorContext) {
@@ -113,7 +113,7 @@ class TableConnector implements Connector {
     const { table } = this.#resource(name);
     const select = makeChangeFilter(table, { operation: operation as ChangeOperation, filter });
     this.#sources.push(
-      new TableSource({ flow, table, log: application.log, select, start, positions, handle, onError }),
+      new ChangeSource({ flow, table, log: application.log, select, start, positions, handle, onError }),
     );
   }
 

@@ -2,7 +2,7 @@ import { SERVER } from '../../auth/identity.ts';
 import { Follower } from '../../events/follower.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import type { Change, LogReader } from '../../store/store.ts';
-import { type Handle, MissedEvents, type Positions } from '../connector.ts';
+import { type Handle, MissedEvents, type SourcePositions } from '../connector.ts';
 import { sleep } from '../flows/run/backoff.ts';
 import type { SelectChange } from './change-filter.ts';
 
@@ -11,13 +11,13 @@ const SAVE_INTERVAL_MS = 200;
 /** Milliseconds before a change comes again that the flow could neither do nor keep. */
 const RETRY_DELAY_MS = 1000;
 
-export interface TableSourceOptions {
+export interface ChangeSourceOptions {
   readonly flow: string;
   readonly table: TablePlan;
   readonly log: LogReader;
   readonly select: SelectChange;
   readonly start: 'now' | 'oldest';
-  readonly positions: Positions;
+  readonly positions: SourcePositions;
   readonly handle: Handle;
   readonly onError: (error: unknown) => void;
 }
@@ -26,14 +26,14 @@ export interface TableSourceOptions {
  * Takes the changes of one table to a flow. Its position is saved once the flow has done its work: after a crash some
  * changes come again, and none is missed.
  */
-export class TableSource {
-  readonly #options: TableSourceOptions;
+export class ChangeSource {
+  readonly #options: ChangeSourceOptions;
   readonly #name: string;
   readonly #follower: Follower;
   #saved: number;
   #savedAt = 0;
 
-  constructor(options: TableSourceOptions) {
+  constructor(options: ChangeSourceOptions) {
     const { flow, table, log, start, positions, onError } = options;
     this.#options = options;
     this.#name = `${flow}:${table.name}`;
@@ -43,7 +43,7 @@ export class TableSource {
       table,
       log,
       // A store that was restored to an older state has not got so far.
-      position: Math.min(stored ?? (start === 'oldest' ? log.oldest(table) : log.head), log.head),
+      position: Math.min(stored ?? (start === 'oldest' ? log.logStart(table) : log.lastSeq), log.lastSeq),
       handle: (change, signal) => this.#handle(change, signal),
       missed: (position) => {
         const what = `changes of ${table.name} up to ${position}`;

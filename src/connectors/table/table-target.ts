@@ -1,8 +1,8 @@
 import { AppError, invalidField } from '../../errors.ts';
-import { makeOnce } from '../../resources/idempotency.ts';
+import { makeIdempotencyKey } from '../../resources/idempotency.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import type { TablePlan } from '../../schema/plan.ts';
-import type { Key, WriteOutcome } from '../../store/store.ts';
+import type { RecordKey, WriteOutcome } from '../../store/store.ts';
 import type { Deliver, Delivery, FlowData, InputNotes } from '../connector.ts';
 
 export type TableOperation = 'create' | 'upsert' | 'update' | 'delete' | 'publish';
@@ -19,7 +19,7 @@ export function makeTableTarget(resource: TableResource, operation: TableOperati
 interface TableWrite {
   readonly resource: TableResource;
   readonly delivery: Delivery;
-  readonly once: ReturnType<typeof makeOnce>;
+  readonly once: ReturnType<typeof makeIdempotencyKey>;
 }
 
 const WRITES: Readonly<Record<TableOperation, (write: TableWrite) => Promise<unknown>>> = {
@@ -49,10 +49,10 @@ const WRITES: Readonly<Record<TableOperation, (write: TableWrite) => Promise<unk
   },
 };
 
-function onceOf({ table }: TableResource, { identity, key, notes }: Delivery): ReturnType<typeof makeOnce> {
+function onceOf({ table }: TableResource, { identity, key, notes }: Delivery): ReturnType<typeof makeIdempotencyKey> {
   // Whatever an expression gives the second time, it is the same delivery; unless its sender has sent something else.
   const parts = notes?.digest === undefined ? [] : [notes.digest];
-  return makeOnce({ table, identity, space: 'flow', key, parts });
+  return makeIdempotencyKey({ table, identity, space: 'flow', key, parts });
 }
 
 function recordOf({ json }: WriteOutcome): unknown {
@@ -103,7 +103,7 @@ function listNames(names: readonly string[]): string {
   return `${listed.join(', ')}${names.length > listed.length ? ', …' : ''}`;
 }
 
-function keyOf({ table }: TableResource, output: FlowData): Key {
+function keyOf({ table }: TableResource, output: FlowData): RecordKey {
   const { name } = table.primaryKey;
   const key = Object.hasOwn(output, name) ? output[name] : undefined;
   if (typeof key === 'string' || typeof key === 'number') return key;

@@ -1,9 +1,9 @@
-import type { Channels } from '../../config/config.ts';
+import type { ChannelsConfig } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
-import { Stalls } from '../fan-out/stalls.ts';
-import { Sweeper } from '../fan-out/sweeper.ts';
+import { Flusher } from '../fan-out/flusher.ts';
+import { SlowClients } from '../fan-out/slow-clients.ts';
 import type { EndReason, Sink } from '../subscription.ts';
-import { Audience, Guest, type Member, type RoomEncoding, type RoomRun } from './audience.ts';
+import { type Membership, type RoomBuffer, RoomConnection, type RoomEncoding, RoomMembers } from './members.ts';
 
 /** How much of a room's run is kept for members whose sinks are full, in buffers of one client. */
 const KEPT_BUFFERS = 4;
@@ -16,7 +16,7 @@ export interface RoomLimits {
 }
 
 export interface RoomsOptions {
-  readonly channels: Pick<Channels, 'slowClientTimeout' | 'clientBuffer'>;
+  readonly channels: Pick<ChannelsConfig, 'slowClientTimeout' | 'clientBuffer'>;
   readonly limits: RoomLimits;
   /** Whether members are told who else joins and leaves; then this many names are in a list at most. */
   readonly presence?: number | undefined;
@@ -32,7 +32,7 @@ export interface RoomsHandle {
   members(room: string): string[];
 }
 
-export interface GuestOptions {
+export interface RoomConnectionOptions {
   readonly encoding: RoomEncoding;
   readonly user: string | undefined;
 }
@@ -44,23 +44,23 @@ export interface GuestOptions {
 export class Rooms implements RoomsHandle {
   readonly #options: RoomsOptions;
   readonly #kept: number;
-  readonly #all: Audience;
-  readonly #users = new Map<string, Audience>();
-  readonly #rooms = new Map<string, Audience>();
-  readonly #sweeper: Sweeper<Member, RoomRun>;
-  readonly #stalls: Stalls<Guest>;
-  readonly #serve = (run: RoomRun): void => this.#sweeper.serve(run);
+  readonly #all: RoomMembers;
+  readonly #users = new Map<string, RoomMembers>();
+  readonly #rooms = new Map<string, RoomMembers>();
+  readonly #sweeper: Flusher<Membership, RoomBuffer>;
+  readonly #stalls: SlowClients<RoomConnection>;
+  readonly #serve = (run: RoomBuffer): void => this.#sweeper.serve(run);
 
   constructor(options: RoomsOptions) {
     this.#options = options;
     const { clientBuffer, slowClientTimeout } = options.channels;
     this.#kept = KEPT_BUFFERS * clientBuffer;
-    this.#all = new Audience(this.#kept);
-    this.#stalls = new Stalls(slowClientTimeout, (guest) => this.#end(guest, 'slow'));
-    this.#sweeper = new Sweeper({
+    this.#all = new RoomMembers(this.#kept);
+    this.#stalls = new SlowClients(slowClientTimeout, (guest) => this.#end(guest, 'slow'));
+    this.#sweeper = new Flusher({
       clientBuffer,
-      swept: (run) => run.swept(),
-      fellBehind: (member) => this.#fellBehind(member),
+      flushed: (run) => run.swept(),
+      lagging: (member) => this.#fellBehind(member),
     });
   }
 
@@ -78,15 +78,15 @@ export class Rooms implements RoomsHandle {
     return this.#users.size;
   }
 
-  connect(sink: Sink, { encoding, user }: GuestOptions): Guest {
-    const guest = new Guest(sink, encoding, user);
+  connect(sink: Sink, { encoding, user }: RoomConnectionOptions): RoomConnection {
+    const guest = new RoomConnection(sink, encoding, user);
     guest.always.push(this.#all.enter(guest));
     if (user !== undefined) guest.always.push(this.#open(this.#users, user).enter(guest));
     return guest;
   }
 
   /** Leaves everything; nothing is written to its sink any more. */
-  disconnect(guest: Guest): void {
+  disconnect(guest: RoomConnection): void {
     if (guest.isClosed) return;
     guest.isClosed = true;
     for (const name of [...guest.rooms.keys()]) this.#leave(guest, name);
@@ -98,7 +98,7 @@ export class Rooms implements RoomsHandle {
   }
 
   /** Throws BAD_REQUEST for what cannot be a name, and where the connection is in too many rooms. */
-  join(guest: Guest, room: unknown): void {
+  join(guest: RoomConnection, room: unknown): void {
     const name = this.checkName(room);
     if (guest.isClosed || guest.rooms.has(name)) return;
     const { roomsPerConnection } = this.#options.limits;
@@ -112,18 +112,18 @@ export class Rooms implements RoomsHandle {
   }
 
   /** Does nothing where it is not in the room. What was said before is still written. */
-  leave(guest: Guest, room: unknown): void {
+  leave(guest: RoomConnection, room: unknown): void {
     const name = this.checkName(room);
     const member = guest.rooms.get(name);
     if (member === undefined) return;
     const { run, sink } = member;
-    if (member.cursor < run.base) {
+    if (member.cursor < run.offset) {
       // It has missed something already, and leaving does not make that good.
       this.#end(guest, 'lost');
       return;
     }
     const hasRoom = !member.isStalled || sink.pending <= this.#options.channels.clientBuffer;
-    if (hasRoom && member.cursor < run.end) run.deliver(member, run.end);
+    if (hasRoom && member.cursor < run.endOffset) run.deliver(member, run.endOffset);
     this.#leave(guest, name);
   }
 
@@ -172,17 +172,17 @@ export class Rooms implements RoomsHandle {
     this.#stalls.stop();
   }
 
-  #open(audiences: Map<string, Audience>, name: string): Audience {
+  #open(audiences: Map<string, RoomMembers>, name: string): RoomMembers {
     let audience = audiences.get(name);
     if (audience === undefined) {
-      audience = new Audience(this.#kept);
+      audience = new RoomMembers(this.#kept);
       audiences.set(name, audience);
     }
     return audience;
   }
 
-  #leave(guest: Guest, name: string): void {
-    const member = guest.rooms.get(name) as Member;
+  #leave(guest: RoomConnection, name: string): void {
+    const member = guest.rooms.get(name) as Membership;
     guest.rooms.delete(name);
     if (member.isStalled) guest.stalled = guest.stalled.filter((other) => other !== member);
     const audience = leaveAudience(this.#rooms, name, member);
@@ -190,15 +190,15 @@ export class Rooms implements RoomsHandle {
     if (user !== undefined && !audience.users.has(user)) this.#tell(audience, name, { type: 'member_left', user });
   }
 
-  #tell(audience: Audience, room: string, { type, user }: { type: string; user: string }): void {
+  #tell(audience: RoomMembers, room: string, { type, user }: { type: string; user: string }): void {
     if (this.#options.presence === undefined || audience.size === 0) return;
     audience.send(JSON.stringify({ type, room, user_id: user }), this.#serve);
   }
 
   /** It waits until its sink has room, or has lost what it was not told in time. */
-  #fellBehind(member: Member): void {
+  #fellBehind(member: Membership): void {
     const { guest, run } = member;
-    if (member.cursor < run.base) {
+    if (member.cursor < run.offset) {
       this.#end(guest, 'lost');
       return;
     }
@@ -210,7 +210,7 @@ export class Rooms implements RoomsHandle {
     if (guest.stalled.length === 1 && guest.resume === undefined) void this.#wait(guest);
   }
 
-  async #wait(guest: Guest): Promise<void> {
+  async #wait(guest: RoomConnection): Promise<void> {
     const { clientBuffer } = this.#options.channels;
     while (!guest.isClosed && guest.sink.pending > clientBuffer) await this.#stalls.wait(guest);
     if (guest.isClosed) return;
@@ -223,7 +223,7 @@ export class Rooms implements RoomsHandle {
     }
   }
 
-  #end(guest: Guest, reason: EndReason): void {
+  #end(guest: RoomConnection, reason: EndReason): void {
     if (guest.isClosed) return;
     this.disconnect(guest);
     guest.sink.ended(reason);
@@ -231,8 +231,8 @@ export class Rooms implements RoomsHandle {
 }
 
 /** Who is the last one frees it. */
-function leaveAudience(audiences: Map<string, Audience>, name: string, member: Member): Audience {
-  const audience = audiences.get(name) as Audience;
+function leaveAudience(audiences: Map<string, RoomMembers>, name: string, member: Membership): RoomMembers {
+  const audience = audiences.get(name) as RoomMembers;
   audience.leave(member);
   if (audience.size === 0) audiences.delete(name);
   return audience;

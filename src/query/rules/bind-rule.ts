@@ -1,7 +1,7 @@
 import type { JsonValue } from '../../schema/plan.ts';
 import type { Filter } from '../syntax/ast.ts';
 import { ConditionError, makeCondition, type Operand } from '../syntax/condition.ts';
-import type { Operator } from '../syntax/operators.ts';
+import type { QueryOperator } from '../syntax/operators.ts';
 import { AUTHENTICATED, type ClaimPath, type Rule, type RuleOperand } from './rule.ts';
 
 /** Who asks, as far as a rule can ask. */
@@ -82,7 +82,7 @@ function readClaim(path: ClaimPath, { claims }: RuleInput): JsonValue | undefine
 
 function compareClaim(
   claim: JsonValue | undefined,
-  operator: Operator,
+  operator: QueryOperator,
   operands: readonly JsonValue[] | undefined,
 ): boolean | undefined {
   if (claim === undefined || claim === null || operands === undefined) return undefined;
@@ -109,7 +109,7 @@ function bindField(
   if (first === undefined) return isSet ? operator.negated : undefined;
   // One of several values: what == says of a list of claims is =in=.
   const several = operands.length > 1 && operator.type === 'equal';
-  const effective: Operator = several ? { type: 'set', negated: operator.negated } : operator;
+  const effective: QueryOperator = several ? { type: 'set', negated: operator.negated } : operator;
   try {
     return makeCondition(path, effective, operands as [Operand, ...Operand[]], limits);
   } catch (error) {

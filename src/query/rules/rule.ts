@@ -2,9 +2,9 @@ import type { TablePlan } from '../../schema/plan.ts';
 import type { FieldPath, Filter } from '../syntax/ast.ts';
 import { ConditionError, makeCondition, type Operand } from '../syntax/condition.ts';
 import { elementType } from '../syntax/literal.ts';
-import type { FilterLimits, Operator } from '../syntax/operators.ts';
+import type { FilterLimits, QueryOperator } from '../syntax/operators.ts';
 import { resolvePath } from '../syntax/path.ts';
-import { Reader } from '../syntax/reader.ts';
+import { QueryReader } from '../syntax/reader.ts';
 import { TermParser } from '../syntax/terms.ts';
 
 /** `$auth.org.id` as its steps. */
@@ -25,13 +25,13 @@ export type Rule =
   | {
       readonly type: 'claim';
       readonly claim: ClaimPath;
-      readonly operator: Operator;
+      readonly operator: QueryOperator;
       readonly operands: readonly RuleOperand[];
     }
   | {
       readonly type: 'field';
       readonly path: FieldPath;
-      readonly operator: Operator;
+      readonly operator: QueryOperator;
       readonly operands: readonly RuleOperand[];
       readonly limits: FilterLimits;
     }
@@ -47,7 +47,7 @@ const CLAIM = /^\$auth((?:\.[A-Za-z_][A-Za-z0-9_-]{0,63}){1,4})$/;
  * claim of the caller, on either side. `title` names the rule in errors. Throws INVALID_QUERY with the column.
  */
 export function parseRule(text: string, table: TablePlan, limits: FilterLimits, title: string): Rule {
-  const reader = new Reader(text, title, false);
+  const reader = new QueryReader(text, title, false);
   reader.checkCharacters(text, 0);
   const rule = new RuleParser(reader, table, limits).parseOr(0);
   if (!reader.atEnd()) throw reader.error(`expected &, | or the end, found ${reader.found()}`);
@@ -82,7 +82,7 @@ function claimsOf(operands: readonly RuleOperand[]): ClaimPath[] {
 class RuleParser extends TermParser<Rule> {
   readonly #table: TablePlan;
 
-  constructor(reader: Reader, table: TablePlan, limits: FilterLimits) {
+  constructor(reader: QueryReader, table: TablePlan, limits: FilterLimits) {
     super(reader, limits);
     this.#table = table;
   }
@@ -129,14 +129,14 @@ class RuleParser extends TermParser<Rule> {
     throw this.reader.error('a role is a word of letters, digits and _ . : @ / -', start);
   }
 
-  #claim(claim: ClaimPath, rest: { operator: Operator; operands: readonly RuleOperand[]; start: number }): Rule {
+  #claim(claim: ClaimPath, rest: { operator: QueryOperator; operands: readonly RuleOperand[]; start: number }): Rule {
     const { operator, operands, start } = rest;
     if (operator.type === 'equal' || operator.type === 'set') return { type: 'claim', claim, operator, operands };
     if (operator.type === 'text' && operator.op === 'contains') return { type: 'claim', claim, operator, operands };
     throw this.reader.error('a claim is compared with ==, !=, =in=, =out= or =ct=', start);
   }
 
-  #operands(operator: Operator): readonly RuleOperand[] {
+  #operands(operator: QueryOperator): readonly RuleOperand[] {
     const { reader } = this;
     reader.skipSpace();
     const start = reader.position;
@@ -162,7 +162,7 @@ function parseClaim(text: string): ClaimPath | undefined {
 /** Literals alone make a filter now; with claims in it, a sample of the right type shows whether it could be one. */
 function makeFieldRule(
   path: FieldPath,
-  operator: Operator,
+  operator: QueryOperator,
   operands: readonly RuleOperand[],
   limits: FilterLimits,
 ): Extract<Rule, { type: 'field' | 'filter' }> {

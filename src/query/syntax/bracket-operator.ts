@@ -1,7 +1,7 @@
 import type { Operand } from './condition.ts';
-import { meantOperator, NAMED_OPERATORS, type Operator, SYMBOL_OPERATORS } from './operators.ts';
+import { meantOperator, NAMED_OPERATORS, type QueryOperator, SYMBOL_OPERATORS } from './operators.ts';
 import { show } from './problem.ts';
-import { parseQuoted, QUOTED, type Reader } from './reader.ts';
+import { parseQuoted, QUOTED, type QueryReader } from './reader.ts';
 
 const OPENING = /\[|%5B/iy;
 const BRACKETED = /(?:\[|%5B)([^&]{0,32}?)(?:\]|%5D)/iy;
@@ -10,7 +10,7 @@ const VALUE = /[^&|]*/y;
 const VALUE_IN_GROUP = /[^&|()[\]]*/y;
 
 export interface BracketCondition {
-  readonly operator: Operator;
+  readonly operator: QueryOperator;
   /** None for a list without values. */
   readonly operands: readonly Operand[];
 }
@@ -25,7 +25,7 @@ export interface BracketScope {
 }
 
 /** Whether an operator in brackets stands here: `[gt]=`. */
-export function atBracket(reader: Reader): boolean {
+export function atBracket(reader: QueryReader): boolean {
   OPENING.lastIndex = reader.position;
   return reader.encoded && OPENING.test(reader.text);
 }
@@ -35,7 +35,7 @@ export function atBracket(reader: Reader): boolean {
  * the operator and the value are decoded as a whole, and then nothing in the value has a meaning of its own but `null`
  * and, in lists, the comma and quotes.
  */
-export function readBracketCondition(reader: Reader, scope: BracketScope): BracketCondition {
+export function readBracketCondition(reader: QueryReader, scope: BracketScope): BracketCondition {
   const { name } = scope;
   const start = reader.position;
   const written = reader.match(BRACKETED);
@@ -58,7 +58,7 @@ export function readBracketCondition(reader: Reader, scope: BracketScope): Brack
   throw reader.error(`${name}[${word}] has no values; the empty text is written ""`, position);
 }
 
-function readValue(reader: Reader): string {
+function readValue(reader: QueryReader): string {
   if (!reader.inGroup) return reader.match(VALUE);
   const value = reader.match(VALUE_IN_GROUP);
   const next = reader.peek();
@@ -78,7 +78,7 @@ interface ListPlace extends BracketScope {
 }
 
 /** `a,"b,c"`: cut after decoding, since client libraries encode the commas that separate too. */
-function splitList(reader: Reader, text: string, place: ListPlace): Operand[] {
+function splitList(reader: QueryReader, text: string, place: ListPlace): Operand[] {
   const { name, word, most, position } = place;
   if (text.startsWith('(') && text.endsWith(')')) {
     const example = `${name}[${word}]=a,b`;
@@ -102,7 +102,7 @@ function endOf(text: string, at: number): number {
 }
 
 function quotedAt(
-  reader: Reader,
+  reader: QueryReader,
   text: string,
   { at, position }: { at: number; position: number },
 ): { operand: Operand; end: number } {

@@ -11,7 +11,7 @@ import {
   parseLiteral,
   typedPrefix,
 } from './literal.ts';
-import type { FilterLimits, Operator } from './operators.ts';
+import type { FilterLimits, QueryOperator } from './operators.ts';
 
 /** A value as it was written: already decoded, cut at the stars that are wildcards where wildcards mean something. */
 export interface Operand {
@@ -163,7 +163,11 @@ export function makeEmptySet(path: FieldPath): Filter {
   return { type: 'in', path, values: [] };
 }
 
-function range(path: FieldPath, operator: Extract<Operator, { type: 'range' }>, operands: readonly Operand[]): Filter {
+function range(
+  path: FieldPath,
+  operator: Extract<QueryOperator, { type: 'range' }>,
+  operands: readonly Operand[],
+): Filter {
   const type = orderable(path, 'a range');
   const [low, high, extra] = operands;
   if (low === undefined || high === undefined || extra !== undefined) {
@@ -179,7 +183,7 @@ function range(path: FieldPath, operator: Extract<Operator, { type: 'range' }>, 
 /** One condition, with its values typed by the schema. Throws ConditionError. */
 export function makeCondition(
   path: FieldPath,
-  operator: Operator,
+  operator: QueryOperator,
   operands: readonly [Operand, ...Operand[]],
   limits: FilterLimits,
 ): Filter {

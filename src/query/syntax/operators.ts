@@ -8,7 +8,7 @@ export type FilterLimits = Pick<
   'filterLength' | 'filterConditions' | 'filterDepth' | 'filterValues' | 'filterPattern'
 >;
 
-export type Operator =
+export type QueryOperator =
   /** `strict` takes the value word for word: no wildcards, no null, no typed literals. */
   | { readonly type: 'equal'; readonly negated: boolean; readonly strict: boolean }
   | { readonly type: 'order'; readonly op: Comparison }
@@ -18,11 +18,11 @@ export type Operator =
   | { readonly type: 'range'; readonly lowOp: 'ge' | 'gt'; readonly highOp: 'le' | 'lt' }
   | { readonly type: 'refused'; readonly why: string };
 
-const EQUAL: Operator = { type: 'equal', negated: false, strict: false };
-const UNEQUAL: Operator = { type: 'equal', negated: true, strict: false };
+const EQUAL: QueryOperator = { type: 'equal', negated: false, strict: false };
+const UNEQUAL: QueryOperator = { type: 'equal', negated: true, strict: false };
 
 /** Written between equals signs: `=gt=`. */
-export const NAMED_OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>([
+export const NAMED_OPERATORS: ReadonlyMap<string, QueryOperator> = new Map<string, QueryOperator>([
   ['eq', EQUAL],
   ['ne', UNEQUAL],
   ['gt', { type: 'order', op: 'gt' }],
@@ -42,7 +42,7 @@ export const NAMED_OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Op
   ['~', { type: 'refused', why: 'regular expressions are not supported; use =ct=, =sw=, =ew= or * in ==' }],
 ]);
 
-export const SYMBOL_OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>([
+export const SYMBOL_OPERATORS: ReadonlyMap<string, QueryOperator> = new Map<string, QueryOperator>([
   ['=', EQUAL],
   ['==', EQUAL],
   ['===', { type: 'equal', negated: false, strict: true }],

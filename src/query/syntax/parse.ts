@@ -1,13 +1,13 @@
 import type { RelationPlan, TablePlan } from '../../schema/plan.ts';
-import { nameableFields, nameableRelation, type View } from '../view.ts';
+import { nameableFields, nameableRelation, type ReadPolicy } from '../view.ts';
 import type { FieldPath, Filter } from './ast.ts';
 import { atBracket, type BracketCondition, readBracketCondition } from './bracket-operator.ts';
 import { ConditionError, makeCondition, makeEmptySet, type Operand } from './condition.ts';
 import { visibleFields } from './fields.ts';
-import type { FilterLimits, Operator } from './operators.ts';
+import type { FilterLimits, QueryOperator } from './operators.ts';
 import { resolvePath } from './path.ts';
 import { checkEncoded, makeQueryError } from './problem.ts';
-import { Reader } from './reader.ts';
+import { QueryReader } from './reader.ts';
 import { innerNames, isSingle, type Target } from './target.ts';
 import { TermParser } from './terms.ts';
 
@@ -19,7 +19,7 @@ export interface FilterScope {
   /** Names of query parameters that are no filters. */
   readonly reserved: ReadonlySet<string>;
   /** What the caller sees, when it is not everything. */
-  readonly view?: View | undefined;
+  readonly view?: ReadPolicy | undefined;
 }
 
 export interface ParsedQuery {
@@ -41,7 +41,7 @@ class FilterParser extends TermParser<Filter> {
   /** Fields whose `[in]` has been read: client libraries send an array as one parameter for each value. */
   readonly #lists = new Set<string>();
 
-  constructor(reader: Reader, scope: FilterScope, budget: Budget) {
+  constructor(reader: QueryReader, scope: FilterScope, budget: Budget) {
     super(reader, scope.limits);
     this.#scope = scope;
     this.#budget = budget;
@@ -149,7 +149,7 @@ class FilterParser extends TermParser<Filter> {
 
 function makeFilter(
   { relations, path }: Target,
-  operator: Operator,
+  operator: QueryOperator,
   { operands, limits }: { readonly operands: readonly Operand[]; readonly limits: FilterLimits },
 ): Filter {
   const [first, ...more] = operands;
@@ -168,7 +168,11 @@ function makeRelated(relations: readonly RelationPlan[], filter: Filter): Filter
 }
 
 /** `author==null`: there is no such record. */
-function makePresence(relations: readonly RelationPlan[], operator: Operator, operand: Operand | undefined): Filter {
+function makePresence(
+  relations: readonly RelationPlan[],
+  operator: QueryOperator,
+  operand: Operand | undefined,
+): Filter {
   const last = relations.at(-1) as RelationPlan;
   const isNull = operator.type === 'equal' && !operator.strict && operand?.quoted === false && operand.text === 'null';
   if (!isNull) {
@@ -184,12 +188,12 @@ function makePresence(relations: readonly RelationPlan[], operator: Operator, op
   return operator.negated ? present : { type: 'not', item: present };
 }
 
-function tooLong(reader: Reader, position: number, limits: FilterLimits): Error {
+function tooLong(reader: QueryReader, position: number, limits: FilterLimits): Error {
   return reader.error(`a filter has at most ${limits.filterLength} characters`, position);
 }
 
 function parseFilterText(text: string, scope: FilterScope, budget: Budget): Filter {
-  const reader = new Reader(text, 'filter', false);
+  const reader = new QueryReader(text, 'filter', false);
   budget.length += text.length;
   if (budget.length > scope.limits.filterLength) throw tooLong(reader, 0, scope.limits);
   reader.checkCharacters(text, 0);
@@ -212,7 +216,7 @@ export function parseFilter(text: string, table: TablePlan, limits: FilterLimits
  */
 export function parseQuery(raw: string, scope: FilterScope): ParsedQuery {
   checkEncoded(raw);
-  const reader = new Reader(raw, 'query', true);
+  const reader = new QueryReader(raw, 'query', true);
   const budget: Budget = { conditions: 0, length: 0 };
   const parameters = new Map<string, string>();
   const parser = new FilterParser(reader, scope, budget);
@@ -254,7 +258,7 @@ function parseTerms(parser: FilterParser, scope: FilterScope, parameters: Map<st
   return [parser.join('or', [...alternatives, parser.join('and', all)])];
 }
 
-function unexpected(reader: Reader): Error {
+function unexpected(reader: QueryReader): Error {
   const closing = reader.peek();
   const hint =
     closing === ')' ? '; in a value ) is written %29' : closing === ']' ? '; in a value ] is written %5D' : '';
@@ -262,7 +266,7 @@ function unexpected(reader: Reader): Error {
 }
 
 /** Its value reaches to the next `&`, whatever it holds. */
-function readParameter(reader: Reader, name: string, parameters: Map<string, string>): void {
+function readParameter(reader: QueryReader, name: string, parameters: Map<string, string>): void {
   reader.subject = name;
   if (!reader.accept('=')) throw reader.error(`expected = after the parameter ${name}, found ${reader.found()}`);
   if (parameters.has(name)) throw makeQueryError(name, 'is given twice');

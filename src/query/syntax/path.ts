@@ -1,15 +1,15 @@
 import { suggest } from '../../config/files/suggest.ts';
 import type { FieldPlan, TablePlan } from '../../schema/plan.ts';
-import { nameableFields, type View } from '../view.ts';
+import { nameableFields, type ReadPolicy } from '../view.ts';
 import type { FieldPath } from './ast.ts';
 import { fieldsByName } from './fields.ts';
 import { elementType, nameType } from './literal.ts';
 import { show } from './problem.ts';
-import type { Reader } from './reader.ts';
+import type { QueryReader } from './reader.ts';
 
 export interface PathScope {
   readonly table: TablePlan;
-  readonly view?: View | undefined;
+  readonly view?: ReadPolicy | undefined;
   /** Whether a path may lead to related records, so that their names could have been meant; true unless it says so. */
   readonly followsRelations?: boolean;
   /** Words that could also have been meant at the beginning of the path. */
@@ -19,7 +19,7 @@ export interface PathScope {
 }
 
 /** The fields that a dotted name leads through. Throws INVALID_QUERY at the place of what is unknown. */
-export function resolvePath(reader: Reader, name: string, start: number, scope: PathScope): FieldPath {
+export function resolvePath(reader: QueryReader, name: string, start: number, scope: PathScope): FieldPath {
   const { table, view, followsRelations = true, others = [], what = 'field' } = scope;
   const visible = nameableFields(table, view);
   const [first = '', ...rest] = name.split('.');
@@ -54,7 +54,7 @@ interface Known {
   readonly names: readonly string[];
 }
 
-function unknown(reader: Reader, name: string, start: number, { where, what, names }: Known): Error {
+function unknown(reader: QueryReader, name: string, start: number, { where, what, names }: Known): Error {
   const meant = suggest(
     name,
     names.filter((it) => it !== name),

@@ -1,5 +1,5 @@
 import type { Operand } from './condition.ts';
-import { meantOperator, NAMED_OPERATORS, type Operator, SYMBOL_OPERATORS } from './operators.ts';
+import { meantOperator, NAMED_OPERATORS, type QueryOperator, SYMBOL_OPERATORS } from './operators.ts';
 import { columnOf, makeQueryError, shorten, show } from './problem.ts';
 
 // Browsers send < > " as escapes, so an operator's first character may come as one; `=` may not, since
@@ -24,7 +24,7 @@ const OPERATOR_AS_VALUE = new RegExp(`(?:%(?:25)*3[Dd])?(${NAMES})(?:%(?:25)*3[D
  * are percent-encoded and an encoded character is always part of a value; in `filter=` (decoded
  * before) values may stand in quotes, spaces around the parts do not matter, and `;` and `,` combine too.
  */
-export class Reader {
+export class QueryReader {
   readonly text: string;
   readonly encoded: boolean;
   readonly #parameter: string;
@@ -105,7 +105,7 @@ export class Reader {
     return this.match(NAME);
   }
 
-  readOperator(name: string): Operator {
+  readOperator(name: string): QueryOperator {
     this.skipSpace();
     const start = this.position;
     const named = this.match(NAMED_OPERATOR);

@@ -1,5 +1,5 @@
 import type { RelationPlan } from '../../schema/plan.ts';
-import { nameableFields, type View } from '../view.ts';
+import { nameableFields, type ReadPolicy } from '../view.ts';
 import type { FieldPath } from './ast.ts';
 import { elementType } from './literal.ts';
 
@@ -10,7 +10,7 @@ export interface Target {
 }
 
 /** The fields that can be named after this name and a dot. */
-export function innerNames({ relations, path }: Target, view: View | undefined): readonly string[] {
+export function innerNames({ relations, path }: Target, view: ReadPolicy | undefined): readonly string[] {
   const target = relations.at(-1)?.target;
   if (path === undefined) return target === undefined ? [] : nameableFields(target, view).map(({ name }) => name);
   const type = elementType((path.fields.at(-1) ?? path.fields[0]).type);

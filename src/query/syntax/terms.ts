@@ -1,5 +1,5 @@
 import type { FilterLimits } from './operators.ts';
-import type { Reader } from './reader.ts';
+import type { QueryReader } from './reader.ts';
 
 // The parser calls itself once for each level; whatever is configured, the stack holds this many.
 const DEEPEST = 200;
@@ -11,12 +11,12 @@ type Combined<T> =
 
 /** The part of the language that filters and rules share: how conditions are put together. */
 export abstract class TermParser<T extends { readonly type: string }> {
-  readonly reader: Reader;
+  readonly reader: QueryReader;
   protected readonly limits: FilterLimits;
   readonly #and: string;
   readonly #or: string;
 
-  constructor(reader: Reader, limits: FilterLimits) {
+  constructor(reader: QueryReader, limits: FilterLimits) {
     this.reader = reader;
     this.limits = limits;
     this.#and = reader.encoded ? '&' : '&;';

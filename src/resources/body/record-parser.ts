@@ -8,11 +8,11 @@ import {
   type Check,
   checkOf,
   isObject,
-  type Report,
   reportUnknown,
   roundedProblem,
   summarize,
   type ValueLimits,
+  type ValueReport,
 } from './values.ts';
 
 interface Column {
@@ -112,7 +112,7 @@ export class RecordParser {
     return cells;
   }
 
-  #reportUnknown(body: Readonly<Record<string, unknown>>, report: Report): void {
+  #reportUnknown(body: Readonly<Record<string, unknown>>, report: ValueReport): void {
     const rest: Record<string, unknown> = Object.create(null);
     for (const [name, value] of Object.entries(body)) {
       const relation = this.#relations.get(name);
@@ -122,7 +122,7 @@ export class RecordParser {
     reportUnknown(rest, this.#indexes, '', report);
   }
 
-  #readCell({ field, check, toCell }: Column, value: unknown, whole: boolean, report: Report): Cell {
+  #readCell({ field, check, toCell }: Column, value: unknown, whole: boolean, report: ValueReport): Cell {
     if (field.computed !== undefined) {
       report(field.name, 'is computed from other fields; leave it out');
       return null;
@@ -147,7 +147,7 @@ export class RecordParser {
   }
 
   /** The key may be missing: it comes from the path, or is made. */
-  #complete(cells: (Cell | undefined)[], report: Report): void {
+  #complete(cells: (Cell | undefined)[], report: ValueReport): void {
     for (let i = 0; i < cells.length; i++) {
       if (cells[i] !== undefined) continue;
       const { field, defaultCell } = this.#columns[i] as Column;
@@ -158,7 +158,7 @@ export class RecordParser {
   }
 }
 
-function reportCell(report: Report, name: string, message: string): null {
+function reportCell(report: ValueReport, name: string, message: string): null {
   report(name, message);
   return null;
 }
@@ -171,7 +171,7 @@ function insteadOf({ from, to, target }: RelationPlan): string {
 const MAX_ERRORS = 100;
 const MAX_NAME = 200;
 
-function makeReport(errors: FieldError[], prefix: string): Report {
+function makeReport(errors: FieldError[], prefix: string): ValueReport {
   return (field, message) => {
     if (errors.length >= MAX_ERRORS) return;
     const name = prefix + field;

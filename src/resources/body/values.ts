@@ -8,9 +8,9 @@ import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../../schema/p
 import { describeRounded } from './json.ts';
 import { roundedIn } from './rounded-numbers.ts';
 
-export type Report = (field: string, message: string) => void;
+export type ValueReport = (field: string, message: string) => void;
 /** Gives the value as JSON holds it, or reports what is wrong and gives null. Never called with null. */
-export type Check = (value: unknown, path: string, report: Report) => JsonValue;
+export type Check = (value: unknown, path: string, report: ValueReport) => JsonValue;
 export type ValueLimits = Pick<Limits, 'jsonDepth' | 'jsonKeys'>;
 
 const INT = 'must be an Int: an integer within ±(2^53−1)';
@@ -39,7 +39,7 @@ function isInteger(written: string): boolean {
 }
 
 /** For a value that is not a field of a record: the first thing that is wrong with it is thrown. */
-export const throwInvalid: Report = (field, message) => {
+export const throwInvalid: ValueReport = (field, message) => {
   throw invalidField(field, message);
 };
 
@@ -91,7 +91,7 @@ const SCALARS: Readonly<Record<Exclude<ScalarName, 'JSON'>, Check>> = {
   },
 };
 
-function checkText(value: unknown, path: string, report: Report): JsonValue {
+function checkText(value: unknown, path: string, report: ValueReport): JsonValue {
   if (typeof value !== 'string') return refuse(report, path, 'must be a string');
   // parseJson has refused NUL and lone surrogates for every way in.
   return value;
@@ -143,7 +143,7 @@ function checkObject(fields: readonly FieldPlan[], limits: ValueLimits): Check {
 interface Member {
   readonly check: Check;
   readonly path: string;
-  readonly report: Report;
+  readonly report: ValueReport;
 }
 
 function checkMember(field: FieldPlan, value: unknown, { check, path, report }: Member): JsonValue {
@@ -182,7 +182,7 @@ export function reportUnknown(
   value: Record<string, unknown>,
   known: ReadonlyMap<string, unknown>,
   prefix: string,
-  report: Report,
+  report: ValueReport,
 ): void {
   for (const name of Object.keys(value)) {
     if (known.has(name)) continue;
@@ -195,7 +195,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function refuse(report: Report, path: string, message: string): null {
+function refuse(report: ValueReport, path: string, message: string): null {
   report(path, message);
   return null;
 }

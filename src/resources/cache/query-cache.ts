@@ -1,4 +1,4 @@
-import type { View } from '../../query/index.ts';
+import type { ReadPolicy } from '../../query/index.ts';
 
 const CAPACITY = 1000;
 
@@ -7,7 +7,7 @@ export class QueryCache<T> {
   readonly #made = new Map<string, T>();
 
   /** `make` is called when there is nothing yet; what it throws is not kept. */
-  get(rawQuery: string, view: View | undefined, make: () => T): T {
+  get(rawQuery: string, view: ReadPolicy | undefined, make: () => T): T {
     const key = view === undefined ? rawQuery : `${view.key}\n${rawQuery}`;
     const cached = this.#made.get(key);
     if (cached !== undefined) return cached;

@@ -1,5 +1,5 @@
 import { type Frame, type FullEncoding, formatFrame, type ResetReason } from '../../hub/encode.ts';
-import type { Key } from '../../store/store.ts';
+import type { RecordKey } from '../../store/store.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -63,7 +63,7 @@ export interface ResetFrame {
 }
 
 /** What a subscription of code is told: the same members as a frame of a WebSocket, PROTOCOL.md §4.1. */
-export type TableFrame<Shown = JsonObject, Id = Key> =
+export type TableFrame<Shown = JsonObject, Id = RecordKey> =
   | RetainedFrame<Shown, Id>
   | UpdateFrame<Shown, Id>
   | DeleteFrame<Shown, Id>
@@ -86,7 +86,7 @@ function line(text: string): Buffer {
 }
 
 /** Lines that were written and not read yet. They are parsed when they are read, and shared with others until then. */
-export class FrameQueue {
+export class TableFrameQueue {
   #chunks: Buffer[] = [];
   /** Of the first chunk what was read. */
   #offset = 0;

@@ -1,5 +1,5 @@
 import { type Identity, SERVER } from '../../auth/identity.ts';
-import type { Key } from '../../store/store.ts';
+import type { RecordKey } from '../../store/store.ts';
 import type { TableFrame } from './frames.ts';
 import type { TableResource } from './resource.ts';
 import type { SubscribeOptions } from './streams.ts';
@@ -13,7 +13,7 @@ export interface BulkResult {
 }
 
 /** Changes of a table, one after the other; `return` ends it. */
-export interface TableSubscription<Shown = JsonObject, Id extends Key = Key>
+export interface TableSubscription<Shown = JsonObject, Id extends RecordKey = RecordKey>
   extends AsyncIterableIterator<TableFrame<Shown, Id>, undefined> {
   return(): Promise<IteratorResult<TableFrame<Shown, Id>, undefined>>;
 }
@@ -26,7 +26,7 @@ export interface TableHandle<
   Shown = JsonObject,
   New = JsonObject,
   Changes = JsonObject,
-  Id extends Key = Key,
+  Id extends RecordKey = RecordKey,
   Whole = New,
 > {
   /** The record, or undefined. */

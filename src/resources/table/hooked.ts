@@ -3,8 +3,15 @@ import { AppError } from '../../errors.ts';
 import { compilePredicate, type JsonRecord } from '../../query/index.ts';
 import type { Action, TablePlan } from '../../schema/plan.ts';
 import { atPlace, placeError } from '../../store/placed-error.ts';
-import type { Awaitable, Key, Once, Precondition, StoredRecord, WriteOutcome } from '../../store/store.ts';
-import { JsonLines, type PlacedRecord, Rows } from '../body/rows.ts';
+import type {
+  Awaitable,
+  IdempotencyKey,
+  Precondition,
+  RecordKey,
+  StoredRecord,
+  WriteOutcome,
+} from '../../store/store.ts';
+import { BatchBody, NdjsonBody, type PlacedRecord } from '../body/batch-body.ts';
 import type { WriteHooks } from '../write-hooks.ts';
 import { TableResource } from './resource.ts';
 import type { ResourceContext, WriteOptions } from './types.ts';
@@ -14,12 +21,12 @@ const MAX_TRIES = 25;
 
 export interface HookedContext extends ResourceContext {
   readonly hooks: WriteHooks;
-  isKept(once: Once): Awaitable<boolean>;
+  isKept(once: IdempotencyKey): Awaitable<boolean>;
 }
 
 interface Target {
   readonly identity: Identity;
-  readonly id: Key;
+  readonly id: RecordKey;
   /** What is to be done if there is a record. */
   readonly action: Action;
 }
@@ -46,7 +53,7 @@ export class HookedTable extends TableResource {
     this.#hooks = context.hooks;
   }
 
-  override async create(identity: Identity, body: unknown, once?: Once): Promise<WriteOutcome> {
+  override async create(identity: Identity, body: unknown, once?: IdempotencyKey): Promise<WriteOutcome> {
     const { beforeCreate } = this.#hooks;
     if (beforeCreate === undefined || (await this.#passes(identity, once))) return super.create(identity, body, once);
     const id = this.#checkRecord(identity, ['create'], body);
@@ -56,16 +63,16 @@ export class HookedTable extends TableResource {
 
   override async createMany(
     identity: Identity,
-    sent: readonly unknown[] | Rows,
-    once?: Once,
+    sent: readonly unknown[] | BatchBody,
+    once?: IdempotencyKey,
   ): Promise<readonly WriteOutcome[]> {
     const { beforeCreate } = this.#hooks;
-    const size = sent instanceof Rows ? sent.size : sent.length;
+    const size = sent instanceof BatchBody ? sent.size : sent.length;
     const isTooMany = size > this.#context.limits.batch;
     if (beforeCreate === undefined || isTooMany || (await this.#passes(identity, once))) {
       return super.createMany(identity, sent, once);
     }
-    const bodies = sent instanceof Rows ? sent.records(this.table).map(({ value }) => value) : sent;
+    const bodies = sent instanceof BatchBody ? sent.records(this.table).map(({ value }) => value) : sent;
     const checked = this.#check(identity, ['create'], () =>
       this.writes.sent.many(identity, sent).map(({ cells, place }) => ({
         id: atPlace(place, () => this.writes.sent.ownKey(undefined, cells)),
@@ -79,12 +86,12 @@ export class HookedTable extends TableResource {
       });
       records.push({ place, value: await this.#count(hooked) });
     }
-    return super.createMany(identity, new JsonLines(records), once);
+    return super.createMany(identity, new NdjsonBody(records), once);
   }
 
   override async put(
     identity: Identity,
-    id: Key | undefined,
+    id: RecordKey | undefined,
     body: unknown,
     options: WriteOptions = {},
   ): Promise<WriteOutcome> {
@@ -103,7 +110,12 @@ export class HookedTable extends TableResource {
     });
   }
 
-  override async patch(identity: Identity, id: Key, body: unknown, options: WriteOptions = {}): Promise<WriteOutcome> {
+  override async patch(
+    identity: Identity,
+    id: RecordKey,
+    body: unknown,
+    options: WriteOptions = {},
+  ): Promise<WriteOutcome> {
     const { beforeUpdate } = this.#hooks;
     if (beforeUpdate === undefined || (await this.#passes(identity, options.once))) {
       return super.patch(identity, id, body, options);
@@ -117,7 +129,7 @@ export class HookedTable extends TableResource {
     });
   }
 
-  override async delete(identity: Identity, id: Key, options: WriteOptions = {}): Promise<WriteOutcome> {
+  override async delete(identity: Identity, id: RecordKey, options: WriteOptions = {}): Promise<WriteOutcome> {
     const { beforeDelete } = this.#hooks;
     if (beforeDelete === undefined || (await this.#passes(identity, options.once))) {
       return super.delete(identity, id, options);
@@ -129,18 +141,23 @@ export class HookedTable extends TableResource {
     });
   }
 
-  override async patchMany(identity: Identity, rawQuery: string, body: unknown, once?: Once): Promise<WriteOutcome> {
+  override async patchMany(
+    identity: Identity,
+    rawQuery: string,
+    body: unknown,
+    once?: IdempotencyKey,
+  ): Promise<WriteOutcome> {
     if (identity !== HOOK && this.#hooks.beforeUpdate !== undefined) throw this.#refuseMany('beforeUpdate');
     return super.patchMany(identity, rawQuery, body, once);
   }
 
-  override async deleteMany(identity: Identity, rawQuery: string, once?: Once): Promise<WriteOutcome> {
+  override async deleteMany(identity: Identity, rawQuery: string, once?: IdempotencyKey): Promise<WriteOutcome> {
     if (identity !== HOOK && this.#hooks.beforeDelete !== undefined) throw this.#refuseMany('beforeDelete');
     return super.deleteMany(identity, rawQuery, once);
   }
 
   /** A hook does not hear of its own writes, and of a repeated one only the first time. */
-  #passes(identity: Identity, once: Once | undefined): Awaitable<boolean> {
+  #passes(identity: Identity, once: IdempotencyKey | undefined): Awaitable<boolean> {
     if (identity === HOOK) return true;
     return once !== undefined && this.#context.isKept(once);
   }
@@ -157,7 +174,7 @@ export class HookedTable extends TableResource {
   }
 
   /** The key of a whole record, if it has one already. */
-  #checkRecord(identity: Identity, actions: readonly Action[], body: unknown, id?: Key): Key | undefined {
+  #checkRecord(identity: Identity, actions: readonly Action[], body: unknown, id?: RecordKey): RecordKey | undefined {
     const { sent } = this.writes;
     return this.#check(identity, actions, () => {
       const key = sent.ownKey(id, sent.whole(identity, body));

@@ -1,9 +1,9 @@
 import type { Identity } from '../../auth/identity.ts';
 import { relatedOfRecord, type Selection, selectRecord } from '../../hub/selection.ts';
-import { type ListQuery, parseQueryFor, type View, visibleFields } from '../../query/index.ts';
+import { type ListQuery, parseQueryFor, type ReadPolicy, visibleFields } from '../../query/index.ts';
 import type { TablePlan } from '../../schema/plan.ts';
-import type { Awaitable, Key, ListPage, StoredRecord } from '../../store/store.ts';
-import { isJson } from '../body/rows.ts';
+import type { Awaitable, ListPage, RecordKey, StoredRecord } from '../../store/store.ts';
+import { isJson } from '../body/batch-body.ts';
 import { QueryCache } from '../cache/query-cache.ts';
 import { makeSelection } from '../selections.ts';
 import { parseRecordQuery, parseSubscription, type SubscriptionQuery } from '../subscription-query.ts';
@@ -31,7 +31,7 @@ export class TableReads {
     this.#counters = counters;
   }
 
-  get(identity: Identity, id: Key, rawQuery: string): Awaitable<FoundRecord | undefined> {
+  get(identity: Identity, id: RecordKey, rawQuery: string): Awaitable<FoundRecord | undefined> {
     const table = this.#table;
     const { access, store, limits } = this.#context;
     access.check(table, 'read', identity);
@@ -90,7 +90,7 @@ export class TableReads {
     ];
   }
 
-  parseSubscription(identity: Identity, rawQuery: string, id: Key | undefined): SubscriptionQuery {
+  parseSubscription(identity: Identity, rawQuery: string, id: RecordKey | undefined): SubscriptionQuery {
     const table = this.#table;
     const { access, limits, store } = this.#context;
     const hears = access.check(table, 'subscribe', identity);
@@ -103,12 +103,12 @@ export class TableReads {
   /** The newest seq of the tables that a query shows. */
   #headOf({ related }: ListQuery): number {
     const { store } = this.#context;
-    let head = store.tableHead(this.#table);
-    for (const table of related) head = Math.max(head, store.tableHead(table));
+    let head = store.lastTableSeq(this.#table);
+    for (const table of related) head = Math.max(head, store.lastTableSeq(table));
     return head;
   }
 
-  #parseQuery(rawQuery: string, view: View | undefined): ListQuery {
+  #parseQuery(rawQuery: string, view: ReadPolicy | undefined): ListQuery {
     const { limits } = this.#context;
     const scope = { table: this.#table, limits, reserved: NOTHING_RESERVED, view };
     return this.#queries.get(rawQuery, view, () => parseQueryFor(rawQuery, scope));

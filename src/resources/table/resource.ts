@@ -3,8 +3,8 @@ import type { Encoding } from '../../hub/encode.ts';
 import type { Sink, Subscription } from '../../hub/subscription.ts';
 import type { ListQuery } from '../../query/index.ts';
 import type { TablePlan } from '../../schema/plan.ts';
-import type { Awaitable, Key, ListPage, Once, WriteOutcome } from '../../store/store.ts';
-import type { Rows } from '../body/rows.ts';
+import type { Awaitable, IdempotencyKey, ListPage, RecordKey, WriteOutcome } from '../../store/store.ts';
+import type { BatchBody } from '../body/batch-body.ts';
 import type { SubscriptionQuery } from '../subscription-query.ts';
 import { TableReads } from './reads.ts';
 import { TableStreams } from './streams.ts';
@@ -33,12 +33,12 @@ export class TableResource {
 
   /** The log's head: a reader that asks now sees everything up to it. */
   get head(): number {
-    return this.#context.store.head;
+    return this.#context.store.lastSeq;
   }
 
   /** True when a record of this seq looks as it did when it got it: no schema change has made another of it since. */
   isTrueTo(seq: number): boolean {
-    return seq > this.#context.store.shapedAt(this.table);
+    return seq > this.#context.store.layoutSeq(this.table);
   }
 
   get maxIdLength(): number {
@@ -46,7 +46,7 @@ export class TableResource {
   }
 
   /** A record, or undefined. The raw query string may have `select`. Throws INVALID_QUERY. */
-  get(identity: Identity, id: Key, rawQuery = ''): Awaitable<FoundRecord | undefined> {
+  get(identity: Identity, id: RecordKey, rawQuery = ''): Awaitable<FoundRecord | undefined> {
     return this.#reads.get(identity, id, rawQuery);
   }
 
@@ -75,27 +75,31 @@ export class TableResource {
   }
 
   /** Stores a new record. Throws CONFLICT when its id exists; without an id a UUIDv7 is made. */
-  create(identity: Identity, body: unknown, once?: Once): Promise<WriteOutcome> {
+  create(identity: Identity, body: unknown, once?: IdempotencyKey): Promise<WriteOutcome> {
     return this.writes.create(identity, body, once);
   }
 
   /** Stores new records, all or none, in order. */
-  createMany(identity: Identity, bodies: readonly unknown[] | Rows, once?: Once): Promise<readonly WriteOutcome[]> {
+  createMany(
+    identity: Identity,
+    bodies: readonly unknown[] | BatchBody,
+    once?: IdempotencyKey,
+  ): Promise<readonly WriteOutcome[]> {
     return this.writes.createMany(identity, bodies, once);
   }
 
   /** Creates or replaces. Without `id` the record's own is taken, or one is made. */
-  put(identity: Identity, id: Key | undefined, body: unknown, options?: WriteOptions): Promise<WriteOutcome> {
+  put(identity: Identity, id: RecordKey | undefined, body: unknown, options?: WriteOptions): Promise<WriteOutcome> {
     return this.writes.put(identity, id, body, options);
   }
 
   /** Replaces the fields that were sent. Throws NOT_FOUND. */
-  patch(identity: Identity, id: Key, body: unknown, options?: WriteOptions): Promise<WriteOutcome> {
+  patch(identity: Identity, id: RecordKey, body: unknown, options?: WriteOptions): Promise<WriteOutcome> {
     return this.writes.patch(identity, id, body, options);
   }
 
   /** Removes a record. Throws NOT_FOUND. */
-  delete(identity: Identity, id: Key, options?: WriteOptions): Promise<WriteOutcome> {
+  delete(identity: Identity, id: RecordKey, options?: WriteOptions): Promise<WriteOutcome> {
     return this.writes.delete(identity, id, options);
   }
 
@@ -103,12 +107,12 @@ export class TableResource {
    * Replaces the sent fields of every record that the raw query string's filter matches, all or none; the outcome's
    * `json` has the numbers. Throws INVALID_QUERY without a filter or `all=true`, BAD_REQUEST beyond `limits.bulk`.
    */
-  patchMany(identity: Identity, rawQuery: string, body: unknown, once?: Once): Promise<WriteOutcome> {
+  patchMany(identity: Identity, rawQuery: string, body: unknown, once?: IdempotencyKey): Promise<WriteOutcome> {
     return this.writes.patchMany(identity, rawQuery, body, once);
   }
 
   /** Removes every record that the raw query string's filter matches, all or none. Throws as `patchMany`. */
-  deleteMany(identity: Identity, rawQuery: string, once?: Once): Promise<WriteOutcome> {
+  deleteMany(identity: Identity, rawQuery: string, once?: IdempotencyKey): Promise<WriteOutcome> {
     return this.writes.deleteMany(identity, rawQuery, once);
   }
 
@@ -116,12 +120,12 @@ export class TableResource {
    * Sends a message to the record's and the table's channel, or without an id to the table's alone. It is in the log,
    * so that it is resumed, but not among the records. Resolves with how many subscriptions it is for.
    */
-  publish(identity: Identity, id: Key | null, data: unknown, once?: Once): Promise<Published> {
+  publish(identity: Identity, id: RecordKey | null, data: unknown, once?: IdempotencyKey): Promise<Published> {
     return this.writes.publish(identity, id, data, once);
   }
 
   /** Checks a subscription's query. Throws INVALID_QUERY, INVALID_POSITION or FORBIDDEN, before anything is opened. */
-  parseSubscription(identity: Identity, rawQuery: string, id: Key | undefined): SubscriptionQuery {
+  parseSubscription(identity: Identity, rawQuery: string, id: RecordKey | undefined): SubscriptionQuery {
     return this.#reads.parseSubscription(identity, rawQuery, id);
   }
 

@@ -1,10 +1,10 @@
+import { EXPIRED, REVOKED } from '../../auth/auth-errors.ts';
 import { hasExpired, type OpenConnection } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
-import { EXPIRED, REVOKED } from '../../auth/refusals.ts';
 import { AppError } from '../../errors.ts';
 import type { EndReason, Sink, Subscription } from '../../hub/subscription.ts';
 import type { SubscriptionQuery } from '../subscription-query.ts';
-import { FrameQueue, LINE_ENCODING, type TableFrame } from './frames.ts';
+import { LINE_ENCODING, type TableFrame, TableFrameQueue } from './frames.ts';
 import type { TableResource } from './resource.ts';
 
 export interface TableStreamOptions {
@@ -33,7 +33,7 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
   readonly isPatient = true;
   identity: Identity;
   readonly #options: TableStreamOptions;
-  #queue = new FrameQueue();
+  #queue = new TableFrameQueue();
   #subscription: Subscription | undefined;
   /** Calls of `next` that wait for a frame. */
   #waiting: Waiting[] = [];
@@ -117,7 +117,7 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
     if (subscription === undefined || this.#hasEnded) return;
     const queue = this.#queue;
     // What waits was for the rights of before; a subscription that is another one begins with `reset`.
-    this.#queue = new FrameQueue();
+    this.#queue = new TableFrameQueue();
     try {
       const { resource, rawQuery } = this.#options;
       this.#keep(resource.rejudge(subscription, this.identity, rawQuery));

@@ -1,12 +1,12 @@
-import type { OpenConnections } from '../../auth/connections.ts';
+import type { ConnectionRegistry } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
 import { stoppingError } from '../../errors.ts';
-import type { Key } from '../../store/store.ts';
+import type { RecordKey } from '../../store/store.ts';
 import type { TableResource } from './resource.ts';
 import { TableStream } from './stream.ts';
 
 /** How code subscribes to a table. */
-export interface SubscribeOptions<Id = Key> {
+export interface SubscribeOptions<Id = RecordKey> {
   /** The channel of one record, instead of that of the table. */
   readonly id?: Id | undefined;
   /** Go on after this seq. */
@@ -27,7 +27,7 @@ interface Opening extends SubscribeOptions {
 /** The open subscriptions of code in the server, of all tables of an application. */
 export class TableStreams {
   readonly #open = new Set<TableStream>();
-  #connections: OpenConnections | undefined;
+  #connections: ConnectionRegistry | undefined;
   #isStopped = false;
 
   get size(): number {
@@ -35,7 +35,7 @@ export class TableStreams {
   }
 
   /** Those whose opener is somebody end with his token, and follow his rights. */
-  follow(connections: OpenConnections): void {
+  follow(connections: ConnectionRegistry): void {
     this.#connections = connections;
   }
 

@@ -1,15 +1,22 @@
 import type { Access } from '../../auth/policy/access.ts';
 import type { Limits } from '../../config/config.ts';
 import type { Hub } from '../../hub/hub.ts';
-import type { LogReader, Once, Precondition, RecordReader, RelatedReader, StoredRecord } from '../../store/store.ts';
-import type { GroupCommit } from '../../store/write-queue.ts';
+import type {
+  IdempotencyKey,
+  LogReader,
+  Precondition,
+  RecordReader,
+  RelatedReader,
+  StoredRecord,
+} from '../../store/store.ts';
+import type { WriteQueue } from '../../store/write-queue.ts';
 import type { PageCache } from '../cache/page-cache.ts';
 import type { TableStreams } from './streams.ts';
 
 export interface ResourceContext {
   readonly access: Access;
   readonly store: RecordReader & RelatedReader & LogReader;
-  readonly commits: GroupCommit;
+  readonly commits: WriteQueue;
   readonly hub: Hub;
   readonly limits: Limits;
   /** Of all tables of the application. */
@@ -53,5 +60,5 @@ export interface Counters {
 export interface WriteOptions {
   readonly precondition?: Precondition;
   /** Sent again, the write is answered as the first time and not made again. */
-  readonly once?: Once;
+  readonly once?: IdempotencyKey;
 }

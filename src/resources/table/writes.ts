@@ -6,43 +6,43 @@ import { atPlace } from '../../store/placed-error.ts';
 import type {
   BulkWrite,
   Cells,
-  Guard,
-  Key,
-  Once,
+  IdempotencyKey,
   Precondition,
+  RecordKey,
   Write,
+  WriteCheck,
   WriteGroup,
   WriteOutcome,
 } from '../../store/store.ts';
 import { actorOf } from '../actor.ts';
-import { Rows } from '../body/rows.ts';
-import { SentRecords } from '../body/sent-records.ts';
+import { BatchBody } from '../body/batch-body.ts';
+import { RecordInput } from '../body/record-input.ts';
 import { checkJson, throwInvalid } from '../body/values.ts';
 import { parseBulkFilter } from '../bulk.ts';
-import { InProgress } from '../idempotency.ts';
-import { WriteRights } from '../write-rights.ts';
+import { CallerPermissions } from '../caller-permissions.ts';
+import { InFlightKeys } from '../idempotency.ts';
 import type { Counters, Published, ResourceContext, WriteOptions } from './types.ts';
 
 const UNCONDITIONAL: WriteOptions = {};
 
 /** The writing half of a `TableResource`, which says what each of these does: rights, validation, and the commit. */
 export class TableWrites {
-  readonly rights: WriteRights;
-  readonly sent: SentRecords;
+  readonly rights: CallerPermissions;
+  readonly sent: RecordInput;
   readonly #table: TablePlan;
   readonly #context: ResourceContext;
   readonly #counters: Counters;
-  readonly #inProgress = new InProgress();
+  readonly #inProgress = new InFlightKeys();
 
   constructor(table: TablePlan, context: ResourceContext, counters: Counters) {
-    this.rights = new WriteRights(table, context.access);
-    this.sent = new SentRecords(table, context.limits, this.rights);
+    this.rights = new CallerPermissions(table, context.access);
+    this.sent = new RecordInput(table, context.limits, this.rights);
     this.#table = table;
     this.#context = context;
     this.#counters = counters;
   }
 
-  create(identity: Identity, body: unknown, once?: Once): Promise<WriteOutcome> {
+  create(identity: Identity, body: unknown, once?: IdempotencyKey): Promise<WriteOutcome> {
     return this.#writeOne(identity, once, () => {
       const guard = this.rights.guard(identity, ['create']);
       return this.#newRecord(this.sent.whole(identity, body), guard);
@@ -51,12 +51,12 @@ export class TableWrites {
 
   async createMany(
     identity: Identity,
-    bodies: readonly unknown[] | Rows,
-    once?: Once,
+    bodies: readonly unknown[] | BatchBody,
+    once?: IdempotencyKey,
   ): Promise<readonly WriteOutcome[]> {
     const guard = this.rights.guard(identity, ['create']);
     const { batch } = this.#context.limits;
-    const size = bodies instanceof Rows ? bodies.size : bodies.length;
+    const size = bodies instanceof BatchBody ? bodies.size : bodies.length;
     if (size > batch) throw new AppError('BAD_REQUEST', `At most ${batch} records can be sent at once.`);
     const records = this.sent.many(identity, bodies);
     if (size === 0) return [];
@@ -73,7 +73,7 @@ export class TableWrites {
 
   put(
     identity: Identity,
-    id: Key | undefined,
+    id: RecordKey | undefined,
     body: unknown,
     { precondition, once }: WriteOptions = UNCONDITIONAL,
   ): Promise<WriteOutcome> {
@@ -87,7 +87,7 @@ export class TableWrites {
 
   patch(
     identity: Identity,
-    id: Key,
+    id: RecordKey,
     body: unknown,
     { precondition, once }: WriteOptions = UNCONDITIONAL,
   ): Promise<WriteOutcome> {
@@ -98,14 +98,18 @@ export class TableWrites {
     });
   }
 
-  delete(identity: Identity, id: Key, { precondition, once }: WriteOptions = UNCONDITIONAL): Promise<WriteOutcome> {
+  delete(
+    identity: Identity,
+    id: RecordKey,
+    { precondition, once }: WriteOptions = UNCONDITIONAL,
+  ): Promise<WriteOutcome> {
     return this.#writeOne(identity, once, () => {
       const guard = this.rights.guard(identity, ['delete']);
       return { type: 'delete', table: this.#table, id, precondition, guard };
     });
   }
 
-  patchMany(identity: Identity, rawQuery: string, body: unknown, once?: Once): Promise<WriteOutcome> {
+  patchMany(identity: Identity, rawQuery: string, body: unknown, once?: IdempotencyKey): Promise<WriteOutcome> {
     return this.#writeOne(identity, once, () => {
       const guard = this.rights.guard(identity, ['update']);
       const chosen = this.#chooseMany(identity, rawQuery, 'update');
@@ -118,14 +122,14 @@ export class TableWrites {
     });
   }
 
-  deleteMany(identity: Identity, rawQuery: string, once?: Once): Promise<WriteOutcome> {
+  deleteMany(identity: Identity, rawQuery: string, once?: IdempotencyKey): Promise<WriteOutcome> {
     return this.#writeOne(identity, once, () => {
       const guard = this.rights.guard(identity, ['delete']);
       return { type: 'delete-where', ...this.#chooseMany(identity, rawQuery, 'delete'), guard };
     });
   }
 
-  async publish(identity: Identity, id: Key | null, data: unknown, once?: Once): Promise<Published> {
+  async publish(identity: Identity, id: RecordKey | null, data: unknown, once?: IdempotencyKey): Promise<Published> {
     const table = this.#table;
     const { access, hub, limits } = this.#context;
     const guard = this.rights.guard(identity, ['publish']);
@@ -157,13 +161,13 @@ export class TableWrites {
     return { table, filter: both(filter, allowed), limit: limits.bulk, named };
   }
 
-  #newRecord(parsed: Cells, guard: Guard | undefined): Write {
+  #newRecord(parsed: Cells, guard: WriteCheck | undefined): Write {
     const [id, cells] = this.sent.withNewKey(undefined, parsed);
     return { type: 'create', table: this.#table, id, cells, guard };
   }
 
   /** Rejects with what `make` throws. Not async: each promise more costs every write. */
-  #writeOne(identity: Identity, once: Once | undefined, make: () => Write): Promise<WriteOutcome> {
+  #writeOne(identity: Identity, once: IdempotencyKey | undefined, make: () => Write): Promise<WriteOutcome> {
     let write: Write;
     try {
       write = make();
@@ -181,7 +185,7 @@ export class TableWrites {
     throw error;
   }
 
-  #submit(identity: Identity, writes: WriteGroup, once: Once | undefined): Promise<readonly WriteOutcome[]> {
+  #submit(identity: Identity, writes: WriteGroup, once: IdempotencyKey | undefined): Promise<readonly WriteOutcome[]> {
     const { commits } = this.#context;
     const group = this.#table.audited ? signed(writes, identity) : writes;
     return once === undefined ? commits.submit(group) : this.#inProgress.run(once, () => commits.submit(group, once));

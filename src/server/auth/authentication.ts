@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
-import { networkOf } from '../../auth/accounts/attempts.ts';
+import { networkOf } from '../../auth/accounts/login-throttle.ts';
 import type { AppAuth } from '../../auth/app-auth.ts';
 import type { Credential } from '../../auth/credentials/authenticator.ts';
 import { KEY_PREFIX } from '../../auth/credentials/key-prefix.ts';
 import { ANONYMOUS } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import type { TablePlan } from '../../schema/plan.ts';
-import { type QueryDoors, takeCredential } from './credential.ts';
+import { type QueryCredentials, takeCredential } from './credential.ts';
 
 /** Prefix and id of a key: what may be seen of it. */
 const SHOWN_PART = 12;
@@ -23,7 +23,7 @@ export interface GuardedTable {
  * Finds out who is asking before anything else is done with a request: sets `request.identity`, or refuses with
  * UNAUTHORIZED. A request that shows nothing is anonymous.
  */
-export function makeAuthentication(auth: AppAuth, doors: QueryDoors): onRequestHookHandler {
+export function makeAuthentication(auth: AppAuth, doors: QueryCredentials): onRequestHookHandler {
   return (request, _reply, done) => {
     const credential = attempt(() => takeCredential(request.raw, doors));
     if (credential instanceof Error) {

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
+import { refuseToken } from '../../auth/auth-errors.ts';
 import type { Credential } from '../../auth/credentials/authenticator.ts';
 import { KEY_PREFIX } from '../../auth/credentials/key-prefix.ts';
-import { refuseToken } from '../../auth/refusals.ts';
 import { AppError } from '../../errors.ts';
 import { transportOf } from '../transport-constraint.ts';
 
 /** Which query parameters of a stream are credentials; a field of that name in the table is what is meant otherwise. */
-export interface QueryDoors {
+export interface QueryCredentials {
   readonly ticket: boolean;
   readonly token: boolean;
 }
@@ -38,7 +38,7 @@ export function bearerOffered(offer: string): string {
  * What a request shows, taken away from its URL, so that whoever reads or logs that does not see it. Undefined when it
  * shows nothing. Throws UNAUTHORIZED when it is none that can be, BAD_REQUEST when there are several.
  */
-export function takeCredential(request: IncomingMessage, doors: QueryDoors): Credential | undefined {
+export function takeCredential(request: IncomingMessage, doors: QueryCredentials): Credential | undefined {
   const found = [...readAuthorization(request), ...readOffers(request), ...takeFromQuery(request, doors)];
   if (found.length > 1) throw new AppError('BAD_REQUEST', 'A request shows one token, key or ticket, not several.');
   return found[0];
@@ -65,7 +65,7 @@ function readOffers(request: IncomingMessage): Credential[] {
   return shown.map((offer) => ({ type: 'bearer', text: bearerOffered(offer) }));
 }
 
-function takeFromQuery(request: IncomingMessage, doors: QueryDoors): Credential[] {
+function takeFromQuery(request: IncomingMessage, doors: QueryCredentials): Credential[] {
   const { url = '' } = request;
   const start = url.indexOf('?');
   if (start < 0 || !(doors.ticket || doors.token) || transportOf(request) === 'rest') return [];

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { AppAuth } from '../../auth/app-auth.ts';
-import { askForToken } from '../../auth/refusals.ts';
+import { unauthorized } from '../../auth/auth-errors.ts';
 import { makeAuthentication } from './authentication.ts';
 import { identityOf } from './identity-of.ts';
 
@@ -11,7 +11,7 @@ export function registerAuthMe(server: FastifyInstance, path: string, auth: AppA
   const onRequest = makeAuthentication(auth, NO_DOORS);
   server.get(`${path}/me`, { onRequest }, (request, reply) => {
     const identity = identityOf(request);
-    if (identity.type !== 'principal') throw askForToken('Send a token or key: Authorization: Bearer …');
+    if (identity.type !== 'principal') throw unauthorized('Send a token or key: Authorization: Bearer …');
     const { sub, roles, claims, expiresAt } = identity;
     reply.header('cache-control', 'no-store');
     return { sub, roles, claims, expires_at: expiresAt === undefined ? null : new Date(expiresAt).toISOString() };

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { LocalAccounts } from '../../auth/accounts/local-accounts.ts';
 import type { LoggedIn, Logins } from '../../auth/accounts/logins.ts';
+import { unauthorized } from '../../auth/auth-errors.ts';
 import type { Principal } from '../../auth/identity.ts';
 import type { AppAuthWithAccounts } from '../../auth/open-app-auth.ts';
 import { nameProblem, passwordProblem } from '../../auth/policy/account-rules.ts';
-import { askForToken } from '../../auth/refusals.ts';
 import { AppError } from '../../errors.ts';
 import { ignoreEmptyBody } from '../checks/empty-body.ts';
 import { makeAuthentication } from './authentication.ts';
@@ -141,7 +141,7 @@ function issueTicket(accounts: LocalAccounts, request: FastifyRequest): object {
 function principalOf(request: FastifyRequest): Principal {
   const identity = identityOf(request);
   if (identity.type === 'principal') return identity;
-  throw askForToken('Send a token or an API key: Authorization: Bearer …');
+  throw unauthorized('Send a token or an API key: Authorization: Bearer …');
 }
 
 /** As OAuth 2.0 has it (RFC 6749 §5.1), with the user. */

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import type { Cors } from '../../config/config.ts';
+import type { CorsConfig } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import { mayStream, transportOf } from '../transport-constraint.ts';
 
@@ -20,7 +20,7 @@ export function mayOpenStream({ raw }: FastifyRequest): boolean {
  * or of a configured one. Browsers do not ask before they open a WebSocket to another site, and they send its cookies
  * along. Texts are compared whole (RFC 6454 §5): `null`, prefixes and suffixes are other origins.
  */
-export function makeOriginCheck({ origins }: Cors): (request: FastifyRequest) => boolean {
+export function makeOriginCheck({ origins }: CorsConfig): (request: FastifyRequest) => boolean {
   const listed = new Set(origins);
   return (request) => {
     const { origin } = request.raw.headers;

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Tls } from '../../config/config.ts';
+import type { TlsConfig } from '../../config/config.ts';
 
 export interface TlsFiles {
   readonly cert: string;
@@ -14,7 +14,7 @@ const VALID_DAYS = 365;
 const underWay = new Map<string, Promise<TlsFiles>>();
 
 /** Certificate and key as configured; `auto` makes a self-signed one for localhost and keeps it in `dataDir`. */
-export async function loadTls(tls: Tls, dataDir: string): Promise<TlsFiles> {
+export async function loadTls(tls: TlsConfig, dataDir: string): Promise<TlsFiles> {
   if (tls !== 'auto') return { cert: readFileSync(tls.certificate, 'utf8'), key: readFileSync(tls.privateKey, 'utf8') };
   const file = join(dataDir, 'localhost.json');
   const making = underWay.get(file) ?? keepSelfSigned(file);

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Compression } from '../../config/config.ts';
+import type { CompressionConfig } from '../../config/config.ts';
 import { compress, compressStream } from './compress.ts';
 import { tagIn } from './etag.ts';
 import { chooseCoding } from './negotiate.ts';
@@ -13,7 +13,7 @@ const COMPRESSIBLE =
 type OnSend = (request: FastifyRequest, reply: FastifyReply, payload: unknown) => Promise<unknown>;
 
 /** An `onSend` hook for routes whose answers are files and documents. Parts of a file stay as they are. */
-export function makeCompressHook({ enabled, threshold }: Compression): OnSend {
+export function makeCompressHook({ enabled, threshold }: CompressionConfig): OnSend {
   return async (request, reply, payload) => {
     if (!enabled) return payload;
     const isCompressible = COMPRESSIBLE.test(String(reply.getHeader('content-type') ?? ''));

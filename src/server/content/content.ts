@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Compression } from '../../config/config.ts';
+import type { CompressionConfig } from '../../config/config.ts';
 import type { Column } from '../../resources/table/types.ts';
 import { type Coding, compress } from './compress.ts';
 import { tagIn } from './etag.ts';
@@ -8,7 +8,7 @@ import { type Chosen, chooseCoding, chooseFormat } from './negotiate.ts';
 import { represent } from './represent.ts';
 
 /** In what form a client wants its answer. */
-export interface Wish extends Chosen {
+export interface Representation extends Chosen {
   /** For a body that is worth it. */
   readonly coding: Coding | undefined;
 }
@@ -19,22 +19,22 @@ export type Body = string | Buffer;
 export const VARY = 'Accept, Accept-Encoding';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
-const PLAIN: Wish = { format: 'json', contentType: JSON_TYPE, coding: undefined };
+const PLAIN: Representation = { format: 'json', contentType: JSON_TYPE, coding: undefined };
 
 /** Different wishes that are kept; clients have few. */
 const KEPT = 200;
 
 /** Puts the JSON of the tables into the form that each client asks for. */
 export class Content {
-  readonly #compression: Compression;
-  readonly #wishes = new Map<string, Wish>();
+  readonly #compression: CompressionConfig;
+  readonly #wishes = new Map<string, Representation>();
 
-  constructor(compression: Compression) {
+  constructor(compression: CompressionConfig) {
     this.#compression = compression;
   }
 
   /** What the request asks for. Throws NOT_ACCEPTABLE: so ask before anything is done. */
-  wishOf({ headers }: FastifyRequest): Wish {
+  wishOf({ headers }: FastifyRequest): Representation {
     const accept = headers.accept;
     const encoding = this.#compression.enabled ? headers['accept-encoding'] : undefined;
     const json = accept === undefined || accept === '*/*' || accept === 'application/json';
@@ -49,7 +49,12 @@ export class Content {
   }
 
   /** The body for JSON text, with the header fields that belong to it. `columns`: see `represent`. */
-  write(reply: FastifyReply, wish: Wish, json: string, columns?: () => readonly Column[]): Body | Promise<Body> {
+  write(
+    reply: FastifyReply,
+    wish: Representation,
+    json: string,
+    columns?: () => readonly Column[],
+  ): Body | Promise<Body> {
     reply.header('content-type', wish.contentType);
     const { format } = wish;
     if (format === 'json') return wish.coding === undefined ? json : this.#compress(reply, wish.coding, json);
@@ -58,7 +63,7 @@ export class Content {
 
   async #represent(
     reply: FastifyReply,
-    { format, coding }: Wish & { readonly format: Exclude<Format, 'json'> },
+    { format, coding }: Representation & { readonly format: Exclude<Format, 'json'> },
     json: string,
     columns: (() => readonly Column[]) | undefined,
   ): Promise<Body> {

@@ -1,5 +1,5 @@
 import { AppError } from '../../errors.ts';
-import { type CsvCell, CsvRows } from '../../resources/body/rows.ts';
+import { CsvBody, type CsvCell } from '../../resources/body/batch-body.ts';
 
 export interface CsvLimits {
   /** Reading stops after one record more than this. */
@@ -12,7 +12,7 @@ export interface CsvLimits {
  * Reads CSV (RFC 4180) with a header; a line break may also be LF, and empty lines are skipped. So are rows of commas alone at
  * the end, which spreadsheets write below a table. Throws INVALID_CONTENT or TOO_WIDE.
  */
-export function parseCsv(text: string, limits: CsvLimits): CsvRows {
+export function parseCsv(text: string, limits: CsvLimits): CsvBody {
   const reader = new CsvReader(text);
   const header = reader.readRow(limits.columns);
   if (header === undefined) throw new AppError('INVALID_CONTENT', 'The CSV is empty; its first row names the fields.');
@@ -35,7 +35,7 @@ export function parseCsv(text: string, limits: CsvLimits): CsvRows {
     for (; blanks > 0 && rows.length <= limits.records; blanks--) rows.push(blank);
     if (rows.length <= limits.records) rows.push(row);
   }
-  return new CsvRows(names, rows);
+  return new CsvBody(names, rows);
 }
 
 /** What stands between cells in some countries and programs; no name of a field has it. */

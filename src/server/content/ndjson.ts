@@ -1,9 +1,9 @@
 import { AppError } from '../../errors.ts';
+import { NdjsonBody, type PlacedRecord } from '../../resources/body/batch-body.ts';
 import { parseJsonText } from '../../resources/body/json.ts';
-import { JsonLines, type PlacedRecord } from '../../resources/body/rows.ts';
 
 /** Reads one JSON value a line; empty lines are skipped. Stops after one record more than `most`. Names the line that is wrong. */
-export function parseLines(text: string, most: number): JsonLines {
+export function parseLines(text: string, most: number): NdjsonBody {
   const records: PlacedRecord[] = [];
   let start = 0;
   for (let line = 1; start < text.length && records.length <= most; line++) {
@@ -14,7 +14,7 @@ export function parseLines(text: string, most: number): JsonLines {
     if (json.trim() === '') continue;
     records.push({ place: `line ${line}, `, value: parseLine(json, line) });
   }
-  return new JsonLines(records);
+  return new NdjsonBody(records);
 }
 
 function parseLine(json: string, line: number): unknown {

@@ -5,7 +5,7 @@ import { identityOf } from '../auth/identity-of.ts';
 import { type AddressOf, makeAddressOf } from '../client-address.ts';
 
 /** Whom an open connection counts for, beside the whole; to be given back when it closes. */
-export interface Place {
+export interface Lease {
   readonly address: string | undefined;
   readonly principal: string | undefined;
 }
@@ -65,7 +65,7 @@ export class Admission {
   }
 
   /** Counts a connection that `check` has let through; `leave` wants back what it returns, once. */
-  enter(request: FastifyRequest): Place {
+  enter(request: FastifyRequest): Lease {
     const place = this.#placeOf(request);
     this.#open++;
     count(this.#byAddress, place.address, 1);
@@ -73,13 +73,13 @@ export class Admission {
     return place;
   }
 
-  leave({ address, principal }: Place): void {
+  leave({ address, principal }: Lease): void {
     this.#open--;
     count(this.#byAddress, address, -1);
     count(this.#byPrincipal, principal, -1);
   }
 
-  #placeOf(request: FastifyRequest): Place {
+  #placeOf(request: FastifyRequest): Lease {
     const identity = identityOf(request);
     const address = this.#addressOf(request);
     const isExempt = address === undefined;

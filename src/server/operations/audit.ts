@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AppAuth } from '../../auth/app-auth.ts';
-import type { Compression } from '../../config/config.ts';
+import type { CompressionConfig } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import type { AuditTrail } from '../../resources/audit/trail.ts';
 import { makeAuthentication } from '../auth/authentication.ts';
@@ -15,7 +15,7 @@ export interface AuditRoutes {
   readonly trail: AuditTrail;
   /** Undefined where nobody is asked who they are. */
   readonly auth: AppAuth | undefined;
-  readonly compression: Compression;
+  readonly compression: CompressionConfig;
 }
 
 const REST = { constraints: { transport: 'rest' } };

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { FastifyInstance } from 'fastify';
-import type { Compression } from '../../config/config.ts';
+import type { CompressionConfig } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import { makeCompressHook } from '../content/compress-hook.ts';
 import { registerPageHeaders } from './page-headers.ts';
@@ -19,7 +19,7 @@ interface Module {
 export function registerClientModule(
   app: FastifyInstance,
   paths: readonly string[],
-  compression: Compression,
+  compression: CompressionConfig,
   read = readClientModule,
 ): void {
   let module: Promise<Module | undefined> | undefined;

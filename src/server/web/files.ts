@@ -1,7 +1,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import type { Compression } from '../../config/config.ts';
+import type { CompressionConfig } from '../../config/config.ts';
 import { trackFiles } from '../checks/known-methods.ts';
 import { makeCompressHook } from '../content/compress-hook.ts';
 import { registerPageHeaders } from './page-headers.ts';
@@ -45,7 +45,11 @@ function hasFile({ path: prefix, dir }: WebFolder): (path: string) => boolean {
 }
 
 /** Serves the static files of an application under its path. Dot files are not served, folders not listed. */
-export async function registerWeb(app: FastifyInstance, folder: WebFolder, compression: Compression): Promise<void> {
+export async function registerWeb(
+  app: FastifyInstance,
+  folder: WebFolder,
+  compression: CompressionConfig,
+): Promise<void> {
   const { path, dir, policy } = folder;
   trackFiles(app, hasFile(folder));
   const { default: fastifyStatic } = await import('@fastify/static');

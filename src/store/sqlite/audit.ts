@@ -13,7 +13,7 @@ import {
   type AuditReader,
   auditName,
 } from '../audit.ts';
-import type { Cell, Key } from '../store.ts';
+import type { Cell, RecordKey } from '../store.ts';
 import { StatementCache } from './database/statement-cache.ts';
 import { ChangeCodec } from './log/change-codec.ts';
 import { LIMIT } from './sql/limit.ts';
@@ -47,7 +47,7 @@ export function openAudit(db: Database, { tables }: Plan, options: AuditOptions)
 }
 
 interface Audited {
-  readonly write: { readonly id: Key; readonly by?: Actor | undefined };
+  readonly write: { readonly id: RecordKey; readonly by?: Actor | undefined };
   readonly before?: readonly Cell[];
   readonly after?: readonly Cell[];
 }

@@ -8,10 +8,10 @@ import type {
   Cell,
   Change,
   CommitResult,
-  Key,
+  IdempotencyKey,
+  IdempotentGroup,
   ListPage,
-  Once,
-  OnceGroup,
+  RecordKey,
   Store,
   StoredRecord,
   StoreOptions,
@@ -24,8 +24,8 @@ import { openSqliteStore, type SqliteStore } from './store.ts';
 /** Opens the embedded store with the durability that `options` ask for. */
 export function openEmbeddedStore(plan: Plan, options: StoreOptions): Store {
   const store = openSqliteStore(plan, options);
-  if (options.durability === 'normal' || !store.leaveFlushing()) return store;
-  return new FlushedStore(store, new WalFlush(databaseFile(options.dir)), options.health);
+  if (options.durability === 'normal' || !store.useExternalFlush()) return store;
+  return new DurableStore(store, new WalFlush(databaseFile(options.dir)), options.health);
 }
 
 /**
@@ -33,7 +33,7 @@ export function openEmbeddedStore(plan: Plan, options: StoreOptions): Store {
  * the flush goes on beside it. Until it is done nobody is shown what was committed: positions are those before it, and
  * whoever reads records or the log waits.
  */
-export class FlushedStore implements Store {
+export class DurableStore implements Store {
   readonly #store: SqliteStore;
   readonly #flush: WalFlush;
   readonly #health: StorageHealth | undefined;
@@ -51,40 +51,40 @@ export class FlushedStore implements Store {
     this.#audit = audit && { page: (query: AuditQuery) => this.#read(() => audit.page(query)) };
   }
 
-  get head(): number {
-    return this.#store.head;
+  get lastSeq(): number {
+    return this.#store.lastSeq;
   }
 
   get audit(): AuditReader | undefined {
     return this.#audit;
   }
 
-  tableHead(table: TablePlan): number {
-    return this.#store.tableHead(table);
+  lastTableSeq(table: TablePlan): number {
+    return this.#store.lastTableSeq(table);
   }
 
-  floor(table: TablePlan): number {
-    return this.#store.floor(table);
+  resumeFloor(table: TablePlan): number {
+    return this.#store.resumeFloor(table);
   }
 
-  oldest(table: TablePlan): number {
-    return this.#store.oldest(table);
+  logStart(table: TablePlan): number {
+    return this.#store.logStart(table);
   }
 
-  shapedAt(table: TablePlan): number {
-    return this.#store.shapedAt(table);
+  layoutSeq(table: TablePlan): number {
+    return this.#store.layoutSeq(table);
   }
 
   /** At once: a commit that is being flushed has given out nothing yet. */
-  knows(position: number): boolean {
-    return this.#store.knows(position);
+  wasIssued(position: number): boolean {
+    return this.#store.wasIssued(position);
   }
 
-  get(table: TablePlan, id: Key): Awaitable<StoredRecord | undefined> {
+  get(table: TablePlan, id: RecordKey): Awaitable<StoredRecord | undefined> {
     return this.#read(() => this.#store.get(table, id));
   }
 
-  page(table: TablePlan, after: Key | undefined, limit: number): Awaitable<readonly StoredRecord[]> {
+  page(table: TablePlan, after: RecordKey | undefined, limit: number): Awaitable<readonly StoredRecord[]> {
     return this.#read(() => this.#store.page(table, after, limit));
   }
 
@@ -100,19 +100,19 @@ export class FlushedStore implements Store {
     return this.#read(() => this.#store.related(selected, key));
   }
 
-  readLog(table: TablePlan, after: number, limit: number, id?: Key): Awaitable<readonly Change[]> {
+  readLog(table: TablePlan, after: number, limit: number, id?: RecordKey): Awaitable<readonly Change[]> {
     return this.#read(() => this.#store.readLog(table, after, limit, id));
   }
 
-  expired(table: TablePlan, now: number, limit: number): Awaitable<readonly Key[]> {
+  expired(table: TablePlan, now: number, limit: number): Awaitable<readonly RecordKey[]> {
     return this.#read(() => this.#store.expired(table, now, limit));
   }
 
-  isKept(once: Once): Awaitable<boolean> {
-    return this.#read(() => this.#store.isKept(once));
+  isStored(once: IdempotencyKey): Awaitable<boolean> {
+    return this.#read(() => this.#store.isStored(once));
   }
 
-  commit(groups: readonly (WriteGroup | OnceGroup)[]): Awaitable<CommitResult> {
+  commit(groups: readonly (WriteGroup | IdempotentGroup)[]): Awaitable<CommitResult> {
     if (this.#pending !== undefined) return this.#pending.flushed.then(() => this.commit(groups));
     const result = this.#store.write(groups);
     const flushing = wroteNothing(groups, result) ? undefined : this.#begin();
@@ -175,7 +175,7 @@ function nextTurn(): Promise<void> {
 }
 
 /** Refused writes, and writes that change nothing, leave nothing to be flushed; kept outcomes do. */
-function wroteNothing(groups: readonly (WriteGroup | OnceGroup)[], { changes }: CommitResult): boolean {
+function wroteNothing(groups: readonly (WriteGroup | IdempotentGroup)[], { changes }: CommitResult): boolean {
   return changes.length === 0 && !groups.some((group) => 'once' in group);
 }
 

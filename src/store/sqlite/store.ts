@@ -12,10 +12,10 @@ import type {
   Cell,
   Change,
   CommitResult,
-  Key,
+  IdempotencyKey,
+  IdempotentGroup,
   ListPage,
-  Once,
-  OnceGroup,
+  RecordKey,
   Store,
   StoredRecord,
   StoreOptions,
@@ -25,19 +25,19 @@ import { type AuditLog, openAudit } from './audit.ts';
 import { storageError } from './database/errors.ts';
 import { type DirectoryLock, HOLDER_FILE, lockDirectory } from './database/lock.ts';
 import { databaseFile, describeOpenError, openDatabase } from './database/open.ts';
-import { ReadTurn } from './database/read-transaction.ts';
+import { ReadTransaction } from './database/read-transaction.ts';
 import { forgetSamples, keepStatistics } from './database/statistics.ts';
 import { LogEntries } from './log/entries.ts';
+import { IssuedPositions } from './log/issued-positions.ts';
 import { newestPosition } from './log/layout.ts';
 import { LogState } from './log/log.ts';
-import { Positions } from './log/positions.ts';
 import { migrate } from './migrate/migrate.ts';
 import { readStored } from './migrate/saved.ts';
 import { keyToJson } from './records/apply-write.ts';
 import { Commits, type WrittenTable } from './records/commit.ts';
-import { OnceTable } from './records/idempotency.ts';
+import { IdempotencyTable } from './records/idempotency.ts';
 import { SqliteLists } from './records/lists.ts';
-import { RowMemory } from './records/row-cache.ts';
+import { RowCachePool } from './records/row-cache.ts';
 import { OPS, type Row, SqliteTable } from './records/table.ts';
 
 /** Opens the embedded store in `options.dir`, creating or migrating what the plan needs. */
@@ -66,10 +66,10 @@ export class SqliteStore implements Store {
   readonly #lock: DirectoryLock;
   readonly #tables = new Map<TablePlan, WrittenTable>();
   readonly #lists: SqliteLists;
-  readonly #once: OnceTable;
-  readonly #reads: ReadTurn;
+  readonly #once: IdempotencyTable;
+  readonly #reads: ReadTransaction;
   readonly #audit: AuditLog | undefined;
-  readonly #positions: Positions;
+  readonly #positions: IssuedPositions;
   readonly #commits: Commits;
   readonly #health: StorageHealth | undefined;
   readonly #unwatch: (() => void) | undefined;
@@ -79,10 +79,10 @@ export class SqliteStore implements Store {
   constructor(db: Database, plan: Plan, options: StoreOptions, lock: DirectoryLock) {
     this.#db = db;
     this.#lock = lock;
-    const rows = new RowMemory(options.recordCache);
+    const rows = new RowCachePool(options.recordCache);
     this.#lists = new SqliteLists(db, options.largestScan);
-    this.#once = new OnceTable(db, options.idempotency);
-    this.#reads = new ReadTurn(db);
+    this.#once = new IdempotencyTable(db, options.idempotency);
+    this.#reads = new ReadTransaction(db);
     this.#audit = openAudit(db, plan, { ...options.audit, largestScan: options.largestScan });
     for (const table of plan.tables) {
       const writes = {
@@ -100,7 +100,7 @@ export class SqliteStore implements Store {
     const stored = readStored(db) as StoredSchema;
     this.#head = newestPosition(db, stored);
     const logs = [...this.#tables.values()].map(({ log }) => log);
-    this.#positions = new Positions(db, { plan, stored, logs, head: this.#head });
+    this.#positions = new IssuedPositions(db, { plan, stored, logs, head: this.#head });
     const parts = { tables: this.#tables, positions: this.#positions, once: this.#once };
     this.#commits = new Commits(db, parts, this.#head);
     this.#health = options.health;
@@ -108,7 +108,7 @@ export class SqliteStore implements Store {
     options.health?.probeWith(() => this.#probe());
   }
 
-  get head(): number {
+  get lastSeq(): number {
     return this.#head;
   }
 
@@ -116,29 +116,29 @@ export class SqliteStore implements Store {
     return this.#audit;
   }
 
-  tableHead(table: TablePlan): number {
+  lastTableSeq(table: TablePlan): number {
     return this.#of(table).log.head;
   }
 
-  floor(table: TablePlan): number {
+  resumeFloor(table: TablePlan): number {
     return this.#of(table).log.floor;
   }
 
-  oldest(table: TablePlan): number {
+  logStart(table: TablePlan): number {
     return this.#of(table).log.oldest;
   }
 
-  shapedAt(table: TablePlan): number {
+  layoutSeq(table: TablePlan): number {
     return this.#of(table).log.shapedAt;
   }
 
-  knows(position: number): boolean {
+  wasIssued(position: number): boolean {
     if (position >= this.#head) return position === this.#head;
     this.#reads.read();
     return this.#positions.knows(position);
   }
 
-  get(plan: TablePlan, id: Key): StoredRecord | undefined {
+  get(plan: TablePlan, id: RecordKey): StoredRecord | undefined {
     const { table } = this.#of(plan);
     const kept = table.kept(id);
     if (kept !== undefined) return toRecord(table, kept);
@@ -149,7 +149,7 @@ export class SqliteStore implements Store {
     return toRecord(table, row);
   }
 
-  page(plan: TablePlan, after: Key | undefined, limit: number): StoredRecord[] {
+  page(plan: TablePlan, after: RecordKey | undefined, limit: number): StoredRecord[] {
     this.#reads.read();
     const { table } = this.#of(plan);
     return table.page(after, limit).map((row) => toRecord(table, row));
@@ -170,7 +170,7 @@ export class SqliteStore implements Store {
     return this.#lists.related(selected, key);
   }
 
-  readLog(plan: TablePlan, after: number, limit: number, id?: Key): Change[] {
+  readLog(plan: TablePlan, after: number, limit: number, id?: RecordKey): Change[] {
     const { table, log } = this.#of(plan);
     if (after >= log.head) return [];
     if (id !== undefined && !log.mayHaveChanged(id, after)) return [];
@@ -179,30 +179,30 @@ export class SqliteStore implements Store {
       seq: seq as number,
       table: plan,
       op: OPS[(op as number) - 1] as Change['op'],
-      id: id as Key | null,
-      data: data === null ? keyToJson(plan.primaryKey, id as Key) : withoutForbiddenKeys(data as string),
+      id: id as RecordKey | null,
+      data: data === null ? keyToJson(plan.primaryKey, id as RecordKey) : withoutForbiddenKeys(data as string),
       before: before === null ? null : withoutForbiddenKeys(before as string),
     }));
   }
 
-  expired(plan: TablePlan, now: number, limit: number): Key[] {
+  expired(plan: TablePlan, now: number, limit: number): RecordKey[] {
     this.#reads.read();
     return this.#of(plan).table.expired(now, limit);
   }
 
-  isKept(once: Once): boolean {
+  isStored(once: IdempotencyKey): boolean {
     this.#reads.read();
     return this.#once.has(once, Date.now());
   }
 
-  commit(groups: readonly (WriteGroup | OnceGroup)[]): CommitResult {
+  commit(groups: readonly (WriteGroup | IdempotentGroup)[]): CommitResult {
     const result = this.write(groups);
     this.publish(result);
     return result;
   }
 
   /** A commit whose changes are for nobody yet: positions, and what is known of the logs, stay until `publish`. */
-  write(groups: readonly (WriteGroup | OnceGroup)[]): CommitResult {
+  write(groups: readonly (WriteGroup | IdempotentGroup)[]): CommitResult {
     this.#health?.check();
     try {
       this.#reads.end();
@@ -225,7 +225,7 @@ export class SqliteStore implements Store {
    * Commits are flushed by somebody else from now on; checkpoints still flush before they begin the log anew. False where
    * the file system allows no write-ahead log (SQLite shares memory beside it): then all stays as it is.
    */
-  leaveFlushing(): boolean {
+  useExternalFlush(): boolean {
     if (this.#db.pragma('journal_mode', { simple: true }) !== 'wal') return false;
     this.#db.pragma('synchronous = NORMAL');
     return true;
@@ -278,5 +278,5 @@ export class SqliteStore implements Store {
 }
 
 function toRecord(table: SqliteTable, row: Row): StoredRecord {
-  return { id: row[table.keyIndex] as Key, seq: row[row.length - 1] as number, json: table.codec.toJson(row) };
+  return { id: row[table.keyIndex] as RecordKey, seq: row[row.length - 1] as number, json: table.codec.toJson(row) };
 }

@@ -4,7 +4,7 @@ import { encodeText } from '../socket/text-frames.ts';
 import { chunked, plain } from '../stream/events.ts';
 
 export const OPERATIONS = ['create', 'update', 'delete'] as const;
-export type Operation = (typeof OPERATIONS)[number];
+export type SubscribedOperation = (typeof OPERATIONS)[number];
 
 /** What a client calls one of its subscriptions. */
 export type ClientId = string | number;
@@ -39,7 +39,7 @@ export function errorMessage(error: string, members: object = {}): object {
 export interface EncodingOptions {
   readonly collection: string;
   readonly id?: ClientId;
-  readonly operations: ReadonlySet<Operation>;
+  readonly operations: ReadonlySet<SubscribedOperation>;
   /** The client has asked for a position or for what is stored, and is told where it stands. */
   readonly positions: boolean;
 }
@@ -72,7 +72,7 @@ export function makeEncoding(
 }
 
 /** What was published is no record, and this protocol has no word for it. */
-function eventOf({ type, op }: Frame): Operation | 'retained' | undefined {
+function eventOf({ type, op }: Frame): SubscribedOperation | 'retained' | undefined {
   if (type === 'Publish') return undefined;
   if (type === 'Retained') return 'retained';
   if (type === 'Delete') return 'delete';

@@ -7,7 +7,7 @@ import type { RealtimeConnection, RealtimeHooks } from '../../hooks/realtime-hoo
 import type { TableResource } from '../../resources/table/resource.ts';
 import { queryOf } from '../../server/query-of.ts';
 import { transportOf } from '../../server/transport-constraint.ts';
-import { Gate } from '../gate.ts';
+import { ConnectionGuard } from '../connection-guard.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { checkHandshake } from '../socket/handshake.ts';
 import { addSocketRoute, socketScope } from '../socket/scope.ts';
@@ -41,7 +41,7 @@ export const createMultiplexTransport: TransportFactory = (context) => new Gatew
 export class Gateway implements Transport {
   readonly name = 'gateway';
   readonly #context: TransportContext;
-  readonly #gate: Gate;
+  readonly #gate: ConnectionGuard;
   readonly #sockets: Heartbeat<GatewaySocket>;
   readonly #clients: Heartbeat<GatewaySocket | GatewayStream>;
   readonly #authentications = new WeakMap<FastifyRequest, Admitted>();
@@ -50,7 +50,7 @@ export class Gateway implements Transport {
 
   constructor(context: TransportContext) {
     this.#context = context;
-    this.#gate = new Gate(context.admission);
+    this.#gate = new ConnectionGuard(context.admission);
     const { pingInterval, heartbeatInterval } = context.config.channels;
     this.#sockets = new Heartbeat(pingInterval, (socket) => socket.beat());
     this.#clients = new Heartbeat(heartbeatInterval, (client) => client.heartbeat());
@@ -120,7 +120,7 @@ export class Gateway implements Transport {
   /** A token that is missing or bad is told after the 101: a browser shows a page no status of a handshake. */
   async #check(request: FastifyRequest, { auth, hooks }: Served): Promise<void> {
     checkHandshake(request.raw);
-    this.#gate.check(request);
+    this.#gate.admit(request);
     const unknown = [...new URLSearchParams(queryOf(request)).keys()].find((name) => !SOCKET_PARAMETERS.has(name));
     if (unknown !== undefined) {
       throw new AppError('INVALID_QUERY', 'This address takes token and ticket; the rest is said in messages.');
@@ -130,7 +130,7 @@ export class Gateway implements Transport {
       request,
       hooks === undefined ? authentication : await admit(request, authentication, hooks),
     );
-    this.#gate.checkAgain(request);
+    this.#gate.readmit(request);
   }
 
   #openSocket(ws: WebSocket, socket: Socket, { request, served }: { request: FastifyRequest; served: Served }): void {
@@ -166,7 +166,7 @@ export class Gateway implements Transport {
       throw new AppError('NOT_FOUND', 'This address is for event streams; the WebSocket is beside it, at /ws.');
     }
     const { admission } = this.#context;
-    this.#gate.check(request);
+    this.#gate.admit(request);
     const authentication = await authenticate(request, served.auth?.authenticator);
     if ('refused' in authentication) {
       throw new AppError('UNAUTHORIZED', authentication.refused, { headers: { 'www-authenticate': 'Bearer' } });
@@ -180,7 +180,7 @@ export class Gateway implements Transport {
       reply.hijack();
       return;
     }
-    this.#gate.checkAgain(request);
+    this.#gate.readmit(request);
     const place = admission.enter(request);
     const output = startResponse(request, reply);
     const stream = new GatewayStream(output, {

@@ -1,15 +1,15 @@
 import { AppError } from '../../errors.ts';
 import { parseExactJson } from '../../resources/body/json.ts';
 import { isObject } from '../../resources/body/values.ts';
-import { type ClientId, OPERATIONS, type Operation } from './frames.ts';
+import { type ClientId, OPERATIONS, type SubscribedOperation } from './frames.ts';
 
 /** Longer ones are the client's state, not a name. */
 const MAX_ID = 128;
 
 const ACTIONS = ['subscribe', 'unsubscribe', 'ping', 'auth'] as const;
-export type Action = (typeof ACTIONS)[number];
+export type GatewayAction = (typeof ACTIONS)[number];
 
-const MEMBERS: Readonly<Record<Action, ReadonlySet<string>>> = {
+const MEMBERS: Readonly<Record<GatewayAction, ReadonlySet<string>>> = {
   subscribe: new Set(['action', 'collection', 'operations', 'id', 'filter', 'select', 'since', 'retained']),
   unsubscribe: new Set(['action', 'collection', 'id']),
   ping: new Set(['action']),
@@ -17,7 +17,7 @@ const MEMBERS: Readonly<Record<Action, ReadonlySet<string>>> = {
 };
 
 /** What is wrong with a message, as the client is told it. */
-export class Refusal extends Error {
+export class GatewayRefusal extends Error {
   readonly members: Readonly<Record<string, unknown>>;
 
   constructor(error: string, members: Readonly<Record<string, unknown>> = {}) {
@@ -30,14 +30,14 @@ export class Refusal extends Error {
 export interface SubscriptionRequest {
   readonly collection: string;
   readonly id?: ClientId;
-  readonly operations: ReadonlySet<Operation>;
+  readonly operations: ReadonlySet<SubscribedOperation>;
   /** The query string of the same subscription on the table's own URL. */
   readonly query: string;
   /** It has asked for a position or for what is stored. */
   readonly positions: boolean;
 }
 
-export type Message = Readonly<Record<string, unknown>> & { readonly action: Action };
+export type Message = Readonly<Record<string, unknown>> & { readonly action: GatewayAction };
 
 /** Reads one message of a client. Throws Refusal. */
 export function parseMessage(data: Buffer, isBinary: boolean): Message {
@@ -46,11 +46,11 @@ export function parseMessage(data: Buffer, isBinary: boolean): Message {
     if (!isBinary) message = parseExactJson(data.toString('utf8'));
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    if (error.code !== 'INVALID_JSON') throw new Refusal(error.message, { code: error.code });
+    if (error.code !== 'INVALID_JSON') throw new GatewayRefusal(error.message, { code: error.code });
   }
-  if (message === undefined) throw new Refusal('Invalid JSON');
+  if (message === undefined) throw new GatewayRefusal('Invalid JSON');
   const action = isObject(message) ? ACTIONS.find((name) => name === message.action) : undefined;
-  if (!isObject(message) || action === undefined) throw new Refusal('Unknown action');
+  if (!isObject(message) || action === undefined) throw new GatewayRefusal('Unknown action');
   const unknown = Object.keys(message).find((name) => !MEMBERS[action].has(name));
   if (unknown !== undefined) {
     throw invalid(`${action} has no member ${JSON.stringify(unknown.slice(0, 100))}`, message);
@@ -63,10 +63,12 @@ export function parseName({ collection, id }: Message): { readonly collection: s
   const given = id ?? undefined;
   const isId = typeof given === 'number' || (typeof given === 'string' && given.length <= MAX_ID);
   if (given !== undefined && !isId) {
-    throw new Refusal(`id must be a number or a string of at most ${MAX_ID} characters`, { code: 'INVALID_MESSAGE' });
+    throw new GatewayRefusal(`id must be a number or a string of at most ${MAX_ID} characters`, {
+      code: 'INVALID_MESSAGE',
+    });
   }
   if (typeof collection !== 'string' || collection === '') {
-    throw new Refusal('Missing collection', given === undefined ? {} : { id: given });
+    throw new GatewayRefusal('Missing collection', given === undefined ? {} : { id: given });
   }
   return { collection, ...(given === undefined ? {} : { id: given as ClientId }) };
 }
@@ -92,11 +94,11 @@ export function parseSubscribe(message: Message): SubscriptionRequest {
 export function parseOperations(
   given: unknown,
   message: Readonly<Record<string, unknown>> = {},
-): ReadonlySet<Operation> {
+): ReadonlySet<SubscribedOperation> {
   if (!isGiven(given)) return new Set(OPERATIONS);
-  const known = (name: unknown) => OPERATIONS.includes(name as Operation);
-  if (Array.isArray(given) && given.length > 0 && given.every(known)) return new Set(given as Operation[]);
-  throw new Refusal('Invalid operations', idOf(message));
+  const known = (name: unknown) => OPERATIONS.includes(name as SubscribedOperation);
+  if (Array.isArray(given) && given.length > 0 && given.every(known)) return new Set(given as SubscribedOperation[]);
+  throw new GatewayRefusal('Invalid operations', idOf(message));
 }
 
 function isGiven(value: unknown): boolean {
@@ -122,10 +124,10 @@ function retainedParameter(retained: unknown, message: Message): string | undefi
   return `retained=${retained}`;
 }
 
-function invalid(error: string, message: Readonly<Record<string, unknown>>): Refusal {
+function invalid(error: string, message: Readonly<Record<string, unknown>>): GatewayRefusal {
   const { collection } = message;
   const about = typeof collection === 'string' ? { collection } : {};
-  return new Refusal(error, { code: 'INVALID_MESSAGE', ...about, ...idOf(message) });
+  return new GatewayRefusal(error, { code: 'INVALID_MESSAGE', ...about, ...idOf(message) });
 }
 
 function idOf({ id }: Readonly<Record<string, unknown>>): { id?: unknown } {

@@ -5,11 +5,11 @@ import { hasExpired, type OpenConnection } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import type { RealtimeConnection, Subscribed } from '../../hooks/realtime-hooks.ts';
-import { Lane } from '../../hub/fan-out/lane.ts';
+import { WriteLock } from '../../hub/fan-out/write-lock.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import { ClientSocket, type SocketLimits } from '../socket/client-socket.ts';
 import { type ClientId, errorMessage, heartbeatNow, SOCKET_WIRE } from './frames.ts';
-import { type Message, parseMessage, parseName, parseSubscribe, Refusal } from './requests.ts';
+import { GatewayRefusal, type Message, parseMessage, parseName, parseSubscribe } from './requests.ts';
 import { Subscriptions } from './subscriptions.ts';
 
 /** Who is asking, and until when. */
@@ -46,7 +46,7 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
   identity: Identity;
   /** Its place among the slots of the heartbeat messages. */
   beatSlot = 0;
-  readonly lane = new Lane();
+  readonly lane = new WriteLock();
   readonly #context: GatewayContext;
   readonly #subscriptions = new Subscriptions(this, SOCKET_WIRE);
   readonly #release: (socket: GatewaySocket) => void;
@@ -179,7 +179,7 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
     const name = { collection, ...(id === undefined ? {} : { id }) };
     const { collections, subscriptions: limit } = this.#context;
     const resource = collections.get(collection);
-    if (resource === undefined) throw new Refusal('Unknown collection', name);
+    if (resource === undefined) throw new GatewayRefusal('Unknown collection', name);
     const query = checkedBy(name, () => resource.parseSubscription(this.identity, request.query, undefined));
     const open = this.#subscriptions;
     if (open.size >= limit && !open.has(collection, id)) {
@@ -209,8 +209,8 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
 
   #authenticate({ token }: Message): void {
     const { auth } = this.#context;
-    if (auth === undefined) throw new Refusal('Authentication is not configured');
-    if (typeof token !== 'string' || token === '') throw new Refusal('Missing token');
+    if (auth === undefined) throw new GatewayRefusal('Authentication is not configured');
+    if (typeof token !== 'string' || token === '') throw new GatewayRefusal('Missing token');
     this.#holdFor(this.#renew(auth, token));
   }
 
@@ -224,7 +224,7 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
     const { identity } = this;
     const principal = await authenticator.authenticate({ type: 'bearer', text: token }).catch((error: unknown) => {
       if (!(error instanceof AppError)) throw error;
-      throw new Refusal(error.status < 500 ? 'Authentication failed' : error.message, { code: error.code });
+      throw new GatewayRefusal(error.status < 500 ? 'Authentication failed' : error.message, { code: error.code });
     });
     if (!this.isOpen) return;
     // Somebody else must not take over what was opened with the rights of the first one.
@@ -257,7 +257,7 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
       this.reject(errorMessage(error.message, { code: error.code }));
       return;
     }
-    if (error instanceof Refusal) {
+    if (error instanceof GatewayRefusal) {
       this.reject(errorMessage(error.message, error.members));
       return;
     }
@@ -267,14 +267,14 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
 }
 
 /** There are as many subscriptions as there may be. */
-class Full extends Refusal {}
+class Full extends GatewayRefusal {}
 
 function checkedBy<T>(name: object, check: () => T): T {
   try {
     return check();
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    if (error.code === 'FORBIDDEN' || error.code === 'UNAUTHORIZED') throw new Refusal('Forbidden', { ...name });
-    throw new Refusal(error.message, { code: error.code, ...name });
+    if (error.code === 'FORBIDDEN' || error.code === 'UNAUTHORIZED') throw new GatewayRefusal('Forbidden', { ...name });
+    throw new GatewayRefusal(error.message, { code: error.code, ...name });
   }
 }

@@ -4,8 +4,8 @@ import { AppError } from '../../errors.ts';
 import { parsePosition } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import { queryOf } from '../../server/query-of.ts';
-import type { Operation } from './frames.ts';
-import { parseOperations, Refusal } from './requests.ts';
+import type { SubscribedOperation } from './frames.ts';
+import { GatewayRefusal, parseOperations } from './requests.ts';
 import type { Checked } from './subscriptions.ts';
 
 /** Parameters that every collection gets as they are. */
@@ -48,7 +48,7 @@ export function parseStream(request: FastifyRequest, { identity, collections, li
     query: passedOn(parameters),
     positions: lastEventId !== undefined || parameters.has('since') || parameters.has('retained'),
   };
-  const check = (collection: string, wanted: ReadonlySet<Operation>): Checked => {
+  const check = (collection: string, wanted: ReadonlySet<SubscribedOperation>): Checked => {
     const resource = collections.get(collection);
     if (resource === undefined) {
       throw new AppError('NOT_FOUND', `There is no collection ${JSON.stringify(collection.slice(0, 100))}.`);
@@ -64,9 +64,9 @@ export function parseStream(request: FastifyRequest, { identity, collections, li
 /** `collection=posts`, or `collections=posts:create,update` as some clients write it: each with its operations. */
 function readCollections(
   parameters: URLSearchParams,
-  operations: ReadonlySet<Operation>,
-): ReadonlyMap<string, ReadonlySet<Operation>> {
-  const named = new Map<string, ReadonlySet<Operation>>();
+  operations: ReadonlySet<SubscribedOperation>,
+): ReadonlyMap<string, ReadonlySet<SubscribedOperation>> {
+  const named = new Map<string, ReadonlySet<SubscribedOperation>>();
   for (const name of parameters.getAll('collection')) named.set(name, operations);
   for (const text of parameters.getAll('collections')) {
     const colon = text.indexOf(':');
@@ -83,11 +83,11 @@ function passedOn(parameters: URLSearchParams): string {
   }).join('&');
 }
 
-function readOperations(text: string | null): ReadonlySet<Operation> {
+function readOperations(text: string | null): ReadonlySet<SubscribedOperation> {
   try {
     return parseOperations(text?.split(','));
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (!(error instanceof GatewayRefusal)) throw error;
     throw new AppError('INVALID_QUERY', 'operations takes create, update and delete, with commas between them.');
   }
 }

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { hasExpired, type OpenConnection } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
-import { Lane } from '../../hub/fan-out/lane.ts';
+import { WriteLock } from '../../hub/fan-out/write-lock.ts';
 import { EventStream } from '../stream/event-stream.ts';
 import { formatEvent } from '../stream/events.ts';
 import { errorMessage, formatMessage, heartbeatNow, streamWire } from './frames.ts';
@@ -18,7 +18,7 @@ export interface GatewayStreamOptions {
 /** One event stream with the changes of several tables: the sink of all its subscriptions. */
 export class GatewayStream extends EventStream implements OpenConnection {
   identity: Identity;
-  readonly lane = new Lane();
+  readonly lane = new WriteLock();
   readonly #options: GatewayStreamOptions;
   #subscriptions: Subscriptions | undefined;
   /** Its events have no ids of their own. */

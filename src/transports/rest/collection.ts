@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import type { ListQuery } from '../../query/index.ts';
-import { Rows } from '../../resources/body/rows.ts';
+import { BatchBody } from '../../resources/body/batch-body.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
 import { cacheControlFor } from '../../server/cache-control.ts';
@@ -14,21 +14,21 @@ import { queryOf } from '../../server/query-of.ts';
 import type { ListPage, WriteOutcome } from '../../store/store.ts';
 import { type Endpoint, tableUrls } from '../endpoint.ts';
 import { cachedTag, checkMatch, refusePrecondition } from './conditions.ts';
-import { markReplayed, onceOf } from './idempotency-key.ts';
+import { idempotencyKeyOf, markReplayed } from './idempotency-key.ts';
 import { PATCHING, patchOfMany } from './merge-patch.ts';
 import { oneBody } from './one-body.ts';
 import {
-  type Answer,
-  answerEmpty,
-  answerPublished,
-  answerWith,
-  answerWritten,
-  beginExchange,
+  beginRequest,
   checkStreamParameter,
-  type Exchange,
   movedOn,
   publishes,
+  type RequestContext,
+  type ResponseBody,
   refuseQuery,
+  respond,
+  respondEmpty,
+  respondPublished,
+  respondWritten,
   wantsMinimal,
 } from './replies.ts';
 
@@ -40,7 +40,7 @@ const REMOVAL = { ...REST, onRequest: ignoreEmptyBody };
 
 /** `/{app}/{Export}`: list, create, publish to the table, change or remove by filter. */
 export function registerCollection(app: FastifyInstance, endpoint: Endpoint, content: Content): void {
-  const begin = (request: FastifyRequest, reply: FastifyReply) => beginExchange(content, request, reply);
+  const begin = (request: FastifyRequest, reply: FastifyReply) => beginRequest(content, request, reply);
   for (const url of tableUrls(endpoint)) {
     app.route({ ...READ, url, handler: (request, reply) => list(endpoint, begin(request, reply)) });
     app.post(url, REST, (request, reply) => {
@@ -59,7 +59,7 @@ export function registerCollection(app: FastifyInstance, endpoint: Endpoint, con
   });
 }
 
-function list(endpoint: Endpoint, exchange: Exchange): Answer {
+function list(endpoint: Endpoint, exchange: RequestContext): ResponseBody {
   const { resource, planTag, auth } = endpoint;
   const { request, reply, wish } = exchange;
   const rawQuery = queryOf(request);
@@ -76,7 +76,7 @@ function list(endpoint: Endpoint, exchange: Exchange): Answer {
   checkMatch(request.headers);
   if (cachedTag(request.headers, etag, wish) !== undefined) {
     reply.code(304);
-    return answerEmpty(reply);
+    return respondEmpty(reply);
   }
   const page = resource.readList(query);
   const answer = (it: ListPage) => answerPage(exchange, it, { resource, query, rawQuery });
@@ -89,11 +89,11 @@ interface Asked extends Pick<Endpoint, 'resource'> {
 }
 
 /** A page with the address of the next one (RFC 8288) and, when asked for, the number of all records. */
-function answerPage(exchange: Exchange, { json, next, total }: ListPage, asked: Asked): Answer {
+function answerPage(exchange: RequestContext, { json, next, total }: ListPage, asked: Asked): ResponseBody {
   const { reply, request } = exchange;
   if (total !== undefined) reply.header('x-total-count', total);
   if (next !== undefined) reply.header('link', linkTo(next, asked));
-  return answerWith(exchange, json, () => asked.resource.columnsOf(identityOf(request), asked.rawQuery));
+  return respond(exchange, json, () => asked.resource.columnsOf(identityOf(request), asked.rawQuery));
 }
 
 const PLACES = ['cursor', 'offset'] as const;
@@ -110,15 +110,15 @@ function linkTo(cursor: string, { query, rawQuery }: Asked): string {
 }
 
 /** Not async: each promise more only makes the answer wait. */
-function create({ resource, path }: Endpoint, exchange: Exchange): Promise<Answer> {
+function create({ resource, path }: Endpoint, exchange: RequestContext): Promise<ResponseBody> {
   const { request } = exchange;
   refuseQuery(request);
   const { body } = request;
-  if (Array.isArray(body) || body instanceof Rows) return createMany(resource, exchange, body);
+  if (Array.isArray(body) || body instanceof BatchBody) return createMany(resource, exchange, body);
   const columns = () => resource.columnsOf(identityOf(request), '');
   return resource
-    .create(identityOf(request), body, onceOf(request, resource))
-    .then((outcome) => answerWritten(exchange, { outcome, columns, base: baseOf(request, path) }));
+    .create(identityOf(request), body, idempotencyKeyOf(request, resource))
+    .then((outcome) => respondWritten(exchange, { outcome, columns, base: baseOf(request, path) }));
 }
 
 /** What stands before a record's key in an address that is relative to that of the table. */
@@ -129,35 +129,35 @@ function baseOf({ raw: { url = '' } }: FastifyRequest, path: string): string {
 
 async function createMany(
   resource: TableResource,
-  exchange: Exchange,
-  body: readonly unknown[] | Rows,
-): Promise<Answer> {
+  exchange: RequestContext,
+  body: readonly unknown[] | BatchBody,
+): Promise<ResponseBody> {
   const { request, reply } = exchange;
   const columns = () => resource.columnsOf(identityOf(request), '');
-  const outcomes = await resource.createMany(identityOf(request), body, onceOf(request, resource));
+  const outcomes = await resource.createMany(identityOf(request), body, idempotencyKeyOf(request, resource));
   markReplayed(reply, outcomes[0]);
   reply.code(201);
-  return wantsMinimal(request, reply) ? answerEmpty(reply) : answerWith(exchange, toJsonArray(outcomes), columns);
+  return wantsMinimal(request, reply) ? respondEmpty(reply) : respond(exchange, toJsonArray(outcomes), columns);
 }
 
-async function publish({ resource }: Endpoint, exchange: Exchange): Promise<Answer> {
+async function publish({ resource }: Endpoint, exchange: RequestContext): Promise<ResponseBody> {
   const { request } = exchange;
-  const once = onceOf(request, resource);
-  return answerPublished(exchange, await resource.publish(identityOf(request), null, oneBody(request), once));
+  const once = idempotencyKeyOf(request, resource);
+  return respondPublished(exchange, await resource.publish(identityOf(request), null, oneBody(request), once));
 }
 
-async function writeMany({ resource }: Endpoint, exchange: Exchange): Promise<Answer> {
+async function writeMany({ resource }: Endpoint, exchange: RequestContext): Promise<ResponseBody> {
   const { request, reply } = exchange;
   refusePrecondition(request.headers);
   const query = queryOf(request);
-  const once = onceOf(request, resource);
+  const once = idempotencyKeyOf(request, resource);
   const outcome = await (request.method === 'PATCH'
     ? resource.patchMany(identityOf(request), query, patchOfMany(request), once)
     : resource.deleteMany(identityOf(request), query, once));
   markReplayed(reply, outcome);
-  if (!wantsMinimal(request, reply)) return answerWith(exchange, outcome.json);
+  if (!wantsMinimal(request, reply)) return respond(exchange, outcome.json);
   reply.code(204);
-  return answerEmpty(reply);
+  return respondEmpty(reply);
 }
 
 function toJsonArray(outcomes: readonly WriteOutcome[]): string {

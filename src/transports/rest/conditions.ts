@@ -1,12 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyError, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
-import type { Wish } from '../../server/content/content.ts';
+import type { Representation } from '../../server/content/content.ts';
 import { seqOf, tagFor, tagIn } from '../../server/content/etag.ts';
 import type { Precondition } from '../../store/store.ts';
 
 /** A record's entity tag: its seq, strong, and for another content type than JSON its name: `"5"`, `"5-csv"`. */
-export function etagOf(seq: number, { format }: Wish): string {
+export function etagOf(seq: number, { format }: Representation): string {
   return tagFor(`"${seq}"`, format);
 }
 
@@ -17,7 +17,7 @@ export function etagOf(seq: number, { format }: Wish): string {
 export function cachedTag(
   { 'if-none-match': header }: IncomingHttpHeaders,
   etag: string,
-  { coding }: Wish,
+  { coding }: Representation,
 ): string | undefined {
   if (header === undefined) return undefined;
   if (header === etag || header === '*') return etag;

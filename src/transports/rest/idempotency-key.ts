@@ -1,10 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
-import { makeOnce } from '../../resources/idempotency.ts';
+import { makeIdempotencyKey } from '../../resources/idempotency.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import type { WriteOptions } from '../../resources/table/types.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
-import type { Once } from '../../store/store.ts';
+import type { IdempotencyKey } from '../../store/store.ts';
 import { parsePrecondition } from './conditions.ts';
 
 /** A string of RFC 8941 §3.3.3, or a bare word; both of printable ASCII. */
@@ -27,18 +27,18 @@ export function parseIdempotencyKey({ headers }: Pick<FastifyRequest, 'headers'>
 }
 
 /** What a request with an `Idempotency-Key` is known by; undefined without one. Throws BAD_REQUEST for a bad key. */
-export function onceOf(request: FastifyRequest, { table }: TableResource): Once | undefined {
+export function idempotencyKeyOf(request: FastifyRequest, { table }: TableResource): IdempotencyKey | undefined {
   const key = parseIdempotencyKey(request);
   if (key === undefined) return undefined;
   const { 'if-match': match, 'if-none-match': noneMatch } = request.headers;
   const parts = [request.method, request.raw.url, match ?? null, noneMatch ?? null, request.body ?? null];
-  return makeOnce({ table, identity: identityOf(request), space: 'http', key, parts });
+  return makeIdempotencyKey({ table, identity: identityOf(request), space: 'http', key, parts });
 }
 
 /** What a write of one record depends on, from the header fields. */
 export function optionsOf(request: FastifyRequest, resource: TableResource): WriteOptions | undefined {
   const precondition = parsePrecondition(request.headers);
-  const once = onceOf(request, resource);
+  const once = idempotencyKeyOf(request, resource);
   if (precondition === undefined && once === undefined) return undefined;
   return { ...(precondition === undefined ? {} : { precondition }), ...(once === undefined ? {} : { once }) };
 }

@@ -7,7 +7,7 @@ import { identityOf } from '../../server/auth/identity-of.ts';
 import { isMergePatch, MERGE_PATCH } from '../../server/body.ts';
 import { MEDIA_TYPES } from '../../server/content/formats.ts';
 import { toAppError } from '../../server/problems.ts';
-import type { Key, StoredRecord, WriteOutcome } from '../../store/store.ts';
+import type { RecordKey, StoredRecord, WriteOutcome } from '../../store/store.ts';
 import { optionsOf } from './idempotency-key.ts';
 import { oneBody } from './one-body.ts';
 
@@ -43,7 +43,11 @@ export function nameTypes(error: FastifyError, reply: FastifyReply): void {
  * PATCH of one record. A member replaces a field; in a merge patch (RFC 7396) an object is merged with the one that the field
  * has, which the record is read for first. Throws as `patch` of the table.
  */
-export async function patchRecord(request: FastifyRequest, resource: TableResource, id: Key): Promise<WriteOutcome> {
+export async function patchRecord(
+  request: FastifyRequest,
+  resource: TableResource,
+  id: RecordKey,
+): Promise<WriteOutcome> {
   const options = optionsOf(request, resource);
   const patch = oneBody(request);
   const identity = identityOf(request);

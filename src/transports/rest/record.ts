@@ -8,24 +8,24 @@ import { ignoreEmptyBody } from '../../server/checks/empty-body.ts';
 import { listMethods } from '../../server/checks/known-methods.ts';
 import { type Content, VARY } from '../../server/content/content.ts';
 import { queryOf } from '../../server/query-of.ts';
-import type { Key } from '../../store/store.ts';
+import type { RecordKey } from '../../store/store.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { cachedTag, checkMatch, etagOf, explainWeakTag, refusePrecondition } from './conditions.ts';
-import { markReplayed, onceOf, optionsOf } from './idempotency-key.ts';
+import { idempotencyKeyOf, markReplayed, optionsOf } from './idempotency-key.ts';
 import { nameTypes, PATCHING, patchRecord } from './merge-patch.ts';
 import { oneBody } from './one-body.ts';
 import {
-  type Answer,
-  answerEmpty,
-  answerPublished,
-  answerWith,
-  answerWritten,
-  beginExchange,
+  beginRequest,
   checkStreamParameter,
-  type Exchange,
   movedOn,
   publishes,
+  type RequestContext,
+  type ResponseBody,
   refuseQuery,
+  respond,
+  respondEmpty,
+  respondPublished,
+  respondWritten,
 } from './replies.ts';
 
 const REST = {
@@ -62,12 +62,13 @@ export function registerRecord(
   const url = `${path}/:id`;
   const { table } = resource;
   const cacheControl = cacheControlFor(auth);
-  const keyOf = (request: FastifyRequest): Key => parseKey(table, (request.params as { id: string }).id, maxIdLength);
+  const keyOf = (request: FastifyRequest): RecordKey =>
+    parseKey(table, (request.params as { id: string }).id, maxIdLength);
   const columnsFor = (request: FastifyRequest) => () => resource.columnsOf(identityOf(request), '');
 
   // Not async, nor are PUT and PATCH: each promise more only makes the answer wait.
-  const read = (request: FastifyRequest, reply: FastifyReply): Answer => {
-    const exchange = beginExchange(content, request, reply);
+  const read = (request: FastifyRequest, reply: FastifyReply): ResponseBody => {
+    const exchange = beginRequest(content, request, reply);
     const id = keyOf(request);
     const query = queryOf(request);
     checkStreamParameter(query, table);
@@ -80,19 +81,19 @@ export function registerRecord(
   app.route({ ...READ, url, handler: read });
 
   app.put(url, REST, (request, reply) => {
-    const exchange = beginExchange(content, request, reply);
+    const exchange = beginRequest(content, request, reply);
     refuseQuery(request);
     const options = optionsOf(request, resource);
     return resource
       .put(identityOf(request), keyOf(request), oneBody(request), options)
-      .then((outcome) => answerWritten(exchange, { outcome, columns: columnsFor(request) }));
+      .then((outcome) => respondWritten(exchange, { outcome, columns: columnsFor(request) }));
   });
 
   app.patch(url, CHANGE, (request, reply) => {
-    const exchange = beginExchange(content, request, reply);
+    const exchange = beginRequest(content, request, reply);
     refuseQuery(request);
     return patchRecord(request, resource, keyOf(request)).then((outcome) =>
-      answerWritten(exchange, { outcome, columns: columnsFor(request) }),
+      respondWritten(exchange, { outcome, columns: columnsFor(request) }),
     );
   });
 
@@ -100,29 +101,29 @@ export function registerRecord(
     refuseQuery(request);
     markReplayed(reply, await resource.delete(identityOf(request), keyOf(request), optionsOf(request, resource)));
     reply.code(204);
-    return answerEmpty(reply);
+    return respondEmpty(reply);
   });
 
   app.post(url, REST, async (request, reply) => {
-    const exchange = beginExchange(content, request, reply);
+    const exchange = beginRequest(content, request, reply);
     if (!publishes(request)) {
       const message = 'A record is written with PUT or PATCH; POST here only publishes, with ?publish=true.';
       throw new AppError('METHOD_NOT_ALLOWED', message, { headers: { allow: ALLOWED } });
     }
     refusePrecondition(request.headers);
-    const once = onceOf(request, resource);
+    const once = idempotencyKeyOf(request, resource);
     const published = await resource.publish(identityOf(request), keyOf(request), oneBody(request), once);
-    return answerPublished(exchange, published);
+    return respondPublished(exchange, published);
   });
 }
 
 interface Found extends Pick<Endpoint, 'resource'> {
-  readonly id: Key;
+  readonly id: RecordKey;
   readonly record: FoundRecord | undefined;
   readonly columns: () => readonly Column[];
 }
 
-function answerRecord(exchange: Exchange, { resource, id, record, columns }: Found): Answer {
+function answerRecord(exchange: RequestContext, { resource, id, record, columns }: Found): ResponseBody {
   if (record === undefined) throw new AppError('NOT_FOUND', `There is no record with the id ${JSON.stringify(id)}.`);
   const { request, reply, wish } = exchange;
   checkMatch(request.headers, record.seq);
@@ -132,7 +133,7 @@ function answerRecord(exchange: Exchange, { resource, id, record, columns }: Fou
   const isTelling = isForAll && record.isShared !== true && resource.isTrueTo(record.seq);
   const cached = isTelling ? cachedTag(request.headers, etag, wish) : undefined;
   reply.header('etag', cached ?? etag);
-  if (cached === undefined) return answerWith(exchange, record.json, columns);
+  if (cached === undefined) return respond(exchange, record.json, columns);
   reply.code(304);
-  return answerEmpty(reply);
+  return respondEmpty(reply);
 }

@@ -2,18 +2,18 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import type { Column, Published } from '../../resources/table/types.ts';
 import type { TablePlan } from '../../schema/plan.ts';
-import type { Body, Content, Wish } from '../../server/content/content.ts';
+import type { Body, Content, Representation } from '../../server/content/content.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { Awaitable, WriteOutcome } from '../../store/store.ts';
 import { etagOf } from './conditions.ts';
 import { markReplayed } from './idempotency-key.ts';
 
 /** One request, and how its answer is to be written. */
-export interface Exchange {
+export interface RequestContext {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
   readonly content: Content;
-  readonly wish: Wish;
+  readonly wish: Representation;
 }
 
 interface Written {
@@ -28,39 +28,42 @@ interface Written {
  * What a handler gives back: the body, or undefined when it has sent the answer itself. Never the reply: it is a
  * thenable, and waiting for it would cost every request another round through the response's events.
  */
-export type Answer = Awaitable<Body | undefined>;
+export type ResponseBody = Awaitable<Body | undefined>;
 
 /** Throws NOT_ACCEPTABLE. */
-export function beginExchange(content: Content, request: FastifyRequest, reply: FastifyReply): Exchange {
+export function beginRequest(content: Content, request: FastifyRequest, reply: FastifyReply): RequestContext {
   return { request, reply, content, wish: content.wishOf(request) };
 }
 
 /** The answer to a write of one record: 201 with its address, or 200. */
-export function answerWritten(exchange: Exchange, { base = '', outcome, columns }: Written): Answer {
+export function respondWritten(exchange: RequestContext, { base = '', outcome, columns }: Written): ResponseBody {
   const { id, seq, created, json } = outcome;
   const { request, reply, wish } = exchange;
   markReplayed(reply, outcome);
   reply.code(created ? 201 : 200).header('etag', etagOf(seq, wish));
   // Relative (RFC 9110 §10.2.2): a proxy may have taken something from the path.
   if (created) reply.header('location', base + encodeURIComponent(String(id)));
-  if (!wantsMinimal(request, reply)) return answerWith(exchange, json, columns);
+  if (!wantsMinimal(request, reply)) return respond(exchange, json, columns);
   if (!created) reply.code(204);
-  return answerEmpty(reply);
+  return respondEmpty(reply);
 }
 
 /** JSON text in the form that was asked for. */
-export function answerWith(
-  { content, reply, wish }: Exchange,
+export function respond(
+  { content, reply, wish }: RequestContext,
   json: string,
   columns?: () => readonly Column[],
-): Answer {
+): ResponseBody {
   return content.write(reply, wish, json, columns);
 }
 
-export function answerPublished(exchange: Exchange, { seq, delivered, replayed = false }: Published): Answer {
+export function respondPublished(
+  exchange: RequestContext,
+  { seq, delivered, replayed = false }: Published,
+): ResponseBody {
   markReplayed(exchange.reply, { replayed });
   exchange.reply.code(202);
-  return answerWith(exchange, JSON.stringify({ seq, delivered }));
+  return respond(exchange, JSON.stringify({ seq, delivered }));
 }
 
 /** For what had to be waited for: the store has gone on meanwhile, and so has the position. */
@@ -71,7 +74,7 @@ export function movedOn(reply: FastifyReply, resource: { readonly head: number }
   };
 }
 
-export function answerEmpty(reply: FastifyReply): undefined {
+export function respondEmpty(reply: FastifyReply): undefined {
   reply.send();
 }
 

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { AppAuth } from '../../auth/app-auth.ts';
+import { unauthorized } from '../../auth/auth-errors.ts';
 import { type Identity, SERVER } from '../../auth/identity.ts';
-import { askForToken } from '../../auth/refusals.ts';
 import { AppError } from '../../errors.ts';
 import type { RoomsHandle } from '../../hub/rooms/rooms.ts';
 import { makeHandles } from '../../resources/table/handle.ts';
@@ -81,7 +81,7 @@ export async function makeContext(
 /** Throws UNAUTHORIZED when nobody has shown who he is, FORBIDDEN when he has none of the roles. */
 export function checkAccess({ access }: Pick<Route, 'access'>, identity: Identity, auth: AppAuth | undefined): void {
   if (access === undefined) return;
-  if (identity.type !== 'principal') throw askForToken('This address is for those who have shown who they are.');
+  if (identity.type !== 'principal') throw unauthorized('This address is for those who have shown who they are.');
   if (access === 'authenticated') return;
   const { roles } = identity;
   if (!roles.some((role) => access.includes(role) || role === auth?.config.adminRole)) {

@@ -2,7 +2,7 @@ import type { RouteContext, RouteHooks } from './define.ts';
 import { toRefusal } from './failures.ts';
 
 /** The hooks around one request, stream or socket. */
-export class HookRun {
+export class RouteHookRun {
   readonly #hooks: readonly RouteHooks[];
   readonly #context: RouteContext;
   readonly #onError: (error: unknown) => void;

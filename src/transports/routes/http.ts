@@ -6,7 +6,7 @@ import { cacheControlFor } from '../../server/cache-control.ts';
 import { makeContext, type RouteScope } from './context.ts';
 import type { HttpContext } from './define.ts';
 import { toFailure } from './failures.ts';
-import { HookRun } from './hook-run.ts';
+import { RouteHookRun } from './hook-run.ts';
 import type { HttpRoute } from './route.ts';
 import { validate } from './standard-schema.ts';
 
@@ -31,7 +31,7 @@ export async function answerRequest(
   });
   try {
     const context = await prepare(request, abort.signal, options);
-    const hooks = new HookRun(route.hooks, context, scope.onError);
+    const hooks = new RouteHookRun(route.hooks, context, scope.onError);
     await hooks.before();
     try {
       const result = await route.handler(context);

@@ -12,8 +12,8 @@ import type { MountedApp, Transport, TransportContext, TransportFactory } from '
 import { registerRouteBodies } from './bodies.ts';
 import { makeRooms, makeTables, type RouteScope } from './context.ts';
 import { answerRequest } from './http.ts';
-import { SocketDoor } from './live/sockets.ts';
-import { StreamDoor } from './live/streams.ts';
+import { RouteSockets } from './live/sockets.ts';
+import { RouteStreams } from './live/streams.ts';
 import { type HttpRoute, METHODS, type Route, type SseRoute, type WsRoute } from './route.ts';
 
 /** Milliseconds that handlers get to end after their connections have closed. */
@@ -34,13 +34,13 @@ export const createRoutesTransport: TransportFactory = (context) => new Routes(c
 export class Routes implements Transport {
   readonly name = 'routes';
   readonly #options: TransportContext;
-  readonly #streams: StreamDoor;
-  readonly #sockets: SocketDoor;
+  readonly #streams: RouteStreams;
+  readonly #sockets: RouteSockets;
 
   constructor(options: TransportContext) {
     this.#options = options;
-    this.#streams = new StreamDoor(options);
-    this.#sockets = new SocketDoor(options);
+    this.#streams = new RouteStreams(options);
+    this.#sockets = new RouteSockets(options);
   }
 
   /** Throws StartError when an address is taken. */

@@ -7,10 +7,10 @@ import type { TableResource } from '../../resources/table/resource.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { Awaitable } from '../../store/store.ts';
+import { peerOf, runConnectHooks } from '../connect-hooks.ts';
+import { ConnectionGuard } from '../connection-guard.ts';
 import { type Endpoint, endpointsOf, tableUrls } from '../endpoint.ts';
-import { Gate } from '../gate.ts';
 import { Heartbeat } from '../heartbeat.ts';
-import { askToOpen, peerOf } from '../opening.ts';
 import { answerHead, checkStreamable, startResponse } from '../stream/response.ts';
 import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { SseStream } from './stream.ts';
@@ -32,12 +32,12 @@ interface Asked extends Accepted {
 class SseTransport implements Transport {
   readonly name = 'sse';
   readonly #context: TransportContext;
-  readonly #gate: Gate;
+  readonly #gate: ConnectionGuard;
   readonly #streams: Heartbeat<SseStream>;
 
   constructor(context: TransportContext) {
     this.#context = context;
-    this.#gate = new Gate(context.admission);
+    this.#gate = new ConnectionGuard(context.admission);
     this.#streams = new Heartbeat(context.config.channels.ssePingInterval, (stream) => stream.ping());
   }
 
@@ -70,7 +70,7 @@ class SseTransport implements Transport {
 
   #open(request: FastifyRequest, reply: FastifyReply, endpoint: Endpoint): Awaitable<void> {
     checkStreamable(request, reply);
-    this.#gate.check(request);
+    this.#gate.admit(request);
     const query = this.#parse(request, endpoint.resource);
     if (endpoint.hooks === undefined) this.#start(request, reply, { endpoint, query });
     else return this.#ask(request, reply, { endpoint, query, hooks: endpoint.hooks });
@@ -81,7 +81,7 @@ class SseTransport implements Transport {
     // Of HTTP/2 the socket is that of many requests.
     const channel = request.raw.httpVersionMajor < 2 ? socket : (reply.raw as unknown as Http2ServerResponse).stream;
     const isGone = () => channel.destroyed;
-    const realtime = await askToOpen({
+    const realtime = await runConnectHooks({
       hooks,
       peer: peerOf(accepted.endpoint.resource, identityOf(request), 'sse'),
       id: accepted.query.id,

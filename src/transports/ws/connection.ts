@@ -7,7 +7,7 @@ import { AppError } from '../../errors.ts';
 import type { RealtimeConnection } from '../../hooks/realtime-hooks.ts';
 import type { Subscription } from '../../hub/subscription.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
-import type { Key } from '../../store/store.ts';
+import type { RecordKey } from '../../store/store.ts';
 import { formatExpiry } from '../socket/auth-message.ts';
 import { ClientSocket, type SocketLimits } from '../socket/client-socket.ts';
 import { errorMessage } from '../socket/error-message.ts';
@@ -26,7 +26,7 @@ export interface ConnectionContext extends SocketLimits {
 export class WsConnection extends ClientSocket implements OpenConnection {
   readonly context: ConnectionContext;
   /** The record of a record channel. */
-  readonly id: Key | undefined;
+  readonly id: RecordKey | undefined;
   /** The id that the client gave itself: its refs are known when they come again. */
   readonly client: string | undefined;
   identity: Identity;
@@ -126,7 +126,7 @@ export class WsConnection extends ClientSocket implements OpenConnection {
 
 export interface ConnectionOptions {
   readonly context: ConnectionContext;
-  readonly id: Key | undefined;
+  readonly id: RecordKey | undefined;
   readonly client: string | undefined;
   readonly identity: Identity;
   readonly rawQuery: string;

@@ -1,9 +1,9 @@
 import { AppError } from '../../errors.ts';
 import { isObject } from '../../resources/body/values.ts';
-import { makeOnce } from '../../resources/idempotency.ts';
+import { makeIdempotencyKey } from '../../resources/idempotency.ts';
 import { keyProblem } from '../../resources/key.ts';
 import type { WriteOptions } from '../../resources/table/types.ts';
-import type { Key, Once, WriteOutcome } from '../../store/store.ts';
+import type { IdempotencyKey, RecordKey, WriteOutcome } from '../../store/store.ts';
 import { formatRenewed, isAuthMessage, parseRef, type Ref, renew } from '../socket/auth-message.ts';
 import type { WsConnection } from './connection.ts';
 
@@ -15,7 +15,7 @@ const MEMBERS = new Set(['message_type', 'id', 'data', 'ref', 'timestamp', 'seq'
 /** What a message wants done. A bare record is an Update without a ref. */
 interface Command {
   readonly type: EnvelopeType;
-  readonly id: Key | undefined;
+  readonly id: RecordKey | undefined;
   readonly data: unknown;
   readonly options?: WriteOptions;
 }
@@ -23,13 +23,17 @@ interface Command {
 type Done = Pick<WriteOutcome, 'id' | 'seq' | 'changed' | 'replayed'>;
 
 /** Answers the sender, once it is this message's turn. */
-export type Answer = (connection: WsConnection) => void;
+export type MessageAnswer = (connection: WsConnection) => void;
 
 /**
  * Does what one message says; what comes back is how its sender is to be answered. The socket stays open whatever is
  * wrong with the message. Messages that arrive together share a commit: none waits for the one before it.
  */
-export async function handleMessage(connection: WsConnection, message: Buffer, isBinary: boolean): Promise<Answer> {
+export async function handleMessage(
+  connection: WsConnection,
+  message: Buffer,
+  isBinary: boolean,
+): Promise<MessageAnswer> {
   let ref: Ref | undefined;
   try {
     const value = connection.format.decode(message, isBinary);
@@ -52,7 +56,7 @@ export async function handleMessage(connection: WsConnection, message: Buffer, i
   }
 }
 
-function answerRenewed(renewed: Awaited<ReturnType<typeof renew>>, ref: Ref | undefined): Answer {
+function answerRenewed(renewed: Awaited<ReturnType<typeof renew>>, ref: Ref | undefined): MessageAnswer {
   if (renewed === undefined) return () => {};
   const answer = formatRenewed(renewed.expiresAt, ref);
   return (sender) => sender.answer(answer);
@@ -69,19 +73,23 @@ async function execute(connection: WsConnection, command: Command, ref: Ref | un
 }
 
 /** What the message is known by when its client sends it again: on any channel of the table, since all write to it. */
-function onceOf({ client, identity, context }: WsConnection, command: Command, ref: Ref | undefined): Once | undefined {
+function onceOf(
+  { client, identity, context }: WsConnection,
+  command: Command,
+  ref: Ref | undefined,
+): IdempotencyKey | undefined {
   if (client === undefined || ref === undefined) return undefined;
   const { type, id, data, options } = command;
   const parts = [type, id ?? null, data ?? null, options?.precondition ?? null];
   const { table } = context.resource;
   // As JSON, so that the number 1 and the text "1" are two refs.
-  return makeOnce({ table, identity, space: `ws:${client}`, key: JSON.stringify(ref), parts });
+  return makeIdempotencyKey({ table, identity, space: `ws:${client}`, key: JSON.stringify(ref), parts });
 }
 
 async function run(
   { identity, context: { resource } }: WsConnection,
   command: Command,
-  once: Once | undefined,
+  once: IdempotencyKey | undefined,
 ): Promise<Done> {
   const { type, id, data } = command;
   const options = once === undefined ? command.options : { ...command.options, once };
@@ -123,7 +131,7 @@ function parseCondition(type: EnvelopeType, seq: unknown): WriteOptions {
   throw new AppError('INVALID_MESSAGE', 'if_seq must be the seq of the record, or null when there must be none.');
 }
 
-function parseId({ id, context }: WsConnection, given: unknown): Key | undefined {
+function parseId({ id, context }: WsConnection, given: unknown): RecordKey | undefined {
   if (given === undefined || given === null) return id;
   const { resource } = context;
   const problem = keyProblem(resource.table, given, resource.maxIdLength);
@@ -131,5 +139,5 @@ function parseId({ id, context }: WsConnection, given: unknown): Key | undefined
   if (id !== undefined && given !== id) {
     throw new AppError('VALIDATION_ERROR', `id: must be ${JSON.stringify(id)}, the record of this channel.`);
   }
-  return given as Key;
+  return given as RecordKey;
 }

@@ -9,10 +9,10 @@ import type { TableResource } from '../../resources/table/resource.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
 import type { MessageFormat } from '../../server/content/formats.ts';
 import { queryOf } from '../../server/query-of.ts';
+import { peerOf, runConnectHooks } from '../connect-hooks.ts';
+import { ConnectionGuard } from '../connection-guard.ts';
 import { type Endpoint, endpointsOf, tableUrls } from '../endpoint.ts';
-import { Gate } from '../gate.ts';
 import { Heartbeat } from '../heartbeat.ts';
-import { askToOpen, peerOf } from '../opening.ts';
 import { checkHandshake } from '../socket/handshake.ts';
 import { addSocketRoute, agreeOn, type SocketScope, socketScope } from '../socket/scope.ts';
 import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
@@ -46,7 +46,7 @@ interface Opened {
 class WsTransport implements Transport {
   readonly name = 'ws';
   readonly #context: TransportContext;
-  readonly #gate: Gate;
+  readonly #gate: ConnectionGuard;
   readonly #connections: Heartbeat<WsConnection>;
   /** Those that some connection has asked for. */
   readonly #formats = new Map<MessageFormat, WsFormat>([['json', JSON_FORMAT]]);
@@ -54,7 +54,7 @@ class WsTransport implements Transport {
 
   constructor(context: TransportContext) {
     this.#context = context;
-    this.#gate = new Gate(context.admission);
+    this.#gate = new ConnectionGuard(context.admission);
     this.#connections = new Heartbeat(context.config.channels.pingInterval, (connection) => connection.beat());
   }
 
@@ -108,7 +108,7 @@ class WsTransport implements Transport {
     checkHandshake(request.raw);
     const subprotocol = chooseSubprotocol(readOffers(request.headers['sec-websocket-protocol']));
     if (subprotocol.name !== undefined) agreeOn(request, subprotocol.name);
-    this.#gate.check(request);
+    this.#gate.admit(request);
     const { id: segment } = request.params as { id?: string };
     const id = segment === undefined ? undefined : parseKey(resource.table, segment, this.#context.config.limits.id);
     const identity = identityOf(request);
@@ -129,7 +129,7 @@ class WsTransport implements Transport {
   async #ask(request: FastifyRequest, { accepted, resource, hooks }: Asked): Promise<void> {
     const { socket } = request.raw;
     const { identity, query } = accepted;
-    const realtime = await askToOpen({
+    const realtime = await runConnectHooks({
       hooks,
       peer: peerOf(resource, identity, 'ws'),
       id: query.id,

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
+import { type BatchBody, isJson } from '../../../src/resources/body/batch-body.ts';
 import { RecordParser } from '../../../src/resources/body/record-parser.ts';
-import { isJson, type Rows } from '../../../src/resources/body/rows.ts';
 import type { JsonValue, TablePlan } from '../../../src/schema/plan.ts';
 import { parseCsv } from '../../../src/server/content/csv.ts';
 import { parseLines } from '../../../src/server/content/ndjson.ts';
@@ -50,9 +50,9 @@ const records = fc.array(
 );
 
 /** What is stored of a body, as cells. */
-function cellsOf(rows: Rows | readonly unknown[]): unknown {
+function cellsOf(rows: BatchBody | readonly unknown[]): unknown {
   const parser = new RecordParser(TABLE, { ...LIMITS, id: 256 });
-  const values = Array.isArray(rows) ? rows : (rows as Rows).records(TABLE).map(({ value }) => value);
+  const values = Array.isArray(rows) ? rows : (rows as BatchBody).records(TABLE).map(({ value }) => value);
   return parser.parseMany(values);
 }
 

@@ -5,17 +5,17 @@ import { checkCalls, countNesting, isTooLarge, readsMember } from './bounds.ts';
 import { toPlain } from './plain.ts';
 
 /** What an expression may speak of. */
-export interface Scope {
+export interface CelScope {
   readonly input: FlowData;
   readonly auth: { readonly sub: string | null; readonly roles: readonly string[] };
   readonly now: Date;
 }
 
 /** Gives plain JSON. Throws ExpressionError. */
-export type Expression = (scope: Scope) => unknown;
+export type CelExpression = (scope: CelScope) => unknown;
 
 /** An expression had no value for an event: the same expression never has one for the same event. */
-export class ExpressionError extends PermanentError {}
+export class CelError extends PermanentError {}
 
 /** What the value must be; `any` is whatever JSON has. */
 export type Wanted = 'bool' | 'object' | 'any';
@@ -57,7 +57,7 @@ function environmentOf(): Environment {
 }
 
 /** An expression of config.yaml as a function, or what is wrong with it. */
-export function compileExpression(text: string, wanted: Wanted): Reading<Expression> {
+export function compileExpression(text: string, wanted: Wanted): Reading<CelExpression> {
   if (text.length > LONGEST) return { message: `an expression has at most ${LONGEST} characters` };
   try {
     const program = environmentOf().parse(text);
@@ -109,16 +109,16 @@ interface Compiled {
   readonly run: (scope: Record<string, unknown>) => unknown;
 }
 
-function evaluate({ text, wanted, nesting, run }: Compiled, scope: Scope): unknown {
+function evaluate({ text, wanted, nesting, run }: Compiled, scope: CelScope): unknown {
   let value: unknown;
   try {
     if (isTooLarge(scope.input, nesting)) throw new Error('the input has too many items for macros inside each other');
     value = toPlain(run({ ...scope }));
   } catch (error) {
-    throw new ExpressionError(`${shorten(text)}: ${summaryOf(error)}`, { cause: error });
+    throw new CelError(`${shorten(text)}: ${summaryOf(error)}`, { cause: error });
   }
   if (fits(value, wanted)) return value;
-  throw new ExpressionError(`${shorten(text)}: gives something else than ${SHOWN[wanted]}`);
+  throw new CelError(`${shorten(text)}: gives something else than ${SHOWN[wanted]}`);
 }
 
 function fits(value: unknown, wanted: Wanted): boolean {

@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import { ANONYMOUS, type Identity, type Principal, SERVER } from '../../../auth/identity.ts';
-import type { DeadLetters as Limits } from '../../../config/config.ts';
+import type { DeadLettersConfig as Limits } from '../../../config/config.ts';
 import type { FlowStore, LetterQuery, StoredLetter } from '../../../store/flows.ts';
 import type { FlowData, InputNotes } from '../../connector.ts';
 

@@ -1,6 +1,6 @@
 import { type Identity, SERVER } from '../../../auth/identity.ts';
 import { AppError } from '../../../errors.ts';
-import { Slots } from '../../../runtime/semaphore.ts';
+import { Semaphore } from '../../../runtime/semaphore.ts';
 import {
   type Deliver,
   type Delivery,
@@ -9,7 +9,7 @@ import {
   type InputNotes,
   PermanentError,
 } from '../../connector.ts';
-import type { Scope } from '../expressions/cel.ts';
+import type { CelScope } from '../expressions/cel.ts';
 import type { Flow, FlowTarget } from '../flow.ts';
 import { askedWait, sleep, waitAfter } from './backoff.ts';
 import type { DeadLetter, NewDeadLetter } from './dead-letters.ts';
@@ -40,7 +40,7 @@ export type FailureTo = 'sender' | 'dead letters';
 /** An event that a flow has something to do with. */
 export interface Task {
   readonly event: FlowEvent;
-  readonly scope: Scope;
+  readonly scope: CelScope;
   /** What is wrong with the event already: then it fails at once. */
   readonly mistake?: unknown;
 }
@@ -65,14 +65,14 @@ export class FlowRunner {
   readonly flow: Flow;
   readonly counts = new FlowCounts();
   readonly #options: RunnerOptions;
-  readonly #slots: Slots;
+  readonly #slots: Semaphore;
   #atWork = 0;
   #hasUnusedBody = false;
 
   constructor(flow: Flow, options: RunnerOptions) {
     this.flow = flow;
     this.#options = options;
-    this.#slots = new Slots(flow.concurrency);
+    this.#slots = new Semaphore(flow.concurrency);
   }
 
   /** Events that have come and are not done. */
@@ -184,7 +184,7 @@ export class FlowRunner {
     this.#options.onUnusedBody(event);
   }
 
-  #jobOf(target: FlowTarget, index: number, made: { event: FlowEvent; output: FlowData; scope: Scope }): Job {
+  #jobOf(target: FlowTarget, index: number, made: { event: FlowEvent; output: FlowData; scope: CelScope }): Job {
     const { event, output, scope } = made;
     const { name, transform } = this.flow;
     const delivery = {
@@ -277,11 +277,11 @@ function noted(notes: InputNotes | undefined): { notes?: InputNotes } {
   return notes === undefined ? {} : { notes };
 }
 
-function scopeOf({ input, identity }: FlowEvent): Scope {
+function scopeOf({ input, identity }: FlowEvent): CelScope {
   return { input, auth: authOf(identity), now: new Date() };
 }
 
-function authOf(identity: Identity): Scope['auth'] {
+function authOf(identity: Identity): CelScope['auth'] {
   if (identity.type !== 'principal') return { sub: null, roles: [] };
   return { sub: identity.sub, roles: identity.roles };
 }

@@ -1,4 +1,4 @@
-import type { Idempotency } from '../../../config/config.ts';
+import type { IdempotencyConfig } from '../../../config/config.ts';
 import { AppError } from '../../../errors.ts';
 import { inProgress, keyReused } from '../../../resources/idempotency.ts';
 import type { FlowStore } from '../../../store/flows.ts';
@@ -10,12 +10,12 @@ const TRIM_INTERVAL = 60_000;
 /** Keys that senders chose for their requests, with what each request said; kept for `idempotency.retention`. */
 export class StoredRequestKeys implements RequestKeys {
   readonly #store: FlowStore;
-  readonly #limits: Pick<Idempotency, 'retention' | 'maxCount'>;
+  readonly #limits: Pick<IdempotencyConfig, 'retention' | 'maxCount'>;
   /** Digests of the requests that are at work, by key. */
   readonly #atWork = new Map<string, string>();
   #trimmedAt = 0;
 
-  constructor(store: FlowStore, limits: Pick<Idempotency, 'retention' | 'maxCount'>) {
+  constructor(store: FlowStore, limits: Pick<IdempotencyConfig, 'retention' | 'maxCount'>) {
     this.#store = store;
     this.#limits = limits;
   }

@@ -4,7 +4,7 @@ import type { Database, Statement } from 'better-sqlite3';
  * Lets the reads of one turn of the event loop share a transaction: by itself each would lock and unlock the file, which
  * takes longer than to find a record. A read that is alone in its turn goes without.
  */
-export class ReadTurn {
+export class ReadTransaction {
   readonly #begin: Statement;
   readonly #commit: Statement;
   #reads = 0;

@@ -3,14 +3,14 @@ import type { MigrationStep, StoredSchema } from '../../../schema/migration/diff
 import { describeTable } from '../../../schema/migration/stored.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
 import { shapeKey } from '../migrate/ddl.ts';
-import type { TableSource } from '../migrate/mapping.ts';
+import type { ColumnMapping } from '../migrate/mapping.ts';
 import { logName } from '../sql/table-names.ts';
 
 /**
  * True when the steps make other records of those that are stored, or show them to others, which is no change in the log:
  * whoever goes on from a position before it would miss it, and be told of changes in the form of an earlier schema.
  */
-export function isReshaped({ stored, table }: TableSource, steps: readonly MigrationStep[]): boolean {
+export function changesLayout({ stored, table }: ColumnMapping, steps: readonly MigrationStep[]): boolean {
   if (stored.rights !== describeTable(table).rights) return true;
   // A field in another case is the same column, and another member of the record.
   const before = new Set(visibleOf(stored.columns));
@@ -33,6 +33,6 @@ export function newestPosition(db: Database, stored: StoredSchema | undefined): 
   return Math.max(0, ...[marks, ...logs].map((sql) => Number(db.prepare(sql).pluck().get() ?? 0)));
 }
 
-export function markReshaped(db: Database, table: TablePlan, position: number): void {
+export function markLayoutChange(db: Database, table: TablePlan, position: number): void {
   db.prepare('INSERT OR REPLACE INTO tablecast_meta VALUES (?, ?)').run(shapeKey(table), String(position));
 }

@@ -1,7 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { EventLog } from '../../../config/config.ts';
+import type { LogRetentionConfig } from '../../../config/config.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
-import type { Change, Key } from '../../store.ts';
+import type { Change, RecordKey } from '../../store.ts';
 import { floorKey, shapeKey } from '../migrate/ddl.ts';
 import { logName } from '../sql/table-names.ts';
 
@@ -20,7 +20,7 @@ export interface Removed {
 export class LogState {
   readonly #db: Database;
   readonly #log: string;
-  readonly #retention: EventLog;
+  readonly #retention: LogRetentionConfig;
   readonly #setFloor: Statement;
   readonly #entry: Statement;
   readonly #removeUpTo: Statement;
@@ -33,9 +33,9 @@ export class LogState {
   /** Counted at the first trim: counting at the start would read the whole log before the first answer. */
   #count: number | undefined;
   /** Newest entry of each record, built when it is first asked for. */
-  #newest: Map<Key, number> | undefined;
+  #newest: Map<RecordKey, number> | undefined;
 
-  constructor(db: Database, table: TablePlan, retention: EventLog) {
+  constructor(db: Database, table: TablePlan, retention: LogRetentionConfig) {
     this.#db = db;
     this.#log = logName(table);
     this.#retention = retention;
@@ -79,10 +79,10 @@ export class LogState {
    * False when the record surely has no entry after `after`. After a restart thousands of record channels resume at
    * once; one scan answers them all, where an index on disk would cost every write.
    */
-  mayHaveChanged(id: Key, after: number): boolean {
+  mayHaveChanged(id: RecordKey, after: number): boolean {
     if (this.#newest === undefined) {
       const rows = this.#db.prepare(`SELECT id, max(seq) FROM ${this.#log} WHERE id IS NOT NULL GROUP BY id`).raw();
-      this.#newest = new Map(rows.all() as [Key, number][]);
+      this.#newest = new Map(rows.all() as [RecordKey, number][]);
     }
     return (this.#newest.get(id) ?? 0) > after;
   }

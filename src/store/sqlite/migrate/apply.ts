@@ -16,7 +16,7 @@ import {
   indexName,
   shapeKey,
 } from './ddl.ts';
-import type { TableSource } from './mapping.ts';
+import type { ColumnMapping } from './mapping.ts';
 
 /** `position`: after every one that was given out before. */
 export function createTable(db: Database, table: TablePlan, position: number): void {
@@ -37,7 +37,7 @@ export function dropTable(db: Database, stored: StoredTable, position: number): 
 }
 
 /** Brings a table that is there to its plan. The steps have been found possible; the transaction is the caller's. */
-export function changeTable(db: Database, source: TableSource, steps: readonly MigrationStep[]): void {
+export function changeTable(db: Database, source: ColumnMapping, steps: readonly MigrationStep[]): void {
   const { stored, table } = source;
   // Names of tables are compared without case, keys are not.
   const rename = db.prepare('UPDATE tablecast_meta SET key = ? WHERE key = ?');
@@ -57,7 +57,7 @@ export function changeTable(db: Database, source: TableSource, steps: readonly M
   }
 }
 
-function needsRebuild(step: MigrationStep, source: TableSource): boolean {
+function needsRebuild(step: MigrationStep, source: ColumnMapping): boolean {
   switch (step.type) {
     case 'add-column':
     case 'change-type':
@@ -75,12 +75,12 @@ function needsRebuild(step: MigrationStep, source: TableSource): boolean {
 }
 
 /** Takes no time however many records there are: they get the value when they are next written. */
-function addColumn(source: TableSource, field: FieldPlan): string {
+function addColumn(source: ColumnMapping, field: FieldPlan): string {
   return `ALTER TABLE ${source.from} ADD COLUMN ${columnOf(field)} DEFAULT ${source.expressionOf(field)}`;
 }
 
 /** Writes the records into a new table that takes the place of the old one. */
-function rebuild(db: Database, source: TableSource): void {
+function rebuild(db: Database, source: ColumnMapping): void {
   const { table, from } = source;
   const made = quote(`${table.database}/${table.table}:new`);
   const columns = [...table.fields.map(({ name }) => quote(name)), '_seq'];

@@ -10,11 +10,11 @@ import type { FieldPlan } from '../../../schema/plan.ts';
 import type { Cell } from '../../store.ts';
 import { quote, recordsName } from '../sql/table-names.ts';
 import { cellText } from './kept-value.ts';
-import type { TableSource } from './mapping.ts';
+import type { ColumnMapping } from './mapping.ts';
 import { mendLine } from './mend-line.ts';
 
 /** What one step of a migration means for the records that are there. */
-export interface Concern {
+export interface MigrationCheck {
   readonly step: MigrationStep;
   /** Records, or for a unique index values, that the step would change, lose or trip over. */
   readonly count: number;
@@ -29,7 +29,7 @@ export interface Concern {
 /** What a step concerns while it reads the records of one table. */
 export interface ConcernContext {
   readonly appId: string;
-  readonly source: TableSource;
+  readonly source: ColumnMapping;
 }
 
 type Step<T extends MigrationStep['type']> = Extract<MigrationStep, { type: T }>;
@@ -41,7 +41,7 @@ const LONGEST_EXAMPLE = 40;
  * Counts what a step concerns, with up to three examples; reads only. Undefined for a step that can neither fail nor
  * lose anything.
  */
-export function readConcern(db: Database, step: MigrationStep, context: ConcernContext): Concern | undefined {
+export function runCheck(db: Database, step: MigrationStep, context: ConcernContext): MigrationCheck | undefined {
   const reader = new ConcernReader(db, context);
   switch (step.type) {
     case 'change-primary-key':
@@ -66,7 +66,7 @@ export function readConcern(db: Database, step: MigrationStep, context: ConcernC
 }
 
 /** The records of a table that has left the schema. */
-export function readLeft(db: Database, step: Step<'keep-table' | 'drop-table'>): Concern | undefined {
+export function readLeft(db: Database, step: Step<'keep-table' | 'drop-table'>): MigrationCheck | undefined {
   const { stored } = step;
   if (step.type === 'keep-table' && step.twin === undefined) return undefined;
   const from = recordsName(stored);
@@ -75,7 +75,7 @@ export function readLeft(db: Database, step: Step<'keep-table' | 'drop-table'>):
   return { step, ...records, effect: step.type === 'drop-table' ? 'loses' : 'leaves' };
 }
 
-export function countRecords(db: Database, { from }: TableSource): number {
+export function countRecords(db: Database, { from }: ColumnMapping): number {
   return db.prepare(`SELECT count(*) FROM ${from}`).pluck().get() as number;
 }
 
@@ -94,7 +94,7 @@ function typeOf({ columns }: StoredTable, name: string): StoredType {
   return columns.find((column) => column.name === name)?.type ?? { kind: 'scalar', name: 'String' };
 }
 
-function findRecords(db: Database, { from, key }: Records, where: string): Pick<Concern, 'count' | 'found'> {
+function findRecords(db: Database, { from, key }: Records, where: string): Pick<MigrationCheck, 'count' | 'found'> {
   return find(db, `FROM ${from} WHERE ${where}`, (rest) => {
     const keys = db.prepare(`SELECT ${key.name} ${rest}`).pluck().safeIntegers().all() as Cell[];
     return keys.map((cell) => show(cell, key.type));
@@ -102,7 +102,11 @@ function findRecords(db: Database, { from, key }: Records, where: string): Pick<
 }
 
 /** `rest`: of a statement, from FROM on. */
-function find(db: Database, rest: string, readExamples: (rest: string) => string[]): Pick<Concern, 'count' | 'found'> {
+function find(
+  db: Database,
+  rest: string,
+  readExamples: (rest: string) => string[],
+): Pick<MigrationCheck, 'count' | 'found'> {
   const count = db.prepare(`SELECT count(*) ${rest}`).pluck().get() as number;
   const records = `${count} ${count === 1 ? 'record' : 'records'}`;
   if (count === 0) return { count, found: records };
@@ -111,7 +115,7 @@ function find(db: Database, rest: string, readExamples: (rest: string) => string
 
 class ConcernReader {
   readonly #db: Database;
-  readonly #source: TableSource;
+  readonly #source: ColumnMapping;
   readonly #appId: string;
   readonly #from: Records;
 
@@ -123,18 +127,18 @@ class ConcernReader {
     this.#from = { from, key: { name: quote(stored.primaryKey), type: typeOf(stored, stored.primaryKey) } };
   }
 
-  changePrimaryKey(step: Step<'change-primary-key'>): Concern {
+  changePrimaryKey(step: Step<'change-primary-key'>): MigrationCheck {
     const obstacle = 'Give the new table another stored name, @table(table: "…"), and copy the records into it.';
     return { step, ...this.#records('1'), obstacle };
   }
 
-  addRequiredColumn(step: Step<'add-required-column'>): Concern {
+  addRequiredColumn(step: Step<'add-required-column'>): MigrationCheck {
     const records = this.#records('1');
     const obstacle = 'Give the field a @default(value: …), or leave out the "!".';
     return { step, ...records, ...(records.count === 0 ? {} : { obstacle }) };
   }
 
-  makeRequired(step: Step<'make-required'>): Concern {
+  makeRequired(step: Step<'make-required'>): MigrationCheck {
     const { field, table } = step;
     const column = this.#source.columnOf(field) ?? 'NULL';
     const { count, found } = this.#records(`${column} IS NULL`);
@@ -145,16 +149,16 @@ class ConcernReader {
     return { step, count, found: `${found} ${count === 1 ? 'has' : 'have'} null there`, obstacle };
   }
 
-  createUniqueIndex(step: Step<'create-unique-index'>): Concern {
+  createUniqueIndex(step: Step<'create-unique-index'>): MigrationCheck {
     return this.#shared(step, [step.field], 'Change these records first, or leave out @unique.');
   }
 
-  createCompositeIndex(step: Step<'create-composite-index'>): Concern {
+  createCompositeIndex(step: Step<'create-composite-index'>): MigrationCheck {
     return this.#shared(step, step.index.fields, 'Change these records first, or leave out "unique: true".');
   }
 
   /** Values, or values of several fields together, that more than one record has; null is never the same. */
-  #shared(step: MigrationStep, fields: readonly FieldPlan[], obstacle: string): Concern {
+  #shared(step: MigrationStep, fields: readonly FieldPlan[], obstacle: string): MigrationCheck {
     const { from } = this.#source;
     const cells = fields.map((_field, index) => `c${index}`);
     const values = fields.map((field, index) => `${this.#source.expressionOf(field)} AS c${index}`);
@@ -172,7 +176,7 @@ class ConcernReader {
     return { step, count, found, obstacle };
   }
 
-  narrowType(step: Step<'change-type'>): Concern {
+  narrowType(step: Step<'change-type'>): MigrationCheck {
     const { field } = step;
     const stored = this.#source.storedOf(field);
     if (stored === undefined) return { step, count: 0, found: '' };
@@ -191,7 +195,7 @@ class ConcernReader {
   }
 
   /** Values that the step makes equal where an index that is there already wants them to differ. */
-  #collision(step: Step<'change-type' | 'make-required'>): Concern | undefined {
+  #collision(step: Step<'change-type' | 'make-required'>): MigrationCheck | undefined {
     const { field, table } = step;
     const ofFields = table.compositeIndexes.filter(({ unique, fields }) => unique && fields.includes(field));
     const indexes = [...(field.unique ? [[field]] : []), ...ofFields.map(({ fields }) => fields)];
@@ -211,7 +215,7 @@ class ConcernReader {
     return lines.includes('.') ? general : `Write other values into these records first${lines.join('')}`;
   }
 
-  recompute(step: Step<'recompute'>): Concern {
+  recompute(step: Step<'recompute'>): MigrationCheck {
     const stored = this.#source.storedOf(step.field);
     if (stored === undefined) return { step, count: 0, found: '' };
     const name = quote(stored.name);
@@ -219,13 +223,13 @@ class ConcernReader {
     return { step, ...this.#values(differs, { name, type: stored.type }), effect: 'loses' };
   }
 
-  dropColumn(step: Step<'drop-column'>): Concern {
+  dropColumn(step: Step<'drop-column'>): MigrationCheck {
     const { type }: StoredColumn = step.column;
     const name = quote(step.column.name);
     return { step, ...this.#values(`${name} IS NOT NULL`, { name, type }), effect: 'loses' };
   }
 
-  #records(where: string): Pick<Concern, 'count' | 'found'> {
+  #records(where: string): Pick<MigrationCheck, 'count' | 'found'> {
     return findRecords(this.#db, this.#from, where);
   }
 

@@ -1,17 +1,17 @@
 import type { CompositeIndexPlan, FieldPlan, FieldType, TablePlan } from '../../../schema/plan.ts';
 import { expiryOf } from '../../expiry.ts';
-import { logName, quote, recordsName, type TableName } from '../sql/table-names.ts';
+import { logName, quote, recordsName, type StoredTableName } from '../sql/table-names.ts';
 
 export const CREATE_META =
   'CREATE TABLE IF NOT EXISTS tablecast_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID';
 
 /** Key in tablecast_meta of the position from which on a table's log is whole. */
-export function floorKey({ database, table }: TableName): string {
+export function floorKey({ database, table }: StoredTableName): string {
   return `floor:${database}/${table}`;
 }
 
 /** Key in tablecast_meta of the position at which a schema change last gave the table's records another form. */
-export function shapeKey({ database, table }: TableName): string {
+export function shapeKey({ database, table }: StoredTableName): string {
   return `shape:${database}/${table}`;
 }
 
@@ -62,12 +62,12 @@ function inOrder({ primaryKey: { name } }: TablePlan, names: readonly string[]):
 }
 
 /** A field's name has no ",", so that no index of one field is called so. */
-export function compositeIndexName({ database, table }: TableName, fields: readonly string[]): string {
+export function compositeIndexName({ database, table }: StoredTableName, fields: readonly string[]): string {
   return quote(`${database}/${table}.${fields.join(',')}`);
 }
 
 /** No other name in the store can be the same: a stored name has neither "/" nor ".". */
-export function indexName({ database, table }: TableName, { name }: Pick<FieldPlan, 'name'>): string {
+export function indexName({ database, table }: StoredTableName, { name }: Pick<FieldPlan, 'name'>): string {
   return quote(`${database}/${table}.${name}`);
 }
 

@@ -14,7 +14,7 @@ import { isKept } from './kept-value.ts';
  * The stored records of one table, seen as the plan wants them: for each field an SQL expression over the stored
  * columns. Checks and the rebuild use the same expressions, so that what was checked is what will be stored.
  */
-export class TableSource {
+export class ColumnMapping {
   readonly stored: StoredTable;
   readonly table: TablePlan;
   /** Quoted name of the SQL table. */

@@ -11,13 +11,13 @@ import type { Plan, TablePlan } from '../../../schema/plan.ts';
 import type { MigrationPreview } from '../../engine.ts';
 import { MigrationRefusedError } from '../../open-errors.ts';
 import type { Allowance } from '../../store.ts';
-import { isReshaped, markReshaped, newestPosition } from '../log/layout.ts';
-import { addGap } from '../log/unissued.ts';
+import { changesLayout, markLayoutChange, newestPosition } from '../log/layout.ts';
+import { addUnissuedRange } from '../log/unissued-ranges.ts';
 import { createFulltext, staleFulltext } from '../sql/fulltext.ts';
 import { changeTable, createTable, dropTable } from './apply.ts';
-import { type Concern, countRecords, hasRecords, readConcern, readLeft } from './checks.ts';
+import { countRecords, hasRecords, type MigrationCheck, readLeft, runCheck } from './checks.ts';
 import { CREATE_META } from './ddl.ts';
-import { Functions, TableSource } from './mapping.ts';
+import { ColumnMapping, Functions } from './mapping.ts';
 import { type AssessedStep, describeRefusal } from './report.ts';
 import { readStored, saveStored } from './saved.ts';
 
@@ -60,7 +60,7 @@ export function migrate(db: Database, plan: Plan, options: MigrateOptions): void
   }
 }
 
-function report(db: Database, step: MigrationStep, concern: Concern | undefined, options: MigrateOptions): void {
+function report(db: Database, step: MigrationStep, concern: MigrationCheck | undefined, options: MigrateOptions): void {
   if (step.type === 'keep-table' && hasRecords(db, step.stored)) {
     const { name } = step;
     const { database, table } = step.stored;
@@ -101,7 +101,7 @@ class Migration {
   readonly #plan: Plan;
   readonly #stored: StoredSchema | undefined;
   /** Of the tables that are there already. */
-  readonly #sources = new Map<TablePlan, TableSource>();
+  readonly #sources = new Map<TablePlan, ColumnMapping>();
 
   constructor(db: Database, plan: Plan, stored: StoredSchema | undefined) {
     this.#db = db;
@@ -111,7 +111,7 @@ class Migration {
     const before = new Map((stored?.tables ?? []).map((table) => [keyOf(table), table]));
     for (const table of plan.tables) {
       const old = before.get(keyOf(table));
-      if (old !== undefined) this.#sources.set(table, new TableSource(old, table, functions));
+      if (old !== undefined) this.#sources.set(table, new ColumnMapping(old, table, functions));
     }
   }
 
@@ -121,7 +121,7 @@ class Migration {
       if (!('table' in step)) return { step, concern: readLeft(this.#db, step) };
       const source = this.#sources.get(step.table);
       if (source === undefined) return { step, concern: undefined };
-      return { step, concern: readConcern(this.#db, step, { source, appId: this.#plan.appId }) };
+      return { step, concern: runCheck(this.#db, step, { source, appId: this.#plan.appId }) };
     });
   }
 
@@ -147,12 +147,12 @@ class Migration {
       const own = steps.filter((step) => 'table' in step && step.table === table);
       if (source === undefined) createTable(this.#db, table, position);
       else changeTable(this.#db, source, own);
-      const isOther = source !== undefined && (isReshaped(source, own) || own.some((step) => filled.has(step)));
-      if (isOther) markReshaped(this.#db, table, position);
+      const isOther = source !== undefined && (changesLayout(source, own) || own.some((step) => filled.has(step)));
+      if (isOther) markLayoutChange(this.#db, table, position);
     }
     // Where it has become the newest one, none was given out on the way to it. In a new store none was given out at all.
     const isNewest = newestPosition(this.#db, wanted) === position;
-    if (isNewest && this.#stored !== undefined) addGap(this.#db, [newest, position]);
+    if (isNewest && this.#stored !== undefined) addUnissuedRange(this.#db, [newest, position]);
   }
   #count(step: MigrationStep): number | undefined {
     const source = 'table' in step ? this.#sources.get(step.table) : undefined;
@@ -161,7 +161,7 @@ class Migration {
 }
 
 /** Where no value is stored there is none to lose. */
-function isLoss(concern: Concern | undefined): boolean {
+function isLoss(concern: MigrationCheck | undefined): boolean {
   if (concern?.effect === undefined || concern.obstacle !== undefined) return false;
   return concern.effect !== 'fills' && concern.count > 0;
 }

@@ -1,10 +1,10 @@
 import type { MigrationStep } from '../../../schema/migration/diff.ts';
-import type { Concern } from './checks.ts';
+import type { MigrationCheck } from './checks.ts';
 
 export interface AssessedStep {
   readonly step: MigrationStep;
   /** Undefined for a step that can neither fail nor lose anything. */
-  readonly concern: Concern | undefined;
+  readonly concern: MigrationCheck | undefined;
 }
 
 interface RefusedStep extends AssessedStep {
@@ -12,7 +12,7 @@ interface RefusedStep extends AssessedStep {
   readonly records: number | undefined;
 }
 
-export interface Refusal {
+export interface MigrationReport {
   readonly file: string;
   readonly impossible: boolean;
   /** Names of all steps that lose data. */
@@ -20,7 +20,7 @@ export interface Refusal {
 }
 
 /** The whole plan for people: each step, whom it concerns, and how to go on. */
-export function describeRefusal(steps: readonly RefusedStep[], { file, impossible, needed }: Refusal): string {
+export function describeRefusal(steps: readonly RefusedStep[], { file, impossible, needed }: MigrationReport): string {
   return [
     `The schema does not fit what is stored in ${file}. Nothing was changed. The schema asks for:`,
     '',

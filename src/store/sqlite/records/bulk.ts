@@ -1,5 +1,5 @@
 import { AppError } from '../../../errors.ts';
-import type { BulkWrite, Key, Write, WriteOutcome } from '../../store.ts';
+import type { BulkWrite, RecordKey, Write, WriteOutcome } from '../../store.ts';
 import type { StatementCache } from '../database/statement-cache.ts';
 import { compileFilterSql } from '../sql/index.ts';
 import { LIMIT } from '../sql/limit.ts';
@@ -18,7 +18,7 @@ export function isBulk(write: Write): write is BulkWrite {
  * The records that a bulk write is for, in primary-key order, as they are in the transaction that is open. Throws
  * BAD_REQUEST with their number when there are more than it may change.
  */
-export function chooseKeys(statements: StatementCache, { plan }: SqliteTable, write: BulkWrite): readonly Key[] {
+export function chooseKeys(statements: StatementCache, { plan }: SqliteTable, write: BulkWrite): readonly RecordKey[] {
   const where =
     write.filter === undefined
       ? undefined
@@ -27,7 +27,7 @@ export function chooseKeys(statements: StatementCache, { plan }: SqliteTable, wr
   const from = `FROM ${recordsName(plan)} AS ${ALIAS}${where === undefined ? '' : ` WHERE ${where.sql}`}`;
   const key = `${ALIAS}.${quote(plan.primaryKey.name)}`;
   const keys = statements.get(`SELECT ${key} ${from} ORDER BY ${key} ${LIMIT}`).all(...params, write.limit + 1);
-  if (keys.length <= write.limit) return keys as Key[];
+  if (keys.length <= write.limit) return keys as RecordKey[];
   const count = statements.get(`SELECT count(*) ${from}`).get(...params);
   throw new AppError(
     'BAD_REQUEST',
@@ -38,7 +38,7 @@ export function chooseKeys(statements: StatementCache, { plan }: SqliteTable, wr
 /** The write of one of the chosen records. */
 export type ChosenWrite = Extract<OneWrite, { type: 'patch' | 'delete' | 'put' }>;
 
-export function writeOf(write: BulkWrite, id: Key): ChosenWrite {
+export function writeOf(write: BulkWrite, id: RecordKey): ChosenWrite {
   const { table, guard, by } = write;
   if (write.type === 'delete-where') return { type: 'delete', table, id, guard, by };
   const index = table.fields.indexOf(table.primaryKey);

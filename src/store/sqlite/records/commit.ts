@@ -2,15 +2,15 @@ import type { Database, Statement } from 'better-sqlite3';
 import { AppError } from '../../../errors.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
 import { type Place, placeError, placeOfKey } from '../../placed-error.ts';
-import type { BulkWrite, Change, CommitResult, OnceGroup, Write, WriteGroup, WriteOutcome } from '../../store.ts';
+import type { BulkWrite, Change, CommitResult, IdempotentGroup, Write, WriteGroup, WriteOutcome } from '../../store.ts';
 import { constraintError } from '../database/errors.ts';
 import { StatementCache } from '../database/statement-cache.ts';
 import type { LogEntries } from '../log/entries.ts';
+import type { IssuedPositions } from '../log/issued-positions.ts';
 import type { LogState, Removed } from '../log/log.ts';
-import type { Positions } from '../log/positions.ts';
 import { applyWrite, type Transaction, type WriteContext } from './apply-write.ts';
 import { type ChosenWrite, chooseKeys, isBulk, sumUp, writeOf } from './bulk.ts';
-import type { OnceTable } from './idempotency.ts';
+import type { IdempotencyTable } from './idempotency.ts';
 
 /** What writes need of a table. */
 export interface WrittenTable extends Omit<WriteContext, 'transaction'> {
@@ -20,8 +20,8 @@ export interface WrittenTable extends Omit<WriteContext, 'transaction'> {
 
 export interface CommitParts {
   readonly tables: ReadonlyMap<TablePlan, WrittenTable>;
-  readonly positions: Positions;
-  readonly once: OnceTable;
+  readonly positions: IssuedPositions;
+  readonly once: IdempotencyTable;
 }
 
 /** Writes groups in one transaction: what one of them breaks is undone for that group alone. */
@@ -59,7 +59,7 @@ export class Commits {
   }
 
   /** Throws the driver's error when the transaction as a whole failed: then nothing was written. */
-  write(groups: readonly (WriteGroup | OnceGroup)[]): CommitResult {
+  write(groups: readonly (WriteGroup | IdempotentGroup)[]): CommitResult {
     const { positions } = this.#parts;
     const transaction = this.#transaction;
     const { last } = transaction;
@@ -101,7 +101,7 @@ export class Commits {
     return trimmed;
   }
 
-  #applyOnce({ once, writes }: OnceGroup): readonly WriteOutcome[] | AppError {
+  #applyOnce({ once, writes }: IdempotentGroup): readonly WriteOutcome[] | AppError {
     const { once: kept } = this.#parts;
     const { now } = this.#transaction;
     try {

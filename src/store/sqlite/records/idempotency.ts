@@ -1,8 +1,8 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { Idempotency } from '../../../config/config.ts';
+import type { IdempotencyConfig } from '../../../config/config.ts';
 import { AppError } from '../../../errors.ts';
 import { withoutForbiddenKeys } from '../../../schema/forbidden-key.ts';
-import type { Once, WriteOutcome } from '../../store.ts';
+import type { IdempotencyKey, WriteOutcome } from '../../store.ts';
 import { LIMIT } from '../sql/limit.ts';
 
 const CREATE = `CREATE TABLE IF NOT EXISTS tablecast_idempotency (
@@ -10,8 +10,8 @@ const CREATE = `CREATE TABLE IF NOT EXISTS tablecast_idempotency (
 ) STRICT`;
 
 /** What became of writes that may be sent again, by their key; written in the transaction of the write itself. */
-export class OnceTable {
-  readonly #limits: Idempotency;
+export class IdempotencyTable {
+  readonly #limits: IdempotencyConfig;
   readonly #find: Statement;
   readonly #save: Statement;
   readonly #trimCount: Statement;
@@ -22,7 +22,7 @@ export class OnceTable {
   /** Bytes of all outcomes, or more where a write was rolled back; undefined until somebody has asked. */
   #size: number | undefined;
 
-  constructor(db: Database, limits: Idempotency) {
+  constructor(db: Database, limits: IdempotencyConfig) {
     this.#limits = limits;
     db.exec(CREATE);
     db.exec('CREATE INDEX IF NOT EXISTS "tablecast_idempotency.expires" ON tablecast_idempotency (expires)');
@@ -48,7 +48,7 @@ export class OnceTable {
    * The outcomes of the write that has used the key, undefined when it is free. Throws IDEMPOTENCY_KEY_REUSED when that
    * was another request.
    */
-  find({ key, hash }: Once, now: number): readonly WriteOutcome[] | undefined {
+  find({ key, hash }: IdempotencyKey, now: number): readonly WriteOutcome[] | undefined {
     const row = this.#find.get(key, now) as [hash: string, outcomes: string] | undefined;
     if (row === undefined) return undefined;
     if (row[0] !== hash) {
@@ -58,11 +58,11 @@ export class OnceTable {
     return outcomes.map((outcome) => ({ ...outcome, json: withoutForbiddenKeys(outcome.json), replayed: true }));
   }
 
-  has({ key }: Once, now: number): boolean {
+  has({ key }: IdempotencyKey, now: number): boolean {
     return this.#find.get(key, now) !== undefined;
   }
 
-  save({ key, hash }: Once, outcomes: readonly WriteOutcome[], now: number): void {
+  save({ key, hash }: IdempotencyKey, outcomes: readonly WriteOutcome[], now: number): void {
     const json = JSON.stringify(outcomes);
     this.#save.run(key, hash, now + this.#limits.retention, json);
     if (this.#size !== undefined) this.#size += Buffer.byteLength(json);

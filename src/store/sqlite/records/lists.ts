@@ -11,7 +11,7 @@ import {
   visibleFields,
 } from '../../../query/index.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
-import type { Cell, Change, Key, ListPage, StoredRecord } from '../../store.ts';
+import type { Cell, Change, ListPage, RecordKey, StoredRecord } from '../../store.ts';
 import { StatementCache } from '../database/statement-cache.ts';
 import {
   compileCountSql,
@@ -94,7 +94,7 @@ export class SqliteLists {
     const rows = this.#db
       .prepare(sql)
       .raw()
-      .all(...params) as [Key, number, string][];
+      .all(...params) as [RecordKey, number, string][];
     return rows.slice(0, query.limit).map(([id, seq, json]) => ({ id, seq, json }));
   }
 
@@ -114,8 +114,8 @@ export class SqliteLists {
     const text = rows[rows.length - 1] as string;
     if (!compiled.showsOrder) return this.#positionOf(table, query, compiled.order, text);
     if (compiled.last?.text !== text) {
-      const record = JSON.parse(text) as Record<string, Key>;
-      const position = compiled.order.map(({ field }) => record[field.name] as Key);
+      const record = JSON.parse(text) as Record<string, RecordKey>;
+      const position = compiled.order.map(({ field }) => record[field.name] as RecordKey);
       compiled.last = { text, next: formatCursor(compiled.order, position) };
     }
     return compiled.last.next;
@@ -123,8 +123,8 @@ export class SqliteLists {
 
   /** The cursor of a record whose text does not have its sort keys as they are stored. */
   #positionOf(table: TablePlan, query: ListQuery, order: readonly SortKey[], text: string): string {
-    const record = JSON.parse(text) as Record<string, Key>;
-    const key = record[table.primaryKey.name] as Key;
+    const record = JSON.parse(text) as Record<string, RecordKey>;
+    const key = record[table.primaryKey.name] as RecordKey;
     const { type } = table.primaryKey;
     // Digits too long for a number come as text.
     const isLong = type.kind === 'scalar' && type.name === 'Long';

@@ -1,4 +1,4 @@
-import type { Cell, Key } from '../../store.ts';
+import type { Cell, RecordKey } from '../../store.ts';
 
 /** Bytes of a row beside its texts, rounded up. */
 const OVERHEAD = 256;
@@ -11,7 +11,7 @@ type Row = readonly Cell[];
  * The memory for rows that the tables of a store share. It has two halves: when the half of the rows that were used last is
  * full, it becomes that of the rows used before, which are let go.
  */
-export class RowMemory {
+export class RowCachePool {
   readonly #half: number;
   readonly #caches: RowCache[] = [];
   #used = 0;
@@ -47,14 +47,14 @@ export class RowMemory {
  */
 export class RowCache {
   readonly #take: (row: Row) => boolean;
-  #young = new Map<Key, Row>();
-  #old = new Map<Key, Row>();
+  #young = new Map<RecordKey, Row>();
+  #old = new Map<RecordKey, Row>();
 
   constructor(take: (row: Row) => boolean) {
     this.#take = take;
   }
 
-  get(key: Key): Row | undefined {
+  get(key: RecordKey): Row | undefined {
     const row = this.#young.get(key);
     if (row !== undefined) return row;
     const old = this.#old.get(key);
@@ -63,12 +63,12 @@ export class RowCache {
   }
 
   /** The row is not changed by anybody from now on. */
-  set(key: Key, row: Row): void {
+  set(key: RecordKey, row: Row): void {
     if (this.#take(row)) this.#young.set(key, row);
     else this.delete(key);
   }
 
-  delete(key: Key): void {
+  delete(key: RecordKey): void {
     this.#young.delete(key);
     this.#old.delete(key);
   }

@@ -1,7 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { FieldPlan, TablePlan } from '../../../schema/plan.ts';
 import { expiryOf } from '../../expiry.ts';
-import type { Cell, Key } from '../../store.ts';
+import type { Cell, RecordKey } from '../../store.ts';
 import { FulltextIndex } from '../sql/fulltext.ts';
 import { LIMIT } from '../sql/limit.ts';
 import { logName, quote, recordsName } from '../sql/table-names.ts';
@@ -82,39 +82,39 @@ export class SqliteTable {
   }
 
   /** When the record is to be removed, in milliseconds since 1970, or null for never. */
-  expiresAt(id: Key): number | null {
+  expiresAt(id: RecordKey): number | null {
     return (this.#expiresAt?.get(id) ?? null) as number | null;
   }
 
   /** The row, when it need not be read. */
-  kept(id: Key): Row | undefined {
+  kept(id: RecordKey): Row | undefined {
     return this.#rows.get(id);
   }
 
   /** The row, for somebody who is about to change it. */
-  get(id: Key): Row | undefined {
+  get(id: RecordKey): Row | undefined {
     return this.#rows.get(id) ?? this.readRow(this.#get.get(id) as Cell[] | undefined);
   }
 
   /** Remembers a row that was read. */
-  keep(id: Key, row: Row): void {
+  keep(id: RecordKey, row: Row): void {
     // A key that is stored in another form would be forgotten under that one only.
     if (row[this.keyIndex] === id) this.#rows.set(id, row);
   }
 
-  page(after: Key | undefined, limit: number): Row[] {
+  page(after: RecordKey | undefined, limit: number): Row[] {
     const rows = after === undefined ? this.#firstPage.all(limit) : this.#page.all(after, limit);
     return (rows as Cell[][]).map((row) => this.readRow(row) as Row);
   }
 
   insert(row: readonly Cell[], seq: number, expires: number | null): void {
     this.#insert.run(...row, seq, ...(this.#expires ? [expires] : []));
-    for (const { place, index } of this.#fulltext) index.insert(row[this.keyIndex] as Key, row[place] as Cell);
+    for (const { place, index } of this.#fulltext) index.insert(row[this.keyIndex] as RecordKey, row[place] as Cell);
   }
 
   /** `changed`: where the row is another one than before, at one place at least. */
   update(row: readonly Cell[], changed: readonly number[], seq: number, expires: number | null): void {
-    const key = row[this.keyIndex] as Key;
+    const key = row[this.keyIndex] as RecordKey;
     const values: Cell[] = [];
     for (const place of changed) values.push(row[place] as Cell);
     values.push(seq);
@@ -129,19 +129,19 @@ export class SqliteTable {
     this.#rows.delete(key);
   }
 
-  delete(id: Key): void {
+  delete(id: RecordKey): void {
     this.#rows.delete(id);
     this.#delete.run(id);
     for (const { index } of this.#fulltext) index.delete(id);
   }
 
-  log(after: number, limit: number, id: Key | undefined): unknown[][] {
+  log(after: number, limit: number, id: RecordKey | undefined): unknown[][] {
     const rows = id === undefined ? this.#log.all(after, limit) : this.#logOfRecord.all(after, id, limit);
     return rows as unknown[][];
   }
 
-  expired(now: number, limit: number): Key[] {
-    return (this.#expired?.all(now, limit) ?? []) as Key[];
+  expired(now: number, limit: number): RecordKey[] {
+    return (this.#expired?.all(now, limit) ?? []) as RecordKey[];
   }
 
   /** Integers that fit a double become numbers, so that cells compare with `===` whatever they were read as. */

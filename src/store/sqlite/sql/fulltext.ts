@@ -1,9 +1,9 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { textsOf, wordText } from '../../../query/index.ts';
 import type { FieldPlan, Plan, TablePlan } from '../../../schema/plan.ts';
-import type { Cell, Key } from '../../store.ts';
+import type { Cell, RecordKey } from '../../store.ts';
 import { WORD_TEXT_FUNCTION } from './condition.ts';
-import { fulltextNames, quote, recordsName, type TableName } from './table-names.ts';
+import { fulltextNames, quote, recordsName, type StoredTableName } from './table-names.ts';
 
 /**
  * By what the words were made that are in the indexes. Node's Unicode tables say what a letter is: with other ones the
@@ -30,12 +30,12 @@ export class FulltextIndex {
     this.#removeWords = db.prepare(`DELETE FROM ${words} WHERE rowid = ?`);
   }
 
-  insert(key: Key, cell: Cell): void {
+  insert(key: RecordKey, cell: Cell): void {
     const text = typeof cell === 'string' ? wordText(textsOf(cell, this.#isList)) : '';
     if (text !== '') this.#addWords.run(this.#addKey.run(key).lastInsertRowid, text);
   }
 
-  delete(key: Key): void {
+  delete(key: RecordKey): void {
     const doc = this.#find.get(key);
     if (doc === undefined) return;
     this.#removeWords.run(doc);
@@ -62,7 +62,7 @@ export function createFulltext(db: Database, table: TablePlan, field: FieldPlan)
   db.prepare('INSERT OR REPLACE INTO tablecast_meta VALUES (?, ?)').run(versionKey(table, field), WORDS_VERSION);
 }
 
-export function dropFulltext(db: Database, table: TableName, field: { readonly name: string }): void {
+export function dropFulltext(db: Database, table: StoredTableName, field: { readonly name: string }): void {
   const { words, docs } = fulltextNames(table, field);
   db.exec(`DROP TABLE IF EXISTS ${words}`);
   db.exec(`DROP TABLE IF EXISTS ${docs}`);
@@ -82,6 +82,6 @@ export function staleFulltext(db: Database, plan: Plan): { readonly table: Table
 }
 
 /** Stored names are compared without case, keys are not. */
-function versionKey({ database, table }: TableName, { name }: { readonly name: string }): string {
+function versionKey({ database, table }: StoredTableName, { name }: { readonly name: string }): string {
   return `words:${database}/${table}.${name}`.toLowerCase();
 }

@@ -1,22 +1,22 @@
 import type { FastifyRequest } from 'fastify';
-import type { Gate } from '../../gate.ts';
+import type { ConnectionGuard } from '../../connection-guard.ts';
 import { type LiveContext, makeContext, type RouteScope } from '../context.ts';
 import { toFailure } from '../failures.ts';
-import { HookRun } from '../hook-run.ts';
+import { RouteHookRun } from '../hook-run.ts';
 import type { SseRoute, WsRoute } from '../route.ts';
 
 /** What a route's stream or socket is opened with. */
 export interface OpenedRoute {
   readonly context: LiveContext;
   /** Whoever has opened it cleans up when it ends. */
-  readonly hooks: HookRun;
+  readonly hooks: RouteHookRun;
   readonly abort: AbortController;
 }
 
 export interface RouteOpening {
   readonly route: SseRoute | WsRoute;
   readonly scope: RouteScope;
-  readonly gate: Gate;
+  readonly gate: ConnectionGuard;
   /** Throws when the request is none for such a route. */
   check(): void;
   /** The client has gone away meanwhile. */
@@ -30,14 +30,14 @@ export async function openRoute(
   { route, scope, gate, check, isGone, open }: RouteOpening,
 ): Promise<void> {
   const abort = new AbortController();
-  let hooks: HookRun | undefined;
+  let hooks: RouteHookRun | undefined;
   try {
     check();
-    gate.check(request);
+    gate.admit(request);
     const context = await makeContext(request, route, { scope, signal: abort.signal });
-    hooks = new HookRun(route.hooks, context, scope.onError);
+    hooks = new RouteHookRun(route.hooks, context, scope.onError);
     await hooks.before();
-    gate.checkAgain(request, isGone());
+    gate.readmit(request, isGone());
     open({ context, hooks, abort });
   } catch (error) {
     await hooks?.cleanup();

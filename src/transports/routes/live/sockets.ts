@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
-import { Gate } from '../../gate.ts';
+import { ConnectionGuard } from '../../connection-guard.ts';
 import { Heartbeat } from '../../heartbeat.ts';
 import { checkHandshake } from '../../socket/handshake.ts';
 import { agreeOnAny } from '../../socket/scope.ts';
@@ -23,16 +23,16 @@ interface Accepted extends OpenedRoute {
 }
 
 /** Opens the WebSockets of ws routes and keeps them. */
-export class SocketDoor {
+export class RouteSockets {
   readonly #context: TransportContext;
-  readonly #gate: Gate;
+  readonly #gate: ConnectionGuard;
   readonly #sockets: Heartbeat<RouteSocket>;
   readonly #accepted = new WeakMap<FastifyRequest, Accepted>();
   readonly #running = new Set<Promise<void>>();
 
   constructor(context: TransportContext) {
     this.#context = context;
-    this.#gate = new Gate(context.admission);
+    this.#gate = new ConnectionGuard(context.admission);
     this.#sockets = new Heartbeat(context.config.channels.pingInterval, (socket) => socket.beat());
   }
 

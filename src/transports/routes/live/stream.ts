@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
+import { EXPIRED, REVOKED } from '../../../auth/auth-errors.ts';
 import { hasExpired, type OpenConnection } from '../../../auth/connections.ts';
 import type { Identity } from '../../../auth/identity.ts';
-import { EXPIRED, REVOKED } from '../../../auth/refusals.ts';
 import { AppError } from '../../../errors.ts';
 import { EventStream, formatError } from '../../stream/event-stream.ts';
 import { checkAccess, type LiveContext, type RouteScope } from '../context.ts';

@@ -1,10 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Gate } from '../../gate.ts';
+import { ConnectionGuard } from '../../connection-guard.ts';
 import { Heartbeat } from '../../heartbeat.ts';
 import { checkStreamable, startResponse } from '../../stream/response.ts';
 import type { TransportContext } from '../../transport.ts';
 import type { RouteScope } from '../context.ts';
-import type { HookRun } from '../hook-run.ts';
+import type { RouteHookRun } from '../hook-run.ts';
 import type { SseRoute } from '../route.ts';
 import { openRoute } from './opening.ts';
 import { RouteStream, type RouteStreamOptions } from './stream.ts';
@@ -15,15 +15,15 @@ export interface ServedStream {
 }
 
 /** Opens the streams of sse routes and keeps them. */
-export class StreamDoor {
+export class RouteStreams {
   readonly #context: TransportContext;
-  readonly #gate: Gate;
+  readonly #gate: ConnectionGuard;
   readonly #streams: Heartbeat<RouteStream>;
   readonly #running = new Set<Promise<void>>();
 
   constructor(context: TransportContext) {
     this.#context = context;
-    this.#gate = new Gate(context.admission);
+    this.#gate = new ConnectionGuard(context.admission);
     this.#streams = new Heartbeat(context.config.channels.ssePingInterval, (stream) => stream.ping());
   }
 
@@ -61,7 +61,7 @@ export class StreamDoor {
   #start(
     request: FastifyRequest,
     reply: FastifyReply,
-    { hooks, ...options }: RouteStreamOptions & { readonly hooks: HookRun },
+    { hooks, ...options }: RouteStreamOptions & { readonly hooks: RouteHookRun },
   ): void {
     const { admission } = this.#context;
     const connections = options.scope.auth?.connections;

@@ -1,0 +1,98 @@
+import { isIPv6 } from 'node:net';
+import { AppError } from '../../errors.ts';
+
+const WINDOW = 60_000;
+/** Addresses and names that are remembered; with more, those that were added first are forgotten. */
+const MOST_KEYS = 100_000;
+
+export interface LoginAttempt {
+  /** It was no failure: it does not count. */
+  withdraw(): void;
+}
+
+/** Counts what failed in the last minute, by whatever names it: an address, a user's name. */
+export class LoginThrottle {
+  readonly #limit: number;
+  readonly #times = new Map<string, number[]>();
+
+  /** `limit` failures a minute, for each name. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /**
+   * Begins an attempt, which counts as a failure until it is withdrawn: otherwise many at once would all
+   * be let in. Throws TOO_MANY_ATTEMPTS, with Retry-After, when one of the names has failed too often.
+   */
+  begin(...names: readonly string[]): LoginAttempt {
+    const now = performance.now();
+    for (const name of names) this.#check(name, now);
+    for (const name of names) this.#add(name, now);
+    const withdraw = () => {
+      for (const name of names) this.#remove(name, now);
+    };
+    return { withdraw };
+  }
+
+  /** What is told of a failure that took no work to find: it counts, and beyond the limit that is said instead. */
+  count(failure: AppError, ...names: readonly string[]): AppError {
+    try {
+      this.begin(...names);
+      return failure;
+    } catch (tooMany) {
+      return tooMany as AppError;
+    }
+  }
+
+  #check(name: string, now: number): void {
+    const times = this.#recent(name, now);
+    if (times.length < this.#limit) return;
+    const seconds = Math.max(1, Math.ceil(((times[times.length - this.#limit] as number) + WINDOW - now) / 1000));
+    throw new AppError('TOO_MANY_ATTEMPTS', `Too many attempts have failed; try again in ${seconds} s.`, {
+      headers: { 'retry-after': String(seconds) },
+    });
+  }
+
+  #recent(name: string, now: number): number[] {
+    const times = (this.#times.get(name) ?? []).filter((time) => time > now - WINDOW);
+    if (times.length === 0) this.#times.delete(name);
+    else this.#times.set(name, times);
+    return times;
+  }
+
+  #add(name: string, now: number): void {
+    if (!this.#times.has(name)) this.#makeRoom(now);
+    this.#times.set(name, [...(this.#times.get(name) ?? []), now]);
+  }
+
+  #remove(name: string, time: number): void {
+    const times = this.#times.get(name) ?? [];
+    const index = times.indexOf(time);
+    if (index >= 0) times.splice(index, 1);
+    if (times.length === 0) this.#times.delete(name);
+  }
+
+  #makeRoom(now: number): void {
+    for (const [name, times] of this.#times) {
+      const over = (times.at(-1) ?? 0) <= now - WINDOW;
+      if (!over && this.#times.size < MOST_KEYS) return;
+      this.#times.delete(name);
+    }
+  }
+}
+
+/**
+ * What counts as one address: of IPv6 the network, since anybody has 2^64 addresses in it. Those who have hung up, and
+ * so have none any more, count as one.
+ */
+export function networkOf(ip: string | undefined): string {
+  const [address = ''] = (ip ?? 'gone').split('%', 1);
+  const mapped = /^::ffff:(\d+(?:\.\d+){3})$/i.exec(address)?.[1];
+  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
+  const [head = '', tail = ''] = address.split('::', 2);
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === '' ? [] : tail.split(':');
+  const zeros = address.includes('::') ? Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0') : [];
+  const groups = [...left, ...zeros, ...right].slice(0, 4);
+  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`;
+}

@@ -1,0 +1,112 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { Identity } from '../../auth/identity.ts';
+import { AppError, invalidField } from '../../errors.ts';
+import type { TablePlan } from '../../schema/plan.ts';
+import { atPlace, type Place } from '../../store/placed-error.ts';
+import type { Cells, RecordKey } from '../../store/store.ts';
+import type { CallerPermissions } from '../caller-permissions.ts';
+import { isNumeric, keyProblem, stepProblem } from '../key.ts';
+import { BatchBody, type PlacedRecord } from './batch-body.ts';
+import { type RecordLimits, RecordParser } from './record-parser.ts';
+
+/** The cells of one record among several, and where it stands in what was sent. */
+export interface PlacedCells {
+  readonly cells: Cells;
+  readonly place: Place;
+}
+
+/** What callers send as records of one table: checked by their rights and by the schema, and made cells with a key. */
+export class RecordInput {
+  readonly #table: TablePlan;
+  readonly #limits: RecordLimits;
+  readonly #rights: CallerPermissions;
+  readonly #parser: RecordParser;
+
+  constructor(table: TablePlan, limits: RecordLimits, rights: CallerPermissions) {
+    this.#table = table;
+    this.#limits = limits;
+    this.#rights = rights;
+    this.#parser = new RecordParser(table, limits);
+  }
+
+  /** A whole record. Throws VALIDATION_ERROR, and FORBIDDEN for a field that the caller may not write. */
+  whole(identity: Identity, body: unknown): Cells {
+    return this.#parser.parseWhole(this.#rights.stamped(identity, body));
+  }
+
+  /** Some fields of a record; the others stay undefined. Throws as `whole`. */
+  part(identity: Identity, body: unknown): Cells {
+    this.#rights.refuseFields(identity, body);
+    return this.#parser.parsePart(body);
+  }
+
+  /** Several whole records. Throws as `whole`, for all of them together. */
+  many(identity: Identity, bodies: readonly unknown[] | BatchBody): PlacedCells[] {
+    const sent =
+      bodies instanceof BatchBody ? this.#rows(bodies) : bodies.map((value, at) => ({ value, place: `[${at}].` }));
+    const places = sent.map(({ place }) => place);
+    const stamped = sent.map(({ value, place }) => atPlace(place, () => this.#rights.stamped(identity, value)));
+    const records = this.#parser.parseMany(stamped, places);
+    return records.map((cells, at) => ({ cells, place: places[at] as Place }));
+  }
+
+  /** The key and the cells with it: the address's key, the record's own or a new one; two that differ are refused. */
+  withKey(id: RecordKey | undefined, cells: Cells): [RecordKey, Cells] {
+    const table = this.#table;
+    const index = table.fields.indexOf(table.primaryKey);
+    const own = cells[index] as RecordKey | undefined;
+    if (id !== undefined && own !== undefined && own !== id) throw wrongKey(table, id);
+    const key = id ?? own ?? this.#makeKey();
+    this.#checkKey(key);
+    if (own === key) return [key, cells];
+    // `with` of arrays is ten times slower.
+    const keyed = [...cells];
+    keyed[index] = key;
+    return [key, keyed];
+  }
+
+  /** As `withKey`, for a record that may be made. Throws INVALID_ID too for a key that no new record can have. */
+  withNewKey(id: RecordKey | undefined, cells: Cells): [RecordKey, Cells] {
+    const keyed = this.withKey(id, cells);
+    this.checkNew(keyed[0]);
+    return keyed;
+  }
+
+  /** Throws INVALID_ID for a key that only a record can have that is there. */
+  checkNew(key: RecordKey): void {
+    throwInvalid(stepProblem(key));
+  }
+
+  /** The record's own key, else that of the address, which may be none; two that differ are refused. */
+  ownKey(id: RecordKey | undefined, cells: Cells): RecordKey | undefined {
+    const table = this.#table;
+    const own = cells[table.fields.indexOf(table.primaryKey)] as RecordKey | undefined;
+    if (own === undefined) return id;
+    this.#checkKey(own);
+    if (id !== undefined && own !== id) throw wrongKey(table, id);
+    return own;
+  }
+
+  #rows(rows: BatchBody): readonly PlacedRecord[] {
+    const { header } = rows;
+    if (header !== undefined) this.#parser.checkNames(header.names, header.place);
+    return rows.records(this.#table);
+  }
+
+  #checkKey(key: RecordKey): void {
+    throwInvalid(keyProblem(this.#table, key, this.#limits.id));
+  }
+
+  #makeKey(): RecordKey {
+    if (!isNumeric(this.#table)) return uuidv7();
+    throw invalidField(this.#table.primaryKey.name, 'is required: numbers are not made by the server');
+  }
+}
+
+function throwInvalid(problem: string | undefined): void {
+  if (problem !== undefined) throw new AppError('INVALID_ID', `The id ${problem}.`);
+}
+
+function wrongKey({ primaryKey }: TablePlan, id: RecordKey): AppError {
+  return invalidField(primaryKey.name, `must be ${JSON.stringify(id)}, the id of the address`);
+}

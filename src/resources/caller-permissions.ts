@@ -1,0 +1,68 @@
+import type { Identity } from '../auth/identity.ts';
+import type { Access } from '../auth/policy/access.ts';
+import { fieldRefusal } from '../auth/policy/guard.ts';
+import type { Action, TablePlan } from '../schema/plan.ts';
+import type { WriteCheck, WriteOutcome } from '../store/store.ts';
+import { copyRounded } from './body/rounded-numbers.ts';
+import { isObject } from './body/values.ts';
+import { redactOutcome } from './redact.ts';
+
+/** What a caller's rights make of his writes to one table, before, in and after their transaction. */
+export class CallerPermissions {
+  readonly #table: TablePlan;
+  readonly #access: Access;
+
+  constructor(table: TablePlan, access: Access) {
+    this.#table = table;
+    this.#access = access;
+  }
+
+  /** Throws unless the caller may do one of these with some record; the guard looks at the record itself. */
+  guard(identity: Identity, actions: readonly Action[]): WriteCheck | undefined {
+    const access = this.#access;
+    const possible = actions.some((action) => access.judge(this.#table, action, identity) !== false);
+    if (!possible) throw access.refusal(this.#table, actions[0] as Action, identity);
+    return access.guardOf(this.#table, identity, actions);
+  }
+
+  /** A new record is of the account of whoever makes it, unless it says another one. */
+  stamped(identity: Identity, body: unknown): unknown {
+    this.refuseFields(identity, body);
+    const account = this.#table.access?.account;
+    if (account === undefined || identity.type !== 'principal' || !isObject(body)) return body;
+    if (Object.hasOwn(body, account.field.name)) return body;
+    const own = identity.claims[account.claim];
+    if (typeof own !== 'string' && typeof own !== 'number') return body;
+    const record = { ...body, [account.field.name]: own };
+    copyRounded(body, record);
+    return record;
+  }
+
+  /** Throws FORBIDDEN when the body has a field that the caller may not write. */
+  refuseFields(identity: Identity, body: unknown): void {
+    if (!isObject(body)) return;
+    for (const [field, verdict] of this.#access.unwritable(this.#table, identity)) {
+      // A guard does not see what is hidden.
+      if ((verdict === false || field.hidden) && Object.hasOwn(body, field.name))
+        throw fieldRefusal(this.#table, field);
+    }
+  }
+
+  /** Fields, by their index, that one may never write: a PUT without them does not replace them. */
+  kept(identity: Identity): readonly number[] | undefined {
+    const fields = this.#access.unwritable(this.#table, identity);
+    if (fields.size === 0) return undefined;
+    const kept = [...fields].filter(([field, verdict]) => verdict === false || field.hidden);
+    return kept.map(([field]) => this.#table.fields.indexOf(field));
+  }
+
+  /** What the writer is told of his writes. */
+  shown(identity: Identity, outcomes: readonly WriteOutcome[]): readonly WriteOutcome[] {
+    const access = this.#access;
+    if (access.judge(this.#table, 'read', identity) === false) {
+      return outcomes.map((outcome) => redactOutcome(outcome, this.#table, 'nothing'));
+    }
+    const view = access.viewOf(identity)?.of(this.#table);
+    return view === undefined ? outcomes : outcomes.map((outcome) => redactOutcome(outcome, this.#table, view));
+  }
+}

@@ -1,0 +1,80 @@
+import { mkdirSync } from 'node:fs';
+import { pino } from 'pino';
+import { onTestFinished } from 'vitest';
+import { openApplication } from '../../src/boot/application.ts';
+import { loadProject } from '../../src/boot/project.ts';
+import type { ConnectorContext, SourcePositions } from '../../src/connectors/connector.ts';
+import type { FlowsPlan } from '../../src/connectors/flows/flow.ts';
+import { loadFlows } from '../../src/connectors/flows/load.ts';
+import type { Application } from '../../src/resources/application.ts';
+import { Admission } from '../../src/server/limits/admission.ts';
+import { makeFolder } from '../config/folders.ts';
+
+export const FLOWS_SCHEMA = `type Order @table @export(public: [read, create, update, delete, subscribe, publish]) {
+  id: ID! @primaryKey
+  number: Int
+  status: String
+}
+type Copy @table @export(public: [read, create, update, delete, subscribe, publish]) {
+  id: ID! @primaryKey
+  number: Int
+}
+`;
+
+/** Positions in memory. */
+export class MemoryPositions implements SourcePositions {
+  readonly kept = new Map<string, number>();
+
+  get(name: string): number | undefined {
+    return this.kept.get(name);
+  }
+
+  set(name: string, position: number): void {
+    this.kept.set(name, position);
+  }
+}
+
+export interface ConnectorRigContext extends ConnectorContext {
+  readonly faults: unknown[];
+  readonly positions: MemoryPositions;
+}
+
+/** An application without doors, and what a connector gets of it. */
+export async function openContext(
+  name: string,
+  { schema = FLOWS_SCHEMA, config = '' }: { schema?: string; config?: string } = {},
+): Promise<ConnectorRigContext> {
+  const dir = makeFolder({ 'schema.graphql': schema, 'config.yaml': `port: 0\n${config}` });
+  const { server, apps } = loadProject(dir, {});
+  const [{ config: app, plan } = { config: undefined, plan: undefined }] = apps;
+  if (app === undefined) throw new Error('there is no application');
+  mkdirSync(app.dataDir, { recursive: true });
+  const faults: unknown[] = [];
+  const onError = (error: unknown) => void faults.push(error);
+  const application: Application = await openApplication({ app, server, plan, allowDestructive: false, onError });
+  onTestFinished(() => application.close());
+  return {
+    name,
+    appId: app.appId,
+    application,
+    auth: undefined,
+    server,
+    dataDir: app.dataDir,
+    admission: new Admission(server.limits),
+    positions: new MemoryPositions(),
+    requestKeys: { run: (_key, _digest, work) => work() },
+    pathsOf: (path) => [`/${app.appId}${path}`, path],
+    log: pino({ level: 'silent' }),
+    onError,
+    faults,
+  };
+}
+
+/** The flows of a config.yaml. Throws StartError. */
+export async function readFlowsOf(config: string, schema = FLOWS_SCHEMA): Promise<FlowsPlan> {
+  const dir = makeFolder({ 'schema.graphql': schema, 'config.yaml': config });
+  const { apps } = loadProject(dir, {});
+  const plan = (await loadFlows(apps)).get('my-app');
+  if (plan === undefined) throw new Error('there are no flows');
+  return plan;
+}

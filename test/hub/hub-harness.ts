@@ -1,0 +1,144 @@
+import { onTestFinished } from 'vitest';
+import { MemoryBus, ring } from '../../src/events/bus.ts';
+import { Feed } from '../../src/events/feed.ts';
+import type { Encoding } from '../../src/hub/encode.ts';
+import { Hub, type HubSubscribeOptions } from '../../src/hub/hub.ts';
+import type { EndReason, Sink, Subscription } from '../../src/hub/subscription.ts';
+import type { TablePlan } from '../../src/schema/plan.ts';
+import type { SqliteStore } from '../../src/store/sqlite/store.ts';
+import type { Change, LogReader, RecordReader, Write } from '../../src/store/store.ts';
+import { onlyTable, StoreFolder } from '../store/stores.ts';
+
+export const SDL = 'type T @table { id: ID! @primaryKey n: Int text: String }';
+
+/** One frame per line, as JSON. */
+export const LINES: Encoding = {
+  key: 'lines',
+  frame: ({ data, ...frame }) => line({ ...frame, data: JSON.parse(data) as unknown }),
+  ready: (seq) => line({ type: 'ready', seq }),
+  reset: (reason, seq) => line({ type: 'reset', reason, seq }),
+};
+
+function line(value: object): Buffer {
+  return Buffer.from(`${JSON.stringify(value)}\n`);
+}
+
+export interface Line {
+  readonly type: string;
+  readonly op?: string;
+  readonly id?: string | null;
+  readonly seq: number;
+  readonly reason?: string;
+  readonly data?: Record<string, unknown>;
+}
+
+/** Remembers what it is sent. Its reader takes everything at once, or nothing until it is told to. */
+export class Reader implements Sink {
+  pending = 0;
+  reads = true;
+  end: EndReason | undefined;
+  subscription: Subscription | undefined;
+  readonly lines: Line[] = [];
+  readonly writes: number[] = [];
+  onWrite: (() => void) | undefined;
+
+  write(bytes: Buffer): void {
+    if (!this.reads) this.pending += bytes.length;
+    this.writes.push(bytes.length);
+    for (const text of bytes.toString().trimEnd().split('\n')) this.lines.push(JSON.parse(text) as Line);
+    this.onWrite?.();
+  }
+
+  ended(reason: EndReason): void {
+    this.end = reason;
+  }
+
+  /** What waited is taken, and so is what comes. */
+  resume(): void {
+    this.reads = true;
+    this.pending = 0;
+    this.subscription?.drained();
+  }
+
+  get types(): string[] {
+    return this.lines.map(({ type }) => type);
+  }
+
+  /** Lines of changes. */
+  get changes(): Line[] {
+    return this.lines.filter(({ op }) => op !== undefined && op !== 'retained');
+  }
+}
+
+export interface BenchOptions {
+  readonly replayPage?: number;
+  readonly clientBuffer?: number;
+  readonly slowClientTimeout?: number;
+  readonly maxCount?: number;
+  /** Where the store is; without it, in a new place. */
+  readonly folder?: StoreFolder;
+  /** What the hub reads in place of the store. */
+  wrap?(store: SqliteStore): RecordReader & LogReader;
+}
+
+/** A store, its feed and a hub; writes are committed and handed on at once. */
+export class Bench {
+  readonly store: SqliteStore;
+  readonly table: TablePlan;
+  readonly bus = new MemoryBus();
+  readonly feed: Feed;
+  readonly hub: Hub;
+  readonly faults: unknown[] = [];
+  readonly history: Change[] = [];
+
+  constructor(options: BenchOptions = {}) {
+    const { replayPage = 500, clientBuffer = 100_000, slowClientTimeout = 60_000, maxCount = 100_000 } = options;
+    const folder = options.folder ?? new StoreFolder();
+    const opened = folder.open(SDL, { events: { retention: 86_400_000, maxCount, replayPage } });
+    this.store = opened.store;
+    this.table = onlyTable(opened);
+    const onError = (error: unknown) => void this.faults.push(error);
+    this.feed = new Feed({ log: this.store, tables: [this.table], bus: this.bus, onError });
+    const channels = { slowClientTimeout, clientBuffer };
+    const store = options.wrap?.(this.store) ?? this.store;
+    this.hub = new Hub({ store, feed: this.feed, channels, replayPage, onError });
+    onTestFinished(() => this.hub.close());
+  }
+
+  write(...writes: readonly (Omit<Write, 'table'> | Write)[]): number {
+    const result = this.store.commit([writes.map((one) => ({ ...one, table: this.table }) as Write)]);
+    this.history.push(...result.changes);
+    if (result.changes.length > 0) ring(this.bus, result);
+    return this.feed.head;
+  }
+
+  put(id: string, n: number, text: string | null = null): number {
+    return this.write({ type: 'put', id, cells: [id, n, text] } as never);
+  }
+
+  remove(id: string): number {
+    return this.write({ type: 'delete', id } as never);
+  }
+
+  publish(id: string | null, data: unknown): number {
+    return this.write({ type: 'publish', id, data: JSON.stringify(data) } as never);
+  }
+
+  subscribe(options: Partial<HubSubscribeOptions> = {}, sink = new Reader()): Reader {
+    sink.subscription = this.hub.subscribe({ table: this.table, encoding: LINES, sink, ...options });
+    return sink;
+  }
+
+  /** Lets the event loop turn until it holds. */
+  async until(holds: () => boolean): Promise<void> {
+    for (let turn = 0; !holds(); turn++) {
+      if (turn > 20_000) throw new Error('it does not come to hold');
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+}
+
+/** Lets everything that is due in the next turns of the event loop happen. */
+export async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}

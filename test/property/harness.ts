@@ -1,0 +1,176 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Access } from '../../src/auth/policy/access.ts';
+import { MemoryBus, ring } from '../../src/events/bus.ts';
+import { Feed } from '../../src/events/feed.ts';
+import type { Encoding } from '../../src/hub/encode.ts';
+import { Hub } from '../../src/hub/hub.ts';
+import { PageCache } from '../../src/resources/cache/page-cache.ts';
+import { TableResource } from '../../src/resources/table/resource.ts';
+import type { Plan, TablePlan } from '../../src/schema/plan.ts';
+import { databaseFile } from '../../src/store/sqlite/database/open.ts';
+import { WalFlush } from '../../src/store/sqlite/database/wal-flush.ts';
+import { DurableStore } from '../../src/store/sqlite/durable-store.ts';
+import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite/store.ts';
+import type { Change, CommitResult, Store, WriteGroup } from '../../src/store/store.ts';
+import { WriteQueue } from '../../src/store/write-queue.ts';
+import { LIMITS } from '../query/tables.ts';
+import { planOf } from '../schema/mistakes.ts';
+
+export interface RigOptions {
+  readonly sdl: string;
+  readonly maxCount?: number;
+  readonly replayPage?: number;
+  readonly clientBuffer?: number;
+  readonly slowClientTimeout?: number;
+  readonly busyTimeout?: number;
+  /** The store answers a commit so many turns later, as a remote one would. */
+  readonly commitTurns?: number;
+  /** Commits are flushed to the disk, beside the event loop. */
+  readonly flushed?: boolean;
+}
+
+interface Running {
+  /** What hub and resources work with: the embedded store, or one around it. */
+  readonly door: Store;
+  readonly store: SqliteStore;
+  readonly feed: Feed;
+  readonly hub: Hub;
+  readonly commits: WriteQueue;
+  readonly resources: ReadonlyMap<string, TableResource>;
+}
+
+/** Store, group commit, feed, hub and resources wired as an application is, without its timers. */
+export class Rig implements Disposable {
+  readonly dir = mkdtempSync(join(tmpdir(), 'tablecast-rig-'));
+  readonly plan: Plan;
+  /** Everything that was ever committed, in the order in which the store said so. */
+  readonly history: Change[] = [];
+  /** Everything that was handed to the hub. */
+  readonly delivered: Change[] = [];
+  /** What the hub reported as faults. */
+  readonly faults: unknown[] = [];
+  readonly #options: RigOptions;
+  #running: Running;
+
+  constructor(options: RigOptions) {
+    this.#options = options;
+    this.plan = planOf(options.sdl);
+    this.#running = this.#open();
+  }
+
+  get store(): SqliteStore {
+    return this.#running.store;
+  }
+
+  get feed(): Feed {
+    return this.#running.feed;
+  }
+
+  get hub(): Hub {
+    return this.#running.hub;
+  }
+
+  get commits(): WriteQueue {
+    return this.#running.commits;
+  }
+
+  table(name: string): TablePlan {
+    return this.resource(name).table;
+  }
+
+  resource(name: string): TableResource {
+    const resource = this.#running.resources.get(name);
+    if (resource === undefined) throw new Error(`there is no table ${name}`);
+    return resource;
+  }
+
+  /** What hub and resources work with. */
+  get door(): Store {
+    return this.#running.door;
+  }
+
+  /** Closes the store and opens it again, as a restart does. Subscriptions are gone. */
+  async restart(): Promise<void> {
+    await this.commits.drain();
+    this.hub.close();
+    await this.door.close();
+    this.#running = this.#open();
+  }
+
+  [Symbol.dispose](): void {
+    this.hub.close();
+    void this.door.close();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  #open(): Running {
+    const { maxCount = 100_000, replayPage = 500, clientBuffer = 262_144 } = this.#options;
+    const { slowClientTimeout = 60_000, busyTimeout = 2000, commitTurns = 0, flushed = false } = this.#options;
+    const store = openSqliteStore(this.plan, {
+      dir: this.dir,
+      durability: 'normal',
+      events: { retention: 86_400_000, maxCount, replayPage },
+      largestScan: 100_000,
+      // Small, so that rows are let go.
+      recordCache: 65_536,
+      idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },
+      audit: { retention: 86_400_000, maxCount: 100_000 },
+      allowDestructive: false,
+    });
+    const door = flushed ? new DurableStore(store, new WalFlush(databaseFile(this.dir), 0)) : store;
+    const onError = (error: unknown) => void this.faults.push(error);
+    const bus = new MemoryBus();
+    const feed = new Feed({ log: door, tables: this.plan.tables, bus, onError });
+    feed.listen({ changes: (changes) => this.delivered.push(...changes) });
+    const hub = new Hub({ store: door, feed, channels: { slowClientTimeout, clientBuffer }, replayPage, onError });
+    const commits = new WriteQueue({
+      store: this.#observe(door, flushed ? 0 : commitTurns),
+      busyTimeout,
+      onCommitted: (result) => ring(bus, result),
+    });
+    const access = new Access(this.plan, { secured: false });
+    const context = { access, store: door, commits, hub, limits: LIMITS, pages: new PageCache(LIMITS.listCache) };
+    const resources = new Map(this.plan.tables.map((table) => [table.name, new TableResource(table, context)]));
+    return { door, store, feed, hub, commits, resources };
+  }
+
+  /** The same store, seen while it commits. */
+  #observe(store: Store, commitTurns: number): Store {
+    const seen = (result: CommitResult) => {
+      this.history.push(...result.changes);
+      return result;
+    };
+    const commit = (groups: readonly WriteGroup[]) => {
+      const result = store.commit(groups);
+      if (result instanceof Promise) return result.then(seen);
+      seen(result);
+      return commitTurns === 0 ? result : turns(commitTurns).then(() => result);
+    };
+    return new Proxy(store, {
+      get: (target, name) => {
+        if (name === 'commit') return commit;
+        const member: unknown = Reflect.get(target, name);
+        return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+      },
+    });
+  }
+}
+
+/** One frame per line, as JSON. */
+export const LINES: Encoding = {
+  key: 'lines',
+  frame: (frame) => line({ ...frame, data: JSON.parse(frame.data) as unknown }),
+  ready: (seq) => line({ type: 'ready', seq }),
+  reset: (reason, seq) => line({ type: 'reset', reason, seq }),
+};
+
+function line(value: object): Buffer {
+  return Buffer.from(`${JSON.stringify(value)}\n`);
+}
+
+/** Lets everything that is due in the next `turns` turns of the event loop happen. */
+export async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
