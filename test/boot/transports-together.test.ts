@@ -79,7 +79,7 @@ test('the multiplexed protocol has a door of its own, for a socket and for a str
   using stream = await SseClient.open(`${server.url}/my-app${REALTIME}/subscribe?operations=create&since=0`);
   expect(await client.subscribe('Message', { id: 1, filter: 'title==g*', retained: true })).toHaveProperty('status');
   expect(await client.answer()).toMatchObject({ type: 'ready', collection: 'Message', id: 1 });
-  expect(await client.ask('{')).toEqual({ error: 'Invalid JSON' });
+  expect(await client.ask('{')).toEqual({ type: 'error', error: 'Invalid JSON' });
   expect(await client.subscribe('Message', { filter: 'nope==1' })).toMatchObject({ code: 'INVALID_QUERY' });
   expect((await stream.next('message')).json).toMatchObject({ type: 'reset', reason: 'position_trimmed' });
   await ask('POST', url, { json: { id: 'g', title: 'gateway' } });

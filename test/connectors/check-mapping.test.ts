@@ -72,7 +72,7 @@ describe('names and values of a transform are checked against the table', () => 
     ],
     [
       '{title: input.t, number: 1.5}',
-      ['5:41 flows.f.transform.number: Order.number must be an integer within ±(2^53−1) | '],
+      ['5:41 flows.f.transform.number: Order.number must be an Int: an integer within ±(2^53−1) | '],
     ],
     [
       '{title: input.t, tags: input.t, address: {stret: input.s, street: input.s}}',

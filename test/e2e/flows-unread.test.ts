@@ -75,7 +75,7 @@ test('a request that a flow cannot read is 400, says why, and changes nothing', 
   const used = await send('upsert', JSON_TYPE, '{"id":"c","n":9007199254740993}');
   expect([used.status, ((await used.json()) as Json).error]).toEqual([
     400,
-    expect.stringContaining('n: must be an integer'),
+    expect.stringContaining('n: must be an Int: an integer'),
   ]);
   expect(await records(server)).toEqual([SAME, { id: 'b', t: 'big ref', n: 2 }]);
   const { record } = await server.ask('GET', 'flows/dead-letters');

@@ -85,7 +85,6 @@ describe('B13 ids in paths', () => {
   );
 
   test.each([
-    '/my-app/Thing/',
     '/my-app/Thing//x',
     '//my-app/Thing',
     '/my-app//Thing',
