@@ -22,7 +22,7 @@ export interface SubscriptionQuery {
   /** Other tables whose records are shown. */
   readonly related: ReadonlySet<TablePlan>;
   /** `echo=false`: leave out what this subscriber writes itself. */
-  readonly mutable: boolean;
+  readonly suppressEcho: boolean;
   /** Who sends, in the client's own words: each `ref` of it is done once. */
   readonly client?: string;
 }
@@ -65,7 +65,7 @@ export function parseSubscription(rawQuery: string, scope: Scope): SubscriptionQ
     retained,
     ...(query.given.has('limit') ? { limit: query.limit } : {}),
     ...(query.sort.length === 0 ? {} : { first: query }),
-    mutable: parseSwitch(others, 'echo') === false,
+    suppressEcho: parseSwitch(others, 'echo') === false,
     ...(client === undefined ? {} : { client: checkClient(client) }),
     related: query.related,
   };

@@ -11,12 +11,12 @@ function parse(query: string, id?: string) {
 
 describe('a subscription', () => {
   test('without words is for everything from now on, and for a record with what is stored', () => {
-    expect(parse('')).toEqual({ selection: { key: '' }, retained: false, mutable: false, related: new Set() });
+    expect(parse('')).toEqual({ selection: { key: '' }, retained: false, suppressEcho: false, related: new Set() });
     expect(parse('', 'a')).toEqual({
       id: 'a',
       selection: { key: '' },
       retained: true,
-      mutable: false,
+      suppressEcho: false,
       related: new Set(),
     });
   });
@@ -26,8 +26,8 @@ describe('a subscription', () => {
     ['since=9007199254740991', { since: 2 ** 53 - 1 }],
     ['retained=true', { retained: true }],
     ['retained=false', { retained: false }],
-    ['echo=false', { mutable: true }],
-    ['echo=true', { mutable: false }],
+    ['echo=false', { suppressEcho: true }],
+    ['echo=true', { suppressEcho: false }],
     ['stream=sse', { retained: false }],
     ['limit=3&retained=true', { limit: 3, retained: true }],
     ['client=aZ0-._~', { client: 'aZ0-._~' }],
