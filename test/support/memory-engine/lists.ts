@@ -1,0 +1,114 @@
+import { AppError } from '../../../src/errors.ts';
+import {
+  both,
+  formatCursor,
+  type ListQuery,
+  type Select,
+  type SelectedRelation,
+  totalOrder,
+  visibleFields,
+} from '../../../src/query/index.ts';
+import type { TablePlan } from '../../../src/schema/plan.ts';
+import type { Cell, ListPage, StoredRecord } from '../../../src/store/store.ts';
+import type { MemoryDatabase } from './database.ts';
+import { isInOrder, isServed, matches, relatedRows } from './filter.ts';
+import type { MemoryTable, Row } from './table.ts';
+import { cellToJson, compareCells, rowToJson } from './values.ts';
+
+/** Related records that one record shows at most. */
+const MAX_RELATED = 1000;
+
+/** Reads many records by a query. */
+export class MemoryLists {
+  readonly #database: MemoryDatabase;
+  readonly #maxScan: number;
+
+  /** `maxScan`: records of a table that a query without an index may look at. */
+  constructor(database: MemoryDatabase, maxScan: number) {
+    this.#database = database;
+    this.#maxScan = maxScan;
+  }
+
+  list(plan: TablePlan, query: ListQuery): ListPage {
+    const table = this.#database.table(plan);
+    const { found, page, hasMore } = this.#find(table, query);
+    const select = query.select ?? { fields: visibleFields(plan), relations: [] };
+    const json = `[${page.map((row) => this.#show(select, table, row)).join(',')}]`;
+    const order = totalOrder(query.sort, plan);
+    const last = page.at(-1)?.cells;
+    const position = order.map(({ field }) => last?.[plan.fields.indexOf(field)] ?? null);
+    return {
+      json,
+      ...(hasMore ? { next: formatCursor(order, position) } : {}),
+      ...(query.count ? { total: found.length } : {}),
+    };
+  }
+
+  records(plan: TablePlan, query: ListQuery): StoredRecord[] {
+    const table = this.#database.table(plan);
+    return this.#find(table, query).page.map((row) => toRecord(table, row));
+  }
+
+  related({ relation, select, filter }: SelectedRelation, start: Cell): string {
+    const database = this.#database;
+    const table = database.table(relation.target);
+    const rows = relatedRows(table, relation, start)
+      .filter((row) => filter === undefined || matches(filter, { table, row, database }))
+      .slice(0, MAX_RELATED)
+      .map((row) => this.#show(select, table, row));
+    return relation.many ? `[${rows.join(',')}]` : (rows[0] ?? 'null');
+  }
+
+  #find(table: MemoryTable, query: ListQuery): { found: Row[]; page: Row[]; hasMore: boolean } {
+    const database = this.#database;
+    const filter = both(query.filter, query.sees);
+    this.#checkSize(table, query);
+    const order = totalOrder(query.sort, table.plan).map(({ field, descending }) => ({
+      place: table.plan.fields.indexOf(field),
+      sign: descending ? -1 : 1,
+    }));
+    const compare = (a: readonly Cell[], b: readonly Cell[]) => {
+      for (const [index, { sign }] of order.entries()) {
+        const difference = sign * compareCells(a[index] ?? null, b[index] ?? null);
+        if (difference !== 0) return difference;
+      }
+      return 0;
+    };
+    const positionOf = ({ cells }: Row) => order.map(({ place }) => cells[place] ?? null);
+    const found = table.rows().filter((row) => filter === undefined || matches(filter, { table, row, database }));
+    const { cursor, offset, limit } = query;
+    const rest = found
+      .filter((row) => cursor === undefined || compare(positionOf(row), cursor) > 0)
+      .sort((a, b) => compare(positionOf(a), positionOf(b)))
+      .slice(offset);
+    return { found, page: rest.slice(0, limit), hasMore: rest.length > limit };
+  }
+
+  /** JSON text of what is selected of a record. */
+  #show({ fields, relations, masked = [] }: Select, table: MemoryTable, row: Row): string {
+    const database = this.#database;
+    const hidden = masked.filter(({ filter }) => !matches(filter, { table, row, database })).map(({ field }) => field);
+    const cellOf = (field: TablePlan['primaryKey']) => row.cells[table.plan.fields.indexOf(field)] ?? null;
+    const shown = fields
+      .filter((field) => !hidden.includes(field))
+      .map((field) => `${JSON.stringify(field.name)}:${cellToJson(field.type, cellOf(field))}`);
+    const related = relations.map((selected) => {
+      const start = cellOf(selected.relation.from ?? table.plan.primaryKey);
+      return `${JSON.stringify(selected.relation.name)}:${this.related(selected, start)}`;
+    });
+    return `{${[...shown, ...related].join(',')}}`;
+  }
+
+  #checkSize(table: MemoryTable, { filter, sees, sort }: ListQuery): void {
+    const { plan } = table;
+    const all = both(filter, sees);
+    const scans = all === undefined ? !isInOrder(sort, plan) : !isServed(all, plan);
+    if (!scans || table.size <= this.#maxScan) return;
+    const message = `This query would look at every record of ${plan.name}, which has more than ${this.#maxScan}.`;
+    throw new AppError('SCAN_TOO_LARGE', message);
+  }
+}
+
+export function toRecord(table: MemoryTable, row: Row): StoredRecord {
+  return { id: table.keyOf(row), seq: row.seq, json: rowToJson(table.plan.fields, row.cells) };
+}

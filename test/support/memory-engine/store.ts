@@ -1,0 +1,132 @@
+import type { ListQuery, SelectedRelation } from '../../../src/query/index.ts';
+import type { Plan, TablePlan } from '../../../src/schema/plan.ts';
+import type { AuditReader } from '../../../src/store/audit.ts';
+import type {
+  Cell,
+  Change,
+  CommitResult,
+  IdempotencyKey,
+  IdempotentGroup,
+  ListPage,
+  RecordKey,
+  Store,
+  StoredRecord,
+  StoreOptions,
+  WriteGroup,
+} from '../../../src/store/store.ts';
+import { commitGroups } from './commit.ts';
+import type { MemoryDatabase } from './database.ts';
+import { MemoryLists, toRecord } from './lists.ts';
+import { compareCells } from './values.ts';
+
+/** An open store over a database in memory: it answers at once. */
+export class MemoryStore implements Store {
+  readonly #database: MemoryDatabase;
+  readonly #plan: Plan;
+  readonly #options: StoreOptions;
+  readonly #lists: MemoryLists;
+  readonly audit: AuditReader | undefined;
+
+  constructor(database: MemoryDatabase, plan: Plan, options: StoreOptions) {
+    const { audit } = database;
+    this.#database = database;
+    this.#plan = plan;
+    this.#options = options;
+    this.#lists = new MemoryLists(database, options.largestScan);
+    this.audit = audit && { page: (query) => audit.page(query, options.largestScan) };
+  }
+
+  get lastSeq(): number {
+    return this.#database.last;
+  }
+
+  lastTableSeq(table: TablePlan): number {
+    return this.#database.table(table).lastSeq;
+  }
+
+  resumeFloor(table: TablePlan): number {
+    return Math.max(this.logStart(table), this.layoutSeq(table));
+  }
+
+  logStart(table: TablePlan): number {
+    return this.#database.table(table).logStart;
+  }
+
+  layoutSeq(table: TablePlan): number {
+    return this.#database.table(table).layoutSeq;
+  }
+
+  wasIssued(position: number): boolean {
+    return this.#database.wasIssued(position);
+  }
+
+  get(plan: TablePlan, id: RecordKey): StoredRecord | undefined {
+    const table = this.#database.table(plan);
+    const row = table.get(id);
+    return row && toRecord(table, row);
+  }
+
+  page(plan: TablePlan, after: RecordKey | undefined, limit: number): readonly StoredRecord[] {
+    const table = this.#database.table(plan);
+    const rows = table.rows();
+    const start = after === undefined ? 0 : rows.findIndex((row) => isAfter(table.keyOf(row), after));
+    return start < 0 ? [] : rows.slice(start, start + limit).map((row) => toRecord(table, row));
+  }
+
+  list(table: TablePlan, query: ListQuery): ListPage {
+    return this.#lists.list(table, query);
+  }
+
+  records(table: TablePlan, query: ListQuery): readonly StoredRecord[] {
+    return this.#lists.records(table, query);
+  }
+
+  related(selected: SelectedRelation, key: Cell): string {
+    return this.#lists.related(selected, key);
+  }
+
+  readLog(plan: TablePlan, after: number, limit: number, id?: RecordKey): readonly Change[] {
+    const { log } = this.#database.table(plan);
+    return log
+      .filter((entry) => entry.seq > after && (id === undefined || entry.id === id))
+      .slice(0, limit)
+      .map((entry) => ({ ...entry, table: plan }));
+  }
+
+  expired(plan: TablePlan, now: number, limit: number): readonly RecordKey[] {
+    const table = this.#database.table(plan);
+    return table
+      .rows()
+      .filter(({ expires }) => expires !== null && expires <= now)
+      .sort((a, b) => Number(a.expires) - Number(b.expires))
+      .slice(0, limit)
+      .map((row) => table.keyOf(row));
+  }
+
+  isStored(once: IdempotencyKey): boolean {
+    return this.#database.outcomes.has(once, Date.now());
+  }
+
+  commit(groups: readonly (WriteGroup | IdempotentGroup)[]): CommitResult {
+    return commitGroups(this.#database, groups, this.#options.idempotency.retention);
+  }
+
+  trim(now: number, limit: number): boolean {
+    const { events, idempotency, audit } = this.#options;
+    const before = (now - events.retention) * 1000;
+    const left = [
+      ...this.#plan.tables.map((table) => this.#database.table(table).trim(events.maxCount, before, limit)),
+      this.#database.outcomes.trim(now, limit, idempotency),
+      this.#database.audit?.trim(now, limit, audit) ?? false,
+    ];
+    return left.includes(true);
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
+
+function isAfter(key: RecordKey, after: RecordKey): boolean {
+  return compareCells(key, after) > 0;
+}

@@ -1,0 +1,92 @@
+import type { Actor, AuditedOp } from '../../../src/store/audit.ts';
+import { expiryOf } from '../../../src/store/expiry.ts';
+import type { Cell, Change, Op, RecordKey } from '../../../src/store/store.ts';
+import type { MemoryDatabase } from './database.ts';
+import { Journal } from './journal.ts';
+import type { MemoryTable, Row } from './table.ts';
+import { rowToJson } from './values.ts';
+
+/** What one write makes of one record: `before` is absent for a new record, `after` for one that is removed. */
+export interface RecordChange {
+  readonly table: MemoryTable;
+  readonly id: RecordKey;
+  readonly by: Actor | undefined;
+  readonly before?: Row;
+  readonly after?: readonly Cell[];
+}
+
+/** A state of the transaction that it can go back to. */
+export interface Mark {
+  readonly undone: number;
+  readonly changes: number;
+  readonly last: number;
+}
+
+/** One commit: every step is undone when the step, its group or the whole commit is refused. */
+export class Transaction {
+  readonly database: MemoryDatabase;
+  readonly journal = new Journal();
+  readonly changes: Change[] = [];
+  /** Milliseconds since 1970, one clock for all writes. */
+  readonly now = Date.now();
+  /** The newest position, with those of this transaction. */
+  last: number;
+
+  constructor(database: MemoryDatabase) {
+    this.database = database;
+    this.last = database.last;
+  }
+
+  mark(): Mark {
+    return { undone: this.journal.length, changes: this.changes.length, last: this.last };
+  }
+
+  undoTo({ undone, changes, last }: Mark): void {
+    this.journal.undoTo(undone);
+    this.changes.length = changes;
+    this.last = last;
+  }
+
+  /** Stores the change of a record with its entries in the log and the audit log; gives its seq. */
+  record({ table, id, by, before, after }: RecordChange): number {
+    const { plan } = table;
+    const op: AuditedOp = after === undefined ? 'delete' : before === undefined ? 'create' : 'update';
+    if (after !== undefined) table.check(after, before && table.keyOf(before));
+    const seq = this.#nextSeq();
+    if (after === undefined) table.delete(before as Row, this.journal);
+    else {
+      const expires = expiryOf(plan)?.(after, this.now) ?? null;
+      table.set({ cells: after, seq, expires }, this.journal);
+    }
+    if (plan.audited) {
+      const audited = { seq, op, id, by, ...(before && { before: before.cells }), ...(after && { after }) };
+      this.database.audit?.append(plan, audited, this.journal);
+    }
+    const changed = after?.flatMap((cell, place) => (cell === before?.cells[place] ? [] : [place]));
+    const data = after === undefined ? keyToJson(table, id) : rowToJson(plan.fields, after);
+    const previous = before === undefined ? null : rowToJson(plan.fields, before.cells, changed);
+    this.#log(table, { seq, op, id, data, before: previous });
+    return seq;
+  }
+
+  publish(table: MemoryTable, id: RecordKey | null, { data, before }: { data: string; before: string | null }): number {
+    const seq = this.#nextSeq();
+    this.#log(table, { seq, op: 'publish', id, data, before });
+    return seq;
+  }
+
+  #log(table: MemoryTable, entry: Omit<Change, 'table'> & { readonly op: Op }): void {
+    table.append(entry, this.journal);
+    this.changes.push({ ...entry, table: table.plan });
+  }
+
+  /** Goes on by one where the clock stands still or goes back. */
+  #nextSeq(): number {
+    this.last = Math.max(this.last + 1, this.now * 1000);
+    return this.last;
+  }
+}
+
+function keyToJson({ plan }: MemoryTable, id: RecordKey): string {
+  return `{${JSON.stringify(plan.primaryKey.name)}:${JSON.stringify(id)}}`;
+}
