@@ -1,0 +1,33 @@
+import { auditSuite } from './store/audit.ts';
+import { computedSuite } from './store/computed.ts';
+import { expirySuite } from './store/expiry.ts';
+import { filtersSuite } from './store/filters.ts';
+import { groupsSuite } from './store/groups.ts';
+import type { EngineUnderTest } from './store/harness.ts';
+import { idempotencySuite } from './store/idempotency.ts';
+import { listsSuite } from './store/lists.ts';
+import { logSuite } from './store/log.ts';
+import { positionsSuite } from './store/positions.ts';
+import { relationsSuite } from './store/relations.ts';
+import { reopeningSuite } from './store/reopening.ts';
+import { trimSuite } from './store/trim.ts';
+import { valuesSuite } from './store/values.ts';
+import { writesSuite } from './store/writes.ts';
+
+/** Everything that the store of an engine must do, whatever it keeps its records in. Call it inside of a `describe`. */
+export function storeSuite(subject: EngineUnderTest): void {
+  valuesSuite(subject);
+  writesSuite(subject);
+  groupsSuite(subject);
+  computedSuite(subject);
+  logSuite(subject);
+  positionsSuite(subject);
+  trimSuite(subject);
+  idempotencySuite(subject);
+  expirySuite(subject);
+  auditSuite(subject);
+  listsSuite(subject);
+  filtersSuite(subject);
+  relationsSuite(subject);
+  reopeningSuite(subject);
+}
