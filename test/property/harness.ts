@@ -13,10 +13,13 @@ import { databaseFile } from '../../src/store/sqlite/database/open.ts';
 import { WalFlush } from '../../src/store/sqlite/database/wal-flush.ts';
 import { DurableStore } from '../../src/store/sqlite/durable-store.ts';
 import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite/store.ts';
-import type { Change, CommitResult, Store, WriteGroup } from '../../src/store/store.ts';
+import type { Change, CommitResult, Store, StoreOptions, WriteGroup } from '../../src/store/store.ts';
 import { WriteQueue } from '../../src/store/write-queue.ts';
 import { LIMITS } from '../query/tables.ts';
 import { planOf } from '../schema/mistakes.ts';
+import { MemoryDatabase } from '../support/memory-engine/database.ts';
+import { LaterStore } from '../support/memory-engine/later-store.ts';
+import { MemoryStore } from '../support/memory-engine/store.ts';
 
 export interface RigOptions {
   readonly sdl: string;
@@ -29,12 +32,14 @@ export interface RigOptions {
   readonly commitTurns?: number;
   /** Commits are flushed to the disk, beside the event loop. */
   readonly flushed?: boolean;
+  /** A store in memory instead, of which every answer takes turns, as over a network. */
+  readonly later?: boolean;
 }
 
 interface Running {
-  /** What hub and resources work with: the embedded store, or one around it. */
+  /** What hub and resources work with: the store, or one around it. */
   readonly door: Store;
-  readonly store: SqliteStore;
+  readonly store: SqliteStore | MemoryStore;
   readonly feed: Feed;
   readonly hub: Hub;
   readonly commits: WriteQueue;
@@ -52,6 +57,8 @@ export class Rig implements Disposable {
   /** What the hub reported as faults. */
   readonly faults: unknown[] = [];
   readonly #options: RigOptions;
+  /** What a store in memory has over restarts. */
+  readonly #memory = new MemoryDatabase();
   #running: Running;
 
   constructor(options: RigOptions) {
@@ -60,7 +67,8 @@ export class Rig implements Disposable {
     this.#running = this.#open();
   }
 
-  get store(): SqliteStore {
+  /** Answers at once, also where hub and resources have to wait. */
+  get store(): SqliteStore | MemoryStore {
     return this.#running.store;
   }
 
@@ -106,9 +114,28 @@ export class Rig implements Disposable {
   }
 
   #open(): Running {
-    const { maxCount = 100_000, replayPage = 500, clientBuffer = 262_144 } = this.#options;
-    const { slowClientTimeout = 60_000, busyTimeout = 2000, commitTurns = 0, flushed = false } = this.#options;
-    const store = openSqliteStore(this.plan, {
+    const { replayPage = 500, clientBuffer = 262_144, slowClientTimeout = 60_000 } = this.#options;
+    const { busyTimeout = 2000, commitTurns = 0, flushed = false, later = false } = this.#options;
+    const { store, door } = this.#openStore();
+    const onError = (error: unknown) => void this.faults.push(error);
+    const bus = new MemoryBus();
+    const feed = new Feed({ log: door, tables: this.plan.tables, bus, onError });
+    feed.listen({ changes: (changes) => this.delivered.push(...changes) });
+    const hub = new Hub({ store: door, feed, channels: { slowClientTimeout, clientBuffer }, replayPage, onError });
+    const commits = new WriteQueue({
+      store: this.#observe(door, flushed || later ? 0 : commitTurns),
+      busyTimeout,
+      onCommitted: (result) => ring(bus, result),
+    });
+    const access = new Access(this.plan, { secured: false });
+    const context = { access, store: door, commits, hub, limits: LIMITS, pages: new PageCache(LIMITS.listCache) };
+    const resources = new Map(this.plan.tables.map((table) => [table.name, new TableResource(table, context)]));
+    return { door, store, feed, hub, commits, resources };
+  }
+
+  #openStore(): Pick<Running, 'store' | 'door'> {
+    const { maxCount = 100_000, replayPage = 500, flushed = false, later = false } = this.#options;
+    const options: StoreOptions = {
       dir: this.dir,
       durability: 'normal',
       events: { retention: 86_400_000, maxCount, replayPage },
@@ -118,22 +145,14 @@ export class Rig implements Disposable {
       idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },
       audit: { retention: 86_400_000, maxCount: 100_000 },
       allowDestructive: false,
-    });
-    const door = flushed ? new DurableStore(store, new WalFlush(databaseFile(this.dir), 0)) : store;
-    const onError = (error: unknown) => void this.faults.push(error);
-    const bus = new MemoryBus();
-    const feed = new Feed({ log: door, tables: this.plan.tables, bus, onError });
-    feed.listen({ changes: (changes) => this.delivered.push(...changes) });
-    const hub = new Hub({ store: door, feed, channels: { slowClientTimeout, clientBuffer }, replayPage, onError });
-    const commits = new WriteQueue({
-      store: this.#observe(door, flushed ? 0 : commitTurns),
-      busyTimeout,
-      onCommitted: (result) => ring(bus, result),
-    });
-    const access = new Access(this.plan, { secured: false });
-    const context = { access, store: door, commits, hub, limits: LIMITS, pages: new PageCache(LIMITS.listCache) };
-    const resources = new Map(this.plan.tables.map((table) => [table.name, new TableResource(table, context)]));
-    return { door, store, feed, hub, commits, resources };
+    };
+    if (later) {
+      this.#memory.open(this.plan, options);
+      const store = new MemoryStore(this.#memory, this.plan, options);
+      return { store, door: new LaterStore(store) };
+    }
+    const store = openSqliteStore(this.plan, options);
+    return { store, door: flushed ? new DurableStore(store, new WalFlush(databaseFile(this.dir), 0)) : store };
   }
 
   /** The same store, seen while it commits. */

@@ -149,7 +149,8 @@ class Run {
     const since = step.since === null ? undefined : history[step.since % Math.max(1, history.length)]?.seq;
     const { retained, fast } = step;
     // A store that answers later may be read before the writer knows what its write became.
-    const echo = step.echo || (this.#settings.commitTurns > 0 && !this.#settings.flushed);
+    const { commitTurns, flushed, later } = this.#settings;
+    const echo = step.echo || later || (commitTurns > 0 && !flushed);
     if (interest === undefined || this.clients.length >= 12) return;
     const options = { table: 'Item', id: step.id ?? undefined, interest, retained, echo, fast };
     this.clients.push(new Client(this.rig, since === undefined ? options : { ...options, since }));
@@ -176,6 +177,7 @@ const settings = fc.record({
   replayPage: fc.integer({ min: 1, max: 6 }),
   commitTurns: fc.constantFrom(0, 0, 2),
   flushed: fc.boolean(),
+  later: fc.constantFrom(false, false, true),
   records: fc.integer({ min: 0, max: 5 }),
 });
 type Settings = typeof settings extends fc.Arbitrary<infer T> ? T : never;

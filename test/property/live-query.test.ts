@@ -66,9 +66,9 @@ test('the URL that lists is the URL that streams: folded frames are the list, af
   const property = fc.asyncProperty(
     fc.array(query, { minLength: 1, maxLength: 6 }),
     fc.array(step, { minLength: 5, maxLength: 30 }),
-    fc.boolean(),
-    async (queries, steps, flushed) => {
-      using rig = new Rig({ sdl: SDL, flushed });
+    fc.constantFrom({}, { flushed: true }, { later: true }),
+    async (queries, steps, how) => {
+      using rig = new Rig({ sdl: SDL, ...how });
       const resource = rig.resource('Item');
       await resource.createMany(SERVER, [
         { id: 'a', n: 1, s: 'a' },
