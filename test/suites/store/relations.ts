@@ -176,6 +176,18 @@ export function relationsSuite(subject: EngineUnderTest): void {
       );
     });
 
+    test('gives at most 1000 records, those with the first keys', async () => {
+      const harness = await library(subject);
+      const book = harness.tableNamed('Book');
+      const many = Array.from({ length: 1001 }, (_, n) => `m${1000 + n}`);
+      const of = (id: string) => harness.of({ type: 'create', table: book, id, cells: [id, id, 'bob'] });
+      await harness.commit(many.map(of));
+      const { select } = harness.query('select=books{id}', harness.tableNamed('Author'));
+      const [books] = select?.relations ?? [];
+      const found = JSON.parse(await harness.store.related(books as SelectedRelation, 'bob')) as { id: string }[];
+      expect(found.map(({ id }) => id)).toEqual(['3', ...many.slice(0, 999)]);
+    });
+
     test('gives the records that are shown alone', async () => {
       const harness = await library(subject);
       const book = harness.tableNamed('Book');
