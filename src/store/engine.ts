@@ -24,7 +24,10 @@ export type PreviewOptions = Pick<StoreOptions, 'dir'> & { readonly allowed: All
  * the driver or its SQL. `test/suites/store.ts` holds what every engine must do.
  */
 export interface StorageEngine {
-  /** Opens records, log and audit log, and migrates them to the plan. Throws StartError when that would lose data. */
+  /**
+   * Opens records, log and audit log, and migrates them to the plan. Throws MigrationRefusedError where that is impossible
+   * or would lose data that may not be lost, and StoreOpenError while another store has the directory open.
+   */
   openRecords(plan: Plan, options: StoreOptions): Awaitable<Store>;
   /** Opens users, API keys and sessions, which other processes may have open at the same time. */
   openAccounts(options: AccountStoreOptions): Awaitable<AccountStore>;

@@ -153,12 +153,18 @@ export interface ListPage {
   readonly total?: number;
 }
 
-/** Reads the records of a table. Nothing here checks access: `resources` has done so. */
+/**
+ * Reads the records of a table. Nothing here checks access: `resources` has done so. A read has every change up to
+ * `lastSeq` as that was when it was asked for; it may have later ones, and may be answered when there are yet later ones.
+ */
 export interface RecordReader {
   get(table: TablePlan, id: RecordKey): Awaitable<StoredRecord | undefined>;
-  /** The records that match, as JSON. Throws SCAN_TOO_LARGE. */
+  /**
+   * One page of the records that match. In the order of a list null comes before any value, texts go by code points, and
+   * the primary key decides between equal ones. Throws SCAN_TOO_LARGE for a query that no index of the schema serves.
+   */
   list(table: TablePlan, query: ListQuery): Awaitable<ListPage>;
-  /** The same whole, whatever the query selects. */
+  /** The same records whole, whatever the query selects. Throws SCAN_TOO_LARGE. */
   records(table: TablePlan, query: ListQuery): Awaitable<readonly StoredRecord[]>;
   /** Up to `limit` records in primary-key order after `after` (from the start when undefined). */
   page(table: TablePlan, after: RecordKey | undefined, limit: number): Awaitable<readonly StoredRecord[]>;
@@ -166,20 +172,30 @@ export interface RecordReader {
 
 /** Reads related records, for frames that show them. */
 export interface RelatedReader {
-  /** Returns JSON text of what a relation stands for. `key`: the cell of its `from` field, or with `to` the record's key. */
+  /**
+   * Returns JSON text of what a relation stands for: `null` or a record, or for many an array of at most 1000. `key` is
+   * the cell of its `from` field, or with `to` the record's key.
+   */
   related(selected: SelectedRelation, key: Cell): Awaitable<string>;
 }
 
-/** Reads the log. */
+/**
+ * Reads the log. The positions that are no promises are kept in memory: they have moved when a commit or `trim` is answered,
+ * at the earliest with the entries that they are about.
+ */
 export interface LogReader {
-  /** seq of the newest entry of any table; a reader that has read to its end is at this position. */
+  /**
+   * seq of the newest entry of any table; a reader that has read to its end is at this position. Greater than 0 in a new
+   * store too, and the same when the store is opened again.
+   */
   readonly lastSeq: number;
   /**
    * False when this store, as it is now, has surely never given out the position: it is another one's, or from a future
-   * that was lost when an older state was put back. True for every position that it did give out, whatever became of it.
+   * that was lost when an older state was put back. True for every position that it did give out, whatever became of it,
+   * and for the one just before an entry.
    */
   wasIssued(position: number): Awaitable<boolean>;
-  /** seq of the table's newest entry. */
+  /** seq of the table's newest entry, also when that was removed; without any, the position at which the table was made. */
   lastTableSeq(table: TablePlan): number;
   /**
    * Whoever has the table's state of this seq or a later one has that of now with the changes after it. Before it
@@ -190,7 +206,10 @@ export interface LogReader {
   logStart(table: TablePlan): number;
   /** Records of the table with this seq or an older one may look otherwise than when they got it: the schema was another. */
   layoutSeq(table: TablePlan): number;
-  /** Up to `limit` entries after `after`, in order; with `id` those of one record. Fewer than `limit`: the end was reached. */
+  /**
+   * Up to `limit` entries after `after`, in order; with `id` those of one record. Fewer than `limit`: it has all up to
+   * `lastSeq` as that was when they were asked for.
+   */
   readLog(table: TablePlan, after: number, limit: number, id?: RecordKey): Awaitable<readonly Change[]>;
 }
 
@@ -219,17 +238,21 @@ export interface StoreOptions {
 
 export interface Store extends RecordReader, RelatedReader, LogReader {
   /**
-   * Writes the groups and their log entries in one transaction and returns once they are as durable as configured.
-   * Throws AppError STORAGE_BUSY or STORAGE_FULL when the transaction as a whole failed: then nothing was written.
+   * Writes the groups and their log entries in one transaction and returns once they are as durable as configured. Commits
+   * happen in the order in which they are asked for. Throws AppError STORAGE_BUSY or STORAGE_FULL, or whatever a write
+   * throws that is no AppError, when the transaction as a whole failed: then nothing was written.
    */
   commit(groups: readonly (WriteGroup | IdempotentGroup)[]): Awaitable<CommitResult>;
-  /** True when the outcomes of a write with this key are kept: sent again, it is answered and not made. */
+  /** True when the outcomes of a write with this key are kept, whatever its hash: sent again, it is not made. */
   isStored(once: IdempotencyKey): Awaitable<boolean>;
-  /** Keys of records whose time has passed at `now` (milliseconds), at most `limit`. */
+  /** Keys of records whose time has passed at `now` (milliseconds), at most `limit`, from the earliest time on. */
   expired(table: TablePlan, now: number, limit: number): Awaitable<readonly RecordKey[]>;
   /** Undefined as long as no table had `@audit`. */
   readonly audit: AuditReader | undefined;
-  /** Removes log entries, audit entries and kept outcomes past retention, at most `limit` of a table; true when some may be left. */
+  /**
+   * Removes the oldest log entries, audit entries and kept outcomes past retention, at most `limit` of each; true when some
+   * may be left. Commits may remove log entries that are too many as well.
+   */
   trim(now: number, limit: number): Awaitable<boolean>;
   close(): Awaitable<void>;
 }
