@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ANONYMOUS, type Identity, SERVER } from '../../src/auth/identity.ts';
-import { makeIdempotencyKey } from '../../src/resources/idempotency.ts';
+import { InFlightKeys, makeIdempotencyKey } from '../../src/resources/idempotency.ts';
 import { tableOf } from '../schema/mistakes.ts';
 
 const table = tableOf('type T @table { id: ID! @primaryKey }');
@@ -35,4 +35,15 @@ test('the same user with another token or role is the same, and another request 
   const changed = makeIdempotencyKey({ ...ada, parts: ['POST', 2] });
   expect(changed.key).toBe(makeIdempotencyKey(ada).key);
   expect(changed.hash).not.toBe(makeIdempotencyKey(ada).hash);
+});
+
+test('a key whose request is under way is not begun a second time', async () => {
+  const progress = new InFlightKeys();
+  let finish = (): void => {};
+  const first = progress.run({ key: 'a', hash: 'h' }, () => new Promise<void>((resolve) => (finish = resolve)));
+  const second = progress.run({ key: 'a', hash: 'h' }, () => Promise.resolve());
+  await expect(second).rejects.toMatchObject({ code: 'IDEMPOTENCY_IN_PROGRESS' });
+  finish();
+  await first;
+  await expect(progress.run({ key: 'a', hash: 'h' }, () => Promise.resolve(1))).resolves.toBe(1);
 });

@@ -35,37 +35,6 @@ describe('an index over several fields', () => {
     expect(steps).toContain(plan);
     if (!query.includes('text')) expect(steps).not.toContain('USE TEMP B-TREE FOR ORDER BY');
   });
-
-  test('is known to the bound on queries without an index', () => {
-    const open = new StoreFolder().open(INDEXED, { largestScan: 2 });
-    insert(open, ['1', 'a', 1, 'x'], ['2', 'a', 2, 'x'], ['3', 'b', 1, 'y']);
-    const table = onlyTable(open);
-    const list = (query: string) => open.store.list(table, parseListQuery(query, table, LIMITS, NONE)).json;
-    expect(JSON.parse(list('room=a&made=2&sort=-text&select=id'))).toEqual([{ id: '2' }]);
-    expect(JSON.parse(list('sort=room,made&select=id'))).toEqual([{ id: '1' }, { id: '2' }, { id: '3' }]);
-    for (const query of ['made=1', 'sort=made', 'room=a|made=1']) {
-      expect(() => list(query), query).toThrow(expect.objectContaining({ code: 'SCAN_TOO_LARGE' }));
-    }
-  });
-
-  test('that is unique refuses the second record, naming the fields, and does not compare null', () => {
-    const open = new StoreFolder().open(UNIQUE);
-    insert(open, ['1', 'a', 1, null], ['2', 'a', 2, null], ['3', 'a', null, null], ['4', 'a', null, null]);
-    const message = 'room, made together are taken by another record';
-    const conflict = expect.objectContaining({
-      code: 'CONFLICT',
-      message: `${message}.`,
-      errors: [
-        { field: 'room', message },
-        { field: 'made', message },
-      ],
-    });
-    expect(() => insert(open, ['5', 'a', 2, null])).toThrow(conflict);
-    const table = onlyTable(open);
-    const patch = { type: 'patch', table, id: '1', cells: [undefined, undefined, 2, undefined] } as const;
-    expect(open.store.commit([[patch]]).results[0]).toEqual(conflict);
-    expect(records(open)).toHaveLength(4);
-  });
 });
 
 describe('a data directory without it', () => {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseListQuery } from '../../src/query/index.ts';
 import { MigrationRefusedError } from '../../src/store/open-errors.ts';
-import type { Cell, Cells, Change, Write } from '../../src/store/store.ts';
+import type { Cell } from '../../src/store/store.ts';
 import { LIMITS } from '../query/tables.ts';
 import { insert, type OpenStore, onlyTable, records, StoreFolder } from './stores.ts';
 
@@ -12,64 +12,12 @@ const schema = (more: string, price = 'Float') =>
 const TOTAL = 'total: Float @computed(from: "price * count") @indexed';
 const LABEL = 'label: String @computed(from: "`${lower(name)}!`") @unique';
 
-function commit(open: OpenStore, ...group: readonly Write[]): readonly Change[] {
-  const { results, changes } = open.store.commit([group]);
-  if (results[0] instanceof Error) throw results[0];
-  return changes;
-}
-
 function find(open: OpenStore, query: string): unknown {
   const table = onlyTable(open);
   return JSON.parse(open.store.list(table, parseListQuery(query, table, LIMITS, NONE)).json);
 }
 
 describe('a computed field', () => {
-  test('is made again at every write, whatever the writer says of it', () => {
-    const open = new StoreFolder().open(schema(`${TOTAL} ${LABEL}`));
-    const table = onlyTable(open);
-    const put = (cells: Cells): Write => ({ type: 'put', table, id: 'a', cells });
-    insert(open, ['a', 'Box', 1.5, 4, 99, 'own']);
-    expect(records(open)).toEqual([{ id: 'a', name: 'Box', price: 1.5, count: 4, total: 6, label: 'box!' }]);
-    commit(open, put(['a', 'Axe', 2, null, undefined, undefined]));
-    expect(records(open)).toEqual([{ id: 'a', name: 'Axe', price: 2, count: null, total: null, label: 'axe!' }]);
-    const patch: Cells = ['a', undefined, undefined, 3, undefined, undefined];
-    const [change] = commit(open, { type: 'patch', table, id: 'a', cells: patch });
-    expect(JSON.parse(change?.data ?? '')).toMatchObject({ count: 3, total: 6 });
-    expect(JSON.parse(change?.before ?? '')).toEqual({ count: null, total: null });
-    expect(commit(open, { type: 'patch', table, id: 'a', cells: patch })).toEqual([]);
-    commit(open, {
-      type: 'patch-where',
-      table,
-      filter: undefined,
-      limit: 9,
-      cells: [undefined, 'Cup', 0.5, undefined, 1, 'x'],
-    });
-    expect(records(open)).toEqual([{ id: 'a', name: 'Cup', price: 0.5, count: 3, total: 1.5, label: 'cup!' }]);
-  });
-
-  test('is filtered, sorted and selected like any other, and can be unique', () => {
-    const open = new StoreFolder().open(schema(`${TOTAL} ${LABEL}`), { largestScan: 1 });
-    insert(open, ['a', 'A', 1, 3, null, null], ['b', 'B', 1, 2, null, null], ['c', 'C', 1, null, null, null]);
-    expect(find(open, 'total=gt=0&sort=total&select=total')).toEqual([
-      { id: 'b', total: 2 },
-      { id: 'a', total: 3 },
-    ]);
-    expect(find(open, 'total==null&select=label')).toEqual([{ id: 'c', label: 'c!' }]);
-    const conflict = { code: 'CONFLICT', errors: [{ field: 'label', message: 'is taken by another record' }] };
-    expect(() => insert(open, ['d', 'a', 1, 1, null, null])).toThrow(expect.objectContaining(conflict));
-  });
-
-  test('sees the times that the server sets, and may say when the record goes', () => {
-    const sdl = `type T @table { id: ID! @primaryKey ms: Long @updatedTime
-      until: Long @computed(from: "ms + 60000") @expiresAt size: Boolean @computed(from: "ms > 0") }`;
-    const open = new StoreFolder().open(sdl);
-    insert(open, ['a', null, null, null]);
-    const [record] = records(open) as { ms: number; until: number; size: boolean }[];
-    expect(record).toMatchObject({ until: (record?.ms ?? 0) + 60_000, size: true });
-    expect(open.store.expired(onlyTable(open), (record?.until ?? 0) - 1, 9)).toEqual([]);
-    expect(open.store.expired(onlyTable(open), record?.until ?? 0, 9)).toEqual(['a']);
-  });
-
   test.each<[string, string, readonly Cell[], unknown]>([
     ['Int', 'round(price)', [2.5, null], 3],
     ['Int', 'count', [null, '9007199254740992'], null],

@@ -32,21 +32,6 @@ test('a hidden field is stored, and is in no JSON text of records and log', asyn
   expect(folder.query('SELECT secret, pin FROM "data/T"')).toEqual([{ secret: 's3cret2', pin: 5678 }]);
 });
 
-test('a change of a hidden field alone is a change; a delete tells nothing of it', async () => {
-  const bench = new StoreFolder().open(SDL);
-  const created = write(bench, 'create', ['one', 'a', 'x', 1, 1]);
-  const changed = write(bench, 'patch', ['two', undefined, undefined, undefined, undefined]);
-  expect(changed.changed).toBe(true);
-  expect(changed.seq).toBeGreaterThan(created.seq);
-  expect(write(bench, 'patch', ['two', undefined, undefined, undefined, undefined]).seq).toBe(changed.seq);
-  write(bench, 'delete');
-  const log = await bench.store.readLog(onlyTable(bench), created.seq, 9);
-  expect(log.map(({ op, before }) => [op, before])).toEqual([
-    ['update', '{}'],
-    ['delete', '{"id":"a","name":"x","n":1}'],
-  ]);
-});
-
 test('the primary key cannot be hidden', () => {
   expect(() => planOf('type T @table { id: ID! @primaryKey @hidden }')).toThrow(/@hidden exclude each other/);
 });

@@ -10,7 +10,6 @@ const B = 'type B @table { id: ID! @primaryKey n: Int }';
 export const SDL = `${A} ${B}`;
 export const MORE = `${SDL} type C @table { id: ID! @primaryKey }`;
 export const OTHER = `${A} type B @table { id: ID! @primaryKey n: Int m: Int }`;
-export const ANOTHER = `${A} type B @table { id: ID! @primaryKey n: Int m: Int o: Int }`;
 /** A change that makes no other records. */
 export const INDEXED = `${A} type B @table { id: ID! @primaryKey n: Int @indexed }`;
 export const KEEP_ONE = { events: { retention: 86_400_000, maxCount: 1, replayPage: 500 } };

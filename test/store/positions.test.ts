@@ -3,68 +3,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { addUnissuedRange, readUnissuedRanges } from '../../src/store/sqlite/log/unissued-ranges.ts';
 import { CREATE_META } from '../../src/store/sqlite/migrate/ddl.ts';
 import type { StoreOptions } from '../../src/store/store.ts';
-import { A, ANOTHER, House, INDEXED, KEEP_ONE, MORE, OTHER, SDL } from './migration-harness.ts';
+import { A, House, INDEXED, KEEP_ONE, MORE, OTHER, SDL } from './migration-harness.ts';
 
 describe('a store knows', () => {
-  test('the entries of every table, what is just before one, and no position in between or after', () => {
-    const house = new House();
-    const given = [house.head];
-    for (const name of ['A', 'B', 'A']) {
-      house.pass(5);
-      given.push(...house.write(name, 3));
-    }
-    for (const _ of ['running', 'started again']) {
-      expect(house.unknown([...given, ...given.slice(1).map((seq) => seq - 1)])).toEqual([]);
-      const never = [...given.filter((_seq, index) => index % 3 === 0).map((seq) => seq + 1), house.head + 1_000_000];
-      expect(house.unknown(never)).toEqual(never);
-      house.restart();
-    }
-  });
-
-  test('what was trimmed from any table, also when nothing is left', () => {
-    const house = new House();
-    house.restart(SDL, KEEP_ONE);
-    const given = [house.head];
-    for (const name of ['A', 'B', 'A', 'B', 'B']) {
-      house.pass(5);
-      given.push(...house.write(name));
-    }
-    house.trim();
-    expect(house.unknown(given)).toEqual([]);
-    house.pass(90_000_000);
-    house.trim();
-    expect(house.unknown(given)).toEqual([]);
-    house.restart();
-    expect([house.head, house.unknown(given)]).toEqual([given.at(-1), []]);
-  });
-
-  test('where the schema changed, again and again with nothing written meanwhile', () => {
-    const house = new House();
-    const given: number[] = [];
-    for (const sdl of [SDL, MORE, OTHER, ANOTHER, SDL, A, SDL, SDL]) {
-      house.pass(5000);
-      house.restart(sdl);
-      given.push(house.head);
-      expect(house.unknown(given)).toEqual([]);
-    }
-    expect(new Set(given).size).toBeGreaterThan(4);
-    house.pass(5000);
-    house.write('B');
-    expect(house.unknown(given)).toEqual([]);
-  });
-
-  test('the entries of a table that has left the schema', () => {
-    const house = new House();
-    house.pass(5);
-    const given = [...house.write('B', 3), ...house.write('A')];
-    house.restart(A);
-    house.pass(5);
-    given.push(...house.write('A'));
-    expect(house.unknown(given)).toEqual([]);
-    house.restart(SDL);
-    expect(house.unknown(given)).toEqual([]);
-  });
-
   test('what it gave out while its clock was wrong', () => {
     const house = new House();
     house.pass(5);

@@ -34,86 +34,6 @@ function seqs(open: OpenStore, after = 0): number[] {
   return open.store.readLog(onlyTable(open), after, 10_000).map(({ seq }) => seq);
 }
 
-describe('trimming', () => {
-  test('takes nothing that is within retention and count', () => {
-    const bench = open({ maxCount: 5 });
-    const { store } = bench;
-    const floor = store.resumeFloor(onlyTable(bench));
-    const written = bench.publish(5);
-    expect(store.trim(Date.now() + 24 * HOUR, 100)).toBe(false);
-    expect(seqs(bench)).toEqual(written);
-    expect(store.resumeFloor(onlyTable(bench))).toBe(floor);
-  });
-
-  test('of an empty log is nothing', () => {
-    const { store } = open({ maxCount: 0, retention: 0 });
-    expect(store.trim(Date.now() + HOUR, 100)).toBe(false);
-  });
-
-  test('by count keeps the newest, in small batches', () => {
-    const bench = open({ maxCount: 4 });
-    const { store } = bench;
-    const table = onlyTable(bench);
-    const written = bench.publish(11);
-    const steps = Array.from({ length: 4 }, () => [
-      store.trim(Date.now(), 3),
-      seqs(bench).length,
-      store.resumeFloor(table),
-    ]);
-    expect(steps).toEqual([
-      [true, 8, written[2]],
-      [true, 5, written[5]],
-      [false, 4, written[6]],
-      [false, 4, written[6]],
-    ]);
-    expect(seqs(bench)).toEqual(written.slice(7));
-    written.push(...bench.publish(1));
-    expect(store.trim(Date.now(), 3)).toBe(false);
-    expect(seqs(bench)).toEqual(written.slice(8));
-  });
-
-  test('by time keeps what is young enough, in small batches', () => {
-    const bench = open({ retention: HOUR });
-    const { store } = bench;
-    const old = bench.publish(5);
-    vi.setSystemTime(Date.now() + HOUR / 2);
-    const young = bench.publish(2);
-    vi.setSystemTime(Date.now() + HOUR / 2 + 1);
-    expect([store.trim(Date.now(), 3), seqs(bench)]).toEqual([true, [...old.slice(3), ...young]]);
-    expect([store.trim(Date.now(), 3), seqs(bench)]).toEqual([false, young]);
-    expect(store.resumeFloor(onlyTable(bench))).toBeGreaterThanOrEqual(old.at(-1) as number);
-    expect(store.resumeFloor(onlyTable(bench))).toBeLessThan(young[0] as number);
-  });
-
-  test('of everything leaves the head and the floor where they were, also after a restart', () => {
-    const bench = open({ retention: HOUR });
-    const table = onlyTable(bench);
-    const [first = 0, last = 0] = [bench.publish(3)[0], bench.publish(1)[0]];
-    vi.setSystemTime(Date.now() + 2 * HOUR);
-    expect(bench.store.trim(Date.now(), 100)).toBe(false);
-    expect(seqs(bench)).toEqual([]);
-    expect([bench.store.lastSeq, bench.store.lastTableSeq(table), bench.store.resumeFloor(table)]).toEqual([
-      last,
-      last,
-      last,
-    ]);
-    const again = bench.reopen();
-    expect([again.store.lastSeq, again.store.resumeFloor(onlyTable(again))]).toEqual([last, last]);
-    expect(first).toBeLessThan(last);
-  });
-
-  test('is remembered after a restart, and goes on there', () => {
-    const bench = open({ maxCount: 2 });
-    const written = bench.publish(8);
-    bench.store.trim(Date.now(), 3);
-    const again = bench.reopen();
-    expect(again.store.resumeFloor(onlyTable(again))).toBe(written[2]);
-    expect(seqs(again)).toEqual(written.slice(3));
-    again.store.trim(Date.now(), 100);
-    expect(seqs(again)).toEqual(written.slice(6));
-  });
-});
-
 describe('commits to a log that is too long', () => {
   /** As housekeeping does once a second; from then on the store knows how long its logs are. */
   function openTrimmed(maxCount: number): Bench {
@@ -153,20 +73,5 @@ describe('commits to a log that is too long', () => {
     other.close();
     bench.publish(1);
     expect(seqs(bench)).toHaveLength(51);
-  });
-});
-
-describe('entries of one record', () => {
-  test('are found after others were trimmed, and after very many records were seen', () => {
-    const bench = open({ maxCount: 2 });
-    const table = onlyTable(bench);
-    const early = bench.publish(1, 'early')[0] ?? 0;
-    expect(bench.store.readLog(table, 0, 10, 'early')).toHaveLength(1);
-    for (const id of ['b', 'c', 'd', 'e', 'f']) bench.publish(1, id);
-    bench.store.trim(Date.now(), 100);
-    expect(bench.store.readLog(table, early - 1, 10, 'early')).toEqual([]);
-    expect(bench.store.readLog(table, early, 10, 'f')).toHaveLength(1);
-    const [seq = 0] = bench.publish(1, 'early');
-    expect(bench.store.readLog(table, early, 10, 'early').map((entry) => entry.seq)).toEqual([seq]);
   });
 });
