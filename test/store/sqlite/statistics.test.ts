@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
-import { insert, StoreFolder } from './stores.ts';
+import { insert, StoreFolder } from '../stores.ts';
 
 const SDL = 'type T @table { id: ID! @primaryKey kind: String! @indexed }';
 

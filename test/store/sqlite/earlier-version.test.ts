@@ -1,8 +1,8 @@
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
-import { parseListQuery } from '../../src/query/index.ts';
-import { LIMITS } from '../query/tables.ts';
-import { type OpenStore, onlyTable, records, StoreFolder } from './stores.ts';
+import { parseListQuery } from '../../../src/query/index.ts';
+import { LIMITS } from '../../query/tables.ts';
+import { type OpenStore, onlyTable, records, StoreFolder } from '../stores.ts';
 
 const SEQ = 1795257373381000;
 

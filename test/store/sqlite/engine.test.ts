@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { loadEngine } from '../../src/store/index.ts';
-import { planOf } from '../schema/mistakes.ts';
-import { StoreFolder } from './stores.ts';
+import { loadEngine } from '../../../src/store/index.ts';
+import { planOf } from '../../schema/mistakes.ts';
+import { StoreFolder } from '../stores.ts';
 
 test('the store is opened by its name, and lets go of its directory when it is closed', async () => {
   const folder = new StoreFolder();

@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
-import { StatementCache } from '../../src/store/sqlite/database/statement-cache.ts';
+import { StatementCache } from '../../../src/store/sqlite/database/statement-cache.ts';
 
 function cache(): StatementCache {
   const db = new Database(':memory:');

@@ -1,10 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the expressions have templates of their own.
 import { describe, expect, test } from 'vitest';
-import { parseListQuery } from '../../src/query/index.ts';
-import { MigrationRefusedError } from '../../src/store/open-errors.ts';
-import type { Cell } from '../../src/store/store.ts';
-import { LIMITS } from '../query/tables.ts';
-import { insert, type OpenStore, onlyTable, records, StoreFolder } from './stores.ts';
+import { parseListQuery } from '../../../src/query/index.ts';
+import { MigrationRefusedError } from '../../../src/store/open-errors.ts';
+import type { Cell } from '../../../src/store/store.ts';
+import { LIMITS } from '../../query/tables.ts';
+import { insert, type OpenStore, onlyTable, records, StoreFolder } from '../stores.ts';
 
 const NONE: ReadonlySet<string> = new Set();
 const schema = (more: string, price = 'Float') =>

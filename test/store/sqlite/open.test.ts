@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { loadEngine } from '../../src/store/index.ts';
-import { DamagedStoreError, StoreOpenError } from '../../src/store/open-errors.ts';
-import { describeOpenError } from '../../src/store/sqlite/database/open.ts';
-import type { Allowance } from '../../src/store/store.ts';
-import { planOf } from '../schema/mistakes.ts';
-import { insert, StoreFolder } from './stores.ts';
+import { loadEngine } from '../../../src/store/index.ts';
+import { DamagedStoreError, StoreOpenError } from '../../../src/store/open-errors.ts';
+import { describeOpenError } from '../../../src/store/sqlite/database/open.ts';
+import type { Allowance } from '../../../src/store/store.ts';
+import { planOf } from '../../schema/mistakes.ts';
+import { insert, StoreFolder } from '../stores.ts';
 
 const SDL = 'type T @table { id: ID! @primaryKey n: Int }';
 

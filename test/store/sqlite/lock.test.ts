@@ -4,8 +4,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { StoreOpenError } from '../../src/store/open-errors.ts';
-import { DirectoryInUseError, lockDirectory } from '../../src/store/sqlite/database/lock.ts';
+import { StoreOpenError } from '../../../src/store/open-errors.ts';
+import { DirectoryInUseError, lockDirectory } from '../../../src/store/sqlite/database/lock.ts';
 
 function folder(): string {
   const dir = mkdtempSync(join(tmpdir(), 'tablecast-lock-'));

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { AppError } from '../../src/errors.ts';
-import { RowCachePool } from '../../src/store/sqlite/records/row-cache.ts';
-import type { RecordKey, Write } from '../../src/store/store.ts';
-import { type OpenStore, onlyTable, StoreFolder } from './stores.ts';
+import { AppError } from '../../../src/errors.ts';
+import { RowCachePool } from '../../../src/store/sqlite/records/row-cache.ts';
+import type { RecordKey, Write } from '../../../src/store/store.ts';
+import { type OpenStore, onlyTable, StoreFolder } from '../stores.ts';
 
 const ROW = ['a', 1, 5];
 

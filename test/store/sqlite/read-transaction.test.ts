@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
-import { insert, onlyTable, StoreFolder } from './stores.ts';
+import { insert, onlyTable, StoreFolder } from '../stores.ts';
 
 const SCHEMA = 'type T @table { id: ID! @primaryKey n: Int }';
 /** No record comes from memory. */

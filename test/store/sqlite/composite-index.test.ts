@@ -1,11 +1,11 @@
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
-import { parseListQuery } from '../../src/query/index.ts';
-import { registerFunctions } from '../../src/store/sqlite/database/functions.ts';
-import { compileListSql } from '../../src/store/sqlite/sql/index.ts';
-import { NAMES } from '../../src/store/sqlite/sql/table-names.ts';
-import { LIMITS } from '../query/tables.ts';
-import { insert, onlyTable, records, StoreFolder } from './stores.ts';
+import { parseListQuery } from '../../../src/query/index.ts';
+import { registerFunctions } from '../../../src/store/sqlite/database/functions.ts';
+import { compileListSql } from '../../../src/store/sqlite/sql/index.ts';
+import { NAMES } from '../../../src/store/sqlite/sql/table-names.ts';
+import { LIMITS } from '../../query/tables.ts';
+import { insert, onlyTable, records, StoreFolder } from '../stores.ts';
 
 const schema = (directives: string) =>
   `type T @table ${directives} { id: ID! @primaryKey room: String made: Int text: String }`;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { MigrationRefusedError } from '../../src/store/open-errors.ts';
-import type { Allowance, Cell } from '../../src/store/store.ts';
-import { insert, onlyTable, records, StoreFolder } from './stores.ts';
+import { MigrationRefusedError } from '../../../src/store/open-errors.ts';
+import type { Allowance, Cell } from '../../../src/store/store.ts';
+import { insert, onlyTable, records, StoreFolder } from '../stores.ts';
 
 const TYPES = `
   enum Two { a b }

@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
-import { constraintError, storageError } from '../../src/store/sqlite/database/errors.ts';
+import { constraintError, storageError } from '../../../src/store/sqlite/database/errors.ts';
 
 function failure(code: string, message = 'why'): Error {
   return new Database.SqliteError(message, code);

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { AppError } from '../../src/errors.ts';
-import type { Cells, Write, WriteOutcome } from '../../src/store/store.ts';
-import { planOf } from '../schema/mistakes.ts';
-import { type OpenStore, onlyTable, StoreFolder } from './stores.ts';
+import { AppError } from '../../../src/errors.ts';
+import type { Cells, Write, WriteOutcome } from '../../../src/store/store.ts';
+import { planOf } from '../../schema/mistakes.ts';
+import { type OpenStore, onlyTable, StoreFolder } from '../stores.ts';
 
 const SDL =
   'type T @table { secret: String @hidden id: ID! @primaryKey name: String pin: Int @hidden @default(value: 7) n: Int }';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { recordsName } from '../../src/store/sqlite/sql/table-names.ts';
-import type { Cell } from '../../src/store/store.ts';
-import { insert, onlyTable, StoreFolder } from './stores.ts';
+import { recordsName } from '../../../src/store/sqlite/sql/table-names.ts';
+import type { Cell } from '../../../src/store/store.ts';
+import { insert, onlyTable, StoreFolder } from '../stores.ts';
 
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 const SCHEMA = `type T @table { id: ID! @primaryKey ${NAMES.map((name) => `${name}: Int @indexed`).join(' ')} }`;

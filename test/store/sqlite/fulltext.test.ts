@@ -1,15 +1,15 @@
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compilePredicate, type Filter, type JsonRecord, parseListQuery } from '../../src/query/index.ts';
-import { parseWords } from '../../src/query/words.ts';
-import type { FieldPlan, TablePlan } from '../../src/schema/plan.ts';
-import { registerFunctions } from '../../src/store/sqlite/database/functions.ts';
-import { compileListSql } from '../../src/store/sqlite/sql/index.ts';
-import { NAMES } from '../../src/store/sqlite/sql/table-names.ts';
-import type { Write } from '../../src/store/store.ts';
-import { LIMITS } from '../query/tables.ts';
-import { insert, type OpenStore, onlyTable, StoreFolder } from './stores.ts';
+import { compilePredicate, type Filter, type JsonRecord, parseListQuery } from '../../../src/query/index.ts';
+import { parseWords } from '../../../src/query/words.ts';
+import type { FieldPlan, TablePlan } from '../../../src/schema/plan.ts';
+import { registerFunctions } from '../../../src/store/sqlite/database/functions.ts';
+import { compileListSql } from '../../../src/store/sqlite/sql/index.ts';
+import { NAMES } from '../../../src/store/sqlite/sql/table-names.ts';
+import type { Write } from '../../../src/store/store.ts';
+import { LIMITS } from '../../query/tables.ts';
+import { insert, type OpenStore, onlyTable, StoreFolder } from '../stores.ts';
 
 const schema = (index: string, more = '') =>
   `type T @table { id: ID! @primaryKey text: String ${index} tags: [String] ${index} n: Int @indexed ${more} }`;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { AuditPage } from '../../src/store/audit.ts';
-import { insert, type OpenStore, onlyTable, StoreFolder } from './stores.ts';
+import type { AuditPage } from '../../../src/store/audit.ts';
+import { insert, type OpenStore, onlyTable, StoreFolder } from '../stores.ts';
 
 const SDL = 'type T @table @audit { id: ID! @primaryKey pin: String @hidden }';
 

@@ -1,17 +1,17 @@
 import { existsSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { AppError } from '../../src/errors.ts';
-import { parseListQuery } from '../../src/query/index.ts';
-import { lockDirectory } from '../../src/store/sqlite/database/lock.ts';
-import { openDatabase } from '../../src/store/sqlite/database/open.ts';
-import { WalFlush } from '../../src/store/sqlite/database/wal-flush.ts';
-import { DurableStore, openEmbeddedStore } from '../../src/store/sqlite/durable-store.ts';
-import { SqliteStore } from '../../src/store/sqlite/store.ts';
-import { StorageHealth } from '../../src/store/storage-health.ts';
-import type { Write } from '../../src/store/store.ts';
-import { LIMITS } from '../query/tables.ts';
-import { type OpenStore, onlyTable, StoreFolder } from './stores.ts';
+import { AppError } from '../../../src/errors.ts';
+import { parseListQuery } from '../../../src/query/index.ts';
+import { lockDirectory } from '../../../src/store/sqlite/database/lock.ts';
+import { openDatabase } from '../../../src/store/sqlite/database/open.ts';
+import { WalFlush } from '../../../src/store/sqlite/database/wal-flush.ts';
+import { DurableStore, openEmbeddedStore } from '../../../src/store/sqlite/durable-store.ts';
+import { SqliteStore } from '../../../src/store/sqlite/store.ts';
+import { StorageHealth } from '../../../src/store/storage-health.ts';
+import type { Write } from '../../../src/store/store.ts';
+import { LIMITS } from '../../query/tables.ts';
+import { type OpenStore, onlyTable, StoreFolder } from '../stores.ts';
 
 const SDL = 'type T @table { id: ID! @primaryKey n: Int }';
 /** SQLite's number for it. */
