@@ -199,7 +199,7 @@ describe('resuming', () => {
       wrap: (store) =>
         new Proxy(store, {
           get: (target, name) => {
-            if (name === 'knows') return () => new Promise<boolean>((resolve) => answers.push(resolve));
+            if (name === 'wasIssued') return () => new Promise<boolean>((resolve) => answers.push(resolve));
             const member: unknown = Reflect.get(target, name, target);
             return typeof member === 'function' ? (member.bind(target) as unknown) : member;
           },
