@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { identityOf } from '../../server/auth/identity-of.ts';
-import { parseIdempotencyKey } from '../../transports/rest/idempotency-key.ts';
+import { parseIdempotencyKey } from '../../transports/rest/request.ts';
 import type { FlowData } from '../connector.ts';
 
 export interface EventKey {

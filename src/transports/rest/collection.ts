@@ -5,7 +5,6 @@ import { BatchBody } from '../../resources/body/batch-body.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
 import { cacheControlFor } from '../../server/cache-control.ts';
-import { ignoreEmptyBody } from '../../server/checks/empty-body.ts';
 import { listMethods } from '../../server/checks/known-methods.ts';
 import { type Content, VARY } from '../../server/content/content.ts';
 import { tagFor } from '../../server/content/etag.ts';
@@ -13,115 +12,118 @@ import { makeNextLink, type NextLink } from '../../server/next-link.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { ListPage, WriteOutcome } from '../../store/store.ts';
 import { type Endpoint, tableUrls } from '../endpoint.ts';
-import { cachedTag, checkMatch, refusePrecondition } from './conditions.ts';
-import { idempotencyKeyOf, markReplayed } from './idempotency-key.ts';
-import { PATCHING, patchOfMany } from './merge-patch.ts';
-import { oneBody } from './one-body.ts';
+import { patchOfMany } from './merge-patch.ts';
 import {
   beginRequest,
+  cachedTag,
+  checkMatch,
   checkStreamParameter,
-  movedOn,
+  idempotencyKeyOf,
+  oneBody,
   publishes,
   type RequestContext,
-  type ResponseBody,
+  refusePrecondition,
   refuseQuery,
+} from './request.ts';
+import {
+  markReplayed,
+  movedOn,
+  type ResponseBody,
   respond,
   respondEmpty,
   respondPublished,
   respondWritten,
   wantsMinimal,
-} from './replies.ts';
+} from './response.ts';
+import { TABLE_ROUTES } from './route-options.ts';
 
-const REST = { constraints: { transport: 'rest' } };
-/** Fastify's own HEAD would say that a 304 is for nothing at all: `Content-Length: 0`. */
-const READ = { ...REST, method: ['HEAD', 'GET'] };
-const CHANGE = { ...REST, ...PATCHING };
-const REMOVAL = { ...REST, onRequest: ignoreEmptyBody };
-
-/** `/{app}/{Export}`: list, create, publish to the table, change or remove by filter. */
+/** Serves `/{app}/{Export}`: list, create, publish to the table, change or remove by filter. */
 export function registerCollection(app: FastifyInstance, endpoint: Endpoint, content: Content): void {
   const begin = (request: FastifyRequest, reply: FastifyReply) => beginRequest(content, request, reply);
   for (const url of tableUrls(endpoint)) {
-    app.route({ ...READ, url, handler: (request, reply) => list(endpoint, begin(request, reply)) });
-    app.post(url, REST, (request, reply) => {
-      const exchange = begin(request, reply);
+    app.route({ ...TABLE_ROUTES.read, url, handler: (request, reply) => answerList(endpoint, begin(request, reply)) });
+    app.post(url, TABLE_ROUTES.write, (request, reply) => {
+      const context = begin(request, reply);
       refusePrecondition(request.headers);
-      return publishes(request) ? publish(endpoint, exchange) : create(endpoint, exchange);
+      return publishes(request) ? publish(endpoint, context) : create(endpoint, context);
     });
-    app.patch(url, CHANGE, async (request, reply) => writeMany(endpoint, begin(request, reply)));
-    app.delete(url, REMOVAL, async (request, reply) => writeMany(endpoint, begin(request, reply)));
+    app.patch(url, TABLE_ROUTES.patch, async (request, reply) => writeMany(endpoint, begin(request, reply)));
+    app.delete(url, TABLE_ROUTES.remove, async (request, reply) => writeMany(endpoint, begin(request, reply)));
   }
-  // Else it would be about the record with an empty id.
-  app.put(`${endpoint.path}/`, { ...REST, config: { refuses: true } }, async () => {
+  // Otherwise the route of records would take it, with an empty id.
+  app.put(`${endpoint.path}/`, { ...TABLE_ROUTES.write, config: { refuses: true } }, async () => {
     const allow = listMethods(['GET', 'HEAD', 'POST', 'PATCH', 'DELETE']);
     const message = `PUT is not for this address; it takes ${allow}.`;
     throw new AppError('METHOD_NOT_ALLOWED', message, { headers: { allow } });
   });
 }
 
-function list(endpoint: Endpoint, exchange: RequestContext): ResponseBody {
+function answerList(endpoint: Endpoint, context: RequestContext): ResponseBody {
   const { resource, planTag, auth } = endpoint;
-  const { request, reply, wish } = exchange;
+  const { request, reply, representation } = context;
   const rawQuery = queryOf(request);
   checkStreamParameter(rawQuery, resource.table);
   const identity = identityOf(request);
-  // The query is checked also where the answer is 304: an error must not depend on what the client has kept.
+  // The query is checked also where the answer is 304: an error must not depend on the client's cache.
   const query = resource.parseList(identity, rawQuery);
-  const etag = tagFor(`W/"${resource.versionOf(query, identity)}-${planTag}"`, wish.format);
+  const etag = tagFor(`W/"${resource.versionOf(query, identity)}-${planTag}"`, representation.format);
   reply
     .header('cache-control', cacheControlFor(auth))
     .header('vary', VARY)
     .header('etag', etag)
     .header('x-position', resource.head);
   checkMatch(request.headers);
-  if (cachedTag(request.headers, etag, wish) !== undefined) {
+  if (cachedTag(request.headers, etag, representation) !== undefined) {
     reply.code(304);
     return respondEmpty(reply);
   }
-  const page = resource.readList(query);
-  const answer = (it: ListPage) => answerPage(exchange, it, { resource, query, rawQuery });
-  return page instanceof Promise ? page.then(movedOn(reply, resource)).then(answer) : answer(page);
+  const found = resource.readList(query);
+  const answer = (page: ListPage) => answerPage(context, page, { resource, query, rawQuery });
+  return found instanceof Promise ? found.then(movedOn(reply, resource)).then(answer) : answer(found);
 }
 
-interface Asked extends Pick<Endpoint, 'resource'> {
+interface ListRequest extends Pick<Endpoint, 'resource'> {
   readonly query: ListQuery;
   readonly rawQuery: string;
 }
 
-/** A page with the address of the next one (RFC 8288) and, when asked for, the number of all records. */
-function answerPage(exchange: RequestContext, { json, next, total }: ListPage, asked: Asked): ResponseBody {
-  const { reply, request } = exchange;
+/** Writes a page with the address of the next one (RFC 8288) and, if requested, the number of all records. */
+function answerPage(context: RequestContext, { json, next, total }: ListPage, list: ListRequest): ResponseBody {
+  const { reply, request } = context;
   if (total !== undefined) reply.header('x-total-count', total);
-  if (next !== undefined) reply.header('link', linkTo(next, asked));
-  return respond(exchange, json, () => asked.resource.columnsOf(identityOf(request), asked.rawQuery));
+  if (next !== undefined) reply.header('link', linkTo(next, list));
+  return respond(context, json, () => list.resource.columnsOf(identityOf(request), list.rawQuery));
 }
 
-const PLACES = ['cursor', 'offset'] as const;
-/** Equal queries are one object as a rule, and keep theirs. */
+const PAGE_PARAMETERS = ['cursor', 'offset'] as const;
+/**
+ * Links by query: parsed queries are cached, so equal queries are usually one object. Saves 2 µs (one parameter) to 7 µs
+ * (six) of an answer of the row "GET filtered list of 20" of the benchmark.
+ */
 const nextLinks = new WeakMap<ListQuery, NextLink>();
 
-function linkTo(cursor: string, { query, rawQuery }: Asked): string {
+function linkTo(cursor: string, { query, rawQuery }: ListRequest): string {
   let link = nextLinks.get(query);
   if (link === undefined) {
-    link = makeNextLink(rawQuery, PLACES);
+    link = makeNextLink(rawQuery, PAGE_PARAMETERS);
     nextLinks.set(query, link);
   }
   return link(cursor);
 }
 
-/** Not async: each promise more only makes the answer wait. */
-function create({ resource, path }: Endpoint, exchange: RequestContext): Promise<ResponseBody> {
-  const { request } = exchange;
+/** Creates a record. Not async: each further promise only delays the answer (row "POST, durable" of the benchmark). */
+function create({ resource, path }: Endpoint, context: RequestContext): Promise<ResponseBody> {
+  const { request } = context;
   refuseQuery(request);
   const { body } = request;
-  if (Array.isArray(body) || body instanceof BatchBody) return createMany(resource, exchange, body);
+  if (Array.isArray(body) || body instanceof BatchBody) return createMany(resource, context, body);
   const columns = () => resource.columnsOf(identityOf(request), '');
   return resource
     .create(identityOf(request), body, idempotencyKeyOf(request, resource))
-    .then((outcome) => respondWritten(exchange, { outcome, columns, base: baseOf(request, path) }));
+    .then((outcome) => respondWritten(context, { outcome, columns, base: baseOf(request, path) }));
 }
 
-/** What stands before a record's key in an address that is relative to that of the table. */
+/** Prefix of a record's key in an address that is relative to the address of the table. */
 function baseOf({ raw: { url = '' } }: FastifyRequest, path: string): string {
   const end = url.indexOf('?');
   return url.at(end < 0 ? -1 : end - 1) === '/' ? '' : path.slice(path.lastIndexOf('/') + 1).concat('/');
@@ -129,25 +131,25 @@ function baseOf({ raw: { url = '' } }: FastifyRequest, path: string): string {
 
 async function createMany(
   resource: TableResource,
-  exchange: RequestContext,
+  context: RequestContext,
   body: readonly unknown[] | BatchBody,
 ): Promise<ResponseBody> {
-  const { request, reply } = exchange;
+  const { request, reply } = context;
   const columns = () => resource.columnsOf(identityOf(request), '');
   const outcomes = await resource.createMany(identityOf(request), body, idempotencyKeyOf(request, resource));
   markReplayed(reply, outcomes[0]);
   reply.code(201);
-  return wantsMinimal(request, reply) ? respondEmpty(reply) : respond(exchange, toJsonArray(outcomes), columns);
+  return wantsMinimal(request, reply) ? respondEmpty(reply) : respond(context, toJsonArray(outcomes), columns);
 }
 
-async function publish({ resource }: Endpoint, exchange: RequestContext): Promise<ResponseBody> {
-  const { request } = exchange;
+async function publish({ resource }: Endpoint, context: RequestContext): Promise<ResponseBody> {
+  const { request } = context;
   const once = idempotencyKeyOf(request, resource);
-  return respondPublished(exchange, await resource.publish(identityOf(request), null, oneBody(request), once));
+  return respondPublished(context, await resource.publish(identityOf(request), null, oneBody(request), once));
 }
 
-async function writeMany({ resource }: Endpoint, exchange: RequestContext): Promise<ResponseBody> {
-  const { request, reply } = exchange;
+async function writeMany({ resource }: Endpoint, context: RequestContext): Promise<ResponseBody> {
+  const { request, reply } = context;
   refusePrecondition(request.headers);
   const query = queryOf(request);
   const once = idempotencyKeyOf(request, resource);
@@ -155,7 +157,7 @@ async function writeMany({ resource }: Endpoint, exchange: RequestContext): Prom
     ? resource.patchMany(identityOf(request), query, patchOfMany(request), once)
     : resource.deleteMany(identityOf(request), query, once));
   markReplayed(reply, outcome);
-  if (!wantsMinimal(request, reply)) return respond(exchange, outcome.json);
+  if (!wantsMinimal(request, reply)) return respond(context, outcome.json);
   reply.code(204);
   return respondEmpty(reply);
 }

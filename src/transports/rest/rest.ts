@@ -5,7 +5,7 @@ import type { MountedApp, Transport, TransportContext, TransportFactory } from '
 import { registerCollection } from './collection.ts';
 import { registerRecord } from './record.ts';
 
-/** The REST handlers of tables and records. */
+/** Serves tables and records over REST. */
 export const createRestTransport: TransportFactory = (context) => new RestTransport(context);
 
 class RestTransport implements Transport {
@@ -29,7 +29,7 @@ class RestTransport implements Transport {
     return { connections: 0 };
   }
 
-  /** Requests that are under way finish; the server takes no new ones. */
+  /** Does nothing: requests in flight finish, and the server accepts no new ones. */
   stop(): void {}
 
   abort(): void {}

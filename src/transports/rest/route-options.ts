@@ -1,0 +1,53 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { MERGE_PATCH } from '../../server/body.ts';
+import { ignoreEmptyBody } from '../../server/checks/empty-body.ts';
+import { MEDIA_TYPES } from '../../server/content/formats.ts';
+import { toAppError } from '../../server/problems.ts';
+import { explainWeakTag } from './response.ts';
+
+/** Content types of PATCH, for `Accept-Patch` (RFC 5789 §3.1). */
+const PATCH_TYPES: string = [
+  MEDIA_TYPES.json.names[0],
+  MERGE_PATCH,
+  MEDIA_TYPES.cbor.names[0],
+  MEDIA_TYPES.msgpack.names[0],
+].join(', ');
+
+type ErrorHandler = (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void;
+
+// The error handlers end with `send`: the server's own handler answers the error.
+const sendExplained: ErrorHandler = (error, request, reply) => {
+  reply.send(explainWeakTag(error, request));
+};
+
+/** Lists the content types of PATCH in the refusal of another one. */
+function namingTypes(send: ErrorHandler): ErrorHandler {
+  return (error, request, reply) => {
+    if (toAppError(error).code === 'UNSUPPORTED_MEDIA_TYPE') reply.header('accept-patch', PATCH_TYPES);
+    send(error, request, reply);
+  };
+}
+
+const REST = { constraints: { transport: 'rest' } };
+/** Fastify's own HEAD would describe a 304 with `Content-Length: 0`. */
+const READ = { method: ['HEAD', 'GET'] };
+const PATCH = { config: { acceptPatch: PATCH_TYPES } };
+const REMOVE = { onRequest: ignoreEmptyBody };
+
+/** Options of the routes of a table. */
+export const TABLE_ROUTES = {
+  read: { ...REST, ...READ },
+  write: REST,
+  patch: { ...REST, ...PATCH, errorHandler: namingTypes((error, _request, reply) => void reply.send(error)) },
+  remove: { ...REST, ...REMOVE },
+};
+
+const RECORD = { ...REST, errorHandler: sendExplained };
+
+/** Options of the routes of a record. */
+export const RECORD_ROUTES = {
+  read: { ...RECORD, ...READ },
+  write: RECORD,
+  patch: { ...RECORD, ...PATCH, errorHandler: namingTypes(sendExplained) },
+  remove: { ...RECORD, ...REMOVE },
+};
