@@ -227,5 +227,5 @@ describe('a newer token on the socket of a route', () => {
 
 test('S3.4: renew is true or false', async () => {
   const routes = "export const routes = { a: defineRoute({ kind: 'ws', renew: 'no', handler: { onMessage() {} } }) };";
-  expect((await startToExit(routesApp(routes))).stderr).toMatch(/route "a" has a renew that is none/);
+  expect((await startToExit(routesApp(routes))).stderr).toMatch(/route "a" has an invalid renew/);
 });

@@ -630,7 +630,7 @@ export const routes = {
 });
 
 describe('a handler that throws', () => {
-  test('what is no error does the server no harm', async () => {
+  test('a thrown value that is not an error does not harm the server', async () => {
     const routes = `
 const odd = () => { throw Object.create(null); };
 export const routes = {
@@ -682,18 +682,18 @@ describe('at the start', () => {
       "a: defineRoute({ kind: 'ws', handler: { onMesage() {} } })",
       /has "onMesage" in its handler[\s\S]*did you mean "onMessage"\?/,
     ],
-    ["a: defineRoute({ kind: 'wss', handler() {} })", /route "a" has a kind that is none/],
+    ["a: defineRoute({ kind: 'wss', handler() {} })", /route "a" has an invalid kind/],
     ["a: defineRoute({ kind: 'sse' })", /route "a" has no handler[\s\S]*async generator/],
-    ['a: 5', /route "a" is no route/],
-    ["'a b': defineRoute({ handler() {} })", /route "a b" is no path/],
+    ['a: 5', /route "a" is not a route/],
+    ["'a b': defineRoute({ handler() {} })", /route "a b" is not a path/],
     [
       'a: defineRoute({ qury: 1, handler() {} })',
       /has "qury", which http routes do not have[\s\S]*did you mean "query"\?/,
     ],
-    ['a: defineRoute({ query: {}, handler() {} })', /has a query that is no schema/],
-    ["a: defineRoute({ method: 'GTE', handler() {} })", /has a method that is none/],
+    ['a: defineRoute({ query: {}, handler() {} })', /has a query that is not a schema/],
+    ["a: defineRoute({ method: 'GTE', handler() {} })", /has an invalid method/],
     ['a: defineRoute({ hooks: { befor() {} }, handler() {} })', /unknown hook "befor"[\s\S]*"before"\?/],
-    ["a: defineRoute({ access: ['x'], handler() {} })", /has access rules, and nobody is asked/],
+    ["a: defineRoute({ access: ['x'], handler() {} })", /has access rules, but authentication is off/],
     [
       "'x/:a': defineRoute({ handler() {} }), 'x/:b': defineRoute({ handler() {} })",
       /route "x\/:b" is also in routes\.ts \("x\/:a"\)/,
@@ -703,7 +703,7 @@ describe('at the start', () => {
     expect([exit.code, exit.stderr]).toEqual([1, expect.stringMatching(message)]);
   });
 
-  test('modules without routes, those that are not there, and taken prefixes are refused', async () => {
+  test('modules without routes, modules that do not exist, and taken prefixes are refused', async () => {
     const none = await startToExit(routesApp('export const rutes = {};'));
     expect(none.stderr).toMatch(/routes\.ts exports no routes/);
     const table = await startToExit(routesApp(BASICS, { config: 'routes_prefix: /Log\n' }));

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { AppError } from '../../errors.ts';
 import { parseJson } from '../../resources/body/json.ts';
 
-/** Bodies of http routes: JSON is parsed, where there is any, text is text, and anything else comes as its bytes. Never compressed. */
+/** Parses bodies of http routes: JSON unless it is empty, text as a string, anything else as bytes. Refuses compression. */
 export function registerRouteBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   const parsers: readonly (readonly [string | RegExp, (body: Buffer) => unknown])[] = [

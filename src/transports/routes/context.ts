@@ -13,36 +13,36 @@ import type { RouteContext, RouteRooms } from './define.ts';
 import type { Route } from './route.ts';
 import { validate } from './standard-schema.ts';
 
-/** What all routes of one application share. */
+/** Shared state of all routes of one application. */
 export interface RouteScope {
   readonly auth: AppAuth | undefined;
   readonly tables: NamedTables;
   readonly as: (identity: Identity) => NamedTables;
   readonly rooms: RouteRooms;
-  /** Whether clients are told what was wrong in a handler; otherwise only the log is. */
+  /** Clients receive the message of an error that a handler throws; otherwise only the log has it. */
   readonly showsDetails: boolean;
-  /** Faults in code of the application. */
+  /** Reports errors in code of the application. */
   readonly onError: (error: unknown) => void;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** A context whose identity follows its opener. */
+/** A context whose identity is updated when the credentials of its connection change. */
 export type LiveContext = Mutable<RouteContext>;
 
 export function makeTables(resources: ReadonlyMap<string, TableResource>, identity: Identity = SERVER): NamedTables {
-  // Without a prototype: a name that is no table is undefined, whatever it is.
+  // Without a prototype: any name that is not a table is undefined.
   return Object.freeze(Object.assign(Object.create(null), Object.fromEntries(makeHandles(resources, identity))));
 }
 
-/** By the name of their connector; a name that is none is undefined, whatever it is. */
+/** Rooms by the name of their connector, without a prototype: any unknown name is undefined. */
 export function makeRooms(handles: ReadonlyMap<string, RoomsHandle>): RouteRooms {
-  const rooms = [...handles].map(([name, handle]) => [name, bound(handle)]);
+  const rooms = [...handles].map(([name, handle]) => [name, toPublicHandle(handle)]);
   return Object.freeze(Object.assign(Object.create(null), Object.fromEntries(rooms)));
 }
 
-/** No more than is promised. */
-function bound(handle: RoomsHandle): RoomsHandle {
+/** Exposes the public methods only. */
+function toPublicHandle(handle: RoomsHandle): RoomsHandle {
   return Object.freeze({
     broadcast: (data: unknown) => handle.broadcast(data),
     sendToRoom: (room: string, data: unknown) => handle.sendToRoom(room, data),
@@ -51,7 +51,7 @@ function bound(handle: RoomsHandle): RoomsHandle {
   });
 }
 
-/** Checks who asks and the query string. Throws UNAUTHORIZED, FORBIDDEN or VALIDATION_ERROR. */
+/** Checks access and the query string. Throws UNAUTHORIZED, FORBIDDEN or VALIDATION_ERROR. */
 export async function makeContext(
   request: FastifyRequest,
   route: Route,
@@ -78,10 +78,10 @@ export async function makeContext(
   };
 }
 
-/** Throws UNAUTHORIZED when nobody has shown who he is, FORBIDDEN when he has none of the roles. */
+/** Throws UNAUTHORIZED for an anonymous caller, FORBIDDEN for a caller without any of the roles. */
 export function checkAccess({ access }: Pick<Route, 'access'>, identity: Identity, auth: AppAuth | undefined): void {
   if (access === undefined) return;
-  if (identity.type !== 'principal') throw unauthorized('This address is for those who have shown who they are.');
+  if (identity.type !== 'principal') throw unauthorized('This address is for authenticated callers.');
   if (access === 'authenticated') return;
   const { roles } = identity;
   if (!roles.some((role) => access.includes(role) || role === auth?.config.adminRole)) {

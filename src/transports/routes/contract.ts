@@ -15,7 +15,7 @@ import type { HttpRoute, Route } from './route.ts';
 const TAG = 'Routes';
 const BODY_CODES = ['INVALID_JSON', 'VALIDATION_ERROR', 'BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const;
 
-/** Routes in code for the documents; `prefix`: as `routes_prefix` in config.yaml. */
+/** Describes routes in code for the documents of the API; `prefix` is `routes_prefix` of config.yaml. */
 export function describeRouteOperations(routes: readonly Route[], prefix: string): Described {
   const operations = routes.flatMap((route) => describeRoute(route, prefix));
   return { operations, tags: [{ name: TAG, description: 'What the application has in code.' }] };
@@ -51,11 +51,11 @@ function describeRoute(route: Route, prefix: string): ContractOperation[] {
   ];
 }
 
-interface Base extends Pick<ContractOperation, 'id' | 'tag' | 'path' | 'parameters'> {
+interface OperationBase extends Pick<ContractOperation, 'id' | 'tag' | 'path' | 'parameters'> {
   readonly method: HttpRoute['methods'][number];
 }
 
-function describeHttp(route: HttpRoute, { method, ...base }: Base): ContractOperation {
+function describeHttp(route: HttpRoute, { method, ...base }: OperationBase): ContractOperation {
   const hasBody = method !== 'GET' && method !== 'DELETE';
   const schema = jsonSchemaOf(route.body);
   const given = { description: 'JSON, text or bytes, as the route reads it.' };
@@ -81,7 +81,7 @@ function describeHttp(route: HttpRoute, { method, ...base }: Base): ContractOper
   };
 }
 
-/** The members of an object are parameters; of other schemas nothing is known. */
+/** Properties of an object schema as parameters; none for other schemas. */
 function queryParameters({ query }: Route): readonly Part[] {
   const schema = jsonSchemaOf(query);
   const { properties = {}, required = [] } = (schema ?? {}) as {

@@ -7,58 +7,61 @@ import type { OutputOf, StandardSchema } from './standard-schema.ts';
 export type RouteKind = 'http' | 'sse' | 'ws';
 export type RouteMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
-/** The connections of the application's connectors that have rooms, by the name of the connector in config.yaml. */
+/** Rooms of the application's connectors, by the name of the connector in config.yaml. */
 export type RouteRooms = Readonly<Record<string, RoomsHandle>>;
 
-/** A query string without a schema: a name that stands several times has a list. */
+/** Parameters of a query string without a schema; a repeated name has an array. */
 export type RawQuery = Readonly<Record<string, string | readonly string[]>>;
 
-/** Passed from `before` hooks to the handler and on to `cleanup`: one object for each request or connection. */
+/** Object that `before` hooks pass to the handler and to `cleanup`: one for each request or connection. */
 export type SharedContext = Record<string, unknown>;
 
-/** What a handler knows of the request, or of the one that opened its stream or socket. */
+/** The request that a handler serves, or that opened its stream or socket. */
 export interface RouteContext<Query = unknown> {
   readonly method: string;
-  /** Without the query string. */
+  /** Path without the query string. */
   readonly path: string;
   /** The `:name` segments of the route's key, decoded. */
   readonly params: Readonly<Record<string, string>>;
-  /** As its schema gives it. */
+  /** Output of its schema, or raw parameters without one. */
   readonly query: Query;
   readonly headers: IncomingHttpHeaders;
   readonly ip: string;
-  /** Who asks, with the rights of now; anonymous where the application has no `auth`. */
+  /** The caller with its current rights; anonymous where the application has no `auth`. */
   readonly identity: Identity;
   readonly context: SharedContext;
-  /** The tables with all rights: what the caller may do is for the handler to decide. */
+  /** Tables with all rights: the handler decides what the caller may do. */
   readonly tables: NamedTables;
-  /** The tables with somebody's rights: `as(identity)` may what the caller may. */
+  /** Tables with the rights of an identity: `as(identity)` has those of the caller. */
   as(identity: Identity): NamedTables;
-  /** Tells clients of connectors something: all of them, the members of a room, or the connections of a user. */
+  /** Sends messages to clients of connectors: all of them, the members of a room, or the connections of a user. */
   readonly rooms: RouteRooms;
-  /** Aborted when the client has gone, and when the server stops. */
+  /** Aborted when the client disconnects, and when the server stops. */
   readonly signal: AbortSignal;
 }
 
 export interface HttpContext<Query = unknown, Body = unknown> extends RouteContext<Query> {
-  /** As its schema gives it; without one parsed JSON, text, or a Buffer, by its content type. */
+  /** Output of its schema; without one parsed JSON, a string or a Buffer, by the content type. */
   readonly body: Body;
 }
 
-/** One WebSocket, as long as it is open. */
+/** An open WebSocket. */
 export interface RouteConnection<Query = unknown> extends RouteContext<Query> {
   /** A UUID. */
   readonly id: string;
-  /** Bytes that were sent and that the client has not taken yet. */
+  /** Bytes that were sent and that the client has not read yet. */
   readonly buffered: number;
   /**
-   * Sends text as it is, bytes as a binary frame, and anything else as JSON text. False when much is buffered: then wait
-   * for `drained`. A client that leaves more than 1 MiB unread is cut off. Nothing happens when the socket is closed.
+   * Sends a string as it is, bytes as a binary frame, and anything else as JSON text. Returns false when much is buffered:
+   * then wait for `drained`. A client that leaves more than 1 MiB unread is disconnected. Does nothing on a closed socket.
    */
   send(message: unknown): boolean;
-  /** Resolves when nothing is buffered any more, or the socket has closed. */
+  /** Resolves when nothing is buffered, or the socket has closed. */
   drained(): Promise<void>;
-  /** 1000, 1001, 1008, 1011, or 3000 to 4999; the reason has at most 123 bytes. Throws what `ws` throws for others. */
+  /**
+   * Closes the socket with a code of 1000, 1001, 1008, 1011, or 3000 to 4999, and a reason of at most 123 bytes. Throws the
+   * error of `ws` for others.
+   */
   close(code?: number, reason?: string): void;
 }
 
@@ -73,25 +76,28 @@ export interface WsHandler<Query = unknown, Message = unknown> {
   onError?(connection: RouteConnection<Query>, error: unknown): unknown;
 }
 
-/** Refuses a request before it is handled. */
+/** Result of a `before` hook that refuses the request. */
 export interface Refusal {
-  /** 400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 429 or 503. */
+  /** Status of the answer: 400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 429 or 503. */
   readonly status: number;
   readonly error: string;
 }
 
 type OneOrMany<T> = T | readonly T[];
-// Returning nothing is what most hooks do.
+// Most hooks return nothing.
 // biome-ignore lint/suspicious/noConfusingVoidType: a function without a return statement has this type.
 type MaybeRefusal = Refusal | undefined | void;
 
 /** Functions around the handler of one route, or of all routes of a module. */
 export interface RouteHooks {
-  /** In their order, before the handler, the stream or the 101; whoever returns a refusal, or throws one, ends it. */
+  /**
+   * Called in their order before the handler, the stream or the 101. A hook that returns a refusal, or throws, refuses the
+   * request.
+   */
   readonly before?: OneOrMany<(request: RouteContext) => MaybeRefusal | Promise<MaybeRefusal>>;
-  /** After an http handler has returned; never for streams and sockets. */
+  /** Called after an http handler has returned; never for streams and sockets. */
   readonly after?: OneOrMany<(request: RouteContext, result: unknown) => unknown>;
-  /** Once at the end, whatever the end was, if `before` was reached. */
+  /** Called once at the end, also after an error, if `before` was reached. */
   readonly cleanup?: OneOrMany<(request: RouteContext) => unknown>;
 }
 
@@ -105,9 +111,9 @@ export interface Handlers<Query extends MaybeSchema, Input extends MaybeSchema> 
 }
 
 export interface RouteOptions<Kind extends RouteKind, Query extends MaybeSchema, Input extends MaybeSchema> {
-  /** `http` unless it is said. */
+  /** Kind of the route; `http` by default. */
   readonly kind?: Kind;
-  /** Of http routes; without it GET, or POST where there is a schema for the body. */
+  /** Methods of an http route; by default GET, or POST with a schema for the body. */
   readonly method?: OneOrMany<RouteMethod>;
   /** Schema of the query string. */
   readonly query?: Query;
@@ -115,12 +121,12 @@ export interface RouteOptions<Kind extends RouteKind, Query extends MaybeSchema,
   readonly message?: Input;
   /** Schema of the body of an http request. */
   readonly body?: Input;
-  /** Short for `message` or `body`, and for `query` of an sse route. */
+  /** Stands for `message` or `body`, and for `query` of an sse route. */
   readonly input?: Input;
-  /** Who may: whoever has shown who he is, or who has one of these roles. Without it everybody. */
+  /** Restricts access to authenticated callers, or to callers with one of these roles. Public by default. */
   readonly access?: 'authenticated' | readonly string[];
   /**
-   * Of ws routes of an application with `auth`: `{"type":"auth","token"}` renews the connection and does not come to the
+   * For ws routes of an application with `auth`: `{"type":"auth","token"}` renews the connection and does not reach the
    * handler, unless this is false.
    */
   readonly renew?: boolean;
@@ -128,7 +134,7 @@ export interface RouteOptions<Kind extends RouteKind, Query extends MaybeSchema,
   readonly handler: Handlers<Query, Input>[Kind];
 }
 
-/** A route, to be exported in `routes` of a module that `routes:` of config.yaml names. Gives back what it is given. */
+/** Types a route, to be exported in `routes` of a module that `routes:` of config.yaml names. Returns its argument. */
 export function defineRoute<
   Kind extends RouteKind = 'http',
   Query extends MaybeSchema = undefined,

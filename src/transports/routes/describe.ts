@@ -3,7 +3,7 @@ import { formatHost } from '../../config/loopback.ts';
 import { isSecure } from '../../config/tls.ts';
 import type { Route } from './route.ts';
 
-/** The routes for people, line by line, as `tablecast check` shows them. */
+/** Describes routes line by line, for `tablecast check`. */
 export function describeRoutes(routes: readonly Route[], { server, app }: Config): readonly string[] {
   if (routes.length === 0) return [];
   const { host, port } = server;

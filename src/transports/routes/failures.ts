@@ -21,7 +21,7 @@ export interface FailureScope {
   readonly onError: (error: unknown) => void;
 }
 
-/** The refusal that a hook has returned, as an error. Throws when it is none: whoever meant `false` must not let pass. */
+/** Converts a hook's result to an error. Throws for one that is not a refusal: `false` must not admit the request. */
 export function toRefusal(returned: unknown): AppError {
   const { status, error } = (typeof returned === 'object' ? returned : {}) as Partial<Refusal>;
   const code = typeof status === 'number' ? CODES.get(status) : undefined;
@@ -31,16 +31,16 @@ export function toRefusal(returned: unknown): AppError {
   return new AppError(code, error);
 }
 
-/** What was thrown in code of the application, as its client is told. What is not meant for him is logged. */
+/** Converts an error of the application's code to the answer. Reports an error that is not meant for the client. */
 export function toFailure(error: unknown, { showsDetails, onError }: FailureScope): AppError {
   if (error instanceof AppError) return error;
   onError(error);
-  const message = showsDetails ? describe(error) : 'Something went wrong on our side; it has been logged.';
+  const message = showsDetails ? messageOf(error) : 'Something went wrong on our side; it has been logged.';
   return new AppError('HANDLER_ERROR', message, { cause: error });
 }
 
-function describe(error: unknown): string {
+function messageOf(error: unknown): string {
   if (error instanceof Error) return error.message;
-  // Not everything can be made a text.
-  return typeof error === 'string' ? error : `a handler has thrown what is no error (${typeof error})`;
+  // Converting other values to strings may fail.
+  return typeof error === 'string' ? error : `a handler has thrown something that is not an error (${typeof error})`;
 }

@@ -1,12 +1,12 @@
 import type { RouteContext, RouteHooks } from './define.ts';
 import { toRefusal } from './failures.ts';
 
-/** The hooks around one request, stream or socket. */
+/** Runs the hooks around one request, stream or socket. */
 export class RouteHookRun {
   readonly #hooks: readonly RouteHooks[];
   readonly #context: RouteContext;
   readonly #onError: (error: unknown) => void;
-  #toClean = false;
+  #needsCleanup = false;
 
   constructor(hooks: readonly RouteHooks[], context: RouteContext, onError: (error: unknown) => void) {
     this.#hooks = hooks;
@@ -14,9 +14,9 @@ export class RouteHookRun {
     this.#onError = onError;
   }
 
-  /** Throws what a hook throws, or the AppError of the refusal that it returns; then everything is cleaned up. */
+  /** Throws the error of a hook, or the AppError of a refusal that it returns, after `cleanup` has run. */
   async before(): Promise<void> {
-    this.#toClean = true;
+    this.#needsCleanup = true;
     try {
       for (const hook of this.#all('before')) {
         const returned = await hook(this.#context);
@@ -32,10 +32,10 @@ export class RouteHookRun {
     for (const hook of this.#all('after')) await hook(this.#context, result);
   }
 
-  /** Once, in the reverse order; one that fails does not keep the others from running. */
+  /** Calls the cleanup hooks once, in reverse order; the others still run when one fails. */
   async cleanup(): Promise<void> {
-    if (!this.#toClean) return;
-    this.#toClean = false;
+    if (!this.#needsCleanup) return;
+    this.#needsCleanup = false;
     for (const hook of this.#all('cleanup').toReversed()) {
       try {
         await hook(this.#context);

@@ -18,7 +18,7 @@ export interface HttpOptions {
 
 type Reply = ReturnType<FastifyReply['send']>;
 
-/** Answers one request with what the handler returns. */
+/** Answers one request with the result of the handler. */
 export async function answerRequest(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -36,14 +36,14 @@ export async function answerRequest(
     try {
       const result = await route.handler(context);
       await hooks.after(result);
-      // A Response that says something itself is believed.
+      // A Response with a header of its own overrides this.
       reply.header('cache-control', cacheControlFor(scope.auth));
       return send(reply, result);
     } finally {
       await hooks.cleanup();
     }
   } catch (error) {
-    // Nobody is there to be told.
+    // There is no client to answer.
     if (abort.signal.aborted && !(error instanceof AppError)) throw new AppError('BAD_REQUEST', 'The client has gone.');
     throw toFailure(error, scope);
   }

@@ -1,7 +1,7 @@
 import type { Part } from '../../openapi/schemas/schemas.ts';
 import type { StandardSchema } from './standard-schema.ts';
 
-/** What libraries with Standard JSON Schema v1 add to their schemas: https://standardschema.dev/json-schema. */
+/** Extension of schemas by libraries with Standard JSON Schema v1: https://standardschema.dev/json-schema. */
 interface JsonSchemaSource {
   readonly jsonSchema?: {
     readonly input?: (options: { readonly target: string }) => unknown;
@@ -10,21 +10,21 @@ interface JsonSchemaSource {
 
 const MAX_DEPTH = 32;
 
-/** The JSON Schema of what a schema accepts, without references; undefined where its library gives none. */
-export function jsonSchemaOf(schema: StandardSchema | undefined): Part | undefined {
-  const source = schema?.['~standard'] as JsonSchemaSource | undefined;
+/** JSON Schema of accepted values, without references; undefined where the library does not provide one. */
+export function jsonSchemaOf(standardSchema: StandardSchema | undefined): Part | undefined {
+  const source = standardSchema?.['~standard'] as JsonSchemaSource | undefined;
   try {
-    const made = source?.jsonSchema?.input?.({ target: 'draft-2020-12' });
-    if (!isPart(made)) return undefined;
-    const { $schema: _version, $defs, ...own } = made;
+    const schema = source?.jsonSchema?.input?.({ target: 'draft-2020-12' });
+    if (!isPart(schema)) return undefined;
+    const { $schema: _version, $defs, ...own } = schema;
     return inline(own, isPart($defs) ? $defs : {}, 0) as Part;
   } catch {
-    // Some of what can be validated cannot be said in JSON Schema.
+    // Some validations have no JSON Schema.
     return undefined;
   }
 }
 
-/** A reference would be one into the whole document. What contains itself is anything from some depth on. */
+/** Replaces references, which would point into the whole document. Recursive definitions accept anything. */
 function inline(value: unknown, definitions: Part, depth: number): unknown {
   if (depth > MAX_DEPTH) return {};
   if (Array.isArray(value)) return value.map((item) => inline(item, definitions, depth + 1));
@@ -32,7 +32,7 @@ function inline(value: unknown, definitions: Part, depth: number): unknown {
   const { $ref, $id: _id, ...others } = value;
   if (typeof $ref === 'string') {
     const name = /^#\/\$defs\/(.+)$/.exec($ref)?.[1];
-    const target = name === undefined || hasItself(name, definitions) ? {} : definitions[name];
+    const target = name === undefined || isRecursive(name, definitions) ? {} : definitions[name];
     return inline({ ...(target as Part), ...others }, definitions, depth + 1);
   }
   return Object.fromEntries(
@@ -40,8 +40,8 @@ function inline(value: unknown, definitions: Part, depth: number): unknown {
   );
 }
 
-/** Whether a definition leads to itself. */
-function hasItself(name: string, definitions: Part): boolean {
+/** True when a definition leads to itself. */
+function isRecursive(name: string, definitions: Part): boolean {
   const seen = new Set<string>();
   const visit = (from: string): boolean =>
     [...JSON.stringify(definitions[from] ?? {}).matchAll(/"\$ref":"#\/\$defs\/([^"]+)"/g)].some(([, next = '']) => {
@@ -57,7 +57,7 @@ function isPart(value: unknown): value is Part {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A value that can be sent as it is, where the schema has one or is simple. */
+/** Value that can be sent as it is; undefined where the schema has none and is not simple. */
 export function exampleOf(schema: Part): unknown {
   const {
     example,

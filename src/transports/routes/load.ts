@@ -16,7 +16,7 @@ export interface RouteSource {
   readonly plan: Plan;
 }
 
-/** The routes of several applications by `app_id`. Throws StartError with every mistake of all. */
+/** Loads the routes of several applications, by `app_id`. Throws StartError with the errors of all. */
 export async function loadAllRoutes(
   sources: readonly RouteSource[],
   dir: string,
@@ -31,8 +31,8 @@ export async function loadAllRoutes(
 }
 
 /**
- * The routes of an application, in the order of its modules. `dir`: what paths are shown relative to. Throws StartError
- * with every mistake: a module that cannot be loaded, a route that is none, a path that is taken.
+ * Loads the routes of an application, in the order of its modules. Paths in messages are relative to `dir`. Throws
+ * StartError with every error: a module that cannot be loaded, an invalid route, a path that is taken.
  */
 export async function loadRoutes({ config, plan }: RouteSource, dir: string): Promise<readonly Route[]> {
   if (config.routes.length === 0) return [];
@@ -44,59 +44,62 @@ export async function loadRoutes({ config, plan }: RouteSource, dir: string): Pr
     const module = relative(root, path).split(sep).join('/');
     const exports = await collectAsync(report, () => loader.load(path));
     if (exports === undefined) continue;
-    const place = (text: RegExp, message: string, hint?: string) =>
+    const diagnose = (text: RegExp, message: string, hint?: string) =>
       report.add(loader.diagnoseAt(path, text, hint === undefined ? { message } : { message, hint }));
-    routes.push(...readModule(exports, { module, place, known: routes, config }));
+    routes.push(...readModule(exports, { module, diagnose, known: routes, config }));
   }
   for (const diagnostic of checkPrefix(config, plan)) report.add(diagnostic);
   report.throwIfAny();
   return routes;
 }
 
-interface Reading {
+interface ModuleOptions {
   readonly module: string;
-  readonly place: (text: RegExp, message: string, hint?: string) => void;
-  /** Routes of the modules before. */
+  readonly diagnose: (text: RegExp, message: string, hint?: string) => void;
+  /** Routes of earlier modules. */
   readonly known: readonly Route[];
   readonly config: AppConfig;
 }
 
-function readModule(exports: Readonly<Record<string, unknown>>, { module, place, known, config }: Reading): Route[] {
+function readModule(
+  exports: Readonly<Record<string, unknown>>,
+  { module, diagnose, known, config }: ModuleOptions,
+): Route[] {
   const { routes, hooks } = exports;
   if (typeof routes !== 'object' || routes === null || Array.isArray(routes)) {
-    place(/\broutes\b/, 'exports no routes', 'export const routes = { name: defineRoute({ … }) }');
+    diagnose(/\broutes\b/, 'exports no routes', 'export const routes = { name: defineRoute({ … }) }');
     return [];
   }
   const wrongHooks = checkHooks(hooks);
-  for (const { message, hint } of wrongHooks) place(/\bhooks\b/, `the module ${message}`, hint);
+  for (const { message, hint } of wrongHooks) diagnose(/\bhooks\b/, `the module ${message}`, hint);
   const shared = wrongHooks.length === 0 ? (hooks as RouteHooks | undefined) : undefined;
   const found: Route[] = [];
   for (const [key, value] of Object.entries(routes)) {
     const text = new RegExp(`(?<![\\w$])${quote(key)}(?![\\w$])`);
-    const wrong = ({ message, hint }: { message: string; hint?: string }) => place(text, message, hint);
+    const wrong = ({ message, hint }: { message: string; hint?: string }) => diagnose(text, message, hint);
     const same = [...known, ...found].find((other) => shapeOf(other.key) === shapeOf(key));
     if (same !== undefined) wrong({ message: `route "${key}" is also in ${same.module} ("${same.key}")` });
     const route = parseRoute(value, { key, module, hooks: shared, wrong });
     if (route === undefined) continue;
     if (route.access !== undefined && typeof config.auth !== 'object') {
-      const hint = 'configure `auth` in config.yaml, or leave `access` out';
-      wrong({ message: `route "${key}" has access rules, and nobody is asked who they are`, hint });
+      const hint = 'configure `auth` in config.yaml, or remove `access`';
+      wrong({ message: `route "${key}" has access rules, but authentication is off`, hint });
     }
     found.push(route);
   }
   return found;
 }
 
-/** Two keys that differ only in the names of their parameters are one address. */
+/** Address of a key: equal for keys that differ only in the names of their parameters. */
 function shapeOf(key: string): string {
   return key.replace(/:[^/]+/g, ':');
 }
 
-/** The first segment of the prefix is in the place where tables are. */
+/** Checks the first segment of the prefix, which must not be the name of a table. */
 function checkPrefix({ routesPrefix }: AppConfig, { tables }: Plan): Diagnostic[] {
   const [, first = ''] = routesPrefix.split('/');
   const table = tables.find(({ exportName }) => exportName === first);
-  const hint = 'take another routes_prefix in config.yaml';
+  const hint = 'use another routes_prefix in config.yaml';
   if (table !== undefined) {
     const message = `routes are at ${routesPrefix}, where the table ${table.name} is`;
     return [diagnoseFile(table.at.file, message, `${hint}, or another name: @export(name: "…")`)];

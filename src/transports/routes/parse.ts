@@ -17,44 +17,44 @@ const HOOKS = ['before', 'after', 'cleanup'] as const;
 const CALLBACKS = ['onOpen', 'onMessage', 'onClose', 'onError'] as const;
 const SEGMENT = /^(?::[A-Za-z_][A-Za-z0-9_]*|[A-Za-z0-9_~-][A-Za-z0-9._~-]*)$/;
 
-/** Where a route was found, and where its mistakes go. */
-export interface Found {
+/** Origin of a route, and the receiver of its errors. */
+export interface RouteOrigin {
   readonly key: string;
   readonly module: string;
-  /** Those of the module. */
+  /** Hooks of the module. */
   readonly hooks: RouteHooks | undefined;
   readonly wrong: (wrong: Wrong) => void;
 }
 
-/** The checked route, or undefined when something is wrong with it, which has been told. */
-export function parseRoute(value: unknown, { key, module, hooks, wrong }: Found): Route | undefined {
-  const mistakes: Wrong[] = [];
+/** Checks a route. Returns undefined after reporting its errors to `wrong`. */
+export function parseRoute(value: unknown, { key, module, hooks, wrong }: RouteOrigin): Route | undefined {
+  const errors: Wrong[] = [];
   const route = isMembers(value) ? value : {};
-  if (!isMembers(value)) mistakes.push({ message: 'is no route', hint: 'make it with defineRoute({ … })' });
+  if (!isMembers(value)) errors.push({ message: 'is not a route', hint: 'make it with defineRoute({ … })' });
   if (!key.split('/').every((segment) => SEGMENT.test(segment))) {
     const hint = 'segments of letters, digits, "-", "_", "." and "~", or ":name", with "/" between them';
-    mistakes.push({ message: 'is no path', hint });
+    errors.push({ message: 'is not a path', hint });
   }
   const kind = KINDS.find((name) => name === (route.kind ?? 'http'));
-  if (kind === undefined) mistakes.push({ message: 'has a kind that is none', hint: "'http', 'sse' or 'ws'" });
-  else if (mistakes.length === 0) mistakes.push(...checkMembers(route, kind));
-  for (const mistake of mistakes) wrong({ ...mistake, message: `route "${key}" ${mistake.message}` });
-  if (mistakes.length > 0) return undefined;
+  if (kind === undefined) errors.push({ message: 'has an invalid kind', hint: "'http', 'sse' or 'ws'" });
+  else if (errors.length === 0) errors.push(...checkMembers(route, kind));
+  for (const error of errors) wrong({ ...error, message: `route "${key}" ${error.message}` });
+  if (errors.length > 0) return undefined;
   const own = route.hooks as RouteHooks | undefined;
   const all = [hooks, own].filter((each) => each !== undefined);
   return build(route, { key, module, hooks: all });
 }
 
-/** What is wrong with hooks of a route or of a module. */
+/** Errors in the hooks of a route or of a module. */
 export function checkHooks(value: unknown): Wrong[] {
   if (value === undefined) return [];
-  if (!isMembers(value)) return [{ message: 'has hooks that are no object', hint: `{ ${HOOKS.join(', ')} }` }];
+  if (!isMembers(value)) return [{ message: 'has hooks that are not an object', hint: `{ ${HOOKS.join(', ')} }` }];
   const wrong = Object.entries(value).find(([name, hook]) => {
     const isKnown = HOOKS.some((known) => known === name);
     return !isKnown || (hook !== undefined && ![hook].flat().every((one) => typeof one === 'function'));
   })?.[0];
   if (wrong === undefined) return [];
-  if (HOOKS.some((known) => known === wrong)) return [{ message: `has a hook "${wrong}" that is no function` }];
+  if (HOOKS.some((known) => known === wrong)) return [{ message: `has a hook "${wrong}" that is not a function` }];
   return [{ message: `has an unknown hook "${wrong}"`, hint: suggest(wrong, HOOKS) ?? `one of ${HOOKS.join(', ')}` }];
 }
 
@@ -68,16 +68,16 @@ function checkMembers(route: Members, kind: Route['kind']): Wrong[] {
       hint: suggest(name, known) ?? `they have ${known.join(', ')}`,
     })),
     ...SCHEMAS.filter((name) => route[name] !== undefined && !isSchema(route[name])).map((name) => ({
-      message: `has a ${name} that is no schema`,
+      message: `has a ${name} that is not a schema`,
       hint: 'a schema of a library that has Standard Schema v1, such as z.object({ … })',
     })),
     ...checkMethods(route, kind),
-    ...(access === undefined || access === 'authenticated' || isTexts(access)
+    ...(access === undefined || access === 'authenticated' || isStrings(access)
       ? []
-      : [{ message: 'has an access that is none', hint: "'authenticated', or a list of roles" }]),
+      : [{ message: 'has an invalid access', hint: "'authenticated', or a list of roles" }]),
     ...(route.renew === undefined || typeof route.renew === 'boolean'
       ? []
-      : [{ message: 'has a renew that is none', hint: 'true or false' }]),
+      : [{ message: 'has an invalid renew', hint: 'true or false' }]),
     ...checkHooks(route.hooks),
     ...(kind === 'ws' ? checkCallbacks(route.handler) : []),
     ...(kind === 'ws' || typeof route.handler === 'function'
@@ -89,8 +89,8 @@ function checkMembers(route: Members, kind: Route['kind']): Wrong[] {
 function checkMethods({ method }: Members, kind: Route['kind']): Wrong[] {
   if (kind !== 'http' || method === undefined) return [];
   const methods = [method].flat();
-  const isFine = methods.length > 0 && methods.every((name) => METHODS.some((known) => known === name));
-  return isFine ? [] : [{ message: 'has a method that is none', hint: `one or several of ${METHODS.join(', ')}` }];
+  const isValid = methods.length > 0 && methods.every((name) => METHODS.some((known) => known === name));
+  return isValid ? [] : [{ message: 'has an invalid method', hint: `one or several of ${METHODS.join(', ')}` }];
 }
 
 function checkCallbacks(handler: unknown): Wrong[] {
@@ -107,7 +107,7 @@ function checkCallbacks(handler: unknown): Wrong[] {
       message: `has "${name}" in its handler`,
       hint: suggest(name, CALLBACKS) ?? `it has ${CALLBACKS.join(', ')}`,
     })),
-    ...others.map((name) => ({ message: `has an ${name} that is no function` })),
+    ...others.map((name) => ({ message: `has an ${name} that is not a function` })),
     ...(handler.onMessage === undefined
       ? [{ message: 'has no onMessage', hint: 'a ws route needs it: onMessage(message, connection) { … }' }]
       : []),
@@ -135,6 +135,6 @@ function isMembers(value: unknown): value is Members {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function isTexts(value: unknown): boolean {
+function isStrings(value: unknown): boolean {
   return Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'string' && item !== '');
 }

@@ -3,15 +3,15 @@ import type { StandardSchema } from './standard-schema.ts';
 
 export const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const satisfies readonly RouteMethod[];
 
-/** What is checked before any handler. */
+/** Part of a route that is checked before any handler runs. */
 interface CheckedRoute {
-  /** Its path below the prefix, without a slash at the beginning. */
+  /** Path below the prefix, without a leading slash. */
   readonly key: string;
-  /** How its module is called in messages. */
+  /** Name of its module in messages. */
   readonly module: string;
   readonly query: StandardSchema | undefined;
   readonly access: 'authenticated' | readonly string[] | undefined;
-  /** Those of the module first. */
+  /** Hooks of the module, then those of the route. */
   readonly hooks: readonly RouteHooks[];
 }
 
@@ -30,10 +30,10 @@ export interface SseRoute extends CheckedRoute {
 export interface WsRoute extends CheckedRoute {
   readonly kind: 'ws';
   readonly message: StandardSchema | undefined;
-  /** Messages with a newer token are taken here, and not handed on. */
+  /** Messages with a newer token renew the connection and do not reach the handler. */
   readonly renew: boolean;
   readonly handler: WsHandler;
 }
 
-/** A route as it was found in a module, checked. */
+/** A checked route of a module. */
 export type Route = HttpRoute | SseRoute | WsRoute;

@@ -16,19 +16,19 @@ import { RouteSockets } from './live/sockets.ts';
 import { RouteStreams } from './live/streams.ts';
 import { type HttpRoute, METHODS, type Route, type SseRoute, type WsRoute } from './route.ts';
 
-/** Milliseconds that handlers get to end after their connections have closed. */
-const SETTLE = 1000;
+/** Time that handlers get to end after their connections have closed. */
+const MAX_SETTLE_MS = 1000;
 
 /** The part of an application that routes use. */
 export type RoutesApplication = Pick<MountedApp, 'config' | 'routes' | 'resources' | 'auth' | 'rooms' | 'isOnly'>;
 
-interface Place {
+interface RouteMount {
   readonly url: string;
   readonly scope: RouteScope;
   readonly onRequest: ReturnType<typeof makeAuthentication>[];
 }
 
-/** Routes in code: docs/routes.md. */
+/** Creates the transport of routes in code: docs/routes.md. */
 export const createRoutesTransport: TransportFactory = (context) => new Routes(context);
 
 export class Routes implements Transport {
@@ -54,10 +54,10 @@ export class Routes implements Transport {
         const onRequest = auth === undefined ? [] : [makeAuthentication(auth, { ticket: true, token: false })];
         for (const route of routes) {
           for (const prefix of prefixesOf(application)) {
-            const place = { url: `${prefix}/${route.key}`, scope, onRequest };
-            if (route.kind === 'http') this.#addHttp(plain, route, place);
-            else if (route.kind === 'sse') this.#addStream(plain, route, place);
-            else this.#addSocket(sockets, route, place);
+            const mount = { url: `${prefix}/${route.key}`, scope, onRequest };
+            if (route.kind === 'http') this.#addHttp(plain, route, mount);
+            else if (route.kind === 'sse') this.#addStream(plain, route, mount);
+            else this.#addSocket(sockets, route, mount);
           }
         }
       }
@@ -78,11 +78,11 @@ export class Routes implements Transport {
     this.#sockets.abort();
   }
 
-  /** Handlers of closed connections may still write; they get a moment. */
+  /** Waits at most a second for handlers of closed connections, which may still write. */
   async settled(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, SETTLE);
+      timer = setTimeout(resolve, MAX_SETTLE_MS);
     });
     await Promise.race([late, Promise.all([this.#streams.settled(), this.#sockets.settled()])]);
     clearTimeout(timer);
@@ -100,7 +100,7 @@ export class Routes implements Transport {
     };
   }
 
-  #addHttp(app: FastifyInstance, route: HttpRoute, { url, scope, onRequest }: Place): void {
+  #addHttp(app: FastifyInstance, route: HttpRoute, { url, scope, onRequest }: RouteMount): void {
     const { limits } = this.#options.config;
     const handler = (request: FastifyRequest, reply: FastifyReply) =>
       answerRequest(request, reply, { route, scope, limits });
@@ -109,8 +109,8 @@ export class Routes implements Transport {
     refuseOthers(app, url, route.methods);
   }
 
-  /** Whoever does not say that he wants a stream gets one all the same: there is nothing else here. */
-  #addStream(app: FastifyInstance, route: SseRoute, { url, scope, onRequest }: Place): void {
+  /** Serves the stream also to requests that do not ask for one: the address has nothing else. */
+  #addStream(app: FastifyInstance, route: SseRoute, { url, scope, onRequest }: RouteMount): void {
     const handler = (request: FastifyRequest, reply: FastifyReply) =>
       this.#streams.open(request, reply, { route, scope });
     for (const transport of ['sse', 'rest']) {
@@ -120,7 +120,7 @@ export class Routes implements Transport {
     refuseOthers(app, url, ['GET']);
   }
 
-  #addSocket(scope: SocketScope, route: WsRoute, { url, scope: routeScope, onRequest: [onRequest] }: Place): void {
+  #addSocket(scope: SocketScope, route: WsRoute, { url, scope: routeScope, onRequest: [onRequest] }: RouteMount): void {
     checkFree(scope.scope, route, { method: 'GET', url, constraints: { transport: 'ws' } });
     const served = { route, scope: routeScope };
     addSocketRoute(scope, {
@@ -132,25 +132,29 @@ export class Routes implements Transport {
   }
 }
 
-/** What comes before the keys of routes: `/my-app/api`, and `/api` where there is one application. */
+/** Prefixes of the keys of routes: `/my-app/api`, and `/api` where there is one application. */
 function prefixesOf({ config: { appId, routesPrefix }, isOnly }: RoutesApplication): string[] {
   const [, first = ''] = routesPrefix.split('/');
   const isFree = isOnly && first !== appId && !isReservedAtRoot(first);
   return isFree ? [`/${appId}${routesPrefix}`, routesPrefix] : [`/${appId}${routesPrefix}`];
 }
 
-type Added = Pick<RouteOptions, 'url' | 'method' | 'constraints'>;
+type RouteAddress = Pick<RouteOptions, 'url' | 'method' | 'constraints'>;
 
 function add(app: FastifyInstance, route: Route, options: RouteOptions): void {
   checkFree(app, route, options);
   app.route(options);
 }
 
-function checkFree(app: FastifyInstance, { key, module }: Route, { url, method, constraints = {} }: Added): void {
+function checkFree(
+  app: FastifyInstance,
+  { key, module }: Route,
+  { url, method, constraints = {} }: RouteAddress,
+): void {
   for (const each of [method].flat()) {
     if (!app.hasRoute({ url, method: each, constraints })) continue;
-    const hint = 'take another key, or another routes_prefix in config.yaml';
-    throw new StartError([diagnoseFile(module, `route "${key}" is at ${url}, where something else is`, hint)]);
+    const hint = 'use another key, or another routes_prefix in config.yaml';
+    throw new StartError([diagnoseFile(module, `route "${key}" is at ${url}, which is taken`, hint)]);
   }
 }
 

@@ -1,6 +1,6 @@
 import { AppError, type FieldError } from '../../errors.ts';
 
-/** The interface that schema libraries share: Standard Schema v1, https://standardschema.dev. */
+/** Common interface of schema libraries: Standard Schema v1, https://standardschema.dev. */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly '~standard': {
     readonly version: 1;
@@ -19,25 +19,25 @@ export interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** What a schema gives to the handler, or `Raw` where there is no schema. */
+/** Type that the handler receives: the output of the schema, or `Raw` without one. */
 export type OutputOf<S, Raw> = S extends StandardSchema ? NonNullable<S['~standard']['types']>['output'] : Raw;
 
-/** Mistakes that are told of one value. */
-const MOST_ERRORS = 20;
+/** Errors that are reported for one value. */
+const MAX_ERRORS = 20;
 
 export function isSchema(value: unknown): value is StandardSchema {
-  // Some libraries have schemas that are functions.
+  // Schemas of some libraries are functions.
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
   const standard = (value as Partial<StandardSchema>)['~standard'];
   return standard?.version === 1 && typeof standard.validate === 'function';
 }
 
-/** The value as the schema gives it; `what` is named when it does not fit. Throws AppError VALIDATION_ERROR. */
+/** Validates a value and returns the schema's output; `what` names the value in the AppError VALIDATION_ERROR it throws. */
 export async function validate(schema: StandardSchema | undefined, value: unknown, what: string): Promise<unknown> {
   if (schema === undefined) return value;
   const result = await schema['~standard'].validate(value);
   if (result.issues === undefined) return result.value;
-  const errors = result.issues.slice(0, MOST_ERRORS).map(toFieldError);
+  const errors = result.issues.slice(0, MAX_ERRORS).map(toFieldError);
   const sentences = errors.map(({ field, message }) => (field === '' ? message : `${field}: ${message}`));
   throw new AppError('VALIDATION_ERROR', `The ${what} does not fit: ${sentences.join('; ')}`, { errors });
 }
