@@ -12,51 +12,51 @@ import type { Admission } from '../server/limits/admission.ts';
 import type { Log } from '../server/operations/log.ts';
 import type { Mounted } from '../transports/transport.ts';
 
-/** What flows are told and make: the members of a JSON object. */
+/** Input or output of a flow: the members of a JSON object. */
 export type FlowData = Readonly<Record<string, unknown>>;
 
-/** What is known of an input beside its members. It is kept with a dead letter, so that another attempt knows it, too. */
+/** Facts about an input besides its members. Stored with a dead letter, so that a replay knows them, too. */
 export interface InputNotes {
-  /** Why what was sent cannot be read: no flow does anything with the event, it only becomes a dead letter. */
+  /** Reason why the message cannot be read: flows do not run, the event becomes a dead letter. */
   readonly unreadable?: string;
-  /** Names of the members that the sender sent; the others say something about the event. Absent: all are of the event. */
+  /** Names of the members that the sender sent; the others describe the event. Absent: all describe the event. */
   readonly sent?: readonly string[];
-  /** What was sent where it is no object and the member `body` has all of it: `text`, `a list`. */
+  /** Kind of a value that is not an object, which is the member `body` as a whole: `text`, `a list`. */
   readonly whole?: string;
   /** Digest of a request whose sender chose the key: the same key with another digest is another request. */
   readonly digest?: string;
 }
 
-/** One thing that happened at a source. */
+/** An event of a source. */
 export interface FlowEvent {
   readonly input: FlowData;
   readonly notes?: InputNotes;
-  /** On whose behalf: the client of a connection, or the server where there is none. */
+  /** The client of a connection, or the server for a source without clients. */
   readonly identity: Identity;
-  /** The same when the event comes again, different from those of all others; targets use it to do things once. */
+  /** Unique key that is the same when the event is delivered again; targets use it for idempotency. */
   readonly key: string;
-  /** Aborted when nobody waits for the outcome any more. What has begun is finished, but not tried again. */
+  /** Aborted when no client waits for the outcome. Deliveries in progress finish, but are not retried. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Takes an event to every flow from its source. Resolves when all have done their work, or have kept it for later, with
- * what the first of them made that had something to do with it; rejects when a flow failed and nothing keeps the event:
- * then the source tells its sender, or lets it come again.
+ * Runs every flow of a source with an event. Resolves when all have finished, or have stored the event for later, with the
+ * result of the first flow whose `when` matches; rejects when a flow failed and the event is not stored: then the source
+ * answers its sender with the error, or delivers the event again.
  */
 export type Handle = (event: FlowEvent) => Promise<unknown>;
 
-/** What a target is given for one event. */
+/** Delivery of one event to a target. */
 export interface Delivery {
-  /** What the flow made of the event. */
+  /** Output of the flow. */
   readonly output: FlowData;
-  /** The flow has no `transform`: the output is the input as it came. */
+  /** True without `transform`: the output is the input. */
   readonly isInput?: boolean;
   readonly notes?: InputNotes;
-  /** What the flow's `target` says for this event; undefined where it says nothing. */
+  /** Value of the flow's `target` for this event; undefined without one. */
   readonly target: unknown;
   readonly identity: Identity;
-  /** The same for this target when the event comes again or is tried again, different from that of every other target. */
+  /** Unique key for this target that is the same when the event is delivered again or retried. */
   readonly key: string;
   /** Name of the flow. */
   readonly flow: string;
@@ -65,17 +65,17 @@ export interface Delivery {
 }
 
 /**
- * Resolves with what the client of the flow is answered when the target has taken it for good. Rejects with a
- * `PermanentError` where trying again would be of no use, with anything else where it may be.
+ * Resolves with the answer for the client of the flow when the target has accepted the delivery durably. Rejects with a
+ * `PermanentError` where a retry cannot succeed, with any other error where it may.
  */
 export type Deliver = (delivery: Delivery) => Promise<unknown>;
 
-/** How often trying again would help: never. The message is for people. */
+/** Failure that a retry cannot resolve. The message is for operators. */
 export class PermanentError extends Error {
   override readonly name = 'PermanentError';
 }
 
-/** Trying again may help, but not before `delay` milliseconds have passed: the target has said so itself. */
+/** Failure with a delay that the target has requested: a retry may succeed after `delay` milliseconds. */
 export class RetryLaterError extends Error {
   override readonly name = 'RetryLaterError';
   readonly delay: number;
@@ -86,7 +86,7 @@ export class RetryLaterError extends Error {
   }
 }
 
-/** Events were gone from their source before a flow had seen them; told to `onError`, and counted for the metrics. */
+/** Events were removed from their source before a flow had seen them; reported to `onError`, counted for the metrics. */
 export class MissedEvents extends Error {
   override readonly name = 'MissedEvents';
   readonly flow: string;
@@ -97,71 +97,70 @@ export class MissedEvents extends Error {
   }
 }
 
-/** What a flow may come from. */
+/** A source operation of a connector. */
 export interface SourceType<S = unknown> {
   readonly what: string;
-  /** Keys of `from:` beside `connector` and `operation`. */
+  /** Keys of `from:` besides `connector` and `operation`. */
   readonly keys: FlatKeys<S>;
   /**
-   * `answers`: somebody waits for the outcome, so a failure is told to him at once. `redelivers`: what failed is tried
-   * again, and then put among the dead letters.
+   * `answers`: a sender waits for the outcome and receives the failure at once. `redelivers`: a failed event is retried,
+   * then becomes a dead letter.
    */
   readonly failure: 'answers' | 'redelivers';
-  /** The members that every input has, where they are always the same. */
+  /** Members of every input, where they are always the same. */
   readonly members?: readonly string[];
-  /** Events that may wait for a flow whose senders wait with them, where that is not 1000. */
+  /** Bound of events that wait for a flow together with their senders; 1000 by default. */
   readonly mostWaiting?: number;
-  /** Each flow listens for itself, since the source has a place of its own for it; otherwise equal sources are one. */
+  /** True where the source has state for each flow, such as a position; otherwise flows with equal `from:` share a source. */
   readonly isPerFlow?: boolean;
 }
 
-/** What a flow may go to. */
+/** A target operation of a connector. */
 export interface TargetType<T = unknown> {
   readonly what: string;
-  /** Keys of `to:` beside `connector`, `operation`, `target` and `as`. */
+  /** Keys of `to:` besides `connector`, `operation`, `target` and `as`. */
   readonly keys: FlatKeys<T>;
   /**
-   * What `target:` is: an expression over the input, a name that stands for itself, or nothing at all; and whether it
-   * must be there.
+   * Kind of `target:`: an expression over the input, a literal name, or none; and whether it is required.
    */
   readonly target: 'expression' | 'name' | 'none';
   readonly needsTarget: boolean;
 }
 
-/** Operations by name; with `any`, every other name is one, too: a queue, a routing key, a path. */
+/** Operations by name; with `any`, every other name is one, too: a routing key, a path. */
 export interface Operations<O> {
   readonly named: Readonly<Record<string, O>>;
   readonly any?: O;
-  /** Name of the one that is meant where none is written. */
+  /** Name of the operation that is used by default. */
   readonly default?: string;
 }
 
 /** A kind of connector: one file, one line in the map of index.ts, and the shared suite. */
 export interface ConnectorType<C = unknown> {
-  /** Keys of its entry in `connectors:` beside `type`. */
+  /** Keys of its entry in `connectors:` besides `type`. */
   readonly keys: FlatKeys<C>;
   readonly sources: Operations<SourceType>;
   readonly targets: Operations<TargetType>;
-  /** True when it can be used under the name of its type without an entry in `connectors:`. */
+  /** True for a connector that can be used under the name of its type without an entry in `connectors:`. */
   readonly isBuiltIn?: boolean;
-  /** Reports what the keys one by one cannot tell, such as a table that does not exist. Opens nothing. */
+  /** Reports errors beyond single keys, such as a table that does not exist. Opens nothing. */
   check?(use: ConnectorUse<C>, report: Report): void;
   create(settings: C, context: ConnectorContext): Connector;
 }
 
-/** All that the files say about one connector. */
+/** Configuration of one connector, with its uses in flows. */
 export interface ConnectorUse<C = unknown> {
   readonly name: string;
   readonly app: AppConfig;
   readonly plan: Plan;
   readonly settings: C;
-  /** Its entry in `connectors:`. */
+  /** Entry in `connectors:`. */
   readonly section: Section;
   readonly sources: readonly SourceUse[];
   readonly targets: readonly TargetUse[];
 }
 
-/** `from:` of a flow. */
+/** Checked `from:` of a flow. */
 export interface SourceUse<S = unknown> {
   readonly flow: string;
   readonly operation: string;
@@ -169,74 +168,74 @@ export interface SourceUse<S = unknown> {
   readonly section: Section;
 }
 
-/** One `to:` of a flow. */
+/** Checked `to:` of a flow. */
 export interface TargetUse<T = unknown> {
   readonly flow: string;
   readonly operation: string;
   readonly settings: T;
-  /** What stands at `target:` when it is a name. */
+  /** Value of `target:` when it is a name. */
   readonly target: string | undefined;
-  /** `transform:` of the flow; absent where the input is given on as it came. */
+  /** Section `transform:` of the flow; absent where the output is the input. */
   readonly transform?: Section;
-  /** The members of that input, where they are known. */
+  /** Members of that input, where they are known. */
   readonly input?: readonly string[];
   readonly section: Section;
 }
 
-/** How far sources have got, kept over a restart. Names are of one application. */
+/** Positions of sources, stored durably. Names are unique within one application. */
 export interface SourcePositions {
   get(name: string): number | undefined;
   set(name: string, position: number): void;
 }
 
-/** Requests whose senders chose the keys, known again over a restart. */
+/** Idempotency keys of requests, stored durably. */
 export interface RequestKeys {
   /**
-   * Runs what a request asks for. Throws IDEMPOTENCY_KEY_REUSED when the key was used with another digest, and
-   * IDEMPOTENCY_IN_PROGRESS while the first request is at work. A refused request leaves the key free.
+   * Runs a request. Throws IDEMPOTENCY_KEY_REUSED when the key was used with another digest, and IDEMPOTENCY_IN_PROGRESS
+   * while the first request is running. A refused request releases the key.
    */
   run<T>(key: string, digest: string, work: () => Promise<T>): Promise<T>;
 }
 
-/** What a connector has to work with. */
+/** Services for a connector. */
 export interface ConnectorContext {
-  /** As in config.yaml. */
+  /** Name in config.yaml. */
   readonly name: string;
   readonly appId: string;
   readonly application: Application;
-  /** Undefined where nobody is asked who they are. */
+  /** Undefined where authentication is off. */
   readonly auth: AppAuth | undefined;
   readonly server: ServerConfig;
-  /** Where a self-signed certificate is kept. */
+  /** Folder of a self-signed certificate. */
   readonly dataDir: string;
   readonly admission: Admission;
   readonly positions: SourcePositions;
   readonly requestKeys: RequestKeys;
-  /** Where a path of this application is on the server: below `/{app_id}`, and alone with one application. */
+  /** Addresses of a path of this application: below `/{app_id}`, and without it where there is one application. */
   pathsOf(path: string): readonly string[];
   readonly log: Log;
-  /** Faults of ours, and of other systems, that have nobody to be told to. */
+  /** Reports internal errors, and those of other systems, that have no request to fail. */
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * A link to clients or to another system. The order of calls: `listen` and `target` for every flow, `register` before the
- * server listens, `start` when it does, `stop` when it ends; then `close`, when no flow runs any more.
+ * A connection to clients or to another system. Order of calls: `listen` and `target` for every flow, `register` before
+ * the server listens, `start` when it does, `stop` when it ends, `close` when no flow is running.
  */
 export interface Connector extends Mounted {
   readonly name: string;
-  /** The connections of clients that it has open, for routes in code. */
+  /** Open connections of clients, for routes in code. */
   readonly rooms?: RoomsHandle;
-  /** What clients can ask of it over HTTP, for the documents of the API. */
+  /** Describes its HTTP operations for the documents of the API. */
   describe?(): readonly ContractOperation[];
-  /** Called once for each source, however many flows come from it. */
+  /** Called once for each source, which several flows may share. */
   listen(source: SourceUse, handle: Handle): void;
   target(use: TargetUse): Deliver;
-  /** Takes its places on the server, and ports of its own. Throws StartError when one is taken. */
+  /** Registers its addresses on the server, and opens ports of its own. Throws StartError when one is taken. */
   register(server: FastifyInstance): Promise<void> | void;
-  /** Events may come from now on. Does not wait for other systems that are away: it tries them again by itself. */
+  /** Starts its sources. Does not wait for other systems that are unavailable: the connector retries by itself. */
   start(): Promise<void> | void;
-  /** No more events come; those that are at work are finished. */
+  /** Stops its sources; resolves when running events have finished. */
   stop(): Promise<void> | void;
   close(): Promise<void> | void;
 }

@@ -1,6 +1,6 @@
 import type { ConnectorType } from './connector.ts';
 
-/** Kinds of connectors by `type:`. Loaded when one is configured. */
+/** Loaders of connector types by `type:`. A type is loaded when a connector of it is configured. */
 export const CONNECTOR_LOADERS: Readonly<Record<string, () => Promise<ConnectorType>>> = {
   websocket: async () => (await import('./rooms/websocket.ts')).WEBSOCKET,
   sse: async () => (await import('./rooms/sse.ts')).SSE,

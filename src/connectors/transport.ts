@@ -8,7 +8,7 @@ import type {
   TransportStatus,
 } from '../transports/transport.ts';
 
-/** Rooms, and requests that begin flows: the connectors of all applications as one transport. */
+/** Creates one transport for the connectors of all applications: rooms, and requests that start flows. */
 export const createConnectorsTransport: TransportFactory = () => new ConnectorsTransport();
 
 class ConnectorsTransport implements Transport {

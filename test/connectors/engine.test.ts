@@ -12,7 +12,7 @@ import type { Flow, FlowTarget } from '../../src/connectors/flows/flow.ts';
 import { sleep, waitAfter } from '../../src/connectors/flows/run/backoff.ts';
 import type { NewDeadLetter } from '../../src/connectors/flows/run/dead-letters.ts';
 import { describeFailure, isPermanent } from '../../src/connectors/flows/run/failures.ts';
-import { makeHandle } from '../../src/connectors/flows/run/fan-out.ts';
+import { fanOut } from '../../src/connectors/flows/run/fan-out.ts';
 import { FlowRunner } from '../../src/connectors/flows/run/flow-runner.ts';
 import { AppError } from '../../src/errors.ts';
 import { Semaphore } from '../../src/runtime/semaphore.ts';
@@ -63,7 +63,7 @@ function makeRunner(deliver: readonly Deliver[], more: Partial<Flow> = {}) {
     stopping: stopping.signal,
     cut: cut.signal,
   });
-  const handle = (failure: 'answers' | 'redelivers') => makeHandle([runner], SOURCE[failure], () => {});
+  const handle = (failure: 'answers' | 'redelivers') => fanOut([runner], SOURCE[failure], () => {});
   return { runner, kept, bodies, stopping, cut, handle };
 }
 
@@ -279,7 +279,7 @@ describe('a flow that stops', () => {
     const retry = { attempts: 5, delay: 60_000, maxDelay: 60_000 };
     const two = makeRunner([bad.deliver], { name: 'two', source, retry });
     const faults: unknown[] = [];
-    const handle = makeHandle([one.runner, two.runner], SOURCE.answers, (error) => faults.push(error));
+    const handle = fanOut([one.runner, two.runner], SOURCE.answers, (error) => faults.push(error));
     const begun = handle(event());
     await vi.waitFor(() => expect(bad.seen).toHaveLength(1));
     two.cut.abort();
@@ -301,7 +301,7 @@ describe('several flows from one source', () => {
     const second = makeRunner([two.deliver], { name: 'second', transform: () => ({ by: 'second' }) });
     const third = makeRunner([three.deliver], { name: 'third' });
     const runners = [first, second, third].map(({ runner }) => runner);
-    const handle = makeHandle(runners, SOURCE.answers, () => {});
+    const handle = fanOut(runners, SOURCE.answers, () => {});
     expect(await handle(event())).toEqual({ seen: 1 });
     expect([one, two, three].map(({ seen }) => seen.length)).toEqual([0, 1, 1]);
   });
@@ -311,9 +311,9 @@ describe('several flows from one source', () => {
     const retry = { ...RETRY, attempts: 1 };
     const one = makeRunner([good.deliver], { name: 'one', retry });
     const two = makeRunner([bad.deliver], { name: 'two', retry });
-    expect(await makeHandle([one.runner, two.runner], SOURCE.answers, () => {})(event())).toEqual({ seen: 1 });
+    expect(await fanOut([one.runner, two.runner], SOURCE.answers, () => {})(event())).toEqual({ seen: 1 });
     expect([one.kept, two.kept]).toMatchObject([[], [{ flow: 'two', error: 'not now' }]]);
-    await expect(makeHandle([two.runner, one.runner], SOURCE.answers, () => {})(event())).rejects.toThrow('not now');
+    await expect(fanOut([two.runner, one.runner], SOURCE.answers, () => {})(event())).rejects.toThrow('not now');
     expect(good.seen).toHaveLength(2);
     expect(two.kept).toHaveLength(1);
   });
@@ -327,9 +327,9 @@ describe('several flows from one source', () => {
     const { stopping, cut } = good;
     const options = { deliver: [bad.deliver], keep: full, onUnusedBody: () => {}, onDeadLetter: () => {} };
     const runner = new FlowRunner(makeFlow(), { ...options, stopping: stopping.signal, cut: cut.signal });
-    await expect(makeHandle([good.runner, runner], SOURCE.redelivers, () => {})(event())).rejects.toThrow('full');
+    await expect(fanOut([good.runner, runner], SOURCE.redelivers, () => {})(event())).rejects.toThrow('full');
     const faults: unknown[] = [];
-    const handle = makeHandle([good.runner, runner], SOURCE.answers, (error) => faults.push(error));
+    const handle = fanOut([good.runner, runner], SOURCE.answers, (error) => faults.push(error));
     expect(await handle(event())).toMatchObject({ seen: 2 });
     expect(faults).toMatchObject([{ code: 'STORAGE_FULL' }]);
   });

@@ -295,7 +295,7 @@ describe('S1.20 a flow that begins with a request', () => {
     expect((await ask('/known', json({}, { authorization: 'Bearer nonsense' }))).status).toBe(401);
   });
 
-  test.each(['GET /taken/:id', 'GET /taken/:other'])('%s, where something else is, is a mistake', async (operation) => {
+  test.each(['GET /taken/:id', 'GET /taken/:other'])('%s is an error: its address is taken', async (operation) => {
     await expect(serve([{ operation }])).rejects.toThrow(StartError);
   });
 

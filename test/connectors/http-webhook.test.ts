@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { PermanentError, RetryLaterError } from '../../src/connectors/connector.ts';
 import type { Resolve } from '../../src/connectors/http/address-guard.ts';
 import { HTTP_KEYS, type HttpSettings } from '../../src/connectors/http/keys.ts';
-import { addressOf, parseRetryAfter, Webhooks } from '../../src/connectors/http/webhook.ts';
+import { addressOf, parseRetryAfter, WebhookTargets } from '../../src/connectors/http/target.ts';
 import { SECRET } from '../support/tokens.ts';
 import { deliveryOf, makeContext, settingsOf } from './context.ts';
 
@@ -40,7 +40,10 @@ async function listen(respond: Respond = (response) => response.end()) {
 function make(settings: Partial<HttpSettings>, resolve?: Resolve) {
   const surroundings = makeContext('hooks');
   const written = { allowPrivate: true, ...settings };
-  return { ...surroundings, webhooks: new Webhooks(settingsOf(HTTP_KEYS, written), surroundings.context, resolve) };
+  return {
+    ...surroundings,
+    webhooks: new WebhookTargets(settingsOf(HTTP_KEYS, written), surroundings.context, resolve),
+  };
 }
 
 async function failureOf(delivery: Promise<unknown>): Promise<Error> {
@@ -158,13 +161,13 @@ describe('S1.20 a webhook', () => {
     expect(failure.message).toMatch(/could not be reached: .*(?:100 ms|aborted)/);
   });
 
-  test('ends when nobody waits for it', async () => {
+  test('ends when the delivery is cancelled', async () => {
     const { url, received } = await listen(() => undefined);
     const abort = new AbortController();
     const deliver = make({ url }).webhooks.target({ operation: 'POST' });
     const delivery = deliver(deliveryOf({}, { signal: abort.signal }));
     setTimeout(() => abort.abort(), 50);
-    await expect(delivery).rejects.toThrow('nobody waits');
+    await expect(delivery).rejects.toThrow('the delivery was cancelled');
     await expect(deliver(deliveryOf({}, { signal: abort.signal }))).rejects.toThrow();
     expect(received.length).toBeLessThan(2);
   });

@@ -49,7 +49,7 @@ testConnector('schedule', {
 });
 
 describe('a schedule', () => {
-  test('tells its name and the time', async () => {
+  test('gives its name and the time', async () => {
     const events: FlowEvent[] = [];
     const { connector, context } = await open(async (event) => void events.push(event), { cron: '* * * * * *' });
     await vi.waitFor(() => expect(events.length).toBeGreaterThan(0), 3000);
@@ -57,7 +57,7 @@ describe('a schedule', () => {
     expect(first?.input).toEqual({ event: 'schedule', name: 'tick', time: expect.stringMatching(/^\d{4}-.*Z$/) });
     expect([first?.key, first?.identity.type]).toEqual([`schedule:f:${String(first?.input.time)}`, 'server']);
     expect([connector.status(), context.faults]).toEqual([{ connections: 0 }, []]);
-    expect(() => connector.target(undefined as never)).toThrow('takes nothing');
+    expect(() => connector.target(undefined as never)).toThrow('cannot be a target');
   });
 
   test('runs of one flow do not overlap, and a failure is told as a fault', async () => {

@@ -19,7 +19,7 @@ import {
 import type { Flow, FlowsPlan } from './flow.ts';
 import { registerFlowRoutes } from './flow-routes.ts';
 import { DeadLetters, type NewDeadLetter } from './run/dead-letters.ts';
-import { makeHandle } from './run/fan-out.ts';
+import { fanOut } from './run/fan-out.ts';
 import { FlowRunner } from './run/flow-runner.ts';
 import { StoredRequestKeys } from './run/request-keys.ts';
 
@@ -79,7 +79,7 @@ export class AppFlows implements MountedConnectors {
     this.runners = plan.flows.map((flow) => this.#makeRunner(flow, connectors));
     for (const { connector, use, runners } of groupBySource(this.runners)) {
       const [{ flow }] = runners;
-      connectors.get(connector)?.listen(use, makeHandle(runners, flow.source.type, onError));
+      connectors.get(connector)?.listen(use, fanOut(runners, flow.source.type, onError));
     }
   }
 

@@ -18,10 +18,10 @@ import type {
 import { AddressGuard } from './address-guard.ts';
 import { HTTP_KEYS, type HttpSettings, REQUEST_KEYS, type RequestSettings } from './keys.ts';
 import { type HttpOperation, isOperation, parseOperation, shapeOf } from './operation.ts';
-import { Requests, sectionOf } from './requests.ts';
-import { WEBHOOK_METHODS, Webhooks } from './webhook.ts';
+import { RequestSources, sectionOf } from './source.ts';
+import { WEBHOOK_METHODS, WebhookTargets } from './target.ts';
 
-/** Flows that begin with a request, or end with one: docs/connectors-http.md. */
+/** Requests as sources of flows, and webhooks as targets: docs/connectors-http.md. */
 export const httpConnector: ConnectorType<HttpSettings> = {
   keys: HTTP_KEYS,
   isBuiltIn: true,
@@ -41,13 +41,13 @@ export const httpConnector: ConnectorType<HttpSettings> = {
 
 class HttpConnector implements Connector {
   readonly name: string;
-  readonly #requests: Requests;
-  readonly #webhooks: Webhooks;
+  readonly #requests: RequestSources;
+  readonly #webhooks: WebhookTargets;
 
   constructor(settings: HttpSettings, context: ConnectorContext) {
     this.name = context.name;
-    this.#requests = new Requests(context);
-    this.#webhooks = new Webhooks(settings, context);
+    this.#requests = new RequestSources(context);
+    this.#webhooks = new WebhookTargets(settings, context);
   }
 
   listen(source: SourceUse, handle: Handle): void {
@@ -68,7 +68,7 @@ class HttpConnector implements Connector {
 
   start(): void {}
 
-  /** Requests are no connections; those at work are counted by the server. */
+  /** Reports no connections: the server counts requests in flight. */
   status(): TransportStatus {
     return { connections: 0 };
   }
@@ -101,17 +101,18 @@ function checkUse(
     }
     const [first = ''] = operation.segments;
     const table = plan.tables.find(({ exportName }) => exportName === first);
-    if (table !== undefined) report.add(at.diagnose({ message: `/${first} is where the table ${table.name} is` }));
+    if (table !== undefined)
+      report.add(at.diagnose({ message: `/${first} is the address of the table ${table.name}` }));
     if (isReservedInApp(first) || isReservedAtRoot(first) || first === app.appId)
       report.add(at.diagnose({ message: `/${first} is used by the server itself` }));
     if (first.startsWith(':')) {
       report.add(at.diagnose({ message: 'the path begins with a parameter', hint: 'begin with a name: /orders/:id' }));
     }
     const same = known.find((other) => other.method === operation.method && shapeOf(other) === shapeOf(operation));
-    // The very same is one source of several flows.
+    // An identical source is shared by several flows.
     if (same !== undefined && !isSame(same.source, source)) {
       const message = `"${source.operation}" is the address of the flow "${same.source.flow}", too, with other keys`;
-      report.add(at.diagnose({ message, hint: 'write the same keys, or take another path' }));
+      report.add(at.diagnose({ message, hint: 'write the same keys, or use another path' }));
     }
     known.push({ ...operation, source });
   }
@@ -128,8 +129,8 @@ function checkUse(
 
 function checkCallers(source: SourceUse, { auth }: AppConfig, report: Report): void {
   if ((source.settings as RequestSettings).access === undefined || typeof auth === 'object') return;
-  const message = `"${source.operation}" has access rules, and nobody is asked who they are`;
-  const hint = 'configure `auth`, or leave `access` out';
+  const message = `"${source.operation}" has access rules, but authentication is off`;
+  const hint = 'configure `auth`, or remove `access`';
   report.add(sectionOf(source, 'access').diagnose({ message, hint }));
 }
 
@@ -137,7 +138,7 @@ function isSame(one: SourceUse, other: SourceUse): boolean {
   return one.operation === other.operation && JSON.stringify(one.settings) === JSON.stringify(other.settings);
 }
 
-/** What can be told before a name is looked up. */
+/** Checks an address in `url`. Names are checked when they are looked up. */
 function checkAddress(settings: HttpSettings, section: ConnectorUse['section'], report: Report): void {
   const host = settings.url?.hostname.replace(/^\[(.*)\]$/, '$1');
   if (host === undefined || new AddressGuard(settings).allowsHost(host)) return;

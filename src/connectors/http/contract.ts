@@ -11,7 +11,8 @@ import type { HttpOperation } from './operation.ts';
 
 export const FLOWS_TAG = 'Flows';
 
-interface Described {
+/** Source of a flow that the documents describe. */
+export interface DescribedRequest {
   readonly operation: HttpOperation;
   readonly settings: RequestSettings;
   readonly source: SourceUse;
@@ -19,8 +20,8 @@ interface Described {
 
 const INPUT = { description: 'The members of a JSON object are the input of the flow.' };
 
-/** A request that starts a flow, for the documents. */
-export function describeRequest({ operation, settings, source }: Described): ContractOperation {
+/** Describes a request that starts a flow, for the documents of the API. */
+export function describeRequest({ operation, settings, source }: DescribedRequest): ContractOperation {
   const { method, segments } = operation;
   const { path, parameters } = pathTemplate(segments);
   const hasBody = method !== 'GET' && method !== 'DELETE';
@@ -43,10 +44,10 @@ export function describeRequest({ operation, settings, source }: Described): Con
     ...(hasBody ? { body: { required: false, content: { 'application/json': { schema: INPUT } } } } : {}),
     responses: {
       200: {
-        description: 'What the flow has made.',
+        description: 'Result of the flow.',
         content: { 'application/json': { schema: { description: 'Any JSON value.' } } },
       },
-      202: { description: 'The flow is done, and has made nothing to be answered.' },
+      202: { description: 'The flow is done and has no result.' },
     },
     codes: [
       ...(['INVALID_JSON', 'INVALID_CONTENT', 'VALIDATION_ERROR', 'FLOW_FAILED', 'STOPPING'] as const),

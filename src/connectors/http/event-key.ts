@@ -6,22 +6,22 @@ import type { FlowData } from '../connector.ts';
 
 export interface EventKey {
   readonly key: string;
-  /** Of what the request says, where its sender chose the key: the same key with another digest is another request. */
+  /** Digest of the request, where its sender chose the key: the same key with another digest is another request. */
   readonly digest?: string;
 }
 
-export interface RequestSaid {
+export interface KeyedRequest {
   readonly operation: string;
   readonly input: FlowData;
-  /** The input has header fields, which differ from one attempt to the next. */
+  /** True for an input with header fields, which differ between attempts. */
   readonly hasHeaders: boolean;
-  /** `webhook-id` of a signed request: its sender sends the same message again, whatever the address looks like. */
+  /** Header `webhook-id` of a signed request, which its sender repeats with the message. */
   readonly webhookId: string | undefined;
 }
 
-/** By what the event of a request is known again. Throws BAD_REQUEST for a bad `Idempotency-Key`. */
-export function eventKeyOf(request: FastifyRequest, said: RequestSaid): EventKey {
-  const { operation, input, hasHeaders, webhookId } = said;
+/** Key by which a repeated request is recognised. Throws BAD_REQUEST for an invalid `Idempotency-Key`. */
+export function eventKeyOf(request: FastifyRequest, keyed: KeyedRequest): EventKey {
+  const { operation, input, hasHeaders, webhookId } = keyed;
   const identity = identityOf(request);
   const sender = identity.type === 'principal' ? identity.sub : '';
   if (webhookId !== undefined) return { key: hash([operation, request.url, sender, webhookId]) };

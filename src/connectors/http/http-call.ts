@@ -2,8 +2,8 @@ import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import https from 'node:https';
 import { type AddressGuard, AddressRefusedError } from './address-guard.ts';
 
-/** Bytes of the header fields of an answer. */
-const MAX_HEADERS = 16 * 1024;
+/** Bound of the header fields of an answer. */
+const MAX_HEADER_BYTES = 16 * 1024;
 
 export interface HttpCall {
   readonly method: string;
@@ -11,11 +11,11 @@ export interface HttpCall {
   readonly body: Buffer;
 }
 
-export interface ExchangeOptions {
+export interface HttpCallOptions {
   readonly guard: AddressGuard;
-  /** Milliseconds for all of it. */
+  /** Milliseconds, from the look-up of the name to the end of the answer. */
   readonly timeout: number;
-  /** Bytes of the answer's body. */
+  /** Bound of the answer's body in bytes. */
   readonly maxResponse: number;
   readonly signal: AbortSignal;
 }
@@ -23,18 +23,18 @@ export interface ExchangeOptions {
 export interface HttpReply {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** Undefined when it was longer than allowed. */
+  /** Undefined for a body that is longer than allowed. */
   readonly body: Buffer | undefined;
 }
 
 /**
- * Sends one request over a connection of its own, and follows no redirect. Rejects with AddressRefusedError for an
- * address that is not allowed, with other errors when there was no answer, or none in time.
+ * Sends one request over a connection of its own, without following redirects. Rejects with AddressRefusedError for an
+ * address that is not allowed, with another error when there is no complete answer in time.
  */
 export async function callHttp(
   url: URL,
   { method, headers, body }: HttpCall,
-  options: ExchangeOptions,
+  options: HttpCallOptions,
 ): Promise<HttpReply> {
   const { guard, timeout, maxResponse, signal } = options;
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
@@ -47,16 +47,16 @@ export async function callHttp(
       headers: { ...headers, 'content-length': body.length },
       lookup: guard.lookup,
       agent: false,
-      maxHeaderSize: MAX_HEADERS,
+      maxHeaderSize: MAX_HEADER_BYTES,
     });
     const end = (error: Error) => request.destroy(error);
     const timer = setTimeout(() => end(new Error(`no answer within ${timeout} ms`)), timeout);
-    const leave = () => end(new Error('nobody waits for the answer any more'));
-    signal.addEventListener('abort', leave);
+    const cancel = () => end(new Error('the delivery was cancelled'));
+    signal.addEventListener('abort', cancel);
     request.once('close', () => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', leave);
-      // After an answer or an error this means nothing any more.
+      signal.removeEventListener('abort', cancel);
+      // Has no effect after an answer or an error.
       reject(new Error('the connection was closed before the answer was complete'));
     });
     request.on('error', reject);
@@ -70,13 +70,13 @@ export async function callHttp(
   });
 }
 
-async function readBody(response: IncomingMessage, most: number): Promise<Buffer | undefined> {
+async function readBody(response: IncomingMessage, maxBytes: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     length += chunk.length;
     // Leaving the loop closes the connection.
-    if (length > most) return undefined;
+    if (length > maxBytes) return undefined;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

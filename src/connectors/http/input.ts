@@ -7,32 +7,32 @@ import { type SentInput, toFlowInput, wholeOf } from '../flows/flow-input.ts';
 import { checkInput, parseInputJson } from '../flows/json-input.ts';
 import type { RequestSettings } from './keys.ts';
 
-/** What of a request may be in the input of a flow. */
+/** Parts of a request that the input of a flow may contain. */
 export interface RequestParts {
   readonly method: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer | undefined;
   readonly params: Readonly<Record<string, string>>;
-  /** Without the question mark. */
+  /** Query string without the question mark. */
   readonly query: string;
 }
 
-interface Reading {
+interface InputOptions {
   readonly settings: Pick<RequestSettings, 'query' | 'headers'>;
   readonly limits: ValueLimits;
 }
 
 /**
- * The members of the body, the parameters of the path, and what the source takes of the query string and the headers. Throws
- * VALIDATION_ERROR when two of them have the same name and differ: which one is meant is not for us to say.
+ * Reads the input of a flow: members of the body, parameters of the path, and the configured ones of the query string and
+ * the headers. Throws VALIDATION_ERROR for two of the same name with different values: none takes precedence.
  */
-export function readInput(parts: RequestParts, { settings, limits }: Reading): SentInput {
+export function readInput(parts: RequestParts, { settings, limits }: InputOptions): SentInput {
   const { headers, params, query } = parts;
   const content = readBody(parts, limits);
   const input = new Map(Object.entries(content.input));
   const add = (name: string, value: unknown, where: string) => {
     if (input.has(name) && String(input.get(name)) !== value) {
-      const message = `is in the ${where} and elsewhere in the request, and differs`;
+      const message = `is in the ${where} and elsewhere in the request with another value`;
       throw invalidField(name, message);
     }
     if (!input.has(name)) input.set(name, value);
@@ -52,7 +52,7 @@ export function readInput(parts: RequestParts, { settings, limits }: Reading): S
 }
 
 const JSON_TYPE = /^application\/(?:json|[\w.-]+\+json)\s*(?:;|$)/i;
-/** Many clients name a content type in every request, also where there is never a body. */
+/** Methods without a body: many clients send a content type with every request. */
 const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE']);
 
 function readBody({ method, headers, body }: RequestParts, limits: ValueLimits): SentInput {
@@ -72,7 +72,7 @@ function readBody({ method, headers, body }: RequestParts, limits: ValueLimits):
   throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send JSON, a form (application/x-www-form-urlencoded) or text.');
 }
 
-/** Names that stand several times have a list. */
+/** Parses a form; a repeated name has an array. */
 function readForm(text: string): FlowData {
   const form = readParameters(text);
   return Object.fromEntries(
@@ -83,7 +83,7 @@ function readForm(text: string): FlowData {
   );
 }
 
-/** Throws INVALID_CONTENT where escapes are not UTF-8: they would be read as U+FFFD, which was not sent. */
+/** Throws INVALID_CONTENT for escapes that are not UTF-8: they would be read as U+FFFD, which was not sent. */
 function readParameters(text: string): URLSearchParams {
   const parameters = new URLSearchParams(text);
   const isReplaced = String(parameters).includes('%EF%BF%BD') && !/%ef%bf%bd|\uFFFD/i.test(text);
@@ -96,7 +96,7 @@ function readText(body: Buffer): string {
   return checkText(body.toString('utf8'));
 }
 
-/** No record may have it, and so nothing that a record is made of. */
+/** Refuses NUL characters, which no record may contain. */
 function checkText(text: string): string {
   if (text.includes('\0')) throw new AppError('VALIDATION_ERROR', 'Text must not have NUL characters.');
   return text;

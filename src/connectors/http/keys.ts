@@ -13,7 +13,7 @@ import {
 import { parseNetwork } from './address-guard.ts';
 import { isSecret } from './signature.ts';
 
-/** `connectors:` of type `http`: where webhooks go. */
+/** Settings of a connector of type `http`, for its webhooks. Times are in milliseconds, sizes in bytes. */
 export interface HttpSettings {
   readonly url: URL | undefined;
   readonly headers: Readonly<Record<string, string>>;
@@ -24,7 +24,7 @@ export interface HttpSettings {
   readonly allow: readonly string[];
 }
 
-/** `from:` of a flow that begins with a request. */
+/** Keys of `from:` of a flow that starts with a request. */
 export interface RequestSettings {
   readonly access: 'authenticated' | readonly string[] | undefined;
   readonly query: readonly string[];
@@ -73,14 +73,14 @@ function urlKey(texts: Texts): ConfigKey<URL | undefined> {
 }
 
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** What belongs to the connection or to the body is not for settings to say (RFC 9110 §7.6.1). */
-const OURS =
+/** Header fields of the connection or the body (RFC 9110 §7.6.1), which cannot be configured. */
+const RESERVED_HEADERS =
   /^(?:host|connection|keep-alive|te|trailer|upgrade|expect|content-(?:length|type|encoding)|transfer-encoding|proxy-.*|webhook-.*|accept-encoding)$/i;
 
 function headersKey(texts: Texts): ConfigKey<Readonly<Record<string, string>>> {
   return textsByNameKey(texts, (fields) => {
-    const [name] = fields.find(([field]) => !NAME.test(field) || OURS.test(field)) ?? [];
-    if (name !== undefined) return { message: `"${name.slice(0, 50)}" is no header field that can be set` };
+    const [name] = fields.find(([field]) => !NAME.test(field) || RESERVED_HEADERS.test(field)) ?? [];
+    if (name !== undefined) return { message: `"${name.slice(0, 50)}" is not a header field that can be set` };
     const [wrong] = fields.find(([, text]) => typeof text !== 'string' || !/^[\x20-\x7e]+$/.test(text)) ?? [];
     if (wrong !== undefined) return { message: `${wrong} is not one line of printable ASCII characters` };
     return { value: Object.fromEntries(fields.map(([field, text]) => [field.toLowerCase(), text as string])) };
@@ -95,7 +95,7 @@ function fieldNamesKey(texts: Texts): ConfigKey<readonly string[]> {
       const reading = list.read(written);
       if ('message' in reading) return reading;
       const wrong = reading.value.find((name) => !NAME.test(name));
-      return wrong === undefined ? reading : { message: `"${wrong.slice(0, 50)}" is no name of a header field` };
+      return wrong === undefined ? reading : { message: `"${wrong.slice(0, 50)}" is not the name of a header field` };
     },
   };
 }
@@ -127,7 +127,7 @@ function allowKey(texts: Texts): ConfigKey<readonly string[]> {
       const wrong = reading.value.find((item) => !isKnown(item));
       if (wrong === undefined) return reading;
       const hint = 'write "intranet.example", "10.1.2.3" or "fd12:3456::/32"';
-      return { message: `"${wrong}" is no name, address or network`, hint };
+      return { message: `"${wrong}" is not a name, an address or a network`, hint };
     },
   };
 }

@@ -1,20 +1,16 @@
-import { createHash } from 'node:crypto';
 import type { Report } from '../../config/files/report.ts';
 import type { TransportStatus } from '../../transports/transport.ts';
-import {
-  type Connector,
-  type ConnectorContext,
-  type ConnectorType,
-  type ConnectorUse,
-  type Deliver,
-  type Delivery,
-  type Handle,
-  PermanentError,
-  type SourceUse,
-  type TargetUse,
+import type {
+  Connector,
+  ConnectorContext,
+  ConnectorType,
+  ConnectorUse,
+  Deliver,
+  Handle,
+  SourceUse,
+  TargetUse,
 } from '../connector.ts';
 import { BrokerConnection } from './broker-connection.ts';
-import { Consumer, type Queue } from './consumer.ts';
 import {
   isName,
   PUBLISH_KEYS,
@@ -26,7 +22,8 @@ import {
   SEND_KEYS,
   type SendSettings,
 } from './keys.ts';
-import { Publisher } from './publisher.ts';
+import { Consumer, queueOf } from './source.ts';
+import { Publisher, publishDelivery } from './target.ts';
 
 /** Flows that begin or end with a message of a RabbitMQ broker: docs/connectors-rabbitmq.md. */
 export const rabbitmqConnector: ConnectorType<RabbitSettings> = {
@@ -97,12 +94,13 @@ class RabbitConnector implements Connector {
       const publisher = this.#publisherOf('');
       // Nobody knows whether the queue is there; a message that gets nowhere must not count as sent.
       const sent = { ...(settings as SendSettings), mandatory: true };
-      return (delivery) => publish(publisher, { delivery, settings: sent, routingKey: queue });
+      return (delivery) => publishDelivery(publisher, { delivery, settings: sent, routingKey: queue });
     }
     const published = settings as PublishSettings;
     const publisher = this.#publisherOf(published.exchange ?? this.#settings.exchange);
     const fixed = operation === 'publish' ? undefined : operation;
-    return (delivery) => publish(publisher, { delivery, settings: published, routingKey: fixed ?? delivery.target });
+    return (delivery) =>
+      publishDelivery(publisher, { delivery, settings: published, routingKey: fixed ?? delivery.target });
   }
 
   register(): void {}
@@ -151,51 +149,6 @@ class RabbitConnector implements Connector {
     const { appId, name, log } = this.#context;
     log.warn({ app: appId, connector: name, ...more }, message);
   }
-}
-
-interface Published {
-  readonly delivery: Delivery;
-  readonly settings: Pick<PublishSettings, 'persistent' | 'headers' | 'mandatory'>;
-  readonly routingKey: unknown;
-}
-
-async function publish(publisher: Publisher, { delivery, settings, routingKey }: Published): Promise<undefined> {
-  const { output, key, signal } = delivery;
-  if (typeof routingKey !== 'string' || !isName(routingKey)) {
-    throw new PermanentError('`target` gives no routing key: a text of 1 to 255 bytes');
-  }
-  const { persistent, headers, mandatory } = settings;
-  await publisher.publish({
-    routingKey,
-    content: Buffer.from(JSON.stringify(output)),
-    options: {
-      messageId: messageIdOf(key),
-      contentType: 'application/json',
-      timestamp: Math.floor(Date.now() / 1000),
-      persistent,
-      mandatory,
-      headers,
-    },
-    signal,
-  });
-}
-
-/** It is the same whenever the flow does the same event again, so that others can tell that it comes twice. */
-function messageIdOf(key: string): string {
-  return isName(key) ? key : createHash('sha256').update(key).digest('base64url');
-}
-
-interface Owner {
-  readonly appId: string;
-  readonly name: string;
-  readonly exchange: string;
-}
-
-function queueOf({ operation, settings }: Pick<SourceUse, 'operation' | 'settings'>, owner: Owner): Queue {
-  const { queue, exchange } = settings as QueueSettings;
-  if (queue !== undefined) return { name: queue, binding: undefined };
-  const binding = { exchange: exchange ?? owner.exchange, pattern: operation };
-  return { name: `${owner.appId}.${owner.name}.${operation}`, binding };
 }
 
 /** Words with dots between them; `*` is one word, `#` any number of them. */

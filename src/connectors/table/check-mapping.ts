@@ -5,7 +5,7 @@ import { checkOf, type ValueLimits } from '../../resources/body/values.ts';
 import type { FieldPlan, FieldType, TablePlan } from '../../schema/plan.ts';
 import type { TargetUse } from '../connector.ts';
 import { type Shape, shapeOf } from '../flows/shape.ts';
-import type { TableOperation } from './table-target.ts';
+import type { TableOperation } from './target.ts';
 
 /** A file is as deep and wide as its author makes it. */
 const NO_LIMITS: ValueLimits = { jsonDepth: Number.POSITIVE_INFINITY, jsonKeys: Number.POSITIVE_INFINITY };

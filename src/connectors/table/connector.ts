@@ -1,7 +1,5 @@
 import type { Report } from '../../config/files/report.ts';
 import { suggest } from '../../config/files/suggest.ts';
-import type { FlatKeys } from '../../config/keys/section.ts';
-import { choiceKey, required, textKey } from '../../config/keys/values.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import type {
@@ -18,20 +16,9 @@ import type {
 } from '../connector.ts';
 import { CHANGE_MEMBERS, checkChangeFilter, makeChangeFilter } from './change-filter.ts';
 import { checkMapping } from './check-mapping.ts';
-import { ChangeSource } from './table-source.ts';
-import { makeTableTarget, type TableOperation } from './table-target.ts';
-
-interface SourceSettings {
-  readonly table: string;
-  readonly filter: string | undefined;
-  readonly start: 'now' | 'oldest';
-}
-
-export const TABLE_SOURCE_KEYS: FlatKeys<SourceSettings> = {
-  table: required(textKey(undefined, { what: 'Export name of the table', shownDefault: 'must be written' })),
-  filter: textKey(undefined, { what: 'Which records, as in the URL of a list', shownDefault: 'all' }),
-  start: choiceKey(['now', 'oldest'], 'now', { what: 'Where a new flow begins: now, or with the oldest change kept' }),
-};
+import { TABLE_SOURCE_KEYS, type TableSourceSettings } from './keys.ts';
+import { ChangeSource } from './source.ts';
+import { makeTableTarget, type TableOperation } from './target.ts';
 
 type ChangeOperation = 'create' | 'update' | 'delete' | 'change';
 
@@ -63,7 +50,7 @@ function mapValues<K extends string, V, R>(values: Readonly<Record<K, V>>, make:
   return Object.fromEntries(entries) as Record<K, R>;
 }
 
-/** Tables of the application: their changes as a source that misses nothing over a restart, writes as a target. */
+/** Tables of the application: changes as a source, complete across restarts, and writes as a target. */
 export const tableConnector: ConnectorType<Record<string, never>> = {
   keys: {},
   isBuiltIn: true,
@@ -82,7 +69,7 @@ function checkTables({ plan, sources, targets }: ConnectorUse<Record<string, nev
     report.add(member.diagnose({ message: `${member.path}: there is no exported table "${name}"`, hint }));
   };
   for (const use of sources) {
-    const { table: name, filter } = use.settings as SourceSettings;
+    const { table: name, filter } = use.settings as TableSourceSettings;
     const table = tables.get(name);
     const member = use.section.members.get('filter');
     if (table === undefined) refuse(use, 'table', name);
@@ -100,7 +87,7 @@ class TableConnector implements Connector {
   readonly name: string;
   readonly #context: ConnectorContext;
   readonly #sources: ChangeSource[] = [];
-  #started = false;
+  #isStarted = false;
 
   constructor(context: ConnectorContext) {
     this.name = context.name;
@@ -109,7 +96,7 @@ class TableConnector implements Connector {
 
   listen({ flow, operation, settings }: SourceUse, handle: Handle): void {
     const { application, positions, onError } = this.#context;
-    const { table: name, filter, start } = settings as SourceSettings;
+    const { table: name, filter, start } = settings as TableSourceSettings;
     const { table } = this.#resource(name);
     const select = makeChangeFilter(table, { operation: operation as ChangeOperation, filter });
     this.#sources.push(
@@ -126,12 +113,12 @@ class TableConnector implements Connector {
   }
 
   start(): void {
-    this.#started = true;
+    this.#isStarted = true;
     this.#wake();
   }
 
   async stop(): Promise<void> {
-    this.#started = false;
+    this.#isStarted = false;
     await Promise.all(this.#sources.map((one) => one.stop()));
   }
 
@@ -144,7 +131,7 @@ class TableConnector implements Connector {
   }
 
   #wake(): void {
-    if (this.#started) for (const one of this.#sources) one.wake();
+    if (this.#isStarted) for (const one of this.#sources) one.wake();
   }
 
   #resource(name: string): TableResource {

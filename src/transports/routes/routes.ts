@@ -4,9 +4,7 @@ import type { WebSocket } from 'ws';
 import { StartError } from '../../config/files/diagnostic.ts';
 import { diagnoseFile } from '../../config/files/source.ts';
 import { isReservedAtRoot } from '../../config/reserved-paths.ts';
-import { AppError } from '../../errors.ts';
 import { makeAuthentication } from '../../server/auth/authentication.ts';
-import { listMethods } from '../../server/checks/known-methods.ts';
 import { addSocketRoute, type SocketScope, socketScope } from '../socket/scope.ts';
 import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { registerRouteBodies } from './bodies.ts';
@@ -14,7 +12,8 @@ import { makeRooms, makeTables, type RouteScope } from './context.ts';
 import { answerRequest } from './http.ts';
 import { RouteSockets } from './live/sockets.ts';
 import { RouteStreams } from './live/streams.ts';
-import { type HttpRoute, METHODS, type Route, type SseRoute, type WsRoute } from './route.ts';
+import { refuseOthers } from './refuse-others.ts';
+import type { HttpRoute, Route, SseRoute, WsRoute } from './route.ts';
 
 /** Time that handlers get to end after their connections have closed. */
 const MAX_SETTLE_MS = 1000;
@@ -156,17 +155,4 @@ function checkFree(
     const hint = 'use another key, or another routes_prefix in config.yaml';
     throw new StartError([diagnoseFile(module, `route "${key}" is at ${url}, which is taken`, hint)]);
   }
-}
-
-function refuseOthers(app: FastifyInstance, url: string, taken: readonly string[]): void {
-  const others = METHODS.filter((method) => !taken.includes(method));
-  if (others.length === 0) return;
-  const allow = listMethods([...taken, ...(taken.includes('GET') ? ['HEAD'] : [])]);
-  const handler = (request: FastifyRequest) => {
-    throw new AppError('METHOD_NOT_ALLOWED', `${request.method} is not for this address; it takes ${allow}.`, {
-      headers: { allow },
-    });
-  };
-  const constraints = { transport: 'rest' };
-  app.route({ method: others, url, constraints, config: { refuses: true }, exposeHeadRoute: false, handler });
 }

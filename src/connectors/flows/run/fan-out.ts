@@ -5,7 +5,7 @@ import type { FlowRunner } from './flow-runner.ts';
  * Takes the events of one source to all its flows. Where somebody waits for the outcome, the first flow that has
  * something to do with the event answers; what fails in the others is kept among the dead letters.
  */
-export function makeHandle(
+export function fanOut(
   runners: readonly FlowRunner[],
   { failure }: SourceType,
   onError: (error: unknown) => void,

@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto';
 import type { ConfirmChannel, Options } from 'amqplib';
+import { type Delivery, PermanentError } from '../connector.ts';
 import type { BrokerConnection } from './broker-connection.ts';
-import { declareExchange } from './consumer.ts';
+import { isName, type PublishSettings } from './keys.ts';
 import { ReconnectingChannel } from './reconnecting-channel.ts';
+import { declareExchange } from './source.ts';
 
 export interface PublisherOptions {
   readonly link: BrokerConnection;
@@ -92,4 +95,40 @@ export class Publisher {
       if (this.#returned.has(id)) this.#returned.set(id, true);
     });
   }
+}
+
+interface PublishedDelivery {
+  readonly delivery: Delivery;
+  readonly settings: Pick<PublishSettings, 'persistent' | 'headers' | 'mandatory'>;
+  readonly routingKey: unknown;
+}
+
+/** Publishes the output of a flow. Throws PermanentError for an invalid routing key. */
+export async function publishDelivery(
+  publisher: Publisher,
+  { delivery, settings, routingKey }: PublishedDelivery,
+): Promise<undefined> {
+  const { output, key, signal } = delivery;
+  if (typeof routingKey !== 'string' || !isName(routingKey)) {
+    throw new PermanentError('`target` does not give a routing key: a string of 1 to 255 bytes');
+  }
+  const { persistent, headers, mandatory } = settings;
+  await publisher.publish({
+    routingKey,
+    content: Buffer.from(JSON.stringify(output)),
+    options: {
+      messageId: messageIdOf(key),
+      contentType: 'application/json',
+      timestamp: Math.floor(Date.now() / 1000),
+      persistent,
+      mandatory,
+      headers,
+    },
+    signal,
+  });
+}
+
+/** Message id: equal when a flow repeats an event, so that consumers can recognise duplicates. */
+function messageIdOf(key: string): string {
+  return isName(key) ? key : createHash('sha256').update(key).digest('base64url');
 }

@@ -1,9 +1,10 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { SERVER } from '../../auth/identity.ts';
 import type { ValueLimits } from '../../resources/body/values.ts';
-import type { Handle } from '../connector.ts';
+import type { Handle, SourceUse } from '../connector.ts';
 import type { BrokerConnection } from './broker-connection.ts';
 import { EventKeys } from './event-keys.ts';
+import type { QueueSettings } from './keys.ts';
 import { readMessage } from './message.ts';
 import { closeQuietly, ReconnectingChannel } from './reconnecting-channel.ts';
 
@@ -117,4 +118,21 @@ export class Consumer {
 export async function declareExchange(channel: Channel, exchange: string): Promise<void> {
   if (exchange.startsWith('amq.')) await channel.checkExchange(exchange);
   else await channel.assertExchange(exchange, 'topic', { durable: true });
+}
+
+interface QueueDefaults {
+  readonly appId: string;
+  readonly name: string;
+  readonly exchange: string;
+}
+
+/** Queue of a source: the one that it names, or an own one that is bound to the exchange. */
+export function queueOf(
+  { operation, settings }: Pick<SourceUse, 'operation' | 'settings'>,
+  defaults: QueueDefaults,
+): Queue {
+  const { queue, exchange } = settings as QueueSettings;
+  if (queue !== undefined) return { name: queue, binding: undefined };
+  const binding = { exchange: exchange ?? defaults.exchange, pattern: operation };
+  return { name: `${defaults.appId}.${defaults.name}.${operation}`, binding };
 }

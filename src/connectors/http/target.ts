@@ -16,13 +16,13 @@ import { signHeaders } from './signature.ts';
 
 export const WEBHOOK_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'];
 
-/** Answers of 4xx that another attempt may change: Request Timeout, Too Early, Too Many Requests. */
-const PASSING: ReadonlySet<number> = new Set([408, 425, 429]);
-/** Longest wait that an answer may ask for, in milliseconds. */
-const LONGEST_WAIT = 24 * 3_600_000;
+/** Statuses of 4xx that are worth a retry: Request Timeout, Too Early, Too Many Requests. */
+const RETRYABLE: ReadonlySet<number> = new Set([408, 425, 429]);
+/** Bound of the delay that an answer may request. */
+const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 
-/** Sends what flows make to an address: docs/connectors-http.md. */
-export class Webhooks {
+/** Sends the output of flows to an address: docs/connectors-http.md. */
+export class WebhookTargets {
   readonly #settings: HttpSettings;
   readonly #context: Pick<ConnectorContext, 'name' | 'log'>;
   readonly #guard: AddressGuard;
@@ -36,7 +36,7 @@ export class Webhooks {
   target({ operation: written }: Pick<TargetUse, 'operation'>): Deliver {
     const operation = parseOperation(written, { methods: WEBHOOK_METHODS, needsPath: false });
     const { url } = this.#settings;
-    // Both were checked when the files were read.
+    // Both were checked when the configuration was read.
     if (!isOperation(operation) || url === undefined) throw new TypeError(`${written} cannot be sent anywhere`);
     return (delivery) => this.#deliver(delivery, operation, url);
   }
@@ -45,17 +45,17 @@ export class Webhooks {
     const { timeout, maxResponse } = this.#settings;
     const url = addressOf(base, operation, delivery.output);
     const body = Buffer.from(JSON.stringify(delivery.output));
-    const asked = { method: operation.method, headers: this.#headersOf(delivery, body), body };
-    let answer: HttpReply;
+    const call = { method: operation.method, headers: this.#headersOf(delivery, body), body };
+    let reply: HttpReply;
     try {
       const options = { guard: this.#guard, timeout, maxResponse, signal: delivery.signal };
-      answer = await callHttp(url, asked, options);
+      reply = await callHttp(url, call, options);
     } catch (error) {
       if (error instanceof AddressRefusedError) throw error;
       throw new Error(`${this.#describe(base)} could not be reached: ${messageOf(error)}`, { cause: error });
     }
-    this.#check(answer, base);
-    return this.#resultOf(answer, base);
+    this.#checkStatus(reply, base);
+    return this.#resultOf(reply, base);
   }
 
   #headersOf({ key: id }: Delivery, body: Buffer): Record<string, string> {
@@ -72,16 +72,16 @@ export class Webhooks {
     return { ...own, ...signHeaders(secret, { id, timestamp, body }) };
   }
 
-  #check({ status, headers }: HttpReply, base: URL): void {
+  #checkStatus({ status, headers }: HttpReply, base: URL): void {
     if (status >= 200 && status < 300) return;
     const message = `${this.#describe(base)} answered ${status}`;
     if (status >= 300 && status < 400) throw new PermanentError(`${message}; redirects are not followed`);
-    if (status < 500 && !PASSING.has(status)) throw new PermanentError(message);
+    if (status < 500 && !RETRYABLE.has(status)) throw new PermanentError(message);
     const wait = parseRetryAfter(headers['retry-after'], Date.now());
     throw wait === undefined ? new Error(message) : new RetryLaterError(message, wait);
   }
 
-  /** The delivery was taken, whatever its answer looks like. */
+  /** Result of a successful delivery: the JSON of its answer; undefined for any other body. */
   #resultOf({ headers, body }: HttpReply, base: URL): unknown {
     if (body === undefined) {
       this.#context.log.warn({ connector: this.#context.name }, `${this.#describe(base)}: the answer was too long`);
@@ -92,18 +92,18 @@ export class Webhooks {
     try {
       return parseInputBytes(body);
     } catch {
-      this.#context.log.warn({ connector: this.#context.name }, `${this.#describe(base)}: the answer was no JSON`);
+      this.#context.log.warn({ connector: this.#context.name }, `${this.#describe(base)}: the answer was not JSON`);
       return undefined;
     }
   }
 
-  /** Without the path: with many services it is the secret. */
+  /** Describes the webhook without its path: for many services the path is the secret. */
   #describe({ host }: URL): string {
     return `webhook "${this.#context.name}" (${host})`;
   }
 }
 
-/** The address with the parameters of the path filled in from the output. Throws PermanentError when one is missing. */
+/** Fills the parameters of the path from the output. Throws PermanentError when one is missing. */
 export function addressOf(base: URL, { segments }: HttpOperation, output: FlowData): URL {
   const url = new URL(base);
   const filled = segments.map((segment) => (segment.startsWith(':') ? fill(segment.slice(1), output) : segment));
@@ -111,26 +111,26 @@ export function addressOf(base: URL, { segments }: HttpOperation, output: FlowDa
   return url;
 }
 
-/** One segment, however many slashes are in the value. */
+/** Value of a parameter as one segment: slashes are escaped. */
 function fill(name: string, output: FlowData): string {
   const value = Object.hasOwn(output, name) ? output[name] : undefined;
   const text = typeof value === 'number' || typeof value === 'boolean' ? String(value) : value;
   // A dot segment would lead to another path, and escaping does not change that.
   if (typeof text !== 'string' || ['', '.', '..'].includes(text) || !text.isWellFormed()) {
-    throw new PermanentError(`the path needs "${name}", and the output has no text or number of that name`);
+    throw new PermanentError(`the path needs "${name}", and the output has no string or number of that name`);
   }
   return encodeURIComponent(text);
 }
 
-/** Milliseconds to wait (RFC 9110 §10.2.3), at most a day; undefined when nothing usable is said. */
+/** Parses `Retry-After` (RFC 9110 §10.2.3) to milliseconds, at most a day; undefined for an unusable value. */
 export function parseRetryAfter(written: string | undefined, now: number): number | undefined {
   if (written === undefined) return undefined;
   const wait = /^\d{1,9}$/.test(written) ? Number(written) * 1000 : Date.parse(written) - now;
-  return Number.isNaN(wait) ? undefined : Math.min(Math.max(wait, 0), LONGEST_WAIT);
+  return Number.isNaN(wait) ? undefined : Math.min(Math.max(wait, 0), MAX_RETRY_AFTER_MS);
 }
 
 function messageOf(error: unknown): string {
-  // Where several addresses were tried the error is a collection without a message.
+  // With several addresses the error is an AggregateError without a message.
   const [first] = error instanceof AggregateError ? error.errors : [error];
   return first instanceof Error ? first.message : String(first);
 }

@@ -5,35 +5,32 @@ import type { ContractOperation } from '../../openapi/contract-operation.ts';
 import { makeAuthentication } from '../../server/auth/authentication.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
 import { NEVER_KEPT } from '../../server/cache-control.ts';
-import { listMethods } from '../../server/checks/known-methods.ts';
 import { forbiddenOrigin, makeOriginCheck } from '../../server/checks/origin.ts';
 import { queryOf } from '../../server/query-of.ts';
 import { checkAccess } from '../../transports/routes/context.ts';
+import { refuseOthers } from '../../transports/routes/refuse-others.ts';
 import { METHODS } from '../../transports/routes/route.ts';
 import type { ConnectorContext, FlowEvent, Handle, SourceUse } from '../connector.ts';
 import { CelError } from '../flows/expressions/cel.ts';
-import { describeRequest } from './contract.ts';
+import { type DescribedRequest, describeRequest } from './contract.ts';
 import { eventKeyOf } from './event-key.ts';
 import { readInput } from './input.ts';
 import type { RequestSettings } from './keys.ts';
-import { type HttpOperation, isOperation, parseOperation, pathOf, shapeOf } from './operation.ts';
+import { isOperation, parseOperation, pathOf, shapeOf } from './operation.ts';
 import { verify } from './signature.ts';
 
-interface Place {
-  readonly operation: HttpOperation;
-  readonly settings: RequestSettings;
-  readonly source: SourceUse;
+interface RequestSource extends DescribedRequest {
   readonly handle: Handle;
 }
 
 type OnRequest = ReturnType<typeof makeAuthentication>;
 
-/** Requests that flows begin with: docs/connectors-http.md. */
-export class Requests {
+/** Serves requests that start flows: docs/connectors-http.md. */
+export class RequestSources {
   readonly #context: ConnectorContext;
-  readonly #places: Place[] = [];
-  readonly #atWork = new Set<Promise<unknown>>();
-  /** Of those who wait for an answer. */
+  readonly #sources: RequestSource[] = [];
+  readonly #running = new Set<Promise<unknown>>();
+  /** Controllers of the requests that wait for an answer. */
   readonly #waiting = new Set<AbortController>();
   #isStopping = false;
 
@@ -43,87 +40,91 @@ export class Requests {
 
   listen(source: SourceUse, handle: Handle): void {
     const operation = parseOperation(source.operation, { methods: METHODS, needsPath: true });
-    if (!isOperation(operation)) throw new TypeError(`${source.operation} is no operation`);
-    this.#places.push({ operation, settings: source.settings as RequestSettings, source, handle });
+    if (!isOperation(operation)) throw new TypeError(`${source.operation} is not an operation`);
+    this.#sources.push({ operation, settings: source.settings as RequestSettings, source, handle });
   }
 
   /** Throws StartError when an address is taken. */
   async register(server: FastifyInstance): Promise<void> {
-    if (this.#places.length === 0) return;
+    if (this.#sources.length === 0) return;
     const { auth } = this.#context;
     const authenticate = auth === undefined ? [] : [makeAuthentication(auth, { ticket: true, token: false })];
     await server.register(async (scope) => {
       scope.removeAllContentTypeParsers();
-      // Signatures are over bytes; what they are is looked at when it is known who has sent them.
+      // Signatures are over bytes, so the body is parsed after the caller is authenticated.
       scope.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) => {
         const encoding = request.headers['content-encoding'];
         const isPlain = encoding === undefined || encoding === 'identity';
         const message = 'Send the body without a Content-Encoding.';
         done(isPlain ? null : new AppError('UNSUPPORTED_MEDIA_TYPE', message), body);
       });
-      const shapes = new Set(this.#places.map(({ operation }) => shapeOf(operation)));
+      const shapes = new Set(this.#sources.map(({ operation }) => shapeOf(operation)));
       for (const shape of shapes) {
-        const places = this.#places.filter(({ operation }) => shapeOf(operation) === shape);
-        this.#serve(scope, places, authenticate);
+        const sources = this.#sources.filter(({ operation }) => shapeOf(operation) === shape);
+        this.#serve(scope, sources, authenticate);
       }
     });
   }
 
   describe(): readonly ContractOperation[] {
-    return this.#places.map(describeRequest);
+    return this.#sources.map(describeRequest);
   }
 
   async stop(): Promise<void> {
     this.#isStopping = true;
-    await Promise.allSettled(this.#atWork);
+    await Promise.allSettled(this.#running);
   }
 
-  /** Those who are at work are told that nobody waits any more. */
+  /** Aborts the events of the requests that wait for an answer. */
   abort(): void {
     for (const waiting of this.#waiting) waiting.abort();
   }
 
-  /** All methods of one path. */
-  #serve(scope: FastifyInstance, places: readonly Place[], authenticate: readonly OnRequest[]): void {
+  /** Registers all methods of one path. */
+  #serve(scope: FastifyInstance, sources: readonly RequestSource[], authenticate: readonly OnRequest[]): void {
     const isAllowedOrigin = makeOriginCheck(this.#context.server.cors);
-    for (const place of places) {
+    for (const source of sources) {
       const checkCaller: OnRequest = (request, _reply, done) => {
-        // A page may send a form anywhere without asking, and with what the browser knows of that place.
+        // Browsers send forms of other sites without a preflight, and with the cookies of this site.
         if (request.method !== 'GET' && !isAllowedOrigin(request)) return done(forbiddenOrigin(request));
         try {
-          checkAccess(place.settings, identityOf(request), this.#context.auth);
+          checkAccess(source.settings, identityOf(request), this.#context.auth);
           done();
         } catch (error) {
           done(error as Error);
         }
       };
       const onRequest = [...authenticate, checkCaller];
-      const handler = (request: FastifyRequest, reply: FastifyReply) => this.#answer(request, reply, place);
-      for (const url of this.#context.pathsOf(pathOf(place.operation))) {
-        addFree(scope, place, { url, onRequest, handler });
+      const handler = (request: FastifyRequest, reply: FastifyReply) => this.#answer(request, reply, source);
+      for (const url of this.#context.pathsOf(pathOf(source.operation))) {
+        addFree(scope, source, { url, onRequest, handler });
       }
     }
-    const methods = places.map(({ operation }) => operation.method);
-    const [first] = places;
+    const methods = sources.map(({ operation }) => operation.method);
+    const [first] = sources;
     if (first === undefined) return;
-    for (const url of this.#context.pathsOf(pathOf(first.operation))) answerOthers(scope, url, methods);
+    for (const url of this.#context.pathsOf(pathOf(first.operation))) refuseOthers(scope, url, methods);
   }
 
-  async #answer(request: FastifyRequest, reply: FastifyReply, place: Place): Promise<FastifyReply> {
+  async #answer(request: FastifyRequest, reply: FastifyReply, source: RequestSource): Promise<FastifyReply> {
     if (this.#isStopping) throw stoppingError();
-    const work = this.#run(request, reply, place);
-    this.#atWork.add(work);
+    const work = this.#run(request, reply, source);
+    this.#running.add(work);
     try {
       const result = await work;
       reply.header('cache-control', NEVER_KEPT);
       if (result === undefined || result === null) return reply.code(202).send();
       return reply.header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(result));
     } finally {
-      this.#atWork.delete(work);
+      this.#running.delete(work);
     }
   }
 
-  async #run(request: FastifyRequest, reply: FastifyReply, { settings, source, handle }: Place): Promise<unknown> {
+  async #run(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { settings, source, handle }: RequestSource,
+  ): Promise<unknown> {
     const body = request.body as Buffer | undefined;
     const { headers } = request;
     const { secret } = settings;
@@ -133,8 +134,8 @@ export class Requests {
     const parts = { method: request.method, headers, body, params, query: queryOf(request) };
     const { input, notes } = readInput(parts, { settings, limits: this.#context.server.limits });
     const identity = identityOf(request);
-    const said = { operation: source.operation, input, hasHeaders: settings.headers.length > 0, webhookId };
-    const { key, digest } = eventKeyOf(request, said);
+    const keyed = { operation: source.operation, input, hasHeaders: settings.headers.length > 0, webhookId };
+    const { key, digest } = eventKeyOf(request, keyed);
     const event = { input, notes: { ...notes, ...(digest === undefined ? {} : { digest }) }, identity, key };
     const work = () => this.#handle(reply, event, handle);
     return digest === undefined ? work() : this.#context.requestKeys.run(key, digest, work);
@@ -150,9 +151,9 @@ export class Requests {
       return await handle({ ...event, signal: waiting.signal });
     } catch (error) {
       if (error instanceof AppError) throw error;
-      // What the flow reads of the event is not in it: the sender's mistake and not ours.
+      // The event lacks a value that an expression reads: an error of the sender.
       if (error instanceof CelError) throw new AppError('VALIDATION_ERROR', error.message, { cause: error });
-      // What other systems have said is for whoever runs the server.
+      // Messages of other systems are for the operator.
       this.#context.onError(error);
       throw new AppError('FLOW_FAILED', 'The flow has failed; it has been logged.', { cause: error });
     } finally {
@@ -161,7 +162,7 @@ export class Requests {
   }
 }
 
-interface Address {
+interface RouteAddress {
   readonly url: string;
   readonly onRequest: OnRequest[];
   readonly handler: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
@@ -169,39 +170,27 @@ interface Address {
 
 const REST = { transport: 'rest' };
 
-function addFree(scope: FastifyInstance, { operation, source }: Place, { url, ...address }: Address): void {
+function addFree(
+  scope: FastifyInstance,
+  { operation, source }: RequestSource,
+  { url, ...address }: RouteAddress,
+): void {
   const { method } = operation;
   const taken = () => {
-    const message = `"${source.operation}" is at ${url}, where something else is`;
-    return new StartError([sectionOf(source, 'operation').diagnose({ message, hint: 'take another path' })]);
+    const message = `"${source.operation}" is at ${url}, which is taken`;
+    return new StartError([sectionOf(source, 'operation').diagnose({ message, hint: 'use another path' })]);
   };
   if (scope.hasRoute({ url, method, constraints: REST })) throw taken();
   try {
     scope.route({ ...address, method: method as 'GET', url, constraints: REST });
   } catch (error) {
-    // The same address with parameters of other names.
+    // Thrown for the same address with other names of parameters.
     if ((error as { code?: unknown }).code === 'FST_ERR_DUPLICATED_ROUTE') throw taken();
     throw error;
   }
 }
 
-/** Other methods are told which ones there are. */
-function answerOthers(scope: FastifyInstance, url: string, taken: readonly string[]): void {
-  const allow = listMethods([...taken, ...(taken.includes('GET') ? ['HEAD'] : [])]);
-  const others = METHODS.filter(
-    (method) => !taken.includes(method) && !scope.hasRoute({ url, method: method as 'GET', constraints: REST }),
-  );
-  const handler = (request: FastifyRequest) => {
-    throw new AppError('METHOD_NOT_ALLOWED', `${request.method} is not for this address; it takes ${allow}.`, {
-      headers: { allow },
-    });
-  };
-  if (others.length === 0) return;
-  const config = { refuses: true };
-  scope.route({ method: others, url, constraints: REST, config, exposeHeadRoute: false, handler });
-}
-
-/** Where a key of a source is written, or the source itself. */
+/** Section of a key of a source, or of the source itself where the key is absent. */
 export function sectionOf({ section }: Pick<SourceUse, 'section'>, key: string) {
   return section.members.get(key) ?? section;
 }
