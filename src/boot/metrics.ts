@@ -136,7 +136,7 @@ function flowMetrics(flows: readonly AppFlows[]): (Metric | Histogram)[] {
       help: 'Events of flows that have come and are not done.',
       type: 'gauge',
       labels,
-      read: () => each(({ atWork }) => atWork),
+      read: () => each(({ inFlight }) => inFlight),
     },
     {
       name: 'tablecast_flow_dead_letters',

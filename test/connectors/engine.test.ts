@@ -219,14 +219,14 @@ describe('a flow', () => {
     expect(kept).toMatchObject([{ error: 'it took longer than 20 ms', attempts: 2 }]);
   });
 
-  test('when nobody waits any more, what failed is neither tried again nor kept', async () => {
+  test('when the sender has disconnected, a failed event is neither retried nor stored', async () => {
     const gone = new AbortController();
     const one = failing(9);
     const { handle, kept } = makeRunner([one.deliver], { retry: { attempts: 5, delay: 60_000, maxDelay: 60_000 } });
     const handled = handle('redelivers')(event({ signal: gone.signal }));
     await vi.waitFor(() => expect(one.seen).toHaveLength(1));
     gone.abort();
-    await expect(handled).rejects.toThrow('nobody waits');
+    await expect(handled).rejects.toThrow('the sender has disconnected');
     expect(kept).toEqual([]);
   });
 });
@@ -250,16 +250,16 @@ describe('a flow that stops', () => {
     const slow: Deliver = () => new Promise<null>((done) => (release = () => done(null)));
     const { handle, runner, stopping, cut } = makeRunner([slow]);
     const first = handle('redelivers')(event());
-    await vi.waitFor(() => expect(runner.atWork).toBe(1));
+    await vi.waitFor(() => expect(runner.inFlight).toBe(1));
     stopping.abort();
     release();
     expect(await first).toBe(null);
     const other = makeRunner([slow]);
     const second = other.handle('redelivers')(event());
-    await vi.waitFor(() => expect(other.runner.atWork).toBe(1));
+    await vi.waitFor(() => expect(other.runner.inFlight).toBe(1));
     other.cut.abort();
     await expect(second).rejects.toMatchObject({ code: 'STOPPING' });
-    expect([other.kept, other.runner.atWork, cut.signal.aborted]).toEqual([[], 0, false]);
+    expect([other.kept, other.runner.inFlight, cut.signal.aborted]).toEqual([[], 0, false]);
   });
 
   test('S1.13 does what nobody would send again, and tries it again, for as long as there is time', async () => {
@@ -348,14 +348,14 @@ describe('several flows from one source', () => {
     const { handle, runner } = makeRunner([slow], { concurrency: 2 });
     const handled = Array.from({ length: 1002 }, (_, index) => handle('answers')(event({ key: `e${index}` })));
     await vi.waitFor(() => expect(releases).toHaveLength(2));
-    expect(runner.atWork).toBe(1002);
+    expect(runner.inFlight).toBe(1002);
     await expect(handle('answers')(event())).rejects.toMatchObject({ code: 'OVERLOADED' });
     const timer = setInterval(() => {
       for (const release of releases.splice(0)) release();
     }, 1);
     onTestFinished(() => clearInterval(timer));
     await Promise.all(handled);
-    expect([most, runner.atWork]).toEqual([2, 0]);
+    expect([most, runner.inFlight]).toEqual([2, 0]);
   });
 });
 
@@ -364,7 +364,7 @@ test('S1.13 more events may wait where their source says so', async () => {
   const gate = new Promise<void>((done) => (open = done));
   const { handle, runner } = makeRunner([() => gate], { source: from({ ...SOURCE.answers, mostWaiting: 1500 }) });
   const handled = Array.from({ length: 1510 }, (_, index) => handle('answers')(event({ key: `e${index}` })));
-  expect(runner.atWork).toBe(1510);
+  expect(runner.inFlight).toBe(1510);
   await expect(handle('answers')(event())).rejects.toMatchObject({ code: 'OVERLOADED' });
   open();
   await Promise.all(handled);

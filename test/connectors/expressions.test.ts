@@ -127,7 +127,7 @@ describe('mistakes are told when it is compiled', () => {
     ['1 +', 'any', /^Unexpected token: EOF \(at character 4\)/],
     ['"a" + 1', 'any', /^no such overload: string \+ int/],
     ['auth.subject', 'any', /^No such key: subject/],
-    ['input.text.matches("a+")', 'any', /^matches is not offered/],
+    ['input.text.matches("a+")', 'any', /^matches is not supported/],
     ['input.text', 'object', /^no mistake/],
     ['"text"', 'bool', /^expected an expression that gives true or false, this one gives string/],
     ['input.n == 3', 'object', /^expected an expression that gives an object, this one gives bool/],
@@ -145,10 +145,10 @@ describe('what has no value for an event', () => {
   test.each([
     ['input.missing', 'any', 'input.missing: No such key: missing'],
     ['input.text + input.n', 'any', 'no such overload'],
-    ['input.text', 'bool', 'gives something else than true or false'],
-    ['input.list', 'object', 'gives something else than an object'],
-    ['1.0 / 0.0', 'any', 'no number of JSON'],
-    ['type(input.n)', 'any', 'nothing that JSON has'],
+    ['input.text', 'bool', 'the result is not true or false'],
+    ['input.list', 'object', 'the result is not an object'],
+    ['1.0 / 0.0', 'any', 'not a number of JSON'],
+    ['type(input.n)', 'any', 'cannot be converted to JSON'],
   ] as const)('%s as %s is refused for good', (text, wanted, message) => {
     expect(() => run(text, wanted)).toThrow(PermanentError);
     expect(() => run(text, wanted)).toThrow(message);

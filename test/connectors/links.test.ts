@@ -137,7 +137,7 @@ withBroker('with a broker', (broker) => {
     const signal = new AbortController().signal;
     await until(
       () => deliver({ ...ready, signal }).catch((error: Error) => error.message),
-      (outcome) => outcome === 'the message got into no queue',
+      (outcome) => outcome === 'the message reached no queue',
     );
     return {
       deliver,

@@ -169,7 +169,7 @@ withBroker('rabbitmq', (broker) => {
     expect((await again.next()).input).toEqual({ id: 2 });
   });
 
-  test('abort tells those at work that nobody waits', async () => {
+  test('abort aborts the running events', async () => {
     const events = new Mailbox<FlowEvent>('events');
     const { connector } = await consume((event) => {
       events.push(event);
@@ -214,21 +214,21 @@ withBroker('rabbitmq', (broker) => {
     const publish = connector.target(targetOf('publish', mandatory));
     const send = connector.target(targetOf('send', settingsOf(SEND_KEYS), 'no-such-queue'));
     await connector.start();
-    await eventually(() => publish(deliveryOf({}, { target: 'nobody.listens' })), /got into no queue/);
-    await eventually(() => send(deliveryOf({})), /got into no queue/);
+    await eventually(() => publish(deliveryOf({}, { target: 'nobody.listens' })), /reached no queue/);
+    await eventually(() => send(deliveryOf({})), /reached no queue/);
     await expect(publish(deliveryOf({}, { target: 7 }))).rejects.toThrow(PermanentError);
     await expect(publish(deliveryOf({}, { target: '' }))).rejects.toThrow(PermanentError);
   });
 
-  test('a broker that is away does not stop the server from starting, and its password is nowhere', async () => {
+  test('an unavailable broker does not stop the server from starting, and its password is nowhere', async () => {
     const { connector, lines, errors } = make({ url: 'amqp://somebody:topsecret@127.0.0.1:9', timeout: 500 });
     connector.listen(sourceOf('order.updated', settingsOf(QUEUE_KEYS)), async () => undefined);
     const publish = connector.target(targetOf('publish', settingsOf(PUBLISH_KEYS)));
     await connector.start();
     const line = await lines.next();
-    expect(line).toMatchObject({ level: 'warn', connector: 'rabbit', message: expect.stringContaining('away') });
+    expect(line).toMatchObject({ level: 'warn', connector: 'rabbit', message: expect.stringContaining('unavailable') });
     expect(connector.status()).toEqual({ connections: 0 });
-    await expect(publish(deliveryOf({}, { target: 'a' }))).rejects.toThrow('the broker is away');
+    await expect(publish(deliveryOf({}, { target: 'a' }))).rejects.toThrow('the broker is unavailable');
     await connector.stop();
     await connector.close();
     expect(JSON.stringify([lines.items, errors.map(String)])).not.toContain('topsecret');
@@ -244,7 +244,7 @@ withBroker('rabbitmq', (broker) => {
     expect(JSON.stringify(lines.items)).not.toContain('topsecret');
   });
 
-  test('a queue that is not there, or is taken away, is tried again until it is', async () => {
+  test('a queue that does not exist, or is deleted, is retried until it exists', async () => {
     const queue = `test.${randomUUID()}`;
     const events = new Mailbox<FlowEvent>('events');
     const { connector, lines } = make();
@@ -270,7 +270,7 @@ withBroker('rabbitmq', (broker) => {
       async () => isTold('no queue') && isTold('no exchange'),
       (told) => told,
     );
-    await expect(publish(deliveryOf({}, { target: 'a' }))).rejects.toThrow('the broker is away');
+    await expect(publish(deliveryOf({}, { target: 'a' }))).rejects.toThrow('the broker is unavailable');
   });
 
   test(
@@ -325,9 +325,9 @@ withBroker('rabbitmq', (broker) => {
         );
         expect(firstTimes(seen[name])).toEqual(Array.from({ length: count }, (_, n) => n));
       }
-      expect(lines.items.map(({ message }) => message).filter((message) => /connected|away/.test(message))).toEqual([
+      expect(lines.items.map(({ message }) => message).filter((message) => /connected|unavailable/.test(message))).toEqual([
         'connected to the broker',
-        'the broker is away; connecting goes on',
+        'the broker is unavailable; reconnecting',
         'connected to the broker',
       ]);
     },

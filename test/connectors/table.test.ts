@@ -149,7 +149,7 @@ describe('changes of a table', () => {
     expect(context.faults).toEqual([]);
   });
 
-  test('changes that were gone from the log are told as missing, and counted', async () => {
+  test('changes that were removed from the log are reported as missed, and counted', async () => {
     const context = await openContext('table', { config: 'events: {max_count: 3}\n' });
     const connector = listen(context, async () => {});
     await connector.stop();
@@ -162,7 +162,7 @@ describe('changes of a table', () => {
     listen(context, async (event) => void events.push(event));
     await vi.waitFor(() => expect(told(events)).toEqual(['create d', 'create e', 'create f']));
     expect(context.faults.map(String)).toEqual([
-      expect.stringMatching(/^MissedEvents: flow f: changes of Order up to \d+ were gone from the log/),
+      expect.stringMatching(/^MissedEvents: flow f: changes of Order up to \d+ were removed from the log/),
     ]);
     expect(context.faults[0]).toMatchObject({ name: 'MissedEvents', flow: 'f' });
   });

@@ -168,7 +168,7 @@ withBroker('flows and a RabbitMQ broker', (broker) => {
         { timeout: 30_000 },
       );
       await broker().kill();
-      await server.logs.next(({ msg }) => String(msg).includes('the broker is away'), 20_000);
+      await server.logs.next(({ msg }) => String(msg).includes('the broker is unavailable'), 20_000);
       expect((await ask('GET', `${server.origin}/my-app/Order`)).status).toBe(200);
       await broker().start();
       await all;

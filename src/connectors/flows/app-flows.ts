@@ -23,8 +23,8 @@ import { fanOut } from './run/fan-out.ts';
 import { FlowRunner } from './run/flow-runner.ts';
 import { StoredRequestKeys } from './run/request-keys.ts';
 
-/** Milliseconds that flows get after all connections were cut off: they are to hear of those, too. */
-const LAST_MOMENT = 1000;
+/** Time for flows after all connections were cut off, whose `disconnect` events they still handle. */
+const MAX_ABORT_MS = 1000;
 
 export interface AppFlowsOptions {
   readonly config: AppConfig;
@@ -34,11 +34,11 @@ export interface AppFlowsOptions {
   readonly admission: Admission;
   readonly log: Log;
   readonly onError: (error: unknown) => void;
-  /** There is no other application: it is also found without its name. */
+  /** True when the server has one application, which is also served without its id in the address. */
   readonly isAlone: boolean;
 }
 
-/** Opens what the flows keep, makes their connectors, and links one to the other. Nothing comes before `start`. */
+/** Opens the store of the flows, creates connectors and connects them to flows. No events occur before `start`. */
 export async function openAppFlows(plan: FlowsPlan, options: AppFlowsOptions): Promise<AppFlows> {
   const { dataDir: dir, busyTimeout } = options.config;
   const store = await (await loadEngine()).openFlows({ dir, busyTimeout, health: options.application.storage });
@@ -50,7 +50,7 @@ export async function openAppFlows(plan: FlowsPlan, options: AppFlowsOptions): P
   }
 }
 
-/** Connectors and flows of one application at work. */
+/** Running connectors and flows of one application. */
 export class AppFlows implements MountedConnectors {
   readonly appId: string;
   readonly connectors: readonly Connector[];
@@ -64,7 +64,7 @@ export class AppFlows implements MountedConnectors {
   #stopped: Promise<unknown> = Promise.resolve();
 
   constructor(plan: FlowsPlan, store: FlowStore, options: AppFlowsOptions) {
-    // Each event at work listens.
+    // Each running event adds a listener.
     setMaxListeners(0, this.#stopping.signal, this.#cut.signal);
     const { config, onError } = options;
     this.#options = options;
@@ -87,19 +87,19 @@ export class AppFlows implements MountedConnectors {
     return { connections: this.parts().reduce((sum, [, { connections }]) => sum + connections, 0) };
   }
 
-  /** A connector may have the name of a transport, or that of a connector of another application. */
+  /** Labels connectors with the application: names are only unique within it, and may equal a transport's. */
   parts(): MountedParts {
     return this.connectors.map((connector) => [`${this.appId}/${connector.name}`, connector.status()] as const);
   }
 
-  /** Takes the places on the server. */
+  /** Registers the addresses of connectors and flows on the server. */
   async register(server: FastifyInstance): Promise<void> {
     for (const connector of this.connectors) await connector.register(server);
     const { auth, server: config, application } = this.#options;
     registerFlowRoutes(server, { flows: this, access: application.access, auth, config });
   }
 
-  /** Events may come. */
+  /** Starts the sources. */
   async start(): Promise<void> {
     for (const connector of this.connectors) await connector.start();
   }
@@ -119,14 +119,14 @@ export class AppFlows implements MountedConnectors {
 
   abort(): void {
     for (const connector of this.connectors) connector.abort();
-    setTimeout(() => this.#cut.abort(), LAST_MOMENT).unref();
+    setTimeout(() => this.#cut.abort(), MAX_ABORT_MS).unref();
   }
 
-  /** Resolves when no event is at work any more. */
+  /** Resolves when no event is running. */
   async settled(): Promise<void> {
     await this.#stopped;
     await Promise.all(this.connectors.map((connector) => connector.settled?.()));
-    while (this.runners.some(({ atWork }) => atWork > 0)) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (this.runners.some(({ inFlight }) => inFlight > 0)) await new Promise((resolve) => setTimeout(resolve, 10));
   }
 
   async close(): Promise<void> {
@@ -174,7 +174,7 @@ interface SourceGroup {
   readonly runners: [FlowRunner, ...FlowRunner[]];
 }
 
-/** Flows that come from the same, in the order of the file. */
+/** Groups flows with the same source, in the order of the file. */
 function groupBySource(runners: readonly FlowRunner[]): Iterable<SourceGroup> {
   const groups = new Map<string, SourceGroup>();
   for (const runner of runners) {

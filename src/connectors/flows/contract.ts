@@ -44,7 +44,7 @@ const LETTERS = '/flows/dead-letters';
 
 const ADMIN: readonly ContractOperation[] = [
   {
-    ...{ id: 'listFlows', tag: FLOWS_TAG, method: 'get', path: '/flows', summary: 'Shows what the flows have done' },
+    ...{ id: 'listFlows', tag: FLOWS_TAG, method: 'get', path: '/flows', summary: 'Lists the flows with their counts' },
     responses: { 200: jsonAnswer('The flows.', object({ flows: { type: 'array', items: FLOW } })) },
     codes: ['FORBIDDEN'],
   },
@@ -57,7 +57,7 @@ const ADMIN: readonly ContractOperation[] = [
       summary: 'Lists events that flows have failed',
     },
     parameters: [
-      query('flow', text, 'Only those of this flow.', 'orders'),
+      query('flow', text, 'Only dead letters of this flow.', 'orders'),
       query('before', text, 'Continues after a page, from its `next`.', ID.example),
       query('limit', { type: 'integer', minimum: 1, maximum: 200, default: 50 }, 'How many.', 50),
     ],
@@ -95,13 +95,16 @@ const ADMIN: readonly ContractOperation[] = [
     summary: 'Runs the flow again with a dead letter',
     parameters: [ID],
     responses: {
-      200: jsonAnswer('It is done, and removed.', object({ replayed: { const: true }, result: {} }, ['replayed'])),
+      200: jsonAnswer(
+        'The flow succeeded; the dead letter is removed.',
+        object({ replayed: { const: true }, result: {} }, ['replayed']),
+      ),
     },
     codes: ['NOT_FOUND', 'CONFLICT', 'FORBIDDEN', 'FLOW_FAILED'],
   },
 ];
 
-/** Connectors and flows of an application for its documents. */
+/** Describes connectors and flows of an application for the documents of the API. */
 export function describeFlowOperations({ connectors }: AppFlows): Described {
   const own = connectors.flatMap((connector) => connector.describe?.() ?? []);
   const rooms = { name: ROOMS_TAG, description: 'Connections that are in rooms and exchange messages.' };

@@ -1,7 +1,7 @@
 import type { Section } from '../../config/keys/section.ts';
 import type { ConnectorPlan, Flow, FlowsPlan } from './flow.ts';
 
-/** Connectors and flows for people, line by line, as `tablecast check` shows them. */
+/** Describes connectors and flows line by line, for `tablecast check`. */
 export function describeFlows(plan: FlowsPlan | undefined): readonly string[] {
   if (plan === undefined) return [];
   const { connectors, flows } = plan;
@@ -23,11 +23,11 @@ function describeFlow({ name, source, when, transform, targets, retry }: Flow): 
     `  ${name}`,
     `    from   ${connector} ${use.operation}${describeSettings(use.section)}${steps}`,
     ...targets.map(({ label, as }) => `    to     ${label} (as ${as})`),
-    `    ${times}, then ${source.type.failure === 'answers' ? 'told to who sent it' : 'a dead letter'}`,
+    `    ${times}, then ${source.type.failure === 'answers' ? 'reported to the sender' : 'a dead letter'}`,
   ];
 }
 
-/** What was written beside connector and operation. */
+/** Settings of a source besides connector and operation. */
 function describeSettings({ members }: Section): string {
   const others = [...members].filter(([name]) => name !== 'connector' && name !== 'operation');
   return others

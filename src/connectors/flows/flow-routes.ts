@@ -14,9 +14,9 @@ import type { DeadLetter } from './run/dead-letters.ts';
 import { describeFailure } from './run/failures.ts';
 import type { FlowRunner } from './run/flow-runner.ts';
 
-const NO_DOORS = { ticket: false, token: false };
-const PAGE_DEFAULT = 50;
-const PAGE_MAX = 200;
+const NO_QUERY_CREDENTIALS = { ticket: false, token: false };
+const DEFAULT_PAGE_ITEMS = 50;
+const MAX_PAGE_ITEMS = 200;
 
 export interface FlowRoutesOptions {
   readonly flows: AppFlows;
@@ -29,23 +29,23 @@ interface LetterRequest {
   Params: { readonly id: string };
 }
 
-/** `/{app_id}/flows`: what the flows do, and their dead letters; for those who have the admin role. */
+/** Serves `/{app_id}/flows`, the state of flows and their dead letters, to callers with the admin role. */
 export function registerFlowRoutes(server: FastifyInstance, options: FlowRoutesOptions): void {
   const { flows, auth } = options;
   const path = `/${flows.appId}/flows`;
-  const onRequest = [ignoreEmptyBody, ...(auth === undefined ? [] : [makeAuthentication(auth, NO_DOORS)])];
+  const onRequest = [ignoreEmptyBody, ...(auth === undefined ? [] : [makeAuthentication(auth, NO_QUERY_CREDENTIALS)])];
   const preHandler = async (request: FastifyRequest, reply: FastifyReply) => {
     reply.header('cache-control', 'no-store');
     checkReader(request, options);
   };
   const guarded = { onRequest, preHandler };
-  /** Letters that are tried at this moment. */
+  /** Ids of the dead letters that are being replayed. */
   const replaying = new Set<string>();
   server.get(path, guarded, () => ({ flows: flows.runners.map((runner) => describeRunner(runner, flows)) }));
   server.get(`${path}/dead-letters`, guarded, (request) => listLetters(flows, parseQuery(queryOf(request), [])));
   server.get<LetterRequest>(`${path}/dead-letters/:id`, guarded, ({ params }) => {
     const letter = find(flows, params.id);
-    return { ...showLetter(letter), input: letter.input };
+    return { ...toLetterBody(letter), input: letter.input };
   });
   server.delete<LetterRequest>(`${path}/dead-letters/:id`, guarded, ({ params }, reply) => {
     find(flows, params.id);
@@ -54,7 +54,7 @@ export function registerFlowRoutes(server: FastifyInstance, options: FlowRoutesO
   });
   server.post<LetterRequest>(`${path}/dead-letters/:id/replay`, guarded, async ({ params: { id } }) => {
     const letter = find(flows, id);
-    if (replaying.has(id)) throw new AppError('CONFLICT', 'It is being tried at this moment.');
+    if (replaying.has(id)) throw new AppError('CONFLICT', 'The dead letter is being replayed.');
     replaying.add(id);
     try {
       return await replay(flows, letter);
@@ -65,17 +65,17 @@ export function registerFlowRoutes(server: FastifyInstance, options: FlowRoutesO
 }
 
 /**
- * Where nobody is asked who he is, only this machine may look: events may be nobody else's business. Throws UNAUTHORIZED
- * or FORBIDDEN.
+ * Requires the admin role; where authentication is off, a server on loopback, since events may be confidential. Throws
+ * UNAUTHORIZED or FORBIDDEN.
  */
 function checkReader(request: FastifyRequest, { access, auth, config }: FlowRoutesOptions): void {
   if (auth !== undefined) access.checkAdmin('reading flows', identityOf(request));
   else if (!isPrivate(config)) {
-    throw new AppError('FORBIDDEN', 'Without auth, flows are only shown where the server listens on loopback.');
+    throw new AppError('FORBIDDEN', 'Without auth, flows can only be read where the server listens on loopback.');
   }
 }
 
-function describeRunner({ flow, counts, atWork }: FlowRunner, { deadLetters }: AppFlows): object {
+function describeRunner({ flow, counts, inFlight }: FlowRunner, { deadLetters }: AppFlows): object {
   const { source, targets } = flow;
   return {
     name: flow.name,
@@ -83,7 +83,7 @@ function describeRunner({ flow, counts, atWork }: FlowRunner, { deadLetters }: A
     to: targets.map(({ connector, use: { operation, target } }) => ({ connector, operation, target })),
     events: counts.events,
     retries: counts.retries,
-    at_work: atWork,
+    at_work: inFlight,
     dead_letters: deadLetters.count(flow.name),
   };
 }
@@ -93,20 +93,22 @@ function listLetters({ deadLetters }: AppFlows, query: Readonly<Record<string, u
   if (unknown !== undefined) throw new AppError('INVALID_QUERY', `There is no parameter "${unknown}" here.`);
   const repeated = Object.keys(query).find((name) => Array.isArray(query[name]));
   if (repeated !== undefined) throw new AppError('INVALID_QUERY', `The parameter "${repeated}" is given twice.`);
-  const { flow, before, limit = String(PAGE_DEFAULT) } = query as Readonly<Record<string, string | undefined>>;
+  const { flow, before, limit = String(DEFAULT_PAGE_ITEMS) } = query as Readonly<Record<string, string | undefined>>;
   const size = /^\d{1,4}$/.test(limit) ? Number(limit) : 0;
-  if (size < 1 || size > PAGE_MAX) throw new AppError('INVALID_QUERY', `limit is a number from 1 to ${PAGE_MAX}.`);
-  // One more tells whether there is another page.
+  if (size < 1 || size > MAX_PAGE_ITEMS) {
+    throw new AppError('INVALID_QUERY', `limit is a number from 1 to ${MAX_PAGE_ITEMS}.`);
+  }
+  // One more than requested, to know whether there is another page.
   const found = deadLetters.list({
     ...(flow === undefined ? {} : { flow }),
     ...(before === undefined ? {} : { before }),
     limit: size + 1,
   });
   const page = found.slice(0, size);
-  return { dead_letters: page.map(showLetter), next: found.length > size ? page.at(-1)?.id : null };
+  return { dead_letters: page.map(toLetterBody), next: found.length > size ? page.at(-1)?.id : null };
 }
 
-function showLetter(letter: Omit<StoredLetter | DeadLetter, 'input' | 'notes' | 'identity'>): object {
+function toLetterBody(letter: Omit<StoredLetter | DeadLetter, 'input' | 'notes' | 'identity'>): object {
   const { id, flow, key, error, attempts, done, created } = letter;
   return { id, flow, event_key: key, error, attempts, done, created_at: new Date(created).toISOString() };
 }
@@ -117,7 +119,7 @@ function find({ deadLetters }: AppFlows, id: string): DeadLetter {
   return letter;
 }
 
-/** It goes away when the flow has done it; else it stays, with what was wrong this time. */
+/** Replays a dead letter. Removes it on success; otherwise stores the new error. */
 async function replay({ runners, deadLetters }: AppFlows, letter: DeadLetter): Promise<object> {
   const runner = runners.find(({ flow }) => flow.name === letter.flow);
   if (runner === undefined) throw new AppError('CONFLICT', `There is no flow "${letter.flow}" any more.`);

@@ -1,52 +1,52 @@
 import type { ConnectorType, FlowData, SourceType, SourceUse, TargetUse } from '../connector.ts';
 import type { CelExpression, CelScope } from './expressions/cel.ts';
 
-/** How often what fails is tried, and how long to wait between: milliseconds. */
+/** Attempts of a failed delivery, and the delays between them in milliseconds. */
 export interface RetryPolicy {
-  /** In all, the first time included. */
+  /** Number of attempts, including the first one. */
   readonly attempts: number;
   readonly delay: number;
   readonly maxDelay: number;
 }
 
-/** `from:` of a flow, read. */
+/** Parsed `from:` of a flow. */
 export interface FlowSource {
   readonly connector: string;
   readonly type: SourceType;
   readonly use: SourceUse;
 }
 
-/** One `to:` of a flow, read. */
+/** Parsed `to:` of a flow. */
 export interface FlowTarget {
   readonly connector: string;
   readonly use: TargetUse;
-  /** Its `target:` for one event; a name stands for itself. */
+  /** Value of `target:` for one event; a name is its own value. */
   readonly target: CelExpression;
   readonly as: 'caller' | 'server';
-  /** For people, and to know it again: `table create Message`. */
+  /** Name in messages and dead letters: `table create Message`. */
   readonly label: string;
 }
 
-/** One flow of config.yaml, checked and compiled. */
+/** A flow of config.yaml, checked and compiled. */
 export interface Flow {
   readonly name: string;
   readonly source: FlowSource;
   readonly when: CelExpression | undefined;
   readonly transform: ((scope: CelScope) => FlowData) | undefined;
-  /** It has a `transform`, and none of its expressions reads `input.body`. */
+  /** True with a `transform` where no expression reads `input.body`. */
   readonly ignoresBody?: boolean;
   readonly targets: readonly FlowTarget[];
   readonly retry: RetryPolicy;
   /** Milliseconds that one delivery to a target may take. */
   readonly timeout: number;
-  /** Events that are at work at once; others wait. */
+  /** Events that run at the same time; others wait. */
   readonly concurrency: number;
 }
 
-/** A connector of config.yaml, or one that is built in and used. */
+/** A connector of config.yaml, or a built-in one that is used. */
 export interface ConnectorPlan {
   readonly name: string;
-  /** `type:` */
+  /** Value of `type:`. */
   readonly typeName: string;
   readonly type: ConnectorType;
   readonly settings: unknown;

@@ -4,15 +4,15 @@ import { parseJsonText } from '../../resources/body/json.ts';
 import { checkJson, throwInvalid, type ValueLimits } from '../../resources/body/values.ts';
 import { vanishes } from '../../schema/float.ts';
 
-/** Strings are matched so that digits in them are no numbers; of numbers only those that are long or have an exponent. */
+/** Matches strings, so that digits in them are not taken for numbers, and numbers. */
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
-/** Without one of these no number can be changed by `JSON.parse`. */
-const SUSPICIOUS = /\d[\d.]{15}|\d[eE][+-]?\d{2}/;
+/** Matches numbers that `JSON.parse` may change: long ones, or with a large exponent. */
+const MAYBE_INEXACT = /\d[\d.]{15}|\d[eE][+-]?\d{2}/;
 
 /**
- * JSON that was sent to a flow. A number that a double cannot hold is the text of its digits, as a Long is in a record:
- * one member that nothing uses does not make the others unreadable. Throws INVALID_JSON, VALIDATION_ERROR, TOO_DEEP or
- * TOO_WIDE for what no record may have.
+ * Parses JSON that was sent to a flow. A number that a double cannot represent becomes the string of its digits, as a Long
+ * in a record: an unused member does not make the others unreadable. Throws INVALID_JSON, and VALIDATION_ERROR, TOO_DEEP
+ * or TOO_WIDE for values that no record may have.
  */
 export function parseInputJson(source: Buffer, limits: ValueLimits): unknown {
   const value = parseInputBytes(source);
@@ -20,25 +20,25 @@ export function parseInputJson(source: Buffer, limits: ValueLimits): unknown {
   return value;
 }
 
-/** Throws what no record may have in any way: TOO_DEEP, TOO_WIDE or VALIDATION_ERROR. */
+/** Throws TOO_DEEP, TOO_WIDE or VALIDATION_ERROR for values that no record may have. */
 export function checkInput(value: unknown, path: string, limits: ValueLimits): void {
   checkJson(limits)(value, path, throwInvalid);
 }
 
-/** As `parseInputJson`, without the limits of depth and width. */
+/** Parses as `parseInputJson`, without the limits of depth and width. */
 export function parseInputBytes(source: Buffer): unknown {
   if (!isUtf8(source)) throw new AppError('INVALID_JSON', 'The text is not UTF-8.');
   return parseInputText(source.toString('utf8'));
 }
 
 export function parseInputText(text: string): unknown {
-  // The character itself would be invisible in a message.
+  // Named, since the character would be invisible in the message.
   if (text.startsWith('\uFEFF'))
     throw new AppError('INVALID_JSON', 'Not valid JSON: it begins with a byte order mark.');
-  return parseJsonText(SUSPICIOUS.test(text) && isJson(text) ? quoteNumbers(text) : text);
+  return parseJsonText(MAYBE_INEXACT.test(text) && isJson(text) ? quoteNumbers(text) : text);
 }
 
-/** What is none is left as it is, so that its mistake is reported where it stands. */
+/** True for valid JSON. Invalid text is parsed unchanged, so that the error has the right position. */
 export function isJson(text: string): boolean {
   try {
     JSON.parse(text);
@@ -49,11 +49,11 @@ export function isJson(text: string): boolean {
 }
 
 function quoteNumbers(text: string): string {
-  return text.replace(TOKENS, (token) => (token.startsWith('"') || isHeld(token) ? token : `"${token}"`));
+  return text.replace(TOKENS, (token) => (token.startsWith('"') || isExact(token) ? token : `"${token}"`));
 }
 
-/** Whether a double is this number. Of fractions it is the nearest one, as long as that is a fraction, too. */
-function isHeld(token: string): boolean {
+/** True when a double represents the number. Fractions may be rounded, as long as the result is a fraction, too. */
+function isExact(token: string): boolean {
   const value = Number(token);
   if (!Number.isFinite(value) || vanishes(token, value)) return false;
   if (/^-?\d+$/.test(token)) return Number.isSafeInteger(value);

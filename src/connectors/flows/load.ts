@@ -12,8 +12,8 @@ export interface FlowsSource {
 }
 
 /**
- * Connectors and flows of several applications by `app_id`, for those that have any. Opens nothing. Throws StartError
- * with every mistake of all.
+ * Loads connectors and flows of several applications by `app_id`, without applications that have neither. Opens nothing.
+ * Throws StartError with the errors of all.
  */
 export async function loadFlows(sources: readonly FlowsSource[]): Promise<ReadonlyMap<string, FlowsPlan>> {
   const report = new Report();

@@ -5,21 +5,21 @@ import { required, textKey } from '../../config/keys/values.ts';
 import { CONNECTOR_LOADERS } from '../index.ts';
 import type { ConnectorPlan } from './flow.ts';
 
-/** A connector with where it is written; its section is absent when it is built in. */
+/** A connector with its section, which is absent for one that is built in. */
 export interface ReadConnector extends ConnectorPlan {
   readonly section: Section;
 }
 
 export interface FoundConnectors {
-  /** By name, those that are built in among them. */
+  /** Connectors by name, including built-in ones. */
   readonly known: ReadonlyMap<string, ReadConnector>;
-  /** Names with a mistake, which has been told. */
+  /** Names of connectors with a reported error. */
   readonly wrong: ReadonlySet<string>;
 }
 
 const TYPE = required(textKey(undefined, { what: 'Kind of the connector' }));
 
-/** Names stand in URLs, labels of metrics and messages. */
+/** Checks a name, which is used in URLs, labels of metrics and messages. */
 export function checkFlowName(section: Section, name: string, report: Report): boolean {
   if (/^[A-Za-z0-9_-]{1,64}$/.test(name)) return true;
   const hint = 'a name has 1 to 64 letters, digits, "-" and "_"';
@@ -27,7 +27,7 @@ export function checkFlowName(section: Section, name: string, report: Report): b
   return false;
 }
 
-/** Reads `connectors:`, and adds those that need no entry. */
+/** Reads `connectors:`, and adds connectors that need no entry. */
 export async function readConnectors(section: Section | undefined, report: Report): Promise<FoundConnectors> {
   const known = new Map<string, ReadConnector>();
   const wrong = new Set<string>();

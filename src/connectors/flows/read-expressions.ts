@@ -3,10 +3,10 @@ import type { Section } from '../../config/keys/section.ts';
 import type { FlowData } from '../connector.ts';
 import { type CelExpression, type CelScope, compileExpression, type Wanted } from './expressions/cel.ts';
 
-/** The expression that stands in a section; undefined with a mistake in the report. */
+/** Compiles the expression in a section; undefined after reporting its error. */
 export function readExpression(section: Section, wanted: Wanted, report: Report): { value: CelExpression } | undefined {
   const { value, path } = section;
-  // In YAML `when: true` is no text.
+  // In YAML `when: true` is not a string.
   const text = typeof value === 'boolean' || typeof value === 'number' ? String(value) : value;
   if (typeof text !== 'string' || text.trim() === '') {
     const hint = 'write an expression, such as input.price > 100';
@@ -21,13 +21,13 @@ export function readExpression(section: Section, wanted: Wanted, report: Report)
   return undefined;
 }
 
-/** `transform:`: one expression that gives an object, or a mapping whose values are expressions. */
+/** Compiles `transform:`: an expression that gives an object, or a mapping of expressions. */
 export function readTransform(section: Section, report: Report): { value: (scope: CelScope) => FlowData } | undefined {
   const shape = section.isMapping ? readShape(section, report) : readExpression(section, 'object', report);
   return shape && { value: (scope) => shape.value(scope) as FlowData };
 }
 
-/** Texts are expressions; numbers, booleans and null stand for themselves; lists and mappings are what is in them. */
+/** Compiles a part of `transform:`: strings are expressions; lists and mappings contain parts; other values are literal. */
 function readShape(section: Section, report: Report): { value: CelExpression } | undefined {
   if (section.isMapping) {
     const members = [...section.members].map(([name, member]) => [name, readShape(member, report)] as const);

@@ -15,9 +15,9 @@ export interface FlowScope {
 
 type FlowKeys = Pick<Flow, 'timeout' | 'concurrency'>;
 
-const LONGEST_WAIT = { min: 1, max: 86_400_000 };
+const DELAY_RANGE_MS = { min: 1, max: 86_400_000 };
 
-/** Keys of a flow beside those that are read one by one. */
+/** Keys of a flow besides those that are read one by one. */
 export const FLOW_KEYS: FlatKeys<FlowKeys> = {
   timeout: durationKey('30s', { what: 'How long one delivery to a target may take' }, { min: 1, max: 3_600_000 }),
   concurrency: countKey(10, { what: 'Events that are at work at once; others wait' }, { max: 1000 }),
@@ -26,12 +26,12 @@ const OTHER_FLOW_KEYS = ['from', 'when', 'transform', 'to', 'retry'];
 
 const ATTEMPTS = { what: 'How often it is tried in all', shownDefault: '`5`; `1` where somebody waits' };
 
-/** Where somebody waits for the outcome, he had better try again himself. */
+/** Keys of `retry:`. Without retries by default where a sender waits for the outcome: it can retry itself. */
 export function retryKeys({ failure }: SourceType): FlatKeys<RetryPolicy> {
   return {
     attempts: countKey(failure === 'answers' ? 1 : 5, ATTEMPTS, { max: 100 }),
-    delay: durationKey('1s', { what: 'Longest wait before the second time; it doubles' }, LONGEST_WAIT),
-    maxDelay: durationKey('1m', { what: 'Longest wait between two times' }, LONGEST_WAIT),
+    delay: durationKey('1s', { what: 'Longest wait before the second time; it doubles' }, DELAY_RANGE_MS),
+    maxDelay: durationKey('1m', { what: 'Longest wait between two times' }, DELAY_RANGE_MS),
   };
 }
 
@@ -73,7 +73,7 @@ function readsBody(section: Section | undefined): boolean {
   return [...section.members.values(), ...section.items].some(readsBody);
 }
 
-/** What is not there is fine; what is there and wrong is in the report. */
+/** Reads an optional member; undefined where it is absent, or invalid and reported. */
 function readOptional<T>(section: Section, name: string, read: (member: Section) => { value: T } | undefined) {
   const member = section.members.get(name);
   return member && read(member);
@@ -94,7 +94,7 @@ function readSource(flow: string, flowSection: Section, scope: FlowScope): FlowS
     scope.report.add(flowSection.diagnoseKey({ message: `"${flowSection.path}.from" is missing`, hint }));
     return undefined;
   }
-  const found = readPlace(section, scope, 'sources');
+  const found = readOperation(section, scope, 'sources');
   if (found === undefined) return undefined;
   const { connector, operation, type } = found;
   const settings = section.read(type.keys, scope.report, ['connector', 'operation']);
@@ -103,7 +103,7 @@ function readSource(flow: string, flowSection: Section, scope: FlowScope): FlowS
 }
 
 interface TargetScope extends FlowScope {
-  /** Undefined when there is a mistake in it. */
+  /** Undefined for an invalid source. */
   readonly source: FlowSource | undefined;
   readonly transform: Section | undefined;
 }
@@ -123,7 +123,7 @@ function readTargets(flow: string, flowSection: Section, scope: TargetScope): re
 
 function readTarget(flow: string, section: Section, scope: TargetScope): FlowTarget | undefined {
   const { report, source } = scope;
-  const found = readPlace(section, scope, 'targets');
+  const found = readOperation(section, scope, 'targets');
   if (found === undefined) return undefined;
   const { connector, operation, type } = found;
   const settings = section.read(type.keys, report, ['connector', 'operation', 'target', 'as']);
@@ -141,7 +141,7 @@ function readTarget(flow: string, section: Section, scope: TargetScope): FlowTar
       ...(members === undefined ? {} : { input: members }),
     },
     target: expression ?? (() => name),
-    // Whoever waits for the outcome may do with a flow what he may do without it.
+    // A sender that waits for the outcome has no more rights with a flow than without it.
     as: as.value ?? (source?.type.failure === 'answers' ? 'caller' : 'server'),
     label: [connector.name, operation, textOf(section.members.get('target'))].filter((part) => part !== '').join(' '),
   };
@@ -173,20 +173,20 @@ function readTargetOf(section: Section, type: TargetType, report: Report): Targe
   return read && { name: undefined, expression: read.value };
 }
 
-interface FoundPlace<O> {
+interface FoundOperation<O> {
   readonly connector: ReadConnector;
   readonly operation: string;
   readonly type: O;
 }
 
-function readPlace(section: Section, scope: FlowScope, side: 'sources'): FoundPlace<SourceType> | undefined;
-function readPlace(section: Section, scope: FlowScope, side: 'targets'): FoundPlace<TargetType> | undefined;
-/** `connector:` and `operation:`, and what the connector says about it. */
-function readPlace(
+function readOperation(section: Section, scope: FlowScope, side: 'sources'): FoundOperation<SourceType> | undefined;
+function readOperation(section: Section, scope: FlowScope, side: 'targets'): FoundOperation<TargetType> | undefined;
+/** Reads `connector:` and `operation:`, with the connector's type of the operation. */
+function readOperation(
   section: Section,
   { found, report }: FlowScope,
   side: 'sources' | 'targets',
-): FoundPlace<SourceType | TargetType> | undefined {
+): FoundOperation<SourceType | TargetType> | undefined {
   if (!section.isMapping) {
     const hint = 'write {connector: …, operation: …}';
     report.add(section.diagnose({ message: `expected keys and values in ${section.path}`, hint }));
@@ -207,7 +207,7 @@ function readPlace(
   const operations: Operations<SourceType | TargetType> = connector.type[side];
   const operation = isWritten ? written : operations.default;
   if (operation === undefined) {
-    // What is written and wrong is in the report.
+    // An invalid one is already reported.
     if (!isWritten) report.add(section.diagnoseKey(describeMissing(section, operations)));
     return undefined;
   }

@@ -1,7 +1,7 @@
 import type { Section } from '../../config/keys/section.ts';
 import { type ExpressionNode, parseExpression } from './expressions/cel.ts';
 
-/** What is known of a part of a `transform` before there is an event. */
+/** Static knowledge of a part of a `transform`. */
 export type Shape = { readonly at: Section; readonly hasKey: boolean } & ShapeContent;
 
 type ShapeContent =
@@ -10,7 +10,7 @@ type ShapeContent =
   | { readonly kind: 'list'; readonly items: readonly Shape[] }
   | { readonly kind: 'unknown' };
 
-/** `hasKey`: it is written under a key of its own, to which a mistake in its name belongs. */
+/** Shape of a section. `hasKey`: it has a key of its own, where an error in its name is reported. */
 export function shapeOf(at: Section, hasKey = true): Shape {
   if (at.isMapping) {
     const members = new Map([...at.members].map(([name, member]) => [name, shapeOf(member)]));
@@ -18,7 +18,7 @@ export function shapeOf(at: Section, hasKey = true): Shape {
   }
   if (Array.isArray(at.value)) return { at, hasKey, kind: 'list', items: at.items.map((item) => shapeOf(item, false)) };
   if (typeof at.value !== 'string') return { at, hasKey, kind: 'constant', value: at.value };
-  // What came from the environment is not for messages.
+  // Values from the environment must not appear in messages.
   const node = at.isSecret ? undefined : parseExpression(at.value);
   return { at, hasKey, ...contentOf(node, at) };
 }

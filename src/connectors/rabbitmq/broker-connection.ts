@@ -2,8 +2,8 @@ import { type Channel, type ConfirmChannel, connect, type RecoveringChannelModel
 import type { Log } from '../../server/operations/log.ts';
 import type { RabbitSettings } from './keys.ts';
 
-/** Milliseconds for saying goodbye to a broker that may not answer. */
-const GOODBYE = 2000;
+/** Time to close the connection to a broker that may not answer. */
+const MAX_CLOSE_MS = 2000;
 
 export interface BrokerConnectionContext {
   readonly name: string;
@@ -11,12 +11,12 @@ export interface BrokerConnectionContext {
   readonly log: Log;
 }
 
-/** One connection to a broker: made again whenever it is lost, for ever. */
+/** A connection to a broker that reconnects without limit whenever it is lost. */
 export class BrokerConnection {
   readonly #settings: RabbitSettings;
   readonly #context: BrokerConnectionContext;
   #model: RecoveringChannelModel | undefined;
-  #state: 'closed' | 'connected' | 'away' = 'closed';
+  #state: 'closed' | 'connected' | 'unavailable' = 'closed';
 
   constructor(settings: RabbitSettings, context: BrokerConnectionContext) {
     this.#settings = settings;
@@ -27,7 +27,7 @@ export class BrokerConnection {
     return this.#state === 'connected';
   }
 
-  /** Begins to connect, and does not wait for it. */
+  /** Starts to connect, without waiting for the broker. */
   async open(): Promise<void> {
     const { url, heartbeat, timeout, reconnectDelay, reconnectMaxDelay } = this.#settings;
     const { name, appId } = this.#context;
@@ -42,16 +42,16 @@ export class BrokerConnection {
       },
     });
     model.on('connect', () => this.#enter('connected'));
-    model.on('disconnect', (error) => this.#enter('away', error));
-    model.on('connect-failed', (error) => this.#enter('away', error));
-    model.on('blocked', (reason) => this.#log('warn', 'the broker takes no messages for now', String(reason)));
-    model.on('unblocked', () => this.#log('info', 'the broker takes messages again'));
-    // It is followed by `disconnect`, and would end the process if nobody listened.
+    model.on('disconnect', (error) => this.#enter('unavailable', error));
+    model.on('connect-failed', (error) => this.#enter('unavailable', error));
+    model.on('blocked', (reason) => this.#log('warn', 'the broker does not accept messages for now', String(reason)));
+    model.on('unblocked', () => this.#log('info', 'the broker accepts messages again'));
+    // Followed by `disconnect`. Without a listener the event would end the process.
     model.on('error', () => undefined);
     this.#model = model;
   }
 
-  /** A new channel, as soon as there is a connection. Rejects when the link is closed. */
+  /** Opens a channel as soon as there is a connection. Rejects when the connection is closed for good. */
   channel(): Promise<Channel> {
     return this.#opened().createChannel();
   }
@@ -67,7 +67,7 @@ export class BrokerConnection {
     if (model === undefined) return;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, GOODBYE);
+      timer = setTimeout(resolve, MAX_CLOSE_MS);
     });
     await Promise.race([late, model.close()]);
     clearTimeout(timer);
@@ -78,15 +78,15 @@ export class BrokerConnection {
     return this.#model;
   }
 
-  /** Says so once, however many attempts there are. */
-  #enter(state: 'connected' | 'away', error?: Error): void {
+  /** Logs a change of the state once, not each attempt. */
+  #enter(state: 'connected' | 'unavailable', error?: Error): void {
     if (this.#model === undefined || this.#state === state) return;
     this.#state = state;
     if (state === 'connected') this.#log('info', 'connected to the broker');
-    else this.#log('warn', 'the broker is away; connecting goes on', error?.message);
+    else this.#log('warn', 'the broker is unavailable; reconnecting', error?.message);
   }
 
-  /** Only texts of ours and of the broker: an error of the driver may have more in it than is meant for a log. */
+  /** Logs messages only, never errors of the driver: they may contain secrets. */
   #log(level: 'info' | 'warn', message: string, reason?: string): void {
     const { name, appId, log } = this.#context;
     log[level]({ app: appId, connector: name, ...(reason === undefined ? {} : { reason }) }, message);

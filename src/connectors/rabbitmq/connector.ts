@@ -25,7 +25,7 @@ import {
 import { Consumer, queueOf } from './source.ts';
 import { Publisher, publishDelivery } from './target.ts';
 
-/** Flows that begin or end with a message of a RabbitMQ broker: docs/connectors-rabbitmq.md. */
+/** Messages of a RabbitMQ broker as sources and targets of flows: docs/connectors-rabbitmq.md. */
 export const rabbitmqConnector: ConnectorType<RabbitSettings> = {
   keys: RABBIT_KEYS,
   sources: {
@@ -57,7 +57,7 @@ class RabbitConnector implements Connector {
   readonly name: string;
   readonly #settings: RabbitSettings;
   readonly #context: ConnectorContext;
-  readonly #link: BrokerConnection;
+  readonly #connection: BrokerConnection;
   readonly #consumers: Consumer[] = [];
   readonly #publishers = new Map<string, Publisher>();
 
@@ -65,7 +65,7 @@ class RabbitConnector implements Connector {
     this.name = context.name;
     this.#settings = settings;
     this.#context = context;
-    this.#link = new BrokerConnection(settings, context);
+    this.#connection = new BrokerConnection(settings, context);
   }
 
   listen(source: SourceUse, handle: Handle): void {
@@ -75,7 +75,7 @@ class RabbitConnector implements Connector {
     const queue = queueOf(source, { appId, name, exchange });
     this.#consumers.push(
       new Consumer({
-        link: this.#link,
+        connection: this.#connection,
         queue,
         handle,
         prefetch: settings.prefetch ?? prefetch,
@@ -92,7 +92,7 @@ class RabbitConnector implements Connector {
   target({ operation, settings, target: queue }: TargetUse): Deliver {
     if (operation === 'send') {
       const publisher = this.#publisherOf('');
-      // Nobody knows whether the queue is there; a message that gets nowhere must not count as sent.
+      // The queue may not exist; a message that no queue received must not count as sent.
       const sent = { ...(settings as SendSettings), mandatory: true };
       return (delivery) => publishDelivery(publisher, { delivery, settings: sent, routingKey: queue });
     }
@@ -105,16 +105,16 @@ class RabbitConnector implements Connector {
 
   register(): void {}
 
-  /** Does not wait for the broker. */
+  /** Starts to connect, without waiting for the broker. */
   async start(): Promise<void> {
-    await this.#link.open();
+    await this.#connection.open();
     for (const publisher of this.#publishers.values()) publisher.start();
     for (const consumer of this.#consumers) consumer.start();
   }
 
-  /** One while the broker is connected. */
+  /** Reports one connection while the broker is connected. */
   status(): TransportStatus {
-    return { connections: this.#link.isConnected ? 1 : 0 };
+    return { connections: this.#connection.isConnected ? 1 : 0 };
   }
 
   async stop(): Promise<void> {
@@ -127,20 +127,27 @@ class RabbitConnector implements Connector {
 
   async close(): Promise<void> {
     for (const publisher of this.#publishers.values()) publisher.stop();
-    await this.#link.close();
+    await this.#connection.close();
   }
 
   get #delays() {
     return { delay: this.#settings.reconnectDelay, maxDelay: this.#settings.reconnectMaxDelay };
   }
 
-  /** Each exchange has a channel of its own: what is wrong with one does not stop the others. */
+  /** Publisher of an exchange, with a channel of its own: an error of one exchange does not affect the others. */
   #publisherOf(exchange: string): Publisher {
     const known = this.#publishers.get(exchange);
     if (known !== undefined) return known;
     const { declare, timeout } = this.#settings;
     const onTrouble = (reason: string) => this.#warn('nothing can be published for now', { exchange, reason });
-    const publisher = new Publisher({ link: this.#link, exchange, declare, timeout, delays: this.#delays, onTrouble });
+    const publisher = new Publisher({
+      connection: this.#connection,
+      exchange,
+      declare,
+      timeout,
+      delays: this.#delays,
+      onTrouble,
+    });
     this.#publishers.set(exchange, publisher);
     return publisher;
   }
@@ -151,7 +158,7 @@ class RabbitConnector implements Connector {
   }
 }
 
-/** Words with dots between them; `*` is one word, `#` any number of them. */
+/** Matches words with dots between them; `*` is one word, `#` any number of them. */
 const PATTERN = /^[^\s.]+(?:\.[^\s.]+)*$/;
 
 function checkUse({ name, plan, settings, sources, targets }: ConnectorUse<RabbitSettings>, report: Report): void {
@@ -161,7 +168,7 @@ function checkUse({ name, plan, settings, sources, targets }: ConnectorUse<Rabbi
     const { name: queue, binding } = queueOf(source, { appId: plan.appId, name, exchange: settings.exchange });
     if (binding !== undefined && (!PATTERN.test(binding.pattern) || !isName(queue))) {
       const hint = 'words with dots between them: "order.updated", "order.*", "order.#"';
-      report.add(at.diagnose({ message: `"${source.operation}" is no pattern of routing keys`, hint }));
+      report.add(at.diagnose({ message: `"${source.operation}" is not a pattern of routing keys`, hint }));
     }
     const other = known.get(queue);
     if (other !== undefined && !isSame(source, other)) {
@@ -174,7 +181,7 @@ function checkUse({ name, plan, settings, sources, targets }: ConnectorUse<Rabbi
     if (operation === 'publish' || operation === 'send' || isRoutingKey(operation)) continue;
     const hint = 'publish, send, or a routing key without * and #';
     const at = section.members.get('operation') ?? section;
-    report.add(at.diagnose({ message: `"${operation}" is no operation of rabbitmq`, hint }));
+    report.add(at.diagnose({ message: `"${operation}" is not an operation of rabbitmq`, hint }));
   }
 }
 
@@ -182,7 +189,7 @@ function isRoutingKey(text: string): boolean {
   return isName(text) && !/[\s*#]/.test(text);
 }
 
-/** Two flows from the same source, which is consumed once. */
+/** True for flows with the same source, which is consumed once. */
 function isSame(one: SourceUse, other: SourceUse): boolean {
   return one.operation === other.operation && JSON.stringify(one.settings) === JSON.stringify(other.settings);
 }

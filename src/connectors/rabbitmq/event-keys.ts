@@ -3,22 +3,22 @@ import type { ConsumeMessage } from 'amqplib';
 import { fingerprint } from './message.ts';
 
 /**
- * Keys of the events of one queue. A message with a `message_id` has the same key whenever it comes. One without has a
- * key of its own, for two that are alike are two; it is known again when it was not acknowledged and comes once more,
- * as long as the server runs.
+ * Keys of the events of one queue. A message with a `message_id` has the same key whenever it is delivered. Without one it
+ * has a key of its own, since equal messages are different events; while the server runs, the key is found again when the
+ * message was not acknowledged and is redelivered.
  */
 export class EventKeys {
   readonly #queue: string;
-  readonly #most: number;
-  /** Keys of messages that are not acknowledged, by fingerprint. */
+  readonly #maxOpen: number;
+  /** Keys of unacknowledged messages, by fingerprint. */
   #open = new Map<string, string[]>();
-  /** Those of earlier channels: their messages come again. */
+  /** Keys of unacknowledged messages of earlier channels, which are redelivered. */
   #lost: [fingerprint: string, key: string][] = [];
 
-  /** `most`: messages that may be open at a time. */
-  constructor(queue: string, most: number) {
+  /** `maxOpen`: messages that may be unacknowledged at a time. */
+  constructor(queue: string, maxOpen: number) {
     this.#queue = queue;
-    this.#most = most;
+    this.#maxOpen = maxOpen;
   }
 
   keyOf(message: ConsumeMessage): string {
@@ -42,10 +42,10 @@ export class EventKeys {
     else this.#open.delete(print);
   }
 
-  /** The channel has closed: what was not acknowledged comes again, here or elsewhere. */
+  /** Called when the channel has closed: unacknowledged messages are redelivered, here or to another consumer. */
   channelClosed(): void {
     const open = [...this.#open].flatMap(([print, keys]) => keys.map((key): [string, string] => [print, key]));
-    this.#lost = [...open, ...this.#lost].slice(0, this.#most);
+    this.#lost = [...open, ...this.#lost].slice(0, this.#maxOpen);
     this.#open = new Map();
   }
 

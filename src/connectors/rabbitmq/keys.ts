@@ -11,9 +11,9 @@ import {
   textsByNameKey,
 } from '../../config/keys/values.ts';
 
-/** `connectors:` of type `rabbitmq`. */
+/** Settings of a connector of type `rabbitmq`; times in milliseconds. */
 export interface RabbitSettings {
-  /** With name and password: never to be shown. */
+  /** Contains name and password: never logged. */
   readonly url: string;
   readonly exchange: string;
   readonly declare: boolean;
@@ -24,7 +24,7 @@ export interface RabbitSettings {
   readonly reconnectMaxDelay: number;
 }
 
-/** `from:` of a flow that begins with a message. */
+/** Keys of `from:` of a flow that starts with a message. */
 export interface QueueSettings {
   readonly queue: string | undefined;
   readonly exchange: string | undefined;
@@ -32,22 +32,22 @@ export interface QueueSettings {
   readonly metadata: string | undefined;
 }
 
-/** `to:` of a flow that ends with a message for a queue. */
+/** Keys of `to:` of a flow that ends with a message for a queue. */
 export interface SendSettings {
   readonly persistent: boolean;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** `to:` of a flow that ends with a message for an exchange. */
+/** Keys of `to:` of a flow that ends with a message for an exchange. */
 export interface PublishSettings extends SendSettings {
   readonly exchange: string | undefined;
   readonly mandatory: boolean;
 }
 
-const LONGEST_HEARTBEAT = 3_600_000;
-const MOST_PREFETCH = 65_535;
-/** Bytes of a name in the protocol (AMQP 0-9-1 §4.2.5.3, short strings). */
-const LONGEST_NAME = 255;
+const MAX_HEARTBEAT_MS = 3_600_000;
+const MAX_PREFETCH_MESSAGES = 65_535;
+/** Length of a name in the protocol (AMQP 0-9-1 §4.2.5.3, short strings). */
+const MAX_NAME_BYTES = 255;
 
 export const RABBIT_KEYS: FlatKeys<RabbitSettings> = {
   url: required(
@@ -63,12 +63,12 @@ export const RABBIT_KEYS: FlatKeys<RabbitSettings> = {
   prefetch: countKey(
     10,
     { what: 'Messages of a queue that are on their way to the server before those at work are acknowledged' },
-    { max: MOST_PREFETCH },
+    { max: MAX_PREFETCH_MESSAGES },
   ),
   heartbeat: durationKey(
     '10s',
     { what: 'How often a sign of life goes both ways; after two without, the connection is taken for lost' },
-    { min: 1000, max: LONGEST_HEARTBEAT },
+    { min: 1000, max: MAX_HEARTBEAT_MS },
   ),
   timeout: durationKey('10s', { what: 'How long connecting may take, and how long a confirmation of the broker' }),
   reconnectDelay: durationKey('500ms', { what: 'Wait before the first new attempt to connect; it doubles with each' }),
@@ -88,7 +88,7 @@ export const QUEUE_KEYS: FlatKeys<QueueSettings> = {
     countKey(
       1,
       { what: 'As of the connector, for this queue', shownDefault: 'that of the connector' },
-      { max: MOST_PREFETCH },
+      { max: MAX_PREFETCH_MESSAGES },
     ),
   ),
   metadata: textKey(undefined, {
@@ -115,7 +115,7 @@ function urlKey(texts: Texts): ConfigKey<string | undefined> {
     ...texts,
     read: (written) => {
       const url = typeof written === 'string' && URL.canParse(written) ? new URL(written) : undefined;
-      // What is wrong is not shown: there may be a password in it.
+      // The message does not quote the value: it may contain a password.
       if (url !== undefined && ['amqp:', 'amqps:'].includes(url.protocol) && url.hostname !== '') {
         return { value: written as string };
       }
@@ -125,7 +125,7 @@ function urlKey(texts: Texts): ConfigKey<string | undefined> {
   };
 }
 
-/** Name of a queue, an exchange or a routing key. */
+/** Key for the name of a queue, an exchange or a routing key. */
 function nameKey<D extends string | undefined>(value: D, texts: Texts): ConfigKey<string | D> {
   const text = textKey(value, texts);
   return {
@@ -133,13 +133,13 @@ function nameKey<D extends string | undefined>(value: D, texts: Texts): ConfigKe
     read: (written) => {
       const reading = text.read(written);
       if ('message' in reading || isName(String(reading.value))) return reading;
-      return { message: `expected a name of at most ${LONGEST_NAME} bytes` };
+      return { message: `expected a name of at most ${MAX_NAME_BYTES} bytes` };
     },
   };
 }
 
 export function isName(text: string): boolean {
-  return text !== '' && Buffer.byteLength(text) <= LONGEST_NAME;
+  return text !== '' && Buffer.byteLength(text) <= MAX_NAME_BYTES;
 }
 
 function messageHeadersKey(texts: Texts): ConfigKey<Readonly<Record<string, string>>> {
@@ -147,6 +147,6 @@ function messageHeadersKey(texts: Texts): ConfigKey<Readonly<Record<string, stri
     const wrong = fields.find(([name, text]) => !isName(name) || typeof text !== 'string')?.[0];
     return wrong === undefined
       ? { value: Object.fromEntries(fields) as Record<string, string> }
-      : { message: `${wrong.slice(0, 50)} is no text`, hint: 'put numbers in quotes' };
+      : { message: `${wrong.slice(0, 50)} is not a string`, hint: 'put numbers in quotes' };
   });
 }

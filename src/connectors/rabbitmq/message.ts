@@ -11,14 +11,14 @@ const JSON_TYPE = /^application\/(?:json|[\w.-]+\+json)\s*(?:;|$)/i;
 
 export interface MessageOptions {
   readonly limits: ValueLimits;
-  /** Name of the member for what is known of the message; undefined for none. */
+  /** Name of the member for the metadata of the message; undefined for none. */
   readonly metadata: string | undefined;
 }
 
 /**
- * What a flow gets of a message: the members of its JSON, or `body` with other JSON or text; of anything else its bytes
- * in base64, and `encoding` says so. What says that it is JSON and is none, or is JSON that no record may have, is marked
- * as unreadable: it becomes a dead letter, and the queue goes on.
+ * Converts a message to the input of a flow: the members of a JSON object, or `body` with other JSON or text; anything else
+ * as base64, with `encoding`. A message that claims to be JSON and is not, or is JSON that no record may have, is marked as
+ * unreadable: it becomes a dead letter, and the queue continues.
  */
 export function readMessage(message: ConsumeMessage, { limits, metadata }: MessageOptions): SentInput {
   const { input, notes } = readContent(message, limits);
@@ -29,7 +29,7 @@ function readContent({ content, properties }: ConsumeMessage, limits: ValueLimit
   const type: unknown = properties.contentType;
   const isTyped = typeof type === 'string' && type !== '';
   if (isTyped && !JSON_TYPE.test(type)) return readBytes(content);
-  // Without a content type it is looked at: what is no JSON at all is text.
+  // Without a content type the content decides: text that is not JSON is text.
   if (!isTyped && !isJson(content.toString('utf8'))) return readBytes(content);
   try {
     return toFlowInput(parseInputJson(content, limits));
@@ -59,22 +59,22 @@ function readMetadata({ fields, properties }: ConsumeMessage): FlowData {
     timestamp,
     content_type: contentType,
   };
-  const told = Object.entries(known).filter(([, value]) => value !== undefined);
-  return clean({ ...Object.fromEntries(told), headers: headers ?? {} }) as FlowData;
+  const present = Object.entries(known).filter(([, value]) => value !== undefined);
+  return toStorableJson({ ...Object.fromEntries(present), headers: headers ?? {} }) as FlowData;
 }
 
-/** As JSON, without what no record may have. Tables in headers may hold bytes and dates. */
-function clean(value: unknown): unknown {
+/** Converts to JSON without characters that no record may have. Tables in headers may contain bytes and dates. */
+function toStorableJson(value: unknown): unknown {
   const text = JSON.stringify(value, (_name, member: unknown) =>
     typeof member === 'string' ? member.replaceAll('\0', '').toWellFormed() : member,
   );
   return JSON.parse(text);
 }
 
-/** What makes a message the same when it comes again, for those that their sender has given no id. */
+/** Digest by which a redelivered message without an id is recognised. */
 export function fingerprint({ content, properties, fields }: ConsumeMessage): string {
   const { headers, timestamp, type, correlationId } = properties;
-  // A broker counts deliveries in a header of quorum queues.
+  // Brokers count deliveries in a header of quorum queues.
   const { 'x-delivery-count': _count, ...own } = (headers ?? {}) as Record<string, unknown>;
   const known = JSON.stringify([fields.exchange, fields.routingKey, own, timestamp, type, correlationId]);
   return createHash('sha256').update(known).update('\0').update(content).digest('base64url');

@@ -1,19 +1,19 @@
 import type { Channel } from 'amqplib';
 
 export interface ReconnectingChannelOptions<C extends Channel> {
-  /** Waits for the connection. */
+  /** Opens a channel when there is a connection. */
   readonly open: () => Promise<C>;
-  /** Gets a new channel ready; rejects when that fails. */
+  /** Prepares a new channel; rejects when that fails. */
   readonly prepare: (channel: C) => Promise<void>;
   readonly onClosed: () => void;
-  /** Told once for each different reason, until the channel has worked again. */
+  /** Called once for each different reason, until the channel has worked again. */
   readonly onTrouble: (reason: string) => void;
-  /** Milliseconds, doubled with each attempt. */
+  /** Milliseconds before the first attempt, doubled with each one up to `maxDelay`. */
   readonly delay: number;
   readonly maxDelay: number;
 }
 
-/** A channel that is opened again whenever it has closed: brokers close one for every mistake. */
+/** A channel that is reopened whenever it has closed: brokers close a channel for every error. */
 export class ReconnectingChannel<C extends Channel> {
   readonly #options: ReconnectingChannelOptions<C>;
   #current: C | undefined;
@@ -27,7 +27,7 @@ export class ReconnectingChannel<C extends Channel> {
     this.#options = options;
   }
 
-  /** The channel while it is open and ready. */
+  /** Channel while it is open and prepared. */
   get current(): C | undefined {
     return this.#current;
   }
@@ -36,19 +36,19 @@ export class ReconnectingChannel<C extends Channel> {
     this.#ended ??= this.#run();
   }
 
-  /** It has done what it is for: the next attempt is a first one again. */
+  /** Called after a success: the next delay is the first one again. */
   worked(): void {
     this.#attempts = 0;
     this.#trouble = undefined;
   }
 
-  /** No channel is opened any more. */
+  /** Stops reopening the channel. */
   stop(): void {
     this.#isStopping = true;
     this.#wake?.();
   }
 
-  /** Resolves after `stop` when nothing is left; the connection has to be closed, too. */
+  /** Resolves after `stop` and after the connection was closed. */
   ended(): Promise<void> {
     return this.#ended ?? Promise.resolve();
   }
@@ -58,14 +58,14 @@ export class ReconnectingChannel<C extends Channel> {
       try {
         await this.#live();
       } catch (error) {
-        this.#tell(error);
+        this.#report(error);
       }
       this.#options.onClosed();
       if (!this.#isStopping) await this.#pause();
     }
   }
 
-  /** From opening to closing. */
+  /** Opens a channel; resolves when it has closed. */
   async #live(): Promise<void> {
     const channel = await this.#options.open();
     const closed = new Promise<void>((resolve) => channel.once('close', resolve));
@@ -85,7 +85,7 @@ export class ReconnectingChannel<C extends Channel> {
     if (reason !== undefined) throw reason;
   }
 
-  #tell(error: unknown): void {
+  #report(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
     if (this.#isStopping || reason === this.#trouble) return;
     this.#trouble = reason;
@@ -96,7 +96,7 @@ export class ReconnectingChannel<C extends Channel> {
     const { delay, maxDelay } = this.#options;
     const wait = Math.min(delay * 2 ** Math.min(this.#attempts++, 20), Math.max(delay, maxDelay));
     await new Promise<void>((resolve) => {
-      // Servers that lost the same broker do not all come back at once.
+      // Jitter: servers that lost the same broker do not all reconnect at once.
       const timer = setTimeout(resolve, wait * (0.75 + Math.random() / 2));
       this.#wake = () => {
         clearTimeout(timer);
@@ -106,13 +106,13 @@ export class ReconnectingChannel<C extends Channel> {
   }
 }
 
-/** Closes a channel whatever state it is in. */
+/** Closes a channel in any state, without throwing. */
 export async function closeQuietly(channel: Channel): Promise<void> {
-  // Of a connection that is lost meanwhile the driver does not tell who waits for the broker's answer.
+  // When the connection is lost meanwhile, the driver never settles the promise of `close`.
   const closed = new Promise<void>((resolve) => channel.once('close', resolve));
   try {
     await Promise.race([channel.close(), closed]);
   } catch {
-    // It is closed already.
+    // The channel is already closed.
   }
 }

@@ -8,15 +8,15 @@ import type { QueueSettings } from './keys.ts';
 import { readMessage } from './message.ts';
 import { closeQuietly, ReconnectingChannel } from './reconnecting-channel.ts';
 
-/** Where messages come from. */
+/** Queue that messages come from. */
 export interface Queue {
   readonly name: string;
-  /** Undefined for a queue that is somebody else's. */
+  /** Undefined for an existing queue, which is used as it is. */
   readonly binding: { readonly exchange: string; readonly pattern: string } | undefined;
 }
 
 export interface ConsumerOptions {
-  readonly link: BrokerConnection;
+  readonly connection: BrokerConnection;
   readonly queue: Queue;
   readonly handle: Handle;
   readonly prefetch: number;
@@ -25,13 +25,13 @@ export interface ConsumerOptions {
   readonly limits: ValueLimits;
   readonly delays: { readonly delay: number; readonly maxDelay: number };
   readonly onTrouble: (reason: string) => void;
-  /** Failures of flows that nobody keeps. */
+  /** Reports failures of flows whose event could not be stored. */
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Takes the messages of one queue, one after the other: the next is begun when flows are done with the one before, so that
- * their order holds. A message is acknowledged when it has been handled, and comes again when not.
+ * Handles the messages of one queue one after the other, in their order: the next one starts when the flows have finished
+ * with the one before. A message is acknowledged when it has been handled, and redelivered otherwise.
  */
 export class Consumer {
   readonly #options: ConsumerOptions;
@@ -46,7 +46,7 @@ export class Consumer {
     this.#options = options;
     this.#keys = new EventKeys(options.queue.name, options.prefetch);
     this.#channel = new ReconnectingChannel({
-      open: () => options.link.channel(),
+      open: () => options.connection.channel(),
       prepare: (channel) => this.#consume(channel),
       onClosed: () => this.#keys.channelClosed(),
       onTrouble: options.onTrouble,
@@ -58,7 +58,7 @@ export class Consumer {
     this.#channel.start();
   }
 
-  /** No message is begun any more; resolves when the one at work is done. The others go back to the queue. */
+  /** Starts no further message; resolves when the current one is done. The others go back to the queue. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#channel.stop();
@@ -84,14 +84,14 @@ export class Consumer {
     channel.once('close', () => this.#closed.add(channel));
     await channel.prefetch(prefetch);
     await channel.consume(queue.name, (message) => {
-      // The broker has ended it: the queue is gone.
+      // The broker has cancelled the consumer: the queue was deleted.
       if (message === null) void closeQuietly(channel);
-      else this.#work = this.#work.then(() => this.#take(channel, message));
+      else this.#work = this.#work.then(() => this.#handle(channel, message));
     });
   }
 
-  /** What a closed channel has brought comes again on another one. */
-  async #take(channel: Channel, message: ConsumeMessage): Promise<void> {
+  /** Handles a message, unless its channel has closed: then the message is redelivered on another one. */
+  async #handle(channel: Channel, message: ConsumeMessage): Promise<void> {
     if (this.#isStopping || this.#closed.has(channel)) return;
     const { handle, limits, metadata, onError } = this.#options;
     const key = this.#keys.keyOf(message);
@@ -100,7 +100,7 @@ export class Consumer {
       await handle({ input, notes, identity: SERVER, key, signal: this.#abort.signal });
     } catch (error) {
       if (!this.#isStopping) onError(error);
-      // All that is not acknowledged comes again, in its order; to send back this one alone would let others pass it.
+      // Closing redelivers all unacknowledged messages in order; a `nack` of this one would let others overtake it.
       await closeQuietly(channel);
       return;
     }
@@ -109,12 +109,12 @@ export class Consumer {
       this.#keys.acknowledged(message, key);
       this.#channel.worked();
     } catch {
-      // The channel has closed meanwhile: the message comes again, with the same key.
+      // The channel has closed meanwhile: the message is redelivered, with the same key.
     }
   }
 }
 
-/** Brokers have those of their own already. */
+/** Declares a topic exchange; only checks the predefined ones of brokers. */
 export async function declareExchange(channel: Channel, exchange: string): Promise<void> {
   if (exchange.startsWith('amq.')) await channel.checkExchange(exchange);
   else await channel.assertExchange(exchange, 'topic', { durable: true });

@@ -7,35 +7,35 @@ import { ReconnectingChannel } from './reconnecting-channel.ts';
 import { declareExchange } from './source.ts';
 
 export interface PublisherOptions {
-  readonly link: BrokerConnection;
-  /** Empty for the exchange of all brokers that leads to queues by their names. */
+  readonly connection: BrokerConnection;
+  /** Empty for the default exchange, which routes to queues by name. */
   readonly exchange: string;
   readonly declare: boolean;
-  /** Milliseconds for a confirmation. */
+  /** Milliseconds to wait for a confirmation. */
   readonly timeout: number;
   readonly delays: { readonly delay: number; readonly maxDelay: number };
   readonly onTrouble: (reason: string) => void;
 }
 
-export interface Outgoing {
+export interface OutgoingMessage {
   readonly routingKey: string;
   readonly content: Buffer;
-  /** `messageId` is there, by which the broker's answers are told apart. */
+  /** `messageId` is required: it identifies the broker's answers. */
   readonly options: Options.Publish & { readonly messageId: string };
   readonly signal: AbortSignal;
 }
 
-/** Sends messages to one exchange, and knows of each whether the broker has taken it. */
+/** Publishes messages to one exchange, with confirmations of the broker. */
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #channel: ReconnectingChannel<ConfirmChannel>;
-  /** Messages that nobody has confirmed yet, and those of them that came back. */
+  /** Unconfirmed messages by id; true for a message that was returned. */
   readonly #returned = new Map<string, boolean>();
 
   constructor(options: PublisherOptions) {
     this.#options = options;
     this.#channel = new ReconnectingChannel({
-      open: () => options.link.confirmChannel(),
+      open: () => options.connection.confirmChannel(),
       prepare: (channel) => this.#prepare(channel),
       onClosed: () => undefined,
       onTrouble: options.onTrouble,
@@ -52,26 +52,26 @@ export class Publisher {
   }
 
   /**
-   * Resolves when the broker has confirmed the message. Rejects at once when the connection is away, and when the message
-   * was refused, got into no queue though it is mandatory, or was not confirmed in time; then it may have been sent.
+   * Resolves when the broker has confirmed the message. Rejects at once without a connection, and when the message was
+   * refused, reached no queue though it is mandatory, or was not confirmed in time; then it may have been sent.
    */
-  async publish({ routingKey, content, options, signal }: Outgoing): Promise<void> {
+  async publish({ routingKey, content, options, signal }: OutgoingMessage): Promise<void> {
     const channel = this.#channel.current;
-    if (channel === undefined) throw new Error('the broker is away');
+    if (channel === undefined) throw new Error('the broker is unavailable');
     signal.throwIfAborted();
     const { exchange, timeout } = this.#options;
     const { messageId } = options;
     this.#returned.set(messageId, false);
     try {
       await new Promise<void>((resolve, reject) => {
-        const leave = () => reject(new Error('nobody waits for the confirmation any more'));
+        const cancel = () => reject(new Error('the delivery was cancelled'));
         const timer = setTimeout(() => reject(new Error(`the broker has not confirmed within ${timeout} ms`)), timeout);
-        signal.addEventListener('abort', leave);
+        signal.addEventListener('abort', cancel);
         const settle = (failure: unknown) => {
           clearTimeout(timer);
-          signal.removeEventListener('abort', leave);
+          signal.removeEventListener('abort', cancel);
           if (failure === null || failure === undefined) resolve();
-          else reject(new Error('the broker has not taken the message', { cause: failure }));
+          else reject(new Error('the broker has refused the message', { cause: failure }));
         };
         try {
           channel.publish(exchange, routingKey, content, options, settle);
@@ -79,7 +79,7 @@ export class Publisher {
           settle(error);
         }
       });
-      if (this.#returned.get(messageId)) throw new Error('the message got into no queue');
+      if (this.#returned.get(messageId)) throw new Error('the message reached no queue');
       this.#channel.worked();
     } finally {
       this.#returned.delete(messageId);
@@ -89,7 +89,7 @@ export class Publisher {
   async #prepare(channel: ConfirmChannel): Promise<void> {
     const { exchange, declare } = this.#options;
     if (exchange !== '') await (declare ? declareExchange(channel, exchange) : channel.checkExchange(exchange));
-    // It comes before the confirmation of the same message.
+    // A return arrives before the confirmation of the same message.
     channel.on('return', ({ properties }) => {
       const id = String(properties.messageId);
       if (this.#returned.has(id)) this.#returned.set(id, true);

@@ -8,7 +8,7 @@ import type { TablePlan } from '../../schema/plan.ts';
 import type { Change } from '../../store/store.ts';
 import type { FlowData } from '../connector.ts';
 
-/** Of whoever writes config.yaml, who may ask for much. */
+/** Limits of filters in config.yaml: higher than those of requests, since the operator writes them. */
 const LIMITS = {
   filterLength: 65_536,
   filterConditions: 1000,
@@ -17,10 +17,10 @@ const LIMITS = {
   filterPattern: 1000,
 };
 
-/** What a flow is told of a change; undefined for one that it has nothing to do with. */
+/** Converts a change to the input of a flow; undefined for a change that the flow does not select. */
 export type SelectChange = (change: Change) => FlowData | undefined;
 
-/** The members of each of them. */
+/** Members of each input. */
 export const CHANGE_MEMBERS = ['event', 'table', 'id', 'seq', 'time', 'record', 'before', 'changed'];
 
 interface ChangeFilterOptions {
@@ -28,7 +28,7 @@ interface ChangeFilterOptions {
   readonly filter: string | undefined;
 }
 
-/** Reports what is wrong with a filter. */
+/** Reports the error of an invalid filter. */
 export function checkChangeFilter(table: TablePlan, filter: string, section: Section, report: Report): void {
   try {
     compile(table, filter);
@@ -39,8 +39,8 @@ export function checkChangeFilter(table: TablePlan, filter: string, section: Sec
 }
 
 /**
- * Which changes a flow hears of, and as what. With a filter a record that comes to match it is `create`d for the flow,
- * and one that matches no more is `delete`d, whatever became of it in the table.
+ * Selects changes for a flow. With a filter, a record that starts to match is `create`d for the flow, and one that stops
+ * matching is `delete`d, whatever happened to it in the table.
  */
 export function makeChangeFilter(table: TablePlan, { operation, filter }: ChangeFilterOptions): SelectChange {
   const matches: Predicate = filter === undefined ? () => true : compile(table, filter);
@@ -67,14 +67,14 @@ export function makeChangeFilter(table: TablePlan, { operation, filter }: Change
 
 function compile(table: TablePlan, text: string): Predicate {
   const filter = parseFilter(text, table, LIMITS);
-  if (looksElsewhere(filter)) {
+  if (readsOtherTables(filter)) {
     throw new AppError('INVALID_QUERY', 'A flow cannot be filtered by records of other tables: it would miss changes.');
   }
   return compilePredicate(filter);
 }
 
-function looksElsewhere(filter: Filter): boolean {
+function readsOtherTables(filter: Filter): boolean {
   if (filter.type === 'related') return true;
-  if (filter.type === 'not') return looksElsewhere(filter.item);
-  return (filter.type === 'and' || filter.type === 'or') && filter.items.some(looksElsewhere);
+  if (filter.type === 'not') return readsOtherTables(filter.item);
+  return (filter.type === 'and' || filter.type === 'or') && filter.items.some(readsOtherTables);
 }

@@ -7,7 +7,7 @@ import type { TargetUse } from '../connector.ts';
 import { type Shape, shapeOf } from '../flows/shape.ts';
 import type { TableOperation } from './target.ts';
 
-/** A file is as deep and wide as its author makes it. */
+/** No limits: the operator writes the file. */
 const NO_LIMITS: ValueLimits = { jsonDepth: Number.POSITIVE_INFINITY, jsonKeys: Number.POSITIVE_INFINITY };
 
 interface Mapping {
@@ -16,7 +16,7 @@ interface Mapping {
   readonly report: Report;
 }
 
-/** Reports what a table would refuse of every event of a flow, as far as the names in config.yaml say it. */
+/** Reports fields and values in config.yaml that the table would refuse for every event of a flow. */
 export function checkMapping(mapping: Mapping): void {
   const { use } = mapping;
   // A message of a channel needs no fields.
@@ -27,21 +27,21 @@ export function checkMapping(mapping: Mapping): void {
   }
   const shape = shapeOf(use.transform);
   if (shape.kind !== 'members') return;
-  // Only the key is read of what is to be deleted.
+  // A deletion only reads the key.
   if (use.operation !== 'delete') for (const [name, member] of shape.members) checkMember(name, member, mapping);
   checkMissing([...shape.members.keys()], shape, mapping);
 }
 
-/** The input as it comes, of a source that always has the same members. */
+/** Checks an input without `transform`, of a source whose members are always the same. */
 function checkInput({ table, use, report }: Mapping, input: readonly string[]): void {
-  const wrong = inputMistake(input, { table, use });
+  const wrong = inputError(input, { table, use });
   if (wrong === undefined) return;
   const hint = `write \`transform:\` with fields of ${table.name} (${settable(table).join(', ')})`;
   const message = `${use.section.path}: the input has ${input.join(', ')}: ${wrong}`;
   report.add(use.section.diagnose({ message, hint }));
 }
 
-function inputMistake(input: readonly string[], { table, use }: Pick<Mapping, 'table' | 'use'>): string | undefined {
+function inputError(input: readonly string[], { table, use }: Pick<Mapping, 'table' | 'use'>): string | undefined {
   const { name: key } = table.primaryKey;
   const taken = input.filter((name) => table.fields.some((field) => field.name === name));
   if (needsKey(use) && !taken.includes(key)) return `the key "${key}" is not among them`;
@@ -55,18 +55,19 @@ function inputMistake(input: readonly string[], { table, use }: Pick<Mapping, 't
 
 function checkMember(name: string, shape: Shape, { table, report }: Mapping): void {
   const field = table.fields.find((one) => one.name === name);
-  const wrong = nameMistake(name, field, table);
+  const wrong = nameError(name, field, table);
   if (wrong !== undefined) {
-    sayOfName(shape, wrong, report);
+    reportName(shape, wrong, report);
   } else if (field !== undefined) {
-    checkValue(field, shape, { place: `${table.name}.${name}`, report });
+    checkValue(field, shape, { position: `${table.name}.${name}`, report });
   }
 }
 
-function nameMistake(name: string, field: FieldPlan | undefined, table: TablePlan): Wrong | undefined {
-  const place = `${table.name}.${name}`;
-  if (field?.computed !== undefined) return { message: `${place} is computed from other fields`, hint: 'leave it out' };
-  if (field?.stamp !== undefined) return { message: `${place} is set by the server`, hint: 'leave it out' };
+function nameError(name: string, field: FieldPlan | undefined, table: TablePlan): Wrong | undefined {
+  const position = `${table.name}.${name}`;
+  if (field?.computed !== undefined)
+    return { message: `${position} is computed from other fields`, hint: 'leave it out' };
+  if (field?.stamp !== undefined) return { message: `${position} is set by the server`, hint: 'leave it out' };
   if (field !== undefined) return undefined;
   const relation = table.relations.find((one) => one.name === name);
   const names = settable(table);
@@ -74,70 +75,73 @@ function nameMistake(name: string, field: FieldPlan | undefined, table: TablePla
     const hint = suggest(name, names) ?? `there are: ${names.join(', ')}`;
     return { message: `${table.name} has no field "${name}"`, hint };
   }
-  const message = `${place} stands for records of ${relation.target.name}`;
+  const message = `${position} stands for records of ${relation.target.name}`;
   return relation.from === undefined ? { message } : { message, hint: `set "${relation.from.name}"` };
 }
 
-interface Place {
-  readonly place: string;
+interface ValuePosition {
+  /** Name of the value in messages: `Order.items[0]`. */
+  readonly position: string;
   readonly report: Report;
 }
 
-function checkValue(field: FieldPlan, shape: Shape, { place, report }: Place): void {
+function checkValue(field: FieldPlan, shape: Shape, { position, report }: ValuePosition): void {
   if (shape.kind === 'constant' && shape.value === null) {
-    if (field.required) say(shape, `${place} must not be null`, report);
+    if (field.required) reportShape(shape, `${position} must not be null`, report);
     return;
   }
-  // A key has rules of its own, and a number may stand for its text.
-  if (!field.primaryKey) checkShape(field.type, shape, { place, report });
+  // Keys are checked elsewhere: a number may stand for its string.
+  if (!field.primaryKey) checkShape(field.type, shape, { position, report });
 }
 
-function checkShape(type: FieldType, shape: Shape, at: Place): void {
+function checkShape(type: FieldType, shape: Shape, at: ValuePosition): void {
   const isAny = shape.kind === 'unknown' || (type.kind === 'scalar' && type.name === 'JSON');
   if (isAny) return;
   if (shape.kind === 'list' && type.kind === 'list') {
     for (const [index, item] of shape.items.entries()) {
       const isNull = item.kind === 'constant' && item.value === null;
-      if (!isNull) checkShape(type.of, item, { ...at, place: `${at.place}[${index}]` });
+      if (!isNull) checkShape(type.of, item, { ...at, position: `${at.position}[${index}]` });
     }
   } else if (shape.kind === 'members' && type.kind === 'object') {
     checkObject(type.fields, shape, { ...at, type: type.name });
   } else {
     const value = shape.kind === 'constant' ? shape.value : shape.kind === 'list' ? [] : {};
-    checkOf(type, NO_LIMITS)(value, at.place, (path, message) => say(shape, `${path} ${message}`, at.report));
+    checkOf(type, NO_LIMITS)(value, at.position, (path, message) =>
+      reportShape(shape, `${path} ${message}`, at.report),
+    );
   }
 }
 
-interface ObjectPlace extends Place {
+interface ObjectPosition extends ValuePosition {
   readonly type: string;
 }
 
 function checkObject(
   fields: readonly FieldPlan[],
   shape: Shape & { readonly kind: 'members' },
-  { place, report, type }: ObjectPlace,
+  { position, report, type }: ObjectPosition,
 ): void {
   for (const [name, member] of shape.members) {
     const field = fields.find((one) => one.name === name);
     if (field !== undefined) {
-      checkValue(field, member, { place: `${place}.${name}`, report });
+      checkValue(field, member, { position: `${position}.${name}`, report });
       continue;
     }
     const names = fields.map((one) => one.name);
     const hint = suggest(name, names) ?? `there are: ${names.join(', ')}`;
-    sayOfName(member, { message: `${place}.${name} is not a field of ${type}`, hint }, report);
+    reportName(member, { message: `${position}.${name} is not a field of ${type}`, hint }, report);
   }
   for (const { name, required, default: fallback } of fields) {
     const isMissing = required && (fallback ?? null) === null && !shape.members.has(name);
-    if (isMissing) say(shape, `${place}.${name} is required`, report);
+    if (isMissing) reportShape(shape, `${position}.${name} is required`, report);
   }
 }
 
-function say({ at }: Shape, message: string, report: Report): void {
+function reportShape({ at }: Shape, message: string, report: Report): void {
   report.add(at.diagnose({ message: `${at.path}: ${message}` }));
 }
 
-function sayOfName({ at, hasKey }: Shape, wrong: Wrong, report: Report): void {
+function reportName({ at, hasKey }: Shape, wrong: Wrong, report: Report): void {
   const named = { ...wrong, message: `${at.path}: ${wrong.message}` };
   report.add(hasKey ? at.diagnoseKey(named) : at.diagnose(named));
 }
@@ -154,7 +158,7 @@ function checkMissing(names: readonly string[], shape: Shape, { table, use, repo
   }
 }
 
-/** Fields without which a whole record is refused. The account of a caller is filled in where there is one. */
+/** Required fields that are missing from a full record. The server sets the account of the caller. */
 function missingOf(names: readonly string[], { table, use }: Pick<Mapping, 'table' | 'use'>): readonly FieldPlan[] {
   if (use.operation !== 'create' && use.operation !== 'upsert') return [];
   return table.fields.filter(

@@ -6,9 +6,9 @@ import { type Handle, MissedEvents, type SourcePositions } from '../connector.ts
 import { sleep } from '../flows/run/backoff.ts';
 import type { SelectChange } from './change-filter.ts';
 
-/** Milliseconds of work after which the position is saved. */
+/** Interval at which the position is saved during work. */
 const SAVE_INTERVAL_MS = 200;
-/** Milliseconds before a change comes again that the flow could neither do nor keep. */
+/** Delay before a retry of a change that the flow could neither handle nor store. */
 const RETRY_DELAY_MS = 1000;
 
 export interface ChangeSourceOptions {
@@ -23,8 +23,8 @@ export interface ChangeSourceOptions {
 }
 
 /**
- * Takes the changes of one table to a flow. Its position is saved once the flow has done its work: after a crash some
- * changes come again, and none is missed.
+ * Delivers the changes of one table to a flow. The position is saved after the flow has handled a change: after a crash
+ * some changes are delivered again, and none is lost.
  */
 export class ChangeSource {
   readonly #options: ChangeSourceOptions;
@@ -42,34 +42,34 @@ export class ChangeSource {
     this.#follower = new Follower({
       table,
       log,
-      // A store that was restored to an older state has not got so far.
+      // A store that was restored from a backup may end before the saved position.
       position: Math.min(stored ?? (start === 'oldest' ? log.logStart(table) : log.lastSeq), log.lastSeq),
       handle: (change, signal) => this.#handle(change, signal),
       missed: (position) => {
-        const what = `changes of ${table.name} up to ${position}`;
-        onError(new MissedEvents(flow, `${what} were gone from the log before it saw them`));
+        const changes = `changes of ${table.name} up to ${position}`;
+        onError(new MissedEvents(flow, `${changes} were removed from the log before the flow saw them`));
       },
       advanced: (position, isPageEnd) => {
         if (isPageEnd || Date.now() - this.#savedAt > SAVE_INTERVAL_MS) this.#save(position);
       },
       onError,
     });
-    // What is written from now on is for the flow, also when it is stopped before it has seen anything.
+    // Saved at once: later changes are for the flow, also when the server stops before it has handled any.
     this.#save(this.#follower.position);
   }
 
-  /** Begins to read when there may be changes. */
+  /** Reads the log when there may be changes. */
   wake(): void {
     this.#follower.wake();
   }
 
-  /** Resolves when the change under way is done, or given back. */
+  /** Resolves when the current change is done or abandoned. */
   async stop(): Promise<void> {
     await this.#follower.stop();
     try {
       this.#save(this.#follower.position);
     } catch (error) {
-      // What has been done since the last time comes again.
+      // Changes since the last saved position are delivered again.
       this.#options.onError(error);
     }
   }
@@ -101,5 +101,5 @@ export class ChangeSource {
   }
 }
 
-/** A change of a table is always worth finishing. */
+/** Signal that is never aborted: a change has no client that could disconnect. */
 const NEVER = new AbortController().signal;

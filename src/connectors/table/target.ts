@@ -8,12 +8,12 @@ import type { Deliver, Delivery, FlowData, InputNotes } from '../connector.ts';
 export type TableOperation = 'create' | 'upsert' | 'update' | 'delete' | 'publish';
 
 /**
- * Writes what a flow makes through the table's one door: with the rules, validation and hooks that everybody has. A
- * delivery that comes again is not written again.
+ * Writes the output of a flow through the table's resource, with the rules, validation and hooks of every write. A
+ * repeated delivery is not written again.
  */
 export function makeTableTarget(resource: TableResource, operation: TableOperation): Deliver {
   const write = WRITES[operation];
-  return async (delivery) => write({ resource, delivery, once: onceOf(resource, delivery) });
+  return async (delivery) => write({ resource, delivery, once: idempotencyKeyOf(resource, delivery) });
 }
 
 interface TableWrite {
@@ -38,7 +38,7 @@ const WRITES: Readonly<Record<TableOperation, (write: TableWrite) => Promise<unk
       await resource.delete(delivery.identity, id, { once });
       return { id, deleted: true };
     } catch (error) {
-      // It is as it should be.
+      // The record does not exist, as requested.
       if (error instanceof AppError && error.code === 'NOT_FOUND') return { id, deleted: false };
       throw error;
     }
@@ -49,8 +49,11 @@ const WRITES: Readonly<Record<TableOperation, (write: TableWrite) => Promise<unk
   },
 };
 
-function onceOf({ table }: TableResource, { identity, key, notes }: Delivery): ReturnType<typeof makeIdempotencyKey> {
-  // Whatever an expression gives the second time, it is the same delivery; unless its sender has sent something else.
+function idempotencyKeyOf(
+  { table }: TableResource,
+  { identity, key, notes }: Delivery,
+): ReturnType<typeof makeIdempotencyKey> {
+  // Expressions may give other values in a repeated delivery; only a different request of the sender makes it another one.
   const parts = notes?.digest === undefined ? [] : [notes.digest];
   return makeIdempotencyKey({ table, identity, space: 'flow', key, parts });
 }
@@ -60,32 +63,32 @@ function recordOf({ json }: WriteOutcome): unknown {
 }
 
 /**
- * An input without a transform has members that are about the event: the table takes those that it knows. Throws
- * VALIDATION_ERROR when it knows none, or none of what the sender has sent, but for `apart`: what is stored then would say
- * nothing of the event, which would be lost.
+ * Body of the write. Without a transform the input has members that describe the event: only fields of the table are
+ * kept. Throws VALIDATION_ERROR when no field is left, or none that the sender has sent, besides `apart`: the stored record
+ * would not contain the event, which would be lost.
  */
 function bodyOf({ table }: TableResource, { output, isInput, notes }: Delivery, apart?: string): FlowData {
   if (isInput !== true) return output;
   const names = new Set(table.fields.map(({ name }) => name));
-  const isTaken = (name: string) => names.has(name) && name !== apart;
+  const isField = (name: string) => names.has(name) && name !== apart;
   const sent = notes?.sent ?? [];
-  if (!Object.keys(output).some(isTaken) || (sent.length > 0 && !sent.some(isTaken))) {
-    throw new AppError('VALIDATION_ERROR', describeUntaken(table, { output, notes, apart }));
+  if (!Object.keys(output).some(isField) || (sent.length > 0 && !sent.some(isField))) {
+    throw new AppError('VALIDATION_ERROR', describeMismatch(table, { output, notes, apart }));
   }
   return Object.fromEntries(Object.entries(output).filter(([name]) => names.has(name)));
 }
 
-/** Names that a refusal lists, and characters of each. */
+/** Bounds of the names that an error message lists. */
 const MAX_LISTED_NAMES = 10;
-const MAX_LISTED_NAME_LENGTH = 40;
+const MAX_LISTED_NAME_CHARS = 40;
 
-interface Untaken {
+interface MismatchedInput {
   readonly output: FlowData;
   readonly notes: InputNotes | undefined;
   readonly apart: string | undefined;
 }
 
-function describeUntaken(table: TablePlan, { output, notes, apart }: Untaken): string {
+function describeMismatch(table: TablePlan, { output, notes, apart }: MismatchedInput): string {
   const fields = listNames(
     table.fields.filter(({ hidden, name }) => !hidden && name !== apart).map(({ name }) => name),
   );
@@ -99,7 +102,7 @@ function describeUntaken(table: TablePlan, { output, notes, apart }: Untaken): s
 }
 
 function listNames(names: readonly string[]): string {
-  const listed = names.slice(0, MAX_LISTED_NAMES).map((name) => name.slice(0, MAX_LISTED_NAME_LENGTH));
+  const listed = names.slice(0, MAX_LISTED_NAMES).map((name) => name.slice(0, MAX_LISTED_NAME_CHARS));
   return `${listed.join(', ')}${names.length > listed.length ? ', …' : ''}`;
 }
 

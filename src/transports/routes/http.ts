@@ -1,6 +1,7 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Limits } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
+import { parseJson } from '../../resources/body/json.ts';
 import { checkJson, throwInvalid } from '../../resources/body/values.ts';
 import { cacheControlFor } from '../../server/cache-control.ts';
 import { makeContext, type RouteScope } from './context.ts';
@@ -70,4 +71,27 @@ function send(reply: FastifyReply, result: unknown): Reply {
   if (json === undefined)
     throw new TypeError(`a handler returns what is JSON, bytes or a Response, not a ${typeof result}`);
   return reply.header('content-type', 'application/json; charset=utf-8').send(json);
+}
+
+/** Parses bodies of http routes: JSON unless it is empty, text as a string, anything else as bytes. Refuses compression. */
+export function registerRouteBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  const parsers: readonly (readonly [string | RegExp, (body: Buffer) => unknown])[] = [
+    [/^application\/(?:json|[\w.-]+\+json)(?:;|$)/i, (body) => (body.length === 0 ? undefined : parseJson(body))],
+    [/^text\//i, (body) => body.toString('utf8')],
+    ['*', (body) => body],
+  ];
+  for (const [type, parse] of parsers) {
+    app.addContentTypeParser(type as string, { parseAs: 'buffer' }, (request, body, done) => {
+      try {
+        const encoding = request.headers['content-encoding'];
+        if (encoding !== undefined && encoding !== 'identity') {
+          throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without a Content-Encoding.');
+        }
+        done(null, parse(body as Buffer));
+      } catch (error) {
+        done(error as Error);
+      }
+    });
+  }
 }

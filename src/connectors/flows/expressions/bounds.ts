@@ -2,38 +2,38 @@ import type { ASTNode } from '@marcbachmann/cel-js';
 import type { Wrong } from '../../../config/keys/units.ts';
 import type { FlowData } from '../../connector.ts';
 
-/** What looks at every item of a list. */
+/** Macros that visit every item of a list. */
 const MACROS: ReadonlySet<string> = new Set(['all', 'exists', 'exists_one', 'map', 'filter']);
 
-/** Items that macros inside of each other may look at for one event. */
-const MOST_STEPS = 1_000_000;
+/** Bound of the items that nested macros may visit for one event. */
+const MAX_MACRO_STEPS = 1_000_000;
 
-/** What is not offered: the time that a regular expression takes has no bound. */
+/** Refuses functions that are not supported: the time of a regular expression has no bound. */
 export function checkCalls(root: ASTNode): Wrong | undefined {
   if (!calls(root).some((name) => name === 'matches')) return undefined;
   const hint = 'use contains, startsWith, endsWith, indexOf or split';
-  return { message: 'matches is not offered: some texts would take for ever', hint };
+  return { message: 'matches is not supported: some strings would never finish', hint };
 }
 
-/** How deep macros over lists stand in each other: `input.a.map(x, input.b.filter(…))` is 2. */
+/** Nesting depth of macros over lists: `input.a.map(x, input.b.filter(…))` is 2. */
 export function countNesting(root: ASTNode): number {
   const own = root.op === 'rcall' && MACROS.has(root.args[0]) ? 1 : 0;
   return own + Math.max(0, ...children(root).map(countNesting));
 }
 
-/** Whether macros that deep could take too long with this input. One alone cannot: the input itself has a limit. */
+/** True when nested macros could take too long with this input. A single one cannot: the input itself has a limit. */
 export function isTooLarge(input: FlowData, nesting: number): boolean {
-  return nesting > 1 && countItems(input) ** nesting > MOST_STEPS;
+  return nesting > 1 && countItems(input) ** nesting > MAX_MACRO_STEPS;
 }
 
-/** Of all lists and objects in it: no list that is made of it is much longer. */
+/** Counts the items of all lists and objects: no list derived from the input is much longer. */
 function countItems(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
   const items: unknown[] = Object.values(value);
   return items.reduce<number>((sum, item) => sum + countItems(item), items.length);
 }
 
-/** Whether an expression reads this member of the input: by its name, or with the input as a whole. */
+/** True when an expression reads this member of the input, by its name or with the input as a whole. */
 export function readsMember(root: ASTNode, name: string): boolean {
   const node: { readonly op: string; readonly args: unknown } = root;
   if (node.op === 'id') return node.args === 'input';

@@ -1,35 +1,35 @@
-import { Environment, EvaluationError, ParseError, TypeError as TypeMistake } from '@marcbachmann/cel-js';
+import { TypeError as CelTypeError, Environment, EvaluationError, ParseError } from '@marcbachmann/cel-js';
 import type { Reading, Wrong } from '../../../config/keys/units.ts';
 import { type FlowData, PermanentError } from '../../connector.ts';
 import { checkCalls, countNesting, isTooLarge, readsMember } from './bounds.ts';
 import { toPlain } from './plain.ts';
 
-/** What an expression may speak of. */
+/** Variables of an expression. */
 export interface CelScope {
   readonly input: FlowData;
   readonly auth: { readonly sub: string | null; readonly roles: readonly string[] };
   readonly now: Date;
 }
 
-/** Gives plain JSON. Throws ExpressionError. */
+/** Returns plain JSON. Throws CelError. */
 export type CelExpression = (scope: CelScope) => unknown;
 
-/** An expression had no value for an event: the same expression never has one for the same event. */
+/** An expression failed for an event. A retry would fail again. */
 export class CelError extends PermanentError {}
 
-/** What the value must be; `any` is whatever JSON has. */
+/** Required type of the value; `any` is any JSON value. */
 export type Wanted = 'bool' | 'object' | 'any';
 
-/** Characters of an expression. */
-const LONGEST = 4096;
+/** Length of an expression. */
+const MAX_EXPRESSION_CHARS = 4096;
 
 const LIMITS = { maxAstNodes: 2000, maxDepth: 50, maxListElements: 200, maxMapEntries: 200, maxCallArguments: 16 };
 
 const FITTING: Readonly<Record<Exclude<Wanted, 'any'>, RegExp>> = { bool: /^(?:bool|dyn)$/, object: /^(?:map\b|dyn)/ };
-const SHOWN = { bool: 'true or false', object: 'an object', any: 'a value' } as const;
+const TYPE_NAMES = { bool: 'true or false', object: 'an object', any: 'a value' } as const;
 
-/** Numbers of JSON are doubles; they count with whole numbers of expressions as with their like. */
-const NUMBERS = [
+/** Operators for a double and an integer: numbers of JSON are doubles, literals of expressions are integers. */
+const OPERATORS = [
   ['+', (a: number, b: number) => a + b],
   ['-', (a: number, b: number) => a - b],
   ['*', (a: number, b: number) => a * b],
@@ -39,35 +39,37 @@ const NUMBERS = [
 
 let environment: Environment | undefined;
 
-/** One for all flows: it is costly to make. */
-function environmentOf(): Environment {
+/** Environment of all flows, created once: that is costly. */
+function sharedEnvironment(): Environment {
   if (environment !== undefined) return environment;
-  const made = new Environment({ homogeneousAggregateLiterals: false, limits: LIMITS })
+  const created = new Environment({ homogeneousAggregateLiterals: false, limits: LIMITS })
     .registerVariable('input', 'map')
     .registerVariable({ name: 'auth', schema: { sub: 'dyn', roles: 'list<string>' } })
     .registerVariable('now', 'google.protobuf.Timestamp')
     .registerFunction('string(google.protobuf.Timestamp): string', (time: Date) => time.toISOString());
-  for (const [operator, count] of NUMBERS) {
-    const handler = (left: unknown, right: unknown) => count(Number(left), Number(right));
-    made.registerOperator(`double ${operator} int`, handler).registerOperator(`int ${operator} double`, handler);
-    if (operator === '%') made.registerOperator('double % double', handler);
+  for (const [operator, compute] of OPERATORS) {
+    const handler = (left: unknown, right: unknown) => compute(Number(left), Number(right));
+    created.registerOperator(`double ${operator} int`, handler).registerOperator(`int ${operator} double`, handler);
+    if (operator === '%') created.registerOperator('double % double', handler);
   }
-  environment = made;
-  return made;
+  environment = created;
+  return created;
 }
 
-/** An expression of config.yaml as a function, or what is wrong with it. */
+/** Compiles an expression of config.yaml, or returns its error. */
 export function compileExpression(text: string, wanted: Wanted): Reading<CelExpression> {
-  if (text.length > LONGEST) return { message: `an expression has at most ${LONGEST} characters` };
+  if (text.length > MAX_EXPRESSION_CHARS) {
+    return { message: `an expression has at most ${MAX_EXPRESSION_CHARS} characters` };
+  }
   try {
-    const program = environmentOf().parse(text);
+    const program = sharedEnvironment().parse(text);
     const refused = checkCalls(program.ast);
     if (refused !== undefined) return refused;
     const checked = program.check();
     if (!checked.valid) return describe(checked.error);
     const type = checked.type ?? 'dyn';
     if (wanted !== 'any' && !FITTING[wanted].test(type)) {
-      return { message: `expected an expression that gives ${SHOWN[wanted]}, this one gives ${type}` };
+      return { message: `expected an expression that gives ${TYPE_NAMES[wanted]}, this one gives ${type}` };
     }
     const nesting = countNesting(program.ast);
     return { value: (scope) => evaluate({ text, wanted, nesting, run: program }, scope) };
@@ -76,26 +78,26 @@ export function compileExpression(text: string, wanted: Wanted): Reading<CelExpr
   }
 }
 
-/** Whether a text is an expression that reads this member of the input. */
+/** True for an expression that reads this member of the input. */
 export function readsInput(text: string, name: string): boolean {
   try {
-    return readsMember(environmentOf().parse(text).ast, name);
+    return readsMember(sharedEnvironment().parse(text).ast, name);
   } catch {
     return false;
   }
 }
 
-/** A node of an expression, as far as what it gives is written in it. */
+/** A node of an expression, as far as its value is literal. */
 export type ExpressionNode =
   | { readonly op: 'value'; readonly args: unknown }
   | { readonly op: 'list'; readonly args: readonly ExpressionNode[] }
   | { readonly op: 'map'; readonly args: readonly (readonly [ExpressionNode, ExpressionNode])[] }
   | { readonly op: 'other' };
 
-/** The nodes of an expression; undefined for text that is none. */
+/** Parses an expression to its nodes; undefined for an invalid one. */
 export function parseExpression(text: string): ExpressionNode | undefined {
   try {
-    return environmentOf().parse(text).ast as ExpressionNode;
+    return sharedEnvironment().parse(text).ast as ExpressionNode;
   } catch {
     return undefined;
   }
@@ -104,7 +106,7 @@ export function parseExpression(text: string): ExpressionNode | undefined {
 interface Compiled {
   readonly text: string;
   readonly wanted: Wanted;
-  /** How deep macros over lists stand in each other. */
+  /** Nesting depth of macros over lists. */
   readonly nesting: number;
   readonly run: (scope: Record<string, unknown>) => unknown;
 }
@@ -118,7 +120,7 @@ function evaluate({ text, wanted, nesting, run }: Compiled, scope: CelScope): un
     throw new CelError(`${shorten(text)}: ${summaryOf(error)}`, { cause: error });
   }
   if (fits(value, wanted)) return value;
-  throw new CelError(`${shorten(text)}: gives something else than ${SHOWN[wanted]}`);
+  throw new CelError(`${shorten(text)}: the result is not ${TYPE_NAMES[wanted]}`);
 }
 
 function fits(value: unknown, wanted: Wanted): boolean {
@@ -127,24 +129,24 @@ function fits(value: unknown, wanted: Wanted): boolean {
 }
 
 function describe(error: unknown): Wrong {
-  const at = isOfLibrary(error) && error.range !== undefined ? ` (at character ${error.range.start + 1})` : '';
+  const at = isLibraryError(error) && error.range !== undefined ? ` (at character ${error.range.start + 1})` : '';
   return { message: `${summaryOf(error)}${at}`, hint: hintFor(error) };
 }
 
 function hintFor(error: unknown): string {
   const summary = summaryOf(error);
   const unknown = /^Unknown variable: (\S+)/.exec(summary)?.[1];
-  if (unknown === undefined) return 'an expression is CEL, such as input.price > 100';
-  return `there are input, auth and now: did you mean input.${unknown}, or the text "${unknown}" in quotes of its own?`;
+  if (unknown === undefined) return 'expressions are CEL, such as input.price > 100';
+  return `there are input, auth and now: did you mean input.${unknown}, or the string "${unknown}" in quotes of its own?`;
 }
 
 function summaryOf(error: unknown): string {
-  if (isOfLibrary(error)) return error.summary;
+  if (isLibraryError(error)) return error.summary;
   return error instanceof Error ? error.message : String(error);
 }
 
-function isOfLibrary(error: unknown): error is ParseError | EvaluationError | TypeMistake {
-  return error instanceof ParseError || error instanceof EvaluationError || error instanceof TypeMistake;
+function isLibraryError(error: unknown): error is ParseError | EvaluationError | CelTypeError {
+  return error instanceof ParseError || error instanceof EvaluationError || error instanceof CelTypeError;
 }
 
 function shorten(text: string): string {

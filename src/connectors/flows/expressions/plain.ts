@@ -1,7 +1,7 @@
 /**
- * The value of an expression as plain JSON: whole numbers as numbers, or as the text of their digits where a number of
- * JSON does not hold them, as a Long is in a record; times as ISO text, durations as `90s`, bytes as base64. Throws when
- * JSON has nothing for it.
+ * Converts the value of an expression to plain JSON: integers to numbers, or to strings of their digits beyond the safe
+ * range, as a Long in a record; times to ISO strings, durations to `90s`, bytes to base64. Throws for values without a
+ * JSON equivalent.
  */
 export function toPlain(value: unknown): unknown {
   switch (typeof value) {
@@ -9,14 +9,14 @@ export function toPlain(value: unknown): unknown {
     case 'boolean':
       return value;
     case 'number':
-      if (!Number.isFinite(value)) throw new Error('the result is no number of JSON');
+      if (!Number.isFinite(value)) throw new Error('the result is not a number of JSON');
       return value;
     case 'bigint':
       return toNumber(value);
     case 'object':
       return value === null ? null : toPlainObject(value);
     default:
-      throw new Error('the result is nothing that JSON has');
+      throw new Error('the result cannot be converted to JSON');
   }
 }
 
@@ -32,7 +32,7 @@ function toPlainObject(value: object): unknown {
   if (value.constructor.name === 'Duration') return String(value);
   const inner: unknown = value.valueOf();
   if (typeof inner === 'bigint') return toNumber(inner);
-  throw new Error('the result is nothing that JSON has');
+  throw new Error('the result cannot be converted to JSON');
 }
 
 function toNumber(value: bigint): number | string {
@@ -40,7 +40,7 @@ function toNumber(value: bigint): number | string {
   return Number.isSafeInteger(number) ? number : String(value);
 }
 
-/** As data and nothing else, also with a name such as `__proto__`. */
+/** Creates an object from entries: a name such as `__proto__` is an own property, too. */
 function fromEntries(entries: readonly (readonly [unknown, unknown])[]): object {
   return Object.fromEntries(entries.map(([name, item]) => [String(name), toPlain(item)]));
 }

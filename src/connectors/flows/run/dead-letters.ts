@@ -1,10 +1,10 @@
 import { v7 as uuidv7 } from 'uuid';
 import { ANONYMOUS, type Identity, type Principal, SERVER } from '../../../auth/identity.ts';
-import type { DeadLettersConfig as Limits } from '../../../config/config.ts';
+import type { DeadLettersConfig } from '../../../config/config.ts';
 import type { FlowStore, LetterQuery, StoredLetter } from '../../../store/flows.ts';
 import type { FlowData, InputNotes } from '../../connector.ts';
 
-/** An event that a flow could not do. */
+/** An event that a flow failed to handle. */
 export interface DeadLetter extends Omit<StoredLetter, 'input' | 'notes' | 'identity'> {
   readonly input: FlowData;
   readonly notes?: InputNotes;
@@ -13,18 +13,18 @@ export interface DeadLetter extends Omit<StoredLetter, 'input' | 'notes' | 'iden
 
 export type NewDeadLetter = Omit<DeadLetter, 'id' | 'created'>;
 
-/** Milliseconds between looks for those that are too old. */
-const TRIM_INTERVAL = 60_000;
+/** Interval at which old dead letters are removed. */
+const TRIM_INTERVAL_MS = 60_000;
 
-/** Events that flows could not do, for people to look at and to try again. */
+/** Stored events that flows failed to handle, for operators to read and replay. */
 export class DeadLetters {
   readonly #store: FlowStore;
-  readonly #limits: Limits;
+  readonly #limits: DeadLettersConfig;
   readonly #timer: NodeJS.Timeout;
-  /** Counted once, and kept up to date. */
+  /** Counts by flow; undefined when they have to be read again. */
   #counts: Map<string, number> | undefined;
 
-  constructor(store: FlowStore, limits: Limits, onError: (error: unknown) => void) {
+  constructor(store: FlowStore, limits: DeadLettersConfig, onError: (error: unknown) => void) {
     this.#store = store;
     this.#limits = limits;
     this.#timer = setInterval(() => {
@@ -33,14 +33,14 @@ export class DeadLetters {
       } catch (error) {
         onError(error);
       }
-    }, TRIM_INTERVAL).unref();
+    }, TRIM_INTERVAL_MS).unref();
   }
 
-  /** Throws when it cannot be kept: then its source must keep it. */
+  /** Throws when the event cannot be stored: then its source must keep it. */
   add({ input, notes, identity, ...letter }: NewDeadLetter): void {
     const stored = { id: uuidv7(), created: Date.now(), input: JSON.stringify(input), identity: write(identity) };
-    const noted = notes === undefined ? null : JSON.stringify(notes);
-    this.#store.addLetter({ ...letter, ...stored, notes: noted });
+    const writtenNotes = notes === undefined ? null : JSON.stringify(notes);
+    this.#store.addLetter({ ...letter, ...stored, notes: writtenNotes });
     this.trim();
   }
 
@@ -56,7 +56,7 @@ export class DeadLetters {
     };
   }
 
-  /** The newest first, as stored. */
+  /** Dead letters as stored, the newest first. */
   list(query: LetterQuery): readonly StoredLetter[] {
     return this.#store.letters(query);
   }
@@ -66,12 +66,12 @@ export class DeadLetters {
     return this.#counts.get(flow) ?? 0;
   }
 
-  /** It was tried once more, in vain. */
+  /** Stores the outcome of a replay without success. */
   update(id: string, changes: Pick<DeadLetter, 'error' | 'attempts' | 'done'>): void {
     this.#store.updateLetter(id, changes);
   }
 
-  /** False when there is none. */
+  /** Returns false when there is no such dead letter. */
   remove(id: string): boolean {
     this.#counts = undefined;
     return this.#store.removeLetter(id);
@@ -91,7 +91,7 @@ function write(identity: Identity): string {
   return JSON.stringify(identity);
 }
 
-/** Identities are compared by what they are, and some are the only one of their kind. */
+/** Restores the singletons, which are compared by identity. */
 function read(json: string): Identity {
   const identity = JSON.parse(json) as Identity;
   if (identity.type === 'server') return SERVER;

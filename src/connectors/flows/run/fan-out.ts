@@ -2,8 +2,8 @@ import type { Handle, SourceType } from '../../connector.ts';
 import type { FlowRunner } from './flow-runner.ts';
 
 /**
- * Takes the events of one source to all its flows. Where somebody waits for the outcome, the first flow that has
- * something to do with the event answers; what fails in the others is kept among the dead letters.
+ * Runs all flows of one source with each event. Where a sender waits for the outcome, the first flow whose `when` matches
+ * answers; failures of the others become dead letters.
  */
 export function fanOut(
   runners: readonly FlowRunner[],
@@ -23,7 +23,7 @@ export function fanOut(
     const [first, ...others] = settled;
     for (const other of others) {
       if (other.status === 'fulfilled') continue;
-      // The source lets it come again.
+      // The source delivers the event again.
       if (failure === 'redelivers') throw other.reason;
       onError(other.reason);
     }

@@ -11,147 +11,147 @@ import {
 } from '../../connector.ts';
 import type { CelScope } from '../expressions/cel.ts';
 import type { Flow, FlowTarget } from '../flow.ts';
-import { askedWait, sleep, waitAfter } from './backoff.ts';
+import { requestedDelay, sleep, waitAfter } from './backoff.ts';
 import type { DeadLetter, NewDeadLetter } from './dead-letters.ts';
 import { AbandonedError, DeliveryTimeout, describeFailure, isPermanent, StoppedError } from './failures.ts';
 import { FlowCounts } from './flow-counts.ts';
 
-/** Events that may wait for a flow whose senders wait with them; beyond it they are told to come later. */
-const MOST_WAITING = 1000;
+/** Events that may wait for a flow together with their senders; further ones are refused with OVERLOADED. */
+const MAX_WAITING_EVENTS = 1000;
 
 export interface RunnerOptions {
-  /** One for each target of the flow. */
+  /** Functions of the targets, in their order. */
   readonly deliver: readonly Deliver[];
-  /** Keeps an event that could not be done. */
+  /** Stores an event that failed. */
   keep(letter: NewDeadLetter): void;
-  /** The sender has sent no object, and the flow makes something of the event without it; called for the first one. */
+  /** Called for the first event whose body is not an object where no expression reads `input.body`. */
   onUnusedBody(event: FlowEvent): void;
-  /** It has been kept. */
+  /** Called after `keep`. */
   onDeadLetter(letter: NewDeadLetter): void;
-  /** Aborted when the server stops: what comes from a source that keeps it is left for the next start. */
+  /** Aborted when the server stops: events of a source that keeps them are left for the next start. */
   readonly stopping: AbortSignal;
-  /** Aborted when it has no more time to stop. */
+  /** Aborted when the time to stop has elapsed. */
   readonly cut: AbortSignal;
 }
 
-/** Who hears of a failure: the sender, or whoever reads the dead letters. */
+/** Receiver of a failure: the waiting sender, or the dead letters. */
 export type FailureTo = 'sender' | 'dead letters';
 
-/** An event that a flow has something to do with. */
+/** An event that a flow has to handle. */
 export interface Task {
   readonly event: FlowEvent;
   readonly scope: CelScope;
-  /** What is wrong with the event already: then it fails at once. */
-  readonly mistake?: unknown;
+  /** Error of an event that fails before any delivery. */
+  readonly error?: unknown;
 }
 
-/** What is to be delivered to one target. */
+/** Delivery to one target. */
 interface Job {
   readonly index: number;
   readonly target: FlowTarget;
   readonly delivery: Omit<Delivery, 'signal'>;
 }
 
-/** How far an event has come. */
+/** Progress of an event. */
 interface Progress {
-  /** Targets that have taken it. */
+  /** Keys of the targets that have accepted it. */
   readonly done: string[];
   attempts: number;
   result: unknown;
 }
 
-/** One flow at work. */
+/** Runs one flow. */
 export class FlowRunner {
   readonly flow: Flow;
   readonly counts = new FlowCounts();
   readonly #options: RunnerOptions;
-  readonly #slots: Semaphore;
-  #atWork = 0;
+  readonly #semaphore: Semaphore;
+  #inFlight = 0;
   #hasUnusedBody = false;
 
   constructor(flow: Flow, options: RunnerOptions) {
     this.flow = flow;
     this.#options = options;
-    this.#slots = new Semaphore(flow.concurrency);
+    this.#semaphore = new Semaphore(flow.concurrency);
   }
 
-  /** Events that have come and are not done. */
-  get atWork(): number {
-    return this.#atWork;
+  /** Number of events that are waiting or running. */
+  get inFlight(): number {
+    return this.#inFlight;
   }
 
-  /** What is to be done for an event; undefined when the flow's `when` says that it is nothing. */
+  /** Evaluates `when` for an event; undefined when the flow skips it. */
   prepare(event: FlowEvent): Task | undefined {
     const scope = scopeOf(event);
     const { unreadable } = event.notes ?? {};
-    // Nothing that an expression says of it would be true of what was sent.
-    if (unreadable !== undefined) return { event, scope, mistake: new PermanentError(unreadable) };
+    // Expressions cannot be evaluated: the input is not the message that was sent.
+    if (unreadable !== undefined) return { event, scope, error: new PermanentError(unreadable) };
     try {
       if ((this.flow.when?.(scope) ?? true) === true) return { event, scope };
-    } catch (mistake) {
-      return { event, scope, mistake };
+    } catch (error) {
+      return { event, scope, error };
     }
     this.counts.count('skipped', 0);
     return undefined;
   }
 
   /**
-   * Does the flow's work for an event; resolves with what its first target says. Rejects with what failed when the sender
-   * is to hear of it, else only when the event could not be kept, or the server stops before it is done.
+   * Runs the flow for an event; resolves with the result of its first target. With `failureTo` sender it rejects with the
+   * failure; otherwise only when the event could not be stored, or the server stops before it is done.
    */
   async run(task: Task, failureTo: FailureTo): Promise<unknown> {
-    const { mostWaiting = MOST_WAITING } = this.flow.source.type;
-    if (failureTo === 'sender' && this.#slots.waiting >= mostWaiting) {
+    const { mostWaiting = MAX_WAITING_EVENTS } = this.flow.source.type;
+    if (failureTo === 'sender' && this.#semaphore.waiting >= mostWaiting) {
       throw new AppError('OVERLOADED', `The flow ${this.flow.name} has too much to do; try again shortly.`);
     }
-    this.#atWork++;
-    await this.#slots.enter();
+    this.#inFlight++;
+    await this.#semaphore.enter();
     try {
       return await this.#runNow(task, failureTo);
     } finally {
-      this.#slots.leave();
-      this.#atWork--;
+      this.#semaphore.leave();
+      this.#inFlight--;
     }
   }
 
   /**
-   * Tries a dead letter once more: the targets that have not taken it, which are added to `done` when they do. Rejects
-   * with what failed.
+   * Replays a dead letter to the targets that have not accepted it, and adds those that do to `done`. Rejects with the
+   * failure.
    */
   async replay({ input, notes, identity, key }: DeadLetter, done: string[]): Promise<unknown> {
     const progress: Progress = { done, attempts: 0, result: undefined };
-    this.#atWork++;
+    this.#inFlight++;
     try {
-      const task = this.prepare({ input, ...noted(notes), identity, key, signal: this.#options.stopping });
+      const task = this.prepare({ input, ...optionalNotes(notes), identity, key, signal: this.#options.stopping });
       if (task !== undefined) await this.#work(task, progress, 1);
       return progress.result ?? null;
     } finally {
-      this.#atWork--;
+      this.#inFlight--;
     }
   }
 
-  /** Whether an event that is not done now comes again by itself. */
-  get #comesAgain(): boolean {
+  /** True for a source that delivers an unfinished event again. */
+  get #isRedelivered(): boolean {
     return this.flow.source.type.failure === 'redelivers';
   }
 
-  /** Aborted when nothing more is begun: what nobody would send again is done for as long as there is time. */
-  get #over(): AbortSignal {
-    return this.#comesAgain ? this.#options.stopping : this.#options.cut;
+  /** Aborted when no attempt may start: events that are not delivered again use all the time there is to stop. */
+  get #stopSignal(): AbortSignal {
+    return this.#isRedelivered ? this.#options.stopping : this.#options.cut;
   }
 
   async #runNow(task: Task, failureTo: FailureTo): Promise<unknown> {
     const started = performance.now();
     const progress: Progress = { done: [], attempts: 0, result: undefined };
     try {
-      if (this.#over.aborted) throw new StoppedError();
+      if (this.#stopSignal.aborted) throw new StoppedError();
       await this.#work(task, progress, this.flow.retry.attempts);
       this.counts.count('done', performance.now() - started);
       return progress.result ?? null;
     } catch (error) {
-      const isUndone = error instanceof StoppedError || error instanceof AbandonedError;
-      // Its source has it still, or who has sent it is told.
-      if (isUndone && (this.#comesAgain || failureTo === 'sender')) throw error;
+      const isUnfinished = error instanceof StoppedError || error instanceof AbandonedError;
+      // The source still has the event, or the sender receives the error.
+      if (isUnfinished && (this.#isRedelivered || failureTo === 'sender')) throw error;
       if (failureTo === 'dead letters') this.#keep(task.event, progress, error);
       this.counts.count(failureTo === 'sender' ? 'failed' : 'dead', performance.now() - started);
       if (failureTo === 'sender') throw error;
@@ -161,19 +161,28 @@ export class FlowRunner {
 
   #keep({ input, notes, identity, key }: FlowEvent, { done, attempts }: Progress, error: unknown): void {
     const { name } = this.flow;
-    const letter = { flow: name, key, input, ...noted(notes), identity, error: describeFailure(error), attempts, done };
+    const letter = {
+      flow: name,
+      key,
+      input,
+      ...optionalNotes(notes),
+      identity,
+      error: describeFailure(error),
+      attempts,
+      done,
+    };
     this.#options.keep(letter);
     this.#options.onDeadLetter(letter);
   }
 
-  async #work({ event, scope, mistake }: Task, progress: Progress, attempts: number): Promise<void> {
-    if (mistake !== undefined) throw mistake;
+  async #work({ event, scope, error }: Task, progress: Progress, attempts: number): Promise<void> {
+    if (error !== undefined) throw error;
     this.#noteBody(event);
     const { transform, targets } = this.flow;
-    // Once for all times that it is tried, so that all targets get the same.
+    // Evaluated once for all attempts, so that all targets receive the same output.
     const output = transform === undefined ? event.input : transform(scope);
     const jobs = targets.flatMap((target, index) =>
-      progress.done.includes(nameOf(target, index)) ? [] : [this.#jobOf(target, index, { event, output, scope })],
+      progress.done.includes(targetKey(target, index)) ? [] : [this.#jobOf(target, index, { event, output, scope })],
     );
     await this.#deliverAll(jobs, event, { progress, attempts });
   }
@@ -184,13 +193,13 @@ export class FlowRunner {
     this.#options.onUnusedBody(event);
   }
 
-  #jobOf(target: FlowTarget, index: number, made: { event: FlowEvent; output: FlowData; scope: CelScope }): Job {
-    const { event, output, scope } = made;
+  #jobOf(target: FlowTarget, index: number, run: { event: FlowEvent; output: FlowData; scope: CelScope }): Job {
+    const { event, output, scope } = run;
     const { name, transform } = this.flow;
     const delivery = {
       output,
       ...(transform === undefined ? { isInput: true } : {}),
-      ...noted(event.notes),
+      ...optionalNotes(event.notes),
       target: target.target(scope),
       identity: target.as === 'caller' ? event.identity : SERVER,
       key: `${name}/${index}/${event.key}`,
@@ -199,7 +208,7 @@ export class FlowRunner {
     return { index, target, delivery };
   }
 
-  /** Until every target has taken it, or cannot: those that have are not asked again. */
+  /** Delivers to every target until it has accepted the event, or has failed for good. */
   async #deliverAll(
     jobs: readonly Job[],
     { signal }: FlowEvent,
@@ -222,15 +231,15 @@ export class FlowRunner {
     if (refusal !== undefined) throw refusal;
   }
 
-  /** Until it is time to try again. */
+  /** Waits until the next attempt. */
   async #pause(failed: number, failures: Iterable<unknown>, signal: AbortSignal): Promise<void> {
     const { retry } = this.flow;
-    const wait = Math.max(waitAfter(failed, retry), askedWait(failures, retry));
-    if (await sleep(wait, [this.#over, this.#options.cut, signal])) return;
-    throw signal.aborted ? new AbandonedError('nobody waits for the outcome any more') : new StoppedError();
+    const wait = Math.max(waitAfter(failed, retry), requestedDelay(failures, retry));
+    if (await sleep(wait, [this.#stopSignal, this.#options.cut, signal])) return;
+    throw signal.aborted ? new AbandonedError('the sender has disconnected') : new StoppedError();
   }
 
-  /** Asks every target once; gives those that failed. */
+  /** Delivers to every target once; returns the failures. */
   async #deliverOnce(jobs: readonly Job[], progress: Progress): Promise<Map<Job, unknown>> {
     const results = await Promise.allSettled(jobs.map((job) => this.#deliver(job)));
     const failures = new Map<Job, unknown>();
@@ -240,14 +249,14 @@ export class FlowRunner {
         failures.set(job, settled.reason);
         continue;
       }
-      progress.done.push(nameOf(job.target, job.index));
-      // What the first target says is the answer.
+      progress.done.push(targetKey(job.target, job.index));
+      // The result of the first target is the answer.
       if (job.index === 0 || progress.result === undefined) progress.result = settled.value;
     }
     return failures;
   }
 
-  /** A target that does not heed its signal is not waited for either. */
+  /** Delivers to one target. Does not wait for a target that ignores its signal. */
   async #deliver({ index, delivery }: Job): Promise<unknown> {
     const { deliver, cut } = this.#options;
     const { timeout } = this.flow;
@@ -268,12 +277,12 @@ export class FlowRunner {
   }
 }
 
-/** By which a target is known again that has taken an event. */
-function nameOf({ label }: FlowTarget, index: number): string {
+/** Stable name of a target within its flow, stored with a dead letter. */
+function targetKey({ label }: FlowTarget, index: number): string {
   return `${index} ${label}`;
 }
 
-function noted(notes: InputNotes | undefined): { notes?: InputNotes } {
+function optionalNotes(notes: InputNotes | undefined): { notes?: InputNotes } {
   return notes === undefined ? {} : { notes };
 }
 

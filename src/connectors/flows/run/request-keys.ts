@@ -4,15 +4,15 @@ import { inProgress, keyReused } from '../../../resources/idempotency.ts';
 import type { FlowStore } from '../../../store/flows.ts';
 import type { RequestKeys } from '../../connector.ts';
 
-/** Milliseconds between looks for keys that are too old or too many. */
-const TRIM_INTERVAL = 60_000;
+/** Interval at which old and excess keys are removed. */
+const TRIM_INTERVAL_MS = 60_000;
 
-/** Keys that senders chose for their requests, with what each request said; kept for `idempotency.retention`. */
+/** Idempotency keys of requests with their digests, stored for `idempotency.retention`. */
 export class StoredRequestKeys implements RequestKeys {
   readonly #store: FlowStore;
   readonly #limits: Pick<IdempotencyConfig, 'retention' | 'maxCount'>;
-  /** Digests of the requests that are at work, by key. */
-  readonly #atWork = new Map<string, string>();
+  /** Digests of running requests, by key. */
+  readonly #running = new Map<string, string>();
   #trimmedAt = 0;
 
   constructor(store: FlowStore, limits: Pick<IdempotencyConfig, 'retention' | 'maxCount'>) {
@@ -21,33 +21,33 @@ export class StoredRequestKeys implements RequestKeys {
   }
 
   async run<T>(key: string, digest: string, work: () => Promise<T>): Promise<T> {
-    const running = this.#atWork.get(key);
+    const running = this.#running.get(key);
     const known = running ?? this.#store.requestDigest(key, Date.now());
     if (known !== undefined && known !== digest) throw keyReused();
     if (running !== undefined) throw inProgress();
-    // Before anything is done: after a crash the key is that of this request, however far its flows have come.
+    // Stored before the flows run: after a crash the key belongs to this request, however far the flows have come.
     if (known === undefined) this.#keep(key, digest);
-    this.#atWork.set(key, digest);
+    this.#running.set(key, digest);
     try {
       return await work();
     } catch (error) {
       if (known === undefined && isRefusal(error)) this.#store.removeRequest(key);
       throw error;
     } finally {
-      this.#atWork.delete(key);
+      this.#running.delete(key);
     }
   }
 
   #keep(key: string, digest: string): void {
     const now = Date.now();
     this.#store.keepRequest(key, digest, now + this.#limits.retention);
-    if (now - this.#trimmedAt < TRIM_INTERVAL) return;
+    if (now - this.#trimmedAt < TRIM_INTERVAL_MS) return;
     this.#trimmedAt = now;
     this.#store.trimRequests(now, this.#limits.maxCount);
   }
 }
 
-/** The sender has to send something else: then the key is free for it, as after a refused write. */
+/** True for an error of the sender, which releases the key for a corrected request, as after a refused write. */
 function isRefusal(error: unknown): boolean {
   return error instanceof AppError && error.status < 500;
 }
