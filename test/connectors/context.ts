@@ -30,7 +30,7 @@ export const SERVER_CONFIG: ServerConfig = {
   },
 };
 
-/** What a connector has said to whoever runs the server. */
+/** A log line of a connector. */
 export interface Line {
   readonly level: string;
   readonly message: string;
@@ -64,7 +64,7 @@ export function makeContext(name: string, auth?: AppAuth, server = SERVER_CONFIG
 
 const NOWHERE = Section.absent('flows.test', 'config.yaml');
 
-/** What is written, and the defaults of everything else. */
+/** Settings as written, with the defaults of the other keys. */
 export function settingsOf<S>(keys: FlatKeys<S>, written: Partial<S> = {}): S {
   const defaults = Object.entries<FlatKeys<S>[keyof S]>(keys).map(([name, key]) => {
     if (Object.hasOwn(written, name) || key.default === undefined) return [name, undefined];

@@ -39,7 +39,7 @@ export interface ConnectorRigContext extends ConnectorContext {
   readonly positions: MemoryPositions;
 }
 
-/** An application without doors, and what a connector gets of it. */
+/** An application without transports, and the context of a connector in it. */
 export async function openContext(
   name: string,
   { schema = FLOWS_SCHEMA, config = '' }: { schema?: string; config?: string } = {},
@@ -70,7 +70,7 @@ export async function openContext(
   };
 }
 
-/** The flows of a config.yaml. Throws StartError. */
+/** Loads the flows of a config.yaml. Throws StartError. */
 export async function readFlowsOf(config: string, schema = FLOWS_SCHEMA): Promise<FlowsPlan> {
   const dir = makeFolder({ 'schema.graphql': schema, 'config.yaml': config });
   const { apps } = loadProject(dir, {});

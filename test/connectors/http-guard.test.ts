@@ -5,7 +5,7 @@ import { AddressGuard, parseNetwork, type Resolve } from '../../src/connectors/h
 
 const NOTHING = { allowPrivate: false, allow: [] };
 
-/** How a URL spells a host in the end. */
+/** Host as a URL normalizes it. */
 function hostOf(url: string): string {
   return new URL(url).hostname.replace(/^\[(.*)\]$/, '$1');
 }

@@ -19,7 +19,7 @@ interface Received {
 
 type Respond = (response: ServerResponse, request: IncomingMessage) => void;
 
-/** Where webhooks arrive. */
+/** A server that receives webhooks. */
 async function listen(respond: Respond = (response) => response.end()) {
   const received: Received[] = [];
   const server = createServer(async (request, response) => {

@@ -19,7 +19,7 @@ import { type OpenSource, type OpenTarget, testConnector } from './suite.ts';
 
 const numberOf = ({ number }: FlowData) => number as number;
 
-/** A port that is somebody's only while it listens. */
+/** Listens on the port, or on a free one by default, and returns it. */
 async function listenAgain(server: ReturnType<typeof createServer>, port = 0): Promise<number> {
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');

@@ -19,7 +19,7 @@ export class Probe implements Connector {
   readonly handles: Handle[] = [];
   readonly delivered: Delivery[] = [];
   readonly calls: string[] = [];
-  /** What its target does with a delivery. */
+  /** Function of its target. */
   onDelivery: Deliver = async () => ({ delivered: 1 });
   onStop = async () => {};
 
@@ -69,7 +69,7 @@ export class Probe implements Connector {
     return { connections: 7 };
   }
 
-  /** Something happens at the source that was listened to as the so manieth. */
+  /** Emits an event at the source with this index, in the order of `listen`. */
   emit(event: Partial<FlowEvent>, index = 0): Promise<unknown> {
     const all = {
       input: {},
@@ -81,7 +81,7 @@ export class Probe implements Connector {
   }
 }
 
-/** The type of probes: `ask` answers, `queue` keeps, `own` is listened to by each flow for itself. */
+/** Type of probes: `ask` answers, `queue` redelivers, `own` is a source per flow. */
 export function probeType(created: Probe[]): ConnectorType {
   const source = (failure: 'answers' | 'redelivers', isPerFlow = false) => ({ what: '', keys: {}, failure, isPerFlow });
   return {
@@ -101,7 +101,7 @@ export function probeType(created: Probe[]): ConnectorType {
   };
 }
 
-/** As if it was in config.yaml under the name `probe`. */
+/** Connector as read from config.yaml under the name `probe`. */
 export function readProbe(created: Probe[] = []): ReadConnector {
   const section = Section.absent('connectors.probe', 'config.yaml');
   return { name: 'probe', typeName: 'probe', type: probeType(created), settings: {}, section };

@@ -404,7 +404,7 @@ class Publisher {
     return message;
   }
 
-  /** The queue is there, and somebody takes its messages. */
+  /** Resolves when the queue exists and has a consumer. */
   async untilConsumed(queue: string): Promise<void> {
     this.#queues.add(queue);
     await until(

@@ -32,11 +32,11 @@ const SCHEMA = 'type Note @table @export { id: ID! @primaryKey }\n';
 export type Listener = (event: FlowEvent) => unknown;
 
 export interface HouseOptions {
-  /** What stands in `connectors:`, such as `ws: {type: websocket}`; the first one is opened. */
+  /** Content of `connectors:`, such as `ws: {type: websocket}`; the first one is opened. */
   readonly connector: string;
   /** The rest of config.yaml. */
   readonly config?: string;
-  /** What flows do, by operation. */
+  /** Functions in place of flows, by operation. */
   readonly on?: Readonly<Record<string, Listener>>;
   /** A module with routes in code. */
   readonly routes?: string;
@@ -48,9 +48,9 @@ export class House implements AsyncDisposable {
   readonly admission: Admission;
   readonly auth: AppAuth | undefined;
   readonly accounts: MemoryAccounts;
-  /** What was reported as a fault. */
+  /** Errors that were reported. */
   readonly faults: readonly unknown[];
-  /** What was logged. */
+  /** Lines that were logged. */
   readonly logged: readonly object[];
   readonly #server: FastifyInstance;
   readonly #application: Application;
@@ -130,7 +130,7 @@ export class House implements AsyncDisposable {
     return `${this.origin.replace('http', 'ws')}${path}`;
   }
 
-  /** What a flow would do at its end: `target` is what its expression gives. */
+  /** Delivers as a flow would: `target` is the value of its expression. */
   send(operation: string, output: Readonly<Record<string, unknown>>, target?: unknown): Promise<unknown> {
     const use = { flow: 'f', operation, settings: {}, target: undefined, section: undefined as never };
     const delivery = { output, target, key: 'k', flow: 'f', signal: new AbortController().signal };
@@ -161,7 +161,7 @@ interface Opened extends Pick<House, 'connector' | 'admission' | 'auth' | 'accou
 
 type Use = Parameters<NonNullable<ConnectorType['check']>>[0];
 
-/** What whoever reads the files does. Throws StartError with all mistakes. */
+/** Reads the connector as the loader of flows does. Throws StartError with all errors. */
 async function readConnector(use: Pick<Use, 'name' | 'section' | 'app' | 'plan'>) {
   const { type: name } = use.section.value as { type: string };
   const type = await (CONNECTOR_LOADERS[name] as () => Promise<ConnectorType>)();

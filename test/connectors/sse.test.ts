@@ -12,7 +12,7 @@ const AUTH = `auth: {users: true, jwt: {secret: ${SECRET}}}\n`;
 const open = (keys = '', config = '', on: Record<string, Listener> = {}) =>
   House.open({ connector: `live: {type: sse${keys}}`, config, on });
 
-/** What has come so far, as it is written on the wire. */
+/** Text received so far, as it is on the wire. */
 async function read(url: string, enough: (text: string) => boolean): Promise<{ type: string; text: string }> {
   return new Promise((resolve, reject) => {
     const request = get(url, (response) => {

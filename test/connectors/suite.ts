@@ -6,11 +6,11 @@ import type { Deliver, Delivery, FlowData, FlowEvent, Handle } from '../../src/c
 /** A connector with one source that has been started. */
 export interface OpenSource {
   /**
-   * Has the thing with this number happen at the other end. For a source that answers: resolves with what the sender is
-   * told, and rejects when that is a failure.
+   * Causes the event with this number at the other end. For a source that answers: resolves with the answer to the sender,
+   * and rejects when that is a failure.
    */
   emit(number: number): Promise<unknown>;
-  /** Which thing an event is about. */
+  /** Number of the event with this input. */
   numberOf(input: FlowData): number;
   /** Stops the connector; resolves when it has. */
   stop(): Promise<void>;
@@ -18,7 +18,7 @@ export interface OpenSource {
 
 export interface SourceRig {
   readonly failure: 'answers' | 'redelivers';
-  /** What a flow rejects comes again; false where nothing keeps it. */
+  /** True for a source that redelivers events that a flow rejects; false where they are not stored. */
   readonly isDurable: boolean;
   open(handle: Handle): Promise<OpenSource>;
 }
@@ -32,7 +32,7 @@ export interface OpenTarget {
   readonly target?: unknown;
   /** The numbers that have arrived at the other end. */
   received(): Promise<readonly number[]>;
-  /** From now on deliveries fail, until `mend`. */
+  /** Lets deliveries fail until `mend`. */
   breakIt(): Promise<void>;
   mend(): Promise<void>;
 }
@@ -46,7 +46,7 @@ export interface ConnectorRig {
   readonly target?: TargetRig;
 }
 
-/** What every connector does in the same way. Rigs clean up with `onTestFinished`. */
+/** Tests the common behaviour of connectors. Rigs clean up with `onTestFinished`. */
 export function testConnector(name: string, { source, target }: ConnectorRig): void {
   if (source !== undefined) describe(`${name} as a source`, () => testSource(source));
   if (target !== undefined) describe(`${name} as a target`, () => testTarget(target));
@@ -73,7 +73,7 @@ function testSource({ failure, isDurable, open }: SourceRig): void {
     for (const { input } of events) expect(JSON.parse(JSON.stringify(input))).toEqual(input);
   });
 
-  test(failure === 'answers' ? 'a failure is told to the sender' : 'a failure does not end it', async () => {
+  test(failure === 'answers' ? 'a failure is reported to the sender' : 'a failure does not end it', async () => {
     let failed: string | undefined;
     const done: FlowEvent[] = [];
     const opened = await open(async (event) => {
@@ -94,7 +94,7 @@ function testSource({ failure, isDurable, open }: SourceRig): void {
     if (expected.length === 2) expect(done[0]?.key).toBe(failed);
   });
 
-  test('it stops when the event that is at work is done, and then nothing comes any more', async () => {
+  test('it stops when the running event is done, and then no events occur', async () => {
     const events: FlowEvent[] = [];
     let release = () => {};
     const opened = await open(async (event) => {
@@ -127,13 +127,13 @@ function testTarget({ open }: TargetRig): void {
     signal: new AbortController().signal,
   });
 
-  test('what is delivered arrives', async () => {
+  test('a delivery arrives', async () => {
     const opened = await open();
     for (const number of [1, 2, 3]) await opened.deliver(delivery(opened, number));
     await vi.waitFor(async () => expect(await opened.received()).toEqual([1, 2, 3]), 5000);
   });
 
-  test('a delivery that fails is told, and can be made again', async () => {
+  test('a delivery that fails rejects, and can be repeated', async () => {
     const opened = await open();
     await opened.breakIt();
     await expect(opened.deliver(delivery(opened, 1))).rejects.toThrow();

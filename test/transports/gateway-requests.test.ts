@@ -11,7 +11,7 @@ function read(message: unknown): Message {
   return parseMessage(Buffer.from(JSON.stringify(message)), false);
 }
 
-/** What a client is told of its message. */
+/** Answer to a message of a client. */
 function refusalOf(run: () => unknown): unknown {
   try {
     run();

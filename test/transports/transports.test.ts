@@ -192,7 +192,7 @@ describe('the subprotocol', () => {
   });
 });
 
-/** What is in a frame of a server after its header. */
+/** Payload of a frame of a server. */
 function payloadOf(frame: Buffer): Buffer {
   const short = frame[1] as number;
   return frame.subarray(short < 126 ? 2 : short === 126 ? 4 : 10);

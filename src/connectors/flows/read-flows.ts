@@ -20,11 +20,14 @@ const DELAY_RANGE_MS = { min: 1, max: 86_400_000 };
 /** Keys of a flow besides those that are read one by one. */
 export const FLOW_KEYS: FlatKeys<FlowKeys> = {
   timeout: durationKey('30s', { what: 'How long one delivery to a target may take' }, { min: 1, max: 3_600_000 }),
-  concurrency: countKey(10, { what: 'Events that are at work at once; others wait' }, { max: 1000 }),
+  concurrency: countKey(10, { what: 'Events that run at the same time; others wait' }, { max: 1000 }),
 };
 const OTHER_FLOW_KEYS = ['from', 'when', 'transform', 'to', 'retry'];
 
-const ATTEMPTS = { what: 'How often it is tried in all', shownDefault: '`5`; `1` where somebody waits' };
+const ATTEMPTS = {
+  what: 'Number of attempts, including the first one',
+  shownDefault: '`5`; `1` where a sender waits for the outcome',
+};
 
 /** Keys of `retry:`. Without retries by default where a sender waits for the outcome: it can retry itself. */
 export function retryKeys({ failure }: SourceType): FlatKeys<RetryPolicy> {

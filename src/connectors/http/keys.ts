@@ -45,7 +45,7 @@ export const HTTP_KEYS: FlatKeys<HttpSettings> = {
 };
 
 export const REQUEST_KEYS: FlatKeys<RequestSettings> = {
-  access: accessKey({ what: 'Who may send requests', shownDefault: 'everybody' }),
+  access: accessKey({ what: 'Callers that may send requests', shownDefault: 'everyone' }),
   query: textOrTextsKey({ what: 'Parameters of the query string that are part of the input', shownDefault: 'none' }),
   headers: fieldNamesKey({ what: 'Header fields that are in `input.headers`', shownDefault: 'none' }),
   secret: signingKey({ what: 'Secret that requests must be signed with; at least 32 bytes', shownDefault: 'none' }),

@@ -62,7 +62,7 @@ export const RABBIT_KEYS: FlatKeys<RabbitSettings> = {
   }),
   prefetch: countKey(
     10,
-    { what: 'Messages of a queue that are on their way to the server before those at work are acknowledged' },
+    { what: 'Messages of a queue that the broker sends before the running ones are acknowledged' },
     { max: MAX_PREFETCH_MESSAGES },
   ),
   heartbeat: durationKey(

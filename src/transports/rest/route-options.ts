@@ -13,15 +13,15 @@ const PATCH_TYPES: string = [
   MEDIA_TYPES.msgpack.names[0],
 ].join(', ');
 
-type ErrorHandler = (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void;
+type RouteErrorHandler = (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void;
 
 // The error handlers end with `send`: the server's own handler answers the error.
-const sendExplained: ErrorHandler = (error, request, reply) => {
+const sendExplained: RouteErrorHandler = (error, request, reply) => {
   reply.send(explainWeakTag(error, request));
 };
 
 /** Lists the content types of PATCH in the refusal of another one. */
-function namingTypes(send: ErrorHandler): ErrorHandler {
+function namingTypes(send: RouteErrorHandler): RouteErrorHandler {
   return (error, request, reply) => {
     if (toAppError(error).code === 'UNSUPPORTED_MEDIA_TYPE') reply.header('accept-patch', PATCH_TYPES);
     send(error, request, reply);
