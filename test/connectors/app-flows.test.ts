@@ -75,7 +75,7 @@ describe('flows of an application', () => {
     expect(probe.calls).toEqual(['stop', 'settled', 'close']);
   });
 
-  test('S1.16 a missing room is told to the sender for good', async () => {
+  test('S1.16 a missing room is a permanent failure, which the sender receives', async () => {
     const { appFlows, probe } = await open(`flows:\n${flow('a', 'ask')}`);
     await expect(probe.emit({ input: {} })).rejects.toThrow(PermanentError);
     expect(probe.delivered).toEqual([]);
@@ -95,7 +95,7 @@ describe('flows of an application', () => {
     await appFlows.close();
   });
 
-  test('a stop waits for what is at work, but not for ever; a connector that fails to stop is told as a fault', async () => {
+  test('a stop waits for running events, with a limit; a connector that fails to stop is reported', async () => {
     const { appFlows, probe, faults } = await open(`flows:\n${flow('a', 'queue')}`);
     probe.onDelivery = () => new Promise(() => {});
     probe.onStop = () => Promise.reject(new Error('stuck'));
@@ -115,7 +115,7 @@ describe('flows of an application', () => {
     expect(probe.delivered[0]?.signal.aborted).toBe(true);
   });
 
-  test('S1.13 who goes while the server stops is told to flows, and who is cut off at the end of its time, too', async () => {
+  test('S1.13 flows handle disconnects while the server stops, also of clients that are cut off', async () => {
     const { appFlows, probe } = await open(`flows:\n${flow('a', 'ask')}`);
     const go = (key: string) => probe.emit({ input: { room: 'red' }, key });
     appFlows.stop();
@@ -127,7 +127,7 @@ describe('flows of an application', () => {
     await appFlows.close();
   });
 
-  test('a dead letter knows who has sent it', async () => {
+  test('a dead letter has the identity of its sender', async () => {
     const retry = '    retry: {attempts: 1}\n';
     const caller = flow('a', 'queue', retry).replace('target: input.room', 'target: input.room, as: caller');
     const { appFlows, probe } = await open(`flows:\n${caller}`);
@@ -149,7 +149,7 @@ describe('flows of an application', () => {
     await appFlows.close();
   });
 
-  test('when a connector cannot be made, what was opened is closed again', async () => {
+  test('when a connector cannot be created, the store is closed again', async () => {
     const { appFlows, dir, plan, options } = await open(`flows:\n${flow('a', 'ask')}`);
     await appFlows.close();
     const type = {
@@ -163,7 +163,7 @@ describe('flows of an application', () => {
     (await (await loadEngine()).openFlows({ dir, busyTimeout: 0 })).close();
   });
 
-  test('targets take what they say: an expression, or nothing at all', () => {
+  test('targets accept an expression, or no target at all', () => {
     const config = `flows:
   a:
     from: {connector: probe, operation: ask}

@@ -106,7 +106,7 @@ describe('names and values of a transform are checked against the table', () => 
     expect(await mapped(transform)).toEqual([]);
   });
 
-  test('each table of a list of targets is asked, and what is no table is not', async () => {
+  test('each table of a list of targets is checked, other targets are not', async () => {
     const to = `    to:
       - {connector: table, target: Order}
       - {connector: ws, operation: broadcast}
@@ -137,7 +137,7 @@ describe('names and values of a transform are checked against the table', () => 
     expect(await mapped('{text: input.t}', TO_ORDER.replace('Order', 'Note'))).toEqual([]);
   });
 
-  test('what came from the environment is not shown', async () => {
+  test('values from the environment do not appear in messages', async () => {
     expect(await mapped(`"\${SHAPE:-{'hunter2': 1}}"`)).toEqual([]);
   });
 });

@@ -83,7 +83,7 @@ function failing(times: number, error: () => unknown = () => new Error('not now'
 }
 
 describe('a flow', () => {
-  test('gives what it made of an event to its targets, and answers with what the first one says', async () => {
+  test('delivers its output to its targets, and answers with the result of the first one', async () => {
     const [one, two] = [failing(0), failing(0)];
     const { handle, runner } = makeRunner([one.deliver, two.deliver], {
       transform: ({ input, auth }) => ({ n: input.n, by: auth.sub }),
@@ -121,7 +121,7 @@ describe('a flow', () => {
     expect(runner.counts).toMatchObject({ events: { dead: 1, skipped: 0 } });
   });
 
-  test('what is known of an input comes to its targets, also when a dead letter is tried again', async () => {
+  test('notes of an input reach its targets, also in a replay of a dead letter', async () => {
     const one = failing(1, () => new PermanentError('not at all'));
     const { handle, kept, runner } = makeRunner([one.deliver]);
     const notes = { sent: ['n'], digest: 'd' };
@@ -149,7 +149,7 @@ describe('a flow', () => {
     expect(runner.counts).toMatchObject({ events: { skipped: 1, done: 0 }, timed: 0 });
   });
 
-  test('tries again what failed, and only the targets that have not taken it', async () => {
+  test('retries failed deliveries, and only for targets that have not accepted them', async () => {
     const [one, two] = [failing(0), failing(2)];
     const { handle, kept, runner } = makeRunner([one.deliver, two.deliver]);
     expect(await handle('redelivers')(event())).toEqual({ seen: 1 });
@@ -178,7 +178,7 @@ describe('a flow', () => {
     expect(runner.counts.events.dead).toBe(1);
   });
 
-  test('what can never be done is a dead letter at once; other targets are still tried', async () => {
+  test('a permanent failure is a dead letter at once; other targets are still tried', async () => {
     const [one, two] = [failing(9, () => new PermanentError('no room')), failing(1)];
     const { handle, kept } = makeRunner([one.deliver, two.deliver]);
     await handle('redelivers')(event());
@@ -200,7 +200,7 @@ describe('a flow', () => {
     await expect(answering.handle('answers')(event())).rejects.toThrow(PermanentError);
   });
 
-  test('S1.9 where somebody waits, he is told the failure, and nothing is kept', async () => {
+  test('S1.9 a sender that waits receives the failure, and nothing is stored', async () => {
     const one = failing(9);
     const { handle, kept, runner } = makeRunner([one.deliver], { retry: { ...RETRY, attempts: 1 } });
     await expect(handle('answers')(event())).rejects.toThrow('not now');
@@ -232,7 +232,7 @@ describe('a flow', () => {
 });
 
 describe('a flow that stops', () => {
-  test('gives back what waits to be tried again', async () => {
+  test('gives back events that wait for a retry', async () => {
     const one = failing(9);
     const { handle, kept, stopping } = makeRunner([one.deliver], {
       retry: { attempts: 5, delay: 60_000, maxDelay: 60_000 },
@@ -245,7 +245,7 @@ describe('a flow that stops', () => {
     expect(kept).toEqual([]);
   });
 
-  test('finishes a delivery that is at work, unless there is no more time', async () => {
+  test('finishes a running delivery, unless the time to stop has elapsed', async () => {
     let release = () => {};
     const slow: Deliver = () => new Promise<null>((done) => (release = () => done(null)));
     const { handle, runner, stopping, cut } = makeRunner([slow]);
@@ -262,7 +262,7 @@ describe('a flow that stops', () => {
     expect([other.kept, other.runner.inFlight, cut.signal.aborted]).toEqual([[], 0, false]);
   });
 
-  test('S1.13 does what nobody would send again, and tries it again, for as long as there is time', async () => {
+  test('S1.13 handles and retries events that are not redelivered while there is time to stop', async () => {
     const one = failing(1);
     const { handle, stopping, cut, kept } = makeRunner([one.deliver], { source: from(SOURCE.answers) });
     stopping.abort();
@@ -272,7 +272,7 @@ describe('a flow that stops', () => {
     expect([one.seen.length, kept]).toEqual([2, []]);
   });
 
-  test('what nobody would send again and nobody hears of is a dead letter when there is no more time', async () => {
+  test('an event that is not redelivered is a dead letter when the time to stop has elapsed', async () => {
     const [good, bad] = [failing(0), failing(99)];
     const source = from(SOURCE.answers);
     const one = makeRunner([good.deliver], { name: 'one', source });
@@ -306,7 +306,7 @@ describe('several flows from one source', () => {
     expect([one, two, three].map(({ seen }) => seen.length)).toEqual([0, 1, 1]);
   });
 
-  test('who waits hears of a failure of the flow that answers; those of the others are kept', async () => {
+  test('a waiting sender receives the failure of the flow that answers; other failures are dead letters', async () => {
     const [good, bad] = [failing(0), failing(9)];
     const retry = { ...RETRY, attempts: 1 };
     const one = makeRunner([good.deliver], { name: 'one', retry });
@@ -318,7 +318,7 @@ describe('several flows from one source', () => {
     expect(two.kept).toHaveLength(1);
   });
 
-  test('what cannot be kept comes again, or is told as a fault', async () => {
+  test('an event that cannot be stored is redelivered, or reported as an error', async () => {
     const bad = failing(99);
     const good = makeRunner([failing(0).deliver]);
     const full = () => {
@@ -334,7 +334,7 @@ describe('several flows from one source', () => {
     expect(faults).toMatchObject([{ code: 'STORAGE_FULL' }]);
   });
 
-  test('not more events are at work than a flow allows, and too many senders are told to come later', async () => {
+  test('no more events run than a flow allows, and too many senders are refused', async () => {
     let atOnce = 0;
     let most = 0;
     const releases: (() => void)[] = [];

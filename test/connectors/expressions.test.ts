@@ -117,7 +117,7 @@ describe('a Long, however large it is', () => {
   });
 });
 
-describe('mistakes are told when it is compiled', () => {
+describe('errors are reported when an expression is compiled', () => {
   test.each([
     [
       'foo',
@@ -141,7 +141,7 @@ describe('mistakes are told when it is compiled', () => {
   });
 });
 
-describe('what has no value for an event', () => {
+describe('expressions without a value for an event', () => {
   test.each([
     ['input.missing', 'any', 'input.missing: No such key: missing'],
     ['input.text + input.n', 'any', 'no such overload'],

@@ -80,7 +80,7 @@ function authOf(authenticator = new Hs256Authenticator()): AppAuth {
 }
 
 describe('S1.20 a flow that begins with a request', () => {
-  test('is told the members of the body and the parameters of the path, and answers with its result', async () => {
+  test('receives the members of the body and the parameters of the path, and answers with its result', async () => {
     const { ask } = await serve([{ operation: 'POST /orders/:id' }]);
     for (const path of ['/my-app/orders/7', '/orders/7']) {
       const answer = await ask(path, json({ state: 'paid' }));
@@ -97,7 +97,7 @@ describe('S1.20 a flow that begins with a request', () => {
     expect([status, text]).toEqual([202, '']);
   });
 
-  test('is told of the query string and the headers what it asks for', async () => {
+  test('receives the configured parts of the query string and the headers', async () => {
     const { ask } = await serve([{ operation: 'GET /search', query: ['q', 'tag'], headers: ['X-Tenant', 'X-None'] }]);
     const { body } = await ask('/search?q=a&tag=x&tag=y&other=1', { headers: { 'x-tenant': 'red', 'x-other': '1' } });
     expect(body).toEqual({ q: 'a', tag: ['x', 'y'], headers: { 'x-tenant': 'red' } });
@@ -196,7 +196,7 @@ describe('S1.20 a flow that begins with a request', () => {
     expect((await ask('/in', json({ a: 1 }))).body).toEqual({ a: 1, headers: {} });
   });
 
-  test('S1.16 tells its sender what went wrong', async () => {
+  test('S1.16 sends the error to its sender', async () => {
     const handle = async () => {
       throw new AppError('VALIDATION_ERROR', 'there is no room');
     };
@@ -205,7 +205,7 @@ describe('S1.20 a flow that begins with a request', () => {
     expect(answer).toMatchObject({ status: 400, body: { code: 'VALIDATION_ERROR', error: 'there is no room' } });
   });
 
-  test('S1.16 what the flow misses in the event is the mistake of its sender', async () => {
+  test('S1.16 a member that the flow misses is an error of the sender', async () => {
     const handle = async () => {
       throw new CelError('target: there is no room');
     };
@@ -218,7 +218,7 @@ describe('S1.20 a flow that begins with a request', () => {
     expect(errors).toEqual([]);
   });
 
-  test('what is no business of its sender is logged, and he is told that it failed', async () => {
+  test('an internal error is logged, and the sender only receives that the flow failed', async () => {
     const handle = async () => {
       throw new Error('webhook "x" (internal.example) answered 500');
     };
@@ -244,7 +244,7 @@ describe('S1.20 a flow that begins with a request', () => {
     expect((await ask('/orders', json({}, { 'idempotency-key': 'a b' }))).status).toBe(400);
   });
 
-  test('other methods are told which ones there are', async () => {
+  test('other methods are refused with the allowed ones', async () => {
     const { ask } = await serve([
       { operation: 'GET /orders/:id' },
       { operation: 'PUT /orders/:key' },
@@ -299,7 +299,7 @@ describe('S1.20 a flow that begins with a request', () => {
     await expect(serve([{ operation }])).rejects.toThrow(StartError);
   });
 
-  test('a signed request is taken when the signature is right', async () => {
+  test('a signed request is accepted when the signature is right', async () => {
     const { ask } = await serve([{ operation: 'POST /in', secret: SECRET }]);
     const body = Buffer.from('{"a": 1}');
     const now = Math.floor(Date.now() / 1000);
@@ -325,7 +325,7 @@ describe('S1.20 a flow that begins with a request', () => {
     expect(events).toHaveLength(2);
   });
 
-  test('who goes away is not waited for', async () => {
+  test('a client that disconnects aborts its event', async () => {
     const aborted: boolean[] = [];
     const handle: Handle = ({ signal }) =>
       new Promise((_, reject) => {
@@ -350,7 +350,7 @@ describe('S1.20 a flow that begins with a request', () => {
     );
   });
 
-  test('stop waits for what is at work, and takes nothing new', async () => {
+  test('stop waits for running requests, and accepts no new ones', async () => {
     let finish = () => {};
     const gate = new Promise<void>((resolve) => {
       finish = resolve;

@@ -58,7 +58,7 @@ const RESPOND =
     response.writeHead(status, headers).end(body);
 
 describe('S1.20 a webhook', () => {
-  test('sends what the flow made, and gives back the JSON of the answer', async () => {
+  test('sends the output of the flow, and returns the JSON of the answer', async () => {
     const { received, url } = await listen(RESPOND(201, { 'content-type': 'application/json' }, '{"ok":true}'));
     const { webhooks } = make({ url, headers: { authorization: 'Bearer abc' } });
     const deliver = webhooks.target({ operation: 'PUT /orders/:id/:state' });

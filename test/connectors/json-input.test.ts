@@ -35,7 +35,7 @@ describe('JSON that was sent to a flow', () => {
     expect(read).toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) }));
   });
 
-  test('members stay what they are, whatever numbers are beside them', () => {
+  test('other members are unchanged by inexact numbers', () => {
     const name = fc.string({ minLength: 1, maxLength: 8 }).filter((it) => it !== '__proto__');
     const text = fc.string({ maxLength: 30 }).filter((it) => it.isWellFormed() && !it.includes('\0'));
     const members = fc.dictionary(

@@ -35,7 +35,7 @@ flows:
     to: {connector: table, operation: create, target: Copy}
 `;
 
-test('flows are read with what they do, and described for people', async () => {
+test('flows are read and described', async () => {
   const plan = await readFlowsOf(GOOD);
   expect(plan.connectors.map(({ name, typeName }) => [name, typeName])).toEqual([
     ['timer', 'schedule'],
@@ -213,7 +213,7 @@ test.each([
   expect(found).toEqual(expected.map((message) => expect.stringMatching(message)));
 });
 
-test('times that never come, and zones that are none, are told', async () => {
+test('times that never come and unknown time zones are reported', async () => {
   const flow = (name: string, from: string) =>
     `  ${name}:\n    from: {connector: schedule, operation: s, ${from}}\n    to: {connector: table, operation: publish, target: Copy}\n`;
   const config = `flows:\n${flow('a', 'cron: 61 * * * *')}${flow('b', 'cron: 0 0 30 2 *')}${flow('c', 'cron: "2030-01-01"')}${flow('d', 'every: 1s, timezone: Mars/Olympus')}${flow('e', 'every: 1s, cron: "* * * * *"')}`;
@@ -226,7 +226,7 @@ test('times that never come, and zones that are none, are told', async () => {
   ]);
 });
 
-test('what came from the environment is not shown', async () => {
+test('values from the environment do not appear in messages', async () => {
   const config = `flows:
   f:
     from: {connector: schedule, operation: s, every: 1s}

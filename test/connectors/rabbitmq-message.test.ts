@@ -13,7 +13,7 @@ function messageOf(content: string | Buffer, properties: object = {}, fields: ob
 const read = (message: ConsumeMessage, metadata?: string) => readMessage(message, { limits: LIMITS, metadata }).input;
 const notesOf = (message: ConsumeMessage) => readMessage(message, { limits: LIMITS, metadata: undefined }).notes;
 
-describe('what a flow is told of a message', () => {
+describe('the input of a message', () => {
   test.each([
     ['an object', '{"id":1,"room":"a"}', {}, { id: 1, room: 'a' }],
     ['an object with a type', '{"id":1}', { contentType: 'application/vnd.x+json; charset=utf-8' }, { id: 1 }],
@@ -70,7 +70,7 @@ describe('what a flow is told of a message', () => {
 });
 
 describe('keys of events', () => {
-  test('a message_id is the same key for ever, and in each queue another one', () => {
+  test('a message_id always has the same key, and another one in each queue', () => {
     const message = messageOf('{}', { messageId: 'm1' });
     const key = new EventKeys('a', 10).keyOf(message);
     expect(new EventKeys('a', 10).keyOf(messageOf('{"other":1}', { messageId: 'm1' }))).toBe(key);
@@ -88,7 +88,7 @@ describe('keys of events', () => {
     expect([first, second]).not.toContain(keys.keyOf(again));
   });
 
-  test('what is new is not taken for what was lost', () => {
+  test('a new message does not get the key of a lost one', () => {
     const keys = new EventKeys('a', 10);
     const lost = keys.keyOf(messageOf('{}'));
     keys.channelClosed();

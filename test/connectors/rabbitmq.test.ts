@@ -71,7 +71,7 @@ withBroker('rabbitmq', (broker) => {
     expect((await events.next()).input).toEqual({ id: 3 });
   });
 
-  test('a pattern takes several routing keys, and metadata tells which', async () => {
+  test('a pattern matches several routing keys, which metadata contains', async () => {
     const events = new Mailbox<FlowEvent>('events');
     await consume(async (event) => events.push(event), { operation: 'order.#', source: { metadata: 'message' } });
     await publisher.publish(exchange, 'order.eu.paid', { id: 1 }, { messageId: 'm1', headers: { tenant: 'a\0b' } });
@@ -95,7 +95,7 @@ withBroker('rabbitmq', (broker) => {
     expect((await events.next()).input).toEqual({ job: 7 });
   });
 
-  test('a message whose flow is at work is not acknowledged: it comes again when the server is gone', async () => {
+  test('a message is not acknowledged while its flow runs: it is redelivered when the server is gone', async () => {
     const events = new Mailbox<FlowEvent>('events');
     let finish = () => {};
     const { connector } = await consume(async (event) => {
@@ -113,7 +113,7 @@ withBroker('rabbitmq', (broker) => {
     finish();
   });
 
-  test('what was not handled comes again, in its order and with the same key', async () => {
+  test('unhandled messages are redelivered in order and with the same key', async () => {
     const events = new Mailbox<FlowEvent>('events');
     let refusals = 2;
     const { errors } = await consume(async (event) => {
@@ -145,7 +145,7 @@ withBroker('rabbitmq', (broker) => {
     expect(three.key).toBe(four.key);
   });
 
-  test('stop finishes what is at work and begins nothing', async () => {
+  test('stop finishes the running message and starts no other', async () => {
     let finish = () => {};
     const gate = new Promise<void>((resolve) => {
       finish = resolve;
@@ -182,7 +182,7 @@ withBroker('rabbitmq', (broker) => {
     await stopped;
   });
 
-  test('S1.20 what a flow makes is published, and the broker has confirmed it', async () => {
+  test('S1.20 the output of a flow is published and confirmed by the broker', async () => {
     const queue = await publisher.makeQueue();
     const { connector } = make();
     const publish = connector.target(targetOf('publish', settingsOf(PUBLISH_KEYS, { headers: { tenant: 'a' } })));
@@ -235,7 +235,7 @@ withBroker('rabbitmq', (broker) => {
     expect(lines.items).toHaveLength(1);
   });
 
-  test('wrong credentials are told once, without the credentials', async () => {
+  test('wrong credentials are logged once, without the credentials', async () => {
     const { lines, connector } = make({ url: broker().url.replace('guest:guest', 'guest:topsecret') });
     await connector.start();
     const { level, reason } = await lines.next();
@@ -325,11 +325,9 @@ withBroker('rabbitmq', (broker) => {
         );
         expect(firstTimes(seen[name])).toEqual(Array.from({ length: count }, (_, n) => n));
       }
-      expect(lines.items.map(({ message }) => message).filter((message) => /connected|unavailable/.test(message))).toEqual([
-        'connected to the broker',
-        'the broker is unavailable; reconnecting',
-        'connected to the broker',
-      ]);
+      expect(
+        lines.items.map(({ message }) => message).filter((message) => /connected|unavailable/.test(message)),
+      ).toEqual(['connected to the broker', 'the broker is unavailable; reconnecting', 'connected to the broker']);
     },
     2 * RESTART,
   );

@@ -27,7 +27,7 @@ test('a key is that of the first request: the same again is run, another one is 
   await expect(new StoredRequestKeys(store, limits).run('k', 'b', done)).rejects.toMatchObject(REUSED);
 });
 
-test('while the first is at work, the same is asked to come later, and another one is refused', async () => {
+test('while the first request runs, the same one is refused as in progress, and another one as reused', async () => {
   const { keys } = await open();
   let finish = (_value: string): void => {};
   const first = keys.run('k', 'a', () => new Promise<string>((resolve) => (finish = resolve)));

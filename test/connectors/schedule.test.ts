@@ -60,7 +60,7 @@ describe('a schedule', () => {
     expect(() => connector.target(undefined as never)).toThrow('cannot be a target');
   });
 
-  test('runs of one flow do not overlap, and a failure is told as a fault', async () => {
+  test('runs of one flow do not overlap, and a failure is reported', async () => {
     let atOnce = 0;
     let most = 0;
     let runs = 0;

@@ -76,7 +76,7 @@ function delivery(output: FlowData, more: Partial<Delivery> = {}): Delivery {
 describe('changes of a table', () => {
   const told = (events: readonly FlowEvent[]) => events.map(({ input: { event, id } }) => `${event} ${id}`);
 
-  test('S1.20 come with the record, what was there before and what has changed', async () => {
+  test('S1.20 contain the record, its previous state and the changed fields', async () => {
     const context = await openContext('table');
     const events: FlowEvent[] = [];
     listen(context, async (event) => void events.push(event));
@@ -132,7 +132,7 @@ describe('changes of a table', () => {
     await vi.waitFor(() => expect(told(third)).toEqual(['create before', 'create a', 'create b']));
   });
 
-  test('what was not done when it stopped comes again', async () => {
+  test('changes that were unfinished at a stop are delivered again', async () => {
     const context = await openContext('table');
     const stopping = new AbortController();
     const connector = listen(context, () => {
@@ -204,7 +204,7 @@ describe('writes to a table', () => {
     expect(JSON.parse(json)).toMatchObject([{ number: 1 }, { number: 3 }]);
   });
 
-  test('upsert, update, delete and publish do what they say', async () => {
+  test('upsert, update, delete and publish write as their names say', async () => {
     const upsert = await target('upsert');
     await upsert.deliver(delivery({ id: 'a', number: 1 }));
     await upsert.deliver(delivery({ id: 'a', number: 2 }, { key: '2' }));
@@ -223,7 +223,7 @@ describe('writes to a table', () => {
     expect(await publish.deliver(delivery({ text: 'hi' }))).toMatchObject({ delivered: 0 });
   });
 
-  test('an input that nobody has shaped gives the fields that the table has', async () => {
+  test('an input without a transform sets the fields of the table', async () => {
     const { deliver, read } = await target('create');
     const output = { id: 'a', number: 1, event: 'message', user_id: 'ann' };
     await deliver(delivery(output, { isInput: true }));
@@ -299,7 +299,7 @@ describe('writes to a table', () => {
     expect(await read('a')).toEqual({ id: 'a', number: 1 });
   });
 
-  test('what a path or a connection says is enough where nothing else was sent', async () => {
+  test('members of a path or a connection are enough for an empty message', async () => {
     const { deliver, read } = await target('create');
     await deliver(delivery({ id: 'a' }, { isInput: true, notes: { sent: [] } }));
     expect(await read('a')).toEqual({ id: 'a', number: null });
