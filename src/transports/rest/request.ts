@@ -12,7 +12,7 @@ import { seqOf, tagIn } from '../../server/content/etag.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { IdempotencyKey, Precondition } from '../../store/store.ts';
 
-/** One request, and the representation of its answer. */
+/** A request with the representation of its answer. */
 export interface RequestContext {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
