@@ -47,13 +47,17 @@ const DRIVERS: Readonly<Record<string, RegExp>> = {
   negotiator: /^server\/content\/negotiate\.ts$/,
   cborg: /^server\/content\/cbor\.ts$/,
   '@msgpack/msgpack': /^server\/content\/msgpack\.ts$/,
-  selfsigned: /^server\/connection\/tls\.ts$/,
+  selfsigned: /^server\/tls\.ts$/,
   '@marcbachmann/cel-js': /^connectors\/flows\/expressions\//,
   croner: /^connectors\/schedule\//,
   chokidar: /^commands\/dev\//,
   amqplib: /^connectors\/rabbitmq\//,
   'close-with-grace': /^commands\//,
 };
+
+/** Private members and events of Node's servers, sockets, requests and responses. */
+const NODE_INTERNALS =
+  /\b_(?:send|read|write|headerSent|httpMessage|handle|events|(?:read|writ)ableState)\b|\b(?:detachSocket|destroySoon|removeAllListeners|emitWarning|measureMemory|closeIdleConnections =|Object\.assign\((?:server|socket))|\.emit\('(?:close|resume|pause|listening|connection|session)'/;
 
 interface Source {
   /** Path below `src`, with slashes. */
@@ -207,6 +211,20 @@ describe('the source', () => {
   test('binds no limit that SQLite would plan by', () => {
     const bound = sources.filter(({ text }) => /\bLIMIT \?(?! \+ 0)/.test(text)).map(({ path }) => path);
     expect(bound, 'see store/sqlite/sql/limit.ts').toEqual([]);
+  });
+
+  test('uses private APIs of Node in src/server/node only', () => {
+    const used = sources.filter(({ path, text }) => path.startsWith('server/') && NODE_INTERNALS.test(text));
+    expect(used.map(({ path }) => path).filter((path) => !path.startsWith('server/node/'))).toEqual([]);
+    const folder = sources.filter(({ path }) => path.startsWith('server/node/'));
+    const silent = folder.filter(
+      ({ text }) => !/^\/\/ (?:Private|Experimental) Node [^\n]*\n(?:\/\/[^\n]*\n)*/.test(text),
+    );
+    expect(
+      silent.map(({ path }) => path),
+      'a file says first what it uses, and until when',
+    ).toEqual([]);
+    expect(folder.filter((source) => !used.includes(source)).map(({ path }) => path)).toEqual([]);
   });
 
   test('has no default export and no enum', () => {

@@ -17,38 +17,38 @@ import { trackMethods } from './checks/known-methods.ts';
 import { forbiddenOrigin, isOwnBehindTls, makeOriginCheck, mayOpenStream } from './checks/origin.ts';
 import { answerAll, refuseConnection } from './checks/refuse-connection.ts';
 import { registerRequestOrder } from './checks/request-order.ts';
-import { continueWhenRead } from './connection/expect-continue.ts';
-import { Lingering } from './connection/lingering.ts';
-import { limitSecure, secureOptions } from './connection/secure-server.ts';
-import { SharedPort } from './connection/shared-port.ts';
-import { loadTls, type TlsFiles } from './connection/tls.ts';
 import { registerCors } from './cors.ts';
 import { LoopWatch } from './limits/loop-watch.ts';
 import { registerRateLimits } from './limits/rate-limits.ts';
+import { continueWhenRead } from './node/expect-continue.ts';
+import { Lingering } from './node/lingering.ts';
 import { OneWriteResponse } from './node/one-write-response.ts';
 import { OpenSockets } from './node/open-sockets.ts';
+import { limitSecure, secureOptions } from './node/secure-server.ts';
+import { SharedPort } from './node/shared-port.ts';
 import type { Lifecycle } from './operations/health.ts';
 import { describeRequest, type Log } from './operations/log.ts';
 import { registerOptions } from './options.ts';
 import { makeErrorHandler } from './problems.ts';
+import { loadTls, type TlsFiles } from './tls.ts';
 import { transportConstraint } from './transport-constraint.ts';
 
-/** Bytes that Node buffers of a socket before it says that it is full. */
-const HIGH_WATER_MARK = 64 * 1024;
+/** Bytes that Node buffers of a socket before `write` returns false. */
+const MAX_SOCKET_BUFFER_BYTES = 64 * 1024;
 
 const NO_QUERY = Object.freeze({});
 
-type Options = FastifyHttpOptions<RawServerDefault>;
+type FastifyOptions = FastifyHttpOptions<RawServerDefault>;
 
-/** HTTP/1.1, or over TLS HTTP/2 with HTTP/1.1 beside it. Both look alike to the routes. */
-function create(options: Options, http: HttpOptions, tls: TlsFiles | undefined): FastifyInstance {
+/** Creates a server for HTTP/1.1, or with TLS for HTTP/2 and HTTP/1.1. Routes do not see the difference. */
+function create(options: FastifyOptions, http: HttpOptions, tls: TlsFiles | undefined): FastifyInstance {
   if (tls === undefined) return Fastify({ ...options, http });
-  const app = Fastify({ ...options, http2: true, https: secureOptions(http, tls) } as unknown as Options);
+  const app = Fastify({ ...options, http2: true, https: secureOptions(http, tls) } as unknown as FastifyOptions);
   limitSecure(app.server as unknown as Http2SecureServer, http);
   return app;
 }
 
-/** Keeps account of the sockets of a server. */
+/** Tracks the open sockets of a server. */
 function track(app: FastifyInstance, lingering: Lingering, isSecure: boolean): OpenSockets {
   const sockets = new OpenSockets(app, lingering);
   lingering.serve(app.server);
@@ -58,13 +58,13 @@ function track(app: FastifyInstance, lingering: Lingering, isSecure: boolean): O
 }
 
 export interface HttpServerOptions {
-  /** Where a self-signed certificate is kept. */
+  /** Absolute path of the folder in which a self-signed certificate is stored. */
   readonly dataDir: string;
   readonly lifecycle: Lifecycle;
   readonly log: Log;
 }
 
-/** The HTTP server without any table: limits, errors, bodies. */
+/** Creates the HTTP server without any routes: limits, checks, error handling, bodies. */
 export async function createHttpServer(
   config: ServerConfig,
   { dataDir, lifecycle, log }: HttpServerOptions,
@@ -79,10 +79,10 @@ export async function createHttpServer(
     requestTimeout: limits.requestTimeout,
     keepAliveTimeout: limits.keepAlive,
     connectionsCheckingInterval: Math.min(1000, limits.headersTimeout),
-    // Above the client buffer it would never be reported as full, and so never as drained either.
-    highWaterMark: Math.min(HIGH_WATER_MARK, config.channels.clientBuffer),
+    // Above the client buffer, Node would never report the socket as full, and so never as drained either.
+    highWaterMark: Math.min(MAX_SOCKET_BUFFER_BYTES, config.channels.clientBuffer),
     noDelay: true,
-    // Answered by `findHeaderFault`, with a problem.
+    // `findHeaderFault` answers it, with problem details.
     requireHostHeader: false,
     ServerResponse: OneWriteResponse as unknown as typeof ServerResponse,
   };
@@ -97,10 +97,10 @@ export async function createHttpServer(
         },
       })
     : undefined;
-  const options: Options = {
-    // Fastify's own logging would cost every request a logger of its own.
+  const options: FastifyOptions = {
+    // Fastify's own logging would create a logger for every request.
     logger: false,
-    // Nobody asks for the ids of requests.
+    // Request ids are not used.
     genReqId: () => '',
     bodyLimit: limits.body,
     keepAliveTimeout: limits.keepAlive,
@@ -111,13 +111,13 @@ export async function createHttpServer(
     routerOptions: {
       maxParamLength: limits.url,
       constraints: { transport: transportConstraint },
-      // Nobody asks Fastify for it: conditions of lists are more than names and values.
+      // `request.query` is not used: conditions of lists are more than names and values.
       querystringParser: () => NO_QUERY,
     },
     frameworkErrors: ((error, request, reply) => {
       if (request.raw.headers.upgrade !== undefined) closeAfterAnswer(request, reply, lingering);
       handleError(error, request, reply);
-    }) as NonNullable<Options['frameworkErrors']>,
+    }) as NonNullable<FastifyOptions['frameworkErrors']>,
     clientErrorHandler: (error, socket) => {
       if (!shared?.take(error, socket)) refuseConnection(error, socket, lingering);
     },
@@ -125,9 +125,9 @@ export async function createHttpServer(
   const app = create(options, server, tls);
   const sockets = track(app, lingering, tls !== undefined);
   shared?.attach(app);
-  // Node drops what is beyond its limit without a word; one more than ours shows that there was more.
+  // Node silently drops headers beyond its limit; one more than the configured limit shows that there were more.
   app.server.maxHeadersCount = limits.headerCount + 1;
-  // With a body it would be refused for that, before anybody sees that nothing here takes it.
+  // With a body, QUERY would fail for its content type, instead of with the 405 that is the real reason.
   app.addHttpMethod('QUERY', { hasBody: false, overrideExisting: true });
   answerAll(app, lingering);
   continueWhenRead(app.server);
@@ -144,7 +144,7 @@ export async function createHttpServer(
   return app;
 }
 
-/** What every request has to pass, in this order; docs/security.md tells what comes before and after it. */
+/** Registers the checks that every request has to pass, in this order; docs/security.md lists all of them. */
 function registerFirstChecks(
   app: FastifyInstance,
   { limits, cors, ...config }: ServerConfig,
@@ -173,19 +173,19 @@ function registerFirstChecks(
   });
 }
 
-/** Once: whoever runs the server is to know; that a page sends it again says nothing new. */
+/** Makes a function that warns the operator of a missing `trust_proxy`, once for all requests. */
 function makeProxyWarning(log: Log): (request: FastifyRequest) => void {
-  let isTold = false;
+  let hasWarned = false;
   return (request) => {
-    if (isTold || !isOwnBehindTls(request)) return;
-    isTold = true;
+    if (hasWarned || !isOwnBehindTls(request)) return;
+    hasWarned = true;
     log.warn(
       "refused a stream to a page of this server's own name under https; if a proxy in front ends TLS, set trust_proxy: true",
     );
   };
 }
 
-/** Only the proxy that is connected to us is believed, not what it was told by others: it appends what it knows. */
+/** Trusts only the proxy that is connected: the addresses before its own entry come from clients. */
 function isNearest(_address: string, hop: number): boolean {
   return hop === 0;
 }
@@ -213,8 +213,8 @@ function urlTooLong(limit: number): AppError {
 }
 
 /**
- * Node has taken the HTTP parser off the socket of an upgrade request: if it is answered instead of upgraded, nobody
- * else would ever close it.
+ * Closes the connection of an upgrade request that is answered instead of upgraded. Node has removed the HTTP parser from
+ * its socket, so that nothing else would ever close it.
  */
 function closeAfterAnswer(request: FastifyRequest, reply: FastifyReply, lingering: Lingering): void {
   const { socket } = request.raw;

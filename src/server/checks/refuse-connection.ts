@@ -2,11 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { AppError, makeProblem } from '../../errors.ts';
-import type { Lingering } from '../connection/lingering.ts';
+import type { Lingering } from '../node/lingering.ts';
 import { RECORD_METHODS } from '../not-found.ts';
 import { PROBLEM_TYPE, toAppError } from '../problems.ts';
 
-/** What is not even HTTP: a plain answer, then the end of the connection. */
+/** Answers bytes that are not valid HTTP with a plain response, and closes the connection. */
 export function refuseConnection(error: Error & { code?: string }, socket: Duplex, lingering: Lingering): void {
   if (socket.destroyed) return;
   const isOfHttp = error instanceof AppError || /^(?:HPE|ERR_HTTP)_/.test(error.code ?? '');
@@ -15,7 +15,7 @@ export function refuseConnection(error: Error & { code?: string }, socket: Duple
     socket.destroy();
     return;
   }
-  // A second answer would be taken for that to the next request.
+  // The client would take a second response for the response to its next request.
   if (isAnswered) lingering.close(socket);
   if (isAnswered || !socket.writable) return;
   const failure = toAppError(error);
@@ -27,8 +27,8 @@ export function refuseConnection(error: Error & { code?: string }, socket: Duple
 }
 
 /**
- * Has the requests that Node would answer by itself, with nothing but a status or not at all, answered like all others:
- * an unknown `Expect` goes the way of every request and is refused there, CONNECT is refused here.
+ * Answers the requests that Node would answer itself, with a bare status or not at all: a request with an unknown `Expect`
+ * takes the path of every request and is refused there, CONNECT is refused here.
  */
 export function answerAll({ server }: FastifyInstance, lingering: Lingering): void {
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
@@ -38,7 +38,7 @@ export function answerAll({ server }: FastifyInstance, lingering: Lingering): vo
     const failure = new AppError('METHOD_NOT_ALLOWED', 'CONNECT is not answered here: this is no proxy.', {
       headers: { allow: RECORD_METHODS },
     });
-    // With HTTP/2 it is one stream of the connection, which goes on.
+    // In HTTP/2 it is one stream of the connection; the others continue.
     if ('writeHead' in answer) refuseStream(failure, answer);
     else {
       answer.on('error', () => answer.destroy());

@@ -1,21 +1,27 @@
+// Experimental Node API: `vm.measureMemory`, and a swap of `process.emitWarning` around it. It stays until Node has a call
+// that starts a garbage collection without `--expose-gc`. It is on by default, since the benchmark promises it: the row
+// "Memory per idle …" of bench/README.md (≤ 10 KB a WebSocket, ≤ 14 KB an SSE stream) counts the collection after a burst
+// of connections, without which a third of the heap is garbage for minutes.
+
 import vm from 'node:vm';
 import type { FastifyInstance } from 'fastify';
 import type { Admission } from '../limits/admission.ts';
 
-/** Milliseconds between looks: a burst is over when there was nobody new between two of them. */
-const INTERVAL = 1000;
-/** New connections that are a burst. What fewer of them leave behind is not worth a collection. */
-const BURST = 1000;
+/** Time between checks: a burst is over when there was no new connection between two of them. */
+const CHECK_INTERVAL_MS = 1000;
+/** New connections that make a burst. The garbage of fewer is not worth a collection. */
+const MIN_BURST_CONNECTIONS = 1000;
 
 export interface TrimOptions {
+  /** Milliseconds. */
   readonly interval?: number;
   readonly burst?: number;
   readonly collect?: () => void;
 }
 
 /**
- * Gives back what many handshakes have left behind. V8 collects when it wants room, and where clients only listen from
- * then on it may want none for minutes: a third of what it holds is garbage all that time.
+ * Frees the garbage of many handshakes. V8 collects when it needs room. While clients only listen, that may take minutes,
+ * and a third of the heap is garbage all that time.
  */
 export class MemoryTrim {
   readonly #open: () => number;
@@ -25,21 +31,21 @@ export class MemoryTrim {
   #last: number;
   #opened = 0;
 
-  /** `open` tells how many connections there are. */
+  /** `open` returns the number of connections. */
   constructor(open: () => number, options: TrimOptions = {}) {
-    const { interval = INTERVAL, burst = BURST, collect = startCollection } = options;
+    const { interval = CHECK_INTERVAL_MS, burst = MIN_BURST_CONNECTIONS, collect = startCollection } = options;
     this.#open = open;
     this.#burst = burst;
     this.#collect = collect;
     this.#last = open();
-    this.#timer = setInterval(() => this.#look(), interval).unref();
+    this.#timer = setInterval(() => this.#check(), interval).unref();
   }
 
   stop(): void {
     clearInterval(this.#timer);
   }
 
-  #look(): void {
+  #check(): void {
     const open = this.#open();
     const isGrowing = open > this.#last;
     if (isGrowing) this.#opened += open - this.#last;
@@ -50,22 +56,22 @@ export class MemoryTrim {
   }
 }
 
-/** Lets a server do so until it closes. */
+/** Trims the memory of a server after bursts, until it closes. */
 export function trimAfterBursts(server: FastifyInstance, admission: Pick<Admission, 'open'>): void {
   const trim = new MemoryTrim(() => admission.open);
   server.addHook('onClose', async () => trim.stop());
 }
 
 /**
- * Has V8 begin a collection, which it does in small steps between other work; the event loop is held up only for its
- * end. Node has no call for that but measuring the memory, whose result is not wanted here.
+ * Starts a collection of the whole heap. V8 does it in small steps between other work and blocks the event loop only for
+ * the last one. Node has no call for that but the measurement of memory, whose result is not used.
  */
 export function startCollection(): void {
   const { emitWarning } = process;
-  // The call is experimental, of which Node would warn whoever has started the server.
+  // The call is experimental, and Node would print a warning about it.
   process.emitWarning = () => {};
   try {
-    // It is refused while a measurement is under way, and then a collection is, too.
+    // It fails while a measurement is running, and then a collection is running, too.
     vm.measureMemory?.({ execution: 'eager' }).catch(() => {});
   } finally {
     process.emitWarning = emitWarning;

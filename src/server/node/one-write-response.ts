@@ -1,8 +1,11 @@
+// Private Node API: overrides `_send` and `detachSocket` of ServerResponse. `_send` can go when Node 24 is the oldest
+// version that is supported, since Node 24 ends responses like that itself; `detachSocket` stays as long as lingering.ts.
+
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { lingeringOf } from '../connection/lingering.ts';
+import { lingeringOf } from './lingering.ts';
 
-/** Node's own way to hand a piece of an answer to the socket; `callback` is called when the socket is through with it. */
+/** Signature of Node's `_send`, which passes a piece of a response to the socket; `callback` runs when it is written. */
 type Send = (data: unknown, encoding: unknown, callback: unknown, byteLength?: number) => boolean;
 
 interface Internals {
@@ -13,12 +16,12 @@ interface Internals {
 const { _send: send } = ServerResponse.prototype as unknown as Internals;
 
 /**
- * An answer that the socket gets as one piece, as by itself since Node 24. Before, Node ends each with an empty piece, to be
- * told when all is written, and two pieces take the long way to the kernel: an eighth of what it costs to send a short
- * answer. Where Node does not end answers like that, nothing is other than it was.
+ * Response that is written to the socket in one piece, as by Node 24 itself. Older versions end each response with an empty
+ * piece, to learn when everything is written, and two pieces take the slow path to the kernel: an eighth of the cost of a
+ * short response (row "GET by id" of bench/README.md). Where Node does not end responses like that, nothing changes.
  */
 export class OneWriteResponse extends ServerResponse {
-  /** Node calls it when the answer is written, and closes the connection after it unless that goes on. */
+  /** Called by Node when the response is written, before it closes the connection or continues with the next request. */
   override detachSocket(socket: Socket): void {
     super.detachSocket(socket);
     if (!this.req.complete) lingeringOf(socket)?.answered(this.req, socket);
@@ -27,14 +30,14 @@ export class OneWriteResponse extends ServerResponse {
   _send(data: unknown, encoding: unknown, callback: unknown, byteLength?: number): boolean {
     const { socket } = this;
     const isEnd = data === '' && typeof callback === 'function' && (this as unknown as Internals)._headerSent;
-    // Without a socket it is not its turn yet: other answers of this connection are before it.
+    // Without a socket, other responses of this connection come first.
     if (!isEnd || socket === null || socket.destroyed) return send.call(this, data, encoding, callback, byteLength);
     process.nextTick(finish, this, callback as () => void);
     return true;
   }
 }
 
-/** What the kernel has not taken yet is not written: then Node's way is the one to hear of it. */
+/** Calls `callback` when everything is written. What the kernel has not accepted yet is waited for in Node's own way. */
 function finish(response: ServerResponse, callback: () => void): void {
   if (response.socket === null || response.socket.writableLength === 0) callback();
   else send.call(response, '', 'latin1', callback);

@@ -1,13 +1,17 @@
+// Private Node behaviour: replaces `closeIdleConnections`, which cuts off responses that a slow client has not read yet,
+// and relies on the order of Node's own listeners for `secureConnection`. It stays until Node closes idle connections
+// only after their last byte is sent, and does so for its HTTP/2 server, too.
+
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import type { Lingering } from '../connection/lingering.ts';
+import type { Lingering } from './lingering.ts';
 
 interface OpenSocket {
-  /** HTTP/2 is spoken on it. */
+  /** Session of an HTTP/2 connection. */
   session?: ServerHttp2Session;
-  /** Requests of HTTP/1.1 over TLS that are not answered yet; of those without TLS, Node knows. */
+  /** Requests of HTTP/1.1 over TLS without a response yet; without TLS, Node counts them. */
   requests: number;
   readonly isSecure: boolean;
 }
@@ -16,12 +20,12 @@ const PLAIN: OpenSocket = Object.freeze({ requests: 0, isSecure: false });
 
 const byServer = new WeakMap<FastifyInstance['server'], OpenSockets>();
 
-/** The sockets of a server on which HTTP is spoken, with and without TLS, until they close or are upgraded. */
+/** HTTP connections of a server, with and without TLS, until they close or are upgraded. */
 export class OpenSockets {
   readonly #server: FastifyInstance['server'];
   readonly #sockets = new Map<Socket, OpenSocket>();
   readonly #lingering: Lingering;
-  /** Sockets on which TLS has not been agreed on yet, by their peers. */
+  /** Sockets in a TLS handshake, by address and port of the client. */
   readonly #handshakes = new Map<string, Socket>();
 
   constructor({ server }: FastifyInstance, lingering: Lingering) {
@@ -29,15 +33,15 @@ export class OpenSockets {
     this.#lingering = lingering;
     byServer.set(server, this);
     const closeIdle = server.closeIdleConnections?.bind(server);
-    // Node takes a connection for idle as soon as its answer was handed over, and cuts off what a slow reader has not read
-    // yet. While something is on its way to a client nothing is idle; what closes the server asks again.
+    // Node counts a connection as idle as soon as its response is passed to the socket, and cuts off what a slow client has
+    // not read yet. While any socket has bytes to write nothing is closed; a stopping server calls it repeatedly.
     server.closeIdleConnections = () => {
       for (const { writableLength } of this.#sockets.keys()) if (writableLength > 0) return;
       closeIdle?.();
     };
   }
 
-  /** Keeps the sockets of HTTP/1.1 without TLS. */
+  /** Tracks the sockets of HTTP/1.1 without TLS. */
   trackPlain(server: Server): void {
     const sockets = this.#sockets;
     function forget(this: Socket): void {
@@ -51,8 +55,8 @@ export class OpenSockets {
   }
 
   /**
-   * Keeps the sockets of a TLS server: unlike that of HTTP/1.1 alone, Node's HTTP/2 server has no call that ends idle
-   * connections, its `close` waits for all of them, and a session that has ended waits for its peer to close the socket.
+   * Tracks the sockets of a TLS server. Unlike the HTTP/1.1 server, Node's HTTP/2 server has no call that ends idle
+   * connections, its `close` waits for all of them, and a session that has ended waits for the client to close the socket.
    */
   trackSecure(server: Server): void {
     server.prependListener('connection', (raw: Socket) => {
@@ -109,19 +113,19 @@ export class OpenSockets {
 }
 
 /**
- * Gives a socket to what upgrades it. Not by a listener for upgrades: with one, Node leaves the requests for them to it
- * alone, also where nothing upgrades them.
+ * Stops tracking a socket that is upgraded. Called by the upgrade itself: with a listener for `upgrade`, Node would pass all
+ * upgrade requests to it, also where nothing upgrades them.
  */
 export function releaseSocket({ server }: FastifyInstance, socket: Socket): void {
   byServer.get(server)?.release(socket);
 }
 
-/** Ends connections that wait for nothing; HTTP/2 sessions take no new streams (GOAWAY, RFC 9113 §6.8). */
+/** Closes idle connections; HTTP/2 sessions accept no new streams (GOAWAY, RFC 9113 §6.8). */
 export function closeIdleSockets({ server }: FastifyInstance): void {
   byServer.get(server)?.closeIdle();
 }
 
-/** Cuts off what is still open. */
+/** Destroys every connection that is still open. */
 export function closeAllSockets({ server }: FastifyInstance): void {
   byServer.get(server)?.closeAll();
 }

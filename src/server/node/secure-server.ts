@@ -1,11 +1,14 @@
+// Private Node behaviour: sets the limits of HTTP/1.1 as properties of an HTTP/2 server, where Node's HTTP/1.1 code reads
+// them. It stays until `createSecureServer` accepts them as options.
+
 import type { ServerOptions as HttpOptions, IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2SecureServer, Http2ServerResponse, SecureServerOptions } from 'node:http2';
-import type { TlsFiles } from './tls.ts';
+import type { TlsFiles } from '../tls.ts';
 
-/** What Node reads of a server that speaks HTTP/1.1, and does not take from the options of one that also speaks HTTP/2. */
+/** Properties that Node reads from a server for HTTP/1.1, and does not set from the options of an HTTP/2 server. */
 const READ_OF_SERVER = ['headersTimeout', 'requestTimeout', 'keepAliveTimeout', 'maxHeaderSize'] as const;
 
-/** HTTP/2 with HTTP/1.1 beside it (WebSockets need that). `handshakeTimeout` is that of the header fields, too. */
+/** Makes options for HTTP/2 with HTTP/1.1 (WebSockets need it). The handshake has the time limit of the headers. */
 export function secureOptions(http: HttpOptions, tls: TlsFiles): SecureServerOptions {
   return {
     ...http,
@@ -16,7 +19,7 @@ export function secureOptions(http: HttpOptions, tls: TlsFiles): SecureServerOpt
   } as SecureServerOptions;
 }
 
-/** Has HTTP/1.1 over TLS keep the limits of HTTP/1.1, and early answers end the uploads of HTTP/2. */
+/** Applies the limits of HTTP/1.1 to HTTP/1.1 over TLS, and ends HTTP/2 uploads after an early response. */
 export function limitSecure(server: Http2SecureServer, http: HttpOptions): void {
   for (const name of READ_OF_SERVER) Object.assign(server, { [name]: http[name] });
   Object.assign(server, { connectionsCheckingInterval: http.connectionsCheckingInterval });
@@ -24,8 +27,8 @@ export function limitSecure(server: Http2SecureServer, http: HttpOptions): void 
 }
 
 /**
- * Asks the client not to send the rest of a body whose answer is complete (RFC 9113 §8.1). Node does it where nothing of
- * the body was read.
+ * Asks the client not to send the rest of a body whose response is complete (RFC 9113 §8.1). Node does so only when nothing
+ * of the body was read.
  */
 function endUpload(request: unknown, response: unknown): void {
   if ((request as IncomingMessage).httpVersionMajor < 2) return;

@@ -1,16 +1,19 @@
+// Private Node behaviour: emits `close` and removes listeners to take the HTTP parser off a socket, and emits `listening` on
+// a server that never listens. It stays until Node can hand a socket of an HTTP server to another server.
+
 import type { ServerOptions as HttpOptions, IncomingMessage } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
+import type { TlsFiles } from '../tls.ts';
 import { limitSecure, secureOptions } from './secure-server.ts';
-import type { TlsFiles } from './tls.ts';
 
-/** The first byte of a TLS connection: a record of the handshake (RFC 8446 §5.1). No method of HTTP begins with it. */
+/** First byte of a TLS connection: a handshake record (RFC 8446 §5.1). No HTTP method begins with it. */
 const HANDSHAKE = 0x16;
-/** Requests, and what Node emits in their place. */
+/** Events for requests, and for what Node emits in their place. */
 const REQUEST_EVENTS = ['request', 'checkContinue', 'checkExpectation', 'connect', 'clientError'] as const;
-/** Of these Node has listeners on a socket on which HTTP/1.1 is spoken. */
+/** Events of a socket to which Node's HTTP/1.1 code listens. */
 const HTTP_EVENTS = ['data', 'end', 'close', 'drain', 'error', 'timeout', 'pause', 'resume'] as const;
 
 export interface SharedPortOptions {
@@ -27,8 +30,8 @@ interface ParseError extends Error {
 }
 
 /**
- * TLS on the port of a plain HTTP server. The HTTP parser finds the first byte of a TLS client wrong, and the connection then
- * goes to a TLS server, which is made when the first one comes; so connections without TLS pay nothing for it.
+ * TLS on the port of a plain HTTP server. The HTTP parser rejects the first byte of a TLS client, and the connection then
+ * moves to a TLS server, which is created for the first such client. Connections without TLS pay nothing for it.
  */
 export class SharedPort {
   readonly #options: SharedPortOptions;
@@ -40,7 +43,7 @@ export class SharedPort {
     this.#options = options;
   }
 
-  /** Whose requests those over TLS are. */
+  /** Sets the server that handles the requests over TLS. */
   attach(app: FastifyInstance): void {
     this.#app = app;
     app.addHook('onClose', async () => {
@@ -52,10 +55,10 @@ export class SharedPort {
     });
   }
 
-  /** Whether a connection that begins with what is not HTTP begins with TLS; then it goes on as such. */
+  /** Returns true when a connection that failed to parse begins with TLS, and hands it over. */
   take({ code, rawPacket }: ParseError, socket: Duplex): boolean {
     if (code !== 'HPE_INVALID_METHOD' || !Buffer.isBuffer(rawPacket) || rawPacket[0] !== HANDSHAKE) return false;
-    // Within TLS it would be no more than what is not HTTP.
+    // A handshake inside of TLS is just invalid HTTP.
     if ('encrypted' in socket) return false;
     if ((socket as Socket).bytesRead !== rawPacket.length) return false;
     void this.#handOver(socket as Socket, rawPacket);
@@ -63,7 +66,7 @@ export class SharedPort {
   }
 
   async #handOver(socket: Socket, received: Buffer): Promise<void> {
-    takeFromHttp(socket);
+    detachHttpParser(socket);
     socket.unshift(received);
     const abandon = () => void socket.destroy();
     socket.on('error', abandon);
@@ -90,21 +93,21 @@ export class SharedPort {
     created(server);
     limitSecure(server, http);
     Object.assign(server, { maxHeadersCount: plain.maxHeadersCount });
-    for (const event of REQUEST_EVENTS) server.on(event, (...given: unknown[]) => plain.emit(event, ...given));
-    // With a listener Node leaves all requests for upgrades to it.
+    for (const event of REQUEST_EVENTS) server.on(event, (...args: unknown[]) => plain.emit(event, ...args));
+    // With a listener, Node passes all upgrade requests to it.
     if (plain.listenerCount('upgrade') > 0) {
       server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
         plain.emit('upgrade', request, socket, head);
       });
     }
-    // It never listens itself, and Node looks for requests that take too long from then on.
+    // The server never listens itself, and Node starts to check for slow requests on this event.
     server.emit('listening');
     return server;
   }
 }
 
-/** Has Node give up its HTTP parser as if the socket had closed, with nothing of it left on the socket. */
-function takeFromHttp(socket: Socket): void {
+/** Makes Node free the HTTP parser of a socket as if the socket had closed, and removes its listeners. */
+function detachHttpParser(socket: Socket): void {
   socket.pause();
   socket.emit('close', false);
   for (const event of HTTP_EVENTS) socket.removeAllListeners(event);

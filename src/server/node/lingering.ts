@@ -1,41 +1,45 @@
+// Private Node behaviour: takes the HTTP parser off a socket by its `data` and `resume` listeners, and replaces
+// `destroySoon`, which Node calls after a response. It stays until Node itself discards the rest of a request whose
+// response was sent early: Node 20 to 24 close the socket.
+
 import type { IncomingMessage } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Limits } from '../../config/config.ts';
 
-/** A client that has sent nothing for so long has its answer, or does not want it. */
+/** Silence after which a client has its response, or does not want it. */
 const MAX_SILENCE_MS = 5000;
-/** A server that stops waits no longer than this for a connection whose answer has been sent. */
+/** Time for which a stopping server keeps a connection whose response has been sent. */
 const MAX_STOPPING_MS = 1000;
 const CHECK_INTERVAL_MS = 100;
 
 export type LingeringLimits = Pick<Limits, 'lingerSize' | 'lingerTime' | 'lingerConnections'>;
 
-interface Discarded {
+interface DiscardedRequest {
   readonly since: number;
-  heardAt: number;
+  receivedAt: number;
   bytes: number;
   readonly onData: (chunk: Buffer) => void;
 }
 
 const byServer = new WeakMap<object, Lingering>();
 
-/** What discards the rest of requests on connections of this socket's server, if the server has one. */
+/** Returns the `Lingering` of the socket's server, if the server has one. */
 export function lingeringOf(socket: Socket): Lingering | undefined {
   const { server } = socket as Socket & { readonly server?: object };
   return server && byServer.get(server);
 }
 
 /**
- * Connections on which the answer was sent before the request had arrived. A socket that is closed while bytes wait in its
- * receive buffer is reset, and a reset takes the answer from the client that has not read it yet. So the rest of the
+ * Connections on which the response was sent before the whole request had arrived. A socket that is closed while bytes wait
+ * in its receive buffer is reset, and a reset can destroy a response that the client has not read yet. So the rest of the
  * request is read and discarded (RFC 9112 §9.6): up to `lingerSize` bytes and `lingerTime`, on up to `lingerConnections`
- * connections, of which the oldest is closed for a new one.
+ * connections. Beyond that, the oldest connection is closed.
  */
 export class Lingering {
   readonly #limits: LingeringLimits;
-  /** The oldest first. */
-  readonly #sockets = new Map<Duplex, Discarded>();
+  /** Oldest first. */
+  readonly #sockets = new Map<Duplex, DiscardedRequest>();
   #timer: NodeJS.Timeout | undefined;
   #maxTime: number;
 
@@ -44,7 +48,7 @@ export class Lingering {
     this.#maxTime = limits.lingerTime;
   }
 
-  /** Has answers on connections of this server linger. */
+  /** Makes `lingeringOf` find this object for connections of the server. */
   serve(server: Server): void {
     byServer.set(server, this);
   }
@@ -58,8 +62,8 @@ export class Lingering {
   }
 
   /**
-   * An answer has been written, and its request is still arriving. Node then either goes on with the connection, which
-   * has to read the request first, or calls `destroySoon`.
+   * Called when a response has been written and its request is still arriving. Node then either keeps the connection, for
+   * which it has to read the request first, or calls `destroySoon`.
    */
   answered(request: IncomingMessage, socket: Socket): void {
     if (socket.destroyed || this.has(socket)) return;
@@ -72,7 +76,7 @@ export class Lingering {
     socket.destroySoon = () => this.close(socket);
   }
 
-  /** Closes a connection on which everything was written: its client is sent the end, and what it still sends is discarded. */
+  /** Closes a connection on which everything was written: the client receives the end, and what it still sends is discarded. */
   close(socket: Duplex): void {
     if (socket.destroyed) return;
     this.#forget(socket);
@@ -83,7 +87,7 @@ export class Lingering {
     socket.end();
   }
 
-  /** The server stops. */
+  /** Shortens the time of all connections. Called when the server stops. */
   hurry(): void {
     this.#maxTime = Math.min(this.#maxTime, MAX_STOPPING_MS);
   }
@@ -96,16 +100,16 @@ export class Lingering {
     const now = performance.now();
     const onData = (chunk: Buffer): void => {
       discarded.bytes += chunk.length;
-      discarded.heardAt = performance.now();
+      discarded.receivedAt = performance.now();
       if (discarded.bytes > this.#limits.lingerSize) socket.destroy();
       else received?.();
     };
-    const discarded = { since: now, heardAt: now, bytes: 0, onData };
+    const discarded = { since: now, receivedAt: now, bytes: 0, onData };
     const [oldest] = this.#sockets.keys();
     if (this.#sockets.size >= this.#limits.lingerConnections) oldest?.destroy();
     this.#sockets.set(socket, discarded);
-    // The HTTP parser may have stopped the socket. It starts it again on this event, and a listener for data takes the
-    // parser off.
+    // The HTTP parser may have paused the socket; it resumes it on this event. Node takes the parser off a socket that gets
+    // a `data` listener.
     socket.resume();
     socket.emit('resume');
     socket.on('data', onData);
@@ -125,11 +129,11 @@ export class Lingering {
 
   #check(): void {
     const now = performance.now();
-    for (const [socket, { since, heardAt }] of this.#sockets) {
-      if (now - since > this.#maxTime || now - heardAt > MAX_SILENCE_MS) socket.destroy();
+    for (const [socket, { since, receivedAt }] of this.#sockets) {
+      if (now - since > this.#maxTime || now - receivedAt > MAX_SILENCE_MS) socket.destroy();
     }
   }
 }
 
-/** The client may be gone already. */
+/** Ignores socket errors: the client may have disconnected already. */
 function ignore(): void {}
