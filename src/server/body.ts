@@ -6,10 +6,10 @@ import { parseJson } from '../resources/body/json.ts';
 import { loadBinary } from './content/binary.ts';
 import { type BinaryFormat, MEDIA_TYPES, USUAL_MEDIA_TYPES } from './content/formats.ts';
 
-/** What a body that is none of them is told. */
+/** Sentence for a client whose content type is not supported. */
 export const TAKEN_TYPES = `Send the body as ${USUAL_MEDIA_TYPES.join(', ')}.`;
 
-/** A patch that reaches into objects (RFC 7396); only PATCH takes it. */
+/** Content type of a patch that merges objects (RFC 7396); only PATCH accepts it. */
 export const MERGE_PATCH = 'application/merge-patch+json';
 const MERGE_PATCH_TYPE = /^application\/merge-patch\+json\s*(?:;|$)/i;
 
@@ -17,7 +17,10 @@ export function isMergePatch({ headers }: Pick<FastifyRequest, 'headers'>): bool
   return MERGE_PATCH_TYPE.test(headers['content-type'] ?? '');
 }
 
-/** Never compressed: the size of a body is what was sent. What it may hold is the same in every content type. */
+/**
+ * Registers the parsers of request bodies. Compressed bodies are refused, so that the size of a body is its size on the
+ * wire. Every content type can hold the same values.
+ */
 export function registerBodyParsers(app: FastifyInstance, limits: Limits): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser([...mutable('json'), MERGE_PATCH], { parseAs: 'buffer' }, (request, body, done) => {
@@ -61,7 +64,7 @@ function checkCoding({ headers }: FastifyRequest): void {
 
 const CHARSET = /;\s*charset\s*=\s*"?([^\s;"]*)/i;
 
-/** UTF-8 without NUL, which no record may have. */
+/** Returns the text of a body: UTF-8 without NUL characters, which no record may contain. */
 function readText(request: FastifyRequest, body: Buffer): string {
   checkCoding(request);
   const type = request.headers['content-type'] ?? '';

@@ -1,19 +1,19 @@
 /**
- * Answers that are made anew for every request: a cache may keep them, and asks before it uses one (RFC 9111 §5.2.2.4). Where
- * nothing is said, caches choose a time by themselves, during which a change would not be seen (§4.2.2).
+ * `Cache-Control` of responses that can change at any time: a cache may store them, and revalidates before it uses one
+ * (RFC 9111 §5.2.2.4). Without the header, caches choose a lifetime themselves, during which a change is not seen (§4.2.2).
  */
 export const REVALIDATED = 'no-cache';
 
-/** The same, and only for the cache of the caller: what is answered depends on who asks. */
+/** The same for responses that depend on the caller: only the caller's own cache may store them. */
 export const REVALIDATED_BY_CALLER = 'private, no-cache';
 
-/** What says how things are at this moment: errors, health, metrics. */
+/** `Cache-Control` of responses that are true only now: errors, health, metrics. */
 export const NEVER_KEPT = 'no-store';
 
-/** What a stream says: a proxy that compresses, or otherwise changes it, would hold its events back (§5.2.2.6). */
+/** `Cache-Control` of streams: a proxy that compresses or otherwise changes one would delay its events (§5.2.2.6). */
 export const STREAMED = 'no-cache, no-transform';
 
-/** `Cache-Control` of what is read where callers show who they are (`auth`), or do not. */
+/** Returns the `Cache-Control` of reads; `auth` is undefined where authentication is off. */
 export function cacheControlFor(auth: object | undefined): string {
   return auth === undefined ? REVALIDATED : REVALIDATED_BY_CALLER;
 }

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { CorsConfig } from '../config/config.ts';
 import { METHODS } from './checks/known-methods.ts';
 
-/** Beside those that every page may send. */
+/** Request headers that pages may send in addition to the ones that the Fetch standard allows. */
 const REQUEST_HEADERS = [
   'Authorization',
   'Content-Type',
@@ -12,8 +12,8 @@ const REQUEST_HEADERS = [
   'Last-Event-ID',
   'Prefer',
 ];
-/** Beside those that every page may read. */
-const ANSWER_HEADERS = [
+/** Response headers that pages may read in addition to the ones that the Fetch standard allows. */
+const RESPONSE_HEADERS = [
   'Accept-Patch',
   'Allow',
   'ETag',
@@ -26,10 +26,10 @@ const ANSWER_HEADERS = [
   'X-Position',
   'X-Total-Count',
 ];
-/** Seconds for which a browser need not ask again. */
-const PREFLIGHT_AGE = 7200;
+/** Seconds for which a browser may cache a preflight. */
+const PREFLIGHT_MAX_AGE_S = 7200;
 
-/** Lets pages of the configured origins read answers (Fetch §3.3). Without any, no request pays for it. */
+/** Lets pages of the configured origins read responses (Fetch §3.3). Without origins it costs requests nothing. */
 export async function registerCors(
   app: FastifyInstance,
   { origins, credentials, allowedHeaders, exposedHeaders }: CorsConfig,
@@ -38,19 +38,19 @@ export async function registerCors(
   const { default: cors } = await import('@fastify/cors');
   const listed = new Set(origins);
   await app.register(cors, {
-    // Others get no headers at all, and their OPTIONS is answered as without CORS.
+    // Other origins get no CORS headers, and their OPTIONS is answered as without CORS.
     origin: listed.has('*') ? '*' : (origin, done) => done(null, origin !== undefined && listed.has(origin) && origin),
     credentials,
     methods: METHODS,
     allowedHeaders: union(REQUEST_HEADERS, allowedHeaders),
-    exposedHeaders: union(ANSWER_HEADERS, exposedHeaders),
-    maxAge: PREFLIGHT_AGE,
+    exposedHeaders: union(RESPONSE_HEADERS, exposedHeaders),
+    maxAge: PREFLIGHT_MAX_AGE_S,
     strictPreflight: false,
-    // The answer to OPTIONS is the same for all, with these header fields.
+    // `registerOptions` answers every OPTIONS, with these headers.
     preflightContinue: true,
   });
   if (listed.has('*')) return;
-  // A route that says what else its answer depends on must not take this away: a cache would give it to other origins.
+  // A route that sets Vary itself must not remove Origin: a cache would serve the response to other origins.
   app.addHook('onSend', (_request, reply, payload, done) => {
     const vary = String(reply.getHeader('vary') ?? '');
     if (!/(?:^|[\s,])(?:origin|\*)(?:$|[\s,])/i.test(vary))
@@ -59,8 +59,8 @@ export async function registerCors(
   });
 }
 
-/** Names of header fields, each once, whatever its case. */
-function union(ours: readonly string[], more: readonly string[]): string[] {
-  const names = new Map([...more, ...ours].map((name) => [name.toLowerCase(), name]));
+/** Joins two lists of header names without duplicates, ignoring case. */
+function union(known: readonly string[], configured: readonly string[]): string[] {
+  const names = new Map([...configured, ...known].map((name) => [name.toLowerCase(), name]));
   return [...names.values()].toSorted();
 }

@@ -1,20 +1,20 @@
-/** Makes the value of `Link` (RFC 8288) from where the next page begins, which is text that needs no escapes. */
-export type NextLink = (place: string) => string;
+/** Makes the value of `Link` (RFC 8288) from the cursor of the next page, which must not need escapes. */
+export type NextLink = (cursor: string) => string;
 
 /**
- * For all pages of one query: the address that was asked for, with another place. It is relative, a query alone, so that it
- * holds behind a proxy that has taken something from the path (RFC 3986 §5.2.2). `places` are the parameters that say where a
- * page begins; in the link it is the first of them.
+ * Makes the links for all pages of one query: the same query with another cursor. A link is relative, a query alone, so
+ * that it is valid behind a proxy that has removed a part of the path (RFC 3986 §5.2.2). `cursorNames` are the parameters
+ * that select a page; the link uses the first of them.
  */
-export function makeNextLink(rawQuery: string, places: readonly [string, ...string[]]): NextLink {
-  const others = rawQuery.split('&').filter((part) => part !== '' && !places.includes(nameOf(part)));
-  const parameters = [...others, `${places[0]}=`].join('&').replace(/[<>"]/g, encodeURIComponent);
+export function makeNextLink(rawQuery: string, cursorNames: readonly [string, ...string[]]): NextLink {
+  const others = rawQuery.split('&').filter((part) => part !== '' && !cursorNames.includes(parameterName(part)));
+  const parameters = [...others, `${cursorNames[0]}=`].join('&').replace(/[<>"]/g, encodeURIComponent);
   const start = `<?${parameters}`;
-  return (place) => `${start}${place}>; rel="next"`;
+  return (cursor) => `${start}${cursor}>; rel="next"`;
 }
 
-/** Decoded, since it may be written with escapes. */
-function nameOf(part: string): string {
+/** Returns the decoded name of a parameter: it may be written with escapes. */
+function parameterName(part: string): string {
   const [written = ''] = part.split('=', 1);
   try {
     return decodeURIComponent(written);

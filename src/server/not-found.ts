@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts';
 import { allowedAt, allowOf, listMethods, METHODS, offerAt } from './checks/known-methods.ts';
 import { transportOf } from './transport-constraint.ts';
 
-/** Which tables there are, by path, and what REST takes there. */
+/** Path of a table, and whether REST is on there. */
 export interface KnownPath {
   readonly path: string;
   readonly rest: boolean;
@@ -13,8 +13,8 @@ const COLLECTION_METHODS = listMethods(['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'
 export const RECORD_METHODS = listMethods(METHODS);
 
 /**
- * Everything that no route took: a wrong method where there is something is 405 with Allow, anything else 404. `ambiguous`: paths that
- * lack the application's name, and where what they mean is. `streams`: where streams are opened, for people.
+ * Answers every request that has no route: 405 with Allow when the address exists, else 404. `ambiguous`: paths without the
+ * app id, with the paths that they may stand for. `streams`: where streams are opened, for the message.
  */
 export function registerNotFound(
   app: FastifyInstance,
@@ -28,13 +28,13 @@ export function registerNotFound(
     // A collection has a slash at its end, too.
     const collection = rest.has(path.replace(/\/$/, ''));
     const record = !collection && rest.has(path.slice(0, path.lastIndexOf('/')));
-    // It would give back what a browser has sent, its secrets too.
+    // TRACE would return what the browser has sent, its secrets included.
     if (request.method === 'TRACE') {
       const offer = offerAt(app, path);
       const allow = offer === undefined ? RECORD_METHODS : allowOf(offer);
       throw methodNotAllowed('TRACE is not answered here.', allow);
     }
-    // What has no HEAD of its own is told which methods there are.
+    // For HEAD the answer names the methods of the address, whatever transport the request asks for.
     const transport = request.method === 'HEAD' ? 'rest' : transportOf(request.raw);
     if (request.method !== 'GET' && transport === 'ws') {
       throw methodNotAllowed('A WebSocket is opened with GET.', 'GET');
@@ -47,14 +47,14 @@ export function registerNotFound(
     if (allow !== undefined) {
       throw methodNotAllowed(`${request.method} is not for this address; it takes ${allow}.`, allow);
     }
-    const places = ambiguous.get(path);
-    if (places !== undefined) {
-      throw new AppError('NOT_FOUND', `There are several applications here; this is at ${places.join(', ')}.`);
+    const candidates = ambiguous.get(path);
+    if (candidates !== undefined) {
+      throw new AppError('NOT_FOUND', `There are several applications here; this is at ${candidates.join(', ')}.`);
     }
-    throw new AppError('NOT_FOUND', describe(request, path, streams));
+    throw new AppError('NOT_FOUND', notFoundMessage(request, path, streams));
   };
   app.register(async (scope) => {
-    // Before a body is read, which nothing here takes.
+    // Refused before the body is read, since no route accepts it.
     scope.addHook('onRequest', async (request) => refuse(request));
     scope.setNotFoundHandler(refuse);
   });
@@ -64,7 +64,7 @@ function methodNotAllowed(message: string, allow: string): AppError {
   return new AppError('METHOD_NOT_ALLOWED', message, { headers: { allow } });
 }
 
-function describe(request: FastifyRequest, path: string, streams: string): string {
+function notFoundMessage(request: FastifyRequest, path: string, streams: string): string {
   if (path.startsWith('/socket.io')) {
     return `This server does not speak Socket.IO or Engine.IO. Open a plain WebSocket or EventSource on ${streams}.`;
   }

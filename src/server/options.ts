@@ -3,12 +3,12 @@ import { AppError } from '../errors.ts';
 import { allowOf, METHODS, type Offer, offerAt } from './checks/known-methods.ts';
 import { transportOf } from './transport-constraint.ts';
 
-/** Of the server as a whole (RFC 9110 §9.3.7). */
+/** Methods of the server as a whole, for `OPTIONS *` (RFC 9110 §9.3.7). */
 const WHOLE: Offer = { methods: new Set(METHODS), isStream: false };
 
 /**
- * Answers OPTIONS: what there is at an address, with `Allow`. A page of another origin that asks whether it may send
- * something has its answer already by then, in the header fields; it gets it also where nothing is, so that it can read that.
+ * Answers OPTIONS with the methods of the address in `Allow`. The CORS headers of a preflight are already set by then; a
+ * preflight succeeds also where nothing is, so that the page can read the 404 of its request.
  */
 export function registerOptions(app: FastifyInstance): void {
   app.addHook('onRequest', (request, reply, done) => {

@@ -7,7 +7,7 @@ import { describeRequest, type Log } from './operations/log.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
-/** Errors of the HTTP layer, by their own names, as ours. */
+/** Codes and messages for errors of Node and Fastify, by their codes. */
 const KNOWN: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: ['BODY_TOO_LARGE', 'The body is larger than limits.body allows.'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['UNSUPPORTED_MEDIA_TYPE', TAKEN_TYPES],
@@ -18,13 +18,13 @@ const KNOWN: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: ['REQUEST_TIMEOUT', 'The request did not arrive in time.'],
 };
 
-/** Errors of the static files, which have no names. */
-const OF_FILES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
+/** Codes and messages for errors of the static files plugin, by status: they have no codes. */
+const FILE_ERRORS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   412: ['PRECONDITION_FAILED', 'The file has changed.'],
   416: ['RANGE_NOT_SATISFIABLE', 'The file ends before this range.'],
 };
 
-/** The failure as the client is to see it. What is not expected is a bug of ours and tells nothing. */
+/** Converts any error to the one that the client receives. An unexpected error is INTERNAL and reveals no details. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
@@ -32,25 +32,25 @@ export function toAppError(error: unknown): AppError {
   if (known !== undefined) return new AppError(...known);
   if (code.startsWith('HPE_')) return new AppError('BAD_REQUEST', 'This is not valid HTTP.');
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
-  const ofFile = OF_FILES[status];
-  if (ofFile !== undefined) return new AppError(...ofFile, { headers: rangeOf(error) });
+  const fileError = FILE_ERRORS[status];
+  if (fileError !== undefined) return new AppError(...fileError, { headers: rangeOf(error) });
   if (status >= 400 && status < 500) return new AppError('BAD_REQUEST', 'The request is not valid.');
   return new AppError('INTERNAL', 'Something went wrong on our side; it has been logged.', { cause: error });
 }
 
-/** How long the file is (RFC 9110 §14.4). */
+/** Returns `Content-Range` with the length of the file (RFC 9110 §14.4). */
 function rangeOf(error: unknown): Readonly<Record<string, string>> {
   const { headers } = error as { readonly headers?: Readonly<Record<string, unknown>> };
   const range = headers?.['Content-Range'];
   return typeof range === 'string' ? { 'content-range': range } : {};
 }
 
-/** Answers with RFC 9457 problem details. */
+/** Sends an error as problem details (RFC 9457). */
 export function sendProblem(reply: FastifyReply, error: AppError): FastifyReply {
   return (
     reply
       .code(ERRORS[error.code].status)
-      // A cache would keep some of them by itself (404, 405, 414), and go on with them when there is something.
+      // Caches store some of them by default (404, 405, 414), and would serve them after the address exists.
       .header('cache-control', NEVER_KEPT)
       .headers(error.headers)
       .header('content-type', PROBLEM_TYPE)
@@ -58,19 +58,19 @@ export function sendProblem(reply: FastifyReply, error: AppError): FastifyReply 
   );
 }
 
-/** Somebody who has not said who he is, though he could, may be allowed once he does (RFC 9110 §15.5.2). */
-function toldTo({ identity }: FastifyRequest, failure: AppError): AppError {
+/** Turns FORBIDDEN into UNAUTHORIZED for an anonymous caller: it may be allowed with credentials (RFC 9110 §15.5.2). */
+function forCaller({ identity }: FastifyRequest, failure: AppError): AppError {
   return failure.code === 'FORBIDDEN' && identity?.type === 'anonymous' ? unauthorized(failure.message) : failure;
 }
 
 export type ErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void;
 
-/** The server's one error handler: everything that is thrown on the way of a request ends here. */
+/** Makes the server's only error handler: every error of a request ends here. */
 export function makeErrorHandler(log: Log): ErrorHandler {
   return (error, request, reply) => {
-    const failure = toldTo(request, toAppError(error));
+    const failure = forCaller(request, toAppError(error));
     if (failure.code === 'INTERNAL') log.error({ err: error, ...describeRequest(request) }, 'request failed');
-    // The rest of a body that is too large or cannot be read is not worth waiting for.
+    // The rest of a body that is too large is not read.
     if (failure.code === 'BODY_TOO_LARGE') reply.header('connection', 'close');
     sendProblem(reply, failure);
   };

@@ -6,31 +6,31 @@ import { MEDIA_TYPE_NAMES } from './content/formats.ts';
 const STREAM = /[?&]stream=sse(?:&|$)/;
 const EVENT_STREAM = 'text/event-stream';
 const QUOTED = /"(?:[^"\\]|\\.)*"/g;
-/** The quality of a media range among its parameters (RFC 9110 §12.4.2). */
+/** Quality of a media range among its parameters (RFC 9110 §12.4.2). */
 const QUALITY = /(?:^|;)\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*(?:;|$)/;
-/** What else a table can give, and the ranges in which that is. */
+/** Media types of records, and the ranges that include one of them. */
 const OTHERS: ReadonlySet<string> = new Set(MEDIA_TYPE_NAMES);
 const WILDCARDS: ReadonlySet<string> = new Set(['*/*', ...MEDIA_TYPE_NAMES.map((name) => name.replace(/\/.*/, '/*'))]);
 
-type Asking = Pick<IncomingMessage, 'method' | 'headers' | 'url'> & Partial<Pick<IncomingMessage, 'httpVersion'>>;
+type RequestHead = Pick<IncomingMessage, 'method' | 'headers' | 'url'> & Partial<Pick<IncomingMessage, 'httpVersion'>>;
 
-/** `either`: a stream would do, but something else is liked better, if the address has it. */
-type Wish = TransportName | 'either';
+/** Transport that a request prefers. `either`: REST if the address has it, else a stream. */
+type Preference = TransportName | 'either';
 
-/** Which transport a request asks for. The same URL serves all three. */
-export function transportOf(request: Asking): TransportName {
-  const wish = wishOf(request);
-  return wish === 'either' ? 'rest' : wish;
+/** Returns the transport that a request asks for. The same URL serves all three. */
+export function transportOf(request: RequestHead): TransportName {
+  const preference = preferenceOf(request);
+  return preference === 'either' ? 'rest' : preference;
 }
 
-/** Whether a stream may be the answer to a request. */
-export function mayStream(request: Asking): boolean {
-  return wishOf(request) !== 'rest';
+/** True when the response to a request may be a stream. */
+export function mayStream(request: RequestHead): boolean {
+  return preferenceOf(request) !== 'rest';
 }
 
-function wishOf({ method, headers, url, httpVersion }: Asking): Wish {
+function preferenceOf({ method, headers, url, httpVersion }: RequestHead): Preference {
   const { upgrade, accept } = headers;
-  // In HTTP/1.0 there is no such thing (RFC 9110 §7.8).
+  // HTTP/1.0 has no upgrades (RFC 9110 §7.8).
   if (upgrade !== undefined && upgrade.toLowerCase() === 'websocket' && httpVersion !== '1.0') return 'ws';
   if (method !== 'GET' && method !== 'HEAD') return 'rest';
   if (accept === EVENT_STREAM || STREAM.test(url ?? '')) return 'sse';
@@ -38,8 +38,8 @@ function wishOf({ method, headers, url, httpVersion }: Asking): Wish {
 }
 
 /**
- * What `Accept` (RFC 9110 §12.5.1) likes best: a stream only where it is named. Of what is liked as much, a named type goes
- * before a range, and of named ones the first.
+ * Negotiates by `Accept` (RFC 9110 §12.5.1): a stream only where `text/event-stream` is named. At equal quality a named
+ * type wins over a range, and of named types the first.
  */
 function readAccept(accept: string): 'rest' | 'sse' | 'either' {
   const lower = accept.toLowerCase();
@@ -57,7 +57,7 @@ function readAccept(accept: string): 'rest' | 'sse' | 'either' {
     } else if (OTHERS.has(type)) {
       others = Math.max(others, quality);
     } else if (WILDCARDS.has(type)) {
-      // Of the same quality it is less than a stream that is named.
+      // At equal quality a range ranks below a stream that is named.
       others = Math.max(others, quality - 0.0001);
     }
   }
@@ -69,18 +69,18 @@ type Strategies = NonNullable<NonNullable<FastifyServerOptions['routerOptions']>
 type Strategy = NonNullable<Strategies[string]>;
 type Handler = NonNullable<ReturnType<ReturnType<Strategy['storage']>['get']>>;
 
-/** Lets routes with `constraints: { transport }` share a URL: a transport that is not registered is a 404. */
+/** Constraint by which routes with `constraints: { transport }` share a URL: a transport without a route is a 404. */
 export const transportConstraint: Strategy = {
   name: 'transport',
   storage: () => {
     const handlers = new Map<string, Handler>();
     return {
-      get: (wish: string) =>
-        (wish === 'either' ? (handlers.get('rest') ?? handlers.get('sse')) : handlers.get(wish)) ?? null,
+      get: (preference: string) =>
+        (preference === 'either' ? (handlers.get('rest') ?? handlers.get('sse')) : handlers.get(preference)) ?? null,
       set: (transport: string, handler: Handler) => void handlers.set(transport, handler),
     };
   },
   validate: () => {},
-  deriveConstraint: wishOf,
+  deriveConstraint: preferenceOf,
   mustMatchWhenDerived: false,
 };

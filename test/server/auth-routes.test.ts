@@ -80,9 +80,9 @@ describe('signup', () => {
 
   const wrong: [InjectOptions['payload'], string][] = [
     [{ name: 'Ada' }, 'password: is required.'],
-    [{ ...ADA, pasword: 'x' }, 'pasword: is not a member of this request; did you mean "password"?'],
-    [{ ...ADA, roles: ['admin'] }, 'roles: is not a member of this request.'],
-    [{ ...ADA, password: 12_345_678 }, 'password: must be a text.'],
+    [{ ...ADA, pasword: 'x' }, 'pasword: is not a property of this request; did you mean "password"?'],
+    [{ ...ADA, roles: ['admin'] }, 'roles: is not a property of this request.'],
+    [{ ...ADA, password: 12_345_678 }, 'password: must be a string.'],
     [{ ...ADA, password: 'seven77' }, 'password: must have 8 to 256 characters.'],
     [{ ...ADA, password: 'x'.repeat(257) }, 'password: must have 8 to 256 characters.'],
     [{ ...ADA, name: '' }, 'name: is empty.'],
@@ -92,7 +92,7 @@ describe('signup', () => {
     [{ ...ADA, name: 'x'.repeat(129) }, 'name: has more than 128 characters.'],
     [{ ...ADA, name: 'x'.repeat(1_000_000) }, 'name: has more than 128 characters.'],
     [{ ...ADA, password: 'x'.repeat(1_000_000) }, 'password: must have 8 to 256 characters.'],
-    [{ ...ADA, name: null } as never, 'name: must be a text.'],
+    [{ ...ADA, name: null } as never, 'name: must be a string.'],
     [[] as never, 'The body is a JSON object with name, password.'],
   ];
   test.each(wrong.map(([payload, message]) => [message, payload] as const))('says %j', async (message, payload) => {

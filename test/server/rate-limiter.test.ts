@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { keyOf, makeAddressOf } from '../../src/server/client-address.ts';
+import { addressKey, makeAddressOf } from '../../src/server/client-address.ts';
 import { RateLimiter } from '../../src/server/limits/rate-limiter.ts';
 import { requestFrom } from './requests.ts';
 
@@ -75,7 +75,7 @@ describe('the address that a request counts for', () => {
     ['999.0.2.7:4321', 'unknown'],
     ['not an address', 'unknown'],
     ['x'.repeat(5000), 'unknown'],
-  ])('of %s is %s', (ip, key) => expect(keyOf(ip)).toBe(key));
+  ])('of %s is %s', (ip, key) => expect(addressKey(ip)).toBe(key));
 
   test.each(['127.0.0.1', '127.9.8.7', '::1', '::ffff:127.0.0.1'])('%s is this machine', (ip) => {
     expect(makeAddressOf({ rateLoopback: false })(requestFrom(ip))).toBeUndefined();

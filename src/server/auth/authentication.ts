@@ -8,10 +8,10 @@ import { AppError } from '../../errors.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import { type QueryCredentials, takeCredential } from './credential.ts';
 
-/** Prefix and id of a key: what may be seen of it. */
-const SHOWN_PART = 12;
+/** Characters of an API key that are no secret: its prefix and its id. */
+const KEY_ID_CHARS = 12;
 
-/** A table where it is found out who is asking. */
+/** A table whose requests are authenticated. */
 export interface GuardedTable {
   /** `/{app_id}/{Export}` */
   readonly path: string;
@@ -20,12 +20,12 @@ export interface GuardedTable {
 }
 
 /**
- * Finds out who is asking before anything else is done with a request: sets `request.identity`, or refuses with
- * UNAUTHORIZED. A request that shows nothing is anonymous.
+ * Makes a hook that authenticates a request before anything else is done with it: it sets `request.identity`, or fails
+ * with UNAUTHORIZED. A request without credentials is anonymous.
  */
-export function makeAuthentication(auth: AppAuth, doors: QueryCredentials): onRequestHookHandler {
+export function makeAuthentication(auth: AppAuth, inQuery?: QueryCredentials): onRequestHookHandler {
   return (request, _reply, done) => {
-    const credential = attempt(() => takeCredential(request.raw, doors));
+    const credential = attempt(() => takeCredential(request.raw, inQuery));
     if (credential instanceof Error) {
       done(credential);
     } else if (credential === undefined) {
@@ -43,13 +43,13 @@ export function makeAuthentication(auth: AppAuth, doors: QueryCredentials): onRe
   };
 }
 
-/** Has every door of these tables ask; to be called before their routes are made. */
+/** Adds authentication to every route of these tables. Must run before their routes are registered. */
 export function registerAuthentication(server: FastifyInstance, tables: readonly GuardedTable[]): void {
   const hooks = new Map(
     tables.map(({ path, table, auth }) => {
       const names = new Set(table.fields.map(({ name }) => name));
-      const doors = { ticket: !names.has('ticket'), token: auth.config.queryToken && !names.has('token') };
-      return [path, makeAuthentication(auth, doors)] as const;
+      const inQuery = { ticket: !names.has('ticket'), token: auth.config.queryToken && !names.has('token') };
+      return [path, makeAuthentication(auth, inQuery)] as const;
     }),
   );
   server.addHook('onRoute', (route) => {
@@ -66,19 +66,23 @@ function attempt<T>(run: () => T): T | Error {
   }
 }
 
-interface Shown {
+interface PresentedCredential {
   readonly credential: Credential;
   readonly ip: string;
 }
 
-/** Keys cannot be guessed: the count is for those who try nevertheless, and does not stop those with a good one. */
-function countWrongKey({ attempts }: AppAuth, failure: Error, { credential: { text }, ip }: Shown): Error {
+/**
+ * Counts an API key that is not valid. Keys cannot be guessed: the count slows down clients that try nevertheless, and does
+ * not stop clients with a valid key.
+ */
+function countWrongKey({ attempts }: AppAuth, failure: Error, presented: PresentedCredential): Error {
+  const { text } = presented.credential;
   const wrong = failure instanceof AppError && failure.code === 'UNAUTHORIZED' && text.startsWith(KEY_PREFIX);
   if (!wrong || attempts === undefined) return failure;
-  return attempts.count(failure, `key ip ${networkOf(ip)}`, `key ${text.slice(0, SHOWN_PART)}`);
+  return attempts.count(failure, `key ip ${networkOf(presented.ip)}`, `key ${text.slice(0, KEY_ID_CHARS)}`);
 }
 
-/** A stream that is opened for somebody who has left meanwhile would never hear of that. */
+/** True when the client has disconnected. A stream that is opened after that would never get its `close` event. */
 function isGone({ raw }: FastifyRequest): boolean {
   return raw.destroyed || raw.socket.destroyed;
 }

@@ -1,12 +1,12 @@
 import { suggest } from '../../config/files/suggest.ts';
 import { AppError, type FieldError } from '../../errors.ts';
 
-/** Why a text is not taken, or undefined. */
+/** Returns why a string is not accepted, or undefined when it is. */
 export type TextRule = (text: string) => string | undefined;
 
 /**
- * The texts of a request's body, which has these members and no other. Throws BAD_REQUEST with every member that is
- * wrong; never with what was sent.
+ * Reads the body of a request: an object with exactly these properties, each a string. Throws BAD_REQUEST with every
+ * property that is wrong; the message never contains a value, since values are passwords.
  */
 export function readTexts<N extends string>(body: unknown, rules: Readonly<Record<N, TextRule>>): Record<N, string> {
   const names = Object.keys(rules) as N[];
@@ -30,10 +30,10 @@ export function readTexts<N extends string>(body: unknown, rules: Readonly<Recor
 
 function describeUnknown(name: string, names: readonly string[]): string {
   const near = suggest(name, names);
-  return `is not a member of this request${near === undefined ? '' : `; ${near}`}`;
+  return `is not a property of this request${near === undefined ? '' : `; ${near}`}`;
 }
 
 function problemOf(value: unknown, rule: TextRule): string | undefined {
   if (value === undefined) return 'is required';
-  return typeof value === 'string' ? rule(value) : 'must be a text';
+  return typeof value === 'string' ? rule(value) : 'must be a string';
 }

@@ -5,41 +5,46 @@ import { KEY_PREFIX } from '../../auth/credentials/key-prefix.ts';
 import { AppError } from '../../errors.ts';
 import { transportOf } from '../transport-constraint.ts';
 
-/** Which query parameters of a stream are credentials; a field of that name in the table is what is meant otherwise. */
+/** Query parameters of a stream that are credentials. Otherwise a parameter of that name is a filter on a field. */
 export interface QueryCredentials {
   readonly ticket: boolean;
   readonly token: boolean;
 }
 
+const NO_QUERY_CREDENTIALS: QueryCredentials = { ticket: false, token: false };
+
 const PREFIX = 'bearer.';
-/** The first part of a JWT is a JSON object in base64url, which begins with `{"` or `{ `. No protocol is called so. */
+/** Start of a JWT: a JSON object in base64url, which begins with `{"` or `{ `. No protocol has such a name. */
 const JWT = /^ey[\w-]+\./;
 const BEARER = /^bearer +([!-~]+) *$/i;
 
-/** The token or key in an `Authorization` field (RFC 6750 §2.1); undefined when it is none. */
+/** Returns the token or key of an `Authorization` header (RFC 6750 §2.1); undefined for any other scheme. */
 export function bearerIn(authorization: string): string | undefined {
   return BEARER.exec(authorization)?.[1];
 }
 
 /**
- * True for an offered subprotocol that says who somebody is, and is no protocol: `bearer.` with a token or key behind it,
- * or these alone. A browser has no other header field that it lets a page fill.
+ * True for an offered subprotocol that is a credential and not a protocol: `bearer.` followed by a token or key, or one of
+ * these alone. Browsers let a page set no other header of a WebSocket.
  */
 export function isCredentialOffer(offer: string): boolean {
   return offer.startsWith(PREFIX) || offer.startsWith(KEY_PREFIX) || JWT.test(offer);
 }
 
-/** The token or key that an offered subprotocol is. */
+/** Returns the token or key in an offered subprotocol. */
 export function bearerOffered(offer: string): string {
   return offer.startsWith(PREFIX) ? offer.slice(PREFIX.length) : offer;
 }
 
 /**
- * What a request shows, taken away from its URL, so that whoever reads or logs that does not see it. Undefined when it
- * shows nothing. Throws UNAUTHORIZED when it is none that can be, BAD_REQUEST when there are several.
+ * Returns the credential of a request and removes it from the URL, so that no log and no later handler sees it. Undefined
+ * when the request has none. Throws UNAUTHORIZED when it is malformed, BAD_REQUEST when there are several.
  */
-export function takeCredential(request: IncomingMessage, doors: QueryCredentials): Credential | undefined {
-  const found = [...readAuthorization(request), ...readOffers(request), ...takeFromQuery(request, doors)];
+export function takeCredential(
+  request: IncomingMessage,
+  inQuery: QueryCredentials = NO_QUERY_CREDENTIALS,
+): Credential | undefined {
+  const found = [...readAuthorization(request), ...readOffers(request), ...takeFromQuery(request, inQuery)];
   if (found.length > 1) throw new AppError('BAD_REQUEST', 'A request shows one token, key or ticket, not several.');
   return found[0];
 }
@@ -50,7 +55,7 @@ function readAuthorization({ headers, rawHeaders }: IncomingMessage): Credential
   const text = bearerIn(authorization);
   if (text === undefined) throw refuseToken('Authorization takes Bearer and a token or key.');
   const credential = { type: 'bearer', text } as const;
-  // Node gives the first of several.
+  // Node keeps only the first of several.
   const count = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'authorization').length;
   return count > 1 ? [credential, credential] : [credential];
 }
@@ -58,25 +63,25 @@ function readAuthorization({ headers, rawHeaders }: IncomingMessage): Credential
 function readOffers(request: IncomingMessage): Credential[] {
   const header = request.headers['sec-websocket-protocol'];
   if (header === undefined || transportOf(request) !== 'ws') return [];
-  const shown = header
+  const credentials = header
     .split(',')
     .map((offer) => offer.trim())
     .filter(isCredentialOffer);
-  return shown.map((offer) => ({ type: 'bearer', text: bearerOffered(offer) }));
+  return credentials.map((offer) => ({ type: 'bearer', text: bearerOffered(offer) }));
 }
 
-function takeFromQuery(request: IncomingMessage, doors: QueryCredentials): Credential[] {
+function takeFromQuery(request: IncomingMessage, inQuery: QueryCredentials): Credential[] {
   const { url = '' } = request;
   const start = url.indexOf('?');
-  if (start < 0 || !(doors.ticket || doors.token) || transportOf(request) === 'rest') return [];
+  if (start < 0 || !(inQuery.ticket || inQuery.token) || transportOf(request) === 'rest') return [];
   const found: Credential[] = [];
   const others = url
     .slice(start + 1)
     .split('&')
     .filter((part) => {
       const [, name, text = ''] = /^(ticket|token)=(.*)$/s.exec(part) ?? [];
-      if (name === 'ticket' && doors.ticket) found.push({ type: 'ticket', text: decode(text) });
-      else if (name === 'token' && doors.token) found.push({ type: 'bearer', text: decode(text) });
+      if (name === 'ticket' && inQuery.ticket) found.push({ type: 'ticket', text: decode(text) });
+      else if (name === 'token' && inQuery.token) found.push({ type: 'bearer', text: decode(text) });
       else return true;
       return false;
     });

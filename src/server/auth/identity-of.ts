@@ -3,12 +3,12 @@ import { ANONYMOUS, type Identity } from '../../auth/identity.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks, where somebody was asked; `identityOf` reads it. */
+    /** Set by authentication; null where authentication is off. Read it with `identityOf`. */
     identity: Identity | null;
   }
 }
 
-/** Who sent a request. */
+/** Returns the caller of a request: anonymous where authentication is off. */
 export function identityOf(request: FastifyRequest): Identity {
   return request.identity ?? ANONYMOUS;
 }

@@ -4,11 +4,9 @@ import { unauthorized } from '../../auth/auth-errors.ts';
 import { makeAuthentication } from './authentication.ts';
 import { identityOf } from './identity-of.ts';
 
-const NO_DOORS = { ticket: false, token: false };
-
-/** `GET /{app_id}/auth/me`, below `path`: who the server takes the caller for. */
+/** Registers `GET {path}/me`, which returns the identity of the caller: `/{app_id}/auth/me`. */
 export function registerAuthMe(server: FastifyInstance, path: string, auth: AppAuth): void {
-  const onRequest = makeAuthentication(auth, NO_DOORS);
+  const onRequest = makeAuthentication(auth);
   server.get(`${path}/me`, { onRequest }, (request, reply) => {
     const identity = identityOf(request);
     if (identity.type !== 'principal') throw unauthorized('Send a token or key: Authorization: Bearer …');

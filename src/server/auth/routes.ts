@@ -15,27 +15,28 @@ import { registerAuthMe } from './me.ts';
 export interface AuthRoutes {
   readonly paths: readonly string[];
   readonly accounts: LocalAccounts;
-  /** Undefined without built-in users: then there are tickets only. */
+  /** Undefined without built-in users: then the only route is `ticket`. */
   readonly logins: Logins | undefined;
-  /** Whether anybody may make an account. */
+  /** True when anonymous callers may create an account. */
   readonly signup: boolean;
-  /** Finds out who asks, where that has to be known. */
+  /** Authentication of the routes that need a caller. */
   readonly authenticate: onRequestHookHandler;
 }
 
-type Answer = Promise<object | undefined> | object;
+type RouteResult = Promise<object | undefined> | object;
 
 interface AuthRoute {
   readonly name: string;
-  /** Whether only somebody may ask. */
+  /** True when the caller has to be authenticated. */
   readonly known?: boolean;
-  readonly answer: (request: FastifyRequest, reply: FastifyReply) => Answer;
+  /** Returns the body; undefined for 204. */
+  readonly answer: (request: FastifyRequest, reply: FastifyReply) => RouteResult;
 }
 
 const OTHER_METHODS = ['GET', 'PUT', 'PATCH', 'DELETE'];
-const any = () => undefined;
+const anyString = () => undefined;
 
-/** Everything below `paths`: `/{app_id}/auth`, and `/auth` where it is the only application. */
+/** Registers all routes below `paths`: `/{app_id}/auth`, and `/auth` when there is no other application. */
 export function registerAccounts(server: FastifyInstance, paths: readonly string[], auth: AppAuthWithAccounts): void {
   const { accounts, logins } = auth.local;
   for (const path of paths) registerAuthMe(server, path, auth);
@@ -44,12 +45,12 @@ export function registerAccounts(server: FastifyInstance, paths: readonly string
     accounts,
     logins: logins(auth.tokens),
     signup: auth.config.signup,
-    // A ticket is for one stream, and for nothing that lasts.
-    authenticate: makeAuthentication(auth, { ticket: false, token: false }),
+    // A ticket opens one stream: it must not get its holder tokens, which last longer.
+    authenticate: makeAuthentication(auth),
   });
 }
 
-/** The addresses where users come in, stay in and leave, and where tickets are had. All take POST alone. */
+/** Registers the routes that log users in, renew and end sessions, and issue tickets. All accept POST only. */
 export function registerAuthRoutes(app: FastifyInstance, routes: AuthRoutes): void {
   const { paths, accounts, logins, authenticate } = routes;
   const ticketRoute: AuthRoute = { name: 'ticket', known: true, answer: (request) => issueTicket(accounts, request) };
@@ -63,7 +64,7 @@ function register(
   { route, authenticate }: Pick<AuthRoutes, 'authenticate'> & { route: AuthRoute },
 ): void {
   const forbidCaching: onRequestHookHandler = (_request, reply, done) => {
-    // Neither what was asked nor what is answered is for anybody's cache (RFC 6749 §5.1).
+    // Neither the request nor the response may be stored by a cache (RFC 6749 §5.1).
     reply.header('cache-control', 'no-store');
     done();
   };
@@ -91,7 +92,7 @@ function loginRoutes({ accounts, signup }: AuthRoutes, logins: Logins): AuthRout
       answer: async ({ body, ip }, reply) => {
         if (!signup) throw new AppError('FORBIDDEN', 'Accounts are made by those who run this server.');
         const { name, password } = readTexts(body, { name: nameProblem, password: passwordProblem });
-        const answer = describe(await logins.signUp(name, password, ip));
+        const answer = toTokenResponse(await logins.signUp(name, password, ip));
         reply.code(201);
         return answer;
       },
@@ -99,21 +100,21 @@ function loginRoutes({ accounts, signup }: AuthRoutes, logins: Logins): AuthRout
     {
       name: 'login',
       answer: async ({ body, ip }) => {
-        const { name, password } = readTexts(body, { name: any, password: any });
-        return describe(await logins.logIn(name, password, ip));
+        const { name, password } = readTexts(body, { name: anyString, password: anyString });
+        return toTokenResponse(await logins.logIn(name, password, ip));
       },
     },
     {
       name: 'refresh',
       answer: async ({ body, ip }) => {
-        const { refresh_token: token } = readTexts(body, { refresh_token: any });
-        return describe(await logins.refresh(token, ip));
+        const { refresh_token: token } = readTexts(body, { refresh_token: anyString });
+        return toTokenResponse(await logins.refresh(token, ip));
       },
     },
     {
       name: 'logout',
       answer: async ({ body }) => {
-        await logins.logOut(readTexts(body, { refresh_token: any }).refresh_token);
+        await logins.logOut(readTexts(body, { refresh_token: anyString }).refresh_token);
         return undefined;
       },
     },
@@ -123,11 +124,11 @@ function loginRoutes({ accounts, signup }: AuthRoutes, logins: Logins): AuthRout
 
 async function changePassword(accounts: LocalAccounts, logins: Logins, request: FastifyRequest): Promise<object> {
   const { sub, keyId } = principalOf(request);
-  const words = readTexts(request.body, { old: any, new: passwordProblem });
+  const passwords = readTexts(request.body, { old: anyString, new: passwordProblem });
   if (keyId !== undefined || accounts.account(sub) === undefined) {
     throw new AppError('FORBIDDEN', 'Only a user of this server who has logged in has a password here.');
   }
-  return describe(await logins.changePassword(sub, { old: words.old, next: words.new }, request.ip));
+  return toTokenResponse(await logins.changePassword(sub, { old: passwords.old, next: passwords.new }, request.ip));
 }
 
 function issueTicket(accounts: LocalAccounts, request: FastifyRequest): object {
@@ -144,8 +145,8 @@ function principalOf(request: FastifyRequest): Principal {
   throw unauthorized('Send a token or an API key: Authorization: Bearer …');
 }
 
-/** As OAuth 2.0 has it (RFC 6749 §5.1), with the user. */
-function describe({ account, accessToken, expiresAt, refreshToken }: LoggedIn): object {
+/** Makes a token response of OAuth 2.0 (RFC 6749 §5.1), with the user added. */
+function toTokenResponse({ account, accessToken, expiresAt, refreshToken }: LoggedIn): object {
   const { sub, name, roles, claims } = account;
   return {
     access_token: accessToken,

@@ -1,8 +1,8 @@
 import type { onRequestHookHandler } from 'fastify';
 
 /**
- * For routes that want no body: a Content-Type that came with none, as many clients send it always, is not taken for the
- * beginning of one.
+ * Removes the Content-Type of a request without a body. Many clients always send one, and Fastify would then refuse the
+ * missing body. For routes that need no body.
  */
 export const ignoreEmptyBody: onRequestHookHandler = ({ raw: { headers } }, _reply, done) => {
   const { 'content-length': length = '0', 'transfer-encoding': coding } = headers;

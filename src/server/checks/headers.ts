@@ -4,12 +4,13 @@ import { AppError } from '../../errors.ts';
 const CLOSING = { headers: { connection: 'close' } };
 
 /**
- * What is wrong with the version or the header fields of a request, whatever it asks for; undefined when nothing is. Node refuses a
- * missing Host and an unknown Expect by itself, with an empty answer, unless it is told to leave them to this.
+ * Returns the error in the HTTP version or the headers of a request, independent of its URL; undefined when they are valid.
+ * By default Node refuses a missing Host and an unknown Expect itself, with an empty response; both are configured to reach
+ * this function.
  */
 export function findHeaderFault(request: IncomingMessage): AppError | undefined {
   const { httpVersion, headers, rawHeaders } = request;
-  // The parser of HTTP/1.1 takes other versions as well, HTTP/2.0 among them; a real one has its stream.
+  // The parser of HTTP/1.1 accepts other versions as well, HTTP/2.0 among them; a real HTTP/2 request has a stream.
   if (httpVersion !== '1.1' && httpVersion !== '1.0' && !('stream' in request)) {
     return badRequest('This is not a version of HTTP that is spoken here.');
   }
@@ -17,15 +18,15 @@ export function findHeaderFault(request: IncomingMessage): AppError | undefined 
   if (fault !== undefined) return fault;
   const { host, expect, 'transfer-encoding': coding } = headers;
   if (host === undefined && httpVersion === '1.1') return badRequest('A request has a Host.');
-  // The parser has found where such a body ends, and would give it to us as if it were not coded (RFC 9112 §6.1).
+  // The parser finds the end of such a body, and would pass it on as if it were not coded (RFC 9112 §6.1).
   if (coding !== undefined && !isWord(coding, 'chunked'))
     return badRequest('A body may be chunked, and not coded besides.');
   if (expect === undefined || httpVersion === '1.0' || isWord(expect, '100-continue')) return undefined;
-  // Whether the body comes now is the client's secret, so that the next request cannot be found (RFC 9110 §10.1.1).
+  // The client may or may not send the body now, so the start of the next request is unknown (RFC 9110 §10.1.1).
   return new AppError('EXPECTATION_FAILED', 'Expect may be 100-continue.', CLOSING);
 }
 
-/** Node takes the first of each and says nothing; a proxy before it may have taken another one (RFC 9112 §3.2). */
+/** Finds repeated headers. Node silently uses the first of them; a proxy in front may have used another (RFC 9112 §3.2). */
 function findRepeated(rawHeaders: readonly string[]): AppError | undefined {
   let hosts = 0;
   let types = 0;

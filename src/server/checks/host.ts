@@ -3,17 +3,17 @@ import type { ServerConfig } from '../../config/config.ts';
 import { isLoopback } from '../../config/loopback.ts';
 import { AppError } from '../../errors.ts';
 
-/** A name or an address, then perhaps a port: RFC 9110 §7.2. */
+/** Name or address with an optional port: RFC 9110 §7.2. */
 const HOST = /^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
-/** Spellings of names that were right: more than anybody uses, and few enough for anybody who tries them all. */
-const MOST_KNOWN = 100;
+/** Accepted spellings of Host that are cached: more than clients use, and a bound for a client that tries them all. */
+const MAX_CACHED_HOSTS = 100;
 
 export type HostCheck = (request: IncomingMessage) => boolean;
 
 /**
- * Whether a request calls the server by one of its names; undefined where any will do. It is what keeps a page from
- * having its own name point to this machine (DNS rebinding): the address is then ours, but the name is not. A forwarded
- * name never counts here, since such a page may send that too.
+ * Makes a check that a request names the server by one of its names; undefined where any name is accepted. It stops DNS
+ * rebinding, where a page points its own name to this machine: the address is then right, but the name is not. A
+ * forwarded name never counts here, since such a page can send that too.
  */
 export function makeHostCheck({
   host,
@@ -25,24 +25,24 @@ export function makeHostCheck({
   const accept = (written: string): boolean => {
     const name = HOST.exec(written)?.[1]?.toLowerCase();
     if (name === undefined || !(isLoopback(name) || name === '[::1]' || names.has(name))) return false;
-    if (known.size < MOST_KNOWN) known.add(written);
+    if (known.size < MAX_CACHED_HOSTS) known.add(written);
     return true;
   };
   return ({ headers, url }) => {
-    // HTTP/2 has its own field for it, and may have both. No browser sends neither.
+    // HTTP/2 has a field of its own for it, and may have both. Every browser sends at least one.
     const authority = headers[':authority'];
     const { host: written } = headers;
     const accepted =
       (written === undefined || known.has(written) || accept(written)) &&
       (authority === undefined || known.has(String(authority)) || accept(String(authority)));
-    // Those who watch over a server call it by its address; there is nothing to be learned.
+    // Monitoring calls a server by its address; the response reveals nothing.
     return accepted || isHealth(url);
   };
 }
 
 /**
- * Of a request with a whole URL instead of a path, as a proxy would send it: takes the name from there, whatever Host says
- * (RFC 9112 §3.2.2), and leaves the path.
+ * Normalizes a request with an absolute URL instead of a path, as clients send it to a proxy: its host replaces the Host
+ * header (RFC 9112 §3.2.2), and the URL becomes the path.
  */
 export function readAbsoluteForm(request: IncomingMessage): void {
   const [, host, path = ''] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(request.url ?? '') ?? [];
@@ -51,7 +51,7 @@ export function readAbsoluteForm(request: IncomingMessage): void {
   if (request.headers.host !== undefined) request.headers.host = host;
 }
 
-/** Whether a URL is one of those that tell nothing but that the process is there. */
+/** True for the URLs of health checks, which reveal nothing but that the process runs. */
 export function isHealth(url: string | undefined): boolean {
   return url === '/health/live' || url === '/health/ready';
 }

@@ -1,43 +1,43 @@
 import type { FastifyInstance } from 'fastify';
 
-/** All that anything here takes, in the order in which they are named, beside OPTIONS. */
+/** Methods that any route may accept, in the order of `Allow`; OPTIONS comes in addition. */
 export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The route refuses what it takes: it says which methods there are. */
+    /** True when the route only answers 405: its methods do not count as allowed. */
     refuses?: boolean;
-    /** What `Accept-Patch` (RFC 5789 §3.1) says of the address. */
+    /** Value of `Accept-Patch` (RFC 5789 §3.1) for the address. */
     acceptPatch?: string;
   }
 }
 
-/** What can be done at one address. */
+/** Methods of one address. */
 export interface Offer {
   readonly methods: Set<string>;
-  /** It opens a stream, and can be had in no other way. */
+  /** True when the address only opens streams. */
   isStream: boolean;
   acceptPatch?: string;
 }
 
-interface Known {
+interface MethodTable {
   readonly byPath: Map<string, Offer>;
-  /** With parameters, those without a wildcard first. */
+  /** Addresses with parameters; addresses without a wildcard come first. */
   readonly patterns: (Offer & { readonly url: string; readonly pattern: RegExp })[];
-  /** Whether there is a file at a path. */
+  /** Functions that return true when a file is at a path. */
   readonly files: ((path: string) => boolean)[];
 }
 
 const FILE: Offer = { methods: new Set(['GET', 'HEAD']), isStream: false };
-const servers = new WeakMap<FastifyInstance['server'], Known>();
+const servers = new WeakMap<FastifyInstance['server'], MethodTable>();
 
-/** Notes which methods each address takes, from now on. */
+/** Records the methods of every route that is registered after this call. */
 export function trackMethods(app: FastifyInstance): void {
-  const known: Known = { byPath: new Map(), patterns: [], files: [] };
+  const known: MethodTable = { byPath: new Map(), patterns: [], files: [] };
   servers.set(app.server, known);
   app.addHook('onRoute', ({ url, method, constraints, config }) => {
     const { transport } = (constraints ?? {}) as { readonly transport?: string };
-    // Where files are, it is asked for each of them; and `*` is not an address, but the plugin's of CORS.
+    // Files are looked up one by one (`trackFiles`), and `*` is the route of the CORS plugin, not an address.
     const isOfFiles = transport === undefined && url.endsWith('*');
     if (config?.refuses === true || isOfFiles) return;
     const offer = offerOf(known, url);
@@ -50,12 +50,12 @@ export function trackMethods(app: FastifyInstance): void {
   });
 }
 
-/** Notes where files are, which have no routes of their own. */
+/** Records where static files are, since they have no routes of their own. */
 export function trackFiles({ server }: FastifyInstance, exists: (path: string) => boolean): void {
   servers.get(server)?.files.push(exists);
 }
 
-/** What can be done at an address, if anything is there. */
+/** Returns the methods of an address; undefined when nothing is there. */
 export function offerAt({ server }: FastifyInstance, path: string): Offer | undefined {
   const known = servers.get(server);
   if (known === undefined) return undefined;
@@ -64,23 +64,23 @@ export function offerAt({ server }: FastifyInstance, path: string): Offer | unde
   return offer ?? (files.some((exists) => exists(path)) ? FILE : undefined);
 }
 
-/** What `Allow` says of an address where something is, for a method that it does not take; else undefined. */
+/** Returns the value of `Allow` when the address exists and does not accept the method; else undefined. */
 export function allowedAt(app: FastifyInstance, path: string, method: string): string | undefined {
   const offer = offerAt(app, path);
   return offer === undefined || offer.isStream || offer.methods.has(method) ? undefined : allowOf(offer);
 }
 
-/** The methods of an address for `Allow` (RFC 9110 §10.2.1). */
+/** Formats the methods of an address for `Allow` (RFC 9110 §10.2.1). */
 export function allowOf({ methods, isStream }: Offer): string {
   return listMethods(isStream ? ['GET'] : METHODS.filter((each) => methods.has(each)));
 }
 
-/** OPTIONS is answered everywhere. */
+/** Formats methods for `Allow`, with OPTIONS, which every address answers. */
 export function listMethods(methods: readonly string[]): string {
   return [...methods, 'OPTIONS'].join(', ');
 }
 
-function offerOf({ byPath, patterns }: Known, url: string): Offer {
+function offerOf({ byPath, patterns }: MethodTable, url: string): Offer {
   const found = byPath.get(url) ?? patterns.find((each) => each.url === url);
   if (found !== undefined) return found;
   const offer: Offer = { methods: new Set(), isStream: true };
@@ -94,7 +94,7 @@ function offerOf({ byPath, patterns }: Known, url: string): Offer {
   return made;
 }
 
-/** A parameter is a segment, or begins within one. */
+/** Makes the pattern of a route. A parameter is a whole segment or the rest of one. */
 function patternOf(url: string): RegExp {
   const source = url
     .replace(/[.+?^${}()|[\]\\]/g, '\\$&')

@@ -5,20 +5,20 @@ import { mayStream, transportOf } from '../transport-constraint.ts';
 
 const HOST = /^(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 
-/** Whether a request wants a stream: every upgrade, whatever it is to, and Server-Sent Events. */
+/** True when a request asks for a stream: any upgrade, whatever its protocol, and Server-Sent Events. */
 export function opensStream({ raw }: FastifyRequest): boolean {
   return raw.headers.upgrade !== undefined || transportOf(raw) !== 'rest';
 }
 
-/** Whether a request may be answered with a stream, so that it is looked at which page sends it. */
+/** True when the response may be a stream, so that the origin of the request is checked. */
 export function mayOpenStream({ raw }: FastifyRequest): boolean {
   return raw.headers.upgrade !== undefined || mayStream(raw);
 }
 
 /**
- * Whether the page that sends a request may open a stream: it is of the same origin as the server, as the client sees it,
- * or of a configured one. Browsers do not ask before they open a WebSocket to another site, and they send its cookies
- * along. Texts are compared whole (RFC 6454 §5): `null`, prefixes and suffixes are other origins.
+ * Makes a check that the page that sends a request may open a stream: its origin is that of the server, as the client sees
+ * it, or a configured one. Browsers send no preflight before they open a WebSocket to another site, and they send its
+ * cookies along. Origins are compared as whole strings (RFC 6454 §5): `null`, prefixes and suffixes are other origins.
  */
 export function makeOriginCheck({ origins }: CorsConfig): (request: FastifyRequest) => boolean {
   const listed = new Set(origins);
@@ -29,14 +29,14 @@ export function makeOriginCheck({ origins }: CorsConfig): (request: FastifyReque
 }
 
 /**
- * Whether a page is of the server's own name and port, under another scheme: as a rule TLS ends at a proxy in front, which
- * nobody has told the server.
+ * True when a page has the server's own name and port but another scheme. As a rule TLS then ends at a proxy in front, and
+ * `trust_proxy` is not set.
  */
 export function isOwnBehindTls(request: FastifyRequest): boolean {
   return request.raw.headers.origin === ownOrigin(request)?.replace(/^http:/, 'https:');
 }
 
-/** As a browser would write it; where a proxy is trusted, as the proxy says. */
+/** Returns the server's origin as a browser writes it; behind a trusted proxy, as the proxy reports it. */
 function ownOrigin({ protocol, host }: FastifyRequest): string | undefined {
   if ((protocol !== 'http' && protocol !== 'https') || !HOST.test(host)) return undefined;
   const url = `${protocol}://${host}`;

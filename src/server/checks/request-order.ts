@@ -1,24 +1,24 @@
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 
-/** Requests of one connection that wait for their turn; whoever sends more gets no further, and costs no more memory. */
-const MOST_WAITING = 100;
+/** Pipelined requests of one connection that wait; a client that sends more is disconnected, so that memory is bounded. */
+const MAX_PIPELINED_REQUESTS = 100;
 
 /**
- * Handles requests that are pipelined on one connection one after the other: only those that change nothing might be
- * handled at the same time (RFC 9112 §9.3.2). The answer to a request has no socket as long as another one is before it.
+ * Handles requests that are pipelined on one connection one after the other: only safe methods might run in parallel
+ * (RFC 9112 §9.3.2). Node gives a response its socket when all responses before it are sent.
  */
 export function registerRequestOrder(app: FastifyInstance): void {
   const waiting = new WeakMap<Socket, number>();
   app.addHook('onRequest', ({ raw: { socket } }, { raw }, done) => {
-    // Of HTTP/2, where streams are independent, it is never null.
+    // Never null in HTTP/2, where streams are independent.
     if (raw.socket !== null) {
       done();
       return;
     }
     const count = (waiting.get(socket) ?? 0) + 1;
     waiting.set(socket, count);
-    if (count > MOST_WAITING) {
+    if (count > MAX_PIPELINED_REQUESTS) {
       socket.destroy();
       return;
     }

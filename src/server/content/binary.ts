@@ -8,13 +8,13 @@ import type { BinaryFormat } from './formats.ts';
 
 export type BinaryLimits = Pick<Limits, 'jsonDepth' | 'jsonKeys'>;
 
-/** A format whose values are those of JSON, in fewer or other bytes. */
+/** Binary format for the values of JSON. */
 export interface BinaryCodec {
-  /** `value` is what JSON.parse gives. */
+  /** `value` is of the kind that JSON.parse returns. */
   encode(value: unknown): Uint8Array;
   /**
-   * What JSON.parse would give for the same value. Throws INVALID_CONTENT, TOO_DEEP, TOO_WIDE or VALIDATION_ERROR before
-   * anything is built of bytes that are not whole or not JSON's.
+   * Returns what JSON.parse would return for the same value. Throws INVALID_CONTENT, TOO_DEEP, TOO_WIDE or VALIDATION_ERROR
+   * before anything is built from bytes that are incomplete or not representable in JSON.
    */
   decode(bytes: Uint8Array, limits: BinaryLimits): unknown;
 }
@@ -24,26 +24,27 @@ const LOADERS: Readonly<Record<BinaryFormat, () => Promise<BinaryCodec>>> = {
   msgpack: async () => (await import('./msgpack.ts')).MESSAGE_PACK,
 };
 
-/** The codec of a format; its package is loaded when somebody asks for it. */
+/** Loads the codec of a format; its package is loaded on first use. */
 export function loadBinary(format: BinaryFormat): Promise<BinaryCodec> {
   return LOADERS[format]();
 }
 
-/** A body is at most a list of records, or a message with a record in it, around the deepest JSON value. */
-const AROUND = 2;
+/** Levels around the deepest JSON value: a list of records, or a message with a record in it. */
+const MAX_WRAPPER_LEVELS = 2;
 
-const FEW = 8;
+/** Keys up to which an array is searched; a larger map gets a set. */
+const MAX_LISTED_KEYS = 8;
 
 interface Container {
-  /** Of a map two for each member. */
+  /** Items that are still to come; two for each member of a map. */
   left: number;
-  /** Keys that came so far; undefined in a list. Most maps have few, which need no set. */
+  /** Keys so far; undefined in a list. */
   keys: string[] | Set<string> | undefined;
 }
 
 /**
- * Follows a body item by item, as a reader finds them, and refuses what no JSON text says. It keeps the open containers
- * and their keys, and nothing of the length that a container merely claims to have.
+ * Checks a body item by item, as a decoder finds them, and refuses what JSON cannot express. It keeps the open containers
+ * and their keys, and allocates nothing for the length that a container merely claims to have.
  */
 export class Outline {
   readonly #format: string;
@@ -57,17 +58,17 @@ export class Outline {
     this.#limits = limits;
   }
 
-  /** The one item of the body is whole. */
+  /** True when the only item of the body is complete. */
   get done(): boolean {
     return this.#started && this.#open.length === 0;
   }
 
-  /** An integer came that a double may not hold. */
+  /** True when there was an integer that a double may not hold exactly. */
   get hasLarge(): boolean {
     return this.#hasLarge;
   }
 
-  /** null, true or false. */
+  /** Accepts null, true or false. */
   simple(at: number): void {
     if (this.#begin(at)) throw this.error('a key that is not text', at);
     this.#end();
@@ -85,7 +86,7 @@ export class Outline {
     this.#end();
   }
 
-  /** The text is the bytes from `start` to `end`. */
+  /** Accepts a string: the bytes from `start` to `end`. */
   text(bytes: Buffer, start: number, end: number): void {
     const isKey = this.#begin(start);
     if (!isPlain(bytes, start, end)) this.#checkText(bytes.subarray(start, end), start);
@@ -93,7 +94,7 @@ export class Outline {
     this.#end();
   }
 
-  /** A list, or a map with `count` members. `rest`: how many bytes follow; each item takes one at least. */
+  /** Accepts the start of a list or map with `count` members. `rest`: bytes that follow; each item has at least one. */
   open(kind: 'list' | 'map', { count, rest, at }: { count: number; rest: number; at: number }): void {
     if (this.#begin(at)) throw this.error('a key that is not text', at);
     const { jsonDepth, jsonKeys } = this.#limits;
@@ -102,10 +103,11 @@ export class Outline {
     if (kind === 'map' && count > jsonKeys) {
       throw new AppError('TOO_WIDE', `An object may have ${jsonKeys} keys at most; there is one with ${count}.`);
     }
-    if (this.#open.length >= jsonDepth + AROUND) {
+    if (this.#open.length >= jsonDepth + MAX_WRAPPER_LEVELS) {
       throw new AppError('TOO_DEEP', `A value may be nested ${jsonDepth} levels deep at most.`);
     }
-    if (left > 0) this.#open.push({ left, keys: kind === 'map' ? (count > FEW ? new Set() : []) : undefined });
+    if (left > 0)
+      this.#open.push({ left, keys: kind === 'map' ? (count > MAX_LISTED_KEYS ? new Set() : []) : undefined });
     this.#end();
   }
 
@@ -118,7 +120,7 @@ export class Outline {
     if (bytes.includes(0)) throw invalid(at, 'text must not have NUL characters');
   }
 
-  /** True when the item is in the place of a key. */
+  /** Counts an item. Returns true when it is the key of a map. */
   #begin(at: number): boolean {
     const top = this.#open[this.#open.length - 1];
     if (top === undefined) {
@@ -144,7 +146,7 @@ export class Outline {
   }
 }
 
-/** What was decoded, with doubles for integers that came as BigInt. Throws VALIDATION_ERROR for one without a field. */
+/** Replaces BigInt values by doubles. Throws VALIDATION_ERROR for a single value that no double holds exactly. */
 export function settleIntegers(value: unknown): unknown {
   if (typeof value === 'bigint') {
     const { value: number, written } = readBigInt(value);
@@ -162,9 +164,12 @@ function readBigInt(integer: bigint): SettledNumber {
   return { value, written: BigInt(value) === integer ? undefined : String(integer) };
 }
 
-/** Short and ASCII, as most keys and values are: found out here faster than by a call. */
+/** Bytes up to which a loop is faster than a call of `isUtf8`. */
+const MAX_PLAIN_BYTES = 32;
+
+/** True for short ASCII, as most keys and values are. */
 function isPlain(bytes: Buffer, start: number, end: number): boolean {
-  if (end - start > 32) return false;
+  if (end - start > MAX_PLAIN_BYTES) return false;
   for (let i = start; i < end; i++) {
     const byte = bytes[i] as number;
     if (byte === 0 || byte > 0x7f) return false;

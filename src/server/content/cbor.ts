@@ -2,13 +2,13 @@ import { decode, encode, type Token, Tokenizer, Type } from 'cborg';
 import { AppError } from '../../errors.ts';
 import { type BinaryCodec, Outline, settleIntegers } from './binary.ts';
 
-/** Bytes of the head before a text, by the low bits of its first byte (RFC 8949 §3). */
+/** Bytes of the head before a string, by the low bits of its first byte (RFC 8949 §3). */
 const HEADS: readonly number[] = [2, 3, 5, 9];
 const [BYTES, TAG, INDEFINITE] = [2, 6, 31];
 
-/** CBOR (RFC 8949) of JSON's values: no tags, no byte strings, no undefined, lengths that are known. */
+/** CBOR (RFC 8949) for the values of JSON: no tags, byte strings, undefined or indefinite lengths. */
 export const CBOR: BinaryCodec = {
-  // The order of the schema, not that of the deterministic encoding.
+  // Keeps the order of the schema, not that of the deterministic encoding.
   encode: (value) => encode(value, { mapSorter: () => 0 }),
 
   decode(bytes, limits) {
@@ -25,7 +25,7 @@ export const CBOR: BinaryCodec = {
   },
 };
 
-/** Looks at every token before anything is made of it. */
+/** Checks every token before a value is built from it. */
 class CheckedTokenizer extends Tokenizer {
   readonly #bytes: Buffer;
   readonly #outline: Outline;

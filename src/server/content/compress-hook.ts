@@ -6,13 +6,13 @@ import { compress, compressStream } from './compress.ts';
 import { tagIn } from './etag.ts';
 import { chooseCoding } from './negotiate.ts';
 
-/** What gets smaller; images, fonts and archives are compressed already. */
+/** Content types that get smaller; images, fonts and archives are compressed already. */
 const COMPRESSIBLE =
   /^(?:text\/(?!event-stream)|application\/(?:json|javascript|manifest\+json|wasm|xml)|image\/svg\+xml)/;
 
 type OnSend = (request: FastifyRequest, reply: FastifyReply, payload: unknown) => Promise<unknown>;
 
-/** An `onSend` hook for routes whose answers are files and documents. Parts of a file stay as they are. */
+/** Makes an `onSend` hook for routes that send files and documents. Partial responses stay as they are. */
 export function makeCompressHook({ enabled, threshold }: CompressionConfig): OnSend {
   return async (request, reply, payload) => {
     if (!enabled) return payload;
@@ -25,14 +25,14 @@ export function makeCompressHook({ enabled, threshold }: CompressionConfig): OnS
     const etag = reply.getHeader('etag');
     if (typeof etag === 'string') reply.header('etag', tagIn(etag, coding));
     if (typeof payload === 'string' || Buffer.isBuffer(payload)) return compress(Buffer.from(payload), coding);
-    // Of a file there is nothing to be sent for HEAD.
+    // HEAD has no body.
     if (request.method === 'HEAD') return payload;
-    // An error ends the answer too early, which its client notices; there is nobody else to tell.
+    // An error ends the response too early, which the client notices.
     return pipeline(payload as Readable, compressStream(coding), () => {});
   };
 }
 
-/** Bytes of the body: what is streamed tells them beforehand. */
+/** Returns the bytes of the body; a stream has announced them in Content-Length. */
 function sizeOf(reply: FastifyReply, payload: unknown): number {
   if (typeof payload === 'string' || Buffer.isBuffer(payload)) return payload.length;
   return Number(reply.getHeader('content-length') ?? 0);

@@ -15,8 +15,8 @@ import {
 /** Content codings of RFC 9110 §8.4.1, and RFC 7932. */
 export type Coding = 'br' | 'gzip' | 'deflate';
 
-/** Beyond this the work is done by another thread: here it would take more than about a millisecond. */
-const LARGE = 16 * 1024;
+/** Bytes above which another thread compresses: on this one it would take more than about a millisecond. */
+const MAX_SYNC_BYTES = 16 * 1024;
 
 // Nearly as small as the slowest setting and as fast as gzip; the default of 11 is for files that are made once.
 const QUALITY = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } };
@@ -41,10 +41,10 @@ const CODERS = {
   },
 } as const satisfies Record<Coding, unknown>;
 
-/** The bytes in a coding; at once for what is small. */
+/** Compresses bytes; small ones synchronously. */
 export function compress(bytes: Buffer, coding: Coding): Buffer | Promise<Buffer> {
   const coder = CODERS[coding];
-  return bytes.length > LARGE ? coder.later(bytes) : coder.now(bytes);
+  return bytes.length > MAX_SYNC_BYTES ? coder.later(bytes) : coder.now(bytes);
 }
 
 export function compressStream(coding: Coding): NodeJS.ReadWriteStream {

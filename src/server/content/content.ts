@@ -7,58 +7,58 @@ import type { Format } from './formats.ts';
 import { type Chosen, chooseCoding, chooseFormat } from './negotiate.ts';
 import { represent } from './represent.ts';
 
-/** In what form a client wants its answer. */
+/** Content type and coding of a response. */
 export interface Representation extends Chosen {
-  /** For a body that is worth it. */
+  /** Content coding of bodies above the threshold; undefined for none. */
   readonly coding: Coding | undefined;
 }
 
 export type Body = string | Buffer;
 
-/** What the answers of the tables depend on, for caches. */
+/** `Vary` of the responses of tables. */
 export const VARY = 'Accept, Accept-Encoding';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 const PLAIN: Representation = { format: 'json', contentType: JSON_TYPE, coding: undefined };
 
-/** Different wishes that are kept; clients have few. */
-const KEPT = 200;
+/** Combinations of Accept headers that are cached; clients use few. */
+const MAX_CACHED_REPRESENTATIONS = 200;
 
-/** Puts the JSON of the tables into the form that each client asks for. */
+/** Converts the JSON of tables to the representation that each client asks for. */
 export class Content {
   readonly #compression: CompressionConfig;
-  readonly #wishes = new Map<string, Representation>();
+  readonly #cached = new Map<string, Representation>();
 
   constructor(compression: CompressionConfig) {
     this.#compression = compression;
   }
 
-  /** What the request asks for. Throws NOT_ACCEPTABLE: so ask before anything is done. */
+  /** Negotiates the representation of a response. Throws NOT_ACCEPTABLE, so call it before anything is written. */
   wishOf({ headers }: FastifyRequest): Representation {
     const accept = headers.accept;
     const encoding = this.#compression.enabled ? headers['accept-encoding'] : undefined;
     const json = accept === undefined || accept === '*/*' || accept === 'application/json';
     if (json && encoding === undefined) return PLAIN;
     const key = `${accept ?? ''}\n${String(encoding ?? '')}`;
-    const kept = this.#wishes.get(key);
-    if (kept !== undefined) return kept;
-    const wish = { ...chooseFormat(accept), coding: chooseCoding(encoding as string | undefined) };
-    if (this.#wishes.size >= KEPT) this.#wishes.clear();
-    this.#wishes.set(key, wish);
-    return wish;
+    const cached = this.#cached.get(key);
+    if (cached !== undefined) return cached;
+    const chosen = { ...chooseFormat(accept), coding: chooseCoding(encoding as string | undefined) };
+    if (this.#cached.size >= MAX_CACHED_REPRESENTATIONS) this.#cached.clear();
+    this.#cached.set(key, chosen);
+    return chosen;
   }
 
-  /** The body for JSON text, with the header fields that belong to it. `columns`: see `represent`. */
+  /** Returns the body for JSON text and sets its headers. `columns`: see `represent`. */
   write(
     reply: FastifyReply,
-    wish: Representation,
+    chosen: Representation,
     json: string,
     columns?: () => readonly Column[],
   ): Body | Promise<Body> {
-    reply.header('content-type', wish.contentType);
-    const { format } = wish;
-    if (format === 'json') return wish.coding === undefined ? json : this.#compress(reply, wish.coding, json);
-    return this.#represent(reply, { ...wish, format }, json, columns);
+    reply.header('content-type', chosen.contentType);
+    const { format, coding } = chosen;
+    if (format === 'json') return coding === undefined ? json : this.#compress(reply, coding, json);
+    return this.#represent(reply, { ...chosen, format }, json, columns);
   }
 
   async #represent(
@@ -72,7 +72,7 @@ export class Content {
   }
 
   #compress(reply: FastifyReply, coding: Coding, body: Body): Body | Promise<Body> {
-    // A text has at least as many bytes as characters.
+    // A string has at least as many bytes as characters.
     if (body.length < this.#compression.threshold) return body;
     reply.header('content-encoding', coding);
     const etag = reply.getHeader('etag');

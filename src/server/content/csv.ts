@@ -2,15 +2,15 @@ import { AppError } from '../../errors.ts';
 import { CsvBody, type CsvCell } from '../../resources/body/batch-body.ts';
 
 export interface CsvLimits {
-  /** Reading stops after one record more than this. */
+  /** Maximum of records; reading stops after one more. */
   readonly records: number;
-  /** Columns of the header. */
+  /** Maximum of columns of the header. */
   readonly columns: number;
 }
 
 /**
- * Reads CSV (RFC 4180) with a header; a line break may also be LF, and empty lines are skipped. So are rows of commas alone at
- * the end, which spreadsheets write below a table. Throws INVALID_CONTENT or TOO_WIDE.
+ * Parses CSV (RFC 4180) with a header. A line break may also be LF. Empty lines are skipped, and so are rows of commas alone
+ * at the end, which spreadsheets write below a table. Throws INVALID_CONTENT or TOO_WIDE.
  */
 export function parseCsv(text: string, limits: CsvLimits): CsvBody {
   const reader = new CsvReader(text);
@@ -31,14 +31,14 @@ export function parseCsv(text: string, limits: CsvLimits): CsvBody {
       blanks++;
       continue;
     }
-    // Between other rows it is a record of which nothing was sent.
+    // A blank row between other rows is a record without values.
     for (; blanks > 0 && rows.length <= limits.records; blanks--) rows.push(blank);
     if (rows.length <= limits.records) rows.push(row);
   }
   return new CsvBody(names, rows);
 }
 
-/** What stands between cells in some countries and programs; no name of a field has it. */
+/** Separators of cells in some countries and programs; no field name contains one. */
 const OTHER_SEPARATOR = /[;\t|]/;
 
 function wrongSeparator(separator: string): AppError {
@@ -49,7 +49,7 @@ function wrongSeparator(separator: string): AppError {
   );
 }
 
-/** Everything up to a comma, a quote or the end of the line. */
+/** Text up to a comma, a quote or the end of the line. */
 const PLAIN = /[^,"\r\n]*/y;
 
 class CsvReader {
@@ -63,15 +63,15 @@ class CsvReader {
     this.#position = text.startsWith('\ufeff') ? 1 : 0;
   }
 
-  /** The cells of the next row that is not empty, or undefined at the end. Throws when there are more than `most`. */
-  readRow(most: number): CsvCell[] | undefined {
+  /** Returns the cells of the next row that is not empty; undefined at the end. Throws for more than `maxCells`. */
+  readRow(maxCells: number): CsvCell[] | undefined {
     while (this.#skipLineBreak());
     if (this.#position >= this.#text.length) return undefined;
     this.#row++;
     const cells = [this.#readCell(1)];
     while (this.#text[this.#position] === ',') {
       this.#position++;
-      if (cells.length >= most) throw this.#tooMany(most);
+      if (cells.length >= maxCells) throw this.#tooMany(maxCells);
       cells.push(this.#readCell(cells.length + 1));
     }
     return cells;
@@ -85,9 +85,9 @@ class CsvReader {
     return new AppError('INVALID_CONTENT', `Not valid CSV: row ${this.#row}, cell ${number}: ${what}.`);
   }
 
-  #tooMany(most: number): AppError {
-    if (this.#row > 1) return this.error(`has more cells than the header, which has ${most}`);
-    return new AppError('TOO_WIDE', `CSV may have ${most} columns at most.`);
+  #tooMany(maxCells: number): AppError {
+    if (this.#row > 1) return this.error(`has more cells than the header, which has ${maxCells}`);
+    return new AppError('TOO_WIDE', `CSV may have ${maxCells} columns at most.`);
   }
 
   #readCell(number: number): CsvCell {

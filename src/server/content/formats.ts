@@ -1,14 +1,14 @@
-/** In what form records are sent and taken. All of them hold what JSON holds, and nothing else. */
+/** Formats in which records are sent and accepted. All of them hold exactly the values of JSON. */
 export const FORMATS = ['json', 'ndjson', 'csv', 'cbor', 'msgpack'] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** Formats that are bytes and not text. */
+/** Formats of bytes, not text. */
 export type BinaryFormat = 'cbor' | 'msgpack';
 
-/** How the messages of a WebSocket are written. */
+/** Formats of WebSocket messages. */
 export type MessageFormat = 'json' | BinaryFormat;
 
-/** By the name in `Sec-WebSocket-Protocol`; text frames for JSON, binary frames for the others. */
+/** Message formats by their name in `Sec-WebSocket-Protocol`; text frames for JSON, binary frames for the others. */
 export const SUBPROTOCOLS: ReadonlyMap<string, MessageFormat> = new Map([
   ['tablecast.json', 'json'],
   ['tablecast.cbor', 'cbor'],
@@ -16,9 +16,9 @@ export const SUBPROTOCOLS: ReadonlyMap<string, MessageFormat> = new Map([
 ]);
 
 interface MediaTypes {
-  /** The first is the usual one; a client that asks for another name gets that name. */
+  /** Names, the usual one first; a client that asks for another name gets that name. */
   readonly names: readonly [string, ...string[]];
-  /** What follows the name in Content-Type. */
+  /** Parameters after the name in Content-Type. */
   readonly parameters: string;
 }
 
@@ -34,10 +34,10 @@ export const MEDIA_TYPES: Readonly<Record<Format, MediaTypes>> = {
   },
 };
 
-/** Every name, in the order in which the server prefers them. */
+/** Names of all formats, in the order in which the server prefers them. */
 export const MEDIA_TYPE_NAMES: readonly string[] = FORMATS.flatMap((format) => MEDIA_TYPES[format].names);
 
-/** The usual name of each format; the first is that of JSON. */
+/** Usual name of each format; the first is that of JSON. */
 export const USUAL_MEDIA_TYPES: readonly [string, ...string[]] = [
   MEDIA_TYPES.json.names[0],
   ...FORMATS.slice(1).map((format) => MEDIA_TYPES[format].names[0]),
@@ -45,6 +45,6 @@ export const USUAL_MEDIA_TYPES: readonly [string, ...string[]] = [
 
 export function formatNamed(mediaType: string): Format {
   const format = FORMATS.find((it) => MEDIA_TYPES[it].names.includes(mediaType));
-  if (format === undefined) throw new Error(`${mediaType} is not one of ours`);
+  if (format === undefined) throw new Error(`${mediaType} is not a media type of a format`);
   return format;
 }

@@ -2,19 +2,19 @@ import { Decoder, Encoder } from '@msgpack/msgpack';
 import { AppError } from '../../errors.ts';
 import { type BinaryCodec, Outline, settleIntegers } from './binary.ts';
 
-/** Deeper than any configuration allows. */
-const DEEPEST = 2000;
+/** Levels of nesting that the encoder accepts: more than any configuration allows. */
+const MAX_DEPTH_LEVELS = 2000;
 
-/** MessagePack of JSON's values: no binary, no extensions, text as keys. */
+/** MessagePack for the values of JSON: no binary data, no extensions, strings as keys. */
 export const MESSAGE_PACK: BinaryCodec = {
-  encode: (value) => new Encoder({ maxDepth: DEEPEST }).encode(value),
+  encode: (value) => new Encoder({ maxDepth: MAX_DEPTH_LEVELS }).encode(value),
 
   decode(bytes, limits) {
     const outline = new Outline('MessagePack', limits);
-    // The decoder makes lists as long as they claim to be: it only gets what has been found to be whole.
+    // The decoder allocates lists as long as they claim to be, so it gets only bodies that are known to be complete.
     new Scanner(bytes, outline).scan();
     try {
-      // With big integers every one of 64 bits comes as BigInt, also a small one.
+      // With this option, every integer of 64 bits is a BigInt, small ones included.
       if (outline.hasLarge) return settleIntegers(new Decoder({ useBigInt64: true }).decode(bytes));
       return new Decoder().decode(bytes);
     } catch (error) {
@@ -24,7 +24,7 @@ export const MESSAGE_PACK: BinaryCodec = {
   },
 };
 
-/** Walks over the items of a body by their first bytes (the MessagePack specification, "Formats"). */
+/** Scans the items of a body by their first bytes (the MessagePack specification, "Formats"). */
 class Scanner {
   readonly #bytes: Buffer;
   readonly #outline: Outline;
@@ -35,7 +35,7 @@ class Scanner {
     this.#outline = outline;
   }
 
-  /** Throws unless there is one item, whole and with nothing after it. */
+  /** Throws unless the body is exactly one complete item. */
   scan(): void {
     while (!this.#outline.done) this.#item();
     if (this.#position < this.#bytes.length) throw this.#outline.error('more than one value', this.#position);
@@ -89,7 +89,7 @@ class Scanner {
     this.#outline.open(kind, { count, rest: this.#bytes.length - this.#position, at });
   }
 
-  /** An unsigned number of up to four bytes. */
+  /** Reads an unsigned number of up to four bytes. */
   #take(size: number): number {
     const start = this.#position;
     this.#skip(size);

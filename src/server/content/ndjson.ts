@@ -2,11 +2,14 @@ import { AppError } from '../../errors.ts';
 import { NdjsonBody, type PlacedRecord } from '../../resources/body/batch-body.ts';
 import { parseJsonText } from '../../resources/body/json.ts';
 
-/** Reads one JSON value a line; empty lines are skipped. Stops after one record more than `most`. Names the line that is wrong. */
-export function parseLines(text: string, most: number): NdjsonBody {
+/**
+ * Parses one JSON value a line; empty lines are skipped. Stops after `maxRecords` and one more. Throws the errors of JSON
+ * with the number of the line.
+ */
+export function parseLines(text: string, maxRecords: number): NdjsonBody {
   const records: PlacedRecord[] = [];
   let start = 0;
-  for (let line = 1; start < text.length && records.length <= most; line++) {
+  for (let line = 1; start < text.length && records.length <= maxRecords; line++) {
     const found = text.indexOf('\n', start);
     const end = found < 0 ? text.length : found;
     const json = text.slice(start, end);

@@ -5,24 +5,24 @@ import { type Format, formatNamed, MEDIA_TYPE_NAMES, MEDIA_TYPES, USUAL_MEDIA_TY
 
 export interface Chosen {
   readonly format: Format;
-  /** The whole value of Content-Type. */
+  /** Value of Content-Type, parameters included. */
   readonly contentType: string;
 }
 
-/** The package's types are older than it is. */
+/** Signature of `encoding` in the package's current version; its published types are older. */
 interface EncodingNegotiator {
   encoding(available: string[], options?: { readonly preferred: readonly string[] }): string | undefined;
 }
 
-/** Best first; where the client has no preference, ours is the smallest. */
+/** Codings in the server's order of preference, which counts where the client has none: the smallest result first. */
 const CODINGS: readonly Coding[] = ['br', 'gzip', 'deflate'];
 
 /**
- * The content type that `Accept` (RFC 9110 §12.5.1) asks for; JSON without one. Throws NOT_ACCEPTABLE when the server
- * has nothing of what is asked for.
+ * Negotiates the content type by `Accept` (RFC 9110 §12.5.1); JSON without one. Throws NOT_ACCEPTABLE when the server has
+ * none of the accepted types.
  */
 export function chooseFormat(accept: string | undefined): Chosen {
-  // Parameters such as `charset` do not choose between our types, and would match none of them.
+  // Parameters such as `charset` do not distinguish the server's types, and would match none of them.
   const header = accept?.replace(/;(?!\s*q\s*=)[^;,]*/gi, '').trim();
   const wanted = header === undefined || header === '' ? '*/*' : header;
   const name = new Negotiator({ headers: { accept: wanted } }).mediaType([...MEDIA_TYPE_NAMES]);
@@ -35,7 +35,7 @@ export function chooseFormat(accept: string | undefined): Chosen {
   return { format, contentType: name + MEDIA_TYPES[format].parameters };
 }
 
-/** The coding that `Accept-Encoding` (RFC 9110 §12.5.3) asks for, or undefined for none. */
+/** Negotiates the coding by `Accept-Encoding` (RFC 9110 §12.5.3); undefined for none. */
 export function chooseCoding(acceptEncoding: string | undefined): Coding | undefined {
   if (acceptEncoding === undefined) return undefined;
   const negotiator: EncodingNegotiator = new Negotiator({ headers: { 'accept-encoding': acceptEncoding } });

@@ -4,7 +4,7 @@ import { AppError, stoppingError } from '../../errors.ts';
 import { identityOf } from '../auth/identity-of.ts';
 import { type AddressOf, makeAddressOf } from '../client-address.ts';
 
-/** Whom an open connection counts for, beside the whole; to be given back when it closes. */
+/** Address and principal under which an open connection is counted. Pass it to `leave` when the connection closes. */
 export interface Lease {
   readonly address: string | undefined;
   readonly principal: string | undefined;
@@ -15,7 +15,7 @@ export type AdmissionLimits = Pick<
   'connections' | 'connectionsPerAddress' | 'connectionsPerPrincipal' | 'rateLoopback'
 >;
 
-/** How many long-lived connections there may be, over all transports: in all, of one address, of one principal. */
+/** Bounds the open streams and sockets of all transports: in total, per address, per principal. */
 export class Admission {
   readonly #limits: AdmissionLimits;
   readonly #addressOf: AddressOf;
@@ -33,7 +33,7 @@ export class Admission {
     return this.#open;
   }
 
-  /** Addresses and principals that have a connection open. */
+  /** Number of addresses and principals that have a connection open. */
   get holders(): number {
     return this.#byAddress.size + this.#byPrincipal.size;
   }
@@ -42,12 +42,15 @@ export class Admission {
     return this.#isClosed;
   }
 
-  /** The server stops: what is still on its way in is refused, by whichever transport. */
+  /** Refuses all connections from now on, those that are being opened included. Called when the server stops. */
   close(): void {
     this.#isClosed = true;
   }
 
-  /** Throws STOPPING, OVERLOADED when there is no place for another one, TOO_MANY_CONNECTIONS when its client has enough. */
+  /**
+   * Throws STOPPING after `close`, OVERLOADED at the limit of all connections, TOO_MANY_CONNECTIONS at the limit of the
+   * request's address or principal.
+   */
   check(request: FastifyRequest): void {
     if (this.#isClosed) throw stoppingError();
     const { connections, connectionsPerAddress, connectionsPerPrincipal } = this.#limits;
@@ -55,7 +58,7 @@ export class Admission {
       const message = `There are ${connections} open connections, as many as limits.connections allows.`;
       throw new AppError('OVERLOADED', message, { headers: { 'retry-after': '5' } });
     }
-    const { address, principal } = this.#placeOf(request);
+    const { address, principal } = this.#leaseOf(request);
     if (isFull(this.#byAddress, address, connectionsPerAddress)) {
       throw tooMany('address', connectionsPerAddress);
     }
@@ -64,13 +67,13 @@ export class Admission {
     }
   }
 
-  /** Counts a connection that `check` has let through; `leave` wants back what it returns, once. */
+  /** Counts a connection that `check` has accepted. Pass the lease to `leave`, once. */
   enter(request: FastifyRequest): Lease {
-    const place = this.#placeOf(request);
+    const lease = this.#leaseOf(request);
     this.#open++;
-    count(this.#byAddress, place.address, 1);
-    count(this.#byPrincipal, place.principal, 1);
-    return place;
+    count(this.#byAddress, lease.address, 1);
+    count(this.#byPrincipal, lease.principal, 1);
+    return lease;
   }
 
   leave({ address, principal }: Lease): void {
@@ -79,7 +82,7 @@ export class Admission {
     count(this.#byPrincipal, principal, -1);
   }
 
-  #placeOf(request: FastifyRequest): Lease {
+  #leaseOf(request: FastifyRequest): Lease {
     const identity = identityOf(request);
     const address = this.#addressOf(request);
     const isExempt = address === undefined;
@@ -91,7 +94,7 @@ function isFull(counts: ReadonlyMap<string, number>, key: string | undefined, li
   return key !== undefined && limit > 0 && (counts.get(key) ?? 0) >= limit;
 }
 
-/** Who has none open is forgotten. */
+/** Changes the count of a key; a key without open connections is removed. */
 function count(counts: Map<string, number>, key: string | undefined, change: number): void {
   if (key === undefined) return;
   const open = (counts.get(key) ?? 0) + change;
@@ -99,7 +102,7 @@ function count(counts: Map<string, number>, key: string | undefined, change: num
   else counts.delete(key);
 }
 
-function tooMany(who: string, limit: number): AppError {
-  const message = `This ${who} has ${limit} open connections, as many as limits.connections_per_${who} allows.`;
+function tooMany(holder: 'address' | 'principal', limit: number): AppError {
+  const message = `This ${holder} has ${limit} open connections, as many as limits.connections_per_${holder} allows.`;
   return new AppError('TOO_MANY_CONNECTIONS', message, { headers: { 'retry-after': '5' } });
 }

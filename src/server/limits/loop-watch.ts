@@ -1,9 +1,8 @@
-/** Milliseconds between looks. */
-const INTERVAL = 500;
+const CHECK_INTERVAL_MS = 500;
 
 /**
- * Notices when the process cannot keep up with what it is asked: its timer comes late, not once, which a large query or
- * a busy machine may cause, but twice running.
+ * Detects an overloaded event loop: its timer is late twice in a row. A single late timer can be caused by a large query
+ * or a busy machine.
  */
 export class LoopWatch {
   readonly #limit: number;
@@ -12,12 +11,12 @@ export class LoopWatch {
   #expectedAt: number;
   #late = 0;
 
-  /** `limit`: how late the timer may be, in milliseconds. */
-  constructor(limit: number, interval = INTERVAL) {
+  /** `limit`: milliseconds that the timer may be late. */
+  constructor(limit: number, interval = CHECK_INTERVAL_MS) {
     this.#limit = limit;
     this.#interval = interval;
     this.#expectedAt = performance.now() + interval;
-    this.#timer = setInterval(() => this.#look(), interval).unref();
+    this.#timer = setInterval(() => this.#check(), interval).unref();
   }
 
   get isBehind(): boolean {
@@ -28,7 +27,7 @@ export class LoopWatch {
     clearInterval(this.#timer);
   }
 
-  #look(): void {
+  #check(): void {
     const now = performance.now();
     this.#late = now - this.#expectedAt > this.#limit ? this.#late + 1 : 0;
     this.#expectedAt = now + this.#interval;

@@ -1,7 +1,7 @@
 import { TokenBucket } from './token-bucket.ts';
 
-/** Buckets that are kept twice at most. */
-const CAPACITY = 10_000;
+/** Buckets of one generation; there are two generations. */
+const MAX_GENERATION_ITEMS = 10_000;
 
 export interface Rate {
   readonly perSecond: number;
@@ -9,9 +9,9 @@ export interface Rate {
 }
 
 /**
- * A token bucket for each key. A bucket that nobody has touched for as long as it takes to fill is as good as a new one,
- * so there are two generations: what is not asked for in one is gone with the next. No timer, and memory is bounded
- * whatever keys come; a flood of new ones only makes old buckets full again sooner.
+ * Token bucket for each key. A bucket that was not used for as long as it takes to fill equals a new one, so there are two
+ * generations: a bucket that is not used in one is dropped with the next. That needs no timer, and memory is bounded
+ * whatever keys come; a flood of new keys only makes old buckets full again sooner.
  */
 export class RateLimiter {
   readonly #rate: Rate;
@@ -21,24 +21,24 @@ export class RateLimiter {
   #old = new Map<string, TokenBucket>();
   #bornAt = performance.now();
 
-  constructor(rate: Rate, capacity = CAPACITY) {
+  constructor(rate: Rate, capacity = MAX_GENERATION_ITEMS) {
     this.#rate = rate;
     this.#capacity = capacity;
     this.#lifetime = (rate.burst / rate.perSecond) * 1000;
   }
 
-  /** Buckets that are kept now. */
+  /** Number of buckets in memory. */
   get size(): number {
     return this.#young.size + this.#old.size;
   }
 
-  /** Takes one token of the key: 0 when there was one, else the milliseconds until there is. */
+  /** Takes one token of the key. Returns 0 when there was one, else the milliseconds until there is one. */
   take(key: string): number {
     const bucket = this.#young.get(key) ?? this.#enter(key);
     return bucket.take() ? 0 : Math.max(1, bucket.wait);
   }
 
-  /** Undoes a `take` that was let through. */
+  /** Undoes a `take` that returned 0. */
   giveBack(key: string): void {
     (this.#young.get(key) ?? this.#old.get(key))?.giveBack();
   }

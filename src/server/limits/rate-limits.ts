@@ -8,15 +8,15 @@ import { opensStream } from '../checks/origin.ts';
 import { makeAddressOf } from '../client-address.ts';
 import { RateLimiter } from './rate-limiter.ts';
 
-type Limited = Pick<ServerConfig, 'host' | 'trustProxy' | 'limits'>;
+type RateLimitConfig = Pick<ServerConfig, 'host' | 'trustProxy' | 'limits'>;
 
 /**
- * Bounds how often an address or a principal may ask, before anything is done for them. Who it is shows only after the
- * address has been counted; a principal gets that token back and pays with his own. That, and streams that are counted
- * apart, is why the limits are our own: a plugin has one rule for a route. Where every client is on this machine and those
- * are not limited, no request pays for it.
+ * Limits the requests of an address or a principal before they are handled. The principal is known only after the address
+ * has been counted; the address then gets its token back, and the principal pays with its own. For that, and for streams,
+ * which are counted separately, no plugin is used: plugins have one rule for a route. Where every client is on this machine
+ * and those are not limited, it costs requests nothing.
  */
-export function registerRateLimits(app: FastifyInstance, { host, trustProxy, limits }: Limited): void {
+export function registerRateLimits(app: FastifyInstance, { host, trustProxy, limits }: RateLimitConfig): void {
   if (isLoopback(host) && !trustProxy && !limits.rateLoopback) return;
   const addressOf = makeAddressOf(limits);
   const streams = makeLimiter(limits.newConnectionsPerSecond, limits.newConnectionsBurst);
@@ -30,7 +30,7 @@ export function registerRateLimits(app: FastifyInstance, { host, trustProxy, lim
     });
   }
   if (principals === undefined) return;
-  // Only here it is certain that whoever finds out who asks has done so.
+  // Authentication is certain to have run before this hook.
   app.addHook('preHandler', (request, _reply, done) => {
     const identity = identityOf(request);
     const address = identity.type !== 'principal' || opensStream(request) ? undefined : addressOf(request);
@@ -40,7 +40,7 @@ export function registerRateLimits(app: FastifyInstance, { host, trustProxy, lim
   });
 }
 
-/** The refusal, when there is no token left. */
+/** Takes a token; returns RATE_LIMITED when there is none. */
 function take(limiter: RateLimiter | undefined, key: string): AppError | undefined {
   const wait = limiter?.take(key) ?? 0;
   if (wait === 0) return undefined;

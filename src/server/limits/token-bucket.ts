@@ -1,4 +1,4 @@
-/** Lets `burst` through at once and `perSecond` on average. */
+/** Token bucket: allows `burst` calls at once, and `perSecond` on average. */
 export class TokenBucket {
   readonly #perMillisecond: number;
   readonly #burst: number;
@@ -11,7 +11,7 @@ export class TokenBucket {
     this.#tokens = burst;
   }
 
-  /** False when there is none left. */
+  /** Takes one token. Returns false when there is none. */
   take(): boolean {
     const now = performance.now();
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#filledAt) * this.#perMillisecond);
@@ -21,12 +21,12 @@ export class TokenBucket {
     return true;
   }
 
-  /** What was taken was not meant for this bucket. */
+  /** Returns a token that was taken from the wrong bucket. */
   giveBack(): void {
     this.#tokens = Math.min(this.#burst, this.#tokens + 1);
   }
 
-  /** Milliseconds until there is one again, as of the last `take`. */
+  /** Milliseconds until the next token, as of the last `take`. */
   get wait(): number {
     return Math.max(0, (1 - this.#tokens) / this.#perMillisecond);
   }

@@ -10,21 +10,20 @@ import { makeNextLink } from '../next-link.ts';
 import { queryOf } from '../query-of.ts';
 
 export interface AuditRoutes {
-  /** `/{app_id}/audit`, and `/audit` where it is the only application. */
+  /** `/{app_id}/audit`, and `/audit` when there is no other application. */
   readonly paths: readonly string[];
   readonly trail: AuditTrail;
-  /** Undefined where nobody is asked who they are. */
+  /** Undefined where authentication is off. */
   readonly auth: AppAuth | undefined;
   readonly compression: CompressionConfig;
 }
 
 const REST = { constraints: { transport: 'rest' } };
-const NO_DOORS = { ticket: false, token: false };
 const OTHER_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'];
 
-/** `GET` of the audit log; nothing else can be done with it. */
+/** Registers `GET` of the audit log, which is read-only. */
 export function registerAudit(app: FastifyInstance, { paths, trail, auth, compression }: AuditRoutes): void {
-  const onRequest = auth === undefined ? [] : [makeAuthentication(auth, NO_DOORS)];
+  const onRequest = auth === undefined ? [] : [makeAuthentication(auth)];
   void app.register(async (scope) => {
     scope.addHook('onSend', makeCompressHook(compression));
     for (const path of paths) {
@@ -37,7 +36,7 @@ export function registerAudit(app: FastifyInstance, { paths, trail, auth, compre
 
 async function answer(trail: AuditTrail, request: FastifyRequest, reply: FastifyReply): Promise<string> {
   const rawQuery = queryOf(request);
-  // It is for one reader alone, and says something else after the next write.
+  // The response depends on the caller and changes with the next write.
   reply.header('cache-control', 'no-store').type('application/json; charset=utf-8');
   const { json, next } = await trail.read(identityOf(request), rawQuery);
   if (next !== undefined) reply.header('link', makeNextLink(rawQuery, ['before'])(String(next)));

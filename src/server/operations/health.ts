@@ -1,17 +1,17 @@
 import type { FastifyInstance } from 'fastify';
 import { NEVER_KEPT } from '../cache-control.ts';
 
-/** What the server is doing; shared with everything that must know. */
+/** State of the server, shared by the parts that depend on it. */
 export interface Lifecycle {
-  /** Set when it takes requests. */
+  /** True from the moment the server accepts requests. */
   ready: boolean;
-  /** Set from the moment it was asked to stop. */
+  /** True from the moment the server begins to stop. */
   stopping: boolean;
 }
 
 /**
- * `/health/live`: the process answers. `/health/ready`: it takes work; 503 before that, while it stops, and while a storage
- * cannot be written.
+ * Registers `/health/live` (the process responds) and `/health/ready` (it accepts work; 503 while it starts, while it
+ * stops, and while a data directory cannot be written).
  */
 export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle, isWritable = () => true): void {
   app.get('/health/live', (_request, reply) => reply.header('cache-control', NEVER_KEPT).send({ status: 'ok' }));

@@ -3,17 +3,17 @@ import type { ServerConfig } from '../../config/config.ts';
 
 export type Log = Logger;
 
-/** Structured lines on stdout. Nothing that a client sends is logged but the method and the path of a request. */
+/** Creates the log: JSON lines on stdout. Of a request it only ever contains the method and the path. */
 export function createLog({ logging }: Pick<ServerConfig, 'logging'>): Log {
   return pino({ level: logging.level, base: null, timestamp: stdTimeFunctions.isoTime });
 }
 
-interface Described {
+interface LoggedRequest {
   readonly method: string | undefined;
   readonly url: string | undefined;
 }
 
-/** A request as it may be logged: without its query, which may hold what must not be in a log, and its headers. */
-export function describeRequest({ method, url }: Described): { method: string; path: string } {
+/** Returns what may be logged of a request: neither its query nor its headers, which may contain secrets. */
+export function describeRequest({ method, url }: LoggedRequest): { method: string; path: string } {
   return { method: method ?? '', path: (url ?? '').split('?', 1)[0] ?? '' };
 }

@@ -6,18 +6,18 @@ import { isPrivate } from '../../config/loopback.ts';
 import { AppError } from '../../errors.ts';
 import { NEVER_KEPT } from '../cache-control.ts';
 
-/** How many things took how long: seconds. */
+/** Counts of durations, in seconds. */
 export interface Distribution {
-  /** Upper ends of the buckets, ascending. */
+  /** Upper bounds of the buckets, ascending. */
   readonly bounds: readonly number[];
-  /** How many are in each bucket alone. */
+  /** Counts of the buckets, not cumulative. */
   readonly buckets: readonly number[];
   readonly sum: number;
-  /** All, also those above the last bound. */
+  /** Count of all durations, those above the last bound included. */
   readonly count: number;
 }
 
-/** As a `Metric`, of distributions. */
+/** Metric whose values are distributions. */
 export interface Histogram {
   readonly name: string;
   readonly help: string;
@@ -26,17 +26,17 @@ export interface Histogram {
   read(): Iterable<readonly [labels: readonly string[], distribution: Distribution]>;
 }
 
-/** A figure that is read when it is asked for, so that counting costs the hot paths nothing. */
+/** Metric that is read at a scrape, so that it costs the hot paths nothing. */
 export interface Metric {
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge';
   readonly labels: readonly string[];
-  /** Label values, in the order of `labels`, and the figure. */
+  /** Returns label values, in the order of `labels`, with their values. */
   read(): Iterable<readonly [labels: readonly string[], value: number]>;
 }
 
-/** Who may read the metrics: everybody, nobody, or who has the token. */
+/** Returns the access to `/metrics`: true for everyone, false for no one, or the bearer token that is required. */
 export function metricsAccess({
   metrics,
   ...server
@@ -45,8 +45,8 @@ export function metricsAccess({
 }
 
 /**
- * `/metrics` in Prometheus' text format, unless `access` is false; a text is the bearer token that it wants. The library
- * is loaded at the first scrape: it is not needed to start.
+ * Registers `/metrics` in the text format of Prometheus, unless `access` is false; a string is the required bearer token.
+ * The library is loaded at the first scrape: it is not needed to start.
  */
 export function registerMetrics(
   app: FastifyInstance,
@@ -66,12 +66,12 @@ export function registerMetrics(
   });
 }
 
-/** Hashes are of one length, so that the time of comparing tells nothing. */
+/** Throws UNAUTHORIZED for another token. Hashes have one length, so that the time of the comparison reveals nothing. */
 function checkToken(header: string | undefined, token: string): void {
-  const shown = /^Bearer +([\x21-\x7e]+)$/i.exec(header ?? '')?.[1] ?? '';
+  const presented = /^Bearer +([\x21-\x7e]+)$/i.exec(header ?? '')?.[1] ?? '';
   const hash = (text: string) => createHash('sha256').update(text).digest();
-  if (timingSafeEqual(hash(shown), hash(token))) return;
-  throw new AppError('UNAUTHORIZED', 'The metrics want the token of the key "metrics" in config.yaml.', {
+  if (timingSafeEqual(hash(presented), hash(token))) return;
+  throw new AppError('UNAUTHORIZED', 'The metrics require the token of the key "metrics" in config.yaml.', {
     headers: { 'www-authenticate': 'Bearer' },
   });
 }
@@ -107,7 +107,7 @@ function nameLabels(names: readonly string[], values: readonly string[]): Record
   return Object.fromEntries(names.map((name, index) => [name, values[index] ?? '']));
 }
 
-/** The library counts by itself; what has been counted already is given to it as what it asks its own for. */
+/** Adapts counts that exist already to the library, which otherwise does the counting itself. */
 function asLibraryHistogram({ name, help, labels, read }: Histogram): LibraryHistogram<string> {
   const get = () => {
     const values = [...read()].flatMap(([values, { bounds, buckets, sum, count }]) => {

@@ -7,22 +7,22 @@ import { AppError } from '../../errors.ts';
 import { makeCompressHook } from '../content/compress-hook.ts';
 import { registerPageHeaders } from './page-headers.ts';
 
-/** The built client as this package exports it; it finds itself by its own name. */
+/** Export name of the built client: a package resolves its own name. */
 const CLIENT = 'tablecast/client';
 
-interface Module {
+interface ClientModule {
   readonly text: string;
   readonly etag: string;
 }
 
-/** Serves the client for pages without a build step at these paths: `/{app_id}/client.js`. */
+/** Serves the built client to pages without a build step, at these paths: `/{app_id}/client.js`. */
 export function registerClientModule(
   app: FastifyInstance,
   paths: readonly string[],
   compression: CompressionConfig,
   read = readClientModule,
 ): void {
-  let module: Promise<Module | undefined> | undefined;
+  let module: Promise<ClientModule | undefined> | undefined;
   void app.register(async (scope) => {
     await registerPageHeaders(scope);
     scope.addHook('onSend', makeCompressHook(compression));
@@ -40,11 +40,11 @@ export function registerClientModule(
   });
 }
 
-async function readClientModule(): Promise<Module | undefined> {
+async function readClientModule(): Promise<ClientModule | undefined> {
   try {
     const text = await readFile(createRequire(import.meta.url).resolve(CLIENT), 'utf8');
     const tag = createHash('sha256').update(text).digest('base64url').slice(0, 16);
-    // Weak: compressed or not, it is the same module.
+    // Weak, since the tag is the same with and without compression.
     return { text, etag: `W/"${tag}"` };
   } catch {
     return undefined;

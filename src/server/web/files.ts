@@ -11,11 +11,11 @@ export interface WebFolder {
   readonly path: string;
   /** Absolute path of the folder whose files are served. */
   readonly dir: string;
-  /** Content-Security-Policy of the files. */
+  /** Content-Security-Policy of the files; false for none. */
   readonly policy: string | false;
 }
 
-/** A link may not lead out of the folder, wherever it points. */
+/** Makes a check that a path, with symbolic links resolved, stays inside the folder. */
 function isInside(dir: string): (path: string) => boolean {
   const root = realpathSync(dir);
   return (path) => {
@@ -23,13 +23,13 @@ function isInside(dir: string): (path: string) => boolean {
       const real = realpathSync(join(root, decodeURIComponent(path)));
       return real === root || real.startsWith(root + sep);
     } catch {
-      // There is no such file, which the plugin answers.
+      // The file does not exist; the plugin answers that.
       return true;
     }
   };
 }
 
-/** Whether a file of the folder is served at a path of the server. */
+/** Makes a check that a file of the folder is served at a path of the server. */
 function hasFile({ path: prefix, dir }: WebFolder): (path: string) => boolean {
   const isWithin = isInside(dir);
   return (path) => {
@@ -44,7 +44,7 @@ function hasFile({ path: prefix, dir }: WebFolder): (path: string) => boolean {
   };
 }
 
-/** Serves the static files of an application under its path. Dot files are not served, folders not listed. */
+/** Serves the static files of an application below its path. Dot files are not served, folders not listed. */
 export async function registerWeb(
   app: FastifyInstance,
   folder: WebFolder,
@@ -66,7 +66,7 @@ export async function registerWeb(
       },
       allowedPath: isInside(dir),
     });
-    // Relative, as a proxy may have taken something from the path.
+    // Relative, since a proxy may have removed a part of the path.
     const target = `${path.slice(path.lastIndexOf('/') + 1)}/`;
     scope.get(path, (_request, reply) => reply.redirect(target, 308));
   });

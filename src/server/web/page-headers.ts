@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 
 /**
- * Headers for what browsers show as pages: not in foreign frames, nothing of the address to other sites, not guessed at.
- * For a scope of its own, since each answer in it pays for them. The policy of its contents is the page's own affair, and
- * whether a host will always have TLS is known to whoever runs it.
+ * Registers security headers for pages: no frames of other sites, no referrer to other sites, no content sniffing. For a
+ * scope of its own, since they cost every response in it. Content-Security-Policy belongs to each page, and only the
+ * operator knows whether a host will always have TLS.
  */
 export async function registerPageHeaders(scope: FastifyInstance): Promise<void> {
   const { default: helmet } = await import('@fastify/helmet');
