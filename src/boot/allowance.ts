@@ -5,7 +5,7 @@ import { loadEngine } from '../store/index.ts';
 import { StoreOpenError } from '../store/open-errors.ts';
 import type { Allowance } from '../store/store.ts';
 
-/** What the schemas would do to the stores of the applications; nothing for those that have none yet. */
+/** Previews the migrations of the applications' stores. An application without a store has no preview. */
 export async function previewAll(apps: readonly ProjectApp[], allowed: Allowance): Promise<MigrationPreview[]> {
   const previews: MigrationPreview[] = [];
   const engine = await loadEngine();
@@ -17,8 +17,9 @@ export async function previewAll(apps: readonly ProjectApp[], allowed: Allowance
 }
 
 /**
- * Throws StoreOpenError when a name is allowed that no step has, before any store is changed. Where nothing is to be
- * changed it is only reported: a supervisor starts the server with the same arguments again.
+ * Checks the names of `--allow-destructive` before any store is changed. Throws StoreOpenError for a name that no migration
+ * step has. When there is nothing to migrate it returns a notice instead: a supervisor restarts the server with the same
+ * arguments.
  */
 export async function checkAllowance(apps: readonly ProjectApp[], allowed: Allowance): Promise<readonly string[]> {
   if (typeof allowed === 'boolean' || allowed.length === 0) return [];

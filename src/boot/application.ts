@@ -25,19 +25,19 @@ export interface OpenOptions {
   readonly server: ServerConfig;
   readonly plan: Plan;
   readonly allowDestructive: Allowance;
-  /** Faults of ours that have no request to be told to. */
+  /** Called with internal errors that belong to no request. */
   onError(error: unknown): void;
-  /** What code of the application says about writes to the table of this export name. */
+  /** Returns the write hooks of the table with this export name; undefined when it has none. */
   writeHooksOf?(table: string): WriteHooks | undefined;
-  /** What was changed in the store for the schema, in sentences. */
+  /** Called with a sentence for each change that a migration made in the store. */
   onNotice?(sentence: string): void;
-  /** What in the store is to be looked after, in sentences. */
+  /** Called with a sentence for each problem of the store that needs an operator. */
   onWarning?(sentence: string): void;
-  /** Called once when writes to the storage begin to fail, and once when they do not any more. */
+  /** Called once when writes to the storage begin to fail, and once with undefined when they succeed again. */
   onStorage?(failure: AppError | undefined): void;
 }
 
-/** Opens the store of an application and puts feed, hub and resources on it. */
+/** Opens the store of an application and builds feed, hub and resources on it. Throws StoreOpenError. */
 export async function openApplication(options: OpenOptions): Promise<Application> {
   const { onStorage = () => {} } = options;
   const { dataDir: dir } = options.app;
@@ -56,18 +56,18 @@ async function openStore(
 ): Promise<Store> {
   const { dataDir: dir, durability, events, idempotency, audit } = app;
   const { scan: largestScan, recordCache } = server.limits;
-  const kept = { durability, events, idempotency, audit, largestScan, recordCache };
-  return (await loadEngine()).openRecords(plan, { dir, ...kept, allowDestructive, health, onNotice, onWarning });
+  const settings = { durability, events, idempotency, audit, largestScan, recordCache };
+  return (await loadEngine()).openRecords(plan, { dir, ...settings, allowDestructive, health, onNotice, onWarning });
 }
 
-/** What applications on one store share. */
+/** Parts that applications on one store share. */
 export interface SharedParts {
   readonly store: Store;
   readonly storage: StorageHealth;
   readonly bus: Bus;
 }
 
-/** Puts feed, hub and resources on a store. Applications that share a store share its bus. */
+/** Builds feed, hub and resources on a store. Applications that share a store share its bus. */
 export function composeApplication(
   { app, server, plan, onError, writeHooksOf = () => undefined }: OpenOptions,
   { store, storage, bus }: SharedParts,
@@ -129,7 +129,7 @@ function openTrail(
   return new AuditTrail({ ...parts, log, readers });
 }
 
-/** How far callers can show who they are. */
+/** Returns the options of access: with authentication or without. */
 function accessOptions({ auth }: AppConfig): AccessOptions {
   return typeof auth === 'object' ? { secured: true, adminRole: auth.adminRole } : { secured: false };
 }

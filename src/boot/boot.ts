@@ -18,23 +18,23 @@ import { mountTransports } from './transports.ts';
 const DEVELOPMENT: ReadonlySet<string> = new Set(['development', 'test']);
 
 export interface StartOptions extends Overrides {
-  /** An application folder, or a folder of them. */
+  /** Folder of an application, or folder of several applications. */
   readonly dir: string;
   readonly env: NodeJS.ProcessEnv;
-  /** Schema changes that lose data are made instead of refused: all of them, or those of these names. */
+  /** Schema changes that lose data and are allowed: all of them, or the ones with these names. */
   readonly allowDestructive: OpenAppOptions['allowDestructive'];
 }
 
 export interface RunningServer {
-  /** Where it listens, with the port that was taken. */
+  /** URL of the server, with the actual port. */
   readonly url: string;
   readonly log: Log;
-  /** Tables for code that runs beside the server, by application and export name, with all rights. */
+  /** Tables for code that runs in the process of the server, by application and export name, with all rights. */
   readonly tables: ReadonlyMap<string, OpenApp['tables']>;
   readonly apps: Project['apps'];
-  /** What is allowed in the files and may not be meant, a sentence for each. */
+  /** Settings that are valid but may be a mistake, a sentence for each. */
   readonly notices: Project['notices'];
-  /** Milliseconds that `close` may take before the process should be ended. */
+  /** Milliseconds that `close` may take before the process should be terminated. */
   readonly shutdownTimeout: number;
   /** Stops without losing anything: no new requests, streams asked to reconnect, writes finished, store closed. */
   close(): Promise<void>;

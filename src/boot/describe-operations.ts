@@ -3,7 +3,7 @@ import type { Described } from '../openapi/contract-operation.ts';
 import { metricsAccess } from '../server/operations/metrics.ts';
 import type { OpenApp } from './open-app.ts';
 
-/** Collects the descriptions of what an application answers beside its tables, for its API documents. */
+/** Collects the descriptions of an application's operations that belong to no table, for its API documents. */
 export async function describeOperations(
   { config: app, auth, routes, flows }: OpenApp,
   server: ServerConfig,

@@ -8,7 +8,7 @@ import { isSecure } from '../config/tls.ts';
 import type { Log } from '../server/operations/log.ts';
 import type { OpenApp } from './open-app.ts';
 
-/** Where the server listens, with the port that was taken. */
+/** Returns the URL of a listening server, with the actual port. */
 export function urlOf(server: FastifyInstance, { host, tls }: Pick<ServerConfig, 'host' | 'tls'>): string {
   const { port } = server.server.address() as AddressInfo;
   return `${isSecure({ tls }) ? 'https' : 'http'}://${formatHost(host)}:${port}`;

@@ -20,7 +20,7 @@ const COUNTERS: Readonly<Record<keyof Counters, string>> = {
   refused: 'Writes that the store refused.',
 };
 
-/** What the product reports of itself, beside what the runtime reports. */
+/** Describes the metrics of applications, transports and flows. The metrics of Node come from the library. */
 export function describeMetrics({ transports, opened }: MetricSources): (Metric | Histogram)[] {
   const applications = opened.map(({ application }) => application);
   const flows = opened.flatMap(({ flows: own }) => own ?? []);

@@ -12,8 +12,8 @@ export interface Modules {
 }
 
 /**
- * Loads hooks, routes and flows. What no application has is not loaded at all. `dir` is the folder that paths in
- * messages are relative to. Throws StartError.
+ * Loads hooks, routes and flows, each only when an application has some. Paths in messages are relative to `dir`. Throws
+ * StartError.
  */
 export async function loadModules(apps: readonly ProjectApp[], dir: string): Promise<Modules> {
   const hooks = await loadHooks(apps, dir);

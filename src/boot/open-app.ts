@@ -13,7 +13,7 @@ import type { Route } from '../transports/routes/route.ts';
 import { openApplication } from './application.ts';
 import type { Modules } from './modules.ts';
 
-/** A running application. */
+/** Running application. */
 export interface OpenApp {
   readonly config: AppConfig;
   readonly application: Application;
@@ -21,11 +21,11 @@ export interface OpenApp {
   readonly auth: AppAuthWithAccounts | undefined;
   readonly hooks: AppHooks | undefined;
   readonly routes: readonly Route[];
-  /** Its tables by export name, with all rights. */
+  /** Tables by export name, with all rights. */
   readonly tables: ReadonlyMap<string, TableHandle>;
   /** Undefined where the application has neither connectors nor flows. */
   readonly flows: AppFlows | undefined;
-  /** The server has no other application. */
+  /** True when the server has no other application. */
   readonly isOnly: boolean;
   /** Finishes writes and hooks, and closes the store. */
   close(): Promise<void>;

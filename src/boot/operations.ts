@@ -16,7 +16,7 @@ export interface OperationsOptions {
   readonly admission: Admission;
 }
 
-/** Registers what operators use: health and metrics. */
+/** Registers the endpoints for operators: health and metrics. */
 export function registerOperations(
   server: FastifyInstance,
   { config, lifecycle, opened, transports, admission }: OperationsOptions,

@@ -7,8 +7,9 @@ import type { Allowance } from '../store/store.ts';
 import { checkAllowance } from './allowance.ts';
 
 /**
- * Checks what would stop the start, before anything is changed in a store, and creates the data directories. Returns
- * notices for the log. Throws what listening would throw, or StoreOpenError for a name that no schema change has.
+ * Checks everything that would make the start fail, before any store is changed, and creates the data directories. Returns
+ * notices for the log. Throws the error of listening when the port is not free, or StoreOpenError for an allowed schema
+ * change that does not exist.
  */
 export async function prepare(
   config: ServerConfig,

@@ -13,14 +13,14 @@ export interface Project extends Pick<Applications, 'server' | 'notices'> {
 }
 
 /**
- * Reads one application, or a folder of them: configuration and schemas. Throws a StartError with every mistake of
- * every file; creates nothing.
+ * Reads the configuration and the schemas of one application, or of a folder of applications. Throws a StartError with every
+ * mistake of every file; creates nothing.
  */
 export function loadProject(dir: string, env: Environment): Project {
   const report = new Report();
   const applications = readApplications(dir, { env, report });
   const apps = (applications?.apps ?? []).flatMap((config) => {
-    // A wrong file among them has been reported, and whatever uses its types would be a mistake that is none.
+    // A schema file was wrong and has been reported. Without its types, the other files would have false mistakes.
     if (config.schemas.length === 0) return [];
     const plan = collect(report, () => loadPlan(config, resolve(dir), checkRules));
     return plan === undefined ? [] : [{ config, plan }];

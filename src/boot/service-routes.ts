@@ -28,7 +28,7 @@ export function installAuthentication(server: FastifyInstance, opened: readonly 
   if (tables.length > 0) registerAuthentication(server, tables);
 }
 
-/** Registers what applications have beside their tables: audit logs, API documents, files; and the 404 for the rest. */
+/** Registers the routes of applications that belong to no table: audit log, API documents, files; and 404 for the rest. */
 export async function registerServiceRoutes(
   server: FastifyInstance,
   opened: readonly OpenApp[],
@@ -42,7 +42,7 @@ export async function registerServiceRoutes(
   registerNotFound(server, knownPaths(opened), ambiguousPaths(opened));
 }
 
-/** The only application's audit log is found without the application's id, too, unless that is its name. */
+/** Registers the audit log, for the only application also without the app id, unless `audit` is its id. */
 function registerAuditLog(
   server: FastifyInstance,
   { config: { appId }, application, auth, isOnly }: OpenApp,
@@ -54,7 +54,7 @@ function registerAuditLog(
   registerAudit(server, { paths, trail: application.audit, auth, compression });
 }
 
-/** The API page and its documents. */
+/** Registers the API page and its documents. */
 function registerDocuments(server: FastifyInstance, app: OpenApp, config: ServerConfig): void {
   if (!app.config.docs) return;
   const { limits, host, port, tls, compression } = config;
@@ -73,7 +73,7 @@ function registerDocuments(server: FastifyInstance, app: OpenApp, config: Server
   registerContract(server, { source, describe, page, compression });
 }
 
-/** The client for pages, and the static files of the applications. */
+/** Registers the client for pages and the static files of the applications. */
 async function registerFiles(
   server: FastifyInstance,
   opened: readonly OpenApp[],
@@ -86,14 +86,14 @@ async function registerFiles(
   }
 }
 
-/** Addresses of the client for pages. A file of that name in an application's own folder replaces it. */
+/** Returns the paths of the client for pages. A file of that name in an application's own folder replaces it. */
 function clientPaths(opened: readonly OpenApp[]): string[] {
   return opened
     .filter(({ config: { web } }) => web === undefined || !existsSync(join(web, CLIENT_MODULE)))
     .map(({ config: { appId } }) => `/${appId}/${CLIENT_MODULE}`);
 }
 
-/** Paths of tables, for the answer to a wrong method. */
+/** Returns the paths of tables, for the response to a wrong method. */
 function knownPaths(opened: readonly OpenApp[]): { path: string; rest: boolean }[] {
   return opened.flatMap(({ config, application }) =>
     [...application.resources].map(([name, { table }]) => ({
@@ -103,7 +103,7 @@ function knownPaths(opened: readonly OpenApp[]): { path: string; rest: boolean }
   );
 }
 
-/** Short addresses of the multiplexed protocol, which name no application although there are several. */
+/** Returns the paths of the multiplexed protocol without an app id, which are ambiguous with several applications. */
 function ambiguousPaths(opened: readonly OpenApp[]): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>();
   if (opened.length === 1) return found;

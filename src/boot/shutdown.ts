@@ -5,19 +5,19 @@ import type { Log } from '../server/operations/log.ts';
 import type { Transport } from '../transports/transport.ts';
 import type { OpenApp } from './open-app.ts';
 
-/** How often connections that became idle are closed while the server stops. */
-const IDLE_CHECK_MS = 50;
+/** Interval at which connections that became idle are closed while the server stops. */
+const IDLE_CHECK_INTERVAL_MS = 50;
 
 export interface Running {
   readonly log: Log;
   readonly server: FastifyInstance;
   readonly transports: readonly Transport[];
   readonly opened: readonly OpenApp[];
-  /** Milliseconds that requests and connections have to end by themselves. */
+  /** Milliseconds after which open requests and connections are cut off. */
   readonly timeout: number;
 }
 
-/** Runs the start backwards: requests under way are finished, but not longer than `timeout`. */
+/** Stops everything in the reverse order of the start: running requests are finished within `timeout`. */
 export async function shutDown(
   lifecycle: Lifecycle,
   { log, server, transports, opened, timeout }: Running,
@@ -32,8 +32,8 @@ export async function shutDown(
     for (const transport of transports) transport.abort();
     closeAllSockets(server);
   }, timeout);
-  // A connection that was answering a request becomes idle only now, and its client may keep it for long.
-  const idle = setInterval(() => closeIdleSockets(server), IDLE_CHECK_MS);
+  // A connection becomes idle when its running request ends, and its client may keep it open for long.
+  const idle = setInterval(() => closeIdleSockets(server), IDLE_CHECK_INTERVAL_MS);
   await server.close();
   clearInterval(idle);
   await Promise.all(transports.map((transport) => transport.settled?.()));

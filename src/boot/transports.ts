@@ -5,12 +5,12 @@ import type { MountedApp, Transport, TransportContext, TransportFactory } from '
 import type { OpenApp } from './open-app.ts';
 
 export interface TransportEntry {
-  /** True when the application has something for the transport. It is loaded when one application has. */
+  /** True when the application uses the transport. A transport is loaded when one application uses it. */
   accepts(app: MountedApp): boolean;
   load(): Promise<TransportFactory>;
 }
 
-/** The transports, in the order in which they take their addresses. Adding one is a folder and a line here. */
+/** Transports in the order in which they register their routes. A new one is a folder and a line here. */
 export const TRANSPORTS: Readonly<Record<string, TransportEntry>> = {
   rest: {
     accepts: (app) => hasTable(app, 'rest'),
@@ -38,7 +38,7 @@ export const TRANSPORTS: Readonly<Record<string, TransportEntry>> = {
   },
 };
 
-/** Registers every transport that an application has something for. */
+/** Registers every transport that an application uses. */
 export async function mountTransports(
   server: FastifyInstance,
   opened: readonly OpenApp[],
