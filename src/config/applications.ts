@@ -12,7 +12,7 @@ import { CONFIG_FILE, checkHost, loadApp, loadServer, readSettings, SCHEMA_FILE,
 export interface Applications {
   readonly server: ServerConfig;
   readonly apps: readonly AppConfig[];
-  /** For the start-up log: what is in the files and has no effect. */
+  /** Sentences for the log about settings that have no effect. */
   readonly notices: readonly string[];
 }
 
@@ -22,8 +22,8 @@ export interface ReadContext {
 }
 
 /**
- * Reads one application, or a folder whose sub-folders are applications. Throws a StartError with every mistake of
- * every file; creates nothing.
+ * Reads one application, or a folder whose sub-folders are applications. Throws a StartError with every mistake of every
+ * file; creates nothing.
  */
 export function loadApplications(dir: string, env: Environment): Applications {
   const report = new Report();
@@ -33,7 +33,10 @@ export function loadApplications(dir: string, env: Environment): Applications {
   return deepFreeze(applications);
 }
 
-/** As loadApplications, but what can be read is given even when there are mistakes; undefined when nothing is there. */
+/**
+ * Reads like loadApplications, but adds mistakes to the report and returns everything that can be read. Returns undefined
+ * when there is no application.
+ */
 export function readApplications(dir: string, { env, report }: ReadContext): Applications | undefined {
   const folder = resolve(dir);
   const kind = kindOf(folder);
@@ -60,12 +63,12 @@ function readFolder(folder: string, members: readonly string[], { report, env }:
   const notices: string[] = [];
   const byId = new Map<string, string>();
   const byData = new Map<string, string>();
-  const silent: ConfigFile[] = [];
+  const withoutAuth: ConfigFile[] = [];
   const apps = members.map((name) => {
     const own = readSettings(join(folder, name), { report, env, role: 'member', shown: `${name}/${CONFIG_FILE}` });
     const app = loadApp(join(folder, name), own);
     notices.push(...own.ignored);
-    if (!saysAuth(own)) silent.push(own);
+    if (!saysAuth(own)) withoutAuth.push(own);
     const sameId = byId.get(app.appId);
     if (sameId !== undefined) {
       own.wrong('app_id', {
@@ -81,15 +84,15 @@ function readFolder(folder: string, members: readonly string[], { report, env }:
     byData.set(app.dataDir, name);
     return app;
   });
-  checkHost(server, silent[0], settings);
+  checkHost(server, withoutAuth[0], settings);
   return { server, apps, notices };
 }
 
-/** An application has schema.graphql, or a config.yaml that names its schemas. */
+/** True for a folder with schema.graphql, or with a config.yaml that names its schemas. */
 function isApplication(folder: string): boolean {
   if (kindOf(join(folder, SCHEMA_FILE)) === 'file') return true;
   const source = readSource(join(folder, CONFIG_FILE), { shown: CONFIG_FILE, maxBytes: 1024 ** 2 });
-  // Without parsing: a file with mistakes is still that of an application, and its mistakes are told later.
+  // Not parsed: a file with mistakes still belongs to an application, and its mistakes are reported later.
   return source instanceof SourceFile && /^(?:schemas|"schemas"|'schemas')[ \t]*:/m.test(source.text);
 }
 

@@ -6,7 +6,7 @@ import type { ConfigFile } from './files/config-file.ts';
 import type { AuthSettings, JwtSettings } from './keys/keys.ts';
 import type { Wrong } from './keys/units.ts';
 
-/** How it is found out who is asking, for people; never a secret. */
+/** Describes the authentication of an application for the log; contains no secret. */
 export function describeAuth({ jwt, users }: AuthConfig): string {
   const key = jwt.secret !== undefined ? 'a secret' : jwt.publicKey !== undefined ? 'a public key' : jwt.jwksUrl;
   return `${jwt.algorithm} tokens by ${key}${users ? ', built-in users' : ''}`;
@@ -15,10 +15,10 @@ export function describeAuth({ jwt, users }: AuthConfig): string {
 const SOURCES = ['secret', 'public_key', 'jwks_url'] as const;
 type KeySource = (typeof SOURCES)[number];
 
-const LARGEST_KEY_FILE = 64 * 1024;
-const FEWEST_RSA_BITS = 2048;
+const MAX_KEY_FILE_BYTES = 64 * 1024;
+const MIN_RSA_BITS = 2048;
 
-/** `none`, the configuration below `auth`, or undefined where nothing is written or what is written is wrong. */
+/** Returns `none`, the configuration below `auth`, or undefined when `auth` is missing or wrong. */
 export function loadAuth(folder: string, auth: AuthSettings, settings: ConfigFile): AuthConfig | 'none' | undefined {
   if (settings.has('auth')) return 'none';
   if (!settings.isSection('auth')) return undefined;
@@ -47,13 +47,13 @@ function loadJwt(folder: string, jwt: JwtSettings, settings: ConfigFile): JwtCon
     settings.wrong(`auth.jwt.${second}`, { message: `${source} and ${second} are both given`, hint: 'remove one' });
     return undefined;
   }
-  // Its value was wrong, which has been said.
+  // Its value is wrong, which has been reported.
   if (!settings.has(`auth.jwt.${source}`)) return undefined;
-  return source === 'public_key' ? loadPublicKey(folder, jwt, settings) : choose(source, jwt, settings);
+  return source === 'public_key' ? loadPublicKey(folder, jwt, settings) : withAlgorithm(source, jwt, settings);
 }
 
-/** With a secret or a JWKS URL, what the algorithm is when none is written, and which are possible. */
-function choose(source: Exclude<KeySource, 'public_key'>, jwt: JwtSettings, settings: ConfigFile): JwtConfig {
+/** Chooses the default algorithm for a secret or a JWKS URL, or checks the written one. */
+function withAlgorithm(source: Exclude<KeySource, 'public_key'>, jwt: JwtSettings, settings: ConfigFile): JwtConfig {
   const algorithm = jwt.algorithm ?? (source === 'secret' ? 'HS256' : 'RS256');
   if ((algorithm === 'HS256') !== (source === 'secret')) refuseAlgorithm(algorithm, source, settings);
   return { ...jwt, algorithm };
@@ -84,7 +84,7 @@ function refuseAlgorithm(algorithm: TokenAlgorithm, source: KeySource, settings:
 function readKeyFile(path: string): string | Wrong {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return { message: 'the file does not exist' };
-  if (!stat.isFile() || stat.size > LARGEST_KEY_FILE) return { message: 'this is no file with a key' };
+  if (!stat.isFile() || stat.size > MAX_KEY_FILE_BYTES) return { message: 'this is no file with a key' };
   try {
     return readFileSync(path, 'utf8');
   } catch {
@@ -104,5 +104,5 @@ function algorithmOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): To
   if (asymmetricKeyType === 'ed25519') return 'EdDSA';
   if (asymmetricKeyType === 'ec') return asymmetricKeyDetails?.namedCurve === 'prime256v1' ? 'ES256' : undefined;
   if (asymmetricKeyType !== 'rsa') return undefined;
-  return (asymmetricKeyDetails?.modulusLength ?? 0) >= FEWEST_RSA_BITS ? 'RS256' : undefined;
+  return (asymmetricKeyDetails?.modulusLength ?? 0) >= MIN_RSA_BITS ? 'RS256' : undefined;
 }

@@ -1,6 +1,6 @@
 import type { Section } from './keys/section.ts';
 
-/** Sizes are bytes, durations milliseconds. The key in config.yaml is the snake_case of the path here. */
+/** Limits in bytes, milliseconds or items. The key in config.yaml is the snake_case of the path here. */
 export interface Limits {
   readonly body: number;
   readonly jsonDepth: number;
@@ -13,14 +13,15 @@ export interface Limits {
   readonly headersTimeout: number;
   readonly requestTimeout: number;
   readonly keepAlive: number;
-  /** Of a request that was answered before it had arrived: bytes that are discarded, and how long that may take. */
+  /** Bytes of a request that are discarded after an early response. */
   readonly lingerSize: number;
+  /** Milliseconds for which they are discarded. */
   readonly lingerTime: number;
   /** Connections on which such requests are discarded at the same time. */
   readonly lingerConnections: number;
   readonly pageDefault: number;
   readonly pageMax: number;
-  /** Records of a table that a query without an index may look at. */
+  /** Records of a table that a query without an index may read. */
   readonly scan: number;
   readonly filterLength: number;
   readonly filterConditions: number;
@@ -28,12 +29,12 @@ export interface Limits {
   readonly filterValues: number;
   readonly filterPattern: number;
   readonly id: number;
-  /** Bytes, of each application. */
+  /** Bytes of each application. */
   readonly listCache: number;
-  /** The same. */
+  /** Bytes of each application. */
   readonly recordCache: number;
   readonly connections: number;
-  /** Of the following, 0 is no limit. */
+  /** For this and the following limits of connections and requests, 0 is no limit. */
   readonly connectionsPerAddress: number;
   readonly connectionsPerPrincipal: number;
   readonly newConnectionsPerSecond: number;
@@ -42,9 +43,9 @@ export interface Limits {
   readonly requestsBurst: number;
   readonly anonymousRequestsPerSecond: number;
   readonly anonymousRequestsBurst: number;
-  /** Whether the limits of addresses also hold for those of this machine. */
+  /** True when the limits of addresses also apply to clients on this machine. */
   readonly rateLoopback: boolean;
-  /** How far the process may be behind before it takes no new requests; 0 for as far as it gets. */
+  /** Milliseconds of event loop delay above which requests are refused; 0 for no limit. */
   readonly eventLoopDelay: number;
   /** Subscriptions of one connection of the multiplexed protocol. */
   readonly subscriptions: number;
@@ -70,7 +71,7 @@ export interface ChannelsConfig {
   readonly ssePingInterval: number;
   readonly heartbeatInterval: number;
   readonly slowClientTimeout: number;
-  /** The most that waits in memory for one slow client; beyond it the client is served from the log. */
+  /** Bytes in memory for one slow client; beyond it the client is served from the log. */
   readonly clientBuffer: number;
 }
 
@@ -80,7 +81,7 @@ export interface LogRetentionConfig {
   readonly replayPage: number;
 }
 
-/** Outcomes that are kept for writes that may be sent again. */
+/** Retention of the responses to writes that may be repeated. */
 export interface IdempotencyConfig {
   readonly retention: number;
   readonly maxCount: number;
@@ -88,40 +89,40 @@ export interface IdempotencyConfig {
   readonly maxSize: number;
 }
 
-/** Events that flows could not do. */
+/** Retention of events that a flow could not handle. */
 export interface DeadLettersConfig {
   readonly retention: number;
   readonly maxCount: number;
 }
 
-/** How long the audit log keeps who changed what. */
+/** Retention of the audit log. */
 export interface AuditConfig {
   readonly retention: number;
   readonly maxCount: number;
 }
 
-/** Which pages of other sites may read answers and open streams. */
+/** Pages of other sites that may read responses and open streams. */
 export interface CorsConfig {
-  /** Header fields that pages may send, beside those that the server knows. */
+  /** Request headers that pages may send, in addition to those that the server uses. */
   readonly allowedHeaders: readonly string[];
-  /** Header fields of answers that pages may read, beside those that the server sends. */
+  /** Response headers that pages may read, in addition to those that the server sends. */
   readonly exposedHeaders: readonly string[];
-  /** In the form of a browser's `Origin`; `*` is all of them. */
+  /** Origins as browsers send them in `Origin`; `*` for all. */
   readonly origins: readonly string[];
   readonly credentials: boolean;
 }
 
-/** Answers that are sent in fewer bytes to those that take them. */
+/** Compression of responses. */
 export interface CompressionConfig {
   readonly enabled: boolean;
-  /** Smaller bodies are sent as they are. */
+  /** Bytes below which a body is not compressed. */
   readonly threshold: number;
 }
 
-/** The multiplexed protocol. */
+/** Configuration of the multiplexed protocol. */
 export interface MultiplexConfig {
   readonly enabled: boolean;
-  /** Below `/{app_id}`, and by itself where there is one application; without a slash at the end. */
+  /** Path below `/{app_id}`, and at the root when there is one application; without a slash at the end. */
   readonly path: string;
 }
 
@@ -129,7 +130,7 @@ export type TlsConfig = 'auto' | { readonly certificate: string; readonly privat
 
 export type TokenAlgorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA';
 
-/** What makes a token one of this application. Exactly one of `secret`, `publicKey` and `jwksUrl` is there. */
+/** Rules for valid tokens. Exactly one of `secret`, `publicKey` and `jwksUrl` is set. */
 export interface JwtConfig {
   readonly secret: string | undefined;
   /** PEM text. */
@@ -138,39 +139,39 @@ export interface JwtConfig {
   readonly algorithm: TokenAlgorithm;
   readonly issuer: string | undefined;
   readonly audience: string | undefined;
-  /** Name of the claim with the roles; dots lead into objects. */
+  /** Name of the claim with the roles; dots select nested claims. */
   readonly rolesClaim: string;
+  /** Milliseconds. */
   readonly leeway: number;
 }
 
-/** How an application finds out who is asking. */
+/** Authentication of an application. Durations are milliseconds. */
 export interface AuthConfig {
   readonly jwt: JwtConfig;
   readonly accessTokenLifetime: number;
   readonly refreshTokenLifetime: number;
-  /** Milliseconds. */
   readonly refreshTokenGrace: number;
   readonly ticketLifetime: number;
-  /** Whether the server keeps accounts of its own; then `jwt.secret` is there. */
+  /** True when the server has accounts of its own; then `jwt.secret` is set. */
   readonly users: boolean;
-  /** Whether anybody may make an account. */
+  /** True when anonymous callers may create an account. */
   readonly signup: boolean;
   readonly adminRole: string;
-  /** Whether channels of tables take `?token=`. */
+  /** True when channels of tables accept `?token=`. */
   readonly queryToken: boolean;
 }
 
-/** What decides about the process: read from the folder that `tablecast start` was given. */
+/** Configuration of the process, from the folder that `tablecast start` is called with. */
 export interface ServerConfig {
   readonly host: string;
   readonly port: number;
-  /** Undefined where `host` decides. */
+  /** False for none; undefined when it depends on `host`. */
   readonly tls: TlsConfig | false | undefined;
   readonly trustProxy: boolean;
-  /** Names by which the server may be called, beside those of loopback; in lower case, without port. */
+  /** Accepted names in `Host`, in addition to those of loopback; in lower case, without port. */
   readonly allowedHosts: readonly string[];
   readonly cors: CorsConfig;
-  /** Whether /metrics is served, or the token that it wants; undefined where `host` decides. */
+  /** True when /metrics is served, or the token that it requires; undefined when it depends on `host`. */
   readonly metrics: boolean | string | undefined;
   readonly logging: { readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; readonly requests: boolean };
   readonly compression: CompressionConfig;
@@ -178,7 +179,7 @@ export interface ServerConfig {
   readonly channels: ChannelsConfig;
 }
 
-/** What decides about one application: read from its own folder. */
+/** Configuration of one application, from its own folder. */
 export interface AppConfig {
   readonly appId: string;
   /** Absolute path of the application folder. */
@@ -186,23 +187,23 @@ export interface AppConfig {
   readonly rest: boolean | undefined;
   readonly sse: boolean | undefined;
   readonly ws: boolean | undefined;
-  /** Whether the API page and its documents are served. */
+  /** True when the API page and its documents are served. */
   readonly docs: boolean;
   /** Absolute paths. */
   readonly schemas: readonly string[];
   /** Absolute paths of the modules with hooks. */
   readonly hooks: readonly string[];
-  /** How long a hook may take. */
+  /** Milliseconds that a hook may take. */
   readonly hookTimeout: number;
   /** Absolute paths of the modules with routes. */
   readonly routes: readonly string[];
-  /** Where routes are below `/{app_id}`; without a slash at the end. */
+  /** Path of the routes below `/{app_id}`; without a slash at the end. */
   readonly routesPrefix: string;
-  /** As written; checked by those who know the types of connectors. */
+  /** Section as written; it is checked where the types of connectors are known. */
   readonly connectors: Section | undefined;
   readonly flows: Section | undefined;
   readonly deadLetters: DeadLettersConfig;
-  /** Absolute path of the folder with static files, or undefined when there is none. */
+  /** Absolute path of the folder with static files; undefined when there is none. */
   readonly web: string | undefined;
   /** Content-Security-Policy of the static files; false for none. */
   readonly webPolicy: string | false;
@@ -214,7 +215,7 @@ export interface AppConfig {
   readonly idempotency: IdempotencyConfig;
   readonly audit: AuditConfig;
   readonly realtime: MultiplexConfig;
-  /** `none` was said in words; undefined says nothing, and is for loopback only. Either way nobody is asked. */
+  /** `none` when it is written; undefined when nothing is written, for loopback only. In both cases authentication is off. */
   readonly auth: AuthConfig | 'none' | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** Freezes a tree of plain data; parts that are frozen already are not walked again, so shared parts cost once. */
+/** Freezes a tree of plain data. Parts that are already frozen are skipped, so shared parts cost once. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
   Object.freeze(value);

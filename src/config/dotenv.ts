@@ -10,11 +10,11 @@ const MAX_DOTENV_BYTES = 1024 ** 2;
 export interface DotenvOptions {
   readonly env: Environment;
   readonly report: Report;
-  /** How the file is called in diagnostics. */
+  /** Name of the file in diagnostics. */
   readonly shown: string;
 }
 
-/** The environment with what `.env` in the folder adds to it. What the environment itself has wins, also when empty. */
+/** Adds the variables of `.env` in the folder to the environment. Variables of the environment win, also when empty. */
 export function withDotenv(folder: string, { env, report, shown }: DotenvOptions): Environment {
   const source = readSource(join(folder, DOTENV_FILE), { shown, maxBytes: MAX_DOTENV_BYTES });
   if (source === undefined) return env;

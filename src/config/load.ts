@@ -14,14 +14,14 @@ import { isReservedAppId } from './reserved-paths.ts';
 
 export const CONFIG_FILE = 'config.yaml';
 export const SCHEMA_FILE = 'schema.graphql';
-const LARGEST_CONFIG = 1024 ** 2;
+const MAX_CONFIG_BYTES = 1024 ** 2;
 const DEFAULT_WEB = 'web';
 
 export interface FolderOptions {
   readonly report: Report;
   readonly env: Environment;
   readonly role: FileRole;
-  /** How config.yaml is called in diagnostics. */
+  /** Name of config.yaml in diagnostics. */
   readonly shown: string;
 }
 
@@ -36,10 +36,10 @@ export function loadConfig(dir: string, env: Environment): Config {
   return deepFreeze(config);
 }
 
-/** What config.yaml of the folder says; without the file, nothing but defaults. */
+/** Reads config.yaml of the folder. Without the file, every setting has its default. */
 export function readSettings(folder: string, options: FolderOptions): ConfigFile {
   const { shown, report } = options;
-  const source = readSource(join(folder, CONFIG_FILE), { shown, maxBytes: LARGEST_CONFIG });
+  const source = readSource(join(folder, CONFIG_FILE), { shown, maxBytes: MAX_CONFIG_BYTES });
   if (source === undefined || source instanceof SourceFile) {
     const env = withDotenv(folder, { ...options, shown: shown.replace(CONFIG_FILE, DOTENV_FILE) });
     return new ConfigFile(shown, source, { ...options, env });
@@ -83,7 +83,7 @@ export function loadApp(folder: string, settings: ConfigFile): AppConfig {
   const modules = [...hooks, ...routes];
   const nameOf = (path: string) => (path === dataDir ? 'the data' : modules.includes(path) ? 'a module' : 'a schema');
   for (const path of [dataDir, ...schemas, ...modules]) {
-    // What is inside the web folder is served to everybody.
+    // The web folder is served without authentication.
     if (web === undefined || !isInside(web, path)) continue;
     settings.wrong('web', {
       message: `everything in "${app.web ?? DEFAULT_WEB}" is served, and ${nameOf(path)} is in it`,
@@ -96,17 +96,17 @@ export function loadApp(folder: string, settings: ConfigFile): AppConfig {
   return { ...app, appId, dir: folder, schemas, hooks, routes, web, dataDir, auth };
 }
 
-/** Reports a host that other machines can reach while there is an application, `open`, that does not say who may use it. */
+/** Reports a host that other machines can reach while `open`, the file of an application, does not configure `auth`. */
 export function checkHost({ host }: ServerConfig, open: ConfigFile | undefined, settings: ConfigFile): void {
   if (open === undefined || isLoopback(host)) return;
   const where = open === settings ? '' : ` in ${open.shown}`;
   settings.wrong('host', {
-    message: `host "${host}" can be reached from other machines, and nobody is asked who they are`,
-    hint: `configure \`auth\`${where}, write \`auth: none\` to say that this is meant, or \`host: 127.0.0.1\``,
+    message: `host "${host}" can be reached from other machines, and authentication is off`,
+    hint: `configure \`auth\`${where}, write \`auth: none\` to confirm that the API is public, or \`host: 127.0.0.1\``,
   });
 }
 
-/** True when the file says something about who may use the application, be it wrong. */
+/** True when the file has a key `auth`, even if its value is wrong. */
 export function saysAuth(settings: ConfigFile): boolean {
   return settings.isWritten('auth');
 }
@@ -129,7 +129,7 @@ interface FileKey {
   readonly key: 'schemas' | 'hooks' | 'routes';
 }
 
-/** None at all when one is wrong: a file outside the folder must not be read, not even to tell its mistakes. */
+/** Finds the files of a key. Returns none when one is wrong: a file outside the folder must not be read, not even to check it. */
 function findFiles(folder: string, written: readonly string[], { settings, key }: FileKey): string[] {
   const found = written.flatMap((name, index) => {
     const reading = findInside(folder, name, 'file');

@@ -1,7 +1,7 @@
 import type { ServerConfig } from './config.ts';
 import { isLoopback } from './loopback.ts';
 
-/** Settings that are allowed and may not be meant, a sentence for each: `check` and the start-up log tell them. */
+/** Describes settings that are valid but may be a mistake, a sentence for each, for `check` and the log at start. */
 export function describeSurprises({ host, cors, limits, metrics, trustProxy }: ServerConfig): string[] {
   const isOpen = !isLoopback(host);
   const { anonymousRequestsPerSecond, newConnectionsPerSecond, connectionsPerAddress } = limits;

@@ -3,13 +3,13 @@ import { StartError } from './files/diagnostic.ts';
 import { diagnoseFile } from './files/source.ts';
 import { isLoopback } from './loopback.ts';
 
-/** What the command line says instead of config.yaml. */
+/** Options of the command line that override config.yaml. */
 export interface Overrides {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
 }
 
-/** Throws a StartError for a host that config.yaml would not be allowed to name either. */
+/** Applies the options of the command line. Throws a StartError for a host that config.yaml may not name either. */
 export function overrideServer(
   server: ServerConfig,
   apps: readonly Pick<AppConfig, 'appId' | 'auth'>[],
@@ -17,8 +17,8 @@ export function overrideServer(
 ): ServerConfig {
   const open = apps.find(({ auth }) => auth === undefined);
   if (host !== undefined && !isLoopback(host) && open !== undefined) {
-    const message = `${host} can be reached from other machines, and nobody is asked who they are`;
-    const hint = `configure \`auth\` in the config.yaml of ${open.appId}, or write \`auth: none\` there to say that this is meant`;
+    const message = `${host} can be reached from other machines, and authentication is off`;
+    const hint = `configure \`auth\` in the config.yaml of ${open.appId}, or write \`auth: none\` there to confirm that the API is public`;
     throw new StartError([diagnoseFile('--host', message, hint)]);
   }
   return { ...server, ...(host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) };

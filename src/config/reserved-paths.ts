@@ -1,12 +1,12 @@
-/** Where a first path segment of the server's own is found. */
+/** Places where the server uses a first path segment itself. */
 interface Reserved {
-  /** At the root of the server: no application can have this id. */
+  /** True when it is used at the root of the server: no application can have this id. */
   readonly root: boolean;
-  /** Below `/{app_id}`: neither a route nor a flow can begin with it. */
+  /** True when it is used below `/{app_id}`: neither a route nor a flow can begin with it. */
   readonly app: boolean;
 }
 
-/** First path segments that the server uses itself. Tables have further rules of their own (schema/names.ts). */
+/** First path segments that the server uses itself. Names of tables have further rules (schema/names.ts). */
 const RESERVED: Readonly<Record<string, Reserved>> = {
   // An app id `api` would hide the short addresses of routes and of the multiplexed protocol.
   api: { root: true, app: false },
@@ -29,7 +29,7 @@ export function isReservedAppId(appId: string): boolean {
   return find(appId.toLowerCase())?.root === true;
 }
 
-/** True when the short address of the only application would take one of the server. `/api` is meant for it. */
+/** True when a path without app id would take one of the server's paths. `/api` is reserved for such paths. */
 export function isReservedAtRoot(segment: string): boolean {
   return segment !== 'api' && find(segment)?.root === true;
 }

@@ -1,12 +1,12 @@
 import type { ServerConfig } from './config.ts';
 import { isLoopback } from './loopback.ts';
 
-/** Whether the port speaks TLS alone. */
+/** True when the port accepts TLS only. */
 export function isSecure({ tls }: Pick<ServerConfig, 'tls'>): boolean {
   return tls !== undefined && tls !== false;
 }
 
-/** Whether the port speaks plain HTTP and TLS: on a loopback address, unless `tls` says otherwise. */
+/** True when the port accepts plain HTTP and TLS: on a loopback address, unless `tls` is configured. */
 export function sharesPort({ tls, host }: Pick<ServerConfig, 'tls' | 'host'>): boolean {
   return tls === undefined && isLoopback(host);
 }

@@ -272,7 +272,7 @@ describe('a host that can be reached from outside', () => {
       );
     expect(load('auth: none\n').apps.map((app) => typeof app.auth)).toEqual(['object', 'string']);
     expect(mistakesOf(() => load('rest: true\n'))).toEqual([
-      'config.yaml:1:7 host "0.0.0.0" can be reached from other machines, and nobody is asked who they are | configure `auth` in two/config.yaml, write `auth: none` to say that this is meant, or `host: 127.0.0.1`',
+      'config.yaml:1:7 host "0.0.0.0" can be reached from other machines, and authentication is off | configure `auth` in two/config.yaml, write `auth: none` to confirm that the API is public, or `host: 127.0.0.1`',
     ]);
   });
 
@@ -281,7 +281,7 @@ describe('a host that can be reached from outside', () => {
     const over = (auth: typeof app.auth) => overrideServer(server, [{ appId: 'a', auth }], { host: '::' });
     expect(over('none').host).toBe('::');
     expect(mistakesOf(() => over(undefined))).toEqual([
-      '--host :: can be reached from other machines, and nobody is asked who they are | configure `auth` in the config.yaml of a, or write `auth: none` there to say that this is meant',
+      '--host :: can be reached from other machines, and authentication is off | configure `auth` in the config.yaml of a, or write `auth: none` there to confirm that the API is public',
     ]);
   });
 

@@ -338,7 +338,7 @@ describe('A4: mistakes name line and column', () => {
       'an open host',
       'host: 0.0.0.0\n',
       [
-        'config.yaml:1:7 host "0.0.0.0" can be reached from other machines, and nobody is asked who they are | configure `auth`, write `auth: none` to say that this is meant, or `host: 127.0.0.1`',
+        'config.yaml:1:7 host "0.0.0.0" can be reached from other machines, and authentication is off | configure `auth`, write `auth: none` to confirm that the API is public, or `host: 127.0.0.1`',
       ],
     ],
   ])('%s', (_, config, expected) => {

@@ -12,7 +12,7 @@ import { diagnoseFile, type SourceFile } from './source.ts';
 import { suggest } from './suggest.ts';
 import { startOf, type YamlEntry, YamlFile } from './yaml.ts';
 
-/** Which keys a file may have: an application that runs alone, one among several, or the folder of several. */
+/** Role of a file, which decides its keys: the only application, one of several, or the folder of several. */
 export type FileRole = 'alone' | 'member' | 'folder';
 
 interface Setting {
@@ -22,7 +22,7 @@ interface Setting {
   readonly itemsAt: readonly SourceLocation[];
 }
 
-interface Options {
+interface ConfigFileOptions {
   readonly report: Report;
   readonly env: Environment;
   readonly role: FileRole;
@@ -31,23 +31,23 @@ interface Options {
 const BY_PATH = new Map(CONFIG_KEYS.map((listed) => [listed.path, listed]));
 const SECTIONS = new Set(CONFIG_KEYS.flatMap(({ path }) => (path.includes('.') ? [path.replace(/\.[^.]*$/, '')] : [])));
 
-/** Where secrets are: no command but the server itself does anything with them. */
+/** Sections with secrets. Only the server uses them, so other commands accept variables that are not set. */
 const SECRETS = /^(?:auth|connectors|flows)\b/;
 
-/** What one config.yaml says, checked key by key; values that are wrong are reported and left out. */
+/** Settings of one config.yaml, checked key by key. Values that are wrong are reported and left out. */
 export class ConfigFile {
-  /** How the file is called in diagnostics. */
+  /** Name of the file in diagnostics. */
   readonly shown: string;
   readonly #source: SourceFile | undefined;
   readonly #report: Report;
   readonly #values = new Map<string, Setting>();
-  /** Where each key and section stands, also those whose value is wrong. */
+  /** Locations of the keys and sections, including those whose value is wrong. */
   readonly #written = new Map<string, SourceLocation>();
   readonly #sections = new Set<string>();
-  /** Server keys in the file of one application among several: read, but without effect. */
+  /** Notices about server keys in the file of one application among several, which have no effect. */
   readonly ignored: string[] = [];
 
-  constructor(shown: string, source: SourceFile | undefined, options: Options) {
+  constructor(shown: string, source: SourceFile | undefined, options: ConfigFileOptions) {
     this.shown = shown;
     this.#source = source;
     this.#report = options.report;
@@ -60,17 +60,17 @@ export class ConfigFile {
     return this.#values.has(path);
   }
 
-  /** True when the key or section is in the file, also when its value is wrong. */
+  /** True when the key or section is in the file, even if its value is wrong. */
   isWritten(path: string): boolean {
     return this.#written.has(path);
   }
 
-  /** True when something stands, or may stand, below it. */
+  /** True when the path is a section of the file. */
   isSection(path: string): boolean {
     return this.#sections.has(path);
   }
 
-  /** The typed configuration of a key table: what was written, else the default. */
+  /** Builds the typed configuration of a key table: the written values, else the defaults. */
   build<T>(keys: Keys<T>, prefix = ''): T {
     const entries = Object.entries<unknown>(keys).map(([name, entry]) => {
       const path = prefix + toSnakeCase(name);
@@ -97,7 +97,7 @@ export class ConfigFile {
     const entries = yaml.entries(node);
     if (entries === undefined) {
       const found = nameKind(yaml.read(node)?.value);
-      // A section with nothing below it is one whose lines were commented out.
+      // A section without content is accepted: all of its lines may be commented out.
       if (found === 'nothing') return;
       const what = prefix === '' ? 'the file' : prefix.slice(0, -1);
       yaml.wrong(startOf(node), { message: `expected keys and values in ${what}, found ${found}` });

@@ -1,23 +1,24 @@
-/** A place in a file that a person wrote. Lines and columns count from 1; line 0 is the file as a whole. */
+/** Location in a source file. Lines and columns count from 1; line 0 is the file as a whole. */
 export interface SourceLocation {
   readonly file: string;
   readonly line: number;
   readonly column: number;
 }
 
-/** One mistake in schema or configuration. `hint` says what to write instead. */
+/** Mistake in schema or configuration. */
 export interface Diagnostic {
   readonly at: SourceLocation;
   readonly message: string;
+  /** Suggests what to write instead. */
   readonly hint?: string;
   /** The source line, shown with a caret below the column. */
   readonly sourceLine?: string;
 }
 
-/** The same symbol in every copy of the package. */
+/** Symbol that is the same in every copy of the package. */
 const START_ERROR: unique symbol = Symbol.for('tablecast.StartError');
 
-/** Thrown at start with every mistake found, so that a person mends them in one go. Nothing was created. */
+/** Error of the start with every mistake found, so that all of them can be fixed at once. Nothing was created. */
 export class StartError extends Error {
   readonly diagnostics: readonly Diagnostic[];
 
@@ -27,7 +28,7 @@ export class StartError extends Error {
     this.diagnostics = diagnostics;
   }
 
-  /** Those of another copy of the package are instances, too. */
+  /** Accepts instances of another copy of the package, too. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     // biome-ignore lint/complexity/noThisInStatic: the class that stands on the right of instanceof
     if (this !== StartError) return Function.prototype[Symbol.hasInstance].call(this, value);
@@ -39,7 +40,7 @@ export class StartError extends Error {
   }
 }
 
-/** `file:line:column message`, the source line with a caret, and the hint. */
+/** Formats a mistake: `file:line:column message`, the source line with a caret, and the hint. */
 export function formatDiagnostic({ at, message, hint, sourceLine }: Diagnostic): string {
   const place = at.line === 0 ? at.file : `${at.file}:${at.line}:${at.column}`;
   const lines = [`${place} ${message}`];

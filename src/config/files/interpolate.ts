@@ -1,14 +1,14 @@
 import type { Reading } from '../keys/units.ts';
 
-/** The text that a variable that is not set stands for where it may be missing. */
+/** Key of the text that replaces variables that are not set, for commands that accept them. */
 export const STAND_IN: unique symbol = Symbol('stand-in');
 
 export type Environment = Readonly<Record<string, string | undefined>> & { readonly [STAND_IN]?: string };
 
-/** As long as a secret has to be, and a name of a host, too. */
+/** Stand-in for variables that are not set: long enough for a secret, and valid as a host name. */
 const UNSET = 'a-variable-that-is-not-set-in-this-environment';
-/** What it may stand for where only something else fits. */
-const OTHERS: readonly unknown[] = [
+/** Stand-ins for keys that accept neither. */
+const OTHER_STAND_INS: readonly unknown[] = [
   `https://${UNSET}.invalid/`,
   `amqps://${UNSET}.invalid`,
   `wss://${UNSET}.invalid`,
@@ -17,32 +17,32 @@ const OTHERS: readonly unknown[] = [
   true,
 ];
 
-/** The environment of a command that starts no server: secrets that are not set are no mistake there. */
+/** Returns the environment for commands that start no server: there, secrets may be unset. */
 export function withoutSecrets(env: Environment): Environment {
   return { ...env, [STAND_IN]: UNSET };
 }
 
-/** What `read` makes of a value, or of another stand-in where the value is one. */
+/** Reads a value. Where the value is the stand-in and does not fit, reads another stand-in instead. */
 export function readOrStandIn<T>(value: unknown, read: (value: unknown) => Reading<T>): Reading<T> {
   const reading = read(value);
   if ('value' in reading || value !== UNSET) return reading;
-  return OTHERS.map((other) => read(other)).find((other) => 'value' in other) ?? reading;
+  return OTHER_STAND_INS.map((other) => read(other)).find((other) => 'value' in other) ?? reading;
 }
 
-// `$${` is a written-out `${`; then a well-formed use; then anything else that begins like one, which is a mistake.
+// Matches `$${`, the escape for `${`; then a well-formed use; then anything else that begins like one, which is a mistake.
 const USE = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{/g;
 
-/** True when the text has something to fill in. */
+/** True when the text contains a use of a variable. */
 export function isInterpolated(text: string): boolean {
   return text.includes('${');
 }
 
-/** True when the text is one use and nothing else: then the result may be a number or a boolean. */
+/** True when the text is exactly one use: then the result may be a number or a boolean. */
 export function isWhollyInterpolated(text: string): boolean {
   return /^\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\}$/.test(text);
 }
 
-/** Fills in `${NAME}` and `${NAME:-default}`; the default also stands for an empty variable, as in a shell. */
+/** Replaces `${NAME}` and `${NAME:-default}`. The default also replaces an empty variable, as in a shell. */
 export function interpolate(text: string, env: Environment, mayBeUnset = false): Reading<string> {
   const missing = new Set<string>();
   let malformed = false;

@@ -4,7 +4,7 @@ import type { Reading } from '../keys/units.ts';
 
 export type PathKind = 'file' | 'folder';
 
-/** True when `path` is the folder itself or below it. Both are absolute. */
+/** True when `path` is the folder or below it. Both are absolute. */
 export function isInside(folder: string, path: string): boolean {
   const way = relative(folder, path);
   return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way));
@@ -17,7 +17,7 @@ export function kindOf(path: string): PathKind | 'other' | undefined {
   return stat.isDirectory() ? 'folder' : 'other';
 }
 
-/** The absolute path of something that must exist inside the folder, also when links are followed. */
+/** Returns the absolute path of a file or folder that must exist inside `folder`, with symbolic links resolved. */
 export function findInside(folder: string, written: string, kind: PathKind): Reading<string> {
   const path = resolve(folder, written);
   const outside = { message: `"${written}" is outside the application folder`, hint: 'write a path inside it' };

@@ -1,37 +1,37 @@
 import { type Diagnostic, StartError } from './diagnostic.ts';
 import { diagnoseFile } from './source.ts';
 
-// More would bury the first mistake, and a hostile file must not turn into a gigabyte of text.
-const MOST_SHOWN = 100;
+/** Mistakes of a report. More would bury the first one, and a hostile file must not produce a gigabyte of text. */
+const MAX_DIAGNOSTICS = 100;
 
-/** Collects every mistake, so that a person sees all of them at once. */
+/** Collects mistakes, so that all of them are reported at once. */
 export class Report {
   readonly #diagnostics: Diagnostic[] = [];
-  #left = 0;
+  #omitted = 0;
 
   add(diagnostic: Diagnostic): void {
-    if (this.isFull) this.#left += 1;
+    if (this.isFull) this.#omitted += 1;
     else this.#diagnostics.push(diagnostic);
   }
 
-  /** True when further mistakes are only counted: then a costly hint is not worth making. */
+  /** True when further mistakes are only counted, so that costly hints can be skipped. */
   get isFull(): boolean {
-    return this.#diagnostics.length >= MOST_SHOWN;
+    return this.#diagnostics.length >= MAX_DIAGNOSTICS;
   }
 
   get hasMistakes(): boolean {
     return this.#diagnostics.length > 0;
   }
 
-  /** In the order of files as they were read, and of places within each. */
+  /** Mistakes, sorted by file in the order of reading, then by location. */
   get diagnostics(): readonly Diagnostic[] {
     const files = [...new Set(this.#diagnostics.map(({ at }) => at.file))];
     const sorted = this.#diagnostics.toSorted(
       ({ at: a }, { at: b }) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,
     );
     const last = sorted.at(-1);
-    if (this.#left === 0 || last === undefined) return sorted;
-    return [...sorted, diagnoseFile(last.at.file, `and ${this.#left} more mistakes`)];
+    if (this.#omitted === 0 || last === undefined) return sorted;
+    return [...sorted, diagnoseFile(last.at.file, `and ${this.#omitted} more mistakes`)];
   }
 
   throwIfAny(): void {
@@ -39,7 +39,7 @@ export class Report {
   }
 }
 
-/** Runs what may throw a StartError and adds its mistakes instead; undefined when it did. */
+/** Runs a function and adds the mistakes of a StartError to the report; returns undefined then. */
 export function collect<T>(report: Report, run: () => T): T | undefined {
   try {
     return run();
@@ -50,7 +50,7 @@ export function collect<T>(report: Report, run: () => T): T | undefined {
   }
 }
 
-/** As `collect`, for what takes time. */
+/** Does the same as `collect` for an asynchronous function. */
 export async function collectAsync<T>(report: Report, run: () => Promise<T>): Promise<T | undefined> {
   try {
     return await run();

@@ -2,12 +2,12 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import type { Wrong } from '../keys/units.ts';
 import type { Diagnostic, SourceLocation } from './diagnostic.ts';
 
-// A longer line would fill the screen instead of showing the place.
-const LONGEST_SHOWN_LINE = 200;
+/** Characters up to which a line is quoted. A longer one would fill the screen instead of showing the location. */
+const MAX_QUOTED_LINE_CHARS = 200;
 
-/** The text of one file that a person wrote, with its lines for diagnostics. */
+/** Text of a source file, with its lines for diagnostics. */
 export class SourceFile {
-  /** As shown to people: relative to the folder that they gave. */
+  /** Path in diagnostics: relative to the folder that the command was called with. */
   readonly file: string;
   readonly text: string;
   #lines: readonly string[] | undefined;
@@ -15,7 +15,7 @@ export class SourceFile {
 
   constructor(file: string, text: string) {
     this.file = file;
-    // A byte order mark is no character of the first line.
+    // A byte order mark does not belong to the first line.
     this.text = text.startsWith('\uFEFF') ? text.slice(1) : text;
   }
 
@@ -34,27 +34,27 @@ export class SourceFile {
   diagnose(at: SourceLocation, { message, hint }: Wrong): Diagnostic {
     this.#lines ??= this.text.split(/\r\n|\n|\r/);
     const line = this.#lines[at.line - 1];
-    const shown = line !== undefined && line.length <= LONGEST_SHOWN_LINE && line.trim() !== '';
-    return { at, message, ...(hint === undefined ? {} : { hint }), ...(shown ? { sourceLine: line } : {}) };
+    const isQuoted = line !== undefined && line.length <= MAX_QUOTED_LINE_CHARS && line.trim() !== '';
+    return { at, message, ...(hint === undefined ? {} : { hint }), ...(isQuoted ? { sourceLine: line } : {}) };
   }
 }
 
-/** A mistake that concerns a whole file or folder. */
+/** Makes a mistake that concerns a whole file or folder. */
 export function diagnoseFile(file: string, message: string, hint?: string): Diagnostic {
   return { at: { file, line: 0, column: 0 }, message, ...(hint === undefined ? {} : { hint }) };
 }
 
 export interface ReadOptions {
-  /** How the file is called in diagnostics. */
+  /** Name of the file in diagnostics. */
   readonly shown: string;
   readonly maxBytes: number;
 }
 
-/** Reads a text file; undefined when there is none. Anything else that is wrong with it is the diagnostic. */
+/** Reads a text file. Returns undefined when it does not exist, a diagnostic when it cannot be read. */
 export function readSource(path: string, { shown, maxBytes }: ReadOptions): SourceFile | Diagnostic | undefined {
   let descriptor: number;
   try {
-    // Without O_NONBLOCK opening a named pipe would wait for ever.
+    // Without O_NONBLOCK, opening a named pipe would never return.
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     const code = errorCode(error);

@@ -4,13 +4,14 @@ import { type Environment, interpolate, isInterpolated, isWhollyInterpolated } f
 import type { Report } from './report.ts';
 import type { SourceFile } from './source.ts';
 
-// Every alias is looked up in the whole file, and aliases of aliases multiply.
-const MOST_ALIASES = 100;
-const MOST_NODES = 10_000;
-// No key of config.yaml is nested deeper; what is deeper is wrong anyway.
-const DEEPEST_VALUE = 8;
+/** Aliases of a file: each is looked up in the whole file, and aliases of aliases multiply. */
+const MAX_ALIASES = 100;
+/** Nodes of one value, aliases resolved. */
+const MAX_NODES = 10_000;
+/** Levels of nesting of a value; no key of config.yaml is nested deeper. */
+const MAX_DEPTH_LEVELS = 8;
 
-/** A parsed config.yaml: gives the entries of its mappings with their places, and reports what YAML finds wrong. */
+/** Parsed config.yaml: returns the entries of its mappings with their locations, and reports errors of YAML. */
 export class YamlFile {
   readonly source: SourceFile;
   readonly #document: Document.Parsed;
@@ -25,7 +26,7 @@ export class YamlFile {
     this.source = source;
     this.#report = report;
     this.#env = env;
-    // Duplicate keys are found by `entries`: the library compares every key with every other.
+    // `entries` finds duplicate keys: the library would compare every key with every other.
     this.#document = parseDocument(source.text, {
       schema: 'core',
       merge: false,
@@ -39,7 +40,7 @@ export class YamlFile {
     this.#isUnreadable = faults.length > 0 || this.#hasManyAliases();
   }
 
-  /** Null when the file is empty, or when what it seems to say would only be a guess. */
+  /** Root node; null when the file is empty or has errors, since its content would only be a guess. */
   get root(): Node | null {
     return this.#isUnreadable ? null : this.#document.contents;
   }
@@ -52,7 +53,7 @@ export class YamlFile {
     return isMap(this.#resolve(node));
   }
 
-  /** The keys and values of a mapping; undefined when the node is none. Keys that are wrong are reported. */
+  /** Returns the entries of a mapping; undefined for another node. Keys that are wrong are reported. */
   entries(node: Node | null): YamlEntry[] | undefined {
     const map = this.#resolve(node);
     if (!isMap(map)) return undefined;
@@ -73,7 +74,7 @@ export class YamlFile {
     return entries;
   }
 
-  /** As `entries`, of a mapping whose mistakes have been reported: the last one of a name counts. */
+  /** Returns the entries of a mapping whose mistakes are already reported; of equal keys the last one counts. */
   entriesAgain(node: Node | null): YamlEntry[] {
     const map = this.#resolve(node);
     if (!isMap(map)) return [];
@@ -82,15 +83,15 @@ export class YamlFile {
     );
   }
 
-  /** The nodes of a list; empty when it is none. */
+  /** Returns the nodes of a list; empty for another node. */
   items(node: Node | null): (Node | null)[] {
     const list = this.#resolve(node);
     return isSeq(list) ? list.items.map((item) => item as Node | null) : [];
   }
 
   /**
-   * Plain data of a node with `${…}` filled in; undefined when that failed and was reported. `mayBeUnset`: where the
-   * environment has a stand-in, it is taken for variables that are not set.
+   * Returns the plain data of a node with variables replaced; undefined when that failed, which is reported. `mayBeUnset`:
+   * uses the environment's stand-in, if it has one, for variables that are not set.
    */
   read(node: Node | null, mayBeUnset = false): { readonly value: unknown } | undefined {
     const before = this.#failures;
@@ -100,7 +101,7 @@ export class YamlFile {
     return this.#failures === before ? { value } : undefined;
   }
 
-  /** True when some part of the node comes from the environment: then its content is not for messages. */
+  /** True when a part of the node comes from the environment: then messages must not contain its content. */
   isFromEnvironment(node: Node | null): boolean {
     let found = false;
     visit(this.#resolve(node) ?? null, {
@@ -123,8 +124,8 @@ export class YamlFile {
       return this.#fail(startOf(node), { message: `there is no anchor "&${node.source}"` });
     }
     this.#nodes += 1;
-    if (this.#nodes > MOST_NODES) return this.#fail(startOf(node), { message: 'too many values' });
-    if (depth > DEEPEST_VALUE) return this.#fail(startOf(node), { message: 'nested too deeply' });
+    if (this.#nodes > MAX_NODES) return this.#fail(startOf(node), { message: 'too many values' });
+    if (depth > MAX_DEPTH_LEVELS) return this.#fail(startOf(node), { message: 'nested too deeply' });
     if (isSeq(resolved)) return resolved.items.map((item) => this.#toPlain(item as Node | null, depth + 1));
     if (isMap(resolved)) {
       const entries = this.entries(resolved) ?? [];
@@ -138,7 +139,7 @@ export class YamlFile {
     if (typeof value !== 'string' || !isInterpolated(value)) return value;
     const filled = interpolate(value, this.#env, this.#mayBeUnset);
     if ('message' in filled) return this.#fail(startOf(scalar), filled);
-    // Quotes say "text", as everywhere in YAML; without them `port: ${PORT}` is a number.
+    // A value in quotes is a string, as everywhere in YAML; without them `port: ${PORT}` is a number.
     return scalar.type === 'PLAIN' && isWhollyInterpolated(value) ? readScalar(filled.value) : filled.value;
   }
 
@@ -151,18 +152,18 @@ export class YamlFile {
     visit(this.#document, {
       Alias: (_, alias) => {
         count += 1;
-        if (count <= MOST_ALIASES) return undefined;
-        this.wrong(startOf(alias), { message: `more than ${MOST_ALIASES} aliases`, hint: 'write the values out' });
+        if (count <= MAX_ALIASES) return undefined;
+        this.wrong(startOf(alias), { message: `more than ${MAX_ALIASES} aliases`, hint: 'write the values out' });
         return visit.BREAK;
       },
     });
-    return count > MOST_ALIASES;
+    return count > MAX_ALIASES;
   }
 }
 
 export interface YamlEntry {
   readonly name: string;
-  /** Where the key stands. */
+  /** Offset of the key in the file, in characters. */
   readonly offset: number;
   readonly value: Node | null;
 }
@@ -181,7 +182,7 @@ function firstSmall(sentence: string): string {
   return sentence.charAt(0).toLowerCase() + sentence.slice(1);
 }
 
-/** What YAML reads in a text that stands alone: a number, true, or the text itself. */
+/** Parses a text as a YAML scalar: a number, a boolean, or the text itself. */
 function readScalar(text: string): unknown {
   const { contents, errors } = parseDocument(text, { schema: 'core', merge: false, prettyErrors: false });
   return errors.length === 0 && isScalar(contents) ? contents.value : text;

@@ -2,14 +2,14 @@ import type { TokenAlgorithm } from '../config.ts';
 import { isLoopback } from '../loopback.ts';
 import { type ConfigKey, choiceKey, nameKind, type Texts } from './values.ts';
 
-/** Bytes of a secret: as many as HS256 gives out (RFC 7518 §3.2). */
-const SHORTEST_SECRET = 32;
-/** Fewer different characters are a pattern that somebody typed. */
-const FEWEST_CHARACTERS = 8;
+/** Bytes of a secret: the output size of HS256 (RFC 7518 §3.2). */
+const MIN_SECRET_BYTES = 32;
+/** Different characters of a secret; fewer are a typed pattern. */
+const MIN_DISTINCT_CHARS = 8;
 const SECRET_HINT = 'give it at least 32 random bytes, for example from `openssl rand -base64 48`';
-const SECRET_TYPE = 'text of at least 32 bytes';
+const SECRET_TYPE = 'string of at least 32 bytes';
 
-/** What stands in manuals in place of a secret, without what is between the letters. */
+/** Placeholders for secrets in manuals, without the characters between the letters. */
 const PLACEHOLDERS = /change(?:me|this|it)|replace(?:me|this)|placeholder|yoursupersecret|your256bitsecret/;
 const WELL_KNOWN: ReadonlySet<string> = new Set([
   'astringsecretatleast256bitslong',
@@ -23,11 +23,11 @@ const WELL_KNOWN: ReadonlySet<string> = new Set([
   'abcdefghijklmnopqrstuvwxyz0123456789',
 ]);
 
-/** What is wrong with a secret, or undefined when it can be one. */
+/** Returns why a secret is not accepted, or undefined when it is. */
 function weakness(secret: string): string | undefined {
   const length = Buffer.byteLength(secret);
-  if (length < SHORTEST_SECRET) return `expected at least ${SHORTEST_SECRET} bytes, found ${length}`;
-  if (new Set(secret).size < FEWEST_CHARACTERS) return 'the same few characters again and again are no secret';
+  if (length < MIN_SECRET_BYTES) return `expected at least ${MIN_SECRET_BYTES} bytes, found ${length}`;
+  if (new Set(secret).size < MIN_DISTINCT_CHARS) return 'the same few characters again and again are no secret';
   const plain = secret.toLowerCase().replace(/[^a-z0-9]/g, '');
   const known = WELL_KNOWN.has(plain) || PLACEHOLDERS.test(plain);
   return known ? 'this is a well-known example and no secret' : undefined;
@@ -49,7 +49,7 @@ export function secretKey(texts: Texts): ConfigKey<string | undefined> {
   };
 }
 
-/** Keys that came over a line on which others can write would be theirs. */
+/** Makes the key for the URL of a JWKS. It must be https: an attacker on a plain connection could replace the keys. */
 export function jwksUrlKey(texts: Texts): ConfigKey<string | undefined> {
   const hint = 'write an https address, for example https://login.example.com/.well-known/jwks.json';
   return {

@@ -5,13 +5,13 @@ import type { ConfigKey, KeyScope } from './values.ts';
 
 const HEAD = ['| key | type | default | what |', '| --- | --- | --- | --- |'];
 
-/** The Markdown table of all keys of a scope, as it stands in docs/configuration.md. */
+/** Formats the keys of a scope as a Markdown table, for docs/configuration.md. */
 export function formatKeyTable(scope: KeyScope): string {
   const rows = CONFIG_KEYS.filter((listed) => listed.scope === scope).map(formatRow);
   return [...HEAD, ...rows].join('\n');
 }
 
-/** The table of keys of one level, such as those of a connector. */
+/** Formats the keys of one level, such as those of a connector. */
 export function formatFlatKeys<T>(keys: FlatKeys<T>): string {
   const rows = Object.entries<ConfigKey<unknown>>(keys).map(([name, key]) =>
     formatRow({ path: toSnakeCase(name), key }),

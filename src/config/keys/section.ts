@@ -9,44 +9,44 @@ import { toSnakeCase } from './snake-case.ts';
 import type { Wrong } from './units.ts';
 import { type ConfigKey, nameKind } from './values.ts';
 
-/** Where something was written: in a file, or nowhere at all. */
-interface Place {
+/** Location of a section; without a source when the file does not have it. */
+interface SectionLocation {
   readonly source: SourceFile | undefined;
-  /** How the file is called in diagnostics. */
+  /** Name of the file in diagnostics. */
   readonly shown: string;
-  /** Of the key that leads here. */
+  /** Location of the section's key. */
   readonly keyAt: SourceLocation | undefined;
   readonly at: SourceLocation | undefined;
 }
 
-/** Keys of one level, without sections below it. */
+/** Key table of one level, without nested sections. */
 export type FlatKeys<T> = { readonly [K in keyof T]-?: ConfigKey<T[K]> };
 
 /**
- * A part of config.yaml whose keys depend on what is written in it, such as a connector's on its type. It is read with
- * its places, so that whoever knows the keys checks it later and tells mistakes where they stand.
+ * Part of config.yaml whose keys depend on its content, as those of a connector depend on its type. It keeps its locations,
+ * so that the code that knows the keys can check it later and report mistakes at their lines.
  */
 export class Section {
-  /** As in a message: `connectors.ws`. */
+  /** Path in messages: `connectors.ws`. */
   readonly path: string;
-  /** Plain data with the environment filled in; undefined when nothing was written. */
+  /** Plain data with variables replaced; undefined when the file does not have the section. */
   readonly value: unknown;
-  /** True when some of it came from the environment: then its content is not for messages. */
+  /** True when a part of it came from the environment: then messages must not contain its content. */
   readonly isSecret: boolean;
-  readonly #place: Place;
+  readonly #location: SectionLocation;
   readonly #members: ReadonlyMap<string, Section>;
   readonly #items: readonly Section[];
 
-  constructor(path: string, content: SectionContent, place: Place) {
+  constructor(path: string, content: SectionContent, location: SectionLocation) {
     this.path = path;
     this.value = content.value;
     this.isSecret = content.isSecret;
     this.#members = content.members;
     this.#items = content.items;
-    this.#place = place;
+    this.#location = location;
   }
 
-  /** A section of a file that does not have it. */
+  /** Makes the section of a file that does not have it. */
   static absent(path: string, shown: string): Section {
     return new Section(path, NOTHING, { source: undefined, shown, keyAt: undefined, at: undefined });
   }
@@ -55,27 +55,27 @@ export class Section {
     return typeof this.value === 'object' && this.value !== null && !Array.isArray(this.value);
   }
 
-  /** What is below it by name; empty when it is no mapping. */
+  /** Sections below it by name; empty when it is not a mapping. */
   get members(): ReadonlyMap<string, Section> {
     return this.#members;
   }
 
-  /** The items of a list; empty when it is none. */
+  /** Items of a list; empty when it is not a list. */
   get items(): readonly Section[] {
     return this.#items;
   }
 
-  /** A mistake in its value. */
+  /** Makes a mistake at its value. */
   diagnose(wrong: Wrong): Diagnostic {
-    return this.#diagnoseAt(this.#place.at, wrong);
+    return this.#diagnoseAt(this.#location.at, wrong);
   }
 
-  /** A mistake in the key that leads to it. */
+  /** Makes a mistake at its key. */
   diagnoseKey(wrong: Wrong): Diagnostic {
-    return this.#diagnoseAt(this.#place.keyAt, wrong);
+    return this.#diagnoseAt(this.#location.keyAt, wrong);
   }
 
-  /** What is written under a key, checked; undefined with a mistake in the report when it is wrong or missing. */
+  /** Reads the value of a key. Returns undefined when it is wrong or missing, which is added to the report. */
   readKey<T>(name: string, key: ConfigKey<T>, report: Report): { readonly value: T } | undefined {
     const path = `${this.path}.${name}`;
     const member = this.#members.get(name);
@@ -99,8 +99,8 @@ export class Section {
   }
 
   /**
-   * The typed value of a table of keys: what is written, else the default. `others`: keys that somebody else reads.
-   * Undefined when something is wrong, with all mistakes, unknown keys among them, in the report.
+   * Reads the typed value of a key table: the written values, else the defaults. `others`: keys that other code reads.
+   * Returns undefined when something is wrong; all mistakes, unknown keys included, are added to the report.
    */
   read<T>(keys: FlatKeys<T>, report: Report, others: readonly string[] = []): T | undefined {
     if (!this.isMapping && this.value !== undefined && this.value !== null) {
@@ -127,7 +127,7 @@ export class Section {
   }
 
   #diagnoseAt(at: SourceLocation | undefined, wrong: Wrong): Diagnostic {
-    const { source, shown } = this.#place;
+    const { source, shown } = this.#location;
     if (at === undefined || source === undefined) return diagnoseFile(shown, wrong.message, wrong.hint);
     return source.diagnose(at, wrong);
   }
@@ -142,15 +142,15 @@ interface SectionContent {
 
 const NOTHING: SectionContent = { value: undefined, isSecret: false, members: new Map(), items: [] };
 
-interface Part {
+interface SectionNode {
   readonly path: string;
   readonly node: Node | null;
   readonly keyOffset: number;
   readonly value: unknown;
 }
 
-/** The section at a node of a file, with the value that was read of it. */
-export function readSection(yaml: YamlFile, { path, node, keyOffset, value }: Part): Section {
+/** Makes the section at a node of a file. `value` is the plain data of the node. */
+export function readSection(yaml: YamlFile, { path, node, keyOffset, value }: SectionNode): Section {
   const members = new Map<string, Section>();
   const items: Section[] = [];
   if (Array.isArray(value)) {
@@ -168,6 +168,6 @@ export function readSection(yaml: YamlFile, { path, node, keyOffset, value }: Pa
   }
   const keyAt = yaml.source.locate(keyOffset);
   const at = value === null ? keyAt : yaml.source.locate(startOf(node));
-  const place = { source: yaml.source, shown: yaml.source.file, keyAt, at };
-  return new Section(path, { value, isSecret: yaml.isFromEnvironment(node), members, items }, place);
+  const location = { source: yaml.source, shown: yaml.source.file, keyAt, at };
+  return new Section(path, { value, isSecret: yaml.isFromEnvironment(node), members, items }, location);
 }

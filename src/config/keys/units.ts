@@ -1,4 +1,4 @@
-/** What reading one value gives: the value, or one sentence about what is wrong and what to write instead. */
+/** Result of reading a value: the value, or a message about what is wrong with a hint what to write instead. */
 export type Reading<T> = { readonly value: T } | Wrong;
 
 export interface Wrong {
@@ -12,7 +12,7 @@ const SIZES = { B: 1, KB: 1000, MB: 1000 ** 2, GB: 1000 ** 3, KiB: 1024, MiB: 10
 const DURATION_HINT = 'write a number with a unit: 500ms, 5s, 10m, 24h or 7d';
 const SIZE_HINT = 'write a number of bytes, or one with a unit: 512KiB, 1MiB or 10MB';
 
-/** Milliseconds. A bare number is refused, except 0: nobody can tell by looking at it whether `5` is seconds. */
+/** Parses a duration to milliseconds. A number without a unit is refused, except 0: `5` could be seconds. */
 export function parseDuration(written: unknown): Reading<number> {
   if (written === 0 || written === '0') return { value: 0 };
   if (typeof written === 'number' || (typeof written === 'string' && /^\d+(\.\d+)?$/.test(written))) {
@@ -21,7 +21,7 @@ export function parseDuration(written: unknown): Reading<number> {
   return parseAmount(written, DURATIONS, { what: 'duration', hint: DURATION_HINT });
 }
 
-/** Bytes. A bare integer is a number of bytes. */
+/** Parses a size to bytes. An integer without a unit is a number of bytes. */
 export function parseSize(written: unknown): Reading<number> {
   const bytes = typeof written === 'string' && /^\d{1,16}$/.test(written) ? Number(written) : written;
   if (typeof bytes === 'number') {
@@ -49,20 +49,20 @@ function parseAmount(
     };
   }
   const amount = Number(match[1]) * factor;
-  // 0.1 + 0.2 arithmetic must not decide whether 1.1s is a whole number of milliseconds.
+  // Rounding errors of doubles must not decide whether 1.1s is a whole number of milliseconds.
   const value = Math.round(amount);
   if (Math.abs(amount - value) > 1e-6 || !Number.isSafeInteger(value)) return { message: `expected a ${what}`, hint };
   return { value };
 }
 
-/** The shortest spelling that `parseDuration` reads back as the same number. */
+/** Formats milliseconds in the shortest form that `parseDuration` reads back as the same number. */
 export function formatDuration(milliseconds: number): string {
   const units = Object.entries(DURATIONS).toReversed();
   const [unit, factor] = units.find(([, size]) => milliseconds !== 0 && milliseconds % size === 0) ?? ['ms', 1];
   return `${milliseconds / factor}${unit}`;
 }
 
-/** The shortest spelling that `parseSize` reads back as the same number. */
+/** Formats bytes in the shortest form that `parseSize` reads back as the same number. */
 export function formatSize(bytes: number): string {
   const units = (['GiB', 'MiB', 'KiB'] as const).map((unit) => [unit, SIZES[unit]] as const);
   const [unit, factor] = units.find(([, size]) => bytes !== 0 && bytes % size === 0) ?? ['', 1];

@@ -4,19 +4,20 @@ import { formatDuration, formatSize, parseDuration, parseSize, type Reading } fr
 
 export type KeyScope = 'server' | 'app';
 
-/** One key of config.yaml: how its value is written, what it is when nothing is written, and what it does. */
+/** Key of config.yaml: its type, default, description and parser. */
 export interface ConfigKey<T> {
-  /** As documented: `duration`, `true or false` … */
+  /** Type in the documentation: `duration`, `boolean` … */
   readonly type: string;
-  /** As it would stand in config.yaml; undefined when the key has no value unless it is written. */
+  /** Default as it would be written in config.yaml; undefined when the key has none. */
   readonly default: unknown;
-  /** What the documentation says in place of a default that depends on something. */
+  /** Text for the documentation in place of a default that depends on something. */
   readonly shownDefault?: string;
+  /** Description in the documentation. */
   readonly what: string;
   readonly read: (written: unknown) => Reading<T>;
-  /** There is no default, and something must be written. */
+  /** True when there is no default and a value must be written. */
   readonly isRequired?: boolean;
-  /** What is written is kept with its places as a `Section`, for whoever knows the keys below it. */
+  /** True when the value is kept with its locations as a `Section`, for the code that knows the keys below it. */
   readonly isSection?: boolean;
 }
 
@@ -25,12 +26,12 @@ export interface Texts {
   readonly shownDefault?: string;
 }
 
-const LARGEST_COUNT = 1_000_000_000;
-// Node's timers hold 31 bits of milliseconds; a longer wait would end at once.
-const LONGEST_TIMER = 24 * 86_400_000;
-const LARGEST_BUFFER = 1024 ** 3;
+const MAX_COUNT_ITEMS = 1_000_000_000;
+/** Node's timers hold 31 bits of milliseconds; a longer one would fire immediately. */
+const MAX_TIMER_MS = 24 * 86_400_000;
+const MAX_BUFFER_BYTES = 1024 ** 3;
 
-/** What a value is called in a message. Its content is not shown: it may have come from a secret variable. */
+/** Names the type of a value for a message. Messages do not contain values, which may come from a secret variable. */
 export function nameKind(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
@@ -41,7 +42,7 @@ export function nameKind(value: unknown): string {
 
 export function booleanKey<D extends boolean | undefined>(value: D, texts: Texts): ConfigKey<boolean | D> {
   return {
-    type: 'true or false',
+    type: 'boolean',
     default: value,
     ...texts,
     read: (written) =>
@@ -53,20 +54,20 @@ export function booleanKey<D extends boolean | undefined>(value: D, texts: Texts
 
 export function textKey<D extends string | undefined>(value: D, texts: Texts): ConfigKey<string | D> {
   return {
-    type: 'text',
+    type: 'string',
     default: value,
     ...texts,
     read: (written) => {
       if (typeof written === 'string' && written.trim() !== '' && !written.includes('\0')) return { value: written };
       const found = written === '' ? 'an empty text' : nameKind(written);
-      // A version-like or numeric name is a number to YAML; quotes make it text.
+      // A name like a version or number is a number in YAML; quotes make it a string.
       const hint = typeof written === 'number' || typeof written === 'boolean' ? 'put it in quotes' : undefined;
       return { message: `expected text, found ${found}`, ...(hint ? { hint } : {}) };
     },
   };
 }
 
-/** An absolute path of a URL without anything that would have to be escaped, and without a slash at the end. */
+/** Makes a key for an absolute URL path, without characters that need escapes and without a slash at the end. */
 export function pathKey(value: string, texts: Texts): ConfigKey<string> {
   return {
     type: 'path',
@@ -84,7 +85,7 @@ export function pathKey(value: string, texts: Texts): ConfigKey<string> {
 
 export function textsKey(value: readonly string[], texts: Texts): ConfigKey<readonly string[]> {
   return {
-    type: 'list of texts',
+    type: 'list of strings',
     default: value,
     ...texts,
     read: (written) => {
@@ -99,11 +100,11 @@ export function textsKey(value: readonly string[], texts: Texts): ConfigKey<read
   };
 }
 
-/** One text stands for a list of it; nothing written is no text. */
+/** Makes a key for a string or a list of strings; the default is an empty list. */
 export function textOrTextsKey(texts: Texts): ConfigKey<readonly string[]> {
   const { read } = textsKey([], texts);
   return {
-    type: 'text or list of texts',
+    type: 'string or list of strings',
     default: [],
     ...texts,
     read: (written) => (Array.isArray(written) && written.length === 0 ? { value: [] } : read(asList(written))),
@@ -114,9 +115,9 @@ function asList(written: unknown): unknown {
   return typeof written === 'string' ? [written] : written;
 }
 
-export function countKey(value: number, texts: Texts, { min = 1, max = LARGEST_COUNT } = {}): ConfigKey<number> {
+export function countKey(value: number, texts: Texts, { min = 1, max = MAX_COUNT_ITEMS } = {}): ConfigKey<number> {
   return {
-    type: 'count',
+    type: 'integer',
     default: value,
     ...texts,
     read: (written) =>
@@ -130,7 +131,7 @@ export function portKey(value: number, texts: Texts): ConfigKey<number> {
   return { ...countKey(value, texts, { min: 0, max: 65_535 }), type: 'port' };
 }
 
-export function durationKey(value: string, texts: Texts, { min = 1, max = LONGEST_TIMER } = {}): ConfigKey<number> {
+export function durationKey(value: string, texts: Texts, { min = 1, max = MAX_TIMER_MS } = {}): ConfigKey<number> {
   return {
     type: 'duration',
     default: value,
@@ -139,7 +140,7 @@ export function durationKey(value: string, texts: Texts, { min = 1, max = LONGES
   };
 }
 
-export function sizeKey(value: string, texts: Texts, { min = 1, max = LARGEST_BUFFER } = {}): ConfigKey<number> {
+export function sizeKey(value: string, texts: Texts, { min = 1, max = MAX_BUFFER_BYTES } = {}): ConfigKey<number> {
   return {
     type: 'size',
     default: value,
@@ -178,7 +179,7 @@ export function choiceKey<const C extends string, D extends C | undefined>(
   };
 }
 
-/** `auto`, or the two files; paths are made absolute by whoever knows the folder. */
+/** Makes a key for `auto`, `false` or the two files. The paths are resolved later, when the folder is known. */
 export function tlsKey(texts: Texts): ConfigKey<TlsConfig | false | undefined> {
   const hint = 'write `tls: auto`, `tls: false`, or `certificate:` and `private_key:` below it';
   return {
@@ -200,7 +201,7 @@ export function tlsKey(texts: Texts): ConfigKey<TlsConfig | false | undefined> {
   };
 }
 
-/** A mapping from names to mappings, whose keys are checked by others. */
+/** Makes a key for a mapping from names to mappings, whose keys are checked later. */
 export function sectionKey(texts: Texts): ConfigKey<Section | undefined> {
   return {
     type: 'mapping',
@@ -215,13 +216,13 @@ export function sectionKey(texts: Texts): ConfigKey<Section | undefined> {
   };
 }
 
-/** A mapping from names to texts; `check` sees the values before anybody knows that they are texts. */
+/** Makes a key for a mapping from names to strings. `check` gets the values before they are known to be strings. */
 export function textsByNameKey(
   texts: Texts,
   check: (fields: readonly (readonly [name: string, value: unknown])[]) => Reading<Readonly<Record<string, string>>>,
 ): ConfigKey<Readonly<Record<string, string>>> {
   return {
-    type: 'mapping from names to texts',
+    type: 'mapping from names to strings',
     default: {},
     shownDefault: 'none',
     ...texts,
@@ -232,12 +233,12 @@ export function textsByNameKey(
   };
 }
 
-/** The key without a default: nothing need be written. */
+/** Makes a key optional, without a default. */
 export function optional<T>(key: ConfigKey<T>): ConfigKey<T | undefined> {
   return { ...key, default: undefined };
 }
 
-/** The key without a default: it must be written. */
+/** Makes a key required, without a default. */
 export function required<T>(key: ConfigKey<T>): ConfigKey<Exclude<T, undefined>> {
   return { ...key, default: undefined, isRequired: true } as ConfigKey<Exclude<T, undefined>>;
 }

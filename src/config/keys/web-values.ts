@@ -3,31 +3,31 @@ import { type ConfigKey, nameKind, type Texts, textsKey } from './values.ts';
 
 const ORIGIN_HINT = 'write scheme, host and port as browsers do: "https://app.example", "http://localhost:5173"';
 const HOST_HINT = 'write the bare name: "app.example" or "192.168.0.5"; every port of it is meant';
-const SHORTEST_TOKEN = 16;
-/** A token of RFC 9110 §5.6.2. */
+const MIN_TOKEN_CHARS = 16;
+/** Token of RFC 9110 §5.6.2. */
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
-/** Forbidden to pages by the Fetch standard, §2.2.2. */
+/** Request headers that pages must not set (Fetch standard, §2.2.2). */
 const OF_BROWSERS =
   /^(?:accept-(?:charset|encoding)|access-control-request-.*|connection|content-length|cookie2?|date|dnt|expect|host|keep-alive|origin|referer|te|trailer|transfer-encoding|upgrade|via|set-cookie|proxy-.*|sec-.*)$/i;
 
-/** Origins of other sites, RFC 6454 §6.1; `*` is all of them. */
+/** Makes a key for origins of other sites (RFC 6454 §6.1); `*` is all of them. */
 export function originsKey(texts: Texts): ConfigKey<readonly string[]> {
   return listOf({ ...texts, type: 'list of origins', parse: parseOrigin });
 }
 
-/** Names and addresses as they come in `Host`, without port. */
+/** Makes a key for names and addresses as in `Host`, without port. */
 export function hostsKey(texts: Texts): ConfigKey<readonly string[]> {
   return listOf({ ...texts, type: 'list of names', parse: parseHost });
 }
 
-/** Header fields that pages may send; browsers let none send those of their own. */
+/** Makes a key for request headers that pages may send; headers that only browsers set are refused. */
 export function requestHeadersKey(texts: Texts): ConfigKey<readonly string[]> {
   return headersKey(texts, (name) =>
     OF_BROWSERS.test(name) ? `"${name}" is set by browsers; no page can send it` : undefined,
   );
 }
 
-/** Header fields of answers that pages may read. */
+/** Makes a key for response headers that pages may read. */
 export function answerHeadersKey(texts: Texts): ConfigKey<readonly string[]> {
   return headersKey(texts, (name) =>
     /^set-cookie2?$/i.test(name) ? `"${name}" is for browsers; no page can read it` : undefined,
@@ -47,28 +47,28 @@ function headersKey(texts: Texts, problemOf: (name: string) => string | undefine
   return listOf({ ...texts, type: 'list of names', parse });
 }
 
-/** On, off, or a secret that has to be shown. */
+/** Makes a key for on, off, or a bearer token that requests must present. */
 export function switchOrTokenKey(texts: Texts): ConfigKey<boolean | string | undefined> {
   return {
-    type: 'true, false or a token',
+    type: 'boolean or token',
     default: undefined,
     ...texts,
     read: (written) => {
       if (typeof written === 'boolean') return { value: written };
-      const hint = `write true, false, or a secret of ${SHORTEST_TOKEN} characters or more`;
+      const hint = `write true, false, or a secret of ${MIN_TOKEN_CHARS} characters or more`;
       if (typeof written !== 'string')
         return { message: `expected true, false or a token, found ${nameKind(written)}`, hint };
       if (!/^[\x21-\x7e]+$/.test(written)) return { message: 'a token has printable ASCII characters only', hint };
-      if (written.length >= SHORTEST_TOKEN) return { value: written };
-      return { message: `a token has at least ${SHORTEST_TOKEN} characters`, hint };
+      if (written.length >= MIN_TOKEN_CHARS) return { value: written };
+      return { message: `a token has at least ${MIN_TOKEN_CHARS} characters`, hint };
     },
   };
 }
 
-/** The value of a header, or none. */
+/** Makes a key for the value of a header; false for none. */
 export function policyKey(value: string, texts: Texts): ConfigKey<string | false> {
   return {
-    type: 'text or false',
+    type: 'string or false',
     default: value,
     ...texts,
     read: (written) => {
@@ -94,7 +94,7 @@ function listOf({ type, parse, ...texts }: ListOptions): ConfigKey<readonly stri
     ...list,
     type,
     read: (written) => {
-      // None is the default, and may also be written.
+      // The empty list is the default, and may also be written.
       if (Array.isArray(written) && written.length === 0) return { value: [] };
       const reading = list.read(written);
       if ('message' in reading) return reading;
@@ -105,7 +105,7 @@ function listOf({ type, parse, ...texts }: ListOptions): ConfigKey<readonly stri
   };
 }
 
-/** Only in the form in which browsers send it, so that comparing texts is comparing origins. */
+/** Accepts an origin only in the form in which browsers send it, so that origins can be compared as strings. */
 function parseOrigin(written: string): Reading<string> {
   if (written === '*') return { value: written };
   if (written === 'null') {
@@ -114,7 +114,7 @@ function parseOrigin(written: string): Reading<string> {
   if (written.includes('*'))
     return { message: `"${written}" is a pattern; origins are compared whole`, hint: ORIGIN_HINT };
   const url = URL.canParse(written) ? new URL(written) : undefined;
-  // A scheme that is not of the web (that of an installed application) has no origin of its own in a URL.
+  // URL has no origin for schemes that are not of the web, such as that of an installed application.
   const origin = url?.origin === 'null' ? `${url.protocol}//${url.host}` : url?.origin;
   if (origin === undefined || url?.host === '') return { message: `"${written}" is no origin`, hint: ORIGIN_HINT };
   if (origin !== written) return { message: `"${written}" is more than an origin`, hint: `did you mean "${origin}"?` };
