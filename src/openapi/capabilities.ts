@@ -1,9 +1,9 @@
 import { LIST_PARAMETERS } from '../query/list-query.ts';
 import { SUBPROTOCOLS, USUAL_MEDIA_TYPES } from '../server/content/formats.ts';
 
-/** What the REST handlers and channels understand. The documents tell of nothing that is not here. */
+/** Features of the REST handlers and channels. The documents describe no others. */
 export interface Capabilities {
-  /** Content types of records, in and out; the first is the usual one. */
+  /** Content types of records, sent and accepted; the first is the usual one. */
   readonly mediaTypes: readonly [string, ...string[]];
   /** Names for `Sec-WebSocket-Protocol`. */
   readonly subprotocols: readonly string[];

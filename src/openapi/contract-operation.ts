@@ -5,15 +5,15 @@ import type { Part } from './schemas/schemas.ts';
 
 export type ContractMethod = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
-/** An operation that is not one of a table, as the part of the server that answers it describes it. */
+/** Operation that belongs to no table, as described by the part of the server that implements it. */
 export interface ContractOperation {
-  /** For code generators, as `logIn`. */
+  /** Name for code generators: `logIn`. */
   readonly id: string;
   readonly tag: string;
   readonly method: ContractMethod;
-  /** Below `/{app_id}`, with parameters in braces: `/orders/{id}`. */
+  /** Path below `/{app_id}`, with parameters in braces: `/orders/{id}`. */
   readonly path: string;
-  /** Where it is not below `/{app_id}`: at the root of the server, or on a port of its own. */
+  /** Set when it is not below `/{app_id}`: at the root of the server, or on another port. */
   readonly at?: 'root' | { readonly port: number };
   readonly summary: string;
   readonly description?: string;
@@ -21,7 +21,7 @@ export interface ContractOperation {
   readonly body?: Part;
   readonly responses: Part;
   readonly codes: readonly ErrorCode[];
-  /** Whether callers have to show who they are; `anyone` is not asked. Without it, it depends on the caller. */
+  /** Required credentials: none for `anyone`. Undefined when it depends on the caller. */
   readonly access?: 'anyone' | 'authenticated';
 }
 
@@ -30,7 +30,7 @@ export interface ContractTag {
   readonly description: string;
 }
 
-/** What an application answers beside its tables. */
+/** Operations of an application that belong to no table. */
 export interface Described {
   readonly operations: readonly ContractOperation[];
   readonly tags: readonly ContractTag[];
@@ -40,35 +40,35 @@ export interface DescribedContext {
   readonly errors: ErrorResponses;
   readonly auth: boolean;
   readonly ids: Set<string>;
-  /** Names of tags that are taken by tables. */
+  /** Names of tags that tables use. */
   readonly taken: ReadonlySet<string>;
-  /** Of the server, without a path. */
+  /** Origin of the server: its URL without a path. */
   readonly origin: string;
 }
 
 /** Path items by path. */
 export type Paths = Record<string, Record<string, unknown>>;
 
-/** Puts them beside the paths of the tables. Where two are at one address, the first is what the server answers. */
+/** Adds operations to the paths of the tables. Of two at one address the first stays: it is the one that answers. */
 export function addDescribed(paths: Paths, { operations }: Described, context: DescribedContext): void {
   const spellings = new Map(Object.keys(paths).map((path) => [shapeOf(path), path]));
   for (const operation of operations) {
     const { path, method } = operation;
     const spelling = spellings.get(shapeOf(path)) ?? path;
     const item = paths[path] ?? {};
-    // With other names of parameters it would be a second address, which OpenAPI does not allow.
+    // OpenAPI does not allow paths that differ only in the names of parameters.
     if (spelling !== path || item[method] !== undefined) continue;
     spellings.set(shapeOf(path), path);
-    paths[path] = { ...item, [method]: describe(operation, context) };
+    paths[path] = { ...item, [method]: toOperation(operation, context) };
   }
 }
 
-/** Templates that differ in the names of their parameters are one address. */
+/** Returns a path template without the names of its parameters, which do not distinguish addresses. */
 function shapeOf(path: string): string {
   return path.replace(/\{[^}]*\}/g, '{}');
 }
 
-/** A tag of ours keeps apart from a table of that name. */
+/** Returns the name of a tag; a table can have the same name, and then the tag gets a suffix. */
 function tagName(name: string, taken: ReadonlySet<string>): string {
   return taken.has(name) ? `${name} (server)` : name;
 }
@@ -77,7 +77,7 @@ export function describedTags({ tags }: Described, taken: ReadonlySet<string>): 
   return tags.map(({ name, description }) => ({ name: tagName(name, taken), description }));
 }
 
-function describe(operation: ContractOperation, { errors, auth, ids, taken, origin }: DescribedContext): Part {
+function toOperation(operation: ContractOperation, { errors, auth, ids, taken, origin }: DescribedContext): Part {
   const { id, tag, summary, description, parameters, body, responses, codes, access, at } = operation;
   const authCodes: readonly ErrorCode[] = auth && access !== 'anyone' ? ['UNAUTHORIZED', 'FORBIDDEN'] : [];
   return {
@@ -100,17 +100,17 @@ function withPort(origin: string, port: number): string {
   return url.origin;
 }
 
-/** A body of JSON. */
+/** Describes a body of JSON. */
 export function jsonBody(schema: Part, example?: unknown): Part {
   return { required: true, content: { 'application/json': { schema, ...(example === undefined ? {} : { example }) } } };
 }
 
-/** An answer of JSON. */
+/** Describes a response of JSON. */
 export function jsonAnswer(description: string, schema: Part, example?: unknown): Part {
   return { description, content: { 'application/json': { schema, ...(example === undefined ? {} : { example }) } } };
 }
 
-/** What a path template and its parameters are, of segments as routes have them: `orders/:id`. */
+/** Converts the segments of a route, as in `orders/:id`, to a path template and its parameters. */
 export function pathTemplate(segments: readonly string[]): { readonly path: string; readonly parameters: Part[] } {
   const isParameter = (segment: string) => segment.startsWith(':');
   return {
@@ -125,7 +125,7 @@ export function pathTemplate(segments: readonly string[]): { readonly path: stri
   };
 }
 
-/** A name for code generators: `postOrdersById` of POST and `orders/:id`. */
+/** Makes a name for code generators: `postOrdersById` for POST and `orders/:id`. */
 export function operationName(method: string, segments: readonly string[]): string {
   const words = segments.flatMap((segment) => {
     const name = segment.replace(/^:/, 'by-');
@@ -134,10 +134,10 @@ export function operationName(method: string, segments: readonly string[]): stri
   return method.toLowerCase() + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 }
 
-/** The answer to an upgrade. */
+/** Response to an upgrade. */
 export const SWITCHING: Part = { description: 'The WebSocket is open (RFC 6455).' };
 
-/** A stream of Server-Sent Events. */
+/** Describes a stream of Server-Sent Events. */
 export function eventStream(description: string): Part {
   return { description, content: { 'text/event-stream': { schema: { type: 'string' } } } };
 }

@@ -8,7 +8,7 @@ import { registerPageHeaders } from '../server/web/page-headers.ts';
 import type { Described } from './contract-operation.ts';
 import type { ContractSource } from './openapi.ts';
 
-/** The files of the API page; only these are served. */
+/** Document or page as it is sent. */
 export interface DocumentText {
   readonly text: string | Buffer;
   readonly type: string;
@@ -18,17 +18,17 @@ export interface DocumentText {
 
 export interface ContractOptions {
   readonly source: Omit<ContractSource, 'described'>;
-  /** What the parts of the server say about their operations; called when a document is made. */
+  /** Describes the operations that belong to no table; called when a document is made. */
   readonly describe: () => Promise<readonly Described[]>;
   readonly page: PageOptions;
   readonly compression: CompressionConfig;
 }
 
-/** What the API page shows beside the documents. */
+/** Features of the application that the API page links to. */
 export interface PageOptions {
-  /** The application has a page of its own, at `/{app_id}/`. */
+  /** True when the application has a page of its own, at `/{app_id}/`. */
   readonly hasOwnPage: boolean;
-  /** Callers can log in here with a name and a password. */
+  /** True when callers can log in with a name and a password. */
   readonly hasUsers: boolean;
 }
 
@@ -36,26 +36,26 @@ interface Document extends DocumentText {
   readonly etag: string;
 }
 
-/** Documents of one application that are kept, one for each name that the server is called by. */
-const MAX_ORIGINS = 16;
-/** A name or an address, then perhaps a port (RFC 9110 §7.2). */
+/** Origins of the server for which documents of one application are cached. */
+const MAX_CACHED_ORIGINS = 16;
+/** Name or address with an optional port (RFC 9110 §7.2). */
 const HOST = /^(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 const PAGE_FILE_AGE = 'public, max-age=31536000, immutable';
 
 /**
- * `/{app}/openapi.json`, `/{app}/asyncapi.json` and the page `/{app}/docs`. Nothing is loaded or made before the first
- * request for it; then it is kept.
+ * Registers `/{app}/openapi.json`, `/{app}/asyncapi.json` and the page `/{app}/docs`. Each is loaded and made at the first
+ * request for it, then cached.
  */
 export function registerContract(app: FastifyInstance, options: ContractOptions): void {
-  const { source, describe, page: shown, compression } = options;
+  const { source, describe, page: pageOptions, compression } = options;
   const path = `/${source.plan.appId}`;
-  const openApi = keepSome(async (origin: string, media: 'all' | undefined) => {
+  const openApi = cacheViews(async (origin: string, media: 'all' | undefined) => {
     const { makeOpenApi } = await import('./openapi.ts');
     const view = { ...(origin === '' ? {} : { origin }), ...(media === undefined ? {} : { media }) };
     return asDocument(json(makeOpenApi({ ...source, described: await describe() }, view)));
   });
   const asyncApi = once(async () => asDocument(json((await import('./asyncapi/asyncapi.ts')).makeAsyncApi(source))));
-  const page = once(async () => asDocument(await (await import('./page/page.ts')).makePage(source, shown)));
+  const page = once(async () => asDocument(await (await import('./page/page.ts')).makePage(source, pageOptions)));
   void app.register(async (scope) => {
     await registerPageHeaders(scope);
     scope.addHook('onSend', makeCompressHook(compression));
@@ -75,27 +75,27 @@ export function registerContract(app: FastifyInstance, options: ContractOptions)
   });
 }
 
-/** Where a client has found the server; empty when it does not say. Its name was checked before. */
+/** Returns the origin under which the client reached the server, with a checked name; empty when it is not known. */
 function originOf({ protocol, host }: FastifyRequest): string {
   return HOST.test(host) ? `${protocol}://${host.toLowerCase()}` : '';
 }
 
 type MakeView = (origin: string, media: 'all' | undefined) => Promise<Document>;
 
-/** As `once`, for each view; names are what clients say, so that only some are kept. */
-function keepSome(make: MakeView): MakeView {
-  const kept = new Map<string, () => Promise<Document>>();
+/** Makes each view once. Clients choose the names of the server, so that the cache is bounded. */
+function cacheViews(make: MakeView): MakeView {
+  const cached = new Map<string, () => Promise<Document>>();
   return (origin, media) => {
     const key = `${media ?? ''} ${origin}`;
-    const known = kept.get(key);
+    const known = cached.get(key);
     if (known !== undefined) return known();
     const made = once(() => make(origin, media));
-    if (kept.size < 2 * MAX_ORIGINS) kept.set(key, made);
+    if (cached.size < 2 * MAX_CACHED_ORIGINS) cached.set(key, made);
     return made();
   };
 }
 
-/** The same promise for everybody who asks; one that failed is tried again. */
+/** Makes a document once and returns the same promise to all callers; a failure is retried by the next call. */
 function once(make: () => Promise<Document>): () => Promise<Document> {
   let made: Promise<Document> | undefined;
   return () => {
@@ -113,7 +113,7 @@ function json(value: unknown): DocumentText {
 
 function asDocument(document: DocumentText): Document {
   const tag = createHash('sha256').update(document.text).digest('base64url').slice(0, 16);
-  // Weak: compressed or not, it is the same document.
+  // Weak, since the tag is the same with and without compression.
   return { ...document, etag: `W/"${tag}"` };
 }
 

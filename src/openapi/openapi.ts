@@ -20,28 +20,28 @@ import {
 import { componentSchemas } from './schemas/component-schemas.ts';
 import type { Part } from './schemas/schemas.ts';
 
-/** What the documents of an application are made from; the same gives the same bytes. */
+/** Source of an application's documents. Equal sources make equal bytes. */
 export interface ContractSource {
   readonly plan: Plan;
-  /** Changes with the schema. */
+  /** Hash that changes with the schema. */
   readonly version: string;
   readonly limits: Limits;
-  /** `wss` and `https`. */
+  /** True for `wss` and `https`. */
   readonly secure: boolean;
-  /** Host and port, as configured. */
+  /** Configured host and port. */
   readonly host: string;
   readonly capabilities: Capabilities;
-  /** Callers can show who they are. */
+  /** True when authentication is on. */
   readonly auth: boolean;
-  /** What there is beside the tables. */
+  /** Operations that belong to no table. */
   readonly described?: readonly Described[];
 }
 
-/** How a document is wanted. */
+/** Options of a document. */
 export interface View {
-  /** Where it was asked for, as `https://api.example.com`; without it where the server listens. */
+  /** Origin under which the document was requested: `https://api.example.com`; defaults to the configured host. */
   readonly origin?: string;
-  /** Every content type and the streams, too; without it JSON alone, from which code generators make better clients. */
+  /** `all` describes every content type and the streams. Without it only JSON: code generators then make better clients. */
   readonly media?: 'all';
 }
 
@@ -59,7 +59,7 @@ const JSON_ONLY = [
   'on the same addresses is `openapi.json?media=all`; `asyncapi.json` describes the WebSockets.',
 ].join('\n');
 
-/** RFC 6750; nothing is shown where what is public is enough. */
+/** Bearer credentials (RFC 6750), or none for what is public. */
 const SECURITY = [{ bearer: [] }, {}];
 const BEARER = {
   type: 'http',
@@ -68,7 +68,7 @@ const BEARER = {
     'A token (JWT) or an API key. It decides what a caller may do, and which records and fields the caller sees.',
 };
 
-/** The OpenAPI 3.1 description of everything that the server answers over HTTP for an application. */
+/** Makes the OpenAPI 3.1 document of everything that the server offers over HTTP for an application. */
 export function makeOpenApi(source: ContractSource, view: View = {}): Part {
   const { plan, version, limits, auth } = source;
   const capabilities = capabilitiesOf(source, view);
@@ -85,7 +85,7 @@ export function makeOpenApi(source: ContractSource, view: View = {}): Part {
     openapi: '3.1.0',
     info: { title: plan.appId, version, description: view.media === 'all' ? ABOUT : `${ABOUT}\n\n${JSON_ONLY}` },
     servers: [
-      // Absolute, since many tools take the first one word for word.
+      // Absolute, since many tools use the first URL as it is.
       { url: `${origin}/${plan.appId}` },
       { url: `../${plan.appId}`, description: 'Relative to this document: behind a proxy that adds a prefix.' },
     ],
@@ -116,7 +116,7 @@ export function makeOpenApi(source: ContractSource, view: View = {}): Part {
   };
 }
 
-/** Those parameters to which something refers. */
+/** Returns the parameters to which a path refers. */
 function usedIn(paths: Part, parameters: Part): Part {
   const text = JSON.stringify(paths);
   const isUsed = ([name]: readonly [string, unknown]) => text.includes(`"#/components/parameters/${name}"`);
@@ -129,12 +129,12 @@ function capabilitiesOf({ capabilities }: ContractSource, { media }: View): Capa
   return { ...capabilities, mediaTypes: [usual] };
 }
 
-/** Where the server listens, for those who do not ask over HTTP. */
+/** Returns the configured origin, for documents that are made without a request. */
 function originOf({ secure, host }: ContractSource): string {
   return `http${secure ? 's' : ''}://${host}`;
 }
 
-/** Tables with a URL. */
+/** Returns the tables with a URL. */
 export function exportedTables({ tables }: Plan): readonly TablePlan[] {
   return tables.filter(({ exportName }) => exportName !== undefined);
 }

@@ -12,15 +12,15 @@ export interface OperationContext {
   readonly limits: Limits;
   readonly capabilities: Capabilities;
   readonly errors: ErrorResponses;
-  /** Callers can show who they are. */
+  /** True when authentication is on. */
   readonly auth: boolean;
-  /** Streams are described beside the reads on the same address. */
+  /** True when streams are described in addition to the reads on the same address. */
   readonly streams: boolean;
-  /** Operation ids that are taken. */
+  /** Operation ids that are in use. */
   readonly ids: Set<string>;
 }
 
-/** An operation before its references are made. */
+/** Operation of a table, before shared parts are added. */
 export interface Description {
   readonly id: string;
   readonly summary: string;
@@ -31,10 +31,10 @@ export interface Description {
   readonly codes: readonly ErrorCode[];
 }
 
-/** Content types that are a row for each record. */
+/** Content types with a row for each record. */
 const ROWS: readonly string[] = ['application/x-ndjson', 'text/csv'];
 
-/** What the operations of one table are made with. */
+/** Makes the operations of one table. */
 export class OperationMaker {
   readonly table: TablePlan;
   readonly context: OperationContext;
@@ -48,7 +48,7 @@ export class OperationMaker {
     return this.table.transports.has('rest');
   }
 
-  /** Whether somebody may do this. */
+  /** True when at least some callers may do this. */
   may(action: Action): boolean {
     return isOffered(this.table, action);
   }
@@ -68,14 +68,14 @@ export class OperationMaker {
     };
   }
 
-  /** References to those shared parameters that the server understands. */
+  /** Refers to the shared parameters that the server supports. */
   shared(...names: readonly string[]): readonly Part[] {
     const { count, delta, idempotency } = this.context.capabilities;
     const known: Readonly<Record<string, boolean>> = { count, delta, idempotencyKey: idempotency };
     return parameters(...names.filter((name) => known[name] ?? true));
   }
 
-  /** The conditions of what is done to many records. */
+  /** Returns the parameters of operations on many records. */
   conditions(): readonly Part[] {
     return [
       ...filterParameters(this.table, this.context.capabilities),
@@ -84,25 +84,25 @@ export class OperationMaker {
     ];
   }
 
-  /** What is given, in every content type; rows have a header or a line each, which no schema tells. */
+  /** Describes the content of a response in every content type. Rows are strings: no schema describes their lines. */
   media(schema: Part, example?: JsonValue): Part {
     return withExample(mediaOf(this.context.capabilities.mediaTypes, schema), example);
   }
 
-  /** A record as it is read. */
+  /** Example of a record in a response. */
   get example(): JsonValue {
     return exampleRecord(this.table);
   }
 
-  /** What is sent: rows are only for creating. */
-  taken(schema: Part, rows: boolean): Part {
+  /** Describes the content of a request. Only creating accepts rows. */
+  accepted(schema: Part, rows: boolean): Part {
     const { mediaTypes } = this.context.capabilities;
     return mediaOf(rows ? mediaTypes : mediaTypes.filter((type) => !ROWS.includes(type)), schema);
   }
 
-  /** What is sent, with an example that can be tried as it is. */
+  /** Describes the content of a request, with an example that can be sent as it is. */
   input(schema: Part, kind: 'create' | 'replace' | 'merge' | undefined): Part {
-    return withExample(this.taken(schema, kind === 'create'), kind && exampleBody(this.table, kind));
+    return withExample(this.accepted(schema, kind === 'create'), kind && exampleBody(this.table, kind));
   }
 
   written(): Part {
@@ -113,14 +113,14 @@ export class OperationMaker {
   }
 
   published(): Part {
-    return { description: 'On its way.', content: this.media(refer(PUBLISHED)) };
+    return { description: 'Published.', content: this.media(refer(PUBLISHED)) };
   }
 
   changed(): Part {
     return { description: 'Done.', content: this.media(refer(BULK)) };
   }
 
-  /** `deleteAll` of X and `delete` of AllX are spelled alike. */
+  /** Makes an id unique: `deleteAll` of X and `delete` of AllX would be equal. */
   #claim(id: string): string {
     return claim(id, this.context.ids);
   }
@@ -134,7 +134,7 @@ export class OperationMaker {
   }
 }
 
-/** An operation id, with another end where it is taken. */
+/** Returns an operation id and adds it to `ids`, with a suffix when it is in use. */
 export function claim(id: string, ids: Set<string>): string {
   let free = id;
   while (ids.has(free)) free += '_';
@@ -152,22 +152,22 @@ function withExample(content: Part, example: JsonValue | undefined): Part {
   return { 'application/json': { ...json, example }, ...others };
 }
 
-/** A body that may be missing: no schema says so. */
+/** Sentence about a body that may be missing, which no schema can express. */
 export const NO_BODY = 'With `Prefer: return=minimal` there is no body.';
 
-/** What a write answers to `Prefer: return=minimal`, with these headers too. */
+/** Describes the response to `Prefer: return=minimal`, with these headers. */
 export function minimal(...names: readonly string[]): Part {
   return { description: 'Done; `Prefer: return=minimal`.', headers: headers(...names, 'Preference-Applied') };
 }
 
-/** Tells publishing from creating on the same address. */
+/** Describes the parameter that distinguishes publishing from creating on the same address. */
 export function publishParameter(required: boolean): Part {
   const schema = required ? { type: 'boolean', const: true } : { type: 'boolean', default: false };
   const description = 'Sends the body as a message.';
   return { name: 'publish', in: 'query', required, description, schema, example: true };
 }
 
-/** A path item of those operations that there are. */
+/** Returns a path item without the operations that are undefined. */
 export function present(item: Readonly<Record<string, Part | undefined>>): Part {
   return Object.fromEntries(Object.entries(item).filter(([, operation]) => operation !== undefined));
 }

@@ -10,7 +10,7 @@ import { keySchema, openRelations, type Part } from './schemas/schemas.ts';
 const text: Part = { type: 'string' };
 const flag: Part = { type: 'boolean' };
 
-/** A parameter of the query string; the example can be sent as it is. */
+/** Describes a parameter of the query string. The example can be sent as it is. */
 export function query(name: string, schema: Part, description: string, example: unknown): Part {
   return { name, in: 'query', description, schema, example };
 }
@@ -22,19 +22,19 @@ function header(name: string, description: string, example: string, schema: Part
 const ETAG = `"${EXAMPLE_SEQ}"`;
 const PAGE = 10;
 
-/** Parameters that are the same for every table, under `components`. */
+/** Describes the parameters that are the same for every table, for `components`. */
 export function sharedParameters({ limits }: { readonly limits: Limits }, capabilities: Capabilities): Part {
   const seq = { type: 'integer', format: 'int64', minimum: 0 };
   return {
     limit: query(
       'limit',
       { type: 'integer', minimum: 1, maximum: limits.pageMax, default: limits.pageDefault },
-      'How many records.',
+      'Maximum number of records.',
       Math.min(PAGE, limits.pageMax),
     ),
-    offset: query('offset', { type: 'integer', minimum: 0, default: 0 }, 'How many records to leave out first.', 0),
+    offset: query('offset', { type: 'integer', minimum: 0, default: 0 }, 'Number of records to skip.', 0),
     ...(capabilities.count
-      ? { count: query('count', flag, 'Counts all records that the conditions find.', true) }
+      ? { count: query('count', flag, 'Counts all records that meet the conditions.', true) }
       : {}),
     stream: query(
       'stream',
@@ -43,7 +43,12 @@ export function sharedParameters({ limits }: { readonly limits: Limits }, capabi
       'sse',
     ),
     since: query('since', seq, 'Stream: everything after this position. The header `Last-Event-ID` wins.', EXAMPLE_SEQ),
-    retained: query('retained', flag, 'Stream: first what is stored. On for a record, off for a table.', true),
+    retained: query(
+      'retained',
+      flag,
+      'Stream: sends the stored records first. On for a record, off for a table.',
+      true,
+    ),
     ...(capabilities.delta
       ? { delta: query('delta', flag, 'Stream: an update carries only the key and the fields that changed.', true) }
       : {}),
@@ -53,7 +58,7 @@ export function sharedParameters({ limits }: { readonly limits: Limits }, capabi
       type: 'string',
       const: '*',
     }),
-    prefer: header('Prefer', '`return=minimal` leaves the body out of the answer.', 'return=minimal'),
+    prefer: header('Prefer', '`return=minimal` returns no body.', 'return=minimal'),
     lastEventId: header(
       'Last-Event-ID',
       'Stream: the `id:` of the last event, as an EventSource sends it.',
@@ -63,7 +68,7 @@ export function sharedParameters({ limits }: { readonly limits: Limits }, capabi
       ? {
           idempotencyKey: header(
             'Idempotency-Key',
-            'The same key with the same request is done once.',
+            'A request that is repeated with the same key is executed once.',
             '0b2f6c1e-8a57-4a5e-9d53-3c9b7f1e2a60',
           ),
         }
@@ -72,7 +77,7 @@ export function sharedParameters({ limits }: { readonly limits: Limits }, capabi
   };
 }
 
-/** References to shared parameters. */
+/** Refers to shared parameters. */
 export function parameters(...names: readonly string[]): readonly Part[] {
   return names.map((name) => ({ $ref: `#/components/parameters/${name}` }));
 }
@@ -90,7 +95,7 @@ export function idParameter(table: TablePlan, maxLength: number): Part {
   };
 }
 
-/** Conditions of any form, in one parameter that every client library can send. */
+/** Describes the parameter for conditions of any form, which every client library can send. */
 export function conditionsParameter({ fields, primaryKey }: TablePlan): Part {
   const isSimple = ({ type, hidden, primaryKey: isKey }: FieldPlan) =>
     !hidden && !isKey && type.kind === 'scalar' && ['String', 'Int', 'Float', 'Long'].includes(type.name);
@@ -99,7 +104,7 @@ export function conditionsParameter({ fields, primaryKey }: TablePlan): Part {
   return query('filter', text, 'Conditions in one parameter: `(price=lt=10,title=="A, B");kind==A*`.', example);
 }
 
-/** For the order that a list has without `sort`. */
+/** Describes `cursor`, with an example for the order that a list has without `sort`. */
 export function cursorParameter(table: TablePlan): Part {
   const position = [exampleKey(table) as string | number];
   const example = formatCursor(totalOrder([], table), position);
@@ -143,12 +148,12 @@ function filterParameter({ name, type, description }: FieldPlan): Part {
       `${description === undefined ? '' : `${description}\n\n`}Condition. ${operatorsOf(type)}${shown}`,
       exampleText(type),
     ),
-    // The API page has no parameter for each operator: there `gt=10` is typed, whose sign must arrive as it is.
+    // The API page has no parameter for each operator: users type `gt=10`, whose `=` must not be escaped.
     allowReserved: true,
   };
 }
 
-/** A condition for each field; one with the name of a parameter is reached through `filter` only. */
+/** Describes a condition for each field. A field with the name of a parameter is available in `filter` only. */
 export function filterParameters(table: TablePlan, { cursor, count }: Capabilities): readonly Part[] {
   const taken = new Set([
     ...LIST_PARAMETERS,

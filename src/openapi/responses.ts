@@ -3,7 +3,7 @@ import { type Part, refer } from './schemas/schemas.ts';
 
 const PROBLEM_TYPE = 'application/problem+json';
 
-/** What any request may meet. */
+/** Errors of any request. */
 const ALWAYS: readonly ErrorCode[] = [
   'BAD_REQUEST',
   'REQUEST_TIMEOUT',
@@ -34,7 +34,7 @@ const WRITE: readonly ErrorCode[] = [
   'STORAGE_MOVED',
 ];
 
-/** The codes that the operations of a kind may answer with, beside those that any may. */
+/** Errors of each kind of operation, in addition to those of any request. */
 export const CODES = {
   list: ['INVALID_QUERY', 'SCAN_TOO_LARGE', 'PRECONDITION_FAILED'],
   create: [...WRITE, ...BODY, 'INVALID_ID', 'CONFLICT'],
@@ -49,13 +49,13 @@ export const CODES = {
   stream: ['INVALID_QUERY', 'INVALID_POSITION', 'FORBIDDEN_ORIGIN', 'TOO_MANY_CONNECTIONS'],
 } as const satisfies Record<string, readonly ErrorCode[]>;
 
-/** The error answers of a document: each set of codes is written once. */
+/** Error responses of a document: each set of codes is written once. */
 export class ErrorResponses {
   readonly #components = new Map<string, Part>();
 
   /**
-   * By status, references to the answers with these codes; those that any request may meet are `default`, unless they
-   * have the status of another.
+   * Refers, by status, to the responses with these codes. The errors of any request are under `default`, except those that
+   * share the status of another code.
    */
   refer(codes: readonly ErrorCode[]): Part {
     const statuses = new Set<number>(codes.map((code) => ERRORS[code].status));
@@ -87,7 +87,7 @@ function problemResponse(status: string, codes: readonly ErrorCode[]): Part {
   const mayWait = isAny || status === '503' || status === '429';
   const list = codes.map((code) => `${isAny ? `${ERRORS[code].status} ` : ''}\`${code}\`: ${ERRORS[code].title}.`);
   return {
-    description: [...(isAny ? ['Any request may be answered so, too.'] : []), ...list].join('\n\n'),
+    description: [...(isAny ? ['Errors of any request.'] : []), ...list].join('\n\n'),
     ...(mayWait ? { headers: { 'Retry-After': { $ref: '#/components/headers/Retry-After' } } } : {}),
     ...(status === '405' ? { headers: { Allow: { $ref: '#/components/headers/Allow' } } } : {}),
     content: {
@@ -101,7 +101,7 @@ function exampleProblems(codes: readonly ErrorCode[]): Part {
   return Object.fromEntries(examples) as Part;
 }
 
-/** No type of a schema can begin with an underscore. */
+/** Names that no type of a schema can have: they cannot begin with an underscore. */
 export const PROBLEM = '_Problem';
 export const PUBLISHED = '_Published';
 export const BULK = '_Changed';
@@ -119,7 +119,7 @@ export const SHARED_SCHEMAS: Part = {
       error: { type: 'string', description: 'The same as `detail`.' },
       errors: {
         type: 'array',
-        description: 'Every wrong member of what was sent.',
+        description: 'Every field that is wrong.',
         items: {
           type: 'object',
           properties: { field: { type: 'string' }, message: { type: 'string' } },
@@ -135,7 +135,7 @@ export const PUBLISHED_SCHEMA: Part = {
   type: 'object',
   properties: {
     seq: { type: 'integer', format: 'int64', description: 'Position in the log.' },
-    delivered: { type: 'integer', description: 'How many subscriptions it is for.' },
+    delivered: { type: 'integer', description: 'Number of subscriptions that receive it.' },
   },
   required: ['seq', 'delivered'],
 };
@@ -143,8 +143,8 @@ export const PUBLISHED_SCHEMA: Part = {
 export const BULK_SCHEMA: Part = {
   type: 'object',
   properties: {
-    matched: { type: 'integer', description: 'Records that the conditions found.' },
-    changed: { type: 'integer', description: 'Records that are different now.' },
+    matched: { type: 'integer', description: 'Records that meet the conditions.' },
+    changed: { type: 'integer', description: 'Records that changed.' },
   },
   required: ['matched', 'changed'],
 };
@@ -154,26 +154,26 @@ const text = { type: 'string' };
 export const HEADERS: Readonly<Record<string, Part>> = {
   ETag: {
     description:
-      "The record's `seq` in quotes, and after it the content type and coding unless it is plain JSON; of a list a weak tag of the table.",
+      "The record's `seq` in quotes, followed by format and coding unless it is plain JSON. For a list, a weak tag of the table.",
     schema: text,
   },
   Location: { description: 'Address of the new record.', schema: text },
   'X-Position': {
-    description: 'Head of the log at the moment of the read; `since=` continues from it without a gap.',
+    description: 'Last position of the log at the time of the read; `since=` continues from it without a gap.',
     schema: { type: 'string', pattern: '^[0-9]+$' },
   },
   'Preference-Applied': { description: '`return=minimal` when `Prefer` asked for it.', schema: text },
   'Retry-After': { description: 'Seconds to wait.', schema: text },
-  Allow: { description: 'The methods that the address takes.', schema: text },
+  Allow: { description: 'The methods that the address accepts.', schema: text },
 };
 
 export const TOTAL_HEADER: Part = {
-  description: 'How many records there are in all, with `count=true`.',
+  description: 'Number of all records that meet the conditions, with `count=true`.',
   schema: text,
 };
 export const LINK_HEADER: Part = { description: 'The next page: `<…>; rel="next"` (RFC 8288).', schema: text };
 
-/** References to headers of the document, by their names. */
+/** Refers to headers of the document. */
 export function headers(...names: readonly string[]): Part {
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 }

@@ -13,7 +13,7 @@ const ABOUT = [
   'The same changes come as Server-Sent Events, which openapi.json describes.',
 ].join(' ');
 
-/** The AsyncAPI 3.0 description of the WebSocket channels, from the server's side: it sends changes, and receives writes. */
+/** Makes the AsyncAPI 3.0 document of the WebSocket channels, from the server's side: it sends changes, and receives writes. */
 export function makeAsyncApi({ plan, version, limits, secure, host, capabilities }: ContractSource): Part {
   const tables = exportedTables(plan).filter((table) => table.transports.has('ws') && isOffered(table, 'subscribe'));
   const channels = tables.flatMap((table) => [
@@ -43,9 +43,9 @@ export function makeAsyncApi({ plan, version, limits, secure, host, capabilities
   };
 }
 
-type Channel = readonly [name: string, channel: Part];
+type NamedChannel = readonly [name: string, channel: Part];
 
-function tableChannel(table: TablePlan, capabilities: Capabilities): Channel {
+function tableChannel(table: TablePlan, capabilities: Capabilities): NamedChannel {
   const { name, exportName, description } = table;
   return [
     name,
@@ -59,7 +59,7 @@ function tableChannel(table: TablePlan, capabilities: Capabilities): Channel {
   ];
 }
 
-function recordChannel(table: TablePlan, maxIdLength: number, capabilities: Capabilities): Channel {
+function recordChannel(table: TablePlan, maxIdLength: number, capabilities: Capabilities): NamedChannel {
   const { description } = idParameter(table, maxIdLength);
   return [
     `${table.name}.record`,
@@ -78,12 +78,12 @@ function messageRefs(table: TablePlan, capabilities: Capabilities): Part {
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/messages/${name}` }]));
 }
 
-/** The query and the header fields of the handshake. */
+/** Describes the query and the headers of the handshake. */
 function subscriptionBinding(retained: boolean, { delta, subprotocols }: Capabilities): Part {
   const properties = {
     since: { type: 'integer', description: 'Resume: everything after this position.' },
     retained: { type: 'boolean', default: retained, description: 'First what is stored, as `Retained`.' },
-    echo: { type: 'boolean', default: true, description: '`false`: not what this connection sent itself.' },
+    echo: { type: 'boolean', default: true, description: '`false`: without the changes that this connection made.' },
     client: {
       type: 'string',
       pattern: '^[A-Za-z0-9._~-]{1,128}$',
@@ -112,13 +112,13 @@ function operations(name: string, { messages }: Part): readonly (readonly [strin
   const sent = names.filter((it) => !it.includes('.client.'));
   const channel = { $ref: `#/channels/${name}` };
   return [
-    [`send.${name}`, { action: 'send', summary: 'What the server sends.', channel, messages: refs(sent) }],
+    [`send.${name}`, { action: 'send', summary: 'Messages that the server sends.', channel, messages: refs(sent) }],
     ...(received.length === 0
       ? []
       : [
           [
             `receive.${name}`,
-            { action: 'receive', summary: 'What a client may send.', channel, messages: refs(received) },
+            { action: 'receive', summary: 'Messages that a client may send.', channel, messages: refs(received) },
           ] as const,
         ]),
   ];

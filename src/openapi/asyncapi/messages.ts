@@ -14,7 +14,7 @@ const AT = { timestamp: EXAMPLE_TIME, seq: EXAMPLE_SEQ };
 
 const PING: Part = {
   name: 'Ping',
-  summary: 'Asks whether anybody is there; the answer is `pong`. For clients that are not shown pings of the protocol.',
+  summary: 'Heartbeat; the server replies with `pong`. For clients whose library hides the pings of the protocol.',
   payload: {
     type: 'object',
     properties: { message_type: { const: 'Ping' }, ref: REF },
@@ -23,7 +23,7 @@ const PING: Part = {
   examples: [{ payload: { message_type: 'Ping', ref: 1 } }],
 };
 
-/** Messages by name; those that a client sends have `.client.` in it. */
+/** Describes the messages of a channel by name; names of messages that a client sends contain `.client.`. */
 export function channelMessages(table: TablePlan, { delta }: Capabilities): Readonly<Record<string, Part>> {
   const { name } = table;
   return {
@@ -50,10 +50,10 @@ const SUMMARIES: Readonly<Record<ChangeType, string>> = {
   Retained: 'A stored record, before what is live; `seq` and `timestamp` are those of its last change.',
 };
 
-function dataOf(table: TablePlan, type: ChangeType): Part {
+function dataSchema(table: TablePlan, type: ChangeType): Part {
   const { name, primaryKey } = table;
   if (type === 'Publish') return {};
-  // With `select` there is only what it names.
+  // With `select`, only the fields that it names.
   if (type !== 'Delete') return { anyOf: [refer(name), refer(selectedName(table))] };
   const properties = { [primaryKey.name]: keySchema(primaryKey) };
   return { type: 'object', properties, required: [primaryKey.name] };
@@ -71,7 +71,7 @@ function change(table: TablePlan, type: ChangeType, ops: readonly string[]): Par
       type: 'object',
       properties: {
         message_type: { const: type },
-        data: dataOf(table, type),
+        data: dataSchema(table, type),
         id,
         timestamp: TIME,
         seq: SEQ,
@@ -84,7 +84,7 @@ function change(table: TablePlan, type: ChangeType, ops: readonly string[]): Par
   };
 }
 
-/** An update of a channel with `delta=true`. */
+/** Describes an update of a channel with `delta=true`. */
 function deltaUpdate(table: TablePlan): Part {
   const { payload, ...update } = change(table, 'Update', ['update']) as { readonly payload: Part };
   const { properties, required } = payload as { readonly properties: Part; readonly required: readonly string[] };
@@ -141,7 +141,7 @@ function control(type: string, summary: string, properties: Part, example: Part)
   };
 }
 
-/** The frames that are the same on every channel. */
+/** Describes the frames that are the same on every channel. */
 export function controlMessages(): Readonly<Record<string, Part>> {
   const { seq } = AT;
   const reason = { enum: ['position_trimmed', 'position_unknown', 'rights_changed'] };
@@ -159,10 +159,10 @@ export function controlMessages(): Readonly<Record<string, Part>> {
       { ref: REF, id: { type: ['string', 'integer', 'null'] }, seq: SEQ, replayed: REPLAYED },
       { ref: 1, id: 'msg-1', seq },
     ),
-    _pong: control('pong', 'The answer to `Ping`.', { ref: REF }, {}),
+    _pong: control('pong', 'Reply to `Ping`.', { ref: REF }, {}),
     _error: control(
       'error',
-      'A message was refused; only its sender is told, and the socket stays open.',
+      'A message was refused. Only its sender receives this, and the socket stays open.',
       { code: { enum: Object.keys(ERRORS) }, message: { type: 'string' }, details: {}, ref: REF },
       { code: 'VALIDATION_ERROR', message: 'title: is required' },
     ),

@@ -7,7 +7,7 @@ import { type ErrorResponses, headers } from '../responses.ts';
 import { EXAMPLE_SEQ, EXAMPLE_TIME } from '../schemas/examples.ts';
 import { type Part, refer } from '../schemas/schemas.ts';
 
-/** No type of a schema can begin with an underscore. */
+/** Name that no type of a schema can have: they cannot begin with an underscore. */
 const ENTRY = '_AuditEntry';
 const TAG = 'Audit log';
 
@@ -19,15 +19,15 @@ const ENTRY_SCHEMA: Part = {
   type: 'object',
   description: 'One change of one record.',
   properties: {
-    seq: { ...SEQ, description: 'That of the change.' },
+    seq: { ...SEQ, description: 'Position of the change in the log.' },
     time: { type: 'string', format: 'date-time' },
     by: {
       type: 'object',
       properties: {
         type: { enum: ACTOR_TYPES },
-        sub: { type: 'string', description: 'Of a principal.' },
-        roles: { type: 'array', items: text, description: 'Those that the principal had.' },
-        key: { type: 'string', description: 'The API key that was shown, by its id.' },
+        sub: { type: 'string', description: 'Id of a principal.' },
+        roles: { type: 'array', items: text, description: 'Roles that the principal had.' },
+        key: { type: 'string', description: 'Id of the API key that was used.' },
       },
       required: ['type'],
     },
@@ -36,7 +36,7 @@ const ENTRY_SCHEMA: Part = {
     id: { type: ['string', 'integer'] },
     changes: {
       type: 'object',
-      description: 'The fields that are different now; of a hidden field no values.',
+      description: 'The fields that changed; hidden fields without their values.',
       additionalProperties: {
         anyOf: [
           { type: 'object', properties: { before: {}, after: {} }, required: ['before', 'after'] },
@@ -54,7 +54,7 @@ export interface AuditParts {
   readonly schemas: Part;
 }
 
-/** What an OpenAPI document has of the audit log; nothing when no table has `@audit`. */
+/** Describes the audit log; empty when no table has `@audit`. */
 export function auditParts({ tables }: Plan, { errors, auth }: Pick<OperationContext, 'errors' | 'auth'>): AuditParts {
   const table = tables.find(({ audited }) => audited)?.name;
   if (table === undefined) return { tags: [], paths: [], schemas: {} };
@@ -73,9 +73,9 @@ function operation(table: string, errors: ErrorResponses, auth: boolean): Part {
     parameters: [
       query('table', text, 'Only changes of this table.', table),
       query('id', text, 'Only changes of records with this key.', 'a-1'),
-      query('by', text, 'Only what the principal with this `sub` has done.', 'ada'),
-      query('by_type', { enum: ACTOR_TYPES }, 'Only what such a caller has done.', ACTOR_TYPES[0]),
-      query('op', { enum: AUDITED_OPS }, 'Only such changes.', AUDITED_OPS[0]),
+      query('by', text, 'Only changes by the principal with this `sub`.', 'ada'),
+      query('by_type', { enum: ACTOR_TYPES }, 'Only changes by this type of caller.', ACTOR_TYPES[0]),
+      query('op', { enum: AUDITED_OPS }, 'Only changes of this kind.', AUDITED_OPS[0]),
       query('since', MOMENT, 'Only changes after this seq, or from this time on.', EXAMPLE_TIME),
       query('until', MOMENT, 'Only changes up to this seq, or before this time.', EXAMPLE_TIME),
       query('before', SEQ, 'Continues after a page, from its `Link`.', EXAMPLE_SEQ),
@@ -83,7 +83,7 @@ function operation(table: string, errors: ErrorResponses, auth: boolean): Part {
     ],
     responses: {
       200: {
-        description: 'The entries; there may be more as long as there is a `Link`, also when the page is not full.',
+        description: 'The entries. A `Link` means that there may be more, also when the page is not full.',
         headers: headers('Link'),
         content: { 'application/json': { schema: { type: 'array', items: refer(ENTRY) } } },
       },

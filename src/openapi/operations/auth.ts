@@ -18,12 +18,12 @@ const USER: Part = {
 
 const TOKENS: Part = {
   type: 'object',
-  description: 'As OAuth 2.0 answers (RFC 6749 §5.1), with the user.',
+  description: 'Token response of OAuth 2.0 (RFC 6749 §5.1), with the user.',
   properties: {
     access_token: { type: 'string', description: 'For `Authorization: Bearer …`.' },
     token_type: { type: 'string', const: 'Bearer' },
     expires_in: SECONDS,
-    refresh_token: { type: 'string', description: 'Each is used once; the answer has the next.' },
+    refresh_token: { type: 'string', description: 'Can be used once; the response has the next one.' },
     user: USER,
   },
   required: ['access_token', 'token_type', 'expires_in', 'refresh_token', 'user'],
@@ -46,7 +46,7 @@ const TICKET: Part = {
   required: ['ticket', 'expires_in'],
 };
 
-function texts(...names: readonly string[]): Part {
+function strings(...names: readonly string[]): Part {
   return {
     type: 'object',
     properties: Object.fromEntries(names.map((name) => [name, text])),
@@ -75,9 +75,9 @@ const ALWAYS: readonly ContractOperation[] = [
   }),
   operation('ticket', {
     id: 'createTicket',
-    summary: 'Makes a ticket that opens one stream or WebSocket',
+    summary: 'Issues a ticket that opens one stream or WebSocket',
     description: 'For clients that cannot send `Authorization`: `?ticket=…` in the address of the stream.',
-    responses: { 200: jsonAnswer('The ticket; it can be used once, and soon.', TICKET) },
+    responses: { 200: jsonAnswer('The ticket. It can be used once, within `expires_in` seconds.', TICKET) },
     codes: ['BAD_REQUEST', 'INVALID_CREDENTIALS'],
     access: 'authenticated',
   }),
@@ -85,8 +85,8 @@ const ALWAYS: readonly ContractOperation[] = [
 
 const SIGNUP = operation('signup', {
   id: 'signUp',
-  summary: 'Makes an account and logs in',
-  body: jsonBody(texts('name', 'password'), CREDENTIALS),
+  summary: 'Creates an account and logs in',
+  body: jsonBody(strings('name', 'password'), CREDENTIALS),
   responses: { 201: jsonAnswer('The account, with its tokens.', TOKENS) },
   codes: [...BODY, 'CONFLICT', 'TOO_MANY_ATTEMPTS', 'OVERLOADED'],
   access: 'anyone',
@@ -96,7 +96,7 @@ const LOGINS: readonly ContractOperation[] = [
   operation('login', {
     id: 'logIn',
     summary: 'Logs in with name and password',
-    body: jsonBody(texts('name', 'password'), CREDENTIALS),
+    body: jsonBody(strings('name', 'password'), CREDENTIALS),
     responses: { 200: jsonAnswer('Tokens and the user.', TOKENS) },
     codes: [...BODY, 'INVALID_CREDENTIALS', 'TOO_MANY_ATTEMPTS', 'OVERLOADED'],
     access: 'anyone',
@@ -104,24 +104,24 @@ const LOGINS: readonly ContractOperation[] = [
   operation('refresh', {
     id: 'refreshTokens',
     summary: 'Exchanges a refresh token for new tokens',
-    body: jsonBody(texts('refresh_token')),
+    body: jsonBody(strings('refresh_token')),
     responses: { 200: jsonAnswer('New tokens and the user.', TOKENS) },
     codes: [...BODY, 'INVALID_CREDENTIALS', 'TOO_MANY_ATTEMPTS'],
     access: 'anyone',
   }),
   operation('logout', {
     id: 'logOut',
-    summary: 'Ends a login',
-    body: jsonBody(texts('refresh_token')),
-    responses: { 204: { description: 'The login has ended, if there was one.' } },
+    summary: 'Ends a session',
+    body: jsonBody(strings('refresh_token')),
+    responses: { 204: { description: 'The session has ended, if there was one.' } },
     codes: [...BODY],
     access: 'anyone',
   }),
   operation('password', {
     id: 'changePassword',
     summary: 'Changes the password of the caller',
-    description: 'All other logins of the user end.',
-    body: jsonBody(texts('old', 'new')),
+    description: 'All other sessions of the user end.',
+    body: jsonBody(strings('old', 'new')),
     responses: { 200: jsonAnswer('New tokens and the user.', TOKENS) },
     codes: [...BODY, 'INVALID_CREDENTIALS', 'TOO_MANY_ATTEMPTS', 'OVERLOADED'],
     access: 'authenticated',
@@ -129,13 +129,13 @@ const LOGINS: readonly ContractOperation[] = [
 ];
 
 export interface AuthOffer {
-  /** There are built-in users. */
+  /** True when there are built-in users. */
   readonly users: boolean;
-  /** Anyone may make an account. */
+  /** True when anonymous callers may create an account. */
   readonly signup: boolean;
 }
 
-/** `/auth/…` of an application with `auth`. */
+/** Describes `/auth/…` of an application with authentication. */
 export function describeAuthRoutes({ users, signup }: AuthOffer): Described {
   return {
     operations: [...(users && signup ? [SIGNUP] : []), ...(users ? LOGINS : []), ...ALWAYS],

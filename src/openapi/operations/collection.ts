@@ -5,7 +5,7 @@ import { selectedName } from '../schemas/component-schemas.ts';
 import { type Part, refer } from '../schemas/schemas.ts';
 import { readOperation } from './reads.ts';
 
-/** `/{Export}`: list, create and publish, and what is done to many records at once. */
+/** Describes `/{Export}`: list, create, publish, and changes of many records at once. */
 export function collectionItem(make: OperationMaker): Part {
   const { capabilities } = make.context;
   const bulk = capabilities.bulk && make.rest;
@@ -34,7 +34,7 @@ function listOperation(make: OperationMaker): Part | undefined {
         200: {
           description: 'The records; with `select` only the chosen fields of them.',
           headers: headers(...names),
-          content: make.media({ anyOf: [listOf(name), listOf(selectedName(make.table))] }, [make.example]),
+          content: make.media({ anyOf: [arrayOf(name), arrayOf(selectedName(make.table))] }, [make.example]),
         },
       },
       codes: CODES.list,
@@ -43,11 +43,11 @@ function listOperation(make: OperationMaker): Part | undefined {
   );
 }
 
-function listOf(name: string): Part {
+function arrayOf(name: string): Part {
   return { type: 'array', items: refer(name) };
 }
 
-/** Creating and publishing share an address; `publish=true` tells them apart. */
+/** Describes POST, which creates records, or publishes with `publish=true`. */
 function postOperation(make: OperationMaker): Part {
   const { name } = make.table;
   const [creates, publishes] = [make.may('create'), make.may('publish')];
@@ -55,7 +55,7 @@ function postOperation(make: OperationMaker): Part {
   const many = { type: 'array', items: one, maxItems: make.context.limits.batch };
   const anything = { description: 'With `publish=true`: any JSON.' };
   const shapes = [...(creates ? [one, many] : []), ...(publishes ? [anything] : [])];
-  const made = { anyOf: [refer(name), listOf(name)] };
+  const made = { anyOf: [refer(name), arrayOf(name)] };
   const created = {
     description: `Stored: the full record, or all of them in order. Several are stored together or not at all. ${NO_BODY}`,
     headers: headers('Location', 'ETag', 'Preference-Applied'),
@@ -79,7 +79,7 @@ function bulkMergeOperation(make: OperationMaker): Part {
   const { name } = make.table;
   return make.operation({
     id: 'mergeAll',
-    summary: `Changes fields of all records of ${name} that the conditions find`,
+    summary: `Changes fields of all records of ${name} that meet the conditions`,
     parameters: make.conditions(),
     body: { required: true, content: make.input(refer(`${name}.merge`), 'merge') },
     responses: { 200: make.changed(), 204: minimal() },
@@ -90,7 +90,7 @@ function bulkMergeOperation(make: OperationMaker): Part {
 function bulkDeleteOperation(make: OperationMaker): Part {
   return make.operation({
     id: 'deleteAll',
-    summary: `Removes all records of ${make.table.name} that the conditions find`,
+    summary: `Removes all records of ${make.table.name} that meet the conditions`,
     parameters: make.conditions(),
     responses: { 200: make.changed(), 204: minimal() },
     codes: CODES.bulkDelete,

@@ -6,8 +6,8 @@ import { collectionItem } from './collection.ts';
 import { recordItem } from './record.ts';
 
 /**
- * The paths of one table and of its records, with the operations that the server has for somebody; without any
- * they are missing.
+ * Describes the paths of a table and of its records, with the operations that at least some callers may use. A path without
+ * operations is left out.
  */
 export function tablePaths(table: TablePlan, context: OperationContext): readonly (readonly [string, Part])[] {
   const path = `/${table.exportName}`;

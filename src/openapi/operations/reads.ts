@@ -4,8 +4,8 @@ import { CODES, headers } from '../responses.ts';
 import type { Part } from '../schemas/schemas.ts';
 
 const EVENTS = [
-  'The stream greets with `{"type":"connected","status":"ok"}`. Then come `update`, `delete`, `publish` and `retained` with the',
-  'record as `data:` and `seq` as `id:`, `ready`, `reset` when `since` is no longer in the log, and `ping`.',
+  'The stream begins with `{"type":"connected","status":"ok"}`. The events are `update`, `delete`, `publish` and `retained`, with',
+  'the record as `data:` and `seq` as `id:`, `ready`, `reset` when `since` is no longer in the log, and `ping`.',
 ].join(' ');
 
 const EVENT_STREAM = { 'text/event-stream': { schema: { type: 'string', description: EVENTS } } };
@@ -13,10 +13,10 @@ const EVENT_STREAM = { 'text/event-stream': { schema: { type: 'string', descript
 const LIVE =
   'With `Accept: text/event-stream` the same address streams every change; `openapi.json?media=all` describes it.';
 
-/** The stream where it is alone on its address. */
+/** Operation of a stream without a read on the same address. */
 export type Watch = Pick<Description, 'id' | 'parameters' | 'codes'>;
 
-/** A read, the stream on the same address, or both. */
+/** Describes a read, the stream on the same address, or both. */
 export function readOperation(make: OperationMaker, read: Description, watch: Watch): Part | undefined {
   const streams = make.table.transports.has('sse') && make.may('subscribe');
   if (make.rest && make.may('read')) return plainRead(make, read, streams);
@@ -24,7 +24,7 @@ export function readOperation(make: OperationMaker, read: Description, watch: Wa
 }
 
 function plainRead(make: OperationMaker, read: Description, isLive: boolean): Part {
-  // Code generators would make a text of every answer that can be a stream.
+  // Code generators would type every response that can be a stream as a string.
   const streams = isLive && make.context.streams;
   const notes = [read.description, isLive && !streams ? LIVE : undefined].filter((note) => note !== undefined);
   const answer = { ...(read.responses as Readonly<Record<string, Part>>)[200] };
@@ -36,7 +36,10 @@ function plainRead(make: OperationMaker, read: Description, isLive: boolean): Pa
     parameters: [...own, ...(streams ? streamParameters(make) : [])],
     responses: {
       200: { ...answer, content },
-      304: { description: 'It is still what `If-None-Match` names.', headers: headers('ETag', 'X-Position') },
+      304: {
+        description: 'It has not changed: its `ETag` is the one in `If-None-Match`.',
+        headers: headers('ETag', 'X-Position'),
+      },
     },
     codes: [...read.codes, ...(streams ? CODES.stream : [])],
   });

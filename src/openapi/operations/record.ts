@@ -4,7 +4,7 @@ import { selectedName } from '../schemas/component-schemas.ts';
 import { type Part, refer } from '../schemas/schemas.ts';
 import { readOperation } from './reads.ts';
 
-/** `/{Export}/{id}`: read, create or replace, merge, delete, publish. */
+/** Describes `/{Export}/{id}`: read, create or replace, merge, delete, publish. */
 export function recordItem(make: OperationMaker): Part {
   const writes = make.may('create') || make.may('update');
   return present({
@@ -88,7 +88,7 @@ function publishOperation(make: OperationMaker): Part {
     summary: `Publishes a message on a record of ${make.table.name}`,
     description: 'Sent to the channels of the record and of the table, and not stored.',
     parameters: [publishParameter(true), ...make.shared('idempotencyKey')],
-    body: { required: true, content: make.taken({ description: 'Any JSON.' }, false) },
+    body: { required: true, content: make.accepted({ description: 'Any JSON.' }, false) },
     responses: { 202: make.published() },
     codes: CODES.publishToRecord,
   });

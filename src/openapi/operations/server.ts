@@ -14,8 +14,8 @@ const HEALTH: readonly ContractOperation[] = [
     method: 'get',
     path: '/health/live',
     at: 'root',
-    summary: 'Tells whether the process answers',
-    responses: { 200: jsonAnswer('It does.', status('ok')) },
+    summary: 'Checks that the process responds',
+    responses: { 200: jsonAnswer('The process responds.', status('ok')) },
     codes: [],
     access: 'anyone',
   },
@@ -25,10 +25,10 @@ const HEALTH: readonly ContractOperation[] = [
     method: 'get',
     path: '/health/ready',
     at: 'root',
-    summary: 'Tells whether the server accepts work',
+    summary: 'Checks that the server accepts work',
     responses: {
-      200: jsonAnswer('It does.', status('ok')),
-      503: jsonAnswer('It does not: the member `status` says why.', {
+      200: jsonAnswer('The server accepts work.', status('ok')),
+      503: jsonAnswer('The server does not accept work; `status` is the reason.', {
         type: 'object',
         properties: { status: { type: 'string' } },
         required: ['status'],
@@ -45,13 +45,13 @@ const METRICS: ContractOperation = {
   method: 'get',
   path: '/metrics',
   at: 'root',
-  summary: 'Shows metrics for Prometheus',
+  summary: 'Returns metrics for Prometheus',
   responses: { 200: { description: 'The metrics.', content: { 'text/plain': { schema: { type: 'string' } } } } },
   codes: [],
   access: 'anyone',
 };
 
-/** `metrics`: as registerMetrics has it; a text is the token that is wanted. */
+/** Describes health and metrics. `metrics`: the access of registerMetrics; a string is the required token. */
 export function describeServer(metrics: boolean | string): Described {
   const described: ContractOperation =
     typeof metrics === 'string'

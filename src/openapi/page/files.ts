@@ -13,23 +13,23 @@ export interface PageFile {
 const JAVASCRIPT = 'text/javascript; charset=utf-8';
 const CSS = 'text/css; charset=utf-8';
 
-const OWN: ReadonlyMap<string, PageFile> = new Map([
+const OWN_FILES: ReadonlyMap<string, PageFile> = new Map([
   ['page.js', { text: PAGE_SCRIPT, type: JAVASCRIPT }],
   ['page.css', { text: PAGE_STYLE, type: CSS }],
 ]);
 
-/** What is taken from the package; everything else in it stays where it is. */
-const FOREIGN: ReadonlyMap<string, string> = new Map([
+/** Files of the package that are served; its other files are not. */
+const PACKAGE_FILES: ReadonlyMap<string, string> = new Map([
   ['swagger-ui-bundle.js', JAVASCRIPT],
   ['swagger-ui.css', CSS],
   ['favicon-32x32.png', 'image/png'],
 ]);
 
-/** A file of the page, or undefined when it has none of that name. */
+/** Returns a file of the page; undefined when it has none of that name. */
 export async function readPageFile(name: string): Promise<PageFile | undefined> {
-  const own = OWN.get(name);
+  const own = OWN_FILES.get(name);
   if (own !== undefined) return own;
-  const type = FOREIGN.get(name);
+  const type = PACKAGE_FILES.get(name);
   return type === undefined ? undefined : { text: await readFile(join(packageFolder(), name)), type };
 }
 
@@ -38,7 +38,7 @@ function packageFolder(): string {
   return join(dirname(require.resolve('@fastify/swagger-ui/package.json')), 'static');
 }
 
-/** Address of a file of the page, relative to the page; it changes with the content, which is cached for ever. */
+/** Returns the address of a file, relative to the page. It contains a hash, since files are cached without revalidation. */
 export async function addressOf(name: string): Promise<string> {
   const file = await readPageFile(name);
   const tag = createHash('sha256')

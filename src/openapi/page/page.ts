@@ -5,7 +5,7 @@ import { type ContractSource, exportedTables } from '../openapi.ts';
 import { exampleBody } from '../schemas/examples.ts';
 import { addressOf } from './files.ts';
 
-/** Nothing from elsewhere, nothing inside the page; the operations draw their icons as `data:` images. */
+/** Content-Security-Policy: no other origins, no inline code. The operations draw their icons as `data:` images. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -19,7 +19,7 @@ const POLICY = [
 
 type Source = Pick<ContractSource, 'plan' | 'version' | 'auth'>;
 
-/** The API page. Its addresses are relative, so that it also works behind a proxy that adds a prefix. */
+/** Makes the API page. Its addresses are relative, so that it also works behind a proxy that adds a prefix. */
 export async function makePage(source: Source, options: PageOptions): Promise<DocumentText> {
   const names = ['swagger-ui.css', 'page.css', 'favicon-32x32.png', 'swagger-ui-bundle.js', 'page.js'];
   const [operationsStyle, style, icon, operations, script] = await Promise.all(names.map(addressOf));
@@ -69,7 +69,7 @@ function links({ hasOwnPage }: PageOptions): string {
   return `<nav aria-label="Documents">${all.map(([href, name]) => `<a href="${href}">${name}</a>`).join('\n')}</nav>`;
 }
 
-/** What one has to know before the list of operations, with requests that work as they stand. */
+/** Makes the introduction before the list of operations, with requests that can be sent as they are. */
 function introduction({ plan, auth }: Source, { hasUsers }: PageOptions): string {
   const table = exportedTables(plan).find(({ transports }) => transports.has('rest')) ?? exportedTables(plan)[0];
   if (table === undefined) return '';
@@ -100,7 +100,7 @@ function sample(title: string, code: string): string {
   return `<figure><figcaption>${title}</figcaption><pre><code>${code}</code></pre></figure>`;
 }
 
-/** The script of the page puts the whole address there. */
+/** Marks an address; the script of the page replaces it by the absolute one. */
 function address(path: string): string {
   return `<span data-address="${escapeHtml(path)}">${escapeHtml(path)}</span>`;
 }
@@ -155,8 +155,8 @@ function isLive(table: TablePlan): boolean {
 
 function channel({ exportName = '', transports }: TablePlan): string {
   const path = escapeHtml(exportName);
-  const shown = [transports.has('ws') ? 'WebSocket' : '', transports.has('sse') ? 'SSE' : ''];
-  const kinds = shown.filter((it) => it !== '').map((it) => `<span class="kind">${it}</span>`);
+  const names = [transports.has('ws') ? 'WebSocket' : '', transports.has('sse') ? 'SSE' : ''];
+  const kinds = names.filter((it) => it !== '').map((it) => `<span class="kind">${it}</span>`);
   const button = `<button type="button" data-channel="${path}" aria-pressed="false">Listen</button>`;
   return `<li><code>/${path}</code><span class="kinds">${kinds.join('')}</span>${transports.has('sse') ? button : ''}</li>`;
 }

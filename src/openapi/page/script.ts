@@ -1,4 +1,4 @@
-/** The script of the API page, served as a file of its own: the page's policy allows none inside it. */
+/** Script of the API page. It is a file of its own, since the page's policy allows no inline scripts. */
 export const PAGE_SCRIPT = `'use strict';
 const MAX_EVENTS = 200;
 const RECONNECT_MS = 2000;
@@ -17,7 +17,7 @@ for (const place of document.querySelectorAll('[data-address]')) {
 
 const isError = (status) => status === 'default' || Number(status) >= 400;
 
-/** Every code of an error response, by status. */
+/** Returns the codes of an error response, by status. */
 function codesOf(status, description) {
   const codes = new Map();
   for (const [, own, code] of description.matchAll(/(?:^|\\n)(?:([0-9]{3}) )?\`([A-Z_]+)\`/g)) {
@@ -27,7 +27,7 @@ function codesOf(status, description) {
   return [...codes].map(([name, list]) => '**' + name + '** ' + list.join(' '));
 }
 
-/** One row for all errors of an operation: a dozen of them, each with examples, are longer than a screen. */
+/** Joins all errors of an operation in one row: a dozen of them, each with examples, are longer than a screen. */
 function shortenResponses({ responses }, components) {
   const lines = [];
   for (const [status, response] of Object.entries(responses)) {
@@ -41,7 +41,7 @@ function shortenResponses({ responses }, components) {
   if (lines.length > 0) responses.errors = { description: lines.sort().join('\\n\\n') };
 }
 
-/** The operators are explained once, above; an example would be sent as it stands. */
+/** Removes what a parameter repeats: the operators are explained once, above, and an example would be sent as it is. */
 function shortenParameter(parameter) {
   if (!parameter.required) delete parameter.example;
   const [before, after] = (parameter.description || '').split('Condition.');
@@ -49,7 +49,7 @@ function shortenParameter(parameter) {
   if (example) parameter.description = before + 'Condition, as ' + example[0];
 }
 
-/** The document as this page shows it: at this address, whatever the server calls itself. */
+/** Adapts the document to this page: its server is the address of the page. */
 function forPage(document) {
   const { components } = document;
   document.servers = [{ url: base.href.replace(/\\/$/, '') }];
@@ -62,7 +62,7 @@ function forPage(document) {
       (operation.parameters || []).forEach(shortenParameter);
       shortenResponses(operation, components);
       const [server] = operation.servers || [];
-      // At the root of the server, and not of the application.
+      // An operation at the root of the server, not below the application.
       if (server && new URL(server.url).port === location.port) server.url = new URL('..', base).href.replace(/\\/$/, '');
     }
   }
@@ -72,7 +72,7 @@ function forPage(document) {
 let ui;
 const caller = document.querySelector('#caller');
 
-/** A login that was tried on the page is used for what follows. */
+/** Uses the token of a login that was executed on the page for later requests. */
 function takeLogin(response) {
   const isLogin = /\\/auth\\/(?:login|signup|refresh|password)$/.test(new URL(response.url, base).pathname);
   const token = isLogin && response.ok && response.body && response.body.access_token;
@@ -140,7 +140,7 @@ function giveUp(text) {
   state.textContent = text;
 }
 
-/** An EventSource cannot send the token: a ticket stands for it, and is good for one stream. */
+/** Adds a ticket to the address, since an EventSource cannot send the token. A ticket opens one stream. */
 async function addTicket(address) {
   const token = tokenOf();
   if (!token) return false;
@@ -157,7 +157,7 @@ async function problemOf(answer) {
   return new Error(problem.detail || 'The channel was answered with ' + answer.status + '.');
 }
 
-/** Why a stream did not open: an EventSource does not say. */
+/** Requests a stream again to find out why it did not open, which an EventSource does not report. */
 async function reasonOf(address) {
   const abort = new AbortController();
   const answer = await fetch(address, { headers: { accept: 'text/event-stream' }, signal: abort.signal });
@@ -186,7 +186,7 @@ async function listen(button, since) {
     if (source !== current) return;
     const wasOpened = state.dataset.open === 'true';
     state.textContent = 'Connection lost, trying again…';
-    // A ticket is good for one stream, so that the browser cannot try again by itself.
+    // A ticket opens one stream, so the browser cannot reconnect by itself.
     if (wasOpened && hasTicket) return again();
     if (current.readyState !== EventSource.CLOSED) return;
     const reason = hasTicket ? undefined : await reasonOf(plain).catch(() => undefined);

@@ -1,4 +1,4 @@
-/** The style of the API page; the operations bring their own, which is fitted to it. */
+/** Style of the API page; the style of the operations is adapted to it. */
 export const PAGE_STYLE = `:root {
   color-scheme: light dark;
   --page: light-dark(#f3f5f5, #0d1313);

@@ -11,12 +11,12 @@ import {
   referTo,
 } from './schemas.ts';
 
-/** Every type that a document of these tables refers to, by name; names with a dot are ours, which no type can have. */
+/** Describes every type that a document of these tables refers to, by name. Names of types in a schema contain no dot. */
 export function componentSchemas(tables: readonly TablePlan[], maxIdLength: number): Part {
   const schemas = new Map<string, Part>();
   for (const table of tables) {
     schemas.set(table.name, recordSchema(table));
-    // A record has its key whatever is selected; a related record has it when it is selected.
+    // A record always has its key; a related record has it only when `select` names it.
     schemas.set(selectedName(table), partSchema(table, [table.primaryKey.name]));
     addTypes(table.fields, schemas);
   }
@@ -28,10 +28,10 @@ export function componentSchemas(tables: readonly TablePlan[], maxIdLength: numb
   return Object.fromEntries([...schemas].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Tables whose records can be in those of others. */
+/** Returns the tables whose records can be nested in others. */
 function relatedTo(tables: readonly TablePlan[]): ReadonlySet<TablePlan> {
   const all = new Set(tables.flatMap((table) => openRelations(table).map(({ target }) => target)));
-  // A set gives what is added while it is walked, too.
+  // The loop also visits what is added to the set meanwhile.
   for (const table of all) for (const { target } of openRelations(table)) all.add(target);
   return all;
 }
@@ -49,14 +49,14 @@ function addType(type: FieldType, schemas: Map<string, Part>): void {
   addTypes(type.fields, schemas);
 }
 
-/** A relation is there only when `select` names it, and so are the fields of its records. */
+/** Describes a relation, which is present only when `select` names it, as are the fields of its records. */
 function relationSchema({ target, many, description }: RelationPlan): Part {
   const name = relatedName(target);
   const schema = many ? { type: 'array', items: refer(name) } : referTo(name, false);
   return description === undefined ? schema : { ...schema, description };
 }
 
-/** What `select` may leave of a record: any of its fields, and related records. */
+/** Describes a record with `select`: any of its fields, and related records. */
 function partSchema(table: TablePlan, required: readonly string[]): Part {
   const { properties } = outputSchema({}, table.fields);
   const relations = openRelations(table).map((relation) => [relation.name, relationSchema(relation)] as const);

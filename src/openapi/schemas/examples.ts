@@ -2,16 +2,16 @@ import type { FieldPlan, FieldType, JsonValue, TablePlan } from '../../schema/pl
 import { isServerSet, isText } from '../../schema/sdl/field.ts';
 
 export const EXAMPLE_TIME = '2025-01-15T10:30:00.000Z';
-/** A position in the log, at that time. */
+/** Position in the log at EXAMPLE_TIME. */
 export const EXAMPLE_SEQ = 1_736_937_000_000_000;
-/** Far away, so that a record made from the example is not removed at once. */
+/** Expiry in the far future, so that a record made from the example is not removed immediately. */
 const EXPIRY = Date.UTC(2100, 0, 1);
 
 export function exampleKey({ primaryKey, name }: TablePlan): JsonValue {
   return isText(primaryKey.type) ? `${name.slice(0, 3).toLowerCase()}-1` : 1;
 }
 
-/** A record as it is read. */
+/** Makes an example of a record in a response. */
 export function exampleRecord(table: TablePlan): JsonValue {
   return exampleOf(
     table,
@@ -19,12 +19,12 @@ export function exampleRecord(table: TablePlan): JsonValue {
   );
 }
 
-/** A record as it is sent. */
+/** Makes an example of a record in a request. */
 export function exampleInput(table: TablePlan): JsonValue {
   return exampleOf(table, sentFields(table));
 }
 
-/** The same without the key: it is in the address, or made by the server. */
+/** Makes an example of a body. It has no key, unless the client must choose one: the key is in the path or generated. */
 export function exampleBody(table: TablePlan, kind: 'create' | 'replace' | 'merge'): JsonValue {
   const isNeeded = (field: FieldPlan) => !field.primaryKey || (kind === 'create' && !isText(field.type));
   const fields = sentFields(table).filter(isNeeded);
@@ -50,7 +50,7 @@ const VALUES: Readonly<Record<string, JsonValue>> = {
   JSON: {},
 };
 
-/** What the first page of the documentation writes. */
+/** Values of fields with these names, as in the README. */
 const NAMED: ReadonlyMap<string, string> = new Map([
   ['title', 'Hello'],
   ['content', 'World'],
@@ -67,7 +67,7 @@ function exampleValue({ name, type, default: fallback, expiresAt }: FieldPlan): 
   return VALUES[type.name] ?? NAMED.get(name) ?? 'text';
 }
 
-/** A value of the type as a query string has it. */
+/** Returns an example value of the type for a query string. */
 export function exampleText(type: FieldType): string {
   if (type.kind === 'list') return exampleText(type.of);
   if (type.kind === 'enum') return type.values[0] ?? 'null';

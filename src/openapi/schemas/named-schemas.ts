@@ -2,7 +2,7 @@ import { type Part, refer } from './schemas.ts';
 
 type Parts = Readonly<Record<string, Part>>;
 
-/** `Product.client.Update` as the name of a type. */
+/** Converts `Product.client.Update` to the name of a type. */
 function pascal(name: string): string {
   return name
     .split(/[^A-Za-z0-9]+/)
@@ -11,8 +11,8 @@ function pascal(name: string): string {
 }
 
 /**
- * A schema whose parts have titles, by which code generators call what they make of them: without one it would be
- * AnonymousSchema. What has a name already keeps it.
+ * Adds titles to a schema and its parts, from which code generators make the names of types; without one they use
+ * AnonymousSchema. Titles that exist are kept.
  */
 export function withTitles(schema: Part, title: string): Part {
   if ('$ref' in schema) return schema;
@@ -34,7 +34,7 @@ function titleEach(parts: Parts, title: string): Part {
   );
 }
 
-/** Schemas with titles, by their names. */
+/** Adds titles to schemas, from their names. */
 export function titled(schemas: Part): Part {
   return Object.fromEntries(
     Object.entries(schemas as Parts).map(([name, schema]) => [name, withTitles(schema, pascal(name))]),
@@ -46,7 +46,7 @@ interface NamedMessages {
   readonly schemas: Part;
 }
 
-/** Messages whose payloads are schemas with names. */
+/** Moves the payloads of messages to schemas with names. */
 export function nameMessages(messages: Parts): NamedMessages {
   const schemas: Record<string, Part> = {};
   const named = Object.entries(messages).map(([key, message]) => {

@@ -9,11 +9,11 @@ import type {
 import { isOffered } from '../../schema/plan.ts';
 import { isServerSet, isText, mustBeSent, notesOf } from '../../schema/sdl/field.ts';
 
-/** A part of a document: JSON Schema 2020-12, or an object of OpenAPI or AsyncAPI. */
+/** Part of a document: JSON Schema 2020-12, or an object of OpenAPI or AsyncAPI. */
 export type Part = Readonly<Record<string, unknown>>;
 
-/** Whether a value is one that the server gives, or one that a client sends. */
-type Direction = 'out' | 'in';
+/** Direction of a value: `out` in responses, `in` in requests. */
+type ValueDirection = 'out' | 'in';
 
 const MAX_SAFE = Number.MAX_SAFE_INTEGER;
 const DIGITS = '^-?(0|[1-9][0-9]*)$';
@@ -25,20 +25,20 @@ const SCALARS: Readonly<Record<ScalarName, Part>> = {
   Float: { type: 'number', format: 'double' },
   Boolean: { type: 'boolean' },
   Date: { type: 'string', format: 'date-time' },
-  // Beyond ±(2^53−1) a string of digits. Two schemas: code generators put all keywords of one schema on each of its types.
+  // Beyond ±(2^53−1) a string of digits. Two schemas, since code generators apply all keywords of one schema to each type.
   Long: {
     anyOf: [
       { type: 'integer', format: 'int64', minimum: -MAX_SAFE, maximum: MAX_SAFE },
       { type: 'string', pattern: DIGITS },
     ],
   },
-  // No list of types: code generators make arrays and objects of nothing from it.
+  // No list of types: from one, code generators make arrays and objects without contents.
   JSON: { description: 'Any JSON value except null.' },
 };
 const ANY_JSON: Part = { description: 'Any JSON value.' };
 
-/** What a field's docstring says, and what its directives mean to the one who sends or reads it. */
-function annotate(field: FieldPlan, direction: Direction): Part {
+/** Describes a field by its docstring and by the effects of its directives. */
+function annotate(field: FieldPlan, direction: ValueDirection): Part {
   const notes = notesOf(field);
   return {
     ...(notes.length === 0 ? {} : { description: notes.join('\n\n') }),
@@ -47,8 +47,8 @@ function annotate(field: FieldPlan, direction: Direction): Part {
   };
 }
 
-/** The schema of one value, null included when it may be null. */
-export function typeSchema(type: FieldType, required: boolean, direction: Direction): Part {
+/** Describes a value, including null unless it is required. */
+export function typeSchema(type: FieldType, required: boolean, direction: ValueDirection): Part {
   switch (type.kind) {
     case 'scalar':
       if (type.name === 'JSON' && !required) return ANY_JSON;
@@ -66,7 +66,7 @@ function orNullUnless(required: boolean, schema: Part): Part {
   return required ? schema : orNull(schema);
 }
 
-/** The same, or null. */
+/** Returns a schema that also accepts null. */
 export function orNull(schema: Part): Part {
   const { type, anyOf } = schema;
   if (Array.isArray(anyOf)) return { ...schema, anyOf: [...(anyOf as Part[]), { type: 'null' }] };
@@ -81,39 +81,39 @@ export function referTo(name: string, required: boolean): Part {
   return required ? refer(name) : { anyOf: [refer(name), { type: 'null' }] };
 }
 
-function fieldSchema(field: FieldPlan, direction: Direction): Part {
+function fieldSchema(field: FieldPlan, direction: ValueDirection): Part {
   const { type, required, primaryKey } = field;
   const schema = primaryKey ? keySchema(field) : typeSchema(type, required, direction);
   return merge(schema, annotate(field, direction));
 }
 
-/** A schema with what is said about the field, after what the schema says itself. */
+/** Adds notes about a field to its schema; descriptions are joined. */
 function merge(schema: Part, notes: Part): Part {
   const texts = [notes.description, schema.description].filter((text) => text !== undefined);
   return { ...schema, ...notes, ...(texts.length === 0 ? {} : { description: texts.join('\n\n') }) };
 }
 
-/** Numbers that are keys are exact in JavaScript, whatever their type. */
+/** Describes a key. A number is limited to exact integers of JavaScript, whatever its type. */
 export function keySchema({ type }: FieldPlan): Part {
   return type.kind === 'scalar' && type.name === 'Long' ? SCALARS.Int : typeSchema(type, true, 'in');
 }
 
-/** Whether a field is in every record that a caller reads; one with a read rule is left out for those who may not read it. */
-function isAlwaysShown({ access }: FieldPlan): boolean {
+/** True for a field of every response. A field with a read rule is left out for callers who may not read it. */
+function isAlwaysPresent({ access }: FieldPlan): boolean {
   return access?.read === undefined;
 }
 
 export function outputSchema(owner: { readonly description?: string }, fields: readonly FieldPlan[]): Part {
-  const shown = fields.filter(({ hidden }) => !hidden);
+  const visible = fields.filter(({ hidden }) => !hidden);
   return {
     type: 'object',
     ...(owner.description === undefined ? {} : { description: owner.description }),
-    properties: Object.fromEntries(shown.map((field) => [field.name, fieldSchema(field, 'out')])),
-    required: shown.filter(isAlwaysShown).map(({ name }) => name),
+    properties: Object.fromEntries(visible.map((field) => [field.name, fieldSchema(field, 'out')])),
+    required: visible.filter(isAlwaysPresent).map(({ name }) => name),
   };
 }
 
-/** Those whose records anonymous callers may read. */
+/** Returns the relations to tables that at least some callers may read. */
 export function openRelations({ relations }: TablePlan): readonly RelationPlan[] {
   return relations.filter(({ target }) => isOffered(target, 'read'));
 }
@@ -126,7 +126,7 @@ function describeUnique({ fields }: CompositeIndexPlan): string {
   return `No two records have the same in ${fields.map(({ name }) => `\`${name}\``).join(', ')} together.`;
 }
 
-/** A record as it is read. */
+/** Describes a record in a response. */
 export function recordSchema(table: TablePlan): Part {
   const unique = table.compositeIndexes.filter(isShownUnique).map(describeUnique);
   const notes = [...(table.description === undefined ? [] : [table.description]), ...unique];
@@ -150,13 +150,13 @@ export function inputSchema(fields: readonly FieldPlan[], isRequired: (field: Fi
   };
 }
 
-/** Numbers are not made by the server, text keys are. */
-function hasMadeKey({ primaryKey: { type } }: TablePlan): boolean {
+/** True when the server can generate the key: a string, not a number. */
+function hasGeneratedKey({ primaryKey: { type } }: TablePlan): boolean {
   return isText(type);
 }
 
 function withKey(schema: Part, table: TablePlan, maxIdLength: number): Part {
-  if (!hasMadeKey(table)) return schema;
+  if (!hasGeneratedKey(table)) return schema;
   const properties = schema.properties as Readonly<Record<string, Part>>;
   const { name } = table.primaryKey;
   return {
@@ -165,14 +165,14 @@ function withKey(schema: Part, table: TablePlan, maxIdLength: number): Part {
   };
 }
 
-/** What may be sent: to create, to replace (the key is in the address) and to merge (every field is optional). */
+/** Describes the bodies to create, to replace (the key is in the path) and to merge (every field is optional). */
 export function inputsOf(table: TablePlan, maxIdLength: number): readonly (readonly [string, Part])[] {
   const { name, fields, primaryKey } = table;
   const make = (isRequired: (field: FieldPlan) => boolean) =>
     withKey(inputSchema(fields, isRequired), table, maxIdLength);
   const merged = make(() => false);
   return [
-    [`${name}.create`, make((field) => mustBeSent(field) && (field !== primaryKey || !hasMadeKey(table)))],
+    [`${name}.create`, make((field) => mustBeSent(field) && (field !== primaryKey || !hasGeneratedKey(table)))],
     [`${name}.replace`, make((field) => mustBeSent(field) && field !== primaryKey)],
     [`${name}.merge`, { ...merged, properties: withoutDefaults(merged.properties as Part) }],
   ];
