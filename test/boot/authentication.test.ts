@@ -9,7 +9,7 @@ const SCHEMA =
   'type Note @table @export(public: [read, create, update, subscribe]) { id: ID! @primaryKey type: String token: String }';
 const OTHER = 'Zq81-another_secret.of-our-own-0xPw';
 
-/** Two applications that ask, each with a secret of its own, and one that does not. */
+/** Starts two applications with `auth`, each with its own secret, and one without. */
 async function start(): Promise<string> {
   const dir = makeFolder({
     'config.yaml': 'port: 0\nlogging: {level: silent}\n',
@@ -27,7 +27,7 @@ async function start(): Promise<string> {
 const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
 
 describe('several applications in one server', () => {
-  test('each know their own tokens, and one without auth asks for none', async () => {
+  test('each accept their own tokens, and one without auth needs none', async () => {
     const url = await start();
     const status = async (path: string, options = {}) => (await ask('GET', `${url}/${path}`, options)).status;
     const [one, two] = [tokenOf('ann'), tokenOf('ann', {}, OTHER)];
@@ -41,7 +41,7 @@ describe('several applications in one server', () => {
     expect(await status('open/auth/me', bearer(one))).toBe(404);
   });
 
-  test('where nobody is asked, a record may look like a message with a token', async () => {
+  test('without auth, a record may look like a message with a token', async () => {
     const url = (await start()).replace('http', 'ws');
     using open = await WsClient.subscribe(`${url}/open/Note`);
     open.send({ id: 'a', type: 'auth', token: 'x' });

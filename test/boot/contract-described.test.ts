@@ -63,7 +63,7 @@ flows:
     transform: {id: input.id, title: input.title}
     to: {connector: table, operation: create, target: Order}
 `;
-/** A library with Standard JSON Schema, and one without. */
+/** Routes with a library that has Standard JSON Schema, and one without. */
 const ROUTES = `
 const standard = (check, input) => ({ '~standard': { version: 1, vendor: 'test',
   validate: (value) => (check(value) ? { value } : { issues: [{ message: 'is wrong' }] }),
@@ -117,7 +117,7 @@ function operation(method: string, path: string): Operation {
   return found;
 }
 
-/** The answer has a status that the operation names, and a body of its schema. */
+/** Checks that a response has a documented status and fits its schema. */
 function expectDocumented({ operationId, responses }: Operation, answer: Answer): void {
   const response = deref(responses[answer.status] ?? responses.default ?? {});
   const content = (response.content ?? {}) as Readonly<Record<string, { readonly schema: Part }>>;
@@ -130,7 +130,7 @@ function expectDocumented({ operationId, responses }: Operation, answer: Answer)
   expect(isValid(JSON.parse(answer.text)) ? [] : isValid.errors, `${operationId}: ${answer.text}`).toEqual([]);
 }
 
-test('the document is valid and has everything that the server answers, under names for code', async () => {
+test('the document is valid and describes every operation with a name for code generators', async () => {
   expect(await openApiMistakes(document)).toEqual([]);
   const ids = Object.values(document.paths).flatMap((item) =>
     Object.values(item).flatMap(({ operationId }) => operationId ?? []),
@@ -143,14 +143,14 @@ test('the document is valid and has everything that the server answers, under na
     ...['openChat', 'streamNews', 'openChannels', 'streamChannels', 'readAuditLog', 'getLiveness', 'getReadiness'],
   ];
   expect(ids).toEqual(expect.arrayContaining(named));
-  // A table is there before what the server has at its root.
+  // A table wins over a path at the root of the server.
   expect(operation('get', '/metrics').operationId).toBe('listmetrics');
   expect(operation('get', '/health/live').servers).toEqual([{ url: server.url }]);
   expect(operation('post', '/auth/login').security).toEqual([]);
   expect(operation('put', '/api/raw').security).toEqual([{ bearer: [] }]);
 });
 
-test('the first server is where the document was asked for', async () => {
+test('the first server is the origin of the request', async () => {
   expect(document.servers.map(({ url }) => url)).toEqual([base, '../shop']);
   const { port } = new URL(base);
   const other = await ask('GET', `http://localhost:${port}/shop/openapi.json`);
@@ -177,7 +177,7 @@ test('every parameter has an example that the server accepts', async () => {
   const queries = (list.parameters ?? []).map(deref).filter((one) => one.in === 'query' && one.name !== 'secret');
   expect(queries.length).toBeGreaterThan(15);
   for (const { name, example } of queries) {
-    // As client libraries write it.
+    // In the form of client libraries.
     const query = new URLSearchParams({ [String(name)]: String(example) });
     const answer = await ask('GET', `${base}/Order?${query}`);
     expect([name, answer.status, answer.text]).toEqual([name, 200, answer.text]);
@@ -185,7 +185,7 @@ test('every parameter has an example that the server accepts', async () => {
   }
 });
 
-test('answers to select, and records of callers who may not read a field, fit their schema', async () => {
+test('responses to select and records with hidden fields fit their schema', async () => {
   await ask('POST', `${base}/Buyer`, { json: { id: 'b', name: 'Bo' } });
   await ask('POST', `${base}/Order`, { json: { id: 'o', title: 'Hello', buyerId: 'b' } });
   for (const select of ['title', 'id,n', 'title,buyer{name}', 'title,buyer{name,orders{title}}']) {
@@ -198,7 +198,7 @@ test('answers to select, and records of callers who may not read a field, fit th
   expectDocumented(operation('get', '/Order/{id}'), plain);
 });
 
-test('what is said about logging in, routes, flows and health is what they answer', async () => {
+test('the responses of login, routes, flows and health fit the document', async () => {
   const name = { name: 'ada', password: 'correct horse battery' };
   const asked: [string, string, Parameters<typeof ask>[2], string?][] = [
     ['POST', '/auth/signup', { json: name }],
@@ -222,7 +222,7 @@ test('what is said about logging in, routes, flows and health is what they answe
   for (const [method, path, options, url = path] of asked) {
     const answer = await ask(method, base + url, options);
     expectDocumented(operation(method, path), answer);
-    // Nothing of these is one of the errors that any request may meet.
+    // None of these is an error of any request.
     expect(operation(method, path).responses, `${method} ${path} ${answer.text}`).toHaveProperty(String(answer.status));
   }
   const { record } = await ask('POST', `${base}/auth/login`, { json: name });
@@ -239,7 +239,7 @@ test('what is said about logging in, routes, flows and health is what they answe
   }
 });
 
-test('schemas of routes are those of their library, without references into the document', () => {
+test('schemas of routes come from their library, without references into the document', () => {
   const quote = operation('post', '/api/quote');
   expect(quote.parameters).toEqual([
     {

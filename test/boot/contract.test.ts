@@ -46,7 +46,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** References of a part of the document, as they are from outside. */
+/** Makes the references of a part of the document absolute. */
 function absolute<T>(part: T): T {
   return JSON.parse(JSON.stringify(part).replaceAll('"$ref":"#/', '"$ref":"document#/')) as T;
 }
@@ -55,7 +55,7 @@ function deref(part: Part): Part {
   return typeof part.$ref === 'string' ? (resolve(document, part.$ref) as Part) : part;
 }
 
-/** The answer is one that the operation documents: status, content type, headers and body. */
+/** Checks that the operation documents a response: status, content type, headers and body. */
 function expectDocumented({ operationId, responses }: Operation, answer: Answer): void {
   const found = responses[answer.status] ?? responses.default;
   expect(found, `${operationId}: ${answer.status} ${answer.text}`).toBeDefined();
@@ -86,18 +86,18 @@ function expectDocumented({ operationId, responses }: Operation, answer: Answer)
 function exampleBody({ requestBody }: Operation, seed: number): unknown {
   const schema = requestBody?.content['application/json']?.schema;
   if (schema === undefined) return undefined;
-  // The first shape is the plain one: one record.
+  // The first variant is a single record.
   const shape = Array.isArray(schema.anyOf) ? (schema.anyOf[0] as Part) : schema;
   return sample(shape, seed);
 }
 
-/** A value that the schema describes; it is no record that is removed at once because its time has passed. */
+/** Makes a value for the schema; a record must not be expired, since it would be removed immediately. */
 function sample(schema: Part, seed: number): unknown {
   const [value] = fc.sample(arbitraryOf(schema, document), { seed, numRuns: 1 });
   return typeof value === 'object' && value !== null && 'gone' in value ? { ...value, gone: null } : value;
 }
 
-/** In this order every operation finds what it needs. */
+/** Methods in an order in which each finds the record that it needs. */
 const ORDER = ['put', 'get', 'patch', 'post', 'delete'];
 const EMPTY_ID = 1;
 
@@ -106,7 +106,7 @@ function operationsOf(path: string): (readonly [string, Operation])[] {
   return ORDER.flatMap((method) => (item[method] === undefined ? [] : [[method, item[method]] as const]));
 }
 
-/** Paths of tables, and not of what the server has beside them. */
+/** Returns the paths of tables, without other paths of the server. */
 function tablePaths(): string[] {
   return Object.keys(document.paths).filter((path) => !/^\/(?:api\/v1\/realtime|health|metrics)(?:\/|$)/.test(path));
 }
@@ -115,7 +115,7 @@ function tablesIn(): string[] {
   return [...new Set(tablePaths().map((path) => path.split('/')[1] as string))];
 }
 
-/** Without what can be in the way of another record: an id that is not the address's, a value that must be unique. */
+/** Removes values that conflict with another record: the id and unique fields. */
 function withoutId(body: unknown): unknown {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
   const { id: _id, n: _n, code: _code, ...rest } = body as Record<string, unknown>;
@@ -123,7 +123,7 @@ function withoutId(body: unknown): unknown {
 }
 
 describe('the OpenAPI document', () => {
-  test('tells the truth about every operation on a record', async () => {
+  test('describes every operation on a record correctly', async () => {
     for (const path of tablePaths().filter((it) => it.endsWith('/{id}'))) {
       const writes = document.paths[path]?.put !== undefined && document.paths[path.slice(0, -5)]?.post !== undefined;
       for (const seed of [1, 2, 3, 4, 5]) {
@@ -141,7 +141,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  test('tells the truth about every operation on a table', async () => {
+  test('describes every operation on a table correctly', async () => {
     const done: string[] = [];
     for (const path of tablePaths().filter((it) => !it.endsWith('/{id}'))) {
       for (const [method, operation] of operationsOf(path)) {
@@ -159,7 +159,7 @@ describe('the OpenAPI document', () => {
     expect(done).toEqual(expect.arrayContaining(['listThing', 'createThing', 'createNumber', 'publishOnlyPublish']));
   });
 
-  test('tells the truth about streams', async () => {
+  test('describes streams correctly', async () => {
     const watched = tablePaths().flatMap((path) =>
       operationsOf(path)
         .filter(([method]) => method === 'get')
@@ -187,14 +187,14 @@ describe('the OpenAPI document', () => {
     ]);
   });
 
-  test('names every member of a record that is read', async () => {
+  test('names every property of a record in a response', async () => {
     const thing = sample({ $ref: '#/components/schemas/Thing.create' }, 9);
     const { record } = await ask('POST', `${base}/Thing`, { json: thing });
     const schema = document.components.schemas.Thing as { properties: Part };
     expect(Object.keys(record).toSorted()).toEqual(Object.keys(schema.properties).toSorted());
   });
 
-  test('has an answer of the server for what goes wrong', async () => {
+  test('documents the response to every kind of error', async () => {
     const operation = (id: string) =>
       Object.values(document.paths)
         .flatMap((item) => Object.values(item))
@@ -240,7 +240,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  test('leaves out what is not there', async () => {
+  test('leaves out operations that do not exist', async () => {
     const methods = ['get', 'post', 'put', 'patch', 'delete'];
     expect(tablesIn()).toEqual(['Thing', 'numbers.all', 'ReadOnly', 'OnlyPublish', 'OnlyStream', 'NoCreate']);
     for (const table of [...tablesIn(), 'Nothing']) {
@@ -249,14 +249,14 @@ describe('the OpenAPI document', () => {
         for (const method of missing) {
           const json = method === 'get' || method === 'delete' ? {} : { json: {} };
           const { status, text } = await ask(method.toUpperCase(), base + path.replace('{id}', '5'), json);
-          // Not open to anybody, no such method, or no REST at all.
+          // No caller may do it, there is no such method, or REST is off.
           expect([403, 405, ...(table === 'OnlyStream' ? [404] : [])], `${method} ${path} ${text}`).toContain(status);
         }
       }
     }
   });
 
-  test('names only codes that there are', () => {
+  test('names only existing codes', () => {
     const codes = [...JSON.stringify(document.components).matchAll(/"code":\{[^}]*?"enum":\[([^\]]*)\]/g)];
     const named = codes.flatMap(([, list]) => JSON.parse(`[${list}]`) as string[]);
     expect(named.length).toBeGreaterThan(30);
@@ -274,7 +274,7 @@ describe('the OpenAPI document', () => {
 });
 
 describe('the AsyncAPI document', () => {
-  test('tells the truth about every frame, and about what may be sent', async () => {
+  test('describes every frame and every message of clients correctly', async () => {
     const { record } = await ask('GET', `${base}/asyncapi.json`);
     const asyncApi = record as unknown as Part;
     const frames = new Ajv2020({ strict: false, allErrors: true });
@@ -342,7 +342,7 @@ describe('the addresses of the documents', () => {
     },
   );
 
-  test('the page takes nothing from elsewhere and has nothing inline', async () => {
+  test('the page loads nothing from other origins and has no inline code', async () => {
     const { headers, text } = await ask('GET', `${base}/docs`);
     const policy = headers.get('content-security-policy') ?? '';
     expect(policy).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self'; /);
@@ -352,7 +352,7 @@ describe('the addresses of the documents', () => {
     expect(watched).toEqual(['Thing', 'numbers.all', 'OnlyStream']);
   });
 
-  test('serve the files of the page and nothing else of the package', async () => {
+  test('serve only the files of the page from the package', async () => {
     const page = (await ask('GET', `${base}/docs`)).text;
     const files = [...page.matchAll(/(?:href|src)="(docs\/[^"]+)"/g)].map(([, file]) => file as string);
     expect(files).toHaveLength(5);
@@ -368,7 +368,7 @@ describe('the addresses of the documents', () => {
   });
 });
 
-test('docs: false switches them off', async () => {
+test('docs: false turns them off', async () => {
   const other = mkdtempSync(join(tmpdir(), 'tablecast-contract-off-'));
   writeFileSync(join(other, 'schema.graphql'), 'type A @table @export { id: ID! @primaryKey }');
   writeFileSync(join(other, 'config.yaml'), 'app_id: my-app\nport: 0\nlogging: {level: silent}\ndocs: false\n');

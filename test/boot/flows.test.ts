@@ -54,7 +54,7 @@ async function lettersOf({ ask }: Started, query = '') {
 }
 
 describe('a flow of a server', () => {
-  test('S1.20 takes the changes of one table to another, over a restart, and is counted', async () => {
+  test('S1.20 passes the changes of one table to another, over a restart, and is counted', async () => {
     const app = await start(FLOWS);
     await app.ask('POST', 'Order', {
       json: [
@@ -91,7 +91,7 @@ describe('a flow of a server', () => {
     await vi.waitFor(async () => expect((await app.ask('GET', 'Copy?sort=id')).records).toHaveLength(2));
   });
 
-  test('what it cannot do is a dead letter that can be read, tried again and thrown away', async () => {
+  test('stores an event that it cannot handle as a dead letter, which can be read, retried and deleted', async () => {
     const app = await start(FLOWS);
     for (const id of ['a', 'b', 'c']) await app.ask('POST', 'Order', { json: { id } });
     await vi.waitFor(async () => expect((await lettersOf(app)).dead_letters).toHaveLength(3));
@@ -137,7 +137,7 @@ describe('a flow of a server', () => {
     }
   });
 
-  test('a dead letter that can be done now is done, and goes away', async () => {
+  test('removes a dead letter after a successful retry', async () => {
     const config = FLOWS.replace('number: input.record.number', 'number: input.record.missing');
     const dir = makeFolder({ 'schema.graphql': SCHEMA, 'config.yaml': '' });
     const write = (flows: string) => writeFileSync(`${dir}/config.yaml`, `port: 0\nlogging: {level: silent}\n${flows}`);
@@ -166,7 +166,7 @@ describe('a flow of a server', () => {
     expect((await mended.at('GET', 'flows/dead-letters')).record).toEqual({ dead_letters: [], next: null });
   });
 
-  test('dead letters beyond their number go, the oldest first', async () => {
+  test('removes dead letters beyond their maximum, the oldest first', async () => {
     const app = await start(`dead_letters: {max_count: 2}\n${FLOWS}`);
     for (const id of ['a', 'b', 'c']) await app.ask('POST', 'Order', { json: { id } });
     await vi.waitFor(async () => expect((await flowOf(app)).events).toMatchObject({ dead: 3 }));
@@ -176,10 +176,10 @@ describe('a flow of a server', () => {
   });
 });
 
-describe('who may see flows', () => {
+describe('access to flows', () => {
   const paths = ['flows', 'flows/dead-letters', 'flows/dead-letters/x'];
 
-  test('those with the admin role, where callers say who they are', async () => {
+  test('is for the admin role when authentication is on', async () => {
     const app = await start(`auth: {jwt: {secret: ${SECRET}}}\n${FLOWS}`);
     const as = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
     for (const path of paths) {
@@ -198,7 +198,7 @@ describe('who may see flows', () => {
     }
   });
 
-  test('nobody from elsewhere, where nobody is asked', async () => {
+  test('is for this machine only when authentication is off', async () => {
     const app = await start(`host: 0.0.0.0\nauth: none\n${FLOWS}`);
     for (const path of paths) expect([path, (await app.ask('GET', path)).status]).toEqual([path, 403]);
     const proxied = await start(`trust_proxy: true\n${FLOWS}`);
@@ -206,7 +206,7 @@ describe('who may see flows', () => {
   });
 });
 
-test('a table cannot be where flows are, and without flows there is nothing', async () => {
+test('a table cannot use the path of flows, which is not served without flows', async () => {
   const named = `type Flow @table @export(name: "flows") { id: ID! @primaryKey }`;
   await expect(start('', named)).rejects.toThrow('"flows" is used by the server itself');
   const app = await start('');

@@ -7,7 +7,7 @@ import { loadProject } from '../../src/boot/project.ts';
 import { HookedTable } from '../../src/resources/table/hooked.ts';
 import { TableResource } from '../../src/resources/table/resource.ts';
 
-test('only a table with hooks before its writes is another one than without', async () => {
+test('only a table with hooks before its writes is a HookedTable', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'tablecast-hooks-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const types = ['A', 'B'].map((name) => `type ${name} @table @export { id: ID! @primaryKey }`);

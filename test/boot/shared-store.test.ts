@@ -13,7 +13,7 @@ import { StorageHealth } from '../../src/store/storage-health.ts';
 
 const SCHEMA = 'type Message @table @export { id: ID! @primaryKey, title: String! }';
 
-/** A bus whose bells carry no changes and are lost now and then, like those of a network. */
+/** Bus whose notifications carry no changes and are sometimes lost, as on a network. */
 class LossyBus implements Bus {
   readonly #bus = new MemoryBus();
   #rung = 0;
@@ -27,7 +27,7 @@ class LossyBus implements Bus {
   }
 }
 
-/** Two applications, each with its feed, hub and write queue, on one store. */
+/** Opens two applications, each with its feed, hub and write queue, on one store. */
 async function openTwo(bus: Bus) {
   const dir = mkdtempSync(join(tmpdir(), 'tablecast-shared-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));

@@ -30,7 +30,7 @@ async function start(): Promise<{ server: RunningServer; table: TableHandle }> {
 }
 
 describe('tables for code in the server', () => {
-  test('code may do what anonymous callers may not, through the same validation', async () => {
+  test('code has all rights and passes the same validation', async () => {
     const { server, table } = await start();
     const refused = await fetch(`${server.url}/my-app/Message/a`, {
       method: 'PUT',
@@ -104,7 +104,7 @@ describe('tables for code in the server', () => {
     expect(await table.get('room-1')).toBeUndefined();
   });
 
-  test('code hears of changes until it leaves or the server stops', async () => {
+  test('code receives changes until it unsubscribes or the server stops', async () => {
     const { server, table } = await start();
     const heard: unknown[] = [];
     const changes = table.subscribe('title==a*');

@@ -32,7 +32,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-test('a record goes through every REST verb', async () => {
+test('a record can be used with every REST method', async () => {
   const created = await ask('POST', url, { json: { id: 'a', title: 'one' } });
   expect([created.status, created.headers.get('location')]).toEqual([201, 'Message/a']);
   expect((await ask('POST', url, { json: [{ id: 'b', title: 'two' }] })).records).toEqual([{ id: 'b', title: 'two' }]);
@@ -53,7 +53,7 @@ test('a record goes through every REST verb', async () => {
   expect((await ask('PUT', `${url}/a?x=1`, { json: {} })).status).toBe(400);
 });
 
-test('what one door takes in, the others give out, and /metrics counts', async () => {
+test('a write on one transport is delivered on the others and counted in /metrics', async () => {
   using socket = await WsClient.subscribe(url.replace('http', 'ws'));
   using stream = await SseClient.subscribe(url);
   socket.send({ id: 'w', title: 'by socket' });
@@ -66,15 +66,15 @@ test('what one door takes in, the others give out, and /metrics counts', async (
   expect((await ask('POST', `${url}/w?publish=true`, { json: { by: 'REST' } })).record).toMatchObject({ delivered: 2 });
   expect((await ask('POST', `${url}?publish=true`, { json: 'to all' })).record).toMatchObject({ delivered: 2 });
   await socket.changes.atLeast(6);
-  const told = socket.changes.items.map(({ message_type }) => message_type);
-  expect(told).toEqual(['Update', 'Update', 'Publish', 'Delete', 'Publish', 'Publish']);
-  for (const type of told) await stream.next(type.toLowerCase());
+  const types = socket.changes.items.map(({ message_type }) => message_type);
+  expect(types).toEqual(['Update', 'Update', 'Publish', 'Delete', 'Publish', 'Publish']);
+  for (const type of types) await stream.next(type.toLowerCase());
   const metrics = (await ask('GET', `${server.url}/metrics`)).text;
   for (const transport of ['ws', 'sse']) expect(metrics).toContain(`tablecast_connections{transport="${transport}"} 1`);
   expect(metrics).toMatch(/tablecast_messages_total\{app="my-app",table="Message"\} 4/);
 });
 
-test('the multiplexed protocol has a door of its own, for a socket and for a stream', async () => {
+test('the multiplexed protocol is served as a socket and as a stream', async () => {
   using client = await GatewayClient.open(`${server.url.replace('http', 'ws')}${REALTIME}/ws`);
   using stream = await SseClient.open(`${server.url}/my-app${REALTIME}/subscribe?operations=create&since=0`);
   expect(await client.subscribe('Message', { id: 1, filter: 'title==g*', retained: true })).toHaveProperty('status');

@@ -9,7 +9,7 @@ import { ask } from '../support/http.ts';
 
 const SCHEMA = 'type Message @table @export(public: [read, create]) { id: ID! @primaryKey, title: String! }';
 
-/** Adds a transport for the time of a test, as a line in the map would. */
+/** Adds a transport to the map for the duration of a test. */
 function addTransport(name: string, entry: TransportEntry): void {
   const entries = TRANSPORTS as Record<string, TransportEntry>;
   entries[name] = entry;

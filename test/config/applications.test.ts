@@ -71,7 +71,7 @@ describe('a folder of applications', () => {
     ]);
   });
 
-  test('tells the mistakes of every application at once', () => {
+  test('reports the mistakes of every application at once', () => {
     const folder = makeFolder({
       'config.yaml': 'prot: 1\n',
       'one/schema.graphql': SCHEMA,
@@ -100,7 +100,7 @@ describe('a folder of applications', () => {
   });
 });
 
-describe('what is no application', () => {
+describe('not an application', () => {
   test('is a folder that does not exist', () => {
     const folder = join(makeFolder({}), 'none');
     expect(mistakesOf(() => loadApplications(folder, {}))).toEqual([`${folder} does not exist`]);

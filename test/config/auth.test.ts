@@ -74,13 +74,13 @@ describe('auth of an application', () => {
     ['RS256', RSA],
     ['ES256', EC],
     ['EdDSA', ED],
-  ])('takes %s from the public key', (algorithm, { publicKey }) => {
+  ])('infers %s from the public key', (algorithm, { publicKey }) => {
     const files = { 'keys/idp.pem': pemOf(publicKey) };
     const config = 'auth: {jwt: {public_key: keys/idp.pem}}\n';
     expect(authOf(config, files)).toMatchObject({ jwt: { publicKey: files['keys/idp.pem'], algorithm } });
   });
 
-  test('takes keys from a JWKS URL, over https or on loopback', () => {
+  test('accepts a JWKS URL over https or on loopback', () => {
     const read = (url: string) => authOf(`auth: {jwt: {jwks_url: "${url}"}}\n`);
     expect(read('https://id.example.com/jwks')).toMatchObject({
       jwt: { jwksUrl: 'https://id.example.com/jwks', algorithm: 'RS256' },
@@ -89,7 +89,7 @@ describe('auth of an application', () => {
     expect(read('http://[::1]/jwks')).toMatchObject({ jwt: { jwksUrl: 'http://[::1]/jwks' } });
   });
 
-  test('is nothing, or none in words', () => {
+  test('can be missing or none', () => {
     expect(authOf('rest: true\n')).toBeUndefined();
     expect(authOf('auth: none\n')).toBe('none');
   });
@@ -254,11 +254,11 @@ describe('mistakes in auth', () => {
 describe('a host that can be reached from outside', () => {
   const auth = `auth: {jwt: {secret: ${SECRET}}}\n`;
 
-  test('is taken when the application has auth', () => {
+  test('is accepted when the application has auth', () => {
     expect(loadConfig(makeApp(`host: 0.0.0.0\n${auth}`), {}).server.host).toBe('0.0.0.0');
   });
 
-  test('needs auth, or none in words, in each application', () => {
+  test('needs auth or none in each application', () => {
     const load = (two: string) =>
       loadApplications(
         makeFolder({

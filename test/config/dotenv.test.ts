@@ -19,11 +19,11 @@ test('.env beside config.yaml gives its variables, and the environment wins', ()
   });
   const { app, server } = loadConfig(folder, { PORT: '3' });
   expect([app.appId, server.port, app.auth]).toMatchObject(['shop', 3, { jwt: { secret: SECRET } }]);
-  // A variable that is empty is one.
+  // An empty variable is set.
   expect(mistakesOf(() => loadConfig(folder, { NAME: '' }))[0]).toContain('app_id');
 });
 
-test('of several applications each has its own', () => {
+test('each of several applications has its own', () => {
   const folder = makeFolder({
     'config.yaml': `port: \${PORT}\n`,
     '.env': 'PORT=5\nNAME=none\n',
@@ -37,7 +37,7 @@ test('of several applications each has its own', () => {
   expect([server.port, ...apps.map(({ appId }) => appId)]).toEqual([5, 'first', 'second']);
 });
 
-test('one that cannot be read is told', () => {
+test('a file that cannot be read is reported', () => {
   const folder = makeFolder({ 'schema.graphql': SCHEMA, '.env/x': '', 'b.txt': '' });
   expect(mistakesOf(() => loadConfig(folder, {}))).toEqual(['.env is not a file']);
   const binary = makeFolder({ 'schema.graphql': SCHEMA, '.env': new Uint8Array([0x41, 0x3d, 0xff]) });

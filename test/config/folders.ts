@@ -6,7 +6,7 @@ import { StartError } from '../../src/config/files/diagnostic.ts';
 
 export const SCHEMA = 'type Message @table @export { id: ID! @primaryKey }\n';
 
-/** A folder called `my-app` with these files, removed after the test. */
+/** Makes a folder `my-app` with these files; it is removed after the test. */
 export function makeFolder(files: Readonly<Record<string, string | Uint8Array>>): string {
   const parent = mkdtempSync(join(tmpdir(), 'tablecast-config-'));
   onTestFinished(() => rmSync(parent, { recursive: true, force: true }));
@@ -19,12 +19,12 @@ export function makeFolder(files: Readonly<Record<string, string | Uint8Array>>)
   return folder;
 }
 
-/** An application folder with this config.yaml and a schema. */
+/** Makes an application folder with this config.yaml and a schema. */
 export function makeApp(config: string | Uint8Array): string {
   return makeFolder({ 'config.yaml': config, 'schema.graphql': SCHEMA });
 }
 
-/** `file:line:column message | hint` of every mistake; line and column are left out where there are none. */
+/** Formats every mistake as `file:line:column message | hint`, without line and column where there are none. */
 export function mistakesOf(run: () => unknown): string[] {
   try {
     run();

@@ -77,7 +77,7 @@ const DEFAULT_SERVER = {
   },
 };
 
-/** Mistakes in a config.yaml beside a schema. */
+/** Returns the mistakes in a config.yaml of an application. */
 function mistakesIn(config: string | Uint8Array, env: NodeJS.ProcessEnv = {}): string[] {
   const folder = makeApp(config);
   return mistakesOf(() => loadConfig(folder, env));
@@ -88,7 +88,7 @@ function load(config: string, env: NodeJS.ProcessEnv = {}) {
 }
 
 describe('defaults', () => {
-  test('stand for everything when there is no config.yaml', () => {
+  test('are used for everything when there is no config.yaml', () => {
     const dir = makeFolder({ 'schema.graphql': SCHEMA });
     expect(loadConfig(dir, {})).toEqual({
       server: DEFAULT_SERVER,
@@ -176,7 +176,7 @@ channels:
     });
   });
 
-  test('of a path are taken as they are', () => {
+  test('of a path are used as they are', () => {
     const { app, server } = load('realtime: {path: /live_2/v1.0, enabled: false}\nlimits: {subscriptions: 7}\n');
     expect(app.realtime).toEqual({ path: '/live_2/v1.0', enabled: false });
     expect(server.limits.subscriptions).toBe(7);
@@ -201,14 +201,14 @@ channels:
 });
 
 describe('the environment', () => {
-  test('fills in values, and without quotes they keep their kind', () => {
+  test('replaces variables, and without quotes the values keep their type', () => {
     const env = { PORT: '8080', REST: 'false', ID: 'x', SIZE: '2MiB' };
     const config = load(`port: \${PORT}\nrest: \${REST}\napp_id: "app-\${ID}"\nlimits:\n  body: \${SIZE}\n`, env);
     expect(config.server).toMatchObject({ port: 8080, limits: { body: 2 * 1024 ** 2 } });
     expect(config.app).toMatchObject({ appId: 'app-x', rest: false });
   });
 
-  test('in quotes gives text', () => {
+  test('in quotes gives a string', () => {
     expect(load(`app_id: "\${N}"\n`, { N: '2025' }).app.appId).toBe('2025');
     expect(mistakesIn(`port: "\${PORT}"\n`, { PORT: '8080' })).toHaveLength(1);
   });
@@ -366,7 +366,7 @@ describe('A4: mistakes name line and column', () => {
     );
   });
 
-  test('a host that can be reached from outside is taken with the words for it', () => {
+  test('a host that can be reached from outside is accepted with auth: none', () => {
     const { server, app } = load('host: 0.0.0.0\nauth: none\n');
     expect([server.host, app.auth]).toEqual(['0.0.0.0', 'none']);
     expect(load('host: "::1"\n').server.host).toBe('::1');
@@ -520,7 +520,7 @@ describe('A5: schemas and web stay inside the folder', () => {
 });
 
 describe('app_id', () => {
-  test.each(['a', 'A-b_c.9', '9', 'x'.repeat(64)])('%s is taken', (appId) => {
+  test.each(['a', 'A-b_c.9', '9', 'x'.repeat(64)])('%s is accepted', (appId) => {
     expect(load(`app_id: "${appId}"\n`).app.appId).toBe(appId);
   });
 

@@ -47,7 +47,7 @@ describe('header fields of cors', () => {
 });
 
 describe('cors.origins', () => {
-  test('are taken in the form of browsers', () => {
+  test('are accepted in the form of browsers', () => {
     const origins = [
       'https://app.example',
       'http://localhost:5173',
@@ -127,7 +127,7 @@ describe('metrics', () => {
     ['true', true],
     ['false', false],
     ['a-token-of-some-length', 'a-token-of-some-length'],
-  ])('%s is taken', (written, metrics) => expect(load(`metrics: ${written}\n`).server.metrics).toBe(metrics));
+  ])('%s is accepted', (written, metrics) => expect(load(`metrics: ${written}\n`).server.metrics).toBe(metrics));
 
   test.each([
     ['short', 'a token has at least 16 characters'],
@@ -157,7 +157,7 @@ describe('web_policy', () => {
 });
 
 describe('surprises', () => {
-  test('are none by default, nor with usual settings', () => {
+  test('are not reported for defaults and usual settings', () => {
     expect(describeSurprises(load('').server)).toEqual([]);
     const usual =
       'cors: { origins: ["https://app.example", "http://localhost:5173", "http://[::1]:5173"] }\nmetrics: a-token-of-some-length\n';
@@ -177,7 +177,7 @@ describe('surprises', () => {
       /^limits of requests or connections are 0/,
     ],
     ['host: 192.0.2.1\nauth: none\nlimits: { connections_per_address: 0 }', /^limits of requests or connections are 0/],
-  ])('%j is told', (config, sentence) => {
+  ])('%j is reported', (config, sentence) => {
     expect(describeSurprises(load(`${config}\n`).server)).toEqual([expect.stringMatching(sentence)]);
   });
 });

@@ -66,7 +66,7 @@ test('the documents of any schema are valid', async () => {
   );
 });
 
-test('what a document says may be sent is taken, and what it does not say is refused', () => {
+test('bodies that a document describes are accepted, and others are refused', () => {
   fc.assert(
     fc.property(schemas, fc.gen(), (text, gen) => {
       const plan = planOf(text);

@@ -4,7 +4,7 @@ import { resolve } from './valid.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
-/** Values that a schema of the document describes. */
+/** Generates values that a schema of the document describes. */
 export function arbitraryOf(schema: Schema, document: Part): fc.Arbitrary<unknown> {
   const { $ref, anyOf, type, enum: values, const: constant } = schema;
   if (typeof $ref === 'string') return arbitraryOf(resolve(document, $ref) as Schema, document);
@@ -15,7 +15,7 @@ export function arbitraryOf(schema: Schema, document: Part): fc.Arbitrary<unknow
   return typeof type === 'string' ? ofType(type, schema, document) : ANY_JSON;
 }
 
-/** What a field of type JSON takes, whether or not it may be null. */
+/** Generates values of type JSON that are valid whether or not the field may be null. */
 const ANY_JSON = fc
   .jsonValue()
   .map(plain)
@@ -45,7 +45,7 @@ function ofType(type: string, schema: Schema, document: Part): fc.Arbitrary<unkn
 function text({ format, pattern, minLength = 0, maxLength = 20 }: Schema): fc.Arbitrary<string> {
   if (format === 'date-time') return fc.date({ noInvalidDate: true, ...YEARS }).map((date) => date.toISOString());
   if (pattern !== undefined) return fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n).map(String);
-  // No control characters: a key must not have them, and any other text may.
+  // No control characters, since keys must not contain them.
   return fc.string({ unit: SIGN, minLength: Number(minLength), maxLength: Math.min(20, Number(maxLength)) });
 }
 
@@ -59,7 +59,7 @@ function object({ properties, required }: Schema, document: Part): fc.Arbitrary<
   return fc.record(arbitraries, { requiredKeys: (required ?? []) as string[] }).map(plain);
 }
 
-/** As it comes out of JSON. */
+/** Converts a value to what JSON.parse returns. */
 function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value));
 }

@@ -5,7 +5,7 @@ import { CAPABILITIES, type Capabilities } from '../../src/openapi/capabilities.
 import type { ContractSource } from '../../src/openapi/openapi.ts';
 import type { Plan } from '../../src/schema/plan.ts';
 
-/** Everything that the documents can tell of, whether or not the server has it. */
+/** Capabilities with every feature that the documents can describe. */
 export const EVERYTHING: Capabilities = {
   mediaTypes: ['application/json', 'application/x-ndjson', 'text/csv', 'application/cbor', 'application/vnd.msgpack'],
   subprotocols: ['tablecast.json', 'tablecast.cbor', 'tablecast.msgpack'],
@@ -30,7 +30,7 @@ export function sourceOf(plan: Plan, capabilities: Capabilities = CAPABILITIES):
   };
 }
 
-/** Every type and directive there is, nullable and not, and tables of every kind. */
+/** Schema with every type and directive, nullable and not, and tables of every kind. */
 export const EVERY_KIND = `
 enum Kind { TOOL TOY }
 "Where something is."

@@ -26,7 +26,7 @@ describe('the documents', () => {
     expect(asyncApiMistakes(makeAsyncApi(sourceOf(plan, EVERYTHING)))).toEqual([]);
   });
 
-  test('say how to show who one is, and what only some may do', async () => {
+  test('describe authentication and the operations that need rights', async () => {
     const plan = planOf(
       'type T @table @export(public: [read]) @access(create: "editor", update: []) { id: ID! @primaryKey n: Int @access(read: "editor") }',
     );
@@ -62,7 +62,7 @@ describe('the documents', () => {
     expect(JSON.stringify(plain)).not.toContain('udit');
   });
 
-  test('have examples that are what they say', () => {
+  test('have examples that fit their schemas', () => {
     const source = sourceOf(planOf(EVERY_KIND), EVERYTHING);
     const openApi = makeOpenApi(source);
     const bodies = Object.values(openApi.paths as Record<string, Record<string, Operation>>)
@@ -110,7 +110,7 @@ describe('the documents', () => {
     expect(schemas['Thing.client.Update.message']?.title).toBe('ThingClientUpdateMessage');
   });
 
-  test('have types from which code generators make what they mean', () => {
+  test('have types from which code generators make the right types', () => {
     const schemas = schemasOf(planOf(EVERY_KIND));
     const { any, extra, big, long } = schemas.Thing?.properties ?? {};
     expect([any, extra]).toEqual([{ description: 'Any JSON value except null.' }, { description: 'Any JSON value.' }]);
@@ -120,7 +120,7 @@ describe('the documents', () => {
     expect(long).toEqual({ anyOf: [whole, digits, { type: 'null' }] });
   });
 
-  test('give the same field in every place as it is there', () => {
+  test('describe the same field everywhere as it is there', () => {
     const schemas = schemasOf(planOf(EVERY_KIND));
     expect(schemas.Thing?.required).toEqual(Object.keys(schemas.Thing?.properties ?? {}));
     expect(schemas.Thing?.properties.createdAt).toEqual({
@@ -149,8 +149,8 @@ describe('the documents', () => {
   });
 });
 
-describe('what a plan can have', () => {
-  test('values that are unique together are told with the record, unless a field is hidden', () => {
+describe('features of a plan', () => {
+  test('composite unique indexes are described with the record, unless a field is hidden', () => {
     const plan = planOf(`"A seat." type Seat @table @export
       @compositeIndex(fields: ["row", "place"], unique: true) @compositeIndex(fields: ["row", "id"])
       @compositeIndex(fields: ["row", "secret"], unique: true)
@@ -159,7 +159,7 @@ describe('what a plan can have', () => {
     expect(schemasOf(plan).Seat).toMatchObject({ description });
   });
 
-  test('hidden fields are written and never given out', async () => {
+  test('hidden fields can be written and are never returned', async () => {
     const plan = withFields('type T @table @export { id: ID! @primaryKey secret: String! }', ({ name }) => ({
       hidden: name === 'secret',
     }));
@@ -176,7 +176,7 @@ describe('what a plan can have', () => {
     expect(messages).not.toContain('secret');
   });
 
-  test('relations may be selected, are not in what is written, and bring the schema of their table', async () => {
+  test('relations can be selected, are not in request bodies and add the schema of their table', async () => {
     const plan = planOf(
       'type A @table @export { id: ID! @primaryKey } type B @table @export { id: ID! @primaryKey } type C @table { id: ID! @primaryKey }',
     );
@@ -195,7 +195,7 @@ describe('what a plan can have', () => {
     const { properties, required } = schemas['A.selected'] ?? {};
     expect(properties?.all).toEqual({ type: 'array', items: { $ref: '#/components/schemas/B.related' } });
     expect(properties?.one).toMatchObject({ description: 'The only one.' });
-    // Nothing but the key is in every answer to a select, and nothing at all in every related record.
+    // Every response to a select has the key; a related record has no field that is always present.
     expect([required, schemas['B.related']?.required]).toEqual([['id'], undefined]);
     expect(schemas.A?.properties).not.toHaveProperty('one');
     expect(schemas['A.create']?.properties).not.toHaveProperty('one');
@@ -205,7 +205,7 @@ describe('what a plan can have', () => {
     expect(JSON.stringify(document.paths)).toContain('Also records of other tables: `one{id}`, `all{id}`.');
   });
 
-  test('a table that is not open to reading has no such operation, and its stream stands alone', () => {
+  test('a table that cannot be read has no read operation, and its stream is described alone', () => {
     const plan = planOf('type T @table @export(public: [subscribe]) { id: ID! @primaryKey }');
     const { paths } = makeOpenApi(sourceOf(plan)) as { paths: Record<string, Record<string, Operation>> };
     expect(Object.keys(paths['/T'] ?? {})).toEqual(['get']);
@@ -213,7 +213,7 @@ describe('what a plan can have', () => {
     expect(Object.keys(paths['/T']?.get?.responses['200']?.content ?? {})).toEqual(['text/event-stream']);
   });
 
-  test('what the server understands beside JSON is told where it is understood', () => {
+  test('other content types than JSON are described where they are supported', () => {
     const source = sourceOf(
       planOf('type T @table @export(public: [read, create, update, subscribe]) { id: ID! @primaryKey }'),
       EVERYTHING,
@@ -229,21 +229,21 @@ describe('what a plan can have', () => {
     expect(JSON.stringify(get)).toMatch(/parameters\/count.*"name":"cursor".*parameters\/delta/);
     expect(JSON.stringify(post)).toContain('parameters/idempotencyKey');
     expect(JSON.stringify(patch)).toMatch(/parameters\/all.*parameters\/prefer.*parameters\/idempotencyKey/);
-    // There is no right to delete.
+    // The table does not allow delete.
     expect(Object.keys(paths['/T'] ?? {})).toEqual(['get', 'post', 'patch']);
     const plain = makeOpenApi(
       { ...source, capabilities: { ...EVERYTHING, mediaTypes: ['application/json'], bulk: false, idempotency: false } },
       { media: 'all' },
     );
     expect(JSON.stringify(plain)).not.toMatch(/csv|Idempotency-Key|mergeAll/);
-    // Code generators make worse clients of an answer that has several content types.
+    // Code generators make worse clients from a response with several content types.
     const json = makeOpenApi(source);
     const types = [...JSON.stringify(json.paths).matchAll(/"content":\{"([^"]+)"/g)].map(([, type]) => type);
     expect(new Set(types)).toEqual(new Set(['application/json']));
     expect(JSON.stringify(json)).not.toMatch(/ndjson|text\/csv|parameters\/(?:since|stream|delta)/);
   });
 
-  test('whatever writes takes an Idempotency-Key', () => {
+  test('every write accepts an Idempotency-Key', () => {
     const source = sourceOf(
       planOf('type T @table @export(public: [read, delete, publish]) { id: ID! @primaryKey }'),
       EVERYTHING,
@@ -255,7 +255,7 @@ describe('what a plan can have', () => {
     }
   });
 
-  test('operations keep different ids whatever the tables are called', () => {
+  test('operations have different ids whatever the names of tables', () => {
     const table = (name: string) => `type ${name} @table @export { id: ID! @primaryKey }`;
     const { paths } = makeOpenApi(sourceOf(planOf(`${table('X')} ${table('AllX')}`), EVERYTHING));
     const ids = [...JSON.stringify(paths).matchAll(/"operationId":"([^"]+)"/g)].map(([, id]) => id);
@@ -286,7 +286,7 @@ function schemasOf(plan: Plan): Readonly<Record<string, ObjectSchema>> {
   return resolve(makeOpenApi(sourceOf(plan)), '#/components/schemas') as Record<string, ObjectSchema>;
 }
 
-/** The plan of a schema with other members of its fields. */
+/** Returns the plan of a schema with changed properties of its fields. */
 function withFields(schema: string, change: (field: FieldPlan) => Partial<FieldPlan>): Plan {
   const plan = planOf(schema);
   const tables = plan.tables.map((table) => {

@@ -13,13 +13,13 @@ const asyncAjv = new Ajv({ strict: false, allErrors: true, logger: false });
 addFormats.default(asyncAjv);
 const isAsyncApi = asyncAjv.compile(specification);
 
-/** What is wrong with an OpenAPI document, its references included. */
+/** Returns the errors of an OpenAPI document, its references included. */
 export async function openApiMistakes(document: Part): Promise<unknown> {
   const { valid, errors } = await new Validator().validate(structuredClone(document));
   return valid ? brokenReferences(document) : errors;
 }
 
-/** What is wrong with an AsyncAPI document, its references included. */
+/** Returns the errors of an AsyncAPI document, its references included. */
 export function asyncApiMistakes(document: Part): unknown {
   return isAsyncApi(document) ? brokenReferences(document) : isAsyncApi.errors;
 }
@@ -37,7 +37,7 @@ function brokenReferences(document: Part): string[] {
   return broken;
 }
 
-/** The part of a document that a reference names. */
+/** Returns the part of a document that a reference names. */
 export function resolve(document: Part, reference: string): unknown {
   let value: unknown = document;
   for (const name of reference.slice(2).split('/')) {

@@ -17,7 +17,7 @@ function open(all: Admission, request: ReturnType<typeof requestFrom>, count: nu
 }
 
 describe('connections', () => {
-  test('are admitted up to the limit of all together', () => {
+  test('are admitted up to the limit of all connections', () => {
     const all = admission({ connections: 2 });
     const [first] = open(all, requestFrom('127.0.0.1'), 2);
     expect(all.open).toBe(2);
@@ -28,20 +28,20 @@ describe('connections', () => {
     expect(() => all.check(requestFrom(OUTSIDE))).not.toThrow();
   });
 
-  test('D11 of one address end at its limit, and others still connect', () => {
+  test('D11 of one address end at its limit while other addresses still connect', () => {
     const all = admission({ connectionsPerAddress: 3 });
     const places = open(all, requestFrom(OUTSIDE), 3);
     expect(() => all.check(requestFrom(OUTSIDE))).toThrow(
       expect.objectContaining({ code: 'TOO_MANY_CONNECTIONS', status: 429, headers: { 'retry-after': '5' } }),
     );
-    // The same one, as an IPv6 socket tells it.
+    // The same address, as an IPv6 socket reports it.
     expect(() => all.check(requestFrom(`::ffff:${OUTSIDE}`))).toThrow('connections_per_address');
     expect(() => all.check(requestFrom('192.0.2.8'))).not.toThrow();
     all.leave(places[0] as Lease);
     expect(() => all.check(requestFrom(OUTSIDE))).not.toThrow();
   });
 
-  test('D11 of one principal end at its limit, from wherever they come', () => {
+  test('D11 of one principal end at its limit, whatever their addresses', () => {
     const all = admission({ connectionsPerPrincipal: 2 });
     open(all, requestFrom('192.0.2.1', principal('ann')), 1);
     open(all, requestFrom('192.0.2.2', principal('ann')), 1);
@@ -50,7 +50,7 @@ describe('connections', () => {
     expect(() => all.check(requestFrom('192.0.2.1'))).not.toThrow();
   });
 
-  test('D11 of this machine are not counted, unless that is wanted', () => {
+  test('D11 of this machine are counted only with rate_loopback', () => {
     const free = admission({ connectionsPerAddress: 1, connectionsPerPrincipal: 1 });
     open(free, requestFrom('127.0.0.1', principal('ann')), 5);
     open(free, requestFrom(undefined), 5);
@@ -66,7 +66,7 @@ describe('connections', () => {
     expect(open(all, requestFrom(OUTSIDE, principal('ann')), 500)).toHaveLength(500);
   });
 
-  test('D12 that are closed leave nothing behind, after 10,000 of them either', () => {
+  test('D12 leave nothing in memory after they close, even 10,000 of them', () => {
     const all = admission();
     for (let turn = 0; turn < 10_000; turn++) {
       const request = requestFrom(`10.${turn >> 16}.${(turn >> 8) & 255}.${turn & 255}`, principal(`user-${turn}`));

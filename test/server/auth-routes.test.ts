@@ -52,7 +52,7 @@ async function post(path: string, payload?: InjectOptions['payload'], headers: R
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
 describe('signup', () => {
-  test('makes a user, who is logged in', async () => {
+  test('creates a user and logs them in', async () => {
     const answer = await post('signup', ADA);
     expect(answer.statusCode).toBe(201);
     const body = answer.json();
@@ -70,7 +70,7 @@ describe('signup', () => {
     expect(again.json()).toMatchObject({ code: 'CONFLICT', errors: [{ field: 'name' }] });
   });
 
-  test('is for those who run the server, unless it is switched on', async () => {
+  test('is refused unless it is configured', async () => {
     await app.close();
     it[Symbol.dispose]();
     await serve('', { signup: false });
@@ -102,7 +102,7 @@ describe('signup', () => {
     expect(answer.body).not.toContain('correct horse');
   });
 
-  test('takes the shortest and the longest password, in characters', async () => {
+  test('accepts the shortest and the longest password, counted in characters', async () => {
     for (const [n, password] of ['8 chars!', '\u{1f40e}'.repeat(256)].entries()) {
       expect((await post('signup', { name: `user ${n}`, password })).statusCode).toBe(201);
       expect((await post('login', { name: `user ${n}`, password })).statusCode).toBe(200);
@@ -111,7 +111,7 @@ describe('signup', () => {
 });
 
 describe('login', () => {
-  test('answers as signing up does', async () => {
+  test('returns the same as signing up', async () => {
     const { user } = (await post('signup', ADA)).json();
     const answer = await post('login', { name: 'ada', password: 'correct horse' });
     expect(answer.statusCode).toBe(200);
@@ -140,7 +140,7 @@ describe('login', () => {
     expect(Number(answer.headers['retry-after'])).toBeLessThanOrEqual(60);
   });
 
-  test('is not asked by what a form sends, nor by anything but POST', async () => {
+  test('accepts neither the content type of forms nor a method other than POST', async () => {
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
     expect((await post('login', 'name=Ada&password=x', form)).statusCode).toBe(415);
     expect((await post('login', '{"name":', { 'content-type': 'application/json' })).json().code).toBe('INVALID_JSON');
@@ -161,7 +161,7 @@ describe('login', () => {
 });
 
 describe('refresh and logout', () => {
-  test('a token is used once, and used twice ends the login', async () => {
+  test('a refresh token works once, and its second use ends the session', async () => {
     const { refresh_token: first, user } = (await post('signup', ADA)).json();
     const { refresh_token: used } = (await post('refresh', { refresh_token: first })).json();
     const next = await post('refresh', { refresh_token: used });
@@ -172,7 +172,7 @@ describe('refresh and logout', () => {
     expect((await post('refresh', { refresh_token: next.json().refresh_token })).statusCode).toBe(401);
   });
 
-  test('logging out ends it, and answers the same for a token that is none', async () => {
+  test('logging out ends the session and returns the same for an unknown token', async () => {
     const { refresh_token } = (await post('signup', ADA)).json();
     for (const token of [refresh_token, refresh_token, 'nonsense']) {
       const answer = await post('logout', { refresh_token: token });
@@ -184,7 +184,7 @@ describe('refresh and logout', () => {
 });
 
 describe('ticket', () => {
-  test('is had with a token, used once, and says how long it is good', async () => {
+  test('is issued for a token, works once and has its lifetime in seconds', async () => {
     const { access_token: token, user } = (await post('signup', ADA)).json();
     const answer = await post('ticket', undefined, bearer(token));
     expect(answer.statusCode).toBe(200);
@@ -200,7 +200,7 @@ describe('ticket', () => {
     expect((await post('ticket', { lifetime: 1 }, bearer(token))).statusCode).toBe(400);
   });
 
-  test('is over after its time', async () => {
+  test('expires after its lifetime', async () => {
     const { access_token: token } = (await post('signup', ADA)).json();
     vi.useFakeTimers({ toFake: ['performance'] });
     const { ticket } = (await post('ticket', undefined, bearer(token))).json();
@@ -208,7 +208,7 @@ describe('ticket', () => {
     expect(it.open.accounts.redeemTicket(ticket)).toBeUndefined();
   });
 
-  test('says no longer time than its token has', async () => {
+  test('has no longer lifetime than its token', async () => {
     const { user } = (await post('signup', ADA)).json();
     const { token } = await it.tokens.issue({ sub: user.id, roles: [], claims: {} }, 20_000);
     const { expires_in } = (await post('ticket', undefined, bearer(token))).json();
@@ -216,7 +216,7 @@ describe('ticket', () => {
     expect(expires_in).toBeLessThanOrEqual(20);
   });
 
-  test('is for somebody', async () => {
+  test('needs an authenticated caller', async () => {
     const answer = await post('ticket');
     expect([answer.statusCode, answer.json().code]).toEqual([401, 'UNAUTHORIZED']);
     expect(answer.headers['www-authenticate']).toBe('Bearer');
@@ -225,7 +225,7 @@ describe('ticket', () => {
 });
 
 describe('password', () => {
-  test('is changed by who has the old one', async () => {
+  test('can be changed with the old one', async () => {
     const { access_token: token, refresh_token } = (await post('signup', ADA)).json();
     const wrong = await post('password', { old: 'wrong horse', new: 'another horse' }, bearer(token));
     expect([wrong.statusCode, wrong.json().code]).toEqual([401, 'INVALID_CREDENTIALS']);
@@ -237,7 +237,7 @@ describe('password', () => {
     expect((await post('login', { ...ADA, password: 'another horse' })).statusCode).toBe(200);
   });
 
-  test('is refused to nobody, to keys, and when the new one breaks the rules', async () => {
+  test('cannot be changed by anonymous callers, by API keys, or to one that breaks the rules', async () => {
     const { access_token: token } = (await post('signup', ADA)).json();
     const words = { old: ADA.password, new: 'another horse' };
     expect((await post('password', words)).statusCode).toBe(401);
@@ -262,13 +262,13 @@ describe('a hostile body', () => {
     ['nothing', '', 400],
     ['null', 'null', 400],
     ['too much', `{"name":"Ada","password":"${'x'.repeat(2 ** 20)}"}`, 413],
-  ])('of %s makes no user', async (_, body, status) => {
+  ])('of %s creates no user', async (_, body, status) => {
     for (const name of ['signup', 'login']) expect((await post(name, body, json)).statusCode, name).toBe(status);
     expect((await post('login', ADA)).statusCode).toBe(401);
   });
 });
 
-test('without built-in users there are tickets alone', async () => {
+test('without built-in users there are only tickets', async () => {
   const config = loadConfig(it.dir, {}).server;
   const log = createLog({ logging: { level: 'silent', requests: false } });
   const other = await createHttpServer(config, { dataDir: it.dir, lifecycle: { ready: true, stopping: false }, log });

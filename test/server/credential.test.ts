@@ -8,17 +8,17 @@ const ALL = { ticket: true, token: true };
 const NONE = { ticket: false, token: false };
 const JWT = tokenOf('ann');
 
-interface Asked {
+interface TestRequest {
   readonly url?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly doors?: typeof ALL;
+  readonly inQuery?: typeof ALL;
 }
 
-/** What is found, and the URL that is left. */
-function take({ url = '/a/T', headers = {}, doors = ALL }: Asked) {
+/** Returns the credential and the remaining URL. */
+function take({ url = '/a/T', headers = {}, inQuery = ALL }: TestRequest) {
   const rawHeaders = Object.entries(headers).flat();
   const request = { method: 'GET', url, headers, rawHeaders } as unknown as IncomingMessage;
-  const credential = takeCredential(request, doors);
+  const credential = takeCredential(request, inQuery);
   return { credential, url: request.url };
 }
 
@@ -48,11 +48,11 @@ describe('Authorization', () => {
     },
   );
 
-  test('is none without the header', () => {
+  test('without the header is no credential', () => {
     expect(take({}).credential).toBeUndefined();
   });
 
-  test('twice is refused, since another server may take the other one', () => {
+  test('sent twice is refused, since another server may use the other one', () => {
     const headers = { authorization: 'Bearer a' };
     const rawHeaders = ['Authorization', 'Bearer a', 'authorization', 'Bearer b'];
     const request = { method: 'GET', url: '/', headers, rawHeaders } as unknown as IncomingMessage;
@@ -76,9 +76,12 @@ describe('a WebSocket subprotocol', () => {
     expect(take({ headers: ws(offers) }).credential).toEqual(bearer(text));
   });
 
-  test.each(['tablecast.json', 'mqtt', 'wamp.2.json', 'graphql-transport-ws, mqtt', 'eyes'])('%s is none', (offers) => {
-    expect(take({ headers: ws(offers) }).credential).toBeUndefined();
-  });
+  test.each(['tablecast.json', 'mqtt', 'wamp.2.json', 'graphql-transport-ws, mqtt', 'eyes'])(
+    '%s is not a credential',
+    (offers) => {
+      expect(take({ headers: ws(offers) }).credential).toBeUndefined();
+    },
+  );
 
   test('counts only where a WebSocket is opened', () => {
     expect(take({ headers: { 'sec-websocket-protocol': JWT } }).credential).toBeUndefined();
@@ -106,16 +109,16 @@ describe('a query parameter', () => {
     ['/a/T?ticket=%E0%A4%A', ticket('%E0%A4%A'), '/a/T'],
     ['/a/T?ticketing=1&tokens=2', undefined, '/a/T?ticketing=1&tokens=2'],
     ['/a/ticket=1', undefined, '/a/ticket=1'],
-  ])('S4.26: of %s is taken away', (url, credential, left) => {
+  ])('S4.26: of %s is removed from the URL', (url, credential, left) => {
     expect(take({ url, headers: sse })).toEqual({ credential, url: left });
     expect(take({ url, headers: ws('x') })).toEqual({ credential, url: left });
   });
 
-  test('is for streams only, and where it is open', () => {
+  test('counts for streams only, and only where the table allows it', () => {
     const url = '/a/T?ticket=a&token=b';
     expect(take({ url })).toEqual({ credential: undefined, url });
-    expect(take({ url, headers: sse, doors: NONE })).toEqual({ credential: undefined, url });
-    expect(take({ url, headers: sse, doors: { ticket: true, token: false } })).toEqual({
+    expect(take({ url, headers: sse, inQuery: NONE })).toEqual({ credential: undefined, url });
+    expect(take({ url, headers: sse, inQuery: { ticket: true, token: false } })).toEqual({
       credential: ticket('a'),
       url: '/a/T?token=b',
     });
@@ -123,12 +126,12 @@ describe('a query parameter', () => {
   });
 });
 
-test.each<Asked>([
+test.each<TestRequest>([
   { url: '/a/T?ticket=a&ticket=b', headers: sse },
   { url: '/a/T?ticket=a&token=b', headers: sse },
   { url: '/a/T?ticket=a', headers: { ...sse, authorization: 'Bearer b' } },
   { headers: { ...ws(JWT), authorization: `Bearer ${JWT}` } },
   { headers: ws(`bearer.a, bearer.b`) },
-])('several credentials in %j are refused', (asked) => {
-  expect(() => take(asked)).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
+])('several credentials in %j are refused', (request) => {
+  expect(() => take(request)).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
 });

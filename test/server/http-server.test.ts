@@ -49,7 +49,7 @@ async function start(
   return { app, lifecycle };
 }
 
-/** Everything that the server answers to these bytes until it closes. */
+/** Returns everything that the server sends in response to these bytes until it closes the connection. */
 async function send(app: FastifyInstance, bytes: string): Promise<string> {
   const { port } = app.server.address() as AddressInfo;
   const socket = connect(port, '127.0.0.1');
@@ -63,7 +63,7 @@ async function send(app: FastifyInstance, bytes: string): Promise<string> {
 }
 
 describe('the HTTP server', () => {
-  test('takes JSON up to its limits', async () => {
+  test('accepts JSON up to its limits', async () => {
     const { app } = await start();
     const post = (payload: string) =>
       app.inject({ method: 'POST', url: '/echo', payload, headers: { 'content-type': 'application/json' } });
@@ -74,14 +74,14 @@ describe('the HTTP server', () => {
     expect((await app.inject('/item/%zz')).json()).toMatchObject({ code: 'BAD_REQUEST' });
   });
 
-  test('refuses requests while it stops, and asks to come back elsewhere', async () => {
+  test('refuses requests while it stops, with Retry-After and a closed connection', async () => {
     const { app, lifecycle } = await start();
     lifecycle.stopping = true;
     const { statusCode, headers } = await app.inject('/item/a');
     expect([statusCode, headers['retry-after'], headers.connection]).toEqual([503, '1', 'close']);
   });
 
-  test('answers what is not HTTP with a problem, and closes', async () => {
+  test('answers invalid HTTP with problem details and closes the connection', async () => {
     const { app } = await start();
     const answer = await send(app, 'NONSENSE\r\n\r\n');
     expect(answer).toMatch(/^HTTP\/1\.1 400 Malformed request\r\n/);
@@ -127,7 +127,7 @@ describe('the HTTP server', () => {
     ['no version', 'GET /item/a\r\n', 400, 'not a version of HTTP'],
     ['CONNECT of another version', 'CONNECT localhost:80 HTTP/2.0\r\n', 405, 'CONNECT is not answered here'],
     ['CONNECT', `CONNECT localhost:80 HTTP/1.1\r\n${HOST}`, 405, 'CONNECT is not answered here'],
-  ])('answers %s with a problem, and closes', async (_what, lines, status, detail) => {
+  ])('answers %s with problem details and closes the connection', async (_what, lines, status, detail) => {
     const { app } = await start();
     const answer = (await send(app, `${lines}\r\n`)).replace('HTTP/1.1 100 Continue\r\n\r\n', '');
     const [head = '', body = ''] = answer.split('\r\n\r\n');
@@ -151,7 +151,7 @@ describe('the HTTP server', () => {
       `POST /echo HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nTransfer-Encoding: Chunked\r\nConnection: close\r\n\r\n7;x=1\r\n{"a":1}\r\n0\r\nHost: other\r\nIf-Match: "1"\r\n\r\n`,
       '{"body":{"a":1}}',
     ],
-  ])('takes %s', async (_what, bytes, expected) => {
+  ])('accepts %s', async (_what, bytes, expected) => {
     const { app } = await start();
     const answer = await send(app, bytes);
     expect(answer).toContain('HTTP/1.1 200 OK\r\n');
@@ -166,7 +166,7 @@ describe('the HTTP server', () => {
     expect(answer.toLowerCase()).not.toContain('content-length');
   });
 
-  test('refuses over HTTP/2 what it refuses over HTTP/1.1, and the connection goes on', async () => {
+  test('refuses over HTTP/2 what it refuses over HTTP/1.1 and keeps the connection', async () => {
     const { app } = await start({ tls: 'auto' });
     const { port } = app.server.address() as AddressInfo;
     const session = connectHttp2(`https://localhost:${port}`, { rejectUnauthorized: false });
@@ -189,7 +189,7 @@ describe('the HTTP server', () => {
     expect(await ask({ ':path': '/item/a' })).toEqual([200, undefined, undefined]);
   });
 
-  test('closes a connection whose upgrade it answers', async () => {
+  test('closes a connection when it answers the upgrade instead', async () => {
     const { app } = await start();
     const answer = await send(
       app,

@@ -32,13 +32,13 @@ class Client {
 
   constructor(app: FastifyInstance) {
     const { port } = app.server.address() as AddressInfo;
-    // As one that does not read the end of the connection, and goes on sending.
+    // Behaves like a client that ignores the end of the connection and continues to send.
     this.socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     this.socket.on('error', () => {});
     this.socket.on('data', (data) => {
       this.received += data;
     });
-    // A reset is an end like another one.
+    // A reset counts as an end.
     this.closed = new Promise((resolve) => this.socket.once('close', resolve));
     onTestFinished(() => void this.socket.destroy());
   }
@@ -47,7 +47,7 @@ class Client {
     this.socket.write([`${line} HTTP/1.1`, 'Host: localhost', ...headers, '', body].join('\r\n'));
   }
 
-  /** Resolves when this text has come. */
+  /** Resolves when this text has arrived. */
   async until(text: string): Promise<void> {
     while (!this.received.includes(text)) await once(this.socket, 'data');
   }
@@ -76,11 +76,11 @@ describe('the rest of a request that was answered', () => {
     await client.until('BODY_TOO_LARGE');
     const timer = setInterval(() => client.socket.write('x'), 20);
     onTestFinished(() => clearInterval(timer));
-    // The test's time is its bound.
+    // The time limit of the test is the bound.
     await client.closed;
   });
 
-  test('is discarded on limits.linger_connections, of which the oldest is closed for a new one', async () => {
+  test('is discarded on up to limits.linger_connections, and beyond that the oldest is closed', async () => {
     const app = await start('linger_connections: 2');
     const clients: Client[] = [];
     for (let i = 0; i < 3; i++) {
@@ -89,14 +89,14 @@ describe('the rest of a request that was answered', () => {
       await client.until('BODY_TOO_LARGE');
       clients.push(client);
     }
-    // A client that sends nothing does not find out.
+    // A client that sends nothing does not notice.
     const timer = setInterval(() => clients[0]?.socket.write('x'), 20);
     onTestFinished(() => clearInterval(timer));
     await clients[0]?.closed;
     expect(clients.map(({ socket }) => socket.destroyed)).toEqual([true, false, false]);
   });
 
-  test('holds no request, and a connection that goes on is free for the next one', async () => {
+  test('does not delay the next request of a connection that is kept', async () => {
     const app = await start('linger_size: 1MiB');
     const body = 'x'.repeat(40);
     const next = '{"a":1}';
@@ -139,7 +139,7 @@ describe('Expect: 100-continue', () => {
     ['404', 'POST /nothing', [JSON_TYPE, 'Content-Length: 20'], '404'],
     ['415', 'POST /echo', ['Content-Type: image/png', 'Content-Length: 20'], '415'],
     ['400', 'POST /echo', [JSON_TYPE, 'Content-Length: 20', 'Host: other'], '400'],
-  ])('is not answered with 100 before a %s, and the connection ends', async (_what, line, headers, status) => {
+  ])('gets no 100 before a %s, and the connection ends', async (_what, line, headers, status) => {
     const client = new Client(await start('linger_size: 1MiB'));
     client.send(line, [...headers, EXPECT]);
     await once(client.socket, 'end');
@@ -147,7 +147,7 @@ describe('Expect: 100-continue', () => {
     expect(client.received.toLowerCase()).toContain('connection: close');
   });
 
-  test('is answered with 100 when the body is wanted, and the connection goes on', async () => {
+  test('gets 100 when the body is read, and the connection is kept', async () => {
     const client = new Client(await start('linger_size: 1MiB'));
     for (let i = 0; i < 2; i++) {
       client.received = '';

@@ -3,14 +3,14 @@ import { expect, onTestFinished, test } from 'vitest';
 import { LoopWatch } from '../../src/server/limits/loop-watch.ts';
 import { until } from '../support/wait.ts';
 
-/** Does nothing else for so long, as a query would, and then lets the timers have their turn, and nothing more. */
+/** Blocks the event loop for that time, as a query would, then lets only the timers run. */
 async function block(milliseconds: number): Promise<void> {
   const end = performance.now() + milliseconds;
   while (performance.now() < end);
   await nextTurn();
 }
 
-test('D16 a process is behind when its timer is late twice running, until it is on time', async () => {
+test('D16 a process is behind when its timer is late twice in a row, until it is on time', async () => {
   const watch = new LoopWatch(200, 100);
   onTestFinished(() => watch.stop());
   await nextTurn();

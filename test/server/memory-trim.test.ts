@@ -5,12 +5,12 @@ import { MemoryTrim, startCollection } from '../../src/server/node/memory-trim.t
 
 const INTERVAL = 20;
 
-/** What @types/node does not know of yet. */
+/** Entry of a garbage collection, whose `detail` is missing in @types/node. */
 interface GcEntry {
   readonly detail: { readonly kind: number };
 }
 
-/** Looks come when the test says so. */
+/** Creates a MemoryTrim whose checks run when the test advances the clock. */
 function open() {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   const state = { connections: 0, collections: 0 };
@@ -31,8 +31,8 @@ async function until(isSo: () => boolean): Promise<void> {
   expect(isSo()).toBe(true);
 }
 
-describe('memory is given back', () => {
-  test('once for a burst of connections, when nobody new comes any more', () => {
+describe('memory is freed', () => {
+  test('once after a burst of connections, when no new ones are opened', () => {
     const { state, look, trim } = open();
     for (let n = 0; n < 15; n++) {
       state.connections += 10;
@@ -50,7 +50,7 @@ describe('memory is given back', () => {
     expect(state.collections).toBe(2);
   });
 
-  test('not for a few new ones, nor for those that go; a few many times are many', () => {
+  test('not after a few new ones or closed ones, but after a few many times', () => {
     const { state, look } = open();
     state.connections = 99;
     look(5);
@@ -62,7 +62,7 @@ describe('memory is given back', () => {
     expect(state.collections).toBe(1);
   });
 
-  test('by a collection of the whole heap, of which nobody is warned', async () => {
+  test('by a collection of the whole heap, without a warning of Node', async () => {
     const warnings: Error[] = [];
     const listener = (warning: Error) => warnings.push(warning);
     process.on('warning', listener);

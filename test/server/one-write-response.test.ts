@@ -6,16 +6,16 @@ import { OneWriteResponse } from '../../src/server/node/one-write-response.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-interface Bench {
+interface TestServer {
   readonly client: Socket;
-  /** What became of each answer, in order. */
+  /** Outcomes of the responses, in order. */
   readonly events: string[];
-  /** What has come so far, without the dates. */
+  /** Text received so far, without dates. */
   received(): string;
   receive(text: string): Promise<void>;
 }
 
-async function open(kind: typeof ServerResponse, handle: Handler, { reads = true } = {}): Promise<Bench> {
+async function open(kind: typeof ServerResponse, handle: Handler, { reads = true } = {}): Promise<TestServer> {
   const events: string[] = [];
   const server = createServer({ ServerResponse: kind }, (request, response) => {
     for (const event of ['finish', 'close'] as const) response.on(event, () => events.push(`${event} ${request.url}`));
@@ -39,7 +39,7 @@ async function open(kind: typeof ServerResponse, handle: Handler, { reads = true
 
 const KINDS = { node: ServerResponse, ours: OneWriteResponse as unknown as typeof ServerResponse };
 
-/** Does the same with Node's answers and with ours, and gives both back. */
+/** Runs the same requests with Node's responses and with OneWriteResponse, and returns both results. */
 async function compare(handle: Handler, requests: string, until: string) {
   const seen = [];
   for (const kind of Object.values(KINDS)) {
@@ -57,8 +57,8 @@ function ask(path: string, method = 'GET', more = ''): string {
   return `${method} ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
 }
 
-describe('an answer in one piece', () => {
-  test('is one write for the socket, where Node before 24 makes one of several pieces', async () => {
+describe('a response in one piece', () => {
+  test('is one write to the socket, where Node before 24 needs a vectored write', async () => {
     const ofPieces = Number(process.versions.node.split('.')[0]) < 24 ? 1 : 0;
     for (const [name, writes] of [
       ['node', ofPieces],
@@ -97,13 +97,13 @@ describe('an answer in one piece', () => {
     'that says nothing': [(_, response) => response.end(), ask('/1'), 'Content-Length: 0'],
     'to the old HTTP': [(_, response) => response.end('old'), 'GET /1 HTTP/1.0\r\n\r\n', 'old'],
   };
-  test.each(Object.entries(scenarios))('%s is what Node would send and tell', async (_, [handle, request, until]) => {
+  test.each(Object.entries(scenarios))('%s has the bytes and events of Node', async (_, [handle, request, until]) => {
     const [node, ours] = await compare(handle, request, until);
     expect(ours).toEqual(node);
     expect(ours.events).toEqual(['finish /1', 'close /1']);
   });
 
-  test('comes after those of the requests before it', async () => {
+  test('comes after the responses to earlier requests', async () => {
     const handle: Handler = ({ url }, response) => {
       if (url === '/1') setTimeout(() => response.end('first'), 30);
       else response.end(`answer to ${url}`);
@@ -114,7 +114,7 @@ describe('an answer in one piece', () => {
     expect(ours.received.match(/first|answer to \/\d/g)).toEqual(['first', 'answer to /2', 'answer to /3']);
   });
 
-  test('of a connection that was lost does no harm', async () => {
+  test('on a lost connection does no harm', async () => {
     const handle: Handler = ({ socket }, response) => {
       response.write('begun');
       setTimeout(() => {
@@ -126,7 +126,7 @@ describe('an answer in one piece', () => {
     expect(ours).toEqual(node);
   });
 
-  test('is finished when the kernel has all of it, and not before', async () => {
+  test('is finished only when the kernel has accepted all of it', async () => {
     const size = 20_000_000;
     const answer: Handler = (_, response) => response.end('x'.repeat(size));
     const { client, events } = await open(KINDS.ours, answer, { reads: false });

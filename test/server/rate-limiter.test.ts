@@ -11,7 +11,7 @@ function takeAll(limiter: RateLimiter, key: string, count: number): number {
 }
 
 describe('a rate limiter', () => {
-  test('lets a burst through, then so many a second, and says how long to wait', () => {
+  test('allows a burst, then its rate, and returns how long to wait', () => {
     const limiter = new RateLimiter({ perSecond: 10, burst: 20 });
     expect(takeAll(limiter, 'a', 50)).toBe(20);
     expect(limiter.take('a')).toBeCloseTo(100);
@@ -27,7 +27,7 @@ describe('a rate limiter', () => {
     expect(takeAll(limiter, 'b', 5)).toBe(2);
   });
 
-  test('takes back what was not meant for it', () => {
+  test('accepts tokens back', () => {
     const limiter = new RateLimiter({ perSecond: 1, burst: 2 });
     for (let turn = 0; turn < 20; turn++) {
       expect(limiter.take('a')).toBe(0);
@@ -37,7 +37,7 @@ describe('a rate limiter', () => {
     limiter.giveBack('never seen');
   });
 
-  test('forgets nobody who still has to wait, whoever else comes', () => {
+  test('keeps a key that still has to wait, whatever other keys come', () => {
     const limiter = new RateLimiter({ perSecond: 1, burst: 10 });
     expect(takeAll(limiter, 'a', 20)).toBe(10);
     for (let second = 1; second <= 30; second++) {
@@ -47,7 +47,7 @@ describe('a rate limiter', () => {
     }
   });
 
-  test('D11 is bounded whatever keys come, and lets go of those that are not used', () => {
+  test('D11 has bounded memory whatever keys come and drops unused ones', () => {
     const limiter = new RateLimiter({ perSecond: 20, burst: 100 }, 1000);
     for (let turn = 0; turn < 50_000; turn++) limiter.take(`key-${turn}`);
     expect(limiter.size).toBeLessThanOrEqual(2000);
@@ -59,7 +59,7 @@ describe('a rate limiter', () => {
   });
 });
 
-describe('the address that a request counts for', () => {
+describe('the address under which a request is counted', () => {
   test.each([
     ['192.0.2.7', '192.0.2.7'],
     ['::ffff:192.0.2.7', '192.0.2.7'],
@@ -82,7 +82,7 @@ describe('the address that a request counts for', () => {
     expect(makeAddressOf({ rateLoopback: true })(requestFrom(ip))).toBe('loopback');
   });
 
-  test('nothing that only looks like it is', () => {
+  test('addresses that only look like it are not this machine', () => {
     const addressOf = makeAddressOf({ rateLoopback: false });
     for (const ip of ['128.0.0.1', '12.7.0.1', '::2', '::ffff:128.0.0.1', '2127::1']) {
       expect(addressOf(requestFrom(ip))).toBeDefined();

@@ -41,7 +41,7 @@ async function make(config: Partial<ServerConfig> = {}, limits: Partial<Limits> 
   const lifecycle = { ready: true, stopping: false };
   const app = await createHttpServer(whole, { dataDir, lifecycle, log: createLog(whole) });
   onTestFinished(() => app.close());
-  // Whoever finds out who asks may do it late, and may have to wait for it.
+  // Authentication may run late and asynchronously.
   app.addHook('preValidation', async (request) => {
     const { authorization } = request.headers;
     if (authorization !== undefined) request.identity = principal(authorization);
@@ -51,7 +51,7 @@ async function make(config: Partial<ServerConfig> = {}, limits: Partial<Limits> 
   return app;
 }
 
-interface Asker {
+interface TestCaller {
   readonly from?: string;
   readonly headers?: Record<string, string>;
   readonly url?: string;
@@ -60,7 +60,7 @@ interface Asker {
 async function ask(
   app: FastifyInstance,
   count: number,
-  { from = '192.0.2.7', headers = {}, url = '/item' }: Asker = {},
+  { from = '192.0.2.7', headers = {}, url = '/item' }: TestCaller = {},
 ) {
   const answers = [];
   for (let turn = 0; turn < count; turn++) answers.push(await app.inject({ url, headers, remoteAddress: from }));
@@ -68,7 +68,7 @@ async function ask(
   return { passed: answers.filter(({ statusCode }) => statusCode !== 429).length, refused };
 }
 
-test('C19 an answer that depends on more than the origin still tells that it does on that', async () => {
+test('C19 a response that depends on more than the origin still has Origin in Vary', async () => {
   const app = await make();
   app.get('/varied', (_request, reply) => reply.header('vary', 'Accept-Encoding').send({ ok: true }));
   for (const headers of [{}, { origin: 'https://app.example' }, { origin: 'https://evil.example' }]) {
@@ -78,7 +78,7 @@ test('C19 an answer that depends on more than the origin still tells that it doe
 });
 
 describe('the rate of requests', () => {
-  test('of an anonymous address is 20 a second and 100 in one go; others go on', async () => {
+  test('of an anonymous address is 20 a second and 100 at once, apart from other addresses', async () => {
     const app = await make();
     const { passed, refused } = await ask(app, 150);
     expect(passed).toBe(100);
@@ -92,37 +92,37 @@ describe('the rate of requests', () => {
     expect((await ask(app, 50)).passed).toBe(20);
   });
 
-  test('can be waited for as long as Retry-After says', async () => {
+  test('allows a request again after Retry-After', async () => {
     const app = await make({}, { anonymousRequestsPerSecond: 1, anonymousRequestsBurst: 1 });
     const { refused } = await ask(app, 2);
     vi.advanceTimersByTime(Number(refused?.headers['retry-after']) * 1000);
     expect((await ask(app, 1)).passed).toBe(1);
   });
 
-  test('C22 says nothing about health, which always answers', async () => {
+  test('C22 does not apply to health checks', async () => {
     const app = await make();
     expect((await ask(app, 1000, { url: '/health/live' })).passed).toBe(1000);
     expect((await ask(app, 1000, { url: '/health/ready' })).passed).toBe(1000);
     expect((await ask(app, 101, { url: '/health/live?x=1' })).passed).toBe(100);
   });
 
-  test('counts what is not found or not allowed as well', async () => {
+  test('counts requests that are not found or not allowed as well', async () => {
     const app = await make();
     expect((await ask(app, 150, { url: '/nothing' })).passed).toBe(100);
   });
 
-  test('C19 a page that may read answers may read this one', async () => {
+  test('C19 is refused with a response that allowed pages may read', async () => {
     const app = await make();
     const { refused } = await ask(app, 101, { headers: { origin: 'https://app.example' } });
     expect(refused?.headers['access-control-allow-origin']).toBe('https://app.example');
     expect(refused?.headers['access-control-expose-headers']).toContain('Retry-After');
   });
 
-  test('of a principal is 100 a second and 200 in one go, whatever his address has used', async () => {
+  test('of a principal is 100 a second and 200 at once, whatever its address has used', async () => {
     const app = await make();
     const headers = { authorization: 'ann' };
     expect((await ask(app, 300, { headers })).passed).toBe(200);
-    // Another address does not help; another principal, or none, at the same address is not concerned.
+    // Another address does not help; another principal, or none, at the same address is not affected.
     expect((await ask(app, 10, { headers, from: '192.0.2.8' })).passed).toBe(0);
     expect((await ask(app, 10, { headers: { authorization: 'bob' } })).passed).toBe(10);
     expect((await ask(app, 50)).passed).toBe(50);
@@ -130,7 +130,7 @@ describe('the rate of requests', () => {
     expect((await ask(app, 150, { headers })).passed).toBe(100);
   });
 
-  test('D11 of new streams is 20 a second and 100 in one go, whether or not there is one', async () => {
+  test('D11 of new streams is 20 a second and 100 at once, whether or not the stream exists', async () => {
     const app = await make();
     expect((await ask(app, 150, { url: '/item?stream=sse' })).passed).toBe(100);
     expect((await ask(app, 150, { headers: { connection: 'upgrade', upgrade: 'websocket' } })).passed).toBe(0);
@@ -138,7 +138,7 @@ describe('the rate of requests', () => {
     expect((await ask(app, 1, { url: '/item?stream=sse', from: '192.0.2.8' })).passed).toBe(1);
   });
 
-  test('is not limited on this machine, unless that is wanted', async () => {
+  test('is limited on this machine only with rate_loopback', async () => {
     const free = await make();
     for (const from of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) {
       expect((await ask(free, 300, { from, headers: { authorization: 'ann' } })).passed).toBe(300);
@@ -158,14 +158,14 @@ describe('the rate of requests', () => {
     expect((await ask(app, 300, { headers: { authorization: 'ann' } })).passed).toBe(300);
   });
 
-  test('C18 is that of the address that the connected proxy has seen, only when it is trusted', async () => {
+  test('C18 counts the address that the connected proxy reports, only when it is trusted', async () => {
     const forwarded = (chain: string) => ({ headers: { 'x-forwarded-for': chain }, from: '192.0.2.99' });
     const direct = await make();
     expect((await ask(direct, 100, forwarded('198.51.100.1'))).passed).toBe(100);
     expect((await ask(direct, 10, forwarded('198.51.100.2'))).passed).toBe(0);
     expect((await ask(direct, 10, forwarded('127.0.0.1'))).passed).toBe(0);
     const behind = await make({ trustProxy: true });
-    // What the client had written itself stands before it.
+    // Entries that the client has written itself come first.
     expect((await ask(behind, 100, forwarded('203.0.113.1, 198.51.100.1'))).passed).toBe(100);
     expect((await ask(behind, 10, forwarded('203.0.113.2, 198.51.100.1'))).passed).toBe(0);
     expect((await ask(behind, 10, forwarded('127.0.0.1, 198.51.100.1'))).passed).toBe(0);

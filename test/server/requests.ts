@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { Identity } from '../../src/auth/identity.ts';
 
-/** As much of a request as the checks before a route look at. */
+/** Makes the parts of a request that the checks before a route read. */
 export function requestFrom(ip: string | undefined, identity: Identity | null = null): FastifyRequest {
   return { ip, identity } as unknown as FastifyRequest;
 }

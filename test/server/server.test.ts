@@ -20,7 +20,7 @@ import { LIMITS } from '../query/tables.ts';
 
 const log = createLog({ logging: { level: 'silent', requests: false } });
 
-/** An HTTP server of a test, without any limit or table. */
+/** Makes an HTTP server without limits and tables. */
 function makeApp(): FastifyInstance {
   const app = Fastify({ routerOptions: { constraints: { transport: transportConstraint } } });
   app.setErrorHandler(makeErrorHandler(log));
@@ -52,18 +52,18 @@ describe('a failure', () => {
     [failure('SOMETHING'), 'INTERNAL'],
     ['thrown text', 'INTERNAL'],
     [undefined, 'INTERNAL'],
-  ])('%s is %s for the client, without the inner words', (error, code) => {
+  ])('%s is %s for the client, without internal details', (error, code) => {
     const found = toAppError(error);
     expect(found.code).toBe(code);
     expect(found.message).not.toContain('inner');
   });
 
-  test('that is expected stays what it is', () => {
+  test('that is an AppError is not changed', () => {
     const error = new AppError('CONFLICT', 'x');
     expect(toAppError(error)).toBe(error);
   });
 
-  test('is answered as problem details with its headers, whatever was thrown', async () => {
+  test('is sent as problem details with its headers, whatever was thrown', async () => {
     const app = makeApp();
     app.get('/busy', () => {
       throw new AppError('STORAGE_BUSY', 'busy');
@@ -101,7 +101,7 @@ test('a body is JSON and not compressed', async () => {
   expect(await send('{', json)).toMatchObject({ code: 'INVALID_JSON' });
 });
 
-test('the server is ready from when it takes requests until it stops, and alive throughout', async () => {
+test('the server is ready while it accepts requests and alive until it ends', async () => {
   const app = makeApp();
   const lifecycle = { ready: false, stopping: false };
   let writable = true;
@@ -119,7 +119,7 @@ test('the server is ready from when it takes requests until it stops, and alive 
   expect(await ask()).toEqual([200, 503, 'stopping', '1']);
 });
 
-test('metrics are read when they are asked for', async () => {
+test('metrics are read at each scrape', async () => {
   const app = makeApp();
   let value = 1;
   registerMetrics(
@@ -151,7 +151,7 @@ test('metrics are read when they are asked for', async () => {
 });
 
 describe('TLS', () => {
-  test('makes a certificate for localhost and keeps it over restarts', async () => {
+  test('creates a certificate for localhost and keeps it over restarts', async () => {
     const dir = folder();
     const made = await loadTls('auto', dir);
     const certificate = new X509Certificate(made.cert);
@@ -162,7 +162,7 @@ describe('TLS', () => {
     expect(await loadTls('auto', dir)).toEqual(made);
   });
 
-  test('makes another one when that has nearly run out or cannot be read', async () => {
+  test('creates another one when that expires soon or cannot be read', async () => {
     const dir = folder();
     const file = join(dir, 'localhost.json');
     writeFileSync(file, JSON.stringify({ cert: 'old', key: 'old', expires: Date.now() + 3_600_000 }));
@@ -223,7 +223,7 @@ describe('the transport of a request', () => {
     expect(transportOf({ method, headers, url })).toBe(expected);
   });
 
-  test('decides which of the handlers of an address is taken', async () => {
+  test('decides which handler of an address runs', async () => {
     const app = makeApp();
     app.get('/a/T', { constraints: { transport: 'rest' } }, () => 'rest');
     app.get('/a/T', { constraints: { transport: 'sse' } }, () => 'sse');
@@ -327,7 +327,7 @@ test('a request is logged without its query', () => {
   expect(describeRequest({ method: undefined, url: undefined })).toEqual({ method: '', path: '' });
 });
 
-test('static files are served as what they are, dot files are not', async () => {
+test('static files are served with their content type, dot files are not served', async () => {
   const dir = folder();
   writeFileSync(join(dir, 'index.html'), '<p>hello</p>');
   writeFileSync(join(dir, '.secret'), 'x');

@@ -10,7 +10,7 @@ const LIMITS = { jsonDepth: 64, jsonKeys: 1000 };
 const FORMATS = ['cbor', 'msgpack'] as const;
 const codecs = { cbor: await loadBinary('cbor'), msgpack: await loadBinary('msgpack') };
 
-/** What a record can hold: JSON's values, without what no way in takes. */
+/** Values that a record can hold: those of JSON, without NUL characters and lone surrogates. */
 const text = fc.string({ unit: 'grapheme', maxLength: 40 }).filter((it) => !it.includes('\0') && it.isWellFormed());
 const number = fc.oneof(
   fc.maxSafeInteger(),
@@ -48,7 +48,7 @@ function codeOf(run: () => unknown): string {
 describe.each(FORMATS)('%s', (format) => {
   const codec = codecs[format];
 
-  test('gives back every value of JSON', () => {
+  test('round-trips every value of JSON', () => {
     fc.assert(
       fc.property(value, (json) => {
         const same: unknown = JSON.parse(JSON.stringify(json));
@@ -86,7 +86,7 @@ describe.each(FORMATS)('%s', (format) => {
     );
   });
 
-  test('answers any bytes with a value of JSON or with a refusal', () => {
+  test('decodes any bytes to a value of JSON or refuses them', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), (input) => {
         let read: unknown;
@@ -145,7 +145,7 @@ describe('integers of 64 bits are numbers', () => {
   });
 });
 
-describe('what JSON cannot say is refused', () => {
+describe('values that JSON cannot express are refused', () => {
   test.each([
     ['a byte string', '42 0102', 'INVALID_CONTENT', 'a byte string, at byte 0'],
     ['a tag', 'c0 6161', 'INVALID_CONTENT', 'a tag'],

@@ -18,7 +18,7 @@ const [TABLE] = planOf(`
     tags: [String!]  place: Place  extra: JSON
   }
 `).tables as readonly [TablePlan];
-const MOST = { records: 1000, columns: 1000 };
+const CSV_LIMITS = { records: 1000, columns: 1000 };
 const COLUMNS = TABLE.fields.map(({ name, type }) => ({ name, isJson: isJson(type) }));
 
 const text = fc.string({ unit: 'grapheme', maxLength: 20 }).filter((it) => !it.includes('\0') && it.isWellFormed());
@@ -49,7 +49,7 @@ const records = fc.array(
   { maxLength: 5 },
 );
 
-/** What is stored of a body, as cells. */
+/** Returns the stored values of a body, as cells. */
 function cellsOf(rows: BatchBody | readonly unknown[]): unknown {
   const parser = new RecordParser(TABLE, { ...LIMITS, id: 256 });
   const values = Array.isArray(rows) ? rows : (rows as BatchBody).records(TABLE).map(({ value }) => value);
@@ -67,12 +67,12 @@ function mistake(run: () => unknown): string {
 }
 
 describe('CSV', () => {
-  test('gives back every record', async () => {
+  test('round-trips every record', async () => {
     await fc.assert(
       fc.asyncProperty(records, async (list) => {
         const json = JSON.stringify(list);
         const csv = String(await represent(json, 'csv', COLUMNS));
-        expect(cellsOf(parseCsv(csv, MOST))).toEqual(cellsOf(JSON.parse(json)));
+        expect(cellsOf(parseCsv(csv, CSV_LIMITS))).toEqual(cellsOf(JSON.parse(json)));
       }),
       { numRuns: 500 },
     );
@@ -125,13 +125,13 @@ describe('CSV', () => {
   ])('%j is %s %s', (csv, code, message) => {
     const found = mistake(() =>
       cellsOf(
-        parseCsv(csv, MOST)
+        parseCsv(csv, CSV_LIMITS)
           .records(TABLE)
           .map(({ value }) => value),
       ),
     );
     const placed = mistake(() => {
-      const rows = parseCsv(csv, MOST).records(TABLE);
+      const rows = parseCsv(csv, CSV_LIMITS).records(TABLE);
       new RecordParser(TABLE, { ...LIMITS, id: 256 }).parseMany(
         rows.map(({ value }) => value),
         rows.map(({ place }) => place),
@@ -142,15 +142,15 @@ describe('CSV', () => {
     expect(found === 'taken').toBe(code === 'taken');
   });
 
-  test('has an empty cell for a field that was not sent, and quotes for the empty text', () => {
-    const rows = parseCsv('id,title,count,on\na,,,\nb,"","",""\n', MOST).records(TABLE);
+  test('has an empty cell for a field that was not sent, and quotes for the empty string', () => {
+    const rows = parseCsv('id,title,count,on\na,,,\nb,"","",""\n', CSV_LIMITS).records(TABLE);
     expect(rows.map(({ value }) => ({ ...(value as object) }))).toEqual([{ id: 'a' }, { id: 'b', title: '' }]);
   });
 
   test('is what spreadsheets and data frames write', () => {
     const csv =
       '\ufeffid,count,big,on,price,title\r\na,3.0,9007199254740993.00,TRUE,3.0,3.0\r\nb,-0.0,5,False,,TRUE\r\n';
-    expect(cellsOf(parseCsv(csv, MOST))).toEqual(
+    expect(cellsOf(parseCsv(csv, CSV_LIMITS))).toEqual(
       cellsOf([
         { id: 'a', count: 3, big: '9007199254740993', on: true, price: 3, title: '3.0' },
         { id: 'b', count: -0, big: 5, on: false, title: 'TRUE' },
@@ -159,27 +159,27 @@ describe('CSV', () => {
   });
 
   test('loses rows of commas alone at the end, and no others', () => {
-    const sizeOf = (csv: string, records = 1000) => parseCsv(csv, { ...MOST, records }).size;
+    const sizeOf = (csv: string, records = 1000) => parseCsv(csv, { ...CSV_LIMITS, records }).size;
     expect(sizeOf('id,title\na,b\n,\n,\n')).toBe(1);
     expect(sizeOf('id,title\n,\n\n,\n')).toBe(0);
     expect(sizeOf('id,title\na,b\n,\nc,d\n,')).toBe(3);
     expect(sizeOf('id,title\na,b\n,""\n')).toBe(2);
     expect(sizeOf(`id,title\n${'a,b\n'.repeat(10)}${',\n'.repeat(500)}`, 10)).toBe(10);
     expect(sizeOf(`id,title\n${'a,b\n'.repeat(10)}${',\n'.repeat(500)}c,d\n`, 10)).toBe(11);
-    const placed = parseCsv('id,title\na,b\n,\nc,d\n', MOST)
+    const placed = parseCsv('id,title\na,b\n,\nc,d\n', CSV_LIMITS)
       .records(TABLE)
       .map(({ place }) => place);
     expect(placed).toEqual(['row 2, column ', 'row 3, column ', 'row 4, column ']);
   });
 
-  test('is not read beyond the number of records that are taken', () => {
-    expect(parseCsv(`id\n${'a\n'.repeat(500)}`, { ...MOST, records: 10 }).size).toBe(11);
-    expect(parseCsv(`id\n${'a\n'.repeat(11)}"`, { ...MOST, records: 10 }).size).toBe(11);
+  test('is not read beyond the maximum number of records', () => {
+    expect(parseCsv(`id\n${'a\n'.repeat(500)}`, { ...CSV_LIMITS, records: 10 }).size).toBe(11);
+    expect(parseCsv(`id\n${'a\n'.repeat(11)}"`, { ...CSV_LIMITS, records: 10 }).size).toBe(11);
   });
 });
 
 describe('NDJSON', () => {
-  test('gives back every record', async () => {
+  test('round-trips every record', async () => {
     await fc.assert(
       fc.asyncProperty(records, async (list) => {
         const json = JSON.stringify(list);
@@ -202,7 +202,7 @@ describe('NDJSON', () => {
     expect(mistake(() => parseLines(text, 10))).toContain(expected);
   });
 
-  test('is not read beyond the number of records that are taken', () => {
+  test('is not read beyond the maximum number of records', () => {
     expect(parseLines('1\n'.repeat(500), 10).size).toBe(11);
   });
 });

@@ -49,7 +49,7 @@ describe('Accept', () => {
     },
   );
 
-  test('of the longest header costs next to nothing', () => {
+  test('of the longest header is negotiated fast', () => {
     const before = process.cpuUsage();
     expect(() => chooseFormat('a/b;x="'.repeat(2300))).toThrow();
     expect(() => chooseFormat('a/b;'.repeat(4000))).toThrow();
@@ -93,7 +93,7 @@ test.each([
   }
 });
 
-test('a tag has what has become of the record, and its seq is found in it', () => {
+test('a tag names the format and coding of the record and contains its seq', () => {
   expect([tagFor('"5"', 'json'), tagFor('"5"', 'csv'), tagFor('W/"5-x"', 'cbor')]).toEqual([
     '"5"',
     '"5-csv"',
