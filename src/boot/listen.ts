@@ -36,7 +36,7 @@ export function announce(log: Log, { url, config, opened, notices }: Announcemen
     if (auth !== undefined) log.info({ app: app.appId, auth: describeAuth(auth.config) }, 'authentication is on');
   }
   if (open.length > 0) {
-    const message = 'authentication is off: everyone who can reach this address may use what is public';
+    const message = 'authentication is off: anyone who can reach this address can use the public API';
     log.warn({ host: config.host, apps: open }, message);
   }
   log.info({ url, apps: opened.map(({ config: app }) => app.appId) }, 'listening');

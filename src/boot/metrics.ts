@@ -14,9 +14,9 @@ export interface MetricSources {
 
 const COUNTERS: Readonly<Record<keyof Counters, string>> = {
   reads: 'Reads of records and lists.',
-  cached: 'Lists among them that were given again from memory, since nothing had changed.',
+  cached: 'Lists that were served from the cache, since nothing had changed.',
   writes: 'Writes that were committed.',
-  messages: 'WebSocket messages that were carried out.',
+  messages: 'WebSocket messages that were executed.',
   refused: 'Writes that the store refused.',
 };
 
@@ -38,7 +38,7 @@ export function describeMetrics({ transports, opened }: MetricSources): (Metric 
     },
     {
       name: 'tablecast_rooms',
-      help: 'Rooms that somebody is in.',
+      help: 'Rooms with at least one member.',
       type: 'gauge',
       labels: ['app', 'connector'],
       read: () =>
@@ -101,7 +101,7 @@ function flowMetrics(flows: readonly AppFlows[]): (Metric | Histogram)[] {
   return [
     {
       name: 'tablecast_flow_events_total',
-      help: 'Events of flows by what became of them.',
+      help: 'Events of flows by outcome.',
       type: 'counter',
       labels: [...labels, 'outcome'],
       read: () =>
@@ -111,21 +111,21 @@ function flowMetrics(flows: readonly AppFlows[]): (Metric | Histogram)[] {
     },
     {
       name: 'tablecast_flow_retries_total',
-      help: 'Times that a flow has tried an event again.',
+      help: 'Retries of events by flows.',
       type: 'counter',
       labels,
       read: () => each(({ counts }) => counts.retries),
     },
     {
       name: 'tablecast_flow_gaps_total',
-      help: 'Times that changes were gone from the log before a flow had seen them.',
+      help: 'Times that changes were removed from the log before a flow had read them.',
       type: 'counter',
       labels,
       read: () => each(({ counts }) => counts.gaps),
     },
     {
       name: 'tablecast_flow_duration_seconds',
-      help: 'How long flows worked on an event, waits between tries included.',
+      help: 'Duration of an event in a flow, including waits between tries.',
       type: 'histogram',
       labels,
       read: () =>
@@ -133,14 +133,14 @@ function flowMetrics(flows: readonly AppFlows[]): (Metric | Histogram)[] {
     },
     {
       name: 'tablecast_flow_events_at_work',
-      help: 'Events of flows that have come and are not done.',
+      help: 'Events of flows that are being handled.',
       type: 'gauge',
       labels,
       read: () => each(({ inFlight }) => inFlight),
     },
     {
       name: 'tablecast_flow_dead_letters',
-      help: 'Events that flows could not do.',
+      help: 'Events that flows could not handle.',
       type: 'gauge',
       labels,
       read: () => each(({ flow }, { deadLetters }) => deadLetters.count(flow.name)),

@@ -52,7 +52,7 @@ export function readApplications(dir: string, { env, report }: ReadContext): App
   }
   const members = listSubFolders(folder).filter((name) => isApplication(join(folder, name)));
   if (members.length > 0) return readFolder(folder, members, { report, env });
-  const message = `is no application, and has none in its folders: there is no ${SCHEMA_FILE}`;
+  const message = `is not an application and contains none: there is no ${SCHEMA_FILE}`;
   report.add(diagnoseFile(dir, message, `write ${join(dir, SCHEMA_FILE)}, or name another folder`));
   return undefined;
 }

@@ -69,7 +69,7 @@ function loadPublicKey(folder: string, jwt: JwtSettings, settings: ConfigFile): 
   const key = parseKey(pem);
   const fitting = key === undefined ? undefined : algorithmOf(key);
   if (fitting === undefined) {
-    return refuse({ message: 'this is no public key of RSA (2048 bits or more), P-256 or Ed25519 in PEM' });
+    return refuse({ message: 'this is not a public key of RSA (2048 bits or more), P-256 or Ed25519 in PEM' });
   }
   const algorithm = jwt.algorithm ?? fitting;
   if (algorithm !== fitting) refuseAlgorithm(algorithm, 'public_key', settings);
@@ -84,7 +84,7 @@ function refuseAlgorithm(algorithm: TokenAlgorithm, source: KeySource, settings:
 function readKeyFile(path: string): string | Wrong {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return { message: 'the file does not exist' };
-  if (!stat.isFile() || stat.size > MAX_KEY_FILE_BYTES) return { message: 'this is no file with a key' };
+  if (!stat.isFile() || stat.size > MAX_KEY_FILE_BYTES) return { message: 'this is not a file with a key' };
   try {
     return readFileSync(path, 'utf8');
   } catch {

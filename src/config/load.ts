@@ -53,7 +53,7 @@ export function loadServer(folder: string, settings: ConfigFile): ServerConfig {
   const { limits, channels, cors } = server;
   if (cors.credentials && cors.origins.includes('*')) {
     settings.wrong('cors.credentials', {
-      message: 'cors.credentials cannot go with the origin "*": every page could act for whoever looks at it',
+      message: 'cors.credentials cannot go with the origin "*": every page could act for any user who opens it',
       hint: 'name the origins, or write `credentials: false`',
     });
   }

@@ -12,18 +12,18 @@ export function describeSurprises({ host, cors, limits, metrics, trustProxy }: S
   const surprises: readonly (readonly [boolean, string])[] = [
     [
       cors.origins.includes('*'),
-      'cors.origins is "*": every page in every browser that reaches this server may do what is public',
+      'cors.origins is "*": every page in every browser that can reach this server can use the public API',
     ],
-    [clearText !== undefined, `cors.origins has ${clearText}: whoever can change what comes from there can act as it`],
     [
-      isOpen && metrics === true,
-      'metrics is true: everybody who reaches this server may read them; a token may be better',
+      clearText !== undefined,
+      `cors.origins has ${clearText}: anyone who can change its plain HTTP traffic can act as it`,
     ],
+    [isOpen && metrics === true, 'metrics is true: anyone who can reach this server can read them; consider a token'],
     [
       isOpen && trustProxy,
-      'trust_proxy is true: whoever reaches this port without passing the proxy may claim any address; only the proxy should reach it',
+      'trust_proxy is true: a client that reaches this port without passing the proxy can claim any address; only the proxy should reach it',
     ],
-    [isOpen && unlimited, 'limits of requests or connections are 0: one client may take all there is'],
+    [isOpen && unlimited, 'limits of requests or connections are 0: one client can use up all of them'],
   ];
   return surprises.filter(([applies]) => applies).map(([, sentence]) => sentence);
 }

@@ -201,11 +201,11 @@ function logRequests(app: FastifyInstance, log: Log): void {
 const LAST_ANSWER = { headers: { 'retry-after': '1', connection: 'close' } };
 
 function tooManyHeaders(limit: number): AppError {
-  return new AppError('HEADERS_TOO_LARGE', `A request may have ${limit} header fields at most.`);
+  return new AppError('HEADERS_TOO_LARGE', `A request may have at most ${limit} header fields.`);
 }
 
 function behindError(): AppError {
-  return new AppError('OVERLOADED', 'The server is behind with its work.', { headers: { 'retry-after': '2' } });
+  return new AppError('OVERLOADED', 'The server is overloaded.', { headers: { 'retry-after': '2' } });
 }
 
 function urlTooLong(limit: number): AppError {

@@ -32,7 +32,7 @@ export function registerNotFound(
     if (request.method === 'TRACE') {
       const offer = offerAt(app, path);
       const allow = offer === undefined ? RECORD_METHODS : allowOf(offer);
-      throw methodNotAllowed('TRACE is not answered here.', allow);
+      throw methodNotAllowed('TRACE is not supported.', allow);
     }
     // For HEAD the answer names the methods of the address, whatever transport the request asks for.
     const transport = request.method === 'HEAD' ? 'rest' : transportOf(request.raw);

@@ -114,7 +114,7 @@ describe('not an application', () => {
   test('is a folder with nothing in it', () => {
     const folder = makeFolder({ 'config.yaml': 'port: 1\n', 'sub/config.yaml': 'rest: true\n' });
     expect(mistakesOf(() => loadApplications(folder, {}))).toEqual([
-      `${folder} is no application, and has none in its folders: there is no schema.graphql | write ${folder}/schema.graphql, or name another folder`,
+      `${folder} is not an application and contains none: there is no schema.graphql | write ${folder}/schema.graphql, or name another folder`,
     ]);
   });
 });

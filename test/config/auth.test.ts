@@ -99,7 +99,7 @@ const RANDOM = 'give it at least 32 random bytes, for example from `openssl rand
 const NO_KEY = 'auth needs a key that tokens are checked with';
 const SOURCES = 'write secret, public_key or jwks_url below `jwt:`, or `auth: none`';
 const FOLLOWS = 'remove the line: the algorithm follows from the key';
-const NO_PUBLIC_KEY = 'this is no public key of RSA (2048 bits or more), P-256 or Ed25519 in PEM';
+const NO_PUBLIC_KEY = 'this is not a public key of RSA (2048 bits or more), P-256 or Ed25519 in PEM';
 const HTTPS = 'write an https address, for example https://login.example.com/.well-known/jwks.json';
 
 describe('mistakes in auth', () => {
@@ -185,7 +185,7 @@ describe('mistakes in auth', () => {
       [`config.yaml:1:24 auth.jwt.jwks_url: expected an address | ${HTTPS}`],
     ],
     ['no file', 'auth: {jwt: {public_key: none.pem}}\n', ['config.yaml:1:26 the file does not exist']],
-    ['a folder', 'auth: {jwt: {public_key: .}}\n', ['config.yaml:1:26 this is no file with a key']],
+    ['a folder', 'auth: {jwt: {public_key: .}}\n', ['config.yaml:1:26 this is not a file with a key']],
     ['a schema', 'auth: {jwt: {public_key: schema.graphql}}\n', [`config.yaml:1:26 ${NO_PUBLIC_KEY}`]],
     [
       'a long-lived ticket',

@@ -29,15 +29,15 @@ describe('header fields of cors', () => {
     [
       'allowed_headers',
       '*',
-      '"*" would be all, and is none where credentials are sent | name the header fields: traceparent, X-Team',
+      '"*" does not include all headers when credentials are sent | name the header fields: traceparent, X-Team',
     ],
     [
       'exposed_headers',
       '*',
-      '"*" would be all, and is none where credentials are sent | name the header fields: traceparent, X-Team',
+      '"*" does not include all headers when credentials are sent | name the header fields: traceparent, X-Team',
     ],
-    ['allowed_headers', 'x team', '"x team" is no name of a header field'],
-    ['allowed_headers', 'x\r\nSet-Cookie: a', '"x\r\nSet-Cookie: a" is no name of a header field'],
+    ['allowed_headers', 'x team', '"x team" is not a name of a header field'],
+    ['allowed_headers', 'x\r\nSet-Cookie: a', '"x\r\nSet-Cookie: a" is not a name of a header field'],
     ['allowed_headers', 'Cookie', '"Cookie" is set by browsers; no page can send it'],
     ['allowed_headers', 'Sec-Fetch-Mode', '"Sec-Fetch-Mode" is set by browsers; no page can send it'],
     ['exposed_headers', 'Set-Cookie', '"Set-Cookie" is for browsers; no page can read it'],
@@ -87,16 +87,16 @@ describe('cors.origins', () => {
       'https://*.example',
       `cors.origins: "https://*.example" is a pattern; origins are compared whole | ${ORIGIN_HINT}`,
     ],
-    ['null', `cors.origins: "null" is no origin: every sandboxed page sends it | ${ORIGIN_HINT}`],
-    ['app.example', `cors.origins: "app.example" is no origin | ${ORIGIN_HINT}`],
-    ['data:text/html,x', `cors.origins: "data:text/html,x" is no origin | ${ORIGIN_HINT}`],
+    ['null', `cors.origins: "null" is not an origin: every sandboxed page sends it | ${ORIGIN_HINT}`],
+    ['app.example', `cors.origins: "app.example" is not an origin | ${ORIGIN_HINT}`],
+    ['data:text/html,x', `cors.origins: "data:text/html,x" is not an origin | ${ORIGIN_HINT}`],
   ])('%j is a mistake', (origin, message) => {
     expect(mistakesIn(`cors:\n  origins: [${JSON.stringify(origin)}]\n`)).toEqual([`config.yaml:2:12 ${message}`]);
   });
 
   test('C19 "*" cannot go with credentials', () => {
     expect(mistakesIn('cors:\n  origins: ["*"]\n  credentials: true\n')).toEqual([
-      'config.yaml:3:16 cors.credentials cannot go with the origin "*": every page could act for whoever looks at it | name the origins, or write `credentials: false`',
+      'config.yaml:3:16 cors.credentials cannot go with the origin "*": every page could act for any user who opens it | name the origins, or write `credentials: false`',
     ]);
     expect(load('cors: { origins: ["https://app.example"], credentials: true }\n').server.cors.credentials).toBe(true);
   });
@@ -109,11 +109,11 @@ describe('allowed_hosts', () => {
   });
 
   test.each([
-    ['app.example:443', `"app.example:443" is no host name | ${HOST_HINT}`],
-    ['https://app.example', `"https://app.example" is no host name | ${HOST_HINT}`],
-    ['*', `"*" is no host name | ${HOST_HINT}`],
-    ['*.example', `"*.example" is no host name | ${HOST_HINT}`],
-    ['app.example.', `"app.example." is no host name | ${HOST_HINT}`],
+    ['app.example:443', `"app.example:443" is not a host name | ${HOST_HINT}`],
+    ['https://app.example', `"https://app.example" is not a host name | ${HOST_HINT}`],
+    ['*', `"*" is not a host name | ${HOST_HINT}`],
+    ['*.example', `"*.example" is not a host name | ${HOST_HINT}`],
+    ['app.example.', `"app.example." is not a host name | ${HOST_HINT}`],
     ['2001:db8::1', '"2001:db8::1" needs brackets | write "[2001:db8::1]"'],
   ])('%j is a mistake', (host, message) => {
     expect(mistakesIn(`allowed_hosts: [${JSON.stringify(host)}]\n`)).toEqual([

@@ -37,10 +37,10 @@ export function answerHeadersKey(texts: Texts): ConfigKey<readonly string[]> {
 function headersKey(texts: Texts, problemOf: (name: string) => string | undefined): ConfigKey<readonly string[]> {
   const parse = (written: string): Reading<string> => {
     if (written === '*') {
-      const message = '"*" would be all, and is none where credentials are sent';
+      const message = '"*" does not include all headers when credentials are sent';
       return { message, hint: 'name the header fields: traceparent, X-Team' };
     }
-    if (!HEADER_NAME.test(written)) return { message: `"${written}" is no name of a header field` };
+    if (!HEADER_NAME.test(written)) return { message: `"${written}" is not a name of a header field` };
     const message = problemOf(written);
     return message === undefined ? { value: written } : { message };
   };
@@ -109,14 +109,14 @@ function listOf({ type, parse, ...texts }: ListOptions): ConfigKey<readonly stri
 function parseOrigin(written: string): Reading<string> {
   if (written === '*') return { value: written };
   if (written === 'null') {
-    return { message: '"null" is no origin: every sandboxed page sends it', hint: ORIGIN_HINT };
+    return { message: '"null" is not an origin: every sandboxed page sends it', hint: ORIGIN_HINT };
   }
   if (written.includes('*'))
     return { message: `"${written}" is a pattern; origins are compared whole`, hint: ORIGIN_HINT };
   const url = URL.canParse(written) ? new URL(written) : undefined;
   // URL has no origin for schemes that are not of the web, such as that of an installed application.
   const origin = url?.origin === 'null' ? `${url.protocol}//${url.host}` : url?.origin;
-  if (origin === undefined || url?.host === '') return { message: `"${written}" is no origin`, hint: ORIGIN_HINT };
+  if (origin === undefined || url?.host === '') return { message: `"${written}" is not an origin`, hint: ORIGIN_HINT };
   if (origin !== written) return { message: `"${written}" is more than an origin`, hint: `did you mean "${origin}"?` };
   return { value: written };
 }
@@ -127,5 +127,5 @@ function parseHost(written: string): Reading<string> {
   if (/^[0-9a-f]*:[0-9a-f:.]+$/.test(name) && !/^[^:]*:\d*$/.test(name)) {
     return { message: `"${written}" needs brackets`, hint: `write "[${name}]"` };
   }
-  return { message: `"${written}" is no host name`, hint: HOST_HINT };
+  return { message: `"${written}" is not a host name`, hint: HOST_HINT };
 }

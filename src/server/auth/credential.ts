@@ -45,7 +45,7 @@ export function takeCredential(
   inQuery: QueryCredentials = NO_QUERY_CREDENTIALS,
 ): Credential | undefined {
   const found = [...readAuthorization(request), ...readOffers(request), ...takeFromQuery(request, inQuery)];
-  if (found.length > 1) throw new AppError('BAD_REQUEST', 'A request shows one token, key or ticket, not several.');
+  if (found.length > 1) throw new AppError('BAD_REQUEST', 'Send one token, key or ticket, not several.');
   return found[0];
 }
 
@@ -53,7 +53,7 @@ function readAuthorization({ headers, rawHeaders }: IncomingMessage): Credential
   const { authorization } = headers;
   if (authorization === undefined) return [];
   const text = bearerIn(authorization);
-  if (text === undefined) throw refuseToken('Authorization takes Bearer and a token or key.');
+  if (text === undefined) throw refuseToken('Authorization must be Bearer with a token or key.');
   const credential = { type: 'bearer', text } as const;
   // Node keeps only the first of several.
   const count = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'authorization').length;

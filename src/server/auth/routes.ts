@@ -90,7 +90,7 @@ function loginRoutes({ accounts, signup }: AuthRoutes, logins: Logins): AuthRout
     {
       name: 'signup',
       answer: async ({ body, ip }, reply) => {
-        if (!signup) throw new AppError('FORBIDDEN', 'Accounts are made by those who run this server.');
+        if (!signup) throw new AppError('FORBIDDEN', 'Signup is off; an operator of this server creates accounts.');
         const { name, password } = readTexts(body, { name: nameProblem, password: passwordProblem });
         const answer = toTokenResponse(await logins.signUp(name, password, ip));
         reply.code(201);
@@ -126,7 +126,7 @@ async function changePassword(accounts: LocalAccounts, logins: Logins, request: 
   const { sub, keyId } = principalOf(request);
   const passwords = readTexts(request.body, { old: anyString, new: passwordProblem });
   if (keyId !== undefined || accounts.account(sub) === undefined) {
-    throw new AppError('FORBIDDEN', 'Only a user of this server who has logged in has a password here.');
+    throw new AppError('FORBIDDEN', 'Only a built-in user who has logged in can change a password.');
   }
   return toTokenResponse(await logins.changePassword(sub, { old: passwords.old, next: passwords.new }, request.ip));
 }

@@ -12,15 +12,14 @@ export function findHeaderFault(request: IncomingMessage): AppError | undefined 
   const { httpVersion, headers, rawHeaders } = request;
   // The parser of HTTP/1.1 accepts other versions as well, HTTP/2.0 among them; a real HTTP/2 request has a stream.
   if (httpVersion !== '1.1' && httpVersion !== '1.0' && !('stream' in request)) {
-    return badRequest('This is not a version of HTTP that is spoken here.');
+    return badRequest('This version of HTTP is not supported.');
   }
   const fault = findRepeated(rawHeaders);
   if (fault !== undefined) return fault;
   const { host, expect, 'transfer-encoding': coding } = headers;
   if (host === undefined && httpVersion === '1.1') return badRequest('A request has a Host.');
   // The parser finds the end of such a body, and would pass it on as if it were not coded (RFC 9112 §6.1).
-  if (coding !== undefined && !isWord(coding, 'chunked'))
-    return badRequest('A body may be chunked, and not coded besides.');
+  if (coding !== undefined && !isWord(coding, 'chunked')) return badRequest('Transfer-Encoding may only be chunked.');
   if (expect === undefined || httpVersion === '1.0' || isWord(expect, '100-continue')) return undefined;
   // The client may or may not send the body now, so the start of the next request is unknown (RFC 9110 §10.1.1).
   return new AppError('EXPECTATION_FAILED', 'Expect may be 100-continue.', CLOSING);

@@ -35,7 +35,7 @@ export function answerAll({ server }: FastifyInstance, lingering: Lingering): vo
     server.emit('request', request, response);
   });
   server.on('connect', (_request: IncomingMessage, answer: Duplex | ServerResponse) => {
-    const failure = new AppError('METHOD_NOT_ALLOWED', 'CONNECT is not answered here: this is no proxy.', {
+    const failure = new AppError('METHOD_NOT_ALLOWED', 'CONNECT is not supported: this server is not a proxy.', {
       headers: { allow: RECORD_METHODS },
     });
     // In HTTP/2 it is one stream of the connection; the others continue.

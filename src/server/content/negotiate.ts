@@ -27,7 +27,7 @@ export function chooseFormat(accept: string | undefined): Chosen {
   const wanted = header === undefined || header === '' ? '*/*' : header;
   const name = new Negotiator({ headers: { accept: wanted } }).mediaType([...MEDIA_TYPE_NAMES]);
   if (name === undefined) {
-    throw new AppError('NOT_ACCEPTABLE', `This can be had as ${USUAL_MEDIA_TYPES.join(', ')}.`, {
+    throw new AppError('NOT_ACCEPTABLE', `This is available as ${USUAL_MEDIA_TYPES.join(', ')}.`, {
       headers: { vary: 'Accept' },
     });
   }

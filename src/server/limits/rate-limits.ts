@@ -44,7 +44,7 @@ export function registerRateLimits(app: FastifyInstance, { host, trustProxy, lim
 function take(limiter: RateLimiter | undefined, key: string): AppError | undefined {
   const wait = limiter?.take(key) ?? 0;
   if (wait === 0) return undefined;
-  return new AppError('RATE_LIMITED', 'You ask more often than the limits of this server allow.', {
+  return new AppError('RATE_LIMITED', 'You have sent more requests than the limits of this server allow.', {
     headers: { 'retry-after': String(Math.ceil(wait / 1000)) },
   });
 }

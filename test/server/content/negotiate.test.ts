@@ -43,7 +43,7 @@ describe('Accept', () => {
         expect.objectContaining({
           code: 'NOT_ACCEPTABLE',
           message:
-            'This can be had as application/json, application/x-ndjson, text/csv, application/cbor, application/vnd.msgpack.',
+            'This is available as application/json, application/x-ndjson, text/csv, application/cbor, application/vnd.msgpack.',
         }),
       );
     },
