@@ -4,9 +4,9 @@ import type { Bell, Bus } from './bus.ts';
 import { readChanges } from './log-pages.ts';
 
 export interface FeedListener {
-  /** Changes in seq order, each once. */
+  /** Called with changes in seq order, each once. */
   changes(changes: readonly Change[]): void;
-  /** Changes of the table left the log before this feed had read them: nothing after them may be delivered as if they were. */
+  /** Called when changes of the table left the log before this feed had read them: later ones may not be delivered as if nothing was missed. */
   missed?(table: TablePlan): void;
 }
 
@@ -14,12 +14,12 @@ export interface FeedOptions {
   readonly log: LogReader;
   readonly tables: readonly TablePlan[];
   readonly bus: Bus;
-  /** Reports a failure to read the log. The next bell tries again. */
+  /** Called with a failure to read the log. The next bell tries again. */
   onError(error: unknown): void;
 }
 
 /**
- * Hands committed changes on in seq order, each once: a cursor on the log that moves when a bell rings. A bell that
+ * Delivers committed changes in seq order, each once: a cursor on the log that moves when a bell rings. A bell that
  * carries the very next changes saves reading them.
  */
 export class Feed {
@@ -30,14 +30,14 @@ export class Feed {
   #reading: Promise<void> | undefined;
   #closed = false;
 
-  /** Begins at the head of the log: what is at or below it is not handed on. */
+  /** Begins at the end of the log: earlier changes are not delivered. */
   constructor(options: FeedOptions) {
     this.#options = options;
     this.#head = options.log.lastSeq;
     this.#stopListening = options.bus.listen((bell) => this.#onBell(bell));
   }
 
-  /** seq of the last change that was handed on. */
+  /** seq of the last change that was delivered. */
   get head(): number {
     return this.#head;
   }
@@ -46,7 +46,7 @@ export class Feed {
     this.#listeners.push(listener);
   }
 
-  /** Resolves when nothing is read any more. */
+  /** Stops the feed; resolves when nothing is read any more. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#stopListening();

@@ -3,18 +3,18 @@ import type { TablePlan } from '../schema/plan.ts';
 import type { Change, LogReader } from '../store/store.ts';
 
 /** Changes that are read from the log at once. */
-const MAX_PAGE = 100;
+const MAX_PAGE_CHANGES = 100;
 /** Milliseconds before the log is read again after a failure. */
 const RETRY_DELAY_MS = 1000;
 
 export interface FollowerOptions {
   readonly table: TablePlan;
   readonly log: LogReader;
-  /** Where to begin: the first change is the one after it. */
+  /** Position to begin at: the first change is the one after it. */
   readonly position: number;
   /** Handles one change; resolves with false when the follower stops before the change is done. */
   handle(change: Change, signal: AbortSignal): Promise<boolean>;
-  /** Changes up to `position` left the log before they were handled. */
+  /** Called when changes up to `position` left the log before they were handled. */
   missed(position: number): void;
   /** Called after each change and at the end of each run, to save the position. */
   advanced?(position: number, isPageEnd: boolean): void;
@@ -22,8 +22,8 @@ export interface FollowerOptions {
 }
 
 /**
- * Takes the changes of one table to a handler, one after the other in the order of the log. It reads the log instead of
- * keeping changes, so that a slow handler costs no memory and delays nobody else.
+ * Passes the changes of one table to a handler, one after the other in the order of the log. It reads the log instead of
+ * keeping changes, so that a slow handler costs no memory and delays no other reader.
  */
 export class Follower {
   readonly #options: FollowerOptions;
@@ -36,7 +36,7 @@ export class Follower {
     this.#position = options.position;
   }
 
-  /** Everything up to this seq is handled. */
+  /** seq up to which everything is handled. */
   get position(): number {
     return this.#position;
   }
@@ -67,19 +67,19 @@ export class Follower {
     const { table, log, handle, missed, advanced } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      const oldest = log.logStart(table);
-      if (oldest > this.#position) {
-        missed(oldest);
-        this.#position = oldest;
+      const logStart = log.logStart(table);
+      if (logStart > this.#position) {
+        missed(logStart);
+        this.#position = logStart;
       }
-      const changes = await log.readLog(table, this.#position, MAX_PAGE);
+      const changes = await log.readLog(table, this.#position, MAX_PAGE_CHANGES);
       for (const change of changes) {
         if (signal.aborted || !(await handle(change, signal))) return;
         this.#position = change.seq;
         advanced?.(this.#position, false);
       }
       advanced?.(this.#position, true);
-      if (changes.length < MAX_PAGE) return;
+      if (changes.length < MAX_PAGE_CHANGES) return;
     }
   }
 }

@@ -1,42 +1,42 @@
 /**
- * What one turn of the event loop does once its sockets are read, in the order that serves clients best: first it
- * commits what they have brought, so that writers are answered, then it goes on with deliveries and with reading the log.
+ * Order of work in one turn of the event loop, once its sockets are read: first the commit of the writes that arrived, so
+ * that writers are answered, then deliveries and reading the log.
  */
 
-interface Waiting {
+interface DeferredTask {
   readonly immediate: NodeJS.Immediate;
-  /** It has let commits go first already: writers that never rest must not keep it waiting for ever. */
+  /** True when commits went first once already: a steady stream of writes must not delay the task without end. */
   readonly hasYielded: boolean;
 }
 
-/** Tasks of the second kind that wait for the end of this turn. */
-const waiting = new Map<() => void, Waiting>();
+/** Tasks of `afterCommit` that wait for the end of this turn. */
+const deferred = new Map<() => void, DeferredTask>();
 
-/** Runs `task` in this turn, in front of everything that was given to `afterCommits`. */
+/** Runs `task` in this turn, before everything that was passed to `afterCommit`. */
 export function beforeDelivery(task: () => void): void {
   setImmediate(task);
-  // Each goes to the end of the line, and keeps an immediate of its own: writers are answered in between.
-  for (const [later, { immediate, hasYielded }] of waiting) {
+  // Each goes to the end of the queue with an immediate of its own: writers are answered in between.
+  for (const [later, { immediate, hasYielded }] of deferred) {
     if (hasYielded) continue;
     clearImmediate(immediate);
     enqueue(later, true);
   }
 }
 
-/** True when something waits for the commits of this turn. */
+/** True when a task waits for the commits of this turn. */
 export function isDelivering(): boolean {
-  return waiting.size > 0;
+  return deferred.size > 0;
 }
 
-/** Runs `task` in this turn, or in the next one when this one has ended; once, however often it is asked for. */
+/** Runs `task` at the end of this turn, or of the next one when this one has ended; once, even if it is passed several times. */
 export function afterCommit(task: () => void): void {
-  if (!waiting.has(task)) enqueue(task, false);
+  if (!deferred.has(task)) enqueue(task, false);
 }
 
 function enqueue(task: () => void, hasYielded: boolean): void {
   const immediate = setImmediate(() => {
-    waiting.delete(task);
+    deferred.delete(task);
     task();
   });
-  waiting.set(task, { immediate, hasYielded });
+  deferred.set(task, { immediate, hasYielded });
 }

@@ -1,4 +1,4 @@
-/** How many may be at work at once; who comes later waits in order. */
+/** Counting semaphore: limits how many tasks run at a time; the others wait in order. */
 export class Semaphore {
   readonly #waiting: (() => void)[] = [];
   #free: number;
@@ -7,11 +7,12 @@ export class Semaphore {
     this.#free = size;
   }
 
+  /** Number of tasks that wait. */
   get waiting(): number {
     return this.#waiting.length;
   }
 
-  /** Resolves when there is room; `leave` gives it back. */
+  /** Acquires a slot. Returns a promise to wait for, or undefined when one was free. Each call needs one `leave`. */
   enter(): Promise<void> | undefined {
     if (this.#free > 0) {
       this.#free--;
@@ -20,6 +21,7 @@ export class Semaphore {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** Releases a slot, which goes to the next waiter. */
   leave(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#free++;

@@ -8,7 +8,7 @@ import { type OpenStore, StoreFolder } from '../store/stores.ts';
 
 const SDL = 'type A @table { id: ID! @primaryKey } type B @table { id: ID! @primaryKey }';
 
-/** A feed on a real store, with what it has handed on. */
+/** Feed on a real store, with the changes that it delivered. */
 class FeedBench {
   readonly opened: OpenStore;
   readonly bus = new MemoryBus();
@@ -29,7 +29,7 @@ class FeedBench {
     });
   }
 
-  /** Commits records of the tables with these indexes, and rings no bell. */
+  /** Commits records of the tables with these indexes without ringing a bell. */
   commit(...indexes: readonly number[]): CommitResult {
     const writes = indexes.map((index) => {
       const id = String(this.#written++);
@@ -42,7 +42,7 @@ class FeedBench {
     return this.delivered.map(({ id }) => id);
   }
 
-  /** Resolves when the feed is at the head of the log. */
+  /** Resolves when the feed is at the end of the log. */
   async caughtUp(): Promise<void> {
     for (let i = 0; i < 1000 && this.feed.head < this.opened.store.lastSeq; i++) await turn();
     expect(this.feed.head).toBe(this.opened.store.lastSeq);
@@ -54,7 +54,7 @@ function turn(): Promise<void> {
 }
 
 describe('the feed', () => {
-  test('hands on the changes that a bell carries at once, to every listener, without reading the log', () => {
+  test('delivers the changes of a bell at once, to every listener, without reading the log', () => {
     const bench = new FeedBench({
       wrap: (log) => new Proxy(log, { get: (target, name) => (name === 'readLog' ? fail : Reflect.get(target, name)) }),
     });
@@ -68,7 +68,7 @@ describe('the feed', () => {
     expect(bench.feed.head).toBe(bench.opened.store.lastSeq);
   });
 
-  test('reads what a lost bell was about when the next one rings', async () => {
+  test('reads the changes of a lost bell when the next one rings', async () => {
     const bench = new FeedBench();
     bench.commit(0, 1);
     bench.commit(1);
@@ -116,7 +116,7 @@ describe('the feed', () => {
     expect(bench.ids()).toEqual(['0', '1', '2']);
   });
 
-  test('says which tables lost changes to retention before it had read them', async () => {
+  test('reports the tables whose changes left the log before it had read them', async () => {
     const bench = new FeedBench({ maxCount: 3 });
     for (let i = 0; i < 200; i++) bench.commit(0);
     bench.opened.store.trim(Date.now(), 1000);
@@ -126,7 +126,7 @@ describe('the feed', () => {
     expect(bench.ids().slice(-4)).toEqual(['197', '198', '199', '200']);
   });
 
-  test('hands on every change once and in order, however bells are lost, doubled, swapped or without changes', async () => {
+  test('delivers every change once and in order when bells are lost, doubled, swapped or without changes', async () => {
     const commit = fc.record({
       tables: fc.array(fc.nat(1), { minLength: 1, maxLength: 5 }),
       bell: fc.constantFrom('carries', 'empty', 'lost', 'twice', 'late'),
@@ -156,7 +156,7 @@ describe('the feed', () => {
     );
   });
 
-  test('hands on nothing after it was closed', async () => {
+  test('delivers nothing after it was closed', async () => {
     const bench = new FeedBench();
     await bench.feed.close();
     ring(bench.bus, bench.commit(0));

@@ -6,7 +6,7 @@ function turn(): Promise<void> {
 }
 
 describe('the end of a turn', () => {
-  test('commits before it delivers, in whichever order they were asked for', async () => {
+  test('commits before it delivers, in whichever order they were scheduled', async () => {
     const done: string[] = [];
     afterCommit(() => done.push('delivery'));
     beforeDelivery(() => done.push('commit'));
@@ -14,7 +14,7 @@ describe('the end of a turn', () => {
     expect(done).toEqual(['commit', 'delivery']);
   });
 
-  test('answers those whose writes were committed before it delivers', async () => {
+  test('answers committed writes before it delivers', async () => {
     const done: string[] = [];
     afterCommit(() => done.push('delivery'));
     await new Promise<void>((resolve) => beforeDelivery(resolve)).then(() => done.push('answer'));
@@ -22,7 +22,7 @@ describe('the end of a turn', () => {
     expect(done).toEqual(['answer', 'delivery']);
   });
 
-  test('does once what was asked for twice, and again when it is asked for again', async () => {
+  test('runs a task once that was scheduled twice, and again when it is scheduled again', async () => {
     let count = 0;
     const task = () => {
       count++;
@@ -36,7 +36,7 @@ describe('the end of a turn', () => {
     expect(count).toBe(2);
   });
 
-  test('a writer that writes again as soon as it is answered does not keep deliveries waiting', async () => {
+  test('does not delay deliveries for a writer that writes again as soon as it is answered', async () => {
     let deliveries = 0;
     const deliver = () => {
       deliveries++;
