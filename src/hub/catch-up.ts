@@ -1,5 +1,6 @@
 import type { ListQuery } from '../query/index.ts';
 import type { Awaitable, LogReader, RecordReader, StoredRecord } from '../store/store.ts';
+import { ChangeView } from './change-view.ts';
 import type { ResetReason } from './encode.ts';
 import { relatedOfChange, relatedOfRecord, type Selection, selectRecord } from './selection.ts';
 import type { Subscription } from './subscription.ts';
@@ -8,42 +9,43 @@ export interface CatchUpContext {
   readonly store: RecordReader & LogReader;
   /** Entries or records per page. */
   readonly page: number;
-  /** A sink with more than this waiting is not written to. */
+  /** Bytes; a sink with more than this waiting is not written to. */
   readonly clientBuffer: number;
+  /** Undefined to read at once; a promise to wait for otherwise. */
   acquireRead(): Promise<void> | undefined;
   waitForDrain(subscription: Subscription): Promise<void>;
-  /** False when the hub was closed: the store is about to be, and must not be read any more. */
+  /** False after the hub was closed: the store is closed next, and must not be read any more. */
   isOpen(): boolean;
-  /** The log does not reach back, and the subscription's encoding cannot say so. */
+  /** Called when the log does not reach back to the position, and the subscription's encoding cannot say so. */
   expire(subscription: Subscription): void;
-  /** The subscription has everything after its position in the run: from now on it is live. */
+  /** Called when the fan-out buffer has every frame after the subscription's position: it is live from now on. */
   join(subscription: Subscription): void;
 }
 
-/** How a subscription starts. */
+/** Start of a subscription. */
 export type Start =
   | { readonly from: 'now' }
-  /** `first`: the records of this list, and not those with the first keys. */
+  /** `first`: sends the records of this list instead of those with the first keys. */
   | { readonly from: 'snapshot'; readonly limit: number; readonly first?: ListQuery }
   | { readonly from: 'position' }
-  /** What it was told so far holds no more. */
+  /** What was sent to the sink before is no longer valid. */
   | { readonly from: 'reset'; readonly reason: ResetReason }
-  /** It was live, and its socket could not take what it was sent: it goes on from where it is. */
+  /** A live subscription whose sink was full: it goes on from its position. */
   | { readonly from: 'behind' };
 
 /**
- * Brings a subscription from its position to the live run: snapshot, resume, slow client and restart are this one
- * loop. It reads a page, writes it, waits for the socket, and joins when the run reaches back to its position.
+ * Brings a subscription from its position to the live ones: snapshot, resume, slow client and restart are this one
+ * loop. It reads a page, writes it, waits for the socket, and joins when the fan-out buffer reaches back to its position.
  */
 export class CatchUp {
   readonly #context: CatchUpContext;
   readonly #subscription: Subscription;
-  /** `ready` was sent: the client does not need another one. */
+  /** True once `ready` was sent: the client does not need another one. */
   #announced: boolean;
-  /** It is its turn to write to a sink that it shares. */
-  #hasLane = false;
-  /** From this position on the snapshot, which was read while writes went on, is the whole state. */
-  #complete = 0;
+  /** Holds the write lock of a shared sink. */
+  #hasLock = false;
+  /** Position from which on the snapshot, which was read while writes went on, is the whole state. */
+  #completeAt = 0;
 
   constructor(context: CatchUpContext, subscription: Subscription, start: Start) {
     this.#context = context;
@@ -55,7 +57,7 @@ export class CatchUp {
     try {
       await this.#run(start);
     } finally {
-      this.#leaveLane();
+      this.#releaseLock();
     }
   }
 
@@ -64,13 +66,13 @@ export class CatchUp {
     const begun = this.#begin(start);
     if (begun !== undefined) await begun;
     while (this.#isActive()) {
-      // Before joining too: a full socket would be thrown out of the live ones at once.
+      // Before joining too: a full socket would lag again at once.
       const room = this.#room();
       if (room !== undefined) await room;
       if (!this.#isActive()) return;
       if (this.#isTrimmed()) await this.#reset('position_trimmed');
       if (!this.#isActive()) return;
-      if (subscription.position >= this.#complete && subscription.group.reaches(subscription.position)) {
+      if (subscription.position >= this.#completeAt && subscription.group.reaches(subscription.position)) {
         subscription.inSnapshot = false;
         if (!this.#announced) this.#announce();
         this.#context.join(subscription);
@@ -81,14 +83,14 @@ export class CatchUp {
     }
   }
 
-  /** What comes before the log. Undefined when it is done at once. */
+  /** Sends what comes before the log. Undefined when nothing is to be waited for. */
   #begin(start: Start): Promise<void> | undefined {
     switch (start.from) {
       case 'now':
         this.#subscription.position = this.#context.store.lastSeq;
         return undefined;
       case 'snapshot':
-        return start.first === undefined ? this.#snapshot(start.limit) : this.#firstOf(start.first);
+        return start.first === undefined ? this.#snapshot(start.limit) : this.#sendList(start.first);
       case 'position':
         return this.#checkPosition();
       case 'reset':
@@ -98,11 +100,11 @@ export class CatchUp {
     }
   }
 
-  /** What a client says it has been told may be of another database, or of a state of this one that was put back since. */
+  /** Checks a client's position, which may be of another database, or of a state of this one that was replaced by a backup. */
   #checkPosition(): Promise<void> | undefined {
     const known = this.#context.store.wasIssued(this.#subscription.position);
     if (typeof known === 'boolean') return known ? undefined : this.#reset('position_unknown');
-    return known.then((it) => (it || !this.#isActive() ? undefined : this.#reset('position_unknown')));
+    return known.then((isKnown) => (isKnown || !this.#isActive() ? undefined : this.#reset('position_unknown')));
   }
 
   #announce(): void {
@@ -111,7 +113,7 @@ export class CatchUp {
     if (bytes !== undefined) sink.write(bytes);
   }
 
-  /** Entries after its position are past retention. */
+  /** True when entries after the position are past retention. */
   #isTrimmed(): boolean {
     const { position, table } = this.#subscription;
     return position < this.#context.store.resumeFloor(table);
@@ -130,20 +132,20 @@ export class CatchUp {
   }
 
   /**
-   * Records as they were when the snapshot began. One that changes while later pages are read is left out: its change
-   * is after the position and comes from the log, so nothing is told twice and nothing is older than what was told.
+   * Sends records as they were when the snapshot began. A record that changes while later pages are read is left out: its
+   * change is after the position and comes from the log, so nothing is sent twice or after a newer state.
    */
   async #snapshot(limit: number): Promise<void> {
     const { store } = this.#context;
     const subscription = this.#subscription;
     const { table, id } = subscription;
-    const head = store.lastSeq;
-    subscription.position = head;
+    const lastSeq = store.lastSeq;
+    subscription.position = lastSeq;
     subscription.inSnapshot = true;
     if (id !== undefined) {
       const record = await store.get(table, id);
-      if (record !== undefined) await this.#retain([record], head, 1);
-      this.#complete = store.lastSeq;
+      if (record !== undefined) await this.#writeRecords([record], lastSeq, 1);
+      this.#completeAt = store.lastSeq;
       return;
     }
     let left = limit;
@@ -155,37 +157,37 @@ export class CatchUp {
       if (!this.#isActive()) return;
       const size = this.#pageSize;
       const records = await store.page(table, after, size);
-      const { taken, written } = await this.#retain(records, head, left);
+      const { taken, written } = await this.#writeRecords(records, lastSeq, left);
       more = taken < records.length || records.length === size;
       after = records[taken - 1]?.id ?? after;
       left -= written;
     }
-    // Records that were changed or removed meanwhile are not in it: what became of them has to be told before `ready`.
-    this.#complete = store.lastSeq;
+    // Records that were changed or removed meanwhile are not in it: their changes have to be sent before `ready`.
+    this.#completeAt = store.lastSeq;
   }
 
-  /** The first records of a list in its order; one that changes meanwhile comes from the log, as below. */
-  async #firstOf(query: ListQuery): Promise<void> {
+  /** Sends the first records of a list in its order; a record that changes meanwhile comes from the log. */
+  async #sendList(query: ListQuery): Promise<void> {
     const { store } = this.#context;
     const subscription = this.#subscription;
-    const head = store.lastSeq;
-    subscription.position = head;
+    const lastSeq = store.lastSeq;
+    subscription.position = lastSeq;
     subscription.inSnapshot = true;
     let records = await store.records(subscription.table, query);
-    this.#complete = store.lastSeq;
+    this.#completeAt = store.lastSeq;
     while (records.length > 0) {
       const room = this.#room();
       if (room !== undefined) await room;
       if (!this.#isActive()) return;
-      const { taken } = await this.#retain(records, head, records.length);
+      const { taken } = await this.#writeRecords(records, lastSeq, records.length);
       records = records.slice(taken);
     }
   }
 
-  /** Writes what is for the subscription, up to `limit` records and as much as the sink may hold. */
-  async #retain(
+  /** Writes the records that the subscription selects, up to `limit` of them and as much as the sink may hold. */
+  async #writeRecords(
     records: readonly StoredRecord[],
-    head: number,
+    lastSeq: number,
     limit: number,
   ): Promise<{ taken: number; written: number }> {
     const { group } = this.#subscription;
@@ -196,7 +198,7 @@ export class CatchUp {
     let taken = 0;
     for (const record of records) {
       if (frames.length >= limit || bytes > this.#context.clientBuffer) break;
-      const frame = record.seq > head ? undefined : selectRecord(selection, record, related?.[taken]);
+      const frame = record.seq > lastSeq ? undefined : selectRecord(selection, record, related?.[taken]);
       taken++;
       const encoded = frame && group.encoding.frame(frame);
       if (encoded === undefined) continue;
@@ -210,31 +212,33 @@ export class CatchUp {
   async #readLog(): Promise<void> {
     const { store, clientBuffer } = this.#context;
     const subscription = this.#subscription;
-    const { table, id, group, suppressedSeqs: muted } = subscription;
-    const head = store.lastSeq;
+    const { table, id, group, suppressedSeqs } = subscription;
+    const lastSeq = store.lastSeq;
     const size = this.#pageSize;
     const changes = await store.readLog(table, subscription.position, size, id);
-    // Entries may have been trimmed while it waited for its turn: then the page has a gap, and `run` resets.
+    const views = changes.map((change) => new ChangeView(change));
+    // Entries may have been trimmed during the wait for this read: then the page has a gap, and `run` resets.
     if (subscription.position < store.resumeFloor(table)) return;
-    const reading = readAll(group.selection, changes, (change) => relatedOfChange(group.selection, change));
+    const reading = readAll(group.selection, views, (view) => relatedOfChange(group.selection, view));
     const related = reading && (await reading);
     const frames: Buffer[] = [];
     let bytes = 0;
     let taken = 0;
-    for (const change of changes) {
+    for (const view of views) {
       if (bytes > clientBuffer) break;
-      subscription.position = change.seq;
+      const { seq } = view.change;
+      subscription.position = seq;
       // A record that changed during the snapshot was left out of it.
-      const whole = change.seq <= this.#complete;
-      const frame = muted?.delete(change.seq) ? undefined : group.encode(change, { whole, related: related?.[taken] });
+      const whole = seq <= this.#completeAt;
+      const frame = suppressedSeqs?.delete(seq) ? undefined : group.encode(view, { whole, related: related?.[taken] });
       taken++;
       if (frame !== undefined) bytes += frames[frames.push(frame) - 1]?.length ?? 0;
     }
-    if (taken === changes.length && taken < size) subscription.position = Math.max(subscription.position, head);
+    if (taken === changes.length && taken < size) subscription.position = Math.max(subscription.position, lastSeq);
     this.#write(frames, bytes);
   }
 
-  /** Pages get smaller where records are large, so that one page does not fill the memory. */
+  /** Writes frames. Pages get smaller where records are large, so that one page does not fill the memory. */
   #write(frames: readonly Buffer[], bytes: number): void {
     if (frames.length === 0) return;
     const fitting = Math.floor((this.#context.clientBuffer * frames.length) / Math.max(1, bytes));
@@ -250,25 +254,25 @@ export class CatchUp {
     return this.#subscription.state === 'behind' && this.#context.isOpen();
   }
 
-  /** Waits for its turn, where the sink is shared, and until the sink has room; undefined to go on at once. */
+  /** Waits for the write lock, where the sink is shared, and until the sink has room; undefined to go on at once. */
   #room(): Promise<void> | undefined {
-    const { lane } = this.#subscription.sink;
-    if (lane === undefined) return this.#isFull() ? this.#drain() : undefined;
-    this.#leaveLane();
-    const turn = lane.enter();
-    if (turn === undefined) this.#hasLane = true;
-    return turn === undefined && !this.#isFull() ? undefined : this.#turnAndRoom(turn);
+    const { lane: lock } = this.#subscription.sink;
+    if (lock === undefined) return this.#isFull() ? this.#drain() : undefined;
+    this.#releaseLock();
+    const locked = lock.enter();
+    if (locked === undefined) this.#hasLock = true;
+    return locked === undefined && !this.#isFull() ? undefined : this.#lockAndRoom(locked);
   }
 
-  async #turnAndRoom(turn: Promise<void> | undefined): Promise<void> {
-    await turn;
-    this.#hasLane = true;
+  async #lockAndRoom(locked: Promise<void> | undefined): Promise<void> {
+    await locked;
+    this.#hasLock = true;
     await this.#drain();
   }
 
-  #leaveLane(): void {
-    if (!this.#hasLane) return;
-    this.#hasLane = false;
+  #releaseLock(): void {
+    if (!this.#hasLock) return;
+    this.#hasLock = false;
     this.#subscription.sink.lane?.leave();
   }
 
@@ -284,7 +288,7 @@ export class CatchUp {
   }
 }
 
-/** Reads the related records of several records or changes; undefined, and at once, where the selection has none. */
+/** Reads the related records of several records or changes; undefined, without a promise, where the selection has none. */
 function readAll<T>(
   { readRelated }: Selection,
   items: readonly T[],

@@ -3,35 +3,35 @@ import type { Change, Op, RecordKey, StoredRecord } from '../store/store.ts';
 export type MessageType = 'Update' | 'Delete' | 'Publish' | 'Retained';
 export type ResetReason = 'position_trimmed' | 'position_unknown' | 'rights_changed';
 
-/** What a subscriber is to be told, before it is bytes. `data` is JSON text. */
+/** Message to a subscriber, before it is encoded. `data` is JSON text. */
 export interface Frame {
   readonly type: MessageType;
   readonly op: Op | 'retained';
   readonly id: RecordKey | null;
   readonly data: string;
   readonly seq: number;
-  /** Why a record that still exists is told as `Delete`: it left the subscription's filter. */
+  /** Reason of a `Delete` of a record that still exists: it left the subscription's filter. */
   readonly reason?: 'filter';
-  /** `data` has only these fields, the ones that changed; then `key` is JSON text of the primary key, as in `{"id":"a"}`. */
+  /** Names of the fields that changed, where `data` has only these; then `key` is JSON text of the primary key, as in `{"id":"a"}`. */
   readonly changed?: readonly string[];
   readonly key?: string;
 }
 
 /**
- * How a transport puts frames into bytes. The result is shared by all sockets of a group and must be complete: it is
- * written between other frames as it is.
+ * Encodes the frames of a transport as bytes. The result is shared by all sockets of a group and must be complete: it
+ * is written between other frames as it is.
  */
 export interface Encoding {
-  /** Equal for encodings that give equal bytes. */
+  /** Equal for encodings that return equal bytes. */
   readonly key: string;
-  /** Undefined: subscribers of this kind are not told. */
+  /** Undefined where the protocol has no such message: subscribers of this kind do not receive it. */
   frame(frame: Frame): Buffer | undefined;
   ready(seq: number): Buffer | undefined;
-  /** Undefined: the protocol has no way to say it, and the subscription has to end instead. */
+  /** Undefined where the protocol has no such message: the subscription has to end instead. */
   reset(reason: ResetReason, seq: number): Buffer | undefined;
 }
 
-/** An encoding of a protocol that says everything. */
+/** Encoding of a protocol that has every message. */
 export interface FullEncoding extends Encoding {
   frame(frame: Frame): Buffer;
   ready(seq: number): Buffer;
@@ -48,7 +48,7 @@ export function makeRetained({ id, json, seq }: StoredRecord): Frame {
   return { type: 'Retained', op: 'retained', id, data: json, seq };
 }
 
-/** A frame as a JSON object, PROTOCOL.md §4.1. The record's JSON text is taken as it is. */
+/** Formats a frame as a JSON object, PROTOCOL.md §4.1. The record's JSON text is not parsed. */
 export function formatFrame({ type, op, id, data, seq, reason, changed }: Frame): string {
   return (
     `{"message_type":"${type}","data":${data},"id":${JSON.stringify(id)},"timestamp":"${timestampOf(seq)}",` +
@@ -57,7 +57,7 @@ export function formatFrame({ type, op, id, data, seq, reason, changed }: Frame)
   );
 }
 
-/** The time of a change: its seq is in microseconds. ISO 8601, UTC, milliseconds. */
+/** Time of a change, whose seq counts microseconds: ISO 8601, UTC, with milliseconds. */
 export function timestampOf(seq: number): string {
   return new Date(Math.trunc(seq / 1000)).toISOString();
 }

@@ -4,6 +4,7 @@ import type { ListQuery } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { Change, LogReader, RecordKey, RecordReader } from '../store/store.ts';
 import { CatchUp, type CatchUpContext, type Start } from './catch-up.ts';
+import { ChangeView } from './change-view.ts';
 import { Channel } from './channel.ts';
 import type { Encoding, ResetReason } from './encode.ts';
 import { Flusher } from './fan-out/flusher.ts';
@@ -15,21 +16,21 @@ import { type EndReason, type Sink, Subscription } from './subscription.ts';
 
 export interface HubSubscribeOptions {
   readonly table: TablePlan;
-  /** One record, or undefined for the whole table. */
+  /** Key of one record; undefined for the whole table. */
   readonly id?: RecordKey;
   readonly encoding: Encoding;
   readonly selection?: Selection;
   readonly sink: Sink;
-  /** Resume after this seq. Wins over `retained`. */
+  /** Resumes after this seq. Wins over `retained`. */
   readonly since?: number;
-  /** What its sink was told before holds no more: say so, and then what is stored. Wins over `since`. */
+  /** Reason to reset: what was sent to the sink before is no longer valid. Sends `reset` and what is stored. Wins over `since`. */
   readonly reset?: ResetReason;
-  /** Send what is stored first, `limit` records at most. */
+  /** Sends what is stored first, `limit` records at most. */
   readonly retained?: boolean;
   readonly limit?: number;
-  /** What is stored is the first of this list, instead of everything in the order of the keys. */
+  /** Sends the first records of this list, instead of all records in the order of their keys. */
   readonly first?: ListQuery;
-  /** Keep `muted`, so that the subscriber can leave out what it wrote itself. */
+  /** Lets the subscriber leave out the changes that it made itself: `Subscription.mute`. */
   readonly suppressEcho?: boolean;
 }
 
@@ -37,8 +38,9 @@ export interface HubOptions {
   readonly store: RecordReader & LogReader;
   readonly feed: Feed;
   readonly channels: Pick<ChannelsConfig, 'slowClientTimeout' | 'clientBuffer'>;
+  /** Entries or records that are read at once. */
   readonly replayPage: number;
-  /** A subscription failed by a fault of ours: it is ended and the fault reported. */
+  /** Receives an internal error that made a subscription fail; the hub ends the subscription. */
   onError(error: unknown): void;
 }
 
@@ -47,18 +49,18 @@ interface TableChannels {
   readonly records: Map<RecordKey, Channel>;
 }
 
-/** Channels and their subscriptions: takes committed changes from the feed and brings them to every sink. */
+/** Channels and their subscriptions: receives committed changes from the feed and writes them to every sink. */
 export class Hub {
   readonly #options: HubOptions;
   readonly #channels = new Map<TablePlan, TableChannels>();
-  readonly #sweeper: Flusher<Subscription, ShapeGroup>;
-  readonly #stalls: SlowClients<Subscription>;
+  readonly #flusher: Flusher<Subscription, ShapeGroup>;
+  readonly #slowClients: SlowClients<Subscription>;
   readonly #context: CatchUpContext;
   readonly #groupHost: GroupHost = {
-    serve: (group) => this.#sweeper.serve(group),
+    serve: (group) => this.#flusher.serve(group),
     failed: ({ live }, error) => {
       this.#options.onError(error);
-      for (const subscription of [...live]) this.#fellBehind(subscription);
+      for (const subscription of [...live]) this.#lag(subscription);
     },
   };
   #size = 0;
@@ -67,19 +69,19 @@ export class Hub {
   constructor(options: HubOptions) {
     this.#options = options;
     const { store, feed, replayPage, channels } = options;
-    this.#stalls = new SlowClients(channels.slowClientTimeout, (subscription) => this.#end(subscription, 'slow'));
-    this.#sweeper = new Flusher({
+    this.#slowClients = new SlowClients(channels.slowClientTimeout, (subscription) => this.#end(subscription, 'slow'));
+    this.#flusher = new Flusher({
       clientBuffer: channels.clientBuffer,
       flushed: (group) => group.flushed(feed.head),
-      lagging: (subscription) => this.#fellBehind(subscription),
+      lagging: (subscription) => this.#lag(subscription),
     });
-    const turns = new ReadScheduler();
+    const reads = new ReadScheduler();
     this.#context = {
       store,
       page: replayPage,
       clientBuffer: channels.clientBuffer,
-      acquireRead: () => turns.acquire(),
-      waitForDrain: (subscription) => this.#stalls.wait(subscription),
+      acquireRead: () => reads.acquire(),
+      waitForDrain: (subscription) => this.#slowClients.wait(subscription),
       isOpen: () => !this.#closed,
       join: (subscription) => this.#join(subscription),
       expire: (subscription) => this.#end(subscription, 'lost'),
@@ -87,12 +89,12 @@ export class Hub {
     feed.listen({ changes: (changes) => this.#deliver(changes), missed: (table) => this.#missed(table) });
   }
 
-  /** Subscriptions that are open. */
+  /** Number of open subscriptions. */
   get size(): number {
     return this.#size;
   }
 
-  /** How many subscriptions a change of this record (or, without an id, a message to the table) reaches. */
+  /** Number of subscriptions that a change of this record (or, without an id, a message to the table) reaches. */
   audience(table: TablePlan, id: RecordKey | null): number {
     const channels = this.#channels.get(table);
     if (channels === undefined) return 0;
@@ -112,7 +114,7 @@ export class Hub {
     return subscription;
   }
 
-  /** Everything up to this seq was written to the subscription's sink, or is not for it; undefined during a snapshot. */
+  /** seq up to which everything was written to the subscription's sink, or is not for it; undefined during a snapshot. */
   positionOf({ state, group, cursor, position, inSnapshot }: Subscription): number | undefined {
     if (inSnapshot) return undefined;
     if (state !== 'live') return position;
@@ -135,10 +137,10 @@ export class Hub {
     }
   }
 
-  /** Nothing is read from the store after this. */
+  /** Stops reading from the store. */
   close(): void {
     this.#closed = true;
-    this.#stalls.stop();
+    this.#slowClients.stop();
   }
 
   #openChannel(table: TablePlan, id: RecordKey | undefined): Channel {
@@ -160,17 +162,18 @@ export class Hub {
     for (const change of changes) {
       const channels = this.#channels.get(change.table);
       if (channels === undefined) continue;
-      channels.table.append(change, this.#groupHost);
-      if (change.id !== null) channels.records.get(change.id)?.append(change, this.#groupHost);
+      const view = new ChangeView(change);
+      channels.table.append(view, this.#groupHost);
+      if (change.id !== null) channels.records.get(change.id)?.append(view, this.#groupHost);
     }
   }
 
-  /** Changes are gone from the log: live subscriptions read it themselves, which finds out what each of them lacks. */
+  /** Called when changes left the log unread: live subscriptions read it themselves, which shows what each of them lacks. */
   #missed(table: TablePlan): void {
     const channels = this.#channels.get(table);
     if (channels === undefined) return;
     for (const channel of [channels.table, ...channels.records.values()]) {
-      for (const { live } of channel.groups()) for (const subscription of [...live]) this.#fellBehind(subscription);
+      for (const { live } of channel.groups()) for (const subscription of [...live]) this.#lag(subscription);
     }
   }
 
@@ -181,7 +184,7 @@ export class Hub {
     });
   }
 
-  #fellBehind(subscription: Subscription): void {
+  #lag(subscription: Subscription): void {
     const { group } = subscription;
     group.remove(subscription);
     subscription.state = 'behind';
@@ -194,7 +197,7 @@ export class Hub {
     subscription.state = 'live';
     subscription.cursor = group.cursorAfter(subscription.position);
     group.lagging--;
-    if (group.add(subscription)) this.#sweeper.serve(group);
+    if (group.add(subscription)) this.#flusher.serve(group);
   }
 
   #end(subscription: Subscription, reason: EndReason): void {

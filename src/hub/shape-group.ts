@@ -1,102 +1,104 @@
-import type { Awaitable, Change } from '../store/store.ts';
+import type { Awaitable } from '../store/store.ts';
+import type { ChangeView } from './change-view.ts';
 import type { Encoding } from './encode.ts';
 import { CUT_BUFFER_BYTES, FanOutBuffer } from './fan-out/buffer.ts';
 import { relatedOfChange, type Selection, selectChange } from './selection.ts';
 import type { Subscription } from './subscription.ts';
 
-/** What is kept of a run that all live subscriptions have, while others are about to join. */
-const KEPT_RUN_BYTES = 256 * 1024;
+/** Bytes of frames that stay in the buffer after all live subscriptions received them, while others are about to join. */
+const MAX_FLUSHED_BYTES = 256 * 1024;
 
-/** What a group asks of the hub. */
+/** Calls of a group to the hub. */
 export interface GroupHost {
-  /** Live subscriptions have frames to receive. */
+  /** Called when live subscriptions have frames to receive. */
   readonly serve: (group: ShapeGroup) => void;
-  /** A change could not be encoded: live subscriptions have to read it from the log themselves. */
+  /** Called when a change could not be encoded: live subscriptions have to read it from the log themselves. */
   readonly failed: (group: ShapeGroup, error: unknown) => void;
 }
 
 /**
- * The subscriptions of a channel that get the same bytes: same encoding, same selection. Who is not served from the run
- * in time goes back to the log, and joins the live ones again where the run reaches back to its position.
+ * Subscriptions of a channel that receive the same bytes: same encoding, same selection. A subscription that is not
+ * served from the buffer in time goes back to the log, and joins again when the buffer reaches back to its position.
  */
 export class ShapeGroup extends FanOutBuffer<Subscription> {
   readonly encoding: Encoding;
   readonly selection: Selection;
-  /** Subscriptions that read the log or a snapshot and will join the live ones. */
+  /** Number of subscriptions that read the log or a snapshot and will join the live ones. */
   lagging = 0;
-  /** How many records or changes fit a subscriber's buffer; a guess until some were seen. */
+  /** Number of records or changes that fit a subscriber's buffer; a guess until some were written. */
   pageSize = 16;
-  /** The run has every frame of the channel after this seq. */
+  /** seq after which the buffer has every frame of the channel. */
   #since: number;
-  /** One for each frame. */
+  /** seq of each frame. */
   #seqs: number[] = [];
-  /** Changes whose related records are being read, oldest first. */
-  readonly #unread: number[] = [];
-  #last: Promise<unknown> = Promise.resolve();
+  /** seqs of changes whose related records are being read, oldest first. */
+  readonly #pending: number[] = [];
+  #lastAppend: Promise<unknown> = Promise.resolve();
 
-  constructor(encoding: Encoding, selection: Selection, head: number) {
+  constructor(encoding: Encoding, selection: Selection, lastSeq: number) {
     super();
     this.encoding = encoding;
     this.selection = selection;
-    this.#since = head;
+    this.#since = lastSeq;
   }
 
   /**
    * Encodes one change for this group; undefined when the group does not receive it. `whole`: the subscriber does not
-   * have the record yet, so that its changed fields alone would mean nothing.
+   * have the record yet, so the changed fields alone would not be enough.
    */
-  encode(change: Change, { whole = false, related = '' } = {}): Buffer | undefined {
+  encode(view: ChangeView, { whole = false, related = '' } = {}): Buffer | undefined {
     const { selection } = this;
-    const frame = selectChange(whole && selection.delta ? { ...selection, delta: false } : selection, change, related);
+    const frame = selectChange(whole && selection.delta ? { ...selection, delta: false } : selection, view, related);
     return frame && this.encoding.frame(frame);
   }
 
-  /** Takes a committed change. Frames that need related records follow when those are read, in order. */
-  append(change: Change, host: GroupHost): void {
+  /** Appends a committed change. Frames that need related records follow in order, when those were read. */
+  append(view: ChangeView, host: GroupHost): void {
     if (this.live.length === 0) {
-      this.clear(change.seq);
+      this.clear(view.change.seq);
       return;
     }
-    const related = relatedOfChange(this.selection, change);
-    if (this.#unread.length > 0 || related instanceof Promise) this.#appendLater(change, related, host);
-    else this.#append(change, related, host);
+    const related = relatedOfChange(this.selection, view);
+    if (this.#pending.length > 0 || related instanceof Promise) this.#appendLater(view, related, host);
+    else this.#append(view, related, host);
   }
 
-  /** Everything up to this seq is in the run, or is not for the group, when the feed is at `head`. */
-  settled(head: number): number {
-    const [first] = this.#unread;
-    return first === undefined ? head : Math.min(head, first - 1);
+  /** seq up to which everything is in the buffer, or is not for the group, when the feed is at `lastSeq`. */
+  settled(lastSeq: number): number {
+    const [first] = this.#pending;
+    return first === undefined ? lastSeq : Math.min(lastSeq, first - 1);
   }
 
-  #appendLater(change: Change, related: Awaitable<string> | undefined, host: GroupHost): void {
+  #appendLater(view: ChangeView, related: Awaitable<string> | undefined, host: GroupHost): void {
+    const { seq } = view.change;
     const read = Promise.resolve(related);
-    // It is handled below, but only when the changes before it are done.
+    // A rejection is handled below, but only when the changes before it are done.
     read.catch(() => {});
-    this.#unread.push(change.seq);
-    this.#last = this.#last
+    this.#pending.push(seq);
+    this.#lastAppend = this.#lastAppend
       .then(() => read)
       .then((text) => {
-        // Without live subscriptions the run was cleared meanwhile, and those that join read the log.
-        if (change.seq > this.#since) this.#append(change, text, host);
+        // Without live subscriptions the buffer was cleared meanwhile, and those that join read the log.
+        if (seq > this.#since) this.#append(view, text, host);
       })
       .catch((error: unknown) => {
-        this.clear(change.seq);
+        this.clear(seq);
         host.failed(this, error);
       })
-      .then(() => void this.#unread.shift());
+      .then(() => void this.#pending.shift());
   }
 
-  #append(change: Change, related: string | undefined, { serve }: GroupHost): void {
-    const frame = this.encode(change, related === undefined ? undefined : { related });
+  #append(view: ChangeView, related: string | undefined, { serve }: GroupHost): void {
+    const frame = this.encode(view, related === undefined ? undefined : { related });
     if (frame === undefined) return;
     this.push(frame);
-    this.#seqs.push(change.seq);
+    this.#seqs.push(view.change.seq);
     if (this.isTooLong) this.#cut(CUT_BUFFER_BYTES);
     this.remaining = this.live.length;
     serve(this);
   }
 
-  /** True when the run has everything after `position`, so that no log need be read. */
+  /** True when the buffer has everything after `position`, so that the log need not be read. */
   reaches(position: number): boolean {
     return position >= this.#since;
   }
@@ -118,7 +120,7 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
 
   deliver(subscription: Subscription, to: number): void {
     let from = subscription.cursor;
-    // It may have read the first ones from the log before it joined.
+    // The subscription may have read the first ones from the log before it joined.
     while (from < to && this.seqAt(from) <= subscription.position) from++;
     subscription.cursor = to;
     if (from === to) return;
@@ -132,22 +134,22 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
     }
   }
 
-  /** Called when all live subscriptions have everything: the run is kept only for those about to join. */
-  flushed(head: number): void {
-    if (this.lagging === 0) this.clear(this.settled(head));
-    else this.#cut(KEPT_RUN_BYTES);
+  /** Called when all live subscriptions have everything: frames stay only for those about to join. */
+  flushed(lastSeq: number): void {
+    if (this.lagging === 0) this.clear(this.settled(lastSeq));
+    else this.#cut(MAX_FLUSHED_BYTES);
   }
 
-  /** Forgets the run; everything up to `head` is out of it. */
-  clear(head: number): void {
-    if (head > this.#since) this.#since = head;
+  /** Removes all frames; the buffer reaches back to `lastSeq` from now on. */
+  clear(lastSeq: number): void {
+    if (lastSeq > this.#since) this.#since = lastSeq;
     if (this.#seqs.length === 0) return;
     this.#seqs = [];
-    this.forget();
+    this.clearFrames();
   }
 
-  #cut(keep: number): void {
-    const count = this.drop(keep);
+  #cut(maxBytes: number): void {
+    const count = this.drop(maxBytes);
     if (count === 0) return;
     this.#since = this.#seqs[count - 1] as number;
     this.#seqs.splice(0, count);

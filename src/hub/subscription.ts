@@ -4,40 +4,40 @@ import type { Channel } from './channel.ts';
 import type { WriteLock } from './fan-out/write-lock.ts';
 import type { ShapeGroup } from './shape-group.ts';
 
-/** Why the hub ends a subscription. `lost`: the log does not reach back to its position, and its encoding cannot say so. */
+/** Reason why the hub ends a subscription. `lost`: the log does not reach back to its position, and its encoding cannot say so. */
 export type EndReason = 'slow' | 'failed' | 'lost';
 
-/** Where a subscription writes. */
+/** Destination of a subscription's frames. */
 export interface Sink {
-  /** Bytes that were written and that the kernel has not taken yet. */
+  /** Bytes that were written and that the kernel has not accepted yet. */
   readonly pending: number;
-  /** There when several subscriptions write to this sink. */
+  /** Lock of the subscriptions that share this sink; undefined where there is only one. */
   readonly lane?: WriteLock;
-  /** It may stand still for as long as it likes: what it has not taken comes from the log when it goes on. */
+  /** True to have no slow-client timeout: the consumer catches up from the log when it goes on. */
   readonly isPatient?: boolean;
-  /** Takes whole frames; never blocks and never throws. */
+  /** Writes whole frames; never blocks and never throws. */
   write(bytes: Buffer): void;
-  /** The hub has ended the subscription; the sink closes what it writes to. */
+  /** Called when the hub has ended the subscription; the sink closes what it writes to. */
   ended(reason: EndReason): void;
 }
 
 export type SubscriptionState = 'live' | 'behind' | 'closed';
 
-/** A cursor on the log. It keeps its position for life and is told nothing at or below it. */
+/** Cursor on the log. Its position only grows, and no change at or below it is sent. */
 export class Subscription {
   readonly channel: Channel;
   readonly group: ShapeGroup;
   readonly sink: Sink;
   state: SubscriptionState = 'behind';
-  /** Index in the group's live ones. */
+  /** Index among the live subscriptions of the group. */
   index = -1;
-  /** Next frame of the group's run. */
+  /** Next frame of the group's buffer. */
   cursor = 0;
-  /** seq of the last change that it was told or that was not for it. */
+  /** seq of the last change that was sent or that was not for it. */
   position: number;
-  /** A snapshot is under way: no position stands for what it has been told. */
+  /** True while a snapshot is sent: then no position describes what the client has. */
   inSnapshot = false;
-  /** seqs that this subscriber does not want to hear of, because it wrote them itself. */
+  /** seqs of changes that the subscriber made itself and does not receive. */
   suppressedSeqs: Set<number> | undefined;
   /** Set while it waits for its sink to drain. */
   resume: (() => void) | undefined;
@@ -57,10 +57,10 @@ export class Subscription {
     return this.channel.id;
   }
 
-  /** Leaves out the change that this subscriber made itself, if it is still to be told of it. */
+  /** Leaves out a change that the subscriber made itself, unless it was sent already. */
   mute(seq: number): void {
     if (this.suppressedSeqs === undefined || seq <= this.position) return;
-    // A live one is told what is in the run and nothing else: its filter may have left this change out.
+    // A live subscription receives what is in the buffer and nothing else: its filter may have left this change out.
     if (this.state === 'live' && !this.group.has(seq)) return;
     this.suppressedSeqs.add(seq);
   }

@@ -3,7 +3,7 @@ import type { Subscription } from '../../src/hub/subscription.ts';
 import { StoreFolder } from '../store/stores.ts';
 import { Bench, type Line, type Reader, turns } from './hub-harness.ts';
 
-/** The state that a client has after these lines. */
+/** Returns the state that a client has after these lines. */
 function stateOf(lines: readonly Line[]): Map<unknown, unknown> {
   const state = new Map<unknown, unknown>();
   for (const { type, id, data } of lines) {
@@ -22,14 +22,14 @@ function ids(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `r${String(index).padStart(3, '0')}`);
 }
 
-/** What is written after this has another time than what was written before. */
+/** Waits until later writes have another timestamp than earlier ones. */
 async function nextMillisecond(bench: Bench): Promise<void> {
   const before = Date.now();
   await bench.until(() => Date.now() > before);
 }
 
 describe('a snapshot', () => {
-  test('is told before ready, with the seq of each record', async () => {
+  test('is sent before ready, with the seq of each record', async () => {
     const bench = new Bench();
     const seqs = ids(3).map((id, n) => bench.put(id, n));
     const reader = bench.subscribe({ retained: true });
@@ -42,7 +42,7 @@ describe('a snapshot', () => {
     ]);
   });
 
-  test('of a record is the record, or nothing', async () => {
+  test('of a record is that record, or empty', async () => {
     const bench = new Bench();
     bench.put('a', 1);
     bench.put('b', 1);
@@ -55,7 +55,7 @@ describe('a snapshot', () => {
     expect(none.types).toEqual(['ready']);
   });
 
-  test('is of as many records as were asked for', async () => {
+  test('has at most `limit` records', async () => {
     const bench = new Bench({ replayPage: 2 });
     for (const id of ids(7)) bench.put(id, 1);
     const counts = [0, 1, 4, 5, 7, 100].map((limit) => [bench.subscribe({ retained: true, limit }), limit] as const);
@@ -63,7 +63,7 @@ describe('a snapshot', () => {
     expect(counts.map(([{ types }]) => types.length - 1)).toEqual([0, 1, 4, 5, 7, 7]);
   });
 
-  test('of only what the selection has', async () => {
+  test('has only records and fields of the selection', async () => {
     const bench = new Bench({ replayPage: 2 });
     for (const [n, id] of ids(6).entries()) bench.put(id, n, 'long');
     const selection = {
@@ -79,7 +79,7 @@ describe('a snapshot', () => {
     ]);
   });
 
-  test('of many pages while records are written gives exactly the state at ready', async () => {
+  test('of many pages during writes is exactly the state at ready', async () => {
     const bench = new Bench({ replayPage: 4 });
     for (const id of ids(60)) bench.put(id, 0);
     const reader = bench.subscribe({ retained: true });
@@ -117,7 +117,7 @@ describe('a snapshot', () => {
 });
 
 describe('resuming', () => {
-  test('gives exactly what came after the position, then ready', async () => {
+  test('sends exactly what came after the position, then ready', async () => {
     const bench = new Bench({ replayPage: 3 });
     for (let n = 0; n < 20; n++) bench.put(`r${n % 4}`, n);
     for (const from of [0, 1, 10, 18, 19]) {
@@ -131,7 +131,7 @@ describe('resuming', () => {
     }
   });
 
-  test('from a position that was trimmed gives a reset and the whole state', async () => {
+  test('from a position that was trimmed sends a reset and the whole state', async () => {
     const bench = new Bench({ replayPage: 3, maxCount: 4 });
     for (let n = 0; n < 12; n++) bench.put(`r${n % 8}`, n);
     bench.store.trim(Date.now(), 100);
@@ -145,7 +145,7 @@ describe('resuming', () => {
     expect(kept.types).toEqual([...new Array<string>(4).fill('Update'), 'ready']);
   });
 
-  test('from before the table was there is a reset', async () => {
+  test('from before the table existed sends a reset', async () => {
     const bench = new Bench();
     const reader = bench.subscribe({ since: 0 });
     await bench.until(() => reader.types.includes('ready'));
@@ -155,7 +155,7 @@ describe('resuming', () => {
     ]);
   });
 
-  test('from a position that was never given out is a reset', async () => {
+  test('from a position that was never issued sends a reset', async () => {
     const bench = new Bench();
     bench.put('a', 1);
     const reader = bench.subscribe({ since: bench.feed.head + 1, id: 'a' });
@@ -167,7 +167,7 @@ describe('resuming', () => {
     ]);
   });
 
-  test('from a position of a future that was lost is a reset, also when the log has gone past it', async () => {
+  test('from a position of a lost future sends a reset, also when the log has passed it', async () => {
     const folder = new StoreFolder();
     const kept = new Bench({ folder }).put('a', 1);
     folder.copy();
@@ -193,7 +193,7 @@ describe('resuming', () => {
     expect(other.types).not.toContain('reset');
   });
 
-  test('waits for a store that says later whether it knows the position', async () => {
+  test('waits for a store that checks the position asynchronously', async () => {
     const answers: ((known: boolean) => void)[] = [];
     const bench = new Bench({
       wrap: (store) =>
@@ -220,7 +220,7 @@ describe('resuming', () => {
     expect(gone.types).toEqual([]);
   });
 
-  test('is reset when the log is trimmed past the reader while it reads', async () => {
+  test('sends a reset when the log is trimmed past the reader while it reads', async () => {
     const bench = new Bench({ replayPage: 2, maxCount: 3 });
     for (let n = 0; n < 30; n++) bench.put(`r${n % 3}`, n);
     const reader = bench.subscribe({ since: bench.history[0]?.seq as number });
@@ -239,7 +239,7 @@ describe('resuming', () => {
 });
 
 describe('a subscriber that does not read', () => {
-  test('falls behind, is not written to, and gets everything in order when it reads again', async () => {
+  test('lags, is not written to, and receives everything in order when it reads again', async () => {
     const bench = new Bench({ clientBuffer: 500, replayPage: 3 });
     const [slow, fast] = [bench.subscribe(), bench.subscribe()];
     await bench.until(() => slow.types.includes('ready') && fast.types.includes('ready'));
@@ -276,7 +276,7 @@ describe('a subscriber that does not read', () => {
     expect(stateOf(reader.lines)).toEqual(stored(bench));
   });
 
-  test('and whose position is trimmed meanwhile gets a reset, and ready again', async () => {
+  test('receives a reset and ready again when its position is trimmed meanwhile', async () => {
     const bench = new Bench({ clientBuffer: 500, maxCount: 2 });
     const reader = bench.subscribe();
     await bench.until(() => reader.types.includes('ready'));
@@ -292,7 +292,7 @@ describe('a subscriber that does not read', () => {
     expect(reader.lines.find(({ type }) => type === 'reset')?.reason).toBe('position_trimmed');
   });
 
-  test('leaves out of the log what it wrote itself', async () => {
+  test('does not receive its own changes from the log', async () => {
     const bench = new Bench({ clientBuffer: 500 });
     const reader = bench.subscribe({ suppressEcho: true });
     await bench.until(() => reader.types.includes('ready'));

@@ -11,7 +11,7 @@ import { onlyTable, StoreFolder } from '../store/stores.ts';
 
 export const SDL = 'type T @table { id: ID! @primaryKey n: Int text: String }';
 
-/** One frame per line, as JSON. */
+/** Encoding with one frame per line, as JSON. */
 export const LINES: Encoding = {
   key: 'lines',
   frame: ({ data, ...frame }) => line({ ...frame, data: JSON.parse(data) as unknown }),
@@ -32,7 +32,7 @@ export interface Line {
   readonly data?: Record<string, unknown>;
 }
 
-/** Remembers what it is sent. Its reader takes everything at once, or nothing until it is told to. */
+/** Records the lines that are written to it. Its reader accepts everything at once, or nothing until `resume`. */
 export class Reader implements Sink {
   pending = 0;
   reads = true;
@@ -53,7 +53,7 @@ export class Reader implements Sink {
     this.end = reason;
   }
 
-  /** What waited is taken, and so is what comes. */
+  /** Accepts what waited and everything from now on. */
   resume(): void {
     this.reads = true;
     this.pending = 0;
@@ -75,13 +75,13 @@ export interface BenchOptions {
   readonly clientBuffer?: number;
   readonly slowClientTimeout?: number;
   readonly maxCount?: number;
-  /** Where the store is; without it, in a new place. */
+  /** Folder of the store; a new one by default. */
   readonly folder?: StoreFolder;
-  /** What the hub reads in place of the store. */
+  /** Wraps the store for the hub. */
   wrap?(store: SqliteStore): RecordReader & LogReader;
 }
 
-/** A store, its feed and a hub; writes are committed and handed on at once. */
+/** Store, feed and hub; writes are committed and delivered at once. */
 export class Bench {
   readonly store: SqliteStore;
   readonly table: TablePlan;
@@ -129,16 +129,16 @@ export class Bench {
     return sink;
   }
 
-  /** Lets the event loop turn until it holds. */
+  /** Lets the event loop turn until the condition holds. */
   async until(holds: () => boolean): Promise<void> {
     for (let turn = 0; !holds(); turn++) {
-      if (turn > 20_000) throw new Error('it does not come to hold');
+      if (turn > 20_000) throw new Error('the condition does not come to hold');
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 }
 
-/** Lets everything that is due in the next turns of the event loop happen. */
+/** Lets the event loop run for a number of turns. */
 export async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -3,7 +3,7 @@ import { tableOf } from '../schema/mistakes.ts';
 import { Bench, Reader, SDL, turns } from './hub-harness.ts';
 
 describe('a subscription from now on', () => {
-  test('is ready at once and is told each change in order, each once', async () => {
+  test('is ready at once and receives each change in order, each once', async () => {
     const bench = new Bench();
     bench.put('old', 1);
     const reader = bench.subscribe();
@@ -26,7 +26,7 @@ describe('a subscription from now on', () => {
     expect(bench.faults).toEqual([]);
   });
 
-  test('of a record is told only what is about the record', async () => {
+  test('of a record receives only changes and messages of that record', async () => {
     const bench = new Bench();
     const reader = bench.subscribe({ id: 'a' });
     bench.put('b', 1);
@@ -41,7 +41,7 @@ describe('a subscription from now on', () => {
     ]);
   });
 
-  test('is told what was committed between being opened and being ready', async () => {
+  test('receives what was committed between being opened and being ready', async () => {
     const bench = new Bench();
     const reader = bench.subscribe();
     const seq = bench.put('a', 1);
@@ -50,8 +50,8 @@ describe('a subscription from now on', () => {
   });
 });
 
-describe('counting', () => {
-  test('tells how many subscriptions a message is for', async () => {
+describe('the number of subscriptions', () => {
+  test('is that of those which a message reaches', async () => {
     const bench = new Bench();
     const { hub, table } = bench;
     expect([hub.audience(table, 'a'), hub.audience(table, null), hub.size]).toEqual([0, 0, 0]);
@@ -63,7 +63,7 @@ describe('counting', () => {
     expect([hub.audience(table, 'a'), hub.audience(table, null), hub.size]).toEqual([0, 0, 0]);
   });
 
-  test('does not count a subscription that ends twice', () => {
+  test('is right when a subscription ends twice', () => {
     const bench = new Bench();
     const { subscription } = bench.subscribe();
     bench.subscribe();
@@ -75,7 +75,7 @@ describe('counting', () => {
 });
 
 describe('ending a subscription', () => {
-  test('stops what it is told at once, also when frames are waiting to be sent', async () => {
+  test('stops its frames at once, including those that wait to be sent', async () => {
     const bench = new Bench();
     const [first, second] = [bench.subscribe(), bench.subscribe()];
     await bench.until(() => second.lines.length === 1);
@@ -93,7 +93,7 @@ describe('ending a subscription', () => {
     await bench.until(() => readers.every(({ lines }) => lines.length === 1));
     for (const [index, reader] of readers.entries()) {
       if (index % 3 !== 0) continue;
-      // Takes away itself and its neighbour while the sweep is at it.
+      // Removes itself and its neighbour during the flush.
       reader.onWrite = () => {
         for (const gone of [reader, readers[index + 1]]) {
           if (gone?.subscription !== undefined) bench.hub.unsubscribe(gone.subscription);
@@ -108,7 +108,7 @@ describe('ending a subscription', () => {
     expect(readers.every(({ changes }) => changes.length <= 2)).toBe(true);
   });
 
-  test('of a fault of ours is told to the subscriber and reported', async () => {
+  test('after an internal error is reported to the subscriber and to onError', async () => {
     const fault = new Error('the disk is gone');
     const bench = new Bench({
       wrap: (store) =>
@@ -129,7 +129,7 @@ describe('ending a subscription', () => {
   });
 });
 
-test('what a subscriber wrote itself is left out where it asked for that', async () => {
+test('own changes of a subscriber are left out with suppressEcho', async () => {
   const bench = new Bench();
   const [quiet, loud] = [bench.subscribe({ suppressEcho: true }), bench.subscribe()];
   expect(loud.subscription?.suppressedSeqs).toBeUndefined();
@@ -143,7 +143,7 @@ test('what a subscriber wrote itself is left out where it asked for that', async
   expect(quiet.subscription?.suppressedSeqs?.size).toBe(0);
 });
 
-test('changes of a table that nobody asks for are nothing to the others', async () => {
+test('changes of a table without subscribers do not reach those of other tables', async () => {
   const bench = new Bench();
   const reader = bench.subscribe();
   await bench.until(() => reader.lines.length === 1);
@@ -159,7 +159,7 @@ test('changes of a table that nobody asks for are nothing to the others', async 
   expect(reader.lines).toHaveLength(1);
 });
 
-test('a reader that never was full is never served from the log', async () => {
+test('a reader that was never full is never served from the log', async () => {
   let reads = 0;
   const bench = new Bench({
     wrap: (store) =>

@@ -29,7 +29,7 @@ async function put(rig: Rig, id: string, record: Record<string, unknown> = {}): 
   return (await rig.resource('Item').put(SERVER, id, record)).seq;
 }
 
-/** Reads everything until nothing more comes. */
+/** Reads until no more lines arrive. */
 async function drainAll(...opened: readonly Opened[]): Promise<void> {
   for (let turn = 0; turn < 200; turn++) {
     for (const { sink } of opened) sink.drain();
@@ -41,20 +41,20 @@ const seqs = ({ lines }: Opened, type = 'Update'): number[] =>
   lines.filter((line) => line.type === type).map(({ seq }) => seq);
 
 describe('joining and leaving', () => {
-  test('one that joins between a commit and its sweep takes nobody else out of the sweep', async () => {
+  test('a subscription that joins between a commit and its flush removes no other from the flush', async () => {
     using rig = open();
     const first = subscribe(rig);
     await put(rig, 'a', { n: 1 });
     await turns(3);
     const seq = await put(rig, 'a', { n: 2 });
-    // The commit is done and its frame is not written yet: the newcomer starts behind it.
+    // The commit is done and its frame is not written yet: the new subscription starts after it.
     expect(seqs(first)).toHaveLength(1);
     subscribe(rig);
     await turns(3);
     expect(seqs(first).at(-1)).toBe(seq);
   });
 
-  test('one that leaves between a commit and its sweep takes nobody else out of the sweep', async () => {
+  test('a subscription that leaves between a commit and its flush removes no other from the flush', async () => {
     using rig = open();
     const opened = Array.from({ length: 5 }, () => subscribe(rig));
     await put(rig, 'a', { n: 1 });
@@ -94,7 +94,7 @@ describe('joining and leaving', () => {
     const since = await put(rig, 'a', { n: 1 });
     for (let n = 2; n < 300; n++) void put(rig, 'a', { n });
     await rig.commits.drain();
-    // More than fit one turn of the loop, so that some wait in line.
+    // More than fit one turn of the loop, so that some wait in the queue.
     const opened = Array.from({ length: 50 }, () => subscribe(rig, `since=${since}`));
     for (const { subscription } of opened) rig.resource('Item').unsubscribe(subscription);
     rig[Symbol.dispose]();
@@ -104,12 +104,12 @@ describe('joining and leaving', () => {
 });
 
 describe('positions', () => {
-  test('entries that are trimmed while a subscriber waits for its turn are never left out in silence', async () => {
+  test('entries that are trimmed while a subscriber waits to read are never left out silently', async () => {
     using rig = open({ replayPage: 1, maxCount: 3 });
     const since = await put(rig, 'a', { n: 0 });
     const written: number[] = [];
     for (let n = 1; n <= 20; n++) written.push(await put(rig, 'a', { n }));
-    // The first ones take the turn of the loop; the others wait in line with a position that is still in the log.
+    // The first ones fill the turn of the loop; the others wait with a position that is still in the log.
     const opened = Array.from({ length: 40 }, () => subscribe(rig, `since=${since}`));
     for (let turn = 0; turn < 4; turn++) {
       rig.store.trim(Date.now(), 3);
@@ -126,7 +126,7 @@ describe('positions', () => {
     }
   });
 
-  test('a write that was refused does not move the position that a subscriber is given', async () => {
+  test('a write that was refused does not move the position that a subscriber receives', async () => {
     using rig = open();
     await put(rig, 'a', { u: 'taken' });
     const logged = rig.store.readLog(rig.table('Item'), 0, 100).at(-1)?.seq;
@@ -136,7 +136,7 @@ describe('positions', () => {
     const { lines } = subscribe(rig);
     await turns(2);
     expect(lines).toEqual([{ type: 'ready', seq: logged }]);
-    // It would lie beyond the log after a restart, and the client would have to fetch everything anew.
+    // It would lie beyond the log after a restart, and the client would have to fetch everything again.
     await rig.restart();
     const again = subscribe(rig, `since=${lines[0]?.seq}`);
     await drainAll(again);
@@ -152,7 +152,7 @@ describe('positions', () => {
     expect(one.lines[0]).toEqual({ type: 'reset', reason: 'position_unknown', seq: rig.store.lastSeq });
   });
 
-  test('what the log has and the feed has not delivered yet is told once', async () => {
+  test('a change that the log has and the feed has not delivered yet is sent once', async () => {
     using rig = open({ commitTurns: 4 });
     const since = rig.store.lastSeq;
     const written = put(rig, 'a', { n: 1 });
@@ -169,7 +169,7 @@ describe('positions', () => {
 });
 
 describe('snapshots', () => {
-  test('a record that changes while its snapshot is read is told once, as it became', async () => {
+  test('a record that changes while its snapshot is read is sent once, in its new state', async () => {
     using rig = open({ replayPage: 2, clientBuffer: 300 });
     for (const id of ['a', 'b', 'c', 'd', 'e']) await put(rig, id, { text: 'x'.repeat(200) });
     const one = subscribe(rig, 'retained=true', { fast: false });
@@ -182,7 +182,7 @@ describe('snapshots', () => {
     expect(one.lines.at(-1)).toEqual({ type: 'ready', seq: changed });
   });
 
-  test('limit bounds the snapshot, not what comes after it', async () => {
+  test('the limit applies to the snapshot, not to later changes', async () => {
     using rig = open({ replayPage: 2 });
     for (const id of ['a', 'b', 'c', 'd', 'e']) await put(rig, id, { n: id === 'b' ? 1 : 2 });
     const one = subscribe(rig, 'retained=true&limit=3&n==2');
@@ -211,7 +211,7 @@ describe('invariant 6: slow readers', () => {
     const one = subscribe(rig, query.replace('SINCE', String(since)), { fast: false });
     if (writeAfter) await write();
     await turns(20);
-    // 10 MB are to be told. The buffer (256 KiB), and on top of it one write, which need not be larger than that.
+    // 10 MB are sent. The buffer (256 KiB), plus one write, which need not be larger than that.
     expect(one.sink.mostPending).toBeLessThan(1024 * 1024);
     for (let turn = 0; turn < 1000 && one.sink.pending > 0; turn++) {
       one.sink.drain();
@@ -221,7 +221,7 @@ describe('invariant 6: slow readers', () => {
     expect(one.sink.mostPending).toBeLessThan(1024 * 1024);
   });
 
-  test('one that takes nothing for the time limit is ended, and one that takes a little is not', async () => {
+  test('a reader that accepts nothing before the timeout is ended, and one that accepts a little is not', async () => {
     using rig = open({ slowClientTimeout: 200, clientBuffer: 1000 });
     const stuck = subscribe(rig, '', { fast: false });
     const slow = subscribe(rig, '', { fast: false });
@@ -244,7 +244,7 @@ describe('invariant 6: slow readers', () => {
     expect(seqs(again)).toEqual(written);
   });
 
-  test('what a subscriber does not want to hear of is forgotten, also where its filter leaves it out', async () => {
+  test('suppressed seqs are removed, also where the filter leaves the change out', async () => {
     using rig = open();
     for (const query of ['echo=false', 'echo=false&n=gt=100']) {
       const one = subscribe(rig, query);

@@ -8,13 +8,13 @@ import { turns } from './hub-harness.ts';
 const ENCODING = { frame: (text: string) => Buffer.from(`${text}\n`) };
 const OTHER = { frame: (text: string) => Buffer.from(`~${text}\n`) };
 
-/** Remembers what it is told. It takes everything at once, or nothing until it is told to. */
+/** Records what is written to it. Its reader accepts everything at once, or nothing until `resume`. */
 class Client implements Sink {
   pending = 0;
   reads = true;
   end: EndReason | undefined;
   readonly writes: string[] = [];
-  guest!: RoomConnection;
+  connection!: RoomConnection;
 
   write(bytes: Buffer): void {
     if (!this.reads) this.pending += bytes.length;
@@ -28,7 +28,7 @@ class Client implements Sink {
   resume(): void {
     this.reads = true;
     this.pending = 0;
-    this.guest.drained();
+    this.connection.drained();
   }
 
   get lines(): string[] {
@@ -41,18 +41,18 @@ class Client implements Sink {
   }
 }
 
-interface Options extends Partial<Pick<RoomsOptions, 'presence'>> {
+interface OpenOptions extends Partial<Pick<RoomsOptions, 'presence'>> {
   readonly clientBuffer?: number;
   readonly slowClientTimeout?: number;
 }
 
-function open({ clientBuffer = 1000, slowClientTimeout = 60_000, presence }: Options = {}) {
+function open({ clientBuffer = 1000, slowClientTimeout = 60_000, presence }: OpenOptions = {}) {
   const limits = { roomsPerConnection: 2, roomName: 5 };
   const rooms = new Rooms({ channels: { clientBuffer, slowClientTimeout }, limits, presence });
   onTestFinished(() => rooms.close());
   const connect = (user?: string, encoding = ENCODING) => {
     const client = new Client();
-    client.guest = rooms.connect(client, { encoding, user });
+    client.connection = rooms.connect(client, { encoding, user });
     return client;
   };
   return { rooms, connect };
@@ -60,15 +60,15 @@ function open({ clientBuffer = 1000, slowClientTimeout = 60_000, presence }: Opt
 
 test('S1.14, S1.15, S1.17: a message goes to all, to the members of a room, or to the connections of a user', async () => {
   const { rooms, connect } = open();
-  const [ann, annToo, bob, nobody] = [connect('ann'), connect('ann'), connect('bob'), connect()];
-  rooms.join(ann.guest, 'a');
-  rooms.join(nobody.guest, 'a');
+  const [ann, annToo, bob, anonymous] = [connect('ann'), connect('ann'), connect('bob'), connect()];
+  rooms.join(ann.connection, 'a');
+  rooms.join(anonymous.connection, 'a');
   expect([rooms.broadcast(1), rooms.sendToRoom('a', 2), rooms.sendToUser('ann', 3)]).toEqual([4, 2, 2]);
   expect([rooms.sendToRoom('b', 9), rooms.sendToUser('eve', 9)]).toEqual([0, 0]);
   await turns(20);
-  // Between those who are told there is no order: a sweep that was interrupted goes on behind the others.
-  const told = [ann, annToo, bob, nobody].map(({ data }) => data.toSorted());
-  expect(told).toEqual([[1, 2, 3], [1, 3], [1], [1, 2]]);
+  // There is no order between rooms and users: a flush that was interrupted goes on after the others.
+  const received = [ann, annToo, bob, anonymous].map(({ data }) => data.toSorted());
+  expect(received).toEqual([[1, 2, 3], [1, 3], [1], [1, 2]]);
   expect(ann.lines.toSorted()).toEqual([
     '{"type":"message","data":1}',
     '{"type":"message","data":2,"room":"a"}',
@@ -76,53 +76,53 @@ test('S1.14, S1.15, S1.17: a message goes to all, to the members of a room, or t
   ]);
 });
 
-test('what is said to a room in one go is one write, of bytes that its members share', async () => {
+test('messages sent to a room in one turn are one write, of bytes that its members share', async () => {
   const { rooms, connect } = open();
   const clients = [connect(), connect(), connect('x', OTHER)];
-  for (const { guest } of clients) rooms.join(guest, 'a');
+  for (const { connection } of clients) rooms.join(connection, 'a');
   for (let n = 0; n < 5; n++) rooms.sendToRoom('a', n);
   await turns(4);
   for (const { writes, data } of clients) expect([writes.length, data]).toEqual([1, [0, 1, 2, 3, 4]]);
   expect(clients[2]?.lines[0]).toMatch(/^~/);
 });
 
-test('S1.21: whoever disconnects leaves all rooms, and what is empty is freed', async () => {
+test('S1.21: a connection that closes leaves all rooms, and empty rooms are removed', async () => {
   const { rooms, connect } = open();
   const clients = ['ann', 'ann', 'bob'].map((user) => connect(user));
-  for (const { guest } of clients) for (const room of ['a', 'b']) rooms.join(guest, room);
+  for (const { connection } of clients) for (const room of ['a', 'b']) rooms.join(connection, room);
   expect([rooms.connections, rooms.rooms, rooms.users]).toEqual([3, 2, 2]);
   const [first, second, third] = clients as [Client, Client, Client];
-  rooms.disconnect(first.guest);
-  rooms.disconnect(first.guest);
+  rooms.disconnect(first.connection);
+  rooms.disconnect(first.connection);
   expect([rooms.members('a'), rooms.connections]).toEqual([['ann', 'bob'], 2]);
   rooms.broadcast(1);
   rooms.sendToRoom('a', 2);
   await turns(4);
   expect([first.data, second.data]).toEqual([[], [1, 2]]);
-  for (const { guest } of [second, third]) rooms.disconnect(guest);
+  for (const { connection } of [second, third]) rooms.disconnect(connection);
   expect([rooms.connections, rooms.rooms, rooms.users]).toEqual([0, 0, 0]);
-  rooms.join(first.guest, 'c');
+  rooms.join(first.connection, 'c');
   expect(rooms.rooms).toBe(0);
 });
 
-test('S1.7: joining twice and leaving what was not joined change nothing', () => {
+test('S1.7: joining twice and leaving a room that was not joined change nothing', () => {
   const { rooms, connect } = open();
-  const { guest } = connect('ann');
-  rooms.join(guest, 'a');
-  rooms.join(guest, 'a');
+  const { connection } = connect('ann');
+  rooms.join(connection, 'a');
+  rooms.join(connection, 'a');
   expect(rooms.sendToRoom('a', 1)).toBe(1);
-  rooms.leave(guest, 'b');
-  rooms.leave(guest, 'a');
-  rooms.leave(guest, 'a');
+  rooms.leave(connection, 'b');
+  rooms.leave(connection, 'a');
+  rooms.leave(connection, 'a');
   expect([rooms.sendToRoom('a', 1), rooms.rooms]).toEqual([0, 0]);
 });
 
-test('what was said before a member left still reaches it, and nothing after', async () => {
+test('messages from before a member left still reach it, and later ones do not', async () => {
   const { rooms, connect } = open();
   const [client, other] = [connect(), connect()];
-  for (const { guest } of [client, other]) rooms.join(guest, 'a');
+  for (const { connection } of [client, other]) rooms.join(connection, 'a');
   rooms.sendToRoom('a', 1);
-  rooms.leave(client.guest, 'a');
+  rooms.leave(client.connection, 'a');
   expect(client.data).toEqual([1]);
   rooms.sendToRoom('a', 2);
   await turns(4);
@@ -131,24 +131,24 @@ test('what was said before a member left still reaches it, and nothing after', a
 
 test('S1.8: names and numbers of rooms have limits', () => {
   const { rooms, connect } = open();
-  const { guest } = connect();
+  const { connection } = connect();
   for (const name of ['', undefined, 7, null]) {
-    expect(() => rooms.join(guest, name)).toThrow('room must be the name of a room.');
-    expect(() => rooms.leave(guest, name)).toThrow('room must be');
+    expect(() => rooms.join(connection, name)).toThrow('room must be the name of a room.');
+    expect(() => rooms.leave(connection, name)).toThrow('room must be');
   }
-  expect(() => rooms.join(guest, 'abcdef')).toThrow('The name of a room may have 5 characters at most.');
-  rooms.join(guest, 'a');
-  rooms.join(guest, 'b');
-  expect(() => rooms.join(guest, 'c')).toThrow('A connection may be in 2 rooms at most.');
-  rooms.join(guest, 'a');
+  expect(() => rooms.join(connection, 'abcdef')).toThrow('The name of a room may have 5 characters at most.');
+  rooms.join(connection, 'a');
+  rooms.join(connection, 'b');
+  expect(() => rooms.join(connection, 'c')).toThrow('A connection may be in 2 rooms at most.');
+  rooms.join(connection, 'a');
   expect(rooms.rooms).toBe(2);
-  expect(() => rooms.broadcast(undefined)).toThrow('a message is what is JSON, not undefined');
+  expect(() => rooms.broadcast(undefined)).toThrow('a message must be a JSON value, not undefined');
 });
 
-test('one that is full is not written to until it has room; then it goes on where it was, in order', async () => {
+test('a full socket is not written to until it has room; then it goes on where it was, in order', async () => {
   const { rooms, connect } = open();
   const [slow, fine] = [connect('slow'), connect()];
-  for (const { guest } of [slow, fine]) rooms.join(guest, 'a');
+  for (const { connection } of [slow, fine]) rooms.join(connection, 'a');
   slow.reads = false;
   rooms.sendToRoom('a', 'x'.repeat(1100));
   await turns(4);
@@ -166,10 +166,10 @@ test('one that is full is not written to until it has room; then it goes on wher
   expect(slow.end).toBeUndefined();
 });
 
-test('one that is full for too many messages is closed, and what was kept for it is freed', async () => {
+test('a socket that is full for too many messages is closed, and its messages are freed', async () => {
   const { rooms, connect } = open();
   const [slow, fine] = [connect(), connect()];
-  for (const { guest } of [slow, fine]) rooms.join(guest, 'a');
+  for (const { connection } of [slow, fine]) rooms.join(connection, 'a');
   slow.reads = false;
   for (let n = 0; n < 10; n++) {
     rooms.sendToRoom('a', 'x'.repeat(1100));
@@ -179,9 +179,9 @@ test('one that is full for too many messages is closed, and what was kept for it
   slow.resume();
   await turns(4);
   expect([slow.end, slow.writes.length, rooms.connections]).toEqual(['lost', 1, 1]);
-  // Alone in its room: there is nobody whose sweep would tell what was dropped.
+  // Alone in its room: no flush for other members notices what was dropped.
   const alone = connect();
-  rooms.join(alone.guest, 'b');
+  rooms.join(alone.connection, 'b');
   alone.reads = false;
   for (let n = 0; n < 10; n++) {
     rooms.sendToRoom('b', 'x'.repeat(1100));
@@ -192,7 +192,7 @@ test('one that is full for too many messages is closed, and what was kept for it
   expect([alone.end, rooms.rooms]).toEqual(['lost', 1]);
 });
 
-test('one that makes no progress is closed in time, one that does is not', async () => {
+test('a socket without progress is closed in time, one with progress is not', async () => {
   const { rooms, connect } = open({ slowClientTimeout: 200 });
   const [stuck, moving] = [connect(), connect()];
   for (const client of [stuck, moving]) client.reads = false;
@@ -211,17 +211,17 @@ test('one that makes no progress is closed in time, one that does is not', async
   expect(moving.data.at(-1)).toBe(1);
 });
 
-test('one that is full may leave, join and disconnect', async () => {
+test('a connection with a full socket may leave, join and disconnect', async () => {
   const { rooms, connect } = open();
   const slow = connect('slow');
-  rooms.join(slow.guest, 'a');
+  rooms.join(slow.connection, 'a');
   slow.reads = false;
   rooms.sendToRoom('a', 'x'.repeat(1100));
   await turns(4);
   rooms.sendToRoom('a', 1);
   await turns(4);
-  rooms.leave(slow.guest, 'a');
-  rooms.join(slow.guest, 'b');
+  rooms.leave(slow.connection, 'a');
+  rooms.join(slow.connection, 'b');
   rooms.sendToRoom('b', 2);
   await turns(4);
   expect(slow.writes).toHaveLength(1);
@@ -232,12 +232,12 @@ test('one that is full may leave, join and disconnect', async () => {
   slow.pending = 2000;
   rooms.broadcast(3);
   await turns(4);
-  rooms.disconnect(slow.guest);
+  rooms.disconnect(slow.connection);
   await turns(4);
   expect([rooms.connections, rooms.rooms, slow.data.slice(1)]).toEqual([0, 0, [2]]);
 });
 
-test('a run that no sweep gets ahead of is cut, and who was not served in time is closed', async () => {
+test('a buffer that is filled faster than it is flushed is cut, and connections that were not served are closed', async () => {
   const { rooms, connect } = open({ clientBuffer: 100_000_000 });
   const client = connect();
   const text = 'x'.repeat(1024 * 1024);
@@ -246,24 +246,24 @@ test('a run that no sweep gets ahead of is cut, and who was not served in time i
   expect([client.end, client.writes.length]).toEqual(['lost', 0]);
 });
 
-test('presence: members are told who comes and goes, each user once', async () => {
+test('presence: members are notified of joins and leaves, once for each user', async () => {
   const { rooms, connect } = open({ presence: 2 });
-  const [ann, bob, nobody] = [connect('ann'), connect('bob'), connect()];
-  for (const { guest } of [ann, bob, nobody]) rooms.join(guest, 'a');
+  const [ann, bob, anonymous] = [connect('ann'), connect('bob'), connect()];
+  for (const { connection } of [ann, bob, anonymous]) rooms.join(connection, 'a');
   const annToo = connect('ann');
-  rooms.join(annToo.guest, 'a');
+  rooms.join(annToo.connection, 'a');
   await turns(4);
   expect(ann.lines).toEqual(['{"type":"member_joined","room":"a","user_id":"bob"}']);
   expect(rooms.presenceOf('a')).toEqual({ type: 'presence', room: 'a', count: 2, members: ['ann', 'bob'] });
   const cat = connect('cat');
-  rooms.join(cat.guest, 'a');
+  rooms.join(cat.connection, 'a');
   expect(rooms.presenceOf('a')).toEqual({ type: 'presence', room: 'a', count: 3, members: ['ann', 'bob'] });
-  rooms.disconnect(ann.guest);
-  rooms.leave(bob.guest, 'a');
-  rooms.disconnect(annToo.guest);
+  rooms.disconnect(ann.connection);
+  rooms.leave(bob.connection, 'a');
+  rooms.disconnect(annToo.connection);
   await turns(4);
-  const told = nobody.lines.map((line) => JSON.parse(line) as { type: string; user_id: string });
-  expect(told.map(({ type, user_id }) => `${type} ${user_id}`)).toEqual([
+  const received = anonymous.lines.map((line) => JSON.parse(line) as { type: string; user_id: string });
+  expect(received.map(({ type, user_id }) => `${type} ${user_id}`)).toEqual([
     'member_joined cat',
     'member_left bob',
     'member_left ann',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ChangeView } from '../../src/hub/change-view.ts';
 import { Channel } from '../../src/hub/channel.ts';
 import { EVERYTHING, type Selection } from '../../src/hub/selection.ts';
 import { type GroupHost, ShapeGroup } from '../../src/hub/shape-group.ts';
@@ -23,11 +24,11 @@ function hostOf(serve: (group: ShapeGroup) => void): GroupHost {
   };
 }
 
-/** True when live subscriptions were to be served. */
+/** Returns true when the group asked to serve its live subscriptions. */
 function append(group: ShapeGroup, one: Change): boolean {
   let served = false;
   group.append(
-    one,
+    new ChangeView(one),
     hostOf(() => {
       served = true;
     }),
@@ -43,15 +44,15 @@ function liveGroup(head = 0): ShapeGroup {
   return group;
 }
 
-describe('the run of a group', () => {
-  test('is empty where nobody is live, and reaches back to the newest change only', () => {
+describe('the fan-out buffer of a group', () => {
+  test('is empty without live subscriptions, and reaches back to the newest change only', () => {
     const group = new ShapeGroup(RAW, EVERYTHING, 5);
     expect([group.reaches(4), group.reaches(5), group.endOffset]).toEqual([false, true, 0]);
     expect(append(group, change(9))).toBe(false);
     expect([group.reaches(8), group.reaches(9), group.endOffset]).toEqual([false, true, 0]);
   });
 
-  test('gives frames by cursor, and the cursor after a position', () => {
+  test('returns frames by cursor, and the cursor after a position', () => {
     const group = liveGroup(5);
     for (const seq of [10, 20, 30]) expect(append(group, change(seq))).toBe(true);
     expect([5, 9, 10, 15, 20, 30, 99].map((position) => group.cursorAfter(position))).toEqual([0, 0, 1, 1, 2, 3, 3]);
@@ -70,7 +71,7 @@ describe('the run of a group', () => {
     expect([group.remaining, group.reaches(5), group.reaches(4)]).toEqual([1, true, false]);
   });
 
-  test('has no frame for a change that its selection does not have', () => {
+  test('has no frame for a change that its selection does not match', () => {
     const channel = new Channel(table, undefined);
     const group = channel.group(RAW, { key: 'none', matches: () => false }, 0);
     group.live.push(new Subscription(channel, group, new Reader(), 0));
@@ -78,7 +79,7 @@ describe('the run of a group', () => {
     expect([group.endOffset, group.remaining, group.reaches(0)]).toEqual([0, 0, true]);
   });
 
-  test('is forgotten when all have it, and cursors go on', () => {
+  test('is cleared when all subscriptions have it, and cursors go on', () => {
     const group = liveGroup();
     append(group, change(1));
     append(group, change(2));
@@ -88,7 +89,7 @@ describe('the run of a group', () => {
     expect([group.cursorAfter(7), group.endOffset, String(group.frameAt(2))]).toEqual([2, 3, '<8>']);
   });
 
-  test('is kept, to a bound, while somebody is about to join', () => {
+  test('is kept, up to a maximum, while a subscription is about to join', () => {
     const group = liveGroup();
     group.lagging = 1;
     const text = 'x'.repeat(100 * 1024);
@@ -100,7 +101,7 @@ describe('the run of a group', () => {
     expect(group.offset).toBe(2);
   });
 
-  test('is cut when it grows too long, at the old end', () => {
+  test('is cut at the old end when it grows too long', () => {
     const group = liveGroup();
     const text = 'x'.repeat(1024 * 1024);
     for (let seq = 1; seq <= 8; seq++) append(group, change(seq, text));
@@ -110,7 +111,7 @@ describe('the run of a group', () => {
     expect([group.reaches(4), group.reaches(5), group.seqAt(5)]).toEqual([false, true, 6]);
   });
 
-  test('is written in pieces of bounded size, at least one frame each', () => {
+  test('is written in pieces of limited size, at least one frame each', () => {
     const group = liveGroup();
     for (const [seq, kilobytes] of [1, 100, 20, 50, 300, 1].entries()) {
       append(group, change(seq + 1, 'x'.repeat(kilobytes * 1024)));
@@ -120,8 +121,8 @@ describe('the run of a group', () => {
   });
 });
 
-describe('a group whose frames show related records', () => {
-  /** Reads that are answered when the test says so, by the id that they are about. */
+describe('a group whose frames include related records', () => {
+  /** Opens a group whose reads of related records are resolved by the test, by the id of the record. */
   function open() {
     const reads = new Map<unknown, { resolve(text: string): void; reject(error: Error): void }>();
     const readRelated: Selection['readRelated'] = ({ id }) =>
@@ -140,15 +141,19 @@ describe('a group whose frames show related records', () => {
       },
     };
     const put = (seq: number) =>
-      group.append({ seq, table, op: 'create', id: `${seq}`, data: `{"id":${seq}}`, before: null }, host);
+      group.append(
+        new ChangeView({ seq, table, op: 'create', id: `${seq}`, data: `{"id":${seq}}`, before: null }),
+        host,
+      );
     return { group, subscription, reads, served, failures, host, put };
   }
 
-  test('sends frames in order, however the reads come back, and its position waits for them', async () => {
+  test('sends frames in order, in whichever order the reads resolve, and its position waits for them', async () => {
     const { group, reads, served, put, host } = open();
     put(10);
     put(20);
-    group.append({ seq: 30, table, op: 'delete', id: 'x', data: '{"id":"x"}', before: '{"id":"x"}' }, host);
+    const removed = { seq: 30, table, op: 'delete', id: 'x', data: '{"id":"x"}', before: '{"id":"x"}' } as const;
+    group.append(new ChangeView(removed), host);
     expect([group.settled(99), group.endOffset]).toEqual([9, 0]);
     reads.get(20)?.resolve(',"of":2');
     await turn();
@@ -159,7 +164,7 @@ describe('a group whose frames show related records', () => {
     expect([group.settled(99), group.endOffset]).toEqual([99, 3]);
   });
 
-  test('has its subscribers read the log when a read fails, and goes on', async () => {
+  test('lets its subscribers read the log when a read fails, and goes on', async () => {
     const { group, subscription, reads, served, failures, put } = open();
     put(10);
     put(20);
@@ -177,7 +182,7 @@ describe('a group whose frames show related records', () => {
     expect([served, group.settled(99)]).toEqual([['{"id":20}'], 99]);
   });
 
-  test('keeps for those who join what was not read yet, and forgets it when no one is live', async () => {
+  test('keeps unread changes for subscriptions that join, and drops them without live ones', async () => {
     const { group, reads, served, put } = open();
     put(10);
     group.flushed(50);
@@ -195,7 +200,7 @@ function turn(): Promise<void> {
 }
 
 describe('a channel', () => {
-  test('shares a group where encoding and selection are equal, and drops it when it is empty', () => {
+  test('shares a group where encoding and selection are equal, and removes it when it is empty', () => {
     const channel = new Channel(table, 'a');
     const group = channel.group(RAW, EVERYTHING, 0);
     expect(channel.group(RAW, { key: '' }, 9)).toBe(group);
@@ -211,26 +216,26 @@ describe('a channel', () => {
     expect(channel.size).toBe(2);
   });
 
-  test('serves the groups that have something to send', () => {
+  test('serves the groups that have frames to send', () => {
     const channel = new Channel(table, undefined);
     const [one, two] = [channel.group(RAW, EVERYTHING, 0), channel.group(LINES, EVERYTHING, 0)];
     one.live.push(new Subscription(channel, one, new Reader(), 0));
     const served: ShapeGroup[] = [];
     channel.append(
-      change(3),
+      new ChangeView(change(3)),
       hostOf((group) => served.push(group)),
     );
     expect(served).toEqual([one]);
     expect(two.reaches(2)).toBe(false);
   });
 
-  test('asks only those groups about a change whose value the record has or had', () => {
+  test('tries only groups whose value the record has or had', () => {
     const channel = new Channel(table, undefined);
-    const asked: string[] = [];
+    const tried: string[] = [];
     const open = (field: string, value: string | number | boolean) => {
       const key = `${field}=${value}`;
       const matches = (record: Readonly<Record<string, unknown>>) => {
-        asked.push(key);
+        tried.push(key);
         return record[field] === value;
       };
       const group = channel.group(RAW, { key, matches, equal: { field, value } }, 0);
@@ -240,22 +245,22 @@ describe('a channel', () => {
     const groups = [open('room', 'a'), open('room', 'b'), open('room', 'c'), open('n', 1), open('n', 2)];
     const served: string[] = [];
     const host = hostOf(({ selection }) => served.push(selection.key));
-    const update = (seq: number, data: object, before: object): Change => {
+    const update = (seq: number, data: object, before: object): ChangeView => {
       const json = { data: JSON.stringify(data), before: JSON.stringify(before) };
-      return { seq, table, op: 'update', id: 'x', ...json };
+      return new ChangeView({ seq, table, op: 'update', id: 'x', ...json });
     };
     channel.append(update(1, { room: 'b', n: 1 }, { room: 'a' }), host);
     expect(served).toEqual(['room=b', 'room=a', 'n=1']);
-    expect(new Set(asked)).toEqual(new Set(['room=a', 'room=b', 'n=1']));
-    asked.length = 0;
+    expect(new Set(tried)).toEqual(new Set(['room=a', 'room=b', 'n=1']));
+    tried.length = 0;
     channel.append(update(2, { room: 'z' }, { room: 'y' }), host);
-    expect(asked).toEqual([]);
+    expect(tried).toEqual([]);
     for (const group of groups) {
       group.live.length = 0;
       channel.removeIfEmpty(group);
     }
     expect(channel.size).toBe(0);
     channel.append(update(3, { room: 'a' }, {}), host);
-    expect(asked).toEqual([]);
+    expect(tried).toEqual([]);
   });
 });

@@ -1,23 +1,23 @@
 /** Bytes of the first block and of the largest; each is twice as large as the one before. */
-const SMALLEST_BLOCK = 4 * 1024;
-const LARGEST_BLOCK = 256 * 1024;
-/** A larger frame is kept as it is. */
-const LARGEST_COPIED = LARGEST_BLOCK / 2;
+const MIN_BLOCK_BYTES = 4 * 1024;
+const MAX_BLOCK_BYTES = 256 * 1024;
+/** Size of a frame that is copied into a block; a larger one is stored as it is. */
+const MAX_COPIED_BYTES = MAX_BLOCK_BYTES / 2;
 
 /**
- * Frames in their order, those of a block one after the other in memory: so many of them are one write without being
- * copied for it. What was handed out is never written over, since a socket may not have sent it yet.
+ * Frames in their order, those of a block one after the other in memory: many of them are one write without being
+ * copied for it. Bytes that were handed out are never overwritten, since a socket may not have sent them yet.
  */
 export class FrameBlocks {
-  /** For each frame the block that it is in, and where. */
+  /** Block of each frame, and its start and end in there. */
   #blocks: Buffer[] = [];
   #starts: number[] = [];
   #ends: number[] = [];
   #bytes = 0;
-  /** The one that is filled now, or undefined. */
+  /** Block that is filled now, if any. */
   #block: Buffer | undefined;
   #used = 0;
-  #size = SMALLEST_BLOCK / 2;
+  #size = MIN_BLOCK_BYTES / 2;
 
   get length(): number {
     return this.#blocks.length;
@@ -29,16 +29,16 @@ export class FrameBlocks {
 
   push(frame: Buffer): void {
     this.#bytes += frame.length;
-    if (this.length > 0 && frame.length <= LARGEST_COPIED) {
+    if (this.length > 0 && frame.length <= MAX_COPIED_BYTES) {
       this.#copySecond(frame);
       return;
     }
-    // One that has nobody before it is mostly sent alone. What comes next is not beside it.
+    // A lone frame is mostly sent alone: it is stored without copying, and the next one starts a block.
     this.#add(frame, 0, frame.length);
     this.#block = undefined;
   }
 
-  /** Frames from `from` to before `to` as one buffer. */
+  /** Joins the frames from `from` to before `to`. */
   join(from: number, to: number): Buffer {
     const block = this.#blocks[from] as Buffer;
     if (this.#blocks[to - 1] === block) return block.subarray(this.#starts[from], this.#ends[to - 1]);
@@ -53,14 +53,14 @@ export class FrameBlocks {
 
   /**
    * Index after the last of the frames from `from` to before `to` that need no copying to be one write of at most
-   * `mostBytes`; one frame is always among them.
+   * `maxBytes`; one frame is always among them.
    */
-  endOfWrite(from: number, to: number, mostBytes: number): number {
+  endOfWrite(from: number, to: number, maxBytes: number): number {
     const block = this.#blocks[from];
     const start = this.#starts[from] as number;
-    const fits = (index: number) => this.#blocks[index] === block && (this.#ends[index] as number) - start <= mostBytes;
+    const fits = (index: number) => this.#blocks[index] === block && (this.#ends[index] as number) - start <= maxBytes;
     if (to - from === 1 || fits(to - 1)) return to;
-    // Whether they fit is known to change once: the first that does not is found by halving.
+    // Frames fit up to some index and not beyond it: a binary search finds the first that does not.
     let [inside, outside] = [from, to - 1];
     while (outside - inside > 1) {
       const middle = (inside + outside) >>> 1;
@@ -70,11 +70,11 @@ export class FrameBlocks {
     return outside;
   }
 
-  /** Drops the oldest frames until `keep` bytes or `least` frames are left. How many went. */
-  drop(keep: number, least: number): number {
-    const most = this.length - least;
+  /** Drops the oldest frames until at most `maxBytes` or only `minFrames` are left. Returns how many were dropped. */
+  drop(maxBytes: number, minFrames: number): number {
+    const maxCount = this.length - minFrames;
     let count = 0;
-    while (this.#bytes > keep && count < most) {
+    while (this.#bytes > maxBytes && count < maxCount) {
       this.#bytes -= (this.#ends[count] as number) - (this.#starts[count] as number);
       count++;
     }
@@ -88,14 +88,14 @@ export class FrameBlocks {
     this.#ends = [];
     this.#bytes = 0;
     this.#block = undefined;
-    this.#size = SMALLEST_BLOCK / 2;
+    this.#size = MIN_BLOCK_BYTES / 2;
   }
 
-  /** The first frame was not copied; when another one comes to it, both are to be one write. */
+  /** Copies a frame; the first one, which was not copied, is copied beside it, so that both are one write. */
   #copySecond(frame: Buffer): void {
     const [first] = this.#blocks;
     const isAlone = this.length === 1 && this.#block === undefined;
-    if (isAlone && first !== undefined && first.length + frame.length <= LARGEST_BLOCK) {
+    if (isAlone && first !== undefined && first.length + frame.length <= MAX_BLOCK_BYTES) {
       this.#blocks = [];
       this.#starts = [];
       this.#ends = [];
@@ -113,9 +113,9 @@ export class FrameBlocks {
     this.#add(block, start, this.#used);
   }
 
-  /** Begins a block with room for `least` bytes, which are no more than the largest one has. */
-  #open(least: number): void {
-    this.#size = Math.min(LARGEST_BLOCK, Math.max(2 * this.#size, 2 * least));
+  /** Begins a block with room for `minBytes`, which are no more than `MAX_BLOCK_BYTES`. */
+  #open(minBytes: number): void {
+    this.#size = Math.min(MAX_BLOCK_BYTES, Math.max(2 * this.#size, 2 * minBytes));
     this.#block = Buffer.allocUnsafeSlow(this.#size);
     this.#used = 0;
   }

@@ -1,33 +1,34 @@
 import type { Sink } from '../subscription.ts';
 
-/** Something that waits for its sink. */
+/** Subscription or connection that waits for its sink. */
 export interface DrainWaiter {
   readonly sink: Pick<Sink, 'pending' | 'lane' | 'isPatient'>;
-  /** Set while it waits. */
+  /** Callback of the wait; set while it waits. */
   resume: (() => void) | undefined;
-  /** The sink has room again, or nobody waits for it any more. */
+  /** Called when the sink has room again, or the wait is over for another reason. */
   drained(): void;
 }
 
+/** Progress of a sink that is waited for; times in milliseconds of `performance.now()`. */
 interface Stall {
   pending: number;
   since: number;
 }
 
-/** Those that wait for their sink, and how long it has been since it took anything. */
+/** Waits for full sinks, and ends those that accept nothing for too long. */
 export class SlowClients<W extends DrainWaiter> {
   readonly #timeout: number;
   readonly #ended: (waiter: W) => void;
   readonly #stalls = new Map<W, Stall>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** `ended` is called for one whose sink, unless it is patient, took nothing for `timeout` milliseconds. */
+  /** `ended` is called for a waiter whose sink, unless it is patient, accepted nothing for `timeout` milliseconds. */
   constructor(timeout: number, ended: (waiter: W) => void) {
     this.#timeout = timeout;
     this.#ended = ended;
   }
 
-  /** Resolves when the sink has drained or it was ended. */
+  /** Resolves when the sink has drained or the waiter was ended. */
   async wait(waiter: W): Promise<void> {
     this.#stalls.set(waiter, { pending: waiter.sink.pending, since: performance.now() });
     this.#timer ??= setInterval(() => this.#check(), Math.min(1000, this.#timeout / 4)).unref();
@@ -50,7 +51,7 @@ export class SlowClients<W extends DrainWaiter> {
       if (pending !== stall.pending) {
         stall.pending = pending;
         stall.since = now;
-        // Who shares its sink may find room without the sink ever being empty: it looks again.
+        // A waiter that shares its sink may find room without the sink ever being empty: it checks again.
         if (waiter.sink.lane !== undefined) waiter.drained();
       } else if (now - stall.since >= this.#timeout && waiter.sink.isPatient !== true) {
         this.#ended(waiter);

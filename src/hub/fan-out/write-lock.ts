@@ -1,22 +1,22 @@
 /**
- * Subscriptions that write to one sink take turns here: one at a time reads a page and writes it, and then the next in
- * line. So together they have one buffer, and none of them waits for another one's whole snapshot.
+ * FIFO mutex of the subscriptions that write to one sink: one at a time reads a page, writes it and releases the lock.
+ * So together they fill one client buffer, and none of them waits for another one's whole snapshot.
  */
 export class WriteLock {
-  #taken = false;
-  readonly #line: (() => void)[] = [];
+  #isLocked = false;
+  readonly #waiting: (() => void)[] = [];
 
-  /** A promise to wait for, or undefined when the lane was free and is now the caller's. */
+  /** Acquires the lock. Returns a promise to wait for, or undefined when the lock was free. */
   enter(): Promise<void> | undefined {
-    if (this.#taken) return new Promise((resolve) => this.#line.push(resolve));
-    this.#taken = true;
+    if (this.#isLocked) return new Promise((resolve) => this.#waiting.push(resolve));
+    this.#isLocked = true;
     return undefined;
   }
 
-  /** The one that has the lane gives it to the next in line. */
+  /** Releases the lock, which goes to the next waiter. */
   leave(): void {
-    const next = this.#line.shift();
-    if (next === undefined) this.#taken = false;
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#isLocked = false;
     else next();
   }
 }

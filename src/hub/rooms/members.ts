@@ -2,22 +2,22 @@ import { CUT_BUFFER_BYTES, FanOutBuffer, type LiveSubscriber } from '../fan-out/
 import type { DrainWaiter } from '../fan-out/slow-clients.ts';
 import type { Sink } from '../subscription.ts';
 
-/** How a transport puts a message, which is JSON text, into bytes that are shared by all sockets of its kind. */
+/** Encodes a message, which is JSON text, as bytes that all sockets of one transport share. */
 export interface RoomEncoding {
   readonly frame: (text: string) => Buffer;
 }
 
-/** An open connection as rooms know it. */
+/** Open connection, as rooms know it. */
 export class RoomConnection implements DrainWaiter {
   readonly sink: Sink;
   readonly encoding: RoomEncoding;
-  /** Undefined where it is nobody in particular. */
+  /** Undefined for an anonymous connection. */
   readonly user: string | undefined;
-  /** Rooms by name. */
+  /** Memberships by the name of the room. */
   readonly rooms = new Map<string, Membership>();
-  /** What it is a member of without having asked: all connections, and those of its user. */
+  /** Memberships for as long as it is open: of all connections, and of those of its user. */
   readonly always: Membership[] = [];
-  /** Its memberships that wait until its sink has room. */
+  /** Memberships that wait until the sink has room. */
   stalled: Membership[] = [];
   isClosed = false;
   resume: (() => void) | undefined;
@@ -35,47 +35,47 @@ export class RoomConnection implements DrainWaiter {
   }
 }
 
-/** A guest in one audience. */
+/** Connection as a member of one room. */
 export class Membership implements LiveSubscriber {
-  readonly guest: RoomConnection;
-  readonly run: RoomBuffer;
+  readonly connection: RoomConnection;
+  readonly buffer: RoomBuffer;
   readonly sink: Sink;
   index = -1;
   cursor: number;
-  /** Its sink is full: it is not visited until that has room. */
+  /** True while the sink is full: the flusher does not visit the member until it has room. */
   isStalled = false;
 
-  constructor(guest: RoomConnection, run: RoomBuffer) {
-    this.guest = guest;
-    this.run = run;
-    this.sink = guest.sink;
-    this.cursor = run.endOffset;
+  constructor(connection: RoomConnection, buffer: RoomBuffer) {
+    this.connection = connection;
+    this.buffer = buffer;
+    this.sink = connection.sink;
+    this.cursor = buffer.endOffset;
   }
 }
 
-/** The members of an audience that get the same bytes. There is no log behind it: what is dropped is lost for them. */
+/** Members of a room that receive the same bytes. There is no log behind it: dropped messages are lost for them. */
 export class RoomBuffer extends FanOutBuffer<Membership> {
   readonly encoding: RoomEncoding;
   /** Bytes that are kept for members whose sinks are full. */
-  readonly #kept: number;
-  /** Members whose sinks are full. */
+  readonly #maxStalledBytes: number;
+  /** Number of members whose sinks are full. */
   stalled = 0;
 
-  constructor(encoding: RoomEncoding, kept: number) {
+  constructor(encoding: RoomEncoding, maxStalledBytes: number) {
     super();
     this.encoding = encoding;
-    this.#kept = kept;
+    this.#maxStalledBytes = maxStalledBytes;
   }
 
   get size(): number {
     return this.live.length + this.stalled;
   }
 
-  /** Takes a message. True when live members are to be served. */
+  /** Appends a message. True when live members have to be served. */
   append(text: string): boolean {
     this.push(this.encoding.frame(text));
     if (this.live.length === 0) {
-      this.swept();
+      this.flushed();
       return false;
     }
     if (this.isTooLong) this.drop(CUT_BUFFER_BYTES, 1);
@@ -89,24 +89,25 @@ export class RoomBuffer extends FanOutBuffer<Membership> {
     member.sink.write(this.join(from, to));
   }
 
-  /** All live members have everything: the run is kept only for the others, and not all of it. */
-  swept(): void {
-    if (this.stalled === 0) this.forget();
-    else this.drop(this.#kept, 1);
+  /** Called when all live members have everything: frames stay only for stalled ones, up to the maximum. */
+  flushed(): void {
+    if (this.stalled === 0) this.clearFrames();
+    else this.drop(this.#maxStalledBytes, 1);
   }
 }
 
-/** Those who are told the same: the members of a room, the connections of one user, or all there are. */
+/** Connections that receive the same messages: the members of a room, the connections of one user, or all. */
 export class RoomMembers {
-  readonly #kept: number;
-  /** Members that get the same bytes; mostly there is one such run. */
-  readonly #runs = new Map<RoomEncoding, RoomBuffer>();
-  /** How many connections each user has in it. */
+  readonly #maxStalledBytes: number;
+  /** Members by their encoding; mostly there is only one. */
+  readonly #buffers = new Map<RoomEncoding, RoomBuffer>();
+  /** Number of connections of each user. */
   readonly #users = new Map<string, number>();
   #size = 0;
 
-  constructor(kept: number) {
-    this.#kept = kept;
+  /** `maxStalledBytes`: bytes that are kept for members whose sinks are full. */
+  constructor(maxStalledBytes: number) {
+    this.#maxStalledBytes = maxStalledBytes;
   }
 
   get size(): number {
@@ -117,36 +118,36 @@ export class RoomMembers {
     return this.#users;
   }
 
-  /** A new member, who is told what is said from now on. */
-  enter(guest: RoomConnection): Membership {
-    let run = this.#runs.get(guest.encoding);
-    if (run === undefined) {
-      run = new RoomBuffer(guest.encoding, this.#kept);
-      this.#runs.set(guest.encoding, run);
+  /** Adds a member; it receives messages sent after this call. */
+  enter(connection: RoomConnection): Membership {
+    let buffer = this.#buffers.get(connection.encoding);
+    if (buffer === undefined) {
+      buffer = new RoomBuffer(connection.encoding, this.#maxStalledBytes);
+      this.#buffers.set(connection.encoding, buffer);
     }
-    const member = new Membership(guest, run);
-    run.add(member);
+    const member = new Membership(connection, buffer);
+    buffer.add(member);
     this.#size++;
-    if (guest.user !== undefined) this.#users.set(guest.user, (this.#users.get(guest.user) ?? 0) + 1);
+    if (connection.user !== undefined) this.#users.set(connection.user, (this.#users.get(connection.user) ?? 0) + 1);
     return member;
   }
 
   leave(member: Membership): void {
-    const { guest, run } = member;
-    if (member.isStalled) run.stalled--;
-    else run.remove(member);
+    const { connection, buffer } = member;
+    if (member.isStalled) buffer.stalled--;
+    else buffer.remove(member);
     this.#size--;
-    // An interrupted sweep may still have it, and finds nobody in it.
-    if (run.size === 0) this.#runs.delete(run.encoding);
-    if (guest.user === undefined) return;
-    const left = (this.#users.get(guest.user) ?? 0) - 1;
-    if (left > 0) this.#users.set(guest.user, left);
-    else this.#users.delete(guest.user);
+    // An interrupted flush may still hold the buffer, and finds no members in it.
+    if (buffer.size === 0) this.#buffers.delete(buffer.encoding);
+    if (connection.user === undefined) return;
+    const left = (this.#users.get(connection.user) ?? 0) - 1;
+    if (left > 0) this.#users.set(connection.user, left);
+    else this.#users.delete(connection.user);
   }
 
-  /** Tells all members; `serve` is called for each run that has something to send. How many members there are. */
-  send(text: string, serve: (run: RoomBuffer) => void): number {
-    for (const run of this.#runs.values()) if (run.append(text)) serve(run);
+  /** Sends a message to all members; calls `serve` for each buffer that has frames to send. Returns the number of members. */
+  send(text: string, serve: (buffer: RoomBuffer) => void): number {
+    for (const buffer of this.#buffers.values()) if (buffer.append(text)) serve(buffer);
     return this.#size;
   }
 }

@@ -5,30 +5,30 @@ import { SlowClients } from '../fan-out/slow-clients.ts';
 import type { EndReason, Sink } from '../subscription.ts';
 import { type Membership, type RoomBuffer, RoomConnection, type RoomEncoding, RoomMembers } from './members.ts';
 
-/** How much of a room's run is kept for members whose sinks are full, in buffers of one client. */
-const KEPT_BUFFERS = 4;
+/** Size of what a room keeps for members whose sinks are full, in buffers of one client. */
+const MAX_STALLED_BUFFERS = 4;
 
 export interface RoomLimits {
-  /** Rooms that one connection may be in. */
+  /** Maximum of rooms that one connection may be in. */
   readonly roomsPerConnection: number;
-  /** Characters of a room's name. */
+  /** Maximum of characters in a room's name. */
   readonly roomName: number;
 }
 
 export interface RoomsOptions {
   readonly channels: Pick<ChannelsConfig, 'slowClientTimeout' | 'clientBuffer'>;
   readonly limits: RoomLimits;
-  /** Whether members are told who else joins and leaves; then this many names are in a list at most. */
+  /** Maximum of users in a list of members; undefined where members are not notified of joins and leaves. */
   readonly presence?: number | undefined;
 }
 
-/** How code tells connections something; each gives back how many of them there are. */
+/** Interface by which code sends to connections; each method returns the number of connections that it sent to. */
 export interface RoomsHandle {
   broadcast(data: unknown): number;
-  /** Throws BAD_REQUEST for what cannot be the name of a room. */
+  /** Throws BAD_REQUEST for a text that cannot be the name of a room. */
   sendToRoom(room: string, data: unknown): number;
   sendToUser(user: string, data: unknown): number;
-  /** Users in a room, each once, in the order in which they came. */
+  /** Users in a room, each once, in the order in which they joined. */
   members(room: string): string[];
 }
 
@@ -38,38 +38,38 @@ export interface RoomConnectionOptions {
 }
 
 /**
- * The connections of one connector, their users and their rooms, in memory: what is said reaches those who are there.
- * Messages go the way of changes: encoded once, swept out in slices, one write for everything since the last one.
+ * Connections of one connector, their users and their rooms, in memory: a message reaches the members of that moment.
+ * Messages are sent as changes are: encoded once, flushed in slices, one write for everything since the last one.
  */
 export class Rooms implements RoomsHandle {
   readonly #options: RoomsOptions;
-  readonly #kept: number;
+  readonly #maxStalledBytes: number;
   readonly #all: RoomMembers;
   readonly #users = new Map<string, RoomMembers>();
   readonly #rooms = new Map<string, RoomMembers>();
-  readonly #sweeper: Flusher<Membership, RoomBuffer>;
-  readonly #stalls: SlowClients<RoomConnection>;
-  readonly #serve = (run: RoomBuffer): void => this.#sweeper.serve(run);
+  readonly #flusher: Flusher<Membership, RoomBuffer>;
+  readonly #slowClients: SlowClients<RoomConnection>;
+  readonly #serve = (buffer: RoomBuffer): void => this.#flusher.serve(buffer);
 
   constructor(options: RoomsOptions) {
     this.#options = options;
     const { clientBuffer, slowClientTimeout } = options.channels;
-    this.#kept = KEPT_BUFFERS * clientBuffer;
-    this.#all = new RoomMembers(this.#kept);
-    this.#stalls = new SlowClients(slowClientTimeout, (guest) => this.#end(guest, 'slow'));
-    this.#sweeper = new Flusher({
+    this.#maxStalledBytes = MAX_STALLED_BUFFERS * clientBuffer;
+    this.#all = new RoomMembers(this.#maxStalledBytes);
+    this.#slowClients = new SlowClients(slowClientTimeout, (connection) => this.#end(connection, 'slow'));
+    this.#flusher = new Flusher({
       clientBuffer,
-      flushed: (run) => run.swept(),
-      lagging: (member) => this.#fellBehind(member),
+      flushed: (buffer) => buffer.flushed(),
+      lagging: (member) => this.#lag(member),
     });
   }
 
-  /** Open connections. */
+  /** Number of open connections. */
   get connections(): number {
     return this.#all.size;
   }
 
-  /** Rooms that somebody is in. */
+  /** Number of rooms that have members. */
   get rooms(): number {
     return this.#rooms.size;
   }
@@ -79,77 +79,76 @@ export class Rooms implements RoomsHandle {
   }
 
   connect(sink: Sink, { encoding, user }: RoomConnectionOptions): RoomConnection {
-    const guest = new RoomConnection(sink, encoding, user);
-    guest.always.push(this.#all.enter(guest));
-    if (user !== undefined) guest.always.push(this.#open(this.#users, user).enter(guest));
-    return guest;
+    const connection = new RoomConnection(sink, encoding, user);
+    connection.always.push(this.#all.enter(connection));
+    if (user !== undefined) connection.always.push(this.#openMembers(this.#users, user).enter(connection));
+    return connection;
   }
 
-  /** Leaves everything; nothing is written to its sink any more. */
-  disconnect(guest: RoomConnection): void {
-    if (guest.isClosed) return;
-    guest.isClosed = true;
-    for (const name of [...guest.rooms.keys()]) this.#leave(guest, name);
-    const [all, own] = guest.always;
+  /** Leaves all rooms; nothing is written to the sink any more. */
+  disconnect(connection: RoomConnection): void {
+    if (connection.isClosed) return;
+    connection.isClosed = true;
+    for (const name of [...connection.rooms.keys()]) this.#leave(connection, name);
+    const [all, own] = connection.always;
     if (all !== undefined) this.#all.leave(all);
-    if (own !== undefined && guest.user !== undefined) leaveAudience(this.#users, guest.user, own);
-    guest.stalled = [];
-    guest.drained();
+    if (own !== undefined && connection.user !== undefined) leaveRoom(this.#users, connection.user, own);
+    connection.stalled = [];
+    connection.drained();
   }
 
-  /** Throws BAD_REQUEST for what cannot be a name, and where the connection is in too many rooms. */
-  join(guest: RoomConnection, room: unknown): void {
+  /** Throws BAD_REQUEST for a value that cannot be a name, and where the connection is in too many rooms. */
+  join(connection: RoomConnection, room: unknown): void {
     const name = this.checkName(room);
-    if (guest.isClosed || guest.rooms.has(name)) return;
+    if (connection.isClosed || connection.rooms.has(name)) return;
     const { roomsPerConnection } = this.#options.limits;
-    if (guest.rooms.size >= roomsPerConnection) {
+    if (connection.rooms.size >= roomsPerConnection) {
       throw new AppError('BAD_REQUEST', `A connection may be in ${roomsPerConnection} rooms at most.`);
     }
-    const audience = this.#open(this.#rooms, name);
-    const { user } = guest;
-    if (user !== undefined && !audience.users.has(user)) this.#tell(audience, name, { type: 'member_joined', user });
-    guest.rooms.set(name, audience.enter(guest));
+    const members = this.#openMembers(this.#rooms, name);
+    const { user } = connection;
+    if (user !== undefined && !members.users.has(user)) this.#notify(members, name, { type: 'member_joined', user });
+    connection.rooms.set(name, members.enter(connection));
   }
 
-  /** Does nothing where it is not in the room. What was said before is still written. */
-  leave(guest: RoomConnection, room: unknown): void {
+  /** Does nothing where the connection is not in the room. Messages that were sent before are still written. */
+  leave(connection: RoomConnection, room: unknown): void {
     const name = this.checkName(room);
-    const member = guest.rooms.get(name);
+    const member = connection.rooms.get(name);
     if (member === undefined) return;
-    const { run, sink } = member;
-    if (member.cursor < run.offset) {
-      // It has missed something already, and leaving does not make that good.
-      this.#end(guest, 'lost');
+    const { buffer, sink } = member;
+    if (member.cursor < buffer.offset) {
+      // Messages are lost already; leaving does not change that.
+      this.#end(connection, 'lost');
       return;
     }
     const hasRoom = !member.isStalled || sink.pending <= this.#options.channels.clientBuffer;
-    if (hasRoom && member.cursor < run.endOffset) run.deliver(member, run.endOffset);
-    this.#leave(guest, name);
+    if (hasRoom && member.cursor < buffer.endOffset) buffer.deliver(member, buffer.endOffset);
+    this.#leave(connection, name);
   }
 
   broadcast(data: unknown): number {
-    return this.#all.send(messageOf(data), this.#serve);
+    return this.#all.send(formatMessage(data), this.#serve);
   }
 
   sendToRoom(room: string, data: unknown): number {
     const name = this.checkName(room);
-    return this.#rooms.get(name)?.send(messageOf(data, name), this.#serve) ?? 0;
+    return this.#rooms.get(name)?.send(formatMessage(data, name), this.#serve) ?? 0;
   }
 
   sendToUser(user: string, data: unknown): number {
-    return this.#users.get(user)?.send(messageOf(data), this.#serve) ?? 0;
+    return this.#users.get(user)?.send(formatMessage(data), this.#serve) ?? 0;
   }
 
   members(room: string): string[] {
     return [...(this.#rooms.get(room)?.users.keys() ?? [])];
   }
 
-  /** Who is in a room, as its members are told; undefined where they are not. */
+  /** Presence message of a room; undefined where presence is off or the room is empty. */
   presenceOf(room: string): object | undefined {
     const { presence } = this.#options;
-    const audience = this.#rooms.get(room);
-    if (presence === undefined || audience === undefined) return undefined;
-    const { users } = audience;
+    const users = this.#rooms.get(room)?.users;
+    if (presence === undefined || users === undefined) return undefined;
     const members: string[] = [];
     for (const user of users.keys()) {
       if (members.length >= presence) break;
@@ -158,7 +157,7 @@ export class Rooms implements RoomsHandle {
     return { type: 'presence', room, count: users.size, members };
   }
 
-  /** Throws BAD_REQUEST. */
+  /** Returns the name of a room. Throws BAD_REQUEST for a value that cannot be one. */
   checkName(room: unknown): string {
     const { roomName } = this.#options.limits;
     if (typeof room !== 'string' || room === '') throw new AppError('BAD_REQUEST', 'room must be the name of a room.');
@@ -169,78 +168,78 @@ export class Rooms implements RoomsHandle {
   }
 
   close(): void {
-    this.#stalls.stop();
+    this.#slowClients.stop();
   }
 
-  #open(audiences: Map<string, RoomMembers>, name: string): RoomMembers {
-    let audience = audiences.get(name);
-    if (audience === undefined) {
-      audience = new RoomMembers(this.#kept);
-      audiences.set(name, audience);
+  #openMembers(roomsByName: Map<string, RoomMembers>, name: string): RoomMembers {
+    let members = roomsByName.get(name);
+    if (members === undefined) {
+      members = new RoomMembers(this.#maxStalledBytes);
+      roomsByName.set(name, members);
     }
-    return audience;
+    return members;
   }
 
-  #leave(guest: RoomConnection, name: string): void {
-    const member = guest.rooms.get(name) as Membership;
-    guest.rooms.delete(name);
-    if (member.isStalled) guest.stalled = guest.stalled.filter((other) => other !== member);
-    const audience = leaveAudience(this.#rooms, name, member);
-    const { user } = guest;
-    if (user !== undefined && !audience.users.has(user)) this.#tell(audience, name, { type: 'member_left', user });
+  #leave(connection: RoomConnection, name: string): void {
+    const member = connection.rooms.get(name) as Membership;
+    connection.rooms.delete(name);
+    if (member.isStalled) connection.stalled = connection.stalled.filter((other) => other !== member);
+    const members = leaveRoom(this.#rooms, name, member);
+    const { user } = connection;
+    if (user !== undefined && !members.users.has(user)) this.#notify(members, name, { type: 'member_left', user });
   }
 
-  #tell(audience: RoomMembers, room: string, { type, user }: { type: string; user: string }): void {
-    if (this.#options.presence === undefined || audience.size === 0) return;
-    audience.send(JSON.stringify({ type, room, user_id: user }), this.#serve);
+  #notify(members: RoomMembers, room: string, { type, user }: { type: string; user: string }): void {
+    if (this.#options.presence === undefined || members.size === 0) return;
+    members.send(JSON.stringify({ type, room, user_id: user }), this.#serve);
   }
 
-  /** It waits until its sink has room, or has lost what it was not told in time. */
-  #fellBehind(member: Membership): void {
-    const { guest, run } = member;
-    if (member.cursor < run.offset) {
-      this.#end(guest, 'lost');
+  /** Lets a member wait until its sink has room; ends the connection when messages were dropped before it received them. */
+  #lag(member: Membership): void {
+    const { connection, buffer } = member;
+    if (member.cursor < buffer.offset) {
+      this.#end(connection, 'lost');
       return;
     }
-    run.remove(member);
-    run.stalled++;
+    buffer.remove(member);
+    buffer.stalled++;
     member.isStalled = true;
-    guest.stalled.push(member);
-    // The first one of them waits for all.
-    if (guest.stalled.length === 1 && guest.resume === undefined) void this.#wait(guest);
+    connection.stalled.push(member);
+    // One wait serves all memberships of the connection.
+    if (connection.stalled.length === 1 && connection.resume === undefined) void this.#wait(connection);
   }
 
-  async #wait(guest: RoomConnection): Promise<void> {
+  async #wait(connection: RoomConnection): Promise<void> {
     const { clientBuffer } = this.#options.channels;
-    while (!guest.isClosed && guest.sink.pending > clientBuffer) await this.#stalls.wait(guest);
-    if (guest.isClosed) return;
-    const { stalled } = guest;
-    guest.stalled = [];
+    while (!connection.isClosed && connection.sink.pending > clientBuffer) await this.#slowClients.wait(connection);
+    if (connection.isClosed) return;
+    const { stalled } = connection;
+    connection.stalled = [];
     for (const member of stalled) {
       member.isStalled = false;
-      member.run.stalled--;
-      if (member.run.add(member)) this.#serve(member.run);
+      member.buffer.stalled--;
+      if (member.buffer.add(member)) this.#serve(member.buffer);
     }
   }
 
-  #end(guest: RoomConnection, reason: EndReason): void {
-    if (guest.isClosed) return;
-    this.disconnect(guest);
-    guest.sink.ended(reason);
+  #end(connection: RoomConnection, reason: EndReason): void {
+    if (connection.isClosed) return;
+    this.disconnect(connection);
+    connection.sink.ended(reason);
   }
 }
 
-/** Who is the last one frees it. */
-function leaveAudience(audiences: Map<string, RoomMembers>, name: string, member: Membership): RoomMembers {
-  const audience = audiences.get(name) as RoomMembers;
-  audience.leave(member);
-  if (audience.size === 0) audiences.delete(name);
-  return audience;
+/** Removes a member, and with the last one the room. */
+function leaveRoom(roomsByName: Map<string, RoomMembers>, name: string, member: Membership): RoomMembers {
+  const members = roomsByName.get(name) as RoomMembers;
+  members.leave(member);
+  if (members.size === 0) roomsByName.delete(name);
+  return members;
 }
 
-/** Throws TypeError for what is no JSON. */
-function messageOf(data: unknown, room?: string): string {
+/** Throws TypeError for a value that cannot be written as JSON. */
+function formatMessage(data: unknown, room?: string): string {
   const text: string | undefined = JSON.stringify(data);
-  if (text === undefined) throw new TypeError(`a message is what is JSON, not ${typeof data}`);
+  if (text === undefined) throw new TypeError(`a message must be a JSON value, not ${typeof data}`);
   return `{"type":"message","data":${text}${room === undefined ? '' : `,"room":${JSON.stringify(room)}`}}`;
 }

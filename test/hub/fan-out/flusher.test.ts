@@ -1,8 +1,8 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Bench, type Reader, turns } from '../hub-harness.ts';
 
-describe('a sweep', () => {
-  test('brings everything in order to every sink of many', async () => {
+describe('a flush', () => {
+  test('writes everything in order to each of many sinks', async () => {
     const bench = new Bench();
     const readers = Array.from({ length: 500 }, () => bench.subscribe());
     await bench.until(() => readers.every(({ lines }) => lines.length === 1));
@@ -24,7 +24,7 @@ describe('a sweep', () => {
     expect(reader.writes).toHaveLength(2);
   });
 
-  test('is in slices: other work has its turn in between', async () => {
+  test('runs in slices, with other work in between', async () => {
     const bench = new Bench();
     let written = 0;
     const readers = Array.from({ length: 200 }, () => {
@@ -55,7 +55,7 @@ describe('a sweep', () => {
     const readers = Array.from({ length: 400 }, () => bench.subscribe());
     await bench.until(() => readers.every(({ lines }) => lines.length === 1));
     let written = 0;
-    // A clock that only writing moves: 0.1 ms each.
+    // A clock that moves only with writes: 0.1 ms each.
     vi.spyOn(performance, 'now').mockImplementation(() => written / 10);
     onTestFinished(() => void vi.restoreAllMocks());
     for (const reader of readers) {
@@ -93,7 +93,7 @@ describe('a sweep', () => {
     await bench.until(() => large.every(({ changes }) => changes.length === 1));
   });
 
-  test('takes along what is written while it is under way', async () => {
+  test('includes what is committed while it runs', async () => {
     const bench = new Bench();
     const readers = Array.from({ length: 50 }, () => bench.subscribe());
     await bench.until(() => readers.every(({ lines }) => lines.length === 1));
@@ -107,7 +107,7 @@ describe('a sweep', () => {
     for (const { changes } of readers) expect(changes.map(({ seq }) => seq)).toEqual(seqs);
   });
 
-  test('of a long run is in several writes of bounded size', async () => {
+  test('of a long buffer is split into writes of limited size', async () => {
     const bench = new Bench({ clientBuffer: 10_000_000 });
     const reader = bench.subscribe();
     await bench.until(() => reader.lines.length === 1);
@@ -118,7 +118,7 @@ describe('a sweep', () => {
     expect(reader.writes.length).toBeGreaterThanOrEqual(5);
   });
 
-  test('leaves out those who fall behind, and the others miss nothing', async () => {
+  test('leaves out readers that lag, and the others miss nothing', async () => {
     const bench = new Bench({ clientBuffer: 100 });
     const readers = Array.from({ length: 9 }, () => bench.subscribe());
     await bench.until(() => readers.every(({ lines }) => lines.length === 1));

@@ -23,7 +23,7 @@ const STEP: fc.Arbitrary<Step> = fc.oneof(
 );
 
 describe('frames in memory', () => {
-  test('are what was pushed, however they are joined, dropped and cleared', () => {
+  test('are those that were pushed, in whichever way they are joined, dropped and cleared', () => {
     fc.assert(
       fc.property(fc.array(STEP, { maxLength: 60 }), (steps) => {
         const frames = new FrameBlocks();
@@ -50,48 +50,48 @@ describe('frames in memory', () => {
           expect(frames.length).toBe(model.length);
           expect(frames.bytes).toBe(model.reduce((sum, { length }) => sum + length, 0));
         }
-        // Also what was handed out long ago: nothing is written over it.
+        // Bytes that were handed out long ago were not overwritten either.
         for (const [joined, expected] of handedOut) expect(joined.equals(expected)).toBe(true);
       }),
       { numRuns: 200 },
     );
   });
 
-  test('are cut into writes that take all of them in order, each in bounds or one frame', () => {
-    const most = 128 * KB;
+  test('are cut into writes that have all of them in order, each within the maximum or one frame', () => {
+    const maxBytes = 128 * KB;
     fc.assert(
       fc.property(fc.array(SIZE, { minLength: 1, maxLength: 80 }), (sizes) => {
         const frames = new FrameBlocks();
         for (const size of sizes) frames.push(frame(size, 'x'));
         let from = 0;
         while (from < sizes.length) {
-          const to = frames.endOfWrite(from, sizes.length, most);
+          const to = frames.endOfWrite(from, sizes.length, maxBytes);
           expect(to).toBeGreaterThan(from);
           expect(to).toBeLessThanOrEqual(sizes.length);
           const { length } = frames.join(from, to);
           expect(length).toBe(sizes.slice(from, to).reduce((sum, size) => sum + size, 0));
-          expect(length <= most || to - from === 1).toBe(true);
+          expect(length <= maxBytes || to - from === 1).toBe(true);
           from = to;
         }
       }),
     );
   });
 
-  test('lie side by side, so that many are one piece of the memory they are in', () => {
+  test('are next to each other in memory, so that many are one slice of a block', () => {
     const frames = new FrameBlocks();
     for (let n = 0; n < 400; n++) frames.push(frame(150, 'x'));
     const [all, half] = [frames.join(300, 400), frames.join(350, 400)];
     expect(all.buffer === half.buffer).toBe(true);
   });
 
-  test('one that is alone is not copied', () => {
+  test('are not copied while there is only one', () => {
     const frames = new FrameBlocks();
     const alone = frame(20, 'x');
     frames.push(alone);
     expect(frames.join(0, 1).buffer === alone.buffer).toBe(true);
   });
 
-  test('a small one is not kept in a large block', () => {
+  test('are not stored in a large block when they are small', () => {
     const frames = new FrameBlocks();
     frames.push(frame(20, 'x'));
     frames.push(frame(20, 'x'));

@@ -21,14 +21,14 @@ describe('a sink that is waited for', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] }));
   afterEach(() => void vi.useRealTimers());
 
-  test('ends its subscription when it takes nothing for the time', async () => {
+  test('ends its subscription when it accepts nothing before the timeout', async () => {
     const ended: Subscription[] = [];
-    const stalls = new SlowClients<Subscription>(30_000, (subscription) => {
+    const slowClients = new SlowClients<Subscription>(30_000, (subscription) => {
       ended.push(subscription);
       subscription.drained();
     });
     const { subscription } = waiting(100);
-    const wait = stalls.wait(subscription);
+    const wait = slowClients.wait(subscription);
     vi.advanceTimersByTime(29_000);
     expect(ended).toEqual([]);
     vi.advanceTimersByTime(1000);
@@ -37,11 +37,11 @@ describe('a sink that is waited for', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('has its time again whenever it takes something', async () => {
+  test('gets a new timeout whenever it accepts bytes', async () => {
     const ended: Subscription[] = [];
-    const stalls = new SlowClients<Subscription>(30_000, (subscription) => ended.push(subscription));
+    const slowClients = new SlowClients<Subscription>(30_000, (subscription) => ended.push(subscription));
     const { reader, subscription } = waiting(100);
-    const wait = stalls.wait(subscription);
+    const wait = slowClients.wait(subscription);
     for (let left = 90; left >= 10; left -= 10) {
       vi.advanceTimersByTime(25_000);
       reader.pending = left;
@@ -53,10 +53,10 @@ describe('a sink that is waited for', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('is looked at with one timer, for as long as any waits', async () => {
-    const stalls = new SlowClients<Subscription>(30_000, () => {});
+  test('is checked with one timer, which runs only while a sink is waited for', async () => {
+    const slowClients = new SlowClients<Subscription>(30_000, () => {});
     const [one, two] = [waiting(1), waiting(1)];
-    const waits = [stalls.wait(one.subscription), stalls.wait(two.subscription)];
+    const waits = [slowClients.wait(one.subscription), slowClients.wait(two.subscription)];
     expect(vi.getTimerCount()).toBe(1);
     one.subscription.drained();
     await waits[0];
@@ -84,13 +84,13 @@ test('the hub ends a subscription whose sink makes no progress, and leaves the o
   expect(stuck.lines).toHaveLength(length);
 });
 
-describe('turns', () => {
-  test('are given at once while there is time, and one by one in order after that', async () => {
-    const line = new ReadScheduler();
-    expect(line.acquire()).toBeUndefined();
+describe('reads of the store', () => {
+  test('run at once while the slice has time left, and one by one in order after that', async () => {
+    const scheduler = new ReadScheduler();
+    expect(scheduler.acquire()).toBeUndefined();
     for (const end = performance.now() + 3; performance.now() < end; );
     const order: number[] = [];
-    const waits = [1, 2, 3].map((n) => line.acquire()?.then(() => order.push(n)));
+    const waits = [1, 2, 3].map((n) => scheduler.acquire()?.then(() => order.push(n)));
     expect(waits.every((wait) => wait !== undefined)).toBe(true);
     const seen: number[] = [];
     while (order.length < 3) {
@@ -103,12 +103,12 @@ describe('turns', () => {
     expect(seen.filter((count) => count < 3).length).toBeGreaterThanOrEqual(2);
   });
 
-  test('are given at once again when the line is empty', async () => {
-    const line = new ReadScheduler();
-    line.acquire();
+  test('run at once again when the queue is empty', async () => {
+    const scheduler = new ReadScheduler();
+    scheduler.acquire();
     for (const end = performance.now() + 3; performance.now() < end; );
-    await line.acquire();
+    await scheduler.acquire();
     await turns(2);
-    expect(line.acquire()).toBeUndefined();
+    expect(scheduler.acquire()).toBeUndefined();
   });
 });

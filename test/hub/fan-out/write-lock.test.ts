@@ -11,19 +11,19 @@ const SDL = `
 `;
 const BUFFER = 1000;
 
-/** The socket of a connection with several subscriptions. Nothing leaves it before the reader takes it. */
+/** Socket of a connection with several subscriptions. Nothing leaves it before `take`. */
 class SharedSink implements Sink {
   readonly lane = new WriteLock();
   readonly subscriptions: Subscription[] = [];
   readonly writes: string[] = [];
   pending = 0;
-  most = 0;
+  maxPending = 0;
   end: EndReason | undefined;
 
   write(bytes: Buffer): void {
     this.writes.push(bytes.toString());
     this.pending += bytes.length;
-    this.most = Math.max(this.most, this.pending);
+    this.maxPending = Math.max(this.maxPending, this.pending);
   }
 
   ended(reason: EndReason): void {
@@ -46,20 +46,20 @@ function named(name: string): Encoding {
   };
 }
 
-test('a lane is had by one at a time, in the order in which they came', async () => {
-  const lane = new WriteLock();
+test('a write lock has one holder at a time, in the order of the calls', async () => {
+  const lock = new WriteLock();
   const order: number[] = [];
-  expect(lane.enter()).toBeUndefined();
-  const waiting = [1, 2, 3].map((n) => lane.enter()?.then(() => order.push(n)));
-  lane.leave();
+  expect(lock.enter()).toBeUndefined();
+  const waiting = [1, 2, 3].map((n) => lock.enter()?.then(() => order.push(n)));
+  lock.leave();
   await waiting[0];
   expect(order).toEqual([1]);
-  lane.leave();
-  lane.leave();
+  lock.leave();
+  lock.leave();
   await Promise.all(waiting);
   expect(order).toEqual([1, 2, 3]);
-  lane.leave();
-  expect(lane.enter()).toBeUndefined();
+  lock.leave();
+  expect(lock.enter()).toBeUndefined();
 });
 
 test('D8 subscriptions of one connection share one buffer, and none waits for all of another one', async () => {
@@ -78,23 +78,24 @@ test('D8 subscriptions of one connection share one buffer, and none waits for al
     sink.take();
   }
   // The buffer, and a page that began while there was room: not one for each of the five.
-  expect(sink.most).toBeLessThan(2 * BUFFER + 300);
-  const told = sink.writes.flatMap((write) =>
+  expect(sink.maxPending).toBeLessThan(2 * BUFFER + 300);
+  const received = sink.writes.flatMap((write) =>
     write
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as { to: string; type: string }),
   );
   for (const name of names) {
-    const types = told.filter(({ to }) => to === name).map(({ type }) => type);
+    const types = received.filter(({ to }) => to === name).map(({ type }) => type);
     expect(types).toEqual([...new Array(40).fill('Retained'), 'ready']);
   }
-  const firstEnd = told.findIndex(({ type }) => type === 'ready');
-  for (const name of names) expect(told.slice(0, firstEnd).filter(({ to }) => to === name).length).toBeGreaterThan(15);
+  const firstEnd = received.findIndex(({ type }) => type === 'ready');
+  for (const name of names)
+    expect(received.slice(0, firstEnd).filter(({ to }) => to === name).length).toBeGreaterThan(15);
   expect(rig.faults).toEqual([]);
 });
 
-test('D8 one that ends while it waits for its turn lets the others go on', async () => {
+test('D8 a subscription that ends while it waits for the lock lets the others go on', async () => {
   using rig = new Rig({ sdl: SDL, clientBuffer: BUFFER });
   await rig.resource('A').createMany(SERVER, [{ id: 'a', pad: 'x'.repeat(2000) }]);
   const sink = new SharedSink();
@@ -105,7 +106,7 @@ test('D8 one that ends while it waits for its turn lets the others go on', async
   }
   await turns(3);
   expect(sink.pending).toBeGreaterThan(BUFFER);
-  // The first waits for room, the others for their turn.
+  // The first waits for room, the others for the lock.
   for (const gone of sink.subscriptions.splice(0, 2)) resource.unsubscribe(gone);
   for (let turn = 0; turn < 20; turn++) {
     sink.take();
@@ -115,7 +116,7 @@ test('D8 one that ends while it waits for its turn lets the others go on', async
   expect(sink.writes.at(-1)).toContain('"to":"3","type":"ready"');
 });
 
-test('one that cannot be told of a reset is ended as lost, at its position before the log', async () => {
+test('a subscription whose encoding has no reset ends as lost when its position left the log', async () => {
   using rig = new Rig({ sdl: SDL, maxCount: 1 });
   const resource = rig.resource('A');
   const first = await resource.put(SERVER, 'a', {});
@@ -128,7 +129,7 @@ test('one that cannot be told of a reset is ended as lost, at its position befor
   expect([sink.end, subscription.state, sink.writes]).toEqual(['lost', 'closed', []]);
 });
 
-test('a position is what was written up to, and there is none during a snapshot', async () => {
+test('a position is that of the last write, and is undefined during a snapshot', async () => {
   using rig = new Rig({ sdl: SDL });
   const resource = rig.resource('A');
   await resource.put(SERVER, 'a', {});
@@ -141,7 +142,7 @@ test('a position is what was written up to, and there is none during a snapshot'
   await turns(3);
   expect(resource.positionOf(snapshot)).toBe(before);
   const written = await resource.put(SERVER, 'b', {});
-  // Committed, and not yet swept.
+  // Committed, and not yet flushed.
   expect(resource.positionOf(live)).toBeLessThan(written.seq);
   expect(rig.store.wasIssued(resource.positionOf(live) as number)).toBe(true);
   await turns(3);
