@@ -1,39 +1,27 @@
 import { closeSync, fdatasync, fdatasyncSync, openSync } from 'node:fs';
+import { FlushTimer } from './flush-timer.ts';
 
 /**
- * Milliseconds. A flush that is over sooner is waited for: the way to another thread and back costs as much, and writes
- * that come meanwhile make another, smaller commit.
- */
-const SHORT = 0.4;
-/** Every so many flushes one is waited for, so that it is known how long they take. */
-const SAMPLE = 64;
-/** A flush that took longer than usual counts for one in so many: disks are slow once in a while. */
-const PATIENCE = 8;
-
-/**
- * Flushes SQLite's write-ahead log to the disk, beside the event loop where that takes its time. The file stays the same
- * one as long as the database is open: SQLite begins it anew in place.
+ * Flushes SQLite's write-ahead log to the disk, on another thread where that takes long. The file stays the same one
+ * while the database is open: SQLite overwrites it from the start after a checkpoint.
  */
 export class WalFlush {
   readonly #file: string;
-  readonly #short: number;
+  readonly #timer: FlushTimer;
   #descriptor: number | undefined;
-  /** Milliseconds that a flush takes, rather those of quick ones. */
-  #duration = Number.POSITIVE_INFINITY;
-  #count = 0;
 
-  /** `file`: the database; `short`: milliseconds up to which a flush is waited for. */
-  constructor(file: string, short = SHORT) {
+  /** `file`: the database; `maxBlockingMs`: usual duration up to which a flush blocks the event loop. */
+  constructor(file: string, maxBlockingMs?: number) {
     this.#file = `${file}-wal`;
-    this.#short = short;
+    this.#timer = new FlushTimer(maxBlockingMs);
   }
 
-  /** Flushes everything that is committed; undefined when that is done already. Throws, or rejects, what the disk says. */
+  /** Flushes everything that is committed; undefined when that is done already. Throws, or rejects with, the error of the disk. */
   run(): Promise<void> | undefined {
-    if (this.#count++ % SAMPLE === 0 || this.#duration < this.#short) {
+    if (this.#timer.shouldBlock()) {
       const start = performance.now();
-      this.runNow();
-      this.#took(performance.now() - start);
+      fdatasyncSync(this.#open());
+      this.#timer.measured(performance.now() - start);
       return undefined;
     }
     return new Promise((resolve, reject) => {
@@ -41,21 +29,12 @@ export class WalFlush {
     });
   }
 
-  runNow(): void {
-    fdatasyncSync(this.#open());
-  }
-
   close(): void {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
     this.#descriptor = undefined;
   }
 
-  #took(duration: number): void {
-    const usual = this.#duration;
-    this.#duration = duration < usual ? duration : usual + (duration - usual) / PATIENCE;
-  }
-
-  /** Windows flushes only what is open for writing. */
+  /** Opens for writing, since Windows flushes only such files. */
   #open(): number {
     this.#descriptor ??= openSync(this.#file, 'r+');
     return this.#descriptor;
