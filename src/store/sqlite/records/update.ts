@@ -2,20 +2,18 @@ import type { Database, Statement } from 'better-sqlite3';
 import type { TablePlan } from '../../../schema/plan.ts';
 import { quote, recordsName } from '../sql/table-names.ts';
 
-/** Statements that are kept; records are mostly changed in few ways. */
-const KEPT = 50;
-/** Of a small integer. */
-const BITS = 30;
+/** Prepared statements per table; most tables are changed in few ways. */
+const MAX_STATEMENTS = 50;
 
 /**
- * The statements that change records of a table, by the fields that change: SQLite writes an index anew whenever one of its
- * columns is set, be it to what it was.
+ * Statements that update records of a table, by the fields that change: SQLite rewrites an index whenever one of its
+ * columns is set, even to the same value.
  */
 export class UpdateStatements {
   readonly #db: Database;
   readonly #plan: TablePlan;
   readonly #expires: boolean;
-  readonly #statements = new Map<string | number, Statement>();
+  readonly #statements = new Map<string, Statement>();
 
   constructor(db: Database, plan: TablePlan, expires: boolean) {
     this.#db = db;
@@ -23,31 +21,26 @@ export class UpdateStatements {
     this.#expires = expires;
   }
 
-  /** Parameters: the cells at these places, the seq, with `expires` the time of expiry, and the key. */
-  of(places: readonly number[]): Statement {
-    const key = this.#plan.fields.length <= BITS ? bitsOf(places) : places.join();
+  /** Returns a statement with the parameters: the cells of these columns, the seq, with `expires` the time of expiry, and the key. */
+  of(columns: readonly number[]): Statement {
+    const key = columns.join();
     let statement = this.#statements.get(key);
     if (statement === undefined) {
-      statement = this.#prepare(places);
-      if (this.#statements.size >= KEPT)
-        this.#statements.delete(this.#statements.keys().next().value as string | number);
+      statement = this.#prepare(columns);
+      if (this.#statements.size >= MAX_STATEMENTS) {
+        this.#statements.delete(this.#statements.keys().next().value as string);
+      }
       this.#statements.set(key, statement);
     }
     return statement;
   }
 
-  #prepare(places: readonly number[]): Statement {
+  #prepare(columns: readonly number[]): Statement {
     const { fields, primaryKey } = this.#plan;
-    const names = places.map((place) => quote((fields[place] as (typeof fields)[number]).name));
+    const names = columns.map((column) => quote((fields[column] as (typeof fields)[number]).name));
     const set = [...names, '_seq', ...(this.#expires ? ['_expires'] : [])].map((name) => `${name} = ?`);
     return this.#db.prepare(
       `UPDATE ${recordsName(this.#plan)} SET ${set.join(', ')} WHERE ${quote(primaryKey.name)} = ?`,
     );
   }
-}
-
-function bitsOf(places: readonly number[]): number {
-  let bits = 0;
-  for (const place of places) bits |= 1 << place;
-  return bits;
 }
