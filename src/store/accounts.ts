@@ -1,16 +1,16 @@
 import type { JsonValue } from '../schema/plan.ts';
 import type { StorageHealth } from './storage-health.ts';
 
-/** What a person or a program may be asked about in rules: `$auth.<name>`. */
+/** Claims of a user or an API key, which access rules read as `$auth.<name>`. */
 export type Claims = Readonly<Record<string, JsonValue>>;
 
-/** A built-in user as stored. */
+/** Built-in user, as stored. */
 export interface User {
-  /** A UUIDv7; the `sub` of its tokens. */
+  /** UUIDv7; the `sub` of the user's tokens. */
   readonly id: string;
-  /** As it was written; two names that differ in case alone are the same name. */
+  /** Name as it was given; names that differ only in case are the same. */
   readonly name: string;
-  /** With salt and parameters, as `hashPassword` makes it. */
+  /** Hash with salt and parameters, as returned by `hashPassword`. */
   readonly password: string;
   readonly roles: readonly string[];
   readonly claims: Claims;
@@ -19,28 +19,31 @@ export interface User {
   readonly created: number;
 }
 
-/** An API key as stored: all but the secret, of which there is only the hash. */
+/** API key, as stored: with a hash in place of the secret. */
 export interface ApiKey {
   readonly id: string;
   /** SHA-256 of the secret. */
   readonly hash: Buffer;
-  /** For people. */
+  /** Label for people. */
   readonly name: string;
   readonly sub: string;
   readonly roles: readonly string[];
   readonly claims: Claims;
+  /** Milliseconds since 1970. */
   readonly created: number;
-  /** When it was revoked; undefined while it can be used. */
+  /** Time of the revocation, in milliseconds since 1970; undefined while the key can be used. */
   readonly revoked: number | undefined;
 }
 
-/** One login and the refresh tokens that follow from it, of which the last one alone can be used (RFC 9700 §4.14.2). */
+/** One login and the refresh tokens that follow from it, of which only the last one can be used (RFC 9700 §4.14.2). */
 export interface Session {
   readonly id: string;
   readonly userId: string;
   /** SHA-256 of the secret of the token that can be used. */
   readonly hash: Buffer;
+  /** Milliseconds since 1970. */
   readonly created: number;
+  /** Milliseconds since 1970. */
   readonly expires: number;
 }
 
@@ -49,62 +52,63 @@ export interface UserStore {
   addUser(user: User): void;
   user(id: string): User | undefined;
   userByName(name: string): User | undefined;
-  /** In the order of their names. */
+  /** Returns all users in the order of their names. */
   users(): readonly User[];
   setRoles(id: string, roles: readonly string[]): void;
-  /** A user that is disabled loses its sessions. */
+  /** Enables or disables a user; disabling ends the user's sessions. */
   setDisabled(id: string, disabled: boolean): void;
-  /** Ends the user's sessions. False, and nothing is changed, when the password is no longer `old`, where that is given. */
+  /** Sets the password and ends the user's sessions. With `old`, returns false and changes nothing when that is not the password any more. */
   setPassword(id: string, password: string, old?: string): boolean;
 }
 
 export interface KeyStore {
   addKey(key: ApiKey): void;
   key(id: string): ApiKey | undefined;
-  /** In the order in which they were made. */
+  /** Returns all keys in the order of their creation. */
   keys(): readonly ApiKey[];
-  /** False when there is no such key, or it was revoked before. */
+  /** Revokes a key at `now` (milliseconds since 1970). False when there is no such key, or it was revoked before. */
   revokeKey(id: string, now: number): boolean;
 }
 
 export interface Rotation {
   readonly old: Buffer;
   readonly next: Buffer;
-  /** What the next token was made of, beside the old one. */
+  /** Random bytes from which, with the old token, the next one was derived. */
   readonly nonce: Buffer;
   readonly expires: number;
   readonly now: number;
-  /** Milliseconds for which the old token may come again. */
+  /** Milliseconds for which the old token is accepted once more. */
   readonly grace: number;
 }
 
-/** What became of a refresh token that was shown. */
+/** Outcome of the use of a refresh token. */
 export type RotationOutcome =
   | { readonly outcome: 'rotated' | 'reused'; readonly userId: string }
-  /** It came again soon after `at`, when it was exchanged, and the token that it was exchanged for was not used yet. */
+  /** The token was sent again soon after it was exchanged at `at` (milliseconds since 1970), and its successor was not used yet. */
   | { readonly outcome: 'repeated'; readonly userId: string; readonly nonce: Buffer; readonly at: number };
 
 export interface SessionStore {
   /**
-   * False, and nothing is stored, when the user is disabled or has another password than `password` by now. The oldest
-   * sessions of the user beyond `most` end.
+   * Stores a session. False, and nothing is stored, when the user is disabled or has another password than `password` by
+   * now. The oldest sessions of the user beyond `maxSessions` end.
    */
-  openSession(session: Session, password: string, most: number): boolean;
+  openSession(session: Session, password: string, maxSessions: number): boolean;
   /**
-   * Puts the next token in the place of the old one. The one before the last is `repeated` within the grace, and changes
-   * nothing; any other token that is not the last one ends its session: `reused`.
+   * Replaces the old token by the next one. The token before the last one is `repeated` within the grace period, and
+   * changes nothing; any other token that is not the last one ends its session: `reused`. Undefined when there is no
+   * such session.
    */
   rotateSession(id: string, rotation: Rotation): RotationOutcome | undefined;
-  /** The session's user; undefined when there was none. */
+  /** Ends a session. Returns the id of its user; undefined when there was no such session. */
   endSession(id: string): string | undefined;
 }
 
 /**
- * Users, API keys and sessions of one application, which other processes may change at the same time. Everything throws
- * STORAGE_BUSY while another one writes, and STORAGE_FULL when nothing can be written.
+ * Users, API keys and sessions of one application, which other processes may change at the same time. Every method
+ * throws STORAGE_BUSY while another process writes, and STORAGE_FULL when nothing can be written.
  */
 export interface AccountStore extends UserStore, KeyStore, SessionStore {
-  /** Calls back after users or keys were changed here, and soon after another process changed anything. */
+  /** Calls back after this process changed users or keys, and soon after another one changed anything. Returns a function that ends it. */
   onChange(listener: () => void): () => void;
   close(): void;
 }
@@ -113,15 +117,15 @@ export interface AccountStoreOptions {
   readonly health?: StorageHealth | undefined;
   /** The data directory; it must exist. */
   readonly dir: string;
-  /** Milliseconds that a call blocks while another process writes; 0 where nothing may block. */
+  /** Milliseconds for which a call blocks while another process writes; 0 where nothing may block. */
   readonly busyTimeout: number;
-  /** Milliseconds between looks for what other processes changed; undefined when nobody wants to know. */
+  /** Milliseconds between checks for changes of other processes; undefined for no checks. */
   readonly poll?: number;
-  /** Faults while looking. */
+  /** Receives errors of these checks. */
   onError?(error: unknown): void;
 }
 
-/** A user's name as it is compared. */
+/** Returns the form of a user's name in which names are compared. */
 export function foldName(name: string): string {
   return name.normalize('NFKC').toLowerCase();
 }

@@ -3,25 +3,25 @@ import type { AccountStore, AccountStoreOptions } from './accounts.ts';
 import type { FlowStore, FlowStoreOptions } from './flows.ts';
 import type { Allowance, Awaitable, Store, StoreOptions } from './store.ts';
 
-/** What a plan would do to what is stored. */
+/** Effects that a migration to a plan would have. */
 export interface MigrationPreview {
-  /** Why it would be refused, for people; undefined when it would not be. */
+  /** Reason of a refusal, for people; undefined when the migration would be made. */
   readonly refusal: string | undefined;
-  /** No allowance would help. */
+  /** True when no allowance would make the migration possible. */
   readonly impossible: boolean;
   /** Names of the steps that lose data and are not allowed. */
   readonly losing: readonly string[];
-  /** Names of all steps that have one, also of those that lose nothing. */
+  /** Names of all steps that have one, including those that lose nothing. */
   readonly names: readonly string[];
-  /** There is something to be changed. */
+  /** True when there are changes to make. */
   readonly pending: boolean;
 }
 
 export type PreviewOptions = Pick<StoreOptions, 'dir'> & { readonly allowed: Allowance };
 
 /**
- * A database that Tablecast can keep an application in. One folder implements it; nothing outside that folder knows
- * the driver or its SQL. `test/suites/store.ts` holds what every engine must do.
+ * Database engine that can store an application. One folder implements it; nothing outside that folder knows the driver
+ * or its SQL. `test/suites/store.ts` tests what every engine must do.
  */
 export interface StorageEngine {
   /**

@@ -1,10 +1,10 @@
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import type { Cell } from './store.ts';
 
-/** When a record of the table is to be removed, in milliseconds since 1970, or null for never. */
+/** Returns the time at which a record expires, in milliseconds since 1970; null for never. */
 export type Expiry = (row: readonly Cell[], writtenAt: number) => number | null;
 
-/** How the table's records expire, or undefined when they do not. `@expiresAt` goes before `@table(expiration:)`. */
+/** Returns the expiry of the table's records; undefined when they do not expire. `@expiresAt` overrides `@table(expiration:)`. */
 export function expiryOf(table: TablePlan): Expiry | undefined {
   const index = table.fields.findIndex((field) => field.expiresAt);
   const { expiration } = table;
@@ -19,7 +19,7 @@ export function expiryOf(table: TablePlan): Expiry | undefined {
   };
 }
 
-/** The value that a server-set time field gets: ISO 8601 for Date and String, milliseconds for numbers. */
+/** Returns the value of a time field that the server sets: ISO 8601 for Date, String and ID, milliseconds for numbers. */
 export function stampOf(field: FieldPlan, now: number): Cell {
   const { type } = field;
   const asText = type.kind === 'scalar' && (type.name === 'Date' || type.name === 'String' || type.name === 'ID');

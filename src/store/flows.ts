@@ -1,64 +1,64 @@
 import type { StorageHealth } from './storage-health.ts';
 
-/** An event that a flow could not do, as stored. */
+/** Dead letter: an event that a flow could not process, as stored. */
 export interface StoredLetter {
-  /** A UUIDv7: the later, the greater. */
+  /** UUIDv7: later letters have greater ids. */
   readonly id: string;
   readonly flow: string;
   /** Key of the event. */
   readonly key: string;
   /** JSON text. */
   readonly input: string;
-  /** JSON text of what is known of the input beside its members, or null. */
+  /** JSON text of notes on the input that are not part of it; null for none. */
   readonly notes: string | null;
-  /** JSON text of who has sent it. */
+  /** JSON text of the sender's identity. */
   readonly identity: string;
-  /** Why it could not be done, for people. */
+  /** Reason of the failure, for people. */
   readonly error: string;
   readonly attempts: number;
-  /** Targets that have taken it. */
+  /** Targets that have processed it. */
   readonly done: readonly string[];
   /** Milliseconds since 1970. */
   readonly created: number;
 }
 
 export interface LetterQuery {
-  /** Of this flow alone. */
+  /** Selects letters of this flow. */
   readonly flow?: string;
-  /** Only older ones than that of this id. */
+  /** Selects letters that are older than the one with this id. */
   readonly before?: string;
   readonly limit: number;
 }
 
 /**
- * What the flows of one application keep over a restart: how far sources have got, dead letters, and which requests have
- * used a key. Everything throws STORAGE_BUSY while another process writes, and STORAGE_FULL when nothing can be written.
+ * State of an application's flows that outlasts a restart: positions of sources, dead letters, and idempotency keys of
+ * requests. Every method throws STORAGE_BUSY while another process writes, and STORAGE_FULL when nothing can be written.
  */
 export interface FlowStore {
-  /** How far a source has got; undefined when it was never said. */
+  /** Returns the position of a source; undefined when none was ever stored. */
   position(name: string): number | undefined;
-  /** A loss of power may undo the last of them, a crash of the process does not. */
+  /** Stores the position of a source. A loss of power may undo the last calls, a crash of the process does not. */
   setPosition(name: string, position: number): void;
-  /** Keeps an event durably; one of the same flow and key takes the place of the one before. */
+  /** Stores an event durably; it replaces an earlier one of the same flow and key. */
   addLetter(letter: StoredLetter): void;
   letter(id: string): StoredLetter | undefined;
-  /** The newest first. */
+  /** Returns letters, the newest first. */
   letters(query: LetterQuery): readonly StoredLetter[];
-  /** How many there are of each flow. */
+  /** Returns the number of letters of each flow. */
   countLetters(): ReadonlyMap<string, number>;
-  /** Tried once more, in vain. */
+  /** Updates a letter after another failed attempt. */
   updateLetter(id: string, changes: Pick<StoredLetter, 'error' | 'attempts' | 'done'>): void;
-  /** False when there is none. */
+  /** Removes a letter. False when there is none. */
   removeLetter(id: string): boolean;
-  /** Removes those that were made before a time (milliseconds since 1970), and the oldest beyond a number. */
-  trimLetters(madeBefore: number, most: number): number;
-  /** The digest of the request that has used a key, if that is kept at this time (milliseconds since 1970). */
+  /** Removes letters from before a time (milliseconds since 1970), and the oldest beyond a number. Returns how many. */
+  trimLetters(createdBefore: number, maxCount: number): number;
+  /** Returns the digest of the request that used a key; undefined when it has expired by `now` (milliseconds since 1970). */
   requestDigest(key: string, now: number): string | undefined;
-  /** Keeps the digest of a request until a time. A loss of power may undo it, a crash of the process does not. */
+  /** Stores the digest of a request until `expires` (milliseconds since 1970). A loss of power may undo it, a crash does not. */
   keepRequest(key: string, digest: string, expires: number): void;
   removeRequest(key: string): void;
-  /** Removes those whose time has come, and the oldest beyond a number. */
-  trimRequests(now: number, most: number): number;
+  /** Removes expired keys, and the oldest beyond a number. Returns how many. */
+  trimRequests(now: number, maxCount: number): number;
   close(): void;
 }
 

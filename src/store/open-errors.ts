@@ -1,5 +1,5 @@
 /**
- * A store that cannot be opened for a reason that a person can mend: its message says everything, so that it is shown
+ * Error of a store that cannot be opened for a reason that an operator can fix. The message is complete, so it is printed
  * without a stack. Nothing in the store was changed.
  */
 export class StoreOpenError extends Error {
@@ -9,7 +9,7 @@ export class StoreOpenError extends Error {
   }
 }
 
-/** The schema cannot follow what is stored, or not without losing data; the message is the whole plan. */
+/** Error of a migration that is impossible, or would lose data; the message is the whole plan. */
 export class MigrationRefusedError extends StoreOpenError {
   constructor(message: string) {
     super(message);
@@ -17,7 +17,7 @@ export class MigrationRefusedError extends StoreOpenError {
   }
 }
 
-/** The file is damaged, or is no store of this product. It was left as it is. */
+/** Error of a file that is damaged, or is not a store of this product. It was not changed. */
 export class DamagedStoreError extends StoreOpenError {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -25,7 +25,7 @@ export class DamagedStoreError extends StoreOpenError {
   }
 }
 
-/** Why the database driver could not be loaded, for people; undefined when the error is another one. */
+/** Describes for people why the database driver could not be loaded; undefined when the error is another one. */
 export function describeDriverError(error: Error & { readonly code?: unknown }): string | undefined {
   const { message, code } = error;
   const isMissing = message.startsWith('Could not locate the bindings file');

@@ -1,22 +1,19 @@
 import { AppError, type FieldError } from '../errors.ts';
 
-/**
- * What stands before the name of a field where several records are written with one request: `[2].`, `line 3, `,
- * `row 4, column `.
- */
+/** Prefix of a field's name where one request writes several records: `[2].`, `line 3, `, `row 4, column `. */
 export type Place = string;
 
-/** The place of a record that a filter has chosen. */
+/** Returns the place of a record that a filter has selected. */
 export function placeOfKey(id: string | number): Place {
   return `record ${JSON.stringify(id)}, field `;
 }
 
-/** The name of the record itself: `[2]`, `line 3`, `row 4`. */
+/** Returns the name of the record itself: `[2]`, `line 3`, `row 4`. */
 export function recordAt(place: Place): string {
   return place.replace(/(?:, column|, field|[,.])? ?$/, '');
 }
 
-/** The same error, with the place of the record that it is about before its fields and its sentence. */
+/** Returns the same error with the place of its record before its fields and its message. */
 export function placeError(error: AppError, place: Place | undefined): AppError {
   if (place === undefined) return error;
   const { code, message, errors, headers, cause } = error;
@@ -32,7 +29,7 @@ export function placeError(error: AppError, place: Place | undefined): AppError 
   });
 }
 
-/** What `make` makes; what it throws about the record at this place names it. */
+/** Calls `make` and returns its result; an AppError that it throws gets the place. */
 export function atPlace<T>(place: Place, make: () => T): T {
   try {
     return make();

@@ -2,18 +2,19 @@ import { statSync } from 'node:fs';
 import { AppError } from '../errors.ts';
 import { probeRoom } from './probe-room.ts';
 
-/** Milliseconds between looks at the files, and between probes while writes fail. */
-const INTERVAL = 1000;
+/** Milliseconds between checks of the files, and between probes while writes fail. */
+const INTERVAL_MS = 1000;
 
 export interface StorageHealthOptions {
   /** The data directory. */
   readonly dir: string;
-  /** Called once when writes begin to fail, and once when they do not any more. */
+  /** Called once when writes begin to fail. */
   onFailing?(failure: AppError): void;
+  /** Called once when they succeed again. */
   onWritable?(): void;
 }
 
-/** A file that must stay where it is while it is open. */
+/** File that must stay where it is while it is open. */
 interface WatchedFile {
   readonly path: string;
   /** Device and inode; undefined until the file is there. */
@@ -21,9 +22,9 @@ interface WatchedFile {
 }
 
 /**
- * Whether the data directory of one application can be written. Writers report failures; the end of a failure is found by
+ * State of an application's data directory: can it be written? Writers report failures; the end of a failure is found by
  * a probe, since with a nearly full disk small writes succeed between others that fail. A directory that was moved or
- * removed is found by looking at its files: SQLite would go on writing to them, where no later start finds them.
+ * removed is found by checking its files: SQLite would go on writing to them, where no later start finds them.
  */
 export class StorageHealth {
   readonly #options: StorageHealthOptions;
@@ -38,25 +39,25 @@ export class StorageHealth {
 
   constructor(options: StorageHealthOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.look(), INTERVAL).unref();
+    this.#timer = setInterval(() => void this.look(), INTERVAL_MS).unref();
   }
 
-  /** Why writes fail; undefined while they do not. */
+  /** Reason why writes fail; undefined while they succeed. */
   get failure(): AppError | undefined {
     return this.#failure;
   }
 
-  /** Transactions that have failed since the start. */
+  /** Number of transactions that have failed since the start. */
   get failed(): number {
     return this.#failed;
   }
 
-  /** A write beside the one of a file that has to succeed, too, before the storage counts as writable again. */
+  /** Sets a write that has to succeed, like that of a file, before the storage counts as writable again. */
   probeWith(probe: () => void): void {
     this.#probe = probe;
   }
 
-  /** Looks after a database that is open, with its write-ahead log. Call the result before it is closed. */
+  /** Watches an open database and its write-ahead log. Call the returned function before the database is closed. */
   watch(database: string): () => void {
     const files = [database, `${database}-wal`].map((path) => ({ path, identity: identityOf(path) }));
     for (const file of files) this.#files.add(file);
@@ -65,14 +66,14 @@ export class StorageHealth {
     };
   }
 
-  /** To be called before a write: throws while the files are not in their place. */
+  /** Must be called before a write: throws STORAGE_MOVED while the files are not in their place. */
   check(): void {
     if (this.#moved === undefined) return;
     this.#failed++;
     throw this.#moved;
   }
 
-  /** To be called with the error of each transaction that failed. `isFinal`: only another start helps. */
+  /** Must be called with the error of each failed transaction. `isFinal`: only a restart helps. */
   report(error: unknown, isFinal = false): void {
     if (!(error instanceof AppError) || error.code !== 'STORAGE_FULL') return;
     this.#failed++;
@@ -80,7 +81,7 @@ export class StorageHealth {
     this.#begin(error);
   }
 
-  /** Looks at the files, and whether a failure is over. Resolves when that is known. */
+  /** Checks the files, and whether a failure is over. Resolves when that is known. */
   async look(): Promise<void> {
     if (this.#isFinal) return;
     this.#moved = this.#findMoved();

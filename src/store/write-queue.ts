@@ -2,16 +2,18 @@ import { AppError } from '../errors.ts';
 import { beforeDelivery, isDelivering } from '../runtime/event-loop.ts';
 import type { CommitResult, IdempotencyKey, IdempotentGroup, Store, WriteGroup, WriteOutcome } from './store.ts';
 
-/** Writes in one transaction at most: bounds how long a commit keeps the event loop. */
-const MAX_WRITES = 256;
-/** Groups that may wait: beyond it a storage that has stopped answers is told to the caller at once. */
-const MAX_WAITING = 10_000;
-const RETRY_AFTER = 20;
-/** Turns that a commit is put off for at most while each brings more writes. */
-const MOST_LOOKS = 3;
+/** Writes in one transaction: limits how long a commit blocks the event loop. */
+const MAX_BATCH_WRITES = 256;
+/** Groups that may wait; further ones are refused at once, since the storage does not keep up. */
+const MAX_WAITING_GROUPS = 10_000;
+/** Milliseconds before a commit is tried again on a database that another process holds. */
+const RETRY_AFTER_MS = 20;
+/** Turns of the event loop by which a commit is delayed while each brings more writes. */
+const MAX_EXTRA_TICKS = 3;
 
-interface Waiting {
+interface WaitingGroup {
   readonly group: WriteGroup | IdempotentGroup;
+  /** Milliseconds of `performance.now()`. */
   readonly since: number;
   resolve(outcomes: readonly WriteOutcome[]): void;
   reject(error: unknown): void;
@@ -19,7 +21,7 @@ interface Waiting {
 
 export interface WriteQueueOptions {
   readonly store: Store;
-  /** Milliseconds that a write waits for a database that another process holds. */
+  /** Milliseconds for which a write waits for a database that another process holds. */
   readonly busyTimeout: number;
   /** Called after a commit with changes, before any writer's continuation runs. */
   onCommitted(result: CommitResult): void;
@@ -27,25 +29,25 @@ export interface WriteQueueOptions {
 
 /**
  * Collects the writes that arrive in one turn of the event loop, and in the next few as long as each brings more, and
- * commits them in one transaction, so that they share its fsync. Each group has its own outcome and is answered after the
+ * commits them in one transaction, so that they share its fsync. Each group has its own outcome and is resolved after the
  * commit.
  */
 export class WriteQueue {
   readonly #options: WriteQueueOptions;
-  #waiting: Waiting[] = [];
+  #waiting: WaitingGroup[] = [];
   #scheduled = false;
   #idle: (() => void)[] = [];
-  /** Writes that waited when it was last looked, and how often it was. */
-  #seen = 0;
-  #looks = 0;
+  /** Number of groups that waited at the last tick, and number of ticks since the first of them. */
+  #lastLength = 0;
+  #ticks = 0;
   readonly #flush = (): void => void this.#commitWaiting();
-  readonly #look = (): void => {
+  readonly #tick = (): void => {
     if (this.#growsQuickly()) {
-      beforeDelivery(this.#look);
+      beforeDelivery(this.#tick);
       return;
     }
-    this.#seen = 0;
-    this.#looks = 0;
+    this.#lastLength = 0;
+    this.#ticks = 0;
     this.#flush();
   };
 
@@ -53,16 +55,17 @@ export class WriteQueue {
     this.#options = options;
   }
 
+  /** Number of groups that wait for a commit. */
   get waiting(): number {
     return this.#waiting.length;
   }
 
   /**
-   * Resolves when the group is committed; rejects with AppError when it was refused. Nothing is half done. With `once`
-   * a group that was written before is not written again: its outcomes come back, `replayed`.
+   * Resolves when the group is committed; rejects with AppError when it was refused: then nothing of it was written. With
+   * `once` a group that was written before is not written again: its outcomes are returned, `replayed`.
    */
   submit(writes: WriteGroup, once?: IdempotencyKey): Promise<readonly WriteOutcome[]> {
-    if (this.#waiting.length >= MAX_WAITING) {
+    if (this.#waiting.length >= MAX_WAITING_GROUPS) {
       return Promise.reject(new AppError('OVERLOADED', 'Too many writes are waiting for the storage.'));
     }
     const group = once === undefined ? writes : { once, writes };
@@ -82,15 +85,15 @@ export class WriteQueue {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    beforeDelivery(this.#look);
+    beforeDelivery(this.#tick);
   }
 
-  /** Clients that are answered together write again one after the other: those that are just coming share the commit. */
+  /** True to wait for one more tick: clients that were answered together write again one after the other, and can share a commit. */
   #growsQuickly(): boolean {
     const { length } = this.#waiting;
-    if (length < 2 || length === this.#seen || length >= MAX_WRITES || isDelivering()) return false;
-    this.#seen = length;
-    return this.#looks++ < MOST_LOOKS;
+    if (length < 2 || length === this.#lastLength || length >= MAX_BATCH_WRITES || isDelivering()) return false;
+    this.#lastLength = length;
+    return this.#ticks++ < MAX_EXTRA_TICKS;
   }
 
   async #commitWaiting(): Promise<void> {
@@ -104,8 +107,8 @@ export class WriteQueue {
       this.#next();
       return;
     }
-    answer(batch, result);
-    // Outside the try: what is committed must never be told to its writer as failed.
+    settle(batch, result);
+    // Outside the try: a committed write must never be reported to its client as failed.
     if (result.changes.length > 0) this.#options.onCommitted(result);
     this.#next();
   }
@@ -116,11 +119,11 @@ export class WriteQueue {
     else for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  #takeBatch(): Waiting[] {
+  #takeBatch(): WaitingGroup[] {
     let writes = 0;
     let size = 0;
-    while (size < this.#waiting.length && (size === 0 || writes < MAX_WRITES)) {
-      writes += lengthOf(this.#waiting[size]?.group);
+    while (size < this.#waiting.length && (size === 0 || writes < MAX_BATCH_WRITES)) {
+      writes += countWrites(this.#waiting[size]?.group);
       size++;
     }
     if (size === this.#waiting.length) {
@@ -131,27 +134,27 @@ export class WriteQueue {
     return this.#waiting.splice(0, size);
   }
 
-  /** A database held by another process is tried again without blocking the event loop. */
-  #retryLater(batch: readonly Waiting[], error: unknown): boolean {
+  /** Schedules another try on a database that another process holds, without blocking the event loop. */
+  #retryLater(batch: readonly WaitingGroup[], error: unknown): boolean {
     if (!(error instanceof AppError) || error.code !== 'STORAGE_BUSY') return false;
     const deadline = performance.now() - this.#options.busyTimeout;
     const patient = batch.filter(({ since }) => since > deadline);
     for (const { since, reject } of batch) if (since <= deadline) reject(error);
     if (patient.length === 0) return false;
     this.#waiting = [...patient, ...this.#waiting];
-    setTimeout(this.#flush, RETRY_AFTER);
+    setTimeout(this.#flush, RETRY_AFTER_MS);
     return true;
   }
 }
 
-function lengthOf(group: WriteGroup | IdempotentGroup | undefined): number {
+function countWrites(group: WriteGroup | IdempotentGroup | undefined): number {
   if (group === undefined) return 0;
   return 'once' in group ? group.writes.length : group.length;
 }
 
-function answer(batch: readonly Waiting[], { results }: CommitResult): void {
+function settle(batch: readonly WaitingGroup[], { results }: CommitResult): void {
   for (let i = 0; i < batch.length; i++) {
-    const { resolve, reject } = batch[i] as Waiting;
+    const { resolve, reject } = batch[i] as WaitingGroup;
     const result = results[i];
     if (result === undefined || result instanceof AppError) reject(result);
     else resolve(result);

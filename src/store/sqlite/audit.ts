@@ -18,27 +18,27 @@ import { StatementCache } from './database/statement-cache.ts';
 import { ChangeCodec } from './log/change-codec.ts';
 import { LIMIT } from './sql/limit.ts';
 
-/** What is long stands last, so that looking at the others does not read it. Names of tables are compared without case. */
+/** Long columns are last, so that reading the others does not read them. Table names are compared without case. */
 const CREATE = `CREATE TABLE IF NOT EXISTS tablecast_audit (
   seq INTEGER PRIMARY KEY, op INTEGER NOT NULL, tbl TEXT NOT NULL COLLATE NOCASE, id TEXT NOT NULL,
   actor INTEGER NOT NULL, sub TEXT, roles TEXT, api_key TEXT, changes TEXT NOT NULL
 ) STRICT`;
 const COLUMNS = 'seq, op, tbl, id, actor, sub, roles, api_key, changes';
-/** Each also has the seq at its end: what is found by them comes in order. */
+/** Every index ends with the seq (the rowid), so that entries found by it are in order. */
 const INDEXES = [
   'CREATE INDEX IF NOT EXISTS "tablecast_audit.id" ON tablecast_audit (id)',
   'CREATE INDEX IF NOT EXISTS "tablecast_audit.sub" ON tablecast_audit (sub) WHERE sub IS NOT NULL',
 ];
 const SERVER: Actor = { type: 'server' };
-/** Characters of the changes on one page; the entry that reaches it is its last. */
-const LARGEST_PAGE = 4 * 1024 ** 2;
+/** Characters of the changes on one page; the entry that reaches the maximum is the last. */
+const MAX_PAGE_CHARS = 4 * 1024 ** 2;
 
 export interface AuditOptions extends AuditConfig {
-  /** Entries that a page may look at one by one. */
+  /** Maximum of entries that a page may read one by one. */
   readonly largestScan: number;
 }
 
-/** The audit log of the store, made when the first table wants it; undefined when none ever did. */
+/** Opens the audit log, which is created for the first table with `@audit`; undefined when there never was one. */
 export function openAudit(db: Database, { tables }: Plan, options: AuditOptions): AuditLog | undefined {
   const isThere = db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'tablecast_audit'").get() !== undefined;
   if (!isThere && !tables.some(({ audited }) => audited)) return undefined;
@@ -46,13 +46,13 @@ export function openAudit(db: Database, { tables }: Plan, options: AuditOptions)
   return new AuditLog(db, options);
 }
 
-interface Audited {
+interface AuditedWrite {
   readonly write: { readonly id: RecordKey; readonly by?: Actor | undefined };
   readonly before?: readonly Cell[];
   readonly after?: readonly Cell[];
 }
 
-/** The door of one table to the audit log, in the transaction that is open. */
+/** Writer of one table's audit entries, in the open transaction. */
 export class TableAudit {
   readonly #append: Statement;
   readonly #name: string;
@@ -64,7 +64,7 @@ export class TableAudit {
     this.#codec = new ChangeCodec(table.fields);
   }
 
-  append(seq: number, op: AuditedOp, { write: { id, by = SERVER }, before, after }: Audited): void {
+  append(seq: number, op: AuditedOp, { write: { id, by = SERVER }, before, after }: AuditedWrite): void {
     const roles = by.roles === undefined ? null : JSON.stringify(by.roles);
     this.#append.run(
       seq,
@@ -80,7 +80,7 @@ export class TableAudit {
   }
 }
 
-/** Who changed what in the tables with `@audit`: one entry for each change of a record, written in its transaction. */
+/** Audit log of the tables with `@audit`: one entry for each change of a record, written in its transaction. */
 export class AuditLog implements AuditReader {
   readonly #options: AuditOptions;
   readonly #append: Statement;
@@ -91,9 +91,10 @@ export class AuditLog implements AuditReader {
   readonly #countAfter: Statement;
   readonly #oldest: Statement;
   readonly #remove: Statement;
-  /** Counted at the first trim, and then on from the last entry that was counted. */
+  /** Number of entries, counted at the first trim and then from the last entry that was counted. */
   #count = 0;
-  #counted: number | undefined;
+  /** seq of the last entry that was counted. */
+  #countedTo: number | undefined;
 
   constructor(db: Database, options: AuditOptions) {
     this.#options = options;
@@ -101,7 +102,7 @@ export class AuditLog implements AuditReader {
     this.#positions = new StatementCache(db);
     this.#entries = new StatementCache(db, (statement) => statement.raw());
     this.#newest = db.prepare('SELECT max(seq) FROM tablecast_audit').pluck();
-    // By the index of ids, which is far smaller than the entries.
+    // SQLite counts in the index of ids, which is far smaller than the table.
     this.#countAll = db.prepare('SELECT count(*) FROM tablecast_audit').pluck();
     this.#countAfter = db.prepare('SELECT count(*) FROM tablecast_audit WHERE seq > ?').pluck();
     this.#oldest = db.prepare('SELECT min(seq) FROM tablecast_audit').pluck();
@@ -110,27 +111,27 @@ export class AuditLog implements AuditReader {
     );
   }
 
-  /** Undefined for a table without `@audit`. */
+  /** Returns the writer of a table's entries; undefined for a table without `@audit`. */
   of(table: TablePlan): TableAudit | undefined {
     return table.audited ? new TableAudit(table, this.#append) : undefined;
   }
 
   page(query: AuditQuery): AuditPage {
     const end = this.#endOfScan(query);
-    const { sql, params } = conditionsOf(query);
+    const { sql, params } = compileConditions(query);
     const statement = `SELECT ${COLUMNS} FROM tablecast_audit WHERE ${sql} AND seq > ? ORDER BY seq DESC`;
     const rows = this.#entries.get(statement).iterate(...params, end ?? -1);
     const entries: AuditEntry[] = [];
     let size = 0;
     for (const row of rows) {
       const last = entries.at(-1);
-      if (last !== undefined && (entries.length === query.limit || size > LARGEST_PAGE))
+      if (last !== undefined && (entries.length === query.limit || size > MAX_PAGE_CHARS))
         return { entries, next: last.seq };
-      const entry = entryOf(row as Row);
+      const entry = parseEntry(row as AuditRow);
       entries.push(entry);
       size += entry.changes.length;
     }
-    // What is at the end was not looked at.
+    // The entry at `end` was not read.
     return end === undefined ? { entries } : { entries, next: end + 1 };
   }
 
@@ -138,13 +139,13 @@ export class AuditLog implements AuditReader {
   trim(now: number, limit: number): boolean {
     const newest = this.#newest.get() as number | null;
     if (newest === null) return false;
-    if (this.#counted === undefined) this.#count = this.#countAll.get() as number;
-    else if (newest > this.#counted) this.#count += this.#countAfter.get(this.#counted) as number;
-    this.#counted = newest;
+    if (this.#countedTo === undefined) this.#count = this.#countAll.get() as number;
+    else if (newest > this.#countedTo) this.#count += this.#countAfter.get(this.#countedTo) as number;
+    this.#countedTo = newest;
     const surplus = Math.min(limit, this.#count - this.#options.maxCount);
     const expiredBefore = (now - this.#options.retention) * 1000;
     let removed = surplus > 0 ? this.#remove.run(Number.MAX_SAFE_INTEGER, surplus).changes : 0;
-    // A statement that removes nothing would begin a transaction all the same.
+    // Even a statement that removes nothing would begin a transaction.
     if (removed < limit && ((this.#oldest.get() as number | null) ?? expiredBefore) < expiredBefore) {
       removed += this.#remove.run(expiredBefore, limit - removed).changes;
     }
@@ -152,22 +153,25 @@ export class AuditLog implements AuditReader {
     return removed >= limit;
   }
 
-  /** The first entry that is too many to be looked at; undefined when all may be. */
+  /** Returns the seq of the first entry beyond the scan limit; undefined when all may be read. */
   #endOfScan({ id, sub, after, before }: AuditQuery): number | undefined {
     // Of an index only what it finds is looked at.
     const found = id !== undefined ? { id } : sub !== undefined ? { sub } : {};
     const range = { ...(after === undefined ? {} : { after }), ...(before === undefined ? {} : { before }) };
-    const { sql, params } = conditionsOf({ ...found, ...range });
+    const { sql, params } = compileConditions({ ...found, ...range });
     const statement = `SELECT seq FROM tablecast_audit WHERE ${sql} ORDER BY seq DESC LIMIT 1 OFFSET ?`;
     return this.#positions.get(statement).get(...params, this.#options.largestScan) as number | undefined;
   }
 }
 
-function conditionsOf(query: Omit<AuditQuery, 'limit'>): { readonly sql: string; readonly params: readonly Cell[] } {
+function compileConditions(query: Omit<AuditQuery, 'limit'>): {
+  readonly sql: string;
+  readonly params: readonly Cell[];
+} {
   const { table, id, sub, actor, op, after, before } = query;
   const conditions: readonly (readonly [sql: string, value: Cell | undefined])[] = [
     ['id = ?', id],
-    // With the plus no index is taken for it: that of ids is the one whose entries were counted.
+    // The plus keeps SQLite from using an index for it: the index of ids is the one whose entries were counted.
     [id === undefined ? 'sub = ?' : '+sub = ?', sub],
     ['tbl = ?', table],
     ['actor = ?', actor && ACTOR_TYPES.indexOf(actor)],
@@ -175,14 +179,14 @@ function conditionsOf(query: Omit<AuditQuery, 'limit'>): { readonly sql: string;
     ['seq > ?', after],
     ['seq < ?', before],
   ];
-  const asked = conditions.filter(([, value]) => value !== undefined);
+  const given = conditions.filter(([, value]) => value !== undefined);
   return {
-    sql: asked.length === 0 ? 'true' : asked.map(([sql]) => sql).join(' AND '),
-    params: asked.map(([, value]) => value as Cell),
+    sql: given.length === 0 ? 'true' : given.map(([sql]) => sql).join(' AND '),
+    params: given.map(([, value]) => value as Cell),
   };
 }
 
-type Row = readonly [
+type AuditRow = readonly [
   seq: number,
   op: number,
   table: string,
@@ -194,7 +198,7 @@ type Row = readonly [
   changes: string,
 ];
 
-function entryOf([seq, op, table, id, actor, sub, roles, key, changes]: Row): AuditEntry {
+function parseEntry([seq, op, table, id, actor, sub, roles, key, changes]: AuditRow): AuditEntry {
   const by: Actor = {
     type: ACTOR_TYPES[actor] as Actor['type'],
     ...(sub === null ? {} : { sub }),

@@ -29,20 +29,20 @@ export function openEmbeddedStore(plan: Plan, options: StoreOptions): Store {
 }
 
 /**
- * The embedded store with `durability: full`. SQLite itself would keep the event loop until the disk has a commit; here
- * the flush goes on beside it. Until it is done nobody is shown what was committed: positions are those before it, and
- * whoever reads records or the log waits.
+ * Embedded store with `durability: full`. SQLite itself would block the event loop until a commit is on the disk; here the
+ * flush runs on another thread. Until it is done the commit is invisible: positions are those before it, and reads of
+ * records or of the log wait.
  */
 export class DurableStore implements Store {
   readonly #store: SqliteStore;
   readonly #flush: WalFlush;
   readonly #health: StorageHealth | undefined;
   readonly #audit: AuditReader | undefined;
-  /** A commit that is not on the disk yet. It stays, rejected, when the disk did not take it. */
+  /** Commit that is not on the disk yet. It stays, rejected, when the flush failed. */
   #pending: { readonly result: CommitResult; readonly flushed: Promise<void> } | undefined;
   #failure: AppError | undefined;
 
-  /** `store` must not flush by itself any more. */
+  /** `store.useExternalFlush()` must have returned true. */
   constructor(store: SqliteStore, flush: WalFlush, health?: StorageHealth) {
     this.#store = store;
     this.#flush = flush;
@@ -75,7 +75,7 @@ export class DurableStore implements Store {
     return this.#store.layoutSeq(table);
   }
 
-  /** At once: a commit that is being flushed has given out nothing yet. */
+  /** Answers without waiting: a commit that is being flushed has issued no position yet. */
   wasIssued(position: number): boolean {
     return this.#store.wasIssued(position);
   }
@@ -136,7 +136,7 @@ export class DurableStore implements Store {
 
   async close(): Promise<void> {
     await this.#pending?.flushed.catch(() => {});
-    // Whoever has waited for it reads first.
+    // Reads that waited for it run first.
     await nextTurn();
     this.#store.close();
     this.#flush.close();
@@ -165,7 +165,7 @@ export class DurableStore implements Store {
 
   #read<T>(read: () => Awaitable<T>): Awaitable<T> {
     if (this.#pending === undefined) return read();
-    // After the writers, who are answered in the turn in which it is flushed: they are not told of their own writes.
+    // After the writers, which are answered in the turn of the flush: so a writer can suppress its own changes.
     return this.#pending.flushed.then(nextTurn).then(() => this.#read(read));
   }
 }
@@ -174,14 +174,14 @@ function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Refused writes, and writes that change nothing, leave nothing to be flushed; kept outcomes do. */
+/** True when nothing has to be flushed: all writes were refused or changed nothing, and no outcomes were stored. */
 function wroteNothing(groups: readonly (WriteGroup | IdempotentGroup)[], { changes }: CommitResult): boolean {
   return changes.length === 0 && !groups.some((group) => 'once' in group);
 }
 
 /**
- * What a disk has not taken may be there or not, and a second try would prove nothing: the operating system takes it
- * for written then. Only a start from what the disk has tells.
+ * Error of a failed flush. The data may be on the disk or not, and a second fsync would prove nothing: the operating
+ * system marks the pages as clean after a failed one. Only a restart, which reads the disk, can tell.
  */
 function flushError(error: unknown): AppError {
   const message =

@@ -1,6 +1,6 @@
 import type { StorageEngine } from '../engine.ts';
 
-/** The embedded engine: one folder with SQLite databases. Each part is loaded when it is first used. */
+/** Embedded engine: one folder with SQLite databases. Each part is loaded when it is first used. */
 export const sqliteEngine: StorageEngine = {
   openRecords: async (plan, options) => (await import('./durable-store.ts')).openEmbeddedStore(plan, options),
   openAccounts: async (options) => (await import('./accounts/accounts.ts')).openSqliteAccounts(options),

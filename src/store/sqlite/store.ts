@@ -43,15 +43,15 @@ import { OPS, type Row, SqliteTable } from './records/table.ts';
 /** Opens the embedded store in `options.dir`, creating or migrating what the plan needs. */
 export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore {
   const file = databaseFile(options.dir);
-  // Only a server that has opened the folder leaves that.
-  const isEmptied = !existsSync(file) && existsSync(join(options.dir, HOLDER_FILE));
+  // This file exists only after a server has opened the folder.
+  const isMissing = !existsSync(file) && existsSync(join(options.dir, HOLDER_FILE));
   const lock = lockDirectory(options.dir);
   let db: Database | undefined;
   try {
     db = openDatabase(file, options);
     migrate(db, plan, options);
     forgetSamples(db);
-    if (isEmptied)
+    if (isMissing)
       options.onWarning?.(`${file} was not there, though a server has used the folder: it begins without records`);
     return new SqliteStore(db, plan, options, lock);
   } catch (error) {
@@ -61,6 +61,7 @@ export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore 
   }
 }
 
+/** Embedded store on one connection. Every method runs synchronously. */
 export class SqliteStore implements Store {
   readonly #db: Database;
   readonly #lock: DirectoryLock;
@@ -73,8 +74,8 @@ export class SqliteStore implements Store {
   readonly #commits: Commits;
   readonly #health: StorageHealth | undefined;
   readonly #unwatch: (() => void) | undefined;
-  /** The newest seq that others may know. */
-  #head: number;
+  /** Newest seq that was published. */
+  #lastSeq: number;
 
   constructor(db: Database, plan: Plan, options: StoreOptions, lock: DirectoryLock) {
     this.#db = db;
@@ -96,20 +97,20 @@ export class SqliteStore implements Store {
         entries: new LogEntries(db, table),
       });
     }
-    // It is there: migrating has saved it.
+    // `migrate` has saved it.
     const stored = readStored(db) as StoredSchema;
-    this.#head = newestPosition(db, stored);
+    this.#lastSeq = newestPosition(db, stored);
     const logs = [...this.#tables.values()].map(({ log }) => log);
-    this.#positions = new IssuedPositions(db, { plan, stored, logs, head: this.#head });
+    this.#positions = new IssuedPositions(db, { plan, stored, logs, lastSeq: this.#lastSeq });
     const parts = { tables: this.#tables, positions: this.#positions, once: this.#once };
-    this.#commits = new Commits(db, parts, this.#head);
+    this.#commits = new Commits(db, parts, this.#lastSeq);
     this.#health = options.health;
     this.#unwatch = options.health?.watch(db.name);
     options.health?.probeWith(() => this.#probe());
   }
 
   get lastSeq(): number {
-    return this.#head;
+    return this.#lastSeq;
   }
 
   get audit(): AuditReader | undefined {
@@ -117,35 +118,35 @@ export class SqliteStore implements Store {
   }
 
   lastTableSeq(table: TablePlan): number {
-    return this.#of(table).log.head;
+    return this.#of(table).log.lastSeq;
   }
 
   resumeFloor(table: TablePlan): number {
-    return this.#of(table).log.floor;
+    return this.#of(table).log.resumeFloor;
   }
 
   logStart(table: TablePlan): number {
-    return this.#of(table).log.oldest;
+    return this.#of(table).log.logStart;
   }
 
   layoutSeq(table: TablePlan): number {
-    return this.#of(table).log.shapedAt;
+    return this.#of(table).log.layoutSeq;
   }
 
   wasIssued(position: number): boolean {
-    if (position >= this.#head) return position === this.#head;
+    if (position >= this.#lastSeq) return position === this.#lastSeq;
     this.#reads.read();
-    return this.#positions.knows(position);
+    return this.#positions.wasIssued(position);
   }
 
   get(plan: TablePlan, id: RecordKey): StoredRecord | undefined {
     const { table } = this.#of(plan);
-    const kept = table.kept(id);
-    if (kept !== undefined) return toRecord(table, kept);
+    const cached = table.getCached(id);
+    if (cached !== undefined) return toRecord(table, cached);
     this.#reads.read();
     const row = table.get(id);
     if (row === undefined) return undefined;
-    table.keep(id, row);
+    table.cache(id, row);
     return toRecord(table, row);
   }
 
@@ -172,7 +173,7 @@ export class SqliteStore implements Store {
 
   readLog(plan: TablePlan, after: number, limit: number, id?: RecordKey): Change[] {
     const { table, log } = this.#of(plan);
-    if (after >= log.head) return [];
+    if (after >= log.lastSeq) return [];
     if (id !== undefined && !log.mayHaveChanged(id, after)) return [];
     this.#reads.read();
     return table.log(after, limit, id).map(([seq, op, id, data, before]) => ({
@@ -201,7 +202,7 @@ export class SqliteStore implements Store {
     return result;
   }
 
-  /** A commit whose changes are for nobody yet: positions, and what is known of the logs, stay until `publish`. */
+  /** Commits without publishing: positions and the state of the logs do not change until `publish`. */
   write(groups: readonly (WriteGroup | IdempotentGroup)[]): CommitResult {
     this.#health?.check();
     try {
@@ -212,9 +213,9 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** To be called once for the result of each `write`, before the next one. */
+  /** Publishes the result of a `write`; must be called once for each, before the next one. */
   publish({ changes }: CommitResult): void {
-    this.#head = this.#commits.last;
+    this.#lastSeq = this.#commits.last;
     for (const change of changes) {
       this.#of(change.table).log.appended(change);
       this.#lists.committed(change);
@@ -222,8 +223,8 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * Commits are flushed by somebody else from now on; checkpoints still flush before they begin the log anew. False where
-   * the file system allows no write-ahead log (SQLite shares memory beside it): then all stays as it is.
+   * Leaves the flush of commits to the caller from now on; checkpoints still flush before they restart the log. False,
+   * and nothing changes, where the file system has no write-ahead log, which needs shared memory.
    */
   useExternalFlush(): boolean {
     if (this.#db.pragma('journal_mode', { simple: true }) !== 'wal') return false;
@@ -232,17 +233,17 @@ export class SqliteStore implements Store {
   }
 
   trim(now: number, limit: number): boolean {
-    let left = false;
+    let hasMore = false;
     this.#health?.check();
     try {
       this.#reads.end();
-      for (const { log } of this.#tables.values()) left = log.trim(now, limit) || left;
-      left = this.#once.trim(now, limit) || left;
-      left = this.#audit?.trim(now, limit) || left;
+      for (const { log } of this.#tables.values()) hasMore = log.trim(now, limit) || hasMore;
+      hasMore = this.#once.trim(now, limit) || hasMore;
+      hasMore = this.#audit?.trim(now, limit) || hasMore;
     } catch (error) {
       throw this.#failure(error);
     }
-    return left;
+    return hasMore;
   }
 
   close(): void {
@@ -252,7 +253,7 @@ export class SqliteStore implements Store {
       keepStatistics(this.#db);
       this.#db.pragma('wal_checkpoint(TRUNCATE)');
     } catch {
-      // Another process holds the database: both can be done at the next start, and nothing is lost.
+      // Another process holds the database: both can wait for the next start, and nothing is lost.
     }
     this.#db.close();
     this.#lock.release();
@@ -264,7 +265,7 @@ export class SqliteStore implements Store {
     return failure;
   }
 
-  /** A commit of its own, whose value nothing reads. */
+  /** Commits a value that is never read. */
   #probe(): void {
     this.#reads.end();
     this.#db.prepare("INSERT OR REPLACE INTO tablecast_meta VALUES ('probe', ?)").run(String(Date.now()));

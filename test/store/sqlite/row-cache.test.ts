@@ -33,7 +33,7 @@ describe('the memory for rows', () => {
     const rows = new RowCachePool(100_000).open();
     const keys: RecordKey[] = ['a', 'b', 'c'];
     for (const key of keys) rows.set(key, ROW);
-    rows.age();
+    rows.rotate();
     rows.set('a', ROW);
     for (const key of ['a', 'b']) rows.delete(key);
     expect(keys.map((key) => rows.get(key))).toEqual([undefined, undefined, ROW]);

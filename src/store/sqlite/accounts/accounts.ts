@@ -17,21 +17,21 @@ import { openAccountDatabase } from './open.ts';
 import { type AccountStatements, prepareAccounts, readKey, readUser } from './rows.ts';
 
 const FILE = 'auth.db';
-/** Sessions that are over and are removed at once. */
-const TRIMMED = 100;
+/** Expired sessions that one login removes. */
+const MAX_TRIMMED_SESSIONS = 100;
 
-/** Opens `auth.db` in the data directory. Throws StoreOpenError with a sentence for people. */
+/** Opens `auth.db` in the data directory. Throws StoreOpenError. */
 export function openSqliteAccounts(options: AccountStoreOptions): AccountStore {
   return new SqliteAccounts(openAccountDatabase(join(options.dir, FILE), options.busyTimeout), options);
 }
 
-interface Repeated {
+interface RepeatedToken {
   readonly userId: string;
   readonly nonce: Buffer;
   readonly at: number;
 }
 
-/** A database of its own, so that logins never wait for commits of records, nor those for logins. */
+/** Accounts in a database of their own, so that logins and commits of records never wait for each other. */
 class SqliteAccounts implements AccountStore {
   readonly #db: Database.Database;
   readonly #sql: AccountStatements;
@@ -49,7 +49,7 @@ class SqliteAccounts implements AccountStore {
     this.#sql = prepareAccounts(db);
     if (poll === undefined) return;
     this.#version = this.#readVersion();
-    this.#timer = setInterval(() => this.#look(onError), poll).unref();
+    this.#timer = setInterval(() => this.#poll(onError), poll).unref();
   }
 
   addUser({ id, name, password, roles, claims, disabled, created }: User): void {
@@ -112,11 +112,11 @@ class SqliteAccounts implements AccountStore {
     return this.#change(() => this.#sql.revokeKey.run(now, id).changes > 0);
   }
 
-  openSession({ id, userId, hash, created, expires }: Session, password: string, most: number): boolean {
+  openSession({ id, userId, hash, created, expires }: Session, password: string, maxSessions: number): boolean {
     return this.#write(() => {
-      this.#sql.trimExpired.run(created, TRIMMED);
+      this.#sql.trimExpired.run(created, MAX_TRIMMED_SESSIONS);
       if (this.#sql.openSession.run({ id, userId, hash, created, expires, password }).changes === 0) return false;
-      this.#sql.trimSurplus.run(userId, most);
+      this.#sql.trimSurplus.run(userId, maxSessions);
       return true;
     });
   }
@@ -125,7 +125,7 @@ class SqliteAccounts implements AccountStore {
     return this.#write(() => {
       const rotated = this.#sql.rotate.get({ id, old, next, nonce, expires, now }) as string | undefined;
       if (rotated !== undefined) return { outcome: 'rotated', userId: rotated };
-      const repeated = this.#sql.repeated.get({ id, old, now, grace }) as Repeated | undefined;
+      const repeated = this.#sql.repeated.get({ id, old, now, grace }) as RepeatedToken | undefined;
       if (repeated !== undefined) return { outcome: 'repeated', ...repeated };
       const reused = this.#sql.endReused.get(id, old) as string | undefined;
       return reused === undefined ? undefined : { outcome: 'reused', userId: reused };
@@ -147,38 +147,38 @@ class SqliteAccounts implements AccountStore {
     this.#db.close();
   }
 
-  #look(onError: (error: unknown) => void): void {
+  #poll(onError: (error: unknown) => void): void {
     try {
       const version = this.#readVersion();
       this.#failing = false;
       if (version === this.#version) return;
       this.#version = version;
-      this.#tell();
+      this.#notify();
     } catch (error) {
-      // Whoever holds the database now is done by the next look.
+      // The process that holds the database now is done by the next poll.
       if (this.#failing || (error instanceof AppError && error.code === 'STORAGE_BUSY')) return;
-      // Once, and not ten times a second.
+      // Reported once, and not at every poll.
       this.#failing = true;
       onError(error);
     }
   }
 
-  /** Differs after a commit of another connection; own commits leave it as it is. */
+  /** Returns a value that changes with commits of other connections, and not with own ones. */
   #readVersion(): unknown {
     return this.#run(() => this.#db.pragma('data_version', { simple: true }));
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const listener of this.#listeners) listener();
   }
 
   #change<T>(change: () => T): T {
     const result = this.#write(change);
-    this.#tell();
+    this.#notify();
     return result;
   }
 
-  /** Immediate: a transaction that read first could not be made to wait for another one's write. */
+  /** Runs a transaction. BEGIN IMMEDIATE: one that reads first would fail, not wait, when another process writes. */
   #write<T>(write: () => T): T {
     return this.#run(() => {
       this.#health?.check();

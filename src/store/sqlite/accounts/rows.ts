@@ -8,7 +8,7 @@ const KEY = 'SELECT id, hash, name, sub, roles, claims, created, revoked FROM ke
 
 export type AccountStatements = Readonly<Record<keyof ReturnType<typeof listStatements>, Statement>>;
 
-/** Every statement of the users, keys and sessions, compiled. */
+/** Prepares every statement of the users, keys and sessions. */
 export function prepareAccounts(db: Database): AccountStatements {
   const statements = Object.entries(listStatements()).map(([name, sql]) => {
     const statement = db.prepare(sql);
@@ -36,7 +36,7 @@ function listStatements() {
       WHERE EXISTS (SELECT 1 FROM users WHERE id = @userId AND NOT disabled AND password = @password)`,
     rotate: `UPDATE sessions SET hash = @next, expires = @expires, previous = @old, nonce = @nonce, rotated = @now
       WHERE id = @id AND hash = @old AND expires > @now RETURNING user_id`,
-    // The clock may have been set back meanwhile.
+    // abs: the clock may have been set back meanwhile.
     repeated: `SELECT user_id AS userId, nonce, rotated AS at FROM sessions
       WHERE id = @id AND previous = @old AND abs(@now - rotated) < @grace AND expires > @now`,
     endReused: 'DELETE FROM sessions WHERE id = ? AND hash <> ? RETURNING user_id',
@@ -73,6 +73,6 @@ export function readKey(row: unknown): ApiKey | undefined {
 }
 
 function readRights(roles: string, claims: string): { roles: readonly string[]; claims: Claims } {
-  // They are handed to every request of the same caller.
+  // Frozen, since all requests of a caller share them.
   return deepFreeze({ roles: JSON.parse(roles) as string[], claims: JSON.parse(claims) as Claims });
 }

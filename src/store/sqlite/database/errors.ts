@@ -3,12 +3,12 @@ import { AppError } from '../../../errors.ts';
 
 const FULL = /^SQLITE_(FULL|READONLY|IOERR|CANTOPEN)/;
 
-/** The client's view of a constraint that a write broke, or undefined when the error is something else. */
+/** Returns the client's error for a constraint that a write broke; undefined when the error is another one. */
 export function constraintError(error: unknown): AppError | undefined {
   if (!(error instanceof Database.SqliteError) || !error.code.startsWith('SQLITE_CONSTRAINT')) return undefined;
-  // "UNIQUE constraint failed: db/Table.email, db/Table.name" is all that the driver tells about the place.
-  const [, places = ''] = /constraint failed: (.*)$/.exec(error.message) ?? [];
-  const fields = places.split(', ').map((place) => /\.(\w+)$/.exec(place)?.[1] ?? 'record');
+  // The driver names the columns only in the message: "UNIQUE constraint failed: db/Table.email, db/Table.name".
+  const [, columns = ''] = /constraint failed: (.*)$/.exec(error.message) ?? [];
+  const fields = columns.split(', ').map((column) => /\.(\w+)$/.exec(column)?.[1] ?? 'record');
   const field = fields.join(', ');
   if (error.code === 'SQLITE_CONSTRAINT_UNIQUE' || error.code === 'SQLITE_CONSTRAINT_PRIMARYKEY') {
     const message = fields.length > 1 ? `${field} together are taken by another record` : 'is taken by another record';
@@ -20,7 +20,7 @@ export function constraintError(error: unknown): AppError | undefined {
   return new AppError('VALIDATION_ERROR', `${field}: ${message}.`, { errors: [{ field, message }], cause: error });
 }
 
-/** Why the transaction as a whole failed, for the client; errors that are bugs of ours come back as they are. */
+/** Returns the client's error for a transaction that failed as a whole; internal errors are returned unchanged. */
 export function storageError(error: unknown): unknown {
   if (!(error instanceof Database.SqliteError)) return error;
   if (error.code.startsWith('SQLITE_BUSY') || error.code === 'SQLITE_LOCKED') {

@@ -3,7 +3,7 @@ import { haveWords, textsOf, type Word, wordText } from '../../../query/index.ts
 import { removeForbiddenKeys } from '../../../schema/forbidden-key.ts';
 import { CLEAN_JSON_FUNCTION, NUMBER_FUNCTION, WORD_TEXT_FUNCTION, WORDS_FUNCTION } from '../sql/index.ts';
 
-/** The SQL functions that the statements of the query language use. */
+/** Registers the SQL functions that the statements of the query language use. */
 export function registerFunctions(db: Database): void {
   db.function(NUMBER_FUNCTION, { deterministic: true }, (value) => (value === null ? null : JSON.stringify(value)));
   db.function(CLEAN_JSON_FUNCTION, { deterministic: true }, (json) =>

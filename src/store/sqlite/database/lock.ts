@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { StoreOpenError } from '../../open-errors.ts';
 
-/** Says which process has the directory, or had it last. */
+/** File that names the process which has the directory, or had it last. */
 export const HOLDER_FILE = 'server.json';
 
-/** Held for as long as the process lives: the kernel lets go of it, also when the process is killed. */
+/** Lock on a data directory. The kernel releases it when the process ends, even when it is killed. */
 export interface DirectoryLock {
   release(): void;
 }
 
-/** Another process has the data directory. */
+/** Error of a data directory that another process has locked. */
 export class DirectoryInUseError extends StoreOpenError {
   constructor(dir: string, holder: string) {
     super(`The data directory ${dir} is in use by ${holder}. Stop it, or give this one another data_dir.`);
@@ -20,8 +20,9 @@ export class DirectoryInUseError extends StoreOpenError {
 }
 
 /**
- * Takes the data directory for this process. The lock is SQLite's own file lock on an otherwise empty database, since
- * Node has no flock; a pid file alone would be stale after a kill and wrong after the pid is used again.
+ * Locks the data directory for this process. The lock is SQLite's own file lock on an otherwise empty database, since
+ * Node has no flock; a pid file alone would be stale after a kill and wrong after the pid is used again. Throws
+ * DirectoryInUseError, and StoreOpenError when the lock file cannot be used.
  */
 export function lockDirectory(dir: string): DirectoryLock {
   mkdirSync(dir, { recursive: true });
@@ -34,7 +35,7 @@ export function lockDirectory(dir: string): DirectoryLock {
   } catch (error) {
     db.close();
     if (isBusy(error)) throw new DirectoryInUseError(dir, describeHolder(holderFile));
-    throw unusable(file, error);
+    throw lockError(file, error);
   }
   writeFileSync(holderFile, `${JSON.stringify({ pid: process.pid, started: new Date().toISOString() })}\n`);
   return { release: () => db.close() };
@@ -44,11 +45,11 @@ function openLock(file: string): Database.Database {
   try {
     return new Database(file, { timeout: 0 });
   } catch (error) {
-    throw unusable(file, error);
+    throw lockError(file, error);
   }
 }
 
-function unusable(file: string, error: unknown): unknown {
+function lockError(file: string, error: unknown): unknown {
   if (!(error instanceof Database.SqliteError)) return error;
   const message = `${file} cannot be locked (${error.message}). Check who owns the folder; the file itself may be removed.`;
   return new StoreOpenError(message, { cause: error });
@@ -63,7 +64,7 @@ function describeHolder(file: string): string {
     const { pid, started } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; started: string };
     return `process ${pid} (started ${started})`;
   } catch {
-    // The holder may be between taking the lock and writing who it is.
+    // The holder may have the lock and not have written the file yet.
     return 'another process';
   }
 }

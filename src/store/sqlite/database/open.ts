@@ -6,20 +6,20 @@ import type { StoreOptions } from '../../store.ts';
 import { readStored } from '../migrate/saved.ts';
 import { registerFunctions } from './functions.ts';
 
-/** Checked whole at every start; it takes about a tenth of a second. */
-const SMALL = 64 * 1024 ** 2;
-/** Checked whole only after an unclean stop; larger ones would keep people waiting for minutes. */
-const LARGE = 1024 ** 3;
+/** Size of a file that is checked whole at every start, in about a tenth of a second. */
+const MAX_ALWAYS_CHECKED_BYTES = 64 * 1024 ** 2;
+/** Size of a file that is checked whole after an unclean stop; the check of larger ones would take minutes. */
+const MAX_CHECKED_BYTES = 1024 ** 3;
 const DATABASE_MAGIC = 'SQLite format 3\0';
 const WAL_MAGIC = new Set([0x377f0682, 0x377f0683]);
-const WAL_HEADER = 32;
+const WAL_HEADER_BYTES = 32;
 /**
- * Pages of the write-ahead log (16 MiB) before it is taken into the database, which keeps writers waiting for several
- * flushes: four times as many as usual have them wait a quarter as often.
+ * Pages of the write-ahead log (16 MiB) before a checkpoint, during which writers wait for several flushes: with four
+ * times SQLite's default of 1000 they wait a quarter as often.
  */
-const CHECKPOINT = 4000;
+const CHECKPOINT_PAGES = 4000;
 
-/** Path of the database of records and log in a data directory. */
+/** Returns the path of the database of records and log in a data directory. */
 export function databaseFile(dir: string): string {
   return join(dir, 'data.db');
 }
@@ -35,7 +35,7 @@ export function openDatabase(file: string, { durability }: Pick<StoreOptions, 'd
     db.pragma('journal_mode = WAL');
     db.pragma(`synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`);
     db.pragma('journal_size_limit = 67108864');
-    db.pragma(`wal_autocheckpoint = ${CHECKPOINT}`);
+    db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     db.pragma('cache_size = -65536');
     db.pragma('temp_store = MEMORY');
     registerFunctions(db);
@@ -46,7 +46,7 @@ export function openDatabase(file: string, { durability }: Pick<StoreOptions, 'd
   }
 }
 
-/** What went wrong while a store was opened, for people; errors that are no failure of the file come back as they are. */
+/** Describes an error of opening a store for people; errors that do not concern the file are returned unchanged. */
 export function describeOpenError(file: string, error: unknown): unknown {
   if (error instanceof DamagedStoreError) return damaged(file, error.message);
   if (!(error instanceof Database.SqliteError)) return error;
@@ -73,27 +73,27 @@ function damaged(file: string, why: string): DamagedStoreError {
 }
 
 /**
- * Reads the file through a connection that cannot write: closing one that can would move the write-ahead log into the
- * damaged file.
+ * Checks the file through a read-only connection: closing a writable one would move the write-ahead log into the damaged
+ * file. Throws DamagedStoreError.
  */
 function inspect(file: string): void {
   const size = sizeOf(file);
   const walSize = sizeOf(`${file}-wal`);
   if (size === 0) {
-    // SQLite would throw that log away, and with it every write since the last checkpoint.
+    // SQLite would delete that log, and with it every write since the last checkpoint.
     if (walSize > 0) throw new DamagedStoreError('it is empty or missing, but its write-ahead log is there');
     return;
   }
   if (!readStart(file, DATABASE_MAGIC.length).equals(Buffer.from(DATABASE_MAGIC))) {
     throw new DamagedStoreError('it is not a database');
   }
-  if (walSize >= WAL_HEADER) checkLogHeader(readStart(`${file}-wal`, WAL_HEADER));
+  if (walSize >= WAL_HEADER_BYTES) checkLogHeader(readStart(`${file}-wal`, WAL_HEADER_BYTES));
   // A journal is left by a stop in the very first moments; only a connection that writes can roll it back.
   if (sizeOf(`${file}-journal`) > 0) return;
   const db = new Database(file, { readonly: true, timeout: 0 });
   try {
     readStored(db);
-    if (size <= SMALL || (walSize > 0 && size <= LARGE)) checkPages(db);
+    if (size <= MAX_ALWAYS_CHECKED_BYTES || (walSize > 0 && size <= MAX_CHECKED_BYTES)) checkPages(db);
   } finally {
     db.close();
   }
@@ -105,8 +105,8 @@ function checkPages(db: Database.Database): void {
 }
 
 /**
- * SQLite takes a log with a wrong header for an empty one and drops it without a word. A header of zeros is what a loss
- * of power leaves when nothing was promised yet.
+ * Checks the header of the write-ahead log: SQLite treats a log with a wrong header as empty and deletes it silently. A
+ * header of zeros is what a loss of power leaves before the first commit was acknowledged.
  */
 function checkLogHeader(header: Buffer): void {
   if (header.every((byte) => byte === 0)) return;

@@ -1,8 +1,8 @@
 import type { Database, Statement } from 'better-sqlite3';
 
 /**
- * Lets the reads of one turn of the event loop share a transaction: by itself each would lock and unlock the file, which
- * takes longer than to find a record. A read that is alone in its turn goes without.
+ * Transaction that the reads of one turn of the event loop share: by itself each would lock and unlock the file, which
+ * takes longer than finding a record. A read that is alone in its turn has no transaction.
  */
 export class ReadTransaction {
   readonly #begin: Statement;
@@ -19,7 +19,7 @@ export class ReadTransaction {
     this.#commit = db.prepare('COMMIT');
   }
 
-  /** Call before each read that is not part of a write. */
+  /** Must be called before each read that is not part of a write. */
   read(): void {
     this.#reads++;
     if (this.#reads === 2) this.#begin.run();
@@ -28,7 +28,7 @@ export class ReadTransaction {
     setImmediate(this.#endTurn);
   }
 
-  /** Call before whatever writes: it needs a transaction of its own, and what is read after it sees it. */
+  /** Must be called before every write: that needs a transaction of its own, and later reads see it. */
   end(): void {
     const isOpen = this.#reads > 1;
     this.#reads = 0;

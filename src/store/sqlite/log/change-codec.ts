@@ -3,14 +3,15 @@ import type { Cell } from '../../store.ts';
 import { type CellEncoder, encoderOf } from '../records/codec.ts';
 
 interface ChangedField {
+  /** Index in the row. */
   readonly place: number;
   /** `"title":` */
   readonly prefix: string;
-  /** Undefined for a hidden field, whose values go nowhere. */
+  /** Undefined for a hidden field, whose values are not written. */
   readonly encode: CellEncoder | undefined;
 }
 
-/** Turns what a change has made of a row into JSON text, for the audit log. */
+/** Writes the differences of two rows as JSON text, for the audit log. */
 export class ChangeCodec {
   readonly #fields: readonly ChangedField[];
 
@@ -23,8 +24,8 @@ export class ChangeCodec {
   }
 
   /**
-   * The fields whose cells differ, each with both values; of a hidden field only that it does. A record that is not there
-   * counts as one in which all is null: what was null in a new or removed record is left out.
+   * Returns the fields whose cells differ, each with both values, or `"hidden":true` for a hidden field. An absent record
+   * counts as one in which all is null: fields that were null in a new or removed record are left out.
    */
   toJson(before: readonly Cell[] | undefined, after: readonly Cell[] | undefined): string {
     const parts: string[] = [];

@@ -4,8 +4,8 @@ import type { Change } from '../../store.ts';
 import { OPS } from '../records/table.ts';
 import { logName } from '../sql/table-names.ts';
 
-/** Entries that one statement writes: by itself each takes half as long again. */
-const AT_ONCE = 16;
+/** Entries that one statement writes: each takes half as long again with a statement of its own. */
+const BATCH_ENTRIES = 16;
 
 /** Writes the entries of one table's log. */
 export class LogEntries {
@@ -17,15 +17,15 @@ export class LogEntries {
     const prepare = (values: string) =>
       db.prepare(`INSERT INTO ${logName(table)} (seq, op, id, data, before) VALUES ${values}`);
     this.#one = prepare(entry);
-    this.#many = prepare(new Array(AT_ONCE).fill(entry).join(', '));
+    this.#many = prepare(new Array(BATCH_ENTRIES).fill(entry).join(', '));
   }
 
-  /** Appends the changes from this one up to, but not with, that one; all of this table. */
+  /** Appends the changes from index `from` to before `to`, which are all of this table. */
   append(changes: readonly Change[], from: number, to: number): void {
     let at = from;
-    for (; to - at >= AT_ONCE; at += AT_ONCE) {
+    for (; to - at >= BATCH_ENTRIES; at += BATCH_ENTRIES) {
       const values: unknown[] = [];
-      for (let i = at; i < at + AT_ONCE; i++) pushEntry(values, changes[i] as Change);
+      for (let i = at; i < at + BATCH_ENTRIES; i++) pushEntry(values, changes[i] as Change);
       this.#many.run(...values);
     }
     for (; at < to; at++) {
@@ -36,7 +36,7 @@ export class LogEntries {
   }
 }
 
-/** What is told of a deleted record is its key, which the entry has anyway. */
+/** `data` of a delete is only the key, which the entry has already. */
 function pushEntry(values: unknown[], { seq, op, id, data, before }: Change): void {
   values.push(seq, OPS.indexOf(op) + 1, id, op === 'delete' ? null : data, before);
 }

@@ -9,56 +9,56 @@ import { addUnissuedRange, readUnissuedRanges, type UnissuedRange } from './unis
 export interface IssuedPositionsOptions {
   readonly plan: Plan;
   readonly stored: StoredSchema;
-  /** One of each table of the plan. */
+  /** Log of each table of the plan. */
   readonly logs: readonly LogState[];
-  /** The newest position. */
-  readonly head: number;
+  /** Newest position. */
+  readonly lastSeq: number;
 }
 
 /**
- * Tells the positions that the store has given out from those that it has not, as it is now: one that was put back to an
- * older state knows nothing of what came after that. Positions given out are the seqs of entries, those just before one (of
- * whoever is yet to be told of it), and those at which the schema changed.
+ * Knows the positions that the store has issued in its present state: after a backup was restored, positions of the lost
+ * future do not count. Issued positions are the seqs of entries, those just before one (of subscribers that have not
+ * received it yet), and those at which the schema changed.
  *
- * It is found out twice. Between the newest position at a start and the first one after it none was ever given, which is
- * kept: the positions of a lost future are there. And what is in no log was not given either; where nothing restarted, or
- * the clock was behind, that finds them, as long as the logs reach back.
+ * There are two checks. Between the newest position at a start and the first one after it none was ever issued; these
+ * ranges are stored, and the positions of a lost future are in there. And a position that is in no log was not issued
+ * either; where the server was not restarted, or the clock was behind, that finds them, as long as the logs reach back.
  */
 export class IssuedPositions {
   readonly #db: Database;
   readonly #logs: readonly LogState[];
-  /** Up to here a log does not tell: of what was trimmed before, of marks of the schema, of tables that have left it. */
-  readonly #untold: number;
-  #gaps: readonly UnissuedRange[];
-  /** The newest position at the start, until something is written. */
-  #start: number | undefined;
+  /** Position up to which the logs cannot tell: of trimmed entries, marks of the schema, and tables that have left it. */
+  readonly #unverifiableTo: number;
+  #ranges: readonly UnissuedRange[];
+  /** Newest position at the start, until the first commit. */
+  #startSeq: number | undefined;
 
-  constructor(db: Database, { plan, stored, logs, head }: IssuedPositionsOptions) {
+  constructor(db: Database, { plan, stored, logs, lastSeq }: IssuedPositionsOptions) {
     this.#db = db;
     this.#logs = logs;
     const present = new Set(plan.tables.map(keyOf));
     const left = stored.tables.filter((table) => !present.has(keyOf(table)));
-    this.#untold = newestPosition(db, { ...stored, tables: left });
-    this.#gaps = readUnissuedRanges(db);
-    this.#start = head;
+    this.#unverifiableTo = newestPosition(db, { ...stored, tables: left });
+    this.#ranges = readUnissuedRanges(db);
+    this.#startSeq = lastSeq;
   }
 
-  /** False when a position that is not after the newest one was surely not given out. */
-  knows(position: number): boolean {
-    const gap = this.#gaps.findLast(([after]) => after < position);
-    if (gap !== undefined && position < gap[1] - 1) return false;
-    if (position <= this.#untold || this.#logs.some(({ oldest }) => position <= oldest)) return true;
+  /** False when a position, which is not after the newest one, was certainly not issued. */
+  wasIssued(position: number): boolean {
+    const range = this.#ranges.findLast(([after]) => after < position);
+    if (range !== undefined && position < range[1] - 1) return false;
+    if (position <= this.#unverifiableTo || this.#logs.some(({ logStart }) => position <= logStart)) return true;
     return this.#logs.some((log) => log.has(position));
   }
 
-  /** Inside the transaction of a commit. */
+  /** Must be called inside the transaction of a commit. */
   committing([first]: readonly Change[]): void {
-    if (this.#start !== undefined && first !== undefined)
-      this.#gaps = addUnissuedRange(this.#db, [this.#start, first.seq]);
+    if (this.#startSeq !== undefined && first !== undefined)
+      this.#ranges = addUnissuedRange(this.#db, [this.#startSeq, first.seq]);
   }
 
-  /** The transaction is committed. */
+  /** Must be called after the transaction was committed. */
   committed([first]: readonly Change[]): void {
-    if (first !== undefined) this.#start = undefined;
+    if (first !== undefined) this.#startSeq = undefined;
   }
 }

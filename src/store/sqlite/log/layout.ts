@@ -7,12 +7,12 @@ import type { ColumnMapping } from '../migrate/mapping.ts';
 import { logName } from '../sql/table-names.ts';
 
 /**
- * True when the steps make other records of those that are stored, or show them to others, which is no change in the log:
- * whoever goes on from a position before it would miss it, and be told of changes in the form of an earlier schema.
+ * True when the steps change stored records or the rights to them without entries in the log: a client that resumed from
+ * an earlier position would miss that, and receive changes in the form of an earlier schema.
  */
 export function changesLayout({ stored, table }: ColumnMapping, steps: readonly MigrationStep[]): boolean {
   if (stored.rights !== describeTable(table).rights) return true;
-  // A field in another case is the same column, and another member of the record.
+  // A field in another case is the same column, and another property of the record.
   const before = new Set(visibleOf(stored.columns));
   const now = visibleOf(table.fields);
   return before.size !== now.length || now.some((name) => !before.has(name)) || steps.some(isConverting);
@@ -26,7 +26,7 @@ function isConverting({ type }: MigrationStep): boolean {
   return type === 'change-type' || type === 'recompute';
 }
 
-/** The newest position that was ever given out, also by tables that have left the schema. */
+/** Returns the newest position that was ever issued, also by tables that have left the schema. */
 export function newestPosition(db: Database, stored: StoredSchema | undefined): number {
   const marks = "SELECT max(CAST(value AS INTEGER)) FROM tablecast_meta WHERE key LIKE 'floor:%' OR key LIKE 'shape:%'";
   const logs = (stored?.tables ?? []).map((table) => `SELECT max(seq) FROM ${logName(table)}`);

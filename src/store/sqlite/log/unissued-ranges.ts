@@ -1,21 +1,21 @@
 import type { Database } from 'better-sqlite3';
 
-/** Two positions of the store one after the other, between which it has never given one but that just before the second. */
+/** Two positions between which the store has issued none, except the one just before the second. */
 export type UnissuedRange = readonly [after: number, before: number];
 
 const KEY = 'gaps';
-/** One comes with each start that is written to; of more than these the oldest go. */
-const MOST = 1000;
+/** Ranges that are kept, the newest ones; each start that writes adds one. */
+const MAX_RANGES = 1000;
 
-/** From the oldest to the newest. */
+/** Returns the ranges from the oldest to the newest. */
 export function readUnissuedRanges(db: Database): readonly UnissuedRange[] {
   const text = db.prepare('SELECT value FROM tablecast_meta WHERE key = ?').pluck().get(KEY) as string | undefined;
   return text === undefined ? [] : (JSON.parse(text) as UnissuedRange[]);
 }
 
-/** Keeps one that is after all others, in the transaction that is open; gives all that are kept. */
-export function addUnissuedRange(db: Database, gap: UnissuedRange): readonly UnissuedRange[] {
-  const gaps = [...readUnissuedRanges(db), gap].slice(-MOST);
-  db.prepare('INSERT OR REPLACE INTO tablecast_meta VALUES (?, ?)').run(KEY, JSON.stringify(gaps));
-  return gaps;
+/** Stores a range that is after all others, in the open transaction. Returns all stored ranges. */
+export function addUnissuedRange(db: Database, range: UnissuedRange): readonly UnissuedRange[] {
+  const ranges = [...readUnissuedRanges(db), range].slice(-MAX_RANGES);
+  db.prepare('INSERT OR REPLACE INTO tablecast_meta VALUES (?, ?)').run(KEY, JSON.stringify(ranges));
+  return ranges;
 }

@@ -18,16 +18,16 @@ import {
 } from './ddl.ts';
 import type { ColumnMapping } from './mapping.ts';
 
-/** `position`: after every one that was given out before. */
+/** Creates a table. `position` is after every one that was issued before. */
 export function createTable(db: Database, table: TablePlan, position: number): void {
   for (const sql of [createRecords(table), createLog(table), ...createIndexes(table)]) db.exec(sql);
   createAllFulltext(db, table);
-  // Positions from before the table was there are not its own: another database may have issued them.
-  // One that was dropped has left its position there.
+  // Positions from before the table existed are not its own: another database may have issued them.
+  // A dropped table has left its position there: REPLACE.
   db.prepare('INSERT OR REPLACE INTO tablecast_meta VALUES (?, ?)').run(floorKey(table), String(position));
 }
 
-/** Removes a table that has left the schema. `position` stays: those that its log gave out are not given out again. */
+/** Removes a table that has left the schema. Its `position` stays stored, so that none of its log is issued again. */
 export function dropTable(db: Database, stored: StoredTable, position: number): void {
   for (const column of stored.columns) if (column.fulltext) dropFulltext(db, stored, column);
   db.exec(`DROP TABLE ${recordsName(stored)}`);
@@ -36,7 +36,7 @@ export function dropTable(db: Database, stored: StoredTable, position: number): 
   db.prepare('UPDATE tablecast_meta SET value = ? WHERE key = ?').run(String(position), floorKey(stored));
 }
 
-/** Brings a table that is there to its plan. The steps have been found possible; the transaction is the caller's. */
+/** Changes an existing table to its plan. The steps were checked before; the caller has opened the transaction. */
 export function changeTable(db: Database, source: ColumnMapping, steps: readonly MigrationStep[]): void {
   const { stored, table } = source;
   // Names of tables are compared without case, keys are not.
@@ -74,15 +74,15 @@ function needsRebuild(step: MigrationStep, source: ColumnMapping): boolean {
   }
 }
 
-/** Takes no time however many records there are: they get the value when they are next written. */
+/** Returns the statement that adds a column, in constant time: SQLite writes the value when a record is next written. */
 function addColumn(source: ColumnMapping, field: FieldPlan): string {
   return `ALTER TABLE ${source.from} ADD COLUMN ${columnOf(field)} DEFAULT ${source.expressionOf(field)}`;
 }
 
-/** Writes the records into a new table that takes the place of the old one. */
+/** Copies the records into a new table, which replaces the old one. */
 function rebuild(db: Database, source: ColumnMapping): void {
   const { table, from } = source;
-  const made = quote(`${table.database}/${table.table}:new`);
+  const temporary = quote(`${table.database}/${table.table}:new`);
   const columns = [...table.fields.map(({ name }) => quote(name)), '_seq'];
   const values = [...table.fields.map((field) => source.expressionOf(field)), '_seq'];
   const expiry = source.expiryExpression();
@@ -91,15 +91,15 @@ function rebuild(db: Database, source: ColumnMapping): void {
     values.push(expiry);
   }
   for (const column of source.stored.columns) if (column.fulltext) dropFulltext(db, source.stored, column);
-  db.exec(createRecords(table, made));
-  db.exec(`INSERT INTO ${made} (${columns}) SELECT ${values} FROM ${from}`);
+  db.exec(createRecords(table, temporary));
+  db.exec(`INSERT INTO ${temporary} (${columns}) SELECT ${values} FROM ${from}`);
   db.exec(`DROP TABLE ${from}`);
-  db.exec(`ALTER TABLE ${made} RENAME TO ${recordsName(table)}`);
+  db.exec(`ALTER TABLE ${temporary} RENAME TO ${recordsName(table)}`);
   for (const sql of createIndexes(table)) db.exec(sql);
   createAllFulltext(db, table);
 }
 
-/** Makes the full-text indexes of a table anew. */
+/** Creates the full-text indexes of a table again. */
 export function createAllFulltext(db: Database, table: TablePlan): void {
   for (const field of table.fields) if (field.fulltext) createFulltext(db, table, field);
 }

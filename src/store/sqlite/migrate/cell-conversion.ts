@@ -5,27 +5,27 @@ import { compareTypes } from '../../../schema/migration/types.ts';
 import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../../../schema/plan.ts';
 import type { Cell } from '../../store.ts';
 
-/** Gives the cell as the new type stores it, or null when its value does not fit. */
+/** Returns the cell as the new type stores it; null when its value does not fit. */
 export type CellConversion = (cell: Cell) => Cell;
 
-/** What a conversion needs of a type, stored or planned. */
-type Shape =
+/** Properties of a type, stored or planned, that a conversion needs. */
+type ConvertibleType =
   | { readonly kind: 'scalar'; readonly name: ScalarName }
   | { readonly kind: 'enum'; readonly values: readonly string[] }
-  | ListShape
-  | ObjectShape;
+  | ListType
+  | ObjectType;
 
-interface ListShape {
+interface ListType {
   readonly kind: 'list';
-  readonly of: Shape;
+  readonly of: ConvertibleType;
   readonly itemsRequired: boolean;
 }
 
-interface ObjectShape {
+interface ObjectType {
   readonly kind: 'object';
   readonly fields: readonly {
     readonly name: string;
-    readonly type: Shape;
+    readonly type: ConvertibleType;
     readonly required: boolean;
     readonly default?: JsonValue | undefined;
   }[];
@@ -35,10 +35,10 @@ const INTEGER = /^-?(?:0|[1-9]\d*)$/;
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const LONG_MIN = -(2n ** 63n);
 const LONG_MAX = 2n ** 63n - 1n;
-/** The largest time that a Date can hold. */
-const LAST_TIME = 8.64e15;
+/** Largest time, in milliseconds since 1970, that a Date can hold. */
+const MAX_TIME_MS = 8.64e15;
 
-/** How cells of one type become cells of another; undefined when they are stored alike and every value fits. */
+/** Returns the conversion of cells between two types; undefined when they are stored alike and every value fits. */
 export function conversionOf(from: StoredType, to: FieldType): CellConversion | undefined {
   if (isStoredAlike(from, to)) return undefined;
   return (cell) => {
@@ -48,7 +48,7 @@ export function conversionOf(from: StoredType, to: FieldType): CellConversion | 
   };
 }
 
-/** The cell of a default. */
+/** Returns the cell of a field's default. */
 export function defaultCell({ default: value, type }: FieldPlan): Cell {
   const whole = value === undefined || value === null ? undefined : fitValue(value, type);
   return whole === undefined ? null : encode(whole, type);
@@ -57,14 +57,14 @@ export function defaultCell({ default: value, type }: FieldPlan): Cell {
 function isStoredAlike(from: StoredType, to: FieldType): boolean {
   const change = compareTypes(from, describeType(to));
   if (change !== 'widens') return change === 'same';
-  // A member that was added is filled in.
+  // An added property is filled in.
   if (hasObject(to)) return false;
   const now = describeType(to);
   if (formOf(now) === 'json') return from.kind === 'list' || from.kind === 'object';
   return formOf(from) === formOf(now);
 }
 
-/** Types of one form have the same cells for the same values. */
+/** Returns the storage form of a type: types of one form have the same cells for the same values. */
 function formOf(type: StoredType): string {
   switch (type.kind) {
     case 'scalar':
@@ -93,7 +93,7 @@ function hasObject(type: FieldType): boolean {
   return type.kind === 'list' ? hasObject(type.of) : type.kind === 'object';
 }
 
-/** The value of a cell, which is not null. */
+/** Returns the value of a cell, which is not null. */
 export function decode(cell: string | number | bigint, from: StoredType): JsonValue {
   if (from.kind === 'enum') return String(cell);
   if (from.kind !== 'scalar' || from.name === 'JSON') return JSON.parse(String(cell)) as JsonValue;
@@ -110,8 +110,8 @@ function encode(value: JsonValue, { kind, ...type }: FieldType): Cell {
   return value as string | number;
 }
 
-/** The value as one of the type, or undefined when it is none. Nothing is cut off or rounded. */
-export function fitValue(value: JsonValue, to: Shape, from?: Shape): JsonValue | undefined {
+/** Returns the value as one of the type; undefined when it does not fit. Nothing is cut off or rounded. */
+export function fitValue(value: JsonValue, to: ConvertibleType, from?: ConvertibleType): JsonValue | undefined {
   if (from?.kind === 'list' && to.kind !== 'list' && !isJson(to)) return fitOnlyItem(value, to, from);
   switch (to.kind) {
     case 'scalar':
@@ -125,24 +125,24 @@ export function fitValue(value: JsonValue, to: Shape, from?: Shape): JsonValue |
   }
 }
 
-/** A time may change between its text and its milliseconds, as `@createdTime` has either. */
+/** Types to which a Date converts as milliseconds, as `@createdTime` may be either. */
 const NUMERIC: ReadonlySet<ScalarName> = new Set(['Int', 'Long', 'Float']);
 
-function isDate(from: Shape | undefined): boolean {
+function isDate(from: ConvertibleType | undefined): boolean {
   return from?.kind === 'scalar' && from.name === 'Date';
 }
 
-function isJson(type: Shape): boolean {
+function isJson(type: ConvertibleType): boolean {
   return type.kind === 'scalar' && type.name === 'JSON';
 }
 
-/** A list of one value may become that value. */
-function fitOnlyItem(value: JsonValue, to: Shape, { of }: ListShape): JsonValue | undefined {
+/** Converts a list of one value to that value. */
+function fitOnlyItem(value: JsonValue, to: ConvertibleType, { of }: ListType): JsonValue | undefined {
   const [item, ...more] = isList(value) ? value : [];
   return item === undefined || item === null || more.length > 0 ? undefined : fitValue(item, to, of);
 }
 
-function fitList(value: JsonValue, to: ListShape, from?: Shape): JsonValue | undefined {
+function fitList(value: JsonValue, to: ListType, from?: ConvertibleType): JsonValue | undefined {
   if (from !== undefined && from.kind !== 'list' && !isJson(from)) {
     const item = fitValue(value, to.of, from);
     return item === undefined ? undefined : [item];
@@ -158,17 +158,17 @@ function fitList(value: JsonValue, to: ListShape, from?: Shape): JsonValue | und
   return items;
 }
 
-function fitObject(value: JsonValue, to: ObjectShape, from?: Shape): JsonValue | undefined {
+function fitObject(value: JsonValue, to: ObjectType, from?: ConvertibleType): JsonValue | undefined {
   if (typeof value !== 'object' || value === null || isList(value)) return undefined;
-  const members = new Map((from?.kind === 'object' ? from.fields : []).map(({ name, type }) => [name, type]));
+  const types = new Map((from?.kind === 'object' ? from.fields : []).map(({ name, type }) => [name, type]));
   const result: Record<string, JsonValue> = {};
   for (const field of to.fields) {
     const stored = Object.hasOwn(value, field.name) ? value[field.name] : undefined;
-    // A member that may be null, and is, stays so.
+    // A property that is null, and may be, stays null.
     const isFilled = stored === undefined || (stored === null && field.required);
     const given = isFilled ? (field.default ?? null) : stored;
     if (given === null && field.required) return undefined;
-    const fitting = given === null ? null : fitValue(given, field.type, members.get(field.name));
+    const fitting = given === null ? null : fitValue(given, field.type, types.get(field.name));
     if (fitting === undefined) return undefined;
     result[field.name] = fitting;
   }
@@ -208,7 +208,7 @@ const SCALARS: Readonly<Record<ScalarName, (value: JsonValue) => JsonValue | und
   },
   Date: (value) => {
     if (typeof value === 'string') return parseDate(value);
-    const isTime = typeof value === 'number' && Math.abs(value) <= LAST_TIME;
+    const isTime = typeof value === 'number' && Math.abs(value) <= MAX_TIME_MS;
     return isTime ? parseDate(new Date(value).toISOString()) : undefined;
   },
   JSON: (value) => value,

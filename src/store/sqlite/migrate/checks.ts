@@ -13,36 +13,36 @@ import { cellText } from './kept-value.ts';
 import type { ColumnMapping } from './mapping.ts';
 import { mendLine } from './mend-line.ts';
 
-/** What one step of a migration means for the records that are there. */
+/** Effect of one step of a migration on the stored records. */
 export interface MigrationCheck {
   readonly step: MigrationStep;
-  /** Records, or for a unique index values, that the step would change, lose or trip over. */
+  /** Number of records, or for a unique index of values, that the step would change or lose, or that prevent it. */
   readonly count: number;
-  /** For people: how many there are, and a few of them. */
+  /** Their number and a few examples, for people. */
   readonly found: string;
-  /** What becomes of them: lost, changed to another value, left in a table without a type, or filled in. */
+  /** Effect on them: lost, changed to another value, left in a table without a type, or filled in. */
   readonly effect?: 'loses' | 'changes' | 'leaves' | 'fills';
-  /** Why the step cannot be made even when losing data is allowed: what to do instead. */
-  readonly obstacle?: string;
+  /** Advice, where the step cannot be made even when losing data is allowed. */
+  readonly blocker?: string;
 }
 
-/** What a step concerns while it reads the records of one table. */
-export interface ConcernContext {
+/** Table whose records a check reads. */
+export interface CheckContext {
   readonly appId: string;
   readonly source: ColumnMapping;
 }
 
 type Step<T extends MigrationStep['type']> = Extract<MigrationStep, { type: T }>;
 
-const MOST_EXAMPLES = 3;
-const LONGEST_EXAMPLE = 40;
+const MAX_EXAMPLES = 3;
+const MAX_EXAMPLE_CHARS = 40;
 
 /**
- * Counts what a step concerns, with up to three examples; reads only. Undefined for a step that can neither fail nor
- * lose anything.
+ * Counts the records that a step affects, with up to three examples; reads only. Undefined for a step that can neither
+ * fail nor lose anything.
  */
-export function runCheck(db: Database, step: MigrationStep, context: ConcernContext): MigrationCheck | undefined {
-  const reader = new ConcernReader(db, context);
+export function runCheck(db: Database, step: MigrationStep, context: CheckContext): MigrationCheck | undefined {
+  const reader = new CheckReader(db, context);
   switch (step.type) {
     case 'change-primary-key':
       return reader.changePrimaryKey(step);
@@ -65,8 +65,8 @@ export function runCheck(db: Database, step: MigrationStep, context: ConcernCont
   }
 }
 
-/** The records of a table that has left the schema. */
-export function readLeft(db: Database, step: Step<'keep-table' | 'drop-table'>): MigrationCheck | undefined {
+/** Counts the records of a table that has left the schema; undefined for one that is kept without a likely new name. */
+export function checkRemovedTable(db: Database, step: Step<'keep-table' | 'drop-table'>): MigrationCheck | undefined {
   const { stored } = step;
   if (step.type === 'keep-table' && step.twin === undefined) return undefined;
   const from = recordsName(stored);
@@ -79,12 +79,12 @@ export function countRecords(db: Database, { from }: ColumnMapping): number {
   return db.prepare(`SELECT count(*) FROM ${from}`).pluck().get() as number;
 }
 
-/** Whether a table that has left the schema has any. */
+/** True when a table that has left the schema has records. */
 export function hasRecords(db: Database, stored: StoredTable): boolean {
   return db.prepare(`SELECT 1 FROM ${recordsName(stored)} LIMIT 1`).get() !== undefined;
 }
 
-interface Records {
+interface RecordSource {
   /** Quoted name of the SQL table. */
   readonly from: string;
   readonly key: { readonly name: string; readonly type: StoredType };
@@ -94,14 +94,18 @@ function typeOf({ columns }: StoredTable, name: string): StoredType {
   return columns.find((column) => column.name === name)?.type ?? { kind: 'scalar', name: 'String' };
 }
 
-function findRecords(db: Database, { from, key }: Records, where: string): Pick<MigrationCheck, 'count' | 'found'> {
+function findRecords(
+  db: Database,
+  { from, key }: RecordSource,
+  where: string,
+): Pick<MigrationCheck, 'count' | 'found'> {
   return find(db, `FROM ${from} WHERE ${where}`, (rest) => {
     const keys = db.prepare(`SELECT ${key.name} ${rest}`).pluck().safeIntegers().all() as Cell[];
-    return keys.map((cell) => show(cell, key.type));
+    return keys.map((cell) => formatCell(cell, key.type));
   });
 }
 
-/** `rest`: of a statement, from FROM on. */
+/** Counts rows and reads examples. `rest`: the statement from FROM on. */
 function find(
   db: Database,
   rest: string,
@@ -110,16 +114,16 @@ function find(
   const count = db.prepare(`SELECT count(*) ${rest}`).pluck().get() as number;
   const records = `${count} ${count === 1 ? 'record' : 'records'}`;
   if (count === 0) return { count, found: records };
-  return { count, found: `${records} (${list(readExamples(`${rest} LIMIT ${MOST_EXAMPLES}`), count)})` };
+  return { count, found: `${records} (${list(readExamples(`${rest} LIMIT ${MAX_EXAMPLES}`), count)})` };
 }
 
-class ConcernReader {
+class CheckReader {
   readonly #db: Database;
   readonly #source: ColumnMapping;
   readonly #appId: string;
-  readonly #from: Records;
+  readonly #from: RecordSource;
 
-  constructor(db: Database, { source, appId }: ConcernContext) {
+  constructor(db: Database, { source, appId }: CheckContext) {
     const { stored, from } = source;
     this.#db = db;
     this.#source = source;
@@ -128,14 +132,14 @@ class ConcernReader {
   }
 
   changePrimaryKey(step: Step<'change-primary-key'>): MigrationCheck {
-    const obstacle = 'Give the new table another stored name, @table(table: "…"), and copy the records into it.';
-    return { step, ...this.#records('1'), obstacle };
+    const blocker = 'Give the new table another stored name, @table(table: "…"), and copy the records into it.';
+    return { step, ...this.#records('1'), blocker };
   }
 
   addRequiredColumn(step: Step<'add-required-column'>): MigrationCheck {
     const records = this.#records('1');
-    const obstacle = 'Give the field a @default(value: …), or leave out the "!".';
-    return { step, ...records, ...(records.count === 0 ? {} : { obstacle }) };
+    const blocker = 'Give the field a @default(value: …), or leave out the "!".';
+    return { step, ...records, ...(records.count === 0 ? {} : { blocker }) };
   }
 
   makeRequired(step: Step<'make-required'>): MigrationCheck {
@@ -145,20 +149,20 @@ class ConcernReader {
     if (count === 0) return { step, count, found };
     if (step.fill !== undefined) return this.#collision(step) ?? { step, count, found, effect: 'fills' };
     const mend = mendLine(this.#appId, { table, field, value: 'null' });
-    const obstacle = `Give the field a @default(value: …), leave out the "!", or write a value into these records first${mend}`;
-    return { step, count, found: `${found} ${count === 1 ? 'has' : 'have'} null there`, obstacle };
+    const blocker = `Give the field a @default(value: …), leave out the "!", or write a value into these records first${mend}`;
+    return { step, count, found: `${found} ${count === 1 ? 'has' : 'have'} null there`, blocker };
   }
 
   createUniqueIndex(step: Step<'create-unique-index'>): MigrationCheck {
-    return this.#shared(step, [step.field], 'Change these records first, or leave out @unique.');
+    return this.#duplicates(step, [step.field], 'Change these records first, or leave out @unique.');
   }
 
   createCompositeIndex(step: Step<'create-composite-index'>): MigrationCheck {
-    return this.#shared(step, step.index.fields, 'Change these records first, or leave out "unique: true".');
+    return this.#duplicates(step, step.index.fields, 'Change these records first, or leave out "unique: true".');
   }
 
-  /** Values, or values of several fields together, that more than one record has; null is never the same. */
-  #shared(step: MigrationStep, fields: readonly FieldPlan[], obstacle: string): MigrationCheck {
+  /** Checks for values, or values of several fields together, that more than one record has; nulls are never equal. */
+  #duplicates(step: MigrationStep, fields: readonly FieldPlan[], blocker: string): MigrationCheck {
     const { from } = this.#source;
     const cells = fields.map((_field, index) => `c${index}`);
     const values = fields.map((field, index) => `${this.#source.expressionOf(field)} AS c${index}`);
@@ -166,14 +170,14 @@ class ConcernReader {
     const shared = `SELECT ${cells}, count(*) AS times FROM (SELECT ${values} FROM ${from}) WHERE ${present} GROUP BY ${cells} HAVING times > 1`;
     const count = this.#db.prepare(`SELECT count(*) FROM (${shared})`).pluck().get() as number;
     if (count === 0) return { step, count, found: '' };
-    const rows = this.#db.prepare(`${shared} LIMIT ${MOST_EXAMPLES}`).raw().safeIntegers().all() as Cell[][];
+    const rows = this.#db.prepare(`${shared} LIMIT ${MAX_EXAMPLES}`).raw().safeIntegers().all() as Cell[][];
     const types = fields.map(({ type }) => describeType(type));
     const examples = rows.map((row) => {
-      const values = types.map((type, index) => show(row[index] ?? null, type));
+      const values = types.map((type, index) => formatCell(row[index] ?? null, type));
       return `${values.join(', ')} in ${row.at(-1)} records`;
     });
     const found = `${count} ${count === 1 ? 'value is' : 'values are'} there more than once (${list(examples, count)})`;
-    return { step, count, found, obstacle };
+    return { step, count, found, blocker };
   }
 
   narrowType(step: Step<'change-type'>): MigrationCheck {
@@ -185,7 +189,7 @@ class ConcernReader {
     const misfits = this.#values(`${column.name} IS NOT NULL AND ${converted} IS NULL`, column);
     if (misfits.count > 0) {
       const found = `the values of ${misfits.found} do not fit`;
-      return { step, count: misfits.count, found, obstacle: this.#mendMisfits(step, converted) };
+      return { step, count: misfits.count, found, blocker: this.#mendMisfits(step, converted) };
     }
     const collision = this.#collision(step);
     if (collision !== undefined) return collision;
@@ -194,22 +198,22 @@ class ConcernReader {
     return { step, ...this.#values(`${column.name} IS NOT NULL AND NOT ${kept}`, column, becomes), effect: 'changes' };
   }
 
-  /** Values that the step makes equal where an index that is there already wants them to differ. */
+  /** Checks for values that the step makes equal although an existing unique index needs them to differ. */
   #collision(step: Step<'change-type' | 'make-required'>): MigrationCheck | undefined {
     const { field, table } = step;
     const ofFields = table.compositeIndexes.filter(({ unique, fields }) => unique && fields.includes(field));
     const indexes = [...(field.unique ? [[field]] : []), ...ofFields.map(({ fields }) => fields)];
-    const concerns = indexes.map((fields) => this.#shared(step, fields, 'Change these records first.'));
-    return concerns.find(({ count }) => count > 0);
+    const checks = indexes.map((fields) => this.#duplicates(step, fields, 'Change these records first.'));
+    return checks.find(({ count }) => count > 0);
   }
 
-  /** A value of an enum that is used can be found by its name. */
+  /** Returns advice for values that do not fit; values of an enum can be named in a filter. */
   #mendMisfits({ field, table, from }: Step<'change-type'>, converted: string): string {
     const general = 'Change these records first, or give the new field another name.';
     if (from.kind !== 'enum') return general;
     const column = this.#source.columnOf(field) ?? 'NULL';
     const where = `${column} IS NOT NULL AND ${converted} IS NULL`;
-    const sql = `SELECT DISTINCT ${column} FROM ${this.#source.from} WHERE ${where} ORDER BY 1 LIMIT ${MOST_EXAMPLES}`;
+    const sql = `SELECT DISTINCT ${column} FROM ${this.#source.from} WHERE ${where} ORDER BY 1 LIMIT ${MAX_EXAMPLES}`;
     const used = this.#db.prepare(sql).pluck().all() as string[];
     const lines = used.map((value) => mendLine(this.#appId, { table, field, value }));
     return lines.includes('.') ? general : `Write other values into these records first${lines.join('')}`;
@@ -233,21 +237,21 @@ class ConcernReader {
     return findRecords(this.#db, this.#from, where);
   }
 
-  /** `becomes`: what the values would be afterwards. */
-  #values(where: string, column: Values, becomes?: { readonly sql: string; readonly type: StoredType }) {
+  /** Counts values. `becomes`: the values after the step. */
+  #values(where: string, column: ValueColumn, becomes?: { readonly sql: string; readonly type: StoredType }) {
     const { from, key } = this.#from;
     return find(this.#db, `FROM ${from} WHERE ${where}`, (rest) => {
       const sql = `SELECT ${key.name}, ${column.name}, ${becomes?.sql ?? 'NULL'} ${rest}`;
       const rows = this.#db.prepare(sql).raw().safeIntegers().all() as [Cell, Cell, Cell][];
       return rows.map(([id, cell, after]) => {
-        const value = `${show(id, key.type)}: ${show(cell, column.type)}`;
-        return becomes === undefined ? value : `${value} → ${show(after, becomes.type)}`;
+        const value = `${formatCell(id, key.type)}: ${formatCell(cell, column.type)}`;
+        return becomes === undefined ? value : `${value} → ${formatCell(after, becomes.type)}`;
       });
     });
   }
 }
 
-interface Values {
+interface ValueColumn {
   /** Quoted name of the column. */
   readonly name: string;
   readonly type: StoredType;
@@ -257,7 +261,7 @@ function list(examples: readonly string[], count: number): string {
   return `${examples.join(', ')}${count > examples.length ? ', …' : ''}`;
 }
 
-function show(cell: Cell, type: StoredType): string {
+function formatCell(cell: Cell, type: StoredType): string {
   const text = cellText(cell, type);
-  return text.length > LONGEST_EXAMPLE ? `${text.slice(0, LONGEST_EXAMPLE - 1)}…` : text;
+  return text.length > MAX_EXAMPLE_CHARS ? `${text.slice(0, MAX_EXAMPLE_CHARS - 1)}…` : text;
 }

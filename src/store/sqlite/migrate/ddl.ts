@@ -5,19 +5,20 @@ import { logName, quote, recordsName, type StoredTableName } from '../sql/table-
 export const CREATE_META =
   'CREATE TABLE IF NOT EXISTS tablecast_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID';
 
-/** Key in tablecast_meta of the position from which on a table's log is whole. */
+/** Returns the key in tablecast_meta of the position after which a table's log is complete. */
 export function floorKey({ database, table }: StoredTableName): string {
   return `floor:${database}/${table}`;
 }
 
-/** Key in tablecast_meta of the position at which a schema change last gave the table's records another form. */
+/** Returns the key in tablecast_meta of the position of the last schema change that changed the table's records. */
 export function shapeKey({ database, table }: StoredTableName): string {
   return `shape:${database}/${table}`;
 }
 
 /**
- * With a rowid: a tree that has whole records in its inner nodes gets deep, and at 1 KB a record each step of it costs five
- * times as much. Tables that were made without one are as good as these, but slower.
+ * Returns the statement that creates the table of records. It has a rowid: a tree with whole records in its inner nodes
+ * gets deep, and at 1 KB a record each step of it costs five times as much. Tables of older stores that were made WITHOUT
+ * ROWID work as well, but slower.
  */
 export function createRecords(table: TablePlan, name: string = recordsName(table)): string {
   const columns = [...table.fields.map(columnOf), '_seq INTEGER NOT NULL'];
@@ -30,7 +31,7 @@ export function createLog(table: TablePlan): string {
   return `CREATE TABLE ${logName(table)} (${columns}) STRICT`;
 }
 
-/** Every index of the table, in SQL. */
+/** Returns the statements that create the indexes of the table. */
 export function createIndexes(table: TablePlan): string[] {
   const ofFields = table.fields.filter(({ indexed, unique }) => indexed || unique);
   const created = [
@@ -42,7 +43,7 @@ export function createIndexes(table: TablePlan): string[] {
   return [...created, `CREATE INDEX ${name} ON ${recordsName(table)} (_expires)`];
 }
 
-/** A unique column needs no second index. */
+/** Returns the statement that creates the index of a field. A unique field needs no second index. */
 export function createIndex(table: TablePlan, field: FieldPlan): string {
   const kind = field.unique ? 'UNIQUE INDEX' : 'INDEX';
   const columns = field.unique ? [field.name] : inOrder(table, [field.name]);
@@ -56,17 +57,17 @@ export function createCompositeIndex(table: TablePlan, { fields, unique }: Compo
   return `CREATE ${kind} ${compositeIndexName(table, names)} ON ${recordsName(table)} (${columns})`;
 }
 
-/** With the key at the end: the records of one value then come in the order of lists, and need not be sorted. */
+/** Appends the primary key: the records of one value are then in the order of lists, and need not be sorted. */
 function inOrder({ primaryKey: { name } }: TablePlan, names: readonly string[]): readonly string[] {
   return names.includes(name) ? names : [...names, name];
 }
 
-/** A field's name has no ",", so that no index of one field is called so. */
+/** Returns the name of a composite index. A field's name has no ",", so no index of one field has the same name. */
 export function compositeIndexName({ database, table }: StoredTableName, fields: readonly string[]): string {
   return quote(`${database}/${table}.${fields.join(',')}`);
 }
 
-/** No other name in the store can be the same: a stored name has neither "/" nor ".". */
+/** Returns the name of a field's index. No other name in the store is equal: a stored name has neither "/" nor ".". */
 export function indexName({ database, table }: StoredTableName, { name }: Pick<FieldPlan, 'name'>): string {
   return quote(`${database}/${table}.${name}`);
 }

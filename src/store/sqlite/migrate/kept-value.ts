@@ -4,8 +4,8 @@ import type { Cell } from '../../store.ts';
 import { decode, fitValue, isList } from './cell-conversion.ts';
 
 /**
- * Whether a cell has the same value in the new type. A number or boolean and its text are the same value, a single value
- * and a list of it are, and an object with more members has those of before.
+ * True when a cell has the same value in the new type. A number or boolean and its text are the same value, so are a
+ * single value and a list of it, and an object that only gained properties.
  */
 export function isKept(cell: Cell, from: StoredType, to: FieldType): boolean {
   if (cell === null) return true;
@@ -22,9 +22,10 @@ function isSame(before: JsonValue, after: JsonValue | undefined): boolean {
     return before.length === after.length && before.every((item, index) => isSame(item, after[index]));
   }
   if (typeof before !== 'object' || typeof after !== 'object') return String(before) === String(after);
-  const members = after as Readonly<Record<string, JsonValue>>;
+  const properties = after as Readonly<Record<string, JsonValue>>;
   return Object.entries(before).every(
-    ([name, value]) => value === null || (Object.hasOwn(members, name) && isSame(value as JsonValue, members[name])),
+    ([name, value]) =>
+      value === null || (Object.hasOwn(properties, name) && isSame(value as JsonValue, properties[name])),
   );
 }
 
@@ -32,7 +33,7 @@ function asList(value: JsonValue): readonly JsonValue[] {
   return isList(value) ? value : [value];
 }
 
-/** The value of a cell as JSON text, for messages. */
+/** Returns the value of a cell as JSON text, for messages. */
 export function cellText(cell: Cell, type: StoredType): string {
   return cell === null ? 'null' : JSON.stringify(decode(cell, type));
 }

@@ -11,8 +11,8 @@ import { sqlType } from './ddl.ts';
 import { isKept } from './kept-value.ts';
 
 /**
- * The stored records of one table, seen as the plan wants them: for each field an SQL expression over the stored
- * columns. Checks and the rebuild use the same expressions, so that what was checked is what will be stored.
+ * Mapping from the stored columns of one table to the fields of the plan: for each field an SQL expression over the
+ * stored columns. Checks and the rebuild use the same expressions, so the values that were checked are those stored.
  */
 export class ColumnMapping {
   readonly stored: StoredTable;
@@ -33,50 +33,50 @@ export class ColumnMapping {
     this.#columns = new Map(stored.columns.map((column) => [column.name.toLowerCase(), column]));
   }
 
-  /** Quoted name of the stored column, undefined when the field is new. */
+  /** Returns the quoted name of the stored column; undefined when the field is new. */
   columnOf(field: FieldPlan): string | undefined {
     const column = this.#columns.get(field.name.toLowerCase());
     return column && quote(column.name);
   }
 
-  /** The value that the field gets. NULL where a stored value does not fit. */
+  /** Returns the SQL expression of the field's new value: NULL where a stored value does not fit. */
   expressionOf(field: FieldPlan): string {
     const known = this.#expressions.get(field);
     if (known !== undefined) return known;
-    const made = this.#makeExpression(field);
-    this.#expressions.set(field, made);
-    return made;
+    const expression = this.#makeExpression(field);
+    this.#expressions.set(field, expression);
+    return expression;
   }
 
-  /** The stored value as the new type has it, which `expressionOf` also fills where it is null. */
+  /** Returns the SQL expression of the stored value in the new type, without the default that `expressionOf` fills in for null. */
   convertedOf(field: FieldPlan, column: StoredColumn): string {
     const known = this.#conversions.get(field);
     if (known !== undefined) return known;
     const conversion = conversionOf(column.type, field.type);
     const name = quote(column.name);
-    const made = conversion === undefined ? name : this.#call(field, (cell) => conversion(cell ?? null), name);
-    this.#conversions.set(field, made);
-    return made;
+    const expression = conversion === undefined ? name : this.#call(field, (cell) => conversion(cell ?? null), name);
+    this.#conversions.set(field, expression);
+    return expression;
   }
 
-  /** The stored column of the field, undefined when the field is new. */
+  /** Returns the stored column of the field; undefined when the field is new. */
   storedOf(field: FieldPlan): StoredColumn | undefined {
     return this.#columns.get(field.name.toLowerCase());
   }
 
-  /** True in SQL where the stored value is the same in the new type. */
+  /** Returns an SQL condition: the stored value is the same in the new type. */
   keptExpression(field: FieldPlan, column: StoredColumn): string {
     const name = this.#functions.add((cell) => (isKept(cell ?? null, column.type, field.type) ? 1n : 0n));
     return `${name}(${quote(column.name)})`;
   }
 
-  /** The value is made record by record: not what is stored already, and not the same for all. */
+  /** True when the value is computed for each record: it is neither the stored one nor the same for all. */
   isConverted(field: FieldPlan): boolean {
     this.expressionOf(field);
     return this.#converted.has(field);
   }
 
-  /** When the record expires, or undefined when records of this table do not. */
+  /** Returns the SQL expression of the time of expiry; undefined when records of this table do not expire. */
   expiryExpression(): string | undefined {
     const expiry = expiryOf(this.table);
     if (expiry === undefined) return undefined;
@@ -104,7 +104,7 @@ export class ColumnMapping {
     return isFilled(column, field) ? `coalesce(${converted}, ${this.#fill(field)})` : converted;
   }
 
-  /** What was computed of null is computed of the value in its place. */
+  /** True when a computed field uses a field whose nulls are filled in, and must be computed again. */
   #usesFilled({ uses }: ComputedPlan): boolean {
     return this.table.fields.some((field) => {
       const column = this.storedOf(field);
@@ -112,7 +112,7 @@ export class ColumnMapping {
     });
   }
 
-  /** What records get that have no value yet. */
+  /** Returns the SQL expression of the value for records that have none. */
   #fill(field: FieldPlan): string {
     if (field.stamp !== undefined) return this.#call(field, (seq) => stampOf(field, writtenAt(seq)), '_seq');
     const cell = defaultCell(field);
@@ -125,7 +125,7 @@ export class ColumnMapping {
   }
 }
 
-/** Records that have null there get a default or a time. */
+/** True when nulls in the column are replaced by a default or a time. */
 function isFilled(column: StoredColumn, field: FieldPlan): boolean {
   if (!field.required || column.required || field.computed !== undefined) return false;
   return field.stamp !== undefined || (field.default !== undefined && field.default !== null);
@@ -133,7 +133,7 @@ function isFilled(column: StoredColumn, field: FieldPlan): boolean {
 
 type SqlFunction = (...cells: (Cell | undefined)[]) => Cell;
 
-/** Functions of ours that SQL may call, on one connection. */
+/** Registry of JavaScript functions that SQL calls, on one connection. */
 export class Functions {
   readonly #db: Database;
   #count = 0;
@@ -142,7 +142,7 @@ export class Functions {
     this.#db = db;
   }
 
-  /** Gives the name under which SQL calls it. Integers come as BigInt: a Long does not fit a double. */
+  /** Registers a function and returns its name in SQL. Integers are passed as BigInt: a Long does not fit a double. */
   add(run: SqlFunction): string {
     const name = `tablecast_${this.#count++}`;
     this.#db.function(name, { varargs: true, safeIntegers: true, deterministic: true }, run);
@@ -150,19 +150,19 @@ export class Functions {
   }
 }
 
-/** A number of JavaScript would come as a REAL. */
+/** Converts a number for an INTEGER column to BigInt: SQLite would get a number as a REAL. */
 function storedCell(cell: Cell, { type }: FieldPlan): Cell {
   return typeof cell === 'number' && sqlType(type) === 'INTEGER' ? BigInt(cell) : cell;
 }
 
-/** An SQL literal, or undefined for text that cannot stand in SQL. */
+/** Returns an SQL literal; undefined for text that SQL cannot contain. */
 function literal(cell: Cell): string | undefined {
   if (cell === null) return 'NULL';
   if (typeof cell !== 'string') return String(cell);
   return cell.includes('\0') ? undefined : `'${cell.replaceAll("'", "''")}'`;
 }
 
-/** Milliseconds since 1970 of the record's last change: its seq counts microseconds. */
+/** Returns the time of the record's last change in milliseconds since 1970: its seq counts microseconds. */
 function writtenAt(seq: Cell | undefined): number {
   return Math.trunc(Number(seq) / 1000);
 }

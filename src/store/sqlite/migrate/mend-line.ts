@@ -3,13 +3,13 @@ import type { FieldPlan, TablePlan } from '../../../schema/plan.ts';
 export interface MendedValue {
   readonly table: TablePlan;
   readonly field: FieldPlan;
-  /** As a filter has it. */
+  /** Value as a filter has it. */
   readonly value: string;
 }
 
 /**
- * The end of a sentence that says what to write first: the request that changes every record with the value. A full stop
- * alone where the table has no URL, or a filter cannot name the value.
+ * Returns the end of a sentence that advises to write other values first: the request that changes every record with the
+ * value. Only a full stop where the table has no URL, or a filter cannot name the value.
  */
 export function mendLine(appId: string, { table, field, value }: MendedValue): string {
   const { exportName, transports } = table;

@@ -15,7 +15,7 @@ import { changesLayout, markLayoutChange, newestPosition } from '../log/layout.t
 import { addUnissuedRange } from '../log/unissued-ranges.ts';
 import { createFulltext, staleFulltext } from '../sql/fulltext.ts';
 import { changeTable, createTable, dropTable } from './apply.ts';
-import { countRecords, hasRecords, type MigrationCheck, readLeft, runCheck } from './checks.ts';
+import { checkRemovedTable, countRecords, hasRecords, type MigrationCheck, runCheck } from './checks.ts';
 import { CREATE_META } from './ddl.ts';
 import { ColumnMapping, Functions } from './mapping.ts';
 import { type AssessedStep, describeRefusal } from './report.ts';
@@ -23,15 +23,15 @@ import { readStored, saveStored } from './saved.ts';
 
 export interface MigrateOptions {
   readonly allowDestructive: Allowance;
-  /** One sentence for each thing that was done. */
+  /** Receives one sentence for each change that was made. */
   onNotice?(sentence: string): void;
-  /** One sentence for each thing to be looked after: records of a table that is not in the schema. */
+  /** Receives one sentence for each matter to check, such as records of a table that is not in the schema. */
   onWarning?(sentence: string): void;
 }
 
 /**
- * Brings the database to the plan in one transaction: it is either as before or as the plan wants it, whatever
- * happens meanwhile. Throws MigrationRefusedError when the plan does not fit what is stored; then nothing was changed.
+ * Migrates the database to the plan in one transaction, which is made as a whole or not at all. Throws
+ * MigrationRefusedError when the plan does not fit what is stored; then nothing was changed.
  */
 export function migrate(db: Database, plan: Plan, options: MigrateOptions): void {
   const stored = readStored(db);
@@ -40,27 +40,27 @@ export function migrate(db: Database, plan: Plan, options: MigrateOptions): void
   const kept = stored && { ...stored, tables: stored.tables.filter((table) => !dropped.has(table)) };
   const wanted = describeStored(plan, kept);
   const stale = stored === undefined ? [] : staleFulltext(db, plan);
-  let assessed: readonly AssessedStep[] = steps.map((step) => ({ step, concern: undefined }));
+  let assessed: readonly AssessedStep[] = steps.map((step) => ({ step, check: undefined }));
   if (stale.length > 0 || JSON.stringify(stored) !== JSON.stringify(wanted)) {
     const migration = new Migration(db, plan, stored);
     db.transaction(() => {
       assessed = migration.assess(steps);
-      const { refusal } = migration.judge(assessed, options.allowDestructive);
+      const { refusal } = migration.decide(assessed, options.allowDestructive);
       if (refusal !== undefined) throw new MigrationRefusedError(refusal);
       migration.run(assessed, wanted);
-      // Asked again: a table that was written anew has new indexes.
+      // Queried again: a table that was rebuilt has new indexes already.
       for (const { table, field } of staleFulltext(db, plan)) createFulltext(db, table, field);
       saveStored(db, wanted);
     }).immediate();
   }
-  for (const { step, concern } of assessed) report(db, step, concern, options);
+  for (const { step, check } of assessed) report(db, step, check, options);
   for (const { table, field } of stale) {
     const name = `${table.database}.${table.table}.${field.name}`;
     options.onNotice?.(`make the index of the words in ${name} anew, since this version of Node knows other letters`);
   }
 }
 
-function report(db: Database, step: MigrationStep, concern: MigrationCheck | undefined, options: MigrateOptions): void {
+function report(db: Database, step: MigrationStep, check: MigrationCheck | undefined, options: MigrateOptions): void {
   if (step.type === 'keep-table' && hasRecords(db, step.stored)) {
     const { name } = step;
     const { database, table } = step.stored;
@@ -71,26 +71,26 @@ function report(db: Database, step: MigrationStep, concern: MigrationCheck | und
     );
     return;
   }
-  const filled = concern?.effect === 'fills' ? ` (${concern.count})` : '';
+  const filled = check?.effect === 'fills' ? ` (${check.count})` : '';
   options.onNotice?.(`${step.sentence}${filled}`);
 }
 
-/** Changes nothing. */
+/** Returns the effects of a migration without making it. */
 export function previewMigration(db: Database, plan: Plan, allowed: Allowance): MigrationPreview {
   const stored = readStored(db);
   const steps = planMigration(stored, plan, { dropTables: namesOf(allowed) });
   const migration = new Migration(db, plan, stored);
-  const judgement = migration.judge(migration.assess(steps), allowed);
+  const decision = migration.decide(migration.assess(steps), allowed);
   const names = steps.flatMap((step) => stepName(step) ?? []);
   const pending = steps.some(({ type }) => type !== 'keep-table');
-  return { ...judgement, names, pending };
+  return { ...decision, names, pending };
 }
 
 function namesOf(allowed: Allowance): readonly string[] {
   return typeof allowed === 'boolean' ? [] : allowed;
 }
 
-type Judgement = Pick<MigrationPreview, 'refusal' | 'impossible' | 'losing'>;
+type MigrationDecision = Pick<MigrationPreview, 'refusal' | 'impossible' | 'losing'>;
 
 function isAllowed(allowed: Allowance, name: string): boolean {
   return typeof allowed === 'boolean' ? allowed : allowed.includes(name);
@@ -100,7 +100,7 @@ class Migration {
   readonly #db: Database;
   readonly #plan: Plan;
   readonly #stored: StoredSchema | undefined;
-  /** Of the tables that are there already. */
+  /** Mappings of the tables that exist already. */
   readonly #sources = new Map<TablePlan, ColumnMapping>();
 
   constructor(db: Database, plan: Plan, stored: StoredSchema | undefined) {
@@ -115,31 +115,31 @@ class Migration {
     }
   }
 
-  /** Reads what each step means for the records that are there. */
+  /** Checks the effect of each step on the stored records. */
   assess(steps: readonly MigrationStep[]): readonly AssessedStep[] {
     return steps.map((step) => {
-      if (!('table' in step)) return { step, concern: readLeft(this.#db, step) };
+      if (!('table' in step)) return { step, check: checkRemovedTable(this.#db, step) };
       const source = this.#sources.get(step.table);
-      if (source === undefined) return { step, concern: undefined };
-      return { step, concern: runCheck(this.#db, step, { source, appId: this.#plan.appId }) };
+      if (source === undefined) return { step, check: undefined };
+      return { step, check: runCheck(this.#db, step, { source, appId: this.#plan.appId }) };
     });
   }
 
-  judge(assessed: readonly AssessedStep[], allowed: Allowance): Judgement {
-    const impossible = assessed.some(({ concern }) => concern?.obstacle !== undefined);
-    const needed = assessed.flatMap(({ step, concern }) => (isLoss(concern) ? (stepName(step) ?? []) : []));
+  decide(assessed: readonly AssessedStep[], allowed: Allowance): MigrationDecision {
+    const impossible = assessed.some(({ check }) => check?.blocker !== undefined);
+    const needed = assessed.flatMap(({ step, check }) => (isLoss(check) ? (stepName(step) ?? []) : []));
     const losing = needed.filter((name) => !isAllowed(allowed, name));
     if (!impossible && losing.length === 0) return { refusal: undefined, impossible, losing };
     const parts = assessed.map((part) => ({ ...part, records: this.#count(part.step) }));
     return { refusal: describeRefusal(parts, { file: this.#db.name, impossible, needed }), impossible, losing };
   }
 
-  /** `wanted`: what will be stored. */
+  /** Makes the steps. `wanted`: the schema that will be stored. */
   run(assessed: readonly AssessedStep[], wanted: StoredSchema): void {
     this.#db.exec(CREATE_META);
     const newest = newestPosition(this.#db, this.#stored);
     const position = Math.max(Date.now() * 1000, newest + 1);
-    const filled = new Set(assessed.flatMap(({ step, concern }) => (concern?.effect === 'fills' ? [step] : [])));
+    const filled = new Set(assessed.flatMap(({ step, check }) => (check?.effect === 'fills' ? [step] : [])));
     const steps = assessed.map(({ step }) => step);
     for (const step of steps) if (step.type === 'drop-table') dropTable(this.#db, step.stored, position);
     for (const table of this.#plan.tables) {
@@ -150,18 +150,19 @@ class Migration {
       const isOther = source !== undefined && (changesLayout(source, own) || own.some((step) => filled.has(step)));
       if (isOther) markLayoutChange(this.#db, table, position);
     }
-    // Where it has become the newest one, none was given out on the way to it. In a new store none was given out at all.
+    // The migration jumped to this position: record the skipped range as never issued. A new store has issued none at all.
     const isNewest = newestPosition(this.#db, wanted) === position;
     if (isNewest && this.#stored !== undefined) addUnissuedRange(this.#db, [newest, position]);
   }
+
   #count(step: MigrationStep): number | undefined {
     const source = 'table' in step ? this.#sources.get(step.table) : undefined;
     return source && countRecords(this.#db, source);
   }
 }
 
-/** Where no value is stored there is none to lose. */
-function isLoss(concern: MigrationCheck | undefined): boolean {
-  if (concern?.effect === undefined || concern.obstacle !== undefined) return false;
-  return concern.effect !== 'fills' && concern.count > 0;
+/** True when the step loses or changes stored values. */
+function isLoss(check: MigrationCheck | undefined): boolean {
+  if (check?.effect === undefined || check.blocker !== undefined) return false;
+  return check.effect !== 'fills' && check.count > 0;
 }

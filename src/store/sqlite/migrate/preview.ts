@@ -5,7 +5,7 @@ import type { MigrationPreview, PreviewOptions } from '../../engine.ts';
 import { databaseFile, describeOpenError } from '../database/open.ts';
 import { previewMigration } from './migrate.ts';
 
-/** What the plan would do to the store in the folder; undefined where there is none. May be asked while it is in use. */
+/** Returns the effects of a migration of the store in the folder; undefined where there is none. Works while the store is in use. */
 export function previewSqliteMigration(plan: Plan, { dir, allowed }: PreviewOptions): MigrationPreview | undefined {
   const file = databaseFile(dir);
   if (!existsSync(file)) return undefined;

@@ -4,7 +4,7 @@ import type { MigrationCheck } from './checks.ts';
 export interface AssessedStep {
   readonly step: MigrationStep;
   /** Undefined for a step that can neither fail nor lose anything. */
-  readonly concern: MigrationCheck | undefined;
+  readonly check: MigrationCheck | undefined;
 }
 
 interface RefusedStep extends AssessedStep {
@@ -19,7 +19,7 @@ export interface MigrationReport {
   readonly needed: readonly string[];
 }
 
-/** The whole plan for people: each step, whom it concerns, and how to go on. */
+/** Describes the whole plan for people: each step, the records that it affects, and how to go on. */
 export function describeRefusal(steps: readonly RefusedStep[], { file, impossible, needed }: MigrationReport): string {
   return [
     `The schema does not fit what is stored in ${file}. Nothing was changed. The schema asks for:`,
@@ -31,7 +31,7 @@ export function describeRefusal(steps: readonly RefusedStep[], { file, impossibl
   ].join('\n');
 }
 
-/** An allowance does not help as long as something is not possible. */
+/** Returns the next steps. An allowance does not help while a step is not possible. */
 function describeAdvice(impossible: boolean, needed: readonly string[]): string[] {
   if (impossible) return ['What is NOT POSSIBLE has to be changed first. The previous schema still starts.'];
   return [
@@ -42,13 +42,13 @@ function describeAdvice(impossible: boolean, needed: readonly string[]): string[
 
 const LABELS = { loses: 'LOSES DATA', changes: 'CHANGES VALUES', leaves: 'LEAVES BEHIND', fills: 'FILLS' } as const;
 
-function describeStep({ step, concern, records }: RefusedStep): string[] {
+function describeStep({ step, check, records }: RefusedStep): string[] {
   const sentence = `  ${step.sentence}`;
-  if (concern?.obstacle !== undefined) {
-    return [sentence, `    NOT POSSIBLE: ${concern.found}`, `    ${concern.obstacle}`];
+  if (check?.blocker !== undefined) {
+    return [sentence, `    NOT POSSIBLE: ${check.found}`, `    ${check.blocker}`];
   }
-  if (concern?.effect !== undefined && concern.count > 0) {
-    return [sentence, `    ${LABELS[concern.effect]}: ${concern.found}`, ...describeTwin(step)];
+  if (check?.effect !== undefined && check.count > 0) {
+    return [sentence, `    ${LABELS[check.effect]}: ${check.found}`, ...describeTwin(step)];
   }
   return records === undefined ? [sentence] : [`${sentence} [${records} ${records === 1 ? 'record' : 'records'}]`];
 }

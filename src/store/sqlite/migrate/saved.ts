@@ -7,8 +7,8 @@ const KEY = 'schema';
 const VERSION = 1;
 
 /**
- * What the database says that it holds; undefined when it is new. Throws DamagedStoreError when it is not a database
- * of ours, or not whole.
+ * Reads the schema that the database was last migrated to; undefined when it is new. Throws DamagedStoreError when it is
+ * not a Tablecast database, or not complete.
  */
 export function readStored(db: Database): StoredSchema | undefined {
   const tables = db

@@ -6,7 +6,7 @@ import type { BulkWrite, Cell, Change, Precondition, Write, WriteOutcome } from 
 import type { TableAudit } from '../audit.ts';
 import type { Row, SqliteTable } from './table.ts';
 
-/** The transaction that is open: its clock, and what it has changed so far, in order. */
+/** Open transaction: its clock, and its changes so far, in order. */
 export interface Transaction {
   /** Milliseconds since 1970. */
   readonly now: number;
@@ -14,28 +14,28 @@ export interface Transaction {
   nextSeq(): number;
 }
 
-/** What the writes of one table need. */
+/** Context of the writes to one table. */
 export interface WriteContext {
   readonly table: SqliteTable;
   readonly expiry: Expiry | undefined;
-  /** Of a table with `@audit`. */
+  /** Writer of audit entries, for a table with `@audit`. */
   readonly audit: TableAudit | undefined;
   readonly transaction: Transaction;
 }
 
-/** A write of one record, or of none. */
+/** Write of one record, or of none: a message. */
 export type OneWrite = Exclude<Write, BulkWrite>;
 type RecordWrite = Extract<OneWrite, { cells: unknown }>;
 type DeleteWrite = Extract<Write, { type: 'delete' }>;
 type PublishWrite = Extract<Write, { type: 'publish' }>;
 
 /**
- * Applies one write inside the transaction that is open, and notes what it has changed. Throws AppError when the write cannot be
- * made (absent, exists, precondition); a constraint of the database comes as the driver's error.
+ * Applies one write inside the open transaction, and adds its change to that. Throws AppError when the write cannot be
+ * made (absent, exists, precondition), and the driver's error when a constraint of the database is broken.
  */
 export function applyWrite(context: WriteContext, write: OneWrite): WriteOutcome {
   if (write.type === 'publish') return publish(context, write);
-  // The primary key refuses a record that exists, so that it need not be looked for first.
+  // The primary key refuses a record that exists, so it need not be read first.
   if (write.type === 'create') return insert(context, write);
   const before = context.table.get(write.id);
   checkPrecondition(before, write.precondition);
@@ -65,12 +65,12 @@ function insert(context: WriteContext, write: RecordWrite): WriteOutcome {
 function replace(context: WriteContext, write: RecordWrite, before: Row): WriteOutcome {
   const { table, transaction } = context;
   const row = nextRow(context, write, before);
-  let changed = changedPlaces(before, row);
+  let changed = changedIndexes(before, row);
   const isSame = changed.length === 0;
   if (!isSame && table.setsFields) {
     stamp(row, table.updatedStamps, context);
     table.computed.apply(row);
-    changed = changedPlaces(before, row);
+    changed = changedIndexes(before, row);
   }
   const json = table.codec.toJson(row);
   write.guard?.(toRecord(table.codec.toJson(before)), toRecord(json));
@@ -86,13 +86,13 @@ function replace(context: WriteContext, write: RecordWrite, before: Row): WriteO
 function remove(context: WriteContext, write: DeleteWrite, before: Row | undefined): WriteOutcome {
   const { table, transaction } = context;
   if (before === undefined || !isStillExpired(table, write)) throw notFound(write.id);
-  const whole = table.codec.toJson(before);
-  write.guard?.(toRecord(whole), undefined);
+  const previous = table.codec.toJson(before);
+  write.guard?.(toRecord(previous), undefined);
   const seq = transaction.nextSeq();
   table.delete(write.id);
   context.audit?.append(seq, 'delete', { write, before });
   const data = keyToJson(table.plan.primaryKey, write.id);
-  transaction.changes.push({ seq, table: table.plan, op: 'delete', id: write.id, data, before: whole });
+  transaction.changes.push({ seq, table: table.plan, op: 'delete', id: write.id, data, before: previous });
   return { id: write.id, seq, created: false, changed: true, json: '' };
 }
 
@@ -110,7 +110,7 @@ function publish(context: WriteContext, write: PublishWrite): WriteOutcome {
   return { id, seq, created: false, changed: true, json: answer };
 }
 
-/** PUT replaces all but what only the server sets; PATCH replaces what was sent. */
+/** Returns the row after the write: PUT replaces all fields but those that only the server sets, PATCH those that were sent. */
 function nextRow({ table }: WriteContext, write: RecordWrite, before: Row): Cell[] {
   const { cells, type } = write;
   const row: Cell[] = [];
@@ -120,11 +120,11 @@ function nextRow({ table }: WriteContext, write: RecordWrite, before: Row): Cell
   for (const index of table.createdStamps) row[index] = before[index] as Cell;
   for (const index of table.updatedStamps) row[index] = before[index] as Cell;
   if ('keep' in write) for (const index of write.keep ?? []) row[index] = before[index] as Cell;
-  for (const index of table.computed.places) row[index] = before[index] as Cell;
+  for (const index of table.computed.indexes) row[index] = before[index] as Cell;
   return row;
 }
 
-function changedPlaces(before: Row, row: Row): number[] {
+function changedIndexes(before: Row, row: Row): number[] {
   const changed: number[] = [];
   for (let place = 0; place < row.length; place++) if (row[place] !== before[place]) changed.push(place);
   return changed;
@@ -138,7 +138,7 @@ function stamp(row: Cell[], indexes: readonly number[], { table, transaction }: 
   for (const index of indexes) row[index] = stampOf(table.plan.fields[index] as FieldPlan, transaction.now);
 }
 
-/** A record that was refreshed between being found expired and being removed stays. */
+/** False when the record was refreshed after it was found to be expired: it stays. */
 function isStillExpired(table: SqliteTable, { id, expiredAt }: DeleteWrite): boolean {
   if (expiredAt === undefined) return true;
   const time = table.expiresAt(id);

@@ -7,7 +7,7 @@ import { NAMES, quote, recordsName } from '../sql/table-names.ts';
 import type { OneWrite } from './apply-write.ts';
 import type { SqliteTable } from './table.ts';
 
-/** The statement's name for the table, so that no column is taken for one of json_each's. */
+/** Alias of the table in statements, so that no column is ambiguous with those of json_each. */
 const ALIAS = 't';
 
 export function isBulk(write: Write): write is BulkWrite {
@@ -15,10 +15,10 @@ export function isBulk(write: Write): write is BulkWrite {
 }
 
 /**
- * The records that a bulk write is for, in primary-key order, as they are in the transaction that is open. Throws
- * BAD_REQUEST with their number when there are more than it may change.
+ * Returns the keys of the records that a bulk write changes, in primary-key order, as they are in the open transaction.
+ * Throws BAD_REQUEST with their number when there are more than it may change.
  */
-export function chooseKeys(statements: StatementCache, { plan }: SqliteTable, write: BulkWrite): readonly RecordKey[] {
+export function selectKeys(statements: StatementCache, { plan }: SqliteTable, write: BulkWrite): readonly RecordKey[] {
   const where =
     write.filter === undefined
       ? undefined
@@ -35,23 +35,23 @@ export function chooseKeys(statements: StatementCache, { plan }: SqliteTable, wr
   );
 }
 
-/** The write of one of the chosen records. */
-export type ChosenWrite = Extract<OneWrite, { type: 'patch' | 'delete' | 'put' }>;
+/** Write of one of the selected records. */
+export type SelectedWrite = Extract<OneWrite, { type: 'patch' | 'delete' | 'put' }>;
 
-export function writeOf(write: BulkWrite, id: RecordKey): ChosenWrite {
+export function writeOf(write: BulkWrite, id: RecordKey): SelectedWrite {
   const { table, guard, by } = write;
   if (write.type === 'delete-where') return { type: 'delete', table, id, guard, by };
   const index = table.fields.indexOf(table.primaryKey);
   return { type: 'patch', table, id, cells: write.cells.with(index, id), guard, by };
 }
 
-/** What a bulk write answers: one outcome for all its records. */
-export function sumUp(outcomes: readonly WriteOutcome[], head: number): WriteOutcome {
+/** Returns the outcome of a bulk write: one for all its records. */
+export function sumUp(outcomes: readonly WriteOutcome[], lastSeq: number): WriteOutcome {
   const changed = outcomes.filter((outcome) => outcome.changed).length;
   const json = JSON.stringify({ matched: outcomes.length, changed });
   return {
     id: null,
-    seq: outcomes.findLast((outcome) => outcome.changed)?.seq ?? head,
+    seq: outcomes.findLast((outcome) => outcome.changed)?.seq ?? lastSeq,
     created: false,
     changed: changed > 0,
     json,

@@ -5,11 +5,11 @@ import type { Cell } from '../../store.ts';
 
 export type CellEncoder = (cell: Cell) => string;
 
-/** What JSON text writes otherwise than it is. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what has to be found.
+/** Characters that JSON text has to escape. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters have to be found.
 const ESCAPED = /["\\\u0000-\u001f\ud800-\udfff]/;
 
-/** Most texts are written as they are, which is more than twice as fast to find out as to let JSON.stringify do it. */
+/** Most strings need no escapes: this test is more than twice as fast as JSON.stringify. */
 const asText: CellEncoder = (cell) => {
   if (cell === null) return 'null';
   return ESCAPED.test(cell as string) ? JSON.stringify(cell) : `"${cell as string}"`;
@@ -26,7 +26,7 @@ const asLong: CellEncoder = (cell) => {
   return Number.isSafeInteger(value) ? String(value) : `"${cell}"`;
 };
 
-/** How the cells of a type become JSON text. */
+/** Returns the function that writes cells of a type as JSON text. */
 export function encoderOf(type: FieldType): CellEncoder {
   if (type.kind === 'list' || type.kind === 'object') return holdsJson(type) ? asJson : asRaw;
   if (type.kind === 'enum') return asPlain;
@@ -49,22 +49,22 @@ export function encoderOf(type: FieldType): CellEncoder {
 }
 
 /**
- * Turns rows of a table, or of some of its fields, into JSON text. Cells beyond the fields are ignored, and those of
- * hidden fields are left out: what is made here goes to clients and into the log.
+ * Writes rows of a table, or of some of its fields, as JSON text. Cells beyond the fields are ignored, and those of hidden
+ * fields are left out: the text goes to clients and into the log.
  */
 export class RowCodec {
-  /** Where in the row the cells of the visible fields are. */
-  readonly #places: readonly number[];
-  /** Which of them is at a place of the row. */
-  readonly #indexes: readonly (number | undefined)[];
+  /** Index in the row of each visible field. */
+  readonly #columns: readonly number[];
+  /** Index among the visible fields, by the index in the row. */
+  readonly #visibleIndexes: readonly (number | undefined)[];
   readonly #names: readonly string[];
   readonly #prefixes: readonly string[];
   readonly #encoders: readonly CellEncoder[];
 
   constructor(fields: readonly FieldPlan[]) {
     const visible = fields.filter(({ hidden }) => !hidden);
-    this.#places = visible.map((field) => fields.indexOf(field));
-    this.#indexes = fields.map((field) => (field.hidden ? undefined : visible.indexOf(field)));
+    this.#columns = visible.map((field) => fields.indexOf(field));
+    this.#visibleIndexes = fields.map((field) => (field.hidden ? undefined : visible.indexOf(field)));
     this.#names = visible.map((field) => `${JSON.stringify(field.name)}:`);
     this.#prefixes = this.#names.map((name, index) => (index === 0 ? '{' : ',') + name);
     this.#encoders = visible.map((field) => encoderOf(field.type));
@@ -74,19 +74,19 @@ export class RowCodec {
     let json = '';
     for (let i = 0; i < this.#encoders.length; i++) {
       const encode = this.#encoders[i] as CellEncoder;
-      json += (this.#prefixes[i] as string) + encode(row[this.#places[i] as number] as Cell);
+      json += (this.#prefixes[i] as string) + encode(row[this.#columns[i] as number] as Cell);
     }
     return `${json}}`;
   }
 
-  /** JSON text with only the fields at these places. */
-  partToJson(row: readonly Cell[], places: readonly number[]): string {
+  /** Returns JSON text with only the fields at these indexes of the row. */
+  partToJson(row: readonly Cell[], columns: readonly number[]): string {
     let json = '';
-    for (const place of places) {
-      const index = this.#indexes[place];
+    for (const column of columns) {
+      const index = this.#visibleIndexes[column];
       if (index === undefined) continue;
       const encode = this.#encoders[index] as CellEncoder;
-      json += (json === '' ? '{' : ',') + (this.#names[index] as string) + encode(row[place] as Cell);
+      json += (json === '' ? '{' : ',') + (this.#names[index] as string) + encode(row[column] as Cell);
     }
     return json === '' ? '{}' : `${json}}`;
   }

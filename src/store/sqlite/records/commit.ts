@@ -7,12 +7,12 @@ import { constraintError } from '../database/errors.ts';
 import { StatementCache } from '../database/statement-cache.ts';
 import type { LogEntries } from '../log/entries.ts';
 import type { IssuedPositions } from '../log/issued-positions.ts';
-import type { LogState, Removed } from '../log/log.ts';
+import type { LogState, RemovedEntries } from '../log/log.ts';
 import { applyWrite, type Transaction, type WriteContext } from './apply-write.ts';
-import { type ChosenWrite, chooseKeys, isBulk, sumUp, writeOf } from './bulk.ts';
+import { isBulk, type SelectedWrite, selectKeys, sumUp, writeOf } from './bulk.ts';
 import type { IdempotencyTable } from './idempotency.ts';
 
-/** What writes need of a table. */
+/** Parts of an open table that a commit writes. */
 export interface WrittenTable extends Omit<WriteContext, 'transaction'> {
   readonly log: LogState;
   readonly entries: LogEntries;
@@ -24,7 +24,7 @@ export interface CommitParts {
   readonly once: IdempotencyTable;
 }
 
-/** Writes groups in one transaction: what one of them breaks is undone for that group alone. */
+/** Writes groups in one transaction; a group that fails is undone alone. */
 export class Commits {
   readonly #db: Database;
   readonly #parts: CommitParts;
@@ -33,9 +33,9 @@ export class Commits {
   readonly #bulk: StatementCache;
   readonly #statements: Record<'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'undo', Statement>;
 
-  /** `head`: the newest seq that was given out. */
-  constructor(db: Database, parts: CommitParts, head: number) {
-    const transaction = new CommitTransaction(head);
+  /** `lastSeq`: the newest seq that was issued. */
+  constructor(db: Database, parts: CommitParts, lastSeq: number) {
+    const transaction = new CommitTransaction(lastSeq);
     this.#db = db;
     this.#parts = parts;
     this.#transaction = transaction;
@@ -53,7 +53,7 @@ export class Commits {
     };
   }
 
-  /** The newest seq that was given out to something that is committed. */
+  /** Newest seq of a committed change. */
   get last(): number {
     return this.#transaction.last;
   }
@@ -81,7 +81,7 @@ export class Commits {
     }
   }
 
-  /** The log entries come last, many with one statement. */
+  /** Writes the log entries, many with one statement, at the end of the transaction. */
   #append(changes: readonly Change[]): void {
     let from = 0;
     for (let to = 1; to <= changes.length; to++) {
@@ -92,7 +92,7 @@ export class Commits {
     }
   }
 
-  #removeSurplus(): { readonly log: LogState; readonly removed: Removed }[] {
+  #removeSurplus(): { readonly log: LogState; readonly removed: RemovedEntries }[] {
     const trimmed = [];
     for (const { log } of this.#parts.tables.values()) {
       const removed = log.removeSurplus();
@@ -102,21 +102,21 @@ export class Commits {
   }
 
   #applyOnce({ once, writes }: IdempotentGroup): readonly WriteOutcome[] | AppError {
-    const { once: kept } = this.#parts;
+    const { once: stored } = this.#parts;
     const { now } = this.#transaction;
     try {
-      const outcomes = kept.find(once, now);
+      const outcomes = stored.find(once, now);
       if (outcomes !== undefined) return outcomes;
     } catch (error) {
       if (error instanceof AppError) return error;
       throw error;
     }
     const outcomes = this.#applyGroup(writes);
-    if (!(outcomes instanceof AppError)) kept.save(once, outcomes, now);
+    if (!(outcomes instanceof AppError)) stored.save(once, outcomes, now);
     return outcomes;
   }
 
-  /** A group of one record needs no savepoint: a statement that breaks a constraint undoes itself. */
+  /** Applies one group. A group of one record needs no savepoint: a statement that breaks a constraint undoes itself. */
   #applyGroup(group: WriteGroup): readonly WriteOutcome[] | AppError {
     const transaction = this.#transaction;
     const { last, changes } = transaction;
@@ -136,7 +136,7 @@ export class Commits {
       const refused = refusalOf(error);
       if (refused === undefined) throw error;
       changes.length = start;
-      // A seq that was not committed must not be told to anybody as a position: a restart would not know it.
+      // A seq that was not committed must not be sent to clients as a position: a restart would not know it.
       transaction.last = last;
       if (!single) {
         this.#statements.undo.run();
@@ -152,18 +152,18 @@ export class Commits {
     return isBulk(write) ? this.#applyBulk(write, context) : applyWrite(context, write);
   }
 
-  /** The records are chosen here, in the transaction: what was written before it in the same commit counts. */
+  /** Selects the records in the transaction, so that earlier writes of the same commit count, and writes them. */
   #applyBulk(write: BulkWrite, context: WriteContext): WriteOutcome {
-    const keys = chooseKeys(this.#bulk, context.table, write);
+    const keys = selectKeys(this.#bulk, context.table, write);
     return sumUp(
-      keys.map((id) => applyChosen(context, writeOf(write, id), write.named === true)),
+      keys.map((id) => applySelected(context, writeOf(write, id), write.named === true)),
       this.#transaction.last,
     );
   }
 }
 
-/** Applies the write of a record that a filter has chosen: a refusal names its key, where it may be known. */
-function applyChosen(context: WriteContext, write: ChosenWrite, named: boolean): WriteOutcome {
+/** Applies the write of a record that a filter has selected; a refusal names its key when `named`. */
+function applySelected(context: WriteContext, write: SelectedWrite, named: boolean): WriteOutcome {
   try {
     return applyWrite(context, write);
   } catch (error) {
@@ -172,12 +172,12 @@ function applyChosen(context: WriteContext, write: ChosenWrite, named: boolean):
   }
 }
 
-/** What the client did wrong, or undefined when the error is something else. */
+/** Returns the error for the client; undefined when the error is internal. */
 function refusalOf(error: unknown): AppError | undefined {
   return error instanceof AppError ? error : constraintError(error);
 }
 
-/** One object for one transaction after the other, so that each write finds what it needs without making it. */
+/** State of the open transaction. One object serves all transactions, so that writes allocate nothing for it. */
 class CommitTransaction implements Transaction {
   now = 0;
   last: number;
@@ -187,14 +187,14 @@ class CommitTransaction implements Transaction {
     this.last = last;
   }
 
-  /** One clock for all of its writes: a batch has seqs next to each other. */
+  /** Begins a transaction at `now` (milliseconds since 1970), the clock of all its writes: a batch has consecutive seqs. */
   begin(now: number): readonly Change[] {
     this.now = now;
     this.changes = [];
     return this.changes;
   }
 
-  /** Ahead of the clock by one microsecond a change at most; the clock going back does not take the seq with it. */
+  /** Returns the next seq: the time in microseconds, or one more than the last where that is later, so that it never goes back. */
   nextSeq(): number {
     this.last = Math.max(this.last + 1, this.now * 1000);
     return this.last;

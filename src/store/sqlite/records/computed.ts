@@ -3,7 +3,7 @@ import type { ComputedPlan, FieldPlan, FieldType, TablePlan } from '../../../sch
 import { compileComputed } from '../../../schema/sdl/computed.ts';
 import type { Cell } from '../../store.ts';
 
-/** What makes the cell of a computed field from the cells of `uses`. */
+/** Expression of a computed field: makes its cell from the cells of `uses`. */
 export interface CellExpression {
   readonly uses: readonly FieldPlan[];
   compute(cells: readonly Cell[]): Cell;
@@ -18,28 +18,30 @@ export function cellExpression(field: FieldPlan, computed: ComputedPlan, table: 
   };
 }
 
-/** The computed fields of a table. */
+/** Computed fields of a table. */
 export class ComputedFields {
-  /** Where in the row their cells are. */
-  readonly places: readonly number[];
+  /** Indexes of their cells in the row. */
+  readonly indexes: readonly number[];
   readonly #compute: readonly {
-    readonly place: number;
+    readonly index: number;
     readonly from: readonly number[];
-    readonly of: CellExpression;
+    readonly expression: CellExpression;
   }[];
 
   constructor(table: TablePlan) {
-    this.#compute = table.fields.flatMap((field, place) => {
+    this.#compute = table.fields.flatMap((field, index) => {
       if (field.computed === undefined) return [];
-      const of = cellExpression(field, field.computed, table);
-      return [{ place, from: of.uses.map((used) => table.fields.indexOf(used)), of }];
+      const expression = cellExpression(field, field.computed, table);
+      return [{ index, from: expression.uses.map((used) => table.fields.indexOf(used)), expression }];
     });
-    this.places = this.#compute.map(({ place }) => place);
+    this.indexes = this.#compute.map(({ index }) => index);
   }
 
-  /** Sets their cells from the others of the row. */
+  /** Sets their cells from the other cells of the row. */
   apply(row: Cell[]): void {
-    for (const { place, from, of } of this.#compute) row[place] = of.compute(from.map((index) => row[index] ?? null));
+    for (const { index, from, expression } of this.#compute) {
+      row[index] = expression.compute(from.map((used) => row[used] ?? null));
+    }
   }
 }
 
@@ -48,7 +50,7 @@ function toValue(cell: Cell, type: FieldType): Value {
   if (type.kind === 'list') return JSON.parse(String(cell)) as readonly unknown[];
   if (type.kind === 'scalar' && type.name === 'Boolean') return Number(cell) === 1;
   if (typeof cell !== 'bigint') return cell;
-  // What no number holds exactly counts as null: a rounded number would be a wrong one.
+  // An integer that no number holds exactly counts as null: a rounded one would be wrong.
   return Number.isSafeInteger(Number(cell)) ? Number(cell) : null;
 }
 

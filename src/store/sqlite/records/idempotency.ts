@@ -9,7 +9,7 @@ const CREATE = `CREATE TABLE IF NOT EXISTS tablecast_idempotency (
   id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, hash TEXT NOT NULL, expires INTEGER NOT NULL, outcomes TEXT NOT NULL
 ) STRICT`;
 
-/** What became of writes that may be sent again, by their key; written in the transaction of the write itself. */
+/** Outcomes of writes that may be sent again, by their key; stored in the transaction of the write itself. */
 export class IdempotencyTable {
   readonly #limits: IdempotencyConfig;
   readonly #find: Statement;
@@ -19,8 +19,8 @@ export class IdempotencyTable {
   readonly #measure: Statement;
   readonly #oldest: Statement;
   readonly #removeTo: Statement;
-  /** Bytes of all outcomes, or more where a write was rolled back; undefined until somebody has asked. */
-  #size: number | undefined;
+  /** Bytes of all outcomes, or more where a write was rolled back; undefined until they were measured. */
+  #bytes: number | undefined;
 
   constructor(db: Database, limits: IdempotencyConfig) {
     this.#limits = limits;
@@ -34,7 +34,7 @@ export class IdempotencyTable {
       db.prepare(
         `DELETE FROM tablecast_idempotency WHERE id IN (SELECT id FROM tablecast_idempotency WHERE ${where} ${LIMIT})`,
       );
-    // Ids count up and go from the front, so that they tell how many there are without counting.
+    // Ids are consecutive and the lowest are removed first, so the number of keys follows from them without counting.
     this.#trimCount = remove('id <= (SELECT max(id) FROM tablecast_idempotency) - ?');
     this.#trimAge = remove('expires <= ?');
     this.#measure = db.prepare('SELECT coalesce(sum(octet_length(outcomes)), 0) FROM tablecast_idempotency').pluck();
@@ -45,8 +45,8 @@ export class IdempotencyTable {
   }
 
   /**
-   * The outcomes of the write that has used the key, undefined when it is free. Throws IDEMPOTENCY_KEY_REUSED when that
-   * was another request.
+   * Returns the outcomes of the write that used the key; undefined when the key is free. Throws IDEMPOTENCY_KEY_REUSED
+   * when that was another request.
    */
   find({ key, hash }: IdempotencyKey, now: number): readonly WriteOutcome[] | undefined {
     const row = this.#find.get(key, now) as [hash: string, outcomes: string] | undefined;
@@ -65,30 +65,30 @@ export class IdempotencyTable {
   save({ key, hash }: IdempotencyKey, outcomes: readonly WriteOutcome[], now: number): void {
     const json = JSON.stringify(outcomes);
     this.#save.run(key, hash, now + this.#limits.retention, json);
-    if (this.#size !== undefined) this.#size += Buffer.byteLength(json);
+    if (this.#bytes !== undefined) this.#bytes += Buffer.byteLength(json);
   }
 
-  /** Removes up to `limit` keys that are too old, that are too many, and that take too much; true when some may be left. */
+  /** Removes up to `limit` keys each by age, number and size. True when some may be left. */
   trim(now: number, limit: number): boolean {
     const old = this.#trimAge.run(now, limit).changes;
     const surplus = this.#trimCount.run(this.#limits.maxCount, limit).changes;
     return this.#trimSize(limit) || Math.max(old, surplus) >= limit;
   }
 
-  /** Removes the oldest outcomes, at most `limit`, until the others take no more than they may; true when they still do. */
+  /** Removes the oldest outcomes, at most `limit`, until the others fit the size. True when they still do not. */
   #trimSize(limit: number): boolean {
     const { maxSize } = this.#limits;
-    if (this.#size !== undefined && this.#size <= maxSize) return false;
-    // What was removed for its age or number is still counted: only now is it worth to look.
-    let size = this.#measure.get() as number;
+    if (this.#bytes !== undefined && this.#bytes <= maxSize) return false;
+    // Keys that were removed by age or number still count in `#bytes`: measured again only when the size seems exceeded.
+    let total = this.#measure.get() as number;
     let last: number | undefined;
     for (const [id, bytes] of this.#oldest.all(limit) as [number, number][]) {
-      if (size <= maxSize) break;
-      size -= bytes;
+      if (total <= maxSize) break;
+      total -= bytes;
       last = id;
     }
     if (last !== undefined) this.#removeTo.run(last);
-    this.#size = size;
-    return size > maxSize;
+    this.#bytes = total;
+    return total > maxSize;
   }
 }

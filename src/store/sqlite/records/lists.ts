@@ -32,20 +32,23 @@ interface CompiledList {
   readonly params: readonly SqlValue[];
   readonly scans: boolean;
   readonly order: readonly SortKey[];
-  /** Every sort key can be read from a record's JSON text. */
+  /** True when every sort key can be read from a record's JSON text. */
   readonly showsOrder: boolean;
-  /** The record that ended a page last, and the cursor that was made of it: pages are read again and again. */
+  /**
+   * JSON text of the record that ended the last page, and its cursor. Pages are read repeatedly: parsing that record took
+   * 2.8 of 29 µs of a list of 20 from the store (row "GET filtered list of 20" of the benchmark).
+   */
   last: { readonly text: string; readonly next: string } | undefined;
 }
 
-/** How SQLite goes about a query. */
-interface Steps {
-  /** It looks at every record, or sorts them all. */
+/** Properties of SQLite's plan for a query. */
+interface QueryCost {
+  /** True when it reads every record, or sorts them all. */
   readonly scans: boolean;
   readonly sorts: boolean;
 }
 
-/** Everything that reads many records by a query. */
+/** Reads lists of records by a query. */
 export class SqliteLists {
   readonly #db: Database;
   readonly #statements: StatementCache;
@@ -54,10 +57,10 @@ export class SqliteLists {
   readonly #related = new WeakMap<SelectedRelation, Sql & { readonly statement: Statement }>();
   readonly #rowKeys = new Map<TablePlan, string>();
   readonly #largestScan: number;
-  /** Records of a table, as far as somebody has asked; beyond the largest scan it is not counted on. */
+  /** Number of records of a table, counted when it is first needed, and only up to one more than the largest scan. */
   readonly #sizes = new Map<TablePlan, number>();
 
-  /** `largestScan`: records of a table that a query may look at one by one. */
+  /** `largestScan`: maximum of records of a table that a query may read one by one. */
   constructor(db: Database, largestScan: number) {
     this.#db = db;
     this.#statements = new StatementCache(db);
@@ -78,7 +81,7 @@ export class SqliteLists {
     };
   }
 
-  /** Takes a change that was committed. */
+  /** Must be called for each committed change. */
   committed({ table, op }: Change): void {
     const size = this.#sizes.get(table);
     if (size === undefined) return;
@@ -87,7 +90,7 @@ export class SqliteLists {
     else if (op === 'delete') this.#sizes.set(table, size - 1);
   }
 
-  /** Whole records, at most the query's limit. */
+  /** Returns whole records, at most the query's limit. */
   records(table: TablePlan, query: ListQuery): StoredRecord[] {
     const { sql, params } = compileRecordsSql(query, table, NAMES, '_seq');
     if (this.#explain(query, { sql, params }).scans) this.#checkSize(table, query);
@@ -108,7 +111,7 @@ export class SqliteLists {
     return (compiled.statement.get(key, ...compiled.params) as string | null) ?? 'null';
   }
 
-  /** Takes away the record beyond the page; gives the cursor of what is then the last one. */
+  /** Removes the record beyond the page; returns the cursor of the last one that is left. */
   #cut(table: TablePlan, query: ListQuery, compiled: CompiledList, rows: string[]): string {
     rows.pop();
     const text = rows[rows.length - 1] as string;
@@ -121,12 +124,12 @@ export class SqliteLists {
     return compiled.last.next;
   }
 
-  /** The cursor of a record whose text does not have its sort keys as they are stored. */
+  /** Returns the cursor of a record whose text does not have its sort keys as they are stored. */
   #positionOf(table: TablePlan, query: ListQuery, order: readonly SortKey[], text: string): string {
     const record = JSON.parse(text) as Record<string, RecordKey>;
     const key = record[table.primaryKey.name] as RecordKey;
     const { type } = table.primaryKey;
-    // Digits too long for a number come as text.
+    // Integers beyond ±(2^53−1) are strings in JSON.
     const isLong = type.kind === 'scalar' && type.name === 'Long';
     const statement = this.#positions.get(compilePositionSql(query, table, NAMES));
     const position = statement.get(isLong ? BigInt(key) : key) as SqlValue[];
@@ -138,7 +141,7 @@ export class SqliteLists {
     return this.#statements.get(sql).get(...params) as number;
   }
 
-  /** Queries are frozen and come again: what was made of one is kept for as long as somebody has it. */
+  /** Compiles a query. Queries are frozen and reused, so the result is cached for the lifetime of the object. */
   #compile(table: TablePlan, query: ListQuery): CompiledList {
     let compiled = this.#compiled.get(query);
     if (compiled === undefined) {
@@ -164,7 +167,7 @@ export class SqliteLists {
     return rowKey;
   }
 
-  #explain(query: ListQuery, { sql, params }: Sql): Steps {
+  #explain(query: ListQuery, { sql, params }: Sql): QueryCost {
     const filter = both(query.filter, query.sees);
     if (filter === undefined && query.sort.length === 0) return { scans: false, sorts: false };
     const steps = this.#db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...params) as { detail: string }[];
@@ -175,7 +178,7 @@ export class SqliteLists {
     return { scans, sorts };
   }
 
-  /** Throws SCAN_TOO_LARGE: a scan of a large table would hold up everybody else. */
+  /** Throws SCAN_TOO_LARGE for a scan of a large table, which would delay all other requests. */
   #checkSize(table: TablePlan, { filter, sees }: ListQuery): void {
     if (this.#sizeOf(table) <= this.#largestScan) return;
     const what = filter === undefined ? (sees === undefined ? 'sort' : 'rule of access') : 'filter';

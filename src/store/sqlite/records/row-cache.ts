@@ -1,60 +1,60 @@
 import type { Cell, RecordKey } from '../../store.ts';
 
-/** Bytes of a row beside its texts, rounded up. */
-const OVERHEAD = 256;
-/** A row that takes a larger part of the memory than this is not kept. */
-const LARGEST_PART = 1 / 64;
+/** Bytes of a row besides its strings, rounded up. */
+const ROW_OVERHEAD_BYTES = 256;
+/** Part of the memory that one row may take; a larger one is not cached. */
+const MAX_ROW_PART = 1 / 64;
 
-type Row = readonly Cell[];
+type CachedRow = readonly Cell[];
 
 /**
- * The memory for rows that the tables of a store share. It has two halves: when the half of the rows that were used last is
- * full, it becomes that of the rows used before, which are let go.
+ * Memory for cached rows that the tables of a store share. It has two halves: when the young one, of the rows that were
+ * used last, is full, it becomes the old one, whose rows are dropped.
  */
 export class RowCachePool {
-  readonly #half: number;
+  readonly #halfBytes: number;
   readonly #caches: RowCache[] = [];
-  #used = 0;
+  #usedBytes = 0;
 
-  /** `mostBytes`: what all rows together may take; 0 keeps none. */
-  constructor(mostBytes: number) {
-    this.#half = mostBytes / 2;
+  /** `maxBytes`: maximum of all rows together; 0 caches none. */
+  constructor(maxBytes: number) {
+    this.#halfBytes = maxBytes / 2;
   }
 
-  /** Rows of one more table. */
+  /** Opens the cache of one more table. */
   open(): RowCache {
-    const cache = new RowCache((row) => this.#take(row));
+    const cache = new RowCache((row) => this.#reserve(row));
     this.#caches.push(cache);
     return cache;
   }
 
-  /** True when there is room for the row. */
-  #take(row: Row): boolean {
+  /** Counts the row. False when it is too large to be cached. */
+  #reserve(row: CachedRow): boolean {
     const bytes = sizeOf(row);
-    if (bytes > 2 * this.#half * LARGEST_PART) return false;
-    this.#used += bytes;
-    if (this.#used > this.#half) {
-      for (const cache of this.#caches) cache.age();
-      this.#used = bytes;
+    if (bytes > 2 * this.#halfBytes * MAX_ROW_PART) return false;
+    this.#usedBytes += bytes;
+    if (this.#usedBytes > this.#halfBytes) {
+      for (const cache of this.#caches) cache.rotate();
+      this.#usedBytes = bytes;
     }
     return true;
   }
 }
 
 /**
- * The rows of a table that were read last, as the store has them. A change only lets go of what it makes untrue: rows that are
- * written over and over would be kept for nobody, and cost the garbage collector more than it costs to read them.
+ * Recently read rows of a table. A write only removes the row that it changes: caching rows that are written repeatedly
+ * would cost the garbage collector more than it costs to read them.
  */
 export class RowCache {
-  readonly #take: (row: Row) => boolean;
-  #young = new Map<RecordKey, Row>();
-  #old = new Map<RecordKey, Row>();
+  readonly #reserve: (row: CachedRow) => boolean;
+  #young = new Map<RecordKey, CachedRow>();
+  #old = new Map<RecordKey, CachedRow>();
 
-  constructor(take: (row: Row) => boolean) {
-    this.#take = take;
+  constructor(reserve: (row: CachedRow) => boolean) {
+    this.#reserve = reserve;
   }
 
-  get(key: RecordKey): Row | undefined {
+  get(key: RecordKey): CachedRow | undefined {
     const row = this.#young.get(key);
     if (row !== undefined) return row;
     const old = this.#old.get(key);
@@ -62,9 +62,9 @@ export class RowCache {
     return old;
   }
 
-  /** The row is not changed by anybody from now on. */
-  set(key: RecordKey, row: Row): void {
-    if (this.#take(row)) this.#young.set(key, row);
+  /** Caches a row, which must not be modified from now on. */
+  set(key: RecordKey, row: CachedRow): void {
+    if (this.#reserve(row)) this.#young.set(key, row);
     else this.delete(key);
   }
 
@@ -73,15 +73,16 @@ export class RowCache {
     this.#old.delete(key);
   }
 
-  age(): void {
+  /** Drops the old half; the young one becomes the old one. */
+  rotate(): void {
     this.#old = this.#young;
     this.#young = new Map();
   }
 }
 
-/** Texts with characters beyond Latin-1 take two bytes for each. */
-function sizeOf(row: Row): number {
-  let bytes = OVERHEAD;
+/** Estimates the bytes of a row; strings with characters beyond Latin-1 have two bytes per character. */
+function sizeOf(row: CachedRow): number {
+  let bytes = ROW_OVERHEAD_BYTES;
   for (const cell of row) bytes += typeof cell === 'string' ? 16 + 2 * cell.length : 16;
   return bytes;
 }

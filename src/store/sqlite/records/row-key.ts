@@ -3,8 +3,9 @@ import type { TablePlan } from '../../../schema/plan.ts';
 import { quote, recordsTable } from '../sql/table-names.ts';
 
 /**
- * Quoted name of the column by which a record's row is found soonest: its number, which no field's name hides. Where rows
- * have none, as in tables of older stores, it is the primary key, which elsewhere is two searches away from the row.
+ * Returns the quoted name of the column by which a row is found fastest: `_rowid_`, which no field's name hides, or the
+ * primary key in tables that were created WITHOUT ROWID, as older stores have. With a rowid, a search by the primary key
+ * takes two searches.
  */
 export function rowKeyOf(db: Database, table: TablePlan): string {
   const isWithout = db.prepare(`SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?`).pluck();

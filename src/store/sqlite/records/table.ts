@@ -10,28 +10,28 @@ import { ComputedFields } from './computed.ts';
 import type { RowCache } from './row-cache.ts';
 import { UpdateStatements } from './update.ts';
 
-/** Fields in order, then the seq of the record's last change. */
+/** Cells of the fields in order, then the seq of the record's last change. */
 export type Row = readonly Cell[];
 
 export const OPS = ['create', 'update', 'delete', 'publish'] as const;
 
-/** The prepared statements of one table, and how its rows become JSON. */
+/** Prepared statements of one table, and the codec of its rows. */
 export class SqliteTable {
   readonly plan: TablePlan;
   readonly codec: RowCodec;
   readonly keyIndex: number;
-  /** Index of `@updatedTime` fields: they do not count when it is asked whether a write changes anything. */
+  /** Indexes of `@updatedTime` fields, which do not count as changes of a write. */
   readonly updatedStamps: readonly number[];
   readonly createdStamps: readonly number[];
   readonly computed: ComputedFields;
-  /** A change sets some fields that were not sent. */
+  /** True when a change also sets fields that the request did not have. */
   readonly setsFields: boolean;
   readonly columns: string;
-  /** Rows are read with BigInt integers, since a Long does not fit a double. */
+  /** True when rows are read with BigInt integers, since a Long does not fit a double. */
   readonly bigIntegers: boolean;
   readonly #rows: RowCache;
   readonly #expires: boolean;
-  readonly #fulltext: readonly { readonly place: number; readonly index: FulltextIndex }[];
+  readonly #fulltext: readonly { readonly column: number; readonly index: FulltextIndex }[];
   readonly #get: Statement;
   readonly #page: Statement;
   readonly #firstPage: Statement;
@@ -51,11 +51,11 @@ export class SqliteTable {
     this.updatedStamps = indexesOf(plan.fields, 'updated');
     this.createdStamps = indexesOf(plan.fields, 'created');
     this.computed = new ComputedFields(plan);
-    this.setsFields = this.updatedStamps.length > 0 || this.computed.places.length > 0;
+    this.setsFields = this.updatedStamps.length > 0 || this.computed.indexes.length > 0;
     this.bigIntegers = hasLong(plan);
     this.#expires = expiryOf(plan) !== undefined;
-    this.#fulltext = plan.fields.flatMap((field, place) =>
-      field.fulltext ? [{ place, index: new FulltextIndex(db, plan, field) }] : [],
+    this.#fulltext = plan.fields.flatMap((field, column) =>
+      field.fulltext ? [{ column, index: new FulltextIndex(db, plan, field) }] : [],
     );
     const records = recordsName(plan);
     const log = logName(plan);
@@ -81,24 +81,24 @@ export class SqliteTable {
       : undefined;
   }
 
-  /** When the record is to be removed, in milliseconds since 1970, or null for never. */
+  /** Returns the time at which the record expires, in milliseconds since 1970; null for never. */
   expiresAt(id: RecordKey): number | null {
     return (this.#expiresAt?.get(id) ?? null) as number | null;
   }
 
-  /** The row, when it need not be read. */
-  kept(id: RecordKey): Row | undefined {
+  /** Returns the row from the cache; undefined when it has to be read. */
+  getCached(id: RecordKey): Row | undefined {
     return this.#rows.get(id);
   }
 
-  /** The row, for somebody who is about to change it. */
+  /** Returns the row for a write, which is not cached: it is about to change. */
   get(id: RecordKey): Row | undefined {
     return this.#rows.get(id) ?? this.readRow(this.#get.get(id) as Cell[] | undefined);
   }
 
-  /** Remembers a row that was read. */
-  keep(id: RecordKey, row: Row): void {
-    // A key that is stored in another form would be forgotten under that one only.
+  /** Caches a row that was read. */
+  cache(id: RecordKey, row: Row): void {
+    // A key that is stored in another form would be removed from the cache under that form only.
     if (row[this.keyIndex] === id) this.#rows.set(id, row);
   }
 
@@ -109,22 +109,22 @@ export class SqliteTable {
 
   insert(row: readonly Cell[], seq: number, expires: number | null): void {
     this.#insert.run(...row, seq, ...(this.#expires ? [expires] : []));
-    for (const { place, index } of this.#fulltext) index.insert(row[this.keyIndex] as RecordKey, row[place] as Cell);
+    for (const { column, index } of this.#fulltext) index.insert(row[this.keyIndex] as RecordKey, row[column] as Cell);
   }
 
-  /** `changed`: where the row is another one than before, at one place at least. */
+  /** Updates a row. `changed`: indexes of the cells that differ, at least one. */
   update(row: readonly Cell[], changed: readonly number[], seq: number, expires: number | null): void {
     const key = row[this.keyIndex] as RecordKey;
     const values: Cell[] = [];
-    for (const place of changed) values.push(row[place] as Cell);
+    for (const column of changed) values.push(row[column] as Cell);
     values.push(seq);
     if (this.#expires) values.push(expires);
     values.push(key);
     this.#updates.of(changed).run(...values);
-    for (const { place, index } of this.#fulltext) {
-      if (!changed.includes(place)) continue;
+    for (const { column, index } of this.#fulltext) {
+      if (!changed.includes(column)) continue;
       index.delete(key);
-      index.insert(key, row[place] as Cell);
+      index.insert(key, row[column] as Cell);
     }
     this.#rows.delete(key);
   }
@@ -144,7 +144,7 @@ export class SqliteTable {
     return (this.#expired?.all(now, limit) ?? []) as RecordKey[];
   }
 
-  /** Integers that fit a double become numbers, so that cells compare with `===` whatever they were read as. */
+  /** Converts BigInts that fit a double to numbers, so that cells can be compared with `===`. */
   readRow(row: Cell[] | undefined): Row | undefined {
     if (row === undefined || !this.bigIntegers) return row;
     for (let i = 0; i < row.length; i++) {

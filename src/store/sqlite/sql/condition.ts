@@ -11,14 +11,14 @@ export interface Sql {
   readonly params: readonly SqlValue[];
 }
 
-// SQLite parses `a AND b AND c` as a tree as deep as it is long, at most 1000.
-const LONGEST_CHAIN = 200;
+/** Operands of one AND or OR: SQLite parses `a AND b AND c` as a tree as deep as it is long, at most 1000. */
+const MAX_OPERANDS = 200;
 
 const OPERATORS: Readonly<Record<Comparison, string>> = { eq: '=', lt: '<', le: '<=', gt: '>', ge: '>=' };
 
 /**
- * SQL function that the store registers: whether a text, or the texts of a JSON list (second argument 1), have the words
- * of the third, which is JSON.
+ * SQL function that the store registers: 1 when a text, or the texts of a JSON list (second argument 1), have the words
+ * of the third argument, which is JSON.
  */
 export const WORDS_FUNCTION = 'tablecast_words';
 
@@ -26,8 +26,8 @@ export const WORDS_FUNCTION = 'tablecast_words';
 export const WORD_TEXT_FUNCTION = 'tablecast_word_text';
 
 /**
- * A condition for WHERE, in SQLite's dialect. Every value is bound and every name is the plan's. The result is 1 for true and 0 or NULL for false. Columns stand alone in
- * comparisons, so that indexes serve.
+ * Compiles a filter to a condition for WHERE, in SQLite's dialect. Every value is a parameter and every name is from the
+ * plan. The condition is 1 for true and 0 or NULL for false. Columns are operands by themselves, so that indexes are used.
  */
 export function compileFilterSql(filter: Filter, source: SqlSource): Sql {
   const writer = new SqlWriter(source);
@@ -35,19 +35,19 @@ export function compileFilterSql(filter: Filter, source: SqlSource): Sql {
   return { sql, params: writer.params };
 }
 
-/** Where a value is found: a column or an element of a list, and the steps from there into its JSON. */
-interface Place {
+/** Location of a value: a column or an element of a list, and the path from there into its JSON. */
+interface JsonLocation {
   readonly type: FieldType;
   readonly base: string;
   readonly steps: string;
-  /** The expression is a column, whose stored type is the field's. */
+  /** True when the expression is a column, whose stored type is that of the field. */
   readonly isColumn: boolean;
 }
 
-interface Test {
-  /** A list at the end of the path is looked at as a whole, not element by element. */
+interface PathTest {
+  /** True to test a list at the end of the path as a whole, not element by element. */
   readonly wholeList: boolean;
-  readonly write: (place: Place) => string;
+  readonly write: (location: JsonLocation) => string;
 }
 
 class SqlWriter {
@@ -79,29 +79,29 @@ class SqlWriter {
       default:
         return this.#reach(filter.path, {
           wholeList: false,
-          write: (place) => this.#test(filter, expressionOf(place)),
+          write: (location) => this.#test(filter, expressionOf(location)),
         });
     }
   }
 
   #chain(items: readonly Filter[], operator: string): string {
     let parts = items.map((item) => this.filter(item));
-    while (parts.length > LONGEST_CHAIN) {
+    while (parts.length > MAX_OPERANDS) {
       const groups: string[] = [];
-      for (let i = 0; i < parts.length; i += LONGEST_CHAIN) {
-        groups.push(`(${parts.slice(i, i + LONGEST_CHAIN).join(operator)})`);
+      for (let i = 0; i < parts.length; i += MAX_OPERANDS) {
+        groups.push(`(${parts.slice(i, i + MAX_OPERANDS).join(operator)})`);
       }
       parts = groups;
     }
     return `(${parts.join(operator)})`;
   }
 
-  /** NULL counts as false, so what is negated must say 0 and not NULL, which NOT would leave as it is. */
+  /** Negates a filter. NULL counts as false, and NOT NULL is NULL, so the operand must be 0 instead. */
   #not(item: Filter): string {
     if (item.type === 'compare' && item.op === 'eq' && !leadsThroughList(item.path)) {
       return this.#reach(item.path, {
         wholeList: false,
-        write: (place) => `${expressionOf(place)} IS NOT ${this.#bind(item.value)}`,
+        write: (location) => `${expressionOf(location)} IS NOT ${this.#bind(item.value)}`,
       });
     }
     if (item.type === 'null' && item.path.fields.length === 1) return this.#null(item.path, 'IS NOT NULL');
@@ -109,14 +109,14 @@ class SqlWriter {
   }
 
   #null(path: FieldPath, is: string): string {
-    return this.#reach(path, { wholeList: true, write: (place) => `${expressionOf(place, true)} ${is}` });
+    return this.#reach(path, { wholeList: true, write: (location) => `${expressionOf(location, true)} ${is}` });
   }
 
   #column(name: string): string {
     return `${this.#source.alias}.${quoteName(name)}`;
   }
 
-  /** IN and not a correlated EXISTS, so that an index on either side can be where the search begins. */
+  /** Compiles a condition on related records with IN, not a correlated EXISTS, so that the search can begin with an index of either side. */
   #related({ relation, item }: Extract<Filter, { type: 'related' }>): string {
     const { target, from, to } = relation;
     const alias = `r${this.#relations++}`;
@@ -145,14 +145,14 @@ class SqlWriter {
     const sought = JSON.stringify(words);
     return this.#reach(path, {
       wholeList: true,
-      write: (place) => {
-        const isList = place.type.kind === 'list' ? 1 : 0;
-        return `${WORDS_FUNCTION}(${expressionOf(place)}, ${isList}, ${this.#bind(sought)})`;
+      write: (location) => {
+        const isList = location.type.kind === 'list' ? 1 : 0;
+        return `${WORDS_FUNCTION}(${expressionOf(location)}, ${isList}, ${this.#bind(sought)})`;
       },
     });
   }
 
-  /** The index's table is called like a function, since its name as a column would be no name that we choose. */
+  /** Compiles a full-text search. The index is used as a table function, since the hidden column of MATCH has the table's name. */
   #match(field: FieldPlan, match: string): string {
     const { table } = this.#source;
     const { words, docs } = this.#names.fulltext(table, field);
@@ -160,28 +160,28 @@ class SqlWriter {
     return `${this.#column(table.primaryKey.name)} IN (${found})`;
   }
 
-  #reach(path: FieldPath, test: Test): string {
+  #reach(path: FieldPath, test: PathTest): string {
     const [root, ...rest] = path.fields;
     const base = this.#column(root.name);
     return this.#walk({ type: root.type, base, steps: '', isColumn: true }, rest, test);
   }
 
-  /** Follows the path; a list on the way becomes "there is an element for which". */
-  #walk(place: Place, rest: readonly FieldPlan[], test: Test): string {
-    const { type } = place;
+  /** Follows the path; a list on the way becomes EXISTS over its elements. */
+  #walk(location: JsonLocation, rest: readonly FieldPlan[], test: PathTest): string {
+    const { type } = location;
     const [next, ...further] = rest;
     if (type.kind === 'list' && (next !== undefined || !test.wholeList)) {
       const alias = `j${this.#lists++}`;
-      const source = place.steps === '' ? place.base : `${place.base}, ${jsonPath(place.steps)}`;
-      const element: Place = { type: type.of, base: `${alias}.value`, steps: '', isColumn: false };
-      // json_each gives one row for a JSON null that stands where a list may stand, and that row is no element.
+      const source = location.steps === '' ? location.base : `${location.base}, ${jsonPath(location.steps)}`;
+      const element: JsonLocation = { type: type.of, base: `${alias}.value`, steps: '', isColumn: false };
+      // json_each returns one row for a JSON null in place of a list, and that row is not an element.
       const guard = test.wholeList ? `json_type(${source}) = 'array' AND ` : '';
       const inner = this.#walk(element, rest, test);
       return `EXISTS (SELECT 1 FROM json_each(${source}) AS ${alias} WHERE ${guard}${inner})`;
     }
-    if (next === undefined) return test.write(place);
-    const steps = `${place.steps}."${next.name}"`;
-    return this.#walk({ type: next.type, base: place.base, steps, isColumn: false }, further, test);
+    if (next === undefined) return test.write(location);
+    const steps = `${location.steps}."${next.name}"`;
+    return this.#walk({ type: next.type, base: location.base, steps, isColumn: false }, further, test);
   }
 
   #test(condition: Exclude<Condition, { type: 'null' | 'words' }>, value: string): string {
@@ -219,7 +219,7 @@ class SqlWriter {
     const [first = ''] = runs;
     const prefix = first === '' ? '' : `${this.#prefix(value, first)} AND `;
     const glob = runs.map((run) => run.replace(/[*?[]/g, '[$&]')).join('*');
-    // With the plus SQLite does not look into the pattern for a prefix: it would plan the statement anew at each run.
+    // With the plus SQLite does not read a prefix from the pattern, for which it would plan the statement again at each run.
     return `(${prefix}${value} GLOB +${this.#bind(glob)})`;
   }
 
@@ -233,12 +233,12 @@ function jsonPath(steps: string): string {
   return `'$${steps.replaceAll("'", "''")}'`;
 }
 
-/** JSON does not keep the column's type: a large Float is written like an integer, a large Long as a string. */
-function expressionOf(place: Place, uncast = false): string {
-  const value = place.steps === '' ? place.base : `json_extract(${place.base}, ${jsonPath(place.steps)})`;
-  if (place.isColumn || uncast || place.type.kind !== 'scalar') return value;
-  if (place.type.name === 'Float') return `CAST(${value} AS REAL)`;
-  return place.type.name === 'Long' ? `CAST(${value} AS INTEGER)` : value;
+/** Returns the SQL expression of a value. JSON does not keep the type of a field: a large Float is written like an integer, a large Long as a string. */
+function expressionOf(location: JsonLocation, uncast = false): string {
+  const value = location.steps === '' ? location.base : `json_extract(${location.base}, ${jsonPath(location.steps)})`;
+  if (location.isColumn || uncast || location.type.kind !== 'scalar') return value;
+  if (location.type.name === 'Float') return `CAST(${value} AS REAL)`;
+  return location.type.name === 'Long' ? `CAST(${value} AS INTEGER)` : value;
 }
 
 function leadsThroughList(path: FieldPath): boolean {

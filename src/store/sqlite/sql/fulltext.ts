@@ -6,12 +6,12 @@ import { WORD_TEXT_FUNCTION } from './condition.ts';
 import { fulltextNames, quote, recordsName, type StoredTableName } from './table-names.ts';
 
 /**
- * By what the words were made that are in the indexes. Node's Unicode tables say what a letter is: with other ones the
- * same text may have other words.
+ * Version of the word splitter, which is stored with each index. Node's Unicode tables define letters: with another
+ * version the same text may have other words.
  */
 const WORDS_VERSION = `1, Unicode ${process.versions.unicode}`;
 
-/** Keeps the full-text index of one field, in the transaction that is open. */
+/** Updates the full-text index of one field, in the open transaction. */
 export class FulltextIndex {
   readonly #isList: boolean;
   readonly #find: Statement;
@@ -43,7 +43,7 @@ export class FulltextIndex {
   }
 }
 
-/** Makes the index of a field that is stored, with the words of every record. What is there of an older one goes. */
+/** Creates the index of a stored field with the words of every record, and replaces an older one. */
 export function createFulltext(db: Database, table: TablePlan, field: FieldPlan): void {
   dropFulltext(db, table, field);
   const { words, docs } = fulltextNames(table, field);
@@ -53,7 +53,7 @@ export function createFulltext(db: Database, table: TablePlan, field: FieldPlan)
   db.exec(
     `CREATE TABLE ${docs} (doc INTEGER PRIMARY KEY, key ${isNumber ? 'INTEGER' : 'TEXT'} NOT NULL UNIQUE) STRICT`,
   );
-  // The text has letters and digits only, and nothing that this tokenizer would change or cut but at its spaces.
+  // The text has only letters, digits and spaces: this tokenizer splits it at the spaces and changes nothing.
   const options = "content='', contentless_delete=1, detail=none, tokenize='ascii'";
   db.exec(`CREATE VIRTUAL TABLE ${words} USING fts5(words, ${options})`);
   db.exec(`INSERT INTO ${docs} (key) SELECT ${key} FROM ${recordsName(table)} WHERE ${text} <> ''`);
@@ -69,19 +69,19 @@ export function dropFulltext(db: Database, table: StoredTableName, field: { read
   db.prepare('DELETE FROM tablecast_meta WHERE key = ?').run(versionKey(table, field));
 }
 
-/** The indexes that are there, but were made by another version than this. */
+/** Returns the existing indexes that were made with another version of the word splitter. */
 export function staleFulltext(db: Database, plan: Plan): { readonly table: TablePlan; readonly field: FieldPlan }[] {
   const version = db.prepare('SELECT value FROM tablecast_meta WHERE key = ?').pluck();
   const indexed = plan.tables.flatMap((table) =>
     table.fields.filter(({ fulltext }) => fulltext).map((field) => ({ table, field })),
   );
   return indexed.filter(({ table, field }) => {
-    const made = version.get(versionKey(table, field));
-    return made !== undefined && made !== WORDS_VERSION;
+    const stored = version.get(versionKey(table, field));
+    return stored !== undefined && stored !== WORDS_VERSION;
   });
 }
 
-/** Stored names are compared without case, keys are not. */
+/** Returns the key of the index's version, in lower case: stored names are compared without case, keys are not. */
 function versionKey({ database, table }: StoredTableName, { name }: { readonly name: string }): string {
   return `words:${database}/${table}.${name}`.toLowerCase();
 }

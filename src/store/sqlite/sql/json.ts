@@ -7,23 +7,23 @@ import { compileFilterSql, type Sql, type SqlValue } from './condition.ts';
 import { quoteName, type SqlNames, type SqlSource } from './names.ts';
 
 /**
- * SQL function that the store registers: a REAL as JSON.stringify writes it. SQLite would write 5.0 and
+ * SQL function that the store registers: writes a REAL as JSON.stringify does. SQLite would write 5.0 and
  * 0.10000000000000001, the same numbers but not the same text as everywhere else.
  */
 export const NUMBER_FUNCTION = 'tablecast_number';
 
-/** SQL function that the store registers: the JSON text of a value as it is given out. */
+/** SQL function that the store registers: removes forbidden keys from the JSON text of a value. */
 export const CLEAN_JSON_FUNCTION = 'tablecast_clean_json';
 
-/** A function takes 1000 arguments at most, and a field needs two. */
-const MAX_MEMBERS = 400;
+/** Properties of one json_object call: a function takes 1000 arguments at most, and a property needs two. */
+const MAX_PROPERTIES = 400;
 
-/** Related records that one record shows at most. */
-const MOST_RELATED = 1000;
+/** Related records in one record. */
+const MAX_RELATED_RECORDS = 1000;
 
 /**
- * An SQL expression for the JSON text of a record. SQLite makes the text in two thirds of the time that it takes to
- * fetch the cells and to write them here.
+ * Returns an SQL expression for the JSON text of a record. SQLite writes the text in two thirds of the time that it takes
+ * to fetch the cells and to write them in JavaScript.
  */
 export function compileJson(select: Select, source: SqlSource): Sql {
   const writer = new JsonWriter(source.names);
@@ -32,8 +32,8 @@ export function compileJson(select: Select, source: SqlSource): Sql {
 }
 
 /**
- * A statement for the JSON text of what a relation stands for. Its first parameter is what the relation starts from:
- * the cell of its `from` field, or with `to` the record's key.
+ * Returns a statement for the JSON text of a relation's value. Its first parameter is the cell of the relation's `from`
+ * field, or with `to` the record's key.
  */
 export function compileRelatedSql(selected: SelectedRelation, names: SqlNames): Sql {
   const writer = new JsonWriter(names);
@@ -41,7 +41,7 @@ export function compileRelatedSql(selected: SelectedRelation, names: SqlNames): 
   return { sql: `WITH k(key) AS (SELECT ?) SELECT ${related}`, params: writer.params };
 }
 
-/** Writes expressions from left to right, and beside them the parameters in the order of their places. */
+/** Writes expressions from left to right, and collects their parameters in the same order. */
 class JsonWriter {
   readonly params: SqlValue[] = [];
   readonly #names: SqlNames;
@@ -67,7 +67,7 @@ class JsonWriter {
     const isSeen = filter === undefined ? '' : ` AND ${this.#condition(filter, { table: target, alias })}`;
     const primaryKey = `${alias}.${quoteName(target.primaryKey.name)}`;
     if (from?.type.kind === 'list') {
-      // In the order of the list, whatever the planner would like to begin with.
+      // The cross join and ORDER BY keep the order of the list, in every query plan.
       const keys = `json_each(${key}) AS ${alias}k CROSS JOIN ${records} ON ${primaryKey} = ${alias}k.value`;
       return gather(`SELECT ${record} AS j FROM ${keys}${isSeen} ORDER BY ${alias}k.key`);
     }
@@ -76,19 +76,20 @@ class JsonWriter {
     return gather(`SELECT ${record} AS j FROM ${records} WHERE ${isRelated}${isSeen} ORDER BY ${primaryKey}`);
   }
 
+  /** Field names are GraphQL names, so they need no escapes in a string. */
   #object(select: Select, { table, alias }: Pick<SqlSource, 'table' | 'alias'>): string {
-    const members = select.fields.map(
+    const properties = select.fields.map(
       ({ name, type }) => `'${name}', ${makeValue(type, `${alias}.${quoteName(name)}`)}`,
     );
     select.relations.forEach((selected, index) => {
       const { relation } = selected;
       const key = `${alias}.${quoteName((relation.from ?? table.primaryKey).name)}`;
-      members.push(`'${relation.name}', json(${this.related(selected, key, `${alias}${index}`)})`);
+      properties.push(`'${relation.name}', json(${this.related(selected, key, `${alias}${index}`)})`);
     });
-    if (members.length <= MAX_MEMBERS) return makeObject(members);
+    if (properties.length <= MAX_PROPERTIES) return makeObject(properties);
     const parts: string[] = [];
-    for (let start = 0; start < members.length; start += MAX_MEMBERS) {
-      const object = makeObject(members.slice(start, start + MAX_MEMBERS));
+    for (let start = 0; start < properties.length; start += MAX_PROPERTIES) {
+      const object = makeObject(properties.slice(start, start + MAX_PROPERTIES));
       parts.push(`(SELECT substr(o, 2, length(o) - 2) FROM (SELECT ${object} AS o))`);
     }
     return `'{' || ${parts.join(" || ',' || ")} || '}'`;
@@ -101,7 +102,7 @@ class JsonWriter {
   }
 }
 
-/** A condition on the target's row for `@relationship(to:)`. */
+/** Returns a condition on the target's row for `@relationship(to:)`. */
 function pointsAt({ to, name }: RelationPlan, alias: string, key: string): string {
   if (to === undefined) throw new Error(`The relation ${name} has neither from nor to.`);
   const column = `${alias}.${quoteName(to.name)}`;
@@ -110,19 +111,19 @@ function pointsAt({ to, name }: RelationPlan, alias: string, key: string): strin
 }
 
 function gather(rows: string): string {
-  return `(SELECT json_group_array(json(j)) FROM (${rows} LIMIT ${MOST_RELATED}))`;
+  return `(SELECT json_group_array(json(j)) FROM (${rows} LIMIT ${MAX_RELATED_RECORDS}))`;
 }
 
-function makeObject(members: readonly string[]): string {
-  return `json_object(${members.join(', ')})`;
+function makeObject(properties: readonly string[]): string {
+  return `json_object(${properties.join(', ')})`;
 }
 
-/** Only a text that may have the key is looked at by a function that is not SQLite's own. */
+/** Calls the registered function only for a text that may have a forbidden key: a JavaScript function is slow. */
 function makeJson(column: string): string {
   return `json(iif(instr(${column}, '${FORBIDDEN_KEY_TEXT}'), ${CLEAN_JSON_FUNCTION}(${column}), ${column}))`;
 }
 
-/** Field names are GraphQL names and need no quoting as text. Null is null for every type. */
+/** Returns the SQL expression of a field's JSON value. Null stays null for every type. */
 function makeValue(type: FieldType, column: string): string {
   if (type.kind === 'list' || type.kind === 'object') return holdsJson(type) ? makeJson(column) : `json(${column})`;
   if (type.kind === 'enum') return column;

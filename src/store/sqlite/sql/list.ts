@@ -7,7 +7,7 @@ import { compileFilterSql, type Sql, type SqlValue } from './condition.ts';
 import { compileJson } from './json.ts';
 import { quoteName, type SqlNames } from './names.ts';
 
-/** The statement's name for the table, so that no column is taken for one of json_each's. */
+/** Alias of the table in statements, so that no column is ambiguous with those of json_each. */
 const ALIAS = 't';
 
 function column(name: string): string {
@@ -16,7 +16,7 @@ function column(name: string): string {
 
 const wholes = new WeakMap<TablePlan, Select>();
 
-/** All fields of a table that are given out, and no relations. */
+/** Returns the selection of all visible fields of a table, without relations. */
 function wholeRecord(table: TablePlan): Select {
   let select = wholes.get(table);
   if (select === undefined) {
@@ -27,8 +27,8 @@ function wholeRecord(table: TablePlan): Select {
 }
 
 /**
- * The statement of a list: one column, the JSON text of a record. It gives one record more than the limit when there are
- * more. Nulls come first, last when descending; ties are broken by the primary key.
+ * Compiles the statement of a list: one column, the JSON text of a record. It returns one record more than the limit when
+ * there are more. Nulls are first, last when descending; the primary key breaks ties.
  */
 export function compileListSql(query: ListQuery, table: TablePlan, names: SqlNames): Sql {
   const json = compileJson(query.select ?? wholeRecord(table), { table, alias: ALIAS, names });
@@ -36,8 +36,8 @@ export function compileListSql(query: ListQuery, table: TablePlan, names: SqlNam
 }
 
 /**
- * The same for a list that has to be sorted: first the page, as values of `rowKey`, by which a row is found soonest; then
- * the text of these records alone. While it sorts, SQLite would make the text of every record that may still be on the page.
+ * Compiles the same for a list that has to be sorted: first the page, as values of `rowKey`, by which a row is found
+ * fastest, then the text of these records only. Otherwise SQLite would write the text of every record that it sorts.
  */
 export function compileSortedListSql(query: ListQuery, table: TablePlan, names: SqlNames, rowKey: string): Sql {
   const json = compileJson(query.select ?? wholeRecord(table), { table, alias: ALIAS, names });
@@ -48,7 +48,7 @@ export function compileSortedListSql(query: ListQuery, table: TablePlan, names: 
   return { sql: `SELECT ${json.sql} FROM ${records}`, params: [...json.params, ...keys.params] };
 }
 
-/** The same for whole records, of which the hub makes frames: primary key, `seqColumn`, JSON text of all fields. */
+/** Compiles the same for whole records, of which the hub makes frames: primary key, `seqColumn`, JSON text of all fields. */
 export function compileRecordsSql(query: ListQuery, table: TablePlan, names: SqlNames, seqColumn: string): Sql {
   const json = compileJson(wholeRecord(table), { table, alias: ALIAS, names });
   const sql = `${column(table.primaryKey.name)}, ${column(seqColumn)}, ${json.sql}`;
@@ -61,12 +61,12 @@ function compilePage(columns: Sql, query: ListQuery, table: TablePlan, names: Sq
   const by = order.map(({ field, descending }) => `${column(field.name)}${descending ? ' DESC' : ''}`);
   const sql = `SELECT ${columns.sql} FROM ${names.records(table)} AS ${ALIAS}${where.sql} ORDER BY ${by.join(', ')}`;
   const params = [...columns.params, ...where.params];
-  // Written out: SQLite plans by the limit, and would plan a statement with a bound one anew whenever it is run.
+  // A literal: SQLite plans by the limit, and would plan a statement with a parameter again at each run.
   const page = `${sql} LIMIT ${query.limit + 1}`;
   return query.offset === 0 ? { sql: page, params } : { sql: `${page} OFFSET ?`, params: [...params, query.offset] };
 }
 
-/** How many records the filter lets through, whatever the page. */
+/** Compiles the statement that counts the records that match the filter, on all pages. */
 export function compileCountSql(query: ListQuery, table: TablePlan, names: SqlNames): Sql {
   const filter = both(query.filter, query.sees);
   const where = filter && compileFilterSql(filter, { alias: ALIAS, table, names });
@@ -74,7 +74,7 @@ export function compileCountSql(query: ListQuery, table: TablePlan, names: SqlNa
   return where === undefined ? { sql, params: [] } : { sql: `${sql} WHERE ${where.sql}`, params: where.params };
 }
 
-/** The sort keys of one record: where a page that ends with it ends. */
+/** Compiles the statement that reads the sort keys of one record: the position of a page that ends with it. */
 export function compilePositionSql(query: ListQuery, table: TablePlan, names: SqlNames): string {
   const keys = totalOrder(query.sort, table).map(({ field }) => column(field.name));
   return `SELECT ${keys.join(', ')} FROM ${names.records(table)} AS ${ALIAS} WHERE ${column(table.primaryKey.name)} = ?`;
@@ -97,11 +97,11 @@ function compileWhere(query: ListQuery, order: readonly SortKey[], table: TableP
   return { sql: conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`, params };
 }
 
-/** (a, b, c) comes after (x, y, z): a after x, or a the same and b after y, or … */
+/** Compiles the condition that (a, b, c) is after (x, y, z): a after x, or a equal and b after y, or … */
 function compileAfter(order: readonly SortKey[], position: Position): Sql {
   const alternatives: string[] = [];
   const params: SqlValue[] = [];
-  // Said apart and first, since no index serves an OR.
+  // A separate condition, and first, since SQLite uses no index for an OR.
   const bound = order.length > 1 ? boundOf(order[0] as SortKey, position[0] as SqlValue) : undefined;
   if (bound !== undefined) params.push(position[0] as SqlValue);
   order.forEach((key, index) => {
@@ -119,7 +119,7 @@ function compileAfter(order: readonly SortKey[], position: Position): Sql {
 function boundOf({ field, descending }: SortKey, value: SqlValue): string | undefined {
   if (value === null) return undefined;
   if (!descending) return `${column(field.name)} >= ?`;
-  // Nulls are smaller than any value and come after it, where a comparison would lose them.
+  // Nulls are smaller than any value and follow it in this order, where a comparison would exclude them.
   return field.required ? `${column(field.name)} <= ?` : undefined;
 }
 

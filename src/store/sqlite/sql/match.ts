@@ -1,14 +1,15 @@
 import type { Word } from '../../../query/index.ts';
 
-// FTS5 cuts what it takes for a word after 32768 bytes.
-const LONGEST_MATCHED = 8000;
-const MOST_MATCHED = 256;
+/** Characters of a word: FTS5 cuts words after 32768 bytes. */
+const MAX_WORD_CHARS = 8000;
+/** Words of one query. */
+const MAX_WORDS = 256;
 
 /**
- * A query of FTS5 for all of the words, each in quotes, so that none is read as its syntax. Undefined when it would not
- * find the same.
+ * Returns an FTS5 query for all of the words, each in quotes, so that none is parsed as syntax. Undefined when it would
+ * not find the same records as the function for words does.
  */
 export function matchOf(words: readonly Word[]): string | undefined {
-  if (words.length > MOST_MATCHED || words.some(({ text }) => text.length > LONGEST_MATCHED)) return undefined;
+  if (words.length > MAX_WORDS || words.some(({ text }) => text.length > MAX_WORD_CHARS)) return undefined;
   return words.map(({ text, prefix }) => `"${text.replaceAll('"', '""')}"${prefix ? '*' : ''}`).join(' AND ');
 }

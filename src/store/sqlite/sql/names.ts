@@ -1,22 +1,22 @@
 import type { FieldPlan, TablePlan } from '../../../schema/plan.ts';
 
-/** How a store calls its SQL tables; the names come quoted. */
+/** Quoted names of a store's SQL tables. */
 export interface SqlNames {
-  /** Table of a table's records. */
+  /** Returns the SQL table of a table's records. */
   records(table: TablePlan): string;
-  /** Tables of a full-text index: `words` by number, and in `docs` the `key` of the record with the number `doc`. */
+  /** Returns the SQL tables of a full-text index: `words` by number, and in `docs` the `key` of the record with the number `doc`. */
   fulltext(table: TablePlan, field: FieldPlan): { readonly words: string; readonly docs: string };
 }
 
-/** An SQL name. Only names from the plan come here, never a client's text; the doubling is for names with a quote. */
+/** Quotes an SQL name, which must be from the plan and never a client's text. */
 export function quoteName(name: string): string {
   return name.includes('"') ? `"${name.replaceAll('"', '""')}"` : `"${name}"`;
 }
 
-/** A table in a statement. */
+/** Table in a statement. */
 export interface SqlSource {
   readonly table: TablePlan;
-  /** A word of ours. */
+  /** Fixed word, never a client's text. */
   readonly alias: string;
   readonly names: SqlNames;
 }
