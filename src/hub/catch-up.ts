@@ -28,7 +28,7 @@ export type Start =
   /** `first`: sends the records of this list instead of those with the first keys. */
   | { readonly from: 'snapshot'; readonly limit: number; readonly first?: ListQuery }
   | { readonly from: 'position' }
-  /** What was sent to the sink before is no longer valid. */
+  /** Sends `reset` first, since the frames that the sink received before are no longer valid. */
   | { readonly from: 'reset'; readonly reason: ResetReason }
   /** A live subscription whose sink was full: it goes on from its position. */
   | { readonly from: 'behind' };

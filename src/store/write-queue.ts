@@ -8,7 +8,10 @@ const MAX_BATCH_WRITES = 256;
 const MAX_WAITING_GROUPS = 10_000;
 /** Milliseconds before a commit is tried again on a database that another process holds. */
 const RETRY_AFTER_MS = 20;
-/** Turns of the event loop by which a commit is delayed while each brings more writes. */
+/**
+ * Turns of the event loop by which a commit is delayed while each brings more writes. With 64 connections a durable PUT
+ * takes 35 µs of processor time, and 47 µs without it (row "PUT, PATCH, POST, durable" of the benchmark).
+ */
 const MAX_EXTRA_TICKS = 3;
 
 interface WaitingGroup {
