@@ -52,7 +52,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 const identities: readonly Identity[] = PEOPLE.map((one) => (one.sub === undefined ? ANONYMOUS : principalOf(one)));
 
-/** What somebody is to see of a record. */
+/** Fields of a record that a caller may read, by the rules. */
 function shown(row: Row, one: Who, rules: Rules): Row {
   if (holds(rules.secret, one, row)) return row;
   const { secret: _hidden, ...rest } = row;
@@ -90,7 +90,7 @@ class Scene {
     return new Map((JSON.parse(json) as Row[]).map((row) => [row.id, row]));
   }
 
-  /** Writes, and compares what came of it with what the rules say. */
+  /** Writes, and compares the outcome with the rules. */
   async write(one: Extract<Step, { who: number }>): Promise<void> {
     const resource = this.rig.resource('Item');
     const person = PEOPLE[one.who];
@@ -117,7 +117,7 @@ class Scene {
     }
   }
 
-  /** A record that one may not see is not there to be written. */
+  /** Not found: the caller may not read the record, so it cannot write it either. */
   #allows(person: Who, before: Row | undefined, after: Row | undefined): boolean {
     const { read, create, update, remove } = this.rules;
     if (before !== undefined && !this.#neverReads(person) && !holds(read, person, before)) return false;
@@ -125,12 +125,12 @@ class Scene {
     return [before, after].every((row) => row === undefined || holds(rule, person, row));
   }
 
-  /** Whoever reads nothing at all may still write where a rule says so. */
+  /** Allowed: a caller without read rights may still write where a rule allows it. */
   #neverReads(person: Who): boolean {
     return outcomes(() => this.rig.resource('Item').parseList(identities[PEOPLE.indexOf(person)] as Identity, ''));
   }
 
-  /** Every door shows everybody exactly what the rules say. */
+  /** Checks that every transport returns exactly what the rules allow, for every caller. */
   async compare(): Promise<void> {
     const resource = this.rig.resource('Item');
     const rows = [...(await this.stored()).values()];
@@ -171,7 +171,7 @@ function outcomes(work: () => unknown): boolean {
   }
 }
 
-test('C4 C5 C6 S4.28 everybody sees and changes on every door what the rules say, and nothing else', {
+test('C4 C5 C6 S4.28 every caller reads and writes on every transport what the rules allow, and nothing else', {
   retry: 0,
   timeout: 600_000,
 }, async () => {
@@ -191,12 +191,12 @@ test('C4 C5 C6 S4.28 everybody sees and changes on every door what the rules say
       const pages = wanted.flatMap((one) => {
         const identity = identities[one.who] ?? SERVER;
         const options = { filter: one.filter, select: '', delta: one.delta, identity };
-        // Who may not read anything cannot subscribe either.
+        // A caller that may not read anything cannot subscribe either.
         if (outcomes(() => rig.resource('Item').parseSubscription(identity, '', undefined))) return [];
         return [new Page(rig, options)];
       });
       const scene = new Scene(rig, written, pages);
-      // What changes before a page has its snapshot is told from the log, also that it has gone.
+      // Changes before a page has its snapshot are sent from the log, including deletes.
       await scene.settle();
       for (const one of steps) {
         if ('who' in one) await scene.write(one);

@@ -54,7 +54,7 @@ const operation = fc.record({
   n: fc.nat(6),
 });
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
-/** What is written at the same time, and whether the store is opened anew afterwards. */
+/** Writes of one commit, and a flag to open the store again afterwards. */
 const batch = fc.record({ sent: fc.array(operation, { minLength: 1, maxLength: 5 }), restart: fc.boolean() });
 
 const REFUSALS = new Set(['CONFLICT', 'NOT_FOUND']);
@@ -105,7 +105,7 @@ async function readAll(rig: Rig): Promise<Entry[]> {
   }
 }
 
-/** The table as the entries tell it; each has to fit what those before it have made. */
+/** Replays the entries to a table; each has to fit the state after those before it. */
 function replay(entries: readonly Entry[], names: readonly string[]): Map<string, Json> {
   const table = new Map<string, Json>();
   const nothing = Object.fromEntries(names.map((name) => [name, null]));
@@ -122,7 +122,7 @@ function replay(entries: readonly Entry[], names: readonly string[]): Map<string
     }
     if (op !== 'delete') table.set(key, next);
     else {
-      // A delete tells all that was there.
+      // A delete has all values of the record.
       expect(next).toEqual(nothing);
       table.delete(key);
     }
@@ -130,7 +130,9 @@ function replay(entries: readonly Entry[], names: readonly string[]): Map<string
   return table;
 }
 
-test('the entries of the audit log, replayed, give the table; one for each change', { timeout: 300_000 }, async () => {
+test('the audit log has one entry for each change, and replaying them gives the table', {
+  timeout: 300_000,
+}, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(batch, { maxLength: 12 }), async (batches) => {
       using rig = new Rig({ sdl: SDL });

@@ -10,32 +10,32 @@ export interface ClientOptions extends Scope {
   readonly retained: boolean;
   readonly fast: boolean;
   readonly echo: boolean;
-  /** Starts from this position instead of now. */
+  /** Position to start from, instead of now. */
   readonly since?: number;
 }
 
 /**
- * A subscriber that checks every line as it reads it, remembers its position over disconnects, and knows from the
- * history alone what it must have been told.
+ * Subscriber that checks every line as it reads it, remembers its position over disconnects, and derives from the history
+ * alone the frames that it must have received.
  */
 export class Client {
   readonly #rig: Rig;
   readonly #options: ClientOptions;
   readonly #view = new Map<unknown, Json>();
-  /** The changes that were told since `#base`. */
+  /** Changes that were received since `#base`. */
   #told: Line[] = [];
-  /** Everything after this seq must be told; undefined until it is known. */
+  /** seq after which everything must be received; undefined until it is known. */
   #base: number | undefined;
-  /** The position that a reconnect sends. */
+  /** Position that a reconnect sends. */
   #position: number | undefined;
-  /** Until the snapshot was whole it was told whole records. */
+  /** seq up to which whole records were received: the end of the snapshot. */
   #wholeUntil = 0;
-  /** `#view` is the whole of what the scope holds, at `ready` and after. */
+  /** True from `ready` on: `#view` has everything of the scope. */
   #complete = false;
   #ready = false;
   #snapshot: 'none' | 'open' = 'none';
   #lastRetained: string | undefined;
-  /** What this connection wrote itself and does not want to hear. */
+  /** seqs of own changes, which the subscription leaves out. */
   #own = new Set<number>();
   readonly #everOwn = new Set<number>();
   sink: SlowSink | undefined;
@@ -51,7 +51,7 @@ export class Client {
     return this.sink !== undefined;
   }
 
-  /** Its subscription has everything, and everything was read. */
+  /** True when the subscription has sent everything, and everything was read. */
   get isSettled(): boolean {
     const { sink } = this;
     if (sink === undefined) return true;
@@ -83,7 +83,7 @@ export class Client {
     sink.subscription = resource.subscribe(query, LINES, sink);
   }
 
-  /** The connection is lost, with what was not read. */
+  /** Closes the connection; what was not read is lost. */
   disconnect(): void {
     const { sink } = this;
     if (sink === undefined) return;
@@ -97,7 +97,7 @@ export class Client {
     if (this.#snapshot === 'open') this.#position = undefined;
   }
 
-  /** A write of this very connection, as a socket would make it. */
+  /** Writes through this connection, as a socket would. */
   async write(id: string, record: Json): Promise<void> {
     const connection = this.sink;
     const outcome = await this.#rig.resource(this.#options.table).put(SERVER, id, record);
@@ -131,8 +131,8 @@ export class Client {
     if (this.#snapshot === 'open') this.#wholeUntil = seq;
     this.#snapshot = 'none';
     this.#position = seq;
-    // Invariants 2 and 4: at `ready` the client has exactly the state at that seq. What it wrote itself and did not
-    // want to hear, it has to know by itself.
+    // Invariants 2 and 4: at `ready` the client has exactly the state at that seq. Its own changes, which
+    // the subscription leaves out, it has to know by itself.
     if (this.#complete && this.#everOwn.size === 0) expect(this.#view).toEqual(this.#expectedView(seq));
   }
 
@@ -173,7 +173,7 @@ export class Client {
     if (type === 'Delete') this.#view.delete(id);
   }
 
-  /** After everything has settled: the whole history after the base was told, and the view is the store. */
+  /** Checks, after everything has settled, that the whole history after the base was received, and that the view equals the store. */
   checkAll(): void {
     expect(this.sink?.late ?? 0, 'nothing is written after the end').toBe(0);
     const expected = this.#expectedFrames();
@@ -186,8 +186,8 @@ export class Client {
   }
 
   /**
-   * Until the snapshot was whole, a record that was in it may be told by its changed fields, and one that was not must be
-   * told whole; the view shows whether the right one was chosen.
+   * Until the snapshot was complete, a record that was in it may be sent as its changed fields, and one that was not must
+   * be sent whole; the view shows whether the right form was sent.
    */
   #expectedFrames(): Line[] {
     const base = this.#base ?? 0;

@@ -40,20 +40,20 @@ const command = fc.oneof(
 );
 type Command = typeof command extends fc.Arbitrary<infer T> ? T : never;
 
-/** What a client keeps of one subscription: the records that its events add up to, and where it would go on. */
+/** State of one subscription in a client: the records that its events add up to, and the position to resume from. */
 interface Fold {
   readonly table: string;
   readonly filter: string;
   readonly records: Map<unknown, unknown>;
   position: number | undefined;
-  /** How often it was subscribed to. */
+  /** Number of times that it was subscribed to. */
   times: number;
-  /** It is subscribed, as far as the client has read. */
+  /** True when it is subscribed, as far as the client has read. */
   open: boolean;
   inSnapshot: boolean;
 }
 
-/** One connection of a client that knows only what it reads, and comes back with its positions. */
+/** Connection of a client that knows only what it reads, and reconnects with its positions. */
 class Connection {
   readonly folds: Fold[];
   readonly #rig: Rig;
@@ -84,7 +84,7 @@ class Connection {
     this.sink = sink;
     this.subscriptions = new Subscriptions(sink, WIRE);
     const { subscriptions } = this;
-    // The socket tells the connection that it has drained, and not one subscription.
+    // The socket notifies the connection that it has drained, and not one subscription.
     sink.subscription = { drained: () => subscriptions.drained() } as Subscription;
   }
 
@@ -102,7 +102,7 @@ class Connection {
     for (const n of back) this.subscribe(n);
   }
 
-  /** From where it stands, or with everything that is stored. */
+  /** Subscribes from its position, or with everything that is stored. */
   subscribe(n: number): void {
     if (this.#asked.has(n)) return;
     this.#asked.add(n);
@@ -111,7 +111,7 @@ class Connection {
     this.#ask(n, position === undefined ? 'retained=true' : `since=${position}`);
   }
 
-  /** The same again without a position: the server goes on where the first one was. */
+  /** Subscribes again without a position: the server continues where the first subscription was. */
   replace(n: number): void {
     if (this.#asked.has(n) && !this.#fold(n).inSnapshot && this.#fold(n).open) this.#ask(n, '');
   }
@@ -120,7 +120,7 @@ class Connection {
     if (!this.#asked.delete(n)) return;
     const fold = this.#fold(n);
     this.subscriptions.close(fold.table, n);
-    // What is on its way to the client is passed over, and asked for again.
+    // Frames that are on their way to the client are skipped, and requested again.
     if (fold.inSnapshot || !fold.open) fold.position = fold.inSnapshot ? undefined : fold.position;
     fold.open = false;
     this.sink.write(WIRE.pack(JSON.stringify({ type: 'unsubscribed', id: n })));
@@ -161,7 +161,7 @@ class Connection {
     const fold = this.#fold(Number(id));
     if (type === 'replaced' || type === 'unsubscribed') return;
     if (type.startsWith('subscribed')) {
-      // It may have been given up again, and asked for again, while this was on its way.
+      // It may have been unsubscribed and subscribed again while this was on its way.
       fold.open = this.#asked.has(Number(id)) && times === fold.times;
       if (!fold.open || type !== 'subscribed retained=true') return;
       fold.records.clear();
@@ -211,7 +211,7 @@ async function execute(rig: Rig, connection: Connection, step: Command): Promise
         .catch(() => undefined);
       break;
     case 'trim':
-      await rig.door.trim(Date.now(), step.limit);
+      await rig.outerStore.trim(Date.now(), step.limit);
       break;
     case 'turns':
       await turns(step.count);
@@ -227,7 +227,7 @@ async function execute(rig: Rig, connection: Connection, step: Command): Promise
   }
 }
 
-/** Its place in the log is trimmed while it is away: chance alone would rarely do that. */
+/** Case in which the position is trimmed while the client is away: chance alone would rarely produce it. */
 const RESET: [{ maxCount: number; replayPage: number; fast: boolean }, Command[]] = [
   { maxCount: 1, replayPage: 1, fast: true },
   [
@@ -241,7 +241,7 @@ const RESET: [{ maxCount: number; replayPage: number; fast: boolean }, Command[]
   ],
 ];
 
-test('S4.15 whatever a connection subscribes to, leaves and resumes, each subscription adds up to its table', {
+test('S4.15 each subscription of a connection adds up to its table, in any order of subscribing, leaving and resuming', {
   retry: 0,
   timeout: Math.max(120_000, RUNS * 300),
 }, async () => {
@@ -266,7 +266,7 @@ test('S4.15 whatever a connection subscribes to, leaves and resumes, each subscr
       const connection = new Connection(rig, fast);
       for (const step of steps) {
         await execute(rig, connection, step);
-        // All subscriptions of the connection have one buffer; a page and a sweep begin while there is room.
+        // All subscriptions of the connection have one buffer; a page and a flush begin while there is room.
         expect(connection.sink.mostPending).toBeLessThan(3 * CLIENT_BUFFER + 5 * LARGEST_FRAME);
       }
       await settle(connection);

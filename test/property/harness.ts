@@ -28,9 +28,9 @@ export interface RigOptions {
   readonly clientBuffer?: number;
   readonly slowClientTimeout?: number;
   readonly busyTimeout?: number;
-  /** The store answers a commit so many turns later, as a remote one would. */
+  /** Turns of the event loop by which the store delays a commit, as a remote one would. */
   readonly commitTurns?: number;
-  /** Commits are flushed to the disk, beside the event loop. */
+  /** True to flush commits to the disk on another thread. */
   readonly flushed?: boolean;
   /** A store in memory instead, of which every answer takes turns, as over a network. */
   readonly later?: boolean;
@@ -38,7 +38,7 @@ export interface RigOptions {
 
 interface Running {
   /** What hub and resources work with: the store, or one around it. */
-  readonly door: Store;
+  readonly outerStore: Store;
   readonly store: SqliteStore | MemoryStore;
   readonly feed: Feed;
   readonly hub: Hub;
@@ -50,11 +50,11 @@ interface Running {
 export class Rig implements Disposable {
   readonly dir = mkdtempSync(join(tmpdir(), 'tablecast-rig-'));
   readonly plan: Plan;
-  /** Everything that was ever committed, in the order in which the store said so. */
+  /** Committed changes, in the order in which the store returned them. */
   readonly history: Change[] = [];
-  /** Everything that was handed to the hub. */
+  /** Changes that were delivered to the hub. */
   readonly delivered: Change[] = [];
-  /** What the hub reported as faults. */
+  /** Errors that the hub reported. */
   readonly faults: unknown[] = [];
   readonly #options: RigOptions;
   /** What a store in memory has over restarts. */
@@ -94,53 +94,53 @@ export class Rig implements Disposable {
     return resource;
   }
 
-  /** What hub and resources work with. */
-  get door(): Store {
-    return this.#running.door;
+  /** Store of the hub and the resources. */
+  get outerStore(): Store {
+    return this.#running.outerStore;
   }
 
   /** Closes the store and opens it again, as a restart does. Subscriptions are gone. */
   async restart(): Promise<void> {
     await this.commits.drain();
     this.hub.close();
-    await this.door.close();
+    await this.outerStore.close();
     this.#running = this.#open();
   }
 
   [Symbol.dispose](): void {
     this.hub.close();
-    void this.door.close();
+    void this.outerStore.close();
     rmSync(this.dir, { recursive: true, force: true });
   }
 
   #open(): Running {
     const { replayPage = 500, clientBuffer = 262_144, slowClientTimeout = 60_000 } = this.#options;
     const { busyTimeout = 2000, commitTurns = 0, flushed = false, later = false } = this.#options;
-    const { store, door } = this.#openStore();
+    const { store, outerStore } = this.#openStore();
     const onError = (error: unknown) => void this.faults.push(error);
     const bus = new MemoryBus();
-    const feed = new Feed({ log: door, tables: this.plan.tables, bus, onError });
+    const feed = new Feed({ log: outerStore, tables: this.plan.tables, bus, onError });
     feed.listen({ changes: (changes) => this.delivered.push(...changes) });
-    const hub = new Hub({ store: door, feed, channels: { slowClientTimeout, clientBuffer }, replayPage, onError });
+    const hub = new Hub({ store: outerStore, feed, channels: { slowClientTimeout, clientBuffer }, replayPage, onError });
     const commits = new WriteQueue({
-      store: this.#observe(door, flushed || later ? 0 : commitTurns),
+      store: this.#observe(outerStore, flushed || later ? 0 : commitTurns),
       busyTimeout,
       onCommitted: (result) => ring(bus, result),
     });
     const access = new Access(this.plan, { secured: false });
-    const context = { access, store: door, commits, hub, limits: LIMITS, pages: new PageCache(LIMITS.listCache) };
+    const context = { access, store: outerStore, commits, hub, limits: LIMITS, pages: new PageCache(LIMITS.listCache) };
     const resources = new Map(this.plan.tables.map((table) => [table.name, new TableResource(table, context)]));
-    return { door, store, feed, hub, commits, resources };
+    return { outerStore, store, feed, hub, commits, resources };
   }
 
-  #openStore(): Pick<Running, 'store' | 'door'> {
+  #openStore(): Pick<Running, 'store' | 'outerStore'> {
     const { maxCount = 100_000, replayPage = 500, flushed = false, later = false } = this.#options;
     const options: StoreOptions = {
       dir: this.dir,
       durability: 'normal',
       events: { retention: 86_400_000, maxCount, replayPage },
       largestScan: 100_000,
-      // Small, so that rows are let go.
+      // Small, so that rows are dropped from the cache.
       recordCache: 65_536,
       idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },
       audit: { retention: 86_400_000, maxCount: 100_000 },
@@ -149,13 +149,13 @@ export class Rig implements Disposable {
     if (later) {
       this.#memory.open(this.plan, options);
       const store = new MemoryStore(this.#memory, this.plan, options);
-      return { store, door: new LaterStore(store) };
+      return { store, outerStore: new LaterStore(store) };
     }
     const store = openSqliteStore(this.plan, options);
-    return { store, door: flushed ? new DurableStore(store, new WalFlush(databaseFile(this.dir), 0)) : store };
+    return { store, outerStore: flushed ? new DurableStore(store, new WalFlush(databaseFile(this.dir), 0)) : store };
   }
 
-  /** The same store, seen while it commits. */
+  /** Wraps the store to record its commits. */
   #observe(store: Store, commitTurns: number): Store {
     const seen = (result: CommitResult) => {
       this.history.push(...result.changes);
@@ -177,7 +177,7 @@ export class Rig implements Disposable {
   }
 }
 
-/** One frame per line, as JSON. */
+/** Encoding with one frame per line, as JSON. */
 export const LINES: Encoding = {
   key: 'lines',
   frame: (frame) => line({ ...frame, data: JSON.parse(frame.data) as unknown }),
@@ -189,7 +189,7 @@ function line(value: object): Buffer {
   return Buffer.from(`${JSON.stringify(value)}\n`);
 }
 
-/** Lets everything that is due in the next `turns` turns of the event loop happen. */
+/** Lets the event loop run for a number of turns. */
 export async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

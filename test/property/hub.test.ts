@@ -66,7 +66,7 @@ const command = fc.oneof(
 );
 type Command = typeof command extends fc.Arbitrary<infer T> ? T : never;
 
-/** One run: what was asked of the product, and what it answered. */
+/** One run: the operations and their outcomes. */
 class Run {
   readonly rig: Rig;
   readonly clients: Client[] = [];
@@ -79,7 +79,7 @@ class Run {
     this.rig = new Rig({ sdl: SDL, clientBuffer: CLIENT_BUFFER, ...settings });
   }
 
-  /** Something to make a snapshot of, that does not fit the buffer of a client. */
+  /** Writes records for a snapshot that does not fit the buffer of a client. */
   async prepare(): Promise<void> {
     const records = KEYS.slice(0, this.#settings.records).map((id, n) => ({ id, n, pad: 'r'.repeat(300) }));
     this.#write(this.rig.resource('Item').createMany(SERVER, records));
@@ -109,7 +109,7 @@ class Run {
       case 'turns':
         return turns(step.count);
       case 'trim':
-        return void this.rig.door.trim(Date.now(), step.limit);
+        return void this.rig.outerStore.trim(Date.now(), step.limit);
       case 'restart':
         return this.#restart();
       case 'subscribe':
@@ -119,7 +119,7 @@ class Run {
     }
   }
 
-  /** Everybody comes back, reads everything, and nothing is under way any more. */
+  /** Reconnects all clients and lets them read until nothing is pending. */
   async settle(): Promise<void> {
     await Promise.all(this.#writes);
     for (const client of this.clients) if (!client.isOpen) client.connect();
@@ -182,7 +182,7 @@ const settings = fc.record({
 });
 type Settings = typeof settings extends fc.Arbitrary<infer T> ? T : never;
 
-test('invariants 1 to 5: whatever happens, every subscriber is told exactly what was committed', {
+test('invariants 1 to 5: every subscriber receives exactly what was committed, in every sequence of events', {
   retry: 0,
   timeout: 120_000,
 }, async () => {
@@ -204,7 +204,7 @@ test('invariants 1 to 5: whatever happens, every subscriber is told exactly what
   await fc.assert(property, { numRuns: RUNS, ...(FROM as object) });
 });
 
-/** Invariants 1, 2 and 5: what was acknowledged is in the log, the log is in order, and it gives the table. */
+/** Checks invariants 1, 2 and 5: acknowledged writes are in the log, the log is in order, and it adds up to the table. */
 function checkStore({ rig, acknowledged }: Run): void {
   const { history, store } = rig;
   expect(rig.delivered).toEqual(history);
@@ -231,7 +231,7 @@ function checkStore({ rig, acknowledged }: Run): void {
   }
 }
 
-test('invariant 6: what waits for a slow reader is bounded, and it misses nothing', {
+test('invariant 6: the buffer of a slow reader is bounded, and it misses nothing', {
   retry: 0,
   timeout: 120_000,
 }, async () => {
@@ -252,7 +252,7 @@ test('invariant 6: what waits for a slow reader is bounded, and it misses nothin
           return rig.resource('Item').put(SERVER, `k${count % 7}`, { n: count, pad: text });
         });
         await Promise.all(puts);
-        // The fast one gets everything, whatever the slow one does; how many slices that takes depends on the machine.
+        // The fast reader receives everything, regardless of the slow one; how many slices that takes depends on the machine.
         for (let turn = 0; turn < 200 && !fast.isSettled; turn++) await turns(1);
         expect(fast.isSettled).toBe(true);
         slow.sink?.drain(read);
@@ -263,7 +263,7 @@ test('invariant 6: what waits for a slow reader is bounded, and it misses nothin
       }
       slow.checkAll();
       fast.checkAll();
-      // One write of the shared run (128 KiB) or one page of the log, on top of a buffer that was not yet full.
+      // One write of the shared buffer (128 KiB) or one page of the log, on top of a buffer that was not yet full.
       expect(slow.sink?.mostPending).toBeLessThanOrEqual(16_384 + 128 * 1024 + 2500);
     },
   );

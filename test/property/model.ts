@@ -3,12 +3,12 @@ import type { Line } from './sink.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 
-/** What a subscription is about, said once for the product (as a query) and once more, by hand, for the model. */
+/** Scope of a subscription, once as a query for the product and once by hand for the model. */
 export interface Interest {
   readonly query: string;
   readonly matches: (record: Json) => boolean;
   readonly fields?: readonly string[];
-  /** Of an update only what changed. */
+  /** True to receive only the changed fields of an update. */
   readonly delta?: boolean;
 }
 
@@ -31,7 +31,7 @@ export const INTERESTS: readonly Interest[] = [
   { query: 'n=lt=5&s==b&select=s', matches: ({ n, s }) => (number(n) ?? 9) < 5 && s === 'b', fields: ['id', 's'] },
 ];
 
-/** A table, folded from its changes. */
+/** Table as the sum of its changes. */
 export class TableModel {
   readonly records = new Map<unknown, Json>();
 
@@ -41,7 +41,7 @@ export class TableModel {
   }
 }
 
-/** The records of the history of one table up to a seq. */
+/** Returns the records of one table's history up to a seq. */
 export function stateAt(history: readonly Change[], seq: number): TableModel {
   const model = new TableModel();
   for (const change of history) {
@@ -57,7 +57,7 @@ export interface Scope {
   readonly interest: Interest;
 }
 
-/** The records that a subscriber of this scope has at a seq. */
+/** Returns the records that a subscriber of this scope has at a seq. */
 export function viewAt(history: readonly Change[], seq: number, { id, interest }: Scope): Map<unknown, Json> {
   const view = new Map<unknown, Json>();
   for (const [key, record] of stateAt(history, seq).records) {
@@ -67,11 +67,11 @@ export function viewAt(history: readonly Change[], seq: number, { id, interest }
 }
 
 export interface Told extends Scope {
-  /** Up to this seq it may not have had a record of which it is told. */
+  /** seq up to which the subscriber may lack a record of which it receives a change. */
   readonly wholeUntil?: number;
 }
 
-/** The frames that a subscriber of this scope must get for what happened after a seq. */
+/** Returns the frames that a subscriber of this scope must receive for the changes after a seq. */
 export function framesAfter(history: readonly Change[], seq: number, { id, interest, wholeUntil = 0 }: Told): Line[] {
   const model = new TableModel();
   const frames: Line[] = [];

@@ -39,14 +39,14 @@ const step = fc.oneof(
   { weight: 8, arbitrary: fc.record({ read: fc.array(fc.nat(QUERIES.length - 1), { minLength: 1, maxLength: 6 }) }) },
 );
 
-test('a list from memory is what the store would give, whatever was written before', async () => {
+test('a list from the cache equals that of the store after any writes', async () => {
   let cached = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.constantFrom(0, 2), async (steps, commitTurns) => {
       using rig = new Rig({ sdl: SDL, commitTurns });
       for (const one of steps) {
         if ('read' in one) {
-          // Each is read again and again, so that it is kept.
+          // Each is read repeatedly, so that it is cached.
           for (const index of [...one.read, ...one.read, ...one.read]) check(rig, index);
         } else if ('remove' in one) {
           await rig
@@ -62,7 +62,7 @@ test('a list from memory is what the store would give, whatever was written befo
     }),
     { numRuns: RUNS },
   );
-  // Or nothing was tried at all.
+  // Otherwise the cache was not tested at all.
   expect(cached).toBeGreaterThan(RUNS);
 });
 

@@ -7,14 +7,14 @@ export interface PageOptions {
   readonly select: string;
   readonly delta: boolean;
   readonly identity: Identity;
-  /** Where it begins, instead of with what is stored. */
+  /** Position to begin at, instead of what is stored. */
   readonly since?: number;
   readonly onPublish?: (data: unknown) => void;
 }
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** A client that knows nothing but its URL: it puts the frames together and comes back with its last position. */
+/** Client that knows nothing but its URL: it folds the frames and reconnects with its last position. */
 export class Page {
   readonly url: string;
   identity: Identity;
@@ -26,7 +26,7 @@ export class Page {
   #position: number | undefined;
   #sink: SlowSink | undefined;
 
-  /** What it was told that it should not have been. */
+  /** Frames that it received and should not have. */
   readonly wrongs: string[] = [];
   resets = 0;
 
@@ -44,7 +44,7 @@ export class Page {
     return this.#sink !== undefined;
   }
 
-  /** It has been sent everything there is for it. */
+  /** True when everything for it was sent. */
   get isSettled(): boolean {
     const { subscription } = this.#sink ?? {};
     if (subscription === undefined) return true;
@@ -63,7 +63,7 @@ export class Page {
     );
   }
 
-  /** Its opener has other rights now. */
+  /** Called when the caller has other rights now. */
   rejudge(identity: Identity): void {
     const { subscription } = this.#sink ?? {};
     if (this.#sink === undefined || subscription === undefined) return;
@@ -83,7 +83,7 @@ export class Page {
       this.resets++;
     }
     if (type === 'Delete') {
-      // Whoever never had it is not to learn that there was one; who was away may have missed that he had it.
+      // A client that never had the record must not learn of it; one that was away may have missed that it had it.
       if (!this.records.delete(id) && !this.#wasAway) this.wrongs.push(`Delete of ${String(id)}`);
     } else if (type === 'Retained' || (type === 'Update' && changed === undefined)) this.records.set(id, data as Json);
     else if (type === 'Update') this.records.set(id, { ...this.records.get(id), ...(data as Json) });

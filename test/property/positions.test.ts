@@ -33,7 +33,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('trim' as const) }) },
 );
 
-/** A store, and which positions it gave out: in the history that it has, and in those that it has lost. */
+/** Store with the positions that it has issued: in its history, and in those that it has lost. */
 class Story {
   readonly #house = new House();
   readonly #lost = new Set<number>();
@@ -104,13 +104,13 @@ function check(passed: fc.Arbitrary<number>, holds: (story: Story) => void): voi
   fc.assert(property, { numRuns: RUNS, ...(FROM as object) });
 }
 
-test('whatever happens to a store and its clock, it knows every position that it has given out', {
+test('a store knows every position that it has issued, after any restarts, restores and changes of the clock', {
   timeout: 120_000,
 }, () => {
   check(fc.integer({ min: -50_000, max: 100_000 }), (story) => story.expectKnown());
 });
 
-test('while the clock goes on, it knows no position of a future that was lost', { timeout: 120_000 }, () => {
+test('while the clock goes on, a store knows no position of a lost future', { timeout: 120_000 }, () => {
   check(fc.integer({ min: 1, max: 100_000 }), (story) => {
     story.expectKnown();
     story.expectUnknown();

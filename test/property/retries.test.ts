@@ -5,7 +5,7 @@ import { AppError } from '../../src/errors.ts';
 import { makeIdempotencyKey } from '../../src/resources/idempotency.ts';
 import type { IdempotencyKey, WriteOutcome } from '../../src/store/store.ts';
 import { Rig } from './harness.ts';
-import { type Message, SocketDoor, type Talk } from './socket-harness.ts';
+import { type Message, SocketServer, type Talk } from './socket-harness.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 60);
 const FROM = JSON.parse(process.env.PROPERTY_FROM ?? '{}') as fc.Parameters<unknown>;
@@ -14,45 +14,45 @@ const SDL = 'type Item @table @export(public: [read, create, update, delete, pub
 const id = fc.constantFrom('a', 'b', 'c');
 const operation = fc.oneof(
   fc.record({
-    door: fc.constant('http' as const),
+    transport: fc.constant('http' as const),
     do: fc.constantFrom('make', 'many', 'put', 'patch', 'delete', 'publish'),
     id,
   }),
-  fc.record({ door: fc.constant('ws' as const), do: fc.constantFrom('make', 'put', 'delete', 'publish'), id }),
-  fc.record({ door: fc.constant('plain' as const), do: fc.constantFrom('put', 'delete'), id }),
+  fc.record({ transport: fc.constant('ws' as const), do: fc.constantFrom('make', 'put', 'delete', 'publish'), id }),
+  fc.record({ transport: fc.constant('plain' as const), do: fc.constantFrom('put', 'delete'), id }),
 );
-/** Which operations are sent at the same time; the same one twice is a hasty retry, in a later batch a late one. */
+/** Operations that are sent at the same time; the same one twice is an early retry, in a later batch a late one. */
 const batch = fc.record({ sent: fc.array(fc.nat(), { minLength: 1, maxLength: 6 }), restart: fc.boolean() });
 
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
 
 interface Answer {
   readonly seqs: readonly number[];
-  /** Everything that the sender is told. */
+  /** Response, as the sender receives it. */
   readonly text: string;
   readonly replayed: boolean;
 }
 
-/** What may happen to an honest retry. All of these leave the key as it was. */
+/** Errors that a correct retry may get. All of these leave the key unused. */
 const EXPECTED = new Set(['NOT_FOUND', 'CONFLICT', 'IDEMPOTENCY_IN_PROGRESS']);
 
-class Doors {
+class Sender {
   readonly #rig: Rig;
-  readonly #door: SocketDoor;
+  readonly #server: SocketServer;
   #talks: Talk[] = [];
   #turn = 0;
   #plain = 0;
 
-  constructor(rig: Rig, door: SocketDoor) {
+  constructor(rig: Rig, server: SocketServer) {
     this.#rig = rig;
-    this.#door = door;
+    this.#server = server;
   }
 
   /** Two sockets of one client, to the table as it is now. */
   async open(): Promise<void> {
     this.close();
-    this.#door.resource = this.#rig.resource('Item');
-    this.#talks = [await this.#door.open('one'), await this.#door.open('one')];
+    this.#server.resource = this.#rig.resource('Item');
+    this.#talks = [await this.#server.open('one'), await this.#server.open('one')];
   }
 
   close(): void {
@@ -62,8 +62,8 @@ class Doors {
   /** Sends the operation with its key; `n` tells its content from all others. */
   async send(one: Operation, key: number, n = key): Promise<Answer | string> {
     try {
-      if (one.door === 'ws') return await this.#say(one, key, n);
-      if (one.door === 'http') return answerOf(await this.#call(one, n, this.#once(one, key, n)));
+      if (one.transport === 'ws') return await this.#say(one, key, n);
+      if (one.transport === 'http') return answerOf(await this.#call(one, n, this.#once(one, key, n)));
       return answerOf(await this.#call(one, --this.#plain));
     } catch (error) {
       if (error instanceof AppError) return error.code;
@@ -108,12 +108,12 @@ function answerOf(outcomes: readonly WriteOutcome[]): Answer {
   return { seqs: outcomes.map(({ seq }) => seq), text, replayed };
 }
 
-test('F4 whatever is sent again, at once or later, through either door, has one effect and one answer', {
+test('F4 a request that is sent again, at once or later, on either transport, has one effect and one response', {
   retry: 0,
   timeout: 120_000,
 }, async () => {
-  await using door = new SocketDoor();
-  await door.listen();
+  await using server = new SocketServer();
+  await server.listen();
   const seen = { replayed: 0, inProgress: 0 };
   const property = fc.asyncProperty(
     fc.array(operation, { minLength: 2, maxLength: 8 }),
@@ -122,11 +122,11 @@ test('F4 whatever is sent again, at once or later, through either door, has one 
     fc.boolean(),
     async (operations, batches, commitTurns, flushed) => {
       using rig = new Rig({ sdl: SDL, commitTurns, flushed });
-      const doors = new Doors(rig, door);
-      await doors.open();
+      const sender = new Sender(rig, server);
+      await sender.open();
       const answers = operations.map((): Answer[] => []);
       const send = async (index: number): Promise<void> => {
-        const answer = await doors.send(operations[index] as Operation, index);
+        const answer = await sender.send(operations[index] as Operation, index);
         if (typeof answer !== 'string') answers[index]?.push(answer);
         else if (answer === 'IDEMPOTENCY_IN_PROGRESS') seen.inProgress++;
         else expect(EXPECTED).toContain(answer);
@@ -135,27 +135,27 @@ test('F4 whatever is sent again, at once or later, through either door, has one 
         await Promise.all(sent.map((number) => send(number % operations.length)));
         if (!restart) continue;
         await rig.restart();
-        await doors.open();
+        await sender.open();
       }
-      for (const [index, { door: through }] of operations.entries()) {
+      for (const [index, { transport }] of operations.entries()) {
         const before = answers[index]?.length ?? 0;
         await send(index);
-        if (through === 'plain' || before === 0) continue;
+        if (transport === 'plain' || before === 0) continue;
         expect(answers[index]?.at(-1)?.replayed).toBe(true);
-        expect(await doors.send(operations[index] as Operation, index, index + 1000)).toBe('IDEMPOTENCY_KEY_REUSED');
+        expect(await sender.send(operations[index] as Operation, index, index + 1000)).toBe('IDEMPOTENCY_KEY_REUSED');
       }
-      doors.close();
-      // A plain write happens every time, one with a key the first time it succeeds, and then it is told the same.
-      const effects = operations.flatMap(({ door: through }, index) => {
+      sender.close();
+      // A plain write happens every time, one with a key the first time it succeeds; later ones get the same response.
+      const effects = operations.flatMap(({ transport }, index) => {
         const given = answers[index] as Answer[];
         seen.replayed += given.filter(({ replayed }) => replayed).length;
-        if (through === 'plain') return given.flatMap(({ seqs }) => seqs);
+        if (transport === 'plain') return given.flatMap(({ seqs }) => seqs);
         expect(given.filter(({ replayed }) => !replayed).length).toBe(Math.min(1, given.length));
         expect(new Set(given.map(({ text }) => text)).size).toBeLessThan(2);
         return given[0]?.seqs ?? [];
       });
       expect(effects.sort((a, b) => a - b)).toEqual(rig.history.map(({ seq }) => seq));
-      expect([...rig.faults, ...door.faults]).toEqual([]);
+      expect([...rig.faults, ...server.faults]).toEqual([]);
     },
   );
   await fc.assert(property, { numRuns: RUNS, ...(FROM as object) });

@@ -10,10 +10,10 @@ const CLIENTS = 3;
 const ENCODINGS = [0, 1].map(() => ({ frame: (text: string) => Buffer.from(`${text}\n`) })) as [Plain, Plain];
 type Plain = { frame(text: string): Buffer };
 
-/** What one client should be told while it is a member of one audience. */
+/** Messages that one client must receive while it is a member of one room. */
 interface Stay {
   readonly expected: number[];
-  /** It had no room when it left, or was closed: what was not written yet is lost. */
+  /** True when the socket was full as it left, or was closed: messages that were not written yet are lost. */
   mayLack: boolean;
 }
 
@@ -71,7 +71,7 @@ const step = fc.oneof(
   { weight: 8, arbitrary: fc.record({ type: fc.constant('turn' as const) }) },
 );
 
-test('a member is told exactly what was said while it was one, in order; who is closed, a part without gaps', async () => {
+test('a member receives exactly the messages of its membership, in order; a closed one a part without gaps', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 80, size: 'max' }), async (steps) => {
       const channels = { clientBuffer: 30, slowClientTimeout: 60_000 };

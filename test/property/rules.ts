@@ -4,7 +4,7 @@ import type { Principal } from '../../src/auth/identity.ts';
 type Value = string | number | boolean | null;
 type Row = Readonly<Record<string, unknown>>;
 
-/** A rule as a tree, from which its text is written and its meaning worked out anew, without the code under test. */
+/** Rule as a tree, from which its text is written and its meaning is evaluated without the code under test. */
 export type Tree =
   | { readonly is: 'role'; readonly role: string }
   | { readonly is: 'literal'; readonly field: string; readonly op: Op; readonly value: Value }
@@ -15,7 +15,7 @@ export type Tree =
 
 type Op = '==' | '!=';
 
-/** Somebody, or nobody. */
+/** Caller: a user, or an anonymous one. */
 export interface Who {
   readonly sub: string | undefined;
   readonly roles: readonly string[];
@@ -58,7 +58,7 @@ export const tree: fc.Arbitrary<Tree> = fc.letrec<{ tree: Tree }>((tie) => ({
   ),
 })).tree;
 
-/** The text as it stands in a schema. */
+/** Returns the text of the rule, as it is in a schema. */
 export function write(rule: Tree): string {
   switch (rule.is) {
     case 'role':
@@ -76,7 +76,7 @@ export function write(rule: Tree): string {
   }
 }
 
-/** What the rule says of a record; what cannot be answered lets nobody through, whatever stands before it. */
+/** Evaluates the rule on a record; a comparison that cannot be evaluated denies, even when it is negated. */
 export function holds(rule: Tree, who: Who, row: Row, unknown = false): boolean {
   switch (rule.is) {
     case 'role':
@@ -105,7 +105,7 @@ export function holds(rule: Tree, who: Who, row: Row, unknown = false): boolean 
   }
 }
 
-/** Of the four people some have no level and some no friends; the last one is nobody. */
+/** Four callers, some without a level and some without friends; the last one is anonymous. */
 export const PEOPLE: readonly Who[] = [
   { sub: 'ada', roles: ['editor'], claims: { sub: 'ada', level: 1, friends: ['ben', 'cy'] } },
   { sub: 'ben', roles: ['viewer'], claims: { sub: 'ben', level: 2 } },

@@ -2,24 +2,24 @@ import type { EndReason, Sink, Subscription } from '../../src/hub/subscription.t
 
 export type Line = { readonly type: string; readonly seq: number } & Readonly<Record<string, unknown>>;
 
-/** A socket whose reader decides when bytes leave it. */
+/** Socket whose reader decides when bytes leave it. */
 export class SlowSink implements Sink {
   subscription: Subscription | undefined;
   /** Whole lines that the reader has taken. */
   readonly onLine: (line: Line) => void;
-  /** Takes everything at once. */
+  /** True to accept everything at once. */
   fast: boolean;
   closed = false;
   end: EndReason | undefined;
-  /** The most that ever waited, and the largest single write. */
+  /** Maximum of bytes that waited, and size of the largest write. */
   mostPending = 0;
   largestWrite = 0;
-  /** Writes that came after the subscription was closed: there must be none. */
+  /** Number of writes after the subscription was closed: there must be none. */
   late = 0;
   #chunks: Buffer[] = [];
   #pending = 0;
   #rest = '';
-  /** A real socket tells that it has drained only when it had said that it was full. */
+  /** True while the socket is full: like a real one, it reports a drain only after that. */
   #wasFull = false;
   readonly #highWaterMark: number;
 
@@ -51,7 +51,7 @@ export class SlowSink implements Sink {
     this.closed = true;
   }
 
-  /** The reader takes up to `size` bytes. */
+  /** Accepts up to `size` bytes. */
   drain(size = Number.POSITIVE_INFINITY): void {
     let left = size;
     while (left > 0) {

@@ -8,9 +8,9 @@ import { JSON_FORMAT } from '../../src/transports/ws/message-format.ts';
 
 export type Message = Readonly<Record<string, unknown>>;
 
-/** WebSockets on a loopback port whose server side is the product's own connection, on whatever table is current. */
-export class SocketDoor implements AsyncDisposable {
-  /** The table that connections opened from now on write to. */
+/** WebSockets on a loopback port whose server side is the product's own connection, on the current table. */
+export class SocketServer implements AsyncDisposable {
+  /** Table of connections that are opened from now on. */
   resource: TableResource | undefined;
   readonly faults: unknown[] = [];
   readonly #http: Server = createServer();
@@ -59,7 +59,7 @@ export class SocketDoor implements AsyncDisposable {
   }
 }
 
-/** The client's side. Every message has a ref, and answers come in the order of the messages. */
+/** Client side of a WebSocket. Every message has a ref, and responses are in the order of the messages. */
 export class Talk {
   readonly #socket: WebSocket;
   readonly #waiting: ((answer: Message) => void)[] = [];
