@@ -52,7 +52,7 @@ export class House {
     return table;
   }
 
-  /** One commit of so many messages; gives their seqs. */
+  /** Commits a number of messages at once; returns their seqs. */
   write(name: string, count = 1): number[] {
     const table = this.table(name);
     const writes = Array.from({ length: count }, (): Write => ({ type: 'publish', table, id: null, data: '1' }));
@@ -82,7 +82,7 @@ export class House {
     this.restart(sdl, options);
   }
 
-  /** Which of the positions it does not know. */
+  /** Returns the positions that the store does not know. */
   unknown(positions: readonly number[]): number[] {
     return positions.filter((position) => !this.store.wasIssued(position));
   }

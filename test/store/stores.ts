@@ -12,12 +12,12 @@ export interface OpenStore {
   readonly store: SqliteStore;
   readonly plan: Plan;
   readonly options: StoreOptions;
-  /** What was said while it was opened. */
+  /** Notices and warnings of opening it. */
   readonly notices: readonly string[];
   readonly warnings: readonly string[];
 }
 
-/** One data directory of a test, opened with one schema after another. */
+/** Data directory of a test, opened with one schema after another. */
 export class StoreFolder {
   readonly dir: string;
   readonly file: string;
@@ -85,7 +85,7 @@ export class StoreFolder {
     }
   }
 
-  /** Everything that is in the closed store: its tables and indexes as written, and every row of every table. */
+  /** Returns the content of the closed store: its tables and indexes as written, and every row of every table. */
   contents(): Record<string, unknown> {
     const objects = this.query(
       "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND sql IS NOT NULL ORDER BY name",
@@ -110,7 +110,7 @@ export function insert(open: OpenStore, ...rows: readonly (readonly Cell[])[]): 
   if (result instanceof Error) throw result;
 }
 
-/** All records, parsed. */
+/** Returns all records, parsed. */
 export function records(open: OpenStore): unknown[] {
   return open.store.page(onlyTable(open), undefined, 1000).map(({ json }) => JSON.parse(json) as unknown);
 }

@@ -164,7 +164,7 @@ describe('writes that arrive together', () => {
 });
 
 describe('a database that another process holds', () => {
-  test('is tried again until it is free, without keeping the event loop', async () => {
+  test('is tried again until it is free, without blocking the event loop', async () => {
     const { folder, commits, calls, create } = open();
     const release = hold(folder.file);
     const written = commits.submit([create('a')]);
@@ -221,7 +221,7 @@ describe('a database that another process holds', () => {
 });
 
 describe('a failure of the whole transaction', () => {
-  test('is told to all of its writers, and the next ones are tried', async () => {
+  test('is reported to all of its writers, and the next writes are tried', async () => {
     let fails = true;
     const broken = new Error('the disk is gone');
     const { commits, committed, create } = open({

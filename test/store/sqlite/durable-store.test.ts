@@ -42,8 +42,8 @@ function makeFailing({ dir }: StoreFolder): WalFlush {
   return flush;
 }
 
-describe('a commit that is flushed beside the event loop', () => {
-  test('is shown to nobody before it is on the disk', async () => {
+describe('a commit that is flushed on another thread', () => {
+  test('is invisible before it is on the disk', async () => {
     const bench = await open();
     const { flushed, put } = bench;
     const table = onlyTable(bench);
@@ -79,7 +79,7 @@ describe('a commit that is flushed beside the event loop', () => {
       [record],
       [expect.objectContaining({ seq, data: '{"id":"a","n":2}' })],
     ]);
-    // A writer is answered before others are told.
+    // A writer is answered before subscribers receive the change.
     expect(order).toEqual(['commit', 'read', 'read', 'read', 'read', 'read']);
     expect(flushed.get(table, 'a')).toEqual(record);
   });

@@ -16,7 +16,7 @@ const column = (name: string, type: string, more: object = {}) => ({
   ...more,
 });
 
-/** What a version without computed fields, indexes over several fields and full-text indexes has saved of its schema. */
+/** Schema as saved by a version without computed fields, indexes over several fields and full-text indexes. */
 const SAVED = {
   version: 1,
   tables: [
@@ -39,7 +39,7 @@ const SAVED = {
   ],
 };
 
-/** Its database, as it has written it. */
+/** Database as that version has written it. */
 const CREATED = `
 CREATE TABLE tablecast_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE "shop/T" ("id" TEXT NOT NULL PRIMARY KEY, "room" TEXT, "made" INTEGER, "text" TEXT, "mail" TEXT, "gone" TEXT, _seq INTEGER NOT NULL, _expires INTEGER) STRICT, WITHOUT ROWID;

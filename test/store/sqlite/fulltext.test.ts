@@ -273,7 +273,7 @@ const record = fc.record({
   text: fc.option(anyText, { nil: null }),
   tags: fc.option(fc.array(fc.option(anyText, { nil: null }), { maxLength: 3 }), { nil: null }),
 });
-/** What is sought is often a text that is there, or the beginning of one. */
+/** Searches that often are an existing text, or the beginning of one. */
 const scene = fc.array(record, { minLength: 1, maxLength: 5 }).chain((all) => {
   const texts = all.flatMap((it) => [it.text, ...(it.tags ?? [])]).filter((it) => it !== null);
   const stored = fc.constantFrom('a', ...texts);

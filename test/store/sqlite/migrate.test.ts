@@ -392,7 +392,7 @@ describe('E13: what does not fit is refused, with counts and examples', () => {
   });
 });
 
-/** What becomes of a stored value: its new value, and whether the step needs an allowance. */
+/** Effect of a migration on a stored value: its new value, and its label in the plan. */
 type Fate = ['kept' | 'changes', unknown] | ['misfit'];
 
 describe('a change of a type looks at the stored values', () => {

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { insert, onlyTable, StoreFolder } from '../stores.ts';
 
 const SCHEMA = 'type T @table { id: ID! @primaryKey n: Int }';
-/** No record comes from memory. */
+/** Options without a cache, so that no record is read from memory. */
 const FROM_DISK = { recordCache: 0 };
 
 describe('the reads of one turn of the event loop', () => {

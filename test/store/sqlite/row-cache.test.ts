@@ -7,7 +7,7 @@ import { type OpenStore, onlyTable, StoreFolder } from '../stores.ts';
 const ROW = ['a', 1, 5];
 
 describe('the memory for rows', () => {
-  test('keeps those that were used last, and lets the others go', () => {
+  test('keeps rows that were used last, and drops the others', () => {
     const rows = new RowCachePool(100_000).open();
     for (let n = 0; n < 1000; n++) {
       rows.set(`r${n}`, [`r${n}`, n]);
@@ -39,7 +39,7 @@ describe('the memory for rows', () => {
     expect(keys.map((key) => rows.get(key))).toEqual([undefined, undefined, ROW]);
   });
 
-  test('keeps no row that would take much of it, not even an earlier one of the same record', () => {
+  test('keeps no row that is too large, and removes an earlier one of the same record', () => {
     const rows = new RowCachePool(100_000).open();
     rows.set('a', ROW);
     rows.set('a', ['x'.repeat(1000)]);
@@ -55,7 +55,7 @@ describe('records from memory', () => {
 
   interface Bench extends OpenStore {
     put(id: string, n: number, name?: string | null, guard?: () => void): Write;
-    /** What is read, and that the table has the same. */
+    /** Reads a record, and checks that the table has the same. */
     read(id: string): string | undefined;
   }
 

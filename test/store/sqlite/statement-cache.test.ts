@@ -8,14 +8,14 @@ function cache(): StatementCache {
   return new StatementCache(db);
 }
 
-test('a statement is prepared once and gives the first column of each row', () => {
+test('a statement is prepared once and returns the first column of each row', () => {
   const statements = cache();
   const first = statements.get('SELECT 1, ?');
   expect(statements.get('SELECT 1, ?')).toBe(first);
   expect(first.all('x')).toEqual([1]);
 });
 
-test('the statement that was not used for longest is thrown away, and the others stay', () => {
+test('the least recently used statement is removed, and the others stay', () => {
   const statements = cache();
   const all = Array.from({ length: 500 }, (_, n) => statements.get(`SELECT ${n}`));
   expect(statements.get('SELECT 0')).toBe(all[0]);
@@ -25,7 +25,7 @@ test('the statement that was not used for longest is thrown away, and the others
   expect(statements.get('SELECT 1')).not.toBe(all[1]);
 });
 
-test('statements come in the shape that was asked for', () => {
+test('statements have the result form of the option', () => {
   const db = new Database(':memory:');
   onTestFinished(() => void db.close());
   const statements = new StatementCache(db, (statement) => statement.raw().safeIntegers());

@@ -4,7 +4,7 @@ import { insert, StoreFolder } from '../stores.ts';
 
 const SDL = 'type T @table { id: ID! @primaryKey kind: String! @indexed }';
 
-/** How many entries a closed store has in each of the tables of statistics. */
+/** Returns the number of entries of a closed store in each of the tables of statistics. */
 function statistics({ file }: StoreFolder): Record<'sizes' | 'samples', number> {
   const db = new Database(file, { readonly: true });
   const count = (table: string) => db.prepare(`SELECT count(*) FROM ${table}`).pluck().get() as number;
@@ -15,7 +15,7 @@ function statistics({ file }: StoreFolder): Record<'sizes' | 'samples', number> 
   }
 }
 
-test('samples of values, which would have lists planned anew at each run, are left to no start; sizes are', () => {
+test('no start has samples of values, with which lists would be planned at each run; sizes are kept', () => {
   const folder = new StoreFolder();
   insert(folder.open(SDL), ...Array.from({ length: 500 }, (_, n) => [`r${n}`, `kind-${n % 7}`] as const));
   folder.close();

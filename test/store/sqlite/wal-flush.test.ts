@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WalFlush } from '../../../src/store/sqlite/database/wal-flush.ts';
 
-/** Real flushes, which take as long as is said, by the clock that they are measured with. */
+/** Opens real flushes whose duration, by a mocked clock, the test sets. */
 function open(): (milliseconds: number) => Promise<'waited' | 'beside'> {
   const dir = mkdtempSync(join(tmpdir(), 'tablecast-flush-'));
   writeFileSync(join(dir, 'data.db-wal'), 'x');
@@ -36,21 +36,21 @@ async function repeat(times: number, run: () => Promise<string>): Promise<Set<st
 }
 
 describe('a flush of the write-ahead log', () => {
-  test('is waited for where the disk is quick, also when it was slow once', async () => {
+  test('blocks the event loop where the disk is quick, also when it was slow once', async () => {
     const flush = open();
     expect(await repeat(100, () => flush(0.2))).toEqual(new Set(['waited']));
     await flush(1.5);
     expect(await repeat(100, () => flush(0.2))).toEqual(new Set(['waited']));
   });
 
-  test('goes on beside the event loop where the disk is slow, but for one in 64 that shows it', async () => {
+  test('runs on another thread where the disk is slow, except for one in 64 that measures it', async () => {
     const flush = open();
     const how: string[] = [];
     for (let i = 0; i < 129; i++) how.push(await flush(2));
     expect(how.flatMap((one, index) => (one === 'waited' ? [index] : []))).toEqual([0, 64, 128]);
   });
 
-  test('is waited for again when the disk has become quick, and no more when it has become slow', async () => {
+  test('blocks again when the disk has become quick, and does not when it has become slow', async () => {
     const flush = open();
     await repeat(10, () => flush(2));
     expect(await repeat(55, () => flush(0.1))).toEqual(new Set(['beside', 'waited']));
