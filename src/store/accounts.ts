@@ -35,7 +35,7 @@ export interface ApiKey {
   readonly revoked: number | undefined;
 }
 
-/** One login and the refresh tokens that follow from it, of which only the last one can be used (RFC 9700 §4.14.2). */
+/** Login and the refresh tokens that follow from it, of which only the last one can be used (RFC 9700 §4.14.2). */
 export interface Session {
   readonly id: string;
   readonly userId: string;

@@ -18,7 +18,7 @@ export interface Actor {
 export const AUDITED_OPS = ['create', 'update', 'delete'] as const;
 export type AuditedOp = (typeof AUDITED_OPS)[number];
 
-/** One change of one record. */
+/** Change of one record. */
 export interface AuditEntry {
   /** seq of the change. */
   readonly seq: number;

@@ -20,7 +20,7 @@ export type Cells = readonly (Cell | undefined)[];
 
 export type Op = 'create' | 'update' | 'delete' | 'publish';
 
-/** One committed entry of the log. */
+/** Committed entry of the log. */
 export interface Change {
   readonly seq: number;
   readonly table: TablePlan;
@@ -148,7 +148,7 @@ export interface CommitResult {
   readonly after: number;
 }
 
-/** One page of a list. */
+/** Page of a list. */
 export interface ListPage {
   /** JSON array of the records. */
   readonly json: string;

@@ -66,7 +66,7 @@ const command = fc.oneof(
 );
 type Command = typeof command extends fc.Arbitrary<infer T> ? T : never;
 
-/** One run: the operations and their outcomes. */
+/** Operations of a run, and their outcomes. */
 class Run {
   readonly rig: Rig;
   readonly clients: Client[] = [];

@@ -18,7 +18,7 @@ export interface MigrationCheck {
   readonly step: MigrationStep;
   /** Number of records, or for a unique index of values, that the step would change or lose, or that prevent it. */
   readonly count: number;
-  /** Their number and a few examples, for people. */
+  /** Number of records and a few examples, for people. */
   readonly found: string;
   /** Effect on them: lost, changed to another value, left in a table without a type, or filled in. */
   readonly effect?: 'loses' | 'changes' | 'leaves' | 'fills';
