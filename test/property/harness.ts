@@ -121,7 +121,13 @@ export class Rig implements Disposable {
     const bus = new MemoryBus();
     const feed = new Feed({ log: outerStore, tables: this.plan.tables, bus, onError });
     feed.listen({ changes: (changes) => this.delivered.push(...changes) });
-    const hub = new Hub({ store: outerStore, feed, channels: { slowClientTimeout, clientBuffer }, replayPage, onError });
+    const hub = new Hub({
+      store: outerStore,
+      feed,
+      channels: { slowClientTimeout, clientBuffer },
+      replayPage,
+      onError,
+    });
     const commits = new WriteQueue({
       store: this.#observe(outerStore, flushed || later ? 0 : commitTurns),
       busyTimeout,
