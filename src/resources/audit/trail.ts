@@ -3,6 +3,7 @@ import type { Access } from '../../auth/policy/access.ts';
 import type { Limits } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import { timestampOf } from '../../hub/encode.ts';
+import { thenOrNow } from '../../runtime/then-or-now.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
 import { type AuditEntry, type AuditPage, type AuditReader, auditName } from '../../store/audit.ts';
 import type { Awaitable } from '../../store/store.ts';
@@ -57,7 +58,7 @@ export class AuditTrail {
       throw new AppError('FORBIDDEN', 'Without auth in config.yaml the audit log is readable on loopback only.');
     }
     const page = log.page(parseAuditQuery(rawQuery, { limits, tables: this.#storedNames }));
-    return page instanceof Promise ? page.then((it) => this.#present(it)) : this.#present(page);
+    return thenOrNow(page, (it) => this.#present(it));
   }
 
   #present({ entries, next }: AuditPage): TrailPage {

@@ -1,6 +1,7 @@
 import type { Identity } from '../../auth/identity.ts';
 import { relatedOfRecord, type Selection, selectRecord } from '../../hub/selection.ts';
 import { type ListQuery, parseQueryFor, type ReadPolicy, visibleFields } from '../../query/index.ts';
+import { thenOrNow } from '../../runtime/then-or-now.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import type { Awaitable, ListPage, RecordKey, StoredRecord } from '../../store/store.ts';
 import { isJson } from '../body/batch-body.ts';
@@ -44,8 +45,7 @@ export class TableReads {
     });
     access.checkReads(query.related, identity);
     const found = store.get(table, id);
-    if (found instanceof Promise) return found.then((record) => selectFound(query.selection, record));
-    return selectFound(query.selection, found);
+    return thenOrNow(found, (record) => selectFound(query.selection, record));
   }
 
   parseList(identity: Identity, rawQuery: string): ListQuery {
@@ -65,12 +65,10 @@ export class TableReads {
       this.#counters.cached++;
       return cached;
     }
-    const keep = (page: ListPage): ListPage => {
+    return thenOrNow(store.list(this.#table, query), (page) => {
       pages.take(query, head, page);
       return page;
-    };
-    const page = store.list(this.#table, query);
-    return page instanceof Promise ? page.then(keep) : keep(page);
+    });
   }
 
   versionOf(query: ListQuery, identity: Identity): string {
@@ -124,12 +122,10 @@ function withoutWhole(query: ListQuery, table: TablePlan): ListQuery {
 
 function selectFound(selection: Selection, record: StoredRecord | undefined): Awaitable<FoundRecord | undefined> {
   if (record === undefined) return undefined;
-  const related = relatedOfRecord(selection, record);
-  const shape = (text?: string): FoundRecord | undefined => {
+  return thenOrNow(relatedOfRecord(selection, record), (text): FoundRecord | undefined => {
     const frame = selectRecord(selection, record, text);
     // Related records change without the record.
     const isShared = selection.readRelated !== undefined;
     return frame && { ...record, json: frame.data, ...(isShared ? { isShared } : {}) };
-  };
-  return related instanceof Promise ? related.then(shape) : shape(related);
+  });
 }
