@@ -1,5 +1,5 @@
 /**
- * Every failure a client can see: its name, its HTTP status and its title. A code is never reused for
+ * Failures that a client can receive: code, HTTP status and title. A code is never reused for
  * something else; `test/errors.test.ts` holds this table equal to the one in PROTOCOL.md.
  */
 export const ERRORS = {
@@ -53,7 +53,7 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** One wrong member of a record or message: `field` is its path (`address.city`, `tags[2]`, `[3].title`). */
+/** Wrong member of a record or message: `field` is its path (`address.city`, `tags[2]`, `[3].title`). */
 export interface FieldError {
   readonly field: string;
   readonly message: string;
@@ -65,10 +65,10 @@ export interface ErrorOptions {
   readonly cause?: unknown;
 }
 
-/** The same symbol in every copy of the package. */
+/** Symbol that all copies of the package share. */
 const APP_ERROR: unique symbol = Symbol.for('tablecast.AppError');
 
-/** An expected failure: told to the client with its code. Anything else that is thrown is a bug of ours. */
+/** Expected failure: the client receives its code. Anything else that is thrown is a bug of the server. */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly errors: readonly FieldError[] | undefined;
@@ -83,11 +83,11 @@ export class AppError extends Error {
   }
 
   /**
-   * An application may have installed a copy of the package of its own: its errors are instances here, too, unless
-   * that copy knows a code that this one does not.
+   * True for errors of another copy of the package, which an application may have installed, unless that copy has a
+   * code that this one lacks.
    */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    // A subclass inherits this, and has its own instances only.
+    // A subclass inherits this method and recognises only its own instances.
     // biome-ignore lint/complexity/noThisInStatic: the class that stands on the right of instanceof
     if (this !== AppError) return Function.prototype[Symbol.hasInstance].call(this, value);
     return value instanceof Error && APP_ERROR in value && Object.hasOwn(ERRORS, (value as AppError).code);
@@ -108,12 +108,28 @@ export function invalidField(field: string, message: string): AppError {
   return new AppError('VALIDATION_ERROR', detail, { errors: [{ field, message }] });
 }
 
-/** For whatever comes while the server takes itself apart. */
+/** NOT_FOUND for a record that does not exist, or that the caller may not read. */
+export function recordNotFound(id: unknown): AppError {
+  return new AppError('NOT_FOUND', `There is no record with the id ${JSON.stringify(id)}.`);
+}
+
+/** PRECONDITION_FAILED for a record that is at `seq`; undefined when there is no record. */
+export function conditionFailed(seq: number | undefined): AppError {
+  const found = seq === undefined ? 'the record does not exist' : `the record is at "${seq}"`;
+  return new AppError('PRECONDITION_FAILED', `The condition of the request does not hold: ${found}.`);
+}
+
+/** INTERNAL for an unexpected failure, which the log describes and the client must not see. */
+export function internalError(cause?: unknown): AppError {
+  return new AppError('INTERNAL', 'Something went wrong on our side; it has been logged.', { cause });
+}
+
+/** STOPPING for a request that arrives while the server shuts down. */
 export function stoppingError(options?: ErrorOptions): AppError {
   return new AppError('STOPPING', 'The server is stopping.', options);
 }
 
-/** RFC 9457 problem details, with our `code`, the plain `error` sentence and, for a bad record, `errors`. */
+/** RFC 9457 problem details, with a `code`, the plain `error` sentence and, for an invalid record, `errors`. */
 export interface Problem {
   readonly type: string;
   readonly title: string;

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { unauthorized } from '../auth/auth-errors.ts';
-import { AppError, ERRORS, type ErrorCode, makeProblem } from '../errors.ts';
+import { AppError, ERRORS, type ErrorCode, internalError, makeProblem } from '../errors.ts';
 import { TAKEN_TYPES } from './body.ts';
 import { NEVER_KEPT } from './cache-control.ts';
 import { describeRequest, type Log } from './operations/log.ts';
@@ -35,7 +35,7 @@ export function toAppError(error: unknown): AppError {
   const fileError = FILE_ERRORS[status];
   if (fileError !== undefined) return new AppError(...fileError, { headers: rangeOf(error) });
   if (status >= 400 && status < 500) return new AppError('BAD_REQUEST', 'The request is not valid.');
-  return new AppError('INTERNAL', 'Something went wrong on our side; it has been logged.', { cause: error });
+  return internalError(error);
 }
 
 /** Returns `Content-Range` with the length of the file (RFC 9110 §14.4). */

@@ -1,4 +1,4 @@
-import { AppError } from '../../errors.ts';
+import { AppError, recordNotFound } from '../../errors.ts';
 import { type Filter, type Predicate, predicateOf } from '../../query/index.ts';
 import type { Action, FieldPlan, TablePlan } from '../../schema/plan.ts';
 import type { WriteCheck } from '../../store/store.ts';
@@ -24,7 +24,8 @@ export function makeGuard(table: TablePlan, { actions, judge, fields, refusal }:
   const sees = typeof read === 'boolean' ? undefined : testOf(read);
   const checkFields = makeFieldCheck(table, fields);
   return (before, after) => {
-    if (before !== undefined && sees !== undefined && !sees(before)) throw notFound(before[table.primaryKey.name]);
+    if (before !== undefined && sees !== undefined && !sees(before))
+      throw recordNotFound(before[table.primaryKey.name]);
     const action = actionOf(verdicts, before !== undefined, after !== undefined);
     const allows = tests.get(action);
     for (const record of [before, after]) {
@@ -66,8 +67,4 @@ export function fieldRefusal(table: TablePlan, { name }: FieldPlan): AppError {
   return new AppError('FORBIDDEN', `Not allowed: ${name} of ${table.exportName ?? table.name} ${message}.`, {
     errors: [{ field: name, message }],
   });
-}
-
-function notFound(id: unknown): AppError {
-  return new AppError('NOT_FOUND', `There is no record with the id ${JSON.stringify(id)}.`);
 }

@@ -3,14 +3,8 @@ import { AppError } from '../../errors.ts';
 import { compilePredicate, type JsonRecord } from '../../query/index.ts';
 import type { Action, TablePlan } from '../../schema/plan.ts';
 import { atPlace, placeError } from '../../store/placed-error.ts';
-import type {
-  Awaitable,
-  IdempotencyKey,
-  Precondition,
-  RecordKey,
-  StoredRecord,
-  WriteOutcome,
-} from '../../store/store.ts';
+import { checkPrecondition } from '../../store/precondition.ts';
+import type { Awaitable, IdempotencyKey, Precondition, RecordKey, WriteOutcome } from '../../store/store.ts';
 import { BatchBody, NdjsonBody, type PlacedRecord } from '../body/batch-body.ts';
 import type { WriteHooks } from '../write-hooks.ts';
 import { TableResource } from './resource.ts';
@@ -200,7 +194,7 @@ export class HookedTable extends TableResource {
   ): Promise<WriteOutcome> {
     for (let tries = 1; ; tries++) {
       const found = await this.#context.store.get(this.table, id);
-      if (precondition !== undefined && !meets(found, precondition)) throw conditionFailed(found);
+      checkPrecondition(found?.seq, precondition);
       const previous = found && (JSON.parse(found.json) as JsonRecord);
       const isForbidden = previous !== undefined && !this.#mayTouch(identity, action, previous);
       const unchanged: Precondition = found === undefined ? 'none' : [found.seq];
@@ -231,17 +225,6 @@ export class HookedTable extends TableResource {
   }
 }
 
-function meets(found: StoredRecord | undefined, precondition: Precondition): boolean {
-  if (precondition === 'none') return found === undefined;
-  if (precondition === 'any') return found !== undefined;
-  return found !== undefined && precondition.includes(found.seq);
-}
-
 function copyOf(body: unknown): Readonly<Record<string, unknown>> {
   return structuredClone(body) as Readonly<Record<string, unknown>>;
-}
-
-function conditionFailed(found: StoredRecord | undefined): AppError {
-  const place = found === undefined ? 'the record does not exist' : `the record is at "${found.seq}"`;
-  return new AppError('PRECONDITION_FAILED', `The condition of the request does not hold: ${place}.`);
 }

@@ -3,7 +3,7 @@ import type { WebSocket } from 'ws';
 import type { AppAuth } from '../../auth/app-auth.ts';
 import { hasExpired, type OpenConnection } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, internalError } from '../../errors.ts';
 import type { RealtimeConnection, Subscribed } from '../../hooks/realtime-hooks.ts';
 import { WriteLock } from '../../hub/fan-out/write-lock.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
@@ -262,7 +262,7 @@ export class GatewaySocket extends ClientSocket implements OpenConnection {
       return;
     }
     this.#context.onError(error);
-    this.reject(errorMessage('Something went wrong on our side; it has been logged.', { code: 'INTERNAL' }));
+    this.reject(errorMessage(internalError().message, { code: 'INTERNAL' }));
   }
 }
 

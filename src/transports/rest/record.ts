@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { AppError } from '../../errors.ts';
+import { AppError, recordNotFound } from '../../errors.ts';
 import { parseKey } from '../../resources/key.ts';
 import type { Column, FoundRecord } from '../../resources/table/types.ts';
 import { identityOf } from '../../server/auth/identity-of.ts';
@@ -113,7 +113,7 @@ interface RecordAnswer extends Pick<Endpoint, 'resource'> {
 }
 
 function answerRecord(context: RequestContext, { resource, id, record, columns }: RecordAnswer): ResponseBody {
-  if (record === undefined) throw new AppError('NOT_FOUND', `There is no record with the id ${JSON.stringify(id)}.`);
+  if (record === undefined) throw recordNotFound(id);
   const { request, reply, representation } = context;
   checkMatch(request.headers, record.seq);
   const etag = etagOf(record.seq, representation);

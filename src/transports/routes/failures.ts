@@ -1,4 +1,4 @@
-import { AppError, type ErrorCode } from '../../errors.ts';
+import { AppError, type ErrorCode, internalError } from '../../errors.ts';
 import type { Refusal } from './define.ts';
 
 const CODES: ReadonlyMap<number, ErrorCode> = new Map([
@@ -35,7 +35,7 @@ export function toRefusal(returned: unknown): AppError {
 export function toFailure(error: unknown, { showsDetails, onError }: FailureScope): AppError {
   if (error instanceof AppError) return error;
   onError(error);
-  const message = showsDetails ? messageOf(error) : 'Something went wrong on our side; it has been logged.';
+  const message = showsDetails ? messageOf(error) : internalError().message;
   return new AppError('HANDLER_ERROR', message, { cause: error });
 }
 

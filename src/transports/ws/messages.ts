@@ -1,4 +1,4 @@
-import { AppError } from '../../errors.ts';
+import { AppError, internalError } from '../../errors.ts';
 import { isObject } from '../../resources/body/values.ts';
 import { makeIdempotencyKey } from '../../resources/idempotency.ts';
 import { keyProblem } from '../../resources/key.ts';
@@ -49,9 +49,7 @@ export async function handleMessage(
   } catch (error) {
     const expected = error instanceof AppError;
     if (!expected) connection.context.onError(error);
-    const refusal = expected
-      ? error
-      : new AppError('INTERNAL', 'Something went wrong on our side; it has been logged.');
+    const refusal = expected ? error : internalError();
     return (sender) => sender.refuse(refusal, ref);
   }
 }

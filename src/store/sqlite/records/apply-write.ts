@@ -1,8 +1,9 @@
-import { AppError } from '../../../errors.ts';
+import { recordNotFound } from '../../../errors.ts';
 import type { JsonRecord } from '../../../query/index.ts';
 import type { FieldPlan } from '../../../schema/plan.ts';
 import { type Expiry, stampOf } from '../../expiry.ts';
-import type { BulkWrite, Cell, Change, Precondition, Write, WriteOutcome } from '../../store.ts';
+import { checkPrecondition } from '../../precondition.ts';
+import type { BulkWrite, Cell, Change, Write, WriteOutcome } from '../../store.ts';
 import type { TableAudit } from '../audit.ts';
 import type { Row, SqliteTable } from './table.ts';
 
@@ -38,10 +39,10 @@ export function applyWrite(context: WriteContext, write: OneWrite): WriteOutcome
   // The primary key refuses a record that exists, so it need not be read first.
   if (write.type === 'create') return insert(context, write);
   const before = context.table.get(write.id);
-  checkPrecondition(before, write.precondition);
+  checkPrecondition(before?.at(-1) as number | undefined, write.precondition);
   if (write.type === 'delete') return remove(context, write, before);
   if (before === undefined) {
-    if (write.type === 'patch') throw notFound(write.id);
+    if (write.type === 'patch') throw recordNotFound(write.id);
     return insert(context, write);
   }
   return replace(context, write, before);
@@ -85,7 +86,7 @@ function replace(context: WriteContext, write: RecordWrite, before: Row): WriteO
 
 function remove(context: WriteContext, write: DeleteWrite, before: Row | undefined): WriteOutcome {
   const { table, transaction } = context;
-  if (before === undefined || !isStillExpired(table, write)) throw notFound(write.id);
+  if (before === undefined || !isStillExpired(table, write)) throw recordNotFound(write.id);
   const previous = table.codec.toJson(before);
   write.guard?.(toRecord(previous), undefined);
   const seq = transaction.nextSeq();
@@ -143,24 +144,6 @@ function isStillExpired(table: SqliteTable, { id, expiredAt }: DeleteWrite): boo
   if (expiredAt === undefined) return true;
   const time = table.expiresAt(id);
   return time !== null && time <= expiredAt;
-}
-
-function checkPrecondition(before: Row | undefined, precondition: Precondition | undefined): void {
-  if (precondition === undefined) return;
-  const seq = before?.[before.length - 1] as number | undefined;
-  const holds =
-    precondition === 'none'
-      ? seq === undefined
-      : precondition === 'any'
-        ? seq !== undefined
-        : seq !== undefined && precondition.includes(seq);
-  if (holds) return;
-  const found = seq === undefined ? 'the record does not exist' : `the record is at "${seq}"`;
-  throw new AppError('PRECONDITION_FAILED', `The condition of the request does not hold: ${found}.`);
-}
-
-function notFound(id: string | number): AppError {
-  return new AppError('NOT_FOUND', `There is no record with the id ${JSON.stringify(id)}.`);
 }
 
 export function keyToJson(key: FieldPlan, id: string | number | null): string {

@@ -1,5 +1,5 @@
 import type { AppAuth } from '../../../auth/app-auth.ts';
-import { AppError } from '../../../errors.ts';
+import { AppError, internalError } from '../../../errors.ts';
 import { isObject } from '../../../resources/body/values.ts';
 import { formatRenewed, isAuthMessage, parseRef, type Ref, type Renewable, renew } from '../../socket/auth-message.ts';
 
@@ -45,7 +45,7 @@ export class Renewal {
     } catch (error) {
       if (error instanceof AppError) return connection.refuse(error, ref);
       this.#onError(error);
-      connection.refuse(new AppError('INTERNAL', 'Something went wrong on our side; it has been logged.'), ref);
+      connection.refuse(internalError(), ref);
     }
   }
 }
