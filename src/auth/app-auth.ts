@@ -6,23 +6,23 @@ import type { Authenticator } from './credentials/authenticator.ts';
 import { TokenAuthenticator } from './credentials/token-authenticator.ts';
 import type { Tokens } from './credentials/tokens.ts';
 
-/** What one application with `auth` knows of who is asking. */
+/** Authentication of one application with `auth`. */
 export interface AppAuth {
   readonly config: AuthConfig;
   readonly tokens: Tokens;
   readonly authenticator: Authenticator;
   readonly connections: ConnectionRegistry;
-  /** API keys that were wrong, by address and id; without it they are not counted. */
+  /** Counter of wrong API keys, by address and id; undefined when they are not counted. */
   readonly attempts?: LoginThrottle;
   close(): void;
 }
 
 export interface OpenAuthOptions {
-  /** Users, keys and tickets, where there are any. */
+  /** Users, keys and tickets; undefined when the application has none. */
   readonly accounts?: Accounts | undefined;
 }
 
-/** The library that checks signatures is loaded only here: most of the time there is nothing to check. */
+/** Opens authentication. Imports the library that checks signatures here: most applications never need it. */
 export async function openAuth(config: AuthConfig, { accounts }: OpenAuthOptions = {}): Promise<AppAuth> {
   const { Tokens } = await import('./credentials/tokens.ts');
   const tokens = new Tokens(config.jwt);

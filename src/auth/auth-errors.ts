@@ -1,15 +1,15 @@
 import { AppError } from '../errors.ts';
 
-/** RFC 6750 §3: what was shown is not accepted. The sentence never says more than its bearer may know. */
+/** UNAUTHORIZED for a credential that is not accepted (RFC 6750 §3). The sentence reveals nothing but that. */
 export function refuseToken(message = 'The token is not valid.'): AppError {
   return new AppError('UNAUTHORIZED', message, { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } });
 }
 
-/** Nothing was shown where something is needed. */
+/** UNAUTHORIZED for a request without credentials where they are needed. */
 export function unauthorized(message: string): AppError {
   return new AppError('UNAUTHORIZED', message, { headers: { 'www-authenticate': 'Bearer' } });
 }
 
-/** What an open connection is told when the time of its token is over. */
+/** Message for an open connection whose token expires. */
 export const EXPIRED = 'The token has expired.';
 export const REVOKED = 'The rights of this connection have ended.';

@@ -1,43 +1,45 @@
 import type { Authenticator } from './credentials/authenticator.ts';
 import type { Identity, Principal } from './identity.ts';
 
-/** Milliseconds between two looks at the clock; a connection ends at most so long after its token. */
+/** Milliseconds between two checks; a connection ends at most this long after its token. */
 const SWEEP = 500;
-/** How long before the end it is announced. */
+/** Milliseconds before the end at which it is announced. */
 const WARNING = 60_000;
-/** Connections that are judged in one turn of the event loop: each may ask the store. */
+/** Connections that are checked in one turn of the event loop: each check may read the store. */
 const SLICE = 200;
 
-/** An open connection, as its transport has it. */
+/** Open connection, as its transport implements it. */
 export interface OpenConnection {
-  /** Who opened it, with the rights of now. */
+  /** Caller, with its current rights. */
   identity: Identity;
-  /** The token will expire soon; milliseconds since 1970. */
+  /** Announces that the token will expire soon; milliseconds since 1970. */
   expiring(expiresAt: number): void;
-  /** The time of the token is over: nothing more may be sent. */
+  /** Called when the token has expired: nothing more may be sent. */
   expired(): void;
-  /** The principal may do nothing any more. */
+  /** Called when the principal has no rights any more. */
   revoked(): void;
-  /** The principal has other roles or claims now, and `identity` has them: what is open is judged anew. */
+  /**
+   * Called when the principal's roles or claims, and so `identity`, have changed: open subscriptions are decided again.
+   */
   rejudge(): void;
 }
 
-/** True when nothing may be done any more. A connection asks before each thing that it sends. */
+/** True when the identity's token has expired. A connection checks this before each message that it sends. */
 export function hasExpired(identity: Identity): boolean {
   return identity.type === 'principal' && identity.expiresAt !== undefined && identity.expiresAt <= Date.now();
 }
 
 /**
- * The open connections of an application whose opener is known: they end with their tokens, and follow what happens to
- * their accounts. One timer for all of them, since a timer of its own would fire at once for an end in 25 days.
+ * Open connections of an application whose caller is a principal: they end with their tokens and follow changes of the
+ * accounts. All share one timer, since a timer per connection would fire at once for an end in more than 25 days.
  */
 export class ConnectionRegistry {
   readonly #authenticator: Pick<Authenticator, 'refresh'>;
-  /** With the end that was announced. */
+  /** Connections with the end that was announced. */
   readonly #connections = new Map<OpenConnection, number | undefined>();
   readonly #timer: NodeJS.Timeout;
   readonly #unsubscribe: () => void;
-  /** Those that are to be judged anew. */
+  /** Connections whose rights are to be decided again. */
   #unjudged = new Set<OpenConnection>();
   #judging: NodeJS.Immediate | undefined;
 
@@ -45,7 +47,7 @@ export class ConnectionRegistry {
     this.#authenticator = authenticator;
     this.#timer = setInterval(() => this.#sweep(), SWEEP).unref();
     this.#unsubscribe = authenticator.onChange(() => {
-      // Changes that come together are looked at once.
+      // Changes that come together are handled at once.
       this.#unjudged = new Set(this.#connections.keys());
       this.#judgeSoon();
     });
@@ -55,11 +57,11 @@ export class ConnectionRegistry {
     return this.#connections.size;
   }
 
-  /** Keeps it if its opener is somebody; `remove` it when it is closed. */
+  /** Adds a connection if its caller is a principal; call `remove` when it is closed. */
   add(connection: OpenConnection): void {
     if (connection.identity.type !== 'principal') return;
     this.#connections.set(connection, undefined);
-    // What has changed between the look at the credential and now was not told to this one.
+    // A change between the check of the credential and this call was not reported to this connection.
     this.#unjudged.add(connection);
     this.#judgeSoon();
   }
@@ -69,7 +71,7 @@ export class ConnectionRegistry {
     this.#unjudged.delete(connection);
   }
 
-  /** A newer token of the same subject was shown: the connection goes on with it. */
+  /** Continues the connection with a newer token of the same subject. */
   renew(connection: OpenConnection, principal: Principal): void {
     if (!this.#connections.has(connection)) return;
     this.#connections.set(connection, undefined);

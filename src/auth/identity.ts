@@ -1,23 +1,25 @@
 import type { JsonValue } from '../schema/plan.ts';
 
-/** Somebody who has shown who he is: a user with a token, or a program with an API key. */
+/** Authenticated caller: a user with a token, or a program with an API key. */
 export interface Principal {
   readonly type: 'principal';
-  /** Unique in the application; `$auth.sub` of a rule. */
+  /** Subject, unique in the application; `$auth.sub` of a rule. */
   readonly sub: string;
   readonly roles: readonly string[];
-  /** What a rule may ask as `$auth.<name>`: the claims of a token, or the fields of an account; `sub` and `roles` are among them. */
+  /**
+   * Values that a rule reads as `$auth.<name>`: claims of the token or fields of the account, with `sub` and `roles`.
+   */
   readonly claims: Readonly<Record<string, JsonValue>>;
-  /** Milliseconds since 1970 after which nothing may be done with it any more. */
+  /** Milliseconds since 1970 at which the credential expires; undefined when it does not. */
   readonly expiresAt: number | undefined;
-  /** The API key that was shown, by its id. */
+  /** Id of the API key that was presented. */
   readonly keyId?: string;
 }
 
-/** Who is asking: nobody in particular, code that runs in the server itself, or a principal. */
+/** Caller: anonymous, code that runs in the server, or a principal. */
 export type Identity = { readonly type: 'anonymous' } | { readonly type: 'server' } | Principal;
 
 export const ANONYMOUS: Identity = { type: 'anonymous' };
 export const SERVER: Identity = { type: 'server' };
-/** Hooks: as other code in the server, but what they write is not shown to hooks before it happens. */
+/** Identity of hooks: like other code in the server, but its writes do not run before-hooks. */
 export const HOOK: Identity = { type: 'server' };

@@ -3,7 +3,7 @@ import type { StorageHealth } from '../store/storage-health.ts';
 import type { OpenAccounts } from './accounts/open-accounts.ts';
 import { type AppAuth, openAuth } from './app-auth.ts';
 
-/** One application with `auth`, with its users, keys and tickets. */
+/** Authentication of one application, with its users, keys and tickets. */
 export interface AppAuthWithAccounts extends AppAuth {
   readonly local: OpenAccounts;
 }
@@ -11,13 +11,13 @@ export interface AppAuthWithAccounts extends AppAuth {
 export interface OpenAppAuthOptions {
   readonly limits: Limits;
   readonly health?: StorageHealth;
-  /** Faults that have no request to be told to. */
+  /** Reports errors that belong to no request. */
   onError(error: unknown): void;
-  /** A refresh token of this user was used twice. */
+  /** Called when a refresh token of this user was used twice. */
   onReuse(userId: string): void;
 }
 
-/** Undefined where nobody is asked who they are. Throws StoreOpenError with a sentence for people. */
+/** Opens authentication; undefined where it is off. Throws StoreOpenError with a message for operators. */
 export async function openAppAuth(
   app: AppConfig,
   options: OpenAppAuthOptions,

@@ -7,7 +7,7 @@ import { Tokens } from '../../src/auth/credentials/tokens.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { SECRET } from '../support/tokens.ts';
 
-/** What config.yaml of the folder says about accounts, at work. */
+/** Opens the accounts that config.yaml of the folder configures. */
 export async function openFolder(
   dir: string,
   onReuse: (user: string) => void = () => {},
@@ -21,13 +21,13 @@ export async function openFolder(
   return { open, tokens: new Tokens(app.auth.jwt) };
 }
 
-/** The accounts of an application folder of their own, opened in this process. */
+/** Accounts of a new application folder, opened in this process. */
 export class TestAccounts implements Disposable {
   readonly dir: string;
   readonly tokens: Tokens;
   readonly open: OpenAccounts;
   readonly logins: Logins;
-  /** Users whose refresh token came twice. */
+  /** Users whose refresh token was used twice. */
   readonly reused: string[];
 
   private constructor(dir: string, tokens: Tokens, open: OpenAccounts, reused: string[]) {
@@ -40,7 +40,7 @@ export class TestAccounts implements Disposable {
     this.reused = reused;
   }
 
-  /** `config` is YAML of the test's own, at the top level. */
+  /** Starts accounts with the given YAML at the top level of config.yaml. */
   static async start(config = '', below = ''): Promise<TestAccounts> {
     const dir = mkdtempSync(join(tmpdir(), 'tablecast-auth-'));
     writeFileSync(join(dir, 'schema.graphql'), 'type A @table { id: ID! @primaryKey }\n');

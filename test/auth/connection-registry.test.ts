@@ -7,7 +7,7 @@ function principalOf(sub: string, expiresAt?: number, roles: readonly string[] =
   return { type: 'principal', sub, roles, claims: { sub, roles: [...roles] }, expiresAt };
 }
 
-/** A connection that keeps what it is told. */
+/** Connection that records its calls. */
 class Connection implements OpenConnection {
   identity: Identity;
   readonly told: string[] = [];
@@ -30,7 +30,7 @@ class Connection implements OpenConnection {
   }
 }
 
-/** Who somebody is now, as a test sets it; others are who they were. */
+/** Authenticator with the principals that a test sets; others stay as they were. */
 class Known {
   readonly now = new Map<string, Principal | undefined>();
   readonly asked: string[] = [];

@@ -8,7 +8,7 @@ import { until } from '../support/wait.ts';
 import { openFolder, TestAccounts } from './accounts.ts';
 
 const IP = '127.0.0.1';
-/** What another process changed has to be known after that many milliseconds. */
+/** Milliseconds within which a change by another process has to be seen. */
 const SEEN = 1000;
 
 const command = async (it: TestAccounts, ...words: string[]) => {

@@ -47,7 +47,7 @@ describe('a login', () => {
     await it.logins.signUp('Ada', 'correct horse', IP);
     for (const name of ['Ada', 'Nobody']) {
       const wrong = (n: number) => it.logins.logIn(name, 'wrong horse', `10.0.0.${n}`);
-      // At once: none may slip in while the others are being checked.
+      // Concurrently: none may pass while the others are being checked.
       const all = await Promise.allSettled([1, 2, 3, 4, 5, 6].map((n) => wrong(n)));
       const codes = all.map((one) => (one.status === 'rejected' ? (one.reason as { code: string }).code : 'in'));
       expect(codes).toEqual([...Array(3).fill('INVALID_CREDENTIALS'), ...Array(3).fill('TOO_MANY_ATTEMPTS')]);
@@ -115,7 +115,7 @@ describe('a refresh token', () => {
     await expect(it.logins.refresh(first, IP)).rejects.toMatchObject(refused);
     expect(it.reused).toEqual([account.sub]);
     await expect(it.logins.refresh(second.refreshToken, IP)).rejects.toMatchObject(refused);
-    // Another login of the same user is none of that.
+    // Another login of the same user is not affected.
     await it.logins.refresh(elsewhere.refreshToken, IP);
   });
 

@@ -36,7 +36,7 @@ describe('a password', () => {
       const { user, system } = process.cpuUsage(before);
       return user + system;
     };
-    // Processor time and not time: others use this machine.
+    // Processor time instead of elapsed time: others use this machine.
     const known = Math.min(await work(stored), await work(stored), await work(stored));
     const unknown = Math.min(await work(undefined), await work(undefined), await work(undefined));
     expect(unknown).toBeGreaterThan(known / 2);

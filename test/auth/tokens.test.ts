@@ -36,7 +36,7 @@ const ED = generateKeyPairSync('ed25519');
 
 const pemOf = (key: typeof RSA.publicKey) => key.export({ type: 'spki', format: 'pem' }).toString();
 
-/** The error with which a token is refused. */
+/** Returns the error with which a token is refused. */
 async function refusal(tokens: Tokens, text: string): Promise<AppError> {
   const error: unknown = await tokens.verify(text).catch((thrown: unknown) => thrown);
   if (error instanceof AppError) return error;
@@ -70,7 +70,7 @@ describe('a good token', () => {
     const payload = { sub: 'ann', exp: inSeconds(60) };
     const text = sign({ alg: algorithm }, payload, signer(privateKey));
     expect(await tokens.verify(text)).toMatchObject({ sub: 'ann', roles: [] });
-    // RFC 8725 §2.1: the public key taken for a secret.
+    // RFC 8725 §2.1: the public key used as a secret.
     for (const secret of [pem, pem.trim(), createPublicKey(pem).export({ type: 'spki', format: 'der' })]) {
       expect(await refusal(tokens, sign({ alg: 'HS256' }, payload, hmac(secret)))).toMatchObject({ status: 401 });
     }
@@ -222,7 +222,7 @@ describe('keys from a JWKS URL', () => {
   const tokenWith = (kid: string, { privateKey } = RSA) =>
     sign({ alg: 'RS256', kid }, { sub: 'ann', exp: inSeconds(60) }, rsa(privateKey));
 
-  /** Tokens of a JWKS URL that answers so, and how often it was asked. */
+  /** Makes tokens of a JWKS URL that answers like this, with the number of requests to it. */
   async function listen(answer: RequestListener) {
     const server = createServer((request, response) => {
       found.asked++;

@@ -1,26 +1,31 @@
 import type { JsonValue } from '../../schema/plan.ts';
 import type { Principal } from '../identity.ts';
 
-/** A built-in user as others may know it. */
+/** Public data of a built-in user. */
 export interface Account {
-  /** The `sub` of its tokens. */
+  /** `sub` of the user's tokens. */
   readonly sub: string;
   readonly name: string;
   readonly roles: readonly string[];
-  /** What rules may ask beside `sub` and `roles`. */
+  /** Claims that rules can read besides `sub` and `roles`. */
   readonly claims: Readonly<Record<string, JsonValue>>;
 }
 
-/** The users, API keys and stream tickets of one application, as they are at the moment of the call. */
+/** Users, API keys and stream tickets of one application; each call returns the current state. */
 export interface Accounts {
-  /** Undefined when there is no such user, or it is disabled. */
+  /** Returns the user; undefined when there is no such user, or it is disabled. */
   account(sub: string): Account | undefined;
-  /** Whose key this is; undefined when it is none, was revoked, or stands for a user that is disabled. */
+  /**
+   * Returns the principal of an API key; undefined when the key is unknown, was revoked, or belongs to a disabled user.
+   */
   key(text: string): Principal | undefined;
-  /** The same for the id of a key that was shown before. */
+  /** Returns the principal of a key that was authenticated before, by its id; undefined as with `key`. */
   keyById(id: string): Principal | undefined;
-  /** Whose ticket this is, with the rights that he has now. It cannot be used again. */
+  /**
+   * Returns the principal of a ticket, with its current rights; undefined when the ticket is not valid. A ticket works
+   * once.
+   */
   redeemTicket(text: string): Principal | undefined;
-  /** Calls back when one of the above may answer differently than before; what it returns ends that. */
+  /** Calls `listener` when one of the above may answer differently than before; returns the function that ends that. */
   onChange(listener: () => void): () => void;
 }

@@ -8,14 +8,14 @@ import type { Account, Accounts } from './accounts.ts';
 export interface LocalAccountsOptions {
   readonly store: AccountStore;
   readonly tickets: Tickets;
-  /** Whether there are built-in users; keys there are always. */
+  /** True when the application has built-in users; it always has keys. */
   readonly users: boolean;
 }
 
-/** Users and keys that are kept in memory: to read one anew costs as much as to check a token. */
+/** Users, and keys, in memory: reading one again costs as much as checking a token. */
 const REMEMBERED = 10_000;
 
-/** The accounts of the application's own store. What another process changes counts when the store tells of it. */
+/** Accounts in the application's own store. A change by another process counts as soon as the store reports it. */
 export class LocalAccounts implements Accounts {
   readonly #store: AccountStore;
   readonly #usersById = new Map<string, User>();
@@ -27,7 +27,7 @@ export class LocalAccounts implements Accounts {
     this.#store = store;
     this.#tickets = tickets;
     this.#users = users;
-    // The first to listen: whoever is told asks for what is there now.
+    // Registered first: the listeners after it read the accounts again at once.
     store.onChange(() => {
       this.#usersById.clear();
       this.#keysById.clear();
@@ -51,7 +51,7 @@ export class LocalAccounts implements Accounts {
     return key === undefined ? undefined : this.#principalOf(key);
   }
 
-  /** A ticket for the principal, and the milliseconds for which it is good. Throws OVERLOADED when too many wait. */
+  /** Returns a new ticket for the principal, and its lifetime in milliseconds. Throws OVERLOADED when too many wait. */
   issueTicket(principal: Principal): { text: string; lifetime: number } {
     return this.#tickets.issue(principal);
   }
@@ -60,7 +60,7 @@ export class LocalAccounts implements Accounts {
     const principal = this.#tickets.redeem(text);
     if (principal === undefined || (principal.expiresAt ?? Number.POSITIVE_INFINITY) <= Date.now()) return undefined;
     if (principal.keyId !== undefined) return this.keyById(principal.keyId);
-    // Without built-in users it is somebody whom another issuer knows.
+    // Without built-in users the principal comes from another issuer.
     if (!this.#users) return principal;
     const account = this.account(principal.sub);
     if (account === undefined) return undefined;
@@ -80,7 +80,7 @@ export class LocalAccounts implements Accounts {
     return remember(this.#keysById, id, (it) => this.#store.key(it));
   }
 
-  /** A key may stand for a user, and then ends with it. */
+  /** Principal of a key; a key that belongs to a user ends with the user. */
   #principalOf({ id, sub, roles, claims, revoked }: ApiKey): Principal | undefined {
     if (revoked !== undefined || this.#user(sub)?.disabled === true) return undefined;
     return { type: 'principal', sub, roles, claims: { ...claims, sub, roles }, expiresAt: undefined, keyId: id };

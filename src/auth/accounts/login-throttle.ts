@@ -2,27 +2,27 @@ import { isIPv6 } from 'node:net';
 import { AppError } from '../../errors.ts';
 
 const WINDOW = 60_000;
-/** Addresses and names that are remembered; with more, those that were added first are forgotten. */
+/** Addresses and names in memory; beyond that the oldest ones are dropped. */
 const MOST_KEYS = 100_000;
 
 export interface LoginAttempt {
-  /** It was no failure: it does not count. */
+  /** Takes the attempt back: it was not a failure. */
   withdraw(): void;
 }
 
-/** Counts what failed in the last minute, by whatever names it: an address, a user's name. */
+/** Counts the failures of the last minute by name: an address, or a user's name. */
 export class LoginThrottle {
   readonly #limit: number;
   readonly #times = new Map<string, number[]>();
 
-  /** `limit` failures a minute, for each name. */
+  /** Allows `limit` failures per minute for each name. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
   /**
-   * Begins an attempt, which counts as a failure until it is withdrawn: otherwise many at once would all
-   * be let in. Throws TOO_MANY_ATTEMPTS, with Retry-After, when one of the names has failed too often.
+   * Begins an attempt, which counts as a failure until it is withdrawn: otherwise many concurrent attempts would all
+   * pass. Throws TOO_MANY_ATTEMPTS, with Retry-After, when one of the names has failed too often.
    */
   begin(...names: readonly string[]): LoginAttempt {
     const now = performance.now();
@@ -34,7 +34,7 @@ export class LoginThrottle {
     return { withdraw };
   }
 
-  /** What is told of a failure that took no work to find: it counts, and beyond the limit that is said instead. */
+  /** Counts a failure that cost no work to detect. Returns the failure, or TOO_MANY_ATTEMPTS beyond the limit. */
   count(failure: AppError, ...names: readonly string[]): AppError {
     try {
       this.begin(...names);
@@ -82,8 +82,8 @@ export class LoginThrottle {
 }
 
 /**
- * What counts as one address: of IPv6 the network, since anybody has 2^64 addresses in it. Those who have hung up, and
- * so have none any more, count as one.
+ * Returns the unit that is counted as one address: for IPv6 the /64 network, since one client can use all 2^64
+ * addresses in it. Connections that are closed already have no address and count together as one.
  */
 export function networkOf(ip: string | undefined): string {
   const [address = ''] = (ip ?? 'gone').split('%', 1);

@@ -19,31 +19,31 @@ import type { Passwords } from './passwords.ts';
 
 const RETRY_AFTER = 20;
 const NONCE_BYTES = 32;
-/** Longer than any name that there is. */
+/** Characters of a name that are compared; no valid name is as long. */
 const COMPARED = 256;
 
 export interface LoginOptions {
   readonly store: AccountStore;
   readonly passwords: Passwords;
   readonly tokens: Pick<Tokens, 'issue'>;
-  /** Failed logins. */
+  /** Counter of failed logins. */
   readonly attempts: LoginThrottle;
-  /** New accounts, whether or not they came about. */
+  /** Counter of sign-ups, successful or not. */
   readonly signups: LoginThrottle;
   /** Milliseconds. */
   readonly accessTokenLifetime: number;
   readonly refreshTokenLifetime: number;
-  /** Milliseconds for which a refresh token that was exchanged is answered with the same tokens again. */
+  /** Milliseconds in which an exchanged refresh token is answered with the same tokens again. */
   readonly refreshTokenGrace: number;
-  /** Logins of one user that can be refreshed. */
+  /** Refreshable logins per user. */
   readonly sessionsPerUser: number;
   /** Milliseconds that a login waits while another process writes. */
   readonly busyTimeout: number;
-  /** A refresh token came a second time: somebody has a copy. Its session has ended. */
+  /** Called when a refresh token was used twice, so that a copy of it exists. Its session has ended. */
   onReuse(userId: string): void;
 }
 
-/** What somebody has who is logged in. */
+/** Result of a login. */
 export interface LoggedIn {
   readonly account: Account;
   readonly accessToken: string;
@@ -52,7 +52,7 @@ export interface LoggedIn {
   readonly refreshToken: string;
 }
 
-/** Built-in users with passwords: how they come in, stay in and leave. */
+/** Password logins of built-in users: sign-up, login, refresh, logout and password change. */
 export class Logins {
   readonly #options: LoginOptions;
 
@@ -60,7 +60,10 @@ export class Logins {
     this.#options = options;
   }
 
-  /** Makes a user without roles and logs it in. Name and password were checked. Throws CONFLICT, TOO_MANY_ATTEMPTS. */
+  /**
+   * Creates a user without roles and logs it in; expects a checked name and password. Throws CONFLICT,
+   * TOO_MANY_ATTEMPTS.
+   */
   async signUp(name: string, password: string, ip: string): Promise<LoggedIn> {
     const { store, passwords, signups } = this.#options;
     signups.begin(networkOf(ip));
@@ -71,14 +74,15 @@ export class Logins {
     return this.#open(hashed);
   }
 
-  /** Throws INVALID_CREDENTIALS, which does not tell what was wrong, and TOO_MANY_ATTEMPTS. */
+  /** Logs a user in. Throws INVALID_CREDENTIALS, which does not say what was wrong, and TOO_MANY_ATTEMPTS. */
   async logIn(name: string, password: string, ip: string): Promise<LoggedIn> {
     return this.#open(await this.#check(() => this.#options.store.userByName(name), name, password, ip));
   }
 
   /**
-   * The next tokens for a refresh token, which cannot be used again; but within the grace it is answered with the same ones,
-   * for a client that lost the answer, or sent it from two pages. Throws INVALID_CREDENTIALS, TOO_MANY_ATTEMPTS.
+   * Exchanges a refresh token, which then cannot be used again. Within the grace period it is answered with the same
+   * tokens, for a client that lost the response or sent it from two pages. Throws INVALID_CREDENTIALS,
+   * TOO_MANY_ATTEMPTS.
    */
   async refresh(token: string, ip: string): Promise<LoggedIn> {
     const { store, accessTokenLifetime, refreshTokenLifetime, refreshTokenGrace: grace, onReuse } = this.#options;
@@ -98,13 +102,13 @@ export class Logins {
     return this.#answer(user, makeNextSecret(REFRESH_FORM, id, from).text, { at, id: idFrom(from) });
   }
 
-  /** Ends the session that the token belongs to, if there is one. */
+  /** Ends the session of the token, if there is one. */
   async logOut(token: string): Promise<void> {
     const shown = parseSecret(REFRESH_FORM, token);
     if (shown !== undefined) await this.#whenFree(() => this.#options.store.endSession(shown.id));
   }
 
-  /** Changes the password and ends all sessions but the one that begins here. Throws as logIn does. */
+  /** Changes the password and ends all sessions except the new one. Throws as `logIn`. */
   async changePassword(sub: string, words: { old: string; next: string }, ip: string): Promise<LoggedIn> {
     const { store, passwords } = this.#options;
     const name = store.user(sub)?.name ?? '';
@@ -115,7 +119,7 @@ export class Logins {
     return this.#open({ ...user, password });
   }
 
-  /** The user, when the password is right. */
+  /** Returns the user if the password is correct. */
   async #check(find: () => User | undefined, name: string, password: string, ip: string): Promise<User> {
     const attempt = this.#options.attempts.begin(
       `login ip ${networkOf(ip)}`,
@@ -128,13 +132,13 @@ export class Logins {
       attempt.withdraw();
       return user;
     } catch (error) {
-      // What could not be looked at was not wrong.
+      // An error in looking up the user is not a wrong password.
       if (!(error instanceof AppError && error.code === 'INVALID_CREDENTIALS')) attempt.withdraw();
       throw error;
     }
   }
 
-  /** Begins a session of somebody whose password has just been right. */
+  /** Opens a session for a user whose password was just verified. */
   async #open(user: User): Promise<LoggedIn> {
     const { store, refreshTokenLifetime, sessionsPerUser } = this.#options;
     const { id, hash, text } = makeSecret(REFRESH_FORM);
@@ -155,7 +159,7 @@ export class Logins {
   }
 
   #refuseToken(ip: string): AppError {
-    // It cannot be guessed; the count is for those who try nevertheless, and does not stop those with a good one.
+    // A token cannot be guessed. The count is for clients that try anyway; it does not stop a valid token.
     const failure = invalid('The refresh token is not known, or was used before: log in again.');
     return this.#options.attempts.count(failure, `refresh ip ${networkOf(ip)}`);
   }
@@ -175,12 +179,12 @@ export class Logins {
   }
 }
 
-/** The `jti` of the token that comes with the next refresh token. */
+/** `jti` of the access token that comes with the next refresh token. */
 function idFrom(from: Derivation): string {
   return derive(from, 'jti').toString('base64url').slice(0, 22);
 }
 
-/** One sentence for every reason: who tries learns nothing from it. */
+/** Uses the same sentence for every reason, so that an attacker learns nothing from it. */
 function wrongPassword(): AppError {
   return invalid('Name or password is wrong, or the user is disabled.');
 }

@@ -8,9 +8,11 @@ import { LoginThrottle } from './login-throttle.ts';
 import { Logins } from './logins.ts';
 import { Passwords } from './passwords.ts';
 
-/** How soon a change by the command line is seen. */
+/** Milliseconds until a change by the command line is seen. */
 const POLL = 100;
-/** How long the event loop may stand still for another process that writes; whoever can wait longer tries again. */
+/**
+ * Milliseconds for which the event loop may block for another process that writes; callers that can wait longer retry.
+ */
 const BUSY_TIMEOUT = 5;
 
 export interface OpenAccountsOptions {
@@ -18,23 +20,23 @@ export interface OpenAccountsOptions {
   readonly auth: AuthConfig;
   readonly limits: Limits;
   readonly health?: StorageHealth;
-  /** Faults that have no request to be told to. */
+  /** Reports errors that belong to no request. */
   onError(error: unknown): void;
-  /** A refresh token of this user was used twice. */
+  /** Called when a refresh token of this user was used twice. */
   onReuse(userId: string): void;
 }
 
-/** The accounts of one application at work. */
+/** Open accounts of one application. */
 export interface OpenAccounts {
   readonly accounts: LocalAccounts;
-  /** Failed logins and keys, by address and name. */
+  /** Counter of failed logins and keys, by address and name. */
   readonly attempts: LoginThrottle;
-  /** Logins with tokens that these issue; undefined when there are no built-in users. */
+  /** Returns the logins that use these tokens; undefined when there are no built-in users. */
   logins(tokens: Pick<Tokens, 'issue'>): Logins | undefined;
   close(): void;
 }
 
-/** Opens users, keys and tickets of an application. Throws StoreOpenError with a sentence for people. */
+/** Opens the users, keys and tickets of an application. Throws StoreOpenError with a message for operators. */
 export async function openAccounts(options: OpenAccountsOptions): Promise<OpenAccounts> {
   const { app, auth, limits, health, onError, onReuse } = options;
   const store = await (await loadEngine()).openAccounts({

@@ -6,7 +6,7 @@ import { isTooLong, normalizePassword } from '../policy/account-rules.ts';
 const COST = { ln: 15, r: 8, p: 3 };
 const SALT_LENGTH = 16;
 const HASH_LENGTH = 32;
-/** Passwords that are hashed at once: the rest of libuv's four threads is for files. */
+/** Passwords hashed at a time: the other two of libuv's four threads are for files. */
 const AT_ONCE = 2;
 
 type Cost = typeof COST;
@@ -17,7 +17,7 @@ interface Hashed {
   readonly hash: Buffer;
 }
 
-/** No password has it; who is unknown costs as much as who is known (and so cannot be found out). */
+/** Hash that no password has: an unknown user takes as long as a known one, so that names cannot be probed. */
 const NOBODY: Hashed = { cost: COST, salt: Buffer.alloc(SALT_LENGTH), hash: Buffer.alloc(HASH_LENGTH) };
 
 /** Hashes passwords with scrypt (RFC 7914), a few at a time and never in the event loop's thread. */
@@ -26,12 +26,12 @@ export class Passwords {
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
-  /** `most` may wait for their turn. */
+  /** Lets at most this number of passwords wait. */
   constructor(most: number) {
     this.#most = most;
   }
 
-  /** `$scrypt$ln=15,r=8,p=3$salt$hash`, as the PHC string format has it. Throws OVERLOADED when too many wait. */
+  /** Returns `$scrypt$ln=15,r=8,p=3$salt$hash` (PHC string format). Throws OVERLOADED when too many passwords wait. */
   async hash(password: string): Promise<string> {
     const salt = randomBytes(SALT_LENGTH);
     const hash = await this.#run(() => derive(password, { cost: COST, salt, hash: NOBODY.hash }));
@@ -39,7 +39,9 @@ export class Passwords {
     return `$scrypt$ln=${ln},r=${r},p=${p}$${encode(salt)}$${encode(hash)}`;
   }
 
-  /** Whether this is the password that was hashed; takes as long, and says no, where nothing is stored. */
+  /**
+   * Returns whether this is the password that was hashed. Where nothing is stored, it takes as long and returns false.
+   */
   async verify(password: string, stored: string | undefined): Promise<boolean> {
     const hashed = stored === undefined ? NOBODY : parse(stored);
     const hash = await this.#run(() => derive(isTooLong(password) ? '' : password, hashed));
@@ -51,7 +53,7 @@ export class Passwords {
       if (this.#waiting.length >= this.#most) {
         throw new AppError('OVERLOADED', `${this.#most} logins are waiting, as many as limits.logins_waiting allows.`);
       }
-      // Whoever is done hands its place on, so that nobody overtakes.
+      // Each finished hash passes its place to the next in line, so that nothing overtakes.
       await new Promise<void>((turn) => this.#waiting.push(turn));
     } else this.#running++;
     try {

@@ -1,17 +1,17 @@
 import type { Principal } from '../identity.ts';
 
-/** What a client shows to say who it is. A bearer token is a JWT or an API key; its form tells which. */
+/** Credential that a client presents. A bearer token is a JWT or an API key; its form tells which. */
 export interface Credential {
   readonly type: 'bearer' | 'ticket';
   readonly text: string;
 }
 
-/** Who somebody is; one for each application that has `auth` configured. */
+/** Authenticates callers; one for each application that has `auth` configured. */
 export interface Authenticator {
-  /** Whose credential this is. Throws UNAUTHORIZED, and never says why in more than a sentence. */
+  /** Returns the principal of a credential. Throws UNAUTHORIZED, with no more reason than one sentence. */
   authenticate(credential: Credential): Promise<Principal>;
-  /** The same principal as he is now: with other roles perhaps, or undefined when he may do nothing any more. */
+  /** Returns the principal as it is now, perhaps with other roles; undefined when it has no rights any more. */
   refresh(principal: Principal): Principal | undefined;
-  /** Calls back when `refresh` may answer differently than before; what it returns ends that. */
+  /** Calls `listener` when `refresh` may answer differently than before; returns the function that ends that. */
   onChange(listener: () => void): () => void;
 }

@@ -3,13 +3,13 @@ import { AppError } from '../../errors.ts';
 
 const TIMEOUT = 5000;
 const LARGEST = 256 * 1024;
-/** Milliseconds after a failure in which nobody asks again: each request with a token would. */
+/** Milliseconds after a failure without another attempt: otherwise each request with a token would fetch. */
 const PAUSE = 5000;
 const UNAVAILABLE = 'The keys that tokens are checked with cannot be fetched at the moment.';
 
 /**
- * The keys of a JWKS URL (RFC 7517 §5), fetched when they are needed and kept for ten minutes; an unknown key is looked
- * for again at most every 30 seconds. What it returns throws KEYS_UNAVAILABLE when they cannot be had.
+ * Keys of a JWKS URL (RFC 7517 §5), fetched on demand and kept for ten minutes; an unknown key is looked for again at
+ * most every 30 seconds. The returned function throws KEYS_UNAVAILABLE when they cannot be fetched.
  */
 export function makeJwks(url: string): JWTVerifyGetKey {
   let failedAt = Number.NEGATIVE_INFINITY;
@@ -18,7 +18,7 @@ export function makeJwks(url: string): JWTVerifyGetKey {
     [customFetch]: async (address, options) => {
       if (performance.now() - failedAt < PAUSE) throw new AppError('KEYS_UNAVAILABLE', UNAVAILABLE);
       try {
-        // A redirect is an answer as any other that is not 200: who redirects would choose the keys.
+        // A redirect fails like any other status but 200: its sender would choose the keys.
         const response = await fetch(address, options);
         return new Response(await readKeys(response), { status: 200 });
       } catch (cause) {
@@ -29,7 +29,7 @@ export function makeJwks(url: string): JWTVerifyGetKey {
   });
 }
 
-/** The body of the answer, as far as it can be a set of keys. */
+/** Returns the body of a response that can be a set of keys. */
 async function readKeys({ status, body }: Response): Promise<string> {
   if (status !== 200 || body === null) {
     await body?.cancel();

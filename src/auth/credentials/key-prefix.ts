@@ -1,2 +1,2 @@
-/** What every API key begins with; no JWT does. */
+/** Prefix of every API key; no JWT begins with it. */
 export const KEY_PREFIX = 'tck_';

@@ -6,11 +6,11 @@ const PREFIX = 'tct_';
 const LENGTH = 32;
 
 export interface TicketOptions {
-  /** Milliseconds that a ticket can be used. */
+  /** Milliseconds for which a ticket is valid. */
   readonly lifetime: number;
-  /** Tickets that wait to be used. */
+  /** Tickets that wait to be used, at most. */
   readonly most: number;
-  /** Those of one principal; with more, its oldest one is no longer good. */
+  /** Tickets of one principal, at most; one more ends its oldest. */
   readonly mostOfOne: number;
 }
 
@@ -20,10 +20,12 @@ interface Ticket {
   readonly expires: number;
 }
 
-/** Tickets stand for a principal in a URL, once and for a short time. They are in memory only: a restart ends them. */
+/**
+ * Tickets that stand for a principal in a URL, once and for a short time. They are in memory only: a restart ends them.
+ */
 export class Tickets {
   readonly #options: TicketOptions;
-  /** By the hash of their text, the oldest first. */
+  /** Tickets by the hash of their text, oldest first. */
   readonly #tickets = new Map<string, Ticket>();
   readonly #bySub = new Map<string, Set<Ticket>>();
 
@@ -31,7 +33,7 @@ export class Tickets {
     this.#options = options;
   }
 
-  /** A new ticket, and the milliseconds for which it is good. Throws OVERLOADED when too many wait. */
+  /** Returns a new ticket, and its lifetime in milliseconds. Throws OVERLOADED when too many wait. */
   issue(principal: Principal): { text: string; lifetime: number } {
     this.#removeExpired();
     const { most, mostOfOne } = this.#options;
@@ -49,7 +51,7 @@ export class Tickets {
     return { text, lifetime };
   }
 
-  /** Who the ticket was made for; undefined when it is none, is too old, or was used. */
+  /** Returns the principal of a ticket; undefined when it is unknown, has expired, or was used. */
   redeem(text: string): Principal | undefined {
     const ticket = this.#tickets.get(idOf(text));
     if (ticket === undefined) return undefined;
@@ -74,7 +76,7 @@ export class Tickets {
   }
 }
 
-/** Looked up by its hash, so that the time it takes tells nothing about tickets that there are. */
+/** Key of a ticket: a hash, so that the time of a look-up reveals nothing about existing tickets. */
 function idOf(text: string): string {
   return hashSecret(text).toString('base64');
 }

@@ -8,13 +8,13 @@ import type { Tokens } from './tokens.ts';
 
 export interface TokenAuthenticatorOptions {
   readonly tokens: Pick<Tokens, 'verify'>;
-  /** Keys and tickets, and users if there are any; without it a token is all that can be shown. */
+  /** Keys, tickets and users; without it only tokens are accepted. */
   readonly accounts?: Accounts | undefined;
-  /** Whether each token must be that of a built-in user. */
+  /** True when each token must belong to a built-in user. */
   readonly users: boolean;
 }
 
-/** Finds out who somebody is by a token, an API key or a ticket. */
+/** Authenticates a caller by a token, an API key or a ticket. */
 export class TokenAuthenticator implements Authenticator {
   readonly #tokens: Pick<Tokens, 'verify'>;
   readonly #accounts: Accounts | undefined;
@@ -38,7 +38,7 @@ export class TokenAuthenticator implements Authenticator {
     const accounts = this.#accounts;
     if (principal.keyId !== undefined) return same(principal, accounts?.keyById(principal.keyId));
     if (!this.#users || accounts === undefined) return principal;
-    // What the token says is what the account was when it was issued.
+    // The token holds the account as it was when the token was issued.
     const account = accounts.account(principal.sub);
     return same(principal, account === undefined ? undefined : makePrincipal(account, principal));
   }
@@ -57,7 +57,7 @@ function makePrincipal({ sub, name, roles, claims }: Account, { expiresAt }: Pri
   return { type: 'principal', sub, roles, claims: { ...claims, name, sub, roles: [...roles] }, expiresAt };
 }
 
-/** The principal that is known already where nothing has changed: who compares them sees it at once. */
+/** Returns the known object when nothing has changed, so that callers can compare by identity. */
 function same(known: Principal, present: Principal | undefined): Principal | undefined {
   return isDeepStrictEqual(known, present) ? known : present;
 }

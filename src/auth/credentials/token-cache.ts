@@ -1,6 +1,6 @@
 import type { Principal } from '../identity.ts';
 
-/** Milliseconds: a key that its owner has withdrawn is good for so long at most. */
+/** Milliseconds: a key that its owner has withdrawn stays valid for this long at most. */
 const LONGEST = 60_000;
 const MOST_TOKENS = 10_000;
 const MOST_CHARACTERS = 16 * 1024 * 1024;
@@ -10,7 +10,7 @@ interface Entry {
   readonly until: number;
 }
 
-/** Tokens whose signature was checked not long ago; the oldest make room. Whether they have expired is not its question. */
+/** Tokens whose signature was checked recently; the oldest are dropped. The caller checks whether they have expired. */
 export class TokenCache {
   readonly #entries = new Map<string, Entry>();
   #characters = 0;

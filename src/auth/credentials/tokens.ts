@@ -12,10 +12,10 @@ import { TokenCache } from './token-cache.ts';
 const LONGEST_TOKEN = 8192;
 const LONGEST_SUB = 256;
 const MOST_ROLES = 1000;
-/** The last moment that a Date can be, in seconds. */
+/** Last moment that a Date can represent, in seconds. */
 const LAST_SECOND = 8_640_000_000_000;
 
-/** Whom a token is issued for. */
+/** Subject that a token is issued for. */
 export interface Subject {
   readonly sub: string;
   readonly roles: readonly string[];
@@ -28,15 +28,15 @@ export interface IssuedToken {
   readonly expiresAt: number;
 }
 
-/** A token that is issued a second time: with the same of these, and the same subject, it is the same token. */
+/** Moment and id of a token. Issuing with the same values for the same subject gives the same token. */
 export interface Made {
   /** Milliseconds since 1970. */
   readonly at: number;
-  /** The `jti`. */
+  /** `jti` of the token. */
   readonly id: string;
 }
 
-/** The tokens (JWT, RFC 7519) of one application. */
+/** Tokens (JWT, RFC 7519) of one application. */
 export class Tokens {
   readonly #config: JwtConfig;
   readonly #key: KeyObject | JWTVerifyGetKey;
@@ -47,7 +47,7 @@ export class Tokens {
     this.#config = config;
     this.#key = keyOf(config);
     this.#options = {
-      // RFC 8725 §3.1: what a token says of its algorithm decides nothing.
+      // RFC 8725 §3.1: the algorithm that a token names does not count.
       algorithms: [config.algorithm],
       clockTolerance: config.leeway / 1000,
       requiredClaims: ['exp', 'sub'],
@@ -56,19 +56,20 @@ export class Tokens {
     };
   }
 
-  /** Whose token this is. Throws UNAUTHORIZED, or KEYS_UNAVAILABLE when it cannot be checked. */
+  /** Returns the principal of a token. Throws UNAUTHORIZED, or KEYS_UNAVAILABLE when it cannot be checked. */
   async verify(text: string): Promise<Principal> {
     let principal = this.#cache.get(text);
     if (principal === undefined) {
       principal = await this.#check(text);
       this.#cache.set(text, principal);
     }
-    // Not when it was put into the cache, but now; and to the moment: a stream with it would end at once.
+    // Checked at each use, not when it was cached, and exactly: a stream opened with an expired token would end at
+    // once.
     if ((principal.expiresAt as number) <= Date.now()) throw refuseToken(EXPIRED);
     return principal;
   }
 
-  /** A new token, valid for `lifetime` milliseconds. Only where the configuration has a secret. */
+  /** Issues a token that is valid for `lifetime` milliseconds. Requires a configured secret. */
   async issue(
     { sub, roles, claims }: Subject,
     lifetime: number,
@@ -93,7 +94,7 @@ export class Tokens {
   async #check(text: string): Promise<Principal> {
     if (text.length > LONGEST_TOKEN) throw refuseToken(`A token has ${LONGEST_TOKEN} characters at most.`);
     try {
-      // Two calls, because the types have no one for both kinds of key.
+      // Two calls, because the types have no overload for both kinds of key.
       const { payload } =
         typeof this.#key === 'function'
           ? await jwtVerify(text, this.#key, this.#options)
@@ -128,7 +129,7 @@ function makePrincipal(payload: JWTPayload, rolesClaim: string): Principal {
   return deepFreeze({ type: 'principal', sub, roles, claims, expiresAt: exp * 1000 });
 }
 
-/** The claim of that name, else what the name leads to from object to object. */
+/** Returns the claim of that name, else the value at the dotted path. */
 function findClaim(payload: JWTPayload, name: string): unknown {
   if (Object.hasOwn(payload, name)) return payload[name];
   let value: unknown = payload;
@@ -139,12 +140,12 @@ function findClaim(payload: JWTPayload, name: string): unknown {
   return value;
 }
 
-/** Whether a claim is one whose text is a list with spaces between (RFC 8693 §4.2), as `scp` is where others issue tokens. */
+/** True for a claim whose text is a list separated by spaces (RFC 8693 §4.2), such as `scp` of other issuers. */
 function isScope(name: string): boolean {
   return /(?:^|\.)(?:scope|scp)$/.test(name);
 }
 
-/** A text is one role, and of a scope as many as it has words. */
+/** A string is one role; in a scope each word is a role. */
 function readRoles(value: unknown, isWords: boolean): string[] {
   if (value === undefined || value === null) return [];
   const roles: unknown =

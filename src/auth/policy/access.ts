@@ -9,20 +9,20 @@ import { makeGuard } from './guard.ts';
 import { type Permission, type ReportRule, TableRules } from './table-rules.ts';
 
 export interface AccessOptions {
-  /** Callers can show who they are: whoever has not is asked to. */
+  /** True when callers can authenticate: an anonymous one is then asked to. */
   readonly secured: boolean;
-  /** Whoever has this role may do everything. */
+  /** Role that bypasses the rules. */
   readonly adminRole?: string | undefined;
 }
 
-/** Reports every mistake in the rules of these tables. */
+/** Reports every error in the rules of these tables. */
 export function checkRules(tables: readonly TablePlan[], report: ReportRule): void {
   for (const table of tables) new TableRules(table, report);
 }
 
 const NOBODY: RuleInput = { authenticated: false, roles: [], claims: {} };
 
-/** What one caller may do, worked out as it is asked for. */
+/** Permissions of one caller, computed on demand and cached. */
 class Standing implements ReadPolicy {
   readonly key: string;
   readonly isAdmin: boolean;
@@ -55,7 +55,7 @@ class Standing implements ReadPolicy {
 
   judge(table: TablePlan, action: Action): Permission {
     const rules = this.#access.rulesOf(table);
-    // The same filter, so that it is looked at once.
+    // Returns the same filter object, so that it is checked once.
     if (action === 'subscribe' && rules.hearsAsReads) return this.judge(table, 'read');
     let verdicts = this.#verdicts.get(table);
     if (verdicts === undefined) {
@@ -67,11 +67,11 @@ class Standing implements ReadPolicy {
   }
 }
 
-/** The one place that says who may do what. */
+/** Access control: every decision about a caller's rights is made here. */
 export class Access {
   readonly #options: AccessOptions;
   readonly #rules: ReadonlyMap<TablePlan, TableRules>;
-  /** Nothing is decided by who asks. */
+  /** True when no decision depends on the caller. */
   readonly #isPlain: boolean;
   readonly #roles: ReadonlySet<string>;
   readonly #claims: readonly ClaimPath[];
@@ -93,8 +93,8 @@ export class Access {
   }
 
   /**
-   * Whether the caller may do this with some record of the table at all: the filter that a record must meet, or
-   * undefined for every record. Throws FORBIDDEN, or UNAUTHORIZED when he has not shown who he is.
+   * Checks that the caller may do this with some record of the table. Returns the filter that a record must meet, or
+   * undefined for every record. Throws FORBIDDEN, or UNAUTHORIZED for an anonymous caller that could authenticate.
    */
   check(table: TablePlan, action: Action, identity: Identity): Filter | undefined {
     const verdict = this.judge(table, action, identity);
@@ -103,7 +103,10 @@ export class Access {
     return verdict;
   }
 
-  /** Records that are only shown inside of others are read all the same. Throws as `check`. */
+  /**
+   * Checks that the caller may read these tables, also where their records appear only inside others. Throws as
+   * `check`.
+   */
   checkReads(tables: ReadonlySet<TablePlan>, identity: Identity): void {
     for (const table of tables) this.check(table, 'read', identity);
   }
@@ -114,12 +117,12 @@ export class Access {
     return this.#standingOf(identity).judge(table, action);
   }
 
-  /** What the caller sees, or undefined when it is everything that is given out. */
+  /** Returns the caller's read policy; undefined when every field and record that is not hidden is readable. */
   viewOf(identity: Identity): ReadPolicy | undefined {
     return this.#isPlain || identity.type === 'server' ? undefined : this.#standingOf(identity);
   }
 
-  /** What a write of this caller has to pass in its transaction, or undefined when nothing depends on the record. */
+  /** Returns the check of a write in its transaction; undefined when nothing depends on the record. */
   guardOf(table: TablePlan, identity: Identity, actions: readonly Action[]): WriteCheck | undefined {
     if (identity.type === 'server') return undefined;
     if (this.#isPlain && actions.every((action) => table.public.has(action))) return undefined;
@@ -128,15 +131,15 @@ export class Access {
     return makeGuard(table, { actions, judge, fields, refusal: (action) => this.refusal(table, action, identity) });
   }
 
-  /** The fields that the caller cannot always write, and in which records he can. */
+  /** Fields that the caller cannot always write, with the records in which it can. */
   unwritable(table: TablePlan, identity: Identity): ReturnType<TableRules['unwritable']> {
     if (this.#isPlain || identity.type === 'server') return NO_FIELDS;
     return this.#standingOf(identity).unwritable(table);
   }
 
   /**
-   * Throws unless the caller has the admin role and sees every record of every table: an admin of one account does not.
-   * FORBIDDEN, or UNAUTHORIZED when he has not shown who he is.
+   * Throws unless the caller has the admin role and can read every record of every table, which an admin of one account
+   * cannot: FORBIDDEN, or UNAUTHORIZED for an anonymous caller.
    */
   checkAdmin(what: string, identity: Identity): void {
     if (identity.type === 'server') return;
@@ -155,7 +158,7 @@ export class Access {
   refusal(table: TablePlan, action: Action, identity: Identity): AppError {
     const what = `${action} on ${table.exportName ?? table.name}`;
     if (identity.type === 'anonymous' && this.#options.secured) {
-      // RFC 9110 §15.5.2: he may be allowed once he has.
+      // RFC 9110 §15.5.2: the caller may be allowed after it has authenticated.
       return notWithoutCredentials(what);
     }
     return new AppError(
@@ -176,7 +179,7 @@ export class Access {
     return standing;
   }
 
-  /** Callers for whom all rules say the same have the same key. */
+  /** Key that is equal for callers that all rules treat alike. */
   #keyOf(input: RuleInput, isAdmin: boolean): string {
     if (input === NOBODY) return '';
     const roles = input.roles.filter((role) => this.#roles.has(role)).toSorted();

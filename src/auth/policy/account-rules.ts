@@ -1,23 +1,23 @@
-/** What names, passwords, roles and claims of users and keys may be. Each function gives what is wrong, if anything. */
+/** Rules for names, passwords, roles and claims of users and keys. Each function returns a problem, or undefined. */
 
 const MOST_NAME = 128;
 const MOST_PASSWORD = 256;
 const LEAST_PASSWORD = 8;
 const MOST_ROLES = 100;
 
-/** Claims that say something else than the one who writes them might think. */
+/** Claims whose meaning in a token differs from what their author might expect. */
 const RESERVED_CLAIMS: ReadonlySet<string> = new Set(
   ['sub', 'roles', 'name', 'iss', 'aud', 'exp', 'nbf', 'iat', 'jti', 'constructor', 'prototype'], //
 );
 
-/** The form in which a password is hashed: keyboards write the same letters in more than one way (NIST SP 800-63B §5.1.1.2). */
+/** Returns the form that is hashed: keyboards write the same letters in several ways (NIST SP 800-63B §5.1.1.2). */
 export function normalizePassword(password: string): string {
   return password.normalize('NFKC');
 }
 
 export function nameProblem(name: string): string | undefined {
   if (name === '') return 'is empty';
-  // Counting the characters of a text without end would take its time.
+  // Counting the characters of an unbounded string would take too long.
   if (name.length > 2 * MOST_NAME || [...name].length > MOST_NAME) return `has more than ${MOST_NAME} characters`;
   if (!name.isWellFormed()) return 'is not well-formed Unicode';
   if (/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name)) return 'has a control character';
@@ -31,9 +31,9 @@ export function passwordProblem(password: string): string | undefined {
   return `must have ${LEAST_PASSWORD} to ${MOST_PASSWORD} characters`;
 }
 
-/** True for what cannot be anybody's password, however it is compared. */
+/** True for a string that cannot be a password, in whatever form it is compared. */
 export function isTooLong(password: string): boolean {
-  // A character takes up to two units, and up to 18 characters are one when they are normalised.
+  // A character takes up to two units, and up to 18 characters are one after normalisation.
   return password.length > MOST_PASSWORD * 36;
 }
 

@@ -5,22 +5,22 @@ import type { WriteCheck } from '../../store/store.ts';
 import type { Permission } from './table-rules.ts';
 
 interface GuardOptions {
-  /** What the write may turn out to be. */
+  /** Actions that the write may turn out to be. */
   readonly actions: readonly Action[];
   readonly judge: (action: Action) => Permission;
-  /** Fields that are written only in some records, or never. */
+  /** Fields that can be written only in some records, or never. */
   readonly fields: ReadonlyMap<FieldPlan, false | Filter>;
   readonly refusal: (action: Action) => AppError;
 }
 
-/** Checks one record in the transaction of its write; undefined when there is nothing that depends on the record. */
+/** Checks one record in the transaction of its write; undefined when nothing depends on the record. */
 export function makeGuard(table: TablePlan, { actions, judge, fields, refusal }: GuardOptions): WriteCheck | undefined {
   const verdicts = new Map(actions.map((action) => [action, judge(action)] as const));
   const read = judge('read');
   const isFree = [...verdicts.values()].every((verdict) => verdict === true) && typeof read === 'boolean';
   if (isFree && fields.size === 0) return undefined;
   const tests = new Map([...verdicts].map(([action, verdict]) => [action, testOf(verdict)] as const));
-  // Who may write and not read at all gets by without seeing what he writes.
+  // A caller without read rights may still write blindly.
   const sees = typeof read === 'boolean' ? undefined : testOf(read);
   const checkFields = makeFieldCheck(table, fields);
   return (before, after) => {
@@ -31,7 +31,7 @@ export function makeGuard(table: TablePlan, { actions, judge, fields, refusal }:
     for (const record of [before, after]) {
       if (record !== undefined && allows?.(record) === false) throw refusal(action);
     }
-    // There is no record that would meet a condition.
+    // There is no record that could meet a filter.
     if (before === undefined && after === undefined && verdicts.get(action) !== true) throw refusal(action);
     if (after !== undefined && action !== 'publish') checkFields(before, after);
   };
@@ -47,7 +47,7 @@ function testOf(verdict: Permission): Predicate {
   return typeof verdict === 'boolean' ? () => verdict : predicateOf(verdict);
 }
 
-/** What one may not write has to stay as it is, or in a new record as the schema makes it. */
+/** Requires that fields without write rights stay as they are, or in a new record as the schema makes them. */
 function makeFieldCheck(table: TablePlan, fields: ReadonlyMap<FieldPlan, false | Filter>): WriteCheck {
   const checks = [...fields].map(([field, verdict]) => ({ field, allows: testOf(verdict) }));
   return (before, after) => {
@@ -61,7 +61,7 @@ function makeFieldCheck(table: TablePlan, fields: ReadonlyMap<FieldPlan, false |
   };
 }
 
-/** A field that was sent and may not be. */
+/** FORBIDDEN for a field in the request that the caller may not write. */
 export function fieldRefusal(table: TablePlan, { name }: FieldPlan): AppError {
   const message = 'may not be written by you';
   return new AppError('FORBIDDEN', `Not allowed: ${name} of ${table.exportName ?? table.name} ${message}.`, {

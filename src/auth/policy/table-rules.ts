@@ -14,7 +14,7 @@ import {
 } from '../../query/index.ts';
 import { ACTIONS, type Action, type FieldPlan, type RuleText, type TablePlan } from '../../schema/plan.ts';
 
-/** A rule is written by whoever writes the schema: these only keep a mistake small. */
+/** Limits of a rule. The author of the schema is trusted: these only keep a mistake small. */
 const RULE_LIMITS: FilterLimits = {
   filterLength: 8192,
   filterConditions: 100,
@@ -23,7 +23,7 @@ const RULE_LIMITS: FilterLimits = {
   filterPattern: 256,
 };
 
-/** Told the place and the sentence of what is wrong with a rule. */
+/** Receives the place of an error in a rule, and its message. */
 export type ReportRule = (rule: RuleText, message: string) => void;
 
 interface FieldRules {
@@ -32,26 +32,26 @@ interface FieldRules {
   readonly write: readonly Rule[] | undefined;
 }
 
-/** What may be done: with every record, with none, or with those that meet the filter. */
+/** Permission for an action: with every record, with none, or with those that meet the filter. */
 export type Permission = boolean | Filter;
 
-/** The rules of one table, parsed; `@access`, `@account` and `public` together. */
+/** Parsed rules of one table: `@access`, `@account` and `public` together. */
 export class TableRules {
   readonly table: TablePlan;
   readonly #rules = new Map<Action, readonly Rule[]>();
   readonly #fields: readonly FieldRules[];
   readonly #account: Rule | undefined;
-  /** Who may read hears of the same records. */
+  /** True when a caller can subscribe to exactly the records that it can read. */
   readonly hearsAsReads: boolean;
 
-  /** Without `report` the first mistake is thrown. */
+  /** Without `report` the first error is thrown. */
   constructor(table: TablePlan, report?: ReportRule) {
     this.table = table;
     for (const action of ACTIONS) {
       const texts = table.access?.rules.get(action);
       if (texts !== undefined) this.#rules.set(action, parseAll(texts, table, action, report));
     }
-    // Who may read may also hear, unless it is said otherwise.
+    // Callers that can read can also subscribe, unless a rule says otherwise.
     const read = this.#rules.get('read');
     const isSame = !this.#rules.has('subscribe');
     if (read !== undefined && isSame) this.#rules.set('subscribe', read);
@@ -70,7 +70,7 @@ export class TableRules {
     this.#account = accountRule(table);
   }
 
-  /** The roles and claims that an answer can depend on. */
+  /** Roles and claims that a decision can depend on. */
   inputs(): { readonly roles: readonly string[]; readonly claims: readonly ClaimPath[] } {
     const rules = [
       ...this.#rules.values(),
@@ -81,7 +81,7 @@ export class TableRules {
     return { roles: inputs.flatMap(({ roles }) => roles), claims: inputs.flatMap(({ claims }) => claims) };
   }
 
-  /** An admin may do everything, with the records of his account if he has one. */
+  /** Decides on an action. An admin may do everything, with the records of its own account if it has one. */
   judge(action: Action, input: RuleInput, isAdmin: boolean): Permission {
     const granted = isAdmin || this.table.public.has(action) || bindAny(this.#rules.get(action), input);
     if (this.#account === undefined || granted === false) return granted;
@@ -91,7 +91,7 @@ export class TableRules {
     return both(granted, account) as Filter;
   }
 
-  /** What is shown of the records that may be read. */
+  /** Returns the fields and records that can be read; undefined for all. */
   view(input: RuleInput, isAdmin: boolean): TableView | undefined {
     const verdict = this.judge('read', input, isAdmin);
     const filter = typeof verdict === 'object' ? verdict : undefined;
@@ -108,7 +108,7 @@ export class TableRules {
     return { shown, nameable, masked, ...(filter === undefined ? {} : { filter }) };
   }
 
-  /** The fields that cannot always be written, and in which records they can. */
+  /** Fields that cannot always be written, with the records in which they can. */
   unwritable(input: RuleInput, isAdmin: boolean): ReadonlyMap<FieldPlan, false | Filter> {
     const fields = new Map<FieldPlan, false | Filter>();
     for (const { field, write } of isAdmin ? [] : this.#fields) {
@@ -118,7 +118,7 @@ export class TableRules {
     return fields;
   }
 
-  /** Whether somebody may hear of some records and not of others. */
+  /** True when some caller can subscribe to some records and not to others. */
   get isByRecord(): boolean {
     const rules = [...(this.#rules.get('read') ?? []), ...(this.#rules.get('subscribe') ?? [])];
     return this.#account !== undefined || rules.some(looksAtRecord);
