@@ -1,7 +1,7 @@
 import { HOOK, type Identity } from '../auth/identity.ts';
 import type { Actor } from '../store/audit.ts';
 
-/** How the audit log names a caller. */
+/** Returns the caller as the audit log names it. */
 export function actorOf(identity: Identity): Actor {
   if (identity === HOOK) return { type: 'hook' };
   if (identity.type !== 'principal') return { type: identity.type };

@@ -9,23 +9,23 @@ import type { AuditTrail } from './audit/trail.ts';
 import type { TableResource } from './table/resource.ts';
 import type { TableStreams } from './table/streams.ts';
 
-/** A running application: its store, its hub, and a resource per exported table. */
+/** Running application: its store, its hub, and a resource per exported table. */
 export interface Application {
   readonly plan: Plan;
-  /** By export name. */
+  /** Resources by export name. */
   readonly resources: ReadonlyMap<string, TableResource>;
   /** Short hash of the plan. */
   readonly planTag: string;
   readonly access: Access;
   readonly hub: Hub;
   readonly commits: WriteQueue;
-  /** What code of the application listens to. */
+  /** Open subscriptions of the application's own code. */
   readonly streams: TableStreams;
   readonly feed: Feed;
   readonly log: LogReader;
   readonly storage: StorageHealth;
   /** Undefined when no table has `@audit`. */
   readonly audit: AuditTrail | undefined;
-  /** Finishes the writes that wait, and closes the store. */
+  /** Finishes the waiting writes, and closes the store. */
   close(): Promise<void>;
 }

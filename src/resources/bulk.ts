@@ -8,13 +8,13 @@ const RESERVED: ReadonlySet<string> = new Set([...LIST_PARAMETERS, 'all']);
 export interface BulkScope {
   readonly table: TablePlan;
   readonly limits: Limits;
-  /** What the writer sees, when it is not everything. */
+  /** Read policy of the writer; undefined when it can read everything. */
   readonly view: ReadPolicy | undefined;
 }
 
 /**
- * Which records a write by filter is for: undefined for all of them. Throws INVALID_QUERY unless the raw query string
- * says it: a filter, or `all=true`; what it does not know or does not take is never ignored.
+ * Returns the filter of a bulk write; undefined for all records. Throws INVALID_QUERY unless the raw query string has a
+ * filter or `all=true`; an unknown or unsupported parameter is never ignored.
  */
 export function parseBulkFilter(rawQuery: string, { table, limits, view }: BulkScope): Filter | undefined {
   const { filter, parameters } = parseQuery(rawQuery, { table, limits, reserved: RESERVED, view });

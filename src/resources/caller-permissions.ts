@@ -7,7 +7,7 @@ import { copyRounded } from './body/rounded-numbers.ts';
 import { isObject } from './body/values.ts';
 import { redactOutcome } from './redact.ts';
 
-/** What a caller's rights make of his writes to one table, before, in and after their transaction. */
+/** Applies a caller's rights to its writes to one table: before, in and after their transaction. */
 export class CallerPermissions {
   readonly #table: TablePlan;
   readonly #access: Access;
@@ -17,7 +17,9 @@ export class CallerPermissions {
     this.#access = access;
   }
 
-  /** Throws unless the caller may do one of these with some record; the guard looks at the record itself. */
+  /**
+   * Throws unless the caller may do one of these actions with some record; the returned check decides for the record.
+   */
   guard(identity: Identity, actions: readonly Action[]): WriteCheck | undefined {
     const access = this.#access;
     const possible = actions.some((action) => access.judge(this.#table, action, identity) !== false);
@@ -25,7 +27,7 @@ export class CallerPermissions {
     return access.guardOf(this.#table, identity, actions);
   }
 
-  /** A new record is of the account of whoever makes it, unless it says another one. */
+  /** Sets the caller's account in a new record that names none. Throws as `refuseFields`. */
   stamped(identity: Identity, body: unknown): unknown {
     this.refuseFields(identity, body);
     const account = this.#table.access?.account;
@@ -42,13 +44,13 @@ export class CallerPermissions {
   refuseFields(identity: Identity, body: unknown): void {
     if (!isObject(body)) return;
     for (const [field, verdict] of this.#access.unwritable(this.#table, identity)) {
-      // A guard does not see what is hidden.
+      // The check in the transaction does not see hidden fields.
       if ((verdict === false || field.hidden) && Object.hasOwn(body, field.name))
         throw fieldRefusal(this.#table, field);
     }
   }
 
-  /** Fields, by their index, that one may never write: a PUT without them does not replace them. */
+  /** Returns the indexes of the fields that the caller may never write: a PUT without them does not replace them. */
   kept(identity: Identity): readonly number[] | undefined {
     const fields = this.#access.unwritable(this.#table, identity);
     if (fields.size === 0) return undefined;
@@ -56,7 +58,7 @@ export class CallerPermissions {
     return kept.map(([field]) => this.#table.fields.indexOf(field));
   }
 
-  /** What the writer is told of his writes. */
+  /** Returns the outcomes with the fields and records that the writer can read. */
   shown(identity: Identity, outcomes: readonly WriteOutcome[]): readonly WriteOutcome[] {
     const access = this.#access;
     if (access.judge(this.#table, 'read', identity) === false) {

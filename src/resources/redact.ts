@@ -2,7 +2,7 @@ import { type JsonRecord, predicateOf, type TableView } from '../query/index.ts'
 import type { TablePlan } from '../schema/plan.ts';
 import type { WriteOutcome } from '../store/store.ts';
 
-/** A record as somebody sees it, as JSON text; undefined when there is no such record for him. */
+/** Reduces a record, as JSON text, to the readable fields; undefined when the record is not readable. */
 export function redactRecord(json: string, { shown, masked, filter }: TableView): string | undefined {
   const record = JSON.parse(json) as JsonRecord;
   if (filter !== undefined && !predicateOf(filter)(record)) return undefined;
@@ -11,7 +11,7 @@ export function redactRecord(json: string, { shown, masked, filter }: TableView)
   return JSON.stringify(Object.fromEntries(names.map((name) => [name, record[name] ?? null])));
 }
 
-/** What a writer is told of a record: what he sees of it, and of what he does not see the key. */
+/** Reduces an outcome to the fields that the writer can read; to the key where the record is not readable. */
 export function redactOutcome(outcome: WriteOutcome, table: TablePlan, view: TableView | 'nothing'): WriteOutcome {
   if (outcome.json === '' || outcome.id === null) return outcome;
   const shown = view === 'nothing' ? undefined : redactRecord(outcome.json, view);

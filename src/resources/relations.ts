@@ -17,12 +17,12 @@ export function makeRelatedReader(
     });
     const write = (texts: readonly string[]) =>
       texts.map((text, index) => `,"${relations[index]?.relation.name}":${text}`).join('');
-    // An engine that answers at once costs no turn.
+    // Synchronous for an engine that answers at once: a frame needs no turn of the event loop.
     return found.every((text) => typeof text === 'string') ? write(found) : Promise.all(found).then(write);
   };
 }
 
-/** The cell that a key, or a list of keys, is stored as. */
+/** Returns the stored form of a key, or of a list of keys. */
 function toCell(value: JsonValue, type: TablePlan['primaryKey']['type']): Cell {
   if (type.kind === 'list') return value === null ? null : JSON.stringify(value);
   if (typeof value === 'number') return value;

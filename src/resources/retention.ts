@@ -5,7 +5,7 @@ import type { Store } from '../store/store.ts';
 import type { WriteQueue } from '../store/write-queue.ts';
 
 const INTERVAL = 1000;
-/** Records removed, or log entries trimmed, before other work has its turn. */
+/** Records removed, or log entries trimmed, before other work runs. */
 const BATCH = 500;
 const EXPIRATION = { type: 'expiration' } as const;
 
@@ -16,7 +16,7 @@ export interface RetentionContext {
   onError(error: unknown): void;
 }
 
-/** Removes records whose time has passed, as ordinary deletes, and entries of both logs past retention; in small batches. */
+/** Removes expired records, as ordinary deletes, and entries of both logs past retention; in small batches. */
 export class Retention {
   readonly #context: RetentionContext;
   readonly #expiring: readonly TablePlan[];
@@ -31,7 +31,7 @@ export class Retention {
     this.#timer = setInterval(() => this.#start(), INTERVAL).unref();
   }
 
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when nothing is running any more. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#stopped = true;
@@ -51,7 +51,7 @@ export class Retention {
       for (const table of this.#expiring) await this.#expire(table);
       while (!this.#stopped && (await this.#context.store.trim(Date.now(), BATCH))) await nextTurn();
     } catch (error) {
-      // A full or held storage is told to the writers; here it only means to try again later.
+      // A full or locked storage is reported to writers; here it only means to try again later.
       if (!(error instanceof AppError)) this.#context.onError(error);
     }
   }
@@ -63,9 +63,9 @@ export class Retention {
       const keys = await store.expired(table, expiredAt, BATCH);
       found = keys.length;
       const removals = keys.map((id) => commits.submit([{ type: 'delete', table, id, expiredAt, by: EXPIRATION }]));
-      // One that was refreshed or removed by somebody else meanwhile is refused, which is right.
+      // A record that was refreshed or removed meanwhile is refused, which is correct.
       const settled = await Promise.allSettled(removals);
-      // Nothing can be removed now, with a full storage for instance: the next round tries again.
+      // Nothing can be removed now, for instance while the storage is full: the next round tries again.
       if (settled.every(({ status }) => status === 'rejected')) return;
     }
   }

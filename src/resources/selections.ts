@@ -17,7 +17,7 @@ interface Context {
   readonly delta?: boolean;
 }
 
-/** What the hub has to know of a query to choose and to shape frames. */
+/** Makes the part of a query by which the hub chooses and shapes frames. */
 export function makeSelection(query: ListQuery, { table, store, delta = false }: Context): Selection {
   const { filter, sees, select } = query;
   if (filter === undefined && sees === undefined && select === undefined && !delta) return { key: '' };
@@ -37,7 +37,7 @@ export function makeSelection(query: ListQuery, { table, store, delta = false }:
   };
 }
 
-/** Plans point at each other and are large: a path is known by its name. */
+/** Plans refer to each other and are large: a path is identified by its name. */
 function keyOf(parts: readonly unknown[]): string {
   return JSON.stringify(parts, (key, value: unknown) => {
     if (key === 'path') return (value as { name: string }).name;
@@ -60,7 +60,7 @@ function nameOf({ relation, select, filter }: SelectedRelation): string {
   return `${relation.name}{${names.join()}}${limits}`;
 }
 
-/** A field that must have one certain value for the filter to hold. */
+/** Returns a field that must have one certain value for the filter to hold. */
 function findEqual(filter: Filter): Selection['equal'] {
   if (filter.type === 'and') {
     for (const item of filter.items) {
@@ -71,7 +71,7 @@ function findEqual(filter: Filter): Selection['equal'] {
   }
   if (filter.type !== 'compare' || filter.op !== 'eq' || filter.path.fields.length > 1) return undefined;
   const [{ name, type }] = filter.path.fields;
-  // A list has many values, and a Long has two ways to be written.
+  // A list has many values, and a Long has two spellings.
   if (type.kind === 'list' || (type.kind === 'scalar' && type.name === 'Long')) return undefined;
   return typeof filter.value === 'bigint' ? undefined : { field: name, value: filter.value };
 }

@@ -7,23 +7,23 @@ import type { TablePlan } from '../schema/plan.ts';
 import type { RecordKey, RelatedReader } from '../store/store.ts';
 import { makeSelection } from './selections.ts';
 
-/** What a subscription asks for, checked. */
+/** Checked query of a subscription. */
 export interface SubscriptionQuery {
   readonly id?: RecordKey;
   readonly selection: Selection;
   readonly since?: number;
-  /** What was told before holds no more: the state is told afresh. */
+  /** Reason for which the subscription begins with a `reset` and the full state. */
   readonly reset?: ResetReason;
   readonly retained: boolean;
-  /** Records of the snapshot at most. */
+  /** Maximum number of records in the snapshot. */
   readonly limit?: number;
-  /** The snapshot is the first records of this list instead of all in the order of their keys. */
+  /** Query whose first records are the snapshot; without it the snapshot is all records in key order. */
   readonly first?: ListQuery;
-  /** Other tables whose records are shown. */
+  /** Other tables whose records are included. */
   readonly related: ReadonlySet<TablePlan>;
-  /** `echo=false`: leave out what this subscriber writes itself. */
+  /** True with `echo=false`: leaves out the subscriber's own writes. */
   readonly suppressEcho: boolean;
-  /** Who sends, in the client's own words: each `ref` of it is done once. */
+  /** Client id of the sender: each `ref` of the same client is applied once. */
   readonly client?: string;
 }
 
@@ -38,13 +38,16 @@ interface Scope {
   readonly id: RecordKey | undefined;
   readonly limits: Limits;
   readonly store: RelatedReader;
-  /** What the subscriber sees, when it is not everything. */
+  /** Read policy of the subscriber; undefined when it can read everything. */
   readonly view?: ReadPolicy | undefined;
-  /** The records that he may hear of. */
+  /** Filter of the records that the subscriber may subscribe to. */
   readonly hears?: Filter | undefined;
 }
 
-/** Reads the raw query string of a channel's URL: the list's filter and `select`, and the subscription's own words. */
+/**
+ * Parses the raw query string of a channel's URL: the list's filter and `select`, and the subscription's own
+ * parameters. Throws INVALID_QUERY or INVALID_POSITION.
+ */
 export function parseSubscription(rawQuery: string, scope: Scope): SubscriptionQuery {
   const { table, id, limits, store, view, hears } = scope;
   const read = parseQueryFor(rawQuery, { table, limits, reserved: RESERVED, view });
@@ -71,7 +74,7 @@ export function parseSubscription(rawQuery: string, scope: Scope): SubscriptionQ
   };
 }
 
-/** Reads the raw query string of a record's URL, which may only choose fields. Throws INVALID_QUERY. */
+/** Parses the raw query string of a record's URL, which may only select fields. Throws INVALID_QUERY. */
 export function parseRecordQuery(rawQuery: string, scope: Pick<Scope, 'table' | 'limits' | 'view'>): ListQuery {
   const query = parseQueryFor(rawQuery, { ...scope, reserved: NOTHING_RESERVED });
   if (query.filter !== undefined || [...query.given].some((name) => name !== 'select')) {
@@ -80,7 +83,7 @@ export function parseRecordQuery(rawQuery: string, scope: Pick<Scope, 'table' | 
   return query;
 }
 
-/** A seq that a client gives back. Throws INVALID_POSITION when it is not a number that could be one. */
+/** Parses a seq that a client sends back. Throws INVALID_POSITION for text that cannot be one. */
 export function parsePosition(text: string): number {
   const seq = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(seq)) return seq;
@@ -102,7 +105,7 @@ function parseSwitch(others: ReadonlyMap<string, string>, name: string): boolean
   throw new AppError('INVALID_QUERY', `${name} takes true or false.`);
 }
 
-/** What only makes sense for a page, or for a store that looks at several tables at once. */
+/** Refuses parameters that only make sense for a page, or for a query over several tables. */
 function checkStream({ filter, given, sort }: ListQuery, retained: boolean, id: RecordKey | undefined): void {
   const refuse = (message: string) => new AppError('INVALID_QUERY', message);
   for (const name of ['offset', 'cursor', 'count']) {

@@ -3,22 +3,22 @@ import type { RecordKey } from '../store/store.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** A write of one record before it happens. */
+/** Write of one record before it happens. */
 export interface PendingWrite {
   readonly identity: Identity;
-  /** Undefined for a new record whose id the server will make. */
+  /** Undefined for a new record whose id the server will generate. */
   readonly id: RecordKey | undefined;
 }
 
 export interface PendingRecord extends PendingWrite {
-  /** A copy of what was sent, checked against the schema. */
+  /** Copy of the record in the request, checked against the schema. */
   readonly record: JsonObject;
 }
 
 export interface PendingChange extends PendingRecord {
-  /** Only the fields that were sent are replaced. */
+  /** True when only the given fields are replaced. */
   readonly partial: boolean;
-  /** The record as it is stored. */
+  /** Stored record before the write. */
   readonly previous: JsonObject;
 }
 
@@ -27,8 +27,8 @@ export interface PendingDelete extends PendingWrite {
 }
 
 /**
- * What code of the application says about writes to one table before they happen. Resolves with the record to write
- * instead; throws AppError for one that is not to be.
+ * Before-hooks for writes to one table. Each resolves with the record to write instead; throws AppError to refuse the
+ * write.
  */
 export interface WriteHooks {
   readonly beforeCreate?: (write: PendingRecord) => Promise<JsonObject>;

@@ -133,7 +133,7 @@ describe('rules and writes', () => {
     await notes.create(ADA, { id: '1', owner: 'ada' });
     await notes.create(ADA, { id: '2', owner: 'ada', shared: true });
     await expect(notes.patch(ADA, '1', { owner: 'ben' })).rejects.toMatchObject(FORBIDDEN);
-    // Not seen: not there. Seen, and not his: refused.
+    // A record that BEN cannot read is not found; one that BEN can read and not change is refused.
     await expect(notes.patch(BEN, '1', { owner: 'ben' })).rejects.toMatchObject(NOT_FOUND);
     await expect(notes.put(BEN, '1', { owner: 'ben' })).rejects.toMatchObject(NOT_FOUND);
     await expect(notes.delete(BEN, '1')).rejects.toMatchObject(NOT_FOUND);
@@ -205,7 +205,7 @@ describe('rules and writes', () => {
     expect([ada.wrongs, ben.wrongs]).toEqual([[], []]);
   });
 
-  /** What is told of published messages after a position. */
+  /** Returns the published messages that a subscription receives after a position. */
   function heard(rig: Rig, identity: Identity, url: string) {
     return async (since: number): Promise<unknown[]> => {
       const lines: unknown[] = [];

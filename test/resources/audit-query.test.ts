@@ -43,7 +43,7 @@ describe('the query of the audit log', () => {
     ],
     [`${'x'.repeat(100)}=5`, expect.stringMatching(/^x{60}…: is not a parameter/)],
     ['id=1&id=2', 'id: is given twice'],
-    // As Node has the bytes of an é that was sent as it is.
+    // Node decodes an é that was sent unencoded like this.
     ['id=\u00c3\u00a9', 'query: column 4: spaces and characters beyond ASCII are percent-encoded in a query string'],
     ['id=%ff', 'id: is not percent-encoded UTF-8'],
     ['table=note', 'table: there is no table "note"; did you mean "Note"?'],

@@ -18,7 +18,7 @@ test('every caller, table, space and key is apart from every other', () => {
     { ...request, identity: SERVER },
     { ...request, identity: principal('ada') },
     { ...request, identity: principal('bob') },
-    // Nothing that a user may be called makes it the key of somebody else.
+    // No name of a user makes the key equal to that of another caller.
     { ...request, identity: principal('T","http') },
     { ...request, identity: principal('') },
     { ...request, table: other },

@@ -87,7 +87,7 @@ describe('a table', () => {
       await expect(resource.createMany(SERVER, [{ id }])).rejects.toMatchObject({ errors: [{ field: '[0].id' }] });
       await expect(resource.put(SERVER, undefined, { id })).rejects.toMatchObject(refused);
       await expect(resource.put(SERVER, id, {})).rejects.toMatchObject({ code: 'INVALID_ID' });
-      // As earlier versions have stored it.
+      // Stored by an earlier version.
       await commits.submit([{ type: 'create', table: resource.table, id, cells: [id, 1, null] }]);
       expect(await resource.get(SERVER, id, '')).toMatchObject({ id });
       expect(await resource.patch(SERVER, id, { n: 2 })).toMatchObject({ created: false });
@@ -149,7 +149,7 @@ describe('a table', () => {
   });
 });
 
-/** Counts what is asked of the store. */
+/** Counts the calls of the store. */
 function counting(store: Store, counts: Map<string, number>, fail?: () => unknown): Store {
   return new Proxy(store, {
     get: (target, name) => {
@@ -228,7 +228,7 @@ describe('housekeeping', () => {
   test('does not turn in circles when records cannot be removed', async () => {
     const { resource, commits, counts, keeper } = keep();
     await resource.create(SERVER, { id: 'first' });
-    // The clock goes back: what is written now has a seq that is ahead of it.
+    // The clock goes back: the seq of a write now is ahead of it.
     vi.setSystemTime(START - 3_600_000);
     const writes = Array.from({ length: 500 }, (_, n) => resource.create(SERVER, { id: `${n}` }));
     await Promise.all(writes);

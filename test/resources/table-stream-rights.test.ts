@@ -66,7 +66,7 @@ describe('a subscription with the rights of a caller', () => {
       return value?.message_type === undefined ? value?.type : `${value.message_type} ${value.id}`;
     };
     expect(await told()).toBe('Retained blue');
-    // What waits to be read was for the rights of before, and is not read any more.
+    // Frames in the queue were for the previous rights, and are not read any more.
     accounts.users.set('ann', { ...ANN, roles: ['viewer'] });
     accounts.changed();
     await new Promise((resolve) => setTimeout(resolve, 20));

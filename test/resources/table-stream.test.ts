@@ -18,7 +18,7 @@ afterEach(() => {
   rig[Symbol.dispose]();
 });
 
-/** The next so many frames as `type id` or the name of a control frame. */
+/** Returns the next frames as `type id` or the name of a control frame. */
 async function take(subscription: TableSubscription, count: number): Promise<string[]> {
   const told: string[] = [];
   while (told.length < count) {
@@ -122,7 +122,7 @@ describe('subscribe', () => {
     const subscription = table.subscribe();
     expect(await take(subscription, 1)).toEqual(['ready']);
     for (let n = 0; n < 300; n++) await table.create({ id: `i${n}`, n, pad: 'p'.repeat(100) });
-    // Several times the patience that others find.
+    // Several times the time limit of slow clients elsewhere.
     await new Promise((resolve) => setTimeout(resolve, 400));
     const waiting = (subscription as unknown as { pending: number }).pending;
     expect(waiting).toBeGreaterThan(0);

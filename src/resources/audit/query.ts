@@ -9,13 +9,13 @@ type Parameter = (typeof PARAMETERS)[number];
 
 export interface AuditScope {
   readonly limits: Pick<Limits, 'pageDefault' | 'pageMax'>;
-  /** Stored names by the names that people use. */
+  /** Stored names by export name. */
   readonly tables: ReadonlyMap<string, string>;
 }
 
 /**
- * Parses the raw query string of the audit log, still percent-encoded. A parameter that is not known is never ignored.
- * Throws INVALID_QUERY.
+ * Parses the raw query string of the audit log, still percent-encoded. An unknown parameter is never ignored. Throws
+ * INVALID_QUERY.
  */
 export function parseAuditQuery(rawQuery: string, { limits, tables }: AuditScope): AuditQuery {
   const given = readParameters(rawQuery);
@@ -40,7 +40,7 @@ export function parseAuditQuery(rawQuery: string, { limits, tables }: AuditScope
 function readParameters(rawQuery: string): ReadonlyMap<Parameter, string> {
   checkEncoded(rawQuery);
   const given = new Map<Parameter, string>();
-  // Clients leave an empty part behind when they join parameters; it says nothing.
+  // Clients leave an empty part behind when they join parameters.
   for (const part of rawQuery.split('&').filter((it) => it !== '')) {
     const [written = '', ...rest] = part.split('=');
     const name = decode(written, 'query');
@@ -63,7 +63,7 @@ function decode(written: string, parameter: string): string {
   }
 }
 
-/** A table that has left the schema is found by its stored name. */
+/** Returns the stored name of a table; one that has left the schema is found by its stored name. */
 function findTable(name: string, tables: ReadonlyMap<string, string>): string {
   const stored = tables.get(name);
   if (stored !== undefined) return stored;
@@ -106,9 +106,9 @@ function readSeq(text: string): number | undefined {
 }
 
 interface Moment {
-  /** As `since`: the entries that follow a seq, or those from a time on. */
+  /** Lower bound as `since`: the entries that follow a seq, or those from a time on. */
   readonly after: number;
-  /** As `until`: the entries up to a seq, or those before a time. */
+  /** Upper bound as `until`: the entries up to a seq, or those before a time. */
   readonly before: number;
 }
 
@@ -129,7 +129,7 @@ function readLimit(text: string | undefined, { pageDefault, pageMax }: AuditScop
   throw makeQueryError('limit', `expected a whole number from 1 to ${pageMax}; found ${JSON.stringify(shorten(text))}`);
 }
 
-/** An error never sends back kilobytes. */
+/** Keeps an error message small, whatever the request contained. */
 function shorten(text: string): string {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

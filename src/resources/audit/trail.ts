@@ -10,7 +10,10 @@ import type { Awaitable } from '../../store/store.ts';
 import { isNumeric } from '../key.ts';
 import { parseAuditQuery } from './query.ts';
 
-/** Admins where callers show who they are; elsewhere everybody, or nobody when other machines can ask. */
+/**
+ * Readers of the audit log: admins where authentication is on; without it all callers, or none when other machines can
+ * connect.
+ */
 export type AuditReaders = 'admins' | 'everybody' | 'nobody';
 
 export interface TrailContext {
@@ -21,23 +24,23 @@ export interface TrailContext {
   readonly readers: AuditReaders;
 }
 
-/** One page of the audit log for the wire. */
+/** Page of the audit log as JSON. */
 export interface TrailPage {
-  /** JSON array of the entries, the newest first. */
+  /** JSON array of the entries, newest first. */
   readonly json: string;
   /** Cursor of the next page, when there may be one. */
   readonly next?: number;
 }
 
-/** A table whose entries there are, as it is called now. */
+/** Table that has entries in the log, under its current name. */
 interface KnownTable {
   readonly name: string;
   readonly hasNumericKey: boolean;
-  /** Hidden now, perhaps not when the entry was written. */
+  /** Fields that are hidden now, perhaps not when the entry was written. */
   readonly hidden: readonly string[];
 }
 
-/** The one door to the audit log, which can only be read. */
+/** Read access to the audit log; the only path to it. */
 export class AuditTrail {
   readonly #context: TrailContext;
   readonly #byStored: ReadonlyMap<string, KnownTable>;
@@ -50,7 +53,7 @@ export class AuditTrail {
     this.#storedNames = new Map(tables.map((table) => [nameOf(table), auditName(table)]));
   }
 
-  /** What the raw query string asks for. Throws UNAUTHORIZED, FORBIDDEN or INVALID_QUERY. */
+  /** Returns the page that the raw query string asks for. Throws UNAUTHORIZED, FORBIDDEN or INVALID_QUERY. */
   read(identity: Identity, rawQuery: string): Awaitable<TrailPage> {
     const { access, log, limits, readers } = this.#context;
     if (readers === 'admins') access.checkAdmin('reading the audit log', identity);
@@ -85,12 +88,12 @@ function describe(table: TablePlan): KnownTable {
   return { name: nameOf(table), hasNumericKey: isNumeric(table), hidden };
 }
 
-/** As in its URL, if it has one. */
+/** Returns the table's name in URLs, if it has one. */
 function nameOf(table: TablePlan): string {
   return table.exportName ?? auditName(table);
 }
 
-/** A field that was made hidden later is not shown in older entries either. */
+/** Hides the values of fields that were made hidden after the entry was written. */
 function mask(changes: string, known: KnownTable | undefined): string {
   if (known === undefined || known.hidden.length === 0) return changes;
   const fields = JSON.parse(changes) as Record<string, unknown>;

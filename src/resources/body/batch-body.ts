@@ -4,24 +4,24 @@ import { isText } from '../../schema/sdl/field.ts';
 import { parseJsonText } from './json.ts';
 import { summarize } from './values.ts';
 
-/** One record of a body of many. Mistakes are told with `place` before the name of the field. */
+/** Record of a batch. Errors have `place` before the name of the field. */
 export interface PlacedRecord {
   readonly place: string;
   readonly value: unknown;
 }
 
-/** A body that is many records by its nature, read as far as that needs no schema. */
+/** Body whose content type holds many records, parsed as far as that needs no schema. */
 export abstract class BatchBody {
-  /** Names that all records share, and the place to tell of them. */
+  /** Field names that all records share, and the place that their errors have. */
   abstract readonly header: { readonly names: readonly string[]; readonly place: string } | undefined;
   abstract get size(): number;
-  /** The records as JSON would say them. Throws VALIDATION_ERROR for cells that are not JSON where they must be. */
+  /** Returns the records as JSON values. Throws VALIDATION_ERROR for cells that must be JSON and are not. */
   abstract records(table: TablePlan): readonly PlacedRecord[];
-  /** What makes two bodies the same, for Idempotency-Key. */
+  /** Content that makes two bodies the same for Idempotency-Key. */
   abstract toJSON(): unknown;
 }
 
-/** One JSON value in each line. */
+/** Body with one JSON value per line. */
 export class NdjsonBody extends BatchBody {
   readonly header = undefined;
   readonly #records: readonly PlacedRecord[];
@@ -44,10 +44,10 @@ export class NdjsonBody extends BatchBody {
   }
 }
 
-/** Text, or undefined for an empty cell without quotes. */
+/** Text of a cell; undefined for an empty cell without quotes. */
 export type CsvCell = string | undefined;
 
-/** RFC 4180 with a header. A cell is typed by its column: JSON text for lists, objects and JSON, else the value's text. */
+/** RFC 4180 with a header. The column types a cell: JSON text for lists, objects and JSON, else the value's text. */
 export class CsvBody extends BatchBody {
   readonly header: { readonly names: readonly string[]; readonly place: string };
   readonly #rows: readonly (readonly CsvCell[])[];
@@ -89,7 +89,7 @@ export class CsvBody extends BatchBody {
 
 const MAX_ERRORS = 100;
 
-/** An empty cell is a field that was not sent; in quotes it is the empty text, where the field is text. */
+/** Reads an empty cell as a field that was not sent, and in quotes as the empty string, where the field is text. */
 function readCell(cell: CsvCell, field: FieldPlan | undefined, report: (message: string) => void): unknown {
   if (cell === undefined || field === undefined) return cell;
   if (cell === '' && !isText(field.type)) return undefined;
@@ -103,7 +103,10 @@ function readCell(cell: CsvCell, field: FieldPlan | undefined, report: (message:
   }
 }
 
-/** As spreadsheets and data frames write them: a boolean in other cases, an integer with zeros after the point. */
+/**
+ * Reads values as spreadsheets and data frames write them: a boolean in any case, an integer with zeros after the
+ * point.
+ */
 function readScalar(cell: string, type: FieldType): string {
   if (type.kind !== 'scalar') return cell;
   if (type.name === 'Boolean') return BOOLEAN.test(cell) ? cell.toLowerCase() : cell;
@@ -114,7 +117,7 @@ function readScalar(cell: string, type: FieldType): string {
 const BOOLEAN = /^(?:true|false)$/i;
 const WHOLE = /^-?\d{1,20}\.0{1,20}$/;
 
-/** Whether the value of a field is JSON text in a cell. */
+/** Returns whether a cell holds the value of a field as JSON text. */
 export function isJson(type: FieldType): boolean {
   return type.kind === 'list' || type.kind === 'object' || (type.kind === 'scalar' && type.name === 'JSON');
 }

@@ -4,15 +4,17 @@ import { isRoundedInteger, vanishes } from '../../schema/float.ts';
 import { roundedIn, type SettledNumber, settleNumbers } from './rounded-numbers.ts';
 
 /**
- * Text that may hold what `JSON.parse` changes or what a record must not have; everything else is taken as parsed. Before a
- * number there is nothing, a space, or one of three characters, so that most digits in texts, as of a UUID, are no suspects.
+ * Text that may hold values that `JSON.parse` changes or that a record must not have; all other text is used as parsed.
+ * Before a number there is nothing, a space, or one of three characters, so that most digits in strings, as of a UUID,
+ * do not match.
  */
 const SUSPICIOUS = /(?:^|[\s:,[])-?(?:(?:\d+\.)?\d{16}|\d+(?:\.\d+)?[eE][+-]?\d{3})|\\u(?:0000|[dD][89a-fA-F])/;
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
 /**
- * Parses a body or message. Throws INVALID_JSON, or VALIDATION_ERROR for a number that is too large or too small for a double.
- * One that a double rounds is remembered (`roundedIn`): what it may be is for the type of its field.
+ * Parses a body or message. Throws INVALID_JSON, or VALIDATION_ERROR for a number that is too large or too small for a
+ * double. A number that a double rounds is remembered (`roundedIn`): the type of its field decides whether it is
+ * allowed.
  */
 export function parseJson(source: Buffer): unknown {
   if (!isUtf8(source)) throw new AppError('INVALID_JSON', 'The text is not UTF-8.');
@@ -30,7 +32,7 @@ export function parseJsonText(text: string): unknown {
   return !isHarmless && SUSPICIOUS.test(text) ? checkTokens(text, value) : value;
 }
 
-/** For a message whose numbers are ids and positions: throws VALIDATION_ERROR for one among its members that is rounded. */
+/** Parses a message whose numbers are ids and positions. Throws VALIDATION_ERROR when one of its members is rounded. */
 export function parseExactJson(text: string): unknown {
   const value = parseJsonText(text);
   const rounded = typeof value === 'object' && value !== null ? roundedIn(value) : undefined;
@@ -38,17 +40,17 @@ export function parseExactJson(text: string): unknown {
   return value;
 }
 
-/** True of an object as most records are sent: it has no number that could be too large. */
+/** True for an object of strings, as most records are sent: no number in it could be too large. */
 function hasTextsOnly(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   for (const name in value) if (typeof (value as Record<string, unknown>)[name] !== 'string') return false;
   return true;
 }
 
-/** Longer texts are not searched for the place: it means to parse them some twenty times. */
+/** Characters of the longest text that is searched for the error: the search parses it about twenty times. */
 const SEARCHED = 64 * 1024;
 
-/** Where the text stops being JSON, and what is there; never the source text itself, which the engine would quote. */
+/** Describes where the text stops being JSON; never quotes the source text, as the engine would. */
 function describeSyntaxError(error: unknown, text: string): string {
   if (text.trim() === '') return 'The text is empty; expected JSON.';
   const offset = positionOf(error) ?? (text.length <= SEARCHED ? findError(text) : undefined);
@@ -62,7 +64,10 @@ function positionOf(error: unknown): number | undefined {
   return position === undefined ? undefined : Number(position);
 }
 
-/** The engine does not tell the place of every mistake; it is where the shortest prefix that nothing can mend ends. */
+/**
+ * Finds the error where the engine does not report its place: at the end of the shortest prefix that no continuation
+ * repairs.
+ */
 function findError(text: string): number {
   let good = 0;
   let bad = text.length + 1;
@@ -84,7 +89,7 @@ function canBeContinued(prefix: string): boolean {
   }
 }
 
-/** What the text says, with the numbers remembered that it does not hold as they are written. */
+/** Returns the parsed value, after marking the numbers in it that are not held as they were written. */
 function checkTokens(text: string, value: unknown): unknown {
   const rounded = findRounded(text);
   if (rounded.length === 0) return value;
@@ -97,7 +102,7 @@ interface Token {
   readonly index: number;
 }
 
-/** No text has it: that was found out before. */
+/** Marker that no string of the text has: strings with NUL were refused before. */
 const MARK = '\0';
 
 function parseWithRounded(text: string, rounded: readonly Token[]): unknown {
@@ -118,7 +123,7 @@ function readMarked(member: unknown): SettledNumber | undefined {
   return { value: Number(written), written };
 }
 
-/** Numbers that are not what is written. Throws VALIDATION_ERROR for what no value may have. */
+/** Finds the numbers that a double rounds. Throws VALIDATION_ERROR for values that no record may have. */
 function findRounded(text: string): Token[] {
   const rounded: Token[] = [];
   let name = '';
@@ -133,17 +138,17 @@ function findRounded(text: string): Token[] {
   return rounded;
 }
 
-/** Whether the string that ends here is the name of a member. */
+/** Returns whether the string that ends here is the name of a member. */
 function isFollowedByColon(text: string, end: number): boolean {
   let at = end;
   while (text.charCodeAt(at) <= SPACE) at++;
   return text[at] === ':';
 }
 
-/** JSON's white space is what JSON text has at or below it outside of strings. */
+/** Highest code of JSON's white space; outside of strings JSON has no other characters up to it. */
 const SPACE = 0x20;
 
-/** `name` is that of the member it belongs to. */
+/** Parses a number; `name` is the name of its member, for errors. */
 function readNumber(token: string, name: string): number {
   const value = Number(token);
   if (vanishes(token, value))
@@ -152,13 +157,15 @@ function readNumber(token: string, name: string): number {
   return value;
 }
 
-/** An integer that comes out as another one, or a fraction that comes out as an integer; other fractions are doubles. */
+/**
+ * True for an integer that becomes another one, and a fraction that becomes an integer; other fractions are doubles.
+ */
 function isRounded(token: string, value: number): boolean {
   if (/^-?\d+$/.test(token)) return isRoundedInteger(token, value);
   return Number.isInteger(value) && /^-?\d+\.\d*[1-9]\d*$/.test(token);
 }
 
-/** For an integer where nothing says that it is a Float. */
+/** VALIDATION_ERROR for a rounded integer where no type says that it is a Float. */
 export function notExact(name: string, written: string): AppError {
   return invalidField(name, describeRounded(written));
 }
@@ -172,7 +179,7 @@ function shorten(token: string): string {
 }
 
 function checkString(token: string): string {
-  // What it must not have can only be there escaped: the text is JSON and was UTF-8.
+  // A forbidden character can only be there escaped: the text is JSON and was UTF-8.
   if (!token.includes('\\')) return token.slice(1, -1);
   const value: string = JSON.parse(token);
   if (value.includes('\0')) throw new AppError('VALIDATION_ERROR', 'Text must not have NUL characters.');

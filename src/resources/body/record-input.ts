@@ -9,13 +9,13 @@ import { isNumeric, keyProblem, stepProblem } from '../key.ts';
 import { BatchBody, type PlacedRecord } from './batch-body.ts';
 import { type RecordLimits, RecordParser } from './record-parser.ts';
 
-/** The cells of one record among several, and where it stands in what was sent. */
+/** Cells of one record among several, with its place in the request. */
 export interface PlacedCells {
   readonly cells: Cells;
   readonly place: Place;
 }
 
-/** What callers send as records of one table: checked by their rights and by the schema, and made cells with a key. */
+/** Converts the records of requests to one table into cells with a key, after checking rights and schema. */
 export class RecordInput {
   readonly #table: TablePlan;
   readonly #limits: RecordLimits;
@@ -29,18 +29,18 @@ export class RecordInput {
     this.#parser = new RecordParser(table, limits);
   }
 
-  /** A whole record. Throws VALIDATION_ERROR, and FORBIDDEN for a field that the caller may not write. */
+  /** Parses a full record. Throws VALIDATION_ERROR, and FORBIDDEN for a field that the caller may not write. */
   whole(identity: Identity, body: unknown): Cells {
     return this.#parser.parseWhole(this.#rights.stamped(identity, body));
   }
 
-  /** Some fields of a record; the others stay undefined. Throws as `whole`. */
+  /** Parses some fields of a record; the others stay undefined. Throws as `parseFull`. */
   part(identity: Identity, body: unknown): Cells {
     this.#rights.refuseFields(identity, body);
     return this.#parser.parsePart(body);
   }
 
-  /** Several whole records. Throws as `whole`, for all of them together. */
+  /** Parses several full records. Throws as `parseFull`, for all of them together. */
   many(identity: Identity, bodies: readonly unknown[] | BatchBody): PlacedCells[] {
     const sent =
       bodies instanceof BatchBody ? this.#rows(bodies) : bodies.map((value, at) => ({ value, place: `[${at}].` }));
@@ -50,7 +50,10 @@ export class RecordInput {
     return records.map((cells, at) => ({ cells, place: places[at] as Place }));
   }
 
-  /** The key and the cells with it: the address's key, the record's own or a new one; two that differ are refused. */
+  /**
+   * Returns the key, and the cells with it: the key of the URL, the record's own, or a new one. Throws VALIDATION_ERROR
+   * when two differ.
+   */
   withKey(id: RecordKey | undefined, cells: Cells): [RecordKey, Cells] {
     const table = this.#table;
     const index = table.fields.indexOf(table.primaryKey);
@@ -65,19 +68,22 @@ export class RecordInput {
     return [key, keyed];
   }
 
-  /** As `withKey`, for a record that may be made. Throws INVALID_ID too for a key that no new record can have. */
+  /** Like `withKey`, for a record that may be created. Also throws INVALID_ID for a key that no new record can have. */
   withNewKey(id: RecordKey | undefined, cells: Cells): [RecordKey, Cells] {
     const keyed = this.withKey(id, cells);
     this.checkNew(keyed[0]);
     return keyed;
   }
 
-  /** Throws INVALID_ID for a key that only a record can have that is there. */
+  /** Throws INVALID_ID for a key that only an existing record can have. */
   checkNew(key: RecordKey): void {
     throwInvalid(stepProblem(key));
   }
 
-  /** The record's own key, else that of the address, which may be none; two that differ are refused. */
+  /**
+   * Returns the record's own key, else that of the URL, which may be undefined. Throws VALIDATION_ERROR when they
+   * differ.
+   */
   ownKey(id: RecordKey | undefined, cells: Cells): RecordKey | undefined {
     const table = this.#table;
     const own = cells[table.fields.indexOf(table.primaryKey)] as RecordKey | undefined;

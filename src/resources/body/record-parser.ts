@@ -26,7 +26,7 @@ export interface RecordLimits extends ValueLimits {
   readonly id: number;
 }
 
-/** Reads what a client sends as a record of one table: checks every field and turns it into cells. */
+/** Parses request bodies as records of one table: checks every field and converts it into a cell. */
 export class RecordParser {
   readonly #table: TablePlan;
   readonly #limits: RecordLimits;
@@ -42,17 +42,20 @@ export class RecordParser {
     this.#relations = new Map(table.relations.map((relation) => [relation.name, relation]));
   }
 
-  /** A whole record: missing fields get their default or null. Throws VALIDATION_ERROR that names every wrong field. */
+  /**
+   * Parses a full record: missing fields get their default or null. Throws VALIDATION_ERROR that names every wrong
+   * field.
+   */
   parseWhole(body: unknown): Cells {
     return this.#parse(body, true, '');
   }
 
-  /** Some fields of a record; the others stay undefined. */
+  /** Parses some fields of a record; the others stay undefined. */
   parsePart(body: unknown): Cells {
     return this.#parse(body, false, '');
   }
 
-  /** Several whole records; the errors of all of them have `places` before the field, `[index].` without them. */
+  /** Parses several full records; each error has its entry of `places` before the field, `[index].` without them. */
   parseMany(bodies: readonly unknown[], places?: readonly string[]): Cells[] {
     const errors: FieldError[] = [];
     const records: Cells[] = [];
@@ -137,7 +140,7 @@ export class RecordParser {
     }
     if (field.primaryKey) {
       const key = readKey(this.#table, value);
-      // A part is for a record that is there.
+      // PATCH addresses an existing record, so keys that were allowed once are accepted.
       const problem = (whole ? newKeyProblem : keyProblem)(this.#table, key, this.#limits.id);
       if (problem !== undefined) report(field.name, problem);
       return key as Cell;
@@ -146,7 +149,7 @@ export class RecordParser {
     return checked === null ? null : toCell(checked);
   }
 
-  /** The key may be missing: it comes from the path, or is made. */
+  /** Fills in defaults. The key may be missing: it comes from the path, or is generated. */
   #complete(cells: (Cell | undefined)[], report: ValueReport): void {
     for (let i = 0; i < cells.length; i++) {
       if (cells[i] !== undefined) continue;
@@ -167,7 +170,7 @@ function insteadOf({ from, to, target }: RelationPlan): string {
   return from === undefined ? `write "${to?.name}" of those records of ${target.name}` : `send ${from.name}`;
 }
 
-/** More mistakes than anybody mends, and longer names than anybody wrote, only make the answer long. */
+/** Bounds of an error response: more errors than a person fixes, and longer names than a person wrote, do not help. */
 const MAX_ERRORS = 100;
 const MAX_NAME = 200;
 
@@ -187,7 +190,7 @@ function throwIfAny(errors: readonly FieldError[]): void {
 function makeColumn(field: FieldPlan, limits: ValueLimits): Column {
   const check = checkOf(field.type, limits);
   const toCell = cellOf(field.type);
-  // The schema's own check has seen the default; here it only gets the form in which it is stored.
+  // The schema has checked the default; this only converts it to its stored form.
   const fallback = field.default ?? null;
   const checked = fallback === null ? null : check(fallback, field.name, () => {});
   return { field, check, toCell, defaultCell: checked === null ? null : toCell(checked) };

@@ -1,24 +1,24 @@
 /**
- * Numbers of a body or message that a double does not hold as they were written: an integer that comes out as another one,
- * or a fraction that comes out as an integer. Values hold what came out; what was written is kept beside them, by the object
- * or list that the number is a member of, since only the type of a field says whether it matters.
+ * Numbers that a double does not hold as they were written: an integer that becomes another one, or a fraction that
+ * becomes an integer. Parsed values hold the rounded number; the written text is kept here, by the object or list that
+ * the number is a member of, since only the type of a field decides whether it matters.
  */
 const WRITTEN = new WeakMap<object, Map<string, string>>();
 
-/** How the members of an object or list were written that have been rounded; undefined when none has. */
+/** Returns the written text of the rounded members of an object or list; undefined when none is rounded. */
 export function roundedIn(holder: object): ReadonlyMap<string, string> | undefined {
   return WRITTEN.get(holder);
 }
 
-/** Says the same of a copy. */
+/** Records the same rounded members for a copy. */
 export function copyRounded(from: object, to: object): void {
   const written = WRITTEN.get(from);
   if (written !== undefined) WRITTEN.set(to, written);
 }
 
 /**
- * Puts numbers in the place of what stands for them in a value that was just read, and remembers which of them are rounded.
- * Not recursive: the depth is the sender's choice.
+ * Replaces the markers in a parsed value with their numbers, and records which of them are rounded. Not recursive: the
+ * client chooses the depth.
  */
 export function settleNumbers(root: object, read: (member: unknown) => SettledNumber | undefined): void {
   const open: object[] = [root];
@@ -35,7 +35,7 @@ export function settleNumbers(root: object, read: (member: unknown) => SettledNu
       members[name] = number.value;
       if (number.written !== undefined) remember(members, String(name), number.written);
     };
-    // A list may be long: its indexes are not made text.
+    // A list may be long: its indexes are not converted to strings.
     if (Array.isArray(holder)) for (let index = 0; index < holder.length; index++) settle(index);
     else for (const name of Object.keys(holder)) settle(name);
   }
@@ -43,7 +43,7 @@ export function settleNumbers(root: object, read: (member: unknown) => SettledNu
 
 export interface SettledNumber {
   readonly value: number;
-  /** Undefined when it is what was written. */
+  /** Undefined when the number is exact. */
   readonly written: string | undefined;
 }
 

@@ -9,7 +9,7 @@ import { describeRounded } from './json.ts';
 import { roundedIn } from './rounded-numbers.ts';
 
 export type ValueReport = (field: string, message: string) => void;
-/** Gives the value as JSON holds it, or reports what is wrong and gives null. Never called with null. */
+/** Returns the value as JSON holds it, or reports an error and returns null. Never called with null. */
 export type Check = (value: unknown, path: string, report: ValueReport) => JsonValue;
 export type ValueLimits = Pick<Limits, 'jsonDepth' | 'jsonKeys'>;
 
@@ -20,7 +20,9 @@ const LONG_MAX = 2n ** 63n - 1n;
 const INTEGER = /^-?(?:0|[1-9]\d*)$/;
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
-/** What is wrong with a number of this type that was written otherwise; undefined when a double is what is wanted. */
+/**
+ * Returns the problem with a number of this type that was written as `written`; undefined when a double is sufficient.
+ */
 export function roundedProblem(type: FieldType, written: string | undefined): string | undefined {
   if (written === undefined || type.kind !== 'scalar') return undefined;
   if (type.name === 'Int') return INT;
@@ -28,7 +30,7 @@ export function roundedProblem(type: FieldType, written: string | undefined): st
   return type.name === 'JSON' && isInteger(written) ? describeRounded(written) : undefined;
 }
 
-/** The first member that was written as another integer. Fractions are what a double holds, also in JSON. */
+/** Returns the first member that was written as another integer. A fraction is a double, also in JSON. */
 function roundedInteger(holder: object): string | undefined {
   const rounded = roundedIn(holder);
   return rounded && [...rounded.values()].find(isInteger);
@@ -38,12 +40,12 @@ function isInteger(written: string): boolean {
   return INTEGER.test(written);
 }
 
-/** For a value that is not a field of a record: the first thing that is wrong with it is thrown. */
+/** Throws the first error of a value that is not a field of a record. */
 export const throwInvalid: ValueReport = (field, message) => {
   throw invalidField(field, message);
 };
 
-/** How values of a type are checked. Only a string that is exactly a literal of the type is converted. */
+/** Returns the check for a type. Only a string that is exactly a literal of the type is converted. */
 export function checkOf(type: FieldType, limits: ValueLimits): Check {
   switch (type.kind) {
     case 'scalar':
@@ -93,7 +95,7 @@ const SCALARS: Readonly<Record<Exclude<ScalarName, 'JSON'>, Check>> = {
 
 function checkText(value: unknown, path: string, report: ValueReport): JsonValue {
   if (typeof value !== 'string') return refuse(report, path, 'must be a string');
-  // parseJson has refused NUL and lone surrogates for every way in.
+  // parseJson has refused NUL and lone surrogates in every request.
   return value;
 }
 
@@ -153,7 +155,7 @@ function checkMember(field: FieldPlan, value: unknown, { check, path, report }: 
   return null;
 }
 
-/** Any JSON, within the limits of depth and width. Not recursive: the depth is the sender's choice. */
+/** Accepts any JSON, within the limits of depth and width. Not recursive: the client chooses the depth. */
 export function checkJson({ jsonDepth, jsonKeys }: ValueLimits): Check {
   return (value, path, report) => {
     let level: unknown[] = [value];
@@ -200,7 +202,7 @@ function refuse(report: ValueReport, path: string, message: string): null {
   return null;
 }
 
-/** `a: is required; b: must be a string`, at most a few of them: the list has all. */
+/** Formats `a: is required; b: must be a string`, at most a few errors: the list has all. */
 export function summarize(errors: readonly FieldError[]): string {
   const shown = errors.slice(0, 3).map(({ field, message }) => (field === '' ? message : `${field}: ${message}`));
   return `${shown.join('; ')}${errors.length > 3 ? `; and ${errors.length - 3} more` : ''}`;

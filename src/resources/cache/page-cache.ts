@@ -1,28 +1,28 @@
 import type { ListQuery } from '../../query/index.ts';
 import type { ListPage } from '../../store/store.ts';
 
-/** Bytes of an entry beside its text, rounded up. */
+/** Bytes of an entry besides its text, rounded up. */
 const OVERHEAD = 512;
-/** A larger part of the cache than this is not given to one page. */
+/** Share of the cache that one page may take. */
 const LARGEST_PART = 1 / 8;
 
 interface Entry {
   readonly version: number;
-  /** Undefined after the first reading: only what is read again is worth keeping. */
+  /** Undefined after the first read: only a page that is read again is worth keeping. */
   readonly page: ListPage | undefined;
   readonly bytes: number;
 }
 
 /**
- * Pages of lists that were read twice with no change in between. They are given again until something changes in one of
- * the tables that they show. The least recently used go first.
+ * Pages of lists that were read twice with no change in between. They are returned until a record of their tables
+ * changes. The least recently used are dropped first.
  */
 export class PageCache {
   readonly #mostBytes: number;
   readonly #entries = new Map<ListQuery, Entry>();
   #bytes = 0;
 
-  /** `mostBytes`: what all pages together may take; 0 keeps nothing. */
+  /** Holds up to `maxBytes` in all pages together; 0 disables the cache. */
   constructor(mostBytes: number) {
     this.#mostBytes = mostBytes;
   }
@@ -31,7 +31,7 @@ export class PageCache {
     return this.#bytes;
   }
 
-  /** The page of a query as it was at `version`, which changes with each of the tables that it shows. */
+  /** Returns the page of a query as it was at `version`, which changes with each of the tables in it. */
   find(query: ListQuery, version: number): ListPage | undefined {
     const entry = this.#entries.get(query);
     if (entry?.page === undefined || entry.version !== version) return undefined;
@@ -40,12 +40,12 @@ export class PageCache {
     return entry.page;
   }
 
-  /** Takes what was read for a query; `version` was asked for before the reading, so that the page is no older. */
+  /** Stores a page. `version` was read before the page, so that the page is no older. */
   take(query: ListQuery, version: number, page: ListPage): void {
     const before = this.#entries.get(query);
     const isAgain = before !== undefined && before.version === version;
     this.#remove(query);
-    // Texts with characters beyond Latin-1 take two bytes for each.
+    // Strings with characters beyond Latin-1 take two bytes for each.
     const size = OVERHEAD + 2 * page.json.length;
     const isKept = isAgain && size <= this.#mostBytes * LARGEST_PART;
     const entry = isKept ? { version, page, bytes: size } : { version, page: undefined, bytes: OVERHEAD };

@@ -2,11 +2,11 @@ import type { ReadPolicy } from '../../query/index.ts';
 
 const CAPACITY = 1000;
 
-/** What was made of raw query strings, as they mean something to those who see the same. The oldest are thrown away. */
+/** Parsed query strings, by read policy. The oldest are dropped. */
 export class QueryCache<T> {
   readonly #made = new Map<string, T>();
 
-  /** `make` is called when there is nothing yet; what it throws is not kept. */
+  /** Returns the cached value, or that of `make`; an error of `make` is not cached. */
   get(rawQuery: string, view: ReadPolicy | undefined, make: () => T): T {
     const key = view === undefined ? rawQuery : `${view.key}\n${rawQuery}`;
     const cached = this.#made.get(key);

@@ -11,7 +11,7 @@ interface Change {
   readonly timestamp: string;
 }
 
-/** A record that was stored before the subscription began. */
+/** Record that was stored before the subscription began. */
 export interface RetainedFrame<Shown, Id> extends Change {
   readonly message_type: 'Retained';
   readonly op: 'retained';
@@ -19,7 +19,7 @@ export interface RetainedFrame<Shown, Id> extends Change {
   readonly data: Shown;
 }
 
-/** A record after a write. */
+/** Record after a write. */
 export interface UpdateFrame<Shown, Id> extends Change {
   readonly message_type: 'Update';
   readonly op: 'create' | 'update';
@@ -29,17 +29,17 @@ export interface UpdateFrame<Shown, Id> extends Change {
   readonly changed?: readonly string[];
 }
 
-/** A record that is gone, or that left the filter; `data` has its key. */
+/** Record that was deleted, or that left the filter; `data` has its key. */
 export interface DeleteFrame<Shown, Id> extends Change {
   readonly message_type: 'Delete';
   readonly op: 'update' | 'delete';
   readonly id: Id;
   readonly data: Partial<Shown>;
-  /** The record is still there, and does not match any more. */
+  /** Set when the record still exists and does not match any more. */
   readonly reason?: 'filter';
 }
 
-/** What somebody has published, to the table when `id` is null. */
+/** Message that was published, to the table when `id` is null. */
 export interface PublishFrame<Id> extends Change {
   readonly message_type: 'Publish';
   readonly op: 'publish';
@@ -47,14 +47,14 @@ export interface PublishFrame<Id> extends Change {
   readonly data: unknown;
 }
 
-/** Everything that was there is told; from here on it is live. */
+/** End of the stored state; from here on frames are live. */
 export interface ReadyFrame {
   readonly message_type?: undefined;
   readonly type: 'ready';
   readonly seq: number;
 }
 
-/** What was told before holds no more: the state follows from the beginning, as `Retained`, and `ready` again. */
+/** Start of a new state: all earlier frames are void, and the full state follows, as `Retained`, and `ready` again. */
 export interface ResetFrame {
   readonly message_type?: undefined;
   readonly type: 'reset';
@@ -62,7 +62,7 @@ export interface ResetFrame {
   readonly seq: number;
 }
 
-/** What a subscription of code is told: the same members as a frame of a WebSocket, PROTOCOL.md §4.1. */
+/** Frame of a subscription of code: the same members as a frame of a WebSocket, PROTOCOL.md §4.1. */
 export type TableFrame<Shown = JsonObject, Id = RecordKey> =
   | RetainedFrame<Shown, Id>
   | UpdateFrame<Shown, Id>
@@ -73,7 +73,7 @@ export type TableFrame<Shown = JsonObject, Id = RecordKey> =
 
 const LINE_END = '\n'.charCodeAt(0);
 
-/** A line of JSON each: JSON text has no line breaks. */
+/** Encoding as one line of JSON per frame: JSON text has no line breaks. */
 export const LINE_ENCODING: FullEncoding = {
   key: 'line',
   frame: (frame: Frame) => line(formatFrame(frame)),
@@ -85,19 +85,22 @@ function line(text: string): Buffer {
   return Buffer.from(`${text}\n`);
 }
 
-/** Lines that were written and not read yet. They are parsed when they are read, and shared with others until then. */
+/**
+ * Lines that were written and not read yet. They are parsed on reading, and share their bytes with other subscriptions
+ * until then.
+ */
 export class TableFrameQueue {
   #chunks: Buffer[] = [];
-  /** Of the first chunk what was read. */
+  /** Bytes of the first chunk that were read. */
   #offset = 0;
   #bytes = 0;
 
-  /** What was not read yet. */
+  /** Bytes that were not read yet. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Takes whole lines. */
+  /** Appends whole lines. */
   push(chunk: Buffer): void {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;

@@ -6,21 +6,22 @@ import type { SubscribeOptions } from './streams.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Records that a filter matched, and those of them that were not so already. */
+/** Number of records that a filter matched, and of those that changed. */
 export interface BulkResult {
   readonly matched: number;
   readonly changed: number;
 }
 
-/** Changes of a table, one after the other; `return` ends it. */
+/** Changes of a table, in order; `return` ends it. */
 export interface TableSubscription<Shown = JsonObject, Id extends RecordKey = RecordKey>
   extends AsyncIterableIterator<TableFrame<Shown, Id>, undefined> {
   return(): Promise<IteratorResult<TableFrame<Shown, Id>, undefined>>;
 }
 
 /**
- * A table for code that runs in the server: the same door as REST, with the rights of whom it was made for. `Shown` is a
- * record as it is read, `New` what is stored anew, `Changes` some fields, `Whole` a record whose key stands beside it.
+ * Table for code that runs in the server: the same checks as REST, with the rights of the identity that it was made
+ * for. `Shown` is a record as it is read, `New` a new record, `Changes` some fields, `Whole` a record whose key is
+ * given separately.
  */
 export interface TableHandle<
   Shown = JsonObject,
@@ -29,21 +30,21 @@ export interface TableHandle<
   Id extends RecordKey = RecordKey,
   Whole = New,
 > {
-  /** The record, or undefined. */
+  /** Returns the record, or undefined. */
   get(id: Id): Promise<Shown | undefined>;
-  /** Records by a query as in the URL of a list: `title==A*&limit=10`. Throws AppError INVALID_QUERY. */
+  /** Returns records by a query as in the URL of a list: `title==A*&limit=10`. Throws AppError INVALID_QUERY. */
   find<Selected = Shown>(query?: string): Promise<readonly Selected[]>;
-  /** Stores a new record and gives it back as stored. Throws AppError VALIDATION_ERROR or CONFLICT. */
+  /** Stores a new record and returns it as stored. Throws AppError VALIDATION_ERROR or CONFLICT. */
   create(record: New): Promise<Shown>;
-  /** Creates or replaces. */
+  /** Creates or replaces a record. Throws AppError VALIDATION_ERROR or CONFLICT. */
   put(id: Id, record: Whole): Promise<Shown>;
-  /** Replaces the fields that are given. Throws AppError NOT_FOUND. */
+  /** Replaces the given fields. Throws AppError NOT_FOUND. */
   patch(id: Id, fields: Changes): Promise<Shown>;
-  /** Throws AppError NOT_FOUND. */
+  /** Removes a record. Throws AppError NOT_FOUND. */
   delete(id: Id): Promise<void>;
   /**
-   * Replaces the given fields of every record that the filter matches (`status==open`; `all=true` for all), all or none.
-   * Throws AppError INVALID_QUERY without a filter, CONFLICT, BAD_REQUEST beyond `limits.bulk`.
+   * Replaces the given fields of every record that the filter matches (`status==open`; `all=true` for all), all or
+   * none. Throws AppError INVALID_QUERY without a filter, CONFLICT, BAD_REQUEST beyond `limits.bulk`.
    */
   updateMany(filter: string, fields: Changes): Promise<BulkResult>;
   /** Removes every record that the filter matches. Throws as `updateMany`. */
@@ -51,10 +52,11 @@ export interface TableHandle<
   /** Sends a message to the record's and the table's channel (with null to the table's alone); nothing is stored. */
   publish(id: Id | null, data: unknown): Promise<{ seq: number; delivered: number }>;
   /**
-   * What a WebSocket on the table is told, from now on, by a query as in its URL: `roomId==1&delta=true`. It ends with
-   * `signal`, with `return`, and when the server stops; it throws AppError UNAUTHORIZED when the time of the handle's
-   * identity is over, and FORBIDDEN when its rights are gone. A reader may take its time: what does not fit
-   * `channels.client_buffer` is read from the log. Throws AppError INVALID_QUERY, INVALID_POSITION or FORBIDDEN at once.
+   * Subscribes to the same frames as a WebSocket on the table, from now on, by a query as in its URL:
+   * `roomId==1&delta=true`. It ends with `signal`, with `return`, and when the server stops; it throws AppError
+   * UNAUTHORIZED when the handle's identity has expired, and FORBIDDEN when its rights have ended. A slow reader loses
+   * nothing: frames beyond `channels.client_buffer` are read from the log. Throws AppError INVALID_QUERY,
+   * INVALID_POSITION or FORBIDDEN at once.
    */
   subscribe<Selected = Shown>(query?: string, options?: SubscribeOptions<Id>): TableSubscription<Selected, Id>;
 }

@@ -10,7 +10,7 @@ import type { WriteHooks } from '../write-hooks.ts';
 import { TableResource } from './resource.ts';
 import type { ResourceContext, WriteOptions } from './types.ts';
 
-/** How often a write is made anew for a record that changes while its hook runs. */
+/** Attempts of a write whose record changes while its hook runs. */
 const MAX_TRIES = 25;
 
 export interface HookedContext extends ResourceContext {
@@ -21,21 +21,24 @@ export interface HookedContext extends ResourceContext {
 interface Target {
   readonly identity: Identity;
   readonly id: RecordKey;
-  /** What is to be done if there is a record. */
+  /** Action if the record exists. */
   readonly action: Action;
 }
 
-/** One record as a hook sees it. */
+/** Record as a hook receives it. */
 interface Seen {
   readonly previous: JsonRecord | undefined;
-  /** The caller may not do this with this record: the write is refused in its transaction, and no hook hears of it. */
+  /**
+   * True when the caller may not do this with this record: the write is refused in its transaction, and no hook is
+   * called.
+   */
   readonly isForbidden: boolean;
 }
 
 /**
- * A table whose writes are shown to code of the application first. That code sees what has the right form and comes
- * from somebody who may write it; what it makes of a record is checked as if it had been sent. Between what it has seen
- * and the write the record does not change.
+ * Table whose writes call before-hooks of the application. A hook is called with valid records of callers that may
+ * write; the record that it returns is validated like a request. The record does not change between the call of the
+ * hook and the write.
  */
 export class HookedTable extends TableResource {
   readonly #context: HookedContext;
@@ -150,13 +153,13 @@ export class HookedTable extends TableResource {
     return super.deleteMany(identity, rawQuery, once);
   }
 
-  /** A hook does not hear of its own writes, and of a repeated one only the first time. */
+  /** Skips hooks for their own writes, and for a repeated request after the first time. */
   #passes(identity: Identity, once: IdempotencyKey | undefined): Awaitable<boolean> {
     if (identity === HOOK) return true;
     return once !== undefined && this.#context.isKept(once);
   }
 
-  /** What the table would refuse in any case is refused before a hook hears of it. */
+  /** Refuses a write that the table would refuse in any case, before a hook is called. */
   #check<T>(identity: Identity, actions: readonly Action[], parse: () => T): T {
     try {
       this.writes.rights.guard(identity, actions);
@@ -167,7 +170,7 @@ export class HookedTable extends TableResource {
     }
   }
 
-  /** The key of a whole record, if it has one already. */
+  /** Returns the key of a full record, if it has one already. */
   #checkRecord(identity: Identity, actions: readonly Action[], body: unknown, id?: RecordKey): RecordKey | undefined {
     const { sent } = this.writes;
     return this.#check(identity, actions, () => {
@@ -186,7 +189,9 @@ export class HookedTable extends TableResource {
     }
   }
 
-  /** Writes under the condition that the record is still as its hook has seen it, and asks again when it is not. */
+  /**
+   * Writes on the condition that the record is still as the hook received it, and calls the hook again when it is not.
+   */
   async #tryWrite(
     { identity, id, action }: Target,
     { precondition, once }: WriteOptions,
@@ -208,7 +213,7 @@ export class HookedTable extends TableResource {
     }
   }
 
-  /** Nobody learns from a hook's answer that there is a record that he does not see. */
+  /** False also for records that the caller cannot read, so that a hook's response does not reveal that they exist. */
   #mayTouch(identity: Identity, action: Action, record: JsonRecord): boolean {
     const { access } = this.#context;
     const read = access.judge(this.table, 'read', identity);

@@ -12,13 +12,13 @@ import type { Column, Counters, FoundRecord, ResourceContext } from './types.ts'
 
 const NOTHING_RESERVED: ReadonlySet<string> = new Set();
 
-/** What a reader of one record is shown of it, and of which other tables. */
+/** Fields of one record that a query selects, and the other tables in it. */
 interface RecordQuery {
   readonly selection: Selection;
   readonly related: ReadonlySet<TablePlan>;
 }
 
-/** The reading half of a `TableResource`, which says what each of these does: who may read, what, and how it is shown. */
+/** Read half of a `TableResource`, which documents these methods. */
 export class TableReads {
   readonly #table: TablePlan;
   readonly #context: ResourceContext;
@@ -98,7 +98,7 @@ export class TableReads {
     return query;
   }
 
-  /** The newest seq of the tables that a query shows. */
+  /** Newest seq of the tables in a query. */
   #headOf({ related }: ListQuery): number {
     const { store } = this.#context;
     let head = store.lastTableSeq(this.#table);
@@ -113,7 +113,7 @@ export class TableReads {
   }
 }
 
-/** The store gives all fields in their order: nothing has to be chosen from a record where none is hidden. */
+/** Drops a selection of all fields in order: the store returns them so without one. */
 function withoutWhole(query: ListQuery, table: TablePlan): ListQuery {
   const { select, ...rest } = query;
   if (select === undefined || select.masked !== undefined || select.relations.length > 0) return query;

@@ -11,10 +11,7 @@ import { TableStreams } from './streams.ts';
 import type { Column, Counters, FoundRecord, Published, ResourceContext, WriteOptions } from './types.ts';
 import { TableWrites } from './writes.ts';
 
-/**
- * The one door to a table. Whatever comes in, by whatever transport, is checked behind it (access, then validation) and
- * nowhere else.
- */
+/** Access to one table. Requests of every transport are checked here (access, then validation) and nowhere else. */
 export class TableResource {
   readonly table: TablePlan;
   readonly counters: Counters = { reads: 0, cached: 0, writes: 0, messages: 0, refused: 0 };
@@ -31,12 +28,12 @@ export class TableResource {
     this.#context = context;
   }
 
-  /** The log's head: a reader that asks now sees everything up to it. */
+  /** Last seq of the log: a read now includes everything up to it. */
   get head(): number {
     return this.#context.store.lastSeq;
   }
 
-  /** True when a record of this seq looks as it did when it got it: no schema change has made another of it since. */
+  /** True when a record of this seq has the same JSON as when it was sent: no schema change has altered it since. */
   isTrueTo(seq: number): boolean {
     return seq > this.#context.store.layoutSeq(this.table);
   }
@@ -45,17 +42,17 @@ export class TableResource {
     return this.#context.limits.id;
   }
 
-  /** A record, or undefined. The raw query string may have `select`. Throws INVALID_QUERY. */
+  /** Returns a record, or undefined. The raw query string may have `select`. Throws INVALID_QUERY. */
   get(identity: Identity, id: RecordKey, rawQuery = ''): Awaitable<FoundRecord | undefined> {
     return this.#reads.get(identity, id, rawQuery);
   }
 
-  /** The records that the raw query string asks for. Throws INVALID_QUERY or SCAN_TOO_LARGE. */
+  /** Returns the records that the raw query string asks for. Throws INVALID_QUERY or SCAN_TOO_LARGE. */
   list(identity: Identity, rawQuery: string): Awaitable<ListPage> {
     return this.readList(this.parseList(identity, rawQuery));
   }
 
-  /** What `list` would read. Throws what `list` would throw. */
+  /** Parses the query of `list`. Throws as `list`. */
   parseList(identity: Identity, rawQuery: string): ListQuery {
     return this.#reads.parseList(identity, rawQuery);
   }
@@ -64,17 +61,17 @@ export class TableResource {
     return this.#reads.readList(query);
   }
 
-  /** Changes whenever the answer to the query may be another one. */
+  /** Returns a version that changes whenever the result of the query may change. */
   versionOf(query: ListQuery, identity: Identity): string {
     return this.#reads.versionOf(query, identity);
   }
 
-  /** The members of the records that a list or record with this raw query has, in order. Throws INVALID_QUERY. */
+  /** Returns the members of the records of a list or record with this raw query, in order. Throws INVALID_QUERY. */
   columnsOf(identity: Identity, rawQuery: string): readonly Column[] {
     return this.#reads.columnsOf(identity, rawQuery);
   }
 
-  /** Stores a new record. Throws CONFLICT when its id exists; without an id a UUIDv7 is made. */
+  /** Stores a new record; without an id a UUIDv7 is generated. Throws CONFLICT when its id exists. */
   create(identity: Identity, body: unknown, once?: IdempotencyKey): Promise<WriteOutcome> {
     return this.writes.create(identity, body, once);
   }
@@ -88,12 +85,12 @@ export class TableResource {
     return this.writes.createMany(identity, bodies, once);
   }
 
-  /** Creates or replaces. Without `id` the record's own is taken, or one is made. */
+  /** Creates or replaces a record. Without `id` the record's own is used, or one is generated. */
   put(identity: Identity, id: RecordKey | undefined, body: unknown, options?: WriteOptions): Promise<WriteOutcome> {
     return this.writes.put(identity, id, body, options);
   }
 
-  /** Replaces the fields that were sent. Throws NOT_FOUND. */
+  /** Replaces the given fields. Throws NOT_FOUND. */
   patch(identity: Identity, id: RecordKey, body: unknown, options?: WriteOptions): Promise<WriteOutcome> {
     return this.writes.patch(identity, id, body, options);
   }
@@ -104,7 +101,7 @@ export class TableResource {
   }
 
   /**
-   * Replaces the sent fields of every record that the raw query string's filter matches, all or none; the outcome's
+   * Replaces the given fields of every record that the raw query string's filter matches, all or none; the outcome's
    * `json` has the numbers. Throws INVALID_QUERY without a filter or `all=true`, BAD_REQUEST beyond `limits.bulk`.
    */
   patchMany(identity: Identity, rawQuery: string, body: unknown, once?: IdempotencyKey): Promise<WriteOutcome> {
@@ -118,13 +115,13 @@ export class TableResource {
 
   /**
    * Sends a message to the record's and the table's channel, or without an id to the table's alone. It is in the log,
-   * so that it is resumed, but not among the records. Resolves with how many subscriptions it is for.
+   * so that it is resumed, but not among the records. Resolves with the number of subscriptions that receive it.
    */
   publish(identity: Identity, id: RecordKey | null, data: unknown, once?: IdempotencyKey): Promise<Published> {
     return this.writes.publish(identity, id, data, once);
   }
 
-  /** Checks a subscription's query. Throws INVALID_QUERY, INVALID_POSITION or FORBIDDEN, before anything is opened. */
+  /** Checks a subscription's query before anything is opened. Throws INVALID_QUERY, INVALID_POSITION or FORBIDDEN. */
   parseSubscription(identity: Identity, rawQuery: string, id: RecordKey | undefined): SubscriptionQuery {
     return this.#reads.parseSubscription(identity, rawQuery, id);
   }
@@ -135,8 +132,8 @@ export class TableResource {
   }
 
   /**
-   * The subscription as its opener may have it now: the same one when he is shown the same, or another one that begins
-   * with `reset`. Throws what `parseSubscription` throws when he may not hear any more.
+   * Applies the subscriber's current rights. Returns the same subscription when it includes the same records, else
+   * another one that begins with `reset`. Throws as `parseSubscription` when the subscriber has lost its rights.
    */
   rejudge(subscription: Subscription, identity: Identity, rawQuery: string): Subscription {
     const query = this.parseSubscription(identity, rawQuery, subscription.id);
@@ -147,7 +144,10 @@ export class TableResource {
     return hub.subscribe({ ...query, table: this.table, encoding: group.encoding, sink, reset: 'rights_changed' });
   }
 
-  /** Everything up to this seq was written to the subscription's sink, or is not for it; undefined during a snapshot. */
+  /**
+   * Returns the seq up to which everything was written to the subscription's sink, or is not for it; undefined during a
+   * snapshot.
+   */
   positionOf(subscription: Subscription): number | undefined {
     return this.#context.hub.positionOf(subscription);
   }

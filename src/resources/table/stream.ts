@@ -26,8 +26,8 @@ interface Waiting {
 const DONE: Result = { done: true, value: undefined };
 
 /**
- * A subscription that code iterates over: the sink of its subscription. A consumer that takes its time has at most a
- * client's buffer in memory; what comes after that is read from the log when it is there again.
+ * Subscription that code iterates over: the sink of its hub subscription. A slow consumer has at most a client's buffer
+ * in memory; later frames are read from the log when it continues.
  */
 export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<TableFrame, undefined> {
   readonly isPatient = true;
@@ -38,7 +38,7 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
   /** Calls of `next` that wait for a frame. */
   #waiting: Waiting[] = [];
   #hasEnded = false;
-  /** Why it has ended, until that was told. */
+  /** Error that ended it, until `next` has thrown it. */
   #failure: AppError | undefined;
   readonly #onAbort = () => this.end();
 
@@ -62,7 +62,10 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
     return this;
   }
 
-  /** The next frame. Rejects once when the subscription was ended by anybody but its reader or the server. */
+  /**
+   * Returns the next frame. Rejects once when the subscription was ended neither by its reader nor by a stopping
+   * server.
+   */
   async next(): Promise<Result> {
     const frame = this.#read();
     if (frame !== undefined) return { done: false, value: frame };
@@ -84,7 +87,7 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
 
   write(bytes: Buffer): void {
     if (this.#hasEnded) return;
-    // The one who sweeps may be late.
+    // The expiry timer runs every 500 ms; check before each write.
     if (hasExpired(this.identity)) {
       this.expired();
       return;
@@ -97,7 +100,7 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
     }
   }
 
-  /** The hub has ended the subscription by a fault of ours. */
+  /** Ends the subscription after an internal error of the hub. */
   ended(_reason: EndReason): void {
     this.#fail(new AppError('INTERNAL', 'The subscription failed on our side; resume it.'));
   }
@@ -116,7 +119,7 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
     const subscription = this.#subscription;
     if (subscription === undefined || this.#hasEnded) return;
     const queue = this.#queue;
-    // What waits was for the rights of before; a subscription that is another one begins with `reset`.
+    // Queued frames were for the previous rights; a new subscription begins with `reset`.
     this.#queue = new TableFrameQueue();
     try {
       const { resource, rawQuery } = this.#options;
@@ -128,7 +131,7 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
     }
   }
 
-  /** Nothing more is read, and whoever waits is told that it is over. */
+  /** Ends reading, and resolves the waiting calls of `next`. */
   end(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
@@ -145,7 +148,7 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
     for (const { resolve } of others) resolve(DONE);
   }
 
-  /** It may have ended while it was opened, by what was written to it then. */
+  /** Keeps the subscription, unless frames that were written while it was opened have ended the stream. */
   #keep(subscription: Subscription): void {
     this.#subscription = subscription;
     if (this.#hasEnded) this.#options.resource.unsubscribe(subscription);

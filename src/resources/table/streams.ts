@@ -5,13 +5,13 @@ import type { RecordKey } from '../../store/store.ts';
 import type { TableResource } from './resource.ts';
 import { TableStream } from './stream.ts';
 
-/** How code subscribes to a table. */
+/** Options of a subscription by code. */
 export interface SubscribeOptions<Id = RecordKey> {
-  /** The channel of one record, instead of that of the table. */
+  /** Channel of one record, instead of that of the table. */
   readonly id?: Id | undefined;
-  /** Go on after this seq. */
+  /** Seq to resume after. */
   readonly since?: number | undefined;
-  /** What is stored comes first; without it only for a record. */
+  /** Sends the stored state first; the default for the channel of a record only. */
   readonly retained?: boolean | undefined;
   /** Ends the subscription. */
   readonly signal?: AbortSignal | undefined;
@@ -20,11 +20,11 @@ export interface SubscribeOptions<Id = RecordKey> {
 interface Opening extends SubscribeOptions {
   readonly resource: TableResource;
   readonly identity: Identity;
-  /** As in the URL of a channel. */
+  /** Query as in the URL of a channel. */
   readonly query: string;
 }
 
-/** The open subscriptions of code in the server, of all tables of an application. */
+/** Open subscriptions of code in the server, of all tables of an application. */
 export class TableStreams {
   readonly #open = new Set<TableStream>();
   #connections: ConnectionRegistry | undefined;
@@ -34,13 +34,13 @@ export class TableStreams {
     return this.#open.size;
   }
 
-  /** Those whose opener is somebody end with his token, and follow his rights. */
+  /** Ends subscriptions of principals with their tokens, and makes them follow changes of rights. */
   follow(connections: ConnectionRegistry): void {
     this.#connections = connections;
   }
 
   /**
-   * Opens a subscription: everything from now on is in it, whenever it is read. Throws INVALID_QUERY, INVALID_POSITION,
+   * Opens a subscription: it has everything from now on, whenever it is read. Throws INVALID_QUERY, INVALID_POSITION,
    * FORBIDDEN, UNAUTHORIZED, and STOPPING when the server stops.
    */
   open({ resource, identity, query, id, since, retained, signal }: Opening): TableStream {

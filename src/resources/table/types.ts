@@ -19,46 +19,46 @@ export interface ResourceContext {
   readonly commits: WriteQueue;
   readonly hub: Hub;
   readonly limits: Limits;
-  /** Of all tables of the application. */
+  /** Cache of all tables of the application. */
   readonly pages: PageCache;
-  /** The open subscriptions of code, of all tables. */
+  /** Open subscriptions of code, of all tables. */
   readonly streams?: TableStreams;
 }
 
-/** A record as it was asked for. */
+/** Record in the form that the query asks for. */
 export interface FoundRecord extends StoredRecord {
-  /** It shows records of other tables, and may be another one though its seq is the same. */
+  /** True when it includes records of other tables, so that it may differ though its seq is the same. */
   readonly isShared?: boolean;
 }
 
-/** How a message was published: its seq, and for how many subscriptions it was. */
+/** Result of a publish: its seq, and the number of subscriptions that receive it. */
 export interface Published {
   readonly seq: number;
   readonly delivered: number;
   readonly replayed?: boolean;
 }
 
-/** A member of a table's records. */
+/** Member of a table's records. */
 export interface Column {
   readonly name: string;
-  /** Its values have parts, or are of no certain type. */
+  /** True when its values are JSON text in a cell: lists, objects and JSON. */
   readonly isJson: boolean;
 }
 
-/** What has been asked of a table since the start, for the metrics. */
+/** Requests to a table since the start, for the metrics. */
 export interface Counters {
   reads: number;
-  /** Lists that were given again from memory. */
+  /** Lists that came from memory. */
   cached: number;
   writes: number;
-  /** WebSocket messages that were done. */
+  /** WebSocket messages that were handled. */
   messages: number;
   refused: number;
 }
 
-/** What a write depends on besides its record. */
+/** Options of a write besides its record. */
 export interface WriteOptions {
   readonly precondition?: Precondition;
-  /** Sent again, the write is answered as the first time and not made again. */
+  /** Key of a request that may be repeated: it is answered as the first time and not written again. */
   readonly once?: IdempotencyKey;
 }

@@ -25,7 +25,7 @@ import type { Counters, Published, ResourceContext, WriteOptions } from './types
 
 const UNCONDITIONAL: WriteOptions = {};
 
-/** The writing half of a `TableResource`, which says what each of these does: rights, validation, and the commit. */
+/** Write half of a `TableResource`, which documents these methods: rights, validation, and the commit. */
 export class TableWrites {
   readonly rights: CallerPermissions;
   readonly sent: RecordInput;
@@ -145,7 +145,7 @@ export class TableWrites {
     return replayed ? { seq, delivered: Number(outcome.json), replayed } : { seq, delivered };
   }
 
-  /** The records that a write by filter is for: those that its writer sees and may change. */
+  /** Chooses the records of a bulk write: those that its writer can read and may change. */
   #chooseMany(
     identity: Identity,
     rawQuery: string,
@@ -166,7 +166,7 @@ export class TableWrites {
     return { type: 'create', table: this.#table, id, cells, guard };
   }
 
-  /** Rejects with what `make` throws. Not async: each promise more costs every write. */
+  /** Rejects with the error of `make`. Not async: each further promise slows every write. */
   #writeOne(identity: Identity, once: IdempotencyKey | undefined, make: () => Write): Promise<WriteOutcome> {
     let write: Write;
     try {
@@ -191,14 +191,14 @@ export class TableWrites {
     return once === undefined ? commits.submit(group) : this.#inProgress.run(once, () => commits.submit(group, once));
   }
 
-  /** A publisher has no record to be shown. */
+  /** Redacts the outcomes; a publisher receives no record. */
   #told(identity: Identity, outcomes: readonly WriteOutcome[], type: Write['type']): readonly WriteOutcome[] {
     this.#counters.writes += outcomes.length;
     return type === 'publish' ? outcomes : this.rights.shown(identity, outcomes);
   }
 }
 
-/** For the audit log. */
+/** Adds the actor for the audit log. */
 function signed(writes: WriteGroup, identity: Identity): WriteGroup {
   const by = actorOf(identity);
   return writes.map((write) => ({ ...write, by }));
