@@ -16,8 +16,8 @@ import { RealtimeHooks } from './realtime-hooks.ts';
 import { makeWriteHooks } from './table-hooks.ts';
 
 /**
- * Loads the hooks of the applications that have any, by app id. `root` is the folder that paths are shown relative to.
- * Throws StartError.
+ * Loads the hooks of the applications that have any, by app id. Paths in messages are relative to `root`. Throws
+ * StartError.
  */
 export async function loadHooks(apps: readonly ProjectApp[], root: string): Promise<ReadonlyMap<string, HookLists>> {
   const lists = new Map<string, HookLists>();
@@ -35,19 +35,19 @@ async function loadHooksOf(app: AppConfig, plan: Plan, loader: ModuleLoader): Pr
 }
 
 export interface Bound {
-  /** By export name. */
+  /** Resources by export name. */
   readonly resources: ReadonlyMap<string, TableResource>;
   readonly log: LogReader;
   readonly feed: Pick<Feed, 'listen'>;
 }
 
-/** The hooks of one application at work. */
+/** Hooks of one running application. */
 export class AppHooks {
-  /** Undefined when nobody asks about connections. */
+  /** Undefined when no hook is about connections. */
   readonly realtime: RealtimeHooks | undefined;
   readonly #lists: HookLists;
   readonly #options: CallOptions;
-  /** Filled when the application is open. */
+  /** Filled by `bind`. */
   readonly #tables: Record<string, TableHandle> = {};
   readonly #changes: ChangeHooks[] = [];
 
@@ -58,13 +58,13 @@ export class AppHooks {
     this.realtime = hooks.size === 0 ? undefined : new RealtimeHooks({ ...options, hooks, context: this.#context });
   }
 
-  /** What is asked before a write to the table of this export name. */
+  /** Returns the before-hooks of the table with this export name; undefined when it has none. */
   writeHooksOf(table: string): WriteHooks | undefined {
     const hooks = this.#lists.tables.get(table);
     return hooks && makeWriteHooks({ ...this.#options, table, hooks, context: this.#context });
   }
 
-  /** The application is open: hooks have its tables, and hear of what is written from now on. */
+  /** Gives the hooks the tables of the open application; `afterChange` hooks receive every write from now on. */
   bind({ resources, log, feed }: Bound): void {
     for (const [name, resource] of resources) this.#tables[name] = makeHandle(resource, HOOK);
     for (const [name, lists] of this.#lists.tables) {

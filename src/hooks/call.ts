@@ -1,25 +1,25 @@
 import { AppError, ERRORS, type ErrorCode } from '../errors.ts';
 
 export interface CallOptions {
-  /** Milliseconds; what comes later is not waited for. */
+  /** Milliseconds after which a hook has failed. */
   readonly timeout: number;
-  /** Mistakes in the application's code, for the log. */
+  /** Reports errors in the application's code, for the log. */
   onError(error: unknown): void;
 }
 
-/** One function that the application has exported under a name. */
+/** Function that the application has exported under a name. */
 export interface NamedHook {
-  /** As people know it: `beforeCreate of Message`. */
+  /** Name in messages: `beforeCreate of Message`. */
   readonly name: string;
   readonly call: (event: object) => unknown;
 }
 
-/** The application's own mistakes: their texts are about its code, and nothing for its callers. */
+/** Bugs of the application: their messages are about its code and must not reach clients. */
 const BUGS = [TypeError, ReferenceError, RangeError, SyntaxError, EvalError, URIError] as const;
 
 /**
- * Asks a hook that may refuse. Throws HOOK_REFUSED with its message when it throws or gives false, the code that the
- * error itself has when that is one of a refusal, and HOOK_FAILED, after telling `onError`, when it is broken or late.
+ * Calls a hook that may refuse. Throws HOOK_REFUSED with its message when it throws or returns false, the code of the
+ * error itself when that is a client error, and HOOK_FAILED, after a call of `onError`, when it is broken or late.
  */
 export async function askHook(hook: NamedHook, event: object, options: CallOptions): Promise<unknown> {
   let answer: unknown;
@@ -35,7 +35,7 @@ export async function askHook(hook: NamedHook, event: object, options: CallOptio
   return answer;
 }
 
-/** Tells a hook what has happened; whatever it throws is only logged. */
+/** Calls a hook after the event; an error is only logged. */
 export async function tellHook(hook: NamedHook, event: object, options: CallOptions): Promise<void> {
   try {
     await inTime(hook, event, options.timeout);
@@ -64,7 +64,9 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
-/** What the caller is told; undefined when it is a fault. The errors of tables may come from another copy of the program. */
+/**
+ * Returns the error for the client; undefined for a bug. Errors of tables may come from another copy of the package.
+ */
 function refusalOf(error: unknown): AppError | undefined {
   if (!(error instanceof Error)) return new AppError('HOOK_REFUSED', String(error).slice(0, 1000));
   if (error instanceof HookTimeout || BUGS.some((bug) => error instanceof bug)) return undefined;

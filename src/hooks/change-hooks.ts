@@ -30,12 +30,12 @@ export class ChangeHooks {
     });
   }
 
-  /** Begins to read when there may be changes. */
+  /** Reads new changes, if there are any. */
   wake(): void {
     this.#follower.wake();
   }
 
-  /** Resolves when the hook that runs has ended. Changes after that one are not handed to hooks. */
+  /** Resolves when the running hook has ended. Later changes are not passed to hooks. */
   stop(): Promise<void> {
     return this.#follower.stop();
   }

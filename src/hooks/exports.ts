@@ -15,10 +15,10 @@ export const TABLE_HOOKS = ['beforeCreate', 'beforeUpdate', 'beforeDelete', 'aft
 export type RealtimeHookName = (typeof REALTIME_HOOKS)[number];
 export type TableHookName = (typeof TABLE_HOOKS)[number];
 
-/** The hooks of an application, in the order of its modules. */
+/** Hooks of an application, in the order of its modules. */
 export interface HookLists {
   readonly realtime: Map<RealtimeHookName, NamedHook[]>;
-  /** By the export name of the table. */
+  /** Hooks by the export name of their table. */
   readonly tables: Map<string, Map<TableHookName, NamedHook[]>>;
 }
 
@@ -30,7 +30,7 @@ export interface ReadHooksOptions {
   readonly tables: ReadonlySet<string>;
 }
 
-/** Loads the modules and sorts what they export. Throws StartError with every export that is no hook. */
+/** Loads the modules and sorts their exports. Throws StartError with every export that is not a hook. */
 export async function readHooks({ loader, paths, tables }: ReadHooksOptions): Promise<HookLists> {
   const lists: HookLists = { realtime: new Map(), tables: new Map() };
   const mistakes: Diagnostic[] = [];
@@ -54,7 +54,7 @@ type Call = NamedHook['call'];
 
 class ModuleReader {
   readonly #context: ReaderContext;
-  /** Hooks of this module by what they are called in messages. */
+  /** Hooks of this module, by their name in messages. */
   readonly #found = new Set<string>();
 
   constructor(context: ReaderContext) {
@@ -64,7 +64,7 @@ class ModuleReader {
   read(exports: Exports): void {
     const { default: whole, ...named } = exports;
     this.#readMembers(named);
-    // What was CommonJS has its exports twice.
+    // Modules that were CommonJS have their exports twice.
     if (isMapping(whole))
       this.#readMembers(Object.fromEntries(Object.entries(whole).filter(([, it]) => !isIn(named, it))));
     else if (whole !== undefined) this.#wrong('default', { message: 'the default export must be an object of hooks' });

@@ -6,26 +6,26 @@ import { type Diagnostic, StartError } from '../config/files/diagnostic.ts';
 import { isInside } from '../config/files/paths.ts';
 import { diagnoseFile, SourceFile } from '../config/files/source.ts';
 
-/** What a module that is loaded has, by the names of its exports; `default` among them. */
+/** Exports of a loaded module by name; `default` among them. */
 export type Exports = Readonly<Record<string, unknown>>;
 
 export interface ModuleLoaderOptions {
   /** Absolute path of the application folder. */
   readonly folder: string;
-  /** The folder that paths are shown relative to. */
+  /** Folder that paths in messages are relative to. */
   readonly root: string;
-  /** Milliseconds that a module may take: one that waits for something at its top level would hold the start for ever. */
+  /** Milliseconds that a module may take: one that waits at its top level would block the start without end. */
   readonly timeout?: number;
 }
 
 const LOAD_TIMEOUT = 10_000;
-/** Where a module did not parse: the compiler puts it on a line of its own. */
+/** Message of the compiler for a module that does not parse: the place is on a line of its own. */
 const PARSE_ERROR = /^ParseError: ([\s\S]*?)\s*\n\s*(.+):(\d+):(\d+)\s*$/;
 const FRAME = /\(?((?:file:\/\/)?\/[^()\n]*?|[A-Za-z]:\\[^()\n]*?):(\d+):(\d+)\)?$/;
 
 /**
- * Loads modules of one application, TypeScript or JavaScript, without a build step. Types are taken away, not checked.
- * All modules that one loader loads share what they import; another loader of the folder reads the files anew.
+ * Loads modules of one application, TypeScript or JavaScript, without a build step. Types are removed, not checked. The
+ * modules of one loader share what they import; another loader of the folder reads the files again.
  */
 export class ModuleLoader {
   readonly #options: ModuleLoaderOptions;
@@ -35,9 +35,9 @@ export class ModuleLoader {
     this.#options = options;
   }
 
-  /** The exports of the module at an absolute path. Throws StartError with the place of what is wrong. */
+  /** Returns the exports of the module at an absolute path. Throws StartError with the place of the error. */
   async load(path: string): Promise<Exports> {
-    // The compiler is large, and most applications have no modules.
+    // Loaded on demand: the compiler is large, and most applications have no modules.
     this.#load ??= makeLoad(this.#options.folder);
     const load = await this.#load;
     try {
@@ -48,7 +48,7 @@ export class ModuleLoader {
     }
   }
 
-  /** A mistake in a module at the first place where the text stands, else in the module as a whole. */
+  /** Makes a diagnostic at the first match of `text` in a module, else for the module as a whole. */
   diagnoseAt(path: string, text: RegExp, wrong: { readonly message: string; readonly hint?: string }): Diagnostic {
     const source = this.#read(path);
     const offset = source?.text.search(text) ?? -1;
@@ -92,7 +92,7 @@ export class ModuleLoader {
     return source?.diagnose(at, { message }) ?? diagnoseFile(`${at.file}:${at.line}`, message);
   }
 
-  /** The innermost call that is code of the application. */
+  /** Returns the innermost stack frame in code of the application. */
   #placeOf({ stack = '' }: Error): { file: string; line: string } | undefined {
     for (const frame of stack.split('\n')) {
       const [, found, line] = FRAME.exec(frame.trim()) ?? [];
@@ -119,7 +119,7 @@ export class ModuleLoader {
 
 interface Place {
   readonly line: string | undefined;
-  /** Of the text as it is loaded, which may be another one; only known when it does not parse. */
+  /** Column in the compiled text, which may differ from the source; only known when it does not parse. */
   readonly column?: number;
   readonly message: string;
 }
@@ -131,12 +131,12 @@ function firstLine(text: string): string {
 async function makeLoad(folder: string): Promise<(path: string) => Promise<Exports>> {
   const { createJiti } = await import('jiti');
   const { cache } = createRequire(import.meta.url);
-  // What was loaded from here before may have changed since.
+  // Modules that were loaded before may have changed since.
   for (const path of Object.keys(cache)) {
     if (isInside(folder, path) && !path.includes(`${sep}node_modules${sep}`)) delete cache[path];
   }
   const jiti = createJiti(folder + sep, {
-    // A cache on disk would be code that others may write.
+    // Code in a cache on disk could be written by others.
     fsCache: false,
     interopDefault: false,
     tryNative: false,
@@ -145,17 +145,17 @@ async function makeLoad(folder: string): Promise<(path: string) => Promise<Expor
   return (path) => jiti.import<Exports>(path);
 }
 
-/** The names by which applications import this package. */
+/** Names by which applications import this package. */
 const OWN_NAMES = ['tablecast', 'tablecast/client'] as const;
 
 /**
- * This package as it runs, so that an application folder needs no `node_modules`, and has the classes of the server
- * where it has some. A package may import itself by its name (its `exports`).
+ * Loads this package as it runs, so that an application folder needs no `node_modules`, and shares the classes of the
+ * server where it has some. A package may import itself by its name (its `exports`).
  */
 async function loadOwn(): Promise<Readonly<Record<string, unknown>>> {
   const own: Record<string, unknown> = {};
   for (const name of OWN_NAMES) {
-    // Where it is not built, an application has to bring its own.
+    // Where the package is not built, an application has to install its own.
     const entry = await import(name).catch(() => undefined);
     if (entry !== undefined) own[name] = entry;
   }

@@ -10,19 +10,19 @@ export interface RealtimeOptions extends CallOptions {
   readonly context: HookContext;
 }
 
-/** Who connects, by which way. */
+/** Client that connects, and its transport. */
 export interface Peer {
   readonly identity: Identity;
   readonly transport: string;
   /** Export name of the table whose channel it is; null for a connection that is not one to a table. */
   readonly collection: string | null;
-  /** Claim of the caller that says which account he is of. */
+  /** Claim with the caller's account. */
   readonly accountClaim?: string | undefined;
 }
 
 const ACCOUNT_CLAIM = 'accountId';
 
-/** The hooks of an application about connections, for every way in that keeps one open. */
+/** Connection hooks of an application, for every transport that keeps connections open. */
 export class RealtimeHooks {
   readonly #options: RealtimeOptions;
   readonly #open = new Set<RealtimeConnection>();
@@ -32,7 +32,7 @@ export class RealtimeHooks {
     this.#options = options;
   }
 
-  /** Resolves when the connection may be opened; throws AppError when it may not. Whoever opens it calls `closed`. */
+  /** Resolves when the connection may be opened; throws AppError when it may not. The caller has to call `closed`. */
   async connect(peer: Peer): Promise<RealtimeConnection> {
     const connection = new RealtimeConnection(this, peer);
     await this.ask('onRealtimeConnect', connection.event);
@@ -52,7 +52,7 @@ export class RealtimeHooks {
     for (const hook of this.#options.hooks.get(name) ?? []) await tellHook(hook, this.#complete(event), this.#options);
   }
 
-  /** Keeps the application open until this has been told. */
+  /** Keeps the application open until this promise has settled. */
   track(told: Promise<void>): void {
     this.#ending.add(told);
     void told.finally(() => this.#ending.delete(told));
@@ -62,7 +62,7 @@ export class RealtimeHooks {
     this.#open.delete(connection);
   }
 
-  /** The server has stopped: no connection goes on, though the end of its socket may not have been heard of yet. */
+  /** Closes all connections: the server has stopped, though the end of some sockets may not have been reported yet. */
   async close(): Promise<void> {
     for (const connection of this.#open) connection.closed();
     while (this.#ending.size > 0) await Promise.all(this.#ending);
@@ -73,18 +73,21 @@ export class RealtimeHooks {
   }
 }
 
-/** A channel that is subscribed. */
+/** Channel with an open subscription. */
 export interface Subscribed {
   readonly collection: string;
   readonly id: RecordKey | null;
 }
 
-/** One connection that `onRealtimeConnect` has let in. Everything that is opened is told as closed once, however it ends. */
+/**
+ * Connection that `onRealtimeConnect` has accepted. Everything that is opened is reported as closed once, however it
+ * ends.
+ */
 export class RealtimeConnection {
   readonly event: object;
   readonly #hooks: RealtimeHooks;
   readonly #open = new Set<Subscribed>();
-  /** What is told of one connection is told in order. */
+  /** Queue of the hooks of one connection, which are called in order. */
   #turn: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
@@ -113,12 +116,15 @@ export class RealtimeConnection {
     return this.#isClosed;
   }
 
-  /** False where nobody wants to hear of messages. */
+  /** False when no hook is about messages. */
   get hearsMessages(): boolean {
     return this.#hooks.has('onRealtimeMessage');
   }
 
-  /** Throws AppError when it is not to be. `unsubscribe` wants back what comes back; `closed` does it for all. */
+  /**
+   * Opens a subscription. Throws AppError when a hook refuses it. Pass the result to `unsubscribe`; `closed` ends all
+   * of them.
+   */
   async subscribe(collection: string, id: RecordKey | null): Promise<Subscribed> {
     const subscribed = { collection, id };
     const asked = this.#turn.then(() => this.#hooks.ask('onRealtimeSubscribe', { ...this.event, ...subscribed }));
@@ -132,18 +138,18 @@ export class RealtimeConnection {
     if (this.#open.delete(subscribed)) this.#tell('onRealtimeUnsubscribe', { ...this.event, ...subscribed });
   }
 
-  /** Throws AppError when the message is not to be handled. */
+  /** Throws AppError when the message must not be handled. */
   async message(message: object, collection?: string): Promise<void> {
     const event = { ...this.event, ...(collection === undefined ? {} : { collection }) };
     await this.#hooks.ask('onRealtimeMessage', { ...event, message: structuredClone(message) });
   }
 
-  /** The connection is gone, or was not opened in the end. May be called again. */
+  /** Reports the connection as gone, or as not opened in the end. May be called again. */
   closed(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#hooks.ended(this);
-    // A subscription that is being asked about is opened before it is closed.
+    // A subscription whose hook is running is opened before it is closed.
     const ended = this.#turn.then(async () => {
       for (const subscribed of this.#open) {
         await this.#hooks.tell('onRealtimeUnsubscribe', { ...this.event, ...subscribed });

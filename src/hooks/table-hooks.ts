@@ -13,7 +13,7 @@ export interface TableHookOptions extends CallOptions {
   readonly context: HookContext;
 }
 
-/** The before-hooks of one table; undefined when it has none. */
+/** Returns the before-hooks of one table; undefined when it has none. */
 export function makeWriteHooks(options: TableHookOptions): WriteHooks | undefined {
   const { hooks } = options;
   const create = hooks.get('beforeCreate');
@@ -27,7 +27,7 @@ export function makeWriteHooks(options: TableHookOptions): WriteHooks | undefine
   };
 }
 
-/** Each hook gets the record as the one before it has left it. */
+/** Calls the hooks in order; each receives the record that the one before it returned. */
 async function change(
   hooks: readonly NamedHook[],
   write: PendingRecord,

@@ -5,26 +5,26 @@ import type { RecordKey } from '../store/store.ts';
 type JsonObject = Readonly<Record<string, unknown>>;
 type Awaitable<T> = T | Promise<T>;
 
-/** What every hook is given besides. */
+/** Part of every hook's event. */
 export interface HookContext {
-  /** The tables of the application by their export names, without access rules; writes run no before-hooks. */
+  /** Tables of the application by their export names, without access rules; writes run no before-hooks. */
   readonly tables: NamedTables;
 }
 
-/** A client that is connected. */
+/** Event of a connected client. */
 export interface RealtimeEvent extends HookContext {
   /** Unique; the same in all events of one connection. */
   readonly connectionId: string;
-  /** `sub` of the caller; null where nobody has said who he is. */
+  /** `sub` of the caller; null for an anonymous one. */
   readonly userId: string | null;
-  /** The caller's account: the claim of `@account`, else `accountId`; null without one. */
+  /** Account of the caller: the claim of `@account`, else `accountId`; null without one. */
   readonly accountId: string | number | null;
   /** The same three under their names in snake case. */
   readonly connection_id: string;
   readonly user_id: string | null;
   readonly account_id: string | number | null;
   readonly identity: Identity;
-  /** `ws`, `sse`, or the name of another realtime door. */
+  /** `ws`, `sse`, or the name of another realtime transport. */
   readonly transport: string;
   /** Export name of the table; null where a connection is not one to a table. */
   readonly collection: string | null;
@@ -32,27 +32,27 @@ export interface RealtimeEvent extends HookContext {
 
 export interface RealtimeSubscriptionEvent extends RealtimeEvent {
   readonly collection: string;
-  /** The record of a record channel; null for the whole table. */
+  /** Record of a record channel; null for the whole table. */
   readonly id: RecordKey | null;
 }
 
 export interface RealtimeMessageEvent extends RealtimeEvent {
-  /** The message as it was sent, parsed; a copy. */
+  /** Copy of the parsed message. */
   readonly message: JsonObject;
 }
 
-/** Throwing or false refuses. */
+/** Result of a hook that may refuse: by an error, or by false. */
 export type Refusable = Awaitable<unknown>;
 
-/** Before-hooks of tables: what is returned is written; without a return the record as the hook has left it. */
+/** Result of a before-hook of a table: the record to write; without one, the record of the event with its changes. */
 export type BeforeResult = Awaitable<JsonObject | false | undefined> | Awaitable<void>;
 
 export interface CreateEvent extends HookContext {
   readonly table: string;
   readonly identity: Identity;
-  /** Undefined where the server will make the id. */
+  /** Undefined where the server will generate the id. */
   readonly id: RecordKey | undefined;
-  /** What was sent; may be changed. */
+  /** Record in the request; may be changed. */
   // biome-ignore lint/suspicious/noExplicitAny: fields are what the schema says
   readonly record: Record<string, any>;
 }
@@ -73,16 +73,16 @@ export interface DeleteEvent extends HookContext {
   readonly previous: Readonly<Record<string, any>>;
 }
 
-/** One committed change. */
+/** Committed change. */
 export interface ChangeEvent extends HookContext {
   readonly table: string;
   readonly op: 'create' | 'update' | 'delete';
   readonly id: RecordKey;
   readonly seq: number;
-  /** The record after the change; null after a delete. */
+  /** Record after the change; null after a delete. */
   // biome-ignore lint/suspicious/noExplicitAny: fields are what the schema says
   readonly record: Readonly<Record<string, any>> | null;
-  /** Of an update the previous values of what changed, of a delete the whole record, else null. */
+  /** Previous values: of an update those of the changed fields, of a delete the whole record, else null. */
   // biome-ignore lint/suspicious/noExplicitAny: fields are what the schema says
   readonly before: Readonly<Record<string, any>> | null;
 }
@@ -91,7 +91,7 @@ type SnakeCase<Name extends string> = Name extends `${infer First}${infer Rest}`
   ? `${First extends Lowercase<First> ? First : `_${Lowercase<First>}`}${SnakeCase<Rest>}`
   : Name;
 
-/** Each member may also be written in snake case. */
+/** Adds names in snake case to the members. */
 type WithAliases<T> = T & { readonly [Name in keyof T & string as SnakeCase<Name>]?: T[Name] };
 
 interface NamedTableHooks {
@@ -109,9 +109,9 @@ interface NamedHooks {
   readonly onRealtimeSubscribe?: (event: RealtimeSubscriptionEvent) => Refusable;
   readonly onRealtimeUnsubscribe?: (event: RealtimeSubscriptionEvent) => unknown;
   readonly onRealtimeMessage?: (event: RealtimeMessageEvent) => Refusable;
-  /** By export name. */
+  /** Hooks of tables by export name. */
   readonly tables?: { readonly [Name in TableName]?: TableHooks };
 }
 
-/** What a module that config.yaml names under `hooks` may export, by name or as the members of its default export. */
+/** Exports of a module that config.yaml names under `hooks`: named exports, or the members of its default export. */
 export type Hooks = WithAliases<NamedHooks>;
