@@ -3,22 +3,22 @@ import type { SortKey } from './list-query.ts';
 import { parseLiteral } from './syntax/literal.ts';
 import { makeQueryError } from './syntax/problem.ts';
 
-/** A stored value of a field that a list is sorted by. */
+/** Stored value of a field that a list is sorted by. */
 export type SortValue = string | number | bigint | null;
 
-/** Where a page ended: the values of the sort keys of its last record. */
+/** End of a page: the values of the sort keys of its last record. */
 export type Position = readonly SortValue[];
 
-/** The sort keys of a list with the primary key at the end, so that no two records are at the same place. */
+/** Sort keys of a list with the primary key at the end, so that the order is total. */
 export function totalOrder(sort: readonly SortKey[], table: TablePlan): readonly SortKey[] {
   const end = sort.findIndex(({ field }) => field.primaryKey);
-  // Nothing is left to order after a unique field that cannot be null.
+  // A unique field that cannot be null leaves nothing to order.
   return end >= 0 ? sort.slice(0, end + 1) : [...sort, { field: table.primaryKey, descending: false }];
 }
 
 const SHOWN_EXACTLY: ReadonlySet<string> = new Set(['ID', 'String', 'Int', 'Date']);
 
-/** Whether a record's JSON has the value of this field just as it is stored. */
+/** Returns whether a record's JSON has the value of this field exactly as it is stored. */
 export function isShownExactly({ type }: FieldPlan): boolean {
   return type.kind === 'enum' || (type.kind === 'scalar' && SHOWN_EXACTLY.has(type.name));
 }
@@ -27,13 +27,13 @@ function nameOf(order: readonly SortKey[]): string {
   return order.map(({ field, descending }) => `${descending ? '-' : ''}${field.name}`).join(',');
 }
 
-/** An opaque text for a URL; it names its order, so that it cannot be used with another. */
+/** Formats an opaque string for a URL; it names its order, so that it cannot be used with another. */
 export function formatCursor(order: readonly SortKey[], position: Position): string {
   const values = position.map((value) => (value === null ? null : String(value)));
   return Buffer.from(JSON.stringify([nameOf(order), ...values])).toString('base64url');
 }
 
-/** Throws INVALID_QUERY for whatever `formatCursor` has not made for this order. */
+/** Parses a cursor. Throws INVALID_QUERY for text that `formatCursor` has not made for this order. */
 export function parseCursor(text: string, order: readonly SortKey[]): Position {
   const parts = parseParts(text);
   if (parts === undefined) throw makeQueryError('cursor', 'is none of ours; take it from the Link of a list');
@@ -58,7 +58,7 @@ function cellOf({ type, primaryKey }: FieldPlan, text: string | null): SortValue
   if (text === null && !primaryKey) return null;
   if (type.kind === 'enum') return text;
   if (text !== null && type.kind === 'scalar' && type.name !== 'JSON') {
-    // What is stored, not what is shown: a Boolean is 0 or 1, and a text may be empty.
+    // Stored form, not JSON: a Boolean is 0 or 1, and a string may be empty.
     if (type.name === 'Boolean' && /^[01]$/.test(text)) return Number(text);
     if (type.name === 'ID' || type.name === 'String' || type.name === 'Date') return text;
     const value = type.name === 'Float' ? Number(text) : parseLiteral({ kind: 'scalar', name: type.name }, text);

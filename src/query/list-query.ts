@@ -15,29 +15,29 @@ export interface SortKey {
   readonly descending: boolean;
 }
 
-/** What a list request asks for. Plain data, frozen, and valid for the table it was parsed for. */
+/** Parsed query of a list. Plain data, frozen, and valid for the table it was parsed for. */
 export interface ListQuery {
   readonly filter?: Filter;
-  /** The records that the caller sees at all. */
+  /** Filter of the records that the caller can read. */
   readonly sees?: Filter;
   readonly sort: readonly SortKey[];
   readonly limit: number;
   readonly offset: number;
-  /** The records after this place in the order. */
+  /** Position that the records follow in the order. */
   readonly cursor?: Position;
-  /** How many records match in all is wanted too. */
+  /** True when the number of all matching records is requested too. */
   readonly count: boolean;
   /** Absent means all fields and no relations. */
   readonly select?: Select;
-  /** Other tables whose records are looked at, by filter or select: the caller must be allowed to read them. */
+  /** Other tables whose records the filter or the select reads: the caller must be allowed to read them. */
   readonly related: ReadonlySet<TablePlan>;
-  /** The caller's own parameters that were given, decoded once and otherwise as they came. */
+  /** Reserved parameters of the request, decoded once and otherwise as they came. */
   readonly others: ReadonlyMap<string, string>;
-  /** Names of the list parameters that were given. */
+  /** Names of the list parameters in the request. */
   readonly given: ReadonlySet<string>;
 }
 
-/** Parameters of every list. The caller may reserve more. */
+/** Parameters of every list. The calling code may reserve more. */
 export const LIST_PARAMETERS: ReadonlySet<string> = new Set([
   'filter',
   'sort',
@@ -59,12 +59,12 @@ function withListParameters(reserved: ReadonlySet<string>): ReadonlySet<string> 
   return union;
 }
 
-/** A list needs to know more than its filter does. */
+/** Scope of a list, which needs more limits than its filter. */
 interface ListScope extends FilterScope {
   readonly limits: Limits;
 }
 
-/** `parseQueryFor` of somebody who sees everything that is given out. */
+/** `parseQueryFor` of a caller that can read everything. */
 export function parseListQuery(
   rawQuery: string,
   table: TablePlan,
@@ -75,9 +75,9 @@ export function parseListQuery(
 }
 
 /**
- * Parses a list's query string, still percent-encoded and without the question mark. `reserved` names the
- * caller's own parameters; keep one set for all calls. With a view, what it does not show is not there: neither to be
- * named nor to be found. Throws INVALID_QUERY.
+ * Parses a list's query string, still percent-encoded and without the question mark. `reserved` names further
+ * parameters of the endpoint; keep one set for all calls. With a view, fields and records outside of it can be neither
+ * named nor found. Throws INVALID_QUERY.
  */
 export function parseQueryFor(rawQuery: string, { table, limits, reserved, view }: ListScope): ListQuery {
   const scope = { table, limits, reserved: withListParameters(reserved), view };
@@ -107,7 +107,7 @@ export function parseQueryFor(rawQuery: string, { table, limits, reserved, view 
   return Object.freeze(query);
 }
 
-/** Records of other tables count only where the caller sees them. */
+/** Restricts the records of other tables to those that the caller can read. */
 export function restrictFilter(filter: Filter, view: ReadPolicy): Filter {
   switch (filter.type) {
     case 'and':
@@ -132,7 +132,7 @@ function othersOf(parameters: ReadonlyMap<string, string>): ReadonlyMap<string, 
 
 const NO_TABLES: ReadonlySet<TablePlan> = new Set();
 
-/** The other tables whose records a filter or a select looks at. */
+/** Returns the other tables whose records a filter or a select reads. */
 export function relatedTables({
   filter,
   select,
@@ -185,7 +185,7 @@ function parseCount(text: string | undefined): boolean {
 
 const UNSORTED: readonly SortKey[] = Object.freeze([]);
 
-/** `a,-b`; each field at most once, so their number is bounded by the table. */
+/** Parses `a,-b`; each field at most once, so their number is bounded by the table. */
 function parseSort(text: string | undefined, table: TablePlan, view: ReadPolicy | undefined): readonly SortKey[] {
   if (text === undefined) return UNSORTED;
   const byName = fieldsByName(nameableFields(table, view));

@@ -7,10 +7,10 @@ import { haveWords } from './words.ts';
 export type JsonRecord = Readonly<Record<string, JsonValue>>;
 export type Predicate = (record: JsonRecord) => boolean;
 
-/** Looks at one value that a path led to. Absent counts as null. */
+/** Test of one value at the end of a path. Absent counts as null. */
 type Test = (value: JsonValue) => boolean;
 
-/** A filter as a function that answers for a record, as clients see it, what the SQL answers for its row. */
+/** Compiles a filter into a function of a record's JSON with the same result as the SQL has for its row. */
 export function compilePredicate(filter: Filter): Predicate {
   switch (filter.type) {
     case 'and': {
@@ -38,7 +38,7 @@ export function compilePredicate(filter: Filter): Predicate {
 
 const predicates = new WeakMap<Filter, Predicate>();
 
-/** `compilePredicate` of a filter that comes again and again: compiled once, and kept for as long as somebody has it. */
+/** Returns the compiled predicate of a filter that is used repeatedly; cached for as long as the filter is in use. */
 export function predicateOf(filter: Filter): Predicate {
   let predicate = predicates.get(filter);
   if (predicate === undefined) {
@@ -48,7 +48,7 @@ export function predicateOf(filter: Filter): Predicate {
   return predicate;
 }
 
-/** All texts of a value, however its lists nest. */
+/** Returns all strings of a value, however its lists nest. */
 function textsOf(value: JsonValue): readonly string[] {
   if (typeof value === 'string') return [value];
   return isList(value) ? value.flatMap(textsOf) : [];
@@ -81,7 +81,7 @@ function isRecord(value: JsonValue): value is JsonRecord {
 
 function read(record: JsonRecord, name: string): JsonValue {
   const value = record[name];
-  // A field may be called like something that every object inherits.
+  // A field may have the name of a member that every object inherits.
   if (value === undefined || typeof value === 'function') return null;
   return value;
 }
@@ -111,7 +111,7 @@ function isLong(path: FieldPath): boolean {
   return type.kind === 'scalar' && type.name === 'Long';
 }
 
-/** A Long beyond ±(2^53−1) is a string of digits in a record. */
+/** Returns a Long as a number or BigInt: beyond ±(2^53−1) it is a string of digits in a record. */
 function exact(value: JsonValue): JsonValue | bigint {
   return typeof value === 'string' && /^-?\d{1,20}$/.test(value) ? BigInt(value) : value;
 }
@@ -153,7 +153,7 @@ function textTest(op: TextOp, text: string): Test {
   }
 }
 
-/** Each run is looked for once, from where the last one ended: no backtracking, whatever the pattern. */
+/** Searches each run once, from the end of the last one: no backtracking, whatever the pattern. */
 function patternTest(runs: readonly string[]): Test {
   const [first = ''] = runs;
   const last = runs.at(-1) ?? '';

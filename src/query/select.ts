@@ -5,24 +5,24 @@ import { fieldsByName } from './syntax/fields.ts';
 import { columnOf, makeQueryError, show } from './syntax/problem.ts';
 import { type ConditionalField, nameableRelation, type ReadPolicy, shownFields } from './view.ts';
 
-/** What of a record is wanted: fields in schema order, then records of other tables. */
+/** Selected part of a record: fields in schema order, then records of other tables. */
 export interface Select {
   readonly fields: readonly FieldPlan[];
   readonly relations: readonly SelectedRelation[];
-  /** Of the fields those that only some records show. */
+  /** Selected fields that are readable in some records only. */
   readonly masked?: readonly ConditionalField[];
 }
 
 export interface SelectedRelation {
   readonly relation: RelationPlan;
   readonly select: Select;
-  /** Of the related records those that are shown. */
+  /** Filter of the related records that are readable. */
   readonly filter?: Filter;
 }
 
-/** A relation of a relation of a … costs a look-up per record of each level. */
+/** Levels of nested relations: each costs a look-up per record of the level above. */
 const DEEPEST = 4;
-/** Over all levels, so that one URL cannot ask for the whole store. */
+/** Relations over all levels, so that one URL cannot read the whole store. */
 const MOST_RELATIONS = 16;
 const NAME = /[^,{}]*/y;
 
@@ -31,7 +31,7 @@ export function parseSelect(text: string, table: TablePlan, view?: ReadPolicy): 
   const parser = new SelectParser(text, view);
   const { fields, relations } = parser.parse(table, 1);
   parser.expectEnd();
-  // A record that cannot be told from another is of no use to whoever keeps them.
+  // The key is always included: clients that keep records must be able to tell them apart.
   const named = new Set([...fields, table.primaryKey]);
   return freeze(
     table,
@@ -40,7 +40,7 @@ export function parseSelect(text: string, table: TablePlan, view?: ReadPolicy): 
   );
 }
 
-/** All fields of a table that are shown, and no relations. */
+/** Returns all readable fields of a table, and no relations. */
 export function wholeOf(table: TablePlan, view: ReadPolicy | undefined): Select {
   return freeze(table, { fields: shownFields(table, view), relations: [] }, view);
 }

@@ -2,42 +2,47 @@ import type { FieldPlan, RelationPlan, TablePlan } from '../schema/plan.ts';
 import type { Filter } from './syntax/ast.ts';
 import { relationNamed, visibleFields } from './syntax/fields.ts';
 
-/** A field that is shown only in the records that meet the filter. */
+/** Field that is readable only in the records that meet the filter. */
 export interface ConditionalField {
   readonly field: FieldPlan;
   readonly filter: Filter;
 }
 
-/** What somebody sees of one table. */
+/** Readable part of one table. */
 export interface TableView {
-  /** What is shown, in schema order. */
+  /** Readable fields, in schema order. */
   readonly shown: readonly FieldPlan[];
-  /** What a query may name: of what is shown, what is shown in every record. */
+  /** Fields that a query may name: those that are readable in every record. */
   readonly nameable: readonly FieldPlan[];
   readonly masked: readonly ConditionalField[];
-  /** The records that there are for him; absent for all. */
+  /** Filter of the readable records; absent for all. */
   readonly filter?: Filter;
 }
 
-/** What somebody sees of the store. */
+/** Readable part of the store for one caller. */
 export interface ReadPolicy {
-  /** Equal for views of one application that show the same. */
+  /** Equal for policies of one application that make the same decisions. */
   readonly key: string;
-  /** Undefined where he sees everything that is given out at all. */
+  /**
+   * Returns the readable part of a table; undefined when every field that is not hidden is readable in every record.
+   */
   of(table: TablePlan): TableView | undefined;
 }
 
-/** The fields that a query may name. */
+/** Returns the fields that a query may name. */
 export function nameableFields(table: TablePlan, view: ReadPolicy | undefined): readonly FieldPlan[] {
   return view?.of(table)?.nameable ?? visibleFields(table);
 }
 
-/** The fields that an answer has. */
+/** Returns the fields that a response has. */
 export function shownFields(table: TablePlan, view: ReadPolicy | undefined): readonly FieldPlan[] {
   return view?.of(table)?.shown ?? visibleFields(table);
 }
 
-/** A relation tells the value of the field that it goes by. */
+/**
+ * Returns the relation if both of its fields are nameable, since a relation reveals the value of the field that it
+ * follows.
+ */
 export function nameableRelation(
   table: TablePlan,
   name: string,
@@ -51,7 +56,7 @@ export function nameableRelation(
   return known && pointed ? relation : undefined;
 }
 
-/** Both must hold; absent is no condition. */
+/** Combines two filters with `and`; undefined is no condition. */
 export function both(first: Filter | undefined, second: Filter | undefined): Filter | undefined {
   if (first === undefined || second === undefined) return first ?? second;
   return { type: 'and', items: [first, second] };

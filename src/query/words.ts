@@ -2,34 +2,37 @@ const WORD = /[\p{L}\p{N}]+/gu;
 const SOUGHT = /([\p{L}\p{N}]+)(\*?)/gu;
 const MARKS = /\p{M}+/gu;
 
-/** A word that is looked for. */
+/** Word to search for. */
 export interface Word {
   readonly text: string;
-  /** `hel*`: any word that begins so. */
+  /** True for `hel*`: any word that begins like this. */
   readonly prefix: boolean;
 }
 
-/** Upper case first folds what lower case alone does not: ß, ligatures, and the sigma at the end of a word. */
+/**
+ * Converts to upper case first, which folds characters that lower case alone does not: ß, ligatures, and the final
+ * sigma.
+ */
 function normalize(text: string): string {
   return text.normalize('NFKD').replace(MARKS, '').toUpperCase().toLowerCase().replaceAll('ς', 'σ');
 }
 
-/** The words of a text as `=ft=` compares them: runs of letters and digits, without case and accents. */
+/** Returns the words of a text as `=ft=` compares them: runs of letters and digits, without case and accents. */
 export function wordsOf(text: string): string[] {
   return normalize(text).match(WORD) ?? [];
 }
 
-/** The words to look for, in which a star right after a word makes it a beginning. */
+/** Returns the words of a search, in which a star right after a word makes it a prefix. */
 export function parseWords(text: string): Word[] {
   return [...normalize(text).matchAll(SOUGHT)].map(([, word = '', star]) => ({ text: word, prefix: star === '*' }));
 }
 
-/** The words of the texts with spaces between them, for an index that cuts a text at its spaces. */
+/** Joins the words of several texts with spaces, for an index that splits a text at its spaces. */
 export function wordText(texts: readonly string[]): string {
   return texts.flatMap(wordsOf).join(' ');
 }
 
-/** All texts of a value that the store keeps: a text, or for a list its JSON, however its lists nest. */
+/** Returns all strings of a stored value: a text, or for a list its JSON, however its lists nest. */
 export function textsOf(cell: string, isList: boolean): string[] {
   return isList ? textsIn(JSON.parse(cell)) : [cell];
 }

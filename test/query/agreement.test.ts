@@ -10,7 +10,8 @@ import { createSql, enumOf, field, listOf, objectOf, scalar, table, toCell } fro
 
 type JsonRecord = Record<string, JsonValue>;
 
-// Few characters, so that texts meet: astral ones, the last before and first after the surrogates, GLOB's own, quotes.
+// Few characters, so that strings meet: astral ones, the last before and first after the surrogates, GLOB's own,
+// quotes.
 const CHARACTERS = [
   'a',
   'A',
@@ -67,7 +68,7 @@ const date = fc
   .constantFrom(0, 1, 86_400_000, -1, Date.UTC(2025, 0, 15, 10, 30), Date.UTC(9999, 11, 31), -62_167_219_200_000)
   .map((time) => new Date(time).toISOString());
 
-/** The value as a record has it. */
+/** Generates a value as a record has it. */
 function recordValue(type: FieldType): fc.Arbitrary<JsonValue> {
   if (type.kind === 'list') return fc.array(orNull(recordValue(type.of)), { maxLength: 3 });
   if (type.kind === 'object') {
@@ -97,7 +98,7 @@ function orNull(value: fc.Arbitrary<JsonValue>): fc.Arbitrary<JsonValue> {
   return fc.option(value, { nil: null, freq: 4 });
 }
 
-/** The value as a filter has it: any, or one that stands in the records, so that equality and bounds are met. */
+/** Generates a value as a filter has it: any, or one of the records, so that equality and bounds are met. */
 function literalOf(type: FieldType, pool: Pool): fc.Arbitrary<Scalar> {
   const isLong = type.kind === 'scalar' && type.name === 'Long';
   const any: fc.Arbitrary<Scalar> = isLong ? fc.oneof(int, bigLong) : recordValue(type).map((value) => value as Scalar);
@@ -126,14 +127,16 @@ function poolOf(fields: readonly FieldPlan[], records: readonly JsonRecord[]): P
   return pool;
 }
 
-/** A part of a stored text, or of any. */
+/** Generates a part of a stored string, or of any. */
 function partOf(whole: fc.Arbitrary<Scalar>): fc.Arbitrary<string> {
   return fc.tuple(whole, fc.nat(4), fc.nat(4)).map(([value, from, length]) => {
     return [...String(value)].slice(from === 4 ? 0 : from, from + length).join('');
   });
 }
 
-/** A stored text, or any, with stars in place of some of its characters, and now and then a character twice. */
+/**
+ * Generates a stored string, or any, with stars in place of some of its characters, and now and then a character twice.
+ */
 function runsOf(whole: fc.Arbitrary<Scalar>): fc.Arbitrary<string[]> {
   const cuts = fc.array(fc.constantFrom('keep', 'cut', 'drop', 'double'), { minLength: 5, maxLength: 5 });
   return fc.tuple(whole, cuts).map(([value, what]) => {
@@ -150,7 +153,7 @@ function runsOf(whole: fc.Arbitrary<Scalar>): fc.Arbitrary<string[]> {
   });
 }
 
-/** The parser gives no minus zero. */
+/** Replaces minus zero, which the parser never returns. */
 function plain(value: Scalar): Scalar {
   return typeof value === 'number' ? value + 0 : value;
 }
@@ -304,6 +307,6 @@ test('SQL and predicate give the same answer for every schema, record and filter
   fc.assert(property, { numRuns: 1000 });
   db.close();
   expect(answers).toBeGreaterThan(2000);
-  // A test whose filters all say the same would prove nothing.
+  // A test whose filters all have the same result would prove nothing.
   expect(Math.min(seen.yes, seen.no)).toBeGreaterThan(answers / 10);
 }, 60_000);

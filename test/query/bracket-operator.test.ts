@@ -13,7 +13,7 @@ beforeAll(() => {
 });
 afterAll(() => db.close());
 
-/** The numbers of the records that SQL finds, after the predicate has found the same. */
+/** Returns the numbers of the records that SQL finds, after the predicate has found the same. */
 function find(query: string): string {
   const found = listRecords(db, query).map(({ id }) => id);
   const { filter } = parse(query);
@@ -27,7 +27,7 @@ type Encode = (name: string, value: string) => string;
 const raw = (text: string, ...characters: string[]) =>
   characters.reduce((all, one) => all.replaceAll(encodeURIComponent(one), one), encodeURIComponent(text));
 
-/** How clients write a parameter. */
+/** Encodings of a parameter by client libraries. */
 const CLIENTS: Readonly<Record<string, Encode>> = {
   'URLSearchParams, ky, got': (name, value) => new URLSearchParams({ [name]: value }).toString(),
   'encodeURIComponent of the value': (name, value) => `${name}=${encodeURIComponent(value)}`,
@@ -242,7 +242,7 @@ describe('an operator whose = arrived percent-encoded is refused with both ways 
 
 const text = fc.string({ unit: 'binary', maxLength: 40 }).filter((it) => !it.includes('\0') && it.isWellFormed());
 
-/** The filter, without the path that it goes by. */
+/** Returns the filter without its paths. */
 function withoutPath(filter: Filter | undefined): unknown {
   return JSON.parse(JSON.stringify(filter, (name, value) => (name === 'path' ? undefined : value)));
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compareText, prefixBound } from '../../src/query/compare.ts';
 
-// Well-formed, and with what stands around the surrogates.
+// Well-formed, with characters around the surrogates.
 const text = fc.string({
   unit: fc.oneof(
     fc.constantFrom('a', 'b', '\u007f', '\u0080', '\ud7ff', '\ue000', '\uffff', '\u{10000}', '\u{10ffff}'),

@@ -30,7 +30,7 @@ test('every condition on a title, a price or a tag that stands in the tables is 
   expect(conditions.length).toBeGreaterThan(30);
   for (const condition of conditions) {
     const isBracket = /^[a-z]+\[/.test(condition);
-    // A value in quotes is one of filter=, but for operators in brackets.
+    // A value in quotes belongs to filter=, except with operators in brackets.
     const query = condition.includes('"') && !isBracket ? `filter=${encodeURIComponent(condition)}` : condition;
     const run = () => list(query.replaceAll(' ', '%20'));
     if (/=(?:sw|gt)%3D/.test(condition)) expect(run, condition).toThrow('looks like an operator');

@@ -9,7 +9,7 @@ beforeAll(() => {
 });
 afterAll(() => db.close());
 
-/** The numbers of the records that SQL finds, after the predicate has found the same. */
+/** Returns the numbers of the records that SQL finds, after the predicate has found the same. */
 function find(query: string): string {
   const found = listRecords(db, query).map(({ id }) => id);
   const { filter } = parse(query);
@@ -18,7 +18,7 @@ function find(query: string): string {
   return found.map((id) => String(Number(id.slice(1)))).join(' ');
 }
 
-/** The same through `filter=`, encoded as a client encodes it. */
+/** Returns the same through `filter=`, encoded as a client encodes it. */
 function findWith(filter: string): string {
   const byParameter = find(`filter=${encodeURIComponent(filter)}`);
   expect(find(new URLSearchParams({ filter }).toString())).toBe(byParameter);

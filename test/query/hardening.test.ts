@@ -10,7 +10,7 @@ import { cpuTimeOf } from '../support/cpu-time.ts';
 import { list, listRecords, NAMES, openProducts, PRODUCT, parse, RESERVED, ROWS } from './products.ts';
 import { LIMITS } from './tables.ts';
 
-/** Refused, and in a time that shows no more than linear work. */
+/** Expects an error, in a time that is linear in the length. */
 function expectRefused(query: string, message: RegExp, limits: Limits = LIMITS): void {
   const time = cpuTimeOf(() => {
     expect(() => parseListQuery(query, PRODUCT, limits, RESERVED)).toThrow(message);
@@ -73,7 +73,7 @@ describe('B14 SQL in a query is a value or a mistake', () => {
       try {
         ({ filter } = parse(query));
       } catch (error) {
-        // Brackets are the one thing that encodeURIComponent leaves and that stands for itself only when encoded.
+        // Brackets are the only characters that encodeURIComponent leaves and that are literal only when encoded.
         expect(error).toBeInstanceOf(AppError);
         expect(value).toMatch(/[()]|\0/);
         return;
@@ -113,7 +113,7 @@ describe('values come out as they went in', () => {
 
   test('in lists and searches, through both forms', () => {
     const property = fc.property(texts, (values) => {
-      // Everything that is not a letter or digit is encoded, as a careful client does.
+      // Encodes everything but letters and digits, as a careful client does.
       const encode = (text: string) =>
         encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
       const [first = ''] = values;

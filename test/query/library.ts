@@ -91,7 +91,7 @@ export function list(db: Database.Database, plan: TablePlan, text: string): Reco
   return rows.slice(0, parsed.limit).map((json) => JSON.parse(json) as Record<string, unknown>);
 }
 
-/** The cursor of a page that ends with the record. */
+/** Returns the cursor of a page that ends with the record. */
 export function cursorAt(db: Database.Database, plan: TablePlan, { text, id }: { text: string; id: string }): string {
   const parsed = query(plan, text);
   const position = db

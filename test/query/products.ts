@@ -110,7 +110,7 @@ export function openProducts(): Database.Database {
   return db;
 }
 
-/** Tables called like their types. */
+/** Names of SQL tables equal to those of the types. */
 export const NAMES: SqlNames = {
   records: ({ name }) => `"${name}"`,
   fulltext: ({ name }, field) => ({ words: `"${name}.${field.name}:words"`, docs: `"${name}.${field.name}:docs"` }),
@@ -126,7 +126,7 @@ export function list(query: string): ReturnType<typeof compileListSql> {
   return compileListSql(parse(query), PRODUCT, NAMES);
 }
 
-/** The records that a list's statement gives, in order. */
+/** Returns the records that a list's statement selects, in order. */
 export function listRecords(db: Database.Database, query: string): { readonly id: string }[] {
   const { sql, params } = list(query);
   return (

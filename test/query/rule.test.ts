@@ -57,7 +57,7 @@ describe('a rule', () => {
     expect(bind('title==$auth.star')).toMatchObject({ type: 'compare', value: 'A*' });
     expect(bind('title==$auth.sub', { ...ADA, claims: { sub: 'null' } })).toMatchObject({ value: 'null' });
     expect(bind('title==$auth.org')).toBe(false);
-    // Text is no number.
+    // A string is not a number.
     expect(bind('price==$auth.sub')).toBe(false);
     expect(bind('!(price==$auth.sub)')).toBe(false);
   });

@@ -123,7 +123,7 @@ export function createSql(plan: TablePlan, name: string): string {
   return `CREATE TABLE "${name}" (${columns.join(', ')}) STRICT`;
 }
 
-/** A record's value as the store keeps it. */
+/** Returns a record's value in its stored form. */
 export function toCell(type: FieldType, value: JsonValue | undefined): string | number | bigint | null {
   if (value === null || value === undefined) return null;
   if (type.kind === 'list' || type.kind === 'object') return JSON.stringify(value);

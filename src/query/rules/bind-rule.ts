@@ -4,7 +4,7 @@ import { ConditionError, makeCondition, type Operand } from '../syntax/condition
 import type { QueryOperator } from '../syntax/operators.ts';
 import { AUTHENTICATED, type ClaimPath, type Rule, type RuleOperand } from './rule.ts';
 
-/** Who asks, as far as a rule can ask. */
+/** Data of a caller that a rule can read. */
 export interface RuleInput {
   readonly authenticated: boolean;
   readonly roles: readonly string[];
@@ -12,14 +12,14 @@ export interface RuleInput {
 }
 
 /**
- * What a rule says for somebody: true for every record, false for none, or the filter that a record must meet. A
- * condition on a claim that he does not have never lets him through, also not under `!`.
+ * Returns the decision of a rule for a caller: true for every record, false for none, or the filter that a record must
+ * meet. A condition on a claim that the caller does not have never grants anything, also not under `!`.
  */
 export function bindRule(rule: Rule, input: RuleInput): boolean | Filter {
   return bind(rule, input, false);
 }
 
-/** `unknown`: what a condition counts as that cannot be answered, which is what lets nobody through. */
+/** Binds a rule; `unknown` is the value of a condition that cannot be decided, which is the one that grants nothing. */
 function bind(rule: Rule, input: RuleInput, unknown: boolean): boolean | Filter {
   switch (rule.type) {
     case 'and':
@@ -55,7 +55,7 @@ function negate(item: boolean | Filter): boolean | Filter {
   return item.type === 'not' ? item.item : { type: 'not', item };
 }
 
-/** The operands as values; undefined when a claim among them is missing. */
+/** Returns the operands as values; undefined when a claim among them is missing. */
 function operandsOf(operands: readonly RuleOperand[], input: RuleInput): readonly JsonValue[] | undefined {
   const values: JsonValue[] = [];
   for (const operand of operands) {
@@ -100,20 +100,20 @@ function bindField(
   if (values === undefined) return undefined;
   const operands = values.flatMap((value, index) => {
     const operand = written[index] as RuleOperand;
-    // A claim is taken word for word: no star in it is a wildcard, and none is null.
+    // A claim is a literal: no star in it is a wildcard, and none is null.
     return 'claim' in operand ? [value].flat().map(toOperand) : [operand];
   });
   const isSet = operator.type === 'set';
   if (operands.some((operand) => operand === undefined)) return undefined;
   const [first] = operands;
   if (first === undefined) return isSet ? operator.negated : undefined;
-  // One of several values: what == says of a list of claims is =in=.
+  // == with a list of claims means =in=: one of several values.
   const several = operands.length > 1 && operator.type === 'equal';
   const effective: QueryOperator = several ? { type: 'set', negated: operator.negated } : operator;
   try {
     return makeCondition(path, effective, operands as [Operand, ...Operand[]], limits);
   } catch (error) {
-    // The claim is no value of this field, and so never equal to one.
+    // The claim is not a value of this field, and so never equal to one.
     if (error instanceof ConditionError) return undefined;
     throw error;
   }

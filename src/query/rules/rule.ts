@@ -7,20 +7,19 @@ import { resolvePath } from '../syntax/path.ts';
 import { QueryReader } from '../syntax/reader.ts';
 import { TermParser } from '../syntax/terms.ts';
 
-/** `$auth.org.id` as its steps. */
+/** Steps of `$auth.org.id`. */
 export type ClaimPath = readonly string[];
 
-/** A value of a condition: a literal, or what the caller's claim is. */
+/** Value of a condition: a literal, or a claim of the caller. */
 export type RuleOperand = Operand | { readonly claim: ClaimPath };
 
 /**
- * A rule of access: who may do something, and with which records. It becomes a filter when it is known who asks
- * (`bindRule`).
+ * Access rule: which callers may do something, and with which records. `bindRule` turns it into a filter for a caller.
  */
 export type Rule =
   | { readonly type: 'and' | 'or'; readonly items: readonly Rule[] }
   | { readonly type: 'not'; readonly item: Rule }
-  /** The caller has this role; `authenticated` is everybody who has shown who he is. */
+  /** Condition that the caller has this role; every principal has the role `authenticated`. */
   | { readonly type: 'role'; readonly name: string }
   | {
       readonly type: 'claim';
@@ -37,7 +36,7 @@ export type Rule =
     }
   | { readonly type: 'filter'; readonly filter: Filter };
 
-/** Everybody who is not anonymous has it. */
+/** Role of every caller that is not anonymous. */
 export const AUTHENTICATED = 'authenticated';
 
 const CLAIM = /^\$auth((?:\.[A-Za-z_][A-Za-z0-9_-]{0,63}){1,4})$/;
@@ -54,7 +53,7 @@ export function parseRule(text: string, table: TablePlan, limits: FilterLimits, 
   return rule;
 }
 
-/** The roles and claims that the answer of a rule can depend on: `role editor`, `claim sub`. */
+/** Returns the roles and claims that the decision of a rule can depend on: `role editor`, `claim sub`. */
 export function inputsOf(rule: Rule): { readonly roles: readonly string[]; readonly claims: readonly ClaimPath[] } {
   switch (rule.type) {
     case 'and':
@@ -159,7 +158,9 @@ function parseClaim(text: string): ClaimPath | undefined {
   return CLAIM.exec(text)?.[1]?.slice(1).split('.');
 }
 
-/** Literals alone make a filter now; with claims in it, a sample of the right type shows whether it could be one. */
+/**
+ * Makes a filter now if all operands are literals; with claims, a sample of the right type checks that it could be one.
+ */
 function makeFieldRule(
   path: FieldPath,
   operator: QueryOperator,

@@ -1,10 +1,10 @@
 import type { FieldPlan, RelationPlan } from '../../schema/plan.ts';
 import type { Word } from '../words.ts';
 
-/** A literal after it was typed by the schema. A Long outside ±(2^53−1) is a BigInt; a Date is its ISO text. */
+/** Literal, typed by the schema. A Long outside ±(2^53−1) is a BigInt; a Date is its ISO text. */
 export type Scalar = string | number | bigint | boolean;
 
-/** The fields from the table's own one down to the one that is compared: `address`, then `city`. */
+/** Fields from the table's own one down to the one that is compared: `address`, then `city`. */
 export interface FieldPath {
   readonly name: string;
   readonly fields: readonly [FieldPlan, ...FieldPlan[]];
@@ -13,9 +13,9 @@ export interface FieldPath {
 export type Comparison = 'eq' | 'lt' | 'le' | 'gt' | 'ge';
 
 /**
- * A filter, as plain data. Every node is either true or false for a record, never "unknown": a comparison with
- * a null field is false, and `not` turns it round. Where the path leads through a list, or ends in one, a leaf is true
- * when at least one element meets it; only `null` looks at the list itself when the path ends there.
+ * Filter as plain data. Every node is either true or false for a record, never "unknown": a comparison with a null
+ * field is false, and `not` inverts it. Where the path leads through a list, or ends in one, a leaf is true when at
+ * least one element meets it; only `null` tests the list itself when the path ends there.
  */
 export type Filter =
   | { readonly type: 'and'; readonly items: readonly Filter[] }
@@ -38,7 +38,7 @@ export type Condition =
       readonly highOp: 'le' | 'lt';
     }
   | { readonly type: 'text'; readonly path: FieldPath; readonly op: TextOp; readonly value: string }
-  /** Full-text search: the text, or all texts of the list together, have every word. */
+  /** Full-text search: the string, or all strings of the list together, have every word. */
   | { readonly type: 'words'; readonly path: FieldPath; readonly words: readonly Word[] }
   /** Literal runs with anything between them: `A*b*c` is `['A', 'b', 'c']`; always at least two. */
   | { readonly type: 'pattern'; readonly path: FieldPath; readonly runs: readonly string[] };

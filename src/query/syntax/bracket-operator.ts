@@ -11,28 +11,30 @@ const VALUE_IN_GROUP = /[^&|()[\]]*/y;
 
 export interface BracketCondition {
   readonly operator: QueryOperator;
-  /** None for a list without values. */
+  /** Empty for a list without values. */
   readonly operands: readonly Operand[];
 }
 
 export interface BracketScope {
-  /** The name of the field, as it stands before the brackets. */
+  /** Name of the field, as it stands before the brackets. */
   readonly name: string;
-  /** Fields of the object or of the records that the name stands for: `address[city]` is a mistake for `address.city`. */
+  /**
+   * Fields of the object or of the records that the name stands for: `address[city]` is an error for `address.city`.
+   */
   readonly inner: readonly string[];
-  /** Values of a list at most. */
+  /** Maximum number of values in a list. */
   readonly most: number;
 }
 
-/** Whether an operator in brackets stands here: `[gt]=`. */
+/** Returns whether an operator in brackets stands here: `[gt]=`. */
 export function atBracket(reader: QueryReader): boolean {
   OPENING.lastIndex = reader.position;
   return reader.encoded && OPENING.test(reader.text);
 }
 
 /**
- * The rest of `price[gt]=10`, the spelling for client libraries, which percent-encode what they are given. The name of
- * the operator and the value are decoded as a whole, and then nothing in the value has a meaning of its own but `null`
+ * Reads the rest of `price[gt]=10`, the spelling for client libraries, which percent-encode their values. The name of
+ * the operator and the value are decoded as a whole, and then nothing in the value has a special meaning but `null`
  * and, in lists, the comma and quotes.
  */
 export function readBracketCondition(reader: QueryReader, scope: BracketScope): BracketCondition {
@@ -77,7 +79,7 @@ interface ListPlace extends BracketScope {
   readonly position: number;
 }
 
-/** `a,"b,c"`: cut after decoding, since client libraries encode the commas that separate too. */
+/** Splits `a,"b,c"` after decoding, since client libraries encode the commas that separate too. */
 function splitList(reader: QueryReader, text: string, place: ListPlace): Operand[] {
   const { name, word, most, position } = place;
   if (text.startsWith('(') && text.endsWith(')')) {

@@ -13,17 +13,17 @@ import {
 } from './literal.ts';
 import type { FilterLimits, QueryOperator } from './operators.ts';
 
-/** A value as it was written: already decoded, cut at the stars that are wildcards where wildcards mean something. */
+/** Value as it was written: already decoded, split at the stars that are wildcards where wildcards are allowed. */
 export interface Operand {
   readonly text: string;
-  /** The literal runs between the unescaped stars; one run when there is no star. */
+  /** Literal runs between the unescaped stars; one run when there is no star. */
   readonly runs: readonly string[];
-  /** In quotes: taken word for word. */
+  /** True for a value in quotes, which is a literal. */
   readonly quoted: boolean;
   readonly position: number;
 }
 
-/** A condition that cannot be; the parser adds the column. */
+/** Error of an impossible condition; the parser adds the column. */
 export class ConditionError extends Error {
   readonly position: number | undefined;
 
@@ -89,12 +89,12 @@ function checkPattern(text: string, position: number, limits: FilterLimits): voi
   }
 }
 
-/** `A*` and its kind as the simplest condition that says the same. */
+/** Makes the simplest condition for a pattern such as `A*`. */
 function wildcard(path: FieldPath, runs: readonly string[]): Filter {
   const [first = ''] = runs;
   const last = runs.at(-1) ?? '';
   const middle = runs.slice(1, -1).filter((run) => run !== '');
-  // A star alone too: every text starts with the empty one, and a null field does not.
+  // A star alone too: every string starts with the empty one, and a null field does not.
   if (middle.length === 0 && last === '') return { type: 'text', path, op: 'starts', value: first };
   if (middle.length === 0 && first === '') return { type: 'text', path, op: 'ends', value: last };
   const [only] = middle;
@@ -122,7 +122,7 @@ function equal(path: FieldPath, operand: Operand, strict: boolean, limits: Filte
 
 function text(path: FieldPath, op: 'contains' | 'starts' | 'ends', operand: Operand, limits: FilterLimits): Filter {
   const type = comparable(path);
-  // For a list, "contains" asks for the element, as == does.
+  // For a list, "contains" tests the elements, as == does.
   if (op === 'contains' && lastType(path).kind === 'list') {
     return { type: 'compare', path, op: 'eq', value: typed(type, operand, true) };
   }
@@ -157,7 +157,10 @@ function set(path: FieldPath, operands: readonly Operand[]): Filter {
   return present.length === operands.length ? isIn : { type: 'or', items: [isNull, isIn] };
 }
 
-/** A list without a value, which no record has: what a program sends whose array is empty. Throws ConditionError. */
+/**
+ * Makes the condition of an empty list, which no record meets: programs send it for an empty array. Throws
+ * ConditionError.
+ */
 export function makeEmptySet(path: FieldPath): Filter {
   comparable(path);
   return { type: 'in', path, values: [] };
@@ -180,7 +183,7 @@ function range(
   return { type: 'range', path, low: ordered(type, low), lowOp, high: ordered(type, high), highOp };
 }
 
-/** One condition, with its values typed by the schema. Throws ConditionError. */
+/** Makes one condition, with its values typed by the schema. Throws ConditionError. */
 export function makeCondition(
   path: FieldPath,
   operator: QueryOperator,

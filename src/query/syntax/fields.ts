@@ -2,7 +2,7 @@ import type { FieldPlan, RelationPlan, TablePlan } from '../../schema/plan.ts';
 
 const maps = new WeakMap<readonly FieldPlan[], ReadonlyMap<string, FieldPlan>>();
 
-/** Fields by name, made once for each list of a plan. A Map, so that `constructor` is no field. */
+/** Fields by name, made once for each list of a plan. A Map, so that `constructor` is not a field. */
 export function fieldsByName(fields: readonly FieldPlan[]): ReadonlyMap<string, FieldPlan> {
   let map = maps.get(fields);
   if (map === undefined) {
@@ -14,7 +14,7 @@ export function fieldsByName(fields: readonly FieldPlan[]): ReadonlyMap<string, 
 
 const visible = new WeakMap<TablePlan, readonly FieldPlan[]>();
 
-/** The fields that leave the server and that a query may name: all but the hidden ones. One list for each table. */
+/** Fields that are sent to clients and that a query may name: all but the hidden ones. One list for each table. */
 export function visibleFields(table: TablePlan): readonly FieldPlan[] {
   let fields = visible.get(table);
   if (fields === undefined) {

@@ -5,14 +5,14 @@ import type { FieldType, ScalarName } from '../../schema/plan.ts';
 import type { Scalar } from './ast.ts';
 import { show } from './problem.ts';
 
-/** What a list holds in the end; the type itself when it is no list. */
+/** Returns the type of a list's elements, however the lists nest; any other type is returned as it is. */
 export function elementType(type: FieldType): Exclude<FieldType, { kind: 'list' }> {
   let inner = type;
   while (inner.kind === 'list') inner = inner.of;
   return inner;
 }
 
-/** The types that have literals: all but lists, objects and JSON. */
+/** Types that have literals: all but lists, objects and JSON. */
 export type LiteralType =
   | { readonly kind: 'scalar'; readonly name: Exclude<ScalarName, 'JSON'> }
   | Extract<FieldType, { kind: 'enum' }>;
@@ -41,7 +41,7 @@ function parseFloatLiteral(text: string): number | undefined {
   return value === undefined ? undefined : value + 0;
 }
 
-/** The value that a text stands for in a field of this type; undefined when it is not one. Minus zero becomes zero. */
+/** Parses a literal of a type; undefined when the text is not one. Minus zero becomes zero. */
 export function parseLiteral(type: LiteralType, text: string): Scalar | undefined {
   if (type.kind === 'enum') return type.values.includes(text) ? text : undefined;
   switch (type.name) {
@@ -71,23 +71,23 @@ const TYPED: Readonly<Record<Exclude<ScalarName, 'JSON'>, string>> = {
   Date: 'date:',
 };
 
-/** The prefix that a typed literal of this type has: `string:null` is the word, not the absence. */
+/** Returns the prefix of a typed literal: `string:null` is the word, not the absence. */
 export function typedPrefix(type: LiteralType): string {
   return type.kind === 'enum' ? 'string:' : TYPED[type.name];
 }
 
-/** Whether values of this type have an order that a client can mean: not enums, and not Booleans. */
+/** Returns whether values of this type have an order that a client can mean: not enums, and not Booleans. */
 export function isOrdered(type: FieldType): boolean {
   return type.kind === 'scalar' && type.name !== 'Boolean' && type.name !== 'JSON';
 }
 
-/** `a String`, `an Int`, `a list of String`: for sentences. */
+/** Formats a type for a sentence: `a String`, `an Int`, `a list of String`. */
 export function nameType(type: FieldType): string {
   if (type.kind === 'list') return `a list of ${nameType(type.of).replace(/^an? /, '')}`;
   return `${/^[AEIO]/.test(type.name) ? 'an' : 'a'} ${type.name}`;
 }
 
-/** What should have stood in place of `text`. */
+/** Describes the literal that was expected in place of `text`. */
 export function describeMismatch(type: LiteralType, text: string): string {
   if (type.kind === 'enum') {
     const meant = suggest(text, type.values);

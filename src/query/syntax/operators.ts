@@ -2,14 +2,14 @@ import type { Limits } from '../../config/config.ts';
 import { suggest } from '../../config/files/suggest.ts';
 import type { Comparison, TextOp } from './ast.ts';
 
-/** How much there may be of a filter. */
+/** Limits of a filter. */
 export type FilterLimits = Pick<
   Limits,
   'filterLength' | 'filterConditions' | 'filterDepth' | 'filterValues' | 'filterPattern'
 >;
 
 export type QueryOperator =
-  /** `strict` takes the value word for word: no wildcards, no null, no typed literals. */
+  /** `strict` makes the value a literal: no wildcards, no null, no typed literals. */
   | { readonly type: 'equal'; readonly negated: boolean; readonly strict: boolean }
   | { readonly type: 'order'; readonly op: Comparison }
   | { readonly type: 'text'; readonly op: TextOp }
@@ -21,7 +21,7 @@ export type QueryOperator =
 const EQUAL: QueryOperator = { type: 'equal', negated: false, strict: false };
 const UNEQUAL: QueryOperator = { type: 'equal', negated: true, strict: false };
 
-/** Written between equals signs: `=gt=`. */
+/** Operators between equals signs: `=gt=`. */
 export const NAMED_OPERATORS: ReadonlyMap<string, QueryOperator> = new Map<string, QueryOperator>([
   ['eq', EQUAL],
   ['ne', UNEQUAL],
@@ -54,7 +54,7 @@ export const SYMBOL_OPERATORS: ReadonlyMap<string, QueryOperator> = new Map<stri
   ['<=', { type: 'order', op: 'le' }],
 ]);
 
-/** What other query languages call our operators, where it is not merely a typo. */
+/** Names of these operators in other query languages, where a name is not merely a typo. */
 const SYNONYMS: Readonly<Record<string, string>> = {
   gte: 'ge',
   lte: 'le',
@@ -69,7 +69,7 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   between: 'gele',
 };
 
-/** `did you mean "ge"?` for `gte`, `$gte` and the like. */
+/** Suggests `did you mean "ge"?` for `gte`, `$gte` and the like. */
 export function meantOperator(word: string): string | undefined {
   const bare = word.replace(/^[$_]/, '');
   const synonym = bare.toLowerCase().replaceAll('_', '');

@@ -16,15 +16,15 @@ const MOST_RELATIONS = 4;
 export interface FilterScope {
   readonly table: TablePlan;
   readonly limits: FilterLimits;
-  /** Names of query parameters that are no filters. */
+  /** Names of query parameters that are not filters. */
   readonly reserved: ReadonlySet<string>;
-  /** What the caller sees, when it is not everything. */
+  /** Read policy of the caller; undefined when it can read everything. */
   readonly view?: ReadPolicy | undefined;
 }
 
 export interface ParsedQuery {
   readonly filter: Filter | undefined;
-  /** The reserved parameters that were given, decoded once. */
+  /** Reserved parameters in the request, decoded once. */
   readonly parameters: ReadonlyMap<string, string>;
 }
 
@@ -38,7 +38,7 @@ const NOTHING_RESERVED: ReadonlySet<string> = new Set();
 class FilterParser extends TermParser<Filter> {
   readonly #scope: FilterScope;
   readonly #budget: Budget;
-  /** Fields whose `[in]` has been read: client libraries send an array as one parameter for each value. */
+  /** Fields whose `[in]` was read: client libraries send an array as one parameter for each value. */
   readonly #lists = new Set<string>();
 
   constructor(reader: QueryReader, scope: FilterScope, budget: Budget) {
@@ -80,7 +80,7 @@ class FilterParser extends TermParser<Filter> {
     }
   }
 
-  /** A field with the name of a parameter is reached by an operator in brackets, which no parameter has. */
+  /** Returns whether an operator in brackets follows, which addresses a field that has the name of a parameter. */
   isBracketed(name: string): boolean {
     const { table, view } = this.#scope;
     if (!atBracket(this.reader)) return false;
@@ -113,12 +113,14 @@ class FilterParser extends TermParser<Filter> {
     return condition;
   }
 
-  /** After `|` a list of values may stand again. */
+  /** Allows a list of values again, after `|`. */
   forgetLists(): void {
     this.#lists.clear();
   }
 
-  /** The relations that a name begins with, and the path in the last one's table; no path when it ends there. */
+  /**
+   * Resolves the relations that a name begins with, and the path in the last one's table; no path when it ends there.
+   */
   #resolve(name: string, start: number): Target {
     let { table } = this.#scope;
     const relations: RelationPlan[] = [];
@@ -160,14 +162,17 @@ function makeFilter(
   );
 }
 
-/** `author.name!=Ada` is that no author is called so, as with the elements of a list. */
+/**
+ * Makes a condition on related records: `author.name!=Ada` means that no author has the name, as with the elements of a
+ * list.
+ */
 function makeRelated(relations: readonly RelationPlan[], filter: Filter): Filter {
   if (relations.length === 0) return filter;
   if (filter.type === 'not') return { type: 'not', item: makeRelated(relations, filter.item) };
   return relations.reduceRight<Filter>((item, relation) => ({ type: 'related', relation, item }), filter);
 }
 
-/** `author==null`: there is no such record. */
+/** Makes the condition `author==null`: there is no related record. */
 function makePresence(
   relations: readonly RelationPlan[],
   operator: QueryOperator,
@@ -197,7 +202,7 @@ function parseFilterText(text: string, scope: FilterScope, budget: Budget): Filt
   budget.length += text.length;
   if (budget.length > scope.limits.filterLength) throw tooLong(reader, 0, scope.limits);
   reader.checkCharacters(text, 0);
-  // The whole text is counted already.
+  // The whole text was counted already.
   const inner: Budget = { conditions: budget.conditions, length: Number.NEGATIVE_INFINITY };
   const filter = new FilterParser(reader, { ...scope, reserved: NOTHING_RESERVED }, inner).parseOr(0);
   if (!reader.atEnd()) throw reader.error(`expected &, | or the end, found ${reader.found()}`);
@@ -226,14 +231,14 @@ export function parseQuery(raw: string, scope: FilterScope): ParsedQuery {
   return { filter: parts.length === 0 ? undefined : parser.join('and', parts), parameters };
 }
 
-/** The conditions of a query string as at most one filter; parameters go into the map. */
+/** Parses the conditions of a query string into at most one filter; parameters go into the map. */
 function parseTerms(parser: FilterParser, scope: FilterScope, parameters: Map<string, string>): Filter[] {
   const { reader } = parser;
   const alternatives: Filter[] = [];
   let all: Filter[] = [];
   let afterOr = false;
   while (!reader.atEnd() || afterOr) {
-    // Clients leave an empty part behind when they join parameters; it says nothing.
+    // Clients leave an empty part behind when they join parameters.
     if (!afterOr && reader.accept('&')) continue;
     const start = reader.position;
     const name = reader.readName();
@@ -265,7 +270,7 @@ function unexpected(reader: QueryReader): Error {
   return reader.error(`expected &, | or the end, found ${reader.found()}${hint}`);
 }
 
-/** Its value reaches to the next `&`, whatever it holds. */
+/** Reads a parameter; its value ends at the next `&`, whatever it contains. */
 function readParameter(reader: QueryReader, name: string, parameters: Map<string, string>): void {
   reader.subject = name;
   if (!reader.accept('=')) throw reader.error(`expected = after the parameter ${name}, found ${reader.found()}`);

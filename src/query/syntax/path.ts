@@ -10,15 +10,15 @@ import type { QueryReader } from './reader.ts';
 export interface PathScope {
   readonly table: TablePlan;
   readonly view?: ReadPolicy | undefined;
-  /** Whether a path may lead to related records, so that their names could have been meant; true unless it says so. */
+  /** True when a path may lead to related records, so that errors suggest their names; the default. */
   readonly followsRelations?: boolean;
-  /** Words that could also have been meant at the beginning of the path. */
+  /** Other words that are valid at the beginning of the path, for suggestions. */
   readonly others?: Iterable<string>;
-  /** What such a word is, when it is not only a field. */
+  /** Description of such a word, when it is not only a field. */
   readonly what?: string;
 }
 
-/** The fields that a dotted name leads through. Throws INVALID_QUERY at the place of what is unknown. */
+/** Resolves the fields of a dotted name. Throws INVALID_QUERY at the position of an unknown one. */
 export function resolvePath(reader: QueryReader, name: string, start: number, scope: PathScope): FieldPath {
   const { table, view, followsRelations = true, others = [], what = 'field' } = scope;
   const visible = nameableFields(table, view);

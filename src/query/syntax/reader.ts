@@ -2,13 +2,13 @@ import type { Operand } from './condition.ts';
 import { meantOperator, NAMED_OPERATORS, type QueryOperator, SYMBOL_OPERATORS } from './operators.ts';
 import { columnOf, makeQueryError, shorten, show } from './problem.ts';
 
-// Browsers send < > " as escapes, so an operator's first character may come as one; `=` may not, since
-// `title=%3D5` asks for the title "=5".
+// Browsers send < > " as escapes, so an operator's first character may come as one; `=` may not, since `title=%3D5`
+// asks for the title "=5".
 const ENCODED_OPERATOR = /===?|!==?|%21==?|%3[CE]%3D|(?:[<>]|%3[CE])=?|=/iy;
 const PLAIN_OPERATOR = /===?|!==?|[<>]=?|=/y;
 const NAMED_OPERATOR = /=([A-Za-z~]{1,16})=/y;
 const NAME = /[^\s=!<>&|()[\],;"%*+]+/y;
-/** A string in double quotes, with the escapes of JSON. */
+/** String in double quotes, with the escapes of JSON. */
 export const QUOTED = /"[^"\\]*(?:\\.[^"\\]*)*"/sy;
 const ENCODED_VALUE = /[^&|()[\]]*/y;
 const ENCODED_ITEM = /[^&|,()[\]]*/y;
@@ -20,16 +20,16 @@ const ESCAPED_EQUALS = /%(?:25)*3[Dd]/y;
 const OPERATOR_AS_VALUE = new RegExp(`(?:%(?:25)*3[Dd])?(${NAMES})(?:%(?:25)*3[Dd]|=)`, 'y');
 
 /**
- * A cursor over the text of a filter. The two places where a filter stands differ only here: in a query string values
- * are percent-encoded and an encoded character is always part of a value; in `filter=` (decoded
- * before) values may stand in quotes, spaces around the parts do not matter, and `;` and `,` combine too.
+ * Cursor over the text of a filter. The two places where a filter stands differ only here: in a query string values are
+ * percent-encoded and an encoded character is always part of a value; in `filter=` (decoded before) values may stand in
+ * quotes, spaces around the parts do not matter, and `;` and `,` combine too.
  */
 export class QueryReader {
   readonly text: string;
   readonly encoded: boolean;
   readonly #parameter: string;
   position = 0;
-  /** The condition or parameter of a query string that is being read: mistakes are told in its name. */
+  /** Condition or parameter of a query string that is being read; errors have its name. */
   subject: string | undefined;
   #groups = 0;
 
@@ -48,7 +48,7 @@ export class QueryReader {
     return columnOf(this.text, position);
   }
 
-  /** What stands here, for "expected …, found …". */
+  /** Describes the text at this position, for "expected …, found …". */
   found(): string {
     return this.atEnd() ? 'the end' : show(this.text.slice(this.position, this.position + 20));
   }
@@ -72,7 +72,7 @@ export class QueryReader {
     return true;
   }
 
-  /** What a sticky expression finds here; empty when it is nothing. */
+  /** Returns the match of a sticky expression at this position; empty when there is none. */
   match(expression: RegExp): string {
     expression.lastIndex = this.position;
     const [match = ''] = expression.exec(this.text) ?? [];
@@ -80,7 +80,7 @@ export class QueryReader {
     return match;
   }
 
-  /** `!`, which browsers and client libraries may send as an escape. */
+  /** Accepts `!`, which browsers and client libraries may send as an escape. */
   acceptNot(): boolean {
     if (this.accept('!')) return true;
     if (!this.encoded || !this.text.startsWith('%21', this.position)) return false;
@@ -88,7 +88,7 @@ export class QueryReader {
     return true;
   }
 
-  /** Whether a bracket is open, which a bracket in a value would close. */
+  /** True while a bracket is open, which a bracket in a value would close. */
   get inGroup(): boolean {
     return this.#groups > 0;
   }
@@ -100,7 +100,7 @@ export class QueryReader {
     return parsed;
   }
 
-  /** The name of a field or a parameter; empty when none stands here. */
+  /** Reads the name of a field or a parameter; empty when there is none. */
   readName(): string {
     return this.match(NAME);
   }
@@ -133,7 +133,10 @@ export class QueryReader {
     return operator;
   }
 
-  /** `title=sw%3DBo` would find nothing where `title=sw=Bo` was meant, so the request has to say which one it means. */
+  /**
+   * Refuses `title=sw%3DBo`, which would find nothing where `title=sw=Bo` was meant: the client has to say which one it
+   * means.
+   */
   #refuseOperatorAsValue(name: string): void {
     OPERATOR_AS_VALUE.lastIndex = this.position;
     const [written, operator = ''] = OPERATOR_AS_VALUE.exec(this.text) ?? [];
@@ -148,7 +151,7 @@ export class QueryReader {
     );
   }
 
-  /** A list of values: `a,b` in a query string, `(a,b)` in both. Refused at the first one too many. */
+  /** Reads a list of values: `a,b` in a query string, `(a,b)` in both. Throws at the first value beyond the maximum. */
   readList(most: number): [Operand, ...Operand[]] {
     this.skipSpace();
     const inParentheses = this.accept('(');
@@ -195,7 +198,7 @@ export class QueryReader {
       const text = this.decode(written, position);
       return { text, runs: [text], quoted: false, position };
     }
-    // Decoded after the cut, so that %2A is a star to look for and * is a wildcard.
+    // Decoded after the split, so that %2A is a literal star and * is a wildcard.
     const runs = written.split('*').map((run) => this.decode(run, position));
     return { text: runs.join('*'), runs, quoted: false, position };
   }
@@ -231,10 +234,10 @@ export class QueryReader {
   }
 }
 
-/** The text of a string in quotes; undefined when an escape is wrong. */
+/** Parses a string in quotes; undefined when an escape is wrong. */
 export function parseQuoted(written: string): string | undefined {
   try {
-    // The escapes are JSON's, so that a client quotes with JSON.stringify.
+    // The escapes are JSON's, so that clients can quote with JSON.stringify.
     const text: unknown = JSON.parse(written.replaceAll('\n', '\\n').replaceAll('\t', '\\t'));
     return typeof text === 'string' ? text : undefined;
   } catch {

@@ -3,13 +3,13 @@ import { nameableFields, type ReadPolicy } from '../view.ts';
 import type { FieldPath } from './ast.ts';
 import { elementType } from './literal.ts';
 
-/** What a name stands for: the last relation when there is no path. */
+/** Meaning of a name: relations and a path; the last relation itself when there is no path. */
 export interface Target {
   readonly relations: readonly RelationPlan[];
   readonly path: FieldPath | undefined;
 }
 
-/** The fields that can be named after this name and a dot. */
+/** Returns the fields that can be named after this name and a dot. */
 export function innerNames({ relations, path }: Target, view: ReadPolicy | undefined): readonly string[] {
   const target = relations.at(-1)?.target;
   if (path === undefined) return target === undefined ? [] : nameableFields(target, view).map(({ name }) => name);
@@ -17,7 +17,7 @@ export function innerNames({ relations, path }: Target, view: ReadPolicy | undef
   return type.kind === 'object' ? type.fields.map(({ name }) => name) : [];
 }
 
-/** A record has one value there at most. */
+/** True when a record has at most one value there. */
 export function isSingle({ relations, path }: Target): boolean {
   return relations.every(({ many }) => !many) && path?.fields.every(({ type }) => type.kind !== 'list') === true;
 }

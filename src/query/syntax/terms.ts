@@ -1,15 +1,15 @@
 import type { FilterLimits } from './operators.ts';
 import type { QueryReader } from './reader.ts';
 
-// The parser calls itself once for each level; whatever is configured, the stack holds this many.
+// The parser is recursive, once per level; the stack holds this many, whatever is configured.
 const DEEPEST = 200;
 
-/** What `&`, `|`, `!` and groups make of conditions. */
+/** Combination of conditions by `&`, `|`, `!` and groups. */
 type Combined<T> =
   | { readonly type: 'and' | 'or'; readonly items: readonly T[] }
   | { readonly type: 'not'; readonly item: T };
 
-/** The part of the language that filters and rules share: how conditions are put together. */
+/** Parser of the syntax that filters and rules share: how conditions are combined. */
 export abstract class TermParser<T extends { readonly type: string }> {
   readonly reader: QueryReader;
   protected readonly limits: FilterLimits;
@@ -23,7 +23,7 @@ export abstract class TermParser<T extends { readonly type: string }> {
     this.#or = reader.encoded ? '|' : '|,';
   }
 
-  /** One condition, whose name has been read; it began at `start`. */
+  /** Parses one condition, whose name has been read; it began at `start`. */
   abstract parseCondition(name: string, start: number): T;
   protected abstract combined(term: Combined<T>): T;
 
