@@ -2,11 +2,11 @@ import type { Authenticator } from './credentials/authenticator.ts';
 import type { Identity, Principal } from './identity.ts';
 
 /** Milliseconds between two checks; a connection ends at most this long after its token. */
-const SWEEP = 500;
+const CHECK_INTERVAL_MS = 500;
 /** Milliseconds before the end at which it is announced. */
-const WARNING = 60_000;
+const EXPIRY_WARNING_MS = 60_000;
 /** Connections that are checked in one turn of the event loop: each check may read the store. */
-const SLICE = 200;
+const MAX_DECISIONS_PER_TURN = 200;
 
 /** Open connection, as its transport implements it. */
 export interface OpenConnection {
@@ -40,16 +40,16 @@ export class ConnectionRegistry {
   readonly #timer: NodeJS.Timeout;
   readonly #unsubscribe: () => void;
   /** Connections whose rights are to be decided again. */
-  #unjudged = new Set<OpenConnection>();
-  #judging: NodeJS.Immediate | undefined;
+  #undecided = new Set<OpenConnection>();
+  #scheduled: NodeJS.Immediate | undefined;
 
   constructor(authenticator: Pick<Authenticator, 'refresh' | 'onChange'>) {
     this.#authenticator = authenticator;
-    this.#timer = setInterval(() => this.#sweep(), SWEEP).unref();
+    this.#timer = setInterval(() => this.#checkExpiry(), CHECK_INTERVAL_MS).unref();
     this.#unsubscribe = authenticator.onChange(() => {
       // Changes that come together are handled at once.
-      this.#unjudged = new Set(this.#connections.keys());
-      this.#judgeSoon();
+      this.#undecided = new Set(this.#connections.keys());
+      this.#schedule();
     });
   }
 
@@ -62,13 +62,13 @@ export class ConnectionRegistry {
     if (connection.identity.type !== 'principal') return;
     this.#connections.set(connection, undefined);
     // A change between the check of the credential and this call was not reported to this connection.
-    this.#unjudged.add(connection);
-    this.#judgeSoon();
+    this.#undecided.add(connection);
+    this.#schedule();
   }
 
   remove(connection: OpenConnection): void {
     this.#connections.delete(connection);
-    this.#unjudged.delete(connection);
+    this.#undecided.delete(connection);
   }
 
   /** Continues the connection with a newer token of the same subject. */
@@ -80,15 +80,15 @@ export class ConnectionRegistry {
 
   stop(): void {
     clearInterval(this.#timer);
-    clearImmediate(this.#judging);
+    clearImmediate(this.#scheduled);
     this.#unsubscribe();
   }
 
-  #sweep(): void {
+  #checkExpiry(): void {
     const now = Date.now();
     for (const [connection, announced] of this.#connections) {
       const { expiresAt } = connection.identity as Principal;
-      if (expiresAt === undefined || expiresAt > now + WARNING) continue;
+      if (expiresAt === undefined || expiresAt > now + EXPIRY_WARNING_MS) continue;
       if (expiresAt <= now) {
         this.remove(connection);
         connection.expired();
@@ -99,22 +99,22 @@ export class ConnectionRegistry {
     }
   }
 
-  #judgeSoon(): void {
-    this.#judging ??= setImmediate(() => {
-      this.#judging = undefined;
-      let left = SLICE;
-      for (const connection of this.#unjudged) {
-        if (left-- === 0) return this.#judgeSoon();
-        this.#unjudged.delete(connection);
-        this.#judge(connection);
+  #schedule(): void {
+    this.#scheduled ??= setImmediate(() => {
+      this.#scheduled = undefined;
+      let left = MAX_DECISIONS_PER_TURN;
+      for (const connection of this.#undecided) {
+        if (left-- === 0) return this.#schedule();
+        this.#undecided.delete(connection);
+        this.#decide(connection);
       }
     });
   }
 
-  #judge(connection: OpenConnection): void {
-    const present = this.#authenticator.refresh(connection.identity as Principal);
-    if (present !== undefined) {
-      this.#adopt(connection, present);
+  #decide(connection: OpenConnection): void {
+    const current = this.#authenticator.refresh(connection.identity as Principal);
+    if (current !== undefined) {
+      this.#adopt(connection, current);
     } else {
       this.remove(connection);
       connection.revoked();

@@ -15,7 +15,7 @@ export interface NamedHook {
 }
 
 /** Bugs of the application: their messages are about its code and must not reach clients. */
-const BUGS = [TypeError, ReferenceError, RangeError, SyntaxError, EvalError, URIError] as const;
+const BUG_TYPES = [TypeError, ReferenceError, RangeError, SyntaxError, EvalError, URIError] as const;
 
 /**
  * Calls a hook that may refuse. Throws HOOK_REFUSED with its message when it throws or returns false, the code of the
@@ -26,9 +26,9 @@ export async function askHook(hook: NamedHook, event: object, options: CallOptio
   try {
     answer = await inTime(hook, event, options.timeout);
   } catch (error) {
-    const refusal = refusalOf(error);
+    const refusal = toRefusal(error);
     if (refusal !== undefined) throw refusal;
-    options.onError(faultOf(hook, error));
+    options.onError(toLogged(hook, error));
     throw new AppError('HOOK_FAILED', `The hook ${hook.name} has failed; it has been logged.`);
   }
   if (answer === false) throw new AppError('HOOK_REFUSED', `The hook ${hook.name} has refused.`);
@@ -40,7 +40,7 @@ export async function tellHook(hook: NamedHook, event: object, options: CallOpti
   try {
     await inTime(hook, event, options.timeout);
   } catch (error) {
-    options.onError(faultOf(hook, error));
+    options.onError(toLogged(hook, error));
   }
 }
 
@@ -67,9 +67,9 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 /**
  * Returns the error for the client; undefined for a bug. Errors of tables may come from another copy of the package.
  */
-function refusalOf(error: unknown): AppError | undefined {
+function toRefusal(error: unknown): AppError | undefined {
   if (!(error instanceof Error)) return new AppError('HOOK_REFUSED', String(error).slice(0, 1000));
-  if (error instanceof HookTimeout || BUGS.some((bug) => error instanceof bug)) return undefined;
+  if (error instanceof HookTimeout || BUG_TYPES.some((bug) => error instanceof bug)) return undefined;
   const { code, errors } = error as Error & { code?: unknown; errors?: AppError['errors'] };
   if (!isCode(code)) return code === undefined ? new AppError('HOOK_REFUSED', error.message) : undefined;
   if (ERRORS[code].status >= 500) return undefined;
@@ -80,6 +80,6 @@ function isCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(ERRORS, code);
 }
 
-function faultOf({ name }: NamedHook, error: unknown): Error {
+function toLogged({ name }: NamedHook, error: unknown): Error {
   return new Error(`hook ${name}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
 }

@@ -33,12 +33,12 @@ export interface ReadHooksOptions {
 /** Loads the modules and sorts their exports. Throws StartError with every export that is not a hook. */
 export async function readHooks({ loader, paths, tables }: ReadHooksOptions): Promise<HookLists> {
   const lists: HookLists = { realtime: new Map(), tables: new Map() };
-  const mistakes: Diagnostic[] = [];
+  const diagnostics: Diagnostic[] = [];
   for (const path of paths) {
     const exports = await loader.load(path);
-    new ModuleReader({ path, loader, tables, lists, mistakes }).read(exports);
+    new ModuleReader({ path, loader, tables, lists, diagnostics }).read(exports);
   }
-  if (mistakes.length > 0) throw new StartError(mistakes);
+  if (diagnostics.length > 0) throw new StartError(diagnostics);
   return lists;
 }
 
@@ -47,10 +47,10 @@ interface ReaderContext {
   readonly loader: ModuleLoader;
   readonly tables: ReadonlySet<string>;
   readonly lists: HookLists;
-  readonly mistakes: Diagnostic[];
+  readonly diagnostics: Diagnostic[];
 }
 
-type Call = NamedHook['call'];
+type HookFunction = NamedHook['call'];
 
 class ModuleReader {
   readonly #context: ReaderContext;
@@ -68,7 +68,7 @@ class ModuleReader {
     if (isMapping(whole))
       this.#readMembers(Object.fromEntries(Object.entries(whole).filter(([, it]) => !isIn(named, it))));
     else if (whole !== undefined) this.#wrong('default', { message: 'the default export must be an object of hooks' });
-    if (this.#found.size > 0 || this.#context.mistakes.length > 0) return;
+    if (this.#found.size > 0 || this.#context.diagnostics.length > 0) return;
     this.#wrong('', {
       message: 'exports no hooks',
       hint: `a module of hooks exports ${REALTIME_HOOKS.join(', ')} or tables`,
@@ -87,8 +87,8 @@ class ModuleReader {
     const hook = REALTIME_HOOKS.find((known) => known === name || toSnakeCase(known) === name);
     if (hook === undefined) {
       const known = [...REALTIME_HOOKS, ...REALTIME_HOOKS.map(toSnakeCase), 'tables'];
-      this.#unknown({ what: `exports "${name}", which is no hook`, name, known });
-    } else this.#add(this.#context.lists.realtime, { hook, shown: hook, name, value });
+      this.#unknown({ what: `exports "${name}", which is not a hook`, name, known });
+    } else this.#add(this.#context.lists.realtime, { hook, label: hook, name, value });
   }
 
   #readTables(value: unknown): void {
@@ -109,30 +109,30 @@ class ModuleReader {
     for (const [name, value] of Object.entries(hooks)) {
       const hook = TABLE_HOOKS.find((known) => known === name || toSnakeCase(known) === name);
       if (hook === undefined) {
-        this.#unknown({ what: `"${name}" of tables.${table} is no hook`, name, known: TABLE_HOOKS });
+        this.#unknown({ what: `"${name}" of tables.${table} is not a hook`, name, known: TABLE_HOOKS });
         continue;
       }
       const { tables } = this.#context.lists;
       const list = tables.get(table) ?? new Map<TableHookName, NamedHook[]>();
       tables.set(table, list);
-      this.#add(list, { hook, shown: `${hook} of ${table}`, name, value });
+      this.#add(list, { hook, label: `${hook} of ${table}`, name, value });
     }
   }
 
   #add<Name>(
     list: Map<Name, NamedHook[]>,
-    { hook, shown, name, value }: { hook: Name; shown: string; name: string; value: unknown },
+    { hook, label, name, value }: { hook: Name; label: string; name: string; value: unknown },
   ): void {
     if (value === undefined) return;
-    if (typeof value !== 'function' || this.#found.has(shown)) {
-      const message = typeof value === 'function' ? `the module has ${shown} twice` : `${name} must be a function`;
+    if (typeof value !== 'function' || this.#found.has(label)) {
+      const message = typeof value === 'function' ? `the module has ${label} twice` : `${name} must be a function`;
       this.#wrong(name, { message });
       return;
     }
-    this.#found.add(shown);
+    this.#found.add(label);
     const hooks = list.get(hook) ?? [];
     list.set(hook, hooks);
-    hooks.push({ name: shown, call: value as Call });
+    hooks.push({ name: label, call: value as HookFunction });
   }
 
   #unknown({ what, name, known }: { what: string; name: string; known: readonly string[] }): void {
@@ -144,9 +144,9 @@ class ModuleReader {
   }
 
   #wrong(name: string, wrong: { message: string; hint?: string }): void {
-    const { path, loader, mistakes } = this.#context;
+    const { path, loader, diagnostics } = this.#context;
     const escaped = name.replace(/[^\w]/g, '\\$&');
-    mistakes.push(loader.diagnoseAt(path, name === '' ? /(?!)/ : new RegExp(`\\b${escaped}\\b`), wrong));
+    diagnostics.push(loader.diagnoseAt(path, name === '' ? /(?!)/ : new RegExp(`\\b${escaped}\\b`), wrong));
   }
 }
 

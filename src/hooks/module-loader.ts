@@ -52,7 +52,7 @@ export class ModuleLoader {
   diagnoseAt(path: string, text: RegExp, wrong: { readonly message: string; readonly hint?: string }): Diagnostic {
     const source = this.#read(path);
     const offset = source?.text.search(text) ?? -1;
-    if (source === undefined || offset < 0) return diagnoseFile(this.#shown(path), wrong.message, wrong.hint);
+    if (source === undefined || offset < 0) return diagnoseFile(this.#relativePath(path), wrong.message, wrong.hint);
     return source.diagnose(source.locate(offset), wrong);
   }
 
@@ -62,7 +62,7 @@ export class ModuleLoader {
     const late = new Promise<never>((_, reject) => {
       const message = `was not loaded within ${timeout} ms`;
       const hint = 'it waits for something at its top level: do so in a function that is called later';
-      const diagnostic = diagnoseFile(this.#shown(path), message, hint);
+      const diagnostic = diagnoseFile(this.#relativePath(path), message, hint);
       timer = setTimeout(() => reject(new StartError([diagnostic])), timeout);
     });
     try {
@@ -79,16 +79,16 @@ export class ModuleLoader {
       // The compiler counts columns from 0.
       return this.#diagnosePlace(file, { line, column: Number(column) + 1, message: `does not parse: ${text}` });
     }
-    const told = `cannot be loaded: ${firstLine(message)}`;
+    const summary = `cannot be loaded: ${firstLine(message)}`;
     const place = error instanceof Error ? this.#placeOf(error) : undefined;
     return place === undefined
-      ? diagnoseFile(this.#shown(path), told)
-      : this.#diagnosePlace(place.file, { line: place.line, message: told });
+      ? diagnoseFile(this.#relativePath(path), summary)
+      : this.#diagnosePlace(place.file, { line: place.line, message: summary });
   }
 
-  #diagnosePlace(file: string, { line, column, message }: Place): Diagnostic {
+  #diagnosePlace(file: string, { line, column, message }: SourcePlace): Diagnostic {
     const source = this.#read(file);
-    const at = { file: this.#shown(file), line: Number(line), column: column ?? 1 };
+    const at = { file: this.#relativePath(file), line: Number(line), column: column ?? 1 };
     return source?.diagnose(at, { message }) ?? diagnoseFile(`${at.file}:${at.line}`, message);
   }
 
@@ -105,19 +105,19 @@ export class ModuleLoader {
 
   #read(file: string): SourceFile | undefined {
     try {
-      return new SourceFile(this.#shown(file), readFileSync(file, 'utf8'));
+      return new SourceFile(this.#relativePath(file), readFileSync(file, 'utf8'));
     } catch {
       return undefined;
     }
   }
 
-  #shown(path: string): string {
+  #relativePath(path: string): string {
     const { root } = this.#options;
     return isInside(root, path) ? relative(root, path).split(sep).join('/') : path;
   }
 }
 
-interface Place {
+interface SourcePlace {
   readonly line: string | undefined;
   /** Column in the compiled text, which may differ from the source; only known when it does not parse. */
   readonly column?: number;

@@ -53,9 +53,9 @@ export class RealtimeHooks {
   }
 
   /** Keeps the application open until this promise has settled. */
-  track(told: Promise<void>): void {
-    this.#ending.add(told);
-    void told.finally(() => this.#ending.delete(told));
+  track(called: Promise<void>): void {
+    this.#ending.add(called);
+    void called.finally(() => this.#ending.delete(called));
   }
 
   ended(connection: RealtimeConnection): void {
@@ -88,7 +88,7 @@ export class RealtimeConnection {
   readonly #hooks: RealtimeHooks;
   readonly #open = new Set<Subscribed>();
   /** Queue of the hooks of one connection, which are called in order. */
-  #turn: Promise<unknown> = Promise.resolve();
+  #queue: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
   constructor(hooks: RealtimeHooks, { identity, transport, collection, accountClaim = ACCOUNT_CLAIM }: Peer) {
@@ -127,9 +127,9 @@ export class RealtimeConnection {
    */
   async subscribe(collection: string, id: RecordKey | null): Promise<Subscribed> {
     const subscribed = { collection, id };
-    const asked = this.#turn.then(() => this.#hooks.ask('onRealtimeSubscribe', { ...this.event, ...subscribed }));
-    const opened = asked.then(() => void this.#open.add(subscribed));
-    this.#turn = opened.catch(() => {});
+    const accepted = this.#queue.then(() => this.#hooks.ask('onRealtimeSubscribe', { ...this.event, ...subscribed }));
+    const opened = accepted.then(() => void this.#open.add(subscribed));
+    this.#queue = opened.catch(() => {});
     await opened;
     return subscribed;
   }
@@ -150,7 +150,7 @@ export class RealtimeConnection {
     this.#isClosed = true;
     this.#hooks.ended(this);
     // A subscription whose hook is running is opened before it is closed.
-    const ended = this.#turn.then(async () => {
+    const ended = this.#queue.then(async () => {
       for (const subscribed of this.#open) {
         await this.#hooks.tell('onRealtimeUnsubscribe', { ...this.event, ...subscribed });
       }
@@ -161,8 +161,8 @@ export class RealtimeConnection {
   }
 
   #tell(name: RealtimeHookName, event: object): void {
-    const told = this.#turn.then(() => this.#hooks.tell(name, event));
-    this.#turn = told;
-    this.#hooks.track(told);
+    const called = this.#queue.then(() => this.#hooks.tell(name, event));
+    this.#queue = called;
+    this.#hooks.track(called);
   }
 }

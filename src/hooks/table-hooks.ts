@@ -1,10 +1,9 @@
 import { AppError } from '../errors.ts';
+import type { JsonObject } from '../resources/table/frames.ts';
 import type { PendingRecord, PendingWrite, WriteHooks } from '../resources/write-hooks.ts';
 import { askHook, type CallOptions, type NamedHook } from './call.ts';
 import type { TableHookName } from './exports.ts';
 import type { HookContext } from './types.ts';
-
-type JsonObject = Readonly<Record<string, unknown>>;
 
 export interface TableHookOptions extends CallOptions {
   /** Export name. */

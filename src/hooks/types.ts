@@ -1,9 +1,7 @@
 import type { Identity } from '../auth/identity.ts';
+import type { JsonObject } from '../resources/table/frames.ts';
 import type { NamedTables, TableName } from '../resources/tables.ts';
-import type { RecordKey } from '../store/store.ts';
-
-type JsonObject = Readonly<Record<string, unknown>>;
-type Awaitable<T> = T | Promise<T>;
+import type { Awaitable, RecordKey } from '../store/store.ts';
 
 /** Part of every hook's event. */
 export interface HookContext {

@@ -16,30 +16,30 @@ export function totalOrder(sort: readonly SortKey[], table: TablePlan): readonly
   return end >= 0 ? sort.slice(0, end + 1) : [...sort, { field: table.primaryKey, descending: false }];
 }
 
-const SHOWN_EXACTLY: ReadonlySet<string> = new Set(['ID', 'String', 'Int', 'Date']);
+const EXACT_IN_JSON: ReadonlySet<string> = new Set(['ID', 'String', 'Int', 'Date']);
 
 /** Returns whether a record's JSON has the value of this field exactly as it is stored. */
 export function isShownExactly({ type }: FieldPlan): boolean {
-  return type.kind === 'enum' || (type.kind === 'scalar' && SHOWN_EXACTLY.has(type.name));
+  return type.kind === 'enum' || (type.kind === 'scalar' && EXACT_IN_JSON.has(type.name));
 }
 
-function nameOf(order: readonly SortKey[]): string {
+function orderName(order: readonly SortKey[]): string {
   return order.map(({ field, descending }) => `${descending ? '-' : ''}${field.name}`).join(',');
 }
 
 /** Formats an opaque string for a URL; it names its order, so that it cannot be used with another. */
 export function formatCursor(order: readonly SortKey[], position: Position): string {
   const values = position.map((value) => (value === null ? null : String(value)));
-  return Buffer.from(JSON.stringify([nameOf(order), ...values])).toString('base64url');
+  return Buffer.from(JSON.stringify([orderName(order), ...values])).toString('base64url');
 }
 
 /** Parses a cursor. Throws INVALID_QUERY for text that `formatCursor` has not made for this order. */
 export function parseCursor(text: string, order: readonly SortKey[]): Position {
   const parts = parseParts(text);
-  if (parts === undefined) throw makeQueryError('cursor', 'is none of ours; take it from the Link of a list');
+  if (parts === undefined) throw unknownCursor();
   const [name, ...values] = parts;
-  if (name !== nameOf(order) || values.length !== order.length) {
-    throw makeQueryError('cursor', `was made for a list with another sort; this one is ${nameOf(order)}`);
+  if (name !== orderName(order) || values.length !== order.length) {
+    throw makeQueryError('cursor', `was made for a list with another sort; this one is ${orderName(order)}`);
   }
   return values.map((value, index) => cellOf((order[index] as SortKey).field, value));
 }
@@ -64,5 +64,9 @@ function cellOf({ type, primaryKey }: FieldPlan, text: string | null): SortValue
     const value = type.name === 'Float' ? Number(text) : parseLiteral({ kind: 'scalar', name: type.name }, text);
     if (typeof value === 'bigint' || (typeof value === 'number' && Number.isFinite(value))) return value;
   }
-  throw makeQueryError('cursor', 'is none of ours; take it from the Link of a list');
+  throw unknownCursor();
+}
+
+function unknownCursor(): Error {
+  return makeQueryError('cursor', 'is not a cursor of this server; take it from the Link header of a list');
 }

@@ -18,5 +18,11 @@ export { visibleFields } from './syntax/fields.ts';
 export type { FilterLimits } from './syntax/operators.ts';
 export { type FilterScope, type ParsedQuery, parseFilter, parseQuery } from './syntax/parse.ts';
 export { checkEncoded, makeQueryError } from './syntax/problem.ts';
-export { both, type ConditionalField, nameableFields, type ReadPolicy, shownFields, type TableView } from './view.ts';
+export {
+  both,
+  type ConditionalField,
+  nameableFields,
+  type ReadPolicy,
+  type TableView,
+} from './view.ts';
 export { haveWords, textsOf, type Word, wordsOf, wordText } from './words.ts';

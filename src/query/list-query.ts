@@ -60,7 +60,7 @@ function withListParameters(reserved: ReadonlySet<string>): ReadonlySet<string> 
 }
 
 /** Scope of a list, which needs more limits than its filter. */
-interface ListScope extends FilterScope {
+interface ListQueryScope extends FilterScope {
   readonly limits: Limits;
 }
 
@@ -79,7 +79,7 @@ export function parseListQuery(
  * parameters of the endpoint; keep one set for all calls. With a view, fields and records outside of it can be neither
  * named nor found. Throws INVALID_QUERY.
  */
-export function parseQueryFor(rawQuery: string, { table, limits, reserved, view }: ListScope): ListQuery {
+export function parseQueryFor(rawQuery: string, { table, limits, reserved, view }: ListQueryScope): ListQuery {
   const scope = { table, limits, reserved: withListParameters(reserved), view };
   const { filter, parameters } = parseQuery(rawQuery, scope);
   const sort = parseSort(parameters.get('sort'), table, view);

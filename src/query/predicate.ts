@@ -8,7 +8,7 @@ export type JsonRecord = Readonly<Record<string, JsonValue>>;
 export type Predicate = (record: JsonRecord) => boolean;
 
 /** Test of one value at the end of a path. Absent counts as null. */
-type Test = (value: JsonValue) => boolean;
+type ValueTest = (value: JsonValue) => boolean;
 
 /** Compiles a filter into a function of a record's JSON with the same result as the SQL has for its row. */
 export function compilePredicate(filter: Filter): Predicate {
@@ -54,13 +54,13 @@ function textsOf(value: JsonValue): readonly string[] {
   return isList(value) ? value.flatMap(textsOf) : [];
 }
 
-function compilePath(path: FieldPath, test: Test, wholeList: boolean): Predicate {
+function compilePath(path: FieldPath, test: ValueTest, wholeList: boolean): Predicate {
   const [root, ...rest] = path.fields;
   const inner = walk(root.type, rest, test, wholeList);
   return (record) => inner(read(record, root.name));
 }
 
-function walk(type: FieldType, rest: readonly FieldPlan[], test: Test, wholeList: boolean): Test {
+function walk(type: FieldType, rest: readonly FieldPlan[], test: ValueTest, wholeList: boolean): ValueTest {
   const [next, ...further] = rest;
   if (type.kind === 'list' && (next !== undefined || !wholeList)) {
     const element = walk(type.of, rest, test, wholeList);
@@ -86,7 +86,7 @@ function read(record: JsonRecord, name: string): JsonValue {
   return value;
 }
 
-function compileTest(condition: Exclude<Condition, { type: 'null' | 'words' }>): Test {
+function compileTest(condition: Exclude<Condition, { type: 'null' | 'words' }>): ValueTest {
   switch (condition.type) {
     case 'text':
       return textTest(condition.op, condition.value);
@@ -116,7 +116,7 @@ function exact(value: JsonValue): JsonValue | bigint {
   return typeof value === 'string' && /^-?\d{1,20}$/.test(value) ? BigInt(value) : value;
 }
 
-function compareTest(path: FieldPath, op: Comparison, literal: Scalar): Test {
+function compareTest(path: FieldPath, op: Comparison, literal: Scalar): ValueTest {
   if (isLong(path)) {
     const holds = ORDER[op];
     const bound = typeof literal === 'bigint' ? literal : Number(literal);
@@ -142,7 +142,7 @@ const ORDER: Readonly<Record<Comparison, (order: number) => boolean>> = {
   ge: (order) => order >= 0,
 };
 
-function textTest(op: TextOp, text: string): Test {
+function textTest(op: TextOp, text: string): ValueTest {
   switch (op) {
     case 'contains':
       return (value) => typeof value === 'string' && value.includes(text);
@@ -154,7 +154,7 @@ function textTest(op: TextOp, text: string): Test {
 }
 
 /** Searches each run once, from the end of the last one: no backtracking, whatever the pattern. */
-function patternTest(runs: readonly string[]): Test {
+function patternTest(runs: readonly string[]): ValueTest {
   const [first = ''] = runs;
   const last = runs.at(-1) ?? '';
   const middle = runs.slice(1, -1);

@@ -3,7 +3,7 @@ import type { FieldPlan, RelationPlan, TablePlan } from '../schema/plan.ts';
 import type { Filter } from './syntax/ast.ts';
 import { fieldsByName } from './syntax/fields.ts';
 import { columnOf, makeQueryError, show } from './syntax/problem.ts';
-import { type ConditionalField, nameableRelation, type ReadPolicy, shownFields } from './view.ts';
+import { type ConditionalField, nameableRelation, type ReadPolicy, readableFields } from './view.ts';
 
 /** Selected part of a record: fields in schema order, then records of other tables. */
 export interface Select {
@@ -21,9 +21,9 @@ export interface SelectedRelation {
 }
 
 /** Levels of nested relations: each costs a look-up per record of the level above. */
-const DEEPEST = 4;
+const MAX_SELECT_LEVELS = 4;
 /** Relations over all levels, so that one URL cannot read the whole store. */
-const MOST_RELATIONS = 16;
+const MAX_RELATIONS = 16;
 const NAME = /[^,{}]*/y;
 
 /** Parses the decoded text of `select=`: `name,author{name}`, `*` for all fields. Throws INVALID_QUERY. */
@@ -42,7 +42,7 @@ export function parseSelect(text: string, table: TablePlan, view?: ReadPolicy): 
 
 /** Returns all readable fields of a table, and no relations. */
 export function wholeOf(table: TablePlan, view: ReadPolicy | undefined): Select {
-  return freeze(table, { fields: shownFields(table, view), relations: [] }, view);
+  return freeze(table, { fields: readableFields(table, view), relations: [] }, view);
 }
 
 function freeze(table: TablePlan, { fields, relations }: Select, view: ReadPolicy | undefined): Select {
@@ -76,7 +76,7 @@ class SelectParser {
       if (relation !== undefined) {
         relations.set(relation, this.#parseRelation(relation, depth, start));
       } else if (name === '*') {
-        for (const field of shownFields(table, this.#view)) fields.add(field);
+        for (const field of readableFields(table, this.#view)) fields.add(field);
       } else {
         fields.add(this.#field(table, name, start));
       }
@@ -101,8 +101,8 @@ class SelectParser {
   #parseRelation(relation: RelationPlan, depth: number, start: number): SelectedRelation {
     const { target } = relation;
     this.#relations++;
-    if (this.#relations > MOST_RELATIONS) throw this.#error(`at most ${MOST_RELATIONS} relations can be named`, start);
-    if (depth > DEEPEST) throw this.#error(`relations nest at most ${DEEPEST} deep`, start);
+    if (this.#relations > MAX_RELATIONS) throw this.#error(`at most ${MAX_RELATIONS} relations can be named`, start);
+    if (depth > MAX_SELECT_LEVELS) throw this.#error(`relations nest at most ${MAX_SELECT_LEVELS} deep`, start);
     const select = this.#parseInner(target, depth);
     const filter = this.#view?.of(target)?.filter;
     return { relation, select, ...(filter === undefined ? {} : { filter }) };
@@ -116,10 +116,10 @@ class SelectParser {
   }
 
   #field(table: TablePlan, name: string, start: number): FieldPlan {
-    const fields = shownFields(table, this.#view);
+    const fields = readableFields(table, this.#view);
     const field = fieldsByName(fields).get(name);
     if (field !== undefined) {
-      if (this.#text[this.#position] === '{') throw this.#error(`${name} is no relation: it has no { }`, start);
+      if (this.#text[this.#position] === '{') throw this.#error(`${name} is not a relation and takes no { }`, start);
       return field;
     }
     if (name === '') throw this.#error('expected a field', start);

@@ -11,7 +11,7 @@ export interface ConditionalField {
 /** Readable part of one table. */
 export interface TableView {
   /** Readable fields, in schema order. */
-  readonly shown: readonly FieldPlan[];
+  readonly readable: readonly FieldPlan[];
   /** Fields that a query may name: those that are readable in every record. */
   readonly nameable: readonly FieldPlan[];
   readonly masked: readonly ConditionalField[];
@@ -35,8 +35,8 @@ export function nameableFields(table: TablePlan, view: ReadPolicy | undefined): 
 }
 
 /** Returns the fields that a response has. */
-export function shownFields(table: TablePlan, view: ReadPolicy | undefined): readonly FieldPlan[] {
-  return view?.of(table)?.shown ?? visibleFields(table);
+export function readableFields(table: TablePlan, view: ReadPolicy | undefined): readonly FieldPlan[] {
+  return view?.of(table)?.readable ?? visibleFields(table);
 }
 
 /**

@@ -1,5 +1,5 @@
 const WORD = /[\p{L}\p{N}]+/gu;
-const SOUGHT = /([\p{L}\p{N}]+)(\*?)/gu;
+const SEARCH_WORD = /([\p{L}\p{N}]+)(\*?)/gu;
 const MARKS = /\p{M}+/gu;
 
 /** Word to search for. */
@@ -24,7 +24,10 @@ export function wordsOf(text: string): string[] {
 
 /** Returns the words of a search, in which a star right after a word makes it a prefix. */
 export function parseWords(text: string): Word[] {
-  return [...normalize(text).matchAll(SOUGHT)].map(([, word = '', star]) => ({ text: word, prefix: star === '*' }));
+  return [...normalize(text).matchAll(SEARCH_WORD)].map(([, word = '', star]) => ({
+    text: word,
+    prefix: star === '*',
+  }));
 }
 
 /** Joins the words of several texts with spaces, for an index that splits a text at its spaces. */

@@ -22,14 +22,14 @@ export class CallerPermissions {
    */
   guard(identity: Identity, actions: readonly Action[]): WriteCheck | undefined {
     const access = this.#access;
-    const possible = actions.some((action) => access.judge(this.#table, action, identity) !== false);
+    const possible = actions.some((action) => access.decide(this.#table, action, identity) !== false);
     if (!possible) throw access.refusal(this.#table, actions[0] as Action, identity);
     return access.guardOf(this.#table, identity, actions);
   }
 
   /** Sets the caller's account in a new record that names none. Throws as `refuseFields`. */
-  stamped(identity: Identity, body: unknown): unknown {
-    this.refuseFields(identity, body);
+  withAccount(identity: Identity, body: unknown): unknown {
+    this.checkFields(identity, body);
     const account = this.#table.access?.account;
     if (account === undefined || identity.type !== 'principal' || !isObject(body)) return body;
     if (Object.hasOwn(body, account.field.name)) return body;
@@ -41,27 +41,27 @@ export class CallerPermissions {
   }
 
   /** Throws FORBIDDEN when the body has a field that the caller may not write. */
-  refuseFields(identity: Identity, body: unknown): void {
+  checkFields(identity: Identity, body: unknown): void {
     if (!isObject(body)) return;
-    for (const [field, verdict] of this.#access.unwritable(this.#table, identity)) {
+    for (const [field, permission] of this.#access.unwritable(this.#table, identity)) {
       // The check in the transaction does not see hidden fields.
-      if ((verdict === false || field.hidden) && Object.hasOwn(body, field.name))
+      if ((permission === false || field.hidden) && Object.hasOwn(body, field.name))
         throw fieldRefusal(this.#table, field);
     }
   }
 
   /** Returns the indexes of the fields that the caller may never write: a PUT without them does not replace them. */
-  kept(identity: Identity): readonly number[] | undefined {
+  unwritableIndexes(identity: Identity): readonly number[] | undefined {
     const fields = this.#access.unwritable(this.#table, identity);
     if (fields.size === 0) return undefined;
-    const kept = [...fields].filter(([field, verdict]) => verdict === false || field.hidden);
-    return kept.map(([field]) => this.#table.fields.indexOf(field));
+    const unwritable = [...fields].filter(([field, permission]) => permission === false || field.hidden);
+    return unwritable.map(([field]) => this.#table.fields.indexOf(field));
   }
 
   /** Returns the outcomes with the fields and records that the writer can read. */
-  shown(identity: Identity, outcomes: readonly WriteOutcome[]): readonly WriteOutcome[] {
+  redact(identity: Identity, outcomes: readonly WriteOutcome[]): readonly WriteOutcome[] {
     const access = this.#access;
-    if (access.judge(this.#table, 'read', identity) === false) {
+    if (access.decide(this.#table, 'read', identity) === false) {
       return outcomes.map((outcome) => redactOutcome(outcome, this.#table, 'nothing'));
     }
     const view = access.viewOf(identity)?.of(this.#table);

@@ -4,9 +4,9 @@ import { expiryOf } from '../store/expiry.ts';
 import type { Store } from '../store/store.ts';
 import type { WriteQueue } from '../store/write-queue.ts';
 
-const INTERVAL = 1000;
+const INTERVAL_MS = 1000;
 /** Records removed, or log entries trimmed, before other work runs. */
-const BATCH = 500;
+const MAX_BATCH_ITEMS = 500;
 const EXPIRATION = { type: 'expiration' } as const;
 
 export interface RetentionContext {
@@ -22,34 +22,34 @@ export class Retention {
   readonly #expiring: readonly TablePlan[];
   readonly #timer: NodeJS.Timeout;
   #running: Promise<void> = Promise.resolve();
-  #busy = false;
-  #stopped = false;
+  #isRunning = false;
+  #isStopped = false;
 
   constructor(context: RetentionContext) {
     this.#context = context;
     this.#expiring = context.plan.tables.filter((table) => expiryOf(table) !== undefined);
-    this.#timer = setInterval(() => this.#start(), INTERVAL).unref();
+    this.#timer = setInterval(() => this.#start(), INTERVAL_MS).unref();
   }
 
   /** Resolves when nothing is running any more. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    this.#stopped = true;
+    this.#isStopped = true;
     await this.#running;
   }
 
   #start(): void {
-    if (this.#busy) return;
-    this.#busy = true;
+    if (this.#isRunning) return;
+    this.#isRunning = true;
     this.#running = this.#run().finally(() => {
-      this.#busy = false;
+      this.#isRunning = false;
     });
   }
 
   async #run(): Promise<void> {
     try {
       for (const table of this.#expiring) await this.#expire(table);
-      while (!this.#stopped && (await this.#context.store.trim(Date.now(), BATCH))) await nextTurn();
+      while (!this.#isStopped && (await this.#context.store.trim(Date.now(), MAX_BATCH_ITEMS))) await nextTurn();
     } catch (error) {
       // A full or locked storage is reported to writers; here it only means to try again later.
       if (!(error instanceof AppError)) this.#context.onError(error);
@@ -58,9 +58,9 @@ export class Retention {
 
   async #expire(table: TablePlan): Promise<void> {
     const { store, commits } = this.#context;
-    for (let found = BATCH; found === BATCH && !this.#stopped; ) {
+    for (let found = MAX_BATCH_ITEMS; found === MAX_BATCH_ITEMS && !this.#isStopped; ) {
       const expiredAt = Date.now();
-      const keys = await store.expired(table, expiredAt, BATCH);
+      const keys = await store.expired(table, expiredAt, MAX_BATCH_ITEMS);
       found = keys.length;
       const removals = keys.map((id) => commits.submit([{ type: 'delete', table, id, expiredAt, by: EXPIRATION }]));
       // A record that was refreshed or removed meanwhile is refused, which is correct.

@@ -11,14 +11,14 @@ import type { TablePlan } from '../schema/plan.ts';
 import type { RelatedReader } from '../store/store.ts';
 import { makeRelatedReader } from './relations.ts';
 
-interface Context {
+interface SelectionScope {
   readonly table: TablePlan;
   readonly store: RelatedReader;
   readonly delta?: boolean;
 }
 
 /** Makes the part of a query by which the hub chooses and shapes frames. */
-export function makeSelection(query: ListQuery, { table, store, delta = false }: Context): Selection {
+export function makeSelection(query: ListQuery, { table, store, delta = false }: SelectionScope): Selection {
   const { filter, sees, select } = query;
   if (filter === undefined && sees === undefined && select === undefined && !delta) return { key: '' };
   const fields = select?.fields.map(({ name }) => name);
@@ -26,7 +26,7 @@ export function makeSelection(query: ListQuery, { table, store, delta = false }:
   const equal = (filter && findEqual(filter)) ?? (sees && findEqual(sees));
   const masked = select?.masked ?? [];
   return {
-    key: keyOf([filter, sees, fields, masked.map(nameMask), relations.map(nameOf), delta]),
+    key: selectionKey([filter, sees, fields, masked.map(conditionKey), relations.map(relationKey), delta]),
     ...(filter === undefined ? {} : { matches: compilePredicate(filter) }),
     ...(sees === undefined ? {} : { sees: compilePredicate(sees) }),
     ...(masked.length === 0 ? {} : { masked: new Map(masked.map(toMask)) }),
@@ -38,14 +38,14 @@ export function makeSelection(query: ListQuery, { table, store, delta = false }:
 }
 
 /** Plans refer to each other and are large: a path is identified by its name. */
-function keyOf(parts: readonly unknown[]): string {
+function selectionKey(parts: readonly unknown[]): string {
   return JSON.stringify(parts, (key, value: unknown) => {
     if (key === 'path') return (value as { name: string }).name;
     return typeof value === 'bigint' ? `${value}n` : value;
   });
 }
 
-function nameMask({ field, filter }: ConditionalField): unknown {
+function conditionKey({ field, filter }: ConditionalField): unknown {
   return [field.name, filter];
 }
 
@@ -53,10 +53,10 @@ function toMask({ field, filter }: ConditionalField): [string, Predicate] {
   return [field.name, compilePredicate(filter)];
 }
 
-function nameOf({ relation, select, filter }: SelectedRelation): string {
+function relationKey({ relation, select, filter }: SelectedRelation): string {
   const { fields, relations, masked = [] } = select;
-  const names = [...fields.map(({ name }) => name), ...relations.map(nameOf)];
-  const limits = filter === undefined && masked.length === 0 ? '' : keyOf([filter, masked.map(nameMask)]);
+  const names = [...fields.map(({ name }) => name), ...relations.map(relationKey)];
+  const limits = filter === undefined && masked.length === 0 ? '' : selectionKey([filter, masked.map(conditionKey)]);
   return `${relation.name}{${names.join()}}${limits}`;
 }
 

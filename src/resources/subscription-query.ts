@@ -33,7 +33,7 @@ const RESERVED: ReadonlySet<string> = new Set(['stream', 'since', 'retained', 'e
 /** The unreserved characters of RFC 3986 §2.3, which need no encoding in a URL. */
 const CLIENT = /^[A-Za-z0-9\-._~]{1,128}$/;
 
-interface Scope {
+interface SubscriptionScope {
   readonly table: TablePlan;
   readonly id: RecordKey | undefined;
   readonly limits: Limits;
@@ -41,17 +41,20 @@ interface Scope {
   /** Read policy of the subscriber; undefined when it can read everything. */
   readonly view?: ReadPolicy | undefined;
   /** Filter of the records that the subscriber may subscribe to. */
-  readonly hears?: Filter | undefined;
+  readonly subscribable?: Filter | undefined;
 }
 
 /**
  * Parses the raw query string of a channel's URL: the list's filter and `select`, and the subscription's own
  * parameters. Throws INVALID_QUERY or INVALID_POSITION.
  */
-export function parseSubscription(rawQuery: string, scope: Scope): SubscriptionQuery {
-  const { table, id, limits, store, view, hears } = scope;
+export function parseSubscription(rawQuery: string, scope: SubscriptionScope): SubscriptionQuery {
+  const { table, id, limits, store, view, subscribable } = scope;
   const read = parseQueryFor(rawQuery, { table, limits, reserved: RESERVED, view });
-  const query = hears === undefined || hears === read.sees ? read : { ...read, sees: both(read.sees, hears) as Filter };
+  const query =
+    subscribable === undefined || subscribable === read.sees
+      ? read
+      : { ...read, sees: both(read.sees, subscribable) as Filter };
   const { others } = query;
   const retained = parseSwitch(others, 'retained') ?? id !== undefined;
   checkStream(query, retained, id);
@@ -75,7 +78,10 @@ export function parseSubscription(rawQuery: string, scope: Scope): SubscriptionQ
 }
 
 /** Parses the raw query string of a record's URL, which may only select fields. Throws INVALID_QUERY. */
-export function parseRecordQuery(rawQuery: string, scope: Pick<Scope, 'table' | 'limits' | 'view'>): ListQuery {
+export function parseRecordQuery(
+  rawQuery: string,
+  scope: Pick<SubscriptionScope, 'table' | 'limits' | 'view'>,
+): ListQuery {
   const query = parseQueryFor(rawQuery, { ...scope, reserved: NOTHING_RESERVED });
   if (query.filter !== undefined || [...query.given].some((name) => name !== 'select')) {
     throw new AppError('INVALID_QUERY', 'A record takes no query parameter but select.');
@@ -111,7 +117,7 @@ function checkStream({ filter, given, sort }: ListQuery, retained: boolean, id: 
   for (const name of ['offset', 'cursor', 'count']) {
     if (given.has(name)) throw refuse(`${name} is for lists; a stream goes on with since.`);
   }
-  if (filter !== undefined && looksElsewhere(filter)) {
+  if (filter !== undefined && readsOtherTables(filter)) {
     throw refuse('A stream cannot be filtered by records of other tables: it would not hear of their changes.');
   }
   if (sort.length === 0) return;
@@ -122,8 +128,8 @@ function checkStream({ filter, given, sort }: ListQuery, retained: boolean, id: 
     throw refuse('sort on a stream needs a limit: the snapshot is then the first of that order.');
 }
 
-function looksElsewhere(filter: Filter): boolean {
+function readsOtherTables(filter: Filter): boolean {
   if (filter.type === 'related') return true;
-  if (filter.type === 'not') return looksElsewhere(filter.item);
-  return (filter.type === 'and' || filter.type === 'or') && filter.items.some(looksElsewhere);
+  if (filter.type === 'not') return readsOtherTables(filter.item);
+  return (filter.type === 'and' || filter.type === 'or') && filter.items.some(readsOtherTables);
 }

@@ -1,7 +1,6 @@
 import type { Identity } from '../auth/identity.ts';
 import type { RecordKey } from '../store/store.ts';
-
-type JsonObject = Readonly<Record<string, unknown>>;
+import type { JsonObject } from './table/frames.ts';
 
 /** Write of one record before it happens. */
 export interface PendingWrite {

@@ -13,7 +13,7 @@ const who = (sub: string): Principal => ({
   expiresAt: undefined,
 });
 const open = (options: Partial<ConstructorParameters<typeof Tickets>[0]> = {}) =>
-  new Tickets({ lifetime: 30_000, most: 100, mostOfOne: 10, ...options });
+  new Tickets({ lifetime: 30_000, maxTickets: 100, maxPerPrincipal: 10, ...options });
 
 describe('a ticket', () => {
   test('stands for who asked for it, once', () => {
@@ -35,7 +35,7 @@ describe('a ticket', () => {
   });
 
   test('gives way to a later one of the same principal when there are too many', () => {
-    const tickets = open({ mostOfOne: 2 });
+    const tickets = open({ maxPerPrincipal: 2 });
     const bob = tickets.issue(who('bob')).text;
     const texts = [1, 2, 3].map(() => tickets.issue(who('ada')).text);
     expect(texts.map((text) => tickets.redeem(text)?.sub)).toEqual([undefined, 'ada', 'ada']);
@@ -43,7 +43,7 @@ describe('a ticket', () => {
   });
 
   test('is refused when too many wait, until some are too old', () => {
-    const tickets = open({ most: 2 });
+    const tickets = open({ maxTickets: 2 });
     tickets.issue(who('ada'));
     vi.advanceTimersByTime(10_000);
     const { text } = tickets.issue(who('bob'));

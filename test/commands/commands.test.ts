@@ -261,9 +261,9 @@ describe('modules of hooks', () => {
   test.each([
     ['hooks.ts does not parse', 'export const a = {{;\n', 'hooks.ts:1:19 does not parse: Unexpected token'],
     [
-      'hooks.ts has an export that is no hook',
+      'hooks.ts has an export that is not a hook',
       '\nexport const onRealtimeConect = () => {};\n',
-      'hooks.ts:2:14 exports "onRealtimeConect", which is no hook',
+      'hooks.ts:2:14 exports "onRealtimeConect", which is not a hook',
     ],
     ['hooks.ts throws', "throw new Error('not today');\n", 'hooks.ts:1:1 cannot be loaded: not today'],
   ])('are looked at by check and start: %s', async (_, text, mistake) => {

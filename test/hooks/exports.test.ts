@@ -69,15 +69,15 @@ export const tables = { Message: { beforeCreate() {}, before_delete() {} }, Note
   test.each([
     [
       'export const onRealtimeConect = () => {};',
-      '1:14 exports "onRealtimeConect", which is no hook',
+      '1:14 exports "onRealtimeConect", which is not a hook',
       'did you mean "onRealtimeConnect"?',
     ],
-    ['export const on_realtime_conect = () => {};', 'is no hook', 'did you mean "on_realtime_connect"?'],
-    ['\nexport const helper = 1;', '2:14 exports "helper", which is no hook', 'known are onRealtimeConnect, '],
+    ['export const on_realtime_conect = () => {};', 'is not a hook', 'did you mean "on_realtime_connect"?'],
+    ['\nexport const helper = 1;', '2:14 exports "helper", which is not a hook', 'known are onRealtimeConnect, '],
     ['export const tables = { Mesage: {} };', '1:25 there is no exported table "Mesage"', 'did you mean "Message"?'],
     [
       'export const tables = { Note: { beforeCreat() {} } };',
-      '"beforeCreat" of tables.Note is no hook',
+      '"beforeCreat" of tables.Note is not a hook',
       'did you mean "beforeCreate"?',
     ],
     ['export const tables = { Note: 1 };', 'tables.Note must be an object of hooks', ''],

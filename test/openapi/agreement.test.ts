@@ -75,11 +75,11 @@ test('bodies that a document describes are accepted, and others are refused', ()
         const parser = new RecordParser(table, { ...LIMITS, id: 256 });
         const whole = gen(() => arbitraryOf({ $ref: `#/components/schemas/${table.name}.create` }, document)) as object;
         const part = gen(() => arbitraryOf({ $ref: `#/components/schemas/${table.name}.merge` }, document)) as object;
-        parser.parseWhole(whole);
-        parser.parsePart(part);
-        expect(() => parser.parseWhole({ ...whole, unheardOf: 1 })).toThrow(AppError);
+        parser.parseFull(whole);
+        parser.parsePatch(part);
+        expect(() => parser.parseFull({ ...whole, unheardOf: 1 })).toThrow(AppError);
         if (table.fields.some(({ stamp }) => stamp !== undefined)) {
-          expect(() => parser.parsePart({ ...part, made: '2025-01-01' })).toThrow(AppError);
+          expect(() => parser.parsePatch({ ...part, made: '2025-01-01' })).toThrow(AppError);
         }
       }
     }),

@@ -51,7 +51,8 @@ describe('the audit log is read', () => {
 
   test('by no admin who sees one account only', () => {
     const trail = trailOf(NOTHING, 'admins', OF_ACCOUNTS);
-    const forbidden = 'FORBIDDEN Not allowed: reading the audit log. It is for admins who are not of one account only.';
+    const forbidden =
+      'FORBIDDEN Not allowed: reading the audit log. It is for admins that are not limited to one account.';
     expect(told(trail, person(['root'], { org: 'one' }))).toBe(forbidden);
     expect(told(trail, person(['root']))).toBe('[]');
     expect(told(trailOf(NOTHING), person(['root'], { org: 'one' }))).toBe('[]');

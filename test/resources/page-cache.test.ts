@@ -16,7 +16,7 @@ const page = (size: number) => ({ json: 'x'.repeat(size) });
 /** Reads a query as a table does; true when the page came from the cache. */
 function read(cache: PageCache, wanted: ListQuery, version: number, size = 100): boolean {
   if (cache.find(wanted, version) !== undefined) return true;
-  cache.take(wanted, version, page(size));
+  cache.add(wanted, version, page(size));
   return false;
 }
 
@@ -39,7 +39,7 @@ describe('the pages that are kept', () => {
   test('are the very page that was read, with its cursor and total', () => {
     const cache = new PageCache(100_000);
     const [wanted, read] = [query(1), { json: '[]', next: 'n', total: 3 }];
-    for (let n = 0; n < 2; n++) cache.take(wanted, 7, read);
+    for (let n = 0; n < 2; n++) cache.add(wanted, 7, read);
     expect(cache.find(wanted, 7)).toBe(read);
   });
 

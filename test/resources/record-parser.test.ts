@@ -24,7 +24,7 @@ function errorsOf(run: () => unknown): unknown {
 
 describe('a whole record', () => {
   test('becomes cells in the order of the fields, with defaults', () => {
-    expect(parser.parseWhole({ title: 'x', id: 'a' })).toEqual([
+    expect(parser.parseFull({ title: 'x', id: 'a' })).toEqual([
       'a',
       'x',
       7,
@@ -36,8 +36,8 @@ describe('a whole record', () => {
       undefined,
     ]);
     const all = { id: 'a', title: 'x', n: '1', b: true, l: '9007199254740993', tags: ['t'], extra: { x: 1 }, c: 'red' };
-    expect(parser.parseWhole(all)).toEqual(['a', 'x', 1, 1, 9007199254740993n, '["t"]', '{"x":1}', 'red', undefined]);
-    expect(parser.parseWhole({ title: 'x', b: 'false', n: null, l: 5 }).slice(0, 5)).toEqual([
+    expect(parser.parseFull(all)).toEqual(['a', 'x', 1, 1, 9007199254740993n, '["t"]', '{"x":1}', 'red', undefined]);
+    expect(parser.parseFull({ title: 'x', b: 'false', n: null, l: 5 }).slice(0, 5)).toEqual([
       undefined,
       'x',
       null,
@@ -48,11 +48,11 @@ describe('a whole record', () => {
 
   test.each(['Int', 'Long'])('has a key of %s as a number or as its literal', (type) => {
     const numbers = new RecordParser(tableOf(`type T @table { id: ${type}! @primaryKey v: String }`), LIMITS);
-    expect(numbers.parseWhole({ id: 12345678 })).toEqual([12345678, null]);
-    expect(numbers.parseWhole({ id: '12345678' })).toEqual([12345678, null]);
-    expect(numbers.parseWhole({ id: '-7' })).toEqual([-7, null]);
+    expect(numbers.parseFull({ id: 12345678 })).toEqual([12345678, null]);
+    expect(numbers.parseFull({ id: '12345678' })).toEqual([12345678, null]);
+    expect(numbers.parseFull({ id: '-7' })).toEqual([-7, null]);
     for (const id of ['', '07', '1.0', '1e3', ' 1', '9007199254740992']) {
-      expect(errorsOf(() => numbers.parseWhole({ id }))).toEqual([
+      expect(errorsOf(() => numbers.parseFull({ id }))).toEqual([
         'VALIDATION_ERROR',
         'id must be an integer within ±(2^53−1)',
       ]);
@@ -60,7 +60,7 @@ describe('a whole record', () => {
   });
 
   test('is refused with every wrong field named', () => {
-    expect(errorsOf(() => parser.parseWhole({ n: 'x', b: 2, tags: [1], made: '2025-01-01', titel: 'x' }))).toEqual([
+    expect(errorsOf(() => parser.parseFull({ n: 'x', b: 2, tags: [1], made: '2025-01-01', titel: 'x' }))).toEqual([
       'VALIDATION_ERROR',
       'n must be an Int: an integer within ±(2^53−1)',
       'b must be true or false',
@@ -69,7 +69,7 @@ describe('a whole record', () => {
       expect.stringMatching(/^titel is not a field of this type; did you mean "title"\?$/),
       'title is required',
     ]);
-    expect(errorsOf(() => parser.parseWhole({ title: null }))).toEqual(['VALIDATION_ERROR', 'title must not be null']);
+    expect(errorsOf(() => parser.parseFull({ title: null }))).toEqual(['VALIDATION_ERROR', 'title must not be null']);
   });
 
   test.each([
@@ -80,11 +80,11 @@ describe('a whole record', () => {
     ['\ud800', 'must be well-formed Unicode'],
     [null, 'must not be null'],
   ])('is refused with the id %j: %s', (id, message) => {
-    expect(errorsOf(() => parser.parseWhole({ id, title: 'x' }))).toEqual(['VALIDATION_ERROR', `id ${message}`]);
+    expect(errorsOf(() => parser.parseFull({ id, title: 'x' }))).toEqual(['VALIDATION_ERROR', `id ${message}`]);
   });
 
   test.each([[null], [[]], ['text'], [5], [undefined]])('must be an object, not %j', (body) => {
-    expect(errorsOf(() => parser.parseWhole(body))).toEqual([
+    expect(errorsOf(() => parser.parseFull(body))).toEqual([
       'VALIDATION_ERROR',
       ' must be a JSON object with the fields of T',
     ]);
@@ -92,12 +92,12 @@ describe('a whole record', () => {
 
   test('of too many members is refused before they are looked at', () => {
     const body = Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`f${n}`, 1]));
-    expect(errorsOf(() => parser.parseWhole(body))).toEqual(['TOO_WIDE']);
+    expect(errorsOf(() => parser.parseFull(body))).toEqual(['TOO_WIDE']);
   });
 
   test('may not bring what only looks like a field', () => {
     const body: unknown = JSON.parse('{"title":"x","__proto__":{"n":1},"constructor":1}');
-    expect(errorsOf(() => parser.parseWhole(body))).toEqual([
+    expect(errorsOf(() => parser.parseFull(body))).toEqual([
       'VALIDATION_ERROR',
       expect.stringMatching(/^__proto__ is not a field/),
       expect.stringMatching(/^constructor is not a field/),
@@ -107,30 +107,30 @@ describe('a whole record', () => {
 
 describe('a part of a record', () => {
   test('leaves out what was not sent', () => {
-    expect(parser.parsePart({ n: 1 })).toEqual([undefined, undefined, 1, ...new Array(6).fill(undefined)]);
-    expect(parser.parsePart({})).toEqual(new Array(9).fill(undefined));
-    expect(parser.parsePart({ b: null })[3]).toBeNull();
+    expect(parser.parsePatch({ n: 1 })).toEqual([undefined, undefined, 1, ...new Array(6).fill(undefined)]);
+    expect(parser.parsePatch({})).toEqual(new Array(9).fill(undefined));
+    expect(parser.parsePatch({ b: null })[3]).toBeNull();
   });
 
   test('may not clear what is required', () => {
-    expect(errorsOf(() => parser.parsePart({ title: null }))).toEqual(['VALIDATION_ERROR', 'title must not be null']);
+    expect(errorsOf(() => parser.parsePatch({ title: null }))).toEqual(['VALIDATION_ERROR', 'title must not be null']);
   });
 });
 
 describe('several records', () => {
   test('are read in order', () => {
-    expect(parser.parseMany([{ title: 'x' }, { title: 'y' }]).map(([, title]) => title)).toEqual(['x', 'y']);
-    expect(parser.parseMany([])).toEqual([]);
+    expect(parser.parseBatch([{ title: 'x' }, { title: 'y' }]).map(([, title]) => title)).toEqual(['x', 'y']);
+    expect(parser.parseBatch([])).toEqual([]);
   });
 
   test('are refused together, each mistake with its index', () => {
-    expect(errorsOf(() => parser.parseMany([{}, { title: 'x' }, 5, { title: 'x', n: [] }]))).toEqual([
+    expect(errorsOf(() => parser.parseBatch([{}, { title: 'x' }, 5, { title: 'x', n: [] }]))).toEqual([
       'VALIDATION_ERROR',
       '[0].title is required',
       '[2] must be a JSON object with the fields of T',
       '[3].n must be an Int: an integer within ±(2^53−1)',
     ]);
     const deep = { title: 'x', extra: [[[[[[]]]]]] };
-    expect(errorsOf(() => parser.parseMany([{}, deep]))).toEqual(['TOO_DEEP']);
+    expect(errorsOf(() => parser.parseBatch([{}, deep]))).toEqual(['TOO_DEEP']);
   });
 });

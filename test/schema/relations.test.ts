@@ -64,7 +64,7 @@ test('a write that sends a relation is told what to send', () => {
   const table = plan(book('author: Author @relationship(from: "authorId")')).tables[1];
   if (table === undefined) throw new Error('no table');
   const parser = new RecordParser(table, { id: 100, jsonKeys: 100, jsonDepth: 10 } as never);
-  const send = () => parser.parsePart({ author: {}, nix: 1 });
+  const send = () => parser.parsePatch({ author: {}, nix: 1 });
   expect(send).toThrow(AppError);
   expect(send).toThrow(/stands for records of Author; send authorId/);
 });

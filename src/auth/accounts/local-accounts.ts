@@ -13,7 +13,7 @@ export interface LocalAccountsOptions {
 }
 
 /** Users, and keys, in memory: reading one again costs as much as checking a token. */
-const REMEMBERED = 10_000;
+const MAX_CACHED_ITEMS = 10_000;
 
 /** Accounts in the application's own store. A change by another process counts as soon as the store reports it. */
 export class LocalAccounts implements Accounts {
@@ -40,10 +40,10 @@ export class LocalAccounts implements Accounts {
   }
 
   key(text: string): Principal | undefined {
-    const shown = parseSecret(KEY_FORM, text);
-    if (shown === undefined) return undefined;
-    const key = this.#key(shown.id);
-    return key !== undefined && timingSafeEqual(key.hash, shown.hash) ? this.#principalOf(key) : undefined;
+    const secret = parseSecret(KEY_FORM, text);
+    if (secret === undefined) return undefined;
+    const key = this.#key(secret.id);
+    return key !== undefined && timingSafeEqual(key.hash, secret.hash) ? this.#principalOf(key) : undefined;
   }
 
   keyById(id: string): Principal | undefined {
@@ -73,11 +73,11 @@ export class LocalAccounts implements Accounts {
   }
 
   #user(sub: string): User | undefined {
-    return this.#users ? remember(this.#usersById, sub, (id) => this.#store.user(id)) : undefined;
+    return this.#users ? readCached(this.#usersById, sub, (id) => this.#store.user(id)) : undefined;
   }
 
   #key(id: string): ApiKey | undefined {
-    return remember(this.#keysById, id, (it) => this.#store.key(it));
+    return readCached(this.#keysById, id, (it) => this.#store.key(it));
   }
 
   /** Principal of a key; a key that belongs to a user ends with the user. */
@@ -87,10 +87,10 @@ export class LocalAccounts implements Accounts {
   }
 }
 
-function remember<T>(known: Map<string, T>, id: string, read: (id: string) => T | undefined): T | undefined {
+function readCached<T>(known: Map<string, T>, id: string, read: (id: string) => T | undefined): T | undefined {
   const found = known.get(id) ?? read(id);
   if (found === undefined || known.has(id)) return found;
-  if (known.size >= REMEMBERED) known.clear();
+  if (known.size >= MAX_CACHED_ITEMS) known.clear();
   known.set(id, found);
   return found;
 }

@@ -1,9 +1,9 @@
 import { isIPv6 } from 'node:net';
 import { AppError } from '../../errors.ts';
 
-const WINDOW = 60_000;
+const WINDOW_MS = 60_000;
 /** Addresses and names in memory; beyond that the oldest ones are dropped. */
-const MOST_KEYS = 100_000;
+const MAX_KEYS = 100_000;
 
 export interface LoginAttempt {
   /** Takes the attempt back: it was not a failure. */
@@ -47,14 +47,14 @@ export class LoginThrottle {
   #check(name: string, now: number): void {
     const times = this.#recent(name, now);
     if (times.length < this.#limit) return;
-    const seconds = Math.max(1, Math.ceil(((times[times.length - this.#limit] as number) + WINDOW - now) / 1000));
+    const seconds = Math.max(1, Math.ceil(((times[times.length - this.#limit] as number) + WINDOW_MS - now) / 1000));
     throw new AppError('TOO_MANY_ATTEMPTS', `Too many attempts have failed; try again in ${seconds} s.`, {
       headers: { 'retry-after': String(seconds) },
     });
   }
 
   #recent(name: string, now: number): number[] {
-    const times = (this.#times.get(name) ?? []).filter((time) => time > now - WINDOW);
+    const times = (this.#times.get(name) ?? []).filter((time) => time > now - WINDOW_MS);
     if (times.length === 0) this.#times.delete(name);
     else this.#times.set(name, times);
     return times;
@@ -74,8 +74,8 @@ export class LoginThrottle {
 
   #makeRoom(now: number): void {
     for (const [name, times] of this.#times) {
-      const over = (times.at(-1) ?? 0) <= now - WINDOW;
-      if (!over && this.#times.size < MOST_KEYS) return;
+      const over = (times.at(-1) ?? 0) <= now - WINDOW_MS;
+      if (!over && this.#times.size < MAX_KEYS) return;
       this.#times.delete(name);
     }
   }

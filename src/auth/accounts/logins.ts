@@ -4,23 +4,23 @@ import { v7 as uuidv7 } from 'uuid';
 import { AppError } from '../../errors.ts';
 import { type AccountStore, foldName, type User } from '../../store/accounts.ts';
 import {
-  type Derivation,
+  type DerivationInput,
   derive,
   makeNextSecret,
   makeSecret,
   parseSecret,
   REFRESH_FORM,
 } from '../credentials/secrets.ts';
-import type { Made, Tokens } from '../credentials/tokens.ts';
+import type { TokenStamp, Tokens } from '../credentials/tokens.ts';
 import type { Account } from './accounts.ts';
 import { accountOf } from './local-accounts.ts';
 import { type LoginThrottle, networkOf } from './login-throttle.ts';
 import type { Passwords } from './passwords.ts';
 
-const RETRY_AFTER = 20;
+const RETRY_PAUSE_MS = 20;
 const NONCE_BYTES = 32;
 /** Characters of a name that are compared; no valid name is as long. */
-const COMPARED = 256;
+const MAX_COMPARED_CHARS = 256;
 
 export interface LoginOptions {
   readonly store: AccountStore;
@@ -86,10 +86,10 @@ export class Logins {
    */
   async refresh(token: string, ip: string): Promise<LoggedIn> {
     const { store, accessTokenLifetime, refreshTokenLifetime, refreshTokenGrace: grace, onReuse } = this.#options;
-    const shown = parseSecret(REFRESH_FORM, token);
-    if (shown === undefined) throw this.#refuseToken(ip);
-    const { id, hash: old } = shown;
-    const fresh = { shown: token, nonce: randomBytes(NONCE_BYTES) };
+    const secret = parseSecret(REFRESH_FORM, token);
+    if (secret === undefined) throw this.#refuseToken(ip);
+    const { id, hash: old } = secret;
+    const fresh = { presented: token, nonce: randomBytes(NONCE_BYTES) };
     const next = makeNextSecret(REFRESH_FORM, id, fresh).hash;
     const now = Date.now();
     const rotation = { old, next, nonce: fresh.nonce, expires: now + refreshTokenLifetime, now, grace };
@@ -97,23 +97,23 @@ export class Logins {
     if (found?.outcome === 'reused') onReuse(found.userId);
     const user = found === undefined || found.outcome === 'reused' ? undefined : store.user(found.userId);
     if (found === undefined || user === undefined || user.disabled) throw this.#refuseToken(ip);
-    const from = found.outcome === 'repeated' ? { shown: token, nonce: found.nonce } : fresh;
+    const from = found.outcome === 'repeated' ? { presented: token, nonce: found.nonce } : fresh;
     const at = found.outcome === 'repeated' && found.at + accessTokenLifetime > now ? found.at : now;
-    return this.#answer(user, makeNextSecret(REFRESH_FORM, id, from).text, { at, id: idFrom(from) });
+    return this.#issue(user, makeNextSecret(REFRESH_FORM, id, from).text, { at, id: idFrom(from) });
   }
 
   /** Ends the session of the token, if there is one. */
   async logOut(token: string): Promise<void> {
-    const shown = parseSecret(REFRESH_FORM, token);
-    if (shown !== undefined) await this.#whenFree(() => this.#options.store.endSession(shown.id));
+    const secret = parseSecret(REFRESH_FORM, token);
+    if (secret !== undefined) await this.#whenFree(() => this.#options.store.endSession(secret.id));
   }
 
   /** Changes the password and ends all sessions except the new one. Throws as `logIn`. */
-  async changePassword(sub: string, words: { old: string; next: string }, ip: string): Promise<LoggedIn> {
+  async changePassword(sub: string, change: { old: string; next: string }, ip: string): Promise<LoggedIn> {
     const { store, passwords } = this.#options;
     const name = store.user(sub)?.name ?? '';
-    const user = await this.#check(() => store.user(sub), name, words.old, ip);
-    const password = await passwords.hash(words.next);
+    const user = await this.#check(() => store.user(sub), name, change.old, ip);
+    const password = await passwords.hash(change.next);
     const changed = await this.#whenFree(() => store.setPassword(user.id, password, user.password));
     if (!changed) throw invalid('The password has been changed meanwhile.');
     return this.#open({ ...user, password });
@@ -123,10 +123,10 @@ export class Logins {
   async #check(find: () => User | undefined, name: string, password: string, ip: string): Promise<User> {
     const attempt = this.#options.attempts.begin(
       `login ip ${networkOf(ip)}`,
-      `login name ${foldName(name.slice(0, COMPARED))}`,
+      `login name ${foldName(name.slice(0, MAX_COMPARED_CHARS))}`,
     );
     try {
-      const user = name.length > COMPARED ? undefined : find();
+      const user = name.length > MAX_COMPARED_CHARS ? undefined : find();
       const right = await this.#options.passwords.verify(password, user?.password);
       if (user === undefined || !right || user.disabled) throw wrongPassword();
       attempt.withdraw();
@@ -146,15 +146,15 @@ export class Logins {
     const session = { id, userId: user.id, hash, created, expires: created + refreshTokenLifetime };
     const opened = await this.#whenFree(() => store.openSession(session, user.password, sessionsPerUser));
     if (!opened) throw wrongPassword();
-    return this.#answer(user, text);
+    return this.#issue(user, text);
   }
 
-  async #answer(user: User, refreshToken: string, made?: Made): Promise<LoggedIn> {
+  async #issue(user: User, refreshToken: string, stamp?: TokenStamp): Promise<LoggedIn> {
     const { tokens, accessTokenLifetime } = this.#options;
     const account = accountOf(user);
     const { sub, name, roles, claims } = account;
     const subject = { sub, roles, claims: { ...claims, name } };
-    const { token, expiresAt } = await tokens.issue(subject, accessTokenLifetime, made);
+    const { token, expiresAt } = await tokens.issue(subject, accessTokenLifetime, stamp);
     return { account, accessToken: token, expiresAt, refreshToken };
   }
 
@@ -174,13 +174,13 @@ export class Logins {
         const busy = error instanceof AppError && error.code === 'STORAGE_BUSY';
         if (!busy || performance.now() > deadline) throw error;
       }
-      await pause(RETRY_AFTER);
+      await pause(RETRY_PAUSE_MS);
     }
   }
 }
 
 /** `jti` of the access token that comes with the next refresh token. */
-function idFrom(from: Derivation): string {
+function idFrom(from: DerivationInput): string {
   return derive(from, 'jti').toString('base64url').slice(0, 22);
 }
 

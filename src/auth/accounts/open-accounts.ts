@@ -9,11 +9,11 @@ import { Logins } from './logins.ts';
 import { Passwords } from './passwords.ts';
 
 /** Milliseconds until a change by the command line is seen. */
-const POLL = 100;
+const POLL_INTERVAL_MS = 100;
 /**
  * Milliseconds for which the event loop may block for another process that writes; callers that can wait longer retry.
  */
-const BUSY_TIMEOUT = 5;
+const MAX_BLOCKED_MS = 5;
 
 export interface OpenAccountsOptions {
   readonly app: Pick<AppConfig, 'dataDir' | 'busyTimeout'>;
@@ -41,13 +41,13 @@ export async function openAccounts(options: OpenAccountsOptions): Promise<OpenAc
   const { app, auth, limits, health, onError, onReuse } = options;
   const store = await (await loadEngine()).openAccounts({
     dir: app.dataDir,
-    busyTimeout: BUSY_TIMEOUT,
-    poll: POLL,
+    busyTimeout: MAX_BLOCKED_MS,
+    poll: POLL_INTERVAL_MS,
     health,
     onError,
   });
-  const { tickets: most, ticketsPerPrincipal: mostOfOne } = limits;
-  const tickets = new Tickets({ lifetime: auth.ticketLifetime, most, mostOfOne });
+  const { tickets: maxTickets, ticketsPerPrincipal: maxPerPrincipal } = limits;
+  const tickets = new Tickets({ lifetime: auth.ticketLifetime, maxTickets, maxPerPrincipal });
   const accounts = new LocalAccounts({ store, tickets, users: auth.users });
   const attempts = new LoginThrottle(limits.loginsPerMinute);
   const logins = (tokens: Pick<Tokens, 'issue'>): Logins | undefined => {

@@ -7,7 +7,7 @@ const COST = { ln: 15, r: 8, p: 3 };
 const SALT_LENGTH = 16;
 const HASH_LENGTH = 32;
 /** Passwords hashed at a time: the other two of libuv's four threads are for files. */
-const AT_ONCE = 2;
+const MAX_RUNNING = 2;
 
 type Cost = typeof COST;
 
@@ -18,23 +18,23 @@ interface Hashed {
 }
 
 /** Hash that no password has: an unknown user takes as long as a known one, so that names cannot be probed. */
-const NOBODY: Hashed = { cost: COST, salt: Buffer.alloc(SALT_LENGTH), hash: Buffer.alloc(HASH_LENGTH) };
+const NO_PASSWORD: Hashed = { cost: COST, salt: Buffer.alloc(SALT_LENGTH), hash: Buffer.alloc(HASH_LENGTH) };
 
 /** Hashes passwords with scrypt (RFC 7914), a few at a time and never in the event loop's thread. */
 export class Passwords {
-  readonly #most: number;
+  readonly #maxWaiting: number;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
   /** Lets at most this number of passwords wait. */
-  constructor(most: number) {
-    this.#most = most;
+  constructor(maxWaiting: number) {
+    this.#maxWaiting = maxWaiting;
   }
 
   /** Returns `$scrypt$ln=15,r=8,p=3$salt$hash` (PHC string format). Throws OVERLOADED when too many passwords wait. */
   async hash(password: string): Promise<string> {
     const salt = randomBytes(SALT_LENGTH);
-    const hash = await this.#run(() => derive(password, { cost: COST, salt, hash: NOBODY.hash }));
+    const hash = await this.#run(() => derive(password, { cost: COST, salt, hash: NO_PASSWORD.hash }));
     const { ln, r, p } = COST;
     return `$scrypt$ln=${ln},r=${r},p=${p}$${encode(salt)}$${encode(hash)}`;
   }
@@ -43,15 +43,18 @@ export class Passwords {
    * Returns whether this is the password that was hashed. Where nothing is stored, it takes as long and returns false.
    */
   async verify(password: string, stored: string | undefined): Promise<boolean> {
-    const hashed = stored === undefined ? NOBODY : parse(stored);
+    const hashed = stored === undefined ? NO_PASSWORD : parse(stored);
     const hash = await this.#run(() => derive(isTooLong(password) ? '' : password, hashed));
     return timingSafeEqual(hash, hashed.hash) && stored !== undefined && !isTooLong(password);
   }
 
   async #run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running >= AT_ONCE) {
-      if (this.#waiting.length >= this.#most) {
-        throw new AppError('OVERLOADED', `${this.#most} logins are waiting, as many as limits.logins_waiting allows.`);
+    if (this.#running >= MAX_RUNNING) {
+      if (this.#waiting.length >= this.#maxWaiting) {
+        throw new AppError(
+          'OVERLOADED',
+          `${this.#maxWaiting} logins are waiting, as many as limits.logins_waiting allows.`,
+        );
       }
       // Each finished hash passes its place to the next in line, so that nothing overtakes.
       await new Promise<void>((turn) => this.#waiting.push(turn));

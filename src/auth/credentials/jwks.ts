@@ -1,10 +1,10 @@
 import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose';
 import { AppError } from '../../errors.ts';
 
-const TIMEOUT = 5000;
-const LARGEST = 256 * 1024;
+const TIMEOUT_MS = 5000;
+const MAX_KEYS_BYTES = 256 * 1024;
 /** Milliseconds after a failure without another attempt: otherwise each request with a token would fetch. */
-const PAUSE = 5000;
+const RETRY_PAUSE_MS = 5000;
 const UNAVAILABLE = 'The keys that tokens are checked with cannot be fetched at the moment.';
 
 /**
@@ -14,9 +14,9 @@ const UNAVAILABLE = 'The keys that tokens are checked with cannot be fetched at 
 export function makeJwks(url: string): JWTVerifyGetKey {
   let failedAt = Number.NEGATIVE_INFINITY;
   return createRemoteJWKSet(new URL(url), {
-    timeoutDuration: TIMEOUT,
+    timeoutDuration: TIMEOUT_MS,
     [customFetch]: async (address, options) => {
-      if (performance.now() - failedAt < PAUSE) throw new AppError('KEYS_UNAVAILABLE', UNAVAILABLE);
+      if (performance.now() - failedAt < RETRY_PAUSE_MS) throw new AppError('KEYS_UNAVAILABLE', UNAVAILABLE);
       try {
         // A redirect fails like any other status but 200: its sender would choose the keys.
         const response = await fetch(address, options);
@@ -39,7 +39,7 @@ async function readKeys({ status, body }: Response): Promise<string> {
   let length = 0;
   for await (const chunk of body) {
     length += chunk.length;
-    if (length > LARGEST) throw new Error(`the JWKS URL answered more than ${LARGEST} bytes`);
+    if (length > MAX_KEYS_BYTES) throw new Error(`the JWKS URL answered more than ${MAX_KEYS_BYTES} bytes`);
     chunks.push(chunk);
   }
   const text = Buffer.concat(chunks).toString('utf8');

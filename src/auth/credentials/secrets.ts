@@ -43,21 +43,21 @@ export function makeSecret(form: SecretForm, id = randomText(form.idLength)): Se
  * Makes the secret that follows a presented one: always the same for the same nonce. It cannot be made from the nonce
  * alone, as it is stored, nor from the presented secret alone.
  */
-export function makeNextSecret(form: SecretForm, id: string, from: Derivation): Secret & { text: string } {
+export function makeNextSecret(form: SecretForm, id: string, from: DerivationInput): Secret & { text: string } {
   const bytes = derive(from, 'secret').subarray(0, form.secretLength);
   return asSecret(form, id, spell(bytes));
 }
 
 /** Input of the next secret. */
-export interface Derivation {
+export interface DerivationInput {
   /** Whole text of the presented secret. */
-  readonly shown: string;
+  readonly presented: string;
   readonly nonce: Buffer;
 }
 
 /** 64 bytes that can only be made with both parts; `use` keeps those for different uses apart. */
-export function derive({ shown, nonce }: Derivation, use: string): Buffer {
-  return createHmac('sha512', shown).update(nonce).update(use).digest();
+export function derive({ presented, nonce }: DerivationInput, use: string): Buffer {
+  return createHmac('sha512', presented).update(nonce).update(use).digest();
 }
 
 function asSecret(form: SecretForm, id: string, secret: string): Secret & { text: string } {

@@ -3,18 +3,18 @@ import type { Principal } from '../identity.ts';
 import { hashSecret, randomText } from './secrets.ts';
 
 const PREFIX = 'tct_';
-const LENGTH = 32;
+const RANDOM_CHARS = 32;
 
 export interface TicketOptions {
   /** Milliseconds for which a ticket is valid. */
   readonly lifetime: number;
   /** Tickets that wait to be used, at most. */
-  readonly most: number;
+  readonly maxTickets: number;
   /** Tickets of one principal, at most; one more ends its oldest. */
-  readonly mostOfOne: number;
+  readonly maxPerPrincipal: number;
 }
 
-interface Ticket {
+interface IssuedTicket {
   readonly id: string;
   readonly principal: Principal;
   readonly expires: number;
@@ -26,8 +26,8 @@ interface Ticket {
 export class Tickets {
   readonly #options: TicketOptions;
   /** Tickets by the hash of their text, oldest first. */
-  readonly #tickets = new Map<string, Ticket>();
-  readonly #bySub = new Map<string, Set<Ticket>>();
+  readonly #tickets = new Map<string, IssuedTicket>();
+  readonly #bySub = new Map<string, Set<IssuedTicket>>();
 
   constructor(options: TicketOptions) {
     this.#options = options;
@@ -36,15 +36,15 @@ export class Tickets {
   /** Returns a new ticket, and its lifetime in milliseconds. Throws OVERLOADED when too many wait. */
   issue(principal: Principal): { text: string; lifetime: number } {
     this.#removeExpired();
-    const { most, mostOfOne } = this.#options;
+    const { maxTickets, maxPerPrincipal } = this.#options;
     const own = this.#bySub.get(principal.sub) ?? new Set();
     const [oldest] = own;
-    if (oldest !== undefined && own.size >= mostOfOne) this.#remove(oldest);
-    if (this.#tickets.size >= most) {
-      throw new AppError('OVERLOADED', `${most} tickets wait to be used, as many as limits.tickets allows.`);
+    if (oldest !== undefined && own.size >= maxPerPrincipal) this.#remove(oldest);
+    if (this.#tickets.size >= maxTickets) {
+      throw new AppError('OVERLOADED', `${maxTickets} tickets wait to be used, as many as limits.tickets allows.`);
     }
     const { lifetime } = this.#options;
-    const text = PREFIX + randomText(LENGTH);
+    const text = PREFIX + randomText(RANDOM_CHARS);
     const ticket = { id: idOf(text), principal, expires: performance.now() + lifetime };
     this.#tickets.set(ticket.id, ticket);
     this.#bySub.set(principal.sub, own.add(ticket));
@@ -67,7 +67,7 @@ export class Tickets {
     }
   }
 
-  #remove(ticket: Ticket): void {
+  #remove(ticket: IssuedTicket): void {
     const { sub } = ticket.principal;
     this.#tickets.delete(ticket.id);
     const own = this.#bySub.get(sub);

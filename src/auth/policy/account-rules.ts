@@ -1,9 +1,9 @@
 /** Rules for names, passwords, roles and claims of users and keys. Each function returns a problem, or undefined. */
 
-const MOST_NAME = 128;
-const MOST_PASSWORD = 256;
-const LEAST_PASSWORD = 8;
-const MOST_ROLES = 100;
+const MAX_NAME_CHARS = 128;
+const MAX_PASSWORD_CHARS = 256;
+const MIN_PASSWORD_CHARS = 8;
+const MAX_ROLES = 100;
 
 /** Claims whose meaning in a token differs from what their author might expect. */
 const RESERVED_CLAIMS: ReadonlySet<string> = new Set(
@@ -18,7 +18,8 @@ export function normalizePassword(password: string): string {
 export function nameProblem(name: string): string | undefined {
   if (name === '') return 'is empty';
   // Counting the characters of an unbounded string would take too long.
-  if (name.length > 2 * MOST_NAME || [...name].length > MOST_NAME) return `has more than ${MOST_NAME} characters`;
+  if (name.length > 2 * MAX_NAME_CHARS || [...name].length > MAX_NAME_CHARS)
+    return `has more than ${MAX_NAME_CHARS} characters`;
   if (!name.isWellFormed()) return 'is not well-formed Unicode';
   if (/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name)) return 'has a control character';
   return name.trim() === name ? undefined : 'begins or ends with a space';
@@ -27,18 +28,18 @@ export function nameProblem(name: string): string | undefined {
 export function passwordProblem(password: string): string | undefined {
   if (!password.isWellFormed()) return 'is not well-formed Unicode';
   const length = isTooLong(password) ? Number.POSITIVE_INFINITY : [...normalizePassword(password)].length;
-  if (length >= LEAST_PASSWORD && length <= MOST_PASSWORD) return undefined;
-  return `must have ${LEAST_PASSWORD} to ${MOST_PASSWORD} characters`;
+  if (length >= MIN_PASSWORD_CHARS && length <= MAX_PASSWORD_CHARS) return undefined;
+  return `must have ${MIN_PASSWORD_CHARS} to ${MAX_PASSWORD_CHARS} characters`;
 }
 
 /** True for a string that cannot be a password, in whatever form it is compared. */
 export function isTooLong(password: string): boolean {
   // A character takes up to two units, and up to 18 characters are one after normalisation.
-  return password.length > MOST_PASSWORD * 36;
+  return password.length > MAX_PASSWORD_CHARS * 36;
 }
 
 export function rolesProblem(roles: readonly string[]): string | undefined {
-  if (roles.length > MOST_ROLES) return `there may be ${MOST_ROLES} roles at most`;
+  if (roles.length > MAX_ROLES) return `there may be ${MAX_ROLES} roles at most`;
   const wrong = roles.find((role) => !/^[\w.:-]{1,64}$/.test(role));
   if (wrong === undefined) return undefined;
   return `role ${JSON.stringify(wrong)}: a role has 1 to 64 letters, digits, "_", "-", "." and ":"`;

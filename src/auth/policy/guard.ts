@@ -7,49 +7,52 @@ import type { Permission } from './table-rules.ts';
 interface GuardOptions {
   /** Actions that the write may turn out to be. */
   readonly actions: readonly Action[];
-  readonly judge: (action: Action) => Permission;
+  readonly decide: (action: Action) => Permission;
   /** Fields that can be written only in some records, or never. */
   readonly fields: ReadonlyMap<FieldPlan, false | Filter>;
   readonly refusal: (action: Action) => AppError;
 }
 
 /** Checks one record in the transaction of its write; undefined when nothing depends on the record. */
-export function makeGuard(table: TablePlan, { actions, judge, fields, refusal }: GuardOptions): WriteCheck | undefined {
-  const verdicts = new Map(actions.map((action) => [action, judge(action)] as const));
-  const read = judge('read');
-  const isFree = [...verdicts.values()].every((verdict) => verdict === true) && typeof read === 'boolean';
+export function makeGuard(
+  table: TablePlan,
+  { actions, decide, fields, refusal }: GuardOptions,
+): WriteCheck | undefined {
+  const permissions = new Map(actions.map((action) => [action, decide(action)] as const));
+  const read = decide('read');
+  const isFree = [...permissions.values()].every((permission) => permission === true) && typeof read === 'boolean';
   if (isFree && fields.size === 0) return undefined;
-  const tests = new Map([...verdicts].map(([action, verdict]) => [action, testOf(verdict)] as const));
+  const tests = new Map([...permissions].map(([action, permission]) => [action, testOf(permission)] as const));
   // A caller without read rights may still write blindly.
-  const sees = typeof read === 'boolean' ? undefined : testOf(read);
+  const isReadable = typeof read === 'boolean' ? undefined : testOf(read);
   const checkFields = makeFieldCheck(table, fields);
   return (before, after) => {
-    if (before !== undefined && sees !== undefined && !sees(before))
+    if (before !== undefined && isReadable !== undefined && !isReadable(before))
       throw recordNotFound(before[table.primaryKey.name]);
-    const action = actionOf(verdicts, before !== undefined, after !== undefined);
+    const action = actionOf(permissions, before !== undefined, after !== undefined);
     const allows = tests.get(action);
     for (const record of [before, after]) {
       if (record !== undefined && allows?.(record) === false) throw refusal(action);
     }
     // There is no record that could meet a filter.
-    if (before === undefined && after === undefined && verdicts.get(action) !== true) throw refusal(action);
+    if (before === undefined && after === undefined && permissions.get(action) !== true) throw refusal(action);
     if (after !== undefined && action !== 'publish') checkFields(before, after);
   };
 }
 
-function actionOf(verdicts: ReadonlyMap<Action, Permission>, existed: boolean, exists: boolean): Action {
-  if (verdicts.has('publish')) return 'publish';
+function actionOf(permissions: ReadonlyMap<Action, Permission>, existed: boolean, exists: boolean): Action {
+  if (permissions.has('publish')) return 'publish';
   if (!existed) return 'create';
   return exists ? 'update' : 'delete';
 }
 
-function testOf(verdict: Permission): Predicate {
-  return typeof verdict === 'boolean' ? () => verdict : predicateOf(verdict);
+function testOf(permission: Permission): Predicate {
+  return typeof permission === 'boolean' ? () => permission : predicateOf(permission);
 }
 
 /** Requires that fields without write rights stay as they are, or in a new record as the schema makes them. */
 function makeFieldCheck(table: TablePlan, fields: ReadonlyMap<FieldPlan, false | Filter>): WriteCheck {
-  const checks = [...fields].map(([field, verdict]) => ({ field, allows: testOf(verdict) }));
+  const checks = [...fields].map(([field, permission]) => ({ field, allows: testOf(permission) }));
   return (before, after) => {
     for (const { field, allows } of checks) {
       const old = before === undefined ? (field.default ?? null) : (before[field.name] ?? null);

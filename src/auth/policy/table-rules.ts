@@ -42,7 +42,7 @@ export class TableRules {
   readonly #fields: readonly FieldRules[];
   readonly #account: Rule | undefined;
   /** True when a caller can subscribe to exactly the records that it can read. */
-  readonly hearsAsReads: boolean;
+  readonly subscribesAsReads: boolean;
 
   /** Without `report` the first error is thrown. */
   constructor(table: TablePlan, report?: ReportRule) {
@@ -55,7 +55,7 @@ export class TableRules {
     const read = this.#rules.get('read');
     const isSame = !this.#rules.has('subscribe');
     if (read !== undefined && isSame) this.#rules.set('subscribe', read);
-    this.hearsAsReads = isSame && table.public.has('read') === table.public.has('subscribe');
+    this.subscribesAsReads = isSame && table.public.has('read') === table.public.has('subscribe');
     this.#fields = table.fields.flatMap((field) => {
       if (field.access === undefined) return [];
       const { read, write } = field.access;
@@ -82,7 +82,7 @@ export class TableRules {
   }
 
   /** Decides on an action. An admin may do everything, with the records of its own account if it has one. */
-  judge(action: Action, input: RuleInput, isAdmin: boolean): Permission {
+  decide(action: Action, input: RuleInput, isAdmin: boolean): Permission {
     const granted = isAdmin || this.table.public.has(action) || bindAny(this.#rules.get(action), input);
     if (this.#account === undefined || granted === false) return granted;
     const account = bindRule(this.#account, input);
@@ -93,27 +93,27 @@ export class TableRules {
 
   /** Returns the fields and records that can be read; undefined for all. */
   view(input: RuleInput, isAdmin: boolean): TableView | undefined {
-    const verdict = this.judge('read', input, isAdmin);
-    const filter = typeof verdict === 'object' ? verdict : undefined;
+    const permission = this.decide('read', input, isAdmin);
+    const filter = typeof permission === 'object' ? permission : undefined;
     const masked: ConditionalField[] = [];
     const without = new Set<FieldPlan>();
     for (const { field, read } of isAdmin ? [] : this.#fields) {
-      const shows = read === undefined ? true : bindAny(read, input);
-      if (shows === false) without.add(field);
-      else if (shows !== true) masked.push({ field, filter: shows });
+      const permission = read === undefined ? true : bindAny(read, input);
+      if (permission === false) without.add(field);
+      else if (permission !== true) masked.push({ field, filter: permission });
     }
     if (filter === undefined && masked.length === 0 && without.size === 0) return undefined;
-    const shown = visibleFields(this.table).filter((field) => !without.has(field));
-    const nameable = shown.filter((field) => !masked.some((mask) => mask.field === field));
-    return { shown, nameable, masked, ...(filter === undefined ? {} : { filter }) };
+    const readable = visibleFields(this.table).filter((field) => !without.has(field));
+    const nameable = readable.filter((field) => !masked.some((mask) => mask.field === field));
+    return { readable, nameable, masked, ...(filter === undefined ? {} : { filter }) };
   }
 
   /** Fields that cannot always be written, with the records in which they can. */
   unwritable(input: RuleInput, isAdmin: boolean): ReadonlyMap<FieldPlan, false | Filter> {
     const fields = new Map<FieldPlan, false | Filter>();
     for (const { field, write } of isAdmin ? [] : this.#fields) {
-      const verdict = write === undefined ? true : bindAny(write, input);
-      if (verdict !== true) fields.set(field, verdict);
+      const permission = write === undefined ? true : bindAny(write, input);
+      if (permission !== true) fields.set(field, permission);
     }
     return fields;
   }

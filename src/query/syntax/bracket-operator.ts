@@ -23,7 +23,7 @@ export interface BracketScope {
    */
   readonly inner: readonly string[];
   /** Maximum number of values in a list. */
-  readonly most: number;
+  readonly maxItems: number;
 }
 
 /** Returns whether an operator in brackets stands here: `[gt]=`. */
@@ -74,14 +74,14 @@ function plain(text: string, position: number): Operand {
   return { text, runs: [text], quoted: text !== 'null', position };
 }
 
-interface ListPlace extends BracketScope {
+interface ListScope extends BracketScope {
   readonly word: string;
   readonly position: number;
 }
 
 /** Splits `a,"b,c"` after decoding, since client libraries encode the commas that separate too. */
-function splitList(reader: QueryReader, text: string, place: ListPlace): Operand[] {
-  const { name, word, most, position } = place;
+function splitList(reader: QueryReader, text: string, place: ListScope): Operand[] {
+  const { name, word, maxItems, position } = place;
   if (text.startsWith('(') && text.endsWith(')')) {
     const example = `${name}[${word}]=a,b`;
     throw reader.error(`a list after brackets is ${example}; a value that begins with ( stands in quotes`, position);
@@ -89,7 +89,7 @@ function splitList(reader: QueryReader, text: string, place: ListPlace): Operand
   const operands: Operand[] = [];
   let at = 0;
   do {
-    if (operands.length >= most) throw reader.error(`a list has at most ${most} values`, position);
+    if (operands.length >= maxItems) throw reader.error(`a list has at most ${maxItems} values`, position);
     const item = text[at] === '"' ? quotedAt(reader, text, { at, position }) : undefined;
     const end = item?.end ?? endOf(text, at);
     operands.push(item?.operand ?? plain(text.slice(at, end), position));

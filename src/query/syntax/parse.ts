@@ -11,7 +11,7 @@ import { QueryReader } from './reader.ts';
 import { innerNames, isSingle, type Target } from './target.ts';
 import { TermParser } from './terms.ts';
 
-const MOST_RELATIONS = 4;
+const MAX_RELATIONS = 4;
 
 export interface FilterScope {
   readonly table: TablePlan;
@@ -102,7 +102,7 @@ class FilterParser extends TermParser<Filter> {
     const condition = readBracketCondition(reader, {
       name,
       inner: innerNames(target, this.#scope.view),
-      most: limits.filterValues,
+      maxItems: limits.filterValues,
     });
     const { operator } = condition;
     if (operator.type !== 'set' || operator.negated || reader.inGroup || !isSingle(target)) return condition;
@@ -131,8 +131,8 @@ class FilterParser extends TermParser<Filter> {
       const relation = nameableRelation(table, first, this.#scope.view);
       if (relation === undefined) return { relations, path: this.#path(rest, table, column) };
       relations.push(relation);
-      if (relations.length > MOST_RELATIONS) {
-        throw this.reader.error(`a filter follows at most ${MOST_RELATIONS} relations`, start);
+      if (relations.length > MAX_RELATIONS) {
+        throw this.reader.error(`a filter follows at most ${MAX_RELATIONS} relations`, start);
       }
       if (first.length === rest.length) return { relations, path: undefined };
       table = relation.target;

@@ -48,13 +48,13 @@ export function resolvePath(reader: QueryReader, name: string, start: number, sc
   return { name, fields };
 }
 
-interface Known {
+interface Candidates {
   readonly where: string;
   readonly what: string;
   readonly names: readonly string[];
 }
 
-function unknown(reader: QueryReader, name: string, start: number, { where, what, names }: Known): Error {
+function unknown(reader: QueryReader, name: string, start: number, { where, what, names }: Candidates): Error {
   const meant = suggest(
     name,
     names.filter((it) => it !== name),

@@ -152,7 +152,7 @@ export class QueryReader {
   }
 
   /** Reads a list of values: `a,b` in a query string, `(a,b)` in both. Throws at the first value beyond the maximum. */
-  readList(most: number): [Operand, ...Operand[]] {
+  readList(maxItems: number): [Operand, ...Operand[]] {
     this.skipSpace();
     const inParentheses = this.accept('(');
     if (!inParentheses && !this.encoded) {
@@ -160,7 +160,7 @@ export class QueryReader {
     }
     const operands: [Operand, ...Operand[]] = [this.#readOperand(true)];
     while (this.accept(',')) {
-      if (operands.length >= most) throw this.error(`a list has at most ${most} values`);
+      if (operands.length >= maxItems) throw this.error(`a list has at most ${maxItems} values`);
       operands.push(this.#readOperand(true));
     }
     if (inParentheses && !this.accept(')')) throw this.error(`expected , or ) in the list, found ${this.found()}`);

@@ -2,7 +2,7 @@ import type { FilterLimits } from './operators.ts';
 import type { QueryReader } from './reader.ts';
 
 // The parser is recursive, once per level; the stack holds this many, whatever is configured.
-const DEEPEST = 200;
+const MAX_STACK_LEVELS = 200;
 
 /** Combination of conditions by `&`, `|`, `!` and groups. */
 type Combined<T> =
@@ -77,8 +77,8 @@ export abstract class TermParser<T extends { readonly type: string }> {
   }
 
   #deeper(depth: number, start: number): number {
-    const deepest = Math.min(this.limits.filterDepth, DEEPEST);
-    if (depth >= deepest) throw this.reader.error(`groups and ! nest at most ${deepest} deep`, start);
+    const maxLevels = Math.min(this.limits.filterDepth, MAX_STACK_LEVELS);
+    if (depth >= maxLevels) throw this.reader.error(`groups and ! nest at most ${maxLevels} deep`, start);
     return depth + 1;
   }
 }

@@ -49,8 +49,8 @@ export class AuditTrail {
   constructor(context: TrailContext) {
     this.#context = context;
     const { tables } = context.plan;
-    this.#byStored = new Map(tables.map((table) => [auditName(table).toLowerCase(), describe(table)]));
-    this.#storedNames = new Map(tables.map((table) => [nameOf(table), auditName(table)]));
+    this.#byStored = new Map(tables.map((table) => [auditName(table).toLowerCase(), toKnownTable(table)]));
+    this.#storedNames = new Map(tables.map((table) => [publicName(table), auditName(table)]));
   }
 
   /** Returns the page that the raw query string asks for. Throws UNAUTHORIZED, FORBIDDEN or INVALID_QUERY. */
@@ -83,13 +83,13 @@ export class AuditTrail {
   }
 }
 
-function describe(table: TablePlan): KnownTable {
+function toKnownTable(table: TablePlan): KnownTable {
   const hidden = table.fields.filter((field) => field.hidden).map(({ name }) => name);
-  return { name: nameOf(table), hasNumericKey: isNumeric(table), hidden };
+  return { name: publicName(table), hasNumericKey: isNumeric(table), hidden };
 }
 
 /** Returns the table's name in URLs, if it has one. */
-function nameOf(table: TablePlan): string {
+function publicName(table: TablePlan): string {
   return table.exportName ?? auditName(table);
 }
 

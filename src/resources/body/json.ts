@@ -28,7 +28,7 @@ export function parseJsonText(text: string): unknown {
   } catch (error) {
     throw new AppError('INVALID_JSON', describeSyntaxError(error, text));
   }
-  const isHarmless = hasTextsOnly(value) && !text.includes('\\');
+  const isHarmless = hasOnlyStrings(value) && !text.includes('\\');
   return !isHarmless && SUSPICIOUS.test(text) ? checkTokens(text, value) : value;
 }
 
@@ -41,19 +41,19 @@ export function parseExactJson(text: string): unknown {
 }
 
 /** True for an object of strings, as most records are sent: no number in it could be too large. */
-function hasTextsOnly(value: unknown): boolean {
+function hasOnlyStrings(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   for (const name in value) if (typeof (value as Record<string, unknown>)[name] !== 'string') return false;
   return true;
 }
 
 /** Characters of the longest text that is searched for the error: the search parses it about twenty times. */
-const SEARCHED = 64 * 1024;
+const MAX_SEARCHED_CHARS = 64 * 1024;
 
 /** Describes where the text stops being JSON; never quotes the source text, as the engine would. */
 function describeSyntaxError(error: unknown, text: string): string {
   if (text.trim() === '') return 'The text is empty; expected JSON.';
-  const offset = positionOf(error) ?? (text.length <= SEARCHED ? findError(text) : undefined);
+  const offset = positionOf(error) ?? (text.length <= MAX_SEARCHED_CHARS ? findError(text) : undefined);
   if (offset === undefined) return 'Not valid JSON.';
   if (offset >= text.length) return `Not valid JSON: it ends too early, at offset ${text.length}.`;
   return `Not valid JSON: unexpected ${JSON.stringify(text.slice(offset, offset + 1))} at offset ${offset}.`;
@@ -97,7 +97,7 @@ function checkTokens(text: string, value: unknown): unknown {
   return parseWithRounded(text, rounded);
 }
 
-interface Token {
+interface NumberToken {
   readonly text: string;
   readonly index: number;
 }
@@ -105,7 +105,7 @@ interface Token {
 /** Marker that no string of the text has: strings with NUL were refused before. */
 const MARK = '\0';
 
-function parseWithRounded(text: string, rounded: readonly Token[]): unknown {
+function parseWithRounded(text: string, rounded: readonly NumberToken[]): unknown {
   let marked = '';
   let end = 0;
   for (const { text: token, index } of rounded) {
@@ -124,8 +124,8 @@ function readMarked(member: unknown): SettledNumber | undefined {
 }
 
 /** Finds the numbers that a double rounds. Throws VALIDATION_ERROR for values that no record may have. */
-function findRounded(text: string): Token[] {
-  const rounded: Token[] = [];
+function findRounded(text: string): NumberToken[] {
+  const rounded: NumberToken[] = [];
   let name = '';
   for (const { 0: token, index } of text.matchAll(TOKENS)) {
     if (!token.startsWith('"')) {

@@ -30,23 +30,23 @@ export class RecordInput {
   }
 
   /** Parses a full record. Throws VALIDATION_ERROR, and FORBIDDEN for a field that the caller may not write. */
-  whole(identity: Identity, body: unknown): Cells {
-    return this.#parser.parseWhole(this.#rights.stamped(identity, body));
+  parseFull(identity: Identity, body: unknown): Cells {
+    return this.#parser.parseFull(this.#rights.withAccount(identity, body));
   }
 
   /** Parses some fields of a record; the others stay undefined. Throws as `parseFull`. */
-  part(identity: Identity, body: unknown): Cells {
-    this.#rights.refuseFields(identity, body);
-    return this.#parser.parsePart(body);
+  parsePatch(identity: Identity, body: unknown): Cells {
+    this.#rights.checkFields(identity, body);
+    return this.#parser.parsePatch(body);
   }
 
   /** Parses several full records. Throws as `parseFull`, for all of them together. */
-  many(identity: Identity, bodies: readonly unknown[] | BatchBody): PlacedCells[] {
+  parseBatch(identity: Identity, bodies: readonly unknown[] | BatchBody): PlacedCells[] {
     const sent =
       bodies instanceof BatchBody ? this.#rows(bodies) : bodies.map((value, at) => ({ value, place: `[${at}].` }));
     const places = sent.map(({ place }) => place);
-    const stamped = sent.map(({ value, place }) => atPlace(place, () => this.#rights.stamped(identity, value)));
-    const records = this.#parser.parseMany(stamped, places);
+    const values = sent.map(({ value, place }) => atPlace(place, () => this.#rights.withAccount(identity, value)));
+    const records = this.#parser.parseBatch(values, places);
     return records.map((cells, at) => ({ cells, place: places[at] as Place }));
   }
 

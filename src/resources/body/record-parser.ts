@@ -15,7 +15,7 @@ import {
   type ValueReport,
 } from './values.ts';
 
-interface Column {
+interface FieldColumn {
   readonly field: FieldPlan;
   readonly check: Check;
   readonly toCell: (value: JsonValue) => Cell;
@@ -30,7 +30,7 @@ export interface RecordLimits extends ValueLimits {
 export class RecordParser {
   readonly #table: TablePlan;
   readonly #limits: RecordLimits;
-  readonly #columns: readonly Column[];
+  readonly #columns: readonly FieldColumn[];
   readonly #indexes: ReadonlyMap<string, number>;
   readonly #relations: ReadonlyMap<string, RelationPlan>;
 
@@ -46,17 +46,17 @@ export class RecordParser {
    * Parses a full record: missing fields get their default or null. Throws VALIDATION_ERROR that names every wrong
    * field.
    */
-  parseWhole(body: unknown): Cells {
+  parseFull(body: unknown): Cells {
     return this.#parse(body, true, '');
   }
 
   /** Parses some fields of a record; the others stay undefined. */
-  parsePart(body: unknown): Cells {
+  parsePatch(body: unknown): Cells {
     return this.#parse(body, false, '');
   }
 
   /** Parses several full records; each error has its entry of `places` before the field, `[index].` without them. */
-  parseMany(bodies: readonly unknown[], places?: readonly string[]): Cells[] {
+  parseBatch(bodies: readonly unknown[], places?: readonly string[]): Cells[] {
     const errors: FieldError[] = [];
     const records: Cells[] = [];
     for (const [index, body] of bodies.entries()) {
@@ -104,7 +104,7 @@ export class RecordParser {
         unknown = true;
         continue;
       }
-      const column = this.#columns[index] as Column;
+      const column = this.#columns[index] as FieldColumn;
       const wrong = rounded && roundedProblem(column.field.type, rounded.get(name));
       if (wrong === undefined) cells[index] = this.#readCell(column, body[name], whole, report);
       else cells[index] = reportCell(report, name, wrong);
@@ -125,7 +125,7 @@ export class RecordParser {
     reportUnknown(rest, this.#indexes, '', report);
   }
 
-  #readCell({ field, check, toCell }: Column, value: unknown, whole: boolean, report: ValueReport): Cell {
+  #readCell({ field, check, toCell }: FieldColumn, value: unknown, whole: boolean, report: ValueReport): Cell {
     if (field.computed !== undefined) {
       report(field.name, 'is computed from other fields; leave it out');
       return null;
@@ -153,7 +153,7 @@ export class RecordParser {
   #complete(cells: (Cell | undefined)[], report: ValueReport): void {
     for (let i = 0; i < cells.length; i++) {
       if (cells[i] !== undefined) continue;
-      const { field, defaultCell } = this.#columns[i] as Column;
+      const { field, defaultCell } = this.#columns[i] as FieldColumn;
       if (field.primaryKey || field.stamp !== undefined || field.computed !== undefined) continue;
       cells[i] = defaultCell;
       if (field.required && defaultCell === null) report(field.name, 'is required');
@@ -172,13 +172,13 @@ function insteadOf({ from, to, target }: RelationPlan): string {
 
 /** Bounds of an error response: more errors than a person fixes, and longer names than a person wrote, do not help. */
 const MAX_ERRORS = 100;
-const MAX_NAME = 200;
+const MAX_NAME_CHARS = 200;
 
 function makeReport(errors: FieldError[], prefix: string): ValueReport {
   return (field, message) => {
     if (errors.length >= MAX_ERRORS) return;
     const name = prefix + field;
-    errors.push({ field: name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}…` : name, message });
+    errors.push({ field: name.length > MAX_NAME_CHARS ? `${name.slice(0, MAX_NAME_CHARS)}…` : name, message });
   };
 }
 
@@ -187,7 +187,7 @@ function throwIfAny(errors: readonly FieldError[]): void {
   throw new AppError('VALIDATION_ERROR', summarize(errors), { errors });
 }
 
-function makeColumn(field: FieldPlan, limits: ValueLimits): Column {
+function makeColumn(field: FieldPlan, limits: ValueLimits): FieldColumn {
   const check = checkOf(field.type, limits);
   const toCell = cellOf(field.type);
   // The schema has checked the default; this only converts it to its stored form.

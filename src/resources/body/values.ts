@@ -204,6 +204,6 @@ function refuse(report: ValueReport, path: string, message: string): null {
 
 /** Formats `a: is required; b: must be a string`, at most a few errors: the list has all. */
 export function summarize(errors: readonly FieldError[]): string {
-  const shown = errors.slice(0, 3).map(({ field, message }) => (field === '' ? message : `${field}: ${message}`));
-  return `${shown.join('; ')}${errors.length > 3 ? `; and ${errors.length - 3} more` : ''}`;
+  const first = errors.slice(0, 3).map(({ field, message }) => (field === '' ? message : `${field}: ${message}`));
+  return `${first.join('; ')}${errors.length > 3 ? `; and ${errors.length - 3} more` : ''}`;
 }

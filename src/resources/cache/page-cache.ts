@@ -2,11 +2,11 @@ import type { ListQuery } from '../../query/index.ts';
 import type { ListPage } from '../../store/store.ts';
 
 /** Bytes of an entry besides its text, rounded up. */
-const OVERHEAD = 512;
+const ENTRY_OVERHEAD_BYTES = 512;
 /** Share of the cache that one page may take. */
-const LARGEST_PART = 1 / 8;
+const MAX_PAGE_SHARE = 1 / 8;
 
-interface Entry {
+interface CachedPage {
   readonly version: number;
   /** Undefined after the first read: only a page that is read again is worth keeping. */
   readonly page: ListPage | undefined;
@@ -18,13 +18,13 @@ interface Entry {
  * changes. The least recently used are dropped first.
  */
 export class PageCache {
-  readonly #mostBytes: number;
-  readonly #entries = new Map<ListQuery, Entry>();
+  readonly #maxBytes: number;
+  readonly #entries = new Map<ListQuery, CachedPage>();
   #bytes = 0;
 
   /** Holds up to `maxBytes` in all pages together; 0 disables the cache. */
-  constructor(mostBytes: number) {
-    this.#mostBytes = mostBytes;
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
   }
 
   get bytes(): number {
@@ -41,19 +41,21 @@ export class PageCache {
   }
 
   /** Stores a page. `version` was read before the page, so that the page is no older. */
-  take(query: ListQuery, version: number, page: ListPage): void {
+  add(query: ListQuery, version: number, page: ListPage): void {
     const before = this.#entries.get(query);
-    const isAgain = before !== undefined && before.version === version;
+    const isRepeated = before !== undefined && before.version === version;
     this.#remove(query);
     // Strings with characters beyond Latin-1 take two bytes for each.
-    const size = OVERHEAD + 2 * page.json.length;
-    const isKept = isAgain && size <= this.#mostBytes * LARGEST_PART;
-    const entry = isKept ? { version, page, bytes: size } : { version, page: undefined, bytes: OVERHEAD };
-    if (entry.bytes > this.#mostBytes) return;
+    const size = ENTRY_OVERHEAD_BYTES + 2 * page.json.length;
+    const isWorthCaching = isRepeated && size <= this.#maxBytes * MAX_PAGE_SHARE;
+    const entry = isWorthCaching
+      ? { version, page, bytes: size }
+      : { version, page: undefined, bytes: ENTRY_OVERHEAD_BYTES };
+    if (entry.bytes > this.#maxBytes) return;
     this.#entries.set(query, entry);
     this.#bytes += entry.bytes;
     for (const oldest of this.#entries.keys()) {
-      if (this.#bytes <= this.#mostBytes) break;
+      if (this.#bytes <= this.#maxBytes) break;
       this.#remove(oldest);
     }
   }

@@ -1,9 +1,10 @@
 import { type Frame, type FullEncoding, formatFrame, type ResetReason } from '../../hub/encode.ts';
 import type { RecordKey } from '../../store/store.ts';
 
-type JsonObject = Readonly<Record<string, unknown>>;
+/** JSON object of any shape: a record without types of the schema. */
+export type JsonObject = Readonly<Record<string, unknown>>;
 
-interface Change {
+interface FrameBase {
   readonly type?: undefined;
   /** The change's position in the log. */
   readonly seq: number;
@@ -12,7 +13,7 @@ interface Change {
 }
 
 /** Record that was stored before the subscription began. */
-export interface RetainedFrame<Shown, Id> extends Change {
+export interface RetainedFrame<Shown, Id> extends FrameBase {
   readonly message_type: 'Retained';
   readonly op: 'retained';
   readonly id: Id;
@@ -20,7 +21,7 @@ export interface RetainedFrame<Shown, Id> extends Change {
 }
 
 /** Record after a write. */
-export interface UpdateFrame<Shown, Id> extends Change {
+export interface UpdateFrame<Shown, Id> extends FrameBase {
   readonly message_type: 'Update';
   readonly op: 'create' | 'update';
   readonly id: Id;
@@ -30,7 +31,7 @@ export interface UpdateFrame<Shown, Id> extends Change {
 }
 
 /** Record that was deleted, or that left the filter; `data` has its key. */
-export interface DeleteFrame<Shown, Id> extends Change {
+export interface DeleteFrame<Shown, Id> extends FrameBase {
   readonly message_type: 'Delete';
   readonly op: 'update' | 'delete';
   readonly id: Id;
@@ -40,7 +41,7 @@ export interface DeleteFrame<Shown, Id> extends Change {
 }
 
 /** Message that was published, to the table when `id` is null. */
-export interface PublishFrame<Id> extends Change {
+export interface PublishFrame<Id> extends FrameBase {
   readonly message_type: 'Publish';
   readonly op: 'publish';
   readonly id: Id | null;

@@ -1,10 +1,8 @@
 import { type Identity, SERVER } from '../../auth/identity.ts';
 import type { RecordKey } from '../../store/store.ts';
-import type { TableFrame } from './frames.ts';
+import type { JsonObject, TableFrame } from './frames.ts';
 import type { TableResource } from './resource.ts';
 import type { SubscribeOptions } from './streams.ts';
-
-type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Number of records that a filter matched, and of those that changed. */
 export interface BulkResult {

@@ -11,14 +11,14 @@ import { TableResource } from './resource.ts';
 import type { ResourceContext, WriteOptions } from './types.ts';
 
 /** Attempts of a write whose record changes while its hook runs. */
-const MAX_TRIES = 25;
+const MAX_ATTEMPTS = 25;
 
 export interface HookedContext extends ResourceContext {
   readonly hooks: WriteHooks;
   isKept(once: IdempotencyKey): Awaitable<boolean>;
 }
 
-interface Target {
+interface HookTarget {
   readonly identity: Identity;
   readonly id: RecordKey;
   /** Action if the record exists. */
@@ -26,7 +26,7 @@ interface Target {
 }
 
 /** Record as a hook receives it. */
-interface Seen {
+interface HookedRecord {
   readonly previous: JsonRecord | undefined;
   /**
    * True when the caller may not do this with this record: the write is refused in its transaction, and no hook is
@@ -52,27 +52,28 @@ export class HookedTable extends TableResource {
 
   override async create(identity: Identity, body: unknown, once?: IdempotencyKey): Promise<WriteOutcome> {
     const { beforeCreate } = this.#hooks;
-    if (beforeCreate === undefined || (await this.#passes(identity, once))) return super.create(identity, body, once);
+    if (beforeCreate === undefined || (await this.#skipsHooks(identity, once)))
+      return super.create(identity, body, once);
     const id = this.#checkRecord(identity, ['create'], body);
-    const record = await this.#count(beforeCreate({ identity, id, record: copyOf(body) }));
+    const record = await this.#countRefused(beforeCreate({ identity, id, record: copyOf(body) }));
     return super.create(identity, record, once);
   }
 
   override async createMany(
     identity: Identity,
-    sent: readonly unknown[] | BatchBody,
+    input: readonly unknown[] | BatchBody,
     once?: IdempotencyKey,
   ): Promise<readonly WriteOutcome[]> {
     const { beforeCreate } = this.#hooks;
-    const size = sent instanceof BatchBody ? sent.size : sent.length;
+    const size = input instanceof BatchBody ? input.size : input.length;
     const isTooMany = size > this.#context.limits.batch;
-    if (beforeCreate === undefined || isTooMany || (await this.#passes(identity, once))) {
-      return super.createMany(identity, sent, once);
+    if (beforeCreate === undefined || isTooMany || (await this.#skipsHooks(identity, once))) {
+      return super.createMany(identity, input, once);
     }
-    const bodies = sent instanceof BatchBody ? sent.records(this.table).map(({ value }) => value) : sent;
+    const bodies = input instanceof BatchBody ? input.records(this.table).map(({ value }) => value) : input;
     const checked = this.#check(identity, ['create'], () =>
-      this.writes.sent.many(identity, sent).map(({ cells, place }) => ({
-        id: atPlace(place, () => this.writes.sent.ownKey(undefined, cells)),
+      this.writes.input.parseBatch(identity, input).map(({ cells, place }) => ({
+        id: atPlace(place, () => this.writes.input.ownKey(undefined, cells)),
         place,
       })),
     );
@@ -81,7 +82,7 @@ export class HookedTable extends TableResource {
       const hooked = beforeCreate({ identity, id, record: copyOf(bodies[index]) }).catch((error: unknown) => {
         throw error instanceof AppError ? placeError(error, place) : error;
       });
-      records.push({ place, value: await this.#count(hooked) });
+      records.push({ place, value: await this.#countRefused(hooked) });
     }
     return super.createMany(identity, new NdjsonBody(records), once);
   }
@@ -94,16 +95,16 @@ export class HookedTable extends TableResource {
   ): Promise<WriteOutcome> {
     const { beforeCreate, beforeUpdate } = this.#hooks;
     const pass = beforeCreate === undefined && beforeUpdate === undefined;
-    if (pass || (await this.#passes(identity, options.once))) return super.put(identity, id, body, options);
+    if (pass || (await this.#skipsHooks(identity, options.once))) return super.put(identity, id, body, options);
     const key = this.#checkRecord(identity, ['update', 'create'], body, id);
     if (key === undefined) return this.create(identity, body, options.once);
     const target = { identity, id: key, action: 'update' } as const;
-    return this.#tryWrite(target, options, async ({ previous, isForbidden }, seen) => {
+    return this.#tryWrite(target, options, async ({ previous, isForbidden }, conditional) => {
       let record: unknown = body;
-      const sent = { identity, id: key, record: copyOf(body) };
-      if (previous === undefined) record = (await beforeCreate?.(sent)) ?? body;
-      else if (!isForbidden) record = (await beforeUpdate?.({ ...sent, previous, partial: false })) ?? body;
-      return super.put(identity, key, record, seen);
+      const input = { identity, id: key, record: copyOf(body) };
+      if (previous === undefined) record = (await beforeCreate?.(input)) ?? body;
+      else if (!isForbidden) record = (await beforeUpdate?.({ ...input, previous, partial: false })) ?? body;
+      return super.put(identity, key, record, conditional);
     });
   }
 
@@ -114,28 +115,36 @@ export class HookedTable extends TableResource {
     options: WriteOptions = {},
   ): Promise<WriteOutcome> {
     const { beforeUpdate } = this.#hooks;
-    if (beforeUpdate === undefined || (await this.#passes(identity, options.once))) {
+    if (beforeUpdate === undefined || (await this.#skipsHooks(identity, options.once))) {
       return super.patch(identity, id, body, options);
     }
-    const { sent } = this.writes;
-    this.#check(identity, ['update'], () => sent.ownKey(id, sent.part(identity, body)));
-    return this.#tryWrite({ identity, id, action: 'update' }, options, async ({ previous, isForbidden }, seen) => {
-      if (isForbidden || previous === undefined) return super.patch(identity, id, body, seen);
-      const record = await beforeUpdate({ identity, id, record: copyOf(body), previous, partial: true });
-      return super.patch(identity, id, record, seen);
-    });
+    const { input } = this.writes;
+    this.#check(identity, ['update'], () => input.ownKey(id, input.parsePatch(identity, body)));
+    return this.#tryWrite(
+      { identity, id, action: 'update' },
+      options,
+      async ({ previous, isForbidden }, conditional) => {
+        if (isForbidden || previous === undefined) return super.patch(identity, id, body, conditional);
+        const record = await beforeUpdate({ identity, id, record: copyOf(body), previous, partial: true });
+        return super.patch(identity, id, record, conditional);
+      },
+    );
   }
 
   override async delete(identity: Identity, id: RecordKey, options: WriteOptions = {}): Promise<WriteOutcome> {
     const { beforeDelete } = this.#hooks;
-    if (beforeDelete === undefined || (await this.#passes(identity, options.once))) {
+    if (beforeDelete === undefined || (await this.#skipsHooks(identity, options.once))) {
       return super.delete(identity, id, options);
     }
     this.#check(identity, ['delete'], () => {});
-    return this.#tryWrite({ identity, id, action: 'delete' }, options, async ({ previous, isForbidden }, seen) => {
-      if (!isForbidden && previous !== undefined) await beforeDelete({ identity, id, previous });
-      return super.delete(identity, id, seen);
-    });
+    return this.#tryWrite(
+      { identity, id, action: 'delete' },
+      options,
+      async ({ previous, isForbidden }, conditional) => {
+        if (!isForbidden && previous !== undefined) await beforeDelete({ identity, id, previous });
+        return super.delete(identity, id, conditional);
+      },
+    );
   }
 
   override async patchMany(
@@ -154,7 +163,7 @@ export class HookedTable extends TableResource {
   }
 
   /** Skips hooks for their own writes, and for a repeated request after the first time. */
-  #passes(identity: Identity, once: IdempotencyKey | undefined): Awaitable<boolean> {
+  #skipsHooks(identity: Identity, once: IdempotencyKey | undefined): Awaitable<boolean> {
     if (identity === HOOK) return true;
     return once !== undefined && this.#context.isKept(once);
   }
@@ -172,17 +181,17 @@ export class HookedTable extends TableResource {
 
   /** Returns the key of a full record, if it has one already. */
   #checkRecord(identity: Identity, actions: readonly Action[], body: unknown, id?: RecordKey): RecordKey | undefined {
-    const { sent } = this.writes;
+    const { input } = this.writes;
     return this.#check(identity, actions, () => {
-      const key = sent.ownKey(id, sent.whole(identity, body));
-      if (key !== undefined) sent.checkNew(key);
+      const key = input.ownKey(id, input.parseFull(identity, body));
+      if (key !== undefined) input.checkNew(key);
       return key;
     });
   }
 
-  async #count<T>(asked: Promise<T>): Promise<T> {
+  async #countRefused<T>(hooked: Promise<T>): Promise<T> {
     try {
-      return await asked;
+      return await hooked;
     } catch (error) {
       this.counters.refused++;
       throw error;
@@ -193,33 +202,34 @@ export class HookedTable extends TableResource {
    * Writes on the condition that the record is still as the hook received it, and calls the hook again when it is not.
    */
   async #tryWrite(
-    { identity, id, action }: Target,
+    { identity, id, action }: HookTarget,
     { precondition, once }: WriteOptions,
-    write: (seen: Seen, options: WriteOptions) => Promise<WriteOutcome>,
+    write: (conditional: HookedRecord, options: WriteOptions) => Promise<WriteOutcome>,
   ): Promise<WriteOutcome> {
-    for (let tries = 1; ; tries++) {
+    for (let attempt = 1; ; attempt++) {
       const found = await this.#context.store.get(this.table, id);
       checkPrecondition(found?.seq, precondition);
       const previous = found && (JSON.parse(found.json) as JsonRecord);
-      const isForbidden = previous !== undefined && !this.#mayTouch(identity, action, previous);
+      const isForbidden = previous !== undefined && !this.#isAllowed(identity, action, previous);
       const unchanged: Precondition = found === undefined ? 'none' : [found.seq];
       try {
         const options = { precondition: unchanged, ...(once === undefined ? {} : { once }) };
         return await write({ previous, isForbidden }, options);
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== 'PRECONDITION_FAILED') throw error;
-        if (tries === MAX_TRIES) throw new AppError('CONFLICT', 'The record keeps changing; send the write again.');
+        if (attempt === MAX_ATTEMPTS)
+          throw new AppError('CONFLICT', 'The record keeps changing; send the write again.');
       }
     }
   }
 
   /** False also for records that the caller cannot read, so that a hook's response does not reveal that they exist. */
-  #mayTouch(identity: Identity, action: Action, record: JsonRecord): boolean {
+  #isAllowed(identity: Identity, action: Action, record: JsonRecord): boolean {
     const { access } = this.#context;
-    const read = access.judge(this.table, 'read', identity);
+    const read = access.decide(this.table, 'read', identity);
     if (typeof read === 'object' && !compilePredicate(read)(record)) return false;
-    const verdict = access.judge(this.table, action, identity);
-    return typeof verdict === 'boolean' ? verdict : compilePredicate(verdict)(record);
+    const permission = access.decide(this.table, action, identity);
+    return typeof permission === 'boolean' ? permission : compilePredicate(permission)(record);
   }
 
   #refuseMany(hook: string): AppError {

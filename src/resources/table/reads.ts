@@ -41,7 +41,7 @@ export class TableReads {
     if (rawQuery === '' && view?.of(table) === undefined) return store.get(table, id);
     const query = this.#recordQueries.get(rawQuery, view, () => {
       const parsed = parseRecordQuery(rawQuery, { table, limits, view });
-      return { selection: makeSelection(withoutWhole(parsed, table), { table, store }), related: parsed.related };
+      return { selection: makeSelection(withoutFullSelect(parsed, table), { table, store }), related: parsed.related };
     });
     access.checkReads(query.related, identity);
     const found = store.get(table, id);
@@ -59,21 +59,21 @@ export class TableReads {
 
   readList(query: ListQuery): Awaitable<ListPage> {
     const { pages, store } = this.#context;
-    const head = this.#headOf(query);
+    const head = this.#lastSeqOf(query);
     const cached = pages.find(query, head);
     if (cached !== undefined) {
       this.#counters.cached++;
       return cached;
     }
     return thenOrNow(store.list(this.#table, query), (page) => {
-      pages.take(query, head, page);
+      pages.add(query, head, page);
       return page;
     });
   }
 
   versionOf(query: ListQuery, identity: Identity): string {
     const { access } = this.#context;
-    const head = this.#headOf(query);
+    const head = this.#lastSeqOf(query);
     const view = access.viewOf(identity)?.key ?? '';
     return view === '' ? String(head) : `${head}-${view}`;
   }
@@ -91,15 +91,15 @@ export class TableReads {
   parseSubscription(identity: Identity, rawQuery: string, id: RecordKey | undefined): SubscriptionQuery {
     const table = this.#table;
     const { access, limits, store } = this.#context;
-    const hears = access.check(table, 'subscribe', identity);
+    const subscribable = access.check(table, 'subscribe', identity);
     const view = access.viewOf(identity);
-    const query = parseSubscription(rawQuery, { table, id, limits, store, view, hears });
+    const query = parseSubscription(rawQuery, { table, id, limits, store, view, subscribable: subscribable });
     access.checkReads(query.related, identity);
     return query;
   }
 
   /** Newest seq of the tables in a query. */
-  #headOf({ related }: ListQuery): number {
+  #lastSeqOf({ related }: ListQuery): number {
     const { store } = this.#context;
     let head = store.lastTableSeq(this.#table);
     for (const table of related) head = Math.max(head, store.lastTableSeq(table));
@@ -114,7 +114,7 @@ export class TableReads {
 }
 
 /** Drops a selection of all fields in order: the store returns them so without one. */
-function withoutWhole(query: ListQuery, table: TablePlan): ListQuery {
+function withoutFullSelect(query: ListQuery, table: TablePlan): ListQuery {
   const { select, ...rest } = query;
   if (select === undefined || select.masked !== undefined || select.relations.length > 0) return query;
   return visibleFields(table).every((field) => select.fields.includes(field)) ? rest : query;

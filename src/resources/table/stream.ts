@@ -16,14 +16,14 @@ export interface TableStreamOptions {
   readonly released: () => void;
 }
 
-type Result = IteratorResult<TableFrame, undefined>;
+type FrameResult = IteratorResult<TableFrame, undefined>;
 
-interface Waiting {
-  resolve(result: Result): void;
+interface PendingRead {
+  resolve(result: FrameResult): void;
   reject(error: unknown): void;
 }
 
-const DONE: Result = { done: true, value: undefined };
+const DONE: FrameResult = { done: true, value: undefined };
 
 /**
  * Subscription that code iterates over: the sink of its hub subscription. A slow consumer has at most a client's buffer
@@ -36,7 +36,7 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
   #queue = new TableFrameQueue();
   #subscription: Subscription | undefined;
   /** Calls of `next` that wait for a frame. */
-  #waiting: Waiting[] = [];
+  #pendingReads: PendingRead[] = [];
   #hasEnded = false;
   /** Error that ended it, until `next` has thrown it. */
   #failure: AppError | undefined;
@@ -55,7 +55,7 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
       return;
     }
     signal?.addEventListener('abort', this.#onAbort, { once: true });
-    this.#keep(resource.subscribe(query, LINE_ENCODING, this));
+    this.#attach(resource.subscribe(query, LINE_ENCODING, this));
   }
 
   [Symbol.asyncIterator](): this {
@@ -66,17 +66,17 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
    * Returns the next frame. Rejects once when the subscription was ended neither by its reader nor by a stopping
    * server.
    */
-  async next(): Promise<Result> {
+  async next(): Promise<FrameResult> {
     const frame = this.#read();
     if (frame !== undefined) return { done: false, value: frame };
     const failure = this.#failure;
     this.#failure = undefined;
     if (failure !== undefined) throw failure;
     if (this.#hasEnded) return DONE;
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    return new Promise((resolve, reject) => this.#pendingReads.push({ resolve, reject }));
   }
 
-  async return(): Promise<Result> {
+  async return(): Promise<FrameResult> {
     this.end();
     return DONE;
   }
@@ -93,10 +93,10 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
       return;
     }
     this.#queue.push(bytes);
-    while (this.#waiting.length > 0) {
+    while (this.#pendingReads.length > 0) {
       const frame = this.#read();
       if (frame === undefined) return;
-      this.#waiting.shift()?.resolve({ done: false, value: frame });
+      this.#pendingReads.shift()?.resolve({ done: false, value: frame });
     }
   }
 
@@ -123,7 +123,7 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
     this.#queue = new TableFrameQueue();
     try {
       const { resource, rawQuery } = this.#options;
-      this.#keep(resource.rejudge(subscription, this.identity, rawQuery));
+      this.#attach(resource.rejudge(subscription, this.identity, rawQuery));
       if (this.#subscription === subscription) this.#queue = queue;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
@@ -139,7 +139,7 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     if (this.#subscription !== undefined) this.#options.resource.unsubscribe(this.#subscription);
     this.#options.released();
-    const [first, ...others] = this.#waiting.splice(0);
+    const [first, ...others] = this.#pendingReads.splice(0);
     if (this.#failure === undefined) first?.resolve(DONE);
     else if (first !== undefined) {
       first.reject(this.#failure);
@@ -149,7 +149,7 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
   }
 
   /** Keeps the subscription, unless frames that were written while it was opened have ended the stream. */
-  #keep(subscription: Subscription): void {
+  #attach(subscription: Subscription): void {
     this.#subscription = subscription;
     if (this.#hasEnded) this.#options.resource.unsubscribe(subscription);
   }

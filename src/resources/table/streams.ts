@@ -17,7 +17,7 @@ export interface SubscribeOptions<Id = RecordKey> {
   readonly signal?: AbortSignal | undefined;
 }
 
-interface Opening extends SubscribeOptions {
+interface OpenStreamOptions extends SubscribeOptions {
   readonly resource: TableResource;
   readonly identity: Identity;
   /** Query as in the URL of a channel. */
@@ -43,14 +43,14 @@ export class TableStreams {
    * Opens a subscription: it has everything from now on, whenever it is read. Throws INVALID_QUERY, INVALID_POSITION,
    * FORBIDDEN, UNAUTHORIZED, and STOPPING when the server stops.
    */
-  open({ resource, identity, query, id, since, retained, signal }: Opening): TableStream {
+  open({ resource, identity, query, id, since, retained, signal }: OpenStreamOptions): TableStream {
     if (this.#isStopped) throw stoppingError();
-    const words = [
+    const parameters = [
       ...(query === '' ? [] : [query]),
       ...(since === undefined ? [] : [`since=${since}`]),
       ...(retained === undefined ? [] : [`retained=${retained}`]),
     ];
-    const rawQuery = words.join('&');
+    const rawQuery = parameters.join('&');
     const checked = resource.parseSubscription(identity, rawQuery, id);
     const stream: TableStream = new TableStream({
       ...{ resource, identity, rawQuery, signal },

@@ -28,15 +28,15 @@ const UNCONDITIONAL: WriteOptions = {};
 /** Write half of a `TableResource`, which documents these methods: rights, validation, and the commit. */
 export class TableWrites {
   readonly rights: CallerPermissions;
-  readonly sent: RecordInput;
+  readonly input: RecordInput;
   readonly #table: TablePlan;
   readonly #context: ResourceContext;
   readonly #counters: Counters;
-  readonly #inProgress = new InFlightKeys();
+  readonly #inFlight = new InFlightKeys();
 
   constructor(table: TablePlan, context: ResourceContext, counters: Counters) {
     this.rights = new CallerPermissions(table, context.access);
-    this.sent = new RecordInput(table, context.limits, this.rights);
+    this.input = new RecordInput(table, context.limits, this.rights);
     this.#table = table;
     this.#context = context;
     this.#counters = counters;
@@ -45,7 +45,7 @@ export class TableWrites {
   create(identity: Identity, body: unknown, once?: IdempotencyKey): Promise<WriteOutcome> {
     return this.#writeOne(identity, once, () => {
       const guard = this.rights.guard(identity, ['create']);
-      return this.#newRecord(this.sent.whole(identity, body), guard);
+      return this.#newRecord(this.input.parseFull(identity, body), guard);
     });
   }
 
@@ -58,16 +58,16 @@ export class TableWrites {
     const { batch } = this.#context.limits;
     const size = bodies instanceof BatchBody ? bodies.size : bodies.length;
     if (size > batch) throw new AppError('BAD_REQUEST', `At most ${batch} records can be sent at once.`);
-    const records = this.sent.many(identity, bodies);
+    const records = this.input.parseBatch(identity, bodies);
     if (size === 0) return [];
     const group = records.map(({ cells, place }) => ({
       ...atPlace(place, () => this.#newRecord(cells, guard)),
       place,
     }));
     try {
-      return this.#told(identity, await this.#submit(identity, group, once), 'create');
+      return this.#finish(identity, await this.#submit(identity, group, once), 'create');
     } catch (error) {
-      return this.#refuse(error);
+      return this.#countRefused(error);
     }
   }
 
@@ -79,8 +79,8 @@ export class TableWrites {
   ): Promise<WriteOutcome> {
     return this.#writeOne(identity, once, () => {
       const guard = this.rights.guard(identity, putActions(precondition));
-      const [key, cells] = this.sent.withNewKey(id, this.sent.whole(identity, body));
-      const keep = this.rights.kept(identity);
+      const [key, cells] = this.input.withNewKey(id, this.input.parseFull(identity, body));
+      const keep = this.rights.unwritableIndexes(identity);
       return { type: 'put', table: this.#table, id: key, cells, precondition, keep, guard };
     });
   }
@@ -93,7 +93,7 @@ export class TableWrites {
   ): Promise<WriteOutcome> {
     return this.#writeOne(identity, once, () => {
       const guard = this.rights.guard(identity, ['update']);
-      const [key, cells] = this.sent.withKey(id, this.sent.part(identity, body));
+      const [key, cells] = this.input.withKey(id, this.input.parsePatch(identity, body));
       return { type: 'patch', table: this.#table, id: key, cells, precondition, guard };
     });
   }
@@ -113,7 +113,7 @@ export class TableWrites {
     return this.#writeOne(identity, once, () => {
       const guard = this.rights.guard(identity, ['update']);
       const chosen = this.#chooseMany(identity, rawQuery, 'update');
-      const cells = this.sent.part(identity, body);
+      const cells = this.input.parsePatch(identity, body);
       const { fields, primaryKey } = this.#table;
       if (cells[fields.indexOf(primaryKey)] !== undefined) {
         throw invalidField(primaryKey.name, 'is the key of one record and cannot be set for many');
@@ -157,12 +157,12 @@ export class TableWrites {
     const filter = parseBulkFilter(rawQuery, { table, limits, view });
     access.checkReads(relatedTables(filter === undefined ? {} : { filter }), identity);
     const allowed: Filter | undefined = both(view?.of(table)?.filter, access.check(table, action, identity));
-    const named = access.judge(table, 'read', identity) !== false;
+    const named = access.decide(table, 'read', identity) !== false;
     return { table, filter: both(filter, allowed), limit: limits.bulk, named };
   }
 
   #newRecord(parsed: Cells, guard: WriteCheck | undefined): Write {
-    const [id, cells] = this.sent.withNewKey(undefined, parsed);
+    const [id, cells] = this.input.withNewKey(undefined, parsed);
     return { type: 'create', table: this.#table, id, cells, guard };
   }
 
@@ -175,31 +175,31 @@ export class TableWrites {
       return Promise.reject(error);
     }
     return this.#submit(identity, [write], once).then(
-      (outcomes) => this.#told(identity, outcomes, write.type)[0] as WriteOutcome,
-      (error: unknown) => this.#refuse(error),
+      (outcomes) => this.#finish(identity, outcomes, write.type)[0] as WriteOutcome,
+      (error: unknown) => this.#countRefused(error),
     );
   }
 
-  #refuse(error: unknown): never {
+  #countRefused(error: unknown): never {
     this.#counters.refused++;
     throw error;
   }
 
   #submit(identity: Identity, writes: WriteGroup, once: IdempotencyKey | undefined): Promise<readonly WriteOutcome[]> {
     const { commits } = this.#context;
-    const group = this.#table.audited ? signed(writes, identity) : writes;
-    return once === undefined ? commits.submit(group) : this.#inProgress.run(once, () => commits.submit(group, once));
+    const group = this.#table.audited ? withActor(writes, identity) : writes;
+    return once === undefined ? commits.submit(group) : this.#inFlight.run(once, () => commits.submit(group, once));
   }
 
   /** Redacts the outcomes; a publisher receives no record. */
-  #told(identity: Identity, outcomes: readonly WriteOutcome[], type: Write['type']): readonly WriteOutcome[] {
+  #finish(identity: Identity, outcomes: readonly WriteOutcome[], type: Write['type']): readonly WriteOutcome[] {
     this.#counters.writes += outcomes.length;
-    return type === 'publish' ? outcomes : this.rights.shown(identity, outcomes);
+    return type === 'publish' ? outcomes : this.rights.redact(identity, outcomes);
   }
 }
 
 /** Adds the actor for the audit log. */
-function signed(writes: WriteGroup, identity: Identity): WriteGroup {
+function withActor(writes: WriteGroup, identity: Identity): WriteGroup {
   const by = actorOf(identity);
   return writes.map((write) => ({ ...write, by }));
 }

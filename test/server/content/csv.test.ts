@@ -53,7 +53,7 @@ const records = fc.array(
 function cellsOf(rows: BatchBody | readonly unknown[]): unknown {
   const parser = new RecordParser(TABLE, { ...LIMITS, id: 256 });
   const values = Array.isArray(rows) ? rows : (rows as BatchBody).records(TABLE).map(({ value }) => value);
-  return parser.parseMany(values);
+  return parser.parseBatch(values);
 }
 
 function mistake(run: () => unknown): string {
@@ -132,7 +132,7 @@ describe('CSV', () => {
     );
     const placed = mistake(() => {
       const rows = parseCsv(csv, CSV_LIMITS).records(TABLE);
-      new RecordParser(TABLE, { ...LIMITS, id: 256 }).parseMany(
+      new RecordParser(TABLE, { ...LIMITS, id: 256 }).parseBatch(
         rows.map(({ value }) => value),
         rows.map(({ place }) => place),
       );

@@ -110,9 +110,9 @@ export function listsSuite(subject: EngineUnderTest): void {
       const [own, named] = ['b=true', 'n=2'].map((query) => harness.query(query).filter);
       const text = table.fields.find(({ name }) => name === 'text');
       if (own === undefined || named === undefined || text === undefined) throw new Error('They are in the schema.');
-      const shown = table.fields.filter(({ name }) => ['id', 'n', 'text'].includes(name));
-      const nameable = shown.filter((field) => field !== text);
-      const of = (filter = own) => ({ shown, nameable, masked: [{ field: text, filter: named }], filter });
+      const readable = table.fields.filter(({ name }) => ['id', 'n', 'text'].includes(name));
+      const nameable = readable.filter((field) => field !== text);
+      const of = (filter = own) => ({ readable, nameable, masked: [{ field: text, filter: named }], filter });
       const parse = (query: string, filter = own): ListQuery =>
         parseQueryFor(query, { table, limits: LIMITS, reserved: new Set(), view: { key: 'v', of: () => of(filter) } });
       expect(await harness.store.list(table, parse('count=true'))).toEqual({
