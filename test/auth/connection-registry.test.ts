@@ -8,37 +8,37 @@ function principalOf(sub: string, expiresAt?: number, roles: readonly string[] =
 }
 
 /** Connection that records its calls. */
-class Connection implements OpenConnection {
+class RecordingConnection implements OpenConnection {
   identity: Identity;
-  readonly told: string[] = [];
-  readonly judged: Identity[] = [];
+  readonly calls: string[] = [];
+  readonly reauthorized: Identity[] = [];
 
   constructor(identity: Identity) {
     this.identity = identity;
   }
   expiring(expiresAt: number) {
-    this.told.push(`expiring in ${Math.round((expiresAt - Date.now()) / 1000)} s`);
+    this.calls.push(`expiring in ${Math.round((expiresAt - Date.now()) / 1000)} s`);
   }
   expired() {
-    this.told.push('expired');
+    this.calls.push('expired');
   }
   revoked() {
-    this.told.push('revoked');
+    this.calls.push('revoked');
   }
   rejudge() {
-    this.judged.push(this.identity);
+    this.reauthorized.push(this.identity);
   }
 }
 
 /** Authenticator with the principals that a test sets; others stay as they were. */
-class Known {
-  readonly now = new Map<string, Principal | undefined>();
-  readonly asked: string[] = [];
+class TestAuthenticator {
+  readonly current = new Map<string, Principal | undefined>();
+  readonly refreshed: string[] = [];
   #listener: (() => void) | undefined;
 
   refresh(principal: Principal) {
-    this.asked.push(principal.sub);
-    return this.now.has(principal.sub) ? this.now.get(principal.sub) : principal;
+    this.refreshed.push(principal.sub);
+    return this.current.has(principal.sub) ? this.current.get(principal.sub) : principal;
   }
   onChange(listener: () => void) {
     this.#listener = listener;
@@ -51,11 +51,11 @@ class Known {
   }
 }
 
-function open(known = new Known()) {
+function open(known = new TestAuthenticator()) {
   const connections = new ConnectionRegistry(known);
   onTestFinished(() => connections.stop());
   const add = (identity: Identity) => {
-    const connection = new Connection(identity);
+    const connection = new RecordingConnection(identity);
     connections.add(connection);
     return connection;
   };
@@ -70,18 +70,18 @@ describe('an open connection whose token expires', () => {
     const { add, connections } = open();
     const connection = add(principalOf('ann', Date.now() + 100_000));
     vi.advanceTimersByTime(39_000);
-    expect(connection.told).toEqual([]);
+    expect(connection.calls).toEqual([]);
     vi.advanceTimersByTime(2000);
-    expect(connection.told).toEqual(['expiring in 60 s']);
+    expect(connection.calls).toEqual(['expiring in 60 s']);
     vi.advanceTimersByTime(58_500);
-    expect([connection.told.length, hasExpired(connection.identity)]).toEqual([1, false]);
+    expect([connection.calls.length, hasExpired(connection.identity)]).toEqual([1, false]);
     vi.advanceTimersByTime(500);
     expect(hasExpired(connection.identity)).toBe(true);
     vi.advanceTimersByTime(1000);
-    expect(connection.told).toEqual(['expiring in 60 s', 'expired']);
+    expect(connection.calls).toEqual(['expiring in 60 s', 'expired']);
     expect(connections.size).toBe(0);
     vi.advanceTimersByTime(5000);
-    expect(connection.told.length).toBe(2);
+    expect(connection.calls.length).toBe(2);
   });
 
   test('C9: is not ended when that is more than 2^31 ms away, and without an end never', () => {
@@ -92,7 +92,7 @@ describe('an open connection whose token expires', () => {
       add(principalOf('key')),
     ];
     vi.advanceTimersByTime(60_000);
-    expect(far.map(({ told }) => told)).toEqual([[], [], []]);
+    expect(far.map(({ calls }) => calls)).toEqual([[], [], []]);
     expect(far.map(({ identity }) => hasExpired(identity))).toEqual([false, false, false]);
   });
 
@@ -102,11 +102,11 @@ describe('an open connection whose token expires', () => {
     vi.advanceTimersByTime(1000);
     const newer = principalOf('ann', Date.now() + 90_000, ['editor']);
     connections.renew(connection, newer);
-    expect([connection.identity, connection.judged]).toEqual([newer, [newer]]);
+    expect([connection.identity, connection.reauthorized]).toEqual([newer, [newer]]);
     vi.advanceTimersByTime(40_000);
-    expect(connection.told).toEqual(['expiring in 30 s', 'expiring in 60 s']);
+    expect(connection.calls).toEqual(['expiring in 30 s', 'expiring in 60 s']);
     vi.advanceTimersByTime(51_000);
-    expect(connection.told.at(-1)).toBe('expired');
+    expect(connection.calls.at(-1)).toBe('expired');
   });
 
   test('is forgotten when it is closed', () => {
@@ -115,7 +115,7 @@ describe('an open connection whose token expires', () => {
     connections.remove(connection);
     connections.renew(connection, principalOf('ann', Date.now() + 2000));
     vi.advanceTimersByTime(5000);
-    expect([connection.told, connections.size]).toEqual([[], 0]);
+    expect([connection.calls, connections.size]).toEqual([[], 0]);
   });
 });
 
@@ -125,71 +125,71 @@ describe('an open connection whose account changes', () => {
     const [ann, bob] = [add(principalOf('ann')), add(principalOf('bob'))];
     await turn();
     const present = principalOf('ann', undefined, ['editor']);
-    known.now.set('ann', present);
+    known.current.set('ann', present);
     known.changed();
     await turn();
-    expect([ann.identity, ann.judged]).toEqual([present, [present]]);
-    expect([ann.told, bob.told]).toEqual([[], []]);
+    expect([ann.identity, ann.reauthorized]).toEqual([present, [present]]);
+    expect([ann.calls, bob.calls]).toEqual([[], []]);
   });
 
   test('C10: is ended when the principal may do nothing any more', async () => {
     const { known, add, connections } = open();
     const [ann, bob] = [add(principalOf('ann')), add(principalOf('bob'))];
     await turn();
-    known.now.set('ann', undefined);
+    known.current.set('ann', undefined);
     known.changed();
     await turn();
-    expect([ann.told, bob.told, connections.size]).toEqual([['revoked'], [], 1]);
+    expect([ann.calls, bob.calls, connections.size]).toEqual([['revoked'], [], 1]);
   });
 
   test('also when that happened while it was being opened', async () => {
     const { known, add } = open();
-    known.now.set('ann', undefined);
+    known.current.set('ann', undefined);
     const ann = add(principalOf('ann'));
     await turn();
-    expect(ann.told).toEqual(['revoked']);
+    expect(ann.calls).toEqual(['revoked']);
   });
 
-  test('is looked at once for changes that come together, and many in turns', async () => {
+  test('is checked once for changes that come together, and many in turns of the event loop', async () => {
     const { known, add } = open();
     const many = Array.from({ length: 1000 }, (_, index) => add(principalOf(`u${index}`)));
     for (let turns = 0; turns < 10; turns++) await turn();
-    expect(known.asked.length).toBe(1000);
+    expect(known.refreshed.length).toBe(1000);
     for (const index of many.keys()) {
-      known.now.set(`u${index}`, undefined);
+      known.current.set(`u${index}`, undefined);
       known.changed();
     }
     await turn();
-    expect(known.asked.length).toBeLessThan(2000);
+    expect(known.refreshed.length).toBeLessThan(2000);
     for (let turns = 0; turns < 10; turns++) await turn();
-    expect(known.asked.length).toBe(2000);
-    expect(many.every(({ told }) => told.join() === 'revoked')).toBe(true);
+    expect(known.refreshed.length).toBe(2000);
+    expect(many.every(({ calls }) => calls.join() === 'revoked')).toBe(true);
   });
 
-  test('is not judged any more when it was closed before its turn', async () => {
+  test('is not checked any more when it was closed before its turn', async () => {
     const { known, add, connections } = open();
     const ann = add(principalOf('ann'));
-    known.now.set('ann', undefined);
+    known.current.set('ann', undefined);
     connections.remove(ann);
     await turn();
-    expect(ann.told).toEqual([]);
+    expect(ann.calls).toEqual([]);
   });
 
-  test('of nobody is none of its concern', async () => {
+  test('of an anonymous caller is not followed', async () => {
     const { add, connections, known } = open();
     const nobody = add(ANONYMOUS);
     await turn();
-    expect([connections.size, known.asked, hasExpired(nobody.identity)]).toEqual([0, [], false]);
+    expect([connections.size, known.refreshed, hasExpired(nobody.identity)]).toEqual([0, [], false]);
   });
 
-  test('hears of nothing after the stop', async () => {
+  test('is not called after the stop', async () => {
     const { known, add, connections } = open();
     const ann = add(principalOf('ann'));
     await turn();
-    known.now.set('ann', undefined);
+    known.current.set('ann', undefined);
     connections.stop();
     known.changed();
     await turn();
-    expect(ann.told).toEqual([]);
+    expect(ann.calls).toEqual([]);
   });
 });

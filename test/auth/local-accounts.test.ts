@@ -9,7 +9,7 @@ import { openFolder, TestAccounts } from './accounts.ts';
 
 const IP = '127.0.0.1';
 /** Milliseconds within which a change by another process has to be seen. */
-const SEEN = 1000;
+const MAX_DELAY_MS = 1000;
 
 const command = async (it: TestAccounts, ...words: string[]) => {
   const exit = await runCommand([...words, it.dir]);
@@ -18,19 +18,19 @@ const command = async (it: TestAccounts, ...words: string[]) => {
 };
 
 async function tellsWithin(it: TestAccounts, change: () => Promise<unknown>): Promise<void> {
-  let told = 0;
-  const stop = it.open.accounts.onChange(() => told++);
+  let reported = 0;
+  const stop = it.open.accounts.onChange(() => reported++);
   await change();
   await until(
-    async () => told,
+    async () => reported,
     (times) => times > 0,
-    { timeout: SEEN, what: 'the change of another process' },
+    { timeout: MAX_DELAY_MS, what: 'the change of another process' },
   );
   stop();
 }
 
 describe('an account', () => {
-  test('is there from its sign-up on, without what is nobody else’s', async () => {
+  test('exists from its sign-up on, without private data', async () => {
     using it = await TestAccounts.start();
     const { account } = await it.logins.signUp('Ada', 'correct horse', IP);
     expect(account).toEqual({ sub: expect.stringMatching(/^[0-9a-f-]{36}$/), name: 'Ada', roles: [], claims: {} });
@@ -52,7 +52,7 @@ describe('an account', () => {
 });
 
 describe('an API key', () => {
-  test('is taken as it was printed, and no longer when another process has revoked it', async () => {
+  test('is accepted as it was printed, until another process has revoked it', async () => {
     using it = await TestAccounts.start();
     const { accounts } = it.open;
     const text = await command(it, 'key', 'create', 'ci', '--role', 'writer', '--claim', 'accountId=acme');
@@ -78,7 +78,7 @@ describe('an API key', () => {
     expect(accounts.keyById('zzzzzzzz')).toBeUndefined();
   });
 
-  test('that stands for a user ends while the user is disabled', async () => {
+  test('of a user ends while the user is disabled', async () => {
     using it = await TestAccounts.start();
     const { account } = await it.logins.signUp('Ada', 'correct horse', IP);
     const text = await command(it, 'key', 'create', 'ada’s phone', '--sub', account.sub);
@@ -94,7 +94,7 @@ describe('a ticket', () => {
   const authenticatorOf = (it: TestAccounts) =>
     new TokenAuthenticator({ tokens: it.tokens, accounts: it.open.accounts, users: true });
 
-  test('is what its token was, with the rights of now', async () => {
+  test('stands for the principal of its token, with the current rights', async () => {
     using it = await TestAccounts.start();
     const authenticator = authenticatorOf(it);
     const { accessToken, account, expiresAt } = await it.logins.signUp('Ada', 'correct horse', IP);
@@ -129,7 +129,9 @@ describe('a ticket', () => {
     const { accessToken } = await it.logins.signUp('Ada', 'correct horse', IP);
     const user = await authenticator.authenticate({ type: 'bearer', text: accessToken });
     const key = await authenticator.authenticate({ type: 'bearer', text: await command(it, 'key', 'create', 'ci') });
-    const texts = [user, key, { ...user, expiresAt: Date.now() - 1 }].map((who) => accounts.issueTicket(who).text);
+    const texts = [user, key, { ...user, expiresAt: Date.now() - 1 }].map(
+      (principal) => accounts.issueTicket(principal).text,
+    );
     await tellsWithin(it, () => command(it, 'user', 'disable', 'ada'));
     await tellsWithin(it, () => command(it, 'key', 'revoke', key.keyId ?? ''));
     expect(texts.map((text) => accounts.redeemTicket(text))).toEqual([undefined, undefined, undefined]);
@@ -137,7 +139,7 @@ describe('a ticket', () => {
 });
 
 describe('without built-in users', () => {
-  test('there are keys and tickets, also for whom another issuer knows, and no logins', async () => {
+  test('there are keys and tickets, also for principals of another issuer, and no logins', async () => {
     using it = await TestAccounts.start();
     const file = join(it.dir, 'config.yaml');
     writeFileSync(file, readFileSync(file, 'utf8').replace('users: true', 'users: false'));

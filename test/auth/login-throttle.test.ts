@@ -16,7 +16,7 @@ function refusal(run: () => unknown): AppError | undefined {
 }
 
 describe('attempts', () => {
-  test('are refused after so many failures in a minute, and told when to come back', () => {
+  test('are refused after too many failures in a minute, with the time of the next try', () => {
     const attempts = new LoginThrottle(3);
     attempts.begin('ada');
     vi.advanceTimersByTime(10_000);
@@ -46,7 +46,7 @@ describe('attempts', () => {
     attempts.begin('ip 1', 'dora');
   });
 
-  test('count while they are under way, and not when they are withdrawn', () => {
+  test('count while they are running, and not when they are withdrawn', () => {
     const attempts = new LoginThrottle(2);
     const first = attempts.begin('ada');
     attempts.begin('ada');

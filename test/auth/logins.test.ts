@@ -9,7 +9,7 @@ const refused = { code: 'INVALID_CREDENTIALS', status: 401 };
 afterEach(() => void vi.useRealTimers());
 
 describe('a login', () => {
-  test('gives a token that holds and a refresh token', async () => {
+  test('returns a valid token and a refresh token', async () => {
     using it = await TestAccounts.start();
     await it.logins.signUp('Ada', 'correct horse', IP);
     const { account, accessToken, expiresAt, refreshToken } = await it.logins.logIn('ADA', 'correct horse', IP);
@@ -69,7 +69,7 @@ describe('a login', () => {
     await it.logins.logIn('Ada', 'correct horse', IP);
   });
 
-  test('waits while another process writes, and then is there', async () => {
+  test('waits while another process writes, and then succeeds', async () => {
     using it = await TestAccounts.start();
     await it.logins.signUp('Ada', 'correct horse', IP);
     const other = new Database(join(it.dir, 'auth.db'));
@@ -80,7 +80,7 @@ describe('a login', () => {
     other.close();
   });
 
-  test('is busy, and no failure, when another process writes for too long', async () => {
+  test('is busy, not a failure, when another process writes for too long', async () => {
     using it = await TestAccounts.start('busy_timeout: 50ms\nlimits:\n  logins_per_minute: 1\n');
     await it.logins.signUp('Ada', 'correct horse', IP);
     const other = new Database(join(it.dir, 'auth.db'));
@@ -94,7 +94,7 @@ describe('a login', () => {
 });
 
 describe('a sign-up', () => {
-  test('is refused for a name that is taken, and too many from one address are', async () => {
+  test('is refused for a name that is taken, and for too many from one address', async () => {
     using it = await TestAccounts.start('limits:\n  signups_per_minute: 2\n');
     await it.logins.signUp('Ada', 'correct horse', IP);
     await expect(it.logins.signUp('ADA', 'another horse', IP)).rejects.toMatchObject({ code: 'CONFLICT' });
@@ -104,7 +104,7 @@ describe('a sign-up', () => {
 });
 
 describe('a refresh token', () => {
-  test('is used once; a second time ends all that came of it', async () => {
+  test('is used once, and a second time ends its session', async () => {
     using it = await TestAccounts.start('', '  refresh_token_grace: 0\n');
     const { refreshToken: first, account } = await it.logins.signUp('Ada', 'correct horse', IP);
     const elsewhere = await it.logins.logIn('Ada', 'correct horse', IP);
@@ -131,7 +131,7 @@ describe('a refresh token', () => {
     expect((await it.logins.refresh(next, IP)).refreshToken).not.toBe(next);
   });
 
-  test('is the same after a restart, and with the roles of then', async () => {
+  test('is the same after a restart, with the roles of that time', async () => {
     using it = await TestAccounts.start();
     const { refreshToken } = await it.logins.signUp('Ada', 'correct horse', IP);
     const first = await it.logins.refresh(refreshToken, IP);
@@ -187,7 +187,7 @@ describe('a refresh token', () => {
     await expect(it.logins.refresh(winner?.value.refreshToken ?? '', IP)).rejects.toMatchObject(refused);
   });
 
-  test('has the roles of now', async () => {
+  test('has the current roles', async () => {
     using it = await TestAccounts.start();
     const { refreshToken } = await it.logins.signUp('Ada', 'correct horse', IP);
     const db = new Database(join(it.dir, 'auth.db'));
@@ -198,7 +198,7 @@ describe('a refresh token', () => {
     expect((await it.tokens.verify(accessToken)).roles).toEqual(['editor']);
   });
 
-  test('is over after its time, and after logging out', async () => {
+  test('ends after its lifetime, and after logging out', async () => {
     using it = await TestAccounts.start('', '  refresh_token_lifetime: 1h\n');
     const before = Date.now();
     const { refreshToken } = await it.logins.signUp('Ada', 'correct horse', IP);
@@ -221,7 +221,7 @@ describe('a refresh token', () => {
     },
   );
 
-  test('that is made up too often is too many attempts; good ones go on', async () => {
+  test('that is invented too often is refused as too many attempts, and valid ones go on', async () => {
     using it = await TestAccounts.start('limits:\n  logins_per_minute: 2\n');
     const { refreshToken } = await it.logins.signUp('Ada', 'correct horse', IP);
     for (let n = 0; n < 2; n++) await expect(it.logins.refresh('x', IP)).rejects.toMatchObject(refused);

@@ -5,7 +5,7 @@ import { Passwords } from '../../src/auth/accounts/passwords.ts';
 const passwords = new Passwords(100);
 
 describe('a password', () => {
-  test('is verified against what was stored of it, which says how', async () => {
+  test('is verified with the parameters of its stored hash', async () => {
     const stored = await passwords.hash('correct horse');
     expect(stored).toMatch(/^\$scrypt\$ln=15,r=8,p=3\$[\w+/]{22}\$[\w+/]{43}$/);
     expect(await passwords.verify('correct horse', stored)).toBe(true);
@@ -14,7 +14,7 @@ describe('a password', () => {
     expect(await passwords.hash('correct horse')).not.toBe(stored);
   });
 
-  test('is what scrypt makes of it (RFC 7914), also with the parameters of another time', async () => {
+  test('is hashed with scrypt (RFC 7914), also with earlier parameters', async () => {
     const salt = Buffer.from('0123456789abcdef');
     const hash = scryptSync('correct horse', salt, 32, { N: 1024, r: 4, p: 2 });
     const encode = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '');
@@ -28,7 +28,7 @@ describe('a password', () => {
     expect(await passwords.verify('cafe\u0301 au lait', stored)).toBe(true);
   });
 
-  test('of nobody is wrong, and takes the same work', async () => {
+  test('of an unknown user is wrong, and takes the same work', async () => {
     const stored = await passwords.hash('correct horse');
     const work = async (of: string | undefined) => {
       const before = process.cpuUsage();
@@ -44,7 +44,7 @@ describe('a password', () => {
     expect(await passwords.verify('', undefined)).toBe(false);
   });
 
-  test('that nobody can have is wrong without being read', async () => {
+  test('that is too long is wrong without being hashed', async () => {
     const stored = await passwords.hash('');
     expect(await passwords.verify('x'.repeat(1_000_000), stored)).toBe(false);
   });
@@ -57,7 +57,7 @@ describe('a password', () => {
     expect(turns).toBeGreaterThan(5);
   });
 
-  test('waits for its turn, and is sent away when too many do', async () => {
+  test('waits for its turn, and is refused when too many wait', async () => {
     const few = new Passwords(1);
     const attempts = await Promise.allSettled(['a', 'b', 'c', 'd'].map((word) => few.verify(word, undefined)));
     expect(attempts.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected']);
@@ -65,7 +65,7 @@ describe('a password', () => {
     expect(await few.verify('e', undefined)).toBe(false);
   });
 
-  test('that was not stored by us is a fault, not a password', async () => {
+  test('in an unknown format is an internal error, not a wrong password', async () => {
     await expect(passwords.verify('x', 'plain')).rejects.toThrow('not in the form');
     expect(await passwords.verify('correct horse', await passwords.hash('correct horse'))).toBe(true);
   });

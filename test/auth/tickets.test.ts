@@ -5,7 +5,7 @@ import type { Principal } from '../../src/auth/identity.ts';
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
 afterEach(() => void vi.useRealTimers());
 
-const who = (sub: string): Principal => ({
+const principalOf = (sub: string): Principal => ({
   type: 'principal',
   sub,
   roles: [],
@@ -16,40 +16,40 @@ const open = (options: Partial<ConstructorParameters<typeof Tickets>[0]> = {}) =
   new Tickets({ lifetime: 30_000, maxTickets: 100, maxPerPrincipal: 10, ...options });
 
 describe('a ticket', () => {
-  test('stands for who asked for it, once', () => {
+  test('stands for its principal, once', () => {
     const tickets = open();
-    const { text, lifetime } = tickets.issue(who('ada'));
+    const { text, lifetime } = tickets.issue(principalOf('ada'));
     expect({ text, lifetime }).toEqual({ text: expect.stringMatching(/^tct_[a-z02-9]{32}$/), lifetime: 30_000 });
-    expect(tickets.redeem(text)).toEqual(who('ada'));
+    expect(tickets.redeem(text)).toEqual(principalOf('ada'));
     expect(tickets.redeem(text)).toBeUndefined();
     expect(tickets.redeem('tct_made_up')).toBeUndefined();
   });
 
-  test('is good for its time', () => {
+  test('is valid for its lifetime', () => {
     const tickets = open();
-    const [first, second] = [tickets.issue(who('ada')).text, tickets.issue(who('ada')).text];
+    const [first, second] = [tickets.issue(principalOf('ada')).text, tickets.issue(principalOf('ada')).text];
     vi.advanceTimersByTime(29_999);
-    expect(tickets.redeem(first)).toEqual(who('ada'));
+    expect(tickets.redeem(first)).toEqual(principalOf('ada'));
     vi.advanceTimersByTime(1);
     expect(tickets.redeem(second)).toBeUndefined();
   });
 
-  test('gives way to a later one of the same principal when there are too many', () => {
+  test('is replaced by a later one of the same principal when there are too many', () => {
     const tickets = open({ maxPerPrincipal: 2 });
-    const bob = tickets.issue(who('bob')).text;
-    const texts = [1, 2, 3].map(() => tickets.issue(who('ada')).text);
+    const bob = tickets.issue(principalOf('bob')).text;
+    const texts = [1, 2, 3].map(() => tickets.issue(principalOf('ada')).text);
     expect(texts.map((text) => tickets.redeem(text)?.sub)).toEqual([undefined, 'ada', 'ada']);
     expect(tickets.redeem(bob)?.sub).toBe('bob');
   });
 
-  test('is refused when too many wait, until some are too old', () => {
+  test('is refused when too many wait, until some have expired', () => {
     const tickets = open({ maxTickets: 2 });
-    tickets.issue(who('ada'));
+    tickets.issue(principalOf('ada'));
     vi.advanceTimersByTime(10_000);
-    const { text } = tickets.issue(who('bob'));
-    expect(() => tickets.issue(who('carl'))).toThrow(expect.objectContaining({ code: 'OVERLOADED' }));
+    const { text } = tickets.issue(principalOf('bob'));
+    expect(() => tickets.issue(principalOf('carl'))).toThrow(expect.objectContaining({ code: 'OVERLOADED' }));
     vi.advanceTimersByTime(20_000);
-    tickets.issue(who('carl'));
+    tickets.issue(principalOf('carl'));
     expect(tickets.redeem(text)?.sub).toBe('bob');
   });
 });

@@ -22,7 +22,7 @@ const INVALID = { code: 'UNAUTHORIZED', headers: { 'www-authenticate': 'Bearer e
 describe('without accounts', () => {
   const authenticator = new TokenAuthenticator({ tokens: TOKENS, users: false });
 
-  test('a token is all that can be shown', async () => {
+  test('only tokens are accepted', async () => {
     const principal = await authenticator.authenticate(bearer(tokenOf('ann', { roles: ['a'] })));
     expect(principal).toMatchObject({ sub: 'ann', roles: ['a'] });
     expect(authenticator.refresh(principal)).toBe(principal);
@@ -46,7 +46,7 @@ describe('with keys and tickets', () => {
     await expect(authenticator.authenticate(bearer('tck_abcdefgh_secret'))).rejects.toMatchObject(INVALID);
   });
 
-  test('a ticket is good once', async () => {
+  test('a ticket is accepted once', async () => {
     const accounts = new MemoryAccounts();
     const authenticator = new TokenAuthenticator({ tokens: TOKENS, accounts, users: false });
     const principal = await authenticator.authenticate(bearer(tokenOf('ann')));
@@ -55,7 +55,7 @@ describe('with keys and tickets', () => {
     await expect(authenticator.authenticate({ type: 'ticket', text: 'tct_1' })).rejects.toMatchObject(INVALID);
   });
 
-  test('tokens of others are as good as without', async () => {
+  test('tokens of other issuers are accepted as before', async () => {
     const authenticator = new TokenAuthenticator({ tokens: TOKENS, accounts: new MemoryAccounts(), users: false });
     expect(await authenticator.authenticate(bearer(tokenOf('zoe')))).toMatchObject({ sub: 'zoe' });
   });

@@ -7,7 +7,7 @@ const ANN: Principal = { type: 'principal', sub: 'ann', roles: [], claims: {}, e
 afterEach(() => void vi.useRealTimers());
 
 describe('the cache of checked tokens', () => {
-  test('forgets each after a minute, so that a withdrawn key is not good for longer', () => {
+  test('drops each after a minute, so that a withdrawn key is not valid for longer', () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     const cache = new TokenCache();
     cache.set('a', ANN);
@@ -17,13 +17,13 @@ describe('the cache of checked tokens', () => {
     expect(cache.get('a')).toBeUndefined();
   });
 
-  test('keeps 10,000 tokens, and of more the newest', () => {
+  test('keeps the newest 10,000 tokens', () => {
     const cache = new TokenCache();
     for (let index = 0; index < 10_001; index++) cache.set(`token-${index}`, ANN);
     expect([cache.get('token-0'), cache.get('token-1'), cache.get('token-10000')]).toEqual([undefined, ANN, ANN]);
   });
 
-  test('keeps 16 million characters, also of tokens that come again', () => {
+  test('keeps 16 million characters, also of tokens that are set again', () => {
     const cache = new TokenCache();
     const long = (name: string) => name.padEnd(8000, '.');
     for (let index = 0; index < 3000; index++) cache.set(long('same'), ANN);

@@ -45,8 +45,8 @@ async function refusal(tokens: Tokens, text: string): Promise<AppError> {
 
 afterEach(() => void vi.useRealTimers());
 
-describe('a good token', () => {
-  test('says who somebody is', async () => {
+describe('a valid token', () => {
+  test('identifies its principal', async () => {
     const exp = inSeconds(100);
     const text = tokenOf('ann', { exp, roles: ['editor', 'editor', 'b'], team: { id: 7 }, iss: 'anybody' });
     const principal = await new Tokens(CONFIG).verify(text);
@@ -139,7 +139,7 @@ describe('a good token', () => {
     expect((await tokens.verify(token)).roles).toEqual(['editor', 'read']);
   });
 
-  test('may be a little too early, as far as leeway goes', async () => {
+  test('may be too early by the leeway', async () => {
     const tokens = new Tokens(CONFIG);
     expect(await tokens.verify(tokenOf('ann', { nbf: inSeconds(4) }))).toMatchObject({ sub: 'ann' });
     expect(await refusal(tokens, tokenOf('ann', { nbf: inSeconds(7) }))).toMatchObject({ code: 'UNAUTHORIZED' });
@@ -152,7 +152,7 @@ describe('a good token', () => {
     expect(await new Tokens(CONFIG).verify(tokenOf('ann', { exp }))).toMatchObject({ expiresAt: exp * 1000 });
   });
 
-  test('is refused from the very moment of its exp, also when it was seen before', async () => {
+  test('is refused from the moment of its exp, also when it is cached', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const tokens = new Tokens(CONFIG);
     const text = tokenOf('ann', { exp: inSeconds(10) });
@@ -170,13 +170,13 @@ describe('C1, C2: a forged token', () => {
   const tokens = new Tokens({ ...CONFIG, issuer: 'us', audience: 'app' });
   const forged = forgedTokens();
 
-  test('is one of more than 30 shapes, beside good ones', async () => {
+  test('comes in more than 30 shapes, beside valid ones', async () => {
     expect(forged.length).toBeGreaterThan(30);
     expect(await tokens.verify(tokenOf('ann', { iss: 'us', aud: 'app' }))).toMatchObject({ sub: 'ann' });
     expect(await tokens.verify(tokenOf('ann', { iss: 'us', aud: ['x', 'app'] }))).toMatchObject({ sub: 'ann' });
   });
 
-  test.each(forged)('with %s is refused, and says no more', async (_, text) => {
+  test.each(forged)('with %s is refused without a reason', async (_, text) => {
     for (const time of [1, 2]) {
       const error = await refusal(tokens, text);
       expect([time, error.code, error.headers]).toEqual([
@@ -191,7 +191,7 @@ describe('C1, C2: a forged token', () => {
 });
 
 describe('an issued token', () => {
-  test('is accepted by the one who issued it', async () => {
+  test('is accepted by its issuer', async () => {
     const config = { ...CONFIG, issuer: 'us', audience: 'app', rolesClaim: 'realm.roles' };
     const tokens = new Tokens(config);
     const before = Date.now();
@@ -211,7 +211,7 @@ describe('an issued token', () => {
     expect(await issue()).not.toBe(await issue());
   });
 
-  test('cannot be had without a secret', async () => {
+  test('needs a secret', async () => {
     const tokens = new Tokens({ ...CONFIG, secret: undefined, publicKey: pemOf(EC.publicKey), algorithm: 'ES256' });
     await expect(tokens.issue({ sub: 'ann', roles: [], claims: {} }, 1000)).rejects.toThrow('with a secret only');
   });
@@ -256,7 +256,7 @@ describe('keys from a JWKS URL', () => {
     expect(found.asked).toBe(1);
   });
 
-  test('do not make a key of somebody else good, nor a secret of the public one', async () => {
+  test('do not accept a key of another issuer, nor the public key as a secret', async () => {
     const found = await listen((_, response) => response.end(JSON.stringify({ keys: [jwk('a')] })));
     const other = generateKeyPairSync('rsa', { modulusLength: 2048 });
     expect(await refusal(found.tokens, tokenWith('a', other))).toMatchObject({ code: 'UNAUTHORIZED' });

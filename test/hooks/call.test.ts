@@ -32,7 +32,7 @@ test.each<[string, () => unknown, string]>([
   ['no error at all', fail('why'), 'HOOK_REFUSED why'],
   ['a code of ours', fail(withCode('VALIDATION_ERROR')), 'VALIDATION_ERROR why'],
   ['an error of a table', fail(new AppError('CONFLICT', 'why')), 'CONFLICT why'],
-])('a hook that gives %s answers', async (_, call, answer) => {
+])('a hook that returns %s has answered', async (_, call, answer) => {
   expect(await ask(call)).toBe(answer);
   expect(errors).toEqual([]);
 });
@@ -44,12 +44,12 @@ test.each<[string, () => unknown, string]>([
   ['a code of the system', fail(withCode('ENOENT')), 'Error: hook h: why'],
   ['a code of a fault', fail(withCode('INTERNAL')), 'Error: hook h: why'],
   ['no answer', () => new Promise(() => {}), 'Error: hook h: no answer within hook_timeout (20 ms)'],
-])('a hook with %s has failed: its caller is not told why', async (_, call, logged) => {
+])('a hook with %s has failed, and its caller does not learn why', async (_, call, logged) => {
   expect(await ask(call)).toBe(FAILED);
   expect(errors).toEqual([logged]);
 });
 
-test('a hook that is only told may fail', async () => {
+test('a hook after the event may fail', async () => {
   errors.length = 0;
   await tellHook({ name: 'h', call: fail(new Error('why')) }, {}, options);
   expect(errors).toEqual(['Error: hook h: why']);

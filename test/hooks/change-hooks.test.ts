@@ -25,37 +25,37 @@ function open(call: (event: { id: string }) => unknown) {
   return { hooks, store, errors, write };
 }
 
-test('changes are told one after the other, and those that are gone from the log are told as missing', async () => {
-  const told: string[] = [];
+test('the hook is called for one change after the other, and changes that are gone from the log are reported', async () => {
+  const called: string[] = [];
   let release = () => {};
   const { store, errors, write } = open(async ({ id }) => {
-    told.push(id);
+    called.push(id);
     if (id === 'a') await new Promise<void>((done) => (release = done));
   });
   await write('a');
-  await vi.waitFor(() => expect(told).toEqual(['a']));
+  await vi.waitFor(() => expect(called).toEqual(['a']));
   for (const id of ['b', 'c', 'd', 'e', 'f']) await write(id);
   while (await store.trim(Date.now(), 100));
-  expect(told).toEqual(['a']);
+  expect(called).toEqual(['a']);
   release();
-  await vi.waitFor(() => expect(told.at(-1)).toBe('f'));
-  expect(told).toEqual(['a', 'd', 'e', 'f']);
+  await vi.waitFor(() => expect(called.at(-1)).toBe('f'));
+  expect(called).toEqual(['a', 'd', 'e', 'f']);
   expect(errors).toEqual([expect.stringMatching(/hook afterChange of T: changes up to \d+ were gone from the log/)]);
 });
 
-test('what was not told when it stops is not told any more', async () => {
-  const told: string[] = [];
+test('the hook is not called for later changes when it stops', async () => {
+  const called: string[] = [];
   let release = () => {};
   const { hooks, write } = open(async ({ id }) => {
-    told.push(id);
+    called.push(id);
     await new Promise<void>((done) => (release = done));
   });
   await write('a');
-  await vi.waitFor(() => expect(told).toEqual(['a']));
+  await vi.waitFor(() => expect(called).toEqual(['a']));
   await write('b');
   const stopped = hooks.stop();
   release();
   await stopped;
   await write('c');
-  expect(told).toEqual(['a']);
+  expect(called).toEqual(['a']);
 });

@@ -78,7 +78,7 @@ export type { Hooks };`,
     },
   );
 
-  test('has the copy of the server, whichever is installed', async () => {
+  test('imports the running package, whichever is installed', async () => {
     const files = {
       'node_modules/tablecast/package.json': '{"name":"tablecast","type":"module","exports":"./index.js"}',
       'node_modules/tablecast/index.js': 'export const defineRoute = undefined;',
@@ -87,7 +87,7 @@ export type { Hooks };`,
     expect(await load(files, 'a.ts')).toEqual({ defineRoute: expect.any(Function) });
   });
 
-  test('is shared by those that one loader loads, and read anew by another one', async () => {
+  test('is shared by the modules of one loader, and read again by another one', async () => {
     const folder = write({
       'state.ts': 'export const state = { n: 1 };',
       'a.ts': "export { state } from './state.ts';",
@@ -101,7 +101,7 @@ export type { Hooks };`,
     expect(await later.load(join(folder, 'a.ts'))).toMatchObject({ state: { n: 2 } });
   });
 
-  test('that does not parse is told with its place, also when another one imports it', async () => {
+  test('that does not parse is reported with its place, also when another one imports it', async () => {
     const files = { 'a.ts': "import './b.ts';\n", 'b.ts': 'const b: number = 1;\n\nexport const c = {{;\n' };
     for (const name of ['a.ts', 'b.ts']) {
       const mistake = await mistakeOf(load(files, name));
@@ -110,24 +110,24 @@ export type { Hooks };`,
     }
   });
 
-  test('that throws while it is loaded is told with the line', async () => {
+  test('that throws while it is loaded is reported with the line', async () => {
     const text = 'interface Some {\n  a: 1;\n}\nexport const b = (undefined as unknown as { c: 1 }).c;\n';
     expect(await mistakeOf(load({ 'a.ts': text }, 'a.ts'))).toMatch(
       /^a\.ts:4:1 cannot be loaded: Cannot read properties of undefined/,
     );
   });
 
-  test('that imports what is not there is told', async () => {
+  test('that imports a missing file is reported', async () => {
     const mistake = await mistakeOf(load({ 'a.ts': "import { z } from './nope.ts';\nexport const b = z;\n" }, 'a.ts'));
     expect(mistake).toMatch(/^a\.ts:1:1 cannot be loaded: Cannot find module '\.\/nope\.ts'/);
   });
 
-  test('that never finishes loading is told', async () => {
+  test('that never finishes loading is reported', async () => {
     const mistake = await mistakeOf(load({ 'a.ts': 'await new Promise(() => {});\n' }, 'a.ts', 100));
     expect(mistake).toMatch(/^a\.ts was not loaded within 100 ms/);
   });
 
-  test('is told of where a text stands', async () => {
+  test('has diagnostics at the place of a text', async () => {
     const folder = write({ 'a.ts': 'const a = 1;\nexport const onConnect = a;\n' });
     const loader = new ModuleLoader({ folder, root: dirname(folder) });
     const place = loader.diagnoseAt(join(folder, 'a.ts'), /\bonConnect\b/, { message: 'is unknown' });

@@ -117,7 +117,7 @@ describe('an operator in brackets', () => {
   });
 });
 
-describe('a mistake names the column, what stands there and what to write', () => {
+describe('an error names the column, the text there and what to write instead', () => {
   test.each([
     ['title[sx]=Bo', 'title', 'column 6: no operator "[sx]"; did you mean "sw"?'],
     ['title%5Bsx%5D=Bo', 'title', 'column 6: no operator "[sx]"; did you mean "sw"?'],
@@ -175,7 +175,7 @@ describe('a mistake names the column, what stands there and what to write', () =
     expectRefusal(query, field, message);
   });
 
-  test('filter= has its own spelling, and says so', () => {
+  test('filter= refuses brackets and names its own spelling', () => {
     const message = 'column 6: here an operator stands between equals signs, as in price=gt=10';
     expectRefusal(`filter=${encodeURIComponent('price[gt]=10')}`, 'filter', message);
   });

@@ -34,7 +34,7 @@ describe('prefixBound', () => {
     expect(prefixBound(prefix)).toBe(bound);
   });
 
-  test('what lies from the prefix to below the bound is what starts with it', () => {
+  test('the strings from the prefix to below the bound are those that start with it', () => {
     const property = fc.property(text, text, (prefix, value) => {
       fc.pre(prefix !== '');
       for (const candidate of [value, prefix + value]) {

@@ -49,7 +49,7 @@ function page(db: Database, text: string): { ids: string[]; cursor: string | und
   return { ids, cursor: formatCursor(totalOrder(query.sort, PLAN), position as never) };
 }
 
-test('pages by cursor are the whole list, in order, none twice', () => {
+test('pages by cursor are the whole list, in order, without duplicates', () => {
   let pages = 0;
   fc.assert(
     fc.property(fc.array(row, { maxLength: 12 }), sort, fc.integer({ min: 1, max: 4 }), (rows, by, limit) => {

@@ -5,7 +5,7 @@ import { list, openProducts } from './products.ts';
 
 const text = readFileSync(new URL('../../docs/queries.md', import.meta.url), 'utf8');
 
-test('every request of the documentation is one', () => {
+test('every request of the documentation is valid', () => {
   const db = openProducts();
   const urls = [...text.matchAll(/'http:[^'?]*\?([^']*)'/g)].map(([, query = '']) => query);
   const encoded = [...text.matchAll(/^curl -G .*$/gm)].map(([command]) => {
@@ -22,7 +22,7 @@ test('every request of the documentation is one', () => {
   db.close();
 });
 
-test('every condition on a title, a price or a tag that stands in the tables is one', () => {
+test('every condition on a title, a price or a tag in the tables is valid', () => {
   const prose = text.replace(/```.*?```/gs, '');
   const conditions = [...prose.matchAll(/`((?:title|price|tags)(?:[[=<>]|!=)[^`]*)`/g)].map(
     ([, condition = '']) => condition,

@@ -19,7 +19,7 @@ function expectRefusal(query: string, parameter: string, message: string): void 
   expect(error.message).toBe(`${parameter}: ${error.errors?.[0]?.message}`);
 }
 
-describe('a mistake in the query string is told with its column', () => {
+describe('an error in the query string is reported with its column', () => {
   test.each([
     ['prise=gt=5', 'prise', 'column 1: Product has no field or parameter "prise"; did you mean "price"?'],
     ['title=x&prise=5', 'prise', 'column 9: Product has no field or parameter "prise"; did you mean "price"?'],
@@ -125,7 +125,7 @@ describe('a mistake in the query string is told with its column', () => {
   });
 });
 
-describe('a mistake in filter= is told with its column in the decoded text', () => {
+describe('an error in filter= is reported with its column in the decoded text', () => {
   test.each([
     ['', 'column 1: expected a field, found the end'],
     ['prise==5', 'column 1: Product has no field "prise"; did you mean "price"?'],
@@ -162,7 +162,7 @@ describe('a mistake in filter= is told with its column in the decoded text', () 
   });
 });
 
-describe('a mistake in the other parameters', () => {
+describe('an error in the other parameters', () => {
   test.each([
     ['limit=0', 'limit', 'expected a whole number from 1 to 1000, found "0"'],
     ['limit=1001', 'limit', 'expected a whole number from 1 to 1000, found "1001"'],
@@ -202,7 +202,7 @@ describe('a mistake in the other parameters', () => {
     expectRefusal(query, parameter, message);
   });
 
-  test('never sends back kilobytes of what was sent', () => {
+  test('never returns kilobytes of the request', () => {
     const long = 'x'.repeat(4000);
     for (const query of [
       `${long}=1`,

@@ -18,7 +18,7 @@ function expectRefused(query: string, message: RegExp, limits: Limits = LIMITS):
   expect(time, 'milliseconds of processor time').toBeLessThan(100);
 }
 
-describe('B14 SQL in a query is a value or a mistake', () => {
+describe('B14 SQL in a query is a value or an error', () => {
   const attacks = [
     "' OR '1'='1",
     '" OR 1=1 --',
@@ -149,7 +149,7 @@ describe('B15 nothing is ever ignored', () => {
     expect(() => parse(query)).toThrow(AppError);
   });
 
-  test('any text is either a query or an INVALID_QUERY, and a query that is taken compiles', () => {
+  test('any text is either a query or an INVALID_QUERY, and every accepted query compiles', () => {
     const db = openProducts();
     const name = fc.constantFrom(
       'title',
@@ -212,7 +212,7 @@ describe('B15 nothing is ever ignored', () => {
   });
 });
 
-describe('B17 a filter has limits, told in linear time', () => {
+describe('B17 a filter has limits, checked in linear time', () => {
   const many = (n: number, join: string) => Array.from({ length: n }, () => 'stock=1').join(join);
 
   test('conditions', () => {
@@ -270,7 +270,7 @@ describe('B17 a filter has limits, told in linear time', () => {
     expectRefused(`stock=in=${values(200_000)}`, /a list has at most 200 values/);
   });
 
-  test('texts to search for', () => {
+  test('strings to search for', () => {
     const text = 'x'.repeat(128);
     for (const query of [`title=ct=${text}`, `title=sw=${text}`, `title=ew=${text}`, `title==${text.slice(1)}*`]) {
       expect(parse(query).filter).toMatchObject({ type: 'text' });

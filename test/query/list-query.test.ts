@@ -40,12 +40,12 @@ describe('parseListQuery', () => {
     expect(filter).toMatchObject({ type: 'compare', op: 'eq', value: 'x' });
   });
 
-  test('the value of a parameter reaches to the next & whatever it holds', () => {
+  test('the value of a parameter ends at the next &, whatever it contains', () => {
     expect([...parse('token=a|b(c)=gt=*').others]).toEqual([['token', 'a|b(c)=gt=*']]);
     expect([...parse('token=').others]).toEqual([['token', '']]);
   });
 
-  test('what is not reserved by the caller is refused', () => {
+  test('a parameter that is neither reserved nor a field is refused', () => {
     const none = new Set<string>();
     expect(() => parseListQuery('stream=sse', PRODUCT, LIMITS, none)).toThrow(/no field or parameter "stream"/);
   });
@@ -61,7 +61,7 @@ describe('parseListQuery', () => {
     expect([query, query.sort, query.select].every(Object.isFrozen)).toBe(true);
   });
 
-  test('the cap of a page is the configured one', () => {
+  test('the maximum of a page is the configured one', () => {
     const limits = { ...LIMITS, pageDefault: 2, pageMax: 3 };
     expect(parseListQuery('', PRODUCT, limits, RESERVED).limit).toBe(2);
     expect(parseListQuery('limit=3', PRODUCT, limits, RESERVED).limit).toBe(3);
@@ -100,7 +100,7 @@ describe('compileListSql', () => {
     expect(ids(query)).toBe(expected);
   });
 
-  test('select gives the named fields in schema order, with the key', () => {
+  test('select returns the named fields in schema order, with the key', () => {
     const { sql, params } = list('select=stock,title&title=Anvil');
     expect(
       db

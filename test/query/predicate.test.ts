@@ -9,7 +9,7 @@ function holds(filter: string, record: JsonRecord, plan = PRODUCT): boolean {
 }
 
 describe('compilePredicate', () => {
-  test('takes a missing field for null, as in the data of a publish', () => {
+  test('treats a missing field as null, as in the data of a publish', () => {
     expect(holds('title==null', {})).toBe(true);
     expect(holds('title!=x', {})).toBe(true);
     expect(holds('title==x', {})).toBe(false);
@@ -18,7 +18,7 @@ describe('compilePredicate', () => {
     expect(holds('tags==x', {})).toBe(false);
   });
 
-  test('takes nothing from the prototype for a field', () => {
+  test('ignores members of the prototype', () => {
     const plan = table('Odd', [field('id', scalar('ID')), field('toString', scalar('String'))]);
     expect(holds('toString==null', {}, plan)).toBe(true);
     expect(holds('toString==x', { toString: 'x' }, plan)).toBe(true);

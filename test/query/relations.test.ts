@@ -15,7 +15,7 @@ const ids = (table: typeof BOOK, text: string): string =>
     .map(({ id }) => id)
     .join(' ');
 
-describe('select shows records of other tables', () => {
+describe('select includes records of other tables', () => {
   test('one, by its key; null where there is none', () => {
     expect(list(db, BOOK, 'select=title,author{name}')).toEqual([
       { id: '1', title: 'Engines', author: { name: 'Ada' } },
@@ -98,7 +98,7 @@ describe('select shows records of other tables', () => {
   });
 });
 
-describe('a filter looks at records of other tables', () => {
+describe('a filter reads records of other tables', () => {
   test.each([
     [BOOK, 'author.name==Ada', '1 2'],
     [BOOK, 'author.name!=Ada', '3 4 5'],
@@ -144,7 +144,7 @@ describe('a filter looks at records of other tables', () => {
     expect(plan).toContain('SEARCH r0 USING INDEX Author_name (name=?)');
   });
 
-  test('names the tables whose records it looks at', () => {
+  test('names the tables whose records it reads', () => {
     const { related } = query(BOOK, 'author.books.title==x&select=id,tags{id}');
     expect([...related].map(({ name }) => name).sort()).toEqual(['Author', 'Book', 'Tag']);
   });

@@ -9,7 +9,7 @@ const ADA: RuleInput = {
   roles: ['editor'],
   claims: { sub: 'ada', age: 30, teams: ['red', 'blue'], none: [], org: { id: 'o1' }, star: 'A*' },
 };
-const NOBODY: RuleInput = { authenticated: false, roles: [], claims: {} };
+const ANONYMOUS_INPUT: RuleInput = { authenticated: false, roles: [], claims: {} };
 const bind = (text: string, input: RuleInput = ADA) => bindRule(parse(text), input);
 
 describe('a rule', () => {
@@ -38,8 +38,8 @@ describe('a rule', () => {
   });
 
   test.each(['authenticated', 'title==$auth.sub', '!(title==$auth.sub)', 'title!=$auth.sub', '$auth.sub!=ada'])(
-    '%s lets nobody in particular through',
-    (text) => expect(bind(text, NOBODY)).toBe(false),
+    '%s grants nothing to an anonymous caller',
+    (text) => expect(bind(text, ANONYMOUS_INPUT)).toBe(false),
   );
 
   test('becomes a filter with the caller in it', () => {
@@ -53,7 +53,7 @@ describe('a rule', () => {
     expect(bind('title=out=$auth.none')).toBe(true);
   });
 
-  test('takes a claim word for word', () => {
+  test('treats a claim as a literal', () => {
     expect(bind('title==$auth.star')).toMatchObject({ type: 'compare', value: 'A*' });
     expect(bind('title==$auth.sub', { ...ADA, claims: { sub: 'null' } })).toMatchObject({ value: 'null' });
     expect(bind('title==$auth.org')).toBe(false);

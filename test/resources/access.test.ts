@@ -60,7 +60,7 @@ describe('rules and relations', () => {
     return rig;
   }
 
-  test('what is selected of other tables is what its own list would show', async () => {
+  test('select returns of other tables what their own lists return', async () => {
     const rig = await library();
     expect(await list(rig, 'Item', BEN, 'select=author')).toEqual([
       { id: '1', author: null },
@@ -78,14 +78,14 @@ describe('rules and relations', () => {
     expect(found?.json).toBe('{"id":"1","author":null}');
   });
 
-  test('B18 a condition on other tables finds nothing by what its caller does not see', async () => {
+  test('B18 a condition on other tables finds nothing by fields that its caller cannot read', async () => {
     const rig = await library();
     expect(await list(rig, 'Item', BEN, 'author.name==Ada')).toEqual([]);
     expect(await list(rig, 'Item', ADA, 'author.name==Ada&select=id')).toEqual([{ id: '1' }]);
     expect((await list(rig, 'Item', BEN, 'author==null&select=id')).map(({ id }) => id)).toEqual(['1']);
   });
 
-  test('B18 a field that one may not always read is no field to filter, sort or relate by', async () => {
+  test('B18 a field that is not always readable cannot be filtered, sorted or followed', async () => {
     const rig = await library();
     const items = rig.resource('Item');
     const unknown = { code: 'INVALID_QUERY', status: 400 };
@@ -104,7 +104,7 @@ describe('rules and relations', () => {
     ]);
   });
 
-  test('a table that one may not read is not shown through another one', async () => {
+  test('a table that is not readable is not returned through another one', async () => {
     const rig = open(`
       type Item @table @export @access(read: "authenticated") {
         id: ID! @primaryKey a: ID other: Other @relationship(from: "a") }
@@ -126,7 +126,7 @@ describe('rules and writes', () => {
     token: String @hidden @access(write: "editor")
   }`;
 
-  test('one cannot give away, take over or guess', async () => {
+  test('a caller cannot give away, take over or guess records', async () => {
     const rig = open(NOTES);
     const notes = rig.resource('Item');
     await expect(notes.create(ADA, { id: '1', owner: 'ben' })).rejects.toMatchObject(FORBIDDEN);
@@ -145,7 +145,7 @@ describe('rules and writes', () => {
     await notes.delete(ADA, '1');
   });
 
-  test('a write by filter reaches what its writer may change, and nothing else', async () => {
+  test('a write by filter changes the records that its writer may change, and no others', async () => {
     const rig = open(NOTES);
     const notes = rig.resource('Item');
     await notes.createMany(SERVER, [
@@ -163,7 +163,7 @@ describe('rules and writes', () => {
     ]);
   });
 
-  test('a field that one may not write stays as it is', async () => {
+  test('a field without write rights stays as it is', async () => {
     const rig = open(NOTES);
     const notes = rig.resource('Item');
     const refused = { ...FORBIDDEN, errors: [{ field: 'state', message: 'may not be written by you' }] };
@@ -181,7 +181,7 @@ describe('rules and writes', () => {
     await notes.patch(ADA, '1', { price: 5 });
   });
 
-  test('a message goes to those who see the record that it is about, also later', async () => {
+  test('a message goes to subscribers that can read its record, also on resume', async () => {
     const rig = open(NOTES);
     const notes = rig.resource('Item');
     await notes.createMany(SERVER, [
@@ -190,7 +190,7 @@ describe('rules and writes', () => {
     ]);
     const ada = await watch(rig, ADA);
     const ben = await watch(rig, BEN, { filter: 'owner==ben' });
-    const messages = (identity: Identity) => heard(rig, identity, ada.url);
+    const messages = (identity: Identity) => published(rig, identity, ada.url);
     const start = rig.store.lastSeq;
     await expect(notes.publish(BEN, '1', { owner: 'ben' })).rejects.toMatchObject(NOT_FOUND);
     await expect(notes.publish(BEN, '2', { owner: 'ben' })).rejects.toMatchObject(FORBIDDEN);
@@ -206,7 +206,7 @@ describe('rules and writes', () => {
   });
 
   /** Returns the published messages that a subscription receives after a position. */
-  function heard(rig: Rig, identity: Identity, url: string) {
+  function published(rig: Rig, identity: Identity, url: string) {
     return async (since: number): Promise<unknown[]> => {
       const lines: unknown[] = [];
       const page = new Page(rig, {
@@ -234,7 +234,7 @@ describe('S4.27 accounts', () => {
   const ONE = person('ada', { claims: { org: 'one' } });
   const TWO = person('ben', { claims: { org: 'two' } });
 
-  test('see and change their own, are stamped, and cannot move a record', async () => {
+  test('read and change their own records, are set on new ones, and cannot move a record', async () => {
     const rig = open(SDL);
     const items = rig.resource('Item');
     expect(JSON.parse((await items.create(ONE, { id: '1' })).json)).toMatchObject({ org: 'one' });
@@ -244,9 +244,9 @@ describe('S4.27 accounts', () => {
     await expect(items.patch(TWO, '1', { text: 'x' })).rejects.toMatchObject(NOT_FOUND);
     expect((await items.deleteMany(TWO, 'org==one')).json).toBe('{"matched":0,"changed":0}');
     expect(await list(rig, 'Item', ONE, 'select=org&count=true')).toEqual([{ id: '1', org: 'one' }]);
-    for (const nobody of [person('cy'), ANONYMOUS]) {
-      expect(() => items.parseList(nobody, '')).toThrow(expect.objectContaining(FORBIDDEN));
-      expect(() => items.parseSubscription(nobody, '', undefined)).toThrow(expect.objectContaining(FORBIDDEN));
+    for (const denied of [person('cy'), ANONYMOUS]) {
+      expect(() => items.parseList(denied, '')).toThrow(expect.objectContaining(FORBIDDEN));
+      expect(() => items.parseSubscription(denied, '', undefined)).toThrow(expect.objectContaining(FORBIDDEN));
     }
   });
 
@@ -280,7 +280,7 @@ describe('C10 S4.29 rights that change while a stream is open', () => {
     for (let turn = 0; turn < 100 && !page.isSettled; turn++) await turns(1);
   };
 
-  test('show from then on what they allow, and all of it', async () => {
+  test('apply from then on, to every record', async () => {
     const rig = open(SDL);
     const items = rig.resource('Item');
     await items.createMany(SERVER, [
@@ -304,7 +304,7 @@ describe('C10 S4.29 rights that change while a stream is open', () => {
     expect(page.wrongs).toEqual([]);
   });
 
-  test('leave a stream alone that shows the same with them', async () => {
+  test('leave a stream alone that has the same records with them', async () => {
     const rig = open(SDL);
     const page = await watch(rig, ADA);
     const resets = page.resets;
@@ -314,7 +314,7 @@ describe('C10 S4.29 rights that change while a stream is open', () => {
     expect([page.resets, page.records.size]).toEqual([resets, 1]);
   });
 
-  test('end it when they no longer allow any of it', async () => {
+  test('end it when they no longer allow any record', async () => {
     const rig = open('type Item @table @export @access(read: "editor") { id: ID! @primaryKey }');
     const page = await watch(rig, EDITOR);
     expect(() => page.rejudge(ADA)).toThrow(expect.objectContaining(FORBIDDEN));

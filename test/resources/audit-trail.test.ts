@@ -31,7 +31,7 @@ function trailOf(log: AuditReader, readers: AuditReaders = 'admins', sdl = SDL):
 
 const NOTHING: AuditReader = { page: () => ({ entries: [] }) };
 
-function told(trail: AuditTrail, identity: Identity): string {
+function readTrail(trail: AuditTrail, identity: Identity): string {
   try {
     return String((trail.read(identity, '') as { json: string }).json);
   } catch (error) {
@@ -39,30 +39,30 @@ function told(trail: AuditTrail, identity: Identity): string {
   }
 }
 
-describe('the audit log is read', () => {
-  test('by admins only, where callers show who they are', () => {
+describe('the audit log can be read', () => {
+  test('by admins only, where authentication is on', () => {
     const trail = trailOf(NOTHING);
-    expect(told(trail, person(['root', 'editor']))).toBe('[]');
-    expect(told(trail, SERVER)).toBe('[]');
+    expect(readTrail(trail, person(['root', 'editor']))).toBe('[]');
+    expect(readTrail(trail, SERVER)).toBe('[]');
     const forbidden = 'FORBIDDEN Not allowed: reading the audit log. It is for the role root.';
-    expect(told(trail, person(['admin']))).toBe(forbidden);
-    expect(told(trail, ANONYMOUS)).toBe('UNAUTHORIZED Not allowed without credentials: reading the audit log.');
+    expect(readTrail(trail, person(['admin']))).toBe(forbidden);
+    expect(readTrail(trail, ANONYMOUS)).toBe('UNAUTHORIZED Not allowed without credentials: reading the audit log.');
   });
 
-  test('by no admin who sees one account only', () => {
+  test('by no admin that is limited to one account', () => {
     const trail = trailOf(NOTHING, 'admins', OF_ACCOUNTS);
     const forbidden =
       'FORBIDDEN Not allowed: reading the audit log. It is for admins that are not limited to one account.';
-    expect(told(trail, person(['root'], { org: 'one' }))).toBe(forbidden);
-    expect(told(trail, person(['root']))).toBe('[]');
-    expect(told(trailOf(NOTHING), person(['root'], { org: 'one' }))).toBe('[]');
+    expect(readTrail(trail, person(['root'], { org: 'one' }))).toBe(forbidden);
+    expect(readTrail(trail, person(['root']))).toBe('[]');
+    expect(readTrail(trailOf(NOTHING), person(['root'], { org: 'one' }))).toBe('[]');
   });
 
-  test('by everybody or nobody, where nobody is asked who they are', () => {
-    expect(told(trailOf(NOTHING, 'everybody'), ANONYMOUS)).toBe('[]');
+  test('by all callers or by none, where authentication is off', () => {
+    expect(readTrail(trailOf(NOTHING, 'everybody'), ANONYMOUS)).toBe('[]');
     const forbidden = 'FORBIDDEN Without auth in config.yaml the audit log is readable on loopback only.';
-    expect(told(trailOf(NOTHING, 'nobody'), ANONYMOUS)).toBe(forbidden);
-    expect(told(trailOf(NOTHING, 'nobody'), SERVER)).toBe(forbidden);
+    expect(readTrail(trailOf(NOTHING, 'nobody'), ANONYMOUS)).toBe(forbidden);
+    expect(readTrail(trailOf(NOTHING, 'nobody'), SERVER)).toBe(forbidden);
   });
 });
 
@@ -77,7 +77,7 @@ describe('an entry of the audit log', () => {
     ...more,
   });
 
-  test('has the names of now, the key as it is, and no values of what is hidden now', async () => {
+  test('has the current names, the key in its type, and no values of fields that are hidden now', async () => {
     const entries = [
       entry({}),
       entry({ table: 'WORK/Jobs', id: '42' }),
@@ -96,7 +96,7 @@ describe('an entry of the audit log', () => {
     ]);
   });
 
-  test('names whoever has written', async () => {
+  test('names the writer', async () => {
     const rig = new Rig({ sdl: SDL });
     onTestFinished(() => rig[Symbol.dispose]());
     const notes = rig.resource('Note');

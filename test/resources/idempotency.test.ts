@@ -12,7 +12,7 @@ function principal(sub: string, ...roles: string[]): Identity {
 
 const request = { table, identity: ANONYMOUS as Identity, space: 'http', key: 'k', parts: ['POST', 1] };
 
-test('every caller, table, space and key is apart from every other', () => {
+test('the key differs for every caller, table, namespace and client key', () => {
   const requests = [
     request,
     { ...request, identity: SERVER },
@@ -29,7 +29,7 @@ test('every caller, table, space and key is apart from every other', () => {
   expect(new Set(requests.map((one) => makeIdempotencyKey(one).key)).size).toBe(requests.length);
 });
 
-test('the same user with another token or role is the same, and another request is told by its hash', () => {
+test('the key is the same for a user with another token or role, and another request has another hash', () => {
   const ada = { ...request, identity: principal('ada') };
   expect(makeIdempotencyKey({ ...request, identity: principal('ada', 'admin') })).toEqual(makeIdempotencyKey(ada));
   const changed = makeIdempotencyKey({ ...ada, parts: ['POST', 2] });

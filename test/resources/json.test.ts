@@ -47,7 +47,7 @@ describe('JSON', () => {
     expect(refusal(text)).toMatchObject({ code: 'INVALID_JSON', message });
   });
 
-  test('is refused wherever a number is that cannot be held, and taken wherever digits are text', () => {
+  test('is refused with a number that a double cannot hold, and accepted with the same digits in a string', () => {
     const space = fc.constantFrom('', ' ', '\n', '\t\r\n  ');
     const place = fc.constantFrom('?', '[?]', '[1,?]', '{"a":?}', '{"a":[{"b":?,"c":1}]}', '["9007199254740993",?]');
     const digits = fc.constantFrom(
@@ -69,7 +69,7 @@ describe('JSON', () => {
     );
   });
 
-  test('that ends too early is refused with the place', () => {
+  test('that ends too early is refused with its offset', () => {
     expect(refusal('[').message).toMatch(/at offset 1\.$/);
     expect(refusal('{"a":tru').message).toMatch(/^Not valid JSON: .* at offset 8\.$/);
   });
@@ -118,7 +118,7 @@ describe('JSON', () => {
     expect(roundedIn(value)).toBeUndefined();
   });
 
-  test('numbers are known by the object that they are in, at any depth and beside any text', () => {
+  test('rounded numbers are recorded by their object, at any depth and beside any string', () => {
     const text =
       '{"a":[{"b":"9007199254740993, \\"1\\":","c":9007199254740993}],"__proto__":{"d":9007199254740993},"e":1}';
     const value = parseJsonText(text) as { a: [object] };

@@ -6,7 +6,7 @@ const text = tableOf('type T @table { id: ID! @primaryKey }');
 const int = tableOf('type T @table { id: Int! @primaryKey }');
 const long = tableOf('type T @table { id: Long! @primaryKey }');
 
-test('keys are numbers or text, by the type of the primary key', () => {
+test('keys are numbers or strings, by the type of the primary key', () => {
   expect([text, int, long].map(isNumeric)).toEqual([false, true, true]);
 });
 
@@ -61,7 +61,7 @@ test.each([
   expect(newKeyProblem(table, value, 20)).toBe(problem);
 });
 
-test('an id is as long as it has characters, whatever plane they are of', () => {
+test('the length of an id is the number of its characters, whatever plane they are of', () => {
   expect(keyProblem(text, '😀'.repeat(20), 20)).toBeUndefined();
   expect(keyProblem(text, '😀'.repeat(21), 20)).toBe('must have at most 20 characters');
 });

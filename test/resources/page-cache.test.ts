@@ -20,8 +20,8 @@ function read(cache: PageCache, wanted: ListQuery, version: number, size = 100):
   return false;
 }
 
-describe('the pages that are kept', () => {
-  test('were read twice at one version, and are given for no other one', () => {
+describe('the cached pages', () => {
+  test('were read twice at one version, and are returned for no other one', () => {
     const cache = new PageCache(100_000);
     const wanted = query(1);
     expect([1, 1, 1, 1].map((version) => read(cache, wanted, version))).toEqual([false, false, true, true]);
@@ -36,14 +36,14 @@ describe('the pages that are kept', () => {
     expect(read(cache, query(1), 3), 'another query').toBe(false);
   });
 
-  test('are the very page that was read, with its cursor and total', () => {
+  test('are the same object that was read, with its cursor and total', () => {
     const cache = new PageCache(100_000);
     const [wanted, read] = [query(1), { json: '[]', next: 'n', total: 3 }];
     for (let n = 0; n < 2; n++) cache.add(wanted, 7, read);
     expect(cache.find(wanted, 7)).toBe(read);
   });
 
-  test('take no more memory than they may, and those that are used stay', () => {
+  test('stay within the limit of memory, and those that are used stay', () => {
     const cache = new PageCache(100_000);
     const [used, ...others] = Array.from({ length: 60 }, (_, n) => query(n + 1)) as [ListQuery, ...ListQuery[]];
     for (let n = 0; n < 2; n++) read(cache, used, 1, 2000);
@@ -58,7 +58,7 @@ describe('the pages that are kept', () => {
     expect(cache.bytes).toBeGreaterThan(50_000);
   });
 
-  test('are none of those that are too large a part of it, and none where it is off', () => {
+  test('exclude pages that are too large, and all where the cache is off', () => {
     const cache = new PageCache(100_000);
     const off = new PageCache(0);
     const wanted = query(1);

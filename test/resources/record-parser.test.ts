@@ -22,7 +22,7 @@ function errorsOf(run: () => unknown): unknown {
   return 'taken';
 }
 
-describe('a whole record', () => {
+describe('a full record', () => {
   test('becomes cells in the order of the fields, with defaults', () => {
     expect(parser.parseFull({ title: 'x', id: 'a' })).toEqual([
       'a',
@@ -90,12 +90,12 @@ describe('a whole record', () => {
     ]);
   });
 
-  test('of too many members is refused before they are looked at', () => {
+  test('of too many members is refused before they are checked', () => {
     const body = Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`f${n}`, 1]));
     expect(errorsOf(() => parser.parseFull(body))).toEqual(['TOO_WIDE']);
   });
 
-  test('may not bring what only looks like a field', () => {
+  test('may not have members that only look like fields', () => {
     const body: unknown = JSON.parse('{"title":"x","__proto__":{"n":1},"constructor":1}');
     expect(errorsOf(() => parser.parseFull(body))).toEqual([
       'VALIDATION_ERROR',
@@ -105,25 +105,25 @@ describe('a whole record', () => {
   });
 });
 
-describe('a part of a record', () => {
-  test('leaves out what was not sent', () => {
+describe('a partial record', () => {
+  test('leaves out the fields that were not sent', () => {
     expect(parser.parsePatch({ n: 1 })).toEqual([undefined, undefined, 1, ...new Array(6).fill(undefined)]);
     expect(parser.parsePatch({})).toEqual(new Array(9).fill(undefined));
     expect(parser.parsePatch({ b: null })[3]).toBeNull();
   });
 
-  test('may not clear what is required', () => {
+  test('may not clear required fields', () => {
     expect(errorsOf(() => parser.parsePatch({ title: null }))).toEqual(['VALIDATION_ERROR', 'title must not be null']);
   });
 });
 
 describe('several records', () => {
-  test('are read in order', () => {
+  test('are parsed in order', () => {
     expect(parser.parseBatch([{ title: 'x' }, { title: 'y' }]).map(([, title]) => title)).toEqual(['x', 'y']);
     expect(parser.parseBatch([])).toEqual([]);
   });
 
-  test('are refused together, each mistake with its index', () => {
+  test('are refused together, each error with its index', () => {
     expect(errorsOf(() => parser.parseBatch([{}, { title: 'x' }, 5, { title: 'x', n: [] }]))).toEqual([
       'VALIDATION_ERROR',
       '[0].title is required',

@@ -10,7 +10,7 @@ function parse(query: string, id?: string) {
 }
 
 describe('a subscription', () => {
-  test('without words is for everything from now on, and for a record with what is stored', () => {
+  test('without parameters has everything from now on, and for a record its stored state first', () => {
     expect(parse('')).toEqual({ selection: { key: '' }, retained: false, suppressEcho: false, related: new Set() });
     expect(parse('', 'a')).toEqual({
       id: 'a',
@@ -43,18 +43,18 @@ describe('a subscription', () => {
     },
   );
 
-  test('has a limit only when it was asked for', () => {
+  test('has a limit only when the request has one', () => {
     expect(parse('retained=true')).not.toHaveProperty('limit');
     expect(parse('retained=true')).not.toHaveProperty('since');
   });
 
-  test('with a filter lets through what fits', () => {
+  test('with a filter has the records that match', () => {
     const { selection } = parse('n=gt=5&select=n');
     expect([selection.matches?.({ n: 6 }), selection.matches?.({ n: 5 })]).toEqual([true, false]);
     expect(selection.fields).toEqual(['id', 'n']);
   });
 
-  test('shares its key with those that mean the same, and with no others', () => {
+  test('shares its key with equal queries only', () => {
     const keys = [
       '',
       'n=5',
@@ -93,14 +93,14 @@ describe('a subscription', () => {
 });
 
 describe('the query of a record', () => {
-  test('chooses fields', () => {
+  test('selects fields', () => {
     expect(parseRecordQuery('select=text', { table, limits: LIMITS }).select?.fields.map(({ name }) => name)).toEqual([
       'id',
       'text',
     ]);
   });
 
-  test.each(['n=1', 'sort=n', 'limit=1', 'offset=1', 'select=n&limit=2'])('takes no %s', (query) => {
+  test.each(['n=1', 'sort=n', 'limit=1', 'offset=1', 'select=n&limit=2'])('refuses %s', (query) => {
     expect(() => parseRecordQuery(query, { table, limits: LIMITS })).toThrow(
       'A record takes no query parameter but select.',
     );

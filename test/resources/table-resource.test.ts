@@ -16,7 +16,7 @@ import { onlyTable, StoreFolder } from '../store/stores.ts';
 
 const SDL = 'type T @table @export { id: ID! @primaryKey n: Int text: String }';
 
-interface Bench {
+interface OpenTable {
   readonly plan: Plan;
   readonly store: Store;
   readonly commits: WriteQueue;
@@ -24,7 +24,7 @@ interface Bench {
   readonly calls: string[];
 }
 
-function open(sdl = SDL, wrap: (store: Store) => Store = (store) => store): Bench {
+function open(sdl = SDL, wrap: (store: Store) => Store = (store) => store): OpenTable {
   const opened = new StoreFolder().open(sdl, { events: { retention: 86_400_000, maxCount: 3, replayPage: 10 } });
   const store = wrap(opened.store);
   const calls: string[] = [];
@@ -48,7 +48,7 @@ function open(sdl = SDL, wrap: (store: Store) => Store = (store) => store): Benc
 }
 
 describe('a table', () => {
-  test('stores, finds and removes records, and counts what it did', async () => {
+  test('stores, finds and removes records, and counts the requests', async () => {
     const { resource } = open();
     const { id, json } = await resource.create(SERVER, { text: 'x' });
     expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
@@ -66,7 +66,7 @@ describe('a table', () => {
     expect(resource.versionOf(resource.parseList(SERVER, ''), SERVER)).toBe(String(resource.head));
   });
 
-  test('refuses an id that is not that of the address, or that nobody could ask for', async () => {
+  test('refuses an id that differs from that of the URL, or that no URL can have', async () => {
     const { resource } = open();
     await expect(resource.put(SERVER, 'a', { id: 'b' })).rejects.toMatchObject({
       code: 'VALIDATION_ERROR',
@@ -97,7 +97,7 @@ describe('a table', () => {
     },
   );
 
-  test('takes several records at once, all or none', async () => {
+  test('stores several records at once, all or none', async () => {
     const { resource } = open();
     expect(await resource.createMany(SERVER, [])).toEqual([]);
     expect(await resource.createMany(SERVER, [{ id: 'a' }, { id: 'b' }])).toMatchObject([{ id: 'a' }, { id: 'b' }]);
@@ -121,7 +121,7 @@ describe('a table', () => {
     expect(() => resource.parseSubscription(ANONYMOUS, '', undefined)).toThrow(expect.objectContaining(forbidden));
   });
 
-  test('keeps what it learned of a query, for many different ones', async () => {
+  test('caches parsed queries, for many different ones', async () => {
     const { resource } = open();
     await resource.put(SERVER, 'a', { n: 200 });
     for (let n = 0; n < 250; n++) await resource.list(SERVER, `n=${n}`);
@@ -129,7 +129,7 @@ describe('a table', () => {
     expect(() => resource.parseList(SERVER, 'nope=1')).toThrow(expect.objectContaining({ code: 'INVALID_QUERY' }));
   });
 
-  test('publishes to those who listen', async () => {
+  test('publishes to subscribers', async () => {
     const { resource } = open();
     const query = resource.parseSubscription(SERVER, '', undefined);
     const reader = new Reader();
@@ -165,11 +165,13 @@ function counting(store: Store, counts: Map<string, number>, fail?: () => unknow
   });
 }
 
-describe('housekeeping', () => {
+describe('retention', () => {
   const EXPIRING = 'type T @table(expiration: 60) @export { id: ID! @primaryKey n: Int }';
   const START = Date.parse('2100-01-01T00:00:00Z');
 
-  function keep(fail?: () => unknown): Bench & { counts: Map<string, number>; faults: unknown[]; keeper: Retention } {
+  function openRetention(
+    fail?: () => unknown,
+  ): OpenTable & { counts: Map<string, number>; faults: unknown[]; keeper: Retention } {
     vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'], now: START });
     onTestFinished(() => void vi.useRealTimers());
     const counts = new Map<string, number>();
@@ -180,8 +182,8 @@ describe('housekeeping', () => {
     return { ...bench, counts, faults, keeper };
   }
 
-  test('removes what has expired as ordinary deletes, and trims the log', async () => {
-    const { resource, store, keeper, faults } = keep();
+  test('removes expired records as ordinary deletes, and trims the log', async () => {
+    const { resource, store, keeper, faults } = openRetention();
     await resource.createMany(SERVER, [{ id: 'a' }, { id: 'b' }]);
     vi.setSystemTime(START + 30_000);
     await resource.create(SERVER, { id: 'young' });
@@ -202,8 +204,8 @@ describe('housekeeping', () => {
     expect(store.resumeFloor(resource.table)).toBeGreaterThan(0);
   });
 
-  test('does one round at a time, and none after it was stopped', async () => {
-    const { keeper, counts } = keep();
+  test('runs one round at a time, and none after it was stopped', async () => {
+    const { keeper, counts } = openRetention();
     vi.advanceTimersByTime(3000);
     await keeper.stop();
     const rounds = counts.get('expired') ?? 0;
@@ -213,9 +215,9 @@ describe('housekeeping', () => {
     expect(counts.get('expired')).toBe(rounds);
   });
 
-  test('reports a fault of ours, and tries again', async () => {
+  test('reports an internal error, and tries again', async () => {
     const broken = new Error('broken');
-    const { faults, counts } = keep(() => broken);
+    const { faults, counts } = openRetention(() => broken);
     vi.advanceTimersByTime(1000);
     while (faults.length < 1) await new Promise((resolve) => setImmediate(resolve));
     await new Promise((resolve) => setImmediate(resolve));
@@ -225,8 +227,8 @@ describe('housekeeping', () => {
     expect(counts.get('trim')).toBe(2);
   });
 
-  test('does not turn in circles when records cannot be removed', async () => {
-    const { resource, commits, counts, keeper } = keep();
+  test('does not loop when records cannot be removed', async () => {
+    const { resource, commits, counts, keeper } = openRetention();
     await resource.create(SERVER, { id: 'first' });
     // The clock goes back: the seq of a write now is ahead of it.
     vi.setSystemTime(START - 3_600_000);

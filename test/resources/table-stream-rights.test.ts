@@ -49,7 +49,7 @@ async function as(token: string): Promise<TableHandle> {
 }
 
 describe('a subscription with the rights of a caller', () => {
-  test('C6: is judged when it is opened', async () => {
+  test('C6: is authorized when it is opened', async () => {
     accounts.users.set('ann', { ...ANN, roles: [] });
     const table = await as(tokenOf('ann'));
     expect(() => table.subscribe()).toThrow(expect.objectContaining({ code: 'FORBIDDEN' }));
@@ -58,22 +58,22 @@ describe('a subscription with the rights of a caller', () => {
     expect([application.hub.size, auth.connections.size]).toEqual([0, 0]);
   });
 
-  test('C10: shows from then on what changed rights show, and ends when none is left', async () => {
+  test('C10: follows changed rights, and ends when none is left', async () => {
     for (const text of ['blue', 'red']) await everything.create({ id: text, text });
     const subscription = (await as(tokenOf('ann'))).subscribe('retained=true');
-    const told = async () => {
+    const nextFrame = async () => {
       const { value } = await subscription.next();
       return value?.message_type === undefined ? value?.type : `${value.message_type} ${value.id}`;
     };
-    expect(await told()).toBe('Retained blue');
+    expect(await nextFrame()).toBe('Retained blue');
     // Frames in the queue were for the previous rights, and are not read any more.
     accounts.users.set('ann', { ...ANN, roles: ['viewer'] });
     accounts.changed();
     await new Promise((resolve) => setTimeout(resolve, 20));
-    expect([await told(), await told(), await told()]).toEqual(['reset', 'Retained red', 'ready']);
+    expect([await nextFrame(), await nextFrame(), await nextFrame()]).toEqual(['reset', 'Retained red', 'ready']);
     await everything.patch('blue', { text: 'still blue' });
     await everything.create({ id: 'more', text: 'red' });
-    expect(await told()).toBe('Update more');
+    expect(await nextFrame()).toBe('Update more');
     const next = subscription.next();
     accounts.users.set('ann', { ...ANN, roles: [] });
     accounts.changed();
@@ -81,7 +81,7 @@ describe('a subscription with the rights of a caller', () => {
     expect(await subscription.next()).toEqual({ done: true, value: undefined });
   });
 
-  test('goes on as it was when other rights show the same', async () => {
+  test('continues unchanged when other rights allow the same records', async () => {
     const subscription = (await as(tokenOf('ann'))).subscribe('retained=true');
     await everything.create({ id: 'a', text: 'x' });
     accounts.users.set('ann', { ...ANN, name: 'Anna', claims: { team: 'blue' } });
@@ -91,7 +91,7 @@ describe('a subscription with the rights of a caller', () => {
     expect(frames).toMatchObject([{ type: 'ready' }, { message_type: 'Update', id: 'a' }]);
   });
 
-  test('ends with the time of the token, and tells nothing after that', async () => {
+  test('ends when the token expires, and delivers nothing after that', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const subscription = (await as(tokenOf('ann', { exp: inSeconds(60) }))).subscribe();
     expect((await subscription.next()).value).toMatchObject({ type: 'ready' });

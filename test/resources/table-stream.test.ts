@@ -20,16 +20,16 @@ afterEach(() => {
 
 /** Returns the next frames as `type id` or the name of a control frame. */
 async function take(subscription: TableSubscription, count: number): Promise<string[]> {
-  const told: string[] = [];
-  while (told.length < count) {
+  const received: string[] = [];
+  while (received.length < count) {
     const { value } = await subscription.next();
-    told.push(value === undefined ? 'end' : (value.type ?? `${value.message_type} ${value.id}`));
+    received.push(value === undefined ? 'end' : (value.type ?? `${value.message_type} ${value.id}`));
   }
-  return told;
+  return received;
 }
 
 describe('subscribe', () => {
-  test('tells what is written from now on, as a WebSocket is told', async () => {
+  test('delivers the changes from now on, as a WebSocket does', async () => {
     await table.create({ id: 'before' });
     const subscription = table.subscribe();
     const made = rig.resource('Item').create(SERVER, { id: 'é', n: 1 });
@@ -51,7 +51,7 @@ describe('subscribe', () => {
     expect(await subscription.next()).toEqual({ done: true, value: undefined });
   });
 
-  test('takes a filter, what is stored, one record, and a position', async () => {
+  test('accepts a filter, the stored state, one record, and a position', async () => {
     await table.create({ id: 'a', n: 1 });
     await table.create({ id: 'b', n: 2 });
     const some = table.subscribe('n==2', { retained: true });
@@ -78,7 +78,7 @@ describe('subscribe', () => {
     expect([rig.hub.size, rig.resource('Item').streams.size]).toEqual([0, 0]);
   });
 
-  test('ends by signal, by leaving the loop, and when the server stops; nothing is left open', async () => {
+  test('ends by signal, by leaving the loop, and when the server stops, and leaves nothing open', async () => {
     const { streams } = rig.resource('Item');
     const abort = new AbortController();
     const aborted = table.subscribe('', { signal: abort.signal });
@@ -107,18 +107,18 @@ describe('subscribe', () => {
     expect(() => table.subscribe()).toThrow(expect.objectContaining({ code: 'STOPPING' }));
   });
 
-  test('several that wait are served in their order', async () => {
+  test('answers several waiting calls in order', async () => {
     const subscription = table.subscribe();
     const waiting = [1, 2, 3].map(() => subscription.next());
     await table.create({ id: 'a' });
     await table.create({ id: 'b' });
-    const told = (await Promise.all(waiting)).map(({ value }) =>
+    const received = (await Promise.all(waiting)).map(({ value }) =>
       value?.message_type === undefined ? value?.type : value.id,
     );
-    expect(told).toEqual(['ready', 'a', 'b']);
+    expect(received).toEqual(['ready', 'a', 'b']);
   });
 
-  test('a reader that stands still costs a buffer, is not let go, and gets everything when it goes on', async () => {
+  test('keeps one buffer for a reader that pauses, and delivers everything when it continues', async () => {
     const subscription = table.subscribe();
     expect(await take(subscription, 1)).toEqual(['ready']);
     for (let n = 0; n < 300; n++) await table.create({ id: `i${n}`, n, pad: 'p'.repeat(100) });
@@ -132,7 +132,7 @@ describe('subscribe', () => {
     expect(await take(subscription, 1)).toEqual(['Update last']);
   });
 
-  test('a fault of the hub is thrown once', async () => {
+  test('throws an internal error of the hub once', async () => {
     const subscription = table.subscribe();
     expect(await take(subscription, 1)).toEqual(['ready']);
     const next = subscription.next();
@@ -155,18 +155,18 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('resume' as const) }) },
 );
 
-test('whatever the pace of writes and reads, every change is told once and in order', async () => {
+test('every change is delivered once and in order, whatever the pace of writes and reads', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), async (steps) => {
       using own = new Rig({ sdl: SDL, clientBuffer: CLIENT_BUFFER, replayPage: 3 });
       const items = makeHandle(own.resource('Item'));
       let subscription = items.subscribe();
-      const told: number[] = [];
+      const received: number[] = [];
       const writes: Promise<unknown>[] = [];
       const read = async () => {
         const { value } = await subscription.next();
         expect(value?.type === 'reset').toBe(false);
-        if (value?.message_type !== undefined) told.push(value.seq);
+        if (value?.message_type !== undefined) received.push(value.seq);
         return value?.seq ?? 0;
       };
       const ready = await read();
@@ -177,13 +177,13 @@ test('whatever the pace of writes and reads, every change is told once and in or
         else if (each.do === 'turns') await turns(each.count);
         else if (each.do === 'resume') {
           await subscription.return();
-          subscription = items.subscribe('', { since: told.at(-1) ?? ready });
-        } else for (let n = 0; n < each.count && told.length < own.history.length; n++) await read();
+          subscription = items.subscribe('', { since: received.at(-1) ?? ready });
+        } else for (let n = 0; n < each.count && received.length < own.history.length; n++) await read();
       }
       await Promise.all(writes);
-      while (told.length < own.history.length) await read();
+      while (received.length < own.history.length) await read();
       await subscription.return();
-      expect(told).toEqual(own.history.map(({ seq }) => seq));
+      expect(received).toEqual(own.history.map(({ seq }) => seq));
       expect([own.hub.size, own.faults]).toEqual([0, []]);
     }),
     { numRuns: 60 },

@@ -30,7 +30,7 @@ const LONG = 'f must be a Long: an integer of 64 bits; beyond ±(2^53−1) send 
 const DATE = 'f must be an ISO 8601 date or date and time';
 const TEXT = 'f must be a string';
 
-describe('a value is taken, or converted when it is exactly a literal of the type', () => {
+describe('a value is accepted, or converted when it is exactly a literal of the type', () => {
   test.each<[string, unknown, unknown]>([
     ['String', '', ''],
     ['String', 'é', 'é'],
@@ -73,7 +73,7 @@ describe('a value is taken, or converted when it is exactly a literal of the typ
   });
 });
 
-describe('anything else is refused', () => {
+describe('any other value is refused', () => {
   test.each<[string, unknown, string]>([
     ['String', 1, TEXT],
     ['String', true, TEXT],
@@ -132,7 +132,7 @@ describe('anything else is refused', () => {
     ]);
   });
 
-  test('a member that every object inherits is not taken for sent', () => {
+  test('a member that every object inherits does not count as sent', () => {
     expect(check('Part', { a: 1, toString: 1 })).toEqual([expect.stringMatching(/^f\.toString is not a field/)]);
   });
 });
@@ -160,7 +160,7 @@ describe('JSON of any form', () => {
   });
 });
 
-test('a summary has a few of the mistakes and tells how many there are', () => {
+test('a summary has a few of the errors and the number of the others', () => {
   const errors = ['a', 'b', 'c', 'd', 'e'].map((field) => ({ field, message: 'is wrong' }));
   expect(summarize(errors.slice(0, 1))).toBe('a: is wrong');
   expect(summarize(errors.slice(0, 3))).toBe('a: is wrong; b: is wrong; c: is wrong');
