@@ -48,40 +48,28 @@ export const LIST_PARAMETERS: ReadonlySet<string> = new Set([
   'select',
 ]);
 
-const unions = new WeakMap<ReadonlySet<string>, ReadonlySet<string>>();
-
-function withListParameters(reserved: ReadonlySet<string>): ReadonlySet<string> {
-  let union = unions.get(reserved);
-  if (union === undefined) {
-    union = new Set([...LIST_PARAMETERS, ...reserved]);
-    unions.set(reserved, union);
-  }
-  return union;
-}
-
 /** Scope of a list, which needs more limits than its filter. */
 interface ListQueryScope extends FilterScope {
   readonly limits: Limits;
 }
 
-/** `parseQueryFor` of a caller that can read everything. */
+/** `parseQueryFor` of a caller that can read everything; `reserved` has the parameters besides those of lists. */
 export function parseListQuery(
   rawQuery: string,
   table: TablePlan,
   limits: Limits,
   reserved: ReadonlySet<string>,
 ): ListQuery {
-  return parseQueryFor(rawQuery, { table, limits, reserved });
+  return parseQueryFor(rawQuery, { table, limits, reserved: new Set([...LIST_PARAMETERS, ...reserved]) });
 }
 
 /**
- * Parses a list's query string, still percent-encoded and without the question mark. `reserved` names further
- * parameters of the endpoint; keep one set for all calls. With a view, fields and records outside of it can be neither
- * named nor found. Throws INVALID_QUERY.
+ * Parses a list's query string, still percent-encoded and without the question mark. `reserved` names every parameter:
+ * `LIST_PARAMETERS`, and those of the endpoint. With a view, fields and records outside of it can be neither named nor
+ * found. Throws INVALID_QUERY.
  */
 export function parseQueryFor(rawQuery: string, { table, limits, reserved, view }: ListQueryScope): ListQuery {
-  const scope = { table, limits, reserved: withListParameters(reserved), view };
-  const { filter, parameters } = parseQuery(rawQuery, scope);
+  const { filter, parameters } = parseQuery(rawQuery, { table, limits, reserved, view });
   const sort = parseSort(parameters.get('sort'), table, view);
   const select = parameters.get('select');
   const cursor = parameters.get('cursor');

@@ -2,7 +2,7 @@ import type { Limits } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { ResetReason } from '../hub/encode.ts';
 import type { Selection } from '../hub/selection.ts';
-import { both, type Filter, type ListQuery, parseQueryFor, type ReadPolicy } from '../query/index.ts';
+import { both, type Filter, LIST_PARAMETERS, type ListQuery, parseQueryFor, type ReadPolicy } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { RecordKey, RelatedReader } from '../store/store.ts';
 import { makeSelection } from './selections.ts';
@@ -27,8 +27,15 @@ export interface SubscriptionQuery {
   readonly client?: string;
 }
 
-const NOTHING_RESERVED: ReadonlySet<string> = new Set();
-const RESERVED: ReadonlySet<string> = new Set(['stream', 'since', 'retained', 'echo', 'delta', 'client']);
+const RESERVED: ReadonlySet<string> = new Set([
+  ...LIST_PARAMETERS,
+  'stream',
+  'since',
+  'retained',
+  'echo',
+  'delta',
+  'client',
+]);
 
 /** The unreserved characters of RFC 3986 §2.3, which need no encoding in a URL. */
 const CLIENT = /^[A-Za-z0-9\-._~]{1,128}$/;
@@ -82,7 +89,7 @@ export function parseRecordQuery(
   rawQuery: string,
   scope: Pick<SubscriptionScope, 'table' | 'limits' | 'view'>,
 ): ListQuery {
-  const query = parseQueryFor(rawQuery, { ...scope, reserved: NOTHING_RESERVED });
+  const query = parseQueryFor(rawQuery, { ...scope, reserved: LIST_PARAMETERS });
   if (query.filter !== undefined || [...query.given].some((name) => name !== 'select')) {
     throw new AppError('INVALID_QUERY', 'A record takes no query parameter but select.');
   }

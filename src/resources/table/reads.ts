@@ -1,6 +1,6 @@
 import type { Identity } from '../../auth/identity.ts';
 import { relatedOfRecord, type Selection, selectRecord } from '../../hub/selection.ts';
-import { type ListQuery, parseQueryFor, type ReadPolicy, visibleFields } from '../../query/index.ts';
+import { LIST_PARAMETERS, type ListQuery, parseQueryFor, type ReadPolicy, visibleFields } from '../../query/index.ts';
 import { thenOrNow } from '../../runtime/then-or-now.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import type { Awaitable, ListPage, RecordKey, StoredRecord } from '../../store/store.ts';
@@ -9,8 +9,6 @@ import { QueryCache } from '../cache/query-cache.ts';
 import { makeSelection } from '../selections.ts';
 import { parseRecordQuery, parseSubscription, type SubscriptionQuery } from '../subscription-query.ts';
 import type { Column, Counters, FoundRecord, ResourceContext } from './types.ts';
-
-const NOTHING_RESERVED: ReadonlySet<string> = new Set();
 
 /** Fields of one record that a query selects, and the other tables in it. */
 interface RecordQuery {
@@ -108,7 +106,7 @@ export class TableReads {
 
   #parseQuery(rawQuery: string, view: ReadPolicy | undefined): ListQuery {
     const { limits } = this.#context;
-    const scope = { table: this.#table, limits, reserved: NOTHING_RESERVED, view };
+    const scope = { table: this.#table, limits, reserved: LIST_PARAMETERS, view };
     return this.#queries.get(rawQuery, view, () => parseQueryFor(rawQuery, scope));
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatCursor, type ListQuery, parseQueryFor, totalOrder } from '../../../src/query/index.ts';
+import { formatCursor, LIST_PARAMETERS, type ListQuery, parseQueryFor, totalOrder } from '../../../src/query/index.ts';
 import { LIMITS } from '../../query/tables.ts';
 import { codeOf, type EngineUnderTest, StoreHarness } from './harness.ts';
 
@@ -114,7 +114,12 @@ export function listsSuite(subject: EngineUnderTest): void {
       const nameable = readable.filter((field) => field !== text);
       const of = (filter = own) => ({ readable, nameable, masked: [{ field: text, filter: named }], filter });
       const parse = (query: string, filter = own): ListQuery =>
-        parseQueryFor(query, { table, limits: LIMITS, reserved: new Set(), view: { key: 'v', of: () => of(filter) } });
+        parseQueryFor(query, {
+          table,
+          limits: LIMITS,
+          reserved: LIST_PARAMETERS,
+          view: { key: 'v', of: () => of(filter) },
+        });
       expect(await harness.store.list(table, parse('count=true'))).toEqual({
         json: '[{"id":"a","n":2,"text":"b"},{"id":"d","n":2,"text":"😀"}]',
         total: 2,
