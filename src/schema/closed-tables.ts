@@ -1,6 +1,6 @@
 import { ACTIONS, isOffered, type Plan, type TablePlan } from './plan.ts';
 
-/** Exported tables with which only admins can do anything, a sentence for each: they are allowed, and seldom meant. */
+/** Returns a sentence for each exported table that only admins can use: valid, but seldom intended. */
 export function describeClosedTables({ appId, tables }: Pick<Plan, 'appId' | 'tables'>): string[] {
   return tables
     .filter((table) => table.exportName !== undefined && !ACTIONS.some((action) => isOffered(table, action)))

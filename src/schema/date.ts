@@ -1,4 +1,4 @@
-// Every repetition is bounded, so that a long text is refused in linear time. Date and time are both written with their
+// Every repetition is bounded, so that a long string is refused in linear time. Date and time are both written with their
 // separators (`2025-01-15T10:30`) or both without (`20250115T1030`).
 const ISO =
   /^(\d{4})(-?)(\d{2})\2(\d{2})(?:[Tt ](\d{2})(:?)(\d{2})(?:\6(\d{2})(?:[.,](\d{1,9}))?)?(?:[Zz]|([+-])(\d{2})(?::?(\d{2}))?)?)?$/;
@@ -7,9 +7,9 @@ const FIRST = '0000-01-01T00:00:00.000Z';
 const LAST = '9999-12-31T23:59:59.999Z';
 
 /**
- * An ISO 8601 date or date and time in the one form in which dates are stored, so that the order of the texts is the
- * order in time; undefined when it is none. The basic form (`20250115T103000Z`) is one, too. A time without an offset is
- * UTC; an offset may be hours alone (`+02`). Digits beyond milliseconds are cut off.
+ * Converts an ISO 8601 date or date and time to the one form in which dates are stored, so that the order of the strings
+ * is the order in time. Undefined for any other string. The basic form (`20250115T103000Z`) is accepted, too. A time
+ * without an offset is UTC; an offset may be hours alone (`+02`). Digits beyond milliseconds are cut off.
  */
 export function parseDate(text: string): string | undefined {
   const match = ISO.exec(text);
@@ -26,6 +26,6 @@ export function parseDate(text: string): string | undefined {
   const offset = (match[10] === '-' ? -1 : 1) * (part(11) * 60 + part(12));
   date.setUTCHours(part(5), part(7) - offset, part(8), milliseconds);
   const iso = date.toISOString();
-  // An offset may lead out of the four-digit years; such a text is written with a sign and would not sort.
+  // An offset may lead out of the four-digit years; such a year is written with a sign and would not sort.
   return iso.length === FIRST.length && iso >= FIRST && iso <= LAST ? iso : undefined;
 }

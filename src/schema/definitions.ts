@@ -2,16 +2,17 @@ import { type DocumentNode, Kind, type NameNode, parse, print, visit } from 'gra
 import { SCALARS } from './names.ts';
 import { DIRECTIVES_SDL } from './sdl/directives.ts';
 
-/** The first line of the file; by it the file is known to be ours. */
+/** First line of the generated file. A file that begins with it may be overwritten. */
 export const DEFINITIONS_MARK = '# Made by tablecast types';
 
 const OWN_PREFIX = '_';
-/** The one field of the type Query in the file. */
+/** Name of the only field of the type Query in the file. */
 const NO_QUERY = '_';
 
 /**
- * Directives and scalars of schemas as a file for editors and GraphQL tools. Scalars that only arguments of directives
- * have begin with an underscore, with which no type of a schema can begin: types may be called Action or Rules.
+ * Returns the directives and scalars of schemas as a file for editors and GraphQL tools. Scalars that only arguments of
+ * directives have begin with an underscore, with which no type of a schema may begin, so that a type may be named Action
+ * or Rules.
  */
 export function makeDefinitions(): string {
   const head = [
@@ -42,12 +43,12 @@ const OWN_SCALARS: ReadonlySet<string> = new Set(
   [...makeDefinitions().matchAll(/^scalar (\w+)/gm)].map(([, name]) => name as string),
 );
 
-/** Whether a schema may declare this scalar: it does not change anything. */
+/** True for the scalars that a schema may declare; the declaration changes nothing. */
 export function isDefinedScalar(name: string): boolean {
   return SCALARS.has(name) || OWN_SCALARS.has(name);
 }
 
-/** Whether it is the type Query of the file, which is not for queries. */
+/** True for the type Query of the generated file, which serves no queries. */
 export function isEmptyQuery(name: string, fields: readonly { readonly name: NameNode }[] | undefined): boolean {
   return name === 'Query' && fields?.length === 1 && fields[0]?.name.value === NO_QUERY;
 }

@@ -1,22 +1,22 @@
 /**
- * The one key that no object in a value may have, at any depth and in any content type. Decoders cannot hold it: some
- * refuse the whole message (@msgpack/msgpack), some rename it (cbor-x, msgpackr), and where objects are made by assignment it
- * becomes the prototype. `constructor`, `prototype` and all other names are kept by all of them, and are plain data.
+ * Key that no object in a value may have, at any depth and in any content type. Decoders cannot represent it: some refuse
+ * the whole message (@msgpack/msgpack), some rename it (cbor-x, msgpackr), and where objects are built by assignment it
+ * becomes the prototype. All of them preserve `constructor`, `prototype` and every other name, which are plain data.
  */
 export const FORBIDDEN_KEY = '__proto__';
 
-/** How it stands in JSON text that JSON.stringify has written. */
+/** The key as JSON.stringify writes it. */
 export const FORBIDDEN_KEY_TEXT = `"${FORBIDDEN_KEY}"`;
 
-/** For an error about the value that has it. */
+/** Error message for a value that has the key. */
 export const FORBIDDEN_KEY_MESSAGE = `must not have the key ${FORBIDDEN_KEY_TEXT}, which many decoders refuse or change`;
 
-/** JSON text as it is given out: without members of this name, which may be stored since before they were refused. */
+/** Removes the key from JSON that is returned to clients: records stored before the key was refused may have it. */
 export function withoutForbiddenKeys(json: string): string {
   return json.includes(FORBIDDEN_KEY_TEXT) ? removeForbiddenKeys(json) : json;
 }
 
-/** Not recursive: the depth is the sender's choice. A text that has it as a value only stays as it is. */
+/** Iterative, since the sender chooses the depth. Returns the same string when the key occurs only as a value. */
 export function removeForbiddenKeys(json: string): string {
   const root: unknown = JSON.parse(json);
   const open: unknown[] = [root];

@@ -9,23 +9,23 @@ export function isScalarName(name: string): name is ScalarName {
   return SCALARS.has(name);
 }
 
-// Names that mean something to every JavaScript object.
+// Names that have a meaning in every JavaScript object.
 const OBJECT_NAMES: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
-// What an application has beside its tables.
-const OWN_NAMES: ReadonlyMap<string, string> = new Map([
+// Path segments of an application that are not tables, with the reason for the error message.
+const RESERVED_SEGMENTS: ReadonlyMap<string, string> = new Map([
   ['docs', 'the API page and its documents are there'],
   ['openapi.json', 'the API page and its documents are there'],
   ['asyncapi.json', 'the API page and its documents are there'],
   ['client.js', 'the module for pages is there'],
-  ['auth', 'what has to do with logging in is there'],
-  ['flows', 'what flows do, and what they could not do, is there'],
+  ['auth', 'the endpoints for logging in are there'],
+  ['flows', 'the state of flows and their dead letters are there'],
 ]);
-/** Where the audit log is, beside the tables, when there is one. */
+/** Path segment of the audit log, which exists when a table has `@audit`. */
 export const AUDIT_NAME = 'audit';
-// PostgreSQL cuts longer identifiers off without a word.
-const LONGEST_NAME = 63;
+// PostgreSQL truncates longer identifiers without an error.
+const MAX_NAME_CHARS = 63;
 
-/** What is wrong with the name of a type or field, or with a stored name. */
+/** Checks the name of a type or field, or a stored name. Undefined when the name is valid. */
 export function checkName(name: string, kind: 'type' | 'field' | 'stored name'): Wrong | undefined {
   if (kind === 'type' && SCALARS.has(name)) return { message: `type "${name}" is built in`, hint: 'take another name' };
   if (OBJECT_NAMES.has(name)) return { message: `${kind} "${name}" is a reserved name` };
@@ -33,11 +33,11 @@ export function checkName(name: string, kind: 'type' | 'field' | 'stored name'):
   if (name.toLowerCase().startsWith('sqlite_')) {
     return { message: `${kind} "${name}" is a reserved name`, hint: 'do not begin with "sqlite_"' };
   }
-  if (name.length > LONGEST_NAME) return { message: `${kind} "${name}" is longer than ${LONGEST_NAME} characters` };
+  if (name.length > MAX_NAME_CHARS) return { message: `${kind} "${name}" is longer than ${MAX_NAME_CHARS} characters` };
   return undefined;
 }
 
-/** What is wrong with `@table(database:)` or `@table(table:)`. */
+/** Checks `@table(database:)` or `@table(table:)`. Undefined when the name is valid. */
 export function checkStoredName(name: string): Wrong | undefined {
   if (!/^[A-Za-z0-9_][A-Za-z0-9_-]*$/.test(name)) {
     return { message: `"${name}" is not a name`, hint: 'only letters, digits, "-" and "_"' };
@@ -45,10 +45,10 @@ export function checkStoredName(name: string): Wrong | undefined {
   return checkName(name, 'stored name');
 }
 
-/** What is wrong with `@export(name:)`, the last segment of the table's URL. */
+/** Checks `@export(name:)`, the last segment of the table's URL. Undefined when the name is valid. */
 export function checkExportName(name: string): Wrong | undefined {
   if (OBJECT_NAMES.has(name)) return { message: `"${name}" is a reserved name` };
-  const own = OWN_NAMES.get(name);
+  const own = RESERVED_SEGMENTS.get(name);
   if (own !== undefined) {
     const hint = `${own}: take another name, @export(name: "…")`;
     return { message: `"${name}" is used by the server itself`, hint };

@@ -1,6 +1,6 @@
 import type { SourceLocation } from '../config/files/diagnostic.ts';
 
-/** What a caller may want to do with a table. */
+/** Actions that access rules allow or deny. */
 export const ACTIONS = ['read', 'create', 'update', 'delete', 'subscribe', 'publish'] as const;
 export type Action = (typeof ACTIONS)[number];
 
@@ -18,11 +18,11 @@ export type FieldType =
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
 export interface ComputedPlan {
-  /** The expression, as it is written. */
+  /** Expression as it is written. */
   readonly from: string;
-  /** Names of the fields in it, none of which is computed. */
+  /** Names of the fields in the expression, none of which is computed. */
   readonly uses: readonly string[];
-  /** The expression with the kinds of those fields: when it is another one, what is stored has to be computed anew. */
+  /** Expression with the kinds of its fields: when it differs from the stored one, every value is computed again. */
   readonly signature: string;
 }
 
@@ -36,28 +36,28 @@ export interface FieldPlan {
   readonly primaryKey: boolean;
   readonly indexed: boolean;
   readonly unique: boolean;
-  /** `@indexed(type: "fulltext")`: an index of the words in it. */
+  /** `@indexed(type: "fulltext")`: an index of the words in the value. */
   readonly fulltext: boolean;
-  /** Set by the server at creation or at every change; a client may not send it. */
+  /** Set by the server at creation or at every change; clients may not send it. */
   readonly stamp?: 'created' | 'updated';
-  /** `@computed`: made from other fields when the record is written; a client may not send it. Then never required. */
+  /** `@computed`: computed from other fields on every write; clients may not send it, and it is never required. */
   readonly computed?: ComputedPlan;
-  /** `@expiresAt`: the record is removed when this time has passed. */
+  /** `@expiresAt`: the record is removed after this time. */
   readonly expiresAt: boolean;
-  /** `@hidden`: stored and written like any other, but never in an answer, on a channel, or named by a query. */
+  /** `@hidden`: stored and written like any other, but never in a response or on a channel, and unknown to queries. */
   readonly hidden: boolean;
   /** `@access` of the field. */
   readonly access?: FieldAccess;
   readonly at: SourceLocation;
 }
 
-/** A rule as it was written. */
+/** Access rule as it is written. */
 export interface RuleText {
   readonly text: string;
   readonly at: SourceLocation;
 }
 
-/** Who may read or write a field; absent: whoever may read or write the record. Of the texts one has to hold. */
+/** Rules of a field, one of which has to hold. Without a list, the access of the record decides. */
 export interface FieldAccess {
   readonly read?: readonly RuleText[];
   readonly write?: readonly RuleText[];
@@ -65,76 +65,76 @@ export interface FieldAccess {
 
 /** `@access` and `@account` of a type. */
 export interface AccessPlan {
-  /** Of the texts one has to hold. */
+  /** Rules of each action, one of which has to hold. */
   readonly rules: ReadonlyMap<Action, readonly RuleText[]>;
-  /** The field that says whose a record is, and the claim of a caller that says which account he is of. */
+  /** Field with the account that owns a record, and the claim with the account of the caller. */
   readonly account: { readonly field: FieldPlan; readonly claim: string } | undefined;
 }
 
-/** `@compositeIndex`: an index over several fields, in their order. */
+/** `@compositeIndex`: an index over several fields, in this order. */
 export interface CompositeIndexPlan {
   readonly fields: readonly FieldPlan[];
-  /** No two records have the same values in all of them; where one is null, nothing is compared. */
+  /** No two records may have the same values in all of them; a record with a null among them is not compared. */
   readonly unique: boolean;
   readonly at: SourceLocation;
 }
 
-/** A field that is not stored: it stands for records of another table. */
+/** Field that is not stored and stands for records of another table. */
 export interface RelationPlan {
   readonly name: string;
   readonly description?: string;
-  /** The table of those records. Tables that are related point at each other. */
+  /** Table of those records. Related tables may refer to each other. */
   readonly target: TablePlan;
-  /** A list of records, in the order of their primary keys; otherwise one record, or null. */
+  /** True for a list of records in the order of their primary keys; false for one record or null. */
   readonly many: boolean;
-  /** `@relationship(from:)`: the field of this table with the key of the target's record, or a list of such keys. */
+  /** `@relationship(from:)`: field of this table with the key of the target's record, or a list of such keys. */
   readonly from?: FieldPlan;
-  /** `@relationship(to:)`: the field of the target that has this record's key, or a list with it. */
+  /** `@relationship(to:)`: field of the target with this record's key, or a list with it. */
   readonly to?: FieldPlan;
   readonly at: SourceLocation;
 }
 
 export interface SwitchedOff {
   readonly transport: TransportName;
-  /** What turned it off, for the start-up log: `@export(ws: false)` or `ws: false in config.yaml`. */
+  /** Setting that turned it off, for the start-up log: `@export(ws: false)` or `ws: false in config.yaml`. */
   readonly by: string;
 }
 
 export interface TablePlan {
-  /** The GraphQL type's name. */
+  /** Name of the GraphQL type. */
   readonly name: string;
   readonly description?: string;
-  /** Namespace inside the one store; `data` when the SDL gives none. */
+  /** Namespace inside the store; `data` unless `@table(database:)` says otherwise. */
   readonly database: string;
   /** Stored name; the type's name unless `@table(table:)` says otherwise. */
   readonly table: string;
-  /** Last segment of the URL, or undefined without `@export`: then the table has no endpoint and no channel. */
+  /** Last segment of the URL. Undefined without `@export`: the table then has no endpoint and no channel. */
   readonly exportName: string | undefined;
   readonly transports: ReadonlySet<TransportName>;
   readonly switchedOff: readonly SwitchedOff[];
-  /** What anybody may do. */
+  /** Actions that are allowed to every caller, anonymous ones included. */
   readonly public: ReadonlySet<Action>;
-  /** What others may do besides; absent without `@access` and `@account`. */
+  /** Rules for the other actions; absent without `@access` and `@account`. */
   readonly access?: AccessPlan;
-  /** What is stored, a column each. */
+  /** Stored fields, a column each. */
   readonly fields: readonly FieldPlan[];
   readonly relations: readonly RelationPlan[];
   readonly primaryKey: FieldPlan;
   readonly compositeIndexes: readonly CompositeIndexPlan[];
-  /** `@table(expiration:)` in milliseconds: a record is removed when it was last written longer ago. */
+  /** `@table(expiration:)` in milliseconds: a record is removed this long after its last write. */
   readonly expiration?: number;
-  /** `@audit`: every change of a record is kept with who made it. */
+  /** `@audit`: every change of a record is logged with its actor. */
   readonly audited: boolean;
   readonly at: SourceLocation;
 }
 
-/** The frozen result of schema + config for one application. */
+/** Frozen result of schema and config for one application. */
 export interface Plan {
   readonly appId: string;
   readonly tables: readonly TablePlan[];
 }
 
-/** Whether somebody may do this: anybody, or who meets a rule. */
+/** True when the action is allowed to some callers: to all of them, or by a rule. */
 export function isOffered({ public: open, access }: TablePlan, action: Action): boolean {
   if (open.has(action)) return true;
   const rules = access?.rules.get(action) ?? (action === 'subscribe' ? access?.rules.get('read') : undefined);

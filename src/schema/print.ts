@@ -17,9 +17,9 @@ import {
 } from './plan.ts';
 import { formatType } from './sdl/types.ts';
 
-const SHOWN: Readonly<Record<TransportName, string>> = { rest: 'REST', sse: 'SSE', ws: 'WebSocket' };
+const TRANSPORT_LABELS: Readonly<Record<TransportName, string>> = { rest: 'REST', sse: 'SSE', ws: 'WebSocket' };
 
-/** The plan for people, line by line: what is stored where, at which URLs it is, and who may do what. */
+/** Describes the plan for people, line by line: stored names, URLs and access. */
 export function describePlan(plan: Plan, { server, app }: Config): readonly string[] {
   const http = `${isSecure(server) ? 'https' : 'http'}://${formatHost(server.host)}:${server.port}`;
   const count = `${plan.tables.length} ${plan.tables.length === 1 ? 'table' : 'tables'}`;
@@ -82,7 +82,7 @@ function describeRelation({ name, target, many, from, to }: RelationPlan): strin
   const end = to === undefined ? `by its own ${from?.name}` : `by ${target.name}.${to.name}`;
   const line = `  related  ${name}: ${type} ${end}`;
   if (to === undefined || to.indexed || to.unique || to.primaryKey) return [line];
-  // No index looks into a list.
+  // An index cannot look into a list, so that there is nothing to recommend.
   const hint = to.type.kind === 'list' ? '' : '; add @indexed there';
   return [line, `  note     looking up ${name} reads every record of ${target.name}${hint}`];
 }
@@ -119,9 +119,9 @@ function describeRules(rules: readonly RuleText[]): string {
   return rules.length === 0 ? 'nobody' : rules.map(({ text }) => text).join('  or  ');
 }
 
-/** One sentence for each transport that an exported table does not have; also for the start-up log. */
+/** Returns a sentence for each transport that an exported table does not have; the start-up log prints them, too. */
 export function describeSwitchedOff(table: TablePlan): readonly string[] {
-  return table.switchedOff.map(({ transport, by }) => `${SHOWN[transport]} of ${table.name} is off: ${by}`);
+  return table.switchedOff.map(({ transport, by }) => `${TRANSPORT_LABELS[transport]} of ${table.name} is off: ${by}`);
 }
 
 function describeRemoval(table: TablePlan): string[] {

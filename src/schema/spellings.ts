@@ -1,7 +1,7 @@
 import { type ConstArgumentNode, type ConstValueNode, Kind } from 'graphql';
 import type { SchemaReport } from './sdl/schema-report.ts';
 
-/** Protocols of related systems that `@export` may switch off, since they are off here. */
+/** Protocols of related systems. `@export` may switch them off, since they are not available here. */
 const ABSENT_TRANSPORTS: Readonly<Record<string, string>> = {
   graphql: 'GraphQL',
   mqtt: 'MQTT',
@@ -10,8 +10,9 @@ const ABSENT_TRANSPORTS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The value of an argument as the rest of the schema code expects it. Schemas of related systems write some arguments
- * in another way that means the same: a name without quotes, a list of names as one text with commas.
+ * Converts the value of an argument to the form that the rest of the schema code expects. Schemas of related systems
+ * write some arguments in another way that means the same: a name without quotes, a list of names as one string with
+ * commas.
  */
 export function canonicalValue(value: ConstValueNode, type: string): ConstValueNode {
   if (type === 'String' || type === 'String!') return unquoted(value);
@@ -27,15 +28,15 @@ export function canonicalValue(value: ConstValueNode, type: string): ConstValueN
   };
 }
 
-/** A word, as GraphQL writes values of an enum, as text. */
+/** Converts an enum value of GraphQL, a word without quotes, to a string. */
 function unquoted(value: ConstValueNode): ConstValueNode {
   return value.kind === Kind.ENUM ? { ...value, kind: Kind.STRING } : value;
 }
 
 /** Reports `@export(mqtt: true)`. */
 export function checkTransport({ name, value }: ConstArgumentNode, report: SchemaReport): void {
-  const shown = ABSENT_TRANSPORTS[name.value];
-  if (shown === undefined || value.kind !== Kind.BOOLEAN || !value.value) return;
+  const label = ABSENT_TRANSPORTS[name.value];
+  if (label === undefined || value.kind !== Kind.BOOLEAN || !value.value) return;
   const hint = `write ${name.value}: false, or leave it out; there are rest, sse and ws`;
-  report.wrong(value, `Tablecast has no ${shown}`, hint);
+  report.wrong(value, `Tablecast has no ${label}`, hint);
 }

@@ -30,7 +30,7 @@ test.each([
   [
     '@account(field: "owner", claim: "a b")',
     '',
-    '1:55 "a b" is no name of a claim | write the name alone: claim: "orgId"',
+    '1:55 "a b" is not the name of a claim | write the name alone: claim: "orgId"',
   ],
   ['@account', '', '1:23 @account needs the argument "field" | write @account(field: …)'],
 ])('%s %s is told with its place', (directives, field, expected) => {

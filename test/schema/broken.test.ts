@@ -181,7 +181,7 @@ const KEYS_AND_NAMES: readonly Case[] = [
     name: 'an export name that logging in has',
     sdl: `type auth @table §@export { ${KEY} }`,
     says: [
-      '"auth" is used by the server itself | what has to do with logging in is there: take another name, @export(name: "…")',
+      '"auth" is used by the server itself | the endpoints for logging in are there: take another name, @export(name: "…")',
     ],
   },
   {
@@ -592,7 +592,7 @@ const DEFAULTS_IN_PARTS: readonly Case[] = [
   ['Int!', '§null', 'the default of a required field cannot be null | remove the "!" or the default'],
   ['JSON', '[{a: §9007199254740993}]', '9007199254740993 cannot be held exactly | write it in quotes'],
   ['JSON', '{§__proto__: 1}', '"__proto__" is a reserved name'],
-  ['JSON', '[§word]', 'word is no JSON value | write "word" in quotes'],
+  ['JSON', '[§word]', 'word is not a JSON value | write "word" in quotes'],
 ].map(([type = '', value = '', message = '']) => ({
   name: `${value.replace('§', '')} as default of ${type}`,
   sdl: `${NESTED}type A @table { ${KEY}\n  a: ${type} @default(value: ${value}) }`,

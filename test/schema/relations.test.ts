@@ -46,7 +46,7 @@ test.each([
   ['ids: [ID] author: Author @relationship(from: "ids")', 'has a list of keys'],
   ['author: Author @relationship(from: "authorId") @indexed', '@indexed does not work on a relation'],
   ['authorid: Author @relationship(from: "authorId")', 'differ only in upper and lower case'],
-  ['author: Autor @relationship(from: "authorId")', '"Autor" is none'],
+  ['author: Autor @relationship(from: "authorId")', '"Autor" is not one'],
   ['all: [[Author]] @relationship(from: "authorId")', 'not a list of lists'],
   ['other: ID b: Book @relationship(to: "other")', 'may have the same "other"'],
 ])('%s', (fields, message) => {

@@ -7,30 +7,30 @@ import {
   type Kind,
   NUMBERS,
   numberOrNull,
-  SHOWN,
+  PRINTABLE,
   textOrNull,
   unify,
   type Value,
 } from './kinds.ts';
 
-type Run = (values: readonly Value[]) => Value;
+type Evaluate = (values: readonly Value[]) => Value;
 
-interface Compiled {
+interface TypedRun {
   readonly kind: Kind;
-  readonly run: Run;
+  readonly run: Evaluate;
 }
 
-export interface CompiledExpression extends Compiled {
-  /** Names of the fields whose values `run` takes, in this order. */
+export interface CompiledExpression extends TypedRun {
+  /** Names of the fields whose values `run` expects, in this order. */
   readonly uses: readonly string[];
 }
 
-/** The kind of the field that a name stands for. Throws ExpressionError when there is none, or it cannot be used. */
+/** Returns the kind of the field with this name. Throws ExpressionError when the field is unknown or unusable here. */
 export type FindKind = (name: string, at: number) => Kind;
 
 /**
- * Checks the kinds of an expression and makes a function of it, which never throws. Throws ExpressionError. Nothing
- * repeats: it takes at most a step for each character of the expression.
+ * Checks the kinds of an expression and compiles it to a function that never throws. The language has no loops, so that
+ * a run takes at most a step for each character of the expression. Throws ExpressionError.
  */
 export function compileExpression(expression: Expression, findKind: FindKind): CompiledExpression {
   const compiler = new Compiler(findKind);
@@ -38,7 +38,7 @@ export function compileExpression(expression: Expression, findKind: FindKind): C
   return { kind, run, uses: compiler.uses };
 }
 
-/** As a condition null is false. */
+/** Treats null as false, as conditions do. */
 const isTrue = (value: Value) => value === true;
 
 class Compiler {
@@ -49,7 +49,7 @@ class Compiler {
     this.#findKind = findKind;
   }
 
-  compile(expression: Expression): Compiled {
+  compile(expression: Expression): TypedRun {
     switch (expression.type) {
       case 'literal':
         return literal(expression.value);
@@ -62,7 +62,7 @@ class Compiler {
       case 'choice':
         return this.#choice(expression);
       case 'template': {
-        const parts = expression.parts.map((part) => this.#expect(part, SHOWN, 'what stands in a text'));
+        const parts = expression.parts.map((part) => this.#expect(part, PRINTABLE, 'what stands in a text'));
         return { kind: 'text', run: joinTexts(parts.map(({ run }) => run)) };
       }
       case 'call':
@@ -70,20 +70,20 @@ class Compiler {
     }
   }
 
-  #field(name: string, at: number): Compiled {
+  #field(name: string, at: number): TypedRun {
     const kind = this.#findKind(name, at);
     let index = this.uses.indexOf(name);
     if (index < 0) index = this.uses.push(name) - 1;
     return { kind, run: (values) => values[index] ?? null };
   }
 
-  #expect(expression: Expression, kinds: readonly Kind[], what: string): Compiled {
+  #expect(expression: Expression, kinds: readonly Kind[], what: string): TypedRun {
     const compiled = this.compile(expression);
     if (kinds.includes(compiled.kind)) return compiled;
     throw new ExpressionError(expression.at, `${what} is ${KIND_NAMES[compiled.kind]}; expected ${nameAll(kinds)}`);
   }
 
-  #unary({ operator, item }: Expression & { type: 'unary' }): Compiled {
+  #unary({ operator, item }: Expression & { type: 'unary' }): TypedRun {
     if (operator === '!') {
       const { run } = this.#expect(item, CONDITION, 'what follows !');
       return { kind: 'boolean', run: (values) => !isTrue(run(values)) };
@@ -92,11 +92,11 @@ class Compiler {
     return { kind, run: strict([run], ([value]) => numberOrNull(-(value as number), kind)) };
   }
 
-  #binary({ operator, left, right, at }: Expression & { type: 'binary' }): Compiled {
+  #binary({ operator, left, right, at }: Expression & { type: 'binary' }): TypedRun {
     if (operator === '&&' || operator === '||') {
       const a = this.#expect(left, CONDITION, `what stands before ${operator}`).run;
       const b = this.#expect(right, CONDITION, `what stands after ${operator}`).run;
-      const run: Run =
+      const run: Evaluate =
         operator === '&&'
           ? (values) => isTrue(a(values)) && isTrue(b(values))
           : (values) => isTrue(a(values)) || isTrue(b(values));
@@ -106,7 +106,7 @@ class Compiler {
     return makeBinary(operator, sides, at);
   }
 
-  #choice({ test, yes, no, at }: Expression & { type: 'choice' }): Compiled {
+  #choice({ test, yes, no, at }: Expression & { type: 'choice' }): TypedRun {
     const condition = this.#expect(test, CONDITION, 'what stands before ?').run;
     const [a, b] = [this.compile(yes), this.compile(no)];
     const kind = unify(a.kind, b.kind);
@@ -114,20 +114,20 @@ class Compiler {
     return { kind, run: (values) => (isTrue(condition(values)) ? a.run(values) : b.run(values)) };
   }
 
-  #call({ name, items, at }: Expression & { type: 'call' }): Compiled {
+  #call({ name, items, at }: Expression & { type: 'call' }): TypedRun {
     const plan = FUNCTIONS.get(name);
     if (plan === undefined) {
       const hint = suggest(name, FUNCTIONS.keys()) ?? `one of ${[...FUNCTIONS.keys()].join(', ')}`;
       throw new ExpressionError(at, `there is no function "${name}"`, hint);
     }
-    if (items.length < plan.least || items.length > plan.most) {
+    if (items.length < plan.minArguments || items.length > plan.maxArguments) {
       throw new ExpressionError(at, `${name} cannot take ${items.length} values`, `write ${plan.usage}`);
     }
     const args = items.map((item, index) => {
-      const takes = plan.takes[Math.min(index, plan.takes.length - 1)] ?? [];
-      return this.#expect(item, takes, `a value of ${name}`);
+      const accepts = plan.accepts[Math.min(index, plan.accepts.length - 1)] ?? [];
+      return this.#expect(item, accepts, `a value of ${name}`);
     });
-    const kind = plan.gives(args.map((arg) => arg.kind));
+    const kind = plan.resultKind(args.map((arg) => arg.kind));
     if (kind === undefined) throw new ExpressionError(at, `the values of ${name} are of different kinds`);
     return { kind, run: callOf(plan, args) };
   }
@@ -140,13 +140,13 @@ function nameAll(kinds: readonly Kind[]): string {
 
 const CONDITION: readonly Kind[] = ['boolean', 'null'];
 
-function callOf(plan: FunctionPlan, args: readonly Compiled[]): Run {
+function callOf(plan: FunctionPlan, args: readonly TypedRun[]): Evaluate {
   const runs = args.map(({ run }) => run);
-  if (plan.takesNull) return (values) => plan.run(runs.map((run) => run(values)));
+  if (plan.acceptsNull) return (values) => plan.run(runs.map((run) => run(values)));
   return strict(runs, plan.run);
 }
 
-function literal(value: string | number | boolean | null): Compiled {
+function literal(value: string | number | boolean | null): TypedRun {
   const run = () => value;
   if (value === null) return { kind: 'null', run };
   if (typeof value === 'string') return { kind: 'text', run };
@@ -154,8 +154,8 @@ function literal(value: string | number | boolean | null): Compiled {
   return { kind: Number.isSafeInteger(value) ? 'int' : 'float', run };
 }
 
-/** Null in gives null out. */
-function strict(runs: readonly Run[], run: (values: readonly Value[]) => Value): Run {
+/** Wraps a function so that a null argument makes the result null. */
+function strict(runs: readonly Evaluate[], run: (values: readonly Value[]) => Value): Evaluate {
   return (values) => {
     const items: Value[] = [];
     for (const item of runs) {
@@ -167,13 +167,13 @@ function strict(runs: readonly Run[], run: (values: readonly Value[]) => Value):
   };
 }
 
-function joinTexts(runs: readonly Run[]): Run {
+function joinTexts(runs: readonly Evaluate[]): Evaluate {
   return strict(runs, (parts) => textOrNull(parts.join('')));
 }
 
-type Sides = readonly [Compiled, Compiled];
+type Sides = readonly [TypedRun, TypedRun];
 
-function makeBinary(operator: Exclude<Operator, '&&' | '||'>, sides: Sides, at: number): Compiled {
+function makeBinary(operator: Exclude<Operator, '&&' | '||'>, sides: Sides, at: number): TypedRun {
   const [left, right] = sides;
   const both = unify(left.kind, right.kind);
   const runs = [left.run, right.run];
@@ -184,11 +184,11 @@ function makeBinary(operator: Exclude<Operator, '&&' | '||'>, sides: Sides, at: 
     case '==':
     case '!=': {
       if (both === undefined || both === 'list' || both === 'texts') throw differ(operator, sides, at);
-      const isEqual: Run = (values) => left.run(values) === right.run(values);
+      const isEqual: Evaluate = (values) => left.run(values) === right.run(values);
       return { kind: 'boolean', run: operator === '==' ? isEqual : (values) => !isEqual(values) };
     }
     case '+':
-      if ([left.kind, right.kind].includes('text') && sides.every(({ kind }) => SHOWN.includes(kind))) {
+      if ([left.kind, right.kind].includes('text') && sides.every(({ kind }) => PRINTABLE.includes(kind))) {
         return { kind: 'text', run: joinTexts(runs) };
       }
       return arithmetic(operator, sides, at);
@@ -210,7 +210,7 @@ const CALCULATE = {
   '%': (a: number, b: number) => a % b,
 } as const;
 
-function arithmetic(operator: keyof typeof CALCULATE, sides: Sides, at: number): Compiled {
+function arithmetic(operator: keyof typeof CALCULATE, sides: Sides, at: number): TypedRun {
   const both = unify(sides[0].kind, sides[1].kind);
   if (both === undefined || !NUMBERS.includes(both)) throw differ(operator, sides, at);
   const kind = operator === '/' || both === 'null' ? 'float' : both;
@@ -226,8 +226,8 @@ const COMPARE = {
   '>=': (a: Value, b: Value) => (a as number) >= (b as number),
 } as const;
 
-/** Dates compare as their times, since years beyond 9999 are written with a sign. */
-function comparison(operator: keyof typeof COMPARE, sides: Sides, at: number): Compiled {
+/** Compares dates by their times, since years beyond 9999 are written with a sign. */
+function comparison(operator: keyof typeof COMPARE, sides: Sides, at: number): TypedRun {
   const both = unify(sides[0].kind, sides[1].kind);
   if (both === undefined || !(isNumber(both) || both === 'date' || both === 'null')) throw differ(operator, sides, at);
   const compare = COMPARE[operator];

@@ -1,4 +1,4 @@
-/** An operator between two values, the weakest first: those of one line bind alike, and to the left. */
+/** Binary operators by precedence, lowest first. Those of one line have the same precedence and associate to the left. */
 export const OPERATORS = [
   ['??'],
   ['||'],
@@ -11,7 +11,7 @@ export const OPERATORS = [
 
 export type Operator = (typeof OPERATORS)[number][number];
 
-/** What an expression is made of, as plain data. `at`: where it stands in the text, from 0. */
+/** Syntax tree of an expression, as plain data. `at` is the offset in the text, from 0. */
 export type Expression = { readonly at: number } & (
   | { readonly type: 'literal'; readonly value: string | number | boolean | null }
   | { readonly type: 'field'; readonly name: string }
@@ -23,12 +23,12 @@ export type Expression = { readonly at: number } & (
       readonly right: Expression;
     }
   | { readonly type: 'choice'; readonly test: Expression; readonly yes: Expression; readonly no: Expression }
-  /** A text with values in it. */
+  /** Template literal: text with values in it. */
   | { readonly type: 'template'; readonly parts: readonly Expression[] }
   | { readonly type: 'call'; readonly name: string; readonly items: readonly Expression[] }
 );
 
-/** What is wrong with an expression, and where. */
+/** Thrown for an expression that is not valid. `at` is the offset in the text, from 0. */
 export class ExpressionError extends Error {
   readonly at: number;
   readonly hint: string | undefined;

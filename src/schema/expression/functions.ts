@@ -1,52 +1,59 @@
 import { parseDate } from '../date.ts';
-import { type Kind, NUMBERS, numberOrNull, SHOWN, textOrNull, unify, type Value } from './kinds.ts';
+import { type Kind, NUMBERS, numberOrNull, PRINTABLE, textOrNull, unify, type Value } from './kinds.ts';
 
-/** A function of the language. Unless it takes nulls, a null among its arguments makes the result null. */
+/** Function of the expression language. Unless it accepts nulls, a null argument makes the result null. */
 export interface FunctionPlan {
-  /** As it is written, for errors and documentation. */
+  /** Example of a call, for errors and documentation. */
   readonly usage: string;
-  /** The kinds that each argument may have; the last one stands for all further ones when there may be more. */
-  readonly takes: readonly (readonly Kind[])[];
-  readonly least: number;
-  readonly most: number;
-  readonly takesNull?: true;
-  /** The kind of the result; undefined when the arguments do not fit each other. */
-  gives(kinds: readonly Kind[]): Kind | undefined;
+  /** Kinds that each argument may have; the last entry stands for all further arguments. */
+  readonly accepts: readonly (readonly Kind[])[];
+  readonly minArguments: number;
+  readonly maxArguments: number;
+  readonly acceptsNull?: true;
+  /** Returns the kind of the result; undefined when the arguments do not fit each other. */
+  resultKind(kinds: readonly Kind[]): Kind | undefined;
   run(values: readonly Value[]): Value;
 }
 
-const MANY = 20;
+const MAX_ARGUMENTS = 20;
 const TEXT: readonly Kind[] = ['text', 'null'];
-const together = (kinds: readonly Kind[]): Kind | undefined =>
+const commonKind = (kinds: readonly Kind[]): Kind | undefined =>
   kinds.reduce<Kind | undefined>((a, b) => a && unify(a, b), 'null');
 
 function ofText(usage: string, run: (text: string) => string): FunctionPlan {
   return {
     usage,
-    takes: [TEXT],
-    least: 1,
-    most: 1,
-    gives: () => 'text',
+    accepts: [TEXT],
+    minArguments: 1,
+    maxArguments: 1,
+    resultKind: () => 'text',
     run: ([text]) => textOrNull(run(text as string)),
   };
 }
 
 function ofNumber(usage: string, run: (value: number) => number): FunctionPlan {
   const whole = ([value]: readonly Value[]) => numberOrNull(run(value as number), 'int');
-  return { usage, takes: [NUMBERS], least: 1, most: 1, gives: () => 'int', run: whole };
+  return { usage, accepts: [NUMBERS], minArguments: 1, maxArguments: 1, resultKind: () => 'int', run: whole };
 }
 
 function ofNumbers(usage: string, run: (...values: number[]) => number): FunctionPlan {
-  const most = (values: readonly Value[]) => run(...(values as number[]));
-  return { usage, takes: [NUMBERS], least: 2, most: MANY, gives: together, run: most };
+  const spread = (values: readonly Value[]) => run(...(values as number[]));
+  return {
+    usage,
+    accepts: [NUMBERS],
+    minArguments: 2,
+    maxArguments: MAX_ARGUMENTS,
+    resultKind: commonKind,
+    run: spread,
+  };
 }
 
-/** Halves go up. The digits are those that the number is written with, so that 1.005 becomes 1.01. */
+/** Rounds halves up, by the decimal digits of the number, so that 1.005 becomes 1.01. */
 function round(value: number, digits: number): number | null {
   if (!Number.isInteger(digits) || digits < 0 || digits > 15) return null;
   const written = String(value);
   if (written.includes('e-')) return Number(value.toFixed(digits)) + 0;
-  // So large that it has no digits after the point.
+  // A number this large has no digits after the point.
   if (written.includes('e')) return value;
   return numberOrNull(Number(`${Math.round(Number(`${written}e${digits}`))}e-${digits}`), 'float');
 }
@@ -59,10 +66,10 @@ export const FUNCTIONS: ReadonlyMap<string, FunctionPlan> = new Map<string, Func
     'length',
     {
       usage: 'length(text) or length(list)',
-      takes: [['text', 'texts', 'list', 'null']],
-      least: 1,
-      most: 1,
-      gives: () => 'int',
+      accepts: [['text', 'texts', 'list', 'null']],
+      minArguments: 1,
+      maxArguments: 1,
+      resultKind: () => 'int',
       run: ([value]) => (typeof value === 'string' ? [...value].length : (value as readonly unknown[]).length),
     },
   ],
@@ -70,10 +77,10 @@ export const FUNCTIONS: ReadonlyMap<string, FunctionPlan> = new Map<string, Func
     'round',
     {
       usage: 'round(number) or round(number, digits)',
-      takes: [NUMBERS, ['int', 'null']],
-      least: 1,
-      most: 2,
-      gives: ({ length }) => (length === 1 ? 'int' : 'float'),
+      accepts: [NUMBERS, ['int', 'null']],
+      minArguments: 1,
+      maxArguments: 2,
+      resultKind: ({ length }) => (length === 1 ? 'int' : 'float'),
       run: ([value, digits]) =>
         digits === undefined
           ? numberOrNull(Math.round(value as number), 'int')
@@ -82,18 +89,21 @@ export const FUNCTIONS: ReadonlyMap<string, FunctionPlan> = new Map<string, Func
   ],
   ['floor', ofNumber('floor(number)', Math.floor)],
   ['ceil', ofNumber('ceil(number)', Math.ceil)],
-  ['abs', { ...ofNumber('abs(number)', Math.abs), gives: together, run: ([value]) => Math.abs(value as number) }],
+  [
+    'abs',
+    { ...ofNumber('abs(number)', Math.abs), resultKind: commonKind, run: ([value]) => Math.abs(value as number) },
+  ],
   ['min', ofNumbers('min(number, number, …)', Math.min)],
   ['max', ofNumbers('max(number, number, …)', Math.max)],
   [
     'concat',
     {
       usage: 'concat(value, …)',
-      takes: [SHOWN],
-      least: 1,
-      most: MANY,
-      takesNull: true,
-      gives: () => 'text',
+      accepts: [PRINTABLE],
+      minArguments: 1,
+      maxArguments: MAX_ARGUMENTS,
+      acceptsNull: true,
+      resultKind: () => 'text',
       run: (values) => textOrNull(values.filter((value) => value !== null).join('')),
     },
   ],
@@ -101,11 +111,11 @@ export const FUNCTIONS: ReadonlyMap<string, FunctionPlan> = new Map<string, Func
     'coalesce',
     {
       usage: 'coalesce(value, value, …)',
-      takes: [[...SHOWN, 'texts', 'list']],
-      least: 2,
-      most: MANY,
-      takesNull: true,
-      gives: together,
+      accepts: [[...PRINTABLE, 'texts', 'list']],
+      minArguments: 2,
+      maxArguments: MAX_ARGUMENTS,
+      acceptsNull: true,
+      resultKind: commonKind,
       run: (values) => values.find((value) => value !== null) ?? null,
     },
   ],
@@ -113,26 +123,33 @@ export const FUNCTIONS: ReadonlyMap<string, FunctionPlan> = new Map<string, Func
     'join',
     {
       usage: "join(list of texts, ', ')",
-      takes: [['texts', 'null'], TEXT],
-      least: 2,
-      most: 2,
-      gives: () => 'text',
+      accepts: [['texts', 'null'], TEXT],
+      minArguments: 2,
+      maxArguments: 2,
+      resultKind: () => 'text',
       run: ([texts, between]) =>
         textOrNull((texts as readonly unknown[]).filter((it) => it !== null).join(between as string)),
     },
   ],
   [
     'string',
-    { usage: 'string(value)', takes: [SHOWN], least: 1, most: 1, gives: () => 'text', run: ([it]) => String(it) },
+    {
+      usage: 'string(value)',
+      accepts: [PRINTABLE],
+      minArguments: 1,
+      maxArguments: 1,
+      resultKind: () => 'text',
+      run: ([it]) => String(it),
+    },
   ],
   [
     'date',
     {
       usage: "date('2025-01-31')",
-      takes: [['text', 'date', 'null']],
-      least: 1,
-      most: 1,
-      gives: () => 'date',
+      accepts: [['text', 'date', 'null']],
+      minArguments: 1,
+      maxArguments: 1,
+      resultKind: () => 'date',
       run: ([text]) => parseDate(text as string) ?? null,
     },
   ],

@@ -5,7 +5,7 @@ export type { CompiledExpression, FindKind } from './compile.ts';
 export { ExpressionError } from './expression.ts';
 export { KIND_NAMES, type Kind, kindOf, type Value } from './kinds.ts';
 
-/** An expression, checked and ready to run. Throws ExpressionError, with the place in the text. */
+/** Parses, checks and compiles an expression. Throws ExpressionError with the offset of the error. */
 export function readExpression(text: string, findKind: FindKind): CompiledExpression {
   return compileExpression(parseExpression(text), findKind);
 }

@@ -1,9 +1,9 @@
 import type { FieldType } from '../plan.ts';
 
-/** What an expression knows of a value. `texts` is a list of texts, `null` the word itself. */
+/** Type of a value within expressions. `texts` is a list of strings, `null` the literal. */
 export type Kind = 'text' | 'int' | 'float' | 'boolean' | 'date' | 'texts' | 'list' | 'null';
 
-/** A date is its ISO text. */
+/** Value within expressions; a date is its ISO 8601 string. */
 export type Value = string | number | boolean | null | readonly unknown[];
 
 export const KIND_NAMES: Readonly<Record<Kind, string>> = {
@@ -27,14 +27,14 @@ const SCALARS: Readonly<Record<string, Kind>> = {
   Date: 'date',
 };
 
-/** Undefined for what an expression cannot look into: JSON and objects. */
+/** Returns the kind of a field's values. Undefined for JSON and objects, which expressions cannot read. */
 export function kindOf(type: FieldType): Kind | undefined {
   if (type.kind === 'enum') return 'text';
   if (type.kind === 'list') return kindOf(type.of) === 'text' ? 'texts' : 'list';
   return type.kind === 'scalar' ? SCALARS[type.name] : undefined;
 }
 
-/** The kind that both are, undefined when there is none. */
+/** Returns the common kind of two kinds; undefined when they have none. */
 export function unify(a: Kind, b: Kind): Kind | undefined {
   if (a === b || b === 'null') return a;
   if (a === 'null') return b;
@@ -45,18 +45,18 @@ export function isNumber(kind: Kind): boolean {
   return kind === 'int' || kind === 'float';
 }
 
-/** What can stand in a text. */
-export const SHOWN: readonly Kind[] = ['text', 'int', 'float', 'boolean', 'date', 'null'];
+/** Kinds that can be converted to text. */
+export const PRINTABLE: readonly Kind[] = ['text', 'int', 'float', 'boolean', 'date', 'null'];
 export const NUMBERS: readonly Kind[] = ['int', 'float', 'null'];
 
-/** A text that grows beyond this many characters is null: fields put together must not fill the memory. */
-const LONGEST_TEXT = 1_000_000;
+/** A longer text becomes null: concatenated fields must not exhaust the memory. */
+const MAX_TEXT_CHARS = 1_000_000;
 
 export function textOrNull(text: string): string | null {
-  return text.length > LONGEST_TEXT ? null : text;
+  return text.length > MAX_TEXT_CHARS ? null : text;
 }
 
-/** Null for what no field holds: an overflow, and what is not a number. Zero has no sign. */
+/** Returns null for a value that no field can hold: an overflow or NaN. Removes the sign of zero. */
 export function numberOrNull(value: number, kind: Kind): number | null {
   const fits = kind === 'int' ? Number.isSafeInteger(value) : Number.isFinite(value);
   return fits ? value + 0 : null;

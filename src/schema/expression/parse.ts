@@ -1,9 +1,9 @@
 import { vanishes } from '../float.ts';
 import { type Expression, ExpressionError, OPERATORS, type Operator } from './expression.ts';
 
-/** An expression is looked at for every record that is written. */
-const LONGEST = 1000;
-const DEEPEST = 32;
+/** Bounds of an expression, since it is evaluated for every record that is written. */
+const MAX_EXPRESSION_CHARS = 1000;
+const MAX_EXPRESSION_DEPTH = 32;
 
 const SPACE = /[ \t\r\n]*/y;
 const NUMBER = /(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -22,13 +22,14 @@ const CONSTANTS: ReadonlyMap<string, boolean | null> = new Map([
   ['false', false],
   ['null', null],
 ]);
-const STRENGTHS: ReadonlyMap<string, number> = new Map(
-  OPERATORS.flatMap((operators, strength) => operators.map((operator) => [operator, strength] as const)),
+const PRECEDENCES: ReadonlyMap<string, number> = new Map(
+  OPERATORS.flatMap((operators, precedence) => operators.map((operator) => [operator, precedence] as const)),
 );
 
-/** Reads an expression; its names are not looked at. Throws ExpressionError. */
+/** Parses an expression without resolving its names. Throws ExpressionError. */
 export function parseExpression(text: string): Expression {
-  if (text.length > LONGEST) throw new ExpressionError(0, `an expression has at most ${LONGEST} characters`);
+  if (text.length > MAX_EXPRESSION_CHARS)
+    throw new ExpressionError(0, `an expression has at most ${MAX_EXPRESSION_CHARS} characters`);
   return new Parser(text).parse();
 }
 
@@ -49,7 +50,8 @@ class Parser {
 
   #choice(): Expression {
     this.#depth += 1;
-    if (this.#depth > DEEPEST) throw this.#error(`an expression is nested at most ${DEEPEST} deep`);
+    if (this.#depth > MAX_EXPRESSION_DEPTH)
+      throw this.#error(`an expression is nested at most ${MAX_EXPRESSION_DEPTH} deep`);
     const test = this.#binary(0);
     const at = this.#position;
     const expression = this.#accept('?') ? this.#branches(test, at) : test;
@@ -63,16 +65,16 @@ class Parser {
     return { type: 'choice', test, yes, no: this.#choice(), at };
   }
 
-  #binary(weakest: number): Expression {
+  #binary(lowest: number): Expression {
     let left = this.#unary();
     for (;;) {
       const at = this.#position;
       const operator = this.#peek(OPERATOR);
-      const strength = STRENGTHS.get(operator);
-      if (strength === undefined || strength < weakest) return left;
+      const precedence = PRECEDENCES.get(operator);
+      if (precedence === undefined || precedence < lowest) return left;
       this.#position += operator.length;
       this.#skipSpace();
-      left = { type: 'binary', operator: operator as Operator, left, right: this.#binary(strength + 1), at };
+      left = { type: 'binary', operator: operator as Operator, left, right: this.#binary(precedence + 1), at };
     }
   }
 
@@ -82,7 +84,8 @@ class Parser {
     for (const operator of ['-', '!'] as const) {
       if (!this.#accept(operator)) continue;
       this.#depth += 1;
-      if (this.#depth > DEEPEST) throw this.#error(`an expression is nested at most ${DEEPEST} deep`);
+      if (this.#depth > MAX_EXPRESSION_DEPTH)
+        throw this.#error(`an expression is nested at most ${MAX_EXPRESSION_DEPTH} deep`);
       const item = this.#unary();
       this.#depth -= 1;
       return { type: 'unary', operator, item, at };
@@ -139,7 +142,7 @@ class Parser {
     return text;
   }
 
-  /** Characters that stand for themselves, or one that is escaped. */
+  /** Reads a run of plain characters, or one escaped character. */
   #piece(quote: Quote, start: number): string {
     const plain = this.#take(PLAIN[quote]);
     if (plain !== '') return plain;
@@ -164,7 +167,7 @@ class Parser {
       if (this.#text.startsWith('${', start)) {
         this.#position += 2;
         parts.push(this.#choice());
-        // What follows the bracket is text again, whose spaces count.
+        // Text follows the bracket, whose spaces count.
         if (this.#text.charAt(this.#position) !== '}') throw this.#unexpected('"}"');
         this.#position += 1;
       } else {

@@ -16,9 +16,9 @@ import { compareTypes } from './types.ts';
 export { describeStored, type StoredColumn, type StoredSchema, type StoredTable, type StoredType } from './stored.ts';
 
 interface StepBase {
-  /** Data could be lost: the stored values have to be looked at. */
+  /** True when data could be lost: the stored values have to be checked first. */
   readonly destructive: boolean;
-  /** For people: what would happen, in one sentence. */
+  /** Effect of the step in one sentence, for people. */
   readonly sentence: string;
 }
 
@@ -30,49 +30,52 @@ interface ColumnStep extends TableStep {
   readonly field: FieldPlan;
 }
 
-/** What existing records get in a new column, or where they have null. `stamp`: the time of their last change, `computed`: what their fields give. */
+/**
+ * Value of existing records in a new column, or in place of null. `stamp` is the time of their last change, `computed` the
+ * result of the expression.
+ */
 export type Fill = 'null' | 'default' | 'stamp' | 'computed';
 
-/** One difference between what is stored and the plan. The store executes them in this order, in one transaction. */
+/** Difference between the stored schema and the plan. The store executes the steps in this order, in one transaction. */
 export type MigrationStep =
   | (TableStep & { readonly type: 'create-table' })
   | (ColumnStep & { readonly type: 'add-column'; readonly fill: Fill })
-  /** Required and without a default: only on a table without records. */
+  /** Required and without a default: possible only while the table has no records. */
   | (ColumnStep & { readonly type: 'add-required-column' })
   | (ColumnStep & { readonly type: 'create-index' })
   | (ColumnStep & { readonly type: 'drop-index'; readonly unique: boolean })
-  /** Fails when two records have one value: count them first. */
+  /** Fails when two records have the same value: count them first. */
   | (ColumnStep & { readonly type: 'create-unique-index' })
   | (ColumnStep & { readonly type: 'create-fulltext-index' })
   | (ColumnStep & { readonly type: 'drop-fulltext-index' })
   | (TableStep & { readonly type: 'create-composite-index'; readonly index: CompositeIndexPlan })
   | (TableStep & { readonly type: 'drop-composite-index'; readonly index: StoredIndex })
   | (ColumnStep & { readonly type: 'change-type'; readonly from: StoredType })
-  /** A computed field whose stored values are not what its expression gives. */
+  /** Computed field whose stored values differ from the results of its expression. */
   | (ColumnStep & { readonly type: 'recompute' })
-  /** Without `fill` it fails when a record has no value: count them first. */
+  /** Fails without `fill` when a record has no value: count them first. */
   | (ColumnStep & { readonly type: 'make-required'; readonly fill?: Fill })
   | (ColumnStep & { readonly type: 'make-nullable' })
   | (TableStep & { readonly type: 'drop-column'; readonly column: StoredColumn })
   | (TableStep & { readonly type: 'change-expiration' })
-  /** Never executed: to be told, and the start refused. */
+  /** Never executed: reported, and the start is refused. */
   | (TableStep & { readonly type: 'change-primary-key' })
-  /** The type has left the schema; its data is kept and only mentioned. `twin`: a new table with the same fields. */
+  /** Type that has left the schema: its data is kept and only reported. `twin` is a new table with the same fields. */
   | (StepBase & { readonly type: 'keep-table'; readonly twin?: TablePlan } & LeftTable)
   | (StepBase & { readonly type: 'drop-table' } & LeftTable);
 
 interface LeftTable {
   readonly stored: StoredTable;
-  /** The type's, or with the database where two that have left had the same. */
+  /** Name of the type, or stored name where two removed types have the same. */
   readonly name: string;
 }
 
 export interface MigrationOptions {
-  /** Names of tables that have left the schema, as `stepName` has them: their data is dropped. */
+  /** Names of removed tables, as `stepName` returns them, whose data is dropped. */
   readonly dropTables?: readonly string[];
 }
 
-/** By what a step is allowed that loses data: the field, `Card.title`, or the type that has left the schema, `Card`. */
+/** Returns the name by which a destructive step is allowed: of a field, `Card.title`, or of a removed type, `Card`. */
 export function stepName(step: MigrationStep): string | undefined {
   switch (step.type) {
     case 'keep-table':
@@ -85,7 +88,7 @@ export function stepName(step: MigrationStep): string | undefined {
   }
 }
 
-/** Pure: what has to change in the store for the plan; nothing at all when both agree. */
+/** Pure: returns the steps that turn the stored schema into the plan; none when both agree. */
 export function planMigration(
   stored: StoredSchema | undefined,
   plan: Plan,
@@ -103,30 +106,30 @@ export function planMigration(
     ...steps,
     ...left.map((stored) => {
       const isAlone = left.every((other) => other === stored || other.name !== stored.name);
-      const name = isAlone ? stored.name : nameOf(stored);
+      const name = isAlone ? stored.name : storedName(stored);
       if (dropTables.includes(name)) return dropTable({ stored, name });
-      const twin = made.find((table) => isTwin(stored, table));
+      const twin = made.find((table) => isLikelyRename(stored, table));
       return keepTable({ stored, name }, twin);
     }),
   ];
 }
 
 function createTable(table: TablePlan): MigrationStep {
-  return { type: 'create-table', table, destructive: false, sentence: `create table ${nameOf(table)}` };
+  return { type: 'create-table', table, destructive: false, sentence: `create table ${storedName(table)}` };
 }
 
 function dropTable(left: LeftTable): MigrationStep {
-  const sentence = `drop table ${nameOf(left.stored)} with all its records`;
+  const sentence = `drop table ${storedName(left.stored)} with all its records`;
   return { type: 'drop-table', ...left, destructive: true, sentence };
 }
 
 function keepTable(left: LeftTable, twin: TablePlan | undefined): MigrationStep {
-  const sentence = `keep the records of ${nameOf(left.stored)}, which is not in the schema`;
+  const sentence = `keep the records of ${storedName(left.stored)}, which is not in the schema`;
   return { type: 'keep-table', ...left, destructive: false, sentence, ...(twin === undefined ? {} : { twin }) };
 }
 
-/** The same fields of the same types: that is nearly always a renamed type. A key alone says too little. */
-function isTwin(stored: StoredTable, table: TablePlan): boolean {
+/** True for the same fields of the same types, nearly always a renamed type. A key alone is too little evidence. */
+function isLikelyRename(stored: StoredTable, table: TablePlan): boolean {
   const { columns, primaryKey } = describeTable(table);
   const before = new Map(stored.columns.map((column) => [column.name.toLowerCase(), column]));
   const isLike = before.size === columns.length && primaryKey === stored.primaryKey && columns.length > 1;
@@ -140,10 +143,10 @@ function isTwin(stored: StoredTable, table: TablePlan): boolean {
 function compareTables(old: StoredTable, table: TablePlan): MigrationStep[] {
   if (isKeyChanged(old, table)) {
     const now = `${table.primaryKey.name}: ${formatType(table.primaryKey.type)}`;
-    const sentence = `the primary key of ${nameOf(table)} cannot change from ${old.primaryKey} to ${now}: make a new table`;
+    const sentence = `the primary key of ${storedName(table)} cannot change from ${old.primaryKey} to ${now}: make a new table`;
     return [{ type: 'change-primary-key', table, destructive: true, sentence }];
   }
-  // Names of columns are compared without case, as SQLite does.
+  // Names of columns are compared case-insensitively, as in SQLite.
   const columns = new Map(old.columns.map((column) => [column.name.toLowerCase(), column]));
   const kept = table.fields.flatMap((field) => {
     const column = columns.get(field.name.toLowerCase());
@@ -151,7 +154,7 @@ function compareTables(old: StoredTable, table: TablePlan): MigrationStep[] {
     return column === undefined ? addColumn(table, field) : compareColumns(column, table, field);
   });
   const dropped = [...columns.values()].map((column): MigrationStep => {
-    const sentence = `drop column ${nameOf(table)}.${column.name} with its values`;
+    const sentence = `drop column ${storedName(table)}.${column.name} with its values`;
     return { type: 'drop-column', table, column, destructive: true, sentence };
   });
   return [...dropped, ...kept, ...compareIndexes(old, table), ...compareExpiration(old, table)];
@@ -164,13 +167,13 @@ function isKeyChanged(old: StoredTable, table: TablePlan): boolean {
   return isNumeric(column.type) !== isNumeric(now.type) || compareTypes(column.type, now.type) === 'narrows';
 }
 
-/** The log has the key, too, as text or as a number. */
+/** The log stores the key, too, as text or as a number. */
 function isNumeric(type: StoredType): boolean {
   return type.kind === 'scalar' && (type.name === 'Int' || type.name === 'Long');
 }
 
 function addColumn(table: TablePlan, field: FieldPlan): MigrationStep[] {
-  const column = `${nameOf(table)}.${field.name}`;
+  const column = `${storedName(table)}.${field.name}`;
   const base = { table, field, destructive: false };
   const indexes = indexSteps({ indexed: false, unique: false }, table, field);
   const fill = fillOf(field);
@@ -197,11 +200,11 @@ function fillOf(field: FieldPlan): Fill | undefined {
 
 function compareColumns(old: StoredColumn, table: TablePlan, field: FieldPlan): MigrationStep[] {
   const now = describeTable({ ...table, fields: [field] }).columns[0] ?? old;
-  const column = `${nameOf(table)}.${field.name}`;
+  const column = `${storedName(table)}.${field.name}`;
   const base = { table, field, destructive: false };
   const steps: MigrationStep[] = [];
   const change = compareTypes(old.type, now.type);
-  // What is computed anew is not converted.
+  // A computed value is computed again instead of converted.
   if (change !== 'same' && field.computed === undefined) {
     const written = `change the type of ${column} from ${formatStored(old.type)} to ${formatStored(now.type)}`;
     const destructive = change === 'narrows';
@@ -216,10 +219,10 @@ function compareColumns(old: StoredColumn, table: TablePlan, field: FieldPlan): 
 }
 
 function makeRequired(table: TablePlan, field: FieldPlan): MigrationStep {
-  const made = `make ${nameOf(table)}.${field.name} required`;
+  const made = `make ${storedName(table)}.${field.name} required`;
   const base = { type: 'make-required', table, field, destructive: false } as const;
   const fill = fillOf(field);
-  // A computed field is null where its expression is.
+  // A computed field is null where its expression is null.
   if (fill === undefined || fill === 'computed') {
     return { ...base, sentence: `${made}: possible only while no record has null there` };
   }
@@ -235,7 +238,7 @@ function indexSteps(
   const before = indexOf(old);
   const after = indexOf(field);
   if (before === after) return [];
-  const column = `${nameOf(table)}.${field.name}`;
+  const column = `${storedName(table)}.${field.name}`;
   const base = { table, field, destructive: false };
   const steps: MigrationStep[] = [];
   if (before !== 'none') {
@@ -250,7 +253,7 @@ function indexSteps(
   return steps;
 }
 
-/** A unique column needs no second index. */
+/** Unique columns need no second index. */
 function indexOf({ indexed, unique }: Pick<StoredColumn, 'indexed' | 'unique'>): 'none' | 'index' | 'unique' {
   if (unique) return 'unique';
   return indexed ? 'index' : 'none';
@@ -264,11 +267,11 @@ function compareExpiration(old: StoredTable, table: TablePlan): MigrationStep[] 
     ...(now.expiresAt === null ? [] : [`when "${now.expiresAt}" has passed`]),
   ];
   const when = rules.length === 0 ? 'no more' : rules.join(', or ');
-  const sentence = `remove records of ${nameOf(table)} ${when}`;
+  const sentence = `remove records of ${storedName(table)} ${when}`;
   return [{ type: 'change-expiration', table, destructive: false, sentence }];
 }
 
-function nameOf({ database, table }: Pick<StoredTable, 'database' | 'table'>): string {
+function storedName({ database, table }: Pick<StoredTable, 'database' | 'table'>): string {
   return `${database}.${table}`;
 }
 

@@ -2,10 +2,10 @@ import type { TablePlan } from '../plan.ts';
 import type { MigrationStep } from './diff.ts';
 import { describeTable, type StoredIndex, type StoredTable } from './stored.ts';
 
-/** What has to change in the indexes over several fields. One that differs in uniqueness is made anew. */
+/** Returns the steps for composite and full-text indexes. A composite index that changes its uniqueness is rebuilt. */
 export function compareIndexes(old: StoredTable, table: TablePlan): MigrationStep[] {
-  const before = new Map((old.compositeIndexes ?? []).map((index) => [keyOf(index), index]));
-  const after = new Set((describeTable(table).compositeIndexes ?? []).map(keyOf));
+  const before = new Map((old.compositeIndexes ?? []).map((index) => [indexKey(index), index]));
+  const after = new Set((describeTable(table).compositeIndexes ?? []).map(indexKey));
   const name = `${table.database}.${table.table}`;
   const dropped = [...before].flatMap(([key, index]): MigrationStep[] => {
     if (after.has(key)) return [];
@@ -14,7 +14,7 @@ export function compareIndexes(old: StoredTable, table: TablePlan): MigrationSte
   });
   const created = table.compositeIndexes.flatMap((index): MigrationStep[] => {
     const fields = index.fields.map((field) => field.name);
-    if (before.has(keyOf({ fields, unique: index.unique }))) return [];
+    if (before.has(indexKey({ fields, unique: index.unique }))) return [];
     const sentence = index.unique
       ? `make ${fields.join(', ')} of ${name} unique together: possible only while no values are there twice`
       : `create an index of ${name} over ${fields.join(', ')}`;
@@ -23,7 +23,7 @@ export function compareIndexes(old: StoredTable, table: TablePlan): MigrationSte
   return [...dropped, ...compareFulltext(old, table), ...created];
 }
 
-/** A field that left takes its index with it. */
+/** Full-text indexes of removed fields need no step: they are dropped with the column. */
 function compareFulltext(old: StoredTable, table: TablePlan): MigrationStep[] {
   const before = new Set(old.columns.flatMap(({ name, fulltext }) => (fulltext ? [name.toLowerCase()] : [])));
   return table.fields.flatMap((field): MigrationStep[] => {
@@ -35,7 +35,7 @@ function compareFulltext(old: StoredTable, table: TablePlan): MigrationStep[] {
   });
 }
 
-/** Names of columns are compared without case, as SQLite does. */
-function keyOf({ fields, unique }: StoredIndex): string {
+/** Key for comparing indexes; names of columns are case-insensitive, as in SQLite. */
+function indexKey({ fields, unique }: StoredIndex): string {
   return `${fields.join(',').toLowerCase()}${unique ? ' unique' : ''}`;
 }

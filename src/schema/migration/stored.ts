@@ -1,6 +1,6 @@
 import type { CompositeIndexPlan, FieldPlan, FieldType, Plan, RuleText, ScalarName, TablePlan } from '../plan.ts';
 
-/** A field type as plain JSON. Names of enums and objects are left out: renaming one changes no data. */
+/** Field type as plain JSON. Names of enums and objects are left out, since renaming one changes no data. */
 export type StoredType =
   | { readonly kind: 'scalar'; readonly name: ScalarName }
   | { readonly kind: 'enum'; readonly values: readonly string[] }
@@ -17,11 +17,11 @@ export interface StoredColumn extends StoredMember {
   readonly indexed: boolean;
   readonly unique: boolean;
   readonly hasDefault: boolean;
-  /** Missing where it is false, as in what was stored before there was such an index. */
+  /** Absent instead of false, as in schemas stored before this kind of index existed. */
   readonly fulltext?: true;
-  /** Missing where it is false, too: such a field is not in what is given out, nor in the log. */
+  /** Absent instead of false. Hidden fields are neither in responses nor in the log. */
   readonly hidden?: true;
-  /** Of a computed field: its expression, with the kinds of the fields in it. */
+  /** Signature of a computed field: its expression with the kinds of the fields in it. */
   readonly computed?: string;
 }
 
@@ -32,35 +32,35 @@ export interface StoredIndex {
 }
 
 export interface StoredTable {
-  /** The type's name, for messages about a table that has left the schema. */
+  /** Name of the type, for messages about a table that has left the schema. */
   readonly name: string;
   readonly database: string;
   readonly table: string;
   readonly primaryKey: string;
   readonly columns: readonly StoredColumn[];
-  /** Null, not missing: the value goes through JSON. */
+  /** Milliseconds. Null instead of undefined, since the value is stored as JSON. */
   readonly expiration: number | null;
   readonly expiresAt: string | null;
-  /** Who sees which records and fields, to be compared; missing where no directive says so. */
+  /** Read access as a string that is compared at the next start; absent without directives. */
   readonly rights?: string;
-  /** Missing where there are none, as in what was stored before there could be any. */
+  /** Absent instead of empty, as in schemas stored before composite indexes existed. */
   readonly compositeIndexes?: readonly StoredIndex[];
 }
 
-/** What is saved in the store beside the data, to be compared with the plan at the next start. */
+/** Schema that is saved in the store with the data and compared with the plan at the next start. */
 export interface StoredSchema {
   readonly version: 1;
   readonly tables: readonly StoredTable[];
 }
 
-/** The plan as plain JSON. Tables of `previous` that have left the schema stay in it, because their data stays too. */
+/** Returns the plan as plain JSON. Tables of `previous` that have left the schema stay in it, as their data does. */
 export function describeStored(plan: Plan, previous?: StoredSchema): StoredSchema {
   const tables = plan.tables.map(describeTable);
   const present = new Set(tables.map(keyOf));
   return { version: 1, tables: [...tables, ...(previous?.tables ?? []).filter((table) => !present.has(keyOf(table)))] };
 }
 
-/** Stored names are compared without case, as SQLite does. */
+/** Key of a table by its stored name, which is case-insensitive as in SQLite. */
 export function keyOf({ database, table }: Pick<StoredTable, 'database' | 'table'>): string {
   return `${database}.${table}`.toLowerCase();
 }
@@ -80,23 +80,23 @@ export function describeTable(table: TablePlan): StoredTable {
   };
 }
 
-/** What decides about reading and hearing; who may write changes nothing for those who read. */
+/** Describes the rules for reading and subscribing. Write rules are left out: they change nothing for readers. */
 function describeRights({ public: open, access, fields }: TablePlan): string | undefined {
   const ofFields = fields.flatMap(({ name, access: own }) =>
-    own?.read === undefined ? [] : [[name, textsOf(own.read)]],
+    own?.read === undefined ? [] : [[name, ruleTexts(own.read)]],
   );
   if (open.size === 0 && access === undefined && ofFields.length === 0) return undefined;
   return JSON.stringify({
-    public: SEEING.filter((action) => open.has(action)),
-    rules: SEEING.map((action) => access?.rules.get(action)).map((rules) => rules && textsOf(rules)),
+    public: READ_ACTIONS.filter((action) => open.has(action)),
+    rules: READ_ACTIONS.map((action) => access?.rules.get(action)).map((rules) => rules && ruleTexts(rules)),
     account: access?.account && [access.account.field.name, access.account.claim],
     fields: ofFields,
   });
 }
 
-const SEEING = ['read', 'subscribe'] as const;
+const READ_ACTIONS = ['read', 'subscribe'] as const;
 
-function textsOf(rules: readonly RuleText[]): readonly string[] {
+function ruleTexts(rules: readonly RuleText[]): readonly string[] {
   return rules.map(({ text }) => text);
 }
 

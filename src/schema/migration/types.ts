@@ -1,10 +1,10 @@
 import type { ScalarName } from '../plan.ts';
 import type { StoredType } from './stored.ts';
 
-/** `widens`: every stored value is kept in the new type. `narrows`: the stored values have to be looked at. */
+/** `widens`: every stored value fits the new type. `narrows`: the stored values have to be checked. */
 export type TypeChange = 'same' | 'widens' | 'narrows';
 
-/** Every scalar value has a text of its own, and is a JSON value. */
+/** Types that hold every scalar: each value has its own text and is a JSON value. */
 const ANY: readonly ScalarName[] = ['String', 'ID', 'JSON'];
 const WIDER: Readonly<Record<ScalarName, readonly ScalarName[]>> = {
   Int: ['Long', 'Float', ...ANY],
@@ -42,9 +42,9 @@ function isJson(type: StoredType): boolean {
   return type.kind === 'scalar' && type.name === 'JSON';
 }
 
-type ObjectType = StoredType & { readonly kind: 'object' };
+type StoredObject = StoredType & { readonly kind: 'object' };
 
-function compareObjects(from: ObjectType, to: ObjectType): TypeChange {
+function compareObjects(from: StoredObject, to: StoredObject): TypeChange {
   const before = new Map(from.fields.map((field) => [field.name, field]));
   const after = new Set(to.fields.map(({ name }) => name));
   const changes = to.fields.map((field): TypeChange => {

@@ -3,19 +3,19 @@ import { ACTIONS, type AccessPlan, type Action, type FieldAccess, type FieldPlan
 import type { DirectiveUse } from './directives.ts';
 import { locate, type SchemaReport } from './schema-report.ts';
 
-type Uses = ReadonlyMap<string, DirectiveUse>;
+type DirectiveUses = ReadonlyMap<string, DirectiveUse>;
 
 const FIELD_ACTIONS = ['read', 'write'] as const;
 
-/** The texts of one argument of `@access`: one, or a list of which one has to hold. */
+/** Returns the rules of one argument of `@access`, a string or a list, one of which has to hold. */
 export function readRules(node: ConstValueNode | undefined): readonly RuleText[] | undefined {
   if (node === undefined) return undefined;
   const nodes = node.kind === Kind.LIST ? node.values : [node];
   return nodes.flatMap((item) => (item.kind === Kind.STRING ? [{ text: item.value, at: locate(item) }] : []));
 }
 
-/** `@access` of a type. */
-export function readAccess(uses: Uses, report: SchemaReport): AccessPlan['rules'] | undefined {
+/** Reads `@access` of a type. Undefined without rules. */
+export function readAccess(uses: DirectiveUses, report: SchemaReport): AccessPlan['rules'] | undefined {
   const use = uses.get('access');
   if (use === undefined) return undefined;
   const write = use.value('write');
@@ -27,7 +27,7 @@ export function readAccess(uses: Uses, report: SchemaReport): AccessPlan['rules'
     const texts = readRules(use.value(action));
     if (texts !== undefined) rules.set(action, texts);
   }
-  // The other spelling of @export(public:), which is no rule.
+  // `public` here is another spelling of @export(public:) and not a rule.
   if (rules.size === 0 && use.value('public') !== undefined) return undefined;
   if (rules.size === 0 && write === undefined) {
     report.wrong(use.node, '@access says nothing', `name one of ${ACTIONS.join(', ')}: @access(read: "authenticated")`);
@@ -35,12 +35,12 @@ export function readAccess(uses: Uses, report: SchemaReport): AccessPlan['rules'
   return rules;
 }
 
-/** `@access` of a field. */
-export function readFieldAccess(uses: Uses, report: SchemaReport): FieldAccess | undefined {
+/** Reads `@access` of a field. */
+export function readFieldAccess(uses: DirectiveUses, report: SchemaReport): FieldAccess | undefined {
   const use = uses.get('access');
   if (use === undefined) return undefined;
   if (uses.has('primaryKey')) {
-    report.wrong(use.node, '@primaryKey and @access exclude each other', 'a record that is seen has an id');
+    report.wrong(use.node, '@primaryKey and @access exclude each other', 'a record that is returned has an id');
   }
   for (const action of ['public', ...ACTIONS]) {
     const value = action === 'read' ? undefined : use.value(action);
@@ -54,10 +54,10 @@ export function readFieldAccess(uses: Uses, report: SchemaReport): FieldAccess |
   return access;
 }
 
-/** `@account`: the field that says whose a record is. */
+/** Reads `@account`, the field with the account that owns a record. Undefined when it is absent or not valid. */
 export function readAccount(
   node: ObjectTypeDefinitionNode,
-  uses: Uses,
+  uses: DirectiveUses,
   { fields, report }: { readonly fields: readonly FieldPlan[]; readonly report: SchemaReport },
 ): AccessPlan['account'] {
   const use = uses.get('account');
@@ -78,7 +78,11 @@ export function readAccount(
   }
   const claim = use.text('claim') ?? 'accountId';
   if (!/^[A-Za-z_][\w-]{0,63}$/.test(claim)) {
-    report.wrong(use.value('claim') ?? at, `"${claim}" is no name of a claim`, 'write the name alone: claim: "orgId"');
+    report.wrong(
+      use.value('claim') ?? at,
+      `"${claim}" is not the name of a claim`,
+      'write the name alone: claim: "orgId"',
+    );
   }
   return { field, claim };
 }

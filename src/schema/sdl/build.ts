@@ -13,35 +13,38 @@ import { SchemaReport } from './schema-report.ts';
 import { type AppSwitches, checkNested, makeTable } from './tables.ts';
 import { isTable, TypeResolver } from './types.ts';
 
-const LARGEST_SCHEMA = 4 * 1024 ** 2;
+const MAX_SCHEMA_BYTES = 4 * 1024 ** 2;
 
-/** Reports every mistake in the rules of access: their language is read further on. */
+/** Reports every error in access rules. Passed in, since a layer above knows their language. */
 export type CheckRules = (tables: readonly TablePlan[], report: (rule: RuleText, message: string) => void) => void;
 
 const NO_CHECK: CheckRules = () => {};
 
 export interface SchemaSource {
-  /** As shown in diagnostics. */
+  /** Name of the file in diagnostics. */
   readonly file: string;
   readonly text: string;
 }
 
-/** Reads the schema files of an application, shown relative to `root`. Throws a StartError with every mistake of every file. */
+/**
+ * Reads the schema files of an application; diagnostics name them relative to `root`. Throws a StartError with every error of
+ * every file.
+ */
 export function loadPlan(app: AppConfig, root: string = app.dir, checkRules: CheckRules = NO_CHECK): Plan {
   const report = new Report();
   const sources: SourceFile[] = [];
   for (const path of app.schemas) {
     const shown = relative(root, path);
-    const source = readSource(path, { shown, maxBytes: LARGEST_SCHEMA });
+    const source = readSource(path, { shown, maxBytes: MAX_SCHEMA_BYTES });
     if (source instanceof SourceFile) sources.push(source);
     else report.add(source ?? diagnoseFile(shown, 'does not exist'));
   }
-  // With a file missing, its types would be missing at every use.
+  // The types of a missing file would be reported at every use.
   report.throwIfAny();
   return makePlan(sources, app, checkRules);
 }
 
-/** Pure: the frozen plan of the sources. Throws a StartError with every mistake. */
+/** Pure: returns the frozen plan of the sources. Throws a StartError with every error. */
 export function makePlan(sources: readonly SchemaSource[], app: AppSwitches, checkRules: CheckRules = NO_CHECK): Plan {
   const report = new Report();
   const files = sources.map((source) =>
@@ -55,14 +58,14 @@ export function makePlan(sources: readonly SchemaSource[], app: AppSwitches, che
       diagnoseFile(files[0]?.file ?? 'schema', 'no type has @table, so there is nothing to serve', TABLE_HINT),
     );
   }
-  // A field that is wrong would be missing in every rule that names it.
+  // A field with an error would be reported again by every rule that names it.
   if (!report.hasMistakes) checkRules(tables, (rule, message) => schemaReport.wrongAt(rule.at, { message }));
   report.throwIfAny();
   return deepFreeze({ appId: app.appId, tables });
 }
 
 function makeTables(declarations: Declarations, app: AppSwitches, report: SchemaReport): readonly TablePlan[] {
-  // After a syntax error every type of that file is missing; telling so at each use would bury the cause.
+  // After a syntax error every type of that file is missing; reporting each use would bury the cause.
   if (report.hasSyntaxErrors) return [];
   const types: TypeResolver = new TypeResolver(declarations, report, (node) => makeFields(node, types, report));
   checkEnums(declarations, report);
@@ -101,7 +104,7 @@ function checkEnums({ enums }: Declarations, report: SchemaReport): void {
   }
 }
 
-/** Two tables may share neither a URL nor, for a store that ignores case, a stored name. */
+/** Reports tables with the same URL or the same stored name, which is case-insensitive. */
 function checkNames(tables: readonly TablePlan[], report: SchemaReport): void {
   const stored = new Map<string, TablePlan>();
   const exported = new Map<string, TablePlan>();

@@ -10,29 +10,24 @@ import {
   type Kind as ValueKind,
 } from '../expression/index.ts';
 import type { ComputedPlan, FieldPlan, FieldType, TablePlan } from '../plan.ts';
+import type { TableFields } from './field.ts';
 import { locate, type SchemaReport } from './schema-report.ts';
 import { formatType } from './types.ts';
 
-interface Owner {
-  readonly typeName: string;
-  readonly fields: readonly FieldPlan[];
-  readonly relations: ReadonlySet<string>;
-}
-
-/** The fields with their expressions checked against the others; what is wrong is reported. */
+/** Returns the fields with their expressions checked against the other fields. Errors are reported. */
 export function checkComputed(
   node: ObjectTypeDefinitionNode,
-  owner: Owner,
+  table: TableFields,
   report: SchemaReport,
 ): readonly FieldPlan[] {
-  return owner.fields.map((field) => {
+  return table.fields.map((field) => {
     const written = field.computed === undefined ? undefined : findExpression(node, field.name);
     if (field.computed === undefined || written === undefined) return field;
     try {
-      return { ...field, computed: makeComputed(field, field.computed.from, owner) };
+      return { ...field, computed: makeComputed(field, field.computed.from, table) };
     } catch (error) {
       if (!(error instanceof ExpressionError)) throw error;
-      const { at, exact } = placeOf(written, error.at);
+      const { at, exact } = locateInFile(written, error.at);
       const message = exact ? error.message : `${error.message} (character ${error.at + 1} of the expression)`;
       report.wrongAt(at, { message, ...(error.hint === undefined ? {} : { hint: error.hint }) });
       return field;
@@ -40,23 +35,23 @@ export function checkComputed(
   });
 }
 
-/** The expression of a field of a table that has been checked, ready to run on the values of `uses`. */
+/** Compiles an expression that has been checked, to be run on the values of `uses`. */
 export function compileComputed({ from }: ComputedPlan, { name, fields }: Pick<TablePlan, 'name' | 'fields'>) {
-  return readExpression(from, findIn(undefined, { typeName: name, fields, relations: new Set() }));
+  return readExpression(from, fieldKinds(undefined, { typeName: name, fields, relations: new Set() }));
 }
 
-function makeComputed(field: FieldPlan, from: string, owner: Owner): ComputedPlan {
-  const compiled = readExpression(from, findIn(field, owner));
+function makeComputed(field: FieldPlan, from: string, table: TableFields): ComputedPlan {
+  const compiled = readExpression(from, fieldKinds(field, table));
   checkFit(field, compiled);
   const kinds = compiled.uses.map((name) => {
-    const used = owner.fields.find((candidate) => candidate.name === name);
+    const used = table.fields.find((candidate) => candidate.name === name);
     return `${name}: ${used && kindOf(used.type)}`;
   });
   return { from, uses: compiled.uses, signature: `${from.trim()} (${kinds.join(', ')})` };
 }
 
-/** `self`: the field whose expression it is. */
-function findIn(self: FieldPlan | undefined, { typeName, fields, relations }: Owner) {
+/** Resolves the names in an expression. `self` is the computed field, which its own expression must not name. */
+function fieldKinds(self: FieldPlan | undefined, { typeName, fields, relations }: TableFields) {
   return (name: string, at: number): ValueKind => {
     const field = fields.find((candidate) => candidate.name === name);
     if (field === undefined) {
@@ -74,8 +69,8 @@ function findIn(self: FieldPlan | undefined, { typeName, fields, relations }: Ow
   };
 }
 
-/** Which kinds a type of field takes. */
-const TAKES: Readonly<Record<string, readonly ValueKind[]>> = {
+/** Kinds of expressions that each type of field accepts. */
+const ACCEPTED: Readonly<Record<string, readonly ValueKind[]>> = {
   ID: ['text', 'date'],
   String: ['text', 'date'],
   Int: ['int'],
@@ -86,26 +81,26 @@ const TAKES: Readonly<Record<string, readonly ValueKind[]>> = {
 };
 
 function checkFit({ name, type }: FieldPlan, { kind }: CompiledExpression): void {
-  const takes = takenBy(type);
-  if (kind === 'null' || takes.length === 0 || takes.includes(kind)) return;
+  const accepted = acceptedKinds(type);
+  if (kind === 'null' || accepted.length === 0 || accepted.includes(kind)) return;
   const message = `the expression gives ${KIND_NAMES[kind]}, and "${name}" is ${formatType(type)}`;
-  throw new ExpressionError(0, message, hintOf(takes, kind));
+  throw new ExpressionError(0, message, hintOf(accepted, kind));
 }
 
-function takenBy(type: FieldType): readonly ValueKind[] {
+function acceptedKinds(type: FieldType): readonly ValueKind[] {
   if (type.kind === 'enum') return ['text'];
-  return type.kind === 'scalar' ? (TAKES[type.name] ?? []) : [];
+  return type.kind === 'scalar' ? (ACCEPTED[type.name] ?? []) : [];
 }
 
-function hintOf(takes: readonly ValueKind[], kind: ValueKind): string | undefined {
-  if (takes.includes('int') && kind === 'float') return 'make it whole: round(…), floor(…) or ceil(…)';
-  if (takes.includes('text') && (kind === 'int' || kind === 'float' || kind === 'boolean')) return 'write string(…)';
-  return takes.includes('date') && kind === 'text' ? 'write date(…)' : undefined;
+function hintOf(accepted: readonly ValueKind[], kind: ValueKind): string | undefined {
+  if (accepted.includes('int') && kind === 'float') return 'make it whole: round(…), floor(…) or ceil(…)';
+  if (accepted.includes('text') && (kind === 'int' || kind === 'float' || kind === 'boolean')) return 'write string(…)';
+  return accepted.includes('date') && kind === 'text' ? 'write date(…)' : undefined;
 }
 
-/** Whether a value of the type can be computed: lists, objects and JSON cannot. */
+/** True for types whose values can be computed: all but lists, objects and JSON. */
 export function canBeComputed(type: FieldType): boolean {
-  return takenBy(type).length > 0;
+  return acceptedKinds(type).length > 0;
 }
 
 function findExpression(node: ObjectTypeDefinitionNode, field: string): ConstValueNode | undefined {
@@ -114,8 +109,8 @@ function findExpression(node: ObjectTypeDefinitionNode, field: string): ConstVal
   return computed?.arguments?.find(({ name }) => name.value === 'from')?.value;
 }
 
-/** Where a character of the expression stands in the file; where the text is written with escapes, where it begins. */
-function placeOf(node: ConstValueNode, offset: number): { at: SourceLocation; exact: boolean } {
+/** Finds a character of the expression in the file; only the start of the string when it is written with escapes. */
+function locateInFile(node: ConstValueNode, offset: number): { at: SourceLocation; exact: boolean } {
   const at = locate(node);
   const isPlain =
     node.kind === Kind.STRING &&

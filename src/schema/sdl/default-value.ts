@@ -6,10 +6,10 @@ import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../plan.ts';
 import type { SchemaReport } from './schema-report.ts';
 import { formatType } from './types.ts';
 
-/** Values of an enum that a hint names. */
-const MOST_VALUES = 20;
+/** Values of an enum that a hint lists at most. */
+const MAX_LISTED_VALUES = 20;
 
-/** The default as a JSON value of the field's type; undefined when it is none, which has then been reported. */
+/** Returns the default as a JSON value of the field's type. Undefined when it is not valid, which has been reported. */
 export function readDefault(
   node: ConstValueNode,
   { type, required }: Pick<FieldPlan, 'type' | 'required'>,
@@ -34,7 +34,7 @@ function refuse(node: ConstValueNode, type: FieldType, report: SchemaReport): un
   return undefined;
 }
 
-/** A default is the same for every caller: the text would be stored as it is. */
+/** Reports `$auth` in a default: defaults are the same for every caller, so that the string itself would be stored. */
 function refuseClaim(node: StringValueNode, report: SchemaReport): undefined {
   const [, claim = 'sub'] = /^\$auth\.([A-Za-z_][\w-]*)/.exec(node.value) ?? [];
   report.wrong(
@@ -93,7 +93,7 @@ function readEnum(node: ConstValueNode, type: FieldType & { kind: 'enum' }, repo
 }
 
 function listValues(values: readonly string[]): string {
-  return values.length > MOST_VALUES ? `${values.slice(0, MOST_VALUES).join(', ')}, …` : values.join(', ');
+  return values.length > MAX_LISTED_VALUES ? `${values.slice(0, MAX_LISTED_VALUES).join(', ')}, …` : values.join(', ');
 }
 
 const LONG_RANGE = [-(2n ** 63n), 2n ** 63n - 1n] as const;
@@ -119,7 +119,7 @@ function readScalar(node: ConstValueNode, name: ScalarName, report: SchemaReport
   }
 }
 
-// Beyond 2^53 a Long is a string of digits, here as on the wire.
+// Beyond 2^53 a Long is a string of digits, as in messages.
 function readLong(node: ConstValueNode): JsonValue | undefined {
   const isDigits = node.kind === Kind.INT || (node.kind === Kind.STRING && /^-?(0|[1-9]\d*)$/.test(node.value));
   if (!isDigits || node.value.length > 20) return undefined;
@@ -152,7 +152,7 @@ function readJson(node: ConstValueNode, report: SchemaReport): JsonValue | undef
     case Kind.FLOAT:
       return readFloat(node.value);
     case Kind.ENUM:
-      report.wrong(node, `${node.value} is no JSON value`, `write "${node.value}" in quotes`);
+      report.wrong(node, `${node.value} is not a JSON value`, `write "${node.value}" in quotes`);
       return null;
     default:
       return node.value;

@@ -5,13 +5,13 @@ import { ACTIONS } from '../plan.ts';
 import { canonicalValue, checkTransport } from '../spellings.ts';
 import type { SchemaReport } from './schema-report.ts';
 
-/** Everything that a schema may use without declaring it. Editors can be given this text. */
+/** Directives and scalars that a schema may use without declaring them. Editors can load this text. */
 export const DIRECTIVES_SDL = `
-"A stored table. expiration: seconds, or a duration such as \\"7d\\", after which a record that was not written is removed."
+"A stored table. expiration: seconds, or a duration such as \\"7d\\"; a record is removed this long after its last write."
 directive @table(database: String, table: String, expiration: Literal) on OBJECT
 """
-Gives the table a URL. rest, sse, ws: a transport is on unless it is false; public lists what anybody may do. graphql, mqtt,
-mcp and grpc do not exist here, and may only be false.
+Gives the table a URL. rest, sse, ws: transports, which are on unless they are false; public: actions that need no login.
+graphql, mqtt, mcp and grpc are not supported and may only be false.
 """
 directive @export(
   name: String, rest: Boolean, sse: Boolean, ws: Boolean, public: [Action!]
@@ -20,48 +20,48 @@ directive @export(
 "An index over several fields, in this order. unique: no two records have the same values in all of them."
 directive @compositeIndex(fields: [String!]!, unique: Boolean) repeatable on OBJECT
 directive @primaryKey on FIELD_DEFINITION
-"An index for filters and sorting; type: \\"fulltext\\" one of words, for =ft=."
+"An index for filters and sorting; with type: \\"fulltext\\" an index of words, for =ft=."
 directive @indexed(type: String) on FIELD_DEFINITION
 directive @unique on FIELD_DEFINITION
 "Set by the server when the record is created."
 directive @createdTime on FIELD_DEFINITION
 "Set by the server at every change of the record."
 directive @updatedTime on FIELD_DEFINITION
-"The record is removed when this time has passed."
+"The record is removed after this time."
 directive @expiresAt on FIELD_DEFINITION
 "Stands for records of another table. from: the field here with their key; to: their field with the key of this record."
 directive @relationship(from: String, to: String) on FIELD_DEFINITION
-"Stored and written like any other, but never given out."
+"Stored and written like any other field, but never returned."
 directive @hidden on FIELD_DEFINITION
-"Made from other fields when the record is written: from: \\"price * count\\"."
+"Computed from other fields when the record is written: from: \\"price * count\\"."
 directive @computed(from: String!) on FIELD_DEFINITION
 directive @default(value: Literal!) on FIELD_DEFINITION
 """
-Who may do what: roles, or conditions on the record and on the caller, such as "ownerId==$auth.sub". Of several texts one has
-to hold. On a field read and write, on a type the others. public: as of @export.
+Access rules: roles, or conditions on the record and the caller, such as "ownerId==$auth.sub". One of several rules has to
+hold. A field has read and write, a type the other actions. public: as in @export.
 """
 directive @access(public: [Action!], read: Rules, create: Rules, update: Rules, delete: Rules, subscribe: Rules, publish: Rules, write: Rules) on OBJECT | FIELD_DEFINITION
-"Each record belongs to the account that this field names; the caller's claim says which one is his."
+"Each record belongs to the account in this field; callers reach the records of the account in their claim."
 directive @account(field: String!, claim: String) on OBJECT
-"Every change of a record is kept with who made it, for the administrators of the application."
+"Every change of a record is logged with its actor, for the administrators of the application."
 directive @audit on OBJECT
 "A point in time, ISO 8601."
 scalar Date
-"A whole number of 64 bits."
+"A 64-bit integer."
 scalar Long
 "Any JSON value."
 scalar JSON
-"A text, or a list of texts."
+"A string, or a list of strings."
 scalar Rules
-"A literal of the type that is meant."
+"A literal of the expected type."
 scalar Literal
 "${ACTIONS.join(', ')}"
 scalar Action
 `;
 
-type Place = 'OBJECT' | 'FIELD_DEFINITION' | 'ENUM' | 'ENUM_VALUE' | 'ARGUMENT_DEFINITION';
+type DirectiveLocation = 'OBJECT' | 'FIELD_DEFINITION' | 'ENUM' | 'ENUM_VALUE' | 'ARGUMENT_DEFINITION';
 
-const PLACE_NAMES: Readonly<Record<Place, string>> = {
+const LOCATION_NAMES: Readonly<Record<DirectiveLocation, string>> = {
   OBJECT: 'a type',
   FIELD_DEFINITION: 'a field',
   ENUM: 'an enum',
@@ -69,22 +69,22 @@ const PLACE_NAMES: Readonly<Record<Place, string>> = {
   ARGUMENT_DEFINITION: 'an argument',
 };
 
-interface Definition {
-  readonly places: readonly string[];
+interface DirectiveDefinition {
+  readonly locations: readonly string[];
   readonly repeatable: boolean;
-  /** Types of the arguments as written above: `String`, `Literal!`. */
+  /** Types of the arguments as `DIRECTIVES_SDL` has them: `String`, `Literal!`. */
   readonly args: ReadonlyMap<string, string>;
 }
 
-function define(node: DirectiveDefinitionNode): Definition {
+function define(node: DirectiveDefinitionNode): DirectiveDefinition {
   return {
-    places: node.locations.map(({ value }) => value),
+    locations: node.locations.map(({ value }) => value),
     repeatable: node.repeatable,
     args: new Map((node.arguments ?? []).map(({ name, type }) => [name.value, print(type)])),
   };
 }
 
-const DEFINITIONS: ReadonlyMap<string, Definition> = new Map(
+const DEFINITIONS: ReadonlyMap<string, DirectiveDefinition> = new Map(
   parse(DIRECTIVES_SDL, { noLocation: true }).definitions.flatMap((node) =>
     node.kind === Kind.DIRECTIVE_DEFINITION ? [[node.name.value, define(node)] as const] : [],
   ),
@@ -92,16 +92,16 @@ const DEFINITIONS: ReadonlyMap<string, Definition> = new Map(
 
 export const DIRECTIVE_NAMES: readonly string[] = [...DEFINITIONS.keys()];
 
-/** Whether the directive stands there, if only misspelled. */
+/** True when the directive is there, even misspelled. */
 export function hasDirective(nodes: readonly ConstDirectiveNode[] | undefined, name: string): boolean {
   const isMeant = (written: string) => !DEFINITIONS.has(written) && findMeant(written, DIRECTIVE_NAMES) === name;
   return nodes?.some((node) => node.name.value === name || isMeant(node.name.value)) ?? false;
 }
 
-/** The arguments of one directive in use, checked against its definition. */
+/** One use of a directive, with its arguments checked against the definition. */
 export class DirectiveUse {
   readonly node: ConstDirectiveNode;
-  /** Further uses of a directive that may be repeated. */
+  /** Further uses of a repeatable directive. */
   readonly more: DirectiveUse[] = [];
   readonly #values: ReadonlyMap<string, ConstValueNode>;
 
@@ -125,10 +125,10 @@ export class DirectiveUse {
   }
 }
 
-/** The directives at one place by name. What is unknown, doubled, misplaced or mistyped is reported and left out. */
+/** Returns the directives of one node by name. Unknown, repeated, misplaced and mistyped ones are reported and left out. */
 export function readDirectives(
   nodes: readonly ConstDirectiveNode[] | undefined,
-  place: Place,
+  location: DirectiveLocation,
   report: SchemaReport,
 ): ReadonlyMap<string, DirectiveUse> {
   const uses = new Map<string, DirectiveUse>();
@@ -138,11 +138,11 @@ export function readDirectives(
     if (definition === undefined) {
       const meant = findMeant(name, DIRECTIVE_NAMES);
       report.wrong(node, `unknown directive "@${name}"`, meant && `did you mean "@${meant}"?`);
-      // Taken as what was meant, so that one typo is not told as two mistakes.
+      // Treated as the directive that was meant, so that one typo is not reported as two errors.
       if (meant !== undefined && !uses.has(meant)) uses.set(meant, new DirectiveUse(node, new Map()));
-    } else if (!definition.places.includes(place)) {
-      const right = definition.places.includes('OBJECT') ? PLACE_NAMES.OBJECT : PLACE_NAMES.FIELD_DEFINITION;
-      report.wrong(node, `@${name} belongs on ${right}, not on ${PLACE_NAMES[place]}`);
+    } else if (!definition.locations.includes(location)) {
+      const right = definition.locations.includes('OBJECT') ? LOCATION_NAMES.OBJECT : LOCATION_NAMES.FIELD_DEFINITION;
+      report.wrong(node, `@${name} belongs on ${right}, not on ${LOCATION_NAMES[location]}`);
     } else if (definition.repeatable && uses.has(name)) {
       uses.get(name)?.more.push(new DirectiveUse(node, readArguments(node, definition, report)));
     } else if (uses.has(name)) {
@@ -154,7 +154,7 @@ export function readDirectives(
   return uses;
 }
 
-function readArguments(node: ConstDirectiveNode, definition: Definition, report: SchemaReport) {
+function readArguments(node: ConstDirectiveNode, definition: DirectiveDefinition, report: SchemaReport) {
   const directive = `@${node.name.value}`;
   const values = new Map<string, ConstValueNode>();
   const seen = new Set<string>();
@@ -217,7 +217,7 @@ function isRules(value: ConstValueNode): boolean {
   return value.values.every((item) => item.kind === Kind.STRING);
 }
 
-/** An action may stand as a word or in quotes. */
+/** Returns the name of an action, which may be written with or without quotes. */
 export function readAction(value: ConstValueNode): string | undefined {
   return value.kind === Kind.ENUM || value.kind === Kind.STRING ? value.value : undefined;
 }

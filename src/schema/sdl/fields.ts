@@ -10,17 +10,17 @@ import { isRelation } from './relations.ts';
 import { locate, type SchemaReport } from './schema-report.ts';
 import { formatType, isTable, type TypeResolver } from './types.ts';
 
-// SQLite and PostgreSQL both stop somewhere below 2,000 columns.
-const MOST_COLUMNS = 1000;
+// SQLite and PostgreSQL both have a limit below 2,000 columns.
+const MAX_TYPE_FIELDS = 1000;
 
-type Uses = ReadonlyMap<string, DirectiveUse>;
+type DirectiveUses = ReadonlyMap<string, DirectiveUse>;
 
-/** The fields of a type in their order; what is wrong is reported, and left out where nothing sensible can stand. */
+/** Returns the fields of a type in their order. Errors are reported; a field without a usable type is left out. */
 export function makeFields(node: ObjectTypeDefinitionNode, types: TypeResolver, report: SchemaReport): FieldPlan[] {
   const written = node.fields ?? [];
   if (written.length === 0) report.wrong(node.name, `type "${node.name.value}" has no fields`);
-  if (written.length > MOST_COLUMNS) {
-    report.wrong(node.name, `type "${node.name.value}" has more than ${MOST_COLUMNS} fields`);
+  if (written.length > MAX_TYPE_FIELDS) {
+    report.wrong(node.name, `type "${node.name.value}" has more than ${MAX_TYPE_FIELDS} fields`);
     return [];
   }
   const seen = new Map<string, string>();
@@ -45,7 +45,7 @@ export function makeFields(node: ObjectTypeDefinitionNode, types: TypeResolver, 
 }
 
 interface FieldContext {
-  /** A field of a table, not of a nested object. */
+  /** True for a field of a table, false for a field of a nested object. */
   readonly isColumn: boolean;
   readonly types: TypeResolver;
   readonly report: SchemaReport;
@@ -67,7 +67,7 @@ function makeField(node: FieldDefinitionNode, { isColumn, types, report }: Field
   const description = node.description?.value;
   const stamp = stampOf(uses);
   const access = isColumn ? readFieldAccess(uses, report) : undefined;
-  // Checked when all fields of the type are known.
+  // Expressions are checked when all fields of the type are known.
   const from = uses.get('computed')?.text('from');
   return {
     name: node.name.value,
@@ -76,7 +76,7 @@ function makeField(node: FieldDefinitionNode, { isColumn, types, report }: Field
     ...(description === undefined ? {} : { description }),
     ...(defaultValue === undefined ? {} : { default: defaultValue }),
     primaryKey: isColumn && uses.has('primaryKey'),
-    // The primary key has an index of its own, and no two records share it.
+    // The primary key has an index of its own and is unique.
     indexed: isColumn && uses.has('indexed') && !uses.has('primaryKey') && !isFulltext(uses),
     unique: isColumn && uses.has('unique') && !uses.has('primaryKey'),
     fulltext: isColumn && isFulltext(uses),
@@ -89,7 +89,7 @@ function makeField(node: FieldDefinitionNode, { isColumn, types, report }: Field
   };
 }
 
-function stampOf(uses: Uses): FieldPlan['stamp'] {
+function stampOf(uses: DirectiveUses): FieldPlan['stamp'] {
   if (uses.has('createdTime')) return 'created';
   return uses.has('updatedTime') ? 'updated' : undefined;
 }
@@ -97,19 +97,19 @@ function stampOf(uses: Uses): FieldPlan['stamp'] {
 function checkFieldName({ name }: FieldDefinitionNode, isColumn: boolean, report: SchemaReport): void {
   const wrong = checkName(name.value, 'field');
   if (wrong !== undefined) report.wrong(name, wrong.message, wrong.hint);
-  // On a channel this member tells a record from an envelope.
+  // On a channel this property distinguishes an envelope from a record.
   if (isColumn && name.value === 'message_type') report.wrong(name, 'field "message_type" is a reserved name');
 }
 
-function refuseColumnDirectives(uses: Uses, report: SchemaReport): void {
+function refuseColumnDirectives(uses: DirectiveUses, report: SchemaReport): void {
   for (const [name, { node }] of uses) {
     if (name !== 'default') report.wrong(node, `@${name} belongs on a field of a type with @table`);
   }
 }
 
-interface Column {
+interface WrittenField {
   readonly node: FieldDefinitionNode;
-  readonly uses: Uses;
+  readonly uses: DirectiveUses;
   readonly type: FieldType;
   readonly required: boolean;
 }
@@ -118,23 +118,23 @@ const KEY_TYPES: readonly ScalarName[] = ['ID', 'String', 'Int', 'Long'];
 const STAMP_TYPES: readonly ScalarName[] = ['Date', 'String', 'Int', 'Float', 'Long'];
 const EXPIRY_TYPES: readonly ScalarName[] = ['Date', 'Long', 'Float', 'String'];
 
-function checkUses(column: Column, report: SchemaReport): void {
-  const { node, uses, type, required } = column;
+function checkUses(field: WrittenField, report: SchemaReport): void {
+  const { node, uses, type, required } = field;
   if (uses.has('primaryKey')) {
-    const isKey = requireType(column, 'primaryKey', { allowed: KEY_TYPES, report });
+    const isKey = requireType(field, 'primaryKey', { allowed: KEY_TYPES, report });
     const written = `${node.name.value}: ${formatType(type)}!`;
     if (isKey && !required) report.wrong(node.type, '@primaryKey must be required', `write ${written}`);
   }
-  for (const name of ['createdTime', 'updatedTime']) requireType(column, name, { allowed: STAMP_TYPES, report });
-  requireType(column, 'expiresAt', { allowed: EXPIRY_TYPES, report });
+  for (const name of ['createdTime', 'updatedTime']) requireType(field, name, { allowed: STAMP_TYPES, report });
+  requireType(field, 'expiresAt', { allowed: EXPIRY_TYPES, report });
   for (const name of ['indexed', 'unique']) {
     const use = uses.get(name);
-    if (use !== undefined && use.value('type') === undefined && !isPlain(column)) {
+    if (use !== undefined && use.value('type') === undefined && !isPlain(field)) {
       report.wrong(use.node, `@${name} does not work on type ${formatType(type)}`, 'only on single values');
     }
   }
-  checkIndexType(column, report);
-  checkComputedType(column, report);
+  checkIndexType(field, report);
+  checkComputedType(field, report);
   for (const [first, second] of CONTRADICTIONS) {
     const use = uses.get(second);
     if (use !== undefined && uses.has(first)) report.wrong(use.node, `@${first} and @${second} exclude each other`);
@@ -143,11 +143,11 @@ function checkUses(column: Column, report: SchemaReport): void {
 
 const FULLTEXT = 'fulltext';
 
-function isFulltext(uses: Uses): boolean {
+function isFulltext(uses: DirectiveUses): boolean {
   return uses.get('indexed')?.text('type') === FULLTEXT;
 }
 
-function checkIndexType({ uses, type }: Column, report: SchemaReport): void {
+function checkIndexType({ uses, type }: WrittenField, report: SchemaReport): void {
   const use = uses.get('indexed');
   const written = use?.value('type');
   const kind = use?.text('type');
@@ -162,7 +162,7 @@ function checkIndexType({ uses, type }: Column, report: SchemaReport): void {
   }
 }
 
-function checkComputedType({ node, uses, type, required }: Column, report: SchemaReport): void {
+function checkComputedType({ node, uses, type, required }: WrittenField, report: SchemaReport): void {
   const use = uses.get('computed');
   if (use === undefined || uses.has('primaryKey')) return;
   if (!canBeComputed(type)) {
@@ -191,7 +191,7 @@ const CONTRADICTIONS: readonly (readonly [string, string])[] = [
 ];
 
 function requireType(
-  { uses, type, node }: Column,
+  { uses, type, node }: WrittenField,
   name: string,
   { allowed, report }: { allowed: readonly ScalarName[]; report: SchemaReport },
 ): boolean {

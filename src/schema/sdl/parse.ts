@@ -15,20 +15,20 @@ import { checkName } from '../names.ts';
 import { DIRECTIVE_NAMES } from './directives.ts';
 import { locate, type SchemaReport } from './schema-report.ts';
 
-// The parser calls itself for every bracket and builds a node for every word, so both are bounded before it runs.
-const DEEPEST_BRACKET = 32;
-const MOST_TOKENS = 200_000;
+// The parser recurses for every bracket and allocates a node for every token, so both are bounded before it runs.
+const MAX_BRACKET_DEPTH = 32;
+const MAX_TOKENS = 200_000;
 
 const OPENING: ReadonlySet<string> = new Set([TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L]);
 const CLOSING: ReadonlySet<string> = new Set([TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R]);
 
-/** The types of all files of one application by name. */
+/** Types of all files of one application, by name. */
 export interface Declarations {
   readonly objects: ReadonlyMap<string, ObjectTypeDefinitionNode>;
   readonly enums: ReadonlyMap<string, EnumTypeDefinitionNode>;
 }
 
-/** Parses every file and reports every mistake of form; a file with a syntax error gives nothing. */
+/** Parses every file and reports every syntax error. A file with one contributes no types. */
 export function parseSources(files: readonly SourceFile[], report: SchemaReport): Declarations {
   const objects = new Map<string, ObjectTypeDefinitionNode>();
   const enums = new Map<string, EnumTypeDefinitionNode>();
@@ -76,12 +76,12 @@ function isWithinBounds(source: Source, report: SchemaReport): boolean {
     if (OPENING.has(token.kind)) depth += 1;
     if (CLOSING.has(token.kind)) depth -= 1;
     const at = { file: source.name, line: token.line, column: token.column };
-    if (depth > DEEPEST_BRACKET) {
-      report.wrongAt(at, { message: `brackets are nested more than ${DEEPEST_BRACKET} deep` });
+    if (depth > MAX_BRACKET_DEPTH) {
+      report.wrongAt(at, { message: `brackets are nested more than ${MAX_BRACKET_DEPTH} deep` });
       return false;
     }
-    if (count > MOST_TOKENS) {
-      report.wrongAt(at, { message: `the file has more than ${MOST_TOKENS} words`, hint: 'split the schema up' });
+    if (count > MAX_TOKENS) {
+      report.wrongAt(at, { message: `the file has more than ${MAX_TOKENS} words`, hint: 'split the schema up' });
       return false;
     }
   }
@@ -98,7 +98,7 @@ function toSentence(message: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
-// What GraphQL has and tables have no use for, with what to say about it.
+// Definitions of GraphQL that a schema of tables does not support, with the error message.
 const REFUSED: Readonly<Partial<Record<DefinitionNode['kind'], string>>> = {
   [Kind.INTERFACE_TYPE_DEFINITION]: 'interfaces are not supported: write the fields into each type',
   [Kind.UNION_TYPE_DEFINITION]: 'unions are not supported: use JSON, or a type with all the fields',
@@ -117,14 +117,14 @@ function isKnownDefinition(
   switch (node.kind) {
     case Kind.OBJECT_TYPE_DEFINITION:
       if (!OPERATION_TYPES.has(node.name.value)) return true;
-      // The one of tablecast.graphql, for tools that want it.
+      // The type of tablecast.graphql, for tools that require it.
       if (isEmptyQuery(node.name.value, node.fields)) return false;
       report.wrong(node.name, `type "${node.name.value}" is not needed: tables are read and written at their URLs`);
       return false;
     case Kind.ENUM_TYPE_DEFINITION:
       return true;
     case Kind.SCALAR_TYPE_DEFINITION:
-      // Editors ask for the declaration of what they do not know; it changes nothing here.
+      // Editors require a declaration of scalars that they do not know; it changes nothing here.
       if (!isDefinedScalar(node.name.value))
         report.wrong(node.name, 'own scalars are not supported', 'use String or JSON');
       return false;

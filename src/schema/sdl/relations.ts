@@ -4,11 +4,11 @@ import { type DirectiveUse, hasDirective, readDirectives } from './directives.ts
 import { locate, type SchemaReport } from './schema-report.ts';
 import { formatType } from './types.ts';
 
-/** A table whose relations are still to be made: those of other tables must be known first. */
+/** Table without its relations, which need the plans of all other tables. */
 export interface UnlinkedTable {
   readonly node: ObjectTypeDefinitionNode;
   readonly table: TablePlan;
-  /** The table's own list of relations, filled here. */
+  /** List of the table's plan, filled by `linkRelations`. */
   readonly relations: RelationPlan[];
 }
 
@@ -18,12 +18,12 @@ interface RelationContext {
   readonly report: SchemaReport;
 }
 
-/** Whether the field stands for records of another table instead of being stored. */
+/** True for fields that stand for records of another table and are not stored. */
 export function isRelation(node: FieldDefinitionNode): boolean {
   return hasDirective(node.directives, 'relationship');
 }
 
-/** Makes the relations of every table. `broken`: tables that were reported and have no plan. */
+/** Fills in the relations of every table. `broken` names the tables that were reported and have no plan. */
 export function linkRelations(
   unlinked: readonly UnlinkedTable[],
   broken: ReadonlySet<string>,
@@ -57,7 +57,7 @@ function makeRelation(
   const target = tables.get(shape.name);
   if (target === undefined) {
     const hint = report.suggest(shape.name, tables.keys()) ?? 'name a type with @table';
-    report.wrong(node.type, `@relationship needs a table, and "${shape.name}" is none`, hint);
+    report.wrong(node.type, `@relationship needs a table, and "${shape.name}" is not one`, hint);
     return undefined;
   }
   const ends = readEnds(use, { many: shape.many, target, node }, context);
@@ -86,13 +86,13 @@ function readShape({ type }: FieldDefinitionNode, report: SchemaReport): { name:
   return undefined;
 }
 
-interface Shape {
+interface RelationShape {
   readonly many: boolean;
   readonly target: TablePlan;
   readonly node: FieldDefinitionNode;
 }
 
-function readEnds(use: DirectiveUse, shape: Shape, { table, report }: RelationContext) {
+function readEnds(use: DirectiveUse, shape: RelationShape, { table, report }: RelationContext) {
   const from = use.text('from');
   const to = use.text('to');
   if ((use.value('from') === undefined) === (use.value('to') === undefined)) {
@@ -104,9 +104,14 @@ function readEnds(use: DirectiveUse, shape: Shape, { table, report }: RelationCo
   return to === undefined ? undefined : readTo(to, use, shape, { table, report });
 }
 
-type Ends = Pick<RelationContext, 'table' | 'report'>;
+type RelationEnds = Pick<RelationContext, 'table' | 'report'>;
 
-function readFrom(name: string, use: DirectiveUse, { many, target, node }: Shape, { table, report }: Ends) {
+function readFrom(
+  name: string,
+  use: DirectiveUse,
+  { many, target, node }: RelationShape,
+  { table, report }: RelationEnds,
+) {
   const from = findKeyField(name, { owner: table, keyOf: target, at: use.value('from') ?? use.node }, report);
   if (from === undefined) return undefined;
   if ((from.type.kind === 'list') === many) return { from };
@@ -116,7 +121,12 @@ function readFrom(name: string, use: DirectiveUse, { many, target, node }: Shape
   return undefined;
 }
 
-function readTo(name: string, use: DirectiveUse, { many, target, node }: Shape, { table, report }: Ends) {
+function readTo(
+  name: string,
+  use: DirectiveUse,
+  { many, target, node }: RelationShape,
+  { table, report }: RelationEnds,
+) {
   const to = findKeyField(name, { owner: target, keyOf: table, at: use.value('to') ?? use.node }, report);
   if (to === undefined) return undefined;
   if (many || to.unique || to.primaryKey) return { to };
@@ -146,7 +156,7 @@ function findKeyField(name: string, { owner, keyOf, at }: KeyField, report: Sche
   return undefined;
 }
 
-/** An ID and a String are the same text. */
+/** True when the two types can hold the same key: ID and String are both strings. */
 function fits(a: FieldType, b: FieldType): boolean {
   if (a.kind !== 'scalar' || b.kind !== 'scalar') return false;
   const isText = (type: string) => type === 'ID' || type === 'String';

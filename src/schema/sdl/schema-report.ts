@@ -5,7 +5,7 @@ import { diagnoseFile, type SourceFile } from '../../config/files/source.ts';
 import { suggest } from '../../config/files/suggest.ts';
 import type { Wrong } from '../../config/keys/units.ts';
 
-/** Reports mistakes at the places of GraphQL nodes, over several files. */
+/** Reports errors at the locations of GraphQL nodes, over several files. */
 export class SchemaReport {
   readonly #report: Report;
   readonly #files: ReadonlyMap<string, SourceFile>;
@@ -17,7 +17,7 @@ export class SchemaReport {
     this.#files = new Map(files.map((file) => [file.file, file]));
   }
 
-  /** `did you mean …?`; nothing when the report is full, because thousands of mistakes times thousands of names take long. */
+  /** Returns `did you mean …?`. Undefined when the report is full: thousands of errors times thousands of names take long. */
   suggest(written: string, ...candidates: readonly Iterable<string>[]): string | undefined {
     return this.#report.isFull
       ? undefined
@@ -37,7 +37,7 @@ export class SchemaReport {
   }
 }
 
-/** Where the node begins. A definition with a docstring begins at its name, which is what a person looks for. */
+/** Returns the location of a node; of a definition the location of its name, since its docstring comes first. */
 export function locate(node: ASTNode): SourceLocation {
   const named = 'description' in node && 'name' in node && node.name !== undefined ? node.name : node;
   const { loc } = named;

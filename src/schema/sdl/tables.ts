@@ -20,28 +20,28 @@ import { type DirectiveUse, readAction, readDirectives } from './directives.ts';
 import { makeFields } from './fields.ts';
 import { isRelation } from './relations.ts';
 import { locate, type SchemaReport } from './schema-report.ts';
-import { MOST_FIELDS, type TypeResolver } from './types.ts';
+import { MAX_TABLE_FIELDS, type TypeResolver } from './types.ts';
 
 export type AppSwitches = Pick<AppConfig, 'appId' | TransportName> & Partial<Pick<AppConfig, 'auth'>>;
 
 const DEFAULT_DATABASE = 'data';
-// Publishing stores nothing and validates little, so that it is open only where it is named.
+// Publishing stores nothing and validates little, so that it is public only when it is listed.
 const DEFAULT_PUBLIC: readonly Action[] = ACTIONS.filter((action) => action !== 'publish');
-const LONGEST_EXPIRATION = 100 * 365 * 86_400_000;
+const MAX_EXPIRATION_MS = 100 * 365 * 86_400_000;
 
 interface TableContext {
   readonly app: AppSwitches;
   readonly types: TypeResolver;
   readonly report: SchemaReport;
-  /** Becomes the table's list of relations, to be filled when all tables are known. */
+  /** Becomes the table's list of relations, which is filled when all tables are known. */
   readonly relations: readonly RelationPlan[];
 }
 
-/** The table of a type with @table; undefined without a usable primary key, which has then been reported. */
+/** Returns the table of a type with @table. Undefined without a usable primary key, which has been reported. */
 export function makeTable(node: ObjectTypeDefinitionNode, context: TableContext): TablePlan | undefined {
   const { app, types, report, relations } = context;
   const uses = readDirectives(node.directives, 'OBJECT', report);
-  const fields = checkComputed(node, ownerOf(node, makeFields(node, types, report)), report);
+  const fields = checkComputed(node, describeFields(node, makeFields(node, types, report)), report);
   checkFields(node, fields, { types, report });
   const primaryKey = findPrimaryKey(node, fields, report);
   const compositeIndexes = makeIndexes(node, uses.get('compositeIndex'), fields, report);
@@ -77,15 +77,15 @@ function makeIndexes(
   report: SchemaReport,
 ) {
   if (use === undefined) return [];
-  return makeCompositeIndexes([use, ...use.more], ownerOf(node, fields), report);
+  return makeCompositeIndexes([use, ...use.more], describeFields(node, fields), report);
 }
 
-function ownerOf(node: ObjectTypeDefinitionNode, fields: readonly FieldPlan[]) {
+function describeFields(node: ObjectTypeDefinitionNode, fields: readonly FieldPlan[]) {
   const relations = new Set((node.fields ?? []).filter(isRelation).map(({ name }) => name.value));
   return { typeName: node.name.value, fields, relations };
 }
 
-/** What is wrong with the directives of a type that is no table. */
+/** Reports directives that are valid only on a table. */
 export function checkNested(node: ObjectTypeDefinitionNode, report: SchemaReport): void {
   const uses = readDirectives(node.directives, 'OBJECT', report);
   for (const name of ['compositeIndex', 'audit']) {
@@ -102,7 +102,7 @@ export function checkNested(node: ObjectTypeDefinitionNode, report: SchemaReport
 
 function findPrimaryKey(node: ObjectTypeDefinitionNode, fields: readonly FieldPlan[], report: SchemaReport) {
   const [first, ...more] = fields.filter((field) => field.primaryKey);
-  // A key whose type is wrong was reported there and is not among the fields.
+  // A key of an invalid type has been reported and is not among the fields.
   const isWritten = node.fields?.some((field) => field.directives?.some(({ name }) => name.value === 'primaryKey'));
   if (first === undefined && isWritten !== true) {
     const message = `type "${node.name.value}" has no @primaryKey`;
@@ -129,8 +129,11 @@ function checkFields(
       hint: `the first one is "${first?.name}"`,
     });
   }
-  if (types.sizeOf(fields) > MOST_FIELDS) {
-    report.wrong(node.name, `table "${node.name.value}" has more than ${MOST_FIELDS} fields with those of its fields`);
+  if (types.sizeOf(fields) > MAX_TABLE_FIELDS) {
+    report.wrong(
+      node.name,
+      `table "${node.name.value}" has more than ${MAX_TABLE_FIELDS} fields with those of its fields`,
+    );
   }
 }
 
@@ -149,7 +152,7 @@ function exportName(use: DirectiveUse, typeName: string, report: SchemaReport): 
   return name;
 }
 
-/** A bare number of @table(expiration:) is seconds, as in other systems with this directive. */
+/** Returns milliseconds. A number without a unit is seconds, as in other systems with this directive. */
 function readExpiration(node: ConstValueNode | undefined, report: SchemaReport): number | undefined {
   if (node === undefined) return undefined;
   const hint = 'write seconds, or a duration: expiration: "24h"';
@@ -157,7 +160,7 @@ function readExpiration(node: ConstValueNode | undefined, report: SchemaReport):
   const reading = seconds ?? (node.kind === Kind.STRING ? parseDuration(node.value) : { message: 'not a duration' });
   if ('message' in reading) {
     report.wrong(node, `expiration: ${reading.message}`, reading.hint ?? hint);
-  } else if (reading.value <= 0 || reading.value > LONGEST_EXPIRATION) {
+  } else if (reading.value <= 0 || reading.value > MAX_EXPIRATION_MS) {
     report.wrong(node, 'expiration must be longer than nothing and at most 100 years', hint);
   } else {
     return reading.value;
@@ -193,7 +196,7 @@ interface PublicContext {
   readonly uses: ReadonlyMap<string, DirectiveUse>;
 }
 
-/** Where it is said who may do what, nobody else may; where nothing is said and nobody is asked who he is, all may. */
+/** Returns the public actions. Without `public`, a table is open only when neither rules nor authentication exist. */
 function readPublic(use: DirectiveUse | undefined, { app, access, report, uses }: PublicContext): ReadonlySet<Action> {
   if (use === undefined) return new Set();
   const other = uses.get('access')?.value('public');
@@ -206,7 +209,7 @@ function readPublic(use: DirectiveUse | undefined, { app, access, report, uses }
     return new Set(isOpen ? DEFAULT_PUBLIC : []);
   }
   if (access?.account !== undefined && written.values.length > 0) {
-    report.wrong(written, 'public and @account exclude each other', 'whoever is nobody has no account');
+    report.wrong(written, 'public and @account exclude each other', 'an anonymous caller has no account');
   }
   const names = new Set(written.values.map(readAction));
   return new Set(ACTIONS.filter((action) => names.has(action)));

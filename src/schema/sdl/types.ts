@@ -5,13 +5,13 @@ import { hasDirective } from './directives.ts';
 import type { Declarations } from './parse.ts';
 import type { SchemaReport } from './schema-report.ts';
 
-// Everything that walks a record calls itself for each level, and a level with two fields of one type doubles the work.
-const DEEPEST_OBJECT = 16;
-const DEEPEST_LIST = 4;
-export const MOST_FIELDS = 2000;
+// Code that walks a record recurses for each level, and a level with two fields of one type doubles the work.
+const MAX_OBJECT_DEPTH = 16;
+const MAX_LIST_DEPTH = 4;
+export const MAX_TABLE_FIELDS = 2000;
 
-// What people write who come from other languages.
-const OTHER_NAMES: Readonly<Record<string, string>> = {
+// Names of types in other languages, for the hint of an error.
+const FOREIGN_NAMES: Readonly<Record<string, string>> = {
   integer: 'Int',
   number: 'Float',
   double: 'Float',
@@ -31,20 +31,20 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
 
 export type MakeFields = (node: ObjectTypeDefinitionNode) => readonly FieldPlan[];
 
-interface Resolved {
+interface ResolvedObject {
   readonly type: FieldType;
-  /** Levels of objects below, and fields in all of them together. */
+  /** Levels of objects, this one included. `size` counts the fields of all levels. */
   readonly height: number;
   readonly size: number;
 }
 
-/** Turns the types of fields into field types; each nested object type is built once and shared. */
+/** Resolves the types of fields. Each nested object type is built once and shared. */
 export class TypeResolver {
   readonly #declarations: Declarations;
   readonly #report: SchemaReport;
   readonly #makeFields: MakeFields;
-  readonly #resolved = new Map<string, Resolved>();
-  /** The object types that are being built, outermost first. */
+  readonly #resolved = new Map<string, ResolvedObject>();
+  /** Object types that are being built, outermost first. */
   readonly #path: string[] = [];
 
   constructor(declarations: Declarations, report: SchemaReport, makeFields: MakeFields) {
@@ -53,12 +53,12 @@ export class TypeResolver {
     this.#makeFields = makeFields;
   }
 
-  /** Undefined when the type is not usable, which has then been reported. */
+  /** Returns the type of a field. Undefined when it is not usable, which has been reported. */
   resolve({ type }: FieldDefinitionNode): FieldType | undefined {
     return this.#resolve(type, 0);
   }
 
-  /** Builds a nested object type even if no table uses it, so that its mistakes are told. */
+  /** Builds a nested object type even if no table uses it, so that its errors are reported. */
   resolveObject(name: string): void {
     const node = this.#declarations.objects.get(name);
     if (node !== undefined && !this.#resolved.has(name)) this.#object(node);
@@ -67,8 +67,8 @@ export class TypeResolver {
   #resolve(node: TypeNode, lists: number): FieldType | undefined {
     if (node.kind === Kind.NON_NULL_TYPE) return this.#resolve(node.type, lists);
     if (node.kind === Kind.LIST_TYPE) {
-      if (lists >= DEEPEST_LIST) {
-        this.#report.wrong(node, `lists are nested more than ${DEEPEST_LIST} deep`, 'use JSON');
+      if (lists >= MAX_LIST_DEPTH) {
+        this.#report.wrong(node, `lists are nested more than ${MAX_LIST_DEPTH} deep`, 'use JSON');
         return undefined;
       }
       const of = this.#resolve(node.type, lists + 1);
@@ -84,7 +84,7 @@ export class TypeResolver {
     if (object === undefined) {
       const { objects, enums } = this.#declarations;
       const near = this.#report.suggest(name, SCALARS, enums.keys(), objects.keys());
-      const other = Object.hasOwn(OTHER_NAMES, name.toLowerCase()) ? OTHER_NAMES[name.toLowerCase()] : undefined;
+      const other = Object.hasOwn(FOREIGN_NAMES, name.toLowerCase()) ? FOREIGN_NAMES[name.toLowerCase()] : undefined;
       this.#report.wrong(node, `unknown type "${name}"`, other === undefined ? near : `did you mean "${other}"?`);
       return undefined;
     }
@@ -104,26 +104,29 @@ export class TypeResolver {
       return undefined;
     }
     const known = this.#resolved.get(name);
-    if (this.#path.length + (known?.height ?? 1) > DEEPEST_OBJECT) {
-      this.#report.wrong(use, `object types are nested more than ${DEEPEST_OBJECT} deep`, 'use JSON');
+    if (this.#path.length + (known?.height ?? 1) > MAX_OBJECT_DEPTH) {
+      this.#report.wrong(use, `object types are nested more than ${MAX_OBJECT_DEPTH} deep`, 'use JSON');
       return undefined;
     }
     return (known ?? this.#object(object, use)).type;
   }
 
-  #object(node: ObjectTypeDefinitionNode, use: TypeNode | undefined = undefined): Resolved {
+  #object(node: ObjectTypeDefinitionNode, use: TypeNode | undefined = undefined): ResolvedObject {
     const name = node.name.value;
     this.#path.push(name);
     const fields = this.#makeFields(node);
     this.#path.pop();
     const below = fields.map((field) => this.#measure(field.type));
-    const resolved: Resolved = {
+    const resolved: ResolvedObject = {
       type: { kind: 'object', name, fields },
       height: 1 + Math.max(0, ...below.map(({ height }) => height)),
       size: fields.length + below.reduce((sum, { size }) => sum + size, 0),
     };
-    if (resolved.size > MOST_FIELDS) {
-      this.#report.wrong(use ?? node, `type "${name}" has more than ${MOST_FIELDS} fields with those of its fields`);
+    if (resolved.size > MAX_TABLE_FIELDS) {
+      this.#report.wrong(
+        use ?? node,
+        `type "${name}" has more than ${MAX_TABLE_FIELDS} fields with those of its fields`,
+      );
     }
     this.#resolved.set(name, resolved);
     return resolved;
@@ -134,7 +137,7 @@ export class TypeResolver {
     return (type.kind === 'object' ? this.#resolved.get(type.name) : undefined) ?? { height: 0, size: 0 };
   }
 
-  /** Fields of a table with those of its nested objects. */
+  /** Counts the fields of a table with those of its nested objects. */
   sizeOf(fields: readonly FieldPlan[]): number {
     return fields.reduce((sum, { type }) => sum + 1 + this.#measure(type).size, 0);
   }
@@ -144,7 +147,7 @@ export function isTable(node: ObjectTypeDefinitionNode): boolean {
   return hasDirective(node.directives, 'table');
 }
 
-/** The type as it stands in the SDL, without `!`. */
+/** Formats the type as in SDL, without `!`. */
 export function formatType(type: FieldType): string {
   return type.kind === 'list' ? `[${formatType(type.of)}${type.itemsRequired ? '!' : ''}]` : type.name;
 }

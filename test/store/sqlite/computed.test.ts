@@ -85,7 +85,7 @@ describe('a data directory', () => {
     const folder = stored();
     folder.open(schema(TOTAL));
     const open = folder.open(schema('total: Int @computed(from: "round(price) + count")'));
-    expect(open.notices).toEqual(['compute data.T.total anew in every record', 'drop the index of data.T.total']);
+    expect(open.notices).toEqual(['compute data.T.total again in every record', 'drop the index of data.T.total']);
     expect(records(open)).toMatchObject([{ total: 5 }, { total: null }]);
     const textual = folder.open(schema('total: Int @computed(from: "length(string(price))")', 'Int'), {
       allowDestructive: true,
