@@ -11,26 +11,26 @@ import {
   type TypeMember,
 } from './type-text.ts';
 
-type Enum = FieldType & { readonly kind: 'enum' };
+type EnumType = FieldType & { readonly kind: 'enum' };
 type ObjectType = FieldType & { readonly kind: 'object' };
 
-/** How a file of declarations begins: by that it is known as one that may be written again. */
+/** Beginning of a file of declarations. A file that begins with it may be overwritten. */
 export const DECLARATIONS_MARK = '// Made by `tablecast types`';
 
-/** The types that tables are made of, each once, in the order in which they are met. */
-interface Found {
+/** Types of all tables, each once, in the order of their first use. */
+interface SchemaTypes {
   readonly tables: ReadonlySet<TablePlan>;
-  readonly enums: ReadonlyMap<string, Enum>;
+  readonly enums: ReadonlyMap<string, EnumType>;
   readonly objects: ReadonlyMap<string, ObjectType>;
 }
 
 /**
- * TypeScript declarations of an application's exported tables, as the text of a module: for each an interface of the
- * record as it is read, of a new record and of some fields, and `Tables`, by which routes and hooks know them. The same
- * schema gives the same text, wherever it is.
+ * Returns TypeScript declarations of an application's exported tables, as the text of a module: for each table interfaces
+ * of a record, of a new record and of a patch, and `Tables`, which types them in routes and hooks. Deterministic: the same
+ * schema gives the same text on every machine.
  */
 export function makeDeclarations(plan: Plan): string {
-  const found = findTypes(plan);
+  const found = collectTypes(plan);
   const { tables, enums, objects } = found;
   const names = new TypeNames([...[...tables].map(({ name }) => name), ...enums.keys(), ...objects.keys()]);
   const exported = plan.tables.filter(({ exportName }) => exportName !== undefined);
@@ -40,7 +40,7 @@ export function makeDeclarations(plan: Plan): string {
     ...[...objects.values()].flatMap((type) => declareObject(type, names)),
     ...[...tables].map((table) => declareRecord(table, names)),
     ...exported.flatMap((table) => declareInputs(table, names)),
-    // Inside of the module the names of the package would go before those of the schema. No type begins with "_".
+    // Within the module declaration the names of the package would shadow those of the schema. No type begins with "_".
     formatInterface(
       'interface _Tables',
       exported.map((table) => describeHandle(table, names)),
@@ -52,9 +52,9 @@ export function makeDeclarations(plan: Plan): string {
   return `${parts.join('\n\n')}\n`;
 }
 
-function findTypes({ tables: all }: Plan): Found {
+function collectTypes({ tables: all }: Plan): SchemaTypes {
   const tables = new Set(all.filter(({ exportName }) => exportName !== undefined));
-  const enums = new Map<string, Enum>();
+  const enums = new Map<string, EnumType>();
   const objects = new Map<string, ObjectType>();
   const add = (type: FieldType): void => {
     if (type.kind === 'list') add(type.of);
@@ -64,7 +64,7 @@ function findTypes({ tables: all }: Plan): Found {
       for (const field of type.fields) add(field.type);
     }
   };
-  // A set gives what is added while it is walked, too.
+  // Iterating over a set includes the entries that are added meanwhile.
   for (const table of tables) {
     for (const { type } of table.fields) add(type);
     for (const { target } of table.relations) tables.add(target);
@@ -81,13 +81,13 @@ function declareObject({ name, fields }: ObjectType, names: TypeNames): string[]
     ),
     formatInterface(
       `export interface ${names.made(`${name}Input`)}`,
-      fields.map((field) => describeGiven(field, names)),
+      fields.map((field) => describeInput(field, names)),
       [`${name} as it is sent.`],
     ),
   ];
 }
 
-/** A record as it is read. */
+/** Declares a record as the server returns it. */
 function declareRecord({ name, description, fields, relations }: TablePlan, names: TypeNames): string {
   const members = [
     ...fields
@@ -104,13 +104,13 @@ function declareRecord({ name, description, fields, relations }: TablePlan, name
 
 function declareInputs({ name, fields, primaryKey }: TablePlan, names: TypeNames): string[] {
   const sent = fields.filter((field) => !isServerSet(field));
-  // The server makes keys that are text.
+  // The server generates keys that are strings.
   const hasMadeKey = isText(primaryKey.type);
   const make = (head: string, note: string, options: { readonly keyRequired: boolean }) =>
     formatInterface(
       `export interface ${head}`,
       sent.map((field) => ({
-        ...describeGiven(field, names),
+        ...describeInput(field, names),
         ...(field === primaryKey ? { isOptional: !options.keyRequired } : {}),
       })),
       [note],
@@ -147,19 +147,19 @@ function describe(field: FieldPlan, names: TypeNames, direction: Direction): Typ
     type: primaryKey ? formatKey(field) : formatValue(type, required, names, direction),
     notes: [
       ...notesOf(field),
-      direction === 'out' && access?.read !== undefined ? 'Left out for those who may not read it.' : undefined,
+      direction === 'out' && access?.read !== undefined ? 'Left out for callers who may not read it.' : undefined,
     ],
   };
 }
 
-/** A relation is there only when `select` names it. */
+/** Optional, since a relation is present only when `select` names it. */
 function describeRelation({ name, description, target, many }: RelationPlan, names: TypeNames): TypeMember {
   const type = many ? `${names.of(target.name)}[]` : `${names.of(target.name)} | null`;
-  return { name, type, notes: [description, 'There when `select` names it.'], isOptional: true };
+  return { name, type, notes: [description, 'Present when `select` names it.'], isOptional: true };
 }
 
-/** A field of what is stored anew. */
-function describeGiven(field: FieldPlan, names: TypeNames): TypeMember {
+/** Describes a field of a new record. */
+function describeInput(field: FieldPlan, names: TypeNames): TypeMember {
   const member = describe(field, names, 'in');
   const fallback = (field.default ?? null) === null ? undefined : `Default: ${JSON.stringify(field.default)}`;
   return { ...member, notes: [...(member.notes ?? []), fallback], isOptional: !mustBeSent(field) };

@@ -2,17 +2,17 @@ import type { FieldPlan, FieldType, ScalarName } from '../schema/plan.ts';
 import { isText } from '../schema/sdl/field.ts';
 import type { TypeNames } from './type-names.ts';
 
-/** A value that the server gives, or one that code gives to it. */
+/** `out` for values that the server returns, `in` for values that code passes to it. */
 export type Direction = 'out' | 'in';
 
 const PACKAGE = `'tablecast'`;
 
-/** What the package exports under this name: a type of the schema may have the same. */
+/** Refers to a type that the package exports; by its import, since a type of the schema may have the same name. */
 export function packageType(name: string): string {
   return `import(${PACKAGE}).${name}`;
 }
 
-/** As they are in JSON, and never null. */
+/** Types of scalars in JSON, without null. */
 const SCALARS: Readonly<Record<ScalarName, string>> = {
   ID: 'string',
   String: 'string',
@@ -20,14 +20,14 @@ const SCALARS: Readonly<Record<ScalarName, string>> = {
   Float: 'number',
   Boolean: 'boolean',
   Date: 'string',
-  // Beyond ±(2^53−1) a string of digits.
+  // A string of digits beyond ±(2^53−1).
   Long: 'number | string',
   JSON: packageType('JsonValue & {}'),
 };
 
-/** The type of one value. */
+/** Returns the TypeScript type of a value. */
 export function formatValue(type: FieldType, required: boolean, names: TypeNames, direction: Direction): string {
-  // It has null among its values.
+  // JSON includes null.
   if (!required && type.kind === 'scalar' && type.name === 'JSON') return packageType('JsonValue');
   const text = formatPresent(type, names, direction);
   return required ? text : `${text} | null`;
@@ -49,7 +49,7 @@ function formatPresent(type: FieldType, names: TypeNames, direction: Direction):
   }
 }
 
-/** Keys are exact in JavaScript, whatever their type. */
+/** Returns the type of a primary key. Numeric keys are always exact in JavaScript, so that Long is a number here. */
 export function formatKey({ type }: FieldPlan): string {
   return isText(type) ? 'string' : 'number';
 }
@@ -62,7 +62,7 @@ export interface TypeMember {
   readonly isReadonly?: boolean;
 }
 
-/** A name as a member: export names may have a hyphen. */
+/** Quotes the name of a property where needed: export names may have a hyphen. */
 function formatName(name: string): string {
   return /^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name);
 }
@@ -83,7 +83,7 @@ export function formatEnum(name: string, values: readonly string[]): string {
   return `export type ${name} = ${values.map((value) => `'${value}'`).join(' | ')};`;
 }
 
-/** Lines of a documentation comment; none where nothing is said. */
+/** Returns the lines of a doc comment; none without notes. */
 function formatComment(notes: readonly (string | undefined)[]): string[] {
   const lines = notes.filter((note) => note !== undefined).flatMap((note) => note.split(/\r\n|[\r\n\u2028\u2029]/));
   const safe = lines.map((line) => line.replaceAll('*/', '*\\/').trimEnd());
