@@ -6,7 +6,7 @@ import type { CallsOf, WsHandlers } from './routes/route-types.ts';
 import { callRoute, openRouteSocket, openRouteStream, routeProxy } from './routes/routes.ts';
 import { Table } from './table.ts';
 
-/** What is known of a table beside its records, for the compiler: what `create` and `put` take, and `patch`. */
+/** Types of a table: its records, the input of `create` and `put`, and the input of `patch`. */
 export interface TableTypes {
   readonly $record: unknown;
   readonly $create?: unknown;
@@ -20,7 +20,7 @@ type PatchOf<T> = T extends { readonly $patch: infer P } ? P : Partial<RecordOf<
 export type AnyRecord = Record<string, unknown>;
 export type AnyTables = Record<string, AnyRecord>;
 
-/** `Tables`: records, or `TableTypes`, by export name. `Routes`: `RouteTypes` by key, or nothing. */
+/** Client of one application. `Tables` has records or `TableTypes` by export name, `Routes` has `RouteTypes` by key. */
 export interface Client<Tables = AnyTables, Routes = never> {
   readonly tables: {
     readonly [Name in keyof Tables]: Table<RecordOf<Tables[Name]>, CreateOf<Tables[Name]>, PatchOf<Tables[Name]>>;
@@ -31,9 +31,9 @@ export interface Client<Tables = AnyTables, Routes = never> {
   readonly $sse: CallsOf<Routes, 'sse'>;
   /** WebSockets of routes in code: `$ws.chat({}, { onOpen, onMessage, onClose, onError })`. */
   readonly $ws: CallsOf<Routes, 'ws'>;
-  /** Rooms of a WebSocket connector, by its path or URL; `/ws`. */
+  /** Connects to the rooms of a WebSocket connector by its path or URL; the default is `/ws`. */
   rooms(path?: string, options?: RoomsOptions): Rooms;
-  /** Ends everything that is open. */
+  /** Closes every open subscription, list, stream and socket. */
   close(): void;
 }
 
@@ -43,8 +43,7 @@ interface Closable {
 }
 
 /**
- * A client of one application: `connect('https://example.com/my-app')`; in a page, `connect('.')` is what the page lies
- * beside. Nothing is sent before something is asked for.
+ * Creates a client of one application. Nothing is sent before the first request or subscription.
  */
 export function connect<Tables = AnyTables, Routes = never>(
   url: string | URL,
@@ -52,10 +51,10 @@ export function connect<Tables = AnyTables, Routes = never>(
 ): Client<Tables, Routes> {
   const environment = makeEnvironment(url, options);
   const open = new Set<Closable>();
-  const keep = <C extends Closable>(closable: C): C => {
+  const track = <C extends Closable>(closable: C): C => {
     open.add(closable);
-    const forget = () => open.delete(closable);
-    closable.ended?.then(forget, forget);
+    const untrack = () => open.delete(closable);
+    closable.ended?.then(untrack, untrack);
     return closable;
   };
   const tables = new Map<string, Table<unknown>>();
@@ -63,14 +62,14 @@ export function connect<Tables = AnyTables, Routes = never>(
     tables: new Proxy({} as Record<string, unknown>, {
       get: (_target, name) => {
         if (typeof name === 'symbol' || name === 'then') return undefined;
-        const table = tables.get(name) ?? new Table(environment, name, keep);
+        const table = tables.get(name) ?? new Table(environment, name, track);
         tables.set(name, table);
         return table;
       },
     }),
     $api: routeProxy((path, args) => callRoute(environment, path, args)),
     $sse: routeProxy((path, [query, handlers]) =>
-      keep(openRouteStream(environment, path, query as Query, handlers as SseHandlers)),
+      track(openRouteStream(environment, path, query as Query, handlers as SseHandlers)),
     ),
     $ws: routeProxy((path, [query, handlers = {}]) => {
       const socket = openRouteSocket(environment, path, query as Query, {
@@ -80,9 +79,9 @@ export function connect<Tables = AnyTables, Routes = never>(
           (handlers as WsHandlers).onClose?.(code, reason);
         },
       });
-      return keep(socket);
+      return track(socket);
     }),
-    rooms: (path = '/ws', roomsOptions: RoomsOptions = {}) => keep(new Rooms(environment, path, roomsOptions)),
+    rooms: (path = '/ws', roomsOptions: RoomsOptions = {}) => track(new Rooms(environment, path, roomsOptions)),
     close: () => {
       for (const closable of [...open]) closable.close();
     },

@@ -1,24 +1,24 @@
-/** What is wrong with one field, as the server says it. */
+/** Error of one field in the server's response. `field` is its path, such as `address.city`. */
 export interface FieldError {
   readonly field: string;
   readonly message: string;
 }
 
 export interface ErrorDetails {
-  /** HTTP status; 0 where there was no HTTP answer. */
+  /** HTTP status; 0 without an HTTP response. */
   readonly status?: number;
   readonly errors?: readonly FieldError[];
-  /** Milliseconds that the server asks to wait, by `Retry-After`. */
+  /** Milliseconds until a retry, from `Retry-After`. */
   readonly retryAfter?: number;
   readonly cause?: unknown;
 }
 
-/** The same symbol in every copy of the client: a page may load it from the server and bundle it besides. */
+/** Registered symbol, the same in every copy of the client: a page may load one from the server and bundle another. */
 const TABLECAST_ERROR: unique symbol = Symbol.for('tablecast.TablecastError');
 
 /**
- * Everything that fails. `code` is the server's (PROTOCOL.md §6), or the client's own: `NETWORK`, `TIMEOUT`, `ABORTED`,
- * `CLOSED`, `BUFFER_FULL`, `PROTOCOL`, `NO_WEBSOCKET`.
+ * Error of every failed operation. `code` is a code of the server (PROTOCOL.md §6) or of the client: `NETWORK`, `TIMEOUT`,
+ * `ABORTED`, `CLOSED`, `BUFFER_FULL`, `PROTOCOL`, `CALLBACK_FAILED`, `NO_WEBSOCKET`.
  */
 export class TablecastError extends Error {
   override readonly name = 'TablecastError';
@@ -46,13 +46,13 @@ export class TablecastError extends Error {
   }
 }
 
-/** Whatever was thrown, as an error of this client. */
+/** Converts a thrown value to an error of this client. */
 export function asError(thrown: unknown, code = 'NETWORK'): TablecastError {
   if (thrown instanceof TablecastError) return thrown;
   return new TablecastError(code, thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown });
 }
 
-/** The error that an HTTP answer tells (RFC 9457 problem details, or anything else). */
+/** Reads the error from an HTTP response: RFC 9457 problem details, or any other body. */
 export async function errorOf(response: Response): Promise<TablecastError> {
   const { status, headers } = response;
   const problem = (await response.json().catch(() => undefined)) as
@@ -68,7 +68,7 @@ export async function errorOf(response: Response): Promise<TablecastError> {
   });
 }
 
-/** `Retry-After` (RFC 9110 §10.2.3): seconds, or a date. */
+/** Parses `Retry-After` (RFC 9110 §10.2.3), seconds or a date. */
 function retryAfterOf(text: string | null): { retryAfter?: number } {
   if (text === null) return {};
   const wait = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();

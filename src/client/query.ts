@@ -1,15 +1,16 @@
 type Value = string | number | boolean | null | undefined;
 
 /**
- * A query as it stands in a URL, without `?`; or an object of parameters (`limit`, `sort` …), of fields that must be
- * equal to the value, word for word, or to one of a list, and of fields with an operator (`'price[gt]': 10`).
+ * Query as in a URL, without `?`, or an object. An object has parameters (`limit`, `sort` …), fields that have to equal the
+ * value or one of a list of values, and fields with an operator (`'price[gt]': 10`). Values are always literal: a string
+ * from a user cannot become a condition.
  */
 export type Query = string | Readonly<Record<string, Value | readonly Value[]>>;
 
-/** Parameters of lists and channels; every other name is a field. */
+/** Parameters of lists and channels. Every other name is a field. */
 const PARAMETERS = new Set('filter sort limit offset cursor count select since retained echo delta client'.split(' '));
 
-/** The search part of a table's URL, without `?`. */
+/** Formats the search part of a table's URL, without `?`. */
 export function tableSearch(query: Query = ''): string {
   if (typeof query === 'string') return query.replace(/^\?/, '');
   return join(query, (name, value) => {
@@ -19,19 +20,22 @@ export function tableSearch(query: Query = ''): string {
   });
 }
 
-/** In brackets, since what parses and prints a URL on the way may encode a second `=`. Only `===` takes "null" as text. */
+/**
+ * Returns the operator in brackets, since software on the way that rewrites URLs may encode a second `=`. Only `===` compares
+ * with the string "null".
+ */
 function operatorFor(value: unknown): string {
   if (Array.isArray(value)) return '[in]';
   return value === 'null' ? '[===]' : '[eq]';
 }
 
-/** The values of a list stand in quotes, in which a comma is one and `null` a word. */
+/** Quotes the strings of a list, so that a comma in them is literal and `null` a string. */
 function printed(value: unknown): string {
   if (!Array.isArray(value)) return String(value);
   return value.map((one) => (typeof one === 'string' ? JSON.stringify(one) : String(one))).join(',');
 }
 
-/** The search part of any other URL: names and values; a list is its name several times. */
+/** Formats the search part of any other URL. The name of a list is repeated for each value. */
 export function plainSearch(query: Query = ''): string {
   if (typeof query === 'string') return query.replace(/^\?/, '');
   return join(query, (name, value) =>
@@ -39,7 +43,7 @@ export function plainSearch(query: Query = ''): string {
   );
 }
 
-/** Takes parameters with these names out of a search part: what is left, and the decoded values. */
+/** Splits parameters with these names from a search part. `taken` has their decoded values, `rest` the others. */
 export function takeOut(
   search: string,
   ...names: readonly string[]
@@ -54,13 +58,13 @@ export function takeOut(
   return { rest: rest.join('&'), taken };
 }
 
-/** A URL with search parts, of which some may be empty. */
+/** Appends search parts to a URL; empty ones are left out. */
 export function withSearch(url: string, ...parts: readonly string[]): string {
   const search = parts.filter((part) => part !== '').join('&');
   return search === '' ? url : `${url}?${search}`;
 }
 
-/** Percent-encoded, brackets too: they would close a group. */
+/** Percent-encodes a value, including parentheses, which would close a group of a filter. */
 export function encode(value: unknown): string {
   return encodeURIComponent(String(value)).replace(/[()]/g, (bracket) => (bracket === '(' ? '%28' : '%29'));
 }

@@ -4,14 +4,14 @@ import { parseMessage } from './connection/messages.ts';
 import { TablecastError } from './error.ts';
 
 export interface RoomsOptions {
-  /** `room`: where it was sent to; undefined when it was for everybody, or for this user. */
+  /** Called for every message. `room` is undefined for a broadcast or a message to this user. */
   onMessage?(data: unknown, room?: string): void;
-  /** Who is in a room, whenever that changes; where the connector has `presence`. */
+  /** Called with the users in a room whenever they change, if the connector has `presence`. */
   onPresence?(room: string, members: readonly string[]): void;
   onStatus?(status: Status): void;
-  /** What the server complained about, and the error with which it has ended. */
+  /** Called for errors that the server reports, and for the error that ended the connection. */
   onError?(error: TablecastError): void;
-  /** Messages that may wait for a connection; 100. */
+  /** Messages that may wait for a connection; the default is 100. */
   readonly buffer?: number;
 }
 
@@ -24,30 +24,30 @@ interface RoomFrame {
   readonly user_id?: string;
 }
 
-interface Asking {
+interface PendingReply {
   readonly done: Promise<void>;
   resolve(): void;
   reject(error: TablecastError): void;
 }
 
 /**
- * Rooms of a WebSocket connector. The rooms that were joined are joined again over every new connection; what was said
- * in them meanwhile is not kept by the server, and not told.
+ * Rooms of a WebSocket connector. Joined rooms are joined again after a reconnect. Messages that were sent in between are
+ * not delivered: the server does not store them.
  */
 export class Rooms {
-  /** Resolves when it was closed, rejects with the error that ended it. */
+  /** Resolves after `close`; rejects with the error that ended the connection. */
   readonly ended: Promise<void>;
   readonly #link: Link;
   readonly #options: RoomsOptions;
   readonly #timeout: number;
   readonly #rooms = new Set<string>();
-  /** Joins and leaves without an answer, by what is asked. */
-  readonly #asked = new Map<string, Asking>();
+  /** Joins and leaves without a reply, by type and room. */
+  readonly #pending = new Map<string, PendingReply>();
   readonly #members = new Map<string, Set<string>>();
-  #waiting: string[] = [];
+  #unsent: string[] = [];
   #settle: (error?: TablecastError) => void = () => {};
 
-  /** `path`: absolute, or relative to the application; or a whole URL. */
+  /** `path` is absolute, relative to the application, or a full URL. */
   constructor(environment: Environment, path: string, options: RoomsOptions = {}) {
     const url = socketUrl(new URL(path, environment.base).href);
     this.#options = options;
@@ -59,7 +59,7 @@ export class Rooms {
     this.#link = new Link(environment, {
       address: () => url,
       opened: () => this.#opened(),
-      received: (data) => this.#take(Object(parseMessage(data)) as RoomFrame),
+      received: (data) => this.#receive(Object(parseMessage(data)) as RoomFrame),
       lost: () => {},
       status: (status) => this.#options.onStatus?.(status),
       ended: (error) => this.#end(error),
@@ -67,108 +67,111 @@ export class Rooms {
     this.#link.connect();
   }
 
-  /** The rooms that are joined, or will be again. */
+  /** Rooms that are joined, or will be joined after the next connect. */
   get joined(): readonly string[] {
     return [...this.#rooms];
   }
 
-  /** Users in a room, as far as the server has told. */
+  /** Returns the users in a room, as last reported by the server. */
   members(room: string): readonly string[] {
     return [...(this.#members.get(room) ?? [])];
   }
 
-  /** Resolves when the server says so. */
+  /** Joins a room. Resolves when the server confirms it; rejects with `REFUSED` or `TIMEOUT`. */
   join(room: string): Promise<void> {
     this.#rooms.add(room);
-    return this.#ask('join_room', room);
+    return this.#request('join_room', room);
   }
 
+  /** Leaves a room. Resolves when the server confirms it, or at once without a connection. */
   leave(room: string): Promise<void> {
     this.#rooms.delete(room);
     this.#members.delete(room);
-    return this.#ask('leave_room', room);
+    return this.#request('leave_room', room);
   }
 
-  /** Starts the flows that listen for messages. Without a connection it waits for one. */
+  /** Sends a message, which starts flows. Without a connection the message is queued. Throws `BUFFER_FULL` or `CLOSED`. */
   send(data: unknown): void {
     if (this.#link.isClosed) throw closedError();
     const text = JSON.stringify({ type: 'message', data });
     if (this.#link.send(text)) return;
     const { buffer = 100 } = this.#options;
-    if (this.#waiting.length >= buffer) {
+    if (this.#unsent.length >= buffer) {
       throw new TablecastError('BUFFER_FULL', `${buffer} messages wait for a connection.`);
     }
-    this.#waiting.push(text);
+    this.#unsent.push(text);
   }
 
   close(): void {
     this.#link.close();
   }
 
-  #ask(type: 'join_room' | 'leave_room', room: string): Promise<void> {
+  #request(type: 'join_room' | 'leave_room', room: string): Promise<void> {
     if (this.#link.isClosed) return Promise.reject(closedError());
-    // Without a connection nobody is in a room; whoever is to be is asked for when there is one.
+    // Without a connection there is no room to leave; rooms in `joined` are joined after the next connect.
     const isSent = this.#link.send(JSON.stringify({ type, room }));
     if (!isSent && type === 'leave_room') return Promise.resolve();
-    return this.#answerTo(type, room);
+    return this.#awaitReply(type, room);
   }
 
-  #answerTo(type: string, room: string): Promise<void> {
+  #awaitReply(type: string, room: string): Promise<void> {
     const key = `${type} ${room}`;
-    const known = this.#asked.get(key);
+    const known = this.#pending.get(key);
     if (known !== undefined) return known.done;
     const { promise, ...settle } = withResolvers();
     const timer = setTimeout(() => {
-      const message = `The server did not answer to ${type} ${room} within ${this.#timeout} ms.`;
+      const message = `The server did not reply to ${type} ${room} within ${this.#timeout} ms.`;
       if (this.#link.isOpen) this.#reject(key, new TablecastError('TIMEOUT', message));
     }, this.#timeout);
     const done = promise.finally(() => clearTimeout(timer));
-    this.#asked.set(key, { done, ...settle });
+    this.#pending.set(key, { done, ...settle });
     return done;
   }
 
   #opened(): void {
     this.#link.ready();
     for (const room of this.#rooms) this.#link.send(JSON.stringify({ type: 'join_room', room }));
-    // Nobody is in a room of a new connection.
-    for (const [key, { resolve }] of [...this.#asked]) {
+    // A new connection is in no room, so that pending leaves are done.
+    for (const [key, { resolve }] of [...this.#pending]) {
       if (!key.startsWith('leave_room ')) continue;
-      this.#asked.delete(key);
+      this.#pending.delete(key);
       resolve();
     }
-    const waiting = this.#waiting;
-    this.#waiting = [];
+    const waiting = this.#unsent;
+    this.#unsent = [];
     for (const text of waiting) this.#link.send(text);
   }
 
-  #take(frame: RoomFrame): void {
+  #receive(frame: RoomFrame): void {
     const { type, room = '', data } = frame;
     if (type === 'joined' || type === 'left') {
       const key = `${type === 'joined' ? 'join_room' : 'leave_room'} ${room}`;
-      this.#asked.get(key)?.resolve();
-      this.#asked.delete(key);
+      this.#pending.get(key)?.resolve();
+      this.#pending.delete(key);
     } else if (type === 'error') {
-      this.#takeError(frame);
+      this.#receiveError(frame);
     } else if (type === 'message') {
       this.#options.onMessage?.(data, room === '' ? undefined : room);
     } else if (this.#rooms.has(room)) {
-      this.#takePresence(room, frame);
+      this.#receivePresence(room, frame);
     }
   }
 
-  /** Of a room: it was not joined, or there can be none of that name. */
-  #takeError({ room, message = '' }: RoomFrame): void {
+  /** Handles an error. With `room`, a join or leave was refused, such as for an invalid name. */
+  #receiveError({ room, message = '' }: RoomFrame): void {
     const error = new TablecastError('REFUSED', message);
     if (room !== undefined) {
       this.#rooms.delete(room);
-      // Answers come in the order in which it was asked.
-      const asked = [...this.#asked.keys()].find((key) => key === `join_room ${room}` || key === `leave_room ${room}`);
-      if (asked !== undefined) this.#reject(asked, error);
+      // Replies come in the order of the requests.
+      const pending = [...this.#pending.keys()].find(
+        (key) => key === `join_room ${room}` || key === `leave_room ${room}`,
+      );
+      if (pending !== undefined) this.#reject(pending, error);
     }
     this.#options.onError?.(error);
   }
 
-  #takePresence(room: string, { type, members = [], user_id: user = '' }: RoomFrame): void {
+  #receivePresence(room: string, { type, members = [], user_id: user = '' }: RoomFrame): void {
     const known = this.#members.get(room) ?? new Set();
     if (type === 'presence') this.#members.set(room, new Set(members));
     else if (type === 'member_joined') this.#members.set(room, known.add(user));
@@ -178,12 +181,12 @@ export class Rooms {
   }
 
   #reject(key: string, error: TablecastError): void {
-    this.#asked.get(key)?.reject(error);
-    this.#asked.delete(key);
+    this.#pending.get(key)?.reject(error);
+    this.#pending.delete(key);
   }
 
   #end(error: TablecastError | undefined): void {
-    for (const key of [...this.#asked.keys()]) this.#reject(key, error ?? closedError());
+    for (const key of [...this.#pending.keys()]) this.#reject(key, error ?? closedError());
     if (error !== undefined) this.#options.onError?.(error);
     this.#settle(error);
   }

@@ -7,27 +7,27 @@ import { encode, type Query, tableSearch, takeOut, withSearch } from './query.ts
 type Id = string | number;
 
 export interface WriteOptions extends RequestOptions {
-  /** Only when the record's seq is this; null, with `put`: only when there is no such record. */
+  /** Writes only when the record has this seq, else PRECONDITION_FAILED. Null, with `put`: only when there is no such record. */
   readonly ifSeq?: number | null;
 }
 
 export interface Page<R> {
   readonly records: readonly R[];
-  /** The head of the log at that moment: `since` it, a subscription continues without a gap. */
+  /** Last seq of the log when the page was read. A subscription with this `since` continues without a gap. */
   readonly position: number;
-  /** The `cursor` of the next page, if there is one. */
+  /** Value of `cursor` for the next page; undefined on the last page. */
   readonly next: string | undefined;
-  /** How many match in all; with `count=true`. */
+  /** Number of matching records; undefined without `count=true`. */
   readonly total: number | undefined;
 }
 
 export interface Published {
   readonly seq: number;
-  /** How many subscriptions it went to. */
+  /** Number of subscriptions that receive the message. */
   readonly delivered: number;
 }
 
-/** Input of writes is partial by default: the server sets some fields, and says what is required. */
+/** Table of an application. Input of writes is partial by default: the server sets some fields and checks required ones. */
 export class Table<R, Create = Partial<R>, Patch = Partial<R>> {
   readonly #environment: Environment;
   readonly #url: string;
@@ -39,13 +39,14 @@ export class Table<R, Create = Partial<R>, Patch = Partial<R>> {
     this.#onOpen = onOpen;
   }
 
-  /** The records that match, in the order of the query; one page of them. */
+  /** Returns the matching records in the order of the query; one page of them. Throws `INVALID_QUERY`. */
   async list(query?: Query, options?: RequestOptions): Promise<R[]> {
     return [...(await this.page(query, options)).records];
   }
 
+  /** Returns one page of records with its position and the cursor of the next page. Throws `INVALID_QUERY`. */
   async page(query?: Query, options?: RequestOptions): Promise<Page<R>> {
-    const response = await this.#ask('GET', withSearch(this.#url, tableSearch(query)), options);
+    const response = await this.#request('GET', withSearch(this.#url, tableSearch(query)), options);
     const { headers } = response;
     const total = headers.get('x-total-count');
     const next = /<[^>]*[?&]cursor=([^&>]*)[^>]*>;\s*rel="?next/.exec(headers.get('link') ?? '');
@@ -57,56 +58,59 @@ export class Table<R, Create = Partial<R>, Patch = Partial<R>> {
     };
   }
 
-  /** One record; `query` may have `select`. Throws `NOT_FOUND`. */
+  /** Returns one record; `query` may have `select`. Throws `NOT_FOUND`. */
   async get(id: Id, query?: Query, options?: RequestOptions): Promise<R> {
-    return (await this.#ask('GET', withSearch(this.#of(id), tableSearch(query)), options)).json() as Promise<R>;
+    return (
+      await this.#request('GET', withSearch(this.#recordUrl(id), tableSearch(query)), options)
+    ).json() as Promise<R>;
   }
 
-  /** Stores a new record, or all of a list or none; gives them in full. Throws `CONFLICT` where the id is taken. */
+  /** Stores a new record, or all records of a list or none. Returns them as stored. Throws `CONFLICT` when an id exists. */
   create(record: Create, options?: RequestOptions): Promise<R>;
   create(records: readonly Create[], options?: RequestOptions): Promise<R[]>;
   async create(input: Create | readonly Create[], options?: RequestOptions): Promise<R | R[]> {
-    return (await this.#ask('POST', this.#url, options, input)).json() as Promise<R | R[]>;
+    return (await this.#request('POST', this.#url, options, input)).json() as Promise<R | R[]>;
   }
 
-  /** Creates or replaces; a field that is not given is null or its default. */
+  /** Creates or replaces a record. A field that is left out becomes null or its default. */
   async put(id: Id, record: Create, options?: WriteOptions): Promise<R> {
-    return (await this.#ask('PUT', this.#of(id), options, record)).json() as Promise<R>;
+    return (await this.#request('PUT', this.#recordUrl(id), options, record)).json() as Promise<R>;
   }
 
-  /** Changes the fields that are given. */
+  /** Changes the given fields and leaves the others. Throws `NOT_FOUND`. */
   async patch(id: Id, fields: Patch, options?: WriteOptions): Promise<R> {
-    return (await this.#ask('PATCH', this.#of(id), options, fields)).json() as Promise<R>;
+    return (await this.#request('PATCH', this.#recordUrl(id), options, fields)).json() as Promise<R>;
   }
 
+  /** Deletes a record. Throws `NOT_FOUND`. */
   async delete(id: Id, options?: WriteOptions): Promise<void> {
-    await this.#ask('DELETE', this.#of(id), options);
+    await this.#request('DELETE', this.#recordUrl(id), options);
   }
 
-  /** Tells it to whoever listens to the table, or to the record with this id; nothing is stored. */
+  /** Sends a message to the subscribers of the table, or of the record with this id. Nothing is stored. */
   async publish(data: unknown, { id, ...options }: RequestOptions & { readonly id?: Id } = {}): Promise<Published> {
-    const url = withSearch(id === undefined ? this.#url : this.#of(id), 'publish=true');
-    return (await this.#ask('POST', url, options, data)).json() as Promise<Published>;
+    const url = withSearch(id === undefined ? this.#url : this.#recordUrl(id), 'publish=true');
+    return (await this.#request('POST', url, options, data)).json() as Promise<Published>;
   }
 
-  /** Every change of the table, or of what matches the query, from now on or from a position. */
+  /** Subscribes to the changes of the table, or of the matching records, from now on or after a position. */
   subscribe(query?: Query, options: SubscribeOptions<R> = {}): Subscription<R> {
     const subscription = new Subscription<R>(this.#environment, this.#url, query, options);
     this.#onOpen(subscription);
     return subscription;
   }
 
-  /** What matches the query, kept as GET would give it. What it is sorted by has to be in `select`, where there is one. */
+  /** Opens a list of the matching records that stays in sync with the server. */
   live(query?: Query, options: LiveOptions<R> = {}): LiveList<R> {
     const { rest, taken } = takeOut(tableSearch(query), 'sort', 'limit', 'offset', 'since', 'retained');
     return new LiveList((callbacks) => this.subscribe(rest, callbacks), taken, options);
   }
 
-  #of(id: Id): string {
+  #recordUrl(id: Id): string {
     return `${this.#url}/${encodeURIComponent(id)}`;
   }
 
-  #ask(method: string, url: string, { ifSeq, ...options }: WriteOptions = {}, body?: unknown): Promise<Response> {
+  #request(method: string, url: string, { ifSeq, ...options }: WriteOptions = {}, body?: unknown): Promise<Response> {
     const headers = { ...options.headers };
     if (ifSeq === null) headers['if-none-match'] = '*';
     else if (ifSeq !== undefined) headers['if-match'] = `"${ifSeq}"`;

@@ -1,14 +1,14 @@
 import { pause } from './connection/backoff.ts';
 
-interface Page {
+interface PageLike {
   addEventListener?(name: string, listener: () => void): void;
   removeEventListener?(name: string, listener: () => void): void;
-  readonly document?: Page & { readonly visibilityState: string };
+  readonly document?: PageLike & { readonly visibilityState: string };
 }
 
-/** Calls the listener when the network is back or the window is seen again. What it returns ends that. */
+/** Calls the listener when the network is back or the window becomes visible. Returns a function that removes it. */
 export function onWake(listener: () => void): () => void {
-  const page = globalThis as Page;
+  const page = globalThis as PageLike;
   const wake = () => {
     if (page.document?.visibilityState !== 'hidden') listener();
   };
@@ -20,17 +20,17 @@ export function onWake(listener: () => void): () => void {
   };
 }
 
-/** A pause that ends early when the network or the window is back. Rejects with the signal's reason. */
+/** Waits this many milliseconds, or until the network or the window is back. Rejects with the signal's reason. */
 export async function pauseUntilWake(ms: number, signal?: AbortSignal): Promise<void> {
   const controller = new AbortController();
   const stop = () => controller.abort();
-  const forget = onWake(stop);
+  const stopListening = onWake(stop);
   signal?.addEventListener('abort', stop);
   try {
     if (signal?.aborted) stop();
     await pause(ms, controller.signal).catch(() => {});
   } finally {
-    forget();
+    stopListening();
     signal?.removeEventListener('abort', stop);
   }
   if (signal?.aborted) throw signal.reason;

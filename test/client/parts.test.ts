@@ -20,9 +20,9 @@ describe('back-off', () => {
       250, 500, 1000, 16_000, 30_000, 30_000,
     ]);
     expect(delayBefore(0, { busy: true })).toBe(5_000);
-    expect(delayBefore(0, { least: 2_000 })).toBe(2_250);
+    expect(delayBefore(0, { minDelay: 2_000 })).toBe(2_250);
     random.mockReturnValue(0);
-    expect([delayBefore(9), delayBefore(0, { busy: true }), delayBefore(3, { least: 1_000 })]).toEqual([
+    expect([delayBefore(9), delayBefore(0, { busy: true }), delayBefore(3, { minDelay: 1_000 })]).toEqual([
       0, 2_500, 1_000,
     ]);
   });

@@ -64,15 +64,15 @@ describe('a request that fails for a passing reason', () => {
 describe('a pause', () => {
   test('is a second at most where the server is on the same machine', () => {
     vi.spyOn(Math, 'random').mockReturnValue(1);
-    const longest = (url: string) => makeEnvironment(url, {}).longestPause;
+    const maxDelay = (url: string) => makeEnvironment(url, {}).maxPause;
     for (const host of ['localhost', 'shop.localhost', '127.0.0.1:9996', '127.8.8.8', '[::1]:1']) {
-      expect([host, longest(`http://${host}/a`)]).toEqual([host, 1_000]);
+      expect([host, maxDelay(`http://${host}/a`)]).toEqual([host, 1_000]);
     }
     for (const host of ['example.org', 'localhost.example.org', '127.0.0.1.example.org', '10.0.0.1', '[::2]']) {
-      expect([host, longest(`https://${host}/a`)]).toEqual([host, 30_000]);
+      expect([host, maxDelay(`https://${host}/a`)]).toEqual([host, 30_000]);
     }
-    expect([0, 1, 2, 9].map((attempt) => delayBefore(attempt, { longest: 1_000 }))).toEqual([250, 500, 1_000, 1_000]);
-    expect(delayBefore(9, { longest: 1_000, busy: true })).toBe(30_000);
+    expect([0, 1, 2, 9].map((attempt) => delayBefore(attempt, { maxDelay: 1_000 }))).toEqual([250, 500, 1_000, 1_000]);
+    expect(delayBefore(9, { maxDelay: 1_000, busy: true })).toBe(30_000);
   });
 
   test('ends when the network or the window is back, and with its signal', async () => {

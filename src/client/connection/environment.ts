@@ -1,7 +1,7 @@
 import { TablecastError } from '../error.ts';
-import { LONGEST } from './backoff.ts';
+import { MAX_PAUSE_MS } from './backoff.ts';
 
-/** The part of a WebSocket that is used: that of browsers, of Node from 22, and of the package `ws`. */
+/** Part of the WebSocket interface that browsers, Node from 22 on and the package `ws` share. */
 export interface SocketLike {
   binaryType: string;
   readonly readyState: number;
@@ -11,58 +11,60 @@ export interface SocketLike {
   onerror: (() => void) | null;
   send(data: string | Uint8Array): void;
   close(code?: number, reason?: string): void;
-  /** Of the package `ws`: without waiting for the other side. */
+  /** Closes without waiting for the peer; only in the package `ws`. */
   terminate?(): void;
 }
 
 export type SocketClass = new (url: string, protocols?: string[]) => object;
 
-/** `renew`: the token that was given last has been refused, or ends soon. */
+/** Token, or a function that returns one. `renew` is true when the last token was refused or expires soon. */
 export type TokenSource =
   | string
   | ((why: { readonly renew: boolean }) => string | undefined | Promise<string | undefined>);
 
 export interface ConnectOptions {
-  /** Who is asking: a token or key, or what gives one; it is asked before every request and connection. */
+  /** Token or API key, or a function that returns one and is called before every request and connection. */
   readonly token?: TokenSource;
+  /** WebSocket class; the global one, in Node before 22 that of the package `ws`. */
   readonly WebSocket?: SocketClass;
+  /** Replacement for the global `fetch`. */
   readonly fetch?: typeof fetch;
-  /** Milliseconds for which a request that failed for a reason that may pass is repeated; 30,000. */
+  /** Milliseconds for which a request with a transient error is retried; 30,000. 0 turns retries off. */
   readonly retryFor?: number;
-  /** Milliseconds until an answer is given up, and until a silent connection is; 10,000. */
+  /** Milliseconds to wait for a response, and for a sign of life on a silent connection; 10,000. */
   readonly timeout?: number;
-  /** Milliseconds of silence after which a table's connection is asked whether it is still there; 20,000. */
+  /** Milliseconds of silence after which a table's connection sends a ping; 20,000. */
   readonly pingInterval?: number;
-  /** Where the routes in code are; `/api`. */
+  /** Path prefix of routes in code; `/api`. */
   readonly routesPrefix?: string;
 }
 
-/** What everything of a client shares. */
+/** Options and environment that all parts of one client share. */
 export interface Environment {
-  /** The application's address, with a slash at the end. */
+  /** Address of the application, with a slash at the end. */
   readonly base: URL;
   readonly fetch: typeof fetch;
   readonly retryFor: number;
-  /** Milliseconds between two attempts at most. */
-  readonly longestPause: number;
+  /** Bound of the pause between two attempts, in milliseconds. */
+  readonly maxPause: number;
   readonly timeout: number;
   readonly pingInterval: number;
-  /** `api/` */
+  /** Path prefix without a leading slash: `api/`. */
   readonly routesPrefix: string;
-  /** Whether another token can be had when one is refused. */
+  /** True when a refused token can be replaced, that is, for a token function. */
   readonly canRenew: boolean;
   token(renew: boolean): Promise<string | undefined>;
   socketClass(): Promise<new (url: string, protocols?: string[]) => SocketLike>;
 }
 
-/** A server on the same machine is being worked on: it is back soon, and no crowd waits for it. */
-const LONGEST_ON_LOOPBACK = 1_000;
+/** Bound for a server on the same machine: under development it is back soon, and few clients wait for it. */
+const MAX_LOOPBACK_PAUSE_MS = 1_000;
 
 function isLoopback(host: string): boolean {
   return /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[::1\])$/.test(host);
 }
 
-/** `url`: absolute, or in a page relative to it. */
+/** Resolves the options of `connect`. `url` is absolute, or in a page relative to it. */
 export function makeEnvironment(url: string | URL, options: ConnectOptions): Environment {
   const { token, retryFor = 30_000, timeout = 10_000, pingInterval = 20_000, routesPrefix = '/api' } = options;
   const base = new URL(url, (globalThis as { location?: { href: string } }).location?.href);
@@ -72,10 +74,10 @@ export function makeEnvironment(url: string | URL, options: ConnectOptions): Env
   if (!base.pathname.endsWith('/')) base.pathname += '/';
   return {
     base,
-    // In a browser `fetch` must not be called as a method of something else.
+    // In a browser `fetch` must not be called as a method of another object.
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
     retryFor,
-    longestPause: isLoopback(base.hostname) ? LONGEST_ON_LOOPBACK : LONGEST,
+    maxPause: isLoopback(base.hostname) ? MAX_LOOPBACK_PAUSE_MS : MAX_PAUSE_MS,
     timeout,
     pingInterval,
     routesPrefix: `${routesPrefix.replace(/^\/|\/$/g, '')}/`,
@@ -91,10 +93,10 @@ async function findSocketClass(given: SocketClass | undefined): Promise<FoundCla
   const found = given ?? (globalThis as { WebSocket?: SocketClass }).WebSocket;
   if (found !== undefined) return found as FoundClass;
   try {
-    // Node before 22 has none of its own.
+    // Node before 22 has no WebSocket.
     return (await import('ws')).WebSocket as unknown as FoundClass;
   } catch (cause) {
-    const message = 'There is no WebSocket here: give one as the option WebSocket, or install the package ws.';
+    const message = 'There is no WebSocket here: pass one as the option WebSocket, or install the package ws.';
     throw new TablecastError('NO_WEBSOCKET', message, { cause });
   }
 }
@@ -102,15 +104,15 @@ async function findSocketClass(given: SocketClass | undefined): Promise<FoundCla
 const CONNECTING = 0;
 
 /**
- * Tells once that a connection has ended, or could not be opened. The latter Node 22's own WebSocket tells with an error
- * alone, after which it is said to be connecting for ever; all others are closed by then, or will be.
+ * Calls `end` once, when a connection has ended or could not be opened. For the latter the WebSocket of Node 22 emits only
+ * an error and stays in the state CONNECTING; all others are closed by then, or emit `close` afterwards.
  */
 export function listenForEnd(
   socket: SocketLike,
   on: { readonly end: (code: number, reason: string) => void; readonly error?: () => void },
 ): void {
   const end = (code: number, reason: string): void => {
-    // Without a listener the package `ws` throws.
+    // The package `ws` throws errors that have no listener.
     socket.onerror = () => {};
     socket.onclose = null;
     on.end(code, reason);
@@ -122,7 +124,7 @@ export function listenForEnd(
   socket.onclose = ({ code, reason }) => end(code, reason);
 }
 
-/** The same address for a WebSocket. */
+/** Returns the address with the scheme of a WebSocket. */
 export function socketUrl(url: string): string {
   return url.replace(/^http/, 'ws');
 }

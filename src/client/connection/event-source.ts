@@ -8,23 +8,23 @@ import { parseMessage } from './messages.ts';
 export interface SseHandlers<E = unknown> {
   onOpen?(): void;
   onMessage(data: E, event: StreamEvent): void;
-  /** What the server's code failed with, which ends the stream until it comes back, and what ends it for good. */
+  /** Called for an error of the server's handler, after which the stream reconnects, and for the error that ends the stream. */
   onError?(error: TablecastError): void;
-  /** Whether a stream that has ended is opened again; true, as an EventSource does. */
+  /** False to stop when the stream ends. Otherwise it reconnects, as an EventSource does. */
   readonly reconnect?: boolean;
 }
 
 export interface SseHandle {
   close(): void;
-  /** Resolves when it has ended, rejects with the error that ended it. */
+  /** Resolves when the stream has ended; rejects with the error that ended it. */
   readonly ended: Promise<void>;
 }
 
-/** Longer silence than that means that the connection is dead: the server sends a ping every 15 s. */
-const SILENCE = 40_000;
-const PASSING = new Set([0, 408, 429, 500, 502, 503, 504]);
+/** Longer silence means a dead connection: the server sends a ping every 15 s. */
+const MAX_SILENCE_MS = 40_000;
+const TRANSIENT = new Set([0, 408, 429, 500, 502, 503, 504]);
 
-/** An event stream over fetch, so that it takes tokens, too, and is there in Node; otherwise as an EventSource. */
+/** Opens an event stream. Behaves as an EventSource, but uses fetch, which sends tokens and exists in Node. */
 export function openEventSource<E>(environment: Environment, url: string, handlers: SseHandlers<E>): SseHandle {
   const controller = new AbortController();
   const source = new EventSourceReader<E>(environment, url, handlers, controller);
@@ -52,39 +52,39 @@ class EventSourceReader<E> {
   async run(): Promise<void> {
     const { signal } = this.#closed;
     while (!signal.aborted) {
-      let least = 0;
+      let minDelay = 0;
       try {
         const isOver = await this.#readOnce();
         if (isOver || this.#handlers.reconnect === false) return;
       } catch (thrown) {
         if (signal.aborted) return;
         const error = asError(thrown);
-        least = error.retryAfter ?? 0;
-        if (!this.#goesOn(error)) {
+        minDelay = error.retryAfter ?? 0;
+        if (!this.#shouldRetry(error)) {
           this.#handlers.onError?.(error);
           throw error;
         }
       }
-      await this.#pause(least);
+      await this.#pause(minDelay);
     }
   }
 
-  /** `least`: what the server asked for in its answer, before which nothing is tried. */
-  async #pause(least: number): Promise<void> {
+  /** Waits before the next attempt, not less than the `minDelay` that the server requested. */
+  async #pause(minDelay: number): Promise<void> {
     const { signal } = this.#closed;
-    const { longestPause: longest } = this.#environment;
-    const delay = delayBefore(this.#attempts++, { least: Math.max(least, this.#parser.retry ?? 0), longest });
-    await (least > 0 ? pause(delay, signal) : pauseUntilWake(delay, signal)).catch(() => {});
+    const { maxPause: maxDelay } = this.#environment;
+    const delay = delayBefore(this.#attempts++, { minDelay: Math.max(minDelay, this.#parser.retry ?? 0), maxDelay });
+    await (minDelay > 0 ? pause(delay, signal) : pauseUntilWake(delay, signal)).catch(() => {});
   }
 
-  #goesOn({ code, status }: TablecastError): boolean {
+  #shouldRetry({ code, status }: TablecastError): boolean {
     if (code === 'CALLBACK_FAILED' || this.#handlers.reconnect === false) return false;
-    if (status !== 401 || !this.#environment.canRenew || this.#renew) return PASSING.has(status);
+    if (status !== 401 || !this.#environment.canRenew || this.#renew) return TRANSIENT.has(status);
     this.#renew = true;
     return true;
   }
 
-  /** True when the server says that there is no more (204). */
+  /** Reads one connection to its end. True when the server has ended the stream for good (204). */
   async #readOnce(): Promise<boolean> {
     const { lastId, retry } = this.#parser;
     const token = await this.#environment.token(this.#renew);
@@ -109,11 +109,11 @@ class EventSourceReader<E> {
       const reader = response.body.getReader();
       for (;;) {
         clearTimeout(silence);
-        silence = setTimeout(stop, SILENCE);
+        silence = setTimeout(stop, MAX_SILENCE_MS);
         const { done, value } = await reader.read();
         if (done) return false;
         this.#attempts = 0;
-        for (const event of this.#parser.push(decoder.decode(value, { stream: true }))) this.#tell(event);
+        for (const event of this.#parser.push(decoder.decode(value, { stream: true }))) this.#dispatch(event);
       }
     } finally {
       clearTimeout(silence);
@@ -122,7 +122,7 @@ class EventSourceReader<E> {
     }
   }
 
-  #tell(event: StreamEvent): void {
+  #dispatch(event: StreamEvent): void {
     if (this.#closed.signal.aborted) return;
     const data = parseMessage(event.data) as E;
     if (event.event === 'error') {

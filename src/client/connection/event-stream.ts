@@ -1,13 +1,14 @@
+/** Event of an event stream. */
 export interface StreamEvent {
   readonly event: string;
   readonly data: string;
-  /** The last `id:` so far. */
+  /** Last `id:` of the stream up to this event. */
   readonly id: string;
 }
 
-/** Reads an event stream (HTML standard, §9.2.6) that comes in pieces. */
+/** Parses an event stream (HTML standard, §9.2.6) from chunks. */
 export class EventStreamParser {
-  /** Milliseconds that the server asks to wait before the next connection. */
+  /** Milliseconds to wait before the next connection, from `retry:`; undefined without it. */
   retry: number | undefined;
   #rest = '';
   #data: string[] = [];
@@ -15,7 +16,7 @@ export class EventStreamParser {
   #id = '';
   #isFirst = true;
 
-  /** What the connection before has left. */
+  /** Starts with the state of the previous connection. */
   constructor(lastId = '', retry?: number) {
     this.#id = lastId;
     this.retry = retry;
@@ -25,7 +26,7 @@ export class EventStreamParser {
     return this.#id;
   }
 
-  /** The events that are whole with this piece. */
+  /** Adds a chunk and returns the events that it completes. */
   push(piece: string): StreamEvent[] {
     const events: StreamEvent[] = [];
     let text = this.#rest + piece;

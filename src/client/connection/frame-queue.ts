@@ -1,8 +1,8 @@
-/** Frames that came and were not taken yet, for a callback that takes its time or for a loop. */
+/** Queue of received frames for a callback or a loop that is slower than the connection. */
 export class FrameQueue<F> {
   #frames: F[] = [];
   #head = 0;
-  #wanted: ((frame: F | undefined) => void)[] = [];
+  #waiters: ((frame: F | undefined) => void)[] = [];
   #isEnded = false;
 
   get size(): number {
@@ -10,12 +10,12 @@ export class FrameQueue<F> {
   }
 
   add(frame: F): void {
-    const wanted = this.#wanted.shift();
-    if (wanted === undefined) this.#frames.push(frame);
-    else wanted(frame);
+    const waiter = this.#waiters.shift();
+    if (waiter === undefined) this.#frames.push(frame);
+    else waiter(frame);
   }
 
-  /** The first one, or undefined when there is none. */
+  /** Removes the first frame. Undefined when the queue is empty. */
   shift(): F | undefined {
     if (this.size === 0) return undefined;
     const frame = this.#frames[this.#head] as F;
@@ -27,17 +27,17 @@ export class FrameQueue<F> {
     return frame;
   }
 
-  /** The next one, or undefined at the end. */
+  /** Waits for the next frame. Undefined when the queue has ended. */
   next(): Promise<F | undefined> {
     const frame = this.shift();
     if (frame !== undefined || this.#isEnded) return Promise.resolve(frame);
-    return new Promise((resolve) => this.#wanted.push(resolve));
+    return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  /** What is there can still be taken; nothing more comes. */
+  /** Ends the queue. Frames in it can still be read. */
   end(): void {
     this.#isEnded = true;
-    for (const wanted of this.#wanted) wanted(undefined);
-    this.#wanted = [];
+    for (const waiter of this.#waiters) waiter(undefined);
+    this.#waiters = [];
   }
 }

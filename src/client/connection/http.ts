@@ -6,23 +6,23 @@ import type { Environment } from './environment.ts';
 export interface RequestOptions {
   readonly signal?: AbortSignal;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Whether it is repeated after a failure that may pass; writes get an `Idempotency-Key` then. Of routes only GET is. */
+  /** True to retry after transient errors; writes then carry an `Idempotency-Key`. Default true, except for routes other than GET. */
   readonly repeatable?: boolean;
 }
 
 export interface HttpRequest extends RequestOptions {
   readonly method: string;
-  /** Sent as JSON; undefined for none. */
+  /** Sent as JSON; undefined for no body. */
   readonly body?: unknown;
 }
 
 const SAFE = new Set(['GET', 'HEAD']);
-/** What may be otherwise a moment later. */
-const PASSING = new Set([429, 502, 503, 504]);
+/** Statuses of transient errors. */
+const TRANSIENT = new Set([429, 502, 503, 504]);
 
 /**
- * One request, repeated after failures that may pass, with growing pauses and whatever `Retry-After` says. Throws
- * TablecastError for everything that is no success.
+ * Sends a request and retries transient errors, with growing pauses and not before `Retry-After`. Throws TablecastError for
+ * every response that is not a success.
  */
 export async function request(environment: Environment, url: string, options: HttpRequest): Promise<Response> {
   const { method, signal, repeatable = true } = options;
@@ -36,22 +36,22 @@ export async function request(environment: Environment, url: string, options: Ht
     } catch (thrown) {
       const error = asError(thrown);
       const isRefused = error.status === 401 && environment.canRenew && !renew;
-      const least = error.retryAfter ?? 0;
+      const minDelay = error.retryAfter ?? 0;
       const left = deadline - Date.now();
-      if (!isRefused && !(mayPass(error) && left > least)) throw error;
+      if (!isRefused && !(isTransient(error) && left > minDelay)) throw error;
       if (isRefused) renew = true;
       else {
-        // The last attempt is at the end of the time.
-        const delay = Math.min(left, delayBefore(attempt, { least, longest: environment.longestPause }));
-        await (least > 0 ? pause(delay, signal) : pauseUntilWake(delay, signal)).catch(throwAborted);
+        // The last attempt is made at the deadline.
+        const delay = Math.min(left, delayBefore(attempt, { minDelay, maxDelay: environment.maxPause }));
+        await (minDelay > 0 ? pause(delay, signal) : pauseUntilWake(delay, signal)).catch(throwAborted);
       }
     }
   }
 }
 
-function mayPass({ code, status }: TablecastError): boolean {
+function isTransient({ code, status }: TablecastError): boolean {
   if (status === 0) return code === 'NETWORK' || code === 'TIMEOUT';
-  return PASSING.has(status) || code === 'IDEMPOTENCY_IN_PROGRESS';
+  return TRANSIENT.has(status) || code === 'IDEMPOTENCY_IN_PROGRESS';
 }
 
 async function once(
@@ -84,7 +84,7 @@ async function once(
   }
 }
 
-/** A signal that comes after so many milliseconds, or with another one. */
+/** Makes a signal that aborts after this many milliseconds, or with another signal. */
 function timeLimit(ms: number, signal?: AbortSignal): { abort: AbortSignal; release: () => void } {
   const controller = new AbortController();
   const stop = () => controller.abort();

@@ -3,58 +3,58 @@ import { onWake } from '../wake.ts';
 import { delayBefore } from './backoff.ts';
 import { type Environment, listenForEnd, type SocketLike } from './environment.ts';
 
-/** `paused`: nothing is read until what came has been taken. `waiting`: for the next attempt. */
+/** State of a connection. `paused`: disconnected until the queued frames are processed. `waiting`: for the next attempt. */
 export type Status = 'connecting' | 'live' | 'waiting' | 'paused' | 'closed';
 
-/** What a link connects, and who hears of it. */
+/** Address and callbacks of a link. */
 export interface LinkHost {
   /** WebSocket URL of the next connection. */
   address(): string;
-  /** Offered beside the token. */
+  /** Subprotocol that is offered with the token. */
   readonly protocol?: string;
-  /** What the server answers, whatever it answers; without it silence says nothing. */
+  /** Message that the server replies to. Without it a silent connection is not checked. */
   readonly ping?: string;
   opened(): void;
   received(data: unknown): void;
-  /** The connection has ended; what was sent may or may not have arrived. */
+  /** Called when the connection has ended. Sent messages may or may not have arrived. */
   lost(code: number, reason: string): void;
-  /** Why a connection was refused, as far as that can be found out. */
-  whyRefused?(): Promise<Refusal>;
+  /** Finds out why a connection was refused, as far as possible. */
+  explainRefusal?(): Promise<Refusal>;
   status(status: Status): void;
-  /** Once, at the end; with the error when it was not asked for. */
+  /** Called once at the end, with an error unless `close` was called. */
   ended(error?: TablecastError): void;
 }
 
 export interface Refusal {
   readonly error: TablecastError;
-  /** Another attempt would end in the same way. */
+  /** True when another attempt would fail in the same way. */
   readonly isFinal: boolean;
 }
 
 const OPEN = 1;
-/** A connection that held this long was a good one. */
-const GOOD = 5_000;
+/** Age in milliseconds at which a connection counts as stable, so that pauses start again from the shortest one. */
+const STABLE_AFTER_MS = 5_000;
 const BUSY = new Set([1008, 1013, 4429]);
 
 /**
- * A WebSocket that comes back: after growing pauses with full jitter, at once when the network or the window does, with
- * a new token when the old one was refused. Silence is no proof of life: pings of the protocol are not shown to pages,
- * so a link with `ping` asks, and goes when nothing comes.
+ * WebSocket that reconnects: after growing pauses with full jitter, at once when the network or the window is back, with a
+ * new token when the old one was refused. Pages do not receive the ping frames of the protocol, so that a link with `ping`
+ * sends its own after a silence and reconnects when no message follows.
  */
 export class Link {
   readonly #environment: Environment;
   readonly #host: LinkHost;
-  /** Stops listening for the network and the window. */
-  readonly #forget: () => void;
+  /** Removes the listeners of the network and the window. */
+  readonly #stopListening: () => void;
   #socket: SocketLike | undefined;
   #isOpen = false;
   #openedAt = 0;
   #attempts = 0;
-  /** Every connection has a number, so that what a former one still does is not heard. */
-  #turn = 0;
+  /** Number of the current connection, so that events of former ones are ignored. */
+  #generation = 0;
   #renew = false;
-  /** Tokens that were refused since the last that was good. */
-  #refused = 0;
+  /** Tokens that were refused since the last one that was accepted. */
+  #refusedTokens = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #silence: ReturnType<typeof setTimeout> | undefined;
   #status: Status | undefined;
@@ -62,7 +62,7 @@ export class Link {
   constructor(environment: Environment, host: LinkHost) {
     this.#environment = environment;
     this.#host = host;
-    this.#forget = onWake(() => this.#wake());
+    this.#stopListening = onWake(() => this.#wake());
   }
 
   get isOpen(): boolean {
@@ -75,9 +75,9 @@ export class Link {
 
   connect(): void {
     if (this.isClosed) return;
-    this.#drop();
-    this.#show('connecting');
-    void this.#open(this.#turn);
+    this.#detach();
+    this.#setStatus('connecting');
+    void this.#open(this.#generation);
   }
 
   send(data: string | Uint8Array): boolean {
@@ -86,89 +86,89 @@ export class Link {
     return true;
   }
 
-  /** The connection does what it is for. */
+  /** Reports that the connection works: pauses start again from the shortest one. */
   ready(): void {
     this.#attempts = 0;
-    this.#refused = 0;
-    this.#show('live');
+    this.#refusedTokens = 0;
+    this.#setStatus('live');
   }
 
-  /** Lets go of the connection until `connect`. */
+  /** Closes the connection until `connect` is called. */
   pause(): void {
-    this.#drop();
-    this.#show('paused');
+    this.#detach();
+    this.#setStatus('paused');
   }
 
   close(error?: TablecastError): void {
     if (this.isClosed) return;
-    this.#drop();
-    this.#forget();
-    this.#show('closed');
+    this.#detach();
+    this.#stopListening();
+    this.#setStatus('closed');
     this.#host.ended(error);
   }
 
-  async #open(turn: number): Promise<void> {
+  async #open(generation: number): Promise<void> {
     try {
-      this.#watch(turn, this.#environment.timeout);
+      this.#watchSilence(generation, this.#environment.timeout);
       const Socket = await this.#environment.socketClass();
       const token = await this.#environment.token(this.#renew);
-      if (turn !== this.#turn) return;
+      if (generation !== this.#generation) return;
       this.#renew = false;
       const { protocol } = this.#host;
       const offers = [protocol, token && `bearer.${token}`].filter((it) => it !== undefined && it !== '');
       const address = this.#host.address();
-      this.#listen(offers.length === 0 ? new Socket(address) : new Socket(address, offers as string[]), turn);
+      this.#listen(offers.length === 0 ? new Socket(address) : new Socket(address, offers as string[]), generation);
     } catch (thrown) {
-      if (turn !== this.#turn) return;
+      if (generation !== this.#generation) return;
       const error = asError(thrown, 'NETWORK');
       const isFinal =
-        error.code === 'NO_WEBSOCKET' || isForGood(error) || (thrown as Error | undefined)?.name === 'SyntaxError';
+        error.code === 'NO_WEBSOCKET' || isPermanent(error) || (thrown as Error | undefined)?.name === 'SyntaxError';
       if (isFinal) this.close(error);
-      else this.#later();
+      else this.#scheduleRetry();
     }
   }
 
-  #listen(socket: SocketLike, turn: number): void {
+  #listen(socket: SocketLike, generation: number): void {
     this.#socket = socket;
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => {
-      if (turn !== this.#turn) return;
+      if (generation !== this.#generation) return;
       this.#isOpen = true;
       this.#openedAt = Date.now();
-      this.#heard(turn);
+      this.#sawTraffic(generation);
       this.#host.opened();
     };
     socket.onmessage = ({ data }) => {
-      if (turn !== this.#turn) return;
-      this.#heard(turn);
+      if (generation !== this.#generation) return;
+      this.#sawTraffic(generation);
       this.#host.received(data);
     };
     listenForEnd(socket, {
       end: (code, reason) => {
-        if (turn === this.#turn) void this.#lost(code, reason);
+        if (generation === this.#generation) void this.#handleEnd(code, reason);
       },
     });
   }
 
-  #heard(turn: number): void {
+  #sawTraffic(generation: number): void {
     if (this.#host.ping === undefined) clearTimeout(this.#silence);
-    else this.#watch(turn, this.#environment.pingInterval, this.#host.ping);
+    else this.#watchSilence(generation, this.#environment.pingInterval, this.#host.ping);
   }
 
-  /** After so much silence the server is asked, or given up when it was. */
-  #watch(turn: number, ms: number, ping?: string): void {
+  /** Sends a ping after this much silence, or ends the connection when the ping was sent already. */
+  #watchSilence(generation: number, ms: number, ping?: string): void {
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => {
-      if (turn !== this.#turn) return;
-      if (ping !== undefined && this.send(ping)) this.#watch(turn, this.#environment.timeout);
-      else void this.#lost(1006, 'silence');
+      if (generation !== this.#generation) return;
+      if (ping !== undefined && this.send(ping)) this.#watchSilence(generation, this.#environment.timeout);
+      else void this.#handleEnd(1006, 'silence');
     }, ms);
   }
 
-  async #lost(code: number, reason: string): Promise<void> {
+  async #handleEnd(code: number, reason: string): Promise<void> {
     const wasOpen = this.#isOpen;
-    if (wasOpen && Date.now() - this.#openedAt > GOOD) this.#attempts = 0;
-    this.#drop();
+    if (wasOpen && Date.now() - this.#openedAt > STABLE_AFTER_MS) this.#attempts = 0;
+    this.#detach();
     if (wasOpen) this.#host.lost(code, reason);
     if (this.isClosed) return;
     if (code === 4403) {
@@ -179,38 +179,38 @@ export class Link {
       if (!this.#environment.canRenew) return this.close(error);
       this.#renew = true;
     }
-    if (wasOpen || this.#host.whyRefused === undefined) return this.#later({ busy: BUSY.has(code) });
-    // A page is not told with what status its WebSocket was refused.
-    const turn = this.#turn;
-    this.#show('waiting');
-    const refusal = await this.#host.whyRefused();
-    if (turn === this.#turn) this.#refusedBecause(refusal);
+    if (wasOpen || this.#host.explainRefusal === undefined) return this.#scheduleRetry({ busy: BUSY.has(code) });
+    // A page does not receive the status with which its WebSocket was refused.
+    const generation = this.#generation;
+    this.#setStatus('waiting');
+    const refusal = await this.#host.explainRefusal();
+    if (generation === this.#generation) this.#handleRefusal(refusal);
   }
 
-  #refusedBecause({ error, isFinal }: Refusal): void {
-    if (error.status === 401 && this.#environment.canRenew && ++this.#refused < 3) this.#renew = true;
+  #handleRefusal({ error, isFinal }: Refusal): void {
+    if (error.status === 401 && this.#environment.canRenew && ++this.#refusedTokens < 3) this.#renew = true;
     else if (isFinal) this.close(error);
-    if (!this.isClosed) this.#later({ busy: error.status === 429, least: error.retryAfter ?? 0 });
+    if (!this.isClosed) this.#scheduleRetry({ busy: error.status === 429, minDelay: error.retryAfter ?? 0 });
   }
 
-  #later(why: { busy?: boolean; least?: number } = {}): void {
-    const delay = delayBefore(this.#attempts, { ...why, longest: this.#environment.longestPause });
+  #scheduleRetry(why: { busy?: boolean; minDelay?: number } = {}): void {
+    const delay = delayBefore(this.#attempts, { ...why, maxDelay: this.#environment.maxPause });
     this.#attempts++;
-    this.#show('waiting');
+    this.#setStatus('waiting');
     clearTimeout(this.#silence);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.connect(), delay);
   }
 
-  /** The network or the window is back: who waits need not, and who believes to be connected makes sure. */
+  /** Reconnects at once when the network or the window is back. An open connection is checked by a ping. */
   #wake(): void {
     if (this.#status === 'waiting' && this.#timer !== undefined) this.connect();
-    else if (this.#isOpen && this.#host.ping !== undefined) this.#watch(this.#turn, 0, this.#host.ping);
+    else if (this.#isOpen && this.#host.ping !== undefined) this.#watchSilence(this.#generation, 0, this.#host.ping);
   }
 
-  #drop(): void {
+  #detach(): void {
     const socket = this.#socket;
-    this.#turn++;
+    this.#generation++;
     this.#socket = undefined;
     this.#isOpen = false;
     clearTimeout(this.#timer);
@@ -224,14 +224,14 @@ export class Link {
     else (socket.terminate ?? socket.close).call(socket);
   }
 
-  #show(status: Status): void {
+  #setStatus(status: Status): void {
     if (status === this.#status) return;
     this.#status = status;
     this.#host.status(status);
   }
 }
 
-/** A token that cannot be had now cannot be had later either. */
-function isForGood({ status }: TablecastError): boolean {
+/** True when a token cannot be obtained later either. */
+function isPermanent({ status }: TablecastError): boolean {
   return status >= 400 && status < 500 && status !== 408 && status !== 429;
 }

@@ -1,4 +1,4 @@
-/** Text is JSON where it can be; bytes stay bytes. */
+/** Parses text as JSON where possible. Bytes stay bytes. */
 export function parseMessage(data: unknown): unknown {
   if (typeof data !== 'string') return data;
   try {
@@ -8,7 +8,7 @@ export function parseMessage(data: unknown): unknown {
   }
 }
 
-/** Text and bytes as they are, anything else as JSON. */
+/** Serializes a message: text and bytes as they are, any other value as JSON. */
 export function printMessage(message: unknown): string | Uint8Array {
   if (typeof message === 'string' || message instanceof Uint8Array) return message;
   return message instanceof ArrayBuffer ? new Uint8Array(message) : JSON.stringify(message);

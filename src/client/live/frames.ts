@@ -1,4 +1,4 @@
-/** A change of a record, a stored record, or what was published: PROTOCOL.md §4.1. */
+/** Common properties of frames with a record or a published message: PROTOCOL.md §4.1. */
 interface FrameBase {
   readonly id: string | number | null;
   readonly seq: number;
@@ -9,7 +9,7 @@ interface FrameBase {
 export interface UpdateFrame<R> extends FrameBase {
   readonly message_type: 'Update';
   readonly op: 'create' | 'update';
-  /** The record, or with `changed` only these fields of it. */
+  /** Record, or with `changed` only these fields of it. */
   readonly data: R;
   readonly changed?: readonly string[];
 }
@@ -18,7 +18,7 @@ export interface DeleteFrame extends FrameBase {
   readonly message_type: 'Delete';
   readonly op: 'delete';
   readonly data: Readonly<Record<string, unknown>>;
-  /** The record is still there, and does not match the query any more. */
+  /** Present when the record still exists but no longer matches the query. */
   readonly reason?: 'filter';
 }
 
@@ -36,16 +36,16 @@ export interface PublishFrame extends FrameBase {
 
 export type ChangeFrame<R> = UpdateFrame<R> | DeleteFrame | RetainedFrame<R> | PublishFrame;
 
-/** Everything is told up to `seq`; what follows is live. */
+/** Marks the end of the snapshot or of the catch-up. All changes up to `seq` were sent; later frames are live. */
 export interface ReadyFrame {
   readonly type: 'ready';
   readonly seq: number;
 }
 
-/** What was told before holds no more: the whole state follows, as Retained frames, and then `ready`. */
+/** Invalidates all earlier frames. The full state follows as Retained frames, then `ready`. */
 export interface ResetFrame {
   readonly type: 'reset';
-  /** `interrupted`: the connection was lost before the state was whole. */
+  /** `interrupted`: the connection was lost before the snapshot was complete. */
   readonly reason: 'position_trimmed' | 'position_unknown' | 'rights_changed' | 'interrupted';
   readonly seq?: number;
 }

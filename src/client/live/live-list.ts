@@ -10,7 +10,7 @@ type Id = string | number;
 export interface LiveOptions<R> {
   readonly id?: Id;
   readonly client?: string;
-  /** After every change; while a lost connection catches up, once at the end of it. */
+  /** Called after every change, and once after a reconnect has caught up. */
   onChange?(records: readonly R[], frame?: ChangeFrame<R>): void;
   onStatus?(status: Status): void;
   onError?(error: TablecastError): void;
@@ -24,9 +24,12 @@ export interface LiveShape {
 
 type Subscribe<R> = (options: SubscribeOptions<R>) => Subscription<R>;
 
-/** A list that stays as GET would give it: the stored records, with every change folded in. */
+/**
+ * List that stays in sync with the server: `records` equals what GET with the same query would return. It keeps all matching
+ * records in memory; `limit` and `offset` only select which of them `records` has.
+ */
 export class LiveList<R> {
-  /** Resolves when the list is whole for the first time; rejects when it will not be. */
+  /** Resolves when the list is complete for the first time; rejects when it ends before. */
   readonly ready: Promise<void>;
   readonly #subscription: Subscription<R>;
   readonly #listeners = new Set<NonNullable<LiveOptions<R>['onChange']>>();
@@ -35,11 +38,11 @@ export class LiveList<R> {
   readonly #to: number;
   #entries = new Map<Id, Entry<R>>();
   #sorted: Entry<R>[] = [];
-  /** What a snapshot builds up; it takes the place of the list when it is whole. */
+  /** Snapshot in progress, which replaces the list when it is complete. */
   #next: Map<Id, Entry<R>> | undefined = new Map();
-  #shown: readonly R[] | undefined;
+  #visible: readonly R[] | undefined;
   #isLive = false;
-  #isReady: () => void = () => {};
+  #resolveReady: () => void = () => {};
 
   constructor(subscribe: Subscribe<R>, { sort, limit, offset }: LiveShape, options: LiveOptions<R>) {
     const { onChange, ...others } = options;
@@ -48,7 +51,7 @@ export class LiveList<R> {
     this.#to = this.#from + Number(limit ?? Number.POSITIVE_INFINITY);
     if (onChange !== undefined) this.#listeners.add(onChange);
     const whole = new Promise<void>((resolve) => {
-      this.#isReady = resolve;
+      this.#resolveReady = resolve;
     });
     this.#subscription = subscribe({
       ...others,
@@ -58,7 +61,7 @@ export class LiveList<R> {
         this.#isLive = false;
         this.#next = new Map();
       },
-      onReady: () => this.#show(),
+      onReady: () => this.#publish(),
       onStatus: (status) => {
         if (status !== 'live') this.#isLive = false;
         others.onStatus?.(status);
@@ -68,13 +71,13 @@ export class LiveList<R> {
     this.ready.catch(() => {});
   }
 
-  /** In the order of the query, and no more than its `limit`. A new array after every change. */
+  /** Records in the order of the query, within `limit` and `offset`. A new array after every change. */
   get records(): readonly R[] {
-    this.#shown ??= this.#sorted.slice(this.#from, this.#to).map(({ record }) => record);
-    return this.#shown;
+    this.#visible ??= this.#sorted.slice(this.#from, this.#to).map(({ record }) => record);
+    return this.#visible;
   }
 
-  /** How many records match, whatever the `limit`. */
+  /** Number of all matching records, regardless of `limit`. */
   get size(): number {
     return this.#entries.size;
   }
@@ -95,13 +98,13 @@ export class LiveList<R> {
     return this.#entries.get(id)?.record;
   }
 
-  /** Calls it after every change; what comes back ends that. */
+  /** Adds a listener for changes. Returns a function that removes it. */
   onChange(listener: NonNullable<LiveOptions<R>['onChange']>): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  /** A write over the same connection. */
+  /** Writes over the same connection. Resolves when the write is committed. */
   send(envelope: Envelope): Promise<Ack> {
     return this.#subscription.send(envelope);
   }
@@ -124,20 +127,20 @@ export class LiveList<R> {
       entries.set(id, entry);
       if (this.#next === undefined) this.#insert(entry, before);
     }
-    this.#shown = this.#next === undefined ? undefined : this.#shown;
+    this.#visible = this.#next === undefined ? undefined : this.#visible;
     if (this.#isLive) this.#notify(frame);
   }
 
-  /** The list is as it is at this moment of the log. */
-  #show(): void {
+  /** Replaces the list by a complete snapshot and notifies the listeners. */
+  #publish(): void {
     if (this.#next !== undefined) {
       this.#entries = this.#next;
       this.#sorted = [...this.#next.values()].sort(this.#order);
       this.#next = undefined;
-      this.#shown = undefined;
+      this.#visible = undefined;
     }
     this.#isLive = true;
-    this.#isReady();
+    this.#resolveReady();
     this.#notify();
   }
 
@@ -147,15 +150,15 @@ export class LiveList<R> {
 
   #insert(entry: Entry<R>, before: Entry<R> | undefined): void {
     if (before !== undefined) this.#remove(before);
-    this.#sorted.splice(this.#placeOf(entry), 0, entry);
+    this.#sorted.splice(this.#indexOf(entry), 0, entry);
   }
 
   #remove(entry: Entry<R>): void {
-    this.#sorted.splice(this.#placeOf(entry), 1);
+    this.#sorted.splice(this.#indexOf(entry), 1);
   }
 
-  /** The first place whose entry does not come before this one; the primary key makes it the only one. */
-  #placeOf(entry: Entry<R>): number {
+  /** Finds the position of an entry by binary search; ordering by primary key last makes it unique. */
+  #indexOf(entry: Entry<R>): number {
     let low = 0;
     let high = this.#sorted.length;
     while (low < high) {

@@ -5,7 +5,7 @@ export interface Entry<R> {
   readonly record: R;
 }
 
-/** Compares as a list with this `sort=` orders (docs/queries.md): null first, ties by primary key. */
+/** Makes the comparison of a list with this `sort=` (docs/queries.md): null first, ties by primary key. */
 export function makeOrder<R>(sort = ''): (a: Entry<R>, b: Entry<R>) => number {
   const fields = sort
     .split(',')
@@ -31,12 +31,12 @@ function compare(a: unknown, b: unknown): number {
   if (a === null) return -1;
   if (b === null) return 1;
   if (typeof a === 'string' && typeof b === 'string') return compareText(a, b);
-  // A Long beyond ±(2^53−1) is text.
+  // A Long beyond ±(2^53−1) is a string.
   if (typeof a !== typeof b) return BigInt(String(a)) < BigInt(String(b)) ? -1 : 1;
   return (a as number) < (b as number) ? -1 : 1;
 }
 
-/** By code points, as the bytes of UTF-8 are ordered; JavaScript compares the units of UTF-16. */
+/** Compares by code points, the order of UTF-8 bytes on the server; JavaScript compares UTF-16 units. */
 function compareText(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let at = 0; at < length; at++) {
@@ -46,7 +46,7 @@ function compareText(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** Halves of what lies beyond U+FFFF come after everything below it. */
+/** Orders surrogates, which encode characters beyond U+FFFF, after all other units. */
 function weight(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }

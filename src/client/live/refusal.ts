@@ -4,20 +4,23 @@ import type { Refusal } from '../connection/link.ts';
 import { asError, TablecastError } from '../error.ts';
 import { takeOut, withSearch } from '../query.ts';
 
-export interface Asked {
+export interface RefusedChannel {
   readonly url: string;
   readonly search: string;
-  /** A table that has never answered: where it is unknown, it is not waited for. */
+  /** True for a table that was never reached: when it does not exist, there is no retry. */
   readonly isTable: boolean;
 }
 
 const FINAL = new Set([400, 401, 403, 414]);
 
 /**
- * Asks by HTTP what the answer to a WebSocket was, since a page is not told: the same address, and of the query what a
- * list has too. Where REST is off, nothing is found out, and the connection is tried again.
+ * Finds out by a GET why a WebSocket was refused, since a page does not receive the response: the same address, with the
+ * parameters that lists have, too. Where REST is off the reason stays unknown, and the connection is tried again.
  */
-export async function whyRefused(environment: Environment, { url, search, isTable }: Asked): Promise<Refusal> {
+export async function explainRefusal(
+  environment: Environment,
+  { url, search, isTable }: RefusedChannel,
+): Promise<Refusal> {
   const { rest } = takeOut(search, 'client', 'echo', 'delta', 'limit', 'since', 'retained');
   const address = isTable ? withSearch(url, rest, 'limit=1') : url;
   try {

@@ -2,46 +2,46 @@ import { randomId } from '../connection/backoff.ts';
 import { type Environment, socketUrl } from '../connection/environment.ts';
 import { FrameQueue } from '../connection/frame-queue.ts';
 import { Link, type Refusal, type Status } from '../connection/link.ts';
-import { type Ack, type Answer, type Envelope, Outbox } from '../connection/outbox.ts';
+import { type Ack, type Envelope, Outbox, type WriteReply } from '../connection/outbox.ts';
 import { asError, TablecastError } from '../error.ts';
 import { type Query, tableSearch, takeOut, withSearch } from '../query.ts';
 import type { ChangeFrame, Frame, ReadyFrame, ResetFrame } from './frames.ts';
-import { whyRefused } from './why-refused.ts';
+import { explainRefusal } from './refusal.ts';
 
 export interface SubscribeOptions<R> {
-  /** The channel of one record. */
+  /** Subscribes to the record with this id instead of the table. */
   readonly id?: string | number;
-  /** Goes on after this seq. */
+  /** Continues after this seq. */
   readonly since?: number;
-  /** First what is stored; as on the server, true for a record and false for a table. */
+  /** Sends the stored state first; as on the server, the default is true for a record and false for a table. */
   readonly retained?: boolean;
-  /** Frames that may wait to be taken before the connection is closed until they were, and writes for their answer; 1000. */
+  /** Frames that may be queued before the connection is paused until they are processed; also the bound of pending writes; 1000. */
   readonly buffer?: number;
-  /** The id under which this client's `ref`s are known; made at random. */
+  /** Id that scopes the `ref`s of this client; random by default. */
   readonly client?: string;
-  /** Every Retained, Update, Delete and Publish; the next one waits for its promise. */
+  /** Called for every Retained, Update, Delete and Publish; the next frame waits for the returned promise. */
   onChange?(frame: ChangeFrame<R>): unknown;
-  /** Everything that was told before is to be forgotten. */
+  /** Called before the full state is sent again: discard the state of earlier frames. */
   onReset?(frame: ResetFrame): unknown;
   onReady?(frame: ReadyFrame): unknown;
   onStatus?(status: Status): void;
-  /** What the server complained about, and the error with which the subscription has ended. */
+  /** Called for errors that the server reports, and for the error that ended the subscription. */
   onError?(error: TablecastError): void;
 }
 
-interface Control extends Answer {
+interface ControlFrame extends WriteReply {
   readonly seq: number;
 }
 
-/** What would be wrong again if it were sent again. */
-const UNREPEATABLE = new Set([1002, 1003, 1007, 1009]);
+/** Close codes of protocol errors, which would occur again if the message were sent again. */
+const FINAL_CLOSE_CODES = new Set([1002, 1003, 1007, 1009]);
 
 /**
- * The live channel of a table or record, over connections that come and go. Every change is told once and in order;
- * where that is not possible, `reset` comes before the state afresh. It is taken by callbacks or by `for await`.
+ * Subscription to a table or record that survives reconnects. Every change arrives once and in order; where that is
+ * impossible, `reset` announces the full state. Frames are read by callbacks or by `for await`.
  */
 export class Subscription<R> implements AsyncIterable<Frame<R>> {
-  /** Resolves when it was closed, rejects with the error that ended it. */
+  /** Resolves after `close`; rejects with the error that ended the subscription. */
   readonly ended: Promise<void>;
   readonly #environment: Environment;
   readonly #url: string;
@@ -52,7 +52,7 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
   readonly #queue = new FrameQueue<Frame<R>>();
   readonly #buffer: number;
   #position: number | undefined;
-  /** Between the beginning of a snapshot and `ready` there is no position to come back to. */
+  /** True between the start of a snapshot and `ready`, when there is no position to resume from. */
   #isPartial: boolean;
   #hasBegun = false;
   #wasReady = false;
@@ -61,7 +61,7 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
   #error: TablecastError | undefined;
   #settle: () => void = () => {};
 
-  /** `url`: of the table. */
+  /** `url` is the address of the table. */
   constructor(environment: Environment, url: string, query: Query | undefined, options: SubscribeOptions<R>) {
     const { id, buffer = 1000 } = options;
     const { rest, taken } = takeOut(tableSearch(query), 'since', 'retained', 'client');
@@ -82,7 +82,7 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     this.#link.connect();
   }
 
-  /** seq of the last change that came; undefined until the state is whole. */
+  /** Last received seq; undefined until the first snapshot is complete. */
   get position(): number | undefined {
     return this.#position;
   }
@@ -91,7 +91,7 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     return this.#status;
   }
 
-  /** Writes over this connection. Resolves when it is committed, which over lost connections it is once. */
+  /** Writes over this connection. Resolves when the write is committed, exactly once even over lost connections. */
   send(envelope: Envelope): Promise<Ack> {
     if (this.#link.isClosed) return Promise.reject(this.#error ?? closedError());
     return this.#outbox.add(envelope);
@@ -106,7 +106,7 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     try {
       for (;;) {
         const frame = await this.#queue.next();
-        this.#taken();
+        this.#resumeIfDrained();
         if (frame === undefined) break;
         yield frame;
       }
@@ -123,8 +123,8 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
       address: () => this.#address(),
       opened: () => this.#outbox.connected(),
       received: (data: unknown) => this.#receive(data),
-      lost: (code: number, reason: string) => this.#lost(code, reason),
-      whyRefused: () => this.#whyRefused(),
+      lost: (code: number, reason: string) => this.#connectionLost(code, reason),
+      explainRefusal: () => this.#explainRefusal(),
       status: (status: Status) => {
         this.#status = status;
         this.#options.onStatus?.(status);
@@ -139,17 +139,17 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     return withSearch(socketUrl(this.#url), this.#search, from);
   }
 
-  #lost(code: number, reason: string): void {
+  #connectionLost(code: number, reason: string): void {
     const error = new TablecastError('PROTOCOL', reason || `The connection was closed with ${code}.`);
-    this.#outbox.lost(UNREPEATABLE.has(code) ? error : undefined);
-    // Half a snapshot cannot be continued.
+    this.#outbox.lost(FINAL_CLOSE_CODES.has(code) ? error : undefined);
+    // A partial snapshot cannot be continued.
     if (this.#isPartial && this.#hasBegun) this.#deliver({ type: 'reset', reason: 'interrupted' });
     this.#hasBegun = false;
   }
 
-  #whyRefused(): Promise<Refusal> {
+  #explainRefusal(): Promise<Refusal> {
     const { id } = this.#options;
-    return whyRefused(this.#environment, {
+    return explainRefusal(this.#environment, {
       url: this.#url,
       search: this.#search,
       isTable: id === undefined && !this.#wasReady,
@@ -157,12 +157,12 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
   }
 
   #receive(data: unknown): void {
-    const frame = JSON.parse(String(data)) as ChangeFrame<R> | Control;
-    if ('message_type' in frame) this.#change(frame);
-    else if (!this.#outbox.take(frame)) this.#control(frame);
+    const frame = JSON.parse(String(data)) as ChangeFrame<R> | ControlFrame;
+    if ('message_type' in frame) this.#receiveChange(frame);
+    else if (!this.#outbox.take(frame)) this.#receiveControl(frame);
   }
 
-  #change(frame: ChangeFrame<R>): void {
+  #receiveChange(frame: ChangeFrame<R>): void {
     if (frame.message_type !== 'Retained') {
       if (this.#position !== undefined && frame.seq <= this.#position) return;
       if (!this.#isPartial) this.#position = frame.seq;
@@ -171,7 +171,7 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     this.#deliver(frame);
   }
 
-  #control(frame: Control): void {
+  #receiveControl(frame: ControlFrame): void {
     const { type, seq, code = '', message = '', details } = frame;
     if (type === 'ready') {
       this.#isPartial = false;
@@ -190,7 +190,7 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     }
   }
 
-  /** A newer token on the open connection; where there is none, the connection ends with 4401 and begins anew. */
+  /** Sends a newer token over the open connection. Without one the server closes with 4401 and the link reconnects. */
   async #renew(): Promise<void> {
     if (!this.#environment.canRenew) return;
     const token = await this.#environment.token(true).catch(() => undefined);
@@ -200,37 +200,37 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
   #deliver(frame: Frame<R>): void {
     this.#queue.add(frame);
     void this.#pump();
-    // A snapshot has to be whole before there is a position to come back to.
+    // A snapshot has to be complete before there is a position to resume from.
     if (this.#queue.size > this.#buffer && !this.#isPartial && this.#link.isOpen) this.#link.pause();
   }
 
-  /** Hands the frames to the callbacks, one after the other. */
+  /** Calls the callbacks for the queued frames, one after the other. */
   async #pump(): Promise<void> {
     const { onChange, onReady, onReset } = this.#options;
     if (this.#isPumping || (onChange ?? onReady ?? onReset) === undefined) return;
     this.#isPumping = true;
     try {
       for (let frame = this.#queue.shift(); frame !== undefined; frame = this.#queue.shift()) {
-        const done = this.#tell(frame);
+        const done = this.#dispatch(frame);
         if (done instanceof Promise) await done;
       }
     } catch (thrown) {
-      // Who has failed at one change cannot be told the next.
+      // After a callback has failed at one change, its state is unknown for the next.
       this.#link.close(asError(thrown, 'CALLBACK_FAILED'));
     } finally {
       this.#isPumping = false;
     }
-    this.#taken();
+    this.#resumeIfDrained();
   }
 
-  #tell(frame: Frame<R>): unknown {
+  #dispatch(frame: Frame<R>): unknown {
     if ('message_type' in frame) return this.#options.onChange?.(frame);
     return frame.type === 'ready' ? this.#options.onReady?.(frame) : this.#options.onReset?.(frame);
   }
 
-  #taken(): void {
+  #resumeIfDrained(): void {
     if (this.#status === 'paused' && this.#queue.size === 0) {
-      // What was sent is not known to have arrived.
+      // Sent writes may not have arrived.
       this.#outbox.lost();
       this.#link.connect();
     }

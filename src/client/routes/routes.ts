@@ -11,17 +11,17 @@ type Caller = (path: readonly string[], args: readonly unknown[]) => unknown;
 const METHODS = new Set(['get', 'delete', 'post', 'put', 'patch']);
 const WITH_BODY = new Set(['post', 'put', 'patch']);
 
-/** `routes.a.b(…)` calls `call(['a', 'b'], […])`. */
+/** Makes a proxy on which `routes.a.b(…)` calls `call(['a', 'b'], […])`. */
 export function routeProxy(call: Caller, path: readonly string[] = []): unknown {
   return new Proxy(() => {}, {
-    // A promise that gives it must not take it for one.
+    // A promise that resolves to the proxy must not treat it as a thenable.
     get: (_target, name) =>
       typeof name === 'symbol' || name === 'then' ? undefined : routeProxy(call, [...path, name]),
     apply: (_target, _self, args) => call(path, args),
   });
 }
 
-/** Answer of an HTTP route: parsed JSON, text, bytes, or undefined for none. */
+/** Calls an HTTP route. Returns parsed JSON, text, bytes, or undefined for 204. */
 export async function callRoute(
   environment: Environment,
   path: readonly string[],
@@ -52,7 +52,7 @@ export function openRouteStream<E>(
   return openEventSource(environment, routeUrl(environment, path, query), handlers);
 }
 
-/** A route's WebSocket. It is opened once: what a conversation was about, only its two sides know. */
+/** Opens the WebSocket of a route. It does not reconnect: the state of the conversation is known only to its two sides. */
 export function openRouteSocket(
   environment: Environment,
   path: readonly string[],
@@ -121,7 +121,7 @@ class RouteSocket {
   }
 }
 
-/** Address of a route; `:name` in its key is taken out of the query. */
+/** Returns the address of a route. `:name` in its key is replaced by the parameter of the query. */
 function routeUrl({ base, routesPrefix }: Environment, path: readonly string[], query: Query = ''): string {
   const left: Record<string, never> | string =
     typeof query === 'string' ? query : { ...(query as Record<string, never>) };
