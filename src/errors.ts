@@ -102,7 +102,7 @@ export class AppError extends Error {
   }
 }
 
-/** VALIDATION_ERROR for one wrong member of a record or message: its path, and what is wrong with it. */
+/** Makes a VALIDATION_ERROR for one invalid property of a record or message, with its path and the reason. */
 export function invalidField(field: string, message: string): AppError {
   const detail = field === '' ? message : `${field}: ${message}`;
   return new AppError('VALIDATION_ERROR', detail, { errors: [{ field, message }] });
