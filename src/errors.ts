@@ -68,12 +68,37 @@ export interface ErrorOptions {
 /** Symbol that all copies of the package share. */
 const APP_ERROR: unique symbol = Symbol.for('tablecast.AppError');
 
-/** Expected failure: the client receives its code. Anything else that is thrown is a bug of the server. */
+/**
+ * Expected error, which the client receives with its code and message. Any other thrown value is an internal error: the client
+ * receives 500 without details.
+ *
+ * @example
+ * ```ts
+ * // my-app/routes/finish.ts
+ * import { AppError, defineRoute } from 'tablecast';
+ *
+ * export const routes = {
+ *   'tasks/:id/finish': defineRoute({
+ *     method: 'POST',
+ *     handler: async ({ tables, params: { id = '' } }) => {
+ *       const task = await tables.Task.get(id);
+ *       if (task?.done) throw new AppError('CONFLICT', `Task ${id} is finished already.`);
+ *       return tables.Task.patch(id, { done: true });
+ *     },
+ *   }),
+ * };
+ * ```
+ */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly errors: readonly FieldError[] | undefined;
   readonly headers: Readonly<Record<string, string>>;
 
+  /**
+   * @param code one of `ERRORS`; decides the HTTP status
+   * @param message sentence for the client
+   * @param options field errors, response headers and cause. A 503 has `Retry-After: 1` unless `headers` are given.
+   */
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'AppError';

@@ -40,7 +40,24 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Starts everything, in this order; `close` runs it backwards. Throws StartError before anything is created. */
+/**
+ * Starts a server for the applications in a folder. The steps run in this order, and `close` runs them backwards.
+ *
+ * @param options folder, environment variables, and values that replace those of config.yaml
+ * @returns the running server, once it listens
+ * @throws StartError with every error of the files, before anything is created
+ * @example
+ * ```ts
+ * // server.ts
+ * import { startServer } from 'tablecast';
+ *
+ * const server = await startServer({ dir: './my-app', env: process.env, allowDestructive: false });
+ * const tasks = server.tables.get('my-app')?.get('Task');
+ * await tasks?.create({ title: 'Write the docs' });
+ * console.log(`${await tasks?.find('done==false').then((open) => open.length)} open at ${server.url}`);
+ * await server.close();
+ * ```
+ */
 export async function startServer({ dir, env, allowDestructive, ...overrides }: StartOptions): Promise<RunningServer> {
   const { server: written, apps, notices } = loadProject(dir, env);
   const configs = apps.map((app) => app.config);

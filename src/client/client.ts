@@ -20,7 +20,29 @@ type PatchOf<T> = T extends { readonly $patch: infer P } ? P : Partial<RecordOf<
 export type AnyRecord = Record<string, unknown>;
 export type AnyTables = Record<string, AnyRecord>;
 
-/** Client of one application. `Tables` has records or `TableTypes` by export name, `Routes` has `RouteTypes` by key. */
+/**
+ * Client of one application. `Tables` has records or `TableTypes` by export name, `Routes` has `RouteTypes` by key.
+ *
+ * @example
+ * ```ts
+ * // page.ts
+ * import { type Client, connect } from 'tablecast/client';
+ *
+ * interface Tables {
+ *   Task: { id: string; title: string; done: boolean };
+ * }
+ *
+ * async function addTask({ tables, $api }: Client<Tables>, title: string): Promise<string> {
+ *   const { id } = await tables.Task.create({ title });
+ *   await $api.announce?.post({ added: title });
+ *   return id;
+ * }
+ *
+ * const client = connect<Tables>('https://example.com/my-app');
+ * console.log(`added ${await addTask(client, 'Buy milk')}`);
+ * client.close();
+ * ```
+ */
 export interface Client<Tables = AnyTables, Routes = never> {
   readonly tables: {
     readonly [Name in keyof Tables]: Table<RecordOf<Tables[Name]>, CreateOf<Tables[Name]>, PatchOf<Tables[Name]>>;
@@ -44,6 +66,20 @@ interface Closable {
 
 /**
  * Creates a client of one application. Nothing is sent before the first request or subscription.
+ *
+ * @param url address of the application; in a page it may be relative, such as `.`
+ * @param options token, timeouts and replacements for WebSocket and fetch
+ * @throws TypeError for an invalid URL
+ * @example
+ * ```ts
+ * // page.ts
+ * import { connect } from 'tablecast/client';
+ *
+ * const client = connect('https://example.com/my-app', { token: () => undefined, timeout: 5_000 });
+ * await client.tables.Task?.put('docs', { title: 'Write the docs' });
+ * console.log(await client.tables.Task?.list({ title: 'Write the docs' }));
+ * client.close();
+ * ```
  */
 export function connect<Tables = AnyTables, Routes = never>(
   url: string | URL,

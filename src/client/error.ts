@@ -19,6 +19,20 @@ const TABLECAST_ERROR: unique symbol = Symbol.for('tablecast.TablecastError');
 /**
  * Error of every failed operation. `code` is a code of the server (PROTOCOL.md §6) or of the client: `NETWORK`, `TIMEOUT`,
  * `ABORTED`, `CLOSED`, `BUFFER_FULL`, `PROTOCOL`, `CALLBACK_FAILED`, `NO_WEBSOCKET`.
+ *
+ * @example
+ * ```ts
+ * // page.ts
+ * import { connect, TablecastError } from 'tablecast/client';
+ *
+ * const { tables } = connect('https://example.com/my-app');
+ * try {
+ *   await tables.Task?.get('missing');
+ * } catch (error) {
+ *   if (!(error instanceof TablecastError) || error.code !== 'NOT_FOUND') throw error;
+ *   console.log(`${error.status}: no such task`);
+ * }
+ * ```
  */
 export class TablecastError extends Error {
   override readonly name = 'TablecastError';

@@ -33,6 +33,19 @@ interface PendingReply {
 /**
  * Rooms of a WebSocket connector. Joined rooms are joined again after a reconnect. Messages that were sent in between are
  * not delivered: the server does not store them.
+ *
+ * @example
+ * ```ts
+ * // page.ts
+ * import { connect } from 'tablecast/client';
+ *
+ * const client = connect('https://example.com/my-app');
+ * const rooms = client.rooms('/ws', { onMessage: (data, room) => console.log(room, data) });
+ * await rooms.join('lobby');
+ * await client.$api.announce?.post({ text: 'Hello' });
+ * await rooms.leave('lobby');
+ * client.close();
+ * ```
  */
 export class Rooms {
   /** Resolves after `close`; rejects with the error that ended the connection. */

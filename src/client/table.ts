@@ -93,14 +93,51 @@ export class Table<R, Create = Partial<R>, Patch = Partial<R>> {
     return (await this.#request('POST', url, options, data)).json() as Promise<Published>;
   }
 
-  /** Subscribes to the changes of the table, or of the matching records, from now on or after a position. */
+  /**
+   * Subscribes to the changes of the table, or of the matching records, from now on or after a position.
+   *
+   * @param query filter and parameters of the channel
+   * @param options callbacks and start; without callbacks the frames are read by `for await`
+   * @returns the subscription; errors arrive in `onError` and in its promise `ended`
+   * @example
+   * ```ts
+   * // page.ts
+   * import { connect } from 'tablecast/client';
+   *
+   * const client = connect<{ Task: { id: string; title: string } }>('https://example.com/my-app');
+   * for await (const frame of client.tables.Task.subscribe('', { retained: true })) {
+   *   if ('message_type' in frame) console.log(frame.message_type, frame.id);
+   *   else if (frame.type === 'ready') break;
+   * }
+   * ```
+   */
   subscribe(query?: Query, options: SubscribeOptions<R> = {}): Subscription<R> {
     const subscription = new Subscription<R>(this.#environment, this.#url, query, options);
     this.#onOpen(subscription);
     return subscription;
   }
 
-  /** Opens a list of the matching records that stays in sync with the server. */
+  /**
+   * Opens a list of the matching records that stays in sync with the server.
+   *
+   * @param query as of `list`. With `select` it has to include the fields that `sort` names.
+   * @param options callbacks of the list
+   * @returns the list, which is empty until its promise `ready` resolves
+   * @example
+   * ```ts
+   * // page.ts
+   * import { connect } from 'tablecast/client';
+   *
+   * const client = connect<{ Task: { id: string; title: string; done: boolean } }>('https://example.com/my-app');
+   * const list = client.tables.Task.live('sort=title&limit=20');
+   * await list.ready;
+   * list.onChange((tasks) => {
+   *   console.log(tasks.map(({ title }) => title).join(', '));
+   *   list.close();
+   * });
+   * await client.tables.Task.create({ title: 'A new task' });
+   * ```
+   */
   live(query?: Query, options: LiveOptions<R> = {}): LiveList<R> {
     const { rest, taken } = takeOut(tableSearch(query), 'sort', 'limit', 'offset', 'since', 'retained');
     return new LiveList((callbacks) => this.subscribe(rest, callbacks), taken, options);

@@ -99,6 +99,24 @@ interface NamedTableHooks {
   readonly afterChange?: (event: ChangeEvent) => unknown;
 }
 
+/**
+ * Hooks of one table. A before-hook changes the record or throws to refuse the write; `afterChange` runs after the commit.
+ *
+ * @example
+ * ```ts
+ * // my-app/hooks/tasks.ts
+ * import type { Hooks, TableHooks } from 'tablecast';
+ *
+ * const task: TableHooks = {
+ *   beforeCreate({ record }) {
+ *     record.title = String(record.title).trim();
+ *     if (record.title === '') throw new Error('A task needs a title.');
+ *   },
+ * };
+ *
+ * export const tables: Hooks['tables'] = { Task: task };
+ * ```
+ */
 export type TableHooks = WithAliases<NamedTableHooks>;
 
 interface NamedHooks {
@@ -111,5 +129,25 @@ interface NamedHooks {
   readonly tables?: { readonly [Name in TableName]?: TableHooks };
 }
 
-/** Exports of a module that config.yaml names under `hooks`: named exports, or the members of its default export. */
+/**
+ * Exports of a module that `hooks` of config.yaml names, by name or as the properties of its default export.
+ *
+ * @example
+ * ```ts
+ * // my-app/hooks/activity.ts
+ * import type { Hooks } from 'tablecast';
+ *
+ * export const onRealtimeConnect: Hooks['onRealtimeConnect'] = ({ userId }) => {
+ *   if (userId === 'mallory') throw new Error('This account is blocked.');
+ * };
+ *
+ * export const tables: Hooks['tables'] = {
+ *   Task: {
+ *     async afterChange({ op, id, tables }) {
+ *       await tables.Activity.create({ text: `${op} ${id}` });
+ *     },
+ *   },
+ * };
+ * ```
+ */
 export type Hooks = WithAliases<NamedHooks>;

@@ -6,8 +6,11 @@ import ts from 'typescript';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What the compiler says of the files of an application, in which `tablecast` is this package: `file:line message`. */
-export function compile(files: Readonly<Record<string, string>>): string[] {
+/**
+ * Errors of the compiler in the files of an application, in which `tablecast` is this package: `file:line message`. Declaration
+ * files are checked, too, unless `skipLibCheck` is true.
+ */
+export function compile(files: Readonly<Record<string, string>>, { skipLibCheck = false } = {}): string[] {
   const dir = mkdtempSync(join(tmpdir(), 'tablecast-types-'));
   try {
     writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
@@ -18,10 +21,12 @@ export function compile(files: Readonly<Record<string, string>>): string[] {
     const program = ts.createProgram(roots, {
       ...options,
       noEmit: true,
-      // The declarations themselves are looked at, too.
-      skipLibCheck: false,
+      skipLibCheck,
       typeRoots: [join(ROOT, 'node_modules/@types')],
-      paths: { tablecast: [join(ROOT, 'src/index.ts')] },
+      paths: {
+        tablecast: [join(ROOT, 'src/index.ts')],
+        'tablecast/client': [join(ROOT, 'src/client/index.ts')],
+      },
     });
     return roots.flatMap((path, index) => {
       const source = program.getSourceFile(path);

@@ -22,7 +22,22 @@ export interface RoomsOptions {
   readonly presence?: number | undefined;
 }
 
-/** Interface by which code sends to connections; each method returns the number of connections that it sent to. */
+/**
+ * Sends messages to the connections of a connector. Each method returns the number of connections that it reaches.
+ *
+ * @example
+ * ```ts
+ * // my-app/routes/announce.ts
+ * import { defineRoute } from 'tablecast';
+ *
+ * export const routes = {
+ *   announce: defineRoute({
+ *     method: 'POST',
+ *     handler: ({ rooms, body }) => ({ reached: rooms.ws?.sendToRoom('lobby', body) ?? 0 }),
+ *   }),
+ * };
+ * ```
+ */
 export interface RoomsHandle {
   broadcast(data: unknown): number;
   /** Throws BAD_REQUEST for a text that cannot be the name of a room. */

@@ -10,16 +10,51 @@ export interface BulkResult {
   readonly changed: number;
 }
 
-/** Changes of a table, in order; `return` ends it. */
+/**
+ * Changes of a table, one after the other. `return`, or leaving a `for await`, ends the subscription.
+ *
+ * @example
+ * ```ts
+ * // my-app/routes/open-tasks.ts
+ * import { defineRoute } from 'tablecast';
+ *
+ * export const routes = {
+ *   'open-tasks': defineRoute({
+ *     kind: 'sse',
+ *     handler: async function* ({ tables, signal }) {
+ *       for await (const frame of tables.Task.subscribe('done==false', { signal })) {
+ *         if ('id' in frame) yield { type: frame.message_type, id: frame.id };
+ *       }
+ *     },
+ *   }),
+ * };
+ * ```
+ */
 export interface TableSubscription<Shown = JsonObject, Id extends RecordKey = RecordKey>
   extends AsyncIterableIterator<TableFrame<Shown, Id>, undefined> {
   return(): Promise<IteratorResult<TableFrame<Shown, Id>, undefined>>;
 }
 
 /**
- * Table for code that runs in the server: the same checks as REST, with the rights of the identity that it was made
- * for. `Shown` is a record as it is read, `New` a new record, `Changes` some fields, `Whole` a record whose key is
- * given separately.
+ * Table for code that runs in the server, with the validation of REST and the rights of one identity. `Shown` is a record as
+ * it is read, `New` a new record, `Changes` some fields, `Whole` a record without its key.
+ *
+ * @example
+ * ```ts
+ * // my-app/routes/cleanup.ts
+ * import { defineRoute } from 'tablecast';
+ *
+ * export const routes = {
+ *   cleanup: defineRoute({
+ *     method: 'POST',
+ *     handler: async ({ tables }) => {
+ *       const { changed } = await tables.Task.deleteMany('done==true');
+ *       const open = await tables.Task.find('sort=title&limit=10');
+ *       return { removed: changed, open: open.map(({ title }) => title) };
+ *     },
+ *   }),
+ * };
+ * ```
  */
 export interface TableHandle<
   Shown = JsonObject,

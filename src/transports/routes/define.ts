@@ -40,12 +40,41 @@ export interface RouteContext<Query = unknown> {
   readonly signal: AbortSignal;
 }
 
+/**
+ * Request of an HTTP route.
+ *
+ * @example
+ * ```ts
+ * // my-app/routes/whoami.ts
+ * import { defineRoute, type HttpContext } from 'tablecast';
+ *
+ * function whoami({ identity, method }: HttpContext): object {
+ *   return { method, caller: identity.type === 'principal' ? identity.sub : identity.type };
+ * }
+ *
+ * export const routes = { whoami: defineRoute({ handler: whoami }) };
+ * ```
+ */
 export interface HttpContext<Query = unknown, Body = unknown> extends RouteContext<Query> {
   /** Output of its schema; without one parsed JSON, a string or a Buffer, by the content type. */
   readonly body: Body;
 }
 
-/** An open WebSocket. */
+/**
+ * WebSocket of a route, as long as it is open.
+ *
+ * @example
+ * ```ts
+ * // my-app/routes/echo.ts
+ * import { defineRoute, type RouteConnection } from 'tablecast';
+ *
+ * async function echo(message: unknown, connection: RouteConnection): Promise<void> {
+ *   if (!connection.send({ echo: message })) await connection.drained();
+ * }
+ *
+ * export const routes = { echo: defineRoute({ kind: 'ws', handler: { onMessage: echo } }) };
+ * ```
+ */
 export interface RouteConnection<Query = unknown> extends RouteContext<Query> {
   /** A UUID. */
   readonly id: string;
@@ -134,7 +163,21 @@ export interface RouteOptions<Kind extends RouteKind, Query extends MaybeSchema,
   readonly handler: Handlers<Query, Input>[Kind];
 }
 
-/** Types a route, to be exported in `routes` of a module that `routes:` of config.yaml names. Returns its argument. */
+/**
+ * Defines a route with its types. Export it in `routes` of a module that `routes:` of config.yaml names.
+ *
+ * @param route kind, schemas, access and handler; its key in `routes` is its path
+ * @returns `route` itself
+ * @example
+ * ```ts
+ * // my-app/routes/hello.ts
+ * import { defineRoute } from 'tablecast';
+ *
+ * export const routes = {
+ *   hello: defineRoute({ handler: ({ query }) => ({ hello: query.name ?? 'world' }) }),
+ * };
+ * ```
+ */
 export function defineRoute<
   Kind extends RouteKind = 'http',
   Query extends MaybeSchema = undefined,
