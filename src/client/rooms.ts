@@ -103,7 +103,11 @@ export class Rooms {
     return this.#request('leave_room', room);
   }
 
-  /** Sends a message, which starts flows. Without a connection the message is queued. Throws `BUFFER_FULL` or `CLOSED`. */
+  /**
+   * Sends a message, which starts flows. Without a connection the message is queued.
+   *
+   * @throws TablecastError `BUFFER_FULL` or `CLOSED`
+   */
   send(data: unknown): void {
     if (this.#link.isClosed) throw closedError();
     const text = JSON.stringify({ type: 'message', data });

@@ -39,12 +39,20 @@ export class Table<R, Create = Partial<R>, Patch = Partial<R>> {
     this.#onOpen = onOpen;
   }
 
-  /** Returns the matching records in the order of the query; one page of them. Throws `INVALID_QUERY`. */
+  /**
+   * Returns the matching records in the order of the query; one page of them.
+   *
+   * @throws TablecastError `INVALID_QUERY`
+   */
   async list(query?: Query, options?: RequestOptions): Promise<R[]> {
     return [...(await this.page(query, options)).records];
   }
 
-  /** Returns one page of records with its position and the cursor of the next page. Throws `INVALID_QUERY`. */
+  /**
+   * Returns one page of records with its position and the cursor of the next page.
+   *
+   * @throws TablecastError `INVALID_QUERY`
+   */
   async page(query?: Query, options?: RequestOptions): Promise<Page<R>> {
     const response = await this.#request('GET', withSearch(this.#url, tableSearch(query)), options);
     const { headers } = response;
@@ -58,14 +66,22 @@ export class Table<R, Create = Partial<R>, Patch = Partial<R>> {
     };
   }
 
-  /** Returns one record; `query` may have `select`. Throws `NOT_FOUND`. */
+  /**
+   * Returns one record; `query` may have `select`.
+   *
+   * @throws TablecastError `NOT_FOUND`
+   */
   async get(id: Id, query?: Query, options?: RequestOptions): Promise<R> {
     return (
       await this.#request('GET', withSearch(this.#recordUrl(id), tableSearch(query)), options)
     ).json() as Promise<R>;
   }
 
-  /** Stores a new record, or all records of a list or none. Returns them as stored. Throws `CONFLICT` when an id exists. */
+  /**
+   * Stores a new record, or all records of a list or none. Returns them as stored.
+   *
+   * @throws TablecastError `CONFLICT` when an id exists
+   */
   create(record: Create, options?: RequestOptions): Promise<R>;
   create(records: readonly Create[], options?: RequestOptions): Promise<R[]>;
   async create(input: Create | readonly Create[], options?: RequestOptions): Promise<R | R[]> {
@@ -77,12 +93,20 @@ export class Table<R, Create = Partial<R>, Patch = Partial<R>> {
     return (await this.#request('PUT', this.#recordUrl(id), options, record)).json() as Promise<R>;
   }
 
-  /** Changes the given fields and leaves the others. Throws `NOT_FOUND`. */
+  /**
+   * Changes the given fields and leaves the others.
+   *
+   * @throws TablecastError `NOT_FOUND`
+   */
   async patch(id: Id, fields: Patch, options?: WriteOptions): Promise<R> {
     return (await this.#request('PATCH', this.#recordUrl(id), options, fields)).json() as Promise<R>;
   }
 
-  /** Deletes a record. Throws `NOT_FOUND`. */
+  /**
+   * Deletes a record.
+   *
+   * @throws TablecastError `NOT_FOUND`
+   */
   async delete(id: Id, options?: WriteOptions): Promise<void> {
     await this.#request('DELETE', this.#recordUrl(id), options);
   }

@@ -2,13 +2,13 @@ import type { FieldPlan, FieldType, Plan, RelationPlan, TablePlan } from '../sch
 import { isServerSet, isText, mustBeSent, notesOf } from '../schema/sdl/field.ts';
 import { TypeNames } from './type-names.ts';
 import {
-  type Direction,
   formatEnum,
   formatInterface,
   formatKey,
   formatValue,
   packageType,
   type TypeMember,
+  type ValueDirection,
 } from './type-text.ts';
 
 type EnumType = FieldType & { readonly kind: 'enum' };
@@ -140,7 +140,7 @@ function describeHandle({ name, exportName = name, primaryKey }: TablePlan, name
   return { name: exportName, type: `${packageType('TableHandle')}<${given.join(', ')}>` };
 }
 
-function describe(field: FieldPlan, names: TypeNames, direction: Direction): TypeMember {
+function describe(field: FieldPlan, names: TypeNames, direction: ValueDirection): TypeMember {
   const { name, type, required, primaryKey, access } = field;
   return {
     name,

@@ -3,7 +3,7 @@ import { isText } from '../schema/sdl/field.ts';
 import type { TypeNames } from './type-names.ts';
 
 /** `out` for values that the server returns, `in` for values that code passes to it. */
-export type Direction = 'out' | 'in';
+export type ValueDirection = 'out' | 'in';
 
 const PACKAGE = `'tablecast'`;
 
@@ -26,14 +26,14 @@ const SCALARS: Readonly<Record<ScalarName, string>> = {
 };
 
 /** Returns the TypeScript type of a value. */
-export function formatValue(type: FieldType, required: boolean, names: TypeNames, direction: Direction): string {
+export function formatValue(type: FieldType, required: boolean, names: TypeNames, direction: ValueDirection): string {
   // JSON includes null.
   if (!required && type.kind === 'scalar' && type.name === 'JSON') return packageType('JsonValue');
   const text = formatPresent(type, names, direction);
   return required ? text : `${text} | null`;
 }
 
-function formatPresent(type: FieldType, names: TypeNames, direction: Direction): string {
+function formatPresent(type: FieldType, names: TypeNames, direction: ValueDirection): string {
   switch (type.kind) {
     case 'scalar':
       return SCALARS[type.name];
