@@ -129,7 +129,7 @@ describe('event streams', () => {
   });
 });
 
-test('a queue gives what came in order, then ends', async () => {
+test('a queue returns its frames in order, then ends', async () => {
   const queue = new FrameQueue<number>();
   const first = queue.next();
   for (let n = 0; n < 3000; n++) queue.add(n);
@@ -188,7 +188,7 @@ describe('the outbox', () => {
     outbox.end(new TablecastError('CLOSED', 'over'));
   });
 
-  test('repeats what is still under way, refuses what is too much, and does not repeat what broke the connection', async () => {
+  test('repeats writes in progress, refuses writes beyond its bound, and does not repeat writes that broke the connection', async () => {
     const { outbox, sent, join } = open(2);
     const { TablecastError } = await import('../../src/client/index.ts');
     join();
@@ -210,7 +210,7 @@ test('messages: JSON where it can be, bytes as they are', () => {
   expect([{ a: 1 }, 'plain', bytes, bytes.buffer].map(printMessage)).toEqual(['{"a":1}', 'plain', bytes, bytes]);
 });
 
-test('errors of answers that are no problem details', async () => {
+test('errors of responses without problem details', async () => {
   const plain = new Response('Bad gateway', { status: 502, headers: { 'retry-after': '3' } });
   expect(await errorOf(plain)).toMatchObject({ code: 'HTTP_502', status: 502, retryAfter: 3000, errors: [] });
   const dated = new Response('null', { status: 503, headers: { 'retry-after': new Date(0).toUTCString() } });

@@ -12,7 +12,7 @@ afterEach(() => {
 
 const URL = 'http://127.0.0.1:1/a/';
 
-/** A write whose attempts get these answers, the last one again and again; a number is a status, text a failure. */
+/** Sends a write whose attempts get these responses, then the last one each time; a number is a status, text a failure. */
 function write(answers: readonly (number | string)[], options: ConnectOptions = {}) {
   const keys: (string | undefined)[] = [];
   const answer: typeof fetch = async (_url, init) => {
@@ -25,8 +25,8 @@ function write(answers: readonly (number | string)[], options: ConnectOptions = 
   return { keys, done: request(environment, `${URL}T`, { method: 'POST', body: {} }) };
 }
 
-describe('a request that fails for a passing reason', () => {
-  test('is repeated as the same write for as long as retryFor, however many attempts that takes', async () => {
+describe('a request with a transient error', () => {
+  test('is repeated as the same write until retryFor is over, however many attempts that takes', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(0.01);
     const { keys, done } = write([...Array<string>(20).fill('refused'), 503, 502, 201]);
     expect((await done).status).toBe(201);
@@ -34,7 +34,7 @@ describe('a request that fails for a passing reason', () => {
     expect(new Set(keys).size).toBe(1);
   });
 
-  test('is repeated for 30 s unless that is configured', () => {
+  test('is repeated for 30 s by default', () => {
     expect(makeEnvironment(URL, {}).retryFor).toBe(30_000);
     expect(makeEnvironment(URL, { retryFor: 5 }).retryFor).toBe(5);
   });
@@ -48,7 +48,7 @@ describe('a request that fails for a passing reason', () => {
     expect(keys.length).toBeGreaterThanOrEqual(2);
   });
 
-  test('fails at once where nothing may be repeated, or the server asks for more patience than there is', async () => {
+  test('fails at once when it may not be repeated or Retry-After exceeds the remaining time', async () => {
     for (const [answers, options] of [
       [['refused'], { retryFor: 0 }],
       [[429], {}],
@@ -84,7 +84,7 @@ describe('a pause', () => {
     let ended = 0;
     const wait = () => pauseUntilWake(60_000).then(() => void ended++);
     const first = wait();
-    // A window that nobody sees need not hurry.
+    // A hidden window does not reconnect early.
     page.dispatchEvent(new Event('online'));
     document.dispatchEvent(new Event('visibilitychange'));
     await new Promise((resolve) => setTimeout(resolve, 0));

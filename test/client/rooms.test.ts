@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { connect, type Rooms } from '../../src/client/index.ts';
 
-/** A server that speaks the protocol of rooms: what is said in `echo` goes to everybody in the room that it names. */
+/** Server with the protocol of rooms: a message with `echo` is sent to all members of the room that it names. */
 class RoomServer {
   readonly #http: Server = createServer();
   readonly #sockets: WebSocketServer;
@@ -130,7 +130,7 @@ describe('S2.7 rooms of the client', () => {
     expect(states).toEqual(['connecting', 'live', 'waiting', 'connecting', 'live']);
   });
 
-  test('end when it is said, with what was waited for', async () => {
+  test('end by close, with every pending join and leave', async () => {
     let refused: string | undefined;
     // In the moment in which the connection is gone: how soon there is another one is chance.
     const onStatus = (status: string) => {
@@ -166,7 +166,7 @@ describe('S2.7 rooms of the client', () => {
     expect(errors).toEqual([name]);
   });
 
-  test('a token function that gives none for good ends it, one that fails for now does not', async () => {
+  test('a permanent error of the token function ends it, a transient one does not', async () => {
     let calls = 0;
     const { TablecastError } = await import('../../src/client/index.ts');
     rooms = connect(url, {

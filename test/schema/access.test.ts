@@ -33,11 +33,11 @@ test.each([
     '1:55 "a b" is not the name of a claim | write the name alone: claim: "orgId"',
   ],
   ['@account', '', '1:23 @account needs the argument "field" | write @account(field: …)'],
-])('%s %s is told with its place', (directives, field, expected) => {
+])('%s %s is reported with its location', (directives, field, expected) => {
   expect(mistakesOf(table(directives, field))).toContain(expected);
 });
 
-test('a rule over a relation says what to compare instead', () => {
+test('the error of a rule over a relation names the field to compare instead', () => {
   const sdl = (rule: string) => `type Card @table @export @access(read: "${rule}") {
   id: ID! @primaryKey
   boardId: ID
@@ -54,7 +54,7 @@ type Board @table @export @access(read: "cards.id==x") {
   expect(mistakesOf(sdl('borad.ownerId==$auth.sub'))[0]).toMatch(/column 1: Card has no field "borad"$/);
 });
 
-test('a table that only admins can use is noticed', () => {
+test('a table that only admins can use gives a notice', () => {
   const closed = (directives: string, auth = true) =>
     describeClosedTables(planOf(table(directives), auth ? { auth: {} as AuthConfig } : {}));
   const grant =
@@ -70,18 +70,18 @@ test('a table that only admins can use is noticed', () => {
   expect(closed('@access(publish: "editor")')).toEqual([]);
 });
 
-test('all mistakes in rules are told at once', () => {
+test('all errors in rules are reported at once', () => {
   const mistakes = mistakesOf(table('@access(read: "x==1", update: ["ok", "y==1"])', '@access(read: "z==1")'));
   expect(mistakes).toHaveLength(3);
 });
 
-test('a rule cannot look at what is hidden, and account and public exclude each other', () => {
+test('a rule cannot read a hidden field, and account and public exclude each other', () => {
   expect(mistakesOf(table('@access(read: "owner==x")', '@hidden'))[0]).toContain('T has no field "owner"');
   const both = 'type T @table @account(field: "a") @export(public: [read]) { id: ID! @primaryKey a: String }';
   expect(mistakesOf(both)[0]).toContain('public and @account exclude each other');
 });
 
-test('where rules or identities are, nothing is open but what is said to be', () => {
+test('with rules or authentication only the listed actions are public', () => {
   const open = planOf(table('')).tables[0];
   expect([...(open?.public ?? [])]).toContain('delete');
   expect(planOf(table('@access(read: "a")')).tables[0]?.public.size).toBe(0);
@@ -95,7 +95,7 @@ test('where rules or identities are, nothing is open but what is said to be', ()
   expect(offered).toEqual([true, true, false, true, false]);
 });
 
-test('the plan says who may do what', () => {
+test('the plan has the rules of tables and fields', () => {
   const text = table(
     '@access(read: ["editor", "owner==$auth.sub"]) @account(field: "owner", claim: "org")',
     '@access(write: [])',

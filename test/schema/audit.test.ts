@@ -27,7 +27,7 @@ describe('@audit', () => {
     expect(mistakesOf(text)).toEqual([`${places[0]} ${mistake}`]);
   });
 
-  test('takes its address from a table, wherever it stands', () => {
+  test('reserves its address, whichever table has @audit', () => {
     const sdl = 'type T @table @export(name: "audit") { id: ID! @primaryKey }';
     expect(tableOf(sdl).exportName).toBe('audit');
     const hint = 'the audit log is there: take another name, @export(name: "…"), or remove every @audit';

@@ -22,7 +22,7 @@ test('indexes over several fields are read in their order', () => {
   ]);
 });
 
-describe('a mistake is told with its place', () => {
+describe('an error is reported with its location', () => {
   test.each([
     ['@compositeIndex(fields: ["room", §"mad"])', 'type "T" has no stored field "mad" | did you mean "made"?'],
     ['@compositeIndex(fields: ["room", §"room"])', 'field "room" is given twice'],
@@ -54,7 +54,7 @@ describe('a mistake is told with its place', () => {
     expect(mistakesOf(text)).toEqual([`${places[0]} ${message}`]);
   });
 
-  test('on a type that is no table', () => {
+  test('on a type that is not a table', () => {
     const { text, places } = readMarks(
       'type N §@compositeIndex(fields: ["a", "b"]) { a: Int b: Int } type T @table { id: ID! @primaryKey n: N }',
     );
@@ -62,11 +62,11 @@ describe('a mistake is told with its place', () => {
   });
 });
 
-test('what was stored without them is the same as a table that has none', () => {
+test('a schema stored before they existed equals that of a table without them', () => {
   expect(describeTable(tableOf(sdl('')))).not.toHaveProperty('compositeIndexes');
 });
 
-test('a change of uniqueness drops one index and makes another; a change of case makes none', () => {
+test('a change of uniqueness rebuilds the index, a change of case does not', () => {
   const before = describeStored(planOf(sdl('@compositeIndex(fields: ["room", "made"])')));
   const after = planOf(sdl('@compositeIndex(fields: ["room", "made"], unique: true)'));
   expect(planMigration(before, after).map(({ sentence }) => sentence)).toEqual([

@@ -46,7 +46,7 @@ test.each([
   expect(tableOf(sdl(field)).fields.at(-1)?.computed?.uses).toEqual(uses);
 });
 
-describe('a mistake is told with its place', () => {
+describe('an error is reported with its location', () => {
   test.each([
     ['f: String @computed(from: "name + §nam")', 'type "T" has no stored field "nam" | did you mean "name"?'],
     ['f: String @computed(from: "name +§")', 'expected a value, found the end'],
@@ -131,7 +131,7 @@ describe('the migration', () => {
     expect(steps(with_(before), with_(after))).toEqual(expected);
   });
 
-  test('another kind of a field in it makes the expression another', () => {
+  test('a change of the kind of a field in it changes the expression', () => {
     const f = 'f: String @computed(from: "string(count)")';
     expect(steps(with_(f), with_(f, 'Float'))).toEqual([
       ['change-type', false],
@@ -140,7 +140,7 @@ describe('the migration', () => {
     expect(steps(with_(f), with_(f, 'Long'))).toEqual([['change-type', false]]);
   });
 
-  test('what was stored without it has no mark of it', () => {
+  test('a schema stored without it has no signature', () => {
     expect(JSON.stringify(describeTable(tableOf(with_(''))))).not.toContain('computed');
   });
 });

@@ -52,6 +52,6 @@ test.each([
   '2025-01-15T10:30:00+02:',
   '2025-01-15+02',
   '20250115T10',
-])('%j is no date', (text) => {
+])('%j is not a date', (text) => {
   expect(parseDate(text)).toBeUndefined();
 });

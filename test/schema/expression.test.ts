@@ -154,7 +154,7 @@ describe('an expression', () => {
   });
 });
 
-describe('a mistake is told with its place', () => {
+describe('an error is reported with its location', () => {
   test.each([
     ['', '1 expected a value, found the end'],
     ['n +', '4 expected a value, found the end'],
@@ -238,7 +238,7 @@ const PIECES = [
   ],
 ];
 
-test('any text is refused with a place or gives values that never throw and are none that JSON does not have', () => {
+test('any text is refused with an offset or evaluates without an exception to a JSON value', () => {
   const text = fc.array(fc.constantFrom(...PIECES), { maxLength: 12 }).map((pieces) => pieces.join(''));
   let taken = 0;
   fc.assert(

@@ -12,7 +12,7 @@ test('the plan of an application carries its app_id and the switches of its conf
   expect([...(plan.tables[0]?.transports ?? [])]).toEqual(['rest', 'ws']);
 });
 
-test('a schema that has gone since the configuration was read is told', () => {
+test('a schema that was deleted after the configuration was read is reported', () => {
   const { app } = loadConfig(makeApp(''), {});
   rmSync(join(app.dir, 'schema.graphql'));
   expect(mistakesOf(() => loadPlan(app))).toEqual(['schema.graphql does not exist']);

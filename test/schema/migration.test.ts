@@ -17,7 +17,7 @@ function stepsOf(before: string, after: string): readonly MigrationStep[] {
   return planMigration(storedOf(before), planOf(after));
 }
 
-/** Steps from a table with one set of fields to one with another: `type`, `!` when destructive. */
+/** Returns the steps from a table with one set of fields to one with another: the type, with `!` when destructive. */
 function typesOf(before: string, after: string): string[] {
   const schema = (fields: string) =>
     `enum Two { a b }\nenum Three { a b c }\ntype N { x: Int! y: String }\ntype M { x: Long! y: String z: Int }
@@ -93,14 +93,14 @@ describe('tables', () => {
     );
   });
 
-  test('that have left the schema are kept and mentioned', () => {
+  test('that have left the schema are kept and reported', () => {
     const [step, ...more] = stepsOf(`type A @table { ${KEY} }\ntype B @table { ${KEY} }`, `type A @table { ${KEY} }`);
     expect(more).toEqual([]);
     expect(step).toMatchObject({ type: 'keep-table', destructive: false, stored: { name: 'B' } });
     expect(step?.sentence).toBe('keep the records of data.B, which is not in the schema');
   });
 
-  test('that have left the schema are dropped only when that is asked for', () => {
+  test('that have left the schema are dropped only on request', () => {
     const stored = storedOf(`type A @table { ${KEY} }\ntype B @table { ${KEY} }`);
     const steps = planMigration(stored, planOf(`type A @table { ${KEY} }`), { dropTables: ['B'] });
     expect(steps).toMatchObject([{ type: 'drop-table', destructive: true, stored: { name: 'B' } }]);
@@ -124,7 +124,7 @@ describe('tables', () => {
     ]);
   });
 
-  test('take another expiration', () => {
+  test('can change their expiration', () => {
     const steps = stepsOf(
       `type A @table { ${KEY} d: Date }`,
       `type A @table(expiration: 60) { ${KEY} d: Date @expiresAt }`,
@@ -224,7 +224,7 @@ describe('columns', () => {
     expect(stepsOf(before, after)).toEqual([]);
   });
 
-  test('say in one sentence what would happen', () => {
+  test('describe their effect in one sentence', () => {
     const before = `enum E { a b }\ntype N { x: Int! }\ntype A @table { ${KEY} e: E n: [N!] f: Int }`;
     const after = `type A @table { ${KEY} e: Int n: Int f: Float! g: Int! }`;
     expect(stepsOf(before, after).map(({ sentence }) => sentence)).toEqual([

@@ -17,7 +17,7 @@ export function tableOf(text: string, name?: string): TablePlan {
   return table;
 }
 
-/** The StartError that the call throws. */
+/** Returns the StartError that the call throws. */
 export function startErrorOf(run: () => unknown): StartError {
   try {
     run();
@@ -28,7 +28,7 @@ export function startErrorOf(run: () => unknown): StartError {
   throw new Error('expected a StartError');
 }
 
-/** Takes the marks `§` out of a text, each before the place where a mistake is expected. */
+/** Removes the marks `§` from a text, each of which stands before the location of an expected error. */
 export function readMarks(marked: string): { text: string; places: string[] } {
   const [first = '', ...rest] = marked.split('§');
   const places: string[] = [];
@@ -45,7 +45,7 @@ function placeAt(before: string): string {
   return `${lines.length}:${(lines.at(-1) ?? '').length + 1}`;
 }
 
-/** `line:column message | hint` of every mistake in the schema. */
+/** Returns `line:column message | hint` for every error in the schema. */
 export function mistakesOf(text: string): string[] {
   const { diagnostics } = startErrorOf(() => planOf(text));
   return diagnostics.map(({ at, message, hint }) => `${at.line}:${at.column} ${message}${hint ? ` | ${hint}` : ''}`);

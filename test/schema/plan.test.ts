@@ -214,26 +214,26 @@ describe('S0.5: a transport is on unless something switches it off', () => {
   });
 });
 
-describe('what anybody may do', () => {
-  test('is everything but publishing, unless it is listed', () => {
+describe('the list of public actions', () => {
+  test('has everything but publishing, unless it is given', () => {
     const actions = tableOf(`type A @table @export { ${KEY} }`).public;
     expect([...actions]).toEqual(ACTIONS.filter((action) => action !== 'publish'));
   });
 
-  test('is exactly what is listed, as words or in quotes', () => {
+  test('has exactly the given actions, with or without quotes', () => {
     expect([...tableOf(`type A @table @export(public: [publish, "read"]) { ${KEY} }`).public]).toEqual([
       'read',
       'publish',
     ]);
   });
 
-  test('is nothing when the list is empty', () => {
+  test('is empty when the given list is empty', () => {
     expect([...tableOf(`type A @table @export(public: []) { ${KEY} }`).public]).toEqual([]);
   });
 });
 
-describe('mistakes', () => {
-  test('are told all at once, over several files, with line, caret and hint', () => {
+describe('errors', () => {
+  test('are reported all at once, over several files, with line, caret and hint', () => {
     const error = startErrorOf(() =>
       makePlan(
         [
@@ -263,7 +263,7 @@ describe('mistakes', () => {
     );
   });
 
-  test('of syntax are told for every file, without guesses about what the broken one declares', () => {
+  test('of syntax are reported for every file, without follow-up errors about types of the broken one', () => {
     const { diagnostics } = startErrorOf(() =>
       makePlan(
         [

@@ -9,7 +9,7 @@ function configOf(yaml: string): Config {
   return loadConfig(makeApp(yaml), {});
 }
 
-test('the plan names stored tables, URLs, channels, what is off and why, who may do what, and what is removed', () => {
+test('the plan names stored tables, URLs, channels, transports that are off, access and expiration', () => {
   const config = configOf('sse: false\ntls: auto\nport: 7000\n');
   const sdl = `type Message @table(database: "realtime-demo", expiration: "7d") @compositeIndex(fields: ["until", "id"], unique: true) @export(name: "m", ws: false, public: [read]) {
       id: ID! @primaryKey
@@ -51,7 +51,7 @@ test('the plan names stored tables, URLs, channels, what is off and why, who may
   ]);
 });
 
-test('who is asked who he is stands before the tables, without any secret', () => {
+test('authentication is described before the tables, without any secret', () => {
   const sdl = 'type A @table @export { id: ID! @primaryKey }';
   const auth = 'auth: {users: true, jwt: {secret: k3Jx0-qTz8vLw2_NpYd7RbHs5UfGm1Ac}}\n';
   const config = configOf(`docs: false\nrealtime: {enabled: false}\n${auth}`);
@@ -61,7 +61,7 @@ test('who is asked who he is stands before the tables, without any secret', () =
   ]);
 });
 
-test('what is audited, who reads it and how long it is kept', () => {
+test('the audit log is described with its readers and its retention', () => {
   const sdl = 'type A @table @audit @export(public: []) { id: ID! @primaryKey }';
   const open = configOf('audit: {max_count: 5}\n');
   const lines = describePlan(planOf(sdl, open.app), open);

@@ -9,7 +9,7 @@ test('one application is read with its plan', () => {
   expect([server.port, notices, apps.map(({ plan }) => plan.tables[0]?.name)]).toEqual([7000, [], ['Message']]);
 });
 
-test('mistakes of configuration and schemas are told together, each with its folder', () => {
+test('errors of configuration and schemas are reported together, each with its folder', () => {
   const folder = makeFolder({
     'config.yaml': 'prot: 1\n',
     'one/schema.graphql': 'type A @table { id: ID }',
@@ -25,7 +25,7 @@ test('mistakes of configuration and schemas are told together, each with its fol
   ]);
 });
 
-test('A5: a file outside the folder is not read, not even to show its mistakes', () => {
+test('A5: a file outside the folder is not read, not even to report its errors', () => {
   const folder = makeApp('schemas: [../secret.txt]\n');
   writeFileSync(join(dirname(folder), 'secret.txt'), 'password hunter2\n');
   expect(mistakesOf(() => loadProject(folder, {}))).toEqual([

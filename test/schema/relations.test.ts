@@ -60,7 +60,7 @@ test('a single record is allowed when its key is unique', () => {
   expect(made.tables[1]?.relations).toMatchObject([{ name: 'b', many: false, to: { name: 'other' } }]);
 });
 
-test('a write that sends a relation is told what to send', () => {
+test('the error of a write with a relation names the field to send', () => {
   const table = plan(book('author: Author @relationship(from: "authorId")')).tables[1];
   if (table === undefined) throw new Error('no table');
   const parser = new RecordParser(table, { id: 100, jsonKeys: 100, jsonDepth: 10 } as never);
@@ -69,7 +69,7 @@ test('a write that sends a relation is told what to send', () => {
   expect(send).toThrow(/stands for records of Author; send authorId/);
 });
 
-test('check shows relations, and which of them no index serves', () => {
+test('check lists relations and those without an index', () => {
   const shown = (fields: string) => describePlan(plan(book(fields)), config).join('\n');
   const config = {
     server: { host: 'h', port: 1 },

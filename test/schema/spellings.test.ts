@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { TablePlan } from '../../src/schema/plan.ts';
 import { mistakesOf, planOf } from './mistakes.ts';
 
-/** What a plan says, without the places where it is written and without circles. */
+/** Returns a plan without locations and without circular references, to be compared. */
 function meaningOf(sdl: string): unknown {
   const isPlace = (name: string) => name === 'at' || name === 'target';
   const plain = (name: string, value: unknown) => {

@@ -9,7 +9,7 @@ import { compile } from './compile.ts';
 const read = (name: string) => readFileSync(new URL(name, import.meta.url), 'utf8');
 const typesOf = (sdl: string) => makeDeclarations(planOf(sdl));
 
-/** Everything that a type name may not be in TypeScript, and what the text itself could be about to mean. */
+/** Schema whose type names are reserved in TypeScript or collide with names in the declarations. */
 const WORDS = `any asserts await abstract bigint boolean break case catch class const constructor continue debugger
   declare default delete do else export extends finally for function if implements import in infer instanceof interface
   intrinsic keyof let never new number object package private protected public readonly return static string super
@@ -20,7 +20,7 @@ const WORDS = `any asserts await abstract bigint boolean break case catch class 
   .filter((word) => word !== 'constructor');
 
 describe('types of the tables', () => {
-  test('compile, and let through what is right and nothing else', { timeout: 60_000 }, () => {
+  test('compile, and accept valid code and no other', { timeout: 60_000 }, () => {
     const routes = read('shop-routes.ts.txt');
     expect(routes.match(/@ts-expect-error/g)).toHaveLength(24);
     const files = { 'tablecast-env.d.ts': typesOf(read('shop.graphql')), 'routes.ts': routes };
@@ -29,7 +29,7 @@ describe('types of the tables', () => {
     expect(compile({ 'routes.ts': routes }).length).toBeGreaterThan(15);
   });
 
-  test('have docstrings as comments, and say what the server does', () => {
+  test('have docstrings and the effects of directives as comments', () => {
     const text = typesOf(read('shop.graphql'));
     expect(text).toContain(
       '/**\n * What is said about everything. *\\/ and what follows\n * is still a comment.\n */\n',
@@ -47,7 +47,7 @@ describe('types of the tables', () => {
     expect(typesOf(read('shop.graphql'))).toBe(text);
   });
 
-  test('are those of what is stored and read', async () => {
+  test('are those of the records that the server returns', async () => {
     using rig = new Rig({ sdl: read('shop.graphql') });
     const record = { name: 'a', state: 'open', states: [], must: { a: [1, null] }, places: [{ street: 's' }] };
     const made = await makeHandle(rig.resource('Item')).create(record);
@@ -61,7 +61,7 @@ describe('types of the tables', () => {
     expect(made).toMatchObject({ count: 1, open: true, places: [{ street: 's', zip: '0', country: null }] });
   });
 
-  test('have names of their own, whatever the schema calls its types', { timeout: 60_000 }, () => {
+  test('have unique names for any names of types in the schema', { timeout: 60_000 }, () => {
     const tables = WORDS.map(
       (word) => `type ${word} @table @export { id: ID! @primaryKey class: String a: A b: [A!] }`,
     );

@@ -29,7 +29,7 @@ type Activity @table @export(public: [read]) {
 `;
 
 const examples = findExamples();
-/** Modules of the application, and programs that a user runs. */
+/** Examples that are modules of the application; the others are programs. */
 const modules = examples.filter(({ file }) => file.startsWith('my-app/'));
 const programs = new Map(examples.filter((example) => !modules.includes(example)).map((it) => [it.name, it]));
 
@@ -91,7 +91,7 @@ function write(path: string, text: string): void {
   writeFileSync(join(dir, path), text);
 }
 
-/** Runs an example as a user would: in a folder where the package is installed, against the server. */
+/** Runs a program in a folder where the package is installed, against the server. Returns its output. */
 async function run(name: string): Promise<string> {
   const code = programs.get(name)?.code.replaceAll('https://example.com', server.origin);
   if (code === undefined) throw new Error(`${name} has no example that runs by itself`);
@@ -103,7 +103,7 @@ async function run(name: string): Promise<string> {
   return stdout;
 }
 
-/** What each example does, once it runs. */
+/** Checks the effect of each example. */
 const EXPECTED: Readonly<Record<string, () => Promise<void>>> = {
   startServer: async () => expect(await run('startServer')).toMatch(/^1 open at http:\/\/127\.0\.0\.1:\d+$/m),
   connect: async () =>

@@ -5,11 +5,11 @@ import ts from 'typescript';
 
 const SRC = fileURLToPath(new URL('../../src', import.meta.url));
 
-/** One `@example` of a doc comment. */
+/** An `@example` of a doc comment. */
 export interface Example {
   /** Name of the declaration, `Table.live` for a method. */
   readonly name: string;
-  /** File that the example belongs into, from its first line: `my-app/routes/hello.ts`. */
+  /** File to which the example belongs, from its first line: `my-app/routes/hello.ts`. */
   readonly file: string;
   readonly code: string;
 }

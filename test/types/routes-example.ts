@@ -2,7 +2,7 @@ import { defineRoute, type StandardSchema } from '../../src/index.ts';
 
 declare function schema<T>(): StandardSchema<unknown, T>;
 
-/** What may be written, and, where an error is expected, what may not. */
+/** Valid routes, and invalid ones where an error is expected. */
 export const routes = {
   plain: defineRoute({
     handler: ({ query, tables, identity, signal, as, rooms }) => {
