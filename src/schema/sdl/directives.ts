@@ -98,7 +98,7 @@ export function hasDirective(nodes: readonly ConstDirectiveNode[] | undefined, n
   return nodes?.some((node) => node.name.value === name || isMeant(node.name.value)) ?? false;
 }
 
-/** One use of a directive, with its arguments checked against the definition. */
+/** Use of a directive, with its arguments checked against the definition. */
 export class DirectiveUse {
   readonly node: ConstDirectiveNode;
   /** Further uses of a repeatable directive. */
