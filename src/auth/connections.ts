@@ -1,55 +1,65 @@
+import { AppError } from '../errors.ts';
 import type { Authenticator } from './credentials/authenticator.ts';
 import type { Identity, Principal } from './identity.ts';
 
-/** Milliseconds between two checks; a connection ends at most this long after its token. */
-const CHECK_INTERVAL_MS = 500;
-/** Milliseconds before the end at which it is announced. */
-const EXPIRY_WARNING_MS = 60_000;
-/** Connections that are checked in one turn of the event loop: each check may read the store. */
-const MAX_DECISIONS_PER_TURN = 200;
+/** Milliseconds between two looks at the clock: a connection ends at most this long after its token. */
+const MAX_EXPIRY_DELAY_MS = 500;
+/** Milliseconds before the end of a token at which its end is announced. */
+const WARNING_MS = 60_000;
+/** Connections that are reauthorised in one pass of the event loop: each may ask the store. */
+const MAX_REAUTHORIZED_PER_PASS = 200;
 
-/** Open connection, as its transport implements it. */
+/** An open connection, as the registry of its application sees it. */
 export interface OpenConnection {
-  /** Caller, with its current rights. */
+  /** The caller, with its current rights. */
   identity: Identity;
-  /** Announces that the token will expire soon; milliseconds since 1970. */
+  /** The token expires soon; `expiresAt` in milliseconds since 1970. */
   expiring(expiresAt: number): void;
-  /** Called when the token has expired: nothing more may be sent. */
+  /** The token has expired: nothing more may be sent. */
   expired(): void;
-  /** Called when the principal has no rights any more. */
+  /** The caller has lost its access. */
   revoked(): void;
   /**
-   * Called when the principal's roles or claims, and so `identity`, have changed: open subscriptions are decided again.
+   * Checks what is open against `identity`, which has other roles or claims now. Throws AppError when nothing of it is
+   * allowed any more; `revoked` follows.
    */
-  rejudge(): void;
-}
-
-/** True when the identity's token has expired. A connection checks this before each message that it sends. */
-export function hasExpired(identity: Identity): boolean {
-  return identity.type === 'principal' && identity.expiresAt !== undefined && identity.expiresAt <= Date.now();
+  reauthorize(): void;
 }
 
 /**
- * Open connections of an application whose caller is a principal: they end with their tokens and follow changes of the
- * accounts. All share one timer, since a timer per connection would fire at once for an end in more than 25 days.
+ * Ends a connection whose token has expired; true when it has. Called before each message that is handled or sent,
+ * since the timer of the registry looks at the clock twice a second only.
+ */
+export function endIfExpired(connection: Pick<OpenConnection, 'identity' | 'expired'>): boolean {
+  const { identity } = connection;
+  if (identity.type !== 'principal' || identity.expiresAt === undefined || identity.expiresAt > Date.now())
+    return false;
+  connection.expired();
+  return true;
+}
+
+/**
+ * The open connections of an application whose callers are authenticated: they end with their tokens, and follow
+ * changes of their accounts. One timer serves all of them, since a timer of its own would fire at once for an end that
+ * is 25 days away.
  */
 export class ConnectionRegistry {
   readonly #authenticator: Pick<Authenticator, 'refresh'>;
-  /** Connections with the end that was announced. */
+  /** Each with the end that was announced. */
   readonly #connections = new Map<OpenConnection, number | undefined>();
   readonly #timer: NodeJS.Timeout;
   readonly #unsubscribe: () => void;
-  /** Connections whose rights are to be decided again. */
-  #undecided = new Set<OpenConnection>();
-  #scheduled: NodeJS.Immediate | undefined;
+  /** Connections whose accounts may have changed. */
+  #outdated = new Set<OpenConnection>();
+  #pass: NodeJS.Immediate | undefined;
 
   constructor(authenticator: Pick<Authenticator, 'refresh' | 'onChange'>) {
     this.#authenticator = authenticator;
-    this.#timer = setInterval(() => this.#checkExpiry(), CHECK_INTERVAL_MS).unref();
+    this.#timer = setInterval(() => this.#endExpired(), MAX_EXPIRY_DELAY_MS).unref();
     this.#unsubscribe = authenticator.onChange(() => {
-      // Changes that come together are handled at once.
-      this.#undecided = new Set(this.#connections.keys());
-      this.#schedule();
+      // Changes that come together are looked at once.
+      this.#outdated = new Set(this.#connections.keys());
+      this.#refreshSoon();
     });
   }
 
@@ -57,38 +67,38 @@ export class ConnectionRegistry {
     return this.#connections.size;
   }
 
-  /** Adds a connection if its caller is a principal; call `remove` when it is closed. */
+  /** Adds the connection of an authenticated caller, and ignores one of an anonymous caller; `remove` it when it closes. */
   add(connection: OpenConnection): void {
     if (connection.identity.type !== 'principal') return;
     this.#connections.set(connection, undefined);
-    // A change between the check of the credential and this call was not reported to this connection.
-    this.#undecided.add(connection);
-    this.#schedule();
+    // A change between the check of the credential and now was not noticed by this connection.
+    this.#outdated.add(connection);
+    this.#refreshSoon();
   }
 
   remove(connection: OpenConnection): void {
     this.#connections.delete(connection);
-    this.#undecided.delete(connection);
+    this.#outdated.delete(connection);
   }
 
   /** Continues the connection with a newer token of the same subject. */
   renew(connection: OpenConnection, principal: Principal): void {
     if (!this.#connections.has(connection)) return;
     this.#connections.set(connection, undefined);
-    this.#adopt(connection, principal);
+    adopt(connection, principal);
   }
 
   stop(): void {
     clearInterval(this.#timer);
-    clearImmediate(this.#scheduled);
+    clearImmediate(this.#pass);
     this.#unsubscribe();
   }
 
-  #checkExpiry(): void {
+  #endExpired(): void {
     const now = Date.now();
     for (const [connection, announced] of this.#connections) {
       const { expiresAt } = connection.identity as Principal;
-      if (expiresAt === undefined || expiresAt > now + EXPIRY_WARNING_MS) continue;
+      if (expiresAt === undefined || expiresAt > now + WARNING_MS) continue;
       if (expiresAt <= now) {
         this.remove(connection);
         connection.expired();
@@ -99,31 +109,36 @@ export class ConnectionRegistry {
     }
   }
 
-  #schedule(): void {
-    this.#scheduled ??= setImmediate(() => {
-      this.#scheduled = undefined;
-      let left = MAX_DECISIONS_PER_TURN;
-      for (const connection of this.#undecided) {
-        if (left-- === 0) return this.#schedule();
-        this.#undecided.delete(connection);
-        this.#decide(connection);
+  #refreshSoon(): void {
+    this.#pass ??= setImmediate(() => {
+      this.#pass = undefined;
+      let left = MAX_REAUTHORIZED_PER_PASS;
+      for (const connection of this.#outdated) {
+        if (left-- === 0) return this.#refreshSoon();
+        this.#outdated.delete(connection);
+        this.#refresh(connection);
       }
     });
   }
 
-  #decide(connection: OpenConnection): void {
+  #refresh(connection: OpenConnection): void {
     const current = this.#authenticator.refresh(connection.identity as Principal);
     if (current !== undefined) {
-      this.#adopt(connection, current);
+      adopt(connection, current);
     } else {
       this.remove(connection);
       connection.revoked();
     }
   }
+}
 
-  #adopt(connection: OpenConnection, principal: Principal): void {
-    if (connection.identity === principal) return;
-    connection.identity = principal;
-    connection.rejudge();
+function adopt(connection: OpenConnection, principal: Principal): void {
+  if (connection.identity === principal) return;
+  connection.identity = principal;
+  try {
+    connection.reauthorize();
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    connection.revoked();
   }
 }

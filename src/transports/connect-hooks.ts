@@ -3,31 +3,34 @@ import type { Identity } from '../auth/identity.ts';
 import type { Peer, RealtimeConnection, RealtimeHooks } from '../hooks/realtime-hooks.ts';
 import type { TableResource } from '../resources/table/resource.ts';
 import type { RecordKey } from '../store/store.ts';
-import type { ConnectionGuard } from './connection-guard.ts';
+import type { ConnectionGuard } from './connections.ts';
 
-export interface Opening {
+export interface HookedOpening {
   readonly hooks: RealtimeHooks;
   readonly peer: Peer & { readonly collection: string };
   readonly id: RecordKey | undefined;
-  /** The client has gone away meanwhile. */
+  /** True when the client has gone meanwhile. */
   isGone(): boolean;
   readonly request: FastifyRequest;
-  readonly gate: ConnectionGuard;
+  readonly guard: ConnectionGuard;
 }
 
-/** Asks the hooks about a channel before it is opened. Throws AppError when they refuse; undefined when nobody waits. */
+/**
+ * Runs the hooks for a channel before it is opened. Throws AppError when they refuse it; undefined when the client has
+ * gone meanwhile.
+ */
 export async function runConnectHooks({
   hooks,
   peer,
   id,
   isGone,
   request,
-  gate,
-}: Opening): Promise<RealtimeConnection | undefined> {
+  guard,
+}: HookedOpening): Promise<RealtimeConnection | undefined> {
   const connection = await hooks.connect(peer);
   try {
     if (!isGone()) await connection.subscribe(peer.collection, id ?? null);
-    gate.readmit(request);
+    guard.readmit(request);
   } catch (error) {
     connection.closed();
     throw error;
@@ -37,7 +40,8 @@ export async function runConnectHooks({
   return undefined;
 }
 
-export function peerOf({ table }: TableResource, identity: Identity, transport: string): Opening['peer'] {
+/** Describes the caller of a table to hooks. */
+export function peerOf({ table }: TableResource, identity: Identity, transport: string): HookedOpening['peer'] {
   const { exportName, name, access } = table;
   return { identity, transport, collection: exportName ?? name, accountClaim: access?.account?.claim };
 }

@@ -1,20 +1,31 @@
+/** Groups of members that beat together, one after the other within an interval. */
 const SLOTS = 20;
 
+export interface HeartbeatOptions {
+  /** Milliseconds between two beats of a member. */
+  readonly interval: number;
+  /** The first beat of a member is at least three quarters of an interval away. */
+  readonly startsLate?: boolean;
+}
+
 /**
- * Beats once per interval for every member, spread over the interval, so that thousands of connections do not all have
- * their turn at the same moment. One timer for all of them.
+ * Beats once per interval for every member, spread over the interval, so that thousands of connections do not beat at
+ * the same moment. One timer serves all of them.
  */
 export class Heartbeat<Member> {
   readonly #slots: readonly Set<Member>[] = Array.from({ length: SLOTS }, () => new Set());
   readonly #beat: (member: Member) => void;
+  readonly #startsLate: boolean;
   readonly #timer: NodeJS.Timeout;
-  #turn = 0;
+  /** Slot that beats at the next tick. */
+  #current = 0;
+  /** Counts the members that were added, for their slots. */
   #next = 0;
   #size = 0;
 
-  /** `interval` in milliseconds. */
-  constructor(interval: number, beat: (member: Member) => void) {
+  constructor({ interval, startsLate = false }: HeartbeatOptions, beat: (member: Member) => void) {
     this.#beat = beat;
+    this.#startsLate = startsLate;
     this.#timer = setInterval(() => this.#tick(), Math.max(1, interval / SLOTS)).unref();
   }
 
@@ -22,19 +33,11 @@ export class Heartbeat<Member> {
     return this.#size;
   }
 
-  /** Returns the member's slot, which `remove` wants back. */
+  /** Returns the member's slot, which `remove` needs. */
   add(member: Member): number {
-    const slot = this.#next;
-    this.#next = (slot + 1) % SLOTS;
-    this.#slots[slot]?.add(member);
-    this.#size++;
-    return slot;
-  }
-
-  /** As `add`, but the first beat is at least three quarters of an interval away. */
-  addLate(member: Member): number {
-    const slot = (this.#turn + SLOTS - 1 - (this.#next++ % (SLOTS / 4))) % SLOTS;
-    this.#next %= SLOTS;
+    const next = this.#next;
+    this.#next = (next + 1) % SLOTS;
+    const slot = this.#startsLate ? (this.#current + SLOTS - 1 - (next % (SLOTS / 4))) % SLOTS : next;
     this.#slots[slot]?.add(member);
     this.#size++;
     return slot;
@@ -53,7 +56,7 @@ export class Heartbeat<Member> {
   }
 
   #tick(): void {
-    for (const member of this.#slots[this.#turn] ?? []) this.#beat(member);
-    this.#turn = (this.#turn + 1) % SLOTS;
+    for (const member of this.#slots[this.#current] ?? []) this.#beat(member);
+    this.#current = (this.#current + 1) % SLOTS;
   }
 }

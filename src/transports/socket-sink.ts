@@ -2,15 +2,15 @@ import type { Duplex } from 'node:stream';
 
 const OWNER = Symbol('owner');
 
-/** What writes to a socket. */
+/** Writes to a socket. */
 export interface SocketOwner {
-  /** The socket has room again. */
+  /** Called when the socket has room again. */
   drained(): void;
 }
 
 type OwnedSocket = Duplex & { [OWNER]?: SocketOwner };
 
-/** Tells the owner when the socket has room again. One listener function serves all sockets. */
+/** Calls `owner.drained` when the socket has room again. One listener function serves all sockets. */
 export function watchDrain(socket: Duplex, owner: SocketOwner): void {
   (socket as OwnedSocket)[OWNER] = owner;
   socket.on('drain', onDrain);

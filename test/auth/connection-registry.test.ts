@@ -1,44 +1,49 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { ConnectionRegistry, hasExpired, type OpenConnection } from '../../src/auth/connections.ts';
+import { ConnectionRegistry, endIfExpired, type OpenConnection } from '../../src/auth/connections.ts';
 import { ANONYMOUS, type Identity, type Principal } from '../../src/auth/identity.ts';
 
 function principalOf(sub: string, expiresAt?: number, roles: readonly string[] = []): Principal {
   return { type: 'principal', sub, roles, claims: { sub, roles: [...roles] }, expiresAt };
 }
 
-/** Connection that records its calls. */
-class RecordingConnection implements OpenConnection {
+/** A connection that keeps what it is told. */
+class Connection implements OpenConnection {
   identity: Identity;
-  readonly calls: string[] = [];
-  readonly reauthorized: Identity[] = [];
+  readonly told: string[] = [];
+  readonly judged: Identity[] = [];
 
   constructor(identity: Identity) {
     this.identity = identity;
   }
   expiring(expiresAt: number) {
-    this.calls.push(`expiring in ${Math.round((expiresAt - Date.now()) / 1000)} s`);
+    this.told.push(`expiring in ${Math.round((expiresAt - Date.now()) / 1000)} s`);
   }
   expired() {
-    this.calls.push('expired');
+    this.told.push('expired');
   }
   revoked() {
-    this.calls.push('revoked');
+    this.told.push('revoked');
   }
-  rejudge() {
-    this.reauthorized.push(this.identity);
+  reauthorize() {
+    this.judged.push(this.identity);
   }
 }
 
-/** Authenticator with the principals that a test sets; others stay as they were. */
-class TestAuthenticator {
-  readonly current = new Map<string, Principal | undefined>();
-  readonly refreshed: string[] = [];
+/** Whether nothing more may be sent. */
+function isOver({ identity }: Connection): boolean {
+  return endIfExpired({ identity, expired() {} });
+}
+
+/** Who somebody is now, as a test sets it; others are who they were. */
+class Known {
+  readonly now = new Map<string, Principal | undefined>();
+  readonly asked: string[] = [];
   #listener: (() => void) | undefined;
 
   refresh(principal: Principal) {
-    this.refreshed.push(principal.sub);
-    return this.current.has(principal.sub) ? this.current.get(principal.sub) : principal;
+    this.asked.push(principal.sub);
+    return this.now.has(principal.sub) ? this.now.get(principal.sub) : principal;
   }
   onChange(listener: () => void) {
     this.#listener = listener;
@@ -51,11 +56,11 @@ class TestAuthenticator {
   }
 }
 
-function open(known = new TestAuthenticator()) {
+function open(known = new Known()) {
   const connections = new ConnectionRegistry(known);
   onTestFinished(() => connections.stop());
   const add = (identity: Identity) => {
-    const connection = new RecordingConnection(identity);
+    const connection = new Connection(identity);
     connections.add(connection);
     return connection;
   };
@@ -70,18 +75,18 @@ describe('an open connection whose token expires', () => {
     const { add, connections } = open();
     const connection = add(principalOf('ann', Date.now() + 100_000));
     vi.advanceTimersByTime(39_000);
-    expect(connection.calls).toEqual([]);
+    expect(connection.told).toEqual([]);
     vi.advanceTimersByTime(2000);
-    expect(connection.calls).toEqual(['expiring in 60 s']);
+    expect(connection.told).toEqual(['expiring in 60 s']);
     vi.advanceTimersByTime(58_500);
-    expect([connection.calls.length, hasExpired(connection.identity)]).toEqual([1, false]);
+    expect([connection.told.length, isOver(connection)]).toEqual([1, false]);
     vi.advanceTimersByTime(500);
-    expect(hasExpired(connection.identity)).toBe(true);
+    expect(isOver(connection)).toBe(true);
     vi.advanceTimersByTime(1000);
-    expect(connection.calls).toEqual(['expiring in 60 s', 'expired']);
+    expect(connection.told).toEqual(['expiring in 60 s', 'expired']);
     expect(connections.size).toBe(0);
     vi.advanceTimersByTime(5000);
-    expect(connection.calls.length).toBe(2);
+    expect(connection.told.length).toBe(2);
   });
 
   test('C9: is not ended when that is more than 2^31 ms away, and without an end never', () => {
@@ -92,8 +97,8 @@ describe('an open connection whose token expires', () => {
       add(principalOf('key')),
     ];
     vi.advanceTimersByTime(60_000);
-    expect(far.map(({ calls }) => calls)).toEqual([[], [], []]);
-    expect(far.map(({ identity }) => hasExpired(identity))).toEqual([false, false, false]);
+    expect(far.map(({ told }) => told)).toEqual([[], [], []]);
+    expect(far.map((connection) => isOver(connection))).toEqual([false, false, false]);
   });
 
   test('C11: goes on with a newer token, and is warned again before its end', () => {
@@ -102,11 +107,11 @@ describe('an open connection whose token expires', () => {
     vi.advanceTimersByTime(1000);
     const newer = principalOf('ann', Date.now() + 90_000, ['editor']);
     connections.renew(connection, newer);
-    expect([connection.identity, connection.reauthorized]).toEqual([newer, [newer]]);
+    expect([connection.identity, connection.judged]).toEqual([newer, [newer]]);
     vi.advanceTimersByTime(40_000);
-    expect(connection.calls).toEqual(['expiring in 30 s', 'expiring in 60 s']);
+    expect(connection.told).toEqual(['expiring in 30 s', 'expiring in 60 s']);
     vi.advanceTimersByTime(51_000);
-    expect(connection.calls.at(-1)).toBe('expired');
+    expect(connection.told.at(-1)).toBe('expired');
   });
 
   test('is forgotten when it is closed', () => {
@@ -115,7 +120,7 @@ describe('an open connection whose token expires', () => {
     connections.remove(connection);
     connections.renew(connection, principalOf('ann', Date.now() + 2000));
     vi.advanceTimersByTime(5000);
-    expect([connection.calls, connections.size]).toEqual([[], 0]);
+    expect([connection.told, connections.size]).toEqual([[], 0]);
   });
 });
 
@@ -125,71 +130,71 @@ describe('an open connection whose account changes', () => {
     const [ann, bob] = [add(principalOf('ann')), add(principalOf('bob'))];
     await turn();
     const present = principalOf('ann', undefined, ['editor']);
-    known.current.set('ann', present);
+    known.now.set('ann', present);
     known.changed();
     await turn();
-    expect([ann.identity, ann.reauthorized]).toEqual([present, [present]]);
-    expect([ann.calls, bob.calls]).toEqual([[], []]);
+    expect([ann.identity, ann.judged]).toEqual([present, [present]]);
+    expect([ann.told, bob.told]).toEqual([[], []]);
   });
 
   test('C10: is ended when the principal may do nothing any more', async () => {
     const { known, add, connections } = open();
     const [ann, bob] = [add(principalOf('ann')), add(principalOf('bob'))];
     await turn();
-    known.current.set('ann', undefined);
+    known.now.set('ann', undefined);
     known.changed();
     await turn();
-    expect([ann.calls, bob.calls, connections.size]).toEqual([['revoked'], [], 1]);
+    expect([ann.told, bob.told, connections.size]).toEqual([['revoked'], [], 1]);
   });
 
   test('also when that happened while it was being opened', async () => {
     const { known, add } = open();
-    known.current.set('ann', undefined);
+    known.now.set('ann', undefined);
     const ann = add(principalOf('ann'));
     await turn();
-    expect(ann.calls).toEqual(['revoked']);
+    expect(ann.told).toEqual(['revoked']);
   });
 
-  test('is checked once for changes that come together, and many in turns of the event loop', async () => {
+  test('is looked at once for changes that come together, and many in turns', async () => {
     const { known, add } = open();
     const many = Array.from({ length: 1000 }, (_, index) => add(principalOf(`u${index}`)));
     for (let turns = 0; turns < 10; turns++) await turn();
-    expect(known.refreshed.length).toBe(1000);
+    expect(known.asked.length).toBe(1000);
     for (const index of many.keys()) {
-      known.current.set(`u${index}`, undefined);
+      known.now.set(`u${index}`, undefined);
       known.changed();
     }
     await turn();
-    expect(known.refreshed.length).toBeLessThan(2000);
+    expect(known.asked.length).toBeLessThan(2000);
     for (let turns = 0; turns < 10; turns++) await turn();
-    expect(known.refreshed.length).toBe(2000);
-    expect(many.every(({ calls }) => calls.join() === 'revoked')).toBe(true);
+    expect(known.asked.length).toBe(2000);
+    expect(many.every(({ told }) => told.join() === 'revoked')).toBe(true);
   });
 
-  test('is not checked any more when it was closed before its turn', async () => {
+  test('is not judged any more when it was closed before its turn', async () => {
     const { known, add, connections } = open();
     const ann = add(principalOf('ann'));
-    known.current.set('ann', undefined);
+    known.now.set('ann', undefined);
     connections.remove(ann);
     await turn();
-    expect(ann.calls).toEqual([]);
+    expect(ann.told).toEqual([]);
   });
 
-  test('of an anonymous caller is not followed', async () => {
+  test('of nobody is none of its concern', async () => {
     const { add, connections, known } = open();
     const nobody = add(ANONYMOUS);
     await turn();
-    expect([connections.size, known.refreshed, hasExpired(nobody.identity)]).toEqual([0, [], false]);
+    expect([connections.size, known.asked, isOver(nobody)]).toEqual([0, [], false]);
   });
 
-  test('is not called after the stop', async () => {
+  test('hears of nothing after the stop', async () => {
     const { known, add, connections } = open();
     const ann = add(principalOf('ann'));
     await turn();
-    known.current.set('ann', undefined);
+    known.now.set('ann', undefined);
     connections.stop();
     known.changed();
     await turn();
-    expect(ann.calls).toEqual([]);
+    expect(ann.told).toEqual([]);
   });
 });

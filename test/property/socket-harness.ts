@@ -36,7 +36,6 @@ export class SocketServer implements AsyncDisposable {
         format: JSON_FORMAT,
         identity: ANONYMOUS,
         rawQuery: '',
-        release: () => {},
       });
     });
   }

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import {
+  type GatewayMessage,
   GatewayRefusal,
-  type Message,
   parseMessage,
   parseName,
   parseSubscribe,
 } from '../../src/transports/multiplex/requests.ts';
 
-function read(message: unknown): Message {
+function read(message: unknown): GatewayMessage {
   return parseMessage(Buffer.from(JSON.stringify(message)), false);
 }
 

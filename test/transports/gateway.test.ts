@@ -108,7 +108,7 @@ test('when the rights change, what may not be had any more ends and what is left
     opened.push([resource, query]);
     subscriptions.open({ request: { ...plain, collection, query: '' }, resource, query });
   }
-  expect(subscriptions.judge({ type: 'anonymous' }).map(({ collection }) => collection)).toEqual(['Note']);
+  expect(subscriptions.reauthorize({ type: 'anonymous' }).map(({ collection }) => collection)).toEqual(['Note']);
   expect([subscriptions.size, rig.hub.size]).toEqual([1, 1]);
   for (const [resource] of opened) await resource.put(SERVER, 'a', {});
   await turns(3);

@@ -15,7 +15,7 @@ test('C9: a fault of ours while a token is looked at is logged, and told without
   await renewal.take(
     { type: 'auth', token: 'x', ref: 1 },
     {
-      ...{ identity: ADA, close: nothing, expiring: nothing, expired: nothing, revoked: nothing, rejudge: nothing },
+      ...{ identity: ADA, close: nothing, expiring: nothing, expired: nothing, revoked: nothing, reauthorize: nothing },
       answer: (message) => void told.push(message),
       refuse: ({ code, message }, ref) => void told.push([code, message, ref]),
     },

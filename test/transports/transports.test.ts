@@ -6,7 +6,6 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ANONYMOUS, type Identity } from '../../src/auth/identity.ts';
 import type { Frame } from '../../src/hub/encode.ts';
-import type { Subscription } from '../../src/hub/subscription.ts';
 import { TokenBucket } from '../../src/server/limits/token-bucket.ts';
 import { queryOf } from '../../src/server/query-of.ts';
 import { Heartbeat } from '../../src/transports/heartbeat.ts';
@@ -14,7 +13,7 @@ import { cachedTag, parsePrecondition } from '../../src/transports/rest/request.
 import { etagOf } from '../../src/transports/rest/response.ts';
 import { checkHandshake } from '../../src/transports/socket/handshake.ts';
 import { encodeJson, encodeText, PING_FRAME } from '../../src/transports/socket/text-frames.ts';
-import { SseStream } from '../../src/transports/sse/stream.ts';
+import { SseStream, type SseStreamOptions } from '../../src/transports/sse/stream.ts';
 import { CHUNKED_ENCODING, chunked, formatEvent, PLAIN_ENCODING } from '../../src/transports/stream/events.ts';
 import { WS_ENCODING } from '../../src/transports/ws/frames.ts';
 import { loadMessageFormat } from '../../src/transports/ws/message-format.ts';
@@ -25,12 +24,8 @@ const FRAME = { type: 'Update', op: 'create', id: 'é"', data: '{"id":"é"}', se
 
 afterEach(() => void vi.useRealTimers());
 
-/** A stream without a subscription has nothing to be judged. */
-const openedBy = (identity: Identity) => ({
-  identity,
-  rawQuery: '',
-  resource: { rejudge: (same: Subscription) => same },
-});
+/** A stream that is never subscribed. */
+const openedBy = (identity: Identity) => ({ identity, rawQuery: '', resource: {} as SseStreamOptions['resource'] });
 
 describe('a WebSocket frame', () => {
   test.each([
@@ -104,7 +99,7 @@ describe('an event of a stream', () => {
     const output = new PassThrough();
     const stream = new SseStream(output, isChunked, openedBy(ANONYMOUS));
     expect(stream.encoding).toBe(isChunked ? CHUNKED_ENCODING : PLAIN_ENCODING);
-    stream.ping();
+    stream.beat();
     const ping = 'event: ping\ndata: {"type":"ping"}\n\n';
     expect(String(output.read())).toBe(`${before}${ping}${after}`);
     stream.ended('slow');
@@ -124,7 +119,7 @@ describe('an event of a stream', () => {
     stream.write(Buffer.from('early'));
     vi.setSystemTime(identity.expiresAt);
     stream.write(Buffer.from('late'));
-    stream.ping();
+    stream.beat();
     stream.revoked();
     const error = 'event: error\ndata: {"code":"UNAUTHORIZED","message":"The token has expired."}\n\n';
     expect(String(output.read())).toBe(`early${error}`);
@@ -272,7 +267,7 @@ describe('a heartbeat', () => {
   test('beats once per interval for each member, spread over the interval', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const beats: number[] = [];
-    const heartbeat = new Heartbeat<number>(1000, (member) => beats.push(member));
+    const heartbeat = new Heartbeat<number>({ interval: 1000 }, (member) => beats.push(member));
     for (let member = 0; member < 40; member++) heartbeat.add(member);
     expect([heartbeat.size, [...heartbeat.members()].length]).toEqual([40, 40]);
     const perTick = Array.from({ length: 20 }, () => {
@@ -292,9 +287,9 @@ describe('a heartbeat', () => {
   test('beats for a late one at the end of the interval for the first time, then in each', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const beats: number[] = [];
-    const heartbeat = new Heartbeat<number>(1000, (member) => beats.push(member));
+    const heartbeat = new Heartbeat<number>({ interval: 1000, startsLate: true }, (member) => beats.push(member));
     vi.advanceTimersByTime(350);
-    const slots = Array.from({ length: 10 }, (_, member) => heartbeat.addLate(member));
+    const slots = Array.from({ length: 10 }, (_, member) => heartbeat.add(member));
     vi.advanceTimersByTime(749);
     expect(beats).toEqual([]);
     vi.advanceTimersByTime(251);
@@ -311,7 +306,7 @@ describe('a heartbeat', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const beats: string[] = [];
     const slots = new Map<string, number>();
-    const heartbeat = new Heartbeat<string>(1000, (member) => {
+    const heartbeat = new Heartbeat<string>({ interval: 1000 }, (member) => {
       beats.push(member);
       heartbeat.remove(member, slots.get(member) ?? -1);
     });

@@ -1,65 +1,66 @@
 import type { Identity } from '../../auth/identity.ts';
 import type { FlowData, Handle } from '../connector.ts';
 
-/** What the flows of a connector have to do with its connections. */
+/** The connector, as its connections see it. */
 export interface RoomHost {
+  /** Undefined where no flow has this operation as its source. */
   handleOf(operation: string): Handle | undefined;
-  /** Something that has to end before the connector has stopped. */
+  /** Tracks a task that `stop()` waits for. */
   track(work: Promise<void>): void;
   readonly signal: AbortSignal;
   readonly onError: (error: unknown) => void;
 }
 
-/** Who has connected. */
+/** The client of a connection. */
 export interface ConnectionInfo {
-  /** With the rights of now. */
+  /** With its current rights. */
   readonly identity: Identity;
-  /** Undefined where it is nobody in particular. */
+  /** Undefined for an anonymous client. */
   readonly user: string | undefined;
-  /** Without credentials, and without `user_id`. */
+  /** Query parameters without credentials, and without `user_id`. */
   readonly query: FlowData;
 }
 
-/** One connection as flows see it: things happen one after the other, and the last one is that it has gone. */
+/** The events of one connection, as flows get them: one after the other, and `disconnect` last. */
 export class ConnectionEvents {
-  readonly #house: RoomHost;
-  readonly #visitor: ConnectionInfo;
+  readonly #host: RoomHost;
+  readonly #info: ConnectionInfo;
   readonly #id: string;
   readonly #tasks: (() => Promise<void>)[] = [];
-  #isAtWork = false;
+  #isRunning = false;
   #count = 0;
 
-  /** `id` is one that no other connection ever has; `visitor` is asked at each event. */
-  constructor(house: RoomHost, visitor: ConnectionInfo, id: string) {
-    this.#house = house;
-    this.#visitor = visitor;
+  /** `id` is unique among all connections ever; `info` is read at each event. */
+  constructor(host: RoomHost, info: ConnectionInfo, id: string) {
+    this.#host = host;
+    this.#info = info;
     this.#id = id;
   }
 
-  /** Runs a task after all that came before: at once where nothing is at work. */
+  /** Runs a task after all tasks before it: at once where none is running. */
   next(task: () => Promise<void>): void {
     this.#tasks.push(task);
-    if (!this.#isAtWork) this.#house.track(this.#work());
+    if (!this.#isRunning) this.#host.track(this.#runTasks());
   }
 
-  /** What flows from this operation make of it; undefined where there are none. */
+  /** Runs the flows of this operation, and returns their result; undefined where there are none. */
   fire(operation: string, data: FlowData = {}): Promise<unknown> | undefined {
-    const handle = this.#house.handleOf(operation);
+    const handle = this.#host.handleOf(operation);
     if (handle === undefined) return undefined;
-    const { identity, user, query } = this.#visitor;
+    const { identity, user, query } = this.#info;
     return handle({
-      // What a client says cannot take the place of what we know.
+      // Data of the client must not replace what the server knows.
       input: { ...query, ...data, event: operation, user_id: user ?? null, connection_id: this.#id },
       notes: { sent: Object.keys(data) },
       identity,
       key: `${this.#id}:${++this.#count}`,
-      signal: this.#house.signal,
+      signal: this.#host.signal,
     });
   }
 
-  /** Tells flows that it has come; `failed` gets how one of them has failed. What they make of it is nobody's business. */
+  /** Fires `connect`; `failed` gets the error of a flow. Its result is dropped. */
   connected(failed: (error: unknown) => void): void {
-    if (this.#house.handleOf('connect') === undefined) return;
+    if (this.#host.handleOf('connect') === undefined) return;
     this.next(async () => {
       try {
         await this.fire('connect');
@@ -69,28 +70,28 @@ export class ConnectionEvents {
     });
   }
 
-  /** Tells flows that it has gone. */
+  /** Fires `disconnect`. */
   ended(): void {
-    if (this.#house.handleOf('disconnect') === undefined) return;
+    if (this.#host.handleOf('disconnect') === undefined) return;
     this.next(async () => {
       try {
         await this.fire('disconnect');
       } catch (error) {
-        // There is nobody else any more to be told.
-        this.#house.onError(error);
+        // The client has gone: only the log can have it.
+        this.#host.onError(error);
       }
     });
   }
 
-  async #work(): Promise<void> {
-    this.#isAtWork = true;
+  async #runTasks(): Promise<void> {
+    this.#isRunning = true;
     for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) {
       try {
         await task();
       } catch (error) {
-        this.#house.onError(error);
+        this.#host.onError(error);
       }
     }
-    this.#isAtWork = false;
+    this.#isRunning = false;
   }
 }

@@ -8,37 +8,41 @@ import { parseQuery, queryOf } from '../../server/query-of.ts';
 import type { ConnectionInfo } from './connection-events.ts';
 import type { Openness, RoomSettings } from './settings.ts';
 
-/** Parameters that are credentials, and the one that says who somebody is where nobody is asked. */
-const NOT_TOLD = ['token', 'ticket', 'user_id', 'stream'];
+/** Parameters that flows do not get: credentials, the unverified `user_id`, and the one that selects the transport. */
+const HIDDEN_PARAMETERS = ['token', 'ticket', 'user_id', 'stream'];
 
-interface VisitorRules {
+interface ConnectionInfoOptions {
+  /** Undefined where authentication is off. */
   readonly auth: AppAuth | undefined;
   readonly settings: Pick<RoomSettings, 'access'>;
   /** Characters of a user's id. */
   readonly id: number;
 }
 
-/** Who connects. Throws UNAUTHORIZED where that has to be shown, INVALID_QUERY for a `user_id` that cannot be one. */
-export function readConnectionInfo(request: FastifyRequest, { auth, settings, id }: VisitorRules): ConnectionInfo {
+/** Reads the client of a request. Throws UNAUTHORIZED for one that must be authenticated, INVALID_QUERY for a bad `user_id`. */
+export function readConnectionInfo(
+  request: FastifyRequest,
+  { auth, settings, id }: ConnectionInfoOptions,
+): ConnectionInfo {
   const identity = identityOf(request);
   checkOpenness(settings.access ?? (auth === undefined ? 'anyone' : 'authenticated'), identity);
   const query = queryOf(request);
-  // Where callers show who they are, nobody is believed who only says it.
+  // Where authentication is on, an unverified `user_id` is ignored.
   const user = identity.type === 'principal' ? identity.sub : auth === undefined ? readUserId(query, id) : undefined;
-  return { identity, user, query: parseQuery(query, NOT_TOLD) };
+  return { identity, user, query: parseQuery(query, HIDDEN_PARAMETERS) };
 }
 
-/** Throws UNAUTHORIZED. */
+/** Throws UNAUTHORIZED for an anonymous client where that is not enough. */
 export function checkOpenness(openness: Openness, identity: Identity): void {
   if (openness === 'authenticated' && identity.type !== 'principal') {
     throw unauthorized('This is for those who have shown who they are.');
   }
 }
 
-function readUserId(query: string, longest: number): string | undefined {
+function readUserId(query: string, maxChars: number): string | undefined {
   const [user, another] = new URLSearchParams(query).getAll('user_id');
   if (user === undefined || user === '') return undefined;
   if (another !== undefined) throw new AppError('INVALID_QUERY', 'user_id is given twice.');
-  if (user.length > longest) throw new AppError('INVALID_QUERY', `user_id may have ${longest} characters at most.`);
+  if (user.length > maxChars) throw new AppError('INVALID_QUERY', `user_id may have ${maxChars} characters at most.`);
   return user;
 }

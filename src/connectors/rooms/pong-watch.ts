@@ -1,42 +1,42 @@
-/** How often it looks, in times of the timeout. */
-const LOOKS = 10;
+/** Looks at the clock within one timeout. */
+const CHECKS_PER_TIMEOUT = 10;
 
 /**
- * Ends sockets that do not answer a ping in time. The time counts from the ping: whoever is silent because nobody asked
- * lives on, however far the pings are from each other. One timer for all of them.
+ * Ends sockets that do not answer a ping in time. The time counts from the ping, so a socket that was not pinged is
+ * never ended, however long the interval of pings is. One timer serves all of them.
  */
-export class PongWatch<Asked extends { terminate(): void }> {
+export class PongWatch<Pinged extends { abort(): void }> {
   readonly #timeout: number;
   readonly #timer: NodeJS.Timeout;
-  /** When each was asked, the longest ago first. */
-  readonly #asked = new Map<Asked, number>();
+  /** Time of the first unanswered ping of each, oldest first. */
+  readonly #pinged = new Map<Pinged, number>();
 
   /** `timeout` in milliseconds. */
   constructor(timeout: number) {
     this.#timeout = timeout;
-    this.#timer = setInterval(() => this.#look(), Math.max(1, timeout / LOOKS)).unref();
+    this.#timer = setInterval(() => this.#endSilent(), Math.max(1, timeout / CHECKS_PER_TIMEOUT)).unref();
   }
 
-  /** A ping was sent. One that has not answered the last one yet gets no more time. */
-  asked(socket: Asked): void {
-    if (!this.#asked.has(socket)) this.#asked.set(socket, performance.now());
+  /** Notes that a ping was sent. A socket that has not answered the last one gets no more time. */
+  pinged(socket: Pinged): void {
+    if (!this.#pinged.has(socket)) this.#pinged.set(socket, performance.now());
   }
 
-  /** It has given a sign of life, or is closed. */
-  heard(socket: Asked): void {
-    this.#asked.delete(socket);
+  /** Notes a sign of life, or that the socket has closed. */
+  heard(socket: Pinged): void {
+    this.#pinged.delete(socket);
   }
 
   stop(): void {
     clearInterval(this.#timer);
   }
 
-  #look(): void {
+  #endSilent(): void {
     const since = performance.now() - this.#timeout;
-    for (const [socket, at] of this.#asked) {
+    for (const [socket, at] of this.#pinged) {
       if (at > since) return;
-      this.#asked.delete(socket);
-      socket.terminate();
+      this.#pinged.delete(socket);
+      socket.abort();
     }
   }
 }

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 import { StartError } from '../../config/files/diagnostic.ts';
 import { diagnoseFile } from '../../config/files/source.ts';
-import { stoppingError } from '../../errors.ts';
 import { Rooms } from '../../hub/rooms/rooms.ts';
 import type { TransportName } from '../../schema/plan.ts';
 import { makeAuthentication } from '../../server/auth/authentication.ts';
+import { type Connection, Connections } from '../../transports/connections.ts';
 import type { TransportStatus } from '../../transports/transport.ts';
 import type { Connector, ConnectorContext, Deliver, Handle, SourceUse, TargetUse } from '../connector.ts';
 import type { ConnectionInfo, RoomHost } from './connection-events.ts';
@@ -15,29 +15,26 @@ import { hostOf, type RoomSettings } from './settings.ts';
 import { deliverTo } from './targets.ts';
 
 /** Milliseconds that flows get to end after the connections were cut off. */
-const LAST_MOMENT = 1000;
+const MAX_LAST_FLOWS_MS = 1000;
 
-/** A connector whose clients connect to it and are in rooms: where it is, who comes, what flows have to do with it. */
-export abstract class RoomConnector<S extends RoomSettings> implements Connector, RoomHost {
+/** A connector whose clients are in rooms: its address, the admission of clients, its flows. */
+export abstract class RoomConnector<S extends RoomSettings, C extends Connection> implements Connector, RoomHost {
   readonly name: string;
   readonly rooms: Rooms;
   protected readonly settings: S;
   protected readonly context: ConnectorContext;
-  protected isStopping = false;
+  protected readonly connections: Connections<C>;
   readonly #handles = new Map<string, Handle>();
   readonly #work = new Set<Promise<void>>();
   readonly #abort = new AbortController();
   #own: OwnServer | undefined;
-  /** Connections, also those that are being closed and are in no room any more. */
-  #open = 0;
-  /** Called when nobody is connected any more. */
-  #emptied = (): void => {};
 
   constructor(settings: S, context: ConnectorContext) {
     this.name = context.name;
     this.settings = settings;
     this.context = context;
     const { channels } = context.server;
+    this.connections = new Connections(context.admission, { interval: settings.pingInterval });
     this.rooms = new Rooms({
       channels,
       limits: settings,
@@ -47,9 +44,6 @@ export abstract class RoomConnector<S extends RoomSettings> implements Connector
 
   /** Adds the routes of a URL. */
   protected abstract serve(app: FastifyInstance, urls: readonly string[]): Promise<void> | void;
-  /** Tells all connections that the server stops, and closes them. */
-  protected abstract closeAll(): void;
-  protected abstract cutAll(): void;
 
   get signal(): AbortSignal {
     return this.#abort.signal;
@@ -87,26 +81,22 @@ export abstract class RoomConnector<S extends RoomSettings> implements Connector
   start(): void {}
 
   async stop(): Promise<void> {
-    this.isStopping = true;
-    this.context.admission.close();
-    this.closeAll();
+    this.connections.stop();
     await this.#own?.stop();
     await this.settled();
   }
 
   abort(): void {
-    this.cutAll();
+    this.connections.abort();
     this.#own?.abort();
-    setTimeout(() => this.#abort.abort(), LAST_MOMENT).unref();
+    setTimeout(() => this.#abort.abort(), MAX_LAST_FLOWS_MS).unref();
   }
 
-  /** Resolves when all connections have gone, and flows are done with them; or when there is no more time for that. */
+  /** Resolves when all connections have closed and their flows have ended, or when there is no more time for that. */
   async settled(): Promise<void> {
     const aborted = once(this.signal, 'abort');
-    if (this.#open > 0) {
-      await Promise.race([aborted, new Promise<void>((resolve) => (this.#emptied = resolve))]);
-    }
-    // Each thing that ends may have been the one before another.
+    await Promise.race([aborted, this.connections.empty()]);
+    // A task that ends may be followed by another one.
     while (this.#work.size > 0 && !this.signal.aborted) await Promise.race([aborted, Promise.all(this.#work)]);
   }
 
@@ -115,7 +105,7 @@ export abstract class RoomConnector<S extends RoomSettings> implements Connector
   }
 
   status(): TransportStatus {
-    return { connections: this.#open, rooms: this.rooms.rooms };
+    return { connections: this.connections.size, rooms: this.rooms.rooms };
   }
 
   track(work: Promise<void>): void {
@@ -123,31 +113,20 @@ export abstract class RoomConnector<S extends RoomSettings> implements Connector
     void work.finally(() => this.#work.delete(work));
   }
 
-  /** Asks who comes; undefined where nobody is asked. */
+  /** Undefined where authentication is off. */
   protected get authentication(): onRequestHookHandler | undefined {
     const { auth } = this.context;
     return auth && makeAuthentication(auth, { ticket: true, token: auth.config.queryToken });
   }
 
-  /** A connection has come; `left` when it has gone. */
-  protected entered(): void {
-    this.#open++;
-  }
-
-  protected left(): void {
-    this.#open--;
-    if (this.#open === 0) this.#emptied();
-  }
-
-  /** Throws what refuses a connection. */
+  /** Throws AppError for a connection that is refused. */
   protected admit(request: FastifyRequest): ConnectionInfo {
-    if (this.isStopping) throw stoppingError();
-    this.context.admission.check(request);
+    this.connections.admit(request);
     const { auth, server } = this.context;
     return readConnectionInfo(request, { auth, settings: this.settings, id: server.limits.id });
   }
 
-  /** Throws StartError when something else is at a URL. */
+  /** Throws StartError when the URL is taken. */
   protected checkFree(app: FastifyInstance, url: string, transport: TransportName): void {
     if (!app.hasRoute({ url, method: 'GET', constraints: { transport } })) return;
     const message = `it is at ${url}, where something else is`;

@@ -2,92 +2,73 @@ import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { AppAuth } from '../../auth/app-auth.ts';
-import { hasExpired, type OpenConnection } from '../../auth/connections.ts';
+import { endIfExpired } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
 import type { Limits } from '../../config/config.ts';
-import { AppError } from '../../errors.ts';
 import type { RoomConnection, RoomEncoding } from '../../hub/rooms/members.ts';
 import type { Rooms } from '../../hub/rooms/rooms.ts';
 import type { EndReason } from '../../hub/subscription.ts';
-import type { Lease } from '../../server/limits/admission.ts';
-import { formatExpiry, type Ref, renew } from '../../transports/socket/auth-message.ts';
 import { ClientSocket, type SocketLimits } from '../../transports/socket/client-socket.ts';
 import { encodeText, PING_FRAME } from '../../transports/socket/text-frames.ts';
 import type { FlowData } from '../connector.ts';
+import { runMessage } from './actions.ts';
 import { ConnectionEvents, type ConnectionInfo, type RoomHost } from './connection-events.ts';
-import { checkOpenness } from './connection-info.ts';
-import { errorMessage, toFailure } from './failure.ts';
-import { aboutOf, type ClientMessage, dataOf, parseMessage, unknownType } from './messages.ts';
+import { aboutOf, type ClientMessage, errorMessage, parseMessage, toFailure } from './messages.ts';
 import type { PongWatch } from './pong-watch.ts';
 import type { Openness } from './settings.ts';
-import { Delivered } from './targets.ts';
 
 const ENCODING: RoomEncoding = { frame: encodeText };
 
-/** What all sockets of a connector share. */
+/** Shared by all sockets of a connector. */
 export interface RoomSocketContext {
-  readonly house: RoomHost;
+  readonly host: RoomHost;
   readonly rooms: Rooms;
   readonly limits: Limits;
   readonly socketLimits: SocketLimits;
   readonly join: Openness;
-  /** Undefined where nobody is asked who they are. */
+  /** Undefined where authentication is off. */
   readonly auth: AppAuth | undefined;
   readonly pongs: PongWatch<RoomSocket>;
-  readonly released: (socket: RoomSocket) => void;
 }
 
-export interface RoomSocketOptions {
-  readonly visitor: ConnectionInfo;
-  readonly place: Lease;
-  readonly context: RoomSocketContext;
-}
-
-/** One WebSocket that is in rooms, and whose messages go to flows: one after the other, in the order in which they come. */
-export class RoomSocket extends ClientSocket implements OpenConnection, ConnectionInfo {
+/** One WebSocket that can be in rooms, and whose messages go to flows: one after the other, in their order. */
+export class RoomSocket extends ClientSocket implements ConnectionInfo {
   identity: Identity;
   readonly user: string | undefined;
   readonly query: FlowData;
-  /** What admission wants back. */
-  readonly place: Lease;
-  readonly guest: RoomConnection;
-  readonly #context: RoomSocketContext;
-  readonly #visit: ConnectionEvents;
-  /** The server has closed it: what came before is for nobody any more. */
-  #isShut = false;
+  /** The socket as a member of rooms. */
+  readonly member: RoomConnection;
+  readonly events: ConnectionEvents;
+  readonly context: RoomSocketContext;
+  /** True when the server has closed it: messages that were received before are dropped. */
+  #isClosing = false;
   #pendingAtBeat = 0;
+  /** Time since which no data has been taken, in milliseconds of the monotonic clock. */
   #stuckSince = 0;
 
-  constructor(ws: WebSocket, socket: Socket, { visitor, place, context }: RoomSocketOptions) {
+  constructor(ws: WebSocket, socket: Socket, info: ConnectionInfo, context: RoomSocketContext) {
     super(ws, socket, context.socketLimits);
-    this.identity = visitor.identity;
-    this.user = visitor.user;
-    this.query = visitor.query;
-    this.place = place;
-    this.#context = context;
-    this.#visit = new ConnectionEvents(context.house, this, randomUUID());
-    this.guest = context.rooms.connect(this, { encoding: ENCODING, user: visitor.user });
+    this.identity = info.identity;
+    this.user = info.user;
+    this.query = info.query;
+    this.context = context;
+    this.events = new ConnectionEvents(context.host, this, randomUUID());
+    this.member = context.rooms.connect(this, { encoding: ENCODING, user: info.user });
   }
 
-  /** Flows are told of it. */
+  /** Fires `connect` for flows. */
   begin(): void {
-    this.#visit.connected((error) => this.answer(errorMessage(toFailure(error, this.#context.house.onError))));
+    this.events.connected((error) => this.answer(errorMessage(toFailure(error, this.context.host.onError))));
   }
 
   drained(): void {
-    this.guest.drained();
-  }
-
-  override write(bytes: Buffer): void {
-    // The one who sweeps may be late.
-    if (this.isOpen && hasExpired(this.identity)) this.expired();
-    else super.write(bytes);
+    this.member.drained();
   }
 
   override close(code: number, reason: string): void {
-    this.#isShut = true;
+    this.#isClosing = true;
     // The client may take its time to answer, and is in no room meanwhile.
-    this.#context.rooms.disconnect(this.guest);
+    this.context.rooms.disconnect(this.member);
     super.close(code, reason);
   }
 
@@ -96,128 +77,62 @@ export class RoomSocket extends ClientSocket implements OpenConnection, Connecti
     else this.close(4408, 'too far behind: connect again');
   }
 
-  released(): void {
-    const { rooms, pongs, released } = this.#context;
-    pongs.heard(this);
-    rooms.disconnect(this.guest);
-    this.#visit.ended();
-    released(this);
-  }
-
   override heard(): void {
     super.heard();
-    this.#context.pongs.heard(this);
+    this.context.pongs.heard(this);
   }
 
-  /** Asks for a sign of life. A ping would wait behind data; whoever takes that is alive. */
+  /** Pings the client. Where data waits, a ping would wait behind it: there a client that takes data is alive. */
   override beat(): void {
     const { pending } = this;
-    const { socketLimits, pongs } = this.#context;
+    const { socketLimits, pongs } = this.context;
     if (pending === 0 && !this.isPaused) {
       this.write(PING_FRAME);
-      pongs.asked(this);
+      pongs.pinged(this);
     } else if (pending !== this.#pendingAtBeat || pending === 0) {
       this.#stuckSince = performance.now();
     } else if (
       performance.now() - this.#stuckSince >=
       Math.max(socketLimits.pongTimeout, socketLimits.slowClientTimeout)
     ) {
-      this.terminate();
+      this.abort();
     }
     this.#pendingAtBeat = pending;
   }
 
-  expiring(expiresAt: number): void {
-    this.answer({ type: 'token_expiring', expires_at: formatExpiry(expiresAt) });
-  }
+  /** Checks nothing: roles do not decide about connecting and joining. */
+  reauthorize(): void {}
 
-  expired(): void {
-    this.close(4401, 'token expired');
-  }
-
-  /** Who may connect and join is not a matter of roles. */
-  rejudge(): void {}
-
-  revoked(): void {
-    this.close(4403, 'not allowed any more');
+  protected closed(): void {
+    const { rooms, pongs } = this.context;
+    pongs.heard(this);
+    rooms.disconnect(this.member);
+    this.events.ended();
   }
 
   protected take(data: Buffer, isBinary: boolean): void {
-    if (hasExpired(this.identity)) {
-      this.expired();
-      return;
-    }
-    this.waits(data);
-    // A client that is not read cannot be heard.
-    if (this.isPaused) this.#context.pongs.heard(this);
-    this.#visit.next(async () => {
-      this.waitsNoMore(data);
-      if (!this.#isShut) await this.#handle(data, isBinary);
+    if (endIfExpired(this)) return;
+    this.messageWaits(data);
+    // A pong of a client that is not read cannot arrive.
+    if (this.isPaused) this.context.pongs.heard(this);
+    this.events.next(async () => {
+      this.messageTaken(data);
+      if (!this.#isClosing) await this.#handle(data, isBinary);
     });
   }
 
   async #handle(data: Buffer, isBinary: boolean): Promise<void> {
+    if (endIfExpired(this)) return;
     let message: ClientMessage | undefined;
     try {
-      if (hasExpired(this.identity)) return this.expired();
-      message = parseMessage(data, isBinary, this.#context.limits);
-      await this.#execute(message);
+      message = parseMessage(data, isBinary, this.context.limits);
+      await runMessage(this, message);
     } catch (error) {
-      const failure = toFailure(error, this.#context.house.onError);
+      const failure = toFailure(error, this.context.host.onError);
       const answer = errorMessage(failure, message && aboutOf(message));
-      // What a flow makes of a message is no mistake of its sender.
+      // The failure of a flow does not count as a bad message of the client.
       if (message?.type === 'message') this.answer(answer);
       else this.reject(answer);
     }
   }
-
-  async #execute(message: ClientMessage): Promise<void> {
-    switch (message.type) {
-      case 'message':
-        return this.#tellFlows(message);
-      case 'join_room':
-        return this.#join(message);
-      case 'leave_room':
-        return this.#leave(message);
-      case 'auth':
-        if (this.#context.auth !== undefined) return this.#renew(message);
-    }
-    throw unknownType(message.type);
-  }
-
-  async #tellFlows(message: ClientMessage): Promise<void> {
-    const work = this.#visit.fire('message', dataOf(message));
-    if (work === undefined) throw new AppError('INVALID_MESSAGE', 'No flow takes messages here.');
-    this.#tellResult(await work, message.ref);
-  }
-
-  /** Who has given a ref is always answered. */
-  #tellResult(result: unknown, ref: Ref | undefined): void {
-    const isData = result !== null && result !== undefined && !(result instanceof Delivered);
-    if (isData) this.answer({ type: 'message', data: result, ...refOf(ref) });
-    else if (ref !== undefined) this.answer({ type: 'ack', ref, ...(result instanceof Delivered ? result : {}) });
-  }
-
-  #join({ value: { room }, ref }: ClientMessage): void {
-    const { rooms, join } = this.#context;
-    checkOpenness(join, this.identity);
-    rooms.join(this.guest, room);
-    this.answer({ type: 'joined', room, ...refOf(ref) });
-    const presence = rooms.presenceOf(room as string);
-    if (presence !== undefined) this.answer(presence);
-  }
-
-  #leave({ value: { room }, ref }: ClientMessage): void {
-    this.#context.rooms.leave(this.guest, room);
-    this.answer({ type: 'left', room, ...refOf(ref) });
-  }
-
-  async #renew({ value, ref }: ClientMessage): Promise<void> {
-    const renewed = await renew(this, value, this.#context.auth);
-    if (renewed !== undefined) this.answer({ type: 'auth', expires_at: renewed.expiresAt, ...refOf(ref) });
-  }
-}
-
-function refOf(ref: Ref | undefined): { ref?: Ref } {
-  return ref === undefined ? {} : { ref };
 }

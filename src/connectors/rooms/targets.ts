@@ -2,7 +2,7 @@ import { AppError } from '../../errors.ts';
 import type { RoomsHandle } from '../../hub/rooms/rooms.ts';
 import type { Deliver } from '../connector.ts';
 
-/** How many connections there were: none is no failure. It says that something was done, and is no message by itself. */
+/** Number of connections that a message was sent to; 0 is not a failure. A result that is acknowledged, not sent back. */
 export class Delivered {
   readonly delivered: number;
 
@@ -11,7 +11,7 @@ export class Delivered {
   }
 }
 
-/** Takes the output of a flow to connections. Throws BAD_REQUEST where the flow gives no name of a room or user. */
+/** Sends the output of a flow to connections. Throws BAD_REQUEST where the flow gives no name of a room or user. */
 export function deliverTo(rooms: RoomsHandle, operation: string): Deliver {
   return async ({ output, target }) => {
     if (operation === 'broadcast') return new Delivered(rooms.broadcast(output));
@@ -20,7 +20,7 @@ export function deliverTo(rooms: RoomsHandle, operation: string): Deliver {
   };
 }
 
-/** A number is taken as text: what a flow gives may be the key of a record. */
+/** Accepts a number too: the value may be the key of a record. */
 function nameOf(target: unknown, what: string): string {
   if (typeof target === 'number') return String(target);
   if (typeof target === 'string' && target !== '') return target;

@@ -4,7 +4,6 @@ import type { WebSocket } from 'ws';
 import type { FlatKeys } from '../../config/keys/section.ts';
 import { durationKey } from '../../config/keys/values.ts';
 import type { ContractOperation } from '../../openapi/contract-operation.ts';
-import { Heartbeat } from '../../transports/heartbeat.ts';
 import { checkHandshake } from '../../transports/socket/handshake.ts';
 import { addSocketRoute, agreeOnAny, socketScope } from '../../transports/socket/scope.ts';
 import type { ConnectorContext, ConnectorType } from '../connector.ts';
@@ -21,7 +20,7 @@ export interface WebSocketSettings extends RoomSettings {
 
 const KEYS: FlatKeys<WebSocketSettings> = {
   ...roomKeys({ path: '/ws' }),
-  pongTimeout: durationKey('10s', { what: 'A client that does not answer a ping for so long is ended' }),
+  pongTimeout: durationKey('10s', { what: 'How long a client may take to answer a ping before it is disconnected' }),
 };
 
 /** `type: websocket`: a WebSocket (RFC 6455) with rooms, whose messages go to flows. docs/rooms.md */
@@ -33,27 +32,24 @@ export const WEBSOCKET: ConnectorType<WebSocketSettings> = {
   create: (settings, context) => new WebSocketConnector(settings, context),
 };
 
-class WebSocketConnector extends RoomConnector<WebSocketSettings> {
-  readonly #sockets: Heartbeat<RoomSocket>;
+class WebSocketConnector extends RoomConnector<WebSocketSettings, RoomSocket> {
   readonly #pongs: PongWatch<RoomSocket>;
-  /** Who was let in before the upgrade, for the handler after it. */
+  /** Clients that were admitted before the upgrade, for the handler after it. */
   readonly #admitted = new WeakMap<FastifyRequest, ConnectionInfo>();
   readonly #shared: RoomSocketContext;
 
   constructor(settings: WebSocketSettings, context: ConnectorContext) {
     super(settings, context);
-    this.#sockets = new Heartbeat(settings.pingInterval, (socket) => socket.beat());
     this.#pongs = new PongWatch(settings.pongTimeout);
     const { channels, limits } = context.server;
     this.#shared = {
-      house: this,
+      host: this,
       rooms: this.rooms,
       limits,
       socketLimits: { ...channels, ...limits, pongTimeout: settings.pongTimeout },
       join: settings.join,
       auth: context.auth,
       pongs: this.#pongs,
-      released: (socket) => this.#released(socket),
     };
   }
 
@@ -79,16 +75,7 @@ class WebSocketConnector extends RoomConnector<WebSocketSettings> {
     return [describeRoomSocket(this.name, this.settings)];
   }
 
-  protected closeAll(): void {
-    this.#sockets.stop();
-    for (const socket of this.#sockets.members()) socket.close(1001, 'the server stops');
-  }
-
-  protected cutAll(): void {
-    for (const socket of this.#sockets.members()) socket.terminate();
-  }
-
-  /** Everything that can be refused is refused here, as a plain HTTP error and never after a 101. */
+  /** Refuses whatever can be refused here, as a plain HTTP error and never after a 101. */
   #check(request: FastifyRequest): void {
     checkHandshake(request.raw);
     agreeOnAny(request);
@@ -96,21 +83,8 @@ class WebSocketConnector extends RoomConnector<WebSocketSettings> {
   }
 
   #open(ws: WebSocket, raw: Socket, request: FastifyRequest): void {
-    const visitor = this.#admitted.get(request) as ConnectionInfo;
-    const place = this.context.admission.enter(request);
-    const socket = new RoomSocket(ws, raw, { visitor, place, context: this.#shared });
-    this.entered();
-    socket.slot = this.#sockets.add(socket);
-    this.context.auth?.connections.add(socket);
+    const socket = new RoomSocket(ws, raw, this.#admitted.get(request) as ConnectionInfo, this.#shared);
+    this.connections.open(socket, { request, registry: this.context.auth?.connections });
     socket.begin();
-    // `stop` has seen those that were open then.
-    if (this.isStopping) socket.close(1001, 'the server stops');
-  }
-
-  #released(socket: RoomSocket): void {
-    this.context.auth?.connections.remove(socket);
-    this.#sockets.remove(socket, socket.slot);
-    this.context.admission.leave(socket.place);
-    this.left();
   }
 }

@@ -1,5 +1,5 @@
 import { EXPIRED, REVOKED } from '../../auth/auth-errors.ts';
-import { hasExpired, type OpenConnection } from '../../auth/connections.ts';
+import { endIfExpired, type OpenConnection } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import type { EndReason, Sink, Subscription } from '../../hub/subscription.ts';
@@ -86,12 +86,7 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
   }
 
   write(bytes: Buffer): void {
-    if (this.#hasEnded) return;
-    // The expiry timer runs every 500 ms; check before each write.
-    if (hasExpired(this.identity)) {
-      this.expired();
-      return;
-    }
+    if (this.#hasEnded || endIfExpired(this)) return;
     this.#queue.push(bytes);
     while (this.#pendingReads.length > 0) {
       const frame = this.#read();
@@ -115,20 +110,15 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
     this.#fail(new AppError('FORBIDDEN', REVOKED));
   }
 
-  rejudge(): void {
+  reauthorize(): void {
     const subscription = this.#subscription;
     if (subscription === undefined || this.#hasEnded) return;
     const queue = this.#queue;
     // Queued frames were for the previous rights; a new subscription begins with `reset`.
     this.#queue = new TableFrameQueue();
-    try {
-      const { resource, rawQuery } = this.#options;
-      this.#attach(resource.rejudge(subscription, this.identity, rawQuery));
-      if (this.#subscription === subscription) this.#queue = queue;
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      this.revoked();
-    }
+    const { resource, rawQuery } = this.#options;
+    this.#attach(resource.rejudge(subscription, this.identity, rawQuery));
+    if (this.#subscription === subscription) this.#queue = queue;
   }
 
   /** Ends reading, and resolves the waiting calls of `next`. */

@@ -7,19 +7,22 @@ import type { RealtimeConnection, RealtimeHooks } from '../../hooks/realtime-hoo
 import type { TableResource } from '../../resources/table/resource.ts';
 import { queryOf } from '../../server/query-of.ts';
 import { transportOf } from '../../server/transport-constraint.ts';
-import { ConnectionGuard } from '../connection-guard.ts';
+import { Connections } from '../connections.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { checkHandshake } from '../socket/handshake.ts';
 import { addSocketRoute, socketScope } from '../socket/scope.ts';
-import { checkStreamable, startResponse } from '../stream/response.ts';
+import { checkStreamable, hasGone, startResponse } from '../stream/response.ts';
 import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
+import type { GatewayAuth, GatewayContext } from './actions.ts';
 import { type Authentication, authenticate } from './credential.ts';
-import { type GatewayAuth, type GatewayContext, GatewaySocket } from './socket.ts';
+import { GatewaySocket } from './socket.ts';
 import { GatewayStream } from './stream.ts';
 import { parseStream } from './stream-request.ts';
 
-/** How long a client that is not let in has for its answer to the close, in milliseconds. */
-const LEAVE = 1000;
+/** Milliseconds that a client which is refused after the upgrade has to answer the close. */
+const MAX_CLOSE_MS = 1000;
+/** Bytes of the reason of a close, RFC 6455 §5.5. */
+const MAX_REASON_BYTES = 123;
 const SOCKET_PARAMETERS: ReadonlySet<string> = new Set(['token', 'ticket']);
 
 /** The part of an application that the multiplexed protocol serves. */
@@ -28,32 +31,34 @@ export type GatewayApplication = Pick<MountedApp, 'config' | 'resources' | 'isOn
   readonly hooks: RealtimeHooks | undefined;
 };
 
-/** What all connections of one application share. */
-interface Served extends GatewayContext {
+/** Shared by all connections of one application. */
+interface ServedApplication extends GatewayContext {
   /** Tables that a stream can be about. */
   readonly streamed: ReadonlyMap<string, TableResource>;
   readonly hooks: RealtimeHooks | undefined;
 }
 
-/** Many subscriptions over one WebSocket or event stream: PROTOCOL.md §4.6. */
+/** Creates the transport with many subscriptions over one WebSocket or event stream: PROTOCOL.md §4.6. */
 export const createMultiplexTransport: TransportFactory = (context) => new Gateway(context);
 
 export class Gateway implements Transport {
   readonly name = 'gateway';
   readonly #context: TransportContext;
-  readonly #gate: ConnectionGuard;
-  readonly #sockets: Heartbeat<GatewaySocket>;
-  readonly #clients: Heartbeat<GatewaySocket | GatewayStream>;
-  readonly #authentications = new WeakMap<FastifyRequest, Admitted>();
+  readonly #sockets: Connections<GatewaySocket>;
+  readonly #streams: Connections<GatewayStream>;
+  /** Messages for clients that cannot see the pings of a WebSocket. */
+  readonly #heartbeats: Heartbeat<GatewaySocket>;
+  readonly #authentications = new WeakMap<FastifyRequest, SocketAuthentication>();
   /** Streams that were written to in this turn of the event loop. */
   readonly #written = new Set<GatewayStream>();
 
   constructor(context: TransportContext) {
     this.#context = context;
-    this.#gate = new ConnectionGuard(context.admission);
     const { pingInterval, heartbeatInterval } = context.config.channels;
-    this.#sockets = new Heartbeat(pingInterval, (socket) => socket.beat());
-    this.#clients = new Heartbeat(heartbeatInterval, (client) => client.heartbeat());
+    const heartbeats = { interval: heartbeatInterval, startsLate: true };
+    this.#sockets = new Connections(context.admission, { interval: pingInterval });
+    this.#streams = new Connections(context.admission, heartbeats);
+    this.#heartbeats = new Heartbeat(heartbeats, (socket) => socket.heartbeat());
   }
 
   async register(app: FastifyInstance, applications: readonly GatewayApplication[]): Promise<void> {
@@ -75,27 +80,21 @@ export class Gateway implements Transport {
   }
 
   status() {
-    return { connections: this.#clients.size };
+    return { connections: this.#sockets.size + this.#streams.size };
   }
 
   stop(): void {
-    this.#gate.close();
+    this.#heartbeats.stop();
     this.#sockets.stop();
-    this.#clients.stop();
-    for (const client of this.#clients.members()) {
-      if (client instanceof GatewaySocket) client.close(1001, 'the server stops');
-      else client.stop();
-    }
+    this.#streams.stop();
   }
 
   abort(): void {
-    for (const client of this.#clients.members()) {
-      if (client instanceof GatewaySocket) client.terminate();
-      else client.destroy();
-    }
+    this.#sockets.abort();
+    this.#streams.abort();
   }
 
-  #serve({ resources, auth, hooks }: GatewayApplication): Served {
+  #serve({ resources, auth, hooks }: GatewayApplication): ServedApplication {
     const { channels, limits } = this.#context.config;
     const withTransport = (name: 'ws' | 'sse') =>
       new Map([...resources].filter(([, { table }]) => table.transports.has(name)));
@@ -117,10 +116,10 @@ export class Gateway implements Transport {
     };
   }
 
-  /** A token that is missing or bad is told after the 101: a browser shows a page no status of a handshake. */
-  async #check(request: FastifyRequest, { auth, hooks }: Served): Promise<void> {
+  /** Lets a token that is missing or bad pass until after the 101: browsers show pages no status of a handshake. */
+  async #check(request: FastifyRequest, { auth, hooks }: ServedApplication): Promise<void> {
     checkHandshake(request.raw);
-    this.#gate.admit(request);
+    this.#sockets.admit(request);
     const unknown = [...new URLSearchParams(queryOf(request)).keys()].find((name) => !SOCKET_PARAMETERS.has(name));
     if (unknown !== undefined) {
       throw new AppError('INVALID_QUERY', 'This address takes token and ticket; the rest is said in messages.');
@@ -128,45 +127,31 @@ export class Gateway implements Transport {
     const authentication = await authenticate(request, auth?.authenticator);
     this.#authentications.set(
       request,
-      hooks === undefined ? authentication : await admit(request, authentication, hooks),
+      hooks === undefined ? authentication : await connectHooks(request, authentication, hooks),
     );
-    this.#gate.readmit(request);
+    this.#sockets.readmit(request);
   }
 
-  #openSocket(ws: WebSocket, socket: Socket, { request, served }: { request: FastifyRequest; served: Served }): void {
-    const authentication = this.#authentications.get(request) as Admitted;
+  #openSocket(ws: WebSocket, socket: Socket, { request, served }: UpgradedRequest): void {
+    const authentication = this.#authentications.get(request) as SocketAuthentication;
     if ('refused' in authentication) {
       ws.on('error', () => {});
       ws.close(1008, authentication.refused);
-      setTimeout(() => ws.terminate(), LEAVE).unref();
+      setTimeout(() => ws.terminate(), MAX_CLOSE_MS).unref();
       return;
     }
-    const { admission } = this.#context;
-    const place = admission.enter(request);
-    const client = new GatewaySocket(ws, socket, {
-      context: served,
-      identity: authentication.identity,
-      realtime: authentication.realtime,
-      release: (closed) => {
-        this.#sockets.remove(closed, closed.slot);
-        this.#clients.remove(closed, closed.beatSlot);
-        served.auth?.connections.remove(closed);
-        admission.leave(place);
-      },
-    });
-    client.slot = this.#sockets.add(client);
-    client.beatSlot = this.#clients.addLate(client);
-    served.auth?.connections.add(client);
-    // `stop` has seen those that were open then.
-    if (this.#gate.isClosed) client.close(1001, 'the server stops');
+    const { identity, realtime } = authentication;
+    const client = new GatewaySocket(ws, socket, { context: served, identity, realtime });
+    const slot = this.#heartbeats.add(client);
+    ws.once('close', () => this.#heartbeats.remove(client, slot));
+    this.#sockets.open(client, { request, registry: served.auth?.connections });
   }
 
-  async #openStream(request: FastifyRequest, reply: FastifyReply, served: Served): Promise<void> {
+  async #openStream(request: FastifyRequest, reply: FastifyReply, served: ServedApplication): Promise<void> {
     if (transportOf(request.raw) === 'ws') {
       throw new AppError('NOT_FOUND', 'This address is for event streams; the WebSocket is beside it, at /ws.');
     }
-    const { admission } = this.#context;
-    this.#gate.admit(request);
+    this.#streams.admit(request);
     const authentication = await authenticate(request, served.auth?.authenticator);
     if ('refused' in authentication) {
       throw new AppError('UNAUTHORIZED', authentication.refused, { headers: { 'www-authenticate': 'Bearer' } });
@@ -174,35 +159,30 @@ export class Gateway implements Transport {
     const { identity } = authentication;
     const checked = parseStream(request, { identity, collections: served.streamed, limit: served.subscriptions });
     checkStreamable(request, reply);
-    const realtime = served.hooks && (await askForStream(request, served.hooks, { identity, checked }));
-    // It may have left while its token was checked: then nobody would hear of its end.
-    if (request.raw.socket.destroyed) {
+    const realtime = served.hooks && (await connectStreamHooks(served.hooks, { identity, checked }));
+    if (hasGone(request, reply)) {
+      realtime?.closed();
       reply.hijack();
       return;
     }
-    this.#gate.readmit(request);
-    const place = admission.enter(request);
-    const output = startResponse(request, reply);
-    const stream = new GatewayStream(output, {
+    try {
+      this.#streams.readmit(request);
+    } catch (error) {
+      realtime?.closed();
+      throw error;
+    }
+    const stream = new GatewayStream(startResponse(request, reply), {
       isChunked: request.raw.httpVersion === '1.1',
       identity,
+      realtime,
       clientBuffer: served.clientBuffer,
       written: (other) => this.#notePositionSoon(other),
     });
-    stream.slot = this.#clients.addLate(stream);
-    output.on('error', () => {});
-    output.once('close', () => {
-      stream.close();
-      this.#clients.remove(stream, stream.slot);
-      served.auth?.connections.remove(stream);
-      realtime?.closed();
-      admission.leave(place);
-    });
-    stream.open(checked);
-    served.auth?.connections.add(stream);
+    stream.subscribe(checked);
+    this.#streams.open(stream, { request, registry: served.auth?.connections });
   }
 
-  /** After the changes of all its tables, and once for those that come together. */
+  /** Sends the position after the changes of all tables, and once for changes that come together. */
   #notePositionSoon(stream: GatewayStream): void {
     if (this.#written.size === 0) {
       setImmediate(() => {
@@ -214,17 +194,26 @@ export class Gateway implements Transport {
   }
 }
 
-/** Who asks, as the hooks know him too. */
-type Admitted = Authentication & { readonly realtime?: RealtimeConnection };
+interface UpgradedRequest {
+  readonly request: FastifyRequest;
+  readonly served: ServedApplication;
+}
 
-/** A client that the hooks do not let in is told so after the 101, like one with a bad token. */
-async function admit(request: FastifyRequest, authentication: Authentication, hooks: RealtimeHooks): Promise<Admitted> {
+/** The caller, and the connection as hooks see it; or why it is refused after the upgrade. */
+type SocketAuthentication = Authentication & { readonly realtime?: RealtimeConnection };
+
+/** Runs the hooks for a socket. A client that they refuse is closed after the 101, like one with a bad token. */
+async function connectHooks(
+  request: FastifyRequest,
+  authentication: Authentication,
+  hooks: RealtimeHooks,
+): Promise<SocketAuthentication> {
   if ('refused' in authentication) return authentication;
   try {
     const { identity } = authentication;
     const realtime = await hooks.connect({ identity, transport: 'gateway', collection: null });
     const { socket } = request.raw;
-    // Whatever becomes of the socket, its end is that of the connection.
+    // For the hooks, the connection ends with its socket, upgraded or not.
     if (socket.destroyed) realtime.closed();
     else socket.once('close', () => realtime.closed());
     return { identity, realtime };
@@ -234,31 +223,28 @@ async function admit(request: FastifyRequest, authentication: Authentication, ho
   }
 }
 
-/** The reason of a close has 123 bytes at most, RFC 6455 §5.5. */
 function shorten(text: string): string {
   let short = text;
-  while (Buffer.byteLength(short) > 123) short = short.slice(0, -1);
+  while (Buffer.byteLength(short) > MAX_REASON_BYTES) short = short.slice(0, -1);
   return short;
 }
 
-/** Throws what the hooks throw: then there is no stream. */
-async function askForStream(
-  request: FastifyRequest,
+/** Runs the hooks for a stream. Throws what they throw: then there is no stream. */
+async function connectStreamHooks(
   hooks: RealtimeHooks,
   { identity, checked }: { readonly identity: Identity; readonly checked: ReturnType<typeof parseStream> },
 ): Promise<RealtimeConnection> {
   const realtime = await hooks.connect({ identity, transport: 'gateway', collection: null });
   try {
-    for (const { request: wanted } of checked) await realtime.subscribe(wanted.collection, null);
+    for (const { request } of checked) await realtime.subscribe(request.collection, null);
   } catch (error) {
     realtime.closed();
     throw error;
   }
-  if (request.raw.socket.destroyed) realtime.closed();
   return realtime;
 }
 
-/** `ws` and `subscribe` are below each of these. */
+/** Paths below which `ws` and `subscribe` are. */
 function pathsOf({ config: { appId, realtime }, isOnly }: GatewayApplication): string[] {
   const path = `/${appId}${realtime.path}`;
   return isOnly ? [path, realtime.path] : [path];

@@ -3,8 +3,8 @@ import { parseExactJson } from '../../resources/body/json.ts';
 import { isObject } from '../../resources/body/values.ts';
 import { type ClientId, OPERATIONS, type SubscribedOperation } from './frames.ts';
 
-/** Longer ones are the client's state, not a name. */
-const MAX_ID = 128;
+/** Characters of the id of a subscription: a longer one is the client's state, not a name. */
+const MAX_ID_CHARS = 128;
 
 const ACTIONS = ['subscribe', 'unsubscribe', 'ping', 'auth'] as const;
 export type GatewayAction = (typeof ACTIONS)[number];
@@ -16,7 +16,7 @@ const MEMBERS: Readonly<Record<GatewayAction, ReadonlySet<string>>> = {
   auth: new Set(['action', 'token']),
 };
 
-/** What is wrong with a message, as the client is told it. */
+/** An error of a message, as it is reported to the client. */
 export class GatewayRefusal extends Error {
   readonly members: Readonly<Record<string, unknown>>;
 
@@ -26,21 +26,21 @@ export class GatewayRefusal extends Error {
   }
 }
 
-/** One subscription as a client asks for it. */
+/** A subscription that a client asks for. */
 export interface SubscriptionRequest {
   readonly collection: string;
   readonly id?: ClientId;
   readonly operations: ReadonlySet<SubscribedOperation>;
   /** The query string of the same subscription on the table's own URL. */
   readonly query: string;
-  /** It has asked for a position or for what is stored. */
+  /** True when the client has asked for a position or for stored records. */
   readonly positions: boolean;
 }
 
-export type Message = Readonly<Record<string, unknown>> & { readonly action: GatewayAction };
+export type GatewayMessage = Readonly<Record<string, unknown>> & { readonly action: GatewayAction };
 
-/** Reads one message of a client. Throws Refusal. */
-export function parseMessage(data: Buffer, isBinary: boolean): Message {
+/** Reads one message of a client. Throws GatewayRefusal. */
+export function parseMessage(data: Buffer, isBinary: boolean): GatewayMessage {
   let message: unknown;
   try {
     if (!isBinary) message = parseExactJson(data.toString('utf8'));
@@ -55,15 +55,15 @@ export function parseMessage(data: Buffer, isBinary: boolean): Message {
   if (unknown !== undefined) {
     throw invalid(`${action} has no member ${JSON.stringify(unknown.slice(0, 100))}`, message);
   }
-  return message as Message;
+  return message as GatewayMessage;
 }
 
-/** Which subscription a message is about. Throws Refusal. */
-export function parseName({ collection, id }: Message): { readonly collection: string; readonly id?: ClientId } {
+/** Reads which subscription a message is about. Throws GatewayRefusal. */
+export function parseName({ collection, id }: GatewayMessage): { readonly collection: string; readonly id?: ClientId } {
   const given = id ?? undefined;
-  const isId = typeof given === 'number' || (typeof given === 'string' && given.length <= MAX_ID);
+  const isId = typeof given === 'number' || (typeof given === 'string' && given.length <= MAX_ID_CHARS);
   if (given !== undefined && !isId) {
-    throw new GatewayRefusal(`id must be a number or a string of at most ${MAX_ID} characters`, {
+    throw new GatewayRefusal(`id must be a number or a string of at most ${MAX_ID_CHARS} characters`, {
       code: 'INVALID_MESSAGE',
     });
   }
@@ -73,8 +73,8 @@ export function parseName({ collection, id }: Message): { readonly collection: s
   return { collection, ...(given === undefined ? {} : { id: given as ClientId }) };
 }
 
-/** Throws Refusal. */
-export function parseSubscribe(message: Message): SubscriptionRequest {
+/** Reads a message that subscribes. Throws GatewayRefusal. */
+export function parseSubscribe(message: GatewayMessage): SubscriptionRequest {
   const { operations, filter, select, since, retained } = message;
   const parameters = [
     textParameter('filter', filter, message),
@@ -90,7 +90,7 @@ export function parseSubscribe(message: Message): SubscriptionRequest {
   };
 }
 
-/** All of them when none are named. Throws Refusal. */
+/** Reads operations; all of them when none are named. Throws GatewayRefusal. */
 export function parseOperations(
   given: unknown,
   message: Readonly<Record<string, unknown>> = {},
@@ -105,20 +105,20 @@ function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null;
 }
 
-function textParameter(name: string, value: unknown, message: Message): string | undefined {
+function textParameter(name: string, value: unknown, message: GatewayMessage): string | undefined {
   if (!isGiven(value)) return undefined;
   if (typeof value !== 'string' || !value.isWellFormed()) throw invalid(`${name} must be text`, message);
   return `${name}=${encodeURIComponent(value)}`;
 }
 
-function sinceParameter(since: unknown, message: Message): string | undefined {
+function sinceParameter(since: unknown, message: GatewayMessage): string | undefined {
   if (!isGiven(since)) return undefined;
   if (typeof since !== 'number' && typeof since !== 'string')
     throw invalid('since must be the seq of an event', message);
   return `since=${encodeURIComponent(since)}`;
 }
 
-function retainedParameter(retained: unknown, message: Message): string | undefined {
+function retainedParameter(retained: unknown, message: GatewayMessage): string | undefined {
   if (!isGiven(retained)) return undefined;
   if (typeof retained !== 'boolean') throw invalid('retained must be true or false', message);
   return `retained=${retained}`;

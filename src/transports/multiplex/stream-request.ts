@@ -6,9 +6,9 @@ import type { TableResource } from '../../resources/table/resource.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { SubscribedOperation } from './frames.ts';
 import { GatewayRefusal, parseOperations } from './requests.ts';
-import type { Checked } from './subscriptions.ts';
+import type { CheckedSubscription } from './subscriptions.ts';
 
-/** Parameters that every collection gets as they are. */
+/** Parameters that are passed to every collection unchanged. */
 const PASSED = ['filter', 'select', 'since', 'retained'] as const;
 const PARAMETERS: ReadonlySet<string> = new Set([
   'collection',
@@ -21,18 +21,21 @@ const PARAMETERS: ReadonlySet<string> = new Set([
 
 const REPEATABLE: ReadonlySet<string> = new Set(['collection', 'collections']);
 
-interface Scope {
+interface StreamScope {
   readonly identity: Identity;
   readonly collections: ReadonlyMap<string, TableResource>;
-  /** Collections that may be named. */
+  /** Collections that may be named, at most. */
   readonly limit: number;
 }
 
 /**
- * What an event stream is asked to be about. Throws INVALID_QUERY, INVALID_POSITION, NOT_FOUND for a collection that
- * is none, FORBIDDEN for one that the caller may not read.
+ * Reads the subscriptions that an event stream is asked for. Throws INVALID_QUERY, INVALID_POSITION, NOT_FOUND for an unknown
+ * collection, FORBIDDEN for one that the caller may not read.
  */
-export function parseStream(request: FastifyRequest, { identity, collections, limit }: Scope): Checked[] {
+export function parseStream(
+  request: FastifyRequest,
+  { identity, collections, limit }: StreamScope,
+): CheckedSubscription[] {
   const parameters = new URLSearchParams(queryOf(request));
   for (const name of parameters.keys()) {
     if (!PARAMETERS.has(name)) throw new AppError('INVALID_QUERY', `This address takes ${[...PARAMETERS].join(', ')}.`);
@@ -48,7 +51,7 @@ export function parseStream(request: FastifyRequest, { identity, collections, li
     query: passedOn(parameters),
     positions: lastEventId !== undefined || parameters.has('since') || parameters.has('retained'),
   };
-  const check = (collection: string, wanted: ReadonlySet<SubscribedOperation>): Checked => {
+  const check = (collection: string, wanted: ReadonlySet<SubscribedOperation>): CheckedSubscription => {
     const resource = collections.get(collection);
     if (resource === undefined) {
       throw new AppError('NOT_FOUND', `There is no collection ${JSON.stringify(collection.slice(0, 100))}.`);
@@ -61,7 +64,7 @@ export function parseStream(request: FastifyRequest, { identity, collections, li
   return [...collections.keys()].flatMap((name) => allowed(() => check(name, operations)));
 }
 
-/** `collection=posts`, or `collections=posts:create,update` as some clients write it: each with its operations. */
+/** Reads `collection=posts`, or `collections=posts:create,update` as some clients write it, with operations each. */
 function readCollections(
   parameters: URLSearchParams,
   operations: ReadonlySet<SubscribedOperation>,
@@ -92,13 +95,13 @@ function readOperations(text: string | null): ReadonlySet<SubscribedOperation> {
   }
 }
 
-/** An EventSource that has seen no event with an id sends an empty one. */
+/** Undefined for an empty one too: an EventSource that has seen no event with an id sends it so. */
 function readLastEventId({ headers }: FastifyRequest): number | undefined {
   const given = headers['last-event-id'];
   return typeof given === 'string' && given !== '' ? parsePosition(given) : undefined;
 }
 
-function allowed(check: () => Checked): Checked[] {
+function allowed(check: () => CheckedSubscription): CheckedSubscription[] {
   try {
     return [check()];
   } catch (error) {

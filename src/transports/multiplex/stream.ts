@@ -1,30 +1,34 @@
 import type { Duplex } from 'node:stream';
-import { hasExpired, type OpenConnection } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
+import type { RealtimeConnection } from '../../hooks/realtime-hooks.ts';
 import { WriteLock } from '../../hub/fan-out/write-lock.ts';
+import { formatExpiry } from '../socket/auth-message.ts';
 import { EventStream } from '../stream/event-stream.ts';
 import { formatEvent } from '../stream/events.ts';
 import { errorMessage, formatMessage, heartbeatNow, streamWire } from './frames.ts';
-import { type Checked, Subscriptions } from './subscriptions.ts';
+import { type CheckedSubscription, Subscriptions } from './subscriptions.ts';
 
 export interface GatewayStreamOptions {
   readonly isChunked: boolean;
   readonly identity: Identity;
+  /** Bytes that may wait for a client before it counts as full. */
   readonly clientBuffer: number;
+  /** The connection as hooks of the application see it. */
+  readonly realtime: RealtimeConnection | undefined;
   /** Called after something was written to a stream with several subscriptions. */
   readonly written: (stream: GatewayStream) => void;
 }
 
 /** One event stream with the changes of several tables: the sink of all its subscriptions. */
-export class GatewayStream extends EventStream implements OpenConnection {
+export class GatewayStream extends EventStream {
   identity: Identity;
   readonly lane = new WriteLock();
   readonly #options: GatewayStreamOptions;
   #subscriptions: Subscriptions | undefined;
-  /** Its events have no ids of their own. */
+  /** True for several subscriptions: then events have no ids of their own. */
   #hasSeveral = false;
-  /** The id that the client has. */
-  #noted: number | undefined;
+  /** Position that the client has as its last event id. */
+  #notedPosition: number | undefined;
   #owesHeartbeat = false;
 
   constructor(output: Duplex, options: GatewayStreamOptions) {
@@ -33,7 +37,7 @@ export class GatewayStream extends EventStream implements OpenConnection {
     this.#options = options;
   }
 
-  open(checked: readonly Checked[]): void {
+  subscribe(checked: readonly CheckedSubscription[]): void {
     this.#hasSeveral = checked.length > 1;
     const subscriptions = new Subscriptions(this, streamWire(this.isChunked, !this.#hasSeveral));
     this.#subscriptions = subscriptions;
@@ -41,55 +45,56 @@ export class GatewayStream extends EventStream implements OpenConnection {
     this.notePosition();
   }
 
-  close(): void {
-    this.#subscriptions?.closeAll();
-  }
-
   override write(bytes: Buffer): void {
-    if (hasExpired(this.identity)) {
-      this.expired();
-      return;
-    }
     super.write(bytes);
-    if (this.#hasSeveral) this.#options.written(this);
+    if (this.#hasSeveral && this.isOpen) this.#options.written(this);
   }
 
   /**
-   * Tells the client from where it may resume. An event's own seq would not do where tables are sent at different
-   * speeds: one may be far behind the other. An id without data is no event (HTML §9.2.6).
+   * Sends the position from which the client may resume. The seq of an event would not do where tables are sent at
+   * different speeds: one may be far behind the other. An id without data is no event (HTML §9.2.6).
    */
   notePosition(): void {
     const position = this.#subscriptions?.position;
-    if (position === undefined || position === this.#noted) return;
-    this.#noted = position;
-    super.tell(`id: ${position}\n\n`);
+    if (position === undefined || position === this.#notedPosition) return;
+    this.#notedPosition = position;
+    super.send(`id: ${position}\n\n`);
   }
 
-  /** One that is full is told when it has room: then it has not stood still. */
-  heartbeat(): void {
+  /** Sends a heartbeat; a client with a full buffer gets it when there is room, if it makes progress. */
+  override beat(): void {
     this.#owesHeartbeat = this.pending > this.#options.clientBuffer;
-    if (!this.#owesHeartbeat) this.tell(formatMessage(heartbeatNow().json, this.#subscriptions?.position));
+    if (!this.#owesHeartbeat) this.send(this.keepalive);
   }
 
   drained(): void {
-    if (this.#owesHeartbeat) this.heartbeat();
+    if (this.#owesHeartbeat) this.beat();
     this.#subscriptions?.drained();
   }
 
-  expiring(expiresAt: number): void {
-    this.tell(formatMessage(JSON.stringify({ type: 'token_expiring', expires_at: new Date(expiresAt).toISOString() })));
+  override expiring(expiresAt: number): void {
+    this.send(formatMessage(JSON.stringify({ type: 'token_expiring', expires_at: formatExpiry(expiresAt) })));
   }
 
-  expired(): void {
+  override expired(): void {
     this.#refuse('Token expired');
   }
 
-  revoked(): void {
+  override revoked(): void {
     this.#refuse('Authentication failed');
   }
 
-  rejudge(): void {
-    if ((this.#subscriptions?.judge(this.identity).length ?? 0) > 0) this.#refuse('Forbidden');
+  reauthorize(): void {
+    if ((this.#subscriptions?.reauthorize(this.identity).length ?? 0) > 0) this.#refuse('Forbidden');
+  }
+
+  protected get keepalive(): string {
+    return formatMessage(heartbeatNow().json, this.#subscriptions?.position);
+  }
+
+  protected closed(): void {
+    this.#subscriptions?.closeAll();
+    this.#options.realtime?.closed();
   }
 
   #refuse(error: string): void {

@@ -7,13 +7,13 @@ import { type ClientId, makeEncoding, type Wire } from './frames.ts';
 import type { SubscriptionRequest } from './requests.ts';
 
 /** A subscription that `parseSubscription` has checked. */
-export interface Checked {
+export interface CheckedSubscription {
   readonly request: SubscriptionRequest;
   readonly resource: TableResource;
   readonly query: SubscriptionQuery;
 }
 
-interface Open extends Checked {
+interface OpenSubscription extends CheckedSubscription {
   readonly subscription: Subscription;
 }
 
@@ -21,7 +21,7 @@ interface Open extends Checked {
 export class Subscriptions {
   readonly #sink: Sink;
   readonly #wire: Wire;
-  readonly #open = new Map<string, Open>();
+  readonly #open = new Map<string, OpenSubscription>();
 
   constructor(sink: Sink, wire: Wire) {
     this.#sink = sink;
@@ -36,30 +36,30 @@ export class Subscriptions {
     return this.#open.has(keyOf(collection, id));
   }
 
-  /** Everything up to this seq was written for all of them; undefined when there are none, or during a snapshot. */
+  /** Position up to which everything was written for all of them; undefined without any, or during a snapshot. */
   get position(): number | undefined {
-    let least: number | undefined;
+    let lowest: number | undefined;
     for (const { resource, subscription } of this.#open.values()) {
       const position = resource.positionOf(subscription);
       if (position === undefined) return undefined;
-      if (least === undefined || position < least) least = position;
+      if (lowest === undefined || position < lowest) lowest = position;
     }
-    return least;
+    return lowest;
   }
 
-  /** Opens one, or puts it in the place of the one of the same name, which it continues unless it says where it begins. */
-  open({ request, resource, query }: Checked): void {
+  /** Opens a subscription; it replaces one of the same name, and continues it unless it has a start of its own. */
+  open({ request, resource, query }: CheckedSubscription): void {
     const key = keyOf(request.collection, request.id);
     const before = this.#open.get(key);
-    const goesOn = before !== undefined && query.since === undefined && query.reset === undefined && !query.retained;
-    const since = goesOn ? { since: resource.positionOf(before.subscription) ?? before.subscription.position } : {};
+    const continues = before !== undefined && query.since === undefined && query.reset === undefined && !query.retained;
+    const since = continues ? { since: resource.positionOf(before.subscription) ?? before.subscription.position } : {};
     if (before !== undefined) resource.unsubscribe(before.subscription);
     const encoding = makeEncoding(request, this.#wire);
     const subscription = resource.subscribe({ ...query, ...since }, encoding, this.#sink);
     this.#open.set(key, { request, resource, query, subscription });
   }
 
-  /** Nothing more is written for it after this. */
+  /** Closes a subscription: nothing more is written for it. */
   close(collection: string, id: ClientId | undefined): void {
     const key = keyOf(collection, id);
     const open = this.#open.get(key);
@@ -73,8 +73,8 @@ export class Subscriptions {
     this.#open.clear();
   }
 
-  /** The rights of the client have changed: gives those that it may not have any more, which are closed. */
-  judge(identity: Identity): SubscriptionRequest[] {
+  /** Checks all of them against changed rights. Closes those that are not allowed any more, and returns them. */
+  reauthorize(identity: Identity): SubscriptionRequest[] {
     const lost: SubscriptionRequest[] = [];
     for (const { request, resource, query, subscription } of [...this.#open.values()]) {
       const now = this.#check(request, resource, identity);
@@ -82,14 +82,14 @@ export class Subscriptions {
         this.close(request.collection, request.id);
         lost.push(request);
       } else if (now.selection.key !== query.selection.key) {
-        this.open({ request, resource, query: judged(request, now, resource.positionOf(subscription)) });
+        this.open({ request, resource, query: restarted(request, now, resource.positionOf(subscription)) });
       }
     }
     return lost;
   }
 
   drained(): void {
-    // One of them at most has the lane and waits; the others look at nothing.
+    // One of them at most has the lock and waits; the others do nothing.
     for (const { subscription } of this.#open.values()) subscription.drained();
   }
 
@@ -103,8 +103,8 @@ export class Subscriptions {
   }
 }
 
-/** A client that keeps the state is told all of it as it sees it now; one that follows the events goes on from where it is. */
-function judged(
+/** The query after a change of rights: a client that keeps the state gets all of it again, others continue. */
+function restarted(
   { positions }: SubscriptionRequest,
   { since: _, ...query }: SubscriptionQuery,
   position: number | undefined,

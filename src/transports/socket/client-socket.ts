@@ -1,34 +1,40 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
+import { endIfExpired } from '../../auth/connections.ts';
+import type { Identity } from '../../auth/identity.ts';
 import type { EndReason, Sink } from '../../hub/subscription.ts';
 import { TokenBucket } from '../../server/limits/token-bucket.ts';
+import type { Connection } from '../connections.ts';
 import { type SocketOwner, watchDrain } from '../socket-sink.ts';
-import { ErrorCount, MAX_ERRORS } from './error-count.ts';
+import { formatExpiry } from './auth-message.ts';
+import { ERROR_WINDOW_SECONDS, ErrorCount, MAX_ERRORS } from './error-count.ts';
 import { encodeJson, PING_FRAME } from './text-frames.ts';
 
 const CLIENT = Symbol('client');
 type OwnedSocket = WebSocket & { [CLIENT]: ClientSocket };
 
-/** Answers that a client does not read may wait up to this; then it is cut off. */
-const MAX_UNREAD = 1024 * 1024;
+/** Bytes of answers that a client may leave unread before it is cut off. */
+export const MAX_UNREAD_BYTES = 1024 * 1024;
 
-/** What all sockets of a kind share; times in milliseconds. */
+/** Limits of all sockets of a kind; times in milliseconds. */
 export interface SocketLimits {
   readonly pongTimeout: number;
   readonly slowClientTimeout: number;
   readonly messagesPerSecond: number;
   readonly messagesBurst: number;
-  /** Messages that may wait to be handled, and the bytes of one message, which all of them may have. */
+  /** Messages of one client that may wait to be handled. */
   readonly waitingMessages: number;
+  /** Bytes of one message, and of all that wait. */
   readonly message: number;
 }
 
 /**
- * One WebSocket: a sink, and a reader of messages. There may be tens of thousands, so it has no closures of its own and
- * writes frames that are ready made to the raw socket, between those of `ws`.
+ * One WebSocket: a sink, and a reader of messages. There may be tens of thousands, so it has no listeners of its own and
+ * writes complete frames to the raw socket, between those of `ws`.
  */
-export abstract class ClientSocket implements Sink, SocketOwner {
-  slot = 0;
+export abstract class ClientSocket implements Connection, Sink, SocketOwner {
+  abstract identity: Identity;
+  release = noRelease;
   readonly #limits: SocketLimits;
   readonly #ws: WebSocket;
   readonly #socket: Socket;
@@ -51,36 +57,42 @@ export abstract class ClientSocket implements Sink, SocketOwner {
     watchDrain(socket, this);
   }
 
-  /** A message that was within the limits of rate and size. */
+  /** Handles a message that is within the limits of rate and size. */
   protected abstract take(data: Buffer, isBinary: boolean): void;
-  /** A message as one whole frame. */
+  /** Called once when the socket has closed. */
+  protected abstract closed(): void;
+  /** Called when the socket has room again. */
+  abstract drained(): void;
+  abstract reauthorize(): void;
+
+  /** Encodes a message as one whole frame. */
   protected encode(message: object): Buffer {
     return encodeJson(message);
   }
-  /** The socket has closed. */
-  abstract released(): void;
-  /** The socket has room again. */
-  abstract drained(): void;
 
   get pending(): number {
     return this.#socket.writableLength;
   }
 
-  /** Whether no more is read for the time being. */
+  get isOpen(): boolean {
+    return this.#ws.readyState === this.#ws.OPEN;
+  }
+
+  /** True while nothing is read from the client. */
   protected get isPaused(): boolean {
     return this.#ws.isPaused;
   }
 
-  /** A message was received and waits to be handled. Beyond the bound no more are read, and the client has to wait. */
-  protected waits({ length }: Buffer): void {
+  /** Counts a message that waits to be handled. At the bound, reading pauses, and the client has to wait. */
+  protected messageWaits({ length }: Buffer): void {
     this.#waiting++;
     this.#waitingBytes += length;
     const { waitingMessages, message } = this.#limits;
     if (this.#waiting >= waitingMessages || this.#waitingBytes > message) this.#ws.pause();
   }
 
-  /** One that has waited does so no more. */
-  protected waitsNoMore({ length }: Buffer): void {
+  /** Counts off a message that has waited. */
+  protected messageTaken({ length }: Buffer): void {
     this.#waiting--;
     this.#waitingBytes -= length;
     const { waitingMessages, message } = this.#limits;
@@ -88,12 +100,8 @@ export abstract class ClientSocket implements Sink, SocketOwner {
     if (this.#waiting <= waitingMessages / 2) this.#ws.resume();
   }
 
-  get isOpen(): boolean {
-    return this.#ws.readyState === this.#ws.OPEN;
-  }
-
   write(bytes: Buffer): void {
-    if (this.isOpen) this.#socket.write(bytes);
+    if (this.isOpen && !endIfExpired(this)) this.#socket.write(bytes);
   }
 
   ended(reason: EndReason): void {
@@ -102,48 +110,66 @@ export abstract class ClientSocket implements Sink, SocketOwner {
     else this.close(1011, 'failed on our side: resume with your position');
   }
 
+  expiring(expiresAt: number): void {
+    this.answer({ type: 'token_expiring', expires_at: formatExpiry(expiresAt) });
+  }
+
+  expired(): void {
+    this.close(4401, 'token expired');
+  }
+
+  revoked(): void {
+    this.close(4403, 'not allowed any more');
+  }
+
+  stop(): void {
+    this.close(1001, 'the server stops');
+  }
+
+  abort(): void {
+    this.#ws.terminate();
+  }
+
   close(code: number, reason: string): void {
     this.#ws.close(code, reason);
     // The answer of the client has to be read.
     if (this.#ws.isPaused) this.#ws.resume();
   }
 
-  terminate(): void {
-    this.#ws.terminate();
-  }
-
   /**
-   * Cuts off a peer that has been silent for too long, and asks the others for a sign of life. Where data waits, a
-   * ping would wait behind it: there a socket that still takes bytes is alive, and it may be silent for longer.
+   * Cuts off a peer that has been silent for too long, and pings the others. Where data waits, a ping would wait behind
+   * it: there a socket that still takes bytes is alive, and it may be silent for longer.
    */
   beat(): void {
     const { pending } = this;
-    // A client that is not read cannot be heard.
+    // A pong of a client that is not read cannot arrive.
     if (pending !== this.#pendingAtBeat || this.#ws.isPaused) this.heard();
     this.#pendingAtBeat = pending;
     const { pongTimeout, slowClientTimeout } = this.#limits;
     const patience = pending === 0 ? pongTimeout : Math.max(pongTimeout, slowClientTimeout);
-    if (performance.now() - this.#heardAt >= patience) this.#ws.terminate();
+    if (performance.now() - this.#heardAt >= patience) this.abort();
     else if (pending === 0) this.write(PING_FRAME);
   }
 
-  /** An answer to this client alone. */
+  /** Sends a message to this client alone. */
   answer(message: object): void {
-    if (this.pending > MAX_UNREAD) this.#ws.terminate();
+    if (this.pending > MAX_UNREAD_BYTES) this.abort();
     else this.write(this.encode(message));
   }
 
-  /** Tells the client what is wrong with its message; too many of those end the connection. */
+  /** Reports what is wrong with a message; too many such messages close the connection. */
   protected reject(message: object): void {
     this.answer(message);
     this.#errors ??= new ErrorCount();
-    if (this.#errors.add()) this.close(1008, `more than ${MAX_ERRORS} bad messages in 10 s`);
+    if (this.#errors.add()) this.close(1008, `more than ${MAX_ERRORS} bad messages in ${ERROR_WINDOW_SECONDS} s`);
   }
 
+  /** Notes that the peer is alive. */
   heard(): void {
     this.#heardAt = performance.now();
   }
 
+  /** Called by the listeners alone. */
   received(data: Buffer, isBinary: boolean): void {
     this.heard();
     const { messagesPerSecond, messagesBurst } = this.#limits;
@@ -151,7 +177,15 @@ export abstract class ClientSocket implements Sink, SocketOwner {
     if (!this.#bucket.take()) this.close(1008, `more than ${messagesPerSecond} messages a second`);
     else if (this.isOpen) this.take(data, isBinary);
   }
+
+  /** Called by the listeners alone. */
+  disconnected(): void {
+    this.closed();
+    this.release();
+  }
 }
+
+function noRelease(): void {}
 
 function onMessage(this: WebSocket, data: Buffer, isBinary: boolean): void {
   (this as OwnedSocket)[CLIENT].received(data, isBinary);
@@ -162,8 +196,8 @@ function onPong(this: WebSocket): void {
 }
 
 function onClose(this: WebSocket): void {
-  (this as OwnedSocket)[CLIENT].released();
+  (this as OwnedSocket)[CLIENT].disconnected();
 }
 
-/** Protocol errors: `ws` has closed with the right code by now, and a peer that broke off is no news. */
+/** Protocol errors: `ws` has closed with the right code by now, and a peer that breaks off is not reported. */
 function onError(): void {}

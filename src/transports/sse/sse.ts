@@ -1,4 +1,3 @@
-import type { Http2ServerResponse } from 'node:http2';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RealtimeConnection, RealtimeHooks } from '../../hooks/realtime-hooks.ts';
 import { parseKey } from '../../resources/key.ts';
@@ -8,37 +7,34 @@ import { identityOf } from '../../server/auth/identity-of.ts';
 import { queryOf } from '../../server/query-of.ts';
 import type { Awaitable } from '../../store/store.ts';
 import { peerOf, runConnectHooks } from '../connect-hooks.ts';
-import { ConnectionGuard } from '../connection-guard.ts';
+import { Connections } from '../connections.ts';
 import { type Endpoint, endpointsOf, tableUrls } from '../endpoint.ts';
-import { Heartbeat } from '../heartbeat.ts';
-import { answerHead, checkStreamable, startResponse } from '../stream/response.ts';
+import { answerHead, checkStreamable, hasGone, startResponse } from '../stream/response.ts';
 import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { SseStream } from './stream.ts';
 
-/** Server-Sent Events (WHATWG HTML §9.2) on the URLs of tables and records. */
+/** Creates the transport for Server-Sent Events (WHATWG HTML §9.2) on the URLs of tables and records. */
 export const createSseTransport: TransportFactory = (context) => new SseTransport(context);
 
-interface Accepted {
+interface CheckedRequest {
   readonly endpoint: Endpoint;
   readonly query: SubscriptionQuery;
-  /** As the application's hooks know it. */
+  /** The connection as hooks of the application see it. */
   readonly realtime?: RealtimeConnection;
 }
 
-interface Asked extends Accepted {
+interface HookedRequest extends CheckedRequest {
   readonly hooks: RealtimeHooks;
 }
 
 class SseTransport implements Transport {
   readonly name = 'sse';
   readonly #context: TransportContext;
-  readonly #gate: ConnectionGuard;
-  readonly #streams: Heartbeat<SseStream>;
+  readonly #connections: Connections<SseStream>;
 
   constructor(context: TransportContext) {
     this.#context = context;
-    this.#gate = new ConnectionGuard(context.admission);
-    this.#streams = new Heartbeat(context.config.channels.ssePingInterval, (stream) => stream.ping());
+    this.#connections = new Connections(context.admission, { interval: context.config.channels.ssePingInterval });
   }
 
   register(app: FastifyInstance, apps: readonly MountedApp[]): void {
@@ -55,70 +51,53 @@ class SseTransport implements Transport {
   }
 
   status() {
-    return { connections: this.#streams.size };
+    return { connections: this.#connections.size };
   }
 
   stop(): void {
-    this.#gate.close();
-    this.#streams.stop();
-    for (const stream of this.#streams.members()) stream.stop();
+    this.#connections.stop();
   }
 
   abort(): void {
-    for (const stream of this.#streams.members()) stream.destroy();
+    this.#connections.abort();
   }
 
   #open(request: FastifyRequest, reply: FastifyReply, endpoint: Endpoint): Awaitable<void> {
     checkStreamable(request, reply);
-    this.#gate.admit(request);
+    this.#connections.admit(request);
     const query = this.#parse(request, endpoint.resource);
     if (endpoint.hooks === undefined) this.#start(request, reply, { endpoint, query });
-    else return this.#ask(request, reply, { endpoint, query, hooks: endpoint.hooks });
+    else return this.#runHooks(request, reply, { endpoint, query, hooks: endpoint.hooks });
   }
 
-  async #ask(request: FastifyRequest, reply: FastifyReply, { hooks, ...accepted }: Asked): Promise<void> {
-    const { socket } = request.raw;
-    // Of HTTP/2 the socket is that of many requests.
-    const channel = request.raw.httpVersionMajor < 2 ? socket : (reply.raw as unknown as Http2ServerResponse).stream;
-    const isGone = () => channel.destroyed;
+  async #runHooks(request: FastifyRequest, reply: FastifyReply, { hooks, ...checked }: HookedRequest): Promise<void> {
     const realtime = await runConnectHooks({
       hooks,
-      peer: peerOf(accepted.endpoint.resource, identityOf(request), 'sse'),
-      id: accepted.query.id,
-      isGone,
+      peer: peerOf(checked.endpoint.resource, identityOf(request), 'sse'),
+      id: checked.query.id,
+      isGone: () => hasGone(request, reply),
       request,
-      gate: this.#gate,
+      guard: this.#connections,
     });
     if (realtime === undefined) reply.hijack();
-    else this.#start(request, reply, { ...accepted, realtime });
+    else this.#start(request, reply, { ...checked, realtime });
   }
 
-  #start(request: FastifyRequest, reply: FastifyReply, { endpoint, query, realtime }: Accepted): void {
+  #start(request: FastifyRequest, reply: FastifyReply, { endpoint, query, realtime }: CheckedRequest): void {
     const { resource, auth } = endpoint;
-    const { admission } = this.#context;
-    const place = admission.enter(request);
     const isChunked = request.raw.httpVersion === '1.1';
     const output = startResponse(request, reply);
     const stream = new SseStream(output, isChunked, {
       identity: identityOf(request),
       resource,
       rawQuery: queryOf(request),
+      realtime,
     });
-    stream.slot = this.#streams.add(stream);
-    auth?.connections.add(stream);
-    output.on('error', () => {});
-    output.once('close', () => {
-      if (stream.subscription !== undefined) resource.unsubscribe(stream.subscription);
-      auth?.connections.remove(stream);
-      this.#streams.remove(stream, stream.slot);
-      admission.leave(place);
-      realtime?.closed();
-    });
-    stream.connected();
-    stream.subscription = resource.subscribe(query, stream.encoding, stream);
+    this.#connections.open(stream, { request, registry: auth?.connections });
+    stream.subscribe(query);
   }
 
-  /** Everything that can be refused is refused before the stream begins, as a plain HTTP error. */
+  /** Refuses whatever can be refused before the stream begins, as a plain HTTP error. */
   #parse(request: FastifyRequest, resource: TableResource): SubscriptionQuery {
     const { id: segment } = request.params as { id?: string };
     const id = segment === undefined ? undefined : parseKey(resource.table, segment, this.#context.config.limits.id);

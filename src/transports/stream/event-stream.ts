@@ -1,8 +1,18 @@
 import type { Duplex } from 'node:stream';
+import { EXPIRED, REVOKED } from '../../auth/auth-errors.ts';
+import { endIfExpired } from '../../auth/connections.ts';
+import type { Identity } from '../../auth/identity.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { EndReason, Sink } from '../../hub/subscription.ts';
+import type { Connection } from '../connections.ts';
 import { type SocketOwner, watchDrain } from '../socket-sink.ts';
 import { chunked, type Framing, formatEvent, LAST_CHUNK, plain } from './events.ts';
+
+/** Milliseconds that a client has to read the last event before its connection is cut off. */
+const MAX_FAREWELL_MS = 1000;
+/** Milliseconds after which clients reconnect when the server stops: spread, so that they do not come all at once. */
+const MIN_RETRY_MS = 1000;
+const MAX_RETRY_MS = 5000;
 
 const ENDS: Readonly<Record<EndReason, string>> = {
   slow: formatError('SLOW_CLIENT', 'The stream made no progress; resume it.'),
@@ -10,15 +20,15 @@ const ENDS: Readonly<Record<EndReason, string>> = {
   lost: formatError('SLOW_CLIENT', 'The stream fell too far behind; read the state afresh.'),
 };
 
-/** The last event of a stream that ends for a reason. */
+/** Formats the last event of a stream that ends for a reason. */
 export function formatError(code: ErrorCode, message: string): string {
   return formatEvent('error', JSON.stringify({ code, message }));
 }
 
-/** One open stream of events: a sink, and how it ends. */
-export abstract class EventStream implements Sink, SocketOwner {
-  /** Its place among the heartbeat's slots. */
-  slot = 0;
+/** One open stream of events: a sink, and its ends. */
+export abstract class EventStream implements Connection, Sink, SocketOwner {
+  abstract identity: Identity;
+  release = noRelease;
   readonly #output: Duplex;
   readonly #chunked: boolean;
 
@@ -26,10 +36,20 @@ export abstract class EventStream implements Sink, SocketOwner {
     this.#output = output;
     this.#chunked = isChunked;
     watchDrain(output, this);
+    output.on('error', onError);
+    output.once('close', () => {
+      this.closed();
+      this.release();
+    });
   }
 
-  /** The socket has room again. */
+  /** Sent at each beat of a stream that has nothing else to send. */
+  protected abstract get keepalive(): string;
+  /** Called once when the stream has closed. */
+  protected abstract closed(): void;
+  /** Called when the socket has room again. */
   abstract drained(): void;
+  abstract reauthorize(): void;
 
   get isChunked(): boolean {
     return this.#chunked;
@@ -44,32 +64,46 @@ export abstract class EventStream implements Sink, SocketOwner {
   }
 
   write(bytes: Buffer): void {
-    if (this.#output.writable) this.#output.write(bytes);
+    if (this.isOpen && !endIfExpired(this)) this.#output.write(bytes);
   }
 
-  /** Writes what is for this stream alone. */
-  tell(text: string): void {
+  /** Sends events to this client alone. */
+  send(text: string): void {
     this.write(this.#framing(text));
+  }
+
+  /** A stream with events that wait is not idle, and a sign of life would only wait behind them. */
+  beat(): void {
+    if (this.pending === 0) this.send(this.keepalive);
   }
 
   ended(reason: EndReason): void {
     this.end(ENDS[reason]);
   }
 
-  destroy(): void {
+  /** Sends nothing: a stream cannot be continued with another token. Its client opens the next one in time. */
+  expiring(_expiresAt: number): void {}
+
+  expired(): void {
+    this.end(formatError('UNAUTHORIZED', EXPIRED));
+  }
+
+  revoked(): void {
+    this.end(formatError('FORBIDDEN', REVOKED));
+  }
+
+  abort(): void {
     this.#output.destroy();
   }
 
-  /** The server stops: the client is told to come back, not all at the same moment. */
   stop(): void {
-    this.#finish(`retry: ${1000 + Math.floor(Math.random() * 4001)}\n\n`);
+    this.#finish(`retry: ${MIN_RETRY_MS + Math.floor(Math.random() * (MAX_RETRY_MS - MIN_RETRY_MS + 1))}\n\n`);
   }
 
   /** Writes a last event and ends the stream. */
   end(text: string): void {
     this.#finish(text);
-    // The last event may never be read; nothing waits for ever.
-    setTimeout(() => this.#output.destroy(), 1000).unref();
+    setTimeout(() => this.#output.destroy(), MAX_FAREWELL_MS).unref();
   }
 
   #finish(text: string): void {
@@ -83,3 +117,8 @@ export abstract class EventStream implements Sink, SocketOwner {
     return this.#chunked ? chunked : plain;
   }
 }
+
+function noRelease(): void {}
+
+/** A peer that breaks off is not reported: `close` follows. */
+function onError(): void {}

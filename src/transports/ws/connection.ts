@@ -1,43 +1,52 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { AppAuth } from '../../auth/app-auth.ts';
-import { hasExpired, type OpenConnection } from '../../auth/connections.ts';
+import { endIfExpired } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
-import { AppError } from '../../errors.ts';
+import type { AppError } from '../../errors.ts';
 import type { RealtimeConnection } from '../../hooks/realtime-hooks.ts';
 import type { Subscription } from '../../hub/subscription.ts';
+import type { SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import type { RecordKey } from '../../store/store.ts';
-import { formatExpiry } from '../socket/auth-message.ts';
 import { ClientSocket, type SocketLimits } from '../socket/client-socket.ts';
 import { errorMessage } from '../socket/error-message.ts';
 import type { WsFormat } from './message-format.ts';
 import { handleMessage } from './messages.ts';
 
-/** What all connections of one table or record share. */
+/** Shared by all connections of one table or record. */
 export interface ConnectionContext extends SocketLimits {
   readonly resource: TableResource;
-  /** Undefined where nobody is asked who they are. */
+  /** Undefined where authentication is off. */
   readonly auth: AppAuth | undefined;
   readonly onError: (error: unknown) => void;
 }
 
-/** One WebSocket on a table or record: the sink of its subscription, and the reader of its messages. */
-export class WsConnection extends ClientSocket implements OpenConnection {
+export interface ConnectionOptions {
   readonly context: ConnectionContext;
-  /** The record of a record channel. */
   readonly id: RecordKey | undefined;
-  /** The id that the client gave itself: its refs are known when they come again. */
   readonly client: string | undefined;
-  identity: Identity;
-  /** What was asked for, for those whose rights may change. */
+  readonly identity: Identity;
   readonly rawQuery: string;
   readonly format: WsFormat;
-  /** As the application's hooks know it. */
+  readonly realtime?: RealtimeConnection | undefined;
+}
+
+/** One WebSocket on a table or record: the sink of its subscription, and the reader of its messages. */
+export class WsConnection extends ClientSocket {
+  readonly context: ConnectionContext;
+  /** The record of a record channel; undefined for the channel of the table. */
+  readonly id: RecordKey | undefined;
+  /** Id that the client gave itself, by which a repeated `ref` is recognised; undefined when it gave none. */
+  readonly client: string | undefined;
+  identity: Identity;
+  /** Query string of the request, which is read again when the rights of the caller change. */
+  readonly rawQuery: string;
+  readonly format: WsFormat;
+  /** The connection as hooks of the application see it. */
   readonly realtime: RealtimeConnection | undefined;
-  subscription: Subscription | undefined;
-  readonly #release: (connection: WsConnection) => void;
-  /** Settled when the last message that came has been answered. */
+  #subscription: Subscription | undefined;
+  /** Settled when the last message that was received has been answered. */
   #answered: Promise<void> | undefined;
 
   constructor(ws: WebSocket, socket: Socket, options: ConnectionOptions) {
@@ -49,50 +58,32 @@ export class WsConnection extends ClientSocket implements OpenConnection {
     this.rawQuery = options.rawQuery;
     this.format = options.format;
     this.realtime = options.realtime;
-    this.#release = options.release;
+  }
+
+  get subscription(): Subscription | undefined {
+    return this.#subscription;
+  }
+
+  subscribe(query: SubscriptionQuery): void {
+    this.#subscription = this.context.resource.subscribe(query, this.format.encoding, this);
   }
 
   drained(): void {
-    this.subscription?.drained();
+    this.#subscription?.drained();
   }
 
-  override write(bytes: Buffer): void {
-    // The one who sweeps may be late.
-    if (this.isOpen && hasExpired(this.identity)) this.expired();
-    else super.write(bytes);
+  reauthorize(): void {
+    if (this.#subscription === undefined) return;
+    this.#subscription = this.context.resource.rejudge(this.#subscription, this.identity, this.rawQuery);
   }
 
-  expiring(expiresAt: number): void {
-    this.answer({ type: 'token_expiring', expires_at: formatExpiry(expiresAt) });
-  }
-
-  expired(): void {
-    this.close(4401, 'token expired');
-  }
-
-  rejudge(): void {
-    if (this.subscription === undefined) return;
-    try {
-      this.subscription = this.context.resource.rejudge(this.subscription, this.identity, this.rawQuery);
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      this.revoked();
-    }
-  }
-
-  revoked(): void {
-    this.close(4403, 'not allowed any more');
-  }
-
+  /** Reports to the client why a message was refused. */
   refuse(error: AppError, ref: unknown): void {
     this.reject(errorMessage(error, ref));
   }
 
-  released(): void {
-    const { subscription } = this;
-    if (subscription !== undefined) this.context.resource.unsubscribe(subscription);
-    this.context.auth?.connections.remove(this);
-    this.#release(this);
+  protected closed(): void {
+    if (this.#subscription !== undefined) this.context.resource.unsubscribe(this.#subscription);
   }
 
   protected override encode(message: object): Buffer {
@@ -100,37 +91,25 @@ export class WsConnection extends ClientSocket implements OpenConnection {
   }
 
   protected take(data: Buffer, isBinary: boolean): void {
-    if (hasExpired(this.identity)) this.expired();
-    else if (this.realtime?.hearsMessages) this.#answered = this.#handleInTurn(data, isBinary, this.#answered);
-    else this.#answered = this.#handle(data, isBinary, this.#answered);
+    if (endIfExpired(this)) return;
+    const handle = this.realtime?.hearsMessages ? this.#handleInOrder : this.#handle;
+    this.#answered = handle.call(this, data, isBinary, this.#answered);
   }
 
-  /** Answers come in the order of the messages, also where one is refused at once and the one before it is written. */
+  /** Answers in the order of the messages, also where one is refused at once while the one before it is written. */
   async #handle(data: Buffer, isBinary: boolean, before: Promise<void> | undefined): Promise<void> {
-    this.waits(data);
+    this.messageWaits(data);
     const answer = await handleMessage(this, data, isBinary);
     await before;
     answer(this);
-    this.waitsNoMore(data);
+    this.messageTaken(data);
   }
 
-  /** A hook may take its time for one message, and the next ones are not to overtake it. */
-  async #handleInTurn(data: Buffer, isBinary: boolean, before: Promise<void> | undefined): Promise<void> {
-    this.waits(data);
+  /** Handles one message after the other: a hook may take its time for one, and the next ones must not overtake it. */
+  async #handleInOrder(data: Buffer, isBinary: boolean, before: Promise<void> | undefined): Promise<void> {
+    this.messageWaits(data);
     await before;
-    if (hasExpired(this.identity)) this.expired();
-    else (await handleMessage(this, data, isBinary))(this);
-    this.waitsNoMore(data);
+    if (!endIfExpired(this)) (await handleMessage(this, data, isBinary))(this);
+    this.messageTaken(data);
   }
-}
-
-export interface ConnectionOptions {
-  readonly context: ConnectionContext;
-  readonly id: RecordKey | undefined;
-  readonly client: string | undefined;
-  readonly identity: Identity;
-  readonly rawQuery: string;
-  readonly format: WsFormat;
-  readonly realtime?: RealtimeConnection | undefined;
-  readonly release: (connection: WsConnection) => void;
 }

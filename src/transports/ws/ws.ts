@@ -10,9 +10,8 @@ import { identityOf } from '../../server/auth/identity-of.ts';
 import type { MessageFormat } from '../../server/content/formats.ts';
 import { queryOf } from '../../server/query-of.ts';
 import { peerOf, runConnectHooks } from '../connect-hooks.ts';
-import { ConnectionGuard } from '../connection-guard.ts';
+import { Connections } from '../connections.ts';
 import { type Endpoint, endpointsOf, tableUrls } from '../endpoint.ts';
-import { Heartbeat } from '../heartbeat.ts';
 import { checkHandshake } from '../socket/handshake.ts';
 import { addSocketRoute, agreeOn, type SocketScope, socketScope } from '../socket/scope.ts';
 import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
@@ -20,25 +19,25 @@ import { type ConnectionContext, WsConnection } from './connection.ts';
 import { JSON_FORMAT, loadMessageFormat, type WsFormat } from './message-format.ts';
 import { chooseSubprotocol, readOffers } from './subprotocol.ts';
 
-/** WebSocket (RFC 6455) on the URLs of tables and records. */
+/** Creates the transport for WebSockets (RFC 6455) on the URLs of tables and records. */
 export const createWsTransport: TransportFactory = (context) => new WsTransport(context);
 
-/** What was checked before the upgrade, for the handler after it. */
-interface Accepted {
+/** Result of the checks before the upgrade, for the handler after it. */
+interface CheckedUpgrade {
   readonly query: SubscriptionQuery;
   readonly identity: Identity;
   readonly format: WsFormat;
-  /** As the application's hooks know it. */
+  /** The connection as hooks of the application see it. */
   realtime: RealtimeConnection | undefined;
 }
 
-interface Asked {
-  readonly accepted: Accepted;
+interface HookedUpgrade {
+  readonly checked: CheckedUpgrade;
   readonly resource: TableResource;
   readonly hooks: RealtimeHooks;
 }
 
-interface Opened {
+interface Upgraded {
   readonly request: FastifyRequest;
   readonly context: ConnectionContext;
 }
@@ -46,16 +45,14 @@ interface Opened {
 class WsTransport implements Transport {
   readonly name = 'ws';
   readonly #context: TransportContext;
-  readonly #gate: ConnectionGuard;
-  readonly #connections: Heartbeat<WsConnection>;
-  /** Those that some connection has asked for. */
+  readonly #connections: Connections<WsConnection>;
+  /** Formats that a connection has asked for. */
   readonly #formats = new Map<MessageFormat, WsFormat>([['json', JSON_FORMAT]]);
-  readonly #accepted = new WeakMap<FastifyRequest, Accepted>();
+  readonly #checked = new WeakMap<FastifyRequest, CheckedUpgrade>();
 
   constructor(context: TransportContext) {
     this.#context = context;
-    this.#gate = new ConnectionGuard(context.admission);
-    this.#connections = new Heartbeat(context.config.channels.pingInterval, (connection) => connection.beat());
+    this.#connections = new Connections(context.admission, { interval: context.config.channels.pingInterval });
   }
 
   async register(app: FastifyInstance, apps: readonly MountedApp[]): Promise<void> {
@@ -68,13 +65,11 @@ class WsTransport implements Transport {
   }
 
   stop(): void {
-    this.#gate.close();
     this.#connections.stop();
-    for (const connection of this.#connections.members()) connection.close(1001, 'the server stops');
   }
 
   abort(): void {
-    for (const connection of this.#connections.members()) connection.terminate();
+    this.#connections.abort();
   }
 
   #registerTable(scope: SocketScope, endpoint: Endpoint): void {
@@ -95,28 +90,28 @@ class WsTransport implements Transport {
       addSocketRoute(scope, {
         url,
         check: async (request) => {
-          const accepted = await this.#check(request, resource);
-          if (hooks !== undefined) await this.#ask(request, { accepted, resource, hooks });
+          const checked = await this.#check(request, resource);
+          if (hooks !== undefined) await this.#runHooks(request, { checked, resource, hooks });
         },
         open: (ws, socket, request) => this.#open(ws, socket, { request, context }),
       });
     }
   }
 
-  /** Everything that can be refused is refused here, as a plain HTTP error and never after a 101. */
-  async #check(request: FastifyRequest, resource: TableResource): Promise<Accepted> {
+  /** Refuses whatever can be refused here, as a plain HTTP error and never after a 101. */
+  async #check(request: FastifyRequest, resource: TableResource): Promise<CheckedUpgrade> {
     checkHandshake(request.raw);
     const subprotocol = chooseSubprotocol(readOffers(request.headers['sec-websocket-protocol']));
     if (subprotocol.name !== undefined) agreeOn(request, subprotocol.name);
-    this.#gate.admit(request);
+    this.#connections.admit(request);
     const { id: segment } = request.params as { id?: string };
     const id = segment === undefined ? undefined : parseKey(resource.table, segment, this.#context.config.limits.id);
     const identity = identityOf(request);
     const query = resource.parseSubscription(identity, queryOf(request), id);
     const format = this.#formats.get(subprotocol.format) ?? (await this.#loadFormat(subprotocol.format));
-    const accepted = { query, identity, format, realtime: undefined };
-    this.#accepted.set(request, accepted);
-    return accepted;
+    const checked = { query, identity, format, realtime: undefined };
+    this.#checked.set(request, checked);
+    return checked;
   }
 
   async #loadFormat(name: MessageFormat): Promise<WsFormat> {
@@ -125,27 +120,25 @@ class WsTransport implements Transport {
     return format;
   }
 
-  /** Throws what the hooks throw. Whatever becomes of the socket, its end is their end of the connection. */
-  async #ask(request: FastifyRequest, { accepted, resource, hooks }: Asked): Promise<void> {
+  /** Throws what the hooks throw. For the hooks, the connection ends with its socket, upgraded or not. */
+  async #runHooks(request: FastifyRequest, { checked, resource, hooks }: HookedUpgrade): Promise<void> {
     const { socket } = request.raw;
-    const { identity, query } = accepted;
+    const { identity, query } = checked;
     const realtime = await runConnectHooks({
       hooks,
       peer: peerOf(resource, identity, 'ws'),
       id: query.id,
       isGone: () => socket.destroyed,
       request,
-      gate: this.#gate,
+      guard: this.#connections,
     });
     if (realtime === undefined) return;
-    accepted.realtime = realtime;
+    checked.realtime = realtime;
     socket.once('close', () => realtime.closed());
   }
 
-  #open(ws: WebSocket, socket: Socket, { request, context }: Opened): void {
-    const { query, identity, format, realtime } = this.#accepted.get(request) as Accepted;
-    const { admission } = this.#context;
-    const place = admission.enter(request);
+  #open(ws: WebSocket, socket: Socket, { request, context }: Upgraded): void {
+    const { query, identity, format, realtime } = this.#checked.get(request) as CheckedUpgrade;
     const connection = new WsConnection(ws, socket, {
       context,
       id: query.id,
@@ -154,15 +147,8 @@ class WsTransport implements Transport {
       realtime,
       rawQuery: identity.type === 'principal' ? queryOf(request) : '',
       format,
-      release: (closed) => {
-        this.#connections.remove(closed, closed.slot);
-        admission.leave(place);
-      },
     });
-    connection.slot = this.#connections.add(connection);
-    context.auth?.connections.add(connection);
-    connection.subscription = context.resource.subscribe(query, format.encoding, connection);
-    // `stop` has seen those that were open then.
-    if (this.#gate.isClosed) connection.close(1001, 'the server stops');
+    this.#connections.open(connection, { request, registry: context.auth?.connections });
+    connection.subscribe(query);
   }
 }

@@ -3,18 +3,18 @@ import { AppError, internalError } from '../../../errors.ts';
 import { isObject } from '../../../resources/body/values.ts';
 import { formatRenewed, isAuthMessage, parseRef, type Ref, type Renewable, renew } from '../../socket/auth-message.ts';
 
-type Message = Readonly<Record<string, unknown>>;
+type JsonMessage = Readonly<Record<string, unknown>>;
 
-/** A connection that is told what became of its new token. */
-interface Renewing extends Renewable {
+/** A connection whose client sends a newer token. */
+interface RenewingConnection extends Renewable {
   answer(message: object): void;
   refuse(error: AppError, ref?: Ref): void;
 }
 
-/** Whatever is no message about a token is the handler's, and is parsed for it. */
+/** Text of every message with a token: others are left to the handler, and are not parsed twice. */
 const MARK = '"auth"';
 
-/** Messages with newer tokens, on sockets of routes: the same as on those of tables, PROTOCOL.md §4.2. */
+/** Handles messages with newer tokens on sockets of routes, as those of tables do: PROTOCOL.md §4.2. */
 export class Renewal {
   readonly #auth: AppAuth;
   readonly #onError: (error: unknown) => void;
@@ -24,8 +24,8 @@ export class Renewal {
     this.#onError = onError;
   }
 
-  /** The message, when it is about a token. */
-  read(data: Buffer): Message | undefined {
+  /** Returns the message if it is one with a token; undefined for a message of the handler. */
+  read(data: Buffer): JsonMessage | undefined {
     if (!data.includes(MARK)) return undefined;
     try {
       const value: unknown = JSON.parse(data.toString());
@@ -35,8 +35,8 @@ export class Renewal {
     }
   }
 
-  /** Goes on with the token, or says why not; one of somebody else closes the connection. */
-  async take(message: Message, connection: Renewing): Promise<void> {
+  /** Continues with the token, or reports why not; the token of another subject closes the connection. */
+  async take(message: JsonMessage, connection: RenewingConnection): Promise<void> {
     let ref: Ref | undefined;
     try {
       ref = parseRef(message.ref);

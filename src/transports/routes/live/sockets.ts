@@ -1,14 +1,13 @@
 import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
-import { ConnectionGuard } from '../../connection-guard.ts';
-import { Heartbeat } from '../../heartbeat.ts';
+import { Connections } from '../../connections.ts';
 import { checkHandshake } from '../../socket/handshake.ts';
 import { agreeOnAny } from '../../socket/scope.ts';
 import type { TransportContext } from '../../transport.ts';
 import type { RouteScope } from '../context.ts';
 import type { WsRoute } from '../route.ts';
-import { type OpenedRoute, openRoute } from './opening.ts';
+import { type OpenedRoute, openRoute, RunningHandlers } from './opening.ts';
 import { RouteSocket } from './socket.ts';
 
 export interface ServedSocket {
@@ -16,54 +15,51 @@ export interface ServedSocket {
   readonly scope: RouteScope;
 }
 
-/** What was made before the upgrade, for the handler after it. */
-interface Accepted extends OpenedRoute {
-  /** Undoes what is done when the upgrade comes to nothing. */
+/** Made before the upgrade, for the handler after it. */
+interface CheckedRoute extends OpenedRoute {
+  /** Ends the hooks when the upgrade does not happen. */
   readonly abandon: () => void;
 }
 
 /** Opens the WebSockets of ws routes and keeps them. */
 export class RouteSockets {
   readonly #context: TransportContext;
-  readonly #gate: ConnectionGuard;
-  readonly #sockets: Heartbeat<RouteSocket>;
-  readonly #accepted = new WeakMap<FastifyRequest, Accepted>();
-  readonly #running = new Set<Promise<void>>();
+  readonly #connections: Connections<RouteSocket>;
+  readonly #checked = new WeakMap<FastifyRequest, CheckedRoute>();
+  readonly #handlers = new RunningHandlers();
 
   constructor(context: TransportContext) {
     this.#context = context;
-    this.#gate = new ConnectionGuard(context.admission);
-    this.#sockets = new Heartbeat(context.config.channels.pingInterval, (socket) => socket.beat());
+    this.#connections = new Connections(context.admission, { interval: context.config.channels.pingInterval });
   }
 
   get size(): number {
-    return this.#sockets.size;
+    return this.#connections.size;
   }
 
   stop(): void {
-    this.#gate.close();
-    this.#sockets.stop();
-    for (const socket of this.#sockets.members()) socket.close(1001, 'the server stops');
+    this.#connections.stop();
   }
 
   abort(): void {
-    for (const socket of this.#sockets.members()) socket.terminate();
+    this.#connections.abort();
   }
 
-  async settled(): Promise<void> {
-    await Promise.all(this.#running);
+  /** Resolves when the handlers and hooks of closed sockets have ended. */
+  settled(): Promise<void> {
+    return this.#handlers.settled();
   }
 
-  /** Everything that can be refused is refused here, as a plain HTTP error and never after a 101. */
+  /** Refuses whatever can be refused here, as a plain HTTP error and never after a 101. */
   async check(request: FastifyRequest, { route, scope }: ServedSocket): Promise<void> {
     await openRoute(request, {
-      ...{ route, scope, gate: this.#gate },
+      ...{ route, scope, guard: this.#connections },
       check: () => {
         checkHandshake(request.raw);
         agreeOnAny(request);
       },
       isGone: () => request.raw.socket.destroyed,
-      open: (opened) => this.#accept(request, opened),
+      open: (opened) => this.#keep(request, opened),
     });
   }
 
@@ -72,38 +68,23 @@ export class RouteSockets {
     socket: Socket,
     { request, route, scope }: ServedSocket & { readonly request: FastifyRequest },
   ): void {
-    const { context, hooks, abort, abandon } = this.#accepted.get(request) as Accepted;
+    const { context, hooks, abort, abandon } = this.#checked.get(request) as CheckedRoute;
     socket.off('close', abandon);
-    const { admission, config } = this.#context;
-    const { channels, limits } = config;
-    const place = admission.enter(request);
+    const { channels, limits } = this.#context.config;
     const opened = new RouteSocket(ws, socket, {
       ...{ route, scope, context, abort, limits, clientBuffer: channels.clientBuffer },
       socketLimits: { ...channels, ...limits },
-      release: (closed) => {
-        scope.auth?.connections.remove(closed);
-        this.#sockets.remove(closed, closed.slot);
-        admission.leave(place);
-      },
     });
-    opened.slot = this.#sockets.add(opened);
-    scope.auth?.connections.add(opened);
-    // `stop` has seen those that were open then.
-    if (this.#gate.isClosed) opened.close(1001, 'the server stops');
-    const running = opened
-      .run()
-      .then(() => hooks.cleanup())
-      .catch(scope.onError);
-    this.#running.add(running);
-    void running.finally(() => this.#running.delete(running));
+    this.#connections.open(opened, { request, registry: scope.auth?.connections });
+    this.#handlers.add(opened.run(), { hooks, onError: scope.onError });
   }
 
-  #accept(request: FastifyRequest, { context, hooks, abort }: OpenedRoute): void {
+  #keep(request: FastifyRequest, { context, hooks, abort }: OpenedRoute): void {
     const abandon = () => {
       abort.abort();
       void hooks.cleanup();
     };
     request.raw.socket.once('close', abandon);
-    this.#accepted.set(request, { context, hooks, abort, abandon });
+    this.#checked.set(request, { context, hooks, abort, abandon });
   }
 }

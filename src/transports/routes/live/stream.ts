@@ -1,18 +1,17 @@
 import type { Duplex } from 'node:stream';
-import { EXPIRED, REVOKED } from '../../../auth/auth-errors.ts';
-import { hasExpired, type OpenConnection } from '../../../auth/connections.ts';
 import type { Identity } from '../../../auth/identity.ts';
 import { AppError } from '../../../errors.ts';
-import { EventStream, formatError } from '../../stream/event-stream.ts';
+import type { EndReason } from '../../../hub/subscription.ts';
+import { EventStream } from '../../stream/event-stream.ts';
 import { checkAccess, type LiveContext, type RouteScope } from '../context.ts';
 import { toFailure } from '../failures.ts';
 import type { SseRoute } from '../route.ts';
 
 /** A comment, which no client takes for an event. */
-const PING = ': ping\n\n';
+const KEEPALIVE = ': ping\n\n';
 const END = ': end\n\n';
 /** Milliseconds between two looks at what the client has taken. */
-const LOOK = 50;
+const FLUSH_CHECK_MS = 50;
 
 export interface RouteStreamOptions {
   readonly route: SseRoute;
@@ -24,12 +23,12 @@ export interface RouteStreamOptions {
   readonly slowClientTimeout: number;
 }
 
-/** One stream whose events come from a generator. It is asked for the next one when there is room for it. */
-export class RouteStream extends EventStream implements OpenConnection {
+/** One stream whose events come from a generator, which runs on when there is room for the next event. */
+export class RouteStream extends EventStream {
   readonly #options: RouteStreamOptions;
   #iterator: AsyncIterator<unknown> | undefined;
-  #hasRoom: (() => void) | undefined;
-  #left = false;
+  #onRoom: (() => void) | undefined;
+  #hasLeft = false;
 
   constructor(output: Duplex, isChunked: boolean, options: RouteStreamOptions) {
     super(output, isChunked);
@@ -50,110 +49,105 @@ export class RouteStream extends EventStream implements OpenConnection {
     try {
       const iterator = route.handler(context)[Symbol.asyncIterator]();
       this.#iterator = iterator;
-      while (!this.#left) {
+      while (!this.#hasLeft) {
         const { done, value } = await iterator.next();
         if (done === true) break;
-        if (!this.#left) await this.#send(value);
+        if (!this.#hasLeft) await this.#sendEvent(value);
       }
       await this.#flush();
-      if (!this.#left) this.end(END);
+      if (!this.#hasLeft) this.end(END);
     } catch (error) {
       this.#failed(error, scope);
     } finally {
-      await this.#return();
+      await this.#endGenerator();
     }
   }
 
-  ping(): void {
-    if (this.pending === 0) this.tell(PING);
-  }
-
   drained(): void {
-    const hasRoom = this.#hasRoom;
-    this.#hasRoom = undefined;
-    hasRoom?.();
-  }
-
-  /** The client has gone, or has to: the generator is told at once, and ended. */
-  leave(): void {
-    if (this.#left) return;
-    this.#left = true;
-    this.#options.abort.abort();
-    this.drained();
-    void this.#return();
+    const onRoom = this.#onRoom;
+    this.#onRoom = undefined;
+    onRoom?.();
   }
 
   override stop(): void {
     super.stop();
-    this.leave();
+    this.#leave();
   }
 
-  /** A stream has no way to show another token. */
-  expiring(): void {}
-
-  expired(): void {
-    this.#endWith(formatError('UNAUTHORIZED', EXPIRED));
+  override ended(reason: EndReason): void {
+    super.ended(reason);
+    this.#leave();
   }
 
-  revoked(): void {
-    this.#endWith(formatError('FORBIDDEN', REVOKED));
+  override expired(): void {
+    super.expired();
+    this.#leave();
   }
 
-  rejudge(): void {
+  override revoked(): void {
+    super.revoked();
+    this.#leave();
+  }
+
+  reauthorize(): void {
     const { route, scope } = this.#options;
-    try {
-      checkAccess(route, this.identity, scope.auth);
-    } catch {
-      this.revoked();
-    }
+    checkAccess(route, this.identity, scope.auth);
   }
 
-  #endWith(text: string): void {
-    this.end(text);
-    this.leave();
+  protected get keepalive(): string {
+    return KEEPALIVE;
   }
 
-  async #send(value: unknown): Promise<void> {
-    if (hasExpired(this.identity)) return this.expired();
-    this.tell(`data: ${formatData(value)}\n\n`);
+  protected closed(): void {
+    this.#leave();
+  }
+
+  /** Ends the generator, without waiting for it. */
+  #leave(): void {
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
+    this.#options.abort.abort();
+    this.drained();
+    void this.#endGenerator();
+  }
+
+  async #sendEvent(value: unknown): Promise<void> {
+    this.send(`data: ${formatData(value)}\n\n`);
     const { clientBuffer, slowClientTimeout } = this.#options;
-    while (!this.#left && this.pending > clientBuffer) {
+    while (!this.#hasLeft && this.pending > clientBuffer) {
       const before = this.pending;
-      await this.#room(slowClientTimeout);
-      if (!this.#left && this.pending >= before) {
-        this.ended('slow');
-        this.leave();
-      }
+      await this.#untilRoom(slowClientTimeout);
+      if (!this.#hasLeft && this.pending >= before) this.ended('slow');
     }
   }
 
-  /** Gives the client the time of a slow one to take what is left. */
+  /** Gives the client the time of a slow client to take what is left. */
   async #flush(): Promise<void> {
     const { slowClientTimeout } = this.#options;
-    for (let waited = 0; !this.#left && this.pending > 0 && waited < slowClientTimeout; waited += LOOK) {
-      await this.#room(LOOK);
+    for (let waited = 0; !this.#hasLeft && this.pending > 0 && waited < slowClientTimeout; waited += FLUSH_CHECK_MS) {
+      await this.#untilRoom(FLUSH_CHECK_MS);
     }
   }
 
   /** Resolves when the socket has room again, or after so many milliseconds. */
-  async #room(timeout: number): Promise<void> {
+  async #untilRoom(timeout: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
-      this.#hasRoom = resolve;
+      this.#onRoom = resolve;
       timer = setTimeout(resolve, timeout);
     });
     clearTimeout(timer);
   }
 
   #failed(error: unknown, scope: RouteScope): void {
-    // What comes of the abort is no failure.
-    if (this.#left && (error instanceof AppError || (error instanceof Error && error.name === 'AbortError'))) return;
+    // An error that follows from the abort is not a failure.
+    if (this.#hasLeft && (error instanceof AppError || (error instanceof Error && error.name === 'AbortError'))) return;
     const { message } = toFailure(error, scope);
-    if (!this.#left) this.end(`event: error\ndata: ${JSON.stringify({ message })}\n\n`);
+    if (!this.#hasLeft) this.end(`event: error\ndata: ${JSON.stringify({ message })}\n\n`);
   }
 
-  /** A generator that waits for something ends when that has come; it is not asked for more in any case. */
-  async #return(): Promise<void> {
+  /** A generator that waits for something ends when that is there; no more events are taken from it in any case. */
+  async #endGenerator(): Promise<void> {
     const iterator = this.#iterator;
     this.#iterator = undefined;
     try {

@@ -1,13 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ConnectionGuard } from '../../connection-guard.ts';
-import { Heartbeat } from '../../heartbeat.ts';
-import { checkStreamable, startResponse } from '../../stream/response.ts';
+import { Connections } from '../../connections.ts';
+import { checkStreamable, hasGone, startResponse } from '../../stream/response.ts';
 import type { TransportContext } from '../../transport.ts';
 import type { RouteScope } from '../context.ts';
-import type { RouteHookRun } from '../hook-run.ts';
 import type { SseRoute } from '../route.ts';
-import { openRoute } from './opening.ts';
-import { RouteStream, type RouteStreamOptions } from './stream.ts';
+import { type OpenedRoute, openRoute, RunningHandlers } from './opening.ts';
+import { RouteStream } from './stream.ts';
 
 export interface ServedStream {
   readonly route: SseRoute;
@@ -17,72 +15,49 @@ export interface ServedStream {
 /** Opens the streams of sse routes and keeps them. */
 export class RouteStreams {
   readonly #context: TransportContext;
-  readonly #gate: ConnectionGuard;
-  readonly #streams: Heartbeat<RouteStream>;
-  readonly #running = new Set<Promise<void>>();
+  readonly #connections: Connections<RouteStream>;
+  readonly #handlers = new RunningHandlers();
 
   constructor(context: TransportContext) {
     this.#context = context;
-    this.#gate = new ConnectionGuard(context.admission);
-    this.#streams = new Heartbeat(context.config.channels.ssePingInterval, (stream) => stream.ping());
+    this.#connections = new Connections(context.admission, { interval: context.config.channels.ssePingInterval });
   }
 
   get size(): number {
-    return this.#streams.size;
+    return this.#connections.size;
   }
 
   stop(): void {
-    this.#gate.close();
-    this.#streams.stop();
-    for (const stream of this.#streams.members()) stream.stop();
+    this.#connections.stop();
   }
 
   abort(): void {
-    for (const stream of this.#streams.members()) stream.destroy();
+    this.#connections.abort();
   }
 
-  async settled(): Promise<void> {
-    await Promise.all(this.#running);
+  /** Resolves when the handlers and hooks of closed streams have ended. */
+  settled(): Promise<void> {
+    return this.#handlers.settled();
   }
 
-  /** Everything that can be refused is refused before the stream begins, as a plain HTTP error. */
+  /** Refuses whatever can be refused before the stream begins, as a plain HTTP error. */
   async open(request: FastifyRequest, reply: FastifyReply, { route, scope }: ServedStream): Promise<FastifyReply> {
-    const { clientBuffer, slowClientTimeout } = this.#context.config.channels;
-    const { raw } = request;
     await openRoute(request, {
-      ...{ route, scope, gate: this.#gate },
+      ...{ route, scope, guard: this.#connections },
       check: () => checkStreamable(request, reply),
-      isGone: () => raw.destroyed || raw.socket.destroyed,
-      open: (opened) => this.#start(request, reply, { route, scope, ...opened, clientBuffer, slowClientTimeout }),
+      isGone: () => request.raw.destroyed || hasGone(request, reply),
+      open: (opened) => this.#start(request, reply, { route, scope, ...opened }),
     });
     return reply;
   }
 
-  #start(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    { hooks, ...options }: RouteStreamOptions & { readonly hooks: RouteHookRun },
-  ): void {
-    const { admission } = this.#context;
-    const connections = options.scope.auth?.connections;
-    const place = admission.enter(request);
+  #start(request: FastifyRequest, reply: FastifyReply, opened: ServedStream & OpenedRoute): void {
+    const { scope, hooks } = opened;
+    const { clientBuffer, slowClientTimeout } = this.#context.config.channels;
     const isChunked = request.raw.httpVersion === '1.1';
     const output = startResponse(request, reply);
-    const stream = new RouteStream(output, isChunked, options);
-    stream.slot = this.#streams.add(stream);
-    connections?.add(stream);
-    output.on('error', () => {});
-    output.once('close', () => {
-      stream.leave();
-      connections?.remove(stream);
-      this.#streams.remove(stream, stream.slot);
-      admission.leave(place);
-    });
-    const running = stream
-      .run()
-      .then(() => hooks.cleanup())
-      .catch(options.scope.onError);
-    this.#running.add(running);
-    void running.finally(() => this.#running.delete(running));
+    const stream = new RouteStream(output, isChunked, { ...opened, clientBuffer, slowClientTimeout });
+    this.#connections.open(stream, { request, registry: scope.auth?.connections });
+    this.#handlers.add(stream.run(), { hooks, onError: scope.onError });
   }
 }

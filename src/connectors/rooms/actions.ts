@@ -1,0 +1,57 @@
+import { AppError } from '../../errors.ts';
+import { type Ref, renew } from '../../transports/socket/auth-message.ts';
+import { checkOpenness } from './connection-info.ts';
+import { type ClientMessage, dataOf, unknownType } from './messages.ts';
+import type { RoomSocket } from './socket.ts';
+import { Delivered } from './targets.ts';
+
+/** Runs one message of a client, and answers it. Throws AppError, or what a flow throws. */
+export async function runMessage(socket: RoomSocket, message: ClientMessage): Promise<void> {
+  switch (message.type) {
+    case 'message':
+      return runFlows(socket, message);
+    case 'join_room':
+      return joinRoom(socket, message);
+    case 'leave_room':
+      return leaveRoom(socket, message);
+    case 'auth':
+      if (socket.context.auth !== undefined) return renewToken(socket, message);
+  }
+  throw unknownType(message.type);
+}
+
+async function runFlows(socket: RoomSocket, message: ClientMessage): Promise<void> {
+  const running = socket.events.fire('message', dataOf(message));
+  if (running === undefined) throw new AppError('INVALID_MESSAGE', 'No flow takes messages here.');
+  answerResult(socket, await running, message.ref);
+}
+
+/** A message with a `ref` is always answered. */
+function answerResult(socket: RoomSocket, result: unknown, ref: Ref | undefined): void {
+  const isData = result !== null && result !== undefined && !(result instanceof Delivered);
+  if (isData) socket.answer({ type: 'message', data: result, ...refOf(ref) });
+  else if (ref !== undefined) socket.answer({ type: 'ack', ref, ...(result instanceof Delivered ? result : {}) });
+}
+
+function joinRoom(socket: RoomSocket, { value: { room }, ref }: ClientMessage): void {
+  const { rooms, join } = socket.context;
+  checkOpenness(join, socket.identity);
+  rooms.join(socket.member, room);
+  socket.answer({ type: 'joined', room, ...refOf(ref) });
+  const presence = rooms.presenceOf(room as string);
+  if (presence !== undefined) socket.answer(presence);
+}
+
+function leaveRoom(socket: RoomSocket, { value: { room }, ref }: ClientMessage): void {
+  socket.context.rooms.leave(socket.member, room);
+  socket.answer({ type: 'left', room, ...refOf(ref) });
+}
+
+async function renewToken(socket: RoomSocket, { value, ref }: ClientMessage): Promise<void> {
+  const renewed = await renew(socket, value, socket.context.auth);
+  if (renewed !== undefined) socket.answer({ type: 'auth', expires_at: renewed.expiresAt, ...refOf(ref) });
+}
+
+function refOf(ref: Ref | undefined): { ref?: Ref } {
+  return ref === undefined ? {} : { ref };
+}
