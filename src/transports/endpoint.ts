@@ -4,7 +4,7 @@ import type { TableResource } from '../resources/table/resource.ts';
 import type { TransportName } from '../schema/plan.ts';
 import type { MountedApp } from './transport.ts';
 
-/** One table as a transport sees it. */
+/** A table as a transport sees it. */
 export interface Endpoint {
   /** `/{app_id}/{Export}`, without a slash at the end. */
   readonly path: string;
@@ -30,7 +30,7 @@ export function hasTable({ resources }: MountedApp, transport: TransportName): b
   return [...resources.values()].some(({ table }) => table.transports.has(transport));
 }
 
-/** Addresses of a table: clients of other systems end them with a slash. The address of a record has none. */
+/** Addresses of a table: some clients end them with a slash. The address of a record has none. */
 export function tableUrls({ path }: Pick<Endpoint, 'path'>): readonly [string, string] {
   return [path, `${path}/`];
 }

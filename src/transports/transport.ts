@@ -8,10 +8,10 @@ import type { Admission } from '../server/limits/admission.ts';
 import type { Awaitable } from '../store/store.ts';
 import type { Route } from './routes/route.ts';
 
-/** One application as transports see it. */
+/** An application as transports see it. */
 export interface MountedApp {
   readonly config: AppConfig;
-  /** By export name. */
+  /** Tables by export name. */
   readonly resources: ReadonlyMap<string, TableResource>;
   /** Short hash of the plan: a list that was cached before the schema changed has another ETag. */
   readonly planTag: string;
@@ -24,23 +24,23 @@ export interface MountedApp {
   readonly rooms: ReadonlyMap<string, RoomsHandle>;
   /** Undefined where the application has neither connectors nor flows. */
   readonly connectors: MountedConnectors | undefined;
-  /** The server has no other application, so addresses without its id are served, too. */
+  /** True when the server has no other application: then addresses without its id are served too. */
   readonly isOnly: boolean;
 }
 
-/** What a transport or a connector reports of itself. */
+/** Status of a transport or a connector, for the metrics. */
 export interface TransportStatus {
   readonly connections: number;
   /** Rooms with at least one member, where there are rooms. */
   readonly rooms?: number;
 }
 
-/** What has connections that end with the server. */
+/** A part of the server with connections, which end with it. */
 export interface Mounted {
   status(): TransportStatus;
-  /** The server stops: open connections are told to reconnect, and closed. */
+  /** The server stops: asks the clients of open connections to reconnect, and closes them. */
   stop(): void;
-  /** Their time is up: cuts off what is still open. */
+  /** The time to stop is over: cuts off what is still open. */
   abort(): void;
   /** Resolves when code of the application that was called for connections has ended. */
   settled?(): Promise<void>;
@@ -61,9 +61,9 @@ export interface Transport extends Mounted {
   readonly name: string;
   /** Called once, with the applications that the transport accepts. Throws StartError when an address is taken. */
   register(server: FastifyInstance, apps: readonly MountedApp[]): Awaitable<void>;
-  /** Called when the server listens. Does not wait for other systems that are away. */
+  /** Called when the server listens. Does not wait for other systems that cannot be reached. */
   start?(): Promise<void>;
-  /** For the metrics, where the connections are not those of one transport: its parts by their labels. */
+  /** Parts of the transport by their labels in the metrics, where its connections are counted apart. */
   parts?(): MountedParts;
 }
 

@@ -14,7 +14,7 @@ const CODES = ['FORBIDDEN_ORIGIN', 'TOO_MANY_CONNECTIONS'] as const;
 const MESSAGES =
   'Messages are JSON objects with a `type`: `join_room` and `leave_room` with a `room`, and those that flows of the application handle.';
 
-function placeOf({ path, port, access }: RoomSettings) {
+function addressOf({ path, port, access }: RoomSettings) {
   const segments = path.split('/').filter((segment) => segment !== '');
   return {
     ...{ tag: ROOMS_TAG, method: 'get' as const, path: pathTemplate(segments).path },
@@ -23,10 +23,10 @@ function placeOf({ path, port, access }: RoomSettings) {
   };
 }
 
-/** The handshake of a WebSocket with rooms, for the documents; `name`: of the connector. */
+/** Describes the handshake of a WebSocket with rooms, for the API documents. `name` is that of the connector. */
 export function describeRoomSocket(name: string, settings: RoomSettings): ContractOperation {
   return {
-    ...placeOf(settings),
+    ...addressOf(settings),
     id: operationName('open', [name]),
     summary: `Opens a WebSocket of the rooms "${name}"`,
     description: MESSAGES,
@@ -35,10 +35,10 @@ export function describeRoomSocket(name: string, settings: RoomSettings): Contra
   };
 }
 
-/** An event stream with rooms, for the documents; `name`: of the connector. */
+/** Describes an event stream with rooms, for the API documents. `name` is that of the connector. */
 export function describeRoomStream(name: string, settings: RoomSettings): ContractOperation {
   return {
-    ...placeOf(settings),
+    ...addressOf(settings),
     id: operationName('stream', [name]),
     summary: `Streams what is sent to the rooms "${name}"`,
     parameters: [query('room', { type: 'string' }, 'A room to be in; may be given several times.', 'lobby')],

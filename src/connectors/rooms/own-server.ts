@@ -10,15 +10,15 @@ import { registerNotFound } from '../../server/not-found.ts';
 import type { Lifecycle } from '../../server/operations/health.ts';
 import type { Log } from '../../server/operations/log.ts';
 
-/** Milliseconds between looks for connections that have nothing to do any more, while it stops. */
-const IDLE_CHECK = 50;
+/** Milliseconds between two searches for idle connections, while the server stops. */
+const IDLE_CHECK_MS = 50;
 
 export interface OwnServerOptions {
-  /** Name of the connector. */
+  /** Name of the connector, for the log. */
   readonly name: string;
   readonly host: string;
   readonly port: number;
-  /** Where streams are opened. */
+  /** Path at which streams are opened. */
   readonly path: string;
   readonly config: ServerConfig;
   readonly dataDir: string;
@@ -62,11 +62,11 @@ export class OwnServer {
     log.info({ connector: name, url }, 'connector listens');
   }
 
-  /** Takes nothing more; resolves when all of its connections have closed. */
+  /** Accepts nothing more. Resolves when all of its connections have closed. */
   async stop(): Promise<void> {
     this.#lifecycle.stopping = true;
     // A connection that was answering a request becomes idle only now.
-    const idle = setInterval(() => closeIdleSockets(this.app), IDLE_CHECK);
+    const idle = setInterval(() => closeIdleSockets(this.app), IDLE_CHECK_MS);
     try {
       await this.app.close();
     } finally {

@@ -16,14 +16,14 @@ import type { ConnectorUse, Operations, SourceType, TargetType } from '../connec
 
 export type Openness = 'anyone' | 'authenticated';
 
-/** What connectors with rooms have in config.yaml. */
+/** Settings of all connectors with rooms in config.yaml. */
 export interface RoomSettings extends RoomLimits {
-  /** Undefined: the port of the server. */
+  /** Port of its own; undefined for the port of the server. */
   readonly port: number | undefined;
   readonly host: string | undefined;
   readonly path: string;
   readonly pingInterval: number;
-  /** Undefined where the application decides: whoever has shown who he is, if it asks. */
+  /** Undefined for the default: `authenticated` where the application has `auth`, else `anyone`. */
   readonly access: Openness | undefined;
   readonly join: Openness;
   readonly presence: boolean;
@@ -57,25 +57,25 @@ export function roomKeys({ path }: { readonly path: string }): FlatKeys<RoomSett
   };
 }
 
-/** Where it listens, when it has a port of its own. */
+/** Address to listen on, for a connector with a port of its own. */
 export function hostOf({ host }: Pick<RoomSettings, 'host'>): string {
   return host ?? DEFAULT_HOST;
 }
 
 const PLAIN_SOURCE = { keys: {}, failure: 'answers' } as const;
 
-/** All connections may come or go at once, and nobody says so again. */
-const MOST_VISITS = 100_000;
+/** Events that may wait for flows: all connections may open or close at once, and these events are not repeated. */
+const MAX_WAITING_EVENTS = 100_000;
 
-/** What connections of every kind are sources of. */
+/** Events of connections of every kind. */
 export const VISITS: Readonly<Record<'connect' | 'disconnect', SourceType>> = {
-  connect: { ...PLAIN_SOURCE, mostWaiting: MOST_VISITS, what: 'A client has connected' },
-  disconnect: { ...PLAIN_SOURCE, mostWaiting: MOST_VISITS, what: 'A client has gone, however that came' },
+  connect: { ...PLAIN_SOURCE, mostWaiting: MAX_WAITING_EVENTS, what: 'A client has connected' },
+  disconnect: { ...PLAIN_SOURCE, mostWaiting: MAX_WAITING_EVENTS, what: 'A client has gone, however that came' },
 };
 
 export const MESSAGE: SourceType = { ...PLAIN_SOURCE, what: 'A client has sent a message' };
 
-/** Ways to tell connections something. */
+/** Targets that send to connections. */
 export const ROOM_TARGETS: Operations<TargetType> = {
   named: {
     broadcast: { what: 'All connections', keys: {}, target: 'none', needsTarget: false },
@@ -84,7 +84,7 @@ export const ROOM_TARGETS: Operations<TargetType> = {
   },
 };
 
-/** Reports what can be reached by anybody without that having been said, and what makes no sense. */
+/** Reports connectors that are public without that being said, and settings that contradict each other. */
 export function checkRoomSettings({ app, settings, section }: ConnectorUse<RoomSettings>, report: Report): void {
   const { port, host, access, join } = settings;
   const { members, path } = section;

@@ -5,7 +5,7 @@ import { EXAMPLE_SEQ } from '../../openapi/schemas/examples.ts';
 const TAG = 'Multiplexed channels';
 const text = { type: 'string' };
 
-/** The multiplexed protocol for the documents: PROTOCOL.md §4.6. `path`: as `realtime.path` in config.yaml. */
+/** Describes the multiplexed protocol (PROTOCOL.md §4.6) for the API documents. `path` is `realtime.path` of config.yaml. */
 export function describeGateway(path: string): Described {
   const socket: ContractOperation = {
     id: 'openChannels',

@@ -6,12 +6,12 @@ import { bearerIn, bearerOffered, isCredentialOffer } from '../../server/auth/cr
 import { identityOf } from '../../server/auth/identity-of.ts';
 import { queryOf } from '../../server/query-of.ts';
 
-/** Who asks, or why that is not known. */
+/** The caller, or the reason why it is not known. */
 export type Authentication = { readonly identity: Identity } | { readonly refused: string };
 
 /**
- * Finds out who asks. Without an authenticator it is whoever the request is from. Throws only what is no fault of the
- * one who asks.
+ * Authenticates the caller; without an authenticator, as the server has done it for the request. Throws internal errors
+ * only: a bad credential is a result.
  */
 export async function authenticate(
   request: FastifyRequest,
@@ -28,7 +28,7 @@ export async function authenticate(
   }
 }
 
-/** What a request shows, where it is looked for first. A browser's WebSocket can only fill the URL and the protocol. */
+/** Reads the credential of a request, header field first. A browser's WebSocket can set the URL and the protocol only. */
 function credentialOf(request: FastifyRequest): Credential | undefined {
   const { authorization, 'sec-websocket-protocol': offered } = request.headers;
   const query = new URLSearchParams(queryOf(request));
@@ -40,7 +40,7 @@ function credentialOf(request: FastifyRequest): Credential | undefined {
   return text === '' ? undefined : { type: 'bearer', text };
 }
 
-/** The one that can only be a token where protocols are offered beside it, else the first. */
+/** Picks the offer that can only be a token where protocols are offered too, else the first offer. */
 function tokenAmong(offers: readonly string[]): string {
   return bearerOffered(offers.find(isCredentialOffer) ?? offers[0] ?? '');
 }

@@ -6,10 +6,10 @@ import { chunked, plain } from '../stream/events.ts';
 export const OPERATIONS = ['create', 'update', 'delete'] as const;
 export type SubscribedOperation = (typeof OPERATIONS)[number];
 
-/** What a client calls one of its subscriptions. */
+/** Name that a client gives to one of its subscriptions. */
 export type ClientId = string | number;
 
-/** How JSON text is put on the wire. `seq`: a client that has this message has everything up to it. */
+/** Encodes JSON text for the wire. `seq`: a client that has this message has everything up to it. */
 export interface Wire {
   readonly key: string;
   pack(json: string, seq?: number): Buffer;
@@ -26,12 +26,12 @@ export function streamWire(isChunked: boolean, ids: boolean): Wire {
   };
 }
 
-/** An event without a name, which is called `message` by whoever receives it. */
+/** Formats an event without a name, which clients receive as `message`. */
 export function formatMessage(json: string, id?: number): string {
   return `${id === undefined ? '' : `id: ${id}\n`}data: ${json}\n\n`;
 }
 
-/** Clients that look at `type` alone get one here too. */
+/** Formats an error; with a `type` too, for clients that look at nothing else. */
 export function errorMessage(error: string, members: object = {}): object {
   return { error, type: 'error', ...members };
 }
@@ -40,7 +40,7 @@ export interface EncodingOptions {
   readonly collection: string;
   readonly id?: ClientId;
   readonly operations: ReadonlySet<SubscribedOperation>;
-  /** The client has asked for a position or for what is stored, and is told where it stands. */
+  /** True when the client has asked for a position or for stored records, and so receives positions. */
   readonly positions: boolean;
 }
 
@@ -71,7 +71,7 @@ export function makeEncoding(
   };
 }
 
-/** What was published is no record, and this protocol has no word for it. */
+/** Undefined for a published message: it is not a record, and this protocol has no event for it. */
 function eventOf({ type, op }: Frame): SubscribedOperation | 'retained' | undefined {
   if (type === 'Publish') return undefined;
   if (type === 'Retained') return 'retained';
@@ -79,15 +79,15 @@ function eventOf({ type, op }: Frame): SubscribedOperation | 'retained' | undefi
   return op === 'create' ? 'create' : 'update';
 }
 
-let beat: { at: number; json: string; frame: Buffer } = { at: 0, json: '', frame: Buffer.alloc(0) };
+let heartbeat: { at: number; json: string; frame: Buffer } = { at: 0, json: '', frame: Buffer.alloc(0) };
 
-/** The heartbeat of this moment, as JSON text and as the frame of a socket; many are sent in the same one. */
+/** The heartbeat of this millisecond, as JSON text and as the frame of a socket: many clients get the same one. */
 export function heartbeatNow(): { readonly json: string; readonly frame: Buffer } {
   const at = Date.now();
-  if (beat.at !== at) {
+  if (heartbeat.at !== at) {
     const timestamp = new Date(at).toISOString();
     const frame = encodeText(JSON.stringify({ type: 'heartbeat', timestamp }));
-    beat = { at, json: JSON.stringify({ event: 'heartbeat', type: 'heartbeat', timestamp }), frame };
+    heartbeat = { at, json: JSON.stringify({ event: 'heartbeat', type: 'heartbeat', timestamp }), frame };
   }
-  return beat;
+  return heartbeat;
 }

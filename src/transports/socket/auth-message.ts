@@ -4,30 +4,30 @@ import { AppError } from '../../errors.ts';
 import { isExact } from '../../schema/float.ts';
 
 const MEMBERS: ReadonlySet<string> = new Set(['type', 'token', 'ref']);
-/** Longer ones are the client's state, not a reference. */
-const MAX_REF = 256;
+/** Characters of a `ref`: a longer one is the client's state, not a reference. */
+const MAX_REF_CHARS = 256;
 
-/** What a client calls its message, to know the answer by. */
+/** Name that a client gives to its message, by which it recognises the answer. */
 export type Ref = string | number;
 
-/** A connection that may go on with another token. */
+/** A connection that may continue with another token. */
 export interface Renewable extends OpenConnection {
   close(code: number, reason: string): void;
 }
 
-/** `{"type":"auth","token":…}`: a newer token. Whoever asks has made sure that the connection's application has `auth`. */
+/** `{"type":"auth","token":…}`: a newer token. Callers have checked that the application has `auth`. */
 export function isAuthMessage(value: Readonly<Record<string, unknown>>): boolean {
   return value.type === 'auth' && Object.hasOwn(value, 'token') && !Object.hasOwn(value, 'message_type');
 }
 
-/** The end of what the connection may do, as messages tell it; null when there is none. */
+/** Formats the end of a token (milliseconds since 1970) as messages have it; null when it has none. */
 export function formatExpiry(expiresAt: number | undefined): string | null {
   return expiresAt === undefined ? null : new Date(expiresAt).toISOString();
 }
 
 /**
- * Goes on with the token of the message. Resolves with the new end; undefined when the token was that of somebody else,
- * which closes the connection. Throws UNAUTHORIZED for a bad token: then the connection goes on with the one it has.
+ * Continues the connection with the token of the message. Resolves with the new end; undefined for the token of another
+ * subject, which closes the connection. Throws UNAUTHORIZED for a bad token: the connection continues with its old one.
  */
 export async function renew(
   connection: Renewable,
@@ -52,14 +52,14 @@ export async function renew(
   return { expiresAt: formatExpiry(principal.expiresAt) };
 }
 
-/** The answer to a message whose token was taken. */
+/** Formats the answer to a message whose token was accepted. */
 export function formatRenewed(expiresAt: string | null, ref: Ref | undefined): object {
   return { type: 'auth', expires_at: expiresAt, ...(ref === undefined ? {} : { ref }) };
 }
 
-/** Throws INVALID_MESSAGE when it is none. */
+/** Reads a `ref`; undefined for a message without one. Throws INVALID_MESSAGE for another type, or one that is too long. */
 export function parseRef(ref: unknown): Ref | undefined {
   if (ref === undefined || ref === null) return undefined;
-  if (isExact(ref) || (typeof ref === 'string' && ref.length <= MAX_REF)) return ref;
-  throw new AppError('INVALID_MESSAGE', `ref must be a number or a string of at most ${MAX_REF} characters.`);
+  if (isExact(ref) || (typeof ref === 'string' && ref.length <= MAX_REF_CHARS)) return ref;
+  throw new AppError('INVALID_MESSAGE', `ref must be a number or a string of at most ${MAX_REF_CHARS} characters.`);
 }

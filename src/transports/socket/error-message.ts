@@ -1,6 +1,6 @@
 import type { AppError } from '../../errors.ts';
 
-/** PROTOCOL.md: what a client is told, and goes on after. */
+/** Formats an error after which the connection continues (PROTOCOL.md). */
 export function errorMessage({ code, message, errors }: AppError, ref?: unknown): object {
   return {
     type: 'error',

@@ -4,7 +4,7 @@ import { AppError } from '../../errors.ts';
 /** A key is 16 bytes in base64, RFC 6455 §4.1. */
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 
-/** Checks what RFC 6455 §4.2.1 wants of a handshake, so that it is refused with the right status before any 101. */
+/** Checks a handshake by RFC 6455 §4.2.1. Throws AppError with the right status, before any 101. */
 export function checkHandshake({ method, headers }: IncomingMessage): void {
   if (method !== 'GET') {
     throw new AppError('METHOD_NOT_ALLOWED', 'A WebSocket is opened with GET.', { headers: { allow: 'GET' } });

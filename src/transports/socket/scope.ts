@@ -7,7 +7,7 @@ import type { Limits } from '../../config/config.ts';
 import { isCredentialOffer } from '../../server/auth/credential.ts';
 import { webSocketUpgrades } from './upgrades.ts';
 
-/** A scope of the server in which WebSockets can be opened. In a box, since a promise would take the scope for another one. */
+/** A scope of the server in which WebSockets can be opened. Wrapped: a Fastify instance is a thenable and must not be awaited. */
 export interface SocketScope {
   readonly scope: FastifyInstance;
 }
@@ -15,14 +15,14 @@ export interface SocketScope {
 const scopes = new WeakMap<FastifyInstance, SocketScope>();
 const subprotocols = new WeakMap<IncomingMessage, string>();
 
-/** What the 101 gives back of the offered subprotocols; without it the first offer. */
+/** Sets the subprotocol of the 101; without it, the 101 has the first offer. */
 export function agreeOn(request: FastifyRequest, subprotocol: string): void {
   subprotocols.set(request.raw, subprotocol);
 }
 
 /**
- * Agrees on the first offered subprotocol that is no credential, whatever it is; browsers break off when nothing that
- * they offered comes back.
+ * Agrees on the first offered subprotocol that is not a credential, whatever it is: browsers break off when none of
+ * their offers comes back.
  */
 export function agreeOnAny(request: FastifyRequest): void {
   const offers = request.headers['sec-websocket-protocol']?.split(',').map((offer) => offer.trim());
@@ -31,8 +31,8 @@ export function agreeOnAny(request: FastifyRequest): void {
 }
 
 /**
- * Where routes with `websocket: true` are registered. All transports share one: each would listen for upgrades of the
- * server by itself, and answer every one of them.
+ * Returns the scope in which routes with `websocket: true` are registered. All transports share one: several would each
+ * listen for upgrades of the server, and answer every one of them.
  */
 export async function socketScope(app: FastifyInstance, limits: Limits): Promise<SocketScope> {
   const known = scopes.get(app);
@@ -49,7 +49,7 @@ export async function socketScope(app: FastifyInstance, limits: Limits): Promise
         handleProtocols: (offers: Set<string>, request: IncomingMessage) =>
           subprotocols.get(request) ?? [...offers][0] ?? false,
       } as NonNullable<Parameters<typeof websocketPlugin>[1]>['options'] & object,
-      // `stop` has told them; the plugin must not close them with another code.
+      // `Connections.stop` closes them; the plugin must not do so with another code.
       preClose: (done) => done(),
     });
     scopes.set(app, { scope });
@@ -59,15 +59,15 @@ export async function socketScope(app: FastifyInstance, limits: Limits): Promise
 
 export interface SocketRoute {
   readonly url: string;
-  /** Finds out who is asking, before `check`. */
+  /** Authenticates the caller, before `check`. */
   readonly onRequest?: onRequestHookHandler | undefined;
-  /** Refuses with a plain HTTP error what must not be upgraded. */
+  /** Throws AppError, which becomes a plain HTTP error, for a request that must not be upgraded. */
   check(request: FastifyRequest, reply: FastifyReply): void | Promise<void>;
-  /** After the 101. Messages that came with the handshake are lost unless listeners are added at once. */
+  /** Called after the 101. Messages that came with the handshake are lost unless listeners are added at once. */
   open(ws: WebSocket, socket: Socket, request: FastifyRequest): void;
 }
 
-/** A URL on which a WebSocket can be opened. */
+/** Registers a URL on which a WebSocket can be opened. */
 export function addSocketRoute({ scope }: SocketScope, { url, onRequest, check, open }: SocketRoute): void {
   const replies = new WeakMap<FastifyRequest, FastifyReply>();
   scope.get(url, {

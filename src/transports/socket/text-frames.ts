@@ -4,7 +4,7 @@ const BINARY = 0x82;
 /** A ping without a payload, RFC 6455 §5.5.2. */
 export const PING_FRAME: Buffer = Buffer.from([0x89, 0]);
 
-/** One unmasked text frame of a server, RFC 6455 §5.2. */
+/** Encodes an unmasked text frame of a server, RFC 6455 §5.2. */
 export function encodeText(text: string): Buffer {
   const length = Buffer.byteLength(text);
   const frame = allocateFrame(TEXT, length);
@@ -12,14 +12,14 @@ export function encodeText(text: string): Buffer {
   return frame;
 }
 
-/** One unmasked binary frame of a server. */
+/** Encodes an unmasked binary frame of a server. */
 export function encodeBinary(bytes: Uint8Array): Buffer {
   const frame = allocateFrame(BINARY, bytes.length);
   frame.set(bytes, frame.length - bytes.length);
   return frame;
 }
 
-/** A frame with its header, and room for so many bytes after it. */
+/** Allocates a frame with its header written, and `length` bytes after it. */
 function allocateFrame(type: number, length: number): Buffer {
   const header = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   const frame = Buffer.allocUnsafe(header + length);

@@ -5,21 +5,21 @@ import type { FastifyInstance } from 'fastify';
 import { releaseSocket } from '../../server/node/open-sockets.ts';
 
 /** Header fields that belong to an upgrade and not to the request that it came with. */
-const OF_THE_UPGRADE: ReadonlySet<string> = new Set(['upgrade', 'http2-settings']);
+const UPGRADE_FIELDS: ReadonlySet<string> = new Set(['upgrade', 'http2-settings']);
 
 /**
- * The server's upgrade events that are about WebSockets. A request that asks for another protocol, as clients do that
- * would like HTTP/2 without TLS (`Upgrade: h2c`), is answered as if it had not asked (RFC 9110 §7.8), its body included.
- * `mostHeaders`: a request with more header fields is not known whole, and so refused by whoever takes upgrades.
+ * Emits the upgrade events of the server that are for WebSockets. A request for another protocol, such as HTTP/2 without
+ * TLS (`Upgrade: h2c`), is answered as if it had no `Upgrade` (RFC 9110 §7.8), its body included. A request with more
+ * than `maxHeaders` header fields is not completely known here: it is passed on, and refused by the WebSocket handler.
  */
-export function webSocketUpgrades(app: FastifyInstance, mostHeaders: number): EventEmitter {
+export function webSocketUpgrades(app: FastifyInstance, maxHeaders: number): EventEmitter {
   const { server } = app;
   const upgrades = new EventEmitter();
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     whenAnswered(socket, () => {
       // In HTTP/1.0 nothing is upgraded (RFC 9110 §7.8).
       const isOther = request.httpVersion === '1.0' || !request.headers.upgrade?.toLowerCase().includes('websocket');
-      if (!isOther || request.rawHeaders.length > 2 * mostHeaders) {
+      if (!isOther || request.rawHeaders.length > 2 * maxHeaders) {
         releaseSocket(app, socket);
         upgrades.emit('upgrade', request, socket, head);
         return;
@@ -33,41 +33,41 @@ export function webSocketUpgrades(app: FastifyInstance, mostHeaders: number): Ev
   return upgrades;
 }
 
-/** Node's own mark, which nothing else tells: the answer that is being written to the socket, of an earlier request. */
-interface Answering {
+/** Private member of Node, for lack of a public one: the answer to an earlier request that is being written. */
+interface AnsweringSocket {
   readonly _httpMessage?: ServerResponse | null;
 }
 
-/** Requests may come before the one for the upgrade has its turn; until they are answered, the socket is theirs. */
-function whenAnswered(socket: Socket & Answering, goOn: () => void): void {
+/** Waits until earlier requests on the socket are answered: until then it is theirs. */
+function whenAnswered(socket: Socket & AnsweringSocket, proceed: () => void): void {
   if (!socket._httpMessage) {
-    goOn();
+    proceed();
     return;
   }
   const abandon = () => socket.destroy();
   socket.on('error', abandon);
-  const look = () => {
+  const check = () => {
     const answering = socket._httpMessage;
     if (answering) {
-      // Node has assigned the socket to the next one by then.
-      answering.once('finish', look);
+      // By then, Node has assigned the socket to the next answer.
+      answering.once('finish', check);
       return;
     }
     socket.off('error', abandon);
-    // That of an idle connection, which Node has begun.
+    // Ends the timeout of an idle connection that Node has started.
     socket.setTimeout(0);
-    if (!socket.destroyed && socket.writable) goOn();
+    if (!socket.destroyed && socket.writable) proceed();
   };
-  look();
+  check();
 }
 
-/** Node has taken its parser off the socket: the head of the request is written for another one to read. */
+/** Writes the head of the request again, for a new parser: Node has taken its own off the socket. */
 function withoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
   const lines = [`${method} ${url} HTTP/${httpVersion}`];
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const [name, value] = [rawHeaders[i] as string, rawHeaders[i + 1] as string];
     const known = name.toLowerCase();
-    if (OF_THE_UPGRADE.has(known)) continue;
+    if (UPGRADE_FIELDS.has(known)) continue;
     lines.push(`${name}: ${known === 'connection' ? otherOptions(value) : value}`);
   }
   return `${lines.join('\r\n')}\r\n\r\n`;
@@ -76,6 +76,6 @@ function withoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessag
 function otherOptions(connection: string): string {
   return connection
     .split(',')
-    .filter((option) => !OF_THE_UPGRADE.has(option.trim().toLowerCase()))
+    .filter((option) => !UPGRADE_FIELDS.has(option.trim().toLowerCase()))
     .join(',');
 }

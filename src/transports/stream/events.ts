@@ -2,7 +2,7 @@ import type { Frame, FullEncoding, ResetReason } from '../../hub/encode.ts';
 
 const EVENTS = { Update: 'update', Delete: 'delete', Publish: 'publish', Retained: 'retained' } as const;
 
-/** How bytes are framed: HTTP/1.1 wants chunks, HTTP/1.0 and HTTP/2 do not. */
+/** Frames text as bytes: HTTP/1.1 needs chunks, HTTP/1.0 and HTTP/2 do not. */
 export type Framing = (text: string) => Buffer;
 
 export const plain: Framing = (text) => {
@@ -10,7 +10,7 @@ export const plain: Framing = (text) => {
   return bytes.length === text.length ? bytes : Buffer.from(escapeLineEnds(text));
 };
 
-/** One chunk of RFC 9112 §7.1. Chunks can be concatenated, so that the bytes are shared by all sockets. */
+/** Frames one chunk of RFC 9112 §7.1. Chunks can be concatenated, so that the bytes are shared by all sockets. */
 export const chunked: Framing = (text) => {
   const length = Buffer.byteLength(text);
   if (length === text.length) return chunk(text, length);
@@ -25,7 +25,7 @@ function chunk(text: string, length: number): Buffer {
 const LINE_ENDS = /[\u0085\u2028\u2029]/;
 
 /**
- * JSON text stays the same value with these characters escaped. The standard knows no line ends but CR and LF, but many
+ * Escapes the line ends of Unicode in JSON text, which stays the same value. The standard has CR and LF only, but many
  * clients split lines by Unicode's. A text that is as long in bytes as in characters has none, and is not searched.
  */
 function escapeLineEnds(text: string): string {
@@ -33,15 +33,15 @@ function escapeLineEnds(text: string): string {
   return text.replaceAll(/[\u0085\u2028\u2029]/g, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** The end of a chunked body. */
+/** End of a chunked body. */
 export const LAST_CHUNK: Buffer = Buffer.from('0\r\n\r\n');
 
-/** One event. `data` is JSON text, which has no line breaks; those that are only Unicode's the framing escapes. */
+/** Formats one event. `data` is JSON text, which has no CR or LF; the framing escapes the line ends of Unicode. */
 export function formatEvent(event: string, data: string, id?: number): string {
   return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${data}\n\n`;
 }
 
-/** PROTOCOL.md §4.3. */
+/** Encodes the frames of a table as events: PROTOCOL.md §4.3. */
 export function makeSseEncoding(key: string, framing: Framing): FullEncoding {
   return {
     key,
@@ -54,7 +54,7 @@ export function makeSseEncoding(key: string, framing: Framing): FullEncoding {
   };
 }
 
-/** An event has no member beside its data: the key of a record of which only changed fields are sent goes into it. */
+/** Adds the key of a record of which only changed fields are sent: an event has no member beside its data. */
 function dataOf({ data, key }: Frame): string {
   return key === undefined ? data : `${key.slice(0, -1)},${data.slice(1)}`;
 }

@@ -1,7 +1,7 @@
 import { type Frame, type FullEncoding, formatFrame, type ResetReason } from '../../hub/encode.ts';
 import { encodeJson, encodeText } from '../socket/text-frames.ts';
 
-/** PROTOCOL.md §4.1. */
+/** Encodes the frames of a table for WebSockets: PROTOCOL.md §4.1. */
 export const WS_ENCODING: FullEncoding = {
   key: 'ws',
   frame: (frame: Frame) => encodeText(formatFrame(frame)),

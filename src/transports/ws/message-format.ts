@@ -7,12 +7,12 @@ import type { MessageFormat } from '../../server/content/formats.ts';
 import { encodeBinary, encodeJson } from '../socket/text-frames.ts';
 import { WS_ENCODING } from './frames.ts';
 
-/** How the messages of a connection are put into frames and read. */
+/** Encodes and decodes the messages of a connection. */
 export interface WsFormat {
   readonly encoding: FullEncoding;
-  /** One whole frame. */
+  /** Encodes a message as one whole frame. */
   encode(message: object): Buffer;
-  /** What one message says. Throws INVALID_MESSAGE for the other kind of frame, and what the format refuses. */
+  /** Decodes a message. Throws INVALID_MESSAGE for the other kind of frame, and the errors of the format. */
   decode(message: Buffer, isBinary: boolean): unknown;
 }
 

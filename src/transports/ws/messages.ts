@@ -12,7 +12,7 @@ type EnvelopeType = (typeof TYPES)[number];
 
 const MEMBERS = new Set(['message_type', 'id', 'data', 'ref', 'timestamp', 'seq', 'op', 'if_seq']);
 
-/** What a message wants done. A bare record is an Update without a ref. */
+/** Write that a message asks for. A bare record is an Update without a ref. */
 interface Command {
   readonly type: EnvelopeType;
   readonly id: RecordKey | undefined;
@@ -20,14 +20,14 @@ interface Command {
   readonly options?: WriteOptions;
 }
 
-type Done = Pick<WriteOutcome, 'id' | 'seq' | 'changed' | 'replayed'>;
+type WriteResult = Pick<WriteOutcome, 'id' | 'seq' | 'changed' | 'replayed'>;
 
-/** Answers the sender, once it is this message's turn. */
+/** Answers the sender, once the messages before it are answered. */
 export type MessageAnswer = (connection: WsConnection) => void;
 
 /**
- * Does what one message says; what comes back is how its sender is to be answered. The socket stays open whatever is
- * wrong with the message. Messages that arrive together share a commit: none waits for the one before it.
+ * Runs one message, and resolves with the answer to its sender. The socket stays open whatever is wrong with the
+ * message. Messages that arrive together share a commit: none waits for the one before it.
  */
 export async function handleMessage(
   connection: WsConnection,
@@ -60,17 +60,17 @@ function answerRenewed(renewed: Awaited<ReturnType<typeof renew>>, ref: Ref | un
   return (sender) => sender.answer(answer);
 }
 
-async function execute(connection: WsConnection, command: Command, ref: Ref | undefined): Promise<Done> {
+async function execute(connection: WsConnection, command: Command, ref: Ref | undefined): Promise<WriteResult> {
   const { resource } = connection.context;
   const outcome = await run(connection, command, onceOf(connection, command, ref));
-  // The seq of a write that changed nothing is that of an earlier change, maybe somebody else's; that of a repeated
-  // one was sent by another socket, maybe.
+  // A write that changed nothing has the seq of an earlier change, perhaps of another client; a repeated one may have
+  // been sent by another socket.
   if (outcome.changed && !outcome.replayed) connection.subscription?.mute(outcome.seq);
   resource.counters.messages++;
   return outcome;
 }
 
-/** What the message is known by when its client sends it again: on any channel of the table, since all write to it. */
+/** Key by which the message is recognised when it is sent again, on any channel of the table: all write to it. */
 function onceOf(
   { client, identity, context }: WsConnection,
   command: Command,
@@ -80,7 +80,7 @@ function onceOf(
   const { type, id, data, options } = command;
   const parts = [type, id ?? null, data ?? null, options?.precondition ?? null];
   const { table } = context.resource;
-  // As JSON, so that the number 1 and the text "1" are two refs.
+  // JSON keeps the number 1 and the string "1" apart.
   return makeIdempotencyKey({ table, identity, space: `ws:${client}`, key: JSON.stringify(ref), parts });
 }
 
@@ -88,7 +88,7 @@ async function run(
   { identity, context: { resource } }: WsConnection,
   command: Command,
   once: IdempotencyKey | undefined,
-): Promise<Done> {
+): Promise<WriteResult> {
   const { type, id, data } = command;
   const options = once === undefined ? command.options : { ...command.options, once };
   switch (type) {
@@ -121,7 +121,7 @@ function parseCommand(connection: WsConnection, value: Record<string, unknown>):
   return Object.hasOwn(value, 'if_seq') ? { ...command, options: parseCondition(type, value.if_seq) } : command;
 }
 
-/** `if_seq`: the record's seq, or null for a record that must not exist. */
+/** Reads `if_seq`: the record's seq, or null for a record that must not exist. */
 function parseCondition(type: EnvelopeType, seq: unknown): WriteOptions {
   if (type === 'Publish') throw new AppError('INVALID_MESSAGE', 'if_seq is for an Update or a Delete.');
   if (seq === null) return { precondition: 'none' };

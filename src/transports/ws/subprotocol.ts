@@ -3,12 +3,12 @@ import { isCredentialOffer } from '../../server/auth/credential.ts';
 import { type MessageFormat, SUBPROTOCOLS } from '../../server/content/formats.ts';
 
 export interface Subprotocol {
-  /** Given back in the 101; undefined where nothing was offered. */
+  /** Name in the 101; undefined where nothing was offered. */
   readonly name: string | undefined;
   readonly format: MessageFormat;
 }
 
-/** The names in a `Sec-WebSocket-Protocol` header, in the order of the client's preference. */
+/** Reads the names in a `Sec-WebSocket-Protocol` header, in the order of the client's preference. */
 export function readOffers(header: string | undefined): readonly string[] {
   if (header === undefined) return [];
   return header
@@ -18,9 +18,9 @@ export function readOffers(header: string | undefined): readonly string[] {
 }
 
 /**
- * The first offer that is spoken here (RFC 6455 §4.2.2), or JSON where nothing was offered. A token among them is given
- * back only when there is nothing else: browsers break off when nothing they offered comes back. Throws BAD_REQUEST when
- * no name is known: a client whose offers are all passed over gives the connection up, and does not say why.
+ * Chooses the first offer that is known (RFC 6455 §4.2.2), or JSON where nothing was offered. A token among the offers is
+ * chosen only when it is the only one: browsers break off when none of their offers comes back. Throws BAD_REQUEST when
+ * no name is known: a client whose offers are all ignored ends the connection without a reason.
  */
 export function chooseSubprotocol(offers: readonly string[]): Subprotocol {
   const names = offers.filter((name) => !isCredentialOffer(name));
