@@ -2,31 +2,35 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { ConnectionRegistry, endIfExpired, type OpenConnection } from '../../src/auth/connections.ts';
 import { ANONYMOUS, type Identity, type Principal } from '../../src/auth/identity.ts';
+import { AppError } from '../../src/errors.ts';
 
 function principalOf(sub: string, expiresAt?: number, roles: readonly string[] = []): Principal {
   return { type: 'principal', sub, roles, claims: { sub, roles: [...roles] }, expiresAt };
 }
 
-/** A connection that keeps what it is told. */
+/** A connection that notes each call. */
 class Connection implements OpenConnection {
   identity: Identity;
-  readonly told: string[] = [];
-  readonly judged: Identity[] = [];
+  readonly calls: string[] = [];
+  readonly reauthorized: Identity[] = [];
 
   constructor(identity: Identity) {
     this.identity = identity;
   }
   expiring(expiresAt: number) {
-    this.told.push(`expiring in ${Math.round((expiresAt - Date.now()) / 1000)} s`);
+    this.calls.push(`expiring in ${Math.round((expiresAt - Date.now()) / 1000)} s`);
   }
   expired() {
-    this.told.push('expired');
+    this.calls.push('expired');
   }
   revoked() {
-    this.told.push('revoked');
+    this.calls.push('revoked');
   }
   reauthorize() {
-    this.judged.push(this.identity);
+    this.reauthorized.push(this.identity);
+    if (this.identity.type === 'principal' && this.identity.roles.includes('outsider')) {
+      throw new AppError('FORBIDDEN', 'Outsiders may not read.');
+    }
   }
 }
 
@@ -35,14 +39,14 @@ function isOver({ identity }: Connection): boolean {
   return endIfExpired({ identity, expired() {} });
 }
 
-/** Who somebody is now, as a test sets it; others are who they were. */
+/** The current principals, as a test sets them; others are unchanged. */
 class Known {
   readonly now = new Map<string, Principal | undefined>();
-  readonly asked: string[] = [];
+  readonly refreshed: string[] = [];
   #listener: (() => void) | undefined;
 
   refresh(principal: Principal) {
-    this.asked.push(principal.sub);
+    this.refreshed.push(principal.sub);
     return this.now.has(principal.sub) ? this.now.get(principal.sub) : principal;
   }
   onChange(listener: () => void) {
@@ -75,18 +79,18 @@ describe('an open connection whose token expires', () => {
     const { add, connections } = open();
     const connection = add(principalOf('ann', Date.now() + 100_000));
     vi.advanceTimersByTime(39_000);
-    expect(connection.told).toEqual([]);
+    expect(connection.calls).toEqual([]);
     vi.advanceTimersByTime(2000);
-    expect(connection.told).toEqual(['expiring in 60 s']);
+    expect(connection.calls).toEqual(['expiring in 60 s']);
     vi.advanceTimersByTime(58_500);
-    expect([connection.told.length, isOver(connection)]).toEqual([1, false]);
+    expect([connection.calls.length, isOver(connection)]).toEqual([1, false]);
     vi.advanceTimersByTime(500);
     expect(isOver(connection)).toBe(true);
     vi.advanceTimersByTime(1000);
-    expect(connection.told).toEqual(['expiring in 60 s', 'expired']);
+    expect(connection.calls).toEqual(['expiring in 60 s', 'expired']);
     expect(connections.size).toBe(0);
     vi.advanceTimersByTime(5000);
-    expect(connection.told.length).toBe(2);
+    expect(connection.calls.length).toBe(2);
   });
 
   test('C9: is not ended when that is more than 2^31 ms away, and without an end never', () => {
@@ -97,7 +101,7 @@ describe('an open connection whose token expires', () => {
       add(principalOf('key')),
     ];
     vi.advanceTimersByTime(60_000);
-    expect(far.map(({ told }) => told)).toEqual([[], [], []]);
+    expect(far.map(({ calls }) => calls)).toEqual([[], [], []]);
     expect(far.map((connection) => isOver(connection))).toEqual([false, false, false]);
   });
 
@@ -107,11 +111,11 @@ describe('an open connection whose token expires', () => {
     vi.advanceTimersByTime(1000);
     const newer = principalOf('ann', Date.now() + 90_000, ['editor']);
     connections.renew(connection, newer);
-    expect([connection.identity, connection.judged]).toEqual([newer, [newer]]);
+    expect([connection.identity, connection.reauthorized]).toEqual([newer, [newer]]);
     vi.advanceTimersByTime(40_000);
-    expect(connection.told).toEqual(['expiring in 30 s', 'expiring in 60 s']);
+    expect(connection.calls).toEqual(['expiring in 30 s', 'expiring in 60 s']);
     vi.advanceTimersByTime(51_000);
-    expect(connection.told.at(-1)).toBe('expired');
+    expect(connection.calls.at(-1)).toBe('expired');
   });
 
   test('is forgotten when it is closed', () => {
@@ -120,7 +124,7 @@ describe('an open connection whose token expires', () => {
     connections.remove(connection);
     connections.renew(connection, principalOf('ann', Date.now() + 2000));
     vi.advanceTimersByTime(5000);
-    expect([connection.told, connections.size]).toEqual([[], 0]);
+    expect([connection.calls, connections.size]).toEqual([[], 0]);
   });
 });
 
@@ -133,8 +137,8 @@ describe('an open connection whose account changes', () => {
     known.now.set('ann', present);
     known.changed();
     await turn();
-    expect([ann.identity, ann.judged]).toEqual([present, [present]]);
-    expect([ann.told, bob.told]).toEqual([[], []]);
+    expect([ann.identity, ann.reauthorized]).toEqual([present, [present]]);
+    expect([ann.calls, bob.calls]).toEqual([[], []]);
   });
 
   test('C10: is ended when the principal may do nothing any more', async () => {
@@ -144,7 +148,17 @@ describe('an open connection whose account changes', () => {
     known.now.set('ann', undefined);
     known.changed();
     await turn();
-    expect([ann.told, bob.told, connections.size]).toEqual([['revoked'], [], 1]);
+    expect([ann.calls, bob.calls, connections.size]).toEqual([['revoked'], [], 1]);
+  });
+
+  test('is ended when nothing of it is allowed with the new roles', async () => {
+    const { add, known } = open();
+    const connection = add(principalOf('ann'));
+    await turn();
+    known.now.set('ann', principalOf('ann', undefined, ['outsider']));
+    known.changed();
+    await turn();
+    expect(connection.calls).toEqual(['revoked']);
   });
 
   test('also when that happened while it was being opened', async () => {
@@ -152,42 +166,42 @@ describe('an open connection whose account changes', () => {
     known.now.set('ann', undefined);
     const ann = add(principalOf('ann'));
     await turn();
-    expect(ann.told).toEqual(['revoked']);
+    expect(ann.calls).toEqual(['revoked']);
   });
 
-  test('is looked at once for changes that come together, and many in turns', async () => {
+  test('is refreshed once for changes that come together, and many in several passes', async () => {
     const { known, add } = open();
     const many = Array.from({ length: 1000 }, (_, index) => add(principalOf(`u${index}`)));
     for (let turns = 0; turns < 10; turns++) await turn();
-    expect(known.asked.length).toBe(1000);
+    expect(known.refreshed.length).toBe(1000);
     for (const index of many.keys()) {
       known.now.set(`u${index}`, undefined);
       known.changed();
     }
     await turn();
-    expect(known.asked.length).toBeLessThan(2000);
+    expect(known.refreshed.length).toBeLessThan(2000);
     for (let turns = 0; turns < 10; turns++) await turn();
-    expect(known.asked.length).toBe(2000);
-    expect(many.every(({ told }) => told.join() === 'revoked')).toBe(true);
+    expect(known.refreshed.length).toBe(2000);
+    expect(many.every(({ calls }) => calls.join() === 'revoked')).toBe(true);
   });
 
-  test('is not judged any more when it was closed before its turn', async () => {
+  test('is not reauthorised any more when it was closed before its turn', async () => {
     const { known, add, connections } = open();
     const ann = add(principalOf('ann'));
     known.now.set('ann', undefined);
     connections.remove(ann);
     await turn();
-    expect(ann.told).toEqual([]);
+    expect(ann.calls).toEqual([]);
   });
 
-  test('of nobody is none of its concern', async () => {
+  test('of an anonymous caller is ignored', async () => {
     const { add, connections, known } = open();
     const nobody = add(ANONYMOUS);
     await turn();
-    expect([connections.size, known.asked, isOver(nobody)]).toEqual([0, [], false]);
+    expect([connections.size, known.refreshed, isOver(nobody)]).toEqual([0, [], false]);
   });
 
-  test('hears of nothing after the stop', async () => {
+  test('gets no call after the stop', async () => {
     const { known, add, connections } = open();
     const ann = add(principalOf('ann'));
     await turn();
@@ -195,6 +209,6 @@ describe('an open connection whose account changes', () => {
     connections.stop();
     known.changed();
     await turn();
-    expect(ann.told).toEqual([]);
+    expect(ann.calls).toEqual([]);
   });
 });

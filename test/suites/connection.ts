@@ -51,7 +51,7 @@ export interface ConnectionSuite {
   startWithKeys(): Promise<KeyServer>;
 }
 
-/** What holds for every connection that stays open, whatever it speaks. */
+/** Describes the life of every connection that stays open, whatever its transport. */
 export function describeConnections({ kinds, sockets, startWithUsers, startWithKeys }: ConnectionSuite): void {
   describe('a connection of each kind', { timeout: 120_000 }, () => {
     let app: UserServer;

@@ -34,7 +34,7 @@ let admission: Admission;
 let origin: string;
 let close: () => Promise<void>;
 
-/** The doors of one application, with users, keys and tickets that a test can change. */
+/** The transports of one application, with users, keys and tickets that a test can change. */
 beforeEach(async () => {
   const dir = makeFolder({ 'schema.graphql': SCHEMA, 'config.yaml': CONFIG });
   const { server: config, apps } = loadProject(dir, {});
@@ -89,7 +89,7 @@ const bearer = (text: string) => ({ headers: { authorization: `Bearer ${text}` }
 const write = (text: string) => ask('PUT', `${origin}/Note/a`, { json: { text } });
 
 describe('a key', () => {
-  test('opens every door', async () => {
+  test('opens every transport', async () => {
     const me = await ask('GET', `${origin}/auth/me`, bearer(KEY));
     expect(me.record).toEqual({
       sub: 'robot',
@@ -122,7 +122,7 @@ describe('a key', () => {
 });
 
 describe('a user', () => {
-  test('C10: who is disabled is cut off everywhere, though the token is good', async () => {
+  test('C10: a disabled user is disconnected on every transport, though the token is valid', async () => {
     const token = tokenOf('ann', { roles: ['admin'] });
     expect((await ask('GET', `${origin}/auth/me`, bearer(token))).record).toMatchObject({ roles: ['editor'] });
     using stream = await SseClient.subscribe(`${origin}/Note`, bearer(token));
@@ -137,7 +137,7 @@ describe('a user', () => {
     expect((await ask('GET', `${origin}/Note`)).status).toBe(200);
   });
 
-  test('whose roles change has them on the open connection', async () => {
+  test('whose roles change has the new ones on open connections', async () => {
     using socket = await WsClient.subscribe(wsUrl('Note'), bearer(tokenOf('ann')));
     accounts.users.set('ann', { ...ANN, roles: ['viewer'] });
     accounts.changed();
@@ -145,7 +145,7 @@ describe('a user', () => {
     expect((await socket.next()).data.text).toBe('still');
   });
 
-  test('C10 S4.29: whose rights change sees from then on what they show, and nothing when none is left', async () => {
+  test('C10 S4.29: whose rights change sees what they allow from then on, and nothing when none is left', async () => {
     for (const text of ['red', 'blue']) await ask('PUT', `${origin}/Draft/${text}`, { json: { text } });
     using stream = await SseClient.subscribe(`${origin}/Draft?retained=true`, bearer(tokenOf('ann')));
     using socket = await WsClient.subscribe(`${wsUrl('Draft')}?retained=true`, bearer(tokenOf('ann')));
@@ -195,7 +195,7 @@ test('a connection that is closed is forgotten', async () => {
   await expect.poll(() => [auth.connections.size, admission.open]).toEqual([0, 1]);
 });
 
-test('one who may not is told so by 403, and nobody by 401, on each transport', async () => {
+test('a caller without the right gets 403 on each transport, an anonymous one 401', async () => {
   const statuses = async (options: ReturnType<typeof bearer> | Record<string, never>) => [
     (await ask('GET', `${origin}/Locked`, options)).status,
     (await ask('GET', `${origin}/Locked/a?stream=sse`, options)).status,

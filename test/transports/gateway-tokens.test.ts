@@ -206,13 +206,13 @@ describe('a token', { timeout: 30_000 }, () => {
     expect((await client.event()).data).toMatchObject({ title: 'still there' });
   });
 
-  test('S4.25 of somebody else closes the connection', async () => {
+  test('S4.25 of another subject closes the connection', async () => {
     using client = await GatewayClient.open(`${server.ws}?token=${await signToken('ann', 600)}`);
     client.send({ action: 'auth', token: await signToken('bob', 600) });
     expect(await client.closed).toEqual({ code: 1008, reason: 'Authentication failed' });
   });
 
-  test('C10 whose bearer is disabled ends what is open', async () => {
+  test('C10 whose subject is disabled ends open connections', async () => {
     const token = await signToken('eve', 600);
     using client = await GatewayClient.open(`${server.ws}?token=${token}`);
     await client.subscribe('posts');

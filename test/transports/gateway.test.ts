@@ -34,7 +34,7 @@ test.each([
   expect(String(makeEncoding({ ...plain, ...more }, WIRE).frame(frame))).toBe(`${frame.seq}|${json}`);
 });
 
-test('what is not asked for is not told: other operations, what was published, positions', () => {
+test('operations, published messages and positions that were not asked for are not sent', () => {
   const creates = makeEncoding({ ...plain, operations: new Set(['create']) }, WIRE);
   expect(creates.frame(FRAME)).toBeUndefined();
   expect(creates.frame({ ...FRAME, op: 'create' })).toBeDefined();

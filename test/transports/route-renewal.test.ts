@@ -5,7 +5,7 @@ import { Renewal } from '../../src/transports/routes/live/renewal.ts';
 
 const ADA: Principal = { type: 'principal', sub: 'ada', roles: [], claims: {}, expiresAt: undefined };
 
-test('C9: a fault of ours while a token is looked at is logged, and told without its text', async () => {
+test('C9: an internal error while a token is checked is logged, and reported without its text', async () => {
   const fault = new Error('the disk is gone');
   const authenticator = { authenticate: () => Promise.reject(fault) };
   const logged: unknown[] = [];
@@ -25,7 +25,7 @@ test('C9: a fault of ours while a token is looked at is logged, and told without
 });
 
 test.each(['say "auth"', '["auth"]', '{"type":"auth"}', '{"type":"auth","token":1,"message_type":"x"}', '"token"'])(
-  '%s is no message about a token',
+  '%s is not a message with a token',
   (text) => {
     const renewal = new Renewal({} as AppAuth, () => {});
     expect(renewal.read(Buffer.from(text))).toBeUndefined();

@@ -111,7 +111,7 @@ describe('an event of a stream', () => {
     expect(output.read()).toBeNull();
   });
 
-  test('C8: is written nothing more to once the token has expired, whoever notices it', () => {
+  test('C8: gets nothing more once the token has expired, whatever notices it first', () => {
     vi.useFakeTimers({ toFake: ['Date', 'setTimeout'] });
     const output = new PassThrough();
     const identity = { type: 'principal', sub: 'ann', roles: [], claims: {}, expiresAt: Date.now() + 1000 } as const;
@@ -125,7 +125,7 @@ describe('an event of a stream', () => {
     expect(String(output.read())).toBe(`early${error}`);
   });
 
-  test('tells at the end of the server when to come back', () => {
+  test('gets the time to reconnect when the server stops', () => {
     const output = new PassThrough();
     new SseStream(output, false, openedBy(ANONYMOUS)).stop();
     const wait = Number(/^retry: (\d+)\n\n$/.exec(String(output.read()))?.[1]);
@@ -284,7 +284,7 @@ describe('a heartbeat', () => {
     expect(beats).toHaveLength(80);
   });
 
-  test('beats for a late one at the end of the interval for the first time, then in each', () => {
+  test('beats for a member that starts late at the end of the first interval, then in each', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const beats: number[] = [];
     const heartbeat = new Heartbeat<number>({ interval: 1000, startsLate: true }, (member) => beats.push(member));
@@ -302,7 +302,7 @@ describe('a heartbeat', () => {
     heartbeat.stop();
   });
 
-  test('forgets who has left, also during a beat', () => {
+  test('forgets members that have left, also during a beat', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const beats: string[] = [];
     const slots = new Map<string, number>();
