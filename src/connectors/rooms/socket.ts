@@ -31,7 +31,7 @@ export interface RoomSocketContext {
   readonly pongs: PongWatch<RoomSocket>;
 }
 
-/** One WebSocket that can be in rooms, and whose messages go to flows: one after the other, in their order. */
+/** A WebSocket that can be in rooms, and whose messages go to flows: one after the other, in their order. */
 export class RoomSocket extends ClientSocket implements ConnectionInfo {
   identity: Identity;
   readonly user: string | undefined;

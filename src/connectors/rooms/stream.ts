@@ -26,7 +26,7 @@ export interface RoomStreamOptions {
   readonly rooms: Rooms;
 }
 
-/** One stream of events that is in rooms. It carries the messages that a WebSocket would carry. */
+/** A stream of events that is in rooms. It carries the messages that a WebSocket would carry. */
 export class RoomStream extends EventStream implements ConnectionInfo {
   identity: Identity;
   readonly user: string | undefined;

@@ -17,11 +17,9 @@ export interface GatewaySocketOptions {
   readonly identity: Identity;
 }
 
-/** One WebSocket with many subscriptions: the sink of all of them, and the reader of the client's messages. */
+/** A WebSocket with many subscriptions: the sink of all of them, and the reader of the client's messages. */
 export class GatewaySocket extends ClientSocket {
   identity: Identity;
-  /** Slot of the heartbeat messages. */
-  heartbeatSlot = 0;
   readonly lane = new WriteLock();
   readonly #context: GatewayContext;
   readonly #actions: GatewayActions;

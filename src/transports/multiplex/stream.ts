@@ -19,7 +19,7 @@ export interface GatewayStreamOptions {
   readonly written: (stream: GatewayStream) => void;
 }
 
-/** One event stream with the changes of several tables: the sink of all its subscriptions. */
+/** An event stream with the changes of several tables: the sink of all its subscriptions. */
 export class GatewayStream extends EventStream {
   identity: Identity;
   readonly lane = new WriteLock();

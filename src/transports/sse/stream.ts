@@ -20,7 +20,7 @@ export interface SseStreamOptions {
   readonly realtime?: RealtimeConnection | undefined;
 }
 
-/** One open stream of a table or record: the sink of its subscription. */
+/** An open stream of a table or record: the sink of its subscription. */
 export class SseStream extends EventStream {
   identity: Identity;
   readonly #options: SseStreamOptions;

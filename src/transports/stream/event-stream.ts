@@ -25,7 +25,7 @@ export function formatError(code: ErrorCode, message: string): string {
   return formatEvent('error', JSON.stringify({ code, message }));
 }
 
-/** One open stream of events: a sink, and its ends. */
+/** An open stream of events: a sink, and its ends. */
 export abstract class EventStream implements Connection, Sink, SocketOwner {
   abstract identity: Identity;
   release = noRelease;

@@ -32,7 +32,7 @@ export interface ConnectionOptions {
   readonly realtime?: RealtimeConnection | undefined;
 }
 
-/** One WebSocket on a table or record: the sink of its subscription, and the reader of its messages. */
+/** A WebSocket on a table or record: the sink of its subscription, and the reader of its messages. */
 export class WsConnection extends ClientSocket {
   readonly context: ConnectionContext;
   /** The record of a record channel; undefined for the channel of the table. */

@@ -26,7 +26,7 @@ export interface RouteSocketOptions {
   readonly clientBuffer: number;
 }
 
-/** One WebSocket of a route. */
+/** A WebSocket of a route. */
 export class RouteSocket extends ClientSocket {
   readonly connection: RouteConnection;
   readonly #options: RouteSocketOptions;

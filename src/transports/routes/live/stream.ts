@@ -23,7 +23,7 @@ export interface RouteStreamOptions {
   readonly slowClientTimeout: number;
 }
 
-/** One stream whose events come from a generator, which runs on when there is room for the next event. */
+/** A stream whose events come from a generator, which runs on when there is room for the next event. */
 export class RouteStream extends EventStream {
   readonly #options: RouteStreamOptions;
   #iterator: AsyncIterator<unknown> | undefined;
