@@ -256,7 +256,7 @@ export class CatchUp {
 
   /** Waits for the write lock, where the sink is shared, and until the sink has room; undefined to go on at once. */
   #room(): Promise<void> | undefined {
-    const { lane: lock } = this.#subscription.sink;
+    const { writeLock: lock } = this.#subscription.sink;
     if (lock === undefined) return this.#isFull() ? this.#drain() : undefined;
     this.#releaseLock();
     const locked = lock.enter();
@@ -273,7 +273,7 @@ export class CatchUp {
   #releaseLock(): void {
     if (!this.#hasLock) return;
     this.#hasLock = false;
-    this.#subscription.sink.lane?.leave();
+    this.#subscription.sink.writeLock?.leave();
   }
 
   #isFull(): boolean {

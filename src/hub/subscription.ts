@@ -12,7 +12,7 @@ export interface Sink {
   /** Bytes that were written and that the kernel has not accepted yet. */
   readonly pending: number;
   /** Lock of the subscriptions that share this sink; undefined where there is only one. */
-  readonly lane?: WriteLock;
+  readonly writeLock?: WriteLock;
   /** True to have no slow-client timeout: the consumer catches up from the log when it goes on. */
   readonly isPatient?: boolean;
   /** Writes whole frames; never blocks and never throws. */

@@ -25,4 +25,4 @@ export {
   type ReadPolicy,
   type TableView,
 } from './view.ts';
-export { haveWords, textsOf, type Word, wordsOf, wordText } from './words.ts';
+export { haveWords, stringsOf, type Word, wordsOf, wordText } from './words.ts';

@@ -28,7 +28,7 @@ export function compilePredicate(filter: Filter): Predicate {
     case 'null':
       return compilePath(filter.path, (value) => value === null, true);
     case 'words':
-      return compilePath(filter.path, (value) => haveWords(textsOf(value), filter.words), true);
+      return compilePath(filter.path, (value) => haveWords(stringsAt(value), filter.words), true);
     case 'related':
       throw new Error('Records of other tables are only looked at by the store.');
     default:
@@ -49,9 +49,9 @@ export function predicateOf(filter: Filter): Predicate {
 }
 
 /** Returns all strings of a value, however its lists nest. */
-function textsOf(value: JsonValue): readonly string[] {
+function stringsAt(value: JsonValue): readonly string[] {
   if (typeof value === 'string') return [value];
-  return isList(value) ? value.flatMap(textsOf) : [];
+  return isList(value) ? value.flatMap(stringsAt) : [];
 }
 
 function compilePath(path: FieldPath, test: ValueTest, wholeList: boolean): Predicate {

@@ -36,7 +36,7 @@ export function wordText(texts: readonly string[]): string {
 }
 
 /** Returns all strings of a stored value: a text, or for a list its JSON, however its lists nest. */
-export function textsOf(cell: string, isList: boolean): string[] {
+export function stringsOf(cell: string, isList: boolean): string[] {
   return isList ? textsIn(JSON.parse(cell)) : [cell];
 }
 

@@ -43,7 +43,7 @@ export interface HouseOptions {
 }
 
 /** A server with one connector, and a test in the place of flows. Use it with `await using`. */
-export class House implements AsyncDisposable {
+export class RoomHostHarness implements AsyncDisposable {
   readonly connector: Connector;
   readonly admission: Admission;
   readonly auth: AppAuth | undefined;
@@ -56,7 +56,7 @@ export class House implements AsyncDisposable {
   readonly #application: Application;
   readonly #lifecycle: Lifecycle;
 
-  static async open({ connector: written, config = '', on = {}, routes }: HouseOptions): Promise<House> {
+  static async open({ connector: written, config = '', on = {}, routes }: HouseOptions): Promise<RoomHostHarness> {
     const yaml = `logging: {level: silent}\nconnectors:\n  ${written}\n${config}${routes === undefined ? '' : 'routes: routes.js\n'}`;
     const dir = makeFolder({ 'schema.graphql': SCHEMA, 'config.yaml': yaml, 'routes.js': routes ?? '' });
     const { server: read, apps } = loadProject(dir, {});
@@ -96,11 +96,11 @@ export class House implements AsyncDisposable {
       await http.listen({ host: '127.0.0.1', port: 0 });
       await connector.start();
     } catch (error) {
-      await new House(opened)[Symbol.asyncDispose]();
+      await new RoomHostHarness(opened)[Symbol.asyncDispose]();
       rmSync(dirname(dir), { recursive: true, force: true });
       throw error;
     }
-    return new House(opened);
+    return new RoomHostHarness(opened);
   }
 
   private constructor(opened: Opened) {
@@ -153,7 +153,7 @@ export class House implements AsyncDisposable {
   }
 }
 
-interface Opened extends Pick<House, 'connector' | 'admission' | 'auth' | 'accounts' | 'faults' | 'logged'> {
+interface Opened extends Pick<RoomHostHarness, 'connector' | 'admission' | 'auth' | 'accounts' | 'faults' | 'logged'> {
   readonly server: FastifyInstance;
   readonly application: Application;
   readonly lifecycle: Lifecycle;

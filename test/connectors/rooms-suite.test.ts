@@ -2,17 +2,17 @@ import { onTestFinished } from 'vitest';
 import type { FlowEvent, Handle } from '../../src/connectors/connector.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { WsClient } from '../support/ws-client.ts';
-import { House } from './room-host.ts';
+import { RoomHostHarness } from './room-host.ts';
 import { type OpenTarget, testConnector } from './suite.ts';
 
 async function openHouse(type: 'websocket' | 'sse', on: Record<string, (event: FlowEvent) => unknown> = {}) {
-  const house = await House.open({ connector: `live: {type: ${type}}`, on });
+  const house = await RoomHostHarness.open({ connector: `live: {type: ${type}}`, on });
   onTestFinished(() => house[Symbol.asyncDispose]());
   return house;
 }
 
 /** Fails while the flow gives no room. */
-function makeTarget(house: House, received: OpenTarget['received']): OpenTarget {
+function makeTarget(house: RoomHostHarness, received: OpenTarget['received']): OpenTarget {
   let target: string | undefined = 'a';
   return {
     deliver: (delivery) => house.send('send_to_room', delivery.output, target),

@@ -5,12 +5,12 @@ import { ask } from '../support/http.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { SECRET, tokenOf } from '../support/tokens.ts';
 import { until } from '../support/wait.ts';
-import { House, type Listener } from './room-host.ts';
+import { type Listener, RoomHostHarness } from './room-host.ts';
 
 const AUTH = `auth: {users: true, jwt: {secret: ${SECRET}}}\n`;
 
 const open = (keys = '', config = '', on: Record<string, Listener> = {}) =>
-  House.open({ connector: `live: {type: sse${keys}}`, config, on });
+  RoomHostHarness.open({ connector: `live: {type: sse${keys}}`, config, on });
 
 /** Text received so far, as it is on the wire. */
 async function read(url: string, enough: (text: string) => boolean): Promise<{ type: string; text: string }> {

@@ -12,12 +12,12 @@ import { OPCODE, RawWs } from '../support/raw-ws.ts';
 import { SECRET, tokenOf } from '../support/tokens.ts';
 import { until } from '../support/wait.ts';
 import { refusedUpgrade, WsClient } from '../support/ws-client.ts';
-import { House, type Listener } from './room-host.ts';
+import { type Listener, RoomHostHarness } from './room-host.ts';
 
 const AUTH = `auth: {users: true, jwt: {secret: ${SECRET}}}\n`;
 
 const open = (keys = '', config = '', on: Record<string, Listener> = {}) =>
-  House.open({ connector: `ws: {type: websocket${keys}}`, config, on });
+  RoomHostHarness.open({ connector: `ws: {type: websocket${keys}}`, config, on });
 
 async function join(client: WsClient, ...rooms: string[]): Promise<void> {
   for (const room of rooms) {
@@ -435,7 +435,7 @@ test('routes in code tell connections something', async () => {
       others: [rooms.other, rooms.toString, rooms.ws.connect],
     }) },
   };`;
-  await using house = await House.open({ connector: 'ws: {type: websocket}', routes });
+  await using house = await RoomHostHarness.open({ connector: 'ws: {type: websocket}', routes });
   using ann = await WsClient.open(house.ws('/ws?user_id=ann'));
   using bob = await WsClient.open(house.ws('/ws?user_id=bob'));
   await join(ann, 'a');
@@ -454,7 +454,7 @@ test('routes in code tell connections something', async () => {
 });
 
 test('what a flow has sent on is no message to its sender: with a ref he is told how many had it', async () => {
-  let house: House | undefined;
+  let house: RoomHostHarness | undefined;
   await using opened = await open('', '', {
     message: ({ input: { text } }) => house?.send('broadcast', { text }),
     connect: () => house?.send('broadcast', { joined: true }),

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Subscription } from '../../src/hub/subscription.ts';
 import { StoreFolder } from '../store/stores.ts';
-import { Bench, type Line, type Reader, turns } from './hub-harness.ts';
+import { HubHarness, type Line, type Reader, turns } from './hub-harness.ts';
 
 /** Returns the state that a client has after these lines. */
 function stateOf(lines: readonly Line[]): Map<unknown, unknown> {
@@ -14,7 +14,7 @@ function stateOf(lines: readonly Line[]): Map<unknown, unknown> {
   return state;
 }
 
-function stored({ store, table }: Bench): Map<unknown, unknown> {
+function stored({ store, table }: HubHarness): Map<unknown, unknown> {
   return new Map(store.page(table, undefined, 10_000).map(({ id, json }) => [id, JSON.parse(json)]));
 }
 
@@ -23,14 +23,14 @@ function ids(count: number): string[] {
 }
 
 /** Waits until later writes have another timestamp than earlier ones. */
-async function nextMillisecond(bench: Bench): Promise<void> {
+async function nextMillisecond(bench: HubHarness): Promise<void> {
   const before = Date.now();
   await bench.until(() => Date.now() > before);
 }
 
 describe('a snapshot', () => {
   test('is sent before ready, with the seq of each record', async () => {
-    const bench = new Bench();
+    const bench = new HubHarness();
     const seqs = ids(3).map((id, n) => bench.put(id, n));
     const reader = bench.subscribe({ retained: true });
     await bench.until(() => reader.lines.length === 4);
@@ -43,7 +43,7 @@ describe('a snapshot', () => {
   });
 
   test('of a record is that record, or empty', async () => {
-    const bench = new Bench();
+    const bench = new HubHarness();
     bench.put('a', 1);
     bench.put('b', 1);
     const [a, none] = [bench.subscribe({ retained: true, id: 'a' }), bench.subscribe({ retained: true, id: 'x' })];
@@ -56,7 +56,7 @@ describe('a snapshot', () => {
   });
 
   test('has at most `limit` records', async () => {
-    const bench = new Bench({ replayPage: 2 });
+    const bench = new HubHarness({ replayPage: 2 });
     for (const id of ids(7)) bench.put(id, 1);
     const counts = [0, 1, 4, 5, 7, 100].map((limit) => [bench.subscribe({ retained: true, limit }), limit] as const);
     await bench.until(() => counts.every(([{ types }]) => types.includes('ready')));
@@ -64,7 +64,7 @@ describe('a snapshot', () => {
   });
 
   test('has only records and fields of the selection', async () => {
-    const bench = new Bench({ replayPage: 2 });
+    const bench = new HubHarness({ replayPage: 2 });
     for (const [n, id] of ids(6).entries()) bench.put(id, n, 'long');
     const selection = {
       key: 'even',
@@ -80,7 +80,7 @@ describe('a snapshot', () => {
   });
 
   test('of many pages during writes is exactly the state at ready', async () => {
-    const bench = new Bench({ replayPage: 4 });
+    const bench = new HubHarness({ replayPage: 4 });
     for (const id of ids(60)) bench.put(id, 0);
     const reader = bench.subscribe({ retained: true });
     let page = 0;
@@ -104,7 +104,7 @@ describe('a snapshot', () => {
   });
 
   test('stops when the subscription is ended', async () => {
-    const bench = new Bench({ replayPage: 1 });
+    const bench = new HubHarness({ replayPage: 1 });
     for (const id of ids(20)) bench.put(id, 0);
     const reader = bench.subscribe({ retained: true });
     reader.onWrite = () => reader.subscription && bench.hub.unsubscribe(reader.subscription);
@@ -118,7 +118,7 @@ describe('a snapshot', () => {
 
 describe('resuming', () => {
   test('sends exactly what came after the position, then ready', async () => {
-    const bench = new Bench({ replayPage: 3 });
+    const bench = new HubHarness({ replayPage: 3 });
     for (let n = 0; n < 20; n++) bench.put(`r${n % 4}`, n);
     for (const from of [0, 1, 10, 18, 19]) {
       const since = bench.history[from]?.seq as number;
@@ -132,7 +132,7 @@ describe('resuming', () => {
   });
 
   test('from a position that was trimmed sends a reset and the whole state', async () => {
-    const bench = new Bench({ replayPage: 3, maxCount: 4 });
+    const bench = new HubHarness({ replayPage: 3, maxCount: 4 });
     for (let n = 0; n < 12; n++) bench.put(`r${n % 8}`, n);
     bench.store.trim(Date.now(), 100);
     const reader = bench.subscribe({ since: bench.history[2]?.seq as number });
@@ -146,7 +146,7 @@ describe('resuming', () => {
   });
 
   test('from before the table existed sends a reset', async () => {
-    const bench = new Bench();
+    const bench = new HubHarness();
     const reader = bench.subscribe({ since: 0 });
     await bench.until(() => reader.types.includes('ready'));
     expect(reader.lines.map(({ type, reason }) => [type, reason])).toEqual([
@@ -156,7 +156,7 @@ describe('resuming', () => {
   });
 
   test('from a position that was never issued sends a reset', async () => {
-    const bench = new Bench();
+    const bench = new HubHarness();
     bench.put('a', 1);
     const reader = bench.subscribe({ since: bench.feed.head + 1, id: 'a' });
     await bench.until(() => reader.types.includes('ready'));
@@ -169,13 +169,13 @@ describe('resuming', () => {
 
   test('from a position of a lost future sends a reset, also when the log has passed it', async () => {
     const folder = new StoreFolder();
-    const kept = new Bench({ folder }).put('a', 1);
+    const kept = new HubHarness({ folder }).put('a', 1);
     folder.copy();
-    const ahead = new Bench({ folder });
+    const ahead = new HubHarness({ folder });
     await nextMillisecond(ahead);
     const lost = ahead.put('lost', 2);
     folder.putBack();
-    const bench = new Bench({ folder });
+    const bench = new HubHarness({ folder });
     await nextMillisecond(bench);
     bench.put('b', 3);
     const [misled, other] = [bench.subscribe({ since: lost }), bench.subscribe({ since: kept })];
@@ -195,7 +195,7 @@ describe('resuming', () => {
 
   test('waits for a store that checks the position asynchronously', async () => {
     const answers: ((known: boolean) => void)[] = [];
-    const bench = new Bench({
+    const bench = new HubHarness({
       wrap: (store) =>
         new Proxy(store, {
           get: (target, name) => {
@@ -221,7 +221,7 @@ describe('resuming', () => {
   });
 
   test('sends a reset when the log is trimmed past the reader while it reads', async () => {
-    const bench = new Bench({ replayPage: 2, maxCount: 3 });
+    const bench = new HubHarness({ replayPage: 2, maxCount: 3 });
     for (let n = 0; n < 30; n++) bench.put(`r${n % 3}`, n);
     const reader = bench.subscribe({ since: bench.history[0]?.seq as number });
     reader.onWrite = () => {
@@ -240,7 +240,7 @@ describe('resuming', () => {
 
 describe('a subscriber that does not read', () => {
   test('lags, is not written to, and receives everything in order when it reads again', async () => {
-    const bench = new Bench({ clientBuffer: 500, replayPage: 3 });
+    const bench = new HubHarness({ clientBuffer: 500, replayPage: 3 });
     const [slow, fast] = [bench.subscribe(), bench.subscribe()];
     await bench.until(() => slow.types.includes('ready') && fast.types.includes('ready'));
     slow.reads = false;
@@ -262,7 +262,7 @@ describe('a subscriber that does not read', () => {
   });
 
   test('during a snapshot is waited for after each page', async () => {
-    const bench = new Bench({ clientBuffer: 300, replayPage: 2 });
+    const bench = new HubHarness({ clientBuffer: 300, replayPage: 2 });
     for (const id of ids(12)) bench.put(id, 0, 'x'.repeat(100));
     const reader = bench.subscribe({ retained: true });
     reader.reads = false;
@@ -277,7 +277,7 @@ describe('a subscriber that does not read', () => {
   });
 
   test('receives a reset and ready again when its position is trimmed meanwhile', async () => {
-    const bench = new Bench({ clientBuffer: 500, maxCount: 2 });
+    const bench = new HubHarness({ clientBuffer: 500, maxCount: 2 });
     const reader = bench.subscribe();
     await bench.until(() => reader.types.includes('ready'));
     reader.reads = false;
@@ -293,7 +293,7 @@ describe('a subscriber that does not read', () => {
   });
 
   test('does not receive its own changes from the log', async () => {
-    const bench = new Bench({ clientBuffer: 500 });
+    const bench = new HubHarness({ clientBuffer: 500 });
     const reader = bench.subscribe({ suppressEcho: true });
     await bench.until(() => reader.types.includes('ready'));
     reader.reads = false;

@@ -70,7 +70,7 @@ export class Reader implements Sink {
   }
 }
 
-export interface BenchOptions {
+export interface HubHarnessOptions {
   readonly replayPage?: number;
   readonly clientBuffer?: number;
   readonly slowClientTimeout?: number;
@@ -82,7 +82,7 @@ export interface BenchOptions {
 }
 
 /** Store, feed and hub; writes are committed and delivered at once. */
-export class Bench {
+export class HubHarness {
   readonly store: SqliteStore;
   readonly table: TablePlan;
   readonly bus = new MemoryBus();
@@ -91,7 +91,7 @@ export class Bench {
   readonly faults: unknown[] = [];
   readonly history: Change[] = [];
 
-  constructor(options: BenchOptions = {}) {
+  constructor(options: HubHarnessOptions = {}) {
     const { replayPage = 500, clientBuffer = 100_000, slowClientTimeout = 60_000, maxCount = 100_000 } = options;
     const folder = options.folder ?? new StoreFolder();
     const opened = folder.open(SDL, { events: { retention: 86_400_000, maxCount, replayPage } });

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { tableOf } from '../schema/mistakes.ts';
-import { Bench, Reader, SDL, turns } from './hub-harness.ts';
+import { HubHarness, Reader, SDL, turns } from './hub-harness.ts';
 
 describe('a subscription from now on', () => {
   test('is ready at once and receives each change in order, each once', async () => {
-    const bench = new Bench();
+    const bench = new HubHarness();
     bench.put('old', 1);
     const reader = bench.subscribe();
     await bench.until(() => reader.lines.length === 1);
@@ -27,7 +27,7 @@ describe('a subscription from now on', () => {
   });
 
   test('of a record receives only changes and messages of that record', async () => {
-    const bench = new Bench();
+    const bench = new HubHarness();
     const reader = bench.subscribe({ id: 'a' });
     bench.put('b', 1);
     bench.put('a', 1);
@@ -42,7 +42,7 @@ describe('a subscription from now on', () => {
   });
 
   test('receives what was committed between being opened and being ready', async () => {
-    const bench = new Bench();
+    const bench = new HubHarness();
     const reader = bench.subscribe();
     const seq = bench.put('a', 1);
     await bench.until(() => reader.changes.length === 1);
@@ -52,7 +52,7 @@ describe('a subscription from now on', () => {
 
 describe('the number of subscriptions', () => {
   test('is that of those which a message reaches', async () => {
-    const bench = new Bench();
+    const bench = new HubHarness();
     const { hub, table } = bench;
     expect([hub.audience(table, 'a'), hub.audience(table, null), hub.size]).toEqual([0, 0, 0]);
     const readers = [bench.subscribe(), bench.subscribe({ id: 'a' }), bench.subscribe({ id: 'b' })];
@@ -64,7 +64,7 @@ describe('the number of subscriptions', () => {
   });
 
   test('is right when a subscription ends twice', () => {
-    const bench = new Bench();
+    const bench = new HubHarness();
     const { subscription } = bench.subscribe();
     bench.subscribe();
     if (subscription === undefined) throw new Error('there is a subscription');
@@ -76,7 +76,7 @@ describe('the number of subscriptions', () => {
 
 describe('ending a subscription', () => {
   test('stops its frames at once, including those that wait to be sent', async () => {
-    const bench = new Bench();
+    const bench = new HubHarness();
     const [first, second] = [bench.subscribe(), bench.subscribe()];
     await bench.until(() => second.lines.length === 1);
     bench.put('a', 1);
@@ -88,7 +88,7 @@ describe('ending a subscription', () => {
   });
 
   test('while others are being served loses nothing for them', async () => {
-    const bench = new Bench();
+    const bench = new HubHarness();
     const readers = Array.from({ length: 20 }, () => bench.subscribe());
     await bench.until(() => readers.every(({ lines }) => lines.length === 1));
     for (const [index, reader] of readers.entries()) {
@@ -110,7 +110,7 @@ describe('ending a subscription', () => {
 
   test('after an internal error is reported to the subscriber and to onError', async () => {
     const fault = new Error('the disk is gone');
-    const bench = new Bench({
+    const bench = new HubHarness({
       wrap: (store) =>
         new Proxy(store, {
           get: (target, name) => {
@@ -130,7 +130,7 @@ describe('ending a subscription', () => {
 });
 
 test('own changes of a subscriber are left out with suppressEcho', async () => {
-  const bench = new Bench();
+  const bench = new HubHarness();
   const [quiet, loud] = [bench.subscribe({ suppressEcho: true }), bench.subscribe()];
   expect(loud.subscription?.suppressedSeqs).toBeUndefined();
   await bench.until(() => quiet.lines.length === 1 && loud.lines.length === 1);
@@ -144,7 +144,7 @@ test('own changes of a subscriber are left out with suppressEcho', async () => {
 });
 
 test('changes of a table without subscribers do not reach those of other tables', async () => {
-  const bench = new Bench();
+  const bench = new HubHarness();
   const reader = bench.subscribe();
   await bench.until(() => reader.lines.length === 1);
   const other = tableOf(SDL);
@@ -161,7 +161,7 @@ test('changes of a table without subscribers do not reach those of other tables'
 
 test('a reader that was never full is never served from the log', async () => {
   let reads = 0;
-  const bench = new Bench({
+  const bench = new HubHarness({
     wrap: (store) =>
       new Proxy(store, {
         get: (target, name) => {

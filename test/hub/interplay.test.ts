@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
 import type { Subscription } from '../../src/hub/subscription.ts';
-import { LINES, Rig, type RigOptions, turns } from '../property/harness.ts';
+import { LINES, PropertyHarness, type PropertyHarnessOptions, turns } from '../property/harness.ts';
 import { type Line, SlowSink } from '../property/sink.ts';
 
 const SDL = 'type Item @table @export { id: ID! @primaryKey n: Int text: String u: String @unique }';
@@ -12,11 +12,15 @@ interface Opened {
   readonly subscription: Subscription;
 }
 
-function open(options: Partial<RigOptions> = {}): Rig {
-  return new Rig({ sdl: SDL, ...options });
+function open(options: Partial<PropertyHarnessOptions> = {}): PropertyHarness {
+  return new PropertyHarness({ sdl: SDL, ...options });
 }
 
-function subscribe(rig: Rig, query = '', { fast = true, id }: { fast?: boolean; id?: string } = {}): Opened {
+function subscribe(
+  rig: PropertyHarness,
+  query = '',
+  { fast = true, id }: { fast?: boolean; id?: string } = {},
+): Opened {
   const item = rig.resource('Item');
   const lines: Line[] = [];
   const sink = new SlowSink((line) => lines.push(line), fast);
@@ -25,7 +29,7 @@ function subscribe(rig: Rig, query = '', { fast = true, id }: { fast?: boolean; 
   return { sink, lines, subscription };
 }
 
-async function put(rig: Rig, id: string, record: Record<string, unknown> = {}): Promise<number> {
+async function put(rig: PropertyHarness, id: string, record: Record<string, unknown> = {}): Promise<number> {
   return (await rig.resource('Item').put(SERVER, id, record)).seq;
 }
 

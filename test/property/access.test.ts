@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ANONYMOUS, type Identity, SERVER } from '../../src/auth/identity.ts';
 import { AppError } from '../../src/errors.ts';
-import { Rig, turns } from './harness.ts';
+import { PropertyHarness, turns } from './harness.ts';
 import { Page } from './page.ts';
 import { holds, PEOPLE, principalOf, type Tree, tree, type Who, write } from './rules.ts';
 
@@ -71,11 +71,11 @@ async function outcomeOf(work: Promise<unknown>): Promise<string> {
 }
 
 class Scene {
-  readonly rig: Rig;
+  readonly rig: PropertyHarness;
   readonly rules: Rules;
   readonly pages: readonly Page[];
 
-  constructor(rig: Rig, rules: Rules, pages: readonly Page[]) {
+  constructor(rig: PropertyHarness, rules: Rules, pages: readonly Page[]) {
     this.rig = rig;
     this.rules = rules;
     this.pages = pages;
@@ -183,7 +183,7 @@ test('C4 C5 C6 S4.28 every caller reads and writes on every transport what the r
     fc.array(page, { minLength: 2, maxLength: 6 }),
     fc.array(step, { minLength: 5, maxLength: 25 }),
     async (written, wanted, steps) => {
-      using rig = new Rig({ sdl: schema(written) });
+      using rig = new PropertyHarness({ sdl: schema(written) });
       await rig.resource('Item').createMany(SERVER, [
         { id: 'a', owner: 'ada', n: 1, open: true, secret: 'x' },
         { id: 'b', owner: 'ben', n: 2, secret: 'y' },

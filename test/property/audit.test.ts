@@ -7,7 +7,7 @@ import { AuditTrail } from '../../src/resources/audit/trail.ts';
 import type { TableResource } from '../../src/resources/table/resource.ts';
 import type { AuditReader } from '../../src/store/audit.ts';
 import { LIMITS } from '../query/tables.ts';
-import { Rig } from './harness.ts';
+import { PropertyHarness } from './harness.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 60);
 const FROM = JSON.parse(process.env.PROPERTY_FROM ?? '{}') as fc.Parameters<unknown>;
@@ -91,7 +91,7 @@ interface Entry {
 }
 
 /** Every entry from the oldest to the newest, read page by page. */
-async function readAll(rig: Rig): Promise<Entry[]> {
+async function readAll(rig: PropertyHarness): Promise<Entry[]> {
   const access = new Access(rig.plan, { secured: false });
   const log = rig.store.audit as AuditReader;
   const trail = new AuditTrail({ plan: rig.plan, log, access, limits: LIMITS, readers: 'everybody' });
@@ -135,7 +135,7 @@ test('the audit log has one entry for each change, and replaying them gives the 
 }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(batch, { maxLength: 12 }), async (batches) => {
-      using rig = new Rig({ sdl: SDL });
+      using rig = new PropertyHarness({ sdl: SDL });
       for (const { sent, restart } of batches) {
         await Promise.all(sent.map((one) => write(rig.resource('Item'), one)));
         if (restart) await rig.restart();

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
 import type { Change } from '../../src/store/store.ts';
-import { LINES, type Rig } from './harness.ts';
+import { LINES, type PropertyHarness } from './harness.ts';
 import { framesAfter, type Json, type Scope, viewAt } from './model.ts';
 import { type Line, SlowSink } from './sink.ts';
 
@@ -19,7 +19,7 @@ export interface ClientOptions extends Scope {
  * alone the frames that it must have received.
  */
 export class Client {
-  readonly #rig: Rig;
+  readonly #rig: PropertyHarness;
   readonly #options: ClientOptions;
   readonly #view = new Map<unknown, Json>();
   /** Changes that were received since `#base`. */
@@ -41,7 +41,7 @@ export class Client {
   sink: SlowSink | undefined;
   resets = 0;
 
-  constructor(rig: Rig, options: ClientOptions) {
+  constructor(rig: PropertyHarness, options: ClientOptions) {
     this.#rig = rig;
     this.#options = options;
     this.connect(options.since);

@@ -5,7 +5,7 @@ import { WriteLock } from '../../src/hub/fan-out/write-lock.ts';
 import type { Subscription } from '../../src/hub/subscription.ts';
 import { OPERATIONS, type Wire } from '../../src/transports/multiplex/frames.ts';
 import { Subscriptions } from '../../src/transports/multiplex/subscriptions.ts';
-import { Rig, turns } from './harness.ts';
+import { PropertyHarness, turns } from './harness.ts';
 import { type Line, SlowSink } from './sink.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 120);
@@ -56,7 +56,7 @@ interface Fold {
 /** Connection of a client that knows only what it reads, and reconnects with its positions. */
 class Connection {
   readonly folds: Fold[];
-  readonly #rig: Rig;
+  readonly #rig: PropertyHarness;
   readonly #fast: boolean;
   /** Subscriptions that the server has. */
   readonly #asked = new Set<number>();
@@ -64,7 +64,7 @@ class Connection {
   sink!: SlowSink;
   resets = 0;
 
-  constructor(rig: Rig, fast: boolean) {
+  constructor(rig: PropertyHarness, fast: boolean) {
     this.#rig = rig;
     this.#fast = fast;
     this.folds = Array.from({ length: 4 }, (_, n) => ({
@@ -199,7 +199,7 @@ async function settle(connection: Connection): Promise<void> {
   }
 }
 
-async function execute(rig: Rig, connection: Connection, step: Command): Promise<void> {
+async function execute(rig: PropertyHarness, connection: Connection, step: Command): Promise<void> {
   switch (step.do) {
     case 'put':
       await rig.resource(step.table).put(SERVER, step.id, step.fields);
@@ -256,7 +256,7 @@ test('S4.15 each subscription of a connection adds up to its table, in any order
     settings,
     fc.array(command, { minLength: 10, maxLength: 90, size: 'max' }),
     async ({ fast, ...options }, steps) => {
-      using rig = new Rig({ sdl: SDL, clientBuffer: CLIENT_BUFFER, ...options });
+      using rig = new PropertyHarness({ sdl: SDL, clientBuffer: CLIENT_BUFFER, ...options });
       for (const of of ['Post', 'Note']) {
         await rig.resource(of).createMany(
           SERVER,

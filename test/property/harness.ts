@@ -21,7 +21,7 @@ import { MemoryDatabase } from '../support/memory-engine/database.ts';
 import { LaterStore } from '../support/memory-engine/later-store.ts';
 import { MemoryStore } from '../support/memory-engine/store.ts';
 
-export interface RigOptions {
+export interface PropertyHarnessOptions {
   readonly sdl: string;
   readonly maxCount?: number;
   readonly replayPage?: number;
@@ -47,7 +47,7 @@ interface Running {
 }
 
 /** Store, group commit, feed, hub and resources wired as an application is, without its timers. */
-export class Rig implements Disposable {
+export class PropertyHarness implements Disposable {
   readonly dir = mkdtempSync(join(tmpdir(), 'tablecast-rig-'));
   readonly plan: Plan;
   /** Committed changes, in the order in which the store returned them. */
@@ -56,12 +56,12 @@ export class Rig implements Disposable {
   readonly delivered: Change[] = [];
   /** Errors that the hub reported. */
   readonly faults: unknown[] = [];
-  readonly #options: RigOptions;
+  readonly #options: PropertyHarnessOptions;
   /** What a store in memory has over restarts. */
   readonly #memory = new MemoryDatabase();
   #running: Running;
 
-  constructor(options: RigOptions) {
+  constructor(options: PropertyHarnessOptions) {
     this.#options = options;
     this.plan = planOf(options.sdl);
     this.#running = this.#open();

@@ -4,7 +4,7 @@ import { SERVER } from '../../src/auth/identity.ts';
 import { AppError } from '../../src/errors.ts';
 import type { WriteOutcome } from '../../src/store/store.ts';
 import { Client } from './client.ts';
-import { Rig, turns } from './harness.ts';
+import { PropertyHarness, turns } from './harness.ts';
 import { INTERESTS, stateAt } from './model.ts';
 
 /**
@@ -68,7 +68,7 @@ type Command = typeof command extends fc.Arbitrary<infer T> ? T : never;
 
 /** Operations of a run, and their outcomes. */
 class Run {
-  readonly rig: Rig;
+  readonly rig: PropertyHarness;
   readonly clients: Client[] = [];
   readonly acknowledged: WriteOutcome[] = [];
   readonly #settings: Settings;
@@ -76,7 +76,7 @@ class Run {
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    this.rig = new Rig({ sdl: SDL, clientBuffer: CLIENT_BUFFER, ...settings });
+    this.rig = new PropertyHarness({ sdl: SDL, clientBuffer: CLIENT_BUFFER, ...settings });
   }
 
   /** Writes records for a snapshot that does not fit the buffer of a client. */
@@ -239,7 +239,7 @@ test('invariant 6: the buffer of a slow reader is bounded, and it misses nothing
   const property = fc.asyncProperty(
     fc.array(fc.record({ writes: fc.integer({ min: 1, max: 120 }), read: fc.nat(60_000) }), { maxLength: 12 }),
     async (rounds) => {
-      using rig = new Rig({ sdl: SDL, clientBuffer: 16_384, replayPage: 8 });
+      using rig = new PropertyHarness({ sdl: SDL, clientBuffer: 16_384, replayPage: 8 });
       const [interest] = INTERESTS;
       if (interest === undefined) throw new Error('there is an interest in everything');
       const scope = { table: 'Item', id: undefined, interest, retained: false, echo: true };

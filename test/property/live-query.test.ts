@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
-import { Rig, turns } from './harness.ts';
+import { PropertyHarness, turns } from './harness.ts';
 import { Page } from './page.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 150);
@@ -68,7 +68,7 @@ test('the URL that lists is the URL that streams: folded frames are the list, af
     fc.array(step, { minLength: 5, maxLength: 30 }),
     fc.constantFrom({}, { flushed: true }, { later: true }),
     async (queries, steps, how) => {
-      using rig = new Rig({ sdl: SDL, ...how });
+      using rig = new PropertyHarness({ sdl: SDL, ...how });
       const resource = rig.resource('Item');
       await resource.createMany(SERVER, [
         { id: 'a', n: 1, s: 'a' },

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
-import { Rig } from './harness.ts';
+import { PropertyHarness } from './harness.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 100);
 
@@ -43,7 +43,7 @@ test('a list from the cache equals that of the store after any writes', async ()
   let cached = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.constantFrom(0, 2), async (steps, commitTurns) => {
-      using rig = new Rig({ sdl: SDL, commitTurns });
+      using rig = new PropertyHarness({ sdl: SDL, commitTurns });
       for (const one of steps) {
         if ('read' in one) {
           // Each is read repeatedly, so that it is cached.
@@ -66,7 +66,7 @@ test('a list from the cache equals that of the store after any writes', async ()
   expect(cached).toBeGreaterThan(RUNS);
 });
 
-function check(rig: Rig, index: number): void {
+function check(rig: PropertyHarness, index: number): void {
   const [name, query] = QUERIES[index] as (typeof QUERIES)[number];
   const resource = rig.resource(name);
   const given = resource.list(SERVER, query);

@@ -1,5 +1,5 @@
 import type { Identity } from '../../src/auth/identity.ts';
-import { LINES, type Rig } from './harness.ts';
+import { LINES, type PropertyHarness } from './harness.ts';
 import { type Line, SlowSink } from './sink.ts';
 
 export interface PageOptions {
@@ -19,7 +19,7 @@ export class Page {
   readonly url: string;
   identity: Identity;
   readonly records = new Map<unknown, Json>();
-  readonly #rig: Rig;
+  readonly #rig: PropertyHarness;
   readonly #parameters: string;
   readonly #onPublish: (data: unknown) => void;
   #wasAway = false;
@@ -30,7 +30,7 @@ export class Page {
   readonly wrongs: string[] = [];
   resets = 0;
 
-  constructor(rig: Rig, { filter, select, delta, identity, since, onPublish }: PageOptions) {
+  constructor(rig: PropertyHarness, { filter, select, delta, identity, since, onPublish }: PageOptions) {
     this.#rig = rig;
     this.identity = identity;
     this.#position = since;
@@ -64,11 +64,11 @@ export class Page {
   }
 
   /** Called when the caller has other rights now. */
-  rejudge(identity: Identity): void {
+  reauthorize(identity: Identity): void {
     const { subscription } = this.#sink ?? {};
     if (this.#sink === undefined || subscription === undefined) return;
     this.identity = identity;
-    this.#sink.subscription = this.#rig.resource('Item').rejudge(subscription, identity, this.#parameters);
+    this.#sink.subscription = this.#rig.resource('Item').reauthorize(subscription, identity, this.#parameters);
   }
 
   leave(): void {

@@ -4,7 +4,7 @@ import { SERVER } from '../../src/auth/identity.ts';
 import { AppError } from '../../src/errors.ts';
 import { makeIdempotencyKey } from '../../src/resources/idempotency.ts';
 import type { IdempotencyKey, WriteOutcome } from '../../src/store/store.ts';
-import { Rig } from './harness.ts';
+import { PropertyHarness } from './harness.ts';
 import { type Message, SocketServer, type Talk } from './socket-harness.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 60);
@@ -37,13 +37,13 @@ interface Answer {
 const EXPECTED = new Set(['NOT_FOUND', 'CONFLICT', 'IDEMPOTENCY_IN_PROGRESS']);
 
 class Sender {
-  readonly #rig: Rig;
+  readonly #rig: PropertyHarness;
   readonly #server: SocketServer;
   #talks: Talk[] = [];
   #turn = 0;
   #plain = 0;
 
-  constructor(rig: Rig, server: SocketServer) {
+  constructor(rig: PropertyHarness, server: SocketServer) {
     this.#rig = rig;
     this.#server = server;
   }
@@ -121,7 +121,7 @@ test('F4 a request that is sent again, at once or later, on either transport, ha
     fc.nat(3),
     fc.boolean(),
     async (operations, batches, commitTurns, flushed) => {
-      using rig = new Rig({ sdl: SDL, commitTurns, flushed });
+      using rig = new PropertyHarness({ sdl: SDL, commitTurns, flushed });
       const sender = new Sender(rig, server);
       await sender.open();
       const answers = operations.map((): Answer[] => []);

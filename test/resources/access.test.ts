@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ANONYMOUS, type Identity, SERVER } from '../../src/auth/identity.ts';
-import { Rig, turns } from '../property/harness.ts';
+import { PropertyHarness, turns } from '../property/harness.ts';
 import { Page } from '../property/page.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -9,8 +9,8 @@ function person(sub: string, more: Partial<Extract<Identity, { type: 'principal'
   return { type: 'principal', sub, roles: [], claims: {}, expiresAt: undefined, ...more };
 }
 
-function open(sdl: string): Rig {
-  const rig = new Rig({ sdl });
+function open(sdl: string): PropertyHarness {
+  const rig = new PropertyHarness({ sdl });
   onTestFinished(() => rig[Symbol.dispose]());
   return rig;
 }
@@ -20,11 +20,11 @@ const BEN = person('ben');
 const FORBIDDEN = { code: 'FORBIDDEN', status: 403 };
 const NOT_FOUND = { code: 'NOT_FOUND', status: 404 };
 
-async function list(rig: Rig, table: string, identity: Identity, query = ''): Promise<Row[]> {
+async function list(rig: PropertyHarness, table: string, identity: Identity, query = ''): Promise<Row[]> {
   return JSON.parse((await rig.resource(table).list(identity, query)).json) as Row[];
 }
 
-async function watch(rig: Rig, identity: Identity, options: { filter?: string } = {}): Promise<Page> {
+async function watch(rig: PropertyHarness, identity: Identity, options: { filter?: string } = {}): Promise<Page> {
   const page = new Page(rig, { filter: '', select: '', delta: false, identity, ...options });
   for (let turn = 0; turn < 50 && !page.isSettled; turn++) await turns(1);
   return page;
@@ -47,7 +47,7 @@ describe('rules and relations', () => {
       items: [Item] @relationship(to: "authorId")
     }`;
 
-  async function library(): Promise<Rig> {
+  async function library(): Promise<PropertyHarness> {
     const rig = open(LIBRARY);
     await rig.resource('Author').createMany(SERVER, [
       { id: 'ada', name: 'Ada', mail: 'a@x', open: false },
@@ -206,7 +206,7 @@ describe('rules and writes', () => {
   });
 
   /** Returns the published messages that a subscription receives after a position. */
-  function published(rig: Rig, identity: Identity, url: string) {
+  function published(rig: PropertyHarness, identity: Identity, url: string) {
     return async (since: number): Promise<unknown[]> => {
       const lines: unknown[] = [];
       const page = new Page(rig, {
@@ -290,12 +290,12 @@ describe('C10 S4.29 rights that change while a stream is open', () => {
     const page = await watch(rig, ADA);
     const mine = { id: '1', owner: 'ada' };
     expect([...page.records.values()]).toEqual([mine]);
-    page.rejudge(EDITOR);
+    page.reauthorize(EDITOR);
     await items.put(SERVER, '3', { owner: 'cy' });
     await settle(page);
     expect([...page.records.keys()]).toEqual(['1', '2', '3']);
     expect(page.records.get('1')).toEqual({ ...mine, secret: 'x' });
-    page.rejudge(ADA);
+    page.reauthorize(ADA);
     await settle(page);
     expect([...page.records.values()]).toEqual([mine]);
     await items.patch(SERVER, '2', { owner: 'ada' });
@@ -308,7 +308,7 @@ describe('C10 S4.29 rights that change while a stream is open', () => {
     const rig = open(SDL);
     const page = await watch(rig, ADA);
     const resets = page.resets;
-    page.rejudge(person('ada', { roles: ['cook'], claims: { more: 1 } }));
+    page.reauthorize(person('ada', { roles: ['cook'], claims: { more: 1 } }));
     await rig.resource('Item').put(SERVER, '1', { owner: 'ada' });
     await settle(page);
     expect([page.resets, page.records.size]).toEqual([resets, 1]);
@@ -317,6 +317,6 @@ describe('C10 S4.29 rights that change while a stream is open', () => {
   test('end it when they no longer allow any record', async () => {
     const rig = open('type Item @table @export @access(read: "editor") { id: ID! @primaryKey }');
     const page = await watch(rig, EDITOR);
-    expect(() => page.rejudge(ADA)).toThrow(expect.objectContaining(FORBIDDEN));
+    expect(() => page.reauthorize(ADA)).toThrow(expect.objectContaining(FORBIDDEN));
   });
 });

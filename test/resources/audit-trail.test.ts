@@ -3,7 +3,7 @@ import { ANONYMOUS, HOOK, type Identity, SERVER } from '../../src/auth/identity.
 import { Access } from '../../src/auth/policy/access.ts';
 import { type AuditReaders, AuditTrail } from '../../src/resources/audit/trail.ts';
 import type { AuditEntry, AuditReader } from '../../src/store/audit.ts';
-import { Rig } from '../property/harness.ts';
+import { PropertyHarness } from '../property/harness.ts';
 import { LIMITS } from '../query/tables.ts';
 import { planOf } from '../schema/mistakes.ts';
 
@@ -97,7 +97,7 @@ describe('an entry of the audit log', () => {
   });
 
   test('names the writer', async () => {
-    const rig = new Rig({ sdl: SDL });
+    const rig = new PropertyHarness({ sdl: SDL });
     onTestFinished(() => rig[Symbol.dispose]());
     const notes = rig.resource('Note');
     const key = { ...person(['editor']), keyId: 'k3m9x2pq' } as Identity;

@@ -2,15 +2,15 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
 import { makeHandle, type TableHandle, type TableSubscription } from '../../src/resources/table/handle.ts';
-import { Rig, turns } from '../property/harness.ts';
+import { PropertyHarness, turns } from '../property/harness.ts';
 
 const SDL = 'type Item @table @export { id: ID! @primaryKey n: Int pad: String }';
 const CLIENT_BUFFER = 500;
 
-let rig: Rig;
+let rig: PropertyHarness;
 let table: TableHandle;
 beforeEach(() => {
-  rig = new Rig({ sdl: SDL, clientBuffer: CLIENT_BUFFER, replayPage: 7, slowClientTimeout: 100 });
+  rig = new PropertyHarness({ sdl: SDL, clientBuffer: CLIENT_BUFFER, replayPage: 7, slowClientTimeout: 100 });
   table = makeHandle(rig.resource('Item'));
 });
 afterEach(() => {
@@ -158,7 +158,7 @@ const step = fc.oneof(
 test('every change is delivered once and in order, whatever the pace of writes and reads', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), async (steps) => {
-      using own = new Rig({ sdl: SDL, clientBuffer: CLIENT_BUFFER, replayPage: 3 });
+      using own = new PropertyHarness({ sdl: SDL, clientBuffer: CLIENT_BUFFER, replayPage: 3 });
       const items = makeHandle(own.resource('Item'));
       let subscription = items.subscribe();
       const received: number[] = [];

@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
 import { Retention } from '../../src/resources/retention.ts';
-import { Rig, turns } from '../property/harness.ts';
+import { PropertyHarness, turns } from '../property/harness.ts';
 
 afterEach(() => vi.useRealTimers());
 
@@ -10,7 +10,7 @@ const SDL = 'type Item @table(expiration: 60) @export { id: ID! @primaryKey n: I
 test('F10 a clock that goes back: seqs go on, records expire by the clock, and removing them ends', async () => {
   const now = Date.now();
   vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'], now });
-  using rig = new Rig({ sdl: SDL });
+  using rig = new PropertyHarness({ sdl: SDL });
   const item = rig.resource('Item');
   const before = (await item.put(SERVER, 'first', { n: 1 })).seq;
   // An hour back: the seqs are ahead of the clock now.

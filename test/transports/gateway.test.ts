@@ -7,7 +7,7 @@ import type { SubscriptionQuery } from '../../src/resources/subscription-query.t
 import type { TableResource } from '../../src/resources/table/resource.ts';
 import { makeEncoding, OPERATIONS, SOCKET_WIRE, streamWire } from '../../src/transports/multiplex/frames.ts';
 import { Subscriptions } from '../../src/transports/multiplex/subscriptions.ts';
-import { Rig, turns } from '../property/harness.ts';
+import { PropertyHarness, turns } from '../property/harness.ts';
 
 const FRAME: Frame = { type: 'Update', op: 'update', id: 'a', data: '{"id":"a"}', seq: 1_736_937_000_000_000 };
 const ALL = new Set(OPERATIONS);
@@ -65,7 +65,7 @@ test('encodings that differ in anything have different keys, and equal ones the 
 
 /** Keeps what is written, and which subscriptions were opened. */
 class Kept implements Sink {
-  readonly lane = new WriteLock();
+  readonly writeLock = new WriteLock();
   readonly pending = 0;
   readonly writes: Buffer[] = [];
   write(bytes: Buffer): void {
@@ -75,7 +75,7 @@ class Kept implements Sink {
 }
 
 test('connections share what is encoded once, also where they call their subscriptions the same', async () => {
-  using rig = new Rig({ sdl: 'type Post @table @export { id: ID! @primaryKey n: Int }' });
+  using rig = new PropertyHarness({ sdl: 'type Post @table @export { id: ID! @primaryKey n: Int }' });
   const resource = rig.resource('Post');
   const sinks = [new Kept(), new Kept(), new Kept()];
   for (const [n, sink] of sinks.entries()) {
@@ -96,7 +96,7 @@ test('connections share what is encoded once, also where they call their subscri
 });
 
 test('when the rights change, what may not be had any more ends and what is left of the others goes on', async () => {
-  using rig = new Rig({
+  using rig = new PropertyHarness({
     sdl: 'type Post @table @export { id: ID! @primaryKey } type Note @table @export(public: [create]) { id: ID! @primaryKey }',
   });
   const sink = new Kept();

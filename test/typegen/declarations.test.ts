@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { makeHandle } from '../../src/resources/table/handle.ts';
 import { makeDeclarations } from '../../src/typegen/declarations.ts';
-import { Rig } from '../property/harness.ts';
+import { PropertyHarness } from '../property/harness.ts';
 import { planOf } from '../schema/mistakes.ts';
 import { compile } from './compile.ts';
 
@@ -48,7 +48,7 @@ describe('types of the tables', () => {
   });
 
   test('are those of the records that the server returns', async () => {
-    using rig = new Rig({ sdl: read('shop.graphql') });
+    using rig = new PropertyHarness({ sdl: read('shop.graphql') });
     const record = { name: 'a', state: 'open', states: [], must: { a: [1, null] }, places: [{ street: 's' }] };
     const made = await makeHandle(rig.resource('Item')).create(record);
     const [, members = ''] = /^export interface Item \{\n([\s\S]*?)^\}/m.exec(typesOf(read('shop.graphql'))) ?? [];

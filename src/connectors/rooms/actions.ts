@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.ts';
 import { type Ref, renew } from '../../transports/socket/auth-message.ts';
 import { checkOpenness } from './connection-info.ts';
-import { type ClientMessage, dataOf, unknownType } from './messages.ts';
+import { type ClientMessage, toMessageData, unknownType } from './messages.ts';
 import type { RoomSocket } from './socket.ts';
 import { Delivered } from './targets.ts';
 
@@ -21,7 +21,7 @@ export async function runMessage(socket: RoomSocket, message: ClientMessage): Pr
 }
 
 async function runFlows(socket: RoomSocket, message: ClientMessage): Promise<void> {
-  const running = socket.events.fire('message', dataOf(message));
+  const running = socket.events.fire('message', toMessageData(message));
   if (running === undefined) throw new AppError('INVALID_MESSAGE', 'No flow takes messages here.');
   answerResult(socket, await running, message.ref);
 }

@@ -42,7 +42,7 @@ export function unknownType(type: string): AppError {
 }
 
 /** The data of a message, which flows get as their input. Throws INVALID_MESSAGE. */
-export function dataOf({ value: { data = {} } }: ClientMessage): Record<string, unknown> {
+export function toMessageData({ value: { data = {} } }: ClientMessage): Record<string, unknown> {
   if (isObject(data)) return data;
   throw new AppError('INVALID_MESSAGE', 'data must be an object.');
 }

@@ -68,7 +68,7 @@ const PLAIN_SOURCE = { keys: {}, failure: 'answers' } as const;
 const MAX_WAITING_EVENTS = 100_000;
 
 /** Events of connections of every kind. */
-export const VISITS: Readonly<Record<'connect' | 'disconnect', SourceType>> = {
+export const CONNECTION_EVENTS: Readonly<Record<'connect' | 'disconnect', SourceType>> = {
   connect: { ...PLAIN_SOURCE, mostWaiting: MAX_WAITING_EVENTS, what: 'A client has connected' },
   disconnect: { ...PLAIN_SOURCE, mostWaiting: MAX_WAITING_EVENTS, what: 'A client has gone, however that came' },
 };

@@ -8,13 +8,13 @@ import type { ConnectionInfo } from './connection-events.ts';
 import { checkOpenness } from './connection-info.ts';
 import { describeRoomStream } from './contract.ts';
 import { RoomConnector } from './room-connector.ts';
-import { checkRoomSettings, ROOM_TARGETS, type RoomSettings, roomKeys, VISITS } from './settings.ts';
+import { CONNECTION_EVENTS, checkRoomSettings, ROOM_TARGETS, type RoomSettings, roomKeys } from './settings.ts';
 import { RoomStream } from './stream.ts';
 
 /** `type: sse`: Server-Sent Events (WHATWG HTML §9.2) with rooms. docs/rooms.md */
 export const SSE: ConnectorType<RoomSettings> = {
   keys: roomKeys({ path: '/events' }),
-  sources: { named: VISITS },
+  sources: { named: CONNECTION_EVENTS },
   targets: ROOM_TARGETS,
   check: checkRoomSettings,
   create: (settings, context) => new SseConnector(settings, context),

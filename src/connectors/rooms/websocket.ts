@@ -11,7 +11,14 @@ import type { ConnectionInfo } from './connection-events.ts';
 import { describeRoomSocket } from './contract.ts';
 import { PongWatch } from './pong-watch.ts';
 import { RoomConnector } from './room-connector.ts';
-import { checkRoomSettings, MESSAGE, ROOM_TARGETS, type RoomSettings, roomKeys, VISITS } from './settings.ts';
+import {
+  CONNECTION_EVENTS,
+  checkRoomSettings,
+  MESSAGE,
+  ROOM_TARGETS,
+  type RoomSettings,
+  roomKeys,
+} from './settings.ts';
 import { RoomSocket, type RoomSocketContext } from './socket.ts';
 
 export interface WebSocketSettings extends RoomSettings {
@@ -26,7 +33,7 @@ const KEYS: FlatKeys<WebSocketSettings> = {
 /** `type: websocket`: a WebSocket (RFC 6455) with rooms, whose messages go to flows. docs/rooms.md */
 export const WEBSOCKET: ConnectorType<WebSocketSettings> = {
   keys: KEYS,
-  sources: { named: { message: MESSAGE, ...VISITS } },
+  sources: { named: { message: MESSAGE, ...CONNECTION_EVENTS } },
   targets: ROOM_TARGETS,
   check: checkRoomSettings,
   create: (settings, context) => new WebSocketConnector(settings, context),

@@ -2,7 +2,7 @@ import type { Sink } from '../subscription.ts';
 
 /** Subscription or connection that waits for its sink. */
 export interface DrainWaiter {
-  readonly sink: Pick<Sink, 'pending' | 'lane' | 'isPatient'>;
+  readonly sink: Pick<Sink, 'pending' | 'writeLock' | 'isPatient'>;
   /** Callback of the wait; set while it waits. */
   resume: (() => void) | undefined;
   /** Called when the sink has room again, or the wait is over for another reason. */
@@ -19,7 +19,7 @@ interface Stall {
 export class SlowClients<W extends DrainWaiter> {
   readonly #timeout: number;
   readonly #ended: (waiter: W) => void;
-  readonly #stalls = new Map<W, Stall>();
+  readonly #waiting = new Map<W, Stall>();
   #timer: NodeJS.Timeout | undefined;
 
   /** `ended` is called for a waiter whose sink, unless it is patient, accepted nothing for `timeout` milliseconds. */
@@ -30,13 +30,13 @@ export class SlowClients<W extends DrainWaiter> {
 
   /** Resolves when the sink has drained or the waiter was ended. */
   async wait(waiter: W): Promise<void> {
-    this.#stalls.set(waiter, { pending: waiter.sink.pending, since: performance.now() });
+    this.#waiting.set(waiter, { pending: waiter.sink.pending, since: performance.now() });
     this.#timer ??= setInterval(() => this.#check(), Math.min(1000, this.#timeout / 4)).unref();
     await new Promise<void>((resolve) => {
       waiter.resume = resolve;
     });
-    this.#stalls.delete(waiter);
-    if (this.#stalls.size === 0) this.stop();
+    this.#waiting.delete(waiter);
+    if (this.#waiting.size === 0) this.stop();
   }
 
   stop(): void {
@@ -46,13 +46,13 @@ export class SlowClients<W extends DrainWaiter> {
 
   #check(): void {
     const now = performance.now();
-    for (const [waiter, stall] of this.#stalls) {
+    for (const [waiter, stall] of this.#waiting) {
       const { pending } = waiter.sink;
       if (pending !== stall.pending) {
         stall.pending = pending;
         stall.since = now;
         // A waiter that shares its sink may find room without the sink ever being empty: it checks again.
-        if (waiter.sink.lane !== undefined) waiter.drained();
+        if (waiter.sink.writeLock !== undefined) waiter.drained();
       } else if (now - stall.since >= this.#timeout && waiter.sink.isPatient !== true) {
         this.#ended(waiter);
       }

@@ -13,7 +13,7 @@ import { isServerSet, isText, mustBeSent, notesOf } from '../../schema/sdl/field
 export type Part = Readonly<Record<string, unknown>>;
 
 /** Direction of a value: `out` in responses, `in` in requests. */
-type ValueDirection = 'out' | 'in';
+type SchemaDirection = 'out' | 'in';
 
 const MAX_SAFE = Number.MAX_SAFE_INTEGER;
 const DIGITS = '^-?(0|[1-9][0-9]*)$';
@@ -38,7 +38,7 @@ const SCALARS: Readonly<Record<ScalarName, Part>> = {
 const ANY_JSON: Part = { description: 'Any JSON value.' };
 
 /** Describes a field by its docstring and by the effects of its directives. */
-function annotate(field: FieldPlan, direction: ValueDirection): Part {
+function annotate(field: FieldPlan, direction: SchemaDirection): Part {
   const notes = notesOf(field);
   return {
     ...(notes.length === 0 ? {} : { description: notes.join('\n\n') }),
@@ -48,7 +48,7 @@ function annotate(field: FieldPlan, direction: ValueDirection): Part {
 }
 
 /** Describes a value, including null unless it is required. */
-export function typeSchema(type: FieldType, required: boolean, direction: ValueDirection): Part {
+export function typeSchema(type: FieldType, required: boolean, direction: SchemaDirection): Part {
   switch (type.kind) {
     case 'scalar':
       if (type.name === 'JSON' && !required) return ANY_JSON;
@@ -81,7 +81,7 @@ export function referTo(name: string, required: boolean): Part {
   return required ? refer(name) : { anyOf: [refer(name), { type: 'null' }] };
 }
 
-function fieldSchema(field: FieldPlan, direction: ValueDirection): Part {
+function fieldSchema(field: FieldPlan, direction: SchemaDirection): Part {
   const { type, required, primaryKey } = field;
   const schema = primaryKey ? keySchema(field) : typeSchema(type, required, direction);
   return merge(schema, annotate(field, direction));

@@ -135,7 +135,7 @@ export class TableResource {
    * Applies the subscriber's current rights. Returns the same subscription when it includes the same records, else
    * another one that begins with `reset`. Throws as `parseSubscription` when the subscriber has lost its rights.
    */
-  rejudge(subscription: Subscription, identity: Identity, rawQuery: string): Subscription {
+  reauthorize(subscription: Subscription, identity: Identity, rawQuery: string): Subscription {
     const query = this.parseSubscription(identity, rawQuery, subscription.id);
     const { group, sink } = subscription;
     if (query.selection.key === group.selection.key) return subscription;

@@ -8,7 +8,7 @@ import { LINE_ENCODING, type TableFrame, TableFrameQueue } from './frames.ts';
 import type { TableResource } from './resource.ts';
 
 export interface TableStreamOptions {
-  readonly resource: Pick<TableResource, 'subscribe' | 'unsubscribe' | 'rejudge'>;
+  readonly resource: Pick<TableResource, 'subscribe' | 'unsubscribe' | 'reauthorize'>;
   readonly identity: Identity;
   readonly rawQuery: string;
   readonly signal: AbortSignal | undefined;
@@ -117,7 +117,7 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
     // Queued frames were for the previous rights; a new subscription begins with `reset`.
     this.#queue = new TableFrameQueue();
     const { resource, rawQuery } = this.#options;
-    this.#attach(resource.rejudge(subscription, this.identity, rawQuery));
+    this.#attach(resource.reauthorize(subscription, this.identity, rawQuery));
     if (this.#subscription === subscription) this.#queue = queue;
   }
 

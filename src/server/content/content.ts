@@ -34,7 +34,7 @@ export class Content {
   }
 
   /** Negotiates the representation of a response. Throws NOT_ACCEPTABLE, so call it before anything is written. */
-  wishOf({ headers }: FastifyRequest): Representation {
+  negotiate({ headers }: FastifyRequest): Representation {
     const accept = headers.accept;
     const encoding = this.#compression.enabled ? headers['accept-encoding'] : undefined;
     const json = accept === undefined || accept === '*/*' || accept === 'application/json';

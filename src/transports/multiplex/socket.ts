@@ -20,7 +20,7 @@ export interface GatewaySocketOptions {
 /** A WebSocket with many subscriptions: the sink of all of them, and the reader of the client's messages. */
 export class GatewaySocket extends ClientSocket {
   identity: Identity;
-  readonly lane = new WriteLock();
+  readonly writeLock = new WriteLock();
   readonly #context: GatewayContext;
   readonly #actions: GatewayActions;
   /** Messages that were received while a token or a hook was waited for; undefined when nothing is waited for. */

@@ -22,7 +22,7 @@ export interface GatewayStreamOptions {
 /** An event stream with the changes of several tables: the sink of all its subscriptions. */
 export class GatewayStream extends EventStream {
   identity: Identity;
-  readonly lane = new WriteLock();
+  readonly writeLock = new WriteLock();
   readonly #options: GatewayStreamOptions;
   #subscriptions: Subscriptions | undefined;
   /** True for several subscriptions: then events have no ids of their own. */

@@ -22,7 +22,7 @@ export interface RequestContext {
 
 /** Negotiates the representation of the answer. Throws NOT_ACCEPTABLE. */
 export function beginRequest(content: Content, request: FastifyRequest, reply: FastifyReply): RequestContext {
-  return { request, reply, content, representation: content.wishOf(request) };
+  return { request, reply, content, representation: content.negotiate(request) };
 }
 
 /** Throws INVALID_QUERY. An unknown parameter is never ignored: it may have been meant as a filter. */

@@ -13,7 +13,7 @@ const PING = formatEvent('ping', '{"type":"ping"}');
 
 export interface SseStreamOptions {
   readonly identity: Identity;
-  readonly resource: Pick<TableResource, 'subscribe' | 'unsubscribe' | 'rejudge'>;
+  readonly resource: Pick<TableResource, 'subscribe' | 'unsubscribe' | 'reauthorize'>;
   /** Query string of the request, which is read again when the rights of the caller change. */
   readonly rawQuery: string;
   /** The connection as hooks of the application see it. */
@@ -48,7 +48,7 @@ export class SseStream extends EventStream {
   reauthorize(): void {
     if (this.#subscription === undefined) return;
     const { resource, rawQuery } = this.#options;
-    this.#subscription = resource.rejudge(this.#subscription, this.identity, rawQuery);
+    this.#subscription = resource.reauthorize(this.#subscription, this.identity, rawQuery);
   }
 
   protected get keepalive(): string {

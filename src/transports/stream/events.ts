@@ -47,7 +47,7 @@ export function makeSseEncoding(key: string, framing: Framing): FullEncoding {
     key,
     // A retained record has no id: until `ready`, the snapshot cannot be resumed.
     frame: (frame: Frame) =>
-      framing(formatEvent(EVENTS[frame.type], dataOf(frame), frame.type === 'Retained' ? undefined : frame.seq)),
+      framing(formatEvent(EVENTS[frame.type], toDataLines(frame), frame.type === 'Retained' ? undefined : frame.seq)),
     ready: (seq: number) => framing(formatEvent('ready', JSON.stringify({ type: 'ready', seq }), seq)),
     reset: (reason: ResetReason, seq: number) =>
       framing(formatEvent('reset', JSON.stringify({ type: 'reset', reason, seq }))),
@@ -55,7 +55,7 @@ export function makeSseEncoding(key: string, framing: Framing): FullEncoding {
 }
 
 /** Adds the key of a record of which only changed fields are sent: an event has no member beside its data. */
-function dataOf({ data, key }: Frame): string {
+function toDataLines({ data, key }: Frame): string {
   return key === undefined ? data : `${key.slice(0, -1)},${data.slice(1)}`;
 }
 

@@ -74,7 +74,7 @@ export class WsConnection extends ClientSocket {
 
   reauthorize(): void {
     if (this.#subscription === undefined) return;
-    this.#subscription = this.context.resource.rejudge(this.#subscription, this.identity, this.rawQuery);
+    this.#subscription = this.context.resource.reauthorize(this.#subscription, this.identity, this.rawQuery);
   }
 
   /** Reports to the client why a message was refused. */

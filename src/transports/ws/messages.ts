@@ -13,7 +13,7 @@ type EnvelopeType = (typeof TYPES)[number];
 const MEMBERS = new Set(['message_type', 'id', 'data', 'ref', 'timestamp', 'seq', 'op', 'if_seq']);
 
 /** Write that a message asks for. A bare record is an Update without a ref. */
-interface Command {
+interface ClientCommand {
   readonly type: EnvelopeType;
   readonly id: RecordKey | undefined;
   readonly data: unknown;
@@ -60,9 +60,9 @@ function answerRenewed(renewed: Awaited<ReturnType<typeof renew>>, ref: Ref | un
   return (sender) => sender.answer(answer);
 }
 
-async function execute(connection: WsConnection, command: Command, ref: Ref | undefined): Promise<WriteResult> {
+async function execute(connection: WsConnection, command: ClientCommand, ref: Ref | undefined): Promise<WriteResult> {
   const { resource } = connection.context;
-  const outcome = await run(connection, command, onceOf(connection, command, ref));
+  const outcome = await run(connection, command, idempotencyKeyOf(connection, command, ref));
   // A write that changed nothing has the seq of an earlier change, perhaps of another client; a repeated one may have
   // been sent by another socket.
   if (outcome.changed && !outcome.replayed) connection.subscription?.mute(outcome.seq);
@@ -71,9 +71,9 @@ async function execute(connection: WsConnection, command: Command, ref: Ref | un
 }
 
 /** Key by which the message is recognised when it is sent again, on any channel of the table: all write to it. */
-function onceOf(
+function idempotencyKeyOf(
   { client, identity, context }: WsConnection,
-  command: Command,
+  command: ClientCommand,
   ref: Ref | undefined,
 ): IdempotencyKey | undefined {
   if (client === undefined || ref === undefined) return undefined;
@@ -86,7 +86,7 @@ function onceOf(
 
 async function run(
   { identity, context: { resource } }: WsConnection,
-  command: Command,
+  command: ClientCommand,
   once: IdempotencyKey | undefined,
 ): Promise<WriteResult> {
   const { type, id, data } = command;
@@ -102,7 +102,7 @@ async function run(
   }
 }
 
-function parseCommand(connection: WsConnection, value: Record<string, unknown>): Command {
+function parseCommand(connection: WsConnection, value: Record<string, unknown>): ClientCommand {
   if (!Object.hasOwn(value, 'message_type')) return { type: 'Update', id: connection.id, data: value };
   const type = TYPES.find((name) => name === value.message_type);
   if (type === undefined) {

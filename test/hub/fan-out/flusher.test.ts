@@ -1,9 +1,9 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { Bench, type Reader, turns } from '../hub-harness.ts';
+import { HubHarness, type Reader, turns } from '../hub-harness.ts';
 
 describe('a flush', () => {
   test('writes everything in order to each of many sinks', async () => {
-    const bench = new Bench();
+    const bench = new HubHarness();
     const readers = Array.from({ length: 500 }, () => bench.subscribe());
     await bench.until(() => readers.every(({ lines }) => lines.length === 1));
     for (let n = 0; n < 60; n++) {
@@ -16,7 +16,7 @@ describe('a flush', () => {
   });
 
   test('sends what was written in one turn in one write', async () => {
-    const bench = new Bench();
+    const bench = new HubHarness();
     const reader = bench.subscribe();
     await bench.until(() => reader.lines.length === 1);
     for (let n = 0; n < 10; n++) bench.put('a', n);
@@ -25,7 +25,7 @@ describe('a flush', () => {
   });
 
   test('runs in slices, with other work in between', async () => {
-    const bench = new Bench();
+    const bench = new HubHarness();
     let written = 0;
     const readers = Array.from({ length: 200 }, () => {
       const reader = bench.subscribe();
@@ -51,7 +51,7 @@ describe('a flush', () => {
   });
 
   test('has longer slices when it has taken long, so that quick writers do not leave readers behind', async () => {
-    const bench = new Bench();
+    const bench = new HubHarness();
     const readers = Array.from({ length: 400 }, () => bench.subscribe());
     await bench.until(() => readers.every(({ lines }) => lines.length === 1));
     let written = 0;
@@ -78,7 +78,7 @@ describe('a flush', () => {
   });
 
   test('of a small channel does not wait for that of a large one', async () => {
-    const bench = new Bench();
+    const bench = new HubHarness();
     const large = Array.from({ length: 300 }, () => bench.subscribe());
     const small = bench.subscribe({ id: 'a' });
     await bench.until(() => [...large, small].every(({ lines }) => lines.length === 1));
@@ -94,7 +94,7 @@ describe('a flush', () => {
   });
 
   test('includes what is committed while it runs', async () => {
-    const bench = new Bench();
+    const bench = new HubHarness();
     const readers = Array.from({ length: 50 }, () => bench.subscribe());
     await bench.until(() => readers.every(({ lines }) => lines.length === 1));
     let more = 3;
@@ -108,7 +108,7 @@ describe('a flush', () => {
   });
 
   test('of a long buffer is split into writes of limited size', async () => {
-    const bench = new Bench({ clientBuffer: 10_000_000 });
+    const bench = new HubHarness({ clientBuffer: 10_000_000 });
     const reader = bench.subscribe();
     await bench.until(() => reader.lines.length === 1);
     const text = 'x'.repeat(30_000);
@@ -119,7 +119,7 @@ describe('a flush', () => {
   });
 
   test('leaves out readers that lag, and the others miss nothing', async () => {
-    const bench = new Bench({ clientBuffer: 100 });
+    const bench = new HubHarness({ clientBuffer: 100 });
     const readers = Array.from({ length: 9 }, () => bench.subscribe());
     await bench.until(() => readers.every(({ lines }) => lines.length === 1));
     const slow = readers.filter((_, index) => index % 2 === 0);

@@ -6,7 +6,7 @@ import { SlowClients } from '../../../src/hub/fan-out/slow-clients.ts';
 import { EVERYTHING } from '../../../src/hub/selection.ts';
 import { Subscription } from '../../../src/hub/subscription.ts';
 import { tableOf } from '../../schema/mistakes.ts';
-import { Bench, LINES, Reader, turns } from '../hub-harness.ts';
+import { HubHarness, LINES, Reader, turns } from '../hub-harness.ts';
 
 const table = tableOf('type T @table { id: ID! @primaryKey }');
 
@@ -68,7 +68,7 @@ describe('a sink that is waited for', () => {
 });
 
 test('the hub ends a subscription whose sink makes no progress, and leaves the others', async () => {
-  const bench = new Bench({ clientBuffer: 50, slowClientTimeout: 80 });
+  const bench = new HubHarness({ clientBuffer: 50, slowClientTimeout: 80 });
   const [stuck, fine] = [bench.subscribe(), bench.subscribe()];
   await bench.until(() => stuck.lines.length === 1 && fine.lines.length === 1);
   stuck.reads = false;

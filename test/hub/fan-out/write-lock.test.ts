@@ -3,7 +3,7 @@ import { SERVER } from '../../../src/auth/identity.ts';
 import type { Encoding } from '../../../src/hub/encode.ts';
 import { WriteLock } from '../../../src/hub/fan-out/write-lock.ts';
 import type { EndReason, Sink, Subscription } from '../../../src/hub/subscription.ts';
-import { LINES, Rig, turns } from '../../property/harness.ts';
+import { LINES, PropertyHarness, turns } from '../../property/harness.ts';
 
 const SDL = `
   type A @table @export { id: ID! @primaryKey pad: String }
@@ -13,7 +13,7 @@ const BUFFER = 1000;
 
 /** Socket of a connection with several subscriptions. Nothing leaves it before `take`. */
 class SharedSink implements Sink {
-  readonly lane = new WriteLock();
+  readonly writeLock = new WriteLock();
   readonly subscriptions: Subscription[] = [];
   readonly writes: string[] = [];
   pending = 0;
@@ -63,7 +63,7 @@ test('a write lock has one holder at a time, in the order of the calls', async (
 });
 
 test('D8 subscriptions of one connection share one buffer, and none waits for all of another one', async () => {
-  using rig = new Rig({ sdl: SDL, clientBuffer: BUFFER });
+  using rig = new PropertyHarness({ sdl: SDL, clientBuffer: BUFFER });
   const records = Array.from({ length: 40 }, (_, n) => ({ id: String(n).padStart(2, '0'), pad: 'x'.repeat(150) }));
   for (const table of ['A', 'B']) await rig.resource(table).createMany(SERVER, records);
   const sink = new SharedSink();
@@ -96,7 +96,7 @@ test('D8 subscriptions of one connection share one buffer, and none waits for al
 });
 
 test('D8 a subscription that ends while it waits for the lock lets the others go on', async () => {
-  using rig = new Rig({ sdl: SDL, clientBuffer: BUFFER });
+  using rig = new PropertyHarness({ sdl: SDL, clientBuffer: BUFFER });
   await rig.resource('A').createMany(SERVER, [{ id: 'a', pad: 'x'.repeat(2000) }]);
   const sink = new SharedSink();
   const resource = rig.resource('A');
@@ -117,7 +117,7 @@ test('D8 a subscription that ends while it waits for the lock lets the others go
 });
 
 test('a subscription whose encoding has no reset ends as lost when its position left the log', async () => {
-  using rig = new Rig({ sdl: SDL, maxCount: 1 });
+  using rig = new PropertyHarness({ sdl: SDL, maxCount: 1 });
   const resource = rig.resource('A');
   const first = await resource.put(SERVER, 'a', {});
   for (const id of ['b', 'c', 'd']) await resource.put(SERVER, id, {});
@@ -130,7 +130,7 @@ test('a subscription whose encoding has no reset ends as lost when its position 
 });
 
 test('a position is that of the last write, and is undefined during a snapshot', async () => {
-  using rig = new Rig({ sdl: SDL });
+  using rig = new PropertyHarness({ sdl: SDL });
   const resource = rig.resource('A');
   await resource.put(SERVER, 'a', {});
   const sink = new SharedSink();

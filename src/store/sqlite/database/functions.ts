@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3';
-import { haveWords, textsOf, type Word, wordText } from '../../../query/index.ts';
+import { haveWords, stringsOf, type Word, wordText } from '../../../query/index.ts';
 import { removeForbiddenKeys } from '../../../schema/forbidden-key.ts';
 import { CLEAN_JSON_FUNCTION, NUMBER_FUNCTION, WORD_TEXT_FUNCTION, WORDS_FUNCTION } from '../sql/index.ts';
 
@@ -11,9 +11,9 @@ export function registerFunctions(db: Database): void {
   );
   db.function(WORDS_FUNCTION, { deterministic: true }, (text, isList, words) => {
     if (typeof text !== 'string') return 0;
-    return haveWords(textsOf(text, Number(isList) === 1), JSON.parse(words as string) as readonly Word[]) ? 1 : 0;
+    return haveWords(stringsOf(text, Number(isList) === 1), JSON.parse(words as string) as readonly Word[]) ? 1 : 0;
   });
   db.function(WORD_TEXT_FUNCTION, { deterministic: true }, (text, isList) =>
-    typeof text === 'string' ? wordText(textsOf(text, Number(isList) === 1)) : '',
+    typeof text === 'string' ? wordText(stringsOf(text, Number(isList) === 1)) : '',
   );
 }

@@ -1,5 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3';
-import { textsOf, wordText } from '../../../query/index.ts';
+import { stringsOf, wordText } from '../../../query/index.ts';
 import type { FieldPlan, Plan, TablePlan } from '../../../schema/plan.ts';
 import type { Cell, RecordKey } from '../../store.ts';
 import { WORD_TEXT_FUNCTION } from './condition.ts';
@@ -31,7 +31,7 @@ export class FulltextIndex {
   }
 
   insert(key: RecordKey, cell: Cell): void {
-    const text = typeof cell === 'string' ? wordText(textsOf(cell, this.#isList)) : '';
+    const text = typeof cell === 'string' ? wordText(stringsOf(cell, this.#isList)) : '';
     if (text !== '') this.#addWords.run(this.#addKey.run(key).lastInsertRowid, text);
   }
 

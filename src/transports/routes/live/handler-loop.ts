@@ -1,6 +1,6 @@
 import { AppError } from '../../../errors.ts';
 import { toFailure } from '../failures.ts';
-import { parseRouteMessage, type ReceivedMessage } from './messages.ts';
+import { parseRouteMessage, type RouteMessage } from './messages.ts';
 import type { RouteSocket, RouteSocketOptions } from './socket.ts';
 
 export interface SocketClose {
@@ -12,7 +12,7 @@ export interface SocketClose {
 export class HandlerLoop {
   readonly #socket: RouteSocket;
   readonly #options: RouteSocketOptions;
-  readonly #waiting: ReceivedMessage[] = [];
+  readonly #waiting: RouteMessage[] = [];
   #wake: (() => void) | undefined;
   #closed: SocketClose | undefined;
 
@@ -21,13 +21,13 @@ export class HandlerLoop {
     this.#options = options;
   }
 
-  push(message: ReceivedMessage): void {
+  push(message: RouteMessage): void {
     this.#waiting.push(message);
     this.#wakeUp();
   }
 
   /** Removes the messages that were received and not handled yet. */
-  clear(): readonly ReceivedMessage[] {
+  clear(): readonly RouteMessage[] {
     return this.#waiting.splice(0);
   }
 
@@ -62,7 +62,7 @@ export class HandlerLoop {
     wake?.();
   }
 
-  async #handle(received: ReceivedMessage): Promise<void> {
+  async #handle(received: RouteMessage): Promise<void> {
     this.#socket.taken(received);
     const { route, limits } = this.#options;
     try {

@@ -6,14 +6,14 @@ import type { WsRoute } from '../route.ts';
 import { validate } from '../standard-schema.ts';
 
 /** A message of a client, as it was received. */
-export interface ReceivedMessage {
+export interface RouteMessage {
   readonly data: Buffer;
   readonly isBinary: boolean;
 }
 
 /** Returns the message for the handler, or the error that says why the handler does not get it. */
 export async function parseRouteMessage(
-  { data, isBinary }: ReceivedMessage,
+  { data, isBinary }: RouteMessage,
   { message: schema }: WsRoute,
   limits: Limits,
 ): Promise<unknown> {

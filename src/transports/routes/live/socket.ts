@@ -12,7 +12,7 @@ import type { RouteConnection } from '../define.ts';
 import type { WsRoute } from '../route.ts';
 import { makeRouteConnection } from './connection.ts';
 import { HandlerLoop, type SocketClose } from './handler-loop.ts';
-import { encodeRouteMessage, type ReceivedMessage } from './messages.ts';
+import { encodeRouteMessage, type RouteMessage } from './messages.ts';
 import { Renewal } from './renewal.ts';
 
 export interface RouteSocketOptions {
@@ -105,7 +105,7 @@ export class RouteSocket extends ClientSocket {
   }
 
   /** Called when a message does not wait any more. */
-  taken({ data }: ReceivedMessage): void {
+  taken({ data }: RouteMessage): void {
     this.messageTaken(data);
   }
 
