@@ -18,6 +18,12 @@ export interface Invocation {
 
 /** By what is written to run them: one word, or two. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
+  init: {
+    usage: 'init [dir] [template] [--template t] [--yes] [--force] [--no-install]',
+    what: 'create an application from a template: minimal, chat or board',
+    options: ['template', 'yes', 'force', 'no-install'],
+    load: async () => (await import('./init/init.ts')).init,
+  },
   start: {
     usage: 'start [dir] [--allow-destructive [names]] [--port n] [--host h]',
     what: 'serve the application in the folder (or every application in its folders)',

@@ -17,6 +17,10 @@ export const OPTIONS = {
   sub: { type: 'string', what: 'whom the key stands for: the id of a user, or a name of your own' },
   out: { type: 'string', what: 'the file for declarations, instead of tablecast-env.d.ts in the application folder' },
   check: { type: 'boolean', what: 'write nothing, and end with exit code 1 when the file is not up to date' },
+  template: { type: 'string', what: 'the template: minimal, chat or board' },
+  yes: { type: 'boolean', what: 'ask nothing, and use the defaults' },
+  force: { type: 'boolean', what: 'add the files that are missing to a folder that is not empty' },
+  'no-install': { type: 'boolean', what: 'do not install the packages' },
   'password-stdin': { type: 'boolean', what: 'read the password from the first line of stdin' },
 } as const;
 
@@ -39,15 +43,20 @@ export interface Call {
   readonly values: Readonly<Record<string, unknown>>;
 }
 
+/** Reads those options that the command has, and everything else as operands. Throws UsageError. */
+export function parseWords(args: readonly string[], allowed: readonly OptionName[]): ReturnType<typeof parse> {
+  const options = Object.fromEntries(
+    allowed.map((name) => [name, { type: OPTIONS[name].type, multiple: 'multiple' in OPTIONS[name] }]),
+  );
+  return parse({ args: attachNames(args), options, allowPositionals: true });
+}
+
 /** Reads the operands by their names, `[dir]`, and those options that the command has. Throws UsageError. */
 export function parseCall(
   args: readonly string[],
   { options: allowed, operands: names = [] }: { options: readonly OptionName[]; operands?: readonly string[] },
 ): Call {
-  const options = Object.fromEntries(
-    allowed.map((name) => [name, { type: OPTIONS[name].type, multiple: 'multiple' in OPTIONS[name] }]),
-  );
-  const { values, positionals } = parse({ args: attachNames(args), options, allowPositionals: true });
+  const { values, positionals } = parseWords(args, allowed);
   const operands = positionals.slice(0, names.length);
   const missing = names[operands.length];
   if (missing !== undefined) throw new UsageError(`${missing} is needed`);

@@ -9,7 +9,10 @@ export function version({ args }: Invocation): number {
   return 0;
 }
 
+/** The folder of the package, from the sources as from the built program. */
+export const PACKAGE_ROOT = new URL('../../', import.meta.url);
+
 export function readVersion(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  const manifest = readFileSync(new URL('package.json', PACKAGE_ROOT), 'utf8');
   return (JSON.parse(manifest) as { version: string }).version;
 }
