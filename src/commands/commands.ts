@@ -1,117 +1,165 @@
 import type { OptionName } from './options.ts';
 
-/** One command of the program. Its code is loaded when it is run: none waits for what another one needs. */
+/** One command of the program. Its code is loaded when the command runs. */
 export interface Command {
-  /** What it takes, as shown by `help`. */
-  readonly usage: string;
+  /** The operands, as in `--help`. */
+  readonly operands: string;
+  /** One line for the list of commands. */
   readonly what: string;
+  /** What one should know besides, for `--help`. */
+  readonly details?: string;
   readonly options: readonly OptionName[];
-  /** Resolves with the exit code, or when the program is to go on without it. */
+  /** Without the name of the program. */
+  readonly examples: readonly string[];
+  /** Resolves with a function that resolves with the exit code, or while the program goes on. */
   load(): Promise<(invocation: Invocation) => Promise<number> | number>;
 }
 
 export interface Invocation {
-  /** Without the command's name. */
+  /** The arguments after the command's name. */
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** By what is written to run them: one word, or two. */
-export const COMMANDS: Readonly<Record<string, Command>> = {
+const APPLICATIONS: Readonly<Record<string, Command>> = {
   init: {
-    usage: 'init [dir] [template] [--template t] [--yes] [--force] [--no-install]',
-    what: 'create an application from a template: minimal, chat or board',
+    operands: '[dir] [template]',
+    what: 'create an application from a template',
+    details: 'At a terminal it asks for what is missing. The templates are minimal, chat and board.',
     options: ['template', 'yes', 'force', 'no-install'],
+    examples: ['init my-app', 'init my-app chat', 'init . --force --no-install'],
     load: async () => (await import('./init/init.ts')).init,
   },
-  start: {
-    usage: 'start [dir] [--allow-destructive [names]] [--port n] [--host h]',
-    what: 'serve the application in the folder (or every application in its folders)',
-    options: ['allow-destructive', 'port', 'host'],
-    load: async () => (await import('./start.ts')).start,
-  },
   dev: {
-    usage: 'dev [dir] [--allow-destructive [names]] [--port n] [--host h]',
-    what: 'serve it, and again whenever its schema, configuration or code changes',
-    options: ['allow-destructive', 'port', 'host'],
+    operands: '[dir]',
+    what: 'serve an application, and restart the server when its files change',
+    details: 'After an error in a file the server keeps running as it was.',
+    options: ['port', 'host', 'json', 'allow-destructive'],
+    examples: ['dev', 'dev my-app --port 8080'],
     load: async () => (await import('./dev/dev.ts')).dev,
   },
+  start: {
+    operands: '[dir]',
+    what: 'serve an application, or every application in the folders of a folder',
+    options: ['port', 'host', 'json', 'allow-destructive'],
+    examples: ['start', 'start my-app --port 8080', 'start apps --allow-destructive Card.title'],
+    load: async () => (await import('./start.ts')).start,
+  },
   check: {
-    usage: 'check [dir]',
-    what: 'say what is wrong with schema and configuration, or what they amount to',
+    operands: '[dir]',
+    what: 'report errors in schema, configuration and code, or list what would be served',
     options: [],
+    examples: ['check', 'check my-app'],
     load: async () => (await import('./check.ts')).check,
   },
   types: {
-    usage: 'types [dir] [--out file] [--check]',
+    operands: '[dir]',
     what: 'write TypeScript declarations of the tables, for routes and hooks',
+    details: 'The file is tablecast-env.d.ts in the application folder. tablecast.graphql beside it is for editors.',
     options: ['out', 'check'],
+    examples: ['types', 'types my-app --check'],
     load: async () => (await import('./types/types.ts')).types,
   },
+};
+
+const USERS: Readonly<Record<string, Command>> = {
   'user add': {
-    usage: 'user add <name> [dir] [--role r]... [--claim k=v]... [--password-stdin]',
+    operands: '<name> [dir]',
     what: 'add a user; asks for the password',
     options: ['role', 'claim', 'password-stdin'],
+    examples: ['user add ada --role editor', 'user add ada my-app --claim accountId=acme'],
     load: async () => (await import('./accounts/user.ts')).addUser,
   },
   'user passwd': {
-    usage: 'user passwd <name> [dir] [--password-stdin]',
-    what: 'give a user another password, which ends its logins',
+    operands: '<name> [dir]',
+    what: "change a user's password, which ends their logins",
     options: ['password-stdin'],
+    examples: ['user passwd ada'],
     load: async () => (await import('./accounts/user.ts')).changePassword,
   },
   'user role': {
-    usage: 'user role <name> [dir] [--role r]...',
-    what: 'give a user exactly these roles',
+    operands: '<name> [dir]',
+    what: 'set the roles of a user; without --role the user has none',
     options: ['role'],
+    examples: ['user role ada --role editor --role reviewer'],
     load: async () => (await import('./accounts/user.ts')).setRoles,
   },
   'user disable': {
-    usage: 'user disable <name> [dir]',
-    what: 'lock a user out, also where it is logged in',
+    operands: '<name> [dir]',
+    what: 'disable a user: logins fail, and open connections end',
     options: [],
+    examples: ['user disable ada'],
     load: async () => (await import('./accounts/user.ts')).disable,
   },
   'user enable': {
-    usage: 'user enable <name> [dir]',
-    what: 'let it in again',
+    operands: '<name> [dir]',
+    what: 'enable a disabled user',
     options: [],
+    examples: ['user enable ada'],
     load: async () => (await import('./accounts/user.ts')).enable,
   },
   'user list': {
-    usage: 'user list [dir]',
-    what: 'the users, with their ids, roles and claims',
+    operands: '[dir]',
+    what: 'list the users with their ids, roles and claims',
     options: [],
+    examples: ['user list'],
     load: async () => (await import('./accounts/user.ts')).listUsers,
   },
+};
+
+const KEYS: Readonly<Record<string, Command>> = {
   'key create': {
-    usage: 'key create <name> [dir] [--role r]... [--claim k=v]... [--sub s]',
-    what: 'make an API key, which is shown this once',
+    operands: '<name> [dir]',
+    what: 'create an API key, which is printed once',
     options: ['role', 'claim', 'sub'],
+    examples: ['key create ci --role writer'],
     load: async () => (await import('./accounts/key.ts')).createKey,
   },
   'key revoke': {
-    usage: 'key revoke <id> [dir]',
-    what: 'end an API key at once',
+    operands: '<id> [dir]',
+    what: 'revoke an API key',
     options: [],
+    examples: ['key revoke k3m9x2pq'],
     load: async () => (await import('./accounts/key.ts')).revokeKey,
   },
   'key list': {
-    usage: 'key list [dir]',
-    what: 'the API keys, without their secrets',
+    operands: '[dir]',
+    what: 'list the API keys without their secrets',
     options: [],
+    examples: ['key list'],
     load: async () => (await import('./accounts/key.ts')).listKeys,
   },
+};
+
+const PROGRAM: Readonly<Record<string, Command>> = {
   help: {
-    usage: 'help',
-    what: 'this text',
+    operands: '[command]',
+    what: 'list the commands, or explain one',
     options: [],
+    examples: ['help start'],
     load: async () => (await import('./help.ts')).help,
   },
   version: {
-    usage: 'version',
-    what: 'the version of the program',
+    operands: '',
+    what: 'print the version of the program',
     options: [],
+    examples: ['version'],
     load: async () => (await import('./version.ts')).version,
   },
 };
+
+/** Groups of the list that `tablecast help` prints. */
+export const COMMAND_GROUPS: Readonly<Record<string, Readonly<Record<string, Command>>>> = {
+  Applications: APPLICATIONS,
+  Users: USERS,
+  'API keys': KEYS,
+  Program: PROGRAM,
+};
+
+/** The commands by their names of one word, or two. */
+export const COMMANDS: Readonly<Record<string, Command>> = { ...APPLICATIONS, ...USERS, ...KEYS, ...PROGRAM };
+
+/** The second words of commands that begin with this one: `add` of `user add`. */
+export function subcommandsOf(first: string): string[] {
+  return Object.keys(COMMANDS).flatMap((words) => (words.startsWith(`${first} `) ? words.slice(first.length + 1) : []));
+}

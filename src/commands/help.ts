@@ -1,20 +1,66 @@
-import { COMMANDS, type Invocation } from './commands.ts';
-import { OPTIONS, parseArguments } from './options.ts';
+import { COMMAND_GROUPS, COMMANDS, type Command, type Invocation, subcommandsOf } from './commands.ts';
+import { OPTIONS, type OptionName, UsageError } from './options.ts';
+import { unknownCommand } from './unknown-command.ts';
 
-/** `tablecast help`: the commands and their options. */
+/** `tablecast help`: the list of commands, or the help of one. */
 export function help({ args }: Invocation): number {
-  parseArguments(args, []);
-  const commands = Object.values(COMMANDS).map(({ usage, what }) => `  tablecast ${usage}\n      ${what}`);
-  const options = Object.entries(OPTIONS).map(([name, { what }]) => `  --${name.padEnd(18)} ${what}`);
-  const lines = [
-    'Tables, REST and live channels from one schema.',
-    '',
-    'Usage:',
-    ...commands,
-    '',
-    'Options:',
-    ...options,
-  ];
-  process.stdout.write(`${lines.join('\n')}\n`);
+  process.stdout.write(`${args.length === 0 ? describeProgram() : describeNamed(args)}\n`);
   return 0;
+}
+
+function describeProgram(): string {
+  const names = Object.entries(COMMANDS).map(([name, command]) => usageOf(name, command).length);
+  const width = Math.max(...names) + 2;
+  const groups = Object.entries(COMMAND_GROUPS).map(([title, commands]) => {
+    const lines = Object.entries(commands).map(
+      ([name, command]) => `  ${usageOf(name, command).padEnd(width)}${command.what}`,
+    );
+    return [`${title}:`, ...lines].join('\n');
+  });
+  return [
+    'Tablecast: tables, REST and live channels from one schema file.',
+    'Usage: tablecast <command> [options]',
+    ...groups,
+    '`tablecast <command> --help` explains a command. [dir] is the application folder, by default the current one.',
+  ].join('\n\n');
+}
+
+/** The help of `start`, of `user add`, or of all commands that begin with `user`. */
+function describeNamed(words: readonly string[]): string {
+  const [first = '', second, extra] = words;
+  const group = subcommandsOf(first);
+  const name = group.length > 0 && second !== undefined ? `${first} ${second}` : first;
+  if (extra !== undefined || (group.length === 0 && second !== undefined)) {
+    throw new UsageError(`help explains one command, and "${words.join(' ')}" is more`);
+  }
+  if (group.length > 0 && second === undefined) {
+    return group.map((member) => describeCommand(`${first} ${member}`)).join('\n\n');
+  }
+  return describeCommand(name);
+}
+
+function describeCommand(name: string): string {
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) throw unknownCommand(name);
+  const { options, what, details, examples } = command;
+  const usage = `Usage: tablecast ${usageOf(name, command)}${options.length === 0 ? '' : ' [options]'}`;
+  return [
+    usage,
+    `${what.charAt(0).toUpperCase()}${what.slice(1)}.${details === undefined ? '' : ` ${details}`}`,
+    ...(options.length === 0 ? [] : [['Options:', ...describeOptions(options)].join('\n')]),
+    ['Examples:', ...examples.map((example) => `  tablecast ${example}`)].join('\n'),
+  ].join('\n\n');
+}
+
+function usageOf(name: string, { operands }: Command): string {
+  return operands === '' ? name : `${name} ${operands}`;
+}
+
+function describeOptions(names: readonly OptionName[]): string[] {
+  const flags = names.map((name) => {
+    const option = OPTIONS[name];
+    return 'value' in option ? `--${name} ${option.value}` : `--${name}`;
+  });
+  const width = Math.max(...flags.map(({ length }) => length)) + 2;
+  return names.map((name, index) => `  ${(flags[index] ?? '').padEnd(width)}${OPTIONS[name].what}`);
 }

@@ -1,57 +1,61 @@
 import { suggest } from '../config/files/suggest.ts';
-import { COMMANDS, type Command } from './commands.ts';
+import { COMMANDS, type Command, subcommandsOf } from './commands.ts';
 import { UsageError } from './options.ts';
+import { unknownCommand } from './unknown-command.ts';
 
-const FLAGS: Readonly<Record<string, string>> = {
-  '--help': 'help',
-  '-h': 'help',
-  '--version': 'version',
-  '-v': 'version',
-};
+const HELP_FLAGS: ReadonlySet<string> = new Set(['--help', '-h']);
+const VERSION_FLAGS: ReadonlySet<string> = new Set(['--version', '-v']);
 const USAGE_EXIT = 2;
 
-/** Runs the command that the arguments name; resolves with the exit code. */
+interface ChosenCommand {
+  readonly command: Command;
+  readonly args: readonly string[];
+  /** The help that an error points to: `tablecast start --help`. */
+  readonly help: string;
+}
+
+/** Runs the command that the arguments name. Resolves with the exit code. */
 export async function main(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  let help = 'tablecast help';
   try {
-    const [name, rest] = findCommand(args);
-    const run = await name.load();
-    return await run({ args: rest, env });
+    const chosen = choose(args);
+    help = chosen.help;
+    const run = await chosen.command.load();
+    return await run({ args: chosen.args, env });
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`tablecast: ${error.message}\nSee: tablecast help\n`);
+    process.stderr.write(`tablecast: ${error.message}\nSee: ${help}\n`);
     return USAGE_EXIT;
   }
 }
 
-function findCommand(args: readonly string[]): [command: Command, rest: readonly string[]] {
+function choose(args: readonly string[]): ChosenCommand {
   const [first, ...rest] = args;
-  if (first === undefined) throw new UsageError('a command is needed');
-  // `tablecast start --help` asks for help, too.
-  const flag = FLAGS[first] ?? rest.map((arg) => FLAGS[arg]).find((found) => found === 'help');
-  const group = membersOf(first);
-  if (flag === undefined && group.length > 0) return findMember(first, group, rest);
-  const name = flag ?? first;
+  if (first === undefined) return named('help', []);
+  if (VERSION_FLAGS.has(first)) return named('version', []);
+  // Also `tablecast start --help`: words before the option name the command.
+  const at = args.findIndex((arg) => HELP_FLAGS.has(arg));
+  if (at >= 0) return named('help', at === 0 ? rest : commandWords(args.slice(0, at)));
+  if (first.startsWith('-')) {
+    const near = suggest(first, [...HELP_FLAGS, ...VERSION_FLAGS]);
+    throw new UsageError(`unknown option "${first}"${near === undefined ? '' : `; ${near}`}`);
+  }
+  const members = subcommandsOf(first);
+  if (members.length === 0) return named(first, rest);
+  const [second, ...others] = rest;
+  if (second === undefined) throw new UsageError(`${first} needs one of ${members.join(', ')}`);
+  return named(`${first} ${second}`, others);
+}
+
+/** The words that name the command; its operands are no words of it. */
+function commandWords(args: readonly string[]): readonly string[] {
+  const [first = '', second] = args;
+  if (second === undefined || !subcommandsOf(first).includes(second)) return [first];
+  return [first, second];
+}
+
+function named(name: string, args: readonly string[]): ChosenCommand {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command !== undefined) return [command, flag === undefined ? rest : []];
-  const words = Object.keys(COMMANDS).map((words) => words.split(' ', 1)[0] as string);
-  const near = suggest(first, first.startsWith('-') ? Object.keys(FLAGS) : words);
-  const kind = first.startsWith('-') ? 'option' : 'command';
-  throw new UsageError(`unknown ${kind} "${first}"${near === undefined ? '' : `; ${near}`}`);
-}
-
-/** The second words of commands that begin with this one: `add` of `user add`. */
-function membersOf(first: string): string[] {
-  return Object.keys(COMMANDS).flatMap((words) => (words.startsWith(`${first} `) ? words.slice(first.length + 1) : []));
-}
-
-function findMember(
-  first: string,
-  group: readonly string[],
-  [second, ...rest]: readonly string[],
-): [command: Command, rest: readonly string[]] {
-  const command = second !== undefined && group.includes(second) ? COMMANDS[`${first} ${second}`] : undefined;
-  if (command !== undefined) return [command, rest];
-  if (second === undefined) throw new UsageError(`${first} needs one of ${group.join(', ')}`);
-  const near = suggest(second, group) ?? `${first} has ${group.join(', ')}`;
-  throw new UsageError(`unknown command "${first} ${second}"; ${near}`);
+  if (command === undefined) throw unknownCommand(name);
+  return { command, args, help: name === 'help' ? 'tablecast help' : `tablecast ${name} --help` };
 }

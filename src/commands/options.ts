@@ -1,49 +1,64 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { suggest } from '../config/files/suggest.ts';
 
-/** A mistake in the command line itself: exit code 2. */
+/** An error in the command line itself: exit code 2. */
 export class UsageError extends Error {}
 
-/** What each option means; also for `help`. */
+/** Every option of the program. `value` names the value in `--help`. */
 export const OPTIONS = {
   'allow-destructive': {
     type: 'string',
-    what: 'names of changes of the schema that may lose data: Card.title,Old; without names it asks (make a copy first)',
+    value: '[names]',
+    what: 'allow the schema changes with these names to lose data: Card.title,Old; without names it asks',
   },
-  host: { type: 'string', what: 'address to listen on, instead of that of config.yaml' },
-  port: { type: 'string', what: 'port to listen on, instead of that of config.yaml; 0 takes a free one' },
-  role: { type: 'string', multiple: true, what: 'a role of the user or key; may be repeated' },
-  claim: { type: 'string', multiple: true, what: 'name=value, a claim of the user or key; may be repeated' },
-  sub: { type: 'string', what: 'whom the key stands for: the id of a user, or a name of your own' },
-  out: { type: 'string', what: 'the file for declarations, instead of tablecast-env.d.ts in the application folder' },
-  check: { type: 'boolean', what: 'write nothing, and end with exit code 1 when the file is not up to date' },
-  template: { type: 'string', what: 'the template: minimal, chat or board' },
+  host: { type: 'string', value: '<address>', what: 'listen on this address instead of that in config.yaml' },
+  port: {
+    type: 'string',
+    value: '<number>',
+    what: 'listen on this port instead of that in config.yaml; 0: any free port',
+  },
+  json: { type: 'boolean', what: 'write the log as lines of JSON, also at a terminal' },
+  role: { type: 'string', value: '<name>', multiple: true, what: 'a role of the user or key; may be repeated' },
+  claim: { type: 'string', value: '<name=value>', multiple: true, what: 'a claim of the user or key; may be repeated' },
+  sub: { type: 'string', value: '<id>', what: 'the subject of the key: the id of a user, or a name of your own' },
+  out: { type: 'string', value: '<file>', what: 'write the declarations to this file' },
+  check: { type: 'boolean', what: 'write nothing; exit code 1 when the file is not up to date' },
+  template: { type: 'string', value: '<name>', what: 'the template: minimal, chat or board' },
   yes: { type: 'boolean', what: 'ask nothing, and use the defaults' },
-  force: { type: 'boolean', what: 'add the files that are missing to a folder that is not empty' },
+  force: { type: 'boolean', what: 'add the missing files to a folder that is not empty' },
   'no-install': { type: 'boolean', what: 'do not install the packages' },
   'password-stdin': { type: 'boolean', what: 'read the password from the first line of stdin' },
-} as const;
+} as const satisfies Readonly<Record<string, Option>>;
+
+interface Option {
+  readonly type: 'string' | 'boolean';
+  readonly value?: string;
+  readonly multiple?: true;
+  readonly what: string;
+}
 
 export type OptionName = keyof typeof OPTIONS;
 
 export interface Arguments {
   /** The application folder. */
   readonly dir: string;
-  /** Names of steps; `ask` where the option has none. */
+  /** Names of schema changes; `ask` where the option has no names. */
   readonly allowDestructive: readonly string[] | 'ask';
   readonly host: string | undefined;
   readonly port: number | undefined;
+  /** `json` for the option; undefined leaves it to config.yaml. */
+  readonly logFormat: 'json' | undefined;
 }
 
 export interface Call {
-  /** As many as the command has. */
+  /** The operands before the folder, as many as the command has. */
   readonly operands: readonly string[];
   /** The application folder. */
   readonly dir: string;
   readonly values: Readonly<Record<string, unknown>>;
 }
 
-/** Reads those options that the command has, and everything else as operands. Throws UsageError. */
+/** Parses the options of the command; everything else is an operand. Throws UsageError. */
 export function parseWords(args: readonly string[], allowed: readonly OptionName[]): ReturnType<typeof parse> {
   const options = Object.fromEntries(
     allowed.map((name) => [name, { type: OPTIONS[name].type, multiple: 'multiple' in OPTIONS[name] }]),
@@ -51,7 +66,7 @@ export function parseWords(args: readonly string[], allowed: readonly OptionName
   return parse({ args: attachNames(args), options, allowPositionals: true });
 }
 
-/** Reads the operands by their names, `[dir]`, and those options that the command has. Throws UsageError. */
+/** Parses the operands with these names, then `[dir]`, and the options of the command. Throws UsageError. */
 export function parseCall(
   args: readonly string[],
   { options: allowed, operands: names = [] }: { options: readonly OptionName[]; operands?: readonly string[] },
@@ -65,7 +80,7 @@ export function parseCall(
   return { operands, dir, values };
 }
 
-/** Reads `[dir]` and those options that the command has. Throws UsageError with a sentence for people. */
+/** Parses `[dir]` and the options of the command. Throws UsageError. */
 export function parseArguments(args: readonly string[], allowed: readonly OptionName[]): Arguments {
   const { dir, values } = parseCall(args, { options: allowed });
   return {
@@ -73,34 +88,35 @@ export function parseArguments(args: readonly string[], allowed: readonly Option
     allowDestructive: readNames(values['allow-destructive']),
     host: typeof values.host === 'string' ? values.host : undefined,
     port: typeof values.port === 'string' ? readPort(values.port) : undefined,
+    logFormat: values.json === true ? 'json' : undefined,
   };
 }
 
-const ALLOWING = '--allow-destructive';
+const ALLOW_DESTRUCTIVE = '--allow-destructive';
 
-/** The names after the option are its value; the library knows no option whose value may be left out. */
+/** Attaches the names after the option as its value: the library has no options with an optional value. */
 function attachNames(args: readonly string[]): string[] {
-  const index = args.indexOf(ALLOWING);
+  const index = args.indexOf(ALLOW_DESTRUCTIVE);
   if (index < 0) return [...args];
   const next = args[index + 1];
   const hasNames = next !== undefined && !next.startsWith('-');
   const rest = args.slice(index + (hasNames ? 2 : 1));
-  return [...args.slice(0, index), `${ALLOWING}=${hasNames ? next : ''}`, ...rest];
+  return [...args.slice(0, index), `${ALLOW_DESTRUCTIVE}=${hasNames ? next : ''}`, ...rest];
 }
 
 function readNames(value: unknown): readonly string[] | 'ask' {
   if (typeof value !== 'string') return [];
   if (value === '') return 'ask';
   const names = value.split(',').map((name) => name.trim());
-  const wrong = names.find((name) => !NAME.test(name));
+  const wrong = names.find((name) => !CHANGE_NAME.test(name));
   if (wrong === undefined) return names;
   throw new UsageError(
-    `${ALLOWING} "${wrong}" is not the name of a change, which is Type.field or Type; write the folder before the option`,
+    `${ALLOW_DESTRUCTIVE} "${wrong}" is not the name of a change, which is Type.field or Type; write the folder before the option`,
   );
 }
 
-/** A field, a type, or a type that had its database named because two had the same name. */
-const NAME = /^[A-Za-z_][\w-]*(?:\.\w+)?$/;
+/** A field, a type, or a type with its database where two types have the same name. */
+const CHANGE_NAME = /^[A-Za-z_][\w-]*(?:\.\w+)?$/;
 
 function parse(config: ParseArgsConfig): { values: Record<string, unknown>; positionals: readonly string[] } {
   try {
@@ -111,7 +127,7 @@ function parse(config: ParseArgsConfig): { values: Record<string, unknown>; posi
   }
 }
 
-/** Node's sentences also speak of how to write the parser. */
+/** The first sentence of Node's message: the others are about calling the parser. */
 function describe(message: string, names: readonly string[]): string {
   const unknown = /^Unknown option '(-+)([^']*)'/.exec(message);
   if (unknown === null) return message.split(/(?<=[^.])\. /)[0] ?? message;

@@ -30,11 +30,48 @@ describe('tablecast', () => {
   test('help and version go to stdout', async () => {
     const help = await runToExit(['--help']);
     expect(help.code).toBe(0);
-    for (const command of ['start', 'dev', 'check']) expect(help.stdout).toContain(`tablecast ${command}`);
+    for (const command of ['init', 'start', 'dev', 'check', 'user add']) {
+      expect(help.stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
+    }
+    // Without a command it is the same.
+    expect(await runToExit([])).toEqual(help);
     expect(await runToExit(['--version'])).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
     });
+  });
+});
+
+describe('the help of a command', () => {
+  test.each([
+    [['start', '--help'], 'Usage: tablecast start [dir] [options]', '--port <number>', '--role'],
+    [['start', 'my-app', '-h'], 'Usage: tablecast start [dir] [options]', '--port <number>', '--role'],
+    [['help', 'user', 'add'], 'Usage: tablecast user add <name> [dir] [options]', '--role <name>', '--port'],
+    [['user', 'add', '--help'], 'Usage: tablecast user add <name> [dir] [options]', '--role <name>', '--port'],
+    [['key', '--help'], 'Usage: tablecast key create <name> [dir] [options]', 'tablecast key revoke', '--port'],
+    [['check', '--help'], 'Usage: tablecast check [dir]\n', 'Examples:\n  tablecast check\n', 'Options:'],
+  ])('%j has its usage, its options and examples, and no others', async (args, usage, part, other) => {
+    const { code, stdout, stderr } = await runToExit(args);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain(usage);
+    expect(stdout).toContain(part);
+    expect(stdout).not.toContain(other);
+  });
+
+  test.each([
+    [['help', 'strat'], 'unknown command "strat"; did you mean "start"?'],
+    [['user', 'ad', 'ada'], 'unknown command "user ad"; did you mean "user add"?'],
+    [['key', 'x'], 'unknown command "key x"; the commands are key create, key revoke, key list'],
+    [['user'], 'user needs one of add, passwd, role, disable, enable, list'],
+    [['help', 'start', 'check'], 'help explains one command, and "start check" is more'],
+    [['--hlep'], 'unknown option "--hlep"; did you mean "--help"?'],
+  ])('%j is an error with the name that was probably meant', async (args, message) => {
+    expect(await runToExit(args)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(message) });
+  });
+
+  test('an error in the arguments points to it', async () => {
+    const { stderr } = await runToExit(['start', '--prot', '1']);
+    expect(stderr).toBe('tablecast: unknown option "--prot"; did you mean "--port"?\nSee: tablecast start --help\n');
   });
 });
 
