@@ -2,7 +2,7 @@ import { type Overrides, overrideServer } from '../config/overrides.ts';
 import { createHttpServer } from '../server/http-server.ts';
 import { Admission } from '../server/limits/admission.ts';
 import type { Lifecycle } from '../server/operations/health.ts';
-import { createLog, type Log } from '../server/operations/log.ts';
+import { createLog, isPretty, type Log } from '../server/operations/log.ts';
 import type { Transport, TransportContext } from '../transports/transport.ts';
 import { announce, urlOf } from './listen.ts';
 import { loadModules } from './modules.ts';
@@ -29,6 +29,8 @@ export interface RunningServer {
   /** URL of the server, with the actual port. */
   readonly url: string;
   readonly log: Log;
+  /** Whether the log has lines for a person instead of JSON. */
+  readonly isLogPretty: boolean;
   /** Tables for code that runs in the process of the server, by application and export name, with all rights. */
   readonly tables: ReadonlyMap<string, OpenApp['tables']>;
   readonly apps: Project['apps'];
@@ -94,5 +96,5 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
   const url = urlOf(server, config);
   announce(log, { url, config, opened, notices });
   const tables = new Map(opened.map((app) => [app.config.appId, app.tables]));
-  return { url, log, tables, apps, notices, shutdownTimeout: timeout, close };
+  return { url, log, isLogPretty: isPretty(config.logging), tables, apps, notices, shutdownTimeout: timeout, close };
 }

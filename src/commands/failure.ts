@@ -2,18 +2,21 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Diagnostic, formatDiagnostic, StartError } from '../config/files/diagnostic.ts';
 import { AppError } from '../errors.ts';
+import { paintFor } from '../server/operations/colors.ts';
 import { describeDriverError, StoreOpenError } from '../store/open-errors.ts';
 
-/** What a command refuses to do; its message says everything. */
+/** An error whose message is all that the command prints. */
 export class CommandError extends Error {}
 
 /**
- * What a person can mend is told without a stack; anything else is a fault of ours. `dir` is the folder as it was named on
- * the command line: with it the places of mistakes are paths that a terminal or an editor can open.
+ * The text of an error for the terminal: without a stack for what the user can fix, with it for a fault of the program.
+ * `dir` is the folder on the command line: with it the paths in errors can be opened from the current folder.
  */
 export function describeFailure(error: unknown, dir = '.'): string {
-  if (error instanceof StartError)
-    return error.diagnostics.map((one) => formatDiagnostic(within(dir, one))).join('\n\n');
+  if (error instanceof StartError) {
+    const paint = paintFor(process.stderr, process.env);
+    return error.diagnostics.map((one) => formatDiagnostic(within(dir, one), paint)).join('\n\n');
+  }
   if (error instanceof StoreOpenError) return error.message;
   if (error instanceof CommandError || error instanceof AppError) return error.message;
   if (!(error instanceof Error)) return String(error);
@@ -22,7 +25,7 @@ export function describeFailure(error: unknown, dir = '.'): string {
   return (isSystemError(error) ? describeSystemError(error) : undefined) ?? error.stack ?? error.message;
 }
 
-/** What is not about a file, such as an option of the command line, keeps its name. */
+/** Prepends the folder to the file. A diagnostic about something else, such as an option, stays as it is. */
 function within(dir: string, diagnostic: Diagnostic): Diagnostic {
   const file = join(dir, diagnostic.at.file);
   return existsSync(file) ? { ...diagnostic, at: { ...diagnostic.at, file } } : diagnostic;

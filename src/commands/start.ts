@@ -2,16 +2,16 @@ import closeWithGrace from 'close-with-grace';
 import { type RunningServer, startServer } from '../boot/boot.ts';
 import { resolveAllowance } from './allowance.ts';
 import type { Invocation } from './commands.ts';
-import { onSupervisorGone, tellSupervisor } from './dev/supervised.ts';
+import { isRestart, onSupervisorGone, tellSupervisor } from './dev/supervised.ts';
 import { describeFailure } from './failure.ts';
 import { collectAlone } from './one-core.ts';
 import { parseArguments } from './options.ts';
 import { summarize } from './summary.ts';
 
-/** `tablecast start`: serves until it is told to stop. */
+/** `tablecast start`: serves the applications until a signal stops the server. */
 export async function start({ args, env }: Invocation): Promise<number> {
-  const options = parseArguments(args, ['allow-destructive', 'port', 'host']);
-  // Nothing was promised to anybody yet, and what the store is doing is done whole or not at all.
+  const options = parseArguments(args, ['allow-destructive', 'port', 'host', 'json']);
+  // No request has been acknowledged yet, and each step of the store is atomic.
   const stopEarly = () => process.exit(0);
   process.once('SIGTERM', stopEarly).once('SIGINT', stopEarly);
   onSupervisorGone(stopEarly);
@@ -21,7 +21,7 @@ export async function start({ args, env }: Invocation): Promise<number> {
     const server = await startServer({ ...options, allowDestructive, env });
     process.off('SIGTERM', stopEarly).off('SIGINT', stopEarly);
     stopWithGrace(server);
-    if (process.stdout.isTTY) process.stdout.write(summarize(server));
+    if (server.isLogPretty && process.stdout.isTTY && !isRestart()) process.stdout.write(summarize(server));
     tellSupervisor(server.url);
     return 0;
   } catch (error) {
@@ -30,7 +30,7 @@ export async function start({ args, env }: Invocation): Promise<number> {
   }
 }
 
-/** A signal or a fault stops it gracefully; a second one at once. */
+/** Stops the server gracefully at a signal or a fault, and at once at a second signal. */
 function stopWithGrace(server: RunningServer): void {
   let stopping = false;
   const { close } = closeWithGrace({ delay: server.shutdownTimeout + 2000, logger: false }, async ({ err }) => {
@@ -43,7 +43,7 @@ function stopWithGrace(server: RunningServer): void {
       throw error;
     }
   });
-  // A signal from the terminal reaches the supervisor and the server, so that the server may be stopping already.
+  // Ctrl-C at the terminal reaches both the supervisor and the server, which may be stopping already.
   onSupervisorGone(() => {
     if (!stopping) void close();
   });

@@ -1,22 +1,46 @@
 import type { RunningServer } from '../boot/boot.ts';
 import type { ProjectApp } from '../schema/project-app.ts';
+import { type Paint, paintFor } from '../server/operations/colors.ts';
+import { isSupervised } from './dev/supervised.ts';
+import { readVersion } from './version.ts';
 
-const SHOWN = { rest: 'REST', sse: 'SSE', ws: 'WebSocket' } as const;
+/** URLs of tables that the banner of one application has; `tablecast check` lists all. */
+const MAX_LISTED_TABLES = 5;
 
-/** What is where, for the person at the terminal. */
-export function summarize({ url, apps, notices }: Pick<RunningServer, 'url' | 'apps' | 'notices'>): string {
-  const lines = apps.flatMap((app) => ['', app.config.appId, ...describeApp(app, `${url}/${app.config.appId}`)]);
-  // They are in the log too, where a person may not see them among lines of JSON.
-  const notes = notices.map((notice) => `\n\nNote: ${notice}`).join('');
-  return `Tablecast serves on ${url}\n${lines.join('\n')}${notes}\n\nCtrl-C stops it.\n\n`;
+interface BannerRow {
+  readonly label: string;
+  readonly text: string;
 }
 
-function describeApp({ config, plan }: ProjectApp, base: string): string[] {
-  const tables = plan.tables.flatMap(({ exportName, transports }) => {
-    if (exportName === undefined) return [];
-    return `  ${base}/${exportName}  ${[...transports].map((name) => SHOWN[name]).join(', ')}`;
-  });
-  const web = config.web === undefined ? [] : [`  ${base}/  web page`];
-  const docs = config.docs ? [`  ${base}/docs  API page`] : [];
-  return [...tables, ...web, ...docs];
+/** The banner at a terminal: what one can open first, then the tables. */
+export function summarize({ url, apps }: Pick<RunningServer, 'url' | 'apps'>): string {
+  const paint = paintFor(process.stdout, process.env);
+  const isOnly = apps.length === 1;
+  const rows = apps.flatMap((app) => describeApp(app, { base: `${url}/${app.config.appId}`, isOnly }));
+  const width = Math.max(...rows.map(({ label }) => label.length)) + 2;
+  const lines = rows.map(({ label, text }) => `  ${label.padEnd(width)}${paintUrl(text, paint)}`);
+  const title = `${paint('bold', 'Tablecast')} ${paint('gray', readVersion())}`;
+  const edit = isSupervised() ? 'Edit and save a file: the server restarts. ' : '';
+  return `\n${title}\n\n${lines.join('\n')}\n\n${paint('gray', `${edit}Ctrl-C stops it.`)}\n\n`;
+}
+
+function describeApp({ config, plan }: ProjectApp, { base, isOnly }: { base: string; isOnly: boolean }): BannerRow[] {
+  const named = (label: string) => (isOnly ? label : `${config.appId} ${label.toLowerCase()}`);
+  const page = config.web === undefined ? [] : [{ label: named('Page'), text: `${base}/` }];
+  const docs = config.docs ? [{ label: named('API page'), text: `${base}/docs` }] : [];
+  const tables = plan.tables.flatMap(({ exportName }) => exportName ?? []);
+  // With `auth` a browser would get an error there.
+  const isOpen = config.auth === undefined || config.auth === 'none';
+  return [...page, ...docs, ...describeTables(isOpen ? tables.map((name) => `${base}/${name}`) : [tables.join(', ')])];
+
+  function describeTables(texts: readonly string[]): BannerRow[] {
+    const more = texts.length - MAX_LISTED_TABLES;
+    const shown =
+      more > 0 ? [...texts.slice(0, MAX_LISTED_TABLES), `and ${more} more: tablecast check lists them`] : texts;
+    return shown.map((text, index) => ({ label: index === 0 ? named('Tables') : '', text }));
+  }
+}
+
+function paintUrl(text: string, paint: Paint): string {
+  return text.startsWith('http') ? paint('cyan', text) : text;
 }

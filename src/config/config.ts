@@ -173,7 +173,11 @@ export interface ServerConfig {
   readonly cors: CorsConfig;
   /** True when /metrics is served, or the token that it requires; undefined when it depends on `host`. */
   readonly metrics: boolean | string | undefined;
-  readonly logging: { readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; readonly requests: boolean };
+  readonly logging: {
+    readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+    readonly format: 'auto' | 'json' | 'pretty';
+    readonly requests: boolean;
+  };
   readonly compression: CompressionConfig;
   readonly limits: Limits;
   readonly channels: ChannelsConfig;

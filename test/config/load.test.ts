@@ -13,7 +13,7 @@ const DEFAULT_SERVER = {
   allowedHosts: [],
   cors: { origins: [], credentials: false, allowedHeaders: [], exposedHeaders: [] },
   metrics: undefined,
-  logging: { level: 'info', requests: false },
+  logging: { level: 'info', format: 'auto', requests: false },
   limits: {
     body: 1024 ** 2,
     jsonDepth: 64,
@@ -151,7 +151,7 @@ host: localhost
 port: 0
 trust_proxy: true
 tls: auto
-logging: {level: silent, requests: true}
+logging: {level: silent, format: pretty, requests: true}
 limits:
   body: 10MB
   id: 64
@@ -162,7 +162,7 @@ channels:
     expect(app.dataDir).toBe(join(dirname(app.dir), 'elsewhere'));
     expect(app.events).toEqual({ retention: 7 * 86_400_000, maxCount: 5, replayPage: 500 });
     expect(server).toMatchObject({ host: 'localhost', port: 0, trustProxy: true, tls: 'auto' });
-    expect(server.logging).toEqual({ level: 'silent', requests: true });
+    expect(server.logging).toEqual({ level: 'silent', format: 'pretty', requests: true });
     expect(server.limits).toEqual({ ...DEFAULT_SERVER.limits, body: 10_000_000, id: 64 });
     expect(server.channels).toEqual({ ...DEFAULT_SERVER.channels, pingInterval: 500 });
   });

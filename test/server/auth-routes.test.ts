@@ -15,7 +15,7 @@ let app: FastifyInstance;
 async function serve(config = '', { signup = true } = {}): Promise<void> {
   it = await TestAccounts.start(config);
   const { server } = loadConfig(it.dir, {});
-  const log = createLog({ logging: { level: 'silent', requests: false } });
+  const log = createLog({ logging: { level: 'silent', format: 'json', requests: false } });
   app = await createHttpServer(server, { dataDir: it.dir, lifecycle: { ready: true, stopping: false }, log });
   const { accounts } = it.open;
   const authenticator = new TokenAuthenticator({ tokens: it.tokens, accounts, users: true });
@@ -270,7 +270,7 @@ describe('a hostile body', () => {
 
 test('without built-in users there are only tickets', async () => {
   const config = loadConfig(it.dir, {}).server;
-  const log = createLog({ logging: { level: 'silent', requests: false } });
+  const log = createLog({ logging: { level: 'silent', format: 'json', requests: false } });
   const other = await createHttpServer(config, { dataDir: it.dir, lifecycle: { ready: true, stopping: false }, log });
   const { accounts } = it.open;
   registerAuthRoutes(other, {

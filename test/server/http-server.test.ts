@@ -20,7 +20,7 @@ const CONFIG: ServerConfig = {
   allowedHosts: [],
   cors: { origins: [], credentials: false, allowedHeaders: [], exposedHeaders: [] },
   metrics: undefined,
-  logging: { level: 'silent', requests: true },
+  logging: { level: 'silent', format: 'json', requests: true },
   limits: { ...LIMITS, url: 100, body: 50 },
   compression: { enabled: true, threshold: 1024 },
   channels: {

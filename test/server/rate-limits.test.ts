@@ -19,7 +19,7 @@ const CONFIG: ServerConfig = {
   cors: { origins: ['https://app.example'], credentials: false, allowedHeaders: [], exposedHeaders: [] },
   metrics: undefined,
   compression: { enabled: true, threshold: 1024 },
-  logging: { level: 'silent', requests: false },
+  logging: { level: 'silent', format: 'json', requests: false },
   limits: LIMITS,
   channels: {
     pingInterval: 1,

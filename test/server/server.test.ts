@@ -18,7 +18,7 @@ import { transportConstraint, transportOf } from '../../src/server/transport-con
 import { registerWeb } from '../../src/server/web/files.ts';
 import { LIMITS } from '../query/tables.ts';
 
-const log = createLog({ logging: { level: 'silent', requests: false } });
+const log = createLog({ logging: { level: 'silent', format: 'json', requests: false } });
 
 /** Makes an HTTP server without limits and tables. */
 function makeApp(): FastifyInstance {

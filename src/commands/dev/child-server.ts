@@ -1,24 +1,28 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type Started, SUPERVISED } from './supervised.ts';
+import { hasColors } from '../../server/operations/colors.ts';
+import { FIRST_START, RESTART, type Started, SUPERVISED } from './supervised.ts';
 
 export interface ChildOptions {
   /** Of `tablecast start`. */
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
-  /** Called when it ends without having been stopped. */
-  onEnd(how: string): void;
+  /** Whether it takes the place of a server whose banner was printed. */
+  readonly isRestart: boolean;
+  /** Called when the server ends without having been stopped. */
+  onEnd(reason: string): void;
 }
 
-/** `tablecast start` in a process of its own, with the output of this one. */
+/** A `tablecast start` in a child process that writes to the output of this one. */
 export class ChildServer {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
   #stopping = false;
 
-  constructor({ args, env, onEnd }: ChildOptions) {
-    // The channel is how it is stopped: a signal from the terminal reaches it anyway, and a second one would end it.
+  constructor({ args, env, isRestart, onEnd }: ChildOptions) {
+    // Closing the IPC channel stops the server. Ctrl-C at the terminal reaches the child as well, and a second signal
+    // would end it at once.
     this.#child = spawn(process.execPath, [...process.execArgv, String(process.argv[1]), 'start', ...args], {
-      env: { ...env, [SUPERVISED]: '1' },
+      env: { ...env, [SUPERVISED]: isRestart ? RESTART : FIRST_START },
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     });
     this.#ended = new Promise((done) => {
@@ -29,7 +33,7 @@ export class ChildServer {
     });
   }
 
-  /** Resolves with the URL when it listens, with undefined when it ended before that. */
+  /** Resolves with the URL when the server listens, with undefined when it ended before that. */
   started(): Promise<string | undefined> {
     const listening = new Promise<string>((done) => {
       this.#child.once('message', (message) => done((message as Started).url));
@@ -37,7 +41,7 @@ export class ChildServer {
     return Promise.race([listening, this.#ended.then(() => undefined)]);
   }
 
-  /** Resolves when it has ended; it is killed when that takes longer than `timeout`. */
+  /** Resolves when the server has ended. It is killed after `timeout` milliseconds. */
   async stop(timeout: number): Promise<void> {
     this.#stopping = true;
     if (this.#child.connected) this.#child.disconnect();
@@ -51,21 +55,22 @@ export class ChildServer {
   }
 }
 
-/** How long the modules of an application may take to load before nobody waits for them any more. */
-const CHECK_TIMEOUT = 30_000;
+/** Milliseconds that the modules of an application may take to load. */
+const MAX_CHECK_MS = 30_000;
 
-/** `tablecast check` in a process of its own: what it has found, or undefined. */
+/** Runs `tablecast check` in a child process. Resolves with the errors that it reports, undefined for none. */
 export async function checkInChild(dir: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
   const child = spawn(process.execPath, [...process.execArgv, String(process.argv[1]), 'check', dir], {
-    env,
+    // Its errors are written to the terminal of this process.
+    env: hasColors(process.stderr, env) ? { ...env, FORCE_COLOR: '1' } : env,
     stdio: ['ignore', 'ignore', 'pipe'],
-    timeout: CHECK_TIMEOUT,
+    timeout: MAX_CHECK_MS,
     killSignal: 'SIGKILL',
   });
-  let told = '';
+  let errors = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    told += text;
+    errors += text;
   });
   const code = await new Promise<number | null>((done, fail) => child.once('error', fail).once('close', done));
-  return code === 0 ? undefined : told.trim() || 'the modules could not be loaded';
+  return code === 0 ? undefined : errors.trim() || 'the modules could not be loaded';
 }

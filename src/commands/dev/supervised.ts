@@ -1,20 +1,36 @@
-/** How `tablecast dev` and the server that it runs speak: a channel whose end is the wish to stop. */
+/** Environment variable of a server that `tablecast dev` runs. The server stops when their IPC channel closes. */
 export const SUPERVISED = 'TABLECAST_SUPERVISED';
 
+/** The values of the variable: for the first server, and for those that replace one. */
+export const FIRST_START = 'first';
+export const RESTART = 'restart';
+
+/** Whether `tablecast dev` runs this server in place of one before. */
+export function isRestart(): boolean {
+  return process.env[SUPERVISED] === RESTART;
+}
+
+/** Whether `tablecast dev` runs this server. */
+export function isSupervised(): boolean {
+  return process.env[SUPERVISED] !== undefined;
+}
+
+/** What the server sends when it listens. */
 export interface Started {
   readonly url: string;
 }
 
 let onGone: (() => void) | undefined;
 
-/** Calls back when the supervisor wants the server to stop or is gone; only the last one that asked is called. */
+/** Runs the callback when the supervisor stops the server or has ended. A later callback replaces an earlier one. */
 export function onSupervisorGone(callback: () => void): void {
-  if (process.env[SUPERVISED] === undefined || process.channel === undefined) return;
+  if (!isSupervised() || process.channel === undefined) return;
   if (onGone === undefined) process.once('disconnect', () => onGone?.());
   onGone = callback;
   process.channel?.unref();
 }
 
+/** Reports to the supervisor, if there is one, that the server listens. */
 export function tellSupervisor(url: string): void {
-  if (process.env[SUPERVISED] !== undefined) process.send?.({ url } satisfies Started);
+  if (isSupervised()) process.send?.({ url } satisfies Started);
 }

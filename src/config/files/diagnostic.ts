@@ -23,7 +23,7 @@ export class StartError extends Error {
   readonly diagnostics: readonly Diagnostic[];
 
   constructor(diagnostics: readonly Diagnostic[]) {
-    super(diagnostics.map(formatDiagnostic).join('\n\n'));
+    super(diagnostics.map((one) => formatDiagnostic(one)).join('\n\n'));
     this.name = 'StartError';
     this.diagnostics = diagnostics;
   }
@@ -40,14 +40,20 @@ export class StartError extends Error {
   }
 }
 
+/** Gives a part of the text a style, at a terminal. */
+export type PaintDiagnostic = (style: 'bold' | 'red', text: string) => string;
+
 /** Formats a mistake: `file:line:column message`, the source line with a caret, and the hint. */
-export function formatDiagnostic({ at, message, hint, sourceLine }: Diagnostic): string {
+export function formatDiagnostic(
+  { at, message, hint, sourceLine }: Diagnostic,
+  paint: PaintDiagnostic = (_, text) => text,
+): string {
   const place = at.line === 0 ? at.file : `${at.file}:${at.line}:${at.column}`;
-  const lines = [`${place} ${message}`];
+  const lines = [`${paint('bold', place)} ${message}`];
   if (sourceLine !== undefined) {
     const gutter = `  ${at.line} | `;
     const indent = sourceLine.slice(0, at.column - 1).replace(/[^\t]/g, ' ');
-    lines.push(gutter + sourceLine, `${' '.repeat(gutter.length)}${indent}^`);
+    lines.push(gutter + sourceLine, `${' '.repeat(gutter.length)}${indent}${paint('red', '^')}`);
   }
   if (hint !== undefined) lines.push(`  ${hint}`);
   return lines.join('\n');

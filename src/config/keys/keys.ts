@@ -330,6 +330,9 @@ export const SERVER_KEYS: Keys<ServerConfig> = {
     level: choiceKey(['debug', 'info', 'warn', 'error', 'silent'], 'info', {
       what: 'Level from which events are logged',
     }),
+    format: choiceKey(['auto', 'json', 'pretty'], 'auto', {
+      what: 'Lines of JSON, or lines for a person; `auto` is `pretty` at a terminal and `json` elsewhere',
+    }),
     requests: booleanKey(false, { what: 'Whether every request is logged' }),
   },
   compression: {

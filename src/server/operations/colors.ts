@@ -1,0 +1,26 @@
+import { inspect, stripVTControlCharacters } from 'node:util';
+
+export type Style = 'bold' | 'gray' | 'cyan' | 'yellow' | 'red';
+export type Paint = (style: Style, text: string) => string;
+
+/** Whether text in this stream may have colors: at a terminal, unless NO_COLOR is set, or where FORCE_COLOR is. */
+export function hasColors(stream: Partial<NodeJS.WriteStream>, env: NodeJS.ProcessEnv): boolean {
+  if ((env.NO_COLOR ?? '') !== '') return false;
+  if ((env.FORCE_COLOR ?? '0') !== '0') return true;
+  return stream.isTTY === true && env.TERM !== 'dumb';
+}
+
+/** Gives text a style, or leaves it plain. */
+export function paintFor(stream: Partial<NodeJS.WriteStream>, env: NodeJS.ProcessEnv): Paint {
+  if (!hasColors(stream, env)) return (_, text) => text;
+  return (style, text) => {
+    const [open, close] = inspect.colors[style] ?? [0, 0];
+    return `\u001b[${open}m${text}\u001b[${close}m`;
+  };
+}
+
+/** Text without the control characters by which a terminal could be taken over. Tabs and line ends stay. */
+export function withoutControls(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what has to go
+  return stripVTControlCharacters(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\u{fffd}');
+}
