@@ -22,7 +22,8 @@ export async function prepare(
   return notices;
 }
 
-async function tryPort({ host, port }: ServerConfig): Promise<void> {
+/** Throws what listening would throw. */
+export async function tryPort({ host, port }: Pick<ServerConfig, 'host' | 'port'>): Promise<void> {
   if (port === 0) return;
   const server = createServer();
   server.listen({ host, port });

@@ -4,27 +4,29 @@ import { withoutSecrets } from '../config/files/interpolate.ts';
 import { describeSurprises } from '../config/notices.ts';
 import { describeFlows } from '../connectors/flows/describe.ts';
 import { describePlan } from '../schema/print.ts';
+import { checkTls } from '../server/tls.ts';
 import { describeRoutes } from '../transports/routes/describe.ts';
 import type { Invocation } from './commands.ts';
 import { describeFailure } from './failure.ts';
 import { parseArguments } from './options.ts';
 
 /**
- * `tablecast check`: every mistake of every file, or the plan. Opens no store and creates nothing; modules of hooks and
- * routes are loaded, which runs what stands at their top level.
+ * `tablecast check`: reports every error of every file, or prints what the server would serve. It opens no store and
+ * creates nothing. Modules of hooks and routes are loaded, which runs their top-level code.
  */
 export async function check({ args, env }: Invocation): Promise<number> {
   const { dir } = parseArguments(args, []);
   let runsModules = false;
   const end = async (code: number, text: string) => {
     await write(code === 0 ? process.stdout : process.stderr, `${text}\n`);
-    // A module may have begun something that would go on for ever.
+    // A timer or a connection that a module has opened would keep the process alive.
     if (runsModules) process.exit(code);
     return code;
   };
   try {
     const { server, apps, notices } = loadProject(dir, withoutSecrets(env));
     runsModules = apps.some(({ config }) => config.hooks.length + config.routes.length > 0);
+    checkTls(server.tls);
     const { routes, flows } = await loadModules(apps, dir);
     const plans = apps.map(({ config: app, plan }) => {
       const config = { server, app };

@@ -1,6 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import type { TlsConfig } from '../config/config.ts';
+import { StartError } from '../config/files/diagnostic.ts';
+import { diagnoseFile } from '../config/files/source.ts';
 
 export interface TlsFiles {
   readonly cert: string;
@@ -15,14 +18,31 @@ const pending = new Map<string, Promise<TlsFiles>>();
 
 /**
  * Loads the configured certificate and key; `auto` makes a self-signed certificate for localhost and stores it in
- * `dataDir`. Throws the file system's error when a configured file cannot be read.
+ * `dataDir`. Throws the file system's error for a file that cannot be read, and StartError for one that does not fit.
  */
 export async function loadTls(tls: TlsConfig, dataDir: string): Promise<TlsFiles> {
-  if (tls !== 'auto') return { cert: readFileSync(tls.certificate, 'utf8'), key: readFileSync(tls.privateKey, 'utf8') };
+  if (tls !== 'auto') return readFiles(tls);
   const file = join(dataDir, 'localhost.json');
   const making = pending.get(file) ?? loadSelfSigned(file);
   pending.set(file, making);
   return making.finally(() => pending.delete(file));
+}
+
+/** Throws StartError for files that are no certificate with its private key. */
+export function checkTls(tls: TlsConfig | false | undefined): void {
+  if (typeof tls === 'object') readFiles(tls);
+}
+
+function readFiles({ certificate, privateKey }: Exclude<TlsConfig, 'auto'>): TlsFiles {
+  const files = { cert: readFileSync(certificate, 'utf8'), key: readFileSync(privateKey, 'utf8') };
+  try {
+    createSecureContext(files);
+    return files;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const hint = `tls.certificate and tls.private_key are files in PEM format that belong together (${reason})`;
+    throw new StartError([diagnoseFile(certificate, `cannot be used with ${privateKey}`, hint)]);
+  }
 }
 
 async function loadSelfSigned(file: string): Promise<TlsFiles> {

@@ -1,7 +1,11 @@
+import { mkdirSync } from 'node:fs';
 import closeWithGrace from 'close-with-grace';
 import { previewAll } from '../../boot/allowance.ts';
-import type { Project } from '../../boot/project.ts';
-import { loadProject } from '../../boot/project.ts';
+import { tryPort } from '../../boot/prepare.ts';
+import { loadProject, type Project } from '../../boot/project.ts';
+import { overrideServer } from '../../config/overrides.ts';
+import { paintFor } from '../../server/operations/colors.ts';
+import { checkTls } from '../../server/tls.ts';
 import { askAllowance } from '../allowance.ts';
 import type { Invocation } from '../commands.ts';
 import { describeFailure } from '../failure.ts';
@@ -10,33 +14,35 @@ import { refreshTypes } from '../types/types-file.ts';
 import { ChildServer, checkInChild } from './child-server.ts';
 import { WatchedFiles, watchFiles } from './watch.ts';
 
-/** What a server gets beyond the time that it may take to stop, before it is killed. */
-const GRACE = 5000;
+/** Milliseconds beyond its own shutdown timeout after which a server is killed. */
+const KILL_GRACE_MS = 5000;
 
-/** `tablecast dev`: runs `start` in a process of its own, and again whenever something changed that still makes sense. */
+/** `tablecast dev`: runs `start` in a child process, and restarts it after every change that can be served. */
 export async function dev({ args, env }: Invocation): Promise<number> {
-  const supervisor = new Supervisor(parseArguments(args, ['allow-destructive', 'port', 'host']), env);
+  const options = parseArguments(args, ['allow-destructive', 'port', 'host', 'json']);
+  const supervisor = new Supervisor(options, env);
   const files = supervisor.files;
   const watcher = await watchFiles(files, (paths) => supervisor.changed(paths));
   closeWithGrace({ delay: false, logger: false, onSecondSignal: () => supervisor.kill() }, async ({ err }) => {
-    if (err) say(describeFailure(err));
+    if (err) report(describeFailure(err));
     await watcher.close();
     await supervisor.stop();
   });
-  say(`watching ${files.root}`);
+  report(`watching ${files.root}`);
   supervisor.changed([]);
   return 0;
 }
 
+/** Keeps one server running. A new one replaces it only after everything that could stop its start was checked. */
 class Supervisor {
   readonly files: WatchedFiles;
   readonly #args: Arguments;
   readonly #env: NodeJS.ProcessEnv;
-  #child: ChildServer | undefined;
-  /** Of the running server; a port that was taken freely is kept over restarts, so that clients find it again. */
-  #port: string | undefined;
-  #shutdown = 0;
-  /** Names of the steps that may lose data at the next start. */
+  #server: ChildServer | undefined;
+  /** The URL of the running server. A port that the system chose is kept over restarts, for the clients. */
+  #url: URL | undefined;
+  #shutdownTimeout = 0;
+  /** Names of the schema changes that may lose data at the next start. */
   #allowed: readonly string[] = [];
   #work: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -47,110 +53,120 @@ class Supervisor {
     this.files = new WatchedFiles(args.dir);
   }
 
-  /** Restarts the server for these files, after whatever is under way. */
+  /** Restarts the server for these files, after a restart that is under way. */
   changed(paths: readonly string[]): void {
     this.#work = this.#work
       .then(() => this.#restart(paths))
-      .catch((error) => say(describeFailure(error, this.#args.dir)));
+      .catch((error) => report(describeFailure(error, this.#args.dir)));
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    await this.#child?.stop(this.#shutdown + GRACE);
+    await this.#server?.stop(this.#shutdownTimeout + KILL_GRACE_MS);
   }
 
   kill(): void {
-    this.#child?.kill();
+    this.#server?.kill();
   }
 
   async #restart(paths: readonly string[]): Promise<void> {
     if (this.#stopped) return;
-    if (paths.length > 0) say(`changed: ${paths.join(', ')}`);
+    if (paths.length > 0) report(`changed: ${paths.join(', ')}`);
     const project = await this.#load();
     if (project === undefined) {
-      say(this.#child === undefined ? 'waiting for a change' : 'the server goes on as before');
+      report(this.#server === undefined ? 'waiting for a change' : 'the server keeps running as it was');
       return;
     }
     this.files.use(project);
     this.#refresh(project);
-    this.#shutdown = project.server.limits.shutdown;
-    await this.#child?.stop(this.#shutdown + GRACE);
-    this.#child = undefined;
+    await this.#server?.stop(this.#shutdownTimeout + KILL_GRACE_MS);
+    this.#shutdownTimeout = project.server.limits.shutdown;
+    this.#server = undefined;
     if (!this.#stopped) await this.#start(project);
   }
 
-  /** Undefined when the server could not start with what is written now, which has then been told. */
+  /** The project, or undefined when a server could not start with it; the reason has been reported. */
   async #load(): Promise<Project | undefined> {
     try {
       const project = loadProject(this.#args.dir, this.#env);
-      const refusal = await this.#checkStores(project);
-      if (refusal !== undefined) {
-        say(refusal);
-        return undefined;
-      }
-      const mistake = await this.#checkModules(project);
-      if (mistake === undefined) return project;
-      say(mistake);
-      return undefined;
+      await this.#checkServing(project);
+      const problem = (await this.#checkStores(project)) ?? (await this.#checkModules(project));
+      if (problem === undefined) return project;
+      report(problem);
     } catch (error) {
-      say(describeFailure(error, this.#args.dir));
-      return undefined;
+      report(describeFailure(error, this.#args.dir));
     }
+    return undefined;
   }
 
-  /** Why a store would refuse the schema. What may be lost is asked at each change, or named from the beginning. */
+  /** Throws what would stop the start: a certificate, an address that cannot be listened on, a data directory. */
+  async #checkServing({ server, apps }: Project): Promise<void> {
+    const configs = apps.map(({ config }) => config);
+    const { host, port, tls } = overrideServer(server, configs, this.#args);
+    checkTls(tls);
+    // The running server has its own port.
+    if (String(port) !== this.#url?.port) await tryPort({ host, port });
+    for (const { dataDir } of configs) mkdirSync(dataDir, { recursive: true });
+  }
+
+  /** The reason why a store would refuse the schema. Names of allowed changes are asked for, or from the command line. */
   async #checkStores({ apps }: Project): Promise<string | undefined> {
     const { allowDestructive } = this.#args;
     const wanted = allowDestructive === 'ask' ? await askAllowance(apps) : allowDestructive;
     const previews = await previewAll(apps, wanted);
-    // A name serves once: at a later start no step has it any more.
+    // After the change has been made, no step of a later start has its name.
     const names = new Set(previews.flatMap((preview) => preview.names));
     this.#allowed = wanted.filter((name) => names.has(name));
     return previews.find(({ refusal }) => refusal !== undefined)?.refusal;
   }
 
-  /** Nothing depends on the declarations while the server runs. */
+  /** Updates the declarations. The server does not depend on them, so that an error is only reported. */
   #refresh({ apps }: Project): void {
     try {
-      for (const path of refreshTypes(apps)) say(`wrote ${path}`);
+      for (const path of refreshTypes(apps)) report(`wrote ${path}`);
     } catch (error) {
-      say(describeFailure(error, this.#args.dir));
+      report(describeFailure(error, this.#args.dir));
     }
   }
 
-  /** In a process of its own: what a module has begun would go on in this one, and it could not be loaded anew. */
+  /** Errors of code and flows. A child process checks them: modules loaded here would keep running and never reload. */
   async #checkModules({ apps }: Project): Promise<string | undefined> {
-    if (apps.every(({ config }) => config.hooks.length === 0)) return undefined;
-    return checkInChild(this.#args.dir, this.#env);
+    const hasModules = apps.some(
+      ({ config: { hooks, routes, connectors, flows } }) =>
+        hooks.length + routes.length > 0 || connectors !== undefined || flows !== undefined,
+    );
+    return hasModules ? checkInChild(this.#args.dir, this.#env) : undefined;
   }
 
   async #start({ server }: Project): Promise<void> {
-    const { dir, host } = this.#args;
+    const { dir, host, logFormat } = this.#args;
     const port = this.#args.port ?? server.port;
-    const taken = port === 0 ? this.#port : String(port);
+    const chosen = port === 0 ? this.#url?.port : String(port);
     const args = [
       dir,
       ...(this.#allowed.length === 0 ? [] : [`--allow-destructive=${this.#allowed.join(',')}`]),
       ...(host === undefined ? [] : ['--host', host]),
-      ...(taken === undefined ? [] : ['--port', taken]),
+      ...(chosen === undefined ? [] : ['--port', chosen]),
+      ...(logFormat === undefined ? [] : ['--json']),
     ];
     const child = new ChildServer({
       args,
       env: this.#env,
-      onEnd: (how) => {
-        if (this.#child === child) this.#child = undefined;
-        say(`the server has ended (${how}); it starts again after the next change`);
+      isRestart: this.#url !== undefined,
+      onEnd: (reason) => {
+        if (this.#server === child) this.#server = undefined;
+        report(`the server has ended (${reason}); it starts again after the next change`);
       },
     });
-    this.#child = child;
+    this.#server = child;
     const url = await child.started();
     if (url === undefined) return;
-    this.#port = new URL(url).port;
-    say(`serving on ${url}`);
+    this.#url = new URL(url);
+    report(`serving on ${url}`);
   }
 }
 
-/** Stdout has the log of the server alone. */
-function say(text: string): void {
-  process.stderr.write(`dev: ${text}\n`);
+/** Writes to stderr: stdout has only the log of the server. */
+function report(text: string): void {
+  process.stderr.write(`${paintFor(process.stderr, process.env)('gray', 'dev:')} ${text}\n`);
 }

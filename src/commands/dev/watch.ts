@@ -7,13 +7,18 @@ import { DEFINITIONS_FILE, TYPES_FILE } from '../types/types-file.ts';
 
 const EXTENSIONS: ReadonlySet<string> = new Set(['.graphql', '.ts', '.mts', '.cts', '.js', '.mjs', '.cjs', '.json']);
 const FILES: ReadonlySet<string> = new Set([CONFIG_FILE, DOTENV_FILE]);
-/** Editors write in several steps; a version control system changes many files. */
-const QUIET = 100;
+/** Milliseconds without a change before a restart: editors write in several steps, version control many files. */
+const QUIET_MS = 100;
 
-/** What `tablecast types` makes. */
-const MADE: ReadonlySet<string> = new Set([TYPES_FILE, DEFINITIONS_FILE]);
+/** Files that `tablecast types` and package managers write: none of them changes what is served. */
+const IGNORED_FILES: ReadonlySet<string> = new Set([
+  TYPES_FILE,
+  DEFINITIONS_FILE,
+  'package-lock.json',
+  'npm-shrinkwrap.json',
+]);
 
-/** Which files of the application decide about how it is served. */
+/** The files of an application that decide how it is served. */
 export class WatchedFiles {
   readonly #root: string;
   #ignored: ReadonlySet<string> = new Set();
@@ -27,19 +32,19 @@ export class WatchedFiles {
     return this.#root;
   }
 
-  /** What the configuration calls data and static files is left alone, and what it calls a schema is watched. */
+  /** Ignores the folders of data and static files that the configuration names, and watches its schema files. */
   use({ apps }: Project): void {
     this.#ignored = new Set(apps.flatMap(({ config }) => [config.dataDir, ...(config.web ? [config.web] : [])]));
     this.#schemas = new Set(apps.flatMap(({ config }) => config.schemas));
   }
 
-  /** False for a folder, and for everything below it, that never matters. */
+  /** False for a folder whose files never matter, nor those below it. */
   isFolderOfInterest(path: string): boolean {
-    const way = relative(this.#root, path);
-    if (way === '') return true;
-    const names = way.split(sep);
+    const relativePath = relative(this.#root, path);
+    if (relativePath === '') return true;
+    const names = relativePath.split(sep);
     if (names.some((name) => name === 'node_modules' || name.startsWith('.'))) return false;
-    // Before the configuration could be read the usual names are all that is known.
+    // Until the configuration has been read, only the default names are known.
     if (this.#schemas.size === 0 && names.length <= 2 && ['data', 'web'].includes(basename(path))) return false;
     for (let folder = path; folder.length > this.#root.length; folder = dirname(folder)) {
       if (this.#ignored.has(folder)) return false;
@@ -48,12 +53,12 @@ export class WatchedFiles {
   }
 
   isOfInterest(path: string): boolean {
-    if (!this.isFolderOfInterest(dirname(path)) || MADE.has(basename(path))) return false;
+    if (!this.isFolderOfInterest(dirname(path)) || IGNORED_FILES.has(basename(path))) return false;
     return FILES.has(basename(path)) || EXTENSIONS.has(extname(path)) || this.#schemas.has(path);
   }
 }
 
-/** Calls back with the files that changed, when they have been quiet for a moment. Resolves when it watches. */
+/** Reports the files that changed, once no further one has for `QUIET_MS`. Resolves when the watcher is ready. */
 export async function watchFiles(
   files: WatchedFiles,
   onChange: (paths: readonly string[]) => void,
@@ -72,7 +77,7 @@ export async function watchFiles(
       const paths = [...changed].toSorted();
       changed.clear();
       onChange(paths);
-    }, QUIET);
+    }, QUIET_MS);
   });
   await new Promise<void>((done) => watcher.once('ready', done));
   return watcher;

@@ -1,0 +1,108 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { type AppOptions, makeApp } from '../support/app.ts';
+import { ask } from '../support/http.ts';
+import { until } from '../support/wait.ts';
+
+const CLI = join(import.meta.dirname, '../../dist/cli.js');
+const SCHEMA = 'type Message @table @export { id: ID! @primaryKey title: String! }\n';
+const WAIT = { timeout: 20_000 };
+
+interface Dev {
+  readonly dir: string;
+  readonly url: string;
+  /** Resolves when the text was printed that often. */
+  printed(text: string, count?: number): Promise<unknown>;
+}
+
+async function inDev(options: AppOptions, run: (dev: Dev) => Promise<void>): Promise<void> {
+  const { dir, root } = await makeApp({ schema: SCHEMA, config: 'port: 0\n', ...options });
+  const child = spawn(process.execPath, [CLI, 'dev', dir], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
+  const printed = (text: string, count = 1) =>
+    until(
+      async () => output,
+      (found) => found.split(text).length > count,
+      { ...WAIT, what: `${count} × "${text}"` },
+    );
+  try {
+    const [, url = ''] = /serving on (\S+)/.exec(String(await printed('dev: serving on '))) ?? [];
+    await run({ dir, url, printed });
+  } finally {
+    child.kill('SIGTERM');
+    const [code] = await once(child, 'exit');
+    await rm(root ?? dir, { recursive: true, force: true });
+    expect(code, output).toBe(0);
+  }
+}
+
+const ROUTES = `import { defineRoute } from 'tablecast';
+export const routes = { hello: defineRoute({ handler: () => 'hello' }) };\n`;
+const BROKEN_FLOW = `port: 0
+flows:
+  copy:
+    from: {connector: table, operation: create, table: Massage}
+    to: {connector: table, operation: create, target: Message}
+`;
+
+describe('tablecast dev keeps the running server', { timeout: 60_000 }, () => {
+  test.each<{ where: string; broken: string; message: string; files?: Record<string, string> }>([
+    { where: 'a flow', broken: BROKEN_FLOW, message: 'there is no exported table "Massage"' },
+    { where: 'a connector', broken: 'port: 0\nconnectors: {mq: {type: rabitmq}}\n', message: '"rabbitmq"?' },
+    { where: 'a key', broken: 'prot: 0\n', message: 'config.yaml:1:1' },
+    {
+      where: 'a certificate',
+      broken: 'port: 0\ntls: {certificate: own.pem, private_key: own.pem}\n',
+      message: 'own.pem cannot be used with',
+      files: { 'own.pem': 'none\n' },
+    },
+  ])('after an error in $where, and reports it', async ({ broken, message, files = {} }) => {
+    await inDev({ files }, async ({ dir, url, printed }) => {
+      await writeFile(join(dir, 'config.yaml'), broken);
+      await printed(message);
+      await printed('dev: the server keeps running as it was');
+      expect((await ask('POST', `${url}/my-app/Message`, { json: { title: 'still' } })).status).toBe(201);
+      await writeFile(join(dir, 'config.yaml'), 'port: 0\n');
+      await printed('dev: serving on ', 2);
+      expect((await ask('GET', `${url}/my-app/Message`)).records).toMatchObject([{ title: 'still' }]);
+    });
+  });
+
+  test('after an error in routes, and reports it with its line', async () => {
+    const options = { files: { 'routes.ts': ROUTES }, config: 'port: 0\nroutes: routes.ts\n' };
+    await inDev(options, async ({ dir, url, printed }) => {
+      await writeFile(join(dir, 'routes.ts'), 'export const routes = {{;\n');
+      await printed('routes.ts:1:24 does not parse');
+      await printed('  1 | export const routes = {{;');
+      await printed('dev: the server keeps running as it was');
+      expect((await ask('GET', `${url}/my-app/api/hello`)).status).toBe(200);
+    });
+  });
+
+  test('when the new port is taken', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as { port: number };
+    await inDev({}, async ({ dir, url, printed }) => {
+      await writeFile(join(dir, 'config.yaml'), `port: ${port}\n`);
+      await printed(`port ${port} on 127.0.0.1 is taken`);
+      await printed('dev: the server keeps running as it was');
+      expect((await ask('GET', `${url}/my-app/Message`)).status).toBe(200);
+    }).finally(() => other.close());
+  });
+
+  test('when a package manager writes its files', async () => {
+    await inDev({ files: { 'package-lock.json': '{}\n', 'node_modules/a/index.js': '' } }, async ({ dir, printed }) => {
+      await writeFile(join(dir, 'package-lock.json'), '{"a":1}\n');
+      await writeFile(join(dir, 'node_modules/a/index.js'), 'a();\n');
+      await writeFile(join(dir, 'schema.graphql'), SCHEMA.replace('}', 'more: Int }'));
+      const output = String(await printed('dev: serving on ', 2));
+      expect(output.match(/changed: .*/g)).toEqual(['changed: schema.graphql']);
+    });
+  });
+});
