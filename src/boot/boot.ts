@@ -34,8 +34,6 @@ export interface RunningServer {
   /** Tables for code that runs in the process of the server, by application and export name, with all rights. */
   readonly tables: ReadonlyMap<string, OpenApp['tables']>;
   readonly apps: Project['apps'];
-  /** Settings that are valid but may be a mistake, a sentence for each. */
-  readonly notices: Project['notices'];
   /** Milliseconds that `close` may take before the process should be terminated. */
   readonly shutdownTimeout: number;
   /** Stops without losing anything: no new requests, streams asked to reconnect, writes finished, store closed. */
@@ -96,5 +94,5 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
   const url = urlOf(server, config);
   announce(log, { url, config, opened, notices });
   const tables = new Map(opened.map((app) => [app.config.appId, app.tables]));
-  return { url, log, isLogPretty: isPretty(config.logging), tables, apps, notices, shutdownTimeout: timeout, close };
+  return { url, log, isLogPretty: isPretty(config.logging), tables, apps, shutdownTimeout: timeout, close };
 }

@@ -9,7 +9,7 @@ export interface Terminal {
   readonly output: NodeJS.WritableStream;
 }
 
-/** What `--allow-destructive` without names allows: what the operator agrees to at the terminal. Throws CommandError. */
+/** Names of the schema changes that the operator confirms at the terminal, for `--allow-destructive` without names. Throws CommandError. */
 export async function askAllowance(
   apps: readonly ProjectApp[],
   { input, output }: Terminal = { input: process.stdin, output: process.stderr },
@@ -24,11 +24,11 @@ export async function askAllowance(
     throw new CommandError([...refused, sentence].join('\n\n'));
   }
   output.write(`${refused.join('\n\n')}\n\n`);
-  if (await agrees(`Make these changes now: ${losing.join(', ')}? (y/N) `, { input, output })) return losing;
+  if (await confirm(`Make these changes now: ${losing.join(', ')}? (y/N) `, { input, output })) return losing;
   throw new CommandError('Nothing was changed.');
 }
 
-async function agrees(question: string, { input, output }: Terminal): Promise<boolean> {
+async function confirm(question: string, { input, output }: Terminal): Promise<boolean> {
   const terminal = createInterface({ input, output });
   const ended = new Promise<string>((done) => terminal.once('close', () => done('')));
   const answer = await Promise.race([terminal.question(question), ended]);
@@ -36,7 +36,7 @@ async function agrees(question: string, { input, output }: Terminal): Promise<bo
   return /^y(?:es)?$/i.test(answer.trim());
 }
 
-/** The names that a command was given, or those that the operator agrees to. */
+/** The names on the command line, or those that the operator confirms. */
 export async function resolveAllowance(
   allowed: readonly string[] | 'ask',
   { dir, env }: { readonly dir: string; readonly env: NodeJS.ProcessEnv },

@@ -35,9 +35,9 @@ function describeApp({ config, plan }: ProjectApp, { base, isOnly }: { base: str
 
   function describeTables(texts: readonly string[]): BannerRow[] {
     const more = texts.length - MAX_LISTED_TABLES;
-    const shown =
+    const listed =
       more > 0 ? [...texts.slice(0, MAX_LISTED_TABLES), `and ${more} more: tablecast check lists them`] : texts;
-    return shown.map((text, index) => ({ label: index === 0 ? named('Tables') : '', text }));
+    return listed.map((text, index) => ({ label: index === 0 ? named('Tables') : '', text }));
   }
 }
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Invocation } from './commands.ts';
 import { parseArguments } from './options.ts';
 
-/** `tablecast version`: as in package.json. */
+/** `tablecast version`: prints the version in package.json. */
 export function version({ args }: Invocation): number {
   parseArguments(args, []);
   process.stdout.write(`${readVersion()}\n`);

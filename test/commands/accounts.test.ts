@@ -46,7 +46,7 @@ describe('tablecast user', () => {
     expect(await run('user passwd ADA --password-stdin', 'another horse\r\nand no second line')).toMatchObject({
       code: 0,
       stdout: '',
-      stderr: 'Ada has another password, and has to log in again.\n',
+      stderr: 'The password of Ada is changed, and the logins of the user have ended.\n',
     });
     expect(stored()).not.toBe(before);
     expect((await run('user role ada --role viewer --role viewer')).stderr).toBe(
@@ -59,12 +59,12 @@ describe('tablecast user', () => {
   });
 
   test.each([
-    ['user add ada --password-stdin', 'there is a user "ada" already'],
-    ['user passwd nobody --password-stdin', 'there is no user "nobody"; tablecast user list shows them'],
+    ['user add ada --password-stdin', 'a user "ada" exists already'],
+    ['user passwd nobody --password-stdin', 'there is no user "nobody"; tablecast user list prints the names'],
     ['user role nobody --role a', 'there is no user "nobody"'],
     ['user disable nobody', 'there is no user "nobody"'],
     ['user add bob --password-stdin', 'the password must have 8 to 256 characters'],
-    ['user add bob', 'no terminal to ask for the password at; give it with --password-stdin'],
+    ['user add bob', 'the password cannot be asked for without a terminal; use --password-stdin'],
   ])('refuses %j in a sentence, exit code 1', async (words, message) => {
     const { code, stdout, stderr } = await run(words, 'short\n');
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
@@ -81,8 +81,8 @@ describe('tablecast user', () => {
 
   test.each([
     ['user', 'user needs one of add, passwd, role, disable, enable, list'],
-    ['user lsit', 'did you mean "list"?'],
-    ['user remove', 'unknown command "user remove"; user has add, passwd'],
+    ['user lsit', 'did you mean "user list"?'],
+    ['user remove', 'unknown command "user remove"; the commands are user add, user passwd,'],
     ['user add', "the user's name is needed"],
     ['user role ada --rol a', 'did you mean "--role"?'],
     ['user role ada --role a,b', 'role "a,b": a role has 1 to 64 letters'],
@@ -98,7 +98,7 @@ describe('tablecast user', () => {
     const { code, stdout, stderr } = await runCommand(words.split(' '));
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(message);
-    expect(stderr).toContain('See: tablecast help');
+    expect(stderr).toMatch(/^See: tablecast (?:help|(?:user|key) \w+ --help)$/m);
   });
 
   test.each([
@@ -203,10 +203,10 @@ describe('tablecast key', () => {
     expect(revoked).toMatchObject({ code: 0, stderr: `The key ${id} (ci) is revoked.\n` });
     expect((await run('key list')).stdout).toMatch(new RegExp(`${id} .* revoked \\d{4}-`));
     const again = await run(`key revoke ${id}`);
-    expect(again).toMatchObject({ code: 1, stderr: `the key "${id}" (ci) was revoked before\n` });
+    expect(again).toMatchObject({ code: 1, stderr: `the key "${id}" (ci) is revoked already\n` });
     expect(await run('key revoke zzzzzzzz')).toMatchObject({
       code: 1,
-      stderr: 'there is no key "zzzzzzzz"; tablecast key list shows them\n',
+      stderr: 'there is no key "zzzzzzzz"; tablecast key list prints the ids\n',
     });
   });
 
@@ -217,12 +217,13 @@ describe('tablecast key', () => {
   });
 });
 
-test('help shows the commands of users and keys with their options', async () => {
+test('help lists the commands of users and keys, and their help the options', async () => {
   const { stdout } = await runCommand(['help']);
-  for (const words of ['user add <name>', 'user passwd', 'user role', 'user disable', 'user enable', 'user list']) {
-    expect(stdout).toContain(`tablecast ${words}`);
+  const commands = ['user add <name>', 'user passwd', 'user role', 'user disable', 'user enable', 'user list'];
+  for (const words of [...commands, 'key create <name>', 'key revoke <id>', 'key list']) {
+    expect(stdout).toContain(`\n  ${words} `);
   }
-  for (const words of ['key create <name>', 'key revoke <id>', 'key list'])
-    expect(stdout).toContain(`tablecast ${words}`);
-  for (const option of ['--role', '--claim', '--sub', '--password-stdin']) expect(stdout).toContain(`  ${option} `);
+  const helps = await Promise.all([runCommand(['user', '--help']), runCommand(['key', '--help'])]);
+  const text = helps.map((exit) => exit.stdout).join('\n');
+  for (const option of ['--role', '--claim', '--sub', '--password-stdin']) expect(text).toContain(`  ${option} `);
 });

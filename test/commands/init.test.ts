@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -59,6 +59,21 @@ describe('tablecast init', () => {
       const { stdout: report } = await run(process.execPath, ['--test', '--test-reporter=tap'], { cwd: dir });
       expect(report).toMatch(/^# fail 0$/m);
       expect(report).toMatch(/^# pass [1-9]/m);
+    },
+  );
+
+  test.skipIf(process.platform === 'win32')(
+    'makes a secret of its own for each chat, for the owner alone',
+    async () => {
+      const secretOf = async (name: string) => {
+        const dir = join(folder, name);
+        expect((await runCommand(['init', dir, 'chat', '--no-install'])).code).toBe(0);
+        expect((await stat(join(dir, '.env'))).mode & 0o777).toBe(0o600);
+        return /^JWT_SECRET=([\w-]{43})$/m.exec(await readFile(join(dir, '.env'), 'utf8'))?.[1];
+      };
+      const first = await secretOf('chat-1');
+      expect(first).toBeDefined();
+      expect(await secretOf('chat-2')).not.toBe(first);
     },
   );
 

@@ -61,7 +61,10 @@ describe('tablecast types', () => {
         expect((await runToExit(['types', dir, '--out', out])).code).toBe(0);
         expect(await readFile(out, 'utf8')).toContain("declare module 'tablecast'");
         const refused = await runToExit(['types', dir, '--out', join(dir, 'own.ts')]);
-        expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('was not made by tablecast types')]);
+        expect([refused.code, refused.stderr]).toEqual([
+          1,
+          expect.stringContaining('was not written by tablecast types'),
+        ]);
         expect(await readFile(join(dir, 'own.ts'), 'utf8')).toBe(own);
       },
       { 'own.ts': own },

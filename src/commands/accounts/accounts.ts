@@ -10,15 +10,15 @@ import type { Invocation } from '../commands.ts';
 import { CommandError, describeFailure } from '../failure.ts';
 import { type Call, UsageError } from '../options.ts';
 
-/** Milliseconds that a command waits for a server that writes. */
-const BUSY_TIMEOUT = 5000;
+/** Milliseconds that a command waits for a write of the server. */
+const MAX_BUSY_MS = 5000;
 
 interface Work {
   readonly store: AccountStore;
   readonly app: AppConfig;
 }
 
-/** Does something with the accounts of the application in `dir`, whether or not its server runs. Resolves with the exit code. */
+/** Runs `work` on the accounts of the application in `dir`, while its server runs or not. Resolves with the exit code. */
 export async function withAccounts(
   { dir }: Pick<Call, 'dir'>,
   env: Invocation['env'],
@@ -27,7 +27,7 @@ export async function withAccounts(
   try {
     const app = loadApp(dir, env);
     mkdirSync(app.dataDir, { recursive: true });
-    const store = await (await loadEngine()).openAccounts({ dir: app.dataDir, busyTimeout: BUSY_TIMEOUT });
+    const store = await (await loadEngine()).openAccounts({ dir: app.dataDir, busyTimeout: MAX_BUSY_MS });
     try {
       await work({ store, app });
     } finally {
@@ -51,20 +51,19 @@ function loadApp(dir: string, env: Invocation['env']): AppConfig {
   throw new CommandError(`${dir} has several applications; name the folder of one: ${names}`);
 }
 
-/** For people at the terminal; stdout has results alone. */
+/** Writes a sentence to stderr: stdout has only results. */
 export function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** Says so where what was done has no effect yet. */
+/** Writes a note where the configuration does not use the users or keys yet. */
 export function warnIfUnused({ auth }: AppConfig, what: 'users' | 'keys'): void {
   if (auth === undefined || auth === 'none')
-    say('Note: config.yaml has no `auth`, so that nobody is asked who they are.');
-  else if (what === 'users' && !auth.users)
-    say('Note: config.yaml does not say `auth.users: true`, so that users cannot log in.');
+    say('Note: config.yaml has no `auth`: authentication is off, and every caller is anonymous.');
+  else if (what === 'users' && !auth.users) say('Note: users cannot log in until config.yaml has `auth.users: true`.');
 }
 
-/** `--role`, each once. Throws UsageError. */
+/** The values of `--role`, each once. Throws UsageError. */
 export function readRoles({ role }: Call['values']): string[] {
   const roles = [...new Set((role as string[] | undefined) ?? [])];
   const problem = rolesProblem(roles);
@@ -72,7 +71,7 @@ export function readRoles({ role }: Call['values']): string[] {
   return roles;
 }
 
-/** `--claim name=value`. Throws UsageError. */
+/** The values of `--claim name=value`. Throws UsageError. */
 export function readClaims({ claim }: Call['values']): Claims {
   const claims: Record<string, string> = {};
   for (const text of (claim as string[] | undefined) ?? []) {
@@ -86,7 +85,7 @@ export function readClaims({ claim }: Call['values']): Claims {
   return claims;
 }
 
-/** Columns, as wide as they have to be. */
+/** A table of text with aligned columns. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
   return rows

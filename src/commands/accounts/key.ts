@@ -15,7 +15,7 @@ import {
   withAccounts,
 } from './accounts.ts';
 
-/** `tablecast key create`: prints the key, and nothing else, on stdout. */
+/** `tablecast key create`: prints the key alone to stdout. */
 export function createKey({ args, env }: Invocation): Promise<number> {
   const call = parseCall(args, { options: ['role', 'claim', 'sub'], operands: ['a name for the key'] });
   const [name = ''] = call.operands;
@@ -29,7 +29,7 @@ export function createKey({ args, env }: Invocation): Promise<number> {
     const sub = written ?? `key:${id}`;
     store.addKey({ id, hash, name, sub, roles, claims, created: Date.now(), revoked: undefined });
     process.stdout.write(`${text}\n`);
-    say(`This is shown once, and cannot be had again. To end it: tablecast key revoke ${id}`);
+    say(`This key is printed only once. To revoke it: tablecast key revoke ${id}`);
     warnIfUnused(app, 'keys');
   });
 }
@@ -40,8 +40,8 @@ export function revokeKey({ args, env }: Invocation): Promise<number> {
   return withAccounts(call, env, ({ store }) => {
     const id = idOf(call.operands[0] ?? '');
     const key = store.key(id);
-    if (key === undefined) throw new CommandError(`there is no key "${id}"; tablecast key list shows them`);
-    if (!store.revokeKey(id, Date.now())) throw new CommandError(`the key "${id}" (${key.name}) was revoked before`);
+    if (key === undefined) throw new CommandError(`there is no key "${id}"; tablecast key list prints the ids`);
+    if (!store.revokeKey(id, Date.now())) throw new CommandError(`the key "${id}" (${key.name}) is revoked already`);
     say(`The key ${id} (${key.name}) is revoked.`);
   });
 }
@@ -57,7 +57,7 @@ export function listKeys({ args, env }: Invocation): Promise<number> {
   });
 }
 
-/** Whoever has a whole key at hand may give that; only its id is looked at, and shown. */
+/** The id of a whole key, of which nothing else is used or printed; or the id itself. */
 function idOf(written: string): string {
   return written.startsWith(`${KEY_FORM.prefix}_`) ? (written.split('_')[1] ?? '') : written;
 }

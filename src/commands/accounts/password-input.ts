@@ -1,19 +1,19 @@
 import { StringDecoder } from 'node:string_decoder';
 import { CommandError } from '../failure.ts';
 
-/** No password is longer. */
-const MOST_INPUT = 16 * 1024;
+/** Characters that are read. The limit for passwords is lower. */
+const MAX_INPUT_CHARACTERS = 16 * 1024;
 const ENTER = new Set(['\r', '\n', '\u0004']);
 const ERASE = new Set(['\u007f', '\b']);
 const INTERRUPT = '\u0003';
 
-/** Asks for a new password at the terminal, twice and without showing it; or takes the first line of stdin. */
+/** Asks for a new password twice at the terminal, without echo, or reads the first line of stdin. */
 export async function readPassword(fromStdin: boolean): Promise<string> {
   if (fromStdin) return readLine();
   if (!process.stdin.isTTY) {
-    throw new CommandError('there is no terminal to ask for the password at; give it with --password-stdin');
+    throw new CommandError('the password cannot be asked for without a terminal; use --password-stdin');
   }
-  // What is typed before the second question must not be shown either.
+  // Echo stays off between the two questions.
   process.stdin.setRawMode(true);
   try {
     const password = await ask('Password: ');
@@ -29,14 +29,14 @@ async function readLine(): Promise<string> {
   const decoder = new StringDecoder('utf8');
   for await (const chunk of process.stdin) {
     text += decoder.write(chunk as Buffer);
-    if (text.includes('\n') || text.length > MOST_INPUT) break;
+    if (text.includes('\n') || text.length > MAX_INPUT_CHARACTERS) break;
   }
   const [line = ''] = text.split(/\r?\n/, 1);
   if (line === '') throw new CommandError('stdin has no password: its first line is empty');
   return line;
 }
 
-/** One line of a terminal in raw mode, which shows nothing. What comes after it is left for whoever asks next. */
+/** Reads one line from a terminal in raw mode, which has no echo. The rest of the input stays for the next question. */
 async function ask(prompt: string): Promise<string> {
   const { stdin, stderr } = process;
   stderr.write(prompt);
@@ -53,7 +53,7 @@ async function ask(prompt: string): Promise<string> {
           return typed.join('');
         }
         if (ERASE.has(letter)) typed = typed.slice(0, -1);
-        else if (letter >= ' ' && typed.length < MOST_INPUT) typed.push(letter);
+        else if (letter >= ' ' && typed.length < MAX_INPUT_CHARACTERS) typed.push(letter);
       }
     }
   } finally {
@@ -64,17 +64,17 @@ async function ask(prompt: string): Promise<string> {
 function nextChunk(): Promise<Buffer> {
   const { stdin } = process;
   return new Promise((resolve, reject) => {
-    const end = (): void => {
-      stdin.off('data', take).off('end', gone).pause();
+    const finish = (): void => {
+      stdin.off('data', receive).off('end', closed).pause();
     };
-    const take = (chunk: Buffer): void => {
-      end();
+    const receive = (chunk: Buffer): void => {
+      finish();
       resolve(chunk);
     };
-    const gone = (): void => {
-      end();
-      reject(new CommandError('the terminal is gone; nothing was changed'));
+    const closed = (): void => {
+      finish();
+      reject(new CommandError('the terminal was closed; nothing was changed'));
     };
-    stdin.on('data', take).on('end', gone).resume();
+    stdin.on('data', receive).on('end', closed).resume();
   });
 }

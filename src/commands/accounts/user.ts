@@ -18,19 +18,19 @@ import {
 } from './accounts.ts';
 import { readPassword } from './password-input.ts';
 
-const NAMED = ["the user's name"];
+const OPERANDS = ["the user's name"];
 
 /** `tablecast user add`: prints the new user's id. */
 export function addUser({ args, env }: Invocation): Promise<number> {
-  const call = parseCall(args, { options: ['role', 'claim', 'password-stdin'], operands: NAMED });
+  const call = parseCall(args, { options: ['role', 'claim', 'password-stdin'], operands: OPERANDS });
   const [name = ''] = call.operands;
   const problem = nameProblem(name);
   if (problem !== undefined) throw new UsageError(`the name ${problem}`);
   const roles = readRoles(call.values);
   const claims = readClaims(call.values);
   return withAccounts(call, env, async ({ store, app }) => {
-    // Before somebody types a password for nothing.
-    if (store.userByName(name) !== undefined) throw new CommandError(`there is a user "${name}" already`);
+    // Checked before the password is asked for.
+    if (store.userByName(name) !== undefined) throw new CommandError(`a user "${name}" exists already`);
     const password = await newPassword(call.values['password-stdin'] === true);
     const id = uuidv7();
     store.addUser({ id, name, password, roles, claims, disabled: false, created: Date.now() });
@@ -41,17 +41,17 @@ export function addUser({ args, env }: Invocation): Promise<number> {
 
 /** `tablecast user passwd`. */
 export function changePassword({ args, env }: Invocation): Promise<number> {
-  const call = parseCall(args, { options: ['password-stdin'], operands: NAMED });
+  const call = parseCall(args, { options: ['password-stdin'], operands: OPERANDS });
   return withAccounts(call, env, async ({ store }) => {
     const user = find(store, call.operands);
     store.setPassword(user.id, await newPassword(call.values['password-stdin'] === true));
-    say(`${user.name} has another password, and has to log in again.`);
+    say(`The password of ${user.name} is changed, and the logins of the user have ended.`);
   });
 }
 
-/** `tablecast user role`: exactly those that are given, none without any. */
+/** `tablecast user role`: sets exactly the roles on the command line. */
 export function setRoles({ args, env }: Invocation): Promise<number> {
-  const call = parseCall(args, { options: ['role'], operands: NAMED });
+  const call = parseCall(args, { options: ['role'], operands: OPERANDS });
   const roles = readRoles(call.values);
   return withAccounts(call, env, ({ store }) => {
     const user = find(store, call.operands);
@@ -71,7 +71,7 @@ export function enable({ args, env }: Invocation): Promise<number> {
 }
 
 function setDisabled(args: Invocation['args'], env: Invocation['env'], disabled: boolean): Promise<number> {
-  const call = parseCall(args, { options: [], operands: NAMED });
+  const call = parseCall(args, { options: [], operands: OPERANDS });
   return withAccounts(call, env, ({ store }) => {
     const user = find(store, call.operands);
     store.setDisabled(user.id, disabled);
@@ -98,7 +98,7 @@ export function listUsers({ args, env }: Invocation): Promise<number> {
 
 function find(store: AccountStore, [name = '']: readonly string[]): User {
   const user = store.userByName(name);
-  if (user === undefined) throw new CommandError(`there is no user "${name}"; tablecast user list shows them`);
+  if (user === undefined) throw new CommandError(`there is no user "${name}"; tablecast user list prints the names`);
   return user;
 }
 

@@ -20,10 +20,10 @@ export function readTemplate(dir: string, values: Values): ReadonlyMap<string, s
   const files = new Map<string, string>();
   for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
-    const path = join(entry.parentPath, entry.name);
-    const names = path.slice(dir.length + 1).split(sep);
-    const shown = names.map((name) => DOT_FILES[name] ?? name).join('/');
-    files.set(shown, fill(readFileSync(path, 'utf8'), values));
+    const source = join(entry.parentPath, entry.name);
+    const names = source.slice(dir.length + 1).split(sep);
+    const path = names.map((name) => DOT_FILES[name] ?? name).join('/');
+    files.set(path, fill(readFileSync(source, 'utf8'), values));
   }
   return files;
 }

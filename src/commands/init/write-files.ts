@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { kindOf } from '../../config/files/paths.ts';
 import { CommandError } from '../failure.ts';
 
 /** Entries of a folder that an error names. */
 const MAX_NAMED_ENTRIES = 5;
+
+/** File modes: of secrets, for the owner alone, and of everything else, as the umask has it. */
+const SECRET_MODE = 0o600;
+const DEFAULT_MODE = 0o666;
 
 /** Paths relative to the folder. */
 export interface Written {
@@ -75,7 +79,7 @@ function addToFolder(dir: string, files: Files): Written {
 /** False when the file exists. */
 function writeNew(path: string, text: string): boolean {
   try {
-    writeFileSync(path, text, { flag: 'wx' });
+    writeFileSync(path, text, { flag: 'wx', mode: basename(path) === '.env' ? SECRET_MODE : DEFAULT_MODE });
     return true;
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false;

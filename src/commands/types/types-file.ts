@@ -6,16 +6,16 @@ import type { ProjectApp } from '../../schema/project-app.ts';
 import { DECLARATIONS_MARK, makeDeclarations } from '../../typegen/declarations.ts';
 import { CommandError } from '../failure.ts';
 
-/** Where an application has its declarations, unless it is said. */
+/** The default file of the declarations, in the application folder. */
 export const TYPES_FILE = 'tablecast-env.d.ts';
-/** Where the definitions of directives are, beside the declarations. */
+/** The file with the definitions of directives, beside the declarations. */
 export const DEFINITIONS_FILE = 'tablecast.graphql';
 
-/** A file that `tablecast types` makes. */
+/** A file that `tablecast types` generates. */
 export interface MadeFile {
   readonly path: string;
   readonly text: string;
-  /** How it begins; other files are left as they are. */
+  /** The beginning of the file. A file that begins otherwise is not overwritten. */
   readonly mark: string;
 }
 
@@ -28,21 +28,21 @@ export function madeFiles({ config, plan }: ProjectApp, out?: string): readonly 
   ];
 }
 
-/** Whether the file is as it would be made. */
+/** Whether the file is up to date. */
 export function isCurrent({ path, text }: MadeFile): boolean {
   return read(path) === text;
 }
 
-/** Writes the file, whole or not at all. False when it was there. Throws CommandError for a file of others. */
+/** Writes the file atomically. False when it was up to date. Throws CommandError for a file with other content. */
 export function writeMade({ path, text, mark }: MadeFile): boolean {
   const present = read(path);
   if (present === text) return false;
   if (present !== undefined && present !== '' && !present.startsWith(mark)) {
     throw new CommandError(
-      `${path} was not made by tablecast types, and is left as it is; name another file with --out`,
+      `${path} was not written by tablecast types and is not overwritten; name another file with --out`,
     );
   }
-  // Beside it, so that it is one rename; not with an ending that compilers and watchers look at.
+  // In the same folder for an atomic rename, with an extension that compilers and watchers ignore.
   const draft = `${path}.${randomUUID()}.tmp`;
   try {
     writeFileSync(draft, text, { flag: 'wx' });
@@ -54,7 +54,7 @@ export function writeMade({ path, text, mark }: MadeFile): boolean {
   return true;
 }
 
-/** Brings those files up to date that applications have. */
+/** Updates the generated files that exist. Returns the paths of those that changed. */
 export function refreshTypes(apps: readonly ProjectApp[]): readonly string[] {
   return apps
     .flatMap((app) => madeFiles(app))

@@ -7,9 +7,9 @@ import { parseCall, UsageError } from '../options.ts';
 import { isCurrent, type MadeFile, madeFiles, writeMade } from './types-file.ts';
 
 /**
- * `tablecast types`: TypeScript declarations of the tables of each application, in its folder or in `--out`, and beside
- * them the definitions of directives, for editors. With `--check` nothing is written, and the exit code is 1 when a file
- * is not up to date.
+ * `tablecast types`: writes TypeScript declarations of the tables of each application, in its folder or to `--out`, and
+ * beside them the definitions of directives for editors. `--check` writes nothing; the exit code is 1 when a file is not
+ * up to date.
  */
 export function types({ args, env }: Invocation): number {
   const { dir, values } = parseCall(args, { options: ['out', 'check'] });
