@@ -1,0 +1,157 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { installPacked, type PackedInstall } from '../support/packed.ts';
+import { until } from '../support/wait.ts';
+
+const DOCS = resolve(import.meta.dirname, '../../docs');
+const WAIT = { timeout: 30_000 };
+const run = promisify(execFile);
+
+let installed: PackedInstall;
+let port: number;
+/** The application that the tutorial creates. */
+let app: string;
+const running: ChildProcess[] = [];
+
+beforeAll(async () => {
+  [installed, port] = await Promise.all([installPacked(), freePort()]);
+  app = join(installed.dir, 'my-app');
+}, 180_000);
+afterAll(async () => {
+  await Promise.all(running.map(stop));
+  await installed[Symbol.asyncDispose]();
+});
+
+/** The code blocks of a page in their order, with the port of this test. */
+async function readBlocks(page: string): Promise<{ language: string; text: string }[]> {
+  const text = (await readFile(join(DOCS, page), 'utf8')).replaceAll('9996', String(port));
+  return [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, language = '', block = '']) => ({
+    language,
+    text: block,
+  }));
+}
+
+function environment(): NodeJS.ProcessEnv {
+  return { ...process.env, PORT: String(port), NODE_ENV: '' };
+}
+
+async function shell(command: string, cwd = app): Promise<string> {
+  const { stdout } = await run('sh', ['-c', command], { cwd, env: environment() });
+  return stdout;
+}
+
+/** Starts a command that goes on. Resolves with a function that waits for a text in its output. */
+function startShell(command: string): (text: string | RegExp) => Promise<string> {
+  const child = spawn('sh', ['-c', command], { cwd: app, env: environment(), detached: true });
+  running.push(child);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
+  return (text) =>
+    until(
+      async () => output,
+      (found) => (typeof text === 'string' ? found.includes(text) : text.test(found)),
+      { ...WAIT, what: `${text} of ${command}` },
+    );
+}
+
+/** With the processes that it started: npm runs a shell that runs the program. */
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  process.kill(-child.pid, 'SIGTERM');
+  await once(child, 'exit');
+}
+
+describe('the tarballs', () => {
+  test('give an application by npx, which serves and passes check', { timeout: 60_000 }, async () => {
+    const { dir } = installed;
+    await run('npx', ['tablecast', 'init', 'app', 'minimal', '--no-install'], { cwd: dir });
+    const { stdout } = await run('npx', ['tablecast', 'check'], { cwd: join(dir, 'app') });
+    expect(stdout).toContain('/app/Task');
+    const { stdout: report } = await run('npm', ['test', '--silent'], { cwd: join(dir, 'app') });
+    expect(report).toMatch(/(?:#|ℹ) fail 0/);
+  });
+
+  test('have the same version, and one depends on the other', async () => {
+    const manifest = async (name: string) =>
+      JSON.parse(await readFile(join(installed.dir, 'node_modules', name, 'package.json'), 'utf8'));
+    const { version } = await manifest('tablecast');
+    expect(await manifest('create-tablecast')).toMatchObject({ version, dependencies: { tablecast: version } });
+  });
+});
+
+describe('docs/get-started.md', () => {
+  test('every command does what the page says', { timeout: 120_000 }, async () => {
+    const blocks = await readBlocks('get-started.md');
+    const next = (language: string): string => {
+      const block = blocks.shift();
+      expect(block?.language, block?.text).toBe(language);
+      return block?.text ?? '';
+    };
+    // The application finds the packages in the folder around it: nothing is on the registry for this test.
+    const [create = '', enter, dev = ''] = next('sh').trim().split('\n');
+    expect(create).toBe('npm create tablecast@latest my-app');
+    await shell(`${create.replace('npm create tablecast@latest', 'npx create-tablecast')} --no-install`, installed.dir);
+    expect(enter).toBe('cd my-app');
+    const inDev = startShell(dev);
+    await inDev('dev: serving on ');
+    for (const [url = ''] of next('').matchAll(/http\S+/g)) {
+      const { status } = await fetch(url);
+      expect([url, status]).toEqual([url, 200]);
+    }
+    const schema = next('graphql');
+    expect(await readFile(join(app, 'schema.graphql'), 'utf8')).toContain(schema);
+
+    expect(JSON.parse(await shell(next('sh')))).toMatchObject({ title: 'Buy milk', done: false });
+    expect(JSON.parse(await shell(next('sh')))).toMatchObject([{ title: 'Buy milk' }]);
+    expect(JSON.parse(await shell(next('sh')))).toMatchObject({ status: 400, errors: [{ field: 'titel' }, {}] });
+
+    const inStream = startShell(next('sh'));
+    await inStream('event: ready');
+    const add = (title: string) => shell(`curl -s 127.0.0.1:${port}/my-app/Task --json '{"title":"${title}"}'`);
+    await add('Call Ada');
+    await inStream(/event: update[\s\S]*Call Ada/);
+
+    await writeFile(join(app, 'listen.mjs'), next('js'));
+    const inList = startShell(next('sh'));
+    await inList('Call Ada, Buy milk');
+    await add('Call Bob');
+    await inList('Call Bob, Call Ada, Buy milk');
+
+    const field = next('graphql');
+    const before = await readFile(join(app, 'schema.graphql'), 'utf8');
+    await writeFile(join(app, 'schema.graphql'), before.replace('  title: String!\n', `  title: String!\n${field}`));
+    await inDev(/changed: schema\.graphql[\s\S]*serving on /);
+    expect(JSON.parse(await shell(next('sh')))).toMatchObject({ title: 'Buy bread', note: 'two loaves' });
+    // The client of before the change.
+    await inList('Buy bread, Call Bob, Call Ada, Buy milk');
+    expect(blocks).toEqual([]);
+  });
+
+  test('its links lead to pages', async () => {
+    const text = await readFile(join(DOCS, 'get-started.md'), 'utf8');
+    const links = [...text.matchAll(/\]\(([^)#]+)/g)].map(([, link = '']) => link);
+    expect(links.length).toBeGreaterThan(5);
+    expect(links.filter((link) => !existsSync(join(DOCS, link)))).toEqual([]);
+  });
+
+  test('names the files that are there', async () => {
+    const text = await readFile(join(DOCS, 'get-started.md'), 'utf8');
+    const named = [...text.matchAll(/^\| `([^`]+?)\/?` \|/gm)].map(([, name]) => name);
+    expect(await readdir(app)).toEqual(expect.arrayContaining(named));
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
