@@ -41,5 +41,5 @@ test('colors are for terminals, and follow NO_COLOR, FORCE_COLOR and TERM', () =
     hasColors({}, { FORCE_COLOR: '1' }),
     hasColors({}, { FORCE_COLOR: '0' }),
     hasColors({}, { FORCE_COLOR: '1', NO_COLOR: '1' }),
-  ]).toEqual([true, false, false, false, true, false, false]);
+  ]).toEqual([true, false, false, false, true, false, true]);
 });

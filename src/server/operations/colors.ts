@@ -3,10 +3,11 @@ import { inspect, stripVTControlCharacters } from 'node:util';
 export type Style = 'bold' | 'gray' | 'cyan' | 'yellow' | 'red';
 export type Paint = (style: Style, text: string) => string;
 
-/** Whether text in this stream may have colors: at a terminal, unless NO_COLOR is set, or where FORCE_COLOR is. */
+/** Whether text in this stream may have colors: where FORCE_COLOR is set, or at a terminal unless NO_COLOR is. */
 export function hasColors(stream: Partial<NodeJS.WriteStream>, env: NodeJS.ProcessEnv): boolean {
+  // As in Node, the second is ignored where the first is set.
+  if (env.FORCE_COLOR !== undefined) return env.FORCE_COLOR !== '0';
   if ((env.NO_COLOR ?? '') !== '') return false;
-  if ((env.FORCE_COLOR ?? '0') !== '0') return true;
   return stream.isTTY === true && env.TERM !== 'dumb';
 }
 
