@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { StartError } from '../../src/config/files/diagnostic.ts';
 import { AppError, ERRORS } from '../../src/errors.ts';
 import { registerBodyParsers } from '../../src/server/body.ts';
 import { trackFiles, trackMethods } from '../../src/server/checks/known-methods.ts';
@@ -13,7 +14,7 @@ import { createLog, describeRequest } from '../../src/server/operations/log.ts';
 import { registerMetrics } from '../../src/server/operations/metrics.ts';
 import { registerOptions } from '../../src/server/options.ts';
 import { makeErrorHandler, toAppError } from '../../src/server/problems.ts';
-import { loadTls } from '../../src/server/tls.ts';
+import { checkTls, loadTls } from '../../src/server/tls.ts';
 import { transportConstraint, transportOf } from '../../src/server/transport-constraint.ts';
 import { registerWeb } from '../../src/server/web/files.ts';
 import { LIMITS } from '../query/tables.ts';
@@ -176,9 +177,16 @@ describe('TLS', () => {
   test('reads the files that are configured', async () => {
     const dir = folder();
     const [certificate, privateKey] = [join(dir, 'c'), join(dir, 'k')];
-    writeFileSync(certificate, 'cert');
-    writeFileSync(privateKey, 'key');
-    expect(await loadTls({ certificate, privateKey }, dir)).toEqual({ cert: 'cert', key: 'key' });
+    const [own, another] = await Promise.all([loadTls('auto', folder()), loadTls('auto', folder())]);
+    writeFileSync(certificate, own.cert);
+    writeFileSync(privateKey, own.key);
+    expect(await loadTls({ certificate, privateKey }, dir)).toEqual(own);
+    // A key of another certificate, and a file that is no key.
+    for (const key of [another.key, 'none\n']) {
+      writeFileSync(privateKey, key);
+      expect(() => checkTls({ certificate, privateKey })).toThrow(`${certificate} cannot be used with ${privateKey}`);
+      await expect(loadTls({ certificate, privateKey }, dir)).rejects.toThrow(StartError);
+    }
   });
 });
 
