@@ -75,7 +75,7 @@ describe('an open connection whose token expires', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] }));
   afterEach(() => void vi.useRealTimers());
 
-  test('C8: is warned a minute before, once, and ended within a second', () => {
+  test('is warned a minute before, once, and ended within a second', () => {
     const { add, connections } = open();
     const connection = add(principalOf('ann', Date.now() + 100_000));
     vi.advanceTimersByTime(39_000);
@@ -93,7 +93,7 @@ describe('an open connection whose token expires', () => {
     expect(connection.calls.length).toBe(2);
   });
 
-  test('C9: is not ended when that is more than 2^31 ms away, and without an end never', () => {
+  test('is not ended when that is more than 2^31 ms away, and without an end never', () => {
     const { add } = open();
     const far = [
       add(principalOf('ann', Date.now() + 2 ** 31 + 1000)),
@@ -105,7 +105,7 @@ describe('an open connection whose token expires', () => {
     expect(far.map((connection) => isOver(connection))).toEqual([false, false, false]);
   });
 
-  test('C11: goes on with a newer token, and is warned again before its end', () => {
+  test('goes on with a newer token, and is warned again before its end', () => {
     const { add, connections } = open();
     const connection = add(principalOf('ann', Date.now() + 30_000));
     vi.advanceTimersByTime(1000);
@@ -129,7 +129,7 @@ describe('an open connection whose token expires', () => {
 });
 
 describe('an open connection whose account changes', () => {
-  test('C10: has the new roles at once', async () => {
+  test('has the new roles at once', async () => {
     const { known, add } = open();
     const [ann, bob] = [add(principalOf('ann')), add(principalOf('bob'))];
     await turn();
@@ -141,7 +141,7 @@ describe('an open connection whose account changes', () => {
     expect([ann.calls, bob.calls]).toEqual([[], []]);
   });
 
-  test('C10: is ended when the principal may do nothing any more', async () => {
+  test('is ended when the principal may do nothing any more', async () => {
     const { known, add, connections } = open();
     const [ann, bob] = [add(principalOf('ann')), add(principalOf('bob'))];
     await turn();

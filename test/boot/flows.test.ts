@@ -54,7 +54,7 @@ async function lettersOf({ ask }: Started, query = '') {
 }
 
 describe('a flow of a server', () => {
-  test('S1.20 passes the changes of one table to another, over a restart, and is counted', async () => {
+  test('passes the changes of one table to another, over a restart, and is counted', async () => {
     const app = await start(FLOWS);
     await app.ask('POST', 'Order', {
       json: [

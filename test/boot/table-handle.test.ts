@@ -49,7 +49,7 @@ describe('tables for code in the server', () => {
     expect(await table.find()).toEqual([{ id: 'b', title: 'third' }]);
   });
 
-  test('B15 code writes to all records that a filter matches, all or none, one event each', async () => {
+  test('code writes to all records that a filter matches, all or none, one event each', async () => {
     const { server, table } = await start();
     using all = await WsClient.subscribe(`${server.url.replace('http', 'ws')}/my-app/Message`);
     for (const id of ['a', 'b', 'c']) await table.create({ id, title: id === 'c' ? 'kept' : 'old' });
@@ -86,7 +86,7 @@ describe('tables for code in the server', () => {
     ]);
   });
 
-  test('S0.33 code publishes to a record and to the table, and nothing is stored', async () => {
+  test('code publishes to a record and to the table, and nothing is stored', async () => {
     const { server, table } = await start();
     const url = server.url.replace('http', 'ws');
     using all = await WsClient.subscribe(`${url}/my-app/Message`);

@@ -13,7 +13,7 @@ import { encode, plainSearch, tableSearch, takeOut, withSearch } from '../../src
 afterEach(() => vi.restoreAllMocks());
 
 describe('back-off', () => {
-  test('S2.7 grows from 0.25 s to 30 s, with full jitter', () => {
+  test('grows from 0.25 s to 30 s, with full jitter', () => {
     const random = vi.spyOn(Math, 'random');
     random.mockReturnValue(1);
     expect([0, 1, 2, 6, 7, 50].map((attempt) => delayBefore(attempt))).toEqual([

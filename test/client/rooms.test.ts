@@ -73,7 +73,7 @@ afterEach(async () => {
   await server.close();
 });
 
-describe('S2.7 rooms of the client', () => {
+describe('rooms of the client', () => {
   test('are joined and left, and messages come with their room', async () => {
     const told: unknown[] = [];
     const errors: string[] = [];

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { collectAlone } from '../../src/commands/one-core.ts';
 
-test('V8 collects without the help of threads where there is one core only', () => {
+test('collects without the help of threads where there is one core only', () => {
   const setFlags = vi.fn();
   collectAlone(2, setFlags);
   expect(setFlags).not.toHaveBeenCalled();

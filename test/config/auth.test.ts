@@ -207,13 +207,13 @@ describe('mistakes in auth', () => {
     'super-secret-jwt-token-with-at-least-32-characters-long',
     'please-CHANGE_ME-before-production-1234567890',
     '0123456789abcdef0123456789abcdef',
-  ])('A7: the well-known secret %s', (secret) => {
+  ])('the well-known secret %s', (secret) => {
     expect(mistakesIn(`auth: {jwt: {secret: "${secret}"}}\n`)).toEqual([
       `config.yaml:1:22 auth.jwt.secret: this is a well-known example and no secret | ${RANDOM}`,
     ]);
   });
 
-  test('A7: a secret from the environment is not shown', () => {
+  test('a secret from the environment is not shown', () => {
     const config = `auth: {jwt: {secret: "\${JWT_SECRET}"}}\n`;
     const mistakes = mistakesIn(config, {}, { JWT_SECRET: 'hunter2' });
     expect(mistakes).toEqual([

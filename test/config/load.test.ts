@@ -126,7 +126,7 @@ describe('defaults', () => {
     },
   );
 
-  test('S0.2: the example needs no other key', () => {
+  test('the example needs no other key', () => {
     const { app, server } = load('rest: true\nws: true\nschemas:\n  - schema.graphql\n');
     expect(app).toMatchObject({ appId: 'my-app', rest: true, sse: undefined, ws: true });
     expect(server).toEqual(DEFAULT_SERVER);
@@ -238,7 +238,7 @@ describe('the environment', () => {
   });
 });
 
-describe('A4: mistakes name line and column', () => {
+describe('mistakes name line and column', () => {
   test.each([
     [
       'bad YAML',
@@ -373,7 +373,7 @@ describe('A4: mistakes name line and column', () => {
   });
 });
 
-describe('A4: hostile files are refused quickly', () => {
+describe('hostile files are refused quickly', () => {
   const bomb = `a: &a [x, x, x, x, x, x, x, x, x, x]\n${[...'bcdefgh']
     .map(
       (name, index) => `${name}: &${name} [${Array.from({ length: 10 }, () => `*${'abcdefgh'[index]}`).join(', ')}]\n`,
@@ -407,7 +407,7 @@ describe('A4: hostile files are refused quickly', () => {
   });
 });
 
-describe('A5: schemas and web stay inside the folder', () => {
+describe('schemas and web stay inside the folder', () => {
   test.each([
     [
       'a path up',

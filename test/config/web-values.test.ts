@@ -94,7 +94,7 @@ describe('cors.origins', () => {
     expect(mistakesIn(`cors:\n  origins: [${JSON.stringify(origin)}]\n`)).toEqual([`config.yaml:2:12 ${message}`]);
   });
 
-  test('C19 "*" cannot go with credentials', () => {
+  test('"*" cannot go with credentials', () => {
     expect(mistakesIn('cors:\n  origins: ["*"]\n  credentials: true\n')).toEqual([
       'config.yaml:3:16 cors.credentials cannot go with the origin "*": every page could act for any user who opens it | name the origins, or write `credentials: false`',
     ]);

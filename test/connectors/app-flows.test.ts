@@ -52,7 +52,7 @@ const flow = (name: string, operation: string, more = '') =>
   `  ${name}:\n    from: {connector: probe, operation: ${operation}}\n    to: {connector: probe, operation: room, target: input.room}\n${more}`;
 
 describe('flows of an application', () => {
-  test('S1.19 equal sources are listened to once, others and those per flow each for itself', async () => {
+  test('equal sources are listened to once, others and those per flow each for itself', async () => {
     const names = ['a', 'b'].map((name) => flow(name, 'ask')).join('');
     const others = `${flow('c', 'queue')}${flow('d', 'own')}${flow('e', 'own')}`;
     const { appFlows, probe } = await open(`flows:\n${names}${others}`);
@@ -75,7 +75,7 @@ describe('flows of an application', () => {
     expect(probe.calls).toEqual(['stop', 'settled', 'close']);
   });
 
-  test('S1.16 a missing room is a permanent failure, which the sender receives', async () => {
+  test('a missing room is a permanent failure, which the sender receives', async () => {
     const { appFlows, probe } = await open(`flows:\n${flow('a', 'ask')}`);
     await expect(probe.emit({ input: {} })).rejects.toThrow(PermanentError);
     expect(probe.delivered).toEqual([]);
@@ -115,7 +115,7 @@ describe('flows of an application', () => {
     expect(probe.delivered[0]?.signal.aborted).toBe(true);
   });
 
-  test('S1.13 flows handle disconnects while the server stops, also of clients that are cut off', async () => {
+  test('flows handle disconnects while the server stops, also of clients that are cut off', async () => {
     const { appFlows, probe } = await open(`flows:\n${flow('a', 'ask')}`);
     const go = (key: string) => probe.emit({ input: { room: 'red' }, key });
     appFlows.stop();

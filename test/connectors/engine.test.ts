@@ -200,7 +200,7 @@ describe('a flow', () => {
     await expect(answering.handle('answers')(event())).rejects.toThrow(PermanentError);
   });
 
-  test('S1.9 a sender that waits receives the failure, and nothing is stored', async () => {
+  test('a sender that waits receives the failure, and nothing is stored', async () => {
     const one = failing(9);
     const { handle, kept, runner } = makeRunner([one.deliver], { retry: { ...RETRY, attempts: 1 } });
     await expect(handle('answers')(event())).rejects.toThrow('not now');
@@ -262,7 +262,7 @@ describe('a flow that stops', () => {
     expect([other.kept, other.runner.inFlight, cut.signal.aborted]).toEqual([[], 0, false]);
   });
 
-  test('S1.13 handles and retries events that are not redelivered while there is time to stop', async () => {
+  test('handles and retries events that are not redelivered while there is time to stop', async () => {
     const one = failing(1);
     const { handle, stopping, cut, kept } = makeRunner([one.deliver], { source: from(SOURCE.answers) });
     stopping.abort();
@@ -295,7 +295,7 @@ describe('a flow that stops', () => {
 });
 
 describe('several flows from one source', () => {
-  test('S1.19 all run, and the first that has something to do with the event answers', async () => {
+  test('all run, and the first that has something to do with the event answers', async () => {
     const [one, two, three] = [failing(0), failing(0), failing(0)];
     const first = makeRunner([one.deliver], { name: 'first', when: () => false });
     const second = makeRunner([two.deliver], { name: 'second', transform: () => ({ by: 'second' }) });
@@ -359,7 +359,7 @@ describe('several flows from one source', () => {
   });
 });
 
-test('S1.13 more events may wait where their source says so', async () => {
+test('more events may wait where their source says so', async () => {
   let open = () => {};
   const gate = new Promise<void>((done) => (open = done));
   const { handle, runner } = makeRunner([() => gate], { source: from({ ...SOURCE.answers, mostWaiting: 1500 }) });

@@ -27,7 +27,7 @@ function lookup(guard: AddressGuard, name: string, options: object = { all: true
   });
 }
 
-describe('B24 addresses that requests may be sent to', () => {
+describe('addresses that requests may be sent to', () => {
   test.each([
     'http://127.0.0.1',
     'http://127.1',

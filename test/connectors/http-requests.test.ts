@@ -79,7 +79,7 @@ function authOf(authenticator = new Hs256Authenticator()): AppAuth {
   return { config, authenticator, connections, close: () => undefined } as unknown as AppAuth;
 }
 
-describe('S1.20 a flow that begins with a request', () => {
+describe('a flow that begins with a request', () => {
   test('receives the members of the body and the parameters of the path, and answers with its result', async () => {
     const { ask } = await serve([{ operation: 'POST /orders/:id' }]);
     for (const path of ['/my-app/orders/7', '/orders/7']) {
@@ -109,7 +109,7 @@ describe('S1.20 a flow that begins with a request', () => {
     ['/orders/7?state=paid&state=open', { state: 'paid' }, 'state'],
     ['/orders/7', { headers: {} }, 'headers'],
     ['/orders/7?id=8', {}, 'id'],
-  ])('S1.9 %s does not override %j', async (path, body, field) => {
+  ])('%s does not override %j', async (path, body, field) => {
     const { ask } = await serve([{ operation: 'POST /orders/:id', query: ['state', 'id'], headers: ['x-tenant'] }]);
     const answer = await ask(path, json(body, { 'x-tenant': 'a' }));
     expect(answer).toMatchObject({ status: 400, body: { code: 'VALIDATION_ERROR', errors: [{ field }] } });
@@ -196,7 +196,7 @@ describe('S1.20 a flow that begins with a request', () => {
     expect((await ask('/in', json({ a: 1 }))).body).toEqual({ a: 1, headers: {} });
   });
 
-  test('S1.16 sends the error to its sender', async () => {
+  test('sends the error to its sender', async () => {
     const handle = async () => {
       throw new AppError('VALIDATION_ERROR', 'there is no room');
     };
@@ -205,7 +205,7 @@ describe('S1.20 a flow that begins with a request', () => {
     expect(answer).toMatchObject({ status: 400, body: { code: 'VALIDATION_ERROR', error: 'there is no room' } });
   });
 
-  test('S1.16 a member that the flow misses is an error of the sender', async () => {
+  test('a member that the flow misses is an error of the sender', async () => {
     const handle = async () => {
       throw new CelError('target: there is no room');
     };
@@ -229,7 +229,7 @@ describe('S1.20 a flow that begins with a request', () => {
     expect(errors.map(String)).toEqual(['Error: webhook "x" (internal.example) answered 500']);
   });
 
-  test('S1.20 a key that is sent twice is the same event for its sender only', async () => {
+  test('a key that is sent twice is the same event for its sender only', async () => {
     const auth = authOf();
     const { ask } = await serve([{ operation: 'POST /orders' }, { operation: 'POST /other' }], { auth });
     const key = { 'idempotency-key': '"k1"' };

@@ -57,7 +57,7 @@ const RESPOND =
   (response) =>
     response.writeHead(status, headers).end(body);
 
-describe('S1.20 a webhook', () => {
+describe('a webhook', () => {
   test('sends the output of the flow, and returns the JSON of the answer', async () => {
     const { received, url } = await listen(RESPOND(201, { 'content-type': 'application/json' }, '{"ok":true}'));
     const { webhooks } = make({ url, headers: { authorization: 'Bearer abc' } });
@@ -116,7 +116,7 @@ describe('S1.20 a webhook', () => {
     if (failure instanceof RetryLaterError) expect(failure.delay).toBe(7000);
   });
 
-  test('B24 redirects are not followed', async () => {
+  test('redirects are not followed', async () => {
     const inner = await listen();
     const { url } = await listen(RESPOND(302, { location: inner.url.href }));
     const deliver = make({ url }).webhooks.target({ operation: 'POST' });
@@ -126,7 +126,7 @@ describe('S1.20 a webhook', () => {
   });
 
   test.each(['127.0.0.1', 'localhost', '2130706433', '0x7f.1', '[::ffff:127.0.0.1]'])(
-    'B24 %s is not asked unless it is allowed',
+    '%s is not asked unless it is allowed',
     async (host) => {
       const { received, port } = await listen();
       const url = new URL(`http://${host}:${port}/`);
@@ -140,7 +140,7 @@ describe('S1.20 a webhook', () => {
     },
   );
 
-  test('B24 the connection is made to the address that was looked at, however the name changes', async () => {
+  test('the connection is made to the address that was looked at, however the name changes', async () => {
     const { received, port } = await listen();
     let asked = 0;
     const resolve: Resolve = (_name, _options, done) =>

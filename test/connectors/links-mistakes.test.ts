@@ -109,7 +109,7 @@ describe('mistakes in webhooks', () => {
     ['{url: "http://10.1.2.3", allow: 10.0.0.0/8}', 'POST', []],
     ['{url: "http://10.1.2.3", allow_private: true}', 'POST', []],
     ['{url: "http://169.254.169.254", allow_private: true}', 'POST', ['private, local or reserved']],
-  ])('B24 %s, %s', async (connector, operation, expected) => {
+  ])('%s, %s', async (connector, operation, expected) => {
     const lines = connector.startsWith('{') ? connector.slice(1, -1).split(/, (?=[a-z_]+:)/) : [connector];
     const mistakes = await mistakesIn(toHttp(lines.join('\n    '), operation));
     expect(mistakes).toEqual(expected.map((part) => expect.stringContaining(part)));

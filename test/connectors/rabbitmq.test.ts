@@ -59,7 +59,7 @@ withBroker('rabbitmq', (broker) => {
     return started;
   };
 
-  test('S1.20 a message for a routing key is the input of a flow', async () => {
+  test('a message for a routing key is the input of a flow', async () => {
     const events = new Mailbox<FlowEvent>('events');
     await consume(async (event) => events.push(event));
     await publisher.publish(exchange, 'order.updated', { id: 1, state: 'paid' });
@@ -182,7 +182,7 @@ withBroker('rabbitmq', (broker) => {
     await stopped;
   });
 
-  test('S1.20 the output of a flow is published and confirmed by the broker', async () => {
+  test('the output of a flow is published and confirmed by the broker', async () => {
     const queue = await publisher.makeQueue();
     const { connector } = make();
     const publish = connector.target(targetOf('publish', settingsOf(PUBLISH_KEYS, { headers: { tenant: 'a' } })));
@@ -274,7 +274,7 @@ withBroker('rabbitmq', (broker) => {
   });
 
   test(
-    'S1.20 the broker is killed and started again in the middle: every message arrives, in order per queue',
+    'the broker is killed and started again in the middle: every message arrives, in order per queue',
     async () => {
       const count = 300;
       const seen: Record<'a' | 'b', number[]> = { a: [], b: [] };

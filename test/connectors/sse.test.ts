@@ -30,7 +30,7 @@ async function read(url: string, enough: (text: string) => boolean): Promise<{ t
 }
 
 describe('a connector of event streams', () => {
-  test('S1.22: streams are in the rooms of their URL; all, a room or a user is told', async () => {
+  test('streams are in the rooms of their URL; all, a room or a user is told', async () => {
     await using house = await open();
     const url = `${house.origin}/events`;
     using both = await SseClient.open(`${url}?room=a&rooms=b,a&user_id=ann`);
@@ -59,7 +59,7 @@ describe('a connector of event streams', () => {
     expect(none.retry).toBeGreaterThanOrEqual(1000);
   });
 
-  test('S1.22: whoever reads the bytes sees comments that keep the stream alive', async () => {
+  test('whoever reads the bytes sees comments that keep the stream alive', async () => {
     await using house = await open(', ping_interval: 50ms');
     const { type, text } = await read(`${house.origin}/events?room=a`, (it) => it.includes('keepalive'));
     expect(type).toMatch(/^text\/event-stream/);
@@ -83,7 +83,7 @@ describe('a connector of event streams', () => {
     expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET, OPTIONS']);
   });
 
-  test('S1.13: flows hear of who comes and goes; one that fails is told to the client', async () => {
+  test('flows hear of who comes and goes; one that fails is told to the client', async () => {
     const heard: unknown[] = [];
     const on: Record<string, Listener> = {
       connect: ({ input }) => {
@@ -118,7 +118,7 @@ describe('a connector of event streams', () => {
     expect((await ann.next()).json).toEqual({ type: 'member_joined', room: 'a', user_id: 'bob' });
   });
 
-  test('S1.18: where callers show who they are, the user is who they have shown', async () => {
+  test('where callers show who they are, the user is who they have shown', async () => {
     await using house = await open(', join: authenticated, access: anyone', AUTH);
     house.accounts.users.set('ann', { sub: 'ann', name: 'Ann', roles: [], claims: {} });
     const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });

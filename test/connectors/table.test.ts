@@ -76,7 +76,7 @@ function delivery(output: FlowData, more: Partial<Delivery> = {}): Delivery {
 describe('changes of a table', () => {
   const told = (events: readonly FlowEvent[]) => events.map(({ input: { event, id } }) => `${event} ${id}`);
 
-  test('S1.20 contain the record, its previous state and the changed fields', async () => {
+  test('contain the record, its previous state and the changed fields', async () => {
     const context = await openContext('table');
     const events: FlowEvent[] = [];
     listen(context, async (event) => void events.push(event));

@@ -37,7 +37,7 @@ const messages = (client: WsClient) =>
   client.texts.map((text) => JSON.parse(text)).filter(({ type }) => type === 'message');
 
 describe('a WebSocket connector', () => {
-  test('S1.1, S1.2: is on the port of the server, below the application and alone', async () => {
+  test('is on the port of the server, below the application and alone', async () => {
     await using house = await open();
     using one = await WsClient.open(house.ws('/ws'));
     using other = await WsClient.open(house.ws('/my-app/ws'));
@@ -48,7 +48,7 @@ describe('a WebSocket connector', () => {
     expect(house.connector.name).toBe('ws');
   });
 
-  test('S1.1: has a port, a host and a path of its own, with the checks of the server', async () => {
+  test('has a port, a host and a path of its own, with the checks of the server', async () => {
     await using house = await open(', port: 0, host: 127.0.0.1, path: /chat/live');
     using client = await WsClient.open(house.ws('/chat/live'));
     await house.send('broadcast', {});
@@ -64,7 +64,7 @@ describe('a WebSocket connector', () => {
     ]);
   });
 
-  test('S1.1: a port of its own is on all addresses, where that was meant', async () => {
+  test('a port of its own is on all addresses, where that was meant', async () => {
     await using house = await open(', port: 0', 'auth: none\n');
     expect(house.logged).toMatchObject([
       { connector: 'ws', url: expect.stringMatching(/^http:\/\/0\.0\.0\.0:\d+\/ws$/) },
@@ -72,7 +72,7 @@ describe('a WebSocket connector', () => {
     using _client = await WsClient.open(house.ws());
   });
 
-  test('S1.4: does not start where its port is taken', async () => {
+  test('does not start where its port is taken', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     onTestFinished(() => void other.close());
     await once(other, 'listening');
@@ -95,7 +95,7 @@ describe('a WebSocket connector', () => {
     await expect(open(keys, config)).rejects.toThrow(message);
   });
 
-  test('S1.3: an idle client that answers pings lives on, one that does not is ended in time after the ping', async () => {
+  test('an idle client that answers pings lives on, one that does not is ended in time after the ping', async () => {
     await using house = await open(', ping_interval: 600ms, pong_timeout: 200ms');
     using idle = await RawWs.open(house.port, '/ws');
     using silent = await RawWs.open(house.port, '/ws', { answerPings: false });
@@ -172,7 +172,7 @@ describe('a WebSocket connector', () => {
 });
 
 describe('messages of a client', () => {
-  test('S1.5, S1.9: go to flows with what is known of the connection; results, failures and refs come back', async () => {
+  test('go to flows with what is known of the connection; results, failures and refs come back', async () => {
     const heard: { input: Record<string, unknown>; key: string }[] = [];
     await using house = await open('', '', {
       message: ({ input, key, identity }) => {
@@ -215,7 +215,7 @@ describe('messages of a client', () => {
     expect(client.isOpen).toBe(true);
   });
 
-  test('S1.8: whatever is wrong with one, the socket stays open', async () => {
+  test('whatever is wrong with one, the socket stays open', async () => {
     await using house = await open(', rooms_per_connection: 1, room_name: 5', 'limits: {json_depth: 4}\n', {
       message: () => 1,
     });
@@ -265,7 +265,7 @@ describe('messages of a client', () => {
     expect(await client.control('error', 1)).toMatchObject({ message: 'No flow takes messages here.' });
   });
 
-  test('S1.10: one of more than 512 KiB closes the connection with 1009', async () => {
+  test('one of more than 512 KiB closes the connection with 1009', async () => {
     await using house = await open('', '', { message: ({ input }) => ({ length: String(input.text).length }) });
     using client = await WsClient.open(house.ws());
     client.send({ type: 'message', data: { text: 'x'.repeat(500 * 1024) } });
@@ -313,7 +313,7 @@ describe('messages of a client', () => {
 });
 
 describe('rooms', () => {
-  test('S1.6, S1.7, S1.12: are joined and left, which is acknowledged', async () => {
+  test('are joined and left, which is acknowledged', async () => {
     await using house = await open();
     using client = await WsClient.open(house.ws());
     client.send({ type: 'join_room', room: 'orders', ref: 1 });
@@ -330,7 +330,7 @@ describe('rooms', () => {
     expect(messages(client)).toHaveLength(1);
   });
 
-  test('S1.11, S1.14, S1.15: messages reach all, or exactly the members of a room', async () => {
+  test('messages reach all, or exactly the members of a room', async () => {
     await using house = await open();
     const clients = await Promise.all([1, 2, 3].map(() => WsClient.open(house.ws())));
     onTestFinished(() => void clients.map((client) => client.terminate()));
@@ -347,7 +347,7 @@ describe('rooms', () => {
     expect(clients.map((client) => messages(client).length)).toEqual([2, 2, 1]);
   });
 
-  test('S1.16: a room that nobody is in is no failure, and no room at all is one', async () => {
+  test('a room that nobody is in is no failure, and no room at all is one', async () => {
     await using house = await open();
     expect(await house.send('send_to_room', {}, 'empty')).toEqual({ delivered: 0 });
     for (const target of [undefined, '', null, {}, 'x'.repeat(129)]) {
@@ -357,7 +357,7 @@ describe('rooms', () => {
     await expect(house.send('send_to_user', {}, undefined)).rejects.toThrow('The user to send to is missing');
   });
 
-  test('S1.17, S1.18: a user is reached at all of his connections, and is who the client says where nobody is asked', async () => {
+  test('a user is reached at all of his connections, and is who the client says where nobody is asked', async () => {
     await using house = await open();
     const [one, two, bob, nobody] = await Promise.all(
       ['?user_id=ann', '?user_id=ann', '?user_id=bob', '?user_id='].map((query) =>
@@ -378,7 +378,7 @@ describe('rooms', () => {
     expect((await refusedUpgrade(house.ws(`/ws?user_id=${'x'.repeat(257)}`))).status).toBe(400);
   });
 
-  test('S1.21: who disconnects leaves all of them', async () => {
+  test('who disconnects leaves all of them', async () => {
     await using house = await open();
     using client = await WsClient.open(house.ws());
     await join(client, 'a', 'b');
@@ -495,7 +495,7 @@ test('an address where something else is ends the start', async () => {
 });
 
 describe('coming and going', () => {
-  test('S1.13: is told once, however a connection ended', async () => {
+  test('is told once, however a connection ended', async () => {
     const heard: string[] = [];
     const note: Listener = ({ input }) => void heard.push(`${input.event} ${input.user_id} ${input.connection_id}`);
     await using house = await open(', ping_interval: 100ms, pong_timeout: 50ms', '', {
@@ -554,7 +554,7 @@ describe('where callers show who they are', () => {
     return house;
   }
 
-  test('S1.18: the user is the subject of the token, whatever the URL says', async () => {
+  test('the user is the subject of the token, whatever the URL says', async () => {
     const heard: unknown[] = [];
     await using house = await openAuth('', {
       message: ({ input, identity }) => void heard.push([input.user_id, identity]),

@@ -104,7 +104,7 @@ describe('who is asking', () => {
     expect(status).toBe(400);
   });
 
-  test('C20: is never mixed up between requests that are under way together', async () => {
+  test('is never mixed up between requests that are under way together', async () => {
     const tokens = Array.from({ length: 50 }, (_, index) => accessToken(`user-${index}`, { roles: [`r${index}`] }));
     const results: string[] = [];
     for (let round = 0; round < 10; round++) {
@@ -133,7 +133,7 @@ describe('who is asking', () => {
   });
 });
 
-describe('C1, C2: forged tokens', () => {
+describe('forged tokens', () => {
   const forged = forgedTokens();
 
   test('are never accepted by REST', async () => {
@@ -185,7 +185,7 @@ describe('C1, C2: forged tokens', () => {
   });
 });
 
-describe('S4.21: the doors of a WebSocket', () => {
+describe('the doors of a WebSocket', () => {
   const token = accessToken('ann');
 
   /** What came back, once it is known that the opener is somebody. */
@@ -196,7 +196,7 @@ describe('S4.21: the doors of a WebSocket', () => {
     return socket.socket.protocol;
   }
 
-  test('S4.22: are the header, and the subprotocol, which is echoed', async () => {
+  test('are the header, and the subprotocol, which is echoed', async () => {
     expect(await opened('Note', bearer(token))).toBe('');
     expect(await opened('Note', { protocols: [token] })).toBe(token);
     expect(await opened('Note', { protocols: [`bearer.${token}`] })).toBe(`bearer.${token}`);
@@ -228,7 +228,7 @@ describe('S4.21: the doors of a WebSocket', () => {
     expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, INVALID]);
   });
 
-  test('C14, S4.26: leave nothing in log and metrics', async () => {
+  test('leave nothing in log and metrics', async () => {
     expect(written()).not.toContain(token.slice(0, 30));
     expect(written()).not.toContain('unknown-ticket');
     const { text } = await ask('GET', `${server.origin}/metrics`);
@@ -247,7 +247,7 @@ test('fields called ticket and token are asked for as any other', async () => {
   expect((await stream.next('update')).json).toMatchObject({ id: 'd' });
 });
 
-describe('C14: unless it is opened, the query', () => {
+describe('unless it is opened, the query', () => {
   test('takes no token, and its error does not repeat it', async () => {
     await using closed = await startAuthServer();
     const token = accessToken('ann');

@@ -12,7 +12,7 @@ const BATCH = 1000;
 const MiB = 1024 * 1024;
 const CONFIG = `${BASE_CONFIG}channels: {slow_client_timeout: 100s, pong_timeout: 100s}\n`;
 
-test('B15 PATCH and DELETE of 10,000 records reach fast and stalled subscribers in order, each once, in bounded memory', {
+test('PATCH and DELETE of 10,000 records reach fast and stalled subscribers in order, each once, in bounded memory', {
   timeout: 120_000,
 }, async () => {
   await using server = await startServer({ config: CONFIG });

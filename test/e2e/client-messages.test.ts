@@ -6,7 +6,7 @@ const record = (title: string) => ({ title, content: 'c' });
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 describe('messages from the client', { timeout: 120_000 }, () => {
-  test('S0.26 a bare record is stored', async () => {
+  test('a bare record is stored', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     const message = { id: 'msg-new', title: 'From WebSocket', content: 'Sent via WS' };
@@ -15,7 +15,7 @@ describe('messages from the client', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'Message/msg-new')).record).toEqual(message);
   });
 
-  test('S2.7 a Ping is answered with pong and stores nothing', async () => {
+  test('a Ping is answered with pong and stores nothing', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     client.send({ message_type: 'Ping' });
@@ -28,7 +28,7 @@ describe('messages from the client', { timeout: 120_000 }, () => {
     expect(client.changes.items).toEqual([]);
   });
 
-  test('S0.27 a bare record replaces the one with the same id', async () => {
+  test('a bare record replaces the one with the same id', async () => {
     const schema = `type Note @table @export { id: ID! @primaryKey title: String! extra: String }`;
     await using server = await startServer({ schema });
     using client = await WsClient.subscribe(server.wsUrl('Note'));
@@ -42,7 +42,7 @@ describe('messages from the client', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'Note/n')).record).toEqual({ id: 'n', title: 'two', extra: null });
   });
 
-  test('S0.27 a record without an id gets a UUIDv7', async () => {
+  test('a record without an id gets a UUIDv7', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     client.send(record('no id'));
@@ -52,7 +52,7 @@ describe('messages from the client', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', `Message/${frame.id}`)).status).toBe(200);
   });
 
-  test('S0.27 on a record channel the id is that of the path, and another is an error', async () => {
+  test('on a record channel the id is that of the path, and another is an error', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message/mine'));
     client.send(record('by path'));
@@ -67,7 +67,7 @@ describe('messages from the client', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'Message/mine')).record.title).toBe('same id');
   });
 
-  test('S0.28 envelopes write, delete and publish, and are acknowledged by their ref', async () => {
+  test('envelopes write, delete and publish, and are acknowledged by their ref', async () => {
     const schema = `type Message @table @export(public: [read, create, update, delete, subscribe, publish]) {
   id: ID! @primaryKey
   title: String!
@@ -95,7 +95,7 @@ describe('messages from the client', { timeout: 120_000 }, () => {
     expect(await client.control('error', 4)).toMatchObject({ code: 'NOT_FOUND' });
   });
 
-  test('S0.28 messages are handled and answered in the order in which they came, each once', async () => {
+  test('messages are handled and answered in the order in which they came, each once', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     for (let ref = 0; ref < 60; ref += 1) {
@@ -115,7 +115,7 @@ describe('messages from the client', { timeout: 120_000 }, () => {
     expect(client.changes.items.map((frame) => frame.seq)).toEqual(acks.map((frame) => frame.seq));
   });
 
-  test('S0.28 a message that needs the one before it sees what that one did', async () => {
+  test('a message that needs the one before it sees what that one did', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     client.send({ message_type: 'Update', id: 'm', data: record('short'), ref: 1 });
@@ -128,7 +128,7 @@ describe('messages from the client', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'Message/m')).record.title).toBe('again');
   });
 
-  test('S0.28 a table with a field named message_type does not start', async () => {
+  test('a table with a field named message_type does not start', async () => {
     const schema = `type Message @table @export {\n  id: ID! @primaryKey\n  message_type: String\n}\n`;
     const exit = await startToExit({ schema });
     expect(exit.code).toBe(1);
@@ -136,7 +136,7 @@ describe('messages from the client', { timeout: 120_000 }, () => {
     expect(exit.stderr).toContain('message_type');
   });
 
-  test('S0.29 a bad message gets an error, nobody else sees it, and the next good one works', async () => {
+  test('a bad message gets an error, nobody else sees it, and the next good one works', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     using other = await WsClient.subscribe(server.wsUrl('Message'));
@@ -172,7 +172,7 @@ describe('messages from the client', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'Message')).records.map((found) => found.id)).toEqual(['good']);
   });
 
-  test('S0.29 a binary frame gets an error, nobody else sees it, and the socket stays open', async () => {
+  test('a binary frame gets an error, nobody else sees it, and the socket stays open', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     using other = await WsClient.subscribe(server.wsUrl('Message'));
@@ -182,7 +182,7 @@ describe('messages from the client', { timeout: 120_000 }, () => {
     for (const socket of [client, other]) expect((await socket.next()).id).toBe('fence');
   });
 
-  test('S0.30 a message over 512 KiB closes with 1009, one just below it is stored', async () => {
+  test('a message over 512 KiB closes with 1009, one just below it is stored', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     client.send({ id: 'large', title: 't', content: 'x'.repeat(511 * 1024) });
@@ -192,7 +192,7 @@ describe('messages from the client', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'Message')).status).toBe(200);
   });
 
-  test('S0.30 more messages than the rate allows close with 1008 and a reason', async () => {
+  test('more messages than the rate allows close with 1008 and a reason', async () => {
     const limits = 'limits:\n  messages_per_second: 10\n  messages_burst: 20\n';
     await using server = await startServer({ config: BASE_CONFIG + limits });
     using calm = await WsClient.subscribe(server.wsUrl('Message'));
@@ -206,7 +206,7 @@ describe('messages from the client', { timeout: 120_000 }, () => {
     expect(calm.changes.items.length).toBeLessThan(40);
   });
 
-  test('S0.31 without the right to write the message is refused, and the subscription goes on', async () => {
+  test('without the right to write the message is refused, and the subscription goes on', async () => {
     const fields = '{ id: ID! @primaryKey title: String! content: String! }';
     const schema = `
 type Message @table @export(public: [read, subscribe]) ${fields}

@@ -31,7 +31,7 @@ async function send(client: WsClient, messages: readonly Json[]): Promise<readon
 }
 
 describe('refs of a client that has named itself', { timeout: 120_000 }, () => {
-  test('F4 sent again, on any connection and after kill -9, are acknowledged alike and written once', async () => {
+  test('sent again, on any connection and after kill -9, are acknowledged alike and written once', async () => {
     await using server = await startServer({ schema: SCHEMA });
     using witness = await WsClient.open(server.wsUrl('Message'));
     const { seq: start } = await witness.ready();

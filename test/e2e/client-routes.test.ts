@@ -37,7 +37,7 @@ type Routes = {
   chat: { kind: 'ws'; query: { room: string }; message: { text: string }; answer: { text?: string; welcome?: string } };
 };
 
-describe('S3.22 helpers for routes in code', () => {
+describe('helpers for routes in code', () => {
   test('$api calls them', async () => {
     await using server = await startServer(routesApp(ROUTES));
     const client = connect(server.url(''));

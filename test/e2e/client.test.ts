@@ -54,7 +54,7 @@ const settled = async (list: LiveList<Message>, server: TestServer, query = '') 
 };
 
 describe('the shipped client over REST', () => {
-  test('S2.7 lists, reads, writes and publishes, and names what is refused', async () => {
+  test('lists, reads, writes and publishes, and names what is refused', async () => {
     await using server = await startServer({ schema: SCHEMA });
     const { Message } = open(server).tables;
     const made = await Message.create({ title: 'one', n: 1 });
@@ -127,7 +127,7 @@ describe('live lists of the shipped client', { timeout: 120_000 }, () => {
     ['a text order', 'sort=title,-n'],
     ['the first ones', 'sort=n&limit=3'],
     ['fields that changed', 'delta=true&select=n'],
-  ])('S2.7 equal GET after every step: %s', async (_name, query) => {
+  ])('equal GET after every step: %s', async (_name, query) => {
     await using server = await startServer({ schema: SCHEMA });
     const client = open(server);
     await client.tables.Message.create([
@@ -185,7 +185,7 @@ describe('live lists of the shipped client', { timeout: 120_000 }, () => {
     expect(list.status).toBe('closed');
   });
 
-  test('S2.7 F8 the server is killed with -9 amid writes: nothing is missed, nothing is doubled', async () => {
+  test('the server is killed with -9 amid writes: nothing is missed, nothing is doubled', async () => {
     await using server = await startServer({ schema: SCHEMA });
     const here = open(server).tables.Message;
     const list = here.live('sort=n');
@@ -273,7 +273,7 @@ describe('live lists of the shipped client', { timeout: 120_000 }, () => {
 });
 
 describe('subscriptions of the shipped client', { timeout: 120_000 }, () => {
-  test('S2.7 a slow consumer costs one buffer and misses nothing', async () => {
+  test('a slow consumer costs one buffer and misses nothing', async () => {
     await using server = await startServer({ schema: SCHEMA });
     const { Message } = open(server).tables;
     const states: string[] = [];
@@ -303,7 +303,7 @@ describe('subscriptions of the shipped client', { timeout: 120_000 }, () => {
     expect(slowly).toEqual(seqs);
   });
 
-  test('S2.7 a write that is repeated after a crash is acknowledged and done once', async () => {
+  test('a write that is repeated after a crash is acknowledged and done once', async () => {
     await using server = await startServer({ schema: SCHEMA });
     const { Note } = open(server).tables;
     const told: unknown[] = [];
@@ -400,7 +400,7 @@ describe('subscriptions of the shipped client', { timeout: 120_000 }, () => {
 });
 
 describe('tokens of the shipped client', { timeout: 120_000 }, () => {
-  test('S4.24 are asked for anew when they are refused or end, on the open connection where it can be', async () => {
+  test('are asked for anew when they are refused or end, on the open connection where it can be', async () => {
     await using server = await startAuthServer();
     const asked: boolean[] = [];
     const client = connect<{ Locked: { id: string } }>(server.url(''), {

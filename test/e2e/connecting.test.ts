@@ -8,7 +8,7 @@ import { WsClient } from '../support/ws-client.ts';
 const record = (title: string) => ({ title, content: 'c' });
 
 describe('connecting', { timeout: 120_000 }, () => {
-  test('S0.8 wss:// opens on the table with a certificate made by the server', async () => {
+  test('wss:// opens on the table with a certificate made by the server', async () => {
     await using server = await startServer({ config: `${BASE_CONFIG}tls: auto\n` });
     expect(server.origin).toMatch(/^https:/);
     const url = `wss://localhost:${server.port}/my-app/Message`;
@@ -17,14 +17,14 @@ describe('connecting', { timeout: 120_000 }, () => {
     expect(await client.next()).toMatchObject({ message_type: 'Update', id: 'msg-1' });
   });
 
-  test('S0.8 ws:// opens on the table without TLS', async () => {
+  test('ws:// opens on the table without TLS', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(`ws://localhost:${server.port}/my-app/Message`);
     await server.put('Message/msg-1', record('plain'));
     expect(await client.next()).toMatchObject({ message_type: 'Update', id: 'msg-1' });
   });
 
-  test('S0.9 a record channel gets the changes of that record alone', async () => {
+  test('a record channel gets the changes of that record alone', async () => {
     await using server = await startServer();
     using table = await WsClient.subscribe(server.wsUrl('Message'));
     using one = await WsClient.subscribe(server.wsUrl('Message/msg-1'));
@@ -38,7 +38,7 @@ describe('connecting', { timeout: 120_000 }, () => {
     expect(table.changes.items.map((frame) => frame.id)).toEqual(['msg-1', 'msg-2', 'msg-11', 'msg-1']);
   });
 
-  test('S0.10 a channel of a record that does not exist yet opens and delivers its creation', async () => {
+  test('a channel of a record that does not exist yet opens and delivers its creation', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message/new-1'));
     expect(client.changes.items).toEqual([]);
@@ -53,7 +53,7 @@ describe('connecting', { timeout: 120_000 }, () => {
     ['a table without WebSocket', '/my-app/Quiet'],
     ['the root', '/'],
     ['a path below a record', '/my-app/Message/a/b'],
-  ])('S0.11 an upgrade to %s is a 404 with a problem, and the connection ends', async (_name, path) => {
+  ])('an upgrade to %s is a 404 with a problem, and the connection ends', async (_name, path) => {
     const schema = `
 type Message @table @export { id: ID! @primaryKey }
 type Quiet @table @export(ws: false) { id: ID! @primaryKey }`;
@@ -70,7 +70,7 @@ type Quiet @table @export(ws: false) { id: ID! @primaryKey }`;
     ['100%', '100%25'],
     ['a?b#c&d=e', 'a%3Fb%23c%26d%3De'],
     ['日本', '%E6%97%A5%E6%9C%AC'],
-  ])('S0.12 the id %s is the same in REST, WebSocket and SSE', async (id, encoded) => {
+  ])('the id %s is the same in REST, WebSocket and SSE', async (id, encoded) => {
     await using server = await startServer();
     const url = `${server.origin}/my-app/Message/${encoded}`;
     using socket = await RawWs.open(server.port, `/my-app/Message/${encoded}`);
@@ -91,7 +91,7 @@ type Quiet @table @export(ws: false) { id: ID! @primaryKey }`;
     ['a NUL', 'a%00b'],
     ['bytes that are not UTF-8', '%FF'],
     ['more than 256 characters', 'x'.repeat(257)],
-  ])('S0.12 an id with %s is a 400 everywhere', async (_name, encoded) => {
+  ])('an id with %s is a 400 everywhere', async (_name, encoded) => {
     await using server = await startServer();
     const path = `/my-app/Message/${encoded}`;
     using raw = await RawWs.open(server.port, path);

@@ -74,7 +74,7 @@ withBroker('flows and a RabbitMQ broker', (broker) => {
   const dataOf = (client: WsClient) =>
     client.controls.items.filter(({ type }) => type === 'message').map((frame) => (frame as { data?: Json }).data);
 
-  test('S1.20 the three example flows: a message is stored, an order is broadcast, an event reaches its room', async () => {
+  test('the three example flows: a message is stored, an order is broadcast, an event reaches its room', async () => {
     await using server = await start();
     const [inside, outside] = [await open(server), await open(server)];
     inside.send({ type: 'join_room', room: 'orders' });
@@ -99,7 +99,7 @@ withBroker('flows and a RabbitMQ broker', (broker) => {
     expect(JSON.stringify(server.logs.items)).not.toContain('guest:guest');
   });
 
-  test('S1.20 HTTP and tables are sources, and RabbitMQ and a webhook are targets', async () => {
+  test('HTTP and tables are sources, and RabbitMQ and a webhook are targets', async () => {
     const received: { url: string; signature: unknown; body: string }[] = [];
     const hooks = createServer(async (request, response) => {
       let body = '';
@@ -133,7 +133,7 @@ withBroker('flows and a RabbitMQ broker', (broker) => {
     expect((await ask('PUT', `${server.origin}/orders/o1/events`, { json })).status).toBe(405);
   });
 
-  test('S1.16 a room that is empty is told nothing, and a room that is missing is the mistake of its sender', async () => {
+  test('a room that is empty is told nothing, and a room that is missing is the mistake of its sender', async () => {
     await using server = await start();
     const notify = (json: object) => ask('POST', `${server.origin}/notify`, { json });
     expect(await notify({ room: 'nobody' })).toMatchObject({ status: 200, record: { delivered: 0 } });
@@ -149,7 +149,7 @@ withBroker('flows and a RabbitMQ broker', (broker) => {
   });
 
   test(
-    'S1.20 with the broker killed and started again in the middle every message arrives at least once and in order',
+    'with the broker killed and started again in the middle every message arrives at least once and in order',
     async () => {
       await using server = await start();
       const client = await open(server);

@@ -33,7 +33,7 @@ async function read(server: TestServer, table: string): Promise<readonly Json[]>
   return (await server.ask('GET', `${table}?sort=id`)).records;
 }
 
-test('S1.20 kill -9 in the middle of writes: every change goes through every flow, and is there once', {
+test('kill -9 in the middle of writes: every change goes through every flow, and is there once', {
   timeout: 120_000,
 }, async () => {
   await using server = await startServer({ schema: SCHEMA, config: BASE_CONFIG + LIMITS + FLOWS });

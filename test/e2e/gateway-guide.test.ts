@@ -6,7 +6,7 @@ import { SseClient } from '../support/sse-client.ts';
 import { until } from '../support/wait.ts';
 
 describe("the clients of the protocol's guide", { timeout: 120_000 }, () => {
-  test('S4.32 one that comes back with a growing delay and subscribes on open sees every later event', async () => {
+  test('one that comes back with a growing delay and subscribes on open sees every later event', async () => {
     await using server = await startServer({ schema: POSTS_SCHEMA });
     const client = new GuideClient(`${server.origin.replace('http', 'ws')}${REALTIME}/ws?token=your_jwt_token`);
     const told: string[] = [];
@@ -50,7 +50,7 @@ describe("the clients of the protocol's guide", { timeout: 120_000 }, () => {
     }
   });
 
-  test('S4.33 one that gives up after two intervals without a heartbeat never does on a healthy link', async () => {
+  test('one that gives up after two intervals without a heartbeat never does on a healthy link', async () => {
     const config = `${BASE_CONFIG}channels:\n  heartbeat_interval: 1s\n`;
     await using server = await startServer({ schema: POSTS_SCHEMA, config });
     const url = `${server.origin.replace('http', 'ws')}${REALTIME}/ws`;
@@ -79,7 +79,7 @@ describe("the clients of the protocol's guide", { timeout: 120_000 }, () => {
     }
   });
 
-  test('S4.16 the event source of the guide has its handlers called, over a restart too', async () => {
+  test('the event source of the guide has its handlers called, over a restart too', async () => {
     await using server = await startServer({ schema: POSTS_SCHEMA });
     const url = `${server.origin}${REALTIME}/subscribe?collection=posts&collection=comments&token=your_jwt_token`;
     using source = await SseClient.open(url, { reconnect: 1000 });

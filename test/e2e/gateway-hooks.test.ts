@@ -55,7 +55,7 @@ async function told(): Promise<string[][]> {
   return [...connections.values()];
 }
 
-test('S4.30 S4.31 the hooks of the multiplexed protocol fire once per occurrence, and may refuse', async () => {
+test('the hooks of the multiplexed protocol fire once per occurrence, and may refuse', async () => {
   {
     using client = await GatewayClient.open(socketUrl());
     // Sent in one go: the second waits for what the hooks say of the first.

@@ -42,7 +42,7 @@ async function fence(server: TestServer, client: GatewayClient, name = 'fence'):
 }
 
 describe('events', { timeout: 120_000 }, () => {
-  test('S4.1 are type, timestamp and data, with a seq to resume from', async () => {
+  test('are type, timestamp and data, with a seq to resume from', async () => {
     await using server = await start();
     using client = await open(server);
     await client.subscribe('posts');
@@ -60,7 +60,7 @@ describe('events', { timeout: 120_000 }, () => {
     }
   });
 
-  test('S4.2 S4.3 have the full record after the operation, and of a delete its id', async () => {
+  test('have the full record after the operation, and of a delete its id', async () => {
     await using server = await start();
     using client = await open(server);
     await client.subscribe('posts');
@@ -74,7 +74,7 @@ describe('events', { timeout: 120_000 }, () => {
     expect((await client.event('posts.delete')).data).toEqual({ id: 'a' });
   });
 
-  test('S4.4 come one for each record of a batch', async () => {
+  test('come one for each record of a batch', async () => {
     await using server = await start();
     using client = await open(server);
     await client.subscribe('posts');
@@ -99,7 +99,7 @@ describe('events', { timeout: 120_000 }, () => {
 });
 
 describe('the socket', { timeout: 120_000 }, () => {
-  test('S4.5 is opened with a token in the URL, below the application and, with one of them, without it', async () => {
+  test('is opened with a token in the URL, below the application and, with one of them, without it', async () => {
     await using server = await start();
     for (const path of ['', '/my-app']) {
       using client = await GatewayClient.open(`${server.origin.replace('http', 'ws')}${path}${REALTIME}/ws?token=abc`);
@@ -110,7 +110,7 @@ describe('the socket', { timeout: 120_000 }, () => {
     expect((await ask('GET', `${server.origin}${REALTIME}/ws`)).status).toBe(426);
   });
 
-  test('S4.6 answers a subscribe with a confirmation, before the first event', async () => {
+  test('answers a subscribe with a confirmation, before the first event', async () => {
     await using server = await start();
     using client = await open(server);
     const operations = ['create', 'update', 'delete'];
@@ -131,7 +131,7 @@ describe('the socket', { timeout: 120_000 }, () => {
     expect(client.events.map(({ type }) => type)).toEqual(['comments.create', 'comments.delete', 'posts.create']);
   });
 
-  test('S4.7 delivers only what was subscribed to', async () => {
+  test('delivers only what was subscribed to', async () => {
     await using server = await start();
     using client = await open(server);
     await client.subscribe('posts', { operations: ['create'] });
@@ -147,7 +147,7 @@ describe('the socket', { timeout: 120_000 }, () => {
     ]);
   });
 
-  test('S4.8 delivers nothing after an unsubscribe', async () => {
+  test('delivers nothing after an unsubscribe', async () => {
     await using server = await start();
     using client = await open(server);
     using other = await open(server);
@@ -163,13 +163,13 @@ describe('the socket', { timeout: 120_000 }, () => {
     expect(await client.ask({ action: 'unsubscribe', collection: 'posts' })).toEqual(gone);
   });
 
-  test('S4.9 answers a ping', async () => {
+  test('answers a ping', async () => {
     await using server = await start();
     using client = await open(server);
     expect(await client.ask({ action: 'ping' })).toEqual({ type: 'pong' });
   });
 
-  test('S4.10 sends heartbeats on every connection, also under traffic, every 30 s unless configured', async () => {
+  test('sends heartbeats on every connection, also under traffic, every 30 s unless configured', async () => {
     expect(SERVER_KEYS.channels.heartbeatInterval.default).toBe('30s');
     await using server = await start('channels:\n  heartbeat_interval: 1s\n');
     using idle = await open(server);
@@ -187,7 +187,7 @@ describe('the socket', { timeout: 120_000 }, () => {
     }
   });
 
-  test('S4.11 S4.13 takes 100 subscriptions; the next is refused until there is a place, a repeated one is none', async () => {
+  test('takes 100 subscriptions; the next is refused until there is a place, a repeated one is none', async () => {
     const names = Array.from({ length: 101 }, (_, n) => `t${n}`);
     const schema = names.map((name) => `type ${name} @table @export { id: ID! @primaryKey n: Int }`).join('\n');
     await using server = await startServer({ schema });
@@ -213,7 +213,7 @@ describe('the socket', { timeout: 120_000 }, () => {
     expect(client.events).toHaveLength(101);
   });
 
-  test('S4.13 one that takes the place of another goes on where that one was', async () => {
+  test('one that takes the place of another goes on where that one was', async () => {
     await using server = await start();
     using client = await open(server);
     await client.subscribe('posts', { operations: ['create'] });
@@ -238,7 +238,7 @@ describe('the socket', { timeout: 120_000 }, () => {
     expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
   });
 
-  test('S4.12 S4.14 errors say what is wrong and leave the socket open', async () => {
+  test('errors say what is wrong and leave the socket open', async () => {
     const schema = `${POSTS_SCHEMA}
 type Secret @table @export(name: "secrets", public: []) { id: ID! @primaryKey }
 type Quiet @table @export(name: "quiet", ws: false) { id: ID! @primaryKey }`;
@@ -316,7 +316,7 @@ type Quiet @table @export(name: "quiet", ws: false) { id: ID! @primaryKey }`;
     expect(second.events).toEqual([]);
   });
 
-  test('S4.15 two subscriptions on one collection live beside each other, each with its id', async () => {
+  test('two subscriptions on one collection live beside each other, each with its id', async () => {
     await using server = await start();
     using client = await open(server);
     const cheap = { id: 'cheap', filter: 'price=lt=10', select: 'price' };
@@ -350,7 +350,7 @@ type Quiet @table @export(name: "quiet", ws: false) { id: ID! @primaryKey }`;
     expect(client.events).toHaveLength(5);
   });
 
-  test('S4.15 since goes on after a position, retained sends what is stored, and both are told where they stand', async () => {
+  test('since goes on after a position, retained sends what is stored, and both are told where they stand', async () => {
     await using server = await start();
     await server.put('posts/a', { title: 'a' });
     await server.put('posts/b', { title: 'b' });
@@ -388,7 +388,7 @@ type Quiet @table @export(name: "quiet", ws: false) { id: ID! @primaryKey }`;
 });
 
 describe('the server', { timeout: 120_000 }, () => {
-  test('S4.5 with several applications has the protocol at each of them, and says so elsewhere', async () => {
+  test('with several applications has the protocol at each of them, and says so elsewhere', async () => {
     const root = await mkdtemp(join(tmpdir(), 'tablecast-e2e-'));
     const files = {
       'config.yaml': 'port: 0\nhost: 127.0.0.1\n',

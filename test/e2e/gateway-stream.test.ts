@@ -22,7 +22,7 @@ function at(server: TestServer, query: string): string {
 }
 
 describe('the event stream', { timeout: 120_000 }, () => {
-  test('S4.16 S4.17 has the events of several collections, as message events with the same JSON as the socket', async () => {
+  test('has the events of several collections, as message events with the same JSON as the socket', async () => {
     await using server = await start();
     using stream = await SseClient.open(at(server, 'token=abc&collection=posts&collection=comments'));
     using socket = await GatewayClient.open(`${server.origin.replace('http', 'ws')}${REALTIME}/ws`);
@@ -45,7 +45,7 @@ describe('the event stream', { timeout: 120_000 }, () => {
     ]);
   });
 
-  test('S4.16 one collection is streamed with the operations, filter and fields that were asked for', async () => {
+  test('one collection is streamed with the operations, filter and fields that were asked for', async () => {
     await using server = await start();
     const filter = encodeURIComponent('price=gt=10');
     using stream = await SseClient.open(
@@ -80,7 +80,7 @@ describe('the event stream', { timeout: 120_000 }, () => {
     expect(types.toSorted()).toEqual(['comments.update', 'posts.create', 'posts.delete']);
   });
 
-  test('S4.18 a heartbeat is a message event of its own kind', async () => {
+  test('a heartbeat is a message event of its own kind', async () => {
     await using server = await start('channels:\n  heartbeat_interval: 400ms\n');
     using stream = await SseClient.open(at(server, 'collection=posts'));
     for (let beat = 0; beat < 3; beat++) {
@@ -90,7 +90,7 @@ describe('the event stream', { timeout: 120_000 }, () => {
     }
   });
 
-  test('S4.19 S4.20 without a collection it is about every table that the caller may read', async () => {
+  test('without a collection it is about every table that the caller may read', async () => {
     await using server = await start();
     using stream = await SseClient.open(at(server, 'token=abc'));
     expect(stream.status).toBe(200);

@@ -15,7 +15,7 @@ const SHORT_HEARTBEAT = `${BASE_CONFIG}channels:\n  ping_interval: 500ms\n  pong
 
 // Most of this is waiting, so all of it waits at the same time.
 describe('heartbeat, reconnecting and stopping', { timeout: 120_000 }, () => {
-  test.concurrent('S0.37 S0.39 the server pings every 5 s, and who answers stays and receives', async () => {
+  test.concurrent('the server pings every 5 s, and who answers stays and receives', async () => {
     await using server = await startServer();
     using raw = await RawWs.open(server.port, '/my-app/Message');
     await raw.json();
@@ -33,7 +33,7 @@ describe('heartbeat, reconnecting and stopping', { timeout: 120_000 }, () => {
     expect(await raw.json()).toMatchObject({ message_type: 'Update', id: 'm' });
   });
 
-  test.concurrent('S0.38 who answers no ping for 10 s is ended, and its subscription is freed', async () => {
+  test.concurrent('who answers no ping for 10 s is ended, and its subscription is freed', async () => {
     await using server = await startServer();
     using silent = await RawWs.open(server.port, '/my-app/Message', { answerPings: false });
     using answering = await RawWs.open(server.port, '/my-app/Message');
@@ -48,7 +48,7 @@ describe('heartbeat, reconnecting and stopping', { timeout: 120_000 }, () => {
     );
   });
 
-  test.concurrent('S0.38 any traffic counts, not only a Pong', async () => {
+  test.concurrent('any traffic counts, not only a Pong', async () => {
     // Less than the time that it sends for, and far more than one of its pauses.
     await using server = await startServer({ config: SHORT_HEARTBEAT.replace('1s', '3s') });
     using raw = await RawWs.open(server.port, '/my-app/Message', { answerPings: false });
@@ -61,7 +61,7 @@ describe('heartbeat, reconnecting and stopping', { timeout: 120_000 }, () => {
   });
 
   // Idle for ten times the time after which silence ends a socket; with the defaults that would be 100 s.
-  test.concurrent('S0.39 an idle socket that answers pings is never dropped', async () => {
+  test.concurrent('an idle socket that answers pings is never dropped', async () => {
     await using server = await startServer({ config: SHORT_HEARTBEAT });
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     using one = await WsClient.subscribe(server.wsUrl('Message/m'));
@@ -72,7 +72,7 @@ describe('heartbeat, reconnecting and stopping', { timeout: 120_000 }, () => {
     expect((await one.next()).id).toBe('m');
   });
 
-  test.concurrent('S0.40 clients that reconnect 3 s after a crash get one frame per change', async () => {
+  test.concurrent('clients that reconnect 3 s after a crash get one frame per change', async () => {
     await using server = await startServer();
     using first = new LoopingClient(server.wsUrl('Message'));
     using second = new LoopingClient(server.wsUrl('Message/m'));
@@ -97,7 +97,7 @@ describe('heartbeat, reconnecting and stopping', { timeout: 120_000 }, () => {
     expect(await server.openSockets()).toBe(2);
   });
 
-  test.concurrent('S0.40 a client that comes back with its position misses nothing and gets nothing twice', async () => {
+  test.concurrent('a client that comes back with its position misses nothing and gets nothing twice', async () => {
     await using server = await startServer();
     using before = await WsClient.subscribe(server.wsUrl('Message'));
     await server.put('Message/a', record('seen'));
@@ -120,7 +120,7 @@ describe('heartbeat, reconnecting and stopping', { timeout: 120_000 }, () => {
     }
   });
 
-  test.concurrent('S0.40 a list and the stream from its X-Position fit together', async () => {
+  test.concurrent('a list and the stream from its X-Position fit together', async () => {
     await using server = await startServer();
     await server.put('Message/a', record('in the list'));
     const list = await server.ask('GET', 'Message');
@@ -129,7 +129,7 @@ describe('heartbeat, reconnecting and stopping', { timeout: 120_000 }, () => {
     expect(client.changes.items.map((frame) => frame.id)).toEqual(['b']);
   });
 
-  test.concurrent('S0.40 a position that cannot be resumed is answered with reset and the whole state', async () => {
+  test.concurrent('a position that cannot be resumed is answered with reset and the whole state', async () => {
     await using server = await startServer();
     await server.put('Message/a', record('stored'));
     await server.put('Message/b', record('stored'));
@@ -142,7 +142,7 @@ describe('heartbeat, reconnecting and stopping', { timeout: 120_000 }, () => {
     ]);
   });
 
-  test.concurrent('S0.41 a graceful stop closes sockets with a code and a reason, streams with retry', async () => {
+  test.concurrent('a graceful stop closes sockets with a code and a reason, streams with retry', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     using one = await WsClient.subscribe(server.wsUrl('Message/m'));
@@ -161,7 +161,7 @@ describe('heartbeat, reconnecting and stopping', { timeout: 120_000 }, () => {
     await stopped;
   });
 
-  test.concurrent('S0.41 a socket that answers no close frame delays the stop no longer than its limit', async () => {
+  test.concurrent('a socket that answers no close frame delays the stop no longer than its limit', async () => {
     await using server = await startServer({ config: `${BASE_CONFIG}limits:\n  shutdown: 1s\n` });
     using raw = await RawWs.open(server.port, '/my-app/Message', { answerClose: false });
     await raw.json();
@@ -171,7 +171,7 @@ describe('heartbeat, reconnecting and stopping', { timeout: 120_000 }, () => {
     expect(await raw.closeCode()).toBe(1001);
   });
 
-  test.concurrent('S0.41 what was answered before a stop is there afterwards, and nothing hangs', async () => {
+  test.concurrent('what was answered before a stop is there afterwards, and nothing hangs', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     const answered = writeUntilRefused(server);

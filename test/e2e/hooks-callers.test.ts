@@ -93,7 +93,7 @@ describe('hooks and who is asking', () => {
     expect((await told()).slice(before)).toEqual(['create twice']);
   });
 
-  test('S4.30 are told user and account, and of the end also when the server stops', async () => {
+  test('are told user and account, and of the end also when the server stops', async () => {
     const { headers } = as('ann', { org: 'acme' });
     await WsClient.subscribe(server.wsUrl('Order'), { headers });
     const mine = async () => (await logged()).filter(({ what }) => String(what).endsWith(' Order'));

@@ -122,7 +122,7 @@ async function historyOf(isIt: (entry: Entry) => boolean): Promise<readonly Entr
 
 const ofRecord = (id: string) => (entry: Entry) => entry.what === 'subscribe' && entry.detail.id === id;
 
-describe('S4.30 hooks about connections', () => {
+describe('hooks about connections', () => {
   test('fire once each for a WebSocket that its client closes', async () => {
     const client = await WsClient.subscribe(server.wsUrl('Message/ws-1'));
     client.socket.send(JSON.stringify({ message_type: 'Publish', data: 'hello', ref: 1 }));
@@ -162,7 +162,7 @@ describe('S4.30 hooks about connections', () => {
   });
 });
 
-describe('S4.31 hooks that refuse', () => {
+describe('hooks that refuse', () => {
   test.each([
     ['forbidden', 403, 'HOOK_REFUSED', 'Not this one.'],
     ['false', 403, 'HOOK_REFUSED', 'The hook onRealtimeSubscribe has refused.'],

@@ -8,7 +8,7 @@ const SCHEMA = `type Message @table @export(public: [read, create, update, delet
   slug: String @unique
 }`;
 
-test('F4 a write that is sent again with its key is answered alike, written once, also after kill -9', {
+test('a write that is sent again with its key is answered alike, written once, also after kill -9', {
   timeout: 60_000,
 }, async () => {
   await using server = await startServer({ schema: SCHEMA });

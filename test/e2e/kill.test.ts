@@ -33,7 +33,7 @@ interface Life {
   position: number;
 }
 
-test('E1, E2, E3, F4: 20 times kill -9 under writes, retries and resuming subscribers loses, invents and repeats nothing', {
+test('20 times kill -9 under writes, retries and resuming subscribers loses, invents and repeats nothing', {
   timeout: 180_000,
 }, async () => {
   await using server = await startServer({ schema: SCHEMA, config: CONFIG });

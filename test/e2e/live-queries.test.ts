@@ -13,7 +13,7 @@ type Doc @table @export {
 const LARGE = 'lorem ipsum '.repeat(17_000);
 
 describe('live queries', { timeout: 120_000 }, () => {
-  test('S2.9 of a large object only the fields that changed are sent, over both transports', async () => {
+  test('of a large object only the fields that changed are sent, over both transports', async () => {
     await using server = await startServer({ schema: SCHEMA, config: `${BASE_CONFIG}limits:\n  body: 1MiB\n` });
     await server.put('Doc/1', { title: 'a', body: LARGE, views: 0 });
     const before = (await server.ask('GET', 'Doc/1')).record;

@@ -30,7 +30,7 @@ function keepWriting(path: string): () => Promise<void> {
 /** Milliseconds since 1970 of a change. */
 const timeOf = (seq: number) => seq / 1000;
 
-describe('C8, S4.24: a stream whose token expires', () => {
+describe('a stream whose token expires', () => {
   test('over WebSocket is told before, closed with 4401, and sent nothing after that moment', async () => {
     const exp = inSeconds(3);
     using socket = await WsClient.subscribe(server.wsUrl('Note'), bearer(accessToken('ann', { exp })));
@@ -90,7 +90,7 @@ describe('C8, S4.24: a stream whose token expires', () => {
   });
 });
 
-describe('C11, S4.25: a newer token on an open WebSocket', () => {
+describe('a newer token on an open WebSocket', () => {
   test('keeps it open beyond the end of the first one', async () => {
     const exp = inSeconds(2);
     using socket = await WsClient.subscribe(server.wsUrl('Note/renewed'), bearer(accessToken('ann', { exp })));

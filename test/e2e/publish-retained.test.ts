@@ -13,7 +13,7 @@ const PUBLISHABLE = `type Message @table @export(public: [read, create, update, 
 }`;
 
 describe('publish', { timeout: 120_000 }, () => {
-  test('S0.32 what is published is delivered and not stored', async () => {
+  test('what is published is delivered and not stored', async () => {
     await using server = await startServer({ schema: PUBLISHABLE });
     using client = await WsClient.subscribe(server.wsUrl('Message/room-42'));
     const answer = await server.ask('POST', 'Message/room-42?publish=true', { json: record('hi') });
@@ -25,7 +25,7 @@ describe('publish', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'Message')).records).toEqual([]);
   });
 
-  test('S0.33 publishing to a record reaches its channel and the table, on every transport', async () => {
+  test('publishing to a record reaches its channel and the table, on every transport', async () => {
     await using server = await startServer({ schema: PUBLISHABLE });
     using table = await WsClient.subscribe(server.wsUrl('Message'));
     using one = await WsClient.subscribe(server.wsUrl('Message/r'));
@@ -46,7 +46,7 @@ describe('publish', { timeout: 120_000 }, () => {
     expect(other.changes.items).toHaveLength(1);
   });
 
-  test('S0.33 publishing without an id reaches the table channel alone', async () => {
+  test('publishing without an id reaches the table channel alone', async () => {
     await using server = await startServer({ schema: PUBLISHABLE });
     using table = await WsClient.subscribe(server.wsUrl('Message'));
     using one = await WsClient.subscribe(server.wsUrl('Message/r'));
@@ -60,7 +60,7 @@ describe('publish', { timeout: 120_000 }, () => {
     expect(one.changes.items).toHaveLength(1);
   });
 
-  test('S0.33 an anonymous caller may not publish unless the schema says so', async () => {
+  test('an anonymous caller may not publish unless the schema says so', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     for (const path of ['Message/r?publish=true', 'Message?publish=true']) {
@@ -77,7 +77,7 @@ describe('publish', { timeout: 120_000 }, () => {
 });
 
 describe('retained', { timeout: 120_000 }, () => {
-  test('S0.34 S0.35 a record channel begins with the stored record, once, then ready, then what is new', async () => {
+  test('a record channel begins with the stored record, once, then ready, then what is new', async () => {
     await using server = await startServer();
     const put = await server.put('Message/m', record('stored'));
     using client = await WsClient.subscribe(server.wsUrl('Message/m'));
@@ -99,7 +99,7 @@ describe('retained', { timeout: 120_000 }, () => {
     ]);
   });
 
-  test('S0.35 a record channel has no Retained when there is no record, or when it is switched off', async () => {
+  test('a record channel has no Retained when there is no record, or when it is switched off', async () => {
     await using server = await startServer();
     await server.put('Message/there', record('stored'));
     using missing = await WsClient.subscribe(server.wsUrl('Message/missing'));
@@ -111,7 +111,7 @@ describe('retained', { timeout: 120_000 }, () => {
     expect(off.changes.items).toHaveLength(1);
   });
 
-  test('S0.35 a table channel sends its records only when asked, in key order, closed by ready', async () => {
+  test('a table channel sends its records only when asked, in key order, closed by ready', async () => {
     await using server = await startServer();
     for (const id of ['c', 'a', 'b']) await server.put(`Message/${id}`, record(id));
     using plain = await WsClient.subscribe(server.wsUrl('Message'));
@@ -132,7 +132,7 @@ describe('retained', { timeout: 120_000 }, () => {
     expect(stream.all('retained').map((found) => found.id)).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  test('S0.35 the snapshot keeps to the filter and the limit of the address', async () => {
+  test('the snapshot keeps to the filter and the limit of the address', async () => {
     await using server = await startServer();
     for (const id of ['d', 'c', 'b', 'a']) await server.put(`Message/${id}`, record(id < 'c' ? 'low' : 'high'));
     using first = await WsClient.subscribe(server.wsUrl('Message?retained=true&limit=3'));
@@ -147,7 +147,7 @@ describe('retained', { timeout: 120_000 }, () => {
     expect(stream.all('retained').map((found) => found.id)).toEqual(['b']);
   });
 
-  test('S0.35 a snapshot of more than one page is whole', async () => {
+  test('a snapshot of more than one page is whole', async () => {
     await using server = await startServer();
     const ids = Array.from({ length: 1_200 }, (_, index) => `id-${String(index).padStart(5, '0')}`);
     for (let start = 0; start < ids.length; start += 400) {
@@ -158,7 +158,7 @@ describe('retained', { timeout: 120_000 }, () => {
     expect(client.changes.items.map((frame) => frame.id)).toEqual(ids);
   });
 
-  test('S0.36 snapshot and live changes fit together without gap and without stale rows', async () => {
+  test('snapshot and live changes fit together without gap and without stale rows', async () => {
     await using server = await startServer();
     for (let index = 0; index < 40; index += 2) await server.put(`Message/r${index}`, record('before'));
     const writing = { on: true };

@@ -72,7 +72,7 @@ async function byStreamOfBoth(server: TestServer, lastEventId: string): Promise<
   return { resets: resets.map(({ reason }) => reason), ids: ids.toSorted() };
 }
 
-test('E4 after an older state was put back and written to, a client that is ahead of it is reset, and no other', {
+test('after an older state was put back and written to, a client that is ahead of it is reset, and no other', {
   timeout: 60_000,
 }, async () => {
   await using server = await startServer({ schema: SCHEMA });

@@ -17,7 +17,7 @@ function expectProblem(answer: Answer, status: number, code: string): void {
 }
 
 describe('REST', { timeout: 120_000 }, () => {
-  test('S0.46 S0.48 a record is created, listed, read, replaced, merged and deleted', async () => {
+  test('a record is created, listed, read, replaced, merged and deleted', async () => {
     await using server = await startServer();
     const created = await server.ask('POST', 'Message', { json: { id: 'm1', ...record } });
     expect(created.status).toBe(201);
@@ -48,7 +48,7 @@ describe('REST', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'Message')).records).toEqual([upserted.record]);
   });
 
-  test('S0.46 without an id a UUIDv7 is made, and later ids sort behind earlier ones', async () => {
+  test('without an id a UUIDv7 is made, and later ids sort behind earlier ones', async () => {
     await using server = await startServer();
     const ids: string[] = [];
     for (let index = 0; index < 20; index += 1) {
@@ -61,7 +61,7 @@ describe('REST', { timeout: 120_000 }, () => {
     expect(ids).toEqual([...new Set(ids)].sort());
   });
 
-  test('S0.46 an array is stored in order, all of it or none', async () => {
+  test('an array is stored in order, all of it or none', async () => {
     await using server = await startServer();
     const rows = ['c', 'a', 'b'].map((id) => ({ id, ...record }));
     const answer = await server.ask('POST', 'Message', { json: rows });
@@ -84,7 +84,7 @@ describe('REST', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'Message')).records.map((row) => row.id)).toEqual(['a', 'b', 'c']);
   });
 
-  test('S0.46 every refusal has its status and its code', async () => {
+  test('every refusal has its status and its code', async () => {
     await using server = await startServer();
     await server.put('Message/m', record);
     expectProblem(await server.ask('POST', 'Message', { json: { id: 'm', ...record } }), 409, 'CONFLICT');
@@ -112,7 +112,7 @@ describe('REST', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'Message/m')).record).toEqual({ id: 'm', ...record });
   });
 
-  test('S0.46 what the schema does not allow an anonymous caller is a 403', async () => {
+  test('what the schema does not allow an anonymous caller is a 403', async () => {
     const schema = `type Message @table @export(public: [read]) { id: ID! @primaryKey title: String }`;
     await using server = await startServer({ schema });
     expect((await server.ask('GET', 'Message')).status).toBe(200);
@@ -126,7 +126,7 @@ describe('REST', { timeout: 120_000 }, () => {
     ['Message', 'PUT', ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE']],
     ['Message/m', 'TRACE', ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']],
     ['Message/m', 'POST', ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']],
-  ])('S0.46 on %s the method %s is a 405 that names the allowed ones', async (path, method, allowed) => {
+  ])('on %s the method %s is a 405 that names the allowed ones', async (path, method, allowed) => {
     await using server = await startServer();
     const answer = await rawHttp(
       server.port,
@@ -139,7 +139,7 @@ describe('REST', { timeout: 120_000 }, () => {
     expect(JSON.parse(answer.body)).toMatchObject({ code: 'METHOD_NOT_ALLOWED' });
   });
 
-  test('S0.46 HEAD answers as GET without a body', async () => {
+  test('HEAD answers as GET without a body', async () => {
     await using server = await startServer();
     await server.put('Message/m', record);
     for (const path of ['Message', 'Message/m', 'Message/none']) {
@@ -152,7 +152,7 @@ describe('REST', { timeout: 120_000 }, () => {
     }
   });
 
-  test('S0.46 Prefer: return=minimal leaves the body out', async () => {
+  test('Prefer: return=minimal leaves the body out', async () => {
     await using server = await startServer();
     const headers = { prefer: 'return=minimal' };
     const post = await server.ask('POST', 'Message', { json: { id: 'm', ...record }, headers });
@@ -173,7 +173,7 @@ describe('REST', { timeout: 120_000 }, () => {
     }
   });
 
-  test('S0.46 PATCH keeps what is not sent, and null empties a field that may be empty', async () => {
+  test('PATCH keeps what is not sent, and null empties a field that may be empty', async () => {
     const schema = `
 type Inner { a: Int b: Int }
 type Thing @table @export { id: ID! @primaryKey name: String! note: String tags: [String!] inner: Inner }`;
@@ -188,7 +188,7 @@ type Thing @table @export { id: ID! @primaryKey name: String! note: String tags:
     expectProblem(await server.ask('PATCH', 'Thing/t', { json: [] }), 400, 'VALIDATION_ERROR');
   });
 
-  test('S0.46 every field that is wrong is named at once', async () => {
+  test('every field that is wrong is named at once', async () => {
     await using server = await startServer();
     const answer = await server.ask('POST', 'Message', { json: { title: 5, colour: 'red' } });
     expectProblem(answer, 400, 'VALIDATION_ERROR');
@@ -199,7 +199,7 @@ type Thing @table @export { id: ID! @primaryKey name: String! note: String tags:
 });
 
 describe('conditional requests', { timeout: 120_000 }, () => {
-  test('S0.46 If-Match refuses a write on a record that has changed', async () => {
+  test('If-Match refuses a write on a record that has changed', async () => {
     await using server = await startServer();
     const old = (await server.put('Message/m', record)).headers.get('etag') ?? '';
     const current = (await server.put('Message/m', { title: 'a', content: 'b' })).headers.get('etag') ?? '';
@@ -215,7 +215,7 @@ describe('conditional requests', { timeout: 120_000 }, () => {
     expect((await server.ask('DELETE', 'Message/m', { headers: { 'if-match': newest } })).status).toBe(204);
   });
 
-  test('S0.46 with If-Match, concurrent increments lose nothing', async () => {
+  test('with If-Match, concurrent increments lose nothing', async () => {
     const schema = `type Counter @table @export { id: ID! @primaryKey value: Int! }`;
     await using server = await startServer({ schema });
     await server.put('Counter/c', { value: 0 });
@@ -235,7 +235,7 @@ describe('conditional requests', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'Counter/c')).record.value).toBe(20);
   });
 
-  test('S0.46 If-None-Match: * creates and never replaces', async () => {
+  test('If-None-Match: * creates and never replaces', async () => {
     await using server = await startServer();
     const headers = { 'if-none-match': '*' };
     expect((await server.ask('PUT', 'Message/m', { json: record, headers })).status).toBe(201);
@@ -244,7 +244,7 @@ describe('conditional requests', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'Message/m')).record).toEqual({ id: 'm', ...record });
   });
 
-  test('S0.46 If-Match on a read is met or refused', async () => {
+  test('If-Match on a read is met or refused', async () => {
     await using server = await startServer();
     const tag = (await server.put('Message/m', record)).headers.get('etag') ?? '';
     const read = async (match: string, path = 'Message/m', method = 'GET') => {
@@ -268,7 +268,7 @@ describe('conditional requests', { timeout: 120_000 }, () => {
     ['POST', 'Message/m?publish=true'],
     ['PATCH', 'Message?all=true'],
     ['DELETE', 'Message?all=true'],
-  ])('S0.46 %s %s is about no stored record: with a condition it does nothing', async (method, path) => {
+  ])('%s %s is about no stored record: with a condition it does nothing', async (method, path) => {
     await using server = await startServer();
     await server.put('Message/m', record);
     using events = await WsClient.subscribe(server.wsUrl('Message'));
@@ -288,7 +288,7 @@ describe('conditional requests', { timeout: 120_000 }, () => {
     expect(await events.next()).toMatchObject({ id: 'fence' });
   });
 
-  test('S0.46 an equal PUT stores nothing and keeps the ETag', async () => {
+  test('an equal PUT stores nothing and keeps the ETag', async () => {
     await using server = await startServer();
     const first = await server.put('Message/m', record);
     const position = (await server.ask('GET', 'Message/m')).headers.get('x-position');
@@ -344,7 +344,7 @@ describe('types of values', { timeout: 120_000 }, () => {
     ['j', { any: ['thing', 1, null] }, { any: ['thing', 1, null] }],
     ['j', 'text', 'text'],
     ['s', null, null],
-  ])('S0.46 %s takes %j and gives %j', async (field, sent, given) => {
+  ])('%s takes %j and gives %j', async (field, sent, given) => {
     const put = await server.ask('PUT', 'T/taken', { json: { [field]: sent } });
     expect(put.text).toContain(`"${field}":${JSON.stringify(given)}`);
     const read = await server.ask('GET', 'T/taken');
@@ -382,7 +382,7 @@ describe('types of values', { timeout: 120_000 }, () => {
     ['o', { n: 1, m: 2 }],
     ['o', {}],
     ['o', [1]],
-  ])('S0.46 %s refuses %j by name', async (field, sent) => {
+  ])('%s refuses %j by name', async (field, sent) => {
     const put = await server.ask('PUT', 'T/refused', { json: { [field]: sent } });
     expectProblem(put, 400, 'VALIDATION_ERROR');
     const errors = put.record.errors as { field: string }[];
@@ -390,7 +390,7 @@ describe('types of values', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'T/refused')).status).toBe(404);
   });
 
-  test('S0.46 what JSON cannot hold exactly is refused', async () => {
+  test('what JSON cannot hold exactly is refused', async () => {
     for (const body of [
       '{"s":"a\\u0000b"}',
       '{"s":"\\ud800"}',
@@ -404,7 +404,7 @@ describe('types of values', { timeout: 120_000 }, () => {
   });
 
   test.each(['application/json', 'text/csv', 'application/x-www-form-urlencoded'])(
-    'S0.46 a DELETE with the Content-Type %s and no body is a DELETE',
+    'a DELETE with the Content-Type %s and no body is a DELETE',
     async (type) => {
       const headers = { 'content-type': type };
       for (const length of ['', 'Content-Length: 0\r\n']) {
@@ -422,7 +422,7 @@ describe('types of values', { timeout: 120_000 }, () => {
     },
   );
 
-  test('S0.48 @createdTime is ISO for String and Date, and milliseconds for Int, Float and Long', async () => {
+  test('@createdTime is ISO for String and Date, and milliseconds for Int, Float and Long', async () => {
     const schema = `type S @table @export {
   id: ID! @primaryKey
   a: String @createdTime
@@ -441,7 +441,7 @@ describe('types of values', { timeout: 120_000 }, () => {
     expect(Math.abs(Number(made.c) - before)).toBeLessThan(5_000);
   });
 
-  test('S0.48 a filter on a field without an index works', async () => {
+  test('a filter on a field without an index works', async () => {
     await using own = await startServer();
     await own.put('Message/a', { title: 'x', content: 'one' });
     await own.put('Message/b', { title: 'y', content: 'two' });

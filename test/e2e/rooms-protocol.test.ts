@@ -26,7 +26,7 @@ async function say(client: WsClient, type: 'join_room' | 'leave_room', room: str
 }
 
 describe('rooms', () => {
-  test('S1.6, S1.12: a client is in many rooms, is told which one it was, and leaves them one by one', async () => {
+  test('a client is in many rooms, is told which one it was, and leaves them one by one', async () => {
     const [client, other] = (await open(2)) as [WsClient, WsClient];
     const rooms = ['s6-orders', 's6-chat', 's6 Büro/1 🏢'];
     for (const room of rooms) await join(client, room);
@@ -46,7 +46,7 @@ describe('rooms', () => {
     expect((await toldAfter(other, 2)).slice(1)).toEqual([{ type: 'message', data: { n: 3 }, room: 's6-chat' }]);
   });
 
-  test('S1.7: joins and leaves are acknowledged; twice is once, and what was not joined is left all the same', async () => {
+  test('joins and leaves are acknowledged; twice is once, and what was not joined is left all the same', async () => {
     const [client] = (await open(1)) as [WsClient];
     expect(await say(client, 'join_room', 's7')).toEqual({ type: 'joined', room: 's7' });
     expect(await say(client, 'join_room', 's7', 2)).toEqual({ type: 'joined', room: 's7', ref: 2 });
@@ -59,7 +59,7 @@ describe('rooms', () => {
     expect(await toldAfter(client, 1)).toHaveLength(1);
   });
 
-  test('S1.7, S1.8: our client hears which join was refused', async () => {
+  test('our client hears which join was refused', async () => {
     const rooms = connect(server.url('')).rooms('/ws', { onError: () => {} });
     onTestFinished(() => rooms.close());
     const [good, long, empty] = await Promise.allSettled([
@@ -73,7 +73,7 @@ describe('rooms', () => {
     expect(rooms.joined).toEqual(['s7-client']);
   });
 
-  test('S1.14: a broadcast reaches every client of the connector, also the one that caused it, and no others', async () => {
+  test('a broadcast reaches every client of the connector, also the one that caused it, and no others', async () => {
     const clients = (await open(3)) as [WsClient, WsClient, WsClient];
     const [elsewhere] = (await open(1, 'other')) as [WsClient];
     await join(clients[0], 's14');
@@ -91,7 +91,7 @@ describe('rooms', () => {
 });
 
 describe('messages', () => {
-  test('S1.8: whatever is wrong with one, its sender is told, and the socket stays open', async () => {
+  test('whatever is wrong with one, its sender is told, and the socket stays open', async () => {
     using client = await RawWs.open(server.port, '/ws');
     const long = 'r'.repeat(129);
     const wrong: readonly [payload: unknown, code: string, more?: object][] = [
@@ -126,7 +126,7 @@ describe('messages', () => {
     expect([client.isOpen, client.of(OPCODE.text).length]).toEqual([true, wrong.length + 2]);
   });
 
-  test('S1.10: one may have 512 KiB, and one byte more ends the connection with 1009', async () => {
+  test('one may have 512 KiB, and one byte more ends the connection with 1009', async () => {
     const [client] = (await open(1)) as [WsClient];
     await join(client, 's10');
     const message = (big: string) => JSON.stringify({ type: 'message', data: { big, room: 's10' }, ref: 1 });
@@ -139,14 +139,14 @@ describe('messages', () => {
     expect(told(client)).toHaveLength(1);
   });
 
-  test('S1.10: the parts of a message count together', async () => {
+  test('the parts of a message count together', async () => {
     const [client] = (await open(1)) as [WsClient];
     client.socket.send(`{"type":"message","data":{"big":"${'x'.repeat(300 * KIB)}`, { fin: false });
     client.socket.send(`${'x'.repeat(300 * KIB)}"}}`, { fin: true });
     expect((await client.closed).code).toBe(1009);
   });
 
-  test('S1.11: payloads come as `message`, failures as `error`', async () => {
+  test('payloads come as `message`, failures as `error`', async () => {
     const [client, other] = (await open(2)) as [WsClient, WsClient];
     client.send({ type: 'message', data: { text: 's11' } });
     const answer = await client.control('message');

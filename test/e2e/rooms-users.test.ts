@@ -13,7 +13,7 @@ async function open(url: string, options: WsOptions = {}): Promise<WsClient> {
 
 const numbers = async (client: WsClient, count: number) => (await toldAfter(client, count)).map(({ data }) => data?.n);
 
-test('S1.17: what is sent to a user reaches all of his connections, and nobody else', async () => {
+test('what is sent to a user reaches all of his connections, and nobody else', async () => {
   await using server = await startRoomsServer();
   const url = server.wsUrl('ws');
   const [phone, laptop] = [await open(`${url}?user_id=ann&on=phone`), await open(`${url}?on=laptop&user_id=ann`)];
@@ -42,7 +42,7 @@ test('S1.17: what is sent to a user reaches all of his connections, and nobody e
   );
 });
 
-test('S1.18: with auth the user is the subject of the token, and `?user_id=` is nobody', async () => {
+test('with auth the user is the subject of the token, and `?user_id=` is nobody', async () => {
   const config = `auth: {jwt: {secret: ${SECRET}}}\n`;
   await using server = await startRoomsServer({ ws: 'access: anyone', config });
   const url = server.wsUrl('ws');
@@ -74,7 +74,7 @@ test('S1.18: with auth the user is the subject of the token, and `?user_id=` is 
   await open(other, bearer(tokenOf('ann')));
 });
 
-test('S1.18: without auth the user is who `?user_id=` says, in visits and in messages', async () => {
+test('without auth the user is who `?user_id=` says, in visits and in messages', async () => {
   await using server = await startRoomsServer();
   const url = server.wsUrl('ws');
   const ann = await open(`${url}?user_id=ann&tag=ann`);

@@ -44,7 +44,7 @@ describe('connections that end', () => {
 
   const path = (tag: string) => `/ws?user_id=u-${tag}&tag=${tag}`;
 
-  test('S1.3, S1.13: who answers pings lives on while idle; who does not is ended after the ping, and has gone once', async () => {
+  test('who answers pings lives on while idle; who does not is ended after the ping, and has gone once', async () => {
     using idle = await RawWs.open(server.port, path('idle'));
     using silent = await RawWs.open(server.port, path('silent'), { answerPings: false });
     const ended = await silent.closed;
@@ -79,7 +79,7 @@ describe('connections that end', () => {
       },
     ],
   ];
-  test.each(ends)('S1.13, S1.21: by %s: it has come once and gone once, and is in no room', async (_how, tag, end) => {
+  test.each(ends)('by %s: it has come once and gone once, and is in no room', async (_how, tag, end) => {
     using client = await RawWs.open(server.port, path(tag));
     for (const room of [`${tag}-a`, `${tag}-b`]) {
       client.send({ payload: JSON.stringify({ type: 'join_room', room }) });
@@ -93,7 +93,7 @@ describe('connections that end', () => {
     expect([await openRooms(server), await tell(server, `rooms/${tag}-a`, 1)]).toEqual([0, 0]);
   });
 
-  test('S1.21: a room lives until its last member has gone; who comes back is in none', async () => {
+  test('a room lives until its last member has gone; who comes back is in none', async () => {
     const [one, two] = await Promise.all(['one', 'two'].map((tag) => WsClient.open(server.wsUrl(`ws?tag=${tag}`))));
     onTestFinished(() => void [one, two].map((client) => client?.terminate()));
     await join(one as WsClient, 'both');
@@ -121,7 +121,7 @@ describe('a server that stops', () => {
   /** More than are at work in a flow at once. */
   const MANY = 30;
 
-  test('S1.13: who is closed by the stop has gone, once: it is in the table after the next start', async () => {
+  test('who is closed by the stop has gone, once: it is in the table after the next start', async () => {
     await using server = await startRoomsServer();
     const url = server.wsUrl('ws?tag=many&user_id=u-many');
     const clients = await Promise.all(Array.from({ length: MANY }, () => WsClient.open(url)));
@@ -140,7 +140,7 @@ describe('a server that stops', () => {
     expect(logs.items.filter(({ msg }) => msg === 'fault')).toEqual([]);
   });
 
-  test('S1.13: so has who does not answer, and is cut off when the time to stop is over', async () => {
+  test('so has who does not answer, and is cut off when the time to stop is over', async () => {
     await using server = await startRoomsServer({ config: 'limits: {shutdown: 500ms}\n' });
     using silent = await RawWs.open(server.port, '/ws?tag=silent&user_id=u-silent', { answerClose: false });
     await until(

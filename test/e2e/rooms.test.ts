@@ -77,7 +77,7 @@ async function join(client: WsClient, room: string): Promise<void> {
 }
 
 describe('the example of the specification', () => {
-  test('S1.2, S1.5, S1.20: a message becomes a record, which every client is told of', async () => {
+  test('a message becomes a record, which every client is told of', async () => {
     using ann = await WsClient.open(`${url}?user_id=ann`);
     using bob = await WsClient.open(url);
     using stream = await SseClient.open(server.url('events?room=all'));
@@ -91,7 +91,7 @@ describe('the example of the specification', () => {
     expect((await stream.next()).json).toMatchObject({ type: 'message', room: 'all', data: { order: { id: 'm1' } } });
   });
 
-  test('S1.9, S1.19: a flow that fails tells the sender; all flows of an operation run', async () => {
+  test('a flow that fails tells the sender; all flows of an operation run', async () => {
     using ann = await WsClient.open(url);
     using stream = await SseClient.open(`${server.origin}/events`);
     ann.send({ type: 'message', data: { id: 'm2', text: 5, loud: true }, ref: 1 });
@@ -104,7 +104,7 @@ describe('the example of the specification', () => {
     expect(await ann.controls.next((frame) => frame.ref === 2)).toMatchObject({ type: 'message' });
   });
 
-  test('S1.15, S1.16: a room is resolved from the input; code may tell it, too', async () => {
+  test('a room is resolved from the input; code may tell it, too', async () => {
     const clients = await Promise.all([1, 2, 3].map(() => WsClient.open(url)));
     onTestFinished(() => void clients.map((client) => client.terminate()));
     const [one, two, three] = clients as [WsClient, WsClient, WsClient];
@@ -122,7 +122,7 @@ describe('the example of the specification', () => {
     expect(three.texts.filter((text) => text.includes('"room":"orders"') && text.includes('"b"'))).toEqual([]);
   });
 
-  test('S1.13, S1.21: who came and went is in the table, and in no room any more', async () => {
+  test('who came and went is in the table, and in no room any more', async () => {
     const visit = async () => (await server.ask('GET', 'Visit/me')).record?.event;
     const rooms = () => server.metric(/^tablecast_rooms\{app="my-app",connector="ws"\}/);
     const client = await WsClient.open(`${url}?tag=me`);
@@ -150,7 +150,7 @@ test('a stopping server closes its clients with 1001', async () => {
 });
 
 // Its port is told in the log of the process.
-test.skipIf(IN_PROCESS)('S1.1: a connector has a port of its own', async () => {
+test.skipIf(IN_PROCESS)('a connector has a port of its own', async () => {
   const config = `${BASE_CONFIG}connectors:\n  ws: {type: websocket, host: 127.0.0.1, port: 0}\n`;
   await using other = await startServer({ schema: SCHEMA, config });
   const line = other.logs.items.find(({ msg }) => msg === 'connector listens');
@@ -163,7 +163,7 @@ test.skipIf(IN_PROCESS)('S1.1: a connector has a port of its own', async () => {
 });
 
 // It is about the end of the process.
-test.skipIf(IN_PROCESS)('S1.4: a port that is taken ends the start with a sentence and a code', async () => {
+test.skipIf(IN_PROCESS)('a port that is taken ends the start with a sentence and a code', async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   onTestFinished(() => void taken.close());
   await once(taken, 'listening');

@@ -30,7 +30,7 @@ const untilSubscriptions = (server: TestServer, count: number) =>
   );
 
 describe('changes of a table in a route', () => {
-  test('S3.15 S3.17: are the events of its stream, resumable, and the subscription ends with the client', async () => {
+  test('are the events of its stream, resumable, and the subscription ends with the client', async () => {
     await using server = await startServer(routesApp(FEEDS));
     const stream = await SseClient.open(server.url('api/feed?q=text==a*'));
     const ready = (await stream.next('message')).json;
@@ -51,7 +51,7 @@ describe('changes of a table in a route', () => {
     expect(ids).toEqual(['1', '2', '2']);
   });
 
-  test('S3.17: one without signal ends at the next change', async () => {
+  test('one without signal ends at the next change', async () => {
     await using server = await startServer(routesApp(FEEDS));
     const stream = await SseClient.open(server.url('api/forgetful'));
     expect((await stream.next('message')).json.type).toBe('ready');
@@ -161,7 +161,7 @@ class Chat implements Disposable {
 const AUTH = `auth:\n  jwt:\n    secret: ${SECRET}\n`;
 
 describe('a newer token on the socket of a route', () => {
-  test('C9: is taken, answered, and that of the connection from then on', async () => {
+  test('is taken, answered, and that of the connection from then on', async () => {
     await using server = await startServer(routesApp(CHAT, { config: AUTH }));
     const first = inSeconds(3);
     using chat = await Chat.open(server, 'chat', tokenOf('ada', { exp: first }));
@@ -194,7 +194,7 @@ describe('a newer token on the socket of a route', () => {
     expect(await chat.closed).toEqual({ code: 4401, reason: 'the token is that of somebody else' });
   });
 
-  test('C9: is warned about and then closed with 4401 when none comes', async () => {
+  test('is warned about and then closed with 4401 when none comes', async () => {
     await using server = await startServer(routesApp(CHAT, { config: AUTH }));
     const token = tokenOf('ada', { exp: inSeconds(3) });
     using chat = await Chat.open(server, 'chat', token);
@@ -225,7 +225,7 @@ describe('a newer token on the socket of a route', () => {
   });
 });
 
-test('S3.4: renew is true or false', async () => {
+test('renew is true or false', async () => {
   const routes = "export const routes = { a: defineRoute({ kind: 'ws', renew: 'no', handler: { onMessage() {} } }) };";
   expect((await startToExit(routesApp(routes))).stderr).toMatch(/route "a" has an invalid renew/);
 });

@@ -98,7 +98,7 @@ export const routes = {
 `;
 
 describe('routes in code', () => {
-  test('S3.1, S3.2, S3.3: http, sse and ws routes live side by side, at both prefixes', async () => {
+  test('http, sse and ws routes live side by side, at both prefixes', async () => {
     await using server = await startServer(routesApp(BASICS));
     for (const base of [server.url('api'), `${server.origin}/api`]) {
       const answer = await ask('GET', `${base}/hello?name=Ada`);
@@ -114,7 +114,7 @@ describe('routes in code', () => {
     expect((await ask('GET', server.url('api/chat'))).status).toBe(404);
   });
 
-  test('S3.3: the prefix is configurable, and the server tells of a wrong one', async () => {
+  test('the prefix is configurable, and the server tells of a wrong one', async () => {
     await using server = await startServer(routesApp(BASICS, { config: 'routes_prefix: /code/v1\n' }));
     expect((await server.ask('GET', 'code/v1/hello')).record).toEqual({ hello: 'world' });
     expect((await ask('GET', `${server.origin}/code/v1/hello`)).record).toEqual({ hello: 'world' });
@@ -126,7 +126,7 @@ describe('routes in code', () => {
     ]);
   });
 
-  test('S3.12, S3.18: an http route takes and gives JSON, text and a megabyte of bytes, and checks them', async () => {
+  test('an http route takes and gives JSON, text and a megabyte of bytes, and checks them', async () => {
     await using server = await startServer(routesApp(BASICS));
     const bytes = Buffer.alloc(1_000_000, 'é\0');
     const sent = await fetch(server.url('api/bytes'), { method: 'POST', body: bytes });
@@ -191,7 +191,7 @@ describe('routes in code', () => {
     ['production', 'Something went wrong on our side; it has been logged.'],
     ['', 'Something went wrong on our side; it has been logged.'],
     ['development', 'secret of the handler'],
-  ])('S3.14: what a handler throws is told with NODE_ENV=%s as %s, and always logged', async (NODE_ENV, detail) => {
+  ])('what a handler throws is told with NODE_ENV=%s as %s, and always logged', async (NODE_ENV, detail) => {
     const ws = `
 export const routes = {
   http: defineRoute({ handler: () => { throw new Error('secret of the handler'); } }),
@@ -278,7 +278,7 @@ export const routes = {
     'limits:\n  message: 2MiB\n  waiting_messages: 4\n  messages_per_second: 10000\n  messages_burst: 10000\n';
   const start = () => startServer(routesApp(SOCKETS, { config: CONFIG }));
 
-  test('S3.5, S3.8, S3.11: opens, hears messages and closes once, in this order, also when it is cut off', async () => {
+  test('opens, hears messages and closes once, in this order, also when it is cut off', async () => {
     await using server = await start();
     using client = await RawClient.open(server.wsUrl('api/life'));
     expect(await client.json()).toEqual({ type: 'welcome', id: expect.stringMatching(/^[0-9a-f-]{36}$/) });
@@ -293,7 +293,7 @@ export const routes = {
     expect((await logged(server)).slice(5)).toEqual(['open', 'message d', 'close 1006 ']);
   });
 
-  test('S3.9: keeps what comes while hooks and onOpen are at work', async () => {
+  test('keeps what comes while hooks and onOpen are at work', async () => {
     await using server = await start();
     using client = await RawClient.open(server.wsUrl('api/late'), ['early', 'bird']);
     expect([await client.frames.next(), await client.frames.next(), await client.frames.next()]).toEqual([
@@ -303,14 +303,14 @@ export const routes = {
     ]);
   });
 
-  test('S3.10: handles one message at a time, in order', async () => {
+  test('handles one message at a time, in order', async () => {
     await using server = await start();
     using client = await RawClient.open(server.wsUrl('api/order'));
     for (let n = 0; n < 30; n++) client.send(String(n));
     for (let n = 0; n < 30; n++) expect(await client.frames.next()).toBe(String(n));
   });
 
-  test('S3.6, S3.7, S3.12: takes JSON, text and bytes, and sends them', async () => {
+  test('takes JSON, text and bytes, and sends them', async () => {
     await using server = await start();
     using client = await RawClient.open(server.wsUrl('api/kinds'));
     client.send({ message: 'Hello!' });
@@ -324,7 +324,7 @@ export const routes = {
     expect(await client.json()).toMatchObject({ type: 'error', code: 'TOO_DEEP' });
   });
 
-  test('S3.11, S3.13: closes from either side, and a bad code is an error of the handler', async () => {
+  test('closes from either side, and a bad code is an error of the handler', async () => {
     await using server = await start();
     using client = await RawClient.open(server.wsUrl('api/closing'));
     client.send([999, 'x']);
@@ -337,7 +337,7 @@ export const routes = {
     await untilLogged(server, 'fails 1011');
   });
 
-  test('S3.13: knows its connection', async () => {
+  test('knows its connection', async () => {
     await using server = await start();
     using client = await RawClient.open(`${server.wsUrl('api/about')}?a=1&a=2&b=`);
     client.send('x');
@@ -351,7 +351,7 @@ export const routes = {
     });
   });
 
-  test('S3.18, S3.19, S3.21: checks the handshake before it opens, and each message after it', async () => {
+  test('checks the handshake before it opens, and each message after it', async () => {
     await using server = await start();
     const refused = await refusedUpgrade(`${server.wsUrl('api/checked')}?room=x`);
     expect([refused.status, JSON.parse(refused.body)]).toMatchObject([
@@ -449,7 +449,7 @@ export const routes = {
   early: defineRoute({ kind: 'sse', handler: async function* () { throw new AppError('CONFLICT', 'It is taken.'); } }),
 };`;
 
-  test('S3.15: sends each value as an event and ends with the generator; an EventSource comes again', async () => {
+  test('sends each value as an event and ends with the generator; an EventSource comes again', async () => {
     await using server = await startServer(routesApp(STREAMS));
     using events = await SseClient.open(server.url('api/checked?count=5'), { reconnect: 20 });
     await until(
@@ -463,7 +463,7 @@ export const routes = {
     expect(await plain.text()).toMatch(/^data: 0\n\ndata: 1\n\n/);
   });
 
-  test('S3.16: a failure before the start is an HTTP answer, one after it an event', async () => {
+  test('a failure before the start is an HTTP answer, one after it an event', async () => {
     await using server = await startServer(routesApp(STREAMS));
     const bad = await server.ask('GET', 'api/checked?count=x');
     expect(bad.record).toMatchObject({ status: 400, code: 'VALIDATION_ERROR', errors: [{ field: 'count' }] });
@@ -480,7 +480,7 @@ export const routes = {
   test.each([
     ['forever', 'returned, aborted true'],
     ['waiting', 'woken, aborted true'],
-  ])('S3.17: the generator of %s ends within a second when its client has gone', async (name, text) => {
+  ])('the generator of %s ends within a second when its client has gone', async (name, text) => {
     await using server = await startServer(routesApp(STREAMS));
     const asked = get(server.url(`api/${name}`)).on('error', () => undefined);
     await new Promise((resolve) => asked.once('response', (response) => response.once('data', resolve)));
@@ -495,7 +495,7 @@ export const routes = {
     expect(await server.metric(/connections\{transport="routes"\}/)).toBe(0);
   });
 
-  test('S3.17: it ends when the server stops, and what it then writes is stored', async () => {
+  test('it ends when the server stops, and what it then writes is stored', async () => {
     await using server = await startServer(routesApp(STREAMS));
     using events = await SseClient.open(server.url('api/waiting'));
     await events.next('message');
@@ -550,7 +550,7 @@ export const routes = {
   ws: defineRoute({ kind: 'ws', hooks: around, handler: { onMessage: () => {}, onOpen: ({ send, context }) => void send(context.trail), onClose: ({ tables }) => log(tables, 'close') } }),
 };`;
 
-  test('S3.20, S3.21: hooks run before, after and at the end, once, and may refuse', async () => {
+  test('hooks run before, after and at the end, once, and may refuse', async () => {
     await using server = await startServer(routesApp(HOOKED));
     const trail = ['module', 'second', 'route'];
     expect((await server.ask('GET', 'api/http')).text).toBe(JSON.stringify(trail));
@@ -653,7 +653,7 @@ export const routes = {
 });
 
 describe('two applications', () => {
-  test('S3.3: have their routes below their names only', async () => {
+  test('have their routes below their names only', async () => {
     const one = routesApp("export const routes = { who: defineRoute({ handler: () => 'one' }) };");
     const two = routesApp("export const routes = { who: defineRoute({ handler: () => 'two' }) };");
     const files = [one, two].flatMap(({ schema, files: own }, index) =>
@@ -698,7 +698,7 @@ describe('at the start', () => {
       "'x/:a': defineRoute({ handler() {} }), 'x/:b': defineRoute({ handler() {} })",
       /route "x\/:b" is also in routes\.ts \("x\/:a"\)/,
     ],
-  ])('S3.4: %s is refused with its place', async (text, message) => {
+  ])('%s is refused with its place', async (text, message) => {
     const exit = await startToExit(routesApp(`export const routes = { ${text} };`));
     expect([exit.code, exit.stderr]).toEqual([1, expect.stringMatching(message)]);
   });

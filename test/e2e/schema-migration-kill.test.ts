@@ -37,7 +37,7 @@ function stateOf(server: TestServer): string {
 const OLD = JSON.stringify([false, 0, 0, 0, 0]);
 const NEW = JSON.stringify([true, 3, 1, RECORDS, RECORDS]);
 
-test('E13 killed in mid-migration the data is as before or as the new schema wants it', {
+test('killed in mid-migration the data is as before or as the new schema wants it', {
   timeout: 120_000,
 }, async () => {
   await using server = await startServer({ schema: BEFORE });

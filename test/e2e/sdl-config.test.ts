@@ -17,20 +17,20 @@ const record = { title: 'Hello', content: 'World' };
 const FREE_PORT = 'port: 0\nhost: 127.0.0.1\nschemas:\n  - schema.graphql\n';
 
 describe('schema and configuration', { timeout: 120_000 }, () => {
-  test('S0.1 the schema of the specification makes one empty table', async () => {
+  test('the schema of the specification makes one empty table', async () => {
     await using server = await startServer({ schema: MESSAGE_SCHEMA });
     const answer = await server.ask('GET', 'Message');
     expect(answer.status).toBe(200);
     expect(answer.records).toEqual([]);
   });
 
-  test('S0.1 the same schema on one line and with commas between the arguments is the same table', async () => {
+  test('the same schema on one line and with commas between the arguments is the same table', async () => {
     const schema = `type Message @table(database: "realtime-demo") @export(rest: true, ws: true) { id: ID! @primaryKey, title: String!, content: String! }`;
     await using server = await startServer({ schema });
     expect((await server.put('Message/msg-1', record)).record).toEqual({ id: 'msg-1', ...record });
   });
 
-  test('S0.2 four lines of configuration are enough, and the port is 9996', async () => {
+  test('four lines of configuration are enough, and the port is 9996', async () => {
     const config = 'rest: true\nws: true\nschemas:\n  - schema.graphql\n';
     await using server = await startServer({ config });
     expect(server.port).toBe(9996);
@@ -40,7 +40,7 @@ describe('schema and configuration', { timeout: 120_000 }, () => {
     expect(health.status).toBe(200);
   });
 
-  test('S0.3 the prefix is the name of the folder, unless app_id says otherwise', async () => {
+  test('the prefix is the name of the folder, unless app_id says otherwise', async () => {
     await using byFolder = await startServer({ name: 'some-folder' });
     expect((await ask('GET', `${byFolder.origin}/some-folder/Message`)).status).toBe(200);
     expect((await ask('GET', `${byFolder.origin}/my-app/Message`)).status).toBe(404);
@@ -49,7 +49,7 @@ describe('schema and configuration', { timeout: 120_000 }, () => {
     expect((await ask('GET', `${byConfig.origin}/my-app/Message`)).status).toBe(404);
   });
 
-  test('S0.4 a WebSocket opens when schema and configuration both say so', async () => {
+  test('a WebSocket opens when schema and configuration both say so', async () => {
     await using server = await startServer();
     using client = await WsClient.open(server.wsUrl('Message'));
     expect(client.isOpen).toBe(true);
@@ -91,7 +91,7 @@ describe('switching transports off', { timeout: 120_000 }, () => {
   test.each([
     ['says nothing', ''],
     ['says true', 'rest: true\nsse: true\nws: true\n'],
-  ])('S0.5 when the configuration %s, only a false in the schema closes a transport', async (_name, lines) => {
+  ])('when the configuration %s, only a false in the schema closes a transport', async (_name, lines) => {
     await using server = await startServer({ schema: SWITCHES, config: FREE_PORT + lines });
     expect(await open(server, 'Plain')).toBe('rest sse ws');
     expect(await open(server, 'AllOn')).toBe('rest sse ws');
@@ -108,14 +108,14 @@ describe('switching transports off', { timeout: 120_000 }, () => {
     ['rest', 'sse ws'],
     ['sse', 'rest ws'],
     ['ws', 'rest sse'],
-  ])('S0.5 %s: false in config.yaml closes it for every table, and the log says so', async (transport, rest) => {
+  ])('%s: false in config.yaml closes it for every table, and the log says so', async (transport, rest) => {
     await using server = await startServer({ schema: SWITCHES, config: `${FREE_PORT}${transport}: false\n` });
     expect(await open(server, 'Plain')).toBe(rest);
     expect(await open(server, 'AllOn')).toBe(rest);
     expect(isLogged(server, 'AllOn', `${transport}: false in config.yaml`)).toBe(true);
   });
 
-  test('S0.6 only exported tables have an endpoint, under their export name', async () => {
+  test('only exported tables have an endpoint, under their export name', async () => {
     const schema = `
 type Inner @table { id: ID! @primaryKey name: String! }
 type Address { street: String! city: String }
@@ -138,7 +138,7 @@ type Note @table @export(name: "message" rest: true) { id: ID! @primaryKey text:
 });
 
 describe('directives', { timeout: 120_000 }, () => {
-  test('S0.7 a record of a table with expiration is removed, and its channel says so', async () => {
+  test('a record of a table with expiration is removed, and its channel says so', async () => {
     const schema = `type Short @table(database: "d", table: "stored_name", expiration: 1) @export { id: ID! @primaryKey }`;
     await using server = await startServer({ schema });
     using client = await WsClient.subscribe(server.wsUrl('Short'));
@@ -149,7 +149,7 @@ describe('directives', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'Short/s1')).status).toBe(404);
   });
 
-  test('S0.7 @expiresAt removes the record at its own time', async () => {
+  test('@expiresAt removes the record at its own time', async () => {
     const schema = `type Ticket @table @export { id: ID! @primaryKey until: Date @expiresAt }`;
     await using server = await startServer({ schema });
     using client = await WsClient.subscribe(server.wsUrl('Ticket'));
@@ -162,7 +162,7 @@ describe('directives', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'Ticket')).records).toEqual([{ id: 'stays', until: null }]);
   });
 
-  test('S0.7 @default fills what is not sent, and @createdTime and @updatedTime are the times of the server', async () => {
+  test('@default fills what is not sent, and @createdTime and @updatedTime are the times of the server', async () => {
     const schema = `
 type Task @table @export {
   id: ID! @primaryKey
@@ -186,7 +186,7 @@ type Task @table @export {
     expect(forged.text).toContain('made');
   });
 
-  test('S0.7 @unique refuses a second record with the same value, and @indexed changes no answer', async () => {
+  test('@unique refuses a second record with the same value, and @indexed changes no answer', async () => {
     const schema = `type User @table @export { id: ID! @primaryKey email: String! @unique city: String @indexed }`;
     await using server = await startServer({ schema });
     await server.put('User/u1', { email: 'a@example.com', city: 'Ulm' });
@@ -220,7 +220,7 @@ describe('mistakes', { timeout: 120_000 }, () => {
       3,
       ['schema.graphql'],
     ],
-  ])('S0.7 %s ends the start with its place and nothing created', async (_name, schema, line, words) => {
+  ])('%s ends the start with its place and nothing created', async (_name, schema, line, words) => {
     const app = await makeApp({ schema });
     try {
       const exit = await runToExit(['start', app.dir]);
@@ -233,7 +233,7 @@ describe('mistakes', { timeout: 120_000 }, () => {
     }
   });
 
-  test('S0.7 all mistakes of a schema are reported at once', async () => {
+  test('all mistakes of a schema are reported at once', async () => {
     const schema =
       'type A @tabel @export {\n  id: ID! @primaryKey\n}\ntype B @table @export {\n  id: ID!\n  n: Itn\n}\n';
     const exit = await startToExit({ schema });
@@ -242,7 +242,7 @@ describe('mistakes', { timeout: 120_000 }, () => {
       expect(exit.stderr).toContain(place);
   });
 
-  test('S0.2 an unknown key in config.yaml ends the start with its place and a suggestion', async () => {
+  test('an unknown key in config.yaml ends the start with its place and a suggestion', async () => {
     const exit = await startToExit({ config: `${BASE_CONFIG}schemass: []\n` });
     expect(exit.code).toBe(1);
     expect(exit.stderr).toMatch(/config\.yaml:7:1/);

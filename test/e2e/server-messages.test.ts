@@ -13,7 +13,7 @@ const PUBLISHABLE = `type Message @table @export(public: [read, create, update, 
 }`;
 
 describe('messages from the server', { timeout: 120_000 }, () => {
-  test('S0.13 S0.14 S0.18 every frame of a full run is one JSON object of the documented form', async () => {
+  test('every frame of a full run is one JSON object of the documented form', async () => {
     await using server = await startServer({ schema: PUBLISHABLE });
     await server.put('Message/old', record('stored before'));
     using client = await WsClient.subscribe(server.wsUrl('Message?retained=true'));
@@ -45,7 +45,7 @@ describe('messages from the server', { timeout: 120_000 }, () => {
     for (const frame of client.controls.items) expect(frame).not.toHaveProperty('message_type');
   });
 
-  test('S0.15 an Update carries the full record as GET gives it', async () => {
+  test('an Update carries the full record as GET gives it', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     await server.put('Message/msg-1', { title: 'Hello', content: 'World' });
@@ -55,7 +55,7 @@ describe('messages from the server', { timeout: 120_000 }, () => {
     expect(frame.data).toEqual((await server.ask('GET', 'Message/msg-1')).record);
   });
 
-  test('S0.16 S0.17 a Delete carries the key, at the top and as its data', async () => {
+  test('a Delete carries the key, at the top and as its data', async () => {
     await using server = await startServer();
     await server.put('Message/msg-1', record('short life'));
     using client = await WsClient.subscribe(server.wsUrl('Message'));
@@ -65,7 +65,7 @@ describe('messages from the server', { timeout: 120_000 }, () => {
     expect(frame.data).toEqual({ id: 'msg-1' });
   });
 
-  test('S0.19 POST, PUT and PATCH emit one Update each with the full record, DELETE one Delete', async () => {
+  test('POST, PUT and PATCH emit one Update each with the full record, DELETE one Delete', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     await server.ask('POST', 'Message', { json: { id: 'm', title: 'a', content: 'b' } });
@@ -83,7 +83,7 @@ describe('messages from the server', { timeout: 120_000 }, () => {
     ]);
   });
 
-  test('S0.20 a change goes once to the table channel and once to the record channel', async () => {
+  test('a change goes once to the table channel and once to the record channel', async () => {
     await using server = await startServer();
     using table = await WsClient.subscribe(server.wsUrl('Message'));
     using one = await WsClient.subscribe(server.wsUrl('Message/m'));
@@ -98,7 +98,7 @@ describe('messages from the server', { timeout: 120_000 }, () => {
     );
   });
 
-  test('S0.21 an array emits one Update per record, in the order of the array and next to each other', async () => {
+  test('an array emits one Update per record, in the order of the array and next to each other', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     const rows = Array.from({ length: 50 }, (_, index) => ({ id: `row-${49 - index}`, ...record(`t${index}`) }));
@@ -111,7 +111,7 @@ describe('messages from the server', { timeout: 120_000 }, () => {
     expect(frames.map((frame) => frame.seq - first)).toEqual(rows.map((_, index) => index));
   });
 
-  test('S0.22 whoever writes, WebSocket, SSE and REST see the same', async () => {
+  test('whoever writes, WebSocket, SSE and REST see the same', async () => {
     await using server = await startServer();
     using a = await WsClient.subscribe(server.wsUrl('Message'));
     using b = await WsClient.subscribe(server.wsUrl('Message'));
@@ -129,7 +129,7 @@ describe('messages from the server', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'Message')).records.map((found) => found.id)).toEqual(expected);
   });
 
-  test('S0.23 a socket gets its own changes, unless it asked for echo=false', async () => {
+  test('a socket gets its own changes, unless it asked for echo=false', async () => {
     await using server = await startServer();
     using echo = await WsClient.subscribe(server.wsUrl('Message'));
     using quiet = await WsClient.subscribe(server.wsUrl('Message?echo=false'));
@@ -145,7 +145,7 @@ describe('messages from the server', { timeout: 120_000 }, () => {
     expect(echo.changes.items.map((frame) => frame.id)).toEqual(['mine', 'own', 'fence']);
   });
 
-  test('S0.24 what fails or changes nothing emits nothing', async () => {
+  test('what fails or changes nothing emits nothing', async () => {
     await using server = await startServer();
     await server.put('Message/there', record('there'));
     using client = await WsClient.subscribe(server.wsUrl('Message'));
@@ -175,7 +175,7 @@ describe('messages from the server', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'Message')).records.map((found) => found.id)).toEqual(['fence', 'there']);
   });
 
-  test('S0.25 frames follow commit order, and none comes before its commit', async () => {
+  test('frames follow commit order, and none comes before its commit', async () => {
     const schema = `type Counter @table @export { id: ID! @primaryKey value: Int! }`;
     await using server = await startServer({ schema });
     await server.put('Counter/c', { value: -1 });

@@ -26,7 +26,7 @@ async function getSecure(url: string, options: object): Promise<string> {
 }
 
 describe('plain HTTP and TLS on one port of loopback', { timeout: 30_000 }, () => {
-  test("S0.8 wss://localhost opens with the spec's own config.yaml, beside ws:// and http://", async () => {
+  test("wss://localhost opens with the spec's own config.yaml, beside ws:// and http://", async () => {
     await using server = await startServer({ config: SPEC_CONFIG, args: ['--port', '0'] });
     expect(server.origin).toMatch(/^http:/);
     expect((await server.ask('GET', 'Message')).status).toBe(200);

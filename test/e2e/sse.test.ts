@@ -15,7 +15,7 @@ const PUBLISHABLE = `type Message @table @export(public: [read, create, update, 
 }`;
 
 describe('server-sent events', { timeout: 120_000 }, () => {
-  test('S0.42 an EventSource goes on where it was after the server was killed', async () => {
+  test('an EventSource goes on where it was after the server was killed', async () => {
     await using server = await startServer();
     using stream = await SseClient.open(server.url('Message'), { reconnect: 200 });
     await stream.next('ready');
@@ -31,7 +31,7 @@ describe('server-sent events', { timeout: 120_000 }, () => {
     expect(stream.connections).toBe(2);
   });
 
-  test('S0.42 an EventSource that saw nothing before the server was killed misses nothing either', async () => {
+  test('an EventSource that saw nothing before the server was killed misses nothing either', async () => {
     await using server = await startServer();
     using stream = await SseClient.open(server.url('Message'), { reconnect: 1_000 });
     await stream.next('ready');
@@ -41,7 +41,7 @@ describe('server-sent events', { timeout: 120_000 }, () => {
     expect((await stream.next('update', 10_000)).json.id).toBe('a');
   });
 
-  test('S0.42 the stream is the same over HTTP/2', async () => {
+  test('the stream is the same over HTTP/2', async () => {
     await using server = await startServer({ config: `${BASE_CONFIG}tls: auto\n` });
     const session = connect(`https://localhost:${server.port}`, { rejectUnauthorized: false });
     try {
@@ -75,7 +75,7 @@ describe('server-sent events', { timeout: 120_000 }, () => {
     ['?stream=sse', 'Message?stream=sse', { accept: '*/*' }],
     ['the Accept header', 'Message', { accept: 'text/event-stream' }],
     ['the Accept header among others', 'Message/m', { accept: 'text/html;q=0.5, text/event-stream' }],
-  ])('S0.43 %s opens a stream with the documented headers', async (_name, path, headers) => {
+  ])('%s opens a stream with the documented headers', async (_name, path, headers) => {
     await using server = await startServer();
     using stream = await SseClient.open(server.url(path), { headers });
     expect(stream.status).toBe(200);
@@ -86,7 +86,7 @@ describe('server-sent events', { timeout: 120_000 }, () => {
     await stream.next('ready');
   });
 
-  test('S0.43 a stream that is named as not acceptable is not opened', async () => {
+  test('a stream that is named as not acceptable is not opened', async () => {
     await using server = await startServer();
     const list = await server.ask('GET', 'Message', { headers: { accept: 'text/event-stream;q=0, application/json' } });
     expect([list.status, list.text]).toEqual([200, '[]']);
@@ -94,7 +94,7 @@ describe('server-sent events', { timeout: 120_000 }, () => {
     expect([nothing.status, nothing.record.code]).toEqual([406, 'NOT_ACCEPTABLE']);
   });
 
-  test('S0.44 the events of a full run, beginning with connected', async () => {
+  test('the events of a full run, beginning with connected', async () => {
     const config = `${BASE_CONFIG}channels:\n  sse_ping_interval: 300ms\n`;
     await using server = await startServer({ schema: PUBLISHABLE, config });
     using stream = await SseClient.open(server.url('Message'));
@@ -118,7 +118,7 @@ describe('server-sent events', { timeout: 120_000 }, () => {
     expect((await stream.next('ping')).json).toEqual({ type: 'ping' });
   });
 
-  test('S0.45 Last-Event-ID brings the missed events alone', async () => {
+  test('Last-Event-ID brings the missed events alone', async () => {
     await using server = await startServer();
     let lastEventId = '';
     {
@@ -138,7 +138,7 @@ describe('server-sent events', { timeout: 120_000 }, () => {
     expect(since.events.items.map(({ event }) => event)).toEqual(['message', 'update', 'delete', 'ready']);
   });
 
-  test('S0.45 stored records come as retained, then ready with the position', async () => {
+  test('stored records come as retained, then ready with the position', async () => {
     await using server = await startServer();
     await server.put('Message/b', record('two'));
     await server.put('Message/a', record('one'));
@@ -158,7 +158,7 @@ describe('server-sent events', { timeout: 120_000 }, () => {
     ]);
   });
 
-  test('S0.45 a position that cannot be resumed is answered with reset, the records, and ready', async () => {
+  test('a position that cannot be resumed is answered with reset, the records, and ready', async () => {
     await using server = await startServer();
     await server.put('Message/a', record('one'));
     using stream = await SseClient.subscribe(server.url('Message'), { lastEventId: '9007199254740000' });
@@ -166,7 +166,7 @@ describe('server-sent events', { timeout: 120_000 }, () => {
     expect(stream.all('reset')[0]).toMatchObject({ type: 'reset', reason: 'position_unknown' });
   });
 
-  test('S0.45 a position that the log has given up is answered with reset, one it still has is not', async () => {
+  test('a position that the log has given up is answered with reset, one it still has is not', async () => {
     await using server = await startServer({ config: `${BASE_CONFIG}events:\n  max_count: 10\n` });
     const first = JSON.parse((await server.put('Message/m0', record('old'))).headers.get('etag') ?? '0') as number;
     let last = first;
@@ -191,15 +191,12 @@ describe('server-sent events', { timeout: 120_000 }, () => {
     expect(names(await resumed(last))).toBe('message ready');
   });
 
-  test.each(['abc', '-1', '1.5', '1e3', '99999999999999999999', ''])(
-    'S0.45 the position %j is a 400',
-    async (since) => {
-      await using server = await startServer();
-      const answer = await ask('GET', server.url(`Message?stream=sse&since=${since}`));
-      expect(answer.status).toBe(400);
-      expect(answer.record.code).toBe('INVALID_POSITION');
-    },
-  );
+  test.each(['abc', '-1', '1.5', '1e3', '99999999999999999999', ''])('the position %j is a 400', async (since) => {
+    await using server = await startServer();
+    const answer = await ask('GET', server.url(`Message?stream=sse&since=${since}`));
+    expect(answer.status).toBe(400);
+    expect(answer.record.code).toBe('INVALID_POSITION');
+  });
 });
 
 async function statusOf(stream: ClientHttp2Stream): Promise<number> {

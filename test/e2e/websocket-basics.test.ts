@@ -12,7 +12,7 @@ const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 const HANDSHAKE = ['Host: localhost', 'Connection: Upgrade', 'Upgrade: websocket'];
 
 describe('WebSocket basics', { timeout: 120_000 }, () => {
-  test('S2.1 the upgrade is answered as the protocol says', async () => {
+  test('the upgrade is answered as the protocol says', async () => {
     await using server = await startServer();
     using raw = await RawWs.open(server.port, PATH, { key: KEY });
     expect(raw.answer.all).toMatch(/^HTTP\/1\.1 101 Switching Protocols\r\n/);
@@ -22,7 +22,7 @@ describe('WebSocket basics', { timeout: 120_000 }, () => {
     expect(raw.expectedAccept).toBe('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
   });
 
-  test('S2.1 compression is not agreed to', async () => {
+  test('compression is not agreed to', async () => {
     await using server = await startServer();
     using raw = await RawWs.open(server.port, PATH, {
       moreHeaders: ['Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'],
@@ -43,7 +43,7 @@ describe('WebSocket basics', { timeout: 120_000 }, () => {
       400,
     ],
     ['POST', 'POST', [...HANDSHAKE, 'Sec-WebSocket-Version: 13', `Sec-WebSocket-Key: ${KEY}`], 405],
-  ])('S2.2 a handshake with %s is refused', async (_name, method, headers, status) => {
+  ])('a handshake with %s is refused', async (_name, method, headers, status) => {
     await using server = await startServer();
     using raw = await RawWs.open(server.port, PATH, { method, headers });
     expect(raw.answer.status).toBe(status);
@@ -51,14 +51,14 @@ describe('WebSocket basics', { timeout: 120_000 }, () => {
     await raw.closed;
   });
 
-  test('S2.2 a handshake without a version is refused', async () => {
+  test('a handshake without a version is refused', async () => {
     await using server = await startServer();
     using raw = await RawWs.open(server.port, PATH, { headers: [...HANDSHAKE, `Sec-WebSocket-Key: ${KEY}`] });
     expect([400, 426]).toContain(raw.answer.status);
     await raw.closed;
   });
 
-  test('S2.3 1,000 messages go each way over one connection at the same time', async () => {
+  test('1,000 messages go each way over one connection at the same time', async () => {
     const limits = 'limits:\n  messages_per_second: 100000\n  messages_burst: 100000\n';
     await using server = await startServer({ config: BASE_CONFIG + limits });
     using both = await WsClient.subscribe(server.wsUrl('Message'));
@@ -79,7 +79,7 @@ describe('WebSocket basics', { timeout: 120_000 }, () => {
     }
   });
 
-  test('S2.4 the server sends to a client that never sends', async () => {
+  test('the server sends to a client that never sends', async () => {
     await using server = await startServer();
     using raw = await RawWs.open(server.port, PATH);
     expect((await raw.json()).type).toBe('ready');
@@ -89,7 +89,7 @@ describe('WebSocket basics', { timeout: 120_000 }, () => {
     }
   });
 
-  test('S2.5 a client that drops off is forgotten', async () => {
+  test('a client that drops off is forgotten', async () => {
     await using server = await startServer();
     using stays = await WsClient.subscribe(server.wsUrl('Message'));
     using raw = await RawWs.open(server.port, PATH);
@@ -105,7 +105,7 @@ describe('WebSocket basics', { timeout: 120_000 }, () => {
     expect((await stays.next()).id).toBe('m');
   });
 
-  test('S2.5 a server that stops or dies gives its clients a close event', async () => {
+  test('a server that stops or dies gives its clients a close event', async () => {
     await using server = await startServer();
     using first = await WsClient.subscribe(server.wsUrl('Message'));
     await server.stop();
@@ -116,7 +116,7 @@ describe('WebSocket basics', { timeout: 120_000 }, () => {
     expect((await second.closed).code).toBe(1006);
   });
 
-  test('S2.6 one message reaches every subscriber without code of the user', async () => {
+  test('one message reaches every subscriber without code of the user', async () => {
     await using server = await startServer();
     using a = await WsClient.subscribe(server.wsUrl('Message'));
     using b = await WsClient.subscribe(server.wsUrl('Message'));
@@ -127,7 +127,7 @@ describe('WebSocket basics', { timeout: 120_000 }, () => {
     expect(frames[0]).toMatchObject({ message_type: 'Update', id: 'chat-1' });
   });
 
-  test('S2.8 a socket.io handshake is told that this is something else', async () => {
+  test('a socket.io handshake is told that this is something else', async () => {
     await using server = await startServer();
     const polling = await ask('GET', `${server.origin}/socket.io/?EIO=4&transport=polling`);
     expect(polling.status).toBe(404);
@@ -139,7 +139,7 @@ describe('WebSocket basics', { timeout: 120_000 }, () => {
   });
 
   // Time depends on the machine: the figure is printed, and only that everything arrives is asserted.
-  test('S2.10 a write reaches 100 subscribers at once', async () => {
+  test('a write reaches 100 subscribers at once', async () => {
     await using server = await startServer();
     const clients: WsClient[] = [];
     const delays: number[] = [];
@@ -170,7 +170,7 @@ describe('WebSocket basics', { timeout: 120_000 }, () => {
     }
   });
 
-  test('S2.11 asking again costs a 304 without a body while nothing has changed', async () => {
+  test('asking again costs a 304 without a body while nothing has changed', async () => {
     await using server = await startServer();
     await server.put('Message/m', record('same'));
     for (const path of ['Message', 'Message/m', 'Message?title=same&limit=5']) {
@@ -189,7 +189,7 @@ describe('WebSocket basics', { timeout: 120_000 }, () => {
     }
   });
 
-  test('S2.11 the tag of a list changes with every kind of change', async () => {
+  test('the tag of a list changes with every kind of change', async () => {
     await using server = await startServer();
     const tag = async (): Promise<string> => (await server.ask('GET', 'Message')).headers.get('etag') ?? '';
     const tags = [await tag()];
@@ -202,7 +202,7 @@ describe('WebSocket basics', { timeout: 120_000 }, () => {
     expect(new Set(tags).size).toBe(4);
   });
 
-  test('S2.2 refused upgrades leave no open connections behind', async () => {
+  test('refused upgrades leave no open connections behind', async () => {
     await using server = await startServer();
     for (let round = 0; round < 100; round += 1) {
       using raw = await RawWs.open(server.port, round % 2 === 0 ? '/my-app/None' : '/nowhere');

@@ -28,7 +28,7 @@ function closeAll(sockets: readonly RawWs[]): void {
   for (const ws of sockets) ws[Symbol.dispose]();
 }
 
-describe('D11 many connections from one address', () => {
+describe('many connections from one address', () => {
   test('the 201st is a 429 before the upgrade; others connect, and it does when one has gone', async () => {
     const config = `${BEHIND_PROXY}limits: { new_connections_burst: 1000 }\n`;
     await using server = await startServer({ config });
@@ -81,7 +81,7 @@ describe('D11 many connections from one address', () => {
     closeAll([...opened, ...refused]);
   });
 
-  test('D12 hundreds that come and go, refused ones among them, leave their address all its places', async () => {
+  test('hundreds that come and go, refused ones among them, leave their address all its places', async () => {
     const config = `${BEHIND_PROXY}limits: { connections_per_address: 20, new_connections_burst: 100000 }\n`;
     await using server = await startServer({ config });
     for (let round = 0; round < 10; round++) {

@@ -21,7 +21,7 @@ function repeated(head: string, item: string): Buffer {
   return Buffer.concat([Buffer.from(head, 'hex'), Buffer.alloc(MIB - (MIB % unit.length), unit)]);
 }
 
-describe('B1 B6 a hostile body', () => {
+describe('a hostile body', () => {
   test.each<[what: string, type: string, make: () => string | Uint8Array, code: string]>([
     ['nested lists', CBOR, () => repeated('', '81'), 'TOO_DEEP'],
     ['nested lists that claim to be long', CBOR, () => repeated('', '9a00010000'), 'TOO_DEEP'],
@@ -78,7 +78,7 @@ describe('B1 B6 a hostile body', () => {
     },
   );
 
-  test('B5 names of the prototype are nothing but names', async () => {
+  test('names of the prototype are nothing but names', async () => {
     const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty'];
     for (const name of names) {
       const text = `{"id":"proto","${name}":{"polluted":1}}`;
@@ -106,7 +106,7 @@ describe('B1 B6 a hostile body', () => {
   });
 });
 
-describe('D2 hostile binary messages', () => {
+describe('hostile binary messages', () => {
   test.each([
     ['tablecast.cbor', ['81'.repeat(5000), '9affffffff', '', 'c0', '9f', 'bf', '5f', 'ff', '7bffffffffffffffff', 'f7']],
     ['tablecast.msgpack', ['91'.repeat(5000), 'ddffffffff', '', 'c1', 'd4', 'c7', 'dbffffffff', 'df', 'c4']],

@@ -27,7 +27,7 @@ async function openRaw(server: TestServer, count: number): Promise<RawWs> {
 }
 
 describe('the multiplexed protocol', { timeout: 90_000 }, () => {
-  test('D8 a reader that stops with twenty subscriptions costs one buffer, and is told all of each when it goes on', async () => {
+  test('a reader that stops with twenty subscriptions costs one buffer, and is told all of each when it goes on', async () => {
     await using server = await start(CHANNELS);
     using raw = await openRaw(server, 20);
     using quick = await open(server);
@@ -61,7 +61,7 @@ describe('the multiplexed protocol', { timeout: 90_000 }, () => {
     for (let id = 0; id < 20; id++) expect(told.get(id)).toEqual(expected);
   });
 
-  test('D8 a reader that never goes on is closed, and counted no more', async () => {
+  test('a reader that never goes on is closed, and counted no more', async () => {
     const impatient =
       'durability: normal\nchannels: { client_buffer: 16KiB, slow_client_timeout: 1s, heartbeat_interval: 200ms }\n';
     await using server = await start(impatient);

@@ -26,7 +26,7 @@ const REBOUND = [
 const status = async (port: number, host: string, more: readonly string[] = [], path = '/my-app/Message') =>
   (await rawHttp(port, [`GET ${path} HTTP/1.1`, `Host: ${host}`, ...more, '', ''].join('\r\n'), 100)).status;
 
-describe('C13 a server on loopback', () => {
+describe('a server on loopback', () => {
   test('is called by the names of loopback, on any port', async () => {
     await using server = await startServer();
     for (const name of ['localhost', '127.0.0.1', '[::1]', 'LOCALHOST', '127.0.0.2']) {
@@ -103,7 +103,7 @@ describe('C13 a server on loopback', () => {
     }
   });
 
-  test('C18 does not take the name from X-Forwarded-Host, whoever is trusted', async () => {
+  test('does not take the name from X-Forwarded-Host, whoever is trusted', async () => {
     for (const trusted of [true, false]) {
       await using server = await startServer({ config: `${BASE_CONFIG}trust_proxy: ${trusted}\n` });
       expect(await status(server.port, 'evil.example', ['X-Forwarded-Host: localhost'])).toBe(421);
@@ -118,7 +118,7 @@ describe('C13 a server on loopback', () => {
   });
 });
 
-test('C13 a server on other addresses takes any name, until names are configured', () => {
+test('a server on other addresses takes any name, until names are configured', () => {
   expect(makeHostCheck({ host: '0.0.0.0', allowedHosts: [] })).toBeUndefined();
   const isOurName = makeHostCheck({ host: '0.0.0.0', allowedHosts: ['app.example'] });
   const asked = (headers: Record<string, string>, url = '/') => isOurName?.({ headers, url } as never);

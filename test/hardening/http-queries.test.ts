@@ -5,7 +5,7 @@ import { expectProblem, FORBIDDEN_WORDS, raw, request, server, serveThings, slow
 
 serveThings();
 
-describe('B13 ids in paths', () => {
+describe('ids in paths', () => {
   test.each([
     ['a%2Fb', 'a/b'],
     ['...', '...'],
@@ -117,7 +117,7 @@ describe('B13 ids in paths', () => {
   });
 });
 
-describe('B14 B15 queries', () => {
+describe('queries', () => {
   const INJECTIONS = [
     "x' OR '1'='1",
     '\'; DROP TABLE "data/Thing"; --',
@@ -199,25 +199,18 @@ test.each([
   ['DELETE', 400],
   ['PATCH', 400],
   ['PUT', 405],
-])(
-  'B15 B16 %s of a whole table without a filter, or with one that is wrong, changes nothing',
-  async (method, status) => {
-    await server.put('Thing/kept', { s: 'kept' });
-    for (const query of ['', '?', '?colour=red', '?s==kept&limit=1', '?all=yes', '?all=true&s==kept', '?sort=s']) {
-      const answer = await raw(
-        request(
-          `${method} /my-app/Thing${query}`,
-          ['Content-Type: application/json', 'Content-Length: 9'],
-          '{"s":"x"}',
-        ),
-      );
-      expect([query, answer.status]).toEqual([query, status]);
-    }
-    expect((await server.ask('GET', 'Thing/kept')).record.s).toBe('kept');
-  },
-);
+])('%s of a whole table without a filter, or with one that is wrong, changes nothing', async (method, status) => {
+  await server.put('Thing/kept', { s: 'kept' });
+  for (const query of ['', '?', '?colour=red', '?s==kept&limit=1', '?all=yes', '?all=true&s==kept', '?sort=s']) {
+    const answer = await raw(
+      request(`${method} /my-app/Thing${query}`, ['Content-Type: application/json', 'Content-Length: 9'], '{"s":"x"}'),
+    );
+    expect([query, answer.status]).toEqual([query, status]);
+  }
+  expect((await server.ask('GET', 'Thing/kept')).record.s).toBe('kept');
+});
 
-describe('B17 filters that are too much', { timeout: 120_000 }, () => {
+describe('filters that are too much', { timeout: 120_000 }, () => {
   test.each([
     ['parentheses', `filter=${'('.repeat(3000)}`],
     ['matched parentheses', `filter=${'('.repeat(1000)}s==a${')'.repeat(1000)}`],

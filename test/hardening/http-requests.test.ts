@@ -10,7 +10,7 @@ import { expectProblem, JSON_TYPE, keepAlive, put, raw, request, server, serveTh
 
 serveThings();
 
-describe('B7 bodies that are too large', { timeout: 120_000 }, () => {
+describe('bodies that are too large', { timeout: 120_000 }, () => {
   test('a Content-Length beyond the limit is refused before the body comes, and the connection ends', async () => {
     const answer = await raw(
       keepAlive('PUT /my-app/Thing/x', ['Content-Type: application/json', 'Content-Length: 1000000000'], '{"s":'),
@@ -77,13 +77,13 @@ describe('B7 bodies that are too large', { timeout: 120_000 }, () => {
   );
 });
 
-test.each(['gzip', 'deflate', 'br', 'x-unknown'])('B8 a body with Content-Encoding: %s is a 415', async (encoding) => {
+test.each(['gzip', 'deflate', 'br', 'x-unknown'])('a body with Content-Encoding: %s is a 415', async (encoding) => {
   const bomb = gzipSync(Buffer.alloc(10_000_000, 0x20));
   const answer = await put(bomb, 'Thing/x', { ...JSON_TYPE, 'content-encoding': encoding });
   expectProblem(answer, 415, 'UNSUPPORTED_MEDIA_TYPE');
 });
 
-describe('B9 content types', () => {
+describe('content types', () => {
   test.each([
     'text/plain',
     'application/x-www-form-urlencoded',
@@ -119,7 +119,7 @@ describe('B9 content types', () => {
   );
 });
 
-describe('B20 requests that are not what they seem', { timeout: 120_000 }, () => {
+describe('requests that are not what they seem', { timeout: 120_000 }, () => {
   const body = '{"s":"smuggled"}';
   const inner = keepAlive(
     'PUT /my-app/Thing/smuggled',
@@ -305,7 +305,7 @@ describe('B20 requests that are not what they seem', { timeout: 120_000 }, () =>
   });
 });
 
-describe('B22 methods', () => {
+describe('methods', () => {
   test.each(['X-HTTP-Method-Override', 'X-HTTP-Method', 'X-Method-Override'])('%s is not obeyed', async (name) => {
     await server.put('Thing/kept', { s: 'kept' });
     await server.ask('POST', 'Thing/kept', { json: {}, headers: { [name]: 'DELETE' } });
@@ -329,7 +329,7 @@ describe('B22 methods', () => {
   });
 });
 
-test('B23 static files: only what is in the folder, no dot files, no links out, no other file of the application', async () => {
+test('static files: only what is in the folder, no dot files, no links out, no other file of the application', async () => {
   await using own = await startServer({
     files: { 'web/index.html': '<p>page</p>', 'web/.secret': 'hidden', 'web/sub/a.txt': 'sub' },
   });

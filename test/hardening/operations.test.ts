@@ -6,7 +6,7 @@ import { ask, rawHttp } from '../support/http.ts';
 
 const TOKEN = 'a-token-of-some-length';
 
-describe('C22 what tells of the server', () => {
+describe('what tells of the server', () => {
   test('health says no more than that it is there, a thousand times as fast as asked', async () => {
     await using server = await startServer();
     const answers = await Promise.all(
@@ -65,7 +65,7 @@ describe('C22 what tells of the server', () => {
   });
 });
 
-describe('B22 methods', () => {
+describe('methods', () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startServer({ files: { 'web/index.html': '<p>hello</p>' } });
@@ -122,7 +122,7 @@ describe('B22 methods', () => {
     expect((await server.ask('GET', 'Message/kept')).status).toBe(200);
   });
 
-  test('C19 a page of elsewhere cannot write without asking first', async () => {
+  test('a page of elsewhere cannot write without asking first', async () => {
     // All that a page may send to another site without a preflight (Fetch §4.10): no JSON among them.
     const body = '{"id":"forged","title":"x","content":"y"}';
     for (const type of [

@@ -70,7 +70,7 @@ function get(port: number, path: string, { host = `127.0.0.1:${port}`, headers =
 
 const stream = (port: number, ask?: Ask) => get(port, `${PATH}?stream=sse`, ask);
 
-describe('C12 streams and pages of other origins', () => {
+describe('streams and pages of other origins', () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startServer();
@@ -127,7 +127,7 @@ describe('C12 streams and pages of other origins', () => {
     expect(await upgrade(port, { headers: ['Origin: https://evil.example', own] })).toBe(403);
   });
 
-  test('C18 what a client says of a proxy does not count', async () => {
+  test('what a client says of a proxy does not count', async () => {
     const { port } = server;
     const headers = ['Origin: https://evil.example', 'X-Forwarded-Host: evil.example', 'X-Forwarded-Proto: https'];
     expect(await upgrade(port, { headers })).toBe(403);
@@ -135,7 +135,7 @@ describe('C12 streams and pages of other origins', () => {
     expect(await upgrade(port, { headers: [...headers, 'Forwarded: host=evil.example;proto=https'] })).toBe(403);
   });
 
-  test('C19 nobody else may read anything: no header of CORS, in no preflight either', async () => {
+  test('nobody else may read anything: no header of CORS, in no preflight either', async () => {
     const { port } = server;
     const answer = await get(port, PATH, { headers: ['Origin: https://evil.example'] });
     expect([...answer.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([]);
@@ -148,8 +148,8 @@ describe('C12 streams and pages of other origins', () => {
   });
 });
 
-describe('C12 behind a proxy that ends TLS', () => {
-  test('C18 the origin is that of the proxy, only when it is trusted, and only in its own words', async () => {
+describe('behind a proxy that ends TLS', () => {
+  test('the origin is that of the proxy, only when it is trusted, and only in its own words', async () => {
     await using server = await startServer({ config: `${BASE_CONFIG}trust_proxy: true\n` });
     const { port } = server;
     const forwarded = (proto: string, host: string) => [`X-Forwarded-Proto: ${proto}`, `X-Forwarded-Host: ${host}`];
@@ -189,7 +189,7 @@ test.skipIf(IN_PROCESS).each([
   },
 );
 
-describe('S4.34 C19 pages of configured origins', () => {
+describe('pages of configured origins', () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startServer({
@@ -275,7 +275,7 @@ describe('S4.34 C19 pages of configured origins', () => {
   });
 });
 
-test('C19 header fields of the application are allowed and read by name', async () => {
+test('header fields of the application are allowed and read by name', async () => {
   const config = `${BASE_CONFIG}cors:
   origins: ["https://app.example"]
   allowed_headers: [traceparent, X-Team, if-match]
@@ -294,7 +294,7 @@ test('C19 header fields of the application are allowed and read by name', async 
   expect(exposed).toEqual(expect.arrayContaining(['Server-Timing', 'ETag', 'Accept-Patch']));
 });
 
-describe('C19 credentials', () => {
+describe('credentials', () => {
   test('are allowed to origins that are named, when that is said', async () => {
     const config = `${BASE_CONFIG}cors: { origins: ["https://app.example"], credentials: true }\n`;
     await using server = await startServer({ config });
@@ -318,7 +318,7 @@ describe('C19 credentials', () => {
   });
 });
 
-describe('C12 over TLS', () => {
+describe('over TLS', () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startServer({ config: `${BASE_CONFIG}tls: auto\ncors: { origins: ["https://app.example"] }\n` });
@@ -342,7 +342,7 @@ describe('C12 over TLS', () => {
     }
   });
 
-  test('C13 S4.34 HTTP/2 has the same checks, and streams the same headers', async () => {
+  test('HTTP/2 has the same checks, and streams the same headers', async () => {
     const session = connect(server.origin, { rejectUnauthorized: false });
     const request = (headers: OutgoingHttpHeaders) =>
       new Promise<IncomingHttpHeaders>((resolve, reject) => {

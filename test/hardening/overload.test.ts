@@ -6,7 +6,7 @@ import { refusedUpgrade, WsClient } from '../support/ws-client.ts';
 
 const WAITERS = 40;
 
-test('D16 a server that is behind refuses more with 503, tells that it is alive, and recovers', async () => {
+test('a server that is behind refuses more with 503, tells that it is alive, and recovers', async () => {
   // Answers from memory would be no work for it.
   const config = `${BASE_CONFIG}limits: { event_loop_delay: 5ms, page_default: 1000, list_cache: 0 }\n`;
   await using server = await startServer({ config });

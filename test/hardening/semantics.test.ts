@@ -14,7 +14,7 @@ async function inParallel(clients: number, work: (client: number) => Promise<voi
 
 const seqOf = (etag: string | null): number => Number(/^"(\d+)"$/.exec(etag ?? '')?.[1]);
 
-describe('F1 order', { timeout: 120_000 }, () => {
+describe('order', { timeout: 120_000 }, () => {
   test('is the same for everybody on every transport, and is that of the seqs of the answers', async () => {
     await using server = await start();
     using first = await WsClient.subscribe(server.wsUrl('Item'));
@@ -86,7 +86,7 @@ async function writeAtRandom(server: TestServer, count: number, seed: number): P
   }
 }
 
-describe('F2 F3 state and stream', { timeout: 120_000 }, () => {
+describe('state and stream', { timeout: 120_000 }, () => {
   test('a list and the stream from its X-Position make the state, with no gap and nothing twice, 100 times', async () => {
     await using server = await start();
     const writing = inParallel(3, (client) => writeAtRandom(server, 250, client + 1));
@@ -149,7 +149,7 @@ describe('F2 F3 state and stream', { timeout: 120_000 }, () => {
   });
 });
 
-describe('F5 F6 writes of what is there and what is not', { timeout: 120_000 }, () => {
+describe('writes of what is there and what is not', { timeout: 120_000 }, () => {
   const absent = { status: 404, events: [] };
   const TABLE: readonly [
     method: string,
@@ -226,7 +226,7 @@ describe('F5 F6 writes of what is there and what is not', { timeout: 120_000 }, 
   });
 });
 
-describe('F7 arrays', { timeout: 120_000 }, () => {
+describe('arrays', { timeout: 120_000 }, () => {
   test('are all or nothing, and their events stand next to each other in their order', async () => {
     await using server = await start();
     using events = await WsClient.subscribe(server.wsUrl('Item'));
@@ -270,7 +270,7 @@ describe('F7 arrays', { timeout: 120_000 }, () => {
   });
 });
 
-describe('F8 F9 F11 the log', { timeout: 120_000 }, () => {
+describe('the log', { timeout: 120_000 }, () => {
   test('replayed from the start gives the table, and nothing comes back after its Delete', async () => {
     await using server = await start();
     const base = Number((await server.ask('GET', 'Item')).headers.get('x-position'));

@@ -4,7 +4,7 @@ import { RawWs } from '../support/raw-ws.ts';
 
 const CONTENT = 'x'.repeat(30_000);
 
-describe('D8 a reader that stops and goes on', { timeout: 120_000 }, () => {
+describe('a reader that stops and goes on', { timeout: 120_000 }, () => {
   // Smaller than what the socket itself holds before it says that it is full, and larger.
   test.each(['1KiB', '16KiB', '64KiB', '256KiB'])('misses nothing with client_buffer: %s', async (size) => {
     const channels = `channels: { client_buffer: ${size}, slow_client_timeout: 3s }\n`;

@@ -60,7 +60,7 @@ async function gone(pid: number, timeout: number): Promise<number> {
   return performance.now() - started;
 }
 
-describe('G1 a stop', { timeout: 120_000 }, () => {
+describe('a stop', { timeout: 120_000 }, () => {
   test('with 200 clients and writes under way loses nothing that was answered and tells everybody', async () => {
     await using server = await startServer();
     const sockets: WsClient[] = [];
@@ -162,7 +162,7 @@ describe('G1 a stop', { timeout: 120_000 }, () => {
   });
 });
 
-describe('G1 a stop while somebody reads slowly', { timeout: 120_000 }, () => {
+describe('a stop while somebody reads slowly', { timeout: 120_000 }, () => {
   test.each([
     ['HTTP/1.1', '', get],
     ['HTTP/1.1 over TLS', 'tls: auto\n', getSecure],
@@ -193,7 +193,7 @@ describe('G1 a stop while somebody reads slowly', { timeout: 120_000 }, () => {
   });
 });
 
-describe('G1 a stop over TLS', { timeout: 120_000 }, () => {
+describe('a stop over TLS', { timeout: 120_000 }, () => {
   test('ends connections that their clients keep, over HTTP/2 and HTTP/1.1', async () => {
     const server = await startServer({ config: `${BASE_CONFIG}tls: auto\n` });
     const session = openSession(server.origin, { rejectUnauthorized: false });
@@ -226,7 +226,7 @@ describe('G1 a stop over TLS', { timeout: 120_000 }, () => {
   });
 });
 
-describe('G2 a stop that is held up', { timeout: 120_000 }, () => {
+describe('a stop that is held up', { timeout: 120_000 }, () => {
   const HELD = `${BASE_CONFIG}limits: { shutdown: 1s }\n`;
 
   test('by a socket that does not answer the close frame ends at the deadline, with code 0', async () => {

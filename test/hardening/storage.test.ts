@@ -17,7 +17,7 @@ import { refusedUpgrade, WsClient } from '../support/ws-client.ts';
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const MEBIBYTE = 1024 * 1024;
 
-describe('E1 killed while it writes', { timeout: 120_000 }, () => {
+describe('killed while it writes', { timeout: 120_000 }, () => {
   /** Writes one record after the other until the server is gone; what was answered goes into `acknowledged`. */
   async function writer(server: TestServer, name: string, acknowledged: Set<string>): Promise<void> {
     for (let n = 0; n < 10_000; n++) {
@@ -63,7 +63,7 @@ describe('E1 killed while it writes', { timeout: 120_000 }, () => {
   });
 });
 
-describe('E2 a batch that breaks a constraint', () => {
+describe('a batch that breaks a constraint', () => {
   const schema = `type Message @table @export(rest: true, ws: true) {
     id: ID! @primaryKey
     email: String @unique
@@ -119,7 +119,7 @@ describe('E2 a batch that breaks a constraint', () => {
   });
 });
 
-describe('E4 a position that cannot be resumed', { timeout: 120_000 }, () => {
+describe('a position that cannot be resumed', { timeout: 120_000 }, () => {
   test('is a reset and then the whole state: trimmed, of the future, or of another database', async () => {
     await using server = await startServer({ config: `${BASE_CONFIG}events: { max_count: 10 }\n` });
     using first = await WsClient.open(server.wsUrl('Message'));
@@ -221,7 +221,7 @@ async function untilReady(server: TestServer, status: 200 | 503): Promise<void> 
   );
 }
 
-describe('E6 a full disk', { timeout: 120_000 }, () => {
+describe('a full disk', { timeout: 120_000 }, () => {
   test('refuses writes and nothing else, and needs no restart when there is room again', async ({ skip }) => {
     const disk = await mkdtemp(join(tmpdir(), 'tablecast-full-'));
     const problem = mountSmall(disk);
@@ -282,7 +282,7 @@ describe('E6 a full disk', { timeout: 120_000 }, () => {
   });
 });
 
-describe.skipIf(IN_PROCESS)('E6 a file system that fails', { timeout: 30_000 }, () => {
+describe.skipIf(IN_PROCESS)('a file system that fails', { timeout: 30_000 }, () => {
   test('is no different: a process that may not make its files larger', async () => {
     await using server = await startServer();
     await server.put('Message/kept', { title: 'kept', content: 'x' });
@@ -299,7 +299,7 @@ describe.skipIf(IN_PROCESS)('E6 a file system that fails', { timeout: 30_000 }, 
   });
 });
 
-describe('E6 a data directory that is not in its place', { timeout: 40_000 }, () => {
+describe('a data directory that is not in its place', { timeout: 40_000 }, () => {
   const config = `${BASE_CONFIG}auth:\n  users: true\n  jwt:\n    secret: k3Jx0-qTz8vLw2_NpYd7RbHs5UfGm1Ac\n`;
   const schema = 'type Message @table @export(public: [read, create, update, delete]) { id: ID! @primaryKey }\n';
 
@@ -373,7 +373,7 @@ async function holdDatabase(server: TestServer): Promise<{ child: ChildProcess; 
   return { child, release };
 }
 
-describe('E7 a database that another process holds', { timeout: 120_000 }, () => {
+describe('a database that another process holds', { timeout: 120_000 }, () => {
   test('lets writes wait, then refuses them, and keeps nobody else waiting', async () => {
     await using server = await startServer();
     await server.put('Message/before', { title: '', content: '' });
@@ -432,7 +432,7 @@ describe('E7 a database that another process holds', { timeout: 120_000 }, () =>
   });
 });
 
-test('E8 a second server on the same data refuses to start and names the process that has it', async () => {
+test('a second server on the same data refuses to start and names the process that has it', async () => {
   await using server = await startServer();
   const { code, stderr } = await runToExit(['start', server.dir, '--port', '0']);
   expect(code).toBe(1);
@@ -444,7 +444,7 @@ test('E8 a second server on the same data refuses to start and names the process
   expect((await server.ask('GET', 'Message/still')).status).toBe(200);
 });
 
-describe('E10 a reader that is slow', { timeout: 120_000 }, () => {
+describe('a reader that is slow', { timeout: 120_000 }, () => {
   test('does not let the write-ahead log grow, and misses none of 100,000 changes', async () => {
     const config = `${BASE_CONFIG}events: { max_count: 200000 }\nchannels: { slow_client_timeout: 60s }\n`;
     await using server = await startServer({ config });

@@ -6,7 +6,7 @@ import { until } from '../support/wait.ts';
 import { refusedUpgrade, WsClient } from '../support/ws-client.ts';
 import { descriptors, expectAlive, PATH, RECORD, residentBytes } from './ws-helpers.ts';
 
-describe('D4 floods', { timeout: 120_000 }, () => {
+describe('floods', { timeout: 120_000 }, () => {
   /** Writes as fast as the socket takes it, for so long or until the server has had enough. */
   async function flood(ws: RawWs, frame: Buffer, milliseconds: number): Promise<number> {
     const block = Buffer.concat(new Array<Buffer>(Math.ceil(262_144 / frame.length)).fill(frame));
@@ -93,7 +93,7 @@ describe('D4 floods', { timeout: 120_000 }, () => {
   });
 });
 
-describe('D7 a peer that has gone silent', { timeout: 120_000 }, () => {
+describe('a peer that has gone silent', { timeout: 120_000 }, () => {
   test('is ended, and nothing of it is left', async () => {
     await using server = await startServer({
       config: `${BASE_CONFIG}channels: { ping_interval: 200ms, pong_timeout: 600ms }\n`,
@@ -123,7 +123,7 @@ describe('D7 a peer that has gone silent', { timeout: 120_000 }, () => {
   });
 });
 
-describe('D8 a client that does not read', { timeout: 120_000 }, () => {
+describe('a client that does not read', { timeout: 120_000 }, () => {
   const CONTENT = 'x'.repeat(100_000);
 
   test('costs one bounded buffer, delays nobody, and later has every change in order', async () => {
@@ -182,7 +182,7 @@ describe('D8 a client that does not read', { timeout: 120_000 }, () => {
   });
 });
 
-describe('D9 what was buffered', { timeout: 120_000 }, () => {
+describe('what was buffered', { timeout: 120_000 }, () => {
   test('for clients that do not read is freed when they are gone', async () => {
     await using server = await startServer();
     for (let n = 0; n < 40; n++) await server.put(`Message/m${n}`, { title: '', content: 'x'.repeat(100_000) });
@@ -210,7 +210,7 @@ describe('D9 what was buffered', { timeout: 120_000 }, () => {
   });
 });
 
-describe('D12 places', { timeout: 120_000 }, () => {
+describe('places', { timeout: 120_000 }, () => {
   test('are shared by sockets and streams, and given again whoever freed them', async () => {
     await using server = await startServer({ config: `${BASE_CONFIG}limits: { connections: 5 }\n` });
     const streams: SseClient[] = [];

@@ -8,7 +8,7 @@ import { until } from '../support/wait.ts';
 import { refusedUpgrade, WsClient } from '../support/ws-client.ts';
 import { descriptors, expectAlive, PATH, RECORD } from './ws-helpers.ts';
 
-describe('D1 what is not RFC 6455', { timeout: 120_000 }, () => {
+describe('what is not RFC 6455', { timeout: 120_000 }, () => {
   type Sends = (ws: RawWs) => void;
   const cases: readonly [what: string, code: number, sends: Sends][] = [
     ['an unmasked frame', 1002, (ws) => ws.send({ payload: '{}', mask: false })],
@@ -77,7 +77,7 @@ describe('D1 what is not RFC 6455', { timeout: 120_000 }, () => {
   });
 });
 
-describe('D2 what is too big', { timeout: 120_000 }, () => {
+describe('what is too big', { timeout: 120_000 }, () => {
   test('a message beyond the limit closes with 1009, by its header alone', async () => {
     await using server = await startServer();
     for (const length of [512 * 1024 + 1, 2 ** 31, 2 ** 53 - 1]) {
@@ -138,7 +138,7 @@ describe('D2 what is too big', { timeout: 120_000 }, () => {
   });
 });
 
-test('D3 compression is not negotiated', async () => {
+test('compression is not negotiated', async () => {
   await using server = await startServer();
   using ws = await RawWs.open(server.port, PATH, {
     moreHeaders: ['Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'],
@@ -147,7 +147,7 @@ test('D3 compression is not negotiated', async () => {
   expect(ws.answer.headers.get('sec-websocket-extensions')).toBeUndefined();
 });
 
-describe('D5 bad handshakes', { timeout: 120_000 }, () => {
+describe('bad handshakes', { timeout: 120_000 }, () => {
   const KEY = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==';
   const UP = ['Host: 127.0.0.1', 'Connection: Upgrade', 'Upgrade: websocket'];
   const VERSION = 'Sec-WebSocket-Version: 13';
@@ -296,7 +296,7 @@ describe('D5 bad handshakes', { timeout: 120_000 }, () => {
   });
 });
 
-describe('D6 refused upgrades', { timeout: 120_000 }, () => {
+describe('refused upgrades', { timeout: 120_000 }, () => {
   test('400 of them leave no descriptor behind, whether the client closes or not', async () => {
     const config = `${BASE_CONFIG}limits: { connections: 3 }\n`;
     await using server = await startServer({ config });

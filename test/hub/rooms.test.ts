@@ -58,7 +58,7 @@ function open({ clientBuffer = 1000, slowClientTimeout = 60_000, presence }: Ope
   return { rooms, connect };
 }
 
-test('S1.14, S1.15, S1.17: a message goes to all, to the members of a room, or to the connections of a user', async () => {
+test('a message goes to all, to the members of a room, or to the connections of a user', async () => {
   const { rooms, connect } = open();
   const [ann, annToo, bob, anonymous] = [connect('ann'), connect('ann'), connect('bob'), connect()];
   rooms.join(ann.connection, 'a');
@@ -86,7 +86,7 @@ test('messages sent to a room in one turn are one write, of bytes that its membe
   expect(clients[2]?.lines[0]).toMatch(/^~/);
 });
 
-test('S1.21: a connection that closes leaves all rooms, and empty rooms are removed', async () => {
+test('a connection that closes leaves all rooms, and empty rooms are removed', async () => {
   const { rooms, connect } = open();
   const clients = ['ann', 'ann', 'bob'].map((user) => connect(user));
   for (const { connection } of clients) for (const room of ['a', 'b']) rooms.join(connection, room);
@@ -105,7 +105,7 @@ test('S1.21: a connection that closes leaves all rooms, and empty rooms are remo
   expect(rooms.rooms).toBe(0);
 });
 
-test('S1.7: joining twice and leaving a room that was not joined change nothing', () => {
+test('joining twice and leaving a room that was not joined change nothing', () => {
   const { rooms, connect } = open();
   const { connection } = connect('ann');
   rooms.join(connection, 'a');
@@ -129,7 +129,7 @@ test('messages from before a member left still reach it, and later ones do not',
   expect([client.data, other.data]).toEqual([[1], [1, 2]]);
 });
 
-test('S1.8: names and numbers of rooms have limits', () => {
+test('names and numbers of rooms have limits', () => {
   const { rooms, connect } = open();
   const { connection } = connect();
   for (const name of ['', undefined, 7, null]) {

@@ -171,7 +171,7 @@ function outcomes(work: () => unknown): boolean {
   }
 }
 
-test('C4 C5 C6 S4.28 every caller reads and writes on every transport what the rules allow, and nothing else', {
+test('every caller reads and writes on every transport what the rules allow, and nothing else', {
   retry: 0,
   timeout: 600_000,
 }, async () => {

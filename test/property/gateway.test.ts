@@ -241,7 +241,7 @@ const RESET: [{ maxCount: number; replayPage: number; fast: boolean }, Command[]
   ],
 ];
 
-test('S4.15 each subscription of a connection adds up to its table, in any order of subscribing, leaving and resuming', {
+test('each subscription of a connection adds up to its table, in any order of subscribing, leaving and resuming', {
   retry: 0,
   timeout: Math.max(120_000, RUNS * 300),
 }, async () => {

@@ -108,7 +108,7 @@ function answerOf(outcomes: readonly WriteOutcome[]): Answer {
   return { seqs: outcomes.map(({ seq }) => seq), text, replayed };
 }
 
-test('F4 a request that is sent again, at once or later, on either transport, has one effect and one response', {
+test('a request that is sent again, at once or later, on either transport, has one effect and one response', {
   retry: 0,
   timeout: 120_000,
 }, async () => {

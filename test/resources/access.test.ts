@@ -78,14 +78,14 @@ describe('rules and relations', () => {
     expect(found?.json).toBe('{"id":"1","author":null}');
   });
 
-  test('B18 a condition on other tables finds nothing by fields that its caller cannot read', async () => {
+  test('a condition on other tables finds nothing by fields that its caller cannot read', async () => {
     const rig = await library();
     expect(await list(rig, 'Item', BEN, 'author.name==Ada')).toEqual([]);
     expect(await list(rig, 'Item', ADA, 'author.name==Ada&select=id')).toEqual([{ id: '1' }]);
     expect((await list(rig, 'Item', BEN, 'author==null&select=id')).map(({ id }) => id)).toEqual(['1']);
   });
 
-  test('B18 a field that is not always readable cannot be filtered, sorted or followed', async () => {
+  test('a field that is not always readable cannot be filtered, sorted or followed', async () => {
     const rig = await library();
     const items = rig.resource('Item');
     const unknown = { code: 'INVALID_QUERY', status: 400 };
@@ -224,7 +224,7 @@ describe('rules and writes', () => {
   }
 });
 
-describe('S4.27 accounts', () => {
+describe('accounts', () => {
   const SDL = `type Item @table @export @account(field: "org", claim: "org")
       @access(read: "authenticated", create: "authenticated", update: "authenticated", delete: "authenticated") {
     id: ID! @primaryKey
@@ -269,7 +269,7 @@ describe('S4.27 accounts', () => {
   });
 });
 
-describe('C10 S4.29 rights that change while a stream is open', () => {
+describe('rights that change while a stream is open', () => {
   const SDL = `type Item @table @export @access(read: ["editor", "owner==$auth.sub"]) {
     id: ID! @primaryKey
     owner: String

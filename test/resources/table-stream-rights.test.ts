@@ -49,7 +49,7 @@ async function as(token: string): Promise<TableHandle> {
 }
 
 describe('a subscription with the rights of a caller', () => {
-  test('C6: is authorized when it is opened', async () => {
+  test('is authorized when it is opened', async () => {
     accounts.users.set('ann', { ...ANN, roles: [] });
     const table = await as(tokenOf('ann'));
     expect(() => table.subscribe()).toThrow(expect.objectContaining({ code: 'FORBIDDEN' }));
@@ -58,7 +58,7 @@ describe('a subscription with the rights of a caller', () => {
     expect([application.hub.size, auth.connections.size]).toEqual([0, 0]);
   });
 
-  test('C10: follows changed rights, and ends when none is left', async () => {
+  test('follows changed rights, and ends when none is left', async () => {
     for (const text of ['blue', 'red']) await everything.create({ id: text, text });
     const subscription = (await as(tokenOf('ann'))).subscribe('retained=true');
     const nextFrame = async () => {

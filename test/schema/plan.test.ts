@@ -20,7 +20,7 @@ function field(sdl: string, name: string) {
 }
 
 describe('a table', () => {
-  test('S0.1: the example byte for byte, without commas between arguments, is one table', () => {
+  test('the example byte for byte, without commas between arguments, is one table', () => {
     const table = tableOf(SPEC);
     expect(planOf(SPEC).tables).toHaveLength(1);
     expect(table).toMatchObject({
@@ -41,12 +41,12 @@ describe('a table', () => {
     expect(table.fields[1]?.at).toEqual({ file: 'schema.graphql', line: 3, column: 3 });
   });
 
-  test('S0.1: commas, line ends of Windows and a byte order mark change nothing', () => {
+  test('commas, line ends of Windows and a byte order mark change nothing', () => {
     const windows = `\uFEFF${SPEC.replace('true ws', 'true, ws').replaceAll('\n', '\r\n')}`;
     expect(planOf(windows)).toEqual(planOf(SPEC));
   });
 
-  test('S0.6: only a table with @export has a URL, and only a type with @table is a table', () => {
+  test('only a table with @export has a URL, and only a type with @table is a table', () => {
     const { tables } = planOf(`
       type Address { city: String! }
       type Hidden @table { ${KEY} address: Address }
@@ -60,7 +60,7 @@ describe('a table', () => {
     expect(tables[0]).toMatchObject({ transports: new Set(), public: new Set(), switchedOff: [] });
   });
 
-  test('S0.7: every directive acts', () => {
+  test('every directive acts', () => {
     const table = tableOf(`
       type Item @table(database: "shop", table: "items", expiration: 60) @export {
         ${KEY}
@@ -198,7 +198,7 @@ describe('defaults', () => {
   });
 });
 
-describe('S0.5: a transport is on unless something switches it off', () => {
+describe('a transport is on unless something switches it off', () => {
   const settings = [true, false, undefined];
   const matrix = TRANSPORTS.flatMap((transport) =>
     settings.flatMap((sdl) => settings.map((config) => ({ transport, sdl, config }))),
@@ -284,7 +284,7 @@ describe('errors', () => {
   });
 });
 
-describe('A6: a schema of absurd size or depth is refused or read within a second', () => {
+describe('a schema of absurd size or depth is refused or read within a second', () => {
   const many = (count: number, make: (index: number) => string) =>
     Array.from({ length: count }, (_, i) => make(i)).join('\n');
   const chain = many(10_000, (i) => `type T${i} { next: T${i + 1} }`);

@@ -25,7 +25,7 @@ test('errors of configuration and schemas are reported together, each with its f
   ]);
 });
 
-test('A5: a file outside the folder is not read, not even to report its errors', () => {
+test('a file outside the folder is not read, not even to report its errors', () => {
   const folder = makeApp('schemas: [../secret.txt]\n');
   writeFileSync(join(dirname(folder), 'secret.txt'), 'password hunter2\n');
   expect(mistakesOf(() => loadProject(folder, {}))).toEqual([

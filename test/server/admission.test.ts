@@ -28,7 +28,7 @@ describe('connections', () => {
     expect(() => all.check(requestFrom(OUTSIDE))).not.toThrow();
   });
 
-  test('D11 of one address end at its limit while other addresses still connect', () => {
+  test('of one address end at its limit while other addresses still connect', () => {
     const all = admission({ connectionsPerAddress: 3 });
     const places = open(all, requestFrom(OUTSIDE), 3);
     expect(() => all.check(requestFrom(OUTSIDE))).toThrow(
@@ -41,7 +41,7 @@ describe('connections', () => {
     expect(() => all.check(requestFrom(OUTSIDE))).not.toThrow();
   });
 
-  test('D11 of one principal end at its limit, whatever their addresses', () => {
+  test('of one principal end at its limit, whatever their addresses', () => {
     const all = admission({ connectionsPerPrincipal: 2 });
     open(all, requestFrom('192.0.2.1', principal('ann')), 1);
     open(all, requestFrom('192.0.2.2', principal('ann')), 1);
@@ -50,7 +50,7 @@ describe('connections', () => {
     expect(() => all.check(requestFrom('192.0.2.1'))).not.toThrow();
   });
 
-  test('D11 of this machine are counted only with rate_loopback', () => {
+  test('of this machine are counted only with rate_loopback', () => {
     const free = admission({ connectionsPerAddress: 1, connectionsPerPrincipal: 1 });
     open(free, requestFrom('127.0.0.1', principal('ann')), 5);
     open(free, requestFrom(undefined), 5);
@@ -61,12 +61,12 @@ describe('connections', () => {
     expect(() => strict.check(requestFrom('::ffff:127.0.0.1'))).toThrow('connections_per_address');
   });
 
-  test('D11 have no limit where it is 0', () => {
+  test('have no limit where it is 0', () => {
     const all = admission({ connectionsPerAddress: 0, connectionsPerPrincipal: 0 });
     expect(open(all, requestFrom(OUTSIDE, principal('ann')), 500)).toHaveLength(500);
   });
 
-  test('D12 leave nothing in memory after they close, even 10,000 of them', () => {
+  test('leave nothing in memory after they close, even 10,000 of them', () => {
     const all = admission();
     for (let turn = 0; turn < 10_000; turn++) {
       const request = requestFrom(`10.${turn >> 16}.${(turn >> 8) & 255}.${turn & 255}`, principal(`user-${turn}`));

@@ -95,7 +95,7 @@ describe('a WebSocket subprotocol', () => {
     [[JWT, 'x', 'tablecast.msgpack'], 'tablecast.msgpack'],
     [['tck_a', 'tablecast.json', 'y'], 'tablecast.json'],
     [[], undefined],
-  ])('C15: of %j the answer is %s', (offers, chosen) => {
+  ])('of %j the answer is %s', (offers, chosen) => {
     expect(chooseSubprotocol(offers).name).toBe(chosen);
   });
 });
@@ -109,7 +109,7 @@ describe('a query parameter', () => {
     ['/a/T?ticket=%E0%A4%A', ticket('%E0%A4%A'), '/a/T'],
     ['/a/T?ticketing=1&tokens=2', undefined, '/a/T?ticketing=1&tokens=2'],
     ['/a/ticket=1', undefined, '/a/ticket=1'],
-  ])('S4.26: of %s is removed from the URL', (url, credential, left) => {
+  ])('of %s is removed from the URL', (url, credential, left) => {
     expect(take({ url, headers: sse })).toEqual({ credential, url: left });
     expect(take({ url, headers: ws('x') })).toEqual({ credential, url: left });
   });

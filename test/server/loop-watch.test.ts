@@ -10,7 +10,7 @@ async function block(milliseconds: number): Promise<void> {
   await nextTurn();
 }
 
-test('D16 a process is behind when its timer is late twice in a row, until it is on time', async () => {
+test('a process is behind when its timer is late twice in a row, until it is on time', async () => {
   const watch = new LoopWatch(200, 100);
   onTestFinished(() => watch.stop());
   await nextTurn();

@@ -47,7 +47,7 @@ describe('a rate limiter', () => {
     }
   });
 
-  test('D11 has bounded memory whatever keys come and drops unused ones', () => {
+  test('has bounded memory whatever keys come and drops unused ones', () => {
     const limiter = new RateLimiter({ perSecond: 20, burst: 100 }, 1000);
     for (let turn = 0; turn < 50_000; turn++) limiter.take(`key-${turn}`);
     expect(limiter.size).toBeLessThanOrEqual(2000);

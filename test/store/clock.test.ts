@@ -7,7 +7,7 @@ afterEach(() => vi.useRealTimers());
 
 const SDL = 'type Item @table(expiration: 60) @export { id: ID! @primaryKey n: Int }';
 
-test('F10 a clock that goes back: seqs go on, records expire by the clock, and removing them ends', async () => {
+test('a clock that goes back: seqs go on, records expire by the clock, and removing them ends', async () => {
   const now = Date.now();
   vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'], now });
   using rig = new PropertyHarness({ sdl: SDL });

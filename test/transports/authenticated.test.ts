@@ -102,7 +102,7 @@ describe('a key', () => {
     expect([stream.status, socket.socket.protocol, auth.connections.size]).toEqual([200, 'tablecast.json', 2]);
   });
 
-  test('C10: that is revoked ends what it opened', async () => {
+  test('that is revoked ends what it opened', async () => {
     using stream = await SseClient.subscribe(`${origin}/Note`, bearer(KEY));
     using socket = await WsClient.subscribe(wsUrl('Note'), bearer(KEY));
     using other = await WsClient.subscribe(wsUrl('Note'), bearer(tokenOf('ann')));
@@ -122,7 +122,7 @@ describe('a key', () => {
 });
 
 describe('a user', () => {
-  test('C10: a disabled user is disconnected on every transport, though the token is valid', async () => {
+  test('a disabled user is disconnected on every transport, though the token is valid', async () => {
     const token = tokenOf('ann', { roles: ['admin'] });
     expect((await ask('GET', `${origin}/auth/me`, bearer(token))).record).toMatchObject({ roles: ['editor'] });
     using stream = await SseClient.subscribe(`${origin}/Note`, bearer(token));
@@ -145,7 +145,7 @@ describe('a user', () => {
     expect((await socket.next()).data.text).toBe('still');
   });
 
-  test('C10 S4.29: whose rights change sees what they allow from then on, and nothing when none is left', async () => {
+  test('whose rights change sees what they allow from then on, and nothing when none is left', async () => {
     for (const text of ['red', 'blue']) await ask('PUT', `${origin}/Draft/${text}`, { json: { text } });
     using stream = await SseClient.subscribe(`${origin}/Draft?retained=true`, bearer(tokenOf('ann')));
     using socket = await WsClient.subscribe(`${wsUrl('Draft')}?retained=true`, bearer(tokenOf('ann')));

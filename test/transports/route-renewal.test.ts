@@ -5,7 +5,7 @@ import { Renewal } from '../../src/transports/routes/live/renewal.ts';
 
 const ADA: Principal = { type: 'principal', sub: 'ada', roles: [], claims: {}, expiresAt: undefined };
 
-test('C9: an internal error while a token is checked is logged, and reported without its text', async () => {
+test('an internal error while a token is checked is logged, and reported without its text', async () => {
   const fault = new Error('the disk is gone');
   const authenticator = { authenticate: () => Promise.reject(fault) };
   const logged: unknown[] = [];

@@ -111,7 +111,7 @@ describe('an event of a stream', () => {
     expect(output.read()).toBeNull();
   });
 
-  test('C8: gets nothing more once the token has expired, whatever notices it first', () => {
+  test('gets nothing more once the token has expired, whatever notices it first', () => {
     vi.useFakeTimers({ toFake: ['Date', 'setTimeout'] });
     const output = new PassThrough();
     const identity = { type: 'principal', sub: 'ann', roles: [], claims: {}, expiresAt: Date.now() + 1000 } as const;

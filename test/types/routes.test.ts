@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 const EXAMPLE = fileURLToPath(new URL('routes-example.ts', import.meta.url));
 const CONFIG = fileURLToPath(new URL('../../tsconfig.json', import.meta.url));
 
-test('S3.19: valid routes compile, invalid ones do not', { timeout: 60_000 }, () => {
+test('valid routes compile, invalid ones do not', { timeout: 60_000 }, () => {
   const { config } = ts.readConfigFile(CONFIG, ts.sys.readFile);
   const { options } = ts.convertCompilerOptionsFromJson(
     config.compilerOptions,

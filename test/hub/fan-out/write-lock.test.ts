@@ -62,7 +62,7 @@ test('a write lock has one holder at a time, in the order of the calls', async (
   expect(lock.enter()).toBeUndefined();
 });
 
-test('D8 subscriptions of one connection share one buffer, and none waits for all of another one', async () => {
+test('subscriptions of one connection share one buffer, and none waits for all of another one', async () => {
   using rig = new PropertyHarness({ sdl: SDL, clientBuffer: BUFFER });
   const records = Array.from({ length: 40 }, (_, n) => ({ id: String(n).padStart(2, '0'), pad: 'x'.repeat(150) }));
   for (const table of ['A', 'B']) await rig.resource(table).createMany(SERVER, records);
@@ -95,7 +95,7 @@ test('D8 subscriptions of one connection share one buffer, and none waits for al
   expect(rig.faults).toEqual([]);
 });
 
-test('D8 a subscription that ends while it waits for the lock lets the others go on', async () => {
+test('a subscription that ends while it waits for the lock lets the others go on', async () => {
   using rig = new PropertyHarness({ sdl: SDL, clientBuffer: BUFFER });
   await rig.resource('A').createMany(SERVER, [{ id: 'a', pad: 'x'.repeat(2000) }]);
   const sink = new SharedSink();

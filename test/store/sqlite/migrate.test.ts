@@ -88,7 +88,7 @@ describe('a new store', () => {
   });
 });
 
-describe('E11: what can be added is added by itself', () => {
+describe('what can be added is added by itself', () => {
   test('a nullable column', () => {
     const folder = stored('a: Int', [1]);
     const open = folder.open(schema('a: Int b: String'));
@@ -290,7 +290,7 @@ describe('E11: what can be added is added by itself', () => {
   });
 });
 
-describe('E12: what loses data is refused until it is allowed', () => {
+describe('what loses data is refused until it is allowed', () => {
   test('a column that was removed', () => {
     const folder = stored('a: String b: Int', ['one', 1], ['two', 2], ['three', 3], ['four', null]);
     expect(refusalOf(folder, schema('b: Int'))).toBe(
@@ -331,7 +331,7 @@ describe('E12: what loses data is refused until it is allowed', () => {
   });
 });
 
-describe('E13: what does not fit is refused, with counts and examples', () => {
+describe('what does not fit is refused, with counts and examples', () => {
   test('null in a field that becomes required', () => {
     const folder = stored('a: Int', [null], [null], [null], [null], [5]);
     for (const allowed of [false, true]) {
@@ -679,7 +679,7 @@ describe('a type that has left the schema', () => {
   });
 });
 
-describe('E14: an older schema', () => {
+describe('an older schema', () => {
   test('is refused when the newer one has added values, and starts again when nothing would be lost', () => {
     const folder = stored('a: Int', [1]);
     const open = folder.open(schema('a: Int b: String'));
