@@ -78,10 +78,10 @@ function introduction({ plan, auth }: Source, { hasUsers }: PageOptions): string
 <p>Each table of the schema is a list at <code>/{Table}</code> and its records at <code>/{Table}/{id}</code>. The address that
 lists is also the one that streams: with <code>Accept: text/event-stream</code>, or as a WebSocket, it sends every change as it
 is committed. Errors are problem details (RFC 9457) with a stable <code>code</code>.</p>
-<p>Lists are filtered by their fields: <code>price=lt=10</code>, <code>title=A*</code> (any text), <code>gt=</code>,
-<code>ge=</code>, <code>le=</code>, <code>ct=</code>, <code>sw=</code>, <code>ew=</code> (contains, begins, ends),
-<code>ft=</code> (words), <code>in=a,b</code>; client libraries send any of them in <code>filter</code>. Lists are ordered by
-<code>sort=-price</code>, and <code>select=title</code> leaves the other fields out.</p>
+<p>Lists are filtered by their fields: <code>price[lt]=10</code>, <code>title=A*</code>, <code>gt</code>,
+<code>ge</code>, <code>le</code>, <code>ct</code>, <code>sw</code>, <code>ew</code> (contains, begins, ends),
+<code>ft</code> (words), <code>kind[in]=a,b</code>. Lists are ordered by <code>sort=-price</code>, and
+<code>select=title</code> leaves the other fields out.</p>
 ${auth ? describeAuth(hasUsers) : ''}<div class="samples">
 ${sample('curl', curl(table, auth))}
 ${sample('JavaScript', javascript(table, auth))}
