@@ -21,7 +21,8 @@ export function runAtTerminal(
   answers: readonly (readonly [question: string, answer: string])[],
 ): Promise<Exit> {
   const command = [process.execPath, CLI, ...args].map((word) => `'${word}'`).join(' ');
-  return collect(['script', '-qec', command, '/dev/null'], {}, (child) => {
+  // On a build server no command asks, not even at a terminal.
+  return collect(['script', '-qec', command, '/dev/null'], { CI: '' }, (child) => {
     const left = [...answers];
     let shown = '';
     child.stdout?.on('data', (chunk) => {
