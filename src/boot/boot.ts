@@ -29,7 +29,7 @@ export interface RunningServer {
   /** URL of the server, with the actual port. */
   readonly url: string;
   readonly log: Log;
-  /** Whether the log has lines for a person instead of JSON. */
+  /** True when the log has lines for a person instead of JSON. */
   readonly isLogPretty: boolean;
   /** Tables for code that runs in the process of the server, by application and export name, with all rights. */
   readonly tables: ReadonlyMap<string, OpenApp['tables']>;

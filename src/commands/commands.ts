@@ -1,12 +1,12 @@
 import type { OptionName } from './options.ts';
 
-/** One command of the program. Its code is loaded when the command runs. */
+/** Command of the program. Its code is loaded when the command runs. */
 export interface Command {
   /** The operands, as in `--help`. */
   readonly operands: string;
-  /** One line for the list of commands. */
+  /** Line in the list of commands. */
   readonly what: string;
-  /** What one should know besides, for `--help`. */
+  /** Further advice for `--help`. */
   readonly details?: string;
   readonly options: readonly OptionName[];
   /** Without the name of the program. */

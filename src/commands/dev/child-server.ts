@@ -6,7 +6,7 @@ export interface ChildOptions {
   /** Of `tablecast start`. */
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
-  /** Whether it takes the place of a server whose banner was printed. */
+  /** True when it replaces a server whose banner was printed. */
   readonly isRestart: boolean;
   /** Called when the server ends without having been stopped. */
   onEnd(reason: string): void;

@@ -5,17 +5,17 @@ export const SUPERVISED = 'TABLECAST_SUPERVISED';
 export const FIRST_START = 'first';
 export const RESTART = 'restart';
 
-/** Whether `tablecast dev` runs this server in place of one before. */
+/** True when `tablecast dev` runs this server in place of an earlier one. */
 export function isRestart(): boolean {
   return process.env[SUPERVISED] === RESTART;
 }
 
-/** Whether `tablecast dev` runs this server. */
+/** True when `tablecast dev` runs this server. */
 export function isSupervised(): boolean {
   return process.env[SUPERVISED] !== undefined;
 }
 
-/** What the server sends when it listens. */
+/** Message that the server sends when it listens. */
 export interface Started {
   readonly url: string;
 }

@@ -50,7 +50,7 @@ export function roomKeys({ path }: { readonly path: string }): FlatKeys<RoomSett
       shownDefault: '`authenticated` where the application has `auth`, else `anyone`',
     }),
     join: choiceKey(OPENNESS, 'anyone', { what: 'Who of those may join rooms' }),
-    presence: booleanKey(false, { what: 'Whether the members of a room are told who is in it, comes and goes' }),
+    presence: booleanKey(false, { what: 'Whether the members of a room receive who is in it, joins and leaves' }),
     presenceNames: countKey(1000, { what: 'Names in one list of members' }, { max: 100_000 }),
     roomsPerConnection: countKey(100, { what: 'Rooms that one connection may be in' }, { max: 100_000 }),
     roomName: countKey(128, { what: "Characters of a room's name" }, { max: 4096 }),
