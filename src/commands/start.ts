@@ -19,8 +19,8 @@ export async function start({ args, env }: Invocation): Promise<number> {
   try {
     const allowDestructive = await resolveAllowance(options.allowDestructive, { dir: options.dir, env });
     const server = await startServer({ ...options, allowDestructive, env });
-    process.off('SIGTERM', stopEarly).off('SIGINT', stopEarly);
     stopWithGrace(server);
+    process.off('SIGTERM', stopEarly).off('SIGINT', stopEarly);
     if (server.isLogPretty && process.stdout.isTTY && !isRestart()) process.stdout.write(summarize(server));
     tellSupervisor(server.url);
     return 0;

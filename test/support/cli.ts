@@ -20,7 +20,9 @@ export function runAtTerminal(
   args: readonly string[],
   answers: readonly (readonly [question: string, answer: string])[],
 ): Promise<Exit> {
-  const command = [process.execPath, CLI, ...args].map((word) => `'${word}'`).join(' ');
+  // With `exec` the command takes the place of the shell: of a shell that stays, Ctrl-C would be the end, and its
+  // exit status, not the command's, would be reported (dash stays, bash does not).
+  const command = `exec ${[process.execPath, CLI, ...args].map((word) => `'${word}'`).join(' ')}`;
   // On a build server no command asks, not even at a terminal.
   return collect(['script', '-qec', command, '/dev/null'], { CI: '' }, (child) => {
     const left = [...answers];
