@@ -152,17 +152,24 @@ describe('tablecast start', () => {
     }
   });
 
-  test('a driver without its binary is one line that says how to build it', async () => {
+  test.each([
+    ['has no compiled binary', undefined],
+    // What the loader finds when the file is for another system or version: no library that this process can load.
+    ['was compiled for another Node.js or system', Buffer.from('\x7fELF of another machine')],
+  ])('a driver that %s is one line that says how to build it', async (why, binary) => {
     const root = await mkdtemp(join(tmpdir(), 'tablecast-driver-'));
     const modules = join(PROJECT, 'node_modules');
+    const driver = join(root, 'node_modules/better-sqlite3');
     await mkdir(join(root, 'node_modules'));
     for (const name of await readdir(modules)) {
       if (name !== 'better-sqlite3') await symlink(join(modules, name), join(root, 'node_modules', name));
     }
     for (const part of ['package.json', 'lib']) {
-      await cp(join(modules, 'better-sqlite3', part), join(root, 'node_modules/better-sqlite3', part), {
-        recursive: true,
-      });
+      await cp(join(modules, 'better-sqlite3', part), join(driver, part), { recursive: true });
+    }
+    if (binary !== undefined) {
+      await mkdir(join(driver, 'build/Release'), { recursive: true });
+      await writeFile(join(driver, 'build/Release/better_sqlite3.node'), binary);
     }
     await cp(join(PROJECT, 'package.json'), join(root, 'package.json'));
     await cp(join(PROJECT, 'dist'), join(root, 'dist'), { recursive: true });
@@ -179,6 +186,7 @@ describe('tablecast start', () => {
         child.stderr.on('data', (chunk) => (stderr += String(chunk)));
         const [code] = await once(child, 'close');
         expect([code, stderr.trim().split('\n')]).toEqual([1, [expect.stringContaining('npm rebuild better-sqlite3')]]);
+        expect(stderr).toContain(`better-sqlite3 ${why}`);
         expect(stderr).toContain('pnpm approve-builds');
       }
     } finally {

@@ -74,3 +74,32 @@ describe.each([
     });
   },
 );
+
+describe('429 before the end of an upload', { timeout: 120_000 }, () => {
+  const limits = [
+    'limits:',
+    '  rate_loopback: true',
+    '  anonymous_requests_per_second: 1',
+    '  anonymous_requests_burst: 1',
+    '',
+  ].join('\n');
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await start(limits);
+  });
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  test.each(PLAIN_UPLOADERS as readonly (readonly [string, Uploader])[])('reaches %s', async (_client, upload) => {
+    const url = server.url('Open/a');
+    const send = () => upload({ method: 'PUT', headers: JSON_TYPE, isChunked: false, url, file });
+    // On a slow machine a second passes between two requests, and the next is allowed: it is too large instead.
+    for (let i = 0; i < 200; i++) {
+      if ((await fetch(server.url('Open'))).status !== 429) continue;
+      const answer = await send();
+      if (answer.status === 413) continue;
+      expect(answer).toEqual({ status: 429, code: 'RATE_LIMITED' });
+      return;
+    }
+    expect.unreachable('no request was beyond the limit');
+  });
+});
