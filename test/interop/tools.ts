@@ -41,8 +41,8 @@ export class Program implements AsyncDisposable {
   #child: ChildProcess | undefined;
   #output = '';
 
-  async start(path: string, args: readonly string[], port: number): Promise<void> {
-    const child = spawn(path, args, { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  async start(path: string, args: readonly string[], port: number, env = process.env): Promise<void> {
+    const child = spawn(path, args, { cwd: this.folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (this.#output += String(chunk)));
     const end = performance.now() + START_MS;
