@@ -24,10 +24,10 @@ export type {
   TableFrame,
   UpdateFrame,
 } from './resources/table/frames.ts';
+// With a star: what is exported by name cannot be declared further by an application.
+export type * from './resources/table/handle.ts';
 export type { BulkResult, TableHandle, TableSubscription } from './resources/table/handle.ts';
 export type { SubscribeOptions } from './resources/table/streams.ts';
-// With a star: what is exported by name cannot be declared further by an application.
-export type * from './resources/tables.ts';
 export type { JsonValue } from './schema/plan.ts';
 export {
   defineRoute,

@@ -8,7 +8,7 @@ import { Feed } from '../events/feed.ts';
 import { Hub } from '../hub/hub.ts';
 import type { Application } from '../resources/application.ts';
 import { AuditTrail, type TrailContext } from '../resources/audit/trail.ts';
-import { PageCache } from '../resources/cache/page-cache.ts';
+import { PageCache } from '../resources/read-caches.ts';
 import { Retention } from '../resources/retention.ts';
 import { HookedTable } from '../resources/table/hooked.ts';
 import { TableResource } from '../resources/table/resource.ts';

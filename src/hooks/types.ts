@@ -1,6 +1,6 @@
 import type { Identity } from '../auth/identity.ts';
 import type { JsonObject } from '../resources/table/frames.ts';
-import type { NamedTables, TableName } from '../resources/tables.ts';
+import type { NamedTables, TableName } from '../resources/table/handle.ts';
 import type { Awaitable, RecordKey } from '../store/store.ts';
 
 /** Part of every hook's event. */

@@ -1,11 +1,11 @@
 import type { Identity } from '../auth/identity.ts';
 import type { Access } from '../auth/policy/access.ts';
 import { fieldRefusal } from '../auth/policy/guard.ts';
+import { type JsonRecord, predicateOf, type TableView } from '../query/index.ts';
 import type { Action, TablePlan } from '../schema/plan.ts';
 import type { WriteCheck, WriteOutcome } from '../store/store.ts';
-import { copyRounded } from './body/rounded-numbers.ts';
+import { copyRounded } from './body/json.ts';
 import { isObject } from './body/values.ts';
-import { redactOutcome } from './redact.ts';
 
 /** Applies a caller's rights to its writes to one table: before, in and after their transaction. */
 export class CallerPermissions {
@@ -67,4 +67,20 @@ export class CallerPermissions {
     const view = access.viewOf(identity)?.of(this.#table);
     return view === undefined ? outcomes : outcomes.map((outcome) => redactOutcome(outcome, this.#table, view));
   }
+}
+
+/** Reduces a record, as JSON text, to the readable fields; undefined when the record is not readable. */
+export function redactRecord(json: string, { readable, masked, filter }: TableView): string | undefined {
+  const record = JSON.parse(json) as JsonRecord;
+  if (filter !== undefined && !predicateOf(filter)(record)) return undefined;
+  const hidden = masked.filter((mask) => !predicateOf(mask.filter)(record)).map(({ field }) => field);
+  const names = readable.filter((field) => !hidden.includes(field)).map(({ name }) => name);
+  return JSON.stringify(Object.fromEntries(names.map((name) => [name, record[name] ?? null])));
+}
+
+/** Reduces an outcome to the fields that the writer can read; to the key where the record is not readable. */
+export function redactOutcome(outcome: WriteOutcome, table: TablePlan, view: TableView | 'nothing'): WriteOutcome {
+  if (outcome.json === '' || outcome.id === null) return outcome;
+  const json = view === 'nothing' ? undefined : redactRecord(outcome.json, view);
+  return { ...outcome, json: json ?? JSON.stringify({ [table.primaryKey.name]: outcome.id }) };
 }

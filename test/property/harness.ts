@@ -6,7 +6,7 @@ import { MemoryBus, ring } from '../../src/events/bus.ts';
 import { Feed } from '../../src/events/feed.ts';
 import type { Encoding } from '../../src/hub/encode.ts';
 import { Hub } from '../../src/hub/hub.ts';
-import { PageCache } from '../../src/resources/cache/page-cache.ts';
+import { PageCache } from '../../src/resources/read-caches.ts';
 import { TableResource } from '../../src/resources/table/resource.ts';
 import type { Plan, TablePlan } from '../../src/schema/plan.ts';
 import { databaseFile } from '../../src/store/sqlite/database/open.ts';

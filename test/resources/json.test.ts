@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
-import { parseJson, parseJsonText } from '../../src/resources/body/json.ts';
-import { roundedIn } from '../../src/resources/body/rounded-numbers.ts';
+import { parseJson, parseJsonText, roundedIn } from '../../src/resources/body/json.ts';
 
 function refusal(text: string | Buffer): AppError {
   try {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type ListQuery, parseListQuery } from '../../src/query/index.ts';
-import { PageCache } from '../../src/resources/cache/page-cache.ts';
+import { PageCache } from '../../src/resources/read-caches.ts';
 import { LIMITS } from '../query/tables.ts';
 import { planOf } from '../schema/mistakes.ts';
 

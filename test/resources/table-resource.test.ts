@@ -4,7 +4,7 @@ import { Access } from '../../src/auth/policy/access.ts';
 import { MemoryBus, ring } from '../../src/events/bus.ts';
 import { Feed } from '../../src/events/feed.ts';
 import { Hub } from '../../src/hub/hub.ts';
-import { PageCache } from '../../src/resources/cache/page-cache.ts';
+import { PageCache } from '../../src/resources/read-caches.ts';
 import { Retention } from '../../src/resources/retention.ts';
 import { TableResource } from '../../src/resources/table/resource.ts';
 import type { Plan } from '../../src/schema/plan.ts';

@@ -3,7 +3,7 @@ import type { FieldPlan, FieldType, JsonValue, RelationPlan, TablePlan } from '.
 import { recordAt } from '../../store/placed-error.ts';
 import type { Cell, Cells } from '../../store/store.ts';
 import { keyProblem, newKeyProblem, readKey } from '../key.ts';
-import { roundedIn } from './rounded-numbers.ts';
+import { roundedIn } from './json.ts';
 import {
   type Check,
   checkOf,

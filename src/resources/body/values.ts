@@ -5,8 +5,7 @@ import { parseDate } from '../../schema/date.ts';
 import { vanishes } from '../../schema/float.ts';
 import { FORBIDDEN_KEY, FORBIDDEN_KEY_MESSAGE } from '../../schema/forbidden-key.ts';
 import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../../schema/plan.ts';
-import { describeRounded } from './json.ts';
-import { roundedIn } from './rounded-numbers.ts';
+import { describeRounded, roundedIn } from './json.ts';
 
 export type ValueReport = (field: string, message: string) => void;
 /** Returns the value as JSON holds it, or reports an error and returns null. Never called with null. */

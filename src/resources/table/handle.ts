@@ -4,6 +4,19 @@ import type { JsonObject, TableFrame } from './frames.ts';
 import type { TableResource } from './resource.ts';
 import type { SubscribeOptions } from './streams.ts';
 
+/**
+ * Tables of an application by their export names, for the compiler. `tablecast types` writes them, as `declare module
+ * 'tablecast' { interface Tables { … } }`.
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: a declaration of the application fills it.
+export interface Tables {}
+
+/** Export names; any string, where nothing is declared. */
+export type TableName = keyof Tables extends never ? string : keyof Tables;
+
+/** Exported tables as code receives them. */
+export type NamedTables = keyof Tables extends never ? Readonly<Record<string, TableHandle>> : Readonly<Tables>;
+
 /** Number of records that a filter matched, and of those that changed. */
 export interface BulkResult {
   readonly matched: number;

@@ -5,7 +5,7 @@ import { thenOrNow } from '../../runtime/then-or-now.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import type { Awaitable, ListPage, RecordKey, StoredRecord } from '../../store/store.ts';
 import { isJson } from '../body/batch-body.ts';
-import { QueryCache } from '../cache/query-cache.ts';
+import { QueryCache } from '../read-caches.ts';
 import { makeSelection } from '../selections.ts';
 import { parseRecordQuery, parseSubscription, type SubscriptionQuery } from '../subscription-query.ts';
 import type { Column, Counters, FoundRecord, ResourceContext } from './types.ts';

@@ -10,7 +10,7 @@ import type {
   StoredRecord,
 } from '../../store/store.ts';
 import type { WriteQueue } from '../../store/write-queue.ts';
-import type { PageCache } from '../cache/page-cache.ts';
+import type { PageCache } from '../read-caches.ts';
 import type { TableStreams } from './streams.ts';
 
 export interface ResourceContext {

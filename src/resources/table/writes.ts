@@ -1,7 +1,8 @@
-import type { Identity } from '../../auth/identity.ts';
+import { HOOK, type Identity } from '../../auth/identity.ts';
 import { AppError, invalidField } from '../../errors.ts';
 import { both, type Filter, relatedTables } from '../../query/index.ts';
 import type { Action, TablePlan } from '../../schema/plan.ts';
+import type { Actor } from '../../store/audit.ts';
 import { atPlace } from '../../store/placed-error.ts';
 import type {
   BulkWrite,
@@ -14,7 +15,6 @@ import type {
   WriteGroup,
   WriteOutcome,
 } from '../../store/store.ts';
-import { actorOf } from '../actor.ts';
 import { BatchBody } from '../body/batch-body.ts';
 import { RecordInput } from '../body/record-input.ts';
 import { checkJson, throwInvalid } from '../body/values.ts';
@@ -208,4 +208,12 @@ function withActor(writes: WriteGroup, identity: Identity): WriteGroup {
 function putActions(precondition: Precondition | undefined): readonly Action[] {
   if (precondition === undefined) return ['update', 'create'];
   return precondition === 'none' ? ['create'] : ['update'];
+}
+
+/** Returns the caller as the audit log names it. */
+export function actorOf(identity: Identity): Actor {
+  if (identity === HOOK) return { type: 'hook' };
+  if (identity.type !== 'principal') return { type: identity.type };
+  const { type, sub, roles, keyId } = identity;
+  return { type, sub, roles, ...(keyId === undefined ? {} : { key: keyId }) };
 }

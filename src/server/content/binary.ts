@@ -1,8 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Limits } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
-import { notExact } from '../../resources/body/json.ts';
-import { type SettledNumber, settleNumbers } from '../../resources/body/rounded-numbers.ts';
+import { notExact, type SettledNumber, settleNumbers } from '../../resources/body/json.ts';
 import { FORBIDDEN_KEY, FORBIDDEN_KEY_MESSAGE } from '../../schema/forbidden-key.ts';
 import type { BinaryFormat } from './formats.ts';
 

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Identity } from '../../auth/identity.ts';
 import type { RoomsHandle } from '../../hub/rooms/rooms.ts';
-import type { NamedTables } from '../../resources/tables.ts';
+import type { NamedTables } from '../../resources/table/handle.ts';
 import type { OutputOf, StandardSchema } from './standard-schema.ts';
 
 export type RouteKind = 'http' | 'sse' | 'ws';

@@ -3,7 +3,7 @@ import { decode as decodeCbor, encode as encodeCbor } from 'cborg';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import { roundedIn } from '../../../src/resources/body/rounded-numbers.ts';
+import { roundedIn } from '../../../src/resources/body/json.ts';
 import { loadBinary } from '../../../src/server/content/binary.ts';
 
 const LIMITS = { jsonDepth: 64, jsonKeys: 1000 };
