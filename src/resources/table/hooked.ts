@@ -72,8 +72,8 @@ export class HookedTable extends TableResource {
     }
     const bodies = input instanceof BatchBody ? input.records(this.table).map(({ value }) => value) : input;
     const checked = this.#check(identity, ['create'], () =>
-      this.writes.input.parseBatch(identity, input).map(({ cells, place }) => ({
-        id: atPlace(place, () => this.writes.input.ownKey(undefined, cells)),
+      this.input.parseBatch(identity, input).map(({ cells, place }) => ({
+        id: atPlace(place, () => this.input.ownKey(undefined, cells)),
         place,
       })),
     );
@@ -118,7 +118,7 @@ export class HookedTable extends TableResource {
     if (beforeUpdate === undefined || (await this.#skipsHooks(identity, options.once))) {
       return super.patch(identity, id, body, options);
     }
-    const { input } = this.writes;
+    const { input } = this;
     this.#check(identity, ['update'], () => input.ownKey(id, input.parsePatch(identity, body)));
     return this.#tryWrite(
       { identity, id, action: 'update' },
@@ -171,7 +171,7 @@ export class HookedTable extends TableResource {
   /** Refuses a write that the table would refuse in any case, before a hook is called. */
   #check<T>(identity: Identity, actions: readonly Action[], parse: () => T): T {
     try {
-      this.writes.rights.guard(identity, actions);
+      this.rights.guard(identity, actions);
       return parse();
     } catch (error) {
       this.counters.refused++;
@@ -181,7 +181,7 @@ export class HookedTable extends TableResource {
 
   /** Returns the key of a full record, if it has one already. */
   #checkRecord(identity: Identity, actions: readonly Action[], body: unknown, id?: RecordKey): RecordKey | undefined {
-    const { input } = this.writes;
+    const { input } = this;
     return this.#check(identity, actions, () => {
       const key = input.ownKey(id, input.parseFull(identity, body));
       if (key !== undefined) input.checkNew(key);

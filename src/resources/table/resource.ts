@@ -1,50 +1,68 @@
 import type { Identity } from '../../auth/identity.ts';
 import type { Encoding } from '../../hub/encode.ts';
+import { relatedOfRecord, type Selection, selectRecord } from '../../hub/selection.ts';
 import type { Sink, Subscription } from '../../hub/subscription.ts';
-import type { ListQuery } from '../../query/index.ts';
+import { LIST_PARAMETERS, type ListQuery, parseQueryFor, type ReadPolicy, visibleFields } from '../../query/index.ts';
+import { thenOrNow } from '../../runtime/then-or-now.ts';
 import type { TablePlan } from '../../schema/plan.ts';
-import type { Awaitable, IdempotencyKey, ListPage, RecordKey, WriteOutcome } from '../../store/store.ts';
-import type { BatchBody } from '../body/batch-body.ts';
-import type { SubscriptionQuery } from '../subscription-query.ts';
-import { TableReads } from './reads.ts';
+import type { Awaitable, ListPage, RecordKey, StoredRecord } from '../../store/store.ts';
+import { isJson } from '../body/batch-body.ts';
+import { QueryCache } from '../read-caches.ts';
+import { makeSelection } from '../selections.ts';
+import { parseRecordQuery, parseSubscription, type SubscriptionQuery } from '../subscription-query.ts';
 import { TableStreams } from './streams.ts';
-import type { Column, Counters, FoundRecord, Published, ResourceContext, WriteOptions } from './types.ts';
+import type { Column, FoundRecord, ResourceContext } from './types.ts';
 import { TableWrites } from './writes.ts';
 
-/** Access to one table. Requests of every transport are checked here (access, then validation) and nowhere else. */
-export class TableResource {
-  readonly table: TablePlan;
-  readonly counters: Counters = { reads: 0, cached: 0, writes: 0, messages: 0, refused: 0 };
+/** Fields of one record that a query selects, and the other tables in it. */
+interface RecordQuery {
+  readonly selection: Selection;
+  readonly related: ReadonlySet<TablePlan>;
+}
+
+/**
+ * Access to one table: reads and subscriptions here, writes in the base class. Requests of every transport are checked in
+ * the two (access, then validation) and nowhere else.
+ */
+export class TableResource extends TableWrites {
   readonly streams: TableStreams;
-  protected readonly writes: TableWrites;
-  readonly #reads: TableReads;
-  readonly #context: ResourceContext;
+  readonly #queries = new QueryCache<ListQuery>();
+  readonly #recordQueries = new QueryCache<RecordQuery>();
 
   constructor(table: TablePlan, context: ResourceContext) {
-    this.table = table;
+    super(table, context);
     this.streams = context.streams ?? new TableStreams();
-    this.writes = new TableWrites(table, context, this.counters);
-    this.#reads = new TableReads(table, context, this.counters);
-    this.#context = context;
   }
 
   /** Last seq of the log: a read now includes everything up to it. */
   get head(): number {
-    return this.#context.store.lastSeq;
+    return this.context.store.lastSeq;
   }
 
   /** True when a record of this seq has the same JSON as when it was sent: no schema change has altered it since. */
   isTrueTo(seq: number): boolean {
-    return seq > this.#context.store.layoutSeq(this.table);
+    return seq > this.context.store.layoutSeq(this.table);
   }
 
   get maxIdLength(): number {
-    return this.#context.limits.id;
+    return this.context.limits.id;
   }
 
   /** Returns a record, or undefined. The raw query string may have `select`. Throws INVALID_QUERY. */
   get(identity: Identity, id: RecordKey, rawQuery = ''): Awaitable<FoundRecord | undefined> {
-    return this.#reads.get(identity, id, rawQuery);
+    const table = this.table;
+    const { access, store, limits } = this.context;
+    access.check(table, 'read', identity);
+    this.counters.reads++;
+    const view = access.viewOf(identity);
+    if (rawQuery === '' && view?.of(table) === undefined) return store.get(table, id);
+    const query = this.#recordQueries.get(rawQuery, view, () => {
+      const parsed = parseRecordQuery(rawQuery, { table, limits, view });
+      return { selection: makeSelection(withoutFullSelect(parsed, table), { table, store }), related: parsed.related };
+    });
+    access.checkReads(query.related, identity);
+    const found = store.get(table, id);
+    return thenOrNow(found, (record) => selectFound(query.selection, record));
   }
 
   /** Returns the records that the raw query string asks for. Throws INVALID_QUERY or SCAN_TOO_LARGE. */
@@ -54,81 +72,61 @@ export class TableResource {
 
   /** Parses the query of `list`. Throws as `list`. */
   parseList(identity: Identity, rawQuery: string): ListQuery {
-    return this.#reads.parseList(identity, rawQuery);
+    const { access } = this.context;
+    access.check(this.table, 'read', identity);
+    this.counters.reads++;
+    const query = this.#parseQuery(rawQuery, access.viewOf(identity));
+    access.checkReads(query.related, identity);
+    return query;
   }
 
   readList(query: ListQuery): Awaitable<ListPage> {
-    return this.#reads.readList(query);
+    const { pages, store } = this.context;
+    const head = this.#lastSeqOf(query);
+    const cached = pages.find(query, head);
+    if (cached !== undefined) {
+      this.counters.cached++;
+      return cached;
+    }
+    return thenOrNow(store.list(this.table, query), (page) => {
+      pages.add(query, head, page);
+      return page;
+    });
   }
 
   /** Returns a version that changes whenever the result of the query may change. */
   versionOf(query: ListQuery, identity: Identity): string {
-    return this.#reads.versionOf(query, identity);
+    const { access } = this.context;
+    const head = this.#lastSeqOf(query);
+    const view = access.viewOf(identity)?.key ?? '';
+    return view === '' ? String(head) : `${head}-${view}`;
   }
 
   /** Returns the members of the records of a list or record with this raw query, in order. Throws INVALID_QUERY. */
   columnsOf(identity: Identity, rawQuery: string): readonly Column[] {
-    return this.#reads.columnsOf(identity, rawQuery);
-  }
-
-  /** Stores a new record; without an id a UUIDv7 is generated. Throws CONFLICT when its id exists. */
-  create(identity: Identity, body: unknown, once?: IdempotencyKey): Promise<WriteOutcome> {
-    return this.writes.create(identity, body, once);
-  }
-
-  /** Stores new records, all or none, in order. */
-  createMany(
-    identity: Identity,
-    bodies: readonly unknown[] | BatchBody,
-    once?: IdempotencyKey,
-  ): Promise<readonly WriteOutcome[]> {
-    return this.writes.createMany(identity, bodies, once);
-  }
-
-  /** Creates or replaces a record. Without `id` the record's own is used, or one is generated. */
-  put(identity: Identity, id: RecordKey | undefined, body: unknown, options?: WriteOptions): Promise<WriteOutcome> {
-    return this.writes.put(identity, id, body, options);
-  }
-
-  /** Replaces the given fields. Throws NOT_FOUND. */
-  patch(identity: Identity, id: RecordKey, body: unknown, options?: WriteOptions): Promise<WriteOutcome> {
-    return this.writes.patch(identity, id, body, options);
-  }
-
-  /** Removes a record. Throws NOT_FOUND. */
-  delete(identity: Identity, id: RecordKey, options?: WriteOptions): Promise<WriteOutcome> {
-    return this.writes.delete(identity, id, options);
-  }
-
-  /**
-   * Replaces the given fields of every record that the raw query string's filter matches, all or none; the outcome's
-   * `json` has the numbers. Throws INVALID_QUERY without a filter or `all=true`, BAD_REQUEST beyond `limits.bulk`.
-   */
-  patchMany(identity: Identity, rawQuery: string, body: unknown, once?: IdempotencyKey): Promise<WriteOutcome> {
-    return this.writes.patchMany(identity, rawQuery, body, once);
-  }
-
-  /** Removes every record that the raw query string's filter matches, all or none. Throws as `patchMany`. */
-  deleteMany(identity: Identity, rawQuery: string, once?: IdempotencyKey): Promise<WriteOutcome> {
-    return this.writes.deleteMany(identity, rawQuery, once);
-  }
-
-  /**
-   * Sends a message to the record's and the table's channel, or without an id to the table's alone. It is in the log,
-   * so that it is resumed, but not among the records. Resolves with the number of subscriptions that receive it.
-   */
-  publish(identity: Identity, id: RecordKey | null, data: unknown, once?: IdempotencyKey): Promise<Published> {
-    return this.writes.publish(identity, id, data, once);
+    const { select } = this.#parseQuery(rawQuery, this.context.access.viewOf(identity));
+    const fields = select?.fields ?? this.table.fields.filter(({ hidden }) => !hidden);
+    const relations = select?.relations ?? [];
+    return [
+      ...fields.map(({ name, type }) => ({ name, isJson: isJson(type) })),
+      ...relations.map(({ relation: { name } }) => ({ name, isJson: true })),
+    ];
   }
 
   /** Checks a subscription's query before anything is opened. Throws INVALID_QUERY, INVALID_POSITION or FORBIDDEN. */
   parseSubscription(identity: Identity, rawQuery: string, id: RecordKey | undefined): SubscriptionQuery {
-    return this.#reads.parseSubscription(identity, rawQuery, id);
+    const table = this.table;
+    const { access, limits, store } = this.context;
+    const subscribable = access.check(table, 'subscribe', identity);
+    const view = access.viewOf(identity);
+    const query = parseSubscription(rawQuery, { table, id, limits, store, view, subscribable: subscribable });
+    access.checkReads(query.related, identity);
+    return query;
   }
 
   /** Opens the subscription that `parseSubscription` has checked. */
   subscribe(query: SubscriptionQuery, encoding: Encoding, sink: Sink): Subscription {
-    return this.#context.hub.subscribe({ ...query, table: this.table, encoding, sink });
+    return this.context.hub.subscribe({ ...query, table: this.table, encoding, sink });
   }
 
   /**
@@ -140,7 +138,7 @@ export class TableResource {
     const { group, sink } = subscription;
     if (query.selection.key === group.selection.key) return subscription;
     this.unsubscribe(subscription);
-    const { hub } = this.#context;
+    const { hub } = this.context;
     return hub.subscribe({ ...query, table: this.table, encoding: group.encoding, sink, reset: 'rights_changed' });
   }
 
@@ -149,10 +147,41 @@ export class TableResource {
    * snapshot.
    */
   positionOf(subscription: Subscription): number | undefined {
-    return this.#context.hub.positionOf(subscription);
+    return this.context.hub.positionOf(subscription);
   }
 
   unsubscribe(subscription: Subscription): void {
-    this.#context.hub.unsubscribe(subscription);
+    this.context.hub.unsubscribe(subscription);
   }
+
+  /** Newest seq of the tables in a query. */
+  #lastSeqOf({ related }: ListQuery): number {
+    const { store } = this.context;
+    let head = store.lastTableSeq(this.table);
+    for (const table of related) head = Math.max(head, store.lastTableSeq(table));
+    return head;
+  }
+
+  #parseQuery(rawQuery: string, view: ReadPolicy | undefined): ListQuery {
+    const { limits } = this.context;
+    const scope = { table: this.table, limits, reserved: LIST_PARAMETERS, view };
+    return this.#queries.get(rawQuery, view, () => parseQueryFor(rawQuery, scope));
+  }
+}
+
+/** Drops a selection of all fields in order: the store returns them so without one. */
+function withoutFullSelect(query: ListQuery, table: TablePlan): ListQuery {
+  const { select, ...rest } = query;
+  if (select === undefined || select.masked !== undefined || select.relations.length > 0) return query;
+  return visibleFields(table).every((field) => select.fields.includes(field)) ? rest : query;
+}
+
+function selectFound(selection: Selection, record: StoredRecord | undefined): Awaitable<FoundRecord | undefined> {
+  if (record === undefined) return undefined;
+  return thenOrNow(relatedOfRecord(selection, record), (text): FoundRecord | undefined => {
+    const frame = selectRecord(selection, record, text);
+    // Related records change without the record.
+    const isShared = selection.readRelated !== undefined;
+    return frame && { ...record, json: frame.data, ...(isShared ? { isShared } : {}) };
+  });
 }

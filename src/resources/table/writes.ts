@@ -16,32 +16,31 @@ import type {
   WriteOutcome,
 } from '../../store/store.ts';
 import { BatchBody } from '../body/batch-body.ts';
-import { RecordInput } from '../body/record-input.ts';
+import { CallerPermissions, RecordInput } from '../body/record-input.ts';
 import { checkJson, throwInvalid } from '../body/values.ts';
 import { parseBulkFilter } from '../bulk.ts';
-import { CallerPermissions } from '../caller-permissions.ts';
 import { InFlightKeys } from '../idempotency.ts';
 import type { Counters, Published, ResourceContext, WriteOptions } from './types.ts';
 
 const UNCONDITIONAL: WriteOptions = {};
 
-/** Write half of a `TableResource`, which documents these methods: rights, validation, and the commit. */
-export class TableWrites {
-  readonly rights: CallerPermissions;
-  readonly input: RecordInput;
-  readonly #table: TablePlan;
-  readonly #context: ResourceContext;
-  readonly #counters: Counters;
+/** Write half of a `TableResource`: rights, validation, and the commit. */
+export abstract class TableWrites {
+  readonly table: TablePlan;
+  readonly counters: Counters = { reads: 0, cached: 0, writes: 0, messages: 0, refused: 0 };
+  protected readonly context: ResourceContext;
+  protected readonly rights: CallerPermissions;
+  protected readonly input: RecordInput;
   readonly #inFlight = new InFlightKeys();
 
-  constructor(table: TablePlan, context: ResourceContext, counters: Counters) {
+  constructor(table: TablePlan, context: ResourceContext) {
+    this.table = table;
+    this.context = context;
     this.rights = new CallerPermissions(table, context.access);
     this.input = new RecordInput(table, context.limits, this.rights);
-    this.#table = table;
-    this.#context = context;
-    this.#counters = counters;
   }
 
+  /** Stores a new record; without an id a UUIDv7 is generated. Throws CONFLICT when its id exists. */
   create(identity: Identity, body: unknown, once?: IdempotencyKey): Promise<WriteOutcome> {
     return this.#writeOne(identity, once, () => {
       const guard = this.rights.guard(identity, ['create']);
@@ -49,13 +48,14 @@ export class TableWrites {
     });
   }
 
+  /** Stores new records, all or none, in order. */
   async createMany(
     identity: Identity,
     bodies: readonly unknown[] | BatchBody,
     once?: IdempotencyKey,
   ): Promise<readonly WriteOutcome[]> {
     const guard = this.rights.guard(identity, ['create']);
-    const { batch } = this.#context.limits;
+    const { batch } = this.context.limits;
     const size = bodies instanceof BatchBody ? bodies.size : bodies.length;
     if (size > batch) throw new AppError('BAD_REQUEST', `At most ${batch} records can be sent at once.`);
     const records = this.input.parseBatch(identity, bodies);
@@ -71,6 +71,7 @@ export class TableWrites {
     }
   }
 
+  /** Creates or replaces a record. Without `id` the record's own is used, or one is generated. */
   put(
     identity: Identity,
     id: RecordKey | undefined,
@@ -81,10 +82,11 @@ export class TableWrites {
       const guard = this.rights.guard(identity, putActions(precondition));
       const [key, cells] = this.input.withNewKey(id, this.input.parseFull(identity, body));
       const keep = this.rights.unwritableIndexes(identity);
-      return { type: 'put', table: this.#table, id: key, cells, precondition, keep, guard };
+      return { type: 'put', table: this.table, id: key, cells, precondition, keep, guard };
     });
   }
 
+  /** Replaces the given fields. Throws NOT_FOUND. */
   patch(
     identity: Identity,
     id: RecordKey,
@@ -94,10 +96,11 @@ export class TableWrites {
     return this.#writeOne(identity, once, () => {
       const guard = this.rights.guard(identity, ['update']);
       const [key, cells] = this.input.withKey(id, this.input.parsePatch(identity, body));
-      return { type: 'patch', table: this.#table, id: key, cells, precondition, guard };
+      return { type: 'patch', table: this.table, id: key, cells, precondition, guard };
     });
   }
 
+  /** Removes a record. Throws NOT_FOUND. */
   delete(
     identity: Identity,
     id: RecordKey,
@@ -105,16 +108,20 @@ export class TableWrites {
   ): Promise<WriteOutcome> {
     return this.#writeOne(identity, once, () => {
       const guard = this.rights.guard(identity, ['delete']);
-      return { type: 'delete', table: this.#table, id, precondition, guard };
+      return { type: 'delete', table: this.table, id, precondition, guard };
     });
   }
 
+  /**
+   * Replaces the given fields of every record that the raw query string's filter matches, all or none; the outcome's
+   * `json` has the numbers. Throws INVALID_QUERY without a filter or `all=true`, BAD_REQUEST beyond `limits.bulk`.
+   */
   patchMany(identity: Identity, rawQuery: string, body: unknown, once?: IdempotencyKey): Promise<WriteOutcome> {
     return this.#writeOne(identity, once, () => {
       const guard = this.rights.guard(identity, ['update']);
       const chosen = this.#chooseMany(identity, rawQuery, 'update');
       const cells = this.input.parsePatch(identity, body);
-      const { fields, primaryKey } = this.#table;
+      const { fields, primaryKey } = this.table;
       if (cells[fields.indexOf(primaryKey)] !== undefined) {
         throw invalidField(primaryKey.name, 'is the key of one record and cannot be set for many');
       }
@@ -122,6 +129,7 @@ export class TableWrites {
     });
   }
 
+  /** Removes every record that the raw query string's filter matches, all or none. Throws as `patchMany`. */
   deleteMany(identity: Identity, rawQuery: string, once?: IdempotencyKey): Promise<WriteOutcome> {
     return this.#writeOne(identity, once, () => {
       const guard = this.rights.guard(identity, ['delete']);
@@ -129,9 +137,13 @@ export class TableWrites {
     });
   }
 
+  /**
+   * Sends a message to the record's and the table's channel, or without an id to the table's alone. It is in the log,
+   * so that it is resumed, but not among the records. Resolves with the number of subscriptions that receive it.
+   */
   async publish(identity: Identity, id: RecordKey | null, data: unknown, once?: IdempotencyKey): Promise<Published> {
-    const table = this.#table;
-    const { access, hub, limits } = this.#context;
+    const table = this.table;
+    const { access, hub, limits } = this.context;
     const guard = this.rights.guard(identity, ['publish']);
     if (data === undefined) throw new AppError('VALIDATION_ERROR', 'There is no data to publish.');
     checkJson(limits)(data, 'data', throwInvalid);
@@ -151,8 +163,8 @@ export class TableWrites {
     rawQuery: string,
     action: Action,
   ): Pick<BulkWrite, 'table' | 'filter' | 'limit' | 'named'> {
-    const table = this.#table;
-    const { access, limits } = this.#context;
+    const table = this.table;
+    const { access, limits } = this.context;
     const view = access.viewOf(identity);
     const filter = parseBulkFilter(rawQuery, { table, limits, view });
     access.checkReads(relatedTables(filter === undefined ? {} : { filter }), identity);
@@ -163,7 +175,7 @@ export class TableWrites {
 
   #newRecord(parsed: Cells, guard: WriteCheck | undefined): Write {
     const [id, cells] = this.input.withNewKey(undefined, parsed);
-    return { type: 'create', table: this.#table, id, cells, guard };
+    return { type: 'create', table: this.table, id, cells, guard };
   }
 
   /** Rejects with the error of `make`. Not async: each further promise slows every write. */
@@ -181,19 +193,19 @@ export class TableWrites {
   }
 
   #countRefused(error: unknown): never {
-    this.#counters.refused++;
+    this.counters.refused++;
     throw error;
   }
 
   #submit(identity: Identity, writes: WriteGroup, once: IdempotencyKey | undefined): Promise<readonly WriteOutcome[]> {
-    const { commits } = this.#context;
-    const group = this.#table.audited ? withActor(writes, identity) : writes;
+    const { commits } = this.context;
+    const group = this.table.audited ? withActor(writes, identity) : writes;
     return once === undefined ? commits.submit(group) : this.#inFlight.run(once, () => commits.submit(group, once));
   }
 
   /** Redacts the outcomes; a publisher receives no record. */
   #finish(identity: Identity, outcomes: readonly WriteOutcome[], type: Write['type']): readonly WriteOutcome[] {
-    this.#counters.writes += outcomes.length;
+    this.counters.writes += outcomes.length;
     return type === 'publish' ? outcomes : this.rights.redact(identity, outcomes);
   }
 }
@@ -211,7 +223,7 @@ function putActions(precondition: Precondition | undefined): readonly Action[] {
 }
 
 /** Returns the caller as the audit log names it. */
-export function actorOf(identity: Identity): Actor {
+function actorOf(identity: Identity): Actor {
   if (identity === HOOK) return { type: 'hook' };
   if (identity.type !== 'principal') return { type: identity.type };
   const { type, sub, roles, keyId } = identity;
