@@ -13,9 +13,10 @@ import {
   type AuditReader,
   auditName,
 } from '../audit.ts';
-import type { Cell, RecordKey } from '../store.ts';
+import type { AuditedWrite, AuditWriter } from '../rows/apply-write.ts';
+import { ChangeCodec } from '../rows/change-codec.ts';
+import type { Cell } from '../store.ts';
 import { StatementCache } from './database/statement-cache.ts';
-import { ChangeCodec } from './log/change-codec.ts';
 import { LIMIT } from './sql/limit.ts';
 
 /** Long columns are last, so that reading the others does not read them. Table names are compared without case. */
@@ -46,14 +47,8 @@ export function openAudit(db: Database, { tables }: Plan, options: AuditOptions)
   return new AuditLog(db, options);
 }
 
-interface AuditedWrite {
-  readonly write: { readonly id: RecordKey; readonly by?: Actor | undefined };
-  readonly before?: readonly Cell[];
-  readonly after?: readonly Cell[];
-}
-
 /** Writer of one table's audit entries, in the open transaction. */
-export class TableAudit {
+export class TableAudit implements AuditWriter {
   readonly #append: Statement;
   readonly #name: string;
   readonly #codec: ChangeCodec;

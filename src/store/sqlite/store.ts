@@ -7,6 +7,8 @@ import type { StoredSchema } from '../../schema/migration/stored.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
 import type { AuditReader } from '../audit.ts';
 import { expiryOf } from '../expiry.ts';
+import { keyToJson } from '../rows/apply-write.ts';
+import { OPS, type Row } from '../rows/row.ts';
 import type { StorageHealth } from '../storage-health.ts';
 import type {
   Cell,
@@ -33,12 +35,11 @@ import { newestPosition } from './log/layout.ts';
 import { LogState } from './log/log.ts';
 import { migrate } from './migrate/migrate.ts';
 import { readStored } from './migrate/saved.ts';
-import { keyToJson } from './records/apply-write.ts';
 import { Commits, type WrittenTable } from './records/commit.ts';
 import { IdempotencyTable } from './records/idempotency.ts';
 import { SqliteLists } from './records/lists.ts';
 import { RowCachePool } from './records/row-cache.ts';
-import { OPS, type Row, SqliteTable } from './records/table.ts';
+import { SqliteTable } from './records/table.ts';
 
 /** Opens the embedded store in `options.dir`, creating or migrating what the plan needs. */
 export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore {

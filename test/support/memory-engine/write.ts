@@ -2,7 +2,7 @@ import { AppError } from '../../../src/errors.ts';
 import type { JsonRecord } from '../../../src/query/index.ts';
 import type { FieldPlan } from '../../../src/schema/plan.ts';
 import { stampOf } from '../../../src/store/expiry.ts';
-import { ComputedFields } from '../../../src/store/sqlite/records/computed.ts';
+import { ComputedFields } from '../../../src/store/rows/computed.ts';
 import type { BulkWrite, Cell, Precondition, Write, WriteOutcome } from '../../../src/store/store.ts';
 import type { MemoryTable, Row } from './table.ts';
 import type { Transaction } from './transaction.ts';

@@ -1,7 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { TablePlan } from '../../../schema/plan.ts';
+import { OPS } from '../../rows/row.ts';
 import type { Change } from '../../store.ts';
-import { OPS } from '../records/table.ts';
 import { logName } from '../sql/table-names.ts';
 
 /** Entries that one statement writes: each takes half as long again with a statement of its own. */

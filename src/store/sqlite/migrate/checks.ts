@@ -7,24 +7,12 @@ import {
   type StoredType,
 } from '../../../schema/migration/stored.ts';
 import type { FieldPlan } from '../../../schema/plan.ts';
+import type { MigrationCheck } from '../../migration/check.ts';
+import { cellText } from '../../migration/kept-value.ts';
+import { mendLine } from '../../migration/mend-line.ts';
 import type { Cell } from '../../store.ts';
 import { quote, recordsName } from '../sql/table-names.ts';
-import { cellText } from './kept-value.ts';
 import type { ColumnMapping } from './mapping.ts';
-import { mendLine } from './mend-line.ts';
-
-/** Effect of one step of a migration on the stored records. */
-export interface MigrationCheck {
-  readonly step: MigrationStep;
-  /** Number of records, or for a unique index of values, that the step would change or lose, or that prevent it. */
-  readonly count: number;
-  /** Number of records and a few examples, for people. */
-  readonly found: string;
-  /** Effect on them: lost, changed to another value, left in a table without a type, or filled in. */
-  readonly effect?: 'loses' | 'changes' | 'leaves' | 'fills';
-  /** Advice, where the step cannot be made even when losing data is allowed. */
-  readonly blocker?: string;
-}
 
 /** Table whose records a check reads. */
 export interface CheckContext {

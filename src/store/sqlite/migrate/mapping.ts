@@ -3,12 +3,12 @@ import { isOutdated } from '../../../schema/migration/computed.ts';
 import type { StoredColumn, StoredTable } from '../../../schema/migration/stored.ts';
 import type { ComputedPlan, FieldPlan, TablePlan } from '../../../schema/plan.ts';
 import { expiryOf, stampOf } from '../../expiry.ts';
+import { conversionOf, defaultCell } from '../../migration/cell-conversion.ts';
+import { isKept } from '../../migration/kept-value.ts';
+import { cellExpression } from '../../rows/computed.ts';
 import type { Cell } from '../../store.ts';
-import { cellExpression } from '../records/computed.ts';
 import { quote, recordsName } from '../sql/table-names.ts';
-import { conversionOf, defaultCell } from './cell-conversion.ts';
 import { sqlType } from './ddl.ts';
-import { isKept } from './kept-value.ts';
 
 /**
  * Mapping from the stored columns of one table to the fields of the plan: for each field an SQL expression over the

@@ -9,16 +9,17 @@ import {
 import { keyOf } from '../../../schema/migration/stored.ts';
 import type { Plan, TablePlan } from '../../../schema/plan.ts';
 import type { MigrationPreview } from '../../engine.ts';
+import { type AssessedStep, judge, type MigrationCheck, namesOf } from '../../migration/check.ts';
+import { describeRefusal } from '../../migration/report.ts';
 import { MigrationRefusedError } from '../../open-errors.ts';
 import type { Allowance } from '../../store.ts';
 import { changesLayout, markLayoutChange, newestPosition } from '../log/layout.ts';
 import { addUnissuedRange } from '../log/unissued-ranges.ts';
 import { createFulltext, staleFulltext } from '../sql/fulltext.ts';
 import { changeTable, createTable, dropTable } from './apply.ts';
-import { checkRemovedTable, countRecords, hasRecords, type MigrationCheck, runCheck } from './checks.ts';
+import { checkRemovedTable, countRecords, hasRecords, runCheck } from './checks.ts';
 import { CREATE_META } from './ddl.ts';
 import { ColumnMapping, Functions } from './mapping.ts';
-import { type AssessedStep, describeRefusal } from './report.ts';
 import { readStored, saveStored } from './saved.ts';
 
 export interface MigrateOptions {
@@ -86,15 +87,7 @@ export function previewMigration(db: Database, plan: Plan, allowed: Allowance): 
   return { ...decision, names, pending };
 }
 
-function namesOf(allowed: Allowance): readonly string[] {
-  return typeof allowed === 'boolean' ? [] : allowed;
-}
-
 type MigrationDecision = Pick<MigrationPreview, 'refusal' | 'impossible' | 'losing'>;
-
-function isAllowed(allowed: Allowance, name: string): boolean {
-  return typeof allowed === 'boolean' ? allowed : allowed.includes(name);
-}
 
 class Migration {
   readonly #db: Database;
@@ -126,9 +119,7 @@ class Migration {
   }
 
   decide(assessed: readonly AssessedStep[], allowed: Allowance): MigrationDecision {
-    const impossible = assessed.some(({ check }) => check?.blocker !== undefined);
-    const needed = assessed.flatMap(({ step, check }) => (isLoss(check) ? (stepName(step) ?? []) : []));
-    const losing = needed.filter((name) => !isAllowed(allowed, name));
+    const { impossible, needed, losing } = judge(assessed, allowed);
     if (!impossible && losing.length === 0) return { refusal: undefined, impossible, losing };
     const parts = assessed.map((part) => ({ ...part, records: this.#count(part.step) }));
     return { refusal: describeRefusal(parts, { file: this.#db.name, impossible, needed }), impossible, losing };
@@ -159,10 +150,4 @@ class Migration {
     const source = 'table' in step ? this.#sources.get(step.table) : undefined;
     return source && countRecords(this.#db, source);
   }
-}
-
-/** True when the step loses or changes stored values. */
-function isLoss(check: MigrationCheck | undefined): boolean {
-  if (check?.effect === undefined || check.blocker !== undefined) return false;
-  return check.effect !== 'fills' && check.count > 0;
 }

@@ -2,18 +2,21 @@ import type { Database, Statement } from 'better-sqlite3';
 import { AppError } from '../../../errors.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
 import { type Place, placeError, placeOfKey } from '../../placed-error.ts';
+import { applyWrite, type Transaction, type WriteContext } from '../../rows/apply-write.ts';
+import { isBulk, type SelectedWrite, sumUp, writeOf } from '../../rows/bulk.ts';
 import type { BulkWrite, Change, CommitResult, IdempotentGroup, Write, WriteGroup, WriteOutcome } from '../../store.ts';
 import { constraintError } from '../database/errors.ts';
 import { StatementCache } from '../database/statement-cache.ts';
 import type { LogEntries } from '../log/entries.ts';
 import type { IssuedPositions } from '../log/issued-positions.ts';
 import type { LogState, RemovedEntries } from '../log/log.ts';
-import { applyWrite, type Transaction, type WriteContext } from './apply-write.ts';
-import { isBulk, type SelectedWrite, selectKeys, sumUp, writeOf } from './bulk.ts';
+import { selectKeys } from './bulk.ts';
 import type { IdempotencyTable } from './idempotency.ts';
+import type { SqliteTable } from './table.ts';
 
 /** Parts of an open table that a commit writes. */
-export interface WrittenTable extends Omit<WriteContext, 'transaction'> {
+export interface WrittenTable extends Omit<WriteContext, 'table' | 'transaction'> {
+  readonly table: SqliteTable;
   readonly log: LogState;
   readonly entries: LogEntries;
 }

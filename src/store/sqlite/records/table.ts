@@ -1,36 +1,20 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { FieldPlan, TablePlan } from '../../../schema/plan.ts';
-import { expiryOf } from '../../expiry.ts';
+import type { TablePlan } from '../../../schema/plan.ts';
+import { hasLong } from '../../rows/codec.ts';
+import { type Row, RowLayout, type WritableRows } from '../../rows/row.ts';
 import type { Cell, RecordKey } from '../../store.ts';
 import { FulltextIndex } from '../sql/fulltext.ts';
 import { LIMIT } from '../sql/limit.ts';
 import { logName, quote, recordsName } from '../sql/table-names.ts';
-import { hasLong, RowCodec } from './codec.ts';
-import { ComputedFields } from './computed.ts';
 import type { RowCache } from './row-cache.ts';
 import { UpdateStatements } from './update.ts';
 
-/** Cells of the fields in order, then the seq of the record's last change. */
-export type Row = readonly Cell[];
-
-export const OPS = ['create', 'update', 'delete', 'publish'] as const;
-
 /** Prepared statements of one table, and the codec of its rows. */
-export class SqliteTable {
-  readonly plan: TablePlan;
-  readonly codec: RowCodec;
-  readonly keyIndex: number;
-  /** Indexes of `@updatedTime` fields, which do not count as changes of a write. */
-  readonly updatedStamps: readonly number[];
-  readonly createdStamps: readonly number[];
-  readonly computed: ComputedFields;
-  /** True when a change also sets fields that the request did not have. */
-  readonly setsFields: boolean;
+export class SqliteTable extends RowLayout implements WritableRows {
   readonly columns: string;
   /** True when rows are read with BigInt integers, since a Long does not fit a double. */
   readonly bigIntegers: boolean;
   readonly #rows: RowCache;
-  readonly #expires: boolean;
   readonly #fulltext: readonly { readonly column: number; readonly index: FulltextIndex }[];
   readonly #get: Statement;
   readonly #page: Statement;
@@ -44,16 +28,9 @@ export class SqliteTable {
   readonly #expiresAt: Statement | undefined;
 
   constructor(db: Database, plan: TablePlan, rows: RowCache) {
-    this.plan = plan;
+    super(plan);
     this.#rows = rows;
-    this.codec = new RowCodec(plan.fields);
-    this.keyIndex = plan.fields.indexOf(plan.primaryKey);
-    this.updatedStamps = indexesOf(plan.fields, 'updated');
-    this.createdStamps = indexesOf(plan.fields, 'created');
-    this.computed = new ComputedFields(plan);
-    this.setsFields = this.updatedStamps.length > 0 || this.computed.indexes.length > 0;
     this.bigIntegers = hasLong(plan);
-    this.#expires = expiryOf(plan) !== undefined;
     this.#fulltext = plan.fields.flatMap((field, column) =>
       field.fulltext ? [{ column, index: new FulltextIndex(db, plan, field) }] : [],
     );
@@ -62,23 +39,21 @@ export class SqliteTable {
     const key = quote(plan.primaryKey.name);
     const names = plan.fields.map((field) => quote(field.name));
     this.columns = [...names, '_seq'].join(', ');
-    const written = [...names, '_seq', ...(this.#expires ? ['_expires'] : [])];
+    const written = [...names, '_seq', ...(this.expires ? ['_expires'] : [])];
     const prepare = (sql: string) => db.prepare(sql).raw().safeIntegers(this.bigIntegers);
     this.#get = prepare(`SELECT ${this.columns} FROM ${records} WHERE ${key} = ?`);
     this.#firstPage = prepare(`SELECT ${this.columns} FROM ${records} ORDER BY ${key} ${LIMIT}`);
     this.#page = prepare(`SELECT ${this.columns} FROM ${records} WHERE ${key} > ? ORDER BY ${key} ${LIMIT}`);
     this.#insert = db.prepare(`INSERT INTO ${records} (${written}) VALUES (${written.map(() => '?')})`);
-    this.#updates = new UpdateStatements(db, plan, this.#expires);
+    this.#updates = new UpdateStatements(db, plan, this.expires);
     this.#delete = db.prepare(`DELETE FROM ${records} WHERE ${key} = ?`);
     const entries = `SELECT seq, op, id, data, before FROM ${log} WHERE seq > ?`;
     this.#log = db.prepare(`${entries} ORDER BY seq ${LIMIT}`).raw();
     this.#logOfRecord = db.prepare(`${entries} AND id = ? ORDER BY seq ${LIMIT}`).raw();
-    this.#expired = this.#expires
+    this.#expired = this.expires
       ? db.prepare(`SELECT ${key} FROM ${records} WHERE _expires <= ? ORDER BY _expires ${LIMIT}`).pluck()
       : undefined;
-    this.#expiresAt = this.#expires
-      ? db.prepare(`SELECT _expires FROM ${records} WHERE ${key} = ?`).pluck()
-      : undefined;
+    this.#expiresAt = this.expires ? db.prepare(`SELECT _expires FROM ${records} WHERE ${key} = ?`).pluck() : undefined;
   }
 
   /** Returns the time at which the record expires, in milliseconds since 1970; null for never. */
@@ -108,7 +83,7 @@ export class SqliteTable {
   }
 
   insert(row: readonly Cell[], seq: number, expires: number | null): void {
-    this.#insert.run(...row, seq, ...(this.#expires ? [expires] : []));
+    this.#insert.run(...row, seq, ...(this.expires ? [expires] : []));
     for (const { column, index } of this.#fulltext) index.insert(row[this.keyIndex] as RecordKey, row[column] as Cell);
   }
 
@@ -118,7 +93,7 @@ export class SqliteTable {
     const values: Cell[] = [];
     for (const column of changed) values.push(row[column] as Cell);
     values.push(seq);
-    if (this.#expires) values.push(expires);
+    if (this.expires) values.push(expires);
     values.push(key);
     this.#updates.of(changed).run(...values);
     for (const { column, index } of this.#fulltext) {
@@ -155,8 +130,4 @@ export class SqliteTable {
     }
     return row;
   }
-}
-
-function indexesOf(fields: readonly FieldPlan[], stamp: 'created' | 'updated'): number[] {
-  return fields.flatMap((field, index) => (field.stamp === stamp ? [index] : []));
 }

@@ -1,4 +1,4 @@
-import type { FieldPlan, TablePlan } from '../../../schema/plan.ts';
+import type { FieldPlan, TablePlan } from '../../schema/plan.ts';
 
 export interface MendedValue {
   readonly table: TablePlan;

@@ -1,9 +1,9 @@
-import { parseDate } from '../../../schema/date.ts';
-import { readFloat } from '../../../schema/float.ts';
-import { describeType, type StoredType } from '../../../schema/migration/stored.ts';
-import { compareTypes } from '../../../schema/migration/types.ts';
-import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../../../schema/plan.ts';
-import type { Cell } from '../../store.ts';
+import { parseDate } from '../../schema/date.ts';
+import { readFloat } from '../../schema/float.ts';
+import { describeType, type StoredType } from '../../schema/migration/stored.ts';
+import { compareTypes } from '../../schema/migration/types.ts';
+import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../../schema/plan.ts';
+import type { Cell } from '../store.ts';
 
 /** Returns the cell as the new type stores it; null when its value does not fit. */
 export type CellConversion = (cell: Cell) => Cell;

@@ -1,6 +1,6 @@
-import type { StoredType } from '../../../schema/migration/stored.ts';
-import type { FieldType, JsonValue } from '../../../schema/plan.ts';
-import type { Cell } from '../../store.ts';
+import type { StoredType } from '../../schema/migration/stored.ts';
+import type { FieldType, JsonValue } from '../../schema/plan.ts';
+import type { Cell } from '../store.ts';
 import { decode, fitValue, isList } from './cell-conversion.ts';
 
 /**

@@ -1,11 +1,5 @@
-import type { MigrationStep } from '../../../schema/migration/diff.ts';
-import type { MigrationCheck } from './checks.ts';
-
-export interface AssessedStep {
-  readonly step: MigrationStep;
-  /** Undefined for a step that can neither fail nor lose anything. */
-  readonly check: MigrationCheck | undefined;
-}
+import type { MigrationStep } from '../../schema/migration/diff.ts';
+import type { AssessedStep } from './check.ts';
 
 interface RefusedStep extends AssessedStep {
   /** Records of the table; undefined when the table is new. */

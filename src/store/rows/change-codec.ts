@@ -1,6 +1,6 @@
-import type { FieldPlan } from '../../../schema/plan.ts';
-import type { Cell } from '../../store.ts';
-import { type CellEncoder, encoderOf } from '../records/codec.ts';
+import type { FieldPlan } from '../../schema/plan.ts';
+import type { Cell } from '../store.ts';
+import { type CellEncoder, encoderOf } from './codec.ts';
 
 interface ChangedField {
   /** Index in the row. */

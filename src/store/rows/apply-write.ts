@@ -1,11 +1,11 @@
-import { recordNotFound } from '../../../errors.ts';
-import type { JsonRecord } from '../../../query/index.ts';
-import type { FieldPlan } from '../../../schema/plan.ts';
-import { type Expiry, stampOf } from '../../expiry.ts';
-import { checkPrecondition } from '../../precondition.ts';
-import type { BulkWrite, Cell, Change, Write, WriteOutcome } from '../../store.ts';
-import type { TableAudit } from '../audit.ts';
-import type { Row, SqliteTable } from './table.ts';
+import { recordNotFound } from '../../errors.ts';
+import type { JsonRecord } from '../../query/index.ts';
+import type { FieldPlan } from '../../schema/plan.ts';
+import type { Actor, AuditedOp } from '../audit.ts';
+import { type Expiry, stampOf } from '../expiry.ts';
+import { checkPrecondition } from '../precondition.ts';
+import type { BulkWrite, Cell, Change, RecordKey, Write, WriteOutcome } from '../store.ts';
+import type { Row, WritableRows } from './row.ts';
 
 /** Open transaction: its clock, and its changes so far, in order. */
 export interface Transaction {
@@ -15,12 +15,24 @@ export interface Transaction {
   nextSeq(): number;
 }
 
+/** Change of a record with its author, as the audit log has it. */
+export interface AuditedWrite {
+  readonly write: { readonly id: RecordKey; readonly by?: Actor | undefined };
+  readonly before?: readonly Cell[];
+  readonly after?: readonly Cell[];
+}
+
+/** Writer of one table's audit entries, in the open transaction. */
+export interface AuditWriter {
+  append(seq: number, op: AuditedOp, change: AuditedWrite): void;
+}
+
 /** Context of the writes to one table. */
 export interface WriteContext {
-  readonly table: SqliteTable;
+  readonly table: WritableRows;
   readonly expiry: Expiry | undefined;
   /** Writer of audit entries, for a table with `@audit`. */
-  readonly audit: TableAudit | undefined;
+  readonly audit: AuditWriter | undefined;
   readonly transaction: Transaction;
 }
 
@@ -140,7 +152,7 @@ function stamp(row: Cell[], indexes: readonly number[], { table, transaction }: 
 }
 
 /** False when the record was refreshed after it was found to be expired: it stays. */
-function isStillExpired(table: SqliteTable, { id, expiredAt }: DeleteWrite): boolean {
+function isStillExpired(table: WritableRows, { id, expiredAt }: DeleteWrite): boolean {
   if (expiredAt === undefined) return true;
   const time = table.expiresAt(id);
   return time !== null && time <= expiredAt;

@@ -1,7 +1,7 @@
-import type { Value } from '../../../schema/expression/index.ts';
-import type { ComputedPlan, FieldPlan, FieldType, TablePlan } from '../../../schema/plan.ts';
-import { compileComputed } from '../../../schema/sdl/computed.ts';
-import type { Cell } from '../../store.ts';
+import type { Value } from '../../schema/expression/index.ts';
+import type { ComputedPlan, FieldPlan, FieldType, TablePlan } from '../../schema/plan.ts';
+import { compileComputed } from '../../schema/sdl/computed.ts';
+import type { Cell } from '../store.ts';
 
 /** Expression of a computed field: makes its cell from the cells of `uses`. */
 export interface CellExpression {

@@ -1,7 +1,7 @@
-import { withoutForbiddenKeys } from '../../../schema/forbidden-key.ts';
-import type { FieldPlan, FieldType, TablePlan } from '../../../schema/plan.ts';
-import { holdsJson } from '../../../schema/sdl/field.ts';
-import type { Cell } from '../../store.ts';
+import { withoutForbiddenKeys } from '../../schema/forbidden-key.ts';
+import type { FieldPlan, FieldType, TablePlan } from '../../schema/plan.ts';
+import { holdsJson } from '../../schema/sdl/field.ts';
+import type { Cell } from '../store.ts';
 
 export type CellEncoder = (cell: Cell) => string;
 

@@ -1,0 +1,53 @@
+import { type MigrationStep, stepName } from '../../schema/migration/diff.ts';
+import type { Allowance } from '../store.ts';
+
+/** Effect of one step of a migration on the stored records. */
+export interface MigrationCheck {
+  readonly step: MigrationStep;
+  /** Number of records, or for a unique index of values, that the step would change or lose, or that prevent it. */
+  readonly count: number;
+  /** Number of records and a few examples, for people. */
+  readonly found: string;
+  /** Effect on them: lost, changed to another value, left in a table without a type, or filled in. */
+  readonly effect?: 'loses' | 'changes' | 'leaves' | 'fills';
+  /** Advice, where the step cannot be made even when losing data is allowed. */
+  readonly blocker?: string;
+}
+
+/** Step of a migration with its effect. */
+export interface AssessedStep {
+  readonly step: MigrationStep;
+  /** Undefined for a step that can neither fail nor lose anything. */
+  readonly check: MigrationCheck | undefined;
+}
+
+export interface MigrationAssessment {
+  /** True when no allowance would make the migration possible. */
+  readonly impossible: boolean;
+  /** Names of the steps that lose data. */
+  readonly needed: readonly string[];
+  /** Those of them that are not allowed. */
+  readonly losing: readonly string[];
+}
+
+/** Returns the assessment of a migration: it is made where it is possible and loses only what it may. */
+export function judge(assessed: readonly AssessedStep[], allowed: Allowance): MigrationAssessment {
+  const impossible = assessed.some(({ check }) => check?.blocker !== undefined);
+  const needed = assessed.flatMap(({ step, check }) => (isLoss(check) ? (stepName(step) ?? []) : []));
+  return { impossible, needed, losing: needed.filter((name) => !isAllowed(allowed, name)) };
+}
+
+/** Returns the names that an allowance lists. */
+export function namesOf(allowed: Allowance): readonly string[] {
+  return typeof allowed === 'boolean' ? [] : allowed;
+}
+
+function isAllowed(allowed: Allowance, name: string): boolean {
+  return typeof allowed === 'boolean' ? allowed : allowed.includes(name);
+}
+
+/** True when the step loses or changes stored values. */
+function isLoss(check: MigrationCheck | undefined): boolean {
+  if (check?.effect === undefined || check.blocker !== undefined) return false;
+  return check.effect !== 'fills' && check.count > 0;
+}

@@ -1,0 +1,38 @@
+import { AppError } from '../../errors.ts';
+import type { BulkWrite, RecordKey, Write, WriteOutcome } from '../store.ts';
+import type { OneWrite } from './apply-write.ts';
+
+export function isBulk(write: Write): write is BulkWrite {
+  return write.type === 'patch-where' || write.type === 'delete-where';
+}
+
+/** Returns the error of a bulk write that matches more records than it may change. */
+export function tooManyRecords(count: number, limit: number): AppError {
+  return new AppError(
+    'BAD_REQUEST',
+    `${count} records match, and one request changes at most ${limit} (limits.bulk): narrow the filter.`,
+  );
+}
+
+/** Write of one of the selected records. */
+export type SelectedWrite = Extract<OneWrite, { type: 'patch' | 'delete' | 'put' }>;
+
+export function writeOf(write: BulkWrite, id: RecordKey): SelectedWrite {
+  const { table, guard, by } = write;
+  if (write.type === 'delete-where') return { type: 'delete', table, id, guard, by };
+  const index = table.fields.indexOf(table.primaryKey);
+  return { type: 'patch', table, id, cells: write.cells.with(index, id), guard, by };
+}
+
+/** Returns the outcome of a bulk write: one for all its records. */
+export function sumUp(outcomes: readonly WriteOutcome[], lastSeq: number): WriteOutcome {
+  const changed = outcomes.filter((outcome) => outcome.changed).length;
+  const json = JSON.stringify({ matched: outcomes.length, changed });
+  return {
+    id: null,
+    seq: outcomes.findLast((outcome) => outcome.changed)?.seq ?? lastSeq,
+    created: false,
+    changed: changed > 0,
+    json,
+  };
+}
