@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { CompressionConfig } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import { makeCompressHook } from '../server/content/compress-hook.ts';
-import { queryOf } from '../server/query-of.ts';
+import { queryOf } from '../server/request.ts';
 import { registerPageHeaders } from '../server/web/page-headers.ts';
 import type { Described } from './contract-operation.ts';
 import type { ContractSource } from './openapi.ts';

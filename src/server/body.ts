@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Limits } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import { parseJson } from '../resources/body/json.ts';
@@ -79,3 +79,13 @@ function readText(request: FastifyRequest, body: Buffer): string {
   if (body.includes(0)) throw new AppError('VALIDATION_ERROR', 'Text must not have NUL characters.');
   return body.toString('utf8');
 }
+
+/**
+ * Removes the Content-Type of a request without a body. Many clients always send one, and Fastify would then refuse the
+ * missing body. For routes that need no body.
+ */
+export const ignoreEmptyBody: onRequestHookHandler = ({ raw: { headers } }, _reply, done) => {
+  const { 'content-length': length = '0', 'transfer-encoding': coding } = headers;
+  if (length === '0' && coding === undefined) delete headers['content-type'];
+  done();
+};

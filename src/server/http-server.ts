@@ -11,13 +11,18 @@ import type { ServerConfig } from '../config/config.ts';
 import { sharesPort } from '../config/tls.ts';
 import { AppError, stoppingError } from '../errors.ts';
 import { registerBodyParsers } from './body.ts';
-import { findHeaderFault } from './checks/headers.ts';
-import { isHealth, makeHostCheck, misdirected, readAbsoluteForm } from './checks/host.ts';
 import { trackMethods } from './checks/known-methods.ts';
 import { forbiddenOrigin, isOwnBehindTls, makeOriginCheck, mayOpenStream } from './checks/origin.ts';
 import { answerAll, refuseConnection } from './checks/refuse-connection.ts';
-import { registerRequestOrder } from './checks/request-order.ts';
-import { registerCors } from './cors.ts';
+import {
+  findHeaderFault,
+  isHealth,
+  makeHostCheck,
+  misdirected,
+  readAbsoluteForm,
+  registerRequestOrder,
+} from './checks/request-head.ts';
+import { registerCors, registerOptions } from './cors.ts';
 import { LoopWatch } from './limits/loop-watch.ts';
 import { registerRateLimits } from './limits/rate-limits.ts';
 import { continueWhenRead } from './node/expect-continue.ts';
@@ -28,10 +33,9 @@ import { limitSecure, secureOptions } from './node/secure-server.ts';
 import { SharedPort } from './node/shared-port.ts';
 import type { Lifecycle } from './operations/health.ts';
 import { describeRequest, type Log } from './operations/log.ts';
-import { registerOptions } from './options.ts';
 import { makeErrorHandler } from './problems.ts';
+import { transportConstraint } from './request.ts';
 import { loadTls, type TlsFiles } from './tls.ts';
-import { transportConstraint } from './transport-constraint.ts';
 
 /** Bytes that Node buffers of a socket before `write` returns false. */
 const MAX_SOCKET_BUFFER_BYTES = 64 * 1024;

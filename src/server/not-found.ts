@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
 import { allowedAt, allowOf, listMethods, METHODS, offerAt } from './checks/known-methods.ts';
-import { transportOf } from './transport-constraint.ts';
+import { transportOf } from './request.ts';
 
 /** Path of a table, and whether REST is on there. */
 export interface KnownPath {

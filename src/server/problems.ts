@@ -2,8 +2,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { unauthorized } from '../auth/auth-errors.ts';
 import { AppError, ERRORS, type ErrorCode, internalError, makeProblem } from '../errors.ts';
 import { TAKEN_TYPES } from './body.ts';
-import { NEVER_KEPT } from './cache-control.ts';
 import { describeRequest, type Log } from './operations/log.ts';
+import { NEVER_KEPT } from './response-headers.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 

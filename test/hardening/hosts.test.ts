@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { makeHostCheck } from '../../src/server/checks/host.ts';
+import { makeHostCheck } from '../../src/server/checks/request-head.ts';
 import { BASE_CONFIG, startServer } from '../support/app.ts';
 import { rawHttp } from '../support/http.ts';
 import { RawWs } from '../support/raw-ws.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { makeNextLink } from '../../src/server/next-link.ts';
+import { makeNextLink } from '../../src/server/response-headers.ts';
 
 test.each([
   ['', '<?cursor=x>; rel="next"'],

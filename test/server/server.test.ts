@@ -8,14 +8,14 @@ import { StartError } from '../../src/config/files/diagnostic.ts';
 import { AppError, ERRORS } from '../../src/errors.ts';
 import { registerBodyParsers } from '../../src/server/body.ts';
 import { trackFiles, trackMethods } from '../../src/server/checks/known-methods.ts';
+import { registerOptions } from '../../src/server/cors.ts';
 import { registerNotFound } from '../../src/server/not-found.ts';
 import { registerHealth } from '../../src/server/operations/health.ts';
 import { createLog, describeRequest } from '../../src/server/operations/log.ts';
 import { registerMetrics } from '../../src/server/operations/metrics.ts';
-import { registerOptions } from '../../src/server/options.ts';
 import { makeErrorHandler, toAppError } from '../../src/server/problems.ts';
+import { transportConstraint, transportOf } from '../../src/server/request.ts';
 import { checkTls, loadTls } from '../../src/server/tls.ts';
-import { transportConstraint, transportOf } from '../../src/server/transport-constraint.ts';
 import { registerWeb } from '../../src/server/web/files.ts';
 import { LIMITS } from '../query/tables.ts';
 

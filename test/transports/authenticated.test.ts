@@ -8,7 +8,7 @@ import { TRANSPORTS, type TransportEntry } from '../../src/boot/transports.ts';
 import type { AuthConfig } from '../../src/config/config.ts';
 import type { Application } from '../../src/resources/application.ts';
 import { registerAuthentication } from '../../src/server/auth/authentication.ts';
-import { registerAuthMe } from '../../src/server/auth/me.ts';
+import { registerAuthMe } from '../../src/server/auth/routes.ts';
 import { createHttpServer } from '../../src/server/http-server.ts';
 import { Admission } from '../../src/server/limits/admission.ts';
 import { createLog } from '../../src/server/operations/log.ts';

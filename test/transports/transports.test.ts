@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ANONYMOUS, type Identity } from '../../src/auth/identity.ts';
 import type { Frame } from '../../src/hub/encode.ts';
 import { TokenBucket } from '../../src/server/limits/token-bucket.ts';
-import { queryOf } from '../../src/server/query-of.ts';
+import { queryOf } from '../../src/server/request.ts';
 import { Heartbeat } from '../../src/transports/heartbeat.ts';
 import { cachedTag, parsePrecondition } from '../../src/transports/rest/request.ts';
 import { etagOf } from '../../src/transports/rest/response.ts';

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
-import { identityOf } from '../../server/auth/identity-of.ts';
+import { identityOf } from '../../server/request.ts';
 import { parseIdempotencyKey } from '../../transports/rest/request.ts';
 import type { FlowData } from '../connector.ts';
 

@@ -3,8 +3,7 @@ import type { AppAuth } from '../../auth/app-auth.ts';
 import { unauthorized } from '../../auth/auth-errors.ts';
 import type { Identity } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
-import { identityOf } from '../../server/auth/identity-of.ts';
-import { parseQuery, queryOf } from '../../server/query-of.ts';
+import { identityOf, parseQuery, queryOf } from '../../server/request.ts';
 import type { ConnectionInfo } from './connection-events.ts';
 import type { Openness, RoomSettings } from './settings.ts';
 

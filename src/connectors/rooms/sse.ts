@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import type { ContractOperation } from '../../openapi/contract-operation.ts';
-import { queryOf } from '../../server/query-of.ts';
+import { queryOf } from '../../server/request.ts';
 import { checkStreamable, startResponse } from '../../transports/stream/response.ts';
 import type { ConnectorType } from '../connector.ts';
 import type { ConnectionInfo } from './connection-events.ts';

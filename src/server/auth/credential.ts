@@ -3,7 +3,7 @@ import { refuseToken } from '../../auth/auth-errors.ts';
 import type { Credential } from '../../auth/credentials/authenticator.ts';
 import { KEY_PREFIX } from '../../auth/credentials/key-prefix.ts';
 import { AppError } from '../../errors.ts';
-import { transportOf } from '../transport-constraint.ts';
+import { transportOf } from '../request.ts';
 
 /** Query parameters of a stream that are credentials. Otherwise a parameter of that name is a filter on a field. */
 export interface QueryCredentials {

@@ -1,16 +1,16 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { LocalAccounts } from '../../auth/accounts/local-accounts.ts';
 import type { LoggedIn, Logins } from '../../auth/accounts/logins.ts';
+import type { AppAuth } from '../../auth/app-auth.ts';
 import { unauthorized } from '../../auth/auth-errors.ts';
 import type { Principal } from '../../auth/identity.ts';
 import type { AppAuthWithAccounts } from '../../auth/open-app-auth.ts';
 import { nameProblem, passwordProblem } from '../../auth/policy/account-rules.ts';
 import { AppError } from '../../errors.ts';
-import { ignoreEmptyBody } from '../checks/empty-body.ts';
+import { ignoreEmptyBody } from '../body.ts';
+import { identityOf } from '../request.ts';
 import { makeAuthentication } from './authentication.ts';
 import { readTexts } from './body.ts';
-import { identityOf } from './identity-of.ts';
-import { registerAuthMe } from './me.ts';
 
 export interface AuthRoutes {
   readonly paths: readonly string[];
@@ -155,4 +155,16 @@ function toTokenResponse({ account, accessToken, expiresAt, refreshToken }: Logg
     refresh_token: refreshToken,
     user: { id: sub, name, roles, claims },
   };
+}
+
+/** Registers `GET {path}/me`, which returns the identity of the caller: `/{app_id}/auth/me`. */
+export function registerAuthMe(server: FastifyInstance, path: string, auth: AppAuth): void {
+  const onRequest = makeAuthentication(auth);
+  server.get(`${path}/me`, { onRequest }, (request, reply) => {
+    const identity = identityOf(request);
+    if (identity.type !== 'principal') throw unauthorized('Send a token or key: Authorization: Bearer …');
+    const { sub, roles, claims, expiresAt } = identity;
+    reply.header('cache-control', 'no-store');
+    return { sub, roles, claims, expires_at: expiresAt === undefined ? null : new Date(expiresAt).toISOString() };
+  });
 }

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { CorsConfig } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
-import { mayStream, transportOf } from '../transport-constraint.ts';
+import { mayStream, transportOf } from '../request.ts';
 
 const HOST = /^(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 

@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CompressionConfig } from '../../config/config.ts';
 import { compress, compressStream } from './compress.ts';
-import { tagIn } from './etag.ts';
+import { tagIn } from './content.ts';
 import { chooseCoding } from './negotiate.ts';
 
 /** Content types that get smaller; images, fonts and archives are compressed already. */

@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify';
 import type { Limits } from '../../config/config.ts';
 import { AppError, stoppingError } from '../../errors.ts';
-import { identityOf } from '../auth/identity-of.ts';
 import { type AddressOf, makeAddressOf } from '../client-address.ts';
+import { identityOf } from '../request.ts';
 
 /** Address and principal under which an open connection is counted. Pass it to `leave` when the connection closes. */
 export interface Lease {

@@ -2,10 +2,10 @@ import type { FastifyInstance } from 'fastify';
 import type { ServerConfig } from '../../config/config.ts';
 import { isLoopback } from '../../config/loopback.ts';
 import { AppError } from '../../errors.ts';
-import { identityOf } from '../auth/identity-of.ts';
-import { isHealth } from '../checks/host.ts';
 import { opensStream } from '../checks/origin.ts';
+import { isHealth } from '../checks/request-head.ts';
 import { makeAddressOf } from '../client-address.ts';
+import { identityOf } from '../request.ts';
 import { RateLimiter } from './rate-limiter.ts';
 
 type RateLimitConfig = Pick<ServerConfig, 'host' | 'trustProxy' | 'limits'>;

@@ -4,10 +4,9 @@ import type { CompressionConfig } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import type { AuditTrail } from '../../resources/audit/trail.ts';
 import { makeAuthentication } from '../auth/authentication.ts';
-import { identityOf } from '../auth/identity-of.ts';
 import { makeCompressHook } from '../content/compress-hook.ts';
-import { makeNextLink } from '../next-link.ts';
-import { queryOf } from '../query-of.ts';
+import { identityOf, queryOf } from '../request.ts';
+import { makeNextLink } from '../response-headers.ts';
 
 export interface AuditRoutes {
   /** `/{app_id}/audit`, and `/audit` when there is no other application. */

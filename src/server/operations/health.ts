@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { NEVER_KEPT } from '../cache-control.ts';
+import { NEVER_KEPT } from '../response-headers.ts';
 
 /** State of the server, shared by the parts that depend on it. */
 export interface Lifecycle {

@@ -4,7 +4,7 @@ import type { Counter, Gauge, Histogram as LibraryHistogram, Registry } from 'pr
 import type { ServerConfig } from '../../config/config.ts';
 import { isPrivate } from '../../config/loopback.ts';
 import { AppError } from '../../errors.ts';
-import { NEVER_KEPT } from '../cache-control.ts';
+import { NEVER_KEPT } from '../response-headers.ts';
 
 /** Counts of durations, in seconds. */
 export interface Distribution {

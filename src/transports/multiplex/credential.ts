@@ -3,8 +3,7 @@ import type { Authenticator, Credential } from '../../auth/credentials/authentic
 import type { Identity } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import { bearerIn, bearerOffered, isCredentialOffer } from '../../server/auth/credential.ts';
-import { identityOf } from '../../server/auth/identity-of.ts';
-import { queryOf } from '../../server/query-of.ts';
+import { identityOf, queryOf } from '../../server/request.ts';
 
 /** The caller, or the reason why it is not known. */
 export type Authentication = { readonly identity: Identity } | { readonly refused: string };

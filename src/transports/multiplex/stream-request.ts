@@ -3,7 +3,7 @@ import type { Identity } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import { parsePosition } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
-import { queryOf } from '../../server/query-of.ts';
+import { queryOf } from '../../server/request.ts';
 import type { SubscribedOperation } from './frames.ts';
 import { GatewayRefusal, parseOperations } from './requests.ts';
 import type { CheckedSubscription } from './subscriptions.ts';

@@ -3,9 +3,9 @@ import { SERVER } from '../../auth/identity.ts';
 import { AppError, invalidField } from '../../errors.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import type { WriteOptions } from '../../resources/table/types.ts';
-import { identityOf } from '../../server/auth/identity-of.ts';
 import { isMergePatch } from '../../server/body.ts';
 import { MEDIA_TYPES } from '../../server/content/formats.ts';
+import { identityOf } from '../../server/request.ts';
 import type { RecordKey, StoredRecord, WriteOutcome } from '../../store/store.ts';
 import { oneBody, optionsOf } from './request.ts';
 

@@ -6,10 +6,8 @@ import { makeIdempotencyKey } from '../../resources/idempotency.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import type { WriteOptions } from '../../resources/table/types.ts';
 import type { TablePlan } from '../../schema/plan.ts';
-import { identityOf } from '../../server/auth/identity-of.ts';
-import type { Content, Representation } from '../../server/content/content.ts';
-import { seqOf, tagIn } from '../../server/content/etag.ts';
-import { queryOf } from '../../server/query-of.ts';
+import { type Content, type Representation, seqOf, tagIn } from '../../server/content/content.ts';
+import { identityOf, queryOf } from '../../server/request.ts';
 import type { IdempotencyKey, Precondition } from '../../store/store.ts';
 
 /** A request with the representation of its answer. */

@@ -1,8 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import type { Column, Published } from '../../resources/table/types.ts';
-import type { Body, Representation } from '../../server/content/content.ts';
-import { tagFor } from '../../server/content/etag.ts';
+import { type Body, type Representation, tagFor } from '../../server/content/content.ts';
 import type { Awaitable, WriteOutcome } from '../../store/store.ts';
 import type { RequestContext } from './request.ts';
 

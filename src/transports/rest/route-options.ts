@@ -1,6 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { MERGE_PATCH } from '../../server/body.ts';
-import { ignoreEmptyBody } from '../../server/checks/empty-body.ts';
+import { ignoreEmptyBody, MERGE_PATCH } from '../../server/body.ts';
 import { MEDIA_TYPES } from '../../server/content/formats.ts';
 import { toAppError } from '../../server/problems.ts';
 import { explainWeakTag } from './response.ts';

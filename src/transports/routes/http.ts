@@ -3,7 +3,7 @@ import type { Limits } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import { parseJson } from '../../resources/body/json.ts';
 import { checkJson, throwInvalid } from '../../resources/body/values.ts';
-import { cacheControlFor } from '../../server/cache-control.ts';
+import { cacheControlFor } from '../../server/response-headers.ts';
 import { makeContext, type RouteScope } from './context.ts';
 import type { HttpContext } from './define.ts';
 import { toFailure } from './failures.ts';

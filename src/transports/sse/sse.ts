@@ -3,8 +3,7 @@ import type { RealtimeConnection, RealtimeHooks } from '../../hooks/realtime-hoo
 import { parseKey } from '../../resources/key.ts';
 import { parsePosition, type SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
-import { identityOf } from '../../server/auth/identity-of.ts';
-import { queryOf } from '../../server/query-of.ts';
+import { identityOf, queryOf } from '../../server/request.ts';
 import type { Awaitable } from '../../store/store.ts';
 import { peerOf, runConnectHooks } from '../connect-hooks.ts';
 import { Connections } from '../connections.ts';

@@ -3,7 +3,7 @@ import type { Http2ServerResponse } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
-import { STREAMED } from '../../server/cache-control.ts';
+import { STREAMED } from '../../server/response-headers.ts';
 
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',

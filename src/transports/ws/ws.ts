@@ -6,9 +6,8 @@ import type { RealtimeConnection, RealtimeHooks } from '../../hooks/realtime-hoo
 import { parseKey } from '../../resources/key.ts';
 import type { SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
-import { identityOf } from '../../server/auth/identity-of.ts';
 import type { MessageFormat } from '../../server/content/formats.ts';
-import { queryOf } from '../../server/query-of.ts';
+import { identityOf, queryOf } from '../../server/request.ts';
 import { peerOf, runConnectHooks } from '../connect-hooks.ts';
 import { Connections } from '../connections.ts';
 import { type Endpoint, endpointsOf, tableUrls } from '../endpoint.ts';

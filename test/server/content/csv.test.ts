@@ -4,9 +4,9 @@ import { AppError } from '../../../src/errors.ts';
 import { type BatchBody, isJson } from '../../../src/resources/body/batch-body.ts';
 import { RecordParser } from '../../../src/resources/body/record-parser.ts';
 import type { JsonValue, TablePlan } from '../../../src/schema/plan.ts';
+import { represent } from '../../../src/server/content/content.ts';
 import { parseCsv } from '../../../src/server/content/csv.ts';
 import { parseLines } from '../../../src/server/content/ndjson.ts';
-import { represent } from '../../../src/server/content/represent.ts';
 import { LIMITS } from '../../query/tables.ts';
 import { planOf } from '../../schema/mistakes.ts';
 

@@ -1,7 +1,7 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { compress } from '../../../src/server/content/compress.ts';
-import { seqOf, tagFor, tagIn } from '../../../src/server/content/etag.ts';
+import { seqOf, tagFor, tagIn } from '../../../src/server/content/content.ts';
 import { chooseCoding, chooseFormat } from '../../../src/server/content/negotiate.ts';
 
 describe('Accept', () => {

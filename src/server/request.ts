@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import type { FastifyServerOptions } from 'fastify';
+import type { FastifyRequest, FastifyServerOptions } from 'fastify';
+import { ANONYMOUS, type Identity } from '../auth/identity.ts';
 import type { TransportName } from '../schema/plan.ts';
 import { MEDIA_TYPE_NAMES } from './content/formats.ts';
 
@@ -84,3 +85,33 @@ export const transportConstraint: Strategy = {
   deriveConstraint: preferenceOf,
   mustMatchWhenDerived: false,
 };
+
+/** Returns the raw query string of a request, percent-encoded, without its question mark. */
+export function queryOf({ raw: { url } }: Pick<FastifyRequest, 'raw'>): string {
+  const start = url?.indexOf('?') ?? -1;
+  return start < 0 ? '' : (url as string).slice(start + 1);
+}
+
+/** Parses a query string: a repeated name has an array; names in `reserved` are left out. */
+export function parseQuery(rawQuery: string, reserved: readonly string[]): Record<string, string | string[]> {
+  const query: Record<string, string | string[]> = Object.create(null);
+  for (const [name, value] of new URLSearchParams(rawQuery)) {
+    if (reserved.includes(name)) continue;
+    const before = query[name];
+    query[name] = before === undefined ? value : [before, value].flat();
+  }
+  // Schema validators need a prototype, and `__proto__` is an own property here.
+  return Object.defineProperties({}, Object.getOwnPropertyDescriptors(query));
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set by authentication; null where authentication is off. Read it with `identityOf`. */
+    identity: Identity | null;
+  }
+}
+
+/** Returns the caller of a request: anonymous where authentication is off. */
+export function identityOf(request: FastifyRequest): Identity {
+  return request.identity ?? ANONYMOUS;
+}
