@@ -78,7 +78,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     onError: (error) => log.error({ err: error }, 'fault'),
   };
   try {
-    const options = { ...context, server: config, modules, allowDestructive, isOnly: apps.length === 1, log };
+    const options = { ...context, server: config, modules, allowDestructive, apps: configs, log };
     for (const app of apps) opened.push(await openApp(app, options));
     installAuthentication(server, opened);
     transports.push(...(await mountTransports(server, opened, context)));

@@ -1,5 +1,6 @@
 import { type AppAuthWithAccounts, openAppAuth } from '../auth/open-app-auth.ts';
 import type { AppConfig, ServerConfig } from '../config/config.ts';
+import { type HasShortAddress, makeHasShortAddress } from '../config/short-addresses.ts';
 import type { AppFlows } from '../connectors/flows/app-flows.ts';
 import type { AppError } from '../errors.ts';
 import { AppHooks } from '../hooks/app-hooks.ts';
@@ -25,8 +26,8 @@ export interface OpenApp {
   readonly tables: ReadonlyMap<string, TableHandle>;
   /** Undefined where the application has neither connectors nor flows. */
   readonly flows: AppFlows | undefined;
-  /** True when the server has no other application. */
-  readonly isOnly: boolean;
+  /** Short addresses of the application. */
+  readonly hasShortAddress: HasShortAddress;
   /** Finishes writes and hooks, and closes the store. */
   close(): Promise<void>;
 }
@@ -36,14 +37,16 @@ export interface OpenAppOptions {
   readonly modules: Modules;
   readonly admission: Admission;
   readonly allowDestructive: Allowance;
-  readonly isOnly: boolean;
+  /** All applications of the server. */
+  readonly apps: readonly AppConfig[];
   readonly log: Log;
   readonly onError: (error: unknown) => void;
 }
 
 /** Opens store, hooks, accounts and flows of one application, in this order; what was opened is closed on failure. */
 export async function openApp({ config, plan }: ProjectApp, options: OpenAppOptions): Promise<OpenApp> {
-  const { server, modules, log, onError, allowDestructive, isOnly } = options;
+  const { server, modules, log, onError, allowDestructive } = options;
+  const hasShortAddress = makeHasShortAddress(config, options.apps);
   const { appId } = config;
   const onNotice = (step: string) => log.info({ app: appId, step }, 'schema change');
   const onWarning = (sentence: string) => log.warn({ app: appId }, sentence);
@@ -72,10 +75,20 @@ export async function openApp({ config, plan }: ProjectApp, options: OpenAppOpti
     const auth = await openAppAuth(config, { limits: server.limits, health: application.storage, onError, onReuse });
     opened.push(() => auth?.close());
     if (auth !== undefined) application.streams.follow(auth.connections);
-    const flows = await openFlows({ config, application, auth }, options);
+    const flows = await openFlows({ config, application, auth, hasShortAddress }, options);
     opened.push(() => flows?.close());
     const tables = makeHandles(application.resources);
-    return { config, application, auth, hooks, routes: modules.routes.get(appId) ?? [], tables, flows, isOnly, close };
+    return {
+      config,
+      application,
+      auth,
+      hooks,
+      routes: modules.routes.get(appId) ?? [],
+      tables,
+      flows,
+      hasShortAddress,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -83,13 +96,13 @@ export async function openApp({ config, plan }: ProjectApp, options: OpenAppOpti
 }
 
 async function openFlows(
-  opened: Pick<OpenApp, 'config' | 'application' | 'auth'>,
-  { modules, server, admission, log, onError, isOnly }: OpenAppOptions,
+  opened: Pick<OpenApp, 'config' | 'application' | 'auth' | 'hasShortAddress'>,
+  { modules, server, admission, log, onError }: OpenAppOptions,
 ): Promise<AppFlows | undefined> {
   const plan = modules.flows.get(opened.config.appId);
   if (plan === undefined) return undefined;
   const { openAppFlows } = await import('../connectors/flows/app-flows.ts');
-  return openAppFlows(plan, { ...opened, server, admission, log, onError, isAlone: isOnly });
+  return openAppFlows(plan, { ...opened, server, admission, log, onError });
 }
 
 /** Logs once when writes to the storage begin to fail, with what the system says, and once when that ends. */

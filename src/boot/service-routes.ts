@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { ServerConfig } from '../config/config.ts';
 import { formatHost } from '../config/loopback.ts';
+import { ownPath } from '../config/reserved-paths.ts';
+import type { HasShortAddress } from '../config/short-addresses.ts';
 import { isSecure } from '../config/tls.ts';
 import { CAPABILITIES } from '../openapi/capabilities.ts';
 import { registerContract } from '../openapi/contract.ts';
@@ -20,9 +22,9 @@ const CLIENT_MODULE = 'client.js';
 
 /** Installs authentication for every application with `auth`. Must run before any transport takes its addresses. */
 export function installAuthentication(server: FastifyInstance, opened: readonly OpenApp[]): void {
-  const tables = opened.flatMap(({ config: { appId }, application, auth, isOnly }) => {
+  const tables = opened.flatMap(({ config: { appId }, application, auth, hasShortAddress }) => {
     if (auth === undefined) return [];
-    registerAccounts(server, [`/${appId}/auth`, ...(isOnly ? ['/auth'] : [])], auth);
+    registerAccounts(server, addressesOf(appId, 'auth', hasShortAddress), auth);
     return [...application.resources].map(([name, { table }]) => ({ path: `/${appId}/${name}`, table, auth }));
   });
   if (tables.length > 0) registerAuthentication(server, tables);
@@ -42,15 +44,19 @@ export async function registerServiceRoutes(
   registerNotFound(server, knownPaths(opened), ambiguousPaths(opened));
 }
 
-/** Registers the audit log, for the only application also without the app id, unless `audit` is its id. */
+/** Returns the addresses of an endpoint: below `_`, the alias beside the tables, and for the default application the short one. */
+function addressesOf(appId: string, name: string, hasShortAddress: HasShortAddress): string[] {
+  return [ownPath(appId, name), `/${appId}/${name}`, ...(hasShortAddress(name) ? [`/${name}`] : [])];
+}
+
+/** Registers the audit log. */
 function registerAuditLog(
   server: FastifyInstance,
-  { config: { appId }, application, auth, isOnly }: OpenApp,
+  { config: { appId }, application, auth, hasShortAddress }: OpenApp,
   { compression }: ServerConfig,
 ): void {
   if (application.audit === undefined) return;
-  const isFree = isOnly && appId !== AUDIT_NAME;
-  const paths = [`/${appId}/${AUDIT_NAME}`, ...(isFree ? [`/${AUDIT_NAME}`] : [])];
+  const paths = addressesOf(appId, AUDIT_NAME, hasShortAddress);
   registerAudit(server, { paths, trail: application.audit, auth, compression });
 }
 
@@ -86,11 +92,12 @@ async function registerFiles(
   }
 }
 
-/** Returns the paths of the client for pages. A file of that name in an application's own folder replaces it. */
+/** Returns the paths of the client for pages. A file of that name in an application's own folder replaces the alias. */
 function clientPaths(opened: readonly OpenApp[]): string[] {
-  return opened
-    .filter(({ config: { web } }) => web === undefined || !existsSync(join(web, CLIENT_MODULE)))
-    .map(({ config: { appId } }) => `/${appId}/${CLIENT_MODULE}`);
+  return opened.flatMap(({ config: { appId, web } }) => {
+    const isReplaced = web !== undefined && existsSync(join(web, CLIENT_MODULE));
+    return [ownPath(appId, CLIENT_MODULE), ...(isReplaced ? [] : [`/${appId}/${CLIENT_MODULE}`])];
+  });
 }
 
 /** Returns the paths of tables, for the response to a wrong method. */
@@ -103,7 +110,7 @@ function knownPaths(opened: readonly OpenApp[]): { path: string; rest: boolean }
   );
 }
 
-/** Returns the paths of the multiplexed protocol without an app id, which are ambiguous with several applications. */
+/** Returns paths of the multiplexed protocol without an app id, with the paths that a client may have meant. */
 function ambiguousPaths(opened: readonly OpenApp[]): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>();
   if (opened.length === 1) return found;

@@ -57,10 +57,20 @@ export async function mountTransports(
   return mounted;
 }
 
-function toMountedApp({ config, application, auth, hooks, routes, flows, isOnly }: OpenApp): MountedApp {
+function toMountedApp({ config, application, auth, hooks, routes, flows, hasShortAddress }: OpenApp): MountedApp {
   const { resources, planTag } = application;
   const rooms = new Map(flows?.connectors.flatMap(roomsOf));
-  return { config, resources, planTag, auth, hooks: hooks?.realtime, routes, rooms, connectors: flows, isOnly };
+  return {
+    config,
+    resources,
+    planTag,
+    auth,
+    hooks: hooks?.realtime,
+    routes,
+    rooms,
+    connectors: flows,
+    hasShortAddress,
+  };
 }
 
 function roomsOf({ name, rooms }: { name: string; rooms?: RoomsHandle }): (readonly [string, RoomsHandle])[] {

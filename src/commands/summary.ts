@@ -27,7 +27,7 @@ export function summarize({ url, apps }: Pick<RunningServer, 'url' | 'apps'>): s
 function describeApp({ config, plan }: ProjectApp, { base, isOnly }: { base: string; isOnly: boolean }): BannerRow[] {
   const named = (label: string) => (isOnly ? label : `${config.appId} ${label.toLowerCase()}`);
   const page = config.web === undefined ? [] : [{ label: named('Page'), text: `${base}/` }];
-  const docs = config.docs ? [{ label: named('API page'), text: `${base}/docs` }] : [];
+  const docs = config.docs ? [{ label: named('API page'), text: `${base}/_/docs` }] : [];
   const tables = plan.tables.flatMap(({ exportName }) => exportName ?? []);
   // With `auth` a browser would get an error there.
   const isOpen = config.auth === undefined || config.auth === 'none';

@@ -64,9 +64,11 @@ function readFolder(folder: string, members: readonly string[], { report, env }:
   const byId = new Map<string, string>();
   const byData = new Map<string, string>();
   const withoutAuth: ConfigFile[] = [];
+  const files: ConfigFile[] = [];
   const apps = members.map((name) => {
     const own = readSettings(join(folder, name), { report, env, role: 'member', shown: `${name}/${CONFIG_FILE}` });
     const app = loadApp(join(folder, name), own);
+    files.push(own);
     notices.push(...own.ignored);
     if (!saysAuth(own)) withoutAuth.push(own);
     const sameId = byId.get(app.appId);
@@ -85,7 +87,21 @@ function readFolder(folder: string, members: readonly string[], { report, env }:
     return app;
   });
   checkHost(server, withoutAuth[0], settings);
-  return { server, apps, notices };
+  return { server, apps, notices: [...notices, ...checkDefault(members, apps, files)] };
+}
+
+/** Reports a second default application. Returns a notice where the order of the folders decides. */
+function checkDefault(members: readonly string[], apps: readonly AppConfig[], files: readonly ConfigFile[]): string[] {
+  const [first, ...others] = apps.flatMap((app, index) => (app.default ? [index] : []));
+  for (const index of others) {
+    const message = `default: ${members[first as number]} is the default application already`;
+    files[index]?.wrong('default', { message, hint: 'leave it out here, or there' });
+  }
+  if (first !== undefined || apps.length < 2) return [];
+  const file = join(members[0] as string, CONFIG_FILE);
+  return [
+    `addresses without an app id are those of "${apps[0]?.appId}", the first folder; to keep that, write \`default: true\` in ${file}`,
+  ];
 }
 
 /** True for a folder with schema.graphql, or with a config.yaml that names its schemas. */

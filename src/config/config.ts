@@ -122,7 +122,7 @@ export interface CompressionConfig {
 /** Configuration of the multiplexed protocol. */
 export interface MultiplexConfig {
   readonly enabled: boolean;
-  /** Path below `/{app_id}`, and at the root when there is one application; without a slash at the end. */
+  /** Path below `/{app_id}`, and for the default application at the root; without a slash at the end. */
   readonly path: string;
 }
 
@@ -186,6 +186,8 @@ export interface ServerConfig {
 /** Configuration of one application, from its own folder. */
 export interface AppConfig {
   readonly appId: string;
+  /** True when addresses without an app id are those of this application, whatever other applications the server has. */
+  readonly default: boolean;
   /** Absolute path of the application folder. */
   readonly dir: string;
   readonly rest: boolean | undefined;

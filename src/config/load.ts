@@ -10,7 +10,7 @@ import { Report } from './files/report.ts';
 import { readSource, SourceFile } from './files/source.ts';
 import { APP_KEYS, SERVER_KEYS } from './keys/keys.ts';
 import { isLoopback } from './loopback.ts';
-import { isReservedAppId } from './reserved-paths.ts';
+import { beginsAsOwn, isReservedAppId } from './reserved-paths.ts';
 
 export const CONFIG_FILE = 'config.yaml';
 export const SCHEMA_FILE = 'schema.graphql';
@@ -118,6 +118,9 @@ function findAppId(folder: string, written: string | undefined, settings: Config
   if (!/^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$/.test(appId)) {
     const message = `${what} cannot stand in a URL: only letters, digits, "-", "_" and ".", not first "."`;
     settings.wrong('app_id', { message, hint });
+  } else if (beginsAsOwn(appId)) {
+    const message = `${what} is reserved: addresses that begin with "_" are the server's own`;
+    settings.wrong('app_id', { message, hint: `write \`app_id: ${appId.replace(/^_+/, '') || 'my-app'}\`` });
   } else if (isReservedAppId(appId)) {
     settings.wrong('app_id', { message: `${what} is used by the server itself`, hint });
   }

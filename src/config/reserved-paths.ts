@@ -1,3 +1,16 @@
+/** First segment of every address of the server's own: `/{app_id}/_/…`, and `/_/…` for the whole server. */
+export const OWN_SEGMENT = '_';
+
+/** Returns an address of the server's own below an application: `/{app_id}/_/auth`. */
+export function ownPath(appId: string, name: string): string {
+  return `/${appId}/${OWN_SEGMENT}/${name}`;
+}
+
+/** True for a segment that is the server's own, now or later: tables, applications and routes do not begin with it. */
+export function beginsAsOwn(segment: string): boolean {
+  return segment.startsWith(OWN_SEGMENT);
+}
+
 /** Places where the server uses a first path segment itself. */
 interface Reserved {
   /** True when it is used at the root of the server: no application can have this id. */
@@ -6,7 +19,10 @@ interface Reserved {
   readonly app: boolean;
 }
 
-/** First path segments that the server uses itself. Names of tables have further rules (schema/names.ts). */
+/**
+ * First path segments of aliases: addresses that the server had before `_`, and keeps. Names of tables have further rules
+ * (schema/names.ts).
+ */
 const RESERVED: Readonly<Record<string, Reserved>> = {
   // An app id `api` would hide the short addresses of routes and of the multiplexed protocol.
   api: { root: true, app: false },
@@ -26,14 +42,14 @@ function find(segment: string): Reserved | undefined {
 }
 
 export function isReservedAppId(appId: string): boolean {
-  return find(appId.toLowerCase())?.root === true;
+  return beginsAsOwn(appId) || find(appId.toLowerCase())?.root === true;
 }
 
 /** True when a path without app id would take one of the server's paths. `/api` is reserved for such paths. */
 export function isReservedAtRoot(segment: string): boolean {
-  return segment !== 'api' && find(segment)?.root === true;
+  return beginsAsOwn(segment) || (segment !== 'api' && find(segment)?.root === true);
 }
 
 export function isReservedInApp(segment: string): boolean {
-  return find(segment)?.app === true;
+  return beginsAsOwn(segment) || find(segment)?.app === true;
 }

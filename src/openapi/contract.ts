@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { CompressionConfig } from '../config/config.ts';
+import { OWN_SEGMENT } from '../config/reserved-paths.ts';
 import { AppError } from '../errors.ts';
 import { makeCompressHook } from '../server/content/compress-hook.ts';
 import { queryOf } from '../server/request.ts';
@@ -20,7 +21,7 @@ export interface ContractOptions {
   readonly source: Omit<ContractSource, 'described'>;
   /** Describes the operations that belong to no table; called when a document is made. */
   readonly describe: () => Promise<readonly Described[]>;
-  readonly page: PageOptions;
+  readonly page: Omit<PageOptions, 'root'>;
   readonly compression: CompressionConfig;
 }
 
@@ -30,6 +31,8 @@ export interface PageOptions {
   readonly hasOwnPage: boolean;
   /** True when callers can log in with a name and a password. */
   readonly hasUsers: boolean;
+  /** Relative address of `/{app_id}/` from the page. */
+  readonly root: '.' | '..';
 }
 
 interface Document extends DocumentText {
@@ -43,35 +46,51 @@ const HOST = /^(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 const PAGE_FILE_AGE = 'public, max-age=31536000, immutable';
 
 /**
- * Registers `/{app}/openapi.json`, `/{app}/asyncapi.json` and the page `/{app}/docs`. Each is loaded and made at the first
- * request for it, then cached.
+ * Registers `/{app}/_/openapi.json`, `/{app}/_/asyncapi.json` and the page `/{app}/_/docs`, and the aliases without `_`. Each
+ * is loaded and made at the first request for it, then cached.
  */
 export function registerContract(app: FastifyInstance, options: ContractOptions): void {
-  const { source, describe, page: pageOptions, compression } = options;
-  const path = `/${source.plan.appId}`;
-  const openApi = cacheViews(async (origin: string, media: 'all' | undefined) => {
-    const { makeOpenApi } = await import('./openapi.ts');
-    const view = { ...(origin === '' ? {} : { origin }), ...(media === undefined ? {} : { media }) };
-    return asDocument(json(makeOpenApi({ ...source, described: await describe() }, view)));
-  });
+  const { source, compression } = options;
+  const { appId } = source.plan;
   const asyncApi = once(async () => asDocument(json((await import('./asyncapi/asyncapi.ts')).makeAsyncApi(source))));
-  const page = once(async () => asDocument(await (await import('./page/page.ts')).makePage(source, pageOptions)));
   void app.register(async (scope) => {
     await registerPageHeaders(scope);
     scope.addHook('onSend', makeCompressHook(compression));
-    scope.get(`${path}/openapi.json`, async (request, reply) => {
-      const media = new URLSearchParams(queryOf(request)).get('media') === 'all' ? 'all' : undefined;
-      return send(request, reply, await openApi(originOf(request), media));
-    });
-    scope.get(`${path}/asyncapi.json`, async (request, reply) => send(request, reply, await asyncApi()));
-    scope.get(`${path}/docs`, async (request, reply) => send(request, reply, await page()));
-    scope.get(`${path}/docs/`, (_request, reply) => reply.redirect('../docs', 308));
-    scope.get(`${path}/docs/:file`, async (request, reply) => {
-      const { file } = request.params as { file: string };
-      const found = await (await import('./page/files.ts')).readPageFile(file);
-      if (found === undefined) throw new AppError('NOT_FOUND', 'There is nothing at this address.');
-      return reply.header('cache-control', PAGE_FILE_AGE).type(found.type).send(found.text);
-    });
+    registerAt(scope, { path: `/${appId}/${OWN_SEGMENT}`, root: '..', options, asyncApi });
+    registerAt(scope, { path: `/${appId}`, root: '.', options, asyncApi });
+  });
+}
+
+interface DocumentsAddress {
+  readonly path: string;
+  /** Relative address of `/{app_id}/` from the documents. */
+  readonly root: '.' | '..';
+  readonly options: ContractOptions;
+  readonly asyncApi: () => Promise<Document>;
+}
+
+function registerAt(scope: FastifyInstance, { path, root, options, asyncApi }: DocumentsAddress): void {
+  const { source, describe, page: pageOptions } = options;
+  const openApi = cacheViews(async (origin: string, media: 'all' | undefined) => {
+    const { makeOpenApi } = await import('./openapi.ts');
+    const view = { root, ...(origin === '' ? {} : { origin }), ...(media === undefined ? {} : { media }) };
+    return asDocument(json(makeOpenApi({ ...source, described: await describe() }, view)));
+  });
+  const page = once(async () =>
+    asDocument(await (await import('./page/page.ts')).makePage(source, { ...pageOptions, root })),
+  );
+  scope.get(`${path}/openapi.json`, async (request, reply) => {
+    const media = new URLSearchParams(queryOf(request)).get('media') === 'all' ? 'all' : undefined;
+    return send(request, reply, await openApi(originOf(request), media));
+  });
+  scope.get(`${path}/asyncapi.json`, async (request, reply) => send(request, reply, await asyncApi()));
+  scope.get(`${path}/docs`, async (request, reply) => send(request, reply, await page()));
+  scope.get(`${path}/docs/`, (_request, reply) => reply.redirect('../docs', 308));
+  scope.get(`${path}/docs/:file`, async (request, reply) => {
+    const { file } = request.params as { file: string };
+    const found = await (await import('./page/files.ts')).readPageFile(file);
+    if (found === undefined) throw new AppError('NOT_FOUND', 'There is nothing at this address.');
+    return reply.header('cache-control', PAGE_FILE_AGE).type(found.type).send(found.text);
   });
 }
 

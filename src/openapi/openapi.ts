@@ -43,6 +43,8 @@ export interface View {
   readonly origin?: string;
   /** `all` describes every content type and the streams. Without it only JSON: code generators then make better clients. */
   readonly media?: 'all';
+  /** Relative address of `/{app_id}/` from the document; defaults to `.`. */
+  readonly root?: '.' | '..';
 }
 
 const ABOUT = [
@@ -87,7 +89,10 @@ export function makeOpenApi(source: ContractSource, view: View = {}): Part {
     servers: [
       // Absolute, since many tools use the first URL as it is.
       { url: `${origin}/${plan.appId}` },
-      { url: `../${plan.appId}`, description: 'Relative to this document: behind a proxy that adds a prefix.' },
+      {
+        url: `${view.root === '..' ? '../' : ''}../${plan.appId}`,
+        description: 'Relative to this document: behind a proxy that adds a prefix.',
+      },
     ],
     tags: [
       ...tables.map(({ name, description }) => ({ name, description: description ?? `Records of ${name}.` })),

@@ -1,4 +1,5 @@
 import type { Wrong } from '../config/keys/units.ts';
+import { beginsAsOwn } from '../config/reserved-paths.ts';
 import type { ScalarName } from './plan.ts';
 
 const SCALAR_NAMES = ['ID', 'String', 'Int', 'Float', 'Boolean', 'Date', 'Long', 'JSON'] as const;
@@ -11,7 +12,7 @@ export function isScalarName(name: string): name is ScalarName {
 
 // Names that have a meaning in every JavaScript object.
 const OBJECT_NAMES: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
-// Path segments of an application that are not tables, with the reason for the error message.
+// Aliases of addresses below `/{app_id}/_`, which are not tables, with the reason for the error message.
 const RESERVED_SEGMENTS: ReadonlyMap<string, string> = new Map([
   ['docs', 'the API page and its documents are there'],
   ['openapi.json', 'the API page and its documents are there'],
@@ -48,12 +49,21 @@ export function checkStoredName(name: string): Wrong | undefined {
 /** Checks `@export(name:)`, the last segment of the table's URL. Undefined when the name is valid. */
 export function checkExportName(name: string): Wrong | undefined {
   if (OBJECT_NAMES.has(name)) return { message: `"${name}" is a reserved name` };
+  if (beginsAsOwn(name)) {
+    const free = name.replace(/^_+/, '');
+    const line = `@export(name: ${JSON.stringify(/^[A-Za-z0-9]/.test(free) ? free : 'records')})`;
+    const message = `"${name}" is reserved: addresses that begin with "_" are the server's own`;
+    return { message, hint: `write ${line}; the stored records stay where they are` };
+  }
   const own = RESERVED_SEGMENTS.get(name);
   if (own !== undefined) {
     const hint = `${own}: take another name, @export(name: "…")`;
     return { message: `"${name}" is used by the server itself`, hint };
   }
-  return /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,62}$/.test(name)
+  return /^[A-Za-z0-9-][A-Za-z0-9_.-]{0,62}$/.test(name)
     ? undefined
-    : { message: `"${name}" cannot stand in a URL`, hint: 'only letters, digits, "-", "_" and ".", not first "."' };
+    : {
+        message: `"${name}" cannot stand in a URL`,
+        hint: 'only letters, digits, "-", "_" and ".", not first "." or "_"',
+      };
 }

@@ -3,6 +3,7 @@ import { describeAuth } from '../config/auth.ts';
 import type { AppConfig, Config } from '../config/config.ts';
 import { formatDuration } from '../config/keys/units.ts';
 import { formatHost, isPrivate } from '../config/loopback.ts';
+import { ownPath } from '../config/reserved-paths.ts';
 import { isSecure } from '../config/tls.ts';
 import { AUDIT_NAME } from './names.ts';
 import {
@@ -29,9 +30,9 @@ export function describePlan(plan: Plan, { server, app }: Config): readonly stri
     ...(app.realtime.enabled
       ? [`  realtime ${http}/${plan.appId}${app.realtime.path}/ws and /subscribe: many tables over one connection`]
       : []),
-    ...(app.docs ? [`  docs     ${http}/${plan.appId}/docs, openapi.json and asyncapi.json beside it`] : []),
+    ...(app.docs ? [`  docs     ${http}/${plan.appId}/_/docs, openapi.json and asyncapi.json beside it`] : []),
     ...(typeof app.auth === 'object' ? [`  auth     ${describeAuth(app.auth)}`] : []),
-    ...describeAudit(plan, { server, app }, `${http}/${plan.appId}/${AUDIT_NAME}`),
+    ...describeAudit(plan, { server, app }, `${http}${ownPath(plan.appId, AUDIT_NAME)}`),
     ...(app.hooks.length === 0 ? [] : [`  hooks    ${app.hooks.map((path) => relative(app.dir, path)).join(', ')}`]),
     ...plan.tables.flatMap((table) => ['', ...describeTable(table, `${http}/${plan.appId}`)]),
   ];

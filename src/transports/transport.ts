@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { AppAuth } from '../auth/app-auth.ts';
 import type { AppConfig, ServerConfig } from '../config/config.ts';
+import type { HasShortAddress } from '../config/short-addresses.ts';
 import type { RealtimeHooks } from '../hooks/realtime-hooks.ts';
 import type { RoomsHandle } from '../hub/rooms/rooms.ts';
 import type { TableResource } from '../resources/table/resource.ts';
@@ -24,8 +25,8 @@ export interface MountedApp {
   readonly rooms: ReadonlyMap<string, RoomsHandle>;
   /** Undefined where the application has neither connectors nor flows. */
   readonly connectors: MountedConnectors | undefined;
-  /** True when the server has no other application: then addresses without its id are served too. */
-  readonly isOnly: boolean;
+  /** Addresses of the application that are served without its id, too. */
+  readonly hasShortAddress: HasShortAddress;
 }
 
 /** Status of a transport or a connector, for the metrics. */

@@ -108,7 +108,7 @@ function operationsOf(path: string): (readonly [string, Operation])[] {
 
 /** Returns the paths of tables, without other paths of the server. */
 function tablePaths(): string[] {
-  return Object.keys(document.paths).filter((path) => !/^\/(?:api\/v1\/realtime|health|metrics)(?:\/|$)/.test(path));
+  return Object.keys(document.paths).filter((path) => !/^\/(?:api\/v1\/realtime|_)\//.test(path));
 }
 
 function tablesIn(): string[] {

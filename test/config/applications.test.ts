@@ -38,7 +38,7 @@ describe('a folder of applications', () => {
       ['first', undefined, join(folder, 'one/data')],
       ['two', false, join(folder, 'two/data')],
     ]);
-    expect(notices).toEqual([]);
+    expect(notices).toEqual([expect.stringContaining('write `default: true` in one/config.yaml')]);
   });
 
   test('needs no config.yaml of its own', () => {

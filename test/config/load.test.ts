@@ -94,6 +94,7 @@ describe('defaults', () => {
       server: DEFAULT_SERVER,
       app: {
         appId: 'my-app',
+        default: false,
         dir,
         rest: undefined,
         sse: undefined,

@@ -42,10 +42,10 @@ async function open(flows: string) {
   onTestFinished(() => application.close());
   const context = { config, server, application, auth: undefined, admission: new Admission(server.limits), onError };
   const log = pino({ level: 'silent' });
-  const appFlows = await openAppFlows(plan, { ...context, log, isAlone: true });
+  const appFlows = await openAppFlows(plan, { ...context, log, hasShortAddress: () => true });
   const probe = probes[0] as Probe;
   const dir = config.dataDir;
-  return { appFlows, probe, faults, dir, plan, options: { ...context, log, isAlone: true } };
+  return { appFlows, probe, faults, dir, plan, options: { ...context, log, hasShortAddress: () => true } };
 }
 
 const flow = (name: string, operation: string, more = '') =>

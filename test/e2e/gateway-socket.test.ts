@@ -402,14 +402,9 @@ describe('the server', { timeout: 120_000 }, () => {
     }
     onTestFinished(() => rm(root, { recursive: true, force: true }));
     await using server = await startServer({ dir: root });
-    const missing = await ask('GET', `${server.origin}${REALTIME}/subscribe`);
-    expect([missing.status, missing.record.detail]).toEqual([
-      404,
-      expect.stringContaining(`/one${REALTIME}/subscribe`),
-    ]);
     using raw = await RawWs.open(server.port, '/live/ws');
     expect([raw.answer.status, raw.answer.body]).toEqual([404, expect.stringContaining('/two/live/ws')]);
-    for (const path of [`/one${REALTIME}`, '/two/live']) {
+    for (const path of [`/one${REALTIME}`, REALTIME, '/two/live', '/two/_/realtime']) {
       using client = await GatewayClient.open(`${server.origin.replace('http', 'ws')}${path}/ws`);
       expect(await client.subscribe('posts')).toMatchObject({ status: 'subscribed' });
     }

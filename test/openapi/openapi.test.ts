@@ -46,7 +46,7 @@ describe('the documents', () => {
     for (const document of [audited, makeOpenApi({ ...source, auth: true })]) {
       expect(await openApiMistakes(document)).toEqual([]);
     }
-    expect(Object.keys(audited.paths as object)).toEqual(['/T', '/T/{id}', '/audit']);
+    expect(Object.keys(audited.paths as object)).toEqual(['/T', '/T/{id}', '/_/audit']);
     const document = audited as Part & { components: { schemas: Record<string, Part> } };
     const entry = {
       seq: 1_795_238_029_121_000,

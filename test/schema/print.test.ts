@@ -22,7 +22,7 @@ test('the plan names stored tables, URLs, channels, transports that are off, acc
   expect(describePlan(planOf(sdl, config.app), config)).toEqual([
     `my-app: 3 tables in ${config.app.dataDir} (durability full)`,
     '  realtime https://127.0.0.1:7000/my-app/api/v1/realtime/ws and /subscribe: many tables over one connection',
-    '  docs     https://127.0.0.1:7000/my-app/docs, openapi.json and asyncapi.json beside it',
+    '  docs     https://127.0.0.1:7000/my-app/_/docs, openapi.json and asyncapi.json beside it',
     '',
     'Message',
     '  stored   realtime-demo.Message, primary key id',
@@ -65,7 +65,7 @@ test('the audit log is described with its readers and its retention', () => {
   const sdl = 'type A @table @audit @export(public: []) { id: ID! @primaryKey }';
   const open = configOf('audit: {max_count: 5}\n');
   const lines = describePlan(planOf(sdl, open.app), open);
-  const url = 'http://127.0.0.1:9996/my-app/audit';
+  const url = 'http://127.0.0.1:9996/my-app/_/audit';
   expect(lines).toContain(`  audit    ${url} for everybody on this machine; kept 90d, 5 entries at most`);
   expect(lines.at(-1)).toBe('  audited  every change is in the audit log');
   const secured = configOf(

@@ -9,5 +9,5 @@ export function mountedApp(
   given: Partial<MountedApp> = {},
 ): MountedApp {
   const nothing = { auth: undefined, hooks: undefined, routes: [], rooms: new Map(), connectors: undefined };
-  return { config, resources, planTag, ...nothing, isOnly: true, ...given };
+  return { config, resources, planTag, ...nothing, hasShortAddress: () => true, ...given };
 }

@@ -126,10 +126,13 @@ export const APP_KEYS: Keys<AppSettings> = {
     what: 'First segment of every URL of the application',
     shownDefault: "the folder's name",
   }),
+  default: booleanKey(false, {
+    what: 'Whether addresses without `/{app_id}` are those of this application, where the server has several; without it, they are those of the first in the order of the folders',
+  }),
   rest: booleanKey(undefined, { what: 'Whether the tables have REST handlers', shownDefault: 'on' }),
   sse: booleanKey(undefined, { what: 'Whether the tables have Server-Sent Events streams', shownDefault: 'on' }),
   ws: booleanKey(undefined, { what: 'Whether the tables have WebSocket channels', shownDefault: 'on' }),
-  docs: booleanKey(true, { what: 'Whether `/docs`, `/openapi.json` and `/asyncapi.json` are served' }),
+  docs: booleanKey(true, { what: 'Whether `/_/docs`, `/_/openapi.json` and `/_/asyncapi.json` are served' }),
   schemas: textsKey(['schema.graphql'], {
     what: 'Files with the tables, inside the application folder',
   }),
@@ -137,7 +140,7 @@ export const APP_KEYS: Keys<AppSettings> = {
   hookTimeout: durationKey('5s', { what: 'How long a hook may take' }, { max: 600_000 }),
   routes: textOrTextsKey({ what: 'Modules with routes, inside the application folder', shownDefault: 'none' }),
   routesPrefix: pathKey('/api', {
-    what: 'Path of the routes: behind `/{app_id}` and, with one application, also without it',
+    what: 'Path of the routes: behind `/{app_id}` and, for the default application, also without it',
   }),
   connectors: sectionKey({ what: 'Connections to clients and other systems, by name: see flows.md' }),
   flows: sectionKey({ what: 'Flows of events from one connector to others, by name: see flows.md' }),
@@ -185,7 +188,7 @@ export const APP_KEYS: Keys<AppSettings> = {
   realtime: {
     enabled: booleanKey(true, { what: 'Whether the multiplexed protocol is served' }),
     path: pathKey('/api/v1/realtime', {
-      what: 'Path of the multiplexed protocol, with `/ws` and `/subscribe` below it: behind `/{app_id}` and, with one application, also without it',
+      what: 'Path of the multiplexed protocol, with `/ws` and `/subscribe` below it: behind `/{app_id}` and, for the default application, also without it',
     }),
   },
   auth: AUTH_KEYS,

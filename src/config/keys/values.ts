@@ -1,4 +1,6 @@
 import type { TlsConfig } from '../config.ts';
+import { beginsAsOwn } from '../reserved-paths.ts';
+import { firstSegmentOf } from '../short-addresses.ts';
 import type { Section } from './section.ts';
 import { formatDuration, formatSize, parseDuration, parseSize, type Reading } from './units.ts';
 
@@ -73,13 +75,17 @@ export function pathKey(value: string, texts: Texts): ConfigKey<string> {
     type: 'path',
     default: value,
     ...texts,
-    read: (written) =>
-      typeof written === 'string' && /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$/.test(written)
-        ? { value: written }
-        : {
-            message: 'expected a path such as /api/v1/realtime',
-            hint: 'it begins with / and consists of letters, digits, - . _ ~',
-          },
+    read: (written) => {
+      if (typeof written !== 'string' || !/^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$/.test(written)) {
+        return {
+          message: 'expected a path such as /api/v1/realtime',
+          hint: 'it begins with / and consists of letters, digits, - . _ ~',
+        };
+      }
+      if (!beginsAsOwn(firstSegmentOf(written))) return { value: written };
+      const message = `"${written}" is reserved: paths that begin with "_" are the server's own`;
+      return { message, hint: `for example ${written.replace(/^\/_+(?=[^/])/, '/').replace(/^\/_+/, '/app')}` };
+    },
   };
 }
 

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { FastifyInstance } from 'fastify';
 import type { AppAuth } from '../../auth/app-auth.ts';
 import type { AppConfig, ServerConfig } from '../../config/config.ts';
+import { firstSegmentOf, type HasShortAddress } from '../../config/short-addresses.ts';
 import type { Application } from '../../resources/application.ts';
 import type { Admission } from '../../server/limits/admission.ts';
 import type { Log } from '../../server/operations/log.ts';
@@ -34,8 +35,8 @@ export interface AppFlowsOptions {
   readonly admission: Admission;
   readonly log: Log;
   readonly onError: (error: unknown) => void;
-  /** True when the server has one application, which is also served without its id in the address. */
-  readonly isAlone: boolean;
+  /** Addresses of the application that are served without its id, too. */
+  readonly hasShortAddress: HasShortAddress;
 }
 
 /** Opens the store of the flows, creates connectors and connects them to flows. No events occur before `start`. */
@@ -150,10 +151,10 @@ export class AppFlows implements MountedConnectors {
   }
 
   #contextOf(name: string): ConnectorContext {
-    const { config, application, auth, server, admission, log, isAlone } = this.#options;
+    const { config, application, auth, server, admission, log, hasShortAddress } = this.#options;
     const { dataDir } = config;
     const appId = this.appId;
-    const pathsOf = (path: string) => [`/${appId}${path}`, ...(isAlone ? [path] : [])];
+    const pathsOf = (path: string) => [`/${appId}${path}`, ...(hasShortAddress(firstSegmentOf(path)) ? [path] : [])];
     const store = this.#store;
     const positions = {
       get: (position: string) => store.position(position),

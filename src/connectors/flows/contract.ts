@@ -40,11 +40,17 @@ const ID: Part = {
   example: '0198c1f2-7d5e-7abc-8def-0123456789ab',
 };
 
-const LETTERS = '/flows/dead-letters';
+const LETTERS = '/_/flows/dead-letters';
 
 const ADMIN: readonly ContractOperation[] = [
   {
-    ...{ id: 'listFlows', tag: FLOWS_TAG, method: 'get', path: '/flows', summary: 'Lists the flows with their counts' },
+    ...{
+      id: 'listFlows',
+      tag: FLOWS_TAG,
+      method: 'get',
+      path: '/_/flows',
+      summary: 'Lists the flows with their counts',
+    },
     responses: { 200: jsonAnswer('The flows.', object({ flows: { type: 'array', items: FLOW } })) },
     codes: ['FORBIDDEN'],
   },

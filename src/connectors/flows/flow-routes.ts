@@ -1,8 +1,9 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify';
 import type { AppAuth } from '../../auth/app-auth.ts';
 import type { Access } from '../../auth/policy/access.ts';
 import type { ServerConfig } from '../../config/config.ts';
 import { isPrivate } from '../../config/loopback.ts';
+import { ownPath } from '../../config/reserved-paths.ts';
 import { AppError } from '../../errors.ts';
 import { makeAuthentication } from '../../server/auth/authentication.ts';
 import { ignoreEmptyBody } from '../../server/body.ts';
@@ -28,10 +29,9 @@ interface LetterRequest {
   Params: { readonly id: string };
 }
 
-/** Serves `/{app_id}/flows`, the state of flows and their dead letters, to callers with the admin role. */
+/** Serves `/{app_id}/_/flows`, alias `/{app_id}/flows`, the state of flows and their dead letters, to callers with the admin role. */
 export function registerFlowRoutes(server: FastifyInstance, options: FlowRoutesOptions): void {
   const { flows, auth } = options;
-  const path = `/${flows.appId}/flows`;
   const onRequest = [ignoreEmptyBody, ...(auth === undefined ? [] : [makeAuthentication(auth, NO_QUERY_CREDENTIALS)])];
   const preHandler = async (request: FastifyRequest, reply: FastifyReply) => {
     reply.header('cache-control', 'no-store');
@@ -40,6 +40,18 @@ export function registerFlowRoutes(server: FastifyInstance, options: FlowRoutesO
   const guarded = { onRequest, preHandler };
   /** Ids of the dead letters that are being replayed. */
   const replaying = new Set<string>();
+  for (const path of [ownPath(flows.appId, 'flows'), `/${flows.appId}/flows`]) {
+    registerAt(server, path, { flows, guarded, replaying });
+  }
+}
+
+interface FlowRoutesParts {
+  readonly flows: AppFlows;
+  readonly guarded: RouteShorthandOptions;
+  readonly replaying: Set<string>;
+}
+
+function registerAt(server: FastifyInstance, path: string, { flows, guarded, replaying }: FlowRoutesParts): void {
   server.get(path, guarded, () => ({ flows: flows.runners.map((runner) => describeRunner(runner, flows)) }));
   server.get(`${path}/dead-letters`, guarded, (request) => listLetters(flows, parseQuery(queryOf(request), [])));
   server.get<LetterRequest>(`${path}/dead-letters/:id`, guarded, ({ params }) => {

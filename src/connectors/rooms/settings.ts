@@ -42,7 +42,7 @@ export function roomKeys({ path }: { readonly path: string }): FlatKeys<RoomSett
       shownDefault: `\`${DEFAULT_HOST}\``,
     }),
     path: pathKey(path, {
-      what: 'Where it is: on the port of the server behind `/{app_id}` and, with one application, also alone',
+      what: 'Where it is: on the port of the server behind `/{app_id}` and, for the default application, also alone',
     }),
     pingInterval: durationKey('30s', { what: 'How often a client gets a ping' }),
     access: choiceKey(OPENNESS, undefined, {

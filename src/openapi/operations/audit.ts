@@ -1,3 +1,4 @@
+import { OWN_SEGMENT } from '../../config/reserved-paths.ts';
 import { AUDIT_NAME } from '../../schema/names.ts';
 import type { Plan } from '../../schema/plan.ts';
 import { ACTOR_TYPES, AUDITED_OPS } from '../../store/audit.ts';
@@ -60,7 +61,7 @@ export function auditParts({ tables }: Plan, { errors, auth }: Pick<OperationCon
   if (table === undefined) return { tags: [], paths: [], schemas: {} };
   return {
     tags: [{ name: TAG, description: 'Who changed which record, for administrators.' }],
-    paths: [[`/${AUDIT_NAME}`, { get: operation(table, errors, auth) }]],
+    paths: [[`/${OWN_SEGMENT}/${AUDIT_NAME}`, { get: operation(table, errors, auth) }]],
     schemas: { [ENTRY]: ENTRY_SCHEMA },
   };
 }

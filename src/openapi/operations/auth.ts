@@ -58,7 +58,7 @@ function strings(...names: readonly string[]): Part {
 type Given = Omit<ContractOperation, 'tag' | 'method' | 'path'> & { readonly method?: 'get' };
 
 function operation(name: string, given: Given): ContractOperation {
-  return { tag: TAG, method: 'post', path: `/auth/${name}`, ...given };
+  return { tag: TAG, method: 'post', path: `/_/auth/${name}`, ...given };
 }
 
 const BODY = ['BAD_REQUEST', 'INVALID_JSON', 'BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const;
@@ -135,7 +135,7 @@ export interface AuthOffer {
   readonly signup: boolean;
 }
 
-/** Describes `/auth/…` of an application with authentication. */
+/** Describes `/_/auth/…` of an application with authentication. */
 export function describeAuthRoutes({ users, signup }: AuthOffer): Described {
   return {
     operations: [...(users && signup ? [SIGNUP] : []), ...(users ? LOGINS : []), ...ALWAYS],

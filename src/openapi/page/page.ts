@@ -37,7 +37,7 @@ export async function makePage(source: Source, options: PageOptions): Promise<Do
 <script defer src="${operations}"></script>
 <script defer src="${script}"></script>
 </head>
-<body${source.auth ? ' data-auth' : ''}>
+<body data-root="${options.root}"${source.auth ? ' data-auth' : ''}>
 <header>
 <h1>${title} <span class="badge">API</span> <span class="version">version ${escapeHtml(source.version)}</span></h1>
 ${links(options)}
@@ -58,9 +58,9 @@ ${channels(source)}
   return { text, type: 'text/html; charset=utf-8', policy: POLICY };
 }
 
-function links({ hasOwnPage }: PageOptions): string {
+function links({ hasOwnPage, root }: PageOptions): string {
   const all: readonly (readonly [string, string])[] = [
-    ...(hasOwnPage ? ([['./', 'Application']] as const) : []),
+    ...(hasOwnPage ? ([[root, 'Application']] as const) : []),
     ['openapi.json', 'OpenAPI'],
     ['openapi.json?media=all', 'OpenAPI, all media types'],
     ['asyncapi.json', 'AsyncAPI'],
@@ -126,7 +126,7 @@ function javascript(table: TablePlan, auth: boolean): string {
   const name = table.exportName ?? table.name;
   const member = /^[A-Za-z_$][\w$]*$/.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`;
   const options = auth ? ', { token }' : '';
-  return `import { connect } from '${address('client.js')}';
+  return `import { connect } from '${address('_/client.js')}';
 
 const { tables } = connect('${address('')}'${options});
 const list = tables${escapeHtml(member)}.live('limit=10', {

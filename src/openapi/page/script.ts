@@ -2,7 +2,7 @@
 export const PAGE_SCRIPT = `'use strict';
 const MAX_EVENTS = 200;
 const RECONNECT_MS = 2000;
-const base = new URL('.', document.baseURI);
+const base = new URL(document.body.dataset.root, document.baseURI);
 const hasAuth = document.body.hasAttribute('data-auth');
 const METHODS = ['get', 'put', 'post', 'patch', 'delete'];
 
@@ -83,7 +83,7 @@ function takeLogin(response) {
 }
 
 async function showOperations() {
-  const answer = await fetch(new URL('openapi.json', base));
+  const answer = await fetch(new URL('_/openapi.json', base));
   if (!answer.ok) throw new Error('openapi.json was answered with ' + answer.status);
   ui = window.SwaggerUIBundle({
     spec: forPage(await answer.json()),
@@ -145,7 +145,7 @@ async function addTicket(address) {
   const token = tokenOf();
   if (!token) return false;
   const headers = { authorization: 'Bearer ' + token };
-  const answer = await fetch(new URL('auth/ticket', base), { method: 'POST', headers });
+  const answer = await fetch(new URL('_/auth/ticket', base), { method: 'POST', headers });
   if (!answer.ok) throw await problemOf(answer);
   address.searchParams.set('ticket', (await answer.json()).ticket);
   return true;

@@ -1,6 +1,7 @@
 import { type ConstValueNode, Kind, type ObjectTypeDefinitionNode } from 'graphql';
 import type { AppConfig } from '../../config/config.ts';
 import { parseDuration } from '../../config/keys/units.ts';
+import { beginsAsOwn } from '../../config/reserved-paths.ts';
 import { checkExportName, checkStoredName } from '../names.ts';
 import {
   ACTIONS,
@@ -147,7 +148,8 @@ function storedName(use: DirectiveUse | undefined, argument: string, report: Sch
 
 function exportName(use: DirectiveUse, typeName: string, report: SchemaReport): string {
   const name = use.text('name') ?? typeName;
-  const wrong = checkExportName(name);
+  // A type that begins with "_" is reported as a type.
+  const wrong = name === typeName && beginsAsOwn(name) ? undefined : checkExportName(name);
   if (wrong !== undefined) report.wrong(use.value('name') ?? use.node, wrong.message, wrong.hint);
   return name;
 }

@@ -98,9 +98,11 @@ export function readAbsoluteForm(request: IncomingMessage): void {
   if (request.headers.host !== undefined) request.headers.host = host;
 }
 
+const HEALTH = /^(?:\/_)?\/health\/(?:live|ready)$/;
+
 /** True for the URLs of health checks, which reveal nothing but that the process runs. */
 export function isHealth(url: string | undefined): boolean {
-  return url === '/health/live' || url === '/health/ready';
+  return url !== undefined && HEALTH.test(url);
 }
 
 export function misdirected(): AppError {

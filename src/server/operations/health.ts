@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { OWN_SEGMENT } from '../../config/reserved-paths.ts';
 import { NEVER_KEPT } from '../response-headers.ts';
 
 /** State of the server, shared by the parts that depend on it. */
@@ -10,17 +11,19 @@ export interface Lifecycle {
 }
 
 /**
- * Registers `/health/live` (the process responds) and `/health/ready` (it accepts work; 503 while it starts, while it
- * stops, and while a data directory cannot be written).
+ * Registers `/_/health/live` (the process responds) and `/_/health/ready` (it accepts work; 503 while it starts, while it
+ * stops, and while a data directory cannot be written), and the aliases without `/_`.
  */
 export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle, isWritable = () => true): void {
-  app.get('/health/live', (_request, reply) => reply.header('cache-control', NEVER_KEPT).send({ status: 'ok' }));
-  app.get('/health/ready', (_request, reply) => {
-    reply.header('cache-control', NEVER_KEPT);
-    const status = statusOf(lifecycle, isWritable);
-    if (status === 'ok') return { status };
-    return reply.code(503).header('retry-after', '1').send({ status });
-  });
+  for (const path of [`/${OWN_SEGMENT}/health`, '/health']) {
+    app.get(`${path}/live`, (_request, reply) => reply.header('cache-control', NEVER_KEPT).send({ status: 'ok' }));
+    app.get(`${path}/ready`, (_request, reply) => {
+      reply.header('cache-control', NEVER_KEPT);
+      const status = statusOf(lifecycle, isWritable);
+      if (status === 'ok') return { status };
+      return reply.code(503).header('retry-after', '1').send({ status });
+    });
+  }
 }
 
 function statusOf({ ready, stopping }: Lifecycle, isWritable: () => boolean): string {

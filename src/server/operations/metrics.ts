@@ -1,8 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Counter, Gauge, Histogram as LibraryHistogram, Registry } from 'prom-client';
 import type { ServerConfig } from '../../config/config.ts';
 import { isPrivate } from '../../config/loopback.ts';
+import { OWN_SEGMENT } from '../../config/reserved-paths.ts';
 import { AppError } from '../../errors.ts';
 import { NEVER_KEPT } from '../response-headers.ts';
 
@@ -45,7 +46,7 @@ export function metricsAccess({
 }
 
 /**
- * Registers `/metrics` in the text format of Prometheus, unless `access` is false; a string is the required bearer token.
+ * Registers `/_/metrics`, alias `/metrics`, in the text format of Prometheus, unless `access` is false; a string is the required bearer token.
  * The library is loaded at the first scrape: it is not needed to start.
  */
 export function registerMetrics(
@@ -55,7 +56,7 @@ export function registerMetrics(
 ): void {
   if (access === false) return;
   let registry: Promise<Registry> | undefined;
-  app.get('/metrics', async (request, reply) => {
+  const serve = async (request: FastifyRequest, reply: FastifyReply) => {
     if (typeof access === 'string') checkToken(request.headers.authorization, access);
     registry ??= createRegistry(metrics);
     const { contentType, text } = await registry.then(async (it) => ({
@@ -63,7 +64,8 @@ export function registerMetrics(
       text: await it.metrics(),
     }));
     return reply.header('content-type', contentType).header('cache-control', NEVER_KEPT).send(text);
-  });
+  };
+  for (const path of [`/${OWN_SEGMENT}/metrics`, '/metrics']) app.get(path, serve);
 }
 
 /** Throws UNAUTHORIZED for another token. Hashes have one length, so that the time of the comparison reveals nothing. */

@@ -2,6 +2,8 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import type { Identity } from '../../auth/identity.ts';
+import { ownPath } from '../../config/reserved-paths.ts';
+import { firstSegmentOf } from '../../config/short-addresses.ts';
 import { AppError } from '../../errors.ts';
 import type { RealtimeConnection, RealtimeHooks } from '../../hooks/realtime-hooks.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
@@ -25,7 +27,7 @@ const MAX_REASON_BYTES = 123;
 const SOCKET_PARAMETERS: ReadonlySet<string> = new Set(['token', 'ticket']);
 
 /** The part of an application that the multiplexed protocol serves. */
-export type GatewayApplication = Pick<MountedApp, 'config' | 'resources' | 'isOnly'> & {
+export type GatewayApplication = Pick<MountedApp, 'config' | 'resources' | 'hasShortAddress'> & {
   readonly auth: GatewayAuth | undefined;
   readonly hooks: RealtimeHooks | undefined;
 };
@@ -244,9 +246,9 @@ async function connectStreamHooks(
 }
 
 /** Paths below which `ws` and `subscribe` are. */
-function pathsOf({ config: { appId, realtime }, isOnly }: GatewayApplication): string[] {
-  const path = `/${appId}${realtime.path}`;
-  return isOnly ? [path, realtime.path] : [path];
+function pathsOf({ config: { appId, realtime }, hasShortAddress }: GatewayApplication): string[] {
+  const isShort = hasShortAddress(firstSegmentOf(realtime.path));
+  return [ownPath(appId, 'realtime'), `/${appId}${realtime.path}`, ...(isShort ? [realtime.path] : [])];
 }
 
 function refusePlain(): never {

@@ -4,6 +4,7 @@ import type { WebSocket } from 'ws';
 import { StartError } from '../../config/files/diagnostic.ts';
 import { diagnoseFile } from '../../config/files/source.ts';
 import { isReservedAtRoot } from '../../config/reserved-paths.ts';
+import { firstSegmentOf } from '../../config/short-addresses.ts';
 import { makeAuthentication } from '../../server/auth/authentication.ts';
 import { addSocketRoute, type SocketScope, socketScope } from '../socket/scope.ts';
 import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
@@ -18,7 +19,10 @@ import type { HttpRoute, Route, SseRoute, WsRoute } from './route.ts';
 const MAX_SETTLE_MS = 1000;
 
 /** The part of an application that routes use. */
-export type RoutesApplication = Pick<MountedApp, 'config' | 'routes' | 'resources' | 'auth' | 'rooms' | 'isOnly'>;
+export type RoutesApplication = Pick<
+  MountedApp,
+  'config' | 'routes' | 'resources' | 'auth' | 'rooms' | 'hasShortAddress'
+>;
 
 interface RouteMount {
   readonly url: string;
@@ -130,10 +134,10 @@ export class Routes implements Transport {
   }
 }
 
-/** Prefixes of the keys of routes: `/my-app/api`, and `/api` where there is one application. */
-function prefixesOf({ config: { appId, routesPrefix }, isOnly }: RoutesApplication): string[] {
-  const [, first = ''] = routesPrefix.split('/');
-  const isFree = isOnly && first !== appId && !isReservedAtRoot(first);
+/** Prefixes of the keys of routes: `/my-app/api`, and `/api` for the default application. */
+function prefixesOf({ config: { appId, routesPrefix }, hasShortAddress }: RoutesApplication): string[] {
+  const first = firstSegmentOf(routesPrefix);
+  const isFree = hasShortAddress(first) && !isReservedAtRoot(first);
   return isFree ? [`/${appId}${routesPrefix}`, routesPrefix] : [`/${appId}${routesPrefix}`];
 }
 
