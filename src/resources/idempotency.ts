@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Identity } from '../auth/identity.ts';
 import { AppError } from '../errors.ts';
 import type { TablePlan } from '../schema/plan.ts';
+import { formatKey } from '../store/idempotency-key.ts';
 import type { IdempotencyKey } from '../store/store.ts';
 
 /** Request as its client would repeat it. */
@@ -18,7 +19,7 @@ export interface RepeatableRequest {
 /** Makes the key by which a repeated request is recognised. Keys are separate for each user and each table. */
 export function makeIdempotencyKey({ table, identity, space, key, parts }: RepeatableRequest): IdempotencyKey {
   const hash = createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
-  return { key: JSON.stringify([...callerOf(identity), table.name, space, key]), hash };
+  return { key: formatKey({ caller: callerOf(identity), table: table.name, space }, key), hash };
 }
 
 /** Identifies the caller, so that no caller receives the response to another user. */

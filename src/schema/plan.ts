@@ -11,9 +11,17 @@ export type ScalarName = 'ID' | 'String' | 'Int' | 'Float' | 'Boolean' | 'Date' 
 
 export type FieldType =
   | { readonly kind: 'scalar'; readonly name: ScalarName }
-  | { readonly kind: 'enum'; readonly name: string; readonly values: readonly string[] }
+  | {
+      readonly kind: 'enum';
+      readonly name: string;
+      readonly values: readonly string[];
+      readonly renamedFrom?: EnumRenames;
+    }
   | { readonly kind: 'list'; readonly of: FieldType; readonly itemsRequired: boolean }
   | { readonly kind: 'object'; readonly name: string; readonly fields: readonly FieldPlan[] };
+
+/** Earlier names of the values of an enum that have some, the latest first. */
+export type EnumRenames = Readonly<Record<string, readonly string[]>>;
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
@@ -28,6 +36,8 @@ export interface ComputedPlan {
 
 export interface FieldPlan {
   readonly name: string;
+  /** `@renamedFrom`: earlier names, under which its values may be stored. */
+  readonly renamedFrom?: readonly string[];
   readonly type: FieldType;
   /** `!` in the SDL: never null in a stored record. */
   readonly required: boolean;
@@ -103,6 +113,8 @@ export interface SwitchedOff {
 export interface TablePlan {
   /** Name of the GraphQL type. */
   readonly name: string;
+  /** `@renamedFrom`: earlier names, under which its records may be stored. */
+  readonly renamedFrom?: readonly string[];
   readonly description?: string;
   /** Namespace inside the store; `data` unless `@table(database:)` says otherwise. */
   readonly database: string;

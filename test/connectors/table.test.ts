@@ -4,7 +4,7 @@ import { Section } from '../../src/config/keys/section.ts';
 import type { Connector, Delivery, FlowData, FlowEvent, Handle, InputNotes } from '../../src/connectors/connector.ts';
 import { tableConnector } from '../../src/connectors/table/connector.ts';
 import { AppError } from '../../src/errors.ts';
-import { type ConnectorRigContext, openContext } from './flow-harness.ts';
+import { type ConnectorRigContext, FLOWS_SCHEMA, openContext } from './flow-harness.ts';
 import { testConnector } from './suite.ts';
 
 const SECTION = Section.absent('flows.f', 'config.yaml');
@@ -304,4 +304,16 @@ describe('writes to a table', () => {
     await deliver(delivery({ id: 'a' }, { isInput: true, notes: { sent: [] } }));
     expect(await read('a')).toEqual({ id: 'a', number: null });
   });
+});
+
+test('a position of a table goes on under the new name of its type', async () => {
+  const schema = FLOWS_SCHEMA.replace('type Order @table', 'type Order @table @renamedFrom(name: "Purchase")');
+  const context = await openContext('table', { schema });
+  const position = context.application.log.lastSeq;
+  await orders(context)?.create(SERVER, { id: 'o1', number: 1 });
+  context.positions.set('f:Purchase', position);
+  const handled = vi.fn();
+  listen(context, async ({ input }) => handled(input.id));
+  await vi.waitFor(() => expect(handled).toHaveBeenCalledWith('o1'));
+  await vi.waitFor(() => expect(context.positions.get('f:Order')).toBeGreaterThan(position));
 });

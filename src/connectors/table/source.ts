@@ -37,8 +37,10 @@ export class ChangeSource {
     const { flow, table, log, start, positions, onError } = options;
     this.#options = options;
     this.#name = `${flow}:${table.name}`;
-    const stored = positions.get(this.#name);
-    this.#saved = stored ?? Number.NaN;
+    const earlier = (table.renamedFrom ?? []).map((name) => `${flow}:${name}`);
+    const stored = [this.#name, ...earlier].map((name) => positions.get(name)).find((it) => it !== undefined);
+    // Under an earlier name it is saved again.
+    this.#saved = positions.get(this.#name) ?? Number.NaN;
     this.#follower = new Follower({
       table,
       log,

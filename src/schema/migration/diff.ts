@@ -2,9 +2,10 @@ import type { CompositeIndexPlan, FieldPlan, Plan, TablePlan } from '../plan.ts'
 import { formatType } from '../sdl/types.ts';
 import { recomputeSteps } from './computed.ts';
 import { compareIndexes } from './indexes.ts';
+import { renameSteps, tableNameSteps } from './rename-steps.ts';
+import { matchSchema } from './renames.ts';
 import {
   describeTable,
-  keyOf,
   type StoredColumn,
   type StoredIndex,
   type StoredSchema,
@@ -39,6 +40,16 @@ export type Fill = 'null' | 'default' | 'stamp' | 'computed';
 /** Difference between the stored schema and the plan. The store executes the steps in this order, in one transaction. */
 export type MigrationStep =
   | (TableStep & { readonly type: 'create-table' })
+  /** Records, log and everything that is stored of them go on under the new name. */
+  | (TableStep & { readonly type: 'rename-table'; readonly stored: StoredTable })
+  | (ColumnStep & { readonly type: 'rename-column'; readonly column: StoredColumn })
+  /** Enum values, or members of nested types, that have another name. */
+  | (ColumnStep & { readonly type: 'rename-values' })
+  /** Fails when both names have values: count those of the earlier name, `left`, first. */
+  | (ColumnStep & { readonly type: 'rename-conflict'; readonly left: StoredColumn })
+  | (TableStep & { readonly type: 'rename-table-conflict'; readonly left: StoredTable })
+  /** Never executed, a note: `@renamedFrom` names nothing that is stored. */
+  | (TableStep & { readonly type: 'unused-name' })
   | (ColumnStep & { readonly type: 'add-column'; readonly fill: Fill })
   /** Required and without a default: possible only while the table has no records. */
   | (ColumnStep & { readonly type: 'add-required-column' })
@@ -94,14 +105,15 @@ export function planMigration(
   plan: Plan,
   { dropTables = [] }: MigrationOptions = {},
 ): readonly MigrationStep[] {
-  const before = new Map((stored?.tables ?? []).map((table) => [keyOf(table), table]));
-  const steps = plan.tables.flatMap((table) => {
-    const old = before.get(keyOf(table));
-    before.delete(keyOf(table));
-    return old === undefined ? [createTable(table)] : compareTables(old, table);
+  const matches = matchSchema(stored, plan);
+  const steps = plan.tables.flatMap((table): MigrationStep[] => {
+    const match = matches.tables.get(table);
+    const notes = stored === undefined ? [] : tableNameSteps(table, matches);
+    if (match === undefined) return [createTable(table), ...notes];
+    return [...notes, ...renameSteps(match, table), ...compareTables(match.now, table)];
   });
   const made = steps.flatMap((step) => (step.type === 'create-table' ? [step.table] : []));
-  const left = [...before.values()];
+  const { left } = matches;
   return [
     ...steps,
     ...left.map((stored) => {

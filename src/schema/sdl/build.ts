@@ -9,6 +9,7 @@ import { readDirectives } from './directives.ts';
 import { makeFields } from './fields.ts';
 import { type Declarations, parseSources, TABLE_HINT } from './parse.ts';
 import { linkRelations, type UnlinkedTable } from './relations.ts';
+import { checkRenames } from './renamed-from.ts';
 import { SchemaReport } from './schema-report.ts';
 import { type AppSwitches, checkNested, makeTable } from './tables.ts';
 import { isTable, TypeResolver } from './types.ts';
@@ -69,6 +70,7 @@ function makeTables(declarations: Declarations, app: AppSwitches, report: Schema
   if (report.hasSyntaxErrors) return [];
   const types: TypeResolver = new TypeResolver(declarations, report, (node) => makeFields(node, types, report));
   checkEnums(declarations, report);
+  checkRenames([...declarations.objects.values()].filter(isTable), { kind: 'type', fold: foldName }, report);
   const unlinked: UnlinkedTable[] = [];
   const broken = new Set<string>();
   for (const [name, node] of declarations.objects) {
@@ -91,9 +93,14 @@ function makeTables(declarations: Declarations, app: AppSwitches, report: Schema
   return tables;
 }
 
+function foldName(name: string): string {
+  return name.toLowerCase();
+}
+
 function checkEnums({ enums }: Declarations, report: SchemaReport): void {
   for (const node of enums.values()) {
     readDirectives(node.directives, 'ENUM', report);
+    checkRenames(node.values ?? [], { kind: 'value' }, report);
     const seen = new Set<string>();
     if ((node.values ?? []).length === 0) report.wrong(node.name, `enum "${node.name.value}" has no values`);
     for (const { name, directives } of node.values ?? []) {

@@ -45,6 +45,11 @@ directive @access(public: [Action!], read: Rules, create: Rules, update: Rules, 
 directive @account(field: String!, claim: String) on OBJECT
 "Every change of a record is logged with its actor, for the administrators of the application."
 directive @audit on OBJECT
+"""
+The name that the type, field or enum value had before: what is stored goes on under the new one. Repeated, it has the
+names before that one. A server that has started with it needs it no more.
+"""
+directive @renamedFrom(name: String!) repeatable on OBJECT | FIELD_DEFINITION | ENUM_VALUE
 "A point in time, ISO 8601."
 scalar Date
 "A 64-bit integer."

@@ -7,6 +7,7 @@ import { canBeComputed } from './computed.ts';
 import { readDefault } from './default-value.ts';
 import { type DirectiveUse, readDirectives } from './directives.ts';
 import { isRelation } from './relations.ts';
+import { checkRenames, readRenamedFrom } from './renamed-from.ts';
 import { locate, type SchemaReport } from './schema-report.ts';
 import { formatType, isTable, type TypeResolver } from './types.ts';
 
@@ -23,6 +24,7 @@ export function makeFields(node: ObjectTypeDefinitionNode, types: TypeResolver, 
     report.wrong(node.name, `type "${node.name.value}" has more than ${MAX_TYPE_FIELDS} fields`);
     return [];
   }
+  checkRenames(written, { kind: 'field', fold: (name) => name.toLowerCase() }, report);
   const seen = new Map<string, string>();
   return written.flatMap((field) => {
     const name = field.name.value;
@@ -69,8 +71,10 @@ function makeField(node: FieldDefinitionNode, { isColumn, types, report }: Field
   const access = isColumn ? readFieldAccess(uses, report) : undefined;
   // Expressions are checked when all fields of the type are known.
   const from = uses.get('computed')?.text('from');
+  const renamedFrom = readRenamedFrom(uses.get('renamedFrom'));
   return {
     name: node.name.value,
+    ...(renamedFrom === undefined ? {} : { renamedFrom }),
     type,
     required,
     ...(description === undefined ? {} : { description }),
@@ -101,9 +105,12 @@ function checkFieldName({ name }: FieldDefinitionNode, isColumn: boolean, report
   if (isColumn && name.value === 'message_type') report.wrong(name, 'field "message_type" is a reserved name');
 }
 
+/** Directives that a field of a nested type may have. */
+const NESTED_DIRECTIVES: ReadonlySet<string> = new Set(['default', 'renamedFrom']);
+
 function refuseColumnDirectives(uses: DirectiveUses, report: SchemaReport): void {
   for (const [name, { node }] of uses) {
-    if (name !== 'default') report.wrong(node, `@${name} belongs on a field of a type with @table`);
+    if (!NESTED_DIRECTIVES.has(name)) report.wrong(node, `@${name} belongs on a field of a type with @table`);
   }
 }
 

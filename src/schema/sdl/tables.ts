@@ -20,6 +20,7 @@ import { checkComputed } from './computed.ts';
 import { type DirectiveUse, readAction, readDirectives } from './directives.ts';
 import { makeFields } from './fields.ts';
 import { isRelation } from './relations.ts';
+import { readRenamedFrom } from './renamed-from.ts';
 import { locate, type SchemaReport } from './schema-report.ts';
 import { MAX_TABLE_FIELDS, type TypeResolver } from './types.ts';
 
@@ -52,8 +53,10 @@ export function makeTable(node: ObjectTypeDefinitionNode, context: TableContext)
   const access = readTableAccess(node, uses, { fields, report });
   const description = node.description?.value;
   if (primaryKey === undefined) return undefined;
+  const renamedFrom = readRenamedFrom(uses.get('renamedFrom'));
   return {
     name: node.name.value,
+    ...(renamedFrom === undefined ? {} : { renamedFrom }),
     ...(description === undefined ? {} : { description }),
     database: storedName(stored, 'database', report) ?? DEFAULT_DATABASE,
     table: storedName(stored, 'table', report) ?? node.name.value,
@@ -89,7 +92,7 @@ function describeFields(node: ObjectTypeDefinitionNode, fields: readonly FieldPl
 /** Reports directives that are valid only on a table. */
 export function checkNested(node: ObjectTypeDefinitionNode, report: SchemaReport): void {
   const uses = readDirectives(node.directives, 'OBJECT', report);
-  for (const name of ['compositeIndex', 'audit']) {
+  for (const name of ['compositeIndex', 'audit', 'renamedFrom']) {
     const use = uses.get(name);
     if (use === undefined) continue;
     report.wrong(use.node, `@${name} needs @table: type "${node.name.value}" is not a table`);

@@ -3,6 +3,7 @@ import { isScalarName, SCALARS } from '../names.ts';
 import type { FieldPlan, FieldType } from '../plan.ts';
 import { hasDirective } from './directives.ts';
 import type { Declarations } from './parse.ts';
+import { readEnumNames } from './renamed-from.ts';
 import type { SchemaReport } from './schema-report.ts';
 
 // Code that walks a record recurses for each level, and a level with two fields of one type doubles the work.
@@ -78,7 +79,9 @@ export class TypeResolver {
     if (isScalarName(name)) return { kind: 'scalar', name };
     const enumNode = this.#declarations.enums.get(name);
     if (enumNode !== undefined) {
-      return { kind: 'enum', name, values: (enumNode.values ?? []).map((value) => value.name.value) };
+      const renamedFrom = readEnumNames(enumNode);
+      const values = (enumNode.values ?? []).map((value) => value.name.value);
+      return { kind: 'enum', name, values, ...(renamedFrom === undefined ? {} : { renamedFrom }) };
     }
     const object = this.#declarations.objects.get(name);
     if (object === undefined) {

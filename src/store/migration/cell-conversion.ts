@@ -1,5 +1,6 @@
 import { parseDate } from '../../schema/date.ts';
 import { readFloat } from '../../schema/float.ts';
+import { renameType, renameValue } from '../../schema/migration/renames.ts';
 import { describeType, type StoredType } from '../../schema/migration/stored.ts';
 import { compareTypes } from '../../schema/migration/types.ts';
 import type { FieldPlan, FieldType, JsonValue, ScalarName } from '../../schema/plan.ts';
@@ -40,10 +41,11 @@ const MAX_TIME_MS = 8.64e15;
 
 /** Returns the conversion of cells between two types; undefined when they are stored alike and every value fits. */
 export function conversionOf(from: StoredType, to: FieldType): CellConversion | undefined {
-  if (isStoredAlike(from, to)) return undefined;
+  const named = renameType(from, to);
+  if (named === from && isStoredAlike(from, to)) return undefined;
   return (cell) => {
     if (cell === null) return null;
-    const value = fitValue(decode(cell, from), to, from);
+    const value = fitValue(renameValue(decode(cell, from), from, to), to, named);
     return value === undefined ? null : encode(value, to);
   };
 }

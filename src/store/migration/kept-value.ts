@@ -1,3 +1,4 @@
+import { renameType, renameValue } from '../../schema/migration/renames.ts';
 import type { StoredType } from '../../schema/migration/stored.ts';
 import type { FieldType, JsonValue } from '../../schema/plan.ts';
 import type { Cell } from '../store.ts';
@@ -9,8 +10,8 @@ import { decode, fitValue, isList } from './cell-conversion.ts';
  */
 export function isKept(cell: Cell, from: StoredType, to: FieldType): boolean {
   if (cell === null) return true;
-  const value = decode(cell, from);
-  const fitting = fitValue(value, to, from);
+  const value = renameValue(decode(cell, from), from, to);
+  const fitting = fitValue(value, to, renameType(from, to));
   return fitting !== undefined && isSame(value, fitting);
 }
 

@@ -1,4 +1,6 @@
 import type { MigrationStep } from '../../schema/migration/diff.ts';
+import { describeType } from '../../schema/migration/stored.ts';
+import { compareTypes } from '../../schema/migration/types.ts';
 import type { AssessedStep } from './check.ts';
 
 interface RefusedStep extends AssessedStep {
@@ -18,9 +20,8 @@ export function describeRefusal(steps: readonly RefusedStep[], { file, impossibl
   return [
     `The schema does not fit what is stored in ${file}. Nothing was changed. The schema asks for:`,
     '',
-    ...steps.flatMap(describeStep),
+    ...steps.flatMap((step) => describeStep(step, steps)),
     '',
-    ...(isRename(steps) ? ['A field under a new name is a new field: keep the old name to keep its values.'] : []),
     ...describeAdvice(impossible, needed),
   ].join('\n');
 }
@@ -36,28 +37,47 @@ function describeAdvice(impossible: boolean, needed: readonly string[]): string[
 
 const LABELS = { loses: 'LOSES DATA', changes: 'CHANGES VALUES', leaves: 'LEAVES BEHIND', fills: 'FILLS' } as const;
 
-function describeStep({ step, check, records }: RefusedStep): string[] {
+function describeStep({ step, check, records }: RefusedStep, all: readonly RefusedStep[]): string[] {
+  if (step.type.endsWith('conflict') && check?.blocker === undefined) return [];
   const sentence = `  ${step.sentence}`;
   if (check?.blocker !== undefined) {
     return [sentence, `    NOT POSSIBLE: ${check.found}`, `    ${check.blocker}`];
   }
   if (check?.effect !== undefined && check.count > 0) {
-    return [sentence, `    ${LABELS[check.effect]}: ${check.found}`, ...describeTwin(step)];
+    return [
+      sentence,
+      `    ${LABELS[check.effect]}: ${check.found}`,
+      ...describeTwin(step),
+      ...describeNewNames(step, all),
+    ];
   }
   return records === undefined ? [sentence] : [`${sentence} [${records} ${records === 1 ? 'record' : 'records'}]`];
 }
 
 function describeTwin(step: MigrationStep): string[] {
   if (step.type !== 'keep-table' || step.twin === undefined) return [];
-  const { database, table, name } = step.stored;
+  const { name } = step.stored;
   return [
     `    ${step.twin.name} is new and has the same fields. If ${name} was renamed, write on ${step.twin.name}:`,
-    `      @table(database: "${database}", table: "${table}")`,
+    `      @renamedFrom(name: "${name}")`,
     `    To keep ${name} beside it, leave the type in the schema, without @export. To delete its records, allow it by name.`,
   ];
 }
 
-function isRename(steps: readonly RefusedStep[]): boolean {
-  const types = new Set(steps.map(({ step }) => step.type));
-  return types.has('drop-column') && (types.has('add-column') || types.has('add-required-column'));
+/** Returns the lines to write, where the removed field may be a new one that can hold its values. */
+function describeNewNames(dropped: MigrationStep, all: readonly AssessedStep[]): string[] {
+  if (dropped.type !== 'drop-column') return [];
+  const { table, column } = dropped;
+  const fields = all.flatMap(({ step }) => {
+    const isNew = (step.type === 'add-column' || step.type === 'add-required-column') && step.table === table;
+    if (!isNew || step.field.computed !== undefined) return [];
+    return compareTypes(column.type, describeType(step.field.type)) === 'narrows' ? [] : [step.field];
+  });
+  if (fields.length === 0) return [];
+  const names = fields.map(({ name }) => name).join(' or ');
+  const isRepeated = fields.some(({ renamedFrom }) => renamedFrom !== undefined);
+  return [
+    `    If it was renamed to ${names}, write on that field${isRepeated ? ', beside the name that is there' : ''}:`,
+    `      @renamedFrom(name: "${column.name}")`,
+  ];
 }

@@ -316,7 +316,7 @@ describe('what loses data is refused until it is allowed', () => {
       `drop column data.T.title with its values\n    LOSES DATA: 1 record ("r1": "${'x'.repeat(38)}…)`,
     );
     expect(refusal).toContain('add column data.T.name (null in existing records) [1 record]');
-    expect(refusal).toContain('keep the old name to keep its values');
+    expect(refusal).toContain('If it was renamed to name, write on that field:\n      @renamedFrom(name: "title")');
   });
 
   test('nothing is asked where no value is lost', () => {
@@ -626,9 +626,9 @@ describe('a type that has left the schema', () => {
     const folder = cards();
     const refusal = refusalOf(folder, TASK);
     expect(refusal).toContain('LEAVES BEHIND: 2 records ("c1", "c2")');
-    expect(refusal).toContain('@table(database: "data", table: "Card")');
+    expect(refusal).toContain('write on Task:\n      @renamedFrom(name: "Card")');
     expect(refusal).toContain('tablecast start --allow-destructive Card');
-    const renamed = folder.open(TASK.replace('@table', '@table(database: "data", table: "Card")'));
+    const renamed = folder.open(TASK.replace('@table', '@table @renamedFrom(name: "Card")'));
     expect(records(renamed)).toHaveLength(2);
     expect(renamed.warnings).toEqual([]);
   });

@@ -23,7 +23,7 @@ function visibleOf(fields: readonly { readonly name: string; readonly hidden?: b
 }
 
 function isConverting({ type }: MigrationStep): boolean {
-  return type === 'change-type' || type === 'recompute';
+  return type === 'change-type' || type === 'recompute' || type === 'rename-values';
 }
 
 /** Returns the newest position that was ever issued, also by tables that have left the schema. */

@@ -17,6 +17,7 @@ import {
   shapeKey,
 } from './ddl.ts';
 import type { ColumnMapping } from './mapping.ts';
+import { hasNewNames, renameLog, renameRecords } from './rename.ts';
 
 /** Creates a table. `position` is after every one that was issued before. */
 export function createTable(db: Database, table: TablePlan, position: number): void {
@@ -42,25 +43,32 @@ export function changeTable(db: Database, source: ColumnMapping, steps: readonly
   // Names of tables are compared without case, keys are not.
   const rename = db.prepare('UPDATE tablecast_meta SET key = ? WHERE key = ?');
   for (const keyOf of [floorKey, shapeKey]) rename.run(keyOf(table), keyOf(stored));
+  renameLog(db, source);
   if (steps.some((step) => needsRebuild(step, source))) {
     rebuild(db, source);
     return;
   }
+  const renamed = hasNewNames(source);
+  if (renamed) renameRecords(db, source);
   for (const step of steps) {
-    if (step.type === 'drop-composite-index') db.exec(`DROP INDEX ${compositeIndexName(stored, step.index.fields)}`);
-    if (step.type === 'create-composite-index') db.exec(createCompositeIndex(table, step.index));
-    if (step.type === 'drop-fulltext-index') dropFulltext(db, stored, step.field);
+    if (step.type === 'drop-fulltext-index') dropFulltext(db, table, step.field);
     if (step.type === 'create-fulltext-index') createFulltext(db, table, step.field);
     if (step.type === 'add-column') db.exec(addColumn(source, step.field));
+    // All indexes are made anew.
+    if (renamed) continue;
+    if (step.type === 'drop-composite-index') db.exec(`DROP INDEX ${compositeIndexName(stored, step.index.fields)}`);
+    if (step.type === 'create-composite-index') db.exec(createCompositeIndex(table, step.index));
     if (step.type === 'drop-index') db.exec(`DROP INDEX ${indexName(stored, step.field)}`);
     if (step.type === 'create-index' || step.type === 'create-unique-index') db.exec(createIndex(table, step.field));
   }
+  if (renamed) for (const sql of createIndexes(table)) db.exec(sql);
 }
 
 function needsRebuild(step: MigrationStep, source: ColumnMapping): boolean {
   switch (step.type) {
     case 'add-column':
     case 'change-type':
+    case 'rename-values':
       return source.isConverted(step.field);
     case 'add-required-column':
     case 'recompute':
@@ -76,7 +84,7 @@ function needsRebuild(step: MigrationStep, source: ColumnMapping): boolean {
 
 /** Returns the statement that adds a column, in constant time: SQLite writes the value when a record is next written. */
 function addColumn(source: ColumnMapping, field: FieldPlan): string {
-  return `ALTER TABLE ${source.from} ADD COLUMN ${columnOf(field)} DEFAULT ${source.expressionOf(field)}`;
+  return `ALTER TABLE ${recordsName(source.table)} ADD COLUMN ${columnOf(field)} DEFAULT ${source.expressionOf(field)}`;
 }
 
 /** Copies the records into a new table, which replaces the old one. */

@@ -48,6 +48,10 @@ export function runCheck(db: Database, step: MigrationStep, context: CheckContex
       return step.destructive ? reader.recompute(step) : undefined;
     case 'drop-column':
       return reader.dropColumn(step);
+    case 'rename-conflict':
+      return reader.renameConflict(step);
+    case 'rename-table-conflict':
+      return checkTableConflict(db, step);
     default:
       return undefined;
   }
@@ -61,6 +65,20 @@ export function checkRemovedTable(db: Database, step: Step<'keep-table' | 'drop-
   const key = { name: quote(stored.primaryKey), type: typeOf(stored, stored.primaryKey) };
   const records = findRecords(db, { from, key }, '1');
   return { step, ...records, effect: step.type === 'drop-table' ? 'loses' : 'leaves' };
+}
+
+/** Counts the records under an earlier name of a table whose present name is stored, too. */
+function checkTableConflict(db: Database, step: Step<'rename-table-conflict'>): MigrationCheck {
+  const { left, table } = step;
+  const key = { name: quote(left.primaryKey), type: typeOf(left, left.primaryKey) };
+  const records = findRecords(db, { from: recordsName(left), key }, '1');
+  if (records.count === 0) return { step, ...records };
+  const line = `@table(database: "${left.database}", table: "${left.table}")`;
+  const blocker = [
+    `Both are stored, and only one can be ${table.name}. Remove @renamedFrom to go on with the records of ${table.name};`,
+    `or write ${line} in its place to go on with those of ${left.name}.`,
+  ];
+  return { step, ...records, found: `${records.found} of ${left.name}`, blocker: blocker.join('\n    ') };
 }
 
 export function countRecords(db: Database, { from }: ColumnMapping): number {
@@ -219,6 +237,14 @@ class CheckReader {
     const { type }: StoredColumn = step.column;
     const name = quote(step.column.name);
     return { step, ...this.#values(`${name} IS NOT NULL`, { name, type }), effect: 'loses' };
+  }
+
+  renameConflict(step: Step<'rename-conflict'>): MigrationCheck {
+    const { left, field, table } = step;
+    const name = quote(left.name);
+    const values = this.#values(`${name} IS NOT NULL`, { name, type: left.type });
+    const blocker = `Both are stored, and only one can be ${field.name}. Remove @renamedFrom to keep the values of ${table.name}.${field.name}.`;
+    return { step, ...values, ...(values.count === 0 ? {} : { blocker }) };
   }
 
   #records(where: string): Pick<MigrationCheck, 'count' | 'found'> {

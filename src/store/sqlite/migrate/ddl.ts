@@ -39,8 +39,12 @@ export function createIndexes(table: TablePlan): string[] {
     ...table.compositeIndexes.map((index) => createCompositeIndex(table, index)),
   ];
   if (expiryOf(table) === undefined) return created;
-  const name = quote(`${table.database}/${table.table}:expires`);
-  return [...created, `CREATE INDEX ${name} ON ${recordsName(table)} (_expires)`];
+  return [...created, `CREATE INDEX ${expiryIndexName(table)} ON ${recordsName(table)} (_expires)`];
+}
+
+/** Returns the name of the index of the times of expiry. */
+export function expiryIndexName({ database, table }: StoredTableName): string {
+  return quote(`${database}/${table}:expires`);
 }
 
 /** Returns the statement that creates the index of a field. A unique field needs no second index. */

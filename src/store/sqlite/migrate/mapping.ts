@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import { isOutdated } from '../../../schema/migration/computed.ts';
+import type { TableMatch } from '../../../schema/migration/renames.ts';
 import type { StoredColumn, StoredTable } from '../../../schema/migration/stored.ts';
 import type { ComputedPlan, FieldPlan, TablePlan } from '../../../schema/plan.ts';
 import { expiryOf, stampOf } from '../../expiry.ts';
@@ -15,27 +16,28 @@ import { sqlType } from './ddl.ts';
  * stored columns. Checks and the rebuild use the same expressions, so the values that were checked are those stored.
  */
 export class ColumnMapping {
+  /** As it was before the migration, with the names of then. */
   readonly stored: StoredTable;
   readonly table: TablePlan;
   /** Quoted name of the SQL table. */
   readonly from: string;
-  readonly #functions: Functions;
-  readonly #columns: ReadonlyMap<string, StoredColumn>;
+  readonly functions: Functions;
+  readonly #columns: ReadonlyMap<FieldPlan, StoredColumn>;
   readonly #expressions = new Map<FieldPlan, string>();
   readonly #conversions = new Map<FieldPlan, string>();
   readonly #converted = new Set<FieldPlan>();
 
-  constructor(stored: StoredTable, table: TablePlan, functions: Functions) {
+  constructor({ stored, columns }: Pick<TableMatch, 'stored' | 'columns'>, table: TablePlan, functions: Functions) {
     this.stored = stored;
     this.table = table;
     this.from = recordsName(stored);
-    this.#functions = functions;
-    this.#columns = new Map(stored.columns.map((column) => [column.name.toLowerCase(), column]));
+    this.functions = functions;
+    this.#columns = columns.found;
   }
 
   /** Returns the quoted name of the stored column; undefined when the field is new. */
   columnOf(field: FieldPlan): string | undefined {
-    const column = this.#columns.get(field.name.toLowerCase());
+    const column = this.#columns.get(field);
     return column && quote(column.name);
   }
 
@@ -61,12 +63,12 @@ export class ColumnMapping {
 
   /** Returns the stored column of the field; undefined when the field is new. */
   storedOf(field: FieldPlan): StoredColumn | undefined {
-    return this.#columns.get(field.name.toLowerCase());
+    return this.#columns.get(field);
   }
 
   /** Returns an SQL condition: the stored value is the same in the new type. */
   keptExpression(field: FieldPlan, column: StoredColumn): string {
-    const name = this.#functions.add((cell) => (isKept(cell ?? null, column.type, field.type) ? 1n : 0n));
+    const name = this.functions.add((cell) => (isKept(cell ?? null, column.type, field.type) ? 1n : 0n));
     return `${name}(${quote(column.name)})`;
   }
 
@@ -82,7 +84,7 @@ export class ColumnMapping {
     if (expiry === undefined) return undefined;
     const index = this.table.fields.findIndex(({ expiresAt }) => expiresAt);
     const field = this.table.fields[index];
-    const name = this.#functions.add((cell, seq) => {
+    const name = this.functions.add((cell, seq) => {
       const row: Cell[] = [];
       if (index >= 0) row[index] = cell ?? null;
       const time = expiry(row, writtenAt(seq));
@@ -92,7 +94,7 @@ export class ColumnMapping {
   }
 
   #makeExpression(field: FieldPlan): string {
-    const column = this.#columns.get(field.name.toLowerCase());
+    const column = this.#columns.get(field);
     const { computed } = field;
     if (computed !== undefined && (column === undefined || isOutdated(column, field) || this.#usesFilled(computed))) {
       const { uses, compute } = cellExpression(field, computed, this.table);
@@ -121,7 +123,7 @@ export class ColumnMapping {
 
   #call(field: FieldPlan, run: SqlFunction, argument: string): string {
     this.#converted.add(field);
-    return `${this.#functions.add(run)}(${argument})`;
+    return `${this.functions.add(run)}(${argument})`;
   }
 }
 

@@ -6,7 +6,7 @@ import {
   type StoredSchema,
   stepName,
 } from '../../../schema/migration/diff.ts';
-import { keyOf } from '../../../schema/migration/stored.ts';
+import { matchSchema } from '../../../schema/migration/renames.ts';
 import type { Plan, TablePlan } from '../../../schema/plan.ts';
 import type { MigrationPreview } from '../../engine.ts';
 import { type AssessedStep, judge, type MigrationCheck, namesOf } from '../../migration/check.ts';
@@ -20,6 +20,7 @@ import { changeTable, createTable, dropTable } from './apply.ts';
 import { checkRemovedTable, countRecords, hasRecords, runCheck } from './checks.ts';
 import { CREATE_META } from './ddl.ts';
 import { ColumnMapping, Functions } from './mapping.ts';
+import { renameInHistory } from './rename.ts';
 import { readStored, saveStored } from './saved.ts';
 
 export interface MigrateOptions {
@@ -37,12 +38,13 @@ export interface MigrateOptions {
 export function migrate(db: Database, plan: Plan, options: MigrateOptions): void {
   const stored = readStored(db);
   const steps = planMigration(stored, plan, { dropTables: namesOf(options.allowDestructive) });
-  const dropped = new Set(steps.flatMap((step) => (step.type === 'drop-table' ? [step.stored] : [])));
-  const kept = stored && { ...stored, tables: stored.tables.filter((table) => !dropped.has(table)) };
+  const gone = new Set(steps.flatMap((step) => ('stored' in step && step.type !== 'keep-table' ? [step.stored] : [])));
+  const kept = stored && { ...stored, tables: stored.tables.filter((table) => !gone.has(table)) };
   const wanted = describeStored(plan, kept);
   const stale = stored === undefined ? [] : staleFulltext(db, plan);
   let assessed: readonly AssessedStep[] = steps.map((step) => ({ step, check: undefined }));
-  if (stale.length > 0 || JSON.stringify(stored) !== JSON.stringify(wanted)) {
+  const isOther = JSON.stringify(stored) !== JSON.stringify(wanted) || steps.some(isConflict);
+  if (stale.length > 0 || isOther) {
     const migration = new Migration(db, plan, stored);
     db.transaction(() => {
       assessed = migration.assess(steps);
@@ -72,8 +74,13 @@ function report(db: Database, step: MigrationStep, check: MigrationCheck | undef
     );
     return;
   }
+  if (isConflict(step)) return;
   const filled = check?.effect === 'fills' ? ` (${check.count})` : '';
   options.onNotice?.(`${step.sentence}${filled}`);
+}
+
+function isConflict({ type }: MigrationStep): boolean {
+  return type === 'rename-conflict' || type === 'rename-table-conflict';
 }
 
 /** Returns the effects of a migration without making it. */
@@ -83,7 +90,7 @@ export function previewMigration(db: Database, plan: Plan, allowed: Allowance): 
   const migration = new Migration(db, plan, stored);
   const decision = migration.decide(migration.assess(steps), allowed);
   const names = steps.flatMap((step) => stepName(step) ?? []);
-  const pending = steps.some(({ type }) => type !== 'keep-table');
+  const pending = steps.some((step) => step.type !== 'keep-table' && step.type !== 'unused-name' && !isConflict(step));
   return { ...decision, names, pending };
 }
 
@@ -101,10 +108,8 @@ class Migration {
     this.#plan = plan;
     this.#stored = stored;
     const functions = new Functions(db);
-    const before = new Map((stored?.tables ?? []).map((table) => [keyOf(table), table]));
-    for (const table of plan.tables) {
-      const old = before.get(keyOf(table));
-      if (old !== undefined) this.#sources.set(table, new ColumnMapping(old, table, functions));
+    for (const [table, match] of matchSchema(stored, plan).tables) {
+      this.#sources.set(table, new ColumnMapping(match, table, functions));
     }
   }
 
@@ -133,6 +138,7 @@ class Migration {
     const filled = new Set(assessed.flatMap(({ step, check }) => (check?.effect === 'fills' ? [step] : [])));
     const steps = assessed.map(({ step }) => step);
     for (const step of steps) if (step.type === 'drop-table') dropTable(this.#db, step.stored, position);
+    renameInHistory(this.#db, [...this.#sources.values()]);
     for (const table of this.#plan.tables) {
       const source = this.#sources.get(table);
       const own = steps.filter((step) => 'table' in step && step.table === table);

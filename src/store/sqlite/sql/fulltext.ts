@@ -62,6 +62,22 @@ export function createFulltext(db: Database, table: TablePlan, field: FieldPlan)
   db.prepare('INSERT OR REPLACE INTO tablecast_meta VALUES (?, ?)').run(versionKey(table, field), WORDS_VERSION);
 }
 
+interface FulltextName {
+  readonly table: StoredTableName;
+  readonly field: { readonly name: string };
+}
+
+/** Renames an index whose table or field has another name; its words stay. */
+export function renameFulltext(db: Database, from: FulltextName, to: FulltextName): void {
+  const key = versionKey(to.table, to.field);
+  if (key === versionKey(from.table, from.field)) return;
+  const before = fulltextNames(from.table, from.field);
+  const now = fulltextNames(to.table, to.field);
+  db.exec(`ALTER TABLE ${before.words} RENAME TO ${now.words}`);
+  db.exec(`ALTER TABLE ${before.docs} RENAME TO ${now.docs}`);
+  db.prepare('UPDATE tablecast_meta SET key = ? WHERE key = ?').run(key, versionKey(from.table, from.field));
+}
+
 export function dropFulltext(db: Database, table: StoredTableName, field: { readonly name: string }): void {
   const { words, docs } = fulltextNames(table, field);
   db.exec(`DROP TABLE IF EXISTS ${words}`);
