@@ -1,3 +1,4 @@
+import type { Predicate, RelatedTest } from '../query/index.ts';
 import type { Awaitable, Change, StoredRecord } from '../store/store.ts';
 import { type ChangedRecord, type ChangeView, parseRecord } from './change-view.ts';
 import { type Frame, makeFrame, makeRetained } from './encode.ts';
@@ -6,14 +7,14 @@ import { type Frame, makeFrame, makeRetained } from './encode.ts';
 export interface Selection {
   /** Equal for selections that produce the same frames. */
   readonly key: string;
-  readonly matches?: (record: ChangedRecord) => boolean;
+  readonly matches?: Predicate;
   /** True for records that the subscriber may read. A message goes to subscribers that may read the record it is about. */
-  readonly sees?: (record: ChangedRecord) => boolean;
+  readonly sees?: Predicate;
   /** Value that a field must have in every record that matches: the hub looks up such selections by it. */
   readonly equal?: { readonly field: string; readonly value: string | number | boolean };
   readonly fields?: readonly string[];
   /** Fields that only some records show, each with its condition. */
-  readonly masked?: ReadonlyMap<string, (record: ChangedRecord) => boolean>;
+  readonly masked?: ReadonlyMap<string, Predicate>;
   /**
    * Reads the related records that are properties of a record: JSON text, with a comma before each property. They are
    * the records of other tables as they are at the time of the call.
@@ -34,11 +35,15 @@ export function relatedOfChange(selection: Selection, view: ChangeView): Awaitab
 }
 
 /** Reads what `selectRecord` needs of related records; undefined when it needs nothing. */
-export function relatedOfRecord(selection: Selection, { json }: StoredRecord): Awaitable<string> | undefined {
+export function relatedOfRecord(
+  selection: Selection,
+  { json }: StoredRecord,
+  test?: RelatedTest,
+): Awaitable<string> | undefined {
   const { readRelated } = selection;
   if (readRelated === undefined) return undefined;
   const record = parseRecord(json);
-  return isIn(selection, record) ? readRelated(record) : undefined;
+  return isIn(selection, record, test) ? readRelated(record) : undefined;
 }
 
 /** Frame of a change for a subscription with this selection; undefined for none. */
@@ -60,8 +65,8 @@ export function selectChange(selection: Selection, view: ChangeView, related = '
   return change.op === 'delete' ? makeFrame(change) : leaveFilter(change);
 }
 
-function isIn({ matches, sees }: Selection, record: ChangedRecord): boolean {
-  return (sees?.(record) ?? true) && (matches?.(record) ?? true);
+function isIn({ matches, sees }: Selection, record: ChangedRecord, test?: RelatedTest): boolean {
+  return (sees?.(record, test) ?? true) && (matches?.(record, test) ?? true);
 }
 
 /** Applies the filter to the published message, and the subscriber's rights to the record that it is about. */
@@ -70,13 +75,21 @@ function selectMessage({ matches, sees }: Selection, { change, previous, after =
   return (matches?.(after) ?? true) ? makeFrame(change) : undefined;
 }
 
-/** `Retained` frame of a stored record; undefined when the selection does not have it. */
-export function selectRecord(selection: Selection, record: StoredRecord, related = ''): Frame | undefined {
+/**
+ * `Retained` frame of a stored record; undefined when the selection does not have it. `test` decides on other tables, for a
+ * selection with conditions on them.
+ */
+export function selectRecord(
+  selection: Selection,
+  record: StoredRecord,
+  related = '',
+  test?: RelatedTest,
+): Frame | undefined {
   const { matches, sees, fields } = selection;
   if (matches === undefined && sees === undefined && fields === undefined) return makeRetained(record);
   const data = parseRecord(record.json);
-  if (!isIn(selection, data)) return undefined;
-  return project(makeRetained(record), { data, related }, selection);
+  if (!isIn(selection, data, test)) return undefined;
+  return project(makeRetained(record), { data, related, test }, selection);
 }
 
 function leaveFilter({ op, id, seq, table }: Change): Frame {
@@ -105,11 +118,12 @@ function makeDelta({ fields, masked }: Selection, view: ChangeView): Frame | und
 interface Projected {
   readonly data: ChangedRecord;
   readonly related: string;
+  readonly test?: RelatedTest | undefined;
 }
 
-function project(frame: Frame, { data, related }: Projected, { fields, masked }: Selection): Frame {
+function project(frame: Frame, { data, related, test }: Projected, { fields, masked }: Selection): Frame {
   if (fields === undefined) return frame;
-  const shown = masked === undefined ? fields : fields.filter((name) => masked.get(name)?.(data) ?? true);
+  const shown = masked === undefined ? fields : fields.filter((name) => masked.get(name)?.(data, test) ?? true);
   const members = shown.map((name) => `${JSON.stringify(name)}:${JSON.stringify(data[name] ?? null)}`);
   return { ...frame, data: `{${members.join(',')}${related}}` };
 }

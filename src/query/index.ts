@@ -5,11 +5,17 @@ export {
   type ListQuery,
   parseListQuery,
   parseQueryFor,
-  relatedTables,
   restrictFilter,
   type SortKey,
 } from './list-query.ts';
-export { compilePredicate, type JsonRecord, type Predicate, predicateOf } from './predicate.ts';
+export {
+  compilePredicate,
+  type JsonRecord,
+  type Predicate,
+  predicateOf,
+  type RelatedCondition,
+  type RelatedTest,
+} from './predicate.ts';
 export { bindRule, type RuleInput } from './rules/bind-rule.ts';
 export { AUTHENTICATED, type ClaimPath, inputsOf, parseRule, type Rule } from './rules/rule.ts';
 export type { Select, SelectedRelation } from './select.ts';
@@ -18,6 +24,7 @@ export { visibleFields } from './syntax/fields.ts';
 export type { FilterLimits } from './syntax/operators.ts';
 export { type FilterScope, type ParsedQuery, parseFilter, parseQuery } from './syntax/parse.ts';
 export { checkEncoded, makeQueryError } from './syntax/problem.ts';
+export { dependenciesOf, NO_TABLES, readsOtherTables, relatedTables } from './tables-of.ts';
 export {
   both,
   type ConditionalField,

@@ -2,12 +2,13 @@ import type { Limits } from '../config/config.ts';
 import { suggest } from '../config/files/suggest.ts';
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import { type Position, parseCursor, totalOrder } from './cursor.ts';
-import { parseSelect, type Select, type SelectedRelation, wholeOf } from './select.ts';
+import { parseSelect, type Select, wholeOf } from './select.ts';
 import type { Filter } from './syntax/ast.ts';
 import { fieldsByName } from './syntax/fields.ts';
 import { nameType } from './syntax/literal.ts';
 import { type FilterScope, parseQuery } from './syntax/parse.ts';
 import { columnOf, makeQueryError, show } from './syntax/problem.ts';
+import { dependenciesOf, NO_TABLES, relatedTables } from './tables-of.ts';
 import { both, nameableFields, type ReadPolicy } from './view.ts';
 
 export interface SortKey {
@@ -31,6 +32,8 @@ export interface ListQuery {
   readonly select?: Select;
   /** Other tables whose records the filter or the select reads: the caller must be allowed to read them. */
   readonly related: ReadonlySet<TablePlan>;
+  /** Other tables whose records decide about the result, also by rules that the caller does not see. */
+  readonly dependencies: ReadonlySet<TablePlan>;
   /** Reserved parameters of the request, decoded once and otherwise as they came. */
   readonly others: ReadonlyMap<string, string>;
   /** Names of the list parameters in the request. */
@@ -79,6 +82,7 @@ export function parseQueryFor(rawQuery: string, { table, limits, reserved, view 
     offset: parseOffset(parameters.get('offset')),
     count: parseCount(parameters.get('count')),
     related: NO_TABLES,
+    dependencies: NO_TABLES,
     others: othersOf(parameters),
     given: new Set([...parameters.keys()].filter((name) => LIST_PARAMETERS.has(name))),
   };
@@ -92,6 +96,7 @@ export function parseQueryFor(rawQuery: string, { table, limits, reserved, view 
     query.cursor = Object.freeze(parseCursor(cursor, totalOrder(sort, table)));
   }
   query.related = relatedTables(query);
+  query.dependencies = dependenciesOf(query);
   return Object.freeze(query);
 }
 
@@ -116,34 +121,6 @@ function othersOf(parameters: ReadonlyMap<string, string>): ReadonlyMap<string, 
   const others = new Map<string, string>();
   for (const [name, value] of parameters) if (!LIST_PARAMETERS.has(name)) others.set(name, value);
   return others;
-}
-
-const NO_TABLES: ReadonlySet<TablePlan> = new Set();
-
-/** Returns the other tables whose records a filter or a select reads. */
-export function relatedTables({
-  filter,
-  select,
-}: Partial<Pick<ListQuery, 'filter' | 'select'>>): ReadonlySet<TablePlan> {
-  if (filter === undefined && (select === undefined || select.relations.length === 0)) return NO_TABLES;
-  const tables = new Set<TablePlan>();
-  const ofFilter = (item: Filter): void => {
-    if (item.type === 'and' || item.type === 'or') item.items.forEach(ofFilter);
-    else if (item.type === 'not') ofFilter(item.item);
-    else if (item.type === 'related') {
-      tables.add(item.relation.target);
-      if (item.item !== undefined) ofFilter(item.item);
-    }
-  };
-  const ofSelect = (relations: readonly SelectedRelation[]): void => {
-    for (const { relation, select: inner } of relations) {
-      tables.add(relation.target);
-      ofSelect(inner.relations);
-    }
-  };
-  if (filter !== undefined) ofFilter(filter);
-  if (select !== undefined) ofSelect(select.relations);
-  return tables.size === 0 ? NO_TABLES : tables;
 }
 
 const DIGITS = /^\d{1,15}$/;

@@ -5,7 +5,15 @@ import { elementType } from './syntax/literal.ts';
 import { haveWords } from './words.ts';
 
 export type JsonRecord = Readonly<Record<string, JsonValue>>;
-export type Predicate = (record: JsonRecord) => boolean;
+
+/** Condition on records of other tables. */
+export type RelatedCondition = Extract<Filter, { type: 'related' }>;
+
+/** Decision of a condition on the records that are related to this one. */
+export type RelatedTest = (condition: RelatedCondition, record: JsonRecord) => boolean;
+
+/** Test of a record. `related` is needed where the filter has conditions on other tables. */
+export type Predicate = (record: JsonRecord, related?: RelatedTest) => boolean;
 
 /** Test of one value at the end of a path. Absent counts as null. */
 type ValueTest = (value: JsonValue) => boolean;
@@ -15,22 +23,25 @@ export function compilePredicate(filter: Filter): Predicate {
   switch (filter.type) {
     case 'and': {
       const items = filter.items.map(compilePredicate);
-      return (record) => items.every((item) => item(record));
+      return (record, related) => items.every((item) => item(record, related));
     }
     case 'or': {
       const items = filter.items.map(compilePredicate);
-      return (record) => items.some((item) => item(record));
+      return (record, related) => items.some((item) => item(record, related));
     }
     case 'not': {
       const item = compilePredicate(filter.item);
-      return (record) => !item(record);
+      return (record, related) => !item(record, related);
     }
     case 'null':
       return compilePath(filter.path, (value) => value === null, true);
     case 'words':
       return compilePath(filter.path, (value) => haveWords(stringsAt(value), filter.words), true);
     case 'related':
-      throw new Error('Records of other tables are only looked at by the store.');
+      return (record, related) => {
+        if (related === undefined) throw new Error('Records of other tables are looked at with a test of the store.');
+        return related(filter, record);
+      };
     default:
       return compilePath(filter.path, compileTest(filter), false);
   }

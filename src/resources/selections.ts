@@ -13,7 +13,7 @@ import { makeRelatedReader } from './relations.ts';
 
 interface SelectionScope {
   readonly table: TablePlan;
-  readonly store: RelatedReader;
+  readonly store: Pick<RelatedReader, 'related'>;
   readonly delta?: boolean;
 }
 
@@ -40,7 +40,7 @@ export function makeSelection(query: ListQuery, { table, store, delta = false }:
 /** Plans refer to each other and are large: a path is identified by its name. */
 function selectionKey(parts: readonly unknown[]): string {
   return JSON.stringify(parts, (key, value: unknown) => {
-    if (key === 'path') return (value as { name: string }).name;
+    if (key === 'path' || key === 'relation') return (value as { name: string }).name;
     return typeof value === 'bigint' ? `${value}n` : value;
   });
 }

@@ -2,7 +2,15 @@ import type { Limits } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { ResetReason } from '../hub/encode.ts';
 import type { Selection } from '../hub/selection.ts';
-import { both, type Filter, LIST_PARAMETERS, type ListQuery, parseQueryFor, type ReadPolicy } from '../query/index.ts';
+import {
+  both,
+  type Filter,
+  LIST_PARAMETERS,
+  type ListQuery,
+  parseQueryFor,
+  type ReadPolicy,
+  readsOtherTables,
+} from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { RecordKey, RelatedReader } from '../store/store.ts';
 import { makeSelection } from './selections.ts';
@@ -44,7 +52,7 @@ interface SubscriptionScope {
   readonly table: TablePlan;
   readonly id: RecordKey | undefined;
   readonly limits: Limits;
-  readonly store: RelatedReader;
+  readonly store: Pick<RelatedReader, 'related'>;
   /** Read policy of the subscriber; undefined when it can read everything. */
   readonly view?: ReadPolicy | undefined;
   /** Filter of the records that the subscriber may subscribe to. */
@@ -119,7 +127,11 @@ function parseSwitch(others: ReadonlyMap<string, string>, name: string): boolean
 }
 
 /** Refuses parameters that only make sense for a page, or for a query over several tables. */
-function checkStream({ filter, given, sort }: ListQuery, retained: boolean, id: RecordKey | undefined): void {
+function checkStream(
+  { filter, sees, select, given, sort }: ListQuery,
+  retained: boolean,
+  id: RecordKey | undefined,
+): void {
   const refuse = (message: string) => new AppError('INVALID_QUERY', message);
   for (const name of ['offset', 'cursor', 'count']) {
     if (given.has(name)) throw refuse(`${name} is for lists; a stream goes on with since.`);
@@ -127,16 +139,14 @@ function checkStream({ filter, given, sort }: ListQuery, retained: boolean, id: 
   if (filter !== undefined && readsOtherTables(filter)) {
     throw refuse('A stream cannot be filtered by records of other tables: it would not hear of their changes.');
   }
+  const rules = [sees, ...(select?.masked ?? []).map((mask) => mask.filter)];
+  if (rules.some((rule) => rule !== undefined && readsOtherTables(rule))) {
+    throw refuse('A rule of this table looks at other tables: it can be read, and not subscribed to.');
+  }
   if (sort.length === 0) return;
   if (!retained || id !== undefined) {
     throw refuse('sort orders the snapshot of a table: it needs retained=true. A stream comes in seq order.');
   }
   if (!given.has('limit'))
     throw refuse('sort on a stream needs a limit: the snapshot is then the first of that order.');
-}
-
-function readsOtherTables(filter: Filter): boolean {
-  if (filter.type === 'related') return true;
-  if (filter.type === 'not') return readsOtherTables(filter.item);
-  return (filter.type === 'and' || filter.type === 'or') && filter.items.some(readsOtherTables);
 }

@@ -1,7 +1,7 @@
 import type { AuditConfig, IdempotencyConfig, LogRetentionConfig } from '../config/config.ts';
 import type { AppError } from '../errors.ts';
-import type { Filter, JsonRecord, ListQuery, SelectedRelation } from '../query/index.ts';
-import type { TablePlan } from '../schema/plan.ts';
+import type { Filter, JsonRecord, ListQuery, RelatedCondition, RelatedTest, SelectedRelation } from '../query/index.ts';
+import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import type { Actor, AuditReader } from './audit.ts';
 import type { Place } from './placed-error.ts';
 import type { StorageHealth } from './storage-health.ts';
@@ -50,8 +50,10 @@ export type Precondition = readonly number[] | 'any' | 'none';
 /**
  * Checks one record in the transaction that changes it, and throws AppError when the change is not allowed. `before` is
  * undefined where there is no record yet, `after` where there will be none; for a message both are the record that it is about.
+ * `related` decides on records of other tables as they are in the transaction. An engine whose transaction answers later
+ * calls the check in `settleRelated`.
  */
-export type WriteCheck = (before: JsonRecord | undefined, after: JsonRecord | undefined) => void;
+export type WriteCheck = (before: JsonRecord | undefined, after: JsonRecord | undefined, related: RelatedTest) => void;
 
 /** Rights and author of a write. */
 interface WriteOrigin {
@@ -175,13 +177,31 @@ export interface RecordReader {
   page(table: TablePlan, after: RecordKey | undefined, limit: number): Awaitable<readonly StoredRecord[]>;
 }
 
-/** Reads related records, for frames that include them. */
+/** Records by the values of one field: a relation, followed from either side. */
+export interface RecordsBy {
+  readonly field: FieldPlan;
+  /** Keys as JSON has them; a record is found when its field has one of them, as the value or in its list. */
+  readonly values: readonly RecordKey[];
+  /** Condition that the records meet besides. */
+  readonly filter?: Filter | undefined;
+  /** Maximum of records. */
+  readonly limit: number;
+}
+
+/** Reads related records, for frames that include them and for conditions on them. */
 export interface RelatedReader {
   /**
    * Returns JSON text of a relation's value: `null` or a record, or an array of at most 1000. `key` is
    * the cell of its `from` field, or with `to` the record's key.
    */
   related(selected: SelectedRelation, key: Cell): Awaitable<string>;
+  /**
+   * True when the relation leads from this record of `table`, as JSON has it, to at least one record that meets the
+   * condition. The record itself need not be stored.
+   */
+  isRelated(table: TablePlan, condition: RelatedCondition, record: JsonRecord): Awaitable<boolean>;
+  /** Returns whole records in the order of their keys: the first `limit` of them. */
+  recordsBy(table: TablePlan, by: RecordsBy): Awaitable<readonly StoredRecord[]>;
 }
 
 /**

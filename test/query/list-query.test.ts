@@ -25,6 +25,7 @@ describe('parseListQuery', () => {
       offset: 0,
       count: false,
       related: new Set(),
+      dependencies: new Set(),
       others: new Map(),
       given: new Set(),
     });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { bindRule, parseRule, type RuleInput } from '../../src/query/index.ts';
+import { AUTHOR, BOOK } from './library.ts';
 import { PRODUCT } from './products.ts';
 import { LIMITS } from './tables.ts';
 
@@ -51,6 +52,47 @@ describe('a rule', () => {
     expect(bind('title=in=($auth.teams,x)')).toEqual({ type: 'in', path, values: ['red', 'blue', 'x'] });
     expect(bind('title=in=$auth.none')).toBe(false);
     expect(bind('title=out=$auth.none')).toBe(true);
+  });
+
+  test('looks at related records', () => {
+    const relation = (name: string, table = BOOK) => table.relations.find((it) => it.name === name);
+    const bound = (text: string, input: RuleInput = ADA) => bindRule(parseRule(text, BOOK, LIMITS, 'read'), input);
+    const author = relation('author');
+    const id = expect.objectContaining({ name: 'id' });
+    const name = expect.objectContaining({ name: 'name' });
+    const isAda = { type: 'compare', path: name, op: 'eq', value: 'ada' };
+    expect(bound('author.name==$auth.sub')).toEqual({ type: 'related', relation: author, item: isAda });
+    expect(bound('author.name!=$auth.sub')).toEqual({
+      type: 'not',
+      item: { type: 'related', relation: author, item: isAda },
+    });
+    // A relation stands for the keys of its records.
+    expect(bound('author==$auth.teams')).toEqual({
+      type: 'related',
+      relation: author,
+      item: { type: 'in', path: id, values: ['red', 'blue'] },
+    });
+    expect(bound('author!=null')).toEqual({ type: 'related', relation: author, item: undefined });
+    expect(bound('author.books.title==$auth.sub')).toMatchObject({
+      relation: author,
+      item: { type: 'related', relation: relation('books', AUTHOR), item: { type: 'compare', value: 'ada' } },
+    });
+    // One and the same record meets what is in brackets.
+    const item = {
+      type: 'and',
+      items: [isAda, { type: 'not', item: { type: 'compare', path: id, op: 'eq', value: 'x' } }],
+    };
+    expect(bound('author(name==$auth.sub & id!=x & editor)')).toEqual({ type: 'related', relation: author, item });
+    expect(bound('author(id!=x)')).toMatchObject({ type: 'related', item: { type: 'not' } });
+    expect(bound('author(editor)')).toEqual({ type: 'related', relation: author, item: undefined });
+    expect(bound('author(viewer)')).toBe(false);
+    for (const text of [
+      'author.name==$auth.no',
+      'author.name!=$auth.no',
+      'author(name==$auth.no)',
+      '!author(name==$auth.no)',
+    ])
+      expect(bound(text), text).toBe(false);
   });
 
   test('treats a claim as a literal', () => {

@@ -37,21 +37,38 @@ test.each([
   expect(mistakesOf(table(directives, field))).toContain(expected);
 });
 
-test('the error of a rule over a relation names the field to compare instead', () => {
+test('a rule over relations is checked to its end', () => {
   const sdl = (rule: string) => `type Card @table @export @access(read: "${rule}") {
   id: ID! @primaryKey
   boardId: ID
+  secretId: ID @hidden
   board: Board @relationship(from: "boardId")
+  secret: Board @relationship(from: "secretId")
 }
-type Board @table @export @access(read: "cards.id==x") {
+type Board @table {
   id: ID! @primaryKey
+  ownerId: ID
   cards: [Card] @relationship(to: "boardId")
 }`;
-  expect(mistakesOf(sdl('board.ownerId==$auth.sub'))).toEqual([
-    '1:40 read: column 1: board is a relation to Board, and a rule cannot look at related records; compare a field of Card itself, such as boardId',
-    '6:41 read: column 1: cards is a relation to Card, and a rule cannot look at related records; compare a field of Board itself',
-  ]);
-  expect(mistakesOf(sdl('borad.ownerId==$auth.sub'))[0]).toMatch(/column 1: Card has no field "borad"$/);
+  const rules = [
+    'board.ownerId==$auth.sub',
+    'board==$auth.boards',
+    'board==null',
+    'board.cards.board.cards==a',
+    'board(ownerId==$auth.sub & cards.board(ownerId==x))',
+  ];
+  for (const rule of rules) expect(planOf(sdl(rule)).tables, rule).toHaveLength(2);
+  const mistakes: readonly (readonly [string, string])[] = [
+    ['borad.ownerId==$auth.sub', 'column 1: Card has no field "borad"; did you mean "board"?'],
+    ['board.ownrId==$auth.sub', 'column 7: Board has no field "ownrId"; did you mean "ownerId"?'],
+    ['board.ownerId', 'column 1: expected a comparison after board.ownerId, such as board.ownerId==$auth.sub'],
+    ['board(ownerId==x', 'column 17: expected ) for the ( at column 6, found the end'],
+    ['board(ownrId==x)', 'column 7: Board has no field "ownrId"'],
+    ['board.cards.board.cards.board.ownerId==x', 'column 25: a rule follows at most 4 relations'],
+    ['board.cards(board.cards(board.ownerId==x))', 'column 25: a rule follows at most 4 relations'],
+    ['secret.ownerId==x', 'column 1: secret follows Card.secretId, which is @hidden to rules too'],
+  ];
+  for (const [rule, mistake] of mistakes) expect(mistakesOf(sdl(rule))[0], rule).toContain(mistake);
 });
 
 test('a table that only admins can use gives a notice', () => {

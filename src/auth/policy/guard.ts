@@ -1,5 +1,5 @@
 import { AppError, recordNotFound } from '../../errors.ts';
-import { type Filter, type Predicate, predicateOf } from '../../query/index.ts';
+import { type Filter, type JsonRecord, type Predicate, predicateOf } from '../../query/index.ts';
 import type { Action, FieldPlan, TablePlan } from '../../schema/plan.ts';
 import type { WriteCheck } from '../../store/store.ts';
 import type { Permission } from './table-rules.ts';
@@ -26,17 +26,17 @@ export function makeGuard(
   // A caller without read rights may still write blindly.
   const isReadable = typeof read === 'boolean' ? undefined : testOf(read);
   const checkFields = makeFieldCheck(table, fields);
-  return (before, after) => {
-    if (before !== undefined && isReadable !== undefined && !isReadable(before))
+  return (before, after, related) => {
+    if (before !== undefined && isReadable !== undefined && !isReadable(before, related))
       throw recordNotFound(before[table.primaryKey.name]);
     const action = actionOf(permissions, before !== undefined, after !== undefined);
     const allows = tests.get(action);
     for (const record of [before, after]) {
-      if (record !== undefined && allows?.(record) === false) throw refusal(action);
+      if (record !== undefined && allows?.(record, related) === false) throw refusal(action);
     }
     // There is no record that could meet a filter.
     if (before === undefined && after === undefined && permissions.get(action) !== true) throw refusal(action);
-    if (after !== undefined && action !== 'publish') checkFields(before, after);
+    if (after !== undefined && action !== 'publish') checkFields(before, after, related);
   };
 }
 
@@ -53,12 +53,13 @@ function testOf(permission: Permission): Predicate {
 /** Requires that fields without write rights stay as they are, or in a new record as the schema makes them. */
 function makeFieldCheck(table: TablePlan, fields: ReadonlyMap<FieldPlan, false | Filter>): WriteCheck {
   const checks = [...fields].map(([field, permission]) => ({ field, allows: testOf(permission) }));
-  return (before, after) => {
+  return (before, after, related) => {
     for (const { field, allows } of checks) {
       const old = before === undefined ? (field.default ?? null) : (before[field.name] ?? null);
       const now = after?.[field.name] ?? null;
       if (JSON.stringify(old) === JSON.stringify(now)) continue;
-      if ((before === undefined || allows(before)) && after !== undefined && allows(after)) continue;
+      const isAllowed = (record: JsonRecord) => allows(record, related);
+      if ((before === undefined || isAllowed(before)) && after !== undefined && isAllowed(after)) continue;
       throw fieldRefusal(table, field);
     }
   };

@@ -175,6 +175,8 @@ function looksAtRecord(rule: Rule): boolean {
       return looksAtRecord(rule.item);
     case 'field':
     case 'filter':
+    case 'related':
+    case 'exists':
       return true;
     default:
       return false;

@@ -2,6 +2,7 @@ import type { JsonValue } from '../../schema/plan.ts';
 import type { Filter } from '../syntax/ast.ts';
 import { ConditionError, makeCondition, type Operand } from '../syntax/condition.ts';
 import type { QueryOperator } from '../syntax/operators.ts';
+import { makeExists, makeRelated } from '../syntax/related.ts';
 import { AUTHENTICATED, type ClaimPath, type Rule, type RuleOperand } from './rule.ts';
 
 /** Data of a caller that a rule can read. */
@@ -38,6 +39,16 @@ function bind(rule: Rule, input: RuleInput, unknown: boolean): boolean | Filter 
       return compareClaim(readClaim(rule.claim, input), rule.operator, operandsOf(rule.operands, input)) ?? unknown;
     case 'field':
       return bindField(rule, operandsOf(rule.operands, input)) ?? unknown;
+    case 'related': {
+      const item = bind(rule.item, input, unknown);
+      return typeof item === 'boolean' ? item : makeRelated(rule.relations, item);
+    }
+    case 'exists': {
+      const item = bind(rule.item, input, unknown);
+      // Nothing is granted by what cannot be decided, also where there is no record to decide on.
+      if (typeof item === 'boolean') return item && !unknown ? makeExists(rule.relations, undefined) : item;
+      return makeExists(rule.relations, item);
+    }
   }
 }
 

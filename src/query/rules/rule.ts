@@ -1,11 +1,13 @@
-import type { TablePlan } from '../../schema/plan.ts';
+import type { FieldPlan, RelationPlan, TablePlan } from '../../schema/plan.ts';
 import type { FieldPath, Filter } from '../syntax/ast.ts';
 import { ConditionError, makeCondition, type Operand } from '../syntax/condition.ts';
+import { relationNamed } from '../syntax/fields.ts';
 import { elementType } from '../syntax/literal.ts';
 import type { FilterLimits, QueryOperator } from '../syntax/operators.ts';
-import { resolvePath } from '../syntax/path.ts';
 import { QueryReader } from '../syntax/reader.ts';
+import { isNullTest, makePresence } from '../syntax/related.ts';
 import { TermParser } from '../syntax/terms.ts';
+import { type RuleTarget, resolveRuleTarget } from './rule-target.ts';
 
 /** Steps of `$auth.org.id`. */
 export type ClaimPath = readonly string[];
@@ -34,7 +36,15 @@ export type Rule =
       readonly operands: readonly RuleOperand[];
       readonly limits: FilterLimits;
     }
-  | { readonly type: 'filter'; readonly filter: Filter };
+  | { readonly type: 'filter'; readonly filter: Filter }
+  /** Condition on the records to which the relations lead, as a filter has it: `!=` holds for all of them. */
+  | {
+      readonly type: 'related';
+      readonly relations: readonly RelationPlan[];
+      readonly item: Extract<Rule, { type: 'field' | 'filter' }>;
+    }
+  /** Conditions that one and the same record meets to which the relations lead. */
+  | { readonly type: 'exists'; readonly relations: readonly RelationPlan[]; readonly item: Rule };
 
 /** Role of every caller that is not anonymous. */
 export const AUTHENTICATED = 'authenticated';
@@ -62,6 +72,8 @@ export function inputsOf(rule: Rule): { readonly roles: readonly string[]; reado
       return { roles: inputs.flatMap(({ roles }) => roles), claims: inputs.flatMap(({ claims }) => claims) };
     }
     case 'not':
+    case 'related':
+    case 'exists':
       return inputsOf(rule.item);
     case 'role':
       return { roles: [rule.name], claims: [] };
@@ -80,10 +92,13 @@ function claimsOf(operands: readonly RuleOperand[]): ClaimPath[] {
 
 class RuleParser extends TermParser<Rule> {
   readonly #table: TablePlan;
+  /** Relations that lead to the table. */
+  readonly #depth: number;
 
-  constructor(reader: QueryReader, table: TablePlan, limits: FilterLimits) {
+  constructor(reader: QueryReader, table: TablePlan, limits: FilterLimits, depth = 0) {
     super(reader, limits);
     this.#table = table;
+    this.#depth = depth;
   }
 
   protected combined(term: Rule): Rule {
@@ -97,33 +112,42 @@ class RuleParser extends TermParser<Rule> {
     if (reader.atEnd() || '&|;,)]'.includes(reader.peek())) return this.#role(name, start);
     const claim = parseClaim(name);
     if (claim === undefined && name.startsWith('$')) throw this.#noClaim(name, start);
-    const path = claim === undefined ? this.#path(name, start) : undefined;
+    const target = claim === undefined ? this.#target(name, start) : undefined;
+    if (target?.path === undefined && target !== undefined && reader.peek() === '(') return this.#group(target);
     const operator = reader.readOperator(name);
     const operands = this.#operands(operator);
-    if (path === undefined) return this.#claim(claim ?? [], { operator, operands, start });
+    if (target === undefined) return this.#claim(claim ?? [], { operator, operands, start });
     try {
-      return makeFieldRule(path, operator, operands, limits);
+      return makeTargetRule(target, operator, operands, limits);
     } catch (error) {
       if (!(error instanceof ConditionError)) throw error;
       throw reader.error(error.message, error.position ?? start);
     }
   }
 
-  #path(name: string, start: number): FieldPath {
-    const [first = ''] = name.split('.', 1);
-    const relation = this.#table.relations.find((it) => it.name === first);
-    if (relation === undefined)
-      return resolvePath(this.reader, name, start, { table: this.#table, followsRelations: false });
-    const { from, target } = relation;
-    const instead = from === undefined ? '' : `, such as ${from.name}`;
-    throw this.reader.error(
-      `${first} is a relation to ${target.name}, and a rule cannot look at related records; compare a field of ${this.#table.name} itself${instead}`,
-      start,
-    );
+  #target(name: string, start: number): RuleTarget {
+    return resolveRuleTarget(this.reader, name, start, { table: this.#table, depth: this.#depth });
+  }
+
+  /** Parses `members(userId==$auth.sub & role==editor)`: one and the same record meets all of it. */
+  #group({ relations }: RuleTarget): Rule {
+    const { reader, limits } = this;
+    const { target } = relations.at(-1) as RelationPlan;
+    const start = reader.position;
+    reader.accept('(');
+    const inner = new RuleParser(reader, target, limits, this.#depth + relations.length);
+    const item = reader.within(() => inner.parseOr(0));
+    reader.skipSpace();
+    if (!reader.accept(')'))
+      throw reader.error(`expected ) for the ( at column ${reader.column(start)}, found ${reader.found()}`);
+    return { type: 'exists', relations, item };
   }
 
   #role(name: string, start: number): Rule {
     if (name.startsWith('$')) throw this.#noClaim(name, start, 'and a comparison, such as $auth.sub==ada');
+    const [first = ''] = name.split('.', 1);
+    if (first !== name && relationNamed(this.#table, first) !== undefined)
+      throw this.reader.error(`expected a comparison after ${name}, such as ${name}==$auth.sub`, start);
     if (/^[A-Za-z_][\w.:@/-]{0,127}$/.test(name)) return { type: 'role', name };
     throw this.reader.error('a role is a word of letters, digits and _ . : @ / -', start);
   }
@@ -156,6 +180,26 @@ class RuleParser extends TermParser<Rule> {
 
 function parseClaim(text: string): ClaimPath | undefined {
   return CLAIM.exec(text)?.[1]?.slice(1).split('.');
+}
+
+/** Makes the rule of one comparison; a relation that is compared stands for the keys of its records. */
+function makeTargetRule(
+  { relations, path }: RuleTarget,
+  operator: QueryOperator,
+  operands: readonly RuleOperand[],
+  limits: FilterLimits,
+): Rule {
+  const [first] = operands;
+  if (path === undefined && first !== undefined && !('claim' in first) && isNullTest(operator, first))
+    return { type: 'filter', filter: makePresence(relations, operator, first) };
+  const item = makeFieldRule(path ?? keyPath(relations), operator, operands, limits);
+  return relations.length === 0 ? item : { type: 'related', relations, item };
+}
+
+function keyPath(relations: readonly RelationPlan[]): FieldPath {
+  const { primaryKey } = (relations.at(-1) as RelationPlan).target;
+  const fields: readonly [FieldPlan] = [primaryKey];
+  return { name: primaryKey.name, fields };
 }
 
 /**

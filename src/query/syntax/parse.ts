@@ -3,15 +3,13 @@ import { nameableFields, nameableRelation, type ReadPolicy } from '../view.ts';
 import type { FieldPath, Filter } from './ast.ts';
 import { atBracket, type BracketCondition, readBracketCondition } from './bracket-operator.ts';
 import { ConditionError, makeCondition, makeEmptySet, type Operand } from './condition.ts';
-import { visibleFields } from './fields.ts';
 import type { FilterLimits, QueryOperator } from './operators.ts';
 import { resolvePath } from './path.ts';
 import { checkEncoded, makeQueryError } from './problem.ts';
 import { QueryReader } from './reader.ts';
+import { MAX_RELATIONS, makePresence, makeRelated } from './related.ts';
 import { innerNames, isSingle, type Target } from './target.ts';
 import { TermParser } from './terms.ts';
-
-const MAX_RELATIONS = 4;
 
 export interface FilterScope {
   readonly table: TablePlan;
@@ -160,37 +158,6 @@ function makeFilter(
     relations,
     first === undefined ? makeEmptySet(path) : makeCondition(path, operator, [first, ...more], limits),
   );
-}
-
-/**
- * Makes a condition on related records: `author.name!=Ada` means that no author has the name, as with the elements of a
- * list.
- */
-function makeRelated(relations: readonly RelationPlan[], filter: Filter): Filter {
-  if (relations.length === 0) return filter;
-  if (filter.type === 'not') return { type: 'not', item: makeRelated(relations, filter.item) };
-  return relations.reduceRight<Filter>((item, relation) => ({ type: 'related', relation, item }), filter);
-}
-
-/** Makes the condition `author==null`: there is no related record. */
-function makePresence(
-  relations: readonly RelationPlan[],
-  operator: QueryOperator,
-  operand: Operand | undefined,
-): Filter {
-  const last = relations.at(-1) as RelationPlan;
-  const isNull = operator.type === 'equal' && !operator.strict && operand?.quoted === false && operand.text === 'null';
-  if (!isNull) {
-    const field = visibleFields(last.target).find((it) => it !== last.target.primaryKey) ?? last.target.primaryKey;
-    throw new ConditionError(
-      `${last.name} stands for records of ${last.target.name}: compare one of their fields, such as ${last.name}.${field.name}, or test it with ==null`,
-    );
-  }
-  let present: Filter = { type: 'related', relation: last, item: undefined };
-  present = relations
-    .slice(0, -1)
-    .reduceRight<Filter>((item, relation) => ({ type: 'related', relation, item }), present);
-  return operator.negated ? present : { type: 'not', item: present };
 }
 
 function tooLong(reader: QueryReader, position: number, limits: FilterLimits): Error {

@@ -3,10 +3,11 @@ import type { Identity } from '../../auth/identity.ts';
 import type { Access } from '../../auth/policy/access.ts';
 import { fieldRefusal } from '../../auth/policy/guard.ts';
 import { AppError, invalidField } from '../../errors.ts';
-import { type JsonRecord, predicateOf, type TableView } from '../../query/index.ts';
+import { type JsonRecord, predicateOf, type RelatedTest, type TableView } from '../../query/index.ts';
 import type { Action, TablePlan } from '../../schema/plan.ts';
 import { atPlace, type Place } from '../../store/placed-error.ts';
-import type { Cells, RecordKey, WriteCheck, WriteOutcome } from '../../store/store.ts';
+import { settleRelated } from '../../store/rows/related.ts';
+import type { Awaitable, Cells, RecordKey, RelatedReader, WriteCheck, WriteOutcome } from '../../store/store.ts';
 import { isNumeric, keyProblem, stepProblem } from '../key.ts';
 import { BatchBody, type PlacedRecord } from './batch-body.ts';
 import { copyRounded } from './json.ts';
@@ -17,10 +18,12 @@ import { isObject } from './values.ts';
 export class CallerPermissions {
   readonly #table: TablePlan;
   readonly #access: Access;
+  readonly #store: RelatedReader;
 
-  constructor(table: TablePlan, access: Access) {
+  constructor(table: TablePlan, { access, store }: { readonly access: Access; readonly store: RelatedReader }) {
     this.#table = table;
     this.#access = access;
+    this.#store = store;
   }
 
   /**
@@ -65,29 +68,42 @@ export class CallerPermissions {
   }
 
   /** Returns the outcomes with the fields and records that the writer can read. */
-  redact(identity: Identity, outcomes: readonly WriteOutcome[]): readonly WriteOutcome[] {
+  redact(identity: Identity, outcomes: readonly WriteOutcome[]): Awaitable<readonly WriteOutcome[]> {
     const access = this.#access;
     if (access.decide(this.#table, 'read', identity) === false) {
       return outcomes.map((outcome) => redactOutcome(outcome, this.#table, 'nothing'));
     }
     const view = access.viewOf(identity)?.of(this.#table);
-    return view === undefined ? outcomes : outcomes.map((outcome) => redactOutcome(outcome, this.#table, view));
+    if (view === undefined) return outcomes;
+    const table = this.#table;
+    return settleRelated(this.#store, table, (related) =>
+      outcomes.map((outcome) => redactOutcome(outcome, table, view, related)),
+    );
   }
 }
 
 /** Reduces a record, as JSON text, to the readable fields; undefined when the record is not readable. */
-export function redactRecord(json: string, { readable, masked, filter }: TableView): string | undefined {
+export function redactRecord(
+  json: string,
+  { readable, masked, filter }: TableView,
+  related?: RelatedTest,
+): string | undefined {
   const record = JSON.parse(json) as JsonRecord;
-  if (filter !== undefined && !predicateOf(filter)(record)) return undefined;
-  const hidden = masked.filter((mask) => !predicateOf(mask.filter)(record)).map(({ field }) => field);
+  if (filter !== undefined && !predicateOf(filter)(record, related)) return undefined;
+  const hidden = masked.filter((mask) => !predicateOf(mask.filter)(record, related)).map(({ field }) => field);
   const names = readable.filter((field) => !hidden.includes(field)).map(({ name }) => name);
   return JSON.stringify(Object.fromEntries(names.map((name) => [name, record[name] ?? null])));
 }
 
 /** Reduces an outcome to the fields that the writer can read; to the key where the record is not readable. */
-export function redactOutcome(outcome: WriteOutcome, table: TablePlan, view: TableView | 'nothing'): WriteOutcome {
+export function redactOutcome(
+  outcome: WriteOutcome,
+  table: TablePlan,
+  view: TableView | 'nothing',
+  related?: RelatedTest,
+): WriteOutcome {
   if (outcome.json === '' || outcome.id === null) return outcome;
-  const json = view === 'nothing' ? undefined : redactRecord(outcome.json, view);
+  const json = view === 'nothing' ? undefined : redactRecord(outcome.json, view, related);
   return { ...outcome, json: json ?? JSON.stringify({ [table.primaryKey.name]: outcome.id }) };
 }
 

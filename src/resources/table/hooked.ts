@@ -1,9 +1,10 @@
 import { HOOK, type Identity } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
-import { compilePredicate, type JsonRecord } from '../../query/index.ts';
+import { type JsonRecord, predicateOf } from '../../query/index.ts';
 import type { Action, TablePlan } from '../../schema/plan.ts';
 import { atPlace, placeError } from '../../store/placed-error.ts';
 import { checkPrecondition } from '../../store/precondition.ts';
+import { settleRelated } from '../../store/rows/related.ts';
 import type { Awaitable, IdempotencyKey, Precondition, RecordKey, WriteOutcome } from '../../store/store.ts';
 import { BatchBody, NdjsonBody, type PlacedRecord } from '../body/batch-body.ts';
 import type { WriteHooks } from '../write-hooks.ts';
@@ -210,7 +211,7 @@ export class HookedTable extends TableResource {
       const found = await this.#context.store.get(this.table, id);
       checkPrecondition(found?.seq, precondition);
       const previous = found && (JSON.parse(found.json) as JsonRecord);
-      const isForbidden = previous !== undefined && !this.#isAllowed(identity, action, previous);
+      const isForbidden = previous !== undefined && !(await this.#isAllowed(identity, action, previous));
       const unchanged: Precondition = found === undefined ? 'none' : [found.seq];
       try {
         const options = { precondition: unchanged, ...(once === undefined ? {} : { once }) };
@@ -224,12 +225,14 @@ export class HookedTable extends TableResource {
   }
 
   /** False also for records that the caller cannot read, so that a hook's response does not reveal that they exist. */
-  #isAllowed(identity: Identity, action: Action, record: JsonRecord): boolean {
-    const { access } = this.#context;
+  #isAllowed(identity: Identity, action: Action, record: JsonRecord): Awaitable<boolean> {
+    const { access, store } = this.#context;
     const read = access.decide(this.table, 'read', identity);
-    if (typeof read === 'object' && !compilePredicate(read)(record)) return false;
     const permission = access.decide(this.table, action, identity);
-    return typeof permission === 'boolean' ? permission : compilePredicate(permission)(record);
+    return settleRelated(store, this.table, (related) => {
+      if (typeof read === 'object' && !predicateOf(read)(record, related)) return false;
+      return typeof permission === 'boolean' ? permission : predicateOf(permission)(record, related);
+    });
   }
 
   #refuseMany(hook: string): AppError {

@@ -5,6 +5,7 @@ import type { Sink, Subscription } from '../../hub/subscription.ts';
 import { LIST_PARAMETERS, type ListQuery, parseQueryFor, type ReadPolicy, visibleFields } from '../../query/index.ts';
 import { thenOrNow } from '../../runtime/then-or-now.ts';
 import type { TablePlan } from '../../schema/plan.ts';
+import { settleRelated } from '../../store/rows/related.ts';
 import type { Awaitable, ListPage, RecordKey, StoredRecord } from '../../store/store.ts';
 import { isJson } from '../body/batch-body.ts';
 import { QueryCache } from '../read-caches.ts';
@@ -15,9 +16,8 @@ import type { Column, FoundRecord, ResourceContext } from './types.ts';
 import { TableWrites } from './writes.ts';
 
 /** Fields of one record that a query selects, and the other tables in it. */
-interface RecordQuery {
+interface RecordQuery extends Pick<ListQuery, 'related' | 'dependencies'> {
   readonly selection: Selection;
-  readonly related: ReadonlySet<TablePlan>;
 }
 
 /**
@@ -58,11 +58,12 @@ export class TableResource extends TableWrites {
     if (rawQuery === '' && view?.of(table) === undefined) return store.get(table, id);
     const query = this.#recordQueries.get(rawQuery, view, () => {
       const parsed = parseRecordQuery(rawQuery, { table, limits, view });
-      return { selection: makeSelection(withoutFullSelect(parsed, table), { table, store }), related: parsed.related };
+      const { related, dependencies } = parsed;
+      return { selection: makeSelection(withoutFullSelect(parsed, table), { table, store }), related, dependencies };
     });
     access.checkReads(query.related, identity);
     const found = store.get(table, id);
-    return thenOrNow(found, (record) => selectFound(query.selection, record));
+    return thenOrNow(found, (record) => record && this.#select(query, record));
   }
 
   /** Returns the records that the raw query string asks for. Throws INVALID_QUERY or SCAN_TOO_LARGE. */
@@ -154,11 +155,25 @@ export class TableResource extends TableWrites {
     this.context.hub.unsubscribe(subscription);
   }
 
-  /** Newest seq of the tables in a query. */
-  #lastSeqOf({ related }: ListQuery): number {
+  #select({ selection, dependencies }: RecordQuery, record: StoredRecord): Awaitable<FoundRecord | undefined> {
+    const { store } = this.context;
+    const show = (text?: string) =>
+      settleRelated(store, this.table, (related): FoundRecord | undefined => {
+        const frame = selectRecord(selection, record, text, related);
+        // Other records change without this one.
+        const isShared = dependencies.size > 0;
+        return frame && { ...record, json: frame.data, ...(isShared ? { isShared } : {}) };
+      });
+    if (selection.readRelated === undefined) return show();
+    const reading = settleRelated(store, this.table, (related) => relatedOfRecord(selection, record, related));
+    return thenOrNow(reading as Awaitable<string | undefined>, show);
+  }
+
+  /** Newest seq of the tables that decide about the result of a query. */
+  #lastSeqOf({ dependencies }: ListQuery): number {
     const { store } = this.context;
     let head = store.lastTableSeq(this.table);
-    for (const table of related) head = Math.max(head, store.lastTableSeq(table));
+    for (const table of dependencies) head = Math.max(head, store.lastTableSeq(table));
     return head;
   }
 
@@ -174,14 +189,4 @@ function withoutFullSelect(query: ListQuery, table: TablePlan): ListQuery {
   const { select, ...rest } = query;
   if (select === undefined || select.masked !== undefined || select.relations.length > 0) return query;
   return visibleFields(table).every((field) => select.fields.includes(field)) ? rest : query;
-}
-
-function selectFound(selection: Selection, record: StoredRecord | undefined): Awaitable<FoundRecord | undefined> {
-  if (record === undefined) return undefined;
-  return thenOrNow(relatedOfRecord(selection, record), (text): FoundRecord | undefined => {
-    const frame = selectRecord(selection, record, text);
-    // Related records change without the record.
-    const isShared = selection.readRelated !== undefined;
-    return frame && { ...record, json: frame.data, ...(isShared ? { isShared } : {}) };
-  });
 }

@@ -1,10 +1,12 @@
 import { HOOK, type Identity } from '../../auth/identity.ts';
 import { AppError, invalidField } from '../../errors.ts';
 import { both, type Filter, relatedTables } from '../../query/index.ts';
+import { thenOrNow } from '../../runtime/then-or-now.ts';
 import type { Action, TablePlan } from '../../schema/plan.ts';
 import type { Actor } from '../../store/audit.ts';
 import { atPlace } from '../../store/placed-error.ts';
 import type {
+  Awaitable,
   BulkWrite,
   Cells,
   IdempotencyKey,
@@ -36,7 +38,7 @@ export abstract class TableWrites {
   constructor(table: TablePlan, context: ResourceContext) {
     this.table = table;
     this.context = context;
-    this.rights = new CallerPermissions(table, context.access);
+    this.rights = new CallerPermissions(table, context);
     this.input = new RecordInput(table, context.limits, this.rights);
   }
 
@@ -65,7 +67,7 @@ export abstract class TableWrites {
       place,
     }));
     try {
-      return this.#finish(identity, await this.#submit(identity, group, once), 'create');
+      return await this.#finish(identity, await this.#submit(identity, group, once), 'create');
     } catch (error) {
       return this.#countRefused(error);
     }
@@ -187,7 +189,7 @@ export abstract class TableWrites {
       return Promise.reject(error);
     }
     return this.#submit(identity, [write], once).then(
-      (outcomes) => this.#finish(identity, outcomes, write.type)[0] as WriteOutcome,
+      (outcomes) => thenOrNow(this.#finish(identity, outcomes, write.type), ([outcome]) => outcome as WriteOutcome),
       (error: unknown) => this.#countRefused(error),
     );
   }
@@ -204,7 +206,11 @@ export abstract class TableWrites {
   }
 
   /** Redacts the outcomes; a publisher receives no record. */
-  #finish(identity: Identity, outcomes: readonly WriteOutcome[], type: Write['type']): readonly WriteOutcome[] {
+  #finish(
+    identity: Identity,
+    outcomes: readonly WriteOutcome[],
+    type: Write['type'],
+  ): Awaitable<readonly WriteOutcome[]> {
     this.counters.writes += outcomes.length;
     return type === 'publish' ? outcomes : this.rights.redact(identity, outcomes);
   }

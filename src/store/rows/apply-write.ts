@@ -1,5 +1,5 @@
 import { recordNotFound } from '../../errors.ts';
-import type { JsonRecord } from '../../query/index.ts';
+import type { JsonRecord, RelatedTest } from '../../query/index.ts';
 import type { FieldPlan } from '../../schema/plan.ts';
 import type { Actor, AuditedOp } from '../audit.ts';
 import { type Expiry, stampOf } from '../expiry.ts';
@@ -33,6 +33,8 @@ export interface WriteContext {
   readonly expiry: Expiry | undefined;
   /** Writer of audit entries, for a table with `@audit`. */
   readonly audit: AuditWriter | undefined;
+  /** Decides on records that are related to one of this table, as they are in the transaction. */
+  readonly related: RelatedTest;
   readonly transaction: Transaction;
 }
 
@@ -66,7 +68,7 @@ function insert(context: WriteContext, write: RecordWrite): WriteOutcome {
   stamp(row, table.createdStamps, context);
   stamp(row, table.updatedStamps, context);
   table.computed.apply(row);
-  write.guard?.(undefined, toRecord(table.codec.toJson(row)));
+  write.guard?.(undefined, toRecord(table.codec.toJson(row)), context.related);
   const seq = transaction.nextSeq();
   table.insert(row, seq, context.expiry?.(row, transaction.now) ?? null);
   const json = table.codec.toJson(row);
@@ -86,7 +88,7 @@ function replace(context: WriteContext, write: RecordWrite, before: Row): WriteO
     changed = changedIndexes(before, row);
   }
   const json = table.codec.toJson(row);
-  write.guard?.(toRecord(table.codec.toJson(before)), toRecord(json));
+  write.guard?.(toRecord(table.codec.toJson(before)), toRecord(json), context.related);
   if (isSame) return { id: write.id, seq: before[row.length] as number, created: false, changed: false, json };
   const seq = transaction.nextSeq();
   table.update(row, changed, seq, context.expiry?.(row, transaction.now) ?? null);
@@ -100,7 +102,7 @@ function remove(context: WriteContext, write: DeleteWrite, before: Row | undefin
   const { table, transaction } = context;
   if (before === undefined || !isStillExpired(table, write)) throw recordNotFound(write.id);
   const previous = table.codec.toJson(before);
-  write.guard?.(toRecord(previous), undefined);
+  write.guard?.(toRecord(previous), undefined, context.related);
   const seq = transaction.nextSeq();
   table.delete(write.id);
   context.audit?.append(seq, 'delete', { write, before });
@@ -116,7 +118,7 @@ function publish(context: WriteContext, write: PublishWrite): WriteOutcome {
   const before = row === undefined ? null : table.codec.toJson(row);
   if (guard !== undefined) {
     const record = before === null ? undefined : toRecord(before);
-    guard(record, record);
+    guard(record, record, context.related);
   }
   const seq = transaction.nextSeq();
   transaction.changes.push({ seq, table: table.plan, op: 'publish', id, data, before });

@@ -1,5 +1,5 @@
 import { AppError } from '../../errors.ts';
-import type { ListQuery, SelectedRelation } from '../../query/index.ts';
+import type { JsonRecord, ListQuery, RelatedCondition, SelectedRelation } from '../../query/index.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
 import type { AuditQuery, AuditReader } from '../audit.ts';
 import type { StorageHealth } from '../storage-health.ts';
@@ -12,6 +12,7 @@ import type {
   IdempotentGroup,
   ListPage,
   RecordKey,
+  RecordsBy,
   Store,
   StoredRecord,
   StoreOptions,
@@ -98,6 +99,14 @@ export class DurableStore implements Store {
 
   related(selected: SelectedRelation, key: Cell): Awaitable<string> {
     return this.#read(() => this.#store.related(selected, key));
+  }
+
+  isRelated(table: TablePlan, condition: RelatedCondition, record: JsonRecord): Awaitable<boolean> {
+    return this.#read(() => this.#store.isRelated(table, condition, record));
+  }
+
+  recordsBy(table: TablePlan, by: RecordsBy): Awaitable<readonly StoredRecord[]> {
+    return this.#read(() => this.#store.recordsBy(table, by));
   }
 
   readLog(table: TablePlan, after: number, limit: number, id?: RecordKey): Awaitable<readonly Change[]> {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
-import type { ListQuery, SelectedRelation } from '../../query/index.ts';
+import type { JsonRecord, ListQuery, RelatedCondition, SelectedRelation } from '../../query/index.ts';
 import { withoutForbiddenKeys } from '../../schema/forbidden-key.ts';
 import type { StoredSchema } from '../../schema/migration/stored.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
@@ -18,6 +18,7 @@ import type {
   IdempotentGroup,
   ListPage,
   RecordKey,
+  RecordsBy,
   Store,
   StoredRecord,
   StoreOptions,
@@ -38,6 +39,7 @@ import { readStored } from './migrate/saved.ts';
 import { Commits, type WrittenTable } from './records/commit.ts';
 import { IdempotencyTable } from './records/idempotency.ts';
 import { SqliteLists } from './records/lists.ts';
+import { RelatedRecords } from './records/related-records.ts';
 import { RowCachePool } from './records/row-cache.ts';
 import { SqliteTable } from './records/table.ts';
 
@@ -68,6 +70,7 @@ export class SqliteStore implements Store {
   readonly #lock: DirectoryLock;
   readonly #tables = new Map<TablePlan, WrittenTable>();
   readonly #lists: SqliteLists;
+  readonly #related: RelatedRecords;
   readonly #once: IdempotencyTable;
   readonly #reads: ReadTransaction;
   readonly #audit: AuditLog | undefined;
@@ -83,6 +86,7 @@ export class SqliteStore implements Store {
     this.#lock = lock;
     const rows = new RowCachePool(options.recordCache);
     this.#lists = new SqliteLists(db, options.largestScan);
+    this.#related = new RelatedRecords(db);
     this.#once = new IdempotencyTable(db, options.idempotency);
     this.#reads = new ReadTransaction(db);
     this.#audit = openAudit(db, plan, { ...options.audit, largestScan: options.largestScan });
@@ -103,7 +107,7 @@ export class SqliteStore implements Store {
     this.#lastSeq = newestPosition(db, stored);
     const logs = [...this.#tables.values()].map(({ log }) => log);
     this.#positions = new IssuedPositions(db, { plan, stored, logs, lastSeq: this.#lastSeq });
-    const parts = { tables: this.#tables, positions: this.#positions, once: this.#once };
+    const parts = { tables: this.#tables, positions: this.#positions, once: this.#once, related: this.#related };
     this.#commits = new Commits(db, parts, this.#lastSeq);
     this.#health = options.health;
     this.#unwatch = options.health?.watch(db.name);
@@ -170,6 +174,16 @@ export class SqliteStore implements Store {
   related(selected: SelectedRelation, key: Cell): string {
     this.#reads.read();
     return this.#lists.related(selected, key);
+  }
+
+  isRelated(table: TablePlan, condition: RelatedCondition, record: JsonRecord): boolean {
+    this.#reads.read();
+    return this.#related.isRelated(table, condition, record);
+  }
+
+  recordsBy(table: TablePlan, by: RecordsBy): StoredRecord[] {
+    this.#reads.read();
+    return this.#related.recordsBy(table, by);
   }
 
   readLog(plan: TablePlan, after: number, limit: number, id?: RecordKey): Change[] {

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { SelectedRelation } from '../../../src/query/index.ts';
+import type { JsonRecord, RelatedCondition, SelectedRelation } from '../../../src/query/index.ts';
+import type { FieldPlan } from '../../../src/schema/plan.ts';
+import type { RecordsBy, WriteCheck } from '../../../src/store/store.ts';
 import { codeOf, type EngineUnderTest, StoreHarness } from './harness.ts';
 
 const SDL = `
@@ -153,6 +155,77 @@ export function relationsSuite(subject: EngineUnderTest): void {
     const book = harness.tableNamed('Book');
     expect(await harness.ids('author.name==Ada', book)).toBe('1 2');
     expect(await codeOf(harness.list('title==Notes', book))).toBe('SCAN_TOO_LARGE');
+  });
+
+  test('a condition on related records is decided for one record, stored or not', async () => {
+    const harness = await library(subject);
+    const decide = async (name: keyof typeof ROWS, query: string, record: JsonRecord) => {
+      const table = harness.tableNamed(name);
+      return harness.store.isRelated(table, harness.query(query, table).filter as RelatedCondition, record);
+    };
+    for (const [name, query, record, expected] of [
+      ['Book', 'author.name==Ada', { id: 'new', authorId: 'ada' }, true],
+      ['Book', 'author.name==Ada', { id: '1', authorId: 'bob' }, false],
+      ['Book', 'author.name==Ada', { id: '1', authorId: null }, false],
+      ['Book', 'author.name==Ada', { id: '1' }, false],
+      ['Book', 'author!=null', { id: '1', authorId: 'gone' }, false],
+      ['Book', 'author.mentor.name==Mary', { id: '1', authorId: 'ada' }, true],
+      ['Book', 'tags.label==Why', { id: '1', tagIds: ['x', 'y'] }, true],
+      ['Book', 'tags.label==Why', { id: '1', tagIds: ['x'] }, false],
+      ['Author', 'books.title==Boats', { id: 'bob' }, true],
+      ['Author', 'books.title==Boats', { id: 'ada' }, false],
+      ['Tag', 'books.title==Notes', { id: 'y' }, true],
+      ['Tag', 'books.author.name==Bob', { id: 'y' }, false],
+    ] as const) {
+      expect(await decide(name, query, record), `${name} ${query} ${JSON.stringify(record)}`).toBe(expected);
+    }
+  });
+
+  test('a guard decides on related records as they are in the transaction', async () => {
+    const harness = await library(subject);
+    const book = harness.tableNamed('Book');
+    const condition = harness.query('author.name==Ann', book).filter as RelatedCondition;
+    const seen: unknown[] = [];
+    const guard: WriteCheck = (before, after, related) => {
+      seen.push([before, after].map((record) => record && related(condition, record)));
+    };
+    const rename = (name: string) =>
+      harness.of({ type: 'patch', table: harness.tableNamed('Author'), id: 'ada', cells: [undefined, name] });
+    const retitle = (title: string) =>
+      harness.of({ type: 'patch', table: book, id: '1', cells: [undefined, title], guard });
+    await harness.commit([retitle('a'), rename('Ann'), retitle('b')], [retitle('c')]);
+    await harness.commit([harness.of({ type: 'delete', table: book, id: '1', guard })]);
+    expect(seen).toEqual([
+      [false, false],
+      [true, true],
+      [true, true],
+      [true, undefined],
+    ]);
+  });
+
+  test('records are found by the values of a field, or of its list', async () => {
+    const harness = await library(subject);
+    const find = async (name: keyof typeof ROWS, field: string, by: Omit<RecordsBy, 'field'> & { query?: string }) => {
+      const table = harness.tableNamed(name);
+      const { query, ...rest } = by;
+      const found = await harness.store.recordsBy(table, {
+        ...rest,
+        field: table.fields.find((it) => it.name === field) as FieldPlan,
+        filter: query === undefined ? undefined : harness.query(query, table).filter,
+      });
+      return found.map(({ id }) => id).join(' ');
+    };
+    const limit = 9;
+    expect(await find('Book', 'authorId', { values: ['ada', 'bob', 'nope'], limit })).toBe('1 2 3');
+    expect(await find('Book', 'authorId', { values: ['ada', 'bob'], limit: 2 })).toBe('1 2');
+    expect(await find('Book', 'authorId', { values: ['ada', 'bob'], limit, query: 'title!=Notes' })).toBe('1 3');
+    expect(await find('Book', 'authorId', { values: [], limit })).toBe('');
+    expect(await find('Book', 'tagIds', { values: ['y'], limit })).toBe('1 2');
+    expect(await find('Book', 'tagIds', { values: ['x', 'y'], limit })).toBe('1 2');
+    expect(await find('Author', 'id', { values: ['mary', 'ada'], limit, query: 'books!=null' })).toBe('ada');
+    const table = harness.tableNamed('Author');
+    const [ada] = await harness.store.recordsBy(table, { field: table.primaryKey, values: ['ada'], limit });
+    expect(ada).toEqual(await harness.store.get(table, 'ada'));
   });
 
   describe('related', () => {

@@ -1,5 +1,6 @@
-import { type Filter, type JsonRecord, predicateOf, type SortKey } from '../../../src/query/index.ts';
+import { type Filter, type JsonRecord, predicateOf, type RelatedTest, type SortKey } from '../../../src/query/index.ts';
 import type { FieldPlan, RelationPlan, TablePlan } from '../../../src/schema/plan.ts';
+import { toKeyCell } from '../../../src/store/rows/related.ts';
 import type { Cell } from '../../../src/store/store.ts';
 import type { MemoryDatabase } from './database.ts';
 import type { MemoryTable, Row } from './table.ts';
@@ -32,6 +33,18 @@ export function matches(filter: Filter, place: Place): boolean {
     default:
       return predicateOf(filter)(recordOf(place));
   }
+}
+
+/** Decides on records that are related to one of a table; that one need not be stored. */
+export function relatedTest(database: MemoryDatabase, { plan }: MemoryTable): RelatedTest {
+  return ({ relation, item }, record) => {
+    const target = database.table(relation.target);
+    const field = relation.from ?? plan.primaryKey;
+    const start = toKeyCell(record[field.name] ?? null, field.type);
+    return relatedRows(target, relation, start).some(
+      (row) => item === undefined || matches(item, { table: target, row, database }),
+    );
+  };
 }
 
 /** The records that a relation leads to, from the cell of its `from` field or, with `to`, from the record's key. */

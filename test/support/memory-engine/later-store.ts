@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ListQuery, SelectedRelation } from '../../../src/query/index.ts';
+import type { JsonRecord, ListQuery, RelatedCondition, SelectedRelation } from '../../../src/query/index.ts';
 import type { TablePlan } from '../../../src/schema/plan.ts';
 import type { AuditReader } from '../../../src/store/audit.ts';
 import type {
@@ -8,6 +8,7 @@ import type {
   IdempotencyKey,
   IdempotentGroup,
   RecordKey,
+  RecordsBy,
   Store,
   WriteGroup,
 } from '../../../src/store/store.ts';
@@ -69,6 +70,14 @@ export class LaterStore implements Store {
 
   related(selected: SelectedRelation, key: Cell) {
     return later(() => this.#store.related(selected, key));
+  }
+
+  isRelated(table: TablePlan, condition: RelatedCondition, record: JsonRecord) {
+    return later(() => this.#store.isRelated(table, condition, record));
+  }
+
+  recordsBy(table: TablePlan, by: RecordsBy) {
+    return later(() => this.#store.recordsBy(table, by));
   }
 
   readLog(table: TablePlan, after: number, limit: number, id?: RecordKey) {

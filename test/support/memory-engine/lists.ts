@@ -9,7 +9,7 @@ import {
   visibleFields,
 } from '../../../src/query/index.ts';
 import type { TablePlan } from '../../../src/schema/plan.ts';
-import type { Cell, ListPage, StoredRecord } from '../../../src/store/store.ts';
+import type { Cell, ListPage, RecordsBy, StoredRecord } from '../../../src/store/store.ts';
 import type { MemoryDatabase } from './database.ts';
 import { isInOrder, isServed, matches, relatedRows } from './filter.ts';
 import type { MemoryTable, Row } from './table.ts';
@@ -57,6 +57,20 @@ export class MemoryLists {
       .slice(0, MAX_RELATED)
       .map((row) => this.#show(select, table, row));
     return relation.many ? `[${rows.join(',')}]` : (rows[0] ?? 'null');
+  }
+
+  recordsBy(plan: TablePlan, { field, values, filter, limit }: RecordsBy): StoredRecord[] {
+    const database = this.#database;
+    const table = database.table(plan);
+    const place = plan.fields.indexOf(field);
+    const sought = new Set(values.map(String));
+    const found = table.rows().filter((row) => {
+      const cell = row.cells[place] ?? null;
+      const keys = cell !== null && field.type.kind === 'list' ? (JSON.parse(String(cell)) as Cell[]) : [cell];
+      const has = keys.some((key) => key !== null && sought.has(String(key)));
+      return has && (filter === undefined || matches(filter, { table, row, database }));
+    });
+    return found.slice(0, limit).map((row) => toRecord(table, row));
   }
 
   #find(table: MemoryTable, query: ListQuery): { found: Row[]; page: Row[]; hasMore: boolean } {

@@ -1,4 +1,4 @@
-import type { ListQuery, SelectedRelation } from '../../../src/query/index.ts';
+import type { JsonRecord, ListQuery, RelatedCondition, SelectedRelation } from '../../../src/query/index.ts';
 import type { Plan, TablePlan } from '../../../src/schema/plan.ts';
 import type { AuditReader } from '../../../src/store/audit.ts';
 import type {
@@ -9,6 +9,7 @@ import type {
   IdempotentGroup,
   ListPage,
   RecordKey,
+  RecordsBy,
   Store,
   StoredRecord,
   StoreOptions,
@@ -16,6 +17,7 @@ import type {
 } from '../../../src/store/store.ts';
 import { commitGroups } from './commit.ts';
 import type { MemoryDatabase } from './database.ts';
+import { relatedTest } from './filter.ts';
 import { MemoryLists, toRecord } from './lists.ts';
 import { compareCells } from './values.ts';
 
@@ -83,6 +85,14 @@ export class MemoryStore implements Store {
 
   related(selected: SelectedRelation, key: Cell): string {
     return this.#lists.related(selected, key);
+  }
+
+  isRelated(table: TablePlan, condition: RelatedCondition, record: JsonRecord): boolean {
+    return relatedTest(this.#database, this.#database.table(table))(condition, record);
+  }
+
+  recordsBy(table: TablePlan, by: RecordsBy): readonly StoredRecord[] {
+    return this.#lists.recordsBy(table, by);
   }
 
   readLog(plan: TablePlan, after: number, limit: number, id?: RecordKey): readonly Change[] {

@@ -4,6 +4,7 @@ import type { FieldPlan } from '../../../src/schema/plan.ts';
 import { stampOf } from '../../../src/store/expiry.ts';
 import { ComputedFields } from '../../../src/store/rows/computed.ts';
 import type { BulkWrite, Cell, Precondition, Write, WriteOutcome } from '../../../src/store/store.ts';
+import { relatedTest } from './filter.ts';
 import type { MemoryTable, Row } from './table.ts';
 import type { Transaction } from './transaction.ts';
 import { normalizeCell, rowToJson } from './values.ts';
@@ -30,7 +31,7 @@ function insert(transaction: Transaction, table: MemoryTable, write: RecordWrite
   setStamps(after, table, { now: transaction.now, kinds: ['created', 'updated'] });
   new ComputedFields(table.plan).apply(after);
   const json = rowToJson(table.plan.fields, after);
-  write.guard?.(undefined, parse(json));
+  write.guard?.(undefined, parse(json), relatedTest(transaction.database, table));
   const seq = transaction.record({ table, id: write.id, by: write.by, after });
   return { id: write.id, seq, created: true, changed: true, json };
 }
@@ -48,7 +49,7 @@ function replace(
     new ComputedFields(table.plan).apply(after);
   }
   const json = rowToJson(fields, after);
-  write.guard?.(parse(rowToJson(fields, before.cells)), parse(json));
+  write.guard?.(parse(rowToJson(fields, before.cells)), parse(json), relatedTest(transaction.database, table));
   if (isSame) return { id: write.id, seq: before.seq, created: false, changed: false, json };
   const seq = transaction.record({ table, id: write.id, by: write.by, before, after });
   return { id: write.id, seq, created: false, changed: true, json };
@@ -60,7 +61,7 @@ function remove(transaction: Transaction, table: MemoryTable, write: DeleteWrite
   // A record that was written again after it was found expired stays.
   const isDue = expiredAt === undefined || (before?.expires ?? Number.POSITIVE_INFINITY) <= expiredAt;
   if (before === undefined || !isDue) throw notFound(id);
-  guard?.(parse(rowToJson(table.plan.fields, before.cells)), undefined);
+  guard?.(parse(rowToJson(table.plan.fields, before.cells)), undefined, relatedTest(transaction.database, table));
   const seq = transaction.record({ table, id, by, before });
   return { id, seq, created: false, changed: true, json: '' };
 }
@@ -70,7 +71,7 @@ function publish(transaction: Transaction, table: MemoryTable, write: PublishWri
   const row = guard !== undefined || withRecord ? table.get(id) : undefined;
   const before = row === undefined ? null : rowToJson(table.plan.fields, row.cells);
   const record = before === null ? undefined : parse(before);
-  guard?.(record, record);
+  guard?.(record, record, relatedTest(transaction.database, table));
   const seq = transaction.publish(table, id, { data, before });
   return { id, seq, created: false, changed: true, json: answer };
 }

@@ -1,5 +1,6 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { AppError } from '../../../errors.ts';
+import type { RelatedTest } from '../../../query/index.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
 import { type Place, placeError, placeOfKey } from '../../placed-error.ts';
 import { applyWrite, type Transaction, type WriteContext } from '../../rows/apply-write.ts';
@@ -12,10 +13,11 @@ import type { IssuedPositions } from '../log/issued-positions.ts';
 import type { LogState, RemovedEntries } from '../log/log.ts';
 import { selectKeys } from './bulk.ts';
 import type { IdempotencyTable } from './idempotency.ts';
+import type { RelatedRecords } from './related-records.ts';
 import type { SqliteTable } from './table.ts';
 
 /** Parts of an open table that a commit writes. */
-export interface WrittenTable extends Omit<WriteContext, 'table' | 'transaction'> {
+export interface WrittenTable extends Omit<WriteContext, 'table' | 'transaction' | 'related'> {
   readonly table: SqliteTable;
   readonly log: LogState;
   readonly entries: LogEntries;
@@ -25,6 +27,7 @@ export interface CommitParts {
   readonly tables: ReadonlyMap<TablePlan, WrittenTable>;
   readonly positions: IssuedPositions;
   readonly once: IdempotencyTable;
+  readonly related: RelatedRecords;
 }
 
 /** Writes groups in one transaction; a group that fails is undone alone. */
@@ -43,7 +46,10 @@ export class Commits {
     this.#parts = parts;
     this.#transaction = transaction;
     this.#contexts = new Map(
-      [...parts.tables].map(([plan, { table, expiry, audit }]) => [plan, { table, expiry, audit, transaction }]),
+      [...parts.tables].map(([plan, { table, expiry, audit }]) => {
+        const related: RelatedTest = (condition, record) => parts.related.isRelated(plan, condition, record);
+        return [plan, { table, expiry, audit, related, transaction }];
+      }),
     );
     this.#bulk = new StatementCache(db);
     this.#statements = {

@@ -1,4 +1,5 @@
 import { prefixBound } from '../../../query/compare.ts';
+import type { RelatedCondition } from '../../../query/predicate.ts';
 import type { Comparison, Condition, FieldPath, Filter, Scalar, TextOp } from '../../../query/syntax/ast.ts';
 import type { FieldPlan, FieldType } from '../../../schema/plan.ts';
 import { matchOf } from './match.ts';
@@ -33,6 +34,33 @@ export function compileFilterSql(filter: Filter, source: SqlSource): Sql {
   const writer = new SqlWriter(source);
   const sql = writer.filter(filter);
   return { sql, params: writer.params };
+}
+
+/**
+ * Compiles the statement that decides on a condition for one record: 1 or 0. Its first parameter is the cell of the
+ * relation's `from` field, or with `to` the record's key.
+ */
+export function compileRelatedTestSql({ relation, item }: RelatedCondition, names: SqlNames): Sql {
+  const { target, from } = relation;
+  const alias = 'x';
+  const where = item && compileFilterSql(item, { table: target, alias, names });
+  const isRelated = from === undefined ? pointsAt(relation, alias, '?') : isKey(relation, alias);
+  const also = where === undefined ? '' : ` AND (${where.sql})`;
+  const sql = `SELECT EXISTS (SELECT 1 FROM ${names.records(target)} AS ${alias} WHERE ${isRelated}${also})`;
+  return { sql, params: where?.params ?? [] };
+}
+
+function isKey({ target, from }: RelatedCondition['relation'], alias: string): string {
+  const key = `${alias}.${quoteName(target.primaryKey.name)}`;
+  return from?.type.kind === 'list' ? `${key} IN (SELECT value FROM json_each(?))` : `${key} = ?`;
+}
+
+/** Returns a condition on the target's row for `@relationship(to:)`; `key` is the SQL of the key that it points at. */
+export function pointsAt({ to, name }: RelatedCondition['relation'], alias: string, key: string): string {
+  if (to === undefined) throw new Error(`The relation ${name} has neither from nor to.`);
+  const column = `${alias}.${quoteName(to.name)}`;
+  if (to.type.kind !== 'list') return `${column} = ${key}`;
+  return `EXISTS (SELECT 1 FROM json_each(${column}) AS ${alias}k WHERE ${alias}k.value = ${key})`;
 }
 
 /** Location of a value: a column or an element of a list, and the path from there into its JSON. */

@@ -1,9 +1,9 @@
 import type { Select, SelectedRelation } from '../../../query/select.ts';
 import type { Filter } from '../../../query/syntax/ast.ts';
 import { FORBIDDEN_KEY_TEXT } from '../../../schema/forbidden-key.ts';
-import type { FieldType, RelationPlan } from '../../../schema/plan.ts';
+import type { FieldType } from '../../../schema/plan.ts';
 import { holdsJson } from '../../../schema/sdl/field.ts';
-import { compileFilterSql, type Sql, type SqlValue } from './condition.ts';
+import { compileFilterSql, pointsAt, type Sql, type SqlValue } from './condition.ts';
 import { quoteName, type SqlNames, type SqlSource } from './names.ts';
 
 /**
@@ -100,14 +100,6 @@ class JsonWriter {
     this.params.push(...params);
     return `(${sql})`;
   }
-}
-
-/** Returns a condition on the target's row for `@relationship(to:)`. */
-function pointsAt({ to, name }: RelationPlan, alias: string, key: string): string {
-  if (to === undefined) throw new Error(`The relation ${name} has neither from nor to.`);
-  const column = `${alias}.${quoteName(to.name)}`;
-  if (to.type.kind !== 'list') return `${column} = ${key}`;
-  return `EXISTS (SELECT 1 FROM json_each(${column}) AS ${alias}k WHERE ${alias}k.value = ${key})`;
 }
 
 function gather(rows: string): string {

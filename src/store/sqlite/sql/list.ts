@@ -3,8 +3,10 @@ import type { ListQuery, SortKey } from '../../../query/list-query.ts';
 import { type Select, wholeOf } from '../../../query/select.ts';
 import { both } from '../../../query/view.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
+import type { RecordsBy } from '../../store.ts';
 import { compileFilterSql, type Sql, type SqlValue } from './condition.ts';
 import { compileJson } from './json.ts';
+import { LIMIT } from './limit.ts';
 import { quoteName, type SqlNames } from './names.ts';
 
 /** Alias of the table in statements, so that no column is ambiguous with those of json_each. */
@@ -53,6 +55,27 @@ export function compileRecordsSql(query: ListQuery, table: TablePlan, names: Sql
   const json = compileJson(wholeRecord(table), { table, alias: ALIAS, names });
   const sql = `${column(table.primaryKey.name)}, ${column(seqColumn)}, ${json.sql}`;
   return compilePage({ sql, params: json.params }, query, table, names);
+}
+
+/** Compiles the statement of `RecordsBy`: columns as above. Its parameters are the values as JSON text, those of the filter, and the limit. */
+export function compileRecordsBySql(
+  { field, filter }: Pick<RecordsBy, 'field' | 'filter'>,
+  table: TablePlan,
+  names: SqlNames,
+  seqColumn: string,
+): Sql {
+  const json = compileJson(wholeRecord(table), { table, alias: ALIAS, names });
+  const key = column(table.primaryKey.name);
+  const value = column(field.name);
+  const values = '(SELECT value FROM json_each(?))';
+  const found =
+    field.type.kind === 'list'
+      ? `EXISTS (SELECT 1 FROM json_each(${value}) AS k WHERE k.value IN ${values})`
+      : `${value} IN ${values}`;
+  const where = filter && compileFilterSql(filter, { alias: ALIAS, table, names });
+  const also = where === undefined ? '' : ` AND (${where.sql})`;
+  const sql = `SELECT ${key}, ${column(seqColumn)}, ${json.sql} FROM ${names.records(table)} AS ${ALIAS} WHERE ${found}${also} ORDER BY ${key} ${LIMIT}`;
+  return { sql, params: where?.params ?? [] };
 }
 
 function compilePage(columns: Sql, query: ListQuery, table: TablePlan, names: SqlNames): Sql {
