@@ -17,7 +17,7 @@ import type { WriteHooks } from '../resources/write-hooks.ts';
 import type { Plan } from '../schema/plan.ts';
 import { loadEngine } from '../store/index.ts';
 import { StorageHealth } from '../store/storage-health.ts';
-import type { Allowance, IdempotencyKey, Store } from '../store/store.ts';
+import type { Allowance, IdempotencyKey, Store, StoreOptions } from '../store/store.ts';
 import { WriteQueue } from '../store/write-queue.ts';
 
 export interface OpenOptions {
@@ -54,10 +54,16 @@ async function openStore(
   { app, server, plan, allowDestructive, onNotice = () => {}, onWarning = () => {} }: OpenOptions,
   health: StorageHealth,
 ): Promise<Store> {
-  const { dataDir: dir, durability, events, idempotency, audit } = app;
-  const { scan: largestScan, recordCache } = server.limits;
-  const settings = { durability, events, idempotency, audit, largestScan, recordCache };
-  return (await loadEngine()).openRecords(plan, { dir, ...settings, allowDestructive, health, onNotice, onWarning });
+  const settings = storeOptions(app, server);
+  return (await loadEngine()).openRecords(plan, { ...settings, allowDestructive, health, onNotice, onWarning });
+}
+
+/** Returns what the configuration says about the store of an application. */
+export function storeOptions(
+  { dataDir: dir, durability, events, idempotency, audit }: AppConfig,
+  { limits: { scan: largestScan, recordCache } }: Pick<ServerConfig, 'limits'>,
+): Omit<StoreOptions, 'allowDestructive'> {
+  return { dir, durability, events, idempotency, audit, largestScan, recordCache };
 }
 
 /** Parts that applications on one store share. */

@@ -62,6 +62,26 @@ const APPLICATIONS: Readonly<Record<string, Command>> = {
   },
 };
 
+const DATA: Readonly<Record<string, Command>> = {
+  'migrate plan': {
+    operands: '[dir]',
+    what: 'list what the next start changes in the stored data, and what loses values',
+    details:
+      'Exit code 0: nothing to do; 3: steps that keep every value; 4: steps that have to be allowed; 1: not possible.',
+    options: ['json'],
+    examples: ['migrate plan', 'migrate plan my-app --json'],
+    load: async () => (await import('./migrate/plan.ts')).plan,
+  },
+  'migrate apply': {
+    operands: '[dir]',
+    what: 'change the stored data as the schema says, without serving it',
+    details: 'At a terminal it asks for each step that loses values and is not named.',
+    options: ['allow-destructive'],
+    examples: ['migrate apply', 'migrate apply my-app --allow-destructive Card.title'],
+    load: async () => (await import('./migrate/apply.ts')).apply,
+  },
+};
+
 const USERS: Readonly<Record<string, Command>> = {
   'user add': {
     operands: '<name> [dir]',
@@ -151,13 +171,14 @@ const PROGRAM: Readonly<Record<string, Command>> = {
 /** Groups of the list that `tablecast help` prints. */
 export const COMMAND_GROUPS: Readonly<Record<string, Readonly<Record<string, Command>>>> = {
   Applications: APPLICATIONS,
+  Data: DATA,
   Users: USERS,
   'API keys': KEYS,
   Program: PROGRAM,
 };
 
 /** The commands by their names of one word, or two. */
-export const COMMANDS: Readonly<Record<string, Command>> = { ...APPLICATIONS, ...USERS, ...KEYS, ...PROGRAM };
+export const COMMANDS: Readonly<Record<string, Command>> = { ...APPLICATIONS, ...DATA, ...USERS, ...KEYS, ...PROGRAM };
 
 /** The second words of commands that begin with this one: `add` of `user add`. */
 export function subcommandsOf(first: string): string[] {

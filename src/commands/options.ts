@@ -17,7 +17,7 @@ export const OPTIONS = {
     value: '<number>',
     what: 'listen on this port instead of that in config.yaml; 0: any free port',
   },
-  json: { type: 'boolean', what: 'write the log as lines of JSON, also at a terminal' },
+  json: { type: 'boolean', what: 'print JSON for programs instead of text, also at a terminal' },
   role: { type: 'string', value: '<name>', multiple: true, what: 'a role of the user or key; may be repeated' },
   claim: { type: 'string', value: '<name=value>', multiple: true, what: 'a claim of the user or key; may be repeated' },
   sub: { type: 'string', value: '<id>', what: 'the subject of the key: the id of a user, or a name of your own' },

@@ -3,6 +3,26 @@ import type { AccountStore, AccountStoreOptions } from './accounts.ts';
 import type { FlowStore, FlowStoreOptions } from './flows.ts';
 import type { Allowance, Awaitable, Store, StoreOptions } from './store.ts';
 
+/** Step of a migration with its effect on the stored records, for people and programs. */
+export interface PreviewedStep {
+  /** Kind of the step: `rename-column`. */
+  readonly type: string;
+  /** Name by which a step that loses data is allowed. */
+  readonly name?: string;
+  readonly sentence: string;
+  /**
+   * Effect on the records: all values stay, nulls are filled in, values are lost or changed, records are left without a
+   * type, or the step cannot be made.
+   */
+  readonly effect: 'keeps' | 'fills' | 'loses' | 'changes' | 'leaves' | 'impossible';
+  /** Number of records, or for a unique index of values, that it concerns; 0 where all values stay. */
+  readonly records: number;
+  /** Number and examples as text. */
+  readonly found?: string;
+  /** Where the step cannot be made: what to change first. */
+  readonly advice?: string;
+}
+
 /** Effects that a migration to a plan would have. */
 export interface MigrationPreview {
   /** Reason of a refusal, for people; undefined when the migration would be made. */
@@ -13,6 +33,8 @@ export interface MigrationPreview {
   readonly losing: readonly string[];
   /** Names of all steps that have one, including those that lose nothing. */
   readonly names: readonly string[];
+  /** Every step, in the order in which they are made. */
+  readonly steps: readonly PreviewedStep[];
   /** True when there are changes to make. */
   readonly pending: boolean;
 }

@@ -80,10 +80,12 @@ export function reopeningSuite(subject: EngineUnderTest): void {
         impossible: false,
         losing: [],
         names: [],
+        steps: [],
         pending: false,
       });
       await harness.close();
-      const lost = { impossible: false, losing: ['T.l'], names: ['T.l'], pending: true };
+      const steps = [expect.objectContaining({ type: 'drop-column', name: 'T.l' })];
+      const lost = { impossible: false, losing: ['T.l'], names: ['T.l'], steps, pending: true };
       expect(await preview(less)).toEqual({ refusal: expect.stringContaining('data.T.l'), ...lost });
       await expect(harness.open(less)).rejects.toBeInstanceOf(StoreOpenError);
       await harness.open(SDL);

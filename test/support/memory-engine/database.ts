@@ -2,6 +2,7 @@ import { type MigrationStep, planMigration, type StoredSchema, stepName } from '
 import { keyOf } from '../../../src/schema/migration/stored.ts';
 import type { Plan, TablePlan } from '../../../src/schema/plan.ts';
 import type { MigrationPreview } from '../../../src/store/engine.ts';
+import { previewSteps } from '../../../src/store/migration/preview-steps.ts';
 import { MigrationRefusedError, StoreOpenError } from '../../../src/store/open-errors.ts';
 import type { Allowance, StoreOptions } from '../../../src/store/store.ts';
 import { MemoryAudit } from './audit.ts';
@@ -66,6 +67,7 @@ export class MemoryDatabase {
       impossible: impossible.length > 0,
       losing: losing.flatMap((step) => stepName(step) ?? []),
       names: steps.flatMap((step) => stepName(step) ?? []),
+      steps: previewSteps(steps.map((step) => ({ step, check: undefined }))),
       pending: steps.length > 0,
     };
   }

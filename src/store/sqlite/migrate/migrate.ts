@@ -10,6 +10,7 @@ import { matchSchema } from '../../../schema/migration/renames.ts';
 import type { Plan, TablePlan } from '../../../schema/plan.ts';
 import type { MigrationPreview } from '../../engine.ts';
 import { type AssessedStep, judge, type MigrationCheck, namesOf } from '../../migration/check.ts';
+import { previewSteps } from '../../migration/preview-steps.ts';
 import { describeRefusal } from '../../migration/report.ts';
 import { MigrationRefusedError } from '../../open-errors.ts';
 import type { Allowance } from '../../store.ts';
@@ -88,10 +89,11 @@ export function previewMigration(db: Database, plan: Plan, allowed: Allowance): 
   const stored = readStored(db);
   const steps = planMigration(stored, plan, { dropTables: namesOf(allowed) });
   const migration = new Migration(db, plan, stored);
-  const decision = migration.decide(migration.assess(steps), allowed);
+  const assessed = migration.assess(steps);
+  const decision = migration.decide(assessed, allowed);
   const names = steps.flatMap((step) => stepName(step) ?? []);
   const pending = steps.some((step) => step.type !== 'keep-table' && step.type !== 'unused-name' && !isConflict(step));
-  return { ...decision, names, pending };
+  return { ...decision, names, steps: previewSteps(assessed), pending };
 }
 
 type MigrationDecision = Pick<MigrationPreview, 'refusal' | 'impossible' | 'losing'>;
