@@ -6,6 +6,8 @@ import type { Identity, Principal } from './identity.ts';
 const MAX_EXPIRY_DELAY_MS = 500;
 /** Milliseconds before the end of a token at which its end is announced. */
 const WARNING_MS = 60_000;
+/** Milliseconds until the rights of a connection are looked up again after a failure. */
+const RETRY_DELAY_MS = 250;
 /** Connections that are reauthorised in one pass of the event loop: each may ask the store. */
 const MAX_REAUTHORIZED_PER_PASS = 200;
 
@@ -122,7 +124,26 @@ export class ConnectionRegistry {
   }
 
   #refresh(connection: OpenConnection): void {
-    const current = this.#authenticator.refresh(connection.identity as Principal);
+    try {
+      const current = this.#authenticator.refresh(connection.identity as Principal);
+      if (!(current instanceof Promise)) this.#adopt(connection, current);
+      else current.then((found) => this.#adopt(connection, found)).catch(() => this.#retry(connection));
+    } catch {
+      this.#retry(connection);
+    }
+  }
+
+  /** Asks again in a while: the store of the accounts cannot be read at the moment. */
+  #retry(connection: OpenConnection): void {
+    setTimeout(() => {
+      if (!this.#connections.has(connection)) return;
+      this.#outdated.add(connection);
+      this.#refreshSoon();
+    }, RETRY_DELAY_MS).unref();
+  }
+
+  #adopt(connection: OpenConnection, current: Principal | undefined): void {
+    if (!this.#connections.has(connection)) return;
     if (current !== undefined) {
       adopt(connection, current);
     } else {

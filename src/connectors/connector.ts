@@ -10,6 +10,7 @@ import type { Application } from '../resources/application.ts';
 import type { Plan } from '../schema/plan.ts';
 import type { Admission } from '../server/limits/admission.ts';
 import type { Log } from '../server/operations/log.ts';
+import type { Awaitable } from '../store/store.ts';
 import type { Mounted } from '../transports/transport.ts';
 
 /** Input or output of a flow: the members of a JSON object. */
@@ -184,8 +185,8 @@ export interface TargetUse<T = unknown> {
 
 /** Positions of sources, stored durably. Names are unique within one application. */
 export interface SourcePositions {
-  get(name: string): number | undefined;
-  set(name: string, position: number): void;
+  get(name: string): Awaitable<number | undefined>;
+  set(name: string, position: number): Awaitable<void>;
 }
 
 /** Idempotency keys of requests, stored durably. */

@@ -1,5 +1,6 @@
 import type { JsonValue } from '../schema/plan.ts';
 import type { StorageHealth } from './storage-health.ts';
+import type { Awaitable } from './store.ts';
 
 /** Claims of a user or an API key, which access rules read as `$auth.<name>`. */
 export type Claims = Readonly<Record<string, JsonValue>>;
@@ -49,25 +50,25 @@ export interface Session {
 
 export interface UserStore {
   /** Throws CONFLICT when the name is taken. */
-  addUser(user: User): void;
-  user(id: string): User | undefined;
-  userByName(name: string): User | undefined;
+  addUser(user: User): Awaitable<void>;
+  user(id: string): Awaitable<User | undefined>;
+  userByName(name: string): Awaitable<User | undefined>;
   /** Returns all users in the order of their names. */
-  users(): readonly User[];
-  setRoles(id: string, roles: readonly string[]): void;
+  users(): Awaitable<readonly User[]>;
+  setRoles(id: string, roles: readonly string[]): Awaitable<void>;
   /** Enables or disables a user; disabling ends the user's sessions. */
-  setDisabled(id: string, disabled: boolean): void;
+  setDisabled(id: string, disabled: boolean): Awaitable<void>;
   /** Sets the password and ends the user's sessions. With `old`, returns false and changes nothing when that is not the password any more. */
-  setPassword(id: string, password: string, old?: string): boolean;
+  setPassword(id: string, password: string, old?: string): Awaitable<boolean>;
 }
 
 export interface KeyStore {
-  addKey(key: ApiKey): void;
-  key(id: string): ApiKey | undefined;
+  addKey(key: ApiKey): Awaitable<void>;
+  key(id: string): Awaitable<ApiKey | undefined>;
   /** Returns all keys in the order of their creation. */
-  keys(): readonly ApiKey[];
+  keys(): Awaitable<readonly ApiKey[]>;
   /** Revokes a key at `now` (milliseconds since 1970). False when there is no such key, or it was revoked before. */
-  revokeKey(id: string, now: number): boolean;
+  revokeKey(id: string, now: number): Awaitable<boolean>;
 }
 
 export interface Rotation {
@@ -92,25 +93,25 @@ export interface SessionStore {
    * Stores a session. False, and nothing is stored, when the user is disabled or has another password than `password` by
    * now. The oldest sessions of the user beyond `maxSessions` end.
    */
-  openSession(session: Session, password: string, maxSessions: number): boolean;
+  openSession(session: Session, password: string, maxSessions: number): Awaitable<boolean>;
   /**
    * Replaces the old token by the next one. The token before the last one is `repeated` within the grace period, and
    * changes nothing; any other token that is not the last one ends its session: `reused`. Undefined when there is no
    * such session.
    */
-  rotateSession(id: string, rotation: Rotation): RotationOutcome | undefined;
+  rotateSession(id: string, rotation: Rotation): Awaitable<RotationOutcome | undefined>;
   /** Ends a session. Returns the id of its user; undefined when there was no such session. */
-  endSession(id: string): string | undefined;
+  endSession(id: string): Awaitable<string | undefined>;
 }
 
 /**
  * Users, API keys and sessions of one application, which other processes may change at the same time. Every method
- * throws STORAGE_BUSY while another process writes, and STORAGE_FULL when nothing can be written.
+ * throws, or rejects with, STORAGE_BUSY while another process writes, and STORAGE_FULL when nothing can be written.
  */
 export interface AccountStore extends UserStore, KeyStore, SessionStore {
   /** Calls back after this process changed users or keys, and soon after another one changed anything. Returns a function that ends it. */
   onChange(listener: () => void): () => void;
-  close(): void;
+  close(): Awaitable<void>;
 }
 
 export interface AccountStoreOptions {

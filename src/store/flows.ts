@@ -1,4 +1,5 @@
 import type { StorageHealth } from './storage-health.ts';
+import type { Awaitable } from './store.ts';
 
 /** Dead letter: an event that a flow could not process, as stored. */
 export interface StoredLetter {
@@ -36,30 +37,30 @@ export interface LetterQuery {
  */
 export interface FlowStore {
   /** Returns the position of a source; undefined when none was ever stored. */
-  position(name: string): number | undefined;
+  position(name: string): Awaitable<number | undefined>;
   /** Stores the position of a source. A loss of power may undo the last calls, a crash of the process does not. */
-  setPosition(name: string, position: number): void;
+  setPosition(name: string, position: number): Awaitable<void>;
   /** Stores an event durably; it replaces an earlier one of the same flow and key. */
-  addLetter(letter: StoredLetter): void;
-  letter(id: string): StoredLetter | undefined;
+  addLetter(letter: StoredLetter): Awaitable<void>;
+  letter(id: string): Awaitable<StoredLetter | undefined>;
   /** Returns letters, the newest first. */
-  letters(query: LetterQuery): readonly StoredLetter[];
+  letters(query: LetterQuery): Awaitable<readonly StoredLetter[]>;
   /** Returns the number of letters of each flow. */
-  countLetters(): ReadonlyMap<string, number>;
+  countLetters(): Awaitable<ReadonlyMap<string, number>>;
   /** Updates a letter after another failed attempt. */
-  updateLetter(id: string, changes: Pick<StoredLetter, 'error' | 'attempts' | 'done'>): void;
+  updateLetter(id: string, changes: Pick<StoredLetter, 'error' | 'attempts' | 'done'>): Awaitable<void>;
   /** Removes a letter. False when there is none. */
-  removeLetter(id: string): boolean;
+  removeLetter(id: string): Awaitable<boolean>;
   /** Removes letters from before a time (milliseconds since 1970), and the oldest beyond a number. Returns how many. */
-  trimLetters(createdBefore: number, maxCount: number): number;
+  trimLetters(createdBefore: number, maxCount: number): Awaitable<number>;
   /** Returns the digest of the request that used a key; undefined when it has expired by `now` (milliseconds since 1970). */
-  requestDigest(key: string, now: number): string | undefined;
+  requestDigest(key: string, now: number): Awaitable<string | undefined>;
   /** Stores the digest of a request until `expires` (milliseconds since 1970). A loss of power may undo it, a crash does not. */
-  keepRequest(key: string, digest: string, expires: number): void;
-  removeRequest(key: string): void;
+  keepRequest(key: string, digest: string, expires: number): Awaitable<void>;
+  removeRequest(key: string): Awaitable<void>;
   /** Removes expired keys, and the oldest beyond a number. Returns how many. */
-  trimRequests(now: number, maxCount: number): number;
-  close(): void;
+  trimRequests(now: number, maxCount: number): Awaitable<number>;
+  close(): Awaitable<void>;
 }
 
 export interface FlowStoreOptions {

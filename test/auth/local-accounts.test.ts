@@ -43,11 +43,11 @@ describe('an account', () => {
     const { accounts } = it.open;
     const { account } = await it.logins.signUp('Ada', 'correct horse', IP);
     await tellsWithin(it, () => command(it, 'user', 'role', 'ada', '--role', 'editor'));
-    expect(accounts.account(account.sub)?.roles).toEqual(['editor']);
+    expect((await accounts.account(account.sub))?.roles).toEqual(['editor']);
     await tellsWithin(it, () => command(it, 'user', 'disable', 'ada'));
     expect(accounts.account(account.sub)).toBeUndefined();
     await tellsWithin(it, () => command(it, 'user', 'enable', 'ada'));
-    expect(accounts.account(account.sub)?.roles).toEqual(['editor']);
+    expect((await accounts.account(account.sub))?.roles).toEqual(['editor']);
   });
 });
 
@@ -82,11 +82,11 @@ describe('an API key', () => {
     using it = await TestAccounts.start();
     const { account } = await it.logins.signUp('Ada', 'correct horse', IP);
     const text = await command(it, 'key', 'create', 'ada’s phone', '--sub', account.sub);
-    expect(it.open.accounts.key(text)?.sub).toBe(account.sub);
+    expect((await it.open.accounts.key(text))?.sub).toBe(account.sub);
     await tellsWithin(it, () => command(it, 'user', 'disable', 'ada'));
     expect(it.open.accounts.key(text)).toBeUndefined();
     await tellsWithin(it, () => command(it, 'user', 'enable', 'ada'));
-    expect(it.open.accounts.key(text)?.sub).toBe(account.sub);
+    expect((await it.open.accounts.key(text))?.sub).toBe(account.sub);
   });
 });
 

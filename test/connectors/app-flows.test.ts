@@ -137,7 +137,8 @@ describe('flows of an application', () => {
       expect(await probe.emit({ input: { room: 'red' }, identity, key: `e${index}` })).toBe(null);
     }
     const { deadLetters, runners } = appFlows;
-    const letters = deadLetters.list({ limit: 9 }).map(({ id }) => deadLetters.get(id) as DeadLetter);
+    const stored = await deadLetters.list({ limit: 9 });
+    const letters = await Promise.all(stored.map(async ({ id }) => (await deadLetters.get(id)) as DeadLetter));
     expect(letters.map(({ identity }) => identity)).toEqual(senders.toReversed());
     expect(deadLetters.count('a')).toBe(3);
     probe.delivered.length = 0;

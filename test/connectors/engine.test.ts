@@ -57,7 +57,7 @@ function makeRunner(deliver: readonly Deliver[], more: Partial<Flow> = {}) {
   const flow = makeFlow({ targets: deliver.map((_, index) => target(index)), ...more });
   const runner = new FlowRunner(flow, {
     deliver,
-    keep: (letter) => void kept.push(letter),
+    keep: async (letter) => void kept.push(letter),
     onUnusedBody: (unused) => void bodies.push(unused.key),
     onDeadLetter: () => {},
     stopping: stopping.signal,

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { AccountStore, ApiKey, Session, User } from '../../src/store/accounts.ts';
-import { loadEngine } from '../../src/store/index.ts';
+import type { ApiKey, Session, User } from '../../src/store/accounts.ts';
+import { openSqliteAccounts, type SqliteAccounts } from '../../src/store/sqlite/accounts/accounts.ts';
 import { until } from '../support/wait.ts';
 
 let dir: string;
-const open: AccountStore[] = [];
+const open: SqliteAccounts[] = [];
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'tablecast-accounts-'));
@@ -20,8 +20,8 @@ afterEach(() => {
   rmSync(dir, { recursive: true });
 });
 
-async function openHere(poll?: number): Promise<AccountStore> {
-  const store = await (await loadEngine()).openAccounts({
+async function openHere(poll?: number): Promise<SqliteAccounts> {
+  const store = openSqliteAccounts({
     dir,
     busyTimeout: 0,
     ...(poll === undefined ? {} : { poll }),
@@ -107,7 +107,7 @@ describe('keys', () => {
 });
 
 describe('sessions', () => {
-  const rotate = (store: AccountStore, from: number, to: number, now = 2000) =>
+  const rotate = (store: SqliteAccounts, from: number, to: number, now = 2000) =>
     store.rotateSession('s-1', {
       old: hashOf(from),
       next: hashOf(to),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { FlowStore, StoredLetter } from '../../src/store/flows.ts';
-import { loadEngine } from '../../src/store/index.ts';
+import { openSqliteFlows, type SqliteFlows } from '../../src/store/sqlite/flows.ts';
 
 let dir = '';
 
@@ -13,8 +13,8 @@ beforeEach(() => {
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
 });
 
-async function open(busyTimeout = 50): Promise<FlowStore> {
-  const store = await (await loadEngine()).openFlows({ dir, busyTimeout });
+async function open(busyTimeout = 50): Promise<SqliteFlows> {
+  const store = openSqliteFlows({ dir, busyTimeout });
   onTestFinished(() => store.close());
   return store;
 }

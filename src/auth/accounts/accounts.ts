@@ -1,4 +1,5 @@
 import type { JsonValue } from '../../schema/plan.ts';
+import type { Awaitable } from '../../store/store.ts';
 import type { Principal } from '../identity.ts';
 
 /** Public data of a built-in user. */
@@ -14,18 +15,18 @@ export interface Account {
 /** Users, API keys and stream tickets of one application; each call returns the current state. */
 export interface Accounts {
   /** Returns the user; undefined when there is no such user, or it is disabled. */
-  account(sub: string): Account | undefined;
+  account(sub: string): Awaitable<Account | undefined>;
   /**
    * Returns the principal of an API key; undefined when the key is unknown, was revoked, or belongs to a disabled user.
    */
-  key(text: string): Principal | undefined;
+  key(text: string): Awaitable<Principal | undefined>;
   /** Returns the principal of a key that was authenticated before, by its id; undefined as with `key`. */
-  keyById(id: string): Principal | undefined;
+  keyById(id: string): Awaitable<Principal | undefined>;
   /**
    * Returns the principal of a ticket, with its current rights; undefined when the ticket is not valid. A ticket works
    * once.
    */
-  redeemTicket(text: string): Principal | undefined;
+  redeemTicket(text: string): Awaitable<Principal | undefined>;
   /** Calls `listener` when one of the above may answer differently than before; returns the function that ends that. */
   onChange(listener: () => void): () => void;
 }

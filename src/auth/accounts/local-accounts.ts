@@ -1,5 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
+import { thenOrNow } from '../../runtime/then-or-now.ts';
 import type { AccountStore, ApiKey, User } from '../../store/accounts.ts';
+import type { Awaitable } from '../../store/store.ts';
 import { KEY_FORM, parseSecret } from '../credentials/secrets.ts';
 import type { Tickets } from '../credentials/tickets.ts';
 import type { Principal } from '../identity.ts';
@@ -22,6 +24,8 @@ export class LocalAccounts implements Accounts {
   readonly #keysById = new Map<string, ApiKey>();
   readonly #tickets: Tickets;
   readonly #users: boolean;
+  /** Number of changes so far. */
+  #version = 0;
 
   constructor({ store, tickets, users }: LocalAccountsOptions) {
     this.#store = store;
@@ -29,26 +33,26 @@ export class LocalAccounts implements Accounts {
     this.#users = users;
     // Registered first: the listeners after it read the accounts again at once.
     store.onChange(() => {
+      this.#version++;
       this.#usersById.clear();
       this.#keysById.clear();
     });
   }
 
-  account(sub: string): Account | undefined {
-    const user = this.#user(sub);
-    return user === undefined || user.disabled ? undefined : accountOf(user);
+  account(sub: string): Awaitable<Account | undefined> {
+    return thenOrNow(this.#user(sub), (user) => (user === undefined || user.disabled ? undefined : accountOf(user)));
   }
 
-  key(text: string): Principal | undefined {
+  key(text: string): Awaitable<Principal | undefined> {
     const secret = parseSecret(KEY_FORM, text);
     if (secret === undefined) return undefined;
-    const key = this.#key(secret.id);
-    return key !== undefined && timingSafeEqual(key.hash, secret.hash) ? this.#principalOf(key) : undefined;
+    return thenOrNow(this.#key(secret.id), (key) =>
+      key !== undefined && timingSafeEqual(key.hash, secret.hash) ? this.#principalOf(key) : undefined,
+    );
   }
 
-  keyById(id: string): Principal | undefined {
-    const key = this.#key(id);
-    return key === undefined ? undefined : this.#principalOf(key);
+  keyById(id: string): Awaitable<Principal | undefined> {
+    return thenOrNow(this.#key(id), (key) => (key === undefined ? undefined : this.#principalOf(key)));
   }
 
   /** Returns a new ticket for the principal, and its lifetime in milliseconds. Throws OVERLOADED when too many wait. */
@@ -56,43 +60,56 @@ export class LocalAccounts implements Accounts {
     return this.#tickets.issue(principal);
   }
 
-  redeemTicket(text: string): Principal | undefined {
+  redeemTicket(text: string): Awaitable<Principal | undefined> {
     const principal = this.#tickets.redeem(text);
     if (principal === undefined || (principal.expiresAt ?? Number.POSITIVE_INFINITY) <= Date.now()) return undefined;
     if (principal.keyId !== undefined) return this.keyById(principal.keyId);
     // Without built-in users the principal comes from another issuer.
     if (!this.#users) return principal;
-    const account = this.account(principal.sub);
-    if (account === undefined) return undefined;
-    const { sub, name, roles, claims } = account;
-    return { ...principal, roles, claims: { ...claims, name, sub, roles } };
+    return thenOrNow(this.account(principal.sub), (account) => {
+      if (account === undefined) return undefined;
+      const { sub, name, roles, claims } = account;
+      return { ...principal, roles, claims: { ...claims, name, sub, roles } };
+    });
   }
 
   onChange(listener: () => void): () => void {
     return this.#store.onChange(listener);
   }
 
-  #user(sub: string): User | undefined {
-    return this.#users ? readCached(this.#usersById, sub, (id) => this.#store.user(id)) : undefined;
+  #user(sub: string): Awaitable<User | undefined> {
+    return this.#users ? this.#cached(this.#usersById, sub, (id) => this.#store.user(id)) : undefined;
   }
 
-  #key(id: string): ApiKey | undefined {
-    return readCached(this.#keysById, id, (it) => this.#store.key(it));
+  #key(id: string): Awaitable<ApiKey | undefined> {
+    return this.#cached(this.#keysById, id, (it) => this.#store.key(it));
   }
 
   /** Principal of a key; a key that belongs to a user ends with the user. */
-  #principalOf({ id, sub, roles, claims, revoked }: ApiKey): Principal | undefined {
-    if (revoked !== undefined || this.#user(sub)?.disabled === true) return undefined;
-    return { type: 'principal', sub, roles, claims: { ...claims, sub, roles }, expiresAt: undefined, keyId: id };
+  #principalOf({ id, sub, roles, claims, revoked }: ApiKey): Awaitable<Principal | undefined> {
+    if (revoked !== undefined) return undefined;
+    return thenOrNow(this.#user(sub), (user) => {
+      if (user?.disabled === true) return undefined;
+      return { type: 'principal', sub, roles, claims: { ...claims, sub, roles }, expiresAt: undefined, keyId: id };
+    });
   }
-}
 
-function readCached<T>(known: Map<string, T>, id: string, read: (id: string) => T | undefined): T | undefined {
-  const found = known.get(id) ?? read(id);
-  if (found === undefined || known.has(id)) return found;
-  if (known.size >= MAX_CACHED_ITEMS) known.clear();
-  known.set(id, found);
-  return found;
+  #cached<T>(
+    known: Map<string, T>,
+    id: string,
+    read: (id: string) => Awaitable<T | undefined>,
+  ): Awaitable<T | undefined> {
+    const found = known.get(id);
+    if (found !== undefined) return found;
+    const version = this.#version;
+    return thenOrNow(read(id), (item) => {
+      // What was read before a change is not kept after it.
+      if (item === undefined || version !== this.#version) return item;
+      if (known.size >= MAX_CACHED_ITEMS) known.clear();
+      known.set(id, item);
+      return item;
+    });
+  }
 }
 
 export function accountOf({ id, name, roles, claims }: User): Account {

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
 import { AppError } from '../../errors.ts';
 import { type AccountStore, foldName, type User } from '../../store/accounts.ts';
+import type { Awaitable } from '../../store/store.ts';
 import {
   type DerivationInput,
   derive,
@@ -95,7 +96,7 @@ export class Logins {
     const rotation = { old, next, nonce: fresh.nonce, expires: now + refreshTokenLifetime, now, grace };
     const found = await this.#whenFree(() => store.rotateSession(id, rotation));
     if (found?.outcome === 'reused') onReuse(found.userId);
-    const user = found === undefined || found.outcome === 'reused' ? undefined : store.user(found.userId);
+    const user = found === undefined || found.outcome === 'reused' ? undefined : await store.user(found.userId);
     if (found === undefined || user === undefined || user.disabled) throw this.#refuseToken(ip);
     const from = found.outcome === 'repeated' ? { presented: token, nonce: found.nonce } : fresh;
     const at = found.outcome === 'repeated' && found.at + accessTokenLifetime > now ? found.at : now;
@@ -111,7 +112,7 @@ export class Logins {
   /** Changes the password and ends all sessions except the new one. Throws as `logIn`. */
   async changePassword(sub: string, change: { old: string; next: string }, ip: string): Promise<LoggedIn> {
     const { store, passwords } = this.#options;
-    const name = store.user(sub)?.name ?? '';
+    const name = (await store.user(sub))?.name ?? '';
     const user = await this.#check(() => store.user(sub), name, change.old, ip);
     const password = await passwords.hash(change.next);
     const changed = await this.#whenFree(() => store.setPassword(user.id, password, user.password));
@@ -120,13 +121,13 @@ export class Logins {
   }
 
   /** Returns the user if the password is correct. */
-  async #check(find: () => User | undefined, name: string, password: string, ip: string): Promise<User> {
+  async #check(find: () => Awaitable<User | undefined>, name: string, password: string, ip: string): Promise<User> {
     const attempt = this.#options.attempts.begin(
       `login ip ${networkOf(ip)}`,
       `login name ${foldName(name.slice(0, MAX_COMPARED_CHARS))}`,
     );
     try {
-      const user = name.length > MAX_COMPARED_CHARS ? undefined : find();
+      const user = name.length > MAX_COMPARED_CHARS ? undefined : await find();
       const right = await this.#options.passwords.verify(password, user?.password);
       if (user === undefined || !right || user.disabled) throw wrongPassword();
       attempt.withdraw();
@@ -165,11 +166,11 @@ export class Logins {
   }
 
   /** Tries again, without blocking the event loop, while another process writes. */
-  async #whenFree<T>(write: () => T): Promise<T> {
+  async #whenFree<T>(write: () => Awaitable<T>): Promise<T> {
     const deadline = performance.now() + this.#options.busyTimeout;
     for (;;) {
       try {
-        return write();
+        return await write();
       } catch (error) {
         const busy = error instanceof AppError && error.code === 'STORAGE_BUSY';
         if (!busy || performance.now() > deadline) throw error;

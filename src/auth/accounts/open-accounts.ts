@@ -1,6 +1,7 @@
 import type { AppConfig, AuthConfig, Limits } from '../../config/config.ts';
 import { loadEngine } from '../../store/index.ts';
 import type { StorageHealth } from '../../store/storage-health.ts';
+import type { Awaitable } from '../../store/store.ts';
 import { Tickets } from '../credentials/tickets.ts';
 import type { Tokens } from '../credentials/tokens.ts';
 import { LocalAccounts } from './local-accounts.ts';
@@ -33,7 +34,7 @@ export interface OpenAccounts {
   readonly attempts: LoginThrottle;
   /** Returns the logins that use these tokens; undefined when there are no built-in users. */
   logins(tokens: Pick<Tokens, 'issue'>): Logins | undefined;
-  close(): void;
+  close(): Awaitable<void>;
 }
 
 /** Opens the users, keys and tickets of an application. Throws StoreOpenError with a message for operators. */

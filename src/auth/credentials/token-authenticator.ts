@@ -1,4 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
+import { thenOrNow } from '../../runtime/then-or-now.ts';
+import type { Awaitable } from '../../store/store.ts';
 import type { Account, Accounts } from '../accounts/accounts.ts';
 import { refuseToken } from '../auth-errors.ts';
 import type { Principal } from '../identity.ts';
@@ -29,18 +31,21 @@ export class TokenAuthenticator implements Authenticator {
   async authenticate({ type, text }: Credential): Promise<Principal> {
     const principal = await this.#find(type, text);
     if (principal === undefined) throw refuseToken(`The ${type === 'ticket' ? 'ticket' : 'key'} is not valid.`);
-    const current = this.refresh(principal);
+    const current = await this.refresh(principal);
     if (current === undefined) throw refuseToken('The account does not exist any more, or is disabled.');
     return current;
   }
 
-  refresh(principal: Principal): Principal | undefined {
+  refresh(principal: Principal): Awaitable<Principal | undefined> {
     const accounts = this.#accounts;
-    if (principal.keyId !== undefined) return same(principal, accounts?.keyById(principal.keyId));
+    if (principal.keyId !== undefined) {
+      return thenOrNow(accounts?.keyById(principal.keyId), (current) => same(principal, current));
+    }
     if (!this.#users || accounts === undefined) return principal;
     // The token holds the account as it was when the token was issued.
-    const account = accounts.account(principal.sub);
-    return same(principal, account === undefined ? undefined : makePrincipal(account, principal));
+    return thenOrNow(accounts.account(principal.sub), (account) =>
+      same(principal, account === undefined ? undefined : makePrincipal(account, principal)),
+    );
   }
 
   onChange(listener: () => void): () => void {

@@ -31,7 +31,7 @@ export async function withAccounts(
     try {
       await work({ store, app });
     } finally {
-      store.close();
+      await store.close();
     }
     return 0;
   } catch (error) {

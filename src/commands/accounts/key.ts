@@ -24,10 +24,10 @@ export function createKey({ args, env }: Invocation): Promise<number> {
   const roles = readRoles(call.values);
   const claims = readClaims(call.values);
   const written = readSub(call.values.sub);
-  return withAccounts(call, env, ({ store, app }) => {
+  return withAccounts(call, env, async ({ store, app }) => {
     const { id, hash, text } = makeSecret(KEY_FORM);
     const sub = written ?? `key:${id}`;
-    store.addKey({ id, hash, name, sub, roles, claims, created: Date.now(), revoked: undefined });
+    await store.addKey({ id, hash, name, sub, roles, claims, created: Date.now(), revoked: undefined });
     process.stdout.write(`${text}\n`);
     say(`This key is printed only once. To revoke it: tablecast key revoke ${id}`);
     warnIfUnused(app, 'keys');
@@ -37,19 +37,20 @@ export function createKey({ args, env }: Invocation): Promise<number> {
 /** `tablecast key revoke`. */
 export function revokeKey({ args, env }: Invocation): Promise<number> {
   const call = parseCall(args, { options: [], operands: ["the key's id"] });
-  return withAccounts(call, env, ({ store }) => {
+  return withAccounts(call, env, async ({ store }) => {
     const id = idOf(call.operands[0] ?? '');
-    const key = store.key(id);
+    const key = await store.key(id);
     if (key === undefined) throw new CommandError(`there is no key "${id}"; tablecast key list prints the ids`);
-    if (!store.revokeKey(id, Date.now())) throw new CommandError(`the key "${id}" (${key.name}) is revoked already`);
+    if (!(await store.revokeKey(id, Date.now())))
+      throw new CommandError(`the key "${id}" (${key.name}) is revoked already`);
     say(`The key ${id} (${key.name}) is revoked.`);
   });
 }
 
 /** `tablecast key list`. */
 export function listKeys({ args, env }: Invocation): Promise<number> {
-  return withAccounts(parseCall(args, { options: [] }), env, ({ store }) => {
-    const rows = store.keys().map(({ id, name, sub, roles, claims, created, revoked }) => {
+  return withAccounts(parseCall(args, { options: [] }), env, async ({ store }) => {
+    const rows = (await store.keys()).map(({ id, name, sub, roles, claims, created, revoked }) => {
       const state = revoked === undefined ? 'active' : `revoked ${formatTime(revoked)}`;
       return [id, name, sub, formatList(roles), formatClaims(claims), formatTime(created), state];
     });

@@ -30,10 +30,10 @@ export function addUser({ args, env }: Invocation): Promise<number> {
   const claims = readClaims(call.values);
   return withAccounts(call, env, async ({ store, app }) => {
     // Checked before the password is asked for.
-    if (store.userByName(name) !== undefined) throw new CommandError(`a user "${name}" exists already`);
+    if ((await store.userByName(name)) !== undefined) throw new CommandError(`a user "${name}" exists already`);
     const password = await newPassword(call.values['password-stdin'] === true);
     const id = uuidv7();
-    store.addUser({ id, name, password, roles, claims, disabled: false, created: Date.now() });
+    await store.addUser({ id, name, password, roles, claims, disabled: false, created: Date.now() });
     process.stdout.write(`${id}\n`);
     warnIfUnused(app, 'users');
   });
@@ -43,8 +43,8 @@ export function addUser({ args, env }: Invocation): Promise<number> {
 export function changePassword({ args, env }: Invocation): Promise<number> {
   const call = parseCall(args, { options: ['password-stdin'], operands: OPERANDS });
   return withAccounts(call, env, async ({ store }) => {
-    const user = find(store, call.operands);
-    store.setPassword(user.id, await newPassword(call.values['password-stdin'] === true));
+    const user = await find(store, call.operands);
+    await store.setPassword(user.id, await newPassword(call.values['password-stdin'] === true));
     say(`The password of ${user.name} is changed, and the logins of the user have ended.`);
   });
 }
@@ -53,9 +53,9 @@ export function changePassword({ args, env }: Invocation): Promise<number> {
 export function setRoles({ args, env }: Invocation): Promise<number> {
   const call = parseCall(args, { options: ['role'], operands: OPERANDS });
   const roles = readRoles(call.values);
-  return withAccounts(call, env, ({ store }) => {
-    const user = find(store, call.operands);
-    store.setRoles(user.id, roles);
+  return withAccounts(call, env, async ({ store }) => {
+    const user = await find(store, call.operands);
+    await store.setRoles(user.id, roles);
     say(`${user.name}: roles were ${formatList(user.roles)}, are ${formatList(roles)}`);
   });
 }
@@ -72,17 +72,17 @@ export function enable({ args, env }: Invocation): Promise<number> {
 
 function setDisabled(args: Invocation['args'], env: Invocation['env'], disabled: boolean): Promise<number> {
   const call = parseCall(args, { options: [], operands: OPERANDS });
-  return withAccounts(call, env, ({ store }) => {
-    const user = find(store, call.operands);
-    store.setDisabled(user.id, disabled);
+  return withAccounts(call, env, async ({ store }) => {
+    const user = await find(store, call.operands);
+    await store.setDisabled(user.id, disabled);
     say(`${user.name} is ${disabled ? 'disabled' : 'enabled'}`);
   });
 }
 
 /** `tablecast user list`. */
 export function listUsers({ args, env }: Invocation): Promise<number> {
-  return withAccounts(parseCall(args, { options: [] }), env, ({ store }) => {
-    const rows = store.users().map(({ name, id, roles, claims, disabled, created }) => {
+  return withAccounts(parseCall(args, { options: [] }), env, async ({ store }) => {
+    const rows = (await store.users()).map(({ name, id, roles, claims, disabled, created }) => {
       return [
         name,
         id,
@@ -96,8 +96,8 @@ export function listUsers({ args, env }: Invocation): Promise<number> {
   });
 }
 
-function find(store: AccountStore, [name = '']: readonly string[]): User {
-  const user = store.userByName(name);
+async function find(store: AccountStore, [name = '']: readonly string[]): Promise<User> {
+  const user = await store.userByName(name);
   if (user === undefined) throw new CommandError(`there is no user "${name}"; tablecast user list prints the names`);
   return user;
 }

@@ -44,9 +44,11 @@ export async function openAppFlows(plan: FlowsPlan, options: AppFlowsOptions): P
   const { dataDir: dir, busyTimeout } = options.config;
   const store = await (await loadEngine()).openFlows({ dir, busyTimeout, health: options.application.storage });
   try {
-    return new AppFlows(plan, store, options);
+    const flows = new AppFlows(plan, store, options);
+    await flows.deadLetters.open();
+    return flows;
   } catch (error) {
-    store.close();
+    await store.close();
     throw error;
   }
 }
@@ -133,7 +135,7 @@ export class AppFlows implements MountedConnectors {
   async close(): Promise<void> {
     for (const connector of this.connectors) await connector.close();
     this.deadLetters.close();
-    this.#store.close();
+    await this.#store.close();
   }
 
   #makeRunner(flow: Flow, connectors: ReadonlyMap<string, Connector>): FlowRunner {

@@ -54,17 +54,17 @@ interface FlowRoutesParts {
 function registerAt(server: FastifyInstance, path: string, { flows, guarded, replaying }: FlowRoutesParts): void {
   server.get(path, guarded, () => ({ flows: flows.runners.map((runner) => describeRunner(runner, flows)) }));
   server.get(`${path}/dead-letters`, guarded, (request) => listLetters(flows, parseQuery(queryOf(request), [])));
-  server.get<LetterRequest>(`${path}/dead-letters/:id`, guarded, ({ params }) => {
-    const letter = find(flows, params.id);
+  server.get<LetterRequest>(`${path}/dead-letters/:id`, guarded, async ({ params }) => {
+    const letter = await find(flows, params.id);
     return { ...toLetterBody(letter), input: letter.input };
   });
-  server.delete<LetterRequest>(`${path}/dead-letters/:id`, guarded, ({ params }, reply) => {
-    find(flows, params.id);
-    flows.deadLetters.remove(params.id);
+  server.delete<LetterRequest>(`${path}/dead-letters/:id`, guarded, async ({ params }, reply) => {
+    await find(flows, params.id);
+    await flows.deadLetters.remove(params.id);
     return reply.code(204).send();
   });
   server.post<LetterRequest>(`${path}/dead-letters/:id/replay`, guarded, async ({ params: { id } }) => {
-    const letter = find(flows, id);
+    const letter = await find(flows, id);
     if (replaying.has(id)) throw new AppError('CONFLICT', 'The dead letter is being replayed.');
     replaying.add(id);
     try {
@@ -99,7 +99,7 @@ function describeRunner({ flow, counts, inFlight }: FlowRunner, { deadLetters }:
   };
 }
 
-function listLetters({ deadLetters }: AppFlows, query: Readonly<Record<string, unknown>>): object {
+async function listLetters({ deadLetters }: AppFlows, query: Readonly<Record<string, unknown>>): Promise<object> {
   const unknown = Object.keys(query).find((name) => !['flow', 'before', 'limit'].includes(name));
   if (unknown !== undefined) throw new AppError('INVALID_QUERY', `There is no parameter "${unknown}" here.`);
   const repeated = Object.keys(query).find((name) => Array.isArray(query[name]));
@@ -110,7 +110,7 @@ function listLetters({ deadLetters }: AppFlows, query: Readonly<Record<string, u
     throw new AppError('INVALID_QUERY', `limit is a number from 1 to ${MAX_PAGE_ITEMS}.`);
   }
   // One more than requested, to know whether there is another page.
-  const found = deadLetters.list({
+  const found = await deadLetters.list({
     ...(flow === undefined ? {} : { flow }),
     ...(before === undefined ? {} : { before }),
     limit: size + 1,
@@ -124,8 +124,8 @@ function toLetterBody(letter: Omit<StoredLetter | DeadLetter, 'input' | 'notes' 
   return { id, flow, event_key: key, error, attempts, done, created_at: new Date(created).toISOString() };
 }
 
-function find({ deadLetters }: AppFlows, id: string): DeadLetter {
-  const letter = deadLetters.get(id);
+async function find({ deadLetters }: AppFlows, id: string): Promise<DeadLetter> {
+  const letter = await deadLetters.get(id);
   if (letter === undefined) throw new AppError('NOT_FOUND', 'There is no such dead letter.');
   return letter;
 }
@@ -137,10 +137,10 @@ async function replay({ runners, deadLetters }: AppFlows, letter: DeadLetter): P
   const done = [...letter.done];
   try {
     const result = await runner.replay(letter, done);
-    deadLetters.remove(letter.id);
+    await deadLetters.remove(letter.id);
     return { replayed: true, result };
   } catch (error) {
-    deadLetters.update(letter.id, { error: describeFailure(error), attempts: letter.attempts + 1, done });
+    await deadLetters.update(letter.id, { error: describeFailure(error), attempts: letter.attempts + 1, done });
     throw new AppError('FLOW_FAILED', `The flow has failed again: ${describeFailure(error)}`, { cause: error });
   }
 }

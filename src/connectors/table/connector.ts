@@ -112,7 +112,8 @@ class TableConnector implements Connector {
     this.#context.application.feed.listen({ changes: () => this.#wake() });
   }
 
-  start(): void {
+  async start(): Promise<void> {
+    for (const one of this.#sources) await one.open();
     this.#isStarted = true;
     this.#wake();
   }

@@ -29,47 +29,55 @@ export interface ChangeSourceOptions {
 export class ChangeSource {
   readonly #options: ChangeSourceOptions;
   readonly #name: string;
-  readonly #follower: Follower;
-  #saved: number;
+  readonly #start: number;
+  #follower: Follower | undefined;
+  #saved: number | undefined;
   #savedAt = 0;
 
   constructor(options: ChangeSourceOptions) {
-    const { flow, table, log, start, positions, onError } = options;
+    const { flow, table, log, start } = options;
     this.#options = options;
     this.#name = `${flow}:${table.name}`;
-    const earlier = (table.renamedFrom ?? []).map((name) => `${flow}:${name}`);
-    const stored = [this.#name, ...earlier].map((name) => positions.get(name)).find((it) => it !== undefined);
-    // Under an earlier name it is saved again.
-    this.#saved = positions.get(this.#name) ?? Number.NaN;
-    this.#follower = new Follower({
+    // Without a stored position everything that happens from now on is for the flow.
+    this.#start = start === 'oldest' ? log.logStart(table) : log.lastSeq;
+  }
+
+  /** Begins at the stored position. */
+  async open(): Promise<void> {
+    const { flow, table, log, onError } = this.#options;
+    const stored = await this.#read();
+    const follower = new Follower({
       table,
       log,
       // A store that was restored from a backup may end before the saved position.
-      position: Math.min(stored ?? (start === 'oldest' ? log.logStart(table) : log.lastSeq), log.lastSeq),
+      position: Math.min(stored ?? this.#start, log.lastSeq),
       handle: (change, signal) => this.#handle(change, signal),
       missed: (position) => {
         const changes = `changes of ${table.name} up to ${position}`;
         onError(new MissedEvents(flow, `${changes} were removed from the log before the flow saw them`));
       },
       advanced: (position, isPageEnd) => {
-        if (isPageEnd || Date.now() - this.#savedAt > SAVE_INTERVAL_MS) this.#save(position);
+        if (isPageEnd || Date.now() - this.#savedAt > SAVE_INTERVAL_MS) void this.#save(position).catch(onError);
       },
       onError,
     });
     // Saved at once: later changes are for the flow, also when the server stops before it has handled any.
-    this.#save(this.#follower.position);
+    await this.#save(follower.position);
+    this.#follower = follower;
   }
 
   /** Reads the log when there may be changes. */
   wake(): void {
-    this.#follower.wake();
+    this.#follower?.wake();
   }
 
   /** Resolves when the current change is done or abandoned. */
   async stop(): Promise<void> {
-    await this.#follower.stop();
+    const follower = this.#follower;
+    if (follower === undefined) return;
+    await follower.stop();
     try {
-      this.#save(this.#follower.position);
+      await this.#save(follower.position);
     } catch (error) {
       // Changes since the last saved position are delivered again.
       this.#options.onError(error);
@@ -95,11 +103,30 @@ export class ChangeSource {
     return false;
   }
 
-  #save(position: number): void {
+  /** Returns the stored position, also of a table that had another name. */
+  async #read(): Promise<number | undefined> {
+    const { flow, table, positions } = this.#options;
+    this.#saved = await positions.get(this.#name);
+    if (this.#saved !== undefined) return this.#saved;
+    // Under an earlier name it is saved again.
+    for (const name of table.renamedFrom ?? []) {
+      const stored = await positions.get(`${flow}:${name}`);
+      if (stored !== undefined) return stored;
+    }
+    return undefined;
+  }
+
+  async #save(position: number): Promise<void> {
     if (position === this.#saved) return;
-    this.#options.positions.set(this.#name, position);
+    const before = this.#saved;
     this.#saved = position;
     this.#savedAt = Date.now();
+    try {
+      await this.#options.positions.set(this.#name, position);
+    } catch (error) {
+      this.#saved = before;
+      throw error;
+    }
   }
 }
 

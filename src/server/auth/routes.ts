@@ -125,7 +125,7 @@ function loginRoutes({ accounts, signup }: AuthRoutes, logins: Logins): AuthRout
 async function changePassword(accounts: LocalAccounts, logins: Logins, request: FastifyRequest): Promise<object> {
   const { sub, keyId } = principalOf(request);
   const passwords = readTexts(request.body, { old: anyString, new: passwordProblem });
-  if (keyId !== undefined || accounts.account(sub) === undefined) {
+  if (keyId !== undefined || (await accounts.account(sub)) === undefined) {
     throw new AppError('FORBIDDEN', 'Only a built-in user who has logged in can change a password.');
   }
   return toTokenResponse(await logins.changePassword(sub, { old: passwords.old, next: passwords.new }, request.ip));

@@ -22,7 +22,7 @@ const STEPS: readonly string[] = [
 ];
 
 /** Opens `flows.db` in the data directory. Throws StoreOpenError. */
-export function openSqliteFlows({ dir, busyTimeout, health }: FlowStoreOptions): FlowStore {
+export function openSqliteFlows({ dir, busyTimeout, health }: FlowStoreOptions): SqliteFlows {
   const path = join(dir, FILE);
   const db = openVersioned({
     path,
@@ -38,7 +38,8 @@ export function openSqliteFlows({ dir, busyTimeout, health }: FlowStoreOptions):
 
 type LetterRow = Omit<StoredLetter, 'done'> & { readonly done: string };
 
-class SqliteFlows implements FlowStore {
+/** Dead letters, positions and request keys in a database of their own. */
+export class SqliteFlows implements FlowStore {
   readonly #db: Database;
   readonly #health: StorageHealth | undefined;
   readonly #unwatch: (() => void) | undefined;

@@ -1,7 +1,9 @@
 import { v7 as uuidv7 } from 'uuid';
 import { ANONYMOUS, type Identity, type Principal, SERVER } from '../../../auth/identity.ts';
 import type { DeadLettersConfig } from '../../../config/config.ts';
+import { thenOrNow } from '../../../runtime/then-or-now.ts';
 import type { FlowStore, LetterQuery, StoredLetter } from '../../../store/flows.ts';
+import type { Awaitable } from '../../../store/store.ts';
 import type { FlowData, InputNotes } from '../../connector.ts';
 
 /** An event that a flow failed to handle. */
@@ -21,31 +23,25 @@ export class DeadLetters {
   readonly #store: FlowStore;
   readonly #limits: DeadLettersConfig;
   readonly #timer: NodeJS.Timeout;
-  /** Counts by flow; undefined when they have to be read again. */
-  #counts: Map<string, number> | undefined;
+  #counts: ReadonlyMap<string, number> = new Map();
+  #isCounted = false;
 
   constructor(store: FlowStore, limits: DeadLettersConfig, onError: (error: unknown) => void) {
     this.#store = store;
     this.#limits = limits;
-    this.#timer = setInterval(() => {
-      try {
-        this.trim();
-      } catch (error) {
-        onError(error);
-      }
-    }, TRIM_INTERVAL_MS).unref();
+    this.#timer = setInterval(() => void this.trim().catch(onError), TRIM_INTERVAL_MS).unref();
   }
 
   /** Throws when the event cannot be stored: then its source must keep it. */
-  add({ input, notes, identity, ...letter }: NewDeadLetter): void {
+  async add({ input, notes, identity, ...letter }: NewDeadLetter): Promise<void> {
     const stored = { id: uuidv7(), created: Date.now(), input: JSON.stringify(input), identity: write(identity) };
     const writtenNotes = notes === undefined ? null : JSON.stringify(notes);
-    this.#store.addLetter({ ...letter, ...stored, notes: writtenNotes });
-    this.trim();
+    await this.#store.addLetter({ ...letter, ...stored, notes: writtenNotes });
+    await this.trim();
   }
 
-  get(id: string): DeadLetter | undefined {
-    const stored = this.#store.letter(id);
+  async get(id: string): Promise<DeadLetter | undefined> {
+    const stored = await this.#store.letter(id);
     if (stored === undefined) return undefined;
     const { notes, ...letter } = stored;
     return {
@@ -57,33 +53,52 @@ export class DeadLetters {
   }
 
   /** Dead letters as stored, the newest first. */
-  list(query: LetterQuery): readonly StoredLetter[] {
+  list(query: LetterQuery): Awaitable<readonly StoredLetter[]> {
     return this.#store.letters(query);
   }
 
+  /** Returns the number of a flow's letters, as far as it is known at once: a remote store is asked for the next call. */
   count(flow: string): number {
-    this.#counts ??= new Map(this.#store.countLetters());
+    if (!this.#isCounted) this.#read();
     return this.#counts.get(flow) ?? 0;
   }
 
   /** Stores the outcome of a replay without success. */
-  update(id: string, changes: Pick<DeadLetter, 'error' | 'attempts' | 'done'>): void {
-    this.#store.updateLetter(id, changes);
+  async update(id: string, changes: Pick<DeadLetter, 'error' | 'attempts' | 'done'>): Promise<void> {
+    await this.#store.updateLetter(id, changes);
   }
 
   /** Returns false when there is no such dead letter. */
-  remove(id: string): boolean {
-    this.#counts = undefined;
-    return this.#store.removeLetter(id);
+  async remove(id: string): Promise<boolean> {
+    const removed = await this.#store.removeLetter(id);
+    await this.#recount();
+    return removed;
   }
 
-  trim(): void {
-    this.#counts = undefined;
-    this.#store.trimLetters(Date.now() - this.#limits.retention, this.#limits.maxCount);
+  async trim(): Promise<void> {
+    await this.#store.trimLetters(Date.now() - this.#limits.retention, this.#limits.maxCount);
+    await this.#recount();
+  }
+
+  /** Counts the letters: also those of an earlier run. */
+  async open(): Promise<void> {
+    await this.#read();
   }
 
   close(): void {
     clearInterval(this.#timer);
+  }
+
+  async #recount(): Promise<void> {
+    this.#isCounted = false;
+    await this.#read();
+  }
+
+  #read(): Awaitable<void> {
+    return thenOrNow(this.#store.countLetters(), (counts) => {
+      this.#counts = counts;
+      this.#isCounted = true;
+    });
   }
 }
 

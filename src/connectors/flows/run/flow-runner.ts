@@ -23,7 +23,7 @@ export interface RunnerOptions {
   /** Functions of the targets, in their order. */
   readonly deliver: readonly Deliver[];
   /** Stores an event that failed. */
-  keep(letter: NewDeadLetter): void;
+  keep(letter: NewDeadLetter): Promise<void>;
   /** Called for the first event whose body is not an object where no expression reads `input.body`. */
   onUnusedBody(event: FlowEvent): void;
   /** Called after `keep`. */
@@ -152,14 +152,14 @@ export class FlowRunner {
       const isUnfinished = error instanceof StoppedError || error instanceof AbandonedError;
       // The source still has the event, or the sender receives the error.
       if (isUnfinished && (this.#isRedelivered || failureTo === 'sender')) throw error;
-      if (failureTo === 'dead letters') this.#keep(task.event, progress, error);
+      if (failureTo === 'dead letters') await this.#keep(task.event, progress, error);
       this.counts.count(failureTo === 'sender' ? 'failed' : 'dead', performance.now() - started);
       if (failureTo === 'sender') throw error;
       return null;
     }
   }
 
-  #keep({ input, notes, identity, key }: FlowEvent, { done, attempts }: Progress, error: unknown): void {
+  async #keep({ input, notes, identity, key }: FlowEvent, { done, attempts }: Progress, error: unknown): Promise<void> {
     const { name } = this.flow;
     const letter = {
       flow: name,
@@ -171,7 +171,7 @@ export class FlowRunner {
       attempts,
       done,
     };
-    this.#options.keep(letter);
+    await this.#options.keep(letter);
     this.#options.onDeadLetter(letter);
   }
 

@@ -22,28 +22,29 @@ export class StoredRequestKeys implements RequestKeys {
 
   async run<T>(key: string, digest: string, work: () => Promise<T>): Promise<T> {
     const running = this.#running.get(key);
-    const known = running ?? this.#store.requestDigest(key, Date.now());
+    const known = running ?? (await this.#store.requestDigest(key, Date.now()));
     if (known !== undefined && known !== digest) throw keyReused();
-    if (running !== undefined) throw inProgress();
+    // While the store was asked, the same request may have begun.
+    if (this.#running.has(key)) throw inProgress();
     // Stored before the flows run: after a crash the key belongs to this request, however far the flows have come.
-    if (known === undefined) this.#keep(key, digest);
     this.#running.set(key, digest);
     try {
+      if (known === undefined) await this.#keep(key, digest);
       return await work();
     } catch (error) {
-      if (known === undefined && isRefusal(error)) this.#store.removeRequest(key);
+      if (known === undefined && isRefusal(error)) await this.#store.removeRequest(key);
       throw error;
     } finally {
       this.#running.delete(key);
     }
   }
 
-  #keep(key: string, digest: string): void {
+  async #keep(key: string, digest: string): Promise<void> {
     const now = Date.now();
-    this.#store.keepRequest(key, digest, now + this.#limits.retention);
+    await this.#store.keepRequest(key, digest, now + this.#limits.retention);
     if (now - this.#trimmedAt < TRIM_INTERVAL_MS) return;
     this.#trimmedAt = now;
-    this.#store.trimRequests(now, this.#limits.maxCount);
+    await this.#store.trimRequests(now, this.#limits.maxCount);
   }
 }
 

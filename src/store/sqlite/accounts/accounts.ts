@@ -21,7 +21,7 @@ const FILE = 'auth.db';
 const MAX_TRIMMED_SESSIONS = 100;
 
 /** Opens `auth.db` in the data directory. Throws StoreOpenError. */
-export function openSqliteAccounts(options: AccountStoreOptions): AccountStore {
+export function openSqliteAccounts(options: AccountStoreOptions): SqliteAccounts {
   return new SqliteAccounts(openAccountDatabase(join(options.dir, FILE), options.busyTimeout), options);
 }
 
@@ -32,7 +32,7 @@ interface RepeatedToken {
 }
 
 /** Accounts in a database of their own, so that logins and commits of records never wait for each other. */
-class SqliteAccounts implements AccountStore {
+export class SqliteAccounts implements AccountStore {
   readonly #db: Database.Database;
   readonly #sql: AccountStatements;
   readonly #health: StorageHealth | undefined;
