@@ -5,23 +5,15 @@ import { Rooms, type RoomsOptions } from './rooms.ts';
 import type { CallsOf, WsHandlers } from './routes/route-types.ts';
 import { callRoute, openRouteSocket, openRouteStream, routeProxy } from './routes/routes.ts';
 import { Table } from './table.ts';
+import type { AnyTables } from './table-types.ts';
 
-/** Types of a table: its records, the input of `create` and `put`, and the input of `patch`. */
-export interface TableTypes {
-  readonly $record: unknown;
-  readonly $create?: unknown;
-  readonly $patch?: unknown;
-}
-
-type RecordOf<T> = T extends { readonly $record: infer R } ? R : T;
-type CreateOf<T> = T extends { readonly $create: infer C } ? C : Partial<RecordOf<T>>;
-type PatchOf<T> = T extends { readonly $patch: infer P } ? P : Partial<RecordOf<T>>;
-
-export type AnyRecord = Record<string, unknown>;
-export type AnyTables = Record<string, AnyRecord>;
+type TablesOf<App> = App extends { readonly $tables: infer Tables } ? Tables : App;
+type RoutesOf<App, Routes> = App extends { readonly $routes: infer Own } ? Own : Routes;
+type RoomPath<App> = App extends { readonly $rooms: infer Path extends string } ? Path : string;
 
 /**
- * Client of one application. `Tables` has records or `TableTypes` by export name, `Routes` has `RouteTypes` by key.
+ * Client of one application. `App` is what `tablecast types` writes, or has records or `TableTypes` by export name; `Routes`
+ * has `RouteTypes` by key.
  *
  * @example
  * ```ts
@@ -43,18 +35,16 @@ export type AnyTables = Record<string, AnyRecord>;
  * client.close();
  * ```
  */
-export interface Client<Tables = AnyTables, Routes = never> {
-  readonly tables: {
-    readonly [Name in keyof Tables]: Table<RecordOf<Tables[Name]>, CreateOf<Tables[Name]>, PatchOf<Tables[Name]>>;
-  };
+export interface Client<App = AnyTables, Routes = never> {
+  readonly tables: { readonly [Name in keyof TablesOf<App>]: Table<TablesOf<App>[Name]> };
   /** HTTP routes in code: `$api.orders.post({ … })`. */
-  readonly $api: CallsOf<Routes, 'http'>;
+  readonly $api: CallsOf<RoutesOf<App, Routes>, 'http'>;
   /** Event streams of routes in code: `$sse.ticks({}, { onMessage })`. */
-  readonly $sse: CallsOf<Routes, 'sse'>;
+  readonly $sse: CallsOf<RoutesOf<App, Routes>, 'sse'>;
   /** WebSockets of routes in code: `$ws.chat({}, { onOpen, onMessage, onClose, onError })`. */
-  readonly $ws: CallsOf<Routes, 'ws'>;
+  readonly $ws: CallsOf<RoutesOf<App, Routes>, 'ws'>;
   /** Connects to the rooms of a WebSocket connector by its path or URL; the default is `/ws`. */
-  rooms(path?: string, options?: RoomsOptions): Rooms;
+  rooms(path?: RoomPath<App>, options?: RoomsOptions): Rooms;
   /** Closes every open subscription, list, stream and socket. */
   close(): void;
 }
@@ -81,10 +71,10 @@ interface Closable {
  * client.close();
  * ```
  */
-export function connect<Tables = AnyTables, Routes = never>(
+export function connect<App = AnyTables, Routes = never>(
   url: string | URL,
   options: ConnectOptions = {},
-): Client<Tables, Routes> {
+): Client<App, Routes> {
   const environment = makeEnvironment(url, options);
   const open = new Set<Closable>();
   const track = <C extends Closable>(closable: C): C => {
@@ -122,5 +112,5 @@ export function connect<Tables = AnyTables, Routes = never>(
       for (const closable of [...open]) closable.close();
     },
   };
-  return client as unknown as Client<Tables, Routes>;
+  return client as unknown as Client<App, Routes>;
 }

@@ -1,4 +1,4 @@
-export { type AnyRecord, type AnyTables, type Client, connect, type TableTypes } from './client.ts';
+export { type Client, connect } from './client.ts';
 export type { ConnectOptions, SocketClass, TokenSource } from './connection/environment.ts';
 export type { SseHandle, SseHandlers } from './connection/event-source.ts';
 export type { StreamEvent } from './connection/event-stream.ts';
@@ -22,3 +22,13 @@ export type { Query } from './query.ts';
 export type { Rooms, RoomsOptions } from './rooms.ts';
 export type { HttpRoute, RouteTypes, SseRoute, WsHandle, WsHandlers, WsRoute } from './routes/route-types.ts';
 export type { Page, Published, Table, WriteOptions } from './table.ts';
+export type {
+  AnyRecord,
+  AnyTables,
+  AppTypes,
+  JsonValue,
+  Relation,
+  TableTypes,
+  TypedQuery,
+  Where,
+} from './table-types.ts';

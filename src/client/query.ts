@@ -1,11 +1,13 @@
 type Value = string | number | boolean | null | undefined;
+/** Fields and their conditions, and `or`, `and`, `not`. */
+type Conditions = Readonly<Record<string, unknown>>;
 
 /**
- * Query as in a URL, without `?`, or an object. An object has parameters (`limit`, `sort` …), fields that have to equal the
- * value or one of a list of values, and fields with an operator (`'price[gt]': 10`). Values are always literal: a string
- * from a user cannot become a condition.
+ * Query as in a URL, without `?`, or an object. An object has parameters (`limit`, `sort` …), conditions in `where`, fields
+ * that have to equal the value or one of a list of values, and fields with an operator (`'price[gt]': 10`). Values are always
+ * literal: a string from a user cannot become a condition.
  */
-export type Query = string | Readonly<Record<string, Value | readonly Value[]>>;
+export type Query = string | Readonly<Record<string, Value | readonly unknown[] | Conditions>>;
 
 /** Parameters of lists and channels. Every other name is a field. */
 const PARAMETERS = new Set('filter sort limit offset cursor count select since retained echo delta client'.split(' '));
@@ -14,25 +16,76 @@ const PARAMETERS = new Set('filter sort limit offset cursor count select since r
 export function tableSearch(query: Query = ''): string {
   if (typeof query === 'string') return query.replace(/^\?/, '');
   return join(query, (name, value) => {
-    if (PARAMETERS.has(name)) return `${name}=${encode(value)}`;
-    if (value === null && !name.endsWith(']')) return `${encode(name)}=null`;
-    return `${encode(name.endsWith(']') ? name : name + operatorFor(value))}=${encode(printed(value))}`;
+    if (name === 'where' && isObject(value)) return formatConditions(value);
+    if (PARAMETERS.has(name)) return `${name}=${encode(formatParameter(value))}`;
+    return name.endsWith(']') ? `${encode(name)}=${encode(printed(value))}` : formatComparison(name, 'eq', value);
   });
 }
 
+/** Formats `where`: its conditions joined by `&`. */
+function formatConditions(where: Conditions): string {
+  return Object.entries(where)
+    .flatMap(([name, value]) => (value === undefined ? [] : [formatCondition(name, value)]))
+    .filter((part) => part !== '')
+    .join('&');
+}
+
+function formatCondition(name: string, value: unknown): string {
+  if (name === 'not' && isObject(value)) return negate(formatConditions(value));
+  if (name === 'or' && areConditions(value)) return formatAlternatives(value.map(formatConditions));
+  if (name === 'and' && areConditions(value)) return value.map(formatConditions).filter(Boolean).join('&');
+  if (!isObject(value)) return formatComparison(name, 'eq', value);
+  const comparisons = Object.entries(value).filter(([, one]) => one !== undefined);
+  return comparisons.map(([operator, one]) => formatComparison(name, operator, one)).join('&');
+}
+
+function negate(condition: string): string {
+  if (condition === '') throw new TypeError('`not` without a condition would match nothing');
+  return `!(${condition})`;
+}
+
+/** An alternative without a condition always holds, so that the whole says nothing. */
+function formatAlternatives(parts: readonly string[]): string {
+  if (parts.length === 0) throw new TypeError('`or` without an alternative would match nothing');
+  return parts.includes('') ? '' : `(${parts.join('|')})`;
+}
+
 /**
- * Returns the operator in brackets, since software on the way that rewrites URLs may encode a second `=`. Only `===` compares
- * with the string "null".
+ * Formats one comparison, with the operator in brackets, since software on the way that rewrites URLs may encode a second
+ * `=`. Only `===` and `!==` compare with the string "null".
  */
-function operatorFor(value: unknown): string {
-  if (Array.isArray(value)) return '[in]';
-  return value === 'null' ? '[===]' : '[eq]';
+function formatComparison(name: string, operator: string, value: unknown): string {
+  if (value === null) return `${encode(name)}${operator === 'ne' ? '!' : ''}=null`;
+  let symbol = operator;
+  if (operator === 'eq' && Array.isArray(value)) symbol = 'in';
+  else if (value === 'null' && operator === 'eq') symbol = '===';
+  else if (value === 'null' && operator === 'ne') symbol = '!==';
+  return `${encode(`${name}[${symbol}]`)}=${encode(printed(value))}`;
+}
+
+/** Formats `select: ['title', { author: ['name'] }]` as `title,author{name}`, and joins other lists by commas. */
+function formatParameter(value: unknown): unknown {
+  if (!Array.isArray(value)) return value;
+  const items = value.flatMap((item) =>
+    isObject(item)
+      ? Object.entries(item).map(([name, inner]) => `${name}{${String(formatParameter(inner))}}`)
+      : [String(item)],
+  );
+  return items.join(',');
 }
 
 /** Quotes the strings of a list, so that a comma in them is literal and `null` a string. */
 function printed(value: unknown): string {
   if (!Array.isArray(value)) return String(value);
   return value.map((one) => (typeof one === 'string' ? JSON.stringify(one) : String(one))).join(',');
+}
+
+function areConditions(value: unknown): value is readonly Conditions[] {
+  return Array.isArray(value) && value.every(isObject);
+}
+
+function isObject(value: unknown): value is Conditions {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Formats the search part of any other URL. The name of a list is repeated for each value. */
@@ -69,10 +122,7 @@ export function encode(value: unknown): string {
   return encodeURIComponent(String(value)).replace(/[()]/g, (bracket) => (bracket === '(' ? '%28' : '%29'));
 }
 
-function join(
-  query: Readonly<Record<string, Value | readonly Value[]>>,
-  print: (name: string, value: Exclude<Value, undefined> | readonly Value[]) => string,
-): string {
+function join(query: Conditions, print: (name: string, value: unknown) => string): string {
   return Object.entries(query)
     .flatMap(([name, value]) => (value === undefined ? [] : [print(name, value)]))
     .filter((part) => part !== '')

@@ -3,6 +3,7 @@ import { type RequestOptions, request } from './connection/http.ts';
 import { LiveList, type LiveOptions } from './live/live-list.ts';
 import { type SubscribeOptions, Subscription } from './live/subscription.ts';
 import { encode, type Query, tableSearch, takeOut, withSearch } from './query.ts';
+import type { CreateOf, IsUntyped, PatchOf, PutOf, RecordOf, Select, Selected, TypedQuery } from './table-types.ts';
 
 type Id = string | number;
 
@@ -27,13 +28,19 @@ export interface Published {
   readonly delivered: number;
 }
 
-/** Table of an application. Input of writes is partial by default: the server sets some fields and checks required ones. */
-export class Table<R, Create = Partial<R>, Patch = Partial<R>> {
+/** Query of a table of these types; any query where nothing is known of the fields. */
+export type QueryOf<T, S> = IsUntyped<T> extends true ? Query : TypedQuery<T, S>;
+
+/**
+ * Table of an application, given by its records or by its `TableTypes`. Of records alone the input of writes is partial: the
+ * server sets some fields and checks required ones. With `select` as a list, results have just the selected fields.
+ */
+export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>> {
   readonly #environment: Environment;
   readonly #url: string;
-  readonly #onOpen: (subscription: Subscription<R>) => void;
+  readonly #onOpen: (subscription: Subscription<unknown>) => void;
 
-  constructor(environment: Environment, name: string, onOpen: (subscription: Subscription<R>) => void) {
+  constructor(environment: Environment, name: string, onOpen: (subscription: Subscription<unknown>) => void) {
     this.#environment = environment;
     this.#url = new URL(encode(name), environment.base).href;
     this.#onOpen = onOpen;
@@ -44,8 +51,11 @@ export class Table<R, Create = Partial<R>, Patch = Partial<R>> {
    *
    * @throws TablecastError `INVALID_QUERY`
    */
-  async list(query?: Query, options?: RequestOptions): Promise<R[]> {
-    return [...(await this.page(query, options)).records];
+  async list<const S extends Select<T> = string>(
+    query?: QueryOf<T, S>,
+    options?: RequestOptions,
+  ): Promise<Selected<T, S>[]> {
+    return [...(await this.page<S>(query, options)).records];
   }
 
   /**
@@ -53,13 +63,16 @@ export class Table<R, Create = Partial<R>, Patch = Partial<R>> {
    *
    * @throws TablecastError `INVALID_QUERY`
    */
-  async page(query?: Query, options?: RequestOptions): Promise<Page<R>> {
-    const response = await this.#request('GET', withSearch(this.#url, tableSearch(query)), options);
+  async page<const S extends Select<T> = string>(
+    query?: QueryOf<T, S>,
+    options?: RequestOptions,
+  ): Promise<Page<Selected<T, S>>> {
+    const response = await this.#request('GET', withSearch(this.#url, tableSearch(query as Query)), options);
     const { headers } = response;
     const total = headers.get('x-total-count');
     const next = /<[^>]*[?&]cursor=([^&>]*)[^>]*>;\s*rel="?next/.exec(headers.get('link') ?? '');
     return {
-      records: (await response.json()) as R[],
+      records: (await response.json()) as Selected<T, S>[],
       position: Number(headers.get('x-position')),
       next: next?.[1] === undefined ? undefined : decodeURIComponent(next[1]),
       total: total === null ? undefined : Number(total),
@@ -71,10 +84,13 @@ export class Table<R, Create = Partial<R>, Patch = Partial<R>> {
    *
    * @throws TablecastError `NOT_FOUND`
    */
-  async get(id: Id, query?: Query, options?: RequestOptions): Promise<R> {
-    return (
-      await this.#request('GET', withSearch(this.#recordUrl(id), tableSearch(query)), options)
-    ).json() as Promise<R>;
+  async get<const S extends Select<T> = string>(
+    id: Id,
+    query?: IsUntyped<T> extends true ? Query : string | { readonly select?: S },
+    options?: RequestOptions,
+  ): Promise<Selected<T, S>> {
+    const url = withSearch(this.#recordUrl(id), tableSearch(query as Query));
+    return (await this.#request('GET', url, options)).json() as Promise<Selected<T, S>>;
   }
 
   /**
@@ -89,7 +105,7 @@ export class Table<R, Create = Partial<R>, Patch = Partial<R>> {
   }
 
   /** Creates or replaces a record. A field that is left out becomes null or its default. */
-  async put(id: Id, record: Create, options?: WriteOptions): Promise<R> {
+  async put(id: Id, record: PutOf<T>, options?: WriteOptions): Promise<R> {
     return (await this.#request('PUT', this.#recordUrl(id), options, record)).json() as Promise<R>;
   }
 
@@ -135,9 +151,12 @@ export class Table<R, Create = Partial<R>, Patch = Partial<R>> {
    * }
    * ```
    */
-  subscribe(query?: Query, options: SubscribeOptions<R> = {}): Subscription<R> {
-    const subscription = new Subscription<R>(this.#environment, this.#url, query, options);
-    this.#onOpen(subscription);
+  subscribe<const S extends Select<T> = string>(
+    query?: QueryOf<T, S>,
+    options: SubscribeOptions<Selected<T, S>> = {},
+  ): Subscription<Selected<T, S>> {
+    const subscription = new Subscription<Selected<T, S>>(this.#environment, this.#url, query as Query, options);
+    this.#onOpen(subscription as Subscription<unknown>);
     return subscription;
   }
 
@@ -162,9 +181,12 @@ export class Table<R, Create = Partial<R>, Patch = Partial<R>> {
    * await client.tables.Task.create({ title: 'A new task' });
    * ```
    */
-  live(query?: Query, options: LiveOptions<R> = {}): LiveList<R> {
-    const { rest, taken } = takeOut(tableSearch(query), 'sort', 'limit', 'offset', 'since', 'retained');
-    return new LiveList((callbacks) => this.subscribe(rest, callbacks), taken, options);
+  live<const S extends Select<T> = string>(
+    query?: QueryOf<T, S>,
+    options: LiveOptions<Selected<T, S>> = {},
+  ): LiveList<Selected<T, S>> {
+    const { rest, taken } = takeOut(tableSearch(query as Query), 'sort', 'limit', 'offset', 'since', 'retained');
+    return new LiveList((callbacks) => this.subscribe<S>(rest as QueryOf<T, S>, callbacks), taken, options);
   }
 
   #recordUrl(id: Id): string {

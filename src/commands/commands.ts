@@ -54,10 +54,11 @@ const APPLICATIONS: Readonly<Record<string, Command>> = {
   },
   types: {
     operands: '[dir]',
-    what: 'write TypeScript declarations of the tables, for routes and hooks',
-    details: 'The file is tablecast-env.d.ts in the application folder. tablecast.graphql beside it is for editors.',
-    options: ['out', 'check'],
-    examples: ['types', 'types my-app --check'],
+    what: 'write TypeScript declarations of the tables, for code, pages and editors',
+    details:
+      'Writes tablecast-env.d.ts for routes and hooks, tablecast-client.d.ts for tablecast/client, and tablecast.graphql for editors.',
+    options: ['out', 'client', 'check'],
+    examples: ['types', 'types my-app --check', 'types my-app --client web/src/tablecast.d.ts'],
     load: async () => (await import('./types/types.ts')).types,
   },
 };

@@ -22,6 +22,7 @@ export const OPTIONS = {
   claim: { type: 'string', value: '<name=value>', multiple: true, what: 'a claim of the user or key; may be repeated' },
   sub: { type: 'string', value: '<id>', what: 'the subject of the key: the id of a user, or a name of your own' },
   out: { type: 'string', value: '<file>', what: 'write the declarations to this file' },
+  client: { type: 'string', value: '<file>', what: 'write the types for the client to this file' },
   check: { type: 'boolean', what: 'write nothing; exit code 1 when the file is not up to date' },
   template: { type: 'string', value: '<name>', what: 'the template: minimal, chat or board' },
   yes: { type: 'boolean', what: 'ask nothing, and use the defaults' },

@@ -6,7 +6,6 @@ import {
   formatInterface,
   formatKey,
   formatValue,
-  packageType,
   type TypeMember,
   type ValueDirection,
 } from './type-text.ts';
@@ -18,7 +17,7 @@ type ObjectType = FieldType & { readonly kind: 'object' };
 export const DECLARATIONS_MARK = '// Made by `tablecast types`';
 
 /** Types of all tables, each once, in the order of their first use. */
-interface SchemaTypes {
+export interface SchemaTypes {
   readonly tables: ReadonlySet<TablePlan>;
   readonly enums: ReadonlyMap<string, EnumType>;
   readonly objects: ReadonlyMap<string, ObjectType>;
@@ -31,15 +30,11 @@ interface SchemaTypes {
  */
 export function makeDeclarations(plan: Plan): string {
   const found = collectTypes(plan);
-  const { tables, enums, objects } = found;
-  const names = new TypeNames([...[...tables].map(({ name }) => name), ...enums.keys(), ...objects.keys()]);
+  const names = namesOf(found, 'tablecast');
   const exported = plan.tables.filter(({ exportName }) => exportName !== undefined);
   const parts = [
     `${DECLARATIONS_MARK} from the schema: what is written here is lost when it is made again.`,
-    ...[...enums.values()].map(({ name, values }) => formatEnum(names.of(name), values)),
-    ...[...objects.values()].flatMap((type) => declareObject(type, names)),
-    ...[...tables].map((table) => declareRecord(table, names)),
-    ...exported.flatMap((table) => declareInputs(table, names)),
+    ...declareTypes(found, names),
     // Within the module declaration the names of the package would shadow those of the schema. No type begins with "_".
     formatInterface(
       'interface _Tables',
@@ -52,7 +47,24 @@ export function makeDeclarations(plan: Plan): string {
   return `${parts.join('\n\n')}\n`;
 }
 
-function collectTypes({ tables: all }: Plan): SchemaTypes {
+/** Names of all declarations of these types; `module` is the module of the package that they refer to. */
+export function namesOf({ tables, enums, objects }: SchemaTypes, module: string): TypeNames {
+  return new TypeNames([...[...tables].map(({ name }) => name), ...enums.keys(), ...objects.keys()], module);
+}
+
+/** Declares enums, nested types, records, and the input of writes of the exported tables. */
+export function declareTypes({ tables, enums, objects }: SchemaTypes, names: TypeNames): string[] {
+  const exported = [...tables].filter(({ exportName }) => exportName !== undefined);
+  return [
+    ...[...enums.values()].map(({ name, values }) => formatEnum(names.of(name), values)),
+    ...[...objects.values()].flatMap((type) => declareObject(type, names)),
+    ...[...tables].map((table) => declareRecord(table, names)),
+    ...exported.flatMap((table) => declareInputs(table, names)),
+  ];
+}
+
+/** Collects the types of the exported tables and of those that their relations lead to. */
+export function collectTypes({ tables: all }: Plan): SchemaTypes {
   const tables = new Set(all.filter(({ exportName }) => exportName !== undefined));
   const enums = new Map<string, EnumType>();
   const objects = new Map<string, ObjectType>();
@@ -137,7 +149,7 @@ function describeHandle({ name, exportName = name, primaryKey }: TablePlan, name
     formatKey(primaryKey),
     ...(isText(primaryKey.type) ? [] : [names.made(`Whole${name}`)]),
   ];
-  return { name: exportName, type: `${packageType('TableHandle')}<${given.join(', ')}>` };
+  return { name: exportName, type: `${names.imported('TableHandle')}<${given.join(', ')}>` };
 }
 
 function describe(field: FieldPlan, names: TypeNames, direction: ValueDirection): TypeMember {

@@ -11,8 +11,11 @@ export class TypeNames {
   readonly #used = new Set<string>();
   readonly #names = new Map<string, string>();
 
-  /** `schema` lists the types of the schema, whose names take precedence over derived ones. */
-  constructor(schema: Iterable<string>) {
+  readonly #module: string;
+
+  /** `schema` lists the types of the schema, whose names take precedence over derived ones; `module` has the package's types. */
+  constructor(schema: Iterable<string>, module: string) {
+    this.#module = module;
     for (const name of schema) if (!this.#names.has(name)) this.#take(name);
   }
 
@@ -21,13 +24,22 @@ export class TypeNames {
     return this.#names.get(name) ?? this.#take(name);
   }
 
-  /** Returns the name of a derived type, such as `NewMessage`; with `_` appended where the schema has a type of that name. */
-  made(name: string): string {
-    return this.of(`made ${name}`);
+  /**
+   * Returns the name of a derived type, such as `NewMessage`; with `_` appended where the schema has a type of that name.
+   * `source` tells two derived types apart that would have the same name.
+   */
+  made(name: string, source = name): string {
+    const key = `made ${source}`;
+    return this.#names.get(key) ?? this.#take(key, name);
   }
 
-  #take(key: string): string {
-    let name = key.replace(/^made /, '');
+  /** Refers to a type that the package exports; by its import, since a type of the schema may have the same name. */
+  imported(name: string): string {
+    return `import('${this.#module}').${name}`;
+  }
+
+  #take(key: string, wanted = key): string {
+    let name = wanted;
     while (RESERVED_WORDS.has(name) || this.#used.has(name)) name += '_';
     this.#used.add(name);
     this.#names.set(key, name);

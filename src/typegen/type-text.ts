@@ -5,15 +5,8 @@ import type { TypeNames } from './type-names.ts';
 /** `out` for values that the server returns, `in` for values that code passes to it. */
 export type ValueDirection = 'out' | 'in';
 
-const PACKAGE = `'tablecast'`;
-
-/** Refers to a type that the package exports; by its import, since a type of the schema may have the same name. */
-export function packageType(name: string): string {
-  return `import(${PACKAGE}).${name}`;
-}
-
 /** Types of scalars in JSON, without null. */
-const SCALARS: Readonly<Record<ScalarName, string>> = {
+const SCALARS: Readonly<Record<Exclude<ScalarName, 'JSON'>, string>> = {
   ID: 'string',
   String: 'string',
   Int: 'number',
@@ -22,13 +15,12 @@ const SCALARS: Readonly<Record<ScalarName, string>> = {
   Date: 'string',
   // A string of digits beyond ±(2^53−1).
   Long: 'number | string',
-  JSON: packageType('JsonValue & {}'),
 };
 
 /** Returns the TypeScript type of a value. */
 export function formatValue(type: FieldType, required: boolean, names: TypeNames, direction: ValueDirection): string {
   // JSON includes null.
-  if (!required && type.kind === 'scalar' && type.name === 'JSON') return packageType('JsonValue');
+  if (!required && type.kind === 'scalar' && type.name === 'JSON') return names.imported('JsonValue');
   const text = formatPresent(type, names, direction);
   return required ? text : `${text} | null`;
 }
@@ -36,7 +28,7 @@ export function formatValue(type: FieldType, required: boolean, names: TypeNames
 function formatPresent(type: FieldType, names: TypeNames, direction: ValueDirection): string {
   switch (type.kind) {
     case 'scalar':
-      return SCALARS[type.name];
+      return type.name === 'JSON' ? `${names.imported('JsonValue')} & {}` : SCALARS[type.name];
     case 'enum':
       return names.of(type.name);
     case 'list': {

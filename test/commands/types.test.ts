@@ -23,12 +23,13 @@ describe('tablecast types', () => {
   test('writes the file, and again only when it would be another one', async () => {
     await inApp(async ({ dir }) => {
       const path = join(dir, 'tablecast-env.d.ts');
+      const client = join(dir, 'tablecast-client.d.ts');
       const definitions = join(dir, 'tablecast.graphql');
       expect((await runToExit(['types', dir, '--check'])).code).toBe(1);
       expect(await readdir(dir)).not.toContain('tablecast-env.d.ts');
       expect(await runToExit(['types', dir])).toMatchObject({
         code: 0,
-        stdout: `${path} written\n${definitions} written\n`,
+        stdout: `${path} written\n${client} written\n${definitions} written\n`,
       });
       const first = await stat(path, { bigint: true });
       expect(await readFile(path, 'utf8')).toContain(
@@ -36,13 +37,14 @@ describe('tablecast types', () => {
       );
       expect(await runToExit(['types', dir])).toMatchObject({
         code: 0,
-        stdout: `${path} is up to date\n${definitions} is up to date\n`,
+        stdout: `${path} is up to date\n${client} is up to date\n${definitions} is up to date\n`,
       });
       expect(await runToExit(['types', dir, '--check'])).toMatchObject({ code: 0, stdout: '', stderr: '' });
       expect((await stat(path, { bigint: true })).mtimeNs).toBe(first.mtimeNs);
       await writeFile(join(dir, 'schema.graphql'), MESSAGE.replace('}', 'more: Int }'));
       const stale = await runToExit(['types', dir, '--check']);
-      expect([stale.code, stale.stderr]).toEqual([1, `${path} is not up to date: run tablecast types\n`]);
+      const told = [path, client].map((file) => `${file} is not up to date: run tablecast types\n`).join('');
+      expect([stale.code, stale.stderr]).toEqual([1, told]);
       expect((await stat(path, { bigint: true })).mtimeNs).toBe(first.mtimeNs);
       expect((await runToExit(['types', dir])).code).toBe(0);
       expect(await readFile(path, 'utf8')).toContain('more: number | null;');
@@ -60,6 +62,9 @@ describe('tablecast types', () => {
         await mkdir(join(dir, 'types'));
         expect((await runToExit(['types', dir, '--out', out])).code).toBe(0);
         expect(await readFile(out, 'utf8')).toContain("declare module 'tablecast'");
+        const page = join(dir, 'types', 'page.d.ts');
+        expect((await runToExit(['types', dir, '--client', page])).code).toBe(0);
+        expect(await readFile(page, 'utf8')).toContain('export interface App {');
         const refused = await runToExit(['types', dir, '--out', join(dir, 'own.ts')]);
         expect([refused.code, refused.stderr]).toEqual([
           1,
@@ -87,6 +92,8 @@ describe('tablecast types', () => {
       }
       const several = await runToExit(['types', dir, '--out', join(dir, 'x.d.ts')]);
       expect([several.code, several.stderr]).toEqual([2, expect.stringContaining('there are 2 applications')]);
+      const client = await runToExit(['types', dir, '--client', join(dir, 'x.d.ts')]);
+      expect([client.code, client.stderr]).toEqual([2, expect.stringContaining('--client names one file')]);
     }, files);
   });
 

@@ -3,7 +3,7 @@ import { type FSWatcher, watch } from 'chokidar';
 import type { Project } from '../../boot/project.ts';
 import { DOTENV_FILE } from '../../config/dotenv.ts';
 import { CONFIG_FILE } from '../../config/load.ts';
-import { DEFINITIONS_FILE, TYPES_FILE } from '../types/types-file.ts';
+import { CLIENT_TYPES_FILE, DEFINITIONS_FILE, TYPES_FILE } from '../types/types-file.ts';
 
 const EXTENSIONS: ReadonlySet<string> = new Set(['.graphql', '.ts', '.mts', '.cts', '.js', '.mjs', '.cjs', '.json']);
 const FILES: ReadonlySet<string> = new Set([CONFIG_FILE, DOTENV_FILE]);
@@ -13,6 +13,7 @@ const QUIET_MS = 100;
 /** Files that `tablecast types` and package managers write: none of them changes what is served. */
 const IGNORED_FILES: ReadonlySet<string> = new Set([
   TYPES_FILE,
+  CLIENT_TYPES_FILE,
   DEFINITIONS_FILE,
   'package-lock.json',
   'npm-shrinkwrap.json',

@@ -3,11 +3,14 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DEFINITIONS_MARK, makeDefinitions } from '../../schema/definitions.ts';
 import type { ProjectApp } from '../../schema/project-app.ts';
+import { makeClientTypes } from '../../typegen/client-types.ts';
 import { DECLARATIONS_MARK, makeDeclarations } from '../../typegen/declarations.ts';
 import { CommandError } from '../failure.ts';
 
 /** The default file of the declarations, in the application folder. */
 export const TYPES_FILE = 'tablecast-env.d.ts';
+/** The file with the types for the client, beside the declarations. */
+export const CLIENT_TYPES_FILE = 'tablecast-client.d.ts';
 /** The file with the definitions of directives, beside the declarations. */
 export const DEFINITIONS_FILE = 'tablecast.graphql';
 
@@ -19,11 +22,22 @@ export interface MadeFile {
   readonly mark: string;
 }
 
-/** The declarations of an application, in its folder or at `out`, and the definitions of directives beside them. */
-export function madeFiles({ config, plan }: ProjectApp, out?: string): readonly [declarations: MadeFile, MadeFile] {
+/** Paths of generated files that are not in their default places. */
+export interface MadePaths {
+  readonly out?: string | undefined;
+  readonly client?: string | undefined;
+}
+
+/**
+ * The declarations of an application, in its folder or at `out`, and beside them the types for the client, or at `client`,
+ * and the definitions of directives.
+ */
+export function madeFiles({ config, plan }: ProjectApp, { out, client }: MadePaths = {}): readonly MadeFile[] {
   const path = out ?? join(config.dir, TYPES_FILE);
+  const clientPath = client ?? join(dirname(path), CLIENT_TYPES_FILE);
   return [
     { path, text: makeDeclarations(plan), mark: DECLARATIONS_MARK },
+    { path: clientPath, text: makeClientTypes(plan), mark: DECLARATIONS_MARK },
     { path: join(dirname(path), DEFINITIONS_FILE), text: makeDefinitions(), mark: DEFINITIONS_MARK },
   ];
 }
@@ -39,7 +53,7 @@ export function writeMade({ path, text, mark }: MadeFile): boolean {
   if (present === text) return false;
   if (present !== undefined && present !== '' && !present.startsWith(mark)) {
     throw new CommandError(
-      `${path} was not written by tablecast types and is not overwritten; name another file with --out`,
+      `${path} was not written by tablecast types and is not overwritten; name another file with --out or --client`,
     );
   }
   // In the same folder for an atomic rename, with an extension that compilers and watchers ignore.

@@ -8,14 +8,16 @@ import { isCurrent, type MadeFile, madeFiles, writeMade } from './types-file.ts'
 
 /**
  * `tablecast types`: writes TypeScript declarations of the tables of each application, in its folder or to `--out`, and
- * beside them the definitions of directives for editors. `--check` writes nothing; the exit code is 1 when a file is not
- * up to date.
+ * beside them the types for the client, or to `--client`, and the definitions of directives for editors. `--check` writes
+ * nothing; the exit code is 1 when a file is not up to date.
  */
 export function types({ args, env }: Invocation): number {
-  const { dir, values } = parseCall(args, { options: ['out', 'check'] });
+  const { dir, values } = parseCall(args, { options: ['out', 'client', 'check'] });
   try {
     const { apps } = loadProject(dir, withoutSecrets(env));
-    const files = apps.flatMap((app) => madeFiles(app, pathOf(values.out, apps.length)));
+    const out = pathOf('--out', values.out, apps.length);
+    const client = pathOf('--client', values.client, apps.length);
+    const files = apps.flatMap((app) => madeFiles(app, { out, client }));
     return values.check === true ? check(files) : write(files);
   } catch (error) {
     if (error instanceof UsageError) throw error;
@@ -26,10 +28,12 @@ export function types({ args, env }: Invocation): number {
 
 type Files = readonly MadeFile[];
 
-function pathOf(out: unknown, count: number): string | undefined {
-  if (typeof out !== 'string') return undefined;
-  if (count > 1) throw new UsageError(`--out names one file, and there are ${count} applications: name one with [dir]`);
-  return resolve(out);
+function pathOf(option: string, value: unknown, count: number): string | undefined {
+  if (typeof value !== 'string') return undefined;
+  if (count > 1) {
+    throw new UsageError(`${option} names one file, and there are ${count} applications: name one with [dir]`);
+  }
+  return resolve(value);
 }
 
 function check(files: Files): number {
