@@ -1,7 +1,8 @@
 import type { Change, Op, RecordKey, StoredRecord } from '../store/store.ts';
 
 export type MessageType = 'Update' | 'Delete' | 'Publish' | 'Retained';
-export type ResetReason = 'position_trimmed' | 'position_unknown' | 'rights_changed';
+/** Why a client has to forget its state. `interrupted`: a snapshot was given up before it was complete. */
+export type ResetReason = 'position_trimmed' | 'position_unknown' | 'rights_changed' | 'interrupted';
 
 /** Message to a subscriber, before it is encoded. `data` is JSON text. */
 export interface Frame {

@@ -144,7 +144,7 @@ function control(type: string, summary: string, properties: Part, example: Part)
 /** Describes the frames that are the same on every channel. */
 export function controlMessages(): Readonly<Record<string, Part>> {
   const { seq } = AT;
-  const reason = { enum: ['position_trimmed', 'position_unknown', 'rights_changed'] };
+  const reason = { enum: ['position_trimmed', 'position_unknown', 'rights_changed', 'interrupted'] };
   return {
     _ready: control('ready', 'The subscription is live from `seq` on.', { seq: SEQ }, { seq }),
     _reset: control(

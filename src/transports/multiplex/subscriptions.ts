@@ -52,11 +52,13 @@ export class Subscriptions {
     const key = keyOf(request.collection, request.id);
     const before = this.#open.get(key);
     const continues = before !== undefined && query.since === undefined && query.reset === undefined && !query.retained;
-    const since = continues ? { since: resource.positionOf(before.subscription) ?? before.subscription.position } : {};
+    const start = continues ? restartOf(resource.positionOf(before.subscription)) : {};
     if (before !== undefined) resource.unsubscribe(before.subscription);
-    const encoding = makeEncoding(request, this.#wire);
-    const subscription = resource.subscribe({ ...query, ...since }, encoding, this.#sink);
-    this.#open.set(key, { request, resource, query, subscription });
+    // A client that keeps the state has to be told when its position is lost, also after it has subscribed again.
+    const positions = request.positions || (continues && before.request.positions);
+    const encoding = makeEncoding({ ...request, positions }, this.#wire);
+    const subscription = resource.subscribe({ ...query, ...start }, encoding, this.#sink);
+    this.#open.set(key, { request: { ...request, positions }, resource, query, subscription });
   }
 
   /** Closes a subscription: nothing more is written for it. */
@@ -101,6 +103,11 @@ export class Subscriptions {
       throw error;
     }
   }
+}
+
+/** Start of a subscription that continues another one. In a snapshot there is no position: the state is sent from its beginning. */
+function restartOf(position: number | undefined): Pick<SubscriptionQuery, 'since' | 'reset'> {
+  return position === undefined ? { reset: 'interrupted' } : { since: position };
 }
 
 /** The query after a change of rights: a client that keeps the state gets all of it again, others continue. */
