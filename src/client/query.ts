@@ -15,28 +15,45 @@ const PARAMETERS = new Set('filter sort limit offset cursor count select since r
 /** Formats the search part of a table's URL, without `?`. */
 export function tableSearch(query: Query = ''): string {
   if (typeof query === 'string') return query.replace(/^\?/, '');
-  return join(query, (name, value) => {
-    if (name === 'where' && isObject(value)) return formatConditions(value);
+  const { where, filter, ...others } = query;
+  const conditions = [
+    isObject(where) ? formatConditions(where) : '',
+    filter === undefined ? '' : `(${String(filter)})`,
+  ];
+  const all = conditions.filter(Boolean).join(';');
+  // A field may be called `where`, too.
+  const members = { ...(all === '' ? {} : { filter: all }), ...others, ...(isObject(where) ? {} : { where }) };
+  return join(members, (name, value) => {
     if (PARAMETERS.has(name)) return `${name}=${encode(formatParameter(value))}`;
-    return name.endsWith(']') ? `${encode(name)}=${encode(printed(value))}` : formatComparison(name, 'eq', value);
+    if (value === null && !name.endsWith(']')) return `${encode(name)}=null`;
+    return `${encode(name.endsWith(']') ? name : name + operatorFor(value))}=${encode(printed(value))}`;
   });
 }
 
-/** Formats `where`: its conditions joined by `&`. */
+/**
+ * Returns the operator in brackets, since software on the way that rewrites URLs may encode a second `=`. Only `===` compares
+ * with the string "null".
+ */
+function operatorFor(value: unknown): string {
+  if (Array.isArray(value)) return '[in]';
+  return value === 'null' ? '[===]' : '[eq]';
+}
+
+/** Formats `where` for the parameter `filter`. Strings are in quotes, so that nothing in them has a meaning. */
 function formatConditions(where: Conditions): string {
   return Object.entries(where)
     .flatMap(([name, value]) => (value === undefined ? [] : [formatCondition(name, value)]))
     .filter((part) => part !== '')
-    .join('&');
+    .join(';');
 }
 
 function formatCondition(name: string, value: unknown): string {
   if (name === 'not' && isObject(value)) return negate(formatConditions(value));
   if (name === 'or' && areConditions(value)) return formatAlternatives(value.map(formatConditions));
-  if (name === 'and' && areConditions(value)) return value.map(formatConditions).filter(Boolean).join('&');
+  if (name === 'and' && areConditions(value)) return value.map(formatConditions).filter(Boolean).join(';');
   if (!isObject(value)) return formatComparison(name, 'eq', value);
   const comparisons = Object.entries(value).filter(([, one]) => one !== undefined);
-  return comparisons.map(([operator, one]) => formatComparison(name, operator, one)).join('&');
+  return comparisons.map(([operator, one]) => formatComparison(name, operator, one)).join(';');
 }
 
 function negate(condition: string): string {
@@ -44,23 +61,22 @@ function negate(condition: string): string {
   return `!(${condition})`;
 }
 
-/** An alternative without a condition always holds, so that the whole says nothing. */
+/** `;` binds closer than `,`. An alternative without a condition always holds, so that the whole says nothing. */
 function formatAlternatives(parts: readonly string[]): string {
   if (parts.length === 0) throw new TypeError('`or` without an alternative would match nothing');
-  return parts.includes('') ? '' : `(${parts.join('|')})`;
+  return parts.includes('') ? '' : `(${parts.join(',')})`;
 }
 
-/**
- * Formats one comparison, with the operator in brackets, since software on the way that rewrites URLs may encode a second
- * `=`. Only `===` and `!==` compare with the string "null".
- */
 function formatComparison(name: string, operator: string, value: unknown): string {
-  if (value === null) return `${encode(name)}${operator === 'ne' ? '!' : ''}=null`;
-  let symbol = operator;
-  if (operator === 'eq' && Array.isArray(value)) symbol = 'in';
-  else if (value === 'null' && operator === 'eq') symbol = '===';
-  else if (value === 'null' && operator === 'ne') symbol = '!==';
-  return `${encode(`${name}[${symbol}]`)}=${encode(printed(value))}`;
+  // A field is one of no values never, and none of them always.
+  if (Array.isArray(value) && value.length === 0)
+    return `(${name}=eq=null${operator === 'out' ? ',' : ';'}${name}=ne=null)`;
+  if (Array.isArray(value)) return `${name}=${operator === 'eq' ? 'in' : operator}=(${value.map(quoted).join(',')})`;
+  return `${name}=${operator}=${quoted(value)}`;
+}
+
+function quoted(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
 /** Formats `select: ['title', { author: ['name'] }]` as `title,author{name}`, and joins other lists by commas. */
@@ -77,7 +93,7 @@ function formatParameter(value: unknown): unknown {
 /** Quotes the strings of a list, so that a comma in them is literal and `null` a string. */
 function printed(value: unknown): string {
   if (!Array.isArray(value)) return String(value);
-  return value.map((one) => (typeof one === 'string' ? JSON.stringify(one) : String(one))).join(',');
+  return value.map(quoted).join(',');
 }
 
 function areConditions(value: unknown): value is readonly Conditions[] {
