@@ -15,7 +15,7 @@ export class TypeNames {
 
   /** `schema` lists the types of the schema, whose names take precedence over derived ones; `module` has the package's types. */
   constructor(schema: Iterable<string>, module: string) {
-    this.#module = module;
+    this.#module = `'${module}'`;
     for (const name of schema) if (!this.#names.has(name)) this.#take(name);
   }
 
@@ -35,7 +35,7 @@ export class TypeNames {
 
   /** Refers to a type that the package exports; by its import, since a type of the schema may have the same name. */
   imported(name: string): string {
-    return `import('${this.#module}').${name}`;
+    return `import(${this.#module}).${name}`;
   }
 
   #take(key: string, wanted = key): string {
