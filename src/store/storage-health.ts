@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
+import { open, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { AppError } from '../errors.ts';
-import { probeRoom } from './probe-room.ts';
 
 /** Milliseconds between checks of the files, and between probes while writes fail. */
 const INTERVAL_MS = 1000;
@@ -147,4 +148,21 @@ function movedError(): AppError {
     'STORAGE_MOVED',
     'The data directory was moved or removed while the server runs. Writes are refused until it is back in its place or the server is started again.',
   );
+}
+
+/** Size of the probe (1 MiB): as much as a commit of the largest records may need. */
+const PROBE_BYTES = 1024 ** 2;
+
+/** Writes a file and removes it. Throws the error of the file system. */
+export async function probeRoom(dir: string): Promise<void> {
+  const path = join(dir, 'probe.tmp');
+  const file = await open(path, 'w', 0o600);
+  try {
+    await file.writeFile(Buffer.alloc(PROBE_BYTES));
+    // Some file systems report a lack of space only then.
+    await file.datasync();
+  } finally {
+    await file.close();
+    await unlink(path);
+  }
 }

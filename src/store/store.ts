@@ -1,5 +1,5 @@
 import type { AuditConfig, IdempotencyConfig, LogRetentionConfig } from '../config/config.ts';
-import type { AppError } from '../errors.ts';
+import { type AppError, conditionFailed } from '../errors.ts';
 import type { Filter, JsonRecord, ListQuery, RelatedCondition, RelatedTest, SelectedRelation } from '../query/index.ts';
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import type { Actor, AuditReader } from './audit.ts';
@@ -280,4 +280,19 @@ export interface Store extends RecordReader, RelatedReader, LogReader {
    */
   trim(now: number, limit: number): Awaitable<boolean>;
   close(): Awaitable<void>;
+}
+
+/** Throws PRECONDITION_FAILED unless a record at `seq` meets the condition; undefined stands for no record, no condition. */
+export function checkPrecondition(seq: number | undefined, precondition: Precondition | undefined): void {
+  if (precondition === undefined) return;
+  const holds =
+    precondition === 'none'
+      ? seq === undefined
+      : seq !== undefined && (precondition === 'any' || precondition.includes(seq));
+  if (!holds) throw conditionFailed(seq);
+}
+
+/** True for a write of all records that a filter selects. */
+export function isBulk(write: Write): write is BulkWrite {
+  return write.type === 'patch-where' || write.type === 'delete-where';
 }

@@ -3,7 +3,7 @@ import Sqlite from 'better-sqlite3';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { formatCursor, parseListQuery, totalOrder } from '../../src/query/index.ts';
-import { registerFunctions } from '../../src/store/sqlite/database/functions.ts';
+import { registerFunctions } from '../../src/store/sqlite/database/open.ts';
 import { compileListSql } from '../../src/store/sqlite/sql/index.ts';
 import { compilePositionSql } from '../../src/store/sqlite/sql/list.ts';
 import { NAMES } from './products.ts';

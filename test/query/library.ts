@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import { formatCursor, type ListQuery, parseListQuery, totalOrder } from '../../src/query/index.ts';
 import type { FieldPlan, RelationPlan, TablePlan } from '../../src/schema/plan.ts';
-import { registerFunctions } from '../../src/store/sqlite/database/functions.ts';
+import { registerFunctions } from '../../src/store/sqlite/database/open.ts';
 import { compileListSql } from '../../src/store/sqlite/sql/index.ts';
 import { compilePositionSql } from '../../src/store/sqlite/sql/list.ts';
 import { NAMES } from './products.ts';

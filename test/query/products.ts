@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import { type ListQuery, parseListQuery } from '../../src/query/index.ts';
 import type { JsonValue } from '../../src/schema/plan.ts';
-import { registerFunctions } from '../../src/store/sqlite/database/functions.ts';
+import { registerFunctions } from '../../src/store/sqlite/database/open.ts';
 import { compileListSql, type SqlNames } from '../../src/store/sqlite/sql/index.ts';
 import { createSql, enumOf, field, LIMITS, listOf, objectOf, scalar, table, toCell } from './tables.ts';
 

@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import { onTestFinished, vi } from 'vitest';
 import type { TablePlan } from '../../src/schema/plan.ts';
-import { readUnissuedRanges } from '../../src/store/sqlite/log/unissued-ranges.ts';
+import { readUnissuedRanges } from '../../src/store/sqlite/log/issued-positions.ts';
 import type { StoreOptions, Write } from '../../src/store/store.ts';
 import { type OpenStore, StoreFolder } from './stores.ts';
 

@@ -3,9 +3,15 @@ import { AppError } from '../../errors.ts';
 import { type JsonRecord, predicateOf } from '../../query/index.ts';
 import type { Action, TablePlan } from '../../schema/plan.ts';
 import { atPlace, placeError } from '../../store/placed-error.ts';
-import { checkPrecondition } from '../../store/precondition.ts';
 import { settleRelated } from '../../store/rows/related.ts';
-import type { Awaitable, IdempotencyKey, Precondition, RecordKey, WriteOutcome } from '../../store/store.ts';
+import {
+  type Awaitable,
+  checkPrecondition,
+  type IdempotencyKey,
+  type Precondition,
+  type RecordKey,
+  type WriteOutcome,
+} from '../../store/store.ts';
 import { BatchBody, NdjsonBody, type PlacedRecord } from '../body/batch-body.ts';
 import type { WriteHooks } from '../write-hooks.ts';
 import { TableResource } from './resource.ts';

@@ -3,8 +3,15 @@ import type { JsonRecord, RelatedTest } from '../../query/index.ts';
 import type { FieldPlan } from '../../schema/plan.ts';
 import type { Actor, AuditedOp } from '../audit.ts';
 import { type Expiry, stampOf } from '../expiry.ts';
-import { checkPrecondition } from '../precondition.ts';
-import type { BulkWrite, Cell, Change, RecordKey, Write, WriteOutcome } from '../store.ts';
+import {
+  type BulkWrite,
+  type Cell,
+  type Change,
+  checkPrecondition,
+  type RecordKey,
+  type Write,
+  type WriteOutcome,
+} from '../store.ts';
 import type { Row, WritableRows } from './row.ts';
 
 /** Open transaction: its clock, and its changes so far, in order. */

@@ -1,10 +1,6 @@
 import { AppError } from '../../errors.ts';
-import type { BulkWrite, RecordKey, Write, WriteOutcome } from '../store.ts';
+import type { BulkWrite, RecordKey, WriteOutcome } from '../store.ts';
 import type { OneWrite } from './apply-write.ts';
-
-export function isBulk(write: Write): write is BulkWrite {
-  return write.type === 'patch-where' || write.type === 'delete-where';
-}
 
 /** Returns the error of a bulk write that matches more records than it may change. */
 export function tooManyRecords(count: number, limit: number): AppError {

@@ -27,13 +27,11 @@ import type {
 import { type AuditLog, openAudit } from './audit.ts';
 import { storageError } from './database/errors.ts';
 import { type DirectoryLock, HOLDER_FILE, lockDirectory } from './database/lock.ts';
-import { databaseFile, describeOpenError, openDatabase } from './database/open.ts';
+import { databaseFile, describeOpenError, forgetSamples, keepStatistics, openDatabase } from './database/open.ts';
 import { ReadTransaction } from './database/read-transaction.ts';
-import { forgetSamples, keepStatistics } from './database/statistics.ts';
-import { LogEntries } from './log/entries.ts';
 import { IssuedPositions } from './log/issued-positions.ts';
 import { newestPosition } from './log/layout.ts';
-import { LogState } from './log/log.ts';
+import { LogEntries, LogState } from './log/log.ts';
 import { migrate } from './migrate/migrate.ts';
 import { readStored } from './migrate/saved.ts';
 import { Commits, type WrittenTable } from './records/commit.ts';

@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { parseListQuery } from '../../../src/query/index.ts';
-import { registerFunctions } from '../../../src/store/sqlite/database/functions.ts';
+import { registerFunctions } from '../../../src/store/sqlite/database/open.ts';
 import { compileListSql } from '../../../src/store/sqlite/sql/index.ts';
 import { NAMES } from '../../../src/store/sqlite/sql/table-names.ts';
 import { LIMITS } from '../../query/tables.ts';

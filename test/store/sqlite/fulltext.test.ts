@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { compilePredicate, type Filter, type JsonRecord, parseListQuery } from '../../../src/query/index.ts';
 import { parseWords } from '../../../src/query/words.ts';
 import type { FieldPlan, TablePlan } from '../../../src/schema/plan.ts';
-import { registerFunctions } from '../../../src/store/sqlite/database/functions.ts';
+import { registerFunctions } from '../../../src/store/sqlite/database/open.ts';
 import { compileListSql } from '../../../src/store/sqlite/sql/index.ts';
 import { NAMES } from '../../../src/store/sqlite/sql/table-names.ts';
 import type { Write } from '../../../src/store/store.ts';

@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { addUnissuedRange, readUnissuedRanges } from '../../../src/store/sqlite/log/unissued-ranges.ts';
+import { addUnissuedRange, readUnissuedRanges } from '../../../src/store/sqlite/log/issued-positions.ts';
 import { CREATE_META } from '../../../src/store/sqlite/migrate/ddl.ts';
 import type { StoreOptions } from '../../../src/store/store.ts';
 import { A, House, INDEXED, KEEP_ONE, MORE, OTHER, SDL } from '../migration-harness.ts';

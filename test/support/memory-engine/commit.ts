@@ -1,13 +1,14 @@
 import { AppError } from '../../../src/errors.ts';
 import { type Place, placeError, placeOfKey } from '../../../src/store/placed-error.ts';
-import type {
-  BulkWrite,
-  CommitResult,
-  IdempotentGroup,
-  RecordKey,
-  Write,
-  WriteGroup,
-  WriteOutcome,
+import {
+  type BulkWrite,
+  type CommitResult,
+  type IdempotentGroup,
+  isBulk,
+  type RecordKey,
+  type Write,
+  type WriteGroup,
+  type WriteOutcome,
 } from '../../../src/store/store.ts';
 import type { MemoryDatabase } from './database.ts';
 import { matches } from './filter.ts';
@@ -68,8 +69,7 @@ function atPlace<T>(place: Place | undefined, run: () => T): T {
 
 function applyOne(transaction: Transaction, write: Write): WriteOutcome {
   const table = transaction.database.table(write.table);
-  const isBulk = write.type === 'patch-where' || write.type === 'delete-where';
-  return isBulk ? applyBulk(transaction, table, write) : applyWrite(transaction, table, write);
+  return isBulk(write) ? applyBulk(transaction, table, write) : applyWrite(transaction, table, write);
 }
 
 function applyBulk(transaction: Transaction, table: MemoryTable, write: BulkWrite): WriteOutcome {

@@ -1,10 +1,12 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { haveWords, stringsOf, type Word, wordText } from '../../../query/index.ts';
+import { removeForbiddenKeys } from '../../../schema/forbidden-key.ts';
 import { DamagedStoreError, StoreOpenError } from '../../open-errors.ts';
 import type { StoreOptions } from '../../store.ts';
 import { readStored } from '../migrate/saved.ts';
-import { registerFunctions } from './functions.ts';
+import { CLEAN_JSON_FUNCTION, NUMBER_FUNCTION, WORD_TEXT_FUNCTION, WORDS_FUNCTION } from '../sql/index.ts';
 
 /** Size of a file that is checked whole at every start, in about a tenth of a second. */
 const MAX_ALWAYS_CHECKED_BYTES = 64 * 1024 ** 2;
@@ -134,4 +136,36 @@ function readStart(file: string, length: number): Buffer {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** Registers the SQL functions that the statements of the query language use. */
+export function registerFunctions(db: Database.Database): void {
+  db.function(NUMBER_FUNCTION, { deterministic: true }, (value) => (value === null ? null : JSON.stringify(value)));
+  db.function(CLEAN_JSON_FUNCTION, { deterministic: true }, (json) =>
+    typeof json === 'string' ? removeForbiddenKeys(json) : json,
+  );
+  db.function(WORDS_FUNCTION, { deterministic: true }, (text, isList, words) => {
+    if (typeof text !== 'string') return 0;
+    return haveWords(stringsOf(text, Number(isList) === 1), JSON.parse(words as string) as readonly Word[]) ? 1 : 0;
+  });
+  db.function(WORD_TEXT_FUNCTION, { deterministic: true }, (text, isList) =>
+    typeof text === 'string' ? wordText(stringsOf(text, Number(isList) === 1)) : '',
+  );
+}
+
+/** Saves the planner's statistics for the next start. */
+export function keepStatistics(db: Database.Database): void {
+  db.pragma('optimize');
+  forgetSamples(db);
+}
+
+/**
+ * Removes the samples of values from the planner's statistics; the sizes stay. With samples SQLite plans by the values of
+ * parameters, and would plan a list again for every request.
+ */
+export function forgetSamples(db: Database.Database): void {
+  const isThere = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat4'").get() !== undefined;
+  if (!isThere || db.prepare('SELECT 1 FROM sqlite_stat4').get() === undefined) return;
+  // This connection has read them with the schema, and uses them until it reads the statistics again.
+  db.exec('DELETE FROM sqlite_stat4; ANALYZE sqlite_schema');
 }

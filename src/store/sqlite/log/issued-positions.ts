@@ -4,7 +4,6 @@ import type { Plan } from '../../../schema/plan.ts';
 import type { Change } from '../../store.ts';
 import { newestPosition } from './layout.ts';
 import type { LogState } from './log.ts';
-import { addUnissuedRange, readUnissuedRanges, type UnissuedRange } from './unissued-ranges.ts';
 
 export interface IssuedPositionsOptions {
   readonly plan: Plan;
@@ -61,4 +60,24 @@ export class IssuedPositions {
   committed([first]: readonly Change[]): void {
     if (first !== undefined) this.#startSeq = undefined;
   }
+}
+
+/** Two positions between which the store has issued none, except the one just before the second. */
+export type UnissuedRange = readonly [after: number, before: number];
+
+const KEY = 'gaps';
+/** Ranges that are kept, the newest ones; each start that writes adds one. */
+const MAX_RANGES = 1000;
+
+/** Returns the ranges from the oldest to the newest. */
+export function readUnissuedRanges(db: Database): readonly UnissuedRange[] {
+  const text = db.prepare('SELECT value FROM tablecast_meta WHERE key = ?').pluck().get(KEY) as string | undefined;
+  return text === undefined ? [] : (JSON.parse(text) as UnissuedRange[]);
+}
+
+/** Stores a range that is after all others, in the open transaction. Returns all stored ranges. */
+export function addUnissuedRange(db: Database, range: UnissuedRange): readonly UnissuedRange[] {
+  const ranges = [...readUnissuedRanges(db), range].slice(-MAX_RANGES);
+  db.prepare('INSERT OR REPLACE INTO tablecast_meta VALUES (?, ?)').run(KEY, JSON.stringify(ranges));
+  return ranges;
 }

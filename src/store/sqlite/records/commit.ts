@@ -4,15 +4,23 @@ import type { RelatedTest } from '../../../query/index.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
 import { type Place, placeError, placeOfKey } from '../../placed-error.ts';
 import { applyWrite, type Transaction, type WriteContext } from '../../rows/apply-write.ts';
-import { isBulk, type SelectedWrite, sumUp, writeOf } from '../../rows/bulk.ts';
-import type { BulkWrite, Change, CommitResult, IdempotentGroup, Write, WriteGroup, WriteOutcome } from '../../store.ts';
+import { type SelectedWrite, sumUp, writeOf } from '../../rows/bulk.ts';
+import {
+  type BulkWrite,
+  type Change,
+  type CommitResult,
+  type IdempotentGroup,
+  isBulk,
+  type Write,
+  type WriteGroup,
+  type WriteOutcome,
+} from '../../store.ts';
 import { constraintError } from '../database/errors.ts';
 import { StatementCache } from '../database/statement-cache.ts';
-import type { LogEntries } from '../log/entries.ts';
 import type { IssuedPositions } from '../log/issued-positions.ts';
-import type { LogState, RemovedEntries } from '../log/log.ts';
-import { selectKeys } from './bulk.ts';
+import type { LogEntries, LogState, RemovedEntries } from '../log/log.ts';
 import type { IdempotencyTable } from './idempotency.ts';
+import { selectKeys } from './lists.ts';
 import type { RelatedRecords } from './related-records.ts';
 import type { SqliteTable } from './table.ts';
 

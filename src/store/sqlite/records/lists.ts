@@ -11,10 +11,13 @@ import {
   visibleFields,
 } from '../../../query/index.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
-import type { Cell, Change, ListPage, RecordKey, StoredRecord } from '../../store.ts';
+import { tooManyRecords } from '../../rows/bulk.ts';
+import type { RowLayout } from '../../rows/row.ts';
+import type { BulkWrite, Cell, Change, ListPage, RecordKey, StoredRecord } from '../../store.ts';
 import { StatementCache } from '../database/statement-cache.ts';
 import {
   compileCountSql,
+  compileFilterSql,
   compileListSql,
   compilePositionSql,
   compileRecordsSql,
@@ -24,8 +27,7 @@ import {
   type SqlValue,
 } from '../sql/index.ts';
 import { LIMIT } from '../sql/limit.ts';
-import { NAMES, recordsName } from '../sql/table-names.ts';
-import { rowKeyOf } from './row-key.ts';
+import { NAMES, quote, recordsName, recordsTable } from '../sql/table-names.ts';
 
 interface CompiledList {
   readonly statement: Statement;
@@ -197,4 +199,35 @@ export class SqliteLists {
     }
     return size;
   }
+}
+
+/**
+ * Returns the quoted name of the column by which a row is found fastest: `_rowid_`, which no field's name hides, or the
+ * primary key in tables that were created WITHOUT ROWID, as older stores have. With a rowid, a search by the primary key
+ * takes two searches.
+ */
+export function rowKeyOf(db: Database, table: TablePlan): string {
+  const isWithout = db.prepare(`SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?`).pluck();
+  return isWithout.get(recordsTable(table)) === 0 ? '_rowid_' : quote(table.primaryKey.name);
+}
+
+/** Alias of the table in statements, so that no column is ambiguous with those of json_each. */
+const ALIAS = 't';
+
+/**
+ * Returns the keys of the records that a bulk write changes, in primary-key order, as they are in the open transaction.
+ * Throws BAD_REQUEST with their number when there are more than it may change.
+ */
+export function selectKeys(statements: StatementCache, { plan }: RowLayout, write: BulkWrite): readonly RecordKey[] {
+  const where =
+    write.filter === undefined
+      ? undefined
+      : compileFilterSql(write.filter, { table: plan, alias: ALIAS, names: NAMES });
+  const params = where?.params ?? [];
+  const from = `FROM ${recordsName(plan)} AS ${ALIAS}${where === undefined ? '' : ` WHERE ${where.sql}`}`;
+  const key = `${ALIAS}.${quote(plan.primaryKey.name)}`;
+  const keys = statements.get(`SELECT ${key} ${from} ORDER BY ${key} ${LIMIT}`).all(...params, write.limit + 1);
+  if (keys.length <= write.limit) return keys as RecordKey[];
+  const count = statements.get(`SELECT count(*) ${from}`).get(...params) as number;
+  throw tooManyRecords(count, write.limit);
 }

@@ -1,9 +1,9 @@
 import { prefixBound } from '../../../query/compare.ts';
+import type { Word } from '../../../query/index.ts';
 import type { RelatedCondition } from '../../../query/predicate.ts';
 import type { Comparison, Condition, FieldPath, Filter, Scalar, TextOp } from '../../../query/syntax/ast.ts';
 import type { FieldPlan, FieldType } from '../../../schema/plan.ts';
-import { matchOf } from './match.ts';
-import { quoteName, type SqlNames, type SqlSource } from './names.ts';
+import { quote, type SqlNames, type SqlSource } from './table-names.ts';
 
 export type SqlValue = string | number | bigint | null;
 
@@ -51,14 +51,14 @@ export function compileRelatedTestSql({ relation, item }: RelatedCondition, name
 }
 
 function isKey({ target, from }: RelatedCondition['relation'], alias: string): string {
-  const key = `${alias}.${quoteName(target.primaryKey.name)}`;
+  const key = `${alias}.${quote(target.primaryKey.name)}`;
   return from?.type.kind === 'list' ? `${key} IN (SELECT value FROM json_each(?))` : `${key} = ?`;
 }
 
 /** Returns a condition on the target's row for `@relationship(to:)`; `key` is the SQL of the key that it points at. */
 export function pointsAt({ to, name }: RelatedCondition['relation'], alias: string, key: string): string {
   if (to === undefined) throw new Error(`The relation ${name} has neither from nor to.`);
-  const column = `${alias}.${quoteName(to.name)}`;
+  const column = `${alias}.${quote(to.name)}`;
   if (to.type.kind !== 'list') return `${column} = ${key}`;
   return `EXISTS (SELECT 1 FROM json_each(${column}) AS ${alias}k WHERE ${alias}k.value = ${key})`;
 }
@@ -141,7 +141,7 @@ class SqlWriter {
   }
 
   #column(name: string): string {
-    return `${this.#source.alias}.${quoteName(name)}`;
+    return `${this.#source.alias}.${quote(name)}`;
   }
 
   /** Compiles a condition on related records with IN, not a correlated EXISTS, so that the search can begin with an index of either side. */
@@ -271,4 +271,18 @@ function expressionOf(location: JsonLocation, uncast = false): string {
 
 function leadsThroughList(path: FieldPath): boolean {
   return path.fields.some((field) => field.type.kind === 'list');
+}
+
+/** Characters of a word: FTS5 cuts words after 32768 bytes. */
+const MAX_WORD_CHARS = 8000;
+/** Words of one query. */
+const MAX_WORDS = 256;
+
+/**
+ * Returns an FTS5 query for all of the words, each in quotes, so that none is parsed as syntax. Undefined when it would
+ * not find the same records as the function for words does.
+ */
+export function matchOf(words: readonly Word[]): string | undefined {
+  if (words.length > MAX_WORDS || words.some(({ text }) => text.length > MAX_WORD_CHARS)) return undefined;
+  return words.map(({ text, prefix }) => `"${text.replaceAll('"', '""')}"${prefix ? '*' : ''}`).join(' AND ');
 }

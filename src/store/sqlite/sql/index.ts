@@ -15,4 +15,4 @@ export {
   compileRecordsSql,
   compileSortedListSql,
 } from './list.ts';
-export type { SqlNames } from './names.ts';
+export type { SqlNames } from './table-names.ts';

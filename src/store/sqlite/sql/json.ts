@@ -4,7 +4,7 @@ import { FORBIDDEN_KEY_TEXT } from '../../../schema/forbidden-key.ts';
 import type { FieldType } from '../../../schema/plan.ts';
 import { holdsJson } from '../../../schema/sdl/field.ts';
 import { compileFilterSql, pointsAt, type Sql, type SqlValue } from './condition.ts';
-import { quoteName, type SqlNames, type SqlSource } from './names.ts';
+import { quote, type SqlNames, type SqlSource } from './table-names.ts';
 
 /**
  * SQL function that the store registers: writes a REAL as JSON.stringify does. SQLite would write 5.0 and
@@ -65,7 +65,7 @@ class JsonWriter {
     const records = `${this.#names.records(target)} AS ${alias}`;
     const record = this.record(select, { table: target, alias });
     const isSeen = filter === undefined ? '' : ` AND ${this.#condition(filter, { table: target, alias })}`;
-    const primaryKey = `${alias}.${quoteName(target.primaryKey.name)}`;
+    const primaryKey = `${alias}.${quote(target.primaryKey.name)}`;
     if (from?.type.kind === 'list') {
       // The cross join and ORDER BY keep the order of the list, in every query plan.
       const keys = `json_each(${key}) AS ${alias}k CROSS JOIN ${records} ON ${primaryKey} = ${alias}k.value`;
@@ -79,11 +79,11 @@ class JsonWriter {
   /** Field names are GraphQL names, so they need no escapes in a string. */
   #object(select: Select, { table, alias }: Pick<SqlSource, 'table' | 'alias'>): string {
     const properties = select.fields.map(
-      ({ name, type }) => `'${name}', ${makeValue(type, `${alias}.${quoteName(name)}`)}`,
+      ({ name, type }) => `'${name}', ${makeValue(type, `${alias}.${quote(name)}`)}`,
     );
     select.relations.forEach((selected, index) => {
       const { relation } = selected;
-      const key = `${alias}.${quoteName((relation.from ?? table.primaryKey).name)}`;
+      const key = `${alias}.${quote((relation.from ?? table.primaryKey).name)}`;
       properties.push(`'${relation.name}', json(${this.related(selected, key, `${alias}${index}`)})`);
     });
     if (properties.length <= MAX_PROPERTIES) return makeObject(properties);

@@ -7,13 +7,13 @@ import type { RecordsBy } from '../../store.ts';
 import { compileFilterSql, type Sql, type SqlValue } from './condition.ts';
 import { compileJson } from './json.ts';
 import { LIMIT } from './limit.ts';
-import { quoteName, type SqlNames } from './names.ts';
+import { quote, type SqlNames } from './table-names.ts';
 
 /** Alias of the table in statements, so that no column is ambiguous with those of json_each. */
 const ALIAS = 't';
 
 function column(name: string): string {
-  return `${ALIAS}.${quoteName(name)}`;
+  return `${ALIAS}.${quote(name)}`;
 }
 
 const wholes = new WeakMap<TablePlan, Select>();
