@@ -2,9 +2,8 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { describeAuth } from '../config/auth.ts';
 import type { ServerConfig } from '../config/config.ts';
-import { formatHost } from '../config/loopback.ts';
+import { formatHost, isSecure } from '../config/loopback.ts';
 import { describeSurprises } from '../config/notices.ts';
-import { isSecure } from '../config/tls.ts';
 import type { Log } from '../server/operations/log.ts';
 import type { OpenApp } from './open-app.ts';
 

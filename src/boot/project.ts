@@ -4,7 +4,7 @@ import { type Applications, readApplications } from '../config/applications.ts';
 import { deepFreeze } from '../config/deep-freeze.ts';
 import type { Environment } from '../config/files/interpolate.ts';
 import { collect, Report } from '../config/files/report.ts';
-import { describeClosedTables } from '../schema/closed-tables.ts';
+import { ACTIONS, isOffered, type Plan, type TablePlan } from '../schema/plan.ts';
 import type { ProjectApp } from '../schema/project-app.ts';
 import { loadPlan } from '../schema/sdl/build.ts';
 
@@ -29,4 +29,18 @@ export function loadProject(dir: string, env: Environment): Project {
   if (applications === undefined) throw new Error('an application without mistakes is missing');
   const notices = [...applications.notices, ...apps.flatMap(({ plan }) => describeClosedTables(plan))];
   return deepFreeze({ server: applications.server, notices, apps });
+}
+
+/** Returns a sentence for each exported table that only admins can use: valid, but seldom intended. */
+export function describeClosedTables({ appId, tables }: Pick<Plan, 'appId' | 'tables'>): string[] {
+  return tables
+    .filter((table) => table.exportName !== undefined && !ACTIONS.some((action) => isOffered(table, action)))
+    .map((table) => `${appId}: only admins can use ${table.name}, since ${whyClosed(table)}`);
+}
+
+function whyClosed({ access }: TablePlan): string {
+  const grant =
+    '@access(read: "authenticated", create: "authenticated", update: "authenticated", delete: "authenticated")';
+  if (access?.account !== undefined) return `@account alone allows no action; add ${grant}`;
+  return `the application has auth and the table allows no action; add @access or public`;
 }

@@ -2,20 +2,20 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { ServerConfig } from '../config/config.ts';
-import { formatHost } from '../config/loopback.ts';
+import { formatHost, isSecure } from '../config/loopback.ts';
 import { ownPath } from '../config/reserved-paths.ts';
 import type { HasShortAddress } from '../config/short-addresses.ts';
-import { isSecure } from '../config/tls.ts';
 import { CAPABILITIES } from '../openapi/capabilities.ts';
 import { registerContract } from '../openapi/contract.ts';
+import type { Described } from '../openapi/contract-operation.ts';
 import { AUDIT_NAME } from '../schema/names.ts';
 import { registerAuthentication } from '../server/auth/authentication.ts';
 import { registerAccounts } from '../server/auth/routes.ts';
 import { registerNotFound } from '../server/not-found.ts';
 import { registerAudit } from '../server/operations/audit.ts';
+import { metricsAccess } from '../server/operations/metrics.ts';
 import { registerClientModule } from '../server/web/client-module.ts';
 import { registerWeb } from '../server/web/files.ts';
-import { describeOperations } from './describe-operations.ts';
 import type { OpenApp } from './open-app.ts';
 
 const CLIENT_MODULE = 'client.js';
@@ -122,4 +122,30 @@ function ambiguousPaths(opened: readonly OpenApp[]): ReadonlyMap<string, readonl
     }
   }
   return found;
+}
+
+/** Collects the descriptions of an application's operations that belong to no table, for its API documents. */
+export async function describeOperations(
+  { config: app, auth, routes, flows }: OpenApp,
+  server: ServerConfig,
+): Promise<readonly Described[]> {
+  const described: Described[] = [];
+  if (routes.length > 0) {
+    const { describeRouteOperations } = await import('../transports/routes/contract.ts');
+    described.push(describeRouteOperations(routes, app.routesPrefix));
+  }
+  if (flows !== undefined) {
+    const { describeFlowOperations } = await import('../connectors/flows/contract.ts');
+    described.push(describeFlowOperations(flows));
+  }
+  if (app.realtime.enabled) {
+    const { describeGateway } = await import('../transports/multiplex/contract.ts');
+    described.push(describeGateway(app.realtime.path));
+  }
+  if (auth !== undefined) {
+    const { describeAuthRoutes } = await import('../openapi/operations/auth.ts');
+    described.push(describeAuthRoutes(auth.config));
+  }
+  const { describeServer } = await import('../openapi/operations/server.ts');
+  return [...described, describeServer(metricsAccess(server))];
 }

@@ -1,6 +1,6 @@
 import { type Environment, socketUrl } from './connection/environment.ts';
+import { parseMessage } from './connection/event-source.ts';
 import { Link, type Status } from './connection/link.ts';
-import { parseMessage } from './connection/messages.ts';
 import { TablecastError } from './error.ts';
 
 export interface RoomsOptions {

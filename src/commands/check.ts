@@ -5,7 +5,7 @@ import { describeSurprises } from '../config/notices.ts';
 import { describeFlows } from '../connectors/flows/describe.ts';
 import { describePlan } from '../schema/print.ts';
 import { checkTls } from '../server/tls.ts';
-import { describeRoutes } from '../transports/routes/describe.ts';
+import { describeRoutes } from '../transports/routes/route.ts';
 import type { Invocation } from './commands.ts';
 import { describeFailure } from './failure.ts';
 import { parseArguments } from './options.ts';

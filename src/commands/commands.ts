@@ -165,7 +165,7 @@ const PROGRAM: Readonly<Record<string, Command>> = {
     what: 'print the version of the program',
     options: [],
     examples: ['version'],
-    load: async () => (await import('./version.ts')).version,
+    load: async () => (await import('./summary.ts')).version,
   },
 };
 

@@ -1,6 +1,6 @@
+import { suggest } from '../config/files/suggest.ts';
 import { COMMAND_GROUPS, COMMANDS, type Command, type Invocation, subcommandsOf } from './commands.ts';
 import { OPTIONS, type OptionName, UsageError } from './options.ts';
-import { unknownCommand } from './unknown-command.ts';
 
 /** `tablecast help`: the list of commands, or the help of one. */
 export function help({ args }: Invocation): number {
@@ -63,4 +63,19 @@ function describeOptions(names: readonly OptionName[]): string[] {
   });
   const width = Math.max(...flags.map(({ length }) => length)) + 2;
   return names.map((name, index) => `  ${(flags[index] ?? '').padEnd(width)}${OPTIONS[name].what}`);
+}
+
+/** The error for a name that is no command, with the command that was probably meant. */
+export function unknownCommand(name: string): UsageError {
+  const [first = '', second] = name.split(' ');
+  const members = subcommandsOf(first);
+  if (second !== undefined && members.length > 0) {
+    const near =
+      suggest(second, members, `${first} `) ??
+      `the commands are ${members.map((member) => `${first} ${member}`).join(', ')}`;
+    return new UsageError(`unknown command "${name}"; ${near}`);
+  }
+  const words = Object.keys(COMMANDS).map((words) => words.split(' ', 1)[0] ?? words);
+  const near = suggest(first, words);
+  return new UsageError(`unknown command "${first}"${near === undefined ? '' : `; ${near}`}`);
 }

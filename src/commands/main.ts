@@ -1,7 +1,7 @@
 import { suggest } from '../config/files/suggest.ts';
 import { COMMANDS, type Command, subcommandsOf } from './commands.ts';
+import { unknownCommand } from './help.ts';
 import { UsageError } from './options.ts';
-import { unknownCommand } from './unknown-command.ts';
 
 const HELP_FLAGS: ReadonlySet<string> = new Set(['--help', '-h']);
 const VERSION_FLAGS: ReadonlySet<string> = new Set(['--version', '-v']);

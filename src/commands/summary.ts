@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import type { RunningServer } from '../boot/boot.ts';
 import type { ProjectApp } from '../schema/project-app.ts';
 import { type Paint, paintFor } from '../server/operations/colors.ts';
+import type { Invocation } from './commands.ts';
 import { isSupervised } from './dev/supervised.ts';
-import { readVersion } from './version.ts';
+import { parseArguments } from './options.ts';
 
 /** URLs of tables that the banner of one application has; `tablecast check` lists all. */
 const MAX_LISTED_TABLES = 5;
@@ -43,4 +45,19 @@ function describeApp({ config, plan }: ProjectApp, { base, isOnly }: { base: str
 
 function paintUrl(text: string, paint: Paint): string {
   return text.startsWith('http') ? paint('cyan', text) : text;
+}
+
+/** `tablecast version`: prints the version in package.json. */
+export function version({ args }: Invocation): number {
+  parseArguments(args, []);
+  process.stdout.write(`${readVersion()}\n`);
+  return 0;
+}
+
+/** The folder of the package, from the sources as from the built program. */
+export const PACKAGE_ROOT = new URL('../../', import.meta.url);
+
+export function readVersion(): string {
+  const manifest = readFileSync(new URL('package.json', PACKAGE_ROOT), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
 }

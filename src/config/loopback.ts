@@ -14,3 +14,13 @@ export function isPrivate({ host, trustProxy }: Pick<ServerConfig, 'host' | 'tru
 export function formatHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
+
+/** True when the port accepts TLS only. */
+export function isSecure({ tls }: Pick<ServerConfig, 'tls'>): boolean {
+  return tls !== undefined && tls !== false;
+}
+
+/** True when the port accepts plain HTTP and TLS: on a loopback address, unless `tls` is configured. */
+export function sharesPort({ tls, host }: Pick<ServerConfig, 'tls' | 'host'>): boolean {
+  return tls === undefined && isLoopback(host);
+}

@@ -1,11 +1,12 @@
 import type { Limits } from '../config/config.ts';
-import type { Plan, TablePlan } from '../schema/plan.ts';
-import { isOffered } from '../schema/plan.ts';
+import { isOffered, type Plan, type TablePlan } from '../schema/plan.ts';
 import type { Capabilities } from './capabilities.ts';
 import { addDescribed, type Described, type Paths as DescribedPaths, describedTags } from './contract-operation.ts';
+import { type OperationContext, OperationMaker } from './operation-maker.ts';
 import { auditParts } from './operations/audit.ts';
-import { tablePaths } from './operations/operations.ts';
-import { sharedParameters } from './parameters.ts';
+import { collectionItem } from './operations/collection.ts';
+import { recordItem } from './operations/record.ts';
+import { idParameter, sharedParameters } from './parameters.ts';
 import {
   BULK,
   BULK_SCHEMA,
@@ -142,4 +143,25 @@ function originOf({ secure, host }: ContractSource): string {
 /** Returns the tables with a URL. */
 export function exportedTables({ tables }: Plan): readonly TablePlan[] {
   return tables.filter(({ exportName }) => exportName !== undefined);
+}
+
+/**
+ * Describes the paths of a table and of its records, with the operations that at least some callers may use. A path without
+ * operations is left out.
+ */
+export function tablePaths(table: TablePlan, context: OperationContext): readonly (readonly [string, Part])[] {
+  const path = `/${table.exportName}`;
+  const make = new OperationMaker(table, context);
+  const collection = collectionItem(make);
+  const record = recordItem(make);
+  return [
+    ...(isEmpty(collection) ? [] : [[path, collection] as const]),
+    ...(isEmpty(record)
+      ? []
+      : [[`${path}/{id}`, { parameters: [idParameter(table, context.limits.id)], ...record }] as const]),
+  ];
+}
+
+function isEmpty(item: Part): boolean {
+  return Object.keys(item).length === 0;
 }

@@ -2,9 +2,8 @@ import { relative } from 'node:path';
 import { describeAuth } from '../config/auth.ts';
 import type { AppConfig, Config } from '../config/config.ts';
 import { formatDuration } from '../config/keys/units.ts';
-import { formatHost, isPrivate } from '../config/loopback.ts';
+import { formatHost, isPrivate, isSecure } from '../config/loopback.ts';
 import { ownPath } from '../config/reserved-paths.ts';
-import { isSecure } from '../config/tls.ts';
 import { AUDIT_NAME } from './names.ts';
 import {
   ACTIONS,

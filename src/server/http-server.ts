@@ -8,7 +8,7 @@ import Fastify, {
   type RawServerDefault,
 } from 'fastify';
 import type { ServerConfig } from '../config/config.ts';
-import { sharesPort } from '../config/tls.ts';
+import { sharesPort } from '../config/loopback.ts';
 import { AppError, stoppingError } from '../errors.ts';
 import { registerBodyParsers } from './body.ts';
 import { trackMethods } from './checks/known-methods.ts';

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import type { ConnectionRegistry, OpenConnection } from '../auth/connections.ts';
 import { AppError } from '../errors.ts';
@@ -90,4 +91,24 @@ export class Connections<C extends Connection> {
   async empty(): Promise<void> {
     if (this.size > 0) await new Promise<void>((resolve) => this.#emptied.push(resolve));
   }
+}
+
+const OWNER = Symbol('owner');
+
+/** Writes to a socket. */
+export interface SocketOwner {
+  /** Called when the socket has room again. */
+  drained(): void;
+}
+
+type OwnedSocket = Duplex & { [OWNER]?: SocketOwner };
+
+/** Calls `owner.drained` when the socket has room again. One listener function serves all sockets. */
+export function watchDrain(socket: Duplex, owner: SocketOwner): void {
+  (socket as OwnedSocket)[OWNER] = owner;
+  socket.on('drain', onDrain);
+}
+
+function onDrain(this: OwnedSocket): void {
+  this[OWNER]?.drained();
 }

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { collectAlone } from '../../src/commands/one-core.ts';
+import { collectAlone } from '../../src/commands/start.ts';
 
 test('collects without the help of threads where there is one core only', () => {
   const setFlags = vi.fn();

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { formatKeyTable } from '../../src/config/keys/key-table.ts';
 import { CONFIG_KEYS } from '../../src/config/keys/keys.ts';
+import { formatKeyTable } from '../support/key-table.ts';
 
 test('every default is a valid value of its key', () => {
   const written = CONFIG_KEYS.filter(({ key }) => key.default !== undefined);

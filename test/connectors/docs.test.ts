@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { formatFlatKeys } from '../../src/config/keys/key-table.ts';
 import { SSE } from '../../src/connectors/rooms/sse.ts';
 import { WEBSOCKET } from '../../src/connectors/rooms/websocket.ts';
+import { formatFlatKeys } from '../support/key-table.ts';
 
 test('the first tables in docs/rooms.md are those of the keys', () => {
   const docs = readFileSync(new URL('../../docs/rooms.md', import.meta.url), 'utf8');

@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { formatFlatKeys } from '../../src/config/keys/key-table.ts';
 import { compileExpression } from '../../src/connectors/flows/expressions/cel.ts';
 import { FLOW_KEYS, retryKeys } from '../../src/connectors/flows/read-flows.ts';
 import { SCHEDULE_SOURCE_KEYS } from '../../src/connectors/schedule/keys.ts';
-import { tableConnector } from '../../src/connectors/table/connector.ts';
-import { TABLE_SOURCE_KEYS } from '../../src/connectors/table/keys.ts';
+import { TABLE_SOURCE_KEYS, tableConnector } from '../../src/connectors/table/connector.ts';
+import { formatFlatKeys } from '../support/key-table.ts';
 
 const docs = readFileSync(new URL('../../docs/flows.md', import.meta.url), 'utf8');
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { formatFlatKeys } from '../../src/config/keys/key-table.ts';
 import { HTTP_KEYS, REQUEST_KEYS } from '../../src/connectors/http/keys.ts';
 import { PUBLISH_KEYS, QUEUE_KEYS, RABBIT_KEYS } from '../../src/connectors/rabbitmq/keys.ts';
+import { formatFlatKeys } from '../support/key-table.ts';
 
 test.each([
   ['connectors-http.md', [formatFlatKeys(REQUEST_KEYS), formatFlatKeys(HTTP_KEYS)]],

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { describeClosedTables } from '../../src/boot/project.ts';
 import type { AuthConfig } from '../../src/config/config.ts';
-import { describeClosedTables } from '../../src/schema/closed-tables.ts';
 import { isOffered } from '../../src/schema/plan.ts';
 import { describePlan } from '../../src/schema/print.ts';
 

@@ -11,12 +11,11 @@ import { queryOf } from '../../src/server/request.ts';
 import { Heartbeat } from '../../src/transports/heartbeat.ts';
 import { cachedTag, parsePrecondition } from '../../src/transports/rest/request.ts';
 import { etagOf } from '../../src/transports/rest/response.ts';
-import { checkHandshake } from '../../src/transports/socket/handshake.ts';
 import { encodeJson, encodeText, PING_FRAME } from '../../src/transports/socket/text-frames.ts';
+import { checkHandshake } from '../../src/transports/socket/upgrades.ts';
 import { SseStream, type SseStreamOptions } from '../../src/transports/sse/stream.ts';
 import { CHUNKED_ENCODING, chunked, formatEvent, PLAIN_ENCODING } from '../../src/transports/stream/events.ts';
-import { WS_ENCODING } from '../../src/transports/ws/frames.ts';
-import { loadMessageFormat } from '../../src/transports/ws/message-format.ts';
+import { loadMessageFormat, WS_ENCODING } from '../../src/transports/ws/message-format.ts';
 import { chooseSubprotocol, readOffers } from '../../src/transports/ws/subprotocol.ts';
 
 const JSON_WISH = { format: 'json', contentType: 'application/json', coding: undefined } as const;

@@ -5,7 +5,6 @@ import type { Account, Accounts } from '../accounts/accounts.ts';
 import { refuseToken } from '../auth-errors.ts';
 import type { Principal } from '../identity.ts';
 import type { Authenticator, Credential } from './authenticator.ts';
-import { KEY_PREFIX } from './key-prefix.ts';
 import type { Tokens } from './tokens.ts';
 
 export interface TokenAuthenticatorOptions {
@@ -66,3 +65,6 @@ function makePrincipal({ sub, name, roles, claims }: Account, { expiresAt }: Pri
 function same(known: Principal, current: Principal | undefined): Principal | undefined {
   return isDeepStrictEqual(known, current) ? known : current;
 }
+
+/** Prefix of every API key; no JWT begins with it. */
+export const KEY_PREFIX = 'tck_';

@@ -1,7 +1,12 @@
 import { type Environment, listenForEnd, socketUrl } from '../connection/environment.ts';
-import { openEventSource, type SseHandle, type SseHandlers } from '../connection/event-source.ts';
+import {
+  openEventSource,
+  parseMessage,
+  printMessage,
+  type SseHandle,
+  type SseHandlers,
+} from '../connection/event-source.ts';
 import { type RequestOptions, request } from '../connection/http.ts';
-import { parseMessage, printMessage } from '../connection/messages.ts';
 import { asError, TablecastError } from '../error.ts';
 import { plainSearch, type Query, withSearch } from '../query.ts';
 import type { WsHandle, WsHandlers } from './route-types.ts';

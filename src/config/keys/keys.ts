@@ -15,7 +15,6 @@ import type {
   TokenAlgorithm,
 } from '../config.ts';
 import { algorithmKey, jwksUrlKey, secretKey } from './auth-values.ts';
-import { toSnakeCase } from './snake-case.ts';
 import {
   booleanKey,
   type ConfigKey,
@@ -31,6 +30,7 @@ import {
   textOrTextsKey,
   textsKey,
   tlsKey,
+  toSnakeCase,
 } from './values.ts';
 import {
   answerHeadersKey,

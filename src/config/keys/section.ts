@@ -5,9 +5,8 @@ import type { Report } from '../files/report.ts';
 import { diagnoseFile, type SourceFile } from '../files/source.ts';
 import { suggest } from '../files/suggest.ts';
 import { startOf, type YamlFile } from '../files/yaml.ts';
-import { toSnakeCase } from './snake-case.ts';
 import type { Wrong } from './units.ts';
-import { type ConfigKey, nameKind } from './values.ts';
+import { type ConfigKey, nameKind, toSnakeCase } from './values.ts';
 
 /** Location of a section; without a source when the file does not have it. */
 interface SectionLocation {

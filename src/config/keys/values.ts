@@ -4,6 +4,11 @@ import { firstSegmentOf } from '../short-addresses.ts';
 import type { Section } from './section.ts';
 import { formatDuration, formatSize, parseDuration, parseSize, type Reading } from './units.ts';
 
+/** Converts camelCase to snake_case: `jsonDepth` → `json_depth`. */
+export function toSnakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
 export type KeyScope = 'server' | 'app';
 
 /** Key of config.yaml: its type, default, description and parser. */

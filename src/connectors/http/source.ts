@@ -7,7 +7,7 @@ import { forbiddenOrigin, makeOriginCheck } from '../../server/checks/origin.ts'
 import { identityOf, queryOf } from '../../server/request.ts';
 import { NEVER_KEPT } from '../../server/response-headers.ts';
 import { checkAccess } from '../../transports/routes/context.ts';
-import { refuseOthers } from '../../transports/routes/refuse-others.ts';
+import { refuseOthers } from '../../transports/routes/http.ts';
 import { METHODS } from '../../transports/routes/route.ts';
 import type { ConnectorContext, FlowEvent, Handle, SourceUse } from '../connector.ts';
 import { CelError } from '../flows/expressions/cel.ts';

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ServerConfig } from '../../config/config.ts';
 import { StartError } from '../../config/files/diagnostic.ts';
 import { diagnoseFile } from '../../config/files/source.ts';
-import { isSecure } from '../../config/tls.ts';
+import { isSecure } from '../../config/loopback.ts';
 import { createHttpServer } from '../../server/http-server.ts';
 import { closeAllSockets, closeIdleSockets } from '../../server/node/open-sockets.ts';
 import { registerNotFound } from '../../server/not-found.ts';

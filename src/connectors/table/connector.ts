@@ -1,5 +1,7 @@
 import type { Report } from '../../config/files/report.ts';
 import { suggest } from '../../config/files/suggest.ts';
+import type { FlatKeys } from '../../config/keys/section.ts';
+import { choiceKey, required, textKey } from '../../config/keys/values.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import type {
@@ -16,9 +18,21 @@ import type {
 } from '../connector.ts';
 import { CHANGE_MEMBERS, checkChangeFilter, makeChangeFilter } from './change-filter.ts';
 import { checkMapping } from './check-mapping.ts';
-import { TABLE_SOURCE_KEYS, type TableSourceSettings } from './keys.ts';
 import { ChangeSource } from './source.ts';
 import { makeTableTarget, type TableOperation } from './target.ts';
+
+/** Keys of `from:` of a flow that follows the changes of a table. */
+export interface TableSourceSettings {
+  readonly table: string;
+  readonly filter: string | undefined;
+  readonly start: 'now' | 'oldest';
+}
+
+export const TABLE_SOURCE_KEYS: FlatKeys<TableSourceSettings> = {
+  table: required(textKey(undefined, { what: 'Export name of the table', shownDefault: 'must be written' })),
+  filter: textKey(undefined, { what: 'Which records, as in the URL of a list', shownDefault: 'all' }),
+  start: choiceKey(['now', 'oldest'], 'now', { what: 'Where a new flow begins: now, or with the oldest change kept' }),
+};
 
 type ChangeOperation = 'create' | 'update' | 'delete' | 'change';
 

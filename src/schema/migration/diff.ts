@@ -1,6 +1,5 @@
 import type { CompositeIndexPlan, FieldPlan, Plan, TablePlan } from '../plan.ts';
 import { formatType } from '../sdl/types.ts';
-import { recomputeSteps } from './computed.ts';
 import { compareIndexes } from './indexes.ts';
 import { renameSteps, tableNameSteps } from './rename-steps.ts';
 import { matchSchema } from './renames.ts';
@@ -12,7 +11,7 @@ import {
   type StoredTable,
   type StoredType,
 } from './stored.ts';
-import { compareTypes } from './types.ts';
+import { compareTypes, recomputeSteps } from './types.ts';
 
 export { describeStored, type StoredColumn, type StoredSchema, type StoredTable, type StoredType } from './stored.ts';
 

@@ -1,5 +1,6 @@
-import type { ScalarName } from '../plan.ts';
-import type { StoredType } from './stored.ts';
+import type { FieldPlan, ScalarName, TablePlan } from '../plan.ts';
+import type { MigrationStep } from './diff.ts';
+import { describeType, type StoredColumn, type StoredType } from './stored.ts';
 
 /** `widens`: every stored value fits the new type. `narrows`: the stored values have to be checked. */
 export type TypeChange = 'same' | 'widens' | 'narrows';
@@ -60,4 +61,21 @@ function compareObjects(from: StoredObject, to: StoredObject): TypeChange {
 function worst(changes: readonly TypeChange[]): TypeChange {
   if (changes.includes('narrows')) return 'narrows';
   return changes.includes('widens') ? 'widens' : 'same';
+}
+
+/** True when the stored values of a computed field differ from the results of its expression. */
+export function isOutdated(old: StoredColumn, { computed, type }: FieldPlan): boolean {
+  if (computed === undefined) return false;
+  return old.computed !== computed.signature || compareTypes(old.type, describeType(type)) !== 'same';
+}
+
+/** Destructive when the field was not computed so far: clients wrote the values that are replaced. */
+export function recomputeSteps(old: StoredColumn, table: TablePlan, field: FieldPlan): MigrationStep[] {
+  if (!isOutdated(old, field)) return [];
+  const column = `${table.database}.${table.table}.${field.name}`;
+  const destructive = old.computed === undefined;
+  const sentence = destructive
+    ? `compute ${column} in every record, in place of what was written there`
+    : `compute ${column} again in every record`;
+  return [{ type: 'recompute', table, field, destructive, sentence }];
 }

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fast
 import { networkOf } from '../../auth/accounts/login-throttle.ts';
 import type { AppAuth } from '../../auth/app-auth.ts';
 import type { Credential } from '../../auth/credentials/authenticator.ts';
-import { KEY_PREFIX } from '../../auth/credentials/key-prefix.ts';
+import { KEY_PREFIX } from '../../auth/credentials/token-authenticator.ts';
 import { ANONYMOUS } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import type { TablePlan } from '../../schema/plan.ts';

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { refuseToken } from '../../auth/auth-errors.ts';
 import type { Credential } from '../../auth/credentials/authenticator.ts';
-import { KEY_PREFIX } from '../../auth/credentials/key-prefix.ts';
+import { KEY_PREFIX } from '../../auth/credentials/token-authenticator.ts';
 import { AppError } from '../../errors.ts';
 import { transportOf } from '../request.ts';
 

@@ -3,12 +3,13 @@ import type { Limits } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import { parseJson } from '../../resources/body/json.ts';
 import { checkJson, throwInvalid } from '../../resources/body/values.ts';
+import { listMethods } from '../../server/checks/known-methods.ts';
 import { cacheControlFor } from '../../server/response-headers.ts';
 import { makeContext, type RouteScope } from './context.ts';
 import type { HttpContext } from './define.ts';
 import { toFailure } from './failures.ts';
 import { RouteHookRun } from './hook-run.ts';
-import type { HttpRoute } from './route.ts';
+import { type HttpRoute, METHODS } from './route.ts';
 import { validate } from './standard-schema.ts';
 
 export interface HttpOptions {
@@ -94,4 +95,21 @@ export function registerRouteBodies(app: FastifyInstance): void {
       }
     });
   }
+}
+
+const REST = { transport: 'rest' };
+
+/** Refuses the other methods of an address, and names the allowed ones. `taken`: methods that it serves. */
+export function refuseOthers(app: FastifyInstance, url: string, taken: readonly string[]): void {
+  const others = METHODS.filter(
+    (method) => !taken.includes(method) && !app.hasRoute({ url, method, constraints: REST }),
+  );
+  if (others.length === 0) return;
+  const allow = listMethods([...taken, ...(taken.includes('GET') ? ['HEAD'] : [])]);
+  const handler = (request: FastifyRequest) => {
+    throw new AppError('METHOD_NOT_ALLOWED', `${request.method} is not for this address; it takes ${allow}.`, {
+      headers: { allow },
+    });
+  };
+  app.route({ method: others, url, constraints: REST, config: { refuses: true }, exposeHeadRoute: false, handler });
 }

@@ -9,10 +9,9 @@ import { makeAuthentication } from '../../server/auth/authentication.ts';
 import { addSocketRoute, type SocketScope, socketScope } from '../socket/scope.ts';
 import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { makeRooms, makeTables, type RouteScope } from './context.ts';
-import { answerRequest, registerRouteBodies } from './http.ts';
+import { answerRequest, refuseOthers, registerRouteBodies } from './http.ts';
 import { RouteSockets } from './live/sockets.ts';
 import { RouteStreams } from './live/streams.ts';
-import { refuseOthers } from './refuse-others.ts';
 import type { HttpRoute, Route, SseRoute, WsRoute } from './route.ts';
 
 /** Time that handlers get to end after their connections have closed. */

@@ -4,10 +4,8 @@ import { endIfExpired } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
 import type { EndReason, Sink } from '../../hub/subscription.ts';
 import { TokenBucket } from '../../server/limits/token-bucket.ts';
-import type { Connection } from '../connections.ts';
-import { type SocketOwner, watchDrain } from '../socket-sink.ts';
+import { type Connection, type SocketOwner, watchDrain } from '../connections.ts';
 import { formatExpiry } from './auth-message.ts';
-import { ERROR_WINDOW_SECONDS, ErrorCount, MAX_ERRORS } from './error-count.ts';
 import { encodeJson, PING_FRAME } from './text-frames.ts';
 
 const CLIENT = Symbol('client');
@@ -201,3 +199,24 @@ function onClose(this: WebSocket): void {
 
 /** Protocol errors: `ws` has closed with the right code by now, and a peer that breaks off is not reported. */
 function onError(): void {}
+
+/** Bad messages of one client within the window; more of them close its connection. */
+export const MAX_ERRORS = 20;
+export const ERROR_WINDOW_SECONDS = 10;
+
+/** Counts the bad messages of one client. */
+export class ErrorCount {
+  #count = 0;
+  /** Start of the window, in milliseconds of the monotonic clock. */
+  #since = 0;
+
+  /** Counts one more; true when there are too many. */
+  add(): boolean {
+    const now = performance.now();
+    if (now - this.#since > ERROR_WINDOW_SECONDS * 1000) {
+      this.#since = now;
+      this.#count = 0;
+    }
+    return ++this.#count > MAX_ERRORS;
+  }
+}

@@ -1,3 +1,5 @@
+import type { AppError } from '../../errors.ts';
+
 const TEXT = 0x81;
 const BINARY = 0x82;
 
@@ -38,4 +40,15 @@ function allocateFrame(type: number, length: number): Buffer {
 
 export function encodeJson(value: unknown): Buffer {
   return encodeText(JSON.stringify(value));
+}
+
+/** Formats an error after which the connection continues (PROTOCOL.md). */
+export function errorMessage({ code, message, errors }: AppError, ref?: unknown): object {
+  return {
+    type: 'error',
+    code,
+    message,
+    ...(errors === undefined ? {} : { details: errors }),
+    ...(ref === undefined ? {} : { ref }),
+  };
 }

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import { AppError } from '../../errors.ts';
 import { releaseSocket } from '../../server/node/open-sockets.ts';
 
 /** Header fields that belong to an upgrade and not to the request that it came with. */
@@ -78,4 +79,26 @@ function otherOptions(connection: string): string {
     .split(',')
     .filter((option) => !UPGRADE_FIELDS.has(option.trim().toLowerCase()))
     .join(',');
+}
+
+/** A key is 16 bytes in base64, RFC 6455 §4.1. */
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+
+/** Checks a handshake by RFC 6455 §4.2.1. Throws AppError with the right status, before any 101. */
+export function checkHandshake({ method, headers }: IncomingMessage): void {
+  if (method !== 'GET') {
+    throw new AppError('METHOD_NOT_ALLOWED', 'A WebSocket is opened with GET.', { headers: { allow: 'GET' } });
+  }
+  if (!/(?:^|,)\s*upgrade\s*(?:,|$)/i.test(headers.connection ?? '')) {
+    throw new AppError('BAD_REQUEST', 'Connection: Upgrade is missing; a proxy may have taken it away.');
+  }
+  const version = headers['sec-websocket-version'];
+  if (version === undefined) throw new AppError('BAD_REQUEST', 'Sec-WebSocket-Version is missing.');
+  if (version !== '13') {
+    const expected = { 'sec-websocket-version': '13', upgrade: 'websocket' };
+    throw new AppError('UPGRADE_REQUIRED', 'Only WebSocket version 13 is spoken here.', { headers: expected });
+  }
+  if (!KEY.test(headers['sec-websocket-key'] ?? '')) {
+    throw new AppError('BAD_REQUEST', 'Sec-WebSocket-Key must be 16 bytes in base64.');
+  }
 }

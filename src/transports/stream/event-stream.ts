@@ -4,8 +4,7 @@ import { endIfExpired } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { EndReason, Sink } from '../../hub/subscription.ts';
-import type { Connection } from '../connections.ts';
-import { type SocketOwner, watchDrain } from '../socket-sink.ts';
+import { type Connection, type SocketOwner, watchDrain } from '../connections.ts';
 import { chunked, type Framing, formatEvent, LAST_CHUNK, plain } from './events.ts';
 
 /** Milliseconds that a client has to read the last event before its connection is cut off. */

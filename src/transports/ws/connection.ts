@@ -10,7 +10,7 @@ import type { SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import type { RecordKey } from '../../store/store.ts';
 import { ClientSocket, type SocketLimits } from '../socket/client-socket.ts';
-import { errorMessage } from '../socket/error-message.ts';
+import { errorMessage } from '../socket/text-frames.ts';
 import type { WsFormat } from './message-format.ts';
 import { handleMessage } from './messages.ts';
 

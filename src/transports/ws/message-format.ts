@@ -1,11 +1,17 @@
 import { AppError } from '../../errors.ts';
-import type { Frame, FullEncoding, ResetReason } from '../../hub/encode.ts';
-import { timestampOf } from '../../hub/encode.ts';
+import { type Frame, type FullEncoding, formatFrame, type ResetReason, timestampOf } from '../../hub/encode.ts';
 import { parseJsonText } from '../../resources/body/json.ts';
 import { type BinaryCodec, type BinaryLimits, loadBinary } from '../../server/content/binary.ts';
 import type { MessageFormat } from '../../server/content/formats.ts';
-import { encodeBinary, encodeJson } from '../socket/text-frames.ts';
-import { WS_ENCODING } from './frames.ts';
+import { encodeBinary, encodeJson, encodeText } from '../socket/text-frames.ts';
+
+/** Encodes the frames of a table for WebSockets: PROTOCOL.md §4.1. */
+export const WS_ENCODING: FullEncoding = {
+  key: 'ws',
+  frame: (frame: Frame) => encodeText(formatFrame(frame)),
+  ready: (seq: number) => encodeJson({ type: 'ready', seq }),
+  reset: (reason: ResetReason, seq: number) => encodeJson({ type: 'reset', reason, seq }),
+};
 
 /** Encodes and decodes the messages of a connection. */
 export interface WsFormat {

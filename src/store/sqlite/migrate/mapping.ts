@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3';
-import { isOutdated } from '../../../schema/migration/computed.ts';
 import type { TableMatch } from '../../../schema/migration/renames.ts';
 import type { StoredColumn, StoredTable } from '../../../schema/migration/stored.ts';
+import { isOutdated } from '../../../schema/migration/types.ts';
 import type { ComputedPlan, FieldPlan, TablePlan } from '../../../schema/plan.ts';
 import { expiryOf, stampOf } from '../../expiry.ts';
 import { conversionOf, defaultCell } from '../../migration/cell-conversion.ts';

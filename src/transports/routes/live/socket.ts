@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { endIfExpired } from '../../../auth/connections.ts';
@@ -6,11 +7,10 @@ import type { Limits } from '../../../config/config.ts';
 import type { AppError } from '../../../errors.ts';
 import type { Ref } from '../../socket/auth-message.ts';
 import { ClientSocket, MAX_UNREAD_BYTES, type SocketLimits } from '../../socket/client-socket.ts';
-import { errorMessage } from '../../socket/error-message.ts';
+import { errorMessage } from '../../socket/text-frames.ts';
 import { checkAccess, type LiveContext, type RouteScope } from '../context.ts';
 import type { RouteConnection } from '../define.ts';
 import type { WsRoute } from '../route.ts';
-import { makeRouteConnection } from './connection.ts';
 import { HandlerLoop, type SocketClose } from './handler-loop.ts';
 import { encodeRouteMessage, type RouteMessage } from './messages.ts';
 import { Renewal } from './renewal.ts';
@@ -125,4 +125,24 @@ export class RouteSocket extends ClientSocket {
     this.messageWaits(data);
     this.#loop.push({ data, isBinary });
   }
+}
+
+/** The socket behind the connection of a handler. */
+export interface HandlerSocket {
+  readonly pending: number;
+  send(message: unknown): boolean;
+  untilDrained(): Promise<void>;
+  close(code: number, reason: string): void;
+}
+
+/** Makes the connection that a handler gets: one object with the context of the hooks, so that all see changed rights. */
+export function makeRouteConnection(socket: HandlerSocket, context: LiveContext): RouteConnection {
+  const connection = Object.assign(context, {
+    id: randomUUID(),
+    buffered: 0,
+    send: (message: unknown) => socket.send(message),
+    drained: () => socket.untilDrained(),
+    close: (code = 1000, reason = '') => socket.close(code, reason),
+  });
+  return Object.defineProperty(connection, 'buffered', { get: () => socket.pending, enumerable: true });
 }

@@ -1,7 +1,6 @@
-import { CONFIG_KEYS, type ListedKey } from './keys.ts';
-import type { FlatKeys } from './section.ts';
-import { toSnakeCase } from './snake-case.ts';
-import type { ConfigKey, KeyScope } from './values.ts';
+import { CONFIG_KEYS, type ListedKey } from '../../src/config/keys/keys.ts';
+import type { FlatKeys } from '../../src/config/keys/section.ts';
+import { type ConfigKey, type KeyScope, toSnakeCase } from '../../src/config/keys/values.ts';
 
 const HEAD = ['| key | type | default | what |', '| --- | --- | --- | --- |'];
 
