@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { FlushTimer } from '../../src/store/sqlite/database/wal-flush.ts';
+import { FlushTimer } from '../../src/store/sqlite/durable-store.ts';
 
 /** Runs flushes of these durations; returns the index of each one that blocked the event loop. */
 function blocking(durations: readonly number[], maxBlockingMs?: number): number[] {

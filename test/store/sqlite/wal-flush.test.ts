@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { WalFlush } from '../../../src/store/sqlite/database/wal-flush.ts';
+import { WalFlush } from '../../../src/store/sqlite/durable-store.ts';
 
 /** Opens real flushes whose duration, by a mocked clock, the test sets. */
 function open(): (milliseconds: number) => Promise<'waited' | 'beside'> {
