@@ -209,6 +209,11 @@ describe('the source', () => {
     expect([...sizes].filter(([, files]) => files > 14)).toEqual([]);
   });
 
+  test('has at most 40 files of 30 lines or less: what is too small to be a thought belongs to its user', () => {
+    const small = sources.filter(({ text }) => text.trimEnd().split('\n').length <= 30).map(({ path }) => path);
+    expect(small.length, small.join('\n')).toBeLessThanOrEqual(40);
+  });
+
   test('binds no limit that SQLite would plan by', () => {
     const bound = sources.filter(({ text }) => /\bLIMIT \?(?! \+ 0)/.test(text)).map(({ path }) => path);
     expect(bound, 'see store/sqlite/sql/limit.ts').toEqual([]);
