@@ -1,14 +1,12 @@
-import { mkdirSync } from 'node:fs';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
-import { openApplication } from '../../src/boot/application.ts';
 import { loadProject } from '../../src/boot/project.ts';
 import type { ConnectorContext, SourcePositions } from '../../src/connectors/connector.ts';
 import type { FlowsPlan } from '../../src/connectors/flows/flow.ts';
 import { loadFlows } from '../../src/connectors/flows/load.ts';
-import type { Application } from '../../src/resources/application.ts';
 import { Admission } from '../../src/server/limits/admission.ts';
 import { makeFolder } from '../config/folders.ts';
+import { openProject } from '../support/engine.ts';
 
 export const FLOWS_SCHEMA = `type Order @table @export(public: [read, create, update, delete, subscribe, publish]) {
   id: ID! @primaryKey
@@ -44,14 +42,8 @@ export async function openContext(
   name: string,
   { schema = FLOWS_SCHEMA, config = '' }: { schema?: string; config?: string } = {},
 ): Promise<ConnectorRigContext> {
-  const dir = makeFolder({ 'schema.graphql': schema, 'config.yaml': `port: 0\n${config}` });
-  const { server, apps } = loadProject(dir, {});
-  const [{ config: app, plan } = { config: undefined, plan: undefined }] = apps;
-  if (app === undefined) throw new Error('there is no application');
-  mkdirSync(app.dataDir, { recursive: true });
-  const faults: unknown[] = [];
-  const onError = (error: unknown) => void faults.push(error);
-  const application: Application = await openApplication({ app, server, plan, allowDestructive: false, onError });
+  const files = { 'schema.graphql': schema, 'config.yaml': `port: 0\n${config}` };
+  const { server, config: app, application, faults, onError } = await openProject(files);
   onTestFinished(() => application.close());
   return {
     name,

@@ -3,8 +3,6 @@ import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { type AppAuth, openAuth } from '../../src/auth/app-auth.ts';
-import { openApplication } from '../../src/boot/application.ts';
-import { loadProject } from '../../src/boot/project.ts';
 import type { AuthConfig } from '../../src/config/config.ts';
 import { Report } from '../../src/config/files/report.ts';
 import type {
@@ -23,8 +21,8 @@ import type { Lifecycle } from '../../src/server/operations/health.ts';
 import { createLog } from '../../src/server/operations/log.ts';
 import { loadAllRoutes } from '../../src/transports/routes/load.ts';
 import { Routes } from '../../src/transports/routes/routes.ts';
-import { makeFolder } from '../config/folders.ts';
 import { MemoryAccounts } from '../support/accounts.ts';
+import { openProject } from '../support/engine.ts';
 import { mountedApp } from '../support/mounted-app.ts';
 
 const SCHEMA = 'type Note @table @export { id: ID! @primaryKey }\n';
@@ -58,16 +56,12 @@ export class RoomHostHarness implements AsyncDisposable {
 
   static async open({ connector: written, config = '', on = {}, routes }: HouseOptions): Promise<RoomHostHarness> {
     const yaml = `logging: {level: silent}\nconnectors:\n  ${written}\n${config}${routes === undefined ? '' : 'routes: routes.js\n'}`;
-    const dir = makeFolder({ 'schema.graphql': SCHEMA, 'config.yaml': yaml, 'routes.js': routes ?? '' });
-    const { server: read, apps } = loadProject(dir, {});
-    const server = { ...read, host: '127.0.0.1', port: 0 };
-    const [{ config: app, plan }] = apps as [(typeof apps)[0]];
+    const files = { 'schema.graphql': SCHEMA, 'config.yaml': yaml, 'routes.js': routes ?? '' };
+    const project = await openProject(files, { host: '127.0.0.1', port: 0 });
+    const { dir, server, config: app, plan, application, faults, onError } = project;
     const [[name, section]] = [...(app.connectors?.members ?? [])] as [[string, never]];
     const { type, settings } = await readConnector({ name, section, app, plan });
-    const faults: unknown[] = [];
     const logged: object[] = [];
-    const onError = (error: unknown) => void faults.push(error);
-    const application = await openApplication({ app, server, plan, allowDestructive: false, onError });
     const accounts = new MemoryAccounts();
     const auth = typeof app.auth === 'object' ? await openAuth(app.auth as AuthConfig, { accounts }) : undefined;
     const lifecycle = { ready: true, stopping: false };
@@ -80,7 +74,7 @@ export class RoomHostHarness implements AsyncDisposable {
       pathsOf: (path: string) => [`/${app.appId}${path}`, path],
     } as unknown as ConnectorContext);
     const door = new Routes({ config: server, admission, onError, showsDetails: true });
-    const byApp = routes === undefined ? undefined : await loadAllRoutes(apps, dir);
+    const byApp = routes === undefined ? undefined : await loadAllRoutes([project], dir);
     for (const [operation, listener] of Object.entries(on)) {
       const source = { flow: operation, operation, settings: {}, section };
       connector.listen(source, async (event) => listener(event));

@@ -6,7 +6,7 @@ import { startServer } from '../../src/boot/boot.ts';
 import { PermanentError } from '../../src/connectors/connector.ts';
 import { AppError } from '../../src/errors.ts';
 import { makeFolder } from '../config/folders.ts';
-import { turns } from '../hub/hub-harness.ts';
+import { turns } from '../support/engine.ts';
 import { ask } from '../support/http.ts';
 import { OPCODE, RawWs } from '../support/raw-ws.ts';
 import { SECRET, tokenOf } from '../support/tokens.ts';

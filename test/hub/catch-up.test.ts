@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Subscription } from '../../src/hub/subscription.ts';
 import { StoreFolder } from '../store/stores.ts';
-import { HubHarness, type Line, type Reader, turns } from './hub-harness.ts';
+import { turns } from '../support/engine.ts';
+import { HubHarness, type Line, type Reader } from './hub-harness.ts';
 
 /** Returns the state that a client has after these lines. */
 function stateOf(lines: readonly Line[]): Map<unknown, unknown> {

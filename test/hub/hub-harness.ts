@@ -1,27 +1,15 @@
 import { onTestFinished } from 'vitest';
-import { MemoryBus, ring } from '../../src/events/bus.ts';
-import { Feed } from '../../src/events/feed.ts';
-import type { Encoding } from '../../src/hub/encode.ts';
-import { Hub, type HubSubscribeOptions } from '../../src/hub/hub.ts';
+import { type MemoryBus, ring } from '../../src/events/bus.ts';
+import type { Feed } from '../../src/events/feed.ts';
+import type { Hub, HubSubscribeOptions } from '../../src/hub/hub.ts';
 import type { EndReason, Sink, Subscription } from '../../src/hub/subscription.ts';
 import type { TablePlan } from '../../src/schema/plan.ts';
 import type { SqliteStore } from '../../src/store/sqlite/store.ts';
 import type { Change, LogReader, RecordReader, Write } from '../../src/store/store.ts';
 import { onlyTable, StoreFolder } from '../store/stores.ts';
+import { Engine, LINES } from '../support/engine.ts';
 
 export const SDL = 'type T @table { id: ID! @primaryKey n: Int text: String }';
-
-/** Encoding with one frame per line, as JSON. */
-export const LINES: Encoding = {
-  key: 'lines',
-  frame: ({ data, ...frame }) => line({ ...frame, data: JSON.parse(data) as unknown }),
-  ready: (seq) => line({ type: 'ready', seq }),
-  reset: (reason, seq) => line({ type: 'reset', reason, seq }),
-};
-
-function line(value: object): Buffer {
-  return Buffer.from(`${JSON.stringify(value)}\n`);
-}
 
 export interface Line {
   readonly type: string;
@@ -85,10 +73,10 @@ export interface HubHarnessOptions {
 export class HubHarness {
   readonly store: SqliteStore;
   readonly table: TablePlan;
-  readonly bus = new MemoryBus();
+  readonly bus: MemoryBus;
   readonly feed: Feed;
   readonly hub: Hub;
-  readonly faults: unknown[] = [];
+  readonly faults: unknown[];
   readonly history: Change[] = [];
 
   constructor(options: HubHarnessOptions = {}) {
@@ -97,11 +85,14 @@ export class HubHarness {
     const opened = folder.open(SDL, { events: { retention: 86_400_000, maxCount, replayPage } });
     this.store = opened.store;
     this.table = onlyTable(opened);
-    const onError = (error: unknown) => void this.faults.push(error);
-    this.feed = new Feed({ log: this.store, tables: [this.table], bus: this.bus, onError });
-    const channels = { slowClientTimeout, clientBuffer };
-    const store = options.wrap?.(this.store) ?? this.store;
-    this.hub = new Hub({ store, feed: this.feed, channels, replayPage, onError });
+    const engine = new Engine({
+      ...{ store: this.store, tables: [this.table], hubStore: options.wrap?.(this.store) },
+      ...{ replayPage, clientBuffer, slowClientTimeout },
+    });
+    this.bus = engine.bus;
+    this.feed = engine.feed;
+    this.hub = engine.hub;
+    this.faults = engine.faults;
     onTestFinished(() => this.hub.close());
   }
 
@@ -136,9 +127,4 @@ export class HubHarness {
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
-}
-
-/** Lets the event loop run for a number of turns. */
-export async function turns(count: number): Promise<void> {
-  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { tableOf } from '../schema/mistakes.ts';
-import { HubHarness, Reader, SDL, turns } from './hub-harness.ts';
+import { turns } from '../support/engine.ts';
+import { HubHarness, Reader, SDL } from './hub-harness.ts';
 
 describe('a subscription from now on', () => {
   test('is ready at once and receives each change in order, each once', async () => {

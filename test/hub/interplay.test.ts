@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
 import type { Subscription } from '../../src/hub/subscription.ts';
-import { LINES, PropertyHarness, type PropertyHarnessOptions, turns } from '../property/harness.ts';
+import { PropertyHarness, type PropertyHarnessOptions } from '../property/harness.ts';
 import { type Line, SlowSink } from '../property/sink.ts';
+import { LINES, turns } from '../support/engine.ts';
 
 const SDL = 'type Item @table @export { id: ID! @primaryKey n: Int text: String u: String @unique }';
 

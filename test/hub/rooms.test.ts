@@ -2,8 +2,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { RoomConnection } from '../../src/hub/rooms/members.ts';
 import { Rooms, type RoomsOptions } from '../../src/hub/rooms/rooms.ts';
 import type { EndReason, Sink } from '../../src/hub/subscription.ts';
+import { turns } from '../support/engine.ts';
 import { until } from '../support/wait.ts';
-import { turns } from './hub-harness.ts';
 
 const ENCODING = { frame: (text: string) => Buffer.from(`${text}\n`) };
 const OTHER = { frame: (text: string) => Buffer.from(`~${text}\n`) };

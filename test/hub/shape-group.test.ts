@@ -6,7 +6,8 @@ import { type GroupHost, ShapeGroup } from '../../src/hub/shape-group.ts';
 import { Subscription } from '../../src/hub/subscription.ts';
 import type { Change } from '../../src/store/store.ts';
 import { tableOf } from '../schema/mistakes.ts';
-import { LINES, Reader } from './hub-harness.ts';
+import { LINES } from '../support/engine.ts';
+import { Reader } from './hub-harness.ts';
 
 const table = tableOf('type T @table { id: ID! @primaryKey }');
 const RAW = { ...LINES, key: 'raw', frame: ({ data }: { data: string }) => Buffer.from(data) };

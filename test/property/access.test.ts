@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ANONYMOUS, type Identity, SERVER } from '../../src/auth/identity.ts';
 import { AppError } from '../../src/errors.ts';
-import { PropertyHarness, turns } from './harness.ts';
+import { turns } from '../support/engine.ts';
+import { PropertyHarness } from './harness.ts';
 import { Page } from './page.ts';
 import { holds, PEOPLE, principalOf, type Tree, tree, type Who, write } from './rules.ts';
 

@@ -1,7 +1,8 @@
 import { expect } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
 import type { Change } from '../../src/store/store.ts';
-import { LINES, type PropertyHarness } from './harness.ts';
+import { LINES } from '../support/engine.ts';
+import type { PropertyHarness } from './harness.ts';
 import { framesAfter, type Json, type Scope, viewAt } from './model.ts';
 import { type Line, SlowSink } from './sink.ts';
 

@@ -5,7 +5,8 @@ import { WriteLock } from '../../src/hub/fan-out/write-lock.ts';
 import type { Subscription } from '../../src/hub/subscription.ts';
 import { OPERATIONS, type Wire } from '../../src/transports/multiplex/frames.ts';
 import { Subscriptions } from '../../src/transports/multiplex/subscriptions.ts';
-import { PropertyHarness, turns } from './harness.ts';
+import { turns } from '../support/engine.ts';
+import { PropertyHarness } from './harness.ts';
 import { type Line, SlowSink } from './sink.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 120);

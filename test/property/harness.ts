@@ -1,21 +1,17 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Access } from '../../src/auth/policy/access.ts';
-import { MemoryBus, ring } from '../../src/events/bus.ts';
-import { Feed } from '../../src/events/feed.ts';
-import type { Encoding } from '../../src/hub/encode.ts';
-import { Hub } from '../../src/hub/hub.ts';
-import { PageCache } from '../../src/resources/read-caches.ts';
-import { TableResource } from '../../src/resources/table/resource.ts';
+import type { Feed } from '../../src/events/feed.ts';
+import type { Hub } from '../../src/hub/hub.ts';
+import type { TableResource } from '../../src/resources/table/resource.ts';
 import type { Plan, TablePlan } from '../../src/schema/plan.ts';
 import { databaseFile } from '../../src/store/sqlite/database/open.ts';
 import { DurableStore, WalFlush } from '../../src/store/sqlite/durable-store.ts';
 import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite/store.ts';
-import type { Change, CommitResult, Store, StoreOptions, WriteGroup } from '../../src/store/store.ts';
-import { WriteQueue } from '../../src/store/write-queue.ts';
-import { LIMITS } from '../query/tables.ts';
+import type { Change, CommitResult, Store, WriteGroup } from '../../src/store/store.ts';
+import type { WriteQueue } from '../../src/store/write-queue.ts';
 import { planOf } from '../schema/mistakes.ts';
+import { Engine, storeOptions, turns } from '../support/engine.ts';
 import { MemoryDatabase } from '../support/memory-engine/database.ts';
 import { LaterStore } from '../support/memory-engine/later-store.ts';
 import { MemoryStore } from '../support/memory-engine/store.ts';
@@ -53,7 +49,7 @@ export class PropertyHarness implements Disposable {
   readonly history: Change[] = [];
   /** Changes that were delivered to the hub. */
   readonly delivered: Change[] = [];
-  /** Errors that the hub reported. */
+  /** Errors that feed and hub reported, over restarts. */
   readonly faults: unknown[] = [];
   readonly #options: PropertyHarnessOptions;
   /** What a store in memory has over restarts. */
@@ -113,44 +109,19 @@ export class PropertyHarness implements Disposable {
   }
 
   #open(): Running {
-    const { replayPage = 500, clientBuffer = 262_144, slowClientTimeout = 60_000 } = this.#options;
-    const { busyTimeout = 2000, commitTurns = 0, flushed = false, later = false } = this.#options;
+    const { commitTurns = 0, flushed = false, later = false, ...options } = this.#options;
     const { store, outerStore } = this.#openStore();
-    const onError = (error: unknown) => void this.faults.push(error);
-    const bus = new MemoryBus();
-    const feed = new Feed({ log: outerStore, tables: this.plan.tables, bus, onError });
+    const queueStore = this.#observe(outerStore, flushed || later ? 0 : commitTurns);
+    const { faults } = this;
+    const engine = new Engine({ ...options, store: outerStore, queueStore, tables: this.plan.tables, faults });
+    const { feed, hub, commits } = engine;
     feed.listen({ changes: (changes) => this.delivered.push(...changes) });
-    const hub = new Hub({
-      store: outerStore,
-      feed,
-      channels: { slowClientTimeout, clientBuffer },
-      replayPage,
-      onError,
-    });
-    const commits = new WriteQueue({
-      store: this.#observe(outerStore, flushed || later ? 0 : commitTurns),
-      busyTimeout,
-      onCommitted: (result) => ring(bus, result),
-    });
-    const access = new Access(this.plan, { secured: false });
-    const context = { access, store: outerStore, commits, hub, limits: LIMITS, pages: new PageCache(LIMITS.listCache) };
-    const resources = new Map(this.plan.tables.map((table) => [table.name, new TableResource(table, context)]));
-    return { outerStore, store, feed, hub, commits, resources };
+    return { outerStore, store, feed, hub, commits, resources: engine.resourcesOf(this.plan) };
   }
 
   #openStore(): Pick<Running, 'store' | 'outerStore'> {
     const { maxCount = 100_000, replayPage = 500, flushed = false, later = false } = this.#options;
-    const options: StoreOptions = {
-      dir: this.dir,
-      durability: 'normal',
-      events: { retention: 86_400_000, maxCount, replayPage },
-      largestScan: 100_000,
-      // Small, so that rows are dropped from the cache.
-      recordCache: 65_536,
-      idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },
-      audit: { retention: 86_400_000, maxCount: 100_000 },
-      allowDestructive: false,
-    };
+    const options = storeOptions(this.dir, { events: { retention: 86_400_000, maxCount, replayPage } });
     if (later) {
       this.#memory.open(this.plan, options);
       const store = new MemoryStore(this.#memory, this.plan, options);
@@ -180,21 +151,4 @@ export class PropertyHarness implements Disposable {
       },
     });
   }
-}
-
-/** Encoding with one frame per line, as JSON. */
-export const LINES: Encoding = {
-  key: 'lines',
-  frame: (frame) => line({ ...frame, data: JSON.parse(frame.data) as unknown }),
-  ready: (seq) => line({ type: 'ready', seq }),
-  reset: (reason, seq) => line({ type: 'reset', reason, seq }),
-};
-
-function line(value: object): Buffer {
-  return Buffer.from(`${JSON.stringify(value)}\n`);
-}
-
-/** Lets the event loop run for a number of turns. */
-export async function turns(count: number): Promise<void> {
-  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -3,8 +3,9 @@ import { expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
 import { AppError } from '../../src/errors.ts';
 import type { WriteOutcome } from '../../src/store/store.ts';
+import { turns } from '../support/engine.ts';
 import { Client } from './client.ts';
-import { PropertyHarness, turns } from './harness.ts';
+import { PropertyHarness } from './harness.ts';
 import { INTERESTS, stateAt } from './model.ts';
 
 /**

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
-import { PropertyHarness, turns } from './harness.ts';
+import { turns } from '../support/engine.ts';
+import { PropertyHarness } from './harness.ts';
 import { Page } from './page.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 150);

@@ -1,5 +1,6 @@
 import type { Identity } from '../../src/auth/identity.ts';
-import { LINES, type PropertyHarness } from './harness.ts';
+import { LINES } from '../support/engine.ts';
+import type { PropertyHarness } from './harness.ts';
 import { type Line, SlowSink } from './sink.ts';
 
 export interface PageOptions {

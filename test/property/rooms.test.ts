@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { RoomConnection } from '../../src/hub/rooms/members.ts';
 import { Rooms } from '../../src/hub/rooms/rooms.ts';
 import type { Sink } from '../../src/hub/subscription.ts';
-import { turns } from '../hub/hub-harness.ts';
+import { turns } from '../support/engine.ts';
 
 const ROOMS = ['a', 'b'];
 const CLIENTS = 3;

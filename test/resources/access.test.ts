@@ -1,7 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ANONYMOUS, type Identity, SERVER } from '../../src/auth/identity.ts';
-import { PropertyHarness, turns } from '../property/harness.ts';
+import { PropertyHarness } from '../property/harness.ts';
 import { Page } from '../property/page.ts';
+import { turns } from '../support/engine.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 

@@ -10,9 +10,10 @@ import { TableResource } from '../../src/resources/table/resource.ts';
 import type { Plan } from '../../src/schema/plan.ts';
 import type { Store } from '../../src/store/store.ts';
 import { WriteQueue } from '../../src/store/write-queue.ts';
-import { LINES, Reader } from '../hub/hub-harness.ts';
+import { Reader } from '../hub/hub-harness.ts';
 import { LIMITS } from '../query/tables.ts';
 import { onlyTable, StoreFolder } from '../store/stores.ts';
+import { LINES } from '../support/engine.ts';
 
 const SDL = 'type T @table @export { id: ID! @primaryKey n: Int text: String }';
 

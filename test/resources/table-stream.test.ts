@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
 import { makeHandle, type TableHandle, type TableSubscription } from '../../src/resources/table/handle.ts';
-import { PropertyHarness, turns } from '../property/harness.ts';
+import { PropertyHarness } from '../property/harness.ts';
+import { turns } from '../support/engine.ts';
 
 const SDL = 'type Item @table @export { id: ID! @primaryKey n: Int pad: String }';
 const CLIENT_BUFFER = 500;

@@ -1,7 +1,8 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
 import { Retention } from '../../src/resources/retention.ts';
-import { PropertyHarness, turns } from '../property/harness.ts';
+import { PropertyHarness } from '../property/harness.ts';
+import { turns } from '../support/engine.ts';
 
 afterEach(() => vi.useRealTimers());
 

@@ -7,6 +7,7 @@ import type { Plan, TablePlan } from '../../src/schema/plan.ts';
 import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite/store.ts';
 import type { Cell, RecordKey, StoreOptions } from '../../src/store/store.ts';
 import { planOf } from '../schema/mistakes.ts';
+import { storeOptions } from '../support/engine.ts';
 
 export interface OpenStore {
   readonly store: SqliteStore;
@@ -38,20 +39,11 @@ export class StoreFolder {
     const plan = planOf(sdl);
     const notices: string[] = [];
     const warnings: string[] = [];
-    const all: StoreOptions = {
-      dir: this.dir,
-      durability: 'normal',
-      events: { retention: 86_400_000, maxCount: 100_000, replayPage: 500 },
-      largestScan: 100_000,
-      // Small, so that rows are let go.
-      recordCache: 65_536,
-      idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },
-      audit: { retention: 86_400_000, maxCount: 100_000 },
-      allowDestructive: false,
+    const all = storeOptions(this.dir, {
       onNotice: (sentence) => notices.push(sentence),
       onWarning: (sentence) => warnings.push(sentence),
       ...options,
-    };
+    });
     const store = openSqliteStore(plan, all);
     this.#open = { store, plan, options: all, notices, warnings };
     return this.#open;

@@ -7,7 +7,8 @@ import type { SubscriptionQuery } from '../../src/resources/subscription-query.t
 import type { TableResource } from '../../src/resources/table/resource.ts';
 import { makeEncoding, OPERATIONS, SOCKET_WIRE, streamWire } from '../../src/transports/multiplex/frames.ts';
 import { Subscriptions } from '../../src/transports/multiplex/subscriptions.ts';
-import { PropertyHarness, turns } from '../property/harness.ts';
+import { PropertyHarness } from '../property/harness.ts';
+import { turns } from '../support/engine.ts';
 
 const FRAME: Frame = { type: 'Update', op: 'update', id: 'a', data: '{"id":"a"}', seq: 1_736_937_000_000_000 };
 const ALL = new Set(OPERATIONS);

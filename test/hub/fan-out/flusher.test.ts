@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { HubHarness, type Reader, turns } from '../hub-harness.ts';
+import { turns } from '../../support/engine.ts';
+import { HubHarness, type Reader } from '../hub-harness.ts';
 
 describe('a flush', () => {
   test('writes everything in order to each of many sinks', async () => {

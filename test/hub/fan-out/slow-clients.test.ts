@@ -6,7 +6,8 @@ import { SlowClients } from '../../../src/hub/fan-out/slow-clients.ts';
 import { EVERYTHING } from '../../../src/hub/selection.ts';
 import { Subscription } from '../../../src/hub/subscription.ts';
 import { tableOf } from '../../schema/mistakes.ts';
-import { HubHarness, LINES, Reader, turns } from '../hub-harness.ts';
+import { LINES, turns } from '../../support/engine.ts';
+import { HubHarness, Reader } from '../hub-harness.ts';
 
 const table = tableOf('type T @table { id: ID! @primaryKey }');
 

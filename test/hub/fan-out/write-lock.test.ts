@@ -3,7 +3,8 @@ import { SERVER } from '../../../src/auth/identity.ts';
 import type { Encoding } from '../../../src/hub/encode.ts';
 import { WriteLock } from '../../../src/hub/fan-out/write-lock.ts';
 import type { EndReason, Sink, Subscription } from '../../../src/hub/subscription.ts';
-import { LINES, PropertyHarness, turns } from '../../property/harness.ts';
+import { PropertyHarness } from '../../property/harness.ts';
+import { LINES, turns } from '../../support/engine.ts';
 
 const SDL = `
   type A @table @export { id: ID! @primaryKey pad: String }
