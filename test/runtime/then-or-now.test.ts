@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { thenOrNow } from '../../src/runtime/then-or-now.ts';
+import { thenOrNow } from '../../src/runtime/event-loop.ts';
 
 describe('thenOrNow', () => {
   test('uses a plain value at once', () => {

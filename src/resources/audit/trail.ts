@@ -3,7 +3,7 @@ import type { Access } from '../../auth/policy/access.ts';
 import type { Limits } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import { timestampOf } from '../../hub/encode.ts';
-import { thenOrNow } from '../../runtime/then-or-now.ts';
+import { thenOrNow } from '../../runtime/event-loop.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
 import { type AuditEntry, type AuditPage, type AuditReader, auditName } from '../../store/audit.ts';
 import type { Awaitable } from '../../store/store.ts';

@@ -3,7 +3,7 @@ import type { Encoding } from '../../hub/encode.ts';
 import { relatedOfRecord, type Selection, selectRecord } from '../../hub/selection.ts';
 import type { Sink, Subscription } from '../../hub/subscription.ts';
 import { LIST_PARAMETERS, type ListQuery, parseQueryFor, type ReadPolicy, visibleFields } from '../../query/index.ts';
-import { thenOrNow } from '../../runtime/then-or-now.ts';
+import { thenOrNow } from '../../runtime/event-loop.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import { settleRelated } from '../../store/rows/related.ts';
 import type { Awaitable, ListPage, RecordKey, StoredRecord } from '../../store/store.ts';

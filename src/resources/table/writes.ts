@@ -1,7 +1,7 @@
 import { HOOK, type Identity } from '../../auth/identity.ts';
 import { AppError, invalidField } from '../../errors.ts';
 import { both, type Filter, relatedTables } from '../../query/index.ts';
-import { thenOrNow } from '../../runtime/then-or-now.ts';
+import { thenOrNow } from '../../runtime/event-loop.ts';
 import type { Action, TablePlan } from '../../schema/plan.ts';
 import type { Actor } from '../../store/audit.ts';
 import { atPlace } from '../../store/placed-error.ts';
