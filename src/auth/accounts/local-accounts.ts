@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { thenOrNow } from '../../runtime/then-or-now.ts';
+import { thenOrNow } from '../../runtime/event-loop.ts';
 import type { AccountStore, ApiKey, User } from '../../store/accounts.ts';
 import type { Awaitable } from '../../store/store.ts';
 import { KEY_FORM, parseSecret } from '../credentials/secrets.ts';

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { thenOrNow } from '../../runtime/then-or-now.ts';
+import { thenOrNow } from '../../runtime/event-loop.ts';
 import type { Awaitable } from '../../store/store.ts';
 import type { Account, Accounts } from '../accounts/accounts.ts';
 import { refuseToken } from '../auth-errors.ts';

@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { ANONYMOUS, type Identity, type Principal, SERVER } from '../../../auth/identity.ts';
 import type { DeadLettersConfig } from '../../../config/config.ts';
-import { thenOrNow } from '../../../runtime/then-or-now.ts';
+import { thenOrNow } from '../../../runtime/event-loop.ts';
 import type { FlowStore, LetterQuery, StoredLetter } from '../../../store/flows.ts';
 import type { Awaitable } from '../../../store/store.ts';
 import type { FlowData, InputNotes } from '../../connector.ts';
