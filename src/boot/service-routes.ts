@@ -16,6 +16,7 @@ import { registerAudit } from '../server/operations/audit.ts';
 import { metricsAccess } from '../server/operations/metrics.ts';
 import { registerClientModule } from '../server/web/client-module.ts';
 import { registerWeb } from '../server/web/files.ts';
+import { FallbackPages, type ListedApp } from '../server/web/start-page.ts';
 import type { OpenApp } from './open-app.ts';
 
 const CLIENT_MODULE = 'client.js';
@@ -41,7 +42,8 @@ export async function registerServiceRoutes(
     registerDocuments(server, app, config);
   }
   await registerFiles(server, opened, config);
-  registerNotFound(server, knownPaths(opened), ambiguousPaths(opened));
+  const pages = new FallbackPages(listApps(opened));
+  registerNotFound(server, knownPaths(opened), ambiguousPaths(opened), { pages });
 }
 
 /** Returns the addresses of an endpoint: below `_`, the alias beside the tables, and for the default application the short one. */
@@ -98,6 +100,17 @@ function clientPaths(opened: readonly OpenApp[]): string[] {
     const isReplaced = web !== undefined && existsSync(join(web, CLIENT_MODULE));
     return [ownPath(appId, CLIENT_MODULE), ...(isReplaced ? [] : [`/${appId}/${CLIENT_MODULE}`])];
   });
+}
+
+/** Returns what the start page lists: applications whose API is documented to everybody. */
+function listApps(opened: readonly OpenApp[]): ListedApp[] {
+  return opened
+    .filter(({ config }) => config.docs)
+    .map(({ config: { appId, web }, application: { resources } }) => ({
+      appId,
+      hasPage: web !== undefined,
+      tables: [...resources.keys()],
+    }));
 }
 
 /** Returns the paths of tables, for the response to a wrong method. */

@@ -1,7 +1,8 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
 import { allowedAt, allowOf, listMethods, METHODS, offerAt } from './checks/known-methods.ts';
 import { transportOf } from './request.ts';
+import type { FallbackPages } from './web/start-page.ts';
 
 /** Path of a table, and whether REST is on there. */
 export interface KnownPath {
@@ -12,15 +13,21 @@ export interface KnownPath {
 const COLLECTION_METHODS = listMethods(['GET', 'HEAD', 'POST', 'PATCH', 'DELETE']);
 export const RECORD_METHODS = listMethods(METHODS);
 
+export interface NotFoundOptions {
+  readonly streams?: string;
+  readonly pages?: FallbackPages;
+}
+
 /**
  * Answers every request that has no route: 405 with Allow when the address exists, else 404. `ambiguous`: paths without the
- * app id, with the paths that they may stand for. `streams`: where streams are opened, for the message.
+ * app id, with the paths that they may stand for. `streams`: where streams are opened, for the message. `pages`: what browsers
+ * receive instead of a 404.
  */
 export function registerNotFound(
   app: FastifyInstance,
   known: readonly KnownPath[],
   ambiguous: ReadonlyMap<string, readonly string[]> = new Map(),
-  streams = '/{app_id}/{Table}',
+  { streams = '/{app_id}/{Table}', pages }: NotFoundOptions = {},
 ): void {
   const rest = new Set(known.filter((table) => table.rest).map(({ path }) => path));
   const refuse = (request: FastifyRequest): never => {
@@ -53,10 +60,19 @@ export function registerNotFound(
     }
     throw new AppError('NOT_FOUND', notFoundMessage(request, path, streams));
   };
+  const respond = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    try {
+      return refuse(request);
+    } catch (error) {
+      const isMissing = error instanceof AppError && error.code === 'NOT_FOUND' && transportOf(request.raw) === 'rest';
+      if (isMissing && pages?.send(request, reply)) return reply;
+      throw error;
+    }
+  };
   app.register(async (scope) => {
     // Refused before the body is read, since no route accepts it.
-    scope.addHook('onRequest', async (request) => refuse(request));
-    scope.setNotFoundHandler(refuse);
+    scope.addHook('onRequest', respond);
+    scope.setNotFoundHandler(respond);
   });
 }
 

@@ -41,7 +41,7 @@ export class OwnServer {
     const { host, port, config, dataDir, log, path } = options;
     const lifecycle: Lifecycle = { ready: true, stopping: false };
     const app = await createHttpServer({ ...config, host, port }, { dataDir, lifecycle, log });
-    registerNotFound(app, [], new Map(), path);
+    registerNotFound(app, [], new Map(), { streams: path });
     return new OwnServer(app, lifecycle, options);
   }
 

@@ -1,5 +1,6 @@
 import type { TablePlan } from '../../schema/plan.ts';
 import { isOffered } from '../../schema/plan.ts';
+import { escapeHtml } from '../../server/web/html.ts';
 import type { DocumentText, PageOptions } from '../contract.ts';
 import { type ContractSource, exportedTables } from '../openapi.ts';
 import { exampleBody } from '../schemas/examples.ts';
@@ -159,8 +160,4 @@ function channel({ exportName = '', transports }: TablePlan): string {
   const kinds = names.filter((it) => it !== '').map((it) => `<span class="kind">${it}</span>`);
   const button = `<button type="button" data-channel="${path}" aria-pressed="false">Listen</button>`;
   return `<li><code>/${path}</code><span class="kinds">${kinds.join('')}</span>${transports.has('sse') ? button : ''}</li>`;
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }

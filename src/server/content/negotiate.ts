@@ -35,6 +35,12 @@ export function chooseFormat(accept: string | undefined): Chosen {
   return { format, contentType: name + MEDIA_TYPES[format].parameters };
 }
 
+/** True when HTML is preferred over JSON and named, as browsers do when an address is opened. */
+export function prefersHtml(accept: string | undefined): boolean {
+  if (!accept?.includes('text/html')) return false;
+  return new Negotiator({ headers: { accept } }).mediaType(['application/json', 'text/html']) === 'text/html';
+}
+
 /** Negotiates the coding by `Accept-Encoding` (RFC 9110 §12.5.3); undefined for none. */
 export function chooseCoding(acceptEncoding: string | undefined): Coding | undefined {
   if (acceptEncoding === undefined) return undefined;
