@@ -1,12 +1,16 @@
 import type { ListQuery } from '../query/index.ts';
-import type { Awaitable, LogReader, RecordReader, StoredRecord } from '../store/store.ts';
+import { settleRelated } from '../store/rows/related.ts';
+import type { Awaitable, LogReader, RecordReader, RelatedReader, StoredRecord } from '../store/store.ts';
 import { ChangeView } from './change-view.ts';
-import type { ResetReason } from './encode.ts';
+import type { DependentPart } from './dependencies/dependency.ts';
+import { LoggedFrames, readDependentLog, tablesOf } from './dependencies/dependent-log.ts';
+import { TooMuchRelatedError } from './dependencies/keys.ts';
+import { encodeChange, type Frame, type ResetReason } from './encode.ts';
 import { relatedOfChange, relatedOfRecord, type Selection, selectRecord } from './selection.ts';
 import type { Subscription } from './subscription.ts';
 
 export interface CatchUpContext {
-  readonly store: RecordReader & LogReader;
+  readonly store: RecordReader & RelatedReader & LogReader;
   /** Entries or records per page. */
   readonly page: number;
   /** Bytes; a sink with more than this waiting is not written to. */
@@ -79,7 +83,10 @@ export class CatchUp {
         return;
       }
       await this.#context.acquireRead();
-      if (this.#isActive()) await this.#readLog();
+      const { dependent } = subscription.group.selection;
+      if (!this.#isActive()) return;
+      if (dependent === undefined) await this.#readLog();
+      else await this.#readDependentLog(dependent);
     }
   }
 
@@ -115,8 +122,10 @@ export class CatchUp {
 
   /** True when entries after the position are past retention. */
   #isTrimmed(): boolean {
-    const { position, table } = this.#subscription;
-    return position < this.#context.store.resumeFloor(table);
+    const { position, table, group } = this.#subscription;
+    const { dependent } = group.selection;
+    const tables = dependent === undefined ? [table] : tablesOf(dependent);
+    return tables.some((one) => position < this.#context.store.resumeFloor(one));
   }
 
   async #reset(reason: ResetReason): Promise<void> {
@@ -191,14 +200,13 @@ export class CatchUp {
     limit: number,
   ): Promise<{ taken: number; written: number }> {
     const { group } = this.#subscription;
-    const { selection } = group;
-    const related = await readAll(selection, records, (record) => relatedOfRecord(selection, record));
+    const selected = await this.#selectAll(records);
     const frames: Buffer[] = [];
     let bytes = 0;
     let taken = 0;
     for (const record of records) {
       if (frames.length >= limit || bytes > this.#context.clientBuffer) break;
-      const frame = record.seq > lastSeq ? undefined : selectRecord(selection, record, related?.[taken]);
+      const frame = record.seq > lastSeq ? undefined : selected(record, taken);
       taken++;
       const encoded = frame && group.encoding.frame(frame);
       if (encoded === undefined) continue;
@@ -207,6 +215,54 @@ export class CatchUp {
     }
     this.#write(frames, bytes);
     return { taken, written: frames.length };
+  }
+
+  /** Returns the frames of stored records, once what they need of other tables is read. */
+  async #selectAll(
+    records: readonly StoredRecord[],
+  ): Promise<(record: StoredRecord, index: number) => Frame | undefined> {
+    const { store } = this.#context;
+    const { table, group } = this.#subscription;
+    const { selection } = group;
+    if (selection.dependent === undefined) {
+      const related = await readAll(selection, records, (record) => relatedOfRecord(selection, record));
+      return (record, index) => selectRecord(selection, record, related?.[index]);
+    }
+    const frames = records.map(async (record) => {
+      const text = await settleRelated(store, table, (test) => relatedOfRecord(selection, record, test));
+      return settleRelated(store, table, (test) => selectRecord(selection, record, text, test));
+    });
+    const made = await Promise.all(frames);
+    return (_record, index) => made[index];
+  }
+
+  /** Reads the changes of all tables that the selection looks at. */
+  async #readDependentLog(dependent: DependentPart): Promise<void> {
+    const { store, clientBuffer } = this.#context;
+    const subscription = this.#subscription;
+    const { id, group, suppressedSeqs, position } = subscription;
+    const { changes, upTo } = await readDependentLog(store, dependent, { id, after: position, size: this.#pageSize });
+    if (this.#isTrimmed()) return;
+    const logged = new LoggedFrames(group.selection, id, { store, from: position });
+    const frames: Buffer[] = [];
+    let bytes = 0;
+    try {
+      for (const change of changes) {
+        if (bytes > clientBuffer) return this.#write(frames, bytes);
+        const { seq } = change;
+        const made = await logged.of(change, seq <= this.#completeAt);
+        subscription.position = seq;
+        if (suppressedSeqs?.delete(seq)) continue;
+        const encoded = encodeChange(group.encoding, made);
+        if (encoded !== undefined) bytes += frames[frames.push(encoded) - 1]?.length ?? 0;
+      }
+      subscription.position = Math.max(subscription.position, upTo);
+    } catch (error) {
+      if (!(error instanceof TooMuchRelatedError)) throw error;
+      if (this.#isActive()) await this.#reset('related_changed');
+      return;
+    }
+    this.#write(frames, bytes);
   }
 
   async #readLog(): Promise<void> {

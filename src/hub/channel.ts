@@ -16,6 +16,8 @@ export class Channel {
   readonly #groups = new Map<string, ShapeGroup>();
   /** Groups that look at every change. */
   readonly #unindexed = new Set<ShapeGroup>();
+  /** Groups that look at other tables, which get their changes elsewhere. */
+  readonly #dependent = new Set<ShapeGroup>();
   /** Groups, by field, that a change concerns only when its record has or had their value: looked up, not tried one by one. */
   readonly #indexed = new Map<string, GroupsByValue>();
 
@@ -73,7 +75,8 @@ export class Channel {
     this.#removeIndexIfEmpty(selection);
   }
 
-  #groupsLike({ equal }: Selection): Set<ShapeGroup> {
+  #groupsLike({ equal, dependent }: Selection): Set<ShapeGroup> {
+    if (dependent !== undefined) return this.#dependent;
     if (equal === undefined) return this.#unindexed;
     let byValue = this.#indexed.get(equal.field);
     if (byValue === undefined) {
@@ -88,8 +91,8 @@ export class Channel {
     return groups;
   }
 
-  #removeIndexIfEmpty({ equal }: Selection): void {
-    if (equal === undefined) return;
+  #removeIndexIfEmpty({ equal, dependent }: Selection): void {
+    if (equal === undefined || dependent !== undefined) return;
     const byValue = this.#indexed.get(equal.field);
     if (byValue?.get(equal.value)?.size === 0) byValue.delete(equal.value);
     if (byValue?.size === 0) this.#indexed.delete(equal.field);

@@ -2,7 +2,12 @@ import type { Change, Op, RecordKey, StoredRecord } from '../store/store.ts';
 
 export type MessageType = 'Update' | 'Delete' | 'Publish' | 'Retained';
 /** Why a client has to forget its state. `interrupted`: a snapshot was given up before it was complete. */
-export type ResetReason = 'position_trimmed' | 'position_unknown' | 'rights_changed' | 'interrupted';
+export type ResetReason =
+  | 'position_trimmed'
+  | 'position_unknown'
+  | 'rights_changed'
+  | 'related_changed'
+  | 'interrupted';
 
 /** Message to a subscriber, before it is encoded. `data` is JSON text. */
 export interface Frame {
@@ -13,6 +18,10 @@ export interface Frame {
   readonly seq: number;
   /** Reason of a `Delete` of a record that still exists: it left the subscription's filter. */
   readonly reason?: 'filter';
+  /** seq of the record's own last change, where `seq` is that of another record's. */
+  readonly recordSeq?: number;
+  /** True when another frame of the same change follows. */
+  readonly more?: true;
   /** Names of the fields that changed, where `data` has only these; then `key` is JSON text of the primary key, as in `{"id":"a"}`. */
   readonly changed?: readonly string[];
   readonly key?: string;
@@ -50,15 +59,31 @@ export function makeRetained({ id, json, seq }: StoredRecord): Frame {
 }
 
 /** Formats a frame as a JSON object, PROTOCOL.md §4.1. The record's JSON text is not parsed. */
-export function formatFrame({ type, op, id, data, seq, reason, changed }: Frame): string {
+export function formatFrame(frame: Frame): string {
+  const { type, op, id, data, seq, reason, changed } = frame;
   return (
     `{"message_type":"${type}","data":${data},"id":${JSON.stringify(id)},"timestamp":"${timestampOf(seq)}",` +
     `"seq":${seq},"op":"${op}"${reason === undefined ? '' : `,"reason":"${reason}"`}` +
-    `${changed === undefined ? '' : `,"changed":${JSON.stringify(changed)}`}}`
+    `${changed === undefined ? '' : `,"changed":${JSON.stringify(changed)}`}${formatPlace(frame)}}`
   );
+}
+
+/** Formats what says how a frame belongs to a change of another record, each with a comma before it. */
+export function formatPlace({ recordSeq, more }: Frame): string {
+  if (recordSeq === undefined && more === undefined) return '';
+  return `${recordSeq === undefined ? '' : `,"record_seq":${recordSeq}`}${more === undefined ? '' : ',"more":true'}`;
 }
 
 /** Time of a change, whose seq counts microseconds: ISO 8601, UTC, with milliseconds. */
 export function timestampOf(seq: number): string {
   return new Date(Math.trunc(seq / 1000)).toISOString();
+}
+
+/** Encodes the frames of one change; `more` says of each but the last that another follows. */
+export function encodeChange({ frame: encode }: Encoding, frames: readonly Frame[]): Buffer | undefined {
+  const wanted = frames.length < 2 ? frames : frames.filter((frame) => encode(frame) !== undefined);
+  const encoded = wanted.flatMap(
+    (frame, index) => encode(index < wanted.length - 1 ? { ...frame, more: true } : frame) ?? [],
+  );
+  return encoded.length < 2 ? encoded[0] : Buffer.concat(encoded);
 }

@@ -2,10 +2,11 @@ import type { ChannelsConfig } from '../config/config.ts';
 import type { Feed } from '../events/feed.ts';
 import type { ListQuery } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
-import type { Change, LogReader, RecordKey, RecordReader } from '../store/store.ts';
+import type { Change, LogReader, RecordKey, RecordReader, RelatedReader } from '../store/store.ts';
 import { CatchUp, type CatchUpContext, type Start } from './catch-up.ts';
 import { ChangeView } from './change-view.ts';
 import { Channel } from './channel.ts';
+import { Dependents } from './dependencies/dependents.ts';
 import type { Encoding, ResetReason } from './encode.ts';
 import { Flusher } from './fan-out/flusher.ts';
 import { ReadScheduler } from './fan-out/read-scheduler.ts';
@@ -35,7 +36,7 @@ export interface HubSubscribeOptions {
 }
 
 export interface HubOptions {
-  readonly store: RecordReader & LogReader;
+  readonly store: RecordReader & RelatedReader & LogReader;
   readonly feed: Feed;
   readonly channels: Pick<ChannelsConfig, 'slowClientTimeout' | 'clientBuffer'>;
   /** Entries or records that are read at once. */
@@ -63,6 +64,7 @@ export class Hub {
       for (const subscription of [...live]) this.#lag(subscription);
     },
   };
+  readonly #dependents: Dependents;
   #size = 0;
   #closed = false;
 
@@ -86,6 +88,14 @@ export class Hub {
       join: (subscription) => this.#join(subscription),
       expire: (subscription) => this.#end(subscription, 'lost'),
     };
+    this.#dependents = new Dependents({
+      store,
+      ...this.#groupHost,
+      overwhelmed: ({ live }) => {
+        for (const subscription of [...live]) this.#lag(subscription, { from: 'reset', reason: 'related_changed' });
+      },
+      isOpen: () => !this.#closed,
+    });
     feed.listen({ changes: (changes) => this.#deliver(changes), missed: (table) => this.#missed(table) });
   }
 
@@ -106,6 +116,10 @@ export class Hub {
     const { table, id, encoding, sink, since } = options;
     const channel = this.#openChannel(table, id);
     const group = channel.group(encoding, options.selection ?? EVERYTHING, this.#options.feed.head);
+    if (group.selection.dependent !== undefined) {
+      group.dependents = this.#dependents;
+      this.#dependents.add(group, channel);
+    }
     const subscription = new Subscription(channel, group, sink, since ?? 0);
     if (options.suppressEcho) subscription.suppressedSeqs = new Set();
     group.lagging++;
@@ -132,6 +146,8 @@ export class Hub {
     this.#size--;
     subscription.drained();
     channel.removeIfEmpty(group);
+    if (group.selection.dependent !== undefined && group.live.length + group.lagging === 0)
+      this.#dependents.remove(group);
     if (channel.id !== undefined && channel.size === 0) {
       this.#channels.get(channel.table)?.records.delete(channel.id);
     }
@@ -166,10 +182,13 @@ export class Hub {
       channels.table.append(view, this.#groupHost);
       if (change.id !== null) channels.records.get(change.id)?.append(view, this.#groupHost);
     }
+    this.#dependents.deliver(changes);
   }
 
   /** Called when changes left the log unread: live subscriptions read it themselves, which shows what each of them lacks. */
   #missed(table: TablePlan): void {
+    for (const { live } of this.#dependents.groupsOn(table))
+      for (const subscription of [...live]) this.#lag(subscription);
     const channels = this.#channels.get(table);
     if (channels === undefined) return;
     for (const channel of [channels.table, ...channels.records.values()]) {
@@ -184,12 +203,12 @@ export class Hub {
     });
   }
 
-  #lag(subscription: Subscription): void {
+  #lag(subscription: Subscription, start: Start = { from: 'behind' }): void {
     const { group } = subscription;
     group.remove(subscription);
     subscription.state = 'behind';
     group.lagging++;
-    this.#catchUp(subscription, { from: 'behind' });
+    this.#catchUp(subscription, start);
   }
 
   #join(subscription: Subscription): void {

@@ -1,6 +1,7 @@
 import type { Predicate, RelatedTest } from '../query/index.ts';
 import type { Awaitable, Change, StoredRecord } from '../store/store.ts';
 import { type ChangedRecord, type ChangeView, parseRecord } from './change-view.ts';
+import type { DependentPart } from './dependencies/dependency.ts';
 import { type Frame, makeFrame, makeRetained } from './encode.ts';
 
 /** Records that a subscription follows, and the fields of them that it receives. */
@@ -22,6 +23,8 @@ export interface Selection {
   readonly readRelated?: (record: ChangedRecord) => Awaitable<string>;
   /** Sends only the fields that changed of an update. */
   readonly delta?: boolean;
+  /** Part that looks at other tables, whose changes concern the subscription too. */
+  readonly dependent?: DependentPart;
 }
 
 export const EVERYTHING: Selection = { key: '' };
@@ -62,17 +65,22 @@ export function selectChange(selection: Selection, view: ChangeView, related = '
   }
   // Neither before nor after in the filter: nothing is sent, not even the id.
   if (!wasIn()) return undefined;
-  return change.op === 'delete' ? makeFrame(change) : leaveFilter(change);
+  return change.op === 'delete' ? makeFrame(change) : leaveFilter(change, change.id);
 }
 
-function isIn({ matches, sees }: Selection, record: ChangedRecord, test?: RelatedTest): boolean {
+/** True for a record that the subscription follows and its subscriber may read. */
+export function isIn({ matches, sees }: Selection, record: ChangedRecord, test?: RelatedTest): boolean {
   return (sees?.(record, test) ?? true) && (matches?.(record, test) ?? true);
 }
 
 /** Applies the filter to the published message, and the subscriber's rights to the record that it is about. */
-function selectMessage({ matches, sees }: Selection, { change, previous, after = {} }: ChangeView): Frame | undefined {
-  if (sees !== undefined && (previous === undefined || !sees(previous))) return undefined;
-  return (matches?.(after) ?? true) ? makeFrame(change) : undefined;
+export function selectMessage(
+  { matches, sees }: Selection,
+  { change, previous, after = {} }: ChangeView,
+  test?: RelatedTest,
+): Frame | undefined {
+  if (sees !== undefined && (previous === undefined || !sees(previous, test))) return undefined;
+  return (matches?.(after, test) ?? true) ? makeFrame(change) : undefined;
 }
 
 /**
@@ -92,8 +100,9 @@ export function selectRecord(
   return project(makeRetained(record), { data, related, test }, selection);
 }
 
-function leaveFilter({ op, id, seq, table }: Change): Frame {
-  return { type: 'Delete', op, id, data: keyJson(table, id), seq, reason: 'filter' };
+/** `Delete` of a record that still exists, and that the change has taken out of the subscription. */
+export function leaveFilter({ seq, table }: Change, id: Change['id']): Frame {
+  return { type: 'Delete', op: 'update', id, data: keyJson(table, id), seq, reason: 'filter' };
 }
 
 function keyJson(table: Change['table'], id: Change['id']): string {
@@ -105,11 +114,15 @@ function visibilityChanged({ masked }: Selection, { before = {}, after = {} }: C
   return masked !== undefined && [...masked.values()].some((shows) => shows(before) !== shows(after));
 }
 
-/** Undefined when no field of the selection changed. */
-function makeDelta({ fields, masked }: Selection, view: ChangeView): Frame | undefined {
+/** `Update` with the changed fields; undefined when none of those changed that are shown. */
+export function makeDelta(
+  { fields, masked }: Selection,
+  view: ChangeView,
+  shown?: readonly string[],
+): Frame | undefined {
   const { change, after = {}, previous = {} } = view;
-  const shown = (name: string) => (fields?.includes(name) ?? true) && (masked?.get(name)?.(after) ?? true);
-  const changed = Object.keys(previous).filter(shown);
+  const shows = (name: string) => (fields?.includes(name) ?? true) && (masked?.get(name)?.(after) ?? true);
+  const changed = Object.keys(previous).filter((name) => shown?.includes(name) ?? shows(name));
   if (changed.length === 0) return undefined;
   const data = JSON.stringify(Object.fromEntries(changed.map((name) => [name, after[name] ?? null])));
   return { ...makeFrame(change), data, changed, key: keyJson(change.table, change.id) };

@@ -1,6 +1,6 @@
 import type { Awaitable } from '../store/store.ts';
 import type { ChangeView } from './change-view.ts';
-import type { Encoding } from './encode.ts';
+import { type Encoding, encodeChange, type Frame } from './encode.ts';
 import { CUT_BUFFER_BYTES, FanOutBuffer } from './fan-out/buffer.ts';
 import { relatedOfChange, type Selection, selectChange } from './selection.ts';
 import type { Subscription } from './subscription.ts';
@@ -23,6 +23,8 @@ export interface GroupHost {
 export class ShapeGroup extends FanOutBuffer<Subscription> {
   readonly encoding: Encoding;
   readonly selection: Selection;
+  /** Set for a group that looks at other tables: the position up to which its changes are done. */
+  dependents: { settled(lastSeq: number): number } | undefined;
   /** Number of subscriptions that read the log or a snapshot and will join the live ones. */
   lagging = 0;
   /** Number of records or changes that fit a subscriber's buffer; a guess until some were written. */
@@ -63,10 +65,18 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
     else this.#append(view, related, host);
   }
 
+  /** Appends the frames of one change, which are one in the buffer: a subscription has all of them or none. */
+  appendFrames(seq: number, frames: readonly Frame[], host: Pick<GroupHost, 'serve'>): void {
+    if (seq <= this.#since) return;
+    const encoded = encodeChange(this.encoding, frames);
+    if (encoded !== undefined) this.#push(seq, encoded, host);
+  }
+
   /** seq up to which everything is in the buffer, or is not for the group, when the feed is at `lastSeq`. */
   settled(lastSeq: number): number {
     const [first] = this.#pending;
-    return first === undefined ? lastSeq : Math.min(lastSeq, first - 1);
+    const head = this.dependents?.settled(lastSeq) ?? lastSeq;
+    return first === undefined ? head : Math.min(head, first - 1);
   }
 
   #appendLater(view: ChangeView, related: Awaitable<string> | undefined, host: GroupHost): void {
@@ -90,9 +100,12 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
 
   #append(view: ChangeView, related: string | undefined, { serve }: GroupHost): void {
     const frame = this.encode(view, related === undefined ? undefined : { related });
-    if (frame === undefined) return;
+    if (frame !== undefined) this.#push(view.change.seq, frame, { serve });
+  }
+
+  #push(seq: number, frame: Buffer, { serve }: Pick<GroupHost, 'serve'>): void {
     this.push(frame);
-    this.#seqs.push(view.change.seq);
+    this.#seqs.push(seq);
     if (this.isTooLong) this.#cut(CUT_BUFFER_BYTES);
     this.remaining = this.live.length;
     serve(this);

@@ -61,7 +61,7 @@ export class Subscription {
   mute(seq: number): void {
     if (this.suppressedSeqs === undefined || seq <= this.position) return;
     // A live subscription receives what is in the buffer and nothing else: its filter may have left this change out.
-    if (this.state === 'live' && !this.group.has(seq)) return;
+    if (this.state === 'live' && !this.group.has(seq) && this.group.settled(seq) >= seq) return;
     this.suppressedSeqs.add(seq);
   }
 

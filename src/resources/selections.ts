@@ -1,8 +1,8 @@
+import { dependentPart, equalOf } from '../hub/dependencies/dependency.ts';
 import type { Selection } from '../hub/selection.ts';
 import {
   type ConditionalField,
   compilePredicate,
-  type Filter,
   type ListQuery,
   type Predicate,
   type SelectedRelation,
@@ -23,17 +23,19 @@ export function makeSelection(query: ListQuery, { table, store, delta = false }:
   if (filter === undefined && sees === undefined && select === undefined && !delta) return { key: '' };
   const fields = select?.fields.map(({ name }) => name);
   const relations = select?.relations ?? [];
-  const equal = (filter && findEqual(filter)) ?? (sees && findEqual(sees));
+  const equal = (filter && equalOf(filter)) ?? (sees && equalOf(sees));
   const masked = select?.masked ?? [];
+  const dependent = dependentPart(table, { filters: [filter, sees], select });
   return {
     key: selectionKey([filter, sees, fields, masked.map(conditionKey), relations.map(relationKey), delta]),
     ...(filter === undefined ? {} : { matches: compilePredicate(filter) }),
     ...(sees === undefined ? {} : { sees: compilePredicate(sees) }),
     ...(masked.length === 0 ? {} : { masked: new Map(masked.map(toMask)) }),
-    ...(equal === undefined ? {} : { equal }),
+    ...(equal === undefined ? {} : { equal: { field: equal.field.name, value: equal.value } }),
     ...(fields === undefined ? {} : { fields }),
     ...(relations.length === 0 ? {} : { readRelated: makeRelatedReader(relations, table, store) }),
     ...(delta ? { delta } : {}),
+    ...(dependent === undefined ? {} : { dependent }),
   };
 }
 
@@ -58,20 +60,4 @@ function relationKey({ relation, select, filter }: SelectedRelation): string {
   const names = [...fields.map(({ name }) => name), ...relations.map(relationKey)];
   const limits = filter === undefined && masked.length === 0 ? '' : selectionKey([filter, masked.map(conditionKey)]);
   return `${relation.name}{${names.join()}}${limits}`;
-}
-
-/** Returns a field that must have one certain value for the filter to hold. */
-function findEqual(filter: Filter): Selection['equal'] {
-  if (filter.type === 'and') {
-    for (const item of filter.items) {
-      const equal = findEqual(item);
-      if (equal !== undefined) return equal;
-    }
-    return undefined;
-  }
-  if (filter.type !== 'compare' || filter.op !== 'eq' || filter.path.fields.length > 1) return undefined;
-  const [{ name, type }] = filter.path.fields;
-  // A list has many values, and a Long has two spellings.
-  if (type.kind === 'list' || (type.kind === 'scalar' && type.name === 'Long')) return undefined;
-  return typeof filter.value === 'bigint' ? undefined : { field: name, value: filter.value };
 }

@@ -2,15 +2,7 @@ import type { Limits } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { ResetReason } from '../hub/encode.ts';
 import type { Selection } from '../hub/selection.ts';
-import {
-  both,
-  type Filter,
-  LIST_PARAMETERS,
-  type ListQuery,
-  parseQueryFor,
-  type ReadPolicy,
-  readsOtherTables,
-} from '../query/index.ts';
+import { both, type Filter, LIST_PARAMETERS, type ListQuery, parseQueryFor, type ReadPolicy } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { RecordKey, RelatedReader } from '../store/store.ts';
 import { makeSelection } from './selections.ts';
@@ -77,11 +69,13 @@ export function parseSubscription(rawQuery: string, scope: SubscriptionScope): S
   if (delta && query.select !== undefined && query.select.relations.length > 0) {
     throw new AppError('INVALID_QUERY', 'delta and relations in select do not go together.');
   }
+  const selection = makeSelection(query, { table, store, delta });
+  checkFollowable(selection);
   const since = others.get('since');
   const client = others.get('client');
   return {
     ...(id === undefined ? {} : { id }),
-    selection: makeSelection(query, { table, store, delta }),
+    selection,
     ...(since === undefined ? {} : { since: parsePosition(since) }),
     retained,
     ...(query.given.has('limit') ? { limit: query.limit } : {}),
@@ -126,22 +120,25 @@ function parseSwitch(others: ReadonlyMap<string, string>, name: string): boolean
   throw new AppError('INVALID_QUERY', `${name} takes true or false.`);
 }
 
+/** Refuses relations over hidden fields, which are not in the changes that a stream follows. */
+function checkFollowable({ dependent }: Selection): void {
+  for (const { path } of dependent?.dependencies ?? []) {
+    const hidden = path.find(({ from, to }) => from?.hidden === true || to?.hidden === true);
+    if (hidden !== undefined) {
+      const { name, from, to } = hidden;
+      throw new AppError(
+        'INVALID_QUERY',
+        `${name} follows the hidden field ${(from ?? to)?.name}: a list can show it, and a stream cannot follow it.`,
+      );
+    }
+  }
+}
+
 /** Refuses parameters that only make sense for a page, or for a query over several tables. */
-function checkStream(
-  { filter, sees, select, given, sort }: ListQuery,
-  retained: boolean,
-  id: RecordKey | undefined,
-): void {
+function checkStream({ given, sort }: ListQuery, retained: boolean, id: RecordKey | undefined): void {
   const refuse = (message: string) => new AppError('INVALID_QUERY', message);
   for (const name of ['offset', 'cursor', 'count']) {
     if (given.has(name)) throw refuse(`${name} is for lists; a stream goes on with since.`);
-  }
-  if (filter !== undefined && readsOtherTables(filter)) {
-    throw refuse('A stream cannot be filtered by records of other tables: it would not hear of their changes.');
-  }
-  const rules = [sees, ...(select?.masked ?? []).map((mask) => mask.filter)];
-  if (rules.some((rule) => rule !== undefined && readsOtherTables(rule))) {
-    throw refuse('A rule of this table looks at other tables: it can be read, and not subscribed to.');
   }
   if (sort.length === 0) return;
   if (!retained || id !== undefined) {

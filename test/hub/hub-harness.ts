@@ -5,7 +5,7 @@ import type { Hub, HubSubscribeOptions } from '../../src/hub/hub.ts';
 import type { EndReason, Sink, Subscription } from '../../src/hub/subscription.ts';
 import type { TablePlan } from '../../src/schema/plan.ts';
 import type { SqliteStore } from '../../src/store/sqlite/store.ts';
-import type { Change, LogReader, RecordReader, Write } from '../../src/store/store.ts';
+import type { Change, LogReader, RecordReader, RelatedReader, Write } from '../../src/store/store.ts';
 import { onlyTable, StoreFolder } from '../store/stores.ts';
 import { Engine, LINES } from '../support/engine.ts';
 
@@ -66,7 +66,7 @@ export interface HubHarnessOptions {
   /** Folder of the store; a new one by default. */
   readonly folder?: StoreFolder;
   /** Wraps the store for the hub. */
-  wrap?(store: SqliteStore): RecordReader & LogReader;
+  wrap?(store: SqliteStore): RecordReader & RelatedReader & LogReader;
 }
 
 /** Store, feed and hub; writes are committed and delivered at once. */

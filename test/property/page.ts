@@ -49,7 +49,9 @@ export class Page {
   get isSettled(): boolean {
     const { subscription } = this.#sink ?? {};
     if (subscription === undefined) return true;
-    return subscription.state === 'live' && subscription.cursor === subscription.group.endOffset;
+    const { state, cursor, group } = subscription;
+    const { head } = this.#rig.feed;
+    return state === 'live' && cursor === group.endOffset && group.settled(head) >= head;
   }
 
   open(): void {

@@ -11,7 +11,7 @@ import { PageCache } from '../../src/resources/read-caches.ts';
 import { TableResource } from '../../src/resources/table/resource.ts';
 import type { Plan, TablePlan } from '../../src/schema/plan.ts';
 import type { ProjectApp } from '../../src/schema/project-app.ts';
-import type { LogReader, RecordReader, Store, StoreOptions } from '../../src/store/store.ts';
+import type { LogReader, RecordReader, RelatedReader, Store, StoreOptions } from '../../src/store/store.ts';
 import { WriteQueue } from '../../src/store/write-queue.ts';
 import { makeFolder } from '../config/folders.ts';
 import { LIMITS } from '../query/tables.ts';
@@ -40,7 +40,7 @@ export interface EngineOptions {
   readonly slowClientTimeout?: number | undefined;
   readonly busyTimeout?: number | undefined;
   /** Store of the hub, and of the write queue, where it is another one: one that is slow, or that counts. */
-  readonly hubStore?: (RecordReader & LogReader) | undefined;
+  readonly hubStore?: (RecordReader & RelatedReader & LogReader) | undefined;
   readonly queueStore?: Store | undefined;
   /** List for the errors, which may outlast this engine. */
   readonly faults?: unknown[];

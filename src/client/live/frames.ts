@@ -4,6 +4,10 @@ interface FrameBase {
   readonly seq: number;
   /** ISO 8601, UTC. */
   readonly timestamp: string;
+  /** seq of the record's own last change, where `seq` is that of a related record's. */
+  readonly record_seq?: number;
+  /** True when another frame of the same change follows. */
+  readonly more?: true;
 }
 
 export interface UpdateFrame<R> extends FrameBase {
@@ -16,7 +20,7 @@ export interface UpdateFrame<R> extends FrameBase {
 
 export interface DeleteFrame extends FrameBase {
   readonly message_type: 'Delete';
-  readonly op: 'delete';
+  readonly op: 'update' | 'delete';
   readonly data: Readonly<Record<string, unknown>>;
   /** Present when the record still exists but no longer matches the query. */
   readonly reason?: 'filter';
@@ -46,7 +50,7 @@ export interface ReadyFrame {
 export interface ResetFrame {
   readonly type: 'reset';
   /** `interrupted`: the connection was lost before the snapshot was complete. */
-  readonly reason: 'position_trimmed' | 'position_unknown' | 'rights_changed' | 'interrupted';
+  readonly reason: 'position_trimmed' | 'position_unknown' | 'rights_changed' | 'related_changed' | 'interrupted';
   readonly seq?: number;
 }
 

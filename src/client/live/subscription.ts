@@ -165,7 +165,8 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
   #receiveChange(frame: ChangeFrame<R>): void {
     if (frame.message_type !== 'Retained') {
       if (this.#position !== undefined && frame.seq <= this.#position) return;
-      if (!this.#isPartial) this.#position = frame.seq;
+      // The position is reached with the last frame of a change.
+      if (!this.#isPartial && frame.more === undefined) this.#position = frame.seq;
     }
     this.#hasBegun = true;
     this.#deliver(frame);

@@ -3,7 +3,7 @@ import type { Section } from '../../config/keys/section.ts';
 import { AppError } from '../../errors.ts';
 import { ChangeView } from '../../hub/change-view.ts';
 import { timestampOf } from '../../hub/encode.ts';
-import { compilePredicate, type Filter, type Predicate, parseFilter } from '../../query/index.ts';
+import { compilePredicate, type Predicate, parseFilter, readsOtherTables } from '../../query/index.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import type { Change } from '../../store/store.ts';
 import type { FlowData } from '../connector.ts';
@@ -71,10 +71,4 @@ function compile(table: TablePlan, text: string): Predicate {
     throw new AppError('INVALID_QUERY', 'A flow cannot be filtered by records of other tables: it would miss changes.');
   }
   return compilePredicate(filter);
-}
-
-function readsOtherTables(filter: Filter): boolean {
-  if (filter.type === 'related') return true;
-  if (filter.type === 'not') return readsOtherTables(filter.item);
-  return (filter.type === 'and' || filter.type === 'or') && filter.items.some(readsOtherTables);
 }

@@ -10,6 +10,10 @@ interface FrameBase {
   readonly seq: number;
   /** ISO 8601, UTC. */
   readonly timestamp: string;
+  /** seq of the record's own last change, where `seq` is that of a related record's. */
+  readonly record_seq?: number;
+  /** True when another frame of the same change follows: its `seq` is reached with the last one. */
+  readonly more?: true;
 }
 
 /** Record that was stored before the subscription began. */

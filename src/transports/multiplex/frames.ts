@@ -1,5 +1,5 @@
 import type { Encoding, Frame, ResetReason } from '../../hub/encode.ts';
-import { timestampOf } from '../../hub/encode.ts';
+import { formatPlace, timestampOf } from '../../hub/encode.ts';
 import { encodeText } from '../socket/text-frames.ts';
 import { chunked, plain } from '../stream/events.ts';
 
@@ -57,13 +57,13 @@ export function makeEncoding(
     frame: (frame: Frame) => {
       const event = eventOf(frame);
       if (event === undefined || (event !== 'retained' && !operations.has(event))) return undefined;
-      const { data, seq, reason } = frame;
+      const { data, seq, reason, more } = frame;
       const why = reason === undefined ? '' : `,"reason":"${reason}"`;
       const json =
         `{"type":"${collection}.${event}","timestamp":"${timestampOf(seq)}","data":${data}` +
-        `,"seq":${seq}${own}${why}}`;
-      // Until `ready`, a snapshot cannot be resumed.
-      return pack(json, event === 'retained' ? undefined : seq);
+        `,"seq":${seq}${own}${why}${formatPlace(frame)}}`;
+      // Until `ready`, a snapshot cannot be resumed, nor a change before its last frame.
+      return pack(json, event === 'retained' || more !== undefined ? undefined : seq);
     },
     ready: (seq: number) => (positions ? pack(control('ready', `,"seq":${seq}`), seq) : undefined),
     reset: (reason: ResetReason, seq: number) =>

@@ -45,9 +45,11 @@ export function formatEvent(event: string, data: string, id?: number): string {
 export function makeSseEncoding(key: string, framing: Framing): FullEncoding {
   return {
     key,
-    // A retained record has no id: until `ready`, the snapshot cannot be resumed.
-    frame: (frame: Frame) =>
-      framing(formatEvent(EVENTS[frame.type], toDataLines(frame), frame.type === 'Retained' ? undefined : frame.seq)),
+    // A retained record has no id: until `ready`, the snapshot cannot be resumed. So it is before the last frame of a change.
+    frame: (frame: Frame) => {
+      const hasId = frame.type !== 'Retained' && frame.more === undefined;
+      return framing(formatEvent(EVENTS[frame.type], toDataLines(frame), hasId ? frame.seq : undefined));
+    },
     ready: (seq: number) => framing(formatEvent('ready', JSON.stringify({ type: 'ready', seq }), seq)),
     reset: (reason: ResetReason, seq: number) =>
       framing(formatEvent('reset', JSON.stringify({ type: 'reset', reason, seq }))),

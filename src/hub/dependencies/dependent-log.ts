@@ -1,0 +1,96 @@
+import type { TablePlan } from '../../schema/plan.ts';
+import type { Change, LogReader, RecordKey, RelatedReader } from '../../store/store.ts';
+import { ChangeView } from '../change-view.ts';
+import type { Frame } from '../encode.ts';
+import type { Selection } from '../selection.ts';
+import { type AffectedRecord, affectedRecords } from './affected.ts';
+import { type DependentPart, isConcerned, lastOf } from './dependency.ts';
+import { dependentFrames } from './dependent-frames.ts';
+import { RelatedHistory } from './related-history.ts';
+
+interface LogPosition {
+  /** Key of the one record that the subscription follows. */
+  readonly id: RecordKey | undefined;
+  readonly after: number;
+  /** Entries of each table that are read at once. */
+  readonly size: number;
+}
+
+/** Next changes of all tables that a subscription looks at. */
+export interface DependentPage {
+  readonly changes: readonly Change[];
+  /** seq up to which every change is in `changes`. */
+  readonly upTo: number;
+}
+
+export function tablesOf({ table, tables }: DependentPart): readonly TablePlan[] {
+  return tables.includes(table) ? tables : [table, ...tables];
+}
+
+/** Reads the next changes, in order. */
+export async function readDependentLog(
+  log: LogReader,
+  part: DependentPart,
+  { id, after, size }: LogPosition,
+): Promise<DependentPage> {
+  let upTo = log.lastSeq;
+  const found: Change[] = [];
+  for (const table of tablesOf(part)) {
+    if (log.lastTableSeq(table) <= after) continue;
+    const isOnlyOwn = table === part.table && !part.tables.includes(table);
+    const page = await log.readLog(table, after, size, isOnlyOwn ? id : undefined);
+    found.push(...page);
+    // The table may have more entries after the last one of a full page.
+    const last = page.at(-1)?.seq;
+    if (page.length === size && last !== undefined) upTo = Math.min(upTo, last);
+  }
+  const changes = found.filter(({ seq }) => seq <= upTo).sort((one, other) => one.seq - other.seq);
+  return { changes, upTo };
+}
+
+/** Makes the frames of changes for one subscription that reads the log. */
+export class LoggedFrames {
+  readonly #selection: Selection;
+  readonly #id: RecordKey | undefined;
+  readonly #history: RelatedHistory;
+
+  /** `from`: position before the first change. */
+  constructor(
+    selection: Selection,
+    id: RecordKey | undefined,
+    { store, from }: { readonly store: RelatedReader & LogReader; readonly from: number },
+  ) {
+    this.#selection = selection;
+    this.#id = id;
+    this.#history = new RelatedHistory(store, from);
+  }
+
+  /** `whole`: the subscriber does not have the records yet. Throws TooMuchRelatedError. */
+  of(change: Change, whole: boolean): Promise<readonly Frame[]> {
+    const view = new ChangeView(change);
+    return this.#history.run(() => {
+      const affected = this.#affected(view);
+      const isMessage = change.op === 'publish' && change.table === this.#selection.dependent?.table;
+      if (affected.size === 0 && !isMessage) return [];
+      return dependentFrames(this.#selection, { view, affected, whole }, this.#history);
+    });
+  }
+
+  #affected(view: ChangeView): ReadonlyMap<RecordKey, AffectedRecord> {
+    const { dependent: part } = this.#selection;
+    const { change } = view;
+    const affected = new Map<RecordKey, AffectedRecord>();
+    if (part === undefined || change.op === 'publish') return affected;
+    const add = (id: RecordKey, record: AffectedRecord) => {
+      if (this.#id === undefined || this.#id === id) affected.set(id, record);
+    };
+    const concerning = part.dependencies.filter(
+      (dependency) => lastOf(dependency.path).target === change.table && isConcerned(dependency, view),
+    );
+    this.#history.each(concerning, ({ path }) => {
+      for (const [id, record] of affectedRecords(this.#history, part.table, path, view)) add(id, record);
+    });
+    if (change.table === part.table && change.id !== null) add(change.id, { before: view.before, after: view.after });
+    return affected;
+  }
+}

@@ -1,0 +1,176 @@
+import type { TablePlan } from '../../schema/plan.ts';
+import type { Change, LogReader, RelatedReader } from '../../store/store.ts';
+import { type ChangedRecord, ChangeView } from '../change-view.ts';
+import type { Channel } from '../channel.ts';
+import type { Frame } from '../encode.ts';
+import type { ShapeGroup } from '../shape-group.ts';
+import { type AffectedRecord, type AffectedRecords, affectedRecords } from './affected.ts';
+import { DependencyIndex, type DependentGroup, type PathGroups, type RequiringGroups } from './dependency-index.ts';
+import { dependentFrames } from './dependent-frames.ts';
+import { TooMuchRelatedError } from './keys.ts';
+import { RelatedHistory } from './related-history.ts';
+
+export interface DependentsOptions {
+  readonly store: RelatedReader & LogReader;
+  /** Called when live subscriptions of the group have frames to receive. */
+  serve(group: ShapeGroup): void;
+  /** Called when a change was too much for a group: its live subscriptions get their state again. */
+  overwhelmed(group: ShapeGroup): void;
+  /** Called when the frames of a change could not be made: live subscriptions have to read the log themselves. */
+  failed(group: ShapeGroup, error: unknown): void;
+  isOpen(): boolean;
+}
+
+type AffectedByGroup = Map<DependentGroup, Map<Frame['id'] & (string | number), AffectedRecord>>;
+
+/** Table of the change's own record, which concerns itself alone. */
+const NO_RECORDS: AffectedRecords = new Map();
+
+/**
+ * Live subscriptions that look at other tables. They get the changes of all those tables one after the other, in log order,
+ * beside the subscriptions that look at one table and wait for nothing.
+ */
+export class Dependents {
+  readonly #options: DependentsOptions;
+  readonly #index = new DependencyIndex();
+  #waiting: Change[] = [];
+  #running: Promise<void> | undefined;
+  /** seq before the oldest change that is not done. */
+  #done = 0;
+
+  constructor(options: DependentsOptions) {
+    this.#options = options;
+  }
+
+  add(group: ShapeGroup, channel: Channel): void {
+    this.#index.add(group, channel);
+  }
+
+  remove(group: ShapeGroup): void {
+    this.#index.remove(group);
+  }
+
+  groupsOn(table: TablePlan): readonly ShapeGroup[] {
+    return this.#index.groupsOn(table);
+  }
+
+  /** seq up to which the groups have everything, when the feed is at `lastSeq`. */
+  settled(lastSeq: number): number {
+    return this.#running === undefined ? lastSeq : Math.min(lastSeq, this.#done);
+  }
+
+  /** Takes committed changes, in order. */
+  deliver(changes: readonly Change[]): void {
+    if (this.#index.size === 0) return;
+    const relevant = changes.filter(({ table }) => this.#index.has(table));
+    if (relevant.length === 0) return;
+    this.#waiting.push(...relevant);
+    if (this.#running !== undefined) return;
+    this.#done = (relevant[0] as Change).seq - 1;
+    this.#running = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0 && this.#options.isOpen()) {
+      const changes = this.#waiting;
+      this.#waiting = [];
+      const history = new RelatedHistory(this.#options.store, (changes[0] as Change).seq - 1);
+      for (const change of changes) {
+        await this.#apply(new ChangeView(change), history);
+        this.#done = change.seq;
+      }
+    }
+    this.#running = undefined;
+  }
+
+  async #apply(view: ChangeView, history: RelatedHistory): Promise<void> {
+    const affected: AffectedByGroup = new Map();
+    await this.#addOwn(view, history, affected);
+    for (const { end, groups } of this.#index.endsOf(view))
+      await this.#addEnd(view, history, { end, groups, affected });
+    for (const [{ group }, records] of affected) {
+      await this.#guard([group], async () => {
+        if (group.live.length === 0) return group.clear(view.change.seq);
+        const change = { view, affected: records };
+        const frames = await history.run(() => dependentFrames(group.selection, change, history));
+        group.appendFrames(view.change.seq, frames, this.#options);
+      });
+    }
+  }
+
+  /** Adds the groups of the changed record's own table. */
+  async #addOwn(view: ChangeView, history: RelatedHistory, affected: AffectedByGroup): Promise<void> {
+    const { groups, requiring } = this.#index.ownGroups(view);
+    const { id } = view.change;
+    for (const one of requiring) {
+      const all = [...one.byValue.values()].flatMap((set) => [...set]);
+      const found = await history
+        .run(() => requiringGroups(one, view, history))
+        .catch((error: unknown) => {
+          // Too many to look them up: each group looks for itself.
+          if (error instanceof TooMuchRelatedError) return all;
+          throw error;
+        });
+      for (const group of found) groups.add(group);
+    }
+    for (const group of groups) {
+      const record = { before: view.before, after: view.after };
+      affected.set(group, new Map(id === null || view.change.op === 'publish' ? [] : [[id, record]]));
+    }
+  }
+
+  /** Adds the groups that look at the changed record, with the records that lead to it. */
+  async #addEnd(
+    view: ChangeView,
+    history: RelatedHistory,
+    { end, groups, affected }: { end: PathGroups; groups: ReadonlySet<DependentGroup>; affected: AffectedByGroup },
+  ): Promise<void> {
+    let records = NO_RECORDS;
+    await this.#guard(
+      [...groups].map(({ group }) => group),
+      async () => {
+        records = await history.run(() => affectedRecords(history, end.table, end.path, view));
+      },
+    );
+    for (const entry of records.size === 0 ? [] : groups) {
+      const known = affected.get(entry) ?? new Map<string | number, AffectedRecord>();
+      for (const [id, record] of records) if (entry.id === undefined || entry.id === id) known.set(id, record);
+      if (known.size > 0) affected.set(entry, known);
+    }
+  }
+
+  async #guard(groups: readonly ShapeGroup[], work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      for (const group of groups) {
+        if (error instanceof TooMuchRelatedError) this.#options.overwhelmed(group);
+        else this.#options.failed(group, error);
+      }
+    }
+  }
+}
+
+/** Groups that require a value which the changed record, or one that it leads to, has or had. */
+function requiringGroups(
+  { path, field, byValue }: RequiringGroups,
+  view: ChangeView,
+  history: RelatedHistory,
+): ReadonlySet<DependentGroup> {
+  const { table, seq, op } = view.change;
+  const groups = new Set<DependentGroup>();
+  const images = op === 'publish' ? [view.previous, view.after] : [view.before, view.after];
+  history.each([0, 1], (index) => {
+    const at = index === 0 && op !== 'publish' ? seq - 1 : seq;
+    let records: readonly ChangedRecord[] = images[index] === undefined ? [] : [images[index]];
+    let owner = table;
+    for (const relation of path) {
+      const next: ChangedRecord[] = [];
+      history.each(records, (record) => void next.push(...history.related(relation, record, { table: owner, at })));
+      records = next;
+      owner = relation.target;
+    }
+    for (const record of records) for (const group of byValue.get(record[field.name]) ?? []) groups.add(group);
+  });
+  return groups;
+}

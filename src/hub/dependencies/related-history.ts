@@ -1,0 +1,226 @@
+import { type Filter, predicateOf, type RelatedTest } from '../../query/index.ts';
+import type { FieldPlan, RelationPlan, TablePlan } from '../../schema/plan.ts';
+import type { LogReader, RecordKey, RelatedReader } from '../../store/store.ts';
+import { type ChangedRecord, parseRecord } from '../change-view.ts';
+import { keysOf, TooMuchRelatedError } from './keys.ts';
+import { LaterChanges } from './later-changes.ts';
+
+/** Records that one value of a relation may lead to; beyond, only those are read that meet the condition. */
+const MAX_RELATED_RECORDS = 1000;
+
+/** Thrown by a look at records that have to be read first. */
+class NotLoadedError extends Error {}
+
+type Rows = readonly ChangedRecord[];
+
+/** Read of the records whose field has one of the values; with a filter only those that meet it. */
+interface RelatedReading {
+  readonly table: TablePlan;
+  readonly field: FieldPlan;
+  readonly filter: Filter | undefined;
+  /** Rows by value; undefined where they are too many. */
+  readonly rows: Map<RecordKey, Rows | undefined>;
+  readonly missing: Set<RecordKey>;
+}
+
+/**
+ * Records of an application as they were at any position from `from` on: what the store has now, with the later changes
+ * undone. Looks are synchronous; what is not in memory is read in a batch, and `run` looks again.
+ */
+export class RelatedHistory {
+  readonly #store: RelatedReader & LogReader;
+  readonly #later: LaterChanges;
+  readonly #readings = new Map<FieldPlan, Map<Filter | undefined, RelatedReading>>();
+  readonly #tests = new Map<TablePlan, Map<number, RelatedTest>>();
+  readonly #seqs = new WeakMap<ChangedRecord, number>();
+  /** Values of a field in rows that are looked through repeatedly. */
+  readonly #values = new WeakMap<Rows, Map<FieldPlan, ReadonlySet<unknown>>>();
+
+  constructor(store: RelatedReader & LogReader, from: number) {
+    this.#store = store;
+    this.#later = new LaterChanges(store, from);
+  }
+
+  /** Returns the seq of a record's last change; undefined for one that has changed since. */
+  seqOf(record: ChangedRecord): number | undefined {
+    return this.#seqs.get(record);
+  }
+
+  /** Returns the result of `use`, which does nothing but look; it is called again when something had to be read. */
+  async run<T>(use: () => T): Promise<T> {
+    for (;;) {
+      try {
+        return use();
+      } catch (error) {
+        if (!(error instanceof NotLoadedError)) throw error;
+      }
+      await this.#load();
+    }
+  }
+
+  /** Calls `look` for each item, so that what they all need is read at once. */
+  each<T>(items: Iterable<T>, look: (item: T) => void): void {
+    let notLoaded: NotLoadedError | undefined;
+    for (const item of items) {
+      try {
+        look(item);
+      } catch (error) {
+        if (!(error instanceof NotLoadedError)) throw error;
+        notLoaded = error;
+      }
+    }
+    if (notLoaded !== undefined) throw notLoaded;
+  }
+
+  /** Test of the records that were related at a position to one of `table`. */
+  testAt(table: TablePlan, at: number): RelatedTest {
+    const tests = this.#tests.get(table) ?? new Map<number, RelatedTest>();
+    this.#tests.set(table, tests);
+    let test = tests.get(at);
+    if (test === undefined) {
+      test = ({ relation, item }, record) => {
+        const rows = this.related(relation, record, { table, at, filter: item });
+        if (item === undefined) return rows.length > 0;
+        if (item.type === 'compare' && item.op === 'eq' && isPlain(item.path.fields)) {
+          return this.#has(rows, item.path.fields[0], item.value);
+        }
+        const matches = predicateOf(item);
+        const inner = this.testAt(relation.target, at);
+        let found = false;
+        this.each(rows, (row) => {
+          found ||= matches(row, inner);
+        });
+        return found;
+      };
+      tests.set(at, test);
+    }
+    return test;
+  }
+
+  /** Test of a record of `table` as it and the related ones were at a position. */
+  filterAt(filter: Filter, table: TablePlan, at: number): (record: ChangedRecord) => boolean {
+    const matches = predicateOf(filter);
+    const test = this.testAt(table, at);
+    return (record) => matches(record, test);
+  }
+
+  /** Returns the records to which a relation of a record of `table` led; with many of them perhaps only those that meet the filter. */
+  related(
+    { from, to, target }: RelationPlan,
+    record: ChangedRecord,
+    { table, at, filter }: { readonly table: TablePlan; readonly at: number; readonly filter?: Filter | undefined },
+  ): Rows {
+    const keys = keysOf(record[(from ?? table.primaryKey).name]);
+    const field = from === undefined ? (to as FieldPlan) : target.primaryKey;
+    if (keys.length === 1) return this.recordsBy(target, field, { value: keys[0] as RecordKey, at, filter });
+    const found: ChangedRecord[] = [];
+    this.each(keys, (value) => void found.push(...this.recordsBy(target, field, { value, at, filter })));
+    return found;
+  }
+
+  /** Returns the records whose field had the value, in no certain order. */
+  recordsBy(
+    table: TablePlan,
+    field: FieldPlan,
+    { value, at, filter }: { readonly value: RecordKey; readonly at: number; readonly filter?: Filter | undefined },
+  ): Rows {
+    const rows = this.#rowsOf(this.#reading(table, field, undefined), value);
+    if (rows !== undefined) return this.#later.undo(rows, { table, field, value, at });
+    const narrow = filter && leavesOf(filter);
+    if (narrow === undefined) throw new TooMuchRelatedError();
+    const few = this.#rowsOf(this.#reading(table, field, narrow), value);
+    if (few === undefined) throw new TooMuchRelatedError();
+    const test = predicateOf(narrow);
+    return this.#later.undo(few, { table, field, value, at }).filter((row) => test(row));
+  }
+
+  #has(rows: Rows, field: FieldPlan, value: unknown): boolean {
+    const byField = this.#values.get(rows) ?? new Map<FieldPlan, ReadonlySet<unknown>>();
+    this.#values.set(rows, byField);
+    let values = byField.get(field);
+    if (values === undefined) {
+      values = new Set(rows.map((row) => row[field.name]));
+      byField.set(field, values);
+    }
+    return values.has(value);
+  }
+
+  #rowsOf(reading: RelatedReading, value: RecordKey): Rows | undefined {
+    if (!reading.rows.has(value)) {
+      reading.missing.add(value);
+      throw new NotLoadedError();
+    }
+    return reading.rows.get(value);
+  }
+
+  #reading(table: TablePlan, field: FieldPlan, filter: Filter | undefined): RelatedReading {
+    const readings = this.#readings.get(field) ?? new Map<Filter | undefined, RelatedReading>();
+    this.#readings.set(field, readings);
+    let reading = readings.get(filter);
+    if (reading === undefined) {
+      reading = { table, field, filter, rows: new Map(), missing: new Set() };
+      readings.set(filter, reading);
+    }
+    return reading;
+  }
+
+  async #load(): Promise<void> {
+    const tables = new Set<TablePlan>();
+    for (const readings of this.#readings.values()) {
+      for (const reading of readings.values()) {
+        if (reading.missing.size === 0) continue;
+        tables.add(reading.table);
+        await this.#read(reading, [...reading.missing]);
+        reading.missing.clear();
+      }
+    }
+    // Afterwards, so that every change is known that the records may have in them already.
+    for (const table of tables) await this.#later.load(table);
+  }
+
+  async #read(reading: RelatedReading, values: readonly RecordKey[]): Promise<void> {
+    const { table, field, filter, rows } = reading;
+    const limit = MAX_RELATED_RECORDS + 1;
+    const found = await this.#store.recordsBy(table, { field, values, filter, limit });
+    if (found.length === limit) {
+      const [only] = values;
+      if (values.length === 1 && only !== undefined) rows.set(only, undefined);
+      else for (const value of values) await this.#read(reading, [value]);
+      return;
+    }
+    const byValue = new Map<RecordKey, ChangedRecord[]>(values.map((value) => [value, []]));
+    for (const { json, seq } of found) {
+      const record = parseRecord(json);
+      this.#seqs.set(record, seq);
+      for (const key of keysOf(record[field.name])) byValue.get(key)?.push(record);
+    }
+    for (const [value, records] of byValue) rows.set(value, records);
+  }
+}
+
+/** True for one field whose JSON values are compared as they are. */
+function isPlain([field, ...more]: readonly FieldPlan[]): boolean {
+  const { kind } = field?.type ?? { kind: 'list' };
+  const isLong = field?.type.kind === 'scalar' && field.type.name === 'Long';
+  return more.length === 0 && (kind === 'scalar' || kind === 'enum') && !isLong;
+}
+
+const leaves = new WeakMap<Filter, Filter>();
+
+/** Returns a part of the filter that looks at the record alone, which every record meets that meets the filter. */
+function leavesOf(filter: Filter): Filter | undefined {
+  if (filter.type !== 'and') return isLeaf(filter) ? filter : undefined;
+  let narrow = leaves.get(filter);
+  if (narrow === undefined) {
+    const items = filter.items.filter(isLeaf);
+    if (items.length === 0) return undefined;
+    narrow = { type: 'and', items };
+    leaves.set(filter, narrow);
+  }
+  return narrow;
+}
+
+function isLeaf(filter: Filter): boolean {
+  if (filter.type === 'and' || filter.type === 'or') return filter.items.every(isLeaf);
+  return filter.type === 'not' ? isLeaf(filter.item) : filter.type !== 'related';
+}
