@@ -75,6 +75,7 @@ function registerDocuments(server: FastifyInstance, app: OpenApp, config: Server
     secure: isSecure({ tls }),
     capabilities: CAPABILITIES,
     auth: auth !== undefined,
+    live: app.config.realtime.enabled,
   };
   const describe = () => describeOperations(app, config);
   const page = { hasOwnPage: app.config.web !== undefined, hasUsers: auth?.config.users === true };
@@ -154,6 +155,8 @@ export async function describeOperations(
   if (app.realtime.enabled) {
     const { describeGateway } = await import('../transports/multiplex/contract.ts');
     described.push(describeGateway(app.realtime.path));
+    const { describeLive } = await import('../transports/live/contract.ts');
+    described.push(describeLive());
   }
   if (auth !== undefined) {
     const { describeAuthRoutes } = await import('../openapi/operations/auth.ts');

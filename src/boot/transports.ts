@@ -28,6 +28,10 @@ export const TRANSPORTS: Readonly<Record<string, TransportEntry>> = {
     accepts: ({ config }) => config.realtime.enabled,
     load: async () => (await import('../transports/multiplex/multiplex.ts')).createMultiplexTransport,
   },
+  live: {
+    accepts: ({ config }) => config.realtime.enabled,
+    load: async () => (await import('../transports/live/live.ts')).createLiveTransport,
+  },
   routes: {
     accepts: ({ config }) => config.routes.length > 0,
     load: async () => (await import('../transports/routes/routes.ts')).createRoutesTransport,

@@ -1,5 +1,5 @@
 import { LIST_PARAMETERS } from '../query/list-query.ts';
-import { SUBPROTOCOLS, USUAL_MEDIA_TYPES } from '../server/content/formats.ts';
+import { LIVE_SUBPROTOCOLS, SUBPROTOCOLS, USUAL_MEDIA_TYPES } from '../server/content/formats.ts';
 
 /** Features of the REST handlers and channels. The documents describe no others. */
 export interface Capabilities {
@@ -7,6 +7,8 @@ export interface Capabilities {
   readonly mediaTypes: readonly [string, ...string[]];
   /** Names for `Sec-WebSocket-Protocol`. */
   readonly subprotocols: readonly string[];
+  /** Those of protocol v1. */
+  readonly liveSubprotocols: readonly string[];
   /** `PATCH` and `DELETE` on a whole list. */
   readonly bulk: boolean;
   /** `cursor=` and the `Link` header of a list. */
@@ -22,6 +24,7 @@ export interface Capabilities {
 export const CAPABILITIES: Capabilities = {
   mediaTypes: USUAL_MEDIA_TYPES,
   subprotocols: [...SUBPROTOCOLS.keys()],
+  liveSubprotocols: [...LIVE_SUBPROTOCOLS.keys()],
   bulk: true,
   cursor: LIST_PARAMETERS.has('cursor'),
   count: LIST_PARAMETERS.has('count'),

@@ -34,6 +34,8 @@ export interface ContractSource {
   readonly capabilities: Capabilities;
   /** True when authentication is on. */
   readonly auth: boolean;
+  /** True when protocol v1 is served. */
+  readonly live?: boolean;
   /** Operations that belong to no table. */
   readonly described?: readonly Described[];
 }

@@ -105,7 +105,8 @@ export function parsePosition(text: string): number {
   throw new AppError('INVALID_POSITION', 'A position is the seq of a frame: a whole number of at most 16 digits.');
 }
 
-function checkClient(text: string): string {
+/** Checks the id that a client gave itself. Throws INVALID_QUERY. */
+export function checkClient(text: string): string {
   if (CLIENT.test(text)) return text;
   throw new AppError(
     'INVALID_QUERY',

@@ -129,6 +129,21 @@ const SOCKETS: readonly SocketKind[] = [
     },
   },
   {
+    name: 'WebSocket of protocol v1',
+    path: '_/live',
+    hasHooks: true,
+    // A subscription that is not allowed any more ends alone.
+    ends: { ...SOCKET_ENDS, forbidden: undefined },
+    message: '{"type":"ping"}',
+    waitingMessage: (spaces) => `{"type":"ping"${' '.repeat(spaces)}}`,
+    async open(server, token) {
+      const client = await LiveSocket.open(server.wsUrl('_/live'), { token });
+      client.send(V1_SUBSCRIBE);
+      await client.messages.next(({ type }) => type === 'subscribed');
+      return client;
+    },
+  },
+  {
     name: 'WebSocket of a route',
     path: 'api/live',
     hasHooks: true,
@@ -160,7 +175,29 @@ const SOCKETS: readonly SocketKind[] = [
   },
 ];
 
+const V1_SUBSCRIBE = '{"type":"subscribe","id":1,"query":"Note"}';
+
 const STREAMS: readonly ConnectionKind[] = [
+  {
+    name: 'stream of protocol v1',
+    path: '_/live',
+    hasHooks: true,
+    ends: {
+      expired: '{"type":"close","code":4401,"reason":"token expired"}',
+      revoked: '{"type":"close","code":4403,"reason":"not allowed any more"}',
+      forbidden: undefined,
+      slow: /^cut off$|"code":4408/,
+      stopped: /"code":1001/,
+    },
+    async open(server, token) {
+      const client = await LiveStream.open(server.url('_/live'), { token });
+      const { post } = await client.messages.next();
+      const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
+      await fetch(server.url(`_/${post}`), { method: 'POST', headers, body: V1_SUBSCRIBE });
+      await client.messages.next(({ type }) => type === 'subscribed');
+      return client;
+    },
+  },
   streamKind({ name: 'stream of a table', path: 'Note', hasHooks: true, ends: STREAM_ENDS }),
   streamKind({
     name: 'multiplexed stream',

@@ -9,6 +9,7 @@ import type { Plan } from '../../src/schema/plan.ts';
 export const EVERYTHING: Capabilities = {
   mediaTypes: ['application/json', 'application/x-ndjson', 'text/csv', 'application/cbor', 'application/vnd.msgpack'],
   subprotocols: ['tablecast.json', 'tablecast.cbor', 'tablecast.msgpack'],
+  liveSubprotocols: ['tablecast.v1.json', 'tablecast.v1.cbor', 'tablecast.v1.msgpack'],
   bulk: true,
   cursor: true,
   count: true,

@@ -23,6 +23,7 @@ describe('the documents', () => {
     expect(await openApiMistakes(makeOpenApi(sourceOf(plan)))).toEqual([]);
     expect(await openApiMistakes(makeOpenApi(sourceOf(plan, EVERYTHING), { media: 'all' }))).toEqual([]);
     expect(asyncApiMistakes(makeAsyncApi(sourceOf(plan)))).toEqual([]);
+    expect(asyncApiMistakes(makeAsyncApi({ ...sourceOf(plan), live: true }))).toEqual([]);
     expect(asyncApiMistakes(makeAsyncApi(sourceOf(plan, EVERYTHING)))).toEqual([]);
   });
 

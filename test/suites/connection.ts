@@ -16,7 +16,7 @@ import {
 import { until } from '../support/wait.ts';
 
 /** Connections that `startWithKeys` allows in all. */
-export const MAX_CONNECTIONS = 8;
+export const MAX_CONNECTIONS = 10;
 /** Messages that one client may send in one go. */
 export const MAX_MESSAGES = 100;
 const LARGE_MESSAGES = 80;

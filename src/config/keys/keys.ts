@@ -186,7 +186,7 @@ export const APP_KEYS: Keys<AppSettings> = {
     maxCount: countKey(1_000_000, { what: 'Maximum number of entries; the oldest are removed first' }),
   },
   realtime: {
-    enabled: booleanKey(true, { what: 'Whether the multiplexed protocol is served' }),
+    enabled: booleanKey(true, { what: 'Whether protocol v1 (`/_/live`) and the multiplexed protocol are served' }),
     path: pathKey('/api/v1/realtime', {
       what: 'Path of the multiplexed protocol, with `/ws` and `/subscribe` below it: behind `/{app_id}` and, for the default application, also without it',
     }),
@@ -267,7 +267,7 @@ const LIMIT_KEYS: Keys<Limits> = {
   ),
   subscriptions: countKey(
     100,
-    { what: 'Subscriptions of one connection of the multiplexed protocol' },
+    { what: 'Subscriptions of one connection of protocol v1 or the multiplexed protocol' },
     { max: 10_000 },
   ),
   message: sizeKey('512KiB', { what: 'One message of a WebSocket client' }),

@@ -6,6 +6,7 @@ import { idParameter } from '../parameters.ts';
 import { componentSchemas } from '../schemas/component-schemas.ts';
 import { nameMessages, titled } from '../schemas/named-schemas.ts';
 import type { Part } from '../schemas/schemas.ts';
+import { LIVE_CHANNEL, liveChannel, liveMessages } from './live.ts';
 import { channelMessages, controlMessages } from './messages.ts';
 
 const ABOUT = [
@@ -14,14 +15,27 @@ const ABOUT = [
 ].join(' ');
 
 /** Makes the AsyncAPI 3.0 document of the WebSocket channels, from the server's side: it sends changes, and receives writes. */
-export function makeAsyncApi({ plan, version, limits, secure, host, capabilities }: ContractSource): Part {
+export function makeAsyncApi({
+  plan,
+  version,
+  limits,
+  secure,
+  host,
+  capabilities,
+  live = false,
+}: ContractSource): Part {
   const tables = exportedTables(plan).filter((table) => table.transports.has('ws') && isOffered(table, 'subscribe'));
-  const channels = tables.flatMap((table) => [
+  const channels: NamedChannel[] = tables.flatMap((table) => [
     tableChannel(table, capabilities),
     recordChannel(table, limits.id, capabilities),
   ]);
+  if (live) channels.push([LIVE_CHANNEL, liveChannel(capabilities)]);
   const all = tables.flatMap((table) => Object.entries(channelMessages(table, capabilities)));
-  const { messages, schemas } = nameMessages({ ...Object.fromEntries(all), ...controlMessages() });
+  const { messages, schemas } = nameMessages({
+    ...Object.fromEntries(all),
+    ...controlMessages(),
+    ...(live ? liveMessages() : {}),
+  });
   return {
     asyncapi: '3.0.0',
     info: { title: plan.appId, version, description: ABOUT },

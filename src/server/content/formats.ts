@@ -15,6 +15,13 @@ export const SUBPROTOCOLS: ReadonlyMap<string, MessageFormat> = new Map([
   ['tablecast.msgpack', 'msgpack'],
 ]);
 
+/** The same for protocol v1. */
+export const LIVE_SUBPROTOCOLS: ReadonlyMap<string, MessageFormat> = new Map([
+  ['tablecast.v1.json', 'json'],
+  ['tablecast.v1.cbor', 'cbor'],
+  ['tablecast.v1.msgpack', 'msgpack'],
+]);
+
 interface MediaTypes {
   /** Names, the usual one first; a client that asks for another name gets that name. */
   readonly names: readonly [string, ...string[]];

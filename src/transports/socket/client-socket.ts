@@ -156,7 +156,7 @@ export abstract class ClientSocket implements Connection, Sink, SocketOwner {
   }
 
   /** Reports what is wrong with a message; too many such messages close the connection. */
-  protected reject(message: object): void {
+  reject(message: object): void {
     this.answer(message);
     this.#errors ??= new ErrorCount();
     if (this.#errors.add()) this.close(1008, `more than ${MAX_ERRORS} bad messages in ${ERROR_WINDOW_SECONDS} s`);

@@ -22,15 +22,18 @@ export function readOffers(header: string | undefined): readonly string[] {
  * chosen only when it is the only one: browsers break off when none of their offers comes back. Throws BAD_REQUEST when
  * no name is known: a client whose offers are all ignored ends the connection without a reason.
  */
-export function chooseSubprotocol(offers: readonly string[]): Subprotocol {
+export function chooseSubprotocol(
+  offers: readonly string[],
+  known: ReadonlyMap<string, MessageFormat> = SUBPROTOCOLS,
+): Subprotocol {
   const names = offers.filter((name) => !isCredentialOffer(name));
   if (names.length === 0) return { name: offers[0], format: 'json' };
   for (const name of names) {
-    const format = SUBPROTOCOLS.get(name);
+    const format = known.get(name);
     if (format !== undefined) return { name, format };
   }
   throw new AppError(
     'BAD_REQUEST',
-    `None of the offered subprotocols is spoken here; there are ${[...SUBPROTOCOLS.keys()].join(', ')}.`,
+    `None of the offered subprotocols is spoken here; there are ${[...known.keys()].join(', ')}.`,
   );
 }

@@ -1,0 +1,167 @@
+import { ERRORS } from '../../errors.ts';
+import type { Capabilities } from '../capabilities.ts';
+import type { Part } from '../schemas/schemas.ts';
+
+/** Name of the channel, which no table can have: types do not begin with an underscore. */
+export const LIVE_CHANNEL = '_live';
+
+const text: Part = { type: 'string' };
+const ID: Part = { type: ['string', 'integer'], description: 'Name that the client gives to a subscription.' };
+const IDS: Part = { type: 'array', items: ID, description: 'The subscriptions that the message is for.' };
+const REF: Part = { type: ['string', 'number'], description: 'Name that the client gives to a request.' };
+const POSITION: Part = { type: 'string', description: 'Position in the log: opaque.' };
+const KEY: Part = { type: ['string', 'integer', 'null'], description: 'Key of a record.' };
+const TIME: Part = { type: 'string', format: 'date-time' };
+const COUNT: Part = { type: 'integer', minimum: 0 };
+const EXPIRY: Part = { type: ['string', 'null'], format: 'date-time' };
+const RECORD: Part = {
+  type: 'object',
+  properties: { id: KEY, seq: POSITION, data: { type: 'object' } },
+  required: ['id', 'seq', 'data'],
+};
+
+interface MessageParts {
+  readonly summary: string;
+  readonly properties: Part;
+  readonly required?: readonly string[];
+}
+
+const CLIENT: Readonly<Record<string, MessageParts>> = {
+  subscribe: {
+    summary: 'Opens a subscription to a list or a record, by its address and query.',
+    properties: {
+      id: ID,
+      query: { ...text, description: 'Address below `/{app_id}/` with its query string: `Message?status==open`.' },
+      since: POSITION,
+      snapshot: { type: 'boolean', default: true },
+      credit: { type: 'object', properties: { frames: COUNT, bytes: COUNT } },
+    },
+    required: ['id', 'query'],
+  },
+  unsubscribe: { summary: 'Ends a subscription.', properties: { id: ID }, required: ['id'] },
+  credit: {
+    summary: 'Lets the server send more for a subscription.',
+    properties: { id: ID, frames: COUNT, bytes: COUNT },
+    required: ['id'],
+  },
+  write: {
+    summary: 'Writes a record, or publishes a message.',
+    properties: {
+      op: { enum: ['create', 'put', 'patch', 'delete', 'publish'] },
+      table: text,
+      key: KEY,
+      data: {},
+      if_seq: { type: ['string', 'null'] },
+      return: { const: 'record' },
+      ref: REF,
+    },
+    required: ['op', 'table'],
+  },
+  auth: { summary: 'Continues with a newer token.', properties: { token: text, ref: REF }, required: ['token'] },
+  ping: { summary: 'Is answered with `pong`.', properties: { ref: REF } },
+};
+
+const CHANGE = { s: IDS, seq: POSITION, id: KEY, time: TIME, data: {} };
+const CHANGE_MEMBERS = Object.keys(CHANGE);
+
+const SERVER: Readonly<Record<string, MessageParts>> = {
+  hello: {
+    summary: 'The first message.',
+    properties: {
+      protocol: { const: 'tablecast.v1' },
+      connection: text,
+      schema: text,
+      limits: { type: 'object', additionalProperties: COUNT },
+      expires_at: EXPIRY,
+      post: text,
+    },
+    required: ['protocol', 'connection', 'schema', 'limits'],
+  },
+  subscribed: { summary: 'The subscription is open.', properties: { id: ID }, required: ['id'] },
+  unsubscribed: { summary: 'The subscription has ended.', properties: { id: ID }, required: ['id'] },
+  page: {
+    summary: 'Records of the snapshot.',
+    properties: { s: IDS, records: { type: 'array', items: RECORD } },
+    required: ['s', 'records'],
+  },
+  ready: { summary: 'What follows is live.', properties: { s: IDS, seq: POSITION }, required: ['s', 'seq'] },
+  reset: {
+    summary: 'The whole state follows.',
+    properties: {
+      s: IDS,
+      seq: POSITION,
+      reason: { enum: ['position_trimmed', 'position_unknown', 'rights_changed'] },
+    },
+    required: ['s', 'seq', 'reason'],
+  },
+  update: {
+    summary: 'A record after a change.',
+    properties: { ...CHANGE, op: { enum: ['create', 'update'] }, changed: { type: 'array', items: text } },
+    required: [...CHANGE_MEMBERS, 'op'],
+  },
+  delete: {
+    summary: 'A record is not in the list any more.',
+    properties: { ...CHANGE, reason: text },
+    required: CHANGE_MEMBERS,
+  },
+  publish: { summary: 'A message that was published.', properties: CHANGE, required: CHANGE_MEMBERS },
+  ack: {
+    summary: 'A write is committed.',
+    properties: {
+      ref: REF,
+      key: KEY,
+      seq: POSITION,
+      changed: { type: 'boolean' },
+      delivered: COUNT,
+      data: {},
+      replayed: { const: true },
+    },
+    required: ['ref', 'key', 'seq', 'changed'],
+  },
+  error: {
+    summary: 'A subscription does not exist, or a request was not done.',
+    properties: {
+      id: ID,
+      ref: REF,
+      problem: {
+        type: 'object',
+        properties: { code: { enum: Object.keys(ERRORS) }, status: COUNT, detail: text },
+        required: ['code', 'status', 'detail'],
+      },
+    },
+    required: ['problem'],
+  },
+  auth: { summary: 'The token was accepted.', properties: { expires_at: EXPIRY, ref: REF }, required: ['expires_at'] },
+  expiring: { summary: 'The token ends soon.', properties: { expires_at: EXPIRY }, required: ['expires_at'] },
+  pong: { summary: 'The answer to `ping`.', properties: { ref: REF } },
+};
+
+/** Describes the messages of protocol v1, by their names in the document. */
+export function liveMessages(): Readonly<Record<string, Part>> {
+  const all = (prefix: string, messages: Readonly<Record<string, MessageParts>>) =>
+    Object.entries(messages).map(([type, one]) => [`${LIVE_CHANNEL}.${prefix}${type}`, toMessage(type, one)] as const);
+  return Object.fromEntries([...all('client.', CLIENT), ...all('', SERVER)]);
+}
+
+function toMessage(type: string, { summary, properties, required = [] }: MessageParts): Part {
+  const payload = {
+    type: 'object',
+    properties: { type: { const: type }, ...properties },
+    required: ['type', ...required],
+  };
+  return { name: type, summary, payload };
+}
+
+/** Describes the connection of protocol v1. */
+export function liveChannel({ liveSubprotocols }: Capabilities): Part {
+  const protocol = { type: 'string', enum: liveSubprotocols, description: 'How messages are written.' };
+  const headers = { type: 'object', properties: { 'Sec-WebSocket-Protocol': protocol } };
+  return {
+    address: '/_/live',
+    title: 'Protocol v1: everything live over one connection',
+    messages: Object.fromEntries(
+      Object.keys(liveMessages()).map((name) => [name, { $ref: `#/components/messages/${name}` }]),
+    ),
+    bindings: { ws: { method: 'GET', headers, bindingVersion: '0.1.0' } },
+  };
+}

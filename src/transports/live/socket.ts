@@ -1,0 +1,67 @@
+import type { Socket } from 'node:net';
+import type { WebSocket } from 'ws';
+import { endIfExpired } from '../../auth/connections.ts';
+import type { Identity } from '../../auth/identity.ts';
+import { ClientSocket, MAX_UNREAD_BYTES, type SocketLimits } from '../socket/client-socket.ts';
+import { encodeFrame } from '../socket/text-frames.ts';
+import type { LiveCodec } from './codec.ts';
+import { ConnectionOutput } from './output.ts';
+import { type LiveClient, LiveSession, type LiveSessionOptions } from './session.ts';
+
+export interface LiveSocketOptions extends Omit<LiveSessionOptions, 'client'> {
+  readonly identity: Identity;
+  readonly codec: LiveCodec;
+  readonly limits: SocketLimits;
+}
+
+/** A WebSocket that speaks protocol v1. */
+export class LiveSocket extends ClientSocket implements LiveClient {
+  identity: Identity;
+  readonly output: ConnectionOutput;
+  readonly session: LiveSession;
+  readonly #codec: LiveCodec;
+
+  constructor(ws: WebSocket, socket: Socket, { identity, codec, limits, ...options }: LiveSocketOptions) {
+    super(ws, socket, limits);
+    this.identity = identity;
+    this.#codec = codec;
+    this.output = new ConnectionOutput(codec, this);
+    this.session = new LiveSession({ ...options, client: this });
+  }
+
+  carryFrames(frames: Buffer): void {
+    this.write(frames);
+  }
+
+  carry(parts: readonly Buffer[]): void {
+    this.write(encodeFrame(this.#codec.opcode, parts));
+  }
+
+  override answer(message: object): void {
+    if (this.pending > MAX_UNREAD_BYTES) this.abort();
+    else this.output.send(this.#codec.encode(message));
+  }
+
+  override expiring(expiresAt: number): void {
+    this.session.announceExpiry(expiresAt);
+  }
+
+  drained(): void {
+    this.session.subscriptions.drained();
+  }
+
+  reauthorize(): void {
+    this.session.reauthorize();
+  }
+
+  protected closed(): void {
+    this.output.close();
+    this.session.closed();
+  }
+
+  protected take(data: Buffer, isBinary: boolean): void {
+    if (endIfExpired(this)) return;
+    this.messageWaits(data);
+    void this.session.receive(() => this.#codec.decode(data, isBinary)).then(() => this.messageTaken(data));
+  }
+}

@@ -1,0 +1,190 @@
+import { WriteLock } from '../../hub/fan-out/write-lock.ts';
+import type { EndReason, Sink, Subscription } from '../../hub/subscription.ts';
+import type { TableResource } from '../../resources/table/resource.ts';
+import type { RecordKey } from '../../store/store.ts';
+import type { LiveCodec, LiveId } from './codec.ts';
+import { areFrames, makePage, splitUnits, type Unit } from './encoding.ts';
+
+/** Messages and bytes that a subscription may still receive. Undefined where the client limits nothing. */
+export interface Credit {
+  frames?: number | undefined;
+  bytes?: number | undefined;
+}
+
+/** Output of a connection, as its subscriptions see it. */
+export interface LiveOutput {
+  readonly codec: LiveCodec;
+  /** True where frames can be sent as they are. */
+  readonly passesFrames: boolean;
+  readonly pending: number;
+  /** Lock of all subscriptions of the connection. */
+  readonly lock: WriteLock;
+  ended(reason: EndReason): void;
+  /** Sends frames as they are. */
+  pass(frames: Buffer): void;
+  /** Sends a change, at once or with the same change of other subscriptions. */
+  deliver(subscription: LiveSubscription, message: Buffer): void;
+  /** Sends a message after everything that was delivered. */
+  send(message: Buffer): void;
+  /** Sends what was delivered and waits. */
+  flush(): void;
+}
+
+export interface LiveSubscriptionOptions {
+  readonly id: LiveId;
+  readonly resource: TableResource;
+  /** Key of the record; undefined for a table. */
+  readonly key: RecordKey | undefined;
+  /** Query as in the URL of a channel. */
+  readonly rawQuery: string;
+  readonly credit: Credit;
+  readonly output: LiveOutput;
+}
+
+/** Lock of the connection for a subscription that first waits for credit: it must not hold up the others. */
+class CreditLock extends WriteLock {
+  readonly #lock: WriteLock;
+  readonly #credited: () => Promise<void> | undefined;
+
+  constructor(lock: WriteLock, credited: () => Promise<void> | undefined) {
+    super();
+    this.#lock = lock;
+    this.#credited = credited;
+  }
+
+  override enter(): Promise<void> | undefined {
+    return this.#credited()?.then(() => this.#lock.enter()) ?? this.#lock.enter();
+  }
+
+  override leave(): void {
+    this.#lock.leave();
+  }
+}
+
+/**
+ * One subscription of a connection: the sink of a subscription of the hub. Without credit it counts as full, so that it lags
+ * and goes on from the log; what the hub had written by then waits here.
+ */
+export class LiveSubscription implements Sink {
+  readonly id: LiveId;
+  readonly resource: TableResource;
+  readonly key: RecordKey | undefined;
+  readonly rawQuery: string;
+  readonly encodedId: Buffer;
+  readonly headLength: number;
+  readonly writeLock: WriteLock;
+  /** True when no other subscription of the connection is on the same table. */
+  isAlone = false;
+  subscription: Subscription | undefined;
+  readonly #output: LiveOutput;
+  readonly #credit: Credit;
+  #held: Unit[] = [];
+  #isClosed = false;
+  #waiting: (() => void)[] = [];
+
+  constructor({ id, resource, key, rawQuery, credit, output }: LiveSubscriptionOptions) {
+    this.id = id;
+    this.resource = resource;
+    this.key = key;
+    this.rawQuery = rawQuery;
+    this.#credit = { ...credit };
+    this.#output = output;
+    this.encodedId = output.codec.encodeId(id);
+    this.headLength = output.codec.head(1, [this.encodedId]).length;
+    this.writeLock = new CreditLock(output.lock, () => this.#credited());
+  }
+
+  /** Unlimited while there is no credit: the hub writes nothing to a full sink. */
+  get pending(): number {
+    return this.#isStarved ? Number.POSITIVE_INFINITY : this.#output.pending;
+  }
+
+  write(bytes: Buffer): void {
+    const { frames, bytes: size } = this.#credit;
+    const isDirect = this.isAlone && this.#output.passesFrames && frames === undefined && size === undefined;
+    if (isDirect && areFrames(bytes)) {
+      this.#output.pass(bytes);
+      return;
+    }
+    this.#held.push(...splitUnits(bytes));
+    this.#pump();
+  }
+
+  ended(reason: EndReason): void {
+    this.#output.ended(reason);
+  }
+
+  drained(): void {
+    this.subscription?.drained();
+  }
+
+  /** Adds credit; what is not mentioned stays as it is. */
+  grant({ frames, bytes }: Credit): void {
+    const credit = this.#credit;
+    if (frames !== undefined) credit.frames = (credit.frames ?? 0) + frames;
+    if (bytes !== undefined) credit.bytes = (credit.bytes ?? 0) + bytes;
+    this.#pump();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#held = [];
+    if (this.subscription !== undefined) this.resource.unsubscribe(this.subscription);
+    this.#wake();
+  }
+
+  get #hasCredit(): boolean {
+    const { frames = 1, bytes = 1 } = this.#credit;
+    return frames > 0 && bytes > 0;
+  }
+
+  get #isStarved(): boolean {
+    return !this.#isClosed && (!this.#hasCredit || this.#held.length > 0);
+  }
+
+  #credited(): Promise<void> | undefined {
+    return this.#isStarved ? new Promise((resolve) => this.#waiting.push(resolve)) : undefined;
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** Sends what is held, as far as the credit goes. Records that come together are one message. */
+  #pump(): void {
+    let sent = 0;
+    for (; sent < this.#held.length; sent++) {
+      const unit = this.#held[sent] as Unit;
+      if (!this.#hasCredit) break;
+      if (unit.kind === 'control') {
+        this.#output.send(unit.payload);
+      } else if (unit.kind === 'record') {
+        const page = this.#takePage(sent);
+        this.#output.send(makePage(this.#output.codec, this.encodedId, page));
+        sent += page.length - 1;
+      } else {
+        this.#spend(unit);
+        this.#output.deliver(this, unit.payload);
+      }
+    }
+    if (sent > 0) this.#held = this.#held.slice(sent);
+    if (!this.#isStarved) this.#wake();
+  }
+
+  /** Records from this one on that the credit covers; each counts as a message. */
+  #takePage(from: number): Buffer[] {
+    const records: Buffer[] = [];
+    for (let at = from; this.#held[at]?.kind === 'record' && this.#hasCredit; at++) {
+      const unit = this.#held[at] as Unit;
+      this.#spend(unit);
+      records.push(unit.payload);
+    }
+    return records;
+  }
+
+  #spend({ payload }: Unit): void {
+    const credit = this.#credit;
+    if (credit.frames !== undefined) credit.frames--;
+    if (credit.bytes !== undefined) credit.bytes -= payload.length;
+  }
+}

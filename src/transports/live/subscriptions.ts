@@ -1,0 +1,111 @@
+import type { Identity } from '../../auth/identity.ts';
+import { AppError } from '../../errors.ts';
+import type { SubscriptionQuery } from '../../resources/subscription-query.ts';
+import type { TableResource } from '../../resources/table/resource.ts';
+import type { LiveId } from './codec.ts';
+import { makeLiveEncoding } from './encoding.ts';
+import { type Credit, type LiveOutput, LiveSubscription, type LiveSubscriptionOptions } from './subscription.ts';
+
+/** A subscription that was checked. */
+export interface CheckedLive extends Omit<LiveSubscriptionOptions, 'output'> {
+  readonly query: SubscriptionQuery;
+}
+
+/** The subscriptions of one connection. */
+export class LiveSubscriptions {
+  readonly #output: LiveOutput;
+  readonly #open = new Map<LiveId, LiveSubscription>();
+  readonly #byTable = new Map<TableResource, Set<LiveSubscription>>();
+
+  constructor(output: LiveOutput) {
+    this.#output = output;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  has(id: LiveId): boolean {
+    return this.#open.has(id);
+  }
+
+  /** Opens a subscription, which replaces one with the same id. `confirm` is called before anything is written for it. */
+  open({ query, ...checked }: CheckedLive, confirm: () => void): void {
+    this.close(checked.id);
+    confirm();
+    const { codec } = this.#output;
+    const live = new LiveSubscription({ ...checked, output: this.#output });
+    this.#open.set(live.id, live);
+    this.#enter(live);
+    live.subscription = live.resource.subscribe(query, makeLiveEncoding(codec, live.id), live);
+  }
+
+  /** Closes a subscription: nothing is written for it after this. */
+  close(id: LiveId): void {
+    const live = this.#open.get(id);
+    if (live === undefined) return;
+    this.#open.delete(id);
+    live.close();
+    this.#leave(live);
+  }
+
+  closeAll(): void {
+    for (const live of this.#open.values()) live.close();
+    this.#open.clear();
+    this.#byTable.clear();
+  }
+
+  /** Adds credit to a subscription, if it is there. */
+  grant(id: LiveId, credit: Credit): void {
+    this.#open.get(id)?.grant(credit);
+  }
+
+  /** Leaves a change that the client made out of its subscriptions with `echo=false`. */
+  mute(resource: TableResource, seq: number): void {
+    for (const { subscription } of this.#byTable.get(resource) ?? []) subscription?.mute(seq);
+  }
+
+  drained(): void {
+    for (const live of this.#open.values()) live.drained();
+  }
+
+  /** Applies changed rights. Closes the subscriptions that are not allowed any more, and returns them with the reason. */
+  reauthorize(identity: Identity): (readonly [LiveId, AppError])[] {
+    const lost: (readonly [LiveId, AppError])[] = [];
+    this.#output.flush();
+    for (const live of [...this.#open.values()]) {
+      const { subscription, resource, rawQuery } = live;
+      if (subscription === undefined) continue;
+      try {
+        live.subscription = resource.reauthorize(subscription, identity, rawQuery);
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error;
+        this.close(live.id);
+        lost.push([live.id, error]);
+      }
+    }
+    return lost;
+  }
+
+  #enter(live: LiveSubscription): void {
+    const others = this.#byTable.get(live.resource) ?? new Set();
+    others.add(live);
+    this.#byTable.set(live.resource, others);
+    this.#setAlone(others);
+  }
+
+  #leave(live: LiveSubscription): void {
+    const others = this.#byTable.get(live.resource);
+    if (others === undefined) return;
+    others.delete(live);
+    if (others.size === 0) this.#byTable.delete(live.resource);
+    this.#setAlone(others);
+  }
+
+  /** Only several subscriptions on a table can receive the same change; what was delivered for one is sent first. */
+  #setAlone(subscriptions: ReadonlySet<LiveSubscription>): void {
+    this.#output.flush();
+    if (subscriptions.size > 2) return;
+    for (const live of subscriptions) live.isAlone = subscriptions.size === 1;
+  }
+}
