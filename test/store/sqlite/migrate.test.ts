@@ -89,7 +89,7 @@ describe('a new store', () => {
 });
 
 describe('what can be added is added by itself', () => {
-  test('a nullable column', () => {
+  test('a nullable column is added', () => {
     const folder = stored('a: Int', [1]);
     const open = folder.open(schema('a: Int b: String'));
     expect(open.notices).toEqual(['add column data.T.b (null in existing records)']);
@@ -115,7 +115,7 @@ describe('what can be added is added by itself', () => {
     expect(records(folder.open(schema(`a: Int f: ${type}`)))).toEqual([{ id: 'r1', a: 1, f: value }]);
   });
 
-  test('a column that the server sets: the time of the last change', () => {
+  test('a column for the time of the last change is added with that time', () => {
     const folder = stored('a: Int', [1]);
     const open = folder.open(schema('a: Int at: Date! @createdTime ms: Float! @updatedTime'));
     const [record] = records(open) as { at: string; ms: number }[];
@@ -124,7 +124,7 @@ describe('what can be added is added by itself', () => {
     expect(record?.at).toBe(new Date(record?.ms ?? 0).toISOString());
   });
 
-  test('a required column without a default, while there are no records', () => {
+  test('a required column without a default is added while there are no records', () => {
     const folder = stored('a: Int');
     const open = folder.open(schema('a: Int b: String!'));
     expect(() => insert(open, ['r1', 1, null])).toThrow();
@@ -132,7 +132,7 @@ describe('what can be added is added by itself', () => {
     expect(records(open)).toEqual([{ id: 'r1', a: 1, b: 'b' }]);
   });
 
-  test('an index, a unique index, and neither again', () => {
+  test('an index and a unique index are made, and removed again', () => {
     const folder = stored('a: Int b: Int', [1, 1], [1, 2]);
     const indexes = () => folder.query("SELECT name FROM sqlite_master WHERE name LIKE 'data/T.%'");
     folder.open(schema('a: Int @indexed b: Int @unique'));
@@ -143,14 +143,14 @@ describe('what can be added is added by itself', () => {
     expect(indexes()).toEqual([]);
   });
 
-  test('a new column with an index', () => {
+  test('a new column is added with its index', () => {
     const folder = stored('a: Int', [1], [2]);
     const open = folder.open(schema('a: Int b: Int @unique'));
     insert(open, ['x', 1, 5]);
     expect(() => insert(open, ['y', 1, 5])).toThrow('b: is taken by another record.');
   });
 
-  test('null where it was required, and the other way round while no record has null', () => {
+  test('a field may become nullable, and required again while no record has null', () => {
     const folder = stored('a: Int!', [1]);
     insert(folder.open(schema('a: Int')), ['r2', null]);
     insert(folder.open(schema('a: Int')), ['r3', 3]);
@@ -180,7 +180,7 @@ describe('what can be added is added by itself', () => {
     expect(() => insert(open, ['r3', null, 2])).toThrow('k: is taken');
   });
 
-  test('a value between whole numbers, once the field is a Float', () => {
+  test('a field that becomes a Float takes values between whole numbers', () => {
     const folder = stored('f: Int', [1]);
     const open = folder.open(schema('f: Float'));
     insert(open, ['r2', 1.5]);
@@ -190,7 +190,7 @@ describe('what can be added is added by itself', () => {
     ]);
   });
 
-  test('an expiration, for the records that are there too', () => {
+  test('an expiration is added, for the records that are there too', () => {
     const folder = stored('until: Date', ['2000-01-01T00:00:00.000Z'], [null]);
     const open = folder.open(schema('until: Date @expiresAt', '(expiration: 3600)'));
     expect(open.notices).toEqual([
@@ -203,7 +203,7 @@ describe('what can be added is added by itself', () => {
     expect(records(without)).toHaveLength(2);
   });
 
-  test('another table, and one that returns', () => {
+  test('another table is made, and one that returns has its records', () => {
     const folder = stored('a: Int', [1]);
     const other = 'type Other @table { id: ID! @primaryKey }';
     const { notices, warnings } = folder.open(other);
@@ -291,7 +291,7 @@ describe('what can be added is added by itself', () => {
 });
 
 describe('what loses data is refused until it is allowed', () => {
-  test('a column that was removed', () => {
+  test('a column that was removed is dropped only when it is allowed', () => {
     const folder = stored('a: String b: Int', ['one', 1], ['two', 2], ['three', 3], ['four', null]);
     expect(refusalOf(folder, schema('b: Int'))).toBe(
       [
@@ -309,7 +309,7 @@ describe('what loses data is refused until it is allowed', () => {
     expect(records(open)).toEqual([1, 2, 3, null].map((b, index) => ({ id: `r${index + 1}`, b })));
   });
 
-  test('a column that was renamed: the plan tells what else would happen', () => {
+  test('a column under a new name is refused, with what else would happen', () => {
     const folder = stored('title: String', ['x'.repeat(100)]);
     const refusal = refusalOf(folder, schema('name: String'));
     expect(refusal).toContain(
@@ -319,7 +319,7 @@ describe('what loses data is refused until it is allowed', () => {
     expect(refusal).toContain('If it was renamed to name, write on that field:\n      @renamedFrom(name: "title")');
   });
 
-  test('nothing is asked where no value is lost', () => {
+  test('nothing needs to be allowed where no value is lost', () => {
     const folder = stored('a: String b: Int c: String', [null, 1, null]);
     expect(records(folder.open(schema('b: Int c: Int')))).toEqual([{ id: 'r1', b: 1, c: null }]);
   });
@@ -332,7 +332,7 @@ describe('what loses data is refused until it is allowed', () => {
 });
 
 describe('what does not fit is refused, with counts and examples', () => {
-  test('null in a field that becomes required', () => {
+  test('a field cannot become required while records have null', () => {
     const folder = stored('a: Int', [null], [null], [null], [null], [5]);
     for (const allowed of [false, true]) {
       const refusal = refusalOf(folder, schema('a: Int!', ' @export'), allowed);
@@ -345,7 +345,7 @@ describe('what does not fit is refused, with counts and examples', () => {
     }
   });
 
-  test('a required field without a default, when there are records', () => {
+  test('a required field without a default cannot be added to records', () => {
     const folder = stored('a: Int', [1]);
     for (const allowed of [false, true]) {
       const refusal = refusalOf(folder, schema('a: Int b: Int!'), allowed);
@@ -354,7 +354,7 @@ describe('what does not fit is refused, with counts and examples', () => {
     }
   });
 
-  test('a value that is there twice in a field that becomes unique', () => {
+  test('a field cannot become unique while two records have the same value', () => {
     const folder = stored('a: String', ['x'], ['x'], ['x'], ['y'], ['y'], ['z'], [null], [null]);
     for (const allowed of [false, true]) {
       const refusal = refusalOf(folder, schema('a: String @unique'), allowed);
@@ -362,13 +362,13 @@ describe('what does not fit is refused, with counts and examples', () => {
     }
   });
 
-  test('a default for many records in a field that is unique', () => {
+  test('a unique field cannot get a default for many records', () => {
     const folder = stored('a: Int', [1], [2]);
     const refusal = refusalOf(folder, schema('a: Int b: Int @default(value: 1) @unique'));
     expect(refusal).toContain('1 value is there more than once (1 in 2 records)');
   });
 
-  test('values that become equal when their type changes', () => {
+  test('a unique field cannot change its type while that makes values equal', () => {
     const folder = stored('a: Float @unique', [1], [2]);
     expect(records(folder.open(schema('a: Int @unique'), { allowDestructive: true }))).toHaveLength(2);
     const texts = stored('a: String', ['2025-01-01'], ['2025-01-01T00:00Z']);
