@@ -49,6 +49,7 @@ const DRIVERS: Readonly<Record<string, RegExp>> = {
   '@msgpack/msgpack': /^server\/content\/msgpack\.ts$/,
   selfsigned: /^server\/tls\.ts$/,
   '@marcbachmann/cel-js': /^connectors\/flows\/expressions\//,
+  re2js: /^schema\/constraints\/pattern\.ts$/,
   croner: /^connectors\/schedule\//,
   chokidar: /^commands\/dev\//,
   amqplib: /^connectors\/rabbitmq\//,

@@ -26,6 +26,8 @@ export type {
   AnyRecord,
   AnyTables,
   AppTypes,
+  Changes,
+  FieldOperation,
   JsonValue,
   Relation,
   TableTypes,

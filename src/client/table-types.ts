@@ -35,10 +35,26 @@ export interface AppTypes {
   readonly $rooms?: string;
 }
 
+/** Object that changes a field, by the type of the field: `{ $inc: 1 }`. */
+export type FieldOperation<V> =
+  | (V extends number | string
+      ? { readonly $inc: number | string } | { readonly $max: V } | { readonly $min: V }
+      : never)
+  | (V extends readonly (infer Item)[]
+      ?
+          | { readonly $addToSet: Item | readonly Item[] }
+          | { readonly $remove: Item | readonly Item[] }
+          | { readonly $push: Item | readonly Item[] }
+      : never)
+  | { readonly $unset: true };
+
+/** Fields of a record that a patch replaces, or changes by an operator. */
+export type Changes<R> = { readonly [Name in keyof R]?: R[Name] | FieldOperation<NonNullable<R[Name]>> };
+
 export type RecordOf<T> = T extends { readonly $record: infer R } ? R : T;
 export type CreateOf<T> = T extends { readonly $create: infer C } ? C : Partial<RecordOf<T>>;
 export type PutOf<T> = T extends { readonly $put: infer P } ? P : CreateOf<T>;
-export type PatchOf<T> = T extends { readonly $patch: infer P } ? P : Partial<RecordOf<T>>;
+export type PatchOf<T> = T extends { readonly $patch: infer P } ? P : Changes<RecordOf<T>>;
 export type KeyOf<T> = T extends { readonly $key: infer K extends string } ? K : 'id';
 // biome-ignore lint/complexity/noBannedTypes: without relations there is no key at all.
 export type RelationsOf<T> = T extends { readonly $relations: infer L } ? L : {};

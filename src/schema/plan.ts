@@ -34,6 +34,38 @@ export interface ComputedPlan {
   readonly signature: string;
 }
 
+/**
+ * `@constraint`, with the meaning of JSON Schema. Words about single values hold for the items of a list. Numbers are decimal
+ * text, since a Long does not fit a double.
+ */
+export interface Constraints {
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly pattern?: string;
+  readonly format?: string;
+  readonly min?: string;
+  readonly max?: string;
+  readonly exclusiveMin?: string;
+  readonly exclusiveMax?: string;
+  readonly multipleOf?: string;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly uniqueItems?: true;
+}
+
+/** `@check`: a condition on the fields of a record that has to hold after every write. */
+export interface CheckPlan {
+  /** Expression as it is written. */
+  readonly rule: string;
+  /** Sentence for clients in place of the rule. */
+  readonly message?: string;
+  /** Names of the fields in the expression. */
+  readonly uses: readonly string[];
+  /** Expression with the kinds of its fields: stored records have been checked against the stored one. */
+  readonly signature: string;
+  readonly at: SourceLocation;
+}
+
 export interface FieldPlan {
   readonly name: string;
   /** `@renamedFrom`: earlier names, under which its values may be stored. */
@@ -43,6 +75,7 @@ export interface FieldPlan {
   readonly required: boolean;
   readonly description?: string;
   readonly default?: JsonValue;
+  readonly constraints?: Constraints;
   readonly primaryKey: boolean;
   readonly indexed: boolean;
   readonly unique: boolean;
@@ -133,6 +166,7 @@ export interface TablePlan {
   readonly relations: readonly RelationPlan[];
   readonly primaryKey: FieldPlan;
   readonly compositeIndexes: readonly CompositeIndexPlan[];
+  readonly checks: readonly CheckPlan[];
   /** `@table(expiration:)` in milliseconds: a record is removed this long after its last write. */
   readonly expiration?: number;
   /** `@audit`: every change of a record is logged with its actor. */

@@ -4,6 +4,7 @@ import type { Filter, JsonRecord, ListQuery, RelatedCondition, RelatedTest, Sele
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import type { Actor, AuditReader } from './audit.ts';
 import type { Place } from './placed-error.ts';
+import type { CellChange } from './rows/cell-change.ts';
 import type { StorageHealth } from './storage-health.ts';
 
 /** Value or a promise of it: the embedded store returns at once, a remote one later. */
@@ -17,6 +18,9 @@ export type Cell = string | number | bigint | null;
 
 /** Cells of a record, one per field in the plan's order; `undefined` where the request did not have the field. */
 export type Cells = readonly (Cell | undefined)[];
+
+/** Cells of a patch: a change of the stored cell where the request has an operator. */
+export type PatchCells = readonly (Cell | CellChange | undefined)[];
 
 export type Op = 'create' | 'update' | 'delete' | 'publish';
 
@@ -72,13 +76,20 @@ export type Write =
       readonly cells: Cells;
     } & WriteOrigin)
   | ({
-      readonly type: 'put' | 'patch';
+      readonly type: 'put';
       readonly table: TablePlan;
       readonly id: RecordKey;
       readonly cells: Cells;
       readonly precondition?: Precondition | undefined;
       /** Indexes of fields that stay as they are in a record that exists. */
       readonly keep?: readonly number[] | undefined;
+    } & WriteOrigin)
+  | ({
+      readonly type: 'patch';
+      readonly table: TablePlan;
+      readonly id: RecordKey;
+      readonly cells: PatchCells;
+      readonly precondition?: Precondition | undefined;
     } & WriteOrigin)
   | ({
       readonly type: 'delete';
@@ -109,7 +120,7 @@ export type BulkWrite = {
   /** True to name the record's key in errors: its writer may read it. */
   readonly named?: boolean;
 } & WriteOrigin &
-  ({ readonly type: 'patch-where'; readonly cells: Cells } | { readonly type: 'delete-where' });
+  ({ readonly type: 'patch-where'; readonly cells: PatchCells } | { readonly type: 'delete-where' });
 
 export interface WriteOutcome {
   readonly id: RecordKey | null;

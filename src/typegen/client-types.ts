@@ -42,8 +42,8 @@ function declareTable({ name, exportName, primaryKey, relations }: TablePlan, na
     exportName === undefined
       ? []
       : [
-          { name: '$create', type: names.made(`New${name}`) },
-          ...(isText(primaryKey.type) ? [] : [{ name: '$put', type: names.made(`Whole${name}`) }]),
+          { name: '$create', type: names.made(`New${name}`, `New ${name}`) },
+          ...(isText(primaryKey.type) ? [] : [{ name: '$put', type: names.made(`Whole${name}`, `Whole ${name}`) }]),
           { name: '$patch', type: names.made(`${name}Patch`) },
         ];
   const members: TypeMember[] = [

@@ -1,7 +1,9 @@
+import { operatorsOf } from '../schema/constraints/operators.ts';
 import type { FieldPlan, FieldType, Plan, RelationPlan, TablePlan } from '../schema/plan.ts';
 import { isServerSet, isText, mustBeSent, notesOf } from '../schema/sdl/field.ts';
 import { TypeNames } from './type-names.ts';
 import {
+  constraintTags,
   formatEnum,
   formatInterface,
   formatKey,
@@ -129,14 +131,18 @@ function declareInputs({ name, fields, primaryKey }: TablePlan, names: TypeNames
     );
   const changes = sent.filter((field) => field !== primaryKey);
   return [
-    make(names.made(`New${name}`), `A new record of ${name}.`, { keyRequired: !hasMadeKey }),
+    make(names.made(`New${name}`, `New ${name}`), `A new record of ${name}.`, { keyRequired: !hasMadeKey }),
     ...(hasMadeKey
       ? []
-      : [make(names.made(`Whole${name}`), `A record of ${name} whose key stands beside it.`, { keyRequired: false })]),
+      : [
+          make(names.made(`Whole${name}`, `Whole ${name}`), `A record of ${name} whose key stands beside it.`, {
+            keyRequired: false,
+          }),
+        ]),
     formatInterface(
       `export interface ${names.made(`${name}Patch`)}`,
-      changes.map((field) => ({ ...describe(field, names, 'in'), isOptional: true })),
-      [`Fields of ${name} that are replaced.`],
+      changes.map((field) => describeChange(field, names)),
+      [`Fields of ${name} that are replaced, or changed by an operator.`],
     ),
   ];
 }
@@ -144,10 +150,10 @@ function declareInputs({ name, fields, primaryKey }: TablePlan, names: TypeNames
 function describeHandle({ name, exportName = name, primaryKey }: TablePlan, names: TypeNames): TypeMember {
   const given = [
     names.of(name),
-    names.made(`New${name}`),
+    names.made(`New${name}`, `New ${name}`),
     names.made(`${name}Patch`),
     formatKey(primaryKey),
-    ...(isText(primaryKey.type) ? [] : [names.made(`Whole${name}`)]),
+    ...(isText(primaryKey.type) ? [] : [names.made(`Whole${name}`, `Whole ${name}`)]),
   ];
   return { name: exportName, type: `${names.imported('TableHandle')}<${given.join(', ')}>` };
 }
@@ -160,6 +166,7 @@ function describe(field: FieldPlan, names: TypeNames, direction: ValueDirection)
     notes: [
       ...notesOf(field),
       direction === 'out' && access?.read !== undefined ? 'Left out for callers who may not read it.' : undefined,
+      ...constraintTags(field.constraints),
     ],
   };
 }
@@ -170,9 +177,26 @@ function describeRelation({ name, description, target, many }: RelationPlan, nam
   return { name, type, notes: [description, 'Present when `select` names it.'], isOptional: true };
 }
 
+/** Describes a field of a patch: a value, or an object with an operator. A field of type JSON has no operators. */
+function describeChange(field: FieldPlan, names: TypeNames): TypeMember {
+  const { type, required } = field;
+  const member = { ...describe(field, names, 'in'), isOptional: true };
+  if (type.kind === 'scalar' && type.name === 'JSON') return member;
+  const operand = type.kind === 'list' ? formatItems(type, names) : formatValue(type, true, names, 'in');
+  const operations = operatorsOf(type).map((operator) => `{ ${operator}: ${operand} }`);
+  return { ...member, type: [member.type, ...operations, ...(required ? [] : ['{ $unset: true }'])].join(' | ') };
+}
+
+/** Returns the type of one item, or of a list of them. */
+function formatItems({ of, itemsRequired }: FieldType & { kind: 'list' }, names: TypeNames): string {
+  const item = formatValue(of, itemsRequired, names, 'in');
+  const isOne = of.kind === 'list' || (of.kind === 'scalar' && of.name === 'JSON');
+  return isOne ? item : `${item} | readonly ${/[ |&]/.test(item) ? `(${item})` : item}[]`;
+}
+
 /** Describes a field of a new record. */
 function describeInput(field: FieldPlan, names: TypeNames): TypeMember {
   const member = describe(field, names, 'in');
   const fallback = (field.default ?? null) === null ? undefined : `Default: ${JSON.stringify(field.default)}`;
-  return { ...member, notes: [...(member.notes ?? []), fallback], isOptional: !mustBeSent(field) };
+  return { ...member, notes: [fallback, ...(member.notes ?? [])], isOptional: !mustBeSent(field) };
 }

@@ -1,4 +1,4 @@
-import type { FieldPlan, FieldType, ScalarName } from '../schema/plan.ts';
+import type { Constraints, FieldPlan, FieldType, ScalarName } from '../schema/plan.ts';
 import { isText } from '../schema/sdl/field.ts';
 import type { TypeNames } from './type-names.ts';
 
@@ -82,4 +82,28 @@ function formatComment(notes: readonly (string | undefined)[]): string[] {
   if (safe.length === 0) return [];
   if (safe.length === 1) return [`/** ${safe[0]} */`];
   return ['/**', ...safe.map((line) => (line === '' ? ' *' : ` * ${line}`)), ' */'];
+}
+
+/** Words of JSON Schema for the arguments of `@constraint`, in the order in which they are shown. */
+const CONSTRAINT_WORDS: Readonly<Record<keyof Constraints, string>> = {
+  minLength: 'minLength',
+  maxLength: 'maxLength',
+  pattern: 'pattern',
+  format: 'format',
+  min: 'minimum',
+  max: 'maximum',
+  exclusiveMin: 'exclusiveMinimum',
+  exclusiveMax: 'exclusiveMaximum',
+  multipleOf: 'multipleOf',
+  minItems: 'minItems',
+  maxItems: 'maxItems',
+  uniqueItems: 'uniqueItems',
+};
+
+/** Returns the constraints as tags of a doc comment: `@maxLength 80`. */
+export function constraintTags(constraints: Constraints = {}): readonly string[] {
+  const names = Object.keys(CONSTRAINT_WORDS) as (keyof Constraints)[];
+  return names
+    .filter((name) => constraints[name] !== undefined)
+    .map((name) => `@${CONSTRAINT_WORDS[name]} ${constraints[name]}`);
 }

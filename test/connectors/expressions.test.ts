@@ -117,6 +117,28 @@ describe('a Long, however large it is', () => {
   });
 });
 
+describe('matches', () => {
+  const withText = (text: unknown): CelScope => ({ ...SCOPE, input: { text } as CelScope['input'] });
+
+  test.each([
+    ['input.text.matches("^a+$")', 'aaa', true],
+    ['input.text.matches("^a+$")', 'aab', false],
+    ['input.text.matches("(?i)HELLO")', 'oh, hello', true],
+    ['input.text.exists(one, one.matches("^[0-9]{2}$"))', ['a', '12'], true],
+    ['input.text.matches("^\\\\p{L}+$") ? "word" : "none"', 'ärger', 'word'],
+  ])('%s', (expression, text, value) => {
+    expect(run(expression, 'any', withText(text))).toBe(value);
+  });
+
+  test('of a pattern that explodes elsewhere takes a bounded number of steps', () => {
+    expect(run('input.text.matches("(a+)+$")', 'any', withText(`${'a'.repeat(100_000)}b`))).toBe(false);
+    const many = new Array(300).fill('a'.repeat(10_000));
+    expect(() => run('input.text.all(one, one.matches("(a+)+b?$"))', 'any', withText(many))).toThrow(
+      'the texts are too long for the patterns of the expression',
+    );
+  });
+});
+
 describe('errors are reported when an expression is compiled', () => {
   test.each([
     [
@@ -127,7 +149,11 @@ describe('errors are reported when an expression is compiled', () => {
     ['1 +', 'any', /^Unexpected token: EOF \(at character 4\)/],
     ['"a" + 1', 'any', /^no such overload: string \+ int/],
     ['auth.subject', 'any', /^No such key: subject/],
-    ['input.text.matches("a+")', 'any', /^matches is not supported/],
+    ['input.text.matches("(?=a)")', 'any', /^the pattern does not compile: invalid or unsupported Perl syntax/],
+    ['input.text.matches("(a)\\\\1")', 'any', /^the pattern does not compile: invalid escape sequence/],
+    ['input.text.matches("[a-z]{1,900}")', 'any', /^the pattern compiles to 1801 instructions, and 1000 are allowed/],
+    ['input.list.exists(x, x.matches(input.text))', 'any', /^the pattern of matches is a string in quotes/],
+    ['input.text.matches("a", "b")', 'any', /^matches has one argument, the pattern/],
     ['input.text', 'object', /^no mistake/],
     ['"text"', 'bool', /^expected an expression that gives true or false, this one gives string/],
     ['input.n == 3', 'object', /^expected an expression that gives an object, this one gives bool/],

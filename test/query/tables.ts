@@ -103,6 +103,7 @@ export function table(name: string, fields: readonly FieldPlan[]): TablePlan {
     relations: [],
     primaryKey,
     compositeIndexes: [],
+    checks: [],
     audited: false,
     at: AT,
   };

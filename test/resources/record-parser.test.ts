@@ -3,7 +3,7 @@ import { AppError } from '../../src/errors.ts';
 import { RecordParser } from '../../src/resources/body/record-parser.ts';
 import { tableOf } from '../schema/mistakes.ts';
 
-const LIMITS = { jsonDepth: 5, jsonKeys: 20, id: 5 };
+const LIMITS = { jsonDepth: 5, jsonKeys: 20, id: 5, body: 1000 };
 const SDL = `
   enum Colour { red green }
   type T @table {

@@ -10,6 +10,7 @@ import { logSuite } from './store/log.ts';
 import { positionsSuite } from './store/positions.ts';
 import { relationsSuite } from './store/relations.ts';
 import { reopeningSuite } from './store/reopening.ts';
+import { rulesSuite } from './store/rules.ts';
 import { trimSuite } from './store/trim.ts';
 import { valuesSuite } from './store/values.ts';
 import { writesSuite } from './store/writes.ts';
@@ -20,6 +21,7 @@ export function storeSuite(subject: EngineUnderTest): void {
   writesSuite(subject);
   groupsSuite(subject);
   computedSuite(subject);
+  rulesSuite(subject);
   logSuite(subject);
   positionsSuite(subject);
   trimSuite(subject);

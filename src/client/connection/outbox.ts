@@ -3,7 +3,7 @@ import { randomId } from './backoff.ts';
 
 /** Write over a table's connection. */
 export interface Envelope<R = unknown> {
-  readonly message_type: 'Update' | 'Delete' | 'Publish';
+  readonly message_type: 'Update' | 'Patch' | 'Delete' | 'Publish';
   readonly id?: string | number | null;
   readonly data?: R;
   /** Writes only when the record has this seq; null: only when there is no such record. */

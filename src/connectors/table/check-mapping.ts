@@ -1,6 +1,7 @@
 import type { Report } from '../../config/files/report.ts';
 import { suggest } from '../../config/files/suggest.ts';
 import type { Wrong } from '../../config/keys/units.ts';
+import { operatorProblem } from '../../resources/body/operators.ts';
 import { checkOf, type ValueLimits } from '../../resources/body/values.ts';
 import type { FieldPlan, FieldType, TablePlan } from '../../schema/plan.ts';
 import type { TargetUse } from '../connector.ts';
@@ -53,11 +54,13 @@ function inputError(input: readonly string[], { table, use }: Pick<Mapping, 'tab
   return missing && `${table.name}.${missing.name} is required, and not among them`;
 }
 
-function checkMember(name: string, shape: Shape, { table, report }: Mapping): void {
+function checkMember(name: string, shape: Shape, { table, use, report }: Mapping): void {
   const field = table.fields.find((one) => one.name === name);
   const wrong = nameError(name, field, table);
   if (wrong !== undefined) {
     reportName(shape, wrong, report);
+  } else if (field !== undefined && use.operation === 'update' && isOperationShape(field, shape)) {
+    checkOperation(field, shape, { position: `${table.name}.${name}`, report });
   } else if (field !== undefined) {
     checkValue(field, shape, { position: `${table.name}.${name}`, report });
   }
@@ -77,6 +80,23 @@ function nameError(name: string, field: FieldPlan | undefined, table: TablePlan)
   }
   const message = `${position} stands for records of ${relation.target.name}`;
   return relation.from === undefined ? { message } : { message, hint: `set "${relation.from.name}"` };
+}
+
+type MembersShape = Shape & { readonly kind: 'members' };
+
+/** True for an object that changes the field: `{"$inc": 1}`. */
+function isOperationShape({ type }: FieldPlan, shape: Shape): shape is MembersShape {
+  if (shape.kind !== 'members' || (type.kind === 'scalar' && type.name === 'JSON')) return false;
+  return [...shape.members.keys()].some((name) => name.startsWith('$'));
+}
+
+function checkOperation(field: FieldPlan, shape: MembersShape, { position, report }: ValuePosition): void {
+  const [first, ...more] = shape.members;
+  const [operator = '', operand = shape] = first ?? [];
+  const problem = operatorProblem([operator, ...more.map(([name]) => name)], field);
+  if (problem !== undefined) reportShape(shape, `${position} ${problem}`, report);
+  else if (field.type.kind === 'scalar' && operator !== '$unset')
+    checkShape(field.type, operand, { position: `${position}.${operator}`, report });
 }
 
 interface ValuePosition {

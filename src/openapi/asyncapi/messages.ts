@@ -3,7 +3,14 @@ import type { TablePlan } from '../../schema/plan.ts';
 import { isOffered } from '../../schema/plan.ts';
 import type { Capabilities } from '../capabilities.ts';
 import { selectedName } from '../schemas/component-schemas.ts';
-import { EXAMPLE_SEQ, EXAMPLE_TIME, exampleInput, exampleKey, exampleRecord } from '../schemas/examples.ts';
+import {
+  EXAMPLE_SEQ,
+  EXAMPLE_TIME,
+  exampleBody,
+  exampleInput,
+  exampleKey,
+  exampleRecord,
+} from '../schemas/examples.ts';
 import { keySchema, orNull, type Part, refer } from '../schemas/schemas.ts';
 
 const SEQ = { type: 'integer', format: 'int64' };
@@ -35,6 +42,7 @@ export function channelMessages(table: TablePlan, { delta }: Capabilities): Read
     ...(isOffered(table, 'create') && isOffered(table, 'update')
       ? { [`${name}.client.record`]: bareRecord(table), [`${name}.client.Update`]: envelope(table, 'Update') }
       : {}),
+    ...(isOffered(table, 'update') ? { [`${name}.client.Patch`]: envelope(table, 'Patch') } : {}),
     ...(isOffered(table, 'delete') ? { [`${name}.client.Delete`]: envelope(table, 'Delete') } : {}),
     ...(isOffered(table, 'publish') ? { [`${name}.client.Publish`]: envelope(table, 'Publish') } : {}),
     [`${name}.client.Ping`]: PING,
@@ -111,11 +119,14 @@ function bareRecord(table: TablePlan): Part {
   };
 }
 
-function envelope(table: TablePlan, type: 'Update' | 'Delete' | 'Publish'): Part {
-  const data = type === 'Update' ? refer(`${table.name}.replace`) : {};
-  const id = type === 'Delete' ? keySchema(table.primaryKey) : orNull(keySchema(table.primaryKey));
+const ENVELOPE_SCHEMAS = { Update: 'replace', Patch: 'merge' } as const;
+
+function envelope(table: TablePlan, type: 'Update' | 'Patch' | 'Delete' | 'Publish'): Part {
+  const data = type === 'Update' || type === 'Patch' ? refer(`${table.name}.${ENVELOPE_SCHEMAS[type]}`) : {};
+  const isOfRecord = type === 'Patch' || type === 'Delete';
+  const id = isOfRecord ? keySchema(table.primaryKey) : orNull(keySchema(table.primaryKey));
   const required = ['message_type', ...(type === 'Delete' ? [] : ['data'])];
-  const sent = type === 'Delete' ? {} : { data: exampleInput(table) };
+  const example = type === 'Patch' ? exampleBody(table, 'merge') : exampleInput(table);
   return {
     name: type,
     summary: `${type}, with an optional \`ref\` to be acknowledged.`,
@@ -124,7 +135,11 @@ function envelope(table: TablePlan, type: 'Update' | 'Delete' | 'Publish'): Part
       properties: { message_type: { const: type }, id, data, ref: REF },
       required,
     },
-    examples: [{ payload: { message_type: type, id: exampleKey(table), ...sent, ref: 1 } }],
+    examples: [
+      {
+        payload: { message_type: type, id: exampleKey(table), ...(type === 'Delete' ? {} : { data: example }), ref: 1 },
+      },
+    ],
   };
 }
 

@@ -1,15 +1,7 @@
 import type { FieldPlan, FieldType, RelationPlan, TablePlan } from '../../schema/plan.ts';
 import { mustBeSent } from '../../schema/sdl/field.ts';
-import {
-  inputSchema,
-  inputsOf,
-  openRelations,
-  outputSchema,
-  type Part,
-  recordSchema,
-  refer,
-  referTo,
-} from './schemas.ts';
+import { inputSchema, inputsOf } from './inputs.ts';
+import { openRelations, outputSchema, type Part, recordSchema, refer, referTo } from './schemas.ts';
 
 /** Describes every type that a document of these tables refers to, by name. Names of types in a schema contain no dot. */
 export function componentSchemas(tables: readonly TablePlan[], maxIdLength: number): Part {

@@ -1,13 +1,7 @@
-import type {
-  CompositeIndexPlan,
-  FieldPlan,
-  FieldType,
-  RelationPlan,
-  ScalarName,
-  TablePlan,
-} from '../../schema/plan.ts';
+import type { CompositeIndexPlan, FieldPlan, RelationPlan, ScalarName, TablePlan } from '../../schema/plan.ts';
 import { isOffered } from '../../schema/plan.ts';
-import { isServerSet, isText, mustBeSent, notesOf } from '../../schema/sdl/field.ts';
+import { isServerSet, notesOf } from '../../schema/sdl/field.ts';
+import { constrainScalar, listWords, ofItems } from './constraint-words.ts';
 
 /** Part of a document: JSON Schema 2020-12, or an object of OpenAPI or AsyncAPI. */
 export type Part = Readonly<Record<string, unknown>>;
@@ -47,16 +41,24 @@ function annotate(field: FieldPlan, direction: SchemaDirection): Part {
   };
 }
 
+/** Type of a value, with `@constraint` where it is that of a field. */
+type DescribedType = Pick<FieldPlan, 'type' | 'required' | 'constraints'>;
+
 /** Describes a value, including null unless it is required. */
-export function typeSchema(type: FieldType, required: boolean, direction: SchemaDirection): Part {
+export function typeSchema({ type, required, constraints = {} }: DescribedType, direction: SchemaDirection): Part {
   switch (type.kind) {
     case 'scalar':
       if (type.name === 'JSON' && !required) return ANY_JSON;
-      return required ? SCALARS[type.name] : orNull(SCALARS[type.name]);
+      return orNullUnless(required, constrainScalar(SCALARS[type.name], type.name, constraints));
     case 'enum':
       return referTo(type.name, required);
-    case 'list':
-      return orNullUnless(required, { type: 'array', items: typeSchema(type.of, type.itemsRequired, direction) });
+    case 'list': {
+      const items = typeSchema(
+        { type: type.of, required: type.itemsRequired, constraints: ofItems(constraints) },
+        direction,
+      );
+      return orNullUnless(required, { type: 'array', items, ...listWords(constraints) });
+    }
     case 'object':
       return referTo(direction === 'in' ? `${type.name}.input` : type.name, required);
   }
@@ -81,9 +83,8 @@ export function referTo(name: string, required: boolean): Part {
   return required ? refer(name) : { anyOf: [refer(name), { type: 'null' }] };
 }
 
-function fieldSchema(field: FieldPlan, direction: SchemaDirection): Part {
-  const { type, required, primaryKey } = field;
-  const schema = primaryKey ? keySchema(field) : typeSchema(type, required, direction);
+export function fieldSchema(field: FieldPlan, direction: SchemaDirection): Part {
+  const schema = field.primaryKey ? keySchema(field) : typeSchema(field, direction);
   return merge(schema, annotate(field, direction));
 }
 
@@ -94,8 +95,11 @@ function merge(schema: Part, notes: Part): Part {
 }
 
 /** Describes a key. A number is limited to exact integers of JavaScript, whatever its type. */
-export function keySchema({ type }: FieldPlan): Part {
-  return type.kind === 'scalar' && type.name === 'Long' ? SCALARS.Int : typeSchema(type, true, 'in');
+export function keySchema({ type, constraints = {} }: FieldPlan): Part {
+  const isLong = type.kind === 'scalar' && type.name === 'Long';
+  return isLong
+    ? constrainScalar(SCALARS.Int, 'Int', constraints)
+    : typeSchema({ type, required: true, constraints }, 'in');
 }
 
 /** True for a field of every response. A field with a read rule is left out for callers who may not read it. */
@@ -132,57 +136,4 @@ export function recordSchema(table: TablePlan): Part {
   const notes = [...(table.description === undefined ? [] : [table.description]), ...unique];
   const owner = notes.length === 0 ? {} : { description: notes.join('\n\n') };
   return outputSchema(owner, table.fields);
-}
-
-export function inputSchema(fields: readonly FieldPlan[], isRequired: (field: FieldPlan) => boolean): Part {
-  const sent = fields.filter((field) => !isServerSet(field));
-  const required = sent.filter(isRequired).map(({ name }) => name);
-  return {
-    type: 'object',
-    properties: Object.fromEntries(
-      sent.map((field) => {
-        const schema = fieldSchema(field, 'in');
-        return [field.name, field.default === undefined ? schema : { ...schema, default: field.default }];
-      }),
-    ),
-    ...(required.length === 0 ? {} : { required }),
-    additionalProperties: false,
-  };
-}
-
-/** True when the server can generate the key: a string, not a number. */
-function hasGeneratedKey({ primaryKey: { type } }: TablePlan): boolean {
-  return isText(type);
-}
-
-function withKey(schema: Part, table: TablePlan, maxIdLength: number): Part {
-  if (!hasGeneratedKey(table)) return schema;
-  const properties = schema.properties as Readonly<Record<string, Part>>;
-  const { name } = table.primaryKey;
-  return {
-    ...schema,
-    properties: { ...properties, [name]: { ...properties[name], minLength: 1, maxLength: maxIdLength } },
-  };
-}
-
-/** Describes the bodies to create, to replace (the key is in the path) and to merge (every field is optional). */
-export function inputsOf(table: TablePlan, maxIdLength: number): readonly (readonly [string, Part])[] {
-  const { name, fields, primaryKey } = table;
-  const make = (isRequired: (field: FieldPlan) => boolean) =>
-    withKey(inputSchema(fields, isRequired), table, maxIdLength);
-  const merged = make(() => false);
-  return [
-    [`${name}.create`, make((field) => mustBeSent(field) && (field !== primaryKey || !hasGeneratedKey(table)))],
-    [`${name}.replace`, make((field) => mustBeSent(field) && field !== primaryKey)],
-    [`${name}.merge`, { ...merged, properties: withoutDefaults(merged.properties as Part) }],
-  ];
-}
-
-function withoutDefaults(properties: Part): Part {
-  return Object.fromEntries(
-    Object.entries(properties).map(([name, schema]) => {
-      const { default: _unused, ...rest } = schema as Part;
-      return [name, rest];
-    }),
-  );
 }

@@ -7,7 +7,15 @@ import { type JsonRecord, predicateOf, type RelatedTest, type TableView } from '
 import type { Action, TablePlan } from '../../schema/plan.ts';
 import { atPlace, type Place } from '../../store/placed-error.ts';
 import { settleRelated } from '../../store/rows/related.ts';
-import type { Awaitable, Cells, RecordKey, RelatedReader, WriteCheck, WriteOutcome } from '../../store/store.ts';
+import type {
+  Awaitable,
+  Cells,
+  PatchCells,
+  RecordKey,
+  RelatedReader,
+  WriteCheck,
+  WriteOutcome,
+} from '../../store/store.ts';
 import { isNumeric, keyProblem, stepProblem } from '../key.ts';
 import { BatchBody, type PlacedRecord } from './batch-body.ts';
 import { copyRounded } from './json.ts';
@@ -133,7 +141,7 @@ export class RecordInput {
   }
 
   /** Parses some fields of a record; the others stay undefined. Throws as `parseFull`. */
-  parsePatch(identity: Identity, body: unknown): Cells {
+  parsePatch(identity: Identity, body: unknown): PatchCells {
     this.#rights.checkFields(identity, body);
     return this.#parser.parsePatch(body);
   }
@@ -152,7 +160,7 @@ export class RecordInput {
    * Returns the key, and the cells with it: the key of the URL, the record's own, or a new one. Throws VALIDATION_ERROR
    * when two differ.
    */
-  withKey(id: RecordKey | undefined, cells: Cells): [RecordKey, Cells] {
+  withKey<C extends PatchCells>(id: RecordKey | undefined, cells: C): [RecordKey, C] {
     const table = this.#table;
     const index = table.fields.indexOf(table.primaryKey);
     const own = cells[index] as RecordKey | undefined;
@@ -163,7 +171,7 @@ export class RecordInput {
     // `with` of arrays is ten times slower.
     const keyed = [...cells];
     keyed[index] = key;
-    return [key, keyed];
+    return [key, keyed as PatchCells as C];
   }
 
   /** Like `withKey`, for a record that may be created. Also throws INVALID_ID for a key that no new record can have. */
@@ -173,16 +181,18 @@ export class RecordInput {
     return keyed;
   }
 
-  /** Throws INVALID_ID for a key that only an existing record can have. */
+  /** Throws INVALID_ID for a key that only an existing record can have, and VALIDATION_ERROR for its constraints. */
   checkNew(key: RecordKey): void {
     throwInvalid(stepProblem(key));
+    const problem = this.#parser.newKeyProblem(key);
+    if (problem !== undefined) throw invalidField(this.#table.primaryKey.name, problem);
   }
 
   /**
    * Returns the record's own key, else that of the URL, which may be undefined. Throws VALIDATION_ERROR when they
    * differ.
    */
-  ownKey(id: RecordKey | undefined, cells: Cells): RecordKey | undefined {
+  ownKey(id: RecordKey | undefined, cells: PatchCells): RecordKey | undefined {
     const table = this.#table;
     const own = cells[table.fields.indexOf(table.primaryKey)] as RecordKey | undefined;
     if (own === undefined) return id;

@@ -1,9 +1,13 @@
 import { AppError, type FieldError } from '../../errors.ts';
+import { type ConstraintCheck, compileConstraints } from '../../schema/constraints/validator.ts';
 import type { FieldPlan, FieldType, JsonValue, RelationPlan, TablePlan } from '../../schema/plan.ts';
 import { recordAt } from '../../store/placed-error.ts';
-import type { Cell, Cells } from '../../store/store.ts';
+import type { CellChange } from '../../store/rows/cell-change.ts';
+import { RowRules } from '../../store/rows/row-rules.ts';
+import type { Cell, Cells, PatchCells, RecordKey } from '../../store/store.ts';
 import { keyProblem, newKeyProblem, readKey } from '../key.ts';
 import { roundedIn } from './json.ts';
+import { isOperation, readOperation } from './operators.ts';
 import {
   type Check,
   checkOf,
@@ -18,12 +22,14 @@ import {
 interface FieldColumn {
   readonly field: FieldPlan;
   readonly check: Check;
+  readonly constrain: ConstraintCheck | undefined;
   readonly toCell: (value: JsonValue) => Cell;
   readonly defaultCell: Cell;
 }
 
 export interface RecordLimits extends ValueLimits {
   readonly id: number;
+  readonly body: number;
 }
 
 /** Parses request bodies as records of one table: checks every field and converts it into a cell. */
@@ -33,6 +39,7 @@ export class RecordParser {
   readonly #columns: readonly FieldColumn[];
   readonly #indexes: ReadonlyMap<string, number>;
   readonly #relations: ReadonlyMap<string, RelationPlan>;
+  readonly #rules: RowRules;
 
   constructor(table: TablePlan, limits: RecordLimits) {
     this.#table = table;
@@ -40,6 +47,7 @@ export class RecordParser {
     this.#columns = table.fields.map((field) => makeColumn(field, limits));
     this.#indexes = new Map(table.fields.map((field, index) => [field.name, index]));
     this.#relations = new Map(table.relations.map((relation) => [relation.name, relation]));
+    this.#rules = new RowRules(table);
   }
 
   /**
@@ -47,11 +55,11 @@ export class RecordParser {
    * field.
    */
   parseFull(body: unknown): Cells {
-    return this.#parse(body, true, '');
+    return this.#parse(body, true, '') as Cells;
   }
 
-  /** Parses some fields of a record; the others stay undefined. */
-  parsePatch(body: unknown): Cells {
+  /** Parses some fields of a record; the others stay undefined. An object with an operator is a change of its field. */
+  parsePatch(body: unknown): PatchCells {
     return this.#parse(body, false, '');
   }
 
@@ -61,7 +69,7 @@ export class RecordParser {
     const records: Cells[] = [];
     for (const [index, body] of bodies.entries()) {
       try {
-        records.push(this.#parse(body, true, places?.[index] ?? `[${index}].`));
+        records.push(this.#parse(body, true, places?.[index] ?? `[${index}].`) as Cells);
       } catch (error) {
         if (!(error instanceof AppError) || error.errors === undefined) throw error;
         errors.push(...error.errors);
@@ -70,6 +78,15 @@ export class RecordParser {
     }
     throwIfAny(errors);
     return records;
+  }
+
+  /** Returns the problem of a new record's key with the constraints of the key, or undefined. */
+  newKeyProblem(key: RecordKey): string | undefined {
+    const { primaryKey, fields } = this.#table;
+    let problem: string | undefined;
+    const { constrain } = this.#columns[fields.indexOf(primaryKey)] as FieldColumn;
+    constrain?.(key, primaryKey.name, (_path, message) => (problem ??= message), true);
+    return problem;
   }
 
   /** Throws VALIDATION_ERROR for names that no record can have, with `place` before them. */
@@ -85,7 +102,7 @@ export class RecordParser {
     throw new AppError('TOO_WIDE', `An object may have at most ${this.#limits.jsonKeys} keys.`);
   }
 
-  #parse(body: unknown, whole: boolean, prefix: string): Cells {
+  #parse(body: unknown, whole: boolean, prefix: string): PatchCells {
     if (!isObject(body)) {
       const message = `must be a JSON object with the fields of ${this.#table.name}`;
       const field = recordAt(prefix);
@@ -95,7 +112,7 @@ export class RecordParser {
     this.#checkWidth(names);
     const errors: FieldError[] = [];
     const report = makeReport(errors, prefix);
-    const cells: (Cell | undefined)[] = new Array(this.#columns.length).fill(undefined);
+    const cells: (Cell | CellChange | undefined)[] = new Array(this.#columns.length).fill(undefined);
     const rounded = roundedIn(body);
     let unknown = false;
     for (const name of names) {
@@ -110,9 +127,22 @@ export class RecordParser {
       else cells[index] = reportCell(report, name, wrong);
     }
     if (unknown) this.#reportUnknown(body, report);
-    if (whole) this.#complete(cells, report);
+    if (whole) {
+      this.#complete(cells as (Cell | undefined)[], report);
+      if (errors.length > 0) this.#reportRules(cells as Cells, errors, report);
+    }
     throwIfAny(errors);
     return cells;
+  }
+
+  /** Reports the rules that a refused record breaks besides: those whose fields have no error of their own. */
+  #reportRules(cells: Cells, errors: readonly FieldError[], report: ValueReport): void {
+    const wrong = new Set(
+      this.#table.fields.map(({ name }) => name).filter((name) => errors.some(({ field }) => isWithin(field, name))),
+    );
+    for (const { fields, message } of this.#rules.problemsBeside(cells, wrong, this.#table.fields)) {
+      for (const field of fields) report(field, message);
+    }
   }
 
   #reportUnknown(body: Readonly<Record<string, unknown>>, report: ValueReport): void {
@@ -125,7 +155,8 @@ export class RecordParser {
     reportUnknown(rest, this.#indexes, '', report);
   }
 
-  #readCell({ field, check, toCell }: FieldColumn, value: unknown, whole: boolean, report: ValueReport): Cell {
+  #readCell(column: FieldColumn, value: unknown, whole: boolean, report: ValueReport): Cell | CellChange {
+    const { field, check, constrain, toCell } = column;
     if (field.computed !== undefined) {
       report(field.name, 'is computed from other fields; leave it out');
       return null;
@@ -143,9 +174,14 @@ export class RecordParser {
       // PATCH addresses an existing record, so keys that were allowed once are accepted.
       const problem = (whole ? newKeyProblem : keyProblem)(this.#table, key, this.#limits.id);
       if (problem !== undefined) report(field.name, problem);
+      else if (whole) constrain?.(key as RecordKey, field.name, report, true);
       return key as Cell;
     }
-    const checked = check(value, field.name, report);
+    if (!whole && isOperation(value, field)) {
+      return readOperation(value, { field, check, maxBytes: this.#limits.body }, report) ?? null;
+    }
+    const checked =
+      constrain === undefined ? check(value, field.name, report) : checkConstrained(column, value, report);
     return checked === null ? null : toCell(checked);
   }
 
@@ -159,6 +195,22 @@ export class RecordParser {
       if (field.required && defaultCell === null) report(field.name, 'is required');
     }
   }
+}
+
+function checkConstrained({ field, check, constrain }: FieldColumn, value: unknown, report: ValueReport): JsonValue {
+  let isWhole = true;
+  const checked = check(value, field.name, (path, message) => {
+    isWhole = false;
+    report(path, message);
+  });
+  if (checked !== null) constrain?.(checked, field.name, report, isWhole);
+  return checked;
+}
+
+/** True for the path of a field, or of a part of it: `tags`, `tags[2]`, `address.city`. A prefix may be before it. */
+function isWithin(path: string, name: string): boolean {
+  const at = path.lastIndexOf(name);
+  return at >= 0 && /^(?:$|[.[…])/.test(path.slice(at + name.length));
 }
 
 function reportCell(report: ValueReport, name: string, message: string): null {
@@ -193,7 +245,13 @@ function makeColumn(field: FieldPlan, limits: ValueLimits): FieldColumn {
   // The schema has checked the default; this only converts it to its stored form.
   const fallback = field.default ?? null;
   const checked = fallback === null ? null : check(fallback, field.name, () => {});
-  return { field, check, toCell, defaultCell: checked === null ? null : toCell(checked) };
+  return {
+    field,
+    check,
+    constrain: compileConstraints(field),
+    toCell,
+    defaultCell: checked === null ? null : toCell(checked),
+  };
 }
 
 function cellOf(type: FieldType): (value: JsonValue) => Cell {

@@ -28,12 +28,24 @@ export interface CompiledExpression extends TypedRun {
 /** Returns the kind of the field with this name. Throws ExpressionError when the field is unknown or unusable here. */
 export type FindKind = (name: string, at: number) => Kind;
 
+export interface ExpressionOptions {
+  /**
+   * Result of `!`, `&&` and `||` for null: `false` counts it as false, `unknown` gives null unless the other side decides, as
+   * in SQL.
+   */
+  readonly nulls: 'false' | 'unknown';
+}
+
 /**
  * Checks the kinds of an expression and compiles it to a function that never throws. The language has no loops, so that
  * a run takes at most a step for each character of the expression. Throws ExpressionError.
  */
-export function compileExpression(expression: Expression, findKind: FindKind): CompiledExpression {
-  const compiler = new Compiler(findKind);
+export function compileExpression(
+  expression: Expression,
+  findKind: FindKind,
+  { nulls }: ExpressionOptions = { nulls: 'false' },
+): CompiledExpression {
+  const compiler = new Compiler(findKind, nulls === 'unknown' ? UNKNOWN_LOGIC : FALSE_LOGIC);
   const { kind, run } = compiler.compile(expression);
   return { kind, run, uses: compiler.uses };
 }
@@ -41,12 +53,41 @@ export function compileExpression(expression: Expression, findKind: FindKind): C
 /** Treats null as false, as conditions do. */
 const isTrue = (value: Value) => value === true;
 
+interface Logic {
+  not(item: Evaluate): Evaluate;
+  and(a: Evaluate, b: Evaluate): Evaluate;
+  or(a: Evaluate, b: Evaluate): Evaluate;
+}
+
+const FALSE_LOGIC: Logic = {
+  not: (item) => (values) => !isTrue(item(values)),
+  and: (a, b) => (values) => isTrue(a(values)) && isTrue(b(values)),
+  or: (a, b) => (values) => isTrue(a(values)) || isTrue(b(values)),
+};
+
+const UNKNOWN_LOGIC: Logic = {
+  not: (item) => strict([item], ([value]) => value !== true),
+  and: (a, b) => (values) => decide(false, [a, b], values),
+  or: (a, b) => (values) => decide(true, [a, b], values),
+};
+
+/** Returns `deciding` when one side has that value, null when one of them is unknown, else the other value. */
+function decide(deciding: boolean, [a, b]: readonly [Evaluate, Evaluate], values: readonly Value[]): Value {
+  const left = a(values);
+  if (left === deciding) return deciding;
+  const right = b(values);
+  if (right === deciding) return deciding;
+  return left === null || right === null ? null : !deciding;
+}
+
 class Compiler {
   readonly uses: string[] = [];
   readonly #findKind: FindKind;
+  readonly #logic: Logic;
 
-  constructor(findKind: FindKind) {
+  constructor(findKind: FindKind, logic: Logic) {
     this.#findKind = findKind;
+    this.#logic = logic;
   }
 
   compile(expression: Expression): TypedRun {
@@ -86,7 +127,7 @@ class Compiler {
   #unary({ operator, item }: Expression & { type: 'unary' }): TypedRun {
     if (operator === '!') {
       const { run } = this.#expect(item, CONDITION, 'what follows !');
-      return { kind: 'boolean', run: (values) => !isTrue(run(values)) };
+      return { kind: 'boolean', run: this.#logic.not(run) };
     }
     const { kind, run } = this.#expect(item, NUMBERS, 'what follows -');
     return { kind, run: strict([run], ([value]) => numberOrNull(-(value as number), kind)) };
@@ -96,11 +137,7 @@ class Compiler {
     if (operator === '&&' || operator === '||') {
       const a = this.#expect(left, CONDITION, `what stands before ${operator}`).run;
       const b = this.#expect(right, CONDITION, `what stands after ${operator}`).run;
-      const run: Evaluate =
-        operator === '&&'
-          ? (values) => isTrue(a(values)) && isTrue(b(values))
-          : (values) => isTrue(a(values)) || isTrue(b(values));
-      return { kind: 'boolean', run };
+      return { kind: 'boolean', run: operator === '&&' ? this.#logic.and(a, b) : this.#logic.or(a, b) };
     }
     const sides = [this.compile(left), this.compile(right)] as const;
     return makeBinary(operator, sides, at);

@@ -1,5 +1,6 @@
-import type { CompositeIndexPlan, FieldPlan, Plan, TablePlan } from '../plan.ts';
+import type { CheckPlan, CompositeIndexPlan, FieldPlan, Plan, TablePlan } from '../plan.ts';
 import { formatType } from '../sdl/types.ts';
+import { constraintSteps } from './constraints.ts';
 import { compareIndexes } from './indexes.ts';
 import { renameSteps, tableNameSteps } from './rename-steps.ts';
 import { matchSchema } from './renames.ts';
@@ -68,6 +69,10 @@ export type MigrationStep =
   | (ColumnStep & { readonly type: 'make-nullable' })
   | (TableStep & { readonly type: 'drop-column'; readonly column: StoredColumn })
   | (TableStep & { readonly type: 'change-expiration' })
+  /** Fails when a record breaks the constraint: nothing is changed. */
+  | (ColumnStep & { readonly type: 'check-constraint' })
+  /** Fails when a record breaks the rule: nothing is changed. */
+  | (TableStep & { readonly type: 'check-rule'; readonly check: CheckPlan })
   /** Never executed: reported, and the start is refused. */
   | (TableStep & { readonly type: 'change-primary-key' })
   /** Type that has left the schema: its data is kept and only reported. `twin` is a new table with the same fields. */
@@ -168,7 +173,8 @@ function compareTables(old: StoredTable, table: TablePlan): MigrationStep[] {
     const sentence = `drop column ${storedName(table)}.${column.name} with its values`;
     return { type: 'drop-column', table, column, destructive: true, sentence };
   });
-  return [...dropped, ...kept, ...compareIndexes(old, table), ...compareExpiration(old, table)];
+  const rules = constraintSteps(old, table, kept);
+  return [...dropped, ...kept, ...compareIndexes(old, table), ...compareExpiration(old, table), ...rules];
 }
 
 function isKeyChanged(old: StoredTable, table: TablePlan): boolean {

@@ -1,3 +1,4 @@
+import { describeConstraints, type StoredConstraints } from '../constraints/compare.ts';
 import type { CompositeIndexPlan, FieldPlan, FieldType, Plan, RuleText, ScalarName, TablePlan } from '../plan.ts';
 
 /** Field type as plain JSON. Names of enums and objects are left out, since renaming one changes no data. */
@@ -23,6 +24,8 @@ export interface StoredColumn extends StoredMember {
   readonly hidden?: true;
   /** Signature of a computed field: its expression with the kinds of the fields in it. */
   readonly computed?: string;
+  /** Constraints that every value meets, with those of nested types; absent without any. */
+  readonly constraints?: StoredConstraints;
 }
 
 /** Names of the fields, in the index's order. */
@@ -45,6 +48,8 @@ export interface StoredTable {
   readonly rights?: string;
   /** Absent instead of empty, as in schemas stored before composite indexes existed. */
   readonly compositeIndexes?: readonly StoredIndex[];
+  /** Signatures of the rules of `@check` that every record meets; absent without any. */
+  readonly checks?: readonly string[];
 }
 
 /** Schema that is saved in the store with the data and compared with the plan at the next start. */
@@ -77,6 +82,7 @@ export function describeTable(table: TablePlan): StoredTable {
     expiresAt: table.fields.find(({ expiresAt }) => expiresAt)?.name ?? null,
     ...(rights === undefined ? {} : { rights }),
     ...(table.compositeIndexes.length === 0 ? {} : { compositeIndexes: table.compositeIndexes.map(describeIndex) }),
+    ...(table.checks.length === 0 ? {} : { checks: table.checks.map(({ signature }) => signature) }),
   };
 }
 
@@ -103,6 +109,7 @@ function ruleTexts(rules: readonly RuleText[]): readonly string[] {
 function describeColumn(field: FieldPlan): StoredColumn {
   const { indexed, unique, fulltext, hidden, computed } = field;
   const hasDefault = field.default !== undefined;
+  const constraints = describeConstraints(field);
   return {
     ...describeMember(field),
     indexed,
@@ -111,6 +118,7 @@ function describeColumn(field: FieldPlan): StoredColumn {
     ...(fulltext ? { fulltext } : {}),
     ...(hidden ? { hidden } : {}),
     ...(computed === undefined ? {} : { computed: computed.signature }),
+    ...(constraints === undefined ? {} : { constraints }),
   };
 }
 

@@ -110,7 +110,7 @@ function findExpression(node: ObjectTypeDefinitionNode, field: string): ConstVal
 }
 
 /** Finds a character of the expression in the file; only the start of the string when it is written with escapes. */
-function locateInFile(node: ConstValueNode, offset: number): { at: SourceLocation; exact: boolean } {
+export function locateInFile(node: ConstValueNode, offset: number): { at: SourceLocation; exact: boolean } {
   const at = locate(node);
   const isPlain =
     node.kind === Kind.STRING &&

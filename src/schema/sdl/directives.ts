@@ -1,6 +1,7 @@
 import type { ConstValueNode } from 'graphql';
 import { type ConstDirectiveNode, type DirectiveDefinitionNode, Kind, parse, print } from 'graphql';
 import { findMeant } from '../../config/files/suggest.ts';
+import { FORMATS } from '../constraints/formats.ts';
 import { ACTIONS } from '../plan.ts';
 import { canonicalValue, checkTransport } from '../spellings.ts';
 import type { SchemaReport } from './schema-report.ts';
@@ -36,6 +37,17 @@ directive @hidden on FIELD_DEFINITION
 "Computed from other fields when the record is written: from: \\"price * count\\"."
 directive @computed(from: String!) on FIELD_DEFINITION
 directive @default(value: Literal!) on FIELD_DEFINITION
+"""
+Values that the field may have, as in JSON Schema; words about single values hold for the items of a list. pattern: a regular
+expression without lookaround and backreferences. format: ${[...FORMATS.keys()].join(', ')}.
+"""
+directive @constraint(
+  minLength: Int, maxLength: Int, pattern: String, format: String
+  min: Float, max: Float, exclusiveMin: Float, exclusiveMax: Float, multipleOf: Float
+  minItems: Int, maxItems: Int, uniqueItems: Boolean
+) on FIELD_DEFINITION
+"A condition on the fields of a record, which holds after every write: rule: \\"endsAt > startsAt\\". message: for clients."
+directive @check(rule: String!, message: String) repeatable on OBJECT
 """
 Access rules: roles, or conditions on the record and the caller, such as "ownerId==$auth.sub". One of several rules has to
 hold. A field has read and write, a type the other actions. public: as in @export.
@@ -195,6 +207,8 @@ const EXPECTED: Readonly<Record<string, string>> = {
   String: 'text in double quotes',
   'String!': 'text in double quotes',
   Boolean: 'true or false',
+  Int: 'a whole number',
+  Float: 'a number',
   '[Action!]': 'a list such as [read, create]',
   Rules: 'text in double quotes, or a list of texts',
   '[String!]!': 'a list such as ["a", "b"]',
@@ -204,6 +218,8 @@ function isOfType(value: ConstValueNode, type: string, report: SchemaReport): bo
   if (type === 'String' || type === 'String!') return value.kind === Kind.STRING;
   if (type === 'Rules') return isRules(value);
   if (type === 'Boolean') return value.kind === Kind.BOOLEAN;
+  if (type === 'Int') return value.kind === Kind.INT;
+  if (type === 'Float') return value.kind === Kind.INT || value.kind === Kind.FLOAT;
   if (type === '[String!]!') return value.kind === Kind.LIST && value.values.every(({ kind }) => kind === Kind.STRING);
   if (type !== '[Action!]') return true;
   if (value.kind !== Kind.LIST) return false;

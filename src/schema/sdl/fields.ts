@@ -1,4 +1,5 @@
 import { type FieldDefinitionNode, Kind, type ObjectTypeDefinitionNode } from 'graphql';
+import { checkDefault, readConstraints } from '../constraints/read-constraint.ts';
 import { checkName } from '../names.ts';
 import type { FieldPlan, FieldType, ScalarName } from '../plan.ts';
 import { readFieldAccess } from './access.ts';
@@ -66,19 +67,21 @@ function makeField(node: FieldDefinitionNode, { isColumn, types, report }: Field
   if (isColumn) checkUses({ node, uses, type, required }, report);
   const value = uses.get('default')?.value('value');
   const defaultValue = value === undefined ? undefined : readDefault(value, { type, required }, report);
+  const constraints = readConstraints(uses.get('constraint'), { name: node.name.value, type }, report);
   const description = node.description?.value;
   const stamp = stampOf(uses);
   const access = isColumn ? readFieldAccess(uses, report) : undefined;
   // Expressions are checked when all fields of the type are known.
   const from = uses.get('computed')?.text('from');
   const renamedFrom = readRenamedFrom(uses.get('renamedFrom'));
-  return {
+  const field: FieldPlan = {
     name: node.name.value,
     ...(renamedFrom === undefined ? {} : { renamedFrom }),
     type,
     required,
     ...(description === undefined ? {} : { description }),
     ...(defaultValue === undefined ? {} : { default: defaultValue }),
+    ...(constraints === undefined ? {} : { constraints }),
     primaryKey: isColumn && uses.has('primaryKey'),
     // The primary key has an index of its own and is unique.
     indexed: isColumn && uses.has('indexed') && !uses.has('primaryKey') && !isFulltext(uses),
@@ -91,6 +94,8 @@ function makeField(node: FieldDefinitionNode, { isColumn, types, report }: Field
     ...(access === undefined ? {} : { access }),
     at: locate(node),
   };
+  if (value !== undefined) checkDefault(value, field, report);
+  return field;
 }
 
 function stampOf(uses: DirectiveUses): FieldPlan['stamp'] {
@@ -106,7 +111,7 @@ function checkFieldName({ name }: FieldDefinitionNode, isColumn: boolean, report
 }
 
 /** Directives that a field of a nested type may have. */
-const NESTED_DIRECTIVES: ReadonlySet<string> = new Set(['default', 'renamedFrom']);
+const NESTED_DIRECTIVES: ReadonlySet<string> = new Set(['default', 'constraint', 'renamedFrom']);
 
 function refuseColumnDirectives(uses: DirectiveUses, report: SchemaReport): void {
   for (const [name, { node }] of uses) {
@@ -190,6 +195,8 @@ const CONTRADICTIONS: readonly (readonly [string, string])[] = [
   ['createdTime', 'updatedTime'],
   ['createdTime', 'expiresAt'],
   ['updatedTime', 'expiresAt'],
+  ['createdTime', 'constraint'],
+  ['updatedTime', 'constraint'],
   ['createdTime', 'default'],
   ['updatedTime', 'default'],
   ['createdTime', 'computed'],

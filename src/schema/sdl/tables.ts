@@ -2,6 +2,7 @@ import { type ConstValueNode, Kind, type ObjectTypeDefinitionNode } from 'graphq
 import type { AppConfig } from '../../config/config.ts';
 import { parseDuration } from '../../config/keys/units.ts';
 import { beginsAsOwn } from '../../config/reserved-paths.ts';
+import { readChecks } from '../constraints/read-check.ts';
 import { checkExportName, checkStoredName } from '../names.ts';
 import {
   ACTIONS,
@@ -47,6 +48,7 @@ export function makeTable(node: ObjectTypeDefinitionNode, context: TableContext)
   checkFields(node, fields, { types, report });
   const primaryKey = findPrimaryKey(node, fields, report);
   const compositeIndexes = makeIndexes(node, uses.get('compositeIndex'), fields, report);
+  const checks = readChecks(uses.get('check'), describeFields(node, fields), report);
   const stored = uses.get('table');
   const expiration = readExpiration(stored?.value('expiration'), report);
   const exported = uses.get('export');
@@ -68,6 +70,7 @@ export function makeTable(node: ObjectTypeDefinitionNode, context: TableContext)
     relations,
     primaryKey,
     compositeIndexes,
+    checks,
     ...(expiration === undefined ? {} : { expiration }),
     audited: uses.has('audit'),
     at: locate(node),
@@ -92,7 +95,7 @@ function describeFields(node: ObjectTypeDefinitionNode, fields: readonly FieldPl
 /** Reports directives that are valid only on a table. */
 export function checkNested(node: ObjectTypeDefinitionNode, report: SchemaReport): void {
   const uses = readDirectives(node.directives, 'OBJECT', report);
-  for (const name of ['compositeIndex', 'audit', 'renamedFrom']) {
+  for (const name of ['compositeIndex', 'check', 'audit', 'renamedFrom']) {
     const use = uses.get(name);
     if (use === undefined) continue;
     report.wrong(use.node, `@${name} needs @table: type "${node.name.value}" is not a table`);

@@ -12,7 +12,9 @@ import {
   type Write,
   type WriteOutcome,
 } from '../store.ts';
+import { applyChanges, isChange } from './cell-change.ts';
 import type { Row, WritableRows } from './row.ts';
+import { UNCHANGED } from './row-rules.ts';
 
 /** Open transaction: its clock, and its changes so far, in order. */
 export interface Transaction {
@@ -48,6 +50,7 @@ export interface WriteContext {
 /** Write of one record, or of none: a message. */
 export type OneWrite = Exclude<Write, BulkWrite>;
 type RecordWrite = Extract<OneWrite, { cells: unknown }>;
+type WholeWrite = Exclude<RecordWrite, { type: 'patch' }>;
 type DeleteWrite = Extract<Write, { type: 'delete' }>;
 type PublishWrite = Extract<Write, { type: 'publish' }>;
 
@@ -69,13 +72,14 @@ export function applyWrite(context: WriteContext, write: OneWrite): WriteOutcome
   return replace(context, write, before);
 }
 
-function insert(context: WriteContext, write: RecordWrite): WriteOutcome {
+function insert(context: WriteContext, write: WholeWrite): WriteOutcome {
   const { table, transaction } = context;
   const row = write.cells.map((cell) => cell ?? null);
   stamp(row, table.createdStamps, context);
   stamp(row, table.updatedStamps, context);
   table.computed.apply(row);
   write.guard?.(undefined, toRecord(table.codec.toJson(row)), context.related);
+  table.rules.check(row);
   const seq = transaction.nextSeq();
   table.insert(row, seq, context.expiry?.(row, transaction.now) ?? null);
   const json = table.codec.toJson(row);
@@ -87,6 +91,7 @@ function insert(context: WriteContext, write: RecordWrite): WriteOutcome {
 function replace(context: WriteContext, write: RecordWrite, before: Row): WriteOutcome {
   const { table, transaction } = context;
   const row = nextRow(context, write, before);
+  const changes = write.type === 'patch' ? applyChanges(write.cells, row, table.plan.fields) : UNCHANGED;
   let changed = changedIndexes(before, row);
   const isSame = changed.length === 0;
   if (!isSame && table.setsFields) {
@@ -96,6 +101,7 @@ function replace(context: WriteContext, write: RecordWrite, before: Row): WriteO
   }
   const json = table.codec.toJson(row);
   write.guard?.(toRecord(table.codec.toJson(before)), toRecord(json), context.related);
+  if (!isSame || changes.problems.length > 0) table.rules.check(row, changes);
   if (isSame) return { id: write.id, seq: before[row.length] as number, created: false, changed: false, json };
   const seq = transaction.nextSeq();
   table.update(row, changed, seq, context.expiry?.(row, transaction.now) ?? null);
@@ -132,12 +138,17 @@ function publish(context: WriteContext, write: PublishWrite): WriteOutcome {
   return { id, seq, created: false, changed: true, json: answer };
 }
 
-/** Returns the row after the write: PUT replaces all fields but those that only the server sets, PATCH those that were sent. */
+/**
+ * Returns the row after the write: PUT replaces all fields but those that only the server sets, PATCH those that were sent.
+ * Operators are not applied yet.
+ */
 function nextRow({ table }: WriteContext, write: RecordWrite, before: Row): Cell[] {
   const { cells, type } = write;
   const row: Cell[] = [];
   for (let index = 0; index < cells.length; index++) {
-    row.push(cells[index] ?? (cells[index] === undefined && type === 'patch' ? (before[index] as Cell) : null));
+    const cell = cells[index];
+    if (isChange(cell)) row.push(before[index] as Cell);
+    else row.push(cell ?? (cell === undefined && type === 'patch' ? (before[index] as Cell) : null));
   }
   for (const index of table.createdStamps) row[index] = before[index] as Cell;
   for (const index of table.updatedStamps) row[index] = before[index] as Cell;

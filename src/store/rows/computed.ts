@@ -2,6 +2,7 @@ import type { Value } from '../../schema/expression/index.ts';
 import type { ComputedPlan, FieldPlan, FieldType, TablePlan } from '../../schema/plan.ts';
 import { compileComputed } from '../../schema/sdl/computed.ts';
 import type { Cell } from '../store.ts';
+import { toValue } from './cell-value.ts';
 
 /** Expression of a computed field: makes its cell from the cells of `uses`. */
 export interface CellExpression {
@@ -43,15 +44,6 @@ export class ComputedFields {
       row[index] = expression.compute(from.map((used) => row[used] ?? null));
     }
   }
-}
-
-function toValue(cell: Cell, type: FieldType): Value {
-  if (cell === null) return null;
-  if (type.kind === 'list') return JSON.parse(String(cell)) as readonly unknown[];
-  if (type.kind === 'scalar' && type.name === 'Boolean') return Number(cell) === 1;
-  if (typeof cell !== 'bigint') return cell;
-  // An integer that no number holds exactly counts as null: a rounded one would be wrong.
-  return Number.isSafeInteger(Number(cell)) ? Number(cell) : null;
 }
 
 function toCell(value: Value, type: FieldType): Cell {

@@ -3,6 +3,7 @@ import { expiryOf } from '../expiry.ts';
 import type { Cell, RecordKey } from '../store.ts';
 import { RowCodec } from './codec.ts';
 import { ComputedFields } from './computed.ts';
+import { RowRules } from './row-rules.ts';
 
 /** Cells of the fields in order, then the seq of the record's last change. */
 export type Row = readonly Cell[];
@@ -19,6 +20,7 @@ export class RowLayout {
   readonly updatedStamps: readonly number[];
   readonly createdStamps: readonly number[];
   readonly computed: ComputedFields;
+  readonly rules: RowRules;
   /** True when a change also sets fields that the request did not have. */
   readonly setsFields: boolean;
   /** True when the records of the table expire. */
@@ -31,6 +33,7 @@ export class RowLayout {
     this.updatedStamps = indexesOf(plan.fields, 'updated');
     this.createdStamps = indexesOf(plan.fields, 'created');
     this.computed = new ComputedFields(plan);
+    this.rules = new RowRules(plan);
     this.setsFields = this.updatedStamps.length > 0 || this.computed.indexes.length > 0;
     this.expires = expiryOf(plan) !== undefined;
   }

@@ -151,7 +151,7 @@ async function writeMany({ resource }: Endpoint, context: RequestContext): Promi
   const query = queryOf(request);
   const once = idempotencyKeyOf(request, resource);
   const outcome = await (request.method === 'PATCH'
-    ? resource.patchMany(identityOf(request), query, patchOfMany(request), once)
+    ? resource.patchMany(identityOf(request), query, patchOfMany(request, resource), once)
     : resource.deleteMany(identityOf(request), query, once));
   markReplayed(reply, outcome);
   if (!wantsMinimal(request, reply)) return respond(context, outcome.json);

@@ -1,8 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import { SERVER } from '../../auth/identity.ts';
 import { AppError, invalidField } from '../../errors.ts';
+import { isOperation } from '../../resources/body/operators.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import type { WriteOptions } from '../../resources/table/types.ts';
+import type { TablePlan } from '../../schema/plan.ts';
 import { isMergePatch } from '../../server/body.ts';
 import { MEDIA_TYPES } from '../../server/content/formats.ts';
 import { identityOf } from '../../server/request.ts';
@@ -26,7 +28,7 @@ export async function patchRecord(
   const options = optionsOf(request, resource);
   const patch = oneBody(request);
   const identity = identityOf(request);
-  if (!isMergePatch(request) || !hasNestedParts(patch)) return resource.patch(identity, id, patch, options);
+  if (!isMergePatch(request) || !hasNestedParts(patch, resource)) return resource.patch(identity, id, patch, options);
   for (let attempt = 1; ; attempt++) {
     const stored = await resource.get(SERVER, id, '');
     // Without the record there is nothing to merge with; `patch` reports the error.
@@ -43,26 +45,34 @@ export async function patchRecord(
 }
 
 /** Body of PATCH by filter. Throws UNSUPPORTED_MEDIA_TYPE for a patch whose result would depend on the record. */
-export function patchOfMany(request: FastifyRequest): unknown {
+export function patchOfMany(request: FastifyRequest, resource: TableResource): unknown {
   const patch = oneBody(request);
-  if (!isMergePatch(request) || !hasNestedParts(patch)) return patch;
+  if (!isMergePatch(request) || !hasNestedParts(patch, resource)) return patch;
   const message = `A merge patch of many records must not have objects in it. Send ${MEDIA_TYPES.json.names[0]}, which replaces whole fields.`;
   throw new AppError('UNSUPPORTED_MEDIA_TYPE', message);
 }
 
 /** True for a patch that changes parts of a field. */
-function hasNestedParts(patch: unknown): patch is Members {
-  return isObject(patch) && Object.values(patch).some(isObject);
+function hasNestedParts(patch: unknown, { table }: TableResource): patch is Members {
+  return isObject(patch) && Object.entries(patch).some(([name, value]) => isNested(name, value, table));
+}
+
+/** True for an object that is merged: an operator, as `{"$inc": 1}`, is applied. */
+function isNested(name: string, value: unknown, { fields }: TablePlan): value is Members {
+  if (!isObject(value)) return false;
+  const field = fields.find((candidate) => candidate.name === name);
+  return field === undefined || !isOperation(value, field);
 }
 
 function mergeInto({ json }: StoredRecord, patch: Members, { table }: TableResource): Members {
   const record = JSON.parse(json) as Members;
   const hidden = new Set(table.fields.filter((field) => field.hidden).map(({ name }) => name));
   const members = Object.entries(patch).map(([name, value]) => {
-    if (isObject(value) && hidden.has(name)) {
+    if (!isNested(name, value, table)) return [name, value] as const;
+    if (hidden.has(name)) {
       throw invalidField(name, `is hidden and cannot be merged; send it whole, as ${MEDIA_TYPES.json.names[0]}`);
     }
-    return [name, isObject(value) ? merge(memberOf(record, name), value) : value] as const;
+    return [name, merge(memberOf(record, name), value)] as const;
   });
   return Object.fromEntries(members);
 }

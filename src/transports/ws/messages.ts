@@ -7,7 +7,7 @@ import type { IdempotencyKey, RecordKey, WriteOutcome } from '../../store/store.
 import { formatRenewed, isAuthMessage, parseRef, type Ref, renew } from '../socket/auth-message.ts';
 import type { WsConnection } from './connection.ts';
 
-const TYPES = ['Update', 'Delete', 'Publish'] as const;
+const TYPES = ['Update', 'Patch', 'Delete', 'Publish'] as const;
 type EnvelopeType = (typeof TYPES)[number];
 
 const MEMBERS = new Set(['message_type', 'id', 'data', 'ref', 'timestamp', 'seq', 'op', 'if_seq']);
@@ -94,6 +94,9 @@ async function run(
   switch (type) {
     case 'Update':
       return resource.put(identity, id, data, options);
+    case 'Patch':
+      if (id === undefined) throw new AppError('INVALID_MESSAGE', 'A Patch needs an id.');
+      return resource.patch(identity, id, data, options);
     case 'Delete':
       if (id === undefined) throw new AppError('INVALID_MESSAGE', 'A Delete needs an id.');
       return resource.delete(identity, id, options);
@@ -116,15 +119,17 @@ function parseCommand(connection: WsConnection, value: Record<string, unknown>):
       `An envelope has message_type, id, data, ref and if_seq, not ${JSON.stringify(unknown)}.`,
     );
   }
-  if (type === 'Update' && value.data === undefined) throw new AppError('INVALID_MESSAGE', 'An Update needs data.');
+  if (value.data === undefined && (type === 'Update' || type === 'Patch')) {
+    throw new AppError('INVALID_MESSAGE', type === 'Update' ? 'An Update needs data.' : 'A Patch needs data.');
+  }
   const command = { type, id: parseId(connection, value.id), data: value.data };
   return Object.hasOwn(value, 'if_seq') ? { ...command, options: parseCondition(type, value.if_seq) } : command;
 }
 
 /** Reads `if_seq`: the record's seq, or null for a record that must not exist. */
 function parseCondition(type: EnvelopeType, seq: unknown): WriteOptions {
-  if (type === 'Publish') throw new AppError('INVALID_MESSAGE', 'if_seq is for an Update or a Delete.');
-  if (seq === null) return { precondition: 'none' };
+  if (type === 'Publish') throw new AppError('INVALID_MESSAGE', 'if_seq is for an Update, a Patch or a Delete.');
+  if (seq === null && type !== 'Patch') return { precondition: 'none' };
   if (Number.isSafeInteger(seq) && Number(seq) >= 0) return { precondition: [Number(seq)] };
   throw new AppError('INVALID_MESSAGE', 'if_seq must be the seq of the record, or null when there must be none.');
 }

@@ -2,7 +2,9 @@ import { AppError } from '../../../src/errors.ts';
 import type { JsonRecord } from '../../../src/query/index.ts';
 import type { FieldPlan } from '../../../src/schema/plan.ts';
 import { stampOf } from '../../../src/store/expiry.ts';
+import { applyChanges, isChange } from '../../../src/store/rows/cell-change.ts';
 import { ComputedFields } from '../../../src/store/rows/computed.ts';
+import { RowRules, UNCHANGED } from '../../../src/store/rows/row-rules.ts';
 import type { BulkWrite, Cell, Precondition, Write, WriteOutcome } from '../../../src/store/store.ts';
 import { relatedTest } from './filter.ts';
 import type { MemoryTable, Row } from './table.ts';
@@ -11,6 +13,7 @@ import { normalizeCell, rowToJson } from './values.ts';
 
 type OneWrite = Exclude<Write, BulkWrite>;
 type RecordWrite = Extract<OneWrite, { cells: unknown }>;
+type WholeWrite = Exclude<RecordWrite, { type: 'patch' }>;
 type DeleteWrite = Extract<Write, { type: 'delete' }>;
 type PublishWrite = Extract<Write, { type: 'publish' }>;
 
@@ -26,12 +29,13 @@ export function applyWrite(transaction: Transaction, table: MemoryTable, write: 
   return insert(transaction, table, write);
 }
 
-function insert(transaction: Transaction, table: MemoryTable, write: RecordWrite): WriteOutcome {
+function insert(transaction: Transaction, table: MemoryTable, write: WholeWrite): WriteOutcome {
   const after = write.cells.map(normalizeCell);
   setStamps(after, table, { now: transaction.now, kinds: ['created', 'updated'] });
   new ComputedFields(table.plan).apply(after);
   const json = rowToJson(table.plan.fields, after);
   write.guard?.(undefined, parse(json), relatedTest(transaction.database, table));
+  new RowRules(table.plan).check(after);
   const seq = transaction.record({ table, id: write.id, by: write.by, after });
   return { id: write.id, seq, created: true, changed: true, json };
 }
@@ -43,6 +47,7 @@ function replace(
 ): WriteOutcome {
   const { fields } = table.plan;
   const after = nextCells(table, write, before);
+  const changes = write.type === 'patch' ? applyChanges(write.cells, after, fields) : UNCHANGED;
   const isSame = after.every((cell, place) => cell === before.cells[place]);
   if (!isSame) {
     setStamps(after, table, { now: transaction.now, kinds: ['updated'] });
@@ -50,6 +55,7 @@ function replace(
   }
   const json = rowToJson(fields, after);
   write.guard?.(parse(rowToJson(fields, before.cells)), parse(json), relatedTest(transaction.database, table));
+  if (!isSame || changes.problems.length > 0) new RowRules(table.plan).check(after, changes);
   if (isSame) return { id: write.id, seq: before.seq, created: false, changed: false, json };
   const seq = transaction.record({ table, id: write.id, by: write.by, before, after });
   return { id: write.id, seq, created: false, changed: true, json };
@@ -83,6 +89,7 @@ function nextCells({ plan }: MemoryTable, write: RecordWrite, before: Row): Cell
     const old = before.cells[place] ?? null;
     const sent = write.cells[place];
     if (stamp !== undefined || computed !== undefined || keep?.includes(place)) return old;
+    if (isChange(sent)) return old;
     return sent === undefined && write.type === 'patch' ? old : normalizeCell(sent);
   });
 }

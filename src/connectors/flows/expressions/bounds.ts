@@ -1,5 +1,4 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
-import type { Wrong } from '../../../config/keys/units.ts';
 import type { FlowData } from '../../connector.ts';
 
 /** Macros that visit every item of a list. */
@@ -7,13 +6,6 @@ const MACROS: ReadonlySet<string> = new Set(['all', 'exists', 'exists_one', 'map
 
 /** Bound of the items that nested macros may visit for one event. */
 const MAX_MACRO_STEPS = 1_000_000;
-
-/** Refuses functions that are not supported: the time of a regular expression has no bound. */
-export function checkCalls(root: ASTNode): Wrong | undefined {
-  if (!calls(root).some((name) => name === 'matches')) return undefined;
-  const hint = 'use contains, startsWith, endsWith, indexOf or split';
-  return { message: 'matches is not supported: some strings would never finish', hint };
-}
 
 /** Nesting depth of macros over lists: `input.a.map(x, input.b.filter(…))` is 2. */
 export function countNesting(root: ASTNode): number {
@@ -49,12 +41,7 @@ function isInput(value: unknown): boolean {
   return node?.op === 'id' && node.args === 'input';
 }
 
-function calls(node: ASTNode): string[] {
-  const own = node.op === 'rcall' || node.op === 'call' ? [node.args[0]] : [];
-  return [...own, ...children(node).flatMap(calls)];
-}
-
-function children({ args }: ASTNode): ASTNode[] {
+export function children({ args }: ASTNode): ASTNode[] {
   return nodesIn(args);
 }
 

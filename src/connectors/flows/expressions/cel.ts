@@ -1,7 +1,8 @@
 import { TypeError as CelTypeError, Environment, EvaluationError, ParseError } from '@marcbachmann/cel-js';
 import type { Reading, Wrong } from '../../../config/keys/units.ts';
 import { type FlowData, PermanentError } from '../../connector.ts';
-import { checkCalls, countNesting, isTooLarge, readsMember } from './bounds.ts';
+import { countNesting, isTooLarge, readsMember } from './bounds.ts';
+import { beginMatches, registerMatches, replaceMatches } from './matches.ts';
 import { toPlain } from './plain.ts';
 
 /** Variables of an expression. */
@@ -52,6 +53,7 @@ function sharedEnvironment(): Environment {
     created.registerOperator(`double ${operator} int`, handler).registerOperator(`int ${operator} double`, handler);
     if (operator === '%') created.registerOperator('double % double', handler);
   }
+  registerMatches(created);
   environment = created;
   return created;
 }
@@ -63,7 +65,7 @@ export function compileExpression(text: string, wanted: Wanted): Reading<CelExpr
   }
   try {
     const program = sharedEnvironment().parse(text);
-    const refused = checkCalls(program.ast);
+    const refused = replaceMatches(program.ast);
     if (refused !== undefined) return refused;
     const checked = program.check();
     if (!checked.valid) return describe(checked.error);
@@ -115,6 +117,7 @@ function evaluate({ text, wanted, nesting, run }: Compiled, scope: CelScope): un
   let value: unknown;
   try {
     if (isTooLarge(scope.input, nesting)) throw new Error('the input has too many items for macros inside each other');
+    beginMatches();
     value = toPlain(run({ ...scope }));
   } catch (error) {
     throw new CelError(`${shorten(text)}: ${summaryOf(error)}`, { cause: error });

@@ -10,6 +10,7 @@ import type { FieldPlan } from '../../../schema/plan.ts';
 import type { MigrationCheck } from '../../migration/check.ts';
 import { cellText } from '../../migration/kept-value.ts';
 import { mendLine } from '../../migration/mend-line.ts';
+import { type CheckingStep, RowScan } from '../../migration/row-scan.ts';
 import type { Cell } from '../../store.ts';
 import { quote, recordsName } from '../sql/table-names.ts';
 import type { ColumnMapping } from './mapping.ts';
@@ -48,6 +49,9 @@ export function runCheck(db: Database, step: MigrationStep, context: CheckContex
       return step.destructive ? reader.recompute(step) : undefined;
     case 'drop-column':
       return reader.dropColumn(step);
+    case 'check-constraint':
+    case 'check-rule':
+      return reader.scanRecords(step);
     case 'rename-conflict':
       return reader.renameConflict(step);
     case 'rename-table-conflict':
@@ -247,6 +251,15 @@ class CheckReader {
     return { step, ...values, ...(values.count === 0 ? {} : { blocker }) };
   }
 
+  /** Reads every record, as the migration will store it. */
+  scanRecords(step: CheckingStep): MigrationCheck {
+    const scan = new RowScan(step);
+    const cells = scan.fields.map((field) => this.#source.expressionOf(field));
+    const rows = this.#db.prepare(`SELECT ${cells} FROM ${this.#source.from}`).raw().safeIntegers();
+    for (const row of rows.iterate()) scan.add((row as Cell[]).map(toNumber));
+    return scan.result();
+  }
+
   #records(where: string): Pick<MigrationCheck, 'count' | 'found'> {
     return findRecords(this.#db, this.#from, where);
   }
@@ -263,6 +276,11 @@ class CheckReader {
       });
     });
   }
+}
+
+/** Converts integers that a number holds exactly, as rows of the store have them. */
+function toNumber(cell: Cell): Cell {
+  return typeof cell === 'bigint' && Number.isSafeInteger(Number(cell)) ? Number(cell) : cell;
 }
 
 interface ValueColumn {
