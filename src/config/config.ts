@@ -21,6 +21,7 @@ export interface Limits {
   readonly lingerConnections: number;
   readonly pageDefault: number;
   readonly pageMax: number;
+  readonly window: number;
   /** Records of a table that a query without an index may read. */
   readonly scan: number;
   readonly filterLength: number;

@@ -1,4 +1,3 @@
-import type { ListQuery } from '../query/index.ts';
 import { settleRelated } from '../store/rows/related.ts';
 import type { Awaitable, LogReader, RecordReader, RelatedReader, StoredRecord } from '../store/store.ts';
 import { ChangeView } from './change-view.ts';
@@ -8,6 +7,9 @@ import { TooMuchRelatedError } from './dependencies/keys.ts';
 import { encodeChange, type Frame, type ResetReason } from './encode.ts';
 import { relatedOfChange, relatedOfRecord, type Selection, selectRecord } from './selection.ts';
 import type { Subscription } from './subscription.ts';
+import type { SharedWindow } from './windows/shared-window.ts';
+import { followLog, openWindow } from './windows/window-catch-up.ts';
+import type { WindowTracker } from './windows/window-tracker.ts';
 
 export interface CatchUpContext {
   readonly store: RecordReader & RelatedReader & LogReader;
@@ -29,8 +31,7 @@ export interface CatchUpContext {
 /** Start of a subscription. */
 export type Start =
   | { readonly from: 'now' }
-  /** `first`: sends the records of this list instead of those with the first keys. */
-  | { readonly from: 'snapshot'; readonly limit: number; readonly first?: ListQuery }
+  | { readonly from: 'snapshot' }
   | { readonly from: 'position' }
   /** Sends `reset` first, since the frames that the sink received before are no longer valid. */
   | { readonly from: 'reset'; readonly reason: ResetReason }
@@ -76,6 +77,11 @@ export class CatchUp {
       if (!this.#isActive()) return;
       if (this.#isTrimmed()) await this.#reset('position_trimmed');
       if (!this.#isActive()) return;
+      const { window } = subscription.group;
+      if (window !== undefined && !this.#hasWindow(window)) {
+        await this.#openWindow(window);
+        continue;
+      }
       if (subscription.position >= this.#completeAt && subscription.group.reaches(subscription.position)) {
         subscription.inSnapshot = false;
         if (!this.#announced) this.#announce();
@@ -97,7 +103,7 @@ export class CatchUp {
         this.#subscription.position = this.#context.store.lastSeq;
         return undefined;
       case 'snapshot':
-        return start.first === undefined ? this.#snapshot(start.limit) : this.#sendList(start.first);
+        return this.#snapshot();
       case 'position':
         return this.#checkPosition();
       case 'reset':
@@ -137,75 +143,91 @@ export class CatchUp {
       return;
     }
     sink.write(bytes);
-    await this.#snapshot(Number.POSITIVE_INFINITY);
+    await this.#snapshot();
   }
 
   /**
    * Sends records as they were when the snapshot began. A record that changes while later pages are read is left out: its
    * change is after the position and comes from the log, so nothing is sent twice or after a newer state.
    */
-  async #snapshot(limit: number): Promise<void> {
+  async #snapshot(): Promise<void> {
     const { store } = this.#context;
     const subscription = this.#subscription;
-    const { table, id } = subscription;
+    const { table, id, group } = subscription;
     const lastSeq = store.lastSeq;
     subscription.position = lastSeq;
     subscription.inSnapshot = true;
+    if (group.window !== undefined) return this.#sendWindow(group.window);
     if (id !== undefined) {
       const record = await store.get(table, id);
-      if (record !== undefined) await this.#writeRecords([record], lastSeq, 1);
+      if (record !== undefined) await this.#writeRecords([record], lastSeq);
       this.#completeAt = store.lastSeq;
       return;
     }
-    let left = limit;
     let after: StoredRecord['id'] | undefined;
-    for (let more = true; more && left > 0; ) {
+    for (let more = true; more; ) {
       const room = this.#room();
       if (room !== undefined) await room;
       await this.#context.acquireRead();
       if (!this.#isActive()) return;
       const size = this.#pageSize;
       const records = await store.page(table, after, size);
-      const { taken, written } = await this.#writeRecords(records, lastSeq, left);
+      const taken = await this.#writeRecords(records, lastSeq);
       more = taken < records.length || records.length === size;
       after = records[taken - 1]?.id ?? after;
-      left -= written;
     }
     // Records that were changed or removed meanwhile are not in it: their changes have to be sent before `ready`.
     this.#completeAt = store.lastSeq;
   }
 
-  /** Sends the first records of a list in its order; a record that changes meanwhile comes from the log. */
-  async #sendList(query: ListQuery): Promise<void> {
+  /** Sends the records of a window in its order, all as they were at one position. */
+  async #sendWindow(window: SharedWindow): Promise<void> {
     const { store } = this.#context;
     const subscription = this.#subscription;
-    const lastSeq = store.lastSeq;
-    subscription.position = lastSeq;
-    subscription.inSnapshot = true;
-    let records = await store.records(subscription.table, query);
-    this.#completeAt = store.lastSeq;
-    while (records.length > 0) {
+    subscription.window = undefined;
+    for (let records: readonly StoredRecord[] | undefined; ; ) {
       const room = this.#room();
       if (room !== undefined) await room;
+      await this.#context.acquireRead();
       if (!this.#isActive()) return;
-      const { taken } = await this.#writeRecords(records, lastSeq, records.length);
-      records = records.slice(taken);
+      if (records === undefined) {
+        subscription.position = store.lastSeq;
+        const own = await openWindow(window, subscription.position);
+        if (own === undefined) continue;
+        subscription.window = own.tracker;
+        records = own.records;
+      }
+      this.#completeAt = subscription.position;
+      records = records.slice(await this.#writeRecords(records, Number.POSITIVE_INFINITY));
+      if (records.length === 0) return;
     }
   }
 
-  /** Writes the records that the subscription selects, up to `limit` of them and as much as the sink may hold. */
-  async #writeRecords(
-    records: readonly StoredRecord[],
-    lastSeq: number,
-    limit: number,
-  ): Promise<{ taken: number; written: number }> {
+  /** True when the subscription has its window at its position, or can go on with the live ones. */
+  #hasWindow(window: SharedWindow): boolean {
+    const { group, position, window: own } = this.#subscription;
+    return own !== undefined || (window.isTracked && group.reaches(position));
+  }
+
+  /** Reads the window at the position; sends the present one where too much has changed since. */
+  async #openWindow(window: SharedWindow): Promise<void> {
+    await this.#context.acquireRead();
+    if (!this.#isActive()) return;
+    const own = await openWindow(window, this.#subscription.position);
+    if (!this.#isActive()) return;
+    if (own === undefined) await this.#reset('window_changed');
+    else this.#subscription.window = own.tracker;
+  }
+
+  /** Writes the records that the subscription selects, as many as the sink may hold. Returns how many were taken. */
+  async #writeRecords(records: readonly StoredRecord[], lastSeq: number): Promise<number> {
     const { group } = this.#subscription;
     const selected = await this.#selectAll(records);
     const frames: Buffer[] = [];
     let bytes = 0;
     let taken = 0;
     for (const record of records) {
-      if (frames.length >= limit || bytes > this.#context.clientBuffer) break;
+      if (bytes > this.#context.clientBuffer) break;
       const frame = record.seq > lastSeq ? undefined : selected(record, taken);
       taken++;
       const encoded = frame && group.encoding.frame(frame);
@@ -214,7 +236,7 @@ export class CatchUp {
       bytes += encoded.length;
     }
     this.#write(frames, bytes);
-    return { taken, written: frames.length };
+    return taken;
   }
 
   /** Returns the frames of stored records, once what they need of other tables is read. */
@@ -275,6 +297,8 @@ export class CatchUp {
     const views = changes.map((change) => new ChangeView(change));
     // Entries may have been trimmed during the wait for this read: then the page has a gap, and `run` resets.
     if (subscription.position < store.resumeFloor(table)) return;
+    const atEnd = changes.length < size ? lastSeq : undefined;
+    if (subscription.window !== undefined) return this.#followLog(subscription.window, views, atEnd);
     const reading = readAll(group.selection, views, (view) => relatedOfChange(group.selection, view));
     const related = reading && (await reading);
     const frames: Buffer[] = [];
@@ -290,8 +314,21 @@ export class CatchUp {
       taken++;
       if (frame !== undefined) bytes += frames[frames.push(frame) - 1]?.length ?? 0;
     }
-    if (taken === changes.length && taken < size) subscription.position = Math.max(subscription.position, lastSeq);
+    if (taken === changes.length && atEnd !== undefined) {
+      subscription.position = Math.max(subscription.position, atEnd);
+    }
     this.#write(frames, bytes);
+  }
+
+  /** Writes the effects of changes on the window. `atEnd`: position after them, when they are the last ones. */
+  async #followLog(own: WindowTracker, views: readonly ChangeView[], atEnd: number | undefined): Promise<void> {
+    const subscription = this.#subscription;
+    const page = await followLog(subscription.group, own, { views, maxBytes: this.#context.clientBuffer });
+    const last = views[page.taken - 1]?.change.seq ?? subscription.position;
+    const isEnd = page.taken === views.length && atEnd !== undefined;
+    subscription.position = isEnd ? Math.max(last, atEnd) : last;
+    if (page.isLost) subscription.window = undefined;
+    this.#write(page.frames, page.bytes);
   }
 
   /** Writes frames. Pages get smaller where records are large, so that one page does not fill the memory. */

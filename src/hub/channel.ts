@@ -4,6 +4,7 @@ import type { ChangeView } from './change-view.ts';
 import type { Encoding } from './encode.ts';
 import type { Selection } from './selection.ts';
 import { type GroupHost, ShapeGroup } from './shape-group.ts';
+import type { SharedWindows } from './windows/shared-window.ts';
 
 /** Groups by the value of one field that their selection requires. */
 type GroupsByValue = Map<unknown, Set<ShapeGroup>>;
@@ -20,10 +21,13 @@ export class Channel {
   readonly #dependent = new Set<ShapeGroup>();
   /** Groups, by field, that a change concerns only when its record has or had their value: looked up, not tried one by one. */
   readonly #indexed = new Map<string, GroupsByValue>();
+  readonly #windows: SharedWindows | undefined;
 
-  constructor(table: TablePlan, id: RecordKey | undefined) {
+  /** `windows`: those of the table; the channel of a record has none. */
+  constructor(table: TablePlan, id: RecordKey | undefined, windows?: SharedWindows) {
     this.table = table;
     this.id = id;
+    this.#windows = windows;
   }
 
   get size(): number {
@@ -45,7 +49,8 @@ export class Channel {
     const key = groupKey(encoding, selection);
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = new ShapeGroup(encoding, selection, lastSeq);
+      const window = selection.window && this.#windows?.open(selection.window);
+      group = new ShapeGroup(encoding, selection, lastSeq, window);
       this.#groups.set(key, group);
       this.#groupsLike(selection).add(group);
     }
@@ -71,6 +76,7 @@ export class Channel {
     const key = groupKey(encoding, selection);
     if (this.#groups.get(key) !== group) return;
     this.#groups.delete(key);
+    if (group.window !== undefined) this.#windows?.release(group.window);
     this.#groupsLike(selection).delete(group);
     this.#removeIndexIfEmpty(selection);
   }

@@ -7,6 +7,7 @@ export type ResetReason =
   | 'position_unknown'
   | 'rights_changed'
   | 'related_changed'
+  | 'window_changed'
   | 'interrupted';
 
 /** Message to a subscriber, before it is encoded. `data` is JSON text. */
@@ -16,8 +17,13 @@ export interface Frame {
   readonly id: RecordKey | null;
   readonly data: string;
   readonly seq: number;
-  /** Reason of a `Delete` of a record that still exists: it left the subscription's filter. */
-  readonly reason?: 'filter';
+  /**
+   * Reason of a `Delete` of a record that still exists: it left the subscription's filter, or its window. An `Update` with
+   * `window` is of a record that did not change: it came into the window when another one left.
+   */
+  readonly reason?: 'filter' | 'window';
+  /** Index of the record in the window, once it is taken out of its old place. */
+  readonly at?: number;
   /** seq of the record's own last change, where `seq` is that of another record's. */
   readonly recordSeq?: number;
   /** True when another frame of the same change follows. */
@@ -68,10 +74,13 @@ export function formatFrame(frame: Frame): string {
   );
 }
 
-/** Formats what says how a frame belongs to a change of another record, each with a comma before it. */
-export function formatPlace({ recordSeq, more }: Frame): string {
-  if (recordSeq === undefined && more === undefined) return '';
-  return `${recordSeq === undefined ? '' : `,"record_seq":${recordSeq}`}${more === undefined ? '' : ',"more":true'}`;
+/** Formats the place in a window, and what says how a frame belongs to a change of another record, each with a comma before it. */
+export function formatPlace({ at, recordSeq, more }: Frame): string {
+  if (at === undefined && recordSeq === undefined && more === undefined) return '';
+  return (
+    `${at === undefined ? '' : `,"at":${at}`}${recordSeq === undefined ? '' : `,"record_seq":${recordSeq}`}` +
+    `${more === undefined ? '' : ',"more":true'}`
+  );
 }
 
 /** Time of a change, whose seq counts microseconds: ISO 8601, UTC, with milliseconds. */

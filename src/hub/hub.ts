@@ -1,6 +1,5 @@
 import type { ChannelsConfig } from '../config/config.ts';
 import type { Feed } from '../events/feed.ts';
-import type { ListQuery } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { Change, LogReader, RecordKey, RecordReader, RelatedReader } from '../store/store.ts';
 import { CatchUp, type CatchUpContext, type Start } from './catch-up.ts';
@@ -14,6 +13,8 @@ import { SlowClients } from './fan-out/slow-clients.ts';
 import { EVERYTHING, type Selection } from './selection.ts';
 import type { GroupHost, ShapeGroup } from './shape-group.ts';
 import { type EndReason, type Sink, Subscription } from './subscription.ts';
+import { WindowLostError } from './windows/past-records.ts';
+import { SharedWindows } from './windows/shared-window.ts';
 
 export interface HubSubscribeOptions {
   readonly table: TablePlan;
@@ -26,11 +27,8 @@ export interface HubSubscribeOptions {
   readonly since?: number;
   /** Reason to reset: what was sent to the sink before is no longer valid. Sends `reset` and what is stored. Wins over `since`. */
   readonly reset?: ResetReason;
-  /** Sends what is stored first, `limit` records at most. */
+  /** Sends what is stored first. */
   readonly retained?: boolean;
-  readonly limit?: number;
-  /** Sends the first records of this list, instead of all records in the order of their keys. */
-  readonly first?: ListQuery;
   /** Lets the subscriber leave out the changes that it made itself: `Subscription.mute`. */
   readonly suppressEcho?: boolean;
 }
@@ -59,8 +57,10 @@ export class Hub {
   readonly #context: CatchUpContext;
   readonly #groupHost: GroupHost = {
     serve: (group) => this.#flusher.serve(group),
-    failed: ({ live }, error) => {
-      this.#options.onError(error);
+    failed: ({ live, window }, error) => {
+      window?.drop();
+      // Too much has changed for the window to be followed: its subscriptions get it again.
+      if (!(error instanceof WindowLostError)) this.#options.onError(error);
       for (const subscription of [...live]) this.#lag(subscription);
     },
   };
@@ -160,9 +160,10 @@ export class Hub {
   }
 
   #openChannel(table: TablePlan, id: RecordKey | undefined): Channel {
+    const { store } = this.#options;
     let channels = this.#channels.get(table);
     if (channels === undefined) {
-      channels = { table: new Channel(table, undefined), records: new Map() };
+      channels = { table: new Channel(table, undefined, new SharedWindows({ store, table })), records: new Map() };
       this.#channels.set(table, channels);
     }
     if (id === undefined) return channels.table;
@@ -191,6 +192,7 @@ export class Hub {
       for (const subscription of [...live]) this.#lag(subscription);
     const channels = this.#channels.get(table);
     if (channels === undefined) return;
+    for (const { window } of channels.table.groups()) window?.drop();
     for (const channel of [channels.table, ...channels.records.values()]) {
       for (const { live } of channel.groups()) for (const subscription of [...live]) this.#lag(subscription);
     }
@@ -226,9 +228,8 @@ export class Hub {
   }
 }
 
-function startOf({ reset, since, retained, limit, first }: HubSubscribeOptions): Start {
+function startOf({ reset, since, retained }: HubSubscribeOptions): Start {
   if (reset !== undefined) return { from: 'reset', reason: reset };
   if (since !== undefined) return { from: 'position' };
-  if (!retained) return { from: 'now' };
-  return { from: 'snapshot', limit: limit ?? Number.POSITIVE_INFINITY, ...(first === undefined ? {} : { first }) };
+  return { from: retained ? 'snapshot' : 'now' };
 }

@@ -3,6 +3,7 @@ import type { Awaitable, Change, StoredRecord } from '../store/store.ts';
 import { type ChangedRecord, type ChangeView, parseRecord } from './change-view.ts';
 import type { DependentPart } from './dependencies/dependency.ts';
 import { type Frame, makeFrame, makeRetained } from './encode.ts';
+import type { WindowQuery } from './windows/held-records.ts';
 
 /** Records that a subscription follows, and the fields of them that it receives. */
 export interface Selection {
@@ -25,6 +26,8 @@ export interface Selection {
   readonly delta?: boolean;
   /** Part that looks at other tables, whose changes concern the subscription too. */
   readonly dependent?: DependentPart;
+  /** Window of the matching records that the subscription follows, instead of all of them. */
+  readonly window?: WindowQuery;
 }
 
 export const EVERYTHING: Selection = { key: '' };
@@ -59,8 +62,10 @@ export function selectChange(selection: Selection, view: ChangeView, related = '
   const wasIn = () => view.before !== undefined && isIn(selection, view.before);
   if (view.after !== undefined && isIn(selection, view.after)) {
     // A subscriber that did not have the record needs all of it.
-    const isPart = delta === true && change.op === 'update' && wasIn() && !visibilityChanged(selection, view);
-    if (isPart) return makeDelta(selection, view);
+    if (delta === true && change.op === 'update' && wasIn()) {
+      const part = selectDelta(selection, view);
+      if (part !== 'whole') return part;
+    }
     return project(makeFrame(change), { data: view.after, related }, selection);
   }
   // Neither before nor after in the filter: nothing is sent, not even the id.
@@ -105,13 +110,21 @@ export function leaveFilter({ seq, table }: Change, id: Change['id']): Frame {
   return { type: 'Delete', op: 'update', id, data: keyJson(table, id), seq, reason: 'filter' };
 }
 
-function keyJson(table: Change['table'], id: Change['id']): string {
+export function keyJson(table: Change['table'], id: Change['id']): string {
   return JSON.stringify({ [table.primaryKey.name]: id });
 }
 
 /** True when the change shows or hides a field whose value it may have left as it was. */
 function visibilityChanged({ masked }: Selection, { before = {}, after = {} }: ChangeView): boolean {
   return masked !== undefined && [...masked.values()].some((shows) => shows(before) !== shows(after));
+}
+
+/**
+ * Returns the frame with the fields that an update changed; undefined when none of them is selected, and `whole` when the
+ * change shows or hides a field.
+ */
+export function selectDelta(selection: Selection, view: ChangeView): Frame | 'whole' | undefined {
+  return visibilityChanged(selection, view) ? 'whole' : makeDelta(selection, view);
 }
 
 /** `Update` with the changed fields; undefined when none of those changed that are shown. */
@@ -128,13 +141,13 @@ export function makeDelta(
   return { ...makeFrame(change), data, changed, key: keyJson(change.table, change.id) };
 }
 
-interface Projected {
+export interface Projected {
   readonly data: ChangedRecord;
   readonly related: string;
   readonly test?: RelatedTest | undefined;
 }
 
-function project(frame: Frame, { data, related, test }: Projected, { fields, masked }: Selection): Frame {
+export function project(frame: Frame, { data, related, test }: Projected, { fields, masked }: Selection): Frame {
   if (fields === undefined) return frame;
   const shown = masked === undefined ? fields : fields.filter((name) => masked.get(name)?.(data, test) ?? true);
   const members = shown.map((name) => `${JSON.stringify(name)}:${JSON.stringify(data[name] ?? null)}`);

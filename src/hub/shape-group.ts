@@ -1,9 +1,13 @@
+import { thenOrNow } from '../runtime/event-loop.ts';
 import type { Awaitable } from '../store/store.ts';
 import type { ChangeView } from './change-view.ts';
 import { type Encoding, encodeChange, type Frame } from './encode.ts';
 import { CUT_BUFFER_BYTES, FanOutBuffer } from './fan-out/buffer.ts';
 import { relatedOfChange, type Selection, selectChange } from './selection.ts';
 import type { Subscription } from './subscription.ts';
+import type { SharedWindow } from './windows/shared-window.ts';
+import { windowFrames } from './windows/window-frames.ts';
+import type { WindowStep } from './windows/window-tracker.ts';
 
 /** Bytes of frames that stay in the buffer after all live subscriptions received them, while others are about to join. */
 const MAX_FLUSHED_BYTES = 256 * 1024;
@@ -25,6 +29,7 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
   readonly selection: Selection;
   /** Set for a group that looks at other tables: the position up to which its changes are done. */
   dependents: { settled(lastSeq: number): number } | undefined;
+  readonly window: SharedWindow | undefined;
   /** Number of subscriptions that read the log or a snapshot and will join the live ones. */
   lagging = 0;
   /** Number of records or changes that fit a subscriber's buffer; a guess until some were written. */
@@ -37,10 +42,11 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
   readonly #pending: number[] = [];
   #lastAppend: Promise<unknown> = Promise.resolve();
 
-  constructor(encoding: Encoding, selection: Selection, lastSeq: number) {
+  constructor(encoding: Encoding, selection: Selection, lastSeq: number, window?: SharedWindow) {
     super();
     this.encoding = encoding;
     this.selection = selection;
+    this.window = window;
     this.#since = lastSeq;
   }
 
@@ -54,15 +60,30 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
     return frame && this.encoding.frame(frame);
   }
 
+  /** Encodes the effect of one change on the window; undefined for none. Its frames are written together. */
+  encodeStep(view: ChangeView, step: WindowStep | undefined): Awaitable<Buffer | undefined> {
+    return thenOrNow(windowFrames(this.selection, view, step), (frames) => encodeChange(this.encoding, frames));
+  }
+
   /** Appends a committed change. Frames that need related records follow in order, when those were read. */
   append(view: ChangeView, host: GroupHost): void {
     if (this.live.length === 0) {
       this.clear(view.change.seq);
       return;
     }
+    const { window } = this;
+    if (window !== undefined) {
+      const frame = thenOrNow(window.advance(view), (step) => this.encodeStep(view, step));
+      this.#appendInOrder(view, frame, host);
+      return;
+    }
     const related = relatedOfChange(this.selection, view);
-    if (this.#pending.length > 0 || related instanceof Promise) this.#appendLater(view, related, host);
-    else this.#append(view, related, host);
+    if (related instanceof Promise) {
+      const frame = related.then((text) => this.encode(view, { related: text }));
+      this.#appendInOrder(view, frame, host);
+    } else {
+      this.#appendInOrder(view, this.encode(view, related === undefined ? undefined : { related }), host);
+    }
   }
 
   /** Appends the frames of one change, which are one in the buffer: a subscription has all of them or none. */
@@ -79,17 +100,21 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
     return first === undefined ? head : Math.min(head, first - 1);
   }
 
-  #appendLater(view: ChangeView, related: Awaitable<string> | undefined, host: GroupHost): void {
-    const { seq } = view.change;
-    const read = Promise.resolve(related);
+  #appendInOrder({ change: { seq } }: ChangeView, frame: Awaitable<Buffer | undefined>, host: GroupHost): void {
+    if (this.#pending.length > 0 || frame instanceof Promise) this.#appendLater(seq, frame, host);
+    else this.#append(seq, frame, host);
+  }
+
+  #appendLater(seq: number, frame: Awaitable<Buffer | undefined>, host: GroupHost): void {
+    const made = Promise.resolve(frame);
     // A rejection is handled below, but only when the changes before it are done.
-    read.catch(() => {});
+    made.catch(() => {});
     this.#pending.push(seq);
     this.#lastAppend = this.#lastAppend
-      .then(() => read)
-      .then((text) => {
+      .then(() => made)
+      .then((bytes) => {
         // Without live subscriptions the buffer was cleared meanwhile, and those that join read the log.
-        if (seq > this.#since) this.#append(view, text, host);
+        if (seq > this.#since) this.#append(seq, bytes, host);
       })
       .catch((error: unknown) => {
         this.clear(seq);
@@ -98,9 +123,8 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
       .then(() => void this.#pending.shift());
   }
 
-  #append(view: ChangeView, related: string | undefined, { serve }: GroupHost): void {
-    const frame = this.encode(view, related === undefined ? undefined : { related });
-    if (frame !== undefined) this.#push(view.change.seq, frame, { serve });
+  #append(seq: number, frame: Buffer | undefined, host: GroupHost): void {
+    if (frame !== undefined) this.#push(seq, frame, host);
   }
 
   #push(seq: number, frame: Buffer, { serve }: Pick<GroupHost, 'serve'>): void {
@@ -113,7 +137,21 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
 
   /** True when the buffer has everything after `position`, so that the log need not be read. */
   reaches(position: number): boolean {
-    return position >= this.#since;
+    return position >= this.#since && (this.window === undefined || this.window.reaches(position));
+  }
+
+  override add(subscription: Subscription): boolean {
+    this.window?.join(subscription.window);
+    subscription.window = undefined;
+    return super.add(subscription);
+  }
+
+  override remove(subscription: Subscription): void {
+    super.remove(subscription);
+    if (this.window === undefined) return;
+    this.window.leave();
+    // The next one that joins brings its own window, and has read what is in the buffer or will be from the log.
+    if (this.live.length === 0) this.clear(Math.max(this.#pending.at(-1) ?? 0, this.#seqs.at(-1) ?? 0));
   }
 
   /** Cursor of the first frame after `position`. */

@@ -3,6 +3,7 @@ import type { RecordKey } from '../store/store.ts';
 import type { Channel } from './channel.ts';
 import type { WriteLock } from './fan-out/write-lock.ts';
 import type { ShapeGroup } from './shape-group.ts';
+import type { WindowTracker } from './windows/window-tracker.ts';
 
 /** Reason why the hub ends a subscription. `lost`: the log does not reach back to its position, and its encoding cannot say so. */
 export type EndReason = 'slow' | 'failed' | 'lost';
@@ -37,6 +38,8 @@ export class Subscription {
   position: number;
   /** True while a snapshot is sent: then no position describes what the client has. */
   inSnapshot = false;
+  /** Window at its position, while it is not live. */
+  window: WindowTracker | undefined;
   /** seqs of changes that the subscriber made itself and does not receive. */
   suppressedSeqs: Set<number> | undefined;
   /** Set while it waits for its sink to drain. */

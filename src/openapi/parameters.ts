@@ -46,7 +46,7 @@ export function sharedParameters({ limits }: { readonly limits: Limits }, capabi
     retained: query(
       'retained',
       flag,
-      'Stream: sends the stored records first. On for a record, off for a table.',
+      'Stream: sends the stored records first. On for a record and with `sort`, `limit`, `offset` or `cursor`, else off.',
       true,
     ),
     ...(capabilities.delta

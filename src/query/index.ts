@@ -1,5 +1,5 @@
 export { compareText } from './compare.ts';
-export { formatCursor, isShownExactly, totalOrder } from './cursor.ts';
+export { formatCursor, isShownExactly, type Position, type SortValue, totalOrder } from './cursor.ts';
 export {
   LIST_PARAMETERS,
   type ListQuery,
@@ -8,6 +8,7 @@ export {
   restrictFilter,
   type SortKey,
 } from './list-query.ts';
+export { comparePositions, compareSortValues, positionReader } from './order.ts';
 export {
   compilePredicate,
   type JsonRecord,

@@ -15,10 +15,6 @@ export interface SubscriptionQuery {
   /** Reason for which the subscription begins with a `reset` and the full state. */
   readonly reset?: ResetReason;
   readonly retained: boolean;
-  /** Maximum number of records in the snapshot. */
-  readonly limit?: number;
-  /** Query whose first records are the snapshot; without it the snapshot is all records in key order. */
-  readonly first?: ListQuery;
   /** Other tables whose records are included. */
   readonly related: ReadonlySet<TablePlan>;
   /** True with `echo=false`: leaves out the subscriber's own writes. */
@@ -36,6 +32,9 @@ const RESERVED: ReadonlySet<string> = new Set([
   'delta',
   'client',
 ]);
+
+/** Parameters that make a subscription follow a window of the list. */
+const WINDOW_PARAMETERS = ['sort', 'limit', 'offset', 'cursor'];
 
 /** The unreserved characters of RFC 3986 §2.3, which need no encoding in a URL. */
 const CLIENT = /^[A-Za-z0-9\-._~]{1,128}$/;
@@ -63,14 +62,22 @@ export function parseSubscription(rawQuery: string, scope: SubscriptionScope): S
       ? read
       : { ...read, sees: both(read.sees, subscribable) as Filter };
   const { others } = query;
-  const retained = parseSwitch(others, 'retained') ?? id !== undefined;
-  checkStream(query, retained, id);
+  const isWindow = id === undefined && WINDOW_PARAMETERS.some((name) => query.given.has(name));
+  const retained = parseSwitch(others, 'retained') ?? (id !== undefined || isWindow);
+  const suppressEcho = parseSwitch(others, 'echo') === false;
+  checkStream(query, id);
+  if (isWindow) checkWindow(query, limits, suppressEcho);
   const delta = parseSwitch(others, 'delta') ?? false;
   if (delta && query.select !== undefined && query.select.relations.length > 0) {
     throw new AppError('INVALID_QUERY', 'delta and relations in select do not go together.');
   }
-  const selection = makeSelection(query, { table, store, delta });
+  const selection = makeSelection(query, { table, store, delta, isWindow });
   checkFollowable(selection);
+  if (isWindow && selection.dependent !== undefined) {
+    throw refuse(
+      'sort, limit, offset and cursor of a stream do not go together with records of other tables, in select, filter or a rule.',
+    );
+  }
   const since = others.get('since');
   const client = others.get('client');
   return {
@@ -78,9 +85,7 @@ export function parseSubscription(rawQuery: string, scope: SubscriptionScope): S
     selection,
     ...(since === undefined ? {} : { since: parsePosition(since) }),
     retained,
-    ...(query.given.has('limit') ? { limit: query.limit } : {}),
-    ...(query.sort.length === 0 ? {} : { first: query }),
-    suppressEcho: parseSwitch(others, 'echo') === false,
+    suppressEcho,
     ...(client === undefined ? {} : { client: checkClient(client) }),
     related: query.related,
   };
@@ -135,16 +140,26 @@ function checkFollowable({ dependent }: Selection): void {
   }
 }
 
-/** Refuses parameters that only make sense for a page, or for a query over several tables. */
-function checkStream({ given, sort }: ListQuery, retained: boolean, id: RecordKey | undefined): void {
-  const refuse = (message: string) => new AppError('INVALID_QUERY', message);
-  for (const name of ['offset', 'cursor', 'count']) {
-    if (given.has(name)) throw refuse(`${name} is for lists; a stream goes on with since.`);
+/** Refuses parameters that only make sense for a list, or for a query over several tables. */
+function checkStream({ given }: ListQuery, id: RecordKey | undefined): void {
+  if (given.has('count')) throw refuse('count is for lists; a stream goes on with since.');
+  const [name] = id === undefined ? [] : ['sort', 'offset', 'cursor'].filter((it) => given.has(it));
+  if (name !== undefined) throw refuse(`${name} is for the channel of a table; this is the channel of one record.`);
+}
+
+function checkWindow({ offset, limit }: ListQuery, limits: Limits, suppressEcho: boolean): void {
+  if (offset + limit > limits.window) {
+    throw refuse(
+      `offset and limit of a stream are at most ${limits.window} together (limits.window); a cursor leads further.`,
+    );
   }
-  if (sort.length === 0) return;
-  if (!retained || id !== undefined) {
-    throw refuse('sort orders the snapshot of a table: it needs retained=true. A stream comes in seq order.');
+  if (suppressEcho) {
+    throw refuse(
+      'echo=false does not go together with sort, limit, offset or cursor: a change tells where its record stands.',
+    );
   }
-  if (!given.has('limit'))
-    throw refuse('sort on a stream needs a limit: the snapshot is then the first of that order.');
+}
+
+function refuse(message: string): AppError {
+  return new AppError('INVALID_QUERY', message);
 }

@@ -184,6 +184,8 @@ export interface RecordReader {
   list(table: TablePlan, query: ListQuery): Awaitable<ListPage>;
   /** Returns the same records with all fields, regardless of the query's `select`. Throws SCAN_TOO_LARGE. */
   records(table: TablePlan, query: ListQuery): Awaitable<readonly StoredRecord[]>;
+  /** Throws SCAN_TOO_LARGE where `records` would, as far as that is known without waiting for the store. */
+  checkScan(table: TablePlan, query: ListQuery): void;
   /** Returns up to `limit` records in primary-key order after `after` (from the start when undefined). */
   page(table: TablePlan, after: RecordKey | undefined, limit: number): Awaitable<readonly StoredRecord[]>;
 }

@@ -31,6 +31,7 @@ const DEFAULT_SERVER = {
     lingerConnections: 1000,
     pageDefault: 100,
     pageMax: 1000,
+    window: 2000,
     scan: 100_000,
     filterLength: 4096,
     filterConditions: 32,

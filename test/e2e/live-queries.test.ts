@@ -69,10 +69,11 @@ describe('live queries', { timeout: 120_000 }, () => {
     using ws = await WsClient.subscribe(server.wsUrl(`Doc?${query}&retained=true`));
     const frames = await ws.changes.atLeast(4);
     expect(frames.map(({ data }) => data)).toEqual(listed);
-    await server.put('Doc/1', { title: 'new', body: '', views: 1 });
+    await server.put('Doc/1', { title: 'outside', body: '', views: 1 });
+    await server.put('Doc/7', { title: 'new', body: '', views: 7 });
     const all = await ws.changes.atLeast(5);
     expect(all.map(({ op }) => op)).toEqual(['retained', 'retained', 'retained', 'retained', 'update']);
-    expect(all[4]).toMatchObject({ id: '1', data: { title: 'new' } });
+    expect(all[4]).toMatchObject({ id: '7', data: { title: 'new' }, at: 1 });
   });
 
   test('a list tells the address of its next page, and how many records there are', async () => {
@@ -97,7 +98,7 @@ describe('live queries', { timeout: 120_000 }, () => {
 
   test('what makes no sense on a stream is refused before it begins', async () => {
     await using server = await startServer({ schema: SCHEMA });
-    for (const query of ['cursor=x', 'offset=1', 'count=true', 'sort=views', 'sort=views&retained=true', 'delta=yes']) {
+    for (const query of ['cursor=x', 'offset=9999', 'count=true', 'sort=nope', 'limit=1&echo=false', 'delta=yes']) {
       const answer = await server.ask('GET', `Doc?${query}`, { headers: { accept: 'text/event-stream' } });
       expect([query, answer.status, answer.record.code]).toEqual([query, 400, 'INVALID_QUERY']);
     }

@@ -187,15 +187,19 @@ describe('snapshots', () => {
     expect(one.lines.at(-1)).toEqual({ type: 'ready', seq: changed });
   });
 
-  test('the limit applies to the snapshot, not to later changes', async () => {
+  test('the limit applies to the snapshot and to later changes', async () => {
     using rig = open({ replayPage: 2 });
     for (const id of ['a', 'b', 'c', 'd', 'e']) await put(rig, id, { n: id === 'b' ? 1 : 2 });
     const one = subscribe(rig, 'retained=true&limit=3&n==2');
     await turns(2);
     expect(one.lines.filter(({ type }) => type === 'Retained').map(({ id }) => id)).toEqual(['a', 'c', 'd']);
     await put(rig, 'e', { n: 2, text: 'x' });
+    await put(rig, 'b', { n: 2 });
     await turns(2);
-    expect(seqs(one)).toHaveLength(1);
+    expect(one.lines.slice(4).map(({ type, id, at }) => [type, id, at])).toEqual([
+      ['Delete', 'd', undefined],
+      ['Update', 'b', 1],
+    ]);
   });
 });
 

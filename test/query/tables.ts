@@ -20,6 +20,7 @@ export const LIMITS: Limits = {
   lingerConnections: 1000,
   pageDefault: 100,
   pageMax: 1000,
+  window: 2000,
   scan: 100_000,
   filterLength: 4096,
   filterConditions: 32,

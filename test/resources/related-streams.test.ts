@@ -255,3 +255,14 @@ describe('a stream that shows or is filtered by other tables', () => {
     await expect.poll(() => lines).toEqual(['c2']);
   });
 });
+
+test.each([
+  ['select=title,board{name}&limit=2', SERVER],
+  ['board.name==One&sort=title', SERVER],
+  ['sort=title', ADA],
+])('a window that looks at other tables is refused: %s', async (query, identity) => {
+  const { rig } = await open();
+  expect(() => rig.resource('Card').parseSubscription(identity, query, undefined)).toThrow(
+    'sort, limit, offset and cursor of a stream do not go together with records of other tables',
+  );
+});

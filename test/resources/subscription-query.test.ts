@@ -29,7 +29,10 @@ describe('a subscription', () => {
     ['echo=false', { suppressEcho: true }],
     ['echo=true', { suppressEcho: false }],
     ['stream=sse', { retained: false }],
-    ['limit=3&retained=true', { limit: 3, retained: true }],
+    ['limit=3', { retained: true, selection: { window: { limit: 3, offset: 0 } } }],
+    ['sort=-n', { retained: true, selection: { window: { limit: LIMITS.pageDefault } } }],
+    ['offset=4&limit=1&retained=false', { retained: false, selection: { window: { limit: 1, offset: 4 } } }],
+    [`offset=${LIMITS.window - 5}&limit=5`, { retained: true }],
     ['client=aZ0-._~', { client: 'aZ0-._~' }],
     [`client=${'x'.repeat(128)}`, { client: 'x'.repeat(128) }],
   ])('%s', (query, expected) => {
@@ -43,9 +46,26 @@ describe('a subscription', () => {
     },
   );
 
-  test('has a limit only when the request has one', () => {
-    expect(parse('retained=true')).not.toHaveProperty('limit');
+  test('follows a window only when the request has one of its parameters', () => {
+    expect(parse('retained=true').selection).not.toHaveProperty('window');
     expect(parse('retained=true')).not.toHaveProperty('since');
+    expect(parse('limit=3', 'a').selection).not.toHaveProperty('window');
+  });
+
+  test('shares its window with queries for the same records in the same order', () => {
+    const keyOf = (query: string) => parse(query).selection.window?.key;
+    expect(keyOf('n==1&sort=-n&limit=2&select=text')).toBe(keyOf('n=1&limit=2&sort=-n,id&delta=true'));
+    const queries = ['limit=2', 'limit=3', 'limit=2&offset=1', 'limit=2&sort=n', 'limit=2&sort=-n', 'limit=2&n==1'];
+    expect(new Set(queries.map(keyOf)).size).toBe(queries.length);
+  });
+
+  test.each([
+    [`offset=${LIMITS.window}&limit=1`, undefined, /^offset and limit of a stream are at most 2000 together/],
+    ['limit=1&echo=false', undefined, /^echo=false does not go together with sort, limit, offset or cursor/],
+    ['sort=n', 'a', /^sort is for the channel of a table/],
+    ['offset=1', 'a', /^offset is for the channel of a table/],
+  ])('%s is refused with a sentence', (query, id, message) => {
+    expect(() => parse(query, id)).toThrow(message);
   });
 
   test('with a filter has the records that match', () => {
@@ -78,14 +98,12 @@ describe('a subscription', () => {
     ['since=12345678901234567', 'INVALID_POSITION'],
     ['retained=yes', 'INVALID_QUERY'],
     ['echo=0', 'INVALID_QUERY'],
-    ['sort=n', 'INVALID_QUERY'],
-    ['sort=n&limit=1', 'INVALID_QUERY'],
-    ['sort=n&retained=true', 'INVALID_QUERY'],
+    ['sort=nope', 'INVALID_QUERY'],
     ['cursor=x', 'INVALID_QUERY'],
     ['count=true', 'INVALID_QUERY'],
     ['delta=1', 'INVALID_QUERY'],
-    ['offset=1', 'INVALID_QUERY'],
-    ['offset=0', 'INVALID_QUERY'],
+    ['offset=-1', 'INVALID_QUERY'],
+    ['limit=0', 'INVALID_QUERY'],
     ['nope=1', 'INVALID_QUERY'],
   ])('%s is refused with %s', (query, code) => {
     expect(() => parse(query)).toThrow(expect.objectContaining({ code }));

@@ -16,14 +16,22 @@ export interface UpdateFrame<R> extends FrameBase {
   /** Record, or with `changed` only these fields of it. */
   readonly data: R;
   readonly changed?: readonly string[];
+  /** In a window (`sort`, `limit`, `offset`, `cursor`): index of the record, once it is taken out of its old place. */
+  readonly at?: number;
+  /** Present when the record did not change itself: it came into the window because another one left. */
+  readonly reason?: 'window';
+  /** Then the seq of its own last change. */
+  readonly record_seq?: number;
 }
 
 export interface DeleteFrame extends FrameBase {
   readonly message_type: 'Delete';
   readonly op: 'update' | 'delete';
   readonly data: Readonly<Record<string, unknown>>;
-  /** Present when the record still exists but no longer matches the query. */
-  readonly reason?: 'filter';
+  /** Present when the record still exists: it no longer matches the query, or is outside of the window. */
+  readonly reason?: 'filter' | 'window';
+  /** True when an `Update` of the same change follows. */
+  readonly more?: true;
 }
 
 export interface RetainedFrame<R> extends FrameBase {
@@ -50,7 +58,13 @@ export interface ReadyFrame {
 export interface ResetFrame {
   readonly type: 'reset';
   /** `interrupted`: the connection was lost before the snapshot was complete. */
-  readonly reason: 'position_trimmed' | 'position_unknown' | 'rights_changed' | 'related_changed' | 'interrupted';
+  readonly reason:
+    | 'position_trimmed'
+    | 'position_unknown'
+    | 'rights_changed'
+    | 'related_changed'
+    | 'window_changed'
+    | 'interrupted';
   readonly seq?: number;
 }
 

@@ -13,7 +13,7 @@ export interface SubscribeOptions<R> {
   readonly id?: string | number;
   /** Continues after this seq. */
   readonly since?: number;
-  /** Sends the stored state first; as on the server, the default is true for a record and false for a table. */
+  /** Sends the stored state first; as on the server, the default is true for a record or a window, and false for a table. */
   readonly retained?: boolean;
   /** Frames that may be queued before the connection is paused until they are processed; also the bound of pending writes; 1000. */
   readonly buffer?: number;
@@ -71,7 +71,8 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     this.#url = id === undefined ? url : `${url}/${encodeURIComponent(id)}`;
     this.#search = withSearch('', rest, `client=${options.client ?? taken.client ?? randomId()}`).slice(1);
     this.#position = options.since ?? (taken.since === undefined ? undefined : Number(taken.since));
-    const retained = options.retained ?? (taken.retained === undefined ? id !== undefined : taken.retained === 'true');
+    const isWhole = id !== undefined || /(?:^|&)(?:sort|limit|offset|cursor)=/.test(rest);
+    const retained = options.retained ?? (taken.retained === undefined ? isWhole : taken.retained === 'true');
     this.#isPartial = this.#position === undefined && retained;
     this.ended = new Promise((resolve, reject) => {
       this.#settle = () => (this.#error === undefined ? resolve() : reject(this.#error));

@@ -221,6 +221,11 @@ const LIMIT_KEYS: Keys<Limits> = {
   }),
   pageDefault: countKey(100, { what: 'Records of a list when the request names no limit' }),
   pageMax: countKey(1000, { what: 'Maximum number of records of a list' }),
+  window: countKey(
+    2000,
+    { what: 'Records from the first of a sorted list to the last of a live window: `offset` and `limit` together' },
+    { max: 100_000 },
+  ),
   scan: countKey(100_000, { what: 'Records of a table that a filter or sort without an index may read' }),
   filterLength: sizeKey('4KiB', { what: 'Characters of all conditions of a query together' }),
   filterConditions: countKey(32, { what: 'Conditions in one filter' }, { max: 1000 }),

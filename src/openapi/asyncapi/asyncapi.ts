@@ -92,11 +92,18 @@ function messageRefs(table: TablePlan, capabilities: Capabilities): Part {
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/messages/${name}` }]));
 }
 
+const WINDOW_PARAMETERS = {
+  sort: { type: 'string', description: 'Follows the window of a list in this order: `-made,title`.' },
+  limit: { type: 'integer', minimum: 1, description: 'Records of the window. With any of these `retained` is on.' },
+  offset: { type: 'integer', minimum: 0, description: 'Records before the window.' },
+  cursor: { type: 'string', description: 'The window begins after a page, from its `Link`.' },
+};
+
 /** Describes the query and the headers of the handshake. */
-function subscriptionBinding(retained: boolean, { delta, subprotocols }: Capabilities): Part {
+function subscriptionBinding(isRecord: boolean, { delta, subprotocols }: Capabilities): Part {
   const properties = {
     since: { type: 'integer', description: 'Resume: everything after this position.' },
-    retained: { type: 'boolean', default: retained, description: 'First what is stored, as `Retained`.' },
+    retained: { type: 'boolean', default: isRecord, description: 'First what is stored, as `Retained`.' },
     echo: { type: 'boolean', default: true, description: '`false`: without the changes that this connection made.' },
     client: {
       type: 'string',
@@ -106,6 +113,7 @@ function subscriptionBinding(retained: boolean, { delta, subprotocols }: Capabil
     },
     select: { type: 'string', description: 'Only these fields in `data`, separated by commas.' },
     filter: { type: 'string', description: 'Only records that meet these conditions.' },
+    ...(isRecord ? {} : WINDOW_PARAMETERS),
     ...(delta
       ? { delta: { type: 'boolean', default: false, description: 'Updates with only the fields that changed.' } }
       : {}),

@@ -49,6 +49,16 @@ export function channelMessages(table: TablePlan, { delta }: Capabilities): Read
   };
 }
 
+/** Properties of frames in a window, PROTOCOL.md §4.8. */
+const WINDOW_PROPERTIES = {
+  Update: {
+    at: { type: 'integer', minimum: 0, description: 'In a window: its index, once it is taken out of its old place.' },
+    reason: { const: 'window', description: 'It did not change: it came into the window because another record left.' },
+    record_seq: { ...SEQ, description: 'Then the seq of its own last change.' },
+  },
+  Delete: { more: { const: true, description: 'An `Update` of the same change follows.' } },
+};
+
 type ChangeType = 'Update' | 'Delete' | 'Publish' | 'Retained';
 
 const SUMMARIES: Readonly<Record<ChangeType, string>> = {
@@ -85,6 +95,7 @@ function change(table: TablePlan, type: ChangeType, ops: readonly string[]): Par
         seq: SEQ,
         op: { enum: ops },
         ...(type === 'Delete' ? { reason: { type: 'string', description: 'Why, when it was not a removal.' } } : {}),
+        ...(type === 'Update' || type === 'Delete' ? WINDOW_PROPERTIES[type] : {}),
       },
       required: ['message_type', 'data', 'id', 'timestamp', 'seq', 'op'],
     },
@@ -159,7 +170,7 @@ function control(type: string, summary: string, properties: Part, example: Part)
 /** Describes the frames that are the same on every channel. */
 export function controlMessages(): Readonly<Record<string, Part>> {
   const { seq } = AT;
-  const reason = { enum: ['position_trimmed', 'position_unknown', 'rights_changed', 'interrupted'] };
+  const reason = { enum: ['position_trimmed', 'position_unknown', 'rights_changed', 'window_changed', 'interrupted'] };
   return {
     _ready: control('ready', 'The subscription is live from `seq` on.', { seq: SEQ }, { seq }),
     _reset: control(

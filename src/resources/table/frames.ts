@@ -32,6 +32,12 @@ export interface UpdateFrame<Shown, Id> extends FrameBase {
   readonly data: Shown;
   /** With `delta=true`: `data` has these fields only. */
   readonly changed?: readonly string[];
+  /** In a window (`sort`, `limit`, `offset`, `cursor`): index of the record, once it is taken out of its old place. */
+  readonly at?: number;
+  /** Set when the record did not change itself: it came into the window because another one left. */
+  readonly reason?: 'window';
+  /** Then the seq of its own last change. */
+  readonly record_seq?: number;
 }
 
 /** Record that was deleted, or that left the filter; `data` has its key. */
@@ -40,8 +46,10 @@ export interface DeleteFrame<Shown, Id> extends FrameBase {
   readonly op: 'update' | 'delete';
   readonly id: Id;
   readonly data: Partial<Shown>;
-  /** Set when the record still exists and does not match any more. */
-  readonly reason?: 'filter';
+  /** Set when the record still exists: it does not match any more, or is outside of the window. */
+  readonly reason?: 'filter' | 'window';
+  /** True when an `Update` of the same change follows. */
+  readonly more?: true;
 }
 
 /** Message that was published, to the table when `id` is null. */

@@ -2,6 +2,7 @@ import type { Identity } from '../../auth/identity.ts';
 import type { Encoding } from '../../hub/encode.ts';
 import { relatedOfRecord, type Selection, selectRecord } from '../../hub/selection.ts';
 import type { Sink, Subscription } from '../../hub/subscription.ts';
+import { firstRecords } from '../../hub/windows/held-records.ts';
 import { LIST_PARAMETERS, type ListQuery, parseQueryFor, type ReadPolicy, visibleFields } from '../../query/index.ts';
 import { thenOrNow } from '../../runtime/event-loop.ts';
 import type { TablePlan } from '../../schema/plan.ts';
@@ -114,7 +115,7 @@ export class TableResource extends TableWrites {
     ];
   }
 
-  /** Checks a subscription's query before anything is opened. Throws INVALID_QUERY, INVALID_POSITION or FORBIDDEN. */
+  /** Checks a subscription's query before anything is opened. Throws INVALID_QUERY, INVALID_POSITION, SCAN_TOO_LARGE or FORBIDDEN. */
   parseSubscription(identity: Identity, rawQuery: string, id: RecordKey | undefined): SubscriptionQuery {
     const table = this.table;
     const { access, limits, store } = this.context;
@@ -122,6 +123,8 @@ export class TableResource extends TableWrites {
     const view = access.viewOf(identity);
     const query = parseSubscription(rawQuery, { table, id, limits, store, view, subscribable: subscribable });
     access.checkReads(query.related, identity);
+    const { window } = query.selection;
+    if (window !== undefined) store.checkScan(table, window.first(firstRecords(window)));
     return query;
   }
 

@@ -97,6 +97,11 @@ export class DurableStore implements Store {
     return this.#read(() => this.#store.records(table, query));
   }
 
+  /** Answers without waiting: a commit that is being flushed hardly changes the size of the table. */
+  checkScan(table: TablePlan, query: ListQuery): void {
+    this.#store.checkScan(table, query);
+  }
+
   related(selected: SelectedRelation, key: Cell): Awaitable<string> {
     return this.#read(() => this.#store.related(selected, key));
   }

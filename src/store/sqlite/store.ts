@@ -169,6 +169,11 @@ export class SqliteStore implements Store {
     return this.#lists.records(plan, query);
   }
 
+  checkScan(plan: TablePlan, query: ListQuery): void {
+    this.#reads.read();
+    this.#lists.checkScan(plan, query);
+  }
+
   related(selected: SelectedRelation, key: Cell): string {
     this.#reads.read();
     return this.#lists.related(selected, key);

@@ -9,8 +9,21 @@ const MAX_ID_CHARS = 128;
 const ACTIONS = ['subscribe', 'unsubscribe', 'ping', 'auth'] as const;
 export type GatewayAction = (typeof ACTIONS)[number];
 
+/** Members by which a subscription follows a window of the list. */
+export const WINDOW_MEMBERS = ['sort', 'limit', 'offset', 'cursor'] as const;
+
 const MEMBERS: Readonly<Record<GatewayAction, ReadonlySet<string>>> = {
-  subscribe: new Set(['action', 'collection', 'operations', 'id', 'filter', 'select', 'since', 'retained']),
+  subscribe: new Set([
+    'action',
+    'collection',
+    'operations',
+    'id',
+    'filter',
+    'select',
+    ...WINDOW_MEMBERS,
+    'since',
+    'retained',
+  ]),
   unsubscribe: new Set(['action', 'collection', 'id']),
   ping: new Set(['action']),
   auth: new Set(['action', 'token']),
@@ -79,14 +92,22 @@ export function parseSubscribe(message: GatewayMessage): SubscriptionRequest {
   const parameters = [
     textParameter('filter', filter, message),
     textParameter('select', select, message),
+    textParameter('sort', message.sort, message),
+    numberParameter('limit', message.limit, message),
+    numberParameter('offset', message.offset, message),
+    textParameter('cursor', message.cursor, message),
     sinceParameter(since, message),
     retainedParameter(retained, message),
   ];
+  const isWindow = WINDOW_MEMBERS.some((name) => isGiven(message[name]));
+  if (isWindow && isGiven(operations)) {
+    throw invalid('operations does not go together with sort, limit, offset or cursor', message);
+  }
   return {
     ...parseName(message),
     operations: parseOperations(operations, message),
     query: parameters.filter((parameter) => parameter !== undefined).join('&'),
-    positions: isGiven(since) || isGiven(retained),
+    positions: isGiven(since) || isGiven(retained) || isWindow,
   };
 }
 
@@ -109,6 +130,12 @@ function textParameter(name: string, value: unknown, message: GatewayMessage): s
   if (!isGiven(value)) return undefined;
   if (typeof value !== 'string' || !value.isWellFormed()) throw invalid(`${name} must be text`, message);
   return `${name}=${encodeURIComponent(value)}`;
+}
+
+function numberParameter(name: string, value: unknown, message: GatewayMessage): string | undefined {
+  if (!isGiven(value)) return undefined;
+  if (typeof value !== 'number') throw invalid(`${name} must be a number`, message);
+  return `${name}=${value}`;
 }
 
 function sinceParameter(since: unknown, message: GatewayMessage): string | undefined {

@@ -4,12 +4,12 @@ import { AppError } from '../../errors.ts';
 import { parsePosition } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import { queryOf } from '../../server/request.ts';
-import type { SubscribedOperation } from './frames.ts';
-import { GatewayRefusal, parseOperations } from './requests.ts';
+import { OPERATIONS, type SubscribedOperation } from './frames.ts';
+import { GatewayRefusal, parseOperations, WINDOW_MEMBERS } from './requests.ts';
 import type { CheckedSubscription } from './subscriptions.ts';
 
 /** Parameters that are passed to every collection unchanged. */
-const PASSED = ['filter', 'select', 'since', 'retained'] as const;
+const PASSED = ['filter', 'select', ...WINDOW_MEMBERS, 'since', 'retained'] as const;
 const PARAMETERS: ReadonlySet<string> = new Set([
   'collection',
   'collections',
@@ -47,9 +47,14 @@ export function parseStream(
   const named = readCollections(parameters, operations);
   if (named.size > limit) throw new AppError('INVALID_QUERY', `At most ${limit} collections can be named.`);
   const lastEventId = readLastEventId(request);
+  const isWindow = WINDOW_MEMBERS.some((name) => parameters.has(name));
+  const isPartial = [operations, ...named.values()].some(({ size }) => size < OPERATIONS.length);
+  if (isWindow && isPartial) {
+    throw new AppError('INVALID_QUERY', 'Operations do not go together with sort, limit, offset or cursor.');
+  }
   const common = {
     query: passedOn(parameters),
-    positions: lastEventId !== undefined || parameters.has('since') || parameters.has('retained'),
+    positions: isWindow || lastEventId !== undefined || parameters.has('since') || parameters.has('retained'),
   };
   const check = (collection: string, wanted: ReadonlySet<SubscribedOperation>): CheckedSubscription => {
     const resource = collections.get(collection);

@@ -56,9 +56,13 @@ export function makeSseEncoding(key: string, framing: Framing): FullEncoding {
   };
 }
 
-/** Adds the key of a record of which only changed fields are sent: an event has no member beside its data. */
-function toDataLines({ data, key }: Frame): string {
-  return key === undefined ? data : `${key.slice(0, -1)},${data.slice(1)}`;
+/**
+ * Adds the key of a record of which only changed fields are sent, and its place in a window, which is no name of a field:
+ * an event has no member beside its data.
+ */
+function toDataLines({ data, key, at }: Frame): string {
+  const whole = key === undefined ? data : data === '{}' ? key : `${key.slice(0, -1)},${data.slice(1)}`;
+  return at === undefined ? whole : `${whole.slice(0, -1)},"$at":${at}}`;
 }
 
 export const CHUNKED_ENCODING: FullEncoding = makeSseEncoding('sse-chunked', chunked);

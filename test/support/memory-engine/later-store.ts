@@ -68,6 +68,10 @@ export class LaterStore implements Store {
     return later(() => this.#store.records(table, query));
   }
 
+  checkScan(table: TablePlan, query: ListQuery): void {
+    this.#store.checkScan(table, query);
+  }
+
   related(selected: SelectedRelation, key: Cell) {
     return later(() => this.#store.related(selected, key));
   }

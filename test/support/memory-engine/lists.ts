@@ -49,6 +49,10 @@ export class MemoryLists {
     return this.#find(table, query).page.map((row) => toRecord(table, row));
   }
 
+  checkScan(plan: TablePlan, query: ListQuery): void {
+    this.#checkSize(this.#database.table(plan), query);
+  }
+
   related({ relation, select, filter }: SelectedRelation, start: Cell): string {
     const database = this.#database;
     const table = database.table(relation.target);

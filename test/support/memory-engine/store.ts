@@ -83,6 +83,10 @@ export class MemoryStore implements Store {
     return this.#lists.records(table, query);
   }
 
+  checkScan(table: TablePlan, query: ListQuery): void {
+    this.#lists.checkScan(table, query);
+  }
+
   related(selected: SelectedRelation, key: Cell): string {
     return this.#lists.related(selected, key);
   }

@@ -43,6 +43,8 @@ interface CompiledList {
   last: { readonly text: string; readonly next: string } | undefined;
 }
 
+type CompiledRecords = Pick<CompiledList, 'statement' | 'params' | 'scans'>;
+
 /** Properties of SQLite's plan for a query. */
 interface QueryCost {
   /** True when it reads every record, or sorts them all. */
@@ -55,7 +57,10 @@ export class SqliteLists {
   readonly #db: Database;
   readonly #statements: StatementCache;
   readonly #positions: StatementCache;
+  /** Statements of whole records. */
+  readonly #rows: StatementCache;
   readonly #compiled = new WeakMap<ListQuery, CompiledList>();
+  readonly #records = new WeakMap<ListQuery, CompiledRecords>();
   readonly #related = new WeakMap<SelectedRelation, Sql & { readonly statement: Statement }>();
   readonly #rowKeys = new Map<TablePlan, string>();
   readonly #largestScan: number;
@@ -67,6 +72,7 @@ export class SqliteLists {
     this.#db = db;
     this.#statements = new StatementCache(db);
     this.#positions = new StatementCache(db, (statement) => statement.raw().safeIntegers());
+    this.#rows = new StatementCache(db, (statement) => statement.raw());
     this.#largestScan = largestScan;
   }
 
@@ -94,13 +100,13 @@ export class SqliteLists {
 
   /** Returns whole records, at most the query's limit. */
   records(table: TablePlan, query: ListQuery): StoredRecord[] {
-    const { sql, params } = compileRecordsSql(query, table, NAMES, '_seq');
-    if (this.#explain(query, { sql, params }).scans) this.#checkSize(table, query);
-    const rows = this.#db
-      .prepare(sql)
-      .raw()
-      .all(...params) as [RecordKey, number, string][];
+    const { statement, params } = this.#compileRecords(table, query);
+    const rows = statement.all(...params) as [RecordKey, number, string][];
     return rows.slice(0, query.limit).map(([id, seq, json]) => ({ id, seq, json }));
+  }
+
+  checkScan(table: TablePlan, query: ListQuery): void {
+    this.#compileRecords(table, query);
   }
 
   related(selected: SelectedRelation, key: Cell): string {
@@ -155,6 +161,18 @@ export class SqliteLists {
       const showsOrder = order.every(({ field }) => isShownExactly(field) && shown.includes(field));
       compiled = { statement: this.#statements.get(sql), params, scans, order, showsOrder, last: undefined };
       this.#compiled.set(query, compiled);
+    }
+    if (compiled.scans) this.#checkSize(table, query);
+    return compiled;
+  }
+
+  #compileRecords(table: TablePlan, query: ListQuery): CompiledRecords {
+    let compiled = this.#records.get(query);
+    if (compiled === undefined) {
+      const { sql, params } = compileRecordsSql(query, table, NAMES, '_seq');
+      const { scans } = this.#explain(query, { sql, params });
+      compiled = { statement: this.#rows.get(sql), params, scans };
+      this.#records.set(query, compiled);
     }
     if (compiled.scans) this.#checkSize(table, query);
     return compiled;
