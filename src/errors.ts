@@ -63,6 +63,8 @@ export interface ErrorOptions {
   readonly errors?: readonly FieldError[];
   readonly headers?: Readonly<Record<string, string>>;
   readonly cause?: unknown;
+  /** Index of the step of a transaction that failed. */
+  readonly step?: number | undefined;
 }
 
 /** Symbol that all copies of the package share. */
@@ -93,6 +95,7 @@ export class AppError extends Error {
   readonly code: ErrorCode;
   readonly errors: readonly FieldError[] | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  readonly step: number | undefined;
 
   /**
    * @param code one of `ERRORS`; decides the HTTP status
@@ -104,6 +107,7 @@ export class AppError extends Error {
     this.name = 'AppError';
     this.code = code;
     this.errors = options.errors;
+    this.step = options.step;
     this.headers = options.headers ?? (ERRORS[code].status === 503 ? { 'retry-after': '1' } : {});
   }
 
@@ -154,7 +158,7 @@ export function stoppingError(options?: ErrorOptions): AppError {
   return new AppError('STOPPING', 'The server is stopping.', options);
 }
 
-/** RFC 9457 problem details, with a `code`, the plain `error` sentence and, for an invalid record, `errors`. */
+/** RFC 9457 problem details, with a `code`, the plain `error` sentence and, for an invalid record, `errors`; for a transaction the `step`. */
 export interface Problem {
   readonly type: string;
   readonly title: string;
@@ -163,6 +167,8 @@ export interface Problem {
   readonly code: ErrorCode;
   readonly error: string;
   readonly errors?: readonly FieldError[];
+  /** Index of the step of a transaction that failed. */
+  readonly step?: number;
 }
 
 export function makeProblem(error: AppError): Problem {
@@ -174,5 +180,9 @@ export function makeProblem(error: AppError): Problem {
     code: error.code,
     error: error.message,
   };
-  return error.errors ? { ...problem, errors: error.errors } : problem;
+  return {
+    ...problem,
+    ...(error.errors === undefined ? {} : { errors: error.errors }),
+    ...(error.step === undefined ? {} : { step: error.step }),
+  };
 }

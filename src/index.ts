@@ -28,6 +28,7 @@ export type {
 export type * from './resources/table/handle.ts';
 export type { BulkResult, TableHandle, TableSubscription } from './resources/table/handle.ts';
 export type { SubscribeOptions } from './resources/table/streams.ts';
+export type { CodeTables, TransactionTable, TransactionTables } from './resources/transactions/code.ts';
 export type { JsonValue } from './schema/plan.ts';
 export {
   defineRoute,

@@ -13,6 +13,7 @@ import { Retention } from '../resources/retention.ts';
 import { HookedTable } from '../resources/table/hooked.ts';
 import { TableResource } from '../resources/table/resource.ts';
 import { TableStreams } from '../resources/table/streams.ts';
+import { Transactions } from '../resources/transactions/transactions.ts';
 import type { WriteHooks } from '../resources/write-hooks.ts';
 import type { Plan } from '../schema/plan.ts';
 import { loadEngine } from '../store/index.ts';
@@ -88,10 +89,11 @@ export function composeApplication(
   const { limits } = server;
   const context = { access, store, commits, hub, limits, pages: new PageCache(limits.listCache), streams };
   const resources = new Map<string, TableResource>();
+  const isKept = (once: IdempotencyKey) => store.isStored(once);
+  const transactions = new Transactions({ commits, maxSteps: limits.transaction, isStored: isKept });
   for (const table of plan.tables) {
     if (table.exportName === undefined) continue;
     const hooks = writeHooksOf(table.exportName);
-    const isKept = (once: IdempotencyKey) => store.isStored(once);
     const resource =
       hooks === undefined ? new TableResource(table, context) : new HookedTable(table, { ...context, hooks, isKept });
     resources.set(table.exportName, resource);
@@ -110,6 +112,7 @@ export function composeApplication(
   return {
     plan,
     resources,
+    transactions,
     planTag,
     storage,
     access,

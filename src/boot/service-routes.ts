@@ -17,6 +17,7 @@ import { metricsAccess } from '../server/operations/metrics.ts';
 import { registerClientModule } from '../server/web/client-module.ts';
 import { registerWeb } from '../server/web/files.ts';
 import { FallbackPages, type ListedApp } from '../server/web/start-page.ts';
+import { tablesOf } from '../transports/endpoint.ts';
 import type { OpenApp } from './open-app.ts';
 
 const CLIENT_MODULE = 'client.js';
@@ -140,7 +141,7 @@ function ambiguousPaths(opened: readonly OpenApp[]): ReadonlyMap<string, readonl
 
 /** Collects the descriptions of an application's operations that belong to no table, for its API documents. */
 export async function describeOperations(
-  { config: app, auth, routes, flows }: OpenApp,
+  { config: app, application, auth, routes, flows }: OpenApp,
   server: ServerConfig,
 ): Promise<readonly Described[]> {
   const described: Described[] = [];
@@ -151,6 +152,11 @@ export async function describeOperations(
   if (flows !== undefined) {
     const { describeFlowOperations } = await import('../connectors/flows/contract.ts');
     described.push(describeFlowOperations(flows));
+  }
+  const tables = [...tablesOf(application, 'rest').keys()];
+  if (tables.length > 0) {
+    const { describeTransactions } = await import('../transports/transactions/contract.ts');
+    described.push(describeTransactions(tables, server.limits));
   }
   if (app.realtime.enabled) {
     const { describeGateway } = await import('../transports/multiplex/contract.ts');

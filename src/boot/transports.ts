@@ -24,6 +24,10 @@ export const TRANSPORTS: Readonly<Record<string, TransportEntry>> = {
     accepts: (app) => hasTable(app, 'ws'),
     load: async () => (await import('../transports/ws/ws.ts')).createWsTransport,
   },
+  transactions: {
+    accepts: (app) => hasTable(app, 'rest'),
+    load: async () => (await import('../transports/transactions/transactions.ts')).createTransactionsTransport,
+  },
   multiplex: {
     accepts: ({ config }) => config.realtime.enabled,
     load: async () => (await import('../transports/multiplex/multiplex.ts')).createMultiplexTransport,
@@ -62,11 +66,12 @@ export async function mountTransports(
 }
 
 function toMountedApp({ config, application, auth, hooks, routes, flows, hasShortAddress }: OpenApp): MountedApp {
-  const { resources, planTag } = application;
+  const { resources, planTag, transactions } = application;
   const rooms = new Map(flows?.connectors.flatMap(roomsOf));
   return {
     config,
     resources,
+    transactions,
     planTag,
     auth,
     hooks: hooks?.realtime,

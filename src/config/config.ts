@@ -7,6 +7,8 @@ export interface Limits {
   readonly jsonKeys: number;
   readonly batch: number;
   readonly bulk: number;
+  /** Steps of a transaction. */
+  readonly transaction: number;
   readonly url: number;
   readonly headers: number;
   readonly headerCount: number;

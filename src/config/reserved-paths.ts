@@ -1,6 +1,9 @@
 /** First segment of every address of the server's own: `/{app_id}/_/…`, and `/_/…` for the whole server. */
 export const OWN_SEGMENT = '_';
 
+/** Name of the address of transactions among those of the server's own. */
+export const TRANSACTION_NAME = 'transaction';
+
 /** Returns an address of the server's own below an application: `/{app_id}/_/auth`. */
 export function ownPath(appId: string, name: string): string {
   return `/${appId}/${OWN_SEGMENT}/${name}`;

@@ -2,8 +2,7 @@ import { resolve } from 'node:path';
 import { HOOK } from '../auth/identity.ts';
 import type { AppConfig } from '../config/config.ts';
 import type { Feed } from '../events/feed.ts';
-import { makeHandle, type TableHandle } from '../resources/table/handle.ts';
-import type { TableResource } from '../resources/table/resource.ts';
+import { type CodeTables, makeCodeTables, type TransactionScope } from '../resources/transactions/code.ts';
 import type { WriteHooks } from '../resources/write-hooks.ts';
 import type { Plan } from '../schema/plan.ts';
 import type { ProjectApp } from '../schema/project-app.ts';
@@ -34,9 +33,7 @@ async function loadHooksOf(app: AppConfig, plan: Plan, loader: ModuleLoader): Pr
   return readHooks({ loader, paths: app.hooks, tables: new Set(names) });
 }
 
-export interface Bound {
-  /** Resources by export name. */
-  readonly resources: ReadonlyMap<string, TableResource>;
+export interface Bound extends TransactionScope {
   readonly log: LogReader;
   readonly feed: Pick<Feed, 'listen'>;
 }
@@ -48,7 +45,7 @@ export class AppHooks {
   readonly #lists: HookLists;
   readonly #options: CallOptions;
   /** Filled by `bind`. */
-  readonly #tables: Record<string, TableHandle> = {};
+  readonly #tables = {} as CodeTables;
   readonly #changes: ChangeHooks[] = [];
 
   constructor(lists: HookLists, options: CallOptions) {
@@ -65,8 +62,8 @@ export class AppHooks {
   }
 
   /** Gives the hooks the tables of the open application; `afterChange` hooks receive every write from now on. */
-  bind({ resources, log, feed }: Bound): void {
-    for (const [name, resource] of resources) this.#tables[name] = makeHandle(resource, HOOK);
+  bind({ resources, transactions, log, feed }: Bound): void {
+    Object.assign(this.#tables, makeCodeTables({ resources, transactions }, HOOK));
     for (const [name, lists] of this.#lists.tables) {
       const hooks = lists.get('afterChange');
       const table = resources.get(name)?.table;

@@ -1,12 +1,13 @@
 import type { Identity } from '../auth/identity.ts';
 import type { JsonObject } from '../resources/table/frames.ts';
-import type { NamedTables, TableName } from '../resources/table/handle.ts';
+import type { TableName } from '../resources/table/handle.ts';
+import type { CodeTables } from '../resources/transactions/code.ts';
 import type { Awaitable, RecordKey } from '../store/store.ts';
 
 /** Part of every hook's event. */
 export interface HookContext {
   /** Tables of the application by their export names, without access rules; writes run no before-hooks. */
-  readonly tables: NamedTables;
+  readonly tables: CodeTables;
 }
 
 /** Event of a connected client. */

@@ -8,12 +8,14 @@ import type { WriteQueue } from '../store/write-queue.ts';
 import type { AuditTrail } from './audit/trail.ts';
 import type { TableResource } from './table/resource.ts';
 import type { TableStreams } from './table/streams.ts';
+import type { Transactions } from './transactions/transactions.ts';
 
 /** Running application: its store, its hub, and a resource per exported table. */
 export interface Application {
   readonly plan: Plan;
   /** Resources by export name. */
   readonly resources: ReadonlyMap<string, TableResource>;
+  readonly transactions: Transactions;
   /** Short hash of the plan. */
   readonly planTag: string;
   readonly access: Access;

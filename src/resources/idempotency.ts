@@ -7,7 +7,8 @@ import type { IdempotencyKey } from '../store/store.ts';
 
 /** Request as its client would repeat it. */
 export interface RepeatableRequest {
-  readonly table: TablePlan;
+  /** Undefined for a transaction, which is about several tables. */
+  readonly table: TablePlan | undefined;
   readonly identity: Identity;
   /** Namespace of the client's key: `http`, `ws:<client>`. */
   readonly space: string;
@@ -16,10 +17,13 @@ export interface RepeatableRequest {
   readonly parts: readonly unknown[];
 }
 
-/** Makes the key by which a repeated request is recognised. Keys are separate for each user and each table. */
+/** Stands for a table in keys of transactions. No table has this name. */
+const TRANSACTIONS = '_transaction';
+
+/** Makes the key by which a repeated request is recognised. Keys are separate for each user and each table, and for transactions. */
 export function makeIdempotencyKey({ table, identity, space, key, parts }: RepeatableRequest): IdempotencyKey {
   const hash = createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
-  return { key: formatKey({ caller: callerOf(identity), table: table.name, space }, key), hash };
+  return { key: formatKey({ caller: callerOf(identity), table: table?.name ?? TRANSACTIONS, space }, key), hash };
 }
 
 /** Identifies the caller, so that no caller receives the response to another user. */

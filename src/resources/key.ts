@@ -46,6 +46,13 @@ export function parseKey(table: TablePlan, segment: string, maxLength: number): 
   return value;
 }
 
+/** Checks a key in a message or step. Throws INVALID_ID. */
+export function parseKeyValue(table: TablePlan, given: unknown, maxLength: number): RecordKey {
+  const problem = keyProblem(table, given, maxLength);
+  if (problem !== undefined) throw new AppError('INVALID_ID', `The id ${problem}.`);
+  return given as RecordKey;
+}
+
 export function isNumeric({ primaryKey: { type } }: TablePlan): boolean {
   return type.kind === 'scalar' && (type.name === 'Int' || type.name === 'Long');
 }

@@ -19,6 +19,7 @@ const RESERVED_SEGMENTS: ReadonlyMap<string, string> = new Map([
   ['asyncapi.json', 'the API page and its documents are there'],
   ['client.js', 'the module for pages is there'],
   ['auth', 'the endpoints for logging in are there'],
+  ['transaction', 'code has tables.transaction'],
   ['flows', 'the state of flows and their dead letters are there'],
 ]);
 /** Path segment of the audit log, which exists when a table has `@audit`. */

@@ -1,5 +1,5 @@
 import type { AuditConfig, IdempotencyConfig, LogRetentionConfig } from '../config/config.ts';
-import { type AppError, conditionFailed } from '../errors.ts';
+import { AppError, conditionFailed } from '../errors.ts';
 import type { Filter, JsonRecord, ListQuery, RelatedCondition, RelatedTest, SelectedRelation } from '../query/index.ts';
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import type { Actor, AuditReader } from './audit.ts';
@@ -38,6 +38,11 @@ export interface Change {
    * the record that it is about where that decides which subscribers receive it.
    */
   readonly before: string | null;
+  /**
+   * Transaction of the change: the seq of its last change, in whatever table. Undefined for a change that was made alone.
+   * The changes of a transaction have consecutive places in the log: none of another write is between them.
+   */
+  readonly transaction?: number | undefined;
 }
 
 /** Stored record with its JSON text, as clients receive it. */
@@ -109,6 +114,19 @@ export type Write =
       /** Stores the record in the log entry, for subscribers that may read only some records. */
       readonly withRecord?: boolean;
     } & WriteOrigin)
+  | ({
+      /** Condition without a write: refuses its group unless the record is as the precondition says. */
+      readonly type: 'check';
+      readonly table: TablePlan;
+      readonly id: RecordKey;
+      readonly precondition: Precondition;
+    } & WriteOrigin)
+  | ({
+      /** Condition on all records of a table: refuses its group when a record has changed after `since`, before the group. */
+      readonly type: 'check-table';
+      readonly table: TablePlan;
+      readonly since: number;
+    } & WriteOrigin)
   | BulkWrite;
 
 /** Write of every record that matches when it is committed; without a filter, of all. It has one outcome. */
@@ -129,13 +147,15 @@ export interface WriteOutcome {
   readonly created: boolean;
   /** False when the record was the same already: nothing was stored and no change is delivered. */
   readonly changed: boolean;
-  /** JSON text of the record after the write, `''` after a delete, `{"matched","changed"}` after a bulk write. */
+  /** JSON text of the record after the write, `''` after a delete or a check, `{"matched","changed"}` after a bulk write. */
   readonly json: string;
+  /** Transaction of the change, as in its log entry; undefined for a change that was made alone. */
+  readonly transaction?: number;
   /** True for the outcome of an earlier write with the same key: this time nothing was written. */
   readonly replayed?: boolean;
 }
 
-/** Writes that happen all or not at all. */
+/** Writes that happen all or not at all. When they make several changes, these have the mark of a transaction. */
 export type WriteGroup = readonly Write[];
 
 /** Identification of a write that may be sent again. */
@@ -308,4 +328,9 @@ export function checkPrecondition(seq: number | undefined, precondition: Precond
 /** True for a write of all records that a filter selects. */
 export function isBulk(write: Write): write is BulkWrite {
   return write.type === 'patch-where' || write.type === 'delete-where';
+}
+
+/** PRECONDITION_FAILED for a table with a change after the position that a write depends on. */
+export function tableChanged({ exportName, name }: TablePlan): AppError {
+  return new AppError('PRECONDITION_FAILED', `A record of ${exportName ?? name} has changed since it was read.`);
 }

@@ -15,15 +15,26 @@ export interface Endpoint {
   readonly auth: AppAuth | undefined;
   /** Undefined where the application has no hooks for connections. */
   readonly hooks?: RealtimeHooks | undefined;
+  /** Application of the table. */
+  readonly app: Pick<MountedApp, 'resources' | 'transactions'>;
 }
 
 /** The tables of the applications that have the transport switched on. */
 export function endpointsOf(apps: readonly MountedApp[], transport: TransportName): Endpoint[] {
-  return apps.flatMap(({ config, resources, planTag, auth, hooks }) =>
-    [...resources]
-      .filter(([, { table }]) => table.transports.has(transport))
-      .map(([name, resource]) => ({ path: `/${config.appId}/${name}`, resource, planTag, auth, hooks })),
-  );
+  return apps.flatMap((app) => {
+    const { config, planTag, auth, hooks } = app;
+    return [...tablesOf(app, transport)].map(([name, resource]) => {
+      return { path: `/${config.appId}/${name}`, resource, planTag, auth, hooks, app };
+    });
+  });
+}
+
+/** Tables of an application that have the transport switched on, by export name. */
+export function tablesOf(
+  { resources }: Pick<MountedApp, 'resources'>,
+  transport: TransportName,
+): ReadonlyMap<string, TableResource> {
+  return new Map([...resources].filter(([, { table }]) => table.transports.has(transport)));
 }
 
 export function hasTable({ resources }: MountedApp, transport: TransportName): boolean {

@@ -5,6 +5,7 @@ import type { HasShortAddress } from '../config/short-addresses.ts';
 import type { RealtimeHooks } from '../hooks/realtime-hooks.ts';
 import type { RoomsHandle } from '../hub/rooms/rooms.ts';
 import type { TableResource } from '../resources/table/resource.ts';
+import type { Transactions } from '../resources/transactions/transactions.ts';
 import type { Admission } from '../server/limits/admission.ts';
 import type { Awaitable } from '../store/store.ts';
 import type { Route } from './routes/route.ts';
@@ -14,6 +15,7 @@ export interface MountedApp {
   readonly config: AppConfig;
   /** Tables by export name. */
   readonly resources: ReadonlyMap<string, TableResource>;
+  readonly transactions: Transactions;
   /** Short hash of the plan: a list that was cached before the schema changed has another ETag. */
   readonly planTag: string;
   /** Undefined where authentication is off. */

@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
 import { ANONYMOUS } from '../../src/auth/identity.ts';
 import type { TableResource } from '../../src/resources/table/resource.ts';
+import { Transactions } from '../../src/resources/transactions/transactions.ts';
 import { WsConnection } from '../../src/transports/ws/connection.ts';
 import { JSON_FORMAT } from '../../src/transports/ws/message-format.ts';
 
@@ -22,6 +23,8 @@ export class SocketServer implements AsyncDisposable {
       new WsConnection(ws, request.socket as Socket, {
         context: {
           resource: this.resource as TableResource,
+          transactions: new Transactions({ commits: undefined as never, maxSteps: 0, isStored: () => false }),
+          tables: new Map(),
           auth: undefined,
           pongTimeout: 60_000,
           slowClientTimeout: 60_000,

@@ -8,6 +8,7 @@ export const LIMITS: Limits = {
   jsonDepth: 64,
   jsonKeys: 1000,
   batch: 1000,
+  transaction: 1000,
   bulk: 10_000,
   url: 8192,
   headers: 16_384,

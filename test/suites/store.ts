@@ -11,6 +11,7 @@ import { positionsSuite } from './store/positions.ts';
 import { relationsSuite } from './store/relations.ts';
 import { reopeningSuite } from './store/reopening.ts';
 import { rulesSuite } from './store/rules.ts';
+import { transactionsSuite } from './store/transactions.ts';
 import { trimSuite } from './store/trim.ts';
 import { valuesSuite } from './store/values.ts';
 import { writesSuite } from './store/writes.ts';
@@ -20,6 +21,7 @@ export function storeSuite(subject: EngineUnderTest): void {
   valuesSuite(subject);
   writesSuite(subject);
   groupsSuite(subject);
+  transactionsSuite(subject);
   computedSuite(subject);
   rulesSuite(subject);
   logSuite(subject);

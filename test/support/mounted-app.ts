@@ -5,9 +5,9 @@ import type { MountedApp } from '../../src/transports/transport.ts';
 /** The only application of a server, as transports see it, without hooks, routes and connectors unless they are given. */
 export function mountedApp(
   config: AppConfig,
-  { resources, planTag }: Pick<Application, 'resources' | 'planTag'>,
+  { resources, transactions, planTag }: Pick<Application, 'resources' | 'transactions' | 'planTag'>,
   given: Partial<MountedApp> = {},
 ): MountedApp {
   const nothing = { auth: undefined, hooks: undefined, routes: [], rooms: new Map(), connectors: undefined };
-  return { config, resources, planTag, ...nothing, hasShortAddress: () => true, ...given };
+  return { config, resources, transactions, planTag, ...nothing, hasShortAddress: () => true, ...given };
 }

@@ -57,7 +57,7 @@ async function openServer(authenticator: Hs256Authenticator) {
   const connections = new ConnectionRegistry(authenticator);
   const auth = { authenticator, connections };
   await gateway.register(server, [
-    { config: app, resources: application.resources, hasShortAddress: () => true, hooks: undefined, auth },
+    { config: app, ...application, hasShortAddress: () => true, hooks: undefined, auth },
   ]);
   registerMetrics(
     server,

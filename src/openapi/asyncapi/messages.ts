@@ -30,6 +30,23 @@ const PING: Part = {
   examples: [{ payload: { message_type: 'Ping', ref: 1 } }],
 };
 
+const CLIENT_TRANSACTION: Part = {
+  name: 'Transaction',
+  summary: 'Writes to several tables, all or nothing; the steps are those of `POST /_/transaction`.',
+  payload: {
+    type: 'object',
+    properties: {
+      message_type: { const: 'Transaction' },
+      steps: { type: 'array', items: { type: 'object' }, minItems: 1 },
+      ref: REF,
+    },
+    required: ['message_type', 'steps'],
+  },
+  examples: [
+    { payload: { message_type: 'Transaction', steps: [{ op: 'delete', table: 'Message', id: 'a-1' }], ref: 1 } },
+  ],
+};
+
 /** Describes the messages of a channel by name; names of messages that a client sends contain `.client.`. */
 export function channelMessages(table: TablePlan, { delta }: Capabilities): Readonly<Record<string, Part>> {
   const { name } = table;
@@ -45,6 +62,7 @@ export function channelMessages(table: TablePlan, { delta }: Capabilities): Read
     ...(isOffered(table, 'update') ? { [`${name}.client.Patch`]: envelope(table, 'Patch') } : {}),
     ...(isOffered(table, 'delete') ? { [`${name}.client.Delete`]: envelope(table, 'Delete') } : {}),
     ...(isOffered(table, 'publish') ? { [`${name}.client.Publish`]: envelope(table, 'Publish') } : {}),
+    [`${name}.client.Transaction`]: CLIENT_TRANSACTION,
     [`${name}.client.Ping`]: PING,
   };
 }

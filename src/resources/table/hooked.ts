@@ -15,7 +15,7 @@ import {
 import { BatchBody, NdjsonBody, type PlacedRecord } from '../body/batch-body.ts';
 import type { WriteHooks } from '../write-hooks.ts';
 import { TableResource } from './resource.ts';
-import type { ResourceContext, WriteOptions } from './types.ts';
+import type { PreparedStep, RecordStep, ResourceContext, WriteOptions } from './types.ts';
 
 /** Attempts of a write whose record changes while its hook runs. */
 const MAX_ATTEMPTS = 25;
@@ -169,6 +169,65 @@ export class HookedTable extends TableResource {
     return super.deleteMany(identity, rawQuery, once);
   }
 
+  override async prepare(identity: Identity, step: RecordStep): Promise<PreparedStep> {
+    if (identity === HOOK || step.isKept) return super.prepare(identity, step);
+    const { id, data } = step;
+    const { beforeCreate, beforeUpdate, beforeDelete } = this.#hooks;
+    switch (step.op) {
+      case 'create':
+        return beforeCreate === undefined ? super.prepare(identity, step) : this.#prepareCreate(identity, step);
+      case 'put': {
+        if (beforeCreate === undefined && beforeUpdate === undefined) return super.prepare(identity, step);
+        const key = this.#checkRecord(identity, ['update', 'create'], data, id);
+        if (key === undefined) return this.#prepareCreate(identity, step);
+        return this.#prepareFound(identity, { ...step, id: key }, async ({ previous, isForbidden }) => {
+          const input = { identity, id: key, record: copyOf(data) };
+          if (previous === undefined) return (await beforeCreate?.(input)) ?? data;
+          return isForbidden ? data : ((await beforeUpdate?.({ ...input, previous, partial: false })) ?? data);
+        });
+      }
+      case 'patch': {
+        if (beforeUpdate === undefined || id === undefined) return super.prepare(identity, step);
+        this.#check(identity, ['update'], () => this.input.ownKey(id, this.input.parsePatch(identity, data)));
+        return this.#prepareFound(identity, step, async ({ previous, isForbidden }) => {
+          if (isForbidden || previous === undefined) return data;
+          return beforeUpdate({ identity, id, record: copyOf(data), previous, partial: true });
+        });
+      }
+      case 'delete':
+        if (beforeDelete === undefined || id === undefined) return super.prepare(identity, step);
+        this.#check(identity, ['delete'], () => {});
+        return this.#prepareFound(identity, step, async ({ previous, isForbidden }) => {
+          if (!isForbidden && previous !== undefined) await beforeDelete({ identity, id, previous });
+          return undefined;
+        });
+      default:
+        return super.prepare(identity, step);
+    }
+  }
+
+  async #prepareCreate(identity: Identity, step: RecordStep): Promise<PreparedStep> {
+    const { data } = step;
+    const id = this.#checkRecord(identity, ['create'], data, step.id);
+    const hooked = await this.#hooks.beforeCreate?.({ identity, id, record: copyOf(data) });
+    return super.prepare(identity, { ...step, data: hooked ?? data });
+  }
+
+  /** Prepares the write of a record that must not change until the commit, after its hook. */
+  async #prepareFound(
+    identity: Identity,
+    step: RecordStep,
+    runHook: (found: HookedRecord) => Promise<unknown>,
+  ): Promise<PreparedStep> {
+    if (step.isRepeated) throw refuseRepeated();
+    const action = step.op === 'delete' ? 'delete' : 'update';
+    const target = { identity, id: step.id as RecordKey, action } as const;
+    const { found, precondition } = await this.#find(target, step.precondition);
+    const data = await runHook(found);
+    const { write } = await super.prepare(identity, { ...step, data, precondition });
+    return { write, isRetried: true };
+  }
+
   /** Skips hooks for their own writes, and for a repeated request after the first time. */
   #skipsHooks(identity: Identity, once: IdempotencyKey | undefined): Awaitable<boolean> {
     if (identity === HOOK) return true;
@@ -209,25 +268,33 @@ export class HookedTable extends TableResource {
    * Writes on the condition that the record is still as the hook received it, and calls the hook again when it is not.
    */
   async #tryWrite(
-    { identity, id, action }: HookTarget,
+    target: HookTarget,
     { precondition, once }: WriteOptions,
     write: (conditional: HookedRecord, options: WriteOptions) => Promise<WriteOutcome>,
   ): Promise<WriteOutcome> {
     for (let attempt = 1; ; attempt++) {
-      const found = await this.#context.store.get(this.table, id);
-      checkPrecondition(found?.seq, precondition);
-      const previous = found && (JSON.parse(found.json) as JsonRecord);
-      const isForbidden = previous !== undefined && !(await this.#isAllowed(identity, action, previous));
-      const unchanged: Precondition = found === undefined ? 'none' : [found.seq];
+      const { found, precondition: unchanged } = await this.#find(target, precondition);
       try {
         const options = { precondition: unchanged, ...(once === undefined ? {} : { once }) };
-        return await write({ previous, isForbidden }, options);
+        return await write(found, options);
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== 'PRECONDITION_FAILED') throw error;
         if (attempt === MAX_ATTEMPTS)
           throw new AppError('CONFLICT', 'The record keeps changing; send the write again.');
       }
     }
+  }
+
+  /** Reads the record for its hook, and the condition that it is still the same. Throws PRECONDITION_FAILED. */
+  async #find(
+    { identity, id, action }: HookTarget,
+    precondition: Precondition | undefined,
+  ): Promise<{ readonly found: HookedRecord; readonly precondition: Precondition }> {
+    const stored = await this.#context.store.get(this.table, id);
+    checkPrecondition(stored?.seq, precondition);
+    const previous = stored && (JSON.parse(stored.json) as JsonRecord);
+    const isForbidden = previous !== undefined && !(await this.#isAllowed(identity, action, previous));
+    return { found: { previous, isForbidden }, precondition: stored === undefined ? 'none' : [stored.seq] };
   }
 
   /** False also for records that the caller cannot read, so that a hook's response does not reveal that they exist. */
@@ -247,6 +314,13 @@ export class HookedTable extends TableResource {
       `A ${hook} hook looks at each record of this table, so that it takes no writes by filter: write one by one.`,
     );
   }
+}
+
+function refuseRepeated(): AppError {
+  return new AppError(
+    'HOOK_REFUSED',
+    'A hook looks at each record of this table before it is written, so that a transaction writes each of them once.',
+  );
 }
 
 function copyOf(body: unknown): Readonly<Record<string, unknown>> {

@@ -5,9 +5,11 @@ import type {
   IdempotencyKey,
   LogReader,
   Precondition,
+  RecordKey,
   RecordReader,
   RelatedReader,
   StoredRecord,
+  Write,
 } from '../../store/store.ts';
 import type { WriteQueue } from '../../store/write-queue.ts';
 import type { PageCache } from '../read-caches.ts';
@@ -54,6 +56,29 @@ export interface Counters {
   /** WebSocket messages that were handled. */
   messages: number;
   refused: number;
+}
+
+/** Kinds of steps of a transaction, each about one record or message. */
+export const STEP_OPS = ['create', 'put', 'patch', 'delete', 'publish', 'check'] as const;
+export type StepOp = (typeof STEP_OPS)[number];
+
+/** Step of a transaction that is about one table. */
+export interface RecordStep {
+  readonly op: StepOp;
+  readonly id: RecordKey | undefined;
+  readonly data: unknown;
+  readonly precondition: Precondition | undefined;
+  /** True when an earlier step of the transaction writes the same record. */
+  readonly isRepeated?: boolean;
+  /** True when the answer is stored: hooks are not asked again. */
+  readonly isKept?: boolean;
+}
+
+/** Write of a step. */
+export interface PreparedStep {
+  readonly write: Write;
+  /** True when the write depends on a read: when its condition fails, the step is prepared again. */
+  readonly isRetried?: boolean;
 }
 
 /** Options of a write besides its record. */

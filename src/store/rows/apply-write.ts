@@ -48,10 +48,11 @@ export interface WriteContext {
 }
 
 /** Write of one record, or of none: a message. */
-export type OneWrite = Exclude<Write, BulkWrite>;
+export type OneWrite = Exclude<Write, BulkWrite | { readonly type: 'check-table' }>;
 type RecordWrite = Extract<OneWrite, { cells: unknown }>;
 type WholeWrite = Exclude<RecordWrite, { type: 'patch' }>;
 type DeleteWrite = Extract<Write, { type: 'delete' }>;
+type RecordCheck = Extract<Write, { type: 'check' }>;
 type PublishWrite = Extract<Write, { type: 'publish' }>;
 
 /**
@@ -62,6 +63,7 @@ export function applyWrite(context: WriteContext, write: OneWrite): WriteOutcome
   if (write.type === 'publish') return publish(context, write);
   // The primary key refuses a record that exists, so it need not be read first.
   if (write.type === 'create') return insert(context, write);
+  if (write.type === 'check') return check(context, write);
   const before = context.table.get(write.id);
   checkPrecondition(before?.at(-1) as number | undefined, write.precondition);
   if (write.type === 'delete') return remove(context, write, before);
@@ -124,6 +126,18 @@ function remove(context: WriteContext, write: DeleteWrite, before: Row | undefin
   return { id: write.id, seq, created: false, changed: true, json: '' };
 }
 
+function check(context: WriteContext, { id, guard, precondition }: RecordCheck): WriteOutcome {
+  const { table } = context;
+  const row = table.get(id);
+  if (row !== undefined && guard !== undefined) {
+    const record = toRecord(table.codec.toJson(row));
+    guard(record, record, context.related);
+  }
+  const seq = row?.at(-1) as number | undefined;
+  checkPrecondition(seq, precondition);
+  return { id, seq: seq ?? 0, created: false, changed: false, json: '' };
+}
+
 function publish(context: WriteContext, write: PublishWrite): WriteOutcome {
   const { id, data, answer = '', guard, withRecord = false } = write;
   const { table, transaction } = context;
@@ -180,4 +194,12 @@ function isStillExpired(table: WritableRows, { id, expiredAt }: DeleteWrite): bo
 
 export function keyToJson(key: FieldPlan, id: string | number | null): string {
   return `{${JSON.stringify(key.name)}:${JSON.stringify(id)}}`;
+}
+
+/** Marks the changes from index `start` on as those of one transaction, and their outcomes, when there are several. */
+export function markTransaction(changes: Change[], start: number, outcomes: WriteOutcome[]): void {
+  if (changes.length - start < 2) return;
+  const transaction = changes.at(-1)?.seq as number;
+  for (let i = start; i < changes.length; i++) changes[i] = { ...(changes[i] as Change), transaction };
+  for (const [i, outcome] of outcomes.entries()) if (outcome.changed) outcomes[i] = { ...outcome, transaction };
 }

@@ -32,6 +32,7 @@ import { ReadTransaction } from './database/read-transaction.ts';
 import { IssuedPositions } from './log/issued-positions.ts';
 import { newestPosition } from './log/layout.ts';
 import { LogEntries, LogState } from './log/log.ts';
+import { addTransactionColumn } from './migrate/ddl.ts';
 import { migrate } from './migrate/migrate.ts';
 import { readStored } from './migrate/saved.ts';
 import { Commits, type WrittenTable } from './records/commit.ts';
@@ -51,6 +52,7 @@ export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore 
   try {
     db = openDatabase(file, options);
     migrate(db, plan, options);
+    addTransactionColumns(db, plan);
     forgetSamples(db);
     if (isMissing)
       options.onWarning?.(`${file} was not there, though a server has used the folder: it begins without records`);
@@ -194,13 +196,14 @@ export class SqliteStore implements Store {
     if (after >= log.lastSeq) return [];
     if (id !== undefined && !log.mayHaveChanged(id, after)) return [];
     this.#reads.read();
-    return table.log(after, limit, id).map(([seq, op, id, data, before]) => ({
+    return table.log(after, limit, id).map(([seq, op, id, data, before, transaction]) => ({
       seq: seq as number,
       table: plan,
       op: OPS[(op as number) - 1] as Change['op'],
       id: id as RecordKey | null,
       data: data === null ? keyToJson(plan.primaryKey, id as RecordKey) : withoutForbiddenKeys(data as string),
       before: before === null ? null : withoutForbiddenKeys(before as string),
+      ...(transaction === null ? {} : { transaction: transaction as number }),
     }));
   }
 
@@ -293,6 +296,14 @@ export class SqliteStore implements Store {
     const open = this.#tables.get(table);
     if (open === undefined) throw new Error(`The store was not opened with the table ${table.name}.`);
     return open;
+  }
+}
+
+/** Prepares logs from before there were transactions. */
+function addTransactionColumns(db: Database, { tables }: Plan): void {
+  const find = db.prepare("SELECT 1 FROM pragma_table_info(?) WHERE name = 'tx'");
+  for (const table of tables) {
+    if (find.get(`${table.database}/${table.table}:log`) === undefined) db.exec(addTransactionColumn(table));
   }
 }
 

@@ -4,11 +4,13 @@ import { AppError } from '../../errors.ts';
 import type { RealtimeConnection, Subscribed } from '../../hooks/realtime-hooks.ts';
 import type { Sink } from '../../hub/subscription.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
+import type { Transactions } from '../../resources/transactions/transactions.ts';
 import { formatExpiry } from '../socket/auth-message.ts';
 import type { SocketLimits } from '../socket/client-socket.ts';
 import { type ClientId, errorMessage, SOCKET_WIRE } from './frames.ts';
 import { type GatewayMessage, GatewayRefusal, parseName, parseSubscribe } from './requests.ts';
 import { Subscriptions } from './subscriptions.ts';
+import { runTransaction } from './transaction.ts';
 
 /** Authentication of one application, as far as connections need it. */
 export type GatewayAuth = Pick<AppAuth, 'authenticator' | 'connections'>;
@@ -17,6 +19,7 @@ export type GatewayAuth = Pick<AppAuth, 'authenticator' | 'connections'>;
 export interface GatewayContext extends SocketLimits {
   /** Tables by the name of their collection. */
   readonly collections: ReadonlyMap<string, TableResource>;
+  readonly transactions: Transactions;
   /** Subscriptions of one connection at most. */
   readonly subscriptions: number;
   /** Bytes that may wait for a client before it counts as full. */
@@ -82,8 +85,7 @@ export class GatewayActions {
     if (message.action === 'auth') return this.#authenticate(message);
     // Hooks get no messages with tokens.
     if (realtime !== undefined) return this.#runHooked(realtime, message);
-    this.#execute(message);
-    return undefined;
+    return this.#execute(message);
   }
 
   async #runHooked(realtime: RealtimeConnection, message: GatewayMessage): Promise<void> {
@@ -91,7 +93,7 @@ export class GatewayActions {
     const about = typeof collection === 'string' ? collection : undefined;
     if (realtime.hearsMessages) await realtime.message(message, about);
     if (message.action !== 'subscribe') {
-      if (this.#client.isOpen) this.#execute(message);
+      if (this.#client.isOpen) await this.#execute(message);
       return;
     }
     const { name, open } = this.#checkSubscribe(message);
@@ -110,7 +112,7 @@ export class GatewayActions {
     this.#realtime?.unsubscribe(hooked);
   }
 
-  #execute(message: GatewayMessage): void {
+  #execute(message: GatewayMessage): Promise<void> | undefined {
     switch (message.action) {
       case 'subscribe':
         this.#checkSubscribe(message).open();
@@ -118,9 +120,19 @@ export class GatewayActions {
       case 'unsubscribe':
         this.#unsubscribe(message);
         break;
+      case 'transaction':
+        return this.#transact(message);
       case 'ping':
         this.#client.answer({ type: 'pong' });
     }
+    return undefined;
+  }
+
+  async #transact(message: GatewayMessage): Promise<void> {
+    const { transactions, collections, onError } = this.#context;
+    const { identity } = this.#client;
+    const answer = await runTransaction(message, { transactions, collections, identity, onError });
+    if (this.#client.isOpen) this.#client.answer(answer);
   }
 
   /** Throws GatewayRefusal for a subscription that must not be opened. */

@@ -9,6 +9,7 @@ import type { RealtimeConnection, RealtimeHooks } from '../../hooks/realtime-hoo
 import type { TableResource } from '../../resources/table/resource.ts';
 import { queryOf, transportOf } from '../../server/request.ts';
 import { Connections } from '../connections.ts';
+import { tablesOf } from '../endpoint.ts';
 import { Heartbeat } from '../heartbeat.ts';
 import { addSocketRoute, socketScope } from '../socket/scope.ts';
 import { checkHandshake } from '../socket/upgrades.ts';
@@ -27,7 +28,7 @@ const MAX_REASON_BYTES = 123;
 const SOCKET_PARAMETERS: ReadonlySet<string> = new Set(['token', 'ticket']);
 
 /** The part of an application that the multiplexed protocol serves. */
-export type GatewayApplication = Pick<MountedApp, 'config' | 'resources' | 'hasShortAddress'> & {
+export type GatewayApplication = Pick<MountedApp, 'config' | 'resources' | 'transactions' | 'hasShortAddress'> & {
   readonly auth: GatewayAuth | undefined;
   readonly hooks: RealtimeHooks | undefined;
 };
@@ -95,13 +96,13 @@ export class Gateway implements Transport {
     this.#streams.abort();
   }
 
-  #serve({ resources, auth, hooks }: GatewayApplication): ServedApplication {
+  #serve(application: GatewayApplication): ServedApplication {
+    const { transactions, auth, hooks } = application;
     const { channels, limits } = this.#context.config;
-    const withTransport = (name: 'ws' | 'sse') =>
-      new Map([...resources].filter(([, { table }]) => table.transports.has(name)));
     return {
-      collections: withTransport('ws'),
-      streamed: withTransport('sse'),
+      collections: tablesOf(application, 'ws'),
+      streamed: tablesOf(application, 'sse'),
+      transactions,
       subscriptions: limits.subscriptions,
       clientBuffer: channels.clientBuffer,
       auth,

@@ -6,7 +6,7 @@ import { type ClientId, OPERATIONS, type SubscribedOperation } from './frames.ts
 /** Characters of the id of a subscription: a longer one is the client's state, not a name. */
 const MAX_ID_CHARS = 128;
 
-const ACTIONS = ['subscribe', 'unsubscribe', 'ping', 'auth'] as const;
+const ACTIONS = ['subscribe', 'unsubscribe', 'transaction', 'ping', 'auth'] as const;
 export type GatewayAction = (typeof ACTIONS)[number];
 
 /** Members by which a subscription follows a window of the list. */
@@ -25,6 +25,7 @@ const MEMBERS: Readonly<Record<GatewayAction, ReadonlySet<string>>> = {
     'retained',
   ]),
   unsubscribe: new Set(['action', 'collection', 'id']),
+  transaction: new Set(['action', 'steps', 'ref', 'key']),
   ping: new Set(['action']),
   auth: new Set(['action', 'token']),
 };

@@ -1,11 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import type { AppAuth } from '../../auth/app-auth.ts';
 import { unauthorized } from '../../auth/auth-errors.ts';
-import { type Identity, SERVER } from '../../auth/identity.ts';
+import type { Identity } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import type { RoomsHandle } from '../../hub/rooms/rooms.ts';
-import { makeHandles, type NamedTables } from '../../resources/table/handle.ts';
-import type { TableResource } from '../../resources/table/resource.ts';
+import type { CodeTables } from '../../resources/transactions/code.ts';
 import { identityOf, parseQuery, queryOf } from '../../server/request.ts';
 import type { RouteContext, RouteRooms } from './define.ts';
 import type { Route } from './route.ts';
@@ -14,8 +13,8 @@ import { validate } from './standard-schema.ts';
 /** Shared state of all routes of one application. */
 export interface RouteScope {
   readonly auth: AppAuth | undefined;
-  readonly tables: NamedTables;
-  readonly as: (identity: Identity) => NamedTables;
+  readonly tables: CodeTables;
+  readonly as: (identity: Identity) => CodeTables;
   readonly rooms: RouteRooms;
   /** Clients receive the message of an error that a handler throws; otherwise only the log has it. */
   readonly showsDetails: boolean;
@@ -27,11 +26,6 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** A context whose identity is updated when the credentials of its connection change. */
 export type LiveContext = Mutable<RouteContext>;
-
-export function makeTables(resources: ReadonlyMap<string, TableResource>, identity: Identity = SERVER): NamedTables {
-  // Without a prototype: any name that is not a table is undefined.
-  return Object.freeze(Object.assign(Object.create(null), Object.fromEntries(makeHandles(resources, identity))));
-}
 
 /** Rooms by the name of their connector, without a prototype: any unknown name is undefined. */
 export function makeRooms(handles: ReadonlyMap<string, RoomsHandle>): RouteRooms {

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Identity } from '../../auth/identity.ts';
 import type { RoomsHandle } from '../../hub/rooms/rooms.ts';
-import type { NamedTables } from '../../resources/table/handle.ts';
+import type { CodeTables } from '../../resources/transactions/code.ts';
 import type { OutputOf, StandardSchema } from './standard-schema.ts';
 
 export type RouteKind = 'http' | 'sse' | 'ws';
@@ -31,9 +31,9 @@ export interface RouteContext<Query = unknown> {
   readonly identity: Identity;
   readonly context: SharedContext;
   /** Tables with all rights: the handler decides what the caller may do. */
-  readonly tables: NamedTables;
+  readonly tables: CodeTables;
   /** Tables with the rights of an identity: `as(identity)` has those of the caller. */
-  as(identity: Identity): NamedTables;
+  as(identity: Identity): CodeTables;
   /** Sends messages to clients of connectors: all of them, the members of a room, or the connections of a user. */
   readonly rooms: RouteRooms;
   /** Aborted when the client disconnects, and when the server stops. */

@@ -5,10 +5,11 @@ import { StartError } from '../../config/files/diagnostic.ts';
 import { diagnoseFile } from '../../config/files/source.ts';
 import { isReservedAtRoot } from '../../config/reserved-paths.ts';
 import { firstSegmentOf } from '../../config/short-addresses.ts';
+import { makeCodeTables } from '../../resources/transactions/code.ts';
 import { makeAuthentication } from '../../server/auth/authentication.ts';
 import { addSocketRoute, type SocketScope, socketScope } from '../socket/scope.ts';
 import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
-import { makeRooms, makeTables, type RouteScope } from './context.ts';
+import { makeRooms, type RouteScope } from './context.ts';
 import { answerRequest, refuseOthers, registerRouteBodies } from './http.ts';
 import { RouteSockets } from './live/sockets.ts';
 import { RouteStreams } from './live/streams.ts';
@@ -20,7 +21,7 @@ const MAX_SETTLE_MS = 1000;
 /** The part of an application that routes use. */
 export type RoutesApplication = Pick<
   MountedApp,
-  'config' | 'routes' | 'resources' | 'auth' | 'rooms' | 'hasShortAddress'
+  'config' | 'routes' | 'resources' | 'transactions' | 'auth' | 'rooms' | 'hasShortAddress'
 >;
 
 interface RouteMount {
@@ -89,12 +90,12 @@ export class Routes implements Transport {
     clearTimeout(timer);
   }
 
-  #makeScope({ resources, auth, rooms }: RoutesApplication): RouteScope {
+  #makeScope({ resources, transactions, auth, rooms }: RoutesApplication): RouteScope {
     const { showsDetails, onError } = this.#options;
     return {
       auth,
-      tables: makeTables(resources),
-      as: (identity) => makeTables(resources, identity),
+      tables: makeCodeTables({ resources, transactions }),
+      as: (identity) => makeCodeTables({ resources, transactions }, identity),
       rooms: makeRooms(rooms),
       showsDetails,
       onError: (error) => onError(error),

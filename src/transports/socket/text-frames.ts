@@ -71,12 +71,13 @@ export function encodeJson(value: unknown): Buffer {
 }
 
 /** Formats an error after which the connection continues (PROTOCOL.md). */
-export function errorMessage({ code, message, errors }: AppError, ref?: unknown): object {
+export function errorMessage({ code, message, errors, step }: AppError, ref?: unknown): object {
   return {
     type: 'error',
     code,
     message,
     ...(errors === undefined ? {} : { details: errors }),
+    ...(step === undefined ? {} : { step }),
     ...(ref === undefined ? {} : { ref }),
   };
 }

@@ -8,6 +8,7 @@ import type { RealtimeConnection } from '../../hooks/realtime-hooks.ts';
 import type { Subscription } from '../../hub/subscription.ts';
 import type { SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
+import type { Transactions } from '../../resources/transactions/transactions.ts';
 import type { RecordKey } from '../../store/store.ts';
 import { ClientSocket, type SocketLimits } from '../socket/client-socket.ts';
 import { errorMessage } from '../socket/text-frames.ts';
@@ -17,6 +18,10 @@ import { handleMessage } from './messages.ts';
 /** Shared by all connections of one table or record. */
 export interface ConnectionContext extends SocketLimits {
   readonly resource: TableResource;
+  /** Runs transactions of the application. */
+  readonly transactions: Transactions;
+  /** Tables that a transaction can name, by export name. */
+  readonly tables: ReadonlyMap<string, TableResource>;
   /** Undefined where authentication is off. */
   readonly auth: AppAuth | undefined;
   readonly onError: (error: unknown) => void;

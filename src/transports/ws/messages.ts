@@ -3,6 +3,8 @@ import { isObject } from '../../resources/body/values.ts';
 import { makeIdempotencyKey } from '../../resources/idempotency.ts';
 import { keyProblem } from '../../resources/key.ts';
 import type { WriteOptions } from '../../resources/table/types.ts';
+import type { TransactionResult } from '../../resources/transactions/transactions.ts';
+import { formatResults, makeTransactionKey } from '../../resources/transactions/wire.ts';
 import type { IdempotencyKey, RecordKey, WriteOutcome } from '../../store/store.ts';
 import { formatRenewed, isAuthMessage, parseRef, type Ref, renew } from '../socket/auth-message.ts';
 import type { WsConnection } from './connection.ts';
@@ -43,6 +45,8 @@ export async function handleMessage(
     if (isAuth) return answerRenewed(await renew(connection, value, connection.context.auth), ref);
     if (value.message_type === 'Ping') return (sender) => sender.answer({ type: 'pong', ref });
     if (connection.realtime?.hearsMessages) await connection.realtime.message(value);
+    if (value.message_type === 'Transaction')
+      return answerTransaction(await runTransaction(connection, value, ref), ref);
     const { id, seq, replayed } = await execute(connection, parseCommand(connection, value), ref);
     const ack = { type: 'ack', ref, id, seq, ...(replayed && { replayed }) };
     return (sender) => ref !== undefined && sender.answer(ack);
@@ -58,6 +62,34 @@ function answerRenewed(renewed: Awaited<ReturnType<typeof renew>>, ref: Ref | un
   if (renewed === undefined) return () => {};
   const answer = formatRenewed(renewed.expiresAt, ref);
   return (sender) => sender.answer(answer);
+}
+
+const TRANSACTION_MEMBERS = new Set(['message_type', 'steps', 'ref']);
+
+async function runTransaction(
+  { client, identity, context }: WsConnection,
+  { steps, ...others }: Record<string, unknown>,
+  ref: Ref | undefined,
+): Promise<TransactionResult> {
+  const unknown = Object.keys(others).find((name) => !TRANSACTION_MEMBERS.has(name));
+  if (unknown !== undefined) {
+    throw new AppError('INVALID_MESSAGE', `A Transaction has steps and ref, not ${JSON.stringify(unknown)}.`);
+  }
+  const { transactions, tables, resource } = context;
+  const key = client === undefined || ref === undefined ? undefined : JSON.stringify([client, ref]);
+  const once = key === undefined ? undefined : makeTransactionKey({ identity, key, steps });
+  const result = await transactions.run({ identity, resources: tables, steps, once });
+  resource.counters.messages++;
+  return result;
+}
+
+/** Answers with the results of the steps; their changes also come as frames. */
+function answerTransaction(result: TransactionResult, ref: Ref | undefined): MessageAnswer {
+  if (ref === undefined) return () => {};
+  const { seq, replayed } = result;
+  const results = JSON.parse(formatResults(result)) as unknown;
+  const ack = { type: 'ack', ref, seq, results, ...(replayed && { replayed }) };
+  return (sender) => sender.answer(ack);
 }
 
 async function execute(connection: WsConnection, command: ClientCommand, ref: Ref | undefined): Promise<WriteResult> {
@@ -110,7 +142,10 @@ function parseCommand(connection: WsConnection, value: Record<string, unknown>):
   const type = TYPES.find((name) => name === value.message_type);
   if (type === undefined) {
     const found = JSON.stringify(value.message_type)?.slice(0, 100);
-    throw new AppError('INVALID_MESSAGE', `message_type must be ${TYPES.join(', ')} or Ping, not ${found}.`);
+    throw new AppError(
+      'INVALID_MESSAGE',
+      `message_type must be ${TYPES.join(', ')}, Transaction or Ping, not ${found}.`,
+    );
   }
   const unknown = Object.keys(value).find((name) => !MEMBERS.has(name));
   if (unknown !== undefined) {

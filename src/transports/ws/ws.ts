@@ -10,7 +10,7 @@ import type { MessageFormat } from '../../server/content/formats.ts';
 import { identityOf, queryOf } from '../../server/request.ts';
 import { peerOf, runConnectHooks } from '../connect-hooks.ts';
 import { Connections } from '../connections.ts';
-import { type Endpoint, endpointsOf, tableUrls } from '../endpoint.ts';
+import { type Endpoint, endpointsOf, tablesOf, tableUrls } from '../endpoint.ts';
 import { addSocketRoute, agreeOn, type SocketScope, socketScope } from '../socket/scope.ts';
 import { checkHandshake } from '../socket/upgrades.ts';
 import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
@@ -72,11 +72,13 @@ class WsTransport implements Transport {
   }
 
   #registerTable(scope: SocketScope, endpoint: Endpoint): void {
-    const { path, resource, auth, hooks } = endpoint;
+    const { path, resource, auth, hooks, app } = endpoint;
     const { channels, limits } = this.#context.config;
     const context: ConnectionContext = {
       resource,
       auth,
+      transactions: app.transactions,
+      tables: tablesOf(app, 'ws'),
       pongTimeout: channels.pongTimeout,
       slowClientTimeout: channels.slowClientTimeout,
       messagesPerSecond: limits.messagesPerSecond,

@@ -181,7 +181,8 @@ export function groupsSuite(subject: EngineUnderTest): void {
         [harness.of({ type: 'patch-where', filter, limit: 10, cells: [none, none, 9] })],
       );
       const json = '{"matched":3,"changed":2}';
-      expect(results[1]).toEqual([{ id: null, seq: changes.at(-1)?.seq, created: false, changed: true, json }]);
+      const seq = changes.at(-1)?.seq;
+      expect(results[1]).toEqual([{ id: null, seq, created: false, changed: true, json, transaction: seq }]);
       expect(changes.map(({ op, id }) => [op, id])).toEqual([
         ['update', 'a'],
         ['update', 'b'],

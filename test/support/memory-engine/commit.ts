@@ -46,8 +46,13 @@ function applyOnce(transaction: Transaction, { once, writes }: IdempotentGroup, 
 function applyGroup(transaction: Transaction, writes: WriteGroup): GroupResult {
   const start = transaction.mark();
   const result = refusalOr(() => writes.map((write) => atPlace(write.place, () => applyOne(transaction, write))));
-  if (result instanceof AppError) transaction.undoTo(start);
-  return result;
+  if (result instanceof AppError) {
+    transaction.undoTo(start);
+    return result;
+  }
+  const mark = transaction.markFrom(start);
+  if (mark === undefined) return result;
+  return result.map((outcome) => (outcome.changed ? { ...outcome, transaction: mark } : outcome));
 }
 
 function refusalOr<T>(run: () => T): T | AppError {
@@ -69,6 +74,11 @@ function atPlace<T>(place: Place | undefined, run: () => T): T {
 
 function applyOne(transaction: Transaction, write: Write): WriteOutcome {
   const table = transaction.database.table(write.table);
+  if (write.type === 'check-table') {
+    const { lastSeq: seq } = table;
+    if (seq > write.since) throw new AppError('PRECONDITION_FAILED', `A record of ${table.plan.name} has changed.`);
+    return { id: null, seq, created: false, changed: false, json: '' };
+  }
   return isBulk(write) ? applyBulk(transaction, table, write) : applyWrite(transaction, table, write);
 }
 

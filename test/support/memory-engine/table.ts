@@ -93,6 +93,11 @@ export class MemoryTable {
     journal.done(() => this.log.pop());
   }
 
+  markEntry(seq: number, transaction: number): void {
+    const at = this.log.findLastIndex((entry) => entry.seq === seq);
+    this.log[at] = { ...(this.log[at] as Entry), transaction };
+  }
+
   /** Gives the stored records the fields of another plan: those of the same name keep their values. */
   adopt(plan: TablePlan, position: number): void {
     const before = this.plan.fields.map(({ name }) => name);

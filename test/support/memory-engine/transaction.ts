@@ -47,6 +47,19 @@ export class Transaction {
     this.last = last;
   }
 
+  /** Gives the changes since then the mark of a transaction, when there are several. */
+  markFrom({ changes: start }: Mark): number | undefined {
+    if (this.changes.length - start < 2) return undefined;
+    const transaction = this.changes.at(-1)?.seq as number;
+    for (const [at, change] of this.changes.entries()) {
+      if (at < start) continue;
+      this.changes[at] = { ...change, transaction };
+      const table = this.database.table(change.table);
+      table.markEntry(change.seq, transaction);
+    }
+    return transaction;
+  }
+
   /** Stores the change of a record with its entries in the log and the audit log; gives its seq. */
   record({ table, id, by, before, after }: RecordChange): number {
     const { plan } = table;

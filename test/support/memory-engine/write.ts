@@ -11,7 +11,7 @@ import type { MemoryTable, Row } from './table.ts';
 import type { Transaction } from './transaction.ts';
 import { normalizeCell, rowToJson } from './values.ts';
 
-type OneWrite = Exclude<Write, BulkWrite>;
+type OneWrite = Exclude<Write, BulkWrite | { readonly type: 'check-table' }>;
 type RecordWrite = Extract<OneWrite, { cells: unknown }>;
 type WholeWrite = Exclude<RecordWrite, { type: 'patch' }>;
 type DeleteWrite = Extract<Write, { type: 'delete' }>;
@@ -21,6 +21,12 @@ type PublishWrite = Extract<Write, { type: 'publish' }>;
 export function applyWrite(transaction: Transaction, table: MemoryTable, write: OneWrite): WriteOutcome {
   if (write.type === 'publish') return publish(transaction, table, write);
   const before = table.get(write.id);
+  if (write.type === 'check') {
+    const record = before && parse(rowToJson(table.plan.fields, before.cells));
+    if (record !== undefined) write.guard?.(record, record, relatedTest(transaction.database, table));
+    checkPrecondition(before, write.precondition);
+    return { id: write.id, seq: before?.seq ?? 0, created: false, changed: false, json: '' };
+  }
   if (write.type === 'create') return insert(transaction, table, write);
   checkPrecondition(before, write.precondition);
   if (write.type === 'delete') return remove(transaction, table, write);

@@ -140,9 +140,9 @@ export class LogEntries {
   readonly #many: Statement;
 
   constructor(db: Database, table: TablePlan) {
-    const entry = '(?, ?, ?, ?, ?)';
+    const entry = '(?, ?, ?, ?, ?, ?)';
     const prepare = (values: string) =>
-      db.prepare(`INSERT INTO ${logName(table)} (seq, op, id, data, before) VALUES ${values}`);
+      db.prepare(`INSERT INTO ${logName(table)} (seq, op, id, data, before, tx) VALUES ${values}`);
     this.#one = prepare(entry);
     this.#many = prepare(new Array(BATCH_ENTRIES).fill(entry).join(', '));
   }
@@ -164,6 +164,6 @@ export class LogEntries {
 }
 
 /** `data` of a delete is only the key, which the entry has already. */
-function pushEntry(values: unknown[], { seq, op, id, data, before }: Change): void {
-  values.push(seq, OPS.indexOf(op) + 1, id, op === 'delete' ? null : data, before);
+function pushEntry(values: unknown[], { seq, op, id, data, before, transaction }: Change): void {
+  values.push(seq, OPS.indexOf(op) + 1, id, op === 'delete' ? null : data, before, transaction ?? null);
 }

@@ -26,8 +26,16 @@ export function createRecords(table: TablePlan, name: string = recordsName(table
   return `CREATE TABLE ${name} (${columns.join(', ')}) STRICT`;
 }
 
+/** Column of the log with the transaction of the change, null for a change that was made alone. */
+const TRANSACTION_COLUMN = 'tx INTEGER';
+
+/** Returns the statement that gives the column to a log from before there were transactions. */
+export function addTransactionColumn(table: TablePlan): string {
+  return `ALTER TABLE ${logName(table)} ADD COLUMN ${TRANSACTION_COLUMN}`;
+}
+
 export function createLog(table: TablePlan): string {
-  const columns = `seq INTEGER PRIMARY KEY, op INTEGER NOT NULL, id ${sqlType(table.primaryKey.type)}, data TEXT, before TEXT`;
+  const columns = `seq INTEGER PRIMARY KEY, op INTEGER NOT NULL, id ${sqlType(table.primaryKey.type)}, data TEXT, before TEXT, ${TRANSACTION_COLUMN}`;
   return `CREATE TABLE ${logName(table)} (${columns}) STRICT`;
 }
 

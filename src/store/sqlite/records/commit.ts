@@ -3,7 +3,7 @@ import { AppError } from '../../../errors.ts';
 import type { RelatedTest } from '../../../query/index.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
 import { type Place, placeError, placeOfKey } from '../../placed-error.ts';
-import { applyWrite, type Transaction, type WriteContext } from '../../rows/apply-write.ts';
+import { applyWrite, markTransaction, type Transaction, type WriteContext } from '../../rows/apply-write.ts';
 import { type SelectedWrite, sumUp, writeOf } from '../../rows/bulk.ts';
 import {
   type BulkWrite,
@@ -11,6 +11,7 @@ import {
   type CommitResult,
   type IdempotentGroup,
   isBulk,
+  tableChanged,
   type Write,
   type WriteGroup,
   type WriteOutcome,
@@ -147,7 +148,10 @@ export class Commits {
         place = write.place;
         outcomes.push(this.#applyWrite(write));
       }
-      if (!single) this.#statements.release.run();
+      if (!single) {
+        this.#statements.release.run();
+        markTransaction(changes, start, outcomes);
+      }
       return outcomes;
     } catch (error) {
       const refused = refusalOf(error);
@@ -166,7 +170,16 @@ export class Commits {
   #applyWrite(write: Write): WriteOutcome {
     const context = this.#contexts.get(write.table);
     if (context === undefined) throw new Error(`The store was not opened with the table ${write.table.name}.`);
-    return isBulk(write) ? this.#applyBulk(write, context) : applyWrite(context, write);
+    if (isBulk(write)) return this.#applyBulk(write, context);
+    return write.type === 'check-table' ? this.#checkTable(write) : applyWrite(context, write);
+  }
+
+  /** The log of the table has its entries at the end of the commit only: those of groups before this one are not there yet. */
+  #checkTable({ table, since }: Extract<Write, { type: 'check-table' }>): WriteOutcome {
+    const { log } = this.#parts.tables.get(table) as WrittenTable;
+    const newest = this.#transaction.changes.findLast((change) => change.table === table)?.seq ?? log.lastSeq;
+    if (newest > since) throw tableChanged(table);
+    return { id: null, seq: newest, created: false, changed: false, json: '' };
   }
 
   /** Selects the records in the transaction, so that earlier writes of the same commit count, and writes them. */

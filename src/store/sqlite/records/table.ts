@@ -46,7 +46,7 @@ export class SqliteTable extends RowLayout implements WritableRows {
     this.#insert = db.prepare(`INSERT INTO ${records} (${written}) VALUES (${written.map(() => '?')})`);
     this.#updates = new UpdateStatements(db, plan, this.expires);
     this.#delete = db.prepare(`DELETE FROM ${records} WHERE ${key} = ?`);
-    const entries = `SELECT seq, op, id, data, before FROM ${log} WHERE seq > ?`;
+    const entries = `SELECT seq, op, id, data, before, tx FROM ${log} WHERE seq > ?`;
     this.#log = db.prepare(`${entries} ORDER BY seq ${LIMIT}`).raw();
     this.#logOfRecord = db.prepare(`${entries} AND id = ? ORDER BY seq ${LIMIT}`).raw();
     this.#expired = this.expires
