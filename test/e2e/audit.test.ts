@@ -281,7 +281,7 @@ test('the plan says what is audited, and who may read it', async () => {
   const { code, stdout } = await runCommand(['check', server.dir]);
   expect(code).toBe(0);
   expect(stdout).toMatch(
-    /^ {2}audit {4}http\S+\/my-app\/audit for the role admin; kept 90d, 1000000 entries at most$/m,
+    /^ {2}audit {4}http\S+\/my-app\/_\/audit for the role admin; kept 90d, 1000000 entries at most$/m,
   );
   expect(stdout.match(/^ {2}audited {2}every change is in the audit log$/gm)).toHaveLength(3);
 });
