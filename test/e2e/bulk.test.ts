@@ -106,8 +106,8 @@ describe('writes by filter, relations and hidden fields', { timeout: 120_000 }, 
     }
     const bulk = await server.ask('DELETE', 'Odd?closed.bookId==1');
     expect([bulk.status, bulk.record.code]).toEqual([403, 'FORBIDDEN']);
-    const stream = await server.ask('GET', 'Book?author.name==Ada', { headers: { accept: 'text/event-stream' } });
-    expect([stream.status, stream.record.code]).toEqual([400, 'INVALID_QUERY']);
+    const stream = await server.ask('GET', 'Odd?closed.bookId==1', { headers: { accept: 'text/event-stream' } });
+    expect([stream.status, stream.record.code]).toEqual([403, 'FORBIDDEN']);
   });
 
   test('a hidden field leaves by no door', async () => {
