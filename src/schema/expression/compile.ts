@@ -263,14 +263,22 @@ const COMPARE = {
   '>=': (a: Value, b: Value) => (a as number) >= (b as number),
 } as const;
 
-/** Compares dates by their times, since years beyond 9999 are written with a sign. */
 function comparison(operator: keyof typeof COMPARE, sides: Sides, at: number): TypedRun {
   const both = unify(sides[0].kind, sides[1].kind);
   if (both === undefined || !(isNumber(both) || both === 'date' || both === 'null')) throw differ(operator, sides, at);
   const compare = COMPARE[operator];
   const run = ([a, b]: readonly Value[]) =>
-    both === 'date' ? compare(Date.parse(a as string), Date.parse(b as string)) : compare(a as Value, b as Value);
+    both === 'date' ? compare(orderOf(a as string, b as string), 0) : compare(a as Value, b as Value);
   return { kind: 'boolean', run: strict([sides[0].run, sides[1].run], run) };
+}
+
+/** Characters of a date with a year of four digits: the order of such strings is the order in time. */
+const DATE_CHARS = 24;
+
+/** Compares dates by their times where a year is written with a sign. */
+function orderOf(a: string, b: string): number {
+  if (a.length !== DATE_CHARS || b.length !== DATE_CHARS) return Date.parse(a) - Date.parse(b);
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function differ(operator: string, [left, right]: Sides, at: number): ExpressionError {
