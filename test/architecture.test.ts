@@ -31,7 +31,7 @@ const LAYERS: readonly (readonly string[])[] = [
 /** Packages that only these files may know. */
 const DRIVERS: Readonly<Record<string, RegExp>> = {
   'better-sqlite3': /^store\/sqlite\//,
-  ws: /^(?:transports\/(?:socket|ws|multiplex|live|routes)\/|connectors\/rooms\/|client\/)/,
+  ws: /^(?:transports\/(?:socket|ws|multiplex|live|routes)\/|connectors\/rooms\/|commands\/conformance\/|client\/)/,
   '@fastify/websocket': /^transports\/socket\//,
   '@fastify/static': /^server\/web\/files\.ts$/,
   '@fastify/cors': /^server\/cors\.ts$/,

@@ -153,6 +153,18 @@ const KEYS: Readonly<Record<string, Command>> = {
 };
 
 const PROGRAM: Readonly<Record<string, Command>> = {
+  conformance: {
+    operands: '<url>',
+    what: 'check a running server, of any make, against protocol v1',
+    details:
+      'It writes and removes records of one table: the first that fits, or that of --table and --field. Exit code 1 when a rule is broken.',
+    options: ['token', 'table', 'field', 'data'],
+    examples: [
+      'conformance http://localhost:9996/my-app',
+      'conformance https://api.example.com/shop --token $TOKEN --table Note --field text',
+    ],
+    load: async () => (await import('./conformance/conformance.ts')).conformance,
+  },
   help: {
     operands: '[command]',
     what: 'list the commands, or explain one',
