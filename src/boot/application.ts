@@ -139,7 +139,7 @@ function openTrail(
 }
 
 /** Returns the options of access: with authentication or without. */
-function accessOptions({ auth }: AppConfig): AccessOptions {
+export function accessOptions({ auth }: Pick<AppConfig, 'auth'>): AccessOptions {
   return typeof auth === 'object' ? { secured: true, adminRole: auth.adminRole } : { secured: false };
 }
 

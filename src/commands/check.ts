@@ -1,3 +1,6 @@
+import { Access } from '../auth/policy/access.ts';
+import { explainAccess } from '../auth/policy/explain.ts';
+import { accessOptions } from '../boot/application.ts';
 import { loadModules } from '../boot/modules.ts';
 import { loadProject } from '../boot/project.ts';
 import { withoutSecrets } from '../config/files/interpolate.ts';
@@ -6,16 +9,18 @@ import { describeFlows } from '../connectors/flows/describe.ts';
 import { describePlan } from '../schema/print.ts';
 import { checkTls } from '../server/tls.ts';
 import { describeRoutes } from '../transports/routes/route.ts';
+import { parseCaller } from './caller.ts';
 import type { Invocation } from './commands.ts';
 import { describeFailure } from './failure.ts';
-import { parseArguments } from './options.ts';
+import { parseCall } from './options.ts';
 
 /**
- * `tablecast check`: reports every error of every file, or prints what the server would serve. It opens no store and
+ * `tablecast check`: reports every error of every file, or prints what the server would serve, or what a caller may do. It opens no store and
  * creates nothing. Modules of hooks and routes are loaded, which runs their top-level code.
  */
 export async function check({ args, env }: Invocation): Promise<number> {
-  const { dir } = parseArguments(args, []);
+  const { dir, values } = parseCall(args, { options: ['as'] });
+  const caller = typeof values.as === 'string' ? parseCaller(values.as) : undefined;
   let runsModules = false;
   const end = async (code: number, text: string) => {
     await write(code === 0 ? process.stdout : process.stderr, `${text}\n`);
@@ -27,6 +32,13 @@ export async function check({ args, env }: Invocation): Promise<number> {
     const { server, apps, notices } = loadProject(dir, withoutSecrets(env));
     runsModules = apps.some(({ config }) => config.hooks.length + config.routes.length > 0);
     checkTls(server.tls);
+    if (caller !== undefined) {
+      const plans = apps.map(({ config, plan }) => {
+        const head = `${config.appId}, as ${String(values.as)}: yes, some (of the records) or no, and the rule`;
+        return [head, ...explainAccess(plan, new Access(plan, accessOptions(config)), caller)].join('\n');
+      });
+      return await end(0, plans.join('\n\n'));
+    }
     const { routes, flows } = await loadModules(apps, dir);
     const plans = apps.map(({ config: app, plan }) => {
       const config = { server, app };

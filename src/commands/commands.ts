@@ -48,8 +48,8 @@ const APPLICATIONS: Readonly<Record<string, Command>> = {
   check: {
     operands: '[dir]',
     what: 'report errors in schema, configuration and code, or list what would be served',
-    options: [],
-    examples: ['check', 'check my-app'],
+    options: ['as'],
+    examples: ['check', 'check my-app', 'check my-app --as sub=u1,roles=editor'],
     load: async () => (await import('./check.ts')).check,
   },
   types: {

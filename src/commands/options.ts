@@ -21,6 +21,11 @@ export const OPTIONS = {
   role: { type: 'string', value: '<name>', multiple: true, what: 'a role of the user or key; may be repeated' },
   claim: { type: 'string', value: '<name=value>', multiple: true, what: 'a claim of the user or key; may be repeated' },
   sub: { type: 'string', value: '<id>', what: 'the subject of the key: the id of a user, or a name of your own' },
+  as: {
+    type: 'string',
+    value: '<claims>',
+    what: 'list what this caller may do, and by which rule: sub=u1,roles=editor,roles=cook,org=o1, or anonymous',
+  },
   out: { type: 'string', value: '<file>', what: 'write the declarations to this file' },
   client: { type: 'string', value: '<file>', what: 'write the types for the client to this file' },
   check: { type: 'boolean', what: 'write nothing; exit code 1 when the file is not up to date' },

@@ -17,7 +17,7 @@ export {
   type RelatedCondition,
   type RelatedTest,
 } from './predicate.ts';
-export { bindRule, type RuleInput } from './rules/bind-rule.ts';
+export { bindRule, type RuleInput, readClaim } from './rules/bind-rule.ts';
 export { AUTHENTICATED, type ClaimPath, inputsOf, parseRule, type Rule } from './rules/rule.ts';
 export type { Select, SelectedRelation } from './select.ts';
 export type { Comparison, Condition, FieldPath, Filter, Scalar, TextOp } from './syntax/ast.ts';

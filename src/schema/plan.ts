@@ -76,6 +76,8 @@ export interface FieldPlan {
   readonly description?: string;
   readonly default?: JsonValue;
   readonly constraints?: Constraints;
+  /** `@default(value: "$auth.sub")`: claim of the creator, which the server sets; other values are refused. */
+  readonly defaultClaim?: string;
   readonly primaryKey: boolean;
   readonly indexed: boolean;
   readonly unique: boolean;

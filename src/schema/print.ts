@@ -109,6 +109,9 @@ function describeAccess({ access, fields }: TablePlan): string[] {
   return [
     ...[...(access?.rules ?? [])].map(([action, rules]) => `  ${action.padEnd(9)}${describeRules(rules)}`),
     ...(account === undefined ? [] : [`  account  ${account.field.name} is $auth.${account.claim}`]),
+    ...fields.flatMap(({ name, defaultClaim }) =>
+      defaultClaim === undefined ? [] : [`  default  ${name} is $auth.${defaultClaim}, set by the server`],
+    ),
     ...fields.flatMap(({ name, access: own = {} }) =>
       Object.entries(own).map(([action, rules]) => `  field    ${name}: ${action} ${describeRules(rules)}`),
     ),

@@ -76,6 +76,22 @@ describe('the help of a command', () => {
 });
 
 describe('tablecast check', () => {
+  test('--as lists what a caller may do, and why', async () => {
+    const schema = `type Message @table @export @access(read: "ownerId==$auth.sub", create: "editor") {
+      id: ID! @primaryKey\n ownerId: ID @default(value: "$auth.sub")\n}`;
+    const { dir } = await makeApp({ schema });
+    const { code, stdout } = await runToExit(['check', '--as', 'sub=u1,roles=editor', dir]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('as sub=u1,roles=editor: yes, some (of the records) or no, and the rule\n');
+    expect(stdout).toContain(
+      '\nMessage\n  read      some  records with ownerId==$auth.sub\n  create    yes   editor\n',
+    );
+    expect(await runToExit(['check', '--as', 'u1', dir])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--as "u1" is not a claim: write sub=u1,roles=editor, or anonymous'),
+    });
+  });
+
   test('prints tables, URLs, channels and who may do what', async () => {
     const { dir, root } = await makeApp({ config: 'rest: true\nws: false\nschemas: [schema.graphql]\n' });
     const { code, stdout, stderr } = await runToExit(['check', dir]);

@@ -573,15 +573,11 @@ const DEFAULTS_IN_PARTS: readonly Case[] = [
   ['E', '§true', 'enum E has no value "true" | it has on, off'],
   ['E', '§elsewhere', 'enum E has no value "elsewhere" | it has on, off'],
   ['[E]', '[on, §onn]', 'enum E has no value "onn" | did you mean "on"?'],
-  [
-    'String',
-    '§"$auth.sub"',
-    'a default cannot be a claim of the caller: "$auth.sub" would be stored as text | remove it, and write @account(field: "…", claim: "sub") on the type, which fills in the field',
-  ],
+  ['String', '§"$auth"', '"$auth" names no claim | write the name of a claim, such as "$auth.sub"'],
   [
     'N',
     '{a: 1, s: §"$auth.org"}',
-    'a default cannot be a claim of the caller: "$auth.org" would be stored as text | remove it, and write @account(field: "…", claim: "org") on the type, which fills in the field',
+    'a claim of the caller is a default of whole fields only: "$auth.org" would be stored as text | put @default on a field of a table, of type ID, String, Int, Long, Float or Boolean',
   ],
   ['N', '{a: 1, §f: on}', 'type "N" has no field "f"'],
   ['N', '{a: §"1"}', 'the default is not a value of type Int'],

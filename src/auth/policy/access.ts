@@ -4,8 +4,8 @@ import type { ClaimPath, Filter, ReadPolicy, RuleInput, TableView } from '../../
 import type { Action, JsonValue, Plan, TablePlan } from '../../schema/plan.ts';
 import type { WriteCheck } from '../../store/store.ts';
 import { unauthorized } from '../auth-errors.ts';
-import type { Identity, Principal } from '../identity.ts';
-import { makeGuard } from './guard.ts';
+import type { Identity } from '../identity.ts';
+import { type ClaimedFields, claimedFields, makeGuard } from './guard.ts';
 import { type Permission, type ReportRule, TableRules } from './table-rules.ts';
 
 export interface AccessOptions {
@@ -31,6 +31,7 @@ class CallerRights implements ReadPolicy {
   readonly isAdmin: boolean;
   readonly input: RuleInput;
   readonly #access: Access;
+  readonly #claimed = new Map<TablePlan, ClaimedFields | undefined>();
   readonly #views = new Map<TablePlan, TableView | undefined>();
   readonly #permissions = new Map<TablePlan, Partial<Record<Action, Permission>>>();
   readonly #unwritable = new Map<TablePlan, ReturnType<TableRules['unwritable']>>();
@@ -45,6 +46,11 @@ class CallerRights implements ReadPolicy {
   of(table: TablePlan): TableView | undefined {
     if (!this.#views.has(table)) this.#views.set(table, this.#access.rulesOf(table).view(this.input, this.isAdmin));
     return this.#views.get(table);
+  }
+
+  claimed(table: TablePlan): ClaimedFields | undefined {
+    if (!this.#claimed.has(table)) this.#claimed.set(table, claimedFields(table, this.input));
+    return this.#claimed.get(table);
   }
 
   unwritable(table: TablePlan): ReturnType<TableRules['unwritable']> {
@@ -78,10 +84,15 @@ export class Access {
   readonly #isPlain: boolean;
   readonly #roles: ReadonlySet<string>;
   readonly #claims: readonly ClaimPath[];
+  /** Tables with fields that the server sets to claims. */
+  readonly #claiming: ReadonlySet<TablePlan>;
   readonly #rights = new WeakMap<Identity, CallerRights>();
 
   constructor({ tables }: Pick<Plan, 'tables'>, options: AccessOptions) {
     this.#options = options;
+    this.#claiming = new Set(
+      tables.filter(({ fields }) => fields.some(({ defaultClaim }) => defaultClaim !== undefined)),
+    );
     this.#rules = new Map(tables.map((table) => [table, new TableRules(table)]));
     const inputs = [...this.#rules.values()].map((rules) => rules.inputs());
     this.#roles = new Set(inputs.flatMap(({ roles }) => roles));
@@ -128,15 +139,31 @@ export class Access {
   /** Returns the check of a write in its transaction; undefined when nothing depends on the record. */
   guardOf(table: TablePlan, identity: Identity, actions: readonly Action[]): WriteCheck | undefined {
     if (identity.type === 'server') return undefined;
-    if (this.#isPlain && actions.every((action) => table.public.has(action))) return undefined;
+    const claimed = this.claimedBy(table, identity);
+    if (claimed === undefined && this.#isPlain && actions.every((action) => table.public.has(action))) return undefined;
     const decide = (action: Action) => this.decide(table, action, identity);
     const fields = this.#isPlain ? NO_FIELDS : this.unwritable(table, identity);
     return makeGuard(table, {
       actions,
       decide,
       fields,
+      claimed: claimed?.isFree === false ? claimed.fields : undefined,
       refusal: (action) => this.refusal(table, action, identity),
     });
+  }
+
+  /**
+   * Fields that the server sets to claims of the caller in its new records; undefined where there are none. Admins may set
+   * them themselves (`isFree`).
+   */
+  claimedBy(
+    table: TablePlan,
+    identity: Identity,
+  ): { readonly fields: ClaimedFields; readonly isFree: boolean } | undefined {
+    if (identity.type === 'server' || !this.#claiming.has(table)) return undefined;
+    const rights = this.#rightsOf(identity);
+    const fields = rights.claimed(table);
+    return fields && { fields, isFree: rights.isAdmin };
   }
 
   /** Fields that the caller cannot always write, with the records in which it can. */
@@ -163,6 +190,11 @@ export class Access {
     }
   }
 
+  /** True for a caller with the role that bypasses the rules. */
+  isAdmin(identity: Identity): boolean {
+    return identity.type !== 'server' && this.#rightsOf(identity).isAdmin;
+  }
+
   refusal(table: TablePlan, action: Action, identity: Identity): AppError {
     const what = `${action} on ${table.exportName ?? table.name}`;
     if (identity.type === 'anonymous' && this.#options.secured) {
@@ -178,7 +210,7 @@ export class Access {
   #rightsOf(identity: Identity): CallerRights {
     let rights = this.#rights.get(identity);
     if (rights === undefined) {
-      const input = identity.type === 'principal' ? inputOf(identity) : ANONYMOUS_INPUT;
+      const input = inputOf(identity);
       const { adminRole } = this.#options;
       const isAdmin = adminRole !== undefined && input.roles.includes(adminRole);
       rights = new CallerRights(this, input, isAdmin, this.#keyOf(input, isAdmin));
@@ -202,6 +234,9 @@ function notWithoutCredentials(what: string): AppError {
 
 const NO_FIELDS: ReturnType<TableRules['unwritable']> = new Map();
 
-function inputOf({ sub, roles, claims }: Principal): RuleInput {
+/** Returns what rules know of a caller. */
+export function inputOf(identity: Identity): RuleInput {
+  if (identity.type !== 'principal') return ANONYMOUS_INPUT;
+  const { sub, roles, claims } = identity;
   return { authenticated: true, roles, claims: { ...claims, sub, roles: roles as JsonValue } };
 }

@@ -15,7 +15,7 @@ import {
 import { ACTIONS, type Action, type FieldPlan, type RuleText, type TablePlan } from '../../schema/plan.ts';
 
 /** Limits of a rule. The author of the schema is trusted: these only keep a mistake small. */
-const RULE_LIMITS: FilterLimits = {
+export const RULE_LIMITS: FilterLimits = {
   filterLength: 8192,
   filterConditions: 100,
   filterDepth: 20,

@@ -81,7 +81,8 @@ function operandsOf(operands: readonly RuleOperand[], input: RuleInput): readonl
   return values;
 }
 
-function readClaim(path: ClaimPath, { claims }: RuleInput): JsonValue | undefined {
+/** Returns the value of a claim of the caller; undefined when it has none. */
+export function readClaim(path: ClaimPath, { claims }: Pick<RuleInput, 'claims'>): JsonValue | undefined {
   let value: JsonValue | undefined = claims as JsonValue;
   for (const step of path) {
     if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, step))

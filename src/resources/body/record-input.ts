@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Identity } from '../../auth/identity.ts';
 import type { Access } from '../../auth/policy/access.ts';
-import { fieldRefusal } from '../../auth/policy/guard.ts';
+import { claimedRefusal, fieldRefusal } from '../../auth/policy/guard.ts';
 import { AppError, invalidField } from '../../errors.ts';
 import { type JsonRecord, predicateOf, type RelatedTest, type TableView } from '../../query/index.ts';
 import type { Action, TablePlan } from '../../schema/plan.ts';
@@ -44,8 +44,20 @@ export class CallerPermissions {
     return access.guardOf(this.#table, identity, actions);
   }
 
-  /** Sets the caller's account in a new record that names none. Throws as `refuseFields`. */
-  withAccount(identity: Identity, body: unknown): unknown {
+  /** Sets what the server knows of the caller in a new record that does not have it. Throws as `checkFields`. */
+  withClaims(identity: Identity, body: unknown): unknown {
+    const record = this.#withAccount(identity, body);
+    const claimed = this.#access.claimedBy(this.#table, identity);
+    if (claimed === undefined || !isObject(record)) return record;
+    const missing = [...claimed.fields].filter(([{ name }, value]) => value !== null && !Object.hasOwn(record, name));
+    if (missing.length === 0) return record;
+    const filled = { ...record, ...Object.fromEntries(missing.map(([{ name }, value]) => [name, value])) };
+    copyRounded(record, filled);
+    return filled;
+  }
+
+  /** Sets the caller's account in a new record that names none. */
+  #withAccount(identity: Identity, body: unknown): unknown {
     this.checkFields(identity, body);
     const account = this.#table.access?.account;
     if (account === undefined || identity.type !== 'principal' || !isObject(body)) return body;
@@ -65,14 +77,25 @@ export class CallerPermissions {
       if ((permission === false || field.hidden) && Object.hasOwn(body, field.name))
         throw fieldRefusal(this.#table, field);
     }
+    const claimed = this.#access.claimedBy(this.#table, identity);
+    for (const field of claimed?.isFree === false ? claimed.fields.keys() : []) {
+      if (field.hidden && Object.hasOwn(body, field.name)) throw claimedRefusal(this.#table, field);
+    }
   }
 
-  /** Returns the indexes of the fields that the caller may never write: a PUT without them does not replace them. */
-  unwritableIndexes(identity: Identity): readonly number[] | undefined {
+  /**
+   * Returns the indexes of the fields that a PUT does not replace: those that the caller may never write, and those that
+   * the server sets and that are not in the body.
+   */
+  keptIndexes(identity: Identity, body: unknown): readonly number[] | undefined {
     const fields = this.#access.unwritable(this.#table, identity);
-    if (fields.size === 0) return undefined;
+    const claimed = this.#access.claimedBy(this.#table, identity);
+    if (fields.size === 0 && claimed === undefined) return undefined;
     const unwritable = [...fields].filter(([field, permission]) => permission === false || field.hidden);
-    return unwritable.map(([field]) => this.#table.fields.indexOf(field));
+    const kept = [...(claimed?.fields.keys() ?? [])].filter(
+      ({ name }) => !isObject(body) || !Object.hasOwn(body, name),
+    );
+    return [...unwritable.map(([field]) => field), ...kept].map((field) => this.#table.fields.indexOf(field));
   }
 
   /** Returns the outcomes with the fields and records that the writer can read. */
@@ -137,7 +160,7 @@ export class RecordInput {
 
   /** Parses a full record. Throws VALIDATION_ERROR, and FORBIDDEN for a field that the caller may not write. */
   parseFull(identity: Identity, body: unknown): Cells {
-    return this.#parser.parseFull(this.#rights.withAccount(identity, body));
+    return this.#parser.parseFull(this.#rights.withClaims(identity, body));
   }
 
   /** Parses some fields of a record; the others stay undefined. Throws as `parseFull`. */
@@ -151,7 +174,7 @@ export class RecordInput {
     const sent =
       bodies instanceof BatchBody ? this.#rows(bodies) : bodies.map((value, at) => ({ value, place: `[${at}].` }));
     const places = sent.map(({ place }) => place);
-    const values = sent.map(({ value, place }) => atPlace(place, () => this.#rights.withAccount(identity, value)));
+    const values = sent.map(({ value, place }) => atPlace(place, () => this.#rights.withClaims(identity, value)));
     const records = this.#parser.parseBatch(values, places);
     return records.map((cells, at) => ({ cells, place: places[at] as Place }));
   }

@@ -233,7 +233,7 @@ class WriteMaker {
   ): WriteOf<'put' | 'patch'> {
     const guard = this.rights.guard(identity, putActions(precondition));
     const [key, cells] = this.input.withNewKey(id, this.input.parseFull(identity, body));
-    const keep = this.rights.unwritableIndexes(identity);
+    const keep = this.rights.keptIndexes(identity, body);
     return { type: 'put', table: this.#table, id: key, cells, precondition, keep, guard };
   }
 

@@ -34,15 +34,32 @@ function refuse(node: ConstValueNode, type: FieldType, report: SchemaReport): un
   return undefined;
 }
 
-/** Reports `$auth` in a default: defaults are the same for every caller, so that the string itself would be stored. */
+/** Reports `$auth` in a default of a field that cannot take a claim: the string itself would be stored. */
 function refuseClaim(node: StringValueNode, report: SchemaReport): undefined {
-  const [, claim = 'sub'] = /^\$auth\.([A-Za-z_][\w-]*)/.exec(node.value) ?? [];
   report.wrong(
     node,
-    `a default cannot be a claim of the caller: "${node.value}" would be stored as text`,
-    `remove it, and write @account(field: "…", claim: "${claim}") on the type, which fills in the field`,
+    `a claim of the caller is a default of whole fields only: "${node.value}" would be stored as text`,
+    'put @default on a field of a table, of type ID, String, Int, Long, Float or Boolean',
   );
   return undefined;
+}
+
+const CLAIM = /^\$auth\.([A-Za-z_][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z_][A-Za-z0-9_-]{0,63}){0,3})$/;
+const CLAIM_TYPES: ReadonlySet<string> = new Set(['ID', 'String', 'Int', 'Long', 'Float', 'Boolean']);
+
+/** Returns the claim that is the default of a table's field: `sub` of `"$auth.sub"`. Undefined for any other default. */
+export function readDefaultClaim(
+  node: ConstValueNode,
+  { type }: Pick<FieldPlan, 'type'>,
+  report: SchemaReport,
+): string | undefined {
+  if (node.kind !== Kind.STRING || !/^\$auth\b/.test(node.value)) return undefined;
+  if (type.kind !== 'scalar' || !CLAIM_TYPES.has(type.name)) return undefined;
+  const claim = CLAIM.exec(node.value)?.[1];
+  if (claim === undefined) {
+    report.wrong(node, `"${node.value}" names no claim`, 'write the name of a claim, such as "$auth.sub"');
+  }
+  return claim ?? 'sub';
 }
 
 function readList(node: ConstValueNode, type: FieldType & { kind: 'list' }, report: SchemaReport) {

@@ -19,17 +19,19 @@ export function isServerSet({ stamp, computed }: FieldPlan): boolean {
 }
 
 /** True for fields that a new record has to include. */
-export function mustBeSent({ required, default: fallback }: FieldPlan): boolean {
-  return required && (fallback ?? null) === null;
+export function mustBeSent({ required, default: fallback, defaultClaim }: FieldPlan): boolean {
+  return required && (fallback ?? null) === null && defaultClaim === undefined;
 }
 
 /** Returns sentences for documentation: the docstring, and the effects of directives on clients. */
-export function notesOf({ description, stamp, computed, hidden, expiresAt, unique }: FieldPlan): readonly string[] {
+export function notesOf(field: FieldPlan): readonly string[] {
+  const { description, stamp, computed, hidden, expiresAt, unique, defaultClaim } = field;
   return [
     description,
     stamp === 'created' ? 'Set by the server when the record is created.' : undefined,
     stamp === 'updated' ? 'Set by the server at every change.' : undefined,
     computed === undefined ? undefined : 'Computed from other fields when the record is written.',
+    defaultClaim === undefined ? undefined : `Set by the server to ${defaultClaim} of who creates the record.`,
     hidden ? 'Never returned.' : undefined,
     expiresAt ? 'The record is removed when this time has passed.' : undefined,
     unique ? 'Unique: no two records have the same.' : undefined,

@@ -5,7 +5,7 @@ import type { FieldPlan, FieldType, ScalarName } from '../plan.ts';
 import { readFieldAccess } from './access.ts';
 import { isPlain } from './composite-index.ts';
 import { canBeComputed } from './computed.ts';
-import { readDefault } from './default-value.ts';
+import { readDefault, readDefaultClaim } from './default-value.ts';
 import { type DirectiveUse, readDirectives } from './directives.ts';
 import { isRelation } from './relations.ts';
 import { checkRenames, readRenamedFrom } from './renamed-from.ts';
@@ -66,7 +66,9 @@ function makeField(node: FieldDefinitionNode, { isColumn, types, report }: Field
   const required = node.type.kind === Kind.NON_NULL_TYPE;
   if (isColumn) checkUses({ node, uses, type, required }, report);
   const value = uses.get('default')?.value('value');
-  const defaultValue = value === undefined ? undefined : readDefault(value, { type, required }, report);
+  const defaultClaim = value === undefined || !isColumn ? undefined : readDefaultClaim(value, { type }, report);
+  const isLiteral = value !== undefined && defaultClaim === undefined;
+  const defaultValue = isLiteral ? readDefault(value, { type, required }, report) : undefined;
   const constraints = readConstraints(uses.get('constraint'), { name: node.name.value, type }, report);
   const description = node.description?.value;
   const stamp = stampOf(uses);
@@ -82,6 +84,7 @@ function makeField(node: FieldDefinitionNode, { isColumn, types, report }: Field
     ...(description === undefined ? {} : { description }),
     ...(defaultValue === undefined ? {} : { default: defaultValue }),
     ...(constraints === undefined ? {} : { constraints }),
+    ...(defaultClaim === undefined ? {} : { defaultClaim }),
     primaryKey: isColumn && uses.has('primaryKey'),
     // The primary key has an index of its own and is unique.
     indexed: isColumn && uses.has('indexed') && !uses.has('primaryKey') && !isFulltext(uses),
