@@ -121,6 +121,7 @@ export function composeApplication(
     streams,
     feed,
     log: store,
+    records: store,
     audit: trail,
     close,
   };

@@ -4,7 +4,7 @@ import { Admission } from '../server/limits/admission.ts';
 import type { Lifecycle } from '../server/operations/health.ts';
 import { createLog, isPretty, type Log } from '../server/operations/log.ts';
 import type { Transport, TransportContext } from '../transports/transport.ts';
-import { announce, urlOf } from './listen.ts';
+import { announce, listen, urlOf } from './listen.ts';
 import { loadModules } from './modules.ts';
 import { type OpenApp, type OpenAppOptions, openApp } from './open-app.ts';
 import { registerOperations } from './operations.ts';
@@ -84,7 +84,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     transports.push(...(await mountTransports(server, opened, context)));
     registerOperations(server, { config, lifecycle, opened, transports, admission: context.admission });
     await registerServiceRoutes(server, opened, config);
-    await server.listen({ host: config.host, port: config.port });
+    await listen(server, { config, opened, log });
     for (const transport of transports) await transport.start?.();
   } catch (error) {
     await close();

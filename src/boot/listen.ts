@@ -5,7 +5,25 @@ import type { ServerConfig } from '../config/config.ts';
 import { formatHost, isSecure } from '../config/loopback.ts';
 import { describeSurprises } from '../config/notices.ts';
 import type { Log } from '../server/operations/log.ts';
+import { ControlServer } from './control/server.ts';
 import type { OpenApp } from './open-app.ts';
+
+interface Listening {
+  readonly config: ServerConfig;
+  readonly opened: readonly OpenApp[];
+  readonly log: Log;
+}
+
+/** Listens for clients, and for the commands of this machine. */
+export async function listen(server: FastifyInstance, { config, opened, log }: Listening): Promise<void> {
+  try {
+    const control = await ControlServer.open(opened, config);
+    server.addHook('onClose', () => control.close());
+  } catch (error) {
+    log.warn({ err: error }, 'import and seed cannot reach this server');
+  }
+  await server.listen({ host: config.host, port: config.port });
+}
 
 /** Returns the URL of a listening server, with the actual port. */
 export function urlOf(server: FastifyInstance, { host, tls }: Pick<ServerConfig, 'host' | 'tls'>): string {

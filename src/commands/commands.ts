@@ -64,6 +64,49 @@ const APPLICATIONS: Readonly<Record<string, Command>> = {
 };
 
 const DATA: Readonly<Record<string, Command>> = {
+  seed: {
+    operands: '[dir]',
+    what: 'write the records in the folder seed, or generated ones',
+    details: 'Records are written by their keys: a second run changes nothing. A running server makes the writes.',
+    options: ['generate', 'random-seed', 'reset', 'yes'],
+    examples: ['seed', 'seed my-app --reset', 'seed --generate 1000 --random-seed 7'],
+    load: async () => (await import('./records/seed.ts')).seed,
+  },
+  import: {
+    operands: '<file> [dir]',
+    what: 'write the records of a file, or of a folder of files, to tables',
+    details:
+      'Run again after a crash, it goes on. Exit code 1: some records were refused, a line of JSON each on stderr; 2: other errors.',
+    options: ['table', 'mode', 'format', 'map', 'on-error', 'dry-run'],
+    examples: ['import Task.ndjson', 'import people.csv my-app --table Person --mode upsert --map Name=name'],
+    load: async () => (await import('./records/import.ts')).importRecords,
+  },
+  export: {
+    operands: '[dir]',
+    what: 'write the records of a table, or of all, as they are at one position',
+    options: ['table', 'all', 'filter', 'format', 'out'],
+    examples: [
+      'export --table Task',
+      'export my-app --all --out copy',
+      'export --table Task --filter done==true --format csv',
+    ],
+    load: async () => (await import('./records/export.ts')).exportRecords,
+  },
+  backup: {
+    operands: '[dir]',
+    what: 'write all databases of an application into one file, also while the server runs',
+    options: ['to'],
+    examples: ['backup', 'backup my-app --to backups/monday.backup'],
+    load: async () => (await import('./records/backup.ts')).backup,
+  },
+  restore: {
+    operands: '<file> [dir]',
+    what: 'put the databases of a backup in place; the server must not run',
+    details: '--force replaces databases that are there; they are kept in a folder beside.',
+    options: ['force'],
+    examples: ['restore monday.backup', 'restore monday.backup my-app --force'],
+    load: async () => (await import('./records/backup.ts')).restore,
+  },
   'migrate plan': {
     operands: '[dir]',
     what: 'list what the next start changes in the stored data, and what loses values',

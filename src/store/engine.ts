@@ -1,7 +1,8 @@
-import type { Plan } from '../schema/plan.ts';
+import type { Filter } from '../query/index.ts';
+import type { Plan, TablePlan } from '../schema/plan.ts';
 import type { AccountStore, AccountStoreOptions } from './accounts.ts';
 import type { FlowStore, FlowStoreOptions } from './flows.ts';
-import type { Allowance, Awaitable, Store, StoreOptions } from './store.ts';
+import type { Allowance, Awaitable, RecordKey, Store, StoreOptions } from './store.ts';
 
 /** Step of a migration with its effect on the stored records, for people and programs. */
 export interface PreviewedStep {
@@ -39,6 +40,73 @@ export interface MigrationPreview {
   readonly pending: boolean;
 }
 
+/** Record of a snapshot. */
+export interface SnapshotRecord {
+  readonly id: RecordKey | bigint;
+  /** JSON text with all fields, hidden ones too. */
+  readonly json: string;
+}
+
+export interface SnapshotPage {
+  readonly filter?: Filter | undefined;
+  /** Key that the records follow; undefined from the start. */
+  readonly after: SnapshotRecord['id'] | undefined;
+  readonly limit: number;
+}
+
+/** All records as they were at one position. Writes go on beside it and do not show. */
+export interface StoreSnapshot {
+  /** Newest position at that time. */
+  readonly position: number;
+  /** Returns up to `limit` records in the order of their primary keys. */
+  page(table: TablePlan, page: SnapshotPage): Awaitable<readonly SnapshotRecord[]>;
+  count(table: TablePlan, filter: Filter | undefined): Awaitable<number>;
+  close(): Awaitable<void>;
+}
+
+export interface BackupOptions {
+  /** Data directory. */
+  readonly dir: string;
+  /** File to write, which must not exist. */
+  readonly to: string;
+  /** Id of the application, which the file has in it. */
+  readonly appId: string;
+  onProgress?(done: number, total: number): void;
+}
+
+/** Content of a backup file. */
+export interface BackupReport {
+  readonly appId: string;
+  /** Milliseconds since 1970. */
+  readonly created: number;
+  /** Newest position in it. */
+  readonly position: number;
+  /** Names of the databases in it. */
+  readonly parts: readonly string[];
+  readonly bytes: number;
+}
+
+export interface RestoreOptions {
+  readonly from: string;
+  /** Data directory. Throws StoreOpenError while a server has it. */
+  readonly dir: string;
+  /** Replaces databases that are there; they are kept in a folder of their own. */
+  readonly replace: boolean;
+}
+
+export interface RestoreReport extends BackupReport {
+  /** Folder with the databases that were replaced. */
+  readonly kept: string | undefined;
+}
+
+/** Backups of an embedded engine: one file with the databases of an application. */
+export interface BackupEngine {
+  /** Writes a backup while a server runs or not, and checks it. Throws StoreOpenError. */
+  backUp(options: BackupOptions): Awaitable<BackupReport>;
+  /** Puts a backup in place. Throws StoreOpenError; run again after a crash, it finishes. */
+  restore(options: RestoreOptions): Awaitable<RestoreReport>;
+}
+
 export type PreviewOptions = Pick<StoreOptions, 'dir'> & { readonly allowed: Allowance };
 
 /**
@@ -57,4 +125,11 @@ export interface StorageEngine {
   openFlows(options: FlowStoreOptions): Awaitable<FlowStore>;
   /** Returns what `openRecords` would do to the store in the folder; undefined where there is none. Changes nothing. */
   previewMigration(plan: Plan, options: PreviewOptions): Awaitable<MigrationPreview | undefined>;
+  /**
+   * Opens a snapshot of the records, while a server has them open or not; undefined where there is no store. Throws
+   * StoreOpenError when the schema is not as stored.
+   */
+  openSnapshot(plan: Plan, options: Pick<StoreOptions, 'dir'>): Awaitable<StoreSnapshot | undefined>;
+  /** Undefined where backups are made by the database server. */
+  readonly backups?: BackupEngine;
 }

@@ -64,6 +64,11 @@ export type Precondition = readonly number[] | 'any' | 'none';
  */
 export type WriteCheck = (before: JsonRecord | undefined, after: JsonRecord | undefined, related: RelatedTest) => void;
 
+/** Import of a record: `@createdTime` and `@updatedTime` are taken from the cells where they have a value. */
+interface ImportedWrite {
+  readonly imported?: boolean | undefined;
+}
+
 /** Rights and author of a write. */
 interface WriteOrigin {
   readonly guard?: WriteCheck | undefined;
@@ -79,7 +84,8 @@ export type Write =
       readonly table: TablePlan;
       readonly id: RecordKey;
       readonly cells: Cells;
-    } & WriteOrigin)
+    } & WriteOrigin &
+      ImportedWrite)
   | ({
       readonly type: 'put';
       readonly table: TablePlan;
@@ -88,14 +94,16 @@ export type Write =
       readonly precondition?: Precondition | undefined;
       /** Indexes of fields that stay as they are in a record that exists. */
       readonly keep?: readonly number[] | undefined;
-    } & WriteOrigin)
+    } & WriteOrigin &
+      ImportedWrite)
   | ({
       readonly type: 'patch';
       readonly table: TablePlan;
       readonly id: RecordKey;
       readonly cells: PatchCells;
       readonly precondition?: Precondition | undefined;
-    } & WriteOrigin)
+    } & WriteOrigin &
+      ImportedWrite)
   | ({
       readonly type: 'delete';
       readonly table: TablePlan;

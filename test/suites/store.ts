@@ -11,6 +11,7 @@ import { positionsSuite } from './store/positions.ts';
 import { relationsSuite } from './store/relations.ts';
 import { reopeningSuite } from './store/reopening.ts';
 import { rulesSuite } from './store/rules.ts';
+import { snapshotSuite } from './store/snapshot.ts';
 import { transactionsSuite } from './store/transactions.ts';
 import { trimSuite } from './store/trim.ts';
 import { valuesSuite } from './store/values.ts';
@@ -34,4 +35,5 @@ export function storeSuite(subject: EngineUnderTest): void {
   filtersSuite(subject);
   relationsSuite(subject);
   reopeningSuite(subject);
+  snapshotSuite(subject);
 }

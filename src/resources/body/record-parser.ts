@@ -36,14 +36,17 @@ export interface RecordLimits extends ValueLimits {
 export class RecordParser {
   readonly #table: TablePlan;
   readonly #limits: RecordLimits;
+  readonly #isImport: boolean;
   readonly #columns: readonly FieldColumn[];
   readonly #indexes: ReadonlyMap<string, number>;
   readonly #relations: ReadonlyMap<string, RelationPlan>;
   readonly #rules: RowRules;
 
-  constructor(table: TablePlan, limits: RecordLimits) {
+  /** `isImport`: values that the server sets are taken, and results of expressions are ignored. */
+  constructor(table: TablePlan, limits: RecordLimits, isImport = false) {
     this.#table = table;
     this.#limits = limits;
+    this.#isImport = isImport;
     this.#columns = table.fields.map((field) => makeColumn(field, limits));
     this.#indexes = new Map(table.fields.map((field, index) => [field.name, index]));
     this.#relations = new Map(table.relations.map((relation) => [relation.name, relation]));
@@ -122,6 +125,7 @@ export class RecordParser {
         continue;
       }
       const column = this.#columns[index] as FieldColumn;
+      if (this.#isImport && column.field.computed !== undefined) continue;
       const wrong = rounded && roundedProblem(column.field.type, rounded.get(name));
       if (wrong === undefined) cells[index] = this.#readCell(column, body[name], whole, report);
       else cells[index] = reportCell(report, name, wrong);
@@ -161,7 +165,7 @@ export class RecordParser {
       report(field.name, 'is computed from other fields; leave it out');
       return null;
     }
-    if (field.stamp !== undefined) {
+    if (field.stamp !== undefined && !this.#isImport) {
       report(field.name, 'is set by the server; leave it out');
       return null;
     }

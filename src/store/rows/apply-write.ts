@@ -77,8 +77,8 @@ export function applyWrite(context: WriteContext, write: OneWrite): WriteOutcome
 function insert(context: WriteContext, write: WholeWrite): WriteOutcome {
   const { table, transaction } = context;
   const row = write.cells.map((cell) => cell ?? null);
-  stamp(row, table.createdStamps, context);
-  stamp(row, table.updatedStamps, context);
+  stamp(row, stampsToSet(table.createdStamps, write), context);
+  stamp(row, stampsToSet(table.updatedStamps, write), context);
   table.computed.apply(row);
   write.guard?.(undefined, toRecord(table.codec.toJson(row)), context.related);
   table.rules.check(row);
@@ -97,7 +97,7 @@ function replace(context: WriteContext, write: RecordWrite, before: Row): WriteO
   let changed = changedIndexes(before, row);
   const isSame = changed.length === 0;
   if (!isSame && table.setsFields) {
-    stamp(row, table.updatedStamps, context);
+    stamp(row, stampsToSet(table.updatedStamps, write), context);
     table.computed.apply(row);
     changed = changedIndexes(before, row);
   }
@@ -164,11 +164,16 @@ function nextRow({ table }: WriteContext, write: RecordWrite, before: Row): Cell
     if (isChange(cell)) row.push(before[index] as Cell);
     else row.push(cell ?? (cell === undefined && type === 'patch' ? (before[index] as Cell) : null));
   }
-  for (const index of table.createdStamps) row[index] = before[index] as Cell;
-  for (const index of table.updatedStamps) row[index] = before[index] as Cell;
+  for (const index of stampsToSet(table.createdStamps, write)) row[index] = before[index] as Cell;
+  for (const index of stampsToSet(table.updatedStamps, write)) row[index] = before[index] as Cell;
   if ('keep' in write) for (const index of write.keep ?? []) row[index] = before[index] as Cell;
   for (const index of table.computed.indexes) row[index] = before[index] as Cell;
   return row;
+}
+
+/** Returns the fields with times that the write does not bring along. */
+function stampsToSet(indexes: readonly number[], { imported, cells }: RecordWrite): readonly number[] {
+  return imported ? indexes.filter((index) => (cells[index] ?? null) === null) : indexes;
 }
 
 function changedIndexes(before: Row, row: Row): number[] {

@@ -7,4 +7,9 @@ export const sqliteEngine: StorageEngine = {
   openFlows: async (options) => (await import('./flows.ts')).openSqliteFlows(options),
   previewMigration: async (plan, options) =>
     (await import('./migrate/preview.ts')).previewSqliteMigration(plan, options),
+  openSnapshot: async (plan, { dir }) => (await import('./snapshot.ts')).openSqliteSnapshot(plan, dir),
+  backups: {
+    backUp: async (options) => (await import('./backup/back-up.ts')).backUp(options),
+    restore: async (options) => (await import('./backup/restore.ts')).restore(options),
+  },
 };

@@ -2,7 +2,7 @@ import { type MigrationStep, planMigration, type StoredSchema, stepName } from '
 import { keyOf } from '../../../src/schema/migration/stored.ts';
 import type { Plan, TablePlan } from '../../../src/schema/plan.ts';
 import type { MigrationPreview } from '../../../src/store/engine.ts';
-import { previewSteps } from '../../../src/store/migration/preview-steps.ts';
+import { previewSteps } from '../../../src/store/migration/check.ts';
 import { MigrationRefusedError, StoreOpenError } from '../../../src/store/open-errors.ts';
 import type { Allowance, StoreOptions } from '../../../src/store/store.ts';
 import { MemoryAudit } from './audit.ts';

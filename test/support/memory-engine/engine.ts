@@ -1,6 +1,7 @@
 import type { StorageEngine } from '../../../src/store/engine.ts';
 import { MemoryDatabase } from './database.ts';
 import { LaterStore } from './later-store.ts';
+import { takeSnapshot } from './snapshot.ts';
 import { MemoryStore } from './store.ts';
 
 export interface MemoryEngineOptions {
@@ -24,6 +25,10 @@ export function memoryEngine({ later = false }: MemoryEngineOptions = {}): Stora
     },
     openAccounts: () => unsupported('accounts'),
     openFlows: () => unsupported('flows'),
+    openSnapshot: (_plan, { dir }) => {
+      const database = databases.get(dir);
+      return database && takeSnapshot(database);
+    },
     previewMigration: (plan, { dir, allowed }) => databases.get(dir)?.preview(plan, allowed),
   };
 }

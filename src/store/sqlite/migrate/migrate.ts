@@ -9,8 +9,7 @@ import {
 import { matchSchema } from '../../../schema/migration/renames.ts';
 import type { Plan, TablePlan } from '../../../schema/plan.ts';
 import type { MigrationPreview } from '../../engine.ts';
-import { type AssessedStep, judge, type MigrationCheck, namesOf } from '../../migration/check.ts';
-import { previewSteps } from '../../migration/preview-steps.ts';
+import { type AssessedStep, judge, type MigrationCheck, namesOf, previewSteps } from '../../migration/check.ts';
 import { describeRefusal } from '../../migration/report.ts';
 import { MigrationRefusedError } from '../../open-errors.ts';
 import type { Allowance } from '../../store.ts';

@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest';
+import { startServer } from '../../support/app.ts';
+import { WsClient } from '../../support/ws-client.ts';
+import { DataFolder } from './harness.ts';
+
+const SCHEMA = `enum State { open done }
+  type Task @table @export {
+    id: ID! @primaryKey
+    title: String!
+    boardId: ID! @indexed
+    board: Board @relationship(from: "boardId")
+    state: State
+    tags: [String!]
+    made: Date @createdTime
+  }
+  type Board @table @export { id: ID! @primaryKey name: String! @unique size: Int }`;
+
+describe('tablecast seed', () => {
+  test('writes the files in the order of their relations, and nothing the second time', async () => {
+    const folder = await DataFolder.make(SCHEMA);
+    await folder.write('seed/Task.json', '[{"id":"t1","title":"One","boardId":"b1","state":"open"}]');
+    await folder.write('seed/Board.csv', 'id,name\r\nb1,First\r\n');
+    await using server = await startServer({ dir: folder.dir });
+    using client = await WsClient.subscribe(server.wsUrl('Task'));
+    const first = await folder.run('seed', folder.dir);
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    expect(first.stdout).toBe(
+      'Board: 1 record: 1 created, 0 updated, 0 unchanged\nTask: 1 record: 1 created, 0 updated, 0 unchanged\n',
+    );
+    expect(await client.changes.next(() => true)).toMatchObject({ data: { id: 't1', title: 'One', state: 'open' } });
+    const position = async () => (await server.ask('GET', 'Task')).headers.get('x-position');
+    const before = await position();
+    const second = await folder.run('seed', folder.dir);
+    expect(second.stdout).toContain('Task: 1 record: 0 created, 0 updated, 1 unchanged');
+    expect(await position()).toBe(before);
+  });
+
+  test('makes records that fit the schema, the same for the same number', async () => {
+    const folder = await DataFolder.make(SCHEMA);
+    const made = await folder.run('seed', folder.dir, '--generate', '300', '--random-seed', '7');
+    expect(made).toMatchObject({ code: 0, stderr: '' });
+    const read = () => folder.query('SELECT id, title, boardId, state, tags FROM "data/Task" ORDER BY id');
+    const records = read();
+    expect(records).toHaveLength(300);
+    expect(folder.query('SELECT count(*) FROM "data/Task" WHERE boardId NOT IN (SELECT id FROM "data/Board")')).toEqual(
+      [[0]],
+    );
+    const again = await folder.run('seed', folder.dir, '--generate', '300', '--random-seed', '7');
+    expect(again.stdout).toContain('Task: 300 records: 0 created, 0 updated, 300 unchanged');
+    await folder.wipe();
+    await folder.run('seed', folder.dir, '--generate', '300', '--random-seed', '7');
+    expect(read()).toEqual(records);
+    const other = await folder.run('seed', folder.dir, '--generate', '300', '--random-seed', '8', '--reset');
+    expect(other.stdout).toContain('Task: 300 records removed');
+    expect(read()).not.toEqual(records);
+  });
+
+  test('removes nothing of a server that others use, unless that is meant', async () => {
+    const config = 'rest: true\nschemas: [schema.graphql]\nport: 0\nhost: 0.0.0.0\nauth: none\n';
+    const folder = await DataFolder.make(SCHEMA, config);
+    await folder.run('seed', folder.dir, '--generate', '2');
+    const refused = await folder.run('seed', folder.dir, '--generate', '1', '--reset');
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('add --yes')]);
+    expect(folder.query('SELECT count(*) FROM "data/Task"')).toEqual([[2]]);
+    expect((await folder.run('seed', folder.dir, '--generate', '1', '--reset', '--yes')).code).toBe(0);
+    expect(folder.query('SELECT count(*) FROM "data/Task"')).toEqual([[1]]);
+  });
+
+  test.each([
+    [[], 2, 'Write seed/<Table>.json there'],
+    [['--generate', 'x'], 2, '--generate "x" is not a number'],
+    [['--random-seed', '-1'], 2, '--random-seed'],
+  ])('with %j says what is wrong', async (args, code, message) => {
+    const folder = await DataFolder.make(SCHEMA);
+    const found = await folder.run('seed', folder.dir, ...args);
+    expect([found.code, found.stdout, found.stderr]).toEqual([code, '', expect.stringContaining(message)]);
+  });
+
+  test('names a record of a file that does not fit', async () => {
+    const folder = await DataFolder.make(SCHEMA);
+    await folder.write('seed/Board.json', '[{"name":"no key"}]');
+    const found = await folder.run('seed', folder.dir);
+    expect([found.code, JSON.parse(found.stderr)]).toMatchObject([
+      1,
+      { table: 'Board', row: 1, errors: [{ field: 'id', message: expect.stringContaining('is required') }] },
+    ]);
+  });
+});
