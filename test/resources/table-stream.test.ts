@@ -73,7 +73,7 @@ describe('subscribe', () => {
     ['nn==1', {}, 'INVALID_QUERY'],
     ['', { since: 1.5 }, 'INVALID_POSITION'],
     ['retained=true', { retained: true }, 'INVALID_QUERY'],
-    ['offset=1', {}, 'INVALID_QUERY'],
+    ['offset=-1', {}, 'INVALID_QUERY'],
   ])('refuses %j with %j at once: %s', (query, options, code) => {
     expect(() => table.subscribe(query, options)).toThrow(expect.objectContaining({ code }));
     expect([rig.hub.size, rig.resource('Item').streams.size]).toEqual([0, 0]);
