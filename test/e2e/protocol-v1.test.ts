@@ -212,6 +212,35 @@ describe.each(V1_KINDS)('protocol v1 over %s', (kind) => {
     expect(client.of(1)).toHaveLength(before);
   });
 
+  test('keeps the page of a sorted list, with the place of each record', async () => {
+    const client = await open({ kind });
+    const state = unique();
+    const put = (key: string, rank: number) =>
+      client.write(key, { op: 'put', table: 'Task', key: `${state}-${key}`, data: { state, rank } });
+    for (const [key, rank] of [
+      ['a', 1],
+      ['b', 2],
+      ['c', 3],
+    ] as const) {
+      await put(key, rank);
+    }
+    await client.subscribe('top', `Task?state==${state}&sort=-rank&limit=2`);
+    const [page] = client.of('top') as [{ records: { id: string }[] }];
+    expect(page.records.map(({ id }) => id)).toEqual([`${state}-c`, `${state}-b`]);
+    const { seq } = await put('d', 9);
+    const { seq: removed } = await client.write('x', { op: 'delete', table: 'Task', key: `${state}-d` });
+    await client.settle();
+    const changes = client.of('top').slice(2);
+    expect(changes).toMatchObject([
+      { type: 'delete', id: `${state}-b`, seq, reason: 'window', more: true },
+      { type: 'update', id: `${state}-d`, seq, at: 0 },
+      { type: 'delete', id: `${state}-d`, seq: removed, more: true },
+      { type: 'update', id: `${state}-b`, seq: removed, reason: 'window', at: 1, record_seq: expect.any(String) },
+    ]);
+    for (const change of [changes[1], changes[3]]) expect(change).not.toHaveProperty('more');
+    expect(changes[3]?.record_seq).not.toBe(removed);
+  });
+
   test('carries a thousand subscriptions', async () => {
     const client = await open({ kind });
     const state = unique();

@@ -64,7 +64,7 @@ function seqMember(seq: number): MemberText {
 }
 
 function changeMembers(frame: Frame): MemberText[] {
-  const { type, op, id, data, seq, reason, changed } = frame;
+  const { type, op, id, data, seq, reason, changed, at, recordSeq, more } = frame;
   return [
     seqMember(seq),
     ['type', `"${TYPES[type as keyof typeof TYPES]}"`],
@@ -74,6 +74,9 @@ function changeMembers(frame: Frame): MemberText[] {
     ['data', data],
     ...(reason === undefined ? [] : ([['reason', `"${reason}"`]] as const)),
     ...(changed === undefined ? [] : ([['changed', JSON.stringify(changed)]] as const)),
+    ...(at === undefined ? [] : ([['at', String(at)]] as const)),
+    ...(recordSeq === undefined ? [] : ([['record_seq', `"${recordSeq}"`]] as const)),
+    ...(more === undefined ? [] : ([['more', 'true']] as const)),
   ];
 }
 
