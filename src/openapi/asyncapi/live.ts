@@ -90,18 +90,35 @@ const SERVER: Readonly<Record<string, MessageParts>> = {
     properties: {
       s: IDS,
       seq: POSITION,
-      reason: { enum: ['position_trimmed', 'position_unknown', 'rights_changed'] },
+      reason: {
+        enum: [
+          'position_trimmed',
+          'position_unknown',
+          'rights_changed',
+          'related_changed',
+          'window_changed',
+          'interrupted',
+        ],
+      },
     },
     required: ['s', 'seq', 'reason'],
   },
   update: {
     summary: 'A record after a change.',
-    properties: { ...CHANGE, op: { enum: ['create', 'update'] }, changed: { type: 'array', items: text } },
+    properties: {
+      ...CHANGE,
+      op: { enum: ['create', 'update'] },
+      changed: { type: 'array', items: text },
+      reason: { const: 'window' },
+      at: COUNT,
+      record_seq: POSITION,
+      more: { const: true },
+    },
     required: [...CHANGE_MEMBERS, 'op'],
   },
   delete: {
     summary: 'A record is not in the list any more.',
-    properties: { ...CHANGE, reason: text },
+    properties: { ...CHANGE, reason: { enum: ['filter', 'window'] }, more: { const: true } },
     required: CHANGE_MEMBERS,
   },
   publish: { summary: 'A message that was published.', properties: CHANGE, required: CHANGE_MEMBERS },
