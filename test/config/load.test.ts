@@ -32,6 +32,7 @@ const DEFAULT_SERVER = {
     pageDefault: 100,
     pageMax: 1000,
     window: 2000,
+    transaction: 1000,
     scan: 100_000,
     filterLength: 4096,
     filterConditions: 32,

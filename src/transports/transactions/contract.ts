@@ -47,9 +47,10 @@ export function describeTransactions(
 function bodySchema(tables: readonly string[], maxItems: number): Part {
   const reference: Part = {
     type: 'object',
-    properties: { $ref: { type: 'string', description: 'The `as` of an earlier step.' } },
-    required: ['$ref'],
-    additionalProperties: false,
+    // As a declared property, `$ref` would be resolved as a reference by most tools.
+    additionalProperties: { type: 'string', description: 'The `as` of an earlier step.' },
+    propertyNames: { const: '$ref' },
+    minProperties: 1,
   };
   const step: Part = {
     type: 'object',
