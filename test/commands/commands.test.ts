@@ -49,7 +49,7 @@ describe('the help of a command', () => {
     [['help', 'user', 'add'], 'Usage: tablecast user add <name> [dir] [options]', '--role <name>', '--port'],
     [['user', 'add', '--help'], 'Usage: tablecast user add <name> [dir] [options]', '--role <name>', '--port'],
     [['key', '--help'], 'Usage: tablecast key create <name> [dir] [options]', 'tablecast key revoke', '--port'],
-    [['check', '--help'], 'Usage: tablecast check [dir]\n', 'Examples:\n  tablecast check\n', 'Options:'],
+    [['check', '--help'], 'Usage: tablecast check [dir] [options]\n', 'Examples:\n  tablecast check\n', '--port'],
   ])('%j has its usage, its options and examples, and no others', async (args, usage, part, other) => {
     const { code, stdout, stderr } = await runToExit(args);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

@@ -102,6 +102,8 @@ class TableConnector implements Connector {
   readonly #context: ConnectorContext;
   readonly #sources: ChangeSource[] = [];
   #isStarted = false;
+  #isStopped = false;
+  #opening: Promise<void> | undefined;
 
   constructor(context: ConnectorContext) {
     this.name = context.name;
@@ -126,13 +128,18 @@ class TableConnector implements Connector {
     this.#context.application.feed.listen({ changes: () => this.#wake() });
   }
 
-  async start(): Promise<void> {
-    for (const one of this.#sources) await one.open();
-    this.#isStarted = true;
-    this.#wake();
+  start(): Promise<void> {
+    this.#opening = this.#open();
+    return this.#opening;
   }
 
+  /** Sources that are being opened are opened first, so that their positions are saved. */
   async stop(): Promise<void> {
+    // What is open stops at once. A failure to open is reported by `start`.
+    if (!this.#isStarted) {
+      this.#isStopped = true;
+      await this.#opening?.catch(() => {});
+    }
     this.#isStarted = false;
     await Promise.all(this.#sources.map((one) => one.stop()));
   }
@@ -143,6 +150,13 @@ class TableConnector implements Connector {
 
   status(): { connections: number } {
     return { connections: 0 };
+  }
+
+  async #open(): Promise<void> {
+    for (const one of this.#sources) await one.open();
+    if (this.#isStopped) return;
+    this.#isStarted = true;
+    this.#wake();
   }
 
   #wake(): void {
