@@ -263,11 +263,9 @@ class Session {
     if (since !== undefined && !isKnown && !mock.breaks('reset'))
       this.#send({ s, seq: head, type: 'reset', reason: 'position_unknown' });
     if (since !== undefined && isKnown) {
-      const from = mock.breaks('resume') ? Number(since) + 1 : Number(since);
-      for (const change of mock.log.filter(({ seq }) => Number(seq) > from)) {
-        const message = this.#messageOf(change, subscribed);
-        if (message !== undefined) this.#send({ ...message, s });
-      }
+      const changes = mock.log.filter(({ seq }) => Number(seq) > Number(since));
+      const messages = changes.map((change) => this.#messageOf(change, subscribed)).filter((one) => one !== undefined);
+      for (const message of mock.breaks('resume') ? messages.slice(1) : messages) this.#send({ ...message, s });
     } else if (snapshot !== false) {
       const all = [...mock.records].filter(([id, { data }]) => subscribed.matches(id, data));
       const records = all.map(([id, { seq, data }]) => ({ id, seq, data }));

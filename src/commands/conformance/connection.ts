@@ -44,8 +44,10 @@ export class ConformancePeer {
   /** Opens a WebSocket and reads `hello`. Rejects when the server refuses it, or greets otherwise. */
   static async open({ url, token, codec = 'json', timeout = MAX_WAIT_MS }: PeerOptions): Promise<ConformancePeer> {
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    // Loaded first: the connection may be open before a module is.
+    const loaded = await loadCodec(codec);
     const socket = new WebSocket(url, [`tablecast.v1.${codec}`], { perMessageDeflate: false, headers });
-    const peer = new ConformancePeer(socket, await loadCodec(codec), timeout);
+    const peer = new ConformancePeer(socket, loaded, timeout);
     await new Promise<void>((resolve, reject) => {
       socket.once('open', () => resolve());
       socket.once('error', reject);
