@@ -49,6 +49,7 @@ export const ERRORS = {
   STORAGE_BUSY: { status: 503, title: 'Storage is held by another process' },
   STORAGE_FULL: { status: 503, title: 'Storage is full or read-only' },
   STORAGE_MOVED: { status: 503, title: 'Data directory is not in its place' },
+  OUTCOME_UNKNOWN: { status: 504, title: 'Not known whether the change was made' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -31,6 +31,7 @@ const LAYERS: readonly (readonly string[])[] = [
 /** Packages that only these files may know. */
 const DRIVERS: Readonly<Record<string, RegExp>> = {
   'better-sqlite3': /^store\/sqlite\//,
+  pg: /^store\/postgres\//,
   ws: /^(?:transports\/(?:socket|ws|multiplex|live|routes)\/|connectors\/rooms\/|commands\/conformance\/|client\/)/,
   '@fastify/websocket': /^transports\/socket\//,
   '@fastify/static': /^server\/web\/files\.ts$/,
@@ -189,13 +190,23 @@ describe('the source', () => {
   });
 
   test('keeps SQL and the name of an engine in the folder of the engine', () => {
-    const outside = sources.filter(({ path }) => !path.startsWith('store/sqlite/'));
+    const outside = sources.filter(({ path }) => !/^store\/(?:sqlite|postgres)\//.test(path));
     const sql = outside.filter(({ text }) => /\b(?:SELECT|INSERT INTO|DELETE FROM|PRAGMA|json_each)\b/.test(text));
     expect(sql.map(({ path }) => path)).toEqual([]);
-    const namers = outside.filter(({ text }) => /['"]sqlite['"]/.test(text)).map(({ path }) => path);
-    expect(namers).toEqual(['store/index.ts']);
-    const importers = outside.filter((source) => relativeImports(source).some((it) => it.startsWith('store/sqlite/')));
+    const namers = outside.filter(({ text }) => /['"](?:sqlite|postgres)['"]/.test(text)).map(({ path }) => path);
+    expect(namers).toEqual([]);
+    const isEngine = (it: string) => /^store\/(?:sqlite|postgres)\//.test(it);
+    const importers = outside.filter((source) => relativeImports(source).some(isEngine));
     expect(importers.map(({ path }) => path)).toEqual(['store/index.ts']);
+    const mixed = sources.filter(({ path, imports }) =>
+      imports.some(
+        (it) =>
+          it.includes(path.startsWith('store/sqlite/') ? '/postgres/' : '/sqlite/') &&
+          path.startsWith('store/') &&
+          path !== 'store/index.ts',
+      ),
+    );
+    expect(mixed.map(({ path }) => path)).toEqual([]);
   });
 
   test('has a boot that reads like a list: at most 15 imports, and no transport by name', () => {

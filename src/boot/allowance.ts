@@ -8,8 +8,8 @@ import type { Allowance } from '../store/store.ts';
 /** Previews the migrations of the applications' stores. An application without a store has no preview. */
 export async function previewAll(apps: readonly ProjectApp[], allowed: Allowance): Promise<MigrationPreview[]> {
   const previews: MigrationPreview[] = [];
-  const engine = await loadEngine();
   for (const { config, plan } of apps) {
+    const engine = await loadEngine(config);
     const preview = await engine.previewMigration(plan, { dir: config.dataDir, allowed });
     if (preview !== undefined) previews.push(preview);
   }

@@ -56,7 +56,7 @@ async function openStore(
   health: StorageHealth,
 ): Promise<Store> {
   const settings = storeOptions(app, server);
-  return (await loadEngine()).openRecords(plan, { ...settings, allowDestructive, health, onNotice, onWarning });
+  return (await loadEngine(app)).openRecords(plan, { ...settings, allowDestructive, health, onNotice, onWarning });
 }
 
 /** Returns what the configuration says about the store of an application. */

@@ -218,6 +218,10 @@ export interface AppConfig {
   readonly webPolicy: string | false;
   /** Absolute path of the data directory. */
   readonly dataDir: string;
+  /** URL of the PostgreSQL database that stores the application; undefined for the embedded store in the data directory. */
+  readonly store: string | undefined;
+  /** Maximum of connections to it for reads. */
+  readonly storePool: number;
   readonly durability: 'full' | 'normal';
   readonly busyTimeout: number;
   readonly events: LogRetentionConfig;

@@ -32,6 +32,7 @@ const WRITE: readonly ErrorCode[] = [
   'STORAGE_BUSY',
   'STORAGE_FULL',
   'STORAGE_MOVED',
+  'OUTCOME_UNKNOWN',
 ];
 
 /** Errors of each kind of operation, in addition to those of any request. */

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
+import type { Awaitable } from './store.ts';
 
 /** Milliseconds between checks of the files, and between probes while writes fail. */
 const INTERVAL_MS = 1000;
@@ -31,7 +32,7 @@ export class StorageHealth {
   readonly #options: StorageHealthOptions;
   readonly #files = new Set<WatchedFile>();
   readonly #timer: NodeJS.Timeout;
-  #probe: () => void = () => {};
+  #probe: () => Awaitable<void> = () => {};
   #failure: AppError | undefined;
   #moved: AppError | undefined;
   #isFinal = false;
@@ -54,7 +55,7 @@ export class StorageHealth {
   }
 
   /** Sets a write that has to succeed, like that of a file, before the storage counts as writable again. */
-  probeWith(probe: () => void): void {
+  probeWith(probe: () => Awaitable<void>): void {
     this.#probe = probe;
   }
 
@@ -126,7 +127,7 @@ export class StorageHealth {
   async #isWritable(): Promise<boolean> {
     try {
       await probeRoom(this.#options.dir);
-      this.#probe();
+      await this.#probe();
       return true;
     } catch {
       return false;

@@ -108,6 +108,8 @@ describe('defaults', () => {
         web: undefined,
         webPolicy: expect.stringMatching(/^default-src 'self';/),
         dataDir: join(dir, 'data'),
+        store: undefined,
+        storePool: 10,
         durability: 'full',
         busyTimeout: 2000,
         events: { retention: 86_400_000, maxCount: 100_000, replayPage: 500 },

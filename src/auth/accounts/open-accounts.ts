@@ -1,5 +1,5 @@
 import type { AppConfig, AuthConfig, Limits } from '../../config/config.ts';
-import { loadEngine } from '../../store/index.ts';
+import { loadEngine, type StoreLocation } from '../../store/index.ts';
 import type { StorageHealth } from '../../store/storage-health.ts';
 import type { Awaitable } from '../../store/store.ts';
 import { Tickets } from '../credentials/tickets.ts';
@@ -17,7 +17,7 @@ const POLL_INTERVAL_MS = 100;
 const MAX_BLOCKED_MS = 5;
 
 export interface OpenAccountsOptions {
-  readonly app: Pick<AppConfig, 'dataDir' | 'busyTimeout'>;
+  readonly app: Pick<AppConfig, 'dataDir' | 'busyTimeout'> & StoreLocation;
   readonly auth: AuthConfig;
   readonly limits: Limits;
   readonly health?: StorageHealth;
@@ -40,7 +40,7 @@ export interface OpenAccounts {
 /** Opens the users, keys and tickets of an application. Throws StoreOpenError with a message for operators. */
 export async function openAccounts(options: OpenAccountsOptions): Promise<OpenAccounts> {
   const { app, auth, limits, health, onError, onReuse } = options;
-  const store = await (await loadEngine()).openAccounts({
+  const store = await (await loadEngine(app)).openAccounts({
     dir: app.dataDir,
     busyTimeout: MAX_BLOCKED_MS,
     poll: POLL_INTERVAL_MS,

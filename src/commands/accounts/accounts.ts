@@ -27,7 +27,7 @@ export async function withAccounts(
   try {
     const app = loadApp(dir, env);
     mkdirSync(app.dataDir, { recursive: true });
-    const store = await (await loadEngine()).openAccounts({ dir: app.dataDir, busyTimeout: MAX_BUSY_MS });
+    const store = await (await loadEngine(app)).openAccounts({ dir: app.dataDir, busyTimeout: MAX_BUSY_MS });
     try {
       await work({ store, app });
     } finally {

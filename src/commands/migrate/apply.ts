@@ -38,7 +38,7 @@ async function migrateApp(
 ): Promise<number> {
   mkdirSync(config.dataDir, { recursive: true });
   let steps = 0;
-  const store = await (await loadEngine()).openRecords(plan, {
+  const store = await (await loadEngine(config)).openRecords(plan, {
     ...storeOptions(config, server),
     allowDestructive,
     onNotice: (sentence) => {

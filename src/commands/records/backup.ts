@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { BackupEngine } from '../../store/engine.ts';
-import { loadEngine } from '../../store/index.ts';
+import { loadEngine, type StoreLocation } from '../../store/index.ts';
 import type { Invocation } from '../commands.ts';
 import { CommandError, describeFailure } from '../failure.ts';
 import { parseCall } from '../options.ts';
@@ -15,11 +15,12 @@ export async function backup({ args, env }: Invocation): Promise<number> {
   try {
     const { app } = loadOnlyApp(dir, env);
     const { appId, dataDir } = app.config;
+    const backups = await openBackups(app.config);
     const time = new Date().toISOString().replace(/[:.]/g, '-');
     const to = resolve((values.to as string | undefined) ?? join('.', `${appId}-${time}.backup`));
     mkdirSync(dirname(to), { recursive: true });
     const onProgress = (done: number, total: number) => progress.update(done, total);
-    const report = await (await openBackups()).backUp({ dir: dataDir, to, appId, onProgress });
+    const report = await backups.backUp({ dir: dataDir, to, appId, onProgress });
     progress.end();
     const size = `${(report.bytes / 1024 ** 2).toFixed(1)} MB`;
     process.stdout.write(`${to}: ${report.parts.join(', ')} at position ${report.position}, ${size}, checked\n`);
@@ -38,7 +39,7 @@ export async function restore({ args, env }: Invocation): Promise<number> {
   try {
     const { app } = loadOnlyApp(dir, env);
     const options = { from: resolve(file), dir: app.config.dataDir, replace: values.force === true };
-    const { appId, created, position, parts, kept } = await (await openBackups()).restore(options);
+    const { appId, created, position, parts, kept } = await (await openBackups(app.config)).restore(options);
     const made = `of ${appId}, made ${new Date(created).toISOString()}, at position ${position}`;
     process.stdout.write(`${app.config.dataDir}: ${parts.join(', ')} ${made}\n`);
     if (kept !== undefined) process.stdout.write(`The databases before are in ${kept}\n`);
@@ -49,8 +50,10 @@ export async function restore({ args, env }: Invocation): Promise<number> {
   }
 }
 
-async function openBackups(): Promise<BackupEngine> {
-  const { backups } = await loadEngine();
-  if (backups === undefined) throw new CommandError('Backups of this store are made by its database server.');
+async function openBackups(location: StoreLocation): Promise<BackupEngine> {
+  const { backups } = await loadEngine(location);
+  if (backups === undefined) {
+    throw new CommandError('Backups of a PostgreSQL store are made by its database: use pg_dump and pg_restore.');
+  }
   return backups;
 }

@@ -33,9 +33,9 @@ export async function exportRecords({ args, env }: Invocation): Promise<number> 
   const request = readRequest(values);
   try {
     const chosen = loadOnlyApp(dir, env);
-    const engine = await loadEngine();
+    const engine = await loadEngine(chosen.app.config);
     const snapshot = await engine.openSnapshot(chosen.app.plan, { dir: chosen.app.config.dataDir });
-    if (snapshot === undefined) throw new CommandError(`${chosen.app.config.dataDir} has no records yet.`);
+    if (snapshot === undefined) throw new CommandError(`${chosen.app.config.appId} has no records yet.`);
     try {
       await writeAll(snapshot, request, chosen);
     } finally {

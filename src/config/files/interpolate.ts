@@ -12,6 +12,7 @@ const OTHER_STAND_INS: readonly unknown[] = [
   `https://${UNSET}.invalid/`,
   `amqps://${UNSET}.invalid`,
   `wss://${UNSET}.invalid`,
+  `postgres://${UNSET}.invalid/data`,
   1,
   '1m',
   true,

@@ -26,6 +26,7 @@ import {
   portKey,
   sectionKey,
   sizeKey,
+  storeKey,
   textKey,
   textOrTextsKey,
   textsKey,
@@ -163,6 +164,15 @@ export const APP_KEYS: Keys<AppSettings> = {
     },
   ),
   dataDir: textKey('data', { what: 'Folder of the stored data, relative to the application folder or absolute' }),
+  store: storeKey({
+    what: 'URL of a PostgreSQL database that stores records, log, users and the state of flows: see postgresql.md',
+    shownDefault: 'none: the embedded store in `data_dir`',
+  }),
+  storePool: countKey(
+    10,
+    { what: 'Connections to the PostgreSQL database for reads; a few more are for writes' },
+    { max: 1000 },
+  ),
   durability: choiceKey(['full', 'normal'], 'full', {
     what: 'Whether a write is answered only when it survives a power failure',
   }),

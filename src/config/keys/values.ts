@@ -253,3 +253,27 @@ export function optional<T>(key: ConfigKey<T>): ConfigKey<T | undefined> {
 export function required<T>(key: ConfigKey<T>): ConfigKey<Exclude<T, undefined>> {
   return { ...key, default: undefined, isRequired: true } as ConfigKey<Exclude<T, undefined>>;
 }
+
+const STORE_HINT =
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: config.yaml has it like this.
+  'write store: ${DATABASE_URL}, and give that variable a URL like postgres://user:password@host:5432/database';
+
+/** Makes the key for the URL of a database. Its messages do not contain the value, which has a password. */
+export function storeKey(texts: Texts): ConfigKey<string | undefined> {
+  return {
+    type: 'postgres URL',
+    default: undefined,
+    ...texts,
+    read: (written) => {
+      if (typeof written !== 'string')
+        return { message: `expected a URL, found ${nameKind(written)}`, hint: STORE_HINT };
+      const url = URL.canParse(written) ? new URL(written) : undefined;
+      if (url === undefined) return { message: 'this is not a URL', hint: STORE_HINT };
+      if (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:') {
+        return { message: 'the only external store is PostgreSQL', hint: STORE_HINT };
+      }
+      if (url.pathname.length < 2) return { message: 'the URL names no database', hint: STORE_HINT };
+      return { value: written };
+    },
+  };
+}

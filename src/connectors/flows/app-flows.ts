@@ -42,7 +42,11 @@ export interface AppFlowsOptions {
 /** Opens the store of the flows, creates connectors and connects them to flows. No events occur before `start`. */
 export async function openAppFlows(plan: FlowsPlan, options: AppFlowsOptions): Promise<AppFlows> {
   const { dataDir: dir, busyTimeout } = options.config;
-  const store = await (await loadEngine()).openFlows({ dir, busyTimeout, health: options.application.storage });
+  const store = await (await loadEngine(options.config)).openFlows({
+    dir,
+    busyTimeout,
+    health: options.application.storage,
+  });
   try {
     const flows = new AppFlows(plan, store, options);
     await flows.deadLetters.open();

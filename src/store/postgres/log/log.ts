@@ -1,0 +1,184 @@
+import type { LogRetentionConfig } from '../../../config/config.ts';
+import { withoutForbiddenKeys } from '../../../schema/forbidden-key.ts';
+import type { Plan, TablePlan } from '../../../schema/plan.ts';
+import { keyToJson } from '../../rows/apply-write.ts';
+import { OPS } from '../../rows/row.ts';
+import type { Change, RecordKey } from '../../store.ts';
+import type { Readers } from '../database/readers.ts';
+import type { PgResult, PgSession } from '../database/session.ts';
+import { tableKey } from '../sql/names.ts';
+import { sqlType } from '../sql/types.ts';
+
+/** Log of one table, as it is stored at the start. */
+export interface StoredLog {
+  /** Number of the table in the log. */
+  readonly id: number;
+  readonly floor: number;
+  readonly shape: number;
+  readonly lastSeq: number;
+}
+
+/** Log of one table: its state in memory, and reads. */
+export class TableLog {
+  readonly id: number;
+  /** seq of the last schema change that changed stored records; 0 when there was none. */
+  readonly layoutSeq: number;
+  readonly #plan: TablePlan;
+  readonly #readers: Readers;
+  readonly #retention: LogRetentionConfig;
+  #lastSeq: number;
+  #logStart: number;
+  /** Number of entries, counted at the first trim. */
+  #count: number | undefined;
+  /** seq of the newest entry of each record, read when it is first needed. */
+  #newest: Promise<Map<string, number>> | undefined;
+
+  constructor(plan: TablePlan, stored: StoredLog, readers: Readers, retention: LogRetentionConfig) {
+    this.id = stored.id;
+    this.layoutSeq = stored.shape;
+    this.#plan = plan;
+    this.#readers = readers;
+    this.#retention = retention;
+    this.#logStart = stored.floor;
+    this.#lastSeq = Math.max(stored.lastSeq, stored.floor);
+  }
+
+  /** seq of the newest entry. */
+  get lastSeq(): number {
+    return this.#lastSeq;
+  }
+
+  /** seq after which every entry is in the log. */
+  get logStart(): number {
+    return this.#logStart;
+  }
+
+  /** Oldest position from which a client may resume. */
+  get resumeFloor(): number {
+    return Math.max(this.#logStart, this.layoutSeq);
+  }
+
+  /** Must be called for each change of the table that was committed, in order. */
+  appended({ seq, id }: Change): void {
+    this.#lastSeq = Math.max(this.#lastSeq, seq);
+    if (this.#count !== undefined) this.#count++;
+    if (id !== null) void this.#newest?.then((newest) => newest.set(String(id), seq));
+  }
+
+  /** Must be called with the newest entry where there are some that were not passed to `appended`. */
+  missed(lastSeq: number): void {
+    this.#lastSeq = Math.max(this.#lastSeq, lastSeq);
+    this.#count = undefined;
+    this.#newest = undefined;
+  }
+
+  async read(after: number, limit: number, id: RecordKey | undefined): Promise<Change[]> {
+    if (after >= this.#lastSeq) return [];
+    if (id !== undefined && !(await this.#mayHaveChanged(id, after))) return [];
+    const head = this.#lastSeq;
+    const ofRecord = id === undefined ? '' : ' AND id = $5';
+    const { rows } = await this.#readers.send(
+      `SELECT seq, op, id, data, before, tx FROM log WHERE tbl = $1 AND seq > $2 AND seq <= $3${ofRecord} ORDER BY seq LIMIT $4`,
+      [this.id, after, head, limit, ...(id === undefined ? [] : [String(id)])],
+    );
+    return rows.map((row) => this.#toChange(row));
+  }
+
+  /** Removes up to `limit` entries past retention; `now` in milliseconds since 1970. True when more are left. */
+  async trim(
+    send: (sql: string, params: readonly number[]) => Promise<PgResult>,
+    now: number,
+    limit: number,
+  ): Promise<boolean> {
+    this.#count ??= Number((await send('SELECT count(*) FROM log WHERE tbl = $1', [this.id])).rows[0]?.[0]);
+    const surplus = this.#count - this.#retention.maxCount;
+    const expiredBefore = (now - this.#retention.retention) * 1000;
+    const first = await this.#entry(send, 0);
+    if (first === undefined || (surplus <= 0 && first >= expiredBefore)) return false;
+    const size = Math.min(limit, this.#count);
+    const bySize = surplus > 0 ? ((await this.#entry(send, Math.min(size, surplus) - 1)) ?? 0) : 0;
+    const byAge = Math.min(expiredBefore - 1, (await this.#entry(send, size - 1)) ?? 0);
+    const upTo = Math.max(bySize, byAge);
+    // One statement: the floor is moved where the entries are removed, or neither.
+    const { rows } = await send(
+      `WITH removed AS (DELETE FROM log WHERE tbl = $1 AND seq <= $2 RETURNING 1), moved AS (UPDATE tables SET floor = $2 WHERE id = $1) SELECT count(*) FROM removed`,
+      [this.id, upTo],
+    );
+    const removed = Number(rows[0]?.[0]);
+    this.#logStart = upTo;
+    this.#count -= removed;
+    // The map also has records whose entries are gone; it is read again when it is next needed.
+    const newest = await this.#newest;
+    if (newest !== undefined && newest.size > 2 * this.#retention.maxCount) this.#newest = undefined;
+    return removed >= limit;
+  }
+
+  async #entry(send: (sql: string, params: readonly number[]) => Promise<PgResult>, offset: number) {
+    const { rows } = await send('SELECT seq FROM log WHERE tbl = $1 ORDER BY seq LIMIT 1 OFFSET $2', [this.id, offset]);
+    return rows[0]?.[0] as number | undefined;
+  }
+
+  /**
+   * False when the record certainly has no entry after `after`. After a restart thousands of record channels resume at
+   * once; one scan answers them all, where an index would cost every write.
+   */
+  async #mayHaveChanged(id: RecordKey, after: number): Promise<boolean> {
+    this.#newest ??= this.#readNewest();
+    return ((await this.#newest).get(String(id)) ?? 0) > after;
+  }
+
+  async #readNewest(): Promise<Map<string, number>> {
+    const { rows } = await this.#readers
+      .send('SELECT id, max(seq) FROM log WHERE tbl = $1 AND id IS NOT NULL GROUP BY id', [this.id])
+      .catch((error: unknown) => {
+        this.#newest = undefined;
+        throw error;
+      });
+    return new Map(rows as [string, number][]);
+  }
+
+  #toChange([seq, op, id, data, before, transaction]: readonly unknown[]): Change {
+    const key = toKey(this.#plan, id as string | null);
+    return {
+      seq: seq as number,
+      table: this.#plan,
+      op: OPS[(op as number) - 1] as Change['op'],
+      id: key,
+      data: data === null ? keyToJson(this.#plan.primaryKey, key) : withoutForbiddenKeys(data as string),
+      before: before === null ? null : withoutForbiddenKeys(before as string),
+      ...(transaction === null ? {} : { transaction: transaction as number }),
+    };
+  }
+}
+
+/** Returns the key of a record from its text. */
+export function toKey({ primaryKey }: TablePlan, text: string | null): RecordKey | null {
+  if (text === null || sqlType(primaryKey.type) === 'text') return text;
+  const number = Number(text);
+  return Number.isSafeInteger(number) ? number : text;
+}
+
+/** Reads the state of the log of each table of the plan, and the newest position of all. */
+export async function openLogs(session: PgSession, plan: Plan) {
+  const newest = '(SELECT max(seq) FROM log WHERE tbl = t.id)';
+  const { rows } = await session.send(`SELECT name, id, floor, shape, coalesce(${newest}, 0) FROM tables AS t`);
+  const stored = new Map(
+    (rows as [string, number, number, number, number][]).map(([name, id, floor, shape, lastSeq]) => [
+      name,
+      { id, floor, shape, lastSeq },
+    ]),
+  );
+  const logs = new Map<TablePlan, StoredLog>();
+  for (const table of plan.tables) {
+    const log = stored.get(tableKey(table));
+    if (log !== undefined) logs.set(table, log);
+  }
+  return { logs, lastSeq: await newestPosition(session) };
+}
+
+/** Returns the newest position that was ever issued, also by tables that have left the schema. */
+export async function newestPosition(session: PgSession): Promise<number> {
+  const marks = 'SELECT max(greatest(floor, shape)) FROM tables';
+  const { rows } = await session.send(`SELECT greatest(0, (${marks}), (SELECT max(seq) FROM log))`);
+  return Number(rows[0]?.[0]);
+}

@@ -1,0 +1,247 @@
+import {
+  describeStored,
+  type MigrationStep,
+  planMigration,
+  type StoredSchema,
+  stepName,
+} from '../../../schema/migration/diff.ts';
+import { keyOf } from '../../../schema/migration/stored.ts';
+import type { Plan, TablePlan } from '../../../schema/plan.ts';
+import type { MigrationPreview } from '../../engine.ts';
+import { type AssessedStep, judge, type MigrationCheck, namesOf, previewSteps } from '../../migration/check.ts';
+import { describeRefusal } from '../../migration/report.ts';
+import { MigrationRefusedError, StoreOpenError } from '../../open-errors.ts';
+import type { Allowance, StoreOptions } from '../../store.ts';
+import { type PgAddress, shownAddress } from '../database/address.ts';
+import { describeOpenError } from '../database/errors.ts';
+import { prepareLayout } from '../database/layout.ts';
+import { PgSession } from '../database/session.ts';
+import { changesLayout, recordsLayout } from '../log/layout.ts';
+import { newestPosition } from '../log/log.ts';
+import { MAX_NAME_BYTES, tableKey } from '../sql/names.ts';
+import { changeTable, createTable, dropTable, renewWords } from './apply.ts';
+import { checkRemovedTable, checkRename, countRecords, hasRecords, type RenameStep, runCheck } from './checks.ts';
+import { RowMapping } from './mapping.ts';
+import { readStored, saveStored } from './saved.ts';
+
+/** Milliseconds that a migration waits for a table that another program uses. */
+const LOCK_TIMEOUT_MS = 10_000;
+
+export interface MigrationTarget {
+  readonly plan: Plan;
+  readonly address: PgAddress;
+  readonly clock: (() => number) | undefined;
+}
+
+type PgMigrateOptions = Pick<StoreOptions, 'allowDestructive' | 'onNotice' | 'onWarning'>;
+
+/**
+ * Migrates the database to the plan in one transaction, which is made as a whole or not at all. Throws
+ * MigrationRefusedError when the plan does not fit what is stored; then nothing was changed.
+ */
+export async function migrate(session: PgSession, target: MigrationTarget, options: PgMigrateOptions): Promise<void> {
+  const { plan, address } = target;
+  checkNames(plan);
+  await prepareLayout(session, address, recordsLayout(address));
+  const stored = await readStored(session);
+  const steps = planMigration(stored, plan, { dropTables: namesOf(options.allowDestructive) });
+  const dropped = new Set(steps.flatMap((step) => (step.type === 'drop-table' ? [step.stored] : [])));
+  const kept = stored && { ...stored, tables: stored.tables.filter((table) => !dropped.has(table)) };
+  const wanted = describeStored(plan, kept);
+  const migration = new Migration(session, target, stored);
+  let assessed: readonly AssessedStep[] = steps.map((step) => ({ step, check: undefined }));
+  const isChanged = JSON.stringify(stored) !== JSON.stringify(wanted) || steps.some(isConflict);
+  await session.script(
+    `BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`,
+  );
+  try {
+    if (isChanged) {
+      assessed = await migration.assess(steps);
+      const { refusal } = await migration.decide(assessed, options.allowDestructive);
+      if (refusal !== undefined) throw new MigrationRefusedError(refusal);
+      await migration.run(assessed);
+      await saveStored(session, wanted);
+    }
+    const renewed = await renewWords(session, isChanged ? [] : migration.sources());
+    await session.script('COMMIT');
+    for (const { name } of renewed) {
+      options.onNotice?.(`make the index of the words in ${name} anew, since this version of Node knows other letters`);
+    }
+  } catch (error) {
+    await session.script('ROLLBACK').catch(() => {});
+    throw error;
+  }
+  for (const { step, check } of assessed) await report(session, step, check, options);
+}
+
+function isRename(step: MigrationStep): step is RenameStep {
+  return step.type.startsWith('rename-');
+}
+
+function isConflict({ type }: MigrationStep): boolean {
+  return type === 'rename-conflict' || type === 'rename-table-conflict';
+}
+
+/** Returns the effects of a migration without making it; undefined where nothing is stored. */
+async function preview(
+  session: PgSession,
+  target: MigrationTarget,
+  allowed: Allowance,
+): Promise<MigrationPreview | undefined> {
+  const { rows } = await session.send("SELECT to_regclass('meta') IS NOT NULL AND to_regclass('tables') IS NOT NULL");
+  if (rows[0]?.[0] !== 1) return undefined;
+  // One state of all tables; DECLARE needs a transaction, too.
+  await session.script(
+    'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0',
+  );
+  try {
+    const stored = await readStored(session);
+    if (stored === undefined) return undefined;
+    const steps = planMigration(stored, target.plan, { dropTables: namesOf(allowed) });
+    const migration = new Migration(session, target, stored);
+    const assessed = await migration.assess(steps);
+    const decision = await migration.decide(assessed, allowed);
+    const names = steps.flatMap((step) => stepName(step) ?? []);
+    const pending = steps.some(
+      (step) => step.type !== 'keep-table' && step.type !== 'unused-name' && !isConflict(step),
+    );
+    return { ...decision, names, steps: previewSteps(assessed), pending };
+  } finally {
+    await session.script('ROLLBACK');
+  }
+}
+
+/** Returns the effects of a migration of the store; undefined where there is none. Works while the store is in use. */
+export async function previewPostgresMigration(
+  target: MigrationTarget,
+  allowed: Allowance,
+): Promise<MigrationPreview | undefined> {
+  let session: PgSession | undefined;
+  try {
+    session = await PgSession.connect(target.address);
+    return await preview(session, target, allowed);
+  } catch (error) {
+    throw describeOpenError(target.address, error);
+  } finally {
+    await session?.close();
+  }
+}
+
+/** Throws StoreOpenError for a name that PostgreSQL would cut off. */
+function checkNames({ tables }: Plan): void {
+  for (const { name, fields } of tables) {
+    const long = fields.find((field) => Buffer.byteLength(field.name) > MAX_NAME_BYTES);
+    if (long === undefined) continue;
+    throw new StoreOpenError(
+      `The name of the field ${name}.${long.name} is longer than the ${MAX_NAME_BYTES} bytes that PostgreSQL allows. Shorten it.`,
+    );
+  }
+}
+
+async function report(
+  session: PgSession,
+  step: MigrationStep,
+  check: MigrationCheck | undefined,
+  options: PgMigrateOptions,
+): Promise<void> {
+  if (step.type === 'keep-table' && (await hasRecords(session, step.stored))) {
+    const { name } = step;
+    const { database, table } = step.stored;
+    const renamed = `if it was renamed, write @table(database: "${database}", table: "${table}") on the new type`;
+    const deleted = `to delete the records, start once with --allow-destructive ${name}`;
+    options.onWarning?.(
+      `the type ${name} has left the schema; its records are kept, but not served: ${renamed}; ${deleted}`,
+    );
+    return;
+  }
+  if (isConflict(step)) return;
+  const filled = check?.effect === 'fills' ? ` (${check.count})` : '';
+  options.onNotice?.(`${step.sentence}${filled}`);
+}
+
+type Decision = Pick<MigrationPreview, 'refusal' | 'impossible' | 'losing'>;
+
+class Migration {
+  readonly #session: PgSession;
+  readonly #target: MigrationTarget;
+  readonly #isNew: boolean;
+  /** Mappings of the tables that exist already. */
+  readonly #sources = new Map<TablePlan, RowMapping>();
+
+  constructor(session: PgSession, target: MigrationTarget, stored: StoredSchema | undefined) {
+    this.#session = session;
+    this.#target = target;
+    this.#isNew = stored === undefined;
+    const before = new Map((stored?.tables ?? []).map((table) => [keyOf(table), table]));
+    for (const table of target.plan.tables) {
+      const old = before.get(keyOf(table));
+      if (old !== undefined) this.#sources.set(table, new RowMapping(old, table));
+    }
+  }
+
+  sources(): readonly RowMapping[] {
+    return [...this.#sources.values()];
+  }
+
+  /** Checks the effect of each step on the stored records. */
+  async assess(steps: readonly MigrationStep[]): Promise<readonly AssessedStep[]> {
+    const assessed: AssessedStep[] = [];
+    for (const step of steps) assessed.push({ step, check: await this.#check(step) });
+    return assessed;
+  }
+
+  async decide(assessed: readonly AssessedStep[], allowed: Allowance): Promise<Decision> {
+    const { impossible, needed, losing } = judge(assessed, allowed);
+    if (!impossible && losing.length === 0) return { refusal: undefined, impossible, losing };
+    const parts = [];
+    for (const part of assessed) parts.push({ ...part, records: await this.#count(part.step) });
+    const file = shownAddress(this.#target.address);
+    return { refusal: describeRefusal(parts, { file, impossible, needed }), impossible, losing };
+  }
+
+  /** Makes the steps. */
+  async run(assessed: readonly AssessedStep[]): Promise<void> {
+    const session = this.#session;
+    const { plan, clock } = this.#target;
+    const newest = await newestPosition(session);
+    const position = await this.#nextPosition(newest, clock);
+    const filled = new Set(assessed.flatMap(({ step, check }) => (check?.effect === 'fills' ? [step] : [])));
+    const steps = assessed.map(({ step }) => step);
+    for (const step of steps) if (step.type === 'drop-table') await dropTable(session, step.stored, position);
+    for (const table of plan.tables) {
+      const source = this.#sources.get(table);
+      const own = steps.filter((step) => 'table' in step && step.table === table);
+      if (source === undefined) await createTable(session, table, position);
+      else await changeTable(session, source, own);
+      const isOther =
+        source !== undefined && (changesLayout(source.stored, table, own) || own.some((step) => filled.has(step)));
+      if (isOther) await session.send('UPDATE tables SET shape = $2 WHERE name = $1', [tableKey(table), position]);
+    }
+    if ((await newestPosition(session)) !== position) return;
+    await session.send("SELECT setval('log_seq', greatest($1, (SELECT last_value FROM log_seq)))", [position]);
+    // The migration jumped to this position: record the skipped range as never issued. A new store has issued none at all.
+    if (!this.#isNew) await session.send('INSERT INTO gaps VALUES ($1, $2) ON CONFLICT DO NOTHING', [newest, position]);
+  }
+
+  async #nextPosition(newest: number, clock: (() => number) | undefined): Promise<number> {
+    const at = clock === undefined ? null : clock() * 1000;
+    const now = 'coalesce($2::bigint, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)';
+    const { rows } = await this.#session.send(
+      `SELECT greatest($1::bigint + 1, (SELECT last_value FROM log_seq) + 1, ${now})`,
+      [newest, at],
+    );
+    return Number(rows[0]?.[0]);
+  }
+
+  async #check(step: MigrationStep): Promise<MigrationCheck | undefined> {
+    if (!('table' in step)) return checkRemovedTable(this.#session, step);
+    const source = this.#sources.get(step.table);
+    if (isRename(step)) return checkRename(this.#session, step, source?.stored);
+    return source && runCheck(this.#session, step, { source, appId: this.#target.plan.appId });
+  }
+
+  async #count(step: MigrationStep): Promise<number | undefined> {
+    const source = 'table' in step ? this.#sources.get(step.table) : undefined;
+    return source && countRecords(this.#session, source.stored);
+  }
+}

@@ -1,0 +1,383 @@
+import { AppError, conditionFailed } from '../../../errors.ts';
+import type { Filter } from '../../../query/index.ts';
+import type { TablePlan } from '../../../schema/plan.ts';
+import { expiryOf } from '../../expiry.ts';
+import { type Place, placeError, placeOfKey } from '../../placed-error.ts';
+import {
+  applyWrite,
+  markTransaction,
+  type OneWrite,
+  type Transaction,
+  type WriteContext,
+} from '../../rows/apply-write.ts';
+import { type SelectedWrite, sumUp, tooManyRecords, writeOf } from '../../rows/bulk.ts';
+import { settleRelated } from '../../rows/related.ts';
+import {
+  type Awaitable,
+  type BulkWrite,
+  type Change,
+  type IdempotentGroup,
+  isBulk,
+  type RecordKey,
+  type RelatedReader,
+  tableChanged,
+  type Write,
+  type WriteGroup,
+  type WriteOutcome,
+} from '../../store.ts';
+import { PgAudit } from '../audit.ts';
+import type { PgSession } from '../database/session.ts';
+import { toKey } from '../log/log.ts';
+import { compileCount, compileKeys } from '../sql/list.ts';
+import { Burst } from './burst.ts';
+import { DRAFT, finalOutcome, findOutcomes, type KeptOutcomes, replay, type StoredOutcomes } from './idempotency.ts';
+import { OverlayTable } from './overlay.ts';
+import { PgRelatedRecords } from './related-records.ts';
+import type { PgTable } from './table.ts';
+
+export type CommitGroup = WriteGroup | IdempotentGroup;
+export type GroupResult = readonly WriteOutcome[] | AppError;
+
+/** Table as a commit needs it. */
+export interface CommittedTable {
+  readonly table: PgTable;
+  /** Number of the table in the log. */
+  readonly id: number;
+}
+
+export interface AttemptOptions {
+  readonly session: PgSession;
+  readonly tables: ReadonlyMap<TablePlan, CommittedTable>;
+  /** Milliseconds since 1970, the clock of all writes. */
+  readonly now: number;
+  /** Milliseconds for which outcomes are kept. */
+  readonly retention: number;
+  /** True to read every record and every unique value before, after a write without that has failed. */
+  readonly careful: boolean;
+  /** Replaces conditions of a bulk write that the server cannot check. */
+  plainFilter(filter: Filter | undefined, table: TablePlan): Promise<Filter | undefined>;
+  /** Newest position, for a bulk write that changes nothing. */
+  readonly lastSeq: number;
+}
+
+/** Result of an attempt before it is committed: seqs of its own changes are negative. */
+export interface Draft {
+  readonly results: readonly GroupResult[];
+  readonly burst: Burst;
+}
+
+/**
+ * One attempt to commit groups: reads and locks the records that they write, applies them in memory, and collects the
+ * statements that write the result. Everything until the burst is in an open transaction, except where nothing has to be read.
+ */
+export class Attempt implements Transaction {
+  readonly now: number;
+  readonly changes: Change[] = [];
+  /** True when a transaction is open. */
+  isOpen = false;
+  readonly #options: AttemptOptions;
+  readonly #contexts = new Map<
+    TablePlan,
+    Omit<WriteContext, 'related'> & { readonly table: OverlayTable; readonly audit: PgAudit | undefined }
+  >();
+  readonly #stored = new Map<string, StoredOutcomes>();
+  #kept: KeptOutcomes[] = [];
+  #last = 0;
+
+  constructor(options: AttemptOptions) {
+    this.#options = options;
+    this.now = options.now;
+  }
+
+  /** Returns a negative number that counts from the position before the commit. */
+  nextSeq(): number {
+    return --this.#last;
+  }
+
+  /** Reads and applies the groups. A bulk write must be in the only group. */
+  async draft(groups: readonly CommitGroup[]): Promise<Draft> {
+    await this.#read(groups);
+    let results = await this.#apply(groups);
+    if (this.#options.careful && (await this.#loadHolders())) {
+      this.#reset();
+      results = await this.#apply(groups);
+    }
+    return { results, burst: this.#burst() };
+  }
+
+  async #apply(groups: readonly CommitGroup[]): Promise<GroupResult[]> {
+    const results: GroupResult[] = [];
+    for (const group of groups)
+      results.push('once' in group ? await this.#applyOnce(group) : await this.#applyGroup(group));
+    return results;
+  }
+
+  async #applyOnce({ once, writes }: IdempotentGroup): Promise<GroupResult> {
+    const earlier = this.#kept.find((kept) => kept.once.key === once.key);
+    const stored = this.#stored.get(once.key) ?? (earlier && draftOf(earlier));
+    try {
+      if (stored !== undefined) return replay(once, stored);
+    } catch (error) {
+      if (error instanceof AppError) return error;
+      throw error;
+    }
+    const outcomes = await this.#applyGroup(writes);
+    if (!(outcomes instanceof AppError))
+      this.#kept.push({ once, outcomes, expires: this.now + this.#options.retention });
+    return outcomes;
+  }
+
+  async #applyGroup(group: WriteGroup): Promise<GroupResult> {
+    const marks = [...this.#contexts.values()].map(({ table, audit }) => ({
+      table,
+      mark: table.mark,
+      audit,
+      entries: audit?.mark ?? 0,
+    }));
+    const { length } = this.changes;
+    const last = this.#last;
+    let place: Place | undefined;
+    try {
+      const outcomes: WriteOutcome[] = [];
+      for (const write of group) {
+        place = write.place;
+        outcomes.push(await this.#applyWrite(write));
+      }
+      markTransaction(this.changes, length, outcomes);
+      return outcomes;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      this.changes.length = length;
+      this.#last = last;
+      for (const { table, mark, audit, entries } of marks) {
+        table.undoTo(mark);
+        audit?.undoTo(entries);
+      }
+      return placeError(error, place);
+    }
+  }
+
+  #applyWrite(write: Write): Awaitable<WriteOutcome> {
+    if (isBulk(write)) return this.#applyBulk(write);
+    return write.type === 'check-table' ? this.#checkTable(write) : this.#applyOne(write.table, write);
+  }
+
+  /** Reads the log, not the state in memory: a change whose outcome was not known may be in it. */
+  async #checkTable({ table, since }: Extract<Write, { type: 'check-table' }>): Promise<WriteOutcome> {
+    if (this.changes.some((change) => change.table === table)) throw tableChanged(table);
+    await this.#begin();
+    const newest = '(SELECT max(seq) FROM log WHERE tbl = t.id)';
+    const { rows } = await this.#options.session.send(
+      `SELECT greatest(floor, ${newest}) FROM tables AS t WHERE id = $1`,
+      [this.#tableOf(table).id],
+    );
+    const seq = Number(rows[0]?.[0]);
+    if (seq > since) throw tableChanged(table);
+    return { id: null, seq, created: false, changed: false, json: '' };
+  }
+
+  /** Applies a write of one record. Its rules may look at related records, as they are in the transaction. */
+  #applyOne(plan: TablePlan, write: OneWrite): Awaitable<WriteOutcome> {
+    const context = this.#contextOf(plan);
+    return settleRelated(this.#reader, plan, (related) => applyWrite({ ...context, related }, write));
+  }
+
+  readonly #reader: Pick<RelatedReader, 'isRelated'> = {
+    isRelated: async (table, condition, record) => {
+      const { session, plainFilter } = this.#options;
+      await this.#begin();
+      await this.#flush();
+      const records = new PgRelatedRecords({ run: (statement) => session.run(statement), plainFilter });
+      return records.isRelated(table, condition, record);
+    },
+  };
+
+  async #begin(): Promise<void> {
+    if (this.isOpen) return;
+    this.isOpen = true;
+    await this.#options.session.send('BEGIN');
+  }
+
+  /** Selects the records in the transaction, so that earlier writes of the same group count, and writes them. */
+  async #applyBulk(write: BulkWrite): Promise<WriteOutcome> {
+    const { session, plainFilter } = this.#options;
+    await this.#flush();
+    const filter = await plainFilter(write.filter, write.table);
+    const { rows } = await session.run(compileKeys(filter, write.table, write.limit + 1));
+    if (rows.length > write.limit) {
+      const count = await session.run(compileCount(filter, write.table));
+      throw tooManyRecords(Number(count.rows[0]?.[0]), write.limit);
+    }
+    const ids = rows.map(([key]) => toKey(write.table, String(key)) as RecordKey);
+    await this.#load(write.table, ids);
+    const outcomes: WriteOutcome[] = [];
+    for (const id of ids) outcomes.push(await this.#applySelected(writeOf(write, id), write.named === true));
+    return sumUp(outcomes, this.#options.lastSeq);
+  }
+
+  /** Applies the write of a record that a filter has selected; a refusal names its key when `named`. */
+  async #applySelected(write: SelectedWrite, named: boolean): Promise<WriteOutcome> {
+    try {
+      return await this.#applyOne(write.table, write);
+    } catch (error) {
+      throw error instanceof AppError && named ? placeError(error, placeOfKey(write.id)) : error;
+    }
+  }
+
+  /** Writes the records so far, with seqs that the burst replaces: a filter looks at the database. */
+  async #flush(): Promise<void> {
+    for (const [plan, { table }] of this.#contexts) {
+      const changes = table.net(true);
+      const statements = new Burst(0).records(this.#tableOf(plan).table, changes);
+      for (const statement of statements) await this.#options.session.run(statement);
+      table.flushed();
+    }
+  }
+
+  #contextOf(plan: TablePlan) {
+    let context = this.#contexts.get(plan);
+    if (context === undefined) {
+      this.#tableOf(plan);
+      const audit = plan.audited ? new PgAudit(plan) : undefined;
+      context = { table: new OverlayTable(plan), expiry: expiryOf(plan), audit, transaction: this };
+      this.#contexts.set(plan, context);
+    }
+    return context;
+  }
+
+  #tableOf(plan: TablePlan): CommittedTable {
+    const table = this.#options.tables.get(plan);
+    if (table === undefined) throw new Error(`The store was not opened with the table ${plan.name}.`);
+    return table;
+  }
+
+  /** Reads the records that the groups write, and the outcomes under their keys, in one round trip. */
+  async #read(groups: readonly CommitGroup[]): Promise<void> {
+    const writes = groups.flatMap((group) => ('once' in group ? group.writes : group));
+    for (const { table } of writes) this.#contextOf(table);
+    const keys = groups.flatMap((group) => ('once' in group ? [group.once.key] : []));
+    const ids = collectIds(writes, this.#options.careful);
+    const hasBulk = writes.some(isBulk);
+    if (keys.length === 0 && ids.size === 0 && !hasBulk) return;
+    const { session } = this.#options;
+    this.isOpen = true;
+    const sent: Promise<unknown>[] = [session.send('BEGIN')];
+    if (keys.length > 0) sent.push(this.#readOutcomes(keys));
+    // In one order of tables in every commit, so that no two wait for each other.
+    const ordered = [...ids].sort(([a], [b]) => this.#tableOf(a).id - this.#tableOf(b).id);
+    for (const [plan, wanted] of ordered) sent.push(this.#load(plan, wanted));
+    await settleAll(sent);
+  }
+
+  async #readOutcomes(keys: readonly string[]): Promise<void> {
+    const { rows } = await this.#options.session.run(findOutcomes(keys, this.now));
+    for (const [key, hash, base, outcomes] of rows as [string, string, number, string][]) {
+      this.#stored.set(key, { hash, base, outcomes });
+    }
+  }
+
+  async #load(plan: TablePlan, ids: readonly RecordKey[]): Promise<void> {
+    const { table } = this.#tableOf(plan);
+    const { rows } = await this.#options.session.run(table.lock(ids));
+    const overlay = this.#contextOf(plan).table;
+    for (const cells of rows) overlay.load(cells[table.keyIndex] as RecordKey, table.keep(cells));
+    for (const id of ids) overlay.load(id, undefined);
+  }
+
+  /** Reads the records that have unique values which the groups write. True when there are any that were not read. */
+  async #loadHolders(): Promise<boolean> {
+    let found = false;
+    for (const [plan, { table: overlay }] of this.#contexts) {
+      const { table } = this.#tableOf(plan);
+      const { inserted, updated } = overlay.net();
+      for (const unique of overlay.uniques) {
+        const values = [...inserted, ...updated].flatMap(({ row }) => {
+          const own = unique.valuesOf(row);
+          return own === undefined ? [] : [own];
+        });
+        if (values.length === 0) continue;
+        const { rows } = await this.#options.session.run(table.lockHolders(unique.fields, values));
+        for (const cells of rows) {
+          this.#holders.push({ plan, id: cells[table.keyIndex] as RecordKey, cells });
+          found = true;
+        }
+      }
+    }
+    return found;
+  }
+
+  readonly #holders: { readonly plan: TablePlan; readonly id: RecordKey; readonly cells: readonly unknown[] }[] = [];
+
+  /** Forgets what was applied; the records that were read stay. */
+  #reset(): void {
+    for (const { table } of this.#contexts.values()) table.undoTo(0);
+    for (const { plan, id, cells } of this.#holders) {
+      this.#contextOf(plan).table.load(id, this.#tableOf(plan).table.keep(cells));
+    }
+    for (const { audit } of this.#contexts.values()) audit?.undoTo(0);
+    this.changes.length = 0;
+    this.#kept = [];
+    this.#last = 0;
+  }
+
+  #burst(): Burst {
+    const burst = new Burst(-this.#last);
+    for (const [plan, { table, audit }] of this.#contexts) {
+      const { table: statements } = this.#tableOf(plan);
+      burst.add(...burst.records(statements, table.net(), this.#options.careful));
+      if (audit !== undefined) burst.add(...audit.statements());
+    }
+    burst.log(this.changes, (plan) => this.#tableOf(plan).id);
+    burst.keep(this.#kept, this.now);
+    return burst;
+  }
+}
+
+/** Returns the keys of records that have to be read, by table. A record that is only created need not be. */
+function collectIds(writes: readonly Write[], all: boolean): Map<TablePlan, RecordKey[]> {
+  const ids = new Map<TablePlan, Map<string, { readonly id: RecordKey; count: number; isRead: boolean }>>();
+  for (const write of writes) {
+    if (isBulk(write) || write.type === 'check-table' || write.id === null) continue;
+    const isRead =
+      write.type === 'publish' ? write.guard !== undefined || write.withRecord === true : write.type !== 'create';
+    if (write.type === 'publish' && !isRead) continue;
+    const ofTable = ids.get(write.table) ?? new Map();
+    ids.set(write.table, ofTable);
+    const known = ofTable.get(String(write.id));
+    if (known === undefined) ofTable.set(String(write.id), { id: write.id, count: 1, isRead: isRead || all });
+    else {
+      known.count++;
+      known.isRead = true;
+    }
+  }
+  const read = new Map<TablePlan, RecordKey[]>();
+  for (const [table, ofTable] of ids) {
+    const wanted = [...ofTable.values()].filter(({ isRead }) => isRead).map(({ id }) => id);
+    if (wanted.length > 0) read.set(table, wanted);
+  }
+  return read;
+}
+
+/** Returns outcomes of the same commit as if they were stored; their seqs are not final yet. */
+function draftOf({ once, outcomes }: KeptOutcomes): StoredOutcomes {
+  return { hash: once.hash, base: DRAFT, outcomes: JSON.stringify(outcomes) };
+}
+
+/** Waits for all, also when one is rejected: a promise without a listener would end the process. */
+export async function settleAll(sent: readonly Promise<unknown>[]): Promise<void> {
+  const answers = await Promise.allSettled(sent);
+  const failed = answers.find((answer) => answer.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** Returns results with the final seqs: those of the commit's own changes count from `base`. */
+export function finalResults(results: readonly GroupResult[], base: number): readonly GroupResult[] {
+  return results.map((result) => {
+    if (!(result instanceof AppError)) {
+      return result.some(({ seq }) => seq < 0) ? result.map((outcome) => finalOutcome(outcome, base)) : result;
+    }
+    // The condition was compared with a seq of this very commit.
+    const own = result.code === 'PRECONDITION_FAILED' ? /at "-(\d+)"/.exec(result.message)?.[1] : undefined;
+    return own === undefined ? result : conditionFailed(base + Number(own));
+  });
+}

@@ -1,0 +1,306 @@
+import type { JsonRecord, ListQuery, RelatedCondition, SelectedRelation } from '../../query/index.ts';
+import type { Plan, TablePlan } from '../../schema/plan.ts';
+import type { AuditReader } from '../audit.ts';
+import type { StorageHealth } from '../storage-health.ts';
+import type {
+  Cell,
+  Change,
+  CommitResult,
+  IdempotencyKey,
+  IdempotentGroup,
+  ListPage,
+  RecordKey,
+  RecordsBy,
+  Store,
+  StoredRecord,
+  StoreOptions,
+  WriteGroup,
+} from '../store.ts';
+import { PgAuditLog } from './audit.ts';
+import type { PgAddress } from './database/address.ts';
+import { describeOpenError, storageError } from './database/errors.ts';
+import { Readers } from './database/readers.ts';
+import type { PgSession } from './database/session.ts';
+import { WriterSession } from './database/writer-session.ts';
+import { PgPositions } from './log/issued-positions.ts';
+import { openLogs, TableLog, toKey } from './log/log.ts';
+import { migrate } from './migrate/migrate.ts';
+import { PgCommits } from './records/commits.ts';
+import { type KeptOutcomes, OutcomeRetention } from './records/idempotency.ts';
+import { PgLists } from './records/lists.ts';
+import { PgRelatedRecords } from './records/related-records.ts';
+import { PgTable } from './records/table.ts';
+import type { Param } from './sql/types.ts';
+
+export interface PgStoreOptions {
+  readonly address: PgAddress;
+  /** Clock for seqs, in milliseconds since 1970; undefined for that of the database. */
+  readonly clock: (() => number) | undefined;
+  /** Milliseconds for which the outcome of a commit is looked for when its answer was lost. */
+  readonly maxLookupMs: number;
+}
+
+/** Opens the store in a schema of a database, creating or migrating what the plan needs. Throws StoreOpenError. */
+export async function openPostgresStore(
+  plan: Plan,
+  options: StoreOptions,
+  { address, clock, maxLookupMs }: PgStoreOptions,
+): Promise<Store> {
+  const writer = new WriterSession(address);
+  const readers = new Readers(address);
+  try {
+    const session = await writer.open();
+    await migrate(session, { plan, address, clock }, options);
+    return await PostgresStore.open({ plan, options, writer, readers, clock, maxLookupMs });
+  } catch (error) {
+    await writer.close();
+    await readers.close();
+    throw describeOpenError(address, error);
+  }
+}
+
+interface OpenTable {
+  readonly table: PgTable;
+  readonly id: number;
+  readonly log: TableLog;
+}
+
+interface StoreParts {
+  readonly plan: Plan;
+  readonly options: StoreOptions;
+  readonly writer: WriterSession;
+  readonly readers: Readers;
+  readonly clock: (() => number) | undefined;
+  readonly maxLookupMs: number;
+}
+
+/** Store in a PostgreSQL database. One server has a schema open; positions are in its memory. */
+class PostgresStore implements Store {
+  readonly #parts: StoreParts;
+  readonly #tables: ReadonlyMap<TablePlan, OpenTable>;
+  readonly #lists: PgLists;
+  readonly #related: PgRelatedRecords;
+  readonly #outcomes: OutcomeRetention;
+  readonly #audit: PgAuditLog | undefined;
+  readonly #positions: PgPositions;
+  readonly #commits: PgCommits;
+  readonly #health: StorageHealth | undefined;
+  #lastSeq: number;
+
+  private constructor(
+    parts: StoreParts,
+    state: {
+      tables: ReadonlyMap<TablePlan, OpenTable>;
+      positions: PgPositions;
+      lastSeq: number;
+      hasAudit: boolean;
+    },
+  ) {
+    const { options, readers, writer, clock, maxLookupMs } = parts;
+    this.#parts = parts;
+    this.#tables = state.tables;
+    this.#positions = state.positions;
+    this.#lastSeq = state.lastSeq;
+    this.#lists = new PgLists(readers, options.largestScan);
+    this.#related = new PgRelatedRecords({
+      run: (statement) => readers.read(statement),
+      plainFilter: (filter, table) => this.#lists.plainFilter(filter, table),
+    });
+    this.#outcomes = new OutcomeRetention(options.idempotency);
+    this.#audit = state.hasAudit
+      ? new PgAuditLog(readers, { ...options.audit, largestScan: options.largestScan })
+      : undefined;
+    this.#commits = new PgCommits({
+      writer,
+      tables: state.tables,
+      positions: state.positions,
+      retention: options.idempotency.retention,
+      lastSeq: state.lastSeq,
+      clock,
+      maxLookupMs,
+      plainFilter: (filter, table) => this.#lists.plainFilter(filter, table),
+      onMissed: (position) => this.#findMissed(position),
+      onCommitted: (changes, kept) => this.#committed(changes, kept),
+    });
+    this.#health = options.health;
+    this.#health?.probeWith(() => this.#probe());
+  }
+
+  static async open(parts: StoreParts): Promise<PostgresStore> {
+    const { plan, options, writer, readers } = parts;
+    const session = await writer.open();
+    const { logs, lastSeq } = await openLogs(session, plan);
+    const tables = new Map<TablePlan, OpenTable>();
+    for (const table of plan.tables) {
+      const stored = logs.get(table);
+      if (stored === undefined) throw new Error(`The table ${table.name} has no log.`);
+      const log = new TableLog(table, stored, readers, options.events);
+      tables.set(table, { table: new PgTable(table), id: stored.id, log });
+    }
+    const positions = await PgPositions.open(
+      session,
+      readers,
+      [...tables.values()].map(({ log }) => log),
+      lastSeq,
+    );
+    const hasAudit =
+      plan.tables.some(({ audited }) => audited) || (await session.send('SELECT 1 FROM audit LIMIT 1')).rows.length > 0;
+    return new PostgresStore(parts, { tables, positions, lastSeq, hasAudit });
+  }
+
+  get lastSeq(): number {
+    return this.#lastSeq;
+  }
+
+  get audit(): AuditReader | undefined {
+    return this.#audit;
+  }
+
+  lastTableSeq(table: TablePlan): number {
+    return this.#of(table).log.lastSeq;
+  }
+
+  resumeFloor(table: TablePlan): number {
+    return this.#of(table).log.resumeFloor;
+  }
+
+  logStart(table: TablePlan): number {
+    return this.#of(table).log.logStart;
+  }
+
+  layoutSeq(table: TablePlan): number {
+    return this.#of(table).log.layoutSeq;
+  }
+
+  async wasIssued(position: number): Promise<boolean> {
+    if (position >= this.#lastSeq) return position === this.#lastSeq;
+    return this.#positions.wasIssued(position);
+  }
+
+  async get(plan: TablePlan, id: RecordKey): Promise<StoredRecord | undefined> {
+    const { table } = this.#of(plan);
+    const { rows } = await this.#parts.readers.read(table.get(id));
+    return rows[0] && toRecord(table, rows[0]);
+  }
+
+  async page(plan: TablePlan, after: RecordKey | undefined, limit: number): Promise<StoredRecord[]> {
+    const { table } = this.#of(plan);
+    const { rows } = await this.#parts.readers.read(table.page(after, limit));
+    return rows.map((row) => toRecord(table, row));
+  }
+
+  list(plan: TablePlan, query: ListQuery): Promise<ListPage> {
+    return this.#lists.list(plan, query);
+  }
+
+  records(plan: TablePlan, query: ListQuery): Promise<readonly StoredRecord[]> {
+    return this.#lists.records(plan, query);
+  }
+
+  checkScan(table: TablePlan, query: ListQuery): void {
+    this.#lists.checkScan(table, query);
+  }
+
+  related(selected: SelectedRelation, key: Cell): Promise<string> {
+    return this.#lists.related(selected, key);
+  }
+
+  isRelated(table: TablePlan, condition: RelatedCondition, record: JsonRecord): Promise<boolean> {
+    return this.#related.isRelated(table, condition, record);
+  }
+
+  recordsBy(table: TablePlan, by: RecordsBy): Promise<readonly StoredRecord[]> {
+    return this.#related.recordsBy(table, by);
+  }
+
+  readLog(plan: TablePlan, after: number, limit: number, id?: RecordKey): Promise<readonly Change[]> {
+    return this.#of(plan).log.read(after, limit, id);
+  }
+
+  async expired(plan: TablePlan, now: number, limit: number): Promise<readonly RecordKey[]> {
+    const { table } = this.#of(plan);
+    if (!table.expires) return [];
+    const { rows } = await this.#parts.readers.read(table.expired(now, limit));
+    return rows.map(([key]) => toKey(plan, String(key)) as RecordKey);
+  }
+
+  async isStored({ key }: IdempotencyKey): Promise<boolean> {
+    const now = this.#parts.clock?.() ?? Date.now();
+    const { rows } = await this.#parts.readers.send('SELECT 1 FROM once WHERE key = $1 AND expires > $2', [key, now]);
+    return rows.length > 0;
+  }
+
+  async commit(groups: readonly (WriteGroup | IdempotentGroup)[]): Promise<CommitResult> {
+    try {
+      return await this.#commits.write(groups);
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  async trim(now: number, limit: number): Promise<boolean> {
+    const { readers } = this.#parts;
+    const send = (sql: string, params: readonly Param[]) => readers.send(sql, params);
+    let hasMore = false;
+    try {
+      for (const { log } of this.#tables.values()) hasMore = (await log.trim(send, now, limit)) || hasMore;
+      hasMore = (await this.#outcomes.trim(send, now, limit)) || hasMore;
+      hasMore = ((await this.#audit?.trim(send, now, limit)) ?? false) || hasMore;
+    } catch (error) {
+      throw this.#failure(error);
+    }
+    return hasMore;
+  }
+
+  async close(): Promise<void> {
+    await this.#commits.idle();
+    await this.#parts.readers.close();
+    await this.#parts.writer.close();
+  }
+
+  #committed(changes: readonly Change[], kept: readonly KeptOutcomes[]): void {
+    this.#lastSeq = this.#commits.last;
+    for (const change of changes) {
+      this.#of(change.table).log.appended(change);
+      this.#lists.committed(change);
+    }
+    this.#outcomes.saved(kept);
+  }
+
+  /** Finds changes after a position that no answer has told, such as that of a commit whose outcome was not known. */
+  async #findMissed(position: number): Promise<void> {
+    const logs = new Map([...this.#tables.values()].map(({ id, log }) => [id, log]));
+    const sql = 'SELECT tbl, max(seq) FROM log WHERE seq > $1 GROUP BY tbl';
+    try {
+      const { rows } = await this.#parts.readers.send(sql, [position]);
+      for (const [id, seq] of rows) logs.get(id as number)?.missed(seq as number);
+    } catch (error) {
+      this.#failure(error);
+    }
+  }
+
+  #failure(error: unknown): unknown {
+    const failure = storageError(error);
+    this.#health?.report(failure);
+    return failure;
+  }
+
+  /** Commits a value that is never read. */
+  async #probe(): Promise<void> {
+    const session: PgSession = await this.#parts.writer.open();
+    await session.send("INSERT INTO meta VALUES ('probe', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value", [
+      String(Date.now()),
+    ]);
+  }
+
+  #of(table: TablePlan): OpenTable {
+    const open = this.#tables.get(table);
+    if (open === undefined) throw new Error(`The store was not opened with the table ${table.name}.`);
+    return open;
+  }
+}
+
+function toRecord(table: PgTable, cells: readonly unknown[]): StoredRecord {
+  const { row } = table.keep(cells);
+  return { id: row[table.keyIndex] as RecordKey, seq: row[row.length - 1] as number, json: table.codec.toJson(row) };
+}

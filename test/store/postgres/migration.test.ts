@@ -1,0 +1,70 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { codeOf, StoreHarness } from '../../suites/store/harness.ts';
+import { reason, TestSchemas, unreachable } from '../../support/postgres/server.ts';
+
+const schemas = new TestSchemas();
+afterAll(() => schemas.drop());
+
+const SDL = 'enum Kind { OLD } type T @table { id: ID! @primaryKey name: String kind: Kind }';
+
+async function open(sdl = SDL) {
+  const harness = await StoreHarness.open({ engine: schemas.engine() }, sdl);
+  await harness.create('a', 'x', 'OLD');
+  return harness;
+}
+
+describe.skipIf(unreachable !== undefined)(`a schema change${reason}`, () => {
+  test.each([
+    [
+      'of a type',
+      'enum Kind { OLD } type N @table @renamedFrom(name: "T") { id: ID! @primaryKey name: String kind: Kind }',
+    ],
+    [
+      'of a field',
+      'enum Kind { OLD } type T @table { id: ID! @primaryKey title: String @renamedFrom(name: "name") kind: Kind }',
+    ],
+    [
+      'of an enum value',
+      'enum Kind { NEW @renamedFrom(name: "OLD") } type T @table { id: ID! @primaryKey name: String kind: Kind }',
+    ],
+  ])('that follows an earlier name %s is refused, and nothing is changed', async (_, sdl) => {
+    const harness = await open();
+    const before = await harness.log();
+    await expect(harness.open(sdl)).rejects.toMatchObject({
+      message: expect.stringContaining('The PostgreSQL store does not follow @renamedFrom yet'),
+    });
+    await harness.open(SDL);
+    expect(await harness.records()).toEqual([{ id: 'a', name: 'x', kind: 'OLD' }]);
+    expect(await harness.log()).toMatchObject(before.map(({ seq, data }) => ({ seq, data })));
+  });
+
+  test('with a constraint or a rule that a record breaks is refused with that record', async () => {
+    const harness = await open();
+    const limited =
+      'enum Kind { OLD } type T @table { id: ID! @primaryKey name: String @constraint(minLength: 2) kind: Kind }';
+    await expect(harness.open(limited)).rejects.toMatchObject({
+      message: expect.stringContaining('1 record breaks it ("a": "x"'),
+    });
+    const ruled = `enum Kind { OLD } type T @table @check(rule: "name != 'x'") { id: ID! @primaryKey name: String kind: Kind }`;
+    await expect(harness.open(ruled)).rejects.toMatchObject({
+      message: expect.stringContaining('1 record breaks it ("a": name "x"'),
+    });
+    await harness.open(SDL);
+    await harness.patch('a', 'xy');
+    await harness.open(limited);
+    expect(await harness.records()).toEqual([{ id: 'a', name: 'xy', kind: 'OLD' }]);
+  });
+});
+
+describe.skipIf(unreachable !== undefined)(`a query that reads every record${reason}`, () => {
+  test('is refused before it is asked when the same one was refused already', async () => {
+    const harness = new StoreHarness({ engine: schemas.engine() });
+    await harness.open(SDL, { largestScan: 1 });
+    await harness.create('a', 'x', 'OLD');
+    await harness.create('b', 'y', 'OLD');
+    const { store, table } = harness;
+    expect(await codeOf(Promise.resolve(store.records(table, harness.query('name==x'))))).toBe('SCAN_TOO_LARGE');
+    expect(() => store.checkScan(table, harness.query('name==y'))).toThrow(/limits\.scan/);
+    expect(() => store.checkScan(table, harness.query('id==a'))).not.toThrow();
+  });
+});
