@@ -9,6 +9,7 @@ export const ERRORS = {
   INVALID_MESSAGE: { status: 400, title: 'Message is not one this channel takes' },
   INVALID_QUERY: { status: 400, title: 'Query parameters are not valid' },
   SCAN_TOO_LARGE: { status: 400, title: 'The query would look at too many records' },
+  TOO_MANY_GROUPS: { status: 400, title: 'The query makes too many groups' },
   INVALID_ID: { status: 400, title: 'Id is not valid' },
   INVALID_POSITION: { status: 400, title: 'Position is not a seq' },
   VALIDATION_ERROR: { status: 400, title: 'Record does not match the schema' },

@@ -24,6 +24,7 @@ export interface Limits {
   readonly pageDefault: number;
   readonly pageMax: number;
   readonly window: number;
+  readonly groups: number;
   /** Records of a table that a query without an index may read. */
   readonly scan: number;
   readonly filterLength: number;

@@ -186,3 +186,16 @@ export function sortParameter({ fields }: TablePlan): Part {
   const description = `Fields to order by, \`-\` before one for descending: ${names}.`;
   return query('sort', text, description, `-${sortable[0]?.name}`);
 }
+
+/** Describes the parameters of totals. */
+export function aggregateParameters({ fields, primaryKey }: TablePlan): readonly Part[] {
+  const isSimple = ({ type, hidden, primaryKey: isKey }: FieldPlan) =>
+    !hidden && !isKey && (type.kind === 'enum' || (type.kind === 'scalar' && type.name !== 'JSON'));
+  const { name } = fields.find(isSimple) ?? primaryKey;
+  const functions = '`count`, `count(field)`, `sum(field)`, `avg(field)`, `min(field)`, `max(field)`';
+  return [
+    query('aggregate', text, `Totals instead of records, separated by commas: ${functions}.`, 'count'),
+    query('group', text, 'With `aggregate`: the fields to group by.', name),
+    query('having', text, 'With `aggregate`: a condition on the totals.', 'count=gt=0'),
+  ];
+}

@@ -37,7 +37,7 @@ const WRITE: readonly ErrorCode[] = [
 
 /** Errors of each kind of operation, in addition to those of any request. */
 export const CODES = {
-  list: ['INVALID_QUERY', 'SCAN_TOO_LARGE', 'PRECONDITION_FAILED'],
+  list: ['INVALID_QUERY', 'SCAN_TOO_LARGE', 'TOO_MANY_GROUPS', 'PRECONDITION_FAILED'],
   create: [...WRITE, ...BODY, 'INVALID_ID', 'CONFLICT'],
   publish: [...WRITE, ...BODY],
   get: ['INVALID_ID', 'INVALID_QUERY', 'NOT_FOUND', 'PRECONDITION_FAILED'],

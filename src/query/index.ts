@@ -1,3 +1,6 @@
+export { type AggregateColumn, type AggregateQuery, sumsWhole, type TotalledField } from './aggregate/aggregate.ts';
+export { toUnits } from './aggregate/exact.ts';
+export { type FieldTotals, type GroupTotals, listResults, noTotals, resultOf } from './aggregate/totals.ts';
 export { compareText } from './compare.ts';
 export { formatCursor, isShownExactly, type Position, type SortValue, totalOrder } from './cursor.ts';
 export {

@@ -1,15 +1,14 @@
 import type { Limits } from '../config/config.ts';
-import { suggest } from '../config/files/suggest.ts';
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
+import { AGGREGATE_PARAMETERS, type AggregateQuery, parseAggregate } from './aggregate/aggregate.ts';
 import { type Position, parseCursor, totalOrder } from './cursor.ts';
 import { parseSelect, type Select, wholeOf } from './select.ts';
+import { parseSort } from './sort.ts';
 import type { Filter } from './syntax/ast.ts';
-import { fieldsByName } from './syntax/fields.ts';
-import { nameType } from './syntax/literal.ts';
 import { type FilterScope, parseQuery } from './syntax/parse.ts';
-import { columnOf, makeQueryError, show } from './syntax/problem.ts';
+import { makeQueryError, show } from './syntax/problem.ts';
 import { dependenciesOf, NO_TABLES, relatedTables } from './tables-of.ts';
-import { both, nameableFields, type ReadPolicy } from './view.ts';
+import { both, type ReadPolicy } from './view.ts';
 
 export interface SortKey {
   readonly field: FieldPlan;
@@ -28,6 +27,8 @@ export interface ListQuery {
   readonly cursor?: Position;
   /** True when the number of all matching records is requested too. */
   readonly count: boolean;
+  /** Totals of the matching records, instead of the records. */
+  readonly aggregate?: AggregateQuery;
   /** Absent means all fields and no relations. */
   readonly select?: Select;
   /** Other tables whose records the filter or the select reads: the caller must be allowed to read them. */
@@ -40,7 +41,7 @@ export interface ListQuery {
   readonly given: ReadonlySet<string>;
 }
 
-/** Parameters of every list. The calling code may reserve more. */
+/** Parameters of every list, and `aggregate`, with which it has `group` and `having` too. The calling code may reserve more. */
 export const LIST_PARAMETERS: ReadonlySet<string> = new Set([
   'filter',
   'sort',
@@ -49,6 +50,7 @@ export const LIST_PARAMETERS: ReadonlySet<string> = new Set([
   'cursor',
   'count',
   'select',
+  'aggregate',
 ]);
 
 /** Scope of a list, which needs more limits than its filter. */
@@ -72,13 +74,17 @@ export function parseListQuery(
  * found. Throws INVALID_QUERY.
  */
 export function parseQueryFor(rawQuery: string, { table, limits, reserved, view }: ListQueryScope): ListQuery {
-  const { filter, parameters } = parseQuery(rawQuery, { table, limits, reserved, view });
-  const sort = parseSort(parameters.get('sort'), table, view);
+  const isAggregate = AGGREGATE.test(rawQuery);
+  const names = isAggregate ? new Set([...reserved, ...AGGREGATE_PARAMETERS]) : reserved;
+  const { filter, parameters } = parseQuery(rawQuery, { table, limits, reserved: names, view });
+  const aggregate = isAggregate ? parseAggregate(parameters, { table, limits, view }) : undefined;
+  const sort = aggregate?.sort ?? parseSort(parameters.get('sort'), table, view);
   const select = parameters.get('select');
   const cursor = parameters.get('cursor');
   const query: { -readonly [Member in keyof ListQuery]: ListQuery[Member] } = {
     sort,
-    limit: parseLimit(parameters.get('limit'), limits),
+    limit:
+      aggregate !== undefined && !parameters.has('limit') ? limits.groups : parseLimit(parameters.get('limit'), limits),
     offset: parseOffset(parameters.get('offset')),
     count: parseCount(parameters.get('count')),
     related: NO_TABLES,
@@ -86,6 +92,7 @@ export function parseQueryFor(rawQuery: string, { table, limits, reserved, view 
     others: othersOf(parameters),
     given: new Set([...parameters.keys()].filter((name) => LIST_PARAMETERS.has(name))),
   };
+  if (aggregate !== undefined) query.aggregate = aggregate;
   const sees = view?.of(table)?.filter;
   if (filter !== undefined) query.filter = view === undefined ? filter : restrictFilter(filter, view);
   if (sees !== undefined) query.sees = sees;
@@ -99,6 +106,9 @@ export function parseQueryFor(rawQuery: string, { table, limits, reserved, view 
   query.dependencies = dependenciesOf(query);
   return Object.freeze(query);
 }
+
+/** A request with the parameter. Its other parameters are fields elsewhere, which a table may have. */
+const AGGREGATE = /(?:^|&)aggregate=(?!=)/;
 
 /** Restricts the records of other tables to those that the caller can read. */
 export function restrictFilter(filter: Filter, view: ReadPolicy): Filter {
@@ -119,7 +129,8 @@ export function restrictFilter(filter: Filter, view: ReadPolicy): Filter {
 
 function othersOf(parameters: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   const others = new Map<string, string>();
-  for (const [name, value] of parameters) if (!LIST_PARAMETERS.has(name)) others.set(name, value);
+  for (const [name, value] of parameters)
+    if (!LIST_PARAMETERS.has(name) && !AGGREGATE_PARAMETERS.has(name)) others.set(name, value);
   return others;
 }
 
@@ -146,36 +157,4 @@ function parseCount(text: string | undefined): boolean {
   if (text === undefined || text === 'false') return false;
   if (text === 'true') return true;
   throw makeQueryError('count', `expected true or false, found ${show(text)}`);
-}
-
-const UNSORTED: readonly SortKey[] = Object.freeze([]);
-
-/** Parses `a,-b`; each field at most once, so their number is bounded by the table. */
-function parseSort(text: string | undefined, table: TablePlan, view: ReadPolicy | undefined): readonly SortKey[] {
-  if (text === undefined) return UNSORTED;
-  const byName = fieldsByName(nameableFields(table, view));
-  const seen = new Set<string>();
-  let position = 0;
-  const keys = text.split(',', table.fields.length + 1).map((item): SortKey => {
-    const column = columnOf(text, position);
-    position += item.length + 1;
-    const fail = (message: string) => makeQueryError('sort', `column ${column}: ${message}`);
-    // A plus arrives as a space when it was not encoded.
-    const sign = /^[-+ ]/.test(item) ? item.charAt(0) : '';
-    const name = item.slice(sign.length);
-    const field = byName.get(name);
-    if (name === '') throw fail('expected a field');
-    if (field === undefined) {
-      const meant = suggest(name, byName.keys());
-      throw fail(`${table.name} has no field ${show(name)}${meant === undefined ? '' : `; ${meant}`}`);
-    }
-    if (seen.has(name)) throw fail(`${name} is named twice`);
-    seen.add(name);
-    const { type } = field;
-    if (type.kind === 'list' || type.kind === 'object' || (type.kind === 'scalar' && type.name === 'JSON')) {
-      throw fail(`${field.name} is ${nameType(type)}, which has no order`);
-    }
-    return { field, descending: sign === '-' };
-  });
-  return Object.freeze(keys);
 }

@@ -124,7 +124,7 @@ function isLong(path: FieldPath): boolean {
 
 /** Returns a Long as a number or BigInt: beyond ±(2^53−1) it is a string of digits in a record. */
 function exact(value: JsonValue): JsonValue | bigint {
-  return typeof value === 'string' && /^-?\d{1,20}$/.test(value) ? BigInt(value) : value;
+  return typeof value === 'string' && /^-?\d{1,40}$/.test(value) ? BigInt(value) : value;
 }
 
 function compareTest(path: FieldPath, op: Comparison, literal: Scalar): ValueTest {

@@ -142,6 +142,7 @@ function checkFollowable({ dependent }: Selection): void {
 
 /** Refuses parameters that only make sense for a list, or for a query over several tables. */
 function checkStream({ given }: ListQuery, id: RecordKey | undefined): void {
+  if (given.has('aggregate')) throw refuse('aggregate is for lists: totals are not live, and a stream has records.');
   if (given.has('count')) throw refuse('count is for lists; a stream goes on with since.');
   const [name] = id === undefined ? [] : ['sort', 'offset', 'cursor'].filter((it) => given.has(it));
   if (name !== undefined) throw refuse(`${name} is for the channel of a table; this is the channel of one record.`);

@@ -1,6 +1,14 @@
 import type { AuditConfig, IdempotencyConfig, LogRetentionConfig } from '../config/config.ts';
 import { AppError, conditionFailed } from '../errors.ts';
-import type { Filter, JsonRecord, ListQuery, RelatedCondition, RelatedTest, SelectedRelation } from '../query/index.ts';
+import type {
+  Filter,
+  GroupTotals,
+  JsonRecord,
+  ListQuery,
+  RelatedCondition,
+  RelatedTest,
+  SelectedRelation,
+} from '../query/index.ts';
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import type { Actor, AuditReader } from './audit.ts';
 import type { Place } from './placed-error.ts';
@@ -199,6 +207,13 @@ export interface ListPage {
   readonly total?: number;
 }
 
+/** Totals of a table's records at one moment. */
+export interface Aggregate {
+  readonly groups: readonly GroupTotals[];
+  /** Position that the totals are of: they have every change up to it, and none after it. */
+  readonly seq: number;
+}
+
 /**
  * Reads the records of a table. No method checks access: `resources` has done so. A read includes every change up to
  * `lastSeq` at the time of the call; it may include later ones.
@@ -212,6 +227,11 @@ export interface RecordReader {
   list(table: TablePlan, query: ListQuery): Awaitable<ListPage>;
   /** Returns the same records with all fields, regardless of the query's `select`. Throws SCAN_TOO_LARGE. */
   records(table: TablePlan, query: ListQuery): Awaitable<readonly StoredRecord[]>;
+  /**
+   * Returns the totals of the records that match, by group, in any order; without `group` one, also of no records.
+   * Throws SCAN_TOO_LARGE as `records`, also without a filter, and TOO_MANY_GROUPS. Absent in a store that makes no totals.
+   */
+  aggregate?(table: TablePlan, query: ListQuery): Awaitable<Aggregate>;
   /** Throws SCAN_TOO_LARGE where `records` would, as far as that is known without waiting for the store. */
   checkScan(table: TablePlan, query: ListQuery): void;
   /** Returns up to `limit` records in primary-key order after `after` (from the start when undefined). */

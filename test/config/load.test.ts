@@ -33,6 +33,7 @@ const DEFAULT_SERVER = {
     pageMax: 1000,
     window: 2000,
     transaction: 1000,
+    groups: 1000,
     scan: 100_000,
     filterLength: 4096,
     filterConditions: 32,

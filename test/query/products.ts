@@ -2,7 +2,7 @@ import Database from 'better-sqlite3';
 import { type ListQuery, parseListQuery } from '../../src/query/index.ts';
 import type { JsonValue } from '../../src/schema/plan.ts';
 import { registerFunctions } from '../../src/store/sqlite/database/open.ts';
-import { compileListSql, type SqlNames } from '../../src/store/sqlite/sql/index.ts';
+import { compileAggregateSql, compileListSql, type SqlNames } from '../../src/store/sqlite/sql/index.ts';
 import { createSql, enumOf, field, LIMITS, listOf, objectOf, scalar, table, toCell } from './tables.ts';
 
 const maker = objectOf('Maker', [
@@ -123,7 +123,10 @@ export function parse(query: string): ListQuery {
 }
 
 export function list(query: string): ReturnType<typeof compileListSql> {
-  return compileListSql(parse(query), PRODUCT, NAMES);
+  const parsed = parse(query);
+  return parsed.aggregate === undefined
+    ? compileListSql(parsed, PRODUCT, NAMES)
+    : compileAggregateSql(parsed, PRODUCT, NAMES);
 }
 
 /** Returns the records that a list's statement selects, in order. */

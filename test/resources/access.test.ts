@@ -105,6 +105,43 @@ describe('rules and relations', () => {
     ]);
   });
 
+  test('totals are of the records and fields that their caller can read', async () => {
+    const rig = open(`
+      type Order @table @export @access(read: "clerk | ownerId==$auth.sub") {
+        id: ID! @primaryKey
+        ownerId: ID
+        total: Int @access(read: "clerk")
+        tip: Int @access(read: "clerk | ownerId==$auth.sub")
+        items: Int
+      }`);
+    const orders = rig.resource('Order');
+    await orders.createMany(SERVER, [
+      { id: '1', ownerId: 'ada', total: 10, tip: 1, items: 1 },
+      { id: '2', ownerId: 'ada', total: 20, tip: 2, items: 2 },
+      { id: '3', ownerId: 'ben', total: 40, tip: 4, items: 4 },
+    ]);
+    const clerk = person('cy', { roles: ['clerk'] });
+    const query = 'aggregate=count,sum(items)&group=ownerId';
+    const [ofAda, ofBen] = [
+      { ownerId: 'ada', count: 2, sum_items: 3 },
+      { ownerId: 'ben', count: 1, sum_items: 4 },
+    ];
+    expect(await list(rig, 'Order', ADA, query)).toEqual([ofAda]);
+    expect(await list(rig, 'Order', BEN, query)).toEqual([ofBen]);
+    expect(await list(rig, 'Order', clerk, query)).toEqual([ofAda, ofBen]);
+    expect(await list(rig, 'Order', person('eve'), 'aggregate=count,sum(items)')).toEqual([
+      { count: 0, sum_items: null },
+    ]);
+    expect(await list(rig, 'Order', clerk, 'aggregate=sum(total)')).toEqual([{ sum_total: 70 }]);
+    for (const field of ['total', 'tip']) {
+      for (const named of [`aggregate=sum(${field})`, `aggregate=count(${field})`, `aggregate=count&group=${field}`]) {
+        expect(() => orders.parseList(ADA, named), named).toThrow(`Order has no field "${field}"`);
+      }
+    }
+    expect(() => orders.parseList(ADA, 'aggregate=count&having=sum_total=gt=0')).toThrow('no field "sum_total"');
+    expect(() => orders.parseList(ADA, 'aggregate=count&total=gt=15')).toThrow('no field or parameter "total"');
+  });
+
   test('a table that is not readable is not returned through another one', async () => {
     const rig = open(`
       type Item @table @export @access(read: "authenticated") {

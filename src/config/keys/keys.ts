@@ -237,6 +237,7 @@ const LIMIT_KEYS: Keys<Limits> = {
     { what: 'Records from the first of a sorted list to the last of a live window: `offset` and `limit` together' },
     { max: 100_000 },
   ),
+  groups: countKey(1000, { what: 'Groups of one `aggregate`' }, { max: 10_000 }),
   scan: countKey(100_000, { what: 'Records of a table that a filter or sort without an index may read' }),
   filterLength: sizeKey('4KiB', { what: 'Characters of all conditions of a query together' }),
   filterConditions: countKey(32, { what: 'Conditions in one filter' }, { max: 1000 }),

@@ -1,5 +1,11 @@
 import { minimal, NO_BODY, type OperationMaker, present, publishParameter } from '../operation-maker.ts';
-import { conditionsParameter, cursorParameter, filterParameters, sortParameter } from '../parameters.ts';
+import {
+  aggregateParameters,
+  conditionsParameter,
+  cursorParameter,
+  filterParameters,
+  sortParameter,
+} from '../parameters.ts';
 import { CODES, headers } from '../responses.ts';
 import { selectedName } from '../schemas/component-schemas.ts';
 import { type Part, refer } from '../schemas/schemas.ts';
@@ -29,12 +35,12 @@ function listOperation(make: OperationMaker): Part | undefined {
       id: 'list',
       summary: `Lists records of ${name}`,
       description: 'In primary-key order unless `sort` says otherwise. Conditions on several fields must all hold.',
-      parameters: [...conditions, sortParameter(make.table), ...paging],
+      parameters: [...conditions, sortParameter(make.table), ...paging, ...aggregateParameters(make.table)],
       responses: {
         200: {
-          description: 'The records; with `select` only the chosen fields of them.',
+          description: 'The records; with `select` only the chosen fields of them, and with `aggregate` totals.',
           headers: headers(...names),
-          content: make.media({ anyOf: [arrayOf(name), arrayOf(selectedName(make.table))] }, [make.example]),
+          content: make.media({ anyOf: [arrayOf(name), arrayOf(selectedName(make.table)), TOTALS] }, [make.example]),
         },
       },
       codes: CODES.list,
@@ -42,6 +48,9 @@ function listOperation(make: OperationMaker): Part | undefined {
     { id: 'watch', parameters: conditions, codes: [] },
   );
 }
+
+/** Result of `aggregate`: its properties depend on the request. */
+const TOTALS: Part = { type: 'array', items: { type: 'object' } };
 
 function arrayOf(name: string): Part {
   return { type: 'array', items: refer(name) };

@@ -1,9 +1,17 @@
 import type { Identity } from '../../auth/identity.ts';
+import { AppError } from '../../errors.ts';
 import type { Encoding } from '../../hub/encode.ts';
 import { relatedOfRecord, type Selection, selectRecord } from '../../hub/selection.ts';
 import type { Sink, Subscription } from '../../hub/subscription.ts';
 import { firstRecords } from '../../hub/windows/held-records.ts';
-import { LIST_PARAMETERS, type ListQuery, parseQueryFor, type ReadPolicy, visibleFields } from '../../query/index.ts';
+import {
+  LIST_PARAMETERS,
+  type ListQuery,
+  listResults,
+  parseQueryFor,
+  type ReadPolicy,
+  visibleFields,
+} from '../../query/index.ts';
 import { thenOrNow } from '../../runtime/event-loop.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import { settleRelated } from '../../store/rows/related.ts';
@@ -67,7 +75,7 @@ export class TableResource extends TableWrites {
     return thenOrNow(found, (record) => record && this.#select(query, record));
   }
 
-  /** Returns the records that the raw query string asks for. Throws INVALID_QUERY or SCAN_TOO_LARGE. */
+  /** Returns the records that the raw query string asks for. Throws INVALID_QUERY, SCAN_TOO_LARGE or TOO_MANY_GROUPS. */
   list(identity: Identity, rawQuery: string): Awaitable<ListPage> {
     return this.readList(this.parseList(identity, rawQuery));
   }
@@ -83,17 +91,29 @@ export class TableResource extends TableWrites {
   }
 
   readList(query: ListQuery): Awaitable<ListPage> {
-    const { pages, store } = this.context;
+    const { pages } = this.context;
     const head = this.#lastSeqOf(query);
     const cached = pages.find(query, head);
     if (cached !== undefined) {
       this.counters.cached++;
       return cached;
     }
-    return thenOrNow(store.list(this.table, query), (page) => {
+    return thenOrNow(this.#readPage(query), (page) => {
       pages.add(query, head, page);
       return page;
     });
+  }
+
+  #readPage(query: ListQuery): Awaitable<ListPage> {
+    const { store } = this.context;
+    const { aggregate, offset, limit } = query;
+    if (aggregate === undefined) return store.list(this.table, query);
+    if (store.aggregate === undefined) {
+      throw new AppError('INVALID_QUERY', 'The store of this application makes no totals: leave aggregate out.');
+    }
+    return thenOrNow(store.aggregate(this.table, query), ({ groups }) => ({
+      json: JSON.stringify(listResults(aggregate, groups).slice(offset, offset + limit)),
+    }));
   }
 
   /** Returns a version that changes whenever the result of the query may change. */
@@ -106,7 +126,11 @@ export class TableResource extends TableWrites {
 
   /** Returns the members of the records of a list or record with this raw query, in order. Throws INVALID_QUERY. */
   columnsOf(identity: Identity, rawQuery: string): readonly Column[] {
-    const { select } = this.#parseQuery(rawQuery, this.context.access.viewOf(identity));
+    const { select, aggregate } = this.#parseQuery(rawQuery, this.context.access.viewOf(identity));
+    if (aggregate !== undefined) {
+      const results = [...aggregate.group, ...aggregate.columns.map(({ result }) => result)];
+      return results.map(({ name }) => ({ name, isJson: false }));
+    }
     const fields = select?.fields ?? this.table.fields.filter(({ hidden }) => !hidden);
     const relations = select?.relations ?? [];
     return [

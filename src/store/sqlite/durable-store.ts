@@ -5,6 +5,7 @@ import type { Plan, TablePlan } from '../../schema/plan.ts';
 import type { AuditQuery, AuditReader } from '../audit.ts';
 import type { StorageHealth } from '../storage-health.ts';
 import type {
+  Aggregate,
   Awaitable,
   Cell,
   Change,
@@ -95,6 +96,10 @@ export class DurableStore implements Store {
 
   records(table: TablePlan, query: ListQuery): Awaitable<readonly StoredRecord[]> {
     return this.#read(() => this.#store.records(table, query));
+  }
+
+  aggregate(table: TablePlan, query: ListQuery): Awaitable<Aggregate> {
+    return this.#read(() => this.#store.aggregate(table, query));
   }
 
   /** Answers without waiting: a commit that is being flushed hardly changes the size of the table. */

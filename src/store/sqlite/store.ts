@@ -11,6 +11,7 @@ import { keyToJson } from '../rows/apply-write.ts';
 import { OPS, type Row } from '../rows/row.ts';
 import type { StorageHealth } from '../storage-health.ts';
 import type {
+  Aggregate,
   Cell,
   Change,
   CommitResult,
@@ -169,6 +170,11 @@ export class SqliteStore implements Store {
   records(plan: TablePlan, query: ListQuery): StoredRecord[] {
     this.#reads.read();
     return this.#lists.records(plan, query);
+  }
+
+  aggregate(plan: TablePlan, query: ListQuery): Aggregate {
+    this.#reads.read();
+    return { groups: this.#lists.aggregate(plan, query), seq: this.#lastSeq };
   }
 
   checkScan(plan: TablePlan, query: ListQuery): void {

@@ -1,5 +1,12 @@
-import { describe, expect, test } from 'vitest';
-import { formatCursor, LIST_PARAMETERS, type ListQuery, parseQueryFor, totalOrder } from '../../../src/query/index.ts';
+import { describe, expect, type TestContext, test } from 'vitest';
+import {
+  formatCursor,
+  LIST_PARAMETERS,
+  type ListQuery,
+  parseQueryFor,
+  totalOrder,
+  toUnits,
+} from '../../../src/query/index.ts';
 import { LIMITS } from '../../query/tables.ts';
 import { codeOf, type EngineUnderTest, StoreHarness } from './harness.ts';
 
@@ -23,6 +30,90 @@ export function listsSuite(subject: EngineUnderTest): void {
     await harness.commit(rows.map((cells) => harness.of({ type: 'put', id: cells[0], cells })));
     return harness;
   }
+
+  describe('totals', () => {
+    /** Reads totals; the test of a store that makes none is skipped. */
+    const read = async ({ skip }: TestContext, { store, table }: StoreHarness, query: ListQuery) =>
+      (await store.aggregate?.(table, query)) ?? skip('This store makes no totals: requests for them are refused.');
+
+    const totalsOf = async (context: TestContext, query: string) => {
+      const harness = await filled();
+      const { groups, seq } = await read(context, harness, harness.query(query));
+      expect(seq).toBe(harness.store.lastSeq);
+      return groups.toSorted((a, b) => String(a.key).localeCompare(String(b.key)));
+    };
+
+    test('of all records have exact sums and ends, and leave nulls out', async (context) => {
+      const [only, ...others] = await totalsOf(context, 'aggregate=count,sum(l),sum(f),min(text),max(text),count(n)');
+      expect(others).toEqual([]);
+      expect(only).toMatchObject({ key: [], count: 6 });
+      expect(only?.fields).toEqual([
+        { count: 5, sum: 2n ** 60n + 11n, min: null, max: null },
+        {
+          count: 5,
+          sum: [0.5, -1, 1e21, 0.5, 2].reduce((sum, value) => sum + toUnits(value), 0n),
+          min: null,
+          max: null,
+        },
+        { count: 5, sum: 0n, min: '', max: '😀' },
+        { count: 4, sum: 0n, min: null, max: null },
+      ]);
+    });
+
+    test('of sums beyond 64 bits have every digit', async (context) => {
+      const harness = await open();
+      const rows = Array.from({ length: 9 }, (_, n) => [`r${n}`, 1, null, null, null, 2n ** 63n - 1n] as const);
+      await harness.commit(rows.map((cells) => harness.of({ type: 'put', id: cells[0], cells })));
+      const { groups } = await read(context, harness, harness.query('aggregate=sum(l),max(l)&group=n'));
+      expect(groups).toEqual([
+        {
+          key: [1],
+          count: 9,
+          fields: [{ count: 9, sum: 9n * (2n ** 63n - 1n), min: 2n ** 63n - 1n, max: 2n ** 63n - 1n }],
+        },
+      ]);
+    });
+
+    test('are by group, of which null is one, and of the records that match', async (context) => {
+      expect((await totalsOf(context, 'aggregate=count&group=n')).map(({ key, count }) => [key, count])).toEqual([
+        [[null], 2],
+        [[1], 2],
+        [[2], 2],
+      ]);
+      expect(
+        (await totalsOf(context, 'aggregate=count&group=n,b&n=gt=1')).map(({ key, count }) => [key, count]),
+      ).toEqual([[[2, 1], 2]]);
+    });
+
+    test('of no records are one without groups, and none with', async (context) => {
+      expect(await totalsOf(context, 'aggregate=count,sum(f),min(n)&id==none')).toEqual([
+        {
+          key: [],
+          count: 0,
+          fields: [
+            { count: 0, sum: 0n, min: null, max: null },
+            { count: 0, sum: 0n, min: null, max: null },
+          ],
+        },
+      ]);
+      expect(await totalsOf(context, 'aggregate=count&group=n&id==none')).toEqual([]);
+    });
+
+    test('of too many groups, or of a large table without an index for the condition, are refused', async (context) => {
+      const harness = await open(SDL, { largestScan: 3 });
+      const rows = ['a', 'b', 'c', 'd'].map((id, n) => [id, n, id, null, null, null] as const);
+      await harness.commit(rows.map((cells) => harness.of({ type: 'put', id: cells[0], cells })));
+      const bounded = async (query: string, groups = 1000) => {
+        const parsed = harness.query(query);
+        const aggregate = { ...parsed.aggregate, maxGroups: groups } as NonNullable<ListQuery['aggregate']>;
+        return read(context, harness, { ...parsed, aggregate });
+      };
+      expect(await codeOf(bounded('aggregate=count'))).toBe(REFUSED);
+      expect(await codeOf(bounded('aggregate=count&text==a'))).toBe(REFUSED);
+      expect(await codeOf(bounded('aggregate=count&group=n&n=ge=0', 3))).toBe('TOO_MANY_GROUPS');
+      expect((await bounded('aggregate=count&group=n&n=ge=0', 4)).groups).toHaveLength(4);
+    });
+  });
 
   describe('a list', () => {
     test.each([

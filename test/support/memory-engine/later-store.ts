@@ -68,6 +68,10 @@ export class LaterStore implements Store {
     return later(() => this.#store.records(table, query));
   }
 
+  aggregate(table: TablePlan, query: ListQuery) {
+    return later(() => this.#store.aggregate(table, query));
+  }
+
   checkScan(table: TablePlan, query: ListQuery): void {
     this.#store.checkScan(table, query);
   }

@@ -2,10 +2,13 @@ import { AppError } from '../../../src/errors.ts';
 import {
   both,
   formatCursor,
+  type GroupTotals,
   type ListQuery,
   type Select,
   type SelectedRelation,
+  sumsWhole,
   totalOrder,
+  toUnits,
   visibleFields,
 } from '../../../src/query/index.ts';
 import type { TablePlan } from '../../../src/schema/plan.ts';
@@ -47,6 +50,35 @@ export class MemoryLists {
   records(plan: TablePlan, query: ListQuery): StoredRecord[] {
     const table = this.#database.table(plan);
     return this.#find(table, query).page.map((row) => toRecord(table, row));
+  }
+
+  aggregate(plan: TablePlan, query: ListQuery): GroupTotals[] {
+    const table = this.#database.table(plan);
+    this.checkScan(plan, query);
+    const { group = [], fields = [], maxGroups = 0 } = query.aggregate ?? {};
+    const filter = both(query.filter, query.sees);
+    const groups = new Map<string, (readonly Cell[])[]>(group.length === 0 ? [['[]', []]] : []);
+    for (const row of table.rows()) {
+      if (filter !== undefined && !matches(filter, { table, row, database: this.#database })) continue;
+      const key = JSON.stringify(group.map((field) => String(row.cells[plan.fields.indexOf(field)] ?? null)));
+      groups.set(key, [...(groups.get(key) ?? []), row.cells]);
+    }
+    if (groups.size > maxGroups) throw new AppError('TOO_MANY_GROUPS', `There are more than ${maxGroups} groups.`);
+    return [...groups.values()].map((rows) => ({
+      key: group.map((field) => rows[0]?.[plan.fields.indexOf(field)] ?? null),
+      count: rows.length,
+      fields: fields.map(({ field, sum, ends }) => {
+        const cells = rows.flatMap((row) => row[plan.fields.indexOf(field)] ?? []);
+        const sorted = ends ? cells.toSorted(compareCells) : [];
+        const numbers = sum ? cells.map((cell) => (sumsWhole(field) ? BigInt(cell) : toUnits(Number(cell)))) : [];
+        return {
+          count: cells.length,
+          sum: numbers.reduce((left, right) => left + right, 0n),
+          min: sorted[0] ?? null,
+          max: sorted.at(-1) ?? null,
+        };
+      }),
+    }));
   }
 
   checkScan(plan: TablePlan, query: ListQuery): void {
@@ -117,10 +149,12 @@ export class MemoryLists {
     return `{${[...shown, ...related].join(',')}}`;
   }
 
-  #checkSize(table: MemoryTable, { filter, sees, sort }: ListQuery): void {
+  #checkSize(table: MemoryTable, query: ListQuery): void {
+    const { filter, sees, sort } = query;
     const { plan } = table;
     const all = both(filter, sees);
-    const scans = all === undefined ? !isInOrder(sort, plan) : !isServed(all, plan);
+    const isOrdered = query.aggregate === undefined && isInOrder(sort, plan);
+    const scans = all === undefined ? !isOrdered : !isServed(all, plan);
     if (!scans || table.size <= this.#maxScan) return;
     const message = `This query would look at every record of ${plan.name}, which has more than ${this.#maxScan}.`;
     throw new AppError('SCAN_TOO_LARGE', message);

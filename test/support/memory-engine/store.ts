@@ -2,6 +2,7 @@ import type { JsonRecord, ListQuery, RelatedCondition, SelectedRelation } from '
 import type { Plan, TablePlan } from '../../../src/schema/plan.ts';
 import type { AuditReader } from '../../../src/store/audit.ts';
 import type {
+  Aggregate,
   Cell,
   Change,
   CommitResult,
@@ -81,6 +82,10 @@ export class MemoryStore implements Store {
 
   records(table: TablePlan, query: ListQuery): readonly StoredRecord[] {
     return this.#lists.records(table, query);
+  }
+
+  aggregate(table: TablePlan, query: ListQuery): Aggregate {
+    return { groups: this.#lists.aggregate(table, query), seq: this.lastSeq };
   }
 
   checkScan(table: TablePlan, query: ListQuery): void {

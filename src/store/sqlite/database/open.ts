@@ -1,12 +1,18 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { haveWords, stringsOf, type Word, wordText } from '../../../query/index.ts';
+import { haveWords, stringsOf, toUnits, type Word, wordText } from '../../../query/index.ts';
 import { removeForbiddenKeys } from '../../../schema/forbidden-key.ts';
 import { DamagedStoreError, StoreOpenError } from '../../open-errors.ts';
 import type { StoreOptions } from '../../store.ts';
 import { readStored } from '../migrate/saved.ts';
-import { CLEAN_JSON_FUNCTION, NUMBER_FUNCTION, WORD_TEXT_FUNCTION, WORDS_FUNCTION } from '../sql/index.ts';
+import {
+  CLEAN_JSON_FUNCTION,
+  NUMBER_FUNCTION,
+  UNITS_FUNCTION,
+  WORD_TEXT_FUNCTION,
+  WORDS_FUNCTION,
+} from '../sql/index.ts';
 
 /** Size of a file that is checked whole at every start, in about a tenth of a second. */
 const MAX_ALWAYS_CHECKED_BYTES = 64 * 1024 ** 2;
@@ -144,6 +150,12 @@ export function registerFunctions(db: Database.Database): void {
   db.function(CLEAN_JSON_FUNCTION, { deterministic: true }, (json) =>
     typeof json === 'string' ? removeForbiddenKeys(json) : json,
   );
+  db.aggregate(UNITS_FUNCTION, {
+    start: (): bigint | undefined => undefined,
+    step: (sum: bigint | undefined, value: unknown) => (value === null ? sum : (sum ?? 0n) + toUnits(Number(value))),
+    result: (sum: bigint | undefined) => (sum === undefined ? null : String(sum)),
+    deterministic: true,
+  });
   db.function(WORDS_FUNCTION, { deterministic: true }, (text, isList, words) => {
     if (typeof text !== 'string') return 0;
     return haveWords(stringsOf(text, Number(isList) === 1), JSON.parse(words as string) as readonly Word[]) ? 1 : 0;

@@ -3,6 +3,7 @@ import { AppError } from '../../../errors.ts';
 import {
   both,
   formatCursor,
+  type GroupTotals,
   isShownExactly,
   type ListQuery,
   type SelectedRelation,
@@ -28,6 +29,7 @@ import {
 } from '../sql/index.ts';
 import { LIMIT } from '../sql/limit.ts';
 import { NAMES, quote, recordsName, recordsTable } from '../sql/table-names.ts';
+import { SqliteAggregates } from './aggregates.ts';
 
 interface CompiledList {
   readonly statement: Statement;
@@ -57,6 +59,7 @@ export class SqliteLists {
   readonly #db: Database;
   readonly #statements: StatementCache;
   readonly #positions: StatementCache;
+  readonly #aggregates: SqliteAggregates;
   /** Statements of whole records. */
   readonly #rows: StatementCache;
   readonly #compiled = new WeakMap<ListQuery, CompiledList>();
@@ -73,6 +76,7 @@ export class SqliteLists {
     this.#statements = new StatementCache(db);
     this.#positions = new StatementCache(db, (statement) => statement.raw().safeIntegers());
     this.#rows = new StatementCache(db, (statement) => statement.raw());
+    this.#aggregates = new SqliteAggregates(db);
     this.#largestScan = largestScan;
   }
 
@@ -106,7 +110,14 @@ export class SqliteLists {
   }
 
   checkScan(table: TablePlan, query: ListQuery): void {
-    this.#compileRecords(table, query);
+    if (query.aggregate === undefined) this.#compileRecords(table, query);
+    else if (this.#aggregates.scans(table, query)) this.#checkSize(table, query);
+  }
+
+  /** Returns the totals of the records that match, by group. */
+  aggregate(table: TablePlan, query: ListQuery): GroupTotals[] {
+    this.checkScan(table, query);
+    return this.#aggregates.read(table, query);
   }
 
   related(selected: SelectedRelation, key: Cell): string {
@@ -199,9 +210,10 @@ export class SqliteLists {
   }
 
   /** Throws SCAN_TOO_LARGE for a scan of a large table, which would delay all other requests. */
-  #checkSize(table: TablePlan, { filter, sees }: ListQuery): void {
+  #checkSize(table: TablePlan, { filter, sees, aggregate }: ListQuery): void {
     if (this.#sizeOf(table) <= this.#largestScan) return;
-    const what = filter === undefined ? (sees === undefined ? 'sort' : 'rule of access') : 'filter';
+    const unfiltered = aggregate === undefined ? 'sort' : 'aggregate';
+    const what = filter === undefined ? (sees === undefined ? unfiltered : 'rule of access') : 'filter';
     throw new AppError(
       'SCAN_TOO_LARGE',
       `This ${what} would look at every record of ${table.exportName ?? table.name}, which has more than ${this.#largestScan}. Use fields with @indexed, or raise limits.scan.`,

@@ -1,3 +1,4 @@
+export { compileAggregateSql, UNITS_FUNCTION } from './aggregate.ts';
 export {
   compileFilterSql,
   compileRelatedTestSql,
