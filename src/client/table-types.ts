@@ -60,7 +60,7 @@ export type KeyOf<T> = T extends { readonly $key: infer K extends string } ? K :
 export type RelationsOf<T> = T extends { readonly $relations: infer L } ? L : {};
 export type FieldsOf<T> = Omit<RecordOf<T>, keyof RelationsOf<T>>;
 
-/** Whether nothing is known of the fields. */
+/** True where the fields of the table are not known. */
 export type IsUntyped<T> = unknown extends RecordOf<T> ? true : string extends keyof RecordOf<T> ? true : false;
 
 type Target<L> = L extends { readonly one: infer T } ? T : L extends { readonly many: infer T } ? T : never;

@@ -103,7 +103,7 @@ export class LocalAccounts implements Accounts {
     if (found !== undefined) return found;
     const version = this.#version;
     return thenOrNow(read(id), (item) => {
-      // What was read before a change is not kept after it.
+      // A value that was read before a change is dropped after it.
       if (item === undefined || version !== this.#version) return item;
       if (known.size >= MAX_CACHED_ITEMS) known.clear();
       known.set(id, item);

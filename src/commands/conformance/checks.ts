@@ -11,7 +11,7 @@ export interface ConformanceSubject extends Pick<PeerOptions, 'url' | 'token' | 
   readonly data: Message;
 }
 
-/** One rule of the specification. */
+/** Rule of the specification. */
 export interface ConformanceRule {
   /** Section of PROTOCOL.md. */
   readonly section: string;

@@ -17,7 +17,7 @@ const SECRET_BYTES = 32;
 interface InitRequest extends GivenChoices {
   readonly force: boolean;
   readonly install: boolean;
-  /** Whether the defaults are used for what was not given. */
+  /** True to ask nothing and to use the defaults. */
   readonly yes: boolean;
 }
 

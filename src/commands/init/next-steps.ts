@@ -5,11 +5,11 @@ export interface InitOutcome {
   readonly dir: string;
   readonly manager: string;
   readonly installed: boolean;
-  /** Whether package.json existed, so that it lacks the scripts of the template. */
+  /** True when package.json existed, so that it lacks the scripts of the template. */
   readonly hasOwnManifest: boolean;
 }
 
-/** What to type next, one command a line. */
+/** Commands to type next, one a line. */
 export function describeNextSteps({ dir, manager, installed, hasOwnManifest }: InitOutcome): string {
   const enter = dir === '' ? [] : [`cd ${quote(dir)}`];
   const run = hasOwnManifest ? ['npm install tablecast', 'npx tablecast dev'] : installing();

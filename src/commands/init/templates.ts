@@ -12,7 +12,7 @@ export const DEFAULT_TEMPLATE = 'minimal';
 /** npm leaves a file named `.gitignore` out of packages, so that templates have these names instead. */
 const DOT_FILES: Readonly<Record<string, string>> = { _gitignore: '.gitignore', _env: '.env' };
 
-/** What `{{name}}` stands for in the files of a template. */
+/** Values of the placeholders, such as `{{name}}`, in the files of a template. */
 export type Values = Readonly<Record<string, string>>;
 
 /** The files of a template, by their paths with `/`, with the values in place. */

@@ -83,7 +83,7 @@ function writeNew(path: string, text: string): boolean {
     return true;
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false;
-    // What was written before the disk was full.
+    // Files that were written before the disk was full.
     rmSync(path, { force: true });
     throw error;
   }

@@ -5,7 +5,7 @@ import { type Param, readInteger, readTime } from '../sql/types.ts';
 import type { PgAddress } from './address.ts';
 
 const CONNECT_TIMEOUT_MS = 5000;
-/** Milliseconds for which a statement may run: a list that takes longer would hold its connection for ever. */
+/** Milliseconds for which a statement may run. Without a bound, a slow list would never give its connection back. */
 const STATEMENT_TIMEOUT_MS = 60_000;
 /** Milliseconds that a write waits for a record which another transaction has changed. */
 const LOCK_TIMEOUT_MS = 500;
