@@ -34,8 +34,8 @@ export default defineConfig({
         'src/transports/transport.ts',
       ],
       reporter: ['text-summary', 'text'],
-      // Protocol v1, transactions and the data commands are tested through processes of their own, whose lines do not count.
-      thresholds: { lines: 90 },
+      // Users and flows on PostgreSQL, and moving records, are tested through processes of their own, whose lines do not count.
+      thresholds: { lines: 93 },
     },
   },
 });
