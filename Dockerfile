@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Image of the server. docs/deploy.md explains how to build and run it.
+# Image of the server. docs/how-to/operate/deploy.md explains how to build and run it.
 ARG NODE=22-bookworm-slim
 
 FROM node:${NODE} AS build

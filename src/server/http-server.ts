@@ -148,7 +148,7 @@ export async function createHttpServer(
   return app;
 }
 
-/** Registers the checks that every request has to pass, in this order; docs/security.md lists all of them. */
+/** Registers the checks that every request has to pass, in this order; docs/explanation/security.md lists all of them. */
 function registerFirstChecks(
   app: FastifyInstance,
   { limits, cors, ...config }: ServerConfig,

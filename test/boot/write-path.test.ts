@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { startServer } from '../../src/index.ts';
 import { ask } from '../support/http.ts';
 
-/** Files that one has to read to follow a PUT from the socket to the disk and back: docs/code-map.md, the path of a write. */
+/** Files that one has to read to follow a PUT from the socket to the disk and back: docs/contributing/code-map.md, the path of a write. */
 const MAX_PATH_FILES = 25;
 /** The same with the bystanders. */
 const MAX_EXECUTED_FILES = 42;
@@ -33,13 +33,13 @@ const BYSTANDERS: Readonly<Record<string, string>> = {
   'store/store.ts': 'types of the store, and two predicates on them',
 };
 
-const CODE_MAP = fileURLToPath(new URL('../../docs/code-map.md', import.meta.url));
+const CODE_MAP = fileURLToPath(new URL('../../docs/contributing/code-map.md', import.meta.url));
 
 /** Files that the code map lists for a PUT, in its order. */
 function filesOfCodeMap(): string[] {
   const [, section = ''] = readFileSync(CODE_MAP, 'utf8').split('### The files of a PUT\n');
   const [list = ''] = section.split('\n#', 1);
-  return [...list.matchAll(/\]\(\.\.\/src\/([^)]+)\)/g)].map(([, file]) => file as string);
+  return [...list.matchAll(/\]\(\.\.\/\.\.\/src\/([^)]+)\)/g)].map(([, file]) => file as string);
 }
 
 const SCHEMA = 'type Message @table @export { id: ID! @primaryKey, title: String! }';

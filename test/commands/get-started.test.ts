@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { installPacked, type PackedInstall } from '../support/packed.ts';
 import { until } from '../support/wait.ts';
 
-const DOCS = resolve(import.meta.dirname, '../../docs');
+const DOCS = resolve(import.meta.dirname, '../../docs/tutorials');
 const WAIT = { timeout: 30_000 };
 const run = promisify(execFile);
 
@@ -85,7 +85,7 @@ describe('the tarballs', () => {
   });
 });
 
-describe('docs/get-started.md', () => {
+describe('docs/tutorials/get-started.md', () => {
   test('every command does what the page says', { timeout: 120_000 }, async () => {
     const blocks = await readBlocks('get-started.md');
     const next = (language: string): string => {

@@ -16,8 +16,8 @@ test('every key is in snake_case, unique and has a description', () => {
   expect(CONFIG_KEYS.filter(({ key }) => key.what.length < 10)).toEqual([]);
 });
 
-test('the tables in docs/configuration.md are made from the keys', () => {
-  const docs = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
+test('the tables in docs/reference/configuration.md are made from the keys', () => {
+  const docs = readFileSync(new URL('../../docs/reference/configuration.md', import.meta.url), 'utf8');
   const tables = docs.match(/(^\|.*\n)+/gm)?.map((table) => table.trim());
   expect(tables).toEqual([formatKeyTable('app'), formatKeyTable('server')]);
 });

@@ -5,10 +5,10 @@ import { PUBLISH_KEYS, QUEUE_KEYS, RABBIT_KEYS } from '../../src/connectors/rabb
 import { formatFlatKeys } from '../support/key-table.ts';
 
 test.each([
-  ['connectors-http.md', [formatFlatKeys(REQUEST_KEYS), formatFlatKeys(HTTP_KEYS)]],
-  ['connectors-rabbitmq.md', [formatFlatKeys(RABBIT_KEYS), formatFlatKeys(QUEUE_KEYS), formatFlatKeys(PUBLISH_KEYS)]],
-])('the tables of keys in docs/%s are those of the keys', (file, expected) => {
-  const docs = readFileSync(new URL(`../../docs/${file}`, import.meta.url), 'utf8');
+  ['http.md', [formatFlatKeys(REQUEST_KEYS), formatFlatKeys(HTTP_KEYS)]],
+  ['rabbitmq.md', [formatFlatKeys(RABBIT_KEYS), formatFlatKeys(QUEUE_KEYS), formatFlatKeys(PUBLISH_KEYS)]],
+])('the tables of keys in docs/reference/connectors/%s are those of the keys', (file, expected) => {
+  const docs = readFileSync(new URL(`../../docs/reference/connectors/${file}`, import.meta.url), 'utf8');
   const tables = docs.match(/(^\|.*\n)+/gm)?.map((table) => table.trim()) ?? [];
   expect(tables.filter((table) => table.startsWith('| key |'))).toEqual(expected);
 });

@@ -219,8 +219,8 @@ describe('rights that are taken away', () => {
   });
 });
 
-test('the recipe of docs/access.md gives each user their own records', async () => {
-  const docs = readFileSync(new URL('../../docs/access.md', import.meta.url), 'utf8');
+test('the recipe of docs/reference/auth/access.md gives each user their own records', async () => {
+  const docs = readFileSync(new URL('../../docs/reference/auth/access.md', import.meta.url), 'utf8');
   const schema = /### Give each user their own records[\s\S]*?```graphql\n([\s\S]*?)```/.exec(docs)?.[1] ?? '';
   await using own = await startServer({ schema, config: `${BASE_CONFIG}auth: { jwt: { secret: ${SECRET} } }\n` });
   const as = (sub: string) => ({ headers: { authorization: `Bearer ${tokenOf(sub)}` } });

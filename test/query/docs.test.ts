@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { NAMED_OPERATORS } from '../../src/query/syntax/operators.ts';
 import { list, openProducts } from './products.ts';
 
-const text = readFileSync(new URL('../../docs/queries.md', import.meta.url), 'utf8');
+const text = readFileSync(new URL('../../docs/reference/api/queries.md', import.meta.url), 'utf8');
 
 test('every request of the documentation is valid', () => {
   const db = openProducts();

@@ -146,7 +146,7 @@ describe('the migration', () => {
 });
 
 test('the documentation names every function, and its schema is one', () => {
-  const text = readFileSync(new URL('../../docs/computed-fields.md', import.meta.url), 'utf8');
+  const text = readFileSync(new URL('../../docs/reference/schema/computed-fields.md', import.meta.url), 'utf8');
   const [, table = ''] = /\| function \| gives \|\n((?:\|.*\n)+)/.exec(text) ?? [];
   const named = [...table.matchAll(/`(\w+)\(/g)].map(([, name]) => name);
   expect(new Set(named)).toEqual(new Set(FUNCTIONS.keys()));

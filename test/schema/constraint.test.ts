@@ -212,7 +212,7 @@ describe('an error of @check is reported with its location', () => {
 });
 
 test('the schema and the rules of the documentation are valid', () => {
-  const text = readFileSync(new URL('../../docs/constraints.md', import.meta.url), 'utf8');
+  const text = readFileSync(new URL('../../docs/reference/schema/constraints.md', import.meta.url), 'utf8');
   const [, schema = ''] = /```graphql\n([\s\S]*?)```/.exec(text) ?? [];
   expect(tableOf(schema).checks).toHaveLength(2);
   const [, section = ''] = /## Rules of records([\s\S]*?)## Records/.exec(text) ?? [];

@@ -4,7 +4,7 @@ import { type ConfigKey, type KeyScope, toSnakeCase } from '../../src/config/key
 
 const HEAD = ['| key | type | default | what |', '| --- | --- | --- | --- |'];
 
-/** Formats the keys of a scope as a Markdown table, for docs/configuration.md. */
+/** Formats the keys of a scope as a Markdown table, for docs/reference/configuration.md. */
 export function formatKeyTable(scope: KeyScope): string {
   const rows = CONFIG_KEYS.filter((listed) => listed.scope === scope).map(formatRow);
   return [...HEAD, ...rows].join('\n');

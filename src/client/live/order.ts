@@ -5,7 +5,7 @@ export interface Entry<R> {
   readonly record: R;
 }
 
-/** Makes the comparison of a list with this `sort=` (docs/queries.md): null first, ties by primary key. */
+/** Makes the comparison of a list with this `sort=` (docs/reference/api/queries.md): null first, ties by primary key. */
 export function makeOrder<R>(sort = ''): (a: Entry<R>, b: Entry<R>) => number {
   const fields = sort
     .split(',')

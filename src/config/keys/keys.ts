@@ -119,7 +119,7 @@ const AUTH_KEYS: Keys<AuthSettings> = {
 };
 
 /**
- * Keys of an application in config.yaml. Parsing, suggestions, defaults and docs/configuration.md come from this table and
+ * Keys of an application in config.yaml. Parsing, suggestions, defaults and docs/reference/configuration.md come from this table and
  * SERVER_KEYS; in the file a name is in snake_case.
  */
 export const APP_KEYS: Keys<AppSettings> = {
@@ -143,8 +143,8 @@ export const APP_KEYS: Keys<AppSettings> = {
   routesPrefix: pathKey('/api', {
     what: 'Path of the routes: behind `/{app_id}` and, for the default application, also without it',
   }),
-  connectors: sectionKey({ what: 'Connections to clients and other systems, by name: see flows.md' }),
-  flows: sectionKey({ what: 'Flows of events from one connector to others, by name: see flows.md' }),
+  connectors: sectionKey({ what: 'Connections to clients and other systems, by name: see [Flows](flows.md)' }),
+  flows: sectionKey({ what: 'Flows of events from one connector to others, by name: see [Flows](flows.md)' }),
   deadLetters: {
     retention: durationKey(
       '30d',
@@ -165,7 +165,7 @@ export const APP_KEYS: Keys<AppSettings> = {
   ),
   dataDir: textKey('data', { what: 'Folder of the stored data, relative to the application folder or absolute' }),
   store: storeKey({
-    what: 'URL of a PostgreSQL database that stores records, log, users and the state of flows: see postgresql.md',
+    what: 'URL of a PostgreSQL database that stores records, log, users and the state of flows: see [PostgreSQL](../how-to/operate/postgresql.md)',
     shownDefault: 'none: the embedded store in `data_dir`',
   }),
   storePool: countKey(

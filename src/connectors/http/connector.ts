@@ -21,7 +21,7 @@ import { type HttpOperation, isOperation, parseOperation, shapeOf } from './oper
 import { RequestSources, sectionOf } from './source.ts';
 import { WEBHOOK_METHODS, WebhookTargets } from './target.ts';
 
-/** Requests as sources of flows, and webhooks as targets: docs/connectors-http.md. */
+/** Requests as sources of flows, and webhooks as targets: docs/reference/connectors/http.md. */
 export const httpConnector: ConnectorType<HttpSettings> = {
   keys: HTTP_KEYS,
   isBuiltIn: true,

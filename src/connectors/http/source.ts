@@ -24,7 +24,7 @@ interface RequestSource extends DescribedRequest {
 
 type OnRequest = ReturnType<typeof makeAuthentication>;
 
-/** Serves requests that start flows: docs/connectors-http.md. */
+/** Serves requests that start flows: docs/reference/connectors/http.md. */
 export class RequestSources {
   readonly #context: ConnectorContext;
   readonly #sources: RequestSource[] = [];

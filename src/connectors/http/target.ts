@@ -21,7 +21,7 @@ const RETRYABLE: ReadonlySet<number> = new Set([408, 425, 429]);
 /** Bound of the delay that an answer may request. */
 const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 
-/** Sends the output of flows to an address: docs/connectors-http.md. */
+/** Sends the output of flows to an address: docs/reference/connectors/http.md. */
 export class WebhookTargets {
   readonly #settings: HttpSettings;
   readonly #context: Pick<ConnectorContext, 'name' | 'log'>;

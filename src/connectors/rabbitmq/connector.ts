@@ -25,7 +25,7 @@ import {
 import { Consumer, queueOf } from './source.ts';
 import { Publisher, publishDelivery } from './target.ts';
 
-/** Messages of a RabbitMQ broker as sources and targets of flows: docs/connectors-rabbitmq.md. */
+/** Messages of a RabbitMQ broker as sources and targets of flows: docs/reference/connectors/rabbitmq.md. */
 export const rabbitmqConnector: ConnectorType<RabbitSettings> = {
   keys: RABBIT_KEYS,
   sources: {

@@ -11,7 +11,7 @@ import { RoomConnector } from './room-connector.ts';
 import { CONNECTION_EVENTS, checkRoomSettings, ROOM_TARGETS, type RoomSettings, roomKeys } from './settings.ts';
 import { RoomStream } from './stream.ts';
 
-/** `type: sse`: Server-Sent Events (WHATWG HTML §9.2) with rooms. docs/rooms.md */
+/** `type: sse`: Server-Sent Events (WHATWG HTML §9.2) with rooms. docs/reference/connectors/rooms.md */
 export const SSE: ConnectorType<RoomSettings> = {
   keys: roomKeys({ path: '/events' }),
   sources: { named: CONNECTION_EVENTS },

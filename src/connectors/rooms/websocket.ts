@@ -30,7 +30,7 @@ const KEYS: FlatKeys<WebSocketSettings> = {
   pongTimeout: durationKey('10s', { what: 'How long a client may take to answer a ping before it is disconnected' }),
 };
 
-/** `type: websocket`: a WebSocket (RFC 6455) with rooms, whose messages go to flows. docs/rooms.md */
+/** `type: websocket`: a WebSocket (RFC 6455) with rooms, whose messages go to flows. docs/reference/connectors/rooms.md */
 export const WEBSOCKET: ConnectorType<WebSocketSettings> = {
   keys: KEYS,
   sources: { named: { message: MESSAGE, ...CONNECTION_EVENTS } },

@@ -30,7 +30,7 @@ interface RouteMount {
   readonly onRequest: ReturnType<typeof makeAuthentication>[];
 }
 
-/** Creates the transport of routes in code: docs/routes.md. */
+/** Creates the transport of routes in code: docs/reference/routes.md. */
 export const createRoutesTransport: TransportFactory = (context) => new Routes(context);
 
 export class Routes implements Transport {
