@@ -1,11 +1,8 @@
 import type { AuditConfig } from '../../config/config.ts';
-import { withoutForbiddenKeys } from '../../schema/forbidden-key.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import {
   ACTOR_TYPES,
-  type Actor,
   AUDITED_OPS,
-  type AuditEntry,
   type AuditedOp,
   type AuditPage,
   type AuditQuery,
@@ -13,6 +10,7 @@ import {
   auditName,
 } from '../audit.ts';
 import type { AuditedWrite, AuditWriter } from '../rows/apply-write.ts';
+import { AUDIT_COLUMNS, type AuditRow, toAuditPage, toAuditRow } from '../rows/audit-row.ts';
 import { ChangeCodec } from '../rows/change-codec.ts';
 import type { Readers } from './database/readers.ts';
 import type { SendSql } from './database/session.ts';
@@ -20,16 +18,11 @@ import { finalSeq } from './records/table.ts';
 import type { PgStatement } from './sql/params.ts';
 import { type Param, toArray } from './sql/types.ts';
 
-const COLUMNS = 'seq, op, tbl, id, actor, sub, roles, api_key, changes';
-const SERVER: Actor = { type: 'server' };
-/** Characters of the changes on one page; the entry that reaches the maximum is the last. */
-const MAX_PAGE_CHARS = 4 * 1024 ** 2;
-
 /** Audit entries of one table in an open commit. */
 export class PgAudit implements AuditWriter {
   readonly #name: string;
   readonly #codec: ChangeCodec;
-  readonly #rows: Param[][] = [];
+  readonly #rows: AuditRow[] = [];
 
   constructor(table: TablePlan) {
     this.#name = auditName(table);
@@ -44,17 +37,9 @@ export class PgAudit implements AuditWriter {
     this.#rows.length = mark;
   }
 
-  append(seq: number, op: AuditedOp, { write: { id, by = SERVER }, before, after }: AuditedWrite): void {
-    const roles = by.roles === undefined ? null : JSON.stringify(by.roles);
-    const author = [ACTOR_TYPES.indexOf(by.type), by.sub ?? null, roles, by.key ?? null];
-    this.#rows.push([
-      seq,
-      AUDITED_OPS.indexOf(op),
-      this.#name,
-      String(id),
-      ...author,
-      this.#codec.toJson(before, after),
-    ]);
+  append(seq: number, op: AuditedOp, { write: { id, by }, before, after }: AuditedWrite): void {
+    const entry = { seq, op, table: this.#name, id: String(id), changes: this.#codec.toJson(before, after) };
+    this.#rows.push(toAuditRow(entry, by));
   }
 
   statements(): PgStatement[] {
@@ -65,7 +50,7 @@ export class PgAudit implements AuditWriter {
     const rest = cells.slice(1).map((cell) => `u.${cell}`);
     return [
       {
-        sql: `INSERT INTO audit (${COLUMNS}) SELECT ${finalSeq('u.c0')}, ${rest.join(', ')} FROM unnest(${arrays}) AS u(${cells.join(', ')})`,
+        sql: `INSERT INTO audit (${AUDIT_COLUMNS}) SELECT ${finalSeq('u.c0')}, ${rest.join(', ')} FROM unnest(${arrays}) AS u(${cells.join(', ')})`,
         params: types.map((_, index) => toArray(this.#rows.map((row) => row[index] as Param))),
       },
     ];
@@ -91,22 +76,10 @@ export class PgAuditLog implements AuditReader {
     const end = await this.#endOfScan(query);
     const { sql, params } = compileConditions(query, [end ?? -1]);
     const { rows } = await this.#readers.send(
-      `SELECT ${COLUMNS} FROM audit WHERE ${sql} AND seq > $1 ORDER BY seq DESC LIMIT ${query.limit + 1}`,
+      `SELECT ${AUDIT_COLUMNS} FROM audit WHERE ${sql} AND seq > $1 ORDER BY seq DESC LIMIT ${query.limit + 1}`,
       params,
     );
-    const entries: AuditEntry[] = [];
-    let size = 0;
-    for (const row of rows) {
-      const last = entries.at(-1);
-      if (last !== undefined && (entries.length === query.limit || size > MAX_PAGE_CHARS)) {
-        return { entries, next: last.seq };
-      }
-      const entry = parseEntry(row as unknown as AuditRow);
-      entries.push(entry);
-      size += entry.changes.length;
-    }
-    // The entry at `end` was not read.
-    return end === undefined ? { entries } : { entries, next: end + 1 };
+    return toAuditPage(rows as unknown as Iterable<AuditRow>, query.limit, end);
   }
 
   /** Removes up to `limit` entries past retention; true when more are left. */
@@ -147,26 +120,4 @@ function compileConditions(query: Omit<AuditQuery, 'limit'>, first: readonly Par
   const given = conditions.filter(([, value]) => value !== undefined);
   const sql = given.map(([condition, value]) => `${condition} $${params.push(value as Param)}`);
   return { sql: sql.length === 0 ? 'true' : sql.join(' AND '), params };
-}
-
-type AuditRow = readonly [
-  seq: number,
-  op: number,
-  table: string,
-  id: string,
-  actor: number,
-  sub: string | null,
-  roles: string | null,
-  key: string | null,
-  changes: string,
-];
-
-function parseEntry([seq, op, table, id, actor, sub, roles, key, changes]: AuditRow): AuditEntry {
-  const by: Actor = {
-    type: ACTOR_TYPES[actor] as Actor['type'],
-    ...(sub === null ? {} : { sub }),
-    ...(roles === null ? {} : { roles: JSON.parse(roles) as string[] }),
-    ...(key === null ? {} : { key }),
-  };
-  return { seq, by, op: AUDITED_OPS[op] as AuditedOp, table, id, changes: withoutForbiddenKeys(changes) };
 }

@@ -1,12 +1,9 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { AuditConfig } from '../../config/config.ts';
-import { withoutForbiddenKeys } from '../../schema/forbidden-key.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
 import {
   ACTOR_TYPES,
-  type Actor,
   AUDITED_OPS,
-  type AuditEntry,
   type AuditedOp,
   type AuditPage,
   type AuditQuery,
@@ -14,6 +11,7 @@ import {
   auditName,
 } from '../audit.ts';
 import type { AuditedWrite, AuditWriter } from '../rows/apply-write.ts';
+import { AUDIT_COLUMNS, type AuditRow, toAuditPage, toAuditRow } from '../rows/audit-row.ts';
 import { ChangeCodec } from '../rows/change-codec.ts';
 import type { Cell } from '../store.ts';
 import { StatementCache } from './database/statement-cache.ts';
@@ -24,16 +22,11 @@ const CREATE = `CREATE TABLE IF NOT EXISTS tablecast_audit (
   seq INTEGER PRIMARY KEY, op INTEGER NOT NULL, tbl TEXT NOT NULL COLLATE NOCASE, id TEXT NOT NULL,
   actor INTEGER NOT NULL, sub TEXT, roles TEXT, api_key TEXT, changes TEXT NOT NULL
 ) STRICT`;
-const COLUMNS = 'seq, op, tbl, id, actor, sub, roles, api_key, changes';
 /** Every index ends with the seq (the rowid), so that entries found by it are in order. */
 const INDEXES = [
   'CREATE INDEX IF NOT EXISTS "tablecast_audit.id" ON tablecast_audit (id)',
   'CREATE INDEX IF NOT EXISTS "tablecast_audit.sub" ON tablecast_audit (sub) WHERE sub IS NOT NULL',
 ];
-const SERVER: Actor = { type: 'server' };
-/** Characters of the changes on one page; the entry that reaches the maximum is the last. */
-const MAX_PAGE_CHARS = 4 * 1024 ** 2;
-
 export interface AuditOptions extends AuditConfig {
   /** Maximum of entries that a page may read one by one. */
   readonly largestScan: number;
@@ -59,19 +52,9 @@ export class TableAudit implements AuditWriter {
     this.#codec = new ChangeCodec(table.fields);
   }
 
-  append(seq: number, op: AuditedOp, { write: { id, by = SERVER }, before, after }: AuditedWrite): void {
-    const roles = by.roles === undefined ? null : JSON.stringify(by.roles);
-    this.#append.run(
-      seq,
-      AUDITED_OPS.indexOf(op),
-      this.#name,
-      String(id),
-      ACTOR_TYPES.indexOf(by.type),
-      by.sub ?? null,
-      roles,
-      by.key ?? null,
-      this.#codec.toJson(before, after),
-    );
+  append(seq: number, op: AuditedOp, { write: { id, by }, before, after }: AuditedWrite): void {
+    const entry = { seq, op, table: this.#name, id: String(id), changes: this.#codec.toJson(before, after) };
+    this.#append.run(...toAuditRow(entry, by));
   }
 }
 
@@ -114,20 +97,9 @@ export class AuditLog implements AuditReader {
   page(query: AuditQuery): AuditPage {
     const end = this.#endOfScan(query);
     const { sql, params } = compileConditions(query);
-    const statement = `SELECT ${COLUMNS} FROM tablecast_audit WHERE ${sql} AND seq > ? ORDER BY seq DESC`;
+    const statement = `SELECT ${AUDIT_COLUMNS} FROM tablecast_audit WHERE ${sql} AND seq > ? ORDER BY seq DESC`;
     const rows = this.#entries.get(statement).iterate(...params, end ?? -1);
-    const entries: AuditEntry[] = [];
-    let size = 0;
-    for (const row of rows) {
-      const last = entries.at(-1);
-      if (last !== undefined && (entries.length === query.limit || size > MAX_PAGE_CHARS))
-        return { entries, next: last.seq };
-      const entry = parseEntry(row as AuditRow);
-      entries.push(entry);
-      size += entry.changes.length;
-    }
-    // The entry at `end` was not read.
-    return end === undefined ? { entries } : { entries, next: end + 1 };
+    return toAuditPage(rows as Iterable<AuditRow>, query.limit, end);
   }
 
   /** Removes up to `limit` entries past retention; true when more are left. */
@@ -179,26 +151,4 @@ function compileConditions(query: Omit<AuditQuery, 'limit'>): {
     sql: given.length === 0 ? 'true' : given.map(([sql]) => sql).join(' AND '),
     params: given.map(([, value]) => value as Cell),
   };
-}
-
-type AuditRow = readonly [
-  seq: number,
-  op: number,
-  table: string,
-  id: string,
-  actor: number,
-  sub: string | null,
-  roles: string | null,
-  key: string | null,
-  changes: string,
-];
-
-function parseEntry([seq, op, table, id, actor, sub, roles, key, changes]: AuditRow): AuditEntry {
-  const by: Actor = {
-    type: ACTOR_TYPES[actor] as Actor['type'],
-    ...(sub === null ? {} : { sub }),
-    ...(roles === null ? {} : { roles: JSON.parse(roles) as string[] }),
-    ...(key === null ? {} : { key }),
-  };
-  return { seq, by, op: AUDITED_OPS[op] as AuditedOp, table, id, changes: withoutForbiddenKeys(changes) };
 }

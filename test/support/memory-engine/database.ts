@@ -78,7 +78,7 @@ export class MemoryDatabase {
     return table;
   }
 
-  /** Tables that have left the schema keep their records and entries, and give them to nobody. */
+  /** Tables that have left the schema keep their records and entries, which are no longer served. */
   tables(): IterableIterator<MemoryTable> {
     return this.#tables.values();
   }
