@@ -135,7 +135,7 @@ function openTrail(
   server: ServerConfig,
 ): AuditTrail | undefined {
   if (log === undefined || !parts.plan.tables.some(({ audited }) => audited)) return undefined;
-  const readers = typeof auth === 'object' ? 'admins' : isPrivate(server) ? 'everybody' : 'nobody';
+  const readers = typeof auth === 'object' ? 'admins' : isPrivate(server) ? 'anyone' : 'none';
   return new AuditTrail({ ...parts, log, readers });
 }
 

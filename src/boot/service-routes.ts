@@ -104,7 +104,7 @@ function clientPaths(opened: readonly OpenApp[]): string[] {
   });
 }
 
-/** Returns what the start page lists: applications whose API is documented to everybody. */
+/** Returns what the start page lists: applications whose API is documented for anonymous callers. */
 function listApps(opened: readonly OpenApp[]): ListedApp[] {
   return opened
     .filter(({ config }) => config.docs)

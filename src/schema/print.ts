@@ -43,7 +43,9 @@ function describeWeb(app: AppConfig, url: string): string[] {
 
 function describeAudit({ tables }: Plan, { server, app: { auth, audit } }: Config, url: string): string[] {
   if (!tables.some(({ audited }) => audited)) return [];
-  const others = isPrivate(server) ? 'for everybody on this machine' : 'for nobody, since there is no auth';
+  const others = isPrivate(server)
+    ? 'for every caller on this machine'
+    : 'denied to all callers, since there is no auth';
   const readers = typeof auth === 'object' ? `for the role ${auth.adminRole}` : others;
   return [`  audit    ${url} ${readers}; kept ${formatDuration(audit.retention)}, ${audit.maxCount} entries at most`];
 }
@@ -119,7 +121,7 @@ function describeAccess({ access, fields }: TablePlan): string[] {
 }
 
 function describeRules(rules: readonly RuleText[]): string {
-  return rules.length === 0 ? 'nobody' : rules.map(({ text }) => text).join('  or  ');
+  return rules.length === 0 ? 'denied to all' : rules.map(({ text }) => text).join('  or  ');
 }
 
 /** Returns a sentence for each transport that an exported table does not have; the start-up log prints them, too. */

@@ -27,7 +27,7 @@ describe('what a caller may do', () => {
       '  read      yes   public',
       '  create    yes   authenticated',
       '  update    some  records with members.userId==$auth.sub',
-      '  delete    no    nobody',
+      '  delete    no    denied to all',
       '  subscribe no    no rule names it',
       '  publish   no    no rule names it',
       '  plan: read no, not by editor',

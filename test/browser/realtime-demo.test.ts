@@ -135,7 +135,7 @@ inBrowser('the demo in two windows', (browser) => {
     await expectTitles([window], ['Two', 'One']);
   });
 
-  it.each(TRANSPORTS)('tells the other window, and only that, that somebody is typing (%s)', async (transport) => {
+  it.each(TRANSPORTS)('shows in the other window, and only there, that a user is typing (%s)', async (transport) => {
     await using demo = await Demo.start(browser());
     await demo.put('one', 'One');
     const here = await demo.open(transport);

@@ -59,7 +59,7 @@ describe('a connector of event streams', () => {
     expect(none.retry).toBeGreaterThanOrEqual(1000);
   });
 
-  test('whoever reads the bytes sees comments that keep the stream alive', async () => {
+  test('the bytes of a stream contain comments that keep it alive', async () => {
     await using house = await open(', ping_interval: 50ms');
     const { type, text } = await read(`${house.origin}/events?room=a`, (it) => it.includes('keepalive'));
     expect(type).toMatch(/^text\/event-stream/);

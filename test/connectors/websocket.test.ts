@@ -84,11 +84,15 @@ describe('a WebSocket connector', () => {
   });
 
   test.each([
-    [', port: 3001', '', 'connectors.ws on host "0.0.0.0" can be reached from other machines, and nobody is asked'],
+    [
+      ', port: 3001',
+      '',
+      'connectors.ws on host "0.0.0.0" can be reached from other machines, where callers are not authenticated',
+    ],
     [', port: 3001, host: 10.0.0.1', '', 'connectors.ws on host "10.0.0.1" can be reached from other machines'],
     [', host: 127.0.0.1', '', 'connectors.ws.host is for a connector with a port of its own'],
-    [', access: authenticated', '', 'connectors.ws.access: nobody can show who they are here'],
-    [', join: authenticated', 'auth: none\n', 'connectors.ws.join: nobody can show who they are here'],
+    [', access: authenticated', '', 'connectors.ws.access: callers cannot authenticate here'],
+    [', join: authenticated', 'auth: none\n', 'connectors.ws.join: callers cannot authenticate here'],
     [', ping_interval: 5', '', 'connectors.ws.ping_interval'],
     [', rooms: 5', '', 'unknown key "connectors.ws.rooms"'],
   ])('refuses %s with %j', async (keys, config, message) => {
@@ -128,7 +132,7 @@ describe('a WebSocket connector', () => {
     expect([gone.length, house.connector.status().connections]).toEqual([2, 0]);
   });
 
-  test('whoever does not answer when it stops is cut off', async () => {
+  test('a client that does not answer when it stops is disconnected', async () => {
     const gone: unknown[] = [];
     await using house = await open(', port: 0, host: 127.0.0.1', '', { disconnect: () => gone.push(1) });
     using client = await RawWs.open(house.port, '/ws', { answerClose: false });
@@ -148,7 +152,7 @@ describe('a WebSocket connector', () => {
     expect((await client.closed).code).toBe(1001);
   });
 
-  test('whoever is being closed is in no room any more, however long that takes', async () => {
+  test('a connection that is being closed is in no room any more, however long that takes', async () => {
     await using house = await open(', presence: true', 'limits: {messages_per_second: 1, messages_burst: 2}\n');
     using flood = await RawWs.open(house.port, '/ws?user_id=ann', { answerClose: false });
     for (let n = 0; n < 3; n++) flood.send({ payload: '{"type":"join_room","room":"a"}' });
@@ -346,7 +350,7 @@ describe('rooms', () => {
     expect(clients.map((client) => messages(client).length)).toEqual([2, 2, 1]);
   });
 
-  test('a room that nobody is in is no failure, and no room at all is one', async () => {
+  test('an empty room is no failure, and no room at all is one', async () => {
     await using house = await open();
     expect(await house.send('send_to_room', {}, 'empty')).toEqual({ delivered: 0 });
     for (const target of [undefined, '', null, {}, 'x'.repeat(129)]) {
@@ -356,7 +360,7 @@ describe('rooms', () => {
     await expect(house.send('send_to_user', {}, undefined)).rejects.toThrow('The user to send to is missing');
   });
 
-  test('a user is reached at all of his connections, and is who the client says where nobody is asked', async () => {
+  test('a user is reached at all of their connections, and without auth is who the client says', async () => {
     await using house = await open();
     const [one, two, bob, nobody] = await Promise.all(
       ['?user_id=ann', '?user_id=ann', '?user_id=bob', '?user_id='].map((query) =>
@@ -452,7 +456,7 @@ test('routes in code tell connections something', async () => {
   expect(messages(bob).map(({ data }) => data)).toEqual(['two', 3]);
 });
 
-test('what a flow has sent on is no message to its sender: with a ref he is told how many had it', async () => {
+test('what a flow has sent on is no message to its sender, who with a ref gets the number of receivers', async () => {
   let house: RoomHostHarness | undefined;
   await using opened = await open('', '', {
     message: ({ input: { text } }) => house?.send('broadcast', { text }),

@@ -50,7 +50,7 @@ async function readAll(server: TestServer): Promise<Json[]> {
   }
 }
 
-test('after kill -9 the audit log has exactly one entry for each acknowledged write, and none that nobody sent', {
+test('after kill -9 the audit log has exactly one entry for each acknowledged write, and none that was not sent', {
   timeout: 90_000,
 }, async () => {
   await using server = await startServer({ schema: SCHEMA, config: CONFIG });

@@ -81,7 +81,7 @@ async function head(): Promise<number> {
 }
 
 describe('the audit log', () => {
-  test('names whoever has written, through whichever door', async () => {
+  test('names the author of each write, through every transport', async () => {
     const since = await head();
     await write('ada', 'POST', 'Note', { id: 'rest', text: 'x', pin: 's3cret' });
     await write('ben', 'PATCH', 'Note/rest', { text: 'two', pin: 'other' });
@@ -170,7 +170,7 @@ describe('the audit log', () => {
 });
 
 describe('the audit log is for admins', () => {
-  test('and for nobody else, over plain HTTP alone', async () => {
+  test('and for no other caller, over plain HTTP alone', async () => {
     for (const path of [server.url('audit'), `${server.origin}/audit`]) {
       const nobody = await ask('GET', path);
       expect([nobody.status, nobody.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
@@ -270,7 +270,7 @@ test('two applications have an audit log each, and none without a name', async (
   expect((await ask('GET', `${both.origin}/audit`)).status).toBe(404);
 });
 
-test('behind a proxy nobody reads the audit log of an application without auth', async () => {
+test('behind a proxy no caller reads the audit log of an application without auth', async () => {
   const schema = 'type T @table @audit @export { id: ID! @primaryKey }';
   await using open = await startServer({ schema, config: `${BASE_CONFIG}trust_proxy: true\n` });
   const answer = await open.ask('GET', 'audit');

@@ -38,7 +38,7 @@ describe('who is asking', () => {
     expect(lines).toMatchObject([{ msg: 'authentication is on', app: 'my-app', auth: 'HS256 tokens by a secret' }]);
   });
 
-  test('is nobody without a token, which /auth/me answers with 401', async () => {
+  test('is anonymous without a token, which /auth/me answers with 401', async () => {
     const answer = await server.ask('GET', 'auth/me');
     expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
     expect(answer.record.code).toBe('UNAUTHORIZED');
@@ -53,7 +53,7 @@ describe('who is asking', () => {
     expect(socket.isOpen).toBe(true);
   });
 
-  test('gets 401 where somebody might be allowed, and 403 when it is known who asks', async () => {
+  test('gets 401 where a login might help, and 403 when it is logged in', async () => {
     const anonymous = await server.ask('GET', 'Locked');
     expect([anonymous.status, anonymous.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
     expect(anonymous.record.code).toBe('UNAUTHORIZED');

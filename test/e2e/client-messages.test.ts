@@ -136,7 +136,7 @@ describe('messages from the client', { timeout: 120_000 }, () => {
     expect(exit.stderr).toContain('message_type');
   });
 
-  test('a bad message gets an error, nobody else sees it, and the next good one works', async () => {
+  test('a bad message gets an error, no other client sees it, and the next good one works', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     using other = await WsClient.subscribe(server.wsUrl('Message'));
@@ -172,7 +172,7 @@ describe('messages from the client', { timeout: 120_000 }, () => {
     expect((await server.ask('GET', 'Message')).records.map((found) => found.id)).toEqual(['good']);
   });
 
-  test('a binary frame gets an error, nobody else sees it, and the socket stays open', async () => {
+  test('a binary frame gets an error, no other client sees it, and the socket stays open', async () => {
     await using server = await startServer();
     using client = await WsClient.subscribe(server.wsUrl('Message'));
     using other = await WsClient.subscribe(server.wsUrl('Message'));

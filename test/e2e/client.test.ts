@@ -160,7 +160,7 @@ describe('live lists of the shipped client', { timeout: 120_000 }, () => {
     }
   });
 
-  test('are read by id, told to whoever asks, and closed with their client', async () => {
+  test('are read by id, reported to listeners, and closed with their client', async () => {
     await using server = await startServer({ schema: SCHEMA });
     const client = open(server);
     await client.tables.Message.create(['a', 'b', 'c'].map((id) => ({ id, title: id })));

@@ -80,7 +80,7 @@ describe('hooks and who is asking', () => {
     expect(await told()).toEqual(['create mine', 'update mine', 'delete mine']);
   });
 
-  test('cannot write for somebody what he may not write', async () => {
+  test('cannot write for a caller what that caller may not write', async () => {
     const json = { text: 'checked' };
     expect((await server.ask('POST', 'Task', { json, ...as('ann') })).record).toMatchObject({ code: 'FORBIDDEN' });
     expect((await server.ask('POST', 'Task', { json, ...as('rob', { roles: ['reviewer'] }) })).status).toBe(201);

@@ -59,7 +59,7 @@ describe('tokens of an issuer with a JWKS URL', () => {
     expect([stream.status, socket.socket.protocol, waiting.length]).toEqual([200, TOKEN, 0]);
   });
 
-  test('are none when somebody else has signed them', async () => {
+  test('are none when signed with another key', async () => {
     const other = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const forged = sign({ alg: 'RS256', kid: 'k1' }, { sub: 'ann', exp: inSeconds(600) }, rsa(other.privateKey));
     expect((await server.ask('GET', 'auth/me', bearer(forged))).status).toBe(401);

@@ -76,7 +76,7 @@ describe('a stream whose token expires', () => {
     expect(times.filter((time) => time >= exp * 1000)).toEqual([]);
   });
 
-  test('is not ended by a token that is valid for months, nor one of nobody', async () => {
+  test('is not ended by a token that is valid for months, nor is an anonymous one', async () => {
     const far = bearer(accessToken('ann', { exp: inSeconds(100 * 86_400) }));
     using socket = await WsClient.subscribe(server.wsUrl('Note/far'), far);
     using stream = await SseClient.subscribe(server.url('Note/far'), far);
@@ -140,7 +140,7 @@ describe('a newer token on an open WebSocket', () => {
     expect(server.stdout).not.toContain(bad.slice(0, 30));
   });
 
-  test('does not make somebody of nobody', async () => {
+  test('does not give an anonymous stream an identity', async () => {
     using socket = await WsClient.subscribe(server.wsUrl('Note'));
     socket.send({ type: 'auth', token: accessToken('ann'), ref: 1 });
     expect(await socket.control('error', 1)).toMatchObject({ code: 'FORBIDDEN' });

@@ -13,7 +13,7 @@ async function open(url: string, options: WsOptions = {}): Promise<WsClient> {
 
 const numbers = async (client: WsClient, count: number) => (await toldAfter(client, count)).map(({ data }) => data?.n);
 
-test('what is sent to a user reaches all of his connections, and nobody else', async () => {
+test('what is sent to a user reaches all of their connections, and no other', async () => {
   await using server = await startRoomsServer();
   const url = server.wsUrl('ws');
   const [phone, laptop] = [await open(`${url}?user_id=ann&on=phone`), await open(`${url}?on=laptop&user_id=ann`)];
@@ -42,7 +42,7 @@ test('what is sent to a user reaches all of his connections, and nobody else', a
   );
 });
 
-test('with auth the user is the subject of the token, and `?user_id=` is nobody', async () => {
+test('with auth the user is the subject of the token, and `?user_id=` is ignored', async () => {
   const config = `auth: {jwt: {secret: ${SECRET}}}\n`;
   await using server = await startRoomsServer({ ws: 'access: anyone', config });
   const url = server.wsUrl('ws');

@@ -73,7 +73,7 @@ describe('changes of a table in a route', () => {
     expect(await subscriptions(server)).toBe(0);
   });
 
-  test('end when the server stops, though nobody gave them a signal', async () => {
+  test('end when the server stops, even without a signal of their own', async () => {
     const server = await startServer(routesApp(FEEDS));
     try {
       using stream = await SseClient.open(server.url('api/forgetful'));
@@ -217,7 +217,7 @@ describe('a newer token on the socket of a route', () => {
     expect(await nobody.ask({ type: 'auth', token: tokenOf('ada') })).toMatchObject({ code: 'FORBIDDEN' });
   });
 
-  test("is the handler's where nobody is asked who they are", async () => {
+  test("is the handler's where the application has no auth", async () => {
     await using server = await startServer(routesApp(CHAT.replace(/.*editors:.*/, '')));
     using chat = await Chat.open(server, 'chat');
     const message = { type: 'auth', token: 'x' };

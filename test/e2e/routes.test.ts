@@ -383,7 +383,7 @@ export const routes = {
     for (let n = 0; n < 200; n++) expect(String(await client.frames.next()).split(' ', 1)).toEqual([String(n)]);
   });
 
-  test('waits for a client that reads slowly, and cuts off one for which nobody waits', async () => {
+  test('waits for a client that reads slowly, and disconnects one that stalls', async () => {
     await using server = await start();
     using client = await RawClient.open(server.wsUrl('api/flood'));
     client.socket.pause();

@@ -111,7 +111,7 @@ describe('messages from the server', { timeout: 120_000 }, () => {
     expect(frames.map((frame) => frame.seq - first)).toEqual(rows.map((_, index) => index));
   });
 
-  test('whoever writes, WebSocket, SSE and REST see the same', async () => {
+  test('WebSocket, SSE and REST see the same, by whichever transport it was written', async () => {
     await using server = await startServer();
     using a = await WsClient.subscribe(server.wsUrl('Message'));
     using b = await WsClient.subscribe(server.wsUrl('Message'));

@@ -16,7 +16,7 @@ const CONFIG = `${BASE_CONFIG}events: {max_count: 1000000}
 limits: {messages_per_second: 1000000, messages_burst: 1000000}
 `;
 
-test('invariant 6: a stalled reader among 50 fast ones delays nobody, costs little, and catches up when it wakes', {
+test('invariant 6: a stalled reader among 50 fast ones delays no other, costs little, and catches up when it wakes', {
   timeout: 180_000,
 }, async () => {
   await using server = await startServer({

@@ -64,7 +64,7 @@ describe('many connections from one address', () => {
     );
   });
 
-  test('more than 100 new ones in one go wait, whoever else comes', async () => {
+  test('more than 100 new ones in one go wait, regardless of other clients', async () => {
     const config = `${BEHIND_PROXY}limits: { new_connections_per_second: 1 }\n`;
     await using server = await startServer({ config });
     const { opened, refused } = await open(server, '192.0.2.7', 130);

@@ -10,8 +10,8 @@ import { WsClient } from '../support/ws-client.ts';
 const CLI = join(import.meta.dirname, '../../dist/cli.js');
 
 test.each([
-  ['an exception that nobody caught', 'throw new Error("provoked")'],
-  ['a rejection that nobody handled', 'Promise.reject(new Error("provoked"))'],
+  ['an exception that is not caught', 'throw new Error("provoked")'],
+  ['a rejection that is not handled', 'Promise.reject(new Error("provoked"))'],
 ])('%s is logged, and the server stops gracefully with exit code 1', async (_what, fault) => {
   const { dir, root } = await makeApp({ config: BASE_CONFIG });
   // Loaded before the program, and asleep until the signal: the fault comes from outside of our code.

@@ -103,7 +103,7 @@ describe('a server on loopback', () => {
     }
   });
 
-  test('does not take the name from X-Forwarded-Host, whoever is trusted', async () => {
+  test('does not take the name from X-Forwarded-Host, whatever proxies are trusted', async () => {
     for (const trusted of [true, false]) {
       await using server = await startServer({ config: `${BASE_CONFIG}trust_proxy: ${trusted}\n` });
       expect(await status(server.port, 'evil.example', ['X-Forwarded-Host: localhost'])).toBe(421);

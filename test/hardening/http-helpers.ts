@@ -53,7 +53,7 @@ export function keepAlive(line: string, headers: readonly string[] = [], body = 
   return [`${line} HTTP/1.1`, 'Host: 127.0.0.1', ...headers, '', body].join('\r\n');
 }
 
-/** A request after whose answer the server closes, so that nobody need wait whether more comes. */
+/** A request after whose answer the server closes, so that the test need not wait for more. */
 export function request(line: string, headers: readonly string[] = [], body = ''): string {
   return keepAlive(line, ['Connection: close', ...headers], body);
 }

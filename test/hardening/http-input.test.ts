@@ -148,7 +148,7 @@ describe('deep, wide and long', { timeout: 120_000 }, () => {
     ['one long name', () => `{"${'n'.repeat(MIB - 40)}":1}`],
     ['names that are nearly right', () => `{${Array.from({ length: 999 }, (_, n) => `"inne${n}":1`).join(',')}}`],
     ['wrong items in a list', () => `{"tags":[${'1,'.repeat(MIB / 2 - 40)}1]}`],
-  ])('a megabyte of %s is refused at once, with a short answer, and nobody else waits', async (_what, make) => {
+  ])('a megabyte of %s is refused at once, with a short answer, and no other request waits', async (_what, make) => {
     const body = make();
     const before = cpuTimeOfProcess(server.pid);
     const path = body.startsWith('[') ? 'Thing' : 'Thing/x';

@@ -135,7 +135,7 @@ describe('streams and pages of other origins', () => {
     expect(await upgrade(port, { headers: [...headers, 'Forwarded: host=evil.example;proto=https'] })).toBe(403);
   });
 
-  test('nobody else may read anything: no header of CORS, in no preflight either', async () => {
+  test('no other origin may read anything: no header of CORS, in no preflight either', async () => {
     const { port } = server;
     const answer = await get(port, PATH, { headers: ['Origin: https://evil.example'] });
     expect([...answer.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([]);

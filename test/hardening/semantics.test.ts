@@ -15,7 +15,7 @@ async function inParallel(clients: number, work: (client: number) => Promise<voi
 const seqOf = (etag: string | null): number => Number(/^"(\d+)"$/.exec(etag ?? '')?.[1]);
 
 describe('order', { timeout: 120_000 }, () => {
-  test('is the same for everybody on every transport, and is that of the seqs of the answers', async () => {
+  test('is the same for every subscriber on every transport, and is that of the seqs of the answers', async () => {
     await using server = await start();
     using first = await WsClient.subscribe(server.wsUrl('Item'));
     using second = await WsClient.subscribe(server.wsUrl('Item'));
@@ -194,7 +194,7 @@ describe('writes of what is there and what is not', { timeout: 120_000 }, () => 
     }
   });
 
-  test('an equal PUT and an equal PATCH tell nobody, and a refused write neither', async () => {
+  test('an equal PUT and an equal PATCH cause no frame, nor does a refused write', async () => {
     await using server = await start();
     await server.put('Item/a', { n: 1, mail: 'x' });
     const before = (await server.ask('GET', 'Item')).headers.get('x-position');

@@ -61,7 +61,7 @@ async function gone(pid: number, timeout: number): Promise<number> {
 }
 
 describe('a stop', { timeout: 120_000 }, () => {
-  test('with 200 clients and writes under way loses nothing that was answered and tells everybody', async () => {
+  test('with 200 clients and writes under way loses nothing that was answered and reports the stop to every client', async () => {
     await using server = await startServer();
     const sockets: WsClient[] = [];
     const streams: Promise<Stream>[] = [];
@@ -162,7 +162,7 @@ describe('a stop', { timeout: 120_000 }, () => {
   });
 });
 
-describe('a stop while somebody reads slowly', { timeout: 120_000 }, () => {
+describe('a stop while a client reads slowly', { timeout: 120_000 }, () => {
   test.each([
     ['HTTP/1.1', '', get],
     ['HTTP/1.1 over TLS', 'tls: auto\n', getSecure],
@@ -211,7 +211,7 @@ describe('a stop over TLS', { timeout: 120_000 }, () => {
       await once(answer.resume(), 'end');
       const { pid } = server;
       process.kill(pid, 'SIGTERM');
-      // Long before the deadline of ten seconds, although nobody closes anything.
+      // Long before the deadline of ten seconds, although no client closes anything.
       await until(
         async () => isRunning(pid),
         (running) => !running,
@@ -238,7 +238,7 @@ describe('a stop that is held up', { timeout: 120_000 }, () => {
     expect(await stuck.closeCode()).toBe(1001);
   });
 
-  test('by a stream that nobody reads ends at the deadline, with code 0', async () => {
+  test('by a stream that is not read ends at the deadline, with code 0', async () => {
     await using server = await startServer({ config: HELD });
     using sse = await SseClient.subscribe(server.url('Message?stream=sse'));
     sse.pause();

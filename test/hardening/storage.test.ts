@@ -374,7 +374,7 @@ async function holdDatabase(server: TestServer): Promise<{ child: ChildProcess; 
 }
 
 describe('a database that another process holds', { timeout: 120_000 }, () => {
-  test('lets writes wait, then refuses them, and keeps nobody else waiting', async () => {
+  test('lets writes wait, then refuses them, and delays no other request', async () => {
     await using server = await startServer();
     await server.put('Message/before', { title: '', content: '' });
     using ws = await WsClient.subscribe(server.wsUrl('Message'));

@@ -24,7 +24,7 @@ describe('floods', { timeout: 120_000 }, () => {
     return sent;
   }
 
-  test('pings without end whose pongs nobody reads cost bounded memory and no one else', async () => {
+  test('pings without end whose pongs are not read cost bounded memory and delay no other client', async () => {
     await using server = await startServer();
     await expectAlive(server);
     const before = residentBytes(server.pid);
@@ -126,7 +126,7 @@ describe('a peer that has gone silent', { timeout: 120_000 }, () => {
 describe('a client that does not read', { timeout: 120_000 }, () => {
   const CONTENT = 'x'.repeat(100_000);
 
-  test('costs one bounded buffer, delays nobody, and later has every change in order', async () => {
+  test('costs one bounded buffer, delays no other client, and later has every change in order', async () => {
     await using server = await startServer();
     using fast = await WsClient.subscribe(server.wsUrl('Message'));
     const slow: RawWs[] = [];
@@ -211,7 +211,7 @@ describe('what was buffered', { timeout: 120_000 }, () => {
 });
 
 describe('places', { timeout: 120_000 }, () => {
-  test('are shared by sockets and streams, and given again whoever freed them', async () => {
+  test('are shared by sockets and streams, and are reused after either frees them', async () => {
     await using server = await startServer({ config: `${BASE_CONFIG}limits: { connections: 5 }\n` });
     const streams: SseClient[] = [];
     for (let n = 0; n < 3; n++) streams.push(await SseClient.subscribe(server.url('Message?stream=sse')));

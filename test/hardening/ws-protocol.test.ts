@@ -40,7 +40,7 @@ describe('what is not RFC 6455', { timeout: 120_000 }, () => {
     ],
   ];
 
-  test('is closed with the right code, each by itself, and hurts nobody else', async () => {
+  test('is closed with the right code, each by itself, and no other client is affected', async () => {
     await using server = await startServer();
     for (const [what, code, sends] of cases) {
       using ws = await RawWs.open(server.port, PATH);
@@ -261,7 +261,7 @@ describe('bad handshakes', { timeout: 120_000 }, () => {
     expect([...all.matchAll(/HTTP\/1\.1 (\d+)/g)].map((found) => Number(found[1]))).toEqual([201, 404]);
   });
 
-  test('over TLS an upgrade is answered where nobody takes any', async () => {
+  test('over TLS an upgrade is answered where no upgrade is accepted', async () => {
     await using server = await startServer({
       config: `${BASE_CONFIG.replace('ws: true', 'ws: false')}tls: auto\nrealtime: { enabled: false }\n`,
     });

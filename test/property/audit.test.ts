@@ -94,7 +94,7 @@ interface Entry {
 async function readAll(rig: PropertyHarness): Promise<Entry[]> {
   const access = new Access(rig.plan, { secured: false });
   const log = rig.store.audit as AuditReader;
-  const trail = new AuditTrail({ plan: rig.plan, log, access, limits: LIMITS, readers: 'everybody' });
+  const trail = new AuditTrail({ plan: rig.plan, log, access, limits: LIMITS, readers: 'anyone' });
   const entries: Entry[] = [];
   for (let cursor = ''; ; ) {
     const { json, next } = await trail.read(ANONYMOUS, `limit=7${cursor}`);

@@ -59,10 +59,10 @@ describe('the audit log can be read', () => {
   });
 
   test('by all callers or by none, where authentication is off', () => {
-    expect(readTrail(trailOf(NOTHING, 'everybody'), ANONYMOUS)).toBe('[]');
+    expect(readTrail(trailOf(NOTHING, 'anyone'), ANONYMOUS)).toBe('[]');
     const forbidden = 'FORBIDDEN Without auth in config.yaml the audit log is readable on loopback only.';
-    expect(readTrail(trailOf(NOTHING, 'nobody'), ANONYMOUS)).toBe(forbidden);
-    expect(readTrail(trailOf(NOTHING, 'nobody'), SERVER)).toBe(forbidden);
+    expect(readTrail(trailOf(NOTHING, 'none'), ANONYMOUS)).toBe(forbidden);
+    expect(readTrail(trailOf(NOTHING, 'none'), SERVER)).toBe(forbidden);
   });
 });
 

@@ -51,7 +51,7 @@ describe('a default that is a claim', () => {
     });
   });
 
-  test('stays with the record, whoever changes it', async () => {
+  test('stays with the record when another user changes it', async () => {
     const notes = open();
     await notes.create(ADA, { id: '1' });
     const owner = async () => (JSON.parse((await notes.get(SERVER, '1'))?.json ?? '') as { ownerId: string }).ownerId;

@@ -124,6 +124,6 @@ test('the plan has the rules of tables and fields', () => {
     '  anybody  nothing',
     '  read     editor  or  owner==$auth.sub',
     '  account  owner is $auth.org',
-    '  field    owner: write nobody',
+    '  field    owner: write denied to all',
   ]);
 });

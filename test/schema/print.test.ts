@@ -66,7 +66,7 @@ test('the audit log is described with its readers and its retention', () => {
   const open = configOf('audit: {max_count: 5}\n');
   const lines = describePlan(planOf(sdl, open.app), open);
   const url = 'http://127.0.0.1:9996/my-app/_/audit';
-  expect(lines).toContain(`  audit    ${url} for everybody on this machine; kept 90d, 5 entries at most`);
+  expect(lines).toContain(`  audit    ${url} for every caller on this machine; kept 90d, 5 entries at most`);
   expect(lines.at(-1)).toBe('  audited  every change is in the audit log');
   const secured = configOf(
     'audit: {retention: 36h}\nauth: {admin_role: root, jwt: {secret: k3Jx0-qTz8vLw2_NpYd7RbHs5UfGm1Ac}}\n',
@@ -75,7 +75,9 @@ test('the audit log is described with its readers and its retention', () => {
     `  audit    ${url} for the role root; kept 36h, 1000000 entries at most`,
   );
   const proxied = configOf('trust_proxy: true\n');
-  expect(describePlan(planOf(sdl, proxied.app), proxied).join('\n')).toContain('for nobody, since there is no auth');
+  expect(describePlan(planOf(sdl, proxied.app), proxied).join('\n')).toContain(
+    'denied to all callers, since there is no auth',
+  );
   const none = describePlan(planOf(sdl.replace('@audit', ''), open.app), open);
   expect(none.filter((line) => line.includes('audit'))).toEqual([]);
 });

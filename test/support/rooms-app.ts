@@ -76,7 +76,7 @@ export function startRoomsServer({ ws = '', config = '' }: RoomsAppOptions = {})
   return startServer({ schema: SCHEMA, config: `${BASE_CONFIG}${config}${connectors}${FLOWS}` });
 }
 
-/** Sends `{n}` by request to everybody (``), a room (`rooms/a`) or a user (`users/ann`); gives how many there were. */
+/** Sends `{n}` by request to all members (``), a room (`rooms/a`) or a user (`users/ann`); gives how many there were. */
 export async function tell(server: TestServer, to: string, n: number): Promise<number> {
   const answer = await server.ask('POST', to === '' ? 'tell' : `tell/${to}`, { json: { n } });
   if (answer.status !== 200) throw new Error(`${to}: ${answer.status} ${answer.text}`);

@@ -28,7 +28,7 @@ export interface Refused {
 
 export type Uploader = (upload: Upload) => Promise<Refused>;
 
-/** Node's fetch, which is undici. Not for a certificate that nobody has signed. */
+/** Node's fetch, which is undici. Not for a self-signed certificate. */
 const uploadByFetch: Uploader = async ({ method, url, headers, file, isChunked }) => {
   const { openAsBlob } = await import('node:fs');
   const blob = await openAsBlob(file);

@@ -64,7 +64,7 @@ interface Explained {
 
 /** Returns the rules that grant something; all of them when none does. */
 function explainRules(rules: readonly RuleText[], { table, input, permission }: Explained): string {
-  if (rules.length === 0) return 'nobody';
+  if (rules.length === 0) return 'denied to all';
   const texts = (granting: readonly RuleText[]) => granting.map(({ text }) => text).join('  or  ');
   if (permission === false) return `not by ${texts(rules)}`;
   const whole = rules.filter((rule) => bindAll([rule], table, input) === true);

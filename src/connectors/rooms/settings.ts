@@ -93,14 +93,14 @@ export function checkRoomSettings({ app, settings, section }: ConnectorUse<RoomS
     report.add((members.get('host') ?? section).diagnose({ message, hint: 'write `port:` as well, or remove it' }));
   }
   if (port !== undefined && app.auth === undefined && !isLoopback(hostOf(settings))) {
-    const message = `${path} on host "${hostOf(settings)}" can be reached from other machines, and nobody is asked who they are`;
+    const message = `${path} on host "${hostOf(settings)}" can be reached from other machines, where callers are not authenticated`;
     const hint = 'configure `auth`, write `auth: none` to say that this is meant, or `host: 127.0.0.1`';
     report.add((members.get('host') ?? members.get('port') ?? section).diagnose({ message, hint }));
   }
   if (typeof app.auth === 'object') return;
   for (const [key, value] of Object.entries({ access, join })) {
     if (value !== 'authenticated') continue;
-    const message = `${path}.${key}: nobody can show who they are here`;
+    const message = `${path}.${key}: callers cannot authenticate here`;
     report.add((members.get(key) ?? section).diagnose({ message, hint: 'configure `auth`' }));
   }
 }

@@ -14,7 +14,7 @@ import { parseAuditQuery } from './query.ts';
  * Readers of the audit log: admins where authentication is on; without it all callers, or none when other machines can
  * connect.
  */
-export type AuditReaders = 'admins' | 'everybody' | 'nobody';
+export type AuditReaders = 'admins' | 'anyone' | 'none';
 
 export interface TrailContext {
   readonly plan: Plan;
@@ -57,7 +57,7 @@ export class AuditTrail {
   read(identity: Identity, rawQuery: string): Awaitable<TrailPage> {
     const { access, log, limits, readers } = this.#context;
     if (readers === 'admins') access.checkAdmin('reading the audit log', identity);
-    if (readers === 'nobody') {
+    if (readers === 'none') {
       throw new AppError('FORBIDDEN', 'Without auth in config.yaml the audit log is readable on loopback only.');
     }
     const page = log.page(parseAuditQuery(rawQuery, { limits, tables: this.#storedNames }));
