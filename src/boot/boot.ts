@@ -4,7 +4,7 @@ import { Admission } from '../server/limits/admission.ts';
 import type { Lifecycle } from '../server/operations/health.ts';
 import { createLog, isPretty, type Log } from '../server/operations/log.ts';
 import type { Transport, TransportContext } from '../transports/transport.ts';
-import { announce, listen, urlOf } from './listen.ts';
+import { addressesOf, announce, listen } from './listen.ts';
 import { loadModules } from './modules.ts';
 import { type OpenApp, type OpenAppOptions, openApp } from './open-app.ts';
 import { registerOperations } from './operations.ts';
@@ -28,6 +28,8 @@ export interface StartOptions extends Overrides {
 export interface RunningServer {
   /** URL of the server, with the actual port. */
   readonly url: string;
+  /** URL of the console; undefined where it is not served. */
+  readonly consoleUrl: string | undefined;
   readonly log: Log;
   /** True when the log has lines for a person instead of JSON. */
   readonly isLogPretty: boolean;
@@ -91,8 +93,9 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     throw error;
   }
   lifecycle.ready = true;
-  const url = urlOf(server, config);
+  const { url, consoleUrl } = addressesOf(server, opened, config);
   announce(log, { url, config, opened, notices });
   const tables = new Map(opened.map((app) => [app.config.appId, app.tables]));
-  return { url, log, isLogPretty: isPretty(config.logging), tables, apps, shutdownTimeout: timeout, close };
+  const isLogPretty = isPretty(config.logging);
+  return { url, consoleUrl, log, isLogPretty, tables, apps, shutdownTimeout: timeout, close };
 }

@@ -5,6 +5,7 @@ import type { ServerConfig } from '../config/config.ts';
 import { formatHost, isSecure } from '../config/loopback.ts';
 import { describeSurprises } from '../config/notices.ts';
 import type { Log } from '../server/operations/log.ts';
+import { consoleUrlOf, describeOmitted } from './console-page.ts';
 import { ControlServer } from './control/server.ts';
 import type { OpenApp } from './open-app.ts';
 
@@ -25,10 +26,15 @@ export async function listen(server: FastifyInstance, { config, opened, log }: L
   await server.listen({ host: config.host, port: config.port });
 }
 
-/** Returns the URL of a listening server, with the actual port. */
-export function urlOf(server: FastifyInstance, { host, tls }: Pick<ServerConfig, 'host' | 'tls'>): string {
+/** Returns the URLs of a listening server and of its console, with the actual port. */
+export function addressesOf(
+  server: FastifyInstance,
+  opened: readonly OpenApp[],
+  config: ServerConfig,
+): { readonly url: string; readonly consoleUrl: string | undefined } {
   const { port } = server.server.address() as AddressInfo;
-  return `${isSecure({ tls }) ? 'https' : 'http'}://${formatHost(host)}:${port}`;
+  const url = `${isSecure(config) ? 'https' : 'http'}://${formatHost(config.host)}:${port}`;
+  return { url, consoleUrl: consoleUrlOf(url, opened, config) };
 }
 
 export interface Announcement {
@@ -41,6 +47,8 @@ export interface Announcement {
 /** Writes to the log what an operator should know: where the server listens, what is off, and what is open. */
 export function announce(log: Log, { url, config, opened, notices }: Announcement): void {
   for (const notice of [...notices, ...describeSurprises(config)]) log.warn(notice);
+  const omitted = describeOmitted(opened, config);
+  if (omitted !== undefined) log.warn(omitted);
   for (const { config: app, application } of opened) {
     for (const { name, switchedOff } of application.plan.tables) {
       for (const { transport, by } of switchedOff) {

@@ -18,6 +18,7 @@ import { registerClientModule } from '../server/web/client-module.ts';
 import { registerWeb } from '../server/web/files.ts';
 import { FallbackPages, type ListedApp } from '../server/web/start-page.ts';
 import { tablesOf } from '../transports/endpoint.ts';
+import { registerConsoleOf } from './console-page.ts';
 import type { OpenApp } from './open-app.ts';
 
 const CLIENT_MODULE = 'client.js';
@@ -43,7 +44,8 @@ export async function registerServiceRoutes(
     registerDocuments(server, app, config);
   }
   await registerFiles(server, opened, config);
-  const pages = new FallbackPages(listApps(opened));
+  const inConsole = registerConsoleOf(server, opened, config);
+  const pages = new FallbackPages(listApps(opened, new Set(inConsole.map(({ appId }) => appId))));
   registerNotFound(server, knownPaths(opened), ambiguousPaths(opened), { pages });
 }
 
@@ -105,12 +107,13 @@ function clientPaths(opened: readonly OpenApp[]): string[] {
 }
 
 /** Returns what the start page lists: applications whose API is documented for anonymous callers. */
-function listApps(opened: readonly OpenApp[]): ListedApp[] {
+function listApps(opened: readonly OpenApp[], inConsole: ReadonlySet<string>): ListedApp[] {
   return opened
     .filter(({ config }) => config.docs)
     .map(({ config: { appId, web }, application: { resources } }) => ({
       appId,
       hasPage: web !== undefined,
+      hasConsole: inConsole.has(appId),
       tables: [...resources.keys()],
     }));
 }

@@ -15,10 +15,13 @@ interface BannerRow {
 }
 
 /** The banner at a terminal: what one can open first, then the tables. */
-export function summarize({ url, apps }: Pick<RunningServer, 'url' | 'apps'>): string {
+export function summarize({ url, consoleUrl, apps }: Pick<RunningServer, 'url' | 'consoleUrl' | 'apps'>): string {
   const paint = paintFor(process.stdout, process.env);
   const isOnly = apps.length === 1;
-  const rows = apps.flatMap((app) => describeApp(app, { base: `${url}/${app.config.appId}`, isOnly }));
+  const rows = [
+    ...(consoleUrl === undefined ? [] : [{ label: 'Console', text: consoleUrl }]),
+    ...apps.flatMap((app) => describeApp(app, { base: `${url}/${app.config.appId}`, isOnly })),
+  ];
   const width = Math.max(...rows.map(({ label }) => label.length)) + 2;
   const lines = rows.map(({ label, text }) => `  ${label.padEnd(width)}${paintUrl(text, paint)}`);
   const title = `${paint('bold', 'Tablecast')} ${paint('gray', readVersion())}`;

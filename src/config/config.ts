@@ -116,6 +116,13 @@ export interface CorsConfig {
   readonly credentials: boolean;
 }
 
+/** The console, and the admin API that it reads. */
+export interface ConsoleConfig {
+  readonly enabled: boolean;
+  /** Networks from which both can be reached, as CIDR or single addresses; undefined for all. */
+  readonly allow: readonly string[] | undefined;
+}
+
 /** Compression of responses. */
 export interface CompressionConfig {
   readonly enabled: boolean;
@@ -177,6 +184,7 @@ export interface ServerConfig {
   readonly cors: CorsConfig;
   /** True when /metrics is served, or the token that it requires; undefined when it depends on `host`. */
   readonly metrics: boolean | string | undefined;
+  readonly console: ConsoleConfig;
   readonly logging: {
     readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
     readonly format: 'auto' | 'json' | 'pretty';

@@ -13,6 +13,7 @@ const DEFAULT_SERVER = {
   allowedHosts: [],
   cors: { origins: [], credentials: false, allowedHeaders: [], exposedHeaders: [] },
   metrics: undefined,
+  console: { enabled: true, allow: undefined },
   logging: { level: 'info', format: 'auto', requests: false },
   limits: {
     body: 1024 ** 2,

@@ -156,6 +156,31 @@ describe('web_policy', () => {
   });
 });
 
+describe('console', () => {
+  test('is on, off, or for some networks', () => {
+    expect(load('').server.console).toEqual({ enabled: true, allow: undefined });
+    expect(load('console: false\n').server.console).toEqual({ enabled: false, allow: undefined });
+    const networks = ['192.168.0.0/16', '10.1.2.3', '::1', 'fd00::/8'];
+    expect(load(`console: {allow: ${JSON.stringify(networks)}}\n`).server.console).toEqual({
+      enabled: true,
+      allow: networks,
+    });
+    expect(load('console: {allow: []}\n').server.console).toEqual({ enabled: true, allow: [] });
+  });
+
+  test.each([
+    ['5', 'expected true, false or networks, found a number | write true, false, or `allow:` with networks below it'],
+    ['{}', 'console needs true, false or networks | write true, false, or `allow:` with networks below it'],
+    ['{alow: []}', 'unknown key "alow" in console | write true, false, or `allow:` with networks below it'],
+    ...['10.0.0.0/33', 'example.org', '10.0.0.0/8/8', '::1/129', 'fe80::1%eth0', '10.0.0.0/'].map((network) => [
+      `{allow: ["${network}"]}`,
+      `allow: "${network}" is not a network | write an address or CIDR: "192.168.0.0/16", "::1"`,
+    ]),
+  ])('%s is a mistake', (written, message) => {
+    expect(mistakesIn(`console: ${written}\n`)).toEqual([`config.yaml:1:10 console: ${message}`]);
+  });
+});
+
 describe('surprises', () => {
   test('are not reported for defaults and usual settings', () => {
     expect(describeSurprises(load('').server)).toEqual([]);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { BASE_CONFIG, MESSAGE_SCHEMA, startServer } from '../support/app.ts';
 
@@ -5,6 +6,9 @@ import { BASE_CONFIG, MESSAGE_SCHEMA, startServer } from '../support/app.ts';
 const BROWSER = {
   accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8',
 };
+
+/** The console is built apart from the server, which links it only when it is there. */
+const HAS_CONSOLE = existsSync(new URL('../../dist/console/index.html', import.meta.url));
 
 /** Follows every link of a page as a browser does. */
 async function statusesOfLinks(url: string, html: string): Promise<[string, number][]> {
@@ -24,6 +28,7 @@ describe('the start page', () => {
     const links = await statusesOfLinks(url, html);
     expect(links).toEqual([
       ['/my-app/', 200],
+      ...(HAS_CONSOLE ? [['/_console/my-app/', 200]] : []),
       ['/my-app/_/docs', 200],
       ['/my-app/Message', 200],
     ]);

@@ -35,6 +35,7 @@ import {
 } from './values.ts';
 import {
   answerHeadersKey,
+  consoleKey,
   hostsKey,
   originsKey,
   policyKey,
@@ -345,6 +346,9 @@ export const SERVER_KEYS: Keys<ServerConfig> = {
   metrics: switchOrTokenKey({
     what: 'Whether `/metrics` is served, or the bearer token that it requires',
     shownDefault: 'on loopback only',
+  }),
+  console: consoleKey({
+    what: 'Whether the console (`/_console/`) and the admin API are served, or the networks from which they can be reached',
   }),
   logging: {
     level: choiceKey(['debug', 'info', 'warn', 'error', 'silent'], 'info', {

@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import type { ConsoleConfig } from '../config.ts';
 import type { Reading, Wrong } from './units.ts';
 import { type ConfigKey, nameKind, type Texts, textsKey } from './values.ts';
 
@@ -81,6 +83,40 @@ export function policyKey(value: string, texts: Texts): ConfigKey<string | false
         : { message: 'a policy has printable ASCII characters only, on one line' };
     },
   };
+}
+
+/** Makes a key for on, off, or on for some networks. */
+export function consoleKey(texts: Texts): ConfigKey<ConsoleConfig> {
+  const networks = listOf({ what: '', type: 'list of networks', parse: parseNetwork });
+  const hint = 'write true, false, or `allow:` with networks below it';
+  return {
+    type: 'boolean or `{allow}`',
+    default: true,
+    ...texts,
+    read: (written) => {
+      if (typeof written === 'boolean') return { value: { enabled: written, allow: undefined } };
+      if (typeof written !== 'object' || written === null || Array.isArray(written)) {
+        return { message: `expected true, false or networks, found ${nameKind(written)}`, hint };
+      }
+      const { allow, ...rest } = written as Record<string, unknown>;
+      const [unknown] = Object.keys(rest);
+      if (unknown !== undefined) return { message: `unknown key "${unknown}" in console`, hint };
+      if (allow === undefined) return { message: 'console needs true, false or networks', hint };
+      const reading = networks.read(allow);
+      return 'message' in reading
+        ? { ...reading, message: `allow: ${reading.message}` }
+        : { value: { enabled: true, allow: reading.value } };
+    },
+  };
+}
+
+/** Accepts an address, or a network in CIDR notation (RFC 4632, RFC 4291 §2.3). */
+function parseNetwork(written: string): Reading<string> {
+  const [address = '', bits, ...rest] = written.split('/');
+  const size = isIP(address) === 4 ? 32 : 128;
+  const isWhole = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= size);
+  if (isIP(address) !== 0 && isWhole && rest.length === 0 && !address.includes('%')) return { value: written };
+  return { message: `"${written}" is not a network`, hint: 'write an address or CIDR: "192.168.0.0/16", "::1"' };
 }
 
 interface ListOptions extends Texts {

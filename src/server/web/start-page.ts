@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { findMeant } from '../../config/files/suggest.ts';
 import { prefersHtml } from '../content/negotiate.ts';
 import { NEVER_KEPT } from '../response-headers.ts';
+import { CONSOLE_PATH } from './console-routes.ts';
 import { escapeHtml, makeDocument, makeLink } from './html.ts';
 
 /** Application on the start page. One without `docs` is not shown. */
@@ -10,6 +11,8 @@ export interface ListedApp {
   readonly appId: string;
   /** Whether it has pages of its own, at `/{app_id}/`. */
   readonly hasPage: boolean;
+  /** Whether the console shows it. */
+  readonly hasConsole: boolean;
   /** Export names of its tables. */
   readonly tables: readonly string[];
 }
@@ -53,8 +56,9 @@ export class FallbackPages {
 
   constructor(apps: readonly ListedApp[]) {
     this.#apps = apps;
-    this.#addresses = apps.flatMap(({ appId, hasPage, tables }) => [
+    this.#addresses = apps.flatMap(({ appId, hasPage, hasConsole, tables }) => [
       ...(hasPage ? [`/${appId}/`] : []),
+      ...(hasConsole ? [`${CONSOLE_PATH}/${appId}/`] : []),
       `/${appId}/_/docs`,
       ...tables.map((name) => `/${appId}/${name}`),
     ]);
@@ -111,9 +115,13 @@ function prefersPage({ method, headers }: FastifyRequest): boolean {
   return (method === 'GET' || method === 'HEAD') && prefersHtml(headers.accept);
 }
 
-function describeApp({ appId, hasPage, tables }: ListedApp, root: string): string {
+function describeApp({ appId, hasPage, hasConsole, tables }: ListedApp, root: string): string {
   const at = `${root}${appId}/`;
-  const pages = [...(hasPage ? [makeLink(at, 'Application')] : []), makeLink(`${at}_/docs`, 'API page')];
+  const pages = [
+    ...(hasPage ? [makeLink(at, 'Application')] : []),
+    ...(hasConsole ? [makeLink(`${root}${CONSOLE_PATH.slice(1)}/${appId}/`, 'Console')] : []),
+    makeLink(`${at}_/docs`, 'API page'),
+  ];
   const list = (links: readonly string[], name: string) =>
     `<ul${name === '' ? '' : ` class="${name}"`}>${links.map((link) => `<li>${link}</li>`).join('')}</ul>`;
   const names = tables.map((name) => makeLink(at + name, `/${appId}/${name}`));
