@@ -10,6 +10,7 @@ export interface Limits {
   /** Steps of a transaction. */
   readonly transaction: number;
   readonly url: number;
+  readonly query: number;
   readonly headers: number;
   readonly headerCount: number;
   readonly headersTimeout: number;

@@ -69,6 +69,8 @@ export class PageCache {
 }
 
 const MAX_QUERIES = 1000;
+/** Characters of a query that is worth keeping; longer ones come in the body of a QUERY. */
+const MAX_KEPT_CHARS = 8192;
 
 /** Parsed query strings, by read policy. The oldest are dropped. */
 export class QueryCache<T> {
@@ -80,6 +82,7 @@ export class QueryCache<T> {
     const cached = this.#queries.get(key);
     if (cached !== undefined) return cached;
     const made = make();
+    if (rawQuery.length > MAX_KEPT_CHARS) return made;
     if (this.#queries.size >= MAX_QUERIES) this.#queries.delete(this.#queries.keys().next().value as string);
     this.#queries.set(key, made);
     return made;

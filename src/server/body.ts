@@ -56,7 +56,8 @@ function mutable(format: keyof typeof MEDIA_TYPES): string[] {
   return [...MEDIA_TYPES[format].names];
 }
 
-function checkCoding({ headers }: FastifyRequest): void {
+/** Throws UNSUPPORTED_MEDIA_TYPE for a compressed body. */
+export function checkCoding({ headers }: FastifyRequest): void {
   const encoding = headers['content-encoding'];
   if (encoding === undefined || encoding === 'identity') return;
   throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without a Content-Encoding.');

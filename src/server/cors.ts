@@ -17,6 +17,7 @@ const REQUEST_HEADERS = [
 /** Response headers that pages may read in addition to the ones that the Fetch standard allows. */
 const RESPONSE_HEADERS = [
   'Accept-Patch',
+  'Accept-Query',
   'Allow',
   'ETag',
   'Idempotency-Replayed',
@@ -84,6 +85,7 @@ export function registerOptions(app: FastifyInstance): void {
     }
     if (offer !== undefined) reply.header('allow', allowOf(offer));
     if (offer?.acceptPatch !== undefined) reply.header('accept-patch', offer.acceptPatch);
+    if (offer?.acceptQuery !== undefined) reply.header('accept-query', offer.acceptQuery);
     reply.code(204).send();
   });
 }

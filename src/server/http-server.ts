@@ -131,8 +131,7 @@ export async function createHttpServer(
   shared?.attach(app);
   // Node silently drops headers beyond its limit; one more than the configured limit shows that there were more.
   app.server.maxHeadersCount = limits.headerCount + 1;
-  // With a body, QUERY would fail for its content type, instead of with the 405 that is the real reason.
-  app.addHttpMethod('QUERY', { hasBody: false, overrideExisting: true });
+  app.addHttpMethod('QUERY', { hasBody: true, overrideExisting: true });
   answerAll(app, lingering);
   continueWhenRead(app.server);
   trackMethods(app);

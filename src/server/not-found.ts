@@ -10,8 +10,8 @@ export interface KnownPath {
   readonly rest: boolean;
 }
 
-const COLLECTION_METHODS = listMethods(['GET', 'HEAD', 'POST', 'PATCH', 'DELETE']);
-export const RECORD_METHODS = listMethods(METHODS);
+const COLLECTION_METHODS = listMethods(METHODS.filter((method) => method !== 'PUT'));
+export const RECORD_METHODS = listMethods(METHODS.filter((method) => method !== 'QUERY'));
 
 export interface NotFoundOptions {
   readonly streams?: string;

@@ -22,6 +22,7 @@ const DEFAULT_SERVER = {
     batch: 1000,
     bulk: 10_000,
     url: 8 * 1024,
+    query: 64 * 1024,
     headers: 16 * 1024,
     headerCount: 100,
     headersTimeout: 10_000,

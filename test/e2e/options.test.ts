@@ -4,7 +4,7 @@ import { startAuthServer } from '../support/auth-app.ts';
 import { ask } from '../support/http.ts';
 import { routesApp } from '../support/routes-app.ts';
 
-const COLLECTION = 'GET, HEAD, POST, PATCH, DELETE, OPTIONS';
+const COLLECTION = 'GET, HEAD, QUERY, POST, PATCH, DELETE, OPTIONS';
 const RECORD = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 const PATCHES = 'application/json, application/merge-patch+json, application/cbor, application/vnd.msgpack';
 const CORS = 'cors: {origins: ["https://app.example"]}\n';

@@ -26,9 +26,12 @@ test('a table with a slash at its end is the table, for every method', async () 
   expect((await server.ask('POST', 'Message/?publish=true', { json: { n: 1 } })).status).toBe(202);
   expect((await server.ask('DELETE', 'Message/?id==a')).record.changed).toBe(1);
   const put = await server.ask('PUT', 'Message/', { json: record });
-  expect([put.status, put.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST, PATCH, DELETE, OPTIONS']);
+  expect([put.status, put.headers.get('allow')]).toEqual([405, 'GET, HEAD, QUERY, POST, PATCH, DELETE, OPTIONS']);
   const options = await server.ask('OPTIONS', 'Message/');
-  expect([options.status, options.headers.get('allow')]).toEqual([204, 'GET, HEAD, POST, PATCH, DELETE, OPTIONS']);
+  expect([options.status, options.headers.get('allow')]).toEqual([
+    204,
+    'GET, HEAD, QUERY, POST, PATCH, DELETE, OPTIONS',
+  ]);
 });
 
 test('and so are its streams', async () => {

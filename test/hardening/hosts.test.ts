@@ -87,7 +87,7 @@ describe('a server on loopback', () => {
       expect((await at(`http://${name}/my-app/Message`, 'localhost')).status, name).toBeGreaterThanOrEqual(400);
     }
     const wrong = await at('http://localhost/my-app/Message', 'localhost', 'PUT');
-    expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST, PATCH, DELETE, OPTIONS']);
+    expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'GET, HEAD, QUERY, POST, PATCH, DELETE, OPTIONS']);
     const bare = await rawHttp(port, 'GET http://localhost/my-app/Message HTTP/1.1\r\n\r\n', 100);
     expect(bare.status).toBe(400);
   });

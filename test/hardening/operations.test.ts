@@ -100,8 +100,8 @@ describe('methods', () => {
     const all = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
     for (const [path, allow] of [
       ['/', all],
-      ['/my-app/Message', 'GET, HEAD, POST, PATCH, DELETE, OPTIONS'],
-      ['/my-app/Message/', 'GET, HEAD, POST, PATCH, DELETE, OPTIONS'],
+      ['/my-app/Message', 'GET, HEAD, QUERY, POST, PATCH, DELETE, OPTIONS'],
+      ['/my-app/Message/', 'GET, HEAD, QUERY, POST, PATCH, DELETE, OPTIONS'],
       ['/my-app/Message/kept', all],
       ['/my-app/', 'GET, HEAD, OPTIONS'],
       ['/metrics', 'GET, HEAD, OPTIONS'],

@@ -231,7 +231,7 @@ describe('features of a plan', () => {
     expect(JSON.stringify(post)).toContain('parameters/idempotencyKey');
     expect(JSON.stringify(patch)).toMatch(/parameters\/all.*parameters\/prefer.*parameters\/idempotencyKey/);
     // The table does not allow delete.
-    expect(Object.keys(paths['/T'] ?? {})).toEqual(['get', 'post', 'patch']);
+    expect(Object.keys(paths['/T'] ?? {})).toEqual(['get', 'x-query', 'post', 'patch']);
     const plain = makeOpenApi(
       { ...source, capabilities: { ...EVERYTHING, mediaTypes: ['application/json'], bulk: false, idempotency: false } },
       { media: 'all' },

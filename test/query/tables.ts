@@ -11,6 +11,7 @@ export const LIMITS: Limits = {
   transaction: 1000,
   bulk: 10_000,
   url: 8192,
+  query: 64 * 1024,
   headers: 16_384,
   headerCount: 100,
   headersTimeout: 10_000,

@@ -163,7 +163,7 @@ describe('the HTTP server', () => {
     const { app } = await start();
     const answer = await send(app, `OPTIONS * HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`);
     expect(answer).toMatch(/^HTTP\/1\.1 204 No Content\r\n/);
-    expect(answer).toContain('\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n');
+    expect(answer).toContain('\r\nallow: GET, HEAD, QUERY, POST, PUT, PATCH, DELETE, OPTIONS\r\n');
     expect(answer.toLowerCase()).not.toContain('content-length');
   });
 

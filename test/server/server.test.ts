@@ -254,9 +254,9 @@ describe('an address that no route takes', () => {
   ];
 
   test.each([
-    ['PUT', '/a/T', {}, 405, 'GET, HEAD, POST, PATCH, DELETE, OPTIONS'],
-    ['PUT', '/a/T/', {}, 405, 'GET, HEAD, POST, PATCH, DELETE, OPTIONS'],
-    ['PUT', '/a/T?x=1', {}, 405, 'GET, HEAD, POST, PATCH, DELETE, OPTIONS'],
+    ['PUT', '/a/T', {}, 405, 'GET, HEAD, QUERY, POST, PATCH, DELETE, OPTIONS'],
+    ['PUT', '/a/T/', {}, 405, 'GET, HEAD, QUERY, POST, PATCH, DELETE, OPTIONS'],
+    ['PUT', '/a/T?x=1', {}, 405, 'GET, HEAD, QUERY, POST, PATCH, DELETE, OPTIONS'],
     ['QUERY', '/a/T/x', {}, 405, 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'],
     ['GET', '/a/T', { accept: 'text/event-stream' }, 404, undefined],
     ['POST', '/a/T', { upgrade: 'websocket' }, 405, 'GET'],

@@ -221,6 +221,7 @@ const LIMIT_KEYS: Keys<Limits> = {
   bulk: countKey(10_000, { what: 'Records that one request by filter changes' }, { max: 1_000_000 }),
   transaction: countKey(1000, { what: 'Steps of one transaction' }, { max: 100_000 }),
   url: sizeKey('8KiB', { what: 'Length of a URL' }),
+  query: sizeKey('64KiB', { what: 'Body of a QUERY' }),
   headers: sizeKey('16KiB', { what: 'All header fields of a request' }),
   headerCount: countKey(100, { what: 'Number of header fields' }),
   headersTimeout: durationKey('10s', { what: 'Time to send the header fields' }),

@@ -17,6 +17,7 @@ export function collectionItem(make: OperationMaker): Part {
   const bulk = capabilities.bulk && make.rest;
   return present({
     get: listOperation(make),
+    'x-query': make.rest && make.may('read') ? queryNote(make) : undefined,
     post: make.rest && (make.may('create') || make.may('publish')) ? postOperation(make) : undefined,
     patch: bulk && make.may('update') ? bulkMergeOperation(make) : undefined,
     delete: bulk && make.may('delete') ? bulkDeleteOperation(make) : undefined,
@@ -47,6 +48,26 @@ function listOperation(make: OperationMaker): Part | undefined {
     },
     { id: 'watch', parameters: conditions, codes: [] },
   );
+}
+
+/** Describes QUERY (RFC 10008), for which OpenAPI 3.1 has no place among the methods. */
+function queryNote(make: OperationMaker): Part {
+  const example = { filter: String(conditionsParameter(make.table).example), limit: 10 };
+  return {
+    summary: `Lists records of ${make.table.name}, with the query in the body`,
+    description:
+      'The method `QUERY` (RFC 10008) answers as GET does. The body has the parameters of GET, as a form or as the members of an object: for queries that are too long for an address.',
+    requestBody: {
+      required: true,
+      content: {
+        'application/json': { schema: { type: 'object' }, example },
+        'application/x-www-form-urlencoded': {
+          schema: { type: 'string' },
+          example: `filter=${encodeURIComponent(example.filter)}&limit=10`,
+        },
+      },
+    },
+  };
 }
 
 /** Result of `aggregate`: its properties depend on the request. */

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 
 /** Methods that any route may accept, in the order of `Allow`; OPTIONS comes in addition. */
-export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+export const METHODS = ['GET', 'HEAD', 'QUERY', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -9,6 +9,8 @@ declare module 'fastify' {
     refuses?: boolean;
     /** Value of `Accept-Patch` (RFC 5789 §3.1) for the address. */
     acceptPatch?: string;
+    /** Value of `Accept-Query` (RFC 10008) for the address. */
+    acceptQuery?: string;
   }
 }
 
@@ -18,6 +20,7 @@ export interface Offer {
   /** True when the address only opens streams. */
   isStream: boolean;
   acceptPatch?: string;
+  acceptQuery?: string;
 }
 
 interface MethodTable {
@@ -47,6 +50,7 @@ export function trackMethods(app: FastifyInstance): void {
       for (const each of [method].flat()) offer.methods.add(each);
     }
     if (config?.acceptPatch !== undefined) offer.acceptPatch = config.acceptPatch;
+    if (config?.acceptQuery !== undefined) offer.acceptQuery = config.acceptQuery;
   });
 }
 

@@ -3,13 +3,14 @@ import { AppError } from '../../errors.ts';
 import type { ListQuery } from '../../query/index.ts';
 import { BatchBody } from '../../resources/body/batch-body.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
-import { listMethods } from '../../server/checks/known-methods.ts';
+import { listMethods, METHODS } from '../../server/checks/known-methods.ts';
 import { type Content, tagFor, VARY } from '../../server/content/content.ts';
 import { identityOf, queryOf } from '../../server/request.ts';
 import { cacheControlFor, makeNextLink, type NextLink } from '../../server/response-headers.ts';
 import type { ListPage, WriteOutcome } from '../../store/store.ts';
 import { type Endpoint, tableUrls } from '../endpoint.ts';
 import { patchOfMany } from './merge-patch.ts';
+import { type AskedQuery, readQueryBody, registerQuery } from './query-method.ts';
 import {
   beginRequest,
   cachedTag,
@@ -32,13 +33,25 @@ import {
   respondWritten,
   wantsMinimal,
 } from './response.ts';
-import { TABLE_ROUTES } from './route-options.ts';
+import { QUERY_TYPES, TABLE_ROUTES } from './route-options.ts';
+
+interface CollectionRouteOptions {
+  readonly content: Content;
+  /** Bytes of the body of a QUERY. */
+  readonly maxQuery: number;
+}
 
 /** Serves `/{app}/{Export}`: list, create, publish to the table, change or remove by filter. */
-export function registerCollection(app: FastifyInstance, endpoint: Endpoint, content: Content): void {
+export function registerCollection(
+  app: FastifyInstance,
+  endpoint: Endpoint,
+  { content, maxQuery }: CollectionRouteOptions,
+): void {
   const begin = (request: FastifyRequest, reply: FastifyReply) => beginRequest(content, request, reply);
   for (const url of tableUrls(endpoint)) {
-    app.route({ ...TABLE_ROUTES.read, url, handler: (request, reply) => answerList(endpoint, begin(request, reply)) });
+    const list = (request: FastifyRequest, reply: FastifyReply) =>
+      answerList(endpoint, begin(request, reply), { rawQuery: queryOf(request) });
+    app.route({ ...TABLE_ROUTES.read, url, handler: list });
     app.post(url, TABLE_ROUTES.write, (request, reply) => {
       const context = begin(request, reply);
       refusePrecondition(request.headers);
@@ -47,18 +60,20 @@ export function registerCollection(app: FastifyInstance, endpoint: Endpoint, con
     app.patch(url, TABLE_ROUTES.patch, async (request, reply) => writeMany(endpoint, begin(request, reply)));
     app.delete(url, TABLE_ROUTES.remove, async (request, reply) => writeMany(endpoint, begin(request, reply)));
   }
+  registerQuery(app, { urls: tableUrls(endpoint), bodyLimit: maxQuery }, (request, reply) =>
+    answerList(endpoint, begin(request, reply), readQueryBody(request)),
+  );
   // Otherwise the route of records would take it, with an empty id.
   app.put(`${endpoint.path}/`, { ...TABLE_ROUTES.write, config: { refuses: true } }, async () => {
-    const allow = listMethods(['GET', 'HEAD', 'POST', 'PATCH', 'DELETE']);
+    const allow = listMethods(METHODS.filter((method) => method !== 'PUT'));
     const message = `PUT is not for this address; it takes ${allow}.`;
     throw new AppError('METHOD_NOT_ALLOWED', message, { headers: { allow } });
   });
 }
 
-function answerList(endpoint: Endpoint, context: RequestContext): ResponseBody {
+function answerList(endpoint: Endpoint, context: RequestContext, { rawQuery, address }: AskedQuery): ResponseBody {
   const { resource, planTag, auth } = endpoint;
   const { request, reply, representation } = context;
-  const rawQuery = queryOf(request);
   checkStreamParameter(rawQuery, resource.table);
   const identity = identityOf(request);
   // The query is checked also where the answer is 304: an error must not depend on the client's cache.
@@ -68,6 +83,7 @@ function answerList(endpoint: Endpoint, context: RequestContext): ResponseBody {
     .header('cache-control', cacheControlFor(auth))
     .header('vary', VARY)
     .header('etag', etag)
+    .header('accept-query', QUERY_TYPES)
     .header('x-position', resource.head);
   checkMatch(request.headers);
   if (cachedTag(request.headers, etag, representation) !== undefined) {
@@ -75,13 +91,12 @@ function answerList(endpoint: Endpoint, context: RequestContext): ResponseBody {
     return respondEmpty(reply);
   }
   const found = resource.readList(query);
-  const answer = (page: ListPage) => answerPage(context, page, { resource, query, rawQuery });
+  const answer = (page: ListPage) => answerPage(context, page, { resource, query, rawQuery, address });
   return found instanceof Promise ? found.then(movedOn(reply, resource)).then(answer) : answer(found);
 }
 
-interface ListRequest extends Pick<Endpoint, 'resource'> {
+interface ListRequest extends Pick<Endpoint, 'resource'>, AskedQuery {
   readonly query: ListQuery;
-  readonly rawQuery: string;
 }
 
 /** Writes a page with the address of the next one (RFC 8288) and, if requested, the number of all records. */
@@ -99,7 +114,8 @@ const PAGE_PARAMETERS = ['cursor', 'offset'] as const;
  */
 const nextLinks = new WeakMap<ListQuery, NextLink>();
 
-function linkTo(cursor: string, { query, rawQuery }: ListRequest): string {
+function linkTo(cursor: string, { query, rawQuery, address }: ListRequest): string {
+  if (address !== undefined) return makeNextLink(address, PAGE_PARAMETERS)(cursor);
   let link = nextLinks.get(query);
   if (link === undefined) {
     link = makeNextLink(rawQuery, PAGE_PARAMETERS);

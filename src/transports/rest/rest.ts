@@ -20,7 +20,7 @@ class RestTransport implements Transport {
     const { compression, limits } = this.#context.config;
     const content = new Content(compression);
     for (const endpoint of endpointsOf(apps, 'rest')) {
-      registerCollection(app, endpoint, content);
+      registerCollection(app, endpoint, { content, maxQuery: Math.min(limits.query, limits.body) });
       registerRecord(app, endpoint, { content, maxIdLength: limits.id });
     }
   }
