@@ -81,6 +81,7 @@ export function composeApplication(
 ): Application {
   const { events, busyTimeout } = app;
   const feed = new Feed({ log: store, tables: plan.tables, bus, onError });
+  store.shared?.onGrown((growth) => bus.ring(growth));
   const hub = new Hub({ store, feed, channels: server.channels, replayPage: events.replayPage, onError });
   const commits = new WriteQueue({ store, busyTimeout, onCommitted: (result) => ring(bus, result) });
   const housekeeping = new Retention({ plan, store, commits, onError });

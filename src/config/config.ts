@@ -95,6 +95,14 @@ export interface IdempotencyConfig {
 }
 
 /** Retention of events that a flow could not handle. */
+/** How servers that share a PostgreSQL store keep up with each other. */
+export interface ClusterConfig {
+  /** Milliseconds between two looks for changes of other servers when no notification has come. */
+  readonly poll: number;
+  /** Milliseconds for which a position that another server has issued is waited for. */
+  readonly catchUp: number;
+}
+
 export interface DeadLettersConfig {
   readonly retention: number;
   readonly maxCount: number;
@@ -232,6 +240,7 @@ export interface AppConfig {
   readonly store: string | undefined;
   /** Maximum of connections to it for reads. */
   readonly storePool: number;
+  readonly cluster: ClusterConfig;
   readonly durability: 'full' | 'normal';
   readonly busyTimeout: number;
   readonly events: LogRetentionConfig;

@@ -69,10 +69,8 @@ export class Feed {
   async #catchUp(): Promise<void> {
     const { log, tables } = this.#options;
     while (!this.#closed && this.#head < log.lastSeq) {
-      for (const table of tables) {
-        if (log.logStart(table) > this.#head) for (const listener of this.#listeners) listener.missed?.(table);
-      }
-      const { changes, upTo } = await readChanges(log, tables, this.#head);
+      const { changes, upTo, missed } = await readChanges(log, tables, this.#head);
+      for (const table of missed) for (const listener of this.#listeners) listener.missed?.(table);
       this.#deliver(changes);
       this.#head = Math.max(this.#head, upTo);
     }
@@ -97,20 +95,35 @@ export interface ChangesPage {
   readonly changes: readonly Change[];
   /** seq up to which every change is in `changes`, or was before `after`. */
   readonly upTo: number;
+  /** Tables of which changes after `after` had left the log already. */
+  readonly missed: readonly TablePlan[];
 }
 
 /** Reads the next changes of all tables after a position. Changes that are committed meanwhile are left for the next page. */
 export async function readChanges(log: LogReader, tables: readonly TablePlan[], after: number): Promise<ChangesPage> {
   let upTo = log.lastSeq;
   const found: Change[] = [];
+  const missed: TablePlan[] = [];
   for (const table of tables) {
     if (log.lastTableSeq(table) <= after) continue;
     const page = await log.readLog(table, after, MAX_PAGE_CHANGES);
+    if (hasGap(log, table, { after, page })) missed.push(table);
     found.push(...page);
     // The table may have more entries after the last one of a full page.
     const last = page.at(-1)?.seq;
     if (page.length === MAX_PAGE_CHANGES && last !== undefined) upTo = Math.min(upTo, last);
   }
   const changes = found.filter(({ seq }) => seq <= upTo).sort((one, other) => one.seq - other.seq);
-  return { changes, upTo };
+  return { changes, upTo, missed };
+}
+
+/** True when entries after a position were removed before this page after it was read. */
+export function hasGap(
+  log: LogReader,
+  table: TablePlan,
+  { after, page }: { readonly after: number; readonly page: readonly Change[] },
+): boolean {
+  const start = log.logStart(table);
+  const first = page[0]?.seq;
+  return start > after && (first === undefined || first > start);
 }

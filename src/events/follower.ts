@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TablePlan } from '../schema/plan.ts';
 import type { Change, LogReader } from '../store/store.ts';
+import { hasGap } from './feed.ts';
 
 /** Changes that are read from the log at once. */
 const MAX_PAGE_CHANGES = 100;
@@ -73,6 +74,8 @@ export class Follower {
         this.#position = logStart;
       }
       const changes = await log.readLog(table, this.#position, MAX_PAGE_CHANGES);
+      // The next round tells what is missing.
+      if (hasGap(log, table, { after: this.#position, page: changes })) continue;
       for (const change of changes) {
         if (signal.aborted || !(await handle(change, signal))) return;
         this.#position = change.seq;

@@ -100,8 +100,7 @@ export class CatchUp {
   #begin(start: Start): Promise<void> | undefined {
     switch (start.from) {
       case 'now':
-        this.#subscription.position = this.#context.store.lastSeq;
-        return undefined;
+        return this.#now();
       case 'snapshot':
         return this.#snapshot();
       case 'position':
@@ -111,6 +110,15 @@ export class CatchUp {
       case 'behind':
         return undefined;
     }
+  }
+
+  /** Begins after everything that was committed before the subscription. */
+  #now(): Promise<void> | undefined {
+    const begin = (lastSeq: number) => {
+      this.#subscription.position = lastSeq;
+    };
+    const lastSeq = this.#context.store.currentSeq();
+    return typeof lastSeq === 'number' ? void begin(lastSeq) : lastSeq.then(begin);
   }
 
   /** Checks a client's position, which may be of another database, or of a state of this one that was replaced by a backup. */
@@ -161,7 +169,7 @@ export class CatchUp {
     if (id !== undefined) {
       const record = await store.get(table, id);
       if (record !== undefined) await this.#writeRecords([record], lastSeq);
-      this.#completeAt = store.lastSeq;
+      this.#completeAt = await store.currentSeq();
       return;
     }
     let after: StoredRecord['id'] | undefined;
@@ -177,7 +185,7 @@ export class CatchUp {
       after = records[taken - 1]?.id ?? after;
     }
     // Records that were changed or removed meanwhile are not in it: their changes have to be sent before `ready`.
-    this.#completeAt = store.lastSeq;
+    this.#completeAt = await store.currentSeq();
   }
 
   /** Sends the records of a window in its order, all as they were at one position. */

@@ -2,7 +2,7 @@ import type { AppConfig } from '../config/config.ts';
 import type { StorageEngine } from './engine.ts';
 
 /** Settings of an application that tell where it is stored. */
-export type StoreLocation = Pick<AppConfig, 'appId' | 'store' | 'storePool' | 'durability'>;
+export type StoreLocation = Pick<AppConfig, 'appId' | 'store' | 'storePool' | 'durability' | 'cluster'>;
 
 /** Engines by name. A driver is loaded only when its engine is used. */
 const ENGINES = {

@@ -278,9 +278,16 @@ export interface LogReader {
   /**
    * False when this store, in its present state, has certainly never issued the position: it is from another store, or
    * from a future that was lost when a backup was restored. True for every position that it did issue, trimmed or not,
-   * and for the one just before an entry.
+   * and for the one just before an entry. `lastSeq` has then reached it.
    */
   wasIssued(position: number): Awaitable<boolean>;
+  /** Returns `lastSeq` once it includes everything that was committed before the call, by whatever server. */
+  currentSeq(): Awaitable<number>;
+  /**
+   * True when `lastSeq` has reached the position. A store that several servers share waits for a moment first: another server
+   * may be ahead of this one.
+   */
+  hasReached(position: number): Awaitable<boolean>;
   /** Returns the seq of the table's newest entry, also of a removed one; without any, the position of the table's creation. */
   lastTableSeq(table: TablePlan): number;
   /**
@@ -297,6 +304,24 @@ export interface LogReader {
    * has all entries up to `lastSeq` at the time of the call.
    */
   readLog(table: TablePlan, after: number, limit: number, id?: RecordKey): Awaitable<readonly Change[]>;
+  /** Set for a store that several servers share; undefined where this one makes all changes. */
+  readonly shared?: SharedStore;
+}
+
+/** Positions of the log before and after it has grown. */
+export interface Growth {
+  readonly after: number;
+  readonly head: number;
+}
+
+/** What a store has for the servers that share it. */
+export interface SharedStore {
+  /** Calls back when the log was found to have grown by changes of other servers. `lastSeq` is the new position. */
+  onGrown(listener: (growth: Growth) => void): void;
+  /** Returns the seq of the newest change of any of the tables, as it is in the database. */
+  newestSeq(tables: Iterable<TablePlan>): Promise<number>;
+  /** Returns the milliseconds since the log was last read up to its end. */
+  lag(): number;
 }
 
 /** Permission for steps of a migration that lose data: all, none, or those with these names. */

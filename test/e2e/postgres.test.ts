@@ -81,11 +81,20 @@ describe.skipIf(unreachable !== undefined)(`a server on PostgreSQL${reason}`, ()
     expect((await ask('GET', url)).record).toMatchObject({ title: 'after' });
   });
 
-  test('is the only one on its schema', { timeout: 60_000 }, async () => {
+  test('refuses to start beside a server with another schema, and starts when that has stopped', {
+    timeout: 60_000,
+  }, async () => {
     const app = newApp();
-    await using _server = await start(app);
-    const second = await startToExit({ name: app, config: CONFIG, env: { DATABASE_URL: TEST_URL } });
-    expect(second).toMatchObject({ code: 1, stderr: expect.stringContaining('is in use by another server') });
+    const server = await start(app);
+    const other = { name: app, schema: 'type Other @table @export { id: ID! @primaryKey }', config: CONFIG };
+    const second = await startToExit({ ...other, env: { DATABASE_URL: TEST_URL } });
+    expect(second).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/is in use by another server with another schema \(connection \d+ from /),
+    });
+    await server.kill();
+    await using third = await startServer({ ...other, env: { DATABASE_URL: TEST_URL } });
+    expect((await ask('GET', `${third.origin}/${app}/Other`)).status).toBe(200);
   });
 
   test('keeps users and keys there', { timeout: 60_000 }, async () => {

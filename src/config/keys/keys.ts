@@ -3,6 +3,7 @@ import type {
   AuditConfig,
   AuthConfig,
   ChannelsConfig,
+  ClusterConfig,
   CompressionConfig,
   CorsConfig,
   DeadLettersConfig,
@@ -15,6 +16,7 @@ import type {
   TokenAlgorithm,
 } from '../config.ts';
 import { algorithmKey, jwksUrlKey, secretKey } from './auth-values.ts';
+import { STORE_KEYS } from './store-keys.ts';
 import {
   booleanKey,
   type ConfigKey,
@@ -22,11 +24,11 @@ import {
   countKey,
   durationKey,
   type KeyScope,
+  MAX_RETENTION_MS,
   pathKey,
   portKey,
   sectionKey,
   sizeKey,
-  storeKey,
   textKey,
   textOrTextsKey,
   textsKey,
@@ -49,6 +51,7 @@ type Group =
   | ChannelsConfig
   | CompressionConfig
   | CorsConfig
+  | ClusterConfig
   | DeadLettersConfig
   | LogRetentionConfig
   | IdempotencyConfig
@@ -60,7 +63,6 @@ type Group =
 /** Key table with an entry for every member of a configuration: the compiler reports a missing or a mistyped one. */
 export type Keys<T> = { readonly [K in keyof T]-?: T[K] extends Group ? Keys<T[K]> : ConfigKey<T[K]> };
 
-const MAX_RETENTION_MS = 10 * 365 * 86_400_000;
 const LIFETIME = { min: 1000, max: MAX_RETENTION_MS };
 
 /** Values below `auth.jwt` as written: `publicKey` is a path, and the algorithm may be missing. */
@@ -165,37 +167,7 @@ export const APP_KEYS: Keys<AppSettings> = {
     },
   ),
   dataDir: textKey('data', { what: 'Folder of the stored data, relative to the application folder or absolute' }),
-  store: storeKey({
-    what: 'URL of a PostgreSQL database that stores records, log, users and the state of flows: see [PostgreSQL](../how-to/operate/postgresql.md)',
-    shownDefault: 'none: the embedded store in `data_dir`',
-  }),
-  storePool: countKey(
-    10,
-    { what: 'Connections to the PostgreSQL database for reads; a few more are for writes' },
-    { max: 1000 },
-  ),
-  durability: choiceKey(['full', 'normal'], 'full', {
-    what: 'Whether a write is answered only when it survives a power failure',
-  }),
-  busyTimeout: durationKey('2s', { what: 'How long a write waits while another process holds the store' }, { min: 0 }),
-  events: {
-    retention: durationKey('24h', { what: 'How long a change can be resumed from' }, { max: MAX_RETENTION_MS }),
-    maxCount: countKey(100_000, { what: 'Maximum number of changes kept for each table' }),
-    replayPage: countKey(500, { what: 'Changes that are read at once for a client that resumes' }, { max: 10_000 }),
-  },
-  idempotency: {
-    retention: durationKey(
-      '24h',
-      { what: 'How long a write with an Idempotency-Key, or a `ref` of a named client, can be repeated' },
-      { max: MAX_RETENTION_MS },
-    ),
-    maxCount: countKey(100_000, { what: 'Maximum number of keys; the oldest are removed first' }),
-    maxSize: sizeKey('256MiB', { what: 'Bytes of the responses stored for them; the oldest are removed first' }),
-  },
-  audit: {
-    retention: durationKey('90d', { what: 'How long an entry of the audit log is kept' }, { max: MAX_RETENTION_MS }),
-    maxCount: countKey(1_000_000, { what: 'Maximum number of entries; the oldest are removed first' }),
-  },
+  ...STORE_KEYS,
   realtime: {
     enabled: booleanKey(true, { what: 'Whether protocol v1 (`/_/live`) and the multiplexed protocol are served' }),
     path: pathKey('/api/v1/realtime', {

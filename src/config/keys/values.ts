@@ -142,6 +142,9 @@ export function portKey(value: number, texts: Texts): ConfigKey<number> {
   return { ...countKey(value, texts, { min: 0, max: 65_535 }), type: 'port' };
 }
 
+/** Longest time for which something may be kept: ten years. */
+export const MAX_RETENTION_MS = 10 * 365 * 86_400_000;
+
 export function durationKey(value: string, texts: Texts, { min = 1, max = MAX_TIMER_MS } = {}): ConfigKey<number> {
   return {
     type: 'duration',

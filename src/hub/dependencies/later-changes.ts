@@ -42,6 +42,7 @@ export class LaterChanges {
       changes = { upTo: this.#from, count: 0, byId: new Map() };
       this.#tables.set(table, changes);
     }
+    await this.#log.currentSeq();
     while (this.#log.lastTableSeq(table) > changes.upTo) {
       const { lastSeq } = this.#log;
       const page = await this.#log.readLog(table, changes.upTo, MAX_PAGE_CHANGES);

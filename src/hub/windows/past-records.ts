@@ -62,7 +62,7 @@ function readMore(from: WindowStore, query: WindowQuery, { at, extra, reads }: P
   const count = firstRecords(query) + extra;
   return thenOrNow(store.records(table, query.first(count)), (records) =>
     // Read after the records, it has every change that they have.
-    thenOrNow(store.readLog(table, at, MAX_UNDONE_CHANGES + 1), (changes) => {
+    thenOrNow(readLogNow(from, at), (changes) => {
       if (changes.length > MAX_UNDONE_CHANGES || at < store.resumeFloor(table)) throw new WindowLostError();
       const past = undo({ query, records, changes, isWhole: records.length < count });
       if (!past.held.isShort) return past;
@@ -70,6 +70,10 @@ function readMore(from: WindowStore, query: WindowQuery, { at, extra, reads }: P
       return readMore(from, query, { at, extra: extra + 2 * changes.length, reads: reads + 1 });
     }),
   );
+}
+
+function readLogNow({ store, table }: WindowStore, after: number): Awaitable<readonly Change[]> {
+  return thenOrNow(store.currentSeq(), () => store.readLog(table, after, MAX_UNDONE_CHANGES + 1));
 }
 
 interface Undoing {
@@ -121,7 +125,8 @@ function statesBefore(changes: readonly Change[]): ReadonlyMap<RecordKey, Change
 export function readPastRecord(from: WindowStore, id: RecordKey, at: number): Awaitable<PastRecord> {
   return thenOrNow(from.store.get(from.table, id), (record) => {
     if (record !== undefined && record.seq <= at) return record;
-    return thenOrNow(nextChange(from, id, at), (change) => {
+    const next = thenOrNow(from.store.currentSeq(), () => nextChange(from, id, at));
+    return thenOrNow(next, (change) => {
       const before = change && new ChangeView(change).before;
       if (before === undefined) throw new WindowLostError();
       return { id, json: JSON.stringify(before), seq: undefined };

@@ -48,6 +48,11 @@ export class TableResource extends TableWrites {
     return this.context.store.lastSeq;
   }
 
+  /** True when `head` may be newer than what an earlier read has found, since it moves while the read is answered. */
+  get isRemote(): boolean {
+    return this.context.store.shared !== undefined;
+  }
+
   /** True when a record of this seq has the same JSON as when it was sent: no schema change has altered it since. */
   isTrueTo(seq: number): boolean {
     return seq > this.context.store.layoutSeq(this.table);
@@ -91,7 +96,9 @@ export class TableResource extends TableWrites {
   }
 
   readList(query: ListQuery): Awaitable<ListPage> {
-    const { pages } = this.context;
+    const { pages, store } = this.context;
+    // Only the database knows whether a page is still as it was.
+    if (store.shared !== undefined) return this.#readPage(query);
     const head = this.#lastSeqOf(query);
     const cached = pages.find(query, head);
     if (cached !== undefined) {
@@ -117,11 +124,11 @@ export class TableResource extends TableWrites {
   }
 
   /** Returns a version that changes whenever the result of the query may change. */
-  versionOf(query: ListQuery, identity: Identity): string {
-    const { access } = this.context;
-    const head = this.#lastSeqOf(query);
+  versionOf(query: ListQuery, identity: Identity): Awaitable<string> {
+    const { access, store } = this.context;
     const view = access.viewOf(identity)?.key ?? '';
-    return view === '' ? String(head) : `${head}-${view}`;
+    const newest = store.shared?.newestSeq([this.table, ...query.dependencies]) ?? this.#lastSeqOf(query);
+    return thenOrNow(newest, (seq) => (view === '' ? String(seq) : `${seq}-${view}`));
   }
 
   /** Returns the members of the records of a list or record with this raw query, in order. Throws INVALID_QUERY. */

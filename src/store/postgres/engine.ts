@@ -1,27 +1,31 @@
+import type { ClusterConfig } from '../../config/config.ts';
 import type { StorageEngine } from '../engine.ts';
 import type { StoreLocation } from '../index.ts';
 import { type PgAddress, schemaOf } from './database/address.ts';
 
 const MAX_LOOKUP_MS = 15_000;
+const CLUSTER = { poll: 1000, catchUp: 2000 };
 
 export interface PostgresOptions extends PgAddress {
   /** Clock for seqs, in milliseconds since 1970; that of the database by default. */
   readonly clock?: () => number;
   /** Milliseconds for which the outcome of a commit is looked for when its answer was lost. */
   readonly maxLookupMs?: number;
+  readonly cluster?: ClusterConfig;
 }
 
 /** Returns the engine of an application whose `store` is the URL of a database. */
-export function postgresEngineOf({ appId, store = '', storePool, durability }: StoreLocation): StorageEngine {
-  return postgresEngine({ url: store, schema: schemaOf(appId), pool: storePool, durability });
+export function postgresEngineOf({ appId, store = '', storePool, durability, cluster }: StoreLocation): StorageEngine {
+  return postgresEngine({ url: store, schema: schemaOf(appId), pool: storePool, durability, cluster });
 }
 
 /**
  * Engine on a PostgreSQL database: one schema for each application, which is no folder: `dir` of the options is not used.
  * Each part is loaded when it is first used.
  */
-export function postgresEngine({ clock, maxLookupMs = MAX_LOOKUP_MS, ...address }: PostgresOptions): StorageEngine {
-  const target = { address, clock, maxLookupMs };
+export function postgresEngine(options: PostgresOptions): StorageEngine {
+  const { clock, maxLookupMs = MAX_LOOKUP_MS, cluster = CLUSTER, ...address } = options;
+  const target = { address, clock, maxLookupMs, cluster };
   return {
     openRecords: async (plan, options) => (await import('./store.ts')).openPostgresStore(plan, options, target),
     openAccounts: async (options) => (await import('./accounts/accounts.ts')).openPostgresAccounts(options, address),

@@ -1,8 +1,10 @@
+import type { ClusterConfig } from '../../config/config.ts';
 import type { JsonRecord, ListQuery, RelatedCondition, SelectedRelation } from '../../query/index.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
 import type { AuditReader } from '../audit.ts';
 import type { StorageHealth } from '../storage-health.ts';
 import type {
+  Awaitable,
   Cell,
   Change,
   CommitResult,
@@ -11,6 +13,7 @@ import type {
   ListPage,
   RecordKey,
   RecordsBy,
+  SharedStore,
   Store,
   StoredRecord,
   StoreOptions,
@@ -24,7 +27,9 @@ import type { PgSession } from './database/session.ts';
 import { WriterSession } from './database/writer-session.ts';
 import { PgPositions } from './log/issued-positions.ts';
 import { openLogs, TableLog, toKey } from './log/log.ts';
+import { LogTail } from './log/tail.ts';
 import { migrate } from './migrate/migrate.ts';
+import { NodeBell } from './nodes/bell.ts';
 import { PgCommits } from './records/commits.ts';
 import { type KeptOutcomes, OutcomeRetention } from './records/idempotency.ts';
 import { PgLists } from './records/lists.ts';
@@ -38,20 +43,22 @@ export interface PgStoreOptions {
   readonly clock: (() => number) | undefined;
   /** Milliseconds for which the outcome of a commit is looked for when its answer was lost. */
   readonly maxLookupMs: number;
+  readonly cluster: ClusterConfig;
 }
 
 /** Opens the store in a schema of a database, creating or migrating what the plan needs. Throws StoreOpenError. */
 export async function openPostgresStore(
   plan: Plan,
   options: StoreOptions,
-  { address, clock, maxLookupMs }: PgStoreOptions,
+  { address, clock, maxLookupMs, cluster }: PgStoreOptions,
 ): Promise<Store> {
   const writer = new WriterSession(address);
   const readers = new Readers(address);
   try {
     const session = await writer.open();
     await migrate(session, { plan, address, clock }, options);
-    return await PostgresStore.open({ plan, options, writer, readers, clock, maxLookupMs });
+    await writer.know();
+    return await PostgresStore.open({ plan, options, address, writer, readers, clock, maxLookupMs, cluster });
   } catch (error) {
     await writer.close();
     await readers.close();
@@ -66,6 +73,8 @@ interface OpenTable {
 }
 
 interface StoreParts {
+  readonly address: PgAddress;
+  readonly cluster: ClusterConfig;
   readonly plan: Plan;
   readonly options: StoreOptions;
   readonly writer: WriterSession;
@@ -74,7 +83,7 @@ interface StoreParts {
   readonly maxLookupMs: number;
 }
 
-/** Store in a PostgreSQL database. One server has a schema open; positions are in its memory. */
+/** Store in a PostgreSQL database, which several servers may share. */
 class PostgresStore implements Store {
   readonly #parts: StoreParts;
   readonly #tables: ReadonlyMap<TablePlan, OpenTable>;
@@ -85,7 +94,8 @@ class PostgresStore implements Store {
   readonly #positions: PgPositions;
   readonly #commits: PgCommits;
   readonly #health: StorageHealth | undefined;
-  #lastSeq: number;
+  readonly #tail: LogTail;
+  readonly #bell: NodeBell;
 
   private constructor(
     parts: StoreParts,
@@ -96,11 +106,10 @@ class PostgresStore implements Store {
       hasAudit: boolean;
     },
   ) {
-    const { options, readers, writer, clock, maxLookupMs } = parts;
+    const { address, options, readers, writer, clock, maxLookupMs, cluster } = parts;
     this.#parts = parts;
     this.#tables = state.tables;
     this.#positions = state.positions;
-    this.#lastSeq = state.lastSeq;
     this.#lists = new PgLists(readers, options.largestScan);
     this.#related = new PgRelatedRecords({
       run: (statement) => readers.read(statement),
@@ -110,17 +119,27 @@ class PostgresStore implements Store {
     this.#audit = state.hasAudit
       ? new PgAuditLog(readers, { ...options.audit, largestScan: options.largestScan })
       : undefined;
+    this.#tail = new LogTail({
+      readers,
+      logs: new Map([...state.tables.values()].map(({ id, log }) => [id, log])),
+      lastSeq: state.lastSeq,
+      ...cluster,
+      onForeign: (log) => this.#lists.changed(log.plan),
+      settled: () => this.#commits.idle(),
+    });
     this.#commits = new PgCommits({
       writer,
       tables: state.tables,
       positions: state.positions,
       retention: options.idempotency.retention,
-      lastSeq: state.lastSeq,
+      tail: this.#tail,
       clock,
       maxLookupMs,
       plainFilter: (filter, table) => this.#lists.plainFilter(filter, table),
-      onMissed: (position) => this.#findMissed(position),
       onCommitted: (changes, kept) => this.#committed(changes, kept),
+    });
+    this.#bell = new NodeBell(address, (head) => {
+      if (head > this.#tail.lastSeq) this.#tail.look().catch(() => {});
     });
     this.#health = options.health;
     this.#health?.probeWith(() => this.#probe());
@@ -149,7 +168,7 @@ class PostgresStore implements Store {
   }
 
   get lastSeq(): number {
-    return this.#lastSeq;
+    return this.#tail.lastSeq;
   }
 
   get audit(): AuditReader | undefined {
@@ -172,9 +191,26 @@ class PostgresStore implements Store {
     return this.#of(table).log.layoutSeq;
   }
 
+  readonly shared: SharedStore = {
+    onGrown: (listener) => this.#tail.onGrown(listener),
+    newestSeq: (tables) => this.#newestSeq(tables),
+    lag: () => this.#tail.lag,
+  };
+
+  async currentSeq(): Promise<number> {
+    return this.#tail.current();
+  }
+
+  hasReached(position: number): Awaitable<boolean> {
+    return this.#tail.reach(position);
+  }
+
+  /** A position that is ahead of this server may be of a change that another one has committed. */
   async wasIssued(position: number): Promise<boolean> {
-    if (position >= this.#lastSeq) return position === this.#lastSeq;
-    return this.#positions.wasIssued(position);
+    const { lastSeq } = this.#tail;
+    if (position === lastSeq) return true;
+    if (position < lastSeq) return this.#positions.wasIssued(position);
+    return (await this.#positions.isInLog(position)) && this.#tail.reach(position);
   }
 
   async get(plan: TablePlan, id: RecordKey): Promise<StoredRecord | undefined> {
@@ -254,29 +290,25 @@ class PostgresStore implements Store {
 
   async close(): Promise<void> {
     await this.#commits.idle();
+    this.#tail.close();
+    await this.#bell.close();
     await this.#parts.readers.close();
     await this.#parts.writer.close();
   }
 
   #committed(changes: readonly Change[], kept: readonly KeptOutcomes[]): void {
-    this.#lastSeq = this.#commits.last;
     for (const change of changes) {
       this.#of(change.table).log.appended(change);
       this.#lists.committed(change);
     }
     this.#outcomes.saved(kept);
+    const last = changes.at(-1);
+    if (last !== undefined) this.#bell.ring(last.seq);
   }
 
-  /** Finds changes after a position that no answer has told, such as that of a commit whose outcome was not known. */
-  async #findMissed(position: number): Promise<void> {
-    const logs = new Map([...this.#tables.values()].map(({ id, log }) => [id, log]));
-    const sql = 'SELECT tbl, max(seq) FROM log WHERE seq > $1 GROUP BY tbl';
-    try {
-      const { rows } = await this.#parts.readers.send(sql, [position]);
-      for (const [id, seq] of rows) logs.get(id as number)?.missed(seq as number);
-    } catch (error) {
-      this.#failure(error);
-    }
+  async #newestSeq(tables: Iterable<TablePlan>): Promise<number> {
+    await this.#tail.look();
+    return Math.max(...[...tables].map((table) => this.#of(table).log.newestSeq));
   }
 
   #failure(error: unknown): unknown {

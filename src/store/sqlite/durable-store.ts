@@ -77,6 +77,14 @@ export class DurableStore implements Store {
     return this.#store.layoutSeq(table);
   }
 
+  currentSeq(): number {
+    return this.lastSeq;
+  }
+
+  hasReached(position: number): boolean {
+    return position <= this.lastSeq;
+  }
+
   /** Answers without waiting: a commit that is being flushed has issued no position yet. */
   wasIssued(position: number): boolean {
     return this.#store.wasIssued(position);

@@ -139,6 +139,14 @@ export class SqliteStore implements Store {
     return this.#of(table).log.layoutSeq;
   }
 
+  currentSeq(): number {
+    return this.lastSeq;
+  }
+
+  hasReached(position: number): boolean {
+    return position <= this.lastSeq;
+  }
+
   wasIssued(position: number): boolean {
     if (position >= this.#lastSeq) return position === this.#lastSeq;
     this.#reads.read();

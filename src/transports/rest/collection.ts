@@ -71,14 +71,28 @@ export function registerCollection(
   });
 }
 
-function answerList(endpoint: Endpoint, context: RequestContext, { rawQuery, address }: AskedQuery): ResponseBody {
-  const { resource, planTag, auth } = endpoint;
-  const { request, reply, representation } = context;
+function answerList(endpoint: Endpoint, context: RequestContext, asked: AskedQuery): ResponseBody {
+  const { resource } = endpoint;
+  const { request } = context;
+  const { rawQuery } = asked;
   checkStreamParameter(rawQuery, resource.table);
   const identity = identityOf(request);
   // The query is checked also where the answer is 304: an error must not depend on the client's cache.
   const query = resource.parseList(identity, rawQuery);
-  const etag = tagFor(`W/"${resource.versionOf(query, identity)}-${planTag}"`, representation.format);
+  const answer = (version: string) => answerVersion(endpoint, context, { ...asked, query, version });
+  const version = resource.versionOf(query, identity);
+  return version instanceof Promise ? version.then(answer) : answer(version);
+}
+
+/** Answers with the list, or where the client has it in this version, with 304. */
+function answerVersion(
+  endpoint: Endpoint,
+  context: RequestContext,
+  { query, rawQuery, address, version }: Omit<ListRequest, 'resource'> & { readonly version: string },
+): ResponseBody {
+  const { resource, planTag, auth } = endpoint;
+  const { request, reply, representation } = context;
+  const etag = tagFor(`W/"${version}-${planTag}"`, representation.format);
   reply
     .header('cache-control', cacheControlFor(auth))
     .header('vary', VARY)

@@ -60,10 +60,10 @@ export function respondPublished(
   return respond(context, JSON.stringify({ seq, delivered }));
 }
 
-/** Updates `X-Position` after a read that had to wait: the store may have advanced meanwhile. */
-export function movedOn(reply: FastifyReply, resource: { readonly head: number }) {
+/** Updates `X-Position` after a read that had to wait: the embedded store may have advanced until it read. */
+export function movedOn(reply: FastifyReply, resource: { readonly head: number; readonly isRemote: boolean }) {
   return <T>(found: T): T => {
-    reply.header('x-position', resource.head);
+    if (!resource.isRemote) reply.header('x-position', resource.head);
     return found;
   };
 }

@@ -48,6 +48,14 @@ export class LaterStore implements Store {
     return this.#store.layoutSeq(table);
   }
 
+  currentSeq() {
+    return later(() => this.#store.lastSeq);
+  }
+
+  hasReached(position: number) {
+    return later(() => position <= this.#store.lastSeq);
+  }
+
   wasIssued(position: number) {
     return later(() => this.#store.wasIssued(position));
   }

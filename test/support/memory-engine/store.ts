@@ -59,6 +59,14 @@ export class MemoryStore implements Store {
     return this.#database.table(table).layoutSeq;
   }
 
+  currentSeq(): number {
+    return this.lastSeq;
+  }
+
+  hasReached(position: number): boolean {
+    return position <= this.lastSeq;
+  }
+
   wasIssued(position: number): boolean {
     return this.#database.wasIssued(position);
   }

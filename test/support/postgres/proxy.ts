@@ -1,13 +1,18 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { TEST_URL } from './server.ts';
 
-/** A proxy before the PostgreSQL server, which can be away, or lose answers. */
+const TARGET_PORT = Number(new URL(TEST_URL).port || 5432);
+const NOTIFICATION = 'A'.charCodeAt(0);
+
+/** A proxy before the PostgreSQL server, which can be away, or lose answers, or notifications alone. */
 export class PostgresProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #port = 0;
   #isLosing = false;
   #isForGood = false;
+  /** True to let no notification through: the listening connection looks alive and is silent. */
+  swallowsBells = false;
 
   private constructor() {
     this.#server = createServer((client) => this.#forward(client));
@@ -47,6 +52,18 @@ export class PostgresProxy implements AsyncDisposable {
     this.#isForGood = forGood;
   }
 
+  /** Ports from which the proxy is connected to the server. */
+  get ports(): readonly number[] {
+    return [...this.#sockets].flatMap(({ localPort, remotePort }) =>
+      remotePort === TARGET_PORT && localPort !== undefined ? [localPort] : [],
+    );
+  }
+
+  /** Breaks all connections; new ones are taken at once. */
+  breakAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#server.listening) await this.goAway();
   }
@@ -62,7 +79,8 @@ export class PostgresProxy implements AsyncDisposable {
 
   #forward(client: Socket): void {
     const target = new URL(TEST_URL);
-    const server = connect(Number(target.port || 5432), target.hostname);
+    const server = connect(TARGET_PORT, target.hostname);
+    const messages = new ServerMessages();
     let isLost = false;
     for (const socket of [client, server]) {
       this.#sockets.add(socket);
@@ -80,7 +98,8 @@ export class PostgresProxy implements AsyncDisposable {
       }
       server.write(bytes);
     });
-    server.on('data', (bytes) => {
+    server.on('data', (all) => {
+      const bytes = messages.next(all, this.swallowsBells);
       if (!isLost) client.write(bytes);
       // `Z` with `I`: the server has ended the transaction, and says so at the end of its answers.
       else if (bytes.subarray(-6).equals(Buffer.from([0x5a, 0, 0, 0, 5, 0x49]))) {
@@ -88,5 +107,25 @@ export class PostgresProxy implements AsyncDisposable {
         client.destroy();
       }
     });
+  }
+}
+
+/** What the server says, message by message: a byte for the kind, and four for the length of the rest. */
+class ServerMessages {
+  #rest = Buffer.alloc(0);
+
+  /** Returns the whole messages so far; without notifications where they are swallowed. */
+  next(bytes: Buffer, swallows: boolean): Buffer {
+    const all = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
+    const kept: Buffer[] = [];
+    let at = 0;
+    while (at + 5 <= all.length) {
+      const end = at + 1 + all.readUInt32BE(at + 1);
+      if (end > all.length) break;
+      if (!swallows || all[at] !== NOTIFICATION) kept.push(all.subarray(at, end));
+      at = end;
+    }
+    this.#rest = Buffer.from(all.subarray(at));
+    return Buffer.concat(kept);
   }
 }

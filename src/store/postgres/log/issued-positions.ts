@@ -47,9 +47,9 @@ export class PgPositions {
     return this.#startSeq;
   }
 
-  /** Must be called after the first commit. */
-  committed(first: number): void {
-    if (this.#startSeq !== undefined) this.#gaps.push([this.#startSeq, first]);
+  /** Must be called after the first commit. `prev`: position that was taken before it. */
+  committed(prev: number, first: number): void {
+    if (this.#startSeq !== undefined) this.#gaps.push([Math.max(this.#startSeq, prev), first]);
     this.#startSeq = undefined;
   }
 
@@ -58,6 +58,11 @@ export class PgPositions {
     const range = this.#gaps.findLast(([after]) => after < position);
     if (range !== undefined && position < range[1] - 1) return false;
     if (position <= this.#unverifiableTo || this.#logs.some(({ logStart }) => position <= logStart)) return true;
+    return this.isInLog(position);
+  }
+
+  /** True for the position of an entry, and the one before it. */
+  async isInLog(position: number): Promise<boolean> {
     const { rows } = await this.#readers.send('SELECT 1 FROM log WHERE seq BETWEEN $1 AND $1 + 1 LIMIT 1', [position]);
     return rows.length > 0;
   }

@@ -5,7 +5,7 @@ import { keyToJson } from '../../rows/apply-write.ts';
 import { OPS } from '../../rows/row.ts';
 import type { Change, RecordKey } from '../../store.ts';
 import type { Readers } from '../database/readers.ts';
-import type { PgResult, PgSession } from '../database/session.ts';
+import type { PgResult, PgRows, PgSession } from '../database/session.ts';
 import { tableKey } from '../sql/names.ts';
 import { sqlType } from '../sql/types.ts';
 
@@ -23,20 +23,24 @@ export class TableLog {
   readonly id: number;
   /** seq of the last schema change that changed stored records; 0 when there was none. */
   readonly layoutSeq: number;
-  readonly #plan: TablePlan;
+  readonly plan: TablePlan;
   readonly #readers: Readers;
   readonly #retention: LogRetentionConfig;
   #lastSeq: number;
   #logStart: number;
   /** Number of entries, counted at the first trim. */
   #count: number | undefined;
-  /** seq of the newest entry of each record, read when it is first needed. */
-  #newest: Promise<Map<string, number>> | undefined;
+  /** seq of the newest entry that any answer has told, also of one that is not passed on yet. */
+  #newestSeen = 0;
+  /** seq of the newest entry of each record, read when it is first needed, up to `#newestUpTo`. */
+  #newest: Map<string, number> | undefined;
+  #newestUpTo = 0;
+  #reading: Promise<unknown> = Promise.resolve();
 
   constructor(plan: TablePlan, stored: StoredLog, readers: Readers, retention: LogRetentionConfig) {
     this.id = stored.id;
     this.layoutSeq = stored.shape;
-    this.#plan = plan;
+    this.plan = plan;
     this.#readers = readers;
     this.#retention = retention;
     this.#logStart = stored.floor;
@@ -58,18 +62,31 @@ export class TableLog {
     return Math.max(this.#logStart, this.layoutSeq);
   }
 
-  /** Must be called for each change of the table that was committed, in order. */
-  appended({ seq, id }: Change): void {
-    this.#lastSeq = Math.max(this.#lastSeq, seq);
-    if (this.#count !== undefined) this.#count++;
-    if (id !== null) void this.#newest?.then((newest) => newest.set(String(id), seq));
+  /** seq of the newest entry, also of one that subscribers do not have yet. */
+  get newestSeq(): number {
+    return Math.max(this.#newestSeen, this.#lastSeq);
   }
 
-  /** Must be called with the newest entry where there are some that were not passed to `appended`. */
-  missed(lastSeq: number): void {
+  /** Must be called for each change of the table that was committed, in order. */
+  appended({ seq }: Change): void {
+    this.grown(seq, 1);
+  }
+
+  /** Must be called where there are entries of other servers, with the newest one and their number. */
+  grown(lastSeq: number, count: number): void {
     this.#lastSeq = Math.max(this.#lastSeq, lastSeq);
+    if (this.#count !== undefined) this.#count += count;
+  }
+
+  /** Must be called where there may be entries that are not known, up to a position. */
+  mayHaveUpTo(seq: number): void {
+    this.#lastSeq = Math.max(this.#lastSeq, seq);
     this.#count = undefined;
-    this.#newest = undefined;
+  }
+
+  /** Tells of an entry. */
+  seen(seq: number): void {
+    this.#newestSeen = Math.max(this.#newestSeen, seq);
   }
 
   async read(after: number, limit: number, id: RecordKey | undefined): Promise<Change[]> {
@@ -77,11 +94,15 @@ export class TableLog {
     if (id !== undefined && !(await this.#mayHaveChanged(id, after))) return [];
     const head = this.#lastSeq;
     const ofRecord = id === undefined ? '' : ' AND id = $5';
-    const { rows } = await this.#readers.send(
-      `SELECT seq, op, id, data, before, tx FROM log WHERE tbl = $1 AND seq > $2 AND seq <= $3${ofRecord} ORDER BY seq LIMIT $4`,
-      [this.id, after, head, limit, ...(id === undefined ? [] : [String(id)])],
-    );
-    return rows.map((row) => this.#toChange(row));
+    const entries = `SELECT seq, op, id, data, before, tx FROM log WHERE tbl = $1 AND seq > $2 AND seq <= $3${ofRecord} ORDER BY seq LIMIT $4`;
+    const { rows } = await this.#readers.send(withFloor(entries, 'e.seq, e.op, e.id, e.data, e.before, e.tx'), [
+      this.id,
+      after,
+      head,
+      limit,
+      ...(id === undefined ? [] : [String(id)]),
+    ]);
+    return this.#withoutFloor(rows).map((row) => this.#toChange(row));
   }
 
   /** Removes up to `limit` entries past retention; `now` in milliseconds since 1970. True when more are left. */
@@ -105,11 +126,10 @@ export class TableLog {
       [this.id, upTo],
     );
     const removed = Number(rows[0]?.[0]);
-    this.#logStart = upTo;
+    this.#logStart = Math.max(this.#logStart, upTo);
     this.#count -= removed;
     // The map also has records whose entries are gone; it is read again when it is next needed.
-    const newest = await this.#newest;
-    if (newest !== undefined && newest.size > 2 * this.#retention.maxCount) this.#newest = undefined;
+    if (this.#newest !== undefined && this.#newest.size > 2 * this.#retention.maxCount) this.#newest = undefined;
     return removed >= limit;
   }
 
@@ -120,35 +140,54 @@ export class TableLog {
 
   /**
    * False when the record certainly has no entry after `after`. After a restart thousands of record channels resume at
-   * once; one scan answers them all, where an index would cost every write.
+   * once; one scan answers them all, where an index would cost every write. Later entries are added to it when it is asked.
    */
   async #mayHaveChanged(id: RecordKey, after: number): Promise<boolean> {
-    this.#newest ??= this.#readNewest();
-    return ((await this.#newest).get(String(id)) ?? 0) > after;
+    if (this.#newest === undefined || this.#newestUpTo < this.#lastSeq) {
+      this.#reading = this.#reading.catch(() => {}).then(() => this.#readNewest());
+      await this.#reading;
+    }
+    // Dropped meanwhile, it cannot tell.
+    return this.#newest === undefined || (this.#newest.get(String(id)) ?? 0) > after;
   }
 
-  async #readNewest(): Promise<Map<string, number>> {
-    const { rows } = await this.#readers
-      .send('SELECT id, max(seq) FROM log WHERE tbl = $1 AND id IS NOT NULL GROUP BY id', [this.id])
-      .catch((error: unknown) => {
-        this.#newest = undefined;
-        throw error;
-      });
-    return new Map(rows as [string, number][]);
+  async #readNewest(): Promise<void> {
+    const upTo = this.#lastSeq;
+    const known = this.#newest;
+    const from = known === undefined ? 0 : this.#newestUpTo;
+    if (known !== undefined && from >= upTo) return;
+    const newest = 'SELECT id, max(seq) AS seq FROM log WHERE tbl = $1 AND seq > $2 AND id IS NOT NULL GROUP BY id';
+    const { rows } = await this.#readers.send(withFloor(newest, 'e.seq, e.id'), [this.id, from]);
+    const found = known ?? new Map<string, number>();
+    for (const [seq, key] of this.#withoutFloor(rows)) found.set(key as string, seq as number);
+    this.#newest = found;
+    this.#newestUpTo = upTo;
+  }
+
+  /** Takes the first column, the position after which the log is complete: another server may have removed entries. */
+  #withoutFloor(rows: PgRows): PgRows {
+    const floor = rows[0]?.[0] as number | undefined;
+    if (floor !== undefined) this.#logStart = Math.max(this.#logStart, floor);
+    return rows.map((row) => row.slice(1)).filter(([seq]) => seq !== null);
   }
 
   #toChange([seq, op, id, data, before, transaction]: readonly unknown[]): Change {
-    const key = toKey(this.#plan, id as string | null);
+    const key = toKey(this.plan, id as string | null);
     return {
       seq: seq as number,
-      table: this.#plan,
+      table: this.plan,
       op: OPS[(op as number) - 1] as Change['op'],
       id: key,
-      data: data === null ? keyToJson(this.#plan.primaryKey, key) : withoutForbiddenKeys(data as string),
+      data: data === null ? keyToJson(this.plan.primaryKey, key) : withoutForbiddenKeys(data as string),
       before: before === null ? null : withoutForbiddenKeys(before as string),
       ...(transaction === null ? {} : { transaction: transaction as number }),
     };
   }
+}
+
+/** Returns a statement that reads entries together with the position after which the log is complete, as both are at one moment. */
+function withFloor(entries: string, columns: string): string {
+  return `SELECT t.floor, ${columns} FROM tables AS t LEFT JOIN LATERAL (${entries}) AS e ON true WHERE t.id = $1 ORDER BY e.seq`;
 }
 
 /** Returns the key of a record from its text. */

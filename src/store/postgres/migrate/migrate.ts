@@ -15,6 +15,7 @@ import type { Allowance, StoreOptions } from '../../store.ts';
 import { type PgAddress, shownAddress } from '../database/address.ts';
 import { describeOpenError } from '../database/errors.ts';
 import { prepareLayout } from '../database/layout.ts';
+import { SchemaLock } from '../database/schema-lock.ts';
 import { PgSession } from '../database/session.ts';
 import { changesLayout, recordsLayout } from '../log/layout.ts';
 import { newestPosition } from '../log/log.ts';
@@ -37,11 +38,22 @@ type PgMigrateOptions = Pick<StoreOptions, 'allowDestructive' | 'onNotice' | 'on
 
 /**
  * Migrates the database to the plan in one transaction, which is made as a whole or not at all. Throws
- * MigrationRefusedError when the plan does not fit what is stored; then nothing was changed.
+ * MigrationRefusedError when the plan does not fit what is stored, and StoreOpenError when other servers run with another
+ * one; then nothing was changed.
  */
 export async function migrate(session: PgSession, target: MigrationTarget, options: PgMigrateOptions): Promise<void> {
+  const lock = new SchemaLock(session, target.address);
+  checkNames(target.plan);
+  await lock.duringStart(() => migrateAlone(session, lock, target, options));
+}
+
+async function migrateAlone(
+  session: PgSession,
+  lock: SchemaLock,
+  target: MigrationTarget,
+  options: PgMigrateOptions,
+): Promise<void> {
   const { plan, address } = target;
-  checkNames(plan);
   await prepareLayout(session, address, recordsLayout(address));
   const stored = await readStored(session);
   const steps = planMigration(stored, plan, { dropTables: namesOf(options.allowDestructive) });
@@ -51,6 +63,8 @@ export async function migrate(session: PgSession, target: MigrationTarget, optio
   const migration = new Migration(session, target, stored);
   let assessed: readonly AssessedStep[] = steps.map((step) => ({ step, check: undefined }));
   const isChanged = JSON.stringify(stored) !== JSON.stringify(wanted) || steps.some(isConflict);
+  const isAlone = await lock.claim(isChanged);
+  if (isChanged && !isAlone) throw await lock.refusal();
   await session.script(
     `BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`,
   );
@@ -62,7 +76,7 @@ export async function migrate(session: PgSession, target: MigrationTarget, optio
       await migration.run(assessed);
       await saveStored(session, wanted);
     }
-    const renewed = await renewWords(session, isChanged ? [] : migration.sources());
+    const renewed = isAlone ? await renewWords(session, isChanged ? [] : migration.sources()) : [];
     await session.script('COMMIT');
     for (const { name } of renewed) {
       options.onNotice?.(`make the index of the words in ${name} anew, since this version of Node knows other letters`);

@@ -7,6 +7,7 @@ import { away, constraintOf, isAway, isBusy, storageError } from '../database/er
 import type { PgResult, PgSession } from '../database/session.ts';
 import type { WriterSession } from '../database/writer-session.ts';
 import type { PgPositions } from '../log/issued-positions.ts';
+import type { LogTail } from '../log/tail.ts';
 import type { Burst } from './burst.ts';
 import {
   Attempt,
@@ -29,15 +30,13 @@ export interface PgCommitsOptions {
   readonly positions: PgPositions;
   /** Milliseconds for which outcomes are kept. */
   readonly retention: number;
-  readonly lastSeq: number;
+  readonly tail: LogTail;
   /** Clock for seqs, in milliseconds since 1970; undefined for that of the database. */
   readonly clock: (() => number) | undefined;
   /** Milliseconds for which the outcome of a commit is looked for when its answer was lost. */
   readonly maxLookupMs: number;
   readonly plainFilter: AttemptOptions['plainFilter'];
-  /** Called before that with the newest known position, where there may be others after it. Never rejects. */
-  onMissed(position: number): Promise<void>;
-  /** Called for every transaction that was committed, before the next one begins. */
+  /** Called with all that one call of `write` has committed, before it is answered. */
   onCommitted(changes: readonly Change[], kept: readonly KeptOutcomes[]): void;
 }
 
@@ -45,7 +44,8 @@ export interface PgCommitsOptions {
 interface Committed {
   readonly results: readonly GroupResult[];
   readonly changes: readonly Change[];
-  /** Position before the changes where others may be between it and the last one of this server: then they are in the log. */
+  readonly kept: readonly KeptOutcomes[];
+  /** Position before the changes, where other servers may have written between it and the last one that is known here. */
   readonly after?: number | undefined;
 }
 
@@ -58,24 +58,21 @@ interface Taken {
 /** In place of the newest position that was taken, where that is not known. */
 const UNKNOWN = -1;
 
-const NOTHING: readonly Change[] = [];
+/** Stores that no position was issued between the newest one and those of this commit: other servers may have issued some since the start. */
+const SAVE_GAP = `WITH own AS (SELECT current_setting('tablecast.base')::bigint AS base)
+  INSERT INTO gaps SELECT greatest($1, (SELECT max(seq) FROM log WHERE seq <= base)), base + 1 FROM own ON CONFLICT DO NOTHING`;
 
 /** Writes groups, one transaction after the other. A group that is refused leaves its neighbours alone. */
 export class PgCommits {
   readonly #options: PgCommitsOptions;
-  #last: number;
   /** Newest position that this server has taken. */
-  #taken: number | undefined;
+  #taken = UNKNOWN;
+  /** Newest seq of a change of this server. */
+  #own = UNKNOWN;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(options: PgCommitsOptions) {
     this.#options = options;
-    this.#last = options.lastSeq;
-  }
-
-  /** Newest seq of a committed change. */
-  get last(): number {
-    return this.#last;
   }
 
   /** Commits happen in the order in which they are asked for. */
@@ -91,25 +88,44 @@ export class PgCommits {
   }
 
   async #write(groups: readonly CommitGroup[]): Promise<CommitResult> {
-    let after = this.#last;
     const parts = splitAtBulk(groups);
     const results: GroupResult[] = [];
-    const changes: Change[] = [];
-    for (const [index, part] of parts.entries()) {
-      try {
-        const committed = await this.#together(part);
-        results.push(...committed.results);
-        changes.push(...committed.changes);
-        after = Math.max(after, committed.after ?? 0);
-      } catch (error) {
-        const failure = storageError(error);
-        // What was committed before stays committed: only the rest is refused.
-        if (index === 0 || !(failure instanceof AppError)) throw failure;
-        for (const left of parts.slice(index)) results.push(...left.map(() => failure));
-        break;
+    const made: Committed[] = [];
+    try {
+      for (const [index, part] of parts.entries()) {
+        try {
+          const committed = await this.#together(part);
+          results.push(...committed.results);
+          made.push(committed);
+        } catch (error) {
+          const failure = storageError(error);
+          // What was committed before stays committed: only the rest is refused.
+          if (index === 0 || !(failure instanceof AppError)) throw failure;
+          for (const left of parts.slice(index)) results.push(...left.map(() => failure));
+          break;
+        }
       }
+    } catch (error) {
+      await this.#publish(made);
+      throw error;
     }
-    return { results, changes, after };
+    return { results, ...(await this.#publish(made)) };
+  }
+
+  /** Makes what was committed known to this server, with everything that others have written before it. */
+  async #publish(made: readonly Committed[]): Promise<Pick<CommitResult, 'changes' | 'after'>> {
+    const { tail, onCommitted } = this.#options;
+    const changes = made.flatMap((committed) => committed.changes);
+    const between = made.flatMap(({ after }) => after ?? []);
+    const last = changes.at(-1)?.seq;
+    if (last !== undefined && between.length > 0) await tail.learn(last);
+    const after = Math.max(tail.lastSeq, ...between);
+    onCommitted(
+      changes,
+      made.flatMap(({ kept }) => kept),
+    );
+    tail.release(last);
+    return { changes, after };
   }
 
   /** Commits the groups in one transaction; where others prevent that again and again, each alone. */
@@ -127,46 +143,48 @@ export class PgCommits {
   }
 
   async #alone(groups: readonly CommitGroup[]): Promise<Committed> {
-    const results: GroupResult[] = [];
-    const changes: Change[] = [];
+    const made: Committed[] = [];
     for (const group of groups) {
       try {
-        const committed = await this.#together([group]);
-        results.push(...committed.results);
-        changes.push(...committed.changes);
+        made.push(await this.#together([group]));
       } catch (error) {
         const failure = storageError(error);
         if (!(failure instanceof AppError)) throw failure;
-        results.push(failure);
+        made.push({ results: [failure], changes: [], kept: [] });
       }
     }
-    return { results, changes };
+    const between = made.flatMap(({ after }) => after ?? []);
+    return {
+      results: made.flatMap(({ results }) => results),
+      changes: made.flatMap(({ changes }) => changes),
+      kept: made.flatMap(({ kept }) => kept),
+      after: between.length === 0 ? undefined : Math.max(...between),
+    };
   }
 
   async #once(groups: readonly CommitGroup[], careful: boolean): Promise<Committed> {
-    const { writer, tables, retention, clock, positions, plainFilter, onCommitted } = this.#options;
+    const { writer, tables, retention, clock, positions, plainFilter, tail } = this.#options;
     const session = await writer.open();
     const now = clock?.() ?? Date.now();
-    const options: AttemptOptions = { session, tables, now, retention, careful, plainFilter, lastSeq: this.#last };
+    const lastSeq = Math.max(tail.lastSeq, this.#own);
+    const options: AttemptOptions = { session, tables, now, retention, careful, plainFilter, lastSeq };
     const attempt = new Attempt(options);
     try {
       const { results, burst } = await attempt.draft(groups);
       const isRefused = hasBulk(groups) && results[0] instanceof AppError;
       if (burst.isEmpty || isRefused) {
         if (attempt.isOpen) await session.send('ROLLBACK');
-        return { results: finalResults(results, 0), changes: NOTHING };
+        return { results: finalResults(results, 0), changes: [], kept: [] };
       }
       const { prev, base } = await this.#send(session, burst, attempt.isOpen);
-      const after = this.#taken === undefined || this.#taken === prev ? undefined : prev;
+      const after = prev <= Math.max(tail.lastSeq, this.#taken) ? undefined : prev;
       this.#taken = base + burst.count;
-      if (after !== undefined) await this.#options.onMissed(this.#last);
-      const changes = burst.changes;
+      const { changes, kept } = burst;
       for (const change of changes) settle(change, base);
       const [first] = changes;
-      if (first !== undefined) positions.committed(first.seq);
-      this.#last = changes.at(-1)?.seq ?? this.#last;
-      onCommitted(changes, burst.kept);
-      return { results: finalResults(results, base), changes, after };
+      if (first !== undefined) positions.committed(prev, first.seq);
+      this.#own = changes.at(-1)?.seq ?? this.#own;
+      return { results: finalResults(results, base), changes, kept, after };
     } catch (error) {
       if (session.failure === undefined) await session.send('ROLLBACK').catch(() => {});
       throw error;
@@ -175,9 +193,10 @@ export class PgCommits {
 
   /** Sends the statements and the COMMIT at once. Returns the position before the first seq. */
   async #send(session: PgSession, burst: Burst, isOpen: boolean): Promise<Taken> {
-    const { positions, clock } = this.#options;
+    const { positions, clock, tail } = this.#options;
     const batch = randomBytes(8).readBigInt64BE().toString();
     const at = clock === undefined ? null : clock() * 1000;
+    tail.hold(batch);
     const sent: Promise<PgResult>[] = [];
     if (!isOpen) sent.push(session.send('BEGIN'));
     const taken = session.send('SELECT prev, base FROM take($1, $2)', [burst.count, at]);
@@ -187,9 +206,7 @@ export class PgCommits {
       sent.push(session.run(burst.entries(batch)));
       const { startSeq } = positions;
       if (startSeq !== undefined) {
-        const gap =
-          "INSERT INTO gaps VALUES ($1, current_setting('tablecast.base')::bigint + 1) ON CONFLICT DO NOTHING";
-        sent.push(session.send(gap, [startSeq]));
+        sent.push(session.send(SAVE_GAP, [startSeq]));
       }
     }
     const committed = session.send('COMMIT');
@@ -232,10 +249,8 @@ export class PgCommits {
     // Until the process of the lost connection has ended, its COMMIT may still happen.
     await this.#options.writer.end(lost);
     if (burst.changes.length > 0) {
-      const { rows } = await session.send('SELECT min(seq) - 1 FROM log WHERE batch = $1 AND seq > $2', [
-        batch,
-        this.#last,
-      ]);
+      const known = Math.max(this.#options.tail.lastSeq, this.#own);
+      const { rows } = await session.send('SELECT min(seq) - 1 FROM log WHERE batch = $1 AND seq > $2', [batch, known]);
       return (rows[0]?.[0] as number | null) ?? undefined;
     }
     const keys = burst.kept.map(({ once }) => once.key);

@@ -93,6 +93,11 @@ export class PgLists {
     else if (op === 'delete') this.#sizes.set(table, size - 1);
   }
 
+  /** Must be called when others have changed records of the table. */
+  changed(table: TablePlan): void {
+    this.#sizes.delete(table);
+  }
+
   /** Returns whole records, at most the query's limit. */
   async records(table: TablePlan, query: ListQuery): Promise<StoredRecord[]> {
     if (needsWords(query)) return this.records(table, await this.#words.query(query, table));

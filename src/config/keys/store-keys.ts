@@ -1,0 +1,55 @@
+import type { AppConfig } from '../config.ts';
+import type { Keys } from './keys.ts';
+import { choiceKey, countKey, durationKey, MAX_RETENTION_MS, sizeKey, storeKey } from './values.ts';
+
+type StoreSettings = Pick<
+  AppConfig,
+  'store' | 'storePool' | 'cluster' | 'durability' | 'busyTimeout' | 'events' | 'idempotency' | 'audit'
+>;
+
+/** Keys of an application about where and how long its data are stored. */
+export const STORE_KEYS: Keys<StoreSettings> = {
+  store: storeKey({
+    what: 'URL of a PostgreSQL database that stores records, log, users and the state of flows: see [PostgreSQL](../how-to/operate/postgresql.md)',
+    shownDefault: 'none: the embedded store in `data_dir`',
+  }),
+  storePool: countKey(
+    10,
+    { what: 'Connections to the PostgreSQL database for reads; a few more are for writes' },
+    { max: 1000 },
+  ),
+  cluster: {
+    poll: durationKey(
+      '1s',
+      { what: 'How often a server on PostgreSQL looks for changes of others that no notification has told' },
+      { min: 50, max: 60_000 },
+    ),
+    catchUp: durationKey(
+      '2s',
+      { what: 'How long a server on PostgreSQL waits for a position that another one has issued' },
+      { max: 60_000 },
+    ),
+  },
+  durability: choiceKey(['full', 'normal'], 'full', {
+    what: 'Whether a write is answered only when it survives a power failure',
+  }),
+  busyTimeout: durationKey('2s', { what: 'How long a write waits while another process holds the store' }, { min: 0 }),
+  events: {
+    retention: durationKey('24h', { what: 'How long a change can be resumed from' }, { max: MAX_RETENTION_MS }),
+    maxCount: countKey(100_000, { what: 'Maximum number of changes kept for each table' }),
+    replayPage: countKey(500, { what: 'Changes that are read at once for a client that resumes' }, { max: 10_000 }),
+  },
+  idempotency: {
+    retention: durationKey(
+      '24h',
+      { what: 'How long a write with an Idempotency-Key, or a `ref` of a named client, can be repeated' },
+      { max: MAX_RETENTION_MS },
+    ),
+    maxCount: countKey(100_000, { what: 'Maximum number of keys; the oldest are removed first' }),
+    maxSize: sizeKey('256MiB', { what: 'Bytes of the responses stored for them; the oldest are removed first' }),
+  },
+  audit: {
+    retention: durationKey('90d', { what: 'How long an entry of the audit log is kept' }, { max: MAX_RETENTION_MS }),
+    maxCount: countKey(1_000_000, { what: 'Maximum number of entries; the oldest are removed first' }),
+  },
+};

@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto';
+import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
+import { PostgresProxy } from '../support/postgres/proxy.ts';
+import { runSql } from '../support/postgres/server.ts';
+
+export const SCHEMA = `
+type Note @table(database: "data") @export {
+  id: ID! @primaryKey
+  run: String! @indexed
+  token: String!
+  name: String @unique
+}
+type Counter @table(database: "data") @export { id: ID! @primaryKey n: Int! @default(value: 0) }
+`;
+const LIMITS =
+  'limits: {messages_per_second: 100000, messages_burst: 100000, anonymous_requests_per_second: 0, new_connections_per_second: 0, connections_per_address: 0}\n';
+
+/** One server of a cluster, with a way of its own to the database. */
+export interface ClusterNode {
+  readonly server: TestServer;
+  readonly proxy: PostgresProxy;
+}
+
+/** Several servers, each a process of its own, on one schema. */
+export class Cluster implements AsyncDisposable {
+  readonly app: string;
+  readonly nodes: readonly ClusterNode[];
+
+  private constructor(app: string, nodes: readonly ClusterNode[]) {
+    this.app = app;
+    this.nodes = nodes;
+  }
+
+  /** Starts them together: the first one makes the tables, the others join it. */
+  static async start(size: number, { schema = SCHEMA, config = '' } = {}): Promise<Cluster> {
+    const app = `cluster-${randomBytes(5).toString('hex')}`;
+    const text = `${BASE_CONFIG}${LIMITS}store: \${DATABASE_URL}\n${config}`;
+    const nodes = await Promise.all(
+      Array.from({ length: size }, async (): Promise<ClusterNode> => {
+        const proxy = await PostgresProxy.open();
+        const server = await startServer({ name: app, schema, config: text, env: { DATABASE_URL: proxy.url } });
+        return { server, proxy };
+      }),
+    );
+    return new Cluster(app, nodes);
+  }
+
+  get schema(): string {
+    return `tablecast_${this.app}`;
+  }
+
+  /** Address of a path of the application at a node. */
+  url({ server }: ClusterNode, path: string): string {
+    return `${server.origin}/${this.app}/${path}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { server, proxy } of this.nodes) {
+      await server.discard();
+      await proxy[Symbol.asyncDispose]();
+    }
+    await runSql(`DROP SCHEMA IF EXISTS "${this.schema}" CASCADE`);
+  }
+}
