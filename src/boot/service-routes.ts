@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
+import { registerAdmin } from '../admin/admin.ts';
 import type { ServerConfig } from '../config/config.ts';
 import { formatHost, isSecure } from '../config/loopback.ts';
 import { ownPath } from '../config/reserved-paths.ts';
@@ -39,7 +40,9 @@ export async function registerServiceRoutes(
   opened: readonly OpenApp[],
   config: ServerConfig,
 ): Promise<void> {
+  const { console: settings } = config;
   for (const app of opened) {
+    if (settings.enabled) await registerAdmin(server, { ...app, server: config });
     registerAuditLog(server, app, config);
     registerDocuments(server, app, config);
   }

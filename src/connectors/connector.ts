@@ -4,7 +4,7 @@ import type { Identity } from '../auth/identity.ts';
 import type { AppConfig, ServerConfig } from '../config/config.ts';
 import type { Report } from '../config/files/report.ts';
 import type { FlatKeys, Section } from '../config/keys/section.ts';
-import type { RoomsHandle } from '../hub/rooms/rooms.ts';
+import type { Rooms } from '../hub/rooms/rooms.ts';
 import type { ContractOperation } from '../openapi/contract-operation.ts';
 import type { Application } from '../resources/application.ts';
 import type { Plan } from '../schema/plan.ts';
@@ -226,7 +226,7 @@ export interface ConnectorContext {
 export interface Connector extends Mounted {
   readonly name: string;
   /** Open connections of clients, for routes in code. */
-  readonly rooms?: RoomsHandle;
+  readonly rooms?: Rooms;
   /** Describes its HTTP operations for the documents of the API. */
   describe?(): readonly ContractOperation[];
   /** Called once for each source, which several flows may share. */

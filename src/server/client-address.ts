@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 
 /** Loopback addresses as `net.Socket` reports them, including IPv4 addresses of an IPv6 socket. */
@@ -43,4 +43,25 @@ function expand(ip: string): string[] {
   // An IPv4 address at the end stands for two groups; it is among the first four only when all groups are written.
   const missing = ip.includes('::') ? Math.max(0, 8 - before.length - after.length) : 0;
   return [...before, ...Array.from({ length: missing }, () => '0'), ...after];
+}
+
+/**
+ * Makes a check that a request comes from one of the networks, as addresses or CIDR. Behind a trusted proxy the address is
+ * the one that the proxy has written. Undefined, for all networks, allows every request.
+ */
+export function makeNetworkCheck(networks: readonly string[] | undefined): (request: FastifyRequest) => boolean {
+  if (networks === undefined) return () => true;
+  const list = new BlockList();
+  for (const network of networks) {
+    const [address = '', bits] = network.split('/');
+    const family = isIP(address) === 4 ? 'ipv4' : 'ipv6';
+    if (bits === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(bits), family);
+  }
+  return ({ ip = '' }) => {
+    // An IPv6 socket reports IPv4 clients in this form, and a link-local address with its zone.
+    const plain = ip.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
+    const version = isIP(plain);
+    return version !== 0 && list.check(plain, version === 4 ? 'ipv4' : 'ipv6');
+  };
 }

@@ -304,6 +304,8 @@ export interface LogReader {
    * has all entries up to `lastSeq` at the time of the call.
    */
   readLog(table: TablePlan, after: number, limit: number, id?: RecordKey): Awaitable<readonly Change[]>;
+  /** Returns the last `limit` entries before `before`, the newest first. Fewer than `limit`: the log has no older ones. */
+  readLogBack(table: TablePlan, before: number, limit: number): Awaitable<readonly Change[]>;
   /** Set for a store that several servers share; undefined where this one makes all changes. */
   readonly shared?: SharedStore;
 }

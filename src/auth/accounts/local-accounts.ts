@@ -55,6 +55,16 @@ export class LocalAccounts implements Accounts {
     return thenOrNow(this.#key(id), (key) => (key === undefined ? undefined : this.#principalOf(key)));
   }
 
+  /** Returns all users in the order of their names; none without built-in users. */
+  users(): Awaitable<readonly User[]> {
+    return this.#users ? this.#store.users() : [];
+  }
+
+  /** Returns all API keys in the order of their creation, also the revoked ones. */
+  keys(): Awaitable<readonly ApiKey[]> {
+    return this.#store.keys();
+  }
+
   /** Returns a new ticket for the principal, and its lifetime in milliseconds. Throws OVERLOADED when too many wait. */
   issueTicket(principal: Principal): { text: string; lifetime: number } {
     return this.#tickets.issue(principal);

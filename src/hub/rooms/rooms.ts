@@ -79,6 +79,11 @@ export class Rooms implements RoomsHandle {
     });
   }
 
+  /** Rooms that have members, each with its number of connections and the users among them, in the order in which they joined. */
+  *list(): Iterable<{ readonly name: string; readonly connections: number; readonly users: Iterable<string> }> {
+    for (const [name, members] of this.#rooms) yield { name, connections: members.size, users: members.users.keys() };
+  }
+
   /** Number of open connections. */
   get connections(): number {
     return this.#all.size;

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { CompressionConfig, ConsoleConfig } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
-import { makeNetworkCheck } from '../checks/allowed-networks.ts';
+import { makeNetworkCheck } from '../client-address.ts';
 import { makeCompressHook } from '../content/compress-hook.ts';
 import { type ConsoleFile, readConsoleFile, readConsolePage } from './console-files.ts';
 import { registerPageHeaders } from './page-headers.ts';

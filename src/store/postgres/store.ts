@@ -253,6 +253,10 @@ class PostgresStore implements Store {
     return this.#of(plan).log.read(after, limit, id);
   }
 
+  readLogBack(plan: TablePlan, before: number, limit: number): Promise<readonly Change[]> {
+    return this.#of(plan).log.readBack(before, limit);
+  }
+
   async expired(plan: TablePlan, now: number, limit: number): Promise<readonly RecordKey[]> {
     const { table } = this.#of(plan);
     if (!table.expires) return [];

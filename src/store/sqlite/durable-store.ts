@@ -131,6 +131,10 @@ export class DurableStore implements Store {
     return this.#read(() => this.#store.readLog(table, after, limit, id));
   }
 
+  readLogBack(table: TablePlan, before: number, limit: number): Awaitable<readonly Change[]> {
+    return this.#read(() => this.#store.readLogBack(table, before, limit));
+  }
+
   expired(table: TablePlan, now: number, limit: number): Awaitable<readonly RecordKey[]> {
     return this.#read(() => this.#store.expired(table, now, limit));
   }

@@ -210,15 +210,14 @@ export class SqliteStore implements Store {
     if (after >= log.lastSeq) return [];
     if (id !== undefined && !log.mayHaveChanged(id, after)) return [];
     this.#reads.read();
-    return table.log(after, limit, id).map(([seq, op, id, data, before, transaction]) => ({
-      seq: seq as number,
-      table: plan,
-      op: OPS[(op as number) - 1] as Change['op'],
-      id: id as RecordKey | null,
-      data: data === null ? keyToJson(plan.primaryKey, id as RecordKey) : withoutForbiddenKeys(data as string),
-      before: before === null ? null : withoutForbiddenKeys(before as string),
-      ...(transaction === null ? {} : { transaction: transaction as number }),
-    }));
+    return table.log(after, limit, id).map((row) => toChange(plan, row));
+  }
+
+  readLogBack(plan: TablePlan, before: number, limit: number): Change[] {
+    this.#reads.read();
+    return this.#of(plan)
+      .table.logBack(before, limit)
+      .map((row) => toChange(plan, row));
   }
 
   expired(plan: TablePlan, now: number, limit: number): RecordKey[] {
@@ -319,6 +318,18 @@ function addTransactionColumns(db: Database, { tables }: Plan): void {
   for (const table of tables) {
     if (find.get(`${table.database}/${table.table}:log`) === undefined) db.exec(addTransactionColumn(table));
   }
+}
+
+function toChange(plan: TablePlan, [seq, op, id, data, before, transaction]: readonly unknown[]): Change {
+  return {
+    seq: seq as number,
+    table: plan,
+    op: OPS[(op as number) - 1] as Change['op'],
+    id: id as RecordKey | null,
+    data: data === null ? keyToJson(plan.primaryKey, id as RecordKey) : withoutForbiddenKeys(data as string),
+    before: before === null ? null : withoutForbiddenKeys(before as string),
+    ...(transaction === null ? {} : { transaction: transaction as number }),
+  };
 }
 
 function toRecord(table: SqliteTable, row: Row): StoredRecord {

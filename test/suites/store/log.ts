@@ -41,6 +41,23 @@ export function logSuite(subject: EngineUnderTest): void {
       expect([store.lastSeq, store.lastTableSeq(a), store.lastTableSeq(b)]).toEqual([first + 2, first + 2, first + 1]);
     });
 
+    test('orders the entries of a table, which are read back from the newest', async () => {
+      const harness = await open(TWO);
+      const [a, b] = [harness.tableNamed('A'), harness.tableNamed('B')];
+      const group = [a, b, a, a].map((table, index) =>
+        harness.of({ type: 'create', table, id: `${index}`, cells: [`${index}`] }),
+      );
+      const { changes } = await harness.commit(group);
+      const { store } = harness;
+      const idsOf = async (before: number, limit: number) =>
+        (await store.readLogBack(a, before, limit)).map(({ id }) => id);
+      expect(await idsOf(store.lastSeq + 1, 9)).toEqual(['3', '2', '0']);
+      expect(await idsOf(store.lastSeq, 1)).toEqual(['2']);
+      expect(await idsOf(changes[0]?.seq ?? 0, 9)).toEqual([]);
+      const forward = await store.readLog(a, 0, 9);
+      expect(await store.readLogBack(a, store.lastSeq + 1, 9)).toEqual(forward.toReversed());
+    });
+
     test('that is the last one is not moved by a write that was refused', async () => {
       const harness = await open();
       const { seq } = await harness.create('a');

@@ -100,6 +100,10 @@ export class LaterStore implements Store {
     return later(() => this.#store.readLog(table, after, limit, id));
   }
 
+  readLogBack(table: TablePlan, before: number, limit: number) {
+    return later(() => this.#store.readLogBack(table, before, limit));
+  }
+
   expired(table: TablePlan, now: number, limit: number) {
     return later(() => this.#store.expired(table, now, limit));
   }

@@ -120,6 +120,15 @@ export class MemoryStore implements Store {
       .map((entry) => ({ ...entry, table: plan }));
   }
 
+  readLogBack(plan: TablePlan, before: number, limit: number): readonly Change[] {
+    const { log } = this.#database.table(plan);
+    return log
+      .filter((entry) => entry.seq < before)
+      .slice(-limit)
+      .reverse()
+      .map((entry) => ({ ...entry, table: plan }));
+  }
+
   expired(plan: TablePlan, now: number, limit: number): readonly RecordKey[] {
     const table = this.#database.table(plan);
     return table

@@ -105,6 +105,15 @@ export class TableLog {
     return this.#withoutFloor(rows).map((row) => this.#toChange(row));
   }
 
+  /** Returns the last `limit` entries before `before`, the newest first; none that `appended` was not called for. */
+  async readBack(before: number, limit: number): Promise<Change[]> {
+    const { rows } = await this.#readers.send(
+      'SELECT seq, op, id, data, before, tx FROM log WHERE tbl = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3',
+      [this.id, Math.min(before, this.#lastSeq + 1), limit],
+    );
+    return rows.map((row) => this.#toChange(row));
+  }
+
   /** Removes up to `limit` entries past retention; `now` in milliseconds since 1970. True when more are left. */
   async trim(
     send: (sql: string, params: readonly number[]) => Promise<PgResult>,

@@ -23,6 +23,7 @@ export class SqliteTable extends RowLayout implements WritableRows {
   readonly #delete: Statement;
   readonly #log: Statement;
   readonly #logOfRecord: Statement;
+  readonly #logBack: Statement;
   readonly #expired: Statement | undefined;
   readonly #expiresAt: Statement | undefined;
 
@@ -46,9 +47,10 @@ export class SqliteTable extends RowLayout implements WritableRows {
     this.#insert = db.prepare(`INSERT INTO ${records} (${written}) VALUES (${written.map(() => '?')})`);
     this.#updates = new UpdateStatements(db, plan, this.expires);
     this.#delete = db.prepare(`DELETE FROM ${records} WHERE ${key} = ?`);
-    const entries = `SELECT seq, op, id, data, before, tx FROM ${log} WHERE seq > ?`;
-    this.#log = db.prepare(`${entries} ORDER BY seq ${LIMIT}`).raw();
-    this.#logOfRecord = db.prepare(`${entries} AND id = ? ORDER BY seq ${LIMIT}`).raw();
+    const entries = `SELECT seq, op, id, data, before, tx FROM ${log} WHERE seq`;
+    this.#log = db.prepare(`${entries} > ? ORDER BY seq ${LIMIT}`).raw();
+    this.#logOfRecord = db.prepare(`${entries} > ? AND id = ? ORDER BY seq ${LIMIT}`).raw();
+    this.#logBack = db.prepare(`${entries} < ? ORDER BY seq DESC ${LIMIT}`).raw();
     this.#expired = this.expires
       ? db.prepare(`SELECT ${key} FROM ${records} WHERE _expires <= ? ORDER BY _expires ${LIMIT}`).pluck()
       : undefined;
@@ -112,6 +114,10 @@ export class SqliteTable extends RowLayout implements WritableRows {
   log(after: number, limit: number, id: RecordKey | undefined): unknown[][] {
     const rows = id === undefined ? this.#log.all(after, limit) : this.#logOfRecord.all(after, id, limit);
     return rows as unknown[][];
+  }
+
+  logBack(before: number, limit: number): unknown[][] {
+    return this.#logBack.all(before, limit) as unknown[][];
   }
 
   expired(now: number, limit: number): RecordKey[] {

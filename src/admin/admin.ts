@@ -1,0 +1,63 @@
+import { readFile } from 'node:fs/promises';
+import { relative } from 'node:path';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { ownPath } from '../config/reserved-paths.ts';
+import { AppError } from '../errors.ts';
+import { makeCompressHook } from '../server/content/compress-hook.ts';
+import { type AdminApp, makeAdminHooks } from './admin-hooks.ts';
+import { readParameters } from './parameters.ts';
+import { listKeys, listRooms, listUsers } from './reads/lists.ts';
+import { readLogPage } from './reads/log.ts';
+import { readPast } from './reads/past.ts';
+import { describeSchema, type SchemaFile } from './reads/schema.ts';
+
+type Read = (request: FastifyRequest, app: AdminApp) => Promise<object> | object;
+
+/** What is read, by the last segment of its address. */
+const READS: Readonly<Record<string, Read>> = {
+  log: readLogPage,
+  at: readPast,
+  rooms: withoutParameters(listRooms),
+  users: withoutParameters((app) => listUsers(accountsOf(app))),
+  keys: withoutParameters((app) => listKeys(accountsOf(app))),
+};
+
+const REST = { constraints: { transport: 'rest' } };
+
+/** Registers `/{app_id}/_/admin/…`, which is for administrators and in no document of the application's API. */
+export async function registerAdmin(server: FastifyInstance, app: AdminApp): Promise<void> {
+  const files = await readSchemaFiles(app);
+  const hooks = makeAdminHooks(app);
+  const { plan, planTag } = app.application;
+  const auth = app.auth?.config;
+  const reads: Record<string, Read> = {
+    ...READS,
+    schema: withoutParameters(() => describeSchema({ plan, planTag, auth, files })),
+  };
+  await server.register(async (scope) => {
+    scope.addHook('onSend', makeCompressHook(app.server.compression));
+    for (const [name, read] of Object.entries(reads)) {
+      const path = ownPath(app.config.appId, `admin/${name}`);
+      scope.get(path, { ...REST, ...hooks }, async (request, reply) =>
+        reply.type('application/json; charset=utf-8').send(JSON.stringify(await read(request, app))),
+      );
+    }
+  });
+}
+
+function withoutParameters(read: (app: AdminApp) => Promise<object> | object): Read {
+  return (request, app) => {
+    readParameters(request, []);
+    return read(app);
+  };
+}
+
+function accountsOf({ auth }: AdminApp) {
+  if (auth !== undefined) return auth.local.accounts;
+  throw new AppError('NOT_FOUND', 'There are no users and keys: authentication is off.');
+}
+
+/** Reads the files as they are at the start, which is what the server runs with. */
+async function readSchemaFiles({ config: { dir, schemas } }: AdminApp): Promise<SchemaFile[]> {
+  return Promise.all(schemas.map(async (path) => ({ path: relative(dir, path), text: await readFile(path, 'utf8') })));
+}
