@@ -1,6 +1,7 @@
 // One file per entry instead of some four hundred modules: most of the time to the first answer was finding and
 // compiling them. What a command does not need stays in chunks of its own that are loaded when they are.
 import { build } from 'rolldown';
+import { buildConsole } from './console/build.mjs';
 
 await build({
   input: { cli: 'src/cli.ts', index: 'src/index.ts' },
@@ -17,3 +18,5 @@ await build({
   external: ['ws'],
   output: { dir: 'dist', format: 'esm', minify: true, cleanDir: false },
 });
+
+await buildConsole('dist/console');

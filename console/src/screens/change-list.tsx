@@ -1,0 +1,47 @@
+import type { JSX } from 'preact';
+import { hrefOf, paths, place } from '../state/address.ts';
+import { cellText, formatTime, timeOfSeq, visible } from '../state/text.ts';
+import type { LogEntry } from './log.ts';
+
+interface Props {
+  readonly entries: readonly LogEntry[];
+  /** Whether each entry says which record it is about. */
+  readonly named?: boolean;
+}
+
+/** Changes as a timeline, each with its fields before and after. */
+export function ChangeList({ entries, named }: Props): JSX.Element {
+  if (entries.length === 0) return <p class="panel-note">No changes here.</p>;
+  return (
+    <ol class="timeline">
+      {entries.map((entry) => (
+        <li key={`${entry.seq} ${entry.table} ${entry.id}`} class={entry.op}>
+          <div class="timeline-head">
+            <span class={`op ${entry.op}`}>{entry.op}</span>
+            {named && (
+              <a href={hrefOf(paths.record(place.value.app ?? '', entry.table, entry.id))}>
+                {visible(entry.table)} <span class="mono">{visible(String(entry.id))}</span>
+              </a>
+            )}
+            <span class="spacer" />
+            {entry.by && <span class="by">{visible(entry.by)}</span>}
+            <time title={`seq ${entry.seq}`}>{formatTime(timeOfSeq(entry.seq))}</time>
+          </div>
+          {entry.changes.length > 0 && (
+            <dl class="diff">
+              {entry.changes.map(({ name, before, after }) => (
+                <div key={name}>
+                  <dt>{visible(name)}</dt>
+                  <dd>
+                    {entry.op !== 'create' && before !== undefined && <del>{cellText(before) || 'null'}</del>}
+                    {entry.op !== 'delete' && <ins>{cellText(after) || (after === '' ? 'empty' : 'null')}</ins>}
+                  </dd>
+                </div>
+              ))}
+            </dl>
+          )}
+        </li>
+      ))}
+    </ol>
+  );
+}

@@ -1,0 +1,85 @@
+import { errorOf, TablecastError } from '../../../src/client/error.ts';
+import { SERVER_URL } from './address.ts';
+import { askForLogin, tokenOf } from './session.ts';
+
+export interface Answer<T> {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly data: T;
+  /** Milliseconds from the request to the whole answer. */
+  readonly took: number;
+}
+
+export interface Ask {
+  readonly method?: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+/** Address below an application, such as `Message?limit=1`. */
+export function urlOf(app: string, path: string): string {
+  return `${new URL(`${encodeURIComponent(app)}/`, SERVER_URL).href}${path}`;
+}
+
+/**
+ * Sends a request to an application. A token that has run out is renewed once.
+ *
+ * @throws TablecastError of the server, or `NETWORK`
+ */
+export async function ask<T = unknown>(app: string, path: string, options: Ask = {}): Promise<Answer<T>> {
+  const began = performance.now();
+  let response = await sendOnce(app, path, options, false);
+  if (response.status === 401 && (await tokenOf(app)) !== undefined) {
+    response = await sendOnce(app, path, options, true);
+  }
+  if (!response.ok && response.status !== 304) {
+    const error = await errorOf(response);
+    if (error.status === 401) askForLogin(app);
+    throw error;
+  }
+  const text = await response.text();
+  const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '');
+  return {
+    status: response.status,
+    headers: response.headers,
+    data: (isJson && text !== '' ? JSON.parse(text) : text) as T,
+    took: performance.now() - began,
+  };
+}
+
+async function sendOnce(app: string, path: string, options: Ask, renew: boolean): Promise<Response> {
+  const { method = 'GET', body, signal } = options;
+  const headers: Record<string, string> = { accept: 'application/json', ...options.headers };
+  const token = await tokenOf(app, { renew });
+  if (token !== undefined) headers.authorization = `Bearer ${token}`;
+  if (body !== undefined) headers['content-type'] ??= 'application/json';
+  try {
+    return await fetch(urlOf(app, path), {
+      method,
+      headers,
+      credentials: 'omit',
+      // An ETag of the list is compared by the server: the browser's copy would be asked about, too.
+      cache: 'no-store',
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(signal !== undefined && { signal }),
+    });
+  } catch (cause) {
+    if (signal?.aborted) throw new TablecastError('ABORTED', 'The request was given up.', { cause });
+    throw new TablecastError('NETWORK', 'The server does not answer.', { cause });
+  }
+}
+
+/** Random key, so that a write that is sent twice is done once. */
+export function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return `"${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')}"`;
+}
+
+/** Position in an ETag, or undefined for one that has none. */
+export function seqOf(headers: Headers): number | undefined {
+  const match = /^"(\d+)"$/.exec(headers.get('etag') ?? '');
+  return match === null ? undefined : Number(match[1]);
+}
+
+export { TablecastError };
