@@ -1,5 +1,6 @@
 import { type ConnectOptions, makeEnvironment } from './connection/environment.ts';
 import type { SseHandlers } from './connection/event-source.ts';
+import { LiveHub } from './live/live-hub.ts';
 import type { Query } from './query.ts';
 import { Rooms, type RoomsOptions } from './rooms.ts';
 import type { CallsOf, WsHandlers } from './routes/route-types.ts';
@@ -83,12 +84,13 @@ export function connect<App = AnyTables, Routes = never>(
     closable.ended?.then(untrack, untrack);
     return closable;
   };
+  const hub = new LiveHub(environment);
   const tables = new Map<string, Table<unknown>>();
   const client = {
     tables: new Proxy({} as Record<string, unknown>, {
       get: (_target, name) => {
         if (typeof name === 'symbol' || name === 'then') return undefined;
-        const table = tables.get(name) ?? new Table(environment, name, track);
+        const table = tables.get(name) ?? new Table(environment, name, hub);
         tables.set(name, table);
         return table;
       },
@@ -109,6 +111,7 @@ export function connect<App = AnyTables, Routes = never>(
     }),
     rooms: (path = '/ws', roomsOptions: RoomsOptions = {}) => track(new Rooms(environment, path, roomsOptions)),
     close: () => {
+      hub.close();
       for (const closable of [...open]) closable.close();
     },
   };

@@ -17,11 +17,12 @@ export type {
   UpdateFrame,
 } from './live/frames.ts';
 export type { LiveList, LiveOptions } from './live/live-list.ts';
-export type { SubscribeOptions, Subscription } from './live/subscription.ts';
+export type { LiveSnapshot } from './live/live-query.ts';
+export type { Position, SubscribeOptions, Subscription } from './live/subscription.ts';
 export type { Query } from './query.ts';
 export type { Rooms, RoomsOptions } from './rooms.ts';
 export type { HttpRoute, RouteTypes, SseRoute, WsHandle, WsHandlers, WsRoute } from './routes/route-types.ts';
-export type { Page, Published, Table, WriteOptions } from './table.ts';
+export type { Page, Published, Table, WriteOptions, Written } from './table.ts';
 export type {
   AnyRecord,
   AnyTables,

@@ -1,21 +1,33 @@
 import type { Environment } from './connection/environment.ts';
 import { type RequestOptions, request } from './connection/http.ts';
-import { LiveList, type LiveOptions } from './live/live-list.ts';
-import { type SubscribeOptions, Subscription } from './live/subscription.ts';
-import { encode, type Query, tableSearch, takeOut, withSearch } from './query.ts';
+import type { LiveHub } from './live/live-hub.ts';
+import type { LiveList, LiveOptions } from './live/live-list.ts';
+import type { Position, SubscribeOptions, Subscription } from './live/subscription.ts';
+import { encode, type Query, tableSearch, withSearch } from './query.ts';
 import type { CreateOf, IsUntyped, PatchOf, PutOf, RecordOf, Select, Selected, TypedQuery } from './table-types.ts';
 
 type Id = string | number;
 
 export interface WriteOptions extends RequestOptions {
   /** Writes only when the record has this seq, else PRECONDITION_FAILED. Null, with `put`: only when there is no such record. */
-  readonly ifSeq?: number | null;
+  readonly ifSeq?: Position | string | null;
+}
+
+/** Asks a write for its position. */
+interface WithPosition {
+  readonly position: true;
+}
+
+/** What a write has stored, and the position of its change: `list.reached(position)` waits for it. */
+export interface Written<R> {
+  readonly record: R;
+  readonly position: Position;
 }
 
 export interface Page<R> {
   readonly records: readonly R[];
   /** Last seq of the log when the page was read. A subscription with this `since` continues without a gap. */
-  readonly position: number;
+  readonly position: Position;
   /** Value of `cursor` for the next page; undefined on the last page. */
   readonly next: string | undefined;
   /** Number of matching records; undefined without `count=true`. */
@@ -23,7 +35,7 @@ export interface Page<R> {
 }
 
 export interface Published {
-  readonly seq: number;
+  readonly seq: Position;
   /** Number of subscriptions that receive the message. */
   readonly delivered: number;
 }
@@ -37,13 +49,15 @@ export type QueryOf<T, S> = IsUntyped<T> extends true ? Query : TypedQuery<T, S>
  */
 export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>> {
   readonly #environment: Environment;
+  readonly #name: string;
   readonly #url: string;
-  readonly #onOpen: (subscription: Subscription<unknown>) => void;
+  readonly #hub: LiveHub;
 
-  constructor(environment: Environment, name: string, onOpen: (subscription: Subscription<unknown>) => void) {
+  constructor(environment: Environment, name: string, hub: LiveHub) {
     this.#environment = environment;
+    this.#name = name;
     this.#url = new URL(encode(name), environment.base).href;
-    this.#onOpen = onOpen;
+    this.#hub = hub;
   }
 
   /**
@@ -98,15 +112,19 @@ export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>>
    *
    * @throws TablecastError `CONFLICT` when an id exists
    */
+  create(record: Create, options: RequestOptions & WithPosition): Promise<Written<R>>;
+  create(records: readonly Create[], options: RequestOptions & WithPosition): Promise<Written<R[]>>;
   create(record: Create, options?: RequestOptions): Promise<R>;
   create(records: readonly Create[], options?: RequestOptions): Promise<R[]>;
-  async create(input: Create | readonly Create[], options?: RequestOptions): Promise<R | R[]> {
-    return (await this.#request('POST', this.#url, options, input)).json() as Promise<R | R[]>;
+  create(input: Create | readonly Create[], options?: RequestOptions): Promise<unknown> {
+    return this.#write('POST', this.#url, options, input);
   }
 
   /** Creates or replaces a record. A field that is left out becomes null or its default. */
-  async put(id: Id, record: PutOf<T>, options?: WriteOptions): Promise<R> {
-    return (await this.#request('PUT', this.#recordUrl(id), options, record)).json() as Promise<R>;
+  put(id: Id, record: PutOf<T>, options: WriteOptions & WithPosition): Promise<Written<R>>;
+  put(id: Id, record: PutOf<T>, options?: WriteOptions): Promise<R>;
+  put(id: Id, record: PutOf<T>, options?: WriteOptions): Promise<unknown> {
+    return this.#write('PUT', this.#recordUrl(id), options, record);
   }
 
   /**
@@ -114,8 +132,10 @@ export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>>
    *
    * @throws TablecastError `NOT_FOUND`
    */
-  async patch(id: Id, fields: Patch, options?: WriteOptions): Promise<R> {
-    return (await this.#request('PATCH', this.#recordUrl(id), options, fields)).json() as Promise<R>;
+  patch(id: Id, fields: Patch, options: WriteOptions & WithPosition): Promise<Written<R>>;
+  patch(id: Id, fields: Patch, options?: WriteOptions): Promise<R>;
+  patch(id: Id, fields: Patch, options?: WriteOptions): Promise<unknown> {
+    return this.#write('PATCH', this.#recordUrl(id), options, fields);
   }
 
   /**
@@ -123,8 +143,10 @@ export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>>
    *
    * @throws TablecastError `NOT_FOUND`
    */
-  async delete(id: Id, options?: WriteOptions): Promise<void> {
-    await this.#request('DELETE', this.#recordUrl(id), options);
+  delete(id: Id, options: WriteOptions & WithPosition): Promise<Written<undefined>>;
+  delete(id: Id, options?: WriteOptions): Promise<void>;
+  delete(id: Id, options?: WriteOptions): Promise<unknown> {
+    return this.#write('DELETE', this.#recordUrl(id), options);
   }
 
   /** Sends a message to the subscribers of the table, or of the record with this id. Nothing is stored. */
@@ -155,9 +177,7 @@ export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>>
     query?: QueryOf<T, S>,
     options: SubscribeOptions<Selected<T, S>> = {},
   ): Subscription<Selected<T, S>> {
-    const subscription = new Subscription<Selected<T, S>>(this.#environment, this.#url, query as Query, options);
-    this.#onOpen(subscription as Subscription<unknown>);
-    return subscription;
+    return this.#hub.subscribe(this.#name, query as Query, options);
   }
 
   /**
@@ -185,12 +205,18 @@ export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>>
     query?: QueryOf<T, S>,
     options: LiveOptions<Selected<T, S>> = {},
   ): LiveList<Selected<T, S>> {
-    const { rest, taken } = takeOut(tableSearch(query as Query), 'sort', 'limit', 'offset', 'since', 'retained');
-    return new LiveList((callbacks) => this.subscribe<S>(rest as QueryOf<T, S>, callbacks), taken, options);
+    return this.#hub.live(this.#name, query as Query, options);
   }
 
   #recordUrl(id: Id): string {
     return `${this.#url}/${encodeURIComponent(id)}`;
+  }
+
+  async #write(method: string, url: string, options: WriteOptions = {}, body?: unknown): Promise<unknown> {
+    const { position: wanted = false, ...others } = options as WriteOptions & Partial<WithPosition>;
+    const response = await this.#request(method, url, others, body);
+    const record: unknown = response.status === 204 ? undefined : await response.json();
+    return wanted ? { record, position: Number(response.headers.get('x-position')) } : record;
   }
 
   #request(method: string, url: string, { ifSeq, ...options }: WriteOptions = {}, body?: unknown): Promise<Response> {

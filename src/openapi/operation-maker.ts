@@ -107,7 +107,7 @@ export class OperationMaker {
 
   written(): Part {
     return {
-      headers: headers('ETag', 'Preference-Applied'),
+      headers: headers('ETag', 'X-Position', 'Preference-Applied'),
       content: this.media(refer(this.table.name), this.example),
     };
   }

@@ -160,7 +160,8 @@ export const HEADERS: Readonly<Record<string, Part>> = {
   },
   Location: { description: 'Address of the new record.', schema: text },
   'X-Position': {
-    description: 'Last position of the log at the time of the read; `since=` continues from it without a gap.',
+    description:
+      'Position: of a read the last one of the log at that time, from which `since=` continues without a gap; of a write that of the change.',
     schema: { type: 'string', pattern: '^[0-9]+$' },
   },
   'Preference-Applied': { description: '`return=minimal` when `Prefer` asked for it.', schema: text },

@@ -6,7 +6,7 @@ import { parseMessage, printMessage } from '../../src/client/connection/event-so
 import { EventStreamParser } from '../../src/client/connection/event-stream.ts';
 import { FrameQueue } from '../../src/client/connection/frame-queue.ts';
 import { Outbox } from '../../src/client/connection/outbox.ts';
-import { errorOf } from '../../src/client/error.ts';
+import { errorOf, TablecastError } from '../../src/client/error.ts';
 import { makeOrder } from '../../src/client/live/order.ts';
 import { encode, plainSearch, tableSearch, takeOut, withSearch } from '../../src/client/query.ts';
 
@@ -143,7 +143,7 @@ test('a queue returns its frames in order, then ends', async () => {
 });
 
 describe('the outbox', () => {
-  const put = (n: number) => ({ message_type: 'Update' as const, id: `${n}`, data: {} });
+  const put = (n: number) => ({ type: 'write' as const, id: `${n}`, data: {} });
   const open = (most = 1000) => {
     const sent: { ref: string; id: string }[] = [];
     let isOpen = true;
@@ -170,7 +170,7 @@ describe('the outbox', () => {
     join();
     expect(sent.map(({ id }) => id)).toEqual(['1', '2', '2', '3']);
     expect(sent[2]).toEqual(sent[1]);
-    expect(outbox.take({ type: 'error', ref: 'mine', code: 'CONFLICT', message: 'no' })).toBe(true);
+    expect(outbox.take({ type: 'error', ref: 'mine', error: new TablecastError('CONFLICT', 'no') })).toBe(true);
     await expect(acks[2]).rejects.toMatchObject({ code: 'CONFLICT', errors: [] });
     const foreign = [{ type: 'ack', ref: 'other' }, { type: 'ready' }, { type: 'error' }, { type: 'pong', ref: 1 }];
     expect(foreign.map((frame) => outbox.take(frame))).toEqual([false, false, false, false]);
@@ -184,17 +184,15 @@ describe('the outbox', () => {
     const before = Date.now();
     await expect.poll(() => sent.length, { timeout: 30_000 }).toBe(100);
     expect(Date.now() - before).toBeGreaterThan(300);
-    const { TablecastError } = await import('../../src/client/index.ts');
     outbox.end(new TablecastError('CLOSED', 'over'));
   });
 
   test('repeats writes in progress, refuses writes beyond its bound, and does not repeat writes that broke the connection', async () => {
     const { outbox, sent, join } = open(2);
-    const { TablecastError } = await import('../../src/client/index.ts');
     join();
     const first = outbox.add({ ...put(1), ref: 1 });
     await expect(outbox.add({ ...put(1), ref: 1 })).rejects.toMatchObject({ code: 'IDEMPOTENCY_IN_PROGRESS' });
-    outbox.take({ type: 'error', ref: 1, code: 'IDEMPOTENCY_IN_PROGRESS' });
+    outbox.take({ type: 'error', ref: 1, error: new TablecastError('IDEMPOTENCY_IN_PROGRESS', '') });
     await expect.poll(() => sent.length).toBe(2);
     const second = outbox.add(put(2));
     await expect(outbox.add(put(3))).rejects.toMatchObject({ code: 'BUFFER_FULL' });

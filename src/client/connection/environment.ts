@@ -33,8 +33,10 @@ export interface ConnectOptions {
   readonly retryFor?: number;
   /** Milliseconds to wait for a response, and for a sign of life on a silent connection; 10,000. */
   readonly timeout?: number;
-  /** Milliseconds of silence after which a table's connection sends a ping; 20,000. */
+  /** Milliseconds of silence after which the connection sends a ping; 20,000. */
   readonly pingInterval?: number;
+  /** Milliseconds for which a live list without listeners stays open, in case it is asked for again; 5,000. */
+  readonly linger?: number;
   /** Path prefix of routes in code; `/api`. */
   readonly routesPrefix?: string;
 }
@@ -49,6 +51,7 @@ export interface Environment {
   readonly maxPause: number;
   readonly timeout: number;
   readonly pingInterval: number;
+  readonly linger: number;
   /** Path prefix without a leading slash: `api/`. */
   readonly routesPrefix: string;
   /** True when a refused token can be replaced, that is, for a token function. */
@@ -66,7 +69,8 @@ function isLoopback(host: string): boolean {
 
 /** Resolves the options of `connect`. `url` is absolute, or in a page relative to it. */
 export function makeEnvironment(url: string | URL, options: ConnectOptions): Environment {
-  const { token, retryFor = 30_000, timeout = 10_000, pingInterval = 20_000, routesPrefix = '/api' } = options;
+  const { token, retryFor = 30_000, timeout = 10_000, pingInterval = 20_000, linger = 5_000 } = options;
+  const { routesPrefix = '/api' } = options;
   const base = new URL(url, (globalThis as { location?: { href: string } }).location?.href);
   base.protocol = base.protocol.replace(/^ws/, 'http');
   base.search = '';
@@ -80,6 +84,7 @@ export function makeEnvironment(url: string | URL, options: ConnectOptions): Env
     maxPause: isLoopback(base.hostname) ? MAX_LOOPBACK_PAUSE_MS : MAX_PAUSE_MS,
     timeout,
     pingInterval,
+    linger,
     routesPrefix: `${routesPrefix.replace(/^\/|\/$/g, '')}/`,
     canRenew: typeof token === 'function',
     token: async (renew) => (typeof token === 'function' ? token({ renew }) : token),

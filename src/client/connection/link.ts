@@ -3,13 +3,17 @@ import { onWake } from '../wake.ts';
 import { delayBefore } from './backoff.ts';
 import { type Environment, listenForEnd, type SocketLike } from './environment.ts';
 
-/** State of a connection. `paused`: disconnected until the queued frames are processed. `waiting`: for the next attempt. */
+/** State of a connection or a subscription. `paused`: until the queued frames are processed. `waiting`: for the next attempt. */
 export type Status = 'connecting' | 'live' | 'waiting' | 'paused' | 'closed';
 
 /** Address and callbacks of a link. */
 export interface LinkHost {
   /** WebSocket URL of the next connection. */
   address(): string;
+  /** Class of the next connection; the environment's by default. */
+  socketClass?(): Promise<new (url: string, protocols?: string[]) => SocketLike>;
+  /** Milliseconds until a connection that does not open is given up; the environment's timeout by default. */
+  openTimeout?(): number;
   /** Subprotocol that is offered with the token. */
   readonly protocol?: string;
   /** Message that the server replies to. Without it a silent connection is not checked. */
@@ -93,12 +97,6 @@ export class Link {
     this.#setStatus('live');
   }
 
-  /** Closes the connection until `connect` is called. */
-  pause(): void {
-    this.#detach();
-    this.#setStatus('paused');
-  }
-
   close(error?: TablecastError): void {
     if (this.isClosed) return;
     this.#detach();
@@ -109,8 +107,8 @@ export class Link {
 
   async #open(generation: number): Promise<void> {
     try {
-      this.#watchSilence(generation, this.#environment.timeout);
-      const Socket = await this.#environment.socketClass();
+      this.#watchSilence(generation, this.#host.openTimeout?.() ?? this.#environment.timeout);
+      const Socket = await (this.#host.socketClass ?? this.#environment.socketClass)();
       const token = await this.#environment.token(this.#renew);
       if (generation !== this.#generation) return;
       this.#renew = false;

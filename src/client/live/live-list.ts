@@ -1,171 +1,220 @@
 import type { Status } from '../connection/link.ts';
 import type { Ack, Envelope } from '../connection/outbox.ts';
-import type { TablecastError } from '../error.ts';
+import { asError, TablecastError } from '../error.ts';
 import type { ChangeFrame } from './frames.ts';
-import { type Entry, makeOrder } from './order.ts';
-import type { SubscribeOptions, Subscription } from './subscription.ts';
+import type { LiveQuery, LiveSnapshot, QueryView } from './live-query.ts';
+import type { Position } from './subscription.ts';
 
 type Id = string | number;
+type OnChange<R> = (records: readonly R[], frame?: ChangeFrame<R>, frames?: readonly ChangeFrame<R>[]) => void;
 
 export interface LiveOptions<R> {
+  /** The list of one record, which is empty when there is none. */
   readonly id?: Id;
+  /** Id that scopes the `ref`s of `send`, over a connection of its own. */
   readonly client?: string;
-  /** Called after every change, and once after a reconnect has caught up. */
-  onChange?(records: readonly R[], frame?: ChangeFrame<R>): void;
+  /** True to open the list with its first listener and to close it with its last one. */
+  readonly lazy?: boolean;
+  /**
+   * Called after changes, at most once for each frame of the window, and once after a reconnect has caught up. `frame` is
+   * there when it was one change, `frames` has all of them.
+   */
+  onChange?(records: readonly R[], frame?: ChangeFrame<R>, frames?: readonly ChangeFrame<R>[]): void;
   onStatus?(status: Status): void;
   onError?(error: TablecastError): void;
 }
 
-export interface LiveShape {
-  readonly sort?: string | undefined;
-  readonly limit?: string | undefined;
-  readonly offset?: string | undefined;
-}
+/** Opens the shared query of a list with this many records more than its `limit`. */
+export type OpenQuery<R> = (more: number) => LiveQuery<R>;
 
-type Subscribe<R> = (options: SubscribeOptions<R>) => Subscription<R>;
+const LOADING: LiveSnapshot<never> = {
+  data: [],
+  status: 'loading',
+  error: undefined,
+  size: 0,
+  position: undefined,
+  pending: 0,
+  hasMore: false,
+};
 
 /**
- * List that stays in sync with the server: `records` equals what GET with the same query would return. It keeps all matching
- * records in memory; `limit` and `offset` only select which of them `records` has.
+ * List that stays in sync with the server: `records` equals what GET with the same query would return. With `limit` or
+ * `offset` it has the records of that window alone. Lists of a client with the same query share one subscription.
  */
 export class LiveList<R> {
   /** Resolves when the list is complete for the first time; rejects when it ends before. */
   readonly ready: Promise<void>;
-  readonly #subscription: Subscription<R>;
-  readonly #listeners = new Set<NonNullable<LiveOptions<R>['onChange']>>();
-  readonly #order: (a: Entry<R>, b: Entry<R>) => number;
-  readonly #from: number;
-  readonly #to: number;
-  #entries = new Map<Id, Entry<R>>();
-  #sorted: Entry<R>[] = [];
-  /** Snapshot in progress, which replaces the list when it is complete. */
-  #next: Map<Id, Entry<R>> | undefined = new Map();
-  #visible: readonly R[] | undefined;
-  #isLive = false;
+  /** Resolves after `close`; rejects with the error that ended the list. */
+  readonly ended: Promise<void>;
+  readonly #openQuery: OpenQuery<R>;
+  readonly #options: LiveOptions<R>;
+  readonly #listeners = new Map<object, () => void>();
+  readonly #onChange = new Set<OnChange<R>>();
+  readonly #view: QueryView<R>;
+  #query: LiveQuery<R> | undefined;
+  #more = 0;
+  #closed: LiveSnapshot<R> | undefined;
   #resolveReady: () => void = () => {};
+  #resolveEnded: () => void = () => {};
+  #rejectEnded: (error: TablecastError) => void = () => {};
 
-  constructor(subscribe: Subscribe<R>, { sort, limit, offset }: LiveShape, options: LiveOptions<R>) {
-    const { onChange, ...others } = options;
-    this.#order = makeOrder(sort);
-    this.#from = Number(offset ?? 0);
-    this.#to = this.#from + Number(limit ?? Number.POSITIVE_INFINITY);
-    if (onChange !== undefined) this.#listeners.add(onChange);
+  constructor(openQuery: OpenQuery<R>, options: LiveOptions<R>) {
+    this.#openQuery = openQuery;
+    this.#options = options;
+    if (options.onChange !== undefined) this.#onChange.add((...args) => options.onChange?.(...args));
+    this.ended = new Promise((resolve, reject) => {
+      this.#resolveEnded = resolve;
+      this.#rejectEnded = reject;
+    });
     const whole = new Promise<void>((resolve) => {
       this.#resolveReady = resolve;
     });
-    this.#subscription = subscribe({
-      ...others,
-      retained: true,
-      onChange: (frame) => this.#fold(frame),
-      onReset: () => {
-        this.#isLive = false;
-        this.#next = new Map();
-      },
-      onReady: () => this.#publish(),
-      onStatus: (status) => {
-        if (status !== 'live') this.#isLive = false;
-        others.onStatus?.(status);
-      },
-    });
-    this.ready = Promise.race([whole, this.#subscription.ended]);
+    this.ready = Promise.race([whole, this.ended]);
     this.ready.catch(() => {});
+    this.#view = {
+      changed: (frames) => this.#notify(frames),
+      status: (status) => this.#options.onStatus?.(status),
+      ended: (error) => this.#end(error),
+    };
+    if (options.lazy !== true) this.#acquire();
   }
 
-  /** Records in the order of the query, within `limit` and `offset`. A new array after every change. */
+  /** Records in the order of the query, within `limit` and `offset`. The same array until something changes. */
   get records(): readonly R[] {
-    this.#visible ??= this.#sorted.slice(this.#from, this.#to).map(({ record }) => record);
-    return this.#visible;
+    return this.getSnapshot().data;
   }
 
-  /** Number of all matching records, regardless of `limit`. */
+  /** Number of matching records that are known: of a window those in it, else all. */
   get size(): number {
-    return this.#entries.size;
+    return this.getSnapshot().size;
   }
 
   get status(): Status {
-    return this.#subscription.status;
+    return this.#closed === undefined ? (this.#query?.status ?? 'connecting') : 'closed';
   }
 
-  get position(): number | undefined {
-    return this.#subscription.position;
-  }
-
-  get ended(): Promise<void> {
-    return this.#subscription.ended;
+  get position(): Position | undefined {
+    return this.getSnapshot().position;
   }
 
   get(id: Id): R | undefined {
-    return this.#entries.get(id)?.record;
+    return this.#query?.get(id);
+  }
+
+  /** Returns the state of the list: the same immutable object until something changes. */
+  getSnapshot(): LiveSnapshot<R> {
+    return this.#closed ?? this.#query?.snapshot() ?? LOADING;
+  }
+
+  /**
+   * Calls the listener at once and after each change of the snapshot, at most once a frame. Returns a function that ends
+   * it: a store of Svelte, and with `getSnapshot` one of React.
+   */
+  subscribe(run: (snapshot: LiveSnapshot<R>) => void): () => void {
+    const stop = this.listen(() => run(this.getSnapshot()));
+    run(this.getSnapshot());
+    return stop;
+  }
+
+  /** Calls the listener after each change of the snapshot, but not at once. Returns a function that ends it. */
+  listen(run: () => void): () => void {
+    const key = {};
+    this.#listeners.set(key, run);
+    this.#acquire();
+    return () => {
+      if (this.#listeners.delete(key)) this.#releaseIfLazy();
+    };
   }
 
   /** Adds a listener for changes. Returns a function that removes it. */
-  onChange(listener: NonNullable<LiveOptions<R>['onChange']>): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+  onChange(listener: OnChange<R>): () => void {
+    this.#onChange.add(listener);
+    this.#acquire();
+    return () => {
+      if (this.#onChange.delete(listener)) this.#releaseIfLazy();
+    };
+  }
+
+  /**
+   * Resolves when the list shows the state at this position, that of a write for instance, or a later one. Rejects when
+   * the list ends before.
+   */
+  async reached(position: Position | string): Promise<void> {
+    await Promise.race([this.#acquire().reached(Number(position)), this.ended]);
+    if (this.#closed !== undefined) throw new TablecastError('CLOSED', 'The list is closed.');
+  }
+
+  /** Makes the list longer by this many records, by its `limit` when left out. Resolves when they are there. */
+  async loadMore(count?: number): Promise<void> {
+    const { length } = this.records;
+    const before = this.#query;
+    if (before === undefined || !this.getSnapshot().hasMore) return;
+    this.#more += count ?? (this.#more === 0 ? length : this.#more);
+    const longer = this.#openQuery(this.#more);
+    await new Promise<void>((resolve, reject) => {
+      const waiting: QueryView<R> = {
+        status: () => {},
+        ended: (error) => (error === undefined ? resolve() : reject(error)),
+        changed: () => {
+          if (this.#query === before && this.#closed === undefined) {
+            this.#query = longer;
+            longer.acquire(this.#view);
+            before.release(this.#view);
+          }
+          longer.release(waiting);
+          resolve();
+        },
+      };
+      longer.acquire(waiting);
+    });
   }
 
   /** Writes over the same connection. Resolves when the write is committed. */
   send(envelope: Envelope): Promise<Ack> {
-    return this.#subscription.send(envelope);
+    if (this.#closed !== undefined) return Promise.reject(new TablecastError('CLOSED', 'The list is closed.'));
+    return this.#acquire().subscription.send(envelope);
   }
 
   close(): void {
-    this.#subscription.close();
+    this.#end(undefined);
   }
 
-  #fold(frame: ChangeFrame<R>): void {
-    if (frame.message_type === 'Publish' || frame.id === null) return;
-    const { id } = frame;
-    const entries = this.#next ?? this.#entries;
-    const before = entries.get(id);
-    if (frame.message_type === 'Delete') {
-      entries.delete(id);
-      if (this.#next === undefined && before !== undefined) this.#remove(before);
-    } else {
-      const isPart = frame.message_type === 'Update' && frame.changed !== undefined;
-      const entry = { id, record: isPart ? { ...before?.record, ...frame.data } : frame.data };
-      entries.set(id, entry);
-      if (this.#next === undefined) this.#insert(entry, before);
+  #acquire(): LiveQuery<R> {
+    if (this.#query === undefined || this.#query.status === 'closed') {
+      this.#query = this.#openQuery(this.#more);
+      if (this.#closed === undefined) this.#query.acquire(this.#view);
     }
-    this.#visible = this.#next === undefined ? undefined : this.#visible;
-    if (this.#isLive) this.#notify(frame);
+    return this.#query;
   }
 
-  /** Replaces the list by a complete snapshot and notifies the listeners. */
-  #publish(): void {
-    if (this.#next !== undefined) {
-      this.#entries = this.#next;
-      this.#sorted = [...this.#next.values()].sort(this.#order);
-      this.#next = undefined;
-      this.#visible = undefined;
-    }
-    this.#isLive = true;
+  /** A lazy list without listeners keeps its state, and the subscription for a while. */
+  #releaseIfLazy(): void {
+    if (this.#options.lazy !== true || this.#listeners.size + this.#onChange.size > 0) return;
+    this.#query?.release(this.#view);
+    this.#query = undefined;
+  }
+
+  #notify(frames: readonly ChangeFrame<R>[]): void {
+    if (this.#closed !== undefined) return;
     this.#resolveReady();
-    this.#notify();
-  }
-
-  #notify(frame?: ChangeFrame<R>): void {
-    for (const listener of [...this.#listeners]) listener(this.records, frame);
-  }
-
-  #insert(entry: Entry<R>, before: Entry<R> | undefined): void {
-    if (before !== undefined) this.#remove(before);
-    this.#sorted.splice(this.#indexOf(entry), 0, entry);
-  }
-
-  #remove(entry: Entry<R>): void {
-    this.#sorted.splice(this.#indexOf(entry), 1);
-  }
-
-  /** Finds the position of an entry by binary search; ordering by primary key last makes it unique. */
-  #indexOf(entry: Entry<R>): number {
-    let low = 0;
-    let high = this.#sorted.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#order(this.#sorted[middle] as Entry<R>, entry) < 0) low = middle + 1;
-      else high = middle;
+    const { records } = this;
+    try {
+      for (const listener of [...this.#onChange])
+        listener(records, frames.length === 1 ? frames[0] : undefined, frames);
+      for (const run of [...this.#listeners.values()]) run();
+    } catch (thrown) {
+      this.#end(asError(thrown, 'CALLBACK_FAILED'));
     }
-    return low;
+  }
+
+  #end(error: TablecastError | undefined): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = { ...this.getSnapshot(), status: 'closed', error };
+    this.#query?.release(this.#view);
+    if (error === undefined) this.#resolveEnded();
+    else this.#rejectEnded(error);
+    this.#options.onStatus?.('closed');
+    if (error !== undefined) this.#options.onError?.(error);
+    for (const run of [...this.#listeners.values()]) run();
   }
 }

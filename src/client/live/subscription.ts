@@ -1,23 +1,26 @@
-import { randomId } from '../connection/backoff.ts';
-import { type Environment, socketUrl } from '../connection/environment.ts';
 import { FrameQueue } from '../connection/frame-queue.ts';
-import { Link, type Refusal, type Status } from '../connection/link.ts';
-import { type Ack, type Envelope, Outbox, type WriteReply } from '../connection/outbox.ts';
+import type { Status } from '../connection/link.ts';
+import type { Ack, Envelope } from '../connection/outbox.ts';
 import { asError, TablecastError } from '../error.ts';
-import { type Query, tableSearch, takeOut, withSearch } from '../query.ts';
+import { encode, type Query, tableSearch, takeOut, withSearch } from '../query.ts';
+import type { Channel, LiveConnection } from '../wire/connection.ts';
+import { formatWrite } from '../wire/messages.ts';
+import type { ConnectionPool } from '../wire/pool.ts';
 import type { ChangeFrame, Frame, ReadyFrame, ResetFrame } from './frames.ts';
-import { explainRefusal } from './refusal.ts';
+
+/** Position in the log of the server, to be stored and given back; what is in it is the server's affair. */
+export type Position = number;
 
 export interface SubscribeOptions<R> {
   /** Subscribes to the record with this id instead of the table. */
   readonly id?: string | number;
-  /** Continues after this seq. */
-  readonly since?: number;
+  /** Continues after this position. */
+  readonly since?: Position | string;
   /** Sends the stored state first; as on the server, the default is true for a record or a window, and false for a table. */
   readonly retained?: boolean;
-  /** Frames that may be queued before the connection is paused until they are processed; also the bound of pending writes; 1000. */
+  /** Frames that may be queued before the subscription is paused until they are processed; 1000. */
   readonly buffer?: number;
-  /** Id that scopes the `ref`s of this client; random by default. */
+  /** Id that scopes the `ref`s of this client, over a connection of its own; by default that of the client, made at random. */
   readonly client?: string;
   /** Called for every Retained, Update, Delete and Publish; the next frame waits for the returned promise. */
   onChange?(frame: ChangeFrame<R>): unknown;
@@ -25,16 +28,9 @@ export interface SubscribeOptions<R> {
   onReset?(frame: ResetFrame): unknown;
   onReady?(frame: ReadyFrame): unknown;
   onStatus?(status: Status): void;
-  /** Called for errors that the server reports, and for the error that ended the subscription. */
+  /** Called for the error that ended the subscription. */
   onError?(error: TablecastError): void;
 }
-
-interface ControlFrame extends WriteReply {
-  readonly seq: number;
-}
-
-/** Close codes of protocol errors, which would occur again if the message were sent again. */
-const FINAL_CLOSE_CODES = new Set([1002, 1003, 1007, 1009]);
 
 /**
  * Subscription to a table or record that survives reconnects. Every change arrives once and in order; where that is
@@ -43,34 +39,29 @@ const FINAL_CLOSE_CODES = new Set([1002, 1003, 1007, 1009]);
 export class Subscription<R> implements AsyncIterable<Frame<R>> {
   /** Resolves after `close`; rejects with the error that ended the subscription. */
   readonly ended: Promise<void>;
-  readonly #environment: Environment;
-  readonly #url: string;
-  readonly #search: string;
+  readonly #table: string;
   readonly #options: SubscribeOptions<R>;
-  readonly #link: Link;
-  readonly #outbox: Outbox;
+  readonly #connection: LiveConnection;
+  readonly #channel: Channel;
   readonly #queue = new FrameQueue<Frame<R>>();
   readonly #buffer: number;
-  #position: number | undefined;
+  #position: Position | undefined;
   /** True between the start of a snapshot and `ready`, when there is no position to resume from. */
   #isPartial: boolean;
   #hasBegun = false;
-  #wasReady = false;
   #isPumping = false;
-  #status: Status = 'connecting';
+  #status: Status | undefined;
   #error: TablecastError | undefined;
   #settle: () => void = () => {};
 
-  /** `url` is the address of the table. */
-  constructor(environment: Environment, url: string, query: Query | undefined, options: SubscribeOptions<R>) {
+  constructor(pool: ConnectionPool, table: string, query: Query | undefined, options: SubscribeOptions<R>) {
     const { id, buffer = 1000 } = options;
     const { rest, taken } = takeOut(tableSearch(query), 'since', 'retained', 'client');
-    this.#environment = environment;
+    this.#table = table;
     this.#options = options;
     this.#buffer = buffer;
-    this.#url = id === undefined ? url : `${url}/${encodeURIComponent(id)}`;
-    this.#search = withSearch('', rest, `client=${options.client ?? taken.client ?? randomId()}`).slice(1);
-    this.#position = options.since ?? (taken.since === undefined ? undefined : Number(taken.since));
+    const since = options.since ?? taken.since;
+    this.#position = since === undefined ? undefined : Number(since);
     const isWhole = id !== undefined || /(?:^|&)(?:sort|limit|offset|cursor)=/.test(rest);
     const retained = options.retained ?? (taken.retained === undefined ? isWhole : taken.retained === 'true');
     this.#isPartial = this.#position === undefined && retained;
@@ -78,28 +69,44 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
       this.#settle = () => (this.#error === undefined ? resolve() : reject(this.#error));
     });
     if (options.onError !== undefined) this.ended.catch(() => {});
-    this.#outbox = new Outbox(buffer, (text) => this.#link.send(text));
-    this.#link = new Link(environment, this.#host());
-    this.#link.connect();
+    const path = id === undefined ? encode(table) : `${encode(table)}/${encodeURIComponent(id)}`;
+    this.#channel = this.#makeChannel(withSearch(path, rest));
+    this.#connection = pool.connection(options.client ?? taken.client);
+    this.#connection.attach(this.#channel);
   }
 
-  /** Last received seq; undefined until the first snapshot is complete. */
-  get position(): number | undefined {
+  /** Last position that was received; undefined until the first snapshot is complete. */
+  get position(): Position | undefined {
     return this.#position;
   }
 
   get status(): Status {
-    return this.#status;
+    return this.#status ?? 'connecting';
+  }
+
+  /** Error that ended the subscription. */
+  get error(): TablecastError | undefined {
+    return this.#error;
   }
 
   /** Writes over this connection. Resolves when the write is committed, exactly once even over lost connections. */
   send(envelope: Envelope): Promise<Ack> {
-    if (this.#link.isClosed) return Promise.reject(this.#error ?? closedError());
-    return this.#outbox.add(envelope);
+    if (this.#status === 'closed') return Promise.reject(this.#error ?? closedError());
+    return this.#connection.write(formatWrite(this.#table, envelope, this.#options.id));
+  }
+
+  /**
+   * Asks for the current position of the server, which changes that are not for this subscription do not tell: `onReady`
+   * is called with it, after the changes before it.
+   */
+  catchUp(): void {
+    if (this.#status === 'live' && !this.#isPartial) this.#connection.renew(this.#channel);
   }
 
   close(): void {
-    this.#link.close();
+    if (this.#status === 'closed') return;
+    this.#connection.detach(this.#channel);
+    this.#end(undefined);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Frame<R>, void, undefined> {
@@ -117,50 +124,46 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     }
   }
 
-  #host() {
+  #makeChannel(query: string): Channel {
     return {
-      protocol: 'tablecast.json',
-      ping: '{"message_type":"Ping"}',
-      address: () => this.#address(),
-      opened: () => this.#outbox.connected(),
-      received: (data: unknown) => this.#receive(data),
-      lost: (code: number, reason: string) => this.#connectionLost(code, reason),
-      explainRefusal: () => this.#explainRefusal(),
-      status: (status: Status) => {
-        this.#status = status;
-        this.#options.onStatus?.(status);
+      query,
+      start: () => {
+        if (this.#isPartial) return {};
+        return this.#position === undefined ? { snapshot: false } : { since: String(this.#position) };
       },
-      ended: (error?: TablecastError) => this.#end(error),
+      received: (frame) => this.#receive(frame as Frame<R>),
+      lost: () => this.#interrupt(),
+      status: (status) => this.#setStatus(status),
+      ended: (error) => this.#end(error),
     };
   }
 
-  #address(): string {
-    const from =
-      this.#isPartial || this.#position === undefined ? `retained=${this.#isPartial}` : `since=${this.#position}`;
-    return withSearch(socketUrl(this.#url), this.#search, from);
+  #setStatus(status: Status): void {
+    // A subscription that has paused itself is not on the connection.
+    if (status === this.#status || this.#status === 'closed') return;
+    this.#status = status;
+    this.#options.onStatus?.(status);
   }
 
-  #connectionLost(code: number, reason: string): void {
-    const error = new TablecastError('PROTOCOL', reason || `The connection was closed with ${code}.`);
-    this.#outbox.lost(FINAL_CLOSE_CODES.has(code) ? error : undefined);
-    // A partial snapshot cannot be continued.
+  /** Discards a partial snapshot, which cannot be continued. */
+  #interrupt(): void {
     if (this.#isPartial && this.#hasBegun) this.#deliver({ type: 'reset', reason: 'interrupted' });
     this.#hasBegun = false;
   }
 
-  #explainRefusal(): Promise<Refusal> {
-    const { id } = this.#options;
-    return explainRefusal(this.#environment, {
-      url: this.#url,
-      search: this.#search,
-      isTable: id === undefined && !this.#wasReady,
-    });
-  }
-
-  #receive(data: unknown): void {
-    const frame = JSON.parse(String(data)) as ChangeFrame<R> | ControlFrame;
+  #receive(frame: Frame<R>): void {
     if ('message_type' in frame) this.#receiveChange(frame);
-    else if (!this.#outbox.take(frame)) this.#receiveControl(frame);
+    else if (frame.type === 'ready') {
+      this.#isPartial = false;
+      this.#position = Math.max(frame.seq, this.#position ?? 0);
+      this.#setStatus('live');
+      this.#deliver(frame);
+    } else {
+      this.#isPartial = true;
+      this.#hasBegun = false;
+      this.#position = undefined;
+      this.#deliver(frame);
+    }
   }
 
   #receiveChange(frame: ChangeFrame<R>): void {
@@ -173,37 +176,15 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     this.#deliver(frame);
   }
 
-  #receiveControl(frame: ControlFrame): void {
-    const { type, seq, code = '', message = '', details } = frame;
-    if (type === 'ready') {
-      this.#isPartial = false;
-      this.#wasReady = true;
-      this.#position = Math.max(seq, this.#position ?? 0);
-      this.#link.ready();
-      this.#deliver(frame as ReadyFrame);
-    } else if (type === 'reset') {
-      this.#isPartial = true;
-      this.#hasBegun = false;
-      this.#position = undefined;
-      this.#deliver(frame as unknown as ResetFrame);
-    } else if (type === 'token_expiring') void this.#renew();
-    else if (type === 'error') {
-      this.#options.onError?.(new TablecastError(code, message, details && { errors: details }));
-    }
-  }
-
-  /** Sends a newer token over the open connection. Without one the server closes with 4401 and the link reconnects. */
-  async #renew(): Promise<void> {
-    if (!this.#environment.canRenew) return;
-    const token = await this.#environment.token(true).catch(() => undefined);
-    if (token !== undefined) this.#link.send(JSON.stringify({ type: 'auth', token }));
-  }
-
   #deliver(frame: Frame<R>): void {
+    if (this.#status === 'closed') return;
     this.#queue.add(frame);
     void this.#pump();
     // A snapshot has to be complete before there is a position to resume from.
-    if (this.#queue.size > this.#buffer && !this.#isPartial && this.#link.isOpen) this.#link.pause();
+    if (this.#queue.size > this.#buffer && !this.#isPartial && this.#status === 'live') {
+      this.#connection.detach(this.#channel);
+      this.#setStatus('paused');
+    }
   }
 
   /** Calls the callbacks for the queued frames, one after the other. */
@@ -218,7 +199,8 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
       }
     } catch (thrown) {
       // After a callback has failed at one change, its state is unknown for the next.
-      this.#link.close(asError(thrown, 'CALLBACK_FAILED'));
+      this.#connection.detach(this.#channel);
+      this.#end(asError(thrown, 'CALLBACK_FAILED'));
     } finally {
       this.#isPumping = false;
     }
@@ -231,16 +213,13 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
   }
 
   #resumeIfDrained(): void {
-    if (this.#status === 'paused' && this.#queue.size === 0) {
-      // Sent writes may not have arrived.
-      this.#outbox.lost();
-      this.#link.connect();
-    }
+    if (this.#status === 'paused' && this.#queue.size === 0) this.#connection.attach(this.#channel);
   }
 
   #end(error: TablecastError | undefined): void {
+    if (this.#status === 'closed') return;
     this.#error = error;
-    this.#outbox.end(error ?? closedError());
+    this.#setStatus('closed');
     this.#queue.end();
     if (error !== undefined) this.#options.onError?.(error);
     this.#settle();

@@ -88,7 +88,7 @@ function postOperation(make: OperationMaker): Part {
   const made = { anyOf: [refer(name), arrayOf(name)] };
   const created = {
     description: `Stored: the full record, or all of them in order. Several are stored together or not at all. ${NO_BODY}`,
-    headers: headers('Location', 'ETag', 'Preference-Applied'),
+    headers: headers('Location', 'ETag', 'X-Position', 'Preference-Applied'),
     content: make.media(made, make.example),
   };
   return make.operation({

@@ -52,9 +52,9 @@ function replaceOperation(make: OperationMaker): Part {
       201: {
         ...make.written(),
         description: `Created: the full record. ${NO_BODY}`,
-        headers: headers('Location', 'ETag', 'Preference-Applied'),
+        headers: headers('Location', 'ETag', 'X-Position', 'Preference-Applied'),
       },
-      204: minimal('ETag'),
+      204: minimal('ETag', 'X-Position'),
     },
     codes: CODES.replace,
   });
@@ -67,7 +67,10 @@ function mergeOperation(make: OperationMaker): Part {
     summary: `Changes fields of a record of ${name}`,
     parameters: make.shared('ifMatch', 'prefer', 'idempotencyKey'),
     body: { required: true, content: make.input(refer(`${name}.merge`), 'merge') },
-    responses: { 200: { ...make.written(), description: 'The full record after the merge.' }, 204: minimal('ETag') },
+    responses: {
+      200: { ...make.written(), description: 'The full record after the merge.' },
+      204: minimal('ETag', 'X-Position'),
+    },
     codes: CODES.merge,
   });
 }
@@ -77,7 +80,7 @@ function deleteOperation(make: OperationMaker): Part {
     id: 'delete',
     summary: `Removes a record of ${make.table.name}`,
     parameters: make.shared('ifMatch', 'idempotencyKey'),
-    responses: { 204: { description: 'Removed.' } },
+    responses: { 204: { description: 'Removed.', headers: headers('X-Position') } },
     codes: CODES.delete,
   });
 }

@@ -165,7 +165,7 @@ async function createMany(
   const columns = () => resource.columnsOf(identityOf(request), '');
   const outcomes = await resource.createMany(identityOf(request), body, idempotencyKeyOf(request, resource));
   markReplayed(reply, outcomes[0]);
-  reply.code(201);
+  reply.code(201).header('x-position', outcomes.at(-1)?.seq ?? resource.head);
   return wantsMinimal(request, reply) ? respondEmpty(reply) : respond(context, toJsonArray(outcomes), columns);
 }
 

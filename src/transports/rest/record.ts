@@ -87,8 +87,9 @@ export function registerRecord(
 
   app.delete(url, RECORD_ROUTES.remove, async (request, reply) => {
     refuseQuery(request);
-    markReplayed(reply, await resource.delete(identityOf(request), keyOf(request), optionsOf(request, resource)));
-    reply.code(204);
+    const outcome = await resource.delete(identityOf(request), keyOf(request), optionsOf(request, resource));
+    markReplayed(reply, outcome);
+    reply.code(204).header('x-position', outcome.seq);
     return respondEmpty(reply);
   });
 

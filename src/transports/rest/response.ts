@@ -42,7 +42,10 @@ export function respondWritten(context: RequestContext, { base = '', outcome, co
   const { id, seq, created, json } = outcome;
   const { request, reply, representation } = context;
   markReplayed(reply, outcome);
-  reply.code(created ? 201 : 200).header('etag', etagOf(seq, representation));
+  reply
+    .code(created ? 201 : 200)
+    .header('etag', etagOf(seq, representation))
+    .header('x-position', seq);
   // Relative (RFC 9110 §10.2.2): a proxy may have removed a part of the path.
   if (created) reply.header('location', base + encodeURIComponent(String(id)));
   if (!wantsMinimal(request, reply)) return respond(context, json, columns);

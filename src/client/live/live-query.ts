@@ -1,0 +1,285 @@
+import type { Status } from '../connection/link.ts';
+import type { TablecastError } from '../error.ts';
+import { takeOut, withSearch } from '../query.ts';
+import { onNextFrame } from './frame-clock.ts';
+import type { ChangeFrame } from './frames.ts';
+import type { Entry } from './order.ts';
+import { type Rows, SortedRows, WindowRows } from './rows.ts';
+import type { Position, SubscribeOptions, Subscription } from './subscription.ts';
+
+/** State of a list as one immutable object: the same one until something changes. */
+export interface LiveSnapshot<R> {
+  /** Records in the order of the query, within its `limit` and `offset`. */
+  readonly data: readonly R[];
+  /** `stale`: the connection is lost, or the state is sent again; the data is that of before. */
+  readonly status: 'loading' | 'live' | 'stale' | 'closed';
+  /** Error that ended the list. */
+  readonly error: TablecastError | undefined;
+  /** Number of matching records that are known: of a window those in it, else all. */
+  readonly size: number;
+  readonly position: Position | undefined;
+  /** Number of writes that are shown and not confirmed yet. */
+  readonly pending: number;
+  /** True when records follow beyond `limit`. */
+  readonly hasMore: boolean;
+}
+
+/** List that looks at a shared query. */
+export interface QueryView<R> {
+  /** Called at most once a frame, with the changes since the last call; none after a snapshot. */
+  changed(frames: readonly ChangeFrame<R>[]): void;
+  status(status: Status): void;
+  ended(error?: TablecastError): void;
+}
+
+export type OpenSubscription<R> = (search: string, options: SubscribeOptions<R>) => Subscription<R>;
+
+const REACHED_AFTER_MS = 50;
+
+/** State of one query, shared by all lists of a client that ask for the same; kept up to date by one subscription. */
+export class LiveQuery<R> {
+  readonly #open: OpenSubscription<R>;
+  readonly #searches: readonly string[];
+  readonly #sort: string | undefined;
+  readonly #offset: number;
+  readonly #limit: number;
+  readonly #views = new Set<QueryView<R>>();
+  readonly #onEnd: () => void;
+  readonly #linger: number;
+  #attempt = 0;
+  #subscription: Subscription<R>;
+  #rows: Rows<R>;
+  /** Snapshot in progress, which replaces the rows when it is complete. */
+  #next: Rows<R> | undefined;
+  /** Frames of a change that is not complete. */
+  #held: ChangeFrame<R>[] = [];
+  #frames: ChangeFrame<R>[] = [];
+  #isWhole = false;
+  #isLive = false;
+  #error: TablecastError | undefined;
+  #snapshot: LiveSnapshot<R> | undefined;
+  #shown: { readonly entries: readonly Entry<R>[]; readonly data: readonly R[] } = { entries: [], data: [] };
+  #waiters = new Map<() => void, Position>();
+  #closing: ReturnType<typeof setTimeout> | undefined;
+  readonly #tell = (): void => this.#notify();
+
+  constructor(search: string, open: OpenSubscription<R>, { linger, onEnd }: { linger: number; onEnd: () => void }) {
+    const { rest, taken } = takeOut(search, 'sort', 'limit', 'offset', 'cursor', 'since', 'retained');
+    this.#open = open;
+    this.#onEnd = onEnd;
+    this.#linger = linger;
+    this.#sort = taken.sort;
+    this.#limit = Number(taken.limit ?? Number.POSITIVE_INFINITY);
+    this.#offset = taken.cursor === undefined ? Number(taken.offset ?? 0) : 0;
+    this.#searches = makeSearches(rest, taken);
+    this.#rows = this.#makeRows();
+    this.#subscription = this.#begin();
+  }
+
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  get status(): Status {
+    return this.#subscription.status;
+  }
+
+  get subscription(): Subscription<R> {
+    return this.#subscription;
+  }
+
+  get(id: string | number): R | undefined {
+    return this.#rows.get(id);
+  }
+
+  /** Current state; computed when it is asked for, and the same object until something changes. */
+  snapshot(): LiveSnapshot<R> {
+    this.#snapshot ??= {
+      data: this.#data(),
+      status: this.#state(),
+      error: this.#error,
+      size: Math.min(this.#rows.size, this.#isWindow ? this.#limit : Number.POSITIVE_INFINITY),
+      position: this.#subscription.position,
+      pending: 0,
+      hasMore: this.#rows.size > this.#start + this.#limit,
+    };
+    return this.#snapshot;
+  }
+
+  /** Adds a list that looks at the query, which stays open for it. */
+  acquire(view: QueryView<R>): void {
+    clearTimeout(this.#closing);
+    this.#views.add(view);
+    view.status(this.status);
+    if (this.#isWhole) onNextFrame(() => this.#views.has(view) && view.changed([]));
+  }
+
+  /** Removes a list. The subscription is closed when no other has come for a while. */
+  release(view: QueryView<R>): void {
+    if (!this.#views.delete(view) || this.#views.size > 0) return;
+    this.#closing = setTimeout(() => this.#subscription.close(), this.#linger);
+  }
+
+  /** Resolves when the state is that of this position or a later one. */
+  reached(position: Position): Promise<void> {
+    if (this.#isLive && (this.#subscription.position ?? 0) >= position) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      if (this.status === 'closed') return reject(this.#error ?? new Error('The list is closed.'));
+      this.#waiters.set(resolve, position);
+      // The change may be one that this list does not get: then the server has to say how far it is.
+      setTimeout(() => this.#waiters.has(resolve) && this.#subscription.catchUp(), REACHED_AFTER_MS);
+    });
+  }
+
+  get #isWindow(): boolean {
+    return this.#searches.length > 1 && this.#attempt < this.#searches.length - 1;
+  }
+
+  /** Index of the first record to show: the server leaves out those before a window. */
+  get #start(): number {
+    return this.#isWindow ? 0 : this.#offset;
+  }
+
+  #makeRows(): Rows<R> {
+    return this.#isWindow ? new WindowRows() : new SortedRows(this.#sort);
+  }
+
+  #begin(): Subscription<R> {
+    this.#next = this.#makeRows();
+    return this.#open(this.#searches[this.#attempt] as string, {
+      retained: true,
+      onChange: (frame) => this.#receive(frame),
+      onReset: () => {
+        this.#isLive = false;
+        this.#held = [];
+        this.#next = this.#makeRows();
+        this.#change();
+      },
+      onReady: () => this.#complete(),
+      onStatus: (status) => this.#follow(status),
+      // Marks the rejection of `ended` as handled: the error is read when the status is `closed`.
+      onError: () => {},
+    });
+  }
+
+  #follow(status: Status): void {
+    if (status === 'closed') return void this.#end();
+    if (status !== 'live') {
+      this.#isLive = false;
+      this.#held = [];
+    }
+    for (const view of [...this.#views]) view.status(status);
+    this.#change();
+  }
+
+  /** Applies a change when all of its frames are there: between them the list is none that ever was. */
+  #receive(frame: ChangeFrame<R>): void {
+    this.#held.push(frame);
+    if (frame.more !== undefined) return;
+    for (const one of this.#held) this.#fold(one);
+    if (this.#isLive) this.#frames.push(...this.#held);
+    this.#held = [];
+    if (this.#isLive) this.#change();
+  }
+
+  #fold(frame: ChangeFrame<R>): void {
+    if (frame.message_type === 'Publish' || frame.id === null) return;
+    const rows = this.#next ?? this.#rows;
+    if (frame.message_type === 'Delete') {
+      rows.remove(frame.id);
+      return;
+    }
+    const isUpdate = frame.message_type === 'Update';
+    const before = isUpdate && frame.changed !== undefined ? rows.get(frame.id) : undefined;
+    rows.put(
+      frame.id,
+      before === undefined ? frame.data : { ...before, ...frame.data },
+      isUpdate ? frame.at : undefined,
+    );
+  }
+
+  #complete(): void {
+    if (this.#next !== undefined) this.#rows = this.#next;
+    this.#next = undefined;
+    this.#isWhole = true;
+    this.#isLive = true;
+    this.#change();
+  }
+
+  #change(): void {
+    this.#snapshot = undefined;
+    onNextFrame(this.#tell);
+  }
+
+  #notify(): void {
+    const frames = this.#frames;
+    this.#frames = [];
+    this.#settleWaiters();
+    if (!this.#isWhole) return;
+    for (const view of [...this.#views]) view.changed(frames);
+  }
+
+  #settleWaiters(): void {
+    const position = this.#subscription.position ?? 0;
+    if (!this.#isLive) return;
+    for (const [resolve, wanted] of [...this.#waiters]) {
+      if (wanted > position) continue;
+      this.#waiters.delete(resolve);
+      resolve();
+    }
+  }
+
+  /** Ends the query, unless it was refused as a window that the server does not follow: then all that match are asked for. */
+  #end(): void {
+    const { error } = this.#subscription;
+    this.#error = error;
+    if (error?.code === 'INVALID_QUERY' && !this.#isWhole && this.#attempt < this.#searches.length - 1) {
+      this.#attempt++;
+      this.#error = undefined;
+      this.#rows = this.#makeRows();
+      // Not within the end of the former subscription.
+      queueMicrotask(() => {
+        this.#subscription = this.#begin();
+      });
+      return;
+    }
+    clearTimeout(this.#closing);
+    this.#snapshot = undefined;
+    this.#isLive = false;
+    this.#onEnd();
+    for (const view of [...this.#views]) view.ended(error);
+    this.#views.clear();
+  }
+
+  #state(): LiveSnapshot<R>['status'] {
+    if (this.status === 'closed') return 'closed';
+    if (!this.#isWhole) return 'loading';
+    return this.#isLive ? 'live' : 'stale';
+  }
+
+  #data(): readonly R[] {
+    const entries = this.#rows.entries();
+    if (entries !== this.#shown.entries) {
+      const shown = entries.slice(this.#start, this.#start + this.#limit);
+      this.#shown = { entries, data: shown.map(({ record }) => record) };
+    }
+    return this.#shown.data;
+  }
+}
+
+/**
+ * Makes the queries to try, the last of which asks for all records that match. A window has one record more than `limit`,
+ * which says whether there are more; without it where the server's largest window is asked for.
+ */
+function makeSearches(rest: string, { limit, offset, cursor, sort }: Partial<Record<string, string>>): string[] {
+  const isWindow = limit !== undefined || offset !== undefined || cursor !== undefined;
+  if (!isWindow) return [rest];
+  const range = Object.entries({ sort, offset, cursor }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
+  );
+  const sizes = limit === undefined ? [undefined] : [Number(limit) + 1, Number(limit)];
+  const windows = sizes.map((size) =>
+    withSearch('', rest, ...range, size === undefined ? '' : `limit=${size}`).slice(1),
+  );
+  return [...windows, rest];
+}
