@@ -99,8 +99,28 @@ export interface ChangesPage {
   readonly missed: readonly TablePlan[];
 }
 
-/** Reads the next changes of all tables after a position. Changes that are committed meanwhile are left for the next page. */
+/**
+ * Reads the next changes of all tables after a position. Changes that are committed meanwhile are left for the next page; the
+ * page has all changes of a transaction or none.
+ */
 export async function readChanges(log: LogReader, tables: readonly TablePlan[], after: number): Promise<ChangesPage> {
+  const page = await readPage(log, tables, after);
+  for (let last = page.changes.at(-1); ; last = page.changes.at(-1)) {
+    const { transaction = 0 } = last ?? {};
+    if (transaction <= page.upTo) return page;
+    const rest = await readPage(log, tables, page.upTo);
+    const ours = rest.changes.filter(({ seq }) => seq <= transaction);
+    page.changes.push(...ours);
+    page.upTo = Math.min(rest.upTo, transaction);
+  }
+}
+
+interface OpenPage {
+  readonly changes: Change[];
+  upTo: number;
+}
+
+async function readPage(log: LogReader, tables: readonly TablePlan[], after: number): Promise<OpenPage> {
   let upTo = log.lastSeq;
   const found: Change[] = [];
   const missed: TablePlan[] = [];

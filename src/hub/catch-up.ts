@@ -1,11 +1,12 @@
 import { settleRelated } from '../store/rows/related.ts';
-import type { Awaitable, LogReader, RecordReader, RelatedReader, StoredRecord } from '../store/store.ts';
+import type { LogReader, RecordReader, RelatedReader, StoredRecord } from '../store/store.ts';
 import { ChangeView } from './change-view.ts';
 import type { DependentPart } from './dependencies/dependency.ts';
 import { LoggedFrames, readDependentLog, tablesOf } from './dependencies/dependent-log.ts';
 import { TooMuchRelatedError } from './dependencies/keys.ts';
-import { encodeChange, type Frame, type ResetReason } from './encode.ts';
-import { relatedOfChange, relatedOfRecord, type Selection, selectRecord } from './selection.ts';
+import type { Frame, ResetReason } from './encode.ts';
+import { type EncodedFrames, LogFrames } from './log-frames.ts';
+import { readAll, relatedOfChange, relatedOfRecord, selectRecord } from './selection.ts';
 import type { Subscription } from './subscription.ts';
 import type { SharedWindow } from './windows/shared-window.ts';
 import { followLog, openWindow } from './windows/window-catch-up.ts';
@@ -45,6 +46,7 @@ export type Start =
 export class CatchUp {
   readonly #context: CatchUpContext;
   readonly #subscription: Subscription;
+  readonly #log: LogFrames;
   /** True once `ready` was sent: the client does not need another one. */
   #announced: boolean;
   /** Holds the write lock of a shared sink. */
@@ -55,6 +57,7 @@ export class CatchUp {
   constructor(context: CatchUpContext, subscription: Subscription, start: Start) {
     this.#context = context;
     this.#subscription = subscription;
+    this.#log = new LogFrames(subscription.group.encoding);
     this.#announced = start.from === 'behind';
   }
 
@@ -82,7 +85,7 @@ export class CatchUp {
         await this.#openWindow(window);
         continue;
       }
-      if (subscription.position >= this.#completeAt && subscription.group.reaches(subscription.position)) {
+      if (this.#canJoin) {
         subscription.inSnapshot = false;
         if (!this.#announced) this.#announce();
         this.#context.join(subscription);
@@ -94,6 +97,12 @@ export class CatchUp {
       if (dependent === undefined) await this.#readLog();
       else await this.#readDependentLog(dependent);
     }
+  }
+
+  /** True when the buffer has everything that the subscription lacks; a transaction that it has begun with is read to its end. */
+  get #canJoin(): boolean {
+    const { position, group } = this.#subscription;
+    return position >= this.#completeAt && this.#log.openSince === undefined && group.reaches(position);
   }
 
   /** Sends what comes before the log. Undefined when nothing is to be waited for. */
@@ -145,6 +154,8 @@ export class CatchUp {
   async #reset(reason: ResetReason): Promise<void> {
     const { sink, group } = this.#subscription;
     this.#announced = false;
+    this.#log.drop();
+    this.#subscription.openSince = undefined;
     const bytes = group.encoding.reset(reason, this.#context.store.lastSeq);
     if (bytes === undefined) {
       this.#context.expire(this.#subscription);
@@ -243,7 +254,7 @@ export class CatchUp {
       frames.push(encoded);
       bytes += encoded.length;
     }
-    this.#write(frames, bytes);
+    this.#write({ frames, bytes });
     return taken;
   }
 
@@ -274,17 +285,13 @@ export class CatchUp {
     const { changes, upTo } = await readDependentLog(store, dependent, { id, after: position, size: this.#pageSize });
     if (this.#isTrimmed()) return;
     const logged = new LoggedFrames(group.selection, id, { store, from: position });
-    const frames: Buffer[] = [];
-    let bytes = 0;
     try {
       for (const change of changes) {
-        if (bytes > clientBuffer) return this.#write(frames, bytes);
+        if (this.#log.bytes > clientBuffer) return this.#writeLog();
         const { seq } = change;
         const made = await logged.of(change, seq <= this.#completeAt);
         subscription.position = seq;
-        if (suppressedSeqs?.delete(seq)) continue;
-        const encoded = encodeChange(group.encoding, made);
-        if (encoded !== undefined) bytes += frames[frames.push(encoded) - 1]?.length ?? 0;
+        if (!suppressedSeqs?.delete(seq)) this.#log.add(change, made);
       }
       subscription.position = Math.max(subscription.position, upTo);
     } catch (error) {
@@ -292,7 +299,7 @@ export class CatchUp {
       if (this.#isActive()) await this.#reset('related_changed');
       return;
     }
-    this.#write(frames, bytes);
+    this.#writeLog();
   }
 
   async #readLog(): Promise<void> {
@@ -309,38 +316,46 @@ export class CatchUp {
     if (subscription.window !== undefined) return this.#followLog(subscription.window, views, atEnd);
     const reading = readAll(group.selection, views, (view) => relatedOfChange(group.selection, view));
     const related = reading && (await reading);
-    const frames: Buffer[] = [];
-    let bytes = 0;
     let taken = 0;
     for (const view of views) {
-      if (bytes > clientBuffer) break;
+      if (this.#log.bytes > clientBuffer) break;
       const { seq } = view.change;
       subscription.position = seq;
       // A record that changed during the snapshot was left out of it.
       const whole = seq <= this.#completeAt;
-      const frame = suppressedSeqs?.delete(seq) ? undefined : group.encode(view, { whole, related: related?.[taken] });
+      const frame = suppressedSeqs?.delete(seq) ? undefined : group.frameOf(view, { whole, related: related?.[taken] });
       taken++;
-      if (frame !== undefined) bytes += frames[frames.push(frame) - 1]?.length ?? 0;
+      this.#log.add(view.change, frame === undefined ? [] : [frame]);
     }
     if (taken === changes.length && atEnd !== undefined) {
       subscription.position = Math.max(subscription.position, atEnd);
     }
-    this.#write(frames, bytes);
+    this.#writeLog();
   }
 
   /** Writes the effects of changes on the window. `atEnd`: position after them, when they are the last ones. */
   async #followLog(own: WindowTracker, views: readonly ChangeView[], atEnd: number | undefined): Promise<void> {
     const subscription = this.#subscription;
-    const page = await followLog(subscription.group, own, { views, maxBytes: this.#context.clientBuffer });
+    const maxBytes = this.#context.clientBuffer;
+    const page = await followLog(subscription.group.selection, own, { views, maxBytes, log: this.#log });
     const last = views[page.taken - 1]?.change.seq ?? subscription.position;
     const isEnd = page.taken === views.length && atEnd !== undefined;
     subscription.position = isEnd ? Math.max(last, atEnd) : last;
     if (page.isLost) subscription.window = undefined;
-    this.#write(page.frames, page.bytes);
+    this.#writeLog();
+  }
+
+  /** Writes the frames of the changes that were read, but those of a transaction that others may follow. */
+  #writeLog(): void {
+    const subscription = this.#subscription;
+    const page = this.#log.take(subscription.position);
+    const { openSince } = this.#log;
+    subscription.openSince = openSince === undefined ? undefined : (subscription.openSince ?? openSince);
+    this.#write(page);
   }
 
   /** Writes frames. Pages get smaller where records are large, so that one page does not fill the memory. */
-  #write(frames: readonly Buffer[], bytes: number): void {
+  #write({ frames, bytes }: EncodedFrames): void {
     if (frames.length === 0) return;
     const fitting = Math.floor((this.#context.clientBuffer * frames.length) / Math.max(1, bytes));
     this.#subscription.group.pageSize = Math.max(1, fitting);
@@ -387,13 +402,4 @@ export class CatchUp {
       await this.#context.waitForDrain(this.#subscription);
     }
   }
-}
-
-/** Reads the related records of several records or changes; undefined, without a promise, where the selection has none. */
-function readAll<T>(
-  { readRelated }: Selection,
-  items: readonly T[],
-  read: (item: T) => Awaitable<string> | undefined,
-): Promise<readonly (string | undefined)[]> | undefined {
-  return readRelated === undefined ? undefined : Promise.all(items.map(read));
 }

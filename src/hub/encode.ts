@@ -26,7 +26,9 @@ export interface Frame {
   readonly at?: number;
   /** seq of the record's own last change, where `seq` is that of another record's. */
   readonly recordSeq?: number;
-  /** True when another frame of the same change follows. */
+  /** Mark of the transaction of the change: position of its last change, in whatever table. */
+  readonly tx?: number;
+  /** True when another frame of the same change or transaction follows. */
   readonly more?: true;
   /** Names of the fields that changed, where `data` has only these; then `key` is JSON text of the primary key, as in `{"id":"a"}`. */
   readonly changed?: readonly string[];
@@ -74,12 +76,12 @@ export function formatFrame(frame: Frame): string {
   );
 }
 
-/** Formats the place in a window, and what says how a frame belongs to a change of another record, each with a comma before it. */
-export function formatPlace({ at, recordSeq, more }: Frame): string {
-  if (at === undefined && recordSeq === undefined && more === undefined) return '';
+/** Formats the place in a window, and what says how a frame belongs to others, each with a comma before it. */
+export function formatPlace({ at, recordSeq, tx, more }: Frame): string {
+  if (at === undefined && recordSeq === undefined && tx === undefined && more === undefined) return '';
   return (
     `${at === undefined ? '' : `,"at":${at}`}${recordSeq === undefined ? '' : `,"record_seq":${recordSeq}`}` +
-    `${more === undefined ? '' : ',"more":true'}`
+    `${tx === undefined ? '' : `,"tx":${tx}`}${more === undefined ? '' : ',"more":true'}`
   );
 }
 

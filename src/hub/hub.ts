@@ -57,6 +57,7 @@ export class Hub {
   readonly #context: CatchUpContext;
   readonly #groupHost: GroupHost = {
     serve: (group) => this.#flusher.serve(group),
+    opened: (group) => this.#opened.add(group),
     failed: ({ live, window }, error) => {
       window?.drop();
       // Too much has changed for the window to be followed: its subscriptions get it again.
@@ -65,6 +66,8 @@ export class Hub {
     },
   };
   readonly #dependents: Dependents;
+  /** Groups that have frames of the transaction whose changes are being delivered. */
+  readonly #opened = new Set<ShapeGroup>();
   #size = 0;
   #closed = false;
 
@@ -129,8 +132,9 @@ export class Hub {
   }
 
   /** seq up to which everything was written to the subscription's sink, or is not for it; undefined during a snapshot. */
-  positionOf({ state, group, cursor, position, inSnapshot }: Subscription): number | undefined {
+  positionOf({ state, group, cursor, position, inSnapshot, openSince }: Subscription): number | undefined {
     if (inSnapshot) return undefined;
+    if (openSince !== undefined) return openSince;
     if (state !== 'live') return position;
     if (cursor >= group.endOffset) return Math.max(position, group.settled(this.#options.feed.head));
     return cursor < group.offset ? position : Math.max(position, group.seqAt(cursor) - 1);
@@ -176,14 +180,23 @@ export class Hub {
   }
 
   #deliver(changes: readonly Change[]): void {
+    let transaction: number | undefined;
     for (const change of changes) {
+      if (this.#opened.size > 0 && change.transaction !== transaction) this.#endTransaction();
+      transaction = change.transaction;
       const channels = this.#channels.get(change.table);
       if (channels === undefined) continue;
       const view = new ChangeView(change);
       channels.table.append(view, this.#groupHost);
       if (change.id !== null) channels.records.get(change.id)?.append(view, this.#groupHost);
     }
+    if (this.#opened.size > 0) this.#endTransaction();
     this.#dependents.deliver(changes);
+  }
+
+  #endTransaction(): void {
+    for (const group of this.#opened) group.endTransaction(this.#groupHost);
+    this.#opened.clear();
   }
 
   /** Called when changes left the log unread: live subscriptions read it themselves, which shows what each of them lacks. */

@@ -52,6 +52,15 @@ export function relatedOfRecord(
   return isIn(selection, record, test) ? readRelated(record) : undefined;
 }
 
+/** Reads the related records of several records or changes; undefined, without a promise, where the selection has none. */
+export function readAll<T>(
+  { readRelated }: Selection,
+  items: readonly T[],
+  read: (item: T) => Awaitable<string> | undefined,
+): Promise<readonly (string | undefined)[]> | undefined {
+  return readRelated === undefined ? undefined : Promise.all(items.map(read));
+}
+
 /** Frame of a change for a subscription with this selection; undefined for none. */
 export function selectChange(selection: Selection, view: ChangeView, related = ''): Frame | undefined {
   const { change } = view;

@@ -1,21 +1,34 @@
 import { thenOrNow } from '../runtime/event-loop.ts';
-import type { Awaitable } from '../store/store.ts';
+import type { Awaitable, Change } from '../store/store.ts';
 import type { ChangeView } from './change-view.ts';
 import { type Encoding, encodeChange, type Frame } from './encode.ts';
 import { CUT_BUFFER_BYTES, FanOutBuffer } from './fan-out/buffer.ts';
 import { relatedOfChange, type Selection, selectChange } from './selection.ts';
 import type { Subscription } from './subscription.ts';
+import { TransactionFrames } from './transaction-frames.ts';
 import type { SharedWindow } from './windows/shared-window.ts';
 import { windowFrames } from './windows/window-frames.ts';
-import type { WindowStep } from './windows/window-tracker.ts';
 
 /** Bytes of frames that stay in the buffer after all live subscriptions received them, while others are about to join. */
 const MAX_FLUSHED_BYTES = 256 * 1024;
+
+interface SelectOptions {
+  readonly whole?: boolean;
+  readonly related?: string | undefined;
+}
+
+/** What is done with frames that had to be waited for. */
+interface LaterAppend<Made> {
+  take(made: Made): void;
+  readonly host: Pick<GroupHost, 'failed'>;
+}
 
 /** Calls of a group to the hub. */
 export interface GroupHost {
   /** Called when live subscriptions have frames to receive. */
   readonly serve: (group: ShapeGroup) => void;
+  /** Called when a group has frames of a transaction: `endTransaction` has to follow its last change. */
+  readonly opened: (group: ShapeGroup) => void;
   /** Called when a change could not be encoded: live subscriptions have to read it from the log themselves. */
   readonly failed: (group: ShapeGroup, error: unknown) => void;
 }
@@ -41,6 +54,9 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
   /** seqs of changes whose related records are being read, oldest first. */
   readonly #pending: number[] = [];
   #lastAppend: Promise<unknown> = Promise.resolve();
+  readonly #transaction: TransactionFrames;
+  /** Positions before the transactions of which there are frames here that others follow, by the seq of these frames. */
+  readonly #partial = new Map<number, number>();
 
   constructor(encoding: Encoding, selection: Selection, lastSeq: number, window?: SharedWindow) {
     super();
@@ -48,21 +64,22 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
     this.selection = selection;
     this.window = window;
     this.#since = lastSeq;
+    this.#transaction = new TransactionFrames(encoding);
   }
 
   /**
    * Encodes one change for this group; undefined when the group does not receive it. `whole`: the subscriber does not
    * have the record yet, so the changed fields alone would not be enough.
    */
-  encode(view: ChangeView, { whole = false, related = '' } = {}): Buffer | undefined {
-    const { selection } = this;
-    const frame = selectChange(whole && selection.delta ? { ...selection, delta: false } : selection, view, related);
+  encode(view: ChangeView, options?: SelectOptions): Buffer | undefined {
+    const frame = this.frameOf(view, options);
     return frame && this.encoding.frame(frame);
   }
 
-  /** Encodes the effect of one change on the window; undefined for none. Its frames are written together. */
-  encodeStep(view: ChangeView, step: WindowStep | undefined): Awaitable<Buffer | undefined> {
-    return thenOrNow(windowFrames(this.selection, view, step), (frames) => encodeChange(this.encoding, frames));
+  /** Frame of one change for this group; undefined when the group does not receive it. */
+  frameOf(view: ChangeView, { whole = false, related = '' }: SelectOptions = {}): Frame | undefined {
+    const { selection } = this;
+    return selectChange(whole && selection.delta ? { ...selection, delta: false } : selection, view, related);
   }
 
   /** Appends a committed change. Frames that need related records follow in order, when those were read. */
@@ -71,9 +88,12 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
       this.clear(view.change.seq);
       return;
     }
-    const { window } = this;
-    if (window !== undefined) {
-      const frame = thenOrNow(window.advance(view), (step) => this.encodeStep(view, step));
+    if (view.change.transaction !== undefined) {
+      this.#appendOfTransaction(view, view.change.transaction, host);
+      return;
+    }
+    if (this.window !== undefined) {
+      const frame = thenOrNow(this.#windowFrames(view, this.window), (frames) => encodeChange(this.encoding, frames));
       this.#appendInOrder(view, frame, host);
       return;
     }
@@ -87,34 +107,83 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
   }
 
   /** Appends the frames of one change, which are one in the buffer: a subscription has all of them or none. */
-  appendFrames(seq: number, frames: readonly Frame[], host: Pick<GroupHost, 'serve'>): void {
+  appendFrames(
+    { seq, transaction }: Change,
+    frames: readonly Frame[],
+    host: Pick<GroupHost, 'serve' | 'opened'>,
+  ): void {
     if (seq <= this.#since) return;
+    if (transaction !== undefined) {
+      host.opened(this);
+      this.#hold(seq, transaction, frames, host);
+      return;
+    }
     const encoded = encodeChange(this.encoding, frames);
     if (encoded !== undefined) this.#push(seq, encoded, host);
+  }
+
+  /** Called after the last change of a transaction: its last frames are known now. */
+  endTransaction(host: Pick<GroupHost, 'serve' | 'failed'>): void {
+    const release = () => this.#transaction.end((seq, bytes) => this.#push(seq, bytes, host));
+    const last = this.#pending.at(-1);
+    if (last === undefined) release();
+    else this.#appendLater(last, undefined, { take: release, host });
   }
 
   /** seq up to which everything is in the buffer, or is not for the group, when the feed is at `lastSeq`. */
   settled(lastSeq: number): number {
     const [first] = this.#pending;
-    const head = this.dependents?.settled(lastSeq) ?? lastSeq;
+    const { heldFrom = lastSeq } = this.#transaction;
+    const head = Math.min(heldFrom, this.dependents?.settled(lastSeq) ?? lastSeq);
     return first === undefined ? head : Math.min(head, first - 1);
   }
 
+  #appendOfTransaction(view: ChangeView, transaction: number, host: GroupHost): void {
+    const { seq } = view.change;
+    host.opened(this);
+    const take = (frames: readonly Frame[]) => this.#hold(seq, transaction, frames, host);
+    const frames = this.#framesOf(view);
+    if (this.#pending.length > 0 || frames instanceof Promise) this.#appendLater(seq, frames, { take, host });
+    else take(frames);
+  }
+
+  #framesOf(view: ChangeView): Awaitable<readonly Frame[]> {
+    if (this.window !== undefined) return this.#windowFrames(view, this.window);
+    return thenOrNow(relatedOfChange(this.selection, view), (related) => {
+      const frame = this.frameOf(view, { related });
+      return frame === undefined ? [] : [frame];
+    });
+  }
+
+  /** Frames of the effect of one change on the window. */
+  #windowFrames(view: ChangeView, window: SharedWindow): Awaitable<readonly Frame[]> {
+    return thenOrNow(window.advance(view), (step) => windowFrames(this.selection, view, step));
+  }
+
+  #hold(seq: number, transaction: number, frames: readonly Frame[], host: Pick<GroupHost, 'serve'>): void {
+    const { from, transaction: before } = this.#transaction;
+    this.#transaction.add(seq, transaction, frames, (partial, bytes) => {
+      if (before === transaction) this.#partial.set(partial, from);
+      this.#push(partial, bytes, host);
+    });
+  }
+
   #appendInOrder({ change: { seq } }: ChangeView, frame: Awaitable<Buffer | undefined>, host: GroupHost): void {
-    if (this.#pending.length > 0 || frame instanceof Promise) this.#appendLater(seq, frame, host);
+    const take = (bytes: Buffer | undefined) => this.#append(seq, bytes, host);
+    if (this.#pending.length > 0 || frame instanceof Promise) this.#appendLater(seq, frame, { take, host });
     else this.#append(seq, frame, host);
   }
 
-  #appendLater(seq: number, frame: Awaitable<Buffer | undefined>, host: GroupHost): void {
-    const made = Promise.resolve(frame);
+  #appendLater<Made>(seq: number, frames: Awaitable<Made>, { take, host }: LaterAppend<Made>): void {
+    const made = Promise.resolve(frames);
     // A rejection is handled below, but only when the changes before it are done.
     made.catch(() => {});
     this.#pending.push(seq);
     this.#lastAppend = this.#lastAppend
       .then(() => made)
-      .then((bytes) => {
+      .then((result) => {
         // Without live subscriptions the buffer was cleared meanwhile, and those that join read the log.
-        if (seq > this.#since) this.#append(seq, bytes, host);
+        if (seq > this.#since) take(result);
       })
       .catch((error: unknown) => {
         this.clear(seq);
@@ -151,7 +220,8 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
     if (this.window === undefined) return;
     this.window.leave();
     // The next one that joins brings its own window, and has read what is in the buffer or will be from the log.
-    if (this.live.length === 0) this.clear(Math.max(this.#pending.at(-1) ?? 0, this.#seqs.at(-1) ?? 0));
+    const { heldFrom = -1 } = this.#transaction;
+    if (this.live.length === 0) this.clear(Math.max(this.#pending.at(-1) ?? 0, this.#seqs.at(-1) ?? 0, heldFrom + 1));
   }
 
   /** Cursor of the first frame after `position`. */
@@ -176,6 +246,8 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
     subscription.cursor = to;
     if (from === to) return;
     subscription.position = this.seqAt(to - 1);
+    const isOpen = subscription.openSince !== undefined || this.#partial.size > 0;
+    if (isOpen) subscription.openSince = this.#partial.get(subscription.position);
     if (subscription.suppressedSeqs === undefined || subscription.suppressedSeqs.size === 0) {
       subscription.sink.write(this.join(from, to));
       return;
@@ -194,8 +266,11 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
   /** Removes all frames; the buffer reaches back to `lastSeq` from now on. */
   clear(lastSeq: number): void {
     if (lastSeq > this.#since) this.#since = lastSeq;
+    const { heldFrom } = this.#transaction;
+    if (heldFrom !== undefined && heldFrom < this.#since) this.#transaction.drop();
     if (this.#seqs.length === 0) return;
     this.#seqs = [];
+    this.#partial.clear();
     this.clearFrames();
   }
 
@@ -203,6 +278,7 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
     const count = this.drop(maxBytes);
     if (count === 0) return;
     this.#since = this.#seqs[count - 1] as number;
+    for (const seq of this.#partial.keys()) if (seq < this.#since) this.#partial.delete(seq);
     this.#seqs.splice(0, count);
   }
 }

@@ -36,6 +36,8 @@ export class Subscription {
   cursor = 0;
   /** seq of the last change that was sent or that was not for it. */
   position: number;
+  /** Position before a transaction of which it has received a part; undefined when it has none, or all. */
+  openSince: number | undefined;
   /** True while a snapshot is sent: then no position describes what the client has. */
   inSnapshot = false;
   /** Window at its position, while it is not live. */
@@ -60,7 +62,7 @@ export class Subscription {
     return this.channel.id;
   }
 
-  /** Leaves out a change that the subscriber made itself, unless it was sent already. */
+  /** Leaves out a change that the subscriber made itself and alone, unless it was sent already. */
   mute(seq: number): void {
     if (this.suppressedSeqs === undefined || seq <= this.position) return;
     // A live subscription receives what is in the buffer and nothing else: its filter may have left this change out.

@@ -19,6 +19,7 @@ function change(seq: number, data = `<${seq}>`): Change {
 function hostOf(serve: (group: ShapeGroup) => void): GroupHost {
   return {
     serve,
+    opened: () => {},
     failed: (_group, error) => {
       throw error;
     },
@@ -135,6 +136,7 @@ describe('a group whose frames include related records', () => {
     const served: string[] = [];
     const failures: unknown[] = [];
     const host: GroupHost = {
+      opened: () => {},
       serve: () => void served.push(String(group.frameAt(group.endOffset - 1))),
       failed: (_group, error) => {
         failures.push(error);

@@ -25,6 +25,8 @@ export class Client {
   readonly #view = new Map<unknown, Json>();
   /** Changes that were received since `#base`. */
   #told: Line[] = [];
+  /** Transaction of each frame, and whether another frame of it follows. */
+  readonly #marks = new Map<number, Pick<Line, 'tx' | 'more'>>();
   /** seq after which everything must be received; undefined until it is known. */
   #base: number | undefined;
   /** Position that a reconnect sends. */
@@ -167,7 +169,9 @@ export class Client {
     expect(seq, 'in order, none twice').toBeGreaterThan(this.#told.at(-1)?.seq ?? this.#base ?? 0);
     if (this.#ready) expect(seq).toBeGreaterThan(this.#position ?? 0);
     expect(this.#own.has(seq), 'its own writes are left out').toBe(false);
-    this.#told.push(line);
+    const { tx, more, ...told } = line;
+    this.#told.push(told);
+    this.#marks.set(seq, { tx, more });
     if (this.#snapshot === 'none') this.#position = seq;
     const part = line.changed === undefined ? {} : this.#view.get(id);
     if (type === 'Update') this.#view.set(id, { ...part, ...(data as Json) });
@@ -181,6 +185,7 @@ export class Client {
     const told = new Set(this.#told.map(({ seq }) => seq));
     const heard = expected.filter(({ seq }) => told.has(seq) || !this.#everOwn.has(seq));
     expect(this.#told).toEqual(heard);
+    this.#checkMarks();
     if (this.#complete && this.#everOwn.size === 0) {
       expect(this.#view).toEqual(this.#expectedView(Number.POSITIVE_INFINITY));
     }
@@ -200,6 +205,17 @@ export class Client {
       if (line === undefined && !parts.has(frame.seq)) return [];
       return line?.changed === undefined ? frame : (parts.get(frame.seq) ?? frame);
     });
+  }
+
+  /** Each frame has the mark of its transaction, and all but the last one of it that the client received have `more`. */
+  #checkMarks(): void {
+    const marks = new Map(this.#history.map((change) => [change.seq, change.transaction]));
+    for (const [index, { seq }] of this.#told.entries()) {
+      const next = this.#told[index + 1];
+      const tx = marks.get(seq);
+      const more = tx !== undefined && next !== undefined && marks.get(next.seq) === tx ? true : undefined;
+      expect(this.#marks.get(seq), `frame ${seq}`).toEqual({ tx, more });
+    }
   }
 
   #expectedView(seq: number): Map<unknown, Json> {

@@ -6,7 +6,9 @@ interface FrameBase {
   readonly timestamp: string;
   /** seq of the record's own last change, where `seq` is that of a related record's. */
   readonly record_seq?: number;
-  /** True when another frame of the same change follows. */
+  /** Mark of the transaction of the change, which has several: the seq of its last change, in whatever table. */
+  readonly tx?: number;
+  /** True when another frame of the same change or transaction follows. */
   readonly more?: true;
 }
 
@@ -30,8 +32,6 @@ export interface DeleteFrame extends FrameBase {
   readonly data: Readonly<Record<string, unknown>>;
   /** Present when the record still exists: it no longer matches the query, or is outside of the window. */
   readonly reason?: 'filter' | 'window';
-  /** True when an `Update` of the same change follows. */
-  readonly more?: true;
 }
 
 export interface RetainedFrame<R> extends FrameBase {

@@ -3,7 +3,7 @@ import type { Change, LogReader, RelatedReader } from '../../store/store.ts';
 import { type ChangedRecord, ChangeView } from '../change-view.ts';
 import type { Channel } from '../channel.ts';
 import type { Frame } from '../encode.ts';
-import type { ShapeGroup } from '../shape-group.ts';
+import type { GroupHost, ShapeGroup } from '../shape-group.ts';
 import { type AffectedRecord, type AffectedRecords, affectedRecords } from './affected.ts';
 import { DependencyIndex, type DependentGroup, type PathGroups, type RequiringGroups } from './dependency-index.ts';
 import { dependentFrames } from './dependent-frames.ts';
@@ -33,6 +33,9 @@ const NO_RECORDS: AffectedRecords = new Map();
 export class Dependents {
   readonly #options: DependentsOptions;
   readonly #index = new DependencyIndex();
+  /** Groups that have frames of the transaction whose changes are being done. */
+  readonly #opened = new Set<ShapeGroup>();
+  readonly #host: Pick<GroupHost, 'serve' | 'opened' | 'failed'>;
   #waiting: Change[] = [];
   #running: Promise<void> | undefined;
   /** seq before the oldest change that is not done. */
@@ -40,6 +43,8 @@ export class Dependents {
 
   constructor(options: DependentsOptions) {
     this.#options = options;
+    const { serve, failed } = options;
+    this.#host = { serve, failed, opened: (group) => this.#opened.add(group) };
   }
 
   add(group: ShapeGroup, channel: Channel): void {
@@ -75,12 +80,21 @@ export class Dependents {
       const changes = this.#waiting;
       this.#waiting = [];
       const history = new RelatedHistory(this.#options.store, (changes[0] as Change).seq - 1);
+      let transaction: number | undefined;
       for (const change of changes) {
+        if (change.transaction !== transaction) this.#endTransaction();
+        transaction = change.transaction;
         await this.#apply(new ChangeView(change), history);
         this.#done = change.seq;
       }
+      this.#endTransaction();
     }
     this.#running = undefined;
+  }
+
+  #endTransaction(): void {
+    for (const group of this.#opened) group.endTransaction(this.#host);
+    this.#opened.clear();
   }
 
   async #apply(view: ChangeView, history: RelatedHistory): Promise<void> {
@@ -93,7 +107,7 @@ export class Dependents {
         if (group.live.length === 0) return group.clear(view.change.seq);
         const change = { view, affected: records };
         const frames = await history.run(() => dependentFrames(group.selection, change, history));
-        group.appendFrames(view.change.seq, frames, this.#options);
+        group.appendFrames(view.change, frames, this.#host);
       });
     }
   }

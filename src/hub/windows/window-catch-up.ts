@@ -1,8 +1,10 @@
 import type { StoredRecord } from '../../store/store.ts';
 import type { ChangeView } from '../change-view.ts';
-import type { ShapeGroup } from '../shape-group.ts';
+import type { LogFrames } from '../log-frames.ts';
+import type { Selection } from '../selection.ts';
 import { type PastList, readPastList, WindowLostError } from './past-records.ts';
 import type { SharedWindow } from './shared-window.ts';
+import { windowFrames } from './window-frames.ts';
 import { WindowTracker } from './window-tracker.ts';
 
 /** Window as it was at a position, for one subscription that goes on from there by itself. */
@@ -24,35 +26,36 @@ export async function openWindow({ from, query }: SharedWindow, position: number
   );
 }
 
-/** Frames of a page of the log, for one subscription. */
+/** Page of the log that was applied to the window of one subscription. */
 export interface WindowPage {
-  readonly frames: readonly Buffer[];
-  readonly bytes: number;
   /** Number of changes that were applied. */
   readonly taken: number;
   /** True when the window cannot be followed further with the tracker. */
   readonly isLost: boolean;
 }
 
+interface FollowedLog {
+  readonly views: readonly ChangeView[];
+  readonly maxBytes: number;
+  /** Receives the frames. */
+  readonly log: LogFrames;
+}
+
 /** Applies changes to a subscription's own window until their frames have more than `maxBytes`. */
 export async function followLog(
-  group: ShapeGroup,
+  selection: Selection,
   tracker: WindowTracker,
-  { views, maxBytes }: { readonly views: readonly ChangeView[]; readonly maxBytes: number },
+  { views, maxBytes, log }: FollowedLog,
 ): Promise<WindowPage> {
-  const frames: Buffer[] = [];
-  let bytes = 0;
   let taken = 0;
   for (const view of views) {
-    if (bytes > maxBytes) break;
-    const encoded = await unlessLost(async () => ({
-      bytes: await group.encodeStep(view, await tracker.advance(view)),
-    }));
-    if (encoded === undefined) return { frames, bytes, taken, isLost: true };
+    if (log.bytes > maxBytes) break;
+    const frames = await unlessLost(async () => windowFrames(selection, view, await tracker.advance(view)));
+    if (frames === undefined) return { taken, isLost: true };
     taken++;
-    if (encoded.bytes !== undefined) bytes += frames[frames.push(encoded.bytes) - 1]?.length ?? 0;
+    log.add(view.change, frames);
   }
-  return { frames, bytes, taken, isLost: false };
+  return { taken, isLost: false };
 }
 
 async function unlessLost<T>(read: () => T | Promise<T>): Promise<T | undefined> {

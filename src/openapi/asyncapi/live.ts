@@ -1,4 +1,5 @@
 import { ERRORS } from '../../errors.ts';
+import { STEP_OPS } from '../../resources/table/types.ts';
 import type { Capabilities } from '../capabilities.ts';
 import type { Part } from '../schemas/schemas.ts';
 
@@ -18,6 +19,19 @@ const RECORD: Part = {
   type: 'object',
   properties: { id: KEY, seq: POSITION, data: { type: 'object' } },
   required: ['id', 'seq', 'data'],
+};
+
+const STEP: Part = {
+  type: 'object',
+  properties: {
+    op: { enum: STEP_OPS },
+    table: text,
+    id: { description: 'Key of the record, or `{"$ref":"name"}`: that of an earlier step.' },
+    data: {},
+    if_seq: { type: ['string', 'null'] },
+    as: { ...text, description: 'Name for later steps.' },
+  },
+  required: ['op', 'table'],
 };
 
 interface MessageParts {
@@ -47,7 +61,7 @@ const CLIENT: Readonly<Record<string, MessageParts>> = {
   write: {
     summary: 'Writes a record, or publishes a message.',
     properties: {
-      op: { enum: ['create', 'put', 'patch', 'delete', 'publish'] },
+      op: { enum: ['create', 'put', 'patch', 'merge', 'delete', 'publish'] },
       table: text,
       key: KEY,
       data: {},
@@ -57,10 +71,19 @@ const CLIENT: Readonly<Record<string, MessageParts>> = {
     },
     required: ['op', 'table'],
   },
+  transaction: {
+    summary: 'Writes to several tables, all or nothing.',
+    properties: { steps: { type: 'array', items: STEP, minItems: 1 }, return: { const: 'record' }, ref: REF },
+    required: ['steps'],
+  },
   auth: { summary: 'Continues with a newer token.', properties: { token: text, ref: REF }, required: ['token'] },
   ping: { summary: 'Is answered with `pong`.', properties: { ref: REF } },
 };
 
+const OF_TRANSACTION = {
+  tx: { ...POSITION, description: 'Mark of the transaction of the change: the position after it.' },
+  more: { const: true, description: 'Another message of the same change or transaction follows.' },
+};
 const CHANGE = { s: IDS, seq: POSITION, id: KEY, time: TIME, data: {} };
 const CHANGE_MEMBERS = Object.keys(CHANGE);
 
@@ -112,18 +135,22 @@ const SERVER: Readonly<Record<string, MessageParts>> = {
       reason: { const: 'window' },
       at: COUNT,
       record_seq: POSITION,
-      more: { const: true },
+      ...OF_TRANSACTION,
     },
     required: [...CHANGE_MEMBERS, 'op'],
   },
   delete: {
     summary: 'A record is not in the list any more.',
-    properties: { ...CHANGE, reason: { enum: ['filter', 'window'] }, more: { const: true } },
+    properties: { ...CHANGE, reason: { enum: ['filter', 'window'] }, ...OF_TRANSACTION },
     required: CHANGE_MEMBERS,
   },
-  publish: { summary: 'A message that was published.', properties: CHANGE, required: CHANGE_MEMBERS },
+  publish: {
+    summary: 'A message that was published.',
+    properties: { ...CHANGE, ...OF_TRANSACTION },
+    required: CHANGE_MEMBERS,
+  },
   ack: {
-    summary: 'A write is committed.',
+    summary: 'A write or a transaction is committed.',
     properties: {
       ref: REF,
       key: KEY,
@@ -132,8 +159,13 @@ const SERVER: Readonly<Record<string, MessageParts>> = {
       delivered: COUNT,
       data: {},
       replayed: { const: true },
+      results: {
+        type: 'array',
+        items: { type: 'object' },
+        description: 'Of the steps of a transaction, in their order.',
+      },
     },
-    required: ['ref', 'key', 'seq', 'changed'],
+    required: ['ref', 'seq'],
   },
   error: {
     summary: 'A subscription does not exist, or a request was not done.',

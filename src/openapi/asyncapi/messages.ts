@@ -69,12 +69,15 @@ export function channelMessages(table: TablePlan, { delta }: Capabilities): Read
 
 /** Properties of frames in a window, PROTOCOL.md §4.8. */
 const WINDOW_PROPERTIES = {
-  Update: {
-    at: { type: 'integer', minimum: 0, description: 'In a window: its index, once it is taken out of its old place.' },
-    reason: { const: 'window', description: 'It did not change: it came into the window because another record left.' },
-    record_seq: { ...SEQ, description: 'Then the seq of its own last change.' },
-  },
-  Delete: { more: { const: true, description: 'An `Update` of the same change follows.' } },
+  at: { type: 'integer', minimum: 0, description: 'In a window: its index, once it is taken out of its old place.' },
+  reason: { const: 'window', description: 'It did not change: it came into the window because another record left.' },
+  record_seq: { ...SEQ, description: 'Then the seq of its own last change.' },
+};
+
+/** Properties of frames of a change with several frames, and of a transaction with several changes. */
+const GROUP_PROPERTIES = {
+  tx: { ...SEQ, description: 'Mark of the transaction: the seq of its last change, in whatever table.' },
+  more: { const: true, description: 'Another frame of the same change or transaction follows.' },
 };
 
 type ChangeType = 'Update' | 'Delete' | 'Publish' | 'Retained';
@@ -113,7 +116,8 @@ function change(table: TablePlan, type: ChangeType, ops: readonly string[]): Par
         seq: SEQ,
         op: { enum: ops },
         ...(type === 'Delete' ? { reason: { type: 'string', description: 'Why, when it was not a removal.' } } : {}),
-        ...(type === 'Update' || type === 'Delete' ? WINDOW_PROPERTIES[type] : {}),
+        ...(type === 'Update' ? WINDOW_PROPERTIES : {}),
+        ...(type === 'Retained' ? {} : GROUP_PROPERTIES),
       },
       required: ['message_type', 'data', 'id', 'timestamp', 'seq', 'op'],
     },

@@ -12,7 +12,9 @@ interface FrameBase {
   readonly timestamp: string;
   /** seq of the record's own last change, where `seq` is that of a related record's. */
   readonly record_seq?: number;
-  /** True when another frame of the same change follows: its `seq` is reached with the last one. */
+  /** Mark of the transaction of the change, which has several: the seq of its last change, in whatever table. */
+  readonly tx?: number;
+  /** True when another frame of the same change or transaction follows: the position is reached with the last one. */
   readonly more?: true;
 }
 
@@ -48,8 +50,6 @@ export interface DeleteFrame<Shown, Id> extends FrameBase {
   readonly data: Partial<Shown>;
   /** Set when the record still exists: it does not match any more, or is outside of the window. */
   readonly reason?: 'filter' | 'window';
-  /** True when an `Update` of the same change follows. */
-  readonly more?: true;
 }
 
 /** Message that was published, to the table when `id` is null. */

@@ -64,7 +64,7 @@ function seqMember(seq: number): MemberText {
 }
 
 function changeMembers(frame: Frame): MemberText[] {
-  const { type, op, id, data, seq, reason, changed, at, recordSeq, more } = frame;
+  const { type, op, id, data, seq, reason, changed, at, recordSeq, tx, more } = frame;
   return [
     seqMember(seq),
     ['type', `"${TYPES[type as keyof typeof TYPES]}"`],
@@ -76,6 +76,7 @@ function changeMembers(frame: Frame): MemberText[] {
     ...(changed === undefined ? [] : ([['changed', JSON.stringify(changed)]] as const)),
     ...(at === undefined ? [] : ([['at', String(at)]] as const)),
     ...(recordSeq === undefined ? [] : ([['record_seq', `"${recordSeq}"`]] as const)),
+    ...(tx === undefined ? [] : ([['tx', `"${tx}"`]] as const)),
     ...(more === undefined ? [] : ([['more', 'true']] as const)),
   ];
 }

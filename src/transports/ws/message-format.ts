@@ -53,7 +53,7 @@ function makeBinaryFormat(name: string, codec: BinaryCodec, limits: BinaryLimits
 }
 
 /** PROTOCOL.md §4.1, with the same members in the same order as in JSON. */
-function messageOf({ type, op, id, data, seq, reason, changed, at, recordSeq, more }: Frame): object {
+function messageOf({ type, op, id, data, seq, reason, changed, at, recordSeq, tx, more }: Frame): object {
   return {
     message_type: type,
     data: JSON.parse(data) as unknown,
@@ -65,6 +65,7 @@ function messageOf({ type, op, id, data, seq, reason, changed, at, recordSeq, mo
     ...(changed === undefined ? {} : { changed }),
     ...(at === undefined ? {} : { at }),
     ...(recordSeq === undefined ? {} : { record_seq: recordSeq }),
+    ...(tx === undefined ? {} : { tx }),
     ...(more === undefined ? {} : { more }),
   };
 }

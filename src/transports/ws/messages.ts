@@ -22,7 +22,7 @@ interface ClientCommand {
   readonly options?: WriteOptions;
 }
 
-type WriteResult = Pick<WriteOutcome, 'id' | 'seq' | 'changed' | 'replayed'>;
+type WriteResult = Pick<WriteOutcome, 'id' | 'seq' | 'changed' | 'replayed' | 'transaction'>;
 
 /** Answers the sender, once the messages before it are answered. */
 export type MessageAnswer = (connection: WsConnection) => void;
@@ -96,8 +96,9 @@ async function execute(connection: WsConnection, command: ClientCommand, ref: Re
   const { resource } = connection.context;
   const outcome = await run(connection, command, idempotencyKeyOf(connection, command, ref));
   // A write that changed nothing has the seq of an earlier change, perhaps of another client; a repeated one may have
-  // been sent by another socket.
-  if (outcome.changed && !outcome.replayed) connection.subscription?.mute(outcome.seq);
+  // been sent by another socket. The frames of a transaction come all, for the last one says that it is complete.
+  const { changed, replayed, transaction } = outcome;
+  if (changed && !replayed && transaction === undefined) connection.subscription?.mute(outcome.seq);
   resource.counters.messages++;
   return outcome;
 }
