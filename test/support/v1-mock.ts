@@ -33,6 +33,10 @@ export const FAULTS = [
   'if-seq',
   'ref',
   'error',
+  'transaction',
+  'whole',
+  'marks',
+  'alone',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -42,6 +46,8 @@ interface Change {
   readonly id: string;
   readonly before: Json | undefined;
   readonly after: Json | undefined;
+  /** Mark of its transaction. */
+  readonly tx?: string | undefined;
 }
 
 interface Subscribed {
@@ -114,15 +120,29 @@ export class V1Mock implements AsyncDisposable {
   }
 
   commit(id: string, data: Json | undefined): Change {
+    const [change] = this.commitAll([[id, data]]);
+    return change as Change;
+  }
+
+  /** Writes records of one transaction. */
+  commitAll(writes: readonly (readonly [id: string, data: Json | undefined])[]): Change[] {
+    const tx = writes.length > 1 || this.breaks('alone') ? String(this.#seq + writes.length) : undefined;
+    const changes = writes.map(([id, data]) => ({
+      ...this.#apply(id, data),
+      tx: this.breaks('marks') ? undefined : tx,
+    }));
+    this.log.push(...changes);
+    for (const session of this.#sessions) session.publish(changes);
+    return changes;
+  }
+
+  #apply(id: string, data: Json | undefined): Change {
     const before = this.records.get(id)?.data;
     const seq = String(++this.#seq);
     if (data === undefined) this.records.delete(id);
     else this.records.set(id, { seq, data });
     const op = data === undefined ? 'delete' : before === undefined ? 'create' : 'update';
-    const change = { seq, op, id, before, after: data } as const;
-    this.log.push(change);
-    for (const session of this.#sessions) session.publish(change);
-    return change;
+    return { seq, op, id, before, after: data };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -186,17 +206,26 @@ class Session {
       unsubscribe: () => this.#unsubscribe(message),
       credit: () => this.#credit(message),
       write: () => this.#write(message),
+      transaction: () => this.#transact(message),
     };
     const handler = handlers[String(type)];
     if (handler === undefined) this.#refuse('INVALID_MESSAGE', 400, { ref });
     else handler();
   }
 
-  publish(change: Change): void {
+  publish(changes: readonly Change[]): void {
+    for (const change of changes) {
+      const rest = changes.slice(changes.indexOf(change) + 1);
+      this.#publish(change, (subscribed) => rest.some((other) => this.#messageOf(other, subscribed) !== undefined));
+    }
+  }
+
+  #publish(change: Change, isFollowed: (subscribed: Subscribed) => boolean): void {
     const matching = new Map<string, Json & { s: unknown[] }>();
     for (const subscribed of this.#open) {
-      const message = this.#messageOf(change, subscribed);
-      if (message === undefined) continue;
+      const one = this.#messageOf(change, subscribed);
+      if (one === undefined) continue;
+      const message = change.tx !== undefined && isFollowed(subscribed) ? { ...one, more: true } : one;
       if (subscribed.credit <= 0) {
         subscribed.held.push({ ...message, s: [subscribed.id] });
         continue;
@@ -210,7 +239,12 @@ class Session {
     for (const message of matching.values()) this.#send(message);
   }
 
-  #messageOf({ seq, op, id, before, after }: Change, { matches }: Subscribed): Json | undefined {
+  #messageOf(change: Change, subscribed: Subscribed): Json | undefined {
+    const message = this.#effectOf(change, subscribed);
+    return message === undefined || change.tx === undefined ? message : { ...message, tx: change.tx };
+  }
+
+  #effectOf({ seq, op, id, before, after }: Change, { matches }: Subscribed): Json | undefined {
     const was = before !== undefined && matches(id, before);
     const time = new Date().toISOString();
     if (after !== undefined && matches(id, after)) {
@@ -265,7 +299,10 @@ class Session {
     if (since !== undefined && isKnown) {
       const changes = mock.log.filter(({ seq }) => Number(seq) > Number(since));
       const messages = changes.map((change) => this.#messageOf(change, subscribed)).filter((one) => one !== undefined);
-      for (const message of mock.breaks('resume') ? messages.slice(1) : messages) this.#send({ ...message, s });
+      const marked = messages.map((one, index) =>
+        one.tx !== undefined && messages[index + 1]?.tx === one.tx ? { ...one, more: true } : one,
+      );
+      for (const message of mock.breaks('resume') ? marked.slice(1) : marked) this.#send({ ...message, s });
     } else if (snapshot !== false) {
       const all = [...mock.records].filter(([id, { data }]) => subscribed.matches(id, data));
       const records = all.map(([id, { seq, data }]) => ({ id, seq, data }));
@@ -313,8 +350,27 @@ class Session {
     this.#send(ack);
   }
 
-  #refuse(code: string, status: number, about: Json): void {
-    const problem = { type: `urn:tablecast:error:${code}`, title: code, status, detail: code, code };
+  /** Knows the steps `put` and `check`. */
+  #transact({ ref, steps }: Json): void {
+    const mock = this.#mock;
+    const all = steps as readonly { op: string; id: string; data: Json; if_seq?: string | null }[];
+    const wrong = all.findIndex(
+      ({ op, id, if_seq: seq }) => op === 'check' && (mock.records.get(id)?.seq ?? null) !== seq,
+    );
+    const puts = all.filter(({ op }) => op === 'put');
+    if (wrong >= 0) {
+      if (mock.breaks('whole')) mock.commitAll(puts.map(({ id, data }) => [id, { id, ...data }]));
+      this.#refuse('PRECONDITION_FAILED', 412, { ref }, { step: wrong });
+      return;
+    }
+    const changes = mock.commitAll(puts.map(({ id, data }) => [id, { id, ...data }]));
+    const results = changes.map(({ id, seq }) => ({ op: 'put', table: 'Item', id, seq, changed: true }));
+    const seq = changes.at(-1)?.seq;
+    this.#send({ type: 'ack', ref, seq, results: mock.breaks('transaction') ? [] : results });
+  }
+
+  #refuse(code: string, status: number, about: Json, more: Json = {}): void {
+    const problem = { type: `urn:tablecast:error:${code}`, title: code, status, detail: code, code, ...more };
     this.#send({ type: 'error', ...about, problem });
   }
 }

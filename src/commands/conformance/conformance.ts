@@ -1,7 +1,8 @@
 import type { Invocation } from '../commands.ts';
 import { parseCall, UsageError } from '../options.ts';
-import { type ConformanceSubject, RULES } from './checks.ts';
+import { RULES } from './checks.ts';
 import { discoverTable } from './discover.ts';
+import type { ConformanceSubject } from './rules/rule.ts';
 
 /**
  * `tablecast conformance <url>`: checks any server against protocol v1, on a table that it can write. Prints a line for each

@@ -94,7 +94,12 @@ export class ConformancePeer {
   /** Returns the first change for a subscription, which may come before or after the acknowledgement of its write. */
   change(id: number | string): Promise<Message> {
     const isChange = ({ type }: Message) => type === 'update' || type === 'delete' || type === 'publish';
-    return this.#wait('the change', () => this.of(id).find(isChange));
+    return this.received('the change', id, isChange);
+  }
+
+  /** Returns the first message for a subscription that matches, which may come before or after an acknowledgement. */
+  received(what: string, id: number | string, matches: (message: Message) => boolean): Promise<Message> {
+    return this.#wait(what, () => this.of(id).find(matches));
   }
 
   async #wait(what: string, find: () => Message | undefined): Promise<Message> {

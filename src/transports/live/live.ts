@@ -82,7 +82,7 @@ class LiveTransport implements Transport {
 
   #serve(app: MountedApp): ServedApp {
     const { channels, limits } = this.#context.config;
-    const { resources, planTag, auth } = app;
+    const { resources, transactions, planTag, auth } = app;
     const { subscriptions, message, waitingMessages, messagesPerSecond } = limits;
     // A client that comes back asks for all of its subscriptions at once.
     const messagesBurst = limits.messagesBurst + subscriptions;
@@ -90,6 +90,7 @@ class LiveTransport implements Transport {
       limits: { subscriptions, message, waitingMessages, messagesPerSecond, messagesBurst },
       maxIdLength: limits.id,
       planTag,
+      transactions,
       auth,
       onError: (error: unknown) => this.#context.onError(error),
     };

@@ -9,7 +9,7 @@ export const MAX_ID_CHARS = 128;
 /** Characters of an unknown type that are quoted in an error. */
 const MAX_QUOTED_CHARS = 100;
 
-export type WriteOp = 'create' | 'put' | 'patch' | 'delete' | 'publish';
+export type WriteOp = 'create' | 'put' | 'patch' | 'merge' | 'delete' | 'publish';
 
 /** Members of the messages of a client, besides `type`: PROTOCOL.md §7.2. */
 const MEMBERS = {
@@ -17,6 +17,7 @@ const MEMBERS = {
   unsubscribe: ['id'],
   credit: ['id', 'frames', 'bytes'],
   write: ['ref', 'op', 'table', 'key', 'data', 'if_seq', 'return'],
+  transaction: ['steps', 'return', 'ref'],
   auth: ['token', 'ref'],
   ping: ['ref'],
 } as const;

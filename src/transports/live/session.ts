@@ -5,6 +5,7 @@ import { AppError, internalError, makeProblem } from '../../errors.ts';
 import type { RealtimeConnection, Subscribed } from '../../hooks/realtime-hooks.ts';
 import { parseKey } from '../../resources/key.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
+import type { Transactions } from '../../resources/transactions/transactions.ts';
 import { formatExpiry, type Ref } from '../socket/auth-message.ts';
 import type { LiveId } from './codec.ts';
 import {
@@ -16,9 +17,10 @@ import {
   parseLiveMessage,
   parseTarget,
 } from './messages.ts';
+import { formatTransaction, runTransaction } from './requests/transactions.ts';
+import { type LiveWritten, runWrite } from './requests/writes.ts';
 import type { LiveOutput } from './subscription.ts';
 import { LiveSubscriptions } from './subscriptions.ts';
-import { type LiveWritten, runWrite } from './writes.ts';
 
 /** Limits that a client reads in `hello`. */
 export interface LiveLimits {
@@ -33,6 +35,7 @@ export interface LiveLimits {
 export interface SessionContext {
   /** Tables by export name. */
   readonly tables: ReadonlyMap<string, TableResource>;
+  readonly transactions: Transactions;
   readonly limits: LiveLimits;
   /** Characters of an id of a record. */
   readonly maxIdLength: number;
@@ -174,6 +177,8 @@ export class LiveSession {
       }
       case 'write':
         return this.#write(message);
+      case 'transaction':
+        return this.#transact(message);
       case 'auth':
         return this.#authenticate(message);
       case 'ping':
@@ -227,9 +232,16 @@ export class LiveSession {
     const resource = this.#tableNamed(table);
     const written = await runWrite(message, resource, { identity: client.identity, client: clientId });
     // A write that changed nothing has the seq of an earlier change; a repeated one may be of another connection.
-    if (written.changed && !written.replayed) this.subscriptions.mute(resource, written.seq);
+    const { changed, replayed, transaction } = written;
+    if (changed && !replayed && transaction === undefined) this.subscriptions.mute(resource, written.seq);
     const { ref } = message;
     return ref === undefined ? NO_REPLY : () => client.answer(formatAck(written, ref));
+  }
+
+  async #transact(message: LiveMessage): Promise<Reply> {
+    const { client, clientId, context } = this.#options;
+    const result = await runTransaction(message, context, { identity: client.identity, client: clientId });
+    return message.ref === undefined ? NO_REPLY : () => client.answer(formatTransaction(result, message));
   }
 
   #tableNamed(name: string): TableResource {

@@ -1,13 +1,14 @@
-import type { Identity } from '../../auth/identity.ts';
-import { AppError } from '../../errors.ts';
-import { makeIdempotencyKey } from '../../resources/idempotency.ts';
-import { keyProblem } from '../../resources/key.ts';
-import type { TableResource } from '../../resources/table/resource.ts';
-import type { WriteOptions } from '../../resources/table/types.ts';
-import type { IdempotencyKey, RecordKey, WriteOutcome } from '../../store/store.ts';
-import { invalid, type LiveMessage, type WriteOp } from './messages.ts';
+import type { Identity } from '../../../auth/identity.ts';
+import { AppError } from '../../../errors.ts';
+import { makeIdempotencyKey } from '../../../resources/idempotency.ts';
+import { keyProblem } from '../../../resources/key.ts';
+import { mergeIntoRecord } from '../../../resources/merge-patch.ts';
+import type { TableResource } from '../../../resources/table/resource.ts';
+import type { WriteOptions } from '../../../resources/table/types.ts';
+import type { IdempotencyKey, RecordKey, WriteOutcome } from '../../../store/store.ts';
+import { invalid, type LiveMessage, type WriteOp } from '../messages.ts';
 
-const OPS: readonly WriteOp[] = ['create', 'put', 'patch', 'delete', 'publish'];
+const OPS: readonly WriteOp[] = ['create', 'put', 'patch', 'merge', 'delete', 'publish'];
 /** Digits of a seq. */
 const SEQ = /^\d{1,16}$/;
 
@@ -19,7 +20,7 @@ export interface LiveWriter {
 }
 
 /** Outcome of a write, for the acknowledgement. */
-export interface LiveWritten extends Pick<WriteOutcome, 'id' | 'seq' | 'changed' | 'replayed'> {
+export interface LiveWritten extends Pick<WriteOutcome, 'id' | 'seq' | 'changed' | 'replayed' | 'transaction'> {
   /** Number of subscriptions that a published message reaches. */
   readonly delivered?: number;
   /** JSON text of the record, where the message asks for it. */
@@ -75,6 +76,8 @@ async function submit(
       return resource.put(identity, key, data, all);
     case 'patch':
       return resource.patch(identity, key as RecordKey, data, all);
+    case 'merge':
+      return mergeIntoRecord(resource, { identity, id: key as RecordKey, patch: data, options: all });
     case 'delete':
       return resource.delete(identity, key as RecordKey, all);
     case 'publish':
@@ -91,7 +94,7 @@ function parseWrite({ value }: LiveMessage, resource: TableResource): LiveWrite 
     throw invalid(op === 'delete' ? 'A delete has no data.' : `A ${op} needs data.`);
   }
   const key = parseWriteKey(value.key, resource);
-  if (key === undefined && (op === 'patch' || op === 'delete')) throw invalid(`A ${op} needs a key.`);
+  if (key === undefined && (op === 'patch' || op === 'merge' || op === 'delete')) throw invalid(`A ${op} needs a key.`);
   if (key !== undefined && op === 'create') throw invalid('A create has its key in data; put writes one with a key.');
   return { op, key, data, options: Object.hasOwn(value, 'if_seq') ? parseCondition(op, value.if_seq) : {} };
 }
@@ -105,7 +108,7 @@ function parseWriteKey(given: unknown, { table, maxIdLength }: TableResource): R
 
 /** Reads `if_seq`: the seq of the record, or null for a record that must not exist. */
 function parseCondition(op: WriteOp, seq: unknown): WriteOptions {
-  if (op === 'create' || op === 'publish') throw invalid('if_seq is for put, patch and delete.');
+  if (op === 'create' || op === 'publish') throw invalid('if_seq is for put, patch, merge and delete.');
   if (seq === null) return { precondition: 'none' };
   if (typeof seq === 'string' && SEQ.test(seq)) return { precondition: [Number(seq)] };
   throw invalid('if_seq must be the seq of the record, a string, or null when there must be none.');
