@@ -109,14 +109,16 @@ export async function readChanges(log: LogReader, tables: readonly TablePlan[], 
     const { transaction = 0 } = last ?? {};
     if (transaction <= page.upTo) return page;
     const rest = await readPage(log, tables, page.upTo);
-    const ours = rest.changes.filter(({ seq }) => seq <= transaction);
-    page.changes.push(...ours);
+    if (rest.upTo <= page.upTo) return page;
+    page.changes.push(...rest.changes.filter(({ seq }) => seq <= transaction));
+    page.missed.push(...rest.missed.filter((table) => !page.missed.includes(table)));
     page.upTo = Math.min(rest.upTo, transaction);
   }
 }
 
 interface OpenPage {
   readonly changes: Change[];
+  readonly missed: TablePlan[];
   upTo: number;
 }
 

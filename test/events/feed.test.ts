@@ -54,6 +54,21 @@ function turn(): Promise<void> {
 }
 
 describe('the feed', () => {
+  test('delivers a transaction whole, however many pages of the log it has', async () => {
+    const bench = new FeedBench();
+    const sizes: number[] = [];
+    bench.feed.listen({ changes: (changes) => sizes.push(changes.length) });
+    for (let count = 0; count < 3; count++) bench.commit(0);
+    const large = bench.commit(...Array.from({ length: 1300 }, (_, index) => index % 2));
+    bench.commit(1);
+    bench.bus.ring({ after: bench.feed.head, head: bench.opened.store.lastSeq });
+    await bench.caughtUp();
+    expect(bench.ids()).toEqual([...Array(1304).keys()].map(String));
+    const marks = new Set(large.changes.map(({ transaction }) => transaction));
+    expect([...marks]).toEqual([large.changes.at(-1)?.seq]);
+    expect([bench.delivered.findIndex(({ transaction }) => transaction !== undefined), sizes[0]]).toEqual([3, 1303]);
+  });
+
   test('delivers the changes of a bell at once, to every listener, without reading the log', () => {
     const bench = new FeedBench({
       wrap: (log) => new Proxy(log, { get: (target, name) => (name === 'readLog' ? fail : Reflect.get(target, name)) }),
