@@ -1,5 +1,6 @@
 import { settleRelated } from '../store/rows/related.ts';
-import type { LogReader, RecordReader, RelatedReader, StoredRecord } from '../store/store.ts';
+import type { StoredRecord } from '../store/store.ts';
+import type { CatchUpContext, Start } from './catch-up-context.ts';
 import { ChangeView } from './change-view.ts';
 import type { DependentPart } from './dependencies/dependency.ts';
 import { LoggedFrames, readDependentLog, tablesOf } from './dependencies/dependent-log.ts';
@@ -11,33 +12,6 @@ import type { Subscription } from './subscription.ts';
 import type { SharedWindow } from './windows/shared-window.ts';
 import { followLog, openWindow } from './windows/window-catch-up.ts';
 import type { WindowTracker } from './windows/window-tracker.ts';
-
-export interface CatchUpContext {
-  readonly store: RecordReader & RelatedReader & LogReader;
-  /** Entries or records per page. */
-  readonly page: number;
-  /** Bytes; a sink with more than this waiting is not written to. */
-  readonly clientBuffer: number;
-  /** Undefined to read at once; a promise to wait for otherwise. */
-  acquireRead(): Promise<void> | undefined;
-  waitForDrain(subscription: Subscription): Promise<void>;
-  /** False after the hub was closed: the store is closed next, and must not be read any more. */
-  isOpen(): boolean;
-  /** Called when the log does not reach back to the position, and the subscription's encoding cannot say so. */
-  expire(subscription: Subscription): void;
-  /** Called when the fan-out buffer has every frame after the subscription's position: it is live from now on. */
-  join(subscription: Subscription): void;
-}
-
-/** Start of a subscription. */
-export type Start =
-  | { readonly from: 'now' }
-  | { readonly from: 'snapshot' }
-  | { readonly from: 'position' }
-  /** Sends `reset` first, since the frames that the sink received before are no longer valid. */
-  | { readonly from: 'reset'; readonly reason: ResetReason }
-  /** A live subscription whose sink was full: it goes on from its position. */
-  | { readonly from: 'behind' };
 
 /**
  * Brings a subscription from its position to the live ones: snapshot, resume, slow client and restart are this one

@@ -12,7 +12,7 @@ import type { LiveWriter } from './writes.ts';
 /** Digits of a seq. */
 const SEQ = /^\d{1,16}$/;
 
-interface TransactionScope {
+interface LiveTransactionScope {
   readonly transactions: Transactions;
   /** Tables that a step can name, by export name. */
   readonly tables: ReadonlyMap<string, TableResource>;
@@ -21,7 +21,7 @@ interface TransactionScope {
 /** Runs a `transaction` message (PROTOCOL.md §7.6). Throws INVALID_MESSAGE, and as the transaction does. */
 export async function runTransaction(
   { value, ref }: LiveMessage,
-  { transactions, tables }: TransactionScope,
+  { transactions, tables }: LiveTransactionScope,
   writer: LiveWriter,
 ): Promise<TransactionResult> {
   if (value.return !== undefined && value.return !== 'record') throw invalid('return takes "record".');
