@@ -1,5 +1,4 @@
 import type { Id, Rec } from '../grid/segment.ts';
-import { changedFields } from '../grid/segment.ts';
 import { ask, type TablecastError } from '../state/http.ts';
 
 /** Change as the log keeps it. */
@@ -22,12 +21,13 @@ export interface LogQuery {
 
 interface RawEntry {
   readonly seq: number;
-  readonly table?: string;
-  readonly id: Id;
+  readonly table: string;
+  readonly id: Id | null;
   readonly op: string;
+  /** Earlier values of the fields that changed; of a deleted record all of them. */
   readonly before?: Rec | null;
-  readonly data?: Rec | null;
-  readonly after?: Rec | null;
+  /** Record after the change, or what was published. */
+  readonly data?: unknown;
 }
 
 interface AuditEntry {
@@ -49,13 +49,12 @@ interface Log {
 /** Reads changes, the newest first: from the log, or from the audit log where the server has no such address. */
 export async function readLog(app: string, query: LogQuery, signal: AbortSignal): Promise<Log> {
   try {
-    const { data } = await ask<{ entries?: readonly RawEntry[]; changes?: readonly RawEntry[]; next?: number | null }>(
+    const { data } = await ask<{ entries: readonly RawEntry[]; next: number | null }>(
       app,
       `_/admin/log?${searchOf(query)}`,
       { signal },
     );
-    const entries = data.entries ?? data.changes ?? (Array.isArray(data) ? (data as readonly RawEntry[]) : []);
-    return { entries: entries.map((entry) => fromLog(entry, query.table)), next: data.next ?? undefined };
+    return { entries: data.entries.map(fromLog), next: data.next ?? undefined };
   } catch (error) {
     if ((error as TablecastError).status !== 404) throw error;
     return readAudit(app, query, signal);
@@ -73,20 +72,16 @@ function searchOf(query: LogQuery): string {
   return parts.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join('&');
 }
 
-function fromLog(entry: RawEntry, table: string | undefined): LogEntry {
-  const before = entry.before ?? {};
-  const after = (entry.op === 'delete' ? undefined : (entry.data ?? entry.after)) ?? {};
-  const names = new Set([
-    ...changedFields(before, after),
-    ...Object.keys(before).filter((name) => !Object.hasOwn(after, name)),
-  ]);
+function fromLog({ seq, table, id, op, before, data }: RawEntry): LogEntry {
+  const after = op !== 'delete' && data !== null && typeof data === 'object' ? (data as Rec) : {};
+  const changed = op === 'update' ? Object.keys(before ?? {}) : Object.keys({ ...before, ...after });
   return {
-    seq: entry.seq,
-    table: entry.table ?? table ?? '',
-    id: entry.id,
-    op: entry.op,
+    seq,
+    table,
+    id: id ?? '',
+    op,
     by: undefined,
-    changes: [...names].map((name) => ({ name, before: before[name], after: after[name] })),
+    changes: changed.map((name) => ({ name, before: before?.[name] ?? null, after: after[name] ?? null })),
   };
 }
 

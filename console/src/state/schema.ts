@@ -42,26 +42,30 @@ export const schemaError = signal<TablecastError | undefined>(undefined);
 
 interface AdminField {
   readonly name: string;
+  /** As in the schema: `[String!]!`. */
   readonly type: string;
-  readonly list?: boolean;
   readonly required?: boolean;
-  readonly description?: string | null;
-  readonly indexed?: unknown;
+  readonly docs?: string;
+  readonly indexed?: boolean;
   readonly unique?: boolean;
   readonly hidden?: boolean;
-  readonly enum?: readonly string[] | null;
-  readonly relation?: { readonly table?: string; readonly from?: string | null } | null;
-  readonly readOnly?: boolean;
-  readonly read_only?: boolean;
+  /** Which time the server sets. */
+  readonly stamp?: string;
+  readonly computed?: unknown;
 }
 
 interface AdminTable {
   readonly name: string;
-  readonly exportName?: string | null;
-  readonly export?: string | null;
-  readonly description?: string | null;
-  readonly key: string;
+  readonly has_url: boolean;
+  readonly docs?: string;
+  readonly primary_key: string;
   readonly fields: readonly AdminField[];
+  readonly relations: readonly { readonly target: string; readonly from?: string }[];
+}
+
+interface AdminSchema {
+  readonly tables: readonly AdminTable[];
+  readonly enums: Readonly<Record<string, readonly string[]>>;
 }
 
 let loading = 0;
@@ -101,8 +105,8 @@ async function identify(app: string): Promise<{ sub: string; roles: readonly str
 
 async function readAdminTables(app: string): Promise<readonly Table[] | undefined> {
   try {
-    const { data } = await ask<{ tables: readonly AdminTable[] }>(app, '_/admin/schema');
-    return data.tables.filter((table) => nameOf(table) !== undefined).map(toTable);
+    const { data } = await ask<AdminSchema>(app, '_/admin/schema');
+    return data.tables.filter((table) => table.has_url).map((table) => toTable(table, data.enums));
   } catch (error) {
     const { status } = error as TablecastError;
     if (status === 404 || status === 403) return undefined;
@@ -110,18 +114,13 @@ async function readAdminTables(app: string): Promise<readonly Table[] | undefine
   }
 }
 
-const nameOf = (table: AdminTable) => table.exportName ?? table.export ?? undefined;
-
-function toTable(table: AdminTable): Table {
-  const links = table.fields.flatMap(({ relation }) =>
-    relation?.from && relation.table ? [[relation.from, relation.table] as const] : [],
-  );
-  const refers = new Map(links);
+function toTable(table: AdminTable, enums: AdminSchema['enums']): Table {
+  const refers = new Map(table.relations.flatMap(({ from, target }) => (from === undefined ? [] : [[from, target]])));
   return {
-    name: nameOf(table) ?? table.name,
-    key: table.key,
-    description: table.description ?? undefined,
-    fields: table.fields.filter(({ relation }) => !relation).map((field) => toField(field, refers)),
+    name: table.name,
+    key: table.primary_key,
+    description: table.docs,
+    fields: table.fields.map((field) => toField(field, refers, enums)),
   };
 }
 
@@ -137,20 +136,21 @@ const KINDS: Readonly<Record<string, Field['kind']>> = {
   Any: 'json',
 };
 
-function toField(field: AdminField, refers: ReadonlyMap<string, string>): Field {
-  const values = field.enum ?? undefined;
+function toField(field: AdminField, refers: ReadonlyMap<string, string>, enums: AdminSchema['enums']): Field {
+  const type = field.type.replace(/[[\]!]/g, '');
+  const values = Object.hasOwn(enums, type) ? enums[type] : undefined;
   return {
     name: field.name,
-    type: field.type,
-    kind: values !== undefined ? 'enum' : (KINDS[field.type] ?? 'object'),
-    list: field.list ?? false,
+    type,
+    kind: values !== undefined ? 'enum' : (KINDS[type] ?? 'object'),
+    list: field.type.startsWith('['),
     required: field.required ?? false,
-    readOnly: field.readOnly ?? field.read_only ?? false,
+    readOnly: field.stamp !== undefined || field.computed !== undefined,
     hidden: field.hidden ?? false,
-    description: field.description ?? undefined,
+    description: field.docs,
     values,
     unique: field.unique ?? false,
-    indexed: Boolean(field.indexed),
+    indexed: field.indexed ?? false,
     refersTo: refers.get(field.name),
   };
 }
