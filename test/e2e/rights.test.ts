@@ -219,9 +219,9 @@ describe('rights that are taken away', () => {
   });
 });
 
-test('the recipe of docs/reference/auth/access.md gives each user their own records', async () => {
-  const docs = readFileSync(new URL('../../docs/reference/auth/access.md', import.meta.url), 'utf8');
-  const schema = /### Give each user their own records[\s\S]*?```graphql\n([\s\S]*?)```/.exec(docs)?.[1] ?? '';
+test('the recipe of docs/how-to/per-user-records.md gives each user their own records', async () => {
+  const docs = readFileSync(new URL('../../docs/how-to/per-user-records.md', import.meta.url), 'utf8');
+  const schema = /```graphql[^\n]*\n([\s\S]*?)```/.exec(docs)?.[1] ?? '';
   await using own = await startServer({ schema, config: `${BASE_CONFIG}auth: { jwt: { secret: ${SECRET} } }\n` });
   const as = (sub: string) => ({ headers: { authorization: `Bearer ${tokenOf(sub)}` } });
   const [ada, bob] = [as('ada'), as('bob')];
