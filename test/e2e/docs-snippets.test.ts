@@ -51,7 +51,7 @@ function readJson(text: string): unknown {
 }
 
 describe('what the pages show', () => {
-  test.each(PAGES.filter((page) => !ELSEWHERE.has(page)))('holds in %s', { timeout: 180_000 }, async (page) => {
+  test.each(PAGES.filter((page) => !ELSEWHERE.has(page)))('holds in %s', { timeout: 300_000 }, async (page) => {
     const blocks = readBlocks(page);
     if (!blocks.some(({ kind }) => kind === 'run')) return;
     await using session = await DocSession.open();

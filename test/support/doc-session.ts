@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { ROOT, readPage } from './pages.ts';
 import { until } from './wait.ts';
 
-const WAIT = 60_000;
+const WAIT = 120_000;
 /** Files that the server reads when it starts. */
 const RESTARTS = /\.(?:graphql|yaml|ts)$|^\.env$/;
 const SERVED = /(?:localhost|127\.0\.0\.1):9996/;
