@@ -80,7 +80,7 @@ export class OperationMaker {
     return [
       ...filterParameters(this.table, this.context.capabilities),
       conditionsParameter(this.table),
-      ...this.shared('all', 'prefer', 'idempotencyKey'),
+      ...this.shared('all', 'expect', 'prefer', 'idempotencyKey'),
     ];
   }
 

@@ -73,7 +73,12 @@ export function sharedParameters({ limits }: { readonly limits: Limits }, capabi
           ),
         }
       : {}),
-    ...(capabilities.bulk ? { all: query('all', flag, 'Must be `true` when there are no conditions.', true) } : {}),
+    ...(capabilities.bulk
+      ? {
+          all: query('all', flag, 'Must be `true` when there are no conditions.', true),
+          expect: query('expect', { type: 'integer', minimum: 0 }, 'Number of records that have to match.', 3),
+        }
+      : {}),
   };
 }
 
@@ -164,7 +169,16 @@ export function filterParameters(table: TablePlan, { cursor, count }: Capabiliti
   return table.fields.filter(({ hidden, name }) => !hidden && !taken.has(name)).map(filterParameter);
 }
 
-const STREAM_NAMES: ReadonlySet<string> = new Set(['stream', 'since', 'retained', 'echo', 'delta', 'client', 'all']);
+const STREAM_NAMES: ReadonlySet<string> = new Set([
+  'stream',
+  'since',
+  'retained',
+  'echo',
+  'delta',
+  'client',
+  'all',
+  'expect',
+]);
 
 export function selectParameter(table: TablePlan): Part {
   const { fields, primaryKey } = table;

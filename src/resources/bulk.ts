@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts';
 import { type Filter, LIST_PARAMETERS, parseQuery, type ReadPolicy, restrictFilter } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 
-const RESERVED: ReadonlySet<string> = new Set([...LIST_PARAMETERS, 'all']);
+const RESERVED: ReadonlySet<string> = new Set([...LIST_PARAMETERS, 'all', 'expect']);
 
 export interface BulkScope {
   readonly table: TablePlan;
@@ -16,10 +16,23 @@ export interface BulkScope {
  * Returns the filter of a bulk write; undefined for all records. Throws INVALID_QUERY unless the raw query string has a
  * filter or `all=true`; an unknown or unsupported parameter is never ignored.
  */
-export function parseBulkFilter(rawQuery: string, { table, limits, view }: BulkScope): Filter | undefined {
+export function parseBulkFilter(rawQuery: string, scope: BulkScope): Filter | undefined {
+  return parseBulkQuery(rawQuery, scope).filter;
+}
+
+/** Records that a bulk write is for. */
+export interface BulkQuery {
+  /** Undefined for all records. */
+  readonly filter: Filter | undefined;
+  /** `expect`: number of records that have to match. */
+  readonly expected: number | undefined;
+}
+
+/** As `parseBulkFilter`, with the number of records that the writer expects. */
+export function parseBulkQuery(rawQuery: string, { table, limits, view }: BulkScope): BulkQuery {
   const { filter, parameters } = parseQuery(rawQuery, { table, limits, reserved: RESERVED, view });
   for (const name of parameters.keys()) {
-    if (name === 'filter' || name === 'all') continue;
+    if (name === 'filter' || name === 'all' || name === 'expect') continue;
     throw new AppError('INVALID_QUERY', `${name} is for lists; a write by filter is for every record that matches.`);
   }
   const all = parameters.get('all');
@@ -32,5 +45,12 @@ export function parseBulkFilter(rawQuery: string, { table, limits, view }: BulkS
   if (filter === undefined && all !== 'true') {
     throw new AppError('INVALID_QUERY', 'There is no filter; to write to every record of the table, send all=true.');
   }
-  return filter === undefined || view === undefined ? filter : restrictFilter(filter, view);
+  const restricted = filter === undefined || view === undefined ? filter : restrictFilter(filter, view);
+  return { filter: restricted, expected: parseExpected(parameters.get('expect')) };
+}
+
+function parseExpected(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new AppError('INVALID_QUERY', 'expect takes the number of records that have to match.');
 }

@@ -151,6 +151,8 @@ export type BulkWrite = {
   readonly filter: Filter | undefined;
   /** Maximum of records; when more match, the write is refused and none is changed. */
   readonly limit: number;
+  /** Number of records that have to match; with another one the write is refused with PRECONDITION_FAILED. */
+  readonly expected?: number | undefined;
   /** True to name the record's key in errors: its writer may read it. */
   readonly named?: boolean;
 } & WriteOrigin &

@@ -55,10 +55,3 @@ describe('the admin API', () => {
     ]);
   });
 });
-
-describe('users and keys', () => {
-  test('are none without authentication', async () => {
-    const { status, body } = await (await start(SCHEMA)).admin('keys');
-    expect([status, body.detail]).toEqual([404, 'There are no users and keys: authentication is off.']);
-  });
-});

@@ -13,6 +13,8 @@ export const AUTH = `auth: {jwt: {secret: ${SECRET}}}\n`;
 export interface Running {
   /** `http://127.0.0.1:41234/my-app` */
   readonly url: string;
+  /** Folder of the application. */
+  readonly dir: string;
   /** Reads `/_/admin/{path}`; with a token as its bearer. */
   admin(path: string, token?: string): Promise<AdminAnswer>;
   /** Sends a request below the application's prefix. */
@@ -51,7 +53,7 @@ export async function start(
     const body = (answer.text === '' ? {} : JSON.parse(answer.text)) as Json;
     return { status: answer.status, headers: answer.headers, body };
   };
-  return { url, send, admin: (path, token) => send('GET', `_/admin/${path}`, undefined, token) };
+  return { url, dir, send, admin: (path, token) => send('GET', `_/admin/${path}`, undefined, token) };
 }
 
 export const ADMIN = tokenOf('root', { roles: ['admin'] });

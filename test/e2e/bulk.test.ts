@@ -52,6 +52,23 @@ describe('writes by filter, relations and hidden fields', { timeout: 120_000 }, 
     expect((await server.ask('GET', 'Book')).text).toBe(before);
   });
 
+  test('is refused, and changes nothing, when another number of records matches than is expected', async () => {
+    const wrong = await server.ask('DELETE', 'Book?authorId=ada&expect=3');
+    expect([wrong.status, wrong.record.code, wrong.record.detail]).toEqual([
+      412,
+      'PRECONDITION_FAILED',
+      '2 records match, and not 3 (expect): nothing was changed.',
+    ]);
+    const patch = await server.ask('PATCH', 'Book?title=A&expect=0', { json: { title: 'x' } });
+    expect([patch.status, patch.record.detail]).toEqual([
+      412,
+      '1 record matches, and not 0 (expect): nothing was changed.',
+    ]);
+    expect((await server.ask('DELETE', 'Book?authorId=ada&expect=many')).record.code).toBe('INVALID_QUERY');
+    expect(await count()).toBe(3);
+    expect((await server.ask('DELETE', 'Book?authorId=ada&expect=2')).record).toEqual({ matched: 2, changed: 2 });
+  });
+
   test('a filter that is all text matches nothing', async () => {
     const answer = await server.ask('DELETE', `Book?title=${encodeURIComponent("' OR 1=1 --")}`);
     expect(answer.record).toEqual({ matched: 0, changed: 0 });

@@ -20,7 +20,7 @@ import type {
 import { BatchBody } from '../body/batch-body.ts';
 import { CallerPermissions, RecordInput } from '../body/record-input.ts';
 import { checkJson, throwInvalid } from '../body/values.ts';
-import { parseBulkFilter } from '../bulk.ts';
+import { parseBulkQuery } from '../bulk.ts';
 import { InFlightKeys } from '../idempotency.ts';
 import type { Counters, PreparedStep, Published, RecordStep, ResourceContext, WriteOptions } from './types.ts';
 
@@ -291,15 +291,15 @@ class WriteMaker {
     identity: Identity,
     rawQuery: string,
     action: Action,
-  ): Pick<BulkWrite, 'table' | 'filter' | 'limit' | 'named'> {
+  ): Pick<BulkWrite, 'table' | 'filter' | 'limit' | 'expected' | 'named'> {
     const table = this.#table;
     const { access, limits } = this.#context;
     const view = access.viewOf(identity);
-    const filter = parseBulkFilter(rawQuery, { table, limits, view });
+    const { filter, expected } = parseBulkQuery(rawQuery, { table, limits, view });
     access.checkReads(relatedTables(filter === undefined ? {} : { filter }), identity);
     const allowed: Filter | undefined = both(view?.of(table)?.filter, access.check(table, action, identity));
     const named = access.decide(table, 'read', identity) !== false;
-    return { table, filter: both(filter, allowed), limit: limits.bulk, named };
+    return { table, filter: both(filter, allowed), limit: limits.bulk, expected, named };
   }
 
   /** Adds the actor for the audit log, where the table has one. */

@@ -10,6 +10,13 @@ export function tooManyRecords(count: number, limit: number): AppError {
   );
 }
 
+/** Throws PRECONDITION_FAILED where another number of records matches than the writer has seen. */
+export function checkExpected(count: number, { expected }: BulkWrite): void {
+  if (expected === undefined || expected === count) return;
+  const match = count === 1 ? '1 record matches' : `${count} records match`;
+  throw new AppError('PRECONDITION_FAILED', `${match}, and not ${expected} (expect): nothing was changed.`);
+}
+
 /** Write of one of the selected records. */
 export type SelectedWrite = Extract<OneWrite, { type: 'patch' | 'delete' | 'put' }>;
 

@@ -199,9 +199,14 @@ export function groupsSuite(subject: EngineUnderTest): void {
     test('of more records than it may change changes none, and says how many there are', async () => {
       const harness = await open(PLAIN);
       await fill(harness);
+      const unseen = harness.write({ type: 'delete-where', filter: none, limit: 9, expected: 4 });
+      await expect(unseen).rejects.toMatchObject({
+        code: 'PRECONDITION_FAILED',
+        message: '3 records match, and not 4 (expect): nothing was changed.',
+      });
       const write = harness.write({ type: 'delete-where', filter: none, limit: 2 });
       await expect(write).rejects.toMatchObject({ code: 'BAD_REQUEST', message: expect.stringMatching(/^3 records/) });
-      expect((await harness.write({ type: 'delete-where', filter: none, limit: 3 })).changed).toBe(true);
+      expect((await harness.write({ type: 'delete-where', filter: none, limit: 3, expected: 3 })).changed).toBe(true);
     });
 
     test('is undone whole when one of its records is refused', async () => {

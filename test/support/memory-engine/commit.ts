@@ -83,12 +83,16 @@ function applyOne(transaction: Transaction, write: Write): WriteOutcome {
 }
 
 function applyBulk(transaction: Transaction, table: MemoryTable, write: BulkWrite): WriteOutcome {
-  const { filter, limit, guard, by } = write;
+  const { filter, limit, expected, guard, by } = write;
   const { database } = transaction;
   const rows = table.rows().filter((row) => filter === undefined || matches(filter, { table, row, database }));
   if (rows.length > limit) {
     const message = `${rows.length} records match, and one request changes at most ${limit} (limits.bulk): narrow the filter.`;
     throw new AppError('BAD_REQUEST', message);
+  }
+  if (expected !== undefined && expected !== rows.length) {
+    const message = `${rows.length} records match, and not ${expected} (expect): nothing was changed.`;
+    throw new AppError('PRECONDITION_FAILED', message);
   }
   const applyTo = (row: Row): WriteOutcome => {
     const common = { table: write.table, id: table.keyOf(row) as RecordKey, guard, by };

@@ -10,7 +10,7 @@ import {
   type Transaction,
   type WriteContext,
 } from '../../rows/apply-write.ts';
-import { type SelectedWrite, sumUp, tooManyRecords, writeOf } from '../../rows/bulk.ts';
+import { checkExpected, type SelectedWrite, sumUp, tooManyRecords, writeOf } from '../../rows/bulk.ts';
 import { settleRelated } from '../../rows/related.ts';
 import {
   type Awaitable,
@@ -208,6 +208,7 @@ export class Attempt implements Transaction {
       const count = await session.run(compileCount(filter, write.table));
       throw tooManyRecords(Number(count.rows[0]?.[0]), write.limit);
     }
+    checkExpected(rows.length, write);
     const ids = rows.map(([key]) => toKey(write.table, String(key)) as RecordKey);
     await this.#load(write.table, ids);
     const outcomes: WriteOutcome[] = [];

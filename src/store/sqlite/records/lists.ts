@@ -12,7 +12,7 @@ import {
   visibleFields,
 } from '../../../query/index.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
-import { tooManyRecords } from '../../rows/bulk.ts';
+import { checkExpected, tooManyRecords } from '../../rows/bulk.ts';
 import type { RowLayout } from '../../rows/row.ts';
 import type { BulkWrite, Cell, Change, ListPage, RecordKey, StoredRecord } from '../../store.ts';
 import { StatementCache } from '../database/statement-cache.ts';
@@ -246,7 +246,8 @@ const ALIAS = 't';
 
 /**
  * Returns the keys of the records that a bulk write changes, in primary-key order, as they are in the open transaction.
- * Throws BAD_REQUEST with their number when there are more than it may change.
+ * Throws BAD_REQUEST with their number when there are more than it may change, and PRECONDITION_FAILED when it expects another
+ * number.
  */
 export function selectKeys(statements: StatementCache, { plan }: RowLayout, write: BulkWrite): readonly RecordKey[] {
   const where =
@@ -257,7 +258,10 @@ export function selectKeys(statements: StatementCache, { plan }: RowLayout, writ
   const from = `FROM ${recordsName(plan)} AS ${ALIAS}${where === undefined ? '' : ` WHERE ${where.sql}`}`;
   const key = `${ALIAS}.${quote(plan.primaryKey.name)}`;
   const keys = statements.get(`SELECT ${key} ${from} ORDER BY ${key} ${LIMIT}`).all(...params, write.limit + 1);
-  if (keys.length <= write.limit) return keys as RecordKey[];
+  if (keys.length <= write.limit) {
+    checkExpected(keys.length, write);
+    return keys as RecordKey[];
+  }
   const count = statements.get(`SELECT count(*) ${from}`).get(...params) as number;
   throw tooManyRecords(count, write.limit);
 }
