@@ -1,17 +1,17 @@
 import { settleRelated } from '../store/rows/related.ts';
 import type { StoredRecord } from '../store/store.ts';
+import { advanceTotal } from './aggregates/shared-totals.ts';
 import type { CatchUpContext, Start } from './catch-up-context.ts';
 import { ChangeView } from './change-view.ts';
 import type { DependentPart } from './dependencies/dependency.ts';
 import { LoggedFrames, readDependentLog, tablesOf } from './dependencies/dependent-log.ts';
 import { TooMuchRelatedError } from './dependencies/keys.ts';
-import type { Frame, ResetReason } from './encode.ts';
+import { type Frame, type ResetReason, withTotal } from './encode.ts';
+import { followLog, hasCount, hasFollowed, openCount } from './followed-log.ts';
 import { type EncodedFrames, LogFrames } from './log-frames.ts';
 import { readAll, relatedOfChange, relatedOfRecord, selectRecord } from './selection.ts';
+import type { SharedState, StateTracker } from './shared-state.ts';
 import type { Subscription } from './subscription.ts';
-import type { SharedWindow } from './windows/shared-window.ts';
-import { followLog, openWindow } from './windows/window-catch-up.ts';
-import type { WindowTracker } from './windows/window-tracker.ts';
 
 /**
  * Brings a subscription from its position to the live ones: snapshot, resume, slow client and restart are this one
@@ -54,9 +54,8 @@ export class CatchUp {
       if (!this.#isActive()) return;
       if (this.#isTrimmed()) await this.#reset('position_trimmed');
       if (!this.#isActive()) return;
-      const { window } = subscription.group;
-      if (window !== undefined && !this.#hasWindow(window)) {
-        await this.#openWindow(window);
+      if (!hasFollowed(subscription, this.#completeAt) || !this.#hasCount()) {
+        await this.#openStates();
         continue;
       }
       if (this.#canJoin) {
@@ -112,8 +111,8 @@ export class CatchUp {
   }
 
   #announce(): void {
-    const { sink, group, position } = this.#subscription;
-    const bytes = group.encoding.ready(position);
+    const { sink, group, position, counted } = this.#subscription;
+    const bytes = group.encoding.ready(position, counted?.total);
     if (bytes !== undefined) sink.write(bytes);
   }
 
@@ -150,7 +149,9 @@ export class CatchUp {
     const lastSeq = store.lastSeq;
     subscription.position = lastSeq;
     subscription.inSnapshot = true;
-    if (group.window !== undefined) return this.#sendWindow(group.window);
+    subscription.counted = undefined;
+    if (group.followed !== undefined) return this.#sendState(group.followed);
+    if (group.counted !== undefined) await openCount(subscription, group.counted);
     if (id !== undefined) {
       const record = await store.get(table, id);
       if (record !== undefined) await this.#writeRecords([record], lastSeq);
@@ -173,43 +174,50 @@ export class CatchUp {
     this.#completeAt = await store.currentSeq();
   }
 
-  /** Sends the records of a window in its order, all as they were at one position. */
-  async #sendWindow(window: SharedWindow): Promise<void> {
+  /** Sends what is followed in its order, all as it was at one position. */
+  async #sendState(state: SharedState): Promise<void> {
     const { store } = this.#context;
     const subscription = this.#subscription;
-    subscription.window = undefined;
+    subscription.followed = undefined;
     for (let records: readonly StoredRecord[] | undefined; ; ) {
       const room = this.#room();
       if (room !== undefined) await room;
       await this.#context.acquireRead();
       if (!this.#isActive()) return;
       if (records === undefined) {
-        subscription.position = store.lastSeq;
-        const own = await openWindow(window, subscription.position);
-        if (own === undefined) continue;
-        subscription.window = own.tracker;
-        records = own.records;
+        this.#completeAt = await store.currentSeq();
+        const opened = await state.open(undefined);
+        if (opened === undefined) continue;
+        subscription.position = opened.position;
+        subscription.followed = opened.own;
+        records = opened.records;
       }
-      this.#completeAt = subscription.position;
       records = records.slice(await this.#writeRecords(records, Number.POSITIVE_INFINITY));
       if (records.length === 0) return;
     }
   }
 
-  /** True when the subscription has its window at its position, or can go on with the live ones. */
-  #hasWindow(window: SharedWindow): boolean {
-    const { group, position, window: own } = this.#subscription;
-    return own !== undefined || (window.isTracked && group.reaches(position));
-  }
-
-  /** Reads the window at the position; sends the present one where too much has changed since. */
-  async #openWindow(window: SharedWindow): Promise<void> {
+  /** Reads what is followed as it was at the position; sends the present state where too much has changed since. */
+  async #openStates(): Promise<void> {
+    const subscription = this.#subscription;
+    const { group } = subscription;
     await this.#context.acquireRead();
     if (!this.#isActive()) return;
-    const own = await openWindow(window, this.#subscription.position);
-    if (!this.#isActive()) return;
-    if (own === undefined) await this.#reset('window_changed');
-    else this.#subscription.window = own.tracker;
+    const { followed } = group;
+    if (followed !== undefined && !hasFollowed(subscription, this.#completeAt)) {
+      const opened = await followed.open(subscription.position);
+      if (!this.#isActive()) return;
+      if (opened === undefined) return this.#reset(followed.lostReason);
+      subscription.followed = opened.own;
+    }
+    const { counted } = group;
+    if (counted === undefined || this.#hasCount() || (await openCount(subscription, counted))) return;
+    if (this.#isActive()) await this.#reset(counted.lostReason);
+  }
+
+  /** The number of records at `ready` is that of the position. */
+  #hasCount(): boolean {
+    return hasCount(this.#subscription, { completeAt: this.#completeAt, isAnnounced: this.#announced });
   }
 
   /** Writes the records that the subscription selects, as many as the sink may hold. Returns how many were taken. */
@@ -287,7 +295,8 @@ export class CatchUp {
     // Entries may have been trimmed during the wait for this read: then the page has a gap, and `run` resets.
     if (subscription.position < store.resumeFloor(table)) return;
     const atEnd = changes.length < size ? lastSeq : undefined;
-    if (subscription.window !== undefined) return this.#followLog(subscription.window, views, atEnd);
+    const { followed, counted } = subscription;
+    if (followed !== undefined) return this.#followLog(followed, views, atEnd);
     const reading = readAll(group.selection, views, (view) => relatedOfChange(group.selection, view));
     const related = reading && (await reading);
     let taken = 0;
@@ -299,7 +308,8 @@ export class CatchUp {
       const whole = seq <= this.#completeAt;
       const frame = suppressedSeqs?.delete(seq) ? undefined : group.frameOf(view, { whole, related: related?.[taken] });
       taken++;
-      this.#log.add(view.change, frame === undefined ? [] : [frame]);
+      const total = counted && advanceTotal(counted, view);
+      this.#log.add(view.change, withTotal(frame === undefined ? [] : [frame], view.change, total));
     }
     if (taken === changes.length && atEnd !== undefined) {
       subscription.position = Math.max(subscription.position, atEnd);
@@ -307,15 +317,16 @@ export class CatchUp {
     this.#writeLog();
   }
 
-  /** Writes the effects of changes on the window. `atEnd`: position after them, when they are the last ones. */
-  async #followLog(own: WindowTracker, views: readonly ChangeView[], atEnd: number | undefined): Promise<void> {
+  /** Writes the effects of changes on what is followed. `atEnd`: position after them, when they are the last ones. */
+  async #followLog(followed: StateTracker, views: readonly ChangeView[], atEnd: number | undefined): Promise<void> {
     const subscription = this.#subscription;
     const maxBytes = this.#context.clientBuffer;
-    const page = await followLog(subscription.group.selection, own, { views, maxBytes, log: this.#log });
+    const own = { followed, counted: subscription.counted };
+    const page = await followLog(subscription.group, own, { views, maxBytes, log: this.#log });
     const last = views[page.taken - 1]?.change.seq ?? subscription.position;
     const isEnd = page.taken === views.length && atEnd !== undefined;
     subscription.position = isEnd ? Math.max(last, atEnd) : last;
-    if (page.isLost) subscription.window = undefined;
+    if (page.isLost) subscription.followed = undefined;
     this.#writeLog();
   }
 

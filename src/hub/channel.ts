@@ -1,10 +1,13 @@
 import type { TablePlan } from '../schema/plan.ts';
 import type { RecordKey } from '../store/store.ts';
+import type { TotalsQuery } from './aggregates/group-state.ts';
+import { SharedTotals, type TotalsStore } from './aggregates/shared-totals.ts';
 import type { ChangeView } from './change-view.ts';
 import type { Encoding } from './encode.ts';
 import type { Selection } from './selection.ts';
-import { type GroupHost, ShapeGroup } from './shape-group.ts';
-import type { SharedWindows } from './windows/shared-window.ts';
+import { type GroupHost, type GroupStates, ShapeGroup } from './shape-group.ts';
+import { SharedStates } from './shared-state.ts';
+import { SharedWindow } from './windows/shared-window.ts';
 
 /** Groups by the value of one field that their selection requires. */
 type GroupsByValue = Map<unknown, Set<ShapeGroup>>;
@@ -21,13 +24,14 @@ export class Channel {
   readonly #dependent = new Set<ShapeGroup>();
   /** Groups, by field, that a change concerns only when its record has or had their value: looked up, not tried one by one. */
   readonly #indexed = new Map<string, GroupsByValue>();
-  readonly #windows: SharedWindows | undefined;
+  readonly #states = new SharedStates();
+  readonly #from: TotalsStore | undefined;
 
-  /** `windows`: those of the table; the channel of a record has none. */
-  constructor(table: TablePlan, id: RecordKey | undefined, windows?: SharedWindows) {
+  /** `from`: store of windows and totals; the channel of a record has none. */
+  constructor(table: TablePlan, id: RecordKey | undefined, from?: TotalsStore) {
     this.table = table;
     this.id = id;
-    this.#windows = windows;
+    this.#from = from;
   }
 
   get size(): number {
@@ -38,10 +42,11 @@ export class Channel {
     return this.#groups.values();
   }
 
-  /** Number of subscriptions in all groups. */
+  /** Number of subscriptions that receive messages. */
   get audience(): number {
     let sum = 0;
-    for (const { live, lagging } of this.#groups.values()) sum += live.length + lagging;
+    for (const { live, lagging, selection } of this.#groups.values())
+      if (selection.totals === undefined) sum += live.length + lagging;
     return sum;
   }
 
@@ -49,8 +54,7 @@ export class Channel {
     const key = groupKey(encoding, selection);
     let group = this.#groups.get(key);
     if (group === undefined) {
-      const window = selection.window && this.#windows?.open(selection.window);
-      group = new ShapeGroup(encoding, selection, lastSeq, window);
+      group = new ShapeGroup(encoding, selection, lastSeq, this.#statesOf(selection));
       this.#groups.set(key, group);
       this.#groupsLike(selection).add(group);
     }
@@ -76,9 +80,20 @@ export class Channel {
     const key = groupKey(encoding, selection);
     if (this.#groups.get(key) !== group) return;
     this.#groups.delete(key);
-    if (group.window !== undefined) this.#windows?.release(group.window);
+    for (const state of group.states) this.#states.release(state);
     this.#groupsLike(selection).delete(group);
     this.#removeIndexIfEmpty(selection);
+  }
+
+  #statesOf({ window, totals, counted }: Selection): GroupStates {
+    const from = this.#from;
+    if (from === undefined) return {};
+    const open = (query: TotalsQuery) => this.#states.open(`totals ${query.key}`, () => new SharedTotals(query, from));
+    const followed =
+      window === undefined
+        ? totals && open(totals)
+        : this.#states.open(`window ${window.key}`, () => new SharedWindow(window, from));
+    return { followed, counted: counted && open(counted) };
   }
 
   #groupsLike({ equal, dependent }: Selection): Set<ShapeGroup> {

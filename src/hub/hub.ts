@@ -1,4 +1,5 @@
 import type { ChannelsConfig } from '../config/config.ts';
+import { AppError } from '../errors.ts';
 import type { Feed } from '../events/feed.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { Change, LogReader, RecordKey, RecordReader, RelatedReader } from '../store/store.ts';
@@ -15,7 +16,6 @@ import { EVERYTHING, type Selection } from './selection.ts';
 import type { GroupHost, ShapeGroup } from './shape-group.ts';
 import { type EndReason, type Sink, Subscription } from './subscription.ts';
 import { WindowLostError } from './windows/past-records.ts';
-import { SharedWindows } from './windows/shared-window.ts';
 
 export interface HubSubscribeOptions {
   readonly table: TablePlan;
@@ -59,10 +59,10 @@ export class Hub {
   readonly #groupHost: GroupHost = {
     serve: (group) => this.#flusher.serve(group),
     opened: (group) => this.#opened.add(group),
-    failed: ({ live, window }, error) => {
-      window?.drop();
-      // Too much has changed for the window to be followed: its subscriptions get it again.
-      if (!(error instanceof WindowLostError)) this.#options.onError(error);
+    failed: ({ live, states }, error) => {
+      for (const state of states) state.drop();
+      // Too much has changed for the state to be followed, or it is refused: its subscriptions get it again, or end.
+      if (!(error instanceof WindowLostError || isRefusal(error))) this.#options.onError(error);
       for (const subscription of [...live]) this.#lag(subscription);
     },
   };
@@ -168,7 +168,8 @@ export class Hub {
     const { store } = this.#options;
     let channels = this.#channels.get(table);
     if (channels === undefined) {
-      channels = { table: new Channel(table, undefined, new SharedWindows({ store, table })), records: new Map() };
+      const from = { store, table, delivered: () => this.#options.feed.head };
+      channels = { table: new Channel(table, undefined, from), records: new Map() };
       this.#channels.set(table, channels);
     }
     if (id === undefined) return channels.table;
@@ -206,7 +207,7 @@ export class Hub {
       for (const subscription of [...live]) this.#lag(subscription);
     const channels = this.#channels.get(table);
     if (channels === undefined) return;
-    for (const { window } of channels.table.groups()) window?.drop();
+    for (const { states } of channels.table.groups()) for (const state of states) state.drop();
     for (const channel of [channels.table, ...channels.records.values()]) {
       for (const { live } of channel.groups()) for (const subscription of [...live]) this.#lag(subscription);
     }
@@ -214,6 +215,7 @@ export class Hub {
 
   #catchUp(subscription: Subscription, start: Start): void {
     new CatchUp(this.#context, subscription, start).run(start).catch((error: unknown) => {
+      if (isRefusal(error)) return this.#end(subscription, 'refused', error);
       this.#options.onError(error);
       this.#end(subscription, 'failed');
     });
@@ -235,11 +237,16 @@ export class Hub {
     if (group.add(subscription)) this.#flusher.serve(group);
   }
 
-  #end(subscription: Subscription, reason: EndReason): void {
+  #end(subscription: Subscription, reason: EndReason, error?: AppError): void {
     if (subscription.state === 'closed') return;
     this.unsubscribe(subscription);
-    subscription.sink.ended(reason);
+    subscription.sink.ended(reason, error);
   }
+}
+
+/** True for the errors of a query that a list would be refused with, too. */
+function isRefusal(error: unknown): error is AppError {
+  return error instanceof AppError && (error.code === 'TOO_MANY_GROUPS' || error.code === 'SCAN_TOO_LARGE');
 }
 
 function startOf({ reset, since, retained }: HubSubscribeOptions): Start {

@@ -1,5 +1,6 @@
 import type { Predicate, RelatedTest } from '../query/index.ts';
 import type { Awaitable, Change, StoredRecord } from '../store/store.ts';
+import type { TotalsQuery } from './aggregates/group-state.ts';
 import { type ChangedRecord, type ChangeView, parseRecord } from './change-view.ts';
 import type { DependentPart } from './dependencies/dependency.ts';
 import { type Frame, makeFrame, makeRetained } from './encode.ts';
@@ -28,6 +29,10 @@ export interface Selection {
   readonly dependent?: DependentPart;
   /** Window of the matching records that the subscription follows, instead of all of them. */
   readonly window?: WindowQuery;
+  /** Totals of the matching records that the subscription follows, instead of the records. */
+  readonly totals?: TotalsQuery;
+  /** Number of the matching records, which the subscription follows besides. */
+  readonly counted?: TotalsQuery;
 }
 
 export const EVERYTHING: Selection = { key: '' };

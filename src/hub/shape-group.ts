@@ -1,13 +1,13 @@
 import { thenOrNow } from '../runtime/event-loop.ts';
 import type { Awaitable, Change } from '../store/store.ts';
+import type { SharedTotals } from './aggregates/shared-totals.ts';
 import type { ChangeView } from './change-view.ts';
-import { type Encoding, encodeChange, type Frame } from './encode.ts';
+import { type Encoding, encodeChange, type Frame, withTotal } from './encode.ts';
 import { CUT_BUFFER_BYTES, FanOutBuffer } from './fan-out/buffer.ts';
 import { relatedOfChange, type Selection, selectChange } from './selection.ts';
+import type { SharedState } from './shared-state.ts';
 import type { Subscription } from './subscription.ts';
 import { TransactionFrames } from './transaction-frames.ts';
-import type { SharedWindow } from './windows/shared-window.ts';
-import { windowFrames } from './windows/window-frames.ts';
 
 /** Bytes of frames that stay in the buffer after all live subscriptions received them, while others are about to join. */
 const MAX_FLUSHED_BYTES = 256 * 1024;
@@ -21,6 +21,14 @@ interface SelectOptions {
 interface LaterAppend<Made> {
   take(made: Made): void;
   readonly host: Pick<GroupHost, 'failed'>;
+}
+
+/** States that the subscriptions of a group follow, shared with other groups. */
+export interface GroupStates {
+  /** Window or totals, instead of single records. */
+  readonly followed?: SharedState | undefined;
+  /** Number of matching records, besides. */
+  readonly counted?: SharedTotals | undefined;
 }
 
 /** Calls of a group to the hub. */
@@ -42,7 +50,9 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
   readonly selection: Selection;
   /** Set for a group that looks at other tables: the position up to which its changes are done. */
   dependents: { settled(lastSeq: number): number } | undefined;
-  readonly window: SharedWindow | undefined;
+  readonly followed: SharedState | undefined;
+  readonly counted: SharedTotals | undefined;
+  readonly states: readonly SharedState[];
   /** Number of subscriptions that read the log or a snapshot and will join the live ones. */
   lagging = 0;
   /** Number of records or changes that fit a subscriber's buffer; a guess until some were written. */
@@ -58,11 +68,13 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
   /** Positions before the transactions of which there are frames here that others follow, by the seq of these frames. */
   readonly #partial = new Map<number, number>();
 
-  constructor(encoding: Encoding, selection: Selection, lastSeq: number, window?: SharedWindow) {
+  constructor(encoding: Encoding, selection: Selection, lastSeq: number, { followed, counted }: GroupStates = {}) {
     super();
     this.encoding = encoding;
     this.selection = selection;
-    this.window = window;
+    this.followed = followed;
+    this.counted = counted;
+    this.states = [followed, counted].filter((state) => state !== undefined);
     this.#since = lastSeq;
     this.#transaction = new TransactionFrames(encoding);
   }
@@ -92,8 +104,8 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
       this.#appendOfTransaction(view, view.change.transaction, host);
       return;
     }
-    if (this.window !== undefined) {
-      const frame = thenOrNow(this.#windowFrames(view, this.window), (frames) => encodeChange(this.encoding, frames));
+    if (this.states.length > 0) {
+      const frame = thenOrNow(this.#framesOf(view), (frames) => encodeChange(this.encoding, frames));
       this.#appendInOrder(view, frame, host);
       return;
     }
@@ -148,16 +160,18 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
   }
 
   #framesOf(view: ChangeView): Awaitable<readonly Frame[]> {
-    if (this.window !== undefined) return this.#windowFrames(view, this.window);
+    const total = this.counted?.advanceTotal(view);
+    return thenOrNow(this.#framesWithoutTotal(view), (frames) => withTotal(frames, view.change, total));
+  }
+
+  #framesWithoutTotal(view: ChangeView): Awaitable<readonly Frame[]> {
+    const { followed } = this;
+    if (followed !== undefined)
+      return thenOrNow(followed.advance(view), (step) => followed.frames(this.selection, view, step));
     return thenOrNow(relatedOfChange(this.selection, view), (related) => {
       const frame = this.frameOf(view, { related });
       return frame === undefined ? [] : [frame];
     });
-  }
-
-  /** Frames of the effect of one change on the window. */
-  #windowFrames(view: ChangeView, window: SharedWindow): Awaitable<readonly Frame[]> {
-    return thenOrNow(window.advance(view), (step) => windowFrames(this.selection, view, step));
   }
 
   #hold(seq: number, transaction: number, frames: readonly Frame[], host: Pick<GroupHost, 'serve'>): void {
@@ -206,20 +220,22 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
 
   /** True when the buffer has everything after `position`, so that the log need not be read. */
   reaches(position: number): boolean {
-    return position >= this.#since && (this.window === undefined || this.window.reaches(position));
+    return position >= this.#since && this.states.every((state) => state.reaches(position));
   }
 
   override add(subscription: Subscription): boolean {
-    this.window?.join(subscription.window);
-    subscription.window = undefined;
+    this.followed?.join(subscription.followed);
+    this.counted?.join(subscription.counted);
+    subscription.followed = undefined;
+    subscription.counted = undefined;
     return super.add(subscription);
   }
 
   override remove(subscription: Subscription): void {
     super.remove(subscription);
-    if (this.window === undefined) return;
-    this.window.leave();
-    // The next one that joins brings its own window, and has read what is in the buffer or will be from the log.
+    if (this.states.length === 0) return;
+    for (const state of this.states) state.leave();
+    // The next one that joins brings its own state, and has read what is in the buffer or will be from the log.
     const { heldFrom = -1 } = this.#transaction;
     if (this.live.length === 0) this.clear(Math.max(this.#pending.at(-1) ?? 0, this.#seqs.at(-1) ?? 0, heldFrom + 1));
   }

@@ -1,12 +1,17 @@
+import type { AppError } from '../errors.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { RecordKey } from '../store/store.ts';
+import type { TotalsTracker } from './aggregates/totals-tracker.ts';
 import type { Channel } from './channel.ts';
 import type { WriteLock } from './fan-out/write-lock.ts';
 import type { ShapeGroup } from './shape-group.ts';
-import type { WindowTracker } from './windows/window-tracker.ts';
+import type { StateTracker } from './shared-state.ts';
 
-/** Reason why the hub ends a subscription. `lost`: the log does not reach back to its position, and its encoding cannot say so. */
-export type EndReason = 'slow' | 'failed' | 'lost';
+/**
+ * Reason why the hub ends a subscription. `lost`: the log does not reach back to its position, and its encoding cannot say so.
+ * `refused`: its query has become one that is refused.
+ */
+export type EndReason = 'slow' | 'failed' | 'lost' | 'refused';
 
 /** Destination of a subscription's frames. */
 export interface Sink {
@@ -18,8 +23,8 @@ export interface Sink {
   readonly isPatient?: boolean;
   /** Writes whole frames; never blocks and never throws. */
   write(bytes: Buffer): void;
-  /** Called when the hub has ended the subscription; the sink closes what it writes to. */
-  ended(reason: EndReason): void;
+  /** Called when the hub has ended the subscription; the sink closes what it writes to. `error`: why it is `refused`. */
+  ended(reason: EndReason, error?: AppError): void;
 }
 
 export type SubscriptionState = 'live' | 'behind' | 'closed';
@@ -40,8 +45,10 @@ export class Subscription {
   openSince: number | undefined;
   /** True while a snapshot is sent: then no position describes what the client has. */
   inSnapshot = false;
-  /** Window at its position, while it is not live. */
-  window: WindowTracker | undefined;
+  /** Window or totals at its position, while it is not live. */
+  followed: StateTracker | undefined;
+  /** Number of matching records at its position, while it is not live. */
+  counted: TotalsTracker | undefined;
   /** seqs of changes that the subscriber made itself and does not receive. */
   suppressedSeqs: Set<number> | undefined;
   /** Set while it waits for its sink to drain. */

@@ -1,4 +1,10 @@
-export { type AggregateColumn, type AggregateQuery, sumsWhole, type TotalledField } from './aggregate/aggregate.ts';
+export {
+  type AggregateColumn,
+  type AggregateQuery,
+  countOf,
+  sumsWhole,
+  type TotalledField,
+} from './aggregate/aggregate.ts';
 export { toUnits } from './aggregate/exact.ts';
 export { type FieldTotals, type GroupTotals, listResults, noTotals, resultOf } from './aggregate/totals.ts';
 export { compareText } from './compare.ts';

@@ -75,6 +75,7 @@ export function parseListQuery(
  */
 export function parseQueryFor(rawQuery: string, { table, limits, reserved, view }: ListQueryScope): ListQuery {
   const isAggregate = AGGREGATE.test(rawQuery);
+  if (!isAggregate) refuseAlone(rawQuery, table);
   const names = isAggregate ? new Set([...reserved, ...AGGREGATE_PARAMETERS]) : reserved;
   const { filter, parameters } = parseQuery(rawQuery, { table, limits, reserved: names, view });
   const aggregate = isAggregate ? parseAggregate(parameters, { table, limits, view }) : undefined;
@@ -109,6 +110,20 @@ export function parseQueryFor(rawQuery: string, { table, limits, reserved, view 
 
 /** A request with the parameter. Its other parameters are fields elsewhere, which a table may have. */
 const AGGREGATE = /(?:^|&)aggregate=(?!=)/;
+
+const OF_AGGREGATE = /(?:^|&)(group|having)=(?!=)/;
+const EXAMPLES: Readonly<Record<string, string>> = {
+  group: 'aggregate=count&group=',
+  having: 'aggregate=count&having=count=gt=1',
+};
+
+/** Throws INVALID_QUERY for a parameter of `aggregate` without it, unless a field has its name. */
+function refuseAlone(rawQuery: string, { fields }: TablePlan): void {
+  const name = OF_AGGREGATE.exec(rawQuery)?.[1];
+  if (name === undefined || fields.some((field) => field.name === name)) return;
+  const field = fields.find(({ hidden, primaryKey }) => !hidden && !primaryKey) ?? fields[0];
+  throw makeQueryError(name, `needs aggregate, as in ${EXAMPLES[name]}${name === 'group' ? field?.name : ''}`);
+}
 
 /** Restricts the records of other tables to those that the caller can read. */
 export function restrictFilter(filter: Filter, view: ReadPolicy): Filter {

@@ -1,20 +1,17 @@
 import { dependentPart, equalOf } from '../hub/dependencies/dependency.ts';
 import type { Selection } from '../hub/selection.ts';
-import type { WindowQuery } from '../hub/windows/held-records.ts';
 import {
   type ConditionalField,
-  comparePositions,
   compilePredicate,
   type ListQuery,
   type Predicate,
-  positionReader,
-  predicateOf,
   type SelectedRelation,
-  totalOrder,
 } from '../query/index.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { RelatedReader } from '../store/store.ts';
 import { makeRelatedReader } from './relations.ts';
+import { makeCount, makeTotals } from './totals.ts';
+import { makeWindow, selectionKey } from './window-query.ts';
 
 interface SelectionScope {
   readonly table: TablePlan;
@@ -28,7 +25,10 @@ interface SelectionScope {
 export function makeSelection(query: ListQuery, scope: SelectionScope): Selection {
   const { table, store, delta = false, isWindow = false } = scope;
   const { filter, sees, select } = query;
-  if (filter === undefined && sees === undefined && select === undefined && !delta && !isWindow) return { key: '' };
+  if (query.aggregate !== undefined) return makeTotalsSelection(query, table);
+  const counted = query.count ? makeCount(query, table) : undefined;
+  const isWhole = filter === undefined && sees === undefined && select === undefined;
+  if (isWhole && !delta && !isWindow && counted === undefined) return { key: '' };
   const fields = select?.fields.map(({ name }) => name);
   const relations = select?.relations ?? [];
   const equal = (filter && equalOf(filter)) ?? (sees && equalOf(sees));
@@ -36,7 +36,16 @@ export function makeSelection(query: ListQuery, scope: SelectionScope): Selectio
   const dependent = dependentPart(table, { filters: [filter, sees], select });
   const window = isWindow ? makeWindow(query, table) : undefined;
   return {
-    key: selectionKey([filter, sees, fields, masked.map(conditionKey), relations.map(relationKey), delta, window?.key]),
+    key: selectionKey([
+      filter,
+      sees,
+      fields,
+      masked.map(conditionKey),
+      relations.map(relationKey),
+      delta,
+      window?.key,
+      counted !== undefined,
+    ]),
     ...(filter === undefined ? {} : { matches: compilePredicate(filter) }),
     ...(sees === undefined ? {} : { sees: compilePredicate(sees) }),
     ...(masked.length === 0 ? {} : { masked: new Map(masked.map(toMask)) }),
@@ -46,47 +55,22 @@ export function makeSelection(query: ListQuery, scope: SelectionScope): Selectio
     ...(delta ? { delta } : {}),
     ...(dependent === undefined ? {} : { dependent }),
     ...(window === undefined ? {} : { window }),
+    ...(counted === undefined ? {} : { counted }),
   };
 }
 
-function makeWindow(query: ListQuery, table: TablePlan): WindowQuery {
-  const { filter, sees, sort, limit, offset, cursor } = query;
-  const order = totalOrder(sort, table);
-  const names = order.map(({ field, descending }) => `${descending ? '-' : ''}${field.name}`);
-  const compare = comparePositions(order);
-  const positionOf = positionReader(order);
-  const matches = filter && predicateOf(filter);
-  const isSeen = sees && predicateOf(sees);
-  const lists = new Map<number, ListQuery>();
+/** Selection of results instead of records: the rights of the caller are in the query of the totals. */
+function makeTotalsSelection(query: ListQuery, table: TablePlan): Selection {
+  const { filter, sees } = query;
+  const totals = makeTotals(query, table);
+  const equal = (filter && equalOf(filter)) ?? (sees && equalOf(sees));
+  const dependent = dependentPart(table, { filters: [filter, sees], select: undefined });
   return {
-    key: selectionKey([filter, sees, names, limit, offset, cursor]),
-    offset,
-    limit,
-    first: (count) => {
-      let list = lists.get(count);
-      if (list === undefined) {
-        // The number that is mostly asked for is asked for first.
-        if (lists.size > 1) lists.delete([...lists.keys()][1] as number);
-        list = Object.freeze({ ...query, offset: 0, limit: count, count: false });
-        lists.set(count, list);
-      }
-      return list;
-    },
-    has: (record) =>
-      (isSeen?.(record) ?? true) &&
-      (matches?.(record) ?? true) &&
-      (cursor === undefined || compare(positionOf(record), cursor) > 0),
-    positionOf,
-    compare,
+    key: `totals ${totals.key}`,
+    totals,
+    ...(equal === undefined ? {} : { equal: { field: equal.field.name, value: equal.value } }),
+    ...(dependent === undefined ? {} : { dependent }),
   };
-}
-
-/** Plans refer to each other and are large: a path is identified by its name. */
-function selectionKey(parts: readonly unknown[]): string {
-  return JSON.stringify(parts, (key, value: unknown) => {
-    if (key === 'path' || key === 'relation') return (value as { name: string }).name;
-    return typeof value === 'bigint' ? `${value}n` : value;
-  });
 }
 
 function conditionKey({ field, filter }: ConditionalField): unknown {

@@ -62,17 +62,28 @@ export function parseSubscription(rawQuery: string, scope: SubscriptionScope): S
       ? read
       : { ...read, sees: both(read.sees, subscribable) as Filter };
   const { others } = query;
-  const isWindow = id === undefined && WINDOW_PARAMETERS.some((name) => query.given.has(name));
-  const retained = parseSwitch(others, 'retained') ?? (id !== undefined || isWindow);
+  const isWindow =
+    id === undefined && query.aggregate === undefined && WINDOW_PARAMETERS.some((name) => query.given.has(name));
+  const retained = parseSwitch(others, 'retained') ?? (id !== undefined || isWindow || query.aggregate !== undefined);
   const suppressEcho = parseSwitch(others, 'echo') === false;
   checkStream(query, id);
+  const isCounted = query.aggregate !== undefined || query.count;
+  if (suppressEcho && isCounted)
+    throw refuse('echo=false does not go together with aggregate or count: totals have every change.');
   if (isWindow) checkWindow(query, limits, suppressEcho);
   const delta = parseSwitch(others, 'delta') ?? false;
+  if (delta && query.aggregate !== undefined)
+    throw refuse('delta and aggregate do not go together: a result comes whole.');
   if (delta && query.select !== undefined && query.select.relations.length > 0) {
     throw new AppError('INVALID_QUERY', 'delta and relations in select do not go together.');
   }
   const selection = makeSelection(query, { table, store, delta, isWindow });
   checkFollowable(selection);
+  if (isCounted && selection.dependent !== undefined) {
+    throw refuse(
+      'aggregate and count of a stream do not go together with records of other tables, in select, filter or a rule: read them again after a change.',
+    );
+  }
   if (isWindow && selection.dependent !== undefined) {
     throw refuse(
       'sort, limit, offset and cursor of a stream do not go together with records of other tables, in select, filter or a rule.',
@@ -142,9 +153,8 @@ function checkFollowable({ dependent }: Selection): void {
 
 /** Refuses parameters that only make sense for a list, or for a query over several tables. */
 function checkStream({ given }: ListQuery, id: RecordKey | undefined): void {
-  if (given.has('aggregate')) throw refuse('aggregate is for lists: totals are not live, and a stream has records.');
-  if (given.has('count')) throw refuse('count is for lists; a stream goes on with since.');
-  const [name] = id === undefined ? [] : ['sort', 'offset', 'cursor'].filter((it) => given.has(it));
+  const [name] =
+    id === undefined ? [] : ['aggregate', 'count', 'sort', 'offset', 'cursor'].filter((it) => given.has(it));
   if (name !== undefined) throw refuse(`${name} is for the channel of a table; this is the channel of one record.`);
 }
 

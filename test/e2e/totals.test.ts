@@ -1,8 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { BASE_CONFIG, startServer } from '../support/app.ts';
-import { GatewayClient, REALTIME } from '../support/gateway-client.ts';
-import { V1_KINDS, V1Client } from '../support/v1-client.ts';
-import { WsClient } from '../support/ws-client.ts';
 
 const SCHEMA = `
 enum Status { OPEN PAID }
@@ -66,25 +63,5 @@ describe('totals of a list', { timeout: 120_000 }, () => {
     for (const id of ['a', 'b', 'c']) await server.put(`orders/${id}`, {});
     const refused = await server.ask('GET', 'orders?aggregate=count&group=id');
     expect([refused.status, refused.record.code]).toEqual([400, 'TOO_MANY_GROUPS']);
-  });
-
-  test('are refused on every kind of stream', async () => {
-    await using server = await startServer({ schema: SCHEMA });
-    const detail = expect.stringContaining('aggregate is for lists');
-    const query = 'aggregate=count&group=status&sort=-count';
-    const sse = await server.ask('GET', `orders?${query}`, { headers: { accept: 'text/event-stream' } });
-    expect([sse.status, sse.record]).toEqual([400, expect.objectContaining({ code: 'INVALID_QUERY', detail })]);
-    await expect(WsClient.open(server.wsUrl(`orders?${query}`))).rejects.toThrow('400');
-    const multiplexed = await fetch(`${server.origin}${REALTIME}/subscribe?collection=orders&${query}`);
-    expect([multiplexed.status, await multiplexed.json()]).toMatchObject([400, { code: 'INVALID_QUERY' }]);
-    using gateway = await GatewayClient.open(`${server.origin.replace('http', 'ws')}${REALTIME}/ws`);
-    const refused = await gateway.ask({ action: 'subscribe', collection: 'orders', aggregate: 'count' });
-    expect(refused).toMatchObject({ type: 'error', code: 'INVALID_MESSAGE', collection: 'orders' });
-    for (const kind of V1_KINDS) {
-      using client = await V1Client.open(`${server.origin}/my-app`, { kind });
-      client.send({ type: 'subscribe', id: 1, query: `orders?${query}` });
-      const { problem } = await client.next({ id: 1, type: 'error' });
-      expect(problem).toMatchObject({ code: 'INVALID_QUERY', detail });
-    }
   });
 });

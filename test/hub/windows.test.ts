@@ -205,9 +205,9 @@ describe('a window', () => {
     const bench = new WindowBench(5);
     const reader = await bench.follow('limit=2');
     const { group } = reader.subscription as NonNullable<Reader['subscription']>;
-    expect(group.window?.isTracked).toBe(true);
+    expect(group.followed?.isTracked).toBe(true);
     bench.hub.unsubscribe(reader.subscription as NonNullable<Reader['subscription']>);
-    expect([group.window?.isTracked, group.window?.groups]).toEqual([false, 0]);
+    expect([group.followed?.isTracked, group.followed?.groups]).toEqual([false, 0]);
   });
 
   test('of changes that the feed has missed begins again where each subscriber is', async () => {

@@ -111,7 +111,7 @@ export async function openProject(
 export const LINES: Encoding = {
   key: 'lines',
   frame: (frame) => line({ ...frame, data: JSON.parse(frame.data) as unknown }),
-  ready: (seq) => line({ type: 'ready', seq }),
+  ready: (seq, total) => line({ type: 'ready', seq, total }),
   reset: (reason, seq) => line({ type: 'reset', reason, seq }),
 };
 

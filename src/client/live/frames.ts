@@ -10,6 +10,8 @@ interface FrameBase {
   readonly tx?: number;
   /** True when another frame of the same change or transaction follows. */
   readonly more?: true;
+  /** With `count=true`: the number of matching records, where it has changed. */
+  readonly total?: number;
 }
 
 export interface UpdateFrame<R> extends FrameBase {
@@ -31,7 +33,7 @@ export interface DeleteFrame extends FrameBase {
   readonly op: 'update' | 'delete';
   readonly data: Readonly<Record<string, unknown>>;
   /** Present when the record still exists: it no longer matches the query, or is outside of the window. */
-  readonly reason?: 'filter' | 'window';
+  readonly reason?: 'filter' | 'window' | 'empty' | 'having';
 }
 
 export interface RetainedFrame<R> extends FrameBase {
@@ -52,6 +54,8 @@ export type ChangeFrame<R> = UpdateFrame<R> | DeleteFrame | RetainedFrame<R> | P
 export interface ReadyFrame {
   readonly type: 'ready';
   readonly seq: number;
+  /** With `count=true`: the number of matching records. */
+  readonly total?: number;
 }
 
 /** Invalidates all earlier frames. The full state follows as Retained frames, then `ready`. */
@@ -64,6 +68,7 @@ export interface ResetFrame {
     | 'rights_changed'
     | 'related_changed'
     | 'window_changed'
+    | 'totals_changed'
     | 'interrupted';
   readonly seq?: number;
 }

@@ -62,7 +62,7 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     this.#buffer = buffer;
     const since = options.since ?? taken.since;
     this.#position = since === undefined ? undefined : Number(since);
-    const isWhole = id !== undefined || /(?:^|&)(?:sort|limit|offset|cursor)=/.test(rest);
+    const isWhole = id !== undefined || /(?:^|&)(?:aggregate|sort|limit|offset|cursor)=/.test(rest);
     const retained = options.retained ?? (taken.retained === undefined ? isWhole : taken.retained === 'true');
     this.#isPartial = this.#position === undefined && retained;
     this.ended = new Promise((resolve, reject) => {

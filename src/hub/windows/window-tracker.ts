@@ -1,6 +1,7 @@
 import { thenOrNow } from '../../runtime/event-loop.ts';
 import type { Awaitable } from '../../store/store.ts';
 import type { ChangedRecord, ChangeView } from '../change-view.ts';
+import type { StateTracker } from '../shared-state.ts';
 import type { Held, HeldRecords, WindowEnds, WindowQuery } from './held-records.ts';
 import { type PastRecord, readPastList, readPastRecord, type WindowStore } from './past-records.ts';
 
@@ -20,7 +21,7 @@ export interface WindowStep {
 }
 
 /** Window as it is at a position of the log. It is given every change after that, in order. */
-export class WindowTracker {
+export class WindowTracker implements StateTracker<WindowStep | undefined> {
   readonly #from: WindowStore;
   readonly #query: WindowQuery;
   #held: HeldRecords;

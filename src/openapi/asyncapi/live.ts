@@ -107,7 +107,16 @@ const SERVER: Readonly<Record<string, MessageParts>> = {
     properties: { s: IDS, records: { type: 'array', items: RECORD } },
     required: ['s', 'records'],
   },
-  ready: { summary: 'What follows is live.', properties: { s: IDS, seq: POSITION }, required: ['s', 'seq'] },
+  ready: {
+    summary: 'What follows is live.',
+    properties: { s: IDS, seq: POSITION, total: COUNT },
+    required: ['s', 'seq'],
+  },
+  total: {
+    summary: 'With `count=true`: so many records match; the change has no other message for the subscription.',
+    properties: { s: IDS, seq: POSITION, total: COUNT, ...OF_TRANSACTION },
+    required: ['s', 'seq', 'total'],
+  },
   reset: {
     summary: 'The whole state follows.',
     properties: {
@@ -120,6 +129,7 @@ const SERVER: Readonly<Record<string, MessageParts>> = {
           'rights_changed',
           'related_changed',
           'window_changed',
+          'totals_changed',
           'interrupted',
         ],
       },
@@ -127,7 +137,7 @@ const SERVER: Readonly<Record<string, MessageParts>> = {
     required: ['s', 'seq', 'reason'],
   },
   update: {
-    summary: 'A record after a change.',
+    summary: 'A record, or a result of `aggregate`, after a change.',
     properties: {
       ...CHANGE,
       op: { enum: ['create', 'update'] },
@@ -136,12 +146,18 @@ const SERVER: Readonly<Record<string, MessageParts>> = {
       at: COUNT,
       record_seq: POSITION,
       ...OF_TRANSACTION,
+      total: COUNT,
     },
     required: [...CHANGE_MEMBERS, 'op'],
   },
   delete: {
     summary: 'A record is not in the list any more.',
-    properties: { ...CHANGE, reason: { enum: ['filter', 'window'] }, ...OF_TRANSACTION },
+    properties: {
+      ...CHANGE,
+      reason: { enum: ['filter', 'window', 'empty', 'having'] },
+      ...OF_TRANSACTION,
+      total: COUNT,
+    },
     required: CHANGE_MEMBERS,
   },
   publish: {

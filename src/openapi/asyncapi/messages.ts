@@ -192,9 +192,12 @@ function control(type: string, summary: string, properties: Part, example: Part)
 /** Describes the frames that are the same on every channel. */
 export function controlMessages(): Readonly<Record<string, Part>> {
   const { seq } = AT;
-  const reason = { enum: ['position_trimmed', 'position_unknown', 'rights_changed', 'window_changed', 'interrupted'] };
+  const reason = {
+    enum: ['position_trimmed', 'position_unknown', 'rights_changed', 'window_changed', 'totals_changed', 'interrupted'],
+  };
+  const total = { type: 'integer', minimum: 0, description: 'With `count=true`: so many records match.' };
   return {
-    _ready: control('ready', 'The subscription is live from `seq` on.', { seq: SEQ }, { seq }),
+    _ready: control('ready', 'The subscription is live from `seq` on.', { seq: SEQ, total }, { seq }),
     _reset: control(
       'reset',
       '`since` cannot be resumed; the whole state follows as `Retained`, then `ready`.',

@@ -82,6 +82,12 @@ export function parseAggregate(
   });
 }
 
+/** Returns the aggregate that counts all records. */
+export function countOf(table: TablePlan): AggregateQuery {
+  const result = resultOf('count', undefined, table);
+  return { columns: [{ function: 'count', field: undefined, result }], group: [], fields: [], sort: [], maxGroups: 1 };
+}
+
 function parseGroup(
   text: string | undefined,
   table: TablePlan,

@@ -16,6 +16,8 @@ interface FrameBase {
   readonly tx?: number;
   /** True when another frame of the same change or transaction follows: the position is reached with the last one. */
   readonly more?: true;
+  /** With `count=true`: the number of matching records, where it has changed. */
+  readonly total?: number;
 }
 
 /** Record that was stored before the subscription began. */
@@ -48,8 +50,11 @@ export interface DeleteFrame<Shown, Id> extends FrameBase {
   readonly op: 'update' | 'delete';
   readonly id: Id;
   readonly data: Partial<Shown>;
-  /** Set when the record still exists: it does not match any more, or is outside of the window. */
-  readonly reason?: 'filter' | 'window';
+  /**
+   * Set when the record still exists: it does not match any more, or is outside of the window. Of a result of `aggregate`:
+   * its group is `empty`, does not meet `having`, or is outside of the window.
+   */
+  readonly reason?: 'filter' | 'window' | 'empty' | 'having';
 }
 
 /** Message that was published, to the table when `id` is null. */
@@ -64,6 +69,16 @@ export interface PublishFrame<Id> extends FrameBase {
 export interface ReadyFrame {
   readonly message_type?: undefined;
   readonly type: 'ready';
+  readonly seq: number;
+  /** With `count=true`: the number of matching records. */
+  readonly total?: number;
+}
+
+/** With `count=true`: the number of matching records has changed with a record of which there is no frame. */
+export interface TotalFrame {
+  readonly message_type?: undefined;
+  readonly type: 'total';
+  readonly total: number;
   readonly seq: number;
 }
 
@@ -82,6 +97,7 @@ export type TableFrame<Shown = JsonObject, Id = RecordKey> =
   | DeleteFrame<Shown, Id>
   | PublishFrame<Id>
   | ReadyFrame
+  | TotalFrame
   | ResetFrame;
 
 const LINE_END = '\n'.charCodeAt(0);
@@ -90,7 +106,7 @@ const LINE_END = '\n'.charCodeAt(0);
 export const LINE_ENCODING: FullEncoding = {
   key: 'line',
   frame: (frame: Frame) => line(formatFrame(frame)),
-  ready: (seq: number) => line(JSON.stringify({ type: 'ready', seq })),
+  ready: (seq: number, total?: number) => line(JSON.stringify({ type: 'ready', seq, total })),
   reset: (reason: ResetReason, seq: number) => line(JSON.stringify({ type: 'reset', reason, seq })),
 };
 

@@ -115,9 +115,7 @@ export class TableResource extends TableWrites {
     const { store } = this.context;
     const { aggregate, offset, limit } = query;
     if (aggregate === undefined) return store.list(this.table, query);
-    if (store.aggregate === undefined) {
-      throw new AppError('INVALID_QUERY', 'The store of this application makes no totals: leave aggregate out.');
-    }
+    if (store.aggregate === undefined) throw noTotals();
     return thenOrNow(store.aggregate(this.table, query), ({ groups }) => ({
       json: JSON.stringify(listResults(aggregate, groups).slice(offset, offset + limit)),
     }));
@@ -154,8 +152,13 @@ export class TableResource extends TableWrites {
     const view = access.viewOf(identity);
     const query = parseSubscription(rawQuery, { table, id, limits, store, view, subscribable: subscribable });
     access.checkReads(query.related, identity);
-    const { window } = query.selection;
+    const { window, totals, counted } = query.selection;
     if (window !== undefined) store.checkScan(table, window.first(firstRecords(window)));
+    for (const each of [totals, counted]) {
+      if (each === undefined) continue;
+      if (store.aggregate === undefined) throw noTotals();
+      store.checkScan(table, each.list);
+    }
     return query;
   }
 
@@ -216,6 +219,10 @@ export class TableResource extends TableWrites {
     const scope = { table: this.table, limits, reserved: LIST_PARAMETERS, view };
     return this.#queries.get(rawQuery, view, () => parseQueryFor(rawQuery, scope));
   }
+}
+
+function noTotals(): AppError {
+  return new AppError('INVALID_QUERY', 'The store of this application makes no totals: leave aggregate and count out.');
 }
 
 /** Drops a selection of all fields in order: the store returns them so without one. */

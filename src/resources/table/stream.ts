@@ -95,9 +95,9 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
     }
   }
 
-  /** Ends the subscription after an internal error of the hub. */
-  ended(_reason: EndReason): void {
-    this.#fail(new AppError('INTERNAL', 'The subscription failed on our side; resume it.'));
+  /** Ends the subscription after an internal error of the hub, or because its query is refused. */
+  ended(_reason: EndReason, error?: AppError): void {
+    this.#fail(error ?? new AppError('INTERNAL', 'The subscription failed on our side; resume it.'));
   }
 
   expiring(): void {}

@@ -13,7 +13,7 @@ export interface Unit {
   readonly payload: Buffer;
 }
 
-const TYPES = { Update: 'update', Delete: 'delete', Publish: 'publish' } as const;
+const TYPES = { Update: 'update', Delete: 'delete', Publish: 'publish', Total: 'total' } as const;
 
 /**
  * Encodes the frames of one subscription (PROTOCOL.md §7): a change is a whole WebSocket frame, which goes out as it is where
@@ -28,7 +28,8 @@ export function makeLiveEncoding(codec: LiveCodec, id: LiveId): FullEncoding {
       frame.type === 'Retained'
         ? encodeFrame(RECORD, [codec.value(recordText(frame))])
         : encodeFrame(codec.opcode, message(changeMembers(frame))),
-    ready: (seq: number) => encodeFrame(CONTROL, message([seqMember(seq), ['type', '"ready"']])),
+    ready: (seq: number, total?: number) =>
+      encodeFrame(CONTROL, message([seqMember(seq), ['type', '"ready"'], ...totalMember(total)])),
     reset: (reason: ResetReason, seq: number) =>
       encodeFrame(CONTROL, message([seqMember(seq), ['type', '"reset"'], ['reason', `"${reason}"`]])),
   };
@@ -63,8 +64,22 @@ function seqMember(seq: number): MemberText {
   return ['seq', `"${seq}"`];
 }
 
+function totalMember(total: number | undefined): MemberText[] {
+  return total === undefined ? [] : [['total', String(total)]];
+}
+
+/** How a message belongs to others, and the number of records. */
+function lastMembers({ tx, more, total }: Frame): MemberText[] {
+  return [
+    ...(tx === undefined ? [] : ([['tx', `"${tx}"`]] as const)),
+    ...(more === undefined ? [] : ([['more', 'true']] as const)),
+    ...totalMember(total),
+  ];
+}
+
 function changeMembers(frame: Frame): MemberText[] {
-  const { type, op, id, data, seq, reason, changed, at, recordSeq, tx, more } = frame;
+  const { type, op, id, data, seq, reason, changed, at, recordSeq } = frame;
+  if (type === 'Total') return [seqMember(seq), ['type', '"total"'], ...lastMembers(frame)];
   return [
     seqMember(seq),
     ['type', `"${TYPES[type as keyof typeof TYPES]}"`],
@@ -76,8 +91,7 @@ function changeMembers(frame: Frame): MemberText[] {
     ...(changed === undefined ? [] : ([['changed', JSON.stringify(changed)]] as const)),
     ...(at === undefined ? [] : ([['at', String(at)]] as const)),
     ...(recordSeq === undefined ? [] : ([['record_seq', `"${recordSeq}"`]] as const)),
-    ...(tx === undefined ? [] : ([['tx', `"${tx}"`]] as const)),
-    ...(more === undefined ? [] : ([['more', 'true']] as const)),
+    ...lastMembers(frame),
   ];
 }
 

@@ -82,7 +82,10 @@ export class LiveSession {
 
   constructor(options: LiveSessionOptions) {
     this.#options = options;
-    this.subscriptions = new LiveSubscriptions(options.client.output);
+    this.subscriptions = new LiveSubscriptions(options.client.output, (id, error) => {
+      this.#unhook(id);
+      options.client.answer(errorMessage(error, { id }));
+    });
   }
 
   /** Sends the first message of the server. */

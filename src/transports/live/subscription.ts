@@ -1,3 +1,4 @@
+import type { AppError } from '../../errors.ts';
 import { WriteLock } from '../../hub/fan-out/write-lock.ts';
 import type { EndReason, Sink, Subscription } from '../../hub/subscription.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
@@ -39,6 +40,8 @@ export interface LiveSubscriptionOptions {
   readonly rawQuery: string;
   readonly credit: Credit;
   readonly output: LiveOutput;
+  /** Called when the query is refused from now on: this subscription ends, and the connection goes on. */
+  readonly refused: (subscription: LiveSubscription, error: AppError) => void;
 }
 
 /** Lock of the connection for a subscription that first waits for credit: it must not hold up the others. */
@@ -77,18 +80,20 @@ export class LiveSubscription implements Sink {
   isAlone = false;
   subscription: Subscription | undefined;
   readonly #output: LiveOutput;
+  readonly #refused: LiveSubscriptionOptions['refused'];
   readonly #credit: Credit;
   #held: Unit[] = [];
   #isClosed = false;
   #waiting: (() => void)[] = [];
 
-  constructor({ id, resource, key, rawQuery, credit, output }: LiveSubscriptionOptions) {
+  constructor({ id, resource, key, rawQuery, credit, output, refused }: LiveSubscriptionOptions) {
     this.id = id;
     this.resource = resource;
     this.key = key;
     this.rawQuery = rawQuery;
     this.#credit = { ...credit };
     this.#output = output;
+    this.#refused = refused;
     this.encodedId = output.codec.encodeId(id);
     this.headLength = output.codec.head(1, [this.encodedId]).length;
     this.writeLock = new CreditLock(output.lock, () => this.#credited());
@@ -110,8 +115,9 @@ export class LiveSubscription implements Sink {
     this.#pump();
   }
 
-  ended(reason: EndReason): void {
-    this.#output.ended(reason);
+  ended(reason: EndReason, error?: AppError): void {
+    if (reason === 'refused' && error !== undefined) this.#refused(this, error);
+    else this.#output.ended(reason);
   }
 
   drained(): void {

@@ -7,18 +7,21 @@ import { makeLiveEncoding } from './encoding.ts';
 import { type Credit, type LiveOutput, LiveSubscription, type LiveSubscriptionOptions } from './subscription.ts';
 
 /** A subscription that was checked. */
-export interface CheckedLive extends Omit<LiveSubscriptionOptions, 'output'> {
+export interface CheckedLive extends Omit<LiveSubscriptionOptions, 'output' | 'refused'> {
   readonly query: SubscriptionQuery;
 }
 
 /** The subscriptions of one connection. */
 export class LiveSubscriptions {
   readonly #output: LiveOutput;
+  readonly #lost: (id: LiveId, error: AppError) => void;
   readonly #open = new Map<LiveId, LiveSubscription>();
   readonly #byTable = new Map<TableResource, Set<LiveSubscription>>();
 
-  constructor(output: LiveOutput) {
+  /** `lost` is called when a subscription has ended because its query is refused from now on. */
+  constructor(output: LiveOutput, lost: (id: LiveId, error: AppError) => void) {
     this.#output = output;
+    this.#lost = lost;
   }
 
   get size(): number {
@@ -34,7 +37,11 @@ export class LiveSubscriptions {
     this.close(checked.id);
     confirm();
     const { codec } = this.#output;
-    const live = new LiveSubscription({ ...checked, output: this.#output });
+    const live = new LiveSubscription({
+      ...checked,
+      output: this.#output,
+      refused: (subscription, error) => this.#refuse(subscription, error),
+    });
     this.#open.set(live.id, live);
     this.#enter(live);
     live.subscription = live.resource.subscribe(query, makeLiveEncoding(codec, live.id), live);
@@ -85,6 +92,12 @@ export class LiveSubscriptions {
       }
     }
     return lost;
+  }
+
+  #refuse(live: LiveSubscription, error: AppError): void {
+    if (this.#open.get(live.id) !== live) return;
+    this.close(live.id);
+    this.#lost(live.id, error);
   }
 
   #enter(live: LiveSubscription): void {

@@ -2,11 +2,12 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { endIfExpired } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
+import type { AppError } from '../../errors.ts';
 import type { EndReason, Sink } from '../../hub/subscription.ts';
 import { TokenBucket } from '../../server/limits/token-bucket.ts';
 import { type Connection, type SocketOwner, watchDrain } from '../connections.ts';
 import { formatExpiry } from './auth-message.ts';
-import { encodeJson, PING_FRAME } from './text-frames.ts';
+import { encodeJson, errorMessage, PING_FRAME } from './text-frames.ts';
 
 const CLIENT = Symbol('client');
 type OwnedSocket = WebSocket & { [CLIENT]: ClientSocket };
@@ -102,10 +103,17 @@ export abstract class ClientSocket implements Connection, Sink, SocketOwner {
     if (this.isOpen && !endIfExpired(this)) this.#socket.write(bytes);
   }
 
-  ended(reason: EndReason): void {
-    if (reason === 'slow') this.close(4408, 'no progress: resume with your position');
+  ended(reason: EndReason, error?: AppError): void {
+    if (reason === 'refused' && error !== undefined) this.#endRefused(error);
+    else if (reason === 'slow') this.close(4408, 'no progress: resume with your position');
     else if (reason === 'lost') this.close(4408, 'too far behind: read the state afresh');
     else this.close(1011, 'failed on our side: resume with your position');
+  }
+
+  /** Tells why the query is refused, before the connection closes. */
+  #endRefused(error: AppError): void {
+    this.answer(errorMessage(error, undefined));
+    this.close(4400, `${error.code}: ask for less`);
   }
 
   expiring(expiresAt: number): void {

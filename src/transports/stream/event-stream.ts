@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { EXPIRED, REVOKED } from '../../auth/auth-errors.ts';
 import { endIfExpired } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
-import type { ErrorCode } from '../../errors.ts';
+import type { AppError, ErrorCode } from '../../errors.ts';
 import type { EndReason, Sink } from '../../hub/subscription.ts';
 import { type Connection, type SocketOwner, watchDrain } from '../connections.ts';
 import { chunked, type Framing, formatEvent, LAST_CHUNK, plain } from './events.ts';
@@ -13,7 +13,7 @@ const MAX_FAREWELL_MS = 1000;
 const MIN_RETRY_MS = 1000;
 const MAX_RETRY_MS = 5000;
 
-const ENDS: Readonly<Record<EndReason, string>> = {
+const ENDS: Readonly<Record<Exclude<EndReason, 'refused'>, string>> = {
   slow: formatError('SLOW_CLIENT', 'The stream made no progress; resume it.'),
   failed: formatError('INTERNAL', 'The stream failed on our side; resume it.'),
   lost: formatError('SLOW_CLIENT', 'The stream fell too far behind; read the state afresh.'),
@@ -76,8 +76,9 @@ export abstract class EventStream implements Connection, Sink, SocketOwner {
     if (this.pending === 0) this.send(this.keepalive);
   }
 
-  ended(reason: EndReason): void {
-    this.end(ENDS[reason]);
+  ended(reason: EndReason, error?: AppError): void {
+    const refusal = error === undefined ? ENDS.failed : formatError(error.code, error.message);
+    this.end(reason === 'refused' ? refusal : ENDS[reason]);
   }
 
   /** Sends nothing: a stream cannot be continued with another token. Its client opens the next one in time. */

@@ -1,4 +1,4 @@
-import type { Frame, FullEncoding, ResetReason } from '../../hub/encode.ts';
+import { type Frame, type FullEncoding, formatTotal, type ResetReason } from '../../hub/encode.ts';
 
 const EVENTS = { Update: 'update', Delete: 'delete', Publish: 'publish', Retained: 'retained' } as const;
 
@@ -46,14 +46,23 @@ export function makeSseEncoding(key: string, framing: Framing): FullEncoding {
   return {
     key,
     // A retained record has no id: until `ready`, the snapshot cannot be resumed. So it is before the last frame of a change.
+    // An event of a record has no member beside its data: the number of records is an event of its own, with the id of both.
     frame: (frame: Frame) => {
-      const hasId = frame.type !== 'Retained' && frame.more === undefined;
-      return framing(formatEvent(EVENTS[frame.type], toDataLines(frame), hasId ? frame.seq : undefined));
+      const { type, seq, total } = frame;
+      if (type === 'Total') return framing(formatTotalEvent(frame));
+      if (total !== undefined) return framing(formatEvent(EVENTS[type], toDataLines(frame)) + formatTotalEvent(frame));
+      const hasId = type !== 'Retained' && frame.more === undefined;
+      return framing(formatEvent(EVENTS[type], toDataLines(frame), hasId ? seq : undefined));
     },
-    ready: (seq: number) => framing(formatEvent('ready', JSON.stringify({ type: 'ready', seq }), seq)),
+    ready: (seq: number, total?: number) =>
+      framing(formatEvent('ready', JSON.stringify({ type: 'ready', seq, total }), seq)),
     reset: (reason: ResetReason, seq: number) =>
       framing(formatEvent('reset', JSON.stringify({ type: 'reset', reason, seq }))),
   };
+}
+
+function formatTotalEvent(frame: Frame): string {
+  return formatEvent('total', formatTotal(frame), frame.more === undefined ? frame.seq : undefined);
 }
 
 /**

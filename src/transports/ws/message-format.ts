@@ -1,5 +1,12 @@
 import { AppError } from '../../errors.ts';
-import { type Frame, type FullEncoding, formatFrame, type ResetReason, timestampOf } from '../../hub/encode.ts';
+import {
+  type Frame,
+  type FullEncoding,
+  formatFrame,
+  formatTotal,
+  type ResetReason,
+  timestampOf,
+} from '../../hub/encode.ts';
 import { parseJsonText } from '../../resources/body/json.ts';
 import { type BinaryCodec, type BinaryLimits, loadBinary } from '../../server/content/binary.ts';
 import type { MessageFormat } from '../../server/content/formats.ts';
@@ -9,7 +16,7 @@ import { encodeBinary, encodeJson, encodeText } from '../socket/text-frames.ts';
 export const WS_ENCODING: FullEncoding = {
   key: 'ws',
   frame: (frame: Frame) => encodeText(formatFrame(frame)),
-  ready: (seq: number) => encodeJson({ type: 'ready', seq }),
+  ready: (seq: number, total?: number) => encodeJson({ type: 'ready', seq, total }),
   reset: (reason: ResetReason, seq: number) => encodeJson({ type: 'reset', reason, seq }),
 };
 
@@ -41,7 +48,7 @@ function makeBinaryFormat(name: string, codec: BinaryCodec, limits: BinaryLimits
     encoding: {
       key: `ws-${name}`,
       frame: (frame: Frame) => encode(messageOf(frame)),
-      ready: (seq: number) => encode({ type: 'ready', seq }),
+      ready: (seq: number, total?: number) => encode({ type: 'ready', seq, ...(total === undefined ? {} : { total }) }),
       reset: (reason: ResetReason, seq: number) => encode({ type: 'reset', reason, seq }),
     },
     encode,
@@ -53,7 +60,9 @@ function makeBinaryFormat(name: string, codec: BinaryCodec, limits: BinaryLimits
 }
 
 /** PROTOCOL.md §4.1, with the same members in the same order as in JSON. */
-function messageOf({ type, op, id, data, seq, reason, changed, at, recordSeq, tx, more }: Frame): object {
+function messageOf(frame: Frame): object {
+  const { type, op, id, data, seq, reason, changed, at, recordSeq, tx, more, total } = frame;
+  if (type === 'Total') return JSON.parse(formatTotal(frame)) as object;
   return {
     message_type: type,
     data: JSON.parse(data) as unknown,
@@ -67,5 +76,6 @@ function messageOf({ type, op, id, data, seq, reason, changed, at, recordSeq, tx
     ...(recordSeq === undefined ? {} : { record_seq: recordSeq }),
     ...(tx === undefined ? {} : { tx }),
     ...(more === undefined ? {} : { more }),
+    ...(total === undefined ? {} : { total }),
   };
 }

@@ -1,0 +1,137 @@
+import { AppError } from '../../errors.ts';
+import type { GroupTotals } from '../../query/index.ts';
+import { thenOrNow } from '../../runtime/event-loop.ts';
+import type { Awaitable } from '../../store/store.ts';
+import type { ChangedRecord, ChangeView } from '../change-view.ts';
+import { WindowLostError, type WindowStore } from '../windows/past-records.ts';
+import type { TotalsQuery } from './group-state.ts';
+import { emptyGroup, GroupState } from './group-state.ts';
+import { isEmpty } from './result-rows.ts';
+
+/** Smallest and greatest values that are read to find out how totals were; beyond, subscribers get all results again. */
+const MAX_READ_ENDS = 100;
+
+/** Totals of all groups at one position. */
+export class TotalsState {
+  readonly #query: TotalsQuery;
+  readonly #groups: Map<string, GroupState>;
+
+  constructor(query: TotalsQuery, groups: Map<string, GroupState>) {
+    this.#query = query;
+    this.#groups = groups;
+  }
+
+  get groups(): Iterable<GroupState> {
+    return this.#groups.values();
+  }
+
+  copy(): TotalsState {
+    return new TotalsState(this.#query, new Map([...this.#groups].map(([id, group]) => [id, group.copy()])));
+  }
+
+  /** Applies a change of a record of the table. Returns the groups that it concerns. Throws TOO_MANY_GROUPS. */
+  apply({ change, before, after }: ChangeView): readonly GroupState[] {
+    return this.#move(change.id, before, after);
+  }
+
+  /** Undoes the last change that was applied. */
+  undo({ change, before, after }: ChangeView): readonly GroupState[] {
+    return this.#move(change.id, after, before);
+  }
+
+  #move(
+    id: ChangeView['change']['id'],
+    before: ChangedRecord | undefined,
+    after: ChangedRecord | undefined,
+  ): readonly GroupState[] {
+    if (id === null) return [];
+    const old = before !== undefined && this.#query.has(before) ? before : undefined;
+    const now = after !== undefined && this.#query.has(after) ? after : undefined;
+    const from = old && this.#groupOf(old);
+    const to = now && this.#groupOf(now);
+    if (from !== undefined && from === to) {
+      from.change({ id, before: old, after: now });
+      return [from];
+    }
+    from?.change({ id, before: old, after: undefined });
+    if (from !== undefined && isEmpty(from.totals, this.#query)) this.#groups.delete(from.id);
+    to?.change({ id, before: undefined, after: now });
+    const { maxGroups } = this.#query.aggregate;
+    if (this.#groups.size > maxGroups) throw tooManyGroups(maxGroups);
+    return [from, to].filter((group) => group !== undefined);
+  }
+
+  /** Reads the ends of groups that have to be read, as they were at a position. Throws, or rejects with, WindowLostError. */
+  settle(from: WindowStore, groups: Iterable<GroupState>, at: number): Awaitable<void> {
+    const stale = [...groups].flatMap((group) => group.stale().map((end) => ({ group, ...end })));
+    if (stale.length > MAX_READ_ENDS) throw new WindowLostError();
+    const readFrom = (next: number): Awaitable<void> => {
+      const end = stale[next];
+      if (end === undefined) return;
+      const { group, index, extreme } = end;
+      const window = () => this.#query.extreme(group.totals.key, index, extreme.end);
+      return thenOrNow(
+        readEnd(() => extreme.read(from, window, at)),
+        () => {
+          group.settle(index, extreme);
+          return readFrom(next + 1);
+        },
+      );
+    };
+    return readFrom(0);
+  }
+
+  #groupOf(record: ChangedRecord): GroupState {
+    const id = groupId(this.#query, record);
+    let group = this.#groups.get(id);
+    if (group === undefined) {
+      group = emptyGroup(this.#query, id, this.#query.keyOf(record));
+      this.#groups.set(id, group);
+    }
+    return group;
+  }
+}
+
+/** A list without a usable index is not read: the subscribers get the results again, which an index serves. */
+async function unlessTooLarge(read: Promise<void>): Promise<void> {
+  try {
+    await read;
+  } catch (error) {
+    throw toLost(error);
+  }
+}
+
+function readEnd(read: () => Awaitable<void>): Awaitable<void> {
+  try {
+    const reading = read();
+    return reading instanceof Promise ? unlessTooLarge(reading) : reading;
+  } catch (error) {
+    throw toLost(error);
+  }
+}
+
+function toLost(error: unknown): unknown {
+  return error instanceof AppError && error.code === 'SCAN_TOO_LARGE' ? new WindowLostError() : error;
+}
+
+/** Text that names the group of a record: a JSON array of its values. */
+export function groupId({ aggregate }: TotalsQuery, record: ChangedRecord): string {
+  return JSON.stringify(aggregate.group.map(({ name }) => record[name] ?? null));
+}
+
+/** Makes the state from totals of the store. */
+export function stateOf(
+  query: TotalsQuery,
+  totals: readonly GroupTotals[],
+  idOf: (group: GroupTotals) => string,
+): TotalsState {
+  const groups = totals.map((group) => new GroupState(query, idOf(group), group));
+  return new TotalsState(query, new Map(groups.map((group) => [group.id, group])));
+}
+
+function tooManyGroups(maxGroups: number): AppError {
+  return new AppError(
+    'TOO_MANY_GROUPS',
+    `The query makes more than ${maxGroups} groups. Add a condition, group by a field with fewer values, or raise limits.groups.`,
+  );
+}

@@ -1,0 +1,92 @@
+import { thenOrNow } from '../../runtime/event-loop.ts';
+import type { Awaitable, StoredRecord } from '../../store/store.ts';
+import type { ChangeView } from '../change-view.ts';
+import type { Frame } from '../encode.ts';
+import type { StateTracker } from '../shared-state.ts';
+import type { WindowStore } from '../windows/past-records.ts';
+import type { TotalsQuery } from './group-state.ts';
+import { ResultRows } from './result-rows.ts';
+import type { TotalsState } from './totals-state.ts';
+
+const NOTHING: readonly Frame[] = [];
+
+/** Totals as they are at a position of the log. */
+export class TotalsTracker implements StateTracker<readonly Frame[]> {
+  readonly #from: WindowStore;
+  readonly #state: TotalsState;
+  readonly #rows: ResultRows;
+  #position: number;
+  /** Change that is still being worked on, where the store does not answer at once. */
+  #pending: Promise<unknown> | undefined;
+
+  constructor(
+    from: WindowStore,
+    query: TotalsQuery,
+    start: { readonly state: TotalsState; readonly position: number },
+  ) {
+    this.#from = from;
+    this.#state = start.state;
+    this.#rows = new ResultRows(query, start.state.groups);
+    this.#position = start.position;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  /** False while a change is worked on: then the state is not that of the position. */
+  get isSettled(): boolean {
+    return this.#pending === undefined;
+  }
+
+  /** Copy of the state at the position. */
+  copyState(): TotalsState {
+    return this.#state.copy();
+  }
+
+  /** Results that clients have, in order. */
+  records(position: number): readonly StoredRecord[] {
+    return this.#rows.window.map(({ id, json }) => ({ id, json, seq: position }));
+  }
+
+  /** Number of records of all groups. */
+  get total(): number {
+    let total = 0;
+    for (const { totals } of this.#state.groups) total += totals.count;
+    return total;
+  }
+
+  /** Applies a change; returns its frames. */
+  advance(view: ChangeView): Awaitable<readonly Frame[]> {
+    const { seq, op } = view.change;
+    if (seq <= this.#position) return NOTHING;
+    this.#position = seq;
+    if (op === 'publish') return NOTHING;
+    if (this.#pending !== undefined) return this.#wait(this.#pending.then(() => this.#apply(view)));
+    try {
+      const frames = this.#apply(view);
+      return frames instanceof Promise ? this.#wait(frames) : frames;
+    } catch (error) {
+      return this.#wait(Promise.reject(error));
+    }
+  }
+
+  #apply(view: ChangeView): Awaitable<readonly Frame[]> {
+    const { change } = view;
+    const groups = this.#state.apply(view);
+    if (groups.length === 0) return NOTHING;
+    return thenOrNow(this.#state.settle(this.#from, groups, change.seq), () =>
+      groups.flatMap((group) => this.#rows.update(group, change.seq)),
+    );
+  }
+
+  #wait<T>(frames: Promise<T>): Promise<T> {
+    const pending: Promise<unknown> = frames.then(() => {
+      if (this.#pending === pending) this.#pending = undefined;
+    });
+    // The caller handles the failure.
+    pending.catch(() => {});
+    this.#pending = pending;
+    return frames;
+  }
+}
