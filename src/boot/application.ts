@@ -62,9 +62,9 @@ async function openStore(
 /** Returns what the configuration says about the store of an application. */
 export function storeOptions(
   { dataDir: dir, durability, events, idempotency, audit }: AppConfig,
-  { limits: { scan: largestScan, recordCache } }: Pick<ServerConfig, 'limits'>,
+  { limits: { scan: largestScan, cascade: largestCascade, recordCache } }: Pick<ServerConfig, 'limits'>,
 ): Omit<StoreOptions, 'allowDestructive'> {
-  return { dir, durability, events, idempotency, audit, largestScan, recordCache };
+  return { dir, durability, events, idempotency, audit, largestScan, largestCascade, recordCache };
 }
 
 /** Parts that applications on one store share. */

@@ -7,6 +7,8 @@ export interface Limits {
   readonly jsonKeys: number;
   readonly batch: number;
   readonly bulk: number;
+  /** Records that a deletion deletes or changes besides. */
+  readonly cascade: number;
   /** Steps of a transaction. */
   readonly transaction: number;
   readonly url: number;

@@ -1,4 +1,5 @@
 import { AppError, ERRORS, type ErrorCode, makeProblem } from '../errors.ts';
+import { isOffered, type OnDelete, type TablePlan } from '../schema/plan.ts';
 import { type Part, refer } from './schemas/schemas.ts';
 
 const PROBLEM_TYPE = 'application/problem+json';
@@ -49,6 +50,28 @@ export const CODES = {
   bulkDelete: WRITE,
   stream: ['INVALID_QUERY', 'INVALID_POSITION', 'FORBIDDEN_ORIGIN', 'TOO_MANY_CONNECTIONS'],
 } as const satisfies Record<string, readonly ErrorCode[]>;
+
+const EFFECTS: Readonly<Record<OnDelete, string>> = {
+  CASCADE: 'are deleted with it',
+  SET_NULL: 'have null there afterwards',
+  RESTRICT: 'keep it from being removed',
+};
+
+/** Returns what becomes of the records that refer to a removed one. */
+export function deletionNote({ referrers }: TablePlan): { readonly description?: string } {
+  // Tables that callers cannot read are not named.
+  const shown = referrers.filter(({ table }) => isOffered(table, 'read'));
+  const sentences = shown.map(
+    ({ table, field, onDelete }) =>
+      `Records of ${table.name} that refer to it by \`${field.name}\` ${EFFECTS[onDelete]}.`,
+  );
+  return sentences.length === 0 ? {} : { description: sentences.join(' ') };
+}
+
+/** Returns the codes of a removal, which records that refer to the removed one may prevent. */
+export function deletionCodes({ referrers }: TablePlan, codes: readonly ErrorCode[]): readonly ErrorCode[] {
+  return referrers.length === 0 ? codes : [...codes, 'CONFLICT'];
+}
 
 /** Error responses of a document: each set of codes is written once. */
 export class ErrorResponses {

@@ -79,6 +79,8 @@ export interface FieldPlan {
   /** `@default(value: "$auth.sub")`: claim of the creator, which the server sets; other values are refused. */
   readonly defaultClaim?: string;
   readonly primaryKey: boolean;
+  /** Name of the type whose records' keys it has, where these are checked: `@relationship(from:, onDelete:)`. */
+  readonly keyOf?: string;
   readonly indexed: boolean;
   readonly unique: boolean;
   /** `@indexed(type: "fulltext")`: an index of the words in the value. */
@@ -139,6 +141,19 @@ export interface RelationPlan {
   readonly at: SourceLocation;
 }
 
+/** What becomes of the records that refer to a record which is deleted. */
+export const ON_DELETE = ['CASCADE', 'SET_NULL', 'RESTRICT'] as const;
+export type OnDelete = (typeof ON_DELETE)[number];
+
+/** Reference that is kept whole, `@relationship(from:, onDelete:)`: the field is null or the key of a record that is there. */
+export interface Reference {
+  /** Table with the key in a field. */
+  readonly table: TablePlan;
+  readonly field: FieldPlan;
+  readonly target: TablePlan;
+  readonly onDelete: OnDelete;
+}
+
 export interface SwitchedOff {
   readonly transport: TransportName;
   /** Setting that turned it off, for the start-up log: `@export(ws: false)` or `ws: false in config.yaml`. */
@@ -166,6 +181,10 @@ export interface TablePlan {
   /** Stored fields, a column each. */
   readonly fields: readonly FieldPlan[];
   readonly relations: readonly RelationPlan[];
+  /** Fields of this table with keys that are checked. */
+  readonly references: readonly Reference[];
+  /** Fields of all tables with checked keys of this one, in the order of `ON_DELETE`. */
+  readonly referrers: readonly Reference[];
   readonly primaryKey: FieldPlan;
   readonly compositeIndexes: readonly CompositeIndexPlan[];
   readonly checks: readonly CheckPlan[];
@@ -187,4 +206,13 @@ export function isOffered({ public: open, access }: TablePlan, action: Action): 
   if (open.has(action)) return true;
   const rules = access?.rules.get(action) ?? (action === 'subscribe' ? access?.rules.get('read') : undefined);
   return rules !== undefined && rules.length > 0;
+}
+
+/** True when writes to the table may make entries in the audit log: of its records, or of those that are deleted or changed with them. */
+export function namesActors(table: TablePlan, seen: ReadonlySet<TablePlan> = new Set()): boolean {
+  if (table.audited) return true;
+  const all = new Set([...seen, table]);
+  return table.referrers.some(
+    ({ table: other, onDelete }) => onDelete !== 'RESTRICT' && !all.has(other) && namesActors(other, all),
+  );
 }

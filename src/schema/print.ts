@@ -9,6 +9,7 @@ import {
   ACTIONS,
   type CompositeIndexPlan,
   type FieldPlan,
+  type OnDelete,
   type Plan,
   type RelationPlan,
   type RuleText,
@@ -59,7 +60,7 @@ function describeTable(table: TablePlan, base: string): string[] {
     ...table.fields.flatMap(describeComputed),
     ...table.compositeIndexes.map(describeIndex),
     ...describeFulltext(table),
-    ...table.relations.flatMap(describeRelation),
+    ...table.relations.flatMap((relation) => describeRelation(relation, table)),
     ...describeEndpoints(table, base),
     ...describeRemoval(table),
     ...(table.audited ? ['  audited  every change is in the audit log'] : []),
@@ -79,10 +80,20 @@ function describeFulltext({ fields }: TablePlan): string[] {
   return names.length === 0 ? [] : [`  words    ${names.join(', ')}`];
 }
 
-function describeRelation({ name, target, many, from, to }: RelationPlan): string[] {
+/** What a record does whose reference is checked, when the other one is deleted. */
+const EFFECTS: Readonly<Record<OnDelete, string>> = {
+  CASCADE: 'is deleted with it',
+  SET_NULL: 'has null when it is deleted',
+  RESTRICT: 'keeps it from being deleted',
+};
+
+function describeRelation(relation: RelationPlan, { references }: TablePlan): string[] {
+  const { name, target, many, from, to } = relation;
   const type = many ? `[${target.name}]` : target.name;
   const end = to === undefined ? `by its own ${from?.name}` : `by ${target.name}.${to.name}`;
-  const line = `  related  ${name}: ${type} ${end}`;
+  const kept = references.find((reference) => reference.field === from && reference.target === target);
+  const effect = kept === undefined || to !== undefined ? '' : `, which is checked; ${EFFECTS[kept.onDelete]}`;
+  const line = `  related  ${name}: ${type} ${end}${effect}`;
   if (to === undefined || to.indexed || to.unique || to.primaryKey) return [line];
   // An index cannot look into a list, so that there is nothing to recommend.
   const hint = to.type.kind === 'list' ? '' : '; add @indexed there';

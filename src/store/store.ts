@@ -338,6 +338,8 @@ export interface StoreOptions {
   readonly events: LogRetentionConfig;
   /** Maximum of records of a table that a query may read one by one. */
   readonly largestScan: number;
+  /** Maximum of records that are deleted or changed because the record that they refer to is deleted, in one write or group. */
+  readonly largestCascade: number;
   /** Bytes of memory for recently read records. */
   readonly recordCache: number;
   readonly idempotency: IdempotencyConfig;

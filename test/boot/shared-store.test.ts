@@ -38,7 +38,12 @@ async function openTwo(bus: Bus) {
   mkdirSync(app.dataDir, { recursive: true });
   const { dataDir, durability, events, idempotency, audit } = app;
   const options = { dir: dataDir, durability, events, idempotency, audit, allowDestructive: false };
-  const store = await (await loadEngine()).openRecords(plan, { ...options, largestScan: 1000, recordCache: 65_536 });
+  const store = await (await loadEngine()).openRecords(plan, {
+    ...options,
+    largestScan: 1000,
+    largestCascade: 10_000,
+    recordCache: 65_536,
+  });
   const storage = new StorageHealth({ dir: dataDir });
   const faults: unknown[] = [];
   const compose = () => {

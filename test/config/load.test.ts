@@ -21,6 +21,7 @@ const DEFAULT_SERVER = {
     jsonKeys: 1000,
     batch: 1000,
     bulk: 10_000,
+    cascade: 10_000,
     url: 8 * 1024,
     query: 64 * 1024,
     headers: 16 * 1024,

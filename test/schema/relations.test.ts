@@ -83,4 +83,7 @@ test('check lists relations and those without an index', () => {
     app,
   );
   expect(describePlan(indexed, config).join('\n')).not.toContain('note');
+  const kept = shown('author: Author @relationship(from: "authorId", onDelete: CASCADE)');
+  expect(kept).toContain('related  author: Author by its own authorId, which is checked; is deleted with it');
+  expect(kept).not.toContain('note');
 });

@@ -8,6 +8,7 @@ import { idempotencySuite } from './store/idempotency.ts';
 import { listsSuite } from './store/lists.ts';
 import { logSuite } from './store/log.ts';
 import { positionsSuite } from './store/positions.ts';
+import { referencesSuite } from './store/references.ts';
 import { relationsSuite } from './store/relations.ts';
 import { reopeningSuite } from './store/reopening.ts';
 import { rulesSuite } from './store/rules.ts';
@@ -34,6 +35,7 @@ export function storeSuite(subject: EngineUnderTest): void {
   listsSuite(subject);
   filtersSuite(subject);
   relationsSuite(subject);
+  referencesSuite(subject);
   reopeningSuite(subject);
   snapshotSuite(subject);
 }

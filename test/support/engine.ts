@@ -23,6 +23,7 @@ export function storeOptions(dir: string, changed: Partial<StoreOptions> = {}): 
     durability: 'normal',
     events: { retention: 86_400_000, maxCount: 100_000, replayPage: 500 },
     largestScan: 100_000,
+    largestCascade: 10_000,
     // Small, so that rows are dropped from the cache.
     recordCache: 65_536,
     idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },

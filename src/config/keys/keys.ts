@@ -191,6 +191,11 @@ const LIMIT_KEYS: Keys<Limits> = {
   jsonKeys: countKey(1000, { what: 'Keys of one JSON object' }),
   batch: countKey(1000, { what: 'Records in one request' }),
   bulk: countKey(10_000, { what: 'Records that one request by filter changes' }, { max: 1_000_000 }),
+  cascade: countKey(
+    10_000,
+    { what: 'Records that one request deletes or changes because the record that they refer to is deleted' },
+    { max: 1_000_000 },
+  ),
   transaction: countKey(1000, { what: 'Steps of one transaction' }, { max: 100_000 }),
   url: sizeKey('8KiB', { what: 'Length of a URL' }),
   query: sizeKey('64KiB', { what: 'Body of a QUERY' }),

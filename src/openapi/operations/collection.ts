@@ -6,7 +6,7 @@ import {
   filterParameters,
   sortParameter,
 } from '../parameters.ts';
-import { CODES, headers } from '../responses.ts';
+import { CODES, deletionCodes, headers } from '../responses.ts';
 import { selectedName } from '../schemas/component-schemas.ts';
 import { type Part, refer } from '../schemas/schemas.ts';
 import { readOperation } from './reads.ts';
@@ -123,6 +123,6 @@ function bulkDeleteOperation(make: OperationMaker): Part {
     summary: `Removes all records of ${make.table.name} that meet the conditions`,
     parameters: make.conditions(),
     responses: { 200: make.changed(), 204: minimal() },
-    codes: CODES.bulkDelete,
+    codes: deletionCodes(make.table, CODES.bulkDelete),
   });
 }

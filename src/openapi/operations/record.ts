@@ -1,5 +1,5 @@
 import { minimal, NO_BODY, type OperationMaker, present, publishParameter } from '../operation-maker.ts';
-import { CODES, headers } from '../responses.ts';
+import { CODES, deletionCodes, deletionNote, headers } from '../responses.ts';
 import { selectedName } from '../schemas/component-schemas.ts';
 import { type Part, refer } from '../schemas/schemas.ts';
 import { readOperation } from './reads.ts';
@@ -79,9 +79,10 @@ function deleteOperation(make: OperationMaker): Part {
   return make.operation({
     id: 'delete',
     summary: `Removes a record of ${make.table.name}`,
+    ...deletionNote(make.table),
     parameters: make.shared('ifMatch', 'idempotencyKey'),
     responses: { 204: { description: 'Removed.', headers: headers('X-Position') } },
-    codes: CODES.delete,
+    codes: deletionCodes(make.table, CODES.delete),
   });
 }
 

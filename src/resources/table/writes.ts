@@ -2,7 +2,7 @@ import { HOOK, type Identity } from '../../auth/identity.ts';
 import { AppError, invalidField } from '../../errors.ts';
 import { both, type Filter, relatedTables } from '../../query/index.ts';
 import { thenOrNow } from '../../runtime/event-loop.ts';
-import type { Action, TablePlan } from '../../schema/plan.ts';
+import { type Action, namesActors, type TablePlan } from '../../schema/plan.ts';
 import type { Actor } from '../../store/audit.ts';
 import { atPlace } from '../../store/placed-error.ts';
 import type {
@@ -33,10 +33,12 @@ export abstract class TableWrites {
   protected readonly context: ResourceContext;
   readonly #make: WriteMaker;
   readonly #inFlight = new InFlightKeys();
+  readonly #namesActors: boolean;
 
   constructor(table: TablePlan, context: ResourceContext) {
     this.table = table;
     this.context = context;
+    this.#namesActors = namesActors(table);
     this.#make = new WriteMaker(table, context);
   }
 
@@ -160,7 +162,7 @@ export abstract class TableWrites {
 
   #submit(identity: Identity, writes: WriteGroup, once: IdempotencyKey | undefined): Promise<readonly WriteOutcome[]> {
     const { commits } = this.context;
-    const group = this.table.audited ? withActor(writes, identity) : writes;
+    const group = this.#namesActors ? withActor(writes, identity) : writes;
     return once === undefined ? commits.submit(group) : this.#inFlight.run(once, () => commits.submit(group, once));
   }
 
@@ -302,9 +304,9 @@ class WriteMaker {
     return { table, filter: both(filter, allowed), limit: limits.bulk, expected, named };
   }
 
-  /** Adds the actor for the audit log, where the table has one. */
+  /** Adds the actor for the audit log, where the table or one that refers to it has one. */
   withActor(write: Write, identity: Identity): Write {
-    return this.#table.audited ? { ...write, by: actorOf(identity) } : write;
+    return namesActors(this.#table) ? { ...write, by: actorOf(identity) } : write;
   }
 }
 

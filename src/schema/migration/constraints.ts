@@ -4,7 +4,7 @@ import type { MigrationStep } from './diff.ts';
 import type { StoredTable } from './stored.ts';
 
 /** Steps after which the values of a field are others than those that were checked. */
-const CHANGING: ReadonlySet<MigrationStep['type']> = new Set([
+export const CHANGING: ReadonlySet<MigrationStep['type']> = new Set([
   'add-column',
   'add-required-column',
   'change-type',

@@ -1,7 +1,8 @@
-import type { CheckPlan, CompositeIndexPlan, FieldPlan, Plan, TablePlan } from '../plan.ts';
+import type { CheckPlan, CompositeIndexPlan, FieldPlan, Plan, Reference, TablePlan } from '../plan.ts';
 import { formatType } from '../sdl/types.ts';
 import { constraintSteps } from './constraints.ts';
 import { compareIndexes } from './indexes.ts';
+import { referenceSteps } from './references.ts';
 import { renameSteps, tableNameSteps } from './rename-steps.ts';
 import { matchSchema } from './renames.ts';
 import {
@@ -73,6 +74,8 @@ export type MigrationStep =
   | (ColumnStep & { readonly type: 'check-constraint' })
   /** Fails when a record breaks the rule: nothing is changed. */
   | (TableStep & { readonly type: 'check-rule'; readonly check: CheckPlan })
+  /** Fails when there is no record with a key: nothing is changed. */
+  | (ColumnStep & { readonly type: 'check-reference'; readonly reference: Reference })
   /** Never executed: reported, and the start is refused. */
   | (TableStep & { readonly type: 'change-primary-key' })
   /** Type that has left the schema: its data is kept and only reported. `twin` is a new table with the same fields. */
@@ -120,6 +123,7 @@ export function planMigration(
   const { left } = matches;
   return [
     ...steps,
+    ...referenceSteps(matches, plan, steps),
     ...left.map((stored) => {
       const isAlone = left.every((other) => other === stored || other.name !== stored.name);
       const name = isAlone ? stored.name : storedName(stored);

@@ -1,5 +1,14 @@
 import { describeConstraints, type StoredConstraints } from '../constraints/compare.ts';
-import type { CompositeIndexPlan, FieldPlan, FieldType, Plan, RuleText, ScalarName, TablePlan } from '../plan.ts';
+import type {
+  CompositeIndexPlan,
+  FieldPlan,
+  FieldType,
+  Plan,
+  Reference,
+  RuleText,
+  ScalarName,
+  TablePlan,
+} from '../plan.ts';
 
 /** Field type as plain JSON. Names of enums and objects are left out, since renaming one changes no data. */
 export type StoredType =
@@ -50,6 +59,8 @@ export interface StoredTable {
   readonly compositeIndexes?: readonly StoredIndex[];
   /** Signatures of the rules of `@check` that every record meets; absent without any. */
   readonly checks?: readonly string[];
+  /** References whose keys are those of records, by `referenceKey`; absent without any. */
+  readonly references?: readonly string[];
 }
 
 /** Schema that is saved in the store with the data and compared with the plan at the next start. */
@@ -62,7 +73,13 @@ export interface StoredSchema {
 export function describeStored(plan: Plan, previous?: StoredSchema): StoredSchema {
   const tables = plan.tables.map(describeTable);
   const present = new Set(tables.map(keyOf));
-  return { version: 1, tables: [...tables, ...(previous?.tables ?? []).filter((table) => !present.has(keyOf(table)))] };
+  const left = (previous?.tables ?? []).filter((table) => !present.has(keyOf(table)));
+  return { version: 1, tables: [...tables, ...left.map(withoutReferences)] };
+}
+
+/** Nothing keeps the references of a table that is not served. */
+function withoutReferences({ references: _, ...table }: StoredTable): StoredTable {
+  return table;
 }
 
 /** Key of a table by its stored name, which is case-insensitive as in SQLite. */
@@ -83,7 +100,13 @@ export function describeTable(table: TablePlan): StoredTable {
     ...(rights === undefined ? {} : { rights }),
     ...(table.compositeIndexes.length === 0 ? {} : { compositeIndexes: table.compositeIndexes.map(describeIndex) }),
     ...(table.checks.length === 0 ? {} : { checks: table.checks.map(({ signature }) => signature) }),
+    ...(table.references.length === 0 ? {} : { references: table.references.map(referenceKey) }),
   };
+}
+
+/** Returns the field and the stored name of the table whose keys it has. What a deletion does is left out: it changes no record. */
+export function referenceKey({ field, target }: Reference): string {
+  return `${field.name} -> ${keyOf(target)}`;
 }
 
 /** Describes the rules for reading and subscribing. Write rules are left out: they change nothing for readers. */

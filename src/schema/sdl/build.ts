@@ -4,11 +4,11 @@ import { deepFreeze } from '../../config/deep-freeze.ts';
 import { Report } from '../../config/files/report.ts';
 import { diagnoseFile, readSource, SourceFile } from '../../config/files/source.ts';
 import { AUDIT_NAME } from '../names.ts';
-import type { Plan, RelationPlan, RuleText, TablePlan } from '../plan.ts';
+import type { Plan, RuleText, TablePlan } from '../plan.ts';
 import { readDirectives } from './directives.ts';
 import { makeFields } from './fields.ts';
 import { type Declarations, parseSources, TABLE_HINT } from './parse.ts';
-import { linkRelations, type UnlinkedTable } from './relations.ts';
+import { linkRelations, type TableLinks, type UnlinkedTable } from './relations.ts';
 import { checkRenames } from './renamed-from.ts';
 import { SchemaReport } from './schema-report.ts';
 import { type AppSwitches, checkNested, makeTable } from './tables.ts';
@@ -78,10 +78,10 @@ function makeTables(declarations: Declarations, app: AppSwitches, report: Schema
       report.wrong(of, 'interfaces are not supported', 'write the fields into the type');
     }
     if (isTable(node)) {
-      const relations: RelationPlan[] = [];
-      const table = makeTable(node, { app, types, report, relations });
+      const links: TableLinks = { relations: [], references: [], referrers: [] };
+      const table = makeTable(node, { app, types, report, links });
       if (table === undefined) broken.add(name);
-      else unlinked.push({ node, table, relations });
+      else unlinked.push({ node, table, links });
     } else {
       checkNested(node, report);
       types.resolveObject(name);

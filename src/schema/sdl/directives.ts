@@ -2,7 +2,7 @@ import type { ConstValueNode } from 'graphql';
 import { type ConstDirectiveNode, type DirectiveDefinitionNode, Kind, parse, print } from 'graphql';
 import { findMeant } from '../../config/files/suggest.ts';
 import { FORMATS } from '../constraints/formats.ts';
-import { ACTIONS } from '../plan.ts';
+import { ACTIONS, ON_DELETE } from '../plan.ts';
 import { canonicalValue, checkTransport } from '../spellings.ts';
 import type { SchemaReport } from './schema-report.ts';
 
@@ -30,8 +30,12 @@ directive @createdTime on FIELD_DEFINITION
 directive @updatedTime on FIELD_DEFINITION
 "The record is removed after this time."
 directive @expiresAt on FIELD_DEFINITION
-"Stands for records of another table. from: the field here with their key; to: their field with the key of this record."
-directive @relationship(from: String, to: String) on FIELD_DEFINITION
+"""
+Stands for records of another table. from: the field here with their key; to: their field with the key of this record.
+onDelete, with from: the key is checked, and when its record is deleted, this one is deleted too (CASCADE), has null in place
+of the key (SET_NULL), or prevents it (RESTRICT).
+"""
+directive @relationship(from: String, to: String, onDelete: OnDelete) on FIELD_DEFINITION
 "Stored and written like any other field, but never returned."
 directive @hidden on FIELD_DEFINITION
 "Computed from other fields when the record is written: from: \\"price * count\\"."
@@ -74,6 +78,8 @@ scalar Rules
 scalar Literal
 "${ACTIONS.join(', ')}"
 scalar Action
+"${ON_DELETE.join(', ')}"
+scalar OnDelete
 `;
 
 type DirectiveLocation = 'OBJECT' | 'FIELD_DEFINITION' | 'ENUM' | 'ENUM_VALUE' | 'ARGUMENT_DEFINITION';

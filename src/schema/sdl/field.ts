@@ -25,7 +25,7 @@ export function mustBeSent({ required, default: fallback, defaultClaim }: FieldP
 
 /** Returns sentences for documentation: the docstring, and the effects of directives on clients. */
 export function notesOf(field: FieldPlan): readonly string[] {
-  const { description, stamp, computed, hidden, expiresAt, unique, defaultClaim } = field;
+  const { description, stamp, computed, hidden, expiresAt, unique, defaultClaim, keyOf } = field;
   return [
     description,
     stamp === 'created' ? 'Set by the server when the record is created.' : undefined,
@@ -33,6 +33,7 @@ export function notesOf(field: FieldPlan): readonly string[] {
     computed === undefined ? undefined : 'Computed from other fields when the record is written.',
     defaultClaim === undefined ? undefined : `Set by the server to ${defaultClaim} of who creates the record.`,
     hidden ? 'Never returned.' : undefined,
+    keyOf === undefined ? undefined : `Key of a record of ${keyOf}, which has to be there.`,
     expiresAt ? 'The record is removed when this time has passed.' : undefined,
     unique ? 'Unique: no two records have the same.' : undefined,
   ].filter((note) => note !== undefined);

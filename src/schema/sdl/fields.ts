@@ -7,7 +7,7 @@ import { isPlain } from './composite-index.ts';
 import { canBeComputed } from './computed.ts';
 import { readDefault, readDefaultClaim } from './default-value.ts';
 import { type DirectiveUse, readDirectives } from './directives.ts';
-import { isRelation } from './relations.ts';
+import { checkedKeys, isRelation } from './relations.ts';
 import { checkRenames, readRenamedFrom } from './renamed-from.ts';
 import { locate, type SchemaReport } from './schema-report.ts';
 import { formatType, isTable, type TypeResolver } from './types.ts';
@@ -27,6 +27,7 @@ export function makeFields(node: ObjectTypeDefinitionNode, types: TypeResolver, 
   }
   checkRenames(written, { kind: 'field', fold: (name) => name.toLowerCase() }, report);
   const seen = new Map<string, string>();
+  const keys = isTable(node) ? checkedKeys(written) : NO_KEYS;
   return written.flatMap((field) => {
     const name = field.name.value;
     const before = seen.get(name.toLowerCase());
@@ -43,18 +44,23 @@ export function makeFields(node: ObjectTypeDefinitionNode, types: TypeResolver, 
       checkFieldName(field, true, report);
       return [];
     }
-    return makeField(field, { isColumn: isTable(node), types, report }) ?? [];
+    return makeField(field, { isColumn: isTable(node), keyOf: keys.get(name), types, report }) ?? [];
   });
 }
+
+const NO_KEYS: ReadonlyMap<string, string> = new Map();
 
 interface FieldContext {
   /** True for a field of a table, false for a field of a nested object. */
   readonly isColumn: boolean;
+  /** Type whose records' keys the field has, where they are checked: it has an index, by which the records of a key are found. */
+  readonly keyOf: string | undefined;
   readonly types: TypeResolver;
   readonly report: SchemaReport;
 }
 
-function makeField(node: FieldDefinitionNode, { isColumn, types, report }: FieldContext): FieldPlan | undefined {
+function makeField(node: FieldDefinitionNode, context: FieldContext): FieldPlan | undefined {
+  const { isColumn, keyOf, types, report } = context;
   checkFieldName(node, isColumn, report);
   const uses = readDirectives(node.directives, 'FIELD_DEFINITION', report);
   if (node.arguments !== undefined && node.arguments.length > 0) {
@@ -86,8 +92,9 @@ function makeField(node: FieldDefinitionNode, { isColumn, types, report }: Field
     ...(constraints === undefined ? {} : { constraints }),
     ...(defaultClaim === undefined ? {} : { defaultClaim }),
     primaryKey: isColumn && uses.has('primaryKey'),
+    ...(keyOf === undefined ? {} : { keyOf }),
     // The primary key has an index of its own and is unique.
-    indexed: isColumn && uses.has('indexed') && !uses.has('primaryKey') && !isFulltext(uses),
+    indexed: isColumn && !uses.has('primaryKey') && (keyOf !== undefined || (uses.has('indexed') && !isFulltext(uses))),
     unique: isColumn && uses.has('unique') && !uses.has('primaryKey'),
     fulltext: isColumn && isFulltext(uses),
     ...(isColumn && stamp !== undefined ? { stamp } : {}),

@@ -1,15 +1,30 @@
 import { type FieldDefinitionNode, Kind, type ObjectTypeDefinitionNode } from 'graphql';
-import type { FieldPlan, FieldType, RelationPlan, TablePlan } from '../plan.ts';
+import {
+  type FieldPlan,
+  type FieldType,
+  ON_DELETE,
+  type OnDelete,
+  type Reference,
+  type RelationPlan,
+  type TablePlan,
+} from '../plan.ts';
 import { type DirectiveUse, hasDirective, readDirectives } from './directives.ts';
 import { locate, type SchemaReport } from './schema-report.ts';
 import { formatType } from './types.ts';
+
+/** Relations and references of a table. */
+export interface TableLinks {
+  readonly relations: RelationPlan[];
+  readonly references: Reference[];
+  readonly referrers: Reference[];
+}
 
 /** Table without its relations, which need the plans of all other tables. */
 export interface UnlinkedTable {
   readonly node: ObjectTypeDefinitionNode;
   readonly table: TablePlan;
-  /** List of the table's plan, filled by `linkRelations`. */
-  readonly relations: RelationPlan[];
+  /** Lists of the table's plan, filled by `linkRelations`. */
+  readonly links: TableLinks;
 }
 
 interface RelationContext {
@@ -30,12 +45,69 @@ export function linkRelations(
   report: SchemaReport,
 ): void {
   const tables = new Map(unlinked.map(({ table }) => [table.name, table]));
-  for (const { node, table, relations } of unlinked) {
+  const linksOf = new Map(unlinked.map(({ table, links }) => [table, links]));
+  for (const { node, table, links } of unlinked) {
     for (const field of node.fields ?? []) {
       const relation = isRelation(field) ? makeRelation(field, broken, { table, tables, report }) : undefined;
-      if (relation !== undefined) relations.push(relation);
+      if (relation === undefined) continue;
+      links.relations.push(relation);
+      const { from, target } = relation;
+      const onDelete = readOnDelete(field, relation, { table, report });
+      if (from === undefined || onDelete === undefined) continue;
+      const reference = { table, field: from, target, onDelete };
+      links.references.push(reference);
+      linksOf.get(target)?.referrers.push(reference);
     }
   }
+  const orderOf = ({ onDelete }: { readonly onDelete: OnDelete }) => ON_DELETE.indexOf(onDelete);
+  for (const { referrers } of linksOf.values()) referrers.sort((a, b) => orderOf(a) - orderOf(b));
+}
+
+/** Returns the fields that a relation of the type with `onDelete` starts at, with the types of their records. */
+export function checkedKeys(nodes: readonly FieldDefinitionNode[]): ReadonlyMap<string, string> {
+  const keys = new Map<string, string>();
+  for (const { type, directives = [] } of nodes) {
+    const use = directives.find(({ name }) => name.value === 'relationship');
+    const argumentOf = (wanted: string) => use?.arguments?.find(({ name }) => name.value === wanted)?.value;
+    const from = argumentOf('from');
+    const isNamed = from?.kind === Kind.STRING || from?.kind === Kind.ENUM;
+    if (isNamed && argumentOf('onDelete') !== undefined && type.kind === Kind.NAMED_TYPE) {
+      keys.set(from.value, type.name.value);
+    }
+  }
+  return keys;
+}
+
+/** Returns what `onDelete` says; undefined without it, and after an error in it, which is reported. */
+function readOnDelete(
+  node: FieldDefinitionNode,
+  { from, to, many, target }: RelationPlan,
+  { table, report }: RelationEnds,
+): OnDelete | undefined {
+  const use = node.directives?.find(({ name }) => name.value === 'relationship');
+  const value = use?.arguments?.find(({ name }) => name.value === 'onDelete')?.value;
+  if (value === undefined) return undefined;
+  const written = value.kind === Kind.ENUM || value.kind === Kind.STRING ? value.value : '';
+  const action = ON_DELETE.find((known) => known === written);
+  const choices = `one of ${ON_DELETE.join(', ')}`;
+  if (action === undefined) {
+    const meant = report.suggest(written.toUpperCase().replaceAll(' ', '_'), ON_DELETE);
+    report.wrong(value, `unknown onDelete "${written}"`, meant ?? choices);
+  } else if (to !== undefined) {
+    const hint = `the side with the key decides: write it on a relation of ${target.name} with from: "${to.name}"`;
+    report.wrong(value, 'onDelete needs "from"', hint);
+  } else if (many) {
+    const hint = `make a table whose records have one key of ${target.name} each`;
+    report.wrong(value, 'onDelete does not work with a list of keys', hint);
+  } else if (action === 'SET_NULL' && from?.computed !== undefined) {
+    report.wrong(value, `SET_NULL does not work on the computed field "${from.name}"`, 'write CASCADE or RESTRICT');
+  } else if (action === 'SET_NULL' && from?.required === true) {
+    const hint = 'remove its "!", or write CASCADE or RESTRICT';
+    report.wrong(value, `SET_NULL needs a field that may be null, and "${from.name}" is required`, hint);
+  } else if (table.references.some(({ field }) => field === from)) {
+    report.wrong(value, `"${from?.name}" has an onDelete already`, 'write it on one relation of the field');
+  } else return action;
+  return undefined;
 }
 
 function makeRelation(

@@ -9,7 +9,6 @@ import {
   type AccessPlan,
   type Action,
   type FieldPlan,
-  type RelationPlan,
   type SwitchedOff,
   type TablePlan,
   TRANSPORTS,
@@ -20,7 +19,7 @@ import { makeCompositeIndexes } from './composite-index.ts';
 import { checkComputed } from './computed.ts';
 import { type DirectiveUse, readAction, readDirectives } from './directives.ts';
 import { makeFields } from './fields.ts';
-import { isRelation } from './relations.ts';
+import { isRelation, type TableLinks } from './relations.ts';
 import { readRenamedFrom } from './renamed-from.ts';
 import { locate, type SchemaReport } from './schema-report.ts';
 import { MAX_TABLE_FIELDS, type TypeResolver } from './types.ts';
@@ -36,13 +35,13 @@ interface TableContext {
   readonly app: AppSwitches;
   readonly types: TypeResolver;
   readonly report: SchemaReport;
-  /** Becomes the table's list of relations, which is filled when all tables are known. */
-  readonly relations: readonly RelationPlan[];
+  /** Lists of the plan, which are filled when all tables are known. */
+  readonly links: TableLinks;
 }
 
 /** Returns the table of a type with @table. Undefined without a usable primary key, which has been reported. */
 export function makeTable(node: ObjectTypeDefinitionNode, context: TableContext): TablePlan | undefined {
-  const { app, types, report, relations } = context;
+  const { app, types, report, links } = context;
   const uses = readDirectives(node.directives, 'OBJECT', report);
   const fields = checkComputed(node, describeFields(node, makeFields(node, types, report)), report);
   checkFields(node, fields, { types, report });
@@ -67,7 +66,7 @@ export function makeTable(node: ObjectTypeDefinitionNode, context: TableContext)
     public: readPublic(exported, { app, access, report, uses }),
     ...(access === undefined ? {} : { access }),
     fields,
-    relations,
+    ...links,
     primaryKey,
     compositeIndexes,
     checks,

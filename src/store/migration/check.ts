@@ -75,3 +75,21 @@ function previewStep({ step, check }: AssessedStep): PreviewedStep {
   if (check?.effect === undefined || check.count === 0) return { ...base, effect: 'keeps', records: 0 };
   return { ...base, effect: check.effect, records: check.count, found: check.found };
 }
+
+export type ReferenceStep = Extract<MigrationStep, { type: 'check-reference' }>;
+
+/** Records whose key is that of no record: their number, and some as `"c1": "b9"`. */
+export interface DanglingKeys {
+  readonly count: number;
+  readonly examples: readonly string[];
+}
+
+/** Returns the check of a step that takes stored keys for references. */
+export function danglingCheck(step: ReferenceStep, { count, examples }: DanglingKeys): MigrationCheck {
+  if (count === 0) return { step, count, found: '' };
+  const { field, target } = step.reference;
+  const records = `${count} ${count === 1 ? 'record has' : 'records have'} a key of no record of ${target.name}`;
+  const found = `${records} (${examples.join(', ')}${count > examples.length ? ', …' : ''})`;
+  const other = field.required ? 'delete them' : 'set the key to null';
+  return { step, count, found, blocker: `Change these records first, ${other}, or leave out onDelete.` };
+}

@@ -38,3 +38,11 @@ function asList(value: JsonValue): readonly JsonValue[] {
 export function cellText(cell: Cell, type: StoredType): string {
   return cell === null ? 'null' : JSON.stringify(decode(cell, type));
 }
+
+const MAX_EXAMPLE_CHARS = 40;
+
+/** Returns the same, shortened for an example. */
+export function formatCell(cell: Cell, type: StoredType): string {
+  const text = cellText(cell, type);
+  return text.length > MAX_EXAMPLE_CHARS ? `${text.slice(0, MAX_EXAMPLE_CHARS - 1)}…` : text;
+}

@@ -133,6 +133,7 @@ class PostgresStore implements Store {
       positions: state.positions,
       retention: options.idempotency.retention,
       tail: this.#tail,
+      largestCascade: options.largestCascade,
       clock,
       maxLookupMs,
       plainFilter: (filter, table) => this.#lists.plainFilter(filter, table),

@@ -36,12 +36,22 @@ export interface AuditWriter {
   append(seq: number, op: AuditedOp, change: AuditedWrite): void;
 }
 
+/** Watch over the references from and to the records of one table, in the open transaction. */
+export interface ReferenceWatch {
+  /** Called before a row is stored, with the keys that it has. Throws VALIDATION_ERROR for one without a record. */
+  storing(row: readonly Cell[], before: Row | undefined, write: RecordWrite): void;
+  /** Called after a record was removed. */
+  removed(write: DeleteWrite): void;
+}
+
 /** Context of the writes to one table. */
 export interface WriteContext {
   readonly table: WritableRows;
   readonly expiry: Expiry | undefined;
   /** Writer of audit entries, for a table with `@audit`. */
   readonly audit: AuditWriter | undefined;
+  /** Undefined for a table without references. */
+  readonly references?: ReferenceWatch | undefined;
   /** Decides on records that are related to one of this table, as they are in the transaction. */
   readonly related: RelatedTest;
   readonly transaction: Transaction;
@@ -51,7 +61,7 @@ export interface WriteContext {
 export type OneWrite = Exclude<Write, BulkWrite | { readonly type: 'check-table' }>;
 type RecordWrite = Extract<OneWrite, { cells: unknown }>;
 type WholeWrite = Exclude<RecordWrite, { type: 'patch' }>;
-type DeleteWrite = Extract<Write, { type: 'delete' }>;
+export type DeleteWrite = Extract<Write, { type: 'delete' }>;
 type RecordCheck = Extract<Write, { type: 'check' }>;
 type PublishWrite = Extract<Write, { type: 'publish' }>;
 
@@ -82,6 +92,7 @@ function insert(context: WriteContext, write: WholeWrite): WriteOutcome {
   table.computed.apply(row);
   write.guard?.(undefined, toRecord(table.codec.toJson(row)), context.related);
   table.rules.check(row);
+  context.references?.storing(row, undefined, write);
   const seq = transaction.nextSeq();
   table.insert(row, seq, context.expiry?.(row, transaction.now) ?? null);
   const json = table.codec.toJson(row);
@@ -105,6 +116,7 @@ function replace(context: WriteContext, write: RecordWrite, before: Row): WriteO
   write.guard?.(toRecord(table.codec.toJson(before)), toRecord(json), context.related);
   if (!isSame || changes.problems.length > 0) table.rules.check(row, changes);
   if (isSame) return { id: write.id, seq: before[row.length] as number, created: false, changed: false, json };
+  context.references?.storing(row, before, write);
   const seq = transaction.nextSeq();
   table.update(row, changed, seq, context.expiry?.(row, transaction.now) ?? null);
   const previous = table.codec.partToJson(before, changed);
@@ -123,6 +135,7 @@ function remove(context: WriteContext, write: DeleteWrite, before: Row | undefin
   context.audit?.append(seq, 'delete', { write, before });
   const data = keyToJson(table.plan.primaryKey, write.id);
   transaction.changes.push({ seq, table: table.plan, op: 'delete', id: write.id, data, before: previous });
+  context.references?.removed(write);
   return { id: write.id, seq, created: false, changed: true, json: '' };
 }
 

@@ -1,4 +1,5 @@
 import { AppError } from '../../errors.ts';
+import { placeOfKey } from '../placed-error.ts';
 import type { BulkWrite, RecordKey, WriteOutcome } from '../store.ts';
 import type { OneWrite } from './apply-write.ts';
 
@@ -22,9 +23,10 @@ export type SelectedWrite = Extract<OneWrite, { type: 'patch' | 'delete' | 'put'
 
 export function writeOf(write: BulkWrite, id: RecordKey): SelectedWrite {
   const { table, guard, by } = write;
-  if (write.type === 'delete-where') return { type: 'delete', table, id, guard, by };
+  const place = write.named ? placeOfKey(id) : undefined;
+  if (write.type === 'delete-where') return { type: 'delete', table, id, guard, by, place };
   const index = table.fields.indexOf(table.primaryKey);
-  return { type: 'patch', table, id, cells: write.cells.with(index, id), guard, by };
+  return { type: 'patch', table, id, cells: write.cells.with(index, id), guard, by, place };
 }
 
 /** Returns the outcome of a bulk write: one for all its records. */

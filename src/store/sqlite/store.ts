@@ -108,7 +108,13 @@ export class SqliteStore implements Store {
     this.#lastSeq = newestPosition(db, stored);
     const logs = [...this.#tables.values()].map(({ log }) => log);
     this.#positions = new IssuedPositions(db, { plan, stored, logs, lastSeq: this.#lastSeq });
-    const parts = { tables: this.#tables, positions: this.#positions, once: this.#once, related: this.#related };
+    const parts = {
+      tables: this.#tables,
+      positions: this.#positions,
+      once: this.#once,
+      related: this.#related,
+      largestCascade: options.largestCascade,
+    };
     this.#commits = new Commits(db, parts, this.#lastSeq);
     this.#health = options.health;
     this.#unwatch = options.health?.watch(db.name);

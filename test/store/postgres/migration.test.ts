@@ -54,6 +54,31 @@ describe.skipIf(unreachable !== undefined)(`a schema change${reason}`, () => {
     await harness.open(limited);
     expect(await harness.records()).toEqual([{ id: 'a', name: 'xy', kind: 'OLD' }]);
   });
+
+  test('that keeps references is refused with the keys of no record', async () => {
+    const board = 'type Board @table { id: Long! @primaryKey }';
+    const card = (relation: string) =>
+      `type Card @table { id: ID! @primaryKey boardId: Long board: Board @relationship(from: "boardId"${relation}) }`;
+    const harness = await StoreHarness.open({ engine: schemas.engine() }, `${card('')} ${board}`);
+    await harness.write({ type: 'create', table: harness.tableNamed('Board'), id: 1, cells: [1] });
+    for (const [id, key] of Object.entries({ c1: 1, c2: null, c3: 9, c4: 2n ** 60n })) await harness.create(id, key);
+    const kept = `${card(', onDelete: CASCADE')} ${board}`;
+    await expect(harness.open(kept)).rejects.toMatchObject({
+      message: expect.stringContaining(
+        'NOT POSSIBLE: 2 records have a key of no record of Board ("c3": 9, "c4": "1152921504606846976")',
+      ),
+    });
+    await harness.open(`${card('')} ${board}`);
+    await harness.patch('c3', 1);
+    await harness.delete('c4');
+    await harness.open(kept);
+    expect(harness.notices).toEqual([
+      'create an index of data.Card.boardId',
+      'check the keys in data.Card.boardId: possible only while each is that of a record of data.Board',
+    ]);
+    await harness.write({ type: 'delete', table: harness.tableNamed('Board'), id: 1 });
+    expect(await harness.records()).toEqual([{ id: 'c2', boardId: null }]);
+  });
 });
 
 describe.skipIf(unreachable !== undefined)(`a query that reads every record${reason}`, () => {

@@ -12,6 +12,7 @@ test('the store is opened by its name, and lets go of its directory when it is c
     durability: 'full',
     events: { retention: 1, maxCount: 1, replayPage: 1 },
     largestScan: 100_000,
+    largestCascade: 10_000,
     // Small, so that rows are let go.
     recordCache: 65_536,
     idempotency: { retention: 1, maxCount: 1, maxSize: 1 },

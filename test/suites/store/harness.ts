@@ -83,6 +83,7 @@ export class StoreHarness {
       durability: 'normal',
       events: { retention: 86_400_000, maxCount: 100_000, replayPage: 500 },
       largestScan: 100_000,
+      largestCascade: 10_000,
       // Small, so that few records are answered from a cache.
       recordCache: 65_536,
       idempotency: { retention: 86_400_000, maxCount: 100_000, maxSize: 268_435_456 },

@@ -20,8 +20,14 @@ type Group = WriteGroup | IdempotentGroup;
 type GroupResult = CommitResult['results'][number];
 
 /** Applies the groups one after the other; `retention` is how long outcomes are kept, in milliseconds. */
-export function commitGroups(database: MemoryDatabase, groups: readonly Group[], retention: number): CommitResult {
-  const transaction = new Transaction(database);
+export function commitGroups(
+  database: MemoryDatabase,
+  groups: readonly Group[],
+  { retention, largestCascade }: { readonly retention: number; readonly largestCascade: number },
+): CommitResult {
+  const transaction: Transaction = new Transaction(database, largestCascade, (write) => {
+    applyWrite(transaction, database.table(write.table), write);
+  });
   const start = transaction.mark();
   try {
     const results = groups.map((group) =>
@@ -45,7 +51,13 @@ function applyOnce(transaction: Transaction, { once, writes }: IdempotentGroup, 
 
 function applyGroup(transaction: Transaction, writes: WriteGroup): GroupResult {
   const start = transaction.mark();
-  const result = refusalOr(() => writes.map((write) => atPlace(write.place, () => applyOne(transaction, write))));
+  const { references } = transaction;
+  references.begin(true);
+  const result = refusalOr(() => {
+    const outcomes = writes.map((write) => atPlace(write.place, () => applyOne(transaction, write)));
+    transaction.answer(references.settle());
+    return outcomes;
+  });
   if (result instanceof AppError) {
     transaction.undoTo(start);
     return result;
@@ -79,7 +91,9 @@ function applyOne(transaction: Transaction, write: Write): WriteOutcome {
     if (seq > write.since) throw new AppError('PRECONDITION_FAILED', `A record of ${table.plan.name} has changed.`);
     return { id: null, seq, created: false, changed: false, json: '' };
   }
-  return isBulk(write) ? applyBulk(transaction, table, write) : applyWrite(transaction, table, write);
+  const outcome = isBulk(write) ? applyBulk(transaction, table, write) : applyWrite(transaction, table, write);
+  transaction.answer(transaction.references.follow());
+  return outcome;
 }
 
 function applyBulk(transaction: Transaction, table: MemoryTable, write: BulkWrite): WriteOutcome {
@@ -95,7 +109,8 @@ function applyBulk(transaction: Transaction, table: MemoryTable, write: BulkWrit
     throw new AppError('PRECONDITION_FAILED', message);
   }
   const applyTo = (row: Row): WriteOutcome => {
-    const common = { table: write.table, id: table.keyOf(row) as RecordKey, guard, by };
+    const place = write.named ? placeOfKey(table.keyOf(row)) : undefined;
+    const common = { table: write.table, id: table.keyOf(row) as RecordKey, guard, by, place };
     if (write.type === 'delete-where') return applyWrite(transaction, table, { type: 'delete', ...common });
     const cells = write.cells.with(table.keyPlace, common.id);
     return applyWrite(transaction, table, { type: 'patch', cells, ...common });

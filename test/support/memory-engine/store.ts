@@ -144,7 +144,10 @@ export class MemoryStore implements Store {
   }
 
   commit(groups: readonly (WriteGroup | IdempotentGroup)[]): CommitResult {
-    return commitGroups(this.#database, groups, this.#options.idempotency.retention);
+    return commitGroups(this.#database, groups, {
+      retention: this.#options.idempotency.retention,
+      largestCascade: this.#options.largestCascade,
+    });
   }
 
   trim(now: number, limit: number): boolean {

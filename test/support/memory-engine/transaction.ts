@@ -1,5 +1,7 @@
+import type { TablePlan } from '../../../src/schema/plan.ts';
 import type { Actor, AuditedOp } from '../../../src/store/audit.ts';
 import { expiryOf } from '../../../src/store/expiry.ts';
+import { type ReferenceHost, type ReferenceSteps, References } from '../../../src/store/references/references.ts';
 import type { Cell, Change, Op, RecordKey } from '../../../src/store/store.ts';
 import type { MemoryDatabase } from './database.ts';
 import { Journal } from './journal.ts';
@@ -29,12 +31,36 @@ export class Transaction {
   readonly changes: Change[] = [];
   /** Milliseconds since 1970, one clock for all writes. */
   readonly now = Date.now();
+  /** Those of the open group. */
+  readonly references: References;
   /** The newest position, with those of this transaction. */
   last: number;
 
-  constructor(database: MemoryDatabase) {
+  /** `apply` makes a write that follows from another one. */
+  constructor(database: MemoryDatabase, largestCascade: number, apply: ReferenceHost['apply']) {
     this.database = database;
     this.last = database.last;
+    const row = (plan: TablePlan, key: RecordKey) => database.table(plan).get(key);
+    const has = (plan: TablePlan, key: RecordKey) => row(plan, key) !== undefined;
+    this.references = new References({ has, row: (plan, key) => row(plan, key)?.cells, apply }, largestCascade);
+  }
+
+  /** Answers the questions of the references by looking at every record. */
+  answer(steps: ReferenceSteps): void {
+    const { database } = this;
+    for (let step = steps.next(); step.done !== true; ) {
+      const question = step.value;
+      if (question.ask === 'present') {
+        const { table, keys } = question;
+        step = steps.next(keys.filter((key) => database.table(table).get(key) !== undefined));
+        continue;
+      }
+      const { reference, keys, limit } = question;
+      const table = database.table(reference.table);
+      const place = reference.table.fields.indexOf(reference.field);
+      const found = table.rows().filter(({ cells }) => keys.includes(cells[place] as RecordKey));
+      step = steps.next(found.slice(0, limit).map((row) => table.keyOf(row)));
+    }
   }
 
   mark(): Mark {

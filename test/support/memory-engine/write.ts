@@ -42,6 +42,7 @@ function insert(transaction: Transaction, table: MemoryTable, write: WholeWrite)
   const json = rowToJson(table.plan.fields, after);
   write.guard?.(undefined, parse(json), relatedTest(transaction.database, table));
   new RowRules(table.plan).check(after);
+  transaction.references.watch(table.plan)?.storing(after, undefined, write);
   const seq = transaction.record({ table, id: write.id, by: write.by, after });
   return { id: write.id, seq, created: true, changed: true, json };
 }
@@ -63,6 +64,7 @@ function replace(
   write.guard?.(parse(rowToJson(fields, before.cells)), parse(json), relatedTest(transaction.database, table));
   if (!isSame || changes.problems.length > 0) new RowRules(table.plan).check(after, changes);
   if (isSame) return { id: write.id, seq: before.seq, created: false, changed: false, json };
+  transaction.references.watch(table.plan)?.storing(after, [...before.cells, before.seq], write);
   const seq = transaction.record({ table, id: write.id, by: write.by, before, after });
   return { id: write.id, seq, created: false, changed: true, json };
 }
@@ -75,6 +77,7 @@ function remove(transaction: Transaction, table: MemoryTable, write: DeleteWrite
   if (before === undefined || !isDue) throw notFound(id);
   guard?.(parse(rowToJson(table.plan.fields, before.cells)), undefined, relatedTest(transaction.database, table));
   const seq = transaction.record({ table, id, by, before });
+  transaction.references.watch(table.plan)?.removed(write);
   return { id, seq, created: false, changed: true, json: '' };
 }
 

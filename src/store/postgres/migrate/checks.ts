@@ -7,7 +7,7 @@ import {
 } from '../../../schema/migration/stored.ts';
 import type { FieldPlan } from '../../../schema/plan.ts';
 import type { MigrationCheck } from '../../migration/check.ts';
-import { cellText, isKept } from '../../migration/kept-value.ts';
+import { formatCell, isKept } from '../../migration/kept-value.ts';
 import { mendLine } from '../../migration/mend-line.ts';
 import { type CheckingStep, RowScan } from '../../migration/row-scan.ts';
 import type { Cell } from '../../store.ts';
@@ -17,7 +17,6 @@ import type { RowMapping, StoredRow } from './mapping.ts';
 import { scanRows } from './scan.ts';
 
 const MAX_EXAMPLES = 3;
-const MAX_EXAMPLE_CHARS = 40;
 const NO_RENAMES =
   'The PostgreSQL store does not follow @renamedFrom yet: keep the earlier name, or give the stored one by @table(table: "…").';
 
@@ -294,9 +293,4 @@ function toNumber(cell: Cell): Cell {
 
 function list(examples: readonly string[], count: number): string {
   return `${examples.join(', ')}${count > examples.length ? ', …' : ''}`;
-}
-
-function formatCell(cell: Cell, type: StoredType): string {
-  const text = cellText(cell, type);
-  return text.length > MAX_EXAMPLE_CHARS ? `${text.slice(0, MAX_EXAMPLE_CHARS - 1)}…` : text;
 }

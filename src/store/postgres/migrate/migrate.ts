@@ -22,6 +22,7 @@ import { newestPosition } from '../log/log.ts';
 import { MAX_NAME_BYTES, tableKey } from '../sql/names.ts';
 import { changeTable, createTable, dropTable, renewWords } from './apply.ts';
 import { checkRemovedTable, checkRename, countRecords, hasRecords, type RenameStep, runCheck } from './checks.ts';
+import { checkDangling } from './dangling.ts';
 import { RowMapping } from './mapping.ts';
 import { readStored, saveStored } from './saved.ts';
 
@@ -249,6 +250,7 @@ class Migration {
 
   async #check(step: MigrationStep): Promise<MigrationCheck | undefined> {
     if (!('table' in step)) return checkRemovedTable(this.#session, step);
+    if (step.type === 'check-reference') return checkDangling(this.#session, step, this.#sources);
     const source = this.#sources.get(step.table);
     if (isRename(step)) return checkRename(this.#session, step, source?.stored);
     return source && runCheck(this.#session, step, { source, appId: this.#target.plan.appId });

@@ -1,4 +1,4 @@
-import { AppError, conditionFailed } from '../../../errors.ts';
+import { AppError } from '../../../errors.ts';
 import type { Filter } from '../../../query/index.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
 import { expiryOf } from '../../expiry.ts';
@@ -29,14 +29,23 @@ import { PgAudit } from '../audit.ts';
 import type { PgSession } from '../database/session.ts';
 import { toKey } from '../log/log.ts';
 import { compileCount, compileKeys } from '../sql/list.ts';
+import type { PgStatement } from '../sql/params.ts';
 import { Burst } from './burst.ts';
-import { DRAFT, finalOutcome, findOutcomes, type KeptOutcomes, replay, type StoredOutcomes } from './idempotency.ts';
+import {
+  DRAFT,
+  findOutcomes,
+  type GroupResult,
+  type KeptOutcomes,
+  replay,
+  type StoredOutcomes,
+} from './idempotency.ts';
 import { OverlayTable } from './overlay.ts';
+import { PgReferences } from './references.ts';
 import { PgRelatedRecords } from './related-records.ts';
 import type { PgTable } from './table.ts';
+import { collectIds, collectReferred } from './written-keys.ts';
 
 export type CommitGroup = WriteGroup | IdempotentGroup;
-export type GroupResult = readonly WriteOutcome[] | AppError;
 
 /** Table as a commit needs it. */
 export interface CommittedTable {
@@ -58,6 +67,8 @@ export interface AttemptOptions {
   plainFilter(filter: Filter | undefined, table: TablePlan): Promise<Filter | undefined>;
   /** Newest position, for a bulk write that changes nothing. */
   readonly lastSeq: number;
+  /** Maximum of records that deletions of a group delete or change besides; undefined where no table has references. */
+  readonly largestCascade: number | undefined;
 }
 
 /** Result of an attempt before it is committed: seqs of its own changes are negative. */
@@ -81,12 +92,30 @@ export class Attempt implements Transaction {
     Omit<WriteContext, 'related'> & { readonly table: OverlayTable; readonly audit: PgAudit | undefined }
   >();
   readonly #stored = new Map<string, StoredOutcomes>();
+  readonly #references: PgReferences | undefined;
   #kept: KeptOutcomes[] = [];
   #last = 0;
 
   constructor(options: AttemptOptions) {
+    const { largestCascade: limit, now } = options;
     this.#options = options;
-    this.now = options.now;
+    this.now = now;
+    this.#references = limit === undefined ? undefined : this.#openReferences(limit);
+  }
+
+  #openReferences(limit: number): PgReferences {
+    return new PgReferences({
+      limit,
+      overlayOf: (plan) => this.#contextOf(plan).table,
+      // A write that follows from another one has no rules that look at other records.
+      apply: (write) => void applyWrite({ ...this.#contextOf(write.table), related: () => false }, write),
+      share: async (plan, ids) => {
+        await this.#begin();
+        await this.#load(plan, ids, 'share');
+      },
+      find: (plan, statement) => this.#find(plan, statement(this.#tableOf(plan).table)),
+      flush: () => this.#flush(),
+    });
   }
 
   /** Returns a negative number that counts from the position before the commit. */
@@ -128,12 +157,11 @@ export class Attempt implements Transaction {
   }
 
   async #applyGroup(group: WriteGroup): Promise<GroupResult> {
-    const marks = [...this.#contexts.values()].map(({ table, audit }) => ({
-      table,
-      mark: table.mark,
-      audit,
-      entries: audit?.mark ?? 0,
-    }));
+    const marks = new Map(
+      [...this.#contexts.values()].map(({ table, audit }) => [table, { mark: table.mark, entries: audit?.mark ?? 0 }]),
+    );
+    const references = this.#references;
+    references?.group.begin(true);
     const { length } = this.changes;
     const last = this.#last;
     let place: Place | undefined;
@@ -142,14 +170,19 @@ export class Attempt implements Transaction {
       for (const write of group) {
         place = write.place;
         outcomes.push(await this.#applyWrite(write));
+        if (references?.group.hasRemoved) await references.run(references.group.follow());
       }
+      // These errors have the places of their writes.
+      place = undefined;
+      await references?.run(references.group.settle());
       markTransaction(this.changes, length, outcomes);
       return outcomes;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       this.changes.length = length;
       this.#last = last;
-      for (const { table, mark, audit, entries } of marks) {
+      for (const { table, audit } of this.#contexts.values()) {
+        const { mark, entries } = marks.get(table) ?? { mark: 0, entries: 0 };
         table.undoTo(mark);
         audit?.undoTo(entries);
       }
@@ -240,7 +273,8 @@ export class Attempt implements Transaction {
     if (context === undefined) {
       this.#tableOf(plan);
       const audit = plan.audited ? new PgAudit(plan) : undefined;
-      context = { table: new OverlayTable(plan), expiry: expiryOf(plan), audit, transaction: this };
+      const references = this.#references?.group.watch(plan);
+      context = { table: new OverlayTable(plan), expiry: expiryOf(plan), audit, references, transaction: this };
       this.#contexts.set(plan, context);
     }
     return context;
@@ -259,7 +293,8 @@ export class Attempt implements Transaction {
     const keys = groups.flatMap((group) => ('once' in group ? [group.once.key] : []));
     const ids = collectIds(writes, this.#options.careful);
     const hasBulk = writes.some(isBulk);
-    if (keys.length === 0 && ids.size === 0 && !hasBulk) return;
+    const referred = collectReferred(writes);
+    if (keys.length === 0 && ids.size === 0 && referred.size === 0 && !hasBulk) return;
     const { session } = this.#options;
     this.isOpen = true;
     const sent: Promise<unknown>[] = [session.send('BEGIN')];
@@ -267,6 +302,11 @@ export class Attempt implements Transaction {
     // In one order of tables in every commit, so that no two wait for each other.
     const ordered = [...ids].sort(([a], [b]) => this.#tableOf(a).id - this.#tableOf(b).id);
     for (const [plan, wanted] of ordered) sent.push(this.#load(plan, wanted));
+    for (const [plan, wanted] of referred) {
+      const written = new Set(ids.get(plan));
+      const others = [...wanted].filter((key) => !written.has(key));
+      if (others.length > 0) sent.push(this.#load(plan, others, 'share'));
+    }
     await settleAll(sent);
   }
 
@@ -277,12 +317,22 @@ export class Attempt implements Transaction {
     }
   }
 
-  async #load(plan: TablePlan, ids: readonly RecordKey[]): Promise<void> {
-    const { table } = this.#tableOf(plan);
-    const { rows } = await this.#options.session.run(table.lock(ids));
+  async #load(plan: TablePlan, ids: readonly RecordKey[], lock: 'lock' | 'share' = 'lock'): Promise<void> {
+    await this.#find(plan, this.#tableOf(plan).table[lock](ids));
     const overlay = this.#contextOf(plan).table;
-    for (const cells of rows) overlay.load(cells[table.keyIndex] as RecordKey, table.keep(cells));
     for (const id of ids) overlay.load(id, undefined);
+  }
+
+  /** Reads records and returns their keys. */
+  async #find(plan: TablePlan, statement: PgStatement): Promise<RecordKey[]> {
+    const { table } = this.#tableOf(plan);
+    const { rows } = await this.#options.session.run(statement);
+    const overlay = this.#contextOf(plan).table;
+    return rows.map((cells) => {
+      const key = cells[table.keyIndex] as RecordKey;
+      overlay.load(key, table.keep(cells));
+      return key;
+    });
   }
 
   /** Reads the records that have unique values which the groups write. True when there are any that were not read. */
@@ -334,31 +384,6 @@ export class Attempt implements Transaction {
   }
 }
 
-/** Returns the keys of records that have to be read, by table. A record that is only created need not be. */
-function collectIds(writes: readonly Write[], all: boolean): Map<TablePlan, RecordKey[]> {
-  const ids = new Map<TablePlan, Map<string, { readonly id: RecordKey; count: number; isRead: boolean }>>();
-  for (const write of writes) {
-    if (isBulk(write) || write.type === 'check-table' || write.id === null) continue;
-    const isRead =
-      write.type === 'publish' ? write.guard !== undefined || write.withRecord === true : write.type !== 'create';
-    if (write.type === 'publish' && !isRead) continue;
-    const ofTable = ids.get(write.table) ?? new Map();
-    ids.set(write.table, ofTable);
-    const known = ofTable.get(String(write.id));
-    if (known === undefined) ofTable.set(String(write.id), { id: write.id, count: 1, isRead: isRead || all });
-    else {
-      known.count++;
-      known.isRead = true;
-    }
-  }
-  const read = new Map<TablePlan, RecordKey[]>();
-  for (const [table, ofTable] of ids) {
-    const wanted = [...ofTable.values()].filter(({ isRead }) => isRead).map(({ id }) => id);
-    if (wanted.length > 0) read.set(table, wanted);
-  }
-  return read;
-}
-
 /** Returns outcomes of the same commit as if they were stored; their seqs are not final yet. */
 function draftOf({ once, outcomes }: KeptOutcomes): StoredOutcomes {
   return { hash: once.hash, base: DRAFT, outcomes: JSON.stringify(outcomes) };
@@ -369,16 +394,4 @@ export async function settleAll(sent: readonly Promise<unknown>[]): Promise<void
   const answers = await Promise.allSettled(sent);
   const failed = answers.find((answer) => answer.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
-}
-
-/** Returns results with the final seqs: those of the commit's own changes count from `base`. */
-export function finalResults(results: readonly GroupResult[], base: number): readonly GroupResult[] {
-  return results.map((result) => {
-    if (!(result instanceof AppError)) {
-      return result.some(({ seq }) => seq < 0) ? result.map((outcome) => finalOutcome(outcome, base)) : result;
-    }
-    // The condition was compared with a seq of this very commit.
-    const own = result.code === 'PRECONDITION_FAILED' ? /at "-(\d+)"/.exec(result.message)?.[1] : undefined;
-    return own === undefined ? result : conditionFailed(base + Number(own));
-  });
 }

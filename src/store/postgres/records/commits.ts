@@ -9,16 +9,8 @@ import type { WriterSession } from '../database/writer-session.ts';
 import type { PgPositions } from '../log/issued-positions.ts';
 import type { LogTail } from '../log/tail.ts';
 import type { Burst } from './burst.ts';
-import {
-  Attempt,
-  type AttemptOptions,
-  type CommitGroup,
-  type CommittedTable,
-  finalResults,
-  type GroupResult,
-  settleAll,
-} from './commit.ts';
-import type { KeptOutcomes } from './idempotency.ts';
+import { Attempt, type AttemptOptions, type CommitGroup, type CommittedTable, settleAll } from './commit.ts';
+import { finalResults, type GroupResult, type KeptOutcomes } from './idempotency.ts';
 
 /** Attempts to commit groups together, after which each is committed alone. */
 const MAX_ATTEMPTS = 4;
@@ -36,6 +28,8 @@ export interface PgCommitsOptions {
   /** Milliseconds for which the outcome of a commit is looked for when its answer was lost. */
   readonly maxLookupMs: number;
   readonly plainFilter: AttemptOptions['plainFilter'];
+  /** Maximum of records that deletions of a group delete or change besides. */
+  readonly largestCascade: number;
   /** Called with all that one call of `write` has committed, before it is answered. */
   onCommitted(changes: readonly Change[], kept: readonly KeptOutcomes[]): void;
 }
@@ -65,6 +59,7 @@ const SAVE_GAP = `WITH own AS (SELECT current_setting('tablecast.base')::bigint 
 /** Writes groups, one transaction after the other. A group that is refused leaves its neighbours alone. */
 export class PgCommits {
   readonly #options: PgCommitsOptions;
+  readonly #largestCascade: number | undefined;
   /** Newest position that this server has taken. */
   #taken = UNKNOWN;
   /** Newest seq of a change of this server. */
@@ -72,7 +67,9 @@ export class PgCommits {
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(options: PgCommitsOptions) {
+    const isReferring = [...options.tables.keys()].some(({ references }) => references.length > 0);
     this.#options = options;
+    this.#largestCascade = isReferring ? options.largestCascade : undefined;
   }
 
   /** Commits happen in the order in which they are asked for. */
@@ -166,9 +163,16 @@ export class PgCommits {
     const { writer, tables, retention, clock, positions, plainFilter, tail } = this.#options;
     const session = await writer.open();
     const now = clock?.() ?? Date.now();
-    const lastSeq = Math.max(tail.lastSeq, this.#own);
-    const options: AttemptOptions = { session, tables, now, retention, careful, plainFilter, lastSeq };
-    const attempt = new Attempt(options);
+    const attempt = new Attempt({
+      session,
+      tables,
+      now,
+      retention,
+      careful,
+      plainFilter,
+      lastSeq: Math.max(tail.lastSeq, this.#own),
+      largestCascade: this.#largestCascade,
+    });
     try {
       const { results, burst } = await attempt.draft(groups);
       const isRefused = hasBulk(groups) && results[0] instanceof AppError;

@@ -1,10 +1,12 @@
 import type { IdempotencyConfig } from '../../../config/config.ts';
-import { AppError } from '../../../errors.ts';
+import { AppError, conditionFailed } from '../../../errors.ts';
 import { withoutForbiddenKeys } from '../../../schema/forbidden-key.ts';
 import type { IdempotencyKey, WriteOutcome } from '../../store.ts';
 import type { SendSql } from '../database/session.ts';
 import type { PgStatement } from '../sql/params.ts';
 import { toArray } from '../sql/types.ts';
+
+export type GroupResult = readonly WriteOutcome[] | AppError;
 
 /** Outcomes that a commit stores with their key; seqs of its own changes are negative. */
 export interface KeptOutcomes {
@@ -109,4 +111,16 @@ export class OutcomeRetention {
     this.#bytes = Number(rows[0]?.[0]);
     return isFull || this.#bytes > maxSize;
   }
+}
+
+/** Returns results with the final seqs: those of the commit's own changes count from `base`. */
+export function finalResults(results: readonly GroupResult[], base: number): readonly GroupResult[] {
+  return results.map((result) => {
+    if (!(result instanceof AppError)) {
+      return result.some(({ seq }) => seq < 0) ? result.map((outcome) => finalOutcome(outcome, base)) : result;
+    }
+    // The condition was compared with a seq of this very commit.
+    const own = result.code === 'PRECONDITION_FAILED' ? /at "-(\d+)"/.exec(result.message)?.[1] : undefined;
+    return own === undefined ? result : conditionFailed(base + Number(own));
+  });
 }

@@ -79,6 +79,11 @@ export class OverlayTable extends RowLayout implements WritableRows {
     if (stored !== undefined) for (const unique of this.uniques) unique.move(key, undefined, stored.row);
   }
 
+  /** True when it is known whether the record is there. */
+  knows(id: RecordKey): boolean {
+    return this.#touched.has(String(id));
+  }
+
   get(id: RecordKey): Row | undefined {
     return this.#touched.get(String(id))?.now?.row;
   }

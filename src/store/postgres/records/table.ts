@@ -79,6 +79,23 @@ export class PgTable extends RowLayout {
     };
   }
 
+  /** Reads rows and keeps others from deleting them until the end of the transaction. */
+  share(ids: readonly RecordKey[]): PgStatement {
+    return {
+      sql: `SELECT ${this.columns} FROM ${this.#from} WHERE ${this.#key} = ANY($1::${this.keyType}[]) ORDER BY ${this.#key} FOR KEY SHARE`,
+      params: [this.#keys(ids)],
+    };
+  }
+
+  /** Reads and locks the first rows that have one of these keys in a field. */
+  lockReferring({ name, type }: FieldPlan, keys: readonly RecordKey[], limit: number): PgStatement {
+    const own = sqlType(type);
+    return {
+      sql: `SELECT ${this.columns} FROM ${this.#from} WHERE ${quote(name)} = ANY($1::${own}[]) ORDER BY ${this.#key} LIMIT $2 FOR UPDATE`,
+      params: [toArray(keys.map((key) => toParam(key, own))), limit],
+    };
+  }
+
   /** Reads and locks the rows that have one of the values of a unique index. */
   lockHolders(fields: readonly FieldPlan[], values: readonly (readonly Cell[])[]): PgStatement {
     const types = fields.map(({ type }) => sqlType(type));

@@ -8,7 +8,7 @@ import {
 } from '../../../schema/migration/stored.ts';
 import type { FieldPlan } from '../../../schema/plan.ts';
 import type { MigrationCheck } from '../../migration/check.ts';
-import { cellText } from '../../migration/kept-value.ts';
+import { formatCell } from '../../migration/kept-value.ts';
 import { mendLine } from '../../migration/mend-line.ts';
 import { type CheckingStep, RowScan } from '../../migration/row-scan.ts';
 import type { Cell } from '../../store.ts';
@@ -24,7 +24,6 @@ export interface CheckContext {
 type Step<T extends MigrationStep['type']> = Extract<MigrationStep, { type: T }>;
 
 const MAX_EXAMPLES = 3;
-const MAX_EXAMPLE_CHARS = 40;
 
 /**
  * Counts the records that a step affects, with up to three examples; reads only. Undefined for a step that can neither
@@ -291,9 +290,4 @@ interface ValueColumn {
 
 function list(examples: readonly string[], count: number): string {
   return `${examples.join(', ')}${count > examples.length ? ', …' : ''}`;
-}
-
-function formatCell(cell: Cell, type: StoredType): string {
-  const text = cellText(cell, type);
-  return text.length > MAX_EXAMPLE_CHARS ? `${text.slice(0, MAX_EXAMPLE_CHARS - 1)}…` : text;
 }

@@ -18,6 +18,7 @@ import { changesLayout, markLayoutChange, newestPosition } from '../log/layout.t
 import { createFulltext, staleFulltext } from '../sql/fulltext.ts';
 import { changeTable, createTable, dropTable } from './apply.ts';
 import { checkRemovedTable, countRecords, hasRecords, runCheck } from './checks.ts';
+import { checkDangling } from './dangling.ts';
 import { CREATE_META } from './ddl.ts';
 import { ColumnMapping, Functions } from './mapping.ts';
 import { renameInHistory } from './rename.ts';
@@ -118,6 +119,7 @@ class Migration {
   assess(steps: readonly MigrationStep[]): readonly AssessedStep[] {
     return steps.map((step) => {
       if (!('table' in step)) return { step, check: checkRemovedTable(this.#db, step) };
+      if (step.type === 'check-reference') return { step, check: checkDangling(this.#db, step, this.#sources) };
       const source = this.#sources.get(step.table);
       if (source === undefined) return { step, check: undefined };
       return { step, check: runCheck(this.#db, step, { source, appId: this.#plan.appId }) };

@@ -22,11 +22,12 @@ import type { IssuedPositions } from '../log/issued-positions.ts';
 import type { LogEntries, LogState, RemovedEntries } from '../log/log.ts';
 import type { IdempotencyTable } from './idempotency.ts';
 import { selectKeys } from './lists.ts';
+import { SqliteReferences } from './references.ts';
 import type { RelatedRecords } from './related-records.ts';
 import type { SqliteTable } from './table.ts';
 
 /** Parts of an open table that a commit writes. */
-export interface WrittenTable extends Omit<WriteContext, 'table' | 'transaction' | 'related'> {
+export interface WrittenTable extends Omit<WriteContext, 'table' | 'transaction' | 'related' | 'references'> {
   readonly table: SqliteTable;
   readonly log: LogState;
   readonly entries: LogEntries;
@@ -37,6 +38,8 @@ export interface CommitParts {
   readonly positions: IssuedPositions;
   readonly once: IdempotencyTable;
   readonly related: RelatedRecords;
+  /** Maximum of records that deletions of a group delete or change besides. */
+  readonly largestCascade: number;
 }
 
 /** Writes groups in one transaction; a group that fails is undone alone. */
@@ -44,6 +47,8 @@ export class Commits {
   readonly #db: Database;
   readonly #parts: CommitParts;
   readonly #contexts: ReadonlyMap<TablePlan, WriteContext>;
+  /** Undefined where no table has references. */
+  readonly #references: SqliteReferences | undefined;
   readonly #transaction: CommitTransaction;
   readonly #bulk: StatementCache;
   readonly #statements: Record<'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'undo', Statement>;
@@ -54,12 +59,16 @@ export class Commits {
     this.#db = db;
     this.#parts = parts;
     this.#transaction = transaction;
-    this.#contexts = new Map(
-      [...parts.tables].map(([plan, { table, expiry, audit }]) => {
-        const related: RelatedTest = (condition, record) => parts.related.isRelated(plan, condition, record);
-        return [plan, { table, expiry, audit, related, transaction }];
-      }),
-    );
+    const contexts = new Map<TablePlan, WriteContext>();
+    const isReferring = [...parts.tables.keys()].some(({ references }) => references.length > 0);
+    const options = { contexts, limit: parts.largestCascade };
+    this.#references = isReferring ? new SqliteReferences(db, parts.tables, options) : undefined;
+    for (const [plan, { table, expiry, audit }] of parts.tables) {
+      const related: RelatedTest = (condition, record) => parts.related.isRelated(plan, condition, record);
+      const references = this.#references?.group.watch(plan);
+      contexts.set(plan, { table, expiry, audit, related, references, transaction });
+    }
+    this.#contexts = contexts;
     this.#bulk = new StatementCache(db);
     this.#statements = {
       begin: db.prepare('BEGIN IMMEDIATE'),
@@ -134,21 +143,27 @@ export class Commits {
     return outcomes;
   }
 
-  /** Applies one group. A group of one record needs no savepoint: a statement that breaks a constraint undoes itself. */
+  /** Applies one group. A group that writes one record needs no savepoint: a statement that breaks a constraint undoes itself. */
   #applyGroup(group: WriteGroup): readonly WriteOutcome[] | AppError {
     const transaction = this.#transaction;
     const { last, changes } = transaction;
     const start = changes.length;
-    const single = group.length === 1 && !isBulk(group[0] as Write);
+    const references = this.#references;
+    const single = group.length === 1 && isSingle(group[0] as Write);
     let place: Place | undefined;
+    references?.group.begin(!single);
     if (!single) this.#statements.savepoint.run();
     try {
       const outcomes: WriteOutcome[] = [];
       for (const write of group) {
         place = write.place;
         outcomes.push(this.#applyWrite(write));
+        references?.follow();
       }
+      // These errors have the places of their writes.
+      place = undefined;
       if (!single) {
+        references?.settle();
         this.#statements.release.run();
         markTransaction(changes, start, outcomes);
       }
@@ -190,6 +205,12 @@ export class Commits {
       this.#transaction.last,
     );
   }
+}
+
+/** True for a write that changes no other record. */
+function isSingle(write: Write): boolean {
+  if (isBulk(write)) return false;
+  return write.type !== 'delete' || write.table.referrers.length === 0;
 }
 
 /** Applies the write of a record that a filter has selected; a refusal names its key when `named`. */

@@ -13,7 +13,10 @@ export class SqliteTable extends RowLayout implements WritableRows {
   readonly columns: string;
   /** True when rows are read with BigInt integers, since a Long does not fit a double. */
   readonly bigIntegers: boolean;
+  readonly #db: Database;
   readonly #rows: RowCache;
+  /** Made when it is first needed: only tables that others refer to are asked. */
+  #has: Statement | undefined;
   readonly #fulltext: readonly { readonly column: number; readonly index: FulltextIndex }[];
   readonly #get: Statement;
   readonly #page: Statement;
@@ -29,6 +32,7 @@ export class SqliteTable extends RowLayout implements WritableRows {
 
   constructor(db: Database, plan: TablePlan, rows: RowCache) {
     super(plan);
+    this.#db = db;
     this.#rows = rows;
     this.bigIntegers = hasLong(plan);
     this.#fulltext = plan.fields.flatMap((field, column) =>
@@ -70,6 +74,15 @@ export class SqliteTable extends RowLayout implements WritableRows {
   /** Returns the row for a write, which is not cached: it is about to change. */
   get(id: RecordKey): Row | undefined {
     return this.#rows.get(id) ?? this.readRow(this.#get.get(id) as Cell[] | undefined);
+  }
+
+  /** True when the record is there. */
+  has(id: RecordKey): boolean {
+    if (this.#rows.get(id) !== undefined) return true;
+    this.#has ??= this.#db.prepare(
+      `SELECT 1 FROM ${recordsName(this.plan)} WHERE ${quote(this.plan.primaryKey.name)} = ?`,
+    );
+    return this.#has.get(id) !== undefined;
   }
 
   /** Caches a row that was read. */
