@@ -82,7 +82,7 @@ function keepNewer(app: string, table: string, sent: Draft, seq: number | undefi
   putDraft(app, table, { ...now, base, seq, changes: Object.fromEntries(left) });
 }
 
-/** Compares with the record as it is now: what nobody else has changed is sent, the rest is asked about. */
+/** Compares with the record as it is now: fields that are as before are sent, the rest is asked about. */
 async function merge(app: string, table: string, draft: Draft): Promise<boolean> {
   let theirs: Rec;
   let seq: number | undefined;
@@ -115,7 +115,7 @@ async function merge(app: string, table: string, draft: Draft): Promise<boolean>
   }
   const refused = await patch(app, table, draft, seq);
   if (refused !== undefined) return note(app, table, draft, refused);
-  if (draft.seq !== undefined) say(`Saved. What somebody else changed in ${draft.id} meanwhile was kept.`, 'good');
+  if (draft.seq !== undefined) say(`Saved. What another client changed in ${draft.id} meanwhile was kept.`, 'good');
   return true;
 }
 
@@ -142,7 +142,7 @@ export async function resolve(chosen: Rec): Promise<void> {
   await saveAll(app, table, [draft]);
 }
 
-/** Creates a record again that somebody else has deleted, with the values of the draft. */
+/** Creates a record again that another client has deleted, with the values of the draft. */
 export async function createAgain(record: Rec): Promise<void> {
   const now = conflict.value;
   if (now === undefined) return;

@@ -36,7 +36,7 @@ export async function redo(): Promise<void> {
   if (inverse !== undefined) undoable.value = [...undoable.value, inverse];
 }
 
-/** Writes the inverse, only where nobody has changed the record since. Returns what takes that back. */
+/** Writes the inverse, only where the record has not been changed since. Returns what takes that back. */
 async function takeBack(written: Written): Promise<Written | undefined> {
   try {
     if (written.kind === 'change') return await changeBack(written);
@@ -45,7 +45,7 @@ async function takeBack(written: Written): Promise<Written | undefined> {
   } catch (error) {
     const { code } = error as TablecastError;
     const isOther = code === 'PRECONDITION_FAILED' || code === 'NOT_FOUND' || code === 'CONFLICT';
-    say(isOther ? 'Not undone: the record was changed by somebody else since.' : describeError(error), 'bad');
+    say(isOther ? 'Not undone: the record was changed since.' : describeError(error), 'bad');
     return undefined;
   }
 }

@@ -12,7 +12,7 @@ import { cellText, formatTime, timeOfSeq, visible } from '../state/text.ts';
 
 type Choice = 'mine' | 'theirs' | 'edit';
 
-/** Shown when somebody else has changed what is to be saved: never decided without the person. */
+/** Shown when another client has changed what is to be saved: nothing is decided without an answer. */
 export function ConflictSheet(): JSX.Element | null {
   const now = conflict.value;
   if (now === undefined) return null;
@@ -48,7 +48,7 @@ function Changed({ now, theirs }: { readonly now: Conflict; readonly theirs: Rec
   };
   const when = now.seq === undefined ? '' : ` at ${formatTime(timeOfSeq(now.seq))}`;
   return (
-    <Dialog title="Somebody else has changed the same" wide close={close}>
+    <Dialog title="Another client has changed the same" wide close={close}>
       <div class="dialog-body">
         <p>
           {visible(now.table)} <strong>{visible(String(now.id))}</strong> was changed{when}

@@ -11,7 +11,7 @@ interface Props {
   readonly value: unknown;
   readonly isChanged: boolean;
   readonly isLocked: boolean;
-  /** Value that somebody else has stored meanwhile. */
+  /** Value that another client has stored meanwhile. */
   readonly theirs: unknown;
   readonly error: string | undefined;
   readonly link: string | undefined;
@@ -52,7 +52,7 @@ export function FieldInput(props: Props): JSX.Element {
         <Control {...props} id={id} wrong={(message) => (local.value = message)} />
       )}
       {field.description && <p class="help">{visible(field.description)}</p>}
-      {theirs !== undefined && <p class="theirs">Now stored by somebody else: {cellText(theirs) || 'null'}</p>}
+      {theirs !== undefined && <p class="theirs">Now stored by another client: {cellText(theirs) || 'null'}</p>}
       {shown && (
         <p class="field-error" role="alert">
           {visible(shown)}

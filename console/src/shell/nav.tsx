@@ -28,7 +28,7 @@ export function Nav({ app }: { readonly app: string }): JSX.Element {
           <>
             <p class="nav-title">Live</p>
             <Screen app={app} icon="radio" label="Channels" screen="channels" />
-            {found.admin && <Screen app={app} icon="cable" label="Connections" screen="connections" />}
+            {found.admin && <Screen app={app} icon="cable" label="Rooms" screen="rooms" />}
           </>
         )}
         {found?.admin && (
@@ -134,7 +134,7 @@ function NavFoot({ app }: { readonly app: string }): JSX.Element {
   return (
     <div class="nav-foot">
       {entryOf(app)?.auth === 'none' ? (
-        <p class="soft" title="Nobody is asked who they are, and only this machine can connect.">
+        <p class="soft" title="Callers are not asked who they are, and only this machine can connect.">
           This machine only
         </p>
       ) : (

@@ -7,9 +7,9 @@ import { Note } from '../parts/note.tsx';
 import { ConflictSheet } from '../record/conflict-sheet.tsx';
 import { ChangesScreen } from '../screens/changes-screen.tsx';
 import { ChannelsScreen } from '../screens/channels.tsx';
-import { ConnectionsScreen } from '../screens/connections.tsx';
 import { FlowsScreen } from '../screens/flows.tsx';
 import { Overview } from '../screens/overview.tsx';
+import { RoomsScreen } from '../screens/rooms.tsx';
 import { go, hrefOf, paths, place } from '../state/address.ts';
 import { closeClients } from '../state/live.ts';
 import { describeError } from '../state/messages.ts';
@@ -98,7 +98,7 @@ function Application({ app }: { readonly app: string }): JSX.Element {
 
 const TITLES: Readonly<Record<string, string>> = {
   channels: 'Channels',
-  connections: 'Connections',
+  rooms: 'Rooms',
   changes: 'Changes',
   audit: 'Audit log',
   flows: 'Flows',
@@ -138,7 +138,7 @@ function Screen({ app }: { readonly app: string }): JSX.Element | null {
   }
   if (screen === 'channels') return <ChannelsScreen app={app} />;
   if (!found.admin || screen === undefined) return <Overview app={app} />;
-  if (screen === 'connections') return <ConnectionsScreen app={app} />;
+  if (screen === 'rooms') return <RoomsScreen app={app} />;
   if (screen === 'changes' || screen === 'audit') return <ChangesScreen app={app} source={screen} />;
   if (screen === 'flows') return <FlowsScreen app={app} />;
   return <Overview app={app} />;
