@@ -76,6 +76,16 @@ export function describeMetrics({ transports, opened }: MetricSources): (Metric 
       labels: ['app'],
       read: () => applications.map(({ plan, storage }) => [[plan.appId], storage.failed] as const),
     },
+    {
+      name: 'tablecast_feed_lag_seconds',
+      help: 'Time since the log of a PostgreSQL store was last read up to its end.',
+      type: 'gauge',
+      labels: ['app'],
+      read: () =>
+        applications.flatMap(({ plan, log }) =>
+          log.shared === undefined ? [] : [[[plan.appId], log.shared.lag() / 1000] as const],
+        ),
+    },
     ...Object.entries(COUNTERS).map(([name, help]) => counter(name as keyof Counters, help, applications)),
     ...(flows.length === 0 ? [] : flowMetrics(flows)),
   ];

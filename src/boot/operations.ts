@@ -8,6 +8,9 @@ import type { Transport } from '../transports/transport.ts';
 import { describeMetrics } from './metrics.ts';
 import type { OpenApp } from './open-app.ts';
 
+/** Milliseconds, besides the interval of its looks, after which a server that cannot read the log is not ready. */
+const MAX_LAG_MS = 5000;
+
 export interface OperationsOptions {
   readonly config: ServerConfig;
   readonly lifecycle: Lifecycle;
@@ -22,8 +25,14 @@ export function registerOperations(
   { config, lifecycle, opened, transports, admission }: OperationsOptions,
 ): void {
   trimAfterBursts(server, admission);
-  registerHealth(server, lifecycle, () =>
-    opened.every(({ application: { storage } }) => storage.failure === undefined),
-  );
+  registerHealth(server, lifecycle, {
+    isWritable: () => opened.every(({ application: { storage } }) => storage.failure === undefined),
+    isCurrent: () => opened.every(isCurrent),
+  });
   registerMetrics(server, describeMetrics({ transports, opened }), metricsAccess(config));
+}
+
+/** True while the application knows what other servers have written. */
+function isCurrent({ application: { log }, config: { cluster } }: OpenApp): boolean {
+  return log.shared === undefined || log.shared.lag() < MAX_LAG_MS + cluster.poll;
 }

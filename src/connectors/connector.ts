@@ -10,6 +10,7 @@ import type { Application } from '../resources/application.ts';
 import type { Plan } from '../schema/plan.ts';
 import type { Admission } from '../server/limits/admission.ts';
 import type { Log } from '../server/operations/log.ts';
+import type { Fence } from '../store/shared-store.ts';
 import type { Awaitable } from '../store/store.ts';
 import type { Mounted } from '../transports/transport.ts';
 
@@ -186,7 +187,8 @@ export interface TargetUse<T = unknown> {
 /** Positions of sources, stored durably. Names are unique within one application. */
 export interface SourcePositions {
   get(name: string): Awaitable<number | undefined>;
-  set(name: string, position: number): Awaitable<void>;
+  /** Does nothing when `fence` is that of a task which another server has meanwhile. */
+  set(name: string, position: number, fence?: Fence): Awaitable<void>;
 }
 
 /** Idempotency keys of requests, stored durably. */

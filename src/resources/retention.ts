@@ -1,6 +1,7 @@
 import { AppError } from '../errors.ts';
 import type { Plan, TablePlan } from '../schema/plan.ts';
 import { expiryOf } from '../store/expiry.ts';
+import type { TaskLease } from '../store/shared-store.ts';
 import type { RecordKey, Store } from '../store/store.ts';
 import type { WriteQueue } from '../store/write-queue.ts';
 
@@ -33,6 +34,7 @@ export class Retention {
   readonly #context: RetentionContext;
   readonly #expiring: readonly TablePlan[];
   readonly #timer: NodeJS.Timeout;
+  readonly #lease: TaskLease | undefined;
   /** Expired records that cannot be deleted: they must not be in the way of the others. */
   readonly #held = new Map<TablePlan, KeptRecords>();
   #running: Promise<void> = Promise.resolve();
@@ -42,6 +44,7 @@ export class Retention {
   constructor(context: RetentionContext) {
     this.#context = context;
     this.#expiring = context.plan.tables.filter((table) => expiryOf(table) !== undefined);
+    this.#lease = context.store.shared?.leases.take('retention');
     this.#timer = setInterval(() => this.#start(), INTERVAL_MS).unref();
   }
 
@@ -50,10 +53,12 @@ export class Retention {
     clearInterval(this.#timer);
     this.#isStopped = true;
     await this.#running;
+    await this.#lease?.release();
   }
 
   #start(): void {
-    if (this.#isRunning) return;
+    // Of several servers one does the work.
+    if (this.#isRunning || this.#lease?.isHeld === false) return;
     this.#isRunning = true;
     this.#running = this.#run().finally(() => {
       this.#isRunning = false;

@@ -13,6 +13,7 @@ const REQUEST_HEADERS = [
   'If-None-Match',
   'Last-Event-ID',
   'Prefer',
+  'X-Min-Position',
 ];
 /** Response headers that pages may read in addition to the ones that the Fetch standard allows. */
 const RESPONSE_HEADERS = [

@@ -1,3 +1,4 @@
+import type { Fence } from './shared-store.ts';
 import type { StorageHealth } from './storage-health.ts';
 import type { Awaitable } from './store.ts';
 
@@ -38,8 +39,8 @@ export interface LetterQuery {
 export interface FlowStore {
   /** Returns the position of a source; undefined when none was ever stored. */
   position(name: string): Awaitable<number | undefined>;
-  /** Stores the position of a source. A loss of power may undo the last calls, a crash of the process does not. */
-  setPosition(name: string, position: number): Awaitable<void>;
+  /** Stores the position of a source; with a fence only while that is the newest of its task. A loss of power may undo the last calls, a crash of the process does not. */
+  setPosition(name: string, position: number, fence?: Fence): Awaitable<void>;
   /** Stores an event durably; it replaces an earlier one of the same flow and key. */
   addLetter(letter: StoredLetter): Awaitable<void>;
   letter(id: string): Awaitable<StoredLetter | undefined>;

@@ -13,6 +13,7 @@ import type { FieldPlan, TablePlan } from '../schema/plan.ts';
 import type { Actor, AuditReader } from './audit.ts';
 import type { Place } from './placed-error.ts';
 import type { CellChange } from './rows/cell-change.ts';
+import type { SharedStore } from './shared-store.ts';
 import type { StorageHealth } from './storage-health.ts';
 
 /** Value or a promise of it: the embedded store returns at once, a remote one later. */
@@ -310,22 +311,6 @@ export interface LogReader {
   readLogBack(table: TablePlan, before: number, limit: number): Awaitable<readonly Change[]>;
   /** Set for a store that several servers share; undefined where this one makes all changes. */
   readonly shared?: SharedStore;
-}
-
-/** Positions of the log before and after it has grown. */
-export interface Growth {
-  readonly after: number;
-  readonly head: number;
-}
-
-/** What a store has for the servers that share it. */
-export interface SharedStore {
-  /** Calls back when the log was found to have grown by changes of other servers. `lastSeq` is the new position. */
-  onGrown(listener: (growth: Growth) => void): void;
-  /** Returns the seq of the newest change of any of the tables, as it is in the database. */
-  newestSeq(tables: Iterable<TablePlan>): Promise<number>;
-  /** Returns the milliseconds since the log was last read up to its end. */
-  lag(): number;
 }
 
 /** Permission for steps of a migration that lose data: all, none, or those with these names. */

@@ -32,17 +32,25 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** Starts them together: the first one makes the tables, the others join it. */
-  static async start(size: number, { schema = SCHEMA, config = '' } = {}): Promise<Cluster> {
+  static async start(
+    size: number,
+    { schema = SCHEMA, config = '', files = {} as Readonly<Record<string, string>> } = {},
+  ): Promise<Cluster> {
     const app = `cluster-${randomBytes(5).toString('hex')}`;
     const text = `${BASE_CONFIG}${LIMITS}store: \${DATABASE_URL}\n${config}`;
-    const nodes = await Promise.all(
+    const started = await Promise.allSettled(
       Array.from({ length: size }, async (): Promise<ClusterNode> => {
         const proxy = await PostgresProxy.open();
-        const server = await startServer({ name: app, schema, config: text, env: { DATABASE_URL: proxy.url } });
+        const server = await startServer({ name: app, schema, files, config: text, env: { DATABASE_URL: proxy.url } });
         return { server, proxy };
       }),
     );
-    return new Cluster(app, nodes);
+    const nodes = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const cluster = new Cluster(app, nodes);
+    const failed = started.find((one) => one.status === 'rejected');
+    if (failed === undefined) return cluster;
+    await cluster[Symbol.asyncDispose]();
+    throw failed.reason;
   }
 
   get schema(): string {

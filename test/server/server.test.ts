@@ -106,7 +106,8 @@ test('the server is ready while it accepts requests and alive until it ends', as
   const app = makeApp();
   const lifecycle = { ready: false, stopping: false };
   let writable = true;
-  registerHealth(app, lifecycle, () => writable);
+  let current = true;
+  registerHealth(app, lifecycle, { isWritable: () => writable, isCurrent: () => current });
   const ask = async () => {
     const [live, ready] = [await app.inject('/health/live'), await app.inject('/health/ready')];
     return [live.statusCode, ready.statusCode, ready.json<{ status: string }>().status, ready.headers['retry-after']];
@@ -116,6 +117,8 @@ test('the server is ready while it accepts requests and alive until it ends', as
   expect(await ask()).toEqual([200, 200, 'ok', undefined]);
   writable = false;
   expect(await ask()).toEqual([200, 503, 'unwritable', '1']);
+  [writable, current] = [true, false];
+  expect(await ask()).toEqual([200, 503, 'behind', '1']);
   lifecycle.stopping = true;
   expect(await ask()).toEqual([200, 503, 'stopping', '1']);
 });

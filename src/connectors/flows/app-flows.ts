@@ -8,6 +8,7 @@ import type { Admission } from '../../server/limits/admission.ts';
 import type { Log } from '../../server/operations/log.ts';
 import type { FlowStore } from '../../store/flows.ts';
 import { loadEngine } from '../../store/index.ts';
+import type { Fence } from '../../store/shared-store.ts';
 import type { MountedConnectors, MountedParts, TransportStatus } from '../../transports/transport.ts';
 import {
   type Connector,
@@ -164,7 +165,7 @@ export class AppFlows implements MountedConnectors {
     const store = this.#store;
     const positions = {
       get: (position: string) => store.position(position),
-      set: (position: string, value: number) => store.setPosition(position, value),
+      set: (position: string, value: number, fence?: Fence) => store.setPosition(position, value, fence),
     };
     const onError = (error: unknown) => {
       if (error instanceof MissedEvents) this.runners.find(({ flow }) => flow.name === error.flow)?.counts.countGap();

@@ -50,8 +50,9 @@ class ScheduleConnector implements Connector {
   }
 
   listen(use: SourceUse, handle: Handle): void {
-    const { name, onError } = this.#context;
-    this.#sources.push(new ScheduleSource({ name, use, handle, onError }));
+    const { name, application, onError } = this.#context;
+    const leases = application.log.shared?.leases;
+    this.#sources.push(new ScheduleSource({ name, use, handle, leases, onError }));
   }
 
   target(): Deliver {

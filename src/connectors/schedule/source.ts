@@ -1,5 +1,6 @@
 import { Cron } from 'croner';
 import { SERVER } from '../../auth/identity.ts';
+import type { Leases, TaskLease } from '../../store/shared-store.ts';
 import type { Handle, SourceUse } from '../connector.ts';
 import type { ScheduleSettings } from './keys.ts';
 
@@ -8,6 +9,8 @@ interface ScheduleSourceOptions {
   readonly name: string;
   readonly use: SourceUse;
   readonly handle: Handle;
+  /** Set where several servers share the store. */
+  readonly leases: Leases | undefined;
   readonly onError: (error: unknown) => void;
 }
 
@@ -17,6 +20,7 @@ export class ScheduleSource {
   #timer: { stop(): void } | undefined;
   #running: Promise<void> | undefined;
   #isStopped = false;
+  #lease: TaskLease | undefined;
 
   constructor(options: ScheduleSourceOptions) {
     this.#options = options;
@@ -24,17 +28,28 @@ export class ScheduleSource {
 
   start(): void {
     const { cron, every, timezone } = this.#options.use.settings as ScheduleSettings;
-    const run = () => {
+    const run = (planned?: Date) => {
       if (this.#isStopped) return;
-      this.#running ??= this.#emit().finally(() => {
+      this.#running ??= this.#emit(planned).finally(() => {
         this.#running = undefined;
       });
     };
     if (cron !== undefined) {
-      this.#timer = new Cron(cron, { timezone, unref: true }, run);
+      let next: Date | null = null;
+      const timer = new Cron(cron, { timezone, unref: true }, () => {
+        const planned = next;
+        next = timer.nextRun();
+        run(planned ?? undefined);
+      });
+      next = timer.nextRun();
+      this.#timer = timer;
       return;
     }
-    const timer = setInterval(run, every).unref();
+    const { leases, use } = this.#options;
+    this.#lease = leases?.take(`schedule:${use.flow}`);
+    const timer = setInterval(() => {
+      if (this.#lease?.isHeld ?? true) run();
+    }, every).unref();
     this.#timer = { stop: () => clearInterval(timer) };
   }
 
@@ -43,13 +58,18 @@ export class ScheduleSource {
     this.#isStopped = true;
     this.#timer?.stop();
     await this.#running;
+    await this.#lease?.release();
   }
 
-  async #emit(): Promise<void> {
-    const { name, use, handle, onError } = this.#options;
-    const time = new Date().toISOString();
+  /** `planned`: time of a run that every server has in its plan. Clocks differ, and one of the servers does it. */
+  async #emit(planned: Date | undefined): Promise<void> {
+    const { name, use, handle, leases, onError } = this.#options;
+    const time = (leases === undefined || planned === undefined ? new Date() : planned).toISOString();
     const input = { event: 'schedule', name: use.operation, time };
     try {
+      if (leases !== undefined && planned !== undefined) {
+        if (!(await leases.claimRun(`schedule:${use.flow}`, planned.getTime()))) return;
+      }
       await handle({ input, identity: SERVER, key: `${name}:${use.flow}:${time}`, signal: NEVER });
     } catch (error) {
       // The run is not repeated: the next one is the next attempt.

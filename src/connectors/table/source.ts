@@ -1,6 +1,7 @@
 import { SERVER } from '../../auth/identity.ts';
 import { Follower } from '../../events/follower.ts';
 import type { TablePlan } from '../../schema/plan.ts';
+import type { TaskLease } from '../../store/shared-store.ts';
 import type { Change, LogReader } from '../../store/store.ts';
 import { type Handle, MissedEvents, type SourcePositions } from '../connector.ts';
 import { sleep } from '../flows/run/backoff.ts';
@@ -31,6 +32,7 @@ export class ChangeSource {
   readonly #name: string;
   readonly #start: number;
   #follower: Follower | undefined;
+  #lease: TaskLease | undefined;
   #saved: number | undefined;
   #savedAt = 0;
 
@@ -42,9 +44,23 @@ export class ChangeSource {
     this.#start = start === 'oldest' ? log.logStart(table) : log.lastSeq;
   }
 
-  /** Begins at the stored position. */
+  /** Begins at the stored position; where several servers share the store, when this one has the task. */
   async open(): Promise<void> {
+    const { log, onError } = this.#options;
+    this.#lease = log.shared?.leases.take(`source:${this.#name}`, {
+      got: async () => {
+        await this.#begin();
+        this.wake();
+      },
+      lost: () => this.#end(),
+      onError,
+    });
+    if (this.#lease === undefined) await this.#begin();
+  }
+
+  async #begin(): Promise<void> {
     const { flow, table, log, onError } = this.#options;
+    await this.#end();
     const stored = await this.#read();
     const follower = new Follower({
       table,
@@ -74,14 +90,20 @@ export class ChangeSource {
   /** Resolves when the current change is done or abandoned. */
   async stop(): Promise<void> {
     const follower = this.#follower;
-    if (follower === undefined) return;
-    await follower.stop();
+    await this.#end();
     try {
-      await this.#save(follower.position);
+      if (follower !== undefined) await this.#save(follower.position);
     } catch (error) {
       // Changes since the last saved position are delivered again.
       this.#options.onError(error);
     }
+    await this.#lease?.release();
+  }
+
+  async #end(): Promise<void> {
+    const follower = this.#follower;
+    this.#follower = undefined;
+    await follower?.stop();
   }
 
   /** Resolves with false when the server stops before the change is done. */
@@ -90,7 +112,7 @@ export class ChangeSource {
     const input = select(change);
     if (input === undefined) return true;
     const event = { input, identity: SERVER, key: `${change.table.name}:${change.seq}`, signal: NEVER };
-    while (!signal.aborted) {
+    while (!signal.aborted && this.#isOwn) {
       try {
         await handle(event);
         return true;
@@ -101,6 +123,11 @@ export class ChangeSource {
       }
     }
     return false;
+  }
+
+  /** False when another server may have the task. */
+  get #isOwn(): boolean {
+    return this.#lease?.isHeld ?? true;
   }
 
   /** Returns the stored position, also of a table that had another name. */
@@ -117,12 +144,12 @@ export class ChangeSource {
   }
 
   async #save(position: number): Promise<void> {
-    if (position === this.#saved) return;
+    if (position === this.#saved || !this.#isOwn) return;
     const before = this.#saved;
     this.#saved = position;
     this.#savedAt = Date.now();
     try {
-      await this.#options.positions.set(this.#name, position);
+      await this.#options.positions.set(this.#name, position, this.#lease?.fence);
     } catch (error) {
       this.#saved = before;
       throw error;

@@ -48,6 +48,11 @@ export class TableResource extends TableWrites {
     return this.context.store.lastSeq;
   }
 
+  /** Waits until `head` is at least this position, where another server may be ahead; false when it is not in time. */
+  hasReached(position: number): Awaitable<boolean> {
+    return this.context.store.hasReached(position);
+  }
+
   /** True when `head` may be newer than what an earlier read has found, since it moves while the read is answered. */
   get isRemote(): boolean {
     return this.context.store.shared !== undefined;

@@ -10,24 +10,33 @@ export interface Lifecycle {
   stopping: boolean;
 }
 
+/** Whether the stores can be written, and have the changes of the other servers. */
+export interface StoreState {
+  isWritable(): boolean;
+  isCurrent(): boolean;
+}
+
+const ALWAYS: StoreState = { isWritable: () => true, isCurrent: () => true };
+
 /**
  * Registers `/_/health/live` (the process responds) and `/_/health/ready` (it accepts work; 503 while it starts, while it
- * stops, and while a data directory cannot be written), and the aliases without `/_`.
+ * stops, while a data directory cannot be written, and while the changes of other servers cannot be read), and the aliases without `/_`.
  */
-export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle, isWritable = () => true): void {
+export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle, store = ALWAYS): void {
   for (const path of [`/${OWN_SEGMENT}/health`, '/health']) {
     app.get(`${path}/live`, (_request, reply) => reply.header('cache-control', NEVER_KEPT).send({ status: 'ok' }));
     app.get(`${path}/ready`, (_request, reply) => {
       reply.header('cache-control', NEVER_KEPT);
-      const status = statusOf(lifecycle, isWritable);
+      const status = statusOf(lifecycle, store);
       if (status === 'ok') return { status };
       return reply.code(503).header('retry-after', '1').send({ status });
     });
   }
 }
 
-function statusOf({ ready, stopping }: Lifecycle, isWritable: () => boolean): string {
+function statusOf({ ready, stopping }: Lifecycle, store: StoreState): string {
   if (stopping) return 'stopping';
   if (!ready) return 'starting';
-  return isWritable() ? 'ok' : 'unwritable';
+  if (!store.isWritable()) return 'unwritable';
+  return store.isCurrent() ? 'ok' : 'behind';
 }

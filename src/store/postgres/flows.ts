@@ -1,4 +1,5 @@
 import type { FlowStore, FlowStoreOptions, LetterQuery, StoredLetter } from '../flows.ts';
+import type { Fence } from '../shared-store.ts';
 import type { PgAddress } from './database/address.ts';
 import type { Layout } from './database/layout.ts';
 import { WorkSession } from './database/work.ts';
@@ -39,9 +40,13 @@ class PostgresFlows implements FlowStore {
       | undefined;
   }
 
-  async setPosition(name: string, position: number): Promise<void> {
-    const sql = 'INSERT INTO positions VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET position = excluded.position';
-    await this.#work.run(sql, [name, position]);
+  async setPosition(name: string, position: number, fence?: Fence): Promise<void> {
+    const next = 'ON CONFLICT (name) DO UPDATE SET position = excluded.position';
+    if (fence === undefined)
+      return void (await this.#work.run(`INSERT INTO positions VALUES ($1, $2) ${next}`, [name, position]));
+    const held = 'SELECT 1 FROM leases WHERE name = $3 AND fence = $4';
+    const sql = `INSERT INTO positions SELECT $1, $2::bigint WHERE EXISTS (${held}) ${next}`;
+    await this.#work.run(sql, [name, position, fence.name, fence.number]);
   }
 
   async addLetter(letter: StoredLetter): Promise<void> {

@@ -2,6 +2,7 @@ import type { ClusterConfig } from '../../config/config.ts';
 import type { JsonRecord, ListQuery, RelatedCondition, SelectedRelation } from '../../query/index.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
 import type { AuditReader } from '../audit.ts';
+import type { SharedStore } from '../shared-store.ts';
 import type { StorageHealth } from '../storage-health.ts';
 import type {
   Awaitable,
@@ -13,7 +14,6 @@ import type {
   ListPage,
   RecordKey,
   RecordsBy,
-  SharedStore,
   Store,
   StoredRecord,
   StoreOptions,
@@ -30,6 +30,7 @@ import { openLogs, TableLog, toKey } from './log/log.ts';
 import { LogTail } from './log/tail.ts';
 import { migrate } from './migrate/migrate.ts';
 import { NodeBell } from './nodes/bell.ts';
+import { PgLeases } from './nodes/leases.ts';
 import { PgCommits } from './records/commits.ts';
 import { type KeptOutcomes, OutcomeRetention } from './records/idempotency.ts';
 import { PgLists } from './records/lists.ts';
@@ -96,6 +97,8 @@ class PostgresStore implements Store {
   readonly #health: StorageHealth | undefined;
   readonly #tail: LogTail;
   readonly #bell: NodeBell;
+  readonly #leases: PgLeases;
+  readonly #shared: SharedStore;
 
   private constructor(
     parts: StoreParts,
@@ -142,6 +145,13 @@ class PostgresStore implements Store {
     this.#bell = new NodeBell(address, (head) => {
       if (head > this.#tail.lastSeq) this.#tail.look().catch(() => {});
     });
+    this.#leases = new PgLeases(readers);
+    this.#shared = {
+      leases: this.#leases,
+      onGrown: (listener) => this.#tail.onGrown(listener),
+      newestSeq: (tables) => this.#newestSeq(tables),
+      lag: () => this.#tail.lag,
+    };
     this.#health = options.health;
     this.#health?.probeWith(() => this.#probe());
   }
@@ -168,6 +178,10 @@ class PostgresStore implements Store {
     return new PostgresStore(parts, { tables, positions, lastSeq, hasAudit });
   }
 
+  get shared(): SharedStore {
+    return this.#shared;
+  }
+
   get lastSeq(): number {
     return this.#tail.lastSeq;
   }
@@ -191,12 +205,6 @@ class PostgresStore implements Store {
   layoutSeq(table: TablePlan): number {
     return this.#of(table).log.layoutSeq;
   }
-
-  readonly shared: SharedStore = {
-    onGrown: (listener) => this.#tail.onGrown(listener),
-    newestSeq: (tables) => this.#newestSeq(tables),
-    lag: () => this.#tail.lag,
-  };
 
   async currentSeq(): Promise<number> {
     return this.#tail.current();
@@ -295,6 +303,7 @@ class PostgresStore implements Store {
 
   async close(): Promise<void> {
     await this.#commits.idle();
+    await this.#leases.close();
     this.#tail.close();
     await this.#bell.close();
     await this.#parts.readers.close();

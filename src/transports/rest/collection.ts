@@ -12,6 +12,7 @@ import { type Endpoint, tableUrls } from '../endpoint.ts';
 import { patchOfMany } from './merge-patch.ts';
 import { type AskedQuery, readQueryBody, registerQuery } from './query-method.ts';
 import {
+  atPosition,
   beginRequest,
   cachedTag,
   checkMatch,
@@ -80,8 +81,10 @@ function answerList(endpoint: Endpoint, context: RequestContext, asked: AskedQue
   // The query is checked also where the answer is 304: an error must not depend on the client's cache.
   const query = resource.parseList(identity, rawQuery);
   const answer = (version: string) => answerVersion(endpoint, context, { ...asked, query, version });
-  const version = resource.versionOf(query, identity);
-  return version instanceof Promise ? version.then(answer) : answer(version);
+  return atPosition(request, resource, () => {
+    const version = resource.versionOf(query, identity);
+    return version instanceof Promise ? version.then(answer) : answer(version);
+  });
 }
 
 /** Answers with the list, or where the client has it in this version, with 304. */

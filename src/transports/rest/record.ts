@@ -10,6 +10,7 @@ import type { RecordKey, WriteOutcome } from '../../store/store.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { patchRecord } from './merge-patch.ts';
 import {
+  atPosition,
   beginRequest,
   cachedTag,
   checkMatch,
@@ -59,6 +60,10 @@ export function registerRecord(
     const id = keyOf(request);
     const query = queryOf(request);
     checkStreamParameter(query, table);
+    return atPosition(request, resource, () => readNow(context, id, query));
+  };
+  const readNow = (context: RequestContext, id: RecordKey, query: string): ResponseBody => {
+    const { request, reply } = context;
     reply.header('cache-control', cacheControl).header('vary', VARY).header('x-position', resource.head);
     const found = resource.get(identityOf(request), id, query);
     const columns = () => resource.columnsOf(identityOf(request), query);

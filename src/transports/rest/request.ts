@@ -8,7 +8,7 @@ import type { WriteOptions } from '../../resources/table/types.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import { type Content, type Representation, seqOf, tagIn } from '../../server/content/content.ts';
 import { identityOf, queryOf } from '../../server/request.ts';
-import type { IdempotencyKey, Precondition } from '../../store/store.ts';
+import type { Awaitable, IdempotencyKey, Precondition } from '../../store/store.ts';
 
 /** A request with the representation of its answer. */
 export interface RequestContext {
@@ -21,6 +21,24 @@ export interface RequestContext {
 /** Negotiates the representation of the answer. Throws NOT_ACCEPTABLE. */
 export function beginRequest(content: Content, request: FastifyRequest, reply: FastifyReply): RequestContext {
   return { request, reply, content, representation: content.negotiate(request) };
+}
+
+/**
+ * Calls `read` when this server knows the position in `X-Min-Position`, or cannot wait any longer; at once for a request
+ * without it. Throws BAD_REQUEST for a value that is no position.
+ */
+export function atPosition<T>(
+  { headers: { 'x-min-position': value } }: FastifyRequest,
+  resource: Pick<TableResource, 'hasReached'>,
+  read: () => Awaitable<T>,
+): Awaitable<T> {
+  if (value === undefined) return read();
+  const position = Number(value);
+  if (!/^\d{1,16}$/.test(String(value)) || !Number.isSafeInteger(position)) {
+    throw new AppError('BAD_REQUEST', 'X-Min-Position takes a position, such as an answer has in X-Position.');
+  }
+  const reached = resource.hasReached(position);
+  return reached instanceof Promise ? reached.then(read) : read();
 }
 
 /** Throws INVALID_QUERY. An unknown parameter is never ignored: it may have been meant as a filter. */

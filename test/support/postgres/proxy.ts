@@ -44,7 +44,7 @@ export class PostgresProxy implements AsyncDisposable {
   }
 
   /**
-   * The next bytes of a client reach the server, and what the server says to them is lost with the connection; after that all
+   * The next bytes of the connection on which a client writes reach the server, and what the server says to them is lost with the connection; after that all
    * is well again, or with `forGood` the database is away.
    */
   loseNextAnswer({ forGood = false } = {}): void {
@@ -82,6 +82,7 @@ export class PostgresProxy implements AsyncDisposable {
     const server = connect(TARGET_PORT, target.hostname);
     const messages = new ServerMessages();
     let isLost = false;
+    let isWriter = false;
     for (const socket of [client, server]) {
       this.#sockets.add(socket);
       socket.on('error', () => {});
@@ -92,7 +93,8 @@ export class PostgresProxy implements AsyncDisposable {
       });
     }
     client.on('data', (bytes) => {
-      if (this.#isLosing) {
+      isWriter ||= bytes.includes('pg_try_advisory_lock');
+      if (this.#isLosing && isWriter) {
         this.#isLosing = false;
         isLost = true;
       }

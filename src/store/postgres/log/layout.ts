@@ -7,7 +7,7 @@ import type { Layout } from '../database/layout.ts';
 
 /** Returns the tables of records, log and outcomes, besides those of the plan. */
 export function recordsLayout(address: PgAddress): Layout {
-  return { part: 'records', steps: [FIRST.replaceAll('$order', lockNumber(address, 'order'))] };
+  return { part: 'records', steps: [FIRST.replaceAll('$order', lockNumber(address, 'order')), SECOND] };
 }
 
 /**
@@ -50,6 +50,15 @@ CREATE FUNCTION take(n bigint, at bigint, OUT prev bigint, OUT base bigint) LANG
   PERFORM setval('log_seq', base + n);
   PERFORM set_config('tablecast.base', base::text, true);
 END $$;
+`;
+
+/** `leases`: tasks that one server has at a time, by the clock of the database. `runs`: those that have begun at a planned time. */
+const SECOND = `
+CREATE TABLE leases (
+  name text COLLATE "C" PRIMARY KEY, node text COLLATE "C" NOT NULL, fence bigint NOT NULL, until timestamptz NOT NULL,
+  kept bigint
+);
+CREATE TABLE runs (name text COLLATE "C" NOT NULL, at bigint NOT NULL, PRIMARY KEY (name, at));
 `;
 
 /**

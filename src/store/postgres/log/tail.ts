@@ -1,4 +1,4 @@
-import type { Growth } from '../../store.ts';
+import type { Growth } from '../../shared-store.ts';
 import type { Readers } from '../database/readers.ts';
 import type { TableLog } from './log.ts';
 
