@@ -232,9 +232,9 @@ export interface RecordReader {
   records(table: TablePlan, query: ListQuery): Awaitable<readonly StoredRecord[]>;
   /**
    * Returns the totals of the records that match, by group, in any order; without `group` one, also of no records.
-   * Throws SCAN_TOO_LARGE as `records`, also without a filter, and TOO_MANY_GROUPS. Absent in a store that makes no totals.
+   * Throws SCAN_TOO_LARGE as `records`, also without a filter, and TOO_MANY_GROUPS.
    */
-  aggregate?(table: TablePlan, query: ListQuery): Awaitable<Aggregate>;
+  aggregate(table: TablePlan, query: ListQuery): Awaitable<Aggregate>;
   /** Throws SCAN_TOO_LARGE where `records` would, as far as that is known without waiting for the store. */
   checkScan(table: TablePlan, query: ListQuery): void;
   /** Returns up to `limit` records in primary-key order after `after` (from the start when undefined). */

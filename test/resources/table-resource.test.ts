@@ -48,16 +48,6 @@ function open(sdl = SDL, wrap: (store: Store) => Store = (store) => store): Open
   return { plan: opened.plan, store, commits, resource, calls };
 }
 
-/** A store as one of an engine that makes no totals. */
-function withoutTotals(store: Store): Store {
-  return new Proxy(store, {
-    get(target, name) {
-      const member: unknown = name === 'aggregate' ? undefined : Reflect.get(target, name, target);
-      return typeof member === 'function' ? member.bind(target) : member;
-    },
-  });
-}
-
 describe('a table', () => {
   test('stores, finds and removes records, and counts the requests', async () => {
     const { resource } = open();
@@ -75,11 +65,6 @@ describe('a table', () => {
     await expect(resource.delete(SERVER, 'a')).rejects.toMatchObject({ code: 'NOT_FOUND' });
     expect(resource.counters).toEqual({ reads: 4, cached: 0, writes: 5, messages: 0, refused: 1 });
     expect(resource.versionOf(resource.parseList(SERVER, ''), SERVER)).toBe(String(resource.head));
-  });
-
-  test('refuses totals that its store does not make', async () => {
-    const { resource } = open(SDL, withoutTotals);
-    expect(() => resource.list(SERVER, 'aggregate=count')).toThrow('The store of this application makes no totals');
   });
 
   test('refuses an id that differs from that of the URL, or that no URL can have', async () => {

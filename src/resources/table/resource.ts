@@ -1,5 +1,4 @@
 import type { Identity } from '../../auth/identity.ts';
-import { AppError } from '../../errors.ts';
 import type { Encoding } from '../../hub/encode.ts';
 import { relatedOfRecord, type Selection, selectRecord } from '../../hub/selection.ts';
 import type { Sink, Subscription } from '../../hub/subscription.ts';
@@ -120,7 +119,6 @@ export class TableResource extends TableWrites {
     const { store } = this.context;
     const { aggregate, offset, limit } = query;
     if (aggregate === undefined) return store.list(this.table, query);
-    if (store.aggregate === undefined) throw noTotals();
     return thenOrNow(store.aggregate(this.table, query), ({ groups }) => ({
       json: JSON.stringify(listResults(aggregate, groups).slice(offset, offset + limit)),
     }));
@@ -159,11 +157,7 @@ export class TableResource extends TableWrites {
     access.checkReads(query.related, identity);
     const { window, totals, counted } = query.selection;
     if (window !== undefined) store.checkScan(table, window.first(firstRecords(window)));
-    for (const each of [totals, counted]) {
-      if (each === undefined) continue;
-      if (store.aggregate === undefined) throw noTotals();
-      store.checkScan(table, each.list);
-    }
+    for (const each of [totals, counted]) if (each !== undefined) store.checkScan(table, each.list);
     return query;
   }
 
@@ -224,10 +218,6 @@ export class TableResource extends TableWrites {
     const scope = { table: this.table, limits, reserved: LIST_PARAMETERS, view };
     return this.#queries.get(rawQuery, view, () => parseQueryFor(rawQuery, scope));
   }
-}
-
-function noTotals(): AppError {
-  return new AppError('INVALID_QUERY', 'The store of this application makes no totals: leave aggregate and count out.');
 }
 
 /** Drops a selection of all fields in order: the store returns them so without one. */

@@ -5,6 +5,7 @@ import type { AuditReader } from '../audit.ts';
 import type { SharedStore } from '../shared-store.ts';
 import type { StorageHealth } from '../storage-health.ts';
 import type {
+  Aggregate,
   Awaitable,
   Cell,
   Change,
@@ -240,6 +241,10 @@ class PostgresStore implements Store {
 
   records(plan: TablePlan, query: ListQuery): Promise<readonly StoredRecord[]> {
     return this.#lists.records(plan, query);
+  }
+
+  aggregate(plan: TablePlan, query: ListQuery): Promise<Aggregate> {
+    return this.#lists.aggregate(plan, query);
   }
 
   checkScan(table: TablePlan, query: ListQuery): void {

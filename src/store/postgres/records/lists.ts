@@ -9,9 +9,10 @@ import {
 } from '../../../query/index.ts';
 import { withoutForbiddenKeys } from '../../../schema/forbidden-key.ts';
 import type { FieldType, TablePlan } from '../../../schema/plan.ts';
-import type { Cell, Change, ListPage, RecordKey, StoredRecord } from '../../store.ts';
+import type { Aggregate, Cell, Change, ListPage, RecordKey, StoredRecord } from '../../store.ts';
 import type { Readers } from '../database/readers.ts';
 import type { PgRows } from '../database/session.ts';
+import { compileAggregate, readAggregate } from '../sql/aggregate.ts';
 import { compileRelated } from '../sql/json.ts';
 import { compileCount, compileList, compileRecords } from '../sql/list.ts';
 import { indexName, primaryKeyName, recordsName } from '../sql/names.ts';
@@ -84,6 +85,18 @@ export class PgLists {
     };
   }
 
+  /** Returns the totals of the records that match, by group, and the position that they are of. */
+  async aggregate(table: TablePlan, query: ListQuery): Promise<Aggregate> {
+    if (needsWords(query)) return this.aggregate(table, await this.#words.query(query, table));
+    const compiled = this.#recordsOf(table, query);
+    await this.#checkSize(table, query, compiled);
+    const { rows } = await this.#readers.read(compiled);
+    const groups = readAggregate(rows, query);
+    const { maxGroups = 0 } = query.aggregate ?? {};
+    if (groups.length > maxGroups) throw tooManyGroups(maxGroups);
+    return { groups, seq: Number(rows[0]?.[0]) };
+  }
+
   /** Must be called for each committed change. */
   committed({ table, op }: Change): void {
     const size = this.#sizes.get(table);
@@ -122,7 +135,7 @@ export class PgLists {
   #recordsOf(table: TablePlan, query: ListQuery): PgStatement {
     let compiled = this.#records.get(query);
     if (compiled === undefined) {
-      compiled = compileRecords(query, table);
+      compiled = query.aggregate === undefined ? compileRecords(query, table) : compileAggregate(query, table);
       this.#records.set(query, compiled);
     }
     return compiled;
@@ -142,7 +155,8 @@ export class PgLists {
 
   /** Throws SCAN_TOO_LARGE for a scan of a large table, which would delay all other requests. */
   async #checkSize(table: TablePlan, query: ListQuery, statement: PgStatement): Promise<void> {
-    if (query.filter === undefined && query.sees === undefined && query.sort.length === 0) return;
+    const isWhole = query.filter === undefined && query.sees === undefined;
+    if (isWhole && query.sort.length === 0 && query.aggregate === undefined) return;
     if (!(await this.#isTooLarge(table))) return;
     let scans = this.#scanning.get(statement);
     if (scans === undefined) {
@@ -156,8 +170,9 @@ export class PgLists {
     throw this.#scanError(table, query);
   }
 
-  #scanError(table: TablePlan, { filter, sees }: ListQuery): AppError {
-    const what = filter === undefined ? (sees === undefined ? 'sort' : 'rule of access') : 'filter';
+  #scanError(table: TablePlan, { filter, sees, aggregate }: ListQuery): AppError {
+    const unfiltered = aggregate === undefined ? 'sort' : 'aggregate';
+    const what = filter === undefined ? (sees === undefined ? unfiltered : 'rule of access') : 'filter';
     return this.#tooLarge(what, table);
   }
 
@@ -199,6 +214,7 @@ export class PgLists {
     const [{ Plan: plan }] = JSON.parse(text) as [{ Plan: PlanNode }];
     const hasFilter = query.filter !== undefined || query.sees !== undefined;
     const nodes = flatten(plan);
+    if (!hasFilter && query.aggregate !== undefined) return true;
     if (!hasFilter) return nodes.some((node) => node['Node Type'] === 'Sort');
     return nodes.some((node) => this.#readsAll(table, node));
   }
@@ -210,6 +226,13 @@ export class PgLists {
     if (first !== undefined) return !new RegExp(`(?<![\\w"])"?${first}"?(?![\\w"])`).test(condition);
     return node.Alias === 't' && relation !== undefined && type !== 'Bitmap Heap Scan' && condition === '';
   }
+}
+
+function tooManyGroups(maxGroups: number): AppError {
+  return new AppError(
+    'TOO_MANY_GROUPS',
+    `The query makes more than ${maxGroups} groups. Add a condition, group by a field with fewer values, or raise limits.groups.`,
+  );
 }
 
 /** Returns the first column of each index of a table, by the name of the index. */
