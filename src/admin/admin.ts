@@ -6,10 +6,12 @@ import { AppError } from '../errors.ts';
 import { makeCompressHook } from '../server/content/compress-hook.ts';
 import { type AdminApp, makeAdminHooks } from './admin-hooks.ts';
 import { readParameters } from './parameters.ts';
+import { explainQuery } from './reads/explain.ts';
 import { listKeys, listRooms, listUsers } from './reads/lists.ts';
 import { readLogPage } from './reads/log.ts';
 import { readPast } from './reads/past.ts';
 import { describeSchema, type SchemaFile } from './reads/schema.ts';
+import { tellWhy } from './reads/why.ts';
 
 type Read = (request: FastifyRequest, app: AdminApp) => Promise<object> | object;
 
@@ -17,6 +19,8 @@ type Read = (request: FastifyRequest, app: AdminApp) => Promise<object> | object
 const READS: Readonly<Record<string, Read>> = {
   log: readLogPage,
   at: readPast,
+  'explain/:table': explainQuery,
+  why: tellWhy,
   rooms: withoutParameters(listRooms),
   users: withoutParameters((app) => listUsers(accountsOf(app))),
   keys: withoutParameters((app) => listKeys(accountsOf(app))),

@@ -14,6 +14,7 @@ export {
   type ListQuery,
   parseListQuery,
   parseQueryFor,
+  type QueryPlan,
   restrictFilter,
   type SortKey,
 } from './list-query.ts';

@@ -173,3 +173,13 @@ function parseCount(text: string | undefined): boolean {
   if (text === 'true') return true;
   throw makeQueryError('count', `expected true or false, found ${show(text)}`);
 }
+
+/** How a database finds the records of a list. */
+export interface QueryPlan {
+  /** Steps in the words of the database. */
+  readonly steps: readonly string[];
+  /** Names of the indexes that are used, as the database has them. */
+  readonly indexes: readonly string[];
+  /** True when every record is read, or all are sorted: `limits.scan` then limits the size of the table. */
+  readonly scans: boolean;
+}

@@ -3,7 +3,7 @@ import type { Feed } from '../events/feed.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Plan } from '../schema/plan.ts';
 import type { StorageHealth } from '../store/storage-health.ts';
-import type { LogReader, RecordReader } from '../store/store.ts';
+import type { LogReader, RecordReader, RelatedReader } from '../store/store.ts';
 import type { WriteQueue } from '../store/write-queue.ts';
 import type { AuditTrail } from './audit/trail.ts';
 import type { TableResource } from './table/resource.ts';
@@ -25,7 +25,7 @@ export interface Application {
   readonly streams: TableStreams;
   readonly feed: Feed;
   readonly log: LogReader;
-  readonly records: RecordReader;
+  readonly records: RecordReader & RelatedReader;
   readonly storage: StorageHealth;
   /** Undefined when no table has `@audit`. */
   readonly audit: AuditTrail | undefined;

@@ -5,6 +5,7 @@ import type {
   GroupTotals,
   JsonRecord,
   ListQuery,
+  QueryPlan,
   RelatedCondition,
   RelatedTest,
   SelectedRelation,
@@ -237,6 +238,8 @@ export interface RecordReader {
   aggregate(table: TablePlan, query: ListQuery): Awaitable<Aggregate>;
   /** Throws SCAN_TOO_LARGE where `records` would, as far as that is known without waiting for the store. */
   checkScan(table: TablePlan, query: ListQuery): void;
+  /** Returns how `list` would find the records. Absent in a store that cannot tell. */
+  explain?(table: TablePlan, query: ListQuery): Awaitable<QueryPlan>;
   /** Returns up to `limit` records in primary-key order after `after` (from the start when undefined). */
   page(table: TablePlan, after: RecordKey | undefined, limit: number): Awaitable<readonly StoredRecord[]>;
 }

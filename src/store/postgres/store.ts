@@ -1,5 +1,5 @@
 import type { ClusterConfig } from '../../config/config.ts';
-import type { JsonRecord, ListQuery, RelatedCondition, SelectedRelation } from '../../query/index.ts';
+import type { JsonRecord, ListQuery, QueryPlan, RelatedCondition, SelectedRelation } from '../../query/index.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
 import type { AuditReader } from '../audit.ts';
 import type { SharedStore } from '../shared-store.ts';
@@ -249,6 +249,10 @@ class PostgresStore implements Store {
 
   checkScan(table: TablePlan, query: ListQuery): void {
     this.#lists.checkScan(table, query);
+  }
+
+  explain(table: TablePlan, query: ListQuery): Promise<QueryPlan> {
+    return this.#lists.explain(table, query);
   }
 
   related(selected: SelectedRelation, key: Cell): Promise<string> {

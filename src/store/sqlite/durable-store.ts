@@ -1,6 +1,6 @@
 import { closeSync, fdatasync, fdatasyncSync, openSync } from 'node:fs';
 import { AppError } from '../../errors.ts';
-import type { JsonRecord, ListQuery, RelatedCondition, SelectedRelation } from '../../query/index.ts';
+import type { JsonRecord, ListQuery, QueryPlan, RelatedCondition, SelectedRelation } from '../../query/index.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
 import type { AuditQuery, AuditReader } from '../audit.ts';
 import type { StorageHealth } from '../storage-health.ts';
@@ -113,6 +113,10 @@ export class DurableStore implements Store {
   /** Answers without waiting: a commit that is being flushed hardly changes the size of the table. */
   checkScan(table: TablePlan, query: ListQuery): void {
     this.#store.checkScan(table, query);
+  }
+
+  explain(table: TablePlan, query: ListQuery): Awaitable<QueryPlan> {
+    return this.#read(() => this.#store.explain(table, query));
   }
 
   related(selected: SelectedRelation, key: Cell): Awaitable<string> {

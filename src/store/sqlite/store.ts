@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
-import type { JsonRecord, ListQuery, RelatedCondition, SelectedRelation } from '../../query/index.ts';
+import type { JsonRecord, ListQuery, QueryPlan, RelatedCondition, SelectedRelation } from '../../query/index.ts';
 import { withoutForbiddenKeys } from '../../schema/forbidden-key.ts';
 import type { StoredSchema } from '../../schema/migration/stored.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
@@ -194,6 +194,11 @@ export class SqliteStore implements Store {
   checkScan(plan: TablePlan, query: ListQuery): void {
     this.#reads.read();
     this.#lists.checkScan(plan, query);
+  }
+
+  explain(plan: TablePlan, query: ListQuery): QueryPlan {
+    this.#reads.read();
+    return this.#lists.explain(plan, query);
   }
 
   related(selected: SelectedRelation, key: Cell): string {

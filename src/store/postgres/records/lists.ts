@@ -4,6 +4,7 @@ import {
   type Filter,
   formatCursor,
   type ListQuery,
+  type QueryPlan,
   type SelectedRelation,
   totalOrder,
 } from '../../../query/index.ts';
@@ -130,6 +131,23 @@ export class PgLists {
     if (size === undefined || (size > this.#largestScan && !this.#refused.has(compiled.sql))) {
       this.#checkSize(table, query, compiled).catch(() => {});
     } else if (size > this.#largestScan) throw this.#scanError(table, query);
+  }
+
+  async explain(table: TablePlan, query: ListQuery): Promise<QueryPlan> {
+    const plain = needsWords(query) ? await this.#words.query(query, table) : query;
+    const statement = compileList(plain, table);
+    const [{ Plan: plan }] = JSON.parse(await this.#readers.explain(statement.sql, statement.params)) as [
+      { Plan: PlanNode },
+    ];
+    const nodes = flatten(plan);
+    const isPlain = plain.filter === undefined && plain.sees === undefined && plain.sort.length === 0;
+    return {
+      steps: nodes.map((node) =>
+        [node['Node Type'], node.Alias, node['Index Name'], node['Index Cond']].filter(Boolean).join(' '),
+      ),
+      indexes: nodes.flatMap((node) => node['Index Name'] ?? []),
+      scans: !isPlain && (await this.#scans(table, plain, statement)),
+    };
   }
 
   #recordsOf(table: TablePlan, query: ListQuery): PgStatement {

@@ -6,6 +6,7 @@ import {
   type GroupTotals,
   isShownExactly,
   type ListQuery,
+  type QueryPlan,
   type SelectedRelation,
   type SortKey,
   totalOrder,
@@ -120,6 +121,13 @@ export class SqliteLists {
     return this.#aggregates.read(table, query);
   }
 
+  explain(table: TablePlan, query: ListQuery): QueryPlan {
+    const statement = compileListSql(query, table, NAMES);
+    const steps = this.#stepsOf(statement);
+    const indexes = steps.flatMap((step) => /^(?:SEARCH|SCAN) t USING (?:COVERING )?INDEX (\S+)/.exec(step)?.[1] ?? []);
+    return { steps, indexes, scans: this.#explain(query, statement).scans };
+  }
+
   related(selected: SelectedRelation, key: Cell): string {
     let compiled = this.#related.get(selected);
     if (compiled === undefined) {
@@ -198,11 +206,15 @@ export class SqliteLists {
     return rowKey;
   }
 
-  #explain(query: ListQuery, { sql, params }: Sql): QueryCost {
+  #stepsOf({ sql, params }: Sql): readonly string[] {
+    const steps = this.#db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...params) as { detail: string }[];
+    return steps.map(({ detail }) => detail);
+  }
+
+  #explain(query: ListQuery, statement: Sql): QueryCost {
     const filter = both(query.filter, query.sees);
     if (filter === undefined && query.sort.length === 0) return { scans: false, sorts: false };
-    const steps = this.#db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...params) as { detail: string }[];
-    const details = steps.map(({ detail }) => detail);
+    const details = this.#stepsOf(statement);
     const sorts = details.includes('USE TEMP B-TREE FOR ORDER BY');
     // Without a filter a scan ends with the page, unless everything has to be sorted first.
     const scans = details.some((detail) => /^SCAN t\b/.test(detail)) && (filter !== undefined || sorts);
