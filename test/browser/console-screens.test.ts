@@ -176,7 +176,15 @@ type Product @table @export @audit {
   });
 
   it('listen to a channel, and replay it from a position', async () => {
-    await using app = await ConsoleApp.start(browser());
+    await using app = await ConsoleApp.start(browser(), {
+      schema: `type Product @table @export(public: [read, create, update, delete, subscribe, publish]) {
+  id: ID! @primaryKey
+  title: String!
+  kind: String
+  price: Float
+  stock: Int
+}`,
+    });
     await app.store('Product', [record('a')]);
     const page = await app.open('shop/_/channels');
     await page.getByRole('button', { name: 'Listen' }).click();
