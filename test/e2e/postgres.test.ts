@@ -56,6 +56,28 @@ describe.skipIf(unreachable !== undefined)(`a server on PostgreSQL${reason}`, ()
     ]);
   });
 
+  test('makes totals, also live ones', { timeout: 120_000 }, async () => {
+    const app = newApp();
+    await using server = await start(app);
+    const at = (path: string) => `${server.origin}/${app}/${path}`;
+    const put = (id: string, title: string) => ask('PUT', at(`Message/${id}`), { json: { title, content: 'c' } });
+    for (const [id, title] of [
+      ['a', 'x'],
+      ['b', 'B'],
+      ['c', '😀'],
+    ] as const)
+      expect((await put(id, title)).status).toBe(201);
+    const query = 'Message?aggregate=count,min(title),max(title)&group=content';
+    expect((await ask('GET', at(query))).records).toEqual([
+      { content: 'c', count: 3, min_title: 'B', max_title: '😀' },
+    ]);
+    using socket = await WsClient.subscribe(at(query).replace('http', 'ws'));
+    await ask('DELETE', at('Message/b'));
+    await ask('DELETE', at('Message/c'));
+    const last = await socket.next(({ data }) => (data as { count?: number }).count === 1);
+    expect(last.data).toEqual({ content: 'c', count: 1, min_title: 'x', max_title: 'x' });
+  });
+
   test('answers 503 with Retry-After while the database is away, and goes on when it is back', {
     timeout: 120_000,
   }, async () => {
