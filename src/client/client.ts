@@ -1,5 +1,7 @@
-import { type ConnectOptions, makeEnvironment } from './connection/environment.ts';
+import { Auth } from './auth/auth.ts';
+import { type ConnectOptions, type Environment, makeEnvironment } from './connection/environment.ts';
 import type { SseHandlers } from './connection/event-source.ts';
+import type { Status } from './connection/link.ts';
 import { LiveHub } from './live/live-hub.ts';
 import type { Query } from './query.ts';
 import { Rooms, type RoomsOptions } from './rooms.ts';
@@ -46,6 +48,12 @@ export interface Client<App = AnyTables, Routes = never> {
   readonly $ws: CallsOf<RoutesOf<App, Routes>, 'ws'>;
   /** Connects to the rooms of a WebSocket connector by its path or URL; the default is `/ws`. */
   rooms(path?: RoomPath<App>, options?: RoomsOptions): Rooms;
+  /** Logging in, for applications with users of their own. */
+  readonly auth: Auth;
+  /** Status of the live connection: `idle` while nothing is subscribed. */
+  readonly status: Status | 'idle';
+  /** Adds a listener for `status`. Returns a function that removes it. */
+  onStatus(listener: (status: Status | 'idle') => void): () => void;
   /** Closes every open subscription, list, stream and socket. */
   close(): void;
 }
@@ -76,7 +84,9 @@ export function connect<App = AnyTables, Routes = never>(
   url: string | URL,
   options: ConnectOptions = {},
 ): Client<App, Routes> {
-  const environment = makeEnvironment(url, options);
+  const given = makeEnvironment(url, options);
+  const auth = new Auth(given, options.storage, () => hub.pool.restart());
+  const environment: Environment = options.token === undefined ? withLogin(given, auth) : given;
   const open = new Set<Closable>();
   const track = <C extends Closable>(closable: C): C => {
     open.add(closable);
@@ -110,10 +120,27 @@ export function connect<App = AnyTables, Routes = never>(
       return track(socket);
     }),
     rooms: (path = '/ws', roomsOptions: RoomsOptions = {}) => track(new Rooms(environment, path, roomsOptions)),
+    auth,
+    get status() {
+      return hub.pool.status;
+    },
+    onStatus: (listener: (status: Status | 'idle') => void) => hub.pool.onStatus(listener),
     close: () => {
+      auth.close();
       hub.close();
       for (const closable of [...open]) closable.close();
     },
   };
   return client as unknown as Client<App, Routes>;
+}
+
+/** Uses the tokens of the login. A refused token is replaced as long as a user is logged in. */
+function withLogin(environment: Environment, auth: Auth): Environment {
+  return {
+    ...environment,
+    token: (renew) => auth.token(renew),
+    get canRenew() {
+      return auth.user !== undefined;
+    },
+  };
 }

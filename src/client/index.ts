@@ -1,3 +1,5 @@
+export type { Auth, User } from './auth/auth.ts';
+export type { SessionStorage } from './auth/session-store.ts';
 export { type Client, connect } from './client.ts';
 export type { ConnectOptions, SocketClass, TokenSource } from './connection/environment.ts';
 export type { SseHandle, SseHandlers } from './connection/event-source.ts';

@@ -1,3 +1,4 @@
+import type { SessionStorage } from '../auth/session-store.ts';
 import { TablecastError } from '../error.ts';
 import { MAX_PAUSE_MS } from './backoff.ts';
 
@@ -23,6 +24,8 @@ export type TokenSource =
   | ((why: { readonly renew: boolean }) => string | undefined | Promise<string | undefined>);
 
 export interface ConnectOptions {
+  /** Where a login is kept; `localStorage` in pages, else the memory of this client. */
+  readonly storage?: SessionStorage;
   /** Token or API key, or a function that returns one and is called before every request and connection. */
   readonly token?: TokenSource;
   /** WebSocket class; the global one, in Node before 22 that of the package `ws`. */

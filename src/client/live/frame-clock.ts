@@ -14,14 +14,18 @@ let timer: ReturnType<typeof setTimeout> | undefined;
  * Asking again before that changes nothing.
  */
 export function onNextFrame(run: () => void): void {
+  if (waiting.has(run)) return;
   waiting.add(run);
   if (waiting.size > 1) return;
   const page = globalThis as PageLike;
   if (page.requestAnimationFrame === undefined || page.document?.visibilityState !== 'visible') {
     queueMicrotask(runAll);
   } else {
-    page.requestAnimationFrame(runAll);
-    timer = setTimeout(runAll, MAX_WAIT_MS);
+    const set = waiting;
+    // Only for those that wait now: a late frame is not one of the next.
+    const runSet = () => set === waiting && runAll();
+    page.requestAnimationFrame(runSet);
+    timer = setTimeout(runSet, MAX_WAIT_MS);
   }
 }
 

@@ -2,7 +2,7 @@ import type { Status } from '../connection/link.ts';
 import type { Ack, Envelope } from '../connection/outbox.ts';
 import { asError, TablecastError } from '../error.ts';
 import type { ChangeFrame } from './frames.ts';
-import type { LiveQuery, LiveSnapshot, QueryView } from './live-query.ts';
+import { IDLE, type LiveQuery, type LiveSnapshot, type QueryView } from './live-query.ts';
 import type { Position } from './subscription.ts';
 
 type Id = string | number;
@@ -26,16 +26,6 @@ export interface LiveOptions<R> {
 
 /** Opens the shared query of a list with this many records more than its `limit`. */
 export type OpenQuery<R> = (more: number) => LiveQuery<R>;
-
-const LOADING: LiveSnapshot<never> = {
-  data: [],
-  status: 'loading',
-  error: undefined,
-  size: 0,
-  position: undefined,
-  pending: 0,
-  hasMore: false,
-};
 
 /**
  * List that stays in sync with the server: `records` equals what GET with the same query would return. With `limit` or
@@ -101,9 +91,14 @@ export class LiveList<R> {
     return this.#query?.get(id);
   }
 
+  /** Returns the position of the last change of a record, for `ifSeq` of a write. */
+  seq(id: Id): Position | undefined {
+    return this.#query?.seq(id);
+  }
+
   /** Returns the state of the list: the same immutable object until something changes. */
   getSnapshot(): LiveSnapshot<R> {
-    return this.#closed ?? this.#query?.snapshot() ?? LOADING;
+    return this.#closed ?? this.#query?.snapshot() ?? IDLE;
   }
 
   /**
@@ -187,7 +182,7 @@ export class LiveList<R> {
     return this.#query;
   }
 
-  /** A lazy list without listeners keeps its state, and the subscription for a while. */
+  /** Closes a lazy list without listeners; its query stays for a while. */
   #releaseIfLazy(): void {
     if (this.#options.lazy !== true || this.#listeners.size + this.#onChange.size > 0) return;
     this.#query?.release(this.#view);

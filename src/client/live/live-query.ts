@@ -32,6 +32,17 @@ export interface QueryView<R> {
   ended(error?: TablecastError): void;
 }
 
+/** Snapshot of a list that is not open yet. */
+export const IDLE: LiveSnapshot<never> = {
+  data: [],
+  status: 'loading',
+  error: undefined,
+  size: 0,
+  position: undefined,
+  pending: 0,
+  hasMore: false,
+};
+
 export type OpenSubscription<R> = (search: string, options: SubscribeOptions<R>) => Subscription<R>;
 
 const REACHED_AFTER_MS = 50;
@@ -89,7 +100,11 @@ export class LiveQuery<R> {
   }
 
   get(id: string | number): R | undefined {
-    return this.#rows.get(id);
+    return this.#rows.get(id)?.record;
+  }
+
+  seq(id: string | number): Position | undefined {
+    return this.#rows.get(id)?.seq;
   }
 
   /** Current state; computed when it is asked for, and the same object until something changes. */
@@ -190,12 +205,9 @@ export class LiveQuery<R> {
       return;
     }
     const isUpdate = frame.message_type === 'Update';
-    const before = isUpdate && frame.changed !== undefined ? rows.get(frame.id) : undefined;
-    rows.put(
-      frame.id,
-      before === undefined ? frame.data : { ...before, ...frame.data },
-      isUpdate ? frame.at : undefined,
-    );
+    const before = isUpdate && frame.changed !== undefined ? rows.get(frame.id)?.record : undefined;
+    const record = before === undefined ? frame.data : { ...before, ...frame.data };
+    rows.put({ id: frame.id, record, seq: frame.record_seq ?? frame.seq }, isUpdate ? frame.at : undefined);
   }
 
   #complete(): void {

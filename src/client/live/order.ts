@@ -3,6 +3,8 @@ type Json = Readonly<Record<string, unknown>>;
 export interface Entry<R> {
   readonly id: string | number;
   readonly record: R;
+  /** Position of the record's last change. */
+  readonly seq?: number;
 }
 
 /** Makes the comparison of a list with this `sort=` (docs/reference/api/queries.md): null first, ties by primary key. */

@@ -5,9 +5,9 @@ type Id = string | number;
 /** Records of a live list, in its order. */
 export interface Rows<R> {
   readonly size: number;
-  get(id: Id): R | undefined;
+  get(id: Id): Entry<R> | undefined;
   /** Adds or replaces a record. `at` is its index in a window, once it is taken out of its old place. */
-  put(id: Id, record: R, at?: number): void;
+  put(entry: Entry<R>, at?: number): void;
   remove(id: Id): void;
   /** Returns the entries in order; the same array until something changes. */
   entries(): readonly Entry<R>[];
@@ -32,13 +32,13 @@ export class SortedRows<R> implements Rows<R> {
     return this.#byId.size;
   }
 
-  get(id: Id): R | undefined {
-    return this.#byId.get(id)?.record;
+  get(id: Id): Entry<R> | undefined {
+    return this.#byId.get(id);
   }
 
-  put(id: Id, record: R): void {
-    this.#byId.set(id, { id, record });
-    this.#changed.add(id);
+  put(entry: Entry<R>): void {
+    this.#byId.set(entry.id, entry);
+    this.#changed.add(entry.id);
   }
 
   remove(id: Id): void {
@@ -92,12 +92,12 @@ export class WindowRows<R> implements Rows<R> {
     return this.#byId.size;
   }
 
-  get(id: Id): R | undefined {
-    return this.#byId.get(id)?.record;
+  get(id: Id): Entry<R> | undefined {
+    return this.#byId.get(id);
   }
 
-  put(id: Id, record: R, at?: number): void {
-    const entry = { id, record };
+  put(entry: Entry<R>, at?: number): void {
+    const { id } = entry;
     const before = this.#byId.get(id);
     const place = before === undefined ? -1 : this.#entries.indexOf(before);
     this.#byId.set(id, entry);

@@ -48,6 +48,7 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
   #position: Position | undefined;
   /** True between the start of a snapshot and `ready`, when there is no position to resume from. */
   #isPartial: boolean;
+  readonly #retained: boolean;
   #hasBegun = false;
   #isPumping = false;
   #status: Status | undefined;
@@ -65,6 +66,7 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     const isWhole = id !== undefined || /(?:^|&)(?:aggregate|sort|limit|offset|cursor)=/.test(rest);
     const retained = options.retained ?? (taken.retained === undefined ? isWhole : taken.retained === 'true');
     this.#isPartial = this.#position === undefined && retained;
+    this.#retained = retained;
     this.ended = new Promise((resolve, reject) => {
       this.#settle = () => (this.#error === undefined ? resolve() : reject(this.#error));
     });
@@ -133,6 +135,7 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
       },
       received: (frame) => this.#receive(frame as Frame<R>),
       lost: () => this.#interrupt(),
+      restart: () => this.#restart(),
       status: (status) => this.#setStatus(status),
       ended: (error) => this.#end(error),
     };
@@ -143,6 +146,15 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     if (status === this.#status || this.#status === 'closed') return;
     this.#status = status;
     this.#options.onStatus?.(status);
+  }
+
+  /** Forgets what was told to another user: the state follows for the one that is logged in now. */
+  #restart(): void {
+    if (!this.#retained) return;
+    this.#isPartial = true;
+    this.#position = undefined;
+    this.#hasBegun = false;
+    this.#deliver({ type: 'reset', reason: 'rights_changed' });
   }
 
   /** Discards a partial snapshot, which cannot be continued. */

@@ -17,8 +17,16 @@ export interface Channel {
   /** Called when the connection is lost; the channel is subscribed again over the next one. */
   lost(): void;
   status(status: Status): void;
+  /** Called when another user is logged in: what is subscribed begins again. */
+  restart(): void;
   /** Called once at the end, with an error unless the connection was closed on purpose. */
   ended(error?: TablecastError): void;
+}
+
+/** What a connection tells of itself. */
+export interface ConnectionHost {
+  status(status: Status): void;
+  ended(): void;
 }
 
 interface ChannelState {
@@ -53,7 +61,7 @@ export class LiveConnection {
   readonly #outbox: Outbox;
   readonly #channels = new Map<Channel, ChannelState>();
   readonly #byId = new Map<number, Channel>();
-  readonly #onEnd: () => void;
+  readonly #host: ConnectionHost;
   #maxChannels = MAX_SUBSCRIPTIONS;
   #lastId = 0;
   /** True between `hello` and the end of a connection. */
@@ -66,10 +74,10 @@ export class LiveConnection {
   #status: Status = 'connecting';
   #idle: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(environment: Environment, client: string, onEnd: () => void) {
+  constructor(environment: Environment, client: string, host: ConnectionHost) {
     this.#environment = environment;
     this.#address = `${new URL('_/live', environment.base).href}?client=${encodeURIComponent(client)}`;
-    this.#onEnd = onEnd;
+    this.#host = host;
     this.#outbox = new Outbox(MAX_WRITES, (text) => this.#isGreeted && this.#link.send(text));
     this.#link = new Link(environment, {
       protocol: 'tablecast.v1.json',
@@ -120,6 +128,13 @@ export class LiveConnection {
     const settled = () => this.#closeWhenIdle();
     acked.then(settled, settled);
     return acked;
+  }
+
+  /** Connects again as the user that is logged in now. */
+  restart(): void {
+    this.#lost(1000, '');
+    for (const channel of [...this.#channels.keys()]) channel.restart();
+    this.#link.connect();
   }
 
   close(): void {
@@ -233,6 +248,7 @@ export class LiveConnection {
 
   #setStatus(status: Status): void {
     this.#status = status;
+    this.#host.status(status);
     if (status !== 'connecting' && status !== 'waiting') return;
     for (const channel of [...this.#channels.keys()]) channel.status(status);
   }
@@ -255,7 +271,7 @@ export class LiveConnection {
 
   #end(error: TablecastError | undefined): void {
     clearTimeout(this.#idle);
-    this.#onEnd();
+    this.#host.ended();
     this.#outbox.end(error ?? new TablecastError('CLOSED', 'The connection is closed.'));
     const channels = [...this.#channels.keys()];
     this.#channels.clear();

@@ -1,0 +1,150 @@
+import type { Environment } from '../connection/environment.ts';
+import { request } from '../connection/http.ts';
+import { asError } from '../error.ts';
+import { type Session, type SessionStorage, SessionStore } from './session-store.ts';
+
+/** User that has logged in. */
+export interface User {
+  readonly id: string;
+  readonly name: string;
+  readonly roles: readonly string[];
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+interface Tokens {
+  readonly access_token: string;
+  readonly refresh_token: string;
+  /** Seconds. */
+  readonly expires_in: number;
+  readonly user: User;
+}
+
+/** Milliseconds before its end at which a token is replaced. */
+const EARLY_MS = 10_000;
+/** Milliseconds in which a new token is not replaced again: a refusal in that time is still about the one before. */
+const FRESH_MS = 10_000;
+
+/**
+ * Login of a user (docs/reference/auth/users.md), shared by all tabs of the browser. The tokens are used for every request and
+ * connection, unless the client has an option `token`, and replaced before they end, once for all tabs.
+ *
+ * @example
+ * ```ts
+ * // page.ts
+ * import { connect } from 'tablecast/client';
+ *
+ * const { auth, tables } = connect('https://example.com/my-app');
+ * auth.onChange((user) => console.log(user === undefined ? 'logged out' : `logged in as ${user.name}`));
+ * await auth.login('ada', 'correct horse');
+ * console.log(await tables.Task?.list());
+ * await auth.logout();
+ * ```
+ */
+export class Auth {
+  readonly #environment: Environment;
+  readonly #store: SessionStore;
+  readonly #listeners = new Set<(user: User | undefined) => void>();
+  readonly #onSwitch: () => void;
+  #known: string | undefined;
+
+  /** `onSwitch` is called when another user is logged in, or none. */
+  constructor(environment: Environment, storage: SessionStorage | undefined, onSwitch: () => void) {
+    this.#environment = { ...environment, token: async () => undefined, canRenew: false };
+    this.#onSwitch = onSwitch;
+    this.#store = new SessionStore(`tablecast:${environment.base.href}`, storage, () => this.#changed());
+    this.#known = this.user?.id;
+  }
+
+  /** User that is logged in; undefined when there is none. */
+  get user(): User | undefined {
+    return this.#store.session?.user;
+  }
+
+  /**
+   * Creates a user and logs in.
+   *
+   * @throws TablecastError `CONFLICT` when the name is taken, `FORBIDDEN` where signing up is off
+   */
+  signup(name: string, password: string): Promise<User> {
+    return this.#enter('signup', { name, password });
+  }
+
+  /** @throws TablecastError `INVALID_CREDENTIALS`, `TOO_MANY_ATTEMPTS` */
+  login(name: string, password: string): Promise<User> {
+    return this.#enter('login', { name, password });
+  }
+
+  /** Logs out in all tabs, also where the server cannot be reached. */
+  async logout(): Promise<void> {
+    const { session } = this.#store;
+    this.#store.save(undefined);
+    if (session === undefined) return;
+    // Without an answer the refresh token is left to its end.
+    await this.#post('logout', { refresh_token: session.refresh_token }).catch(() => undefined);
+  }
+
+  /** Adds a listener for logins and logouts, those of other tabs too. Returns a function that removes it. */
+  onChange(listener: (user: User | undefined) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Returns the token for a request; with `renew`, another one than that which was refused or ends soon. */
+  async token(renew: boolean): Promise<string | undefined> {
+    const { session } = this.#store;
+    if (session === undefined || isFit(session, renew)) return session?.access_token;
+    return this.#store.locked(async () => {
+      // Another tab may have refreshed it meanwhile.
+      const current = this.#store.reload();
+      if (current === undefined || isFit(current, renew)) return current?.access_token;
+      return this.#refresh(current);
+    });
+  }
+
+  /** Ends the listening to other tabs. */
+  close(): void {
+    this.#store.close();
+  }
+
+  async #refresh({ refresh_token, user }: Session): Promise<string | undefined> {
+    try {
+      const tokens = await this.#post<Tokens>('refresh', { refresh_token });
+      // Not over a login or logout that came meanwhile.
+      if (this.user?.id === user.id) this.#store.save(sessionOf(tokens));
+      return this.#store.session?.access_token;
+    } catch (thrown) {
+      if (asError(thrown).status !== 401) throw thrown;
+      this.#store.save(undefined);
+      return undefined;
+    }
+  }
+
+  async #enter(path: string, body: object): Promise<User> {
+    const tokens = await this.#post<Tokens>(path, body);
+    this.#store.save(sessionOf(tokens));
+    return tokens.user;
+  }
+
+  async #post<T>(path: string, body: object): Promise<T> {
+    const url = new URL(`_/auth/${path}`, this.#environment.base).href;
+    const response = await request(this.#environment, url, { method: 'POST', body, repeatable: false });
+    return (response.status === 204 ? undefined : await response.json()) as T;
+  }
+
+  #changed(): void {
+    const { user } = this;
+    if (user?.id === this.#known) return;
+    this.#known = user?.id;
+    this.#onSwitch();
+    for (const listener of [...this.#listeners]) listener(user);
+  }
+}
+
+function sessionOf(tokens: Tokens): Session {
+  return { ...tokens, obtained: Date.now() };
+}
+
+function isFit({ obtained, expires_in }: Session, renew: boolean): boolean {
+  const age = Date.now() - obtained;
+  return renew ? age < FRESH_MS : age < expires_in * 1000 - EARLY_MS;
+}
