@@ -54,6 +54,19 @@ describe.skipIf(unreachable !== undefined)(`two servers on one schema${reason}`,
     expect(await other.server.metric(/^tablecast_feed_lag_seconds\{/)).toBeLessThan(30);
   });
 
+  test('bring changes to a subscriber that no notification reaches, and whose server nothing else asks', {
+    timeout: 120_000,
+  }, async () => {
+    await using cluster = await Cluster.start(2);
+    const [one, other] = cluster.nodes as [ClusterNode, ClusterNode];
+    using socket = await WsClient.subscribe(cluster.url(other, 'Note').replace('http', 'ws'));
+    for (const { proxy } of cluster.nodes) proxy.swallowsBells = true;
+    for (const id of ['a', 'b', 'c']) {
+      await ask('PUT', cluster.url(one, `Note/${id}`), { json: { run: 'r', token: id } });
+      expect(await socket.next()).toMatchObject({ id });
+    }
+  });
+
   test('are not ready while they cannot read what the others write', { timeout: 120_000 }, async () => {
     await using cluster = await Cluster.start(1, { config: 'cluster: {poll: 100ms}\n' });
     const [{ server, proxy }] = cluster.nodes as [ClusterNode];
