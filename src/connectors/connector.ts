@@ -72,6 +72,15 @@ export interface Delivery {
  */
 export type Deliver = (delivery: Delivery) => Promise<unknown>;
 
+/** Delivery to one of several targets that accept an event together; `at` is its index among them. */
+export interface JointDelivery {
+  readonly at: number;
+  readonly delivery: Delivery;
+}
+
+/** As `Deliver`, for several targets: all accept the event or none does. Resolves with the answer of each. */
+export type DeliverTogether = (deliveries: readonly JointDelivery[]) => Promise<readonly unknown[]>;
+
 /** Failure that a retry cannot resolve. The message is for operators. */
 export class PermanentError extends Error {
   override readonly name = 'PermanentError';
@@ -127,6 +136,8 @@ export interface TargetType<T = unknown> {
    */
   readonly target: 'expression' | 'name' | 'none';
   readonly needsTarget: boolean;
+  /** True for a target that can accept an event together with others of this kind: `Connector.together`. */
+  readonly isAtomic?: boolean;
 }
 
 /** Operations by name; with `any`, every other name is one, too: a routing key, a path. */
@@ -234,6 +245,8 @@ export interface Connector extends Mounted {
   /** Called once for each source, which several flows may share. */
   listen(source: SourceUse, handle: Handle): void;
   target(use: TargetUse): Deliver;
+  /** Several targets of a flow as one, where their type has `isAtomic`. */
+  together?(uses: readonly TargetUse[]): DeliverTogether;
   /** Registers its addresses on the server, and opens ports of its own. Throws StartError when one is taken. */
   register(server: FastifyInstance): Promise<void> | void;
   /** Starts its sources. Does not wait for other systems that are unavailable: the connector retries by itself. */

@@ -28,7 +28,7 @@ function type(failure: 'answers' | 'redelivers') {
 
 function target(index: number, as: 'caller' | 'server' = 'caller'): FlowTarget {
   const use = { flow: 'f', operation: 'op', settings: {}, target: undefined, section: SECTION };
-  return { connector: `c${index}`, use, target: ({ input }) => input.room, as, label: `c${index} op` };
+  return { connector: `c${index}`, use, target: ({ input }) => input.room, as, label: `c${index} op`, isAtomic: false };
 }
 
 function from(source: SourceType): Flow['source'] {
@@ -43,6 +43,7 @@ function makeFlow(more: Partial<Flow> = {}): Flow {
     transform: undefined,
     targets: [target(0)],
     retry: RETRY,
+    atomic: false,
     timeout: 1000,
     concurrency: 10,
     ...more,

@@ -154,7 +154,10 @@ export class AppFlows implements MountedConnectors {
       log.warn(about, 'the flow uses nothing of what was sent: no expression reads input.body');
     };
     const signals = { stopping: this.#stopping.signal, cut: this.#cut.signal };
-    return new FlowRunner(flow, { deliver, keep, onUnusedBody, onDeadLetter, ...signals });
+    const tables = flow.targets.filter(({ isAtomic }) => isAtomic);
+    const owner = flow.atomic ? connectors.get(tables[0]?.connector ?? '') : undefined;
+    const together = owner?.together?.(tables.map(({ use }) => use));
+    return new FlowRunner(flow, { deliver, together, keep, onUnusedBody, onDeadLetter, ...signals });
   }
 
   #contextOf(name: string): ConnectorContext {

@@ -25,6 +25,8 @@ export interface FlowTarget {
   readonly as: 'caller' | 'server';
   /** Name in messages and dead letters: `table create Message`. */
   readonly label: string;
+  /** True where the target accepts an event together with others, or not at all. */
+  readonly isAtomic: boolean;
 }
 
 /** A flow of config.yaml, checked and compiled. */
@@ -37,6 +39,8 @@ export interface Flow {
   readonly ignoresBody?: boolean;
   readonly targets: readonly FlowTarget[];
   readonly retry: RetryPolicy;
+  /** True to write the tables among the targets in one transaction, and to deliver to the others after that. */
+  readonly atomic: boolean;
   /** Milliseconds that one delivery to a target may take. */
   readonly timeout: number;
   /** Events that run at the same time; others wait. */

@@ -1,7 +1,15 @@
 import type { Report } from '../../config/files/report.ts';
 import { suggest } from '../../config/files/suggest.ts';
 import type { FlatKeys, Section } from '../../config/keys/section.ts';
-import { type ConfigKey, choiceKey, countKey, durationKey, required, textKey } from '../../config/keys/values.ts';
+import {
+  booleanKey,
+  type ConfigKey,
+  choiceKey,
+  countKey,
+  durationKey,
+  required,
+  textKey,
+} from '../../config/keys/values.ts';
 import type { Operations, SourceType, TargetType } from '../connector.ts';
 import { readsInput } from './expressions/cel.ts';
 import type { Flow, FlowSource, FlowTarget, RetryPolicy } from './flow.ts';
@@ -13,12 +21,15 @@ export interface FlowScope {
   readonly report: Report;
 }
 
-type FlowKeys = Pick<Flow, 'timeout' | 'concurrency'>;
+type FlowKeys = Pick<Flow, 'atomic' | 'timeout' | 'concurrency'>;
 
 const DELAY_RANGE_MS = { min: 1, max: 86_400_000 };
 
 /** Keys of a flow besides those that are read one by one. */
 export const FLOW_KEYS: FlatKeys<FlowKeys> = {
+  atomic: booleanKey(false, {
+    what: 'Whether the tables in `to` are written in one transaction, and the others after it',
+  }),
   timeout: durationKey('30s', { what: 'How long one delivery to a target may take' }, { min: 1, max: 3_600_000 }),
   concurrency: countKey(10, { what: 'Events that run at the same time; others wait' }, { max: 1000 }),
 };
@@ -61,6 +72,7 @@ function readFlow(name: string, section: Section, scope: FlowScope): Flow | unde
   }
   const source = readSource(name, section, scope);
   const targets = readTargets(name, section, { ...scope, source, transform: section.members.get('transform') });
+  if (settings?.atomic === true && targets !== undefined) checkAtomic(section, targets, report);
   const when = readOptional(section, 'when', (member) => readExpression(member, 'bool', report));
   const transform = readOptional(section, 'transform', (member) => readTransform(member, report));
   const retry = source && readRetry(section, source, report);
@@ -68,6 +80,17 @@ function readFlow(name: string, section: Section, scope: FlowScope): Flow | unde
   const ignoresBody =
     transform !== undefined && !['when', 'transform', 'to'].some((key) => readsBody(section.members.get(key)));
   return { name, source, when: when?.value, transform: transform?.value, ignoresBody, targets, retry, ...settings };
+}
+
+/** Reports a flow that is to be atomic and has nothing to be written together. */
+function checkAtomic(section: Section, targets: readonly FlowTarget[], report: Report): void {
+  const tables = targets.filter(({ isAtomic }) => isAtomic);
+  if (tables.length > 1) return;
+  const others = targets.filter(({ isAtomic }) => !isAtomic).map(({ label }) => label);
+  const found = others.length === 0 ? 'there is one' : `${others.join(', ')} cannot be part of a transaction`;
+  const hint = 'name two tables or more in `to:`, or remove `atomic`';
+  const message = `${section.path}.atomic is for several targets that are tables: ${found}`;
+  report.add((section.members.get('atomic') ?? section).diagnose({ message, hint }));
 }
 
 function readsBody(section: Section | undefined): boolean {
@@ -146,6 +169,7 @@ function readTarget(flow: string, section: Section, scope: TargetScope): FlowTar
     target: expression ?? (() => name),
     // A sender that waits for the outcome has no more rights with a flow than without it.
     as: as.value ?? (source?.type.failure === 'answers' ? 'caller' : 'server'),
+    isAtomic: type.isAtomic === true,
     label: [connector.name, operation, textOf(section.members.get('target'))].filter((part) => part !== '').join(' '),
   };
 }

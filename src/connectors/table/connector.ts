@@ -10,6 +10,7 @@ import type {
   ConnectorType,
   ConnectorUse,
   Deliver,
+  DeliverTogether,
   Handle,
   SourceType,
   SourceUse,
@@ -20,6 +21,7 @@ import { CHANGE_MEMBERS, checkChangeFilter, makeChangeFilter } from './change-fi
 import { checkMapping } from './check-mapping.ts';
 import { ChangeSource } from './source.ts';
 import { makeTableTarget, type TableOperation } from './target.ts';
+import { makeTogether } from './together.ts';
 
 /** Keys of `from:` of a flow that follows the changes of a table. */
 export interface TableSourceSettings {
@@ -56,7 +58,7 @@ function source(what: string): SourceType {
 }
 
 function target(what: string): TargetType {
-  return { what, keys: {}, target: 'name', needsTarget: true };
+  return { what, keys: {}, target: 'name', needsTarget: true, isAtomic: true };
 }
 
 function mapValues<K extends string, V, R>(values: Readonly<Record<K, V>>, make: (value: V) => R): Record<K, R> {
@@ -122,6 +124,16 @@ class TableConnector implements Connector {
 
   target({ operation, target = '' }: TargetUse): Deliver {
     return makeTableTarget(this.#resource(target), operation as TableOperation);
+  }
+
+  together(uses: readonly TargetUse[]): DeliverTogether {
+    const { transactions } = this.#context.application;
+    const targets = uses.map(({ operation, target = '' }) => ({
+      name: target,
+      resource: this.#resource(target),
+      operation: operation as TableOperation,
+    }));
+    return makeTogether(targets, transactions);
   }
 
   register(): void {

@@ -67,7 +67,7 @@ function recordOf({ json }: WriteOutcome): unknown {
  * kept. Throws VALIDATION_ERROR when no field is left, or none that the sender has sent, besides `apart`: the stored record
  * would not contain the event, which would be lost.
  */
-function bodyOf({ table }: TableResource, { output, isInput, notes }: Delivery, apart?: string): FlowData {
+export function bodyOf({ table }: TableResource, { output, isInput, notes }: Delivery, apart?: string): FlowData {
   if (isInput !== true) return output;
   const names = new Set(table.fields.map(({ name }) => name));
   const isField = (name: string) => names.has(name) && name !== apart;
@@ -106,7 +106,8 @@ function listNames(names: readonly string[]): string {
   return `${listed.join(', ')}${names.length > listed.length ? ', …' : ''}`;
 }
 
-function keyOf({ table }: TableResource, output: FlowData): RecordKey {
+/** Key of the record in an output. Throws VALIDATION_ERROR without one. */
+export function keyOf({ table }: TableResource, output: FlowData): RecordKey {
   const { name } = table.primaryKey;
   const key = Object.hasOwn(output, name) ? output[name] : undefined;
   if (typeof key === 'string' || typeof key === 'number') return key;

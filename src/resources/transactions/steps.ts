@@ -1,3 +1,4 @@
+import type { Identity } from '../../auth/identity.ts';
 import { suggest } from '../../config/files/suggest.ts';
 import { AppError, invalidField } from '../../errors.ts';
 import { atPlace, placeOfStep } from '../../store/placed-error.ts';
@@ -17,6 +18,8 @@ export interface TransactionStep {
   readonly precondition: Precondition | undefined;
   /** Name by which later steps refer to the record. */
   readonly name: string | undefined;
+  /** Who makes the step, where that is another than who makes the transaction. */
+  readonly identity?: Identity;
 }
 
 interface StepShape {

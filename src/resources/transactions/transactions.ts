@@ -29,6 +29,8 @@ export interface TransactionRequest {
   readonly once?: IdempotencyKey | undefined;
 }
 
+type StepsRequest = Pick<TransactionRequest, 'identity' | 'once'>;
+
 /** Outcome of one step. */
 export interface StepResult extends Pick<TransactionStep, 'op' | 'table'> {
   readonly outcome: WriteOutcome;
@@ -61,16 +63,18 @@ export class Transactions {
    * error; then nothing was written.
    */
   async run(request: TransactionRequest): Promise<TransactionResult> {
-    const { resources, once } = request;
-    const steps = parseSteps(request.steps, { resources, maxSteps: this.#context.maxSteps });
+    const { resources } = request;
+    return this.runSteps(parseSteps(request.steps, { resources, maxSteps: this.#context.maxSteps }), request);
+  }
+
+  /** Runs steps that were parsed. Throws as `run`. */
+  async runSteps(steps: readonly TransactionStep[], request: StepsRequest): Promise<TransactionResult> {
+    const { once } = request;
     if (once === undefined) return this.#runSteps(steps, request);
     return this.#inFlight.run(once, () => this.#runSteps(steps, request));
   }
 
-  async #runSteps(
-    steps: readonly TransactionStep[],
-    { identity, once }: TransactionRequest,
-  ): Promise<TransactionResult> {
+  async #runSteps(steps: readonly TransactionStep[], { identity, once }: StepsRequest): Promise<TransactionResult> {
     const isKept = once !== undefined && (await this.#context.isStored(once));
     for (let attempt = 1; ; attempt++) {
       const prepared = await prepareAll(steps, identity, isKept);
@@ -146,7 +150,7 @@ function prepareStep(
   // What is published is any JSON: an object in it is a value.
   const data = op === 'publish' ? step.data : resolveReferences(step.data, table, keys);
   const isRepeated = id !== undefined && written.has(resource, id);
-  return resource.prepare(identity, { op, id, data, precondition, isRepeated, isKept });
+  return resource.prepare(step.identity ?? identity, { op, id, data, precondition, isRepeated, isKept });
 }
 
 /** Records that the steps so far write. */
@@ -176,8 +180,8 @@ async function finishAll(
   { identity, committed }: CommittedSteps,
 ): Promise<readonly WriteOutcome[]> {
   const finished: WriteOutcome[] = [];
-  for (const [at, { resource }] of steps.entries()) {
-    finished.push(await resource.finishStep(identity, committed[at] as WriteOutcome, prepared[at] as PreparedStep));
+  for (const [at, { resource, identity: own = identity }] of steps.entries()) {
+    finished.push(await resource.finishStep(own, committed[at] as WriteOutcome, prepared[at] as PreparedStep));
   }
   return finished;
 }

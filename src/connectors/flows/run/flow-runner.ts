@@ -3,6 +3,7 @@ import { AppError } from '../../../errors.ts';
 import { Semaphore } from '../../../runtime/semaphore.ts';
 import {
   type Deliver,
+  type DeliverTogether,
   type Delivery,
   type FlowData,
   type FlowEvent,
@@ -22,6 +23,8 @@ const MAX_WAITING_EVENTS = 1000;
 export interface RunnerOptions {
   /** Functions of the targets, in their order. */
   readonly deliver: readonly Deliver[];
+  /** Function of the targets that accept an event together, of a flow that is atomic. */
+  readonly together?: DeliverTogether | undefined;
   /** Stores an event that failed. */
   keep(letter: NewDeadLetter): Promise<void>;
   /** Called for the first event whose body is not an object where no expression reads `input.body`. */
@@ -50,6 +53,8 @@ interface Job {
   readonly index: number;
   readonly target: FlowTarget;
   readonly delivery: Omit<Delivery, 'signal'>;
+  /** Jobs that are done together, itself among them. */
+  readonly together?: readonly Job[];
 }
 
 /** Progress of an event. */
@@ -184,7 +189,12 @@ export class FlowRunner {
     const jobs = targets.flatMap((target, index) =>
       progress.done.includes(targetKey(target, index)) ? [] : [this.#jobOf(target, index, { event, output, scope })],
     );
-    await this.#deliverAll(jobs, event, { progress, attempts });
+    const together = this.flow.atomic ? jobs.filter(({ target }) => target.isAtomic) : [];
+    const [first] = together;
+    // The others come after the transaction: what is not committed is not told.
+    if (first !== undefined) await this.#deliverAll([{ ...first, together }], event, { progress, attempts });
+    const others = jobs.filter((job) => !together.includes(job));
+    await this.#deliverAll(others, event, { progress, attempts: progress.attempts + attempts });
   }
 
   #noteBody(event: FlowEvent): void {
@@ -249,16 +259,30 @@ export class FlowRunner {
         failures.set(job, settled.reason);
         continue;
       }
-      progress.done.push(targetKey(job.target, job.index));
-      // The result of the first target is the answer.
-      if (job.index === 0 || progress.result === undefined) progress.result = settled.value;
+      for (const [part, { target, index }] of (job.together ?? [job]).entries()) {
+        progress.done.push(targetKey(target, index));
+        const result = job.together === undefined ? settled.value : (settled.value as readonly unknown[])[part];
+        // The result of the first target is the answer.
+        if (index === 0 || progress.result === undefined) progress.result = result;
+      }
     }
     return failures;
   }
 
+  #send({ index, delivery, together }: Job, signal: AbortSignal): Promise<unknown> {
+    const { deliver, together: deliverTogether } = this.#options;
+    if (together === undefined || deliverTogether === undefined) {
+      return (deliver[index] as Deliver)({ ...delivery, signal });
+    }
+    const atomic = this.flow.targets.filter(({ isAtomic }) => isAtomic);
+    return deliverTogether(
+      together.map((part) => ({ at: atomic.indexOf(part.target), delivery: { ...part.delivery, signal } })),
+    );
+  }
+
   /** Delivers to one target. Does not wait for a target that ignores its signal. */
-  async #deliver({ index, delivery }: Job): Promise<unknown> {
-    const { deliver, cut } = this.#options;
+  async #deliver(job: Job): Promise<unknown> {
+    const { cut } = this.#options;
     const { timeout } = this.flow;
     const end = new AbortController();
     const onCut = () => end.abort(new StoppedError());
@@ -268,8 +292,7 @@ export class FlowRunner {
       end.signal.addEventListener('abort', () => reject(end.signal.reason));
     });
     try {
-      const target = deliver[index] as Deliver;
-      return await Promise.race([ended, target({ ...delivery, signal: end.signal })]);
+      return await Promise.race([ended, this.#send(job, end.signal)]);
     } finally {
       clearTimeout(timer);
       cut.removeEventListener('abort', onCut);
