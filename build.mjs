@@ -19,4 +19,14 @@ await build({
   output: { dir: 'dist', format: 'esm', minify: true, cleanDir: false },
 });
 
+// What frameworks take of it: small files that the bundler of a page puts beside the client.
+for (const name of ['react', 'svelte', 'vue']) {
+  await build({
+    input: { [`client-${name}`]: `src/client/bindings/${name}.ts` },
+    platform: 'neutral',
+    external: ['react', 'vue', 'ws'],
+    output: { dir: 'dist', format: 'esm', minify: true, cleanDir: false },
+  });
+}
+
 await buildConsole('dist/console');

@@ -56,6 +56,8 @@ const DRIVERS: Readonly<Record<string, RegExp>> = {
   chokidar: /^commands\/dev\//,
   amqplib: /^connectors\/rabbitmq\//,
   'close-with-grace': /^commands\//,
+  react: /^client\/bindings\/react\.ts$/,
+  vue: /^client\/bindings\/vue\.ts$/,
 };
 
 /** Private members and events of Node's servers, sockets, requests and responses. */
@@ -130,7 +132,9 @@ describe('the source', () => {
     expect(users.filter(({ path }) => !path.startsWith('client/'))).toEqual([]);
     const client = sources.filter(({ path }) => path.startsWith('client/'));
     expect(client.flatMap((source) => relativeImports(source)).filter((it) => !it.startsWith('client/'))).toEqual([]);
-    expect(client.flatMap(({ imports }) => imports).filter((it) => !it.startsWith('.'))).toEqual(['ws']);
+    // The bindings are for pages that have their framework.
+    const core = client.filter(({ path }) => !path.startsWith('client/bindings/'));
+    expect(core.flatMap(({ imports }) => imports).filter((it) => !it.startsWith('.'))).toEqual(['ws']);
   });
 
   test('imports files that exist, with their ending', () => {
@@ -167,13 +171,15 @@ describe('the source', () => {
 
   test('uses only packages that the product depends on', () => {
     const manifest = readFileSync(join(SRC, '..', 'package.json'), 'utf8');
-    const { dependencies } = JSON.parse(manifest) as { dependencies: Record<string, string> };
+    const { dependencies, peerDependencies } = JSON.parse(manifest) as Record<string, Record<string, string>>;
+    // A page that uses a binding has its framework.
+    const known = { ...dependencies, ...peerDependencies };
     const used = new Set(
       sources.flatMap(({ imports }) => imports).filter((it) => !it.startsWith('.') && !it.startsWith('node:')),
     );
-    expect([...used].map(packageOf).filter((name) => !Object.hasOwn(dependencies, name))).toEqual([]);
+    expect([...used].map(packageOf).filter((name) => !Object.hasOwn(known, name))).toEqual([]);
     // Held for fastify at the release that runs on Node 20: overrides count in the clone only.
-    const unused = Object.keys(dependencies).filter((name) => ![...used].map(packageOf).includes(name));
+    const unused = Object.keys(dependencies ?? {}).filter((name) => ![...used].map(packageOf).includes(name));
     expect(unused).toEqual(['light-my-request']);
   });
 
