@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, test } from 'vitest';
 import { connect, type LiveList } from '../../src/client/index.ts';
 import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
 import { until } from '../support/wait.ts';
