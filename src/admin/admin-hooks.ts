@@ -8,6 +8,7 @@ import type { Application } from '../resources/application.ts';
 import { makeAuthentication } from '../server/auth/authentication.ts';
 import { ignoreEmptyBody } from '../server/body.ts';
 import { makeNetworkCheck } from '../server/client-address.ts';
+import type { Admission } from '../server/limits/admission.ts';
 import { identityOf } from '../server/request.ts';
 import { NEVER_KEPT } from '../server/response-headers.ts';
 
@@ -20,6 +21,8 @@ export interface AdminApp {
   readonly auth: AppAuthWithAccounts | undefined;
   /** Undefined where the application has neither connectors nor flows. */
   readonly flows: AppFlows | undefined;
+  /** Knows the open connections of all applications. */
+  readonly admission: Pick<Admission, 'groups'>;
 }
 
 /** Hooks of every route of the admin API. */

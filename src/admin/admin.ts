@@ -5,6 +5,7 @@ import { ownPath } from '../config/reserved-paths.ts';
 import { AppError } from '../errors.ts';
 import { makeCompressHook } from '../server/content/compress-hook.ts';
 import { type AdminApp, makeAdminHooks } from './admin-hooks.ts';
+import { endConnection, listConnections } from './connections.ts';
 import { readParameters } from './parameters.ts';
 import { explainQuery } from './reads/explain.ts';
 import { listKeys, listRooms, listUsers } from './reads/lists.ts';
@@ -22,6 +23,7 @@ const READS: Readonly<Record<string, Read>> = {
   'explain/:table': explainQuery,
   why: tellWhy,
   rooms: withoutParameters(listRooms),
+  connections: withoutParameters(listConnections),
   users: withoutParameters((app) => listUsers(accountsOf(app))),
   keys: withoutParameters((app) => listKeys(accountsOf(app))),
 };
@@ -46,6 +48,12 @@ export async function registerAdmin(server: FastifyInstance, app: AdminApp): Pro
         reply.type('application/json; charset=utf-8').send(JSON.stringify(await read(request, app))),
       );
     }
+    const connection = ownPath(app.config.appId, 'admin/connections/:id');
+    scope.delete<{ Params: { id: string } }>(connection, { ...REST, ...hooks }, async (request, reply) => {
+      readParameters(request, []);
+      endConnection(app, request.params.id);
+      return reply.code(204).send();
+    });
   });
 }
 

@@ -85,7 +85,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
     installAuthentication(server, opened);
     transports.push(...(await mountTransports(server, opened, context)));
     registerOperations(server, { config, lifecycle, opened, transports, admission: context.admission });
-    await registerServiceRoutes(server, opened, config);
+    await registerServiceRoutes(server, opened, context);
     await listen(server, { config, opened, log });
     for (const transport of transports) await transport.start?.();
   } catch (error) {

@@ -12,6 +12,7 @@ import type { Described } from '../openapi/contract-operation.ts';
 import { AUDIT_NAME } from '../schema/names.ts';
 import { registerAuthentication } from '../server/auth/authentication.ts';
 import { registerAccounts } from '../server/auth/routes.ts';
+import type { Admission } from '../server/limits/admission.ts';
 import { registerNotFound } from '../server/not-found.ts';
 import { registerAudit } from '../server/operations/audit.ts';
 import { metricsAccess } from '../server/operations/metrics.ts';
@@ -34,15 +35,20 @@ export function installAuthentication(server: FastifyInstance, opened: readonly 
   if (tables.length > 0) registerAuthentication(server, tables);
 }
 
+export interface ServiceOptions {
+  readonly config: ServerConfig;
+  readonly admission: Admission;
+}
+
 /** Registers the routes of applications that belong to no table: audit log, API documents, files; and 404 for the rest. */
 export async function registerServiceRoutes(
   server: FastifyInstance,
   opened: readonly OpenApp[],
-  config: ServerConfig,
+  { config, admission }: ServiceOptions,
 ): Promise<void> {
   const { console: settings } = config;
   for (const app of opened) {
-    if (settings.enabled) await registerAdmin(server, { ...app, server: config });
+    if (settings.enabled) await registerAdmin(server, { ...app, server: config, admission });
     registerAuditLog(server, app, config);
     registerDocuments(server, app, config);
   }

@@ -1,14 +1,35 @@
+import { randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import type { ConnectionRegistry, OpenConnection } from '../auth/connections.ts';
 import { AppError } from '../errors.ts';
 import type { Admission } from '../server/limits/admission.ts';
+import type { ConnectionDescription, ConnectionGroup, ListedConnection } from '../server/limits/connection-list.ts';
 import { Heartbeat, type HeartbeatOptions } from './heartbeat.ts';
+
+/** Milliseconds that a client has to answer the close of an administrator before its connection is cut off. */
+const MAX_FAREWELL_MS = 1000;
+
+/** What `Connections.open` notes about a connection. */
+export interface Opened {
+  readonly appId: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** Undefined until the connection is listed for the first time. */
+  id: string | undefined;
+}
 
 /** A connection that stays open: a socket or a stream of any transport. */
 export interface Connection extends OpenConnection {
   /** Gives back what the connection holds; set by `Connections.open`, called once when it has closed. */
   release: () => void;
+  /** Set by `Connections.open`. */
+  opened: Opened | undefined;
+  readonly carrier: ListedConnection['carrier'];
+  /** Bytes that were written and that the kernel has not accepted yet. */
+  readonly pending: number;
+  /** Says what it is for; called for administrators only. */
+  describe(): ConnectionDescription;
   /** Sends a sign of life, and may ask the client for one. */
   beat(): void;
   /** The server stops: asks the client to reconnect, and closes. */
@@ -21,6 +42,7 @@ export interface Connection extends OpenConnection {
 export type ConnectionGuard = Pick<Connections<Connection>, 'admit' | 'readmit'>;
 
 export interface Opening {
+  readonly appId: string;
   readonly request: FastifyRequest;
   /** The callers of the application; undefined where authentication is off. */
   readonly registry: ConnectionRegistry | undefined;
@@ -30,7 +52,7 @@ export interface Opening {
  * The open connections of one transport, from their admission to their end: each holds a lease of the limits, gets a
  * heartbeat, ends with its token, follows the rights of its caller, and is stopped with the server.
  */
-export class Connections<C extends Connection> {
+export class Connections<C extends Connection> implements ConnectionGroup {
   readonly #admission: Admission;
   readonly #heartbeat: Heartbeat<C>;
   /** Calls of `empty` that wait. */
@@ -39,6 +61,7 @@ export class Connections<C extends Connection> {
   constructor(admission: Admission, heartbeat: HeartbeatOptions) {
     this.#admission = admission;
     this.#heartbeat = new Heartbeat(heartbeat, (connection) => connection.beat());
+    admission.groups.push(this);
   }
 
   /** Connections that have not closed yet, those that are being closed included. */
@@ -61,9 +84,10 @@ export class Connections<C extends Connection> {
   }
 
   /** Takes over a connection that was admitted, in the turn of the event loop in which it was made. */
-  open(connection: C, { request, registry }: Opening): void {
+  open(connection: C, { request, registry, appId }: Opening): void {
     const lease = this.#admission.enter(request);
     const slot = this.#heartbeat.add(connection);
+    connection.opened = { appId, at: Date.now(), id: undefined };
     registry?.add(connection);
     connection.release = () => {
       registry?.remove(connection);
@@ -73,6 +97,13 @@ export class Connections<C extends Connection> {
     };
     // A socket is opened after the turn in which it was admitted: `stop` may have come between.
     if (this.#admission.isClosed) connection.stop();
+  }
+
+  *of(appId: string): Iterable<ListedConnection> {
+    for (const connection of this.#heartbeat.members()) {
+      const { opened } = connection;
+      if (opened?.appId === appId) yield list(connection, opened);
+    }
   }
 
   /** The server stops: refuses what is still being opened, and closes what is open. */
@@ -91,6 +122,20 @@ export class Connections<C extends Connection> {
   async empty(): Promise<void> {
     if (this.size > 0) await new Promise<void>((resolve) => this.#emptied.push(resolve));
   }
+}
+
+function list(connection: Connection, opened: Opened): ListedConnection {
+  opened.id ??= randomUUID();
+  const { identity, carrier, pending } = connection;
+  return {
+    ...{ id: opened.id, openedAt: opened.at, identity, carrier, pending },
+    describe: () => connection.describe(),
+    end: () => {
+      connection.revoked();
+      // A client that reads nothing would never answer.
+      setTimeout(() => connection.abort(), MAX_FAREWELL_MS).unref();
+    },
+  };
 }
 
 const OWNER = Symbol('owner');

@@ -6,6 +6,7 @@ import type { MountedApp } from './transport.ts';
 
 /** A table as a transport sees it. */
 export interface Endpoint {
+  readonly appId: string;
   /** `/{app_id}/{Export}`, without a slash at the end. */
   readonly path: string;
   readonly resource: TableResource;
@@ -24,7 +25,7 @@ export function endpointsOf(apps: readonly MountedApp[], transport: TransportNam
   return apps.flatMap((app) => {
     const { config, planTag, auth, hooks } = app;
     return [...tablesOf(app, transport)].map(([name, resource]) => {
-      return { path: `/${config.appId}/${name}`, resource, planTag, auth, hooks, app };
+      return { appId: config.appId, path: `/${config.appId}/${name}`, resource, planTag, auth, hooks, app };
     });
   });
 }

@@ -3,7 +3,7 @@ import { tokenOf } from '../support/tokens.ts';
 import { ADMIN, AUTH, start, USER } from './running.ts';
 
 const SCHEMA = 'type Note @table @export(public: [read]) { id: ID! @primaryKey, text: String }';
-const READS = ['schema', 'log', 'at?table=Note&seq=1', 'rooms', 'users', 'keys'];
+const READS = ['schema', 'log', 'at?table=Note&seq=1', 'connections', 'rooms', 'users', 'keys'];
 
 describe('the admin API', () => {
   test('is for the admin role where callers are authenticated, and is never kept', async () => {

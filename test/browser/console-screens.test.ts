@@ -16,6 +16,7 @@ const SCREENS = [
   'shop/_/changes',
   'shop/_/audit',
   'shop/_/flows',
+  'shop/_/connections',
   'shop/_/rooms',
 ];
 const LONG_TEST = 240_000;

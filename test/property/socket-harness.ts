@@ -22,6 +22,7 @@ export class SocketServer implements AsyncDisposable {
       const client = new URL(request.url ?? '', 'ws://localhost').searchParams.get('client') ?? undefined;
       new WsConnection(ws, request.socket as Socket, {
         context: {
+          appId: 'my-app',
           resource: this.resource as TableResource,
           transactions: new Transactions({ commits: undefined as never, maxSteps: 0, isStored: () => false }),
           tables: new Map(),

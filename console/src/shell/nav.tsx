@@ -28,6 +28,7 @@ export function Nav({ app }: { readonly app: string }): JSX.Element {
           <>
             <p class="nav-title">Live</p>
             <Screen app={app} icon="radio" label="Channels" screen="channels" />
+            {found.admin && <Screen app={app} icon="activity" label="Connections" screen="connections" />}
             {found.admin && <Screen app={app} icon="cable" label="Rooms" screen="rooms" />}
           </>
         )}

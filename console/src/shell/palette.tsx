@@ -121,7 +121,7 @@ function allCommands(): readonly Command[] {
     for (const { name } of found.tables) {
       commands.push({ label: name, note: 'table', icon: 'table-2', run: to(paths.table(app, name)) });
     }
-    const screens = found.admin ? ['channels', 'rooms', 'changes', 'audit', 'flows'] : ['channels'];
+    const screens = found.admin ? ['channels', 'connections', 'rooms', 'changes', 'audit', 'flows'] : ['channels'];
     for (const screen of screens) {
       const label = screen[0]?.toUpperCase() + screen.slice(1);
       commands.push({ label, note: 'screen', icon: 'chevron-right', run: to(paths.screen(app, screen)) });

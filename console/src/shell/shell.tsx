@@ -7,6 +7,7 @@ import { Note } from '../parts/note.tsx';
 import { ConflictSheet } from '../record/conflict-sheet.tsx';
 import { ChangesScreen } from '../screens/changes-screen.tsx';
 import { ChannelsScreen } from '../screens/channels.tsx';
+import { ConnectionsScreen } from '../screens/connections.tsx';
 import { FlowsScreen } from '../screens/flows.tsx';
 import { Overview } from '../screens/overview.tsx';
 import { RoomsScreen } from '../screens/rooms.tsx';
@@ -98,6 +99,7 @@ function Application({ app }: { readonly app: string }): JSX.Element {
 
 const TITLES: Readonly<Record<string, string>> = {
   channels: 'Channels',
+  connections: 'Connections',
   rooms: 'Rooms',
   changes: 'Changes',
   audit: 'Audit log',
@@ -138,6 +140,7 @@ function Screen({ app }: { readonly app: string }): JSX.Element | null {
   }
   if (screen === 'channels') return <ChannelsScreen app={app} />;
   if (!found.admin || screen === undefined) return <Overview app={app} />;
+  if (screen === 'connections') return <ConnectionsScreen app={app} />;
   if (screen === 'rooms') return <RoomsScreen app={app} />;
   if (screen === 'changes' || screen === 'audit') return <ChangesScreen app={app} source={screen} />;
   if (screen === 'flows') return <FlowsScreen app={app} />;

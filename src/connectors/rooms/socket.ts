@@ -8,6 +8,7 @@ import type { Limits } from '../../config/config.ts';
 import type { RoomConnection, RoomEncoding } from '../../hub/rooms/members.ts';
 import type { Rooms } from '../../hub/rooms/rooms.ts';
 import type { EndReason } from '../../hub/subscription.ts';
+import type { ConnectionDescription } from '../../server/limits/connection-list.ts';
 import { ClientSocket, type SocketLimits } from '../../transports/socket/client-socket.ts';
 import { encodeText, PING_FRAME } from '../../transports/socket/text-frames.ts';
 import type { FlowData } from '../connector.ts';
@@ -102,6 +103,10 @@ export class RoomSocket extends ClientSocket implements ConnectionInfo {
 
   /** Checks nothing: roles do not decide about connecting and joining. */
   reauthorize(): void {}
+
+  describe(): ConnectionDescription {
+    return { transport: 'room', rooms: this.member.rooms.keys() };
+  }
 
   protected closed(): void {
     const { rooms, pongs } = this.context;

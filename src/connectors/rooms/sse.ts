@@ -46,7 +46,7 @@ class SseConnector extends RoomConnector<RoomSettings, RoomStream> {
     const isChunked = request.raw.httpVersion === '1.1';
     const output = startResponse(request, reply);
     const stream = new RoomStream(output, isChunked, { info, host: this, rooms: this.rooms });
-    this.connections.open(stream, { request, registry: this.context.auth?.connections });
+    this.connections.open(stream, { request, registry: this.context.auth?.connections, appId: this.context.appId });
     stream.begin(rooms);
   }
 

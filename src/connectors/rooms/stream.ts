@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Identity } from '../../auth/identity.ts';
 import type { RoomConnection, RoomEncoding } from '../../hub/rooms/members.ts';
 import type { Rooms } from '../../hub/rooms/rooms.ts';
+import type { ConnectionDescription } from '../../server/limits/connection-list.ts';
 import { EventStream } from '../../transports/stream/event-stream.ts';
 import { chunked, plain } from '../../transports/stream/events.ts';
 import type { FlowData } from '../connector.ts';
@@ -74,6 +75,10 @@ export class RoomStream extends EventStream implements ConnectionInfo {
 
   /** Checks nothing: roles do not decide about connecting and joining. */
   reauthorize(): void {}
+
+  describe(): ConnectionDescription {
+    return { transport: 'room', rooms: this.#member.rooms.keys() };
+  }
 
   protected get keepalive(): string {
     return KEEPALIVE;

@@ -91,7 +91,7 @@ class WebSocketConnector extends RoomConnector<WebSocketSettings, RoomSocket> {
 
   #open(ws: WebSocket, raw: Socket, request: FastifyRequest): void {
     const socket = new RoomSocket(ws, raw, this.#admitted.get(request) as ConnectionInfo, this.#shared);
-    this.connections.open(socket, { request, registry: this.context.auth?.connections });
+    this.connections.open(socket, { request, registry: this.context.auth?.connections, appId: this.context.appId });
     socket.begin();
   }
 }

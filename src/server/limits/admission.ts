@@ -3,6 +3,7 @@ import type { Limits } from '../../config/config.ts';
 import { AppError, stoppingError } from '../../errors.ts';
 import { type AddressOf, makeAddressOf } from '../client-address.ts';
 import { identityOf } from '../request.ts';
+import type { ConnectionGroup } from './connection-list.ts';
 
 /** Address and principal under which an open connection is counted. Pass it to `leave` when the connection closes. */
 export interface Lease {
@@ -17,6 +18,8 @@ export type AdmissionLimits = Pick<
 
 /** Bounds the open streams and sockets of all transports: in total, per address, per principal. */
 export class Admission {
+  /** The connections that it has admitted, for the list of administrators. */
+  readonly groups: ConnectionGroup[] = [];
   readonly #limits: AdmissionLimits;
   readonly #addressOf: AddressOf;
   readonly #byAddress = new Map<string, number>();

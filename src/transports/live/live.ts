@@ -154,7 +154,7 @@ class LiveTransport implements Transport {
     const checked = this.#checked.get(request) as CheckedOpening;
     const { limits, sockets: context, app } = served;
     const client = new LiveSocket(ws, socket, { ...checked, context, connection: randomUUID(), limits });
-    this.#sockets.open(client, { request, registry: app.auth?.connections });
+    this.#sockets.open(client, { request, registry: app.auth?.connections, appId: app.config.appId });
     client.session.greet();
   }
 
@@ -188,7 +188,7 @@ class LiveTransport implements Transport {
     const stream = new LiveStream(output, { ...checked, context, connection, isChunked });
     this.#streamsById.set(connection, stream);
     output.once('close', () => this.#streamsById.delete(connection));
-    this.#streams.open(stream, { request, registry: app.auth?.connections });
+    this.#streams.open(stream, { request, registry: app.auth?.connections, appId: app.config.appId });
     // Relative to the address of the stream, so that it also holds behind a proxy that adds a prefix.
     stream.session.greet({ post: `live/${connection}` });
   }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { endIfExpired } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
+import type { ConnectionDescription } from '../../server/limits/connection-list.ts';
 import { ClientSocket, MAX_UNREAD_BYTES, type SocketLimits } from '../socket/client-socket.ts';
 import { encodeFrame } from '../socket/text-frames.ts';
 import type { LiveCodec } from './codec.ts';
@@ -52,6 +53,10 @@ export class LiveSocket extends ClientSocket implements LiveClient {
 
   reauthorize(): void {
     this.session.reauthorize();
+  }
+
+  describe(): ConnectionDescription {
+    return { transport: 'live', listens: this.session.subscriptions.listed() };
   }
 
   protected closed(): void {

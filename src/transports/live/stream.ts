@@ -3,6 +3,7 @@ import { endIfExpired } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import type { EndReason } from '../../hub/subscription.ts';
+import type { ConnectionDescription } from '../../server/limits/connection-list.ts';
 import { TokenBucket } from '../../server/limits/token-bucket.ts';
 import { ErrorCount } from '../socket/client-socket.ts';
 import { EventStream } from '../stream/event-stream.ts';
@@ -112,6 +113,10 @@ export class LiveStream extends EventStream implements LiveClient {
 
   reauthorize(): void {
     this.session.reauthorize();
+  }
+
+  describe(): ConnectionDescription {
+    return { transport: 'live', listens: this.session.subscriptions.listed() };
   }
 
   protected get keepalive(): string {

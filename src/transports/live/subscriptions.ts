@@ -2,6 +2,7 @@ import type { Identity } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
 import type { SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
+import type { ListedSubscription } from '../../server/limits/connection-list.ts';
 import type { LiveId } from './codec.ts';
 import { makeLiveEncoding } from './encoding.ts';
 import { type Credit, type LiveOutput, LiveSubscription, type LiveSubscriptionOptions } from './subscription.ts';
@@ -30,6 +31,12 @@ export class LiveSubscriptions {
 
   has(id: LiveId): boolean {
     return this.#open.has(id);
+  }
+
+  *listed(): Iterable<ListedSubscription> {
+    for (const { resource, rawQuery, subscription } of this.#open.values()) {
+      if (subscription !== undefined) yield { resource, rawQuery, subscription };
+    }
   }
 
   /** Opens a subscription, which replaces one with the same id. `confirm` is called before anything is written for it. */

@@ -5,6 +5,7 @@ import type { RealtimeConnection, Subscribed } from '../../hooks/realtime-hooks.
 import type { Sink } from '../../hub/subscription.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import type { Transactions } from '../../resources/transactions/transactions.ts';
+import type { ListedSubscription } from '../../server/limits/connection-list.ts';
 import { formatExpiry } from '../socket/auth-message.ts';
 import type { SocketLimits } from '../socket/client-socket.ts';
 import { type ClientId, errorMessage, SOCKET_WIRE } from './frames.ts';
@@ -58,6 +59,10 @@ export class GatewayActions {
     this.#context = context;
     this.#realtime = realtime;
     this.#subscriptions = new Subscriptions(client, SOCKET_WIRE);
+  }
+
+  listed(): Iterable<ListedSubscription> {
+    return this.#subscriptions.listed();
   }
 
   drained(): void {

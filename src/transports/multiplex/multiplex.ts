@@ -35,6 +35,7 @@ export type GatewayApplication = Pick<MountedApp, 'config' | 'resources' | 'tran
 
 /** Shared by all connections of one application. */
 interface ServedApplication extends GatewayContext {
+  readonly appId: string;
   /** Tables that a stream can be about. */
   readonly streamed: ReadonlyMap<string, TableResource>;
   readonly hooks: RealtimeHooks | undefined;
@@ -100,6 +101,7 @@ export class Gateway implements Transport {
     const { transactions, auth, hooks } = application;
     const { channels, limits } = this.#context.config;
     return {
+      appId: application.config.appId,
       collections: tablesOf(application, 'ws'),
       streamed: tablesOf(application, 'sse'),
       transactions,
@@ -146,7 +148,7 @@ export class Gateway implements Transport {
     const client = new GatewaySocket(ws, socket, { context: served, identity, realtime });
     const slot = this.#heartbeats.add(client);
     ws.once('close', () => this.#heartbeats.remove(client, slot));
-    this.#sockets.open(client, { request, registry: served.auth?.connections });
+    this.#sockets.open(client, { request, registry: served.auth?.connections, appId: served.appId });
   }
 
   async #openStream(request: FastifyRequest, reply: FastifyReply, served: ServedApplication): Promise<void> {
@@ -181,7 +183,7 @@ export class Gateway implements Transport {
       written: (other) => this.#notePositionSoon(other),
     });
     stream.subscribe(checked);
-    this.#streams.open(stream, { request, registry: served.auth?.connections });
+    this.#streams.open(stream, { request, registry: served.auth?.connections, appId: served.appId });
   }
 
   /** Sends the position after the changes of all tables, and once for changes that come together. */

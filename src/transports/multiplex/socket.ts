@@ -5,6 +5,7 @@ import type { Identity } from '../../auth/identity.ts';
 import { AppError, internalError } from '../../errors.ts';
 import type { RealtimeConnection } from '../../hooks/realtime-hooks.ts';
 import { WriteLock } from '../../hub/fan-out/write-lock.ts';
+import type { ConnectionDescription } from '../../server/limits/connection-list.ts';
 import { ClientSocket } from '../socket/client-socket.ts';
 import { GatewayActions, type GatewayContext, LimitRefusal } from './actions.ts';
 import { errorMessage, heartbeatNow } from './frames.ts';
@@ -55,6 +56,10 @@ export class GatewaySocket extends ClientSocket {
 
   reauthorize(): void {
     this.#actions.reauthorize();
+  }
+
+  describe(): ConnectionDescription {
+    return { transport: 'multiplex', listens: this.#actions.listed() };
   }
 
   protected closed(): void {

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Identity } from '../../auth/identity.ts';
 import type { RealtimeConnection } from '../../hooks/realtime-hooks.ts';
 import { WriteLock } from '../../hub/fan-out/write-lock.ts';
+import type { ConnectionDescription } from '../../server/limits/connection-list.ts';
 import { formatExpiry } from '../socket/auth-message.ts';
 import { EventStream } from '../stream/event-stream.ts';
 import { formatEvent } from '../stream/events.ts';
@@ -86,6 +87,10 @@ export class GatewayStream extends EventStream {
 
   reauthorize(): void {
     if ((this.#subscriptions?.reauthorize(this.identity).length ?? 0) > 0) this.#refuse('Forbidden');
+  }
+
+  describe(): ConnectionDescription {
+    return { transport: 'multiplex', listens: this.#subscriptions?.listed() ?? [] };
   }
 
   protected get keepalive(): string {

@@ -3,6 +3,7 @@ import { AppError } from '../../errors.ts';
 import type { Sink, Subscription } from '../../hub/subscription.ts';
 import type { SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
+import type { ListedSubscription } from '../../server/limits/connection-list.ts';
 import { type ClientId, makeEncoding, type Wire } from './frames.ts';
 import type { SubscriptionRequest } from './requests.ts';
 
@@ -45,6 +46,12 @@ export class Subscriptions {
       if (lowest === undefined || position < lowest) lowest = position;
     }
     return lowest;
+  }
+
+  *listed(): Iterable<ListedSubscription> {
+    for (const { request, resource, subscription } of this.#open.values()) {
+      yield { resource, rawQuery: request.query, subscription };
+    }
   }
 
   /** Opens a subscription; it replaces one of the same name, and continues it unless it has a start of its own. */

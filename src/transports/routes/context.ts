@@ -12,6 +12,7 @@ import { validate } from './standard-schema.ts';
 
 /** Shared state of all routes of one application. */
 export interface RouteScope {
+  readonly appId: string;
   readonly auth: AppAuth | undefined;
   readonly tables: CodeTables;
   readonly as: (identity: Identity) => CodeTables;

@@ -90,9 +90,10 @@ export class Routes implements Transport {
     clearTimeout(timer);
   }
 
-  #makeScope({ resources, transactions, auth, rooms }: RoutesApplication): RouteScope {
+  #makeScope({ config, resources, transactions, auth, rooms }: RoutesApplication): RouteScope {
     const { showsDetails, onError } = this.#options;
     return {
+      appId: config.appId,
       auth,
       tables: makeCodeTables({ resources, transactions }),
       as: (identity) => makeCodeTables({ resources, transactions }, identity),

@@ -4,8 +4,9 @@ import { endIfExpired } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
 import type { AppError } from '../../errors.ts';
 import type { EndReason, Sink } from '../../hub/subscription.ts';
+import type { ConnectionDescription } from '../../server/limits/connection-list.ts';
 import { TokenBucket } from '../../server/limits/token-bucket.ts';
-import { type Connection, type SocketOwner, watchDrain } from '../connections.ts';
+import { type Connection, type Opened, type SocketOwner, watchDrain } from '../connections.ts';
 import { formatExpiry } from './auth-message.ts';
 import { encodeJson, errorMessage, PING_FRAME } from './text-frames.ts';
 
@@ -34,6 +35,7 @@ export interface SocketLimits {
 export abstract class ClientSocket implements Connection, Sink, SocketOwner {
   abstract identity: Identity;
   release = noRelease;
+  opened: Opened | undefined;
   readonly #limits: SocketLimits;
   readonly #ws: WebSocket;
   readonly #socket: Socket;
@@ -63,10 +65,15 @@ export abstract class ClientSocket implements Connection, Sink, SocketOwner {
   /** Called when the socket has room again. */
   abstract drained(): void;
   abstract reauthorize(): void;
+  abstract describe(): ConnectionDescription;
 
   /** Encodes a message as one whole frame. */
   protected encode(message: object): Buffer {
     return encodeJson(message);
+  }
+
+  get carrier(): 'websocket' {
+    return 'websocket';
   }
 
   get pending(): number {

@@ -83,7 +83,7 @@ class SseTransport implements Transport {
   }
 
   #start(request: FastifyRequest, reply: FastifyReply, { endpoint, query, realtime }: CheckedRequest): void {
-    const { resource, auth } = endpoint;
+    const { resource, auth, appId } = endpoint;
     const isChunked = request.raw.httpVersion === '1.1';
     const output = startResponse(request, reply);
     const stream = new SseStream(output, isChunked, {
@@ -92,7 +92,7 @@ class SseTransport implements Transport {
       rawQuery: queryOf(request),
       realtime,
     });
-    this.#connections.open(stream, { request, registry: auth?.connections });
+    this.#connections.open(stream, { request, registry: auth?.connections, appId });
     stream.subscribe(query);
   }
 

@@ -5,6 +5,7 @@ import type { FullEncoding } from '../../hub/encode.ts';
 import type { Subscription } from '../../hub/subscription.ts';
 import type { SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
+import type { ConnectionDescription } from '../../server/limits/connection-list.ts';
 import { EventStream } from '../stream/event-stream.ts';
 import { CHUNKED_ENCODING, formatEvent, PLAIN_ENCODING } from '../stream/events.ts';
 
@@ -13,7 +14,7 @@ const PING = formatEvent('ping', '{"type":"ping"}');
 
 export interface SseStreamOptions {
   readonly identity: Identity;
-  readonly resource: Pick<TableResource, 'subscribe' | 'unsubscribe' | 'reauthorize'>;
+  readonly resource: Pick<TableResource, 'table' | 'subscribe' | 'unsubscribe' | 'reauthorize' | 'positionOf'>;
   /** Query string of the request, which is read again when the rights of the caller change. */
   readonly rawQuery: string;
   /** The connection as hooks of the application see it. */
@@ -49,6 +50,12 @@ export class SseStream extends EventStream {
     if (this.#subscription === undefined) return;
     const { resource, rawQuery } = this.#options;
     this.#subscription = resource.reauthorize(this.#subscription, this.identity, rawQuery);
+  }
+
+  describe(): ConnectionDescription {
+    const { resource, rawQuery } = this.#options;
+    const subscription = this.#subscription;
+    return { transport: 'sse', listens: subscription === undefined ? [] : [{ resource, rawQuery, subscription }] };
   }
 
   protected get keepalive(): string {

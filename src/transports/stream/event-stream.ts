@@ -4,7 +4,8 @@ import { endIfExpired } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
 import type { AppError, ErrorCode } from '../../errors.ts';
 import type { EndReason, Sink } from '../../hub/subscription.ts';
-import { type Connection, type SocketOwner, watchDrain } from '../connections.ts';
+import type { ConnectionDescription } from '../../server/limits/connection-list.ts';
+import { type Connection, type Opened, type SocketOwner, watchDrain } from '../connections.ts';
 import { chunked, type Framing, formatEvent, LAST_CHUNK, plain } from './events.ts';
 
 /** Milliseconds that a client has to read the last event before its connection is cut off. */
@@ -28,6 +29,7 @@ export function formatError(code: ErrorCode, message: string): string {
 export abstract class EventStream implements Connection, Sink, SocketOwner {
   abstract identity: Identity;
   release = noRelease;
+  opened: Opened | undefined;
   readonly #output: Duplex;
   readonly #chunked: boolean;
 
@@ -49,6 +51,7 @@ export abstract class EventStream implements Connection, Sink, SocketOwner {
   /** Called when the socket has room again. */
   abstract drained(): void;
   abstract reauthorize(): void;
+  abstract describe(): ConnectionDescription;
 
   get isChunked(): boolean {
     return this.#chunked;
@@ -56,6 +59,10 @@ export abstract class EventStream implements Connection, Sink, SocketOwner {
 
   get isOpen(): boolean {
     return this.#output.writable;
+  }
+
+  get carrier(): 'sse' {
+    return 'sse';
   }
 
   get pending(): number {

@@ -9,6 +9,7 @@ import type { Subscription } from '../../hub/subscription.ts';
 import type { SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import type { Transactions } from '../../resources/transactions/transactions.ts';
+import type { ConnectionDescription } from '../../server/limits/connection-list.ts';
 import type { RecordKey } from '../../store/store.ts';
 import { ClientSocket, type SocketLimits } from '../socket/client-socket.ts';
 import { errorMessage } from '../socket/text-frames.ts';
@@ -17,6 +18,7 @@ import { handleMessage } from './messages.ts';
 
 /** Shared by all connections of one table or record. */
 export interface ConnectionContext extends SocketLimits {
+  readonly appId: string;
   readonly resource: TableResource;
   /** Runs transactions of the application. */
   readonly transactions: Transactions;
@@ -80,6 +82,13 @@ export class WsConnection extends ClientSocket {
   reauthorize(): void {
     if (this.#subscription === undefined) return;
     this.#subscription = this.context.resource.reauthorize(this.#subscription, this.identity, this.rawQuery);
+  }
+
+  describe(): ConnectionDescription {
+    const { rawQuery, context } = this;
+    const subscription = this.#subscription;
+    const listens = subscription === undefined ? [] : [{ resource: context.resource, rawQuery, subscription }];
+    return { transport: 'websocket', listens };
   }
 
   /** Reports to the client why a message was refused. */

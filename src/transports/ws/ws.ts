@@ -72,9 +72,10 @@ class WsTransport implements Transport {
   }
 
   #registerTable(scope: SocketScope, endpoint: Endpoint): void {
-    const { path, resource, auth, hooks, app } = endpoint;
+    const { appId, path, resource, auth, hooks, app } = endpoint;
     const { channels, limits } = this.#context.config;
     const context: ConnectionContext = {
+      appId,
       resource,
       auth,
       transactions: app.transactions,
@@ -146,10 +147,10 @@ class WsTransport implements Transport {
       client: query.client,
       identity,
       realtime,
-      rawQuery: identity.type === 'principal' ? queryOf(request) : '',
+      rawQuery: queryOf(request),
       format,
     });
-    this.#connections.open(connection, { request, registry: context.auth?.connections });
+    this.#connections.open(connection, { request, registry: context.auth?.connections, appId: context.appId });
     connection.subscribe(query);
   }
 }

@@ -5,6 +5,7 @@ import { endIfExpired } from '../../../auth/connections.ts';
 import type { Identity } from '../../../auth/identity.ts';
 import type { Limits } from '../../../config/config.ts';
 import type { AppError } from '../../../errors.ts';
+import type { ConnectionDescription } from '../../../server/limits/connection-list.ts';
 import type { Ref } from '../../socket/auth-message.ts';
 import { ClientSocket, MAX_UNREAD_BYTES, type SocketLimits } from '../../socket/client-socket.ts';
 import { errorMessage } from '../../socket/text-frames.ts';
@@ -97,6 +98,10 @@ export class RouteSocket extends ClientSocket {
   reauthorize(): void {
     const { route, scope } = this.#options;
     checkAccess(route, this.identity, scope.auth);
+  }
+
+  describe(): ConnectionDescription {
+    return { transport: 'route', path: this.#options.context.path };
   }
 
   /** Reports to the client what is wrong with its message. */

@@ -75,7 +75,7 @@ export class RouteSockets {
       ...{ route, scope, context, abort, limits, clientBuffer: channels.clientBuffer },
       socketLimits: { ...channels, ...limits },
     });
-    this.#connections.open(opened, { request, registry: scope.auth?.connections });
+    this.#connections.open(opened, { request, registry: scope.auth?.connections, appId: scope.appId });
     this.#handlers.add(opened.run(), { hooks, onError: scope.onError });
   }
 

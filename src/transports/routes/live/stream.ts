@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Identity } from '../../../auth/identity.ts';
 import { AppError } from '../../../errors.ts';
 import type { EndReason } from '../../../hub/subscription.ts';
+import type { ConnectionDescription } from '../../../server/limits/connection-list.ts';
 import { EventStream } from '../../stream/event-stream.ts';
 import { checkAccess, type LiveContext, type RouteScope } from '../context.ts';
 import { toFailure } from '../failures.ts';
@@ -92,6 +93,10 @@ export class RouteStream extends EventStream {
   reauthorize(): void {
     const { route, scope } = this.#options;
     checkAccess(route, this.identity, scope.auth);
+  }
+
+  describe(): ConnectionDescription {
+    return { transport: 'route', path: this.#options.context.path };
   }
 
   protected get keepalive(): string {

@@ -57,7 +57,7 @@ export class RouteStreams {
     const isChunked = request.raw.httpVersion === '1.1';
     const output = startResponse(request, reply);
     const stream = new RouteStream(output, isChunked, { ...opened, clientBuffer, slowClientTimeout });
-    this.#connections.open(stream, { request, registry: scope.auth?.connections });
+    this.#connections.open(stream, { request, registry: scope.auth?.connections, appId: scope.appId });
     this.#handlers.add(stream.run(), { hooks, onError: scope.onError });
   }
 }

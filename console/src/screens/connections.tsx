@@ -1,0 +1,205 @@
+import { type Signal, useSignal } from '@preact/signals';
+import type { JSX } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { Dialog } from '../parts/dialog.tsx';
+import { Note } from '../parts/note.tsx';
+import { ask, type TablecastError } from '../state/http.ts';
+import { describeError, say } from '../state/messages.ts';
+import { formatBytes, formatCount, visible } from '../state/text.ts';
+
+const EVERY_MS = 1_000;
+
+interface Channel {
+  readonly table?: string;
+  readonly id?: string | number;
+  readonly query?: string;
+  readonly room?: string;
+}
+
+interface Connection {
+  readonly id: string;
+  readonly transport: string;
+  readonly carrier: string;
+  readonly path?: string;
+  readonly rooms?: number;
+  readonly subscriptions?: number;
+  readonly channels?: readonly Channel[];
+  readonly state?: 'live' | 'behind';
+  readonly lag?: number | null;
+  readonly caller: { readonly sub: string; readonly roles: readonly string[] } | null;
+  readonly opened_at: string;
+  readonly buffered: number;
+}
+
+interface Listed {
+  readonly connections: readonly Connection[];
+  readonly open: number;
+}
+
+/** Open connections with what they listen to and how far they are behind. One can be closed. */
+export function ConnectionsScreen({ app }: { readonly app: string }): JSX.Element | null {
+  const listed = useSignal<Listed | undefined>(undefined);
+  const error = useSignal<TablecastError | undefined>(undefined);
+  const closing = useSignal<Connection | undefined>(undefined);
+  useEffect(() => follow(app, listed, error), [app]);
+  if (error.value) {
+    return (
+      <Note icon="unplug" title="Not read">
+        <p>{visible(describeError(error.value))}</p>
+      </Note>
+    );
+  }
+  if (listed.value === undefined) return null;
+  const { connections, open } = listed.value;
+  return (
+    <div class="page">
+      {connections.length === 0 ? (
+        <Note icon="unplug" title="No open connections">
+          <p>Connections appear here as they open.</p>
+        </Note>
+      ) : (
+        <>
+          <p class="soft">
+            {formatCount(open)} open
+            {open > connections.length && `, the oldest ${formatCount(connections.length)} here`}
+          </p>
+          <ConnectionTable connections={connections} close={(connection) => (closing.value = connection)} />
+        </>
+      )}
+      {closing.value && <CloseDialog app={app} connection={closing.value} close={() => (closing.value = undefined)} />}
+    </div>
+  );
+}
+
+/** Reads the list every second. Returns a function that ends that. */
+function follow(app: string, listed: Signal<Listed | undefined>, error: Signal<TablecastError | undefined>) {
+  const abort = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const read = async () => {
+    try {
+      listed.value = (await ask<Listed>(app, '_/admin/connections', { signal: abort.signal })).data;
+      error.value = undefined;
+    } catch (thrown) {
+      if (!abort.signal.aborted) error.value = thrown as TablecastError;
+    }
+    const isRefused = error.value?.status === 403 || error.value?.status === 404;
+    if (!abort.signal.aborted && !isRefused) timer = setTimeout(() => void read(), EVERY_MS);
+  };
+  void read();
+  return () => {
+    abort.abort();
+    clearTimeout(timer);
+  };
+}
+
+interface TableProps {
+  readonly connections: readonly Connection[];
+  close(connection: Connection): void;
+}
+
+function ConnectionTable({ connections, close }: TableProps): JSX.Element {
+  return (
+    <div class="table-scroll">
+      <table class="plain">
+        <thead>
+          <tr>
+            {['Transport', 'Channel', 'Caller', 'Opened', 'Lag', 'Buffered', 'Close'].map((name) => (
+              <th key={name} scope="col">
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {connections.map((connection) => (
+            <tr key={connection.id}>
+              <td>{transportOf(connection)}</td>
+              <td title={channelsOf(connection).join('\n')}>{channelOf(connection)}</td>
+              <td>{callerOf(connection)}</td>
+              <td>{new Date(connection.opened_at).toLocaleString()}</td>
+              <td>{lagOf(connection)}</td>
+              <td>{formatBytes(connection.buffered)}</td>
+              <td>
+                <button type="button" class="link" onClick={() => close(connection)}>
+                  Close
+                </button>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+interface CloseProps {
+  readonly app: string;
+  readonly connection: Connection;
+  close(): void;
+}
+
+function CloseDialog({ app, connection, close }: CloseProps): JSX.Element {
+  const failure = useSignal<string | undefined>(undefined);
+  const run = async () => {
+    try {
+      await ask(app, `_/admin/connections/${encodeURIComponent(connection.id)}`, { method: 'DELETE' });
+      say('The connection is closed.', 'good');
+      close();
+    } catch (error) {
+      failure.value = describeError(error);
+    }
+  };
+  return (
+    <Dialog title="Close this connection?" close={close}>
+      <div class="dialog-body">
+        {failure.value && (
+          <p class="field-error" role="alert">
+            {visible(failure.value)}
+          </p>
+        )}
+        <p>
+          {transportOf(connection)}, {callerOf(connection)}: {channelOf(connection)}
+        </p>
+        <p class="soft">It ends as if the caller had lost its access. A client may connect again.</p>
+      </div>
+      <footer>
+        <button type="button" class="quiet" onClick={close}>
+          Keep it
+        </button>
+        <span class="spacer" />
+        <button type="button" class="quiet danger" onClick={() => void run()}>
+          Close the connection
+        </button>
+      </footer>
+    </Dialog>
+  );
+}
+
+function transportOf({ transport, carrier }: Connection): string {
+  return transport === carrier ? transport : `${transport} (${carrier})`;
+}
+
+function channelsOf({ channels = [] }: Connection): readonly string[] {
+  return channels.map(({ table, id, query, room }) => {
+    if (room !== undefined) return visible(room);
+    return visible(`${table}${id === undefined ? '' : `/${id}`}${query === undefined ? '' : `?${query}`}`);
+  });
+}
+
+function channelOf(connection: Connection): string {
+  if (connection.path !== undefined) return visible(connection.path);
+  const [first = '–'] = channelsOf(connection);
+  const all = connection.rooms ?? connection.subscriptions ?? 0;
+  return all > 1 ? `${first} and ${formatCount(all - 1)} more` : first;
+}
+
+function callerOf({ caller }: Connection): string {
+  if (caller === null) return 'anonymous';
+  return visible(caller.roles.length === 0 ? caller.sub : `${caller.sub} (${caller.roles.join(', ')})`);
+}
+
+function lagOf({ state, lag }: Connection): string {
+  if (state === undefined) return '–';
+  if (lag === null || lag === undefined) return `${state}, sends the state`;
+  return `${state}, ${formatCount(lag)}`;
+}
