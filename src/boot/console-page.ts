@@ -69,6 +69,7 @@ function toConsoleApp(server: FastifyInstance, { config: app, application, auth 
     appId,
     auth: auth === undefined ? 'none' : auth.config.users ? 'users' : 'token',
     signup: auth?.config.signup === true,
+    adminRole: auth?.config.adminRole,
     page: web !== undefined,
     docs,
     isListed: docs || isPrivate(config),

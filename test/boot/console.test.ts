@@ -8,7 +8,7 @@ import { ask } from '../support/http.ts';
 
 const SCHEMA = 'type Message @table @export(public: [read]) { id: ID! @primaryKey, title: String }';
 const QUIET = 'port: 0\nlogging: {level: silent}\n';
-const AUTH = 'auth: {jwt: {secret: a-secret-that-has-at-least-32-bytes}, users: true, signup: true}\n';
+const AUTH = 'auth: {jwt: {secret: a-secret-that-has-at-least-32-bytes}, users: true, signup: true, admin_role: owner}\n';
 
 async function start(files: Readonly<Record<string, string>>): Promise<string> {
   const dir = mkdtempSync(join(tmpdir(), 'tablecast-console-'));
@@ -36,7 +36,7 @@ describe('the console', () => {
   test('is served on loopback without authentication, and wherever callers are authenticated', async () => {
     const app = { app_id: 'my-app', auth: 'none', signup: false, page: false, docs: true };
     expect(await appsAt(await startOne(''))).toEqual([app]);
-    const users = { ...app, auth: 'users', signup: true };
+    const users = { ...app, auth: 'users', signup: true, admin_role: 'owner' };
     expect(await appsAt(await startOne(`trust_proxy: true\n${AUTH}`))).toEqual([users]);
     expect(await appsAt(await startOne(`trust_proxy: true\ndocs: false\n${AUTH}`))).toEqual([]);
   });
@@ -57,7 +57,9 @@ describe('the console', () => {
       'safe/schema.graphql': SCHEMA,
       'safe/config.yaml': AUTH,
     });
-    expect(await appsAt(url)).toEqual([{ app_id: 'safe', auth: 'users', signup: true, page: false, docs: true }]);
+    expect(await appsAt(url)).toEqual([
+      { app_id: 'safe', auth: 'users', signup: true, admin_role: 'owner', page: false, docs: true },
+    ]);
     expect((await fetch(`${url}/safe/console`, { redirect: 'manual' })).headers.get('location')).toBe(
       '../_console/safe/',
     );

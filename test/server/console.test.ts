@@ -17,7 +17,15 @@ const FILES = {
   'chunks/editor-Q1w2E3r4.js': 'export {};',
   '.secret.json': '{}',
 };
-const APP = { auth: 'none', signup: false, page: true, docs: true, isListed: true, hasAlias: true } as const;
+const APP = {
+  auth: 'none',
+  signup: false,
+  adminRole: undefined,
+  page: true,
+  docs: true,
+  isListed: true,
+  hasAlias: true,
+} as const;
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 

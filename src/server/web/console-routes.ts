@@ -32,6 +32,8 @@ export interface ConsoleApp {
   /** How callers authenticate: not at all, with a token of another issuer or an API key, or also with name and password. */
   readonly auth: 'none' | 'token' | 'users';
   readonly signup: boolean;
+  /** Role of administrators; undefined where callers do not authenticate. */
+  readonly adminRole: string | undefined;
   /** Whether it has pages of its own, at `/{app_id}/`. */
   readonly page: boolean;
   readonly docs: boolean;
@@ -76,8 +78,8 @@ export function registerConsole(app: FastifyInstance, routes: ConsoleRoutes): vo
   });
 }
 
-function describe({ appId, auth, signup, page, docs }: ConsoleApp): object {
-  return { app_id: appId, auth, signup, page, docs };
+function describe({ appId, auth, signup, adminRole, page, docs }: ConsoleApp): object {
+  return { app_id: appId, auth, signup, ...(adminRole === undefined ? {} : { admin_role: adminRole }), page, docs };
 }
 
 async function answer(
