@@ -18,7 +18,7 @@ export interface SubscribeOptions<R> {
   readonly since?: Position | string;
   /** Sends the stored state first; as on the server, the default is true for a record or a window, and false for a table. */
   readonly retained?: boolean;
-  /** Frames that may be queued before the subscription is paused until they are processed; 1000. */
+  /** Frames that may be queued before the subscription is paused until they are processed; 1000. A transaction is queued whole. */
   readonly buffer?: number;
   /** Id that scopes the `ref`s of this client, over a connection of its own; by default that of the client, made at random. */
   readonly client?: string;
@@ -46,6 +46,12 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
   readonly #queue = new FrameQueue<Frame<R>>();
   readonly #buffer: number;
   #position: Position | undefined;
+  /** Last change that was received, which within a transaction is beyond the position. */
+  #lastChange = 0;
+  /** Records that the last change was received for. */
+  readonly #lastIds = new Set<string | number | null>();
+  /** False for a window or totals. */
+  readonly #isPlain: boolean;
   /** True between the start of a snapshot and `ready`, when there is no position to resume from. */
   #isPartial: boolean;
   readonly #retained: boolean;
@@ -63,8 +69,9 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     this.#buffer = buffer;
     const since = options.since ?? taken.since;
     this.#position = since === undefined ? undefined : Number(since);
-    const isWhole = id !== undefined || /(?:^|&)(?:aggregate|sort|limit|offset|cursor)=/.test(rest);
-    const retained = options.retained ?? (taken.retained === undefined ? isWhole : taken.retained === 'true');
+    this.#isPlain = !/(?:^|&)(?:aggregate|sort|limit|offset|cursor)=/.test(rest);
+    const isState = id !== undefined || !this.#isPlain;
+    const retained = options.retained ?? (taken.retained === undefined ? isState : taken.retained === 'true');
     this.#isPartial = this.#position === undefined && retained;
     this.#retained = retained;
     this.ended = new Promise((resolve, reject) => {
@@ -153,13 +160,17 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     if (!this.#retained) return;
     this.#isPartial = true;
     this.#position = undefined;
+    this.#lastChange = 0;
     this.#hasBegun = false;
     this.#deliver({ type: 'reset', reason: 'rights_changed' });
   }
 
   /** Discards a partial snapshot, which cannot be continued. */
   #interrupt(): void {
-    if (this.#isPartial && this.#hasBegun) this.#deliver({ type: 'reset', reason: 'interrupted' });
+    if (this.#isPartial && this.#hasBegun) {
+      this.#lastChange = 0;
+      this.#deliver({ type: 'reset', reason: 'interrupted' });
+    }
     this.#hasBegun = false;
   }
 
@@ -174,6 +185,7 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
       this.#isPartial = true;
       this.#hasBegun = false;
       this.#position = undefined;
+      this.#lastChange = 0;
       this.#deliver(frame);
     }
   }
@@ -181,6 +193,7 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
   #receiveChange(frame: ChangeFrame<R>): void {
     if (frame.message_type !== 'Retained') {
       if (this.#position !== undefined && frame.seq <= this.#position) return;
+      if (this.#isRepeated(frame)) return;
       // The position is reached with the last frame of a change.
       if (!this.#isPartial && frame.more === undefined) this.#position = frame.seq;
     }
@@ -188,12 +201,28 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     this.#deliver(frame);
   }
 
+  /**
+   * True for a change that was received before the connection was lost in the middle of its transaction, which the server
+   * sends again from its start. A change has one frame for each record, but in windows and totals, where frames that come
+   * twice do no harm.
+   */
+  #isRepeated({ seq, id }: ChangeFrame<R>): boolean {
+    if (!this.#isPlain) return false;
+    if (seq > this.#lastChange) {
+      this.#lastChange = seq;
+      this.#lastIds.clear();
+    } else if (this.#position !== undefined && (seq < this.#lastChange || this.#lastIds.has(id))) return true;
+    this.#lastIds.add(id);
+    return false;
+  }
+
   #deliver(frame: Frame<R>): void {
     if (this.#status === 'closed') return;
     this.#queue.add(frame);
     void this.#pump();
-    // A snapshot has to be complete before there is a position to resume from.
-    if (this.#queue.size > this.#buffer && !this.#isPartial && this.#status === 'live') {
+    // A snapshot or a transaction has to be complete before there is a position to resume from.
+    const isWhole = !this.#isPartial && !('more' in frame && frame.more);
+    if (this.#queue.size > this.#buffer && isWhole && this.#status === 'live') {
       this.#connection.detach(this.#channel);
       this.#setStatus('paused');
     }
