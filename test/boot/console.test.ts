@@ -8,7 +8,8 @@ import { ask } from '../support/http.ts';
 
 const SCHEMA = 'type Message @table @export(public: [read]) { id: ID! @primaryKey, title: String }';
 const QUIET = 'port: 0\nlogging: {level: silent}\n';
-const AUTH = 'auth: {jwt: {secret: a-secret-that-has-at-least-32-bytes}, users: true, signup: true, admin_role: owner}\n';
+const AUTH =
+  'auth: {jwt: {secret: a-secret-that-has-at-least-32-bytes}, users: true, signup: true, admin_role: owner}\n';
 
 async function start(files: Readonly<Record<string, string>>): Promise<string> {
   const dir = mkdtempSync(join(tmpdir(), 'tablecast-console-'));
