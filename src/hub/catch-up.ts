@@ -27,6 +27,8 @@ export class CatchUp {
   #hasLock = false;
   /** Position from which on the snapshot, which was read while writes went on, is the whole state. */
   #completeAt = 0;
+  /** Position up to which the log is read before `ready` of a subscription without a snapshot. */
+  #readTo = 0;
 
   constructor(context: CatchUpContext, subscription: Subscription, start: Start) {
     this.#context = context;
@@ -75,7 +77,8 @@ export class CatchUp {
   /** True when the buffer has everything that the subscription lacks; a transaction that it has begun with is read to its end. */
   get #canJoin(): boolean {
     const { position, group } = this.#subscription;
-    return position >= this.#completeAt && this.#log.openSince === undefined && group.reaches(position);
+    const end = Math.max(this.#completeAt, this.#readTo);
+    return position >= end && this.#log.openSince === undefined && group.reaches(position);
   }
 
   /** Sends what comes before the log. Undefined when nothing is to be waited for. */
@@ -94,13 +97,18 @@ export class CatchUp {
     }
   }
 
-  /** Begins after everything that was committed before the subscription. */
+  /**
+   * Begins with the position that this server knows, so that nothing committed from now on is missed, and reads on to that of
+   * the database, which other servers may have moved.
+   */
   #now(): Promise<void> | undefined {
-    const begin = (lastSeq: number) => {
-      this.#subscription.position = lastSeq;
-    };
-    const lastSeq = this.#context.store.currentSeq();
-    return typeof lastSeq === 'number' ? void begin(lastSeq) : lastSeq.then(begin);
+    const { store } = this.#context;
+    this.#subscription.position = store.lastSeq;
+    const current = store.currentSeq();
+    if (typeof current === 'number') return undefined;
+    return current.then((seq) => {
+      this.#readTo = seq;
+    });
   }
 
   /** Checks a client's position, which may be of another database, or of a state of this one that was replaced by a backup. */
