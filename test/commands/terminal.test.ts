@@ -53,7 +53,7 @@ describe('at a terminal', { timeout: 60_000 }, () => {
       expect(banner.split('\n').length).toBeLessThanOrEqual(12);
       expect(banner).toContain(last);
       const urls = [...banner.matchAll(/^ {2}(\S.*?) {2,}(http\S+)/gm)].map(([, label, url]) => [label, url]);
-      expect(urls.map(([label]) => label)).toEqual(['Page', 'API page', 'Tables']);
+      expect(urls.map(([label]) => label)).toEqual(['Console', 'Page', 'API page', 'Tables']);
       for (const [, url = ''] of urls) expect([url, (await fetch(url)).status]).toEqual([url, 200]);
       expect(output).toMatch(/^\d\d:\d\d:\d\d INFO {2}listening url=/m);
       expect(colored).toContain('\u001b[33mWARN ');

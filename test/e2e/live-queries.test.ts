@@ -98,7 +98,15 @@ describe('live queries', { timeout: 120_000 }, () => {
 
   test('what makes no sense on a stream is refused before it begins', async () => {
     await using server = await startServer({ schema: SCHEMA });
-    for (const query of ['cursor=x', 'offset=9999', 'count=yes', 'having=count=gt=1', 'sort=nope', 'limit=1&echo=false', 'delta=yes']) {
+    for (const query of [
+      'cursor=x',
+      'offset=9999',
+      'count=yes',
+      'having=count=gt=1',
+      'sort=nope',
+      'limit=1&echo=false',
+      'delta=yes',
+    ]) {
       const answer = await server.ask('GET', `Doc?${query}`, { headers: { accept: 'text/event-stream' } });
       expect([query, answer.status, answer.record.code]).toEqual([query, 400, 'INVALID_QUERY']);
     }

@@ -8,7 +8,7 @@ import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makePlan } from '../../src/schema/sdl/build.ts';
 import { makeDeclarations } from '../../src/typegen/declarations.ts';
-import { startServer, type TestServer } from '../support/app.ts';
+import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
 import { SseClient } from '../support/sse-client.ts';
 import { until } from '../support/wait.ts';
 import { WsClient } from '../support/ws-client.ts';
@@ -92,8 +92,8 @@ function write(path: string, text: string): void {
 }
 
 /** Runs a program in a folder where the package is installed, against the server. Returns its output. */
-async function run(name: string): Promise<string> {
-  const code = programs.get(name)?.code.replaceAll('https://example.com', server.origin);
+async function run(name: string, { origin } = server): Promise<string> {
+  const code = programs.get(name)?.code.replaceAll('https://example.com', origin);
   if (code === undefined) throw new Error(`${name} has no example that runs by itself`);
   const { outputText } = ts.transpileModule(code, {
     compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
@@ -114,6 +114,12 @@ const EXPECTED: Readonly<Record<string, () => Promise<void>>> = {
   'Table.subscribe': async () => {
     await server.put('Task/read-me', { title: 'Read me' });
     expect(await run('Table.subscribe')).toMatch(/^Retained read-me$/m);
+  },
+  Auth: async () => {
+    const auth = 'auth: {jwt: {secret: a-secret-that-has-at-least-32-bytes}, users: true, signup: true}';
+    await using closed = await startServer({ schema: SCHEMA, config: `${BASE_CONFIG}${auth}\n` });
+    await closed.ask('POST', '_/auth/signup', { json: { name: 'ada', password: 'correct horse' } });
+    expect(await run('Auth', closed)).toMatch(/logged in as ada\n[^]*logged out\n$/);
   },
   Rooms: async () => expect(await run('Rooms')).toBe("lobby { text: 'Hello' }\n"),
   defineRoute: async () => {

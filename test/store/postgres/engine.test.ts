@@ -6,5 +6,5 @@ const schemas = new TestSchemas();
 afterAll(() => schemas.drop());
 
 describe.skipIf(unreachable !== undefined)(`the PostgreSQL engine${reason}`, () => {
-  storeSuite({ engine: schemas.engine() });
+  storeSuite({ engine: schemas.engine(), isShared: true });
 });

@@ -26,6 +26,8 @@ import { planOf } from '../../schema/mistakes.ts';
 export interface EngineUnderTest {
   readonly engine: StorageEngine;
   readonly options?: Partial<StoreOptions>;
+  /** True where several servers may have the same records open. */
+  readonly isShared?: boolean;
 }
 
 const NONE: ReadonlySet<string> = new Set();
