@@ -44,6 +44,8 @@ export class TotalsPage {
   readonly #options: TotalsPageOptions;
   readonly #query: ListQuery;
   #list: Item[] = [];
+  /** Frames of a change or a transaction that is not complete. */
+  #waiting: Line[] = [];
   #position: number | undefined;
   #isWhole = false;
 
@@ -75,6 +77,7 @@ export class TotalsPage {
     const resource = this.#rig.resource('Item');
     const since = this.#isWhole && this.#position !== undefined ? `&since=${this.#position}` : '';
     if (since === '') this.#list = [];
+    this.#waiting = [];
     this.sink = new SlowSink((line) => this.#read(line), this.#options.fast);
     const query = resource.parseSubscription(this.#options.identity, `${this.url}${since}`, undefined);
     this.sink.subscription = resource.subscribe(query, LINES, this.sink);
@@ -86,31 +89,41 @@ export class TotalsPage {
     this.sink = undefined;
   }
 
-  #read({ type, seq, id, data, at, more, total }: Line): void {
-    if (total !== undefined) this.total = total;
+  /** Frames of a change or a transaction are applied when the last of them has come: after a break all are sent again. */
+  #read(line: Line): void {
+    const { type, seq, more, tx } = line;
     if (type === 'reset') {
       this.#list = [];
+      this.#waiting = [];
       this.#isWhole = false;
       return;
     }
-    if (type === 'ready') this.#isWhole = true;
     if (type === 'Retained') {
-      this.#list.push({ id, record: data as Json });
+      if (line.total !== undefined) this.total = line.total;
+      this.#list.push({ id: line.id, record: line.data as Json });
       this.#isWhole = false;
       return;
     }
-    const isChange = (type === 'Update' || type === 'Delete') && this.#query.aggregate !== undefined;
-    const index = isChange ? this.#list.findIndex((item) => item.id === id) : -1;
-    const [before] = index < 0 ? [] : this.#list.splice(index, 1);
-    if (isChange && type === 'Delete' && before === undefined) this.wrongs.push(`Delete of ${id}, which is not there`);
-    if (isChange && type === 'Update') {
-      if (typeof at !== 'number' || at > this.#list.length) this.wrongs.push(`at ${at} of ${this.#list.length}`);
-      if (JSON.stringify(before?.record) === JSON.stringify(data)) this.idle++;
-      this.#list.splice(at as number, 0, { id, record: data as Json });
-    }
+    this.#waiting.push(line);
     if (more === true) return;
+    for (const one of this.#waiting.splice(0)) this.#apply(one);
+    if (type === 'ready') this.#isWhole = true;
     this.#position = seq;
-    if (this.#isWhole) this.#compare(seq, type);
+    if (this.#isWhole) this.#compare(typeof tx === 'number' ? tx : seq, type);
+  }
+
+  #apply({ type, id, data, at, total }: Line): void {
+    if (total !== undefined) this.total = total;
+    if ((type !== 'Update' && type !== 'Delete') || this.#query.aggregate === undefined) return;
+    const index = this.#list.findIndex((item) => item.id === id);
+    const [before] = index < 0 ? [] : this.#list.splice(index, 1);
+    if (type === 'Delete') {
+      if (before === undefined) this.wrongs.push(`Delete of ${id}, which is not there`);
+      return;
+    }
+    if (typeof at !== 'number' || at > this.#list.length) this.wrongs.push(`at ${at} of ${this.#list.length}`);
+    if (JSON.stringify(before?.record) === JSON.stringify(data)) this.idle++;
+    this.#list.splice(at as number, 0, { id, record: data as Json });
   }
 
   #compare(seq: number, type: string): void {
