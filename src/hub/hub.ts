@@ -215,6 +215,8 @@ export class Hub {
 
   #catchUp(subscription: Subscription, start: Start): void {
     new CatchUp(this.#context, subscription, start).run(start).catch((error: unknown) => {
+      // A read that was under way when the subscription ended may have met a store that is closed by now.
+      if (subscription.state === 'closed') return;
       if (isRefusal(error)) return this.#end(subscription, 'refused', error);
       this.#options.onError(error);
       this.#end(subscription, 'failed');
