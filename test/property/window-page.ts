@@ -34,6 +34,8 @@ export class WindowPage {
   readonly #options: WindowPageOptions;
   readonly #query: ListQuery;
   #list: Item[] = [];
+  /** Frames of a change or a transaction that is not complete. */
+  #waiting: Line[] = [];
   #position: number | undefined;
   #isWhole = false;
 
@@ -66,6 +68,7 @@ export class WindowPage {
     const resource = this.#rig.resource('Item');
     const since = this.#isWhole && this.#position !== undefined ? `&since=${this.#position}` : '';
     if (since === '') this.#list = [];
+    this.#waiting = [];
     this.sink = new SlowSink((line) => this.#read(line), fast);
     this.sink.subscription = resource.subscribe(
       resource.parseSubscription(identity, `${this.url}${delta ? '&delta=true' : ''}${since}`, undefined),
@@ -80,30 +83,37 @@ export class WindowPage {
     this.sink = undefined;
   }
 
-  #read({ type, seq, id, data, changed, at, more }: Line): void {
+  /** Frames of a change or a transaction are applied when the last of them has come: after a break all are sent again. */
+  #read(line: Line): void {
+    const { type, seq, id, data, more, tx } = line;
     if (type === 'reset') {
       this.#list = [];
+      this.#waiting = [];
       this.#isWhole = false;
       this.resets++;
       return;
     }
-    if (type === 'ready') this.#isWhole = true;
     if (type === 'Retained') {
       this.#list.push({ id, record: data as Json });
       this.#isWhole = false;
       return;
     }
-    const isChange = type === 'Update' || type === 'Delete';
-    const index = isChange ? this.#list.findIndex((item) => item.id === id) : -1;
-    const [before] = index < 0 ? [] : this.#list.splice(index, 1);
-    if (type === 'Update') {
-      if (typeof at !== 'number' || at > this.#list.length) this.wrongs.push(`at ${at} of ${this.#list.length}`);
-      const record = changed === undefined ? (data as Json) : { ...before?.record, ...(data as Json) };
-      this.#list.splice(at as number, 0, { id, record });
-    }
+    this.#waiting.push(line);
     if (more === true) return;
+    for (const one of this.#waiting.splice(0)) this.#apply(one);
+    if (type === 'ready') this.#isWhole = true;
     this.#position = seq;
-    if (this.#isWhole) this.#compare(seq, type);
+    if (this.#isWhole) this.#compare(typeof tx === 'number' ? tx : seq, type);
+  }
+
+  #apply({ type, id, data, changed, at }: Line): void {
+    if (type !== 'Update' && type !== 'Delete') return;
+    const index = this.#list.findIndex((item) => item.id === id);
+    const [before] = index < 0 ? [] : this.#list.splice(index, 1);
+    if (type === 'Delete') return;
+    if (typeof at !== 'number' || at > this.#list.length) this.wrongs.push(`at ${at} of ${this.#list.length}`);
+    const record = changed === undefined ? (data as Json) : { ...before?.record, ...(data as Json) };
+    this.#list.splice(at as number, 0, { id, record });
   }
 
   #compare(seq: number, type: string): void {
