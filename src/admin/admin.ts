@@ -16,7 +16,7 @@ import { tellWhy } from './reads/why.ts';
 
 type Read = (request: FastifyRequest, app: AdminApp) => Promise<object> | object;
 
-/** What is read, by the last segment of its address. */
+/** Reads of the admin API, by the last segment of their addresses. */
 const READS: Readonly<Record<string, Read>> = {
   log: readLogPage,
   at: readPast,

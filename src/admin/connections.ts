@@ -81,7 +81,7 @@ function progressOf({ resource, subscription }: ListedSubscription, head: number
   return { state, position, lag: position === null ? null : Math.max(0, head - position) };
 }
 
-/** What a connection has of all of its subscriptions: it is where the last of them is. */
+/** Position and state of a connection: those of the subscription that is furthest behind. */
 function summarize(all: readonly Progress[]): Progress {
   const state = all.every((progress) => progress.state === 'live') ? 'live' : 'behind';
   const known = all.flatMap(({ position, lag }) => (position === null || lag === null ? [] : [{ position, lag }]));

@@ -18,7 +18,7 @@ interface WithPosition {
   readonly position: true;
 }
 
-/** What a write has stored, and the position of its change: `list.reached(position)` waits for it. */
+/** Record that a write has stored, and the position of its change: `list.reached(position)` waits for it. */
 export interface Written<R> {
   readonly record: R;
   readonly position: Position;

@@ -97,7 +97,7 @@ export interface IdempotencyConfig {
 }
 
 /** Retention of events that a flow could not handle. */
-/** How servers that share a PostgreSQL store keep up with each other. */
+/** Timing of servers that share a PostgreSQL store. */
 export interface ClusterConfig {
   /** Milliseconds between two looks for changes of other servers when no notification has come. */
   readonly poll: number;

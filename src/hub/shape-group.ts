@@ -17,7 +17,7 @@ interface SelectOptions {
   readonly related?: string | undefined;
 }
 
-/** What is done with frames that had to be waited for. */
+/** Receiver of frames that had to be waited for. */
 interface LaterAppend<Made> {
   take(made: Made): void;
   readonly host: Pick<GroupHost, 'failed'>;

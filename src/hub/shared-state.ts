@@ -16,7 +16,7 @@ export interface OpenedState<Step = unknown> {
   /** For one subscription that goes on from there by itself; undefined where it can go on with the live ones. */
   readonly own: StateTracker<Step> | undefined;
   readonly position: number;
-  /** What a client has of the state, in order. */
+  /** Entries that a client has of the state, in order. */
   readonly records: readonly StoredRecord[];
 }
 

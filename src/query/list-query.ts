@@ -174,7 +174,7 @@ function parseCount(text: string | undefined): boolean {
   throw makeQueryError('count', `expected true or false, found ${show(text)}`);
 }
 
-/** How a database finds the records of a list. */
+/** Plan by which a database finds the records of a list. */
 export interface QueryPlan {
   /** Steps in the words of the database. */
   readonly steps: readonly string[];

@@ -141,7 +141,7 @@ export interface RelationPlan {
   readonly at: SourceLocation;
 }
 
-/** What becomes of the records that refer to a record which is deleted. */
+/** Actions on the records that refer to a deleted record. */
 export const ON_DELETE = ['CASCADE', 'SET_NULL', 'RESTRICT'] as const;
 export type OnDelete = (typeof ON_DELETE)[number];
 

@@ -80,7 +80,7 @@ function describeFulltext({ fields }: TablePlan): string[] {
   return names.length === 0 ? [] : [`  words    ${names.join(', ')}`];
 }
 
-/** What a record does whose reference is checked, when the other one is deleted. */
+/** Action on a record when the one that it refers to is deleted. */
 const EFFECTS: Readonly<Record<OnDelete, string>> = {
   CASCADE: 'is deleted with it',
   SET_NULL: 'has null when it is deleted',

@@ -7,7 +7,7 @@ export interface Growth {
   readonly head: number;
 }
 
-/** What a store has for the servers that share it. */
+/** Parts of a store for the servers that share it. */
 export interface SharedStore {
   /** Work that must happen once, on whatever server. */
   readonly leases: Leases;

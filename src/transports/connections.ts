@@ -10,7 +10,7 @@ import { Heartbeat, type HeartbeatOptions } from './heartbeat.ts';
 /** Milliseconds that a client has to answer the close of an administrator before its connection is cut off. */
 const MAX_FAREWELL_MS = 1000;
 
-/** What `Connections.open` notes about a connection. */
+/** Notes of `Connections.open` about a connection. */
 export interface Opened {
   readonly appId: string;
   /** Milliseconds since 1970. */

@@ -118,7 +118,7 @@ describe('a newer token on an open WebSocket', () => {
   test('must be of the same subject', async () => {
     using socket = await WsClient.subscribe(server.wsUrl('Note'), bearer(accessToken('ann')));
     socket.send({ type: 'auth', token: accessToken('bob') });
-    expect(await socket.closed).toEqual({ code: 4401, reason: 'the token is that of somebody else' });
+    expect(await socket.closed).toEqual({ code: 4401, reason: 'the token is that of another user' });
     expect(socket.controls.items.map(({ type }) => type)).toEqual(['ready']);
   });
 

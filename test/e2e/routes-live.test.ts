@@ -191,7 +191,7 @@ describe('a newer token on the socket of a route', () => {
     expect(await chat.ask({ type: 'auth', token: 'x', message_type: 'y' })).toMatchObject({ sub: 'ada' });
     expect(await chat.ask(['"auth"'])).toMatchObject({ message: ['"auth"'] });
     chat.socket.send(JSON.stringify({ type: 'auth', token: tokenOf('eve') }));
-    expect(await chat.closed).toEqual({ code: 4401, reason: 'the token is that of somebody else' });
+    expect(await chat.closed).toEqual({ code: 4401, reason: 'the token is that of another user' });
   });
 
   test('is warned about and then closed with 4401 when none comes', async () => {

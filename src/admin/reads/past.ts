@@ -86,7 +86,7 @@ class PastTable {
     const end = isWhole ? undefined : last;
     for (const [id, record] of this.#states) {
       const isBehind = after === undefined || compareKeys(id, after) > 0;
-      // What is behind the last record that was read belongs to a later page.
+      // A change behind the last record that was read belongs to a later page.
       const isBefore = end === undefined || compareKeys(id, end) <= 0;
       if (record !== undefined && isBehind && isBefore) found.set(id, this.#shown(JSON.stringify(record)));
     }

@@ -11,7 +11,7 @@ import { publicName, readId, readParameters, requireTable } from '../parameters.
 
 const NAMES = ['table', 'id', 'action', 'as'] as const;
 
-/** Whether something is allowed: `some` where it depends on the record, and none is named. */
+/** Verdict of the rules: `some` where it depends on the record, and none is named. */
 type Decision = 'yes' | 'no' | 'some';
 
 interface Judged {

@@ -1,6 +1,6 @@
 import type { User } from './auth.ts';
 
-/** Where a login is kept: `localStorage`, or anything with its three functions. */
+/** Storage of a login: `localStorage`, or anything with its three functions. */
 export interface SessionStorage {
   getItem(key: string): string | null;
   setItem(key: string, text: string): void;
@@ -29,7 +29,7 @@ interface BrowserLike {
 
 const BROWSER = globalThis as unknown as BrowserLike;
 
-/** Session of a user, the same in all tabs: kept in the storage, changes are told by a BroadcastChannel. */
+/** Session of a user, the same in all tabs: kept in the storage; a BroadcastChannel reports changes. */
 export class SessionStore {
   readonly #key: string;
   readonly #storage: SessionStorage | undefined;

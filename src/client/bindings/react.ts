@@ -81,7 +81,7 @@ export function useRecord<T>(table: Table<T>, id: Id | 'skip') {
   return { ...others, data: data[0] as RecordOf<T> | undefined };
 }
 
-/** What a write with `ifSeq` was refused for: the record that it was made from, the record as it is, and the fields. */
+/** Conflict of a write with `ifSeq`: the record that it was made from, the record as it is, and the fields. */
 export interface Conflict<R> {
   readonly base: R | undefined;
   readonly theirs: R | undefined;

@@ -24,7 +24,7 @@ export type TokenSource =
   | ((why: { readonly renew: boolean }) => string | undefined | Promise<string | undefined>);
 
 export interface ConnectOptions {
-  /** Where a login is kept; `localStorage` in pages, else the memory of this client. */
+  /** Storage of the login; `localStorage` in pages, else the memory of this client. */
   readonly storage?: SessionStorage;
   /** Token or API key, or a function that returns one and is called before every request and connection. */
   readonly token?: TokenSource;

@@ -11,7 +11,7 @@ import { probe, streamSocketClass } from './stream-socket.ts';
 export interface Channel {
   /** Address of the list or record below the application, with its query. */
   readonly query: string;
-  /** Where it begins: `since`, `snapshot`, or nothing for the stored state. */
+  /** Start of the subscription: `since`, `snapshot`, or nothing for the stored state. */
   start(): { readonly since?: string; readonly snapshot?: boolean };
   received(frame: Frame<unknown>): void;
   /** Called when the connection is lost; the channel is subscribed again over the next one. */
@@ -23,7 +23,7 @@ export interface Channel {
   ended(error?: TablecastError): void;
 }
 
-/** What a connection tells of itself. */
+/** Events of a connection. */
 export interface ConnectionHost {
   status(status: Status): void;
   ended(): void;

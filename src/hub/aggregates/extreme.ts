@@ -50,7 +50,7 @@ export class Extreme {
     } else if (count === 1 && to !== null) {
       this.#reset(to);
     } else if (this.isStale) {
-      // It is read after the change.
+      // The record is read after the change.
     } else if (this.#held !== undefined && this.#query !== undefined) {
       const { positionOf } = this.#query;
       this.#held.move(

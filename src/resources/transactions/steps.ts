@@ -18,7 +18,7 @@ export interface TransactionStep {
   readonly precondition: Precondition | undefined;
   /** Name by which later steps refer to the record. */
   readonly name: string | undefined;
-  /** Who makes the step, where that is another than who makes the transaction. */
+  /** Author of the step, where it is not that of the transaction. */
   readonly identity?: Identity;
 }
 

@@ -10,7 +10,7 @@ export interface ListedSubscription {
   readonly subscription: Subscription;
 }
 
-/** What a connection is for. Made when it is asked for, and kept by nothing. */
+/** Description of a connection, made on request and not kept. */
 export interface ConnectionDescription {
   readonly transport: 'websocket' | 'sse' | 'multiplex' | 'live' | 'route' | 'room';
   readonly listens?: Iterable<ListedSubscription>;
@@ -37,6 +37,6 @@ export interface ListedConnection {
 
 /** The open connections of one kind. */
 export interface ConnectionGroup {
-  /** Those of an application. */
+  /** Connections of an application. */
   of(appId: string): Iterable<ListedConnection>;
 }

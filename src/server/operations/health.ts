@@ -10,7 +10,7 @@ export interface Lifecycle {
   stopping: boolean;
 }
 
-/** Whether the stores can be written, and have the changes of the other servers. */
+/** State of the stores: whether they can be written, and have the changes of the other servers. */
 export interface StoreState {
   isWritable(): boolean;
   isCurrent(): boolean;

@@ -29,7 +29,7 @@ const HASHED_FILE_AGE = 'public, max-age=31536000, immutable';
 /** An application that the console may show. */
 export interface ConsoleApp {
   readonly appId: string;
-  /** How callers authenticate: not at all, with a token of another issuer or an API key, or also with name and password. */
+  /** Authentication of callers: none, with a token of another issuer or an API key, or also with name and password. */
   readonly auth: 'none' | 'token' | 'users';
   readonly signup: boolean;
   /** Role of administrators; undefined where callers do not authenticate. */

@@ -68,7 +68,7 @@ function totalMember(total: number | undefined): MemberText[] {
   return total === undefined ? [] : [['total', String(total)]];
 }
 
-/** How a message belongs to others, and the number of records. */
+/** Members that tie a message to others, and the number of records. */
 function lastMembers({ tx, more, total }: Frame): MemberText[] {
   return [
     ...(tx === undefined ? [] : ([['tx', `"${tx}"`]] as const)),

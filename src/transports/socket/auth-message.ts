@@ -45,7 +45,7 @@ export async function renew(
   }
   const principal = await auth.authenticator.authenticate({ type: 'bearer', text: value.token });
   if (principal.sub !== identity.sub) {
-    connection.close(4401, 'the token is that of somebody else');
+    connection.close(4401, 'the token is that of another user');
     return undefined;
   }
   auth.connections.renew(connection, principal);

@@ -10,7 +10,7 @@ const CLAIM_TRIES = 20;
 const CLAIM_INTERVAL_MS = 100;
 
 /**
- * Who may change the tables of a schema: a server shares the lock as long as it runs, and only one that is alone may change
+ * Lock on the tables of a schema: a server shares the lock as long as it runs, and only one that is alone may change
  * them. Starts are made one after the other. The locks end with the connection.
  */
 export class SchemaLock {

@@ -12,7 +12,7 @@ export class WriterSession {
   readonly #address: PgAddress;
   #session: PgSession | undefined;
   #opening: Promise<PgSession> | undefined;
-  /** What is stored about the tables, since this server has opened them. */
+  /** Stored state of the tables, since this server has opened them. */
   #tables: string | undefined;
 
   constructor(address: PgAddress) {

@@ -32,7 +32,7 @@ export class NodeBell {
     this.#running = this.#run();
   }
 
-  /** Tells a position. While one is told, only the newest one waits. */
+  /** Notifies other servers of a position. While a notification is under way, only the newest position waits. */
   ring(head: number): void {
     this.#waiting = head;
     if (!this.#isRinging) void this.#ringWaiting();
