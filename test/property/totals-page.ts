@@ -1,4 +1,3 @@
-import type { Identity } from '../../src/auth/identity.ts';
 import {
   type AggregateQuery,
   compareSortValues,
@@ -12,129 +11,38 @@ import {
   sumsWhole,
   toUnits,
 } from '../../src/query/index.ts';
-import { LINES } from '../support/engine.ts';
+import { FoldedPage, type Json } from './folded-page.ts';
 import type { PropertyHarness } from './harness.ts';
 import { stateAt } from './model.ts';
-import { type Line, SlowSink } from './sink.ts';
+import type { Line } from './sink.ts';
 
-type Json = Readonly<Record<string, unknown>>;
-
-interface Item {
-  readonly id: unknown;
-  readonly record: Json;
-}
-
-export interface TotalsPageOptions {
-  /** Parameters of the list: with `aggregate`, or with `count=true`. */
-  readonly url: string;
-  readonly fast: boolean;
-  readonly identity: Identity;
-}
-
-/** Client of live totals: it keeps results, or a number of records, by nothing but the frames, and compares them at every position. */
-export class TotalsPage {
-  readonly url: string;
-  readonly wrongs: string[] = [];
-  compared = 0;
+/** Client of live totals, or of the number of records (`count=true`). */
+export class TotalsPage extends FoldedPage {
   /** Frames that said nothing new. */
   idle = 0;
-  sink: SlowSink | undefined;
-  total: unknown;
-  readonly #rig: PropertyHarness;
-  readonly #options: TotalsPageOptions;
-  readonly #query: ListQuery;
-  #list: Item[] = [];
-  /** Frames of a change or a transaction that is not complete. */
-  #waiting: Line[] = [];
-  #position: number | undefined;
-  #isWhole = false;
+  // Declared only: a frame may set it while the constructor subscribes.
+  declare total: unknown;
 
-  constructor(rig: PropertyHarness, options: TotalsPageOptions) {
-    this.url = options.url;
-    this.#rig = rig;
-    this.#options = options;
-    this.#query = rig.resource('Item').parseList(options.identity, options.url);
-    this.open();
-  }
-
-  get list(): readonly Json[] {
-    return this.#list.map(({ record }) => record);
-  }
-
-  get isSettled(): boolean {
-    const { subscription, pending } = this.sink ?? {};
-    if (subscription === undefined) return true;
-    return (
-      pending === 0 &&
-      subscription.state === 'live' &&
-      subscription.cursor === subscription.group.endOffset &&
-      subscription.group.settled(this.#rig.feed.head) === this.#rig.feed.head
-    );
-  }
-
-  open(): void {
-    if (this.sink !== undefined) return;
-    const resource = this.#rig.resource('Item');
-    const since = this.#isWhole && this.#position !== undefined ? `&since=${this.#position}` : '';
-    if (since === '') this.#list = [];
-    this.#waiting = [];
-    this.sink = new SlowSink((line) => this.#read(line), this.#options.fast);
-    const query = resource.parseSubscription(this.#options.identity, `${this.url}${since}`, undefined);
-    this.sink.subscription = resource.subscribe(query, LINES, this.sink);
-  }
-
-  leave(): void {
-    if (this.sink?.subscription !== undefined) this.#rig.resource('Item').unsubscribe(this.sink.subscription);
-    if (this.sink !== undefined) this.sink.closed = true;
-    this.sink = undefined;
-  }
-
-  /** Frames of a change or a transaction are applied when the last of them has come: after a break all are sent again. */
-  #read(line: Line): void {
-    const { type, seq, more, tx } = line;
-    if (type === 'reset') {
-      this.#list = [];
-      this.#waiting = [];
-      this.#isWhole = false;
-      return;
-    }
-    if (type === 'Retained') {
-      if (line.total !== undefined) this.total = line.total;
-      this.#list.push({ id: line.id, record: line.data as Json });
-      this.#isWhole = false;
-      return;
-    }
-    this.#waiting.push(line);
-    if (more === true) return;
-    for (const one of this.#waiting.splice(0)) this.#apply(one);
-    if (type === 'ready') this.#isWhole = true;
-    this.#position = seq;
-    if (this.#isWhole) this.#compare(typeof tx === 'number' ? tx : seq, type);
-  }
-
-  #apply({ type, id, data, at, total }: Line): void {
+  protected apply({ type, id, data, at, total }: Line): void {
     if (total !== undefined) this.total = total;
-    if ((type !== 'Update' && type !== 'Delete') || this.#query.aggregate === undefined) return;
-    const index = this.#list.findIndex((item) => item.id === id);
-    const [before] = index < 0 ? [] : this.#list.splice(index, 1);
+    if ((type !== 'Update' && type !== 'Delete') || this.query.aggregate === undefined) return;
+    const before = this.take(id);
     if (type === 'Delete') {
       if (before === undefined) this.wrongs.push(`Delete of ${id}, which is not there`);
       return;
     }
-    if (typeof at !== 'number' || at > this.#list.length) this.wrongs.push(`at ${at} of ${this.#list.length}`);
     if (JSON.stringify(before?.record) === JSON.stringify(data)) this.idle++;
-    this.#list.splice(at as number, 0, { id, record: data as Json });
+    this.insert(at, { id, record: data as Json });
   }
 
-  #compare(seq: number, type: string): void {
-    const records = recordsAt(this.#rig, seq, this.#query);
-    const { aggregate, offset, limit } = this.#query;
+  protected compare(seq: number, type: string): void {
+    const records = recordsAt(this.rig, seq, this.query);
+    const { aggregate, offset, limit } = this.query;
     const wanted =
       aggregate === undefined
         ? records.length
         : listResults(aggregate, groupsOf(records, aggregate)).slice(offset, offset + limit);
     const found = JSON.stringify(aggregate === undefined ? this.total : this.list);
-    this.compared++;
     if (found !== JSON.stringify(wanted)) {
       this.wrongs.push(`${this.url} at ${seq} (${type}): ${found} is not ${JSON.stringify(wanted)}`);
     }
