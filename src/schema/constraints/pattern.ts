@@ -1,4 +1,9 @@
-import { RE2JS, RE2JSException } from 're2js';
+import { createRequire } from 'node:module';
+import type { RE2JS } from 're2js';
+
+/** The library of patterns, loaded with the first one: it takes longer than the rest of a schema without any. */
+const load = createRequire(import.meta.url);
+const library = () => load('re2js') as typeof import('re2js');
 
 /** Bounds of a pattern: the time of a match is at most the size of its program times the length of the text. */
 const MAX_PATTERN_CHARS = 1000;
@@ -33,9 +38,9 @@ export function compilePattern(source: string, syntax: PatternSyntax = 'ecmascri
   const problem = isEcmaScript ? (syntaxProblem(source) ?? linearProblem(source)) : undefined;
   if (problem !== undefined) return problem;
   try {
-    return makePattern(RE2JS.compile(isEcmaScript ? translate(source) : source));
+    return makePattern(library().RE2JS.compile(isEcmaScript ? translate(source) : source));
   } catch (error) {
-    if (!(error instanceof RE2JSException)) throw error;
+    if (!(error instanceof library().RE2JSException)) throw error;
     return { message: `the pattern does not compile: ${error.message.replace(/^error parsing regexp: /, '')}` };
   }
 }
