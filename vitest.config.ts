@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // With dependencies of its own: npm run interop.
-    exclude: ['test/interop/**', '**/node_modules/**'],
+    // With dependencies of their own: npm run interop, npm run site.
+    exclude: ['test/interop/**', 'test/site/**', '**/node_modules/**'],
     // The built program runs as it is: nothing of it is to be transformed again.
     server: { deps: { external: [/\/dist\//] } },
     // Two cores: black-box tests start processes of their own.

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Folders with pages. Templates are left out: their links hold in the folder that is made from them. */
-const FOLDERS = ['docs', 'apps', 'bench', 'packages', 'site'];
+const FOLDERS = ['docs', 'apps', 'bench', 'packages'];
 
 /** Returns the files below a folder of the repository, without packages, as paths with slashes. */
 export function listFiles(folder: string): string[] {
