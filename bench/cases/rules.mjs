@@ -31,12 +31,20 @@ export async function run(bench) {
   const filtered = { server: left, table: 'Free', query: '?ownerId==user-{i}', tokens: owners, matches: 1 };
   const each = `CPU per write, ${SUBSCRIBERS} rules : as many filters`;
   await compareWrites(bench, { name: each, ours: own, baseline: filtered });
+  const related = { server: right, table: 'Card', tokens: owners, matches: 1 };
+  const plain = { server: left, table: 'Own', tokens: owners, matches: 1 };
+  const relation = `CPU per write, ${SUBSCRIBERS} relation rules : as many plain`;
+  await compareWrites(bench, { name: relation, ours: related, baseline: plain, target: 2 });
   await compareReads(bench, right);
 }
 
 async function seed({ port }) {
   const make = (i) => ({ id: `note-${i}`, team: 'a', ownerId: `user-${i % SUBSCRIBERS}`, content: 'seed' });
-  for (const table of ['Free', 'Team', 'Own']) await post({ port, token: ADMIN }, table, IDS, make);
+  for (const table of ['Free', 'Team', 'Own', 'Card']) await post({ port, token: ADMIN }, table, IDS, make);
+  const user = (i) => `user-${i}`;
+  await post({ port, token: ADMIN }, 'Board', SUBSCRIBERS, (i) => ({ id: user(i) }));
+  const member = (i) => ({ id: user(i), boardId: user(i), userId: user(i) });
+  await post({ port, token: ADMIN }, 'Member', SUBSCRIBERS, member);
 }
 
 async function compareWrites(bench, { name, ours, baseline, target }) {

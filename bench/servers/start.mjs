@@ -41,7 +41,8 @@ type Chat @table(database: "bench") @export(rest: true ws: true) {
   content: String!
 }
 `;
-// Only where callers show who they are: the same records without a rule, with one for all, and with one for each.
+// Only where callers show who they are: the same records without a rule, with one for all, and with one for each; a card's
+// board has the id of its owner, who is the one member.
 const RULES_SCHEMA = [
   ['Free', 'public: [read, subscribe]', ''],
   ['Team', '', '@access(read: "team==$auth.team")'],
@@ -60,7 +61,25 @@ const RULES_SCHEMA = [
 }
 `,
   )
-  .join('');
+  .join('')
+  .concat(`type Board @table(database: "bench") @export(rest: true) {
+  id: ID! @primaryKey
+  members: [Member] @relationship(to: "boardId")
+}
+type Member @table(database: "bench") @export(rest: true) {
+  id: ID! @primaryKey
+  boardId: ID! @indexed
+  userId: ID! @indexed
+}
+type Card @table(database: "bench") @export(rest: true ws: true)
+  @access(read: "board.members.userId==$auth.sub") {
+  id: ID! @primaryKey
+  team: String! @indexed
+  ownerId: ID! @indexed
+  content: String!
+  board: Board @relationship(from: "ownerId")
+}
+`);
 
 // A WebSocket with rooms, and an address where one of them is told something.
 const ROOMS = 'routes: routes.js\nconnectors:\n  ws: {type: websocket}\n';

@@ -203,6 +203,7 @@ export class Hub {
 
   /** Called when changes left the log unread: live subscriptions read it themselves, which shows what each of them lacks. */
   #missed(table: TablePlan): void {
+    this.#dependents.missed(table);
     for (const { live } of this.#dependents.groupsOn(table))
       for (const subscription of [...live]) this.#lag(subscription);
     const channels = this.#channels.get(table);

@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Principal, SERVER } from '../../src/auth/identity.ts';
 import type { TableFrame } from '../../src/resources/table/frames.ts';
 import { makeHandle, type TableHandle, type TableSubscription } from '../../src/resources/table/handle.ts';
@@ -99,6 +99,31 @@ describe.each([
       'Delete update c1 filter more',
       'Delete update c3 filter',
     ]);
+  });
+
+  test('reads related records once for all subscribers, and again when they have changed', async () => {
+    const { rig, member, card } = await open(later);
+    const users = ['ada', 'ben', 'cy', 'dan', 'eve'];
+    const streams = users.map((sub) => {
+      const caller = makeHandle(rig.resource('Card'), { ...ADA, sub });
+      return caller.subscribe('retained=true');
+    });
+    onTestFinished(async () => void (await Promise.all(streams.map((stream) => stream.return()))));
+    const [ada, ben, cy] = streams as [TableSubscription, TableSubscription, TableSubscription];
+    for (const stream of [ada, ben]) await next(stream, 3);
+    for (const stream of streams.slice(2)) await next(stream, 1);
+    const reads = vi.spyOn(rig.store, 'recordsBy');
+    for (let i = 0; i < 10; i++) {
+      await card.patch('c1', { title: `title ${i}` });
+      for (const stream of [ada, ben]) expect((await next(stream, 1)).map(brief)).toEqual(['Update update c1']);
+    }
+    // The board, and its members.
+    expect(reads).toHaveBeenCalledTimes(2);
+    await member.patch('m2', { userId: 'cy' });
+    await card.patch('c1', { title: 'for another' });
+    expect((await next(ben, 2)).map(brief)).toEqual(['Delete update c1 filter more', 'Delete update c2 filter']);
+    expect((await next(cy, 3)).map(brief)).toEqual(['Update update c1 more', 'Update update c2', 'Update update c1']);
+    expect((await next(ada, 1)).map(brief)).toEqual(['Update update c1']);
   });
 
   test('resumes from any position, also between two frames of one change', async () => {

@@ -65,7 +65,8 @@ function frameOfOwn(
     const showed = shownFields(selection, before, { table, history, at: seq - 1 });
     if (String(shown) === String(showed)) return makeDelta(selection, view, shown);
   }
-  return { ...makeFrame(change), data: shownJson(selection, after, { history, at: seq }) };
+  const frame = makeFrame(change);
+  return isWhole(selection) ? frame : { ...frame, data: shownJson(selection, after, { history, at: seq }) };
 }
 
 interface RelatedChange {
@@ -90,6 +91,11 @@ function frameOfRelated(
     return undefined;
   const recordSeq = history.seqOf(after);
   return { type: 'Update', op: 'update', id, data, seq, ...(recordSeq === undefined ? {} : { recordSeq }) };
+}
+
+/** True for a selection that shows a record as it is stored. */
+function isWhole({ fields, dependent }: Selection): boolean {
+  return fields === undefined && dependent?.relations.length === 0;
 }
 
 function isInAt(

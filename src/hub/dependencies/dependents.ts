@@ -23,6 +23,9 @@ export interface DependentsOptions {
 
 type AffectedByGroup = Map<DependentGroup, Map<Frame['id'] & (string | number), AffectedRecord>>;
 
+/** Characters of related records that are kept until one of them changes. */
+const MAX_KEPT_CHARS = 1024 * 1024;
+
 /** Table of the change's own record, which concerns itself alone. */
 const NO_RECORDS: AffectedRecords = new Map();
 
@@ -40,6 +43,8 @@ export class Dependents {
   #running: Promise<void> | undefined;
   /** seq before the oldest change that is not done. */
   #done = 0;
+  /** Related records, kept from one batch of changes to the next. */
+  #history: RelatedHistory | undefined;
 
   constructor(options: DependentsOptions) {
     this.#options = options;
@@ -53,6 +58,7 @@ export class Dependents {
 
   remove(group: ShapeGroup): void {
     this.#index.remove(group);
+    if (this.#index.size === 0) this.#history = undefined;
   }
 
   groupsOn(table: TablePlan): readonly ShapeGroup[] {
@@ -64,9 +70,15 @@ export class Dependents {
     return this.#running === undefined ? lastSeq : Math.min(lastSeq, this.#done);
   }
 
+  /** Forgets the related records of a table whose changes are not delivered one by one. */
+  missed(table: TablePlan): void {
+    this.#history?.forget(table);
+  }
+
   /** Takes committed changes, in order. */
   deliver(changes: readonly Change[]): void {
     if (this.#index.size === 0) return;
+    if (this.#history !== undefined) for (const { table } of changes) this.#history.forget(table);
     const relevant = changes.filter(({ table }) => this.#index.has(table));
     if (relevant.length === 0) return;
     this.#waiting.push(...relevant);
@@ -79,7 +91,7 @@ export class Dependents {
     while (this.#waiting.length > 0 && this.#options.isOpen()) {
       const changes = this.#waiting;
       this.#waiting = [];
-      const history = new RelatedHistory(this.#options.store, (changes[0] as Change).seq - 1);
+      const history = this.#historyFrom((changes[0] as Change).seq - 1);
       let transaction: number | undefined;
       for (const change of changes) {
         if (change.transaction !== transaction) this.#endTransaction();
@@ -90,6 +102,16 @@ export class Dependents {
       this.#endTransaction();
     }
     this.#running = undefined;
+  }
+
+  #historyFrom(from: number): RelatedHistory {
+    const known = this.#history;
+    if (known !== undefined && known.chars <= MAX_KEPT_CHARS) {
+      known.advance(from);
+      return known;
+    }
+    this.#history = new RelatedHistory(this.#options.store, from);
+    return this.#history;
   }
 
   #endTransaction(): void {
@@ -117,12 +139,11 @@ export class Dependents {
     const { groups, requiring } = this.#index.ownGroups(view);
     const { id } = view.change;
     for (const one of requiring) {
-      const all = [...one.byValue.values()].flatMap((set) => [...set]);
       const found = await history
         .run(() => requiringGroups(one, view, history))
         .catch((error: unknown) => {
           // Too many to look them up: each group looks for itself.
-          if (error instanceof TooMuchRelatedError) return all;
+          if (error instanceof TooMuchRelatedError) return [...one.byValue.values()].flatMap((set) => [...set]);
           throw error;
         });
       for (const group of found) groups.add(group);

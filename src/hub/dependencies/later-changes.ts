@@ -27,12 +27,22 @@ interface UndoneRows {
 /** Changes after a position, by which present records are turned into those of then. */
 export class LaterChanges {
   readonly #log: LogReader;
-  readonly #from: number;
+  #from: number;
   readonly #tables = new Map<TablePlan, TableChanges>();
 
   constructor(log: LogReader, from: number) {
     this.#log = log;
     this.#from = from;
+  }
+
+  /** Sets the position for tables whose changes are not known yet. */
+  advance(from: number): void {
+    this.#from = from;
+  }
+
+  /** Forgets the changes of a table. */
+  forget(table: TablePlan): void {
+    this.#tables.delete(table);
   }
 
   /** Reads the changes of a table that are not known yet. */

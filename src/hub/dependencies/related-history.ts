@@ -11,6 +11,12 @@ const MAX_RELATED_RECORDS = 1000;
 /** Thrown by a look at records that have to be read first. */
 class NotLoadedError extends Error {}
 
+/** Shared by all looks: a stack trace for each would cost more than the look. */
+const NOT_LOADED = new NotLoadedError();
+
+/** Counted for each value besides the text of its records. */
+const VALUE_CHARS = 100;
+
 type Rows = readonly ChangedRecord[];
 
 /** Read of the records whose field has one of the values; with a filter only those that meet it. */
@@ -35,10 +41,29 @@ export class RelatedHistory {
   readonly #seqs = new WeakMap<ChangedRecord, number>();
   /** Values of a field in rows that are looked through repeatedly. */
   readonly #values = new WeakMap<Rows, Map<FieldPlan, ReadonlySet<unknown>>>();
+  #chars = 0;
 
   constructor(store: RelatedReader & LogReader, from: number) {
     this.#store = store;
     this.#later = new LaterChanges(store, from);
+  }
+
+  /** About the characters of JSON that are held. */
+  get chars(): number {
+    return this.#chars;
+  }
+
+  /** Begins anew at a later position, with all records of which no table was forgotten since. */
+  advance(from: number): void {
+    this.#later.advance(from);
+    this.#tests.clear();
+  }
+
+  /** Forgets the records of a table: it has changed, and they are not those of positions after the change. */
+  forget(table: TablePlan): void {
+    this.#later.forget(table);
+    for (const readings of this.#readings.values())
+      for (const [filter, reading] of readings) if (reading.table === table) readings.delete(filter);
   }
 
   /** Returns the seq of a record's last change; undefined for one that has changed since. */
@@ -60,16 +85,16 @@ export class RelatedHistory {
 
   /** Calls `look` for each item, so that what they all need is read at once. */
   each<T>(items: Iterable<T>, look: (item: T) => void): void {
-    let notLoaded: NotLoadedError | undefined;
+    let isLoaded = true;
     for (const item of items) {
       try {
         look(item);
       } catch (error) {
         if (!(error instanceof NotLoadedError)) throw error;
-        notLoaded = error;
+        isLoaded = false;
       }
     }
-    if (notLoaded !== undefined) throw notLoaded;
+    if (!isLoaded) throw NOT_LOADED;
   }
 
   /** Test of the records that were related at a position to one of `table`. */
@@ -148,7 +173,7 @@ export class RelatedHistory {
   #rowsOf(reading: RelatedReading, value: RecordKey): Rows | undefined {
     if (!reading.rows.has(value)) {
       reading.missing.add(value);
-      throw new NotLoadedError();
+      throw NOT_LOADED;
     }
     return reading.rows.get(value);
   }
@@ -192,9 +217,11 @@ export class RelatedHistory {
     for (const { json, seq } of found) {
       const record = parseRecord(json);
       this.#seqs.set(record, seq);
+      this.#chars += json.length;
       for (const key of keysOf(record[field.name])) byValue.get(key)?.push(record);
     }
     for (const [value, records] of byValue) rows.set(value, records);
+    this.#chars += VALUE_CHARS * values.length;
   }
 }
 
