@@ -7,7 +7,19 @@ import { printTable } from './lib/table.mjs';
 import { startLoad } from './load/child.mjs';
 import { CLI, parentDir, startHandwritten, startTablecast } from './servers/start.mjs';
 
-const CASES = ['http', 'fanout', 'latency', 'own-record', 'rooms', 'memory', 'start', 'lists', 'filters', 'rules'];
+const CASES = [
+  'http',
+  'fanout',
+  'few',
+  'latency',
+  'own-record',
+  'rooms',
+  'memory',
+  'start',
+  'lists',
+  'filters',
+  'rules',
+];
 const TMPFS = 0x01021994;
 
 const { values: options, positionals: names } = parseArgs({

@@ -1,4 +1,5 @@
 // The load generator for requests: N connections, each with one request in flight, as fast as they are answered.
+// With `requests` it ends after so many of them, otherwise after `ms`.
 // With `rate` it is an open loop instead: that many requests per second, on time whether or not answers have come.
 import { percentile } from '../lib/stats.mjs';
 import { measureCpu, nowUs, serveCommands } from './child.mjs';
@@ -7,12 +8,12 @@ import { makers } from './requests.mjs';
 
 serveCommands({ run });
 
-async function run({ port, connections, ms, kind, rate = 0, warmupMs = 0, ...options }) {
+async function run({ port, connections, ms, kind, rate = 0, warmupMs = 0, requests, ...options }) {
   const make = makers[kind](options);
   const pool = await openPool(port, connections);
   try {
     if (warmupMs > 0) await load({ pool, ms: warmupMs, make, rate: 0 });
-    return await load({ pool, ms, make, rate });
+    return await load({ pool, ms, make, rate, requests });
   } finally {
     for (const connection of pool) connection.close();
   }
@@ -34,7 +35,7 @@ function openPool(port, connections) {
   return Promise.all(Array.from({ length: connections }, open));
 }
 
-function load({ pool, ms, make, rate }) {
+function load({ pool, ms, make, rate, requests = Number.POSITIVE_INFINITY }) {
   return new Promise((resolve, reject) => {
     const idle = new Set(pool);
     const late = [];
@@ -42,6 +43,8 @@ function load({ pool, ms, make, rate }) {
     const startUs = nowUs();
     const cpu = measureCpu();
     const end = performance.now() + ms;
+    let sent = 0;
+    const mayGoOn = (now) => now < end && sent < requests;
     const timer = rate > 0 ? setInterval(tick, 1000 / rate) : undefined;
     const guard = setTimeout(() => finish(new Error('no answer for 20 s after the end')), ms + 20_000);
 
@@ -64,6 +67,7 @@ function load({ pool, ms, make, rate }) {
     }
     function send(connection, due) {
       idle.delete(connection);
+      sent += 1;
       connection.due = due;
       connection.send(make());
     }
@@ -73,14 +77,14 @@ function load({ pool, ms, make, rate }) {
       idle.add(connection);
       if (status < 200 || status > 299) return finish(new Error(`the server answered ${status}`));
       if (late.length > 0) send(connection, late.shift());
-      else if (now < end && rate === 0) send(connection, now);
-      else if (now >= end && idle.size === pool.length) finish();
+      else if (mayGoOn(now) && rate === 0) send(connection, now);
+      else if (!mayGoOn(now) && idle.size === pool.length) finish();
     }
     // A request that finds no free connection waits, and its wait counts: the rate does not bend to a slow server.
     function tick() {
       const now = performance.now();
       const [connection] = idle;
-      if (now < end) return connection === undefined ? late.push(now) : send(connection, now);
+      if (mayGoOn(now)) return connection === undefined ? late.push(now) : send(connection, now);
       clearInterval(timer);
       if (idle.size === pool.length) finish();
     }
@@ -88,7 +92,7 @@ function load({ pool, ms, make, rate }) {
     for (const connection of pool) {
       connection.onAnswer = (status) => answer(connection, status);
       connection.onEnd = finish;
-      if (rate === 0) send(connection, performance.now());
+      if (rate === 0 && mayGoOn(0)) send(connection, performance.now());
     }
   });
 }

@@ -1,14 +1,16 @@
 // The live half of the baseline: plain ws and SSE on the table and on each record, a loop over the sockets per write.
-import { WebSocketServer } from 'ws';
+import { Sender, WebSocketServer } from 'ws';
 
 const TABLE = '/my-app/Message';
 const ROOMS = '/my-app/ws';
 
-export function startLive(app) {
+/** With `batch`, the frames of one turn of the event loop are sent to each socket with one write. */
+export function startLive(app, { batch = false } = {}) {
   const sockets = new Set();
   const streams = new Set();
   const socketOfRecord = new Map();
   const rooms = new Map();
+  const waiting = [];
   const server = new WebSocketServer({ noServer: true, perMessageDeflate: false });
   let seq = Date.now() * 1000;
 
@@ -46,14 +48,30 @@ export function startLive(app) {
       // A buffer made once: ws would otherwise convert the same string again for every socket.
       const frame = Buffer.from(JSON.stringify(makeFrame(record, seq)));
       own?.send(frame, { binary: false });
-      for (const ws of sockets) {
-        if (ws.readyState === ws.OPEN) ws.send(frame, { binary: false });
-      }
+      if (batch) sendAtEndOfTurn(frame);
+      else sendAll(frame);
     }
     if (streams.size > 0) {
       const event = Buffer.from(`event: update\nid: ${seq}\ndata: ${JSON.stringify(record)}\n\n`);
       for (const stream of streams) stream.write(event);
     }
+  }
+
+  function sendAll(frame) {
+    for (const ws of sockets) {
+      if (ws.readyState === ws.OPEN) ws.send(frame, { binary: false });
+    }
+  }
+
+  function sendAtEndOfTurn(frame) {
+    waiting.push(...frameParts(frame));
+    if (waiting.length > 2) return;
+    setImmediate(() => {
+      const bytes = Buffer.concat(waiting.splice(0));
+      for (const ws of sockets) {
+        if (ws.readyState === ws.OPEN) ws._socket.write(bytes);
+      }
+    });
   }
 
   function enterRooms(ws) {
@@ -80,6 +98,11 @@ export function startLive(app) {
     return { told: members.size };
   });
   return { publish };
+}
+
+/** Header and payload of a text frame (RFC 6455, section 5.2), as `ws` makes it. */
+function frameParts(payload) {
+  return Sender.frame(payload, { fin: true, rsv1: false, opcode: 1, mask: false, readOnly: true });
 }
 
 function makeFrame(record, seq) {

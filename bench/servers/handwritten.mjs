@@ -18,6 +18,8 @@ const { values: args } = parseArgs({
     titles: { type: 'string', default: '500' },
     // Answers writes of messages without storing them: what HTTP alone costs.
     bare: { type: 'boolean', default: false },
+    // Sends the frames of one turn of the event loop to each socket with one write.
+    batch: { type: 'boolean', default: false },
     // Keeps each write in a log besides, in the same transaction: what a stream that can be resumed is read from.
     log: { type: 'boolean', default: false },
   },
@@ -64,7 +66,7 @@ const found = {
 
 // The defaults of Fastify's validator would drop unknown fields and convert types; a careful handler refuses them.
 const app = Fastify({ logger: false, ajv: { customOptions: { removeAdditional: false, coerceTypes: true } } });
-const live = startLive(app);
+const live = startLive(app, { batch: args.batch });
 startLists(app, db, Number(args.products));
 
 app.get('/my-app/Message/:id', { schema: { response: { 200: record } } }, (request, reply) => {

@@ -89,7 +89,7 @@ const ROUTES = `export const routes = {
 `;
 
 /**
- * `options`: rooms (a connector with them), listCache (limits.list_cache; Tablecast only), messages, notes and products to seed, synchronous, bare and log (baseline only), collect (start with --expose-gc), secret
+ * `options`: rooms (a connector with them), listCache (limits.list_cache; Tablecast only), messages, notes and products to seed, synchronous, bare, batch and log (baseline only), collect (start with --expose-gc), secret
  * (of tokens, for tables with rules; Tablecast only).
  */
 export async function startHandwritten(options = {}) {
@@ -107,7 +107,7 @@ export async function startHandwritten(options = {}) {
       '--products',
       options.products ?? 0,
     ];
-    const flags = ['bare', 'log'].filter((name) => options[name] === true).map((name) => `--${name}`);
+    const flags = ['bare', 'batch', 'log'].filter((name) => options[name] === true).map((name) => `--${name}`);
     const child = startServer([HANDWRITTEN, ...args, ...seed, ...flags].map(String), options);
     return { port, child };
   };
