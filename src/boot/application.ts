@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
 import { Access, type AccessOptions } from '../auth/policy/access.ts';
+import { RoomAccess, type RoomAccessOptions } from '../auth/rooms/access.ts';
+import { readRoomRules } from '../auth/rooms/read.ts';
+import { RoomRules } from '../auth/rooms/rules.ts';
 import type { AppConfig, ServerConfig } from '../config/config.ts';
+import { Report } from '../config/files/report.ts';
 import { isPrivate } from '../config/loopback.ts';
 import type { AppError } from '../errors.ts';
 import { type Bus, MemoryBus, ring } from '../events/bus.ts';
@@ -86,6 +90,7 @@ export function composeApplication(
   const commits = new WriteQueue({ store, busyTimeout, onCommitted: (result) => ring(bus, result) });
   const housekeeping = new Retention({ plan, store, commits, onError });
   const access = new Access(plan, accessOptions(app));
+  const roomAccess = openRoomAccess(app, { plan, access, store, feed, onError });
   const streams = new TableStreams();
   const { limits } = server;
   const context = { access, store, commits, hub, limits, pages: new PageCache(limits.listCache), streams };
@@ -101,6 +106,7 @@ export function composeApplication(
   }
   const close = async () => {
     streams.stop();
+    roomAccess?.close();
     await housekeeping.stop();
     await commits.drain();
     await feed.close();
@@ -117,6 +123,7 @@ export function composeApplication(
     planTag,
     storage,
     access,
+    roomAccess,
     hub,
     commits,
     streams,
@@ -138,6 +145,16 @@ function openTrail(
   if (log === undefined || !parts.plan.tables.some(({ audited }) => audited)) return undefined;
   const readers = typeof auth === 'object' ? 'admins' : isPrivate(server) ? 'anyone' : 'none';
   return new AuditTrail({ ...parts, log, readers });
+}
+
+function openRoomAccess(
+  { rooms }: AppConfig,
+  { plan, ...parts }: Omit<RoomAccessOptions, 'rules'> & Pick<OpenOptions, 'plan'>,
+): RoomAccess | undefined {
+  const report = new Report();
+  const rules = readRoomRules(rooms, plan.tables, report);
+  report.throwIfAny();
+  return rules && new RoomAccess({ ...parts, rules: new RoomRules(rules, parts.access) });
 }
 
 /** Returns the options of access: with authentication or without. */

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { checkRules } from '../auth/policy/access.ts';
+import { readRoomRules } from '../auth/rooms/read.ts';
 import { type Applications, readApplications } from '../config/applications.ts';
 import { deepFreeze } from '../config/deep-freeze.ts';
 import type { Environment } from '../config/files/interpolate.ts';
@@ -23,6 +24,7 @@ export function loadProject(dir: string, env: Environment): Project {
     // A schema file was wrong and has been reported. Without its types, the other files would have false mistakes.
     if (config.schemas.length === 0) return [];
     const plan = collect(report, () => loadPlan(config, resolve(dir), checkRules));
+    if (plan !== undefined) readRoomRules(config.rooms, plan.tables, report);
     return plan === undefined ? [] : [{ config, plan }];
   });
   report.throwIfAny();

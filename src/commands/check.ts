@@ -1,11 +1,16 @@
 import { Access } from '../auth/policy/access.ts';
 import { explainAccess } from '../auth/policy/explain.ts';
+import { describeRooms, explainRooms } from '../auth/rooms/explain.ts';
+import { readRoomRules } from '../auth/rooms/read.ts';
 import { accessOptions } from '../boot/application.ts';
 import { loadModules } from '../boot/modules.ts';
 import { loadProject } from '../boot/project.ts';
+import type { AppConfig } from '../config/config.ts';
 import { withoutSecrets } from '../config/files/interpolate.ts';
+import { Report } from '../config/files/report.ts';
 import { describeSurprises } from '../config/notices.ts';
 import { describeFlows } from '../connectors/flows/describe.ts';
+import type { Plan } from '../schema/plan.ts';
 import { describePlan } from '../schema/print.ts';
 import { checkTls } from '../server/tls.ts';
 import { describeRoutes } from '../transports/routes/route.ts';
@@ -35,7 +40,9 @@ export async function check({ args, env }: Invocation): Promise<number> {
     if (caller !== undefined) {
       const plans = apps.map(({ config, plan }) => {
         const head = `${config.appId}, as ${String(values.as)}: yes, some (of the records) or no, and the rule`;
-        return [head, ...explainAccess(plan, new Access(plan, accessOptions(config)), caller)].join('\n');
+        const access = new Access(plan, accessOptions(config));
+        const rooms = explainRooms(roomsOf(config, plan), access, caller);
+        return [head, ...explainAccess(plan, access, caller), ...rooms].join('\n');
       });
       return await end(0, plans.join('\n\n'));
     }
@@ -44,12 +51,17 @@ export async function check({ args, env }: Invocation): Promise<number> {
       const config = { server, app };
       const { appId } = app;
       const lines = [describePlan(plan, config), describeRoutes(routes.get(appId) ?? [], config)];
-      return [...lines.flat(), ...describeFlows(flows.get(appId))].join('\n');
+      return [...lines.flat(), ...describeFlows(flows.get(appId)), ...describeRooms(roomsOf(app, plan))].join('\n');
     });
     return await end(0, [...plans, ...notices, ...describeSurprises(server)].join('\n\n'));
   } catch (error) {
     return end(1, describeFailure(error, dir));
   }
+}
+
+/** Rules of rooms, which have been checked before. */
+function roomsOf({ rooms }: Pick<AppConfig, 'rooms'>, { tables }: Pick<Plan, 'tables'>) {
+  return readRoomRules(rooms, tables, new Report());
 }
 
 function write(stream: NodeJS.WriteStream, text: string): Promise<void> {

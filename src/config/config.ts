@@ -231,6 +231,8 @@ export interface AppConfig {
   /** Section as written; it is checked where the types of connectors are known. */
   readonly connectors: Section | undefined;
   readonly flows: Section | undefined;
+  /** Section with the rules of rooms, as written; it is checked where the plan is known. */
+  readonly rooms?: Section | undefined;
   readonly deadLetters: DeadLettersConfig;
   /** Absolute path of the folder with static files; undefined when there is none. */
   readonly web: string | undefined;

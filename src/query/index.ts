@@ -28,7 +28,15 @@ export {
   type RelatedTest,
 } from './predicate.ts';
 export { bindRule, type RuleInput, readClaim } from './rules/bind-rule.ts';
-export { AUTHENTICATED, type ClaimPath, inputsOf, parseRule, type Rule } from './rules/rule.ts';
+export {
+  AUTHENTICATED,
+  type ClaimPath,
+  inputsOf,
+  parseRule,
+  parseRuleOf,
+  ROOM_CLAIM,
+  type Rule,
+} from './rules/rule.ts';
 export type { Select, SelectedRelation } from './select.ts';
 export type { Comparison, Condition, FieldPath, Filter, Scalar, TextOp } from './syntax/ast.ts';
 export { visibleFields } from './syntax/fields.ts';

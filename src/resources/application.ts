@@ -1,4 +1,5 @@
 import type { Access } from '../auth/policy/access.ts';
+import type { RoomAccess } from '../auth/rooms/access.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Plan } from '../schema/plan.ts';
@@ -19,6 +20,8 @@ export interface Application {
   /** Short hash of the plan. */
   readonly planTag: string;
   readonly access: Access;
+  /** Undefined where config.yaml has no rules of rooms: all that may connect may do everything. */
+  readonly roomAccess: RoomAccess | undefined;
   readonly hub: Hub;
   readonly commits: WriteQueue;
   /** Open subscriptions of the application's own code. */

@@ -197,14 +197,18 @@ export class Access {
 
   refusal(table: TablePlan, action: Action, identity: Identity): AppError {
     const what = `${action} on ${table.exportName ?? table.name}`;
-    if (identity.type === 'anonymous' && this.#options.secured) {
-      // RFC 9110 §15.5.2: the caller may be allowed after it has authenticated.
-      return notWithoutCredentials(what);
-    }
-    return new AppError(
-      'FORBIDDEN',
-      `Not allowed: ${what}. It is granted by the table's @access, or to all callers by public of @export.`,
+    return this.refusalOf(
+      what,
+      identity,
+      "It is granted by the table's @access, or to all callers by public of @export.",
     );
+  }
+
+  /** FORBIDDEN, or UNAUTHORIZED for an anonymous caller that could authenticate. `granted` is a sentence for the others. */
+  refusalOf(what: string, identity: Identity, granted: string): AppError {
+    // RFC 9110 §15.5.2: the caller may be allowed after it has authenticated.
+    if (identity.type === 'anonymous' && this.#options.secured) return notWithoutCredentials(what);
+    return new AppError('FORBIDDEN', `Not allowed: ${what}. ${granted}`);
   }
 
   #rightsOf(identity: Identity): CallerRights {

@@ -84,6 +84,11 @@ export class TableRules {
   /** Decides on an action. An admin may do everything, with the records of its own account if it has one. */
   decide(action: Action, input: RuleInput, isAdmin: boolean): Permission {
     const granted = isAdmin || this.table.public.has(action) || bindAny(this.#rules.get(action), input);
+    return this.withinAccount(granted, input, isAdmin);
+  }
+
+  /** Limits a permission to the records of the caller's account, where the table has accounts. */
+  withinAccount(granted: Permission, input: RuleInput, isAdmin: boolean): Permission {
     if (this.#account === undefined || granted === false) return granted;
     const account = bindRule(this.#account, input);
     if (account === false) return isAdmin && !hasClaim(input, this.table) ? granted : false;

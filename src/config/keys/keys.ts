@@ -148,6 +148,9 @@ export const APP_KEYS: Keys<AppSettings> = {
   }),
   connectors: sectionKey({ what: 'Connections to clients and other systems, by name: see [Flows](flows.md)' }),
   flows: sectionKey({ what: 'Flows of events from one connector to others, by name: see [Flows](flows.md)' }),
+  rooms: sectionKey({
+    what: 'Who may join rooms, send to them and see who is there, by patterns of names: see [Rooms](connectors/rooms.md#who-may-do-what)',
+  }),
   deadLetters: {
     retention: durationKey(
       '30d',

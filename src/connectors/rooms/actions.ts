@@ -33,17 +33,15 @@ function answerResult(socket: RoomSocket, result: unknown, ref: Ref | undefined)
   else if (ref !== undefined) socket.answer({ type: 'ack', ref, ...(result instanceof Delivered ? result : {}) });
 }
 
-function joinRoom(socket: RoomSocket, { value: { room }, ref }: ClientMessage): void {
-  const { rooms, join } = socket.context;
-  checkOpenness(join, socket.identity);
-  rooms.join(socket.member, room);
+async function joinRoom(socket: RoomSocket, { value: { room }, ref }: ClientMessage): Promise<void> {
+  checkOpenness(socket.context.join, socket.identity);
+  const presence = await socket.rooms.join(room);
   socket.answer({ type: 'joined', room, ...refOf(ref) });
-  const presence = rooms.presenceOf(room as string);
   if (presence !== undefined) socket.answer(presence);
 }
 
 function leaveRoom(socket: RoomSocket, { value: { room }, ref }: ClientMessage): void {
-  socket.context.rooms.leave(socket.member, room);
+  socket.rooms.leave(room);
   socket.answer({ type: 'left', room, ...refOf(ref) });
 }
 

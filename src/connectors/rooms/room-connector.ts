@@ -60,7 +60,7 @@ export abstract class RoomConnector<S extends RoomSettings, C extends Connection
   }
 
   target({ operation }: TargetUse): Deliver {
-    return deliverTo(this.rooms, operation);
+    return deliverTo(this.rooms, operation, this.context.application.roomAccess);
   }
 
   async register(server: FastifyInstance): Promise<void> {

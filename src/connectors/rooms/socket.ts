@@ -4,6 +4,8 @@ import type { WebSocket } from 'ws';
 import type { AppAuth } from '../../auth/app-auth.ts';
 import { endIfExpired } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
+import type { RoomAccess } from '../../auth/rooms/access.ts';
+import { ConnectionRooms } from '../../auth/rooms/connection-rooms.ts';
 import type { Limits } from '../../config/config.ts';
 import type { RoomConnection, RoomEncoding } from '../../hub/rooms/members.ts';
 import type { Rooms } from '../../hub/rooms/rooms.ts';
@@ -27,6 +29,8 @@ export interface RoomSocketContext {
   readonly limits: Limits;
   readonly socketLimits: SocketLimits;
   readonly join: Openness;
+  /** Undefined where the application has no rules of rooms. */
+  readonly access: RoomAccess | undefined;
   /** Undefined where authentication is off. */
   readonly auth: AppAuth | undefined;
   readonly pongs: PongWatch<RoomSocket>;
@@ -39,6 +43,8 @@ export class RoomSocket extends ClientSocket implements ConnectionInfo {
   readonly query: FlowData;
   /** The socket as a member of rooms. */
   readonly member: RoomConnection;
+  /** Its rooms, within the rights of its caller. */
+  readonly rooms: ConnectionRooms;
   readonly events: ConnectionEvents;
   readonly context: RoomSocketContext;
   /** True when the server has closed it: messages that were received before are dropped. */
@@ -55,6 +61,12 @@ export class RoomSocket extends ClientSocket implements ConnectionInfo {
     this.context = context;
     this.events = new ConnectionEvents(context.host, this, randomUUID());
     this.member = context.rooms.connect(this, { encoding: ENCODING, user: info.user });
+    const { rooms, access } = context;
+    this.rooms = new ConnectionRooms({
+      ...{ rooms, access, member: this.member },
+      identity: () => this.identity,
+      notify: (message) => this.answer(message),
+    });
   }
 
   /** Fires `connect` for flows. */
@@ -69,7 +81,7 @@ export class RoomSocket extends ClientSocket implements ConnectionInfo {
   override close(code: number, reason: string): void {
     this.#isClosing = true;
     // The client may take its time to answer, and is in no room meanwhile.
-    this.context.rooms.disconnect(this.member);
+    this.rooms.close();
     super.close(code, reason);
   }
 
@@ -101,17 +113,17 @@ export class RoomSocket extends ClientSocket implements ConnectionInfo {
     this.#pendingAtBeat = pending;
   }
 
-  /** Checks nothing: roles do not decide about connecting and joining. */
-  reauthorize(): void {}
+  reauthorize(): void {
+    this.rooms.reauthorize();
+  }
 
   describe(): ConnectionDescription {
     return { transport: 'room', rooms: this.member.rooms.keys() };
   }
 
   protected closed(): void {
-    const { rooms, pongs } = this.context;
-    pongs.heard(this);
-    rooms.disconnect(this.member);
+    this.context.pongs.heard(this);
+    this.rooms.close();
     this.events.ended();
   }
 

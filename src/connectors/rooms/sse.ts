@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../errors.ts';
 import type { ContractOperation } from '../../openapi/contract-operation.ts';
 import { queryOf } from '../../server/request.ts';
-import { checkStreamable, startResponse } from '../../transports/stream/response.ts';
+import { checkStreamable, hasGone, startResponse } from '../../transports/stream/response.ts';
 import type { ConnectorType } from '../connector.ts';
 import type { ConnectionInfo } from './connection-events.ts';
 import { checkOpenness } from './connection-info.ts';
@@ -39,15 +39,20 @@ class SseConnector extends RoomConnector<RoomSettings, RoomStream> {
   }
 
   /** Refuses whatever can be refused before the stream begins, as a plain HTTP error. */
-  #open(request: FastifyRequest, reply: FastifyReply): void {
+  async #open(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     checkStreamable(request, reply);
     const info = this.admit(request);
-    const rooms = this.#roomsOf(request, info);
+    const names = this.#roomsOf(request, info);
+    const access = this.context.application.roomAccess;
+    if (access !== undefined) {
+      for (const room of names) await access.check('join', room, info.identity);
+    }
+    if (hasGone(request, reply)) return void reply.hijack();
     const isChunked = request.raw.httpVersion === '1.1';
     const output = startResponse(request, reply);
-    const stream = new RoomStream(output, isChunked, { info, host: this, rooms: this.rooms });
+    const stream = new RoomStream(output, isChunked, { info, host: this, rooms: this.rooms, access });
     this.connections.open(stream, { request, registry: this.context.auth?.connections, appId: this.context.appId });
-    stream.begin(rooms);
+    void stream.begin(names);
   }
 
   /** Reads `?room=a`, once or several times, and `?rooms=a,b`. */

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { Identity } from '../../auth/identity.ts';
+import type { RoomAccess } from '../../auth/rooms/access.ts';
+import { ConnectionRooms } from '../../auth/rooms/connection-rooms.ts';
 import type { RoomConnection, RoomEncoding } from '../../hub/rooms/members.ts';
 import type { Rooms } from '../../hub/rooms/rooms.ts';
 import type { ConnectionDescription } from '../../server/limits/connection-list.ts';
@@ -25,6 +27,8 @@ export interface RoomStreamOptions {
   readonly info: ConnectionInfo;
   readonly host: RoomHost;
   readonly rooms: Rooms;
+  /** Undefined where the application has no rules of rooms. */
+  readonly access: RoomAccess | undefined;
 }
 
 /** A stream of events that is in rooms. It carries the messages that a WebSocket would carry. */
@@ -33,28 +37,36 @@ export class RoomStream extends EventStream implements ConnectionInfo {
   readonly user: string | undefined;
   readonly query: FlowData;
   readonly #host: RoomHost;
-  readonly #rooms: Rooms;
+  readonly #rooms: ConnectionRooms;
   readonly #member: RoomConnection;
   readonly #events: ConnectionEvents;
 
-  constructor(output: Duplex, isChunked: boolean, { info, host, rooms }: RoomStreamOptions) {
+  constructor(output: Duplex, isChunked: boolean, { info, host, rooms, access }: RoomStreamOptions) {
     super(output, isChunked);
     this.identity = info.identity;
     this.user = info.user;
     this.query = info.query;
     this.#host = host;
-    this.#rooms = rooms;
     this.#member = rooms.connect(this, { encoding: isChunked ? CHUNKED : PLAIN, user: info.user });
+    this.#rooms = new ConnectionRooms({
+      ...{ rooms, access, member: this.#member },
+      identity: () => this.identity,
+      notify: (message) => this.#answer(message),
+    });
     this.#events = new ConnectionEvents(host, this, randomUUID());
   }
 
-  /** Joins the rooms, and fires `connect` for flows. */
-  begin(names: readonly string[]): void {
+  /** Joins the rooms, one after the other, and fires `connect` for flows. */
+  async begin(names: readonly string[]): Promise<void> {
     for (const room of names) {
-      this.#rooms.join(this.#member, room);
-      this.#answer({ type: 'joined', room });
-      const presence = this.#rooms.presenceOf(room);
-      if (presence !== undefined) this.#answer(presence);
+      try {
+        const presence = await this.#rooms.join(room);
+        this.#answer({ type: 'joined', room });
+        if (presence !== undefined) this.#answer(presence);
+      } catch (error) {
+        // The rights have ended since the request was checked.
+        this.#answer(errorMessage(toFailure(error, this.#host.onError), { room }));
+      }
     }
     this.#events.connected((error) => this.#answer(errorMessage(toFailure(error, this.#host.onError))));
   }
@@ -64,17 +76,18 @@ export class RoomStream extends EventStream implements ConnectionInfo {
   }
 
   override expired(): void {
-    this.#rooms.disconnect(this.#member);
+    this.#rooms.close();
     super.expired();
   }
 
   override revoked(): void {
-    this.#rooms.disconnect(this.#member);
+    this.#rooms.close();
     super.revoked();
   }
 
-  /** Checks nothing: roles do not decide about connecting and joining. */
-  reauthorize(): void {}
+  reauthorize(): void {
+    this.#rooms.reauthorize();
+  }
 
   describe(): ConnectionDescription {
     return { transport: 'room', rooms: this.#member.rooms.keys() };
@@ -85,7 +98,7 @@ export class RoomStream extends EventStream implements ConnectionInfo {
   }
 
   protected closed(): void {
-    this.#rooms.disconnect(this.#member);
+    this.#rooms.close();
     this.#events.ended();
   }
 

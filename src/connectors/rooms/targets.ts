@@ -1,3 +1,4 @@
+import type { RoomAccess } from '../../auth/rooms/access.ts';
 import { AppError } from '../../errors.ts';
 import type { RoomsHandle } from '../../hub/rooms/rooms.ts';
 import type { Deliver } from '../connector.ts';
@@ -11,12 +12,17 @@ export class Delivered {
   }
 }
 
-/** Sends the output of a flow to connections. Throws BAD_REQUEST where the flow gives no name of a room or user. */
-export function deliverTo(rooms: RoomsHandle, operation: string): Deliver {
-  return async ({ output, target }) => {
+/**
+ * Sends the output of a flow to connections. Throws BAD_REQUEST where the flow gives no name of a room or user, and
+ * FORBIDDEN where the flow acts as a caller that may not send to the room.
+ */
+export function deliverTo(rooms: RoomsHandle, operation: string, access: RoomAccess | undefined): Deliver {
+  return async ({ output, target, identity }) => {
     if (operation === 'broadcast') return new Delivered(rooms.broadcast(output));
-    if (operation === 'send_to_room') return new Delivered(rooms.sendToRoom(nameOf(target, 'room'), output));
-    return new Delivered(rooms.sendToUser(nameOf(target, 'user'), output));
+    if (operation !== 'send_to_room') return new Delivered(rooms.sendToUser(nameOf(target, 'user'), output));
+    const room = nameOf(target, 'room');
+    await access?.check('send', room, identity);
+    return new Delivered(rooms.sendToRoom(room, output));
   };
 }
 

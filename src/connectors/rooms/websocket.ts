@@ -55,6 +55,7 @@ class WebSocketConnector extends RoomConnector<WebSocketSettings, RoomSocket> {
       limits,
       socketLimits: { ...channels, ...limits, pongTimeout: settings.pongTimeout },
       join: settings.join,
+      access: context.application.roomAccess,
       auth: context.auth,
       pongs: this.#pongs,
     };

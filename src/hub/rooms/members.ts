@@ -44,10 +44,13 @@ export class Membership implements LiveSubscriber {
   cursor: number;
   /** True while the sink is full: the flusher does not visit the member until it has room. */
   isStalled = false;
+  /** True when the member is told who is there, comes and goes. */
+  readonly seesPresence: boolean;
 
-  constructor(connection: RoomConnection, buffer: RoomBuffer) {
+  constructor(connection: RoomConnection, buffer: RoomBuffer, seesPresence: boolean) {
     this.connection = connection;
     this.buffer = buffer;
+    this.seesPresence = seesPresence;
     this.sink = connection.sink;
     this.cursor = buffer.endOffset;
   }
@@ -101,6 +104,8 @@ export class RoomMembers {
   readonly #maxStalledBytes: number;
   /** Members by their encoding; mostly there is only one. */
   readonly #buffers = new Map<RoomEncoding, RoomBuffer>();
+  /** The same for members that are not told who is there. */
+  readonly #unaware = new Map<RoomEncoding, RoomBuffer>();
   /** Number of connections of each user. */
   readonly #users = new Map<string, number>();
   #size = 0;
@@ -119,35 +124,58 @@ export class RoomMembers {
   }
 
   /** Adds a member; it receives messages sent after this call. */
-  enter(connection: RoomConnection): Membership {
-    let buffer = this.#buffers.get(connection.encoding);
-    if (buffer === undefined) {
-      buffer = new RoomBuffer(connection.encoding, this.#maxStalledBytes);
-      this.#buffers.set(connection.encoding, buffer);
-    }
-    const member = new Membership(connection, buffer);
-    buffer.add(member);
+  enter(connection: RoomConnection, seesPresence = true): Membership {
+    const member = this.#add(connection, seesPresence);
     this.#size++;
     if (connection.user !== undefined) this.#users.set(connection.user, (this.#users.get(connection.user) ?? 0) + 1);
     return member;
   }
 
   leave(member: Membership): void {
-    const { connection, buffer } = member;
-    if (member.isStalled) buffer.stalled--;
-    else buffer.remove(member);
+    const { connection } = member;
+    this.#remove(member);
     this.#size--;
-    // An interrupted flush may still hold the buffer, and finds no members in it.
-    if (buffer.size === 0) this.#buffers.delete(buffer.encoding);
     if (connection.user === undefined) return;
     const left = (this.#users.get(connection.user) ?? 0) - 1;
     if (left > 0) this.#users.set(connection.user, left);
     else this.#users.delete(connection.user);
   }
 
+  /** Puts another membership of the same connection in the place of one that has received everything. */
+  exchange(member: Membership, seesPresence: boolean): Membership {
+    this.#remove(member);
+    return this.#add(member.connection, seesPresence);
+  }
+
   /** Sends a message to all members; calls `serve` for each buffer that has frames to send. Returns the number of members. */
   send(text: string, serve: (buffer: RoomBuffer) => void): number {
-    for (const buffer of this.#buffers.values()) if (buffer.append(text)) serve(buffer);
+    this.notify(text, serve);
+    for (const buffer of this.#unaware.values()) if (buffer.append(text)) serve(buffer);
     return this.#size;
+  }
+
+  /** Sends a message to the members that see who is there. */
+  notify(text: string, serve: (buffer: RoomBuffer) => void): void {
+    for (const buffer of this.#buffers.values()) if (buffer.append(text)) serve(buffer);
+  }
+
+  #add(connection: RoomConnection, seesPresence: boolean): Membership {
+    const buffers = seesPresence ? this.#buffers : this.#unaware;
+    let buffer = buffers.get(connection.encoding);
+    if (buffer === undefined) {
+      buffer = new RoomBuffer(connection.encoding, this.#maxStalledBytes);
+      buffers.set(connection.encoding, buffer);
+    }
+    const member = new Membership(connection, buffer, seesPresence);
+    buffer.add(member);
+    return member;
+  }
+
+  #remove(member: Membership): void {
+    const { buffer, seesPresence } = member;
+    if (member.isStalled) buffer.stalled--;
+    else buffer.remove(member);
+    // An interrupted flush may still hold the buffer, and finds no members in it.
+    if (buffer.size === 0) (seesPresence ? this.#buffers : this.#unaware).delete(buffer.encoding);
   }
 }

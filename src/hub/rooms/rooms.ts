@@ -117,18 +117,43 @@ export class Rooms implements RoomsHandle {
     connection.drained();
   }
 
-  /** Throws BAD_REQUEST for a value that cannot be a name, and where the connection is in too many rooms. */
-  join(connection: RoomConnection, room: unknown): void {
-    const name = this.checkName(room);
+  /** Joins a room. Throws as `checkJoin`. Without `seesPresence` the member is not told who is there, comes and goes. */
+  join(connection: RoomConnection, room: unknown, { seesPresence = true } = {}): void {
+    const name = this.checkJoin(connection, room);
     if (connection.isClosed || connection.rooms.has(name)) return;
-    const { roomsPerConnection } = this.#options.limits;
-    if (connection.rooms.size >= roomsPerConnection) {
-      throw new AppError('BAD_REQUEST', `A connection may be in ${roomsPerConnection} rooms at most.`);
-    }
     const members = this.#openMembers(this.#rooms, name);
     const { user } = connection;
     if (user !== undefined && !members.users.has(user)) this.#notify(members, name, { type: 'member_joined', user });
-    connection.rooms.set(name, members.enter(connection));
+    connection.rooms.set(name, members.enter(connection, seesPresence));
+  }
+
+  /**
+   * Returns the name of a room that the connection could join. Throws BAD_REQUEST for a value that cannot be a name, and
+   * where the connection is in too many rooms.
+   */
+  checkJoin(connection: RoomConnection, room: unknown): string {
+    const name = this.checkName(room);
+    const { roomsPerConnection } = this.#options.limits;
+    if (connection.rooms.size >= roomsPerConnection && !connection.rooms.has(name)) {
+      throw new AppError('BAD_REQUEST', `A connection may be in ${roomsPerConnection} rooms at most.`);
+    }
+    return name;
+  }
+
+  /** Begins or ends to tell a member who is in the room. */
+  showPresence(connection: RoomConnection, name: string, seesPresence: boolean): void {
+    const member = connection.rooms.get(name);
+    const members = this.#rooms.get(name);
+    if (member === undefined || members === undefined || member.seesPresence === seesPresence) return;
+    const { buffer } = member;
+    if (member.cursor < buffer.offset) {
+      this.#end(connection, 'lost');
+      return;
+    }
+    // Other members share other bytes from now on; what was sent before comes first.
+    if (member.cursor < buffer.endOffset) buffer.deliver(member, buffer.endOffset);
+    if (member.isStalled) connection.stalled = connection.stalled.filter((other) => other !== member);
+    connection.rooms.set(name, members.exchange(member, seesPresence));
   }
 
   /** Does nothing where the connection is not in the room. Messages that were sent before are still written. */
@@ -211,7 +236,7 @@ export class Rooms implements RoomsHandle {
 
   #notify(members: RoomMembers, room: string, { type, user }: { type: string; user: string }): void {
     if (this.#options.presence === undefined || members.size === 0) return;
-    members.send(JSON.stringify({ type, room, user_id: user }), this.#serve);
+    members.notify(JSON.stringify({ type, room, user_id: user }), this.#serve);
   }
 
   /** Lets a member wait until its sink has room; ends the connection when messages were dropped before it received them. */

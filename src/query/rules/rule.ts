@@ -51,14 +51,28 @@ export const AUTHENTICATED = 'authenticated';
 
 const CLAIM = /^\$auth((?:\.[A-Za-z_][A-Za-z0-9_-]{0,63}){1,4})$/;
 
+/** Claim that has the parameters of a room's name: `$room.id` is read as a claim of this name. No token has it for rules. */
+export const ROOM_CLAIM = '$room';
+
+/** Subject of a rule: the records of a table, or without one only the caller; and the parameters of a room's name. */
+export interface RuleSubject {
+  readonly table: TablePlan | undefined;
+  readonly parameters?: readonly string[] | undefined;
+}
+
 /**
  * Parses the text of a rule: the language of `filter=`, in which a word alone is a role and `$auth.name` stands for a
  * claim of the caller, on either side. `title` names the rule in errors. Throws INVALID_QUERY with the column.
  */
 export function parseRule(text: string, table: TablePlan, limits: FilterLimits, title: string): Rule {
+  return parseRuleOf({ table }, text, limits, title);
+}
+
+/** Does the same for any subject, in whose rules `$room.name` may stand, too. */
+export function parseRuleOf(subject: RuleSubject, text: string, limits: FilterLimits, title: string): Rule {
   const reader = new QueryReader(text, title, false);
   reader.checkCharacters(text, 0);
-  const rule = new RuleParser(reader, table, limits).parseOr(0);
+  const rule = new RuleParser(reader, subject, limits).parseOr(0);
   if (!reader.atEnd()) throw reader.error(`expected &, | or the end, found ${reader.found()}`);
   return rule;
 }
@@ -91,13 +105,13 @@ function claimsOf(operands: readonly RuleOperand[]): ClaimPath[] {
 }
 
 class RuleParser extends TermParser<Rule> {
-  readonly #table: TablePlan;
+  readonly #subject: RuleSubject;
   /** Relations that lead to the table. */
   readonly #depth: number;
 
-  constructor(reader: QueryReader, table: TablePlan, limits: FilterLimits, depth = 0) {
+  constructor(reader: QueryReader, subject: RuleSubject, limits: FilterLimits, depth = 0) {
     super(reader, limits);
-    this.#table = table;
+    this.#subject = subject;
     this.#depth = depth;
   }
 
@@ -110,7 +124,7 @@ class RuleParser extends TermParser<Rule> {
     if (name === '') throw reader.error(`expected a role or a condition, found ${reader.found()}`, start);
     reader.skipSpace();
     if (reader.atEnd() || '&|;,)]'.includes(reader.peek())) return this.#role(name, start);
-    const claim = parseClaim(name);
+    const claim = this.#parseClaim(name);
     if (claim === undefined && name.startsWith('$')) throw this.#noClaim(name, start);
     const target = claim === undefined ? this.#target(name, start) : undefined;
     if (target?.path === undefined && target !== undefined && reader.peek() === '(') return this.#group(target);
@@ -126,7 +140,13 @@ class RuleParser extends TermParser<Rule> {
   }
 
   #target(name: string, start: number): RuleTarget {
-    return resolveRuleTarget(this.reader, name, start, { table: this.#table, depth: this.#depth });
+    const { table } = this.#subject;
+    if (table === undefined)
+      throw this.reader.error(
+        `${name} is a field of a record, and this room has none: name its table in \`record\``,
+        start,
+      );
+    return resolveRuleTarget(this.reader, name, start, { table, depth: this.#depth });
   }
 
   /** Parses `members(userId==$auth.sub & role==editor)`: one and the same record meets all of it. */
@@ -135,7 +155,7 @@ class RuleParser extends TermParser<Rule> {
     const { target } = relations.at(-1) as RelationPlan;
     const start = reader.position;
     reader.accept('(');
-    const inner = new RuleParser(reader, target, limits, this.#depth + relations.length);
+    const inner = new RuleParser(reader, { ...this.#subject, table: target }, limits, this.#depth + relations.length);
     const item = reader.within(() => inner.parseOr(0));
     reader.skipSpace();
     if (!reader.accept(')'))
@@ -146,7 +166,8 @@ class RuleParser extends TermParser<Rule> {
   #role(name: string, start: number): Rule {
     if (name.startsWith('$')) throw this.#noClaim(name, start, 'and a comparison, such as $auth.sub==ada');
     const [first = ''] = name.split('.', 1);
-    if (first !== name && relationNamed(this.#table, first) !== undefined)
+    const { table } = this.#subject;
+    if (first !== name && table !== undefined && relationNamed(table, first) !== undefined)
       throw this.reader.error(`expected a comparison after ${name}, such as ${name}==$auth.sub`, start);
     if (/^[A-Za-z_][\w.:@/-]{0,127}$/.test(name)) return { type: 'role', name };
     throw this.reader.error('a role is a word of letters, digits and _ . : @ / -', start);
@@ -167,19 +188,28 @@ class RuleParser extends TermParser<Rule> {
     const operands = isList ? reader.readList(this.limits.filterValues) : [reader.readValue()];
     return operands.map((operand) => {
       if (operand.quoted || !operand.text.startsWith('$')) return operand;
-      const claim = parseClaim(operand.text);
+      const claim = this.#parseClaim(operand.text);
       if (claim === undefined) throw this.#noClaim(operand.text, start);
       return { claim };
     });
   }
 
+  #parseClaim(text: string): ClaimPath | undefined {
+    const [root, parameter = ''] = text.split('.', 2);
+    const { parameters = [] } = this.#subject;
+    if (root === ROOM_CLAIM && parameters.includes(parameter) && text === `${ROOM_CLAIM}.${parameter}`)
+      return [ROOM_CLAIM, parameter];
+    return CLAIM.exec(text)?.[1]?.slice(1).split('.');
+  }
+
   #noClaim(text: string, start: number, more = 'such as $auth.sub'): Error {
+    const { parameters } = this.#subject;
+    if (parameters !== undefined && text.startsWith(`${ROOM_CLAIM}.`)) {
+      const known = parameters.length === 0 ? 'has no parameters' : `has ${parameters.join(', ')}`;
+      return this.reader.error(`"${text.slice(0, 60)}": the name of the room ${known}`, start);
+    }
     return this.reader.error(`expected $auth. and the name of a claim ${more}, found "${text.slice(0, 60)}"`, start);
   }
-}
-
-function parseClaim(text: string): ClaimPath | undefined {
-  return CLAIM.exec(text)?.[1]?.slice(1).split('.');
 }
 
 /** Makes the rule of one comparison; a relation that is compared stands for the keys of its records. */
