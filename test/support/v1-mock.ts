@@ -37,6 +37,8 @@ export const FAULTS = [
   'whole',
   'marks',
   'alone',
+  'commit',
+  'early',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -217,14 +219,21 @@ class Session {
     for (const change of changes) {
       const rest = changes.slice(changes.indexOf(change) + 1);
       this.#publish(change, (subscribed) => rest.some((other) => this.#messageOf(other, subscribed) !== undefined));
+      if (this.#mock.breaks('early')) this.#commit(change.tx, this.#open.length);
     }
+    if (!this.#mock.breaks('early')) this.#commit(changes[0]?.tx, this.#open.length);
+  }
+
+  #commit(tx: string | undefined, subscriptions: number): void {
+    if (tx !== undefined && subscriptions > 1 && !this.#mock.breaks('commit')) this.#send({ type: 'commit', tx });
   }
 
   #publish(change: Change, isFollowed: (subscribed: Subscribed) => boolean): void {
     const matching = new Map<string, Json & { s: unknown[] }>();
     for (const subscribed of this.#open) {
-      const one = this.#messageOf(change, subscribed);
-      if (one === undefined) continue;
+      const effect = this.#messageOf(change, subscribed);
+      if (effect === undefined) continue;
+      const one = change.tx !== undefined && this.#open.length > 1 ? { ...effect, open: true } : effect;
       const message = change.tx !== undefined && isFollowed(subscribed) ? { ...one, more: true } : one;
       if (subscribed.credit <= 0) {
         subscribed.held.push({ ...message, s: [subscribed.id] });
@@ -302,7 +311,11 @@ class Session {
       const marked = messages.map((one, index) =>
         one.tx !== undefined && messages[index + 1]?.tx === one.tx ? { ...one, more: true } : one,
       );
-      for (const message of mock.breaks('resume') ? marked.slice(1) : marked) this.#send({ ...message, s });
+      const isOpen = ({ tx }: Json) => tx !== undefined && this.#open.length > 0;
+      const sent = marked.map((one) => ({ ...one, s, ...(isOpen(one) ? { open: true } : {}) }));
+      for (const message of mock.breaks('resume') ? sent.slice(1) : sent) this.#send(message);
+      for (const tx of new Set(sent.map((message: Json) => message.tx as string | undefined)))
+        this.#commit(tx, this.#open.length + 1);
     } else if (snapshot !== false) {
       const all = [...mock.records].filter(([id, { data }]) => subscribed.matches(id, data));
       const records = all.map(([id, { seq, data }]) => ({ id, seq, data }));

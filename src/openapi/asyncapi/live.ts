@@ -83,6 +83,7 @@ const CLIENT: Readonly<Record<string, MessageParts>> = {
 const OF_TRANSACTION = {
   tx: { ...POSITION, description: 'Mark of the transaction of the change: the position after it.' },
   more: { const: true, description: 'Another message of the same change or transaction follows.' },
+  open: { const: true, description: 'A `commit` with this mark follows, when all subscriptions have their messages.' },
 };
 const CHANGE = { s: IDS, seq: POSITION, id: KEY, time: TIME, data: {} };
 const CHANGE_MEMBERS = Object.keys(CHANGE);
@@ -164,6 +165,11 @@ const SERVER: Readonly<Record<string, MessageParts>> = {
     summary: 'A message that was published.',
     properties: { ...CHANGE, ...OF_TRANSACTION },
     required: CHANGE_MEMBERS,
+  },
+  commit: {
+    summary: 'Every subscription of the connection has its messages of this transaction.',
+    properties: { tx: POSITION },
+    required: ['tx'],
   },
   ack: {
     summary: 'A write or a transaction is committed.',

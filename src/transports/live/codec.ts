@@ -11,53 +11,51 @@ export type LiveId = string | number;
 export type MemberText = readonly [name: string, json: string];
 
 /**
- * Encodes and decodes the messages of protocol v1. A message about subscriptions is a head, with their ids in `s`, and the
- * members after it: messages that differ in nothing but the ids have the same bytes there.
+ * Encodes and decodes the messages of protocol v1. A message about subscriptions is made of a body, which all that receive it
+ * share, and of the list of their ids, which is its first member, `s`.
  */
 export interface LiveCodec {
   readonly name: MessageFormat;
   /** First byte of the WebSocket frames. */
   readonly opcode: number;
-  /** Bytes between the head and the digits of `seq`, where that is the first member. */
-  readonly seqOffset: number;
   encode(message: object): Buffer;
   /** Throws INVALID_MESSAGE for the other kind of frame, and the errors of the format. */
   decode(message: Buffer, isBinary: boolean): unknown;
   encodeId(id: LiveId): Buffer;
-  /** Head of a message with so many members besides the ids. */
-  head(members: number, ids: readonly Buffer[]): Buffer;
-  /** Head with other ids, of a message that has this one. */
-  withIds(message: Buffer, ids: readonly Buffer[]): Buffer;
-  /** Members after the head, and the end of the message. */
-  members(members: readonly MemberText[]): Buffer;
-  /** One value, for `list`. */
+  /** The member `s`. */
+  idList(ids: readonly Buffer[]): Buffer;
+  /** Message without `s`. */
+  body(members: readonly MemberText[]): Buffer;
+  /** Message without `s`, whose last member is a list of encoded values. */
+  bodyWithList(before: readonly MemberText[], name: string, values: readonly Buffer[]): Buffer;
+  /** Parts of the message to these subscriptions. `isOpen`: it says that a `commit` follows. */
+  address(body: Buffer, idList: Buffer, isOpen?: boolean): readonly Buffer[];
+  /** One value, for `bodyWithList`. */
   value(json: string): Buffer;
-  /** The last member of a message, with a list of encoded values, and the end of the message. */
-  list(before: readonly MemberText[], name: string, values: readonly Buffer[]): Buffer;
 }
 
 const COMMA = Buffer.from(',');
+const OPEN = Buffer.from('"open":true,');
 
 export const JSON_CODEC: LiveCodec = {
   name: 'json',
   opcode: TEXT,
-  seqOffset: '"seq":"'.length,
   encode: (message) => Buffer.from(JSON.stringify(message)),
   decode(message, isBinary) {
     if (isBinary) throw new AppError('INVALID_MESSAGE', 'A message is a text frame.');
     return parseJsonText(message.toString('utf8'));
   },
   encodeId: (id) => Buffer.from(JSON.stringify(id)),
-  head: (_members, ids) => Buffer.concat([Buffer.from('{"s":['), ...separated(ids), Buffer.from('],')]),
-  withIds: (_message, ids) => JSON_CODEC.head(0, ids),
-  members: (members) => Buffer.from(`${members.map(([name, json]) => `"${name}":${json}`).join(',')}}`),
-  value: (json) => Buffer.from(json),
-  list: (before, name, values) =>
+  idList: (ids) => Buffer.concat([Buffer.from('{"s":['), ...separated(ids), Buffer.from('],')]),
+  body: (members) => Buffer.from(`${members.map(([name, json]) => `"${name}":${json}`).join(',')}}`),
+  bodyWithList: (before, name, values) =>
     Buffer.concat([
       Buffer.from(`${before.map(([each, json]) => `"${each}":${json},`).join('')}"${name}":[`),
       ...separated(values),
       Buffer.from(']}'),
     ]),
+  address: (body, idList, isOpen) => (isOpen ? [idList, OPEN, body] : [idList, body]),
+  value: (json) => Buffer.from(json),
 };
 
 function separated(parts: readonly Buffer[]): Buffer[] {
@@ -109,23 +107,26 @@ function makeBinary(name: BinaryFormat, codec: BinaryCodec, limits: BinaryLimits
   };
   const value = (json: string) => encode(JSON.parse(json));
   const members = (all: readonly MemberText[]) => all.flatMap(([each, json]) => [encodeName(each), value(json)]);
-  const idsOf = (ids: readonly Buffer[]) => [encodeName('s'), array(ids.length), ...ids];
+  const open = Buffer.concat([encode('open'), encode(true)]);
   return {
     name,
     opcode: BINARY,
-    // The name of three letters with its head, and the head of the digits.
-    seqOffset: 5,
     encode,
     decode(message, isBinary) {
       if (isBinary) return codec.decode(message, limits);
       throw new AppError('INVALID_MESSAGE', `A message is a binary frame: tablecast.v1.${name} was agreed on.`);
     },
     encodeId: encode,
-    head: (count, ids) => Buffer.concat([map(count + 1), ...idsOf(ids)]),
-    withIds: (message, ids) => Buffer.concat([message.subarray(0, 1), ...idsOf(ids)]),
-    members: (all) => Buffer.concat(members(all)),
+    idList: (ids) => Buffer.concat([encodeName('s'), array(ids.length), ...ids]),
+    // The head counts `s`, too.
+    body: (all) => Buffer.concat([map(all.length + 1), ...members(all)]),
+    bodyWithList: (before, last, values) =>
+      Buffer.concat([map(before.length + 2), ...members(before), encodeName(last), array(values.length), ...values]),
+    address(body, idList, isOpen) {
+      // A map of so few members has their number in the low bits of its first byte.
+      const head = Buffer.from([(body[0] as number) + (isOpen ? 1 : 0)]);
+      return isOpen ? [head, idList, open, body.subarray(1)] : [head, idList, body.subarray(1)];
+    },
     value,
-    list: (before, last, values) =>
-      Buffer.concat([...members(before), encodeName(last), array(values.length), ...values]),
   };
 }

@@ -1,4 +1,5 @@
 import type { LiveCodec } from './codec.ts';
+import { splitUnits, type Unit } from './encoding.ts';
 
 /** Turns of the event loop for which a message waits for other subscriptions of its connection that receive the same one. */
 const MAX_PASSES = 16;
@@ -8,41 +9,46 @@ const MAX_WAITING_BYTES = 64 * 1024;
 /** Subscription as the delivery sees it. */
 export interface Recipient {
   readonly encodedId: Buffer;
-  /** Bytes of the head of its messages. */
-  readonly headLength: number;
 }
 
-/** Change that waits, and the subscriptions that receive it. */
-interface WaitingChange {
-  readonly seq: number;
-  readonly order: number;
-  /** The message as it came first. */
-  readonly message: Buffer;
-  readonly rest: Buffer;
-  readonly ids: Buffer[];
+/** What the hub wrote, the same bytes to several subscriptions. */
+interface SharedChanges {
+  readonly units: () => readonly Unit[];
+  readonly recipients: Recipient[];
 }
+
+/** Change that is about to be sent, and the subscriptions that receive it. */
+interface WaitingChange {
+  readonly unit: Unit;
+  recipients: readonly Recipient[];
+}
+
+/** Sends a message. `tx`: mark of its transaction, 0 without one. */
+type SendChange = (body: Buffer, idList: Buffer, tx: number) => void;
 
 /**
- * Changes of one connection with several subscriptions on a table: one that several of them receive with the same content is
- * one message with all their ids. It waits until a turn of the event loop brings no more of them, in the order of the log.
+ * Changes of one connection with several subscriptions: one that several of them receive with the same content is one message
+ * with all their ids. It waits until a turn of the event loop brings no more of them, in the order of the log. Subscriptions
+ * that share a group of the hub are given the same bytes, so that each of them costs a pointer in a list.
  */
 export class ChangeDelivery {
   readonly #codec: LiveCodec;
-  readonly #write: (parts: readonly Buffer[]) => void;
-  #waiting: WaitingChange[] = [];
-  #byContent = new Map<string, WaitingChange>();
-  /** Newest waiting change of each subscription. */
-  #latest = new Map<Recipient, WaitingChange>();
+  readonly #send: SendChange;
+  #batches = new Map<Buffer, SharedChanges>();
+  #lastBytes: Buffer | undefined;
+  #lastBatch: SharedChanges | undefined;
   #bytes = 0;
   #passes = 0;
   #hasGrown = false;
   #timer: NodeJS.Immediate | undefined;
+  /** Recipients of the last message, and their ids: mostly those of the next one. */
+  #recipients: readonly Recipient[] = [];
+  #idList: Buffer = Buffer.alloc(0);
   readonly #tick = (): void => this.#advance();
 
-  /** `write` is called with the parts of each message. */
-  constructor(codec: LiveCodec, write: (parts: readonly Buffer[]) => void) {
+  constructor(codec: LiveCodec, send: SendChange) {
     this.#codec = codec;
-    this.#write = write;
+    this.#send = send;
   }
 
   /** Bytes of the messages that wait. */
@@ -50,23 +56,19 @@ export class ChangeDelivery {
     return this.#bytes;
   }
 
-  /** Adds a change that one subscription receives. */
-  add(recipient: Recipient, message: Buffer): void {
-    const rest = message.subarray(recipient.headLength);
-    const content = rest.toString('latin1');
-    const latest = this.#latest.get(recipient);
-    let change = this.#byContent.get(content);
-    if (change === undefined || !isAfter(change, latest)) {
-      change = { seq: this.#seqOf(rest), order: this.#waiting.length, message, rest, ids: [] };
-      this.#waiting.push(change);
-      this.#byContent.set(content, change);
-      this.#bytes += message.length;
+  /** Adds bytes of the hub that one subscription receives, which are changes alone. */
+  add(recipient: Recipient, bytes: Buffer): void {
+    if (bytes === this.#lastBytes && this.#lastBatch !== undefined) {
+      this.#lastBatch.recipients.push(recipient);
+      this.#hasGrown = true;
+      return;
     }
-    change.ids.push(recipient.encodedId);
-    this.#latest.set(recipient, change);
-    this.#hasGrown = true;
-    if (this.#bytes > MAX_WAITING_BYTES) this.flush();
-    else this.#timer ??= setImmediate(this.#tick);
+    this.#addTo(bytes, recipient, () => splitUnits(bytes));
+  }
+
+  /** Adds one change that one subscription receives. */
+  addUnit(recipient: Recipient, unit: Unit): void {
+    this.#addTo(unit.body, recipient, () => [unit]);
   }
 
   /** Sends what waits. */
@@ -74,20 +76,34 @@ export class ChangeDelivery {
     clearImmediate(this.#timer);
     this.#timer = undefined;
     this.#passes = 0;
-    if (this.#waiting.length === 0) return;
-    const changes = this.#waiting.toSorted((one, other) => one.seq - other.seq || one.order - other.order);
+    if (this.#batches.size === 0) return;
+    const batches = [...this.#batches.values()];
     this.clear();
-    for (const { message, rest, ids } of changes) {
-      this.#write(ids.length === 1 ? [message] : [this.#codec.withIds(message, ids), rest]);
-    }
+    const changes = mergeBatches(batches);
+    for (const { unit, recipients } of changes) this.#send(unit.body, this.#idListOf(recipients), unit.tx);
   }
 
   /** Drops what waits. */
   clear(): void {
-    this.#waiting = [];
-    this.#byContent = new Map();
-    this.#latest = new Map();
+    this.#batches = new Map();
+    this.#lastBytes = undefined;
+    this.#lastBatch = undefined;
     this.#bytes = 0;
+  }
+
+  #addTo(bytes: Buffer, recipient: Recipient, units: SharedChanges['units']): void {
+    let batch = this.#batches.get(bytes);
+    if (batch === undefined) {
+      batch = { units, recipients: [] };
+      this.#batches.set(bytes, batch);
+      this.#bytes += bytes.length;
+    }
+    batch.recipients.push(recipient);
+    this.#lastBytes = bytes;
+    this.#lastBatch = batch;
+    this.#hasGrown = true;
+    if (this.#bytes > MAX_WAITING_BYTES) this.flush();
+    else this.#timer ??= setImmediate(this.#tick);
   }
 
   #advance(): void {
@@ -101,18 +117,43 @@ export class ChangeDelivery {
     this.#timer = setImmediate(this.#tick);
   }
 
-  /** Reads the digits of `seq`, the first member of every change. */
-  #seqOf(rest: Buffer): number {
-    let seq = 0;
-    for (let at = this.#codec.seqOffset; ; at++) {
-      const digit = (rest[at] ?? 0) - 0x30;
-      if (digit < 0 || digit > 9) return seq;
-      seq = seq * 10 + digit;
+  #idListOf(recipients: readonly Recipient[]): Buffer {
+    const known = this.#recipients;
+    const isKnown = known.length === recipients.length && recipients.every((one, index) => one === known[index]);
+    if (!isKnown) {
+      this.#recipients = recipients;
+      this.#idList = this.#codec.idList(recipients.map(({ encodedId }) => encodedId));
     }
+    return this.#idList;
   }
 }
 
-/** True when a subscription whose newest waiting change is `latest` may receive this one after it. */
-function isAfter({ seq, order }: WaitingChange, latest: WaitingChange | undefined): boolean {
-  return latest === undefined || seq > latest.seq || (seq === latest.seq && order > latest.order);
+/** Returns the changes of all batches in the order of the log; those with the same content are one. */
+function mergeBatches(batches: readonly SharedChanges[]): readonly WaitingChange[] {
+  const [only, other] = batches;
+  if (only !== undefined && other === undefined) {
+    return only.units().map((unit) => ({ unit, recipients: only.recipients }));
+  }
+  const bySeq = new Map<number, WaitingChange[]>();
+  for (const { units, recipients } of batches) {
+    let last = { seq: -1, index: -1 };
+    for (const unit of units()) {
+      const { seq, body } = unit;
+      const same = bySeq.get(seq) ?? [];
+      bySeq.set(seq, same);
+      // Frames of one change keep their order: this one may only join a message after the one before it.
+      const from = last.seq === seq ? last.index + 1 : 0;
+      let index = same.findIndex((change, at) => at >= from && change.unit.body.equals(body));
+      const known = same[index];
+      if (known === undefined) index = same.push({ unit, recipients }) - 1;
+      else known.recipients = [...known.recipients, ...recipients];
+      last = { seq, index };
+    }
+  }
+  const changes = [...bySeq.values()].sort((one, two) => seqOf(one) - seqOf(two));
+  return changes.flat();
+}
+
+function seqOf([first]: readonly WaitingChange[]): number {
+  return (first as WaitingChange).unit.seq;
 }

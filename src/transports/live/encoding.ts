@@ -2,62 +2,123 @@ import { type Frame, type FullEncoding, type ResetReason, timestampOf } from '..
 import { encodeFrame, findFrame } from '../socket/text-frames.ts';
 import type { LiveCodec, LiveId, MemberText } from './codec.ts';
 
-/** First bytes of units that are no frames yet: a record of a snapshot, and a message that needs no credit. */
-const RECORD = 0x01;
-const CONTROL = 0x02;
+/** First bytes of units: a change, a record of a snapshot, and a message that needs no credit. */
+const CHANGE = 0x01;
+const RECORD = 0x02;
+const CONTROL = 0x03;
+/** Bytes before the body of a change: its position and the mark of its transaction. */
+const MARKS = 16;
 
 /** Part of what the hub writes: a change, a record of a snapshot, or a message about the subscription itself. */
 export interface Unit {
   readonly kind: 'change' | 'record' | 'control';
-  /** A whole message; of a record, its value alone. */
-  readonly payload: Buffer;
+  /** Message without `s`; of a record, its value alone. */
+  readonly body: Buffer;
+  /** Position; 0 where it is no change. */
+  readonly seq: number;
+  /** Mark of the transaction; 0 without one. */
+  readonly tx: number;
 }
 
 const TYPES = { Update: 'update', Delete: 'delete', Publish: 'publish', Total: 'total' } as const;
+const KINDS = { [CHANGE]: 'change', [RECORD]: 'record', [CONTROL]: 'control' } as const;
 
 /**
- * Encodes the frames of one subscription (PROTOCOL.md §7): a change is a whole WebSocket frame, which goes out as it is where
- * no other subscription of the connection may receive the same one. Subscriptions with the same id share the bytes.
+ * Encodes what the hub writes as units without the ids of subscriptions (PROTOCOL.md §7): all that have the same query share
+ * them, of one connection or of many.
  */
-export function makeLiveEncoding(codec: LiveCodec, id: LiveId): FullEncoding {
-  const ids = [codec.encodeId(id)];
-  const message = (members: readonly MemberText[]) => [codec.head(members.length, ids), codec.members(members)];
+export function makeLiveEncoding(codec: LiveCodec): FullEncoding {
+  const control = (members: readonly MemberText[]) => encodeFrame(CONTROL, [codec.body(members)]);
   return {
-    key: `live ${codec.name} ${JSON.stringify(id)}`,
+    key: `live ${codec.name}`,
     frame: (frame: Frame) =>
       frame.type === 'Retained'
         ? encodeFrame(RECORD, [codec.value(recordText(frame))])
-        : encodeFrame(codec.opcode, message(changeMembers(frame))),
-    ready: (seq: number, total?: number) =>
-      encodeFrame(CONTROL, message([seqMember(seq), ['type', '"ready"'], ...totalMember(total)])),
+        : encodeFrame(CHANGE, [marksOf(frame), codec.body(changeMembers(frame))]),
+    ready: (seq: number, total?: number) => control([seqMember(seq), ['type', '"ready"'], ...totalMember(total)]),
     reset: (reason: ResetReason, seq: number) =>
-      encodeFrame(CONTROL, message([seqMember(seq), ['type', '"reset"'], ['reason', `"${reason}"`]])),
+      control([seqMember(seq), ['type', '"reset"'], ['reason', `"${reason}"`]]),
   };
 }
 
-/** True when bytes of the hub are nothing but frames that can be sent as they are. */
-export function areFrames(bytes: Buffer): boolean {
-  for (let offset = 0; offset < bytes.length; offset = findFrame(bytes, offset).end) {
-    if ((bytes[offset] as number) <= CONTROL) return false;
-  }
-  return true;
+function marksOf({ seq, tx = 0 }: Frame): Buffer {
+  const marks = Buffer.allocUnsafe(MARKS);
+  marks.writeDoubleLE(seq, 0);
+  marks.writeDoubleLE(tx, 8);
+  return marks;
+}
+
+/** True when bytes of the hub are changes: it writes units of one kind at a time. */
+export function areChanges(bytes: Buffer): boolean {
+  return bytes[0] === CHANGE;
 }
 
 export function splitUnits(bytes: Buffer): Unit[] {
   const units: Unit[] = [];
   for (let offset = 0; offset < bytes.length; ) {
-    const first = bytes[offset];
+    const kind = KINDS[bytes[offset] as keyof typeof KINDS];
     const { start, end } = findFrame(bytes, offset);
-    const kind = first === RECORD ? 'record' : first === CONTROL ? 'control' : 'change';
-    units.push({ kind, payload: bytes.subarray(start, end) });
+    if (kind === 'change') {
+      const [seq, tx] = [bytes.readDoubleLE(start), bytes.readDoubleLE(start + 8)];
+      units.push({ kind, body: bytes.subarray(start + MARKS, end), seq, tx });
+    } else {
+      units.push({ kind, body: bytes.subarray(start, end), seq: 0, tx: 0 });
+    }
     offset = end;
   }
   return units;
 }
 
-/** Message with records of a snapshot. */
-export function makePage(codec: LiveCodec, id: Buffer, records: readonly Buffer[]): Buffer {
-  return Buffer.concat([codec.head(2, [id]), codec.list([['type', '"page"']], 'records', records)]);
+/** Subscription that is alone on its connection. */
+interface LoneRecipient {
+  readonly id: LiveId;
+  readonly idList: Buffer;
+}
+
+/**
+ * WebSocket frames of the units that the hub wrote last, for subscriptions that are alone on their connection. The hub writes
+ * the same bytes to one after the other, and most clients name their only subscription alike: frames are made once for each id.
+ */
+class LoneFrames {
+  #bytes: Buffer | undefined;
+  /** Undefined where the units are not changes alone. */
+  #units: readonly Unit[] | undefined;
+  #id: LiveId | undefined;
+  #frames: Buffer | undefined;
+  readonly #byId = new Map<LiveId, Buffer>();
+
+  /** Returns the frames of what was written; undefined where it is more than changes. */
+  of(codec: LiveCodec, bytes: Buffer, recipient: LoneRecipient): Buffer | undefined {
+    if (this.#bytes === bytes && this.#id === recipient.id) return this.#frames;
+    if (this.#bytes !== bytes) this.#take(bytes);
+    const units = this.#units;
+    if (units === undefined) return undefined;
+    let frames = this.#byId.get(recipient.id);
+    if (frames === undefined) {
+      const made = units.map(({ body }) => encodeFrame(codec.opcode, codec.address(body, recipient.idList)));
+      frames = made.length === 1 ? (made[0] as Buffer) : Buffer.concat(made);
+      this.#byId.set(recipient.id, frames);
+    }
+    this.#id = recipient.id;
+    this.#frames = frames;
+    return frames;
+  }
+
+  #take(bytes: Buffer): void {
+    const units = splitUnits(bytes);
+    this.#bytes = bytes;
+    this.#units = units.every(({ kind }) => kind === 'change') ? units : undefined;
+    this.#id = undefined;
+    this.#frames = undefined;
+    this.#byId.clear();
+  }
+}
+
+export const LONE_FRAMES: LoneFrames = new LoneFrames();
+
+/** Body of a message with records of a snapshot. */
+export function makePage(codec: LiveCodec, records: readonly Buffer[]): Buffer {
+  return codec.bodyWithList([['type', '"page"']], 'records', records);
 }
 
 function seqMember(seq: number): MemberText {

@@ -2,6 +2,7 @@ import { WriteLock } from '../../hub/fan-out/write-lock.ts';
 import type { EndReason } from '../../hub/subscription.ts';
 import type { LiveCodec } from './codec.ts';
 import { ChangeDelivery } from './delivery.ts';
+import { LONE_FRAMES, type Unit } from './encoding.ts';
 import type { LiveOutput, LiveSubscription } from './subscription.ts';
 
 /** What carries the messages of a connection: a socket or an event stream. */
@@ -21,15 +22,13 @@ export class ConnectionOutput implements LiveOutput {
   readonly lock = new WriteLock();
   readonly #carrier: Carrier;
   readonly #delivery: ChangeDelivery;
+  /** Called for each message of a transaction: true when its commit is sent later. */
+  onTransaction: (tx: number) => boolean = () => false;
 
   constructor(codec: LiveCodec, carrier: Carrier) {
     this.codec = codec;
     this.#carrier = carrier;
-    this.#delivery = new ChangeDelivery(codec, (parts) => carrier.carry(parts));
-  }
-
-  get passesFrames(): boolean {
-    return this.#carrier.carryFrames !== undefined;
+    this.#delivery = new ChangeDelivery(codec, (body, idList, tx) => this.#sendChange(body, idList, tx));
   }
 
   get pending(): number {
@@ -40,13 +39,27 @@ export class ConnectionOutput implements LiveOutput {
     this.#carrier.ended(reason);
   }
 
-  pass(frames: Buffer): void {
-    this.#carrier.carryFrames?.(frames);
+  deliver(subscription: LiveSubscription, bytes: Buffer): void {
+    this.#delivery.add(subscription, bytes);
   }
 
-  deliver(subscription: LiveSubscription, message: Buffer): void {
-    if (subscription.isAlone) this.#carrier.carry([message]);
-    else this.#delivery.add(subscription, message);
+  deliverAlone(subscription: LiveSubscription, bytes: Buffer): boolean {
+    if (this.#carrier.carryFrames === undefined) return false;
+    const frames = LONE_FRAMES.of(this.codec, bytes, subscription);
+    if (frames === undefined) return false;
+    this.#delivery.flush();
+    this.#carrier.carryFrames(frames);
+    return true;
+  }
+
+  deliverUnit(subscription: LiveSubscription, unit: Unit): void {
+    this.#delivery.addUnit(subscription, unit);
+    if (subscription.isAlone) this.#delivery.flush();
+  }
+
+  sendTo(subscription: LiveSubscription, body: Buffer): void {
+    this.#delivery.flush();
+    this.#carrier.carry(this.codec.address(body, subscription.idList));
   }
 
   send(message: Buffer): void {
@@ -61,5 +74,10 @@ export class ConnectionOutput implements LiveOutput {
   /** Drops what waits: the connection has closed. */
   close(): void {
     this.#delivery.clear();
+  }
+
+  #sendChange(body: Buffer, idList: Buffer, tx: number): void {
+    const isOpen = tx !== 0 && this.onTransaction(tx);
+    this.#carrier.carry(this.codec.address(body, idList, isOpen));
   }
 }

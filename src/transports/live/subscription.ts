@@ -4,7 +4,7 @@ import type { EndReason, Sink, Subscription } from '../../hub/subscription.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import type { RecordKey } from '../../store/store.ts';
 import type { LiveCodec, LiveId } from './codec.ts';
-import { areFrames, makePage, splitUnits, type Unit } from './encoding.ts';
+import { areChanges, makePage, splitUnits, type Unit } from './encoding.ts';
 
 /** Messages and bytes that a subscription may still receive. Undefined where the client limits nothing. */
 export interface Credit {
@@ -15,16 +15,20 @@ export interface Credit {
 /** Output of a connection, as its subscriptions see it. */
 export interface LiveOutput {
   readonly codec: LiveCodec;
-  /** True where frames can be sent as they are. */
-  readonly passesFrames: boolean;
   readonly pending: number;
   /** Lock of all subscriptions of the connection. */
   readonly lock: WriteLock;
+  /** Called for each message of a transaction: true when its commit is sent later. */
+  onTransaction: (tx: number) => boolean;
   ended(reason: EndReason): void;
-  /** Sends frames as they are. */
-  pass(frames: Buffer): void;
-  /** Sends a change, at once or with the same change of other subscriptions. */
-  deliver(subscription: LiveSubscription, message: Buffer): void;
+  /** Sends changes, with the same ones of other subscriptions. */
+  deliver(subscription: LiveSubscription, bytes: Buffer): void;
+  /** Sends changes of the only subscription at once. False where it cannot, or where they are more than changes. */
+  deliverAlone(subscription: LiveSubscription, bytes: Buffer): boolean;
+  /** Sends one change, with the same one of other subscriptions. */
+  deliverUnit(subscription: LiveSubscription, unit: Unit): void;
+  /** Sends a message to one subscription after everything that was delivered. */
+  sendTo(subscription: LiveSubscription, body: Buffer): void;
   /** Sends a message after everything that was delivered. */
   send(message: Buffer): void;
   /** Sends what was delivered and waits. */
@@ -74,14 +78,15 @@ export class LiveSubscription implements Sink {
   readonly key: RecordKey | undefined;
   readonly rawQuery: string;
   readonly encodedId: Buffer;
-  readonly headLength: number;
+  readonly idList: Buffer;
   readonly writeLock: WriteLock;
-  /** True when no other subscription of the connection is on the same table. */
+  /** True when it is the only subscription of the connection. */
   isAlone = false;
   subscription: Subscription | undefined;
   readonly #output: LiveOutput;
   readonly #refused: LiveSubscriptionOptions['refused'];
   readonly #credit: Credit;
+  #isUnlimited: boolean;
   #held: Unit[] = [];
   #isClosed = false;
   #waiting: (() => void)[] = [];
@@ -95,21 +100,24 @@ export class LiveSubscription implements Sink {
     this.#output = output;
     this.#refused = refused;
     this.encodedId = output.codec.encodeId(id);
-    this.headLength = output.codec.head(1, [this.encodedId]).length;
+    this.idList = output.codec.idList([this.encodedId]);
+    this.#isUnlimited = credit.frames === undefined && credit.bytes === undefined;
     this.writeLock = new CreditLock(output.lock, () => this.#credited());
   }
 
   /** Unlimited while there is no credit: the hub writes nothing to a full sink. */
   get pending(): number {
-    return this.#isStarved ? Number.POSITIVE_INFINITY : this.#output.pending;
+    return this.isStarved ? Number.POSITIVE_INFINITY : this.#output.pending;
   }
 
   write(bytes: Buffer): void {
-    const { frames, bytes: size } = this.#credit;
-    const isDirect = this.isAlone && this.#output.passesFrames && frames === undefined && size === undefined;
-    if (isDirect && areFrames(bytes)) {
-      this.#output.pass(bytes);
-      return;
+    if (this.#isUnlimited && this.#held.length === 0) {
+      if (this.isAlone && this.#output.deliverAlone(this, bytes)) return;
+      if (areChanges(bytes)) {
+        this.#output.deliver(this, bytes);
+        if (this.isAlone) this.#output.flush();
+        return;
+      }
     }
     this.#held.push(...splitUnits(bytes));
     this.#pump();
@@ -129,6 +137,7 @@ export class LiveSubscription implements Sink {
     const credit = this.#credit;
     if (frames !== undefined) credit.frames = (credit.frames ?? 0) + frames;
     if (bytes !== undefined) credit.bytes = (credit.bytes ?? 0) + bytes;
+    this.#isUnlimited = credit.frames === undefined && credit.bytes === undefined;
     this.#pump();
   }
 
@@ -139,17 +148,19 @@ export class LiveSubscription implements Sink {
     this.#wake();
   }
 
+  /** True while it waits for credit. */
+  get isStarved(): boolean {
+    if (this.#isUnlimited && this.#held.length === 0) return false;
+    return !this.#isClosed && (!this.#hasCredit || this.#held.length > 0);
+  }
+
   get #hasCredit(): boolean {
     const { frames = 1, bytes = 1 } = this.#credit;
     return frames > 0 && bytes > 0;
   }
 
-  get #isStarved(): boolean {
-    return !this.#isClosed && (!this.#hasCredit || this.#held.length > 0);
-  }
-
   #credited(): Promise<void> | undefined {
-    return this.#isStarved ? new Promise((resolve) => this.#waiting.push(resolve)) : undefined;
+    return this.isStarved ? new Promise((resolve) => this.#waiting.push(resolve)) : undefined;
   }
 
   #wake(): void {
@@ -163,18 +174,18 @@ export class LiveSubscription implements Sink {
       const unit = this.#held[sent] as Unit;
       if (!this.#hasCredit) break;
       if (unit.kind === 'control') {
-        this.#output.send(unit.payload);
+        this.#output.sendTo(this, unit.body);
       } else if (unit.kind === 'record') {
         const page = this.#takePage(sent);
-        this.#output.send(makePage(this.#output.codec, this.encodedId, page));
+        this.#output.sendTo(this, makePage(this.#output.codec, page));
         sent += page.length - 1;
       } else {
         this.#spend(unit);
-        this.#output.deliver(this, unit.payload);
+        this.#output.deliverUnit(this, unit);
       }
     }
     if (sent > 0) this.#held = this.#held.slice(sent);
-    if (!this.#isStarved) this.#wake();
+    if (!this.isStarved) this.#wake();
   }
 
   /** Records from this one on that the credit covers; each counts as a message. */
@@ -183,14 +194,14 @@ export class LiveSubscription implements Sink {
     for (let at = from; this.#held[at]?.kind === 'record' && this.#hasCredit; at++) {
       const unit = this.#held[at] as Unit;
       this.#spend(unit);
-      records.push(unit.payload);
+      records.push(unit.body);
     }
     return records;
   }
 
-  #spend({ payload }: Unit): void {
+  #spend({ kind, body }: Unit): void {
     const credit = this.#credit;
     if (credit.frames !== undefined) credit.frames--;
-    if (credit.bytes !== undefined) credit.bytes -= payload.length;
+    if (credit.bytes !== undefined) credit.bytes -= kind === 'change' ? body.length + this.idList.length : body.length;
   }
 }

@@ -1,9 +1,11 @@
 import type { Identity } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
+import type { FullEncoding } from '../../hub/encode.ts';
 import type { SubscriptionQuery } from '../../resources/subscription-query.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import type { ListedSubscription } from '../../server/limits/connection-list.ts';
 import type { LiveId } from './codec.ts';
+import { type CommitScope, ConnectionCommits } from './commits.ts';
 import { makeLiveEncoding } from './encoding.ts';
 import { type Credit, type LiveOutput, LiveSubscription, type LiveSubscriptionOptions } from './subscription.ts';
 
@@ -13,8 +15,10 @@ export interface CheckedLive extends Omit<LiveSubscriptionOptions, 'output' | 'r
 }
 
 /** The subscriptions of one connection. */
-export class LiveSubscriptions {
+export class LiveSubscriptions implements CommitScope {
   readonly #output: LiveOutput;
+  readonly #encoding: FullEncoding;
+  readonly #commits: ConnectionCommits;
   readonly #lost: (id: LiveId, error: AppError) => void;
   readonly #open = new Map<LiveId, LiveSubscription>();
   readonly #byTable = new Map<TableResource, Set<LiveSubscription>>();
@@ -23,6 +27,24 @@ export class LiveSubscriptions {
   constructor(output: LiveOutput, lost: (id: LiveId, error: AppError) => void) {
     this.#output = output;
     this.#lost = lost;
+    this.#encoding = makeLiveEncoding(output.codec);
+    this.#commits = new ConnectionCommits(this, (tx) =>
+      output.send(output.codec.encode({ type: 'commit', tx: String(tx) })),
+    );
+    output.onTransaction = (tx) => this.#commits.opens(tx);
+  }
+
+  get isShared(): boolean {
+    return this.#open.size > 1;
+  }
+
+  reached(): number {
+    let reached = Number.POSITIVE_INFINITY;
+    for (const { resource, subscription, isStarved } of this.#open.values()) {
+      if (isStarved || subscription === undefined) continue;
+      reached = Math.min(reached, resource.positionOf(subscription) ?? reached);
+    }
+    return reached;
   }
 
   get size(): number {
@@ -43,7 +65,6 @@ export class LiveSubscriptions {
   open({ query, ...checked }: CheckedLive, confirm: () => void): void {
     this.close(checked.id);
     confirm();
-    const { codec } = this.#output;
     const live = new LiveSubscription({
       ...checked,
       output: this.#output,
@@ -51,7 +72,7 @@ export class LiveSubscriptions {
     });
     this.#open.set(live.id, live);
     this.#enter(live);
-    live.subscription = live.resource.subscribe(query, makeLiveEncoding(codec, live.id), live);
+    live.subscription = live.resource.subscribe(query, this.#encoding, live);
   }
 
   /** Closes a subscription: nothing is written for it after this. */
@@ -67,6 +88,7 @@ export class LiveSubscriptions {
     for (const live of this.#open.values()) live.close();
     this.#open.clear();
     this.#byTable.clear();
+    this.#commits.close();
   }
 
   /** Adds credit to a subscription, if it is there. */
@@ -111,21 +133,20 @@ export class LiveSubscriptions {
     const others = this.#byTable.get(live.resource) ?? new Set();
     others.add(live);
     this.#byTable.set(live.resource, others);
-    this.#setAlone(others);
+    this.#setAlone();
   }
 
   #leave(live: LiveSubscription): void {
     const others = this.#byTable.get(live.resource);
-    if (others === undefined) return;
-    others.delete(live);
-    if (others.size === 0) this.#byTable.delete(live.resource);
-    this.#setAlone(others);
+    others?.delete(live);
+    if (others?.size === 0) this.#byTable.delete(live.resource);
+    this.#setAlone();
   }
 
-  /** Only several subscriptions on a table can receive the same change; what was delivered for one is sent first. */
-  #setAlone(subscriptions: ReadonlySet<LiveSubscription>): void {
+  /** Only several subscriptions can receive the same change or transaction; what was delivered for one is sent first. */
+  #setAlone(): void {
     this.#output.flush();
-    if (subscriptions.size > 2) return;
-    for (const live of subscriptions) live.isAlone = subscriptions.size === 1;
+    if (this.#open.size > 2) return;
+    for (const live of this.#open.values()) live.isAlone = this.#open.size === 1;
   }
 }

@@ -1,4 +1,4 @@
-import type { Message } from '../connection.ts';
+import { isFor, type Message } from '../connection.ts';
 import { type ConformanceRule, codeOf, expect, rule, type Scene } from './rule.ts';
 
 /** Sends steps that put records of the check, and returns the answer. */
@@ -51,10 +51,39 @@ export const TRANSACTIONS: readonly ConformanceRule[] = [
     const expected = [`${scene.key('a')},true`, `${scene.key('b')},false`];
     expect(changes.join() === expected.join(), 'it is not the whole transaction', messages);
   }),
-  rule('7.3', 'a change that is made alone has neither tx nor more', async (scene) => {
-    await scene.peer.subscribe(1, scene.query, { snapshot: false });
+  rule('7.3', 'a commit follows when all subscriptions have their messages of a transaction', async (scene) => {
+    const { peer } = scene;
+    const { table } = scene.subject;
+    await peer.subscribe('list', scene.query, { snapshot: false });
+    await peer.subscribe('record', `${table}/${encodeURIComponent(scene.key('a'))}`, { snapshot: false });
+    const ack = await transact(scene, ['a', 'b', 'c']);
+    const isCommit = ({ type, tx }: Message) => type === 'commit' && tx === ack.seq;
+    while (!peer.messages.some(isCommit)) await peer.next('commit');
+    const before = peer.messages.slice(0, peer.messages.findIndex(isCommit)).filter(({ tx }) => tx === ack.seq);
+    const countOf = (id: string) => before.filter((message) => isFor(message, id)).length;
+    expect(countOf('list') === 3 && countOf('record') === 1, 'it came before the last message', before);
+    expect(
+      before.every(({ open }) => open === true),
+      'a message of it has no open',
+      before,
+    );
+    await peer.quiet();
+    expect(peer.messages.filter(({ tx }) => tx === ack.seq).at(-1)?.type === 'commit', 'a message follows it');
+  }),
+  rule('7.3', 'a transaction with open is committed when a subscription resumes in it', async (scene) => {
+    const { peer } = scene;
+    const [ready] = await peer.subscribe(1, scene.query, { snapshot: false });
+    const ack = await transact(scene, ['a', 'b']);
+    await peer.received('the last', 1, ({ id }) => id === scene.key('b'));
+    const [first, second] = await peer.subscribe(2, scene.query, { since: ready?.seq });
+    expect(first?.open === true && second?.open === true, 'its messages have no open', [first, second]);
+    await peer.received('commit', 2, ({ type }) => type === 'ready');
+    while (!peer.messages.some(({ type, tx }) => type === 'commit' && tx === ack.seq)) await peer.next('commit');
+  }),
+  rule('7.3', 'a change that is made alone has neither tx, more nor open', async (scene) => {
+    for (const id of [1, 2]) await scene.peer.subscribe(id, scene.query, { snapshot: false });
     await scene.put('a');
-    const message = await scene.peer.change(1);
-    expect(message.tx === undefined && message.more === undefined, 'it has', message);
+    const { tx, more, open } = await scene.peer.change(1);
+    expect(tx === undefined && more === undefined && open === undefined, 'it has', { tx, more, open });
   }),
 ];
