@@ -1,6 +1,6 @@
-import type { LogReader, RecordReader, RelatedReader } from '../store/store.ts';
-import type { ResetReason } from './encode.ts';
-import type { Subscription } from './subscription.ts';
+import type { LogReader, RecordReader, RelatedReader } from '../../store/store.ts';
+import type { ResetReason } from '../encode.ts';
+import type { Subscription } from '../subscription.ts';
 
 /** Hub, as a subscription that catches up sees it. */
 export interface CatchUpContext {

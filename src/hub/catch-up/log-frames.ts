@@ -1,6 +1,6 @@
-import type { Change } from '../store/store.ts';
-import { type Encoding, encodeChange, type Frame } from './encode.ts';
-import { TransactionFrames } from './transaction-frames.ts';
+import type { Change } from '../../store/store.ts';
+import { type Encoding, encodeChange, type Frame } from '../encode.ts';
+import { TransactionFrames } from '../transaction-frames.ts';
 
 /** Encoded frames. */
 export interface EncodedFrames {

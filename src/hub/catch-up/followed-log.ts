@@ -1,12 +1,12 @@
-import { advanceTotal, type SharedTotals } from './aggregates/shared-totals.ts';
-import type { TotalsTracker } from './aggregates/totals-tracker.ts';
-import type { ChangeView } from './change-view.ts';
-import { withTotal } from './encode.ts';
+import { advanceTotal, type SharedTotals } from '../aggregates/shared-totals.ts';
+import type { TotalsTracker } from '../aggregates/totals-tracker.ts';
+import type { ChangeView } from '../change-view.ts';
+import { withTotal } from '../encode.ts';
+import type { ShapeGroup } from '../shape-group.ts';
+import type { SharedState, StateTracker } from '../shared-state.ts';
+import type { Subscription } from '../subscription.ts';
+import { WindowLostError } from '../windows/past-records.ts';
 import type { LogFrames } from './log-frames.ts';
-import type { ShapeGroup } from './shape-group.ts';
-import type { SharedState, StateTracker } from './shared-state.ts';
-import type { Subscription } from './subscription.ts';
-import { WindowLostError } from './windows/past-records.ts';
 
 /** State of one subscription that reads the log. */
 export interface OwnState {
