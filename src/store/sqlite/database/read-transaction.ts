@@ -21,8 +21,9 @@ export class ReadTransaction {
 
   /** Must be called before each read that is not part of a write. */
   read(): void {
+    // Counted afterwards: a database that was closed meanwhile has no transaction to end.
+    if (this.#reads === 1) this.#begin.run();
     this.#reads++;
-    if (this.#reads === 2) this.#begin.run();
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(this.#endTurn);
