@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
-import { turns } from '../support/engine.ts';
+import type { FoldedPageOptions } from './folded-page.ts';
 import { PropertyHarness } from './harness.ts';
+import { itemSteps, Runner } from './runner.ts';
 import { TotalsPage } from './totals-page.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 100);
@@ -72,84 +73,7 @@ const query = fc
     ];
     return { url: parts.filter(Boolean).join('&'), fast };
   });
-const step = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('put' as const), id: key, fields }) },
-  { weight: 5, arbitrary: fc.record({ do: fc.constant('patch' as const), id: key, fields }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('delete' as const), id: key }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('clear' as const), n: number }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('all' as const), n: number }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('publish' as const), id: fc.option(key) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('open' as const), query }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('leave' as const), client: fc.nat() }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('return' as const), client: fc.nat() }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('read' as const), client: fc.nat(), size: fc.nat(1500) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('trim' as const), limit: fc.integer({ min: 1, max: 9 }) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const) }) },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('turns' as const), count: fc.integer({ min: 1, max: 3 }) }) },
-);
-type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
-type Query = typeof query extends fc.Arbitrary<infer T> ? T : never;
-
-class Run {
-  readonly pages: TotalsPage[] = [];
-  readonly rig: PropertyHarness;
-  readonly #writes: Promise<unknown>[] = [];
-
-  constructor(rig: PropertyHarness) {
-    this.rig = rig;
-  }
-
-  open(query: Query): void {
-    this.pages.push(new TotalsPage(this.rig, { ...query, identity: SERVER }));
-  }
-
-  async execute(one: Step): Promise<void> {
-    const item = this.rig.resource('Item');
-    switch (one.do) {
-      case 'put':
-        return this.#write(item.put(SERVER, one.id, one.fields));
-      case 'patch':
-        return this.#write(item.patch(SERVER, one.id, one.fields));
-      case 'delete':
-        return this.#write(item.delete(SERVER, one.id));
-      case 'clear':
-        return this.#write(item.deleteMany(SERVER, `n=ge=${one.n}`));
-      case 'all':
-        return this.#write(item.patchMany(SERVER, 'all=true', { n: one.n }));
-      case 'publish':
-        return this.#write(item.publish(SERVER, one.id, {}));
-      case 'open':
-        return this.pages.length > 8 ? undefined : this.open(one.query);
-      case 'turns':
-        return turns(one.count);
-      case 'trim':
-        return void (await this.rig.outerStore.trim(Date.now(), one.limit));
-      case 'restart':
-        await Promise.all(this.#writes);
-        for (const page of this.pages) page.leave();
-        return this.rig.restart();
-    }
-    const page = this.pages[one.client % this.pages.length];
-    if (one.do === 'leave') page?.leave();
-    else if (one.do === 'return') page?.open();
-    else page?.sink?.drain(one.size);
-  }
-
-  async settle(): Promise<void> {
-    await Promise.all(this.#writes);
-    for (const page of this.pages) page.open();
-    for (let quiet = 0, turn = 0; quiet < 4; turn++) {
-      if (turn > 800) throw new Error(`it does not settle: ${this.rig.faults}`);
-      for (const { sink } of this.pages) sink?.drain();
-      await turns(1);
-      quiet = this.pages.every(({ isSettled }) => isSettled) ? quiet + 1 : 0;
-    }
-  }
-
-  #write(written: Promise<unknown>): void {
-    this.#writes.push(written.catch(() => {}));
-  }
-}
+const step = itemSteps(key, fields, query);
 
 test('totals that are folded from their frames are what the list returns, at every position', {
   retry: 0,
@@ -163,11 +87,13 @@ test('totals that are folded from their frames are what the list returns, at eve
     fc.record({ replayPage: fc.constantFrom(1, 3, 500), maxCount: fc.constantFrom(3, 100_000) }),
     async (queries, steps, how, bounds) => {
       using rig = new PropertyHarness({ sdl: SDL, clientBuffer: 500, ...bounds, ...how });
-      const run = new Run(rig);
+      const run = new Runner<TotalsPage>(rig);
+      const open = (each: Pick<FoldedPageOptions, 'url' | 'fast'>) =>
+        run.pages.push(new TotalsPage(rig, { ...each, identity: SERVER }));
       const many = Array.from({ length: 14 }, (_, n) => ({ id: `m${n}`, n: n % 4, s: 'ab', f: n / 10 }));
       await rig.resource('Item').createMany(SERVER, many);
-      for (const one of queries) run.open(one);
-      for (const one of steps) await run.execute(one);
+      for (const one of queries) open(one);
+      for (const one of steps) await run.execute(one, open);
       await run.settle();
       expect(run.pages.flatMap(({ wrongs }) => wrongs)).toEqual([]);
       for (const page of run.pages) {

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
 import type { Write } from '../../src/store/store.ts';
-import { turns } from '../support/engine.ts';
 import { PropertyHarness } from './harness.ts';
 import { byId, MarkedPage, type MarkedQuery } from './marked-page.ts';
+import { clientSteps, Runner } from './runner.ts';
 
 const RUNS = Number(process.env.PROPERTY_RUNS ?? 100);
 const FROM = JSON.parse(process.env.PROPERTY_FROM ?? '{}') as fc.Parameters<unknown>;
@@ -83,52 +83,20 @@ const step = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('all' as const), n: fc.integer({ min: 0, max: 3 }) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('leave' as const), client: fc.nat() }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('return' as const), client: fc.nat() }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('read' as const), client: fc.nat(), size: fc.nat(900) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const) }) },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('turns' as const), count: fc.integer({ min: 1, max: 3 }) }) },
+  ...clientSteps,
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-class Run {
-  readonly rig: PropertyHarness;
-  readonly pages: readonly MarkedPage[];
-  readonly #writes: Promise<unknown>[] = [];
-
+class Run extends Runner<MarkedPage> {
   constructor(rig: PropertyHarness, clients: readonly { readonly query: number; readonly fast: boolean }[]) {
-    this.rig = rig;
-    this.pages = clients.map(({ query, fast }) => new MarkedPage(rig, QUERIES[query] as MarkedQuery, fast));
+    super(rig);
+    for (const { query, fast } of clients) this.pages.push(new MarkedPage(rig, QUERIES[query] as MarkedQuery, fast));
   }
 
-  async execute(one: Step): Promise<void> {
-    switch (one.do) {
-      case 'write':
-        return this.#keep(this.#write(one.writes));
-      case 'all':
-        return this.#keep(this.rig.resource('Item').patchMany(SERVER, 'all=true', { n: one.n }));
-      case 'turns':
-        return turns(one.count);
-      case 'restart':
-        await Promise.all(this.#writes);
-        for (const page of this.pages) page.leave();
-        return this.rig.restart();
-    }
-    const page = this.pages[one.client % this.pages.length];
-    if (one.do === 'leave') page?.leave();
-    else if (one.do === 'return') page?.open();
-    else page?.sink?.drain(one.size);
-  }
-
-  async settle(): Promise<void> {
-    await Promise.all(this.#writes);
-    for (const page of this.pages) page.open();
-    for (let quiet = 0, turn = 0; quiet < 4; turn++) {
-      if (turn > 800) throw new Error(`it does not settle: ${this.rig.faults}`);
-      for (const { sink } of this.pages) sink?.drain();
-      await turns(1);
-      quiet = this.pages.every(({ isSettled }) => isSettled) ? quiet + 1 : 0;
-    }
+  async step(one: Step): Promise<void> {
+    if (one.do === 'write') this.keep(this.#write(one.writes));
+    else if (one.do === 'all') this.keep(this.rig.resource('Item').patchMany(SERVER, 'all=true', { n: one.n }));
+    else await this.executeClient(one);
   }
 
   async #write(writes: readonly OneWrite[]): Promise<void> {
@@ -143,10 +111,6 @@ class Run {
       prepared.push(one);
     }
     await this.rig.commits.submit(prepared);
-  }
-
-  #keep(written: Promise<unknown>): void {
-    this.#writes.push(written.catch(() => {}));
   }
 }
 
@@ -163,7 +127,7 @@ test('a client that applies each transaction at once has at every mark what the 
     async (clients, steps, how, replayPage) => {
       using rig = new PropertyHarness({ sdl: SDL, clientBuffer: 600, replayPage, ...how });
       const run = new Run(rig, clients);
-      for (const one of steps) await run.execute(one);
+      for (const one of steps) await run.step(one);
       await run.settle();
       for (const page of run.pages) page.checkEnd();
       expect(run.pages.flatMap(({ wrongs }) => wrongs)).toEqual([]);
