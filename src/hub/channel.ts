@@ -6,11 +6,19 @@ import type { ChangeView } from './change-view.ts';
 import type { Encoding } from './encode.ts';
 import type { Selection } from './selection.ts';
 import { type GroupHost, type GroupStates, ShapeGroup } from './shape-group.ts';
-import { SharedStates } from './shared-state.ts';
+import { type SharedState, SharedStates } from './shared-state.ts';
+import type { WindowQuery } from './windows/held-records.ts';
+import { RelatedWindow } from './windows/related-window.ts';
 import { SharedWindow } from './windows/shared-window.ts';
 
 /** Groups by the value of one field that their selection requires. */
 type GroupsByValue = Map<unknown, Set<ShapeGroup>>;
+
+/** Store of the states that subscriptions follow. */
+export interface StateStore extends TotalsStore {
+  /** Position up to which groups that look at other tables have everything. */
+  readonly settled: () => number;
+}
 
 /** Subscriptions to one table or one record, in groups that share their bytes. */
 export class Channel {
@@ -25,10 +33,10 @@ export class Channel {
   /** Groups, by field, that a change concerns only when its record has or had their value: looked up, not tried one by one. */
   readonly #indexed = new Map<string, GroupsByValue>();
   readonly #states = new SharedStates();
-  readonly #from: TotalsStore | undefined;
+  readonly #from: StateStore | undefined;
 
   /** `from`: store of windows and totals; the channel of a record has none. */
-  constructor(table: TablePlan, id: RecordKey | undefined, from?: TotalsStore) {
+  constructor(table: TablePlan, id: RecordKey | undefined, from?: StateStore) {
     this.table = table;
     this.id = id;
     this.#from = from;
@@ -85,15 +93,18 @@ export class Channel {
     this.#removeIndexIfEmpty(selection);
   }
 
-  #statesOf({ window, totals, counted }: Selection): GroupStates {
-    const from = this.#from;
-    if (from === undefined) return {};
-    const open = (query: TotalsQuery) => this.#states.open(`totals ${query.key}`, () => new SharedTotals(query, from));
-    const followed =
-      window === undefined
-        ? totals && open(totals)
-        : this.#states.open(`window ${window.key}`, () => new SharedWindow(window, from));
-    return { followed, counted: counted && open(counted) };
+  #statesOf({ window, totals, counted, dependent }: Selection): GroupStates {
+    if (this.#from === undefined) return {};
+    // Those that look at other tables get their changes later: neither can go on with the state of the others.
+    const isRelated = dependent !== undefined;
+    const from = isRelated ? { ...this.#from, delivered: this.#from.settled } : this.#from;
+    const open = <T extends SharedState>(key: string, make: () => T) =>
+      this.#states.open(`${isRelated ? 'related ' : ''}${key}`, make);
+    const total = (query: TotalsQuery) => open(`totals ${query.key}`, () => new SharedTotals(query, from));
+    const follow = (query: WindowQuery) =>
+      open<SharedState>(`window ${query.key}`, () => new (isRelated ? RelatedWindow : SharedWindow)(query, from));
+    const followed = window === undefined ? totals && total(totals) : follow(window);
+    return { followed, counted: counted && total(counted) };
   }
 
   #groupsLike({ equal, dependent }: Selection): Set<ShapeGroup> {

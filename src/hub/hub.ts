@@ -8,6 +8,7 @@ import type { CatchUpContext, Start } from './catch-up/context.ts';
 import { ChangeView } from './change-view.ts';
 import { Channel } from './channel.ts';
 import { Dependents } from './dependencies/dependents.ts';
+import { WindowLostError } from './dependencies/keys.ts';
 import type { Encoding, ResetReason } from './encode.ts';
 import { Flusher } from './fan-out/flusher.ts';
 import { ReadScheduler } from './fan-out/read-scheduler.ts';
@@ -15,7 +16,6 @@ import { SlowClients } from './fan-out/slow-clients.ts';
 import { EVERYTHING, type Selection } from './selection.ts';
 import type { GroupHost, ShapeGroup } from './shape-group.ts';
 import { type EndReason, type Sink, Subscription } from './subscription.ts';
-import { WindowLostError } from './windows/past-records.ts';
 
 export interface HubSubscribeOptions {
   readonly table: TablePlan;
@@ -168,7 +168,10 @@ export class Hub {
     const { store } = this.#options;
     let channels = this.#channels.get(table);
     if (channels === undefined) {
-      const from = { store, table, delivered: () => this.#options.feed.head };
+      const { feed } = this.#options;
+      const delivered = () => feed.head;
+      const settled = () => this.#dependents.settled(feed.head);
+      const from = { store, table, delivered, settled };
       channels = { table: new Channel(table, undefined, from), records: new Map() };
       this.#channels.set(table, channels);
     }

@@ -1,5 +1,7 @@
 import type { Awaitable, StoredRecord } from '../store/store.ts';
 import type { ChangeView } from './change-view.ts';
+import type { RelatedEffects } from './dependencies/affected.ts';
+import type { RelatedHistory } from './dependencies/related-history.ts';
 import type { Frame, ResetReason } from './encode.ts';
 import type { Selection } from './selection.ts';
 
@@ -7,8 +9,11 @@ import type { Selection } from './selection.ts';
 export interface StateTracker<Step = unknown> {
   /** seq of the last change that it was given, or at which it began. */
   readonly position: number;
-  /** Applies a change. Rejects where its effect cannot be known, and from then on for every change. */
-  advance(view: ChangeView): Awaitable<Step>;
+  /**
+   * Applies a change; `effects` for a state that looks at other tables. Rejects where its effect cannot be known, and from
+   * then on for every change.
+   */
+  advance(view: ChangeView, effects?: RelatedEffects): Awaitable<Step>;
 }
 
 /** State as it was at a position. */
@@ -18,6 +23,8 @@ export interface OpenedState<Step = unknown> {
   readonly position: number;
   /** Entries that a client has of the state, in order. */
   readonly records: readonly StoredRecord[];
+  /** Records of other tables as they were at the position, where they may be shown. */
+  readonly history?: RelatedHistory;
 }
 
 /**
@@ -40,9 +47,15 @@ export abstract class SharedState<Step = unknown> {
   abstract open(position: number | undefined): Promise<OpenedState<Step> | undefined>;
 
   /** Makes the frames of a change for a subscription from its effect on the state. */
-  abstract frames(selection: Selection, view: ChangeView, step: Step): Awaitable<readonly Frame[]>;
+  abstract frames(
+    selection: Selection,
+    view: ChangeView,
+    step: Step,
+    effects?: RelatedEffects,
+  ): Awaitable<readonly Frame[]>;
 
-  protected get tracker(): StateTracker<Step> | undefined {
+  /** Tracker of the live subscriptions: another one once they have begun anew. */
+  get tracker(): StateTracker<Step> | undefined {
     return this.#tracker;
   }
 
@@ -77,9 +90,9 @@ export abstract class SharedState<Step = unknown> {
   }
 
   /** Applies a change once for all groups; undefined when nothing is tracked. */
-  advance(view: ChangeView): Awaitable<Step> | undefined {
+  advance(view: ChangeView, effects?: RelatedEffects): Awaitable<Step> | undefined {
     if (this.#tracker === undefined) return undefined;
-    if (this.#last?.view !== view) this.#last = { view, step: this.#tracker.advance(view) };
+    if (this.#last?.view !== view) this.#last = { view, step: this.#tracker.advance(view, effects) };
     return this.#last.step;
   }
 }

@@ -79,16 +79,6 @@ export function parseSubscription(rawQuery: string, scope: SubscriptionScope): S
   }
   const selection = makeSelection(query, { table, store, delta, isWindow });
   checkFollowable(selection);
-  if (isCounted && selection.dependent !== undefined) {
-    throw refuse(
-      'aggregate and count of a stream do not go together with records of other tables, in select, filter or a rule: read them again after a change.',
-    );
-  }
-  if (isWindow && selection.dependent !== undefined) {
-    throw refuse(
-      'sort, limit, offset and cursor of a stream do not go together with records of other tables, in select, filter or a rule.',
-    );
-  }
   const since = others.get('since');
   const client = others.get('client');
   return {

@@ -1,4 +1,5 @@
 import type { TotalsQuery } from '../hub/aggregates/group-state.ts';
+import { dependentPart } from '../hub/dependencies/dependency.ts';
 import {
   type AggregateQuery,
   both,
@@ -28,7 +29,8 @@ export function makeTotals(query: ListQuery, table: TablePlan): TotalsQuery {
     aggregate,
     offset,
     limit,
-    has: (record) => (isSeen?.(record) ?? true) && (matches?.(record) ?? true),
+    dependent: dependentPart(table, { filters: [filter, sees], select: undefined }),
+    has: (record, test) => (isSeen?.(record, test) ?? true) && (matches?.(record, test) ?? true),
     keyOf: positionReader(inOrder(group)),
     valuesOf: positionReader(inOrder(fields.map(({ field }) => field))),
     positionOf: positionReader(sort),

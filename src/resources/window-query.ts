@@ -1,3 +1,4 @@
+import { dependentPart } from '../hub/dependencies/dependency.ts';
 import type { WindowQuery } from '../hub/windows/held-records.ts';
 import {
   comparePositions,
@@ -32,9 +33,10 @@ export function makeWindow(query: ListQuery, table: TablePlan): WindowQuery {
       }
       return list;
     },
-    has: (record) =>
-      (isSeen?.(record) ?? true) &&
-      (matches?.(record) ?? true) &&
+    dependent: dependentPart(table, { filters: [filter, sees], select: undefined }),
+    has: (record, test) =>
+      (isSeen?.(record, test) ?? true) &&
+      (matches?.(record, test) ?? true) &&
       (cursor === undefined || compare(positionOf(record), cursor) > 0),
     positionOf,
     compare,

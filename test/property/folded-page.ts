@@ -44,6 +44,10 @@ export abstract class FoldedPage {
     this.open();
   }
 
+  get identity(): Identity {
+    return this.#options.identity;
+  }
+
   get list(): readonly Json[] {
     return this.items.map(({ record }) => record);
   }

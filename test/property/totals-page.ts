@@ -13,8 +13,8 @@ import {
 } from '../../src/query/index.ts';
 import { FoldedPage, type Json } from './folded-page.ts';
 import type { PropertyHarness } from './harness.ts';
-import { stateAt } from './model.ts';
 import type { Line } from './sink.ts';
+import { worldAt } from './world.ts';
 
 /** Client of live totals, or of the number of records (`count=true`). */
 export class TotalsPage extends FoldedPage {
@@ -51,8 +51,10 @@ export class TotalsPage extends FoldedPage {
 
 function recordsAt(rig: PropertyHarness, seq: number, { filter, sees }: ListQuery): JsonRecord[] {
   const tests = [filter, sees].flatMap((one) => (one === undefined ? [] : [compilePredicate(one)]));
-  const records = [...stateAt(rig.history, seq).records.values()] as JsonRecord[];
-  return records.filter((record) => tests.every((holds) => holds(record)));
+  const world = worldAt(rig, seq);
+  const table = rig.table('Item');
+  const records = [...world.of(table).values()] as JsonRecord[];
+  return records.filter((record) => tests.every((holds) => holds(record, world.test(table))));
 }
 
 /** Totals of records, each time from all of them. */

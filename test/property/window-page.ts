@@ -1,9 +1,8 @@
 import { compilePredicate, type ListQuery, visibleFields } from '../../src/query/index.ts';
 import type { TablePlan } from '../../src/schema/plan.ts';
-import type { Change } from '../../src/store/store.ts';
 import { FoldedPage, type Json } from './folded-page.ts';
-import { stateAt } from './model.ts';
 import type { Line } from './sink.ts';
+import { type World, worldAt } from './world.ts';
 
 /** Client of a window. */
 export class WindowPage extends FoldedPage {
@@ -16,7 +15,7 @@ export class WindowPage extends FoldedPage {
   }
 
   protected compare(seq: number, type: string): void {
-    const wanted = listAt(this.rig.history, seq, { query: this.query, table: this.rig.table('Item') });
+    const wanted = listAt(worldAt(this.rig, seq), { query: this.query, table: this.rig.table('Item') });
     const found = JSON.stringify(this.list);
     if (found !== JSON.stringify(wanted)) {
       this.wrongs.push(`${this.url} at ${seq} (${type}): ${found} is not ${JSON.stringify(wanted)}`);
@@ -26,8 +25,7 @@ export class WindowPage extends FoldedPage {
 
 /** Returns what a list would have returned at a position. */
 export function listAt(
-  history: readonly Change[],
-  seq: number,
+  world: World,
   { query, table }: { readonly query: ListQuery; readonly table: TablePlan },
 ): Json[] {
   const { filter, sees, sort, offset, limit, cursor, select } = query;
@@ -46,12 +44,17 @@ export function listAt(
   };
   const end = cursor && Object.fromEntries(cursor.map((value, index) => [order[index]?.field.name, value]));
   const fields = (select?.fields ?? visibleFields(table)).map(({ name }) => name);
-  return [...stateAt(history, seq).records.values()]
-    .filter((record) => tests.every((holds) => holds(record as never)))
+  return [...world.of(table).values()]
+    .filter((record) => tests.every((holds) => holds(record as never, world.test(table))))
     .filter((record) => end === undefined || compare(record, end as Json) > 0)
     .sort(compare)
     .slice(offset, offset + limit)
-    .map((record) => Object.fromEntries(fields.map((name) => [name, record[name] ?? null])));
+    .map((record) => ({
+      ...Object.fromEntries(fields.map((name) => [name, record[name] ?? null])),
+      ...Object.fromEntries(
+        (select?.relations ?? []).map((one) => [one.relation.name, world.shown(one, table, record)]),
+      ),
+    }));
 }
 
 function compareValues(a: unknown, b: unknown): number {

@@ -2,8 +2,9 @@ import { compareSortValues, type SortValue } from '../../query/index.ts';
 import { thenOrNow } from '../../runtime/event-loop.ts';
 import type { Awaitable, RecordKey } from '../../store/store.ts';
 import type { ChangedRecord } from '../change-view.ts';
+import type { PastStore } from '../past/past-states.ts';
 import type { HeldRecords, WindowQuery } from '../windows/held-records.ts';
-import { readPastList, type WindowStore } from '../windows/past-records.ts';
+import { readPastList } from '../windows/past-records.ts';
 
 /** Value of a record that a change took out of a group or brought into it; undefined for none. */
 export interface ValueChange {
@@ -67,7 +68,7 @@ export class Extreme {
   }
 
   /** Reads the value as it was at a position. Rejects, or throws, WindowLostError. */
-  read(from: WindowStore, query: () => WindowQuery, at: number): Awaitable<void> {
+  read(from: PastStore, query: () => WindowQuery, at: number): Awaitable<void> {
     this.#query ??= query();
     return thenOrNow(readPastList(from, this.#query, at), ({ held }) => {
       this.#held = held;

@@ -8,13 +8,13 @@ import {
   sumsWhole,
   toUnits,
 } from '../../query/index.ts';
-import type { RecordKey } from '../../store/store.ts';
 import type { ChangedRecord } from '../change-view.ts';
+import type { RecordChange, RecordCondition } from '../past/past-states.ts';
 import type { WindowQuery } from '../windows/held-records.ts';
 import { Extreme } from './extreme.ts';
 
-/** Query of live totals: the results that a list with the same query returns. */
-export interface TotalsQuery {
+/** Query of live totals: the results that a list with the same query returns. The condition is that of the records. */
+export interface TotalsQuery extends RecordCondition {
   /** Equal for totals with the same results. */
   readonly key: string;
   /** Query of the totals for the store, regardless of `having`, order and page. */
@@ -22,8 +22,6 @@ export interface TotalsQuery {
   readonly aggregate: AggregateQuery;
   readonly offset: number;
   readonly limit: number;
-  /** True for records that are totalled. */
-  has(record: ChangedRecord): boolean;
   /** Stored values of the fields of `group`. */
   keyOf(record: ChangedRecord): Position;
   /** Stored values of the totalled fields. */
@@ -35,13 +33,6 @@ export interface TotalsQuery {
   isShown(result: ChangedRecord): boolean;
   /** Returns the window that has the record of a group with the smallest, or the greatest, value of a totalled field. */
   extreme(key: readonly SortValue[], index: number, end: 'min' | 'max'): WindowQuery;
-}
-
-/** Change of one record, as far as a group has it before and after. */
-export interface RecordChange {
-  readonly id: RecordKey;
-  readonly before: ChangedRecord | undefined;
-  readonly after: ChangedRecord | undefined;
 }
 
 /** Result of a group, as clients have it. */

@@ -1,12 +1,16 @@
 import { AppError } from '../../errors.ts';
 import { resultOf } from '../../query/index.ts';
+import type { TablePlan } from '../../schema/plan.ts';
 import type { Aggregate } from '../../store/store.ts';
-import { ChangeView } from '../change-view.ts';
+import type { ChangeView } from '../change-view.ts';
+import type { RelatedEffects } from '../dependencies/affected.ts';
+import { tablesOf } from '../dependencies/dependent-log.ts';
+import { WindowLostError } from '../dependencies/keys.ts';
 import type { Frame } from '../encode.ts';
+import { type PastStore, statesBetween } from '../past/past-states.ts';
 import type { Selection } from '../selection.ts';
 import { type OpenedState, SharedState, type StateTracker } from '../shared-state.ts';
-import { WindowLostError, type WindowStore } from '../windows/past-records.ts';
-import type { GroupState, TotalsQuery } from './group-state.ts';
+import type { TotalsQuery } from './group-state.ts';
 import { groupId, stateOf, type TotalsState } from './totals-state.ts';
 import { TotalsTracker } from './totals-tracker.ts';
 
@@ -14,7 +18,7 @@ import { TotalsTracker } from './totals-tracker.ts';
 const MAX_UNDONE_CHANGES = 5000;
 
 /** Store of totals, and the position up to which changes were delivered. */
-export interface TotalsStore extends WindowStore {
+export interface TotalsStore extends PastStore {
   readonly delivered: () => number;
 }
 
@@ -44,16 +48,16 @@ export class SharedTotals extends SharedState<readonly Frame[]> {
   }
 
   async open(position: number | undefined): Promise<OpenedState<readonly Frame[]> | undefined> {
-    const { store, table } = this.#from;
+    const { store } = this.#from;
     const live = this.#tracker;
     if (position === undefined && live !== undefined) {
-      const delivered = this.#from.delivered();
+      const delivered = Math.max(live.position, this.#from.delivered());
       return { own: undefined, position: delivered, records: live.records(delivered) };
     }
     const found = this.#tracked(position) ?? (await this.#stored());
     const at = position ?? found.position;
     const isSettled = found.position <= at || (await this.#rewind(found, at));
-    if (!isSettled || at < store.resumeFloor(table)) return undefined;
+    if (!isSettled || this.#tables.some((one) => at < store.resumeFloor(one))) return undefined;
     const own = new TotalsTracker(this.#from, this.#query, {
       state: found.state,
       position: Math.min(at, found.position),
@@ -75,8 +79,22 @@ export class SharedTotals extends SharedState<readonly Frame[]> {
     return tracker instanceof TotalsTracker ? tracker.total : undefined;
   }
 
+  /** The same for subscriptions that look at other tables. */
+  async advanceRelatedTotal(view: ChangeView, effects: RelatedEffects): Promise<number | undefined> {
+    const { tracker } = this;
+    const frames = await this.advance(view, effects);
+    if (frames === undefined || frames.length === 0) return undefined;
+    return tracker instanceof TotalsTracker ? tracker.total : undefined;
+  }
+
   frames(_selection: Selection, _view: ChangeView, frames: readonly Frame[]): readonly Frame[] {
     return frames;
+  }
+
+  /** Tables whose changes concern the totals. */
+  get #tables(): readonly TablePlan[] {
+    const { dependent } = this.#query;
+    return dependent === undefined ? [this.#from.table] : tablesOf(dependent);
   }
 
   /** Tracker of the live subscriptions, unless it waits for the store. */
@@ -88,14 +106,14 @@ export class SharedTotals extends SharedState<readonly Frame[]> {
   /** State of the live subscriptions, where it is of the position or later; at the position up to which all was delivered. */
   #tracked(position: number | undefined): TotalsAt | undefined {
     const tracker = this.#tracker;
-    const delivered = this.#from.delivered();
+    const delivered = Math.max(tracker?.position ?? 0, this.#from.delivered());
     if (tracker === undefined || (position !== undefined && position > delivered)) return undefined;
     return { state: tracker.copyState(), position: delivered };
   }
 
   async #stored(): Promise<TotalsAt> {
     const { store, table } = this.#from;
-    const at = store.lastTableSeq(table);
+    const at = Math.max(...this.#tables.map((one) => store.lastTableSeq(one)));
     if (this.#read?.at !== at) {
       const totals = Promise.resolve(store.aggregate(table, this.#query.list));
       const read = { totals, at };
@@ -112,23 +130,18 @@ export class SharedTotals extends SharedState<readonly Frame[]> {
 
   /** Undoes the changes after a position. False where there are too many of them. */
   async #rewind({ state, position }: TotalsAt, to: number): Promise<boolean> {
-    const { store, table } = this.#from;
+    const { store } = this.#from;
     await store.currentSeq();
-    if (store.lastTableSeq(table) <= to) return true;
-    const changes = await store.readLog(table, to, MAX_UNDONE_CHANGES + 1);
-    if (to < store.resumeFloor(table)) return false;
-    const later = changes.filter(({ seq }) => seq <= position);
-    if (later.length > MAX_UNDONE_CHANGES) return false;
-    const touched = new Set<GroupState>();
+    if (this.#tables.every((one) => store.lastTableSeq(one) <= to)) return true;
+    const span = { from: to, to: position, maxChanges: MAX_UNDONE_CHANGES };
     try {
-      for (const change of later.toReversed()) {
-        if (change.op === 'publish') continue;
-        for (const group of state.undo(new ChangeView(change))) touched.add(group);
-      }
+      const states = await statesBetween(this.#from, this.#query, span);
+      const undone = [...states].map(([id, { before, after }]) => ({ id, before: after, after: before }));
+      const touched = state.apply(undone);
       const present = new Set(state.groups);
       await state.settle(
         this.#from,
-        [...touched].filter((group) => present.has(group)),
+        touched.filter((group) => present.has(group)),
         to,
       );
       return true;

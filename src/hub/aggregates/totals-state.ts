@@ -2,8 +2,9 @@ import { AppError } from '../../errors.ts';
 import type { GroupTotals } from '../../query/index.ts';
 import { thenOrNow } from '../../runtime/event-loop.ts';
 import type { Awaitable } from '../../store/store.ts';
-import type { ChangedRecord, ChangeView } from '../change-view.ts';
-import { WindowLostError, type WindowStore } from '../windows/past-records.ts';
+import type { ChangedRecord } from '../change-view.ts';
+import { WindowLostError } from '../dependencies/keys.ts';
+import type { PastStore, RecordChange } from '../past/past-states.ts';
 import type { TotalsQuery } from './group-state.ts';
 import { emptyGroup, GroupState } from './group-state.ts';
 import { isEmpty } from './result-rows.ts';
@@ -29,40 +30,30 @@ export class TotalsState {
     return new TotalsState(this.#query, new Map([...this.#groups].map(([id, group]) => [id, group.copy()])));
   }
 
-  /** Applies a change of a record of the table. Returns the groups that it concerns. Throws TOO_MANY_GROUPS. */
-  apply({ change, before, after }: ChangeView): readonly GroupState[] {
-    return this.#move(change.id, before, after);
-  }
-
-  /** Undoes the last change that was applied. */
-  undo({ change, before, after }: ChangeView): readonly GroupState[] {
-    return this.#move(change.id, after, before);
-  }
-
-  #move(
-    id: ChangeView['change']['id'],
-    before: ChangedRecord | undefined,
-    after: ChangedRecord | undefined,
-  ): readonly GroupState[] {
-    if (id === null) return [];
-    const old = before !== undefined && this.#query.has(before) ? before : undefined;
-    const now = after !== undefined && this.#query.has(after) ? after : undefined;
-    const from = old && this.#groupOf(old);
-    const to = now && this.#groupOf(now);
-    if (from !== undefined && from === to) {
-      from.change({ id, before: old, after: now });
-      return [from];
-    }
-    from?.change({ id, before: old, after: undefined });
-    if (from !== undefined && isEmpty(from.totals, this.#query)) this.#groups.delete(from.id);
-    to?.change({ id, before: undefined, after: now });
+  /** Applies changes of records. Returns the groups that they concern, each once. Throws TOO_MANY_GROUPS. */
+  apply(changes: readonly RecordChange[]): readonly GroupState[] {
+    const concerned = new Set<GroupState>();
+    for (const change of changes) for (const group of this.#move(change)) concerned.add(group);
+    for (const group of concerned) if (isEmpty(group.totals, this.#query)) this.#groups.delete(group.id);
     const { maxGroups } = this.#query.aggregate;
     if (this.#groups.size > maxGroups) throw tooManyGroups(maxGroups);
+    return [...concerned];
+  }
+
+  #move({ id, before, after }: RecordChange): readonly GroupState[] {
+    const from = before && this.#groupOf(before);
+    const to = after && this.#groupOf(after);
+    if (from !== undefined && from === to) {
+      from.change({ id, before, after });
+      return [from];
+    }
+    from?.change({ id, before, after: undefined });
+    to?.change({ id, before: undefined, after });
     return [from, to].filter((group) => group !== undefined);
   }
 
   /** Reads the ends of groups that have to be read, as they were at a position. Throws, or rejects with, WindowLostError. */
-  settle(from: WindowStore, groups: Iterable<GroupState>, at: number): Awaitable<void> {
+  settle(from: PastStore, groups: Iterable<GroupState>, at: number): Awaitable<void> {
     const stale = [...groups].flatMap((group) => group.stale().map((end) => ({ group, ...end })));
     if (stale.length > MAX_READ_ENDS) throw new WindowLostError();
     const readFrom = (next: number): Awaitable<void> => {

@@ -1,9 +1,10 @@
 import { thenOrNow } from '../../runtime/event-loop.ts';
 import type { Awaitable, StoredRecord } from '../../store/store.ts';
 import type { ChangeView } from '../change-view.ts';
+import type { RelatedEffects } from '../dependencies/affected.ts';
 import type { Frame } from '../encode.ts';
+import { type PastStore, type RecordChange, recordChanges } from '../past/past-states.ts';
 import type { StateTracker } from '../shared-state.ts';
-import type { WindowStore } from '../windows/past-records.ts';
 import type { TotalsQuery } from './group-state.ts';
 import { ResultRows } from './result-rows.ts';
 import type { TotalsState } from './totals-state.ts';
@@ -12,19 +13,17 @@ const NOTHING: readonly Frame[] = [];
 
 /** Totals as they are at a position of the log. */
 export class TotalsTracker implements StateTracker<readonly Frame[]> {
-  readonly #from: WindowStore;
+  readonly #from: PastStore;
+  readonly #query: TotalsQuery;
   readonly #state: TotalsState;
   readonly #rows: ResultRows;
   #position: number;
   /** Change that is still being worked on, where the store does not answer at once. */
   #pending: Promise<unknown> | undefined;
 
-  constructor(
-    from: WindowStore,
-    query: TotalsQuery,
-    start: { readonly state: TotalsState; readonly position: number },
-  ) {
+  constructor(from: PastStore, query: TotalsQuery, start: { readonly state: TotalsState; readonly position: number }) {
     this.#from = from;
+    this.#query = query;
     this.#state = start.state;
     this.#rows = new ResultRows(query, start.state.groups);
     this.#position = start.position;
@@ -57,26 +56,27 @@ export class TotalsTracker implements StateTracker<readonly Frame[]> {
   }
 
   /** Applies a change; returns its frames. */
-  advance(view: ChangeView): Awaitable<readonly Frame[]> {
+  advance(view: ChangeView, effects?: RelatedEffects): Awaitable<readonly Frame[]> {
     const { seq, op } = view.change;
     if (seq <= this.#position) return NOTHING;
     this.#position = seq;
     if (op === 'publish') return NOTHING;
-    if (this.#pending !== undefined) return this.#wait(this.#pending.then(() => this.#apply(view)));
+    const apply = () =>
+      thenOrNow(recordChanges(this.#from, this.#query, { view, effects }), (changes) => this.#apply(changes, seq));
+    if (this.#pending !== undefined) return this.#wait(this.#pending.then(apply));
     try {
-      const frames = this.#apply(view);
+      const frames = apply();
       return frames instanceof Promise ? this.#wait(frames) : frames;
     } catch (error) {
       return this.#wait(Promise.reject(error));
     }
   }
 
-  #apply(view: ChangeView): Awaitable<readonly Frame[]> {
-    const { change } = view;
-    const groups = this.#state.apply(view);
+  #apply(changes: readonly RecordChange[], seq: number): Awaitable<readonly Frame[]> {
+    const groups = changes.length === 0 ? [] : this.#state.apply(changes);
     if (groups.length === 0) return NOTHING;
-    return thenOrNow(this.#state.settle(this.#from, groups, change.seq), () =>
-      groups.flatMap((group) => this.#rows.update(group, change.seq)),
+    return thenOrNow(this.#state.settle(this.#from, groups, seq), () =>
+      groups.flatMap((group) => this.#rows.update(group, seq)),
     );
   }
 

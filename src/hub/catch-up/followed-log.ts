@@ -1,11 +1,11 @@
 import { advanceTotal, type SharedTotals } from '../aggregates/shared-totals.ts';
 import type { TotalsTracker } from '../aggregates/totals-tracker.ts';
 import type { ChangeView } from '../change-view.ts';
+import { WindowLostError } from '../dependencies/keys.ts';
 import { withTotal } from '../encode.ts';
 import type { ShapeGroup } from '../shape-group.ts';
 import type { SharedState, StateTracker } from '../shared-state.ts';
 import type { Subscription } from '../subscription.ts';
-import { WindowLostError } from '../windows/past-records.ts';
 import type { LogFrames } from './log-frames.ts';
 
 /** State of one subscription that reads the log. */

@@ -1,9 +1,10 @@
+import type { Change } from '../../store/store.ts';
 import { advanceTotal } from '../aggregates/shared-totals.ts';
 import { ChangeView } from '../change-view.ts';
 import type { DependentPart } from '../dependencies/dependency.ts';
 import { LoggedFrames, readDependentLog, tablesOf } from '../dependencies/dependent-log.ts';
-import { TooMuchRelatedError } from '../dependencies/keys.ts';
-import { type ResetReason, withTotal } from '../encode.ts';
+import { TooMuchRelatedError, WindowLostError } from '../dependencies/keys.ts';
+import { type Frame, type ResetReason, withTotal } from '../encode.ts';
 import { readAll, relatedOfChange } from '../selection.ts';
 import type { StateTracker } from '../shared-state.ts';
 import { followLog } from './followed-log.ts';
@@ -41,17 +42,37 @@ export class LogPages {
           return undefined;
         }
         const { seq } = change;
-        const made = await logged.of(change, seq <= completeAt);
+        const made =
+          group.states.length === 0 ? await logged.of(change, seq <= completeAt) : await this.#applied(change, logged);
         subscription.position = seq;
         if (!suppressedSeqs?.delete(seq)) log.add(change, made);
       }
       subscription.position = Math.max(subscription.position, upTo);
     } catch (error) {
-      if (!(error instanceof TooMuchRelatedError)) throw error;
-      return 'related_changed';
+      if (error instanceof TooMuchRelatedError) return 'related_changed';
+      if (!(error instanceof WindowLostError)) throw error;
+      // The state is found out anew at the position.
+      subscription.followed = undefined;
     }
     this.#write();
     return undefined;
+  }
+
+  /** Applies a change of any table to the states of the subscription; returns its frames. */
+  async #applied(change: Change, logged: LoggedFrames): Promise<readonly Frame[]> {
+    const { group, followed, counted } = this.#to.subscription;
+    const view = new ChangeView(change);
+    const effects = await logged.effectsOf(view);
+    const isMessage = change.op === 'publish' && change.table === this.#to.subscription.table;
+    if (effects.affected.size === 0 && !isMessage) return [];
+    const frames =
+      followed === undefined || group.followed === undefined
+        ? await logged.of(change, change.seq <= this.#to.completeAt)
+        : await group.followed.frames(group.selection, view, await followed.advance(view, effects), effects);
+    const before = counted?.total;
+    await counted?.advance(view, effects);
+    const total = counted?.total;
+    return withTotal(frames, change, total === before ? undefined : total);
   }
 
   async #readTable(): Promise<void> {

@@ -1,8 +1,11 @@
 import { settleRelated } from '../../store/rows/related.ts';
 import type { StoredRecord } from '../../store/store.ts';
-import type { Frame, ResetReason } from '../encode.ts';
-import { readAll, relatedOfRecord, selectRecord } from '../selection.ts';
-import type { SharedState } from '../shared-state.ts';
+import { parseRecord } from '../change-view.ts';
+import { WindowLostError } from '../dependencies/keys.ts';
+import { type ShownAt, shownJson } from '../dependencies/shown.ts';
+import { type Frame, makeRetained, type ResetReason } from '../encode.ts';
+import { readAll, relatedOfRecord, type Selection, selectRecord } from '../selection.ts';
+import type { OpenedState, SharedState } from '../shared-state.ts';
 import type { Subscription } from '../subscription.ts';
 import type { CatchUpContext, Start } from './context.ts';
 import { openCount } from './followed-log.ts';
@@ -188,31 +191,44 @@ class StateSnapshot implements Beginning {
     const { store } = context;
     beginSnapshot(subscription, store.lastSeq);
     subscription.followed = undefined;
-    for (let records: readonly StoredRecord[] | undefined; ; ) {
+    for (let frames: readonly Frame[] | undefined; ; ) {
       const room = outlet.room();
       if (room !== undefined) await room;
       await context.acquireRead();
       if (!outlet.isActive) return;
-      if (records === undefined) {
+      if (frames === undefined) {
         this.#to.completeAt = await store.currentSeq();
         const opened = await this.#state.open(undefined);
         if (opened === undefined) continue;
         subscription.position = opened.position;
         subscription.followed = opened.own;
-        records = opened.records;
+        frames = await this.#framesOf(opened);
       }
-      records = records.slice(await this.#send(records));
-      if (records.length === 0) return;
+      const waiting: readonly Frame[] = frames;
+      frames = waiting.slice(writeFrames(this.#to, waiting.length, (index) => waiting[index]));
+      if (frames.length === 0) return;
     }
   }
 
-  async #send(records: readonly StoredRecord[]): Promise<number> {
+  async #framesOf({ records, history, position }: OpenedState): Promise<readonly Frame[]> {
+    const { selection } = this.#to.subscription.group;
+    if (history !== undefined) {
+      try {
+        return await history.run(() =>
+          records.map((record) => shownRecord(selection, record, { history, at: position })),
+        );
+      } catch (error) {
+        if (!(error instanceof WindowLostError)) throw error;
+        // Too much to be shown as it was: as it is, and what has changed since the position follows.
+      }
+    }
     const selected = await selectAll(this.#to, records);
-    return writeFrames(this.#to, records.length, (index) => {
-      const record = records[index];
-      return record && selected(record, index);
-    });
+    return records.flatMap((record, index) => selected(record, index) ?? []);
   }
+}
+
+function shownRecord(selection: Selection, record: StoredRecord, moment: ShownAt): Frame {
+  return { ...makeRetained(record), data: shownJson(selection, parseRecord(record.json), moment) };
 }
 
 function beginSnapshot(subscription: Subscription, position: number): void {

@@ -1,6 +1,7 @@
 import type { RelationPlan, TablePlan } from '../../schema/plan.ts';
 import type { RecordKey } from '../../store/store.ts';
 import type { ChangedRecord, ChangeView } from '../change-view.ts';
+import { type DependentPart, isConcerned, lastOf } from './dependency.ts';
 import { keysOf, TooMuchRelatedError } from './keys.ts';
 import type { RelatedHistory } from './related-history.ts';
 
@@ -14,6 +15,28 @@ export interface AffectedRecord {
 }
 
 export type AffectedRecords = ReadonlyMap<RecordKey, AffectedRecord>;
+
+/** Effects of a change on the table of a subscription that looks at other tables. */
+export interface RelatedEffects {
+  readonly affected: AffectedRecords;
+  readonly history: RelatedHistory;
+}
+
+/** Returns the records of the part's table that a change concerns, by themselves or by a related one. Throws TooMuchRelatedError. */
+export function affectedByChange(history: RelatedHistory, part: DependentPart, view: ChangeView): AffectedRecords {
+  const { change } = view;
+  const affected = new Map<RecordKey, AffectedRecord>();
+  if (change.op === 'publish') return affected;
+  const concerning = part.dependencies.filter(
+    (dependency) => lastOf(dependency.path).target === change.table && isConcerned(dependency, view),
+  );
+  history.each(concerning, ({ path }) => {
+    for (const [id, record] of affectedRecords(history, part.table, path, view)) affected.set(id, record);
+  });
+  if (change.table === part.table && change.id !== null)
+    affected.set(change.id, { before: view.before, after: view.after });
+  return affected;
+}
 
 /**
  * Returns the records of `table` from which the path led to the changed record, before or after the change. Throws

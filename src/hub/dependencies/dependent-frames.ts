@@ -39,14 +39,15 @@ export function dependentFrames(
   return frames;
 }
 
-interface OwnChange {
+/** Change of the record itself. `whole`: the subscriber does not have it yet. */
+export interface OwnChange {
   readonly view: ChangeView;
   readonly record: AffectedRecord;
   readonly whole: boolean;
 }
 
 /** Frame of the record that was changed itself. */
-function frameOfOwn(
+export function frameOfOwn(
   selection: Selection,
   { view, record, whole }: OwnChange,
   history: RelatedHistory,
@@ -69,14 +70,15 @@ function frameOfOwn(
   return isWhole(selection) ? frame : { ...frame, data: shownJson(selection, after, { history, at: seq }) };
 }
 
-interface RelatedChange {
+/** Change of a record that is related to the one with this key. */
+export interface RelatedChange {
   readonly view: ChangeView;
   readonly record: AffectedRecord;
   readonly id: Frame['id'];
 }
 
 /** Frame of a record that only a related one has changed for. */
-function frameOfRelated(
+export function frameOfRelated(
   selection: Selection,
   { view, record: { before, after }, id }: RelatedChange,
   history: RelatedHistory,
@@ -98,7 +100,8 @@ function isWhole({ fields, dependent }: Selection): boolean {
   return fields === undefined && dependent?.relations.length === 0;
 }
 
-function isInAt(
+/** True for a record that the selection had at a position. */
+export function isInAt(
   selection: Selection,
   record: ChangedRecord | undefined,
   { history, at }: { readonly history: RelatedHistory; readonly at: number },

@@ -3,10 +3,12 @@ import type { Change, LogReader, RecordKey, RelatedReader } from '../../store/st
 import { ChangeView } from '../change-view.ts';
 import type { Frame } from '../encode.ts';
 import type { Selection } from '../selection.ts';
-import { type AffectedRecord, affectedRecords } from './affected.ts';
-import { type DependentPart, isConcerned, lastOf } from './dependency.ts';
+import { type AffectedRecords, affectedByChange, type RelatedEffects } from './affected.ts';
+import type { DependentPart } from './dependency.ts';
 import { dependentFrames } from './dependent-frames.ts';
 import { RelatedHistory } from './related-history.ts';
+
+const NO_RECORDS: AffectedRecords = new Map();
 
 interface LogPosition {
   /** Key of the one record that the subscription follows. */
@@ -76,21 +78,18 @@ export class LoggedFrames {
     });
   }
 
-  #affected(view: ChangeView): ReadonlyMap<RecordKey, AffectedRecord> {
+  /** Returns the effects of a change on the records of the table. Rejects with TooMuchRelatedError. */
+  async effectsOf(view: ChangeView): Promise<RelatedEffects> {
+    const history = this.#history;
+    return { history, affected: await history.run(() => this.#affected(view)) };
+  }
+
+  #affected(view: ChangeView): AffectedRecords {
     const { dependent: part } = this.#selection;
-    const { change } = view;
-    const affected = new Map<RecordKey, AffectedRecord>();
-    if (part === undefined || change.op === 'publish') return affected;
-    const add = (id: RecordKey, record: AffectedRecord) => {
-      if (this.#id === undefined || this.#id === id) affected.set(id, record);
-    };
-    const concerning = part.dependencies.filter(
-      (dependency) => lastOf(dependency.path).target === change.table && isConcerned(dependency, view),
-    );
-    this.#history.each(concerning, ({ path }) => {
-      for (const [id, record] of affectedRecords(this.#history, part.table, path, view)) add(id, record);
-    });
-    if (change.table === part.table && change.id !== null) add(change.id, { before: view.before, after: view.after });
-    return affected;
+    const affected = part === undefined ? NO_RECORDS : affectedByChange(this.#history, part, view);
+    const id = this.#id;
+    if (id === undefined) return affected;
+    const record = affected.get(id);
+    return record === undefined ? NO_RECORDS : new Map([[id, record]]);
   }
 }

@@ -2,12 +2,12 @@ import type { TablePlan } from '../../schema/plan.ts';
 import type { Change, LogReader, RelatedReader } from '../../store/store.ts';
 import { type ChangedRecord, ChangeView } from '../change-view.ts';
 import type { Channel } from '../channel.ts';
-import type { Frame } from '../encode.ts';
+import { type Frame, withTotal } from '../encode.ts';
 import type { GroupHost, ShapeGroup } from '../shape-group.ts';
-import { type AffectedRecord, type AffectedRecords, affectedRecords } from './affected.ts';
+import { type AffectedRecord, type AffectedRecords, affectedRecords, type RelatedEffects } from './affected.ts';
 import { DependencyIndex, type DependentGroup, type PathGroups, type RequiringGroups } from './dependency-index.ts';
 import { dependentFrames } from './dependent-frames.ts';
-import { TooMuchRelatedError } from './keys.ts';
+import { TooMuchRelatedError, WindowLostError } from './keys.ts';
 import { RelatedHistory } from './related-history.ts';
 
 export interface DependentsOptions {
@@ -127,9 +127,10 @@ export class Dependents {
     for (const [{ group }, records] of affected) {
       await this.#guard([group], async () => {
         if (group.live.length === 0) return group.clear(view.change.seq);
-        const change = { view, affected: records };
-        const frames = await history.run(() => dependentFrames(group.selection, change, history));
-        group.appendFrames(view.change, frames, this.#host);
+        const frames = await framesOf(group, view, { affected: records, history });
+        // Undefined without live subscriptions: those that join read the log.
+        if (frames === undefined) group.clear(view.change.seq);
+        else group.appendFrames(view.change, frames, this.#host);
       });
     }
   }
@@ -143,8 +144,10 @@ export class Dependents {
         .run(() => requiringGroups(one, view, history))
         .catch((error: unknown) => {
           // Too many to look them up: each group looks for itself.
-          if (error instanceof TooMuchRelatedError) return [...one.byValue.values()].flatMap((set) => [...set]);
-          throw error;
+          const all = [...one.byValue.values()].flatMap((set) => [...set]);
+          if (error instanceof TooMuchRelatedError) return all;
+          for (const { group } of all) this.#fail(group, error);
+          return [];
         });
       for (const group of found) groups.add(group);
     }
@@ -180,9 +183,38 @@ export class Dependents {
     } catch (error) {
       for (const group of groups) {
         if (error instanceof TooMuchRelatedError) this.#options.overwhelmed(group);
-        else this.#options.failed(group, error);
+        else this.#fail(group, error);
       }
     }
+  }
+
+  /** A read that was under way when the hub was closed may have met a store that is closed by now. */
+  #fail(group: ShapeGroup, error: unknown): void {
+    if (this.#options.isOpen()) this.#options.failed(group, error);
+  }
+}
+
+/** Makes the frames of a change for a group from its effects; undefined when no live subscription is left. */
+async function framesOf(
+  { selection, followed, counted, states, live }: ShapeGroup,
+  view: ChangeView,
+  effects: RelatedEffects,
+): Promise<readonly Frame[] | undefined> {
+  const { affected, history } = effects;
+  if (states.length === 0) return history.run(() => dependentFrames(selection, { view, affected }, history));
+  for (;;) {
+    if (live.length === 0) return undefined;
+    const trackers = states.map(({ tracker }) => tracker);
+    // Dropped for another group that shares it.
+    if (trackers.includes(undefined)) throw new WindowLostError();
+    const step = await followed?.advance(view, effects);
+    const frames =
+      followed === undefined
+        ? await history.run(() => dependentFrames(selection, { view, affected }, history))
+        : await followed.frames(selection, view, step, effects);
+    const total = await counted?.advanceRelatedTotal(view, effects);
+    // Subscriptions that have begun anew meanwhile follow another state, which may not have the change yet.
+    if (states.every(({ tracker }, index) => tracker === trackers[index])) return withTotal(frames, view.change, total);
   }
 }
 

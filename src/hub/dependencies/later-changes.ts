@@ -1,5 +1,6 @@
+import { thenOrNow } from '../../runtime/event-loop.ts';
 import type { FieldPlan, TablePlan } from '../../schema/plan.ts';
-import type { LogReader, RecordKey } from '../../store/store.ts';
+import type { Awaitable, Change, LogReader, RecordKey } from '../../store/store.ts';
 import { type ChangedRecord, ChangeView } from '../change-view.ts';
 import { keysOf, TooMuchRelatedError } from './keys.ts';
 
@@ -28,11 +29,14 @@ interface UndoneRows {
 export class LaterChanges {
   readonly #log: LogReader;
   #from: number;
+  readonly #maxChanges: number;
   readonly #tables = new Map<TablePlan, TableChanges>();
 
-  constructor(log: LogReader, from: number) {
+  /** `maxChanges`: maximum of changes of one table. */
+  constructor(log: LogReader, from: number, maxChanges = MAX_UNDONE_CHANGES) {
     this.#log = log;
     this.#from = from;
+    this.#maxChanges = maxChanges;
   }
 
   /** Sets the position for tables whose changes are not known yet. */
@@ -45,29 +49,33 @@ export class LaterChanges {
     this.#tables.delete(table);
   }
 
-  /** Reads the changes of a table that are not known yet. */
-  async load(table: TablePlan): Promise<void> {
+  /** Changes of each record of a table that were read, in order. */
+  of(table: TablePlan): ReadonlyMap<RecordKey, readonly ChangeView[]> {
+    return this.#tables.get(table)?.byId ?? new Map<RecordKey, readonly ChangeView[]>();
+  }
+
+  /** Reads the changes of a table that are not known yet. Throws, or rejects with, TooMuchRelatedError. */
+  load(table: TablePlan): Awaitable<void> {
     let changes = this.#tables.get(table);
     if (changes === undefined) {
       changes = { upTo: this.#from, count: 0, byId: new Map() };
       this.#tables.set(table, changes);
     }
-    await this.#log.currentSeq();
-    while (this.#log.lastTableSeq(table) > changes.upTo) {
-      const { lastSeq } = this.#log;
-      const page = await this.#log.readLog(table, changes.upTo, MAX_PAGE_CHANGES);
-      for (const change of page) {
-        const { id, op } = change;
-        if (id === null || op === 'publish') continue;
-        const known = changes.byId.get(id);
-        if (known === undefined) changes.byId.set(id, [new ChangeView(change)]);
-        else known.push(new ChangeView(change));
-      }
+    const known = changes;
+    return thenOrNow(this.#log.currentSeq(), () => this.#loadPages(table, known));
+  }
+
+  #loadPages(table: TablePlan, changes: TableChanges): Awaitable<void> {
+    const { lastSeq } = this.#log;
+    if (this.#log.lastTableSeq(table) <= changes.upTo) return;
+    return thenOrNow(this.#log.readLog(table, changes.upTo, MAX_PAGE_CHANGES), (page) => {
+      for (const change of page) add(changes.byId, change);
       changes.count += page.length;
-      changes.upTo =
-        page.length < MAX_PAGE_CHANGES ? Math.max(lastSeq, page.at(-1)?.seq ?? 0) : (page.at(-1)?.seq ?? lastSeq);
-      if (changes.count > MAX_UNDONE_CHANGES) throw new TooMuchRelatedError();
-    }
+      const last = page.at(-1)?.seq;
+      changes.upTo = page.length < MAX_PAGE_CHANGES ? Math.max(lastSeq, last ?? 0) : (last ?? lastSeq);
+      if (changes.count > this.#maxChanges) throw new TooMuchRelatedError();
+      return this.#loadPages(table, changes);
+    });
   }
 
   /** Returns the records as they were: those that had the value in the field at the position. */
@@ -87,4 +95,12 @@ export class LaterChanges {
     if (changed.size === 0) return rows;
     return [...rows.filter((row) => !changed.has(row[key])), ...past];
   }
+}
+
+function add(byId: Map<RecordKey, ChangeView[]>, change: Change): void {
+  const { id, op } = change;
+  if (id === null || op === 'publish') return;
+  const known = byId.get(id);
+  if (known === undefined) byId.set(id, [new ChangeView(change)]);
+  else known.push(new ChangeView(change));
 }

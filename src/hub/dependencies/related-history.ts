@@ -1,7 +1,7 @@
 import { type Filter, predicateOf, type RelatedTest } from '../../query/index.ts';
 import type { FieldPlan, RelationPlan, TablePlan } from '../../schema/plan.ts';
 import type { LogReader, RecordKey, RelatedReader } from '../../store/store.ts';
-import { type ChangedRecord, parseRecord } from '../change-view.ts';
+import { type ChangedRecord, type ChangeView, parseRecord } from '../change-view.ts';
 import { keysOf, TooMuchRelatedError } from './keys.ts';
 import { LaterChanges } from './later-changes.ts';
 
@@ -64,6 +64,16 @@ export class RelatedHistory {
     this.#later.forget(table);
     for (const readings of this.#readings.values())
       for (const [filter, reading] of readings) if (reading.table === table) readings.delete(filter);
+  }
+
+  /** Reads the changes of tables that are not known yet. Rejects with TooMuchRelatedError. */
+  async refresh(tables: readonly TablePlan[]): Promise<void> {
+    for (const table of tables) await this.#later.load(table);
+  }
+
+  /** Returns the changes of a table after `from`, as far as they were read. */
+  changesOf(table: TablePlan): readonly ChangeView[] {
+    return [...this.#later.of(table).values()].flat();
   }
 
   /** Returns the seq of a record's last change; undefined for one that has changed since. */

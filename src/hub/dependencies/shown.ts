@@ -7,7 +7,8 @@ import type { RelatedHistory } from './related-history.ts';
 /** Related records that one record shows. */
 const MAX_SHOWN_RECORDS = 1000;
 
-interface Moment {
+/** Position at which records are looked at. */
+export interface ShownAt {
   readonly history: RelatedHistory;
   readonly at: number;
 }
@@ -16,7 +17,7 @@ interface Moment {
 export function shownFields(
   { fields, masked }: Selection,
   record: ChangedRecord,
-  { table, history, at }: Moment & { readonly table: TablePlan },
+  { table, history, at }: ShownAt & { readonly table: TablePlan },
 ): readonly string[] | undefined {
   if (fields === undefined || masked === undefined) return fields;
   const test = history.testAt(table, at);
@@ -24,7 +25,7 @@ export function shownFields(
 }
 
 /** JSON text of what a selection shows of a record at a position. */
-export function shownJson(selection: Selection, record: ChangedRecord, moment: Moment): string {
+export function shownJson(selection: Selection, record: ChangedRecord, moment: ShownAt): string {
   const { dependent } = selection;
   if (dependent === undefined) return JSON.stringify(record);
   const { table, relations } = dependent;
@@ -40,7 +41,7 @@ export function shownJson(selection: Selection, record: ChangedRecord, moment: M
 function relatedJson(
   { relation, select, filter }: SelectedRelation,
   record: ChangedRecord,
-  { table, history, at }: Moment & { readonly table: TablePlan },
+  { table, history, at }: ShownAt & { readonly table: TablePlan },
 ): string {
   const { target, many, from } = relation;
   const isSeen = filter && history.filterAt(filter, target, at);
@@ -60,7 +61,7 @@ function relatedJson(
 function recordJson(
   { fields, masked = [], relations }: Select,
   record: ChangedRecord,
-  moment: Moment & { readonly table: TablePlan },
+  moment: ShownAt & { readonly table: TablePlan },
 ): string {
   const { table, history, at } = moment;
   const hidden = masked.filter(({ filter }) => !history.filterAt(filter, table, at)(record));

@@ -1,17 +1,16 @@
 import type { ListQuery, Position } from '../../query/index.ts';
 import type { RecordKey } from '../../store/store.ts';
 import type { ChangedRecord } from '../change-view.ts';
+import type { RecordCondition } from '../past/past-states.ts';
 
-/** Window of a sorted list: the records that a list with the same query returns. */
-export interface WindowQuery {
+/** Window of a sorted list: the records that a list with the same query returns. The condition is regardless of offset and limit. */
+export interface WindowQuery extends RecordCondition {
   /** Equal for windows that hold the same records. */
   readonly key: string;
   readonly offset: number;
   readonly limit: number;
   /** Returns the query of the first records of the list, regardless of offset and limit. Equal counts get the same object. */
   first(count: number): ListQuery;
-  /** True for records of the list, regardless of offset and limit. */
-  has(record: ChangedRecord): boolean;
   /** Returns the place of a record in the order, which is total. */
   positionOf(record: ChangedRecord): Position;
   compare(a: Position, b: Position): number;

@@ -1,7 +1,8 @@
 import { thenOrNow } from '../../runtime/event-loop.ts';
-import type { TablePlan } from '../../schema/plan.ts';
-import type { Awaitable, Change, LogReader, RecordKey, RecordReader, StoredRecord } from '../../store/store.ts';
-import { type ChangedRecord, ChangeView, parseRecord } from '../change-view.ts';
+import type { Awaitable, Change, RecordKey, StoredRecord } from '../../store/store.ts';
+import { ChangeView, parseRecord } from '../change-view.ts';
+import { WindowLostError } from '../dependencies/keys.ts';
+import { type PastStore, type RecordStates, statesBetween } from '../past/past-states.ts';
 import type { WindowQuery } from './held-records.ts';
 import { firstRecords, HeldRecords } from './held-records.ts';
 
@@ -11,18 +12,6 @@ const MAX_UNDONE_CHANGES = 1000;
 const ENTRIES_OF_RECORD = 20;
 /** Reads of one list until no more is missing. Each has more than the one before by the changes that were in its way. */
 const MAX_READS = 4;
-
-/** Signals that a window as it was at a position cannot be found out with reasonable work. */
-export class WindowLostError extends Error {
-  constructor() {
-    super('Too much has changed since the position.');
-  }
-}
-
-export interface WindowStore {
-  readonly store: RecordReader & LogReader;
-  readonly table: TablePlan;
-}
 
 /** Record as it was at a position, with its JSON text. */
 export interface PastRecord {
@@ -47,7 +36,7 @@ interface Candidate extends PastRecord {
  * Reads the first records of a list as they were at the position `at`: those that are stored, with the later changes undone.
  * Rejects with WindowLostError, or throws it, where there are too many of them.
  */
-export function readPastList(from: WindowStore, query: WindowQuery, at: number): Awaitable<PastList> {
+export function readPastList(from: PastStore, query: WindowQuery, at: number): Awaitable<PastList> {
   return readMore(from, query, { at, extra: 0, reads: 1 });
 }
 
@@ -57,48 +46,42 @@ interface PastRead {
   readonly reads: number;
 }
 
-function readMore(from: WindowStore, query: WindowQuery, { at, extra, reads }: PastRead): Awaitable<PastList> {
+function readMore(from: PastStore, query: WindowQuery, { at, extra, reads }: PastRead): Awaitable<PastList> {
   const { store, table } = from;
   const count = firstRecords(query) + extra;
   return thenOrNow(store.records(table, query.first(count)), (records) =>
     // Read after the records, it has every change that they have.
-    thenOrNow(readLogNow(from, at), (changes) => {
-      if (changes.length > MAX_UNDONE_CHANGES || at < store.resumeFloor(table)) throw new WindowLostError();
-      const past = undo({ query, records, changes, isWhole: records.length < count });
+    thenOrNow(statesBetween(from, query, { from: at, maxChanges: MAX_UNDONE_CHANGES }), (states) => {
+      const past = undo({ query, records, states, isWhole: records.length < count });
       if (!past.held.isShort) return past;
       if (reads === MAX_READS) throw new WindowLostError();
-      return readMore(from, query, { at, extra: extra + 2 * changes.length, reads: reads + 1 });
+      return readMore(from, query, { at, extra: extra + 2 * states.size, reads: reads + 1 });
     }),
   );
-}
-
-function readLogNow({ store, table }: WindowStore, after: number): Awaitable<readonly Change[]> {
-  return thenOrNow(store.currentSeq(), () => store.readLog(table, after, MAX_UNDONE_CHANGES + 1));
 }
 
 interface Undoing {
   readonly query: WindowQuery;
   readonly records: readonly StoredRecord[];
-  readonly changes: readonly Change[];
+  /** Records that were changed, or concerned by changes of others. */
+  readonly states: ReadonlyMap<RecordKey, RecordStates>;
   /** True when the list has no more records. */
   readonly isWhole: boolean;
 }
 
-function undo({ query, records, changes, isWhole }: Undoing): PastList {
-  const befores = statesBefore(changes);
+function undo({ query, records, states, isWhole }: Undoing): PastList {
   const parsed = records.map(({ id, seq, json }) => {
     const record = parseRecord(json);
     return { id, seq, json, position: query.positionOf(record) };
   });
   const end = isWhole ? undefined : parsed.at(-1)?.position;
   let found: Candidate[] = parsed;
-  if (befores.size > 0) {
-    const old = [...befores].flatMap(([id, record]): Candidate[] =>
-      record !== undefined && query.has(record)
-        ? [{ id, seq: undefined, json: JSON.stringify(record), position: query.positionOf(record) }]
-        : [],
-    );
-    found = [...parsed.filter(({ id }) => !befores.has(id)), ...old]
+  if (states.size > 0) {
+    const old = [...states].flatMap(([id, { before }]): Candidate[] => {
+      if (before === undefined) return [];
+      return [{ id, seq: undefined, json: JSON.stringify(before), position: query.positionOf(before) }];
+    });
+    found = [...parsed.filter(({ id }) => !states.has(id)), ...old]
       // What is behind the last record that was read is not known.
       .filter(({ position }) => end === undefined || query.compare(position, end) <= 0)
       .sort((a, b) => query.compare(a.position, b.position));
@@ -111,18 +94,8 @@ function undo({ query, records, changes, isWhole }: Undoing): PastList {
   return { held, window: found.slice(query.offset, query.offset + query.limit) };
 }
 
-/** Returns the records that were changed, as they were before; undefined for one that did not exist. */
-function statesBefore(changes: readonly Change[]): ReadonlyMap<RecordKey, ChangedRecord | undefined> {
-  const states = new Map<RecordKey, ChangedRecord | undefined>();
-  for (const change of changes) {
-    if (change.op === 'publish' || change.id === null || states.has(change.id)) continue;
-    states.set(change.id, new ChangeView(change).before);
-  }
-  return states;
-}
-
 /** Reads a record of the list as it was at a position. */
-export function readPastRecord(from: WindowStore, id: RecordKey, at: number): Awaitable<PastRecord> {
+export function readPastRecord(from: PastStore, id: RecordKey, at: number): Awaitable<PastRecord> {
   return thenOrNow(from.store.get(from.table, id), (record) => {
     if (record !== undefined && record.seq <= at) return record;
     const next = thenOrNow(from.store.currentSeq(), () => nextChange(from, id, at));
@@ -135,7 +108,7 @@ export function readPastRecord(from: WindowStore, id: RecordKey, at: number): Aw
 }
 
 /** Reads the first change of a record after a position. */
-function nextChange(from: WindowStore, id: RecordKey, after: number): Awaitable<Change | undefined> {
+function nextChange(from: PastStore, id: RecordKey, after: number): Awaitable<Change | undefined> {
   const { store, table } = from;
   return thenOrNow(store.readLog(table, after, ENTRIES_OF_RECORD, id), (changes) => {
     const found = changes.find(({ op }) => op !== 'publish');

@@ -1,10 +1,12 @@
 import type { Awaitable } from '../../store/store.ts';
 import type { ChangeView } from '../change-view.ts';
+import { WindowLostError } from '../dependencies/keys.ts';
 import type { Frame } from '../encode.ts';
+import type { PastStore } from '../past/past-states.ts';
 import type { Selection } from '../selection.ts';
 import { type OpenedState, SharedState } from '../shared-state.ts';
 import type { WindowQuery } from './held-records.ts';
-import { readPastList, WindowLostError, type WindowStore } from './past-records.ts';
+import { readPastList } from './past-records.ts';
 import { windowFrames } from './window-frames.ts';
 import { type WindowStep, WindowTracker } from './window-tracker.ts';
 
@@ -12,9 +14,9 @@ import { type WindowStep, WindowTracker } from './window-tracker.ts';
 export class SharedWindow extends SharedState<WindowStep | undefined> {
   readonly lostReason = 'window_changed';
   readonly #query: WindowQuery;
-  readonly #from: WindowStore;
+  readonly #from: PastStore;
 
-  constructor(query: WindowQuery, from: WindowStore) {
+  constructor(query: WindowQuery, from: PastStore) {
     super();
     this.#query = query;
     this.#from = from;

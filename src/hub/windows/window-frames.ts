@@ -1,5 +1,5 @@
 import { thenOrNow } from '../../runtime/event-loop.ts';
-import type { Awaitable } from '../../store/store.ts';
+import type { Awaitable, Change } from '../../store/store.ts';
 import { type ChangeView, parseRecord } from '../change-view.ts';
 import { type Frame, makeFrame } from '../encode.ts';
 import { isIn, keyJson, leaveFilter, project, type Selection, selectDelta, selectMessage } from '../selection.ts';
@@ -13,7 +13,7 @@ export function windowFrames(
 ): Awaitable<readonly Frame[]> {
   if (view.change.op === 'publish') return toList(selectMessage(selection, view));
   if (step === undefined) return [];
-  const gone = step.leaving === undefined ? removal(selection, view, step) : leaveWindow(view, step.leaving.id);
+  const gone = step.leaving === undefined ? removal(selection, view, step) : leaveWindow(view.change, step.leaving.id);
   const { entering } = step;
   const come = entering === undefined ? update(selection, view, step) : enterWindow(selection, view, entering);
   return thenOrNow(come, (frame) => [...toList(gone), ...toList(frame)]);
@@ -31,8 +31,8 @@ function removal(selection: Selection, { change, after }: ChangeView, { from, to
   return after !== undefined && isIn(selection, after) ? { ...leaves, reason: 'window' } : leaves;
 }
 
-function leaveWindow({ change }: ChangeView, id: Frame['id']): Frame {
-  const { seq, table } = change;
+/** `Delete` of a record that matches, and is not in the window any more. */
+export function leaveWindow({ seq, table }: Pick<Change, 'seq' | 'table'>, id: Frame['id']): Frame {
   return { type: 'Delete', op: 'update', id, data: keyJson(table, id), seq, reason: 'window' };
 }
 
@@ -52,7 +52,7 @@ function update(selection: Selection, view: ChangeView, { from, to: at }: Window
 }
 
 /** Returns the frame of a record of which nothing but its place has changed, as far as the subscription shows it. */
-function moved({ change }: ChangeView): Frame {
+export function moved({ change }: ChangeView): Frame {
   return { ...makeFrame(change), data: '{}', changed: [], key: keyJson(change.table, change.id) };
 }
 

@@ -1,9 +1,10 @@
 import { thenOrNow } from '../../runtime/event-loop.ts';
 import type { Awaitable } from '../../store/store.ts';
 import type { ChangedRecord, ChangeView } from '../change-view.ts';
+import type { PastStore } from '../past/past-states.ts';
 import type { StateTracker } from '../shared-state.ts';
 import type { Held, HeldRecords, WindowEnds, WindowQuery } from './held-records.ts';
-import { type PastRecord, readPastList, readPastRecord, type WindowStore } from './past-records.ts';
+import { type PastRecord, readPastList, readPastRecord } from './past-records.ts';
 
 /** Record of the window that did not change itself, and came in because another one left. */
 export interface Entering extends PastRecord {
@@ -22,14 +23,14 @@ export interface WindowStep {
 
 /** Window as it is at a position of the log. It is given every change after that, in order. */
 export class WindowTracker implements StateTracker<WindowStep | undefined> {
-  readonly #from: WindowStore;
+  readonly #from: PastStore;
   readonly #query: WindowQuery;
   #held: HeldRecords;
   #position: number;
   /** Change that is still being worked on, where the store does not answer at once. */
   #pending: Promise<unknown> | undefined;
 
-  constructor(from: WindowStore, query: WindowQuery, start: { readonly held: HeldRecords; readonly position: number }) {
+  constructor(from: PastStore, query: WindowQuery, start: { readonly held: HeldRecords; readonly position: number }) {
     this.#from = from;
     this.#query = query;
     this.#held = start.held;
