@@ -86,13 +86,21 @@ export function composeApplication(
   const { events, busyTimeout } = app;
   const feed = new Feed({ log: store, tables: plan.tables, bus, onError });
   store.shared?.onGrown((growth) => bus.ring(growth));
-  const hub = new Hub({ store, feed, channels: server.channels, replayPage: events.replayPage, onError });
+  const { limits } = server;
+  const maxHeldGroups = limits.heldGroups;
+  const hub = new Hub({
+    store,
+    feed,
+    channels: server.channels,
+    replayPage: events.replayPage,
+    maxHeldGroups,
+    onError,
+  });
   const commits = new WriteQueue({ store, busyTimeout, onCommitted: (result) => ring(bus, result) });
   const housekeeping = new Retention({ plan, store, commits, onError });
   const access = new Access(plan, accessOptions(app));
   const roomAccess = openRoomAccess(app, { plan, access, store, feed, onError });
   const streams = new TableStreams();
-  const { limits } = server;
   const context = { access, store, commits, hub, limits, pages: new PageCache(limits.listCache), streams };
   const resources = new Map<string, TableResource>();
   const isKept = (once: IdempotencyKey) => store.isStored(once);

@@ -28,6 +28,7 @@ export interface Limits {
   readonly pageMax: number;
   readonly window: number;
   readonly groups: number;
+  readonly heldGroups: number;
   /** Records of a table that a query without an index may read. */
   readonly scan: number;
   readonly filterLength: number;

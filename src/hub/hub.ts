@@ -3,6 +3,7 @@ import { AppError } from '../errors.ts';
 import type { Feed } from '../events/feed.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { Change, LogReader, RecordKey, RecordReader, RelatedReader } from '../store/store.ts';
+import { HeldGroups } from './aggregates/held-groups.ts';
 import { CatchUp } from './catch-up/catch-up.ts';
 import type { CatchUpContext, Start } from './catch-up/context.ts';
 import { ChangeView } from './change-view.ts';
@@ -38,6 +39,8 @@ export interface HubOptions {
   readonly store: RecordReader & RelatedReader & LogReader;
   readonly feed: Feed;
   readonly channels: Pick<ChannelsConfig, 'slowClientTimeout' | 'clientBuffer'>;
+  /** Maximum of groups that live totals hold in all; absent for any number. */
+  readonly maxHeldGroups?: number;
   /** Entries or records that are read at once. */
   readonly replayPage: number;
   /** Receives an internal error that made a subscription fail; the hub ends the subscription. */
@@ -66,6 +69,7 @@ export class Hub {
       for (const subscription of [...live]) this.#lag(subscription);
     },
   };
+  readonly #heldGroups: HeldGroups;
   readonly #dependents: Dependents;
   /** Groups that have frames of the transaction whose changes are being delivered. */
   readonly #opened = new Set<ShapeGroup>();
@@ -74,7 +78,8 @@ export class Hub {
 
   constructor(options: HubOptions) {
     this.#options = options;
-    const { store, feed, replayPage, channels } = options;
+    const { store, feed, replayPage, channels, maxHeldGroups = Number.POSITIVE_INFINITY } = options;
+    this.#heldGroups = new HeldGroups(maxHeldGroups);
     this.#slowClients = new SlowClients(channels.slowClientTimeout, (subscription) => this.#end(subscription, 'slow'));
     this.#flusher = new Flusher({
       clientBuffer: channels.clientBuffer,
@@ -171,7 +176,7 @@ export class Hub {
       const { feed } = this.#options;
       const delivered = () => feed.head;
       const settled = () => this.#dependents.settled(feed.head);
-      const from = { store, table, delivered, settled };
+      const from = { store, table, delivered, settled, heldGroups: this.#heldGroups };
       channels = { table: new Channel(table, undefined, from), records: new Map() };
       this.#channels.set(table, channels);
     }

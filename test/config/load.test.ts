@@ -37,6 +37,7 @@ const DEFAULT_SERVER = {
     window: 2000,
     transaction: 1000,
     groups: 1000,
+    heldGroups: 100_000,
     scan: 100_000,
     filterLength: 4096,
     filterConditions: 32,

@@ -209,6 +209,31 @@ describe('live totals', { timeout: 120_000 }, () => {
     expect(goesOn).toMatchObject({ s: [2] });
   });
 
+  test('hold a bounded number of groups, whatever the number of their queries', async () => {
+    await using server = await startServer({
+      schema: SCHEMA,
+      config: `${BASE_CONFIG}sse: true\nlimits:\n  held_groups: 5\n`,
+    });
+    for (const id of ['a', 'b']) await server.put(`orders/${id}`, { items: 1 });
+    const [first, second] = ['orders?aggregate=count&group=id', 'orders?aggregate=count,sum(items)&group=id'];
+    using one = await WsClient.subscribe(server.wsUrl(first));
+    using same = await WsClient.subscribe(server.wsUrl(first));
+    using other = await WsClient.subscribe(server.wsUrl(second));
+    // Four are held. A record makes two more: for one of the two queries it is too many.
+    await server.put('orders/c', { items: 1 });
+    const problem = { code: 'TOO_MANY_GROUPS', message: expect.stringContaining('limits.held_groups') };
+    expect(await other.control('error')).toMatchObject(problem);
+    expect(await other.closed).toMatchObject({ code: 4400 });
+    for (const client of [one, same]) await client.next((frame) => frame.id === '["c"]');
+    using refused = await WsClient.open(server.wsUrl(second));
+    expect(await refused.control('error')).toMatchObject(problem);
+    // Those of subscriptions that have ended count no more.
+    await Promise.all([one.close(), same.close()]);
+    using last = await WsClient.subscribe(server.wsUrl(second));
+    await server.ask('DELETE', 'orders/c');
+    await last.next((frame) => frame.id === '["c"]' && frame.message_type === 'Delete');
+  });
+
   test('are refused where they cannot be followed', async () => {
     await using server = await startServer({ schema: SCHEMA, config: `${BASE_CONFIG}sse: true\n` });
     const stream = { headers: { accept: 'text/event-stream' } };

@@ -24,6 +24,7 @@ export const LIMITS: Limits = {
   pageDefault: 100,
   pageMax: 1000,
   window: 2000,
+  heldGroups: 100_000,
   groups: 1000,
   scan: 100_000,
   filterLength: 4096,

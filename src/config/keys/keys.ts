@@ -220,6 +220,13 @@ const LIMIT_KEYS: Keys<Limits> = {
     { max: 100_000 },
   ),
   groups: countKey(1000, { what: 'Groups of one `aggregate`' }, { max: 10_000 }),
+  heldGroups: countKey(
+    100_000,
+    {
+      what: 'Groups that the live totals of all subscriptions of an application hold together; equal ones are held once',
+    },
+    { max: 10_000_000 },
+  ),
   scan: countKey(100_000, { what: 'Records of a table that a filter or sort without an index may read' }),
   filterLength: sizeKey('4KiB', { what: 'Characters of all conditions of a query together' }),
   filterConditions: countKey(32, { what: 'Conditions in one filter' }, { max: 1000 }),

@@ -1,24 +1,24 @@
 import { AppError } from '../../errors.ts';
 import { resultOf } from '../../query/index.ts';
 import type { TablePlan } from '../../schema/plan.ts';
-import type { Aggregate } from '../../store/store.ts';
+import type { Aggregate, Awaitable } from '../../store/store.ts';
 import type { ChangeView } from '../change-view.ts';
 import type { RelatedEffects } from '../dependencies/affected.ts';
 import { tablesOf } from '../dependencies/dependent-log.ts';
 import { WindowLostError } from '../dependencies/keys.ts';
 import type { Frame } from '../encode.ts';
-import { type PastStore, statesBetween } from '../past/past-states.ts';
+import { statesBetween } from '../past/past-states.ts';
 import type { Selection } from '../selection.ts';
 import { type OpenedState, SharedState, type StateTracker } from '../shared-state.ts';
 import type { TotalsQuery } from './group-state.ts';
 import { groupId, stateOf, type TotalsState } from './totals-state.ts';
-import { TotalsTracker } from './totals-tracker.ts';
+import { TotalsTracker, type TrackedStore } from './totals-tracker.ts';
 
 /** Changes that are undone to find out how totals were: with more, the subscribers get all results again. */
 const MAX_UNDONE_CHANGES = 5000;
 
 /** Store of totals, and the position up to which changes were delivered. */
-export interface TotalsStore extends PastStore {
+export interface TotalsStore extends TrackedStore {
   readonly delivered: () => number;
 }
 
@@ -33,6 +33,8 @@ export class SharedTotals extends SharedState<readonly Frame[]> {
   readonly lostReason = 'totals_changed';
   readonly #query: TotalsQuery;
   readonly #from: TotalsStore;
+  /** Groups that are counted in `heldGroups`. */
+  #held = 0;
   /** Totals that were read last, for others that begin before the table changes. */
   #read: { readonly totals: Promise<Aggregate>; readonly at: number } | undefined;
 
@@ -45,6 +47,30 @@ export class SharedTotals extends SharedState<readonly Frame[]> {
   override join(own: StateTracker | undefined): void {
     super.join(own);
     this.#read = undefined;
+    this.#hold();
+  }
+
+  override drop(): void {
+    super.drop();
+    this.#hold();
+  }
+
+  override advance(view: ChangeView, effects?: RelatedEffects): Awaitable<readonly Frame[]> | undefined {
+    const frames = super.advance(view, effects);
+    if (!(frames instanceof Promise)) {
+      this.#hold();
+      return frames;
+    }
+    return frames.finally(() => this.#hold());
+  }
+
+  /** Counts the groups of the tracker among those of all totals. */
+  #hold(): void {
+    const { tracker } = this;
+    const size = tracker instanceof TotalsTracker ? tracker.size : 0;
+    if (tracker instanceof TotalsTracker) tracker.held = size;
+    this.#from.heldGroups?.add(size - this.#held);
+    this.#held = size;
   }
 
   async open(position: number | undefined): Promise<OpenedState<readonly Frame[]> | undefined> {
@@ -62,6 +88,7 @@ export class SharedTotals extends SharedState<readonly Frame[]> {
       state: found.state,
       position: Math.min(at, found.position),
     });
+    if (!this.isTracked) this.#from.heldGroups?.check(own.size);
     return { own, position: own.position, records: own.records(own.position) };
   }
 

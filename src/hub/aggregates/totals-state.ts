@@ -22,6 +22,10 @@ export class TotalsState {
     this.#groups = groups;
   }
 
+  get size(): number {
+    return this.#groups.size;
+  }
+
   get groups(): Iterable<GroupState> {
     return this.#groups.values();
   }

@@ -6,22 +6,34 @@ import type { Frame } from '../encode.ts';
 import { type PastStore, type RecordChange, recordChanges } from '../past/past-states.ts';
 import type { StateTracker } from '../shared-state.ts';
 import type { TotalsQuery } from './group-state.ts';
+import type { HeldGroups } from './held-groups.ts';
 import { ResultRows } from './result-rows.ts';
 import type { TotalsState } from './totals-state.ts';
 
 const NOTHING: readonly Frame[] = [];
 
+/** Store of totals. `heldGroups`: absent where nothing bounds their groups. */
+export interface TrackedStore extends PastStore {
+  readonly heldGroups?: HeldGroups;
+}
+
 /** Totals as they are at a position of the log. */
 export class TotalsTracker implements StateTracker<readonly Frame[]> {
-  readonly #from: PastStore;
+  readonly #from: TrackedStore;
   readonly #query: TotalsQuery;
   readonly #state: TotalsState;
   readonly #rows: ResultRows;
   #position: number;
+  /** Groups of it that are counted in `heldGroups`. */
+  held = 0;
   /** Change that is still being worked on, where the store does not answer at once. */
   #pending: Promise<unknown> | undefined;
 
-  constructor(from: PastStore, query: TotalsQuery, start: { readonly state: TotalsState; readonly position: number }) {
+  constructor(
+    from: TrackedStore,
+    query: TotalsQuery,
+    start: { readonly state: TotalsState; readonly position: number },
+  ) {
     this.#from = from;
     this.#query = query;
     this.#state = start.state;
@@ -31,6 +43,11 @@ export class TotalsTracker implements StateTracker<readonly Frame[]> {
 
   get position(): number {
     return this.#position;
+  }
+
+  /** Number of groups. */
+  get size(): number {
+    return this.#state.size;
   }
 
   /** False while a change is worked on: then the state is not that of the position. */
@@ -73,7 +90,9 @@ export class TotalsTracker implements StateTracker<readonly Frame[]> {
   }
 
   #apply(changes: readonly RecordChange[], seq: number): Awaitable<readonly Frame[]> {
+    const sizeBefore = this.size;
     const groups = changes.length === 0 ? [] : this.#state.apply(changes);
+    if (this.size > sizeBefore) this.#from.heldGroups?.check(this.size - this.held);
     if (groups.length === 0) return NOTHING;
     return thenOrNow(this.#state.settle(this.#from, groups, seq), () =>
       groups.flatMap((group) => this.#rows.update(group, seq)),
