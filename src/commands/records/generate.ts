@@ -1,16 +1,13 @@
 import type { ImportRow } from '../../resources/transfer/importer.ts';
-import type { FieldPlan, FieldType, JsonValue, TablePlan } from '../../schema/plan.ts';
+import { compileCheck } from '../../schema/constraints/read-check.ts';
+import { compileConstraints } from '../../schema/constraints/validator.ts';
+import type { Value } from '../../schema/expression/index.ts';
+import type { FieldPlan, JsonValue, TablePlan } from '../../schema/plan.ts';
 import { isServerSet } from '../../schema/sdl/field.ts';
+import { RandomValues } from './random-values.ts';
 
-const WORDS =
-  `amber birch cedar delta ember fjord grove harbor indigo jasper kelp lumen meadow nimbus ocean pebble quartz
-river saffron timber umber violet willow xenon yarrow zephyr`.split(/\s+/);
-const FIRST_DATE = Date.UTC(2025, 0, 1);
-const YEAR_MS = 365 * 86_400_000;
-/** Share of optional fields that are null. */
-const NULL_SHARE = 0.15;
-const MAX_LIST_ITEMS = 3;
-const MAX_NUMBER = 1000;
+/** Changes of a record that are tried for the rules of `@check`. A record that still breaks one is refused with the reason. */
+const MAX_ATTEMPTS = 200;
 
 export interface GeneratorOptions {
   /** Records of each table. */
@@ -19,7 +16,9 @@ export interface GeneratorOptions {
   readonly randomSeed: number;
 }
 
-/** Makes records that fit the types, enums and relations of tables. */
+type GeneratedRecord = Record<string, JsonValue>;
+
+/** Makes records that fit the types, enums, constraints, rules and relations of tables. */
 export class RecordGenerator {
   readonly #options: GeneratorOptions;
 
@@ -29,14 +28,17 @@ export class RecordGenerator {
 
   *rows(table: TablePlan): IterableIterator<ImportRow> {
     const { count, randomSeed } = this.#options;
+    const mender = new RecordMender(table);
     for (let index = 1; index <= count; index++) {
-      const values = new RandomValues(hash(`${randomSeed}:${table.name}:${index}`), index);
-      yield { row: index, json: JSON.stringify(this.#record(table, values)) };
+      const values = new RandomValues(`${randomSeed}:${table.name}:${index}`, index);
+      const record = this.#record(table, values);
+      mender.mend(record, values);
+      yield { row: index, json: JSON.stringify(record) };
     }
   }
 
-  #record(table: TablePlan, values: RandomValues): Record<string, JsonValue> {
-    const record: Record<string, JsonValue> = {};
+  #record(table: TablePlan, values: RandomValues): GeneratedRecord {
+    const record: GeneratedRecord = {};
     const together = new Set(table.compositeIndexes.filter(({ unique }) => unique).map(({ fields }) => fields[0]));
     for (const field of table.fields) {
       if (isServerSet(field)) continue;
@@ -52,90 +54,60 @@ export class RecordGenerator {
   /** Returns the key of a generated record of the other table. */
   #reference(target: TablePlan, field: FieldPlan, values: RandomValues): JsonValue {
     const key = (): JsonValue => keyOf(target, 1 + values.below(this.#options.count));
-    if (field.type.kind === 'list') return Array.from({ length: values.below(MAX_LIST_ITEMS + 1) }, key);
-    return !field.required && values.next() < NULL_SHARE ? null : key();
+    if (field.type.kind === 'list') return values.list(field.constraints ?? {}, key);
+    return values.isNull(field) ? null : key();
   }
 }
 
-function keyOf({ name, primaryKey: { type } }: TablePlan, index: number): string | number {
+function keyOf({ name, primaryKey }: TablePlan, index: number): JsonValue {
+  const { type, constraints } = primaryKey;
+  // Made from the index alone, so that other records can refer to it.
+  if (constraints !== undefined) return new RandomValues(`${name}:${index}`, index).field(primaryKey, true);
   const isNumber = type.kind === 'scalar' && (type.name === 'Int' || type.name === 'Long');
   return isNumber ? index : `${name.toLowerCase()}-${index}`;
 }
 
-/** Random values of one record. */
-class RandomValues {
-  readonly index: number;
-  #state: number;
+/** The rules of `@check` of a table, without those about fields that the server sets. */
+class RecordMender {
+  readonly #rules: readonly ReturnType<typeof compileCheck>[];
+  /** Fields whose values may be changed for a rule. */
+  readonly #free: ReadonlyMap<string, FieldPlan>;
 
-  constructor(state: number, index: number) {
-    this.#state = state;
-    this.index = index;
+  constructor(table: TablePlan) {
+    const known = new Set(table.fields.filter((field) => !isServerSet(field)).map(({ name }) => name));
+    const keys = new Set(table.relations.map(({ from }) => from));
+    this.#rules = table.checks
+      .filter(({ uses }) => uses.every((name) => known.has(name)))
+      .map((check) => compileCheck(check, table));
+    this.#free = new Map(
+      table.fields
+        .filter((field) => known.has(field.name) && !field.primaryKey && !field.unique && !keys.has(field))
+        .map((field) => [field.name, field]),
+    );
   }
 
-  /** Returns a number from 0 to below 1 (mulberry32). */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  below(limit: number): number {
-    return Math.floor(this.next() * limit);
-  }
-
-  field(field: FieldPlan, isUnique: boolean): JsonValue {
-    const isNull = !field.required && this.next() < NULL_SHARE;
-    return isNull ? null : this.#value(field.type, field.name, isUnique);
-  }
-
-  #value(type: FieldType, name: string, isUnique: boolean): JsonValue {
-    switch (type.kind) {
-      case 'enum':
-        return type.values[this.below(type.values.length)] as string;
-      case 'list':
-        return Array.from({ length: this.below(MAX_LIST_ITEMS + 1) }, () => this.#value(type.of, name, isUnique));
-      case 'object':
-        return Object.fromEntries(type.fields.map((field) => [field.name, this.field(field, isUnique)]));
-      case 'scalar':
-        return this.#scalar(type.name, name, isUnique);
+  /** Changes fields of the record until the rules hold: a new value, or that of another field of the rule. */
+  mend(record: GeneratedRecord, values: RandomValues): void {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const broken = this.#rules.find(
+        ({ run, uses }) => run(uses.map((name) => (record[name] ?? null) as Value)) === false,
+      );
+      if (broken === undefined) return;
+      const names = broken.uses.filter((name) => this.#free.has(name));
+      const name = names[values.below(names.length)];
+      if (name === undefined) return;
+      const field = this.#free.get(name) as FieldPlan;
+      const other = broken.uses[values.below(broken.uses.length)] as string;
+      const copied = attempt % 2 === 1 && other !== name ? (record[other] ?? null) : null;
+      record[name] =
+        copied !== null && fits(field, copied, this.#free.get(other)) ? copied : values.field(field, false);
     }
-  }
-
-  #scalar(type: Extract<FieldType, { kind: 'scalar' }>['name'], name: string, isUnique: boolean): JsonValue {
-    switch (type) {
-      case 'Boolean':
-        return this.next() < 0.5;
-      case 'Int':
-      case 'Long':
-        return isUnique ? this.index : this.below(MAX_NUMBER);
-      case 'Float':
-        return isUnique ? this.index : Math.round(this.next() * MAX_NUMBER * 100) / 100;
-      case 'Date':
-        return new Date(FIRST_DATE + (isUnique ? this.index * 1000 : this.below(YEAR_MS))).toISOString();
-      case 'JSON':
-        return { n: this.index, word: this.#word() };
-      default:
-        return this.#text(name, isUnique);
-    }
-  }
-
-  #text(name: string, isUnique: boolean): string {
-    const end = isUnique ? `-${this.index}` : '';
-    if (/e?mail/i.test(name)) return `${this.#word()}.${this.#word()}${end}@example.com`;
-    if (/url|link|website/i.test(name)) return `https://example.com/${this.#word()}${end}`;
-    const words = Array.from({ length: 1 + this.below(MAX_LIST_ITEMS) }, () => this.#word()).join(' ');
-    return `${words.charAt(0).toUpperCase()}${words.slice(1)}${end}`;
-  }
-
-  #word(): string {
-    return WORDS[this.below(WORDS.length)] as string;
   }
 }
 
-/** Returns a number of 32 bits (FNV-1a). */
-function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193);
-  return value | 0;
+/** Returns whether a value of another field may be one of this field. */
+function fits(field: FieldPlan, value: JsonValue, other: FieldPlan | undefined): boolean {
+  let isMet = JSON.stringify(field.type) === JSON.stringify(other?.type);
+  compileConstraints(field)?.(value, field.name, () => (isMet = false), true);
+  return isMet;
 }

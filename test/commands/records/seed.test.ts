@@ -35,6 +35,36 @@ describe('tablecast seed', () => {
     expect(await position()).toBe(before);
   });
 
+  test('makes records that meet constraints, formats and rules', async () => {
+    const formats = ['email', 'uri', 'uuid', 'date', 'time', 'date-time', 'hostname', 'ipv4', 'ipv6', 'slug'];
+    const fields = formats.map((name) => `${name.replace('-', '')}Text: String! @constraint(format: "${name}")`);
+    const folder = await DataFolder.make(`type Event @table @export
+      @check(rule: "endsAt > startsAt") @check(rule: "seats >= booked") {
+        id: ID! @primaryKey @constraint(pattern: "^[A-Z]{2}-\\\\d{6}$")
+        title: String! @constraint(minLength: 12, maxLength: 20)
+        short: String! @unique @constraint(maxLength: 6)
+        code: String! @constraint(pattern: "^(?:lo|hi)gh?[^a-z\\\\s]+\\\\.(x|y){2,3}$")
+        price: Float! @constraint(exclusiveMin: 0, max: 2, multipleOf: 0.05)
+        ratio: Float! @constraint(exclusiveMin: 0.2, exclusiveMax: 0.205)
+        seats: Int! @constraint(min: 1, max: 50)
+        booked: Int! @constraint(min: 0)
+        even: Long! @constraint(exclusiveMin: -4, multipleOf: 2)
+        tags: [String!]! @constraint(minItems: 2, maxItems: 3, uniqueItems: true, maxLength: 4)
+        startsAt: Date!
+        endsAt: Date!
+        madeAt: Date @createdTime
+        before: ID
+        earlier: Event @relationship(from: "before")
+        ${fields.join('\n')}
+      }`);
+    const made = await folder.run('seed', folder.dir, '--generate', '200');
+    // Constraints hold for every writer: what breaks one would be refused.
+    expect(made).toMatchObject({ code: 0, stderr: '' });
+    expect(folder.query('SELECT count(*) FROM "data/Event"')).toEqual([[200]]);
+    expect(folder.query('SELECT count(*) FROM "data/Event" WHERE before IS NOT NULL')).not.toEqual([[0]]);
+    expect(folder.query('SELECT count(DISTINCT seats) > 20 FROM "data/Event"')).toEqual([[1]]);
+  });
+
   test('makes records that fit the schema, the same for the same number', async () => {
     const folder = await DataFolder.make(SCHEMA);
     const made = await folder.run('seed', folder.dir, '--generate', '300', '--random-seed', '7');
