@@ -74,6 +74,7 @@ class Supervisor {
     if (paths.length > 0) report(`changed: ${paths.join(', ')}`);
     const project = await this.#load();
     if (project === undefined) {
+      this.files.useAll();
       report(this.#server === undefined ? 'waiting for a change' : 'the server keeps running as it was');
       return;
     }

@@ -5,7 +5,8 @@ import { DOTENV_FILE } from '../../config/dotenv.ts';
 import { CONFIG_FILE } from '../../config/load.ts';
 import { CLIENT_TYPES_FILE, DEFINITIONS_FILE, TYPES_FILE } from '../types/types-file.ts';
 
-const EXTENSIONS: ReadonlySet<string> = new Set(['.graphql', '.ts', '.mts', '.cts', '.js', '.mjs', '.cjs', '.json']);
+const MODULES: ReadonlySet<string> = new Set(['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs', '.json']);
+const EXTENSIONS: ReadonlySet<string> = new Set(['.graphql', ...MODULES]);
 const FILES: ReadonlySet<string> = new Set([CONFIG_FILE, DOTENV_FILE]);
 /** Milliseconds without a change before a restart: editors write in several steps, version control many files. */
 const QUIET_MS = 100;
@@ -24,6 +25,7 @@ export class WatchedFiles {
   readonly #root: string;
   #ignored: ReadonlySet<string> = new Set();
   #schemas: ReadonlySet<string> = new Set();
+  #hasModules = true;
 
   constructor(dir: string) {
     this.#root = resolve(dir);
@@ -33,10 +35,19 @@ export class WatchedFiles {
     return this.#root;
   }
 
-  /** Ignores the folders of data and static files that the configuration names, and watches its schema files. */
+  /**
+   * Ignores the folders of data and static files that the configuration names, and watches its schema files. Without
+   * hooks and routes, no change of a module matters: those are of the page.
+   */
   use({ apps }: Project): void {
     this.#ignored = new Set(apps.flatMap(({ config }) => [config.dataDir, ...(config.web ? [config.web] : [])]));
     this.#schemas = new Set(apps.flatMap(({ config }) => config.schemas));
+    this.#hasModules = apps.some(({ config: { hooks, routes } }) => hooks.length + routes.length > 0);
+  }
+
+  /** Every module matters while the configuration has an error: it may name some. */
+  useAll(): void {
+    this.#hasModules = true;
   }
 
   /** False for a folder whose files never matter, nor those below it. */
@@ -57,6 +68,12 @@ export class WatchedFiles {
     if (!this.isFolderOfInterest(dirname(path)) || IGNORED_FILES.has(basename(path))) return false;
     return FILES.has(basename(path)) || EXTENSIONS.has(extname(path)) || this.#schemas.has(path);
   }
+
+  /** False for a module of an application that loads none. */
+  isServed(path: string): boolean {
+    const isModule = MODULES.has(extname(path)) && !FILES.has(basename(path));
+    return this.#hasModules || !isModule || this.#schemas.has(resolve(this.#root, path));
+  }
 }
 
 /** Reports the files that changed, once no further one has for `QUIET_MS`. Resolves when the watcher is ready. */
@@ -75,9 +92,9 @@ export async function watchFiles(
     changed.add(relative(files.root, path));
     clearTimeout(timer);
     timer = setTimeout(() => {
-      const paths = [...changed].toSorted();
+      const paths = [...changed].toSorted().filter((path) => files.isServed(path));
       changed.clear();
-      onChange(paths);
+      if (paths.length > 0) onChange(paths);
     }, QUIET_MS);
   });
   await new Promise<void>((done) => watcher.once('ready', done));
