@@ -25,7 +25,7 @@ const APPLICATIONS: Readonly<Record<string, Command>> = {
   init: {
     operands: '[dir] [template]',
     what: 'create an application from a template',
-    details: 'At a terminal it asks for what is missing. The templates are minimal, chat and board.',
+    details: 'At a terminal it asks for what is missing. The templates are minimal, chat, board and react.',
     options: ['template', 'yes', 'force', 'no-install'],
     examples: ['init my-app', 'init my-app chat', 'init . --force --no-install'],
     load: async () => (await import('./init/init.ts')).init,

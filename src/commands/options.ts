@@ -57,7 +57,7 @@ export const OPTIONS = {
   token: { type: 'string', value: '<token>', what: 'a token or API key that may read and write the table' },
   field: { type: 'string', value: '<name>', what: 'a text field of the table that is not unique' },
   data: { type: 'string', value: '<json>', what: 'values that a record of the table needs, as a JSON object' },
-  template: { type: 'string', value: '<name>', what: 'the template: minimal, chat or board' },
+  template: { type: 'string', value: '<name>', what: 'the template: minimal, chat, board or react' },
   yes: { type: 'boolean', what: 'ask nothing, and use the defaults' },
   force: { type: 'boolean', what: 'use a folder that is not empty; what is there is kept' },
   'no-install': { type: 'boolean', what: 'do not install the packages' },

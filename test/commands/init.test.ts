@@ -37,7 +37,7 @@ describe('names', () => {
 });
 
 describe('tablecast init', () => {
-  test.each(['minimal', 'chat', 'board'])(
+  test.each(['minimal', 'chat', 'board', 'react'])(
     '%s gives an application that passes check and its own test',
     {
       timeout: 60_000,
@@ -48,7 +48,15 @@ describe('tablecast init', () => {
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       expect(stdout).toContain('npm install\n');
       expect(await readdir(dir)).toEqual(
-        expect.arrayContaining(['.gitignore', 'README.md', 'config.yaml', 'package.json', 'schema.graphql', 'web']),
+        expect.arrayContaining([
+          '.gitignore',
+          'README.md',
+          'config.yaml',
+          'package.json',
+          'schema.graphql',
+          'seed',
+          'test',
+        ]),
       );
       for (const file of ['README.md', 'config.yaml', 'package.json']) {
         expect(await readFile(join(dir, file), 'utf8')).not.toContain('{{');
@@ -199,7 +207,7 @@ describe('tablecast init', () => {
   test('reports wrong arguments with exit code 2', async () => {
     for (const [args, message] of [
       [['init', 'x', 'chatt'], 'there is no template "chatt"; did you mean "chat"?'],
-      [['init', 'x', 'vue'], 'there is no template "vue"; the templates are minimal, chat, board'],
+      [['init', 'x', 'vue'], 'there is no template "vue"; the templates are minimal, chat, board, react'],
       [['init', 'x', 'chat', '--template', 'board'], 'the template is given twice'],
       [['init', 'x', 'chat', 'y'], 'unexpected "y"'],
       [['init', '--no-instal'], 'did you mean "--no-install"?'],

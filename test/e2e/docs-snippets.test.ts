@@ -6,8 +6,8 @@ import { isShown, isShownJson } from '../support/shown.ts';
 const PAGES = ['README.md', ...listFiles('docs/tutorials'), ...listFiles('docs/how-to')].filter((page) =>
   page.endsWith('.md'),
 );
-/** Pages with a test of their own, which runs every block. */
-const ELSEWHERE = new Set(['docs/tutorials/get-started.md']);
+/** Pages with a test of their own: test/commands/get-started.test.ts, test/browser/template-react.test.ts. */
+const ELSEWHERE = new Set(['docs/tutorials/get-started.md', 'docs/tutorials/react.md']);
 
 /** Commands that a page may show without `run`: they install, start what goes on, or need a system of their own. */
 const NOT_RUN =

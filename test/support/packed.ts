@@ -21,10 +21,10 @@ export class PackedInstall implements AsyncDisposable {
 }
 
 /**
- * Packs and installs. Install scripts do not run: without a prebuilt binary of better-sqlite3 they would compile it, which
+ * Packs and installs, with more packages of the registry. Install scripts do not run: without a prebuilt binary of better-sqlite3 they would compile it, which
  * takes a minute, so that the binary of the checkout is used.
  */
-export async function installPacked(): Promise<PackedInstall> {
+export async function installPacked(more: readonly string[] = []): Promise<PackedInstall> {
   const dir = await mkdtemp(join(tmpdir(), 'tablecast-packed-'));
   const pack = async (folder: string) => {
     const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', dir];
@@ -34,7 +34,7 @@ export async function installPacked(): Promise<PackedInstall> {
   await writeFile(join(dir, 'package.json'), '{"private":true}\n');
   const tarballs = [await pack('.'), await pack('packages/create-tablecast')];
   const quiet = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
-  await run('npm', ['install', ...quiet, ...tarballs], { cwd: dir });
+  await run('npm', ['install', ...quiet, ...tarballs, ...more], { cwd: dir });
   const binary = 'node_modules/better-sqlite3/build';
   await cp(join(ROOT, binary), join(dir, binary), { recursive: true });
   return new PackedInstall(dir);

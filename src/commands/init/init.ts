@@ -75,7 +75,7 @@ async function create({ dir, template }: Choices, { wanted, manager }: Context):
     version: readVersion(),
     secret: randomBytes(SECRET_BYTES).toString('base64url'),
   };
-  const files = readTemplate(fileURLToPath(new URL(`templates/${template}`, PACKAGE_ROOT)), values);
+  const files = readTemplate(fileURLToPath(new URL('templates', PACKAGE_ROOT)), template, values);
   const ignore = () => {};
   // A signal waits until the files are complete.
   process.on('SIGINT', ignore);

@@ -1,44 +1,18 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { connect } from 'tablecast/client';
+import { startServer } from '../scripts/server.js';
 
-const program = fileURLToPath(import.meta.resolve('tablecast/cli'));
-const app = fileURLToPath(new URL('..', import.meta.url));
-let data;
 let server;
-let url;
 
 before(async () => {
-  data = await mkdtemp(join(tmpdir(), 'tablecast-test-'));
-  server = spawn(process.execPath, [program, 'start', app, '--port', '0'], {
-    env: { ...process.env, DATA_DIR: data },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  for await (const line of createInterface({ input: server.stdout })) {
-    const entry = JSON.parse(line);
-    if (entry.msg !== 'listening') continue;
-    url = `${entry.url}/${entry.apps[0]}`;
-    return;
-  }
-  throw new Error('the server has ended');
+  server = await startServer();
 });
-
-after(async () => {
-  server.kill();
-  await once(server, 'exit');
-  await rm(data, { recursive: true });
-});
+after(() => server.stop());
 
 test('a card that one client moves leaves the live list of its old list', async () => {
-  const writer = connect(url);
-  const reader = connect(url);
+  const writer = connect(server.url);
+  const reader = connect(server.url);
   const { List, Card } = writer.tables;
   await List.create([
     { id: 'todo', title: 'To do', position: 0 },
@@ -62,4 +36,19 @@ test('a card that one client moves leaves the live list of its old list', async 
   );
   reader.close();
   writer.close();
+});
+
+test('the records of seed/ are a board with cards', async () => {
+  await server.seed();
+  const client = connect(server.url);
+  const lists = await client.tables.List.list('id==list-*&select=title,cards{title}&sort=position');
+  assert.deepEqual(
+    lists.map(({ title, cards }) => [title, cards.length]),
+    [
+      ['To do', 2],
+      ['Doing', 1],
+      ['Done', 1],
+    ],
+  );
+  client.close();
 });

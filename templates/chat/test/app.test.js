@@ -1,50 +1,24 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { connect } from 'tablecast/client';
+import { startServer } from '../scripts/server.js';
 
-const program = fileURLToPath(import.meta.resolve('tablecast/cli'));
-const app = fileURLToPath(new URL('..', import.meta.url));
-let data;
 let server;
-let url;
 
 before(async () => {
-  data = await mkdtemp(join(tmpdir(), 'tablecast-test-'));
-  server = spawn(process.execPath, [program, 'start', app, '--port', '0'], {
-    env: { JWT_SECRET: 'only-for-tests-0123456789-0123456789', ...process.env, DATA_DIR: data },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  for await (const line of createInterface({ input: server.stdout })) {
-    const entry = JSON.parse(line);
-    if (entry.msg !== 'listening') continue;
-    url = `${entry.url}/${entry.apps[0]}`;
-    return;
-  }
-  throw new Error('the server has ended');
+  server = await startServer();
 });
-
-after(async () => {
-  server.kill();
-  await once(server, 'exit');
-  await rm(data, { recursive: true });
-});
+after(() => server.stop());
 
 async function signUp(name) {
-  const response = await fetch(`${url}/auth/signup`, {
+  const response = await fetch(`${server.url}/auth/signup`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ name, password: 'correct horse' }),
   });
   assert.equal(response.status, 201);
   const { access_token, user } = await response.json();
-  return { client: connect(url, { token: access_token }), user };
+  return { client: connect(server.url, { token: access_token }), user };
 }
 
 test('a message reaches the other users, and nobody writes under another name', async () => {
@@ -71,7 +45,18 @@ test('a message reaches the other users, and nobody writes under another name', 
 });
 
 test('anonymous callers read nothing', async () => {
-  const client = connect(url);
+  const client = connect(server.url);
   await assert.rejects(client.tables.Message.list(), { status: 401 });
+  client.close();
+});
+
+test('the rooms of seed/ are there for everyone who is logged in', async () => {
+  await server.seed();
+  const { client } = await signUp('cyd');
+  const rooms = await client.tables.Room.list('sort=id');
+  assert.deepEqual(
+    rooms.map(({ id }) => id),
+    ['help', 'lobby', 'random'],
+  );
   client.close();
 });
