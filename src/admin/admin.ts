@@ -13,6 +13,7 @@ import { readLogPage } from './reads/log.ts';
 import { readPast } from './reads/past.ts';
 import { describeSchema, type SchemaFile } from './reads/schema.ts';
 import { tellWhy } from './reads/why.ts';
+import { issueView } from './view-as.ts';
 
 type Read = (request: FastifyRequest, app: AdminApp) => Promise<object> | object;
 
@@ -48,6 +49,11 @@ export async function registerAdmin(server: FastifyInstance, app: AdminApp): Pro
         reply.type('application/json; charset=utf-8').send(JSON.stringify(await read(request, app))),
       );
     }
+    const view = ownPath(app.config.appId, 'admin/view-as');
+    scope.post(view, { ...REST, ...hooks }, async (request, reply) => {
+      const issued = await issueView(request, app);
+      return reply.code(201).type('application/json; charset=utf-8').send(JSON.stringify(issued));
+    });
     const connection = ownPath(app.config.appId, 'admin/connections/:id');
     scope.delete<{ Params: { id: string } }>(connection, { ...REST, ...hooks }, async (request, reply) => {
       readParameters(request, []);

@@ -109,6 +109,6 @@ function selecting(rawQuery: string): string {
 
 function describeCaller(identity: Identity): object | null {
   if (identity.type !== 'principal') return null;
-  const { sub, roles } = identity;
-  return { sub, roles };
+  const { sub, roles, isView } = identity;
+  return { sub, roles, ...(isView && { view: true }) };
 }

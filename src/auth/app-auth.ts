@@ -5,6 +5,7 @@ import { ConnectionRegistry } from './connections.ts';
 import type { Authenticator } from './credentials/authenticator.ts';
 import { TokenAuthenticator } from './credentials/token-authenticator.ts';
 import type { Tokens } from './credentials/tokens.ts';
+import { ViewTokens } from './credentials/view-tokens.ts';
 
 /** Authentication of one application with `auth`. */
 export interface AppAuth {
@@ -12,6 +13,8 @@ export interface AppAuth {
   readonly tokens: Tokens;
   readonly authenticator: Authenticator;
   readonly connections: ConnectionRegistry;
+  /** Tokens of administrators who read as others. */
+  readonly views: ViewTokens;
   /** Counter of wrong API keys, by address and id; undefined when they are not counted. */
   readonly attempts?: LoginThrottle;
   close(): void;
@@ -26,7 +29,8 @@ export interface OpenAuthOptions {
 export async function openAuth(config: AuthConfig, { accounts }: OpenAuthOptions = {}): Promise<AppAuth> {
   const { Tokens } = await import('./credentials/tokens.ts');
   const tokens = new Tokens(config.jwt);
-  const authenticator = new TokenAuthenticator({ tokens, accounts, users: config.users });
+  const views = new ViewTokens();
+  const authenticator = new TokenAuthenticator({ tokens, accounts, users: config.users, views });
   const connections = new ConnectionRegistry(authenticator);
-  return { config, tokens, authenticator, connections, close: () => connections.stop() };
+  return { config, tokens, authenticator, connections, views, close: () => connections.stop() };
 }

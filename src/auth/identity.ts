@@ -14,6 +14,8 @@ export interface Principal {
   readonly expiresAt: number | undefined;
   /** Id of the API key that was presented. */
   readonly keyId?: string;
+  /** True for an administrator who reads as this caller with a view token: every write is refused. */
+  readonly isView?: true;
 }
 
 /** Caller: anonymous, code that runs in the server, or a principal. */

@@ -4,10 +4,11 @@ import { inputOf } from '../../auth/policy/access.ts';
 import { type Permission, RULE_LIMITS } from '../../auth/policy/table-rules.ts';
 import type { RelatedTest } from '../../query/index.ts';
 import { bindRule, type JsonRecord, makeQueryError, parseRule, predicateOf } from '../../query/index.ts';
-import { ACTIONS, type Action, type JsonValue, type RuleText, type TablePlan } from '../../schema/plan.ts';
+import { ACTIONS, type Action, type RuleText, type TablePlan } from '../../schema/plan.ts';
 import { settleRelated } from '../../store/rows/related.ts';
 import type { AdminApp } from '../admin-hooks.ts';
 import { publicName, readId, readParameters, requireTable } from '../parameters.ts';
+import { describeCallerIn } from '../view-as.ts';
 
 const NAMES = ['table', 'id', 'action', 'as'] as const;
 
@@ -77,28 +78,15 @@ function readActions(text: string | undefined): readonly Action[] {
 /** Reads a caller from JSON. Throws INVALID_QUERY. */
 function readCaller(text: string | undefined): Identity {
   if (text === undefined) return ANONYMOUS;
-  const { sub, roles = [], claims = {}, ...rest } = parseObject(text);
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined)
-    throw makeQueryError('as', `has sub, roles and claims, and not ${JSON.stringify(unknown)}`);
-  if (typeof sub !== 'string' || sub === '') throw makeQueryError('as', 'needs sub, the subject of the caller');
-  if (!Array.isArray(roles) || !roles.every((role) => typeof role === 'string')) {
-    throw makeQueryError('as', 'roles is a list of texts');
-  }
-  if (!isObject(claims)) throw makeQueryError('as', 'claims is an object');
-  return { type: 'principal', sub, roles, claims: claims as Record<string, JsonValue>, expiresAt: undefined };
+  const caller = describeCallerIn(parseJson(text));
+  if (typeof caller === 'string') throw makeQueryError('as', caller);
+  return { type: 'principal', ...caller, expiresAt: undefined };
 }
 
-function parseObject(text: string): Record<string, unknown> {
+function parseJson(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text);
-    if (isObject(value)) return value;
+    return JSON.parse(text);
   } catch {
-    // Answered below.
+    return undefined;
   }
-  throw makeQueryError('as', 'expected a JSON object such as {"sub":"u1","roles":["editor"]}');
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

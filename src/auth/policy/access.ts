@@ -127,6 +127,7 @@ export class Access {
 
   decide(table: TablePlan, action: Action, identity: Identity): Permission {
     if (identity.type === 'server') return true;
+    if (isView(identity) && !READING.has(action)) return false;
     if (this.#isPlain && table.public.has(action)) return true;
     return this.#rightsOf(identity).decide(table, action);
   }
@@ -140,7 +141,8 @@ export class Access {
   guardOf(table: TablePlan, identity: Identity, actions: readonly Action[]): WriteCheck | undefined {
     if (identity.type === 'server') return undefined;
     const claimed = this.claimedBy(table, identity);
-    if (claimed === undefined && this.#isPlain && actions.every((action) => table.public.has(action))) return undefined;
+    const isOpen = this.#isPlain && !isView(identity) && actions.every((action) => table.public.has(action));
+    if (claimed === undefined && isOpen) return undefined;
     const decide = (action: Action) => this.decide(table, action, identity);
     const fields = this.#isPlain ? NO_FIELDS : this.unwritable(table, identity);
     return makeGuard(table, {
@@ -179,7 +181,7 @@ export class Access {
   checkAdmin(what: string, identity: Identity): void {
     if (identity.type === 'server') return;
     if (identity.type === 'anonymous' && this.#options.secured) throw notWithoutCredentials(what);
-    if (!this.#rightsOf(identity).isAdmin) {
+    if (!this.#rightsOf(identity).isAdmin || isView(identity)) {
       throw new AppError(
         'FORBIDDEN',
         `Not allowed: ${what}. It is for the role ${this.#options.adminRole ?? 'admin'}.`,
@@ -197,6 +199,9 @@ export class Access {
 
   refusal(table: TablePlan, action: Action, identity: Identity): AppError {
     const what = `${action} on ${table.exportName ?? table.name}`;
+    if (isView(identity) && !READING.has(action)) {
+      return new AppError('FORBIDDEN', `Not allowed: ${what}. A view token only reads.`);
+    }
     return this.refusalOf(
       what,
       identity,
@@ -237,6 +242,14 @@ function notWithoutCredentials(what: string): AppError {
 }
 
 const NO_FIELDS: ReturnType<TableRules['unwritable']> = new Map();
+
+/** Actions that a view token is for. */
+const READING: ReadonlySet<Action> = new Set(['read', 'subscribe']);
+
+/** True for an administrator who reads as another caller. */
+export function isView(identity: Identity): boolean {
+  return identity.type === 'principal' && identity.isView === true;
+}
 
 /** Returns what rules know of a caller. */
 export function inputOf(identity: Identity): RuleInput {

@@ -10,7 +10,7 @@ import {
 import type { TablePlan } from '../../schema/plan.ts';
 import type { RecordKey } from '../../store/store.ts';
 import type { Identity } from '../identity.ts';
-import { type Access, inputOf } from '../policy/access.ts';
+import { type Access, inputOf, isView } from '../policy/access.ts';
 import { type Permission, RULE_LIMITS } from '../policy/table-rules.ts';
 import type { RoomPattern } from './pattern.ts';
 
@@ -71,6 +71,8 @@ export class RoomRules {
   /** Decides for a caller. A room that no pattern fits, and an action without rules, are for admins. */
   decide(action: RoomAction, room: string, identity: Identity): RoomDecision {
     if (identity.type === 'server') return ALLOWED;
+    // An administrator who only looks joins nothing, under the name of another caller least of all.
+    if (isView(identity)) return { permission: false, record: undefined };
     const isAdmin = this.#access.isAdmin(identity);
     for (const rule of this.rules) {
       const parameters = rule.pattern.match(room);

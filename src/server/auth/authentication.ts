@@ -1,15 +1,18 @@
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 import { networkOf } from '../../auth/accounts/login-throttle.ts';
 import type { AppAuth } from '../../auth/app-auth.ts';
-import type { Credential } from '../../auth/credentials/authenticator.ts';
+import type { AuthenticateOptions, Credential } from '../../auth/credentials/authenticator.ts';
 import { KEY_PREFIX } from '../../auth/credentials/token-authenticator.ts';
 import { ANONYMOUS } from '../../auth/identity.ts';
+import { isView } from '../../auth/policy/access.ts';
 import { AppError } from '../../errors.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import { type QueryCredentials, takeCredential } from './credential.ts';
 
 /** Characters of an API key that are no secret: its prefix and its id. */
 const KEY_ID_CHARS = 12;
+/** Methods that a view token is for. */
+const READS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'QUERY']);
 
 /** A table whose requests are authenticated. */
 export interface GuardedTable {
@@ -21,9 +24,13 @@ export interface GuardedTable {
 
 /**
  * Makes a hook that authenticates a request before anything else is done with it: it sets `request.identity`, or fails
- * with UNAUTHORIZED. A request without credentials is anonymous.
+ * with UNAUTHORIZED. A request without credentials is anonymous. View tokens are accepted only where `options` says so.
  */
-export function makeAuthentication(auth: AppAuth, inQuery?: QueryCredentials): onRequestHookHandler {
+export function makeAuthentication(
+  auth: AppAuth,
+  inQuery?: QueryCredentials,
+  options?: AuthenticateOptions,
+): onRequestHookHandler {
   return (request, _reply, done) => {
     const credential = attempt(() => takeCredential(request.raw, inQuery));
     if (credential instanceof Error) {
@@ -32,7 +39,7 @@ export function makeAuthentication(auth: AppAuth, inQuery?: QueryCredentials): o
       request.identity = ANONYMOUS;
       done();
     } else {
-      auth.authenticator.authenticate(credential).then(
+      auth.authenticator.authenticate(credential, options).then(
         (principal) => {
           request.identity = principal;
           done(isGone(request) ? new AppError('BAD_REQUEST', 'The connection was closed.') : undefined);
@@ -49,13 +56,23 @@ export function registerAuthentication(server: FastifyInstance, tables: readonly
     tables.map(({ path, table, auth }) => {
       const names = new Set(table.fields.map(({ name }) => name));
       const inQuery = { ticket: !names.has('ticket'), token: auth.config.queryToken && !names.has('token') };
-      return [path, makeAuthentication(auth, inQuery)] as const;
+      return [path, refuseViewedWrites(makeAuthentication(auth, inQuery, { acceptsViews: true }))] as const;
     }),
   );
   server.addHook('onRoute', (route) => {
     const hook = hooks.get(route.url.replace(/\/(?::id)?$/, ''));
     if (hook !== undefined) route.onRequest = [hook, ...[route.onRequest ?? []].flat()];
   });
+}
+
+/** Refuses a write with a view token before anything is looked up for it, an earlier answer to the same key included. */
+function refuseViewedWrites(authenticate: onRequestHookHandler): onRequestHookHandler {
+  return function (request, reply, done) {
+    authenticate.call(this, request, reply, (failure?: Error) => {
+      const isRefused = failure === undefined && isView(request.identity ?? ANONYMOUS) && !READS.has(request.method);
+      done(isRefused ? new AppError('FORBIDDEN', 'A view token only reads.') : failure);
+    });
+  };
 }
 
 function attempt<T>(run: () => T): T | Error {

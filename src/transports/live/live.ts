@@ -218,7 +218,9 @@ function pathOf({ config }: MountedApp): string {
 }
 
 function authenticationOf({ auth }: MountedApp) {
-  return auth === undefined ? undefined : makeAuthentication(auth, { ticket: true, token: auth.config.queryToken });
+  return auth === undefined
+    ? undefined
+    : makeAuthentication(auth, { ticket: true, token: auth.config.queryToken }, { acceptsViews: true });
 }
 
 async function connect(hooks: RealtimeHooks, identity: Identity): Promise<RealtimeConnection> {
