@@ -11,6 +11,7 @@ import { explainQuery } from './reads/explain.ts';
 import { listKeys, listRooms, listUsers } from './reads/lists.ts';
 import { readLogPage } from './reads/log.ts';
 import { readPast } from './reads/past.ts';
+import { planFiles, planGiven } from './reads/plan.ts';
 import { describeSchema, type SchemaFile } from './reads/schema.ts';
 import { tellWhy } from './reads/why.ts';
 import { issueView } from './view-as.ts';
@@ -21,6 +22,7 @@ type Read = (request: FastifyRequest, app: AdminApp) => Promise<object> | object
 const READS: Readonly<Record<string, Read>> = {
   log: readLogPage,
   at: readPast,
+  'schema/plan': planFiles,
   'explain/:table': explainQuery,
   why: tellWhy,
   rooms: withoutParameters(listRooms),
@@ -54,6 +56,10 @@ export async function registerAdmin(server: FastifyInstance, app: AdminApp): Pro
       const issued = await issueView(request, app);
       return reply.code(201).type('application/json; charset=utf-8').send(JSON.stringify(issued));
     });
+    const preview = ownPath(app.config.appId, 'admin/schema/plan');
+    scope.post(preview, { ...REST, ...hooks }, async (request, reply) =>
+      reply.type('application/json; charset=utf-8').send(JSON.stringify(await planGiven(request, app))),
+    );
     const connection = ownPath(app.config.appId, 'admin/connections/:id');
     scope.delete<{ Params: { id: string } }>(connection, { ...REST, ...hooks }, async (request, reply) => {
       readParameters(request, []);
