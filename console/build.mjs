@@ -11,10 +11,10 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 
 /** Icons of lucide that the console draws. */
 const ICONS =
-  `activity arrow-down arrow-up arrow-up-right book-open cable check chevron-down chevron-right chevrons-up-down circle-alert
-  circle-help columns-3 command copy database ellipsis eye-off file-text funnel git-compare history house key-round link list-tree
+  `activity arrow-down arrow-up arrow-up-right book-open cable check chevron-down chevron-left chevron-right chevrons-up-down circle-alert
+  circle-help columns-3 command copy database download ellipsis eye eye-off file-text funnel git-compare history house key-round link list-tree
   log-in log-out menu monitor moon pause pencil play plus radio refresh-cw rotate-ccw save scroll-text search send sun table-2
-  trash-2 triangle-alert undo-2 unplug user workflow x zap`.split(/\s+/);
+  trash-2 triangle-alert undo-2 unplug upload user workflow x zap`.split(/\s+/);
 
 const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="#0f766e"/><path d="M8 10h16M8 16h10M8 22h6" stroke="#fff" stroke-width="3" stroke-linecap="round"/><circle cx="23" cy="21" r="3" fill="#5eead4"/></svg>`;
 
@@ -39,11 +39,12 @@ export async function buildConsole(folder) {
       chunkFileNames: '[name]-[hash].js',
     },
   });
-  const main = output.find((file) => file.type === 'chunk' && file.isEntry).fileName;
+  const { fileName: main, imports } = output.find((file) => file.type === 'chunk' && file.isEntry);
+  const preloads = imports.map((name) => `<link rel="modulepreload" href="./${name}">`).join('');
   const page = readFileSync(join(HERE, 'index.html'), 'utf8');
   writeFileSync(
     join(folder, 'index.html'),
-    page.replace('{icon}', icon).replace('{style}', style).replace('{main}', main),
+    page.replace('{icon}', icon).replace('{style}', style).replace('{main}', main).replace('{preloads}', preloads),
   );
 }
 

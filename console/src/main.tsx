@@ -4,6 +4,9 @@ import { Shell } from './shell/shell.tsx';
 import { followLinks } from './state/address.ts';
 import { applyTheme } from './state/settings.ts';
 
+// A relative address would be another one after going to another place of the console.
+const icon = document.querySelector<HTMLLinkElement>('link[rel=icon]');
+icon?.setAttribute('href', icon.href);
 applyTheme();
 followLinks();
 listenForKeys();

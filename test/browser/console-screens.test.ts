@@ -18,6 +18,8 @@ const SCREENS = [
   'shop/_/flows',
   'shop/_/connections',
   'shop/_/rooms',
+  'shop/_/schema',
+  'shop/_/past?table=Product',
 ];
 const LONG_TEST = 240_000;
 
@@ -124,7 +126,7 @@ type Product @table @export @audit {
         for (const finding of await findings(page)) found.push(`${path}: ${finding}`);
       }
       await page.keyboard.press('Control+k');
-      await page.getByRole('combobox').waitFor();
+      await page.getByRole('combobox', { name: 'Find a table' }).waitFor();
       for (const finding of await findings(page)) found.push(`palette: ${finding}`);
       expect(found).toEqual([]);
     },

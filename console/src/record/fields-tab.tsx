@@ -4,6 +4,7 @@ import { hrefOf, paths } from '../state/address.ts';
 import { describeError } from '../state/messages.ts';
 import type { Field } from '../state/schema.ts';
 import { formatTime, isEqual, timeOfSeq, visible } from '../state/text.ts';
+import { canWrite } from '../state/view.ts';
 import type { TableController } from '../table/controller.ts';
 import { FieldInput } from './field-input.tsx';
 import type { LiveRecord } from './live-record.ts';
@@ -43,7 +44,7 @@ export function FieldsTab({
               field={field}
               value={isChanged ? draft.changes[field.name] : record[field.name]}
               isChanged={isChanged}
-              isLocked={field.name === key || field.readOnly}
+              isLocked={field.name === key || field.readOnly || !canWrite.value}
               theirs={theirs ? record[field.name] : undefined}
               error={draft?.errors?.[field.name]}
               link={linkOf(app, field, record[field.name])}

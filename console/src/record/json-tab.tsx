@@ -7,6 +7,7 @@ import type { Rec } from '../grid/segment.ts';
 import { copyText } from '../parts/copy.ts';
 import { Icon } from '../parts/icon.tsx';
 import { isEqual } from '../state/text.ts';
+import { canWrite } from '../state/view.ts';
 import type { TableController } from '../table/controller.ts';
 import type { LiveRecord } from './live-record.ts';
 
@@ -59,6 +60,7 @@ function take(table: TableController, live: LiveRecord, text: string): string | 
   const { app } = table;
   const { name, key, fields } = table.table;
   const record = live.record.value;
+  if (!canWrite.value) return 'This view is read only.';
   if (record === undefined) return 'The record is not there any more.';
   let typed: unknown;
   try {

@@ -4,9 +4,11 @@ import { useEffect } from 'preact/hooks';
 import { discard, draftsOf } from '../edits/drafts.ts';
 import { saving } from '../edits/save.ts';
 import { Icon } from '../parts/icon.tsx';
+import { lazily } from '../parts/lazy.tsx';
 import { go, paths } from '../state/address.ts';
 import { schema } from '../state/schema.ts';
 import { visible } from '../state/text.ts';
+import { canWrite } from '../state/view.ts';
 import type { TableController } from '../table/controller.ts';
 import { saveTable } from '../table/pending-bar.tsx';
 import { FieldsTab } from './fields-tab.tsx';
@@ -15,7 +17,9 @@ import { JsonTab } from './json-tab.tsx';
 import { LiveRecord } from './live-record.ts';
 import { NewRecord } from './new-record.tsx';
 
-type Tab = 'Fields' | 'JSON' | 'History';
+type Tab = 'Fields' | 'JSON' | 'History' | 'Access';
+
+const AccessTrace = lazily(async () => (await import('../admin/access-trace.tsx')).AccessTrace);
 
 interface Props {
   readonly table: TableController;
@@ -28,7 +32,7 @@ interface PanelProps {
   readonly id: string | undefined;
 }
 
-/** One record beside the grid: its fields, its JSON, its history. */
+/** One record beside the grid: its fields, its JSON, its history, and who may do what with it. */
 export function RecordPanel({ table, id }: PanelProps): JSX.Element {
   const isNew = id === undefined;
   const close = () => {
@@ -89,7 +93,7 @@ function Record({ table, id }: Props): JSX.Element {
     return () => made.close();
   }, [table, id]);
   const record = live.value;
-  const tabs: readonly Tab[] = schema.value?.admin ? ['Fields', 'JSON', 'History'] : ['Fields', 'JSON'];
+  const tabs: readonly Tab[] = schema.value?.admin ? ['Fields', 'JSON', 'History', 'Access'] : ['Fields', 'JSON'];
   return (
     <>
       <div class="tabs" role="tablist" aria-label="Views of the record">
@@ -111,8 +115,9 @@ function Record({ table, id }: Props): JSX.Element {
         {record && tab.value === 'Fields' && <FieldsTab table={table} live={record} />}
         {record && tab.value === 'JSON' && <JsonTab table={table} live={record} />}
         {record && tab.value === 'History' && <History table={table} live={record} />}
+        {record && tab.value === 'Access' && <AccessTrace table={table} id={record.key} />}
       </div>
-      {record && <SaveBar table={table} live={record} />}
+      {record && canWrite.value && <SaveBar table={table} live={record} />}
     </>
   );
 }

@@ -7,10 +7,12 @@ interface Props {
   readonly entries: readonly LogEntry[];
   /** Whether each entry says which record it is about. */
   readonly named?: boolean;
+  /** Goes back to the record as it was after the change. */
+  restore?(seq: number): void;
 }
 
 /** Changes as a timeline, each with its fields before and after. */
-export function ChangeList({ entries, named }: Props): JSX.Element {
+export function ChangeList({ entries, named, restore }: Props): JSX.Element {
   if (entries.length === 0) return <p class="panel-note">No changes here.</p>;
   return (
     <ol class="timeline">
@@ -24,6 +26,11 @@ export function ChangeList({ entries, named }: Props): JSX.Element {
               </a>
             )}
             <span class="spacer" />
+            {restore && entry.op !== 'delete' && entry.op !== 'publish' && (
+              <button type="button" class="link" onClick={() => restore(entry.seq)}>
+                Compare
+              </button>
+            )}
             {entry.by && <span class="by">{visible(entry.by)}</span>}
             <time title={`seq ${entry.seq}`}>{formatTime(timeOfSeq(entry.seq))}</time>
           </div>

@@ -26,6 +26,7 @@ const GROUPS: readonly (readonly [title: string, keys: readonly (readonly [keys:
       ['Space', 'Open the record'],
       ['Shift Space, Shift Arrows', 'Select rows'],
       ['Ctrl A, Ctrl C', 'Select what is loaded, copy'],
+      ['Ctrl V', 'Paste cells of a spreadsheet'],
       ['Delete', 'Delete the selected rows'],
       ['Up from the first row', 'To the header; Enter sorts, Alt Down is its menu'],
     ],

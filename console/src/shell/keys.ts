@@ -1,6 +1,7 @@
 import { draftsOf, hasDrafts } from '../edits/drafts.ts';
 import { redo, undo } from '../edits/undo.ts';
 import { go, paths, place } from '../state/address.ts';
+import { canWrite } from '../state/view.ts';
 import { saveTable } from '../table/pending-bar.tsx';
 import { currentTable } from '../table/table-screen.tsx';
 import { isHelpOpen, isPaletteOpen } from './open.ts';
@@ -37,10 +38,12 @@ function handleCommand(event: KeyboardEvent): boolean {
   }
   if (key === 's') {
     const { app, table } = place.value;
-    if (app !== undefined && table !== undefined && draftsOf(app, table).peek().size > 0) void saveTable(app, table);
+    if (canWrite.value && app !== undefined && table !== undefined && draftsOf(app, table).peek().size > 0)
+      void saveTable(app, table);
     return true;
   }
   if (isTyping(event.target)) return false;
+  if (!canWrite.value) return false;
   if (key === 'z') void (event.shiftKey ? redo() : undo());
   else if (key === 'y') void redo();
   else return false;
@@ -64,7 +67,7 @@ function handleLetter(event: KeyboardEvent): boolean {
   else if (key === '/') document.querySelector<HTMLElement>('#query')?.focus();
   else if (table === undefined) return false;
   else if (key === 'l' || key === 'L') table.togglePause();
-  else if (key === 'n' || key === 'N') table.isCreating.value = true;
+  else if ((key === 'n' || key === 'N') && canWrite.value) table.isCreating.value = true;
   else return false;
   return true;
 }

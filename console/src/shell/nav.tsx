@@ -1,14 +1,16 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { Icon } from '../parts/icon.tsx';
+import { lazily } from '../parts/lazy.tsx';
 import { go, hrefOf, paths, place } from '../state/address.ts';
 import { schema } from '../state/schema.ts';
 import { apps, entryOf, isLoggedIn, logOut } from '../state/session.ts';
 import { nextTheme, theme } from '../state/settings.ts';
 import { visible } from '../state/text.ts';
-import { isHelpOpen, isNavOpen, isPaletteOpen } from './open.ts';
+import { isHelpOpen, isNavOpen, isPaletteOpen, isViewAsOpen } from './open.ts';
 
 const MIN_FILTERED = 12;
+const ViewAsDialog = lazily(async () => (await import('../admin/view-as-dialog.tsx')).ViewAsDialog);
 
 /** Applications, tables and screens. */
 export function Nav({ app }: { readonly app: string }): JSX.Element {
@@ -34,8 +36,14 @@ export function Nav({ app }: { readonly app: string }): JSX.Element {
         )}
         {found?.admin && (
           <>
+            <p class="nav-title">Application</p>
+            <Screen app={app} icon="list-tree" label="Schema" screen="schema" />
+            {entryOf(app)?.auth !== 'none' && (
+              <Screen app={app} icon="key-round" label="Users and keys" screen="accounts" />
+            )}
             <p class="nav-title">Log</p>
             <Screen app={app} icon="history" label="Changes" screen="changes" />
+            <Screen app={app} icon="rotate-ccw" label="Earlier states" screen="past" />
             <Screen app={app} icon="scroll-text" label="Audit" screen="audit" />
             <Screen app={app} icon="workflow" label="Flows" screen="flows" />
           </>
@@ -134,6 +142,18 @@ function NavFoot({ app }: { readonly app: string }): JSX.Element {
   const who = schema.value?.who;
   return (
     <div class="nav-foot">
+      {schema.value?.admin && entryOf(app)?.auth !== 'none' && (
+        <button
+          type="button"
+          class="quiet"
+          aria-label="View as"
+          title="View as another caller"
+          onClick={() => (isViewAsOpen.value = true)}
+        >
+          <Icon name="eye" />
+        </button>
+      )}
+      {isViewAsOpen.value && <ViewAsDialog app={app} close={() => (isViewAsOpen.value = false)} />}
       {entryOf(app)?.auth === 'none' ? (
         <p class="soft" title="Callers are not asked who they are, and only this machine can connect.">
           This machine only

@@ -6,6 +6,7 @@ import { go, paths, place } from '../state/address.ts';
 import { schema } from '../state/schema.ts';
 import { apps } from '../state/session.ts';
 import { nextTheme } from '../state/settings.ts';
+import { canWrite } from '../state/view.ts';
 import { currentTable } from '../table/table-screen.tsx';
 import { isHelpOpen, isPaletteOpen } from './open.ts';
 
@@ -17,6 +18,7 @@ interface Command {
 }
 
 const MAX_SHOWN = 12;
+const ADMIN_SCREENS = ['channels', 'connections', 'rooms', 'schema', 'accounts', 'changes', 'past', 'audit', 'flows'];
 
 /** Everything that can be gone to or done, by a few letters of its name. */
 export function Palette(): JSX.Element | null {
@@ -121,14 +123,14 @@ function allCommands(): readonly Command[] {
     for (const { name } of found.tables) {
       commands.push({ label: name, note: 'table', icon: 'table-2', run: to(paths.table(app, name)) });
     }
-    const screens = found.admin ? ['channels', 'connections', 'rooms', 'changes', 'audit', 'flows'] : ['channels'];
+    const screens = found.admin ? ADMIN_SCREENS : ['channels'];
     for (const screen of screens) {
       const label = screen[0]?.toUpperCase() + screen.slice(1);
       commands.push({ label, note: 'screen', icon: 'chevron-right', run: to(paths.screen(app, screen)) });
     }
     commands.push({ label: 'Overview', note: 'screen', icon: 'house', run: to(paths.app(app)) });
   }
-  if (table !== undefined) {
+  if (table !== undefined && canWrite.value) {
     const create = () => {
       table.isCreating.value = true;
     };

@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { Dialog } from '../parts/dialog.tsx';
 import { Icon } from '../parts/icon.tsx';
+import { lazily } from '../parts/lazy.tsx';
 import { Messages } from '../parts/messages.tsx';
 import { Note } from '../parts/note.tsx';
 import { ConflictSheet } from '../record/conflict-sheet.tsx';
@@ -15,14 +16,19 @@ import { go, hrefOf, paths, place } from '../state/address.ts';
 import { closeClients } from '../state/live.ts';
 import { describeError } from '../state/messages.ts';
 import { loadSchema, schema, schemaError, tableOf } from '../state/schema.ts';
-import { apps, appsError, entryOf, loadApps, loginEpoch, loginFor } from '../state/session.ts';
-import { visible } from '../state/text.ts';
+import { apps, appsError, entryOf, leaveView, loadApps, loginEpoch, loginFor } from '../state/session.ts';
+import { formatTime, visible } from '../state/text.ts';
+import { view } from '../state/view.ts';
 import { TableScreen } from '../table/table-screen.tsx';
 import { Help } from './help.tsx';
 import { LoginForm } from './login.tsx';
 import { Nav } from './nav.tsx';
 import { isNavOpen } from './open.ts';
 import { Palette } from './palette.tsx';
+
+const SchemaScreen = lazily(async () => (await import('../admin/schema-screen.tsx')).SchemaScreen);
+const PastScreen = lazily(async () => (await import('../admin/past-screen.tsx')).PastScreen);
+const AccountsScreen = lazily(async () => (await import('../admin/accounts-screen.tsx')).AccountsScreen);
 
 /** The whole page. */
 export function Shell(): JSX.Element {
@@ -80,6 +86,7 @@ function Application({ app }: { readonly app: string }): JSX.Element {
         />
       )}
       <div class="main">
+        <ViewBar app={app} />
         <TopBar app={app} />
         <main>
           <Screen app={app} />
@@ -97,6 +104,26 @@ function Application({ app }: { readonly app: string }): JSX.Element {
   );
 }
 
+/** Says whose view is shown, so that it is not taken for everything. */
+function ViewBar({ app }: { readonly app: string }): JSX.Element | null {
+  const shown = view.value;
+  if (shown?.app !== app) return null;
+  const roles = shown.roles.length === 0 ? '' : ` (${shown.roles.join(', ')})`;
+  return (
+    <section class="view-bar" aria-label="View as another caller">
+      <Icon name="eye" />
+      <span>
+        As <strong>{visible(shown.sub)}</strong>
+        {visible(roles)} sees it, read only, until {formatTime(new Date(shown.expiresAt))}
+      </span>
+      <span class="spacer" />
+      <button type="button" onClick={leaveView}>
+        Leave
+      </button>
+    </section>
+  );
+}
+
 const TITLES: Readonly<Record<string, string>> = {
   channels: 'Channels',
   connections: 'Connections',
@@ -104,6 +131,9 @@ const TITLES: Readonly<Record<string, string>> = {
   changes: 'Changes',
   audit: 'Audit log',
   flows: 'Flows',
+  schema: 'Schema',
+  past: 'Earlier states',
+  accounts: 'Users and keys',
 };
 
 function TopBar({ app }: { readonly app: string }): JSX.Element {
@@ -136,7 +166,7 @@ function Screen({ app }: { readonly app: string }): JSX.Element | null {
         </Note>
       );
     }
-    return <TableScreen key={`${app}/${name}`} app={app} table={table} />;
+    return <TableScreen key={`${app}/${name}/${view.value?.token ?? ''}`} app={app} table={table} />;
   }
   if (screen === 'channels') return <ChannelsScreen app={app} />;
   if (!found.admin || screen === undefined) return <Overview app={app} />;
@@ -144,6 +174,9 @@ function Screen({ app }: { readonly app: string }): JSX.Element | null {
   if (screen === 'rooms') return <RoomsScreen app={app} />;
   if (screen === 'changes' || screen === 'audit') return <ChangesScreen app={app} source={screen} />;
   if (screen === 'flows') return <FlowsScreen app={app} />;
+  if (screen === 'schema') return <SchemaScreen app={app} />;
+  if (screen === 'past') return <PastScreen app={app} />;
+  if (screen === 'accounts') return <AccountsScreen app={app} />;
   return <Overview app={app} />;
 }
 

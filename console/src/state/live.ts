@@ -1,6 +1,7 @@
 import { type Client, connect } from '../../../src/client/client.ts';
 import { urlOf } from './http.ts';
 import { tokenOf } from './session.ts';
+import { view } from './view.ts';
 
 type AnyRecords = Record<string, Readonly<Record<string, unknown>>>;
 
@@ -21,3 +22,6 @@ export function closeClients(): void {
   for (const client of clients.values()) client.close();
   clients.clear();
 }
+
+// A connection goes on with the rights that it was opened with: another view needs others.
+view.subscribe(closeClients);

@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
 import { CONSOLE_URL, SERVER_URL } from './address.ts';
+import { type View, view } from './view.ts';
 
 /** Application as the server lists it for the console. */
 export interface AppEntry {
@@ -58,7 +59,8 @@ export function entryOf(app: string): AppEntry | undefined {
 }
 
 export function askForLogin(app: string): void {
-  loginFor.value = app;
+  if (view.value?.app === app) leaveView();
+  else loginFor.value = app;
 }
 
 export function isLoggedIn(app: string): boolean {
@@ -81,6 +83,7 @@ function loginOf(app: string): Login {
 
 /** Returns the token to send, and a newer one when it has run out or `renew` says that it was refused. */
 export async function tokenOf(app: string, { renew = false } = {}): Promise<string | undefined> {
+  if (view.value?.app === app) return view.value.token;
   const login = loginOf(app);
   const isOver = login.expiresAt !== undefined && login.expiresAt - EARLY_MS < Date.now();
   if (login.refresh === undefined || !(renew || isOver || login.access === undefined)) return login.access;
@@ -159,7 +162,20 @@ function entered(): void {
   loginEpoch.value++;
 }
 
+/** Shows the tables as another caller gets them, until `leaveView`. */
+export function enterView(next: View): void {
+  view.value = next;
+  loginEpoch.value++;
+}
+
+export function leaveView(): void {
+  if (view.value === undefined) return;
+  view.value = undefined;
+  loginEpoch.value++;
+}
+
 export async function logOut(app: string): Promise<void> {
+  view.value = undefined;
   const { refresh: refreshToken } = loginOf(app);
   forget(app);
   if (refreshToken !== undefined) await post(app, 'logout', { refresh_token: refreshToken }).catch(() => undefined);

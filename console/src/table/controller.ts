@@ -10,7 +10,16 @@ import type { Id, Row } from '../grid/segment.ts';
 import { go, paths } from '../state/address.ts';
 import { say } from '../state/messages.ts';
 import type { Table } from '../state/schema.ts';
+import { canWrite } from '../state/view.ts';
+import type { Source } from '../transfer/source.ts';
 import { handleGridKey } from './grid-keys.ts';
+import { pasteText } from './paste.ts';
+
+/** Dialog over a table. */
+export type TableDialog =
+  | { readonly what: 'import'; readonly source?: Source }
+  | { readonly what: 'export' | 'explain' | 'access' }
+  | { readonly what: 'change' | 'delete'; readonly scope: 'selection' | 'matches' };
 
 /** One table on the screen: its rows, the grid that draws them, and what is done with both. */
 export class TableController {
@@ -25,6 +34,7 @@ export class TableController {
   readonly isPaused = signal(false);
   readonly hasSpoken = signal(0);
   readonly isDeleting = signal(false);
+  readonly dialog = signal<TableDialog | undefined>(undefined);
   /** Whether the form for a new record is open. */
   readonly isCreating = signal(false);
   query: GridQuery;
@@ -38,6 +48,11 @@ export class TableController {
     this.query = parseQuery(search);
     this.layout.value = readLayout(app, table.name);
     this.view = new GridView(this.#host());
+    this.view.element.addEventListener('paste', (event) => {
+      if (event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement) return;
+      event.preventDefault();
+      pasteText(this, event.clipboardData?.getData('text/plain') ?? '');
+    });
     this.rows = this.#makeRows();
     this.#stopDrafts = draftsOf(app, table.name).subscribe(() => this.view.refresh());
     this.#setColumns();
@@ -93,7 +108,7 @@ export class TableController {
 
   /** Whether the value of this column can be edited in its cell. */
   isEditable({ field, isKey }: Column): boolean {
-    return this.query.mode !== 'totals' && field !== undefined && !isKey && !field.readOnly;
+    return canWrite.value && this.query.mode !== 'totals' && field !== undefined && !isKey && !field.readOnly;
   }
 
   edit(index: number, column: Column, typed: string | undefined): void {

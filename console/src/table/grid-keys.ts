@@ -1,5 +1,6 @@
 import { copyText } from '../parts/copy.ts';
 import { cellText } from '../state/text.ts';
+import { canWrite } from '../state/view.ts';
 import type { TableController } from './controller.ts';
 
 /** Keys of a cell, beyond those that move. A key with a modifier never begins an edit. */
@@ -32,7 +33,7 @@ function handlePlain(table: TableController, event: KeyboardEvent): boolean {
       else table.open(row);
       return true;
     case 'Delete':
-      if (table.selection.value.size === 0) return false;
+      if (table.selection.value.size === 0 || !canWrite.value) return false;
       table.isDeleting.value = true;
       return true;
     case 'Escape':

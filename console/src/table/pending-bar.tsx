@@ -7,6 +7,7 @@ import { Dialog } from '../parts/dialog.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { say } from '../state/messages.ts';
 import { cellText, visible } from '../state/text.ts';
+import { canWrite } from '../state/view.ts';
 import type { TableController } from './controller.ts';
 
 /** Saves what waits in a table, and says so. */
@@ -24,7 +25,7 @@ export function PendingBar({ table }: { readonly table: TableController }): JSX.
   const { app } = table;
   const { name } = table.table;
   const drafts = [...draftsOf(app, name).value.values()];
-  if (drafts.length === 0) return null;
+  if (drafts.length === 0 || !canWrite.value) return null;
   const count = drafts.reduce((sum, draft) => sum + Object.keys(draft.changes).length, 0);
   return (
     <section class="pending-bar" aria-label="Changes that are not saved">

@@ -7,10 +7,12 @@ import { go, paths, place } from '../state/address.ts';
 import { describeError } from '../state/messages.ts';
 import type { Table } from '../state/schema.ts';
 import { visible } from '../state/text.ts';
+import { canWrite } from '../state/view.ts';
 import { ColumnMenu, ColumnsMenu } from './column-menu.tsx';
 import { TableController } from './controller.ts';
 import { CopyAsMenu } from './copy-as.tsx';
 import { DeleteDialog } from './delete-dialog.tsx';
+import { MoreMenu, OpenDialog } from './more-menu.tsx';
 import { PendingBar } from './pending-bar.tsx';
 import { QueryBar } from './query-bar.tsx';
 import { StatusLine } from './status-line.tsx';
@@ -64,6 +66,7 @@ function TableBody({ table }: { readonly table: TableController }): JSX.Element 
       <StatusLine table={table} />
       <ColumnMenu table={table} />
       {table.isDeleting.value && <DeleteDialog table={table} />}
+      <OpenDialog table={table} />
     </>
   );
 }
@@ -76,12 +79,14 @@ function GridElement({ table }: { readonly table: TableController }): JSX.Elemen
   return <div class="grid-host" ref={host} />;
 }
 
+type ToolMenu = 'columns' | 'copy' | 'more';
+
 function Toolbar({ table }: { readonly table: TableController }): JSX.Element {
-  const menu = useSignal<{ what: 'columns' | 'copy'; anchor: HTMLElement } | undefined>(undefined);
+  const menu = useSignal<{ what: ToolMenu; anchor: HTMLElement } | undefined>(undefined);
   const close = () => {
     menu.value = undefined;
   };
-  const open = (what: 'columns' | 'copy') => (event: TargetedMouseEvent<HTMLButtonElement>) => {
+  const open = (what: ToolMenu) => (event: TargetedMouseEvent<HTMLButtonElement>) => {
     menu.value = menu.value?.what === what ? undefined : { what, anchor: event.currentTarget };
   };
   const { size } = table.selection.value;
@@ -102,20 +107,26 @@ function Toolbar({ table }: { readonly table: TableController }): JSX.Element {
               <Icon name="copy" />
               <span class="label">Copy as</span>
             </button>
-            <button
-              type="button"
-              class="primary"
-              onClick={() => {
-                table.isCreating.value = true;
-              }}
-            >
-              <Icon name="plus" />
-              <span class="label">New</span>
+            <button type="button" aria-haspopup="menu" aria-label="More" title="More" onClick={open('more')}>
+              <Icon name="ellipsis" />
             </button>
+            {canWrite.value && (
+              <button
+                type="button"
+                class="primary"
+                onClick={() => {
+                  table.isCreating.value = true;
+                }}
+              >
+                <Icon name="plus" />
+                <span class="label">New</span>
+              </button>
+            )}
           </>
         )}
       </div>
       {menu.value?.what === 'columns' && <ColumnsMenu table={table} anchor={menu.value.anchor} close={close} />}
+      {menu.value?.what === 'more' && <MoreMenu table={table} anchor={menu.value.anchor} close={close} />}
       {menu.value?.what === 'copy' && <CopyAsMenu table={table} anchor={menu.value.anchor} close={close} />}
     </div>
   );
@@ -142,6 +153,23 @@ function SelectionTools({ table, size }: { readonly table: TableController; read
       <span class="selected-count">{size} selected</span>
       <button type="button" onClick={() => table.select(new Map())}>
         Clear
+      </button>
+      {canWrite.value && <SelectionWrites table={table} />}
+    </>
+  );
+}
+
+function SelectionWrites({ table }: { readonly table: TableController }): JSX.Element {
+  return (
+    <>
+      <button
+        type="button"
+        onClick={() => {
+          table.dialog.value = { what: 'change', scope: 'selection' };
+        }}
+      >
+        <Icon name="pencil" />
+        <span class="label">Change</span>
       </button>
       <button
         type="button"
@@ -210,6 +238,14 @@ function EmptyTable({ table }: { readonly table: TableController }): JSX.Element
     <div class="grid-note">
       <h2>No records yet</h2>
       <p>Waiting for the first write: it lights up here by itself.</p>
+      {canWrite.value && <FirstRecords table={table} />}
+    </div>
+  );
+}
+
+function FirstRecords({ table }: { readonly table: TableController }): JSX.Element {
+  return (
+    <>
       <button
         type="button"
         class="primary"
@@ -219,6 +255,14 @@ function EmptyTable({ table }: { readonly table: TableController }): JSX.Element
       >
         <Icon name="plus" /> Add one
       </button>
-    </div>
+      <button
+        type="button"
+        onClick={() => {
+          table.dialog.value = { what: 'import' };
+        }}
+      >
+        <Icon name="upload" /> Import
+      </button>
+    </>
   );
 }
