@@ -14,6 +14,7 @@ export class Mailbox<T> {
   readonly items: T[] = [];
   readonly #name: string;
   readonly #waiters = new Set<Waiter>();
+  readonly #listeners: ((item: T) => void)[] = [];
   #cursor = 0;
   #end: string | undefined;
 
@@ -21,8 +22,15 @@ export class Mailbox<T> {
     this.#name = name;
   }
 
+  /** Calls `take` with everything that has come, and with each item to come. */
+  each(take: (item: T) => void): void {
+    for (const item of this.items) take(item);
+    this.#listeners.push(take);
+  }
+
   push(item: T): void {
     this.items.push(item);
+    for (const take of this.#listeners) take(item);
     this.#settle();
   }
 
