@@ -19,6 +19,8 @@ const CASES = [
   'lists',
   'filters',
   'rules',
+  'windows',
+  'totals',
 ];
 const TMPFS = 0x01021994;
 

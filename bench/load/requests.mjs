@@ -8,6 +8,8 @@ export const STAMP_DIGITS = 16;
 const FILLER = ' The quick brown fox jumps over the lazy dog; a message of usual length.';
 const JSON_HEAD = 'Host: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ';
 let counter = 0;
+/** Greater than that of every line that was there before. */
+let made = 1_000_000_000;
 
 function makeContent() {
   counter += 1;
@@ -81,6 +83,15 @@ export const makers = {
         `PUT /my-app/Chat/chat-${rooms}-${i}`,
         `{"roomId":"room-${i % rooms}","content":"${makeContent()}"}`,
       );
+    };
+  },
+  /** Lines that are made anew: each becomes the newest one of its room. */
+  line: ({ ids, rooms }) => {
+    let i = 0;
+    return () => {
+      i = (i + 7919) % ids;
+      const body = `{"roomId":"room-${i % rooms}","made":${++made},"content":"${makeContent()}"}`;
+      return makeWrite(`PUT /my-app/Line/line-${rooms}-${i}`, body);
     };
   },
   /** Records that keep their team and their owner. */

@@ -40,6 +40,12 @@ type Chat @table(database: "bench") @export(rest: true ws: true) {
   roomId: String!
   content: String!
 }
+type Line @table(database: "bench") @export(rest: true ws: true) @compositeIndex(fields: ["roomId", "made"]) {
+  id: ID! @primaryKey
+  roomId: String!
+  made: Int!
+  content: String!
+}
 `;
 // Only where callers show who they are: the same records without a rule, with one for all, and with one for each; a card's
 // board has the id of its owner, who is the one member.
