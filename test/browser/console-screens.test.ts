@@ -91,13 +91,15 @@ type Product @table @export @audit {
       for (const { id } of hostile.slice(0, 4)) {
         await page.goto(`${app.server.origin}/_console/shop/Product/${encodeURIComponent(id)}`);
         await page.getByLabel('title', { exact: true }).waitFor();
-        for (const tab of ['JSON', 'History']) await page.getByRole('tab', { name: tab }).click();
+        for (const tab of ['JSON', 'Access', 'History']) await page.getByRole('tab', { name: tab }).click();
         await page.locator('.timeline').waitFor();
       }
       for (const path of [
         'shop/',
         'shop/_/changes',
         'shop/_/audit',
+        'shop/_/schema',
+        'shop/_/past?table=Product',
         `shop/Product?title==${encodeURIComponent('<script>')}*`,
       ]) {
         await page.goto(`${app.server.origin}/_console/${path}`);
@@ -128,6 +130,14 @@ type Product @table @export @audit {
       await page.keyboard.press('Control+k');
       await page.getByRole('combobox', { name: 'Find a table' }).waitFor();
       for (const finding of await findings(page)) found.push(`palette: ${finding}`);
+      await page.keyboard.press('Escape');
+      for (const item of ['Import…', 'Export…', 'Change all', 'Delete all', 'Explain this', 'Who may']) {
+        await page.goto(`${app.server.origin}/_console/shop/Product`);
+        await page.getByRole('button', { name: 'More' }).click();
+        await page.getByRole('menuitem', { name: item }).click();
+        await page.getByRole('dialog').waitFor();
+        for (const finding of await findings(page)) found.push(`${item} ${finding}`);
+      }
       expect(found).toEqual([]);
     },
     LONG_TEST,
