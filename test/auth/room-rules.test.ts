@@ -3,6 +3,7 @@ import { Access } from '../../src/auth/policy/access.ts';
 import { explainRooms } from '../../src/auth/rooms/explain.ts';
 import { makePattern } from '../../src/auth/rooms/pattern.ts';
 import { readRoomRules } from '../../src/auth/rooms/read.ts';
+import { RoomRules } from '../../src/auth/rooms/rules.ts';
 import { parseCaller } from '../../src/commands/caller.ts';
 import { Report } from '../../src/config/files/report.ts';
 import { loadConfig } from '../../src/config/load.ts';
@@ -94,4 +95,15 @@ test('what a caller may do with rooms is listed with the rules that decide', () 
   expect(explainRooms(rules, access, parseCaller('sub=u2,roles=editor,org=o1'))).toEqual(
     expect.arrayContaining(['    join     yes   editor', '    join     some  authenticated; org is $auth.org']),
   );
+});
+
+test('an administrator who reads as another caller may do nothing with a room', () => {
+  const access = new Access(PLAN, { secured: true, adminRole: 'admin' });
+  const read = readRoomRules(roomsOf('rooms:\n  lobby:\n    join: authenticated\n'), PLAN.tables, new Report());
+  const rules = new RoomRules(read ?? [], access);
+  for (const roles of [[], ['admin']]) {
+    const caller = { type: 'principal', sub: 'u1', roles, claims: {}, expiresAt: undefined } as const;
+    expect(rules.decide('join', 'lobby', caller).permission).toBe(true);
+    expect(rules.decide('join', 'lobby', { ...caller, isView: true }).permission).toBe(false);
+  }
 });
