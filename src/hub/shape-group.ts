@@ -6,7 +6,7 @@ import { type Encoding, encodeChange, type Frame, withTotal } from './encode.ts'
 import { CUT_BUFFER_BYTES, FanOutBuffer } from './fan-out/buffer.ts';
 import { relatedOfChange, type Selection, selectChange } from './selection.ts';
 import type { SharedState } from './shared-state.ts';
-import type { Subscription } from './subscription.ts';
+import type { SharedSink, Sink, Subscription } from './subscription.ts';
 import { TransactionFrames } from './transaction-frames.ts';
 
 /** Bytes of frames that stay in the buffer after all live subscriptions received them, while others are about to join. */
@@ -65,6 +65,8 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
   readonly #pending: number[] = [];
   #lastAppend: Promise<unknown> = Promise.resolve();
   readonly #transaction: TransactionFrames;
+  /** Live subscriptions of connections that take frames once for all of theirs. */
+  readonly #sharing = new Map<SharedSink, Set<Subscription>>();
   /** Positions before the transactions of which there are frames here that others follow, by the seq of these frames. */
   readonly #partial = new Map<number, number>();
 
@@ -228,11 +230,20 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
     this.counted?.join(subscription.counted);
     subscription.followed = undefined;
     subscription.counted = undefined;
+    const { shared } = subscription.sink;
+    if (shared !== undefined) {
+      const others = this.#sharing.get(shared) ?? new Set();
+      this.#sharing.set(shared, others.add(subscription));
+    }
     return super.add(subscription);
   }
 
   override remove(subscription: Subscription): void {
     super.remove(subscription);
+    const { shared } = subscription.sink;
+    const others = shared && this.#sharing.get(shared);
+    others?.delete(subscription);
+    if (shared !== undefined && others?.size === 0) this.#sharing.delete(shared);
     if (this.states.length === 0) return;
     for (const state of this.states) state.leave();
     // The next one that joins brings its own state, and has read what is in the buffer or will be from the log.
@@ -256,14 +267,41 @@ export class ShapeGroup extends FanOutBuffer<Subscription> {
   }
 
   deliver(subscription: Subscription, to: number): void {
+    const { shared, takesShared } = subscription.sink;
+    const others = shared && takesShared ? this.#sharing.get(shared) : undefined;
+    if (shared === undefined || others === undefined) this.#deliverAlone(subscription, to);
+    else this.#deliverShared(subscription, to, shared, others);
+  }
+
+  /** Delivers to all subscriptions of a connection that lack the same frames, so that it takes these once. */
+  #deliverShared(first: Subscription, to: number, shared: SharedSink, others: ReadonlySet<Subscription>): void {
+    const from = first.cursor;
+    const seq = this.seqAt(from);
+    const sinks: Sink[] = [];
+    for (const one of others) {
+      const { sink, suppressedSeqs } = one;
+      if (one.cursor !== from || one.position >= seq || sink.takesShared !== true || suppressedSeqs?.size) continue;
+      this.#advance(one, to);
+      sinks.push(sink);
+    }
+    if (sinks.length > 0) shared.write(this.join(from, to), sinks);
+    if (first.cursor !== to) this.#deliverAlone(first, to);
+  }
+
+  #advance(subscription: Subscription, to: number): void {
+    subscription.cursor = to;
+    subscription.position = this.seqAt(to - 1);
+    const isOpen = subscription.openSince !== undefined || this.#partial.size > 0;
+    if (isOpen) subscription.openSince = this.#partial.get(subscription.position);
+  }
+
+  #deliverAlone(subscription: Subscription, to: number): void {
     let from = subscription.cursor;
     // The subscription may have read the first ones from the log before it joined.
     while (from < to && this.seqAt(from) <= subscription.position) from++;
     subscription.cursor = to;
     if (from === to) return;
-    subscription.position = this.seqAt(to - 1);
-    const isOpen = subscription.openSince !== undefined || this.#partial.size > 0;
-    if (isOpen) subscription.openSince = this.#partial.get(subscription.position);
+    this.#advance(subscription, to);
     if (subscription.suppressedSeqs === undefined || subscription.suppressedSeqs.size === 0) {
       subscription.sink.write(this.join(from, to));
       return;

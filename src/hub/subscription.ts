@@ -13,6 +13,12 @@ import type { StateTracker } from './shared-state.ts';
  */
 export type EndReason = 'slow' | 'failed' | 'lost' | 'refused';
 
+/** Connection behind the sinks of several subscriptions. */
+export interface SharedSink {
+  /** Writes the same frames for all of these sinks; never blocks and never throws. */
+  write(bytes: Buffer, sinks: readonly Sink[]): void;
+}
+
 /** Destination of a subscription's frames. */
 export interface Sink {
   /** Bytes that were written and that the kernel has not accepted yet. */
@@ -21,6 +27,10 @@ export interface Sink {
   readonly writeLock?: WriteLock;
   /** True to have no slow-client timeout: the consumer catches up from the log when it goes on. */
   readonly isPatient?: boolean;
+  /** Takes frames that several subscriptions receive once for all of them; undefined where there is only one. */
+  readonly shared?: SharedSink;
+  /** False while frames have to be written to this sink by itself. */
+  readonly takesShared?: boolean;
   /** Writes whole frames; never blocks and never throws. */
   write(bytes: Buffer): void;
   /** Called when the hub has ended the subscription; the sink closes what it writes to. `error`: why it is `refused`. */

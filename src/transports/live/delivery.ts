@@ -29,14 +29,12 @@ type SendChange = (body: Buffer, idList: Buffer, tx: number) => void;
 /**
  * Changes of one connection with several subscriptions: one that several of them receive with the same content is one message
  * with all their ids. It waits until a turn of the event loop brings no more of them, in the order of the log. Subscriptions
- * that share a group of the hub are given the same bytes, so that each of them costs a pointer in a list.
+ * that share a group of the hub are handed over with the bytes, so that each of them costs a pointer in a list.
  */
 export class ChangeDelivery {
   readonly #codec: LiveCodec;
   readonly #send: SendChange;
   #batches = new Map<Buffer, SharedChanges>();
-  #lastBytes: Buffer | undefined;
-  #lastBatch: SharedChanges | undefined;
   #bytes = 0;
   #passes = 0;
   #hasGrown = false;
@@ -58,17 +56,17 @@ export class ChangeDelivery {
 
   /** Adds bytes of the hub that one subscription receives, which are changes alone. */
   add(recipient: Recipient, bytes: Buffer): void {
-    if (bytes === this.#lastBytes && this.#lastBatch !== undefined) {
-      this.#lastBatch.recipients.push(recipient);
-      this.#hasGrown = true;
-      return;
-    }
-    this.#addTo(bytes, recipient, () => splitUnits(bytes));
+    this.addAll([recipient], bytes);
+  }
+
+  /** Adds bytes of the hub that several subscriptions receive, which are changes alone. */
+  addAll(recipients: readonly Recipient[], bytes: Buffer): void {
+    this.#addTo(bytes, recipients, () => splitUnits(bytes));
   }
 
   /** Adds one change that one subscription receives. */
   addUnit(recipient: Recipient, unit: Unit): void {
-    this.#addTo(unit.body, recipient, () => [unit]);
+    this.#addTo(unit.body, [recipient], () => [unit]);
   }
 
   /** Sends what waits. */
@@ -86,21 +84,17 @@ export class ChangeDelivery {
   /** Drops what waits. */
   clear(): void {
     this.#batches = new Map();
-    this.#lastBytes = undefined;
-    this.#lastBatch = undefined;
     this.#bytes = 0;
   }
 
-  #addTo(bytes: Buffer, recipient: Recipient, units: SharedChanges['units']): void {
+  #addTo(bytes: Buffer, recipients: readonly Recipient[], units: SharedChanges['units']): void {
     let batch = this.#batches.get(bytes);
     if (batch === undefined) {
       batch = { units, recipients: [] };
       this.#batches.set(bytes, batch);
       this.#bytes += bytes.length;
     }
-    batch.recipients.push(recipient);
-    this.#lastBytes = bytes;
-    this.#lastBatch = batch;
+    for (const recipient of recipients) batch.recipients.push(recipient);
     this.#hasGrown = true;
     if (this.#bytes > MAX_WAITING_BYTES) this.flush();
     else this.#timer ??= setImmediate(this.#tick);

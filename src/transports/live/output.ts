@@ -1,5 +1,5 @@
 import { WriteLock } from '../../hub/fan-out/write-lock.ts';
-import type { EndReason } from '../../hub/subscription.ts';
+import type { EndReason, Sink } from '../../hub/subscription.ts';
 import type { LiveCodec } from './codec.ts';
 import { ChangeDelivery } from './delivery.ts';
 import { LONE_FRAMES, type Unit } from './encoding.ts';
@@ -37,6 +37,11 @@ export class ConnectionOutput implements LiveOutput {
 
   ended(reason: EndReason): void {
     this.#carrier.ended(reason);
+  }
+
+  /** Takes changes of several subscriptions. */
+  write(bytes: Buffer, subscriptions: readonly Sink[]): void {
+    this.#delivery.addAll(subscriptions as readonly LiveSubscription[], bytes);
   }
 
   deliver(subscription: LiveSubscription, bytes: Buffer): void {

@@ -1,6 +1,6 @@
 import type { AppError } from '../../errors.ts';
 import { WriteLock } from '../../hub/fan-out/write-lock.ts';
-import type { EndReason, Sink, Subscription } from '../../hub/subscription.ts';
+import type { EndReason, SharedSink, Sink, Subscription } from '../../hub/subscription.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import type { RecordKey } from '../../store/store.ts';
 import type { LiveCodec, LiveId } from './codec.ts';
@@ -13,7 +13,7 @@ export interface Credit {
 }
 
 /** Output of a connection, as its subscriptions see it. */
-export interface LiveOutput {
+export interface LiveOutput extends SharedSink {
   readonly codec: LiveCodec;
   readonly pending: number;
   /** Lock of all subscriptions of the connection. */
@@ -80,6 +80,7 @@ export class LiveSubscription implements Sink {
   readonly encodedId: Buffer;
   readonly idList: Buffer;
   readonly writeLock: WriteLock;
+  readonly shared: SharedSink;
   /** True when it is the only subscription of the connection. */
   isAlone = false;
   subscription: Subscription | undefined;
@@ -99,6 +100,7 @@ export class LiveSubscription implements Sink {
     this.#credit = { ...credit };
     this.#output = output;
     this.#refused = refused;
+    this.shared = output;
     this.encodedId = output.codec.encodeId(id);
     this.idList = output.codec.idList([this.encodedId]);
     this.#isUnlimited = credit.frames === undefined && credit.bytes === undefined;
@@ -108,6 +110,10 @@ export class LiveSubscription implements Sink {
   /** Unlimited while there is no credit: the hub writes nothing to a full sink. */
   get pending(): number {
     return this.isStarved ? Number.POSITIVE_INFINITY : this.#output.pending;
+  }
+
+  get takesShared(): boolean {
+    return !this.isAlone && this.#isUnlimited && this.#held.length === 0;
   }
 
   write(bytes: Buffer): void {
