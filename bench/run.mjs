@@ -14,6 +14,7 @@ const CASES = [
   'latency',
   'own-record',
   'rooms',
+  'live',
   'memory',
   'start',
   'lists',
@@ -83,9 +84,9 @@ async function runCase(name) {
       await servers.get(key)?.stop();
       servers.delete(key);
     },
-    async subscribe(group, server, { kind, count, path = '/my-app/Message', tokens, hello }) {
+    async subscribe(group, server, { path = '/my-app/Message', ...options }) {
       const { port, heartbeat } = server;
-      await subs.call('open', { name: group, port, kind, count, path, heartbeat, tokens, hello });
+      await subs.call('open', { ...options, name: group, port, path, heartbeat });
     },
   };
   try {

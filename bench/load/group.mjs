@@ -31,7 +31,7 @@ export class Group {
 
   /**
    * `path` may have `{i}` for the number of the subscriber, or `{i%100}` for its remainder; `kind` is `ws` or `sse`; `heartbeat` sends pongs; `tokens` are
-   * shown in turn, one each; `hello` is said after the handshake, and then `"joined"` is what is waited for. */
+   * shown in turn, one each; `hello` is said after the handshake, one text or several, and then `expected` is waited for, which is `"joined"` by default. */
   constructor(options) {
     this.#options = options;
     this.counts = new Uint32Array(options.count);
@@ -75,8 +75,8 @@ export class Group {
   }
 
   #connect(index) {
-    const { hello } = this.#options;
-    const expected = hello === undefined ? '"ready"' : '"joined"';
+    const { hello, expected = hello === undefined ? '"ready"' : '"joined"' } = this.#options;
+    const greetings = hello === undefined ? [] : [hello].flat();
     return new Promise((resolve, reject) => {
       let head = '';
       let greeted = hello === undefined;
@@ -88,12 +88,12 @@ export class Group {
         head += buffer.latin1Slice(0, n);
         if (!greeted && head.includes('\r\n\r\n')) {
           greeted = true;
-          socket.write(makeText(hello));
+          socket.write(Buffer.concat(greetings.map(makeText)));
         }
         if (head.includes(expected)) {
           head = undefined;
           resolve();
-        } else if (head.length > 4096) {
+        } else if (head.length > 4096 + 256 * greetings.length) {
           reject(new Error(`no ${expected} in: ${head.slice(0, 300)}`));
         }
         return true;
