@@ -108,11 +108,11 @@ function describeEndpoints(table: TablePlan, base: string): string[] {
     sse: `  SSE      ${url}?stream=sse and ${url}/{id}?stream=sse`,
     ws: `  WS       ${url.replace(/^http/, 'ws')} and ${url.replace(/^http/, 'ws')}/{id}`,
   };
-  const anybody = ACTIONS.filter((action) => table.public.has(action));
+  const anyone = ACTIONS.filter((action) => table.public.has(action));
   return [
     ...[...table.transports].map((transport) => lines[transport]),
     ...describeSwitchedOff(table).map((sentence) => `  off      ${sentence}`),
-    `  anybody  ${anybody.length === 0 ? 'nothing' : anybody.join(', ')}`,
+    `  anyone   ${anyone.length === 0 ? 'nothing' : anyone.join(', ')}`,
     ...describeAccess(table),
   ];
 }

@@ -99,7 +99,7 @@ describe('tablecast check', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain('http://127.0.0.1:9996/my-app/Message/{id}');
     expect(stdout).toContain('ws: false in config.yaml');
-    expect(stdout).toMatch(/anybody +read, create, update, delete, subscribe/);
+    expect(stdout).toMatch(/anyone +read, create, update, delete, subscribe/);
   });
 
   test('tells every mistake of every file of every application at once, and creates nothing', async () => {

@@ -77,11 +77,11 @@ test('flows are read and described', async () => {
     '    from   table create table=Order filter=number>10, when …, transformed',
     '    to     table upsert Copy (as server)',
     '    to     table publish Order (as caller)',
-    '    tried up to 3 times, then a dead letter',
+    '    up to 3 attempts, then a dead letter',
     '  nightly',
     '    from   timer night cron=0 3 * * * timezone=Europe/Berlin, transformed',
     '    to     table create Copy (as server)',
-    '    tried up to 5 times, then a dead letter',
+    '    up to 5 attempts, then a dead letter',
   ]);
   expect(describeFlows(undefined)).toEqual([]);
 });

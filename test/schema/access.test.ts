@@ -121,7 +121,7 @@ test('the plan has the rules of tables and fields', () => {
   const app = { dataDir: 'd', durability: 'full', docs: false, realtime: { enabled: false }, hooks: [], routes: [] };
   const lines = describePlan(planOf(text), { server, app } as never);
   expect(lines.slice(-4)).toEqual([
-    '  anybody  nothing',
+    '  anyone   nothing',
     '  read     editor  or  owner==$auth.sub',
     '  account  owner is $auth.org',
     '  field    owner: write denied to all',

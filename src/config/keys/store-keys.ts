@@ -21,7 +21,9 @@ export const STORE_KEYS: Keys<StoreSettings> = {
   cluster: {
     poll: durationKey(
       '1s',
-      { what: 'How often a server on PostgreSQL looks for changes of others that no notification has told' },
+      {
+        what: 'How often a server on PostgreSQL checks for changes of other servers that no notification has announced',
+      },
       { min: 50, max: 60_000 },
     ),
     catchUp: durationKey(

@@ -18,12 +18,12 @@ function describeConnector({ name, typeName }: ConnectorPlan): string {
 function describeFlow({ name, source, when, transform, targets, retry }: Flow): string[] {
   const { connector, use } = source;
   const steps = [when === undefined ? '' : ', when …', transform === undefined ? '' : ', transformed'].join('');
-  const times = retry.attempts === 1 ? 'tried once' : `tried up to ${retry.attempts} times`;
+  const attempts = retry.attempts === 1 ? '1 attempt' : `up to ${retry.attempts} attempts`;
   return [
     `  ${name}`,
     `    from   ${connector} ${use.operation}${describeSettings(use.section)}${steps}`,
     ...targets.map(({ label, as }) => `    to     ${label} (as ${as})`),
-    `    ${times}, then ${source.type.failure === 'answers' ? 'reported to the sender' : 'a dead letter'}`,
+    `    ${attempts}, then ${source.type.failure === 'answers' ? 'reported to the sender' : 'a dead letter'}`,
   ];
 }
 

@@ -44,8 +44,12 @@ const ATTEMPTS = {
 export function retryKeys({ failure }: SourceType): FlatKeys<RetryPolicy> {
   return {
     attempts: countKey(failure === 'answers' ? 1 : 5, ATTEMPTS, { max: 100 }),
-    delay: durationKey('1s', { what: 'Longest wait before the second time; it doubles' }, DELAY_RANGE_MS),
-    maxDelay: durationKey('1m', { what: 'Longest wait between two times' }, DELAY_RANGE_MS),
+    delay: durationKey(
+      '1s',
+      { what: 'Maximum wait before the second attempt; it doubles with each attempt' },
+      DELAY_RANGE_MS,
+    ),
+    maxDelay: durationKey('1m', { what: 'Maximum wait between two attempts' }, DELAY_RANGE_MS),
   };
 }
 

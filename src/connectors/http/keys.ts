@@ -33,15 +33,15 @@ export interface RequestSettings {
 }
 
 export const HTTP_KEYS: FlatKeys<HttpSettings> = {
-  url: urlKey({ what: 'Where webhooks are sent; paths of operations are below it' }),
+  url: urlKey({ what: 'URL that webhooks are sent to; paths of operations are below it' }),
   headers: headersKey({ what: 'Header fields that are sent with every webhook' }),
   secret: signingKey({ what: 'Secret that webhooks are signed with; at least 32 bytes', shownDefault: 'none' }),
   timeout: durationKey('5s', {
-    what: 'How long a webhook may take, from the look-up of its name to the end of its answer',
+    what: 'Maximum time of a webhook, from the DNS lookup to the end of the response',
   }),
-  maxResponse: sizeKey('1MiB', { what: 'Longest answer of a webhook that is read' }),
+  maxResponse: sizeKey('1MiB', { what: 'Maximum size of a response that is read' }),
   allowPrivate: booleanKey(false, { what: 'Whether webhooks may go to loopback and private networks' }),
-  allow: allowKey({ what: 'Names, addresses and networks (`10.1.0.0/16`) that webhooks may go to, whatever they are' }),
+  allow: allowKey({ what: 'Names, addresses and networks (`10.1.0.0/16`) that are allowed in addition' }),
 };
 
 export const REQUEST_KEYS: FlatKeys<RequestSettings> = {

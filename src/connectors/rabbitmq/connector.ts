@@ -30,7 +30,7 @@ export const rabbitmqConnector: ConnectorType<RabbitSettings> = {
   keys: RABBIT_KEYS,
   sources: {
     named: {},
-    any: { what: 'Messages whose routing key fits a pattern', keys: QUEUE_KEYS, failure: 'redelivers' },
+    any: { what: 'Messages whose routing key matches a pattern', keys: QUEUE_KEYS, failure: 'redelivers' },
   },
   targets: {
     named: {

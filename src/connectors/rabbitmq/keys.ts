@@ -52,32 +52,32 @@ const MAX_NAME_BYTES = 255;
 export const RABBIT_KEYS: FlatKeys<RabbitSettings> = {
   url: required(
     urlKey({
-      what: 'Address of the broker with name, password and virtual host: `amqp://user:password@host:5672/vhost`',
-      shownDefault: 'must be written',
+      what: 'URL of the broker with user, password and virtual host: `amqp://user:password@host:5672/vhost`',
+      shownDefault: 'required',
     }),
   ),
   exchange: nameKey('amq.topic', { what: 'Topic exchange that messages come from and go to' }),
   declare: booleanKey(true, {
-    what: 'Whether exchanges and queues are made where there are none; otherwise they must be there',
+    what: 'Whether missing exchanges and queues are declared; otherwise they must exist',
   }),
   prefetch: countKey(
     10,
-    { what: 'Messages of a queue that the broker sends before the running ones are acknowledged' },
+    { what: 'Maximum number of unacknowledged messages that the broker sends from one queue' },
     { max: MAX_PREFETCH_MESSAGES },
   ),
   heartbeat: durationKey(
     '10s',
-    { what: 'How often a sign of life goes both ways; after two without, the connection is taken for lost' },
+    { what: 'Interval of heartbeats; the connection is lost after two missed ones' },
     { min: 1000, max: MAX_HEARTBEAT_MS },
   ),
-  timeout: durationKey('10s', { what: 'How long connecting may take, and how long a confirmation of the broker' }),
-  reconnectDelay: durationKey('500ms', { what: 'Wait before the first new attempt to connect; it doubles with each' }),
-  reconnectMaxDelay: durationKey('30s', { what: 'Longest wait between attempts to connect' }),
+  timeout: durationKey('10s', { what: 'Maximum time to connect, and to wait for a confirmation of the broker' }),
+  reconnectDelay: durationKey('500ms', { what: 'Wait before the first reconnect; it doubles with each attempt' }),
+  reconnectMaxDelay: durationKey('30s', { what: 'Maximum wait between attempts to connect' }),
 };
 
 export const QUEUE_KEYS: FlatKeys<QueueSettings> = {
   queue: nameKey(undefined, {
-    what: 'Queue that is there already and is used as it is; the operation is then a mere name',
+    what: 'Existing queue to read from; nothing is declared or bound, and the operation is only a name',
     shownDefault: '`{app_id}.{connector}.{operation}`, bound to the exchange',
   }),
   exchange: nameKey(undefined, {
@@ -87,12 +87,12 @@ export const QUEUE_KEYS: FlatKeys<QueueSettings> = {
   prefetch: optional(
     countKey(
       1,
-      { what: 'As of the connector, for this queue', shownDefault: 'that of the connector' },
+      { what: 'Maximum number of unacknowledged messages of this queue', shownDefault: 'that of the connector' },
       { max: MAX_PREFETCH_MESSAGES },
     ),
   ),
   metadata: textKey(undefined, {
-    what: 'Member of the input with what is known of the message beside its content',
+    what: 'Property of the input that receives the properties of the message',
     shownDefault: 'none',
   }),
 };
@@ -105,7 +105,7 @@ export const SEND_KEYS: FlatKeys<SendSettings> = {
 export const PUBLISH_KEYS: FlatKeys<PublishSettings> = {
   ...SEND_KEYS,
   exchange: nameKey(undefined, { what: 'Exchange that messages go to', shownDefault: 'that of the connector' }),
-  mandatory: booleanKey(false, { what: 'Whether it is a failure when the message gets into no queue' }),
+  mandatory: booleanKey(false, { what: 'Whether the delivery fails when the message reaches no queue' }),
 };
 
 function urlKey(texts: Texts): ConfigKey<string | undefined> {

@@ -11,8 +11,11 @@ export interface ScheduleSettings {
 }
 
 export const SCHEDULE_SOURCE_KEYS: FlatKeys<ScheduleSettings> = {
-  cron: textKey(undefined, { what: 'When, as five fields of cron, or six with seconds first', shownDefault: 'none' }),
-  every: optional(durationKey('1m', { what: 'How often, counted from the start of the server', shownDefault: 'none' })),
+  cron: textKey(undefined, {
+    what: 'Schedule as five fields of cron, or six with seconds first',
+    shownDefault: 'none',
+  }),
+  every: optional(durationKey('1m', { what: 'Interval, counted from the start of the server', shownDefault: 'none' })),
   timezone: textKey('UTC', { what: 'Time zone of `cron`, such as Europe/Berlin' }),
 };
 

@@ -31,9 +31,11 @@ export interface TableSourceSettings {
 }
 
 export const TABLE_SOURCE_KEYS: FlatKeys<TableSourceSettings> = {
-  table: required(textKey(undefined, { what: 'Export name of the table', shownDefault: 'must be written' })),
-  filter: textKey(undefined, { what: 'Which records, as in the URL of a list', shownDefault: 'all' }),
-  start: choiceKey(['now', 'oldest'], 'now', { what: 'Where a new flow begins: now, or with the oldest change kept' }),
+  table: required(textKey(undefined, { what: 'Export name of the table', shownDefault: 'required' })),
+  filter: textKey(undefined, { what: 'Conditions on the records, as in the URL of a list', shownDefault: 'all' }),
+  start: choiceKey(['now', 'oldest'], 'now', {
+    what: 'Where a new flow begins: now, or with the oldest change in the log',
+  }),
 };
 
 type ChangeOperation = 'create' | 'update' | 'delete' | 'change';
