@@ -3,9 +3,12 @@ import { type Block, DocSession, readBlocks } from '../support/doc-session.ts';
 import { listFiles, readPage } from '../support/pages.ts';
 import { isShown, isShownJson } from '../support/shown.ts';
 
-const PAGES = ['README.md', ...listFiles('docs/tutorials'), ...listFiles('docs/how-to')].filter((page) =>
-  page.endsWith('.md'),
+const isPage = (path: string): boolean => path.endsWith('.md');
+/** Pages of the reference that show how something is used, and not only what there is. */
+const REFERENCE = listFiles('docs/reference').filter(
+  (page) => isPage(page) && readBlocks(page).some(({ kind }) => kind === 'run'),
 );
+const PAGES = ['README.md', ...listFiles('docs/tutorials'), ...listFiles('docs/how-to'), ...REFERENCE].filter(isPage);
 /** Pages with a test of their own: test/commands/get-started.test.ts, test/browser/template-react.test.ts. */
 const ELSEWHERE = new Set(['docs/tutorials/get-started.md', 'docs/tutorials/react.md']);
 
