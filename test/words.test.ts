@@ -3,6 +3,7 @@ import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
+import { listPages, readProse } from './support/pages.ts';
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
@@ -132,6 +133,45 @@ function serverTypes(): ReadonlyMap<string, readonly (TypeName & { readonly path
   }
   return types;
 }
+
+/** Words that pages do not use, with the words to write instead. */
+const PAGE_WORDS: readonly (readonly [pattern: RegExp, instead: string])[] = [
+  [/\b(?:whoever|nobody|somebody|anybody|everybody)\b/i, 'a client, a user, the caller, everyone'],
+  [/\b(?:he|him|his|himself|whom)\b/i, 'they, the user'],
+  [/\btold\b/i, 'reported, sent, notified'],
+  [/\bmistakes?\b/i, 'error'],
+  [/\btexts\b/i, 'strings'],
+  [/\b(?:doors?|verdicts?|afresh)\b|\bfor ever\b/i, 'transport, decision, again, never ends'],
+  [/\bare taken\b/i, 'are accepted'],
+  [/\bgiven out\b|\btaken for\b|\blet go\b/i, 'returned, considered, disconnected'],
+];
+/** Pages that still have such words. */
+const OLD_PAGES: ReadonlySet<string> = new Set([
+  'CHANGELOG.md',
+  'PROTOCOL.md',
+  'docs/reference/api/content-types.md',
+  'docs/reference/client.md',
+  'docs/reference/connectors/rooms.md',
+  'docs/reference/console.md',
+  'docs/reference/hooks.md',
+  'docs/reference/routes.md',
+]);
+
+describe('the words of the pages', () => {
+  const pages = listPages().filter((page) => /^(?:docs\/|[A-Z]+\.md$)/.test(page) && !OLD_PAGES.has(page));
+
+  test.each(PAGE_WORDS)('have no %s', (pattern, instead) => {
+    expect(pages.length).toBeGreaterThan(40);
+    const wrong = pages.flatMap((page) =>
+      readProse(page)
+        .replace(/`[^`\n]*`/g, '`…`')
+        .split('\n')
+        .filter((line) => pattern.test(line))
+        .map((line) => `${page}: ${line.trim().slice(0, 120)}`),
+    );
+    expect(wrong, `write: ${instead}`).toEqual([]);
+  });
+});
 
 describe('the words of the sources', () => {
   test('doc comments open with a noun or a verb', () => {
