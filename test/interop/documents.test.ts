@@ -147,8 +147,8 @@ test('openapi-typescript and openapi-fetch: a strictly typed script writes and f
   }
 });
 
-const APPLICATIONS = ['apps/realtime-demo', 'apps/websocket-backend', 'apps/websocket-client'].map((path) =>
-  join(ROOT, path),
+const APPLICATIONS = ['apps/realtime-demo', 'apps/websocket-backend', 'apps/websocket-client', 'apps/kanban'].map(
+  (path) => join(ROOT, path),
 );
 
 test('graphql-js builds each schema with the definitions that are shipped', async () => {
