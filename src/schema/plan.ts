@@ -209,10 +209,12 @@ export function isOffered({ public: open, access }: TablePlan, action: Action): 
 }
 
 /** True when writes to the table may make entries in the audit log: of its records, or of those that are deleted or changed with them. */
-export function namesActors(table: TablePlan, seen: ReadonlySet<TablePlan> = new Set()): boolean {
-  if (table.audited) return true;
-  const all = new Set([...seen, table]);
-  return table.referrers.some(
-    ({ table: other, onDelete }) => onDelete !== 'RESTRICT' && !all.has(other) && namesActors(other, all),
-  );
+export function namesActors(table: TablePlan): boolean {
+  // Each table once: the ways through a schema whose tables refer to each other are beyond counting.
+  const reached = new Set([table]);
+  for (const { audited, referrers } of reached) {
+    if (audited) return true;
+    for (const { table: other, onDelete } of referrers) if (onDelete !== 'RESTRICT') reached.add(other);
+  }
+  return false;
 }

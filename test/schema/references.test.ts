@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { describeTable } from '../../src/schema/migration/stored.ts';
+import { namesActors } from '../../src/schema/plan.ts';
 import { mistakesOf, planOf, readMarks, tableOf } from './mistakes.ts';
 
 const AUTHOR = 'type Author @table { id: ID! @primaryKey name: String books: [Book] @relationship(to: "authorId") }\n';
@@ -100,4 +101,21 @@ describe('onDelete', () => {
     expect(found).toBe(`${places[0]} ${message}${hint === undefined ? '' : ` | ${hint}`}`);
     expect(others).toEqual([]);
   });
+});
+
+test('tables that all refer to each other are walked through once', () => {
+  const count = 200;
+  const next = (index: number, step: number) => `T${(index + step) % count}`;
+  const types = Array.from(
+    { length: count },
+    (_, index) => `type T${index} @table @export(public: [read]) @access(update: "a.b.c.own==$auth.sub") {
+      id: ID! @primaryKey own: ID aId: ID bId: ID cId: ID
+      a: ${next(index, 1)} @relationship(from: "aId", onDelete: CASCADE)
+      b: ${next(index, 7)} @relationship(from: "bId", onDelete: SET_NULL)
+      c: ${next(index, 0)} @relationship(from: "cId", onDelete: CASCADE) }`,
+  );
+  const plain = planOf(types.join('\n'));
+  expect(plain.tables.filter((table) => namesActors(table))).toEqual([]);
+  const audited = planOf(types.join('\n').replace('type T0 @table', 'type T0 @table @audit'));
+  expect(audited.tables.every((table) => namesActors(table))).toBe(true);
 });
