@@ -22,10 +22,12 @@ const running: ChildProcess[] = [];
 beforeAll(async () => {
   [installed, port] = await Promise.all([installPacked(), freePort()]);
   app = join(installed.dir, 'my-app');
-}, 180_000);
+  // npm asks for a hundred packages, and a busy machine takes minutes to unpack them.
+}, 600_000);
 afterAll(async () => {
   await Promise.all(running.map(stop));
-  await installed[Symbol.asyncDispose]();
+  // It is not there when it could not be installed.
+  await installed?.[Symbol.asyncDispose]();
 });
 
 /** The code blocks of a page in their order, with the port of this test. */
