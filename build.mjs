@@ -20,13 +20,25 @@ await build({
   platform: 'node',
   // A native addon is found from its own folder, and so is the compiler of an application's modules. The other packages
   // are loaded by few applications or by none, and would have to be read at every start.
-  external: ['better-sqlite3', 'jiti', 're2js', '@fastify/ajv-compiler', '@fastify/fast-json-stringify-compiler'],
+  external: [
+    'better-sqlite3',
+    'jiti',
+    're2js',
+    '@fastify/ajv-compiler',
+    '@fastify/fast-json-stringify-compiler',
+    '@fastify/static',
+    'amqplib',
+    'pg',
+    'selfsigned',
+  ],
   // The modules of graphql, of which only the parser and the printer are needed: `main` names all of it.
   resolve: { alias: { graphql: fileURLToPath(import.meta.resolve('graphql/index.mjs')) } },
   output: {
     dir: 'dist',
     format: 'esm',
     sourcemap: true,
+    // Licences stay; what is said of functions is in the sources.
+    comments: { legal: true, annotation: false, jsdoc: false },
     chunkFileNames: 'chunks/[name]-[hash].js',
     codeSplitting: {
       groups: [
