@@ -51,13 +51,45 @@ await build({
   },
 });
 
-// The client runs in browsers as it is, without a build: one file that imports nothing there.
+const client = (path) => JSON.stringify(fileURLToPath(new URL(`src/client/${path}`, import.meta.url)));
+const PAGE = `export * from ${client('index.ts')};
+export { optimistic } from ${client('optimistic/optimistic.ts')};`;
+
+// The client for pages without a build: one file that imports nothing there, with the writes that are shown at once.
 await build({
-  input: { client: 'src/client/index.ts' },
+  input: { 'client-page': 'page' },
+  plugins: [
+    {
+      name: 'page',
+      resolveId: (id) => (id === 'page' ? id : null),
+      load: (id) => (id === 'page' ? PAGE : null),
+    },
+  ],
   platform: 'neutral',
   external: ['ws'],
-  output: { dir: 'dist', format: 'esm', minify: true, cleanDir: false },
+  output: { dir: 'dist', format: 'esm', minify: true, cleanDir: false, codeSplitting: false },
 });
+
+// The same for bundlers, which load what a page does not use at once, or not at all, from files of their own.
+for (const [name, path] of [
+  ['client', 'index'],
+  ['client-optimistic', 'optimistic/optimistic'],
+]) {
+  await build({
+    input: { [name]: `src/client/${path}.ts` },
+    platform: 'neutral',
+    external: ['ws'],
+    // What is loaded later takes the rest from the entry, not from further files.
+    preserveEntrySignatures: 'allow-extension',
+    output: {
+      dir: 'dist',
+      format: 'esm',
+      minify: true,
+      cleanDir: false,
+      chunkFileNames: 'client-chunks/[name]-[hash].js',
+    },
+  });
+}
 
 // What frameworks take of it: small files that the bundler of a page puts beside the client.
 for (const name of ['react', 'svelte', 'vue']) {

@@ -9,6 +9,12 @@ import type { CallsOf, WsHandlers } from './routes/route-types.ts';
 import { callRoute, openRouteSocket, openRouteStream, routeProxy } from './routes/routes.ts';
 import { Table } from './table.ts';
 import type { AnyTables } from './table-types.ts';
+import {
+  sendTransaction,
+  type TransactionOptions,
+  type TransactionResult,
+  type TransactionStep,
+} from './transaction.ts';
 
 type TablesOf<App> = App extends { readonly $tables: infer Tables } ? Tables : App;
 type RoutesOf<App, Routes> = App extends { readonly $routes: infer Own } ? Own : Routes;
@@ -54,6 +60,17 @@ export interface Client<App = AnyTables, Routes = never> {
   readonly status: Status | 'idle';
   /** Adds a listener for `status`. Returns a function that removes it. */
   onStatus(listener: (status: Status | 'idle') => void): () => void;
+  /**
+   * Writes several records of several tables, all or none.
+   *
+   * @param steps what to write, in order; `{ $ref: name }` is the key of the record that a step before names by `as`
+   * @returns the results of the steps, and the position after the transaction
+   * @throws TablecastError with the code of the step that is refused; `errors` name it
+   */
+  transaction(
+    steps: readonly TransactionStep<TablesOf<App>>[],
+    options?: TransactionOptions,
+  ): Promise<TransactionResult>;
   /** Closes every open subscription, list, stream and socket. */
   close(): void;
 }
@@ -125,6 +142,8 @@ export function connect<App = AnyTables, Routes = never>(
       return hub.pool.status;
     },
     onStatus: (listener: (status: Status | 'idle') => void) => hub.pool.onStatus(listener),
+    transaction: (steps: readonly object[], writeOptions?: TransactionOptions) =>
+      sendTransaction(environment, hub, steps, writeOptions),
     close: () => {
       auth.close();
       hub.close();

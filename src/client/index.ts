@@ -20,6 +20,7 @@ export type {
 } from './live/frames.ts';
 export type { LiveList, LiveOptions } from './live/live-list.ts';
 export type { LiveSnapshot } from './live/live-query.ts';
+export type { Overlay } from './live/overlay.ts';
 export type { Position, SubscribeOptions, Subscription } from './live/subscription.ts';
 export type { Query } from './query.ts';
 export type { Rooms, RoomsOptions } from './rooms.ts';
@@ -37,3 +38,10 @@ export type {
   TypedQuery,
   Where,
 } from './table-types.ts';
+export type {
+  Reference,
+  StepResult,
+  TransactionOptions,
+  TransactionResult,
+  TransactionStep,
+} from './transaction.ts';

@@ -10,7 +10,9 @@ type Conditions = Readonly<Record<string, unknown>>;
 export type Query = string | Readonly<Record<string, Value | readonly unknown[] | Conditions>>;
 
 /** Parameters of lists and channels. Every other name is a field. */
-const PARAMETERS = new Set('filter sort limit offset cursor count select since retained echo delta client'.split(' '));
+export const PARAMETERS = new Set(
+  'filter sort limit offset cursor count select since retained echo delta client'.split(' '),
+);
 
 /** Formats the search part of a table's URL, without `?`. */
 export function tableSearch(query: Query = ''): string {

@@ -1,5 +1,4 @@
-import { type Environment, socketUrl } from './connection/environment.ts';
-import { parseMessage } from './connection/event-source.ts';
+import { type Environment, parseMessage, socketUrl } from './connection/environment.ts';
 import { Link, type Status } from './connection/link.ts';
 import { TablecastError } from './error.ts';
 

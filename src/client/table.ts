@@ -2,6 +2,7 @@ import type { Environment } from './connection/environment.ts';
 import { type RequestOptions, request } from './connection/http.ts';
 import type { LiveHub } from './live/live-hub.ts';
 import type { LiveList, LiveOptions } from './live/live-list.ts';
+import type { WriteStep } from './live/overlay.ts';
 import type { Position, SubscribeOptions, Subscription } from './live/subscription.ts';
 import { encode, type Query, tableSearch, withSearch } from './query.ts';
 import type { CreateOf, IsUntyped, PatchOf, PutOf, RecordOf, Select, Selected, TypedQuery } from './table-types.ts';
@@ -11,7 +12,13 @@ type Id = string | number;
 export interface WriteOptions extends RequestOptions {
   /** Writes only when the record has this seq, else PRECONDITION_FAILED. Null, with `put`: only when there is no such record. */
   readonly ifSeq?: Position | string | null;
+  /** False to show the write when it is confirmed, also where the client has the option `optimistic`. */
+  readonly optimistic?: false;
 }
+
+const METHODS = { create: 'POST', put: 'PUT', patch: 'PATCH', delete: 'DELETE' } as const;
+
+export type CreateOptions = Omit<WriteOptions, 'ifSeq'>;
 
 /** Asks a write for its position. */
 interface WithPosition {
@@ -112,19 +119,20 @@ export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>>
    *
    * @throws TablecastError `CONFLICT` when an id exists
    */
-  create(record: Create, options: RequestOptions & WithPosition): Promise<Written<R>>;
-  create(records: readonly Create[], options: RequestOptions & WithPosition): Promise<Written<R[]>>;
-  create(record: Create, options?: RequestOptions): Promise<R>;
-  create(records: readonly Create[], options?: RequestOptions): Promise<R[]>;
-  create(input: Create | readonly Create[], options?: RequestOptions): Promise<unknown> {
-    return this.#write('POST', this.#url, options, input);
+  create(record: Create, options: CreateOptions & WithPosition): Promise<Written<R>>;
+  create(records: readonly Create[], options: CreateOptions & WithPosition): Promise<Written<R[]>>;
+  create(record: Create, options?: CreateOptions): Promise<R>;
+  create(records: readonly Create[], options?: CreateOptions): Promise<R[]>;
+  create(input: Create | readonly Create[], options?: CreateOptions): Promise<unknown> {
+    const steps = [input].flat().map((data): WriteStep => ({ op: 'create', table: this.#name, data }));
+    return this.#write(steps, options, Array.isArray(input));
   }
 
   /** Creates or replaces a record. A field that is left out becomes null or its default. */
   put(id: Id, record: PutOf<T>, options: WriteOptions & WithPosition): Promise<Written<R>>;
   put(id: Id, record: PutOf<T>, options?: WriteOptions): Promise<R>;
   put(id: Id, record: PutOf<T>, options?: WriteOptions): Promise<unknown> {
-    return this.#write('PUT', this.#recordUrl(id), options, record);
+    return this.#write(this.#step('put', id, record), options);
   }
 
   /**
@@ -135,7 +143,7 @@ export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>>
   patch(id: Id, fields: Patch, options: WriteOptions & WithPosition): Promise<Written<R>>;
   patch(id: Id, fields: Patch, options?: WriteOptions): Promise<R>;
   patch(id: Id, fields: Patch, options?: WriteOptions): Promise<unknown> {
-    return this.#write('PATCH', this.#recordUrl(id), options, fields);
+    return this.#write(this.#step('patch', id, fields), options);
   }
 
   /**
@@ -146,7 +154,7 @@ export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>>
   delete(id: Id, options: WriteOptions & WithPosition): Promise<Written<undefined>>;
   delete(id: Id, options?: WriteOptions): Promise<void>;
   delete(id: Id, options?: WriteOptions): Promise<unknown> {
-    return this.#write('DELETE', this.#recordUrl(id), options);
+    return this.#write(this.#step('delete', id), options);
   }
 
   /** Sends a message to the subscribers of the table, or of the record with this id. Nothing is stored. */
@@ -212,11 +220,24 @@ export class Table<T, R = RecordOf<T>, Create = CreateOf<T>, Patch = PatchOf<T>>
     return `${this.#url}/${encodeURIComponent(id)}`;
   }
 
-  async #write(method: string, url: string, options: WriteOptions = {}, body?: unknown): Promise<unknown> {
-    const { position: wanted = false, ...others } = options as WriteOptions & Partial<WithPosition>;
-    const response = await this.#request(method, url, others, body);
-    const record: unknown = response.status === 204 ? undefined : await response.json();
-    return wanted ? { record, position: Number(response.headers.get('x-position')) } : record;
+  #step(op: WriteStep['op'], id: Id, data?: unknown): readonly WriteStep[] {
+    return [{ op, table: this.#name, id, data }];
+  }
+
+  /** Sends one write, or with `isList` the creation of a list of records. */
+  async #write(steps: readonly WriteStep[], options: WriteOptions = {}, isList = false): Promise<unknown> {
+    const { position: wanted = false, optimistic, ...others } = options as WriteOptions & Partial<WithPosition>;
+    const { op, id, data } = steps[0] ?? { op: 'create' };
+    const url = id === undefined ? this.#url : this.#recordUrl(id);
+    const send = async (named: readonly WriteStep[]): Promise<Written<unknown>> => {
+      const body = isList ? named.map((step) => step.data) : op === 'create' ? named[0]?.data : data;
+      const response = await this.#request(METHODS[op], url, others, body);
+      const record: unknown = response.status === 204 ? undefined : await response.json();
+      return { record, position: Number(response.headers.get('x-position')) };
+    };
+    const { overlay } = this.#hub;
+    const written = await (overlay === undefined || optimistic === false ? send(steps) : overlay.write(steps, send));
+    return wanted ? written : written.record;
   }
 
   #request(method: string, url: string, { ifSeq, ...options }: WriteOptions = {}, body?: unknown): Promise<Response> {

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { delayBefore, pause, randomId } from '../../src/client/connection/backoff.ts';
-import { makeEnvironment, socketUrl } from '../../src/client/connection/environment.ts';
-import { parseMessage, printMessage } from '../../src/client/connection/event-source.ts';
+import { makeEnvironment, parseMessage, printMessage, socketUrl } from '../../src/client/connection/environment.ts';
 import { EventStreamParser } from '../../src/client/connection/event-stream.ts';
 import { FrameQueue } from '../../src/client/connection/frame-queue.ts';
 import { Outbox } from '../../src/client/connection/outbox.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
+import { compileConditions } from '../../src/client/optimistic/conditions.ts';
 import { tableSearch } from '../../src/client/query.ts';
 import { PropertyHarness } from '../property/harness.ts';
 
@@ -151,10 +152,21 @@ test('`where` of the client finds what its words mean, whatever the values conta
         const found = (JSON.parse(json) as { id: string }[]).map(({ id }) => id);
         const expected = records.filter((record) => matches(record, one)).map(({ id }) => id);
         expect(found, query).toEqual(expected);
+        // The client decides by itself about records that it has written, unless it takes the server.
+        const decide = compileConditions(query);
+        for (const record of records) {
+          const verdict = decide(record);
+          expect(verdict ?? expected.includes(record.id), `${query} ${JSON.stringify(record)}`).toBe(
+            expected.includes(record.id),
+          );
+          decided[verdict === undefined ? 'no' : 'yes']++;
+        }
       }
     },
   );
+  const decided = { yes: 0, no: 0 };
   await fc.assert(property, { numRuns: Number(process.env.PROPERTY_RUNS ?? 150) });
+  expect(decided.yes).toBeGreaterThan(decided.no);
 });
 
 test('`select` names fields and those of relations', () => {

@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { compileConditions } from '../../src/client/optimistic/conditions.ts';
 import { compilePredicate } from '../../src/query/predicate.ts';
 import { listRecords, openProducts, parse, ROWS } from './products.ts';
 
@@ -16,6 +17,10 @@ function find(query: string): string {
   const matches = filter && compilePredicate(filter);
   const expected = matches === undefined ? ROWS : ROWS.filter((row) => matches(row));
   expect([...found].sort(), query).toEqual(expected.map(({ id }) => id));
+  // What the client decides by itself, for records that it has written, is the same.
+  const decide = compileConditions(query);
+  const wrong = ROWS.filter((row) => (decide(row) ?? expected.includes(row)) !== expected.includes(row));
+  expect(wrong, `decided by the client: ${query}`).toEqual([]);
   return found.map((id) => String(Number(id.slice(1)))).join(' ');
 }
 

@@ -1,5 +1,6 @@
 import type { SessionStorage } from '../auth/session-store.ts';
 import { TablecastError } from '../error.ts';
+import type { Overlay } from '../live/overlay.ts';
 import { MAX_PAUSE_MS } from './backoff.ts';
 
 /** Part of the WebSocket interface that browsers, Node from 22 on and the package `ws` share. */
@@ -42,6 +43,8 @@ export interface ConnectOptions {
   readonly linger?: number;
   /** Path prefix of routes in code; `/api`. */
   readonly routesPrefix?: string;
+  /** Shows writes in live lists before they are confirmed: `optimistic()` of `tablecast/optimistic`. */
+  readonly optimistic?: () => Overlay;
 }
 
 /** Options and environment that all parts of one client share. */
@@ -55,6 +58,7 @@ export interface Environment {
   readonly timeout: number;
   readonly pingInterval: number;
   readonly linger: number;
+  readonly optimistic: (() => Overlay) | undefined;
   /** Path prefix without a leading slash: `api/`. */
   readonly routesPrefix: string;
   /** True when a refused token can be replaced, that is, for a token function. */
@@ -88,6 +92,7 @@ export function makeEnvironment(url: string | URL, options: ConnectOptions): Env
     timeout,
     pingInterval,
     linger,
+    optimistic: options.optimistic,
     routesPrefix: `${routesPrefix.replace(/^\/|\/$/g, '')}/`,
     canRenew: typeof token === 'function',
     token: async (renew) => (typeof token === 'function' ? token({ renew }) : token),
@@ -135,4 +140,20 @@ export function listenForEnd(
 /** Returns the address with the scheme of a WebSocket. */
 export function socketUrl(url: string): string {
   return url.replace(/^http/, 'ws');
+}
+
+/** Parses text as JSON where possible. Bytes stay bytes. */
+export function parseMessage(data: unknown): unknown {
+  if (typeof data !== 'string') return data;
+  try {
+    return JSON.parse(data);
+  } catch {
+    return data;
+  }
+}
+
+/** Serializes a message: text and bytes as they are, any other value as JSON. */
+export function printMessage(message: unknown): string | Uint8Array {
+  if (typeof message === 'string' || message instanceof Uint8Array) return message;
+  return message instanceof ArrayBuffer ? new Uint8Array(message) : JSON.stringify(message);
 }

@@ -1,24 +1,8 @@
 import { asError, errorOf, TablecastError } from '../error.ts';
 import { pauseUntilWake } from '../wake.ts';
 import { delayBefore, pause } from './backoff.ts';
-import type { Environment } from './environment.ts';
+import { type Environment, parseMessage } from './environment.ts';
 import { EventStreamParser, type StreamEvent } from './event-stream.ts';
-
-/** Parses text as JSON where possible. Bytes stay bytes. */
-export function parseMessage(data: unknown): unknown {
-  if (typeof data !== 'string') return data;
-  try {
-    return JSON.parse(data);
-  } catch {
-    return data;
-  }
-}
-
-/** Serializes a message: text and bytes as they are, any other value as JSON. */
-export function printMessage(message: unknown): string | Uint8Array {
-  if (typeof message === 'string' || message instanceof Uint8Array) return message;
-  return message instanceof ArrayBuffer ? new Uint8Array(message) : JSON.stringify(message);
-}
 
 export interface SseHandlers<E = unknown> {
   onOpen?(): void;
@@ -39,13 +23,17 @@ export interface SseHandle {
 const MAX_SILENCE_MS = 40_000;
 const TRANSIENT = new Set([0, 408, 429, 500, 502, 503, 504]);
 
-/** Opens an event stream. Behaves as an EventSource, but uses fetch, which sends tokens and exists in Node. */
-export function openEventSource<E>(environment: Environment, url: string, handlers: SseHandlers<E>): SseHandle {
-  const controller = new AbortController();
-  const source = new EventSourceReader<E>(environment, url, handlers, controller);
-  const ended = source.run();
-  if (handlers.onError !== undefined) ended.catch(() => {});
-  return { ended, close: () => controller.abort() };
+/**
+ * Reads an event stream until `closed` is aborted. Behaves as an EventSource, but uses fetch, which sends tokens and exists
+ * in Node. Rejects with the error that ended it.
+ */
+export function readEventSource<E>(
+  environment: Environment,
+  url: string,
+  handlers: SseHandlers<E>,
+  closed: AbortController,
+): Promise<void> {
+  return new EventSourceReader<E>(environment, url, handlers, closed).run();
 }
 
 class EventSourceReader<E> {

@@ -3,17 +3,21 @@ import { type Query, tableSearch, takeOut, withSearch } from '../query.ts';
 import { ConnectionPool } from '../wire/pool.ts';
 import { LiveList, type LiveOptions } from './live-list.ts';
 import { LiveQuery } from './live-query.ts';
+import type { Overlay } from './overlay.ts';
 import { type SubscribeOptions, Subscription } from './subscription.ts';
 
 /** Everything live of one client: its connections, subscriptions and shared queries. */
 export class LiveHub {
   readonly pool: ConnectionPool;
+  /** Shows writes before they are confirmed. */
+  readonly overlay: Overlay | undefined;
   readonly #queries = new Map<string, LiveQuery<unknown>>();
   readonly #subscriptions = new Set<Subscription<unknown>>();
   readonly #linger: number;
 
   constructor(environment: Environment) {
     this.pool = new ConnectionPool(environment);
+    this.overlay = environment.optimistic?.();
     this.#linger = environment.linger;
   }
 
@@ -49,7 +53,15 @@ export class LiveHub {
     const made: LiveQuery<R> = new LiveQuery<R>(
       search,
       (text, options) => this.subscribe<R>(table, text, { ...options, ...own }),
-      { linger: this.#linger, onEnd: () => this.#queries.get(key) === made && this.#queries.delete(key) },
+      {
+        linger: this.#linger,
+        onEnd: () => void (this.#queries.get(key) === made && this.#queries.delete(key)),
+        // Totals are not records.
+        ...(this.overlay !== undefined &&
+          !/(?:^|&)aggregate=/.test(search) && {
+            overlay: (query) => (this.overlay as Overlay).attach<R>(query, { table, id: own.id }),
+          }),
+      },
     );
     this.#queries.set(key, made as LiveQuery<unknown>);
     return made;

@@ -4,6 +4,7 @@ import { takeOut, withSearch } from '../query.ts';
 import { onNextFrame } from './frame-clock.ts';
 import type { ChangeFrame } from './frames.ts';
 import type { Entry } from './order.ts';
+import type { OverlaidQuery, OverlaidRows } from './overlay.ts';
 import { type Rows, SortedRows, WindowRows } from './rows.ts';
 import type { Position, SubscribeOptions, Subscription } from './subscription.ts';
 
@@ -45,6 +46,14 @@ export const IDLE: LiveSnapshot<never> = {
 
 export type OpenSubscription<R> = (search: string, options: SubscribeOptions<R>) => Subscription<R>;
 
+export interface LiveQueryHost<R> {
+  /** Milliseconds for which the query stays open without lists. */
+  readonly linger: number;
+  onEnd(): void;
+  /** Shows writes before they are confirmed. */
+  overlay?(query: OverlaidQuery<R>): OverlaidRows<R>;
+}
+
 const REACHED_AFTER_MS = 50;
 
 /** State of one query, shared by all lists of a client that ask for the same; kept up to date by one subscription. */
@@ -55,11 +64,13 @@ export class LiveQuery<R> {
   readonly #offset: number;
   readonly #limit: number;
   readonly #views = new Set<QueryView<R>>();
-  readonly #onEnd: () => void;
-  readonly #linger: number;
+  readonly #host: LiveQueryHost<R>;
+  readonly #overlay: OverlaidRows<R> | undefined;
   #attempt = 0;
   #subscription: Subscription<R>;
   #rows: Rows<R>;
+  /** Position of the rows, which stay through a lost connection and a reset. */
+  #position: Position | undefined;
   /** Snapshot in progress, which replaces the rows when it is complete. */
   #next: Rows<R> | undefined;
   /** Frames of a change that is not complete. */
@@ -74,16 +85,16 @@ export class LiveQuery<R> {
   #closing: ReturnType<typeof setTimeout> | undefined;
   readonly #tell = (): void => this.#notify();
 
-  constructor(search: string, open: OpenSubscription<R>, { linger, onEnd }: { linger: number; onEnd: () => void }) {
+  constructor(search: string, open: OpenSubscription<R>, host: LiveQueryHost<R>) {
     const { rest, taken } = takeOut(search, 'sort', 'limit', 'offset', 'cursor', 'since', 'retained');
     this.#open = open;
-    this.#onEnd = onEnd;
-    this.#linger = linger;
+    this.#host = host;
     this.#sort = taken.sort;
     this.#limit = Number(taken.limit ?? Number.POSITIVE_INFINITY);
     this.#offset = taken.cursor === undefined ? Number(taken.offset ?? 0) : 0;
     this.#searches = makeSearches(rest, taken);
     this.#rows = this.#makeRows();
+    this.#overlay = host.overlay?.(this.#overlaid(search));
     this.#subscription = this.#begin();
   }
 
@@ -100,7 +111,7 @@ export class LiveQuery<R> {
   }
 
   get(id: string | number): R | undefined {
-    return this.#rows.get(id)?.record;
+    return (this.#overlay ?? this.#rows).get(id)?.record;
   }
 
   seq(id: string | number): Position | undefined {
@@ -109,14 +120,16 @@ export class LiveQuery<R> {
 
   /** Current state; computed when it is asked for, and the same object until something changes. */
   snapshot(): LiveSnapshot<R> {
-    this.#snapshot ??= {
+    if (this.#snapshot !== undefined) return this.#snapshot;
+    const { length } = this.#entries();
+    this.#snapshot = {
       data: this.#data(),
       status: this.#state(),
       error: this.#error,
-      size: Math.min(this.#rows.size, this.#isWindow ? this.#limit : Number.POSITIVE_INFINITY),
+      size: Math.min(length, this.#isWindow ? this.#limit : Number.POSITIVE_INFINITY),
       position: this.#subscription.position,
-      pending: 0,
-      hasMore: this.#rows.size > this.#start + this.#limit,
+      pending: this.#overlay?.pending ?? 0,
+      hasMore: length > this.#start + this.#limit,
     };
     return this.#snapshot;
   }
@@ -132,7 +145,7 @@ export class LiveQuery<R> {
   /** Removes a list. The subscription is closed when no other has come for a while. */
   release(view: QueryView<R>): void {
     if (!this.#views.delete(view) || this.#views.size > 0) return;
-    this.#closing = setTimeout(() => this.#subscription.close(), this.#linger);
+    this.#closing = setTimeout(() => this.#subscription.close(), this.#host.linger);
   }
 
   /** Resolves when the state is that of this position or a later one. */
@@ -157,6 +170,29 @@ export class LiveQuery<R> {
 
   #makeRows(): Rows<R> {
     return this.#isWindow ? new WindowRows() : new SortedRows(this.#sort);
+  }
+
+  #overlaid(search: string): OverlaidQuery<R> {
+    // The overlay follows the query, whose rows are others after each snapshot.
+    const query = this;
+    return {
+      search,
+      get windowSize() {
+        return query.#isWindow ? query.#limit + (query.#attempt === 0 ? 1 : 0) : undefined;
+      },
+      get rows() {
+        return query.#rows;
+      },
+      get position() {
+        return query.#position;
+      },
+      changed: () => this.#change(),
+      catchUp: () => this.#subscription.catchUp(),
+    };
+  }
+
+  #entries(): readonly Entry<R>[] {
+    return (this.#overlay ?? this.#rows).entries();
   }
 
   #begin(): Subscription<R> {
@@ -194,6 +230,7 @@ export class LiveQuery<R> {
     for (const one of this.#held) this.#fold(one);
     if (this.#isLive) this.#frames.push(...this.#held);
     this.#held = [];
+    if (this.#next === undefined) this.#move(frame.tx ?? frame.seq);
     if (this.#isLive) this.#change();
   }
 
@@ -215,7 +252,13 @@ export class LiveQuery<R> {
     this.#next = undefined;
     this.#isWhole = true;
     this.#isLive = true;
+    this.#move(this.#subscription.position);
     this.#change();
+  }
+
+  #move(position: Position | undefined): void {
+    this.#position = position;
+    this.#overlay?.moved();
   }
 
   #change(): void {
@@ -258,7 +301,8 @@ export class LiveQuery<R> {
     clearTimeout(this.#closing);
     this.#snapshot = undefined;
     this.#isLive = false;
-    this.#onEnd();
+    this.#overlay?.close();
+    this.#host.onEnd();
     for (const view of [...this.#views]) view.ended(error);
     this.#views.clear();
   }
@@ -270,7 +314,7 @@ export class LiveQuery<R> {
   }
 
   #data(): readonly R[] {
-    const entries = this.#rows.entries();
+    const entries = this.#entries();
     if (entries !== this.#shown.entries) {
       const shown = entries.slice(this.#start, this.#start + this.#limit);
       this.#shown = { entries, data: shown.map(({ record }) => record) };

@@ -7,7 +7,10 @@ export interface Entry<R> {
   readonly seq?: number;
 }
 
-/** Makes the comparison of a list with this `sort=` (docs/reference/api/queries.md): null first, ties by primary key. */
+/**
+ * Makes the comparison of a list with this `sort=` (docs/reference/api/queries.md): null first, ties by primary key. A field
+ * that a record does not have counts as the greatest value.
+ */
 export function makeOrder<R>(sort = ''): (a: Entry<R>, b: Entry<R>) => number {
   const fields = sort
     .split(',')
@@ -22,7 +25,11 @@ export function makeOrder<R>(sort = ''): (a: Entry<R>, b: Entry<R>) => number {
   };
 }
 
+/** Value of a field that is not known: of a record that the server has not completed yet, for instance by a time. */
+const ABSENT = {};
+
 function valueAt(record: unknown, path: readonly string[]): unknown {
+  if ((record as Json)[path[0] as string] === undefined) return ABSENT;
   let value = record;
   for (const name of path) value = (value as Json | null | undefined)?.[name];
   return value ?? null;
@@ -30,6 +37,8 @@ function valueAt(record: unknown, path: readonly string[]): unknown {
 
 function compare(a: unknown, b: unknown): number {
   if (a === b) return 0;
+  if (a === ABSENT) return 1;
+  if (b === ABSENT) return -1;
   if (a === null) return -1;
   if (b === null) return 1;
   if (typeof a === 'string' && typeof b === 'string') return compareText(a, b);
@@ -39,7 +48,7 @@ function compare(a: unknown, b: unknown): number {
 }
 
 /** Compares by code points, the order of UTF-8 bytes on the server; JavaScript compares UTF-16 units. */
-function compareText(a: string, b: string): number {
+export function compareText(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let at = 0; at < length; at++) {
     const [x, y] = [a.charCodeAt(at), b.charCodeAt(at)];

@@ -194,8 +194,8 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     if (frame.message_type !== 'Retained') {
       if (this.#position !== undefined && frame.seq <= this.#position) return;
       if (this.#isRepeated(frame)) return;
-      // The position is reached with the last frame of a change.
-      if (!this.#isPartial && frame.more === undefined) this.#position = frame.seq;
+      // The position is reached with the last frame of a change or a transaction.
+      if (!this.#isPartial && frame.more === undefined) this.#position = frame.tx ?? frame.seq;
     }
     this.#hasBegun = true;
     this.#deliver(frame);

@@ -1,11 +1,5 @@
-import { type Environment, listenForEnd, socketUrl } from '../connection/environment.ts';
-import {
-  openEventSource,
-  parseMessage,
-  printMessage,
-  type SseHandle,
-  type SseHandlers,
-} from '../connection/event-source.ts';
+import { type Environment, listenForEnd, parseMessage, printMessage, socketUrl } from '../connection/environment.ts';
+import type { SseHandle, SseHandlers } from '../connection/event-source.ts';
 import { type RequestOptions, request } from '../connection/http.ts';
 import { asError, TablecastError } from '../error.ts';
 import { plainSearch, type Query, withSearch } from '../query.ts';
@@ -48,13 +42,20 @@ export async function callRoute(
   return type.startsWith('text/') ? response.text() : response.arrayBuffer();
 }
 
+/** Opens the event stream of a route, with code that is loaded when the first one is opened. */
 export function openRouteStream<E>(
   environment: Environment,
   path: readonly string[],
   query: Query | undefined,
   handlers: SseHandlers<E>,
 ): SseHandle {
-  return openEventSource(environment, routeUrl(environment, path, query), handlers);
+  const url = routeUrl(environment, path, query);
+  const closed = new AbortController();
+  const ended = import('../connection/event-source.ts').then(({ readEventSource }) =>
+    readEventSource(environment, url, handlers, closed),
+  );
+  if (handlers.onError !== undefined) ended.catch(() => {});
+  return { ended, close: () => closed.abort() };
 }
 
 /** Opens the WebSocket of a route. It does not reconnect: the state of the conversation is known only to its two sides. */

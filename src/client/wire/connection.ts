@@ -1,11 +1,11 @@
 import { delayBefore } from '../connection/backoff.ts';
 import { type Environment, type SocketLike, socketUrl } from '../connection/environment.ts';
+import { probe } from '../connection/http.ts';
 import { Link, type Refusal, type Status } from '../connection/link.ts';
 import { type Ack, Outbox, type WriteMessage } from '../connection/outbox.ts';
 import { asError, TablecastError } from '../error.ts';
 import type { Frame } from '../live/frames.ts';
 import { framesOf, problemError, replyOf, type WireMessage } from './messages.ts';
-import { probe, streamSocketClass } from './stream-socket.ts';
 
 /** Subscription as its connection sees it. */
 export interface Channel {
@@ -254,8 +254,14 @@ export class LiveConnection {
   }
 
   async #socketClass(): Promise<new (url: string, protocols?: string[]) => SocketLike> {
-    if (this.#isStream) return streamSocketClass(this.#environment);
-    return this.#environment.socketClass().catch(() => streamSocketClass(this.#environment));
+    if (this.#isStream) return this.#streamClass();
+    return this.#environment.socketClass().catch(() => this.#streamClass());
+  }
+
+  /** Loads what most pages do not need. */
+  async #streamClass(): Promise<new (url: string, protocols?: string[]) => SocketLike> {
+    const { streamSocketClass } = await import('./stream-socket.ts');
+    return streamSocketClass(this.#environment);
   }
 
   async #explainRefusal(): Promise<Refusal> {

@@ -30,6 +30,7 @@ export interface WireMessage {
   readonly records?: readonly PageRecord[];
   readonly reason?: string;
   readonly record_seq?: string;
+  readonly tx?: string;
   readonly ref?: string | number;
   readonly key?: string | number | null;
   readonly replayed?: true;
@@ -50,7 +51,10 @@ export function framesOf<R>(message: WireMessage): readonly Frame<R>[] {
   }
   const op = type === 'update' ? others.op : type === 'delete' && others.reason !== undefined ? 'update' : type;
   const of = others.record_seq === undefined ? {} : { record_seq: Number(others.record_seq) };
-  return [{ ...others, ...of, message_type: kind, op, seq: position, timestamp: time } as unknown as ChangeFrame<R>];
+  const mark = others.tx === undefined ? {} : { tx: Number(others.tx) };
+  return [
+    { ...others, ...of, ...mark, message_type: kind, op, seq: position, timestamp: time } as unknown as ChangeFrame<R>,
+  ];
 }
 
 function retained<R>({ id, seq, data }: PageRecord): Frame<R> {

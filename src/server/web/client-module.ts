@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { CompressionConfig } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import { makeCompressHook } from '../content/compress-hook.ts';
 import { registerPageHeaders } from './page-headers.ts';
 
-/** Export name of the built client: a package resolves its own name. */
+/** Export name of the built client: a package resolves its own name. Beside it is the one that is a single file. */
 const CLIENT = 'tablecast/client';
+const PAGE_CLIENT = 'client-page.js';
 
 interface ClientModule {
   readonly text: string;
@@ -42,7 +44,8 @@ export function registerClientModule(
 
 async function readClientModule(): Promise<ClientModule | undefined> {
   try {
-    const text = await readFile(createRequire(import.meta.url).resolve(CLIENT), 'utf8');
+    const folder = dirname(createRequire(import.meta.url).resolve(CLIENT));
+    const text = await readFile(join(folder, PAGE_CLIENT), 'utf8');
     const tag = createHash('sha256').update(text).digest('base64url').slice(0, 16);
     // Weak, since the tag is the same with and without compression.
     return { text, etag: `W/"${tag}"` };

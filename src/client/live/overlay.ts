@@ -1,0 +1,58 @@
+import type { Entry } from './order.ts';
+import type { Rows } from './rows.ts';
+import type { Position } from './subscription.ts';
+
+type Id = string | number;
+
+/** Write as it is shown before the server has confirmed it. */
+export interface WriteStep {
+  readonly op: 'create' | 'put' | 'patch' | 'delete';
+  readonly table: string;
+  /** Undefined for a create, whose key is a field of `data`. */
+  readonly id?: Id | undefined;
+  readonly data?: unknown;
+  /** Name by which later steps of a transaction refer to the key. */
+  readonly as?: string | undefined;
+}
+
+/** Query whose rows are shown with the writes that wait for their confirmation. */
+export interface OverlaidQuery<R> {
+  /** Search part of the query, with `sort`, `limit` and `select`. */
+  readonly search: string;
+  /** Number of rows of the window that is asked for; undefined when the rows are all that match. */
+  readonly windowSize: number | undefined;
+  /** Rows of the server at `position`. */
+  readonly rows: Rows<R>;
+  /** Undefined until the first state of the server is complete. */
+  readonly position: Position | undefined;
+  /** Called when the rows are to be shown anew. */
+  changed(): void;
+  /** Asks the server for its position. */
+  catchUp(): void;
+}
+
+/** Rows of one query with the writes on top. */
+export interface OverlaidRows<R> {
+  /** Number of writes that are shown and not confirmed for this query. */
+  readonly pending: number;
+  /** Returns the entries in order; the same array until something changes. */
+  entries(): readonly Entry<R>[];
+  get(id: Id): Entry<R> | undefined;
+  /** Called when the position of the query has changed. */
+  moved(): void;
+  close(): void;
+}
+
+/** Writes of a client that are shown before they are confirmed: `tablecast/optimistic`. */
+export interface Overlay {
+  /**
+   * Shows the steps, and sends them when the earlier writes to the same records have their answer. They are taken back when
+   * `send` rejects. A create without a key gets one.
+   */
+  write<V extends { readonly position: Position }>(
+    steps: readonly WriteStep[],
+    send: (steps: readonly WriteStep[]) => Promise<V>,
+  ): Promise<V>;
+  /** `of` names the table, and for the query of one record its key. */
+  attach<R>(query: OverlaidQuery<R>, of: { readonly table: string; readonly id: Id | undefined }): OverlaidRows<R>;
+}

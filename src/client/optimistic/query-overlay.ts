@@ -1,0 +1,265 @@
+import { type Entry, makeOrder } from '../live/order.ts';
+import type { OverlaidQuery, OverlaidRows } from '../live/overlay.ts';
+import type { Position } from '../live/subscription.ts';
+import { compileConditions, splitSearch } from './conditions.ts';
+import { applyOperation, type Operation } from './operation.ts';
+
+type Id = string | number;
+type Json = Readonly<Record<string, unknown>>;
+
+/** What a query overlay needs of the client's other queries and writes. */
+export interface OverlayHost {
+  /** Writes to a table that some query still waits for, in order. */
+  operations(table: string): readonly Operation[];
+  keyOf(table: string): string;
+  /** Returns a record with all its fields as another query shows it. */
+  find(table: string, id: Id, besides: object): Json | undefined;
+  detach(query: object): void;
+  /** Called when writes may be confirmed everywhere. */
+  sweep(): void;
+}
+
+/** Row of the server that operations of one record are applied to. */
+interface Base<R> {
+  readonly entry: Entry<R> | undefined;
+  readonly position: Position;
+}
+
+interface Shown<R> {
+  readonly base: R | undefined;
+  readonly operations: readonly Operation[];
+  /** True when the record was taken over from another query. */
+  readonly isForeign: boolean;
+  readonly entry: Entry<R> | undefined;
+}
+
+/** Rows of one query with the writes on top that its rows do not contain yet. */
+export class QueryOverlay<R> implements OverlaidRows<R> {
+  readonly table: string;
+  /** Record that the query is for; undefined for a list. */
+  readonly #id: Id | undefined;
+  readonly #query: OverlaidQuery<R>;
+  readonly #host: OverlayHost;
+  readonly #matches: (record: Json) => boolean | undefined;
+  readonly #order: (a: Entry<R>, b: Entry<R>) => number;
+  /** Selected fields; undefined for all of them. */
+  readonly #fields: ReadonlySet<string> | undefined;
+  /** True where records before the first one of the window are not known. */
+  readonly #hasBefore: boolean;
+  /**
+   * Bases of records with a write whose answer is awaited and whose result depends on how often it is applied: rows that
+   * come meanwhile may contain it.
+   */
+  readonly #held = new Map<string, Base<R>>();
+  readonly #shown = new Map<string, Shown<R>>();
+  #last: { readonly base: readonly Entry<R>[]; readonly active: readonly Operation[]; entries: readonly Entry<R>[] } = {
+    base: [],
+    active: [],
+    entries: [],
+  };
+
+  constructor(query: OverlaidQuery<R>, of: { readonly table: string; readonly id: Id | undefined }, host: OverlayHost) {
+    const { parameters } = splitSearch(query.search);
+    const select = parameters.get('select');
+    this.table = of.table;
+    this.#id = of.id;
+    this.#query = query;
+    this.#host = host;
+    this.#matches = compileConditions(query.search);
+    this.#order = makeOrder(parameters.get('sort'));
+    this.#fields = select === undefined || /(?:^|,)\*/.test(select) ? undefined : fieldsOf(select);
+    this.#hasBefore = parameters.has('cursor') || Number(parameters.get('offset') ?? 0) > 0;
+  }
+
+  /** True when its rows have all fields of their records. */
+  get isWhole(): boolean {
+    return this.#fields === undefined;
+  }
+
+  get pending(): number {
+    return new Set(this.#active().flatMap((one) => (this.#concerns(one) ? [one.write] : []))).size;
+  }
+
+  entries(): readonly Entry<R>[] {
+    const base = this.#query.rows.entries();
+    const active = this.#active();
+    if (active.length === 0) {
+      this.#shown.clear();
+      return base;
+    }
+    const last = this.#last;
+    const isSame = last.base === base && active.length === last.active.length;
+    if (isSame && active.every((one, at) => one === last.active[at] && !this.#isStale(one))) return last.entries;
+    const entries = this.#overlay(base, active);
+    this.#last = { base, active, entries };
+    return entries;
+  }
+
+  get(id: Id): Entry<R> | undefined {
+    const active = this.#active().filter((one) => String(one.id) === String(id));
+    return active.length === 0 ? this.#row(id) : this.#show(id, active);
+  }
+
+  /** Returns a record of this query as it is shown, unless other queries have to be asked for it. */
+  peek(id: Id): Json | undefined {
+    if (this.#baseOf(id) === undefined) return undefined;
+    return this.get(id)?.record as Json | undefined;
+  }
+
+  changed(): void {
+    this.#query.changed();
+  }
+
+  moved(): void {
+    this.#host.sweep();
+  }
+
+  catchUp(): void {
+    this.#query.catchUp();
+  }
+
+  close(): void {
+    this.#host.detach(this);
+  }
+
+  /** Holds the row that a write is applied to until its answer tells which rows contain it. */
+  hold({ id }: Operation): void {
+    const { position } = this.#query;
+    if (position !== undefined) this.#held.set(String(id), { entry: this.#row(id), position });
+  }
+
+  release({ id }: Operation): void {
+    if (this.#held.delete(String(id))) this.#shown.delete(String(id));
+  }
+
+  /** True for an answered write that is still shown here because the rows do not contain it. */
+  awaits(operation: Operation): boolean {
+    return this.#query.position === undefined || (!this.#contains(operation) && this.#concerns(operation));
+  }
+
+  /** True when the rows of the server contain the write. */
+  #contains({ id, write }: Operation): boolean {
+    const { position } = this.#held.get(String(id)) ?? this.#query;
+    return write.position !== undefined && position !== undefined && position >= write.position;
+  }
+
+  #concerns({ id }: Operation): boolean {
+    return this.#row(id) !== undefined || this.get(id) !== undefined;
+  }
+
+  /** Returns the row of the server, also for the key of a number as text. */
+  #row(id: Id): Entry<R> | undefined {
+    const { rows } = this.#query;
+    return rows.get(id) ?? rows.get(typeof id === 'number' ? String(id) : Number(id));
+  }
+
+  /** Returns the row that writes to the record are applied to. */
+  #baseOf(id: Id): Entry<R> | undefined {
+    const held = this.#held.get(String(id));
+    return held === undefined ? this.#row(id) : held.entry;
+  }
+
+  /** Returns the writes to show. One that counts and was sent before this query had rows may be in them already. */
+  #active(): Operation[] {
+    if (this.#query.position === undefined) return [];
+    return this.#host.operations(this.table).filter((one) => {
+      if (this.#id !== undefined && String(one.id) !== String(this.#id)) return false;
+      const isUncertain = one.write.isSent && one.write.position === undefined && !one.isRepeatable;
+      return !(isUncertain && !this.#held.has(String(one.id))) && !this.#contains(one);
+    });
+  }
+
+  /** True when another query shows the record in another way than it was taken over from there. */
+  #isStale({ id }: Operation): boolean {
+    const shown = this.#shown.get(String(id));
+    return shown === undefined || (shown.isForeign && shown.base !== this.#foreign(id));
+  }
+
+  #foreign(id: Id): R | undefined {
+    return this.#host.find(this.table, id, this) as R | undefined;
+  }
+
+  /** Applies the writes to one record. Undefined when it is not in the list by them. */
+  #show(id: Id, operations: readonly Operation[]): Entry<R> | undefined {
+    const entry = this.#baseOf(id);
+    const isForeign = entry === undefined && operations[0]?.kind === 'patch';
+    const base = isForeign ? this.#foreign(id) : entry?.record;
+    const before = this.#shown.get(String(id));
+    const isSame = before?.base === base && before?.operations.length === operations.length;
+    if (before !== undefined && isSame && operations.every((one, at) => one === before.operations[at])) {
+      return before.entry;
+    }
+    // What another query shows has the writes already.
+    const isReady = isForeign && base !== undefined;
+    const record = isReady ? (base as Json) : operations.reduce(applyOperation, base as Json | undefined);
+    const shown = this.#fits(record, entry !== undefined)
+      ? { ...entry, id: entry?.id ?? id, record: this.#project(record as Json) as R }
+      : undefined;
+    this.#shown.set(String(id), { base, operations, isForeign, entry: shown });
+    return shown;
+  }
+
+  /** Where only the server can tell whether a record matches, it stays where it was. */
+  #fits(record: Json | undefined, wasThere: boolean): boolean {
+    if (record === undefined) return false;
+    if (this.#id !== undefined) return true;
+    return this.#matches(record) ?? wasThere;
+  }
+
+  #project(record: Json): Json {
+    const fields = this.#fields;
+    if (fields === undefined) return record;
+    const key = this.#host.keyOf(this.table);
+    return Object.fromEntries(Object.entries(record).filter(([name]) => fields.has(name) || name === key));
+  }
+
+  #overlay(base: readonly Entry<R>[], active: readonly Operation[]): readonly Entry<R>[] {
+    const byId = new Map<string, Operation[]>();
+    for (const one of active) byId.set(String(one.id), [...(byId.get(String(one.id)) ?? []), one]);
+    const entries: Entry<R>[] = [];
+    const moved: Entry<R>[] = [];
+    for (const entry of base) {
+      const operations = byId.get(String(entry.id));
+      if (operations === undefined) {
+        entries.push(entry);
+        continue;
+      }
+      byId.delete(String(entry.id));
+      const shown = this.#show(entry.id, operations);
+      if (shown === undefined) continue;
+      if (this.#order(shown, entry) === 0) entries.push(shown);
+      else moved.push(shown);
+    }
+    for (const [, operations] of byId) {
+      const shown = this.#show((operations[0] as Operation).id, operations);
+      if (shown !== undefined) moved.push(shown);
+    }
+    for (const entry of moved) if (!this.#isOutside(base, entry)) this.#insert(entries, entry);
+    return entries;
+  }
+
+  /** True for an entry whose place is among the records before or after the window, which are not known. */
+  #isOutside(base: readonly Entry<R>[], entry: Entry<R>): boolean {
+    const { windowSize } = this.#query;
+    const [first, last] = [base[0], base.at(-1)];
+    if (windowSize === undefined || first === undefined || last === undefined) return false;
+    if (this.#hasBefore && this.#order(entry, first) < 0) return true;
+    return base.length >= windowSize && this.#order(entry, last) > 0;
+  }
+
+  #insert(entries: Entry<R>[], entry: Entry<R>): void {
+    const found = entries.findIndex((other) => this.#order(other, entry) > 0);
+    entries.splice(found < 0 ? entries.length : found, 0, entry);
+  }
+}
+
+/** Returns the fields that `select` names, without the relations. */
+function fieldsOf(select: string): ReadonlySet<string> {
+  let depth = 0;
+  const flat = [...select].filter((character) => {
+    if (character === '{') depth++;
+    if (character === '}') depth--;
+    return depth === 0 && character !== '}';
+  });
+  return new Set(flat.join('').split(','));
+}
