@@ -121,7 +121,7 @@ test('the kanban refuses what its schema does not allow, field by field', { time
     'startAt',
   ]);
   expect(await problems('PATCH', 'Card/c1', { createdBy: 'another' })).toEqual([403, 'createdBy']);
-  expect(await problems('POST', 'Board', { name: 'Theirs', ownerId: 'another' })).toEqual([403, 'ownerId']);
+  expect(await problems('POST', 'Board', { name: 'Theirs', ownerId: 'another' })).toEqual([403]);
 });
 
 test('stock is never taken twice, and a board goes with all that is on it', { timeout: 180_000 }, async () => {
