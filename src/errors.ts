@@ -6,7 +6,7 @@ export const ERRORS = {
   BAD_REQUEST: { status: 400, title: 'Malformed request' },
   INVALID_JSON: { status: 400, title: 'Body is not valid JSON' },
   INVALID_CONTENT: { status: 400, title: 'Body or message is not valid in its content type' },
-  INVALID_MESSAGE: { status: 400, title: 'Message is not one this channel takes' },
+  INVALID_MESSAGE: { status: 400, title: 'Message is not one that the channel accepts' },
   INVALID_QUERY: { status: 400, title: 'Query parameters are not valid' },
   SCAN_TOO_LARGE: { status: 400, title: 'The query would look at too many records' },
   TOO_MANY_GROUPS: { status: 400, title: 'The query makes too many groups' },

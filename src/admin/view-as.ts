@@ -47,7 +47,8 @@ export function describeCallerIn(value: unknown): DescribedCaller | string {
   const unknown = Object.keys(value).find((name) => !MEMBERS.has(name));
   if (unknown !== undefined) return `has sub, roles and claims, and not ${JSON.stringify(unknown.slice(0, 60))}`;
   if (typeof sub !== 'string' || sub === '') return 'needs sub, the subject of the caller';
-  if (!Array.isArray(roles) || !roles.every((role) => typeof role === 'string')) return 'roles is a list of texts';
+  if (!Array.isArray(roles) || !roles.every((role) => typeof role === 'string'))
+    return 'roles must be a list of strings';
   if (!isObject(claims)) return 'claims is an object';
   return { sub, roles, claims: claims as Readonly<Record<string, JsonValue>> };
 }

@@ -28,7 +28,7 @@ export function loadProject(dir: string, env: Environment): Project {
     return plan === undefined ? [] : [{ config, plan }];
   });
   report.throwIfAny();
-  if (applications === undefined) throw new Error('an application without mistakes is missing');
+  if (applications === undefined) throw new Error('an application without errors is missing');
   const notices = [...applications.notices, ...apps.flatMap(({ plan }) => describeClosedTables(plan))];
   return deepFreeze({ server: applications.server, notices, apps });
 }

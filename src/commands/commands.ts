@@ -102,7 +102,7 @@ const DATA: Readonly<Record<string, Command>> = {
   restore: {
     operands: '<file> [dir]',
     what: 'put the databases of a backup in place; the server must not run',
-    details: '--force replaces databases that are there; they are kept in a folder beside.',
+    details: '--force replaces existing databases; they are kept in a folder next to them.',
     options: ['force'],
     examples: ['restore monday.backup', 'restore monday.backup my-app --force'],
     load: async () => (await import('./records/backup.ts')).restore,

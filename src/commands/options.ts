@@ -59,7 +59,7 @@ export const OPTIONS = {
   data: { type: 'string', value: '<json>', what: 'values that a record of the table needs, as a JSON object' },
   template: { type: 'string', value: '<name>', what: 'the template: minimal, chat, board or react' },
   yes: { type: 'boolean', what: 'ask nothing, and use the defaults' },
-  force: { type: 'boolean', what: 'use a folder that is not empty; what is there is kept' },
+  force: { type: 'boolean', what: 'use a folder that is not empty; its files are kept' },
   'no-install': { type: 'boolean', what: 'do not install the packages' },
   'password-stdin': { type: 'boolean', what: 'read the password from the first line of stdin' },
 } as const satisfies Readonly<Record<string, Option>>;

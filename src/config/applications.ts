@@ -29,7 +29,7 @@ export function loadApplications(dir: string, env: Environment): Applications {
   const report = new Report();
   const applications = readApplications(dir, { env, report });
   report.throwIfAny();
-  if (applications === undefined) throw new Error('an application without mistakes is missing');
+  if (applications === undefined) throw new Error('an application without errors is missing');
   return deepFreeze(applications);
 }
 

@@ -156,7 +156,7 @@ function checkWindow({ offset, limit }: ListQuery, limits: Limits, suppressEcho:
   }
   if (suppressEcho) {
     throw refuse(
-      'echo=false does not go together with sort, limit, offset or cursor: a change tells where its record stands.',
+      'echo=false does not go together with sort, limit, offset or cursor: a change has the index of its record.',
     );
   }
 }

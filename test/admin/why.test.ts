@@ -48,7 +48,7 @@ test.each([
   ['as=x', 'as: expected a JSON object such as {"sub":"u1","roles":["editor"]}'],
   ['as=%7B%7D', 'as: needs sub, the subject of the caller'],
   ['as=%7B%22sub%22:%22a%22,%22role%22:1%7D', 'as: has sub, roles and claims, and not "role"'],
-  ['as=%7B%22sub%22:%22a%22,%22roles%22:%22x%22%7D', 'as: roles is a list of texts'],
+  ['as=%7B%22sub%22:%22a%22,%22roles%22:%22x%22%7D', 'as: roles must be a list of strings'],
   ['action=eat', 'action: there are read, create, update, delete, subscribe, publish'],
 ])('%s is refused', async (query, detail) => {
   const { body } = await (await start(SCHEMA, AUTH)).admin(`why?table=Board&${query}`, ADMIN);

@@ -134,7 +134,7 @@ describe('matches', () => {
     expect(run('input.text.matches("(a+)+$")', 'any', withText(`${'a'.repeat(100_000)}b`))).toBe(false);
     const many = new Array(300).fill('a'.repeat(10_000));
     expect(() => run('input.text.all(one, one.matches("(a+)+b?$"))', 'any', withText(many))).toThrow(
-      'the texts are too long for the patterns of the expression',
+      'the strings are too long for the patterns of the expression',
     );
   });
 });

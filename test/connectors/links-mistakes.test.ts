@@ -66,7 +66,7 @@ describe('mistakes in flows that begin with a request', () => {
   test.each([
     [', access: everybody', 'expected authenticated or roles'],
     [', access: []', 'expected authenticated or roles'],
-    [', access: [7]', 'a role is text'],
+    [', access: [7]', 'a role is a string'],
     [', access: [boss]', 'authentication is off'],
     [', secret: short', 'at least 32 bytes'],
     [', secret: "whsec_?no base64? !a2b3c4d5e6f7g8h9i0j?"', 'not the base64 of at least 24 bytes'],

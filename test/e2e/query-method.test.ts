@@ -138,7 +138,7 @@ describe('QUERY', { timeout: 120_000 }, () => {
     [{ kind: 'TOOL' }, 'no member "kind"'],
     [{ limit: null }, 'limit takes'],
     [{ filter: ['a==1'] }, 'filter takes'],
-    [{ sort: [1] }, 'sort takes a text or an array of texts'],
+    [{ sort: [1] }, 'sort takes a string or an array of strings'],
     [{ since: '1' }, 'no member "since"'],
     [{ limit: 0 }, 'limit: expected'],
   ])('refuses %j', async (value, detail) => {

@@ -154,11 +154,15 @@ describe('an error names the column, the text there and what to write instead', 
     ['kind[eq]=toy', 'kind', 'expected a Kind (TOOL, TOY, BOOK), found "toy"; did you mean "TOY"?'],
     ['kind[gt]=TOY', 'kind', 'kind is a Kind, which has no order for a comparison'],
     ['made[ge]=2025-01-01T10:00:00+01:00', 'made', 'in a query string + is written %2B'],
-    ['title[out]=', 'title', 'column 12: title[out] has no values; the empty text is written ""'],
+    ['title[out]=', 'title', 'column 12: title[out] has no values; the empty string is written ""'],
     ['price[gele]=', 'price', 'price[gele] has no values'],
     ['maker[in]=', 'maker', 'maker is an object: compare one of its fields'],
     ['extra[in]=', 'extra', 'extra is JSON'],
-    ['title[in]=(a,b)', 'title', 'a list after brackets is title[in]=a,b; a value that begins with ( stands in quotes'],
+    [
+      'title[in]=(a,b)',
+      'title',
+      'a list after brackets is title[in]=a,b; a value that begins with ( must be in quotes',
+    ],
     ['title[in]="a,b', 'title', 'column 11: a value that begins with " is a whole string of JSON, found ""a,b"'],
     ['title[in]="a"b', 'title', 'a value that begins with " is a whole string of JSON'],
     ['title[in]="\\ud800"', 'title', 'the text is not well-formed Unicode'],
@@ -177,7 +181,7 @@ describe('an error names the column, the text there and what to write instead', 
   });
 
   test('filter= refuses brackets and names its own spelling', () => {
-    const message = 'column 6: here an operator stands between equals signs, as in price=gt=10';
+    const message = 'column 6: here an operator is between equals signs, as in price=gt=10';
     expectRefusal(`filter=${encodeURIComponent('price[gt]=10')}`, 'filter', message);
   });
 });
@@ -216,9 +220,9 @@ describe('an operator whose = arrived percent-encoded is refused with both ways 
     [
       'title%3Dsw=Bo',
       'title',
-      'found "%3Dsw=Bo"; an operator that is percent-encoded stands in brackets, as in title[eq]=',
+      'found "%3Dsw=Bo"; an operator that is percent-encoded must be in brackets, as in title[eq]=',
     ],
-    ['title%253D%253DBo', 'title', 'an operator that is percent-encoded stands in brackets'],
+    ['title%253D%253DBo', 'title', 'an operator that is percent-encoded must be in brackets'],
     [`title=sw%3D${'x'.repeat(500)}`, 'title', `write title[sw]=${'x'.repeat(60)}…, or`],
   ])('%s', (query, field, message) => {
     expectRefusal(query, field, message);

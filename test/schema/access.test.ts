@@ -15,7 +15,7 @@ test.each([
     '',
     '1:23 @access says nothing | name one of read, create, update, delete, subscribe, publish: @access(read: "authenticated")',
   ],
-  ['@access(read: 1)', '', '1:37 argument "read" of @access expects text in double quotes, or a list of texts'],
+  ['@access(read: 1)', '', '1:37 argument "read" of @access expects a string in double quotes, or a list of strings'],
   ['@access(write: "a")', '', '1:38 write is for fields | a type has create, update and delete'],
   ['@access(reed: "a")', '', '1:31 unknown argument "reed" of @access | did you mean "read"?'],
   ['@access(read: "ownr==x")', '', '1:37 read: column 1: T has no field "ownr"; did you mean "owner"?'],

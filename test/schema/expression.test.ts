@@ -180,7 +180,7 @@ describe('an error is reported with its location', () => {
     ['first * 2', '7 * does not work on a text and a whole number'],
     [
       'first < last',
-      '7 < does not work on a text and a text | texts are joined with + and are only equal (==) or not (!=)',
+      '7 < does not work on a text and a text | strings are joined with + and are only equal (==) or not (!=)',
     ],
     ["made > '2025'", "6 > does not work on a Date and a text | make the text a Date: date('2025-01-31')"],
     ['made + 1', '6 + does not work on a Date and a whole number'],

@@ -151,7 +151,7 @@ function readRoles(value: unknown, isWords: boolean): string[] {
   const roles: unknown =
     typeof value !== 'string' ? value : isWords ? value.split(' ').filter((word) => word !== '') : [value];
   if (!Array.isArray(roles) || roles.length > MAX_ROLES || !roles.every((role) => typeof role === 'string')) {
-    throw refuseToken('The roles of the token are neither a list of texts nor one text.');
+    throw refuseToken('The roles of the token are neither a list of strings nor one string.');
   }
   return [...new Set<string>(roles)];
 }

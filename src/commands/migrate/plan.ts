@@ -86,8 +86,8 @@ export function describeStep({ sentence, effect, found, advice, name }: Previewe
 }
 
 function describeNext({ impossible, losing }: MigrationPreview): string {
-  if (impossible) return 'What is NOT POSSIBLE has to be changed first. The previous schema still starts.';
+  if (impossible) return 'Change what is NOT POSSIBLE first. The previous schema still starts.';
   const command = 'tablecast migrate apply';
   if (losing.length === 0) return `No value is lost. The next start makes these steps, or: ${command}`;
-  return `What loses data has to be allowed by name: ${command} --allow-destructive ${losing.join(',')}`;
+  return `Allow what loses data by name: ${command} --allow-destructive ${losing.join(',')}`;
 }

@@ -317,7 +317,7 @@ export const SERVER_KEYS: Keys<ServerConfig> = {
   port: portKey(9996, { what: 'Port to listen on; 0 chooses a free one' }),
   tls: tlsKey({
     what: 'Certificate for https and wss; `auto` creates one for localhost, `false` turns TLS off',
-    shownDefault: 'beside plain HTTP on loopback, else off',
+    shownDefault: 'with plain HTTP on loopback, else off',
   }),
   trustProxy: booleanKey(false, { what: 'Whether X-Forwarded-* of the one proxy in front is trusted' }),
   allowedHosts: hostsKey({ what: 'Names by which clients may call the server, in addition to those of loopback' }),

@@ -18,7 +18,7 @@ export interface DescribedRequest {
   readonly source: SourceUse;
 }
 
-const INPUT = { description: 'The members of a JSON object are the input of the flow.' };
+const INPUT = { description: 'The properties of a JSON object are the input of the flow.' };
 
 /** Describes a request that starts a flow, for the documents of the API. */
 export function describeRequest({ operation, settings, source }: DescribedRequest): ContractOperation {

@@ -144,7 +144,7 @@ function accessKey(texts: Texts): ConfigKey<RequestSettings['access']> {
         return { message: `expected authenticated or roles, found ${nameKind(written)}`, hint };
       }
       const isRole = (role: unknown): role is string => typeof role === 'string' && role !== '';
-      return written.every(isRole) ? { value: written } : { message: 'a role is text', hint };
+      return written.every(isRole) ? { value: written } : { message: 'a role is a string', hint };
     },
   };
 }

@@ -27,7 +27,7 @@ export function parseMessage(bytes: Buffer, isBinary: boolean, limits: ValueLimi
   if (!isObject(value)) throw new AppError('INVALID_MESSAGE', 'A message is an object with a type.');
   checkInput(value, 'message', limits);
   const { type, ref } = value;
-  if (typeof type !== 'string') throw new AppError('INVALID_MESSAGE', 'A message has a type, which is text.');
+  if (typeof type !== 'string') throw new AppError('INVALID_MESSAGE', 'A message needs a type, which is a string.');
   return { type, ref: parseRef(ref), value };
 }
 

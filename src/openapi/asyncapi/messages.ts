@@ -15,7 +15,7 @@ import { keySchema, orNull, type Part, refer } from '../schemas/schemas.ts';
 
 const SEQ = { type: 'integer', format: 'int64' };
 const TIME = { type: 'string', format: 'date-time' };
-const REF = { type: ['string', 'number'], description: "The client's own; given back in `ack` or `error`." };
+const REF = { type: ['string', 'number'], description: 'Set by the client; returned in `ack` or `error`.' };
 const REPLAYED = { const: true, description: 'It was committed before; this time nothing was written.' };
 const AT = { timestamp: EXAMPLE_TIME, seq: EXAMPLE_SEQ };
 

@@ -56,7 +56,7 @@ function queryNote(make: OperationMaker): Part {
   return {
     summary: `Lists records of ${make.table.name}, with the query in the body`,
     description:
-      'The method `QUERY` (RFC 10008) answers as GET does. The body has the parameters of GET, as a form or as the members of an object: for queries that are too long for an address.',
+      'The method `QUERY` (RFC 10008) answers as GET does. The body has the parameters of GET, as a form or as the properties of an object: for queries that are too long for an address.',
     requestBody: {
       required: true,
       content: {

@@ -57,7 +57,7 @@ export function readBracketCondition(reader: QueryReader, scope: BracketScope): 
   if (!isList) return { operator, operands: [plain(text, position)] };
   if (text !== '') return { operator, operands: splitList(reader, text, { ...scope, word, position }) };
   if (operator.type === 'set' && !operator.negated) return { operator, operands: [] };
-  throw reader.error(`${name}[${word}] has no values; the empty text is written ""`, position);
+  throw reader.error(`${name}[${word}] has no values; the empty string is written ""`, position);
 }
 
 function readValue(reader: QueryReader): string {
@@ -84,7 +84,7 @@ function splitList(reader: QueryReader, text: string, place: ListScope): Operand
   const { name, word, maxItems, position } = place;
   if (text.startsWith('(') && text.endsWith(')')) {
     const example = `${name}[${word}]=a,b`;
-    throw reader.error(`a list after brackets is ${example}; a value that begins with ( stands in quotes`, position);
+    throw reader.error(`a list after brackets is ${example}; a value that begins with ( must be in quotes`, position);
   }
   const operands: Operand[] = [];
   let at = 0;

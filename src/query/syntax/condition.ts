@@ -112,7 +112,7 @@ function equal(path: FieldPath, operand: Operand, strict: boolean, limits: Filte
   }
   if (!isText(type)) {
     throw new ConditionError(
-      `* stands for any text and works on String and ID only; ${describeMismatch(type, operand.text)}`,
+      `* matches any characters and works on String and ID only; ${describeMismatch(type, operand.text)}`,
       operand.position,
     );
   }

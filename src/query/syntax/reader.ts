@@ -118,7 +118,7 @@ export class QueryReader {
       throw this.error(`no operator ${show(named)}; ${hint}`, start);
     }
     if (!this.encoded && this.peek() === '[') {
-      throw this.error(`here an operator stands between equals signs, as in ${name}=gt=10`, start);
+      throw this.error(`here an operator is between equals signs, as in ${name}=gt=10`, start);
     }
     const symbol = this.match(this.encoded ? ENCODED_OPERATOR : PLAIN_OPERATOR);
     const plain = symbol.includes('%') ? decodeURIComponent(symbol) : symbol;
@@ -126,7 +126,7 @@ export class QueryReader {
     if (operator === undefined) {
       const found = this.found();
       const isEscaped = this.encoded && this.match(ESCAPED_EQUALS) !== '';
-      const advice = isEscaped ? `; an operator that is percent-encoded stands in brackets, as in ${name}[eq]=` : '';
+      const advice = isEscaped ? `; an operator that is percent-encoded must be in brackets, as in ${name}[eq]=` : '';
       throw this.error(`expected an operator such as == after "${name}", found ${found}${advice}`, start);
     }
     if (this.encoded && symbol === '=') this.#refuseOperatorAsValue(name);

@@ -69,7 +69,7 @@ function parseStep(step: unknown, { resources }: StepScope): TransactionStep {
   if (!isObject(step)) throw new AppError('VALIDATION_ERROR', 'A step is an object.');
   const unknown = Object.keys(step).find((name) => !MEMBERS.includes(name));
   if (unknown !== undefined)
-    throw invalidField(unknown.slice(0, 100), `is not a member of a step; it has ${MEMBERS.join(', ')}`);
+    throw invalidField(unknown.slice(0, 100), `is not a property of a step; it has ${MEMBERS.join(', ')}`);
   const op = STEP_OPS.find((name) => name === step.op);
   if (op === undefined) throw invalidField('op', `must be one of ${STEP_OPS.join(', ')}`);
   const table = typeof step.table === 'string' ? step.table : '';

@@ -290,6 +290,6 @@ function hintOf(...kinds: readonly Kind[]): string | undefined {
   if (!kinds.includes('text')) return undefined;
   if (kinds.includes('date')) return "make the text a Date: date('2025-01-31')";
   return kinds.every((kind) => kind === 'text')
-    ? 'texts are joined with + and are only equal (==) or not (!=)'
+    ? 'strings are joined with + and are only equal (==) or not (!=)'
     : undefined;
 }

@@ -122,7 +122,7 @@ export const FUNCTIONS: ReadonlyMap<string, FunctionPlan> = new Map<string, Func
   [
     'join',
     {
-      usage: "join(list of texts, ', ')",
+      usage: "join(list of strings, ', ')",
       accepts: [['texts', 'null'], TEXT],
       minArguments: 2,
       maxArguments: 2,

@@ -216,7 +216,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   Int: 'a whole number',
   Float: 'a number',
   '[Action!]': 'a list such as [read, create]',
-  Rules: 'text in double quotes, or a list of texts',
+  Rules: 'a string in double quotes, or a list of strings',
   '[String!]!': 'a list such as ["a", "b"]',
 };
 

@@ -28,7 +28,7 @@ export function describeRefusal(steps: readonly RefusedStep[], { file, impossibl
 
 /** Returns the next steps. An allowance does not help while a step is not possible. */
 function describeAdvice(impossible: boolean, needed: readonly string[]): string[] {
-  if (impossible) return ['What is NOT POSSIBLE has to be changed first. The previous schema still starts.'];
+  if (impossible) return ['Change what is NOT POSSIBLE first. The previous schema still starts.'];
   return [
     'If that is intended, make a copy of the data and allow these steps by their names:',
     `  tablecast start --allow-destructive ${needed.join(',')}`,

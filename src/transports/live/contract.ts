@@ -27,7 +27,7 @@ const SEND: ContractOperation = {
   tag: TAG,
   method: 'post',
   path: '/_/live/{connection}',
-  summary: 'Sends messages of protocol v1 beside an event stream',
+  summary: 'Sends messages of protocol v1 for an event stream',
   parameters: [
     { name: 'connection', in: 'path', required: true, schema: { type: 'string', minLength: 1 }, example: 'a-1' },
   ],
@@ -40,7 +40,7 @@ const SEND: ContractOperation = {
       },
     },
   },
-  responses: { 202: { description: 'The messages were taken; answers come on the stream.' } },
+  responses: { 202: { description: 'The messages were accepted; answers come on the stream.' } },
   codes: ['NOT_FOUND', 'INVALID_JSON', 'BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', 'FORBIDDEN'],
 };
 

@@ -95,7 +95,7 @@ export function parseTarget({ value: { query, since, snapshot } }: LiveMessage):
   }
   if (/(?:^|&)(?:since|retained|client|stream)=/.test(text)) {
     throw invalid(
-      'since and snapshot are members of the message, and client belongs to the address of the connection.',
+      'since and snapshot are properties of the message, and client belongs to the address of the connection.',
     );
   }
   const parts = [text, ...startOf(since, snapshot)].filter((part) => part !== '');

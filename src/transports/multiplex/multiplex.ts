@@ -153,7 +153,7 @@ export class Gateway implements Transport {
 
   async #openStream(request: FastifyRequest, reply: FastifyReply, served: ServedApplication): Promise<void> {
     if (transportOf(request.raw) === 'ws') {
-      throw new AppError('NOT_FOUND', 'This address is for event streams; the WebSocket is beside it, at /ws.');
+      throw new AppError('NOT_FOUND', 'This address is for event streams; the WebSocket is at /ws.');
     }
     this.#streams.admit(request);
     const authentication = await authenticate(request, served.auth?.authenticator);

@@ -98,6 +98,6 @@ function toText(name: string, member: unknown): string {
   if (isList && Array.isArray(member) && member.every((item) => typeof item === 'string')) return member.join(',');
   throw new AppError(
     'INVALID_QUERY',
-    `${name} takes ${isList ? 'a text or an array of texts' : 'a text, a number, true or false'}.`,
+    `${name} takes ${isList ? 'a string or an array of strings' : 'a string, a number, true or false'}.`,
   );
 }

@@ -530,7 +530,7 @@ describe('a change of a type looks at the stored values', () => {
       '    Write other values into these records first',
       '      PATCH /my-app/T?f==c with {"f": …}, while the previous schema is served',
       '',
-      'What is NOT POSSIBLE has to be changed first. The previous schema still starts.',
+      'Change what is NOT POSSIBLE first. The previous schema still starts.',
     ]);
   });
 });

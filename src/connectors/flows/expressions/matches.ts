@@ -24,7 +24,7 @@ export function registerMatches(environment: Environment): void {
     const pattern = PATTERNS.get(source);
     if (pattern === undefined) throw new Error('the pattern of matches is no string of the expression');
     steps += text.length * pattern.size;
-    if (steps > MAX_MATCH_STEPS) throw new Error('the texts are too long for the patterns of the expression');
+    if (steps > MAX_MATCH_STEPS) throw new Error('the strings are too long for the patterns of the expression');
     return pattern.test(text);
   });
 }
