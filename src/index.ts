@@ -11,6 +11,9 @@ export type {
   RealtimeEvent,
   RealtimeMessageEvent,
   RealtimeSubscriptionEvent,
+  RoomEvent,
+  RoomSendEvent,
+  RouteRequestEvent,
   TableHooks,
   UpdateEvent,
 } from './hooks/types.ts';

@@ -75,7 +75,7 @@ export async function openApp({ config, plan }: ProjectApp, options: OpenAppOpti
     const auth = await openAppAuth(config, { limits: server.limits, health: application.storage, onError, onReuse });
     opened.push(() => auth?.close());
     if (auth !== undefined) application.streams.follow(auth.connections);
-    const flows = await openFlows({ config, application, auth, hasShortAddress }, options);
+    const flows = await openFlows({ config, application, auth, hooks, hasShortAddress }, options);
     opened.push(() => flows?.close());
     const tables = makeHandles(application.resources);
     return {
@@ -96,13 +96,13 @@ export async function openApp({ config, plan }: ProjectApp, options: OpenAppOpti
 }
 
 async function openFlows(
-  opened: Pick<OpenApp, 'config' | 'application' | 'auth' | 'hasShortAddress'>,
+  { hooks, ...opened }: Pick<OpenApp, 'config' | 'application' | 'auth' | 'hooks' | 'hasShortAddress'>,
   { modules, server, admission, log, onError }: OpenAppOptions,
 ): Promise<AppFlows | undefined> {
   const plan = modules.flows.get(opened.config.appId);
   if (plan === undefined) return undefined;
   const { openAppFlows } = await import('../connectors/flows/app-flows.ts');
-  return openAppFlows(plan, { ...opened, server, admission, log, onError });
+  return openAppFlows(plan, { ...opened, hooks: hooks?.realtime, server, admission, log, onError });
 }
 
 /** Logs once when writes to the storage begin to fail, with what the system says, and once when that ends. */

@@ -66,7 +66,7 @@ export async function mountTransports(
 }
 
 function toMountedApp({ config, application, auth, hooks, routes, flows, hasShortAddress }: OpenApp): MountedApp {
-  const { resources, planTag, transactions } = application;
+  const { resources, planTag, transactions, roomAccess } = application;
   const rooms = new Map(flows?.connectors.flatMap(roomsOf));
   return {
     config,
@@ -77,6 +77,7 @@ function toMountedApp({ config, application, auth, hooks, routes, flows, hasShor
     hooks: hooks?.realtime,
     routes,
     rooms,
+    roomAccess,
     connectors: flows,
     hasShortAddress,
   };

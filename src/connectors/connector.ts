@@ -4,6 +4,7 @@ import type { Identity } from '../auth/identity.ts';
 import type { AppConfig, ServerConfig } from '../config/config.ts';
 import type { Report } from '../config/files/report.ts';
 import type { FlatKeys, Section } from '../config/keys/section.ts';
+import type { RealtimeHooks } from '../hooks/realtime-hooks.ts';
 import type { Rooms } from '../hub/rooms/rooms.ts';
 import type { ContractOperation } from '../openapi/contract-operation.ts';
 import type { Application } from '../resources/application.ts';
@@ -219,6 +220,8 @@ export interface ConnectorContext {
   readonly application: Application;
   /** Undefined where authentication is off. */
   readonly auth: AppAuth | undefined;
+  /** Undefined where the application has no hooks for connections, rooms and routes. */
+  readonly hooks: RealtimeHooks | undefined;
   readonly server: ServerConfig;
   /** Folder of a self-signed certificate. */
   readonly dataDir: string;

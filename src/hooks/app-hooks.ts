@@ -80,7 +80,7 @@ export class AppHooks {
   }
 
   get #context() {
-    return { tables: this.#tables };
+    return { tables: this.#tables, system: { tables: this.#tables } };
   }
 
   #wake(): void {

@@ -9,6 +9,9 @@ export const REALTIME_HOOKS = [
   'onRealtimeSubscribe',
   'onRealtimeUnsubscribe',
   'onRealtimeMessage',
+  'onRoomJoin',
+  'onRoomSend',
+  'onRouteRequest',
 ] as const;
 export const TABLE_HOOKS = ['beforeCreate', 'beforeUpdate', 'beforeDelete', 'afterChange'] as const;
 

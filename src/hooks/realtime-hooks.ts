@@ -3,7 +3,7 @@ import type { Identity } from '../auth/identity.ts';
 import type { RecordKey } from '../store/store.ts';
 import { askHook, type CallOptions, type NamedHook, tellHook } from './call.ts';
 import type { RealtimeHookName } from './exports.ts';
-import type { HookContext } from './types.ts';
+import type { HookContext, RoomEvent, RoomSendEvent, RouteRequestEvent } from './types.ts';
 
 export interface RealtimeOptions extends CallOptions {
   readonly hooks: ReadonlyMap<RealtimeHookName, readonly NamedHook[]>;
@@ -46,6 +46,32 @@ export class RealtimeHooks {
 
   async ask(name: RealtimeHookName, event: object): Promise<void> {
     for (const hook of this.#options.hooks.get(name) ?? []) await askHook(hook, this.#complete(event), this.#options);
+  }
+
+  /** Asks before a client joins a room. Throws AppError when a hook refuses. */
+  async askJoin(event: Omit<RoomEvent, keyof HookContext | 'user_id'>): Promise<void> {
+    if (this.has('onRoomJoin')) await this.ask('onRoomJoin', { ...event, user_id: event.userId });
+  }
+
+  /** Asks before a message is sent to a room. Throws AppError when a hook refuses. */
+  async askSend({ data, ...event }: Omit<RoomSendEvent, keyof HookContext | 'user_id'>): Promise<void> {
+    if (!this.has('onRoomSend')) return;
+    await this.ask('onRoomSend', { ...event, user_id: event.userId, data: structuredClone(data) });
+  }
+
+  /** Asks before a route serves a request, a stream or a socket. Throws AppError when a hook refuses. */
+  async askRequest({
+    method,
+    path,
+    params,
+    query,
+    headers,
+    ip,
+    identity,
+  }: Omit<RouteRequestEvent, keyof HookContext | 'userId' | 'user_id'>): Promise<void> {
+    const userId = identity.type === 'principal' ? identity.sub : null;
+    const request = { method, path, params, query, headers, ip };
+    await this.ask('onRouteRequest', { ...request, identity, userId, user_id: userId });
   }
 
   async tell(name: RealtimeHookName, event: object): Promise<void> {

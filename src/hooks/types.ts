@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Identity } from '../auth/identity.ts';
 import type { JsonObject } from '../resources/table/frames.ts';
 import type { TableName } from '../resources/table/handle.ts';
@@ -8,6 +9,8 @@ import type { Awaitable, RecordKey } from '../store/store.ts';
 export interface HookContext {
   /** Tables of the application by their export names, without access rules; writes run no before-hooks. */
   readonly tables: CodeTables;
+  /** The same by the name that routes have for it. */
+  readonly system: { readonly tables: CodeTables };
 }
 
 /** Event of a connected client. */
@@ -38,6 +41,37 @@ export interface RealtimeSubscriptionEvent extends RealtimeEvent {
 export interface RealtimeMessageEvent extends RealtimeEvent {
   /** Copy of the parsed message. */
   readonly message: JsonObject;
+}
+
+/** Event of a room of a connector. */
+export interface RoomEvent extends HookContext {
+  readonly room: string;
+  /** Name of the connector in config.yaml. */
+  readonly connector: string;
+  readonly identity: Identity;
+  /** User of the connection, or `sub` of the caller; null for an anonymous one. */
+  readonly userId: string | null;
+  readonly user_id: string | null;
+}
+
+export interface RoomSendEvent extends RoomEvent {
+  /** Copy of what is sent. */
+  readonly data: unknown;
+}
+
+/** Request of a route in code. */
+export interface RouteRequestEvent extends HookContext {
+  readonly method: string;
+  /** Path without the query string. */
+  readonly path: string;
+  readonly params: Readonly<Record<string, string>>;
+  /** As the schema of the route has made it. */
+  readonly query: unknown;
+  readonly headers: IncomingHttpHeaders;
+  readonly ip: string;
+  readonly identity: Identity;
+  readonly userId: string | null;
+  readonly user_id: string | null;
 }
 
 /** Result of a hook that may refuse: by an error, or by false. */
@@ -126,6 +160,9 @@ interface NamedHooks {
   readonly onRealtimeSubscribe?: (event: RealtimeSubscriptionEvent) => Refusable;
   readonly onRealtimeUnsubscribe?: (event: RealtimeSubscriptionEvent) => unknown;
   readonly onRealtimeMessage?: (event: RealtimeMessageEvent) => Refusable;
+  readonly onRoomJoin?: (event: RoomEvent) => Refusable;
+  readonly onRoomSend?: (event: RoomSendEvent) => Refusable;
+  readonly onRouteRequest?: (event: RouteRequestEvent) => Refusable;
   /** Hooks of tables by export name. */
   readonly tables?: { readonly [Name in TableName]?: TableHooks };
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { AppAuth } from '../auth/app-auth.ts';
+import type { RoomAccess } from '../auth/rooms/access.ts';
 import type { AppConfig, ServerConfig } from '../config/config.ts';
 import type { HasShortAddress } from '../config/short-addresses.ts';
 import type { RealtimeHooks } from '../hooks/realtime-hooks.ts';
@@ -25,6 +26,8 @@ export interface MountedApp {
   readonly routes: readonly Route[];
   /** Connectors that have rooms, by name. */
   readonly rooms: ReadonlyMap<string, RoomsHandle>;
+  /** Undefined where the application has no rules of rooms. */
+  readonly roomAccess: RoomAccess | undefined;
   /** Undefined where the application has neither connectors nor flows. */
   readonly connectors: MountedConnectors | undefined;
   /** Addresses of the application that are served without its id, too. */

@@ -50,6 +50,7 @@ export async function openContext(
     appId: app.appId,
     application,
     auth: undefined,
+    hooks: undefined,
     server,
     dataDir: app.dataDir,
     admission: new Admission(server.limits),

@@ -431,10 +431,10 @@ describe('rooms', () => {
 
 test('routes in code tell connections something', async () => {
   const routes = `export const routes = {
-    tell: { method: 'POST', handler: ({ rooms, body: { room, user, data } }) => ({
+    tell: { method: 'POST', handler: async ({ rooms, body: { room, user, data } }) => ({
       names: Object.keys(rooms),
-      told: room !== undefined ? rooms.ws.sendToRoom(room, data) : user !== undefined ? rooms.ws.sendToUser(user, data) : rooms.ws.broadcast(data),
-      members: rooms.ws.members('a'),
+      told: room !== undefined ? await rooms.ws.sendToRoom(room, data) : user !== undefined ? await rooms.ws.sendToUser(user, data) : await rooms.ws.broadcast(data),
+      members: await rooms.ws.members('a'),
       others: [rooms.other, rooms.toString, rooms.ws.connect],
     }) },
   };`;

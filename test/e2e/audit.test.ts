@@ -34,8 +34,8 @@ export const tables = {
 
 const ROUTES = `import { defineRoute } from 'tablecast';
 export const routes = {
-  server: defineRoute({ handler: ({ tables }) => tables.Note.create({ id: 'by-server', text: 'code' }) }),
-  caller: defineRoute({ access: ['editor'], handler: ({ as, identity }) => as(identity).Note.create({ id: 'by-caller' }) }),
+  server: defineRoute({ handler: ({ system }) => system.tables.Note.create({ id: 'by-server', text: 'code' }) }),
+  caller: defineRoute({ access: ['editor'], handler: ({ tables }) => tables.Note.create({ id: 'by-caller' }) }),
 };`;
 
 const CONFIG = `${BASE_CONFIG}hooks: hooks.ts\nroutes: routes.ts\nauth: { jwt: { secret: ${SECRET} } }\n`;

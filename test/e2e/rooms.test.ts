@@ -58,7 +58,7 @@ flows:
 `;
 
 const ROUTES = `export const routes = {
-  tell: { method: 'POST', handler: ({ rooms, body }) => ({ told: rooms.ws.sendToRoom(body.room, body.data) }) },
+  tell: { method: 'POST', handler: async ({ rooms, body }) => ({ told: await rooms.ws.sendToRoom(body.room, body.data) }) },
 };`;
 
 let server: TestServer;

@@ -84,10 +84,10 @@ export const routes = {
   taken: defineRoute({ handler: () => { throw new AppError('CONFLICT', 'It is taken.'); } }),
   broken: defineRoute({ handler: () => { throw new Error('secret of the handler'); } }),
   odd: defineRoute({ handler: () => () => 1 }),
-  rights: defineRoute({ handler: async ({ tables, as, identity }) => {
-    await tables.Secret.put('s', { id: 's' });
-    const mine = await as(identity).Secret.get('s').then(() => 'seen', (error) => error.code);
-    return { all: (await tables.Secret.find()).length, mine, none: tables.toString === undefined };
+  rights: defineRoute({ handler: async ({ tables, system }) => {
+    await system.tables.Secret.put('s', { id: 's' });
+    const mine = await tables.Secret.get('s').then(() => 'seen', (error) => error.code);
+    return { all: (await system.tables.Secret.find()).length, mine, none: tables.toString === undefined };
   } }),
   gone: defineRoute({ handler: async ({ signal, tables }) => {
     await log(tables, 'waiting');
@@ -158,7 +158,7 @@ describe('routes in code', () => {
 
   // Its errors are those of the built package, which the sources do not know.
   test.skipIf(IN_PROCESS)(
-    'an http route has methods, parameters, a status of its own, and full rights on tables',
+    'an http route has methods, parameters, a status of its own, and all rights on tables by name only',
     async () => {
       await using server = await startServer(routesApp(BASICS));
       expect((await server.ask('PUT', 'api/nothing')).status).toBe(204);

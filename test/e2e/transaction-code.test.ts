@@ -102,7 +102,7 @@ describe('a transaction by code', { timeout: 120_000 }, () => {
     expect(second.seq).toBe(first.seq + 1);
     expect(message.seq).toBe(first.seq + 3);
     const { records: audit } = await server.ask('GET', 'audit?limit=2');
-    expect(audit.map(({ by, op }) => [by, op])).toEqual(Array(2).fill([{ type: 'server' }, 'update']));
+    expect(audit.map(({ by, op }) => [by, op])).toEqual(Array(2).fill([{ type: 'anonymous' }, 'update']));
   });
 
   test('runs again when a record that it has read has changed, a bounded number of times', async () => {

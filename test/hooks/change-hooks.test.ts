@@ -12,7 +12,7 @@ function open(call: (event: { id: string }) => unknown) {
   const hooks = new ChangeHooks({
     table,
     hooks: [{ name: 'h', call: call as (event: object) => unknown }],
-    context: { tables: {} as never },
+    context: { tables: {} as never, system: {} as never },
     log: opened.store,
     timeout: 5000,
     onError: (error) => errors.push(String(error)),

@@ -8,6 +8,13 @@ export function mountedApp(
   { resources, transactions, planTag }: Pick<Application, 'resources' | 'transactions' | 'planTag'>,
   given: Partial<MountedApp> = {},
 ): MountedApp {
-  const nothing = { auth: undefined, hooks: undefined, routes: [], rooms: new Map(), connectors: undefined };
+  const nothing = {
+    auth: undefined,
+    hooks: undefined,
+    routes: [],
+    rooms: new Map(),
+    roomAccess: undefined,
+    connectors: undefined,
+  };
   return { config, resources, transactions, planTag, ...nothing, hasShortAddress: () => true, ...given };
 }

@@ -5,14 +5,25 @@ declare function schema<T>(): StandardSchema<unknown, T>;
 /** Valid routes, and invalid ones where an error is expected. */
 export const routes = {
   plain: defineRoute({
-    handler: ({ query, tables, identity, signal, as, rooms }) => {
+    handler: ({ query, tables, identity, signal, as, rooms, system }) => {
       const name: string | readonly string[] | undefined = query.name;
       // @ts-expect-error: a name may stand several times
       const text: string = query.name;
       // @ts-expect-error: only a principal has a name
       const sub: string = identity.sub;
-      const told: number | undefined = rooms.ws?.sendToRoom('orders', { id: 1 });
-      return [name, text, sub, tables.Log?.find('limit=1'), signal.aborted, as(identity), told];
+      const told: Promise<number> | undefined = rooms.ws?.sendToRoom('orders', { id: 1 });
+      const all: number | undefined = system.rooms.ws?.sendToRoom('orders', { id: 1 });
+      return [
+        name,
+        text,
+        sub,
+        tables.Log?.find('limit=1'),
+        signal.aborted,
+        as(identity),
+        told,
+        all,
+        system.tables.Log?.find('limit=1'),
+      ];
     },
   }),
   sum: defineRoute({

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { AppAuth } from '../../auth/app-auth.ts';
 import type { AppConfig, ServerConfig } from '../../config/config.ts';
 import { firstSegmentOf, type HasShortAddress } from '../../config/short-addresses.ts';
+import type { RealtimeHooks } from '../../hooks/realtime-hooks.ts';
 import type { Application } from '../../resources/application.ts';
 import type { Admission } from '../../server/limits/admission.ts';
 import type { Log } from '../../server/operations/log.ts';
@@ -38,6 +39,7 @@ export interface AppFlowsOptions {
   readonly onError: (error: unknown) => void;
   /** Addresses of the application that are served without its id, too. */
   readonly hasShortAddress: HasShortAddress;
+  readonly hooks?: RealtimeHooks | undefined;
 }
 
 /** Opens the store of the flows, creates connectors and connects them to flows. No events occur before `start`. */
@@ -161,7 +163,7 @@ export class AppFlows implements MountedConnectors {
   }
 
   #contextOf(name: string): ConnectorContext {
-    const { config, application, auth, server, admission, log, hasShortAddress } = this.#options;
+    const { config, application, auth, hooks, server, admission, log, hasShortAddress } = this.#options;
     const { dataDir } = config;
     const appId = this.appId;
     const pathsOf = (path: string) => [`/${appId}${path}`, ...(hasShortAddress(firstSegmentOf(path)) ? [path] : [])];
@@ -175,7 +177,7 @@ export class AppFlows implements MountedConnectors {
       this.#options.onError(error);
     };
     const kept = { positions, requestKeys: this.#requestKeys };
-    return { name, appId, application, auth, server, dataDir, admission, ...kept, pathsOf, log, onError };
+    return { name, appId, application, auth, hooks, server, dataDir, admission, ...kept, pathsOf, log, onError };
   }
 }
 

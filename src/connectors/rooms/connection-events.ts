@@ -21,6 +21,9 @@ export interface ConnectionInfo {
   readonly query: FlowData;
 }
 
+/** Asks before a connection joins a room; refuses by throwing. */
+export type RoomHooks = (room: string, info: Pick<ConnectionInfo, 'identity' | 'user'>) => Promise<void>;
+
 /** The events of one connection, as flows get them: one after the other, and `disconnect` last. */
 export class ConnectionEvents {
   readonly #host: RoomHost;

@@ -8,7 +8,7 @@ import { makeAuthentication } from '../../server/auth/authentication.ts';
 import { type Connection, Connections } from '../../transports/connections.ts';
 import type { TransportStatus } from '../../transports/transport.ts';
 import type { Connector, ConnectorContext, Deliver, Handle, SourceUse, TargetUse } from '../connector.ts';
-import type { ConnectionInfo, RoomHost } from './connection-events.ts';
+import type { ConnectionInfo, RoomHooks, RoomHost } from './connection-events.ts';
 import { readConnectionInfo } from './connection-info.ts';
 import { OwnServer } from './own-server.ts';
 import { hostOf, type RoomSettings } from './settings.ts';
@@ -60,7 +60,7 @@ export abstract class RoomConnector<S extends RoomSettings, C extends Connection
   }
 
   target({ operation }: TargetUse): Deliver {
-    return deliverTo(this.rooms, operation, this.context.application.roomAccess);
+    return deliverTo(this.rooms, operation, { ...this.context, access: this.context.application.roomAccess });
   }
 
   async register(server: FastifyInstance): Promise<void> {
@@ -124,6 +124,13 @@ export abstract class RoomConnector<S extends RoomSettings, C extends Connection
     this.connections.admit(request);
     const { auth, server } = this.context;
     return readConnectionInfo(request, { auth, settings: this.settings, id: server.limits.id });
+  }
+
+  /** Asks the hooks before a connection joins a room; undefined where there are none. */
+  protected get asked(): RoomHooks | undefined {
+    const { hooks, name: connector } = this.context;
+    if (!hooks?.has('onRoomJoin')) return undefined;
+    return (room, { identity, user = null }) => hooks.askJoin({ room, connector, identity, userId: user });
   }
 
   /** Throws StartError when the URL is taken. */

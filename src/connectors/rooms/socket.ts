@@ -15,7 +15,7 @@ import { ClientSocket, type SocketLimits } from '../../transports/socket/client-
 import { encodeText, PING_FRAME } from '../../transports/socket/text-frames.ts';
 import type { FlowData } from '../connector.ts';
 import { runMessage } from './actions.ts';
-import { ConnectionEvents, type ConnectionInfo, type RoomHost } from './connection-events.ts';
+import { ConnectionEvents, type ConnectionInfo, type RoomHooks, type RoomHost } from './connection-events.ts';
 import { aboutOf, type ClientMessage, errorMessage, parseMessage, toFailure } from './messages.ts';
 import type { PongWatch } from './pong-watch.ts';
 import type { Openness } from './settings.ts';
@@ -31,6 +31,7 @@ export interface RoomSocketContext {
   readonly join: Openness;
   /** Undefined where the application has no rules of rooms. */
   readonly access: RoomAccess | undefined;
+  readonly asked: RoomHooks | undefined;
   /** Undefined where authentication is off. */
   readonly auth: AppAuth | undefined;
   readonly pongs: PongWatch<RoomSocket>;
@@ -61,10 +62,11 @@ export class RoomSocket extends ClientSocket implements ConnectionInfo {
     this.context = context;
     this.events = new ConnectionEvents(context.host, this, randomUUID());
     this.member = context.rooms.connect(this, { encoding: ENCODING, user: info.user });
-    const { rooms, access } = context;
+    const { rooms, access, asked } = context;
     this.rooms = new ConnectionRooms({
       ...{ rooms, access, member: this.member },
       identity: () => this.identity,
+      asked: asked && ((room) => asked(room, this)),
       notify: (message) => this.answer(message),
     });
   }

@@ -50,7 +50,13 @@ class SseConnector extends RoomConnector<RoomSettings, RoomStream> {
     if (hasGone(request, reply)) return void reply.hijack();
     const isChunked = request.raw.httpVersion === '1.1';
     const output = startResponse(request, reply);
-    const stream = new RoomStream(output, isChunked, { info, host: this, rooms: this.rooms, access });
+    const stream = new RoomStream(output, isChunked, {
+      info,
+      host: this,
+      rooms: this.rooms,
+      access,
+      asked: this.asked,
+    });
     this.connections.open(stream, { request, registry: this.context.auth?.connections, appId: this.context.appId });
     void stream.begin(names);
   }

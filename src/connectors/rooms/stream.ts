@@ -9,7 +9,7 @@ import type { ConnectionDescription } from '../../server/limits/connection-list.
 import { EventStream } from '../../transports/stream/event-stream.ts';
 import { chunked, plain } from '../../transports/stream/events.ts';
 import type { FlowData } from '../connector.ts';
-import { ConnectionEvents, type ConnectionInfo, type RoomHost } from './connection-events.ts';
+import { ConnectionEvents, type ConnectionInfo, type RoomHooks, type RoomHost } from './connection-events.ts';
 import { errorMessage, toFailure } from './messages.ts';
 
 /** A comment, which no client takes for an event. */
@@ -29,6 +29,7 @@ export interface RoomStreamOptions {
   readonly rooms: Rooms;
   /** Undefined where the application has no rules of rooms. */
   readonly access: RoomAccess | undefined;
+  readonly asked: RoomHooks | undefined;
 }
 
 /** A stream of events that is in rooms. It carries the messages that a WebSocket would carry. */
@@ -41,7 +42,7 @@ export class RoomStream extends EventStream implements ConnectionInfo {
   readonly #member: RoomConnection;
   readonly #events: ConnectionEvents;
 
-  constructor(output: Duplex, isChunked: boolean, { info, host, rooms, access }: RoomStreamOptions) {
+  constructor(output: Duplex, isChunked: boolean, { info, host, rooms, access, asked }: RoomStreamOptions) {
     super(output, isChunked);
     this.identity = info.identity;
     this.user = info.user;
@@ -51,6 +52,7 @@ export class RoomStream extends EventStream implements ConnectionInfo {
     this.#rooms = new ConnectionRooms({
       ...{ rooms, access, member: this.#member },
       identity: () => this.identity,
+      asked: asked && ((room) => asked(room, this)),
       notify: (message) => this.#answer(message),
     });
     this.#events = new ConnectionEvents(host, this, randomUUID());

@@ -1,5 +1,7 @@
+import type { Identity } from '../../auth/identity.ts';
 import type { RoomAccess } from '../../auth/rooms/access.ts';
 import { AppError } from '../../errors.ts';
+import type { RealtimeHooks } from '../../hooks/realtime-hooks.ts';
 import type { RoomsHandle } from '../../hub/rooms/rooms.ts';
 import type { Deliver } from '../connector.ts';
 
@@ -12,16 +14,33 @@ export class Delivered {
   }
 }
 
+/** What is asked before something is sent to a room. */
+interface RoomGuards {
+  /** Name of the connector. */
+  readonly name: string;
+  readonly hooks: RealtimeHooks | undefined;
+  readonly access: RoomAccess | undefined;
+}
+
+function subOf(identity: Identity): string | null {
+  return identity.type === 'principal' ? identity.sub : null;
+}
+
 /**
  * Sends the output of a flow to connections. Throws BAD_REQUEST where the flow gives no name of a room or user, and
- * FORBIDDEN where the flow acts as a caller that may not send to the room.
+ * FORBIDDEN where the flow acts as a caller that may not send to the room; hooks may refuse, too.
  */
-export function deliverTo(rooms: RoomsHandle, operation: string, access: RoomAccess | undefined): Deliver {
+export function deliverTo(
+  rooms: RoomsHandle,
+  operation: string,
+  { name: connector, hooks, access }: RoomGuards,
+): Deliver {
   return async ({ output, target, identity }) => {
     if (operation === 'broadcast') return new Delivered(rooms.broadcast(output));
     if (operation !== 'send_to_room') return new Delivered(rooms.sendToUser(nameOf(target, 'user'), output));
     const room = nameOf(target, 'room');
     await access?.check('send', room, identity);
+    await hooks?.askSend({ room, connector, identity, userId: subOf(identity), data: output });
     return new Delivered(rooms.sendToRoom(room, output));
   };
 }

@@ -56,6 +56,7 @@ class WebSocketConnector extends RoomConnector<WebSocketSettings, RoomSocket> {
       socketLimits: { ...channels, ...limits, pongTimeout: settings.pongTimeout },
       join: settings.join,
       access: context.application.roomAccess,
+      asked: this.asked,
       auth: context.auth,
       pongs: this.#pongs,
     };

@@ -33,7 +33,7 @@ export interface RoomsOptions {
  * export const routes = {
  *   announce: defineRoute({
  *     method: 'POST',
- *     handler: ({ rooms, body }) => ({ reached: rooms.ws?.sendToRoom('lobby', body) ?? 0 }),
+ *     handler: ({ system, body }) => ({ reached: system.rooms.ws?.sendToRoom('lobby', body) ?? 0 }),
  *   }),
  * };
  * ```

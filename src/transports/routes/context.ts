@@ -2,11 +2,12 @@ import type { FastifyRequest } from 'fastify';
 import type { AppAuth } from '../../auth/app-auth.ts';
 import { unauthorized } from '../../auth/auth-errors.ts';
 import type { Identity } from '../../auth/identity.ts';
+import type { RoomAccess } from '../../auth/rooms/access.ts';
 import { AppError } from '../../errors.ts';
 import type { RoomsHandle } from '../../hub/rooms/rooms.ts';
 import type { CodeTables } from '../../resources/transactions/code.ts';
 import { identityOf, parseQuery, queryOf } from '../../server/request.ts';
-import type { RouteContext, RouteRooms } from './define.ts';
+import type { CallerRooms, RouteContext, RouteRooms, SystemAccess } from './define.ts';
 import type { Route } from './route.ts';
 import { validate } from './standard-schema.ts';
 
@@ -14,9 +15,11 @@ import { validate } from './standard-schema.ts';
 export interface RouteScope {
   readonly appId: string;
   readonly auth: AppAuth | undefined;
-  readonly tables: CodeTables;
   readonly as: (identity: Identity) => CodeTables;
-  readonly rooms: RouteRooms;
+  readonly roomsOf: (identity: Identity) => RouteRooms;
+  readonly system: SystemAccess;
+  /** Asks the hooks of the application before the request; undefined where there are none. */
+  readonly asked: ((context: RouteContext) => Promise<void>) | undefined;
   /** Clients receive the message of an error that a handler throws; otherwise only the log has it. */
   readonly showsDetails: boolean;
   /** Reports errors in code of the application. */
@@ -29,22 +32,71 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export type LiveContext = Mutable<RouteContext>;
 
 /** Rooms by the name of their connector, without a prototype: any unknown name is undefined. */
-export function makeRooms(handles: ReadonlyMap<string, RoomsHandle>): RouteRooms {
-  const rooms = [...handles].map(([name, handle]) => [name, toPublicHandle(handle)]);
+function byName<Handle>(
+  handles: ReadonlyMap<string, RoomsHandle>,
+  make: (handle: RoomsHandle) => Handle,
+): Readonly<Record<string, Handle>> {
+  const rooms = [...handles].map(([name, handle]) => [name, Object.freeze(make(handle))]);
   return Object.freeze(Object.assign(Object.create(null), Object.fromEntries(rooms)));
+}
+
+/** Rooms with all rights. */
+export function makeRooms(handles: ReadonlyMap<string, RoomsHandle>): SystemAccess['rooms'] {
+  return byName(handles, toPublicHandle);
+}
+
+/** Rooms with the rights of a caller. */
+export function makeCallerRooms(
+  handles: ReadonlyMap<string, RoomsHandle>,
+  access: RoomAccess | undefined,
+  identity: Identity,
+): RouteRooms {
+  return byName<CallerRooms>(handles, (handle) => ({
+    sendToRoom: async (room, data) => {
+      await access?.check('send', room, identity);
+      return handle.sendToRoom(room, data);
+    },
+    members: async (room) => {
+      await access?.check('presence', room, identity);
+      return handle.members(room);
+    },
+    broadcast: async (data) => handle.broadcast(data),
+    sendToUser: async (user, data) => handle.sendToUser(user, data),
+  }));
+}
+
+/** Makes a function whose result is kept for as long as the identity is in use. */
+export function perIdentity<Result>(make: (identity: Identity) => Result): (identity: Identity) => Result {
+  const made = new WeakMap<Identity, { readonly result: Result }>();
+  return (identity) => {
+    let known = made.get(identity);
+    if (known === undefined) {
+      known = { result: make(identity) };
+      made.set(identity, known);
+    }
+    return known.result;
+  };
+}
+
+/** Continues a context with the current rights of its caller. */
+export function adoptIdentity(context: LiveContext, identity: Identity, scope: RouteScope): void {
+  Object.assign(context, { identity, tables: scope.as(identity), rooms: scope.roomsOf(identity) });
 }
 
 /** Exposes the public methods only. */
 function toPublicHandle(handle: RoomsHandle): RoomsHandle {
-  return Object.freeze({
+  return {
     broadcast: (data: unknown) => handle.broadcast(data),
     sendToRoom: (room: string, data: unknown) => handle.sendToRoom(room, data),
     sendToUser: (user: string, data: unknown) => handle.sendToUser(user, data),
     members: (room: string) => handle.members(room),
-  });
+  };
 }
 
-/** Checks access and the query string. Throws UNAUTHORIZED, FORBIDDEN or VALIDATION_ERROR. */
+/**
+ * Checks access and the query string, and asks the hooks of the application. Throws UNAUTHORIZED, FORBIDDEN,
+ * VALIDATION_ERROR, or the refusal of a hook.
+ */
 export async function makeContext(
   request: FastifyRequest,
   route: Route,
@@ -55,7 +107,7 @@ export async function makeContext(
   const raw = parseQuery(queryOf(request), route.kind === 'sse' ? ['stream'] : []);
   const query = await validate(route.query, raw, 'query string');
   const [path = ''] = (request.raw.url ?? '').split('?', 1);
-  return {
+  const context: LiveContext = {
     method: request.method,
     path,
     params: { ...(request.params as Record<string, string>) },
@@ -64,11 +116,14 @@ export async function makeContext(
     ip: request.ip,
     identity,
     context: {},
-    tables: scope.tables,
+    tables: scope.as(identity),
     as: scope.as,
-    rooms: scope.rooms,
+    rooms: scope.roomsOf(identity),
+    system: scope.system,
     signal,
   };
+  await scope.asked?.(context);
+  return context;
 }
 
 /** Throws UNAUTHORIZED for an anonymous caller, FORBIDDEN for a caller without any of the roles. */

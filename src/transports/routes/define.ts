@@ -7,8 +7,26 @@ import type { OutputOf, StandardSchema } from './standard-schema.ts';
 export type RouteKind = 'http' | 'sse' | 'ws';
 export type RouteMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
+/** Rooms of one connector with the rights of a caller, by the rules of rooms in config.yaml; all rights without rules. */
+export interface CallerRooms {
+  /** Resolves with the number of connections that it reaches. Rejects with FORBIDDEN for a room without the right `send`. */
+  sendToRoom(room: string, data: unknown): Promise<number>;
+  /** Resolves with the users in a room. Rejects with FORBIDDEN for a room without the right `presence`. */
+  members(room: string): Promise<readonly string[]>;
+  /** No rule of a room is about these: they are as with `system.rooms`. */
+  broadcast(data: unknown): Promise<number>;
+  sendToUser(user: string, data: unknown): Promise<number>;
+}
+
 /** Rooms of the application's connectors, by the name of the connector in config.yaml. */
-export type RouteRooms = Readonly<Record<string, RoomsHandle>>;
+export type RouteRooms = Readonly<Record<string, CallerRooms>>;
+
+/** Tables and rooms with all rights, for every caller alike. */
+export interface SystemAccess {
+  readonly tables: CodeTables;
+  /** Rooms by the name of their connector; absent ones are undefined. */
+  readonly rooms: Readonly<Record<string, RoomsHandle>>;
+}
 
 /** Parameters of a query string without a schema; a repeated name has an array. */
 export type RawQuery = Readonly<Record<string, string | readonly string[]>>;
@@ -30,12 +48,14 @@ export interface RouteContext<Query = unknown> {
   /** The caller with its current rights; anonymous where the application has no `auth`. */
   readonly identity: Identity;
   readonly context: SharedContext;
-  /** Tables with all rights: the handler decides what the caller may do. */
+  /** Tables with the rights of the caller. */
   readonly tables: CodeTables;
-  /** Tables with the rights of an identity: `as(identity)` has those of the caller. */
+  /** Tables with the rights of any identity. */
   as(identity: Identity): CodeTables;
-  /** Sends messages to clients of connectors: all of them, the members of a room, or the connections of a user. */
+  /** Sends messages to clients of connectors, with the rights of the caller. */
   readonly rooms: RouteRooms;
+  /** The same with all rights: the handler decides what the caller may do. */
+  readonly system: SystemAccess;
   /** Aborted when the client disconnects, and when the server stops. */
   readonly signal: AbortSignal;
 }

@@ -9,7 +9,7 @@ import { makeCodeTables } from '../../resources/transactions/code.ts';
 import { makeAuthentication } from '../../server/auth/authentication.ts';
 import { addSocketRoute, type SocketScope, socketScope } from '../socket/scope.ts';
 import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
-import { makeRooms, type RouteScope } from './context.ts';
+import { makeCallerRooms, makeRooms, perIdentity, type RouteScope } from './context.ts';
 import { answerRequest, refuseOthers, registerRouteBodies } from './http.ts';
 import { RouteSockets } from './live/sockets.ts';
 import { RouteStreams } from './live/streams.ts';
@@ -21,7 +21,7 @@ const MAX_SETTLE_MS = 1000;
 /** The part of an application that routes use. */
 export type RoutesApplication = Pick<
   MountedApp,
-  'config' | 'routes' | 'resources' | 'transactions' | 'auth' | 'rooms' | 'hasShortAddress'
+  'config' | 'routes' | 'resources' | 'transactions' | 'auth' | 'hooks' | 'rooms' | 'roomAccess' | 'hasShortAddress'
 >;
 
 interface RouteMount {
@@ -90,14 +90,15 @@ export class Routes implements Transport {
     clearTimeout(timer);
   }
 
-  #makeScope({ config, resources, transactions, auth, rooms }: RoutesApplication): RouteScope {
+  #makeScope({ config, resources, transactions, auth, hooks, rooms, roomAccess }: RoutesApplication): RouteScope {
     const { showsDetails, onError } = this.#options;
     return {
       appId: config.appId,
       auth,
-      tables: makeCodeTables({ resources, transactions }),
-      as: (identity) => makeCodeTables({ resources, transactions }, identity),
-      rooms: makeRooms(rooms),
+      as: perIdentity((identity) => makeCodeTables({ resources, transactions }, identity)),
+      roomsOf: perIdentity((identity) => makeCallerRooms(rooms, roomAccess, identity)),
+      system: Object.freeze({ tables: makeCodeTables({ resources, transactions }), rooms: makeRooms(rooms) }),
+      asked: hooks?.has('onRouteRequest') ? (context) => hooks.askRequest(context) : undefined,
       showsDetails,
       onError: (error) => onError(error),
     };

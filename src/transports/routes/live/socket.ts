@@ -9,7 +9,7 @@ import type { ConnectionDescription } from '../../../server/limits/connection-li
 import type { Ref } from '../../socket/auth-message.ts';
 import { ClientSocket, MAX_UNREAD_BYTES, type SocketLimits } from '../../socket/client-socket.ts';
 import { errorMessage } from '../../socket/text-frames.ts';
-import { checkAccess, type LiveContext, type RouteScope } from '../context.ts';
+import { adoptIdentity, checkAccess, type LiveContext, type RouteScope } from '../context.ts';
 import type { RouteConnection } from '../define.ts';
 import type { WsRoute } from '../route.ts';
 import { HandlerLoop, type SocketClose } from './handler-loop.ts';
@@ -57,7 +57,7 @@ export class RouteSocket extends ClientSocket {
   }
 
   set identity(identity: Identity) {
-    this.#options.context.identity = identity;
+    adoptIdentity(this.#options.context, identity, this.#options.scope);
   }
 
   /** Runs the handler. Resolves when `onClose` has been called and everything before it is done. */

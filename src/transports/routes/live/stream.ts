@@ -4,7 +4,7 @@ import { AppError } from '../../../errors.ts';
 import type { EndReason } from '../../../hub/subscription.ts';
 import type { ConnectionDescription } from '../../../server/limits/connection-list.ts';
 import { EventStream } from '../../stream/event-stream.ts';
-import { checkAccess, type LiveContext, type RouteScope } from '../context.ts';
+import { adoptIdentity, checkAccess, type LiveContext, type RouteScope } from '../context.ts';
 import { toFailure } from '../failures.ts';
 import type { SseRoute } from '../route.ts';
 
@@ -41,7 +41,7 @@ export class RouteStream extends EventStream {
   }
 
   set identity(identity: Identity) {
-    this.#options.context.identity = identity;
+    adoptIdentity(this.#options.context, identity, this.#options.scope);
   }
 
   /** Resolves when the generator has ended. */
