@@ -6,6 +6,7 @@ import type { RealtimeConnection, Subscribed } from '../../hooks/realtime-hooks.
 import { parseKey } from '../../resources/key.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import type { Transactions } from '../../resources/transactions/transactions.ts';
+import { afterCommit } from '../../runtime/event-loop.ts';
 import { formatExpiry, type Ref } from '../socket/auth-message.ts';
 import type { LiveId } from './codec.ts';
 import {
@@ -184,8 +185,11 @@ export class LiveSession {
         return this.#transact(message);
       case 'auth':
         return this.#authenticate(message);
-      case 'ping':
-        return () => client.answer({ type: 'pong', ...refOf(message.ref) });
+      case 'ping': {
+        const pong: Reply = () => client.answer({ type: 'pong', ...refOf(message.ref) });
+        // After the deliveries that wait for the end of this turn: the changes of a write that was answered come first.
+        return new Promise((resolve) => afterCommit(() => resolve(pong)));
+      }
     }
   }
 
