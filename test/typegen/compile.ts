@@ -26,6 +26,7 @@ export function compile(files: Readonly<Record<string, string>>, { skipLibCheck 
       paths: {
         tablecast: [join(ROOT, 'src/index.ts')],
         'tablecast/client': [join(ROOT, 'src/client/index.ts')],
+        'tablecast/optimistic': [join(ROOT, 'src/client/optimistic/optimistic.ts')],
       },
     });
     return roots.flatMap((path, index) => {

@@ -121,6 +121,10 @@ const EXPECTED: Readonly<Record<string, () => Promise<void>>> = {
     await closed.ask('POST', '_/auth/signup', { json: { name: 'ada', password: 'correct horse' } });
     expect(await run('Auth', closed)).toMatch(/logged in as ada\n(?:.*\n)*logged out\n$/);
   },
+  optimistic: async () => {
+    await server.put('Task/milk', { title: 'Milk' });
+    expect(await run('optimistic')).toMatch(/id: 'milk'[^}]*done: true/);
+  },
   Rooms: async () => expect(await run('Rooms')).toBe("lobby { text: 'Hello' }\n"),
   defineRoute: async () => {
     expect((await server.ask('GET', 'api/hello?name=you')).record).toEqual({ hello: 'you' });

@@ -24,12 +24,13 @@ const MAX_WAIT_MS = 5_000;
  * import { connect } from 'tablecast/client';
  * import { optimistic } from 'tablecast/optimistic';
  *
- * const { tables } = connect<{ Task: { id: string; done: boolean } }>('https://example.com/my-app', {
+ * const client = connect<{ Task: { id: string; done: boolean } }>('https://example.com/my-app', {
  *   optimistic: optimistic(),
  * });
- * const list = tables.Task.live('', { onChange: (tasks) => console.log(tasks) });
+ * const list = client.tables.Task.live('', { onChange: (tasks) => console.log(tasks) });
  * await list.ready;
- * await tables.Task.patch('milk', { done: true }); // in the list before the server has answered
+ * await client.tables.Task.patch('milk', { done: true }); // in the list before the server has answered
+ * client.close();
  * ```
  */
 export function optimistic(options: OptimisticOptions = {}): () => Overlay {
