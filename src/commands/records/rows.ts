@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
-import { createInterface } from 'node:readline';
 import { AppError } from '../../errors.ts';
 import type { ImportMode, ImportRow } from '../../resources/transfer/importer.ts';
 import type { TablePlan } from '../../schema/plan.ts';
@@ -41,13 +40,29 @@ export async function* readRows(source: RowSource): AsyncGenerator<ImportRow> {
 }
 
 async function* readLines(file: string): AsyncGenerator<ImportRow> {
-  const lines = createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY });
   let row = 0;
-  for await (const line of lines) {
+  for await (const line of splitLines(createReadStream(file, 'utf8'))) {
     if (line.trim() === '' || (row === 0 && line.startsWith(`{"${EXPORT_MARK}":`))) continue;
     row++;
     yield { row, json: line };
   }
+}
+
+/**
+ * Yields the lines of a text, which end with a line feed alone: JSON may contain U+2028 and U+2029 as they are, where
+ * `node:readline` ends a line from Node 24 on. A carriage return before the line feed stays, and is white space of JSON.
+ */
+async function* splitLines(chunks: AsyncIterable<unknown>): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of chunks) {
+    const [first = '', ...others] = String(chunk).split('\n');
+    rest += first;
+    for (const line of others) {
+      yield rest;
+      rest = line;
+    }
+  }
+  yield rest;
 }
 
 function* readJson(file: string): Generator<ImportRow> {

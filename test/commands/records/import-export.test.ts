@@ -65,6 +65,17 @@ const record = fc.record({
 });
 
 describe('an export', () => {
+  test('keeps line separators in strings, which end no line of NDJSON', async () => {
+    const folder = await DataFolder.make(ALL_TYPES);
+    const s = 'a\u2028b\u2029c\u0085d';
+    const file = await folder.write(
+      'All.ndjson',
+      `${JSON.stringify({ id: 'x', s })}\r\n${JSON.stringify({ id: 'y', s })}`,
+    );
+    expect(await folder.run('import', file, folder.dir)).toMatchObject({ code: 0, stderr: '' });
+    expect(folder.query('SELECT s FROM "data/All"')).toEqual([[s], [s]]);
+  });
+
   test.each(['ndjson', 'csv', 'json'])(
     'as %s, imported into an empty store, is exported byte by byte again',
     async (format) => {
