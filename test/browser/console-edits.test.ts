@@ -49,7 +49,7 @@ inBrowser('edits in the console', (browser) => {
       await page.keyboard.press('Meta+5');
     }
     await page.goto(`${app.server.origin}/_console/shop/Product/a`);
-    await page.getByLabel('extra').waitFor();
+    await page.getByRole('textbox', { name: 'extra' }).waitFor();
     for (const tab of ['JSON', 'History', 'Fields']) await page.getByRole('tab', { name: tab }).click();
     await page.keyboard.press('Escape');
     await page.getByRole('link', { name: 'Channels' }).click();

@@ -59,11 +59,9 @@ function ask(path: string, method = 'GET', more = ''): string {
 
 describe('a response in one piece', () => {
   test('is one write to the socket, where Node before 24 needs a vectored write', async () => {
-    const ofPieces = Number(process.versions.node.split('.')[0]) < 24 ? 1 : 0;
-    for (const [name, writes] of [
-      ['node', ofPieces],
-      ['ours', 0],
-    ] as const) {
+    // Node 24.18 writes two pieces as Node 20 does, 24.21 writes one: what Node itself does is compared where it is old.
+    const kinds = Number(process.versions.node.split('.')[0]) < 24 ? (['node', 'ours'] as const) : (['ours'] as const);
+    for (const name of kinds) {
       let socket: Socket | undefined;
       const { client, receive } = await open(KINDS[name], ({ socket: its }, response) => {
         socket = its;
@@ -72,6 +70,7 @@ describe('a response in one piece', () => {
       });
       client.write(ask('/'));
       await receive('"}');
+      const writes = name === 'node' ? 1 : 0;
       expect((socket as unknown as { _writev: unknown })._writev, name).toHaveBeenCalledTimes(writes);
     }
   });

@@ -1,5 +1,5 @@
-// Private Node API: overrides `_send` and `detachSocket` of ServerResponse. `_send` can go when Node 24 is the oldest
-// version that is supported, since Node 24 ends responses like that itself; `detachSocket` stays as long as lingering.ts.
+// Private Node API: overrides `_send` and `detachSocket` of ServerResponse. `_send` can go when Node 24.21 is the
+// oldest version that is supported, since it ends responses like that itself and 24.18 does not; `detachSocket` stays as long as lingering.ts.
 
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -16,7 +16,7 @@ interface Internals {
 const { _send: send } = ServerResponse.prototype as unknown as Internals;
 
 /**
- * Response that is written to the socket in one piece, as by Node 24 itself. Older versions end each response with an empty
+ * Response that is written to the socket in one piece, as by Node 24.21 itself. Older versions end each response with an empty
  * piece, to learn when everything is written, and two pieces take the slow path to the kernel: an eighth of the cost of a
  * short response (row "GET by id" of bench/README.md). Where Node does not end responses like that, nothing changes.
  */
