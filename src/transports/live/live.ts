@@ -18,6 +18,7 @@ import { answerHead, checkStreamable, hasGone, startResponse } from '../stream/r
 import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transport.ts';
 import { chooseSubprotocol, readOffers } from '../ws/subprotocol.ts';
 import { type LiveCodec, loadLiveCodec } from './codec.ts';
+import { LoneFrames } from './lone-frames.ts';
 import type { SessionContext } from './session.ts';
 import { LiveSocket } from './socket.ts';
 import { LiveStream } from './stream.ts';
@@ -31,6 +32,7 @@ interface ServedApp {
   readonly sockets: SessionContext;
   readonly streams: SessionContext;
   readonly limits: SocketLimits;
+  readonly loneFrames: LoneFrames;
 }
 
 /** Result of the checks of a request, for the connection that it opens. */
@@ -102,6 +104,7 @@ class LiveTransport implements Transport {
       sockets: { ...shared, tables: tablesWith('ws') },
       streams: { ...shared, tables: tablesWith('sse') },
       limits: { pongTimeout, slowClientTimeout, messagesPerSecond, messagesBurst, waitingMessages, message },
+      loneFrames: new LoneFrames(),
     };
   }
 
@@ -152,8 +155,14 @@ class LiveTransport implements Transport {
 
   #openSocket(ws: WebSocket, socket: Socket, { request, served }: OpenedRequest): void {
     const checked = this.#checked.get(request) as CheckedOpening;
-    const { limits, sockets: context, app } = served;
-    const client = new LiveSocket(ws, socket, { ...checked, context, connection: randomUUID(), limits });
+    const { limits, sockets: context, app, loneFrames } = served;
+    const client = new LiveSocket(ws, socket, {
+      ...checked,
+      context,
+      connection: randomUUID(),
+      limits,
+      loneFrames,
+    });
     this.#sockets.open(client, { request, registry: app.auth?.connections, appId: app.config.appId });
     client.session.greet();
   }

@@ -2,7 +2,8 @@ import { WriteLock } from '../../hub/fan-out/write-lock.ts';
 import type { EndReason, Sink } from '../../hub/subscription.ts';
 import type { LiveCodec } from './codec.ts';
 import { ChangeDelivery } from './delivery.ts';
-import { LONE_FRAMES, type Unit } from './encoding.ts';
+import type { Unit } from './encoding.ts';
+import type { LoneFrames } from './lone-frames.ts';
 import type { LiveOutput, LiveSubscription } from './subscription.ts';
 
 /** What carries the messages of a connection: a socket or an event stream. */
@@ -10,10 +11,15 @@ export interface Carrier {
   /** Bytes that were written and that the kernel has not accepted yet. */
   readonly pending: number;
   ended(reason: EndReason): void;
-  /** Sends whole WebSocket frames; undefined where there are none. */
-  readonly carryFrames?: (frames: Buffer) => void;
   /** Sends a message, whose parts are the ones after the other. */
   carry(parts: readonly Buffer[]): void;
+}
+
+/** Way of a WebSocket for frames that are shared with other connections. */
+interface FrameCarrier {
+  readonly loneFrames: LoneFrames;
+  /** Sends whole WebSocket frames. */
+  carryFrames(frames: Buffer): void;
 }
 
 /** Output of one connection: all of its subscriptions and answers go through it. */
@@ -21,13 +27,15 @@ export class ConnectionOutput implements LiveOutput {
   readonly codec: LiveCodec;
   readonly lock = new WriteLock();
   readonly #carrier: Carrier;
+  readonly #frames: FrameCarrier | undefined;
   readonly #delivery: ChangeDelivery;
   /** Called for each message of a transaction: true when its commit is sent later. */
   onTransaction: (tx: number) => boolean = () => false;
 
-  constructor(codec: LiveCodec, carrier: Carrier) {
+  constructor(codec: LiveCodec, carrier: Carrier, frames?: FrameCarrier) {
     this.codec = codec;
     this.#carrier = carrier;
+    this.#frames = frames;
     this.#delivery = new ChangeDelivery(codec, (body, idList, tx) => this.#sendChange(body, idList, tx));
   }
 
@@ -49,11 +57,10 @@ export class ConnectionOutput implements LiveOutput {
   }
 
   deliverAlone(subscription: LiveSubscription, bytes: Buffer): boolean {
-    if (this.#carrier.carryFrames === undefined) return false;
-    const frames = LONE_FRAMES.of(this.codec, bytes, subscription);
+    const frames = this.#frames?.loneFrames.of(this.codec, bytes, subscription);
     if (frames === undefined) return false;
     this.#delivery.flush();
-    this.#carrier.carryFrames(frames);
+    this.#frames?.carryFrames(frames);
     return true;
   }
 

@@ -6,6 +6,7 @@ import type { ConnectionDescription } from '../../server/limits/connection-list.
 import { ClientSocket, MAX_UNREAD_BYTES, type SocketLimits } from '../socket/client-socket.ts';
 import { encodeFrame } from '../socket/text-frames.ts';
 import type { LiveCodec } from './codec.ts';
+import type { LoneFrames } from './lone-frames.ts';
 import { ConnectionOutput } from './output.ts';
 import { type LiveClient, LiveSession, type LiveSessionOptions } from './session.ts';
 
@@ -13,6 +14,7 @@ export interface LiveSocketOptions extends Omit<LiveSessionOptions, 'client'> {
   readonly identity: Identity;
   readonly codec: LiveCodec;
   readonly limits: SocketLimits;
+  readonly loneFrames: LoneFrames;
 }
 
 /** A WebSocket that speaks protocol v1. */
@@ -22,16 +24,12 @@ export class LiveSocket extends ClientSocket implements LiveClient {
   readonly session: LiveSession;
   readonly #codec: LiveCodec;
 
-  constructor(ws: WebSocket, socket: Socket, { identity, codec, limits, ...options }: LiveSocketOptions) {
+  constructor(ws: WebSocket, socket: Socket, { identity, codec, limits, loneFrames, ...options }: LiveSocketOptions) {
     super(ws, socket, limits);
     this.identity = identity;
     this.#codec = codec;
-    this.output = new ConnectionOutput(codec, this);
+    this.output = new ConnectionOutput(codec, this, { loneFrames, carryFrames: (frames) => this.write(frames) });
     this.session = new LiveSession({ ...options, client: this });
-  }
-
-  carryFrames(frames: Buffer): void {
-    this.write(frames);
   }
 
   carry(parts: readonly Buffer[]): void {
