@@ -95,7 +95,7 @@ export class Channel {
 
   #statesOf({ window, totals, counted, dependent }: Selection): GroupStates {
     if (this.#from === undefined) return {};
-    // Those that look at other tables get their changes later: neither can go on with the state of the others.
+    // States that look at other tables get their changes later: neither can go on with the state of the others.
     const isRelated = dependent !== undefined;
     const from = isRelated ? { ...this.#from, delivered: this.#from.settled } : this.#from;
     const open = <T extends SharedState>(key: string, make: () => T) =>

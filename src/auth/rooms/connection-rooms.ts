@@ -31,7 +31,7 @@ export class ConnectionRooms {
   }
 
   /**
-   * Joins a room, and returns what the client is told about who is there; undefined for a client that may not know. Throws
+   * Joins a room, and returns the list of its members for the client; undefined for a client without the right to it. Throws
    * AppError for a name that is none, too many rooms, and a caller that may not.
    */
   async join(room: unknown): Promise<object | undefined> {

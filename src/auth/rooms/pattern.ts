@@ -23,7 +23,7 @@ export function makePattern(text: string): RoomPattern | { readonly problem: str
     if (parameter === undefined) continue;
     if (parameters.includes(parameter)) return { problem: `has {${parameter}} twice` };
     parameters.push(parameter);
-    // One parameter between two separators: a name is read in one way, without backtracking over another parameter.
+    // A single parameter between two separators: a name is read in one way, without backtracking over another parameter.
     source += `([^${SEPARATORS}]+)${escapeText(after)}`;
   }
   const expression = new RegExp(`^${source}$`, 'su');

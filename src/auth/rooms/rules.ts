@@ -14,7 +14,7 @@ import { type Access, inputOf, isView } from '../policy/access.ts';
 import { type Permission, RULE_LIMITS } from '../policy/table-rules.ts';
 import type { RoomPattern } from './pattern.ts';
 
-/** What a caller can do with a room: be a member, send to the members, see who they are. */
+/** Actions of a caller on a room: be a member, send to the members, see the list of members. */
 export const ROOM_ACTIONS = ['join', 'send', 'presence'] as const;
 export type RoomAction = (typeof ROOM_ACTIONS)[number];
 

@@ -7,7 +7,7 @@ import { applyOperation, type Operation } from './operation.ts';
 type Id = string | number;
 type Json = Readonly<Record<string, unknown>>;
 
-/** What a query overlay needs of the client's other queries and writes. */
+/** Access of a query overlay to the client's other queries and writes. */
 export interface OverlayHost {
   /** Writes to a table that some query still waits for, in order. */
   operations(table: string): readonly Operation[];
@@ -189,7 +189,7 @@ export class QueryOverlay<R> implements OverlaidRows<R> {
     if (before !== undefined && isSame && operations.every((one, at) => one === before.operations[at])) {
       return before.entry;
     }
-    // What another query shows has the writes already.
+    // Records that another query shows have the writes already.
     const isReady = isForeign && base !== undefined;
     const record = isReady ? (base as Json) : operations.reduce(applyOperation, base as Json | undefined);
     const shown = this.#fits(record, entry !== undefined)
@@ -199,7 +199,7 @@ export class QueryOverlay<R> implements OverlaidRows<R> {
     return shown;
   }
 
-  /** Where only the server can tell whether a record matches, it stays where it was. */
+  /** Leaves a record where it was if only the server can tell whether it matches. */
   #fits(record: Json | undefined, wasThere: boolean): boolean {
     if (record === undefined) return false;
     if (this.#id !== undefined) return true;

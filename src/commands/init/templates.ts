@@ -21,7 +21,7 @@ const PLAIN: readonly Layer[] = [
   { folder: '_page', place: '' },
   { folder: '_style', place: 'web/' },
 ];
-/** What lies under each template. Files of the template itself replace those of the same path. */
+/** Shared folders under each template. Files of the template itself replace those of the same path. */
 const LAYERS: Readonly<Record<string, readonly Layer[]>> = {
   react: [
     { folder: '_base', place: '' },

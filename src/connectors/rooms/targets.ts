@@ -14,7 +14,7 @@ export class Delivered {
   }
 }
 
-/** What is asked before something is sent to a room. */
+/** Checks before a message is sent to a room. */
 interface RoomGuards {
   /** Name of the connector. */
   readonly name: string;

@@ -16,6 +16,9 @@ export interface AffectedRecord {
 
 export type AffectedRecords = ReadonlyMap<RecordKey, AffectedRecord>;
 
+/** Records of other tables, of a change that concerns its own record alone. */
+export const NO_RECORDS: AffectedRecords = new Map();
+
 /** Effects of a change on the table of a subscription that looks at other tables. */
 export interface RelatedEffects {
   readonly affected: AffectedRecords;

@@ -3,12 +3,10 @@ import type { Change, LogReader, RecordKey, RelatedReader } from '../../store/st
 import { ChangeView } from '../change-view.ts';
 import type { Frame } from '../encode.ts';
 import type { Selection } from '../selection.ts';
-import { type AffectedRecords, affectedByChange, type RelatedEffects } from './affected.ts';
+import { type AffectedRecords, affectedByChange, NO_RECORDS, type RelatedEffects } from './affected.ts';
 import type { DependentPart } from './dependency.ts';
 import { dependentFrames } from './dependent-frames.ts';
 import { RelatedHistory } from './related-history.ts';
-
-const NO_RECORDS: AffectedRecords = new Map();
 
 interface LogPosition {
   /** Key of the one record that the subscription follows. */

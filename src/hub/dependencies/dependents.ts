@@ -4,7 +4,7 @@ import { type ChangedRecord, ChangeView } from '../change-view.ts';
 import type { Channel } from '../channel.ts';
 import { type Frame, withTotal } from '../encode.ts';
 import type { GroupHost, ShapeGroup } from '../shape-group.ts';
-import { type AffectedRecord, type AffectedRecords, affectedRecords, type RelatedEffects } from './affected.ts';
+import { type AffectedRecord, affectedRecords, NO_RECORDS, type RelatedEffects } from './affected.ts';
 import { DependencyIndex, type DependentGroup, type PathGroups, type RequiringGroups } from './dependency-index.ts';
 import { dependentFrames } from './dependent-frames.ts';
 import { TooMuchRelatedError, WindowLostError } from './keys.ts';
@@ -25,9 +25,6 @@ type AffectedByGroup = Map<DependentGroup, Map<Frame['id'] & (string | number), 
 
 /** Characters of related records that are kept until one of them changes. */
 const MAX_KEPT_CHARS = 1024 * 1024;
-
-/** Table of the change's own record, which concerns itself alone. */
-const NO_RECORDS: AffectedRecords = new Map();
 
 /**
  * Live subscriptions that look at other tables. They get the changes of all those tables one after the other, in log order,

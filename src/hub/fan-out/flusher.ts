@@ -71,7 +71,7 @@ export class Flusher<R extends LiveSubscriber, S extends FanOutBuffer<R>> {
       }
       const reader = live[buffer.next] as R;
       buffer.remaining--;
-      // One that has everything costs nothing, and no look at the clock: its connection has taken the frames before.
+      // A reader that has everything costs nothing, and no look at the clock: its connection has taken the frames before.
       const hasAll = reader.cursor >= buffer.endOffset;
       if (hasAll || this.#visit(buffer, reader)) buffer.next++;
       if (!hasAll && performance.now() > deadline) return buffer.remaining === 0 && this.#finish(buffer);

@@ -44,7 +44,7 @@ export class Membership implements LiveSubscriber {
   cursor: number;
   /** True while the sink is full: the flusher does not visit the member until it has room. */
   isStalled = false;
-  /** True when the member is told who is there, comes and goes. */
+  /** True when the member receives the list of members, joins and leaves. */
   readonly seesPresence: boolean;
 
   constructor(connection: RoomConnection, buffer: RoomBuffer, seesPresence: boolean) {
@@ -104,7 +104,7 @@ export class RoomMembers {
   readonly #maxStalledBytes: number;
   /** Members by their encoding; mostly there is only one. */
   readonly #buffers = new Map<RoomEncoding, RoomBuffer>();
-  /** The same for members that are not told who is there. */
+  /** The same for members without the right to the list of members. */
   readonly #unaware = new Map<RoomEncoding, RoomBuffer>();
   /** Number of connections of each user. */
   readonly #users = new Map<string, number>();

@@ -117,7 +117,7 @@ export class Rooms implements RoomsHandle {
     connection.drained();
   }
 
-  /** Joins a room. Throws as `checkJoin`. Without `seesPresence` the member is not told who is there, comes and goes. */
+  /** Joins a room. Throws as `checkJoin`. Without `seesPresence` the member receives no list of members, joins or leaves. */
   join(connection: RoomConnection, room: unknown, { seesPresence = true } = {}): void {
     const name = this.checkJoin(connection, room);
     if (connection.isClosed || connection.rooms.has(name)) return;

@@ -30,7 +30,7 @@ export interface LiveCodec {
   bodyWithList(before: readonly MemberText[], name: string, values: readonly Buffer[]): Buffer;
   /** Parts of the message to these subscriptions. `isOpen`: it says that a `commit` follows. */
   address(body: Buffer, idList: Buffer, isOpen?: boolean): readonly Buffer[];
-  /** One value, for `bodyWithList`. */
+  /** Encodes a value for `bodyWithList`. */
   value(json: string): Buffer;
 }
 

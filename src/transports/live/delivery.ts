@@ -11,7 +11,7 @@ export interface Recipient {
   readonly encodedId: Buffer;
 }
 
-/** What the hub wrote, the same bytes to several subscriptions. */
+/** Bytes of the hub that several subscriptions receive. */
 interface SharedChanges {
   readonly units: () => readonly Unit[];
   readonly recipients: Recipient[];
