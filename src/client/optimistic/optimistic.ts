@@ -13,6 +13,8 @@ export interface OptimisticOptions {
 /** Milliseconds after which the server is asked for its position, when no change told it. */
 const FIRST_WAIT_MS = 50;
 const MAX_WAIT_MS = 5_000;
+/** The same for lists that do not show the record: they can wait, and many writes are confirmed by one question. */
+const PATIENT_WAIT_MS = 1_600;
 
 /**
  * Makes the option `optimistic` of `connect`: writes are shown in live lists at once, and taken back when they are refused.
@@ -79,7 +81,7 @@ class PendingWrites implements Overlay, OverlayHost {
 
   detach(query: object): void {
     this.#queries.delete(query as QueryOverlay<unknown>);
-    this.sweep();
+    this.#sweep();
   }
 
   operations(table: string): readonly Operation[] {
@@ -99,7 +101,13 @@ class PendingWrites implements Overlay, OverlayHost {
     return undefined;
   }
 
-  sweep(): void {
+  moved(query: object): void {
+    this.#sweep();
+    if (this.#writes.size === 0) return;
+    for (const other of this.#queries) if (other !== query && other.isStale) other.changed();
+  }
+
+  #sweep(): void {
     for (const write of [...this.#writes]) {
       if (write.position !== undefined && this.#waitingFor(write).length === 0) this.#writes.delete(write);
     }
@@ -136,7 +144,7 @@ class PendingWrites implements Overlay, OverlayHost {
   #settle(write: PendingWrite): void {
     this.#eachCounting(write, (query, operation) => query.release(operation));
     this.#tell(write);
-    this.sweep();
+    this.#sweep();
   }
 
   #eachCounting({ operations }: PendingWrite, run: (query: QueryOverlay<unknown>, operation: Operation) => void): void {
@@ -150,9 +158,10 @@ class PendingWrites implements Overlay, OverlayHost {
     for (const query of this.#queries) if (tables.has(query.table)) query.changed();
   }
 
-  #waitingFor({ operations }: PendingWrite): QueryOverlay<unknown>[] {
+  /** Returns the queries whose rows do not contain the write yet; with `isShown` those that show its records. */
+  #waitingFor({ operations }: PendingWrite, isShown = false): QueryOverlay<unknown>[] {
     return [...this.#queries].filter((query) =>
-      operations.some((one) => one.table === query.table && query.awaits(one)),
+      operations.some((one) => one.table === query.table && query.awaits(one) && (!isShown || query.concerns(one))),
     );
   }
 
@@ -160,7 +169,7 @@ class PendingWrites implements Overlay, OverlayHost {
   #watch(write: PendingWrite, wait: number): void {
     setTimeout(() => {
       if (!this.#writes.has(write)) return;
-      for (const query of this.#waitingFor(write)) query.catchUp();
+      for (const query of this.#waitingFor(write, wait < PATIENT_WAIT_MS)) query.catchUp();
       this.#watch(write, Math.min(wait * 2, MAX_WAIT_MS));
     }, wait);
   }

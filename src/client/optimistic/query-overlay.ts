@@ -15,8 +15,8 @@ export interface OverlayHost {
   /** Returns a record with all its fields as another query shows it. */
   find(table: string, id: Id, besides: object): Json | undefined;
   detach(query: object): void;
-  /** Called when writes may be confirmed everywhere. */
-  sweep(): void;
+  /** Called when the position of a query has changed: writes may be confirmed everywhere, and records shown elsewhere, too. */
+  moved(query: object): void;
 }
 
 /** Row of the server that operations of one record are applied to. */
@@ -31,6 +31,15 @@ interface Shown<R> {
   /** True when the record was taken over from another query. */
   readonly isForeign: boolean;
   readonly entry: Entry<R> | undefined;
+}
+
+/** Entries as they were made, and everything that they were made of. */
+interface Overlaid<R> {
+  readonly base: readonly Entry<R>[];
+  readonly active: readonly Operation[];
+  /** Record of each operation, as it was shown. */
+  readonly shown: readonly (Shown<R> | undefined)[];
+  readonly entries: readonly Entry<R>[];
 }
 
 /** Rows of one query with the writes on top that its rows do not contain yet. */
@@ -52,11 +61,7 @@ export class QueryOverlay<R> implements OverlaidRows<R> {
    */
   readonly #held = new Map<string, Base<R>>();
   readonly #shown = new Map<string, Shown<R>>();
-  #last: { readonly base: readonly Entry<R>[]; readonly active: readonly Operation[]; entries: readonly Entry<R>[] } = {
-    base: [],
-    active: [],
-    entries: [],
-  };
+  #last: Overlaid<R> = { base: [], active: [], shown: [], entries: [] };
 
   constructor(query: OverlaidQuery<R>, of: { readonly table: string; readonly id: Id | undefined }, host: OverlayHost) {
     const { parameters } = splitSearch(query.search);
@@ -77,7 +82,7 @@ export class QueryOverlay<R> implements OverlaidRows<R> {
   }
 
   get pending(): number {
-    return new Set(this.#active().flatMap((one) => (this.#concerns(one) ? [one.write] : []))).size;
+    return new Set(this.#active().flatMap((one) => (this.concerns(one) ? [one.write] : []))).size;
   }
 
   entries(): readonly Entry<R>[] {
@@ -89,20 +94,22 @@ export class QueryOverlay<R> implements OverlaidRows<R> {
     }
     const last = this.#last;
     const isSame = last.base === base && active.length === last.active.length;
-    if (isSame && active.every((one, at) => one === last.active[at] && !this.#isStale(one))) return last.entries;
+    if (isSame && active.every((one, at) => one === last.active[at] && this.#isAsIn(one, last.shown[at]))) {
+      return last.entries;
+    }
     const entries = this.#overlay(base, active);
-    this.#last = { base, active, entries };
+    this.#last = { base, active, shown: active.map(({ id }) => this.#shown.get(String(id))), entries };
     return entries;
   }
 
   get(id: Id): Entry<R> | undefined {
-    const active = this.#active().filter((one) => String(one.id) === String(id));
+    const active = this.#activeOn(id);
     return active.length === 0 ? this.#row(id) : this.#show(id, active);
   }
 
   /** Returns a record of this query as it is shown, unless other queries have to be asked for it. */
   peek(id: Id): Json | undefined {
-    if (this.#baseOf(id) === undefined) return undefined;
+    if (this.#baseOf(id) === undefined && this.#activeOn(id)[0]?.kind === 'patch') return undefined;
     return this.get(id)?.record as Json | undefined;
   }
 
@@ -111,7 +118,12 @@ export class QueryOverlay<R> implements OverlaidRows<R> {
   }
 
   moved(): void {
-    this.#host.sweep();
+    this.#host.moved(this);
+  }
+
+  /** True when a record that was taken over from another query is shown there in another way, or not any more. */
+  get isStale(): boolean {
+    return [...this.#shown].some(([id, shown]) => shown.isForeign && shown.base !== this.#foreign(id));
   }
 
   catchUp(): void {
@@ -132,19 +144,24 @@ export class QueryOverlay<R> implements OverlaidRows<R> {
     if (this.#held.delete(String(id))) this.#shown.delete(String(id));
   }
 
-  /** True for an answered write that is still shown here because the rows do not contain it. */
+  /**
+   * True for an answered write that the rows of this query do not contain yet. It matters also where the record is not
+   * shown now: rows from before the write may bring it.
+   */
   awaits(operation: Operation): boolean {
-    return this.#query.position === undefined || (!this.#contains(operation) && this.#concerns(operation));
+    if (this.#id !== undefined && String(operation.id) !== String(this.#id)) return false;
+    return this.#query.position === undefined || !this.#contains(operation);
+  }
+
+  /** True when the record of a write is in the rows of the server, or shown. */
+  concerns({ id }: Operation): boolean {
+    return this.#row(id) !== undefined || this.get(id) !== undefined;
   }
 
   /** True when the rows of the server contain the write. */
   #contains({ id, write }: Operation): boolean {
     const { position } = this.#held.get(String(id)) ?? this.#query;
     return write.position !== undefined && position !== undefined && position >= write.position;
-  }
-
-  #concerns({ id }: Operation): boolean {
-    return this.#row(id) !== undefined || this.get(id) !== undefined;
   }
 
   /** Returns the row of the server, also for the key of a number as text. */
@@ -159,6 +176,10 @@ export class QueryOverlay<R> implements OverlaidRows<R> {
     return held === undefined ? this.#row(id) : held.entry;
   }
 
+  #activeOn(id: Id): Operation[] {
+    return this.#active().filter((one) => String(one.id) === String(id));
+  }
+
   /** Returns the writes to show. One that counts and was sent before this query had rows may be in them already. */
   #active(): Operation[] {
     if (this.#query.position === undefined) return [];
@@ -169,10 +190,11 @@ export class QueryOverlay<R> implements OverlaidRows<R> {
     });
   }
 
-  /** True when another query shows the record in another way than it was taken over from there. */
-  #isStale({ id }: Operation): boolean {
+  /** True when the record of an operation is shown as before, also where it was taken over from another query. */
+  #isAsIn({ id }: Operation, before: Shown<R> | undefined): boolean {
     const shown = this.#shown.get(String(id));
-    return shown === undefined || (shown.isForeign && shown.base !== this.#foreign(id));
+    if (shown === undefined || shown !== before) return false;
+    return !shown.isForeign || shown.base === this.#foreign(id);
   }
 
   #foreign(id: Id): R | undefined {
