@@ -148,9 +148,7 @@ const PAGE_WORDS: readonly (readonly [pattern: RegExp, instead: string])[] = [
 /** Pages that still have such words. */
 const OLD_PAGES: ReadonlySet<string> = new Set([
   'CHANGELOG.md',
-  'docs/reference/api/content-types.md',
   'docs/reference/client.md',
-  'docs/reference/connectors/rooms.md',
   'docs/reference/console.md',
 ]);
 

@@ -8,7 +8,7 @@ export function describeRooms(rules: readonly RoomRule[] | undefined): readonly 
   if (rules === undefined) return [];
   const lines = rules.flatMap((rule) => [
     `  ${nameOf(rule)}`,
-    ...ROOM_ACTIONS.map((action) => `    ${action.padEnd(9)}${textOf(rule.texts[action]) || 'admins alone'}`),
+    ...ROOM_ACTIONS.map((action) => `    ${action.padEnd(9)}${textOf(rule.texts[action]) || 'admins only'}`),
   ]);
   return ['', 'rooms', ...lines];
 }

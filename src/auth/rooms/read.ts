@@ -12,17 +12,20 @@ interface RoomSection extends Readonly<Record<RoomAction, readonly string[]>> {
   readonly record: string | undefined;
 }
 
-const NOT_GRANTED = 'admins alone';
+const NOT_GRANTED = 'admins only';
 
 /** Keys of an entry of `rooms:`. */
 export const ROOM_KEYS: FlatKeys<RoomSection> = {
   record: textKey(undefined, {
-    what: 'Type of the record whose key is in the name, and where there are several parameters which one: `Board(id)`',
+    what: 'Type of the record whose key is in the name; `Board(id)` names the parameter if there are several',
     shownDefault: 'none',
   }),
-  join: textOrTextsKey({ what: 'Who may be a member', shownDefault: NOT_GRANTED }),
-  send: textOrTextsKey({ what: 'Who may send to the members', shownDefault: NOT_GRANTED }),
-  presence: textOrTextsKey({ what: 'Which members see who is there', shownDefault: NOT_GRANTED }),
+  join: textOrTextsKey({ what: 'Callers that may join', shownDefault: NOT_GRANTED }),
+  send: textOrTextsKey({ what: 'Callers that may send to the members', shownDefault: NOT_GRANTED }),
+  presence: textOrTextsKey({
+    what: 'Members that receive the list of members, joins and leaves',
+    shownDefault: NOT_GRANTED,
+  }),
 };
 
 /** Reads `rooms:` of config.yaml, and reports every mistake in it. Returns undefined where there is no such section. */

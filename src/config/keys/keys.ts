@@ -149,7 +149,7 @@ export const APP_KEYS: Keys<AppSettings> = {
   connectors: sectionKey({ what: 'Connections to clients and other systems, by name: see [Flows](flows.md)' }),
   flows: sectionKey({ what: 'Flows of events from one connector to others, by name: see [Flows](flows.md)' }),
   rooms: sectionKey({
-    what: 'Who may join rooms, send to them and see who is there, by patterns of names: see [Rooms](connectors/rooms.md#who-may-do-what)',
+    what: 'Rules for joining rooms, sending to them and seeing their members: see [Rooms](connectors/rooms.md#room-rules)',
   }),
   deadLetters: {
     retention: durationKey(

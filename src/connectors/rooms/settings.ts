@@ -36,24 +36,24 @@ const OPENNESS = ['anyone', 'authenticated'] as const;
 /** `path` is the default one. */
 export function roomKeys({ path }: { readonly path: string }): FlatKeys<RoomSettings> {
   return {
-    port: optional(portKey(0, { what: 'A port of its own; 0 takes a free one', shownDefault: 'that of the server' })),
+    port: optional(portKey(0, { what: 'Port of its own; 0 chooses a free one', shownDefault: 'that of the server' })),
     host: textKey(undefined, {
-      what: 'Address to listen on, where it has a port of its own',
+      what: 'Address to listen on; only together with `port`',
       shownDefault: `\`${DEFAULT_HOST}\``,
     }),
     path: pathKey(path, {
-      what: 'Where it is: on the port of the server behind `/{app_id}` and, for the default application, also alone',
+      what: 'Path: on the port of the server behind `/{app_id}` and, for the default application, also without it',
     }),
-    pingInterval: durationKey('30s', { what: 'How often a client gets a ping' }),
+    pingInterval: durationKey('30s', { what: 'Interval of the pings that a client receives' }),
     access: choiceKey(OPENNESS, undefined, {
-      what: 'Who may connect',
-      shownDefault: '`authenticated` where the application has `auth`, else `anyone`',
+      what: 'Callers that may connect',
+      shownDefault: '`authenticated` if the application has `auth`, else `anyone`',
     }),
-    join: choiceKey(OPENNESS, 'anyone', { what: 'Who of those may join rooms' }),
-    presence: booleanKey(false, { what: 'Whether the members of a room receive who is in it, joins and leaves' }),
-    presenceNames: countKey(1000, { what: 'Names in one list of members' }, { max: 100_000 }),
-    roomsPerConnection: countKey(100, { what: 'Rooms that one connection may be in' }, { max: 100_000 }),
-    roomName: countKey(128, { what: "Characters of a room's name" }, { max: 4096 }),
+    join: choiceKey(OPENNESS, 'anyone', { what: 'Connected callers that may join rooms' }),
+    presence: booleanKey(false, { what: 'Whether members of a room receive its list of members, joins and leaves' }),
+    presenceNames: countKey(1000, { what: 'Maximum number of names in a list of members' }, { max: 100_000 }),
+    roomsPerConnection: countKey(100, { what: 'Maximum number of rooms of one connection' }, { max: 100_000 }),
+    roomName: countKey(128, { what: 'Maximum number of characters in the name of a room' }, { max: 4096 }),
   };
 }
 
@@ -70,7 +70,7 @@ const MAX_WAITING_EVENTS = 100_000;
 /** Events of connections of every kind. */
 export const CONNECTION_EVENTS: Readonly<Record<'connect' | 'disconnect', SourceType>> = {
   connect: { ...PLAIN_SOURCE, mostWaiting: MAX_WAITING_EVENTS, what: 'A client has connected' },
-  disconnect: { ...PLAIN_SOURCE, mostWaiting: MAX_WAITING_EVENTS, what: 'A client has gone, however that came' },
+  disconnect: { ...PLAIN_SOURCE, mostWaiting: MAX_WAITING_EVENTS, what: 'A client has disconnected' },
 };
 
 export const MESSAGE: SourceType = { ...PLAIN_SOURCE, what: 'A client has sent a message' };

@@ -27,7 +27,7 @@ export interface WebSocketSettings extends RoomSettings {
 
 const KEYS: FlatKeys<WebSocketSettings> = {
   ...roomKeys({ path: '/ws' }),
-  pongTimeout: durationKey('10s', { what: 'How long a client may take to answer a ping before it is disconnected' }),
+  pongTimeout: durationKey('10s', { what: 'Time in which a client must answer a ping; it is disconnected otherwise' }),
 };
 
 /** `type: websocket`: a WebSocket (RFC 6455) with rooms, whose messages go to flows. docs/reference/connectors/rooms.md */
