@@ -252,11 +252,33 @@ describe('the source', () => {
     expect(folder.filter((source) => !used.includes(source)).map(({ path }) => path)).toEqual([]);
   });
 
+  test('keeps no state in a module but where a file says here why', () => {
+    const stateful = sources.filter(({ path, text }) => !path.startsWith('openapi/page/') && MODULE_STATE.test(text));
+    expect(stateful.map(({ path }) => path).sort()).toEqual(Object.keys(STATEFUL).sort());
+  });
+
   test('has no default export and no enum', () => {
     const found = sources.filter(({ text }) => /^export default\b|^(?:export )?(?:const )?enum\s/m.test(text));
     expect(found.map(({ path }) => path)).toEqual([]);
   });
 });
+
+/** A variable of a module that changes, or a collection that begins empty: a `ReadonlyMap` stays so. */
+const MODULE_STATE = /^(?:export )?(?:let |const \w+ = new (?:Weak)?(?:Map|Set)\b[^;]*\(\);)/m;
+
+const STATEFUL: Readonly<Record<string, string>> = {
+  'server/node/lingering.ts': 'by server: Fastify has no place for it before its plugins are loaded',
+  'server/node/open-sockets.ts': 'by server, as above',
+  'server/checks/known-methods.ts': 'by server, as above',
+  'transports/socket/scope.ts': 'by server and by request, for the plugin of WebSockets, which passes nothing on',
+  'server/tls.ts': 'certificates that are being made, by folder: two applications of a process use one',
+  'resources/body/json.ts': 'the written text of rounded numbers, by parsed value: not a memo, it cannot be made again',
+  'connectors/flows/expressions/cel.ts': 'the environment of the library: a constant that is made when a flow needs it',
+  'connectors/flows/expressions/matches.ts': 'the library calls a function of the environment with its arguments alone',
+  'runtime/event-loop.ts': 'a process has one event loop',
+  'client/live/frame-clock.ts': 'a page has one sequence of frames',
+  'commands/dev/supervised.ts': 'a process has one parent',
+};
 
 /** Imports that are there when the program runs. */
 function valueImports(source: Source): string[] {

@@ -23,7 +23,6 @@ export {
   compilePredicate,
   type JsonRecord,
   type Predicate,
-  predicateOf,
   type RelatedCondition,
   type RelatedTest,
 } from './predicate.ts';
@@ -39,7 +38,6 @@ export {
 } from './rules/rule.ts';
 export type { Select, SelectedRelation } from './select.ts';
 export type { Comparison, Condition, FieldPath, Filter, Scalar, TextOp } from './syntax/ast.ts';
-export { visibleFields } from './syntax/fields.ts';
 export type { FilterLimits } from './syntax/operators.ts';
 export { type FilterScope, type ParsedQuery, parseFilter, parseQuery } from './syntax/parse.ts';
 export { checkEncoded, makeQueryError } from './syntax/problem.ts';

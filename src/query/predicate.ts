@@ -47,18 +47,6 @@ export function compilePredicate(filter: Filter): Predicate {
   }
 }
 
-const predicates = new WeakMap<Filter, Predicate>();
-
-/** Returns the compiled predicate of a filter that is used repeatedly; cached for as long as the filter is in use. */
-export function predicateOf(filter: Filter): Predicate {
-  let predicate = predicates.get(filter);
-  if (predicate === undefined) {
-    predicate = compilePredicate(filter);
-    predicates.set(filter, predicate);
-  }
-  return predicate;
-}
-
 /** Returns all strings of a value, however its lists nest. */
 function stringsAt(value: JsonValue): readonly string[] {
   if (typeof value === 'string') return [value];

@@ -1,7 +1,7 @@
 import { suggest } from '../config/files/suggest.ts';
 import type { FieldPlan, RelationPlan, TablePlan } from '../schema/plan.ts';
 import type { Filter } from './syntax/ast.ts';
-import { fieldsByName } from './syntax/fields.ts';
+import { fieldNamed } from './syntax/fields.ts';
 import { columnOf, makeQueryError, show } from './syntax/problem.ts';
 import { type ConditionalField, nameableRelation, type ReadPolicy, readableFields } from './view.ts';
 
@@ -117,13 +117,16 @@ class SelectParser {
 
   #field(table: TablePlan, name: string, start: number): FieldPlan {
     const fields = readableFields(table, this.#view);
-    const field = fieldsByName(fields).get(name);
+    const field = fieldNamed(fields, name);
     if (field !== undefined) {
       if (this.#text[this.#position] === '{') throw this.#error(`${name} is not a relation and takes no { }`, start);
       return field;
     }
     if (name === '') throw this.#error('expected a field', start);
-    const meant = suggest(name, [...fieldsByName(fields).keys(), ...table.relations.map((it) => it.name)]);
+    const meant = suggest(
+      name,
+      [...fields, ...table.relations].map((it) => it.name),
+    );
     throw this.#error(`${table.name} has no field ${show(name)}${meant === undefined ? '' : `; ${meant}`}`, start);
   }
 

@@ -1,7 +1,7 @@
 import { suggest } from '../config/files/suggest.ts';
 import type { TablePlan } from '../schema/plan.ts';
 import type { SortKey } from './list-query.ts';
-import { fieldsByName } from './syntax/fields.ts';
+import { mapByName } from './syntax/fields.ts';
 import { nameType } from './syntax/literal.ts';
 import { columnOf, makeQueryError, show } from './syntax/problem.ts';
 import { nameableFields, type ReadPolicy } from './view.ts';
@@ -15,7 +15,7 @@ export function parseSort(
   view: ReadPolicy | undefined,
 ): readonly SortKey[] {
   if (text === undefined) return UNSORTED;
-  const byName = fieldsByName(nameableFields(table, view));
+  const byName = mapByName(nameableFields(table, view));
   const seen = new Set<string>();
   let position = 0;
   const keys = text.split(',', table.fields.length + 1).map((item): SortKey => {

@@ -1,6 +1,6 @@
 import type { FieldPlan, RelationPlan, TablePlan } from '../schema/plan.ts';
 import type { Filter } from './syntax/ast.ts';
-import { relationNamed, visibleFields } from './syntax/fields.ts';
+import { relationNamed } from './syntax/fields.ts';
 
 /** Field that is readable only in the records that meet the filter. */
 export interface ConditionalField {
@@ -31,12 +31,12 @@ export interface ReadPolicy {
 
 /** Returns the fields that a query may name. */
 export function nameableFields(table: TablePlan, view: ReadPolicy | undefined): readonly FieldPlan[] {
-  return view?.of(table)?.nameable ?? visibleFields(table);
+  return view?.of(table)?.nameable ?? table.visibleFields;
 }
 
 /** Returns the fields that a response has. */
 export function readableFields(table: TablePlan, view: ReadPolicy | undefined): readonly FieldPlan[] {
-  return view?.of(table)?.readable ?? visibleFields(table);
+  return view?.of(table)?.readable ?? table.visibleFields;
 }
 
 /**

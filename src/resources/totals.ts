@@ -4,11 +4,11 @@ import {
   type AggregateQuery,
   both,
   comparePositions,
+  compilePredicate,
   countOf,
   type Filter,
   type ListQuery,
   positionReader,
-  predicateOf,
   type SortValue,
 } from '../query/index.ts';
 import type { FieldPlan, TablePlan } from '../schema/plan.ts';
@@ -20,9 +20,9 @@ export function makeTotals(query: ListQuery, table: TablePlan): TotalsQuery {
   const aggregate = aggregateOf(query);
   const { columns, group, fields, having, sort } = aggregate;
   const names = [...columns.map(({ result }) => result.name), ...group.map(({ name }) => name)];
-  const matches = filter && predicateOf(filter);
-  const isSeen = sees && predicateOf(sees);
-  const meets = having && predicateOf(having);
+  const matches = filter && compilePredicate(filter);
+  const isSeen = sees && compilePredicate(sees);
+  const meets = having && compilePredicate(having);
   return {
     key: selectionKey([filter, sees, names, group.length, having, orderKey(sort), limit, offset]),
     list: query,

@@ -2,9 +2,9 @@ import { dependentPart } from '../hub/dependencies/dependency.ts';
 import type { WindowQuery } from '../hub/windows/held-records.ts';
 import {
   comparePositions,
+  compilePredicate,
   type ListQuery,
   positionReader,
-  predicateOf,
   type SortKey,
   totalOrder,
 } from '../query/index.ts';
@@ -16,8 +16,8 @@ export function makeWindow(query: ListQuery, table: TablePlan): WindowQuery {
   const order = totalOrder(sort, table);
   const compare = comparePositions(order);
   const positionOf = positionReader(order);
-  const matches = filter && predicateOf(filter);
-  const isSeen = sees && predicateOf(sees);
+  const matches = filter && compilePredicate(filter);
+  const isSeen = sees && compilePredicate(sees);
   const lists = new Map<number, ListQuery>();
   return {
     key: selectionKey([filter, sees, orderKey(order), limit, offset, cursor]),

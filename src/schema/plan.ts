@@ -180,6 +180,8 @@ export interface TablePlan {
   readonly access?: AccessPlan;
   /** Stored fields, a column each. */
   readonly fields: readonly FieldPlan[];
+  /** Fields that are sent to clients and that a query may name: all but the hidden ones. */
+  readonly visibleFields: readonly FieldPlan[];
   readonly relations: readonly RelationPlan[];
   /** Fields of this table with keys that are checked. */
   readonly references: readonly Reference[];

@@ -1,4 +1,4 @@
-import { compilePredicate, type ListQuery, visibleFields } from '../../src/query/index.ts';
+import { compilePredicate, type ListQuery } from '../../src/query/index.ts';
 import type { TablePlan } from '../../src/schema/plan.ts';
 import { FoldedPage, type Json } from './folded-page.ts';
 import type { Line } from './sink.ts';
@@ -43,7 +43,7 @@ export function listAt(
     return 0;
   };
   const end = cursor && Object.fromEntries(cursor.map((value, index) => [order[index]?.field.name, value]));
-  const fields = (select?.fields ?? visibleFields(table)).map(({ name }) => name);
+  const fields = (select?.fields ?? table.visibleFields).map(({ name }) => name);
   return [...world.of(table).values()]
     .filter((record) => tests.every((holds) => holds(record as never, world.test(table))))
     .filter((record) => end === undefined || compare(record, end as Json) > 0)

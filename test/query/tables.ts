@@ -109,6 +109,7 @@ export function table(name: string, fields: readonly FieldPlan[]): TablePlan {
     relations: [],
     references: [],
     referrers: [],
+    visibleFields: fields.filter(({ hidden }) => !hidden),
     primaryKey,
     compositeIndexes: [],
     checks: [],

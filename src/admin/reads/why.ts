@@ -3,7 +3,7 @@ import { ANONYMOUS, type Identity } from '../../auth/identity.ts';
 import { inputOf } from '../../auth/policy/access.ts';
 import { type Permission, RULE_LIMITS } from '../../auth/policy/table-rules.ts';
 import type { RelatedTest } from '../../query/index.ts';
-import { bindRule, type JsonRecord, makeQueryError, parseRule, predicateOf } from '../../query/index.ts';
+import { bindRule, compilePredicate, type JsonRecord, makeQueryError, parseRule } from '../../query/index.ts';
 import { ACTIONS, type Action, type RuleText, type TablePlan } from '../../schema/plan.ts';
 import { settleRelated } from '../../store/rows/related.ts';
 import type { AdminApp } from '../admin-hooks.ts';
@@ -65,7 +65,7 @@ function bind({ table, identity }: Judged, { text }: RuleText): Permission {
 function decisionOf({ record, related }: Judged, permission: Permission): Decision {
   if (typeof permission === 'boolean') return permission ? 'yes' : 'no';
   if (record === undefined) return 'some';
-  return predicateOf(permission)(record, related) ? 'yes' : 'no';
+  return compilePredicate(permission)(record, related) ? 'yes' : 'no';
 }
 
 function readActions(text: string | undefined): readonly Action[] {

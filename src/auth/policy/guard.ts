@@ -1,9 +1,9 @@
 import { AppError, recordNotFound } from '../../errors.ts';
 import {
+  compilePredicate,
   type Filter,
   type JsonRecord,
   type Predicate,
-  predicateOf,
   type RuleInput,
   readClaim,
 } from '../../query/index.ts';
@@ -61,7 +61,7 @@ function actionOf(permissions: ReadonlyMap<Action, Permission>, existed: boolean
 }
 
 function testOf(permission: Permission): Predicate {
-  return typeof permission === 'boolean' ? () => permission : predicateOf(permission);
+  return typeof permission === 'boolean' ? () => permission : compilePredicate(permission);
 }
 
 /** Requires that fields without write rights stay as they are, or in a new record as the schema makes them. */

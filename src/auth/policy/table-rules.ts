@@ -10,7 +10,6 @@ import {
   type Rule,
   type RuleInput,
   type TableView,
-  visibleFields,
 } from '../../query/index.ts';
 import { ACTIONS, type Action, type FieldPlan, type RuleText, type TablePlan } from '../../schema/plan.ts';
 
@@ -108,7 +107,7 @@ export class TableRules {
       else if (permission !== true) masked.push({ field, filter: permission });
     }
     if (filter === undefined && masked.length === 0 && without.size === 0) return undefined;
-    const readable = visibleFields(this.table).filter((field) => !without.has(field));
+    const readable = this.table.visibleFields.filter((field) => !without.has(field));
     const nameable = readable.filter((field) => !masked.some((mask) => mask.field === field));
     return { readable, nameable, masked, ...(filter === undefined ? {} : { filter }) };
   }

@@ -1,7 +1,7 @@
 import type { AppError } from '../../errors.ts';
 import type { Feed } from '../../events/feed.ts';
 import { parseRecord } from '../../hub/change-view.ts';
-import { predicateOf } from '../../query/index.ts';
+import { compilePredicate } from '../../query/index.ts';
 import { settleRelated } from '../../store/rows/related.ts';
 import type { Awaitable, LogReader, RecordReader, RelatedReader } from '../../store/store.ts';
 import type { Identity } from '../identity.ts';
@@ -77,7 +77,7 @@ export class RoomAccess {
       if (stored === undefined) return false;
       if (permission === true) return true;
       const found = parseRecord(stored.json);
-      return settleRelated(store, table, (related) => predicateOf(permission)(found, related));
+      return settleRelated(store, table, (related) => compilePredicate(permission)(found, related));
     };
     const stored = store.get(table, key);
     return stored instanceof Promise ? stored.then(decide) : decide(stored);

@@ -1,4 +1,4 @@
-import { type Filter, predicateOf, type RelatedTest } from '../../query/index.ts';
+import { compilePredicate, type Filter, type RelatedTest } from '../../query/index.ts';
 import type { FieldPlan, RelationPlan, TablePlan } from '../../schema/plan.ts';
 import type { LogReader, RecordKey, RelatedReader } from '../../store/store.ts';
 import { type ChangedRecord, type ChangeView, parseRecord } from '../change-view.ts';
@@ -38,6 +38,7 @@ export class RelatedHistory {
   readonly #later: LaterChanges;
   readonly #readings = new Map<FieldPlan, Map<Filter | undefined, RelatedReading>>();
   readonly #tests = new Map<TablePlan, Map<number, RelatedTest>>();
+  readonly #narrow = new Map<Filter, Filter | undefined>();
   readonly #seqs = new WeakMap<ChangedRecord, number>();
   /** Values of a field in rows that are looked through repeatedly. */
   readonly #values = new WeakMap<Rows, Map<FieldPlan, ReadonlySet<unknown>>>();
@@ -119,7 +120,7 @@ export class RelatedHistory {
         if (item.type === 'compare' && item.op === 'eq' && isPlain(item.path.fields)) {
           return this.#has(rows, item.path.fields[0], item.value);
         }
-        const matches = predicateOf(item);
+        const matches = compilePredicate(item);
         const inner = this.testAt(relation.target, at);
         let found = false;
         this.each(rows, (row) => {
@@ -134,7 +135,7 @@ export class RelatedHistory {
 
   /** Test of a record of `table` as it and the related ones were at a position. */
   filterAt(filter: Filter, table: TablePlan, at: number): (record: ChangedRecord) => boolean {
-    const matches = predicateOf(filter);
+    const matches = compilePredicate(filter);
     const test = this.testAt(table, at);
     return (record) => matches(record, test);
   }
@@ -161,12 +162,18 @@ export class RelatedHistory {
   ): Rows {
     const rows = this.#rowsOf(this.#reading(table, field, undefined), value);
     if (rows !== undefined) return this.#later.undo(rows, { table, field, value, at });
-    const narrow = filter && leavesOf(filter);
+    const narrow = filter && this.#narrowed(filter);
     if (narrow === undefined) throw new TooMuchRelatedError();
     const few = this.#rowsOf(this.#reading(table, field, narrow), value);
     if (few === undefined) throw new TooMuchRelatedError();
-    const test = predicateOf(narrow);
+    const test = compilePredicate(narrow);
     return this.#later.undo(few, { table, field, value, at }).filter((row) => test(row));
+  }
+
+  /** Returns `leavesOf` the filter, the same object each time: readings are found by it. */
+  #narrowed(filter: Filter): Filter | undefined {
+    if (!this.#narrow.has(filter)) this.#narrow.set(filter, leavesOf(filter));
+    return this.#narrow.get(filter);
   }
 
   #has(rows: Rows, field: FieldPlan, value: unknown): boolean {
@@ -242,19 +249,11 @@ function isPlain([field, ...more]: readonly FieldPlan[]): boolean {
   return more.length === 0 && (kind === 'scalar' || kind === 'enum') && !isLong;
 }
 
-const leaves = new WeakMap<Filter, Filter>();
-
 /** Returns a part of the filter that looks at the record alone, which every record meets that meets the filter. */
 function leavesOf(filter: Filter): Filter | undefined {
   if (filter.type !== 'and') return isLeaf(filter) ? filter : undefined;
-  let narrow = leaves.get(filter);
-  if (narrow === undefined) {
-    const items = filter.items.filter(isLeaf);
-    if (items.length === 0) return undefined;
-    narrow = { type: 'and', items };
-    leaves.set(filter, narrow);
-  }
-  return narrow;
+  const items = filter.items.filter(isLeaf);
+  return items.length === 0 ? undefined : { type: 'and', items };
 }
 
 function isLeaf(filter: Filter): boolean {

@@ -3,7 +3,7 @@ import type { FieldPlan, FieldType, TablePlan } from '../../schema/plan.ts';
 import type { SortKey } from '../list-query.ts';
 import { parseSort } from '../sort.ts';
 import type { Filter } from '../syntax/ast.ts';
-import { fieldsByName } from '../syntax/fields.ts';
+import { mapByName } from '../syntax/fields.ts';
 import { isOrdered, nameType } from '../syntax/literal.ts';
 import type { FilterLimits } from '../syntax/operators.ts';
 import { parseFilter } from '../syntax/parse.ts';
@@ -61,7 +61,7 @@ export function parseAggregate(
   for (const name of ['select', 'cursor', 'count']) {
     if (parameters.has(name)) throw makeQueryError(name, 'does not go together with aggregate');
   }
-  const byName = fieldsByName(nameableFields(table, view));
+  const byName = mapByName(nameableFields(table, view));
   const group = parseGroup(parameters.get('group'), table, byName);
   const columns = parseColumns(parameters.get('aggregate') ?? '', table, byName);
   const results = [...group, ...columns.map(({ result }) => result)];
@@ -182,7 +182,8 @@ function resultOf(name: AggregateFunction, field: FieldPlan | undefined, { prima
 
 /** Describes the results as a table, so that conditions and orders on them are parsed as on records. */
 function shapeOf({ name, primaryKey, ...table }: TablePlan, fields: readonly FieldPlan[]): TablePlan {
-  return { ...table, name: `The aggregate of ${name}`, primaryKey, fields, relations: [], compositeIndexes: [] };
+  const rest = { primaryKey, visibleFields: fields, relations: [], compositeIndexes: [] };
+  return { ...table, ...rest, name: `The aggregate of ${name}`, fields };
 }
 
 function totalled(columns: readonly AggregateColumn[]): readonly TotalledField[] {

@@ -1,7 +1,7 @@
 import type { FieldPlan, JsonValue } from '../../schema/plan.ts';
 import type { SortValue } from '../cursor.ts';
 import { comparePositions, positionReader } from '../order.ts';
-import { type JsonRecord, predicateOf } from '../predicate.ts';
+import { compilePredicate, type JsonRecord } from '../predicate.ts';
 import { type AggregateColumn, type AggregateQuery, sumsWhole } from './aggregate.ts';
 import { fromUnits, nearestDouble } from './exact.ts';
 
@@ -77,7 +77,7 @@ function toJson({ type }: FieldPlan, value: SortValue): JsonValue {
 /** Returns the results of a list: those that meet `having`, in order. */
 export function listResults(query: AggregateQuery, groups: readonly GroupTotals[]): readonly JsonRecord[] {
   const { having, sort } = query;
-  const holds = having && predicateOf(having);
+  const holds = having && compilePredicate(having);
   const compare = comparePositions(sort);
   const positionOf = positionReader(sort);
   return groups

@@ -1,27 +1,12 @@
 import type { FieldPlan, RelationPlan, TablePlan } from '../../schema/plan.ts';
 
-const maps = new WeakMap<readonly FieldPlan[], ReadonlyMap<string, FieldPlan>>();
-
-/** Fields by name, made once for each list of a plan. A Map, so that `constructor` is not a field. */
-export function fieldsByName(fields: readonly FieldPlan[]): ReadonlyMap<string, FieldPlan> {
-  let map = maps.get(fields);
-  if (map === undefined) {
-    map = new Map(fields.map((field) => [field.name, field]));
-    maps.set(fields, map);
-  }
-  return map;
+/** Returns fields by name. A Map, so that `constructor` is not a field. */
+export function mapByName(fields: readonly FieldPlan[]): ReadonlyMap<string, FieldPlan> {
+  return new Map(fields.map((field) => [field.name, field]));
 }
 
-const visible = new WeakMap<TablePlan, readonly FieldPlan[]>();
-
-/** Fields that are sent to clients and that a query may name: all but the hidden ones. One list for each table. */
-export function visibleFields(table: TablePlan): readonly FieldPlan[] {
-  let fields = visible.get(table);
-  if (fields === undefined) {
-    fields = table.fields.some(({ hidden }) => hidden) ? table.fields.filter(({ hidden }) => !hidden) : table.fields;
-    visible.set(table, fields);
-  }
-  return fields;
+export function fieldNamed(fields: readonly FieldPlan[], name: string): FieldPlan | undefined {
+  return fields.find((field) => field.name === name);
 }
 
 export function relationNamed(table: TablePlan, name: string): RelationPlan | undefined {

@@ -2,7 +2,7 @@ import { suggest } from '../../config/files/suggest.ts';
 import type { FieldPlan, TablePlan } from '../../schema/plan.ts';
 import { nameableFields, type ReadPolicy } from '../view.ts';
 import type { FieldPath } from './ast.ts';
-import { fieldsByName } from './fields.ts';
+import { fieldNamed } from './fields.ts';
 import { elementType, nameType } from './literal.ts';
 import { show } from './problem.ts';
 import type { QueryReader } from './reader.ts';
@@ -23,7 +23,7 @@ export function resolvePath(reader: QueryReader, name: string, start: number, sc
   const { table, view, followsRelations = true, others = [], what = 'field' } = scope;
   const visible = nameableFields(table, view);
   const [first = '', ...rest] = name.split('.');
-  const root = fieldsByName(visible).get(first);
+  const root = fieldNamed(visible, first);
   if (root === undefined) {
     const names = [...visible, ...(followsRelations ? table.relations : [])].map((field) => field.name);
     throw unknown(reader, first, start, { where: table.name, what, names: [...names, ...others] });
@@ -36,7 +36,7 @@ export function resolvePath(reader: QueryReader, name: string, start: number, sc
     if (type.kind !== 'object') {
       throw reader.error(`${last.name} is ${nameType(type)} and has no field ${show(step)}`, column);
     }
-    const next = fieldsByName(type.fields).get(step);
+    const next = fieldNamed(type.fields, step);
     if (next === undefined) {
       const names = type.fields.map((field) => field.name);
       throw unknown(reader, step, column, { where: type.name, what: 'field', names });

@@ -1,7 +1,6 @@
 import type { RelationPlan } from '../../schema/plan.ts';
 import type { Filter } from './ast.ts';
 import { ConditionError, type Operand } from './condition.ts';
-import { visibleFields } from './fields.ts';
 import type { QueryOperator } from './operators.ts';
 
 /** Relations that one condition follows. */
@@ -39,7 +38,7 @@ export function makePresence(
 ): Filter {
   const { name, target } = relations.at(-1) as RelationPlan;
   if (operator.type !== 'equal' || !isNullTest(operator, operand)) {
-    const field = visibleFields(target).find((it) => it !== target.primaryKey) ?? target.primaryKey;
+    const field = target.visibleFields.find((it) => it !== target.primaryKey) ?? target.primaryKey;
     throw new ConditionError(
       `${name} stands for records of ${target.name}: compare one of their fields, such as ${name}.${field.name}, or test it with ==null`,
     );

@@ -3,7 +3,7 @@ import type { Identity } from '../../auth/identity.ts';
 import type { Access } from '../../auth/policy/access.ts';
 import { claimedRefusal, fieldRefusal } from '../../auth/policy/guard.ts';
 import { AppError, invalidField } from '../../errors.ts';
-import { type JsonRecord, predicateOf, type RelatedTest, type TableView } from '../../query/index.ts';
+import { compilePredicate, type JsonRecord, type RelatedTest, type TableView } from '../../query/index.ts';
 import type { Action, TablePlan } from '../../schema/plan.ts';
 import { atPlace, type Place } from '../../store/placed-error.ts';
 import { settleRelated } from '../../store/rows/related.ts';
@@ -120,8 +120,8 @@ export function redactRecord(
   related?: RelatedTest,
 ): string | undefined {
   const record = JSON.parse(json) as JsonRecord;
-  if (filter !== undefined && !predicateOf(filter)(record, related)) return undefined;
-  const hidden = masked.filter((mask) => !predicateOf(mask.filter)(record, related)).map(({ field }) => field);
+  if (filter !== undefined && !compilePredicate(filter)(record, related)) return undefined;
+  const hidden = masked.filter((mask) => !compilePredicate(mask.filter)(record, related)).map(({ field }) => field);
   const names = readable.filter((field) => !hidden.includes(field)).map(({ name }) => name);
   return JSON.stringify(Object.fromEntries(names.map((name) => [name, record[name] ?? null])));
 }

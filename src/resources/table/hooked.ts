@@ -1,6 +1,6 @@
 import { HOOK, type Identity } from '../../auth/identity.ts';
 import { AppError } from '../../errors.ts';
-import { type JsonRecord, predicateOf } from '../../query/index.ts';
+import { compilePredicate, type JsonRecord } from '../../query/index.ts';
 import type { Action, TablePlan } from '../../schema/plan.ts';
 import { atPlace, placeError } from '../../store/placed-error.ts';
 import { settleRelated } from '../../store/rows/related.ts';
@@ -303,8 +303,8 @@ export class HookedTable extends TableResource {
     const read = access.decide(this.table, 'read', identity);
     const permission = access.decide(this.table, action, identity);
     return settleRelated(store, this.table, (related) => {
-      if (typeof read === 'object' && !predicateOf(read)(record, related)) return false;
-      return typeof permission === 'boolean' ? permission : predicateOf(permission)(record, related);
+      if (typeof read === 'object' && !compilePredicate(read)(record, related)) return false;
+      return typeof permission === 'boolean' ? permission : compilePredicate(permission)(record, related);
     });
   }
 

@@ -3,14 +3,7 @@ import type { Encoding } from '../../hub/encode.ts';
 import { relatedOfRecord, type Selection, selectRecord } from '../../hub/selection.ts';
 import type { Sink, Subscription } from '../../hub/subscription.ts';
 import { firstRecords } from '../../hub/windows/held-records.ts';
-import {
-  LIST_PARAMETERS,
-  type ListQuery,
-  listResults,
-  parseQueryFor,
-  type ReadPolicy,
-  visibleFields,
-} from '../../query/index.ts';
+import { LIST_PARAMETERS, type ListQuery, listResults, parseQueryFor, type ReadPolicy } from '../../query/index.ts';
 import { thenOrNow } from '../../runtime/event-loop.ts';
 import type { TablePlan } from '../../schema/plan.ts';
 import { settleRelated } from '../../store/rows/related.ts';
@@ -224,5 +217,5 @@ export class TableResource extends TableWrites {
 function withoutFullSelect(query: ListQuery, table: TablePlan): ListQuery {
   const { select, ...rest } = query;
   if (select === undefined || select.masked !== undefined || select.relations.length > 0) return query;
-  return visibleFields(table).every((field) => select.fields.includes(field)) ? rest : query;
+  return table.visibleFields.every((field) => select.fields.includes(field)) ? rest : query;
 }

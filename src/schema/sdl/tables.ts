@@ -66,6 +66,7 @@ export function makeTable(node: ObjectTypeDefinitionNode, context: TableContext)
     public: readPublic(exported, { app, access, report, uses }),
     ...(access === undefined ? {} : { access }),
     fields,
+    visibleFields: fields.filter(({ hidden }) => !hidden),
     ...links,
     primaryKey,
     compositeIndexes,

@@ -79,15 +79,12 @@ function eventOf({ type, op }: Frame): SubscribedOperation | 'retained' | undefi
   return op === 'create' ? 'create' : 'update';
 }
 
-let heartbeat: { at: number; json: string; frame: Buffer } = { at: 0, json: '', frame: Buffer.alloc(0) };
+/** Returns the heartbeat as the message of a socket, at the present time. */
+export function heartbeatFrame(): Buffer {
+  return encodeText(JSON.stringify({ type: 'heartbeat', timestamp: new Date().toISOString() }));
+}
 
-/** The heartbeat of this millisecond, as JSON text and as the frame of a socket: many clients get the same one. */
-export function heartbeatNow(): { readonly json: string; readonly frame: Buffer } {
-  const at = Date.now();
-  if (heartbeat.at !== at) {
-    const timestamp = new Date(at).toISOString();
-    const frame = encodeText(JSON.stringify({ type: 'heartbeat', timestamp }));
-    heartbeat = { at, json: JSON.stringify({ event: 'heartbeat', type: 'heartbeat', timestamp }), frame };
-  }
-  return heartbeat;
+/** Returns the heartbeat as the event of a stream, at the present time. */
+export function heartbeatEvent(): string {
+  return JSON.stringify({ event: 'heartbeat', type: 'heartbeat', timestamp: new Date().toISOString() });
 }

@@ -8,7 +8,7 @@ import { WriteLock } from '../../hub/fan-out/write-lock.ts';
 import type { ConnectionDescription } from '../../server/limits/connection-list.ts';
 import { ClientSocket } from '../socket/client-socket.ts';
 import { GatewayActions, type GatewayContext, LimitRefusal } from './actions.ts';
-import { errorMessage, heartbeatNow } from './frames.ts';
+import { errorMessage, heartbeatFrame } from './frames.ts';
 import { GatewayRefusal, parseMessage } from './requests.ts';
 
 export interface GatewaySocketOptions {
@@ -38,7 +38,7 @@ export class GatewaySocket extends ClientSocket {
   /** Sends the message of a heartbeat; a client with a full buffer gets it when there is room, if it makes progress. */
   heartbeat(): void {
     this.#owesHeartbeat = this.pending > this.#context.clientBuffer;
-    if (!this.#owesHeartbeat) this.write(heartbeatNow().frame);
+    if (!this.#owesHeartbeat) this.write(heartbeatFrame());
   }
 
   drained(): void {

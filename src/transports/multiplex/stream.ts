@@ -6,7 +6,7 @@ import type { ConnectionDescription } from '../../server/limits/connection-list.
 import { formatExpiry } from '../socket/auth-message.ts';
 import { EventStream } from '../stream/event-stream.ts';
 import { formatEvent } from '../stream/events.ts';
-import { errorMessage, formatMessage, heartbeatNow, streamWire } from './frames.ts';
+import { errorMessage, formatMessage, heartbeatEvent, streamWire } from './frames.ts';
 import { type CheckedSubscription, Subscriptions } from './subscriptions.ts';
 
 export interface GatewayStreamOptions {
@@ -94,7 +94,7 @@ export class GatewayStream extends EventStream {
   }
 
   protected get keepalive(): string {
-    return formatMessage(heartbeatNow().json, this.#subscriptions?.position);
+    return formatMessage(heartbeatEvent(), this.#subscriptions?.position);
   }
 
   protected closed(): void {

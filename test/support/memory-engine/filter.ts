@@ -1,4 +1,10 @@
-import { type Filter, type JsonRecord, predicateOf, type RelatedTest, type SortKey } from '../../../src/query/index.ts';
+import {
+  compilePredicate,
+  type Filter,
+  type JsonRecord,
+  type RelatedTest,
+  type SortKey,
+} from '../../../src/query/index.ts';
 import type { FieldPlan, RelationPlan, TablePlan } from '../../../src/schema/plan.ts';
 import { toKeyCell } from '../../../src/store/rows/related.ts';
 import type { Cell } from '../../../src/store/store.ts';
@@ -31,7 +37,7 @@ export function matches(filter: Filter, place: Place): boolean {
       return found.some((it) => item === undefined || matches(item, { table: target, row: it, database }));
     }
     default:
-      return predicateOf(filter)(recordOf(place));
+      return compilePredicate(filter)(recordOf(place));
   }
 }
 

@@ -9,7 +9,6 @@ import {
   sumsWhole,
   totalOrder,
   toUnits,
-  visibleFields,
 } from '../../../src/query/index.ts';
 import type { TablePlan } from '../../../src/schema/plan.ts';
 import type { Cell, ListPage, RecordsBy, StoredRecord } from '../../../src/store/store.ts';
@@ -35,7 +34,7 @@ export class MemoryLists {
   list(plan: TablePlan, query: ListQuery): ListPage {
     const table = this.#database.table(plan);
     const { found, page, hasMore } = this.#find(table, query);
-    const select = query.select ?? { fields: visibleFields(plan), relations: [] };
+    const select = query.select ?? { fields: plan.visibleFields, relations: [] };
     const json = `[${page.map((row) => this.#show(select, table, row)).join(',')}]`;
     const order = totalOrder(query.sort, plan);
     const last = page.at(-1)?.cells;

@@ -1,4 +1,4 @@
-import { type JsonRecord, predicateOf } from '../../../src/query/index.ts';
+import { compilePredicate, type JsonRecord } from '../../../src/query/index.ts';
 import { keyOf } from '../../../src/schema/migration/stored.ts';
 import type { TablePlan } from '../../../src/schema/plan.ts';
 import type { SnapshotPage, SnapshotRecord, StoreSnapshot } from '../../../src/store/engine.ts';
@@ -12,7 +12,7 @@ export function takeSnapshot(database: MemoryDatabase): StoreSnapshot {
   const read = (table: TablePlan, { filter, after, limit }: SnapshotPage): SnapshotRecord[] => {
     const codec = new RowCodec(table.fields.map((field) => ({ ...field, hidden: false })));
     const key = table.fields.indexOf(table.primaryKey);
-    const matches = filter === undefined ? () => true : predicateOf(filter);
+    const matches = filter === undefined ? () => true : compilePredicate(filter);
     return (rows.get(keyOf(table)) ?? [])
       .map(({ cells }) => ({ id: cells[key] as SnapshotRecord['id'], json: codec.toJson(cells) }))
       .filter(

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { StoredTable } from '../../../schema/migration/stored.ts';
 import type { Cell } from '../../store.ts';
 import type { PgSession } from '../database/session.ts';
@@ -7,15 +8,13 @@ import type { StoredRow } from './mapping.ts';
 /** Rows that are in memory at once. */
 const PAGE_ROWS = 1000;
 
-let cursors = 0;
-
 /** Reads the rows of a stored table page by page, in the order of the keys, in the open transaction. */
 export async function* scanRows(
   session: PgSession,
   stored: StoredTable,
   where = 'true',
 ): AsyncGenerator<readonly StoredRow[]> {
-  const cursor = `scan${cursors++}`;
+  const cursor = `scan_${randomUUID().replaceAll('-', '_')}`;
   const columns = stored.columns.map(({ name }) => quote(name));
   const order = quote(stored.primaryKey);
   await session.script(

@@ -1,4 +1,4 @@
-import { type Filter, type ListQuery, predicateOf } from '../../../query/index.ts';
+import { compilePredicate, type Filter, type ListQuery } from '../../../query/index.ts';
 import type { Select } from '../../../query/select.ts';
 import type { FieldPath } from '../../../query/syntax/ast.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
@@ -96,7 +96,7 @@ export class PlainWords {
 
   async #found(filter: WordsFilter, table: TablePlan): Promise<Filter> {
     const [field] = filter.path.fields;
-    const matches = predicateOf(filter);
+    const matches = compilePredicate(filter);
     const encode = encoderOf(field.type);
     const key = quote(table.primaryKey.name);
     const rows = await this.#read(table, {

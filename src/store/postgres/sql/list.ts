@@ -1,6 +1,6 @@
 import { type Position, totalOrder } from '../../../query/cursor.ts';
 import type { ListQuery, SortKey } from '../../../query/list-query.ts';
-import { type Select, wholeOf } from '../../../query/select.ts';
+import { wholeOf } from '../../../query/select.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
 import type { Cell, RecordsBy } from '../../store.ts';
 import { compileFilter, elementTexts } from './condition.ts';
@@ -18,18 +18,6 @@ function column(name: string, alias = ALIAS): string {
   return `${alias}.${quote(name)}`;
 }
 
-const wholes = new WeakMap<TablePlan, Select>();
-
-/** Returns the selection of all visible fields of a table, without relations. */
-function wholeRecord(table: TablePlan): Select {
-  let select = wholes.get(table);
-  if (select === undefined) {
-    select = wholeOf(table, undefined);
-    wholes.set(table, select);
-  }
-  return select;
-}
-
 /**
  * Compiles the statement of a list: JSON text of a record, and its sort keys. It returns one record more than the limit
  * when there are more. The page is found first, so that the text of these records alone is made.
@@ -37,7 +25,7 @@ function wholeRecord(table: TablePlan): Select {
 export function compileList(query: ListQuery, table: TablePlan): PgStatement {
   const order = totalOrder(query.sort, table);
   return compilePage(query, table, (params) => {
-    const json = compileJson(query.select ?? wholeRecord(table), { table, alias: PAGE }, params);
+    const json = compileJson(query.select ?? wholeOf(table, undefined), { table, alias: PAGE }, params);
     return [json, ...order.map(({ field }) => column(field.name, PAGE))];
   });
 }
@@ -45,7 +33,7 @@ export function compileList(query: ListQuery, table: TablePlan): PgStatement {
 /** Compiles the same for whole records, of which the hub makes frames: primary key, seq, JSON text of all fields. */
 export function compileRecords(query: ListQuery, table: TablePlan): PgStatement {
   return compilePage(query, table, (params) => {
-    const json = compileJson(wholeRecord(table), { table, alias: PAGE }, params);
+    const json = compileJson(wholeOf(table, undefined), { table, alias: PAGE }, params);
     return [column(table.primaryKey.name, PAGE), column('_seq', PAGE), json];
   });
 }
@@ -53,7 +41,7 @@ export function compileRecords(query: ListQuery, table: TablePlan): PgStatement 
 /** Compiles the statement of `RecordsBy`: columns as above. */
 export function compileRecordsBy({ field, values, filter, limit }: RecordsBy, table: TablePlan): PgStatement {
   const params = new Params();
-  const json = compileJson(wholeRecord(table), { table, alias: ALIAS }, params);
+  const json = compileJson(wholeOf(table, undefined), { table, alias: ALIAS }, params);
   const key = column(table.primaryKey.name);
   const value = column(field.name);
   const found =

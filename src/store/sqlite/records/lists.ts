@@ -10,7 +10,6 @@ import {
   type SelectedRelation,
   type SortKey,
   totalOrder,
-  visibleFields,
 } from '../../../query/index.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
 import { checkExpected, tooManyRecords } from '../../rows/bulk.ts';
@@ -176,7 +175,7 @@ export class SqliteLists {
       const { scans, sorts } = this.#explain(query, inOrder);
       const { sql, params } = sorts ? compileSortedListSql(query, table, NAMES, this.#rowKeyOf(table)) : inOrder;
       const order = totalOrder(query.sort, table);
-      const shown = query.select?.fields ?? visibleFields(table);
+      const shown = query.select?.fields ?? table.visibleFields;
       const showsOrder = order.every(({ field }) => isShownExactly(field) && shown.includes(field));
       compiled = { statement: this.#statements.get(sql), params, scans, order, showsOrder, last: undefined };
       this.#compiled.set(query, compiled);

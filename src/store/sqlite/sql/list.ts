@@ -1,6 +1,6 @@
 import { type Position, totalOrder } from '../../../query/cursor.ts';
 import type { ListQuery, SortKey } from '../../../query/list-query.ts';
-import { type Select, wholeOf } from '../../../query/select.ts';
+import { wholeOf } from '../../../query/select.ts';
 import { both } from '../../../query/view.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
 import type { RecordsBy } from '../../store.ts';
@@ -16,24 +16,12 @@ function column(name: string): string {
   return `${ALIAS}.${quote(name)}`;
 }
 
-const wholes = new WeakMap<TablePlan, Select>();
-
-/** Returns the selection of all visible fields of a table, without relations. */
-function wholeRecord(table: TablePlan): Select {
-  let select = wholes.get(table);
-  if (select === undefined) {
-    select = wholeOf(table, undefined);
-    wholes.set(table, select);
-  }
-  return select;
-}
-
 /**
  * Compiles the statement of a list: one column, the JSON text of a record. It returns one record more than the limit when
  * there are more. Nulls are first, last when descending; the primary key breaks ties.
  */
 export function compileListSql(query: ListQuery, table: TablePlan, names: SqlNames): Sql {
-  const json = compileJson(query.select ?? wholeRecord(table), { table, alias: ALIAS, names });
+  const json = compileJson(query.select ?? wholeOf(table, undefined), { table, alias: ALIAS, names });
   return compilePage(json, query, table, names);
 }
 
@@ -42,7 +30,7 @@ export function compileListSql(query: ListQuery, table: TablePlan, names: SqlNam
  * fastest, then the text of these records only. Otherwise SQLite would write the text of every record that it sorts.
  */
 export function compileSortedListSql(query: ListQuery, table: TablePlan, names: SqlNames, rowKey: string): Sql {
-  const json = compileJson(query.select ?? wholeRecord(table), { table, alias: ALIAS, names });
+  const json = compileJson(query.select ?? wholeOf(table, undefined), { table, alias: ALIAS, names });
   const key = `${ALIAS}.${rowKey}`;
   const keys = compilePage({ sql: `${key} AS key`, params: [] }, query, table, names);
   // The cross join keeps the order of the keys.
@@ -52,7 +40,7 @@ export function compileSortedListSql(query: ListQuery, table: TablePlan, names: 
 
 /** Compiles the same for whole records, of which the hub makes frames: primary key, `seqColumn`, JSON text of all fields. */
 export function compileRecordsSql(query: ListQuery, table: TablePlan, names: SqlNames, seqColumn: string): Sql {
-  const json = compileJson(wholeRecord(table), { table, alias: ALIAS, names });
+  const json = compileJson(wholeOf(table, undefined), { table, alias: ALIAS, names });
   const sql = `${column(table.primaryKey.name)}, ${column(seqColumn)}, ${json.sql}`;
   return compilePage({ sql, params: json.params }, query, table, names);
 }
@@ -64,7 +52,7 @@ export function compileRecordsBySql(
   names: SqlNames,
   seqColumn: string,
 ): Sql {
-  const json = compileJson(wholeRecord(table), { table, alias: ALIAS, names });
+  const json = compileJson(wholeOf(table, undefined), { table, alias: ALIAS, names });
   const key = column(table.primaryKey.name);
   const value = column(field.name);
   const values = '(SELECT value FROM json_each(?))';
