@@ -11,6 +11,7 @@ import { ask } from '../support/http.ts';
 const MAX_PATH_FILES = 25;
 /** The same with the bystanders. */
 const MAX_EXECUTED_FILES = 42;
+const MAX_PUTS = 8;
 
 /** Files whose code runs for a PUT though it does nothing to it, and why. A file that is not here counts. */
 const BYSTANDERS: Readonly<Record<string, string>> = {
@@ -27,8 +28,8 @@ const BYSTANDERS: Readonly<Record<string, string>> = {
   'store/rows/row-rules.ts': 'rules of a whole row, of which the table has none',
   'store/sqlite/database/read-transaction.ts': 'ends the reads of the turn before the write',
   'store/sqlite/log/issued-positions.ts': 'notes the first commit after a start, for resume',
-  'store/sqlite/records/lists.ts': 'counts records, for the limit of scans',
   'store/sqlite/records/row-cache.ts': 'forgets the row that changes',
+  'store/sqlite/records/table-sizes.ts': 'counts records, for the limit of scans',
   'store/storage-health.ts': 'flag of a directory that was moved',
   'store/store.ts': 'types of the store, and two predicates on them',
 };
@@ -89,10 +90,12 @@ test.skipIf(process.env.TEST_IN_PROCESS === '1')(
     await session.post('Debugger.enable');
     await session.post('Profiler.enable');
     await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: false });
-    const runs: Set<string>[] = [];
-    for (const title of ['a', 'b', 'c']) runs.push(await filesRunBy(session, () => put(title)));
-    // Timers run now and then: only what every PUT runs belongs to it.
-    const files = [...(runs[0] as Set<string>)].filter((file) => runs.every((run) => run.has(file)));
+    // Timers run now and then, on a busy machine during most requests: only what every PUT runs belongs to it.
+    let files = [...(await filesRunBy(session, () => put('a')))];
+    for (let i = 0; i < MAX_PUTS; i++) {
+      const run = await filesRunBy(session, () => put(`b${i}`));
+      files = files.filter((file) => run.has(file));
+    }
     expect(files).toContain('store/sqlite/records/commit.ts');
     expect(files.length, files.toSorted().join('\n')).toBeLessThanOrEqual(MAX_EXECUTED_FILES);
     // A bystander that no PUT runs any more has to leave the list.

@@ -8,7 +8,7 @@ import type { Plan, TablePlan } from '../../schema/plan.ts';
 import type { AuditReader } from '../audit.ts';
 import { expiryOf } from '../expiry.ts';
 import { keyToJson } from '../rows/apply-write.ts';
-import { OPS, type Row } from '../rows/row.ts';
+import { OPS } from '../rows/row.ts';
 import type { StorageHealth } from '../storage-health.ts';
 import type {
   Aggregate,
@@ -38,10 +38,11 @@ import { migrate } from './migrate/migrate.ts';
 import { readStored } from './migrate/saved.ts';
 import { Commits, type WrittenTable } from './records/commit.ts';
 import { IdempotencyTable } from './records/idempotency.ts';
-import { SqliteLists } from './records/lists.ts';
+import { SqliteReader, type SqliteReaderOptions, toRecord } from './records/reader.ts';
 import { RelatedRecords } from './records/related-records.ts';
 import { RowCachePool } from './records/row-cache.ts';
 import { SqliteTable } from './records/table.ts';
+import { TableSizes } from './records/table-sizes.ts';
 
 /** Opens the embedded store in `options.dir`, creating or migrating what the plan needs. */
 export function openSqliteStore(plan: Plan, options: StoreOptions): SqliteStore {
@@ -70,8 +71,8 @@ export class SqliteStore implements Store {
   readonly #db: Database;
   readonly #lock: DirectoryLock;
   readonly #tables = new Map<TablePlan, WrittenTable>();
-  readonly #lists: SqliteLists;
-  readonly #related: RelatedRecords;
+  readonly #reader: SqliteReader;
+  readonly #sizes: TableSizes;
   readonly #once: IdempotencyTable;
   readonly #reads: ReadTransaction;
   readonly #audit: AuditLog | undefined;
@@ -86,8 +87,7 @@ export class SqliteStore implements Store {
     this.#db = db;
     this.#lock = lock;
     const rows = new RowCachePool(options.recordCache);
-    this.#lists = new SqliteLists(db, options.largestScan);
-    this.#related = new RelatedRecords(db);
+    this.#sizes = new TableSizes(db, options.largestScan);
     this.#once = new IdempotencyTable(db, options.idempotency);
     this.#reads = new ReadTransaction(db);
     this.#audit = openAudit(db, plan, { ...options.audit, largestScan: options.largestScan });
@@ -103,6 +103,8 @@ export class SqliteStore implements Store {
         entries: new LogEntries(db, table),
       });
     }
+    const readers = new Map([...this.#tables].map(([plan, { table }]) => [plan, table]));
+    this.#reader = this.readerOn(db, { beforeRead: () => this.#reads.read(), rows: readers });
     // `migrate` has saved it.
     const stored = readStored(db) as StoredSchema;
     this.#lastSeq = newestPosition(db, stored);
@@ -112,13 +114,18 @@ export class SqliteStore implements Store {
       tables: this.#tables,
       positions: this.#positions,
       once: this.#once,
-      related: this.#related,
+      related: new RelatedRecords(db),
       largestCascade: options.largestCascade,
     };
     this.#commits = new Commits(db, parts, this.#lastSeq);
     this.#health = options.health;
     this.#unwatch = options.health?.watch(db.name);
     options.health?.probeWith(() => this.#probe());
+  }
+
+  /** Path of the database. */
+  get file(): string {
+    return this.#db.name;
   }
 
   get lastSeq(): number {
@@ -159,61 +166,57 @@ export class SqliteStore implements Store {
     return this.#positions.wasIssued(position);
   }
 
+  /** Returns a record that is in memory. */
+  getCached(plan: TablePlan, id: RecordKey): StoredRecord | undefined {
+    const { table } = this.#of(plan);
+    const row = table.getCached(id);
+    return row && toRecord(table, row);
+  }
+
   get(plan: TablePlan, id: RecordKey): StoredRecord | undefined {
     const { table } = this.#of(plan);
     const cached = table.getCached(id);
     if (cached !== undefined) return toRecord(table, cached);
-    this.#reads.read();
-    const row = table.get(id);
+    const row = this.#reader.row(plan, id);
     if (row === undefined) return undefined;
     table.cache(id, row);
     return toRecord(table, row);
   }
 
   page(plan: TablePlan, after: RecordKey | undefined, limit: number): StoredRecord[] {
-    this.#reads.read();
-    const { table } = this.#of(plan);
-    return table.page(after, limit).map((row) => toRecord(table, row));
+    return this.#reader.page(plan, after, limit);
   }
 
   list(plan: TablePlan, query: ListQuery): ListPage {
-    this.#reads.read();
-    return this.#lists.list(plan, query);
+    return this.#reader.list(plan, query);
   }
 
   records(plan: TablePlan, query: ListQuery): StoredRecord[] {
-    this.#reads.read();
-    return this.#lists.records(plan, query);
+    return this.#reader.records(plan, query);
   }
 
   aggregate(plan: TablePlan, query: ListQuery): Aggregate {
-    this.#reads.read();
-    return { groups: this.#lists.aggregate(plan, query), seq: this.#lastSeq };
+    return this.#reader.aggregate(plan, query);
   }
 
   checkScan(plan: TablePlan, query: ListQuery): void {
-    this.#reads.read();
-    this.#lists.checkScan(plan, query);
+    this.#reader.checkScan(plan, query);
   }
 
   explain(plan: TablePlan, query: ListQuery): QueryPlan {
-    this.#reads.read();
-    return this.#lists.explain(plan, query);
+    return this.#reader.explain(plan, query);
   }
 
   related(selected: SelectedRelation, key: Cell): string {
-    this.#reads.read();
-    return this.#lists.related(selected, key);
+    return this.#reader.related(selected, key);
   }
 
   isRelated(table: TablePlan, condition: RelatedCondition, record: JsonRecord): boolean {
-    this.#reads.read();
-    return this.#related.isRelated(table, condition, record);
+    return this.#reader.isRelated(table, condition, record);
   }
 
   recordsBy(table: TablePlan, by: RecordsBy): StoredRecord[] {
-    this.#reads.read();
-    return this.#related.recordsBy(table, by);
+    return this.#reader.recordsBy(table, by);
   }
 
   readLog(plan: TablePlan, after: number, limit: number, id?: RecordKey): Change[] {
@@ -263,8 +266,13 @@ export class SqliteStore implements Store {
     this.#lastSeq = this.#commits.last;
     for (const change of changes) {
       this.#of(change.table).log.appended(change);
-      this.#lists.committed(change);
+      this.#sizes.committed(change);
     }
+  }
+
+  /** Makes a reader of the records on a connection to the database that sees what has been published, or more. */
+  readerOn(db: Database, options: Pick<SqliteReaderOptions, 'beforeRead' | 'rows'> = {}): SqliteReader {
+    return new SqliteReader(db, { ...options, sizes: this.#sizes, lastSeq: () => this.#lastSeq });
   }
 
   /**
@@ -341,8 +349,4 @@ function toChange(plan: TablePlan, [seq, op, id, data, before, transaction]: rea
     before: before === null ? null : withoutForbiddenKeys(before as string),
     ...(transaction === null ? {} : { transaction: transaction as number }),
   };
-}
-
-function toRecord(table: SqliteTable, row: Row): StoredRecord {
-  return { id: row[table.keyIndex] as RecordKey, seq: row[row.length - 1] as number, json: table.codec.toJson(row) };
 }

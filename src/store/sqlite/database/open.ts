@@ -25,7 +25,7 @@ const WAL_HEADER_BYTES = 32;
  * Pages of the write-ahead log (16 MiB) before a checkpoint, during which writers wait for several flushes: with four
  * times SQLite's default of 1000 they wait a quarter as often.
  */
-const CHECKPOINT_PAGES = 4000;
+export const CHECKPOINT_PAGES = 4000;
 
 /** Returns the path of the database of records and log in a data directory. */
 export function databaseFile(dir: string): string {

@@ -1,5 +1,4 @@
 import type { Database, Statement } from 'better-sqlite3';
-import { AppError } from '../../../errors.ts';
 import {
   both,
   formatCursor,
@@ -14,7 +13,7 @@ import {
 import type { TablePlan } from '../../../schema/plan.ts';
 import { checkExpected, tooManyRecords } from '../../rows/bulk.ts';
 import type { RowLayout } from '../../rows/row.ts';
-import type { BulkWrite, Cell, Change, ListPage, RecordKey, StoredRecord } from '../../store.ts';
+import type { BulkWrite, Cell, ListPage, RecordKey, StoredRecord } from '../../store.ts';
 import { StatementCache } from '../database/statement-cache.ts';
 import {
   compileCountSql,
@@ -30,6 +29,7 @@ import {
 import { LIMIT } from '../sql/limit.ts';
 import { NAMES, quote, recordsName, recordsTable } from '../sql/table-names.ts';
 import { SqliteAggregates } from './aggregates.ts';
+import type { TableSizes } from './table-sizes.ts';
 
 interface CompiledList {
   readonly statement: Statement;
@@ -66,18 +66,15 @@ export class SqliteLists {
   readonly #records = new WeakMap<ListQuery, CompiledRecords>();
   readonly #related = new WeakMap<SelectedRelation, Sql & { readonly statement: Statement }>();
   readonly #rowKeys = new Map<TablePlan, string>();
-  readonly #largestScan: number;
-  /** Number of records of a table, counted when it is first needed, and only up to one more than the largest scan. */
-  readonly #sizes = new Map<TablePlan, number>();
+  readonly #sizes: TableSizes;
 
-  /** `largestScan`: maximum of records of a table that a query may read one by one. */
-  constructor(db: Database, largestScan: number) {
+  constructor(db: Database, sizes: TableSizes) {
     this.#db = db;
     this.#statements = new StatementCache(db);
     this.#positions = new StatementCache(db, (statement) => statement.raw().safeIntegers());
     this.#rows = new StatementCache(db, (statement) => statement.raw());
     this.#aggregates = new SqliteAggregates(db);
-    this.#largestScan = largestScan;
+    this.#sizes = sizes;
   }
 
   list(table: TablePlan, query: ListQuery): ListPage {
@@ -93,15 +90,6 @@ export class SqliteLists {
     };
   }
 
-  /** Must be called for each committed change. */
-  committed({ table, op }: Change): void {
-    const size = this.#sizes.get(table);
-    if (size === undefined) return;
-    if (op === 'create') this.#sizes.set(table, size + 1);
-    else if (op === 'delete' && size > this.#largestScan) this.#sizes.delete(table);
-    else if (op === 'delete') this.#sizes.set(table, size - 1);
-  }
-
   /** Returns whole records, at most the query's limit. */
   records(table: TablePlan, query: ListQuery): StoredRecord[] {
     const { statement, params } = this.#compileRecords(table, query);
@@ -111,7 +99,7 @@ export class SqliteLists {
 
   checkScan(table: TablePlan, query: ListQuery): void {
     if (query.aggregate === undefined) this.#compileRecords(table, query);
-    else if (this.#aggregates.scans(table, query)) this.#checkSize(table, query);
+    else if (this.#aggregates.scans(table, query)) this.#sizes.check(table, query);
   }
 
   /** Returns the totals of the records that match, by group. */
@@ -180,7 +168,7 @@ export class SqliteLists {
       compiled = { statement: this.#statements.get(sql), params, scans, order, showsOrder, last: undefined };
       this.#compiled.set(query, compiled);
     }
-    if (compiled.scans) this.#checkSize(table, query);
+    if (compiled.scans) this.#sizes.check(table, query);
     return compiled;
   }
 
@@ -192,7 +180,7 @@ export class SqliteLists {
       compiled = { statement: this.#rows.get(sql), params, scans };
       this.#records.set(query, compiled);
     }
-    if (compiled.scans) this.#checkSize(table, query);
+    if (compiled.scans) this.#sizes.check(table, query);
     return compiled;
   }
 
@@ -218,27 +206,6 @@ export class SqliteLists {
     // Without a filter a scan ends with the page, unless everything has to be sorted first.
     const scans = details.some((detail) => /^SCAN t\b/.test(detail)) && (filter !== undefined || sorts);
     return { scans, sorts };
-  }
-
-  /** Throws SCAN_TOO_LARGE for a scan of a large table, which would delay all other requests. */
-  #checkSize(table: TablePlan, { filter, sees, aggregate }: ListQuery): void {
-    if (this.#sizeOf(table) <= this.#largestScan) return;
-    const unfiltered = aggregate === undefined ? 'sort' : 'aggregate';
-    const what = filter === undefined ? (sees === undefined ? unfiltered : 'rule of access') : 'filter';
-    throw new AppError(
-      'SCAN_TOO_LARGE',
-      `This ${what} would look at every record of ${table.exportName ?? table.name}, which has more than ${this.#largestScan}. Use fields with @indexed, or raise limits.scan.`,
-    );
-  }
-
-  #sizeOf(table: TablePlan): number {
-    let size = this.#sizes.get(table);
-    if (size === undefined) {
-      const some = `SELECT 1 FROM ${recordsName(table)} ${LIMIT}`;
-      size = this.#statements.get(`SELECT count(*) FROM (${some})`).get(this.#largestScan + 1) as number;
-      this.#sizes.set(table, size);
-    }
-    return size;
   }
 }
 

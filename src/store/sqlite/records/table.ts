@@ -8,19 +8,56 @@ import { LIMIT } from '../sql/limit.ts';
 import { logName, quote, recordsName } from '../sql/table-names.ts';
 import type { RowCache } from './row-cache.ts';
 
-/** Prepared statements of one table, and the codec of its rows. */
-export class SqliteTable extends RowLayout implements WritableRows {
+/** Reads the rows of one table on one connection. */
+export class SqliteRows extends RowLayout {
   readonly columns: string;
   /** True when rows are read with BigInt integers, since a Long does not fit a double. */
   readonly bigIntegers: boolean;
+  readonly #get: Statement;
+  readonly #page: Statement;
+  readonly #firstPage: Statement;
+
+  constructor(db: Database, plan: TablePlan) {
+    super(plan);
+    this.bigIntegers = hasLong(plan);
+    this.columns = [...plan.fields.map((field) => quote(field.name)), '_seq'].join(', ');
+    const key = quote(plan.primaryKey.name);
+    const from = `SELECT ${this.columns} FROM ${recordsName(plan)}`;
+    const prepare = (sql: string) => db.prepare(sql).raw().safeIntegers(this.bigIntegers);
+    this.#get = prepare(`${from} WHERE ${key} = ?`);
+    this.#firstPage = prepare(`${from} ORDER BY ${key} ${LIMIT}`);
+    this.#page = prepare(`${from} WHERE ${key} > ? ORDER BY ${key} ${LIMIT}`);
+  }
+
+  get(id: RecordKey): Row | undefined {
+    return this.readRow(this.#get.get(id) as Cell[] | undefined);
+  }
+
+  page(after: RecordKey | undefined, limit: number): Row[] {
+    const rows = after === undefined ? this.#firstPage.all(limit) : this.#page.all(after, limit);
+    return (rows as Cell[][]).map((row) => this.readRow(row) as Row);
+  }
+
+  /** Converts BigInts that fit a double to numbers, so that cells can be compared with `===`. */
+  readRow(row: Cell[] | undefined): Row | undefined {
+    if (row === undefined || !this.bigIntegers) return row;
+    for (let i = 0; i < row.length; i++) {
+      const cell = row[i];
+      if (typeof cell !== 'bigint') continue;
+      const value = Number(cell);
+      if (Number.isSafeInteger(value)) row[i] = value;
+    }
+    return row;
+  }
+}
+
+/** Prepared statements of one table, with a cache of its rows. */
+export class SqliteTable extends SqliteRows implements WritableRows {
   readonly #db: Database;
   readonly #rows: RowCache;
   /** Made when it is first needed: only tables that others refer to are asked. */
   #has: Statement | undefined;
   readonly #fulltext: readonly { readonly column: number; readonly index: FulltextIndex }[];
-  readonly #get: Statement;
-  readonly #page: Statement;
-  readonly #firstPage: Statement;
   readonly #insert: Statement;
   readonly #updates: UpdateStatements;
   readonly #delete: Statement;
@@ -31,10 +68,9 @@ export class SqliteTable extends RowLayout implements WritableRows {
   readonly #expiresAt: Statement | undefined;
 
   constructor(db: Database, plan: TablePlan, rows: RowCache) {
-    super(plan);
+    super(db, plan);
     this.#db = db;
     this.#rows = rows;
-    this.bigIntegers = hasLong(plan);
     this.#fulltext = plan.fields.flatMap((field, column) =>
       field.fulltext ? [{ column, index: new FulltextIndex(db, plan, field) }] : [],
     );
@@ -42,12 +78,7 @@ export class SqliteTable extends RowLayout implements WritableRows {
     const log = logName(plan);
     const key = quote(plan.primaryKey.name);
     const names = plan.fields.map((field) => quote(field.name));
-    this.columns = [...names, '_seq'].join(', ');
     const written = [...names, '_seq', ...(this.expires ? ['_expires'] : [])];
-    const prepare = (sql: string) => db.prepare(sql).raw().safeIntegers(this.bigIntegers);
-    this.#get = prepare(`SELECT ${this.columns} FROM ${records} WHERE ${key} = ?`);
-    this.#firstPage = prepare(`SELECT ${this.columns} FROM ${records} ORDER BY ${key} ${LIMIT}`);
-    this.#page = prepare(`SELECT ${this.columns} FROM ${records} WHERE ${key} > ? ORDER BY ${key} ${LIMIT}`);
     this.#insert = db.prepare(`INSERT INTO ${records} (${written}) VALUES (${written.map(() => '?')})`);
     this.#updates = new UpdateStatements(db, plan, this.expires);
     this.#delete = db.prepare(`DELETE FROM ${records} WHERE ${key} = ?`);
@@ -72,8 +103,8 @@ export class SqliteTable extends RowLayout implements WritableRows {
   }
 
   /** Returns the row for a write, which is not cached: it is about to change. */
-  get(id: RecordKey): Row | undefined {
-    return this.#rows.get(id) ?? this.readRow(this.#get.get(id) as Cell[] | undefined);
+  override get(id: RecordKey): Row | undefined {
+    return this.#rows.get(id) ?? super.get(id);
   }
 
   /** True when the record is there. */
@@ -89,11 +120,6 @@ export class SqliteTable extends RowLayout implements WritableRows {
   cache(id: RecordKey, row: Row): void {
     // A key that is stored in another form would be removed from the cache under that form only.
     if (row[this.keyIndex] === id) this.#rows.set(id, row);
-  }
-
-  page(after: RecordKey | undefined, limit: number): Row[] {
-    const rows = after === undefined ? this.#firstPage.all(limit) : this.#page.all(after, limit);
-    return (rows as Cell[][]).map((row) => this.readRow(row) as Row);
   }
 
   insert(row: readonly Cell[], seq: number, expires: number | null): void {
@@ -135,18 +161,6 @@ export class SqliteTable extends RowLayout implements WritableRows {
 
   expired(now: number, limit: number): RecordKey[] {
     return (this.#expired?.all(now, limit) ?? []) as RecordKey[];
-  }
-
-  /** Converts BigInts that fit a double to numbers, so that cells can be compared with `===`. */
-  readRow(row: Cell[] | undefined): Row | undefined {
-    if (row === undefined || !this.bigIntegers) return row;
-    for (let i = 0; i < row.length; i++) {
-      const cell = row[i];
-      if (typeof cell !== 'bigint') continue;
-      const value = Number(cell);
-      if (Number.isSafeInteger(value)) row[i] = value;
-    }
-    return row;
   }
 }
 
