@@ -20,24 +20,36 @@ import type {
   StoreOptions,
   WriteGroup,
 } from '../store.ts';
-import { databaseFile } from './database/open.ts';
+import { PinnedConnection } from './database/pinned.ts';
+import type { SqliteReader } from './records/reader.ts';
 import { openSqliteStore, type SqliteStore } from './store.ts';
 
 /** Opens the embedded store with the durability that `options` ask for. */
 export function openEmbeddedStore(plan: Plan, options: StoreOptions): Store {
   const store = openSqliteStore(plan, options);
   if (options.durability === 'normal' || !store.useExternalFlush()) return store;
-  return new DurableStore(store, new WalFlush(databaseFile(options.dir)), options.health);
+  return new DurableStore(store, new WalFlush(store.file), options.health);
 }
 
 /**
+ * Commits that are pinned after a read that had to wait for one: where records are read while others are written, the next
+ * reads need not wait; where they are only written, commits do not pay for readers that are not there.
+ */
+const PINNED_COMMITS = 256;
+
+/**
  * Embedded store with `durability: full`. SQLite itself would block the event loop until a commit is on the disk; here the
- * flush runs on another thread. Until it is done the commit is invisible: positions are those before it, and reads of
- * records or of the log wait.
+ * flush runs on another thread. Until it is done the commit is invisible: positions are those before it, reads of records
+ * see the database as it was, and reads of the log wait.
  */
 export class DurableStore implements Store {
   readonly #store: SqliteStore;
   readonly #flush: WalFlush;
+  /** The database as it was before the commit that is being flushed. */
+  #before: PinnedConnection | undefined;
+  #reader: SqliteReader | undefined;
+  /** Commits before which the database is still to be pinned. */
+  #toPin = 0;
   readonly #health: StorageHealth | undefined;
   readonly #audit: AuditReader | undefined;
   /** Commit that is not on the disk yet. It stays, rejected, when the flush failed. */
@@ -91,23 +103,28 @@ export class DurableStore implements Store {
   }
 
   get(table: TablePlan, id: RecordKey): Awaitable<StoredRecord | undefined> {
-    return this.#read(() => this.#store.get(table, id));
+    if (this.#pending !== undefined && this.#failure === undefined) {
+      const cached = this.#store.getCached(table, id);
+      // Not one of the commit that is being flushed.
+      if (cached !== undefined && cached.seq <= this.lastSeq) return cached;
+    }
+    return this.#readRecords((records) => records.get(table, id));
   }
 
   page(table: TablePlan, after: RecordKey | undefined, limit: number): Awaitable<readonly StoredRecord[]> {
-    return this.#read(() => this.#store.page(table, after, limit));
+    return this.#readRecords((records) => records.page(table, after, limit));
   }
 
   list(table: TablePlan, query: ListQuery): Awaitable<ListPage> {
-    return this.#read(() => this.#store.list(table, query));
+    return this.#readRecords((records) => records.list(table, query));
   }
 
   records(table: TablePlan, query: ListQuery): Awaitable<readonly StoredRecord[]> {
-    return this.#read(() => this.#store.records(table, query));
+    return this.#readRecords((records) => records.records(table, query));
   }
 
   aggregate(table: TablePlan, query: ListQuery): Awaitable<Aggregate> {
-    return this.#read(() => this.#store.aggregate(table, query));
+    return this.#readRecords((records) => records.aggregate(table, query));
   }
 
   /** Answers without waiting: a commit that is being flushed hardly changes the size of the table. */
@@ -116,19 +133,19 @@ export class DurableStore implements Store {
   }
 
   explain(table: TablePlan, query: ListQuery): Awaitable<QueryPlan> {
-    return this.#read(() => this.#store.explain(table, query));
+    return this.#readRecords((records) => records.explain(table, query));
   }
 
   related(selected: SelectedRelation, key: Cell): Awaitable<string> {
-    return this.#read(() => this.#store.related(selected, key));
+    return this.#readRecords((records) => records.related(selected, key));
   }
 
   isRelated(table: TablePlan, condition: RelatedCondition, record: JsonRecord): Awaitable<boolean> {
-    return this.#read(() => this.#store.isRelated(table, condition, record));
+    return this.#readRecords((records) => records.isRelated(table, condition, record));
   }
 
   recordsBy(table: TablePlan, by: RecordsBy): Awaitable<readonly StoredRecord[]> {
-    return this.#read(() => this.#store.recordsBy(table, by));
+    return this.#readRecords((records) => records.recordsBy(table, by));
   }
 
   readLog(table: TablePlan, after: number, limit: number, id?: RecordKey): Awaitable<readonly Change[]> {
@@ -149,9 +166,9 @@ export class DurableStore implements Store {
 
   commit(groups: readonly (WriteGroup | IdempotentGroup)[]): Awaitable<CommitResult> {
     if (this.#pending !== undefined) return this.#pending.flushed.then(() => this.commit(groups));
-    const result = this.#store.write(groups);
-    const flushing = wroteNothing(groups, result) ? undefined : this.#begin();
+    const { result, flushing } = this.#write(groups);
     if (flushing === undefined) {
+      this.#before?.release();
       this.#store.publish(result);
       return result;
     }
@@ -173,8 +190,28 @@ export class DurableStore implements Store {
     await this.#pending?.flushed.catch(() => {});
     // Reads that waited for it run first.
     await nextTurn();
+    this.#before?.close();
     this.#store.close();
     this.#flush.close();
+  }
+
+  #write(groups: readonly (WriteGroup | IdempotentGroup)[]): {
+    readonly result: CommitResult;
+    /** Undefined when there is nothing to wait for. */
+    readonly flushing: Promise<void> | undefined;
+  } {
+    if (this.#toPin > 0) {
+      this.#toPin--;
+      this.#before ??= new PinnedConnection(this.#store.file);
+      this.#before.pin();
+    }
+    try {
+      const result = this.#store.write(groups);
+      return { result, flushing: wroteNothing(groups, result) ? undefined : this.#begin() };
+    } catch (error) {
+      this.#before?.release();
+      throw error;
+    }
   }
 
   #begin(): Promise<void> | undefined {
@@ -187,15 +224,30 @@ export class DurableStore implements Store {
 
   #publish(result: CommitResult): void {
     this.#pending = undefined;
+    this.#before?.release();
     this.#store.publish(result);
   }
 
   #fail(error: unknown): AppError {
     if (this.#failure === undefined) {
       this.#failure = flushError(error);
+      this.#before?.close();
       this.#health?.report(this.#failure, true);
     }
     return this.#failure;
+  }
+
+  /** Reads records: while a commit is being flushed, as they were before it. */
+  #readRecords<T>(read: (records: SqliteStore | SqliteReader) => Awaitable<T>): Awaitable<T> {
+    if (this.#pending !== undefined) {
+      const db = this.#before?.pinned;
+      if (db !== undefined) {
+        this.#reader ??= this.#store.readerOn(db);
+        return read(this.#reader);
+      }
+      this.#toPin = PINNED_COMMITS;
+    }
+    return this.#read(() => read(this.#store));
   }
 
   #read<T>(read: () => Awaitable<T>): Awaitable<T> {

@@ -1,10 +1,10 @@
-import { existsSync, symlinkSync } from 'node:fs';
+import { existsSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import { parseListQuery } from '../../../src/query/index.ts';
 import { lockDirectory } from '../../../src/store/sqlite/database/lock.ts';
-import { openDatabase } from '../../../src/store/sqlite/database/open.ts';
+import { CHECKPOINT_PAGES, openDatabase } from '../../../src/store/sqlite/database/open.ts';
 import { DurableStore, openEmbeddedStore, WalFlush } from '../../../src/store/sqlite/durable-store.ts';
 import { SqliteStore } from '../../../src/store/sqlite/store.ts';
 import { StorageHealth } from '../../../src/store/storage-health.ts';
@@ -81,6 +81,57 @@ describe('a commit that is flushed on another thread', () => {
     // A writer is answered before subscribers receive the change.
     expect(order).toEqual(['commit', 'read', 'read', 'read', 'read', 'read']);
     expect(flushed.get(table, 'a')).toEqual(record);
+  });
+
+  test('lets records be read as they were before it, once a read had to wait', async () => {
+    const bench = await open();
+    const { flushed, put } = bench;
+    const table = onlyTable(bench);
+    await flushed.commit([[put('a', 1), put('b', 1)]]);
+    const second = flushed.commit([[put('a', 2)]]);
+    const waiting = flushed.get(table, 'a');
+    expect(waiting).toBeInstanceOf(Promise);
+    await second;
+    expect(await waiting).toMatchObject({ json: '{"id":"a","n":2}' });
+
+    const third = flushed.commit([[put('a', 3), { type: 'delete', table, id: 'b' }, put('c', 3)]]);
+    const { lastSeq: head } = flushed;
+    const a = { id: 'a', json: '{"id":"a","n":2}', seq: head };
+    const b = { id: 'b', json: '{"id":"b","n":1}', seq: expect.any(Number) };
+    const whole = parseListQuery('', table, LIMITS, new Set());
+    const total = parseListQuery('aggregate=count,sum(n)', table, LIMITS, new Set());
+    expect(flushed.get(table, 'a')).toEqual(a);
+    expect(flushed.get(table, 'b')).toEqual(b);
+    expect(flushed.get(table, 'c')).toBeUndefined();
+    expect(flushed.page(table, undefined, 10)).toEqual([a, b]);
+    expect(flushed.list(table, whole)).toEqual({ json: `[${a.json},${b.json}]` });
+    expect(flushed.records(table, whole)).toEqual([a, b]);
+    expect(flushed.recordsBy(table, { field: table.primaryKey, values: ['a', 'c'], limit: 10 })).toEqual([a]);
+    expect(flushed.aggregate(table, total)).toMatchObject({ seq: head, groups: [{ count: 2 }] });
+    // The log has the change already, and tells of none that is not on the disk.
+    const log = flushed.readLog(table, head, 10);
+    expect(log).toBeInstanceOf(Promise);
+    await third;
+    expect(flushed.get(table, 'a')).toMatchObject({ json: '{"id":"a","n":3}' });
+    expect(flushed.get(table, 'b')).toBeUndefined();
+    expect(await log).toHaveLength(3);
+  });
+
+  test('does not let its readers keep the write-ahead log from being reused', async () => {
+    const bench = await open();
+    const { flushed, put } = bench;
+    const table = onlyTable(bench);
+    const text = 'x'.repeat(100_000);
+    let read = 0;
+    for (let i = 0; i < 150; i++) {
+      const commit = flushed.commit([[put(`${i}${text}`, i)]]);
+      const found = flushed.get(table, `${i - 1}${text}`);
+      if (!(found instanceof Promise)) read++;
+      expect(await found).toMatchObject(i === 0 ? {} : { id: `${i - 1}${text}` });
+      await commit;
+    }
+    expect(read).toBeGreaterThan(50);
+    expect(statSync(`${bench.folder.file}-wal`).size).toBeLessThan(2 * CHECKPOINT_PAGES * 4096);
   });
 
   test('is waited for by the next one, and by the end', async () => {
