@@ -4,7 +4,7 @@ import { ConnectionPool } from '../wire/pool.ts';
 import { LiveList, type LiveOptions } from './live-list.ts';
 import { LiveQuery } from './live-query.ts';
 import type { Overlay } from './overlay.ts';
-import { type SubscribeOptions, Subscription } from './subscription.ts';
+import { type ChannelOptions, type SubscribeOptions, Subscription } from './subscription.ts';
 
 /** Everything live of one client: its connections, subscriptions and shared queries. */
 export class LiveHub {
@@ -21,7 +21,7 @@ export class LiveHub {
     this.#linger = environment.linger;
   }
 
-  subscribe<R>(table: string, query: Query | undefined, options: SubscribeOptions<R>): Subscription<R> {
+  subscribe<R>(table: string, query: Query | undefined, options: ChannelOptions<R>): Subscription<R> {
     const subscription = new Subscription<R>(this.pool, table, query, options);
     const all = this.#subscriptions as Set<unknown>;
     all.add(subscription);
@@ -52,7 +52,7 @@ export class LiveHub {
     if (known !== undefined) return known as LiveQuery<R>;
     const made: LiveQuery<R> = new LiveQuery<R>(
       search,
-      (text, options) => this.subscribe<R>(table, text, { ...options, ...own }),
+      (text, options) => this.subscribe<R>(table, text, { ...options, ...own, isList: true }),
       {
         linger: this.#linger,
         onEnd: () => void (this.#queries.get(key) === made && this.#queries.delete(key)),

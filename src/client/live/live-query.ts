@@ -73,8 +73,6 @@ export class LiveQuery<R> {
   #position: Position | undefined;
   /** Snapshot in progress, which replaces the rows when it is complete. */
   #next: Rows<R> | undefined;
-  /** Frames of a change that is not complete. */
-  #held: ChangeFrame<R>[] = [];
   #frames: ChangeFrame<R>[] = [];
   #isWhole = false;
   #isLive = false;
@@ -202,7 +200,6 @@ export class LiveQuery<R> {
       onChange: (frame) => this.#receive(frame),
       onReset: () => {
         this.#isLive = false;
-        this.#held = [];
         this.#next = this.#makeRows();
         this.#change();
       },
@@ -215,21 +212,16 @@ export class LiveQuery<R> {
 
   #follow(status: Status): void {
     if (status === 'closed') return void this.#end();
-    if (status !== 'live') {
-      this.#isLive = false;
-      this.#held = [];
-    }
+    if (status !== 'live') this.#isLive = false;
     for (const view of [...this.#views]) view.status(status);
     this.#change();
   }
 
-  /** Applies a change when all of its frames are there: between them the list is none that ever was. */
+  /** Applies a frame; those of one change or transaction come together. */
   #receive(frame: ChangeFrame<R>): void {
-    this.#held.push(frame);
+    this.#fold(frame);
+    if (this.#isLive) this.#frames.push(frame);
     if (frame.more !== undefined) return;
-    for (const one of this.#held) this.#fold(one);
-    if (this.#isLive) this.#frames.push(...this.#held);
-    this.#held = [];
     if (this.#next === undefined) this.#move(frame.tx ?? frame.seq);
     if (this.#isLive) this.#change();
   }

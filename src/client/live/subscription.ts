@@ -32,6 +32,11 @@ export interface SubscribeOptions<R> {
   onError?(error: TablecastError): void;
 }
 
+export interface ChannelOptions<R> extends SubscribeOptions<R> {
+  /** True for the subscription of a list. */
+  readonly isList?: boolean;
+}
+
 /**
  * Subscription to a table or record that survives reconnects. Every change arrives once and in order; where that is
  * impossible, `reset` announces the full state. Frames are read by callbacks or by `for await`.
@@ -46,12 +51,6 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
   readonly #queue = new FrameQueue<Frame<R>>();
   readonly #buffer: number;
   #position: Position | undefined;
-  /** Last change that was received, which within a transaction is beyond the position. */
-  #lastChange = 0;
-  /** Records that the last change was received for. */
-  readonly #lastIds = new Set<string | number | null>();
-  /** False for a window or totals. */
-  readonly #isPlain: boolean;
   /** True between the start of a snapshot and `ready`, when there is no position to resume from. */
   #isPartial: boolean;
   readonly #retained: boolean;
@@ -61,16 +60,15 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
   #error: TablecastError | undefined;
   #settle: () => void = () => {};
 
-  constructor(pool: ConnectionPool, table: string, query: Query | undefined, options: SubscribeOptions<R>) {
-    const { id, buffer = 1000 } = options;
+  constructor(pool: ConnectionPool, table: string, query: Query | undefined, options: ChannelOptions<R>) {
+    const { id, buffer = 1000, isList = false } = options;
     const { rest, taken } = takeOut(tableSearch(query), 'since', 'retained', 'client');
     this.#table = table;
     this.#options = options;
     this.#buffer = buffer;
     const since = options.since ?? taken.since;
     this.#position = since === undefined ? undefined : Number(since);
-    this.#isPlain = !/(?:^|&)(?:aggregate|sort|limit|offset|cursor)=/.test(rest);
-    const isState = id !== undefined || !this.#isPlain;
+    const isState = id !== undefined || /(?:^|&)(?:aggregate|sort|limit|offset|cursor)=/.test(rest);
     const retained = options.retained ?? (taken.retained === undefined ? isState : taken.retained === 'true');
     this.#isPartial = this.#position === undefined && retained;
     this.#retained = retained;
@@ -79,7 +77,7 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     });
     if (options.onError !== undefined) this.ended.catch(() => {});
     const path = id === undefined ? encode(table) : `${encode(table)}/${encodeURIComponent(id)}`;
-    this.#channel = this.#makeChannel(withSearch(path, rest));
+    this.#channel = this.#makeChannel(withSearch(path, rest), isList);
     this.#connection = pool.connection(options.client ?? taken.client);
     this.#connection.attach(this.#channel);
   }
@@ -133,9 +131,10 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     }
   }
 
-  #makeChannel(query: string): Channel {
+  #makeChannel(query: string, isList: boolean): Channel {
     return {
       query,
+      isList,
       start: () => {
         if (this.#isPartial) return {};
         return this.#position === undefined ? { snapshot: false } : { since: String(this.#position) };
@@ -160,7 +159,6 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     if (!this.#retained) return;
     this.#isPartial = true;
     this.#position = undefined;
-    this.#lastChange = 0;
     this.#hasBegun = false;
     this.#deliver({ type: 'reset', reason: 'rights_changed' });
   }
@@ -168,7 +166,6 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
   /** Discards a partial snapshot, which cannot be continued. */
   #interrupt(): void {
     if (this.#isPartial && this.#hasBegun) {
-      this.#lastChange = 0;
       this.#deliver({ type: 'reset', reason: 'interrupted' });
     }
     this.#hasBegun = false;
@@ -185,7 +182,6 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
       this.#isPartial = true;
       this.#hasBegun = false;
       this.#position = undefined;
-      this.#lastChange = 0;
       this.#deliver(frame);
     }
   }
@@ -193,27 +189,11 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
   #receiveChange(frame: ChangeFrame<R>): void {
     if (frame.message_type !== 'Retained') {
       if (this.#position !== undefined && frame.seq <= this.#position) return;
-      if (this.#isRepeated(frame)) return;
       // The position is reached with the last frame of a change or a transaction.
       if (!this.#isPartial && frame.more === undefined) this.#position = frame.tx ?? frame.seq;
     }
     this.#hasBegun = true;
     this.#deliver(frame);
-  }
-
-  /**
-   * True for a change that was received before the connection was lost in the middle of its transaction, which the server
-   * sends again from its start. A change has one frame for each record, but in windows and totals, where frames that come
-   * twice do no harm.
-   */
-  #isRepeated({ seq, id }: ChangeFrame<R>): boolean {
-    if (!this.#isPlain) return false;
-    if (seq > this.#lastChange) {
-      this.#lastChange = seq;
-      this.#lastIds.clear();
-    } else if (this.#position !== undefined && (seq < this.#lastChange || this.#lastIds.has(id))) return true;
-    this.#lastIds.add(id);
-    return false;
   }
 
   #deliver(frame: Frame<R>): void {

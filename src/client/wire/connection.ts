@@ -5,12 +5,15 @@ import { Link, type Refusal, type Status } from '../connection/link.ts';
 import { type Ack, Outbox, type WriteMessage } from '../connection/outbox.ts';
 import { asError, TablecastError } from '../error.ts';
 import type { Frame } from '../live/frames.ts';
-import { framesOf, problemError, replyOf, type WireMessage } from './messages.ts';
+import { CommitBuffer } from './commit-buffer.ts';
+import { problemError, replyOf, type WireMessage } from './messages.ts';
 
 /** Subscription as its connection sees it. */
 export interface Channel {
   /** Address of the list or record below the application, with its query. */
   readonly query: string;
+  /** True for a list, which has a transaction before the callbacks of other subscriptions are called for it. */
+  readonly isList: boolean;
   /** Start of the subscription: `since`, `snapshot`, or nothing for the stored state. */
   start(): { readonly since?: string; readonly snapshot?: boolean };
   received(frame: Frame<unknown>): void;
@@ -61,6 +64,7 @@ export class LiveConnection {
   readonly #outbox: Outbox;
   readonly #channels = new Map<Channel, ChannelState>();
   readonly #byId = new Map<number, Channel>();
+  readonly #buffer = new CommitBuffer((id, message, frames) => this.#hand(id, message, frames));
   readonly #host: ConnectionHost;
   #maxChannels = MAX_SUBSCRIPTIONS;
   #lastId = 0;
@@ -159,7 +163,7 @@ export class LiveConnection {
   #leave(channel: Channel): void {
     const state = this.#channels.get(channel);
     if (state?.id === undefined) return;
-    this.#byId.delete(state.id);
+    this.#forget(state.id);
     if (this.#isGreeted) this.#send({ type: 'unsubscribe', id: state.id });
     state.id = undefined;
   }
@@ -171,7 +175,8 @@ export class LiveConnection {
   #receive(message: WireMessage): void {
     const { s, type } = message;
     const reply = replyOf(message);
-    if (s !== undefined) this.#hand(message, s);
+    if (s !== undefined) this.#buffer.take(message);
+    else if (type === 'commit') this.#buffer.commit(message.tx, (id) => this.#byId.get(id)?.isList === true);
     else if (type === 'hello') this.#greet(message);
     else if (type === 'expiring') void this.#renewToken();
     else if (reply !== undefined) this.#outbox.take(reply);
@@ -189,14 +194,16 @@ export class LiveConnection {
     if (this.#channels.size === 0) this.#link.ready();
   }
 
-  #hand(message: WireMessage, ids: readonly number[]): void {
-    const frames = framesOf<unknown>(message);
-    for (const id of ids) {
-      const channel = this.#byId.get(id);
-      if (channel === undefined) continue;
-      if (message.type === 'ready') this.#opened(channel);
-      for (const frame of frames) channel.received(frame);
-    }
+  #hand(id: number, { type }: WireMessage, frames: readonly Frame<unknown>[]): void {
+    const channel = this.#byId.get(id);
+    if (channel === undefined) return;
+    if (type === 'ready') this.#opened(channel);
+    for (const frame of frames) channel.received(frame);
+  }
+
+  #forget(id: number): void {
+    this.#byId.delete(id);
+    this.#buffer.forget(id);
   }
 
   #opened(channel: Channel): void {
@@ -211,7 +218,7 @@ export class LiveConnection {
     const state = channel && this.#channels.get(channel);
     if (channel === undefined || state === undefined) return;
     const error = problemError(problem);
-    this.#byId.delete(id as number);
+    this.#forget(id as number);
     state.id = undefined;
     const mayRenew = error.status === 401 && this.#environment.canRenew && !state.hasRenewed;
     if (mayRenew) {
@@ -238,6 +245,7 @@ export class LiveConnection {
     this.#isGreeted = false;
     this.#isStream = false;
     this.#byId.clear();
+    this.#buffer.clear();
     const error = new TablecastError('PROTOCOL', reason || `The connection was closed with ${code}.`);
     this.#outbox.lost(FINAL_CLOSE_CODES.has(code) ? error : undefined);
     for (const [channel, state] of [...this.#channels]) {

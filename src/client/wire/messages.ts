@@ -31,6 +31,10 @@ export interface WireMessage {
   readonly reason?: string;
   readonly record_seq?: string;
   readonly tx?: string;
+  /** True when a `commit` of the transaction follows. */
+  readonly open?: true;
+  /** True when another message of the same change or transaction follows for the subscription. */
+  readonly more?: true;
   readonly ref?: string | number;
   readonly key?: string | number | null;
   readonly replayed?: true;
@@ -42,7 +46,7 @@ const CHANGES: Readonly<Record<string, string>> = { update: 'Update', delete: 'D
 
 /** Converts a message for subscriptions to the frames that they hand on; one for each record of a page. */
 export function framesOf<R>(message: WireMessage): readonly Frame<R>[] {
-  const { s: _subscriptions, type, seq, time, records, ...others } = message;
+  const { s: _subscriptions, open: _isOpen, type, seq, time, records, ...others } = message;
   if (records !== undefined) return records.map(retained<R>);
   const kind = CHANGES[type];
   const position = Number(seq);
