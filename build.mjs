@@ -15,6 +15,9 @@ const SERVER_FOLDERS = [
 ];
 const SERVER = new RegExp(`/src/(?:${SERVER_FOLDERS.join('|')})`);
 
+// Licences stay; what is said of functions is in the sources.
+const COMMENTS = { legal: true, annotation: false, jsdoc: false };
+
 await build({
   input: { cli: 'src/cli.ts', index: 'src/index.ts' },
   platform: 'node',
@@ -37,8 +40,7 @@ await build({
     dir: 'dist',
     format: 'esm',
     sourcemap: true,
-    // Licences stay; what is said of functions is in the sources.
-    comments: { legal: true, annotation: false, jsdoc: false },
+    comments: COMMENTS,
     chunkFileNames: 'chunks/[name]-[hash].js',
     codeSplitting: {
       groups: [
@@ -67,7 +69,7 @@ await build({
   ],
   platform: 'neutral',
   external: ['ws'],
-  output: { dir: 'dist', format: 'esm', minify: true, cleanDir: false, codeSplitting: false },
+  output: { dir: 'dist', format: 'esm', minify: true, comments: COMMENTS, cleanDir: false, codeSplitting: false },
 });
 
 // The same for bundlers, which load what a page does not use at once, or not at all, from files of their own.
@@ -85,6 +87,7 @@ for (const [name, path] of [
       dir: 'dist',
       format: 'esm',
       minify: true,
+      comments: COMMENTS,
       cleanDir: false,
       chunkFileNames: 'client-chunks/[name]-[hash].js',
     },
@@ -97,7 +100,7 @@ for (const name of ['react', 'svelte', 'vue']) {
     input: { [`client-${name}`]: `src/client/bindings/${name}.ts` },
     platform: 'neutral',
     external: ['react', 'vue', 'ws'],
-    output: { dir: 'dist', format: 'esm', minify: true, cleanDir: false },
+    output: { dir: 'dist', format: 'esm', minify: true, comments: COMMENTS, cleanDir: false },
   });
 }
 

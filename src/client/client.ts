@@ -6,7 +6,7 @@ import { LiveHub } from './live/live-hub.ts';
 import type { Query } from './query.ts';
 import { Rooms, type RoomsOptions } from './rooms.ts';
 import type { CallsOf, WsHandlers } from './routes/route-types.ts';
-import { callRoute, openRouteSocket, openRouteStream, routeProxy } from './routes/routes.ts';
+import { loadCalls, openRouteSocket, openRouteStream, routeProxy } from './routes/routes.ts';
 import { Table } from './table.ts';
 import type { AnyTables } from './table-types.ts';
 import {
@@ -122,12 +122,13 @@ export function connect<App = AnyTables, Routes = never>(
         return table;
       },
     }),
-    $api: routeProxy((path, args) => callRoute(environment, path, args)),
+    $api: routeProxy(async (path, args) => (await loadCalls()).callRoute(environment, path, args)),
     $sse: routeProxy((path, [query, handlers]) =>
-      track(openRouteStream(environment, path, query as Query, handlers as SseHandlers)),
+      track(openRouteStream({ environment, path, query: query as Query }, handlers as SseHandlers)),
     ),
     $ws: routeProxy((path, [query, handlers = {}]) => {
-      const socket = openRouteSocket(environment, path, query as Query, {
+      const route = { environment, path, query: query as Query };
+      const socket = openRouteSocket(route, {
         ...(handlers as WsHandlers),
         onClose: (code, reason) => {
           open.delete(socket);

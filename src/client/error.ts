@@ -66,20 +66,37 @@ export function asError(thrown: unknown, code = 'NETWORK'): TablecastError {
   return new TablecastError(code, thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown });
 }
 
+/** Makes the error for what is used after its end: a connection, a subscription, a list. */
+export function closedError(what = 'connection'): TablecastError {
+  return new TablecastError('CLOSED', `The ${what} is closed.`);
+}
+
+/** Problem details: PROTOCOL.md §3 and §7.8. */
+export interface Problem {
+  readonly code?: unknown;
+  readonly title?: unknown;
+  readonly detail?: unknown;
+  readonly error?: unknown;
+  readonly status?: number;
+  readonly errors?: unknown;
+}
+
+/** Converts problem details to an error; `details` are those of their HTTP response. */
+export function problemError(problem: Problem | null = {}, details?: ErrorDetails): TablecastError {
+  const { code, detail, title, error, status = 0, errors } = problem ?? {};
+  const answered = details?.status;
+  return new TablecastError(
+    String(code ?? (answered === undefined ? 'PROTOCOL' : `HTTP_${answered}`)),
+    String(detail ?? title ?? error ?? `The server answered ${answered ?? 'with an error'}.`),
+    { status, ...(Array.isArray(errors) && { errors }), ...details },
+  );
+}
+
 /** Reads the error from an HTTP response: RFC 9457 problem details, or any other body. */
 export async function errorOf(response: Response): Promise<TablecastError> {
   const { status, headers } = response;
-  const problem = (await response.json().catch(() => undefined)) as
-    | Readonly<Record<string, unknown>>
-    | null
-    | undefined;
-  const { code = `HTTP_${status}`, detail, title, error, errors } = problem ?? {};
-  const message = detail ?? title ?? error ?? `The server answered ${status}.`;
-  return new TablecastError(String(code), String(message), {
-    status,
-    ...(Array.isArray(errors) && { errors }),
-    ...retryAfterOf(headers.get('retry-after')),
-  });
+  const problem = (await response.json().catch(() => undefined)) as Problem | null | undefined;
+  return problemError(problem, { status, ...retryAfterOf(headers.get('retry-after')) });
 }
 
 /** Parses `Retry-After` (RFC 9110 §10.2.3), seconds or a date. */

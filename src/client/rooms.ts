@@ -1,6 +1,6 @@
 import { type Environment, parseMessage, socketUrl } from './connection/environment.ts';
 import { Link, type Status } from './connection/link.ts';
-import { TablecastError } from './error.ts';
+import { closedError, TablecastError } from './error.ts';
 
 export interface RoomsOptions {
   /** Called for every message. `room` is undefined for a broadcast or a message to this user. */
@@ -216,8 +216,4 @@ function withResolvers(): { promise: Promise<void>; resolve: () => void; reject:
     reject = no;
   });
   return { promise, resolve, reject };
-}
-
-function closedError(): TablecastError {
-  return new TablecastError('CLOSED', 'The connection is closed.');
 }

@@ -101,7 +101,7 @@ test('the binding of React renders on a server, without a connection', async () 
 const sizeOf = (name: string) => gzipSync(readFileSync(new URL(`../../dist/${name}.js`, import.meta.url))).length;
 
 test.each([
-  ['client', 13.9],
+  ['client', 13],
   ['client-optimistic', 5],
   // With all that the others load later, and with `optimistic`.
   ['client-page', 20],

@@ -101,27 +101,3 @@ function timeLimit(ms: number, signal?: AbortSignal): { abort: AbortSignal; rele
 function throwAborted(cause: unknown): never {
   throw new TablecastError('ABORTED', 'The request was aborted.', { cause });
 }
-
-/**
- * Finds out why a connection could not be opened, since a page does not receive the response to its WebSocket. Returns the
- * error that the server answers at this address, or undefined when it would open an event stream.
- */
-export async function probe(environment: Environment, address: string): Promise<TablecastError | undefined> {
-  const once = { ...environment, retryFor: 0, canRenew: false };
-  const headers = { accept: 'text/event-stream' };
-  try {
-    await request(once, address, { method: 'HEAD', headers });
-    return undefined;
-  } catch (thrown) {
-    const error = asError(thrown);
-    if (error.status === 0) return error;
-  }
-  try {
-    // The response to HEAD has no body, and so no code.
-    const opened = await request(once, address, { method: 'GET', headers });
-    await opened.body?.cancel();
-    return undefined;
-  } catch (thrown) {
-    return asError(thrown);
-  }
-}

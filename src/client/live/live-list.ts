@@ -1,6 +1,6 @@
 import type { Status } from '../connection/link.ts';
 import type { Ack, Envelope } from '../connection/outbox.ts';
-import { asError, TablecastError } from '../error.ts';
+import { asError, closedError, type TablecastError } from '../error.ts';
 import type { ChangeFrame } from './frames.ts';
 import { IDLE, type LiveQuery, type LiveSnapshot, type QueryView } from './live-query.ts';
 import type { Position } from './subscription.ts';
@@ -136,7 +136,7 @@ export class LiveList<R> {
    */
   async reached(position: Position | string): Promise<void> {
     await Promise.race([this.#acquire().reached(Number(position)), this.ended]);
-    if (this.#closed !== undefined) throw new TablecastError('CLOSED', 'The list is closed.');
+    if (this.#closed !== undefined) throw closedError('list');
   }
 
   /** Makes the list longer by this many records, by its `limit` when left out. Resolves when they are there. */
@@ -166,7 +166,7 @@ export class LiveList<R> {
 
   /** Writes over the same connection. Resolves when the write is committed. */
   send(envelope: Envelope): Promise<Ack> {
-    if (this.#closed !== undefined) return Promise.reject(new TablecastError('CLOSED', 'The list is closed.'));
+    if (this.#closed !== undefined) return Promise.reject(closedError('list'));
     return this.#acquire().subscription.send(envelope);
   }
 

@@ -1,5 +1,5 @@
 import type { Status } from '../connection/link.ts';
-import type { TablecastError } from '../error.ts';
+import { closedError, type TablecastError } from '../error.ts';
 import { takeOut, withSearch } from '../query.ts';
 import { onNextFrame } from './frame-clock.ts';
 import type { ChangeFrame } from './frames.ts';
@@ -150,7 +150,7 @@ export class LiveQuery<R> {
   reached(position: Position): Promise<void> {
     if (this.#isLive && (this.#subscription.position ?? 0) >= position) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      if (this.status === 'closed') return reject(this.#error ?? new Error('The list is closed.'));
+      if (this.status === 'closed') return reject(this.#error ?? closedError('list'));
       this.#waiters.set(resolve, position);
       // The change may be one that this list does not get: then the server has to say how far it is.
       setTimeout(() => this.#waiters.has(resolve) && this.#subscription.catchUp(), REACHED_AFTER_MS);

@@ -1,10 +1,9 @@
 import { FrameQueue } from '../connection/frame-queue.ts';
 import type { Status } from '../connection/link.ts';
 import type { Ack, Envelope } from '../connection/outbox.ts';
-import { asError, TablecastError } from '../error.ts';
+import { asError, closedError, type TablecastError } from '../error.ts';
 import { encode, type Query, tableSearch, takeOut, withSearch } from '../query.ts';
 import type { Channel, LiveConnection } from '../wire/connection.ts';
-import { formatWrite } from '../wire/messages.ts';
 import type { ConnectionPool } from '../wire/pool.ts';
 import type { ChangeFrame, Frame, ReadyFrame, ResetFrame } from './frames.ts';
 
@@ -98,8 +97,8 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
 
   /** Writes over this connection. Resolves when the write is committed, exactly once even over lost connections. */
   send(envelope: Envelope): Promise<Ack> {
-    if (this.#status === 'closed') return Promise.reject(this.#error ?? closedError());
-    return this.#connection.write(formatWrite(this.#table, envelope, this.#options.id));
+    if (this.#status === 'closed') return Promise.reject(this.#error ?? closedError('subscription'));
+    return this.#connection.write(this.#table, envelope, this.#options.id);
   }
 
   /**
@@ -245,8 +244,4 @@ export class Subscription<R> implements AsyncIterable<Frame<R>> {
     if (error !== undefined) this.#options.onError?.(error);
     this.#settle();
   }
-}
-
-function closedError(): TablecastError {
-  return new TablecastError('CLOSED', 'The subscription is closed.');
 }

@@ -1,12 +1,12 @@
 import { delayBefore } from '../connection/backoff.ts';
 import { type Environment, type SocketLike, socketUrl } from '../connection/environment.ts';
-import { probe } from '../connection/http.ts';
 import { Link, type Refusal, type Status } from '../connection/link.ts';
-import { type Ack, Outbox, type WriteMessage } from '../connection/outbox.ts';
-import { asError, TablecastError } from '../error.ts';
+import type { Ack, Envelope } from '../connection/outbox.ts';
+import { asError, closedError, problemError, TablecastError } from '../error.ts';
 import type { Frame } from '../live/frames.ts';
 import { CommitBuffer } from './commit-buffer.ts';
-import { problemError, replyOf, type WireMessage } from './messages.ts';
+import type { WireMessage } from './messages.ts';
+import type { ConnectionWrites } from './writes.ts';
 
 /** Subscription as its connection sees it. */
 export interface Channel {
@@ -61,7 +61,9 @@ export class LiveConnection {
   readonly #environment: Environment;
   readonly #address: string;
   readonly #link: Link;
-  readonly #outbox: Outbox;
+  #writes: ConnectionWrites | undefined;
+  /** Writes without an answer. */
+  #pendingWrites = 0;
   readonly #channels = new Map<Channel, ChannelState>();
   readonly #byId = new Map<number, Channel>();
   readonly #buffer = new CommitBuffer((id, message, frames) => this.#hand(id, message, frames));
@@ -82,7 +84,6 @@ export class LiveConnection {
     this.#environment = environment;
     this.#address = `${new URL('_/live', environment.base).href}?client=${encodeURIComponent(client)}`;
     this.#host = host;
-    this.#outbox = new Outbox(MAX_WRITES, (text) => this.#isGreeted && this.#link.send(text));
     this.#link = new Link(environment, {
       protocol: 'tablecast.v1.json',
       ping: '{"type":"ping"}',
@@ -126,12 +127,15 @@ export class LiveConnection {
   }
 
   /** Resolves when the write is committed, exactly once even over lost connections. */
-  write(message: WriteMessage): Promise<Ack> {
+  async write(table: string, envelope: Envelope, id?: string | number): Promise<Ack> {
     clearTimeout(this.#idle);
-    const acked = this.#outbox.add(message);
-    const settled = () => this.#closeWhenIdle();
-    acked.then(settled, settled);
-    return acked;
+    this.#pendingWrites++;
+    try {
+      return await (this.#writes ?? (await this.#openWrites())).write(table, envelope, id);
+    } finally {
+      this.#pendingWrites--;
+      this.#closeWhenIdle();
+    }
   }
 
   /** Connects again as the user that is logged in now. */
@@ -147,7 +151,7 @@ export class LiveConnection {
 
   #closeWhenIdle(): void {
     clearTimeout(this.#idle);
-    if (this.#channels.size > 0 || this.#outbox.size > 0 || this.#link.isClosed) return;
+    if (this.#channels.size > 0 || this.#pendingWrites > 0 || this.#link.isClosed) return;
     this.#idle = setTimeout(() => this.#link.close(), IDLE_MS);
   }
 
@@ -174,13 +178,11 @@ export class LiveConnection {
 
   #receive(message: WireMessage): void {
     const { s, type } = message;
-    const reply = replyOf(message);
     if (s !== undefined) this.#buffer.take(message);
     else if (type === 'commit') this.#buffer.commit(message.tx, (id) => this.#byId.get(id)?.isList === true);
     else if (type === 'hello') this.#greet(message);
     else if (type === 'expiring') void this.#renewToken();
-    else if (reply !== undefined) this.#outbox.take(reply);
-    else if (type === 'error') this.#refuse(message);
+    else if (!this.#writes?.answer(message) && type === 'error') this.#refuse(message);
   }
 
   #greet({ limits }: WireMessage): void {
@@ -190,7 +192,7 @@ export class LiveConnection {
     this.#socketWorked ||= !this.#isStream;
     this.#blocked = 0;
     for (const channel of this.#channels.keys()) this.#subscribe(channel);
-    this.#outbox.connected();
+    this.#writes?.connected();
     if (this.#channels.size === 0) this.#link.ready();
   }
 
@@ -247,7 +249,7 @@ export class LiveConnection {
     this.#byId.clear();
     this.#buffer.clear();
     const error = new TablecastError('PROTOCOL', reason || `The connection was closed with ${code}.`);
-    this.#outbox.lost(FINAL_CLOSE_CODES.has(code) ? error : undefined);
+    this.#writes?.lost(FINAL_CLOSE_CODES.has(code) ? error : undefined);
     for (const [channel, state] of [...this.#channels]) {
       state.id = undefined;
       channel.lost();
@@ -272,8 +274,17 @@ export class LiveConnection {
     return streamSocketClass(this.#environment);
   }
 
+  async #openWrites(): Promise<ConnectionWrites> {
+    const { ConnectionWrites } = await import('./writes.ts');
+    if (this.#link.isClosed) throw closedError();
+    this.#writes ??= new ConnectionWrites(MAX_WRITES, (text) => this.#isGreeted && this.#link.send(text));
+    return this.#writes;
+  }
+
   async #explainRefusal(): Promise<Refusal> {
-    const error = await probe(this.#environment, this.#address).catch((thrown: unknown) => asError(thrown));
+    const error = await import('./stream-socket.ts')
+      .then(({ probe }) => probe(this.#environment, this.#address))
+      .catch((thrown: unknown) => asError(thrown));
     if (error !== undefined) {
       const isFinal = FINAL_STATUSES.has(error.status) || (error.status === 404 && !this.#wasGreeted);
       return { error, isFinal };
@@ -286,7 +297,7 @@ export class LiveConnection {
   #end(error: TablecastError | undefined): void {
     clearTimeout(this.#idle);
     this.#host.ended();
-    this.#outbox.end(error ?? new TablecastError('CLOSED', 'The connection is closed.'));
+    this.#writes?.end(error ?? closedError());
     const channels = [...this.#channels.keys()];
     this.#channels.clear();
     for (const channel of channels) channel.ended(error);

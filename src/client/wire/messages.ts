@@ -1,15 +1,5 @@
-import type { Ack, Envelope, WriteMessage, WriteReply } from '../connection/outbox.ts';
-import { type FieldError, TablecastError } from '../error.ts';
+import type { Problem } from '../error.ts';
 import type { ChangeFrame, Frame } from '../live/frames.ts';
-
-/** Problem of an error: PROTOCOL.md §7.8. */
-export interface Problem {
-  readonly code?: string;
-  readonly title?: string;
-  readonly detail?: string;
-  readonly status?: number;
-  readonly errors?: readonly FieldError[];
-}
 
 interface PageRecord {
   readonly id: string | number;
@@ -66,36 +56,4 @@ function retained<R>({ id, seq, data }: PageRecord): Frame<R> {
   // A position is a time in microseconds: PROTOCOL.md §2.
   const timestamp = new Date(position / 1000).toISOString();
   return { message_type: 'Retained', op: 'retained', id, seq: position, timestamp, data: data as R };
-}
-
-const OPS = { Update: 'put', Patch: 'patch', Delete: 'delete', Publish: 'publish' } as const;
-
-/** Formats a write: PROTOCOL.md §7.6. `id` is the record of the subscription that sends it. */
-export function formatWrite(
-  table: string,
-  { message_type, ...envelope }: Envelope,
-  id?: string | number,
-): WriteMessage & Readonly<Record<string, unknown>> {
-  const { if_seq: seq, data, ref } = envelope;
-  const key = envelope.id ?? id;
-  return {
-    type: 'write',
-    op: OPS[message_type],
-    table,
-    ...(key !== undefined && { key }),
-    ...(data !== undefined && { data }),
-    ...(seq !== undefined && { if_seq: seq === null ? null : String(seq) }),
-    ...(ref !== undefined && { ref }),
-  };
-}
-
-/** Converts `ack` and `error` to the reply to a write. Undefined for any other message, and for errors about no write. */
-export function replyOf({ type, ref, key = null, seq, replayed, problem }: WireMessage): WriteReply | Ack | undefined {
-  if (ref === undefined) return undefined;
-  if (type === 'ack') return { type, ref, id: key, seq: Number(seq), ...(replayed && { replayed }) };
-  return type === 'error' ? { type, ref, error: problemError(problem) } : undefined;
-}
-
-export function problemError({ code = 'PROTOCOL', detail, title, status = 0, errors = [] }: Problem = {}) {
-  return new TablecastError(code, detail ?? title ?? 'The server reports an error.', { status, errors });
 }

@@ -2,7 +2,7 @@ import { pause } from '../connection/backoff.ts';
 import type { Environment, SocketLike } from '../connection/environment.ts';
 import { EventStreamParser } from '../connection/event-stream.ts';
 import { request } from '../connection/http.ts';
-import { asError } from '../error.ts';
+import { asError, type TablecastError } from '../error.ts';
 
 const CONNECTING = 0;
 const OPEN = 1;
@@ -125,5 +125,29 @@ class StreamSocket implements SocketLike {
     this.readyState = CLOSED;
     this.#closed.abort();
     this.onclose?.({ code, reason });
+  }
+}
+
+/**
+ * Finds out why a connection could not be opened, since a page does not receive the response to its WebSocket. Returns the
+ * error that the server answers at this address, or undefined when it would open an event stream.
+ */
+export async function probe(environment: Environment, address: string): Promise<TablecastError | undefined> {
+  const once = { ...environment, retryFor: 0, canRenew: false };
+  const headers = { accept: 'text/event-stream' };
+  try {
+    await request(once, address, { method: 'HEAD', headers });
+    return undefined;
+  } catch (thrown) {
+    const error = asError(thrown);
+    if (error.status === 0) return error;
+  }
+  try {
+    // The response to HEAD has no body, and so no code.
+    const opened = await request(once, address, { method: 'GET', headers });
+    await opened.body?.cancel();
+    return undefined;
+  } catch (thrown) {
+    return asError(thrown);
   }
 }
