@@ -138,6 +138,7 @@ export function composeApplication(
     feed,
     log: store,
     records: store,
+    messages: app.cluster.rooms === 'shared' ? store.shared?.messages : undefined,
     audit: trail,
     close,
   };

@@ -104,6 +104,8 @@ export interface ClusterConfig {
   readonly poll: number;
   /** Milliseconds for which a position that another server has issued is waited for. */
   readonly catchUp: number;
+  /** `shared`: rooms have the clients of all servers; `local`: of one. */
+  readonly rooms: 'shared' | 'local';
 }
 
 export interface DeadLettersConfig {

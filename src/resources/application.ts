@@ -3,6 +3,7 @@ import type { RoomAccess } from '../auth/rooms/access.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { Plan } from '../schema/plan.ts';
+import type { ServerMessages } from '../store/server-messages.ts';
 import type { StorageHealth } from '../store/storage-health.ts';
 import type { LogReader, RecordReader, RelatedReader } from '../store/store.ts';
 import type { WriteQueue } from '../store/write-queue.ts';
@@ -29,6 +30,8 @@ export interface Application {
   readonly feed: Feed;
   readonly log: LogReader;
   readonly records: RecordReader & RelatedReader;
+  /** Messages between the rooms of several servers; undefined where each server has rooms of its own. */
+  readonly messages: ServerMessages | undefined;
   readonly storage: StorageHealth;
   /** Undefined when no table has `@audit`. */
   readonly audit: AuditTrail | undefined;

@@ -1,4 +1,5 @@
 import type { TablePlan } from '../schema/plan.ts';
+import type { ServerMessages } from './server-messages.ts';
 import type { Awaitable } from './store.ts';
 
 /** Positions of the log before and after it has grown. */
@@ -11,6 +12,7 @@ export interface Growth {
 export interface SharedStore {
   /** Work that must happen once, on whatever server. */
   readonly leases: Leases;
+  readonly messages: ServerMessages;
   /** Calls back when the log was found to have grown by changes of other servers. `lastSeq` is the new position. */
   onGrown(listener: (growth: Growth) => void): void;
   /** Returns the seq of the newest change of any of the tables, as it is in the database. */

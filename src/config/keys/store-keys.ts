@@ -31,6 +31,9 @@ export const STORE_KEYS: Keys<StoreSettings> = {
       { what: 'How long a server on PostgreSQL waits for a position that another one has issued' },
       { max: 60_000 },
     ),
+    rooms: choiceKey(['shared', 'local'], 'shared', {
+      what: 'Whether a room has the clients of all servers on one PostgreSQL store, or each server has rooms of its own',
+    }),
   },
   durability: choiceKey(['full', 'normal'], 'full', {
     what: 'Whether a write is answered only when it survives a power failure',

@@ -34,11 +34,13 @@ export abstract class RoomConnector<S extends RoomSettings, C extends Connection
     this.settings = settings;
     this.context = context;
     const { channels } = context.server;
+    const { messages } = context.application;
     this.connections = new Connections(context.admission, { interval: settings.pingInterval });
     this.rooms = new Rooms({
       channels,
       limits: settings,
       presence: settings.presence ? settings.presenceNames : undefined,
+      servers: messages && { messages, topic: `rooms/${this.name}` },
     });
   }
 

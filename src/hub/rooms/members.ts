@@ -107,6 +107,8 @@ export class RoomMembers {
   /** The same for members without the right to the list of members. */
   readonly #unaware = new Map<RoomEncoding, RoomBuffer>();
   /** Number of connections of each user. */
+  readonly #own = new Map<string, number>();
+  /** Number of servers at which each user is, this one included. */
   readonly #users = new Map<string, number>();
   #size = 0;
 
@@ -119,15 +121,41 @@ export class RoomMembers {
     return this.#size;
   }
 
+  /** Users in the order in which they came, with the number of servers at which they are. */
   get users(): ReadonlyMap<string, number> {
     return this.#users;
+  }
+
+  /** Users with a connection to this server, with the number of their connections. */
+  get own(): ReadonlyMap<string, number> {
+    return this.#own;
+  }
+
+  get isEmpty(): boolean {
+    return this.#size === 0 && this.#users.size === 0;
+  }
+
+  /** Must be called when a user has come at one more server. */
+  arrived(user: string): void {
+    this.#users.set(user, (this.#users.get(user) ?? 0) + 1);
+  }
+
+  /** Must be called when a user is at one server less. */
+  left(user: string): void {
+    const servers = (this.#users.get(user) ?? 0) - 1;
+    if (servers > 0) this.#users.set(user, servers);
+    else this.#users.delete(user);
   }
 
   /** Adds a member; it receives messages sent after this call. */
   enter(connection: RoomConnection, seesPresence = true): Membership {
     const member = this.#add(connection, seesPresence);
     this.#size++;
-    if (connection.user !== undefined) this.#users.set(connection.user, (this.#users.get(connection.user) ?? 0) + 1);
+    const { user } = connection;
+    if (user === undefined) return member;
+    const connections = this.#own.get(user) ?? 0;
+    this.#own.set(user, connections + 1);
+    if (connections === 0) this.arrived(user);
     return member;
   }
 
@@ -135,10 +163,15 @@ export class RoomMembers {
     const { connection } = member;
     this.#remove(member);
     this.#size--;
-    if (connection.user === undefined) return;
-    const left = (this.#users.get(connection.user) ?? 0) - 1;
-    if (left > 0) this.#users.set(connection.user, left);
-    else this.#users.delete(connection.user);
+    const { user } = connection;
+    if (user === undefined) return;
+    const connections = (this.#own.get(user) ?? 0) - 1;
+    if (connections > 0) {
+      this.#own.set(user, connections);
+      return;
+    }
+    this.#own.delete(user);
+    this.left(user);
   }
 
   /** Puts another membership of the same connection in the place of one that has received everything. */

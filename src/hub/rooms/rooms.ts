@@ -4,6 +4,7 @@ import { Flusher } from '../fan-out/flusher.ts';
 import { SlowClients } from '../fan-out/slow-clients.ts';
 import type { EndReason, Sink } from '../subscription.ts';
 import { type Membership, type RoomBuffer, RoomConnection, type RoomEncoding, RoomMembers } from './members.ts';
+import { RoomServers, type RoomServersHost, type RoomServersOptions } from './servers.ts';
 
 /** Size of what a room keeps for members whose sinks are full, in buffers of one client. */
 const MAX_STALLED_BUFFERS = 4;
@@ -20,10 +21,13 @@ export interface RoomsOptions {
   readonly limits: RoomLimits;
   /** Maximum of users in a list of members; undefined where members are not notified of joins and leaves. */
   readonly presence?: number | undefined;
+  /** Connection to the same rooms of other servers; undefined where this server has all connections. */
+  readonly servers?: RoomServersOptions | undefined;
 }
 
 /**
- * Sends messages to the connections of a connector. Each method returns the number of connections that it reaches.
+ * Sends messages to the connections of a connector, at all servers of the application. Each method returns the number of
+ * connections to this server that it reaches.
  *
  * @example
  * ```ts
@@ -43,7 +47,7 @@ export interface RoomsHandle {
   /** Throws BAD_REQUEST for a text that cannot be the name of a room. */
   sendToRoom(room: string, data: unknown): number;
   sendToUser(user: string, data: unknown): number;
-  /** Users in a room, each once, in the order in which they joined. */
+  /** Users in a room, at all servers, each once, in the order in which they joined. */
   members(room: string): string[];
 }
 
@@ -64,6 +68,7 @@ export class Rooms implements RoomsHandle {
   readonly #rooms = new Map<string, RoomMembers>();
   readonly #flusher: Flusher<Membership, RoomBuffer>;
   readonly #slowClients: SlowClients<RoomConnection>;
+  readonly #servers: RoomServers | undefined;
   readonly #serve = (buffer: RoomBuffer): void => this.#flusher.serve(buffer);
 
   constructor(options: RoomsOptions) {
@@ -77,9 +82,13 @@ export class Rooms implements RoomsHandle {
       flushed: (buffer) => buffer.flushed(),
       lagging: (member) => this.#lag(member),
     });
+    this.#servers = options.servers && new RoomServers(options.servers, this.#makeHost());
   }
 
-  /** Rooms that have members, each with its number of connections and the users among them, in the order in which they joined. */
+  /**
+   * Rooms that have members, each with its number of connections to this server and the users in it, at all servers, in the
+   * order in which they joined.
+   */
   *list(): Iterable<{ readonly name: string; readonly connections: number; readonly users: Iterable<string> }> {
     for (const [name, members] of this.#rooms) yield { name, connections: members.size, users: members.users.keys() };
   }
@@ -89,9 +98,11 @@ export class Rooms implements RoomsHandle {
     return this.#all.size;
   }
 
-  /** Number of rooms that have members. */
+  /** Number of rooms that have connections to this server. */
   get rooms(): number {
-    return this.#rooms.size;
+    let rooms = 0;
+    for (const { size } of this.#rooms.values()) if (size > 0) rooms++;
+    return rooms;
   }
 
   get users(): number {
@@ -125,6 +136,7 @@ export class Rooms implements RoomsHandle {
     const { user } = connection;
     if (user !== undefined && !members.users.has(user)) this.#notify(members, name, { type: 'member_joined', user });
     connection.rooms.set(name, members.enter(connection, seesPresence));
+    if (user !== undefined && members.own.get(user) === 1) this.#servers?.changed('in', name, user);
   }
 
   /**
@@ -173,16 +185,16 @@ export class Rooms implements RoomsHandle {
   }
 
   broadcast(data: unknown): number {
-    return this.#all.send(formatMessage(data), this.#serve);
+    return this.#send('all', '', formatMessage(data));
   }
 
   sendToRoom(room: string, data: unknown): number {
     const name = this.checkName(room);
-    return this.#rooms.get(name)?.send(formatMessage(data, name), this.#serve) ?? 0;
+    return this.#send('room', name, formatMessage(data, name));
   }
 
   sendToUser(user: string, data: unknown): number {
-    return this.#users.get(user)?.send(formatMessage(data), this.#serve) ?? 0;
+    return this.#send('user', user, formatMessage(data));
   }
 
   members(room: string): string[] {
@@ -213,7 +225,39 @@ export class Rooms implements RoomsHandle {
   }
 
   close(): void {
+    this.#servers?.close();
     this.#slowClients.stop();
+  }
+
+  #makeHost(): RoomServersHost {
+    const rooms = this.#rooms;
+    return {
+      *ownMembers() {
+        for (const [name, { own }] of rooms) if (own.size > 0) yield [name, [...own.keys()]] as const;
+      },
+      deliver: (to, name, text) => void this.#deliver(to, name, text),
+      arrived: (name, user) => {
+        const members = this.#openMembers(rooms, name);
+        if (!members.users.has(user)) this.#notify(members, name, { type: 'member_joined', user });
+        members.arrived(user);
+      },
+      left: (name, user) => {
+        const members = this.#openMembers(rooms, name);
+        members.left(user);
+        if (!members.users.has(user)) this.#notify(members, name, { type: 'member_left', user });
+        if (members.isEmpty) rooms.delete(name);
+      },
+    };
+  }
+
+  #send(to: 'room' | 'user' | 'all', name: string, text: string): number {
+    this.#servers?.pass(to, name, text);
+    return this.#deliver(to, name, text);
+  }
+
+  #deliver(to: 'room' | 'user' | 'all', name: string, text: string): number {
+    const members = to === 'all' ? this.#all : (to === 'room' ? this.#rooms : this.#users).get(name);
+    return members?.send(text, this.#serve) ?? 0;
   }
 
   #openMembers(roomsByName: Map<string, RoomMembers>, name: string): RoomMembers {
@@ -231,7 +275,9 @@ export class Rooms implements RoomsHandle {
     if (member.isStalled) connection.stalled = connection.stalled.filter((other) => other !== member);
     const members = leaveRoom(this.#rooms, name, member);
     const { user } = connection;
-    if (user !== undefined && !members.users.has(user)) this.#notify(members, name, { type: 'member_left', user });
+    if (user === undefined) return;
+    if (!members.own.has(user)) this.#servers?.changed('out', name, user);
+    if (!members.users.has(user)) this.#notify(members, name, { type: 'member_left', user });
   }
 
   #notify(members: RoomMembers, room: string, { type, user }: { type: string; user: string }): void {
@@ -278,7 +324,7 @@ export class Rooms implements RoomsHandle {
 function leaveRoom(roomsByName: Map<string, RoomMembers>, name: string, member: Membership): RoomMembers {
   const members = roomsByName.get(name) as RoomMembers;
   members.leave(member);
-  if (members.size === 0) roomsByName.delete(name);
+  if (members.isEmpty) roomsByName.delete(name);
   return members;
 }
 

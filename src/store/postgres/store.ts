@@ -149,6 +149,7 @@ class PostgresStore implements Store {
     this.#leases = new PgLeases(readers);
     this.#shared = {
       leases: this.#leases,
+      messages: this.#bell,
       onGrown: (listener) => this.#tail.onGrown(listener),
       newestSeq: (tables) => this.#newestSeq(tables),
       lag: () => this.#tail.lag,

@@ -67,7 +67,12 @@ describe.skipIf(unreachable !== undefined)(`two stores on one schema${reason}`, 
   test('tell a commit that it came after changes which its server does not know', async () => {
     const { one, table, create } = await openTwo();
     const schema = schemas.of(one.options.dir);
-    const engine = postgresEngine({ url: TEST_URL, schema, pool: 2, cluster: { poll: 60_000, catchUp: 100 } });
+    const engine = postgresEngine({
+      url: TEST_URL,
+      schema,
+      pool: 2,
+      cluster: { poll: 60_000, catchUp: 100, rooms: 'shared' },
+    });
     const alone = await engine.openRecords({ tables: [table] } as never, one.options);
     onTestFinished(async () => void (await alone.close()));
     await create(alone, 'a');

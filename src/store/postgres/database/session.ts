@@ -72,6 +72,7 @@ export class PgSession {
   /** Number of statements without an answer. */
   #pending = 0;
   #failure: unknown;
+  readonly #ended = new AbortController();
 
   private constructor(client: pg.Client) {
     this.#client = client;
@@ -80,6 +81,7 @@ export class PgSession {
     });
     client.on('end', () => {
       this.#failure ??= new Error('The connection has ended.');
+      this.#ended.abort();
     });
   }
 
@@ -102,6 +104,11 @@ export class PgSession {
   /** Error that ended the connection; undefined while it can be used. */
   get failure(): unknown {
     return this.#failure;
+  }
+
+  /** Aborted when the connection has ended. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
   }
 
   get pending(): number {
