@@ -104,11 +104,46 @@ export interface SessionStore {
   endSession(id: string): Awaitable<string | undefined>;
 }
 
+/** Ticket of one use, as stored: with a hash in place of its text. */
+export interface StoredTicket {
+  readonly id: string;
+  readonly sub: string;
+  /** JSON text of the principal. */
+  readonly principal: string;
+  /** Milliseconds. */
+  readonly lifetime: number;
+}
+
+/** Number of an attempt, or the milliseconds until one of its names may try again. */
+export type AttemptOutcome = { readonly id: number } | { readonly wait: number; readonly name: string };
+
+/** State of logins that all servers of an application share. */
+export interface SharedLogins {
+  /**
+   * Stores a ticket; the oldest ones of its principal beyond `maxPerPrincipal` end. False, and nothing is stored, when
+   * `maxTickets` wait to be used.
+   */
+  addTicket(
+    ticket: StoredTicket,
+    limits: { readonly maxTickets: number; readonly maxPerPrincipal: number },
+  ): Promise<boolean>;
+  /** Returns the principal of a ticket that has not expired, once. */
+  takeTicket(id: string): Promise<string | undefined>;
+  /** Counts an attempt of each name, unless one of them has `limit` in the last `window` milliseconds. */
+  beginAttempt(
+    names: readonly string[],
+    bounds: { readonly limit: number; readonly window: number },
+  ): Promise<AttemptOutcome>;
+  withdrawAttempt(id: number): Promise<void>;
+}
+
 /**
  * Users, API keys and sessions of one application, which other processes may change at the same time. Every method
  * throws, or rejects with, STORAGE_BUSY while another process writes, and STORAGE_FULL when nothing can be written.
  */
 export interface AccountStore extends UserStore, KeyStore, SessionStore {
+  /** State of logins that several servers share; undefined where one process has it in memory. */
+  readonly shared?: SharedLogins;
   /** Calls back after this process changed users or keys, and soon after another one changed anything. Returns a function that ends it. */
   onChange(listener: () => void): () => void;
   close(): Awaitable<void>;

@@ -106,7 +106,7 @@ describe('a ticket', () => {
       claims: { name: 'Ada', sub: account.sub, roles: [] },
       expiresAt,
     });
-    const { text, lifetime } = it.open.accounts.issueTicket(principal);
+    const { text, lifetime } = await it.open.accounts.issueTicket(principal);
     expect(lifetime).toBe(60_000);
     await tellsWithin(it, () => command(it, 'user', 'role', 'ada', '--role', 'editor'));
     expect(it.open.accounts.redeemTicket(text)).toEqual({
@@ -115,7 +115,7 @@ describe('a ticket', () => {
       claims: { name: 'Ada', sub: account.sub, roles: ['editor'] },
     });
     expect(it.open.accounts.redeemTicket(text)).toBeUndefined();
-    const other = it.open.accounts.issueTicket(principal).text;
+    const other = (await it.open.accounts.issueTicket(principal)).text;
     expect(await authenticator.authenticate({ type: 'ticket', text: other })).toMatchObject({ roles: ['editor'] });
     await expect(authenticator.authenticate({ type: 'ticket', text: other })).rejects.toMatchObject({
       code: 'UNAUTHORIZED',
@@ -129,9 +129,9 @@ describe('a ticket', () => {
     const { accessToken } = await it.logins.signUp('Ada', 'correct horse', IP);
     const user = await authenticator.authenticate({ type: 'bearer', text: accessToken });
     const key = await authenticator.authenticate({ type: 'bearer', text: await command(it, 'key', 'create', 'ci') });
-    const texts = [user, key, { ...user, expiresAt: Date.now() - 1 }].map(
-      (principal) => accounts.issueTicket(principal).text,
-    );
+    const principals = [user, key, { ...user, expiresAt: Date.now() - 1 }];
+    const tickets = await Promise.all(principals.map((principal) => accounts.issueTicket(principal)));
+    const texts = tickets.map(({ text }) => text);
     await tellsWithin(it, () => command(it, 'user', 'disable', 'ada'));
     await tellsWithin(it, () => command(it, 'key', 'revoke', key.keyId ?? ''));
     expect(texts.map((text) => accounts.redeemTicket(text))).toEqual([undefined, undefined, undefined]);
@@ -148,7 +148,8 @@ describe('without built-in users', () => {
       expect(open.logins(it.tokens)).toBeUndefined();
       const { token } = await it.tokens.issue({ sub: 'elsewhere', roles: ['a'], claims: {} }, 60_000);
       const principal = await it.tokens.verify(token);
-      expect(open.accounts.redeemTicket(open.accounts.issueTicket(principal).text)).toEqual(principal);
+      const ticket = await open.accounts.issueTicket(principal);
+      expect(open.accounts.redeemTicket(ticket.text)).toEqual(principal);
       const text = await command(it, 'key', 'create', 'ci');
       expect(open.accounts.key(text)).toMatchObject({ type: 'principal' });
       const { account } = await it.logins.signUp('Ada', 'correct horse', IP);

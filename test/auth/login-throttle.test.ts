@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { LoginThrottle, networkOf } from '../../src/auth/accounts/login-throttle.ts';
+import { MemoryThrottle, networkOf } from '../../src/auth/accounts/login-throttle.ts';
 import { AppError } from '../../src/errors.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
@@ -17,7 +17,7 @@ function refusal(run: () => unknown): AppError | undefined {
 
 describe('attempts', () => {
   test('are refused after too many failures in a minute, with the time of the next try', () => {
-    const attempts = new LoginThrottle(3);
+    const attempts = new MemoryThrottle(3);
     attempts.begin('ada');
     vi.advanceTimersByTime(10_000);
     attempts.begin('ada');
@@ -36,7 +36,7 @@ describe('attempts', () => {
   });
 
   test('count for each of their names, and not at all when one of them is refused', () => {
-    const attempts = new LoginThrottle(2);
+    const attempts = new MemoryThrottle(2);
     attempts.begin('ip 1', 'ada');
     attempts.begin('ip 2', 'ada');
     for (let n = 0; n < 5; n++) expect(refusal(() => attempts.begin('ip 3', 'ada'))).toBeDefined();
@@ -47,7 +47,7 @@ describe('attempts', () => {
   });
 
   test('count while they are running, and not when they are withdrawn', () => {
-    const attempts = new LoginThrottle(2);
+    const attempts = new MemoryThrottle(2);
     const first = attempts.begin('ada');
     attempts.begin('ada');
     expect(refusal(() => attempts.begin('ada'))).toBeDefined();
@@ -58,7 +58,7 @@ describe('attempts', () => {
   });
 
   test('of many names are forgotten, the oldest first, rather than fill the memory', () => {
-    const attempts = new LoginThrottle(1);
+    const attempts = new MemoryThrottle(1);
     attempts.begin('first');
     for (let n = 0; n < 100_000; n++) attempts.begin(`name ${n}`);
     expect(refusal(() => attempts.begin('first'))).toBeUndefined();

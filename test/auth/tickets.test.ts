@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Tickets } from '../../src/auth/credentials/tickets.ts';
+import { MemoryTickets } from '../../src/auth/credentials/tickets.ts';
 import type { Principal } from '../../src/auth/identity.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
@@ -12,8 +12,8 @@ const principalOf = (sub: string): Principal => ({
   claims: { sub, roles: [] },
   expiresAt: undefined,
 });
-const open = (options: Partial<ConstructorParameters<typeof Tickets>[0]> = {}) =>
-  new Tickets({ lifetime: 30_000, maxTickets: 100, maxPerPrincipal: 10, ...options });
+const open = (options: Partial<ConstructorParameters<typeof MemoryTickets>[0]> = {}) =>
+  new MemoryTickets({ lifetime: 30_000, maxTickets: 100, maxPerPrincipal: 10, ...options });
 
 describe('a ticket', () => {
   test('stands for its principal, once', () => {

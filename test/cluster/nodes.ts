@@ -13,7 +13,7 @@ type Note @table(database: "data") @export {
 type Counter @table(database: "data") @export { id: ID! @primaryKey n: Int! @default(value: 0) }
 `;
 const LIMITS =
-  'limits: {messages_per_second: 100000, messages_burst: 100000, anonymous_requests_per_second: 0, new_connections_per_second: 0, connections_per_address: 0}\n';
+  'messages_per_second: 100000, messages_burst: 100000, anonymous_requests_per_second: 0, new_connections_per_second: 0, connections_per_address: 0';
 
 /** One server of a cluster, with a way of its own to the database. */
 export interface ClusterNode {
@@ -34,10 +34,10 @@ export class Cluster implements AsyncDisposable {
   /** Starts them together: the first one makes the tables, the others join it. */
   static async start(
     size: number,
-    { schema = SCHEMA, config = '', files = {} as Readonly<Record<string, string>> } = {},
+    { schema = SCHEMA, config = '', limits = '', files = {} as Readonly<Record<string, string>> } = {},
   ): Promise<Cluster> {
     const app = `cluster-${randomBytes(5).toString('hex')}`;
-    const text = `${BASE_CONFIG}${LIMITS}store: \${DATABASE_URL}\n${config}`;
+    const text = `${BASE_CONFIG}limits: {${LIMITS}${limits && `, ${limits}`}}\nstore: \${DATABASE_URL}\n${config}`;
     const started = await Promise.allSettled(
       Array.from({ length: size }, async (): Promise<ClusterNode> => {
         const proxy = await PostgresProxy.open();

@@ -66,12 +66,20 @@ export class LocalAccounts implements Accounts {
   }
 
   /** Returns a new ticket for the principal, and its lifetime in milliseconds. Throws OVERLOADED when too many wait. */
-  issueTicket(principal: Principal): { text: string; lifetime: number } {
+  issueTicket(principal: Principal): Awaitable<{ text: string; lifetime: number }> {
     return this.#tickets.issue(principal);
   }
 
   redeemTicket(text: string): Awaitable<Principal | undefined> {
-    const principal = this.#tickets.redeem(text);
+    return thenOrNow(this.#tickets.redeem(text), (principal) => this.#currentOf(principal));
+  }
+
+  onChange(listener: () => void): () => void {
+    return this.#store.onChange(listener);
+  }
+
+  /** Returns the principal of a ticket with its rights of now; undefined when it has none any more. */
+  #currentOf(principal: Principal | undefined): Awaitable<Principal | undefined> {
     if (principal === undefined || (principal.expiresAt ?? Number.POSITIVE_INFINITY) <= Date.now()) return undefined;
     if (principal.keyId !== undefined) return this.keyById(principal.keyId);
     // Without built-in users the principal comes from another issuer.
@@ -81,10 +89,6 @@ export class LocalAccounts implements Accounts {
       const { sub, name, roles, claims } = account;
       return { ...principal, roles, claims: { ...claims, name, sub, roles } };
     });
-  }
-
-  onChange(listener: () => void): () => void {
-    return this.#store.onChange(listener);
   }
 
   #user(sub: string): Awaitable<User | undefined> {

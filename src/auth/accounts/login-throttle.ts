@@ -1,5 +1,8 @@
 import { isIPv6 } from 'node:net';
 import { AppError } from '../../errors.ts';
+import type { SharedLogins } from '../../store/accounts.ts';
+import type { Awaitable } from '../../store/store.ts';
+import { hashSecret } from '../credentials/secrets.ts';
 
 const WINDOW_MS = 60_000;
 /** Addresses and names in memory; beyond that the oldest ones are dropped. */
@@ -7,11 +10,22 @@ const MAX_KEYS = 100_000;
 
 export interface LoginAttempt {
   /** Takes the attempt back: it was not a failure. */
-  withdraw(): void;
+  withdraw(): Awaitable<void>;
 }
 
 /** Counts the failures of the last minute by name: an address, or a user's name. */
-export class LoginThrottle {
+export interface LoginThrottle {
+  /**
+   * Begins an attempt, which counts as a failure until it is withdrawn: otherwise many concurrent attempts would all
+   * pass. Throws TOO_MANY_ATTEMPTS, with Retry-After, when one of the names has failed too often.
+   */
+  begin(...names: readonly string[]): Awaitable<LoginAttempt>;
+  /** Counts a failure that cost no work to detect. Returns the failure, or TOO_MANY_ATTEMPTS beyond the limit. */
+  count(failure: AppError, ...names: readonly string[]): Awaitable<AppError>;
+}
+
+/** Counter of the failures at one server. */
+export class MemoryThrottle implements LoginThrottle {
   readonly #limit: number;
   readonly #times = new Map<string, number[]>();
 
@@ -20,10 +34,6 @@ export class LoginThrottle {
     this.#limit = limit;
   }
 
-  /**
-   * Begins an attempt, which counts as a failure until it is withdrawn: otherwise many concurrent attempts would all
-   * pass. Throws TOO_MANY_ATTEMPTS, with Retry-After, when one of the names has failed too often.
-   */
   begin(...names: readonly string[]): LoginAttempt {
     const now = performance.now();
     for (const name of names) this.#check(name, now);
@@ -34,7 +44,6 @@ export class LoginThrottle {
     return { withdraw };
   }
 
-  /** Counts a failure that cost no work to detect. Returns the failure, or TOO_MANY_ATTEMPTS beyond the limit. */
   count(failure: AppError, ...names: readonly string[]): AppError {
     try {
       this.begin(...names);
@@ -47,10 +56,7 @@ export class LoginThrottle {
   #check(name: string, now: number): void {
     const times = this.#recent(name, now);
     if (times.length < this.#limit) return;
-    const seconds = Math.max(1, Math.ceil(((times[times.length - this.#limit] as number) + WINDOW_MS - now) / 1000));
-    throw new AppError('TOO_MANY_ATTEMPTS', `Too many attempts have failed; try again in ${seconds} s.`, {
-      headers: { 'retry-after': String(seconds) },
-    });
+    throw tooManyAttempts((times[times.length - this.#limit] as number) + WINDOW_MS - now);
   }
 
   #recent(name: string, now: number): number[] {
@@ -79,6 +85,57 @@ export class LoginThrottle {
       this.#times.delete(name);
     }
   }
+}
+
+/** Counter of the failures at all servers of an application. */
+export class SharedThrottle implements LoginThrottle {
+  readonly #limit: number;
+  readonly #store: SharedLogins;
+  readonly #purpose: string;
+  /** Times until which a name has too many failures, so that further attempts ask nothing of the store. */
+  readonly #full = new Map<string, number>();
+
+  /** Allows `limit` failures per minute for each name; counters with different purposes are apart. */
+  constructor(limit: number, store: SharedLogins, purpose: string) {
+    this.#limit = limit;
+    this.#store = store;
+    this.#purpose = purpose;
+  }
+
+  async begin(...names: readonly string[]): Promise<LoginAttempt> {
+    const counted = names.map((name) => hashSecret(`${this.#purpose} ${name}`).toString('base64'));
+    for (const name of counted) this.#check(name);
+    const begun = await this.#store.beginAttempt(counted, { limit: this.#limit, window: WINDOW_MS });
+    if ('wait' in begun) {
+      if (this.#full.size >= MAX_KEYS) this.#full.clear();
+      this.#full.set(begun.name, performance.now() + begun.wait);
+      throw tooManyAttempts(begun.wait);
+    }
+    // What is not withdrawn counts for a minute.
+    return { withdraw: () => this.#store.withdrawAttempt(begun.id).catch(() => {}) };
+  }
+
+  async count(failure: AppError, ...names: readonly string[]): Promise<AppError> {
+    try {
+      await this.begin(...names);
+      return failure;
+    } catch (error) {
+      return error instanceof AppError && error.code === 'TOO_MANY_ATTEMPTS' ? error : failure;
+    }
+  }
+
+  #check(name: string): void {
+    const wait = (this.#full.get(name) ?? 0) - performance.now();
+    if (wait > 0) throw tooManyAttempts(wait);
+    this.#full.delete(name);
+  }
+}
+
+function tooManyAttempts(wait: number): AppError {
+  const seconds = Math.max(1, Math.ceil(wait / 1000));
+  return new AppError('TOO_MANY_ATTEMPTS', `Too many attempts have failed; try again in ${seconds} s.`, {
+    headers: { 'retry-after': String(seconds) },
+  });
 }
 
 /**

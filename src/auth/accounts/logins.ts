@@ -67,7 +67,7 @@ export class Logins {
    */
   async signUp(name: string, password: string, ip: string): Promise<LoggedIn> {
     const { store, passwords, signups } = this.#options;
-    signups.begin(networkOf(ip));
+    await signups.begin(networkOf(ip));
     const id = uuidv7();
     const user = { id, name, roles: [], claims: {}, disabled: false, created: Date.now() };
     const hashed = { ...user, password: await passwords.hash(password) };
@@ -88,7 +88,7 @@ export class Logins {
   async refresh(token: string, ip: string): Promise<LoggedIn> {
     const { store, accessTokenLifetime, refreshTokenLifetime, refreshTokenGrace: grace, onReuse } = this.#options;
     const secret = parseSecret(REFRESH_FORM, token);
-    if (secret === undefined) throw this.#refuseToken(ip);
+    if (secret === undefined) throw await this.#refuseToken(ip);
     const { id, hash: old } = secret;
     const fresh = { presented: token, nonce: randomBytes(NONCE_BYTES) };
     const next = makeNextSecret(REFRESH_FORM, id, fresh).hash;
@@ -97,7 +97,7 @@ export class Logins {
     const found = await this.#whenFree(() => store.rotateSession(id, rotation));
     if (found?.outcome === 'reused') onReuse(found.userId);
     const user = found === undefined || found.outcome === 'reused' ? undefined : await store.user(found.userId);
-    if (found === undefined || user === undefined || user.disabled) throw this.#refuseToken(ip);
+    if (found === undefined || user === undefined || user.disabled) throw await this.#refuseToken(ip);
     const from = found.outcome === 'repeated' ? { presented: token, nonce: found.nonce } : fresh;
     const at = found.outcome === 'repeated' && found.at + accessTokenLifetime > now ? found.at : now;
     return this.#issue(user, makeNextSecret(REFRESH_FORM, id, from).text, { at, id: idFrom(from) });
@@ -122,7 +122,7 @@ export class Logins {
 
   /** Returns the user if the password is correct. */
   async #check(find: () => Awaitable<User | undefined>, name: string, password: string, ip: string): Promise<User> {
-    const attempt = this.#options.attempts.begin(
+    const attempt = await this.#options.attempts.begin(
       `login ip ${networkOf(ip)}`,
       `login name ${foldName(name.slice(0, MAX_COMPARED_CHARS))}`,
     );
@@ -130,11 +130,11 @@ export class Logins {
       const user = name.length > MAX_COMPARED_CHARS ? undefined : await find();
       const right = await this.#options.passwords.verify(password, user?.password);
       if (user === undefined || !right || user.disabled) throw wrongPassword();
-      attempt.withdraw();
+      await attempt.withdraw();
       return user;
     } catch (error) {
       // An error in looking up the user is not a wrong password.
-      if (!(error instanceof AppError && error.code === 'INVALID_CREDENTIALS')) attempt.withdraw();
+      if (!(error instanceof AppError && error.code === 'INVALID_CREDENTIALS')) await attempt.withdraw();
       throw error;
     }
   }
@@ -159,7 +159,7 @@ export class Logins {
     return { account, accessToken: token, expiresAt, refreshToken };
   }
 
-  #refuseToken(ip: string): AppError {
+  async #refuseToken(ip: string): Promise<AppError> {
     // A token cannot be guessed. The count is for clients that try anyway; it does not stop a valid token.
     const failure = invalid('The refresh token is not known, or was used before: log in again.');
     return this.#options.attempts.count(failure, `refresh ip ${networkOf(ip)}`);

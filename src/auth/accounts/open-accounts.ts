@@ -2,10 +2,10 @@ import type { AppConfig, AuthConfig, Limits } from '../../config/config.ts';
 import { loadEngine, type StoreLocation } from '../../store/index.ts';
 import type { StorageHealth } from '../../store/storage-health.ts';
 import type { Awaitable } from '../../store/store.ts';
-import { Tickets } from '../credentials/tickets.ts';
+import { MemoryTickets, SharedTickets } from '../credentials/tickets.ts';
 import type { Tokens } from '../credentials/tokens.ts';
 import { LocalAccounts } from './local-accounts.ts';
-import { LoginThrottle } from './login-throttle.ts';
+import { type LoginThrottle, MemoryThrottle, SharedThrottle } from './login-throttle.ts';
 import { Logins } from './logins.ts';
 import { Passwords } from './passwords.ts';
 
@@ -48,9 +48,13 @@ export async function openAccounts(options: OpenAccountsOptions): Promise<OpenAc
     onError,
   });
   const { tickets: maxTickets, ticketsPerPrincipal: maxPerPrincipal } = limits;
-  const tickets = new Tickets({ lifetime: auth.ticketLifetime, maxTickets, maxPerPrincipal });
+  const { shared } = store;
+  const ticketOptions = { lifetime: auth.ticketLifetime, maxTickets, maxPerPrincipal };
+  const tickets = shared ? new SharedTickets(ticketOptions, shared) : new MemoryTickets(ticketOptions);
+  const throttle = (limit: number, purpose: string) =>
+    shared ? new SharedThrottle(limit, shared, purpose) : new MemoryThrottle(limit);
   const accounts = new LocalAccounts({ store, tickets, users: auth.users });
-  const attempts = new LoginThrottle(limits.loginsPerMinute);
+  const attempts = throttle(limits.loginsPerMinute, 'failed');
   const logins = (tokens: Pick<Tokens, 'issue'>): Logins | undefined => {
     if (!auth.users) return undefined;
     const { accessTokenLifetime, refreshTokenLifetime, refreshTokenGrace } = auth;
@@ -59,7 +63,7 @@ export async function openAccounts(options: OpenAccountsOptions): Promise<OpenAc
       passwords: new Passwords(limits.loginsWaiting),
       tokens,
       attempts,
-      signups: new LoginThrottle(limits.signupsPerMinute),
+      signups: throttle(limits.signupsPerMinute, 'signup'),
       accessTokenLifetime,
       refreshTokenLifetime,
       refreshTokenGrace,

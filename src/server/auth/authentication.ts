@@ -7,6 +7,7 @@ import { ANONYMOUS } from '../../auth/identity.ts';
 import { isView } from '../../auth/policy/access.ts';
 import { AppError } from '../../errors.ts';
 import type { TablePlan } from '../../schema/plan.ts';
+import type { Awaitable } from '../../store/store.ts';
 import { type QueryCredentials, takeCredential } from './credential.ts';
 
 /** Characters of an API key that are no secret: its prefix and its id. */
@@ -44,7 +45,7 @@ export function makeAuthentication(
           request.identity = principal;
           done(isGone(request) ? new AppError('BAD_REQUEST', 'The connection was closed.') : undefined);
         },
-        (failure) => done(countWrongKey(auth, failure, { credential, ip: request.ip })),
+        async (failure) => done(await countWrongKey(auth, failure, { credential, ip: request.ip })),
       );
     }
   };
@@ -92,7 +93,7 @@ interface PresentedCredential {
  * Counts an API key that is not valid. Keys cannot be guessed: the count slows down clients that try nevertheless, and does
  * not stop clients with a valid key.
  */
-function countWrongKey({ attempts }: AppAuth, failure: Error, presented: PresentedCredential): Error {
+function countWrongKey({ attempts }: AppAuth, failure: Error, presented: PresentedCredential): Awaitable<Error> {
   const { text } = presented.credential;
   const wrong = failure instanceof AppError && failure.code === 'UNAUTHORIZED' && text.startsWith(KEY_PREFIX);
   if (!wrong || attempts === undefined) return failure;

@@ -131,10 +131,10 @@ async function changePassword(accounts: LocalAccounts, logins: Logins, request: 
   return toTokenResponse(await logins.changePassword(sub, { old: passwords.old, next: passwords.new }, request.ip));
 }
 
-function issueTicket(accounts: LocalAccounts, request: FastifyRequest): object {
+async function issueTicket(accounts: LocalAccounts, request: FastifyRequest): Promise<object> {
   const principal = principalOf(request);
   if (request.body !== undefined) readTexts(request.body, {});
-  const { text, lifetime } = accounts.issueTicket(principal);
+  const { text, lifetime } = await accounts.issueTicket(principal);
   const left = (principal.expiresAt ?? Number.POSITIVE_INFINITY) - Date.now();
   return { ticket: text, expires_in: Math.max(0, Math.floor(Math.min(lifetime, left) / 1000)) };
 }

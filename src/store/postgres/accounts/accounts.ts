@@ -7,12 +7,14 @@ import {
   type Rotation,
   type RotationOutcome,
   type Session,
+  type SharedLogins,
   type User,
 } from '../../accounts.ts';
 import type { PgAddress } from '../database/address.ts';
 import { constraintOf } from '../database/errors.ts';
 import { type Run, WorkSession } from '../database/work.ts';
 import { ACCOUNTS, fromHex, KEY, readKey, readUser, toHex, USER } from './rows.ts';
+import { PgSharedLogins } from './shared-logins.ts';
 
 /** Expired sessions that one login removes. */
 const MAX_TRIMMED_SESSIONS = 100;
@@ -21,11 +23,12 @@ const MAX_TRIMMED_SESSIONS = 100;
 export async function openPostgresAccounts(options: AccountStoreOptions, address: PgAddress): Promise<AccountStore> {
   const work = await WorkSession.open(address, ACCOUNTS);
   const [row] = await work.run('SELECT version FROM accounts_version');
-  return new PostgresAccounts(work, options, row?.[0]);
+  return new PostgresAccounts(work, { ...options, shared: new PgSharedLogins(work, address) }, row?.[0]);
 }
 
 /** Accounts on a connection of their own, so that logins and commits of records never wait for each other. */
 class PostgresAccounts implements AccountStore {
+  readonly shared: SharedLogins;
   readonly #work: WorkSession;
   readonly #listeners = new Set<() => void>();
   readonly #timer: NodeJS.Timeout | undefined;
@@ -34,7 +37,12 @@ class PostgresAccounts implements AccountStore {
   #isPolling = false;
   #failing = false;
 
-  constructor(work: WorkSession, { poll, onError = () => {} }: AccountStoreOptions, version: unknown) {
+  constructor(
+    work: WorkSession,
+    { poll, onError = () => {}, shared }: AccountStoreOptions & { readonly shared: SharedLogins },
+    version: unknown,
+  ) {
+    this.shared = shared;
     this.#work = work;
     this.#version = version;
     this.#onError = onError;

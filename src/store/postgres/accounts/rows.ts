@@ -25,6 +25,18 @@ export const ACCOUNTS: Layout = {
     CREATE INDEX sessions_expires ON sessions (expires);
     CREATE TABLE accounts_version (version bigint NOT NULL);
     INSERT INTO accounts_version VALUES (1)`,
+    // What they have is of no use after a minute: they are not written to the log of the database.
+    `CREATE UNLOGGED TABLE tickets (
+      id text COLLATE "C" PRIMARY KEY, n bigint GENERATED ALWAYS AS IDENTITY, sub text COLLATE "C" NOT NULL,
+      principal text NOT NULL, expires timestamptz NOT NULL
+    );
+    CREATE INDEX tickets_sub ON tickets (sub, n);
+    CREATE INDEX tickets_expires ON tickets (expires);
+    CREATE UNLOGGED TABLE attempts (n bigint NOT NULL, name text COLLATE "C" NOT NULL, at timestamptz NOT NULL);
+    CREATE INDEX attempts_name ON attempts (name, at);
+    CREATE INDEX attempts_at ON attempts (at);
+    CREATE INDEX attempts_n ON attempts (n);
+    CREATE SEQUENCE attempts_number`,
   ],
 };
 

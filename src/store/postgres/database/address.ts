@@ -30,7 +30,7 @@ export function shownAddress({ url, schema }: Pick<PgAddress, 'url' | 'schema'>)
 /** Returns the number of an advisory lock. All of a database share one space of numbers. */
 export function lockNumber(
   { schema }: Pick<PgAddress, 'schema'>,
-  purpose: 'order' | 'server' | 'start' | 'layout',
+  purpose: 'order' | 'server' | 'start' | 'layout' | 'attempts',
 ): string {
   return createHash('sha256').update(`tablecast ${purpose} ${schema}`).digest().readBigInt64BE(0).toString();
 }
