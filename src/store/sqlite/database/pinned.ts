@@ -4,7 +4,7 @@ import { CHECKPOINT_PAGES, registerFunctions } from './open.ts';
 /** Connection that reads the database as it was at a moment, while another one writes. Opened when it is first pinned. */
 export class PinnedConnection {
   readonly #file: string;
-  #open: OpenConnection | undefined;
+  #open: PinnedStatements | undefined;
   #isPinned = false;
 
   constructor(file: string) {
@@ -46,7 +46,7 @@ export class PinnedConnection {
   }
 }
 
-interface OpenConnection {
+interface PinnedStatements {
   readonly db: Database.Database;
   readonly begin: Statement;
   /** A transaction reads the database as it is at its first read. */
@@ -56,7 +56,7 @@ interface OpenConnection {
   logSize(): number;
 }
 
-function openConnection(file: string): OpenConnection {
+function openConnection(file: string): PinnedStatements {
   const db = new Database(file, { readonly: true, timeout: 0 });
   registerFunctions(db);
   // Does no checkpoint, but tells the size of the log; 2 µs.
