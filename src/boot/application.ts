@@ -9,6 +9,7 @@ import { isPrivate } from '../config/loopback.ts';
 import type { AppError } from '../errors.ts';
 import { type Bus, MemoryBus, ring } from '../events/bus.ts';
 import { Feed } from '../events/feed.ts';
+import { NatsMessages } from '../events/nats/messages.ts';
 import { Hub } from '../hub/hub.ts';
 import type { Application } from '../resources/application.ts';
 import { AuditTrail, type TrailContext } from '../resources/audit/trail.ts';
@@ -21,6 +22,8 @@ import { Transactions } from '../resources/transactions/transactions.ts';
 import type { WriteHooks } from '../resources/write-hooks.ts';
 import type { Plan } from '../schema/plan.ts';
 import { loadEngine } from '../store/index.ts';
+import type { ServerMessages } from '../store/server-messages.ts';
+import type { SharedStore } from '../store/shared-store.ts';
 import { StorageHealth } from '../store/storage-health.ts';
 import type { Allowance, IdempotencyKey, Store, StoreOptions } from '../store/store.ts';
 import { WriteQueue } from '../store/write-queue.ts';
@@ -80,12 +83,13 @@ export interface SharedParts {
 
 /** Builds feed, hub and resources on a store. Applications that share a store share its bus. */
 export function composeApplication(
-  { app, server, plan, onError, writeHooksOf = () => undefined }: OpenOptions,
+  { app, server, plan, onError, writeHooksOf = () => undefined, onWarning = () => {} }: OpenOptions,
   { store, storage, bus }: SharedParts,
 ): Application {
   const { events, busyTimeout } = app;
   const feed = new Feed({ log: store, tables: plan.tables, bus, onError });
   store.shared?.onGrown((growth) => bus.ring(growth));
+  const messages = openMessages(app, store.shared, onWarning);
   const { limits } = server;
   const maxHeldGroups = limits.heldGroups;
   const hub = new Hub({
@@ -120,6 +124,7 @@ export function composeApplication(
     await feed.close();
     hub.close();
     storage.close();
+    if (messages instanceof NatsMessages) messages.close();
     await store.close();
   };
   const trail = openTrail({ plan, store, access, limits: server.limits }, app, server);
@@ -138,10 +143,21 @@ export function composeApplication(
     feed,
     log: store,
     records: store,
-    messages: app.cluster.rooms === 'shared' ? store.shared?.messages : undefined,
+    messages: app.cluster.rooms === 'shared' ? messages : undefined,
+    nats: messages instanceof NatsMessages ? messages : undefined,
     audit: trail,
     close,
   };
+}
+
+/** Opens the connection of an application to its other servers; undefined where it has none. */
+function openMessages(
+  { appId, cluster: { nats: url } }: AppConfig,
+  shared: SharedStore | undefined,
+  onNotice: (sentence: string) => void,
+): ServerMessages | undefined {
+  if (shared === undefined || url === undefined) return shared?.messages;
+  return new NatsMessages({ url, appId, shared, onNotice });
 }
 
 type TrailParts = Pick<TrailContext, 'plan' | 'access' | 'limits'> & { readonly store: Pick<Store, 'audit'> };

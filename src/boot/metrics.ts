@@ -86,6 +86,16 @@ export function describeMetrics({ transports, opened }: MetricSources): (Metric 
           log.shared === undefined ? [] : [[[plan.appId], log.shared.lag() / 1000] as const],
         ),
     },
+    {
+      name: 'tablecast_nats_connected',
+      help: '1 while the server is connected to NATS, 0 while the database carries what servers tell each other.',
+      type: 'gauge',
+      labels: ['app'],
+      read: () =>
+        applications.flatMap(({ plan, nats }) =>
+          nats === undefined ? [] : [[[plan.appId], nats.isConnected ? 1 : 0] as const],
+        ),
+    },
     ...Object.entries(COUNTERS).map(([name, help]) => counter(name as keyof Counters, help, applications)),
     ...(flows.length === 0 ? [] : flowMetrics(flows)),
   ];

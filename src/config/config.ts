@@ -104,6 +104,8 @@ export interface ClusterConfig {
   readonly poll: number;
   /** Milliseconds for which a position that another server has issued is waited for. */
   readonly catchUp: number;
+  /** URL of a NATS server that carries notifications and messages between servers; undefined where the database does. */
+  readonly nats: string | undefined;
   /** `shared`: rooms have the clients of all servers; `local`: of one. */
   readonly rooms: 'shared' | 'local';
 }

@@ -32,6 +32,8 @@ export interface Application {
   readonly records: RecordReader & RelatedReader;
   /** Messages between the rooms of several servers; undefined where each server has rooms of its own. */
   readonly messages: ServerMessages | undefined;
+  /** Connection to NATS; undefined where the database carries what servers tell each other. */
+  readonly nats: { readonly isConnected: boolean } | undefined;
   readonly storage: StorageHealth;
   /** Undefined when no table has `@audit`. */
   readonly audit: AuditTrail | undefined;

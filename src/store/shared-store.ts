@@ -13,6 +13,12 @@ export interface SharedStore {
   /** Work that must happen once, on whatever server. */
   readonly leases: Leases;
   readonly messages: ServerMessages;
+  /** Text that is the same for all servers of the store, and different for another store. */
+  readonly identity: string;
+  /** Must be called when another server has told its position by other means than `messages`. */
+  heard(position: number): void;
+  /** Notifies other servers of commits by other means; where `ring` returns false, the store does. */
+  ringWith(ring: (position: number) => boolean): void;
   /** Calls back when the log was found to have grown by changes of other servers. `lastSeq` is the new position. */
   onGrown(listener: (growth: Growth) => void): void;
   /** Returns the seq of the newest change of any of the tables, as it is in the database. */

@@ -34,14 +34,22 @@ export class Cluster implements AsyncDisposable {
   /** Starts them together: the first one makes the tables, the others join it. */
   static async start(
     size: number,
-    { schema = SCHEMA, config = '', limits = '', files = {} as Readonly<Record<string, string>> } = {},
+    {
+      schema = SCHEMA,
+      config = '',
+      limits = '',
+      files = {} as Readonly<Record<string, string>>,
+      /** Variables of the server with this index. */
+      env = (_index: number): Readonly<Record<string, string>> => ({}),
+    } = {},
   ): Promise<Cluster> {
     const app = `cluster-${randomBytes(5).toString('hex')}`;
     const text = `${BASE_CONFIG}limits: {${LIMITS}${limits && `, ${limits}`}}\nstore: \${DATABASE_URL}\n${config}`;
     const started = await Promise.allSettled(
-      Array.from({ length: size }, async (): Promise<ClusterNode> => {
+      Array.from({ length: size }, async (_, index): Promise<ClusterNode> => {
         const proxy = await PostgresProxy.open();
-        const server = await startServer({ name: app, schema, files, config: text, env: { DATABASE_URL: proxy.url } });
+        const vars = { DATABASE_URL: proxy.url, ...env(index) };
+        const server = await startServer({ name: app, schema, files, config: text, env: vars });
         return { server, proxy };
       }),
     );

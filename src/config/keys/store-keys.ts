@@ -1,6 +1,6 @@
 import type { AppConfig } from '../config.ts';
 import type { Keys } from './keys.ts';
-import { choiceKey, countKey, durationKey, MAX_RETENTION_MS, sizeKey, storeKey } from './values.ts';
+import { choiceKey, countKey, durationKey, MAX_RETENTION_MS, natsKey, sizeKey, storeKey } from './values.ts';
 
 type StoreSettings = Pick<
   AppConfig,
@@ -31,6 +31,10 @@ export const STORE_KEYS: Keys<StoreSettings> = {
       { what: 'How long a server on PostgreSQL waits for a position that another one has issued' },
       { max: 60_000 },
     ),
+    nats: natsKey({
+      what: 'URL of a NATS server that carries notifications and messages of rooms between servers on PostgreSQL: see [PostgreSQL](../how-to/operate/postgresql.md#nats)',
+      shownDefault: 'none: `NOTIFY`',
+    }),
     rooms: choiceKey(['shared', 'local'], 'shared', {
       what: 'Whether a room has the clients of all servers on one PostgreSQL store, or each server has rooms of its own',
     }),

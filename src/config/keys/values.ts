@@ -261,6 +261,26 @@ const STORE_HINT =
   // biome-ignore lint/suspicious/noTemplateCurlyInString: config.yaml has it like this.
   'write store: ${DATABASE_URL}, and give that variable a URL like postgres://user:password@host:5432/database';
 
+const NATS_HINT = 'write nats://host:4222, or tls://user:password@host:4222; several servers are separated by commas';
+
+/** Makes the key for the URL of NATS; several, separated by commas, are servers of one cluster. Messages do not contain it. */
+export function natsKey(texts: Texts): ConfigKey<string | undefined> {
+  return {
+    type: 'nats URL',
+    default: undefined,
+    ...texts,
+    read: (written) => {
+      if (typeof written !== 'string')
+        return { message: `expected a URL, found ${nameKind(written)}`, hint: NATS_HINT };
+      const isNats = (url: string) => URL.canParse(url) && /^(?:nats|tls):$/.test(new URL(url).protocol);
+      if (!written.split(',').every((url) => isNats(url.trim()) && new URL(url.trim()).hostname !== '')) {
+        return { message: 'this is not a URL of NATS', hint: NATS_HINT };
+      }
+      return { value: written };
+    },
+  };
+}
+
 /** Makes the key for the URL of a database. Its messages do not contain the value, which has a password. */
 export function storeKey(texts: Texts): ConfigKey<string | undefined> {
   return {

@@ -100,6 +100,7 @@ class PostgresStore implements Store {
   readonly #bell: NodeBell;
   readonly #leases: PgLeases;
   readonly #shared: SharedStore;
+  #ringElsewhere: (position: number) => boolean = () => false;
 
   private constructor(
     parts: StoreParts,
@@ -108,6 +109,7 @@ class PostgresStore implements Store {
       positions: PgPositions;
       lastSeq: number;
       hasAudit: boolean;
+      identity: string;
     },
   ) {
     const { address, options, readers, writer, clock, maxLookupMs, cluster } = parts;
@@ -143,13 +145,19 @@ class PostgresStore implements Store {
       plainFilter: (filter, table) => this.#lists.plainFilter(filter, table),
       onCommitted: (changes, kept) => this.#committed(changes, kept),
     });
-    this.#bell = new NodeBell(address, (head) => {
-      if (head > this.#tail.lastSeq) this.#tail.look().catch(() => {});
-    });
+    const heard = (position: number) => {
+      if (position > this.#tail.lastSeq) this.#tail.look().catch(() => {});
+    };
+    this.#bell = new NodeBell(address, heard);
     this.#leases = new PgLeases(readers);
     this.#shared = {
       leases: this.#leases,
       messages: this.#bell,
+      identity: state.identity,
+      heard,
+      ringWith: (ring) => {
+        this.#ringElsewhere = ring;
+      },
       onGrown: (listener) => this.#tail.onGrown(listener),
       newestSeq: (tables) => this.#newestSeq(tables),
       lag: () => this.#tail.lag,
@@ -159,7 +167,7 @@ class PostgresStore implements Store {
   }
 
   static async open(parts: StoreParts): Promise<PostgresStore> {
-    const { plan, options, writer, readers } = parts;
+    const { address, plan, options, writer, readers } = parts;
     const session = await writer.open();
     const { logs, lastSeq } = await openLogs(session, plan);
     const tables = new Map<TablePlan, OpenTable>();
@@ -177,7 +185,8 @@ class PostgresStore implements Store {
     );
     const hasAudit =
       plan.tables.some(({ audited }) => audited) || (await session.send('SELECT 1 FROM audit LIMIT 1')).rows.length > 0;
-    return new PostgresStore(parts, { tables, positions, lastSeq, hasAudit });
+    const identity = await identityOf(session, address);
+    return new PostgresStore(parts, { tables, positions, lastSeq, hasAudit, identity });
   }
 
   get shared(): SharedStore {
@@ -327,7 +336,7 @@ class PostgresStore implements Store {
     }
     this.#outcomes.saved(kept);
     const last = changes.at(-1);
-    if (last !== undefined) this.#bell.ring(last.seq);
+    if (last !== undefined && !this.#ringElsewhere(last.seq)) this.#bell.ring(last.seq);
   }
 
   async #newestSeq(tables: Iterable<TablePlan>): Promise<number> {
@@ -359,4 +368,11 @@ class PostgresStore implements Store {
 function toRecord(table: PgTable, cells: readonly unknown[]): StoredRecord {
   const { row } = table.keep(cells);
   return { id: row[table.keyIndex] as RecordKey, seq: row[row.length - 1] as number, json: table.codec.toJson(row) };
+}
+
+/** Returns what a schema of another database has differently. */
+async function identityOf(session: PgSession, { schema }: PgAddress): Promise<string> {
+  const database = 'SELECT oid FROM pg_database WHERE datname = current_database()';
+  const { rows } = await session.send(`SELECT system_identifier::text, (${database})::text FROM pg_control_system()`);
+  return [...(rows[0] ?? []), schema].join(' ');
 }
