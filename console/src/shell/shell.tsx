@@ -13,7 +13,7 @@ import { FlowsScreen } from '../screens/flows.tsx';
 import { Overview } from '../screens/overview.tsx';
 import { RoomsScreen } from '../screens/rooms.tsx';
 import { go, hrefOf, paths, place } from '../state/address.ts';
-import { closeClients } from '../state/live.ts';
+import { closeOtherClients } from '../state/live.ts';
 import { describeError } from '../state/messages.ts';
 import { loadSchema, schema, schemaError, tableOf } from '../state/schema.ts';
 import { apps, appsError, entryOf, leaveView, loadApps, loginEpoch, loginFor } from '../state/session.ts';
@@ -41,7 +41,7 @@ export function Shell(): JSX.Element {
   const epoch = loginEpoch.value;
   useEffect(() => {
     if (app === undefined || apps.value === undefined) return;
-    closeClients();
+    closeOtherClients(app);
     void loadSchema(app);
   }, [app, epoch, apps.value]);
   const entry = app === undefined ? undefined : entryOf(app);

@@ -1,7 +1,6 @@
 import { type Client, connect } from '../../../src/client/client.ts';
 import { urlOf } from './http.ts';
-import { tokenOf } from './session.ts';
-import { view } from './view.ts';
+import { loginEpoch, tokenOf } from './session.ts';
 
 type AnyRecords = Record<string, Readonly<Record<string, unknown>>>;
 
@@ -17,11 +16,15 @@ export function liveClient(app: string): Client<AnyRecords> {
   return client;
 }
 
-/** Ends every connection, since the caller is another one now. */
-export function closeClients(): void {
-  for (const client of clients.values()) client.close();
-  clients.clear();
+/** Ends the connections to all applications but one. */
+export function closeOtherClients(app: string | undefined): void {
+  for (const [name, client] of clients) {
+    if (name === app) continue;
+    clients.delete(name);
+    client.close();
+  }
 }
 
-// A connection goes on with the rights that it was opened with: another view needs others.
-view.subscribe(closeClients);
+// A connection goes on with the rights that it was opened with: another caller needs others. They are closed at once, and not
+// in an effect of the page: what the page has drawn by then has opened connections of the new caller.
+loginEpoch.subscribe(() => closeOtherClients(undefined));
