@@ -232,6 +232,46 @@ describe('a window', { timeout: 120_000 }, () => {
     await Message.delete('m3');
     await expect.poll(() => names(list)).toEqual(['m2']);
   });
+
+  test('ends with the error of the server instead, when it is asked to', async () => {
+    await using server = await startServer({ schema: SCHEMA });
+    const { Message } = open(server).tables;
+    await Message.create({ id: 'a', title: 'x', n: 1 });
+    const list = Message.live('sort=n&offset=5000&limit=10', { fallback: false });
+    await expect(list.ended).rejects.toMatchObject({ code: 'INVALID_QUERY', message: expect.stringContaining('2000') });
+    expect(list.records).toEqual([]);
+  });
+
+  test('of totals has the order of the server, whatever the groups are', async () => {
+    await using server = await startServer({ schema: SCHEMA });
+    const client = open(server);
+    const { Message } = client.tables;
+    for (const n of [9, 10, 10, 111]) await Message.create({ title: 'x', n });
+    const plain = Message.live('aggregate=count&group=n');
+    const sorted = Message.live('aggregate=count&group=n&sort=-count,n');
+    await Promise.all([plain.ready, sorted.ready]);
+    const groups = (list: { readonly records: readonly unknown[] }) =>
+      (list.records as readonly { n: number; count: number }[]).map(({ n, count }) => [n, count]);
+    expect(groups(plain)).toEqual([
+      [9, 1],
+      [10, 2],
+      [111, 1],
+    ]);
+    expect(groups(sorted)).toEqual([
+      [10, 2],
+      [9, 1],
+      [111, 1],
+    ]);
+    const { position } = await client.tables.Message.create({ title: 'x', n: 111 }, { position: true });
+    await Message.create({ title: 'x', n: 111 });
+    await Promise.all([plain.reached(position), sorted.reached(position)]);
+    await expect.poll(() => groups(sorted)[0]).toEqual([111, 3]);
+    expect(groups(plain)).toEqual([
+      [9, 1],
+      [10, 2],
+      [111, 3],
+    ]);
+  });
 });
 
 /** A WebSocket that a proxy refuses, or never answers. */

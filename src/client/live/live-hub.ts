@@ -2,7 +2,7 @@ import type { Environment } from '../connection/environment.ts';
 import { type Query, tableSearch, takeOut, withSearch } from '../query.ts';
 import { ConnectionPool } from '../wire/pool.ts';
 import { LiveList, type LiveOptions } from './live-list.ts';
-import { LiveQuery } from './live-query.ts';
+import { isTotals, LiveQuery } from './live-query.ts';
 import type { Overlay } from './overlay.ts';
 import { type ChannelOptions, type SubscribeOptions, Subscription } from './subscription.ts';
 
@@ -33,10 +33,11 @@ export class LiveHub {
   live<R>(table: string, query: Query | undefined, options: LiveOptions<R>): LiveList<R> {
     const { rest, taken } = takeOut(tableSearch(query), 'limit', 'client');
     const limit = Number(taken.limit);
-    const { id, client = taken.client } = options;
+    const { id, client = taken.client, fallback = true } = options;
     return new LiveList((more) => {
       const search = taken.limit === undefined ? rest : withSearch('', rest, `limit=${limit + more}`).slice(1);
-      return this.#query(table, search, { ...(id !== undefined && { id }), ...(client !== undefined && { client }) });
+      const own = { ...(id !== undefined && { id }), ...(client !== undefined && { client }) };
+      return this.#query(table, search, own, fallback);
     }, options);
   }
 
@@ -46,8 +47,8 @@ export class LiveHub {
   }
 
   /** Finds or opens the query that all lists with the same address share. */
-  #query<R>(table: string, search: string, own: SubscribeOptions<R>): LiveQuery<R> {
-    const key = JSON.stringify([table, search, own.id, own.client]);
+  #query<R>(table: string, search: string, own: SubscribeOptions<R>, fallback: boolean): LiveQuery<R> {
+    const key = JSON.stringify([table, search, own.id, own.client, fallback]);
     const known = this.#queries.get(key);
     if (known !== undefined) return known as LiveQuery<R>;
     const made: LiveQuery<R> = new LiveQuery<R>(
@@ -55,10 +56,10 @@ export class LiveHub {
       (text, options) => this.subscribe<R>(table, text, { ...options, ...own, isList: true }),
       {
         linger: this.#linger,
+        fallback,
         onEnd: () => void (this.#queries.get(key) === made && this.#queries.delete(key)),
-        // Totals are not records.
         ...(this.overlay !== undefined &&
-          !/(?:^|&)aggregate=/.test(search) && {
+          !isTotals(search) && {
             overlay: (query) => (this.overlay as Overlay).attach<R>(query, { table, id: own.id }),
           }),
       },

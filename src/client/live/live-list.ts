@@ -13,6 +13,11 @@ export interface LiveOptions<R> {
   readonly id?: Id;
   /** Id that scopes the `ref`s of `send`, over a connection of its own. */
   readonly client?: string;
+  /**
+   * False to end the list with `INVALID_QUERY` where the server does not follow its window. By default all records that match
+   * are loaded then, and the window is cut out of them.
+   */
+  readonly fallback?: boolean;
   /** True to open the list with its first listener and to close it with its last one. */
   readonly lazy?: boolean;
   /**

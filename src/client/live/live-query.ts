@@ -49,6 +49,8 @@ export type OpenSubscription<R> = (search: string, options: SubscribeOptions<R>)
 export interface LiveQueryHost<R> {
   /** Milliseconds for which the query stays open without lists. */
   readonly linger: number;
+  /** Whether a window that the server does not follow is cut out of all records that match. */
+  readonly fallback?: boolean;
   onEnd(): void;
   /** Shows writes before they are confirmed. */
   overlay?(query: OverlaidQuery<R>): OverlaidRows<R>;
@@ -59,7 +61,10 @@ const REACHED_AFTER_MS = 50;
 /** State of one query, shared by all lists of a client that ask for the same; kept up to date by one subscription. */
 export class LiveQuery<R> {
   readonly #open: OpenSubscription<R>;
+  /** Queries to try one after the other. */
   readonly #searches: readonly string[];
+  /** Number of those that are windows; the one after them asks for all records that match. */
+  readonly #windows: number;
   readonly #sort: string | undefined;
   readonly #offset: number;
   readonly #limit: number;
@@ -90,7 +95,10 @@ export class LiveQuery<R> {
     this.#sort = taken.sort;
     this.#limit = Number(taken.limit ?? Number.POSITIVE_INFINITY);
     this.#offset = taken.cursor === undefined ? Number(taken.offset ?? 0) : 0;
-    this.#searches = makeSearches(rest, taken);
+    const windows = makeWindows(rest, taken);
+    this.#windows = windows.length;
+    const isCut = windows.length > 0 && host.fallback !== false && !isTotals(rest);
+    this.#searches = windows.length === 0 || isCut ? [...windows, rest] : windows;
     this.#rows = this.#makeRows();
     this.#overlay = host.overlay?.(this.#overlaid(search));
     this.#subscription = this.#begin();
@@ -158,7 +166,7 @@ export class LiveQuery<R> {
   }
 
   get #isWindow(): boolean {
-    return this.#searches.length > 1 && this.#attempt < this.#searches.length - 1;
+    return this.#attempt < this.#windows;
   }
 
   /** Index of the first record to show: the server leaves out those before a window. */
@@ -316,18 +324,20 @@ export class LiveQuery<R> {
 }
 
 /**
- * Makes the queries to try, the last of which asks for all records that match. A window has one record more than `limit`,
- * which says whether there are more; without it where the server's largest window is asked for.
+ * Makes the queries of a window: none where there is no window. It has one record more than `limit`, which says whether there
+ * are more; without it where the server's largest window is asked for. Totals are a window too: where the result of a group
+ * stands is not to be seen in its id.
  */
-function makeSearches(rest: string, { limit, offset, cursor, sort }: Partial<Record<string, string>>): string[] {
-  const isWindow = limit !== undefined || offset !== undefined || cursor !== undefined;
-  if (!isWindow) return [rest];
+function makeWindows(rest: string, { limit, offset, cursor, sort }: Partial<Record<string, string>>): string[] {
+  if (limit === undefined && offset === undefined && cursor === undefined && !isTotals(rest)) return [];
   const range = Object.entries({ sort, offset, cursor }).flatMap(([name, value]) =>
     value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
   );
   const sizes = limit === undefined ? [undefined] : [Number(limit) + 1, Number(limit)];
-  const windows = sizes.map((size) =>
-    withSearch('', rest, ...range, size === undefined ? '' : `limit=${size}`).slice(1),
-  );
-  return [...windows, rest];
+  return sizes.map((size) => withSearch('', rest, ...range, size === undefined ? '' : `limit=${size}`).slice(1));
+}
+
+/** Whether a query asks for totals: they are no records. */
+export function isTotals(search: string): boolean {
+  return /(?:^|&)aggregate=/.test(search);
 }
