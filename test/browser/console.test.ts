@@ -109,6 +109,37 @@ inBrowser('the console', (browser) => {
     expect(app.said).toEqual([]);
   });
 
+  it.each([
+    ['sort=-price&limit=3', 'id', ['p1', 'p4', 'p3'], ['p2', 'p1', 'p4']],
+    ['aggregate=count,sum(price)&group=kind', 'sum_price', ['50', '60'], ['150', '60']],
+  ])('follows a window and totals as a list of the client does (%s)', async (search, column, before, after) => {
+    await using app = await ConsoleApp.start(browser());
+    const prices = [50, 0, 20, 40];
+    await app.store(
+      'Product',
+      prices.map((price, at) => ({ id: `p${at + 1}`, title: 'x', kind: at > 1 ? 'TOY' : 'TOOL', price })),
+    );
+    const page = await app.openTable(`shop/Product?${search}`);
+    await expect.poll(() => columnTexts(page, column)).toEqual(before);
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await app.ask('PATCH', 'Product/p2', { price: 100 });
+    await page.locator('.status-line .held').waitFor();
+    expect(await columnTexts(page, column)).toEqual(before);
+    await page.getByRole('button', { name: 'Go live' }).click();
+    await page.locator('.cell[class*="flash-"], [class*=" new-"]').first().waitFor();
+    await expect.poll(() => columnTexts(page, column)).toEqual(after);
+    expect(app.said).toEqual([]);
+  });
+
+  it('shows a page that the server does not follow, and says so', async () => {
+    await using app = await ConsoleApp.start(browser());
+    await app.store('Product', products(3));
+    const page = await app.open('shop/Product?offset=1&limit=900&sort=title');
+    await cell(page, 1, 'title').getByText('Product 2').waitFor();
+    await page.goto(`${app.server.origin}/_console/shop/Product?offset=1500&limit=1000`);
+    await page.locator('.live-state.off').waitFor();
+  });
+
   it('names the column of a mistake in the query', async () => {
     await using app = await ConsoleApp.start(browser());
     await app.store('Product', products(3));

@@ -11,14 +11,13 @@ export interface GridQuery {
   readonly selected: readonly string[] | undefined;
   /** `scroll`: everything that matches; `window`: what `limit`, `offset` or `cursor` name; `totals`: `aggregate`. */
   readonly mode: 'scroll' | 'window' | 'totals';
-  readonly window: string;
 }
 
 export function parseQuery(search: string): GridQuery {
   const list = takeOut(search, 'count', 'since', 'retained', 'stream').rest;
   const { rest, taken } = takeOut(list, 'sort', 'limit', 'offset', 'cursor');
   const aggregate = /(?:^|&)aggregate=/.test(rest);
-  const places = (['limit', 'offset', 'cursor'] as const).filter((name) => taken[name] !== undefined);
+  const isWindow = taken.limit !== undefined || taken.offset !== undefined || taken.cursor !== undefined;
   const { taken: others } = takeOut(rest, 'select');
   const { select } = others;
   return {
@@ -26,8 +25,7 @@ export function parseQuery(search: string): GridQuery {
     filter: rest,
     sort: taken.sort ?? '',
     selected: select === undefined || select.includes('*') ? undefined : splitSelect(select),
-    mode: aggregate ? 'totals' : places.length > 0 ? 'window' : 'scroll',
-    window: places.map((name) => `${name}=${encodeURIComponent(taken[name] as string)}`).join('&'),
+    mode: aggregate ? 'totals' : isWindow ? 'window' : 'scroll',
   };
 }
 

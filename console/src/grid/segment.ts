@@ -15,8 +15,6 @@ export interface Change {
   /** Undefined when the record is not in the list any more. */
   readonly record: Rec | undefined;
   readonly isNew: boolean;
-  /** Place in a window that the server keeps. */
-  readonly at: number | undefined;
 }
 
 export interface Page {
@@ -87,17 +85,6 @@ export class Segment {
 
   indexOf(id: Id): number {
     return this.rows.findIndex((row) => row.id === id);
-  }
-
-  /** Applies a change in a window: the server says where the record stands. */
-  applyAt({ id, record, at, seq }: Change): Effect {
-    const from = this.indexOf(id);
-    const before = from < 0 ? undefined : this.rows[from];
-    if (from >= 0) this.rows.splice(from, 1);
-    if (record === undefined) return { ...NOTHING, from: from < 0 ? undefined : from };
-    const index = at ?? (from < 0 ? this.rows.length : from);
-    this.rows.splice(index, 0, { id, record, asOf: seq });
-    return { index, from: from < 0 ? undefined : from, fields: before && changedFields(before.record, record) };
   }
 
   /** Applies a change where the order of the list says. */

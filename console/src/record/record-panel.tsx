@@ -65,11 +65,11 @@ export function RecordPanel({ table, id }: PanelProps): JSX.Element {
 
 function Neighbours({ table, id }: Props): JSX.Element {
   const step = (by: number) => {
-    const { segment } = table.rows;
-    const at = segment.rows.findIndex((row) => String(row.id) === id);
-    const next = segment.rows[at + by];
+    const { loaded, start } = table.rows;
+    const at = loaded.findIndex((row) => String(row.id) === id);
+    const next = loaded[at + by];
     if (at < 0 || next === undefined) return;
-    table.view.focusCell(segment.start + at + by, table.view.active.column);
+    table.view.focusCell(start + at + by, table.view.active.column);
     go(paths.record(table.app, table.table.name, next.id, table.query.search), { replace: true });
   };
   return (
@@ -122,25 +122,27 @@ function Record({ table, id }: Props): JSX.Element {
   );
 }
 
-function SaveBar({ table, live }: { readonly table: TableController; readonly live: LiveRecord }): JSX.Element {
+function SaveBar({ table, live }: { readonly table: TableController; readonly live: LiveRecord }): JSX.Element | null {
   const { app } = table;
   const { name } = table.table;
   const key = live.key;
   const draft = draftsOf(app, name).value.get(key);
+  const record = live.record.value;
+  if (record === undefined && draft === undefined) return null;
   return (
     <footer class="panel-foot">
-      <button
-        type="button"
-        class="quiet danger"
-        onClick={() => {
-          const record = live.record.value;
-          if (record === undefined) return;
-          table.select(new Map([[key, { id: key, record, asOf: 0 }]]));
-          table.isDeleting.value = true;
-        }}
-      >
-        <Icon name="trash-2" /> Delete
-      </button>
+      {record && (
+        <button
+          type="button"
+          class="quiet danger"
+          onClick={() => {
+            table.select(new Map([[key, { id: key, record, asOf: 0 }]]));
+            table.isDeleting.value = true;
+          }}
+        >
+          <Icon name="trash-2" /> Delete
+        </button>
+      )}
       <span class="spacer" />
       {draft && (
         <button type="button" onClick={() => discard(app, name, key)}>

@@ -3,7 +3,9 @@ import { change, discardField, draftsOf } from '../edits/drafts.ts';
 import { fromInput, toInput } from '../edits/values.ts';
 import { type Column, columnsOf, columnsOfRecords, keepLayout, type Layout, readLayout } from '../grid/columns.ts';
 import { makeEditor } from '../grid/editor.ts';
+import type { GridRows, RowsHost } from '../grid/grid-rows.ts';
 import { type GridHost, GridView } from '../grid/grid-view.ts';
+import { ListRows } from '../grid/list-rows.ts';
 import { LiveRows } from '../grid/live-rows.ts';
 import { type GridQuery, nextSort, parseQuery, withSort } from '../grid/query.ts';
 import type { Id, Row } from '../grid/segment.ts';
@@ -38,7 +40,7 @@ export class TableController {
   /** Whether the form for a new record is open. */
   readonly isCreating = signal(false);
   query: GridQuery;
-  rows: LiveRows;
+  rows: GridRows;
   #lastSelected: number | undefined;
   #stopDrafts: () => void;
 
@@ -187,8 +189,9 @@ export class TableController {
     return changes !== undefined && Object.hasOwn(changes, name) ? { value: changes[name] } : undefined;
   }
 
-  #makeRows(): LiveRows {
-    const rows: LiveRows = new LiveRows(this.app, this.table, this.query, {
+  #makeRows(): GridRows {
+    const Rows = this.query.mode === 'scroll' ? LiveRows : ListRows;
+    const host: RowsHost = {
       sight: () => this.view.sight(),
       changed: (flashes, above) => {
         if (rows !== this.rows) return;
@@ -200,7 +203,8 @@ export class TableController {
         this.view.refresh(flashes);
         this.hasSpoken.value++;
       },
-    });
+    };
+    const rows: GridRows = new Rows({ app: this.app, table: this.table, query: this.query, host });
     return rows;
   }
 
@@ -208,7 +212,7 @@ export class TableController {
     const { mode } = this.query;
     this.view.setColumns(
       mode === 'totals'
-        ? columnsOfRecords(this.rows.segment.rows.map(({ record }) => record))
+        ? columnsOfRecords(this.rows.loaded.map(({ record }) => record))
         : columnsOf(this.table, this.query, this.layout.value),
     );
   }

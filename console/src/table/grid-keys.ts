@@ -57,7 +57,7 @@ function handleModified(table: TableController, event: KeyboardEvent): boolean {
       return true;
     }
     case 'a':
-      table.select(new Map(table.rows.segment.rows.map((it) => [it.id, it])));
+      table.select(new Map(table.rows.loaded.map((it) => [it.id, it])));
       return true;
     case 'backspace':
       if (column !== undefined) table.setNull(row, column);

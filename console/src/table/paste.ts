@@ -23,7 +23,7 @@ export function pasteText(table: TableController, text: string): void {
   }
   if (table.query.mode === 'totals') return;
   const { row, column } = table.view.active;
-  const isEnd = table.rows.segment.isLast;
+  const isEnd = table.rows.isLast;
   const room = isEnd ? Math.max(0, table.rows.size - Math.max(0, row)) : rows.length;
   const { taken, refused } = fill(table, rows.slice(0, Math.min(room, MAX_PASTED_ROWS)), Math.max(0, row), column);
   if (taken > 0 || refused > 0) {

@@ -14,16 +14,16 @@ const STATUS: Readonly<Record<string, string>> = {
 export function StatusLine({ table }: { readonly table: TableController }): JSX.Element {
   table.hasSpoken.value;
   const { rows } = table;
-  const { segment, total, isUncounted, status, held, position, took } = rows;
-  const shown = formatCount(segment.rows.length);
+  const { loaded, total, isUncounted, status, held, position, took } = rows;
+  const shown = formatCount(loaded.length);
   const count =
-    segment.isLast && segment.start === 0
-      ? `${shown} ${segment.rows.length === 1 ? 'record' : 'records'}`
+    rows.isLast && rows.start === 0
+      ? `${shown} ${loaded.length === 1 ? 'record' : 'records'}`
       : many(shown, total, isUncounted);
   const isPaused = table.isPaused.value;
   return (
     <footer class="status-line">
-      <span class="count">{count}</span>
+      <span class="count">{status === 'failed' && loaded.length === 0 ? '' : count}</span>
       <span class={`live-state ${isPaused ? 'paused' : status}`} role="status">
         {isPaused ? 'paused' : STATUS[status]}
       </span>

@@ -198,14 +198,14 @@ function AbovePill({ table }: { readonly table: TableController }): JSX.Element 
 /** What is said over the grid when there are no rows in it. */
 function Outcome({ table }: { readonly table: TableController }): JSX.Element | null {
   table.hasSpoken.value;
-  const { segment, status, error } = table.rows;
+  const { loaded, isLast, status, error } = table.rows;
   const mends = error?.code === 'SCAN_TOO_LARGE' && (
     <p>
       An index makes it fast: <code>@indexed</code> at a field of the condition, or{' '}
       <code>@compositeIndex(fields: […])</code> at the type.
     </p>
   );
-  if (status === 'failed' && error !== undefined && (segment.rows.length === 0 || error.status === 400)) {
+  if (status === 'failed' && error !== undefined && (loaded.length === 0 || error.status === 400)) {
     return (
       <div class="grid-note" role="alert">
         <h2>{error.status === 403 ? 'Not allowed' : error.status === 400 ? 'This query does not work' : 'Not read'}</h2>
@@ -217,7 +217,7 @@ function Outcome({ table }: { readonly table: TableController }): JSX.Element | 
       </div>
     );
   }
-  if (segment.rows.length > 0 || status === 'loading' || !segment.isLast) return null;
+  if (loaded.length > 0 || status === 'loading' || !isLast) return null;
   return table.query.filter === '' ? <EmptyTable table={table} /> : <NoMatch table={table} />;
 }
 
