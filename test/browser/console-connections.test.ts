@@ -26,7 +26,7 @@ inBrowser('the connections in the console', (browser) => {
     ]);
     const close = () => row.filter({ hasText: 'Product' }).getByRole('button', { name: 'Close' }).click();
     await close();
-    await page.getByRole('button', { name: 'Keep it' }).click();
+    await page.getByRole('button', { name: 'Keep' }).click();
     expect(socket.isOpen).toBe(true);
     await close();
     await page.getByRole('button', { name: 'Close the connection' }).click();

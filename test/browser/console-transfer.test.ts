@@ -105,6 +105,12 @@ inBrowser('files in the console', (browser) => {
       await page.getByText('The table has 3 now').waitFor();
       const replaced = (await get(app, 'Product/a')) as Record<string, unknown>;
       expect(replaced).toMatchObject({ title: 'Replaced', price: null });
+      await page.getByRole('button', { name: 'Undo the import' }).click();
+      await page.getByText('2 records are as before.').waitFor();
+      expect(await get(app, 'Product?select=title,price,tags')).toEqual([
+        { id: 'a', title: 'First', price: 1, tags: ['x'] },
+        { id: 'c', title: 'Third', price: 3, tags: null },
+      ]);
       expect(app.said.filter((said) => !said.includes('400'))).toEqual([]);
     },
     LONG_TEST,
@@ -175,6 +181,54 @@ inBrowser('files in the console', (browser) => {
     await page.getByText('No record matches').waitFor();
     expect(((await get(app, 'Product')) as { id: string }[]).map(({ id }) => id)).toEqual(['c']);
   });
+});
+
+inBrowser('a write of many records in the console', (browser) => {
+  it(
+    'is taken back and done again, but for records that were changed since',
+    async () => {
+      await using app = await ConsoleApp.start(browser(), {
+        schema: `type Product @table @export { id: ID! @primaryKey title: String! stock: Int
+  lines: [Line] @relationship(to: "productId") }
+type Line @table @export { id: ID! @primaryKey productId: ID @indexed product: Product @relationship(from: "productId", onDelete: CASCADE) }`,
+      });
+      const many = Array.from({ length: 1_000 }, (_, index) => ({ id: `n${index}`, title: `T${index}`, stock: index }));
+      await app.store('Product', many);
+      await app.store('Line', [{ id: 'l1', productId: 'n1' }]);
+      const before = (await app.ask('GET', 'Product?limit=1000')).text;
+      const page = await app.openTable('shop/Product');
+      const dialog = page.getByRole('dialog');
+      await openMore(page, 'Change all that match…');
+      await dialog.getByLabel('Field').selectOption('stock');
+      await dialog.locator('input[type="number"], input[type="text"]').first().fill('7');
+      await dialog.getByLabel('Type 1000 to go on').fill('1,000');
+      await dialog.getByRole('button', { name: 'Change', exact: true }).click();
+      await page.getByText('999 records changed.').waitFor();
+      await app.ask('PATCH', 'Product/n5', { title: 'By another client' });
+      await page.getByRole('button', { name: 'Undo' }).click();
+      await page.getByText('998 records are as before. 1 changed since stays as now.').waitFor();
+      expect(await get(app, 'Product/n5')).toEqual({ id: 'n5', title: 'By another client', stock: 7 });
+      await app.ask('PUT', 'Product/n5', { title: 'T5', stock: 5 });
+      expect((await app.ask('GET', 'Product?limit=1000')).text).toBe(before);
+      await page.keyboard.press('Control+y');
+      await page.getByText('998 records are as before.', { exact: true }).waitFor();
+      expect(await get(app, 'Product?stock=ne=7&select=stock')).toEqual([{ id: 'n5', stock: 5 }]);
+      await page.keyboard.press('Control+z');
+      await expect.poll(async () => (await app.ask('GET', 'Product?limit=1000')).text).toBe(before);
+      // A deletion that reaches records of another table brings them back with it.
+      await page.goto(`${app.server.origin}/_console/shop/Product?stock=lt=10`);
+      await openMore(page, 'Delete all that match…');
+      await dialog.getByLabel('Type 10 to go on').fill('10');
+      await dialog.getByRole('button', { name: 'Delete', exact: true }).click();
+      await page.getByText('10 records deleted.').waitFor();
+      expect(await get(app, 'Line')).toEqual([]);
+      await page.getByRole('button', { name: 'Undo' }).click();
+      await page.getByText('11 records are as before.').waitFor();
+      expect((await app.ask('GET', 'Product?limit=1000')).text).toBe(before);
+      expect(await get(app, 'Line')).toEqual([{ id: 'l1', productId: 'n1' }]);
+    },
+    LONG_TEST,
+  );
 });
 
 async function count(app: ConsoleApp): Promise<number> {

@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { joinSearch } from '../grid/query.ts';
+import { FieldError } from '../parts/field-error.tsx';
 import { ask } from '../state/http.ts';
 import { describeError } from '../state/messages.ts';
 import { visible } from '../state/text.ts';
@@ -70,11 +71,7 @@ export function AccessTrace({ table, id }: Props): JSX.Element {
           caller.value = next;
         }}
       />
-      {failure.value && (
-        <p class="field-error" role="alert">
-          {visible(failure.value)}
-        </p>
-      )}
+      <FieldError text={failure.value} />
       {isInQuery.value !== undefined && (
         <p>
           <Verdict decision={isInQuery.value ? 'yes' : 'no'} /> It {isInQuery.value ? 'meets' : 'does not meet'}{' '}

@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { copyText } from '../parts/copy.ts';
 import { Dialog } from '../parts/dialog.tsx';
+import { FieldError } from '../parts/field-error.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { ask } from '../state/http.ts';
 import { describeError } from '../state/messages.ts';
@@ -51,11 +52,7 @@ export function ExplainDialog({ table, close }: Props): JSX.Element {
         <p class="soft">
           <code>{visible(query.search === '' ? name : `${name}?${query.search}`)}</code>
         </p>
-        {failure.value && (
-          <p class="field-error" role="alert">
-            {visible(failure.value)}
-          </p>
-        )}
+        <FieldError text={failure.value} />
         {found.value && <Plan plan={found.value} />}
       </div>
       <footer>

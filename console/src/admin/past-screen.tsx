@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import type { Id, Rec } from '../grid/segment.ts';
+import { FieldError } from '../parts/field-error.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { Note } from '../parts/note.tsx';
 import { go, hrefOf, paths, place } from '../state/address.ts';
@@ -80,11 +81,7 @@ function Past({ app, table, seq }: Props): JSX.Element {
         <a href={hrefOf(paths.table(app, table.name))}>As it is now</a>
       </div>
       {span.value && at !== undefined && <Scrubber app={app} table={table} span={span.value} seq={at} />}
-      {failure.value && (
-        <p class="field-error" role="alert">
-          {visible(failure.value)}
-        </p>
-      )}
+      <FieldError text={failure.value} />
       {page.value && !failure.value && (
         <Records table={table} page={page.value} restore={(id) => (restoring.value = id)} />
       )}

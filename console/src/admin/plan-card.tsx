@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { FieldError } from '../parts/field-error.tsx';
 import { ask } from '../state/http.ts';
 import { describeError } from '../state/messages.ts';
 import { visible } from '../state/text.ts';
@@ -88,11 +89,7 @@ export function PlanCard({ app, schema }: Props): JSX.Element {
           </p>
         </>
       )}
-      {failure.value && (
-        <p class="field-error" role="alert">
-          {visible(failure.value)}
-        </p>
-      )}
+      <FieldError text={failure.value} />
       {planned.value && <Plan planned={planned.value} />}
     </section>
   );

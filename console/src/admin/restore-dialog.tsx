@@ -5,6 +5,7 @@ import { type Comparison, compareWith, restore } from '../edits/restore.ts';
 import { undo } from '../edits/undo.ts';
 import type { Id } from '../grid/segment.ts';
 import { Dialog } from '../parts/dialog.tsx';
+import { FieldError } from '../parts/field-error.tsx';
 import { Icon } from '../parts/icon.tsx';
 import type { TablecastError } from '../state/http.ts';
 import { describeError, say } from '../state/messages.ts';
@@ -51,11 +52,7 @@ export function RestoreDialog({ app, table, id, seq, close }: Props): JSX.Elemen
   return (
     <Dialog title={`${table.name} ${visible(String(id))} at ${formatTime(timeOfSeq(seq))}`} wide close={close}>
       <div class="dialog-body">
-        {failure.value && (
-          <p class="field-error" role="alert">
-            {visible(failure.value)}
-          </p>
-        )}
+        <FieldError text={failure.value} />
         {found && <Differences found={found} />}
       </div>
       <footer>

@@ -1,10 +1,10 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { Dialog } from '../parts/dialog.tsx';
+import { FieldError } from '../parts/field-error.tsx';
 import { ask } from '../state/http.ts';
 import { describeError } from '../state/messages.ts';
 import { enterView } from '../state/session.ts';
-import { visible } from '../state/text.ts';
 import { CallerForm } from './caller-form.tsx';
 
 interface Issued {
@@ -44,11 +44,7 @@ export function ViewAsDialog({ app, close }: Props): JSX.Element {
         </p>
         <p class="soft">A built-in user is named by its id alone, and has its own roles and claims.</p>
         <CallerForm label="View" set={(caller) => void enter(caller)} />
-        {failure.value && (
-          <p class="field-error" role="alert">
-            {visible(failure.value)}
-          </p>
-        )}
+        <FieldError text={failure.value} />
       </div>
     </Dialog>
   );

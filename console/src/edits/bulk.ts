@@ -23,30 +23,49 @@ export async function countMatches({ app, table, query }: BulkTarget): Promise<n
   return Number(headers.get('x-total-count'));
 }
 
-/** Changes exactly this number of records, or none. Returns how many are different now. */
-export function changeAll(target: BulkTarget, expected: number, changes: Rec): Promise<number> {
+/** Outcome of a write of many records. */
+export interface BulkWritten {
+  /** Records that are different now. */
+  readonly changed: number;
+  /** Position of the last change of each request. */
+  readonly positions: readonly number[];
+}
+
+/** Changes exactly this number of records, or none. */
+export function changeAll(target: BulkTarget, expected: number, changes: Rec): Promise<BulkWritten> {
   return writeAll(target, expected, 'PATCH', changes);
 }
 
 /** Deletes exactly this number of records, or none. */
-export function deleteAll(target: BulkTarget, expected: number): Promise<number> {
+export function deleteAll(target: BulkTarget, expected: number): Promise<BulkWritten> {
   return writeAll(target, expected, 'DELETE', undefined);
 }
 
-async function writeAll(target: BulkTarget, expected: number, method: string, body: Rec | undefined): Promise<number> {
+async function writeAll(
+  target: BulkTarget,
+  expected: number,
+  method: string,
+  body: Rec | undefined,
+): Promise<BulkWritten> {
   const { app, table, key, query, ids } = target;
   const parts: readonly (readonly [search: string, count: number])[] =
     ids === undefined ? [[conditionsOf(query) || 'all=true', expected]] : batchesOf(key, ids);
   let changed = 0;
+  const positions: number[] = [];
   for (const [search, count] of parts) {
-    const { data } = await ask<{ changed: number }>(app, `${encodeURIComponent(table)}?${search}&expect=${count}`, {
-      method,
-      headers: { 'idempotency-key': newKey() },
-      ...(body !== undefined && { body }),
-    });
+    const { data, headers } = await ask<{ changed: number }>(
+      app,
+      `${encodeURIComponent(table)}?${search}&expect=${count}`,
+      {
+        method,
+        headers: { 'idempotency-key': newKey() },
+        ...(body !== undefined && { body }),
+      },
+    );
     changed += data.changed;
+    if (data.changed > 0) positions.push(Number(headers.get('x-position')));
   }
-  return changed;
+  return { changed, positions };
 }
 
 function batchesOf(key: string, ids: readonly Id[]): (readonly [string, number])[] {

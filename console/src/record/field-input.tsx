@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import type { JSX, TargetedEvent } from 'preact';
 import { useEffect, useId } from 'preact/hooks';
 import { fromInput, toInput } from '../edits/values.ts';
+import { FieldError } from '../parts/field-error.tsx';
 import { Icon } from '../parts/icon.tsx';
 import type { Field } from '../state/schema.ts';
 import { cellText, visible } from '../state/text.ts';
@@ -53,11 +54,7 @@ export function FieldInput(props: Props): JSX.Element {
       )}
       {field.description && <p class="help">{visible(field.description)}</p>}
       {theirs !== undefined && <p class="theirs">Now stored by another client: {cellText(theirs) || 'null'}</p>}
-      {shown && (
-        <p class="field-error" role="alert">
-          {visible(shown)}
-        </p>
-      )}
+      <FieldError text={shown} />
     </div>
   );
 }

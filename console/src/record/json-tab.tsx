@@ -5,6 +5,7 @@ import { change, discard, draftOf, draftsOf } from '../edits/drafts.ts';
 import { writable } from '../edits/remove.ts';
 import type { Rec } from '../grid/segment.ts';
 import { copyText } from '../parts/copy.ts';
+import { FieldError } from '../parts/field-error.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { isEqual } from '../state/text.ts';
 import { canWrite } from '../state/view.ts';
@@ -43,11 +44,7 @@ export function JsonTab({ table, live }: Props): JSX.Element {
   return (
     <div class="json-tab">
       <div class="json-host" ref={host} />
-      {problem.value && (
-        <p class="field-error" role="alert">
-          {problem.value}
-        </p>
-      )}
+      <FieldError text={problem.value} />
       <button type="button" onClick={() => void copyText(JSON.stringify(live.record.value, null, 2), 'The JSON')}>
         <Icon name="copy" /> Copy as stored
       </button>

@@ -1,7 +1,7 @@
 import { type Signal, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { Dialog } from '../parts/dialog.tsx';
+import { ConfirmDialog } from '../parts/confirm-dialog.tsx';
 import { Note } from '../parts/note.tsx';
 import { ask, type TablecastError } from '../state/http.ts';
 import { describeError, say } from '../state/messages.ts';
@@ -139,39 +139,17 @@ interface CloseProps {
 }
 
 function CloseDialog({ app, connection, close }: CloseProps): JSX.Element {
-  const failure = useSignal<string | undefined>(undefined);
   const run = async () => {
-    try {
-      await ask(app, `_/admin/connections/${encodeURIComponent(connection.id)}`, { method: 'DELETE' });
-      say('The connection is closed.', 'good');
-      close();
-    } catch (error) {
-      failure.value = describeError(error);
-    }
+    await ask(app, `_/admin/connections/${encodeURIComponent(connection.id)}`, { method: 'DELETE' });
+    say('The connection is closed.', 'good');
   };
   return (
-    <Dialog title="Close this connection?" close={close}>
-      <div class="dialog-body">
-        {failure.value && (
-          <p class="field-error" role="alert">
-            {visible(failure.value)}
-          </p>
-        )}
-        <p>
-          {transportOf(connection)}, {callerOf(connection)}: {channelOf(connection)}
-        </p>
-        <p class="soft">It ends as if the caller had lost its access. A client may connect again.</p>
-      </div>
-      <footer>
-        <button type="button" class="quiet" onClick={close}>
-          Keep it
-        </button>
-        <span class="spacer" />
-        <button type="button" class="quiet danger" onClick={() => void run()}>
-          Close the connection
-        </button>
-      </footer>
-    </Dialog>
+    <ConfirmDialog title="Close this connection?" verb="Close the connection" isDanger run={run} close={close}>
+      <p>
+        {transportOf(connection)}, {callerOf(connection)}: {channelOf(connection)}
+      </p>
+      <p class="soft">It ends as if the caller had lost its access. A client may connect again.</p>
+    </ConfirmDialog>
   );
 }
 

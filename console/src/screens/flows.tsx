@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { Dialog } from '../parts/dialog.tsx';
+import { FieldError } from '../parts/field-error.tsx';
 import { Note } from '../parts/note.tsx';
 import { ask, type TablecastError } from '../state/http.ts';
 import { describeError, say, sayError } from '../state/messages.ts';
@@ -100,11 +101,7 @@ function LetterDialog({ app, letter, close }: LetterProps): JSX.Element {
   return (
     <Dialog title={`Dead letter of ${visible(String(letter.flow ?? ''))}`} wide close={close}>
       <div class="dialog-body">
-        {failure.value && (
-          <p class="field-error" role="alert">
-            {visible(failure.value)}
-          </p>
-        )}
+        <FieldError text={failure.value} />
         <pre>{visible(JSON.stringify(letter, null, 2)).replaceAll('↵', '\n')}</pre>
       </div>
       <footer>

@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import type { JSX, TargetedEvent } from 'preact';
 import { useId } from 'preact/hooks';
+import { FieldError } from '../parts/field-error.tsx';
 import { entryOf, logIn, useToken } from '../state/session.ts';
 
 /** Form of the login: name and password where the application has users, else a token or an API key. */
@@ -58,11 +59,7 @@ export function LoginForm({ app }: { readonly app: string }): JSX.Element {
       {stay.value && (
         <p class="help">What opens the application is then kept in this browser, for every page of this server.</p>
       )}
-      {error.value && (
-        <p class="field-error" role="alert">
-          {error.value}
-        </p>
-      )}
+      <FieldError text={error.value} />
       <button type="submit" class="primary" disabled={isBusy.value || secret.value === ''}>
         Log in
       </button>

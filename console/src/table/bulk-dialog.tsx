@@ -2,7 +2,8 @@ import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { type BulkTarget, changeAll, countMatches, deleteAll } from '../edits/bulk.ts';
-import { Dialog } from '../parts/dialog.tsx';
+import { rememberMany } from '../edits/undo.ts';
+import { ConfirmDialog } from '../parts/confirm-dialog.tsx';
 import { FieldInput } from '../record/field-input.tsx';
 import type { TablecastError } from '../state/http.ts';
 import { describeError, say } from '../state/messages.ts';
@@ -22,10 +23,8 @@ interface Props {
 export function BulkDialog({ table, what, scope, close }: Props): JSX.Element {
   const count = useSignal<number | undefined>(undefined);
   const failure = useSignal<string | undefined>(undefined);
-  const typed = useSignal('');
   const field = useSignal<Field | undefined>(undefined);
   const value = useSignal<unknown>(undefined);
-  const isBusy = useSignal(false);
   const { app } = table;
   const { name, key } = table.table;
   const ids = scope === 'selection' ? [...table.selection.peek().keys()] : undefined;
@@ -38,76 +37,42 @@ export function BulkDialog({ table, what, scope, close }: Props): JSX.Element {
     }
   };
   useEffect(() => void recount(), []);
-  const run = async (expected: number) => {
-    isBusy.value = true;
-    failure.value = undefined;
+  const run = async () => {
+    const expected = count.peek() ?? 0;
     try {
-      const changes = { [field.value?.name ?? '']: value.value };
-      const done = what === 'delete' ? await deleteAll(target, expected) : await changeAll(target, expected, changes);
-      say(
-        `${formatCount(done)} ${done === 1 ? 'record' : 'records'} ${what === 'delete' ? 'deleted' : 'changed'}.`,
-        'good',
-      );
+      const changes = { [field.peek()?.name ?? '']: value.peek() };
+      const { changed, positions } =
+        what === 'delete' ? await deleteAll(target, expected) : await changeAll(target, expected, changes);
+      const action = rememberMany(app, name, positions);
+      const records = `${formatCount(changed)} ${changed === 1 ? 'record' : 'records'}`;
+      say(`${records} ${what === 'delete' ? 'deleted' : 'changed'}.`, 'good', action);
       if (scope === 'selection') table.select(new Map());
-      close();
     } catch (error) {
-      failure.value = describeError(error);
       if ((error as TablecastError).code === 'PRECONDITION_FAILED') await recount();
+      throw error;
     }
-    isBusy.value = false;
   };
-  const isTyped = count.value !== undefined && typed.value.replaceAll(',', '') === String(count.value);
-  const needsTyping = count.value !== undefined && count.value > 1;
-  const isReady =
-    count.value !== undefined &&
-    count.value > 0 &&
-    (isTyped || !needsTyping) &&
-    (what === 'delete' || (field.value !== undefined && value.value !== undefined));
+  const isChosen = what === 'delete' || (field.value !== undefined && value.value !== undefined);
   return (
-    <Dialog title={titleOf(what, scope, count.value)} close={close}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (isReady && !isBusy.value) void run(count.value as number);
-        }}
-      >
-        <div class="dialog-body">
-          {scope === 'matches' && (
-            <p class="soft">
-              {table.query.search === '' ? 'Every record of the table.' : <code>{visible(table.query.search)}</code>}
-              {table.query.mode === 'window' && ' All that meet the conditions are meant, also those beyond limit.'}
-            </p>
-          )}
-          {what === 'change' && <Change table={table} field={field} value={value} />}
-          {needsTyping && (
-            <label class="field">
-              <span>Type {count.value} to go on</span>
-              <input
-                type="text"
-                inputMode="numeric"
-                autocomplete="off"
-                value={typed.value}
-                onInput={(event) => (typed.value = event.currentTarget.value)}
-              />
-            </label>
-          )}
-          {count.value === 0 && <p>No record matches.</p>}
-          {failure.value && (
-            <p class="field-error" role="alert">
-              {visible(failure.value)}
-            </p>
-          )}
-        </div>
-        <footer>
-          <button type="button" onClick={close}>
-            Keep
-          </button>
-          <button type="submit" class={what === 'delete' ? 'danger' : 'primary'} disabled={!isReady || isBusy.value}>
-            {what === 'delete' ? 'Delete' : 'Change'}
-          </button>
-        </footer>
-      </form>
-    </Dialog>
+    <ConfirmDialog
+      title={titleOf(what, scope, count.value)}
+      verb={what === 'delete' ? 'Delete' : 'Change'}
+      isDanger={what === 'delete'}
+      count={count.value}
+      isReady={count.value !== undefined && count.value > 0 && isChosen}
+      failure={failure.value}
+      run={run}
+      close={close}
+    >
+      {scope === 'matches' && (
+        <p class="soft">
+          {table.query.search === '' ? 'Every record of the table.' : <code>{visible(table.query.search)}</code>}
+          {table.query.mode === 'window' && ' All that meet the conditions are meant, also those beyond limit.'}
+        </p>
+      )}
+      {what === 'change' && <Change table={table} field={field} value={value} />}
+      {count.value === 0 && <p>No record matches.</p>}
+    </ConfirmDialog>
   );
 }
 

@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
 import { Dialog } from '../parts/dialog.tsx';
+import { FieldError } from '../parts/field-error.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { describeError, say } from '../state/messages.ts';
 import { formatCount, visible } from '../state/text.ts';
@@ -78,11 +79,7 @@ export function ExportDialog({ table, close }: Props): JSX.Element {
             </label>
           )}
           {isBusy && <p role="status">{formatCount(count.value ?? 0)} records read…</p>}
-          {failure.value && (
-            <p class="field-error" role="alert">
-              {visible(failure.value)}
-            </p>
-          )}
+          <FieldError text={failure.value} />
         </div>
         <footer>
           <button type="button" onClick={close}>

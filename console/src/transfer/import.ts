@@ -1,5 +1,5 @@
 import type { Rec } from '../grid/segment.ts';
-import { ask, type TablecastError } from '../state/http.ts';
+import { ask, TablecastError } from '../state/http.ts';
 import { describeError } from '../state/messages.ts';
 import type { Table } from '../state/schema.ts';
 import type { ReadyRow, RowError } from './source.ts';
@@ -22,6 +22,8 @@ export interface Progress {
   done: number;
   written: number;
   readonly refused: RowError[];
+  /** Position of a change of each request. */
+  readonly positions: number[];
   /** Why the job has ended before its end. */
   stopped?: string;
 }
@@ -33,6 +35,10 @@ const BATCH_CHARS = 300_000;
 const MAX_REFUSED = 1_000;
 const MAX_TRIES = 30;
 const RETRY_MS = 2_000;
+
+interface Transaction {
+  readonly results: readonly { readonly seq: number; readonly changed: boolean }[];
+}
 
 /** Rows from the first index to before the second. */
 type Range = readonly [begin: number, end: number];
@@ -47,7 +53,7 @@ export async function jobKey(text: string): Promise<string> {
 
 /** Sends the rows in batches, each whole or not at all, and tells the progress after each. */
 export async function runImport(job: ImportJob, signal: AbortSignal, tell: (now: Progress) => void): Promise<Progress> {
-  const progress: Progress = { done: 0, written: 0, refused: [] };
+  const progress: Progress = { done: 0, written: 0, refused: [], positions: [] };
   for (const [begin, end] of batchesOf(job.rows)) {
     if (signal.aborted) progress.stopped = 'You have stopped it.';
     if (progress.stopped !== undefined) break;
@@ -76,12 +82,14 @@ function* batchesOf(rows: readonly ReadyRow[]): Generator<Range> {
 async function sendRange(job: ImportJob, range: Range, progress: Progress, signal: AbortSignal): Promise<void> {
   const [begin, end] = range;
   if (progress.stopped !== undefined) return;
-  const error = await sendPatiently(job, range, signal);
-  if (error === undefined) {
+  const sent = await sendPatiently(job, range, signal);
+  if (!(sent instanceof TablecastError)) {
     progress.written += end - begin;
     progress.done += end - begin;
+    if (sent !== undefined) progress.positions.push(sent);
     return;
   }
+  const error = sent;
   const isAboutRecords = error.status >= 400 && error.status < 500 && ![401, 403, 429].includes(error.status);
   if (!isAboutRecords) {
     progress.stopped = signal.aborted ? 'You have stopped it.' : describeError(error);
@@ -97,12 +105,15 @@ async function sendRange(job: ImportJob, range: Range, progress: Progress, signa
   }
 }
 
-/** Sends rows again while the server is away or busy. Returns the error that stays. */
-async function sendPatiently(job: ImportJob, range: Range, signal: AbortSignal): Promise<TablecastError | undefined> {
+/** Sends rows again while the server is away or busy. Returns the position of a change, or the error that stays. */
+async function sendPatiently(
+  job: ImportJob,
+  range: Range,
+  signal: AbortSignal,
+): Promise<number | undefined | TablecastError> {
   for (let tries = 1; ; tries++) {
     try {
-      await send(job, range, signal);
-      return undefined;
+      return await send(job, range, signal);
     } catch (thrown) {
       const error = thrown as TablecastError;
       const isPassing = error.code === 'NETWORK' || error.status === 429 || error.status >= 502;
@@ -112,15 +123,21 @@ async function sendPatiently(job: ImportJob, range: Range, signal: AbortSignal):
   }
 }
 
-async function send({ app, table, mode, rows, key }: ImportJob, [begin, end]: Range, signal: AbortSignal) {
+/** Sends rows in one request. Returns the position of one of its changes; undefined where nothing is different now. */
+async function send(
+  { app, table, mode, rows, key }: ImportJob,
+  [begin, end]: Range,
+  signal: AbortSignal,
+): Promise<number | undefined> {
   const records = rows.slice(begin, end).map(({ record }) => record);
   const headers = { 'idempotency-key': `"${key}-${mode}-${begin}-${end}"` };
   if (mode === 'create') {
-    await ask(app, encodeURIComponent(table.name), { method: 'POST', body: records, headers, signal });
-    return;
+    const answer = await ask(app, encodeURIComponent(table.name), { method: 'POST', body: records, headers, signal });
+    return Number(answer.headers.get('x-position'));
   }
   const steps = records.map((record) => stepOf(table, mode, record));
-  await ask(app, '_/transaction', { method: 'POST', body: { steps }, headers, signal });
+  const { data } = await ask<Transaction>(app, '_/transaction', { method: 'POST', body: { steps }, headers, signal });
+  return data.results.findLast(({ changed }) => changed)?.seq;
 }
 
 function stepOf({ name, key }: Table, mode: 'upsert' | 'patch', record: Rec): object {
