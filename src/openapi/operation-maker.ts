@@ -117,7 +117,7 @@ export class OperationMaker {
   }
 
   changed(): Part {
-    return { description: 'Done.', content: this.media(refer(BULK)) };
+    return { description: 'Done.', headers: headers('X-Position'), content: this.media(refer(BULK)) };
   }
 
   /** Makes an id unique: `deleteAll` of X and `delete` of AllX would be equal. */

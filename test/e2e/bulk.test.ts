@@ -94,8 +94,10 @@ describe('writes by filter, relations and hidden fields', { timeout: 120_000 }, 
       ['1', 'new'],
       ['2', 'new'],
     ]);
+    expect(answer.headers.get('x-position')).toBe(String(frames[1]?.seq));
     const gone = await server.ask('DELETE', 'Book?all=true', { headers: { prefer: 'return=minimal' } });
     expect([gone.status, gone.text]).toEqual([204, '']);
+    expect(Number(gone.headers.get('x-position'))).toBeGreaterThan(Number(frames[1]?.seq));
     expect((await client.changes.atLeast(5)).slice(2).map(({ message_type, id }) => [message_type, id])).toEqual([
       ['Delete', '1'],
       ['Delete', '2'],

@@ -112,7 +112,7 @@ function bulkMergeOperation(make: OperationMaker): Part {
     summary: `Changes fields of all records of ${name} that meet the conditions`,
     parameters: make.conditions(),
     body: { required: true, content: make.input(refer(`${name}.merge`), 'merge') },
-    responses: { 200: make.changed(), 204: minimal() },
+    responses: { 200: make.changed(), 204: minimal('X-Position') },
     codes: CODES.bulkMerge,
   });
 }
@@ -122,7 +122,7 @@ function bulkDeleteOperation(make: OperationMaker): Part {
     id: 'deleteAll',
     summary: `Removes all records of ${make.table.name} that meet the conditions`,
     parameters: make.conditions(),
-    responses: { 200: make.changed(), 204: minimal() },
+    responses: { 200: make.changed(), 204: minimal('X-Position') },
     codes: deletionCodes(make.table, CODES.bulkDelete),
   });
 }

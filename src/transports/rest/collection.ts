@@ -192,6 +192,7 @@ async function writeMany({ resource }: Endpoint, context: RequestContext): Promi
     ? resource.patchMany(identityOf(request), query, patchOfMany(request, resource), once)
     : resource.deleteMany(identityOf(request), query, once));
   markReplayed(reply, outcome);
+  reply.header('x-position', outcome.seq);
   if (!wantsMinimal(request, reply)) return respond(context, outcome.json);
   reply.code(204);
   return respondEmpty(reply);
