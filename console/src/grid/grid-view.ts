@@ -50,6 +50,11 @@ export class GridView {
   #isScheduled = false;
   #height = 0;
   #wide = 0;
+  // Where it is scrolled to, and what is written into the page: to ask the page would make it lay itself out in the middle of a frame.
+  #top = 0;
+  #left = 0;
+  #rowCount = '';
+  #bodyHeight = '';
 
   constructor(host: GridHost) {
     this.#host = host;
@@ -64,14 +69,14 @@ export class GridView {
     this.#body.className = 'grid-body';
     this.#body.setAttribute('role', 'rowgroup');
     element.append(this.#head, this.#body);
-    element.addEventListener('scroll', () => this.schedule(), { passive: true });
+    element.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     element.addEventListener('keydown', (event) => this.#key(event));
     this.#body.addEventListener('click', (event) => this.#click(event));
     this.#body.addEventListener('dblclick', (event) => this.#doubleClick(event));
     this.#observer = new ResizeObserver(() => {
       this.#height = element.clientHeight;
       this.#wide = element.clientWidth;
-      this.schedule();
+      this.#scrolled();
     });
     this.#observer.observe(element);
   }
@@ -102,25 +107,34 @@ export class GridView {
   /** Rows that are in sight. */
   sight(): { first: number; last: number } {
     const visible = Math.max(1, Math.ceil((this.#height - HEADER_HEIGHT) / this.rowHeight));
-    const first = this.#indexAt(this.element.scrollTop);
+    const first = this.#indexAt(this.#top);
     return { first, last: Math.min(first + visible, Math.max(0, this.#host.size() - 1)) };
   }
 
   get isAtTop(): boolean {
-    return this.element.scrollTop < this.rowHeight / 2;
+    return this.#top < this.rowHeight / 2;
+  }
+
+  /** Scrolls to so many pixels from the top. */
+  scrollTo(top: number, left = this.#left): void {
+    if (top !== this.#top) this.element.scrollTop = top;
+    if (left !== this.#left) this.element.scrollLeft = left;
+    this.#scrolled();
   }
 
   /** Keeps what is in sight in its place after rows above it have come or gone. */
   shift(rows: number): void {
     this.#setHeight();
-    this.element.scrollTop += rows * this.rowHeight;
+    this.scrollTo(this.#top + rows * this.rowHeight);
     this.active.row = Math.max(0, this.active.row + rows);
   }
 
   /** Draws what has changed; flashes the cells of these fields. */
   refresh(flashes: ReadonlyMap<Id, readonly string[] | null> = new Map()): void {
     const size = this.#host.size();
-    this.element.setAttribute('aria-rowcount', String(size + 1));
+    const rowCount = String(size + 1);
+    if (rowCount !== this.#rowCount) this.element.setAttribute('aria-rowcount', rowCount);
+    this.#rowCount = rowCount;
     this.#setHeight();
     if (this.active.row >= size) this.active.row = Math.max(0, size - 1);
     this.#draw(flashes);
@@ -156,14 +170,22 @@ export class GridView {
   /** Puts an element over a cell, as an input. */
   overlay(element: HTMLElement, row: number, column: number): void {
     const { first } = this.sight();
-    element.style.transform = `translateY(${this.#topOf(row, first, this.element.scrollTop)}px)`;
+    element.style.transform = `translateY(${this.#topOf(row, first, this.#top)}px)`;
     element.style.left = `${this.#lefts[column] ?? 0}px`;
     element.style.width = `${this.columns[column]?.width ?? 0}px`;
     this.#body.append(element);
   }
 
   #setHeight(): void {
-    this.#body.style.height = `${Math.min(MAX_HEIGHT, this.#host.size() * this.rowHeight)}px`;
+    const height = `${Math.min(MAX_HEIGHT, this.#host.size() * this.rowHeight)}px`;
+    if (height !== this.#bodyHeight) this.#body.style.height = height;
+    this.#bodyHeight = height;
+  }
+
+  #scrolled(): void {
+    this.#top = this.element.scrollTop;
+    this.#left = this.element.scrollLeft;
+    this.schedule();
   }
 
   /** Rows for each pixel of the scroll bar, where there are too many for one each. */
@@ -182,20 +204,22 @@ export class GridView {
   }
 
   #reveal(row: number, column: number): void {
-    const { element, rowHeight } = this;
+    const { rowHeight } = this;
     const view = this.#height - HEADER_HEIGHT;
+    let [scrollTop, scrollLeft] = [this.#top, this.#left];
     const top = (row * rowHeight) / this.#scale;
-    if (top < element.scrollTop) element.scrollTop = top;
-    else if (top + rowHeight > element.scrollTop + view) element.scrollTop = top + rowHeight - view;
+    if (top < scrollTop) scrollTop = top;
+    else if (top + rowHeight > scrollTop + view) scrollTop = top + rowHeight - view;
     const left = this.#lefts[column] ?? 0;
     const width = this.columns[column]?.width ?? 0;
-    if (left - SELECTOR_WIDTH < element.scrollLeft) element.scrollLeft = left - SELECTOR_WIDTH;
-    else if (left + width > element.scrollLeft + this.#wide) element.scrollLeft = left + width - this.#wide;
+    if (left - SELECTOR_WIDTH < scrollLeft) scrollLeft = left - SELECTOR_WIDTH;
+    else if (left + width > scrollLeft + this.#wide) scrollLeft = left + width - this.#wide;
+    if (scrollTop !== this.#top || scrollLeft !== this.#left) this.scrollTo(scrollTop, scrollLeft);
   }
 
   /** Columns in sight, the last of them included. */
   #columnRange(): { from: number; to: number } {
-    const { scrollLeft } = this.element;
+    const scrollLeft = this.#left;
     const end = scrollLeft + this.#wide;
     let from = 0;
     while (from < this.columns.length - 1 && (this.#lefts[from + 1] ?? 0) <= scrollLeft) from++;
@@ -208,7 +232,7 @@ export class GridView {
     if (this.#height === 0 || this.columns.length === 0) return;
     const { first: seen, last: end } = this.sight();
     const size = this.#host.size();
-    const { scrollTop } = this.element;
+    const scrollTop = this.#top;
     const first = Math.max(0, seen - SPARE_ROWS);
     const last = Math.min(size - 1, end + SPARE_ROWS);
     const { from, to } = this.#columnRange();

@@ -1,5 +1,8 @@
 import type { Id } from './segment.ts';
 
+/** Milliseconds for which a cell that has lit up does not begin again, however often it changes. */
+const REFLASH_MS = 400;
+
 interface CellLook {
   readonly name: string;
   readonly left: number;
@@ -16,6 +19,8 @@ interface DrawnCell {
   kind: string;
   place: string;
   flashes: number;
+  /** Milliseconds at which it has lit up last. */
+  flashedAt: number;
 }
 
 interface RowLook {
@@ -95,7 +100,10 @@ class PoolRow implements DrawnRow {
   begin(id: Id | undefined, { isSelected, isNew, isMissing }: RowLook): void {
     if (id !== this.#id) {
       this.#id = id;
-      for (const cell of this.#cells.values()) cell.flashes = 0;
+      for (const cell of this.#cells.values()) {
+        cell.flashes = 0;
+        cell.flashedAt = 0;
+      }
       this.#newness = 0;
     }
     if (isNew) this.#newness = this.#newness === 1 ? 2 : 1;
@@ -123,7 +131,10 @@ class PoolRow implements DrawnRow {
       cell.element.textContent = text;
     }
     // Two names of one animation, so that it begins again.
-    if (flash) cell.flashes = cell.flashes === 1 ? 2 : 1;
+    if (flash && performance.now() - cell.flashedAt > REFLASH_MS) {
+      cell.flashes = cell.flashes === 1 ? 2 : 1;
+      cell.flashedAt = performance.now();
+    }
     const look = `cell${kind}${cell.flashes === 0 ? '' : ` flash-${cell.flashes}`}`;
     if (look === cell.kind) return;
     cell.kind = look;
@@ -157,6 +168,7 @@ class PoolRow implements DrawnRow {
     cell.element.hidden = true;
     cell.element.tabIndex = -1;
     cell.flashes = 0;
+    cell.flashedAt = 0;
     this.#spare.push(cell);
   }
 
@@ -166,6 +178,6 @@ class PoolRow implements DrawnRow {
     element.setAttribute('role', 'gridcell');
     element.tabIndex = -1;
     this.#element.append(element);
-    return { element, column: -1, text: '', kind: '', place: '', flashes: 0 };
+    return { element, column: -1, text: '', kind: '', place: '', flashes: 0, flashedAt: 0 };
   }
 }

@@ -76,7 +76,7 @@ export class TableController {
     if (this.isPaused.value) this.rows.freeze('pause');
     this.select(new Map());
     this.above.value = 0;
-    this.view.element.scrollTop = 0;
+    this.view.scrollTo(0);
     this.view.active.row = Math.min(this.view.active.row, 0);
     this.#setColumns();
     this.view.refresh();
@@ -96,7 +96,7 @@ export class TableController {
   }
 
   toTop(): void {
-    this.view.element.scrollTop = 0;
+    this.view.scrollTo(0);
     this.above.value = 0;
     this.view.schedule();
   }
