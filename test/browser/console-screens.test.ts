@@ -188,6 +188,40 @@ type Product @table @export @audit {
     await page.getByLabel('Password').waitFor();
   });
 
+  it('list changes as they are made, and the records that refer to one', async () => {
+    await using app = await ConsoleApp.start(browser(), {
+      schema: `type Maker @table @export { id: ID! @primaryKey name: String products: [Product] @relationship(to: "makerId") }
+type Product @table @export { id: ID! @primaryKey title: String makerId: ID @indexed maker: Maker @relationship(from: "makerId") }`,
+    });
+    const page = await app.open('shop/_/changes');
+    await page.getByText('No changes here.').waitFor();
+    await app.store('Maker', [{ id: 'm1', name: 'Hand & Co' }]);
+    await app.store('Product', [
+      { id: 'p1', title: 'Saw', makerId: 'm1' },
+      { id: 'p2', title: 'Drill', makerId: 'm2' },
+    ]);
+    const entries = page.locator('.timeline > li');
+    await expect.poll(() => entries.count()).toBe(3);
+    expect(await entries.first().getAttribute('class')).toBe('create fresh');
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await app.ask('PATCH', 'Product/p1', { title: 'Handsaw' });
+    await page.getByRole('button', { name: 'Go live' }).click();
+    await entries.filter({ hasText: 'Handsaw' }).waitFor();
+    await page.goto(`${app.server.origin}/_console/shop/Maker/m1`);
+    await page.getByRole('tab', { name: 'Related' }).click();
+    const related = page.getByRole('region', { name: 'Product by makerId' });
+    await related.getByText('Handsaw').waitFor();
+    expect(await related.getByRole('listitem').count()).toBe(1);
+    await page.getByRole('link', { name: 'Listen to its channel' }).click();
+    expect(await page.getByLabel('Channel', { exact: true }).inputValue()).toBe('Maker/m1');
+    await page.goBack();
+    await page.getByRole('tab', { name: 'Related' }).click();
+    await related.getByRole('link', { name: 'Product' }).click();
+    await cell(page, 0, 'title').getByText('Handsaw').waitFor();
+    await page.getByText('1 record', { exact: true }).waitFor();
+    expect(app.said).toEqual([]);
+  });
+
   it('listen to a channel, and replay it from a position', async () => {
     await using app = await ConsoleApp.start(browser(), {
       schema: `type Product @table @export(public: [read, create, update, delete, subscribe, publish]) {

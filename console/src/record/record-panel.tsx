@@ -16,8 +16,9 @@ import { History } from './history.tsx';
 import { JsonTab } from './json-tab.tsx';
 import { LiveRecord } from './live-record.ts';
 import { NewRecord } from './new-record.tsx';
+import { Related, referencesTo } from './related.tsx';
 
-type Tab = 'Fields' | 'JSON' | 'History' | 'Access';
+type Tab = 'Fields' | 'JSON' | 'Related' | 'History' | 'Access';
 
 const AccessTrace = lazily(async () => (await import('../admin/access-trace.tsx')).AccessTrace);
 
@@ -93,7 +94,7 @@ function Record({ table, id }: Props): JSX.Element {
     return () => made.close();
   }, [table, id]);
   const record = live.value;
-  const tabs: readonly Tab[] = schema.value?.admin ? ['Fields', 'JSON', 'History', 'Access'] : ['Fields', 'JSON'];
+  const tabs = tabsOf(table.table.name);
   return (
     <>
       <div class="tabs" role="tablist" aria-label="Views of the record">
@@ -114,12 +115,19 @@ function Record({ table, id }: Props): JSX.Element {
       <div class="panel-body" role="tabpanel" aria-label={tab.value}>
         {record && tab.value === 'Fields' && <FieldsTab table={table} live={record} />}
         {record && tab.value === 'JSON' && <JsonTab table={table} live={record} />}
+        {record && tab.value === 'Related' && <Related table={table} live={record} />}
         {record && tab.value === 'History' && <History table={table} live={record} />}
         {record && tab.value === 'Access' && <AccessTrace table={table} id={record.key} />}
       </div>
       {record && canWrite.value && <SaveBar table={table} live={record} />}
     </>
   );
+}
+
+/** Views of a record that this caller has. */
+function tabsOf(table: string): readonly Tab[] {
+  if (schema.value?.admin) return ['Fields', 'JSON', 'Related', 'History', 'Access'];
+  return referencesTo(table).length > 0 ? ['Fields', 'JSON', 'Related'] : ['Fields', 'JSON'];
 }
 
 function SaveBar({ table, live }: { readonly table: TableController; readonly live: LiveRecord }): JSX.Element | null {

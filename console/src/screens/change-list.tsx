@@ -7,17 +7,19 @@ interface Props {
   readonly entries: readonly LogEntry[];
   /** Whether each entry says which record it is about. */
   readonly named?: boolean;
+  /** Entries after this position light up. */
+  readonly since?: number;
   /** Goes back to the record as it was after the change. */
   restore?(seq: number): void;
 }
 
 /** Changes as a timeline, each with its fields before and after. */
-export function ChangeList({ entries, named, restore }: Props): JSX.Element {
+export function ChangeList({ entries, named, since = Number.POSITIVE_INFINITY, restore }: Props): JSX.Element {
   if (entries.length === 0) return <p class="panel-note">No changes here.</p>;
   return (
     <ol class="timeline">
       {entries.map((entry) => (
-        <li key={`${entry.seq} ${entry.table} ${entry.id}`} class={entry.op}>
+        <li key={`${entry.seq} ${entry.table} ${entry.id}`} class={entry.seq > since ? `${entry.op} fresh` : entry.op}>
           <div class="timeline-head">
             <span class={`op ${entry.op}`}>{entry.op}</span>
             {named && (

@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { copyText } from '../parts/copy.ts';
 import { Icon } from '../parts/icon.tsx';
+import { place } from '../state/address.ts';
 import { ask, urlOf } from '../state/http.ts';
 import { say, sayError } from '../state/messages.ts';
 import { schema } from '../state/schema.ts';
@@ -22,7 +23,7 @@ interface Settings {
 
 /** Listens to a channel and shows each frame as it came: what a client is told, and when. */
 export function ChannelsScreen({ app }: { readonly app: string }): JSX.Element {
-  const first = schema.value?.tables[0]?.name ?? '';
+  const first = new URLSearchParams(place.peek().search).get('channel') ?? schema.value?.tables[0]?.name ?? '';
   const settings = useSignal<Settings>({ channel: first, transport: 'ws', since: '', retained: false, delta: false });
   const frames = useSignal<readonly WireFrame[]>([]);
   const state = useSignal<'closed' | 'connecting' | 'open'>('closed');

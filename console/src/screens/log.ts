@@ -41,7 +41,8 @@ interface AuditEntry {
   >;
 }
 
-interface Log {
+/** Changes, the newest first, and the position of those before them. */
+export interface Log {
   readonly entries: readonly LogEntry[];
   readonly next: number | undefined;
 }

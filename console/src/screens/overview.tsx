@@ -41,6 +41,7 @@ export function Overview({ app }: { readonly app: string }): JSX.Element | null 
             <dd title={`seq ${head.value}`}>{formatTime(timeOfSeq(head.value))}</dd>
           </div>
         )}
+        {found.admin && <LiveFacts app={app} />}
         <div>
           <dt>Callers</dt>
           <dd>{callersOf(app)}</dd>
@@ -54,6 +55,46 @@ export function Overview({ app }: { readonly app: string }): JSX.Element | null 
       </ul>
       <Links app={app} found={found} />
     </div>
+  );
+}
+
+/** How far the log reaches back, and how many connections are open. */
+function LiveFacts({ app }: { readonly app: string }): JSX.Element {
+  const start = useSignal<number | undefined>(undefined);
+  const open = useSignal<number | undefined>(undefined);
+  useEffect(() => {
+    const abort = new AbortController();
+    const { signal } = abort;
+    const read = <T,>(path: string, take: (data: T) => void) =>
+      ask<T>(app, `_/admin/${path}`, { signal }).then(
+        ({ data }) => take(data),
+        () => undefined,
+      );
+    void read<{ start: number; head: number }>('log?limit=1', (log) => {
+      if (log.start > 0 && log.start < log.head) start.value = log.start;
+    });
+    void read<{ open: number }>('connections', (connections) => (open.value = connections.open));
+    return () => abort.abort();
+  }, [app]);
+  return (
+    <>
+      {start.value !== undefined && (
+        <div>
+          <dt>Log since</dt>
+          <dd title={`seq ${start.value}`}>
+            <a href={hrefOf(paths.screen(app, 'changes'))}>{formatTime(timeOfSeq(start.value))}</a>
+          </dd>
+        </div>
+      )}
+      {open.value !== undefined && (
+        <div>
+          <dt>Open connections</dt>
+          <dd>
+            <a href={hrefOf(paths.screen(app, 'connections'))}>{formatCount(open.value)}</a>
+          </dd>
+        </div>
+      )}
+    </>
   );
 }
 
