@@ -76,7 +76,9 @@ function References({ app, of, live }: { app: string; of: Reference; live: LiveR
     return () => abort.abort();
   }, [app, table, condition]);
   const { records = [], hasMore = false } = found.value ?? {};
-  const shown = table.fields.filter(({ name, kind, hidden }) => name !== table.key && !hidden && kind === 'text');
+  const shown = table.fields.filter(
+    ({ name, kind, list, hidden }) => name !== table.key && !hidden && !list && kind === 'text',
+  );
   return (
     <section class="related" aria-label={`${table.name} by ${field.name}`}>
       <h3>
