@@ -37,6 +37,10 @@ export async function buildConsole(folder) {
       minify: true,
       entryFileNames: '[name]-[hash].js',
       chunkFileNames: '[name]-[hash].js',
+      // What every page needs and lazy chunks share is one file, and not one for each set of chunks that share it.
+      codeSplitting: {
+        groups: [{ name: 'shared', test: /[\\/](?:preact|@preact|parts|state|client)[\\/]/, minShareCount: 2 }],
+      },
     },
   });
   const { fileName: main, imports } = output.find((file) => file.type === 'chunk' && file.isEntry);
