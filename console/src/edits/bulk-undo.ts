@@ -1,7 +1,7 @@
 import type { Id, Rec } from '../grid/segment.ts';
 import { ask, newKey, type TablecastError } from '../state/http.ts';
 import { schema, tableOf } from '../state/schema.ts';
-import { writable } from './remove.ts';
+import { writable } from './values.ts';
 
 /** Outcome of taking back writes of many records. */
 export interface TakenBack {

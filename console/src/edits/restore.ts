@@ -3,8 +3,8 @@ import { ask, newKey, seqOf, type TablecastError } from '../state/http.ts';
 import type { Table } from '../state/schema.ts';
 import { isEqual } from '../state/text.ts';
 import { recordPath } from './drafts.ts';
-import { writable } from './remove.ts';
 import { remember } from './undo.ts';
+import { writable } from './values.ts';
 
 /** A record as it is now, and as it was. */
 export interface Comparison {

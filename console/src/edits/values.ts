@@ -1,4 +1,5 @@
-import type { Field } from '../state/schema.ts';
+import type { Rec } from '../grid/segment.ts';
+import type { Field, Table } from '../state/schema.ts';
 
 /** Text that an input shows for a value. */
 export function toInput(value: unknown, field: Field | undefined): string {
@@ -43,4 +44,10 @@ function fromJson(text: string, field: Field): Parsed {
   } catch (error) {
     return { error: `is not JSON: ${(error as Error).message}` };
   }
+}
+
+/** Record without what the server sets by itself. */
+export function writable(table: Table, record: Rec): Rec {
+  const allowed = new Set(table.fields.filter(({ readOnly }) => !readOnly).map(({ name }) => name));
+  return Object.fromEntries(Object.entries(record).filter(([name, value]) => allowed.has(name) && value !== undefined));
 }

@@ -7,6 +7,9 @@ export interface Drawn {
   readonly kind: string;
 }
 
+/** What a cell draws for a value that is not read with its row. */
+export const LARGE: Drawn = { text: 'large value', kind: ' nothing' };
+
 /** What a cell draws for a value: always text, never markup. */
 export function drawValue(value: unknown, { field, isKey }: Column): Drawn {
   if (value === undefined) return { text: '', kind: '' };

@@ -30,6 +30,8 @@ export abstract class GridRows {
   /** Milliseconds until the first rows were there. */
   took = 0;
   position = 0;
+  /** Fields that are not asked for, since their values are large. */
+  leftOut: ReadonlySet<string> = new Set();
   protected readonly app: string;
   protected readonly table: Table;
   protected readonly query: GridQuery;

@@ -1,4 +1,4 @@
-import { drawValue } from './cells.ts';
+import { drawValue, LARGE } from './cells.ts';
 import type { Column } from './columns.ts';
 import { drawHeader } from './header.ts';
 import { keyMove } from './keys.ts';
@@ -13,6 +13,8 @@ export interface GridHost {
   /** Value that is not saved yet, of a cell; undefined where there is none. */
   pending(id: Id, name: string): { readonly value: unknown } | undefined;
   isSelected(id: Id): boolean;
+  /** Whether the values of this column are too large to be here. */
+  isLeftOut(name: string): boolean;
   sort(): string;
   seen(first: number, last: number): void;
   edit(index: number, column: Column, text: string | undefined): void;
@@ -275,7 +277,8 @@ export class GridView {
       const { name, width } = this.columns[column] as Column;
       const pending = row && this.#host.pending(row.id, name);
       const value = pending ? pending.value : row?.record[name];
-      const { text, kind } = drawValue(row === undefined ? undefined : value, this.columns[column] as Column);
+      const isLarge = value === undefined && row !== undefined && this.#host.isLeftOut(name);
+      const { text, kind } = isLarge ? LARGE : drawValue(value, this.columns[column] as Column);
       drawn.draw(column, {
         name,
         left: this.#lefts[column] as number,

@@ -2,10 +2,12 @@ import type { Subscription } from '../../../src/client/live/subscription.ts';
 import { ask, type TablecastError } from '../state/http.ts';
 import { liveClient } from '../state/live.ts';
 import { GridRows, type RowsOptions } from './grid-rows.ts';
+import { PageReader } from './page-reader.ts';
+import { MAX_PAGE_ROWS } from './page-shape.ts';
 import { joinSearch } from './query.ts';
 import { type Change, type Effect, type Id, type Page, type Rec, type Row, Segment } from './segment.ts';
 
-const PAGE = 200;
+const PAGE = MAX_PAGE_ROWS;
 const MAX_ROWS = 4_000;
 /** Rows before an end of the segment at which more are asked for. */
 const MARGIN = 60;
@@ -24,6 +26,7 @@ const SETTLE_MS = 800;
  */
 export class LiveRows extends GridRows {
   readonly segment: Segment;
+  readonly #pages: PageReader;
   readonly #abort = new AbortController();
   #subscription: Subscription<Rec> | undefined;
   #held: Change[] = [];
@@ -37,6 +40,7 @@ export class LiveRows extends GridRows {
   constructor(options: RowsOptions) {
     super(options);
     this.segment = new Segment(this.query.sort);
+    this.#pages = new PageReader(options);
     void this.#load(0, true);
   }
 
@@ -90,7 +94,7 @@ export class LiveRows extends GridRows {
   }
 
   async #load(offset: number, subscribe: boolean): Promise<void> {
-    const page = await this.#read(joinSearch(`limit=${PAGE}`, offset > 0 ? `offset=${offset}` : ''));
+    const page = await this.#read(offset > 0 ? `offset=${offset}` : '');
     if (page === undefined) return;
     this.segment.replace(offset, page);
     if (page.rows.length === 0 && offset > 0) return this.#load(0, subscribe);
@@ -101,7 +105,7 @@ export class LiveRows extends GridRows {
 
   async #loadMore(): Promise<void> {
     if (this.#next === undefined) return this.#load(Math.max(0, this.host.sight().first - 30), false);
-    const page = await this.#read(joinSearch(`limit=${PAGE}`, `cursor=${this.#next}`));
+    const page = await this.#read(`cursor=${this.#next}`);
     if (page === undefined) return;
     this.segment.append(page);
     if (this.segment.rows.length > MAX_ROWS) this.segment.dropHead(MAX_ROWS);
@@ -113,12 +117,9 @@ export class LiveRows extends GridRows {
     const loading = new AbortController();
     this.#loading?.abort();
     this.#loading = loading;
-    // The query comes first, as it was written: errors name its columns.
-    const search = joinSearch(this.query.search, place);
     try {
-      const answer = await ask<readonly Rec[]>(this.app, `${encodeURIComponent(this.table.name)}?${search}`, {
-        signal: loading.signal,
-      });
+      const answer = await this.#pages.read(place, loading.signal);
+      this.leftOut = this.#pages.leftOut;
       const next = /[?&]cursor=([^&>]*)[^>]*>;\s*rel="?next/.exec(answer.headers.get('link') ?? '');
       const position = Number(answer.headers.get('x-position'));
       this.#next = next?.[1];
@@ -174,31 +175,34 @@ export class LiveRows extends GridRows {
     this.#subscription?.close();
     // The subscription calls back before it is there: so a number says which of them is the current one.
     const turn = ++this.#turn;
-    this.#subscription = liveClient(this.app).tables[this.table.name]?.subscribe(this.query.filter, {
-      since: this.position,
-      onChange: (frame) => {
-        if (turn !== this.#turn || frame.message_type === 'Publish' || frame.id === null) return;
-        const isGone = frame.message_type === 'Delete';
-        this.#receive({
-          id: frame.id,
-          seq: frame.seq,
-          record: isGone ? undefined : (frame.data as Rec),
-          isNew: frame.op === 'create',
-        });
+    this.#subscription = liveClient(this.app).tables[this.table.name]?.subscribe(
+      joinSearch(this.query.filter, this.#pages.select),
+      {
+        since: this.position,
+        onChange: (frame) => {
+          if (turn !== this.#turn || frame.message_type === 'Publish' || frame.id === null) return;
+          const isGone = frame.message_type === 'Delete';
+          this.#receive({
+            id: frame.id,
+            seq: frame.seq,
+            record: isGone ? undefined : (frame.data as Rec),
+            isNew: frame.op === 'create',
+          });
+        },
+        onReset: () => {
+          if (turn === this.#turn) void this.reload();
+        },
+        onStatus: (status) => {
+          if (turn !== this.#turn || status === 'closed') return;
+          this.setStatus(status === 'live' ? 'live' : status === 'connecting' ? this.status : 'waiting');
+        },
+        onError: (error) => {
+          if (turn !== this.#turn) return;
+          this.error = error;
+          this.setStatus('off');
+        },
       },
-      onReset: () => {
-        if (turn === this.#turn) void this.reload();
-      },
-      onStatus: (status) => {
-        if (turn !== this.#turn || status === 'closed') return;
-        this.setStatus(status === 'live' ? 'live' : status === 'connecting' ? this.status : 'waiting');
-      },
-      onError: (error) => {
-        if (turn !== this.#turn) return;
-        this.error = error;
-        this.setStatus('off');
-      },
-    }) as Subscription<Rec>;
+    ) as Subscription<Rec>;
   }
 
   #receive(change: Change): void {

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { change, discard, draftOf, draftsOf } from '../edits/drafts.ts';
-import { writable } from '../edits/remove.ts';
+import { writable } from '../edits/values.ts';
 import type { Rec } from '../grid/segment.ts';
 import { copyText } from '../parts/copy.ts';
 import { FieldError } from '../parts/field-error.tsx';

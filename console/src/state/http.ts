@@ -15,6 +15,8 @@ export interface Ask {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** Bytes of the body after which it is given up, with `TOO_LARGE`. */
+  readonly maxBytes?: number;
 }
 
 /** Address below an application, such as `Message?limit=1`. */
@@ -38,7 +40,7 @@ export async function ask<T = unknown>(app: string, path: string, options: Ask =
     if (error.status === 401) askForLogin(app);
     throw error;
   }
-  const text = await response.text();
+  const text = options.maxBytes === undefined ? await response.text() : await readText(response, options.maxBytes);
   const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '');
   return {
     status: response.status,
@@ -46,6 +48,23 @@ export async function ask<T = unknown>(app: string, path: string, options: Ask =
     data: (isJson && text !== '' ? JSON.parse(text) : text) as T,
     took: performance.now() - began,
   };
+}
+
+async function readText(response: Response, maxBytes: number): Promise<string> {
+  const reader = response.body?.getReader();
+  const decoder = new TextDecoder();
+  const pieces: string[] = [];
+  let bytes = 0;
+  for (;;) {
+    const { done, value } = (await reader?.read()) ?? { done: true };
+    if (done || value === undefined) return pieces.join('') + decoder.decode();
+    bytes += value.length;
+    if (bytes > maxBytes) {
+      await reader?.cancel();
+      throw new TablecastError('TOO_LARGE', 'The answer is too large for this page.');
+    }
+    pieces.push(decoder.decode(value, { stream: true }));
+  }
 }
 
 async function sendOnce(app: string, path: string, options: Ask, renew: boolean): Promise<Response> {

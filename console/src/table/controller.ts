@@ -110,12 +110,17 @@ export class TableController {
 
   /** Whether the value of this column can be edited in its cell. */
   isEditable({ field, isKey }: Column): boolean {
-    return canWrite.value && this.query.mode !== 'totals' && field !== undefined && !isKey && !field.readOnly;
+    if (field === undefined || isKey || field.readOnly || this.rows.leftOut.has(field.name)) return false;
+    return canWrite.value && this.query.mode !== 'totals';
   }
 
   edit(index: number, column: Column, typed: string | undefined): void {
     const row = this.rows.row(index);
     const { field } = column;
+    if (row !== undefined && this.rows.leftOut.has(column.name)) {
+      this.open(index);
+      return;
+    }
     if (row === undefined || field === undefined || !this.isEditable(column)) {
       if (row !== undefined && field?.readOnly) say(`${column.name} is set by the server.`);
       return;
@@ -224,6 +229,7 @@ export class TableController {
       row: (index) => this.rows.row(index),
       pending: (id, name) => this.#pending(id, name),
       isSelected: (id) => this.selection.peek().has(id),
+      isLeftOut: (name) => this.rows.leftOut.has(name),
       sort: () => this.query.sort,
       seen: (first, last) => {
         if (this.view.isAtTop && this.above.peek() !== 0) this.above.value = 0;
