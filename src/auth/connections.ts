@@ -21,6 +21,8 @@ export interface OpenConnection {
   expired(): void;
   /** The caller has lost its access. */
   revoked(): void;
+  /** This server cannot serve the caller at the moment: the client connects again, perhaps to another one. */
+  stop(): void;
   /**
    * Checks what is open against `identity`, which has other roles or claims now. Throws AppError when nothing of it is
    * allowed any more; `revoked` follows.
@@ -88,6 +90,14 @@ export class ConnectionRegistry {
     if (!this.#connections.has(connection)) return;
     this.#connections.set(connection, undefined);
     adopt(connection, principal);
+  }
+
+  /** Asks all clients to connect again: the rights of their callers are not known any more. */
+  endAll(): void {
+    for (const connection of [...this.#connections.keys()]) {
+      this.remove(connection);
+      connection.stop();
+    }
   }
 
   stop(): void {

@@ -13,6 +13,10 @@ import type { Allowance } from '../store/store.ts';
 import type { Route } from '../transports/routes/route.ts';
 import { openApplication } from './application.ts';
 import type { Modules } from './modules.ts';
+import { isCurrent } from './operations.ts';
+
+/** Milliseconds between two checks that the rights of callers can be known. */
+const RIGHTS_CHECK_MS = 500;
 
 /** Running application. */
 export interface OpenApp {
@@ -74,7 +78,10 @@ export async function openApp({ config, plan }: ProjectApp, options: OpenAppOpti
   try {
     const auth = await openAppAuth(config, { limits: server.limits, health: application.storage, onError, onReuse });
     opened.push(() => auth?.close());
-    if (auth !== undefined) application.streams.follow(auth.connections);
+    if (auth !== undefined) {
+      application.streams.follow(auth.connections);
+      opened.push(endConnectionsWhileBehind(auth, { application, config }));
+    }
     const flows = await openFlows({ config, application, auth, hooks, hasShortAddress }, options);
     opened.push(() => flows?.close());
     const tables = makeHandles(application.resources);
@@ -93,6 +100,18 @@ export async function openApp({ config, plan }: ProjectApp, options: OpenAppOpti
     await close();
     throw error;
   }
+}
+
+/** Ends the connections of authenticated callers while the store cannot be read. Returns a function that ends this. */
+function endConnectionsWhileBehind(
+  { connections }: Pick<AppAuthWithAccounts, 'connections'>,
+  app: Pick<OpenApp, 'application' | 'config'>,
+): () => void {
+  if (app.application.log.shared === undefined) return () => {};
+  const timer = setInterval(() => {
+    if (!isCurrent(app)) connections.endAll();
+  }, RIGHTS_CHECK_MS).unref();
+  return () => clearInterval(timer);
 }
 
 async function openFlows(

@@ -8,9 +8,6 @@ import type { Transport } from '../transports/transport.ts';
 import { describeMetrics } from './metrics.ts';
 import type { OpenApp } from './open-app.ts';
 
-/** Milliseconds, besides the interval of its looks, after which a server that cannot read the log is not ready. */
-const MAX_LAG_MS = 5000;
-
 export interface OperationsOptions {
   readonly config: ServerConfig;
   readonly lifecycle: Lifecycle;
@@ -33,6 +30,11 @@ export function registerOperations(
 }
 
 /** True while the application knows what other servers have written. */
-function isCurrent({ application: { log }, config: { cluster } }: OpenApp): boolean {
-  return log.shared === undefined || log.shared.lag() < MAX_LAG_MS + cluster.poll;
+export function isCurrent({
+  application: { log },
+  config: {
+    cluster: { grace, poll },
+  },
+}: Pick<OpenApp, 'application' | 'config'>): boolean {
+  return log.shared === undefined || log.shared.lag() < grace + poll;
 }

@@ -104,6 +104,8 @@ export interface ClusterConfig {
   readonly poll: number;
   /** Milliseconds for which a position that another server has issued is waited for. */
   readonly catchUp: number;
+  /** Milliseconds after which a server that cannot read the log does not vouch for the rights of its callers any more. */
+  readonly grace: number;
   /** URL of a NATS server that carries notifications and messages between servers; undefined where the database does. */
   readonly nats: string | undefined;
   /** `shared`: rooms have the clients of all servers; `local`: of one. */

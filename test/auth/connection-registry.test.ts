@@ -26,6 +26,9 @@ class Connection implements OpenConnection {
   revoked() {
     this.calls.push('revoked');
   }
+  stop() {
+    this.calls.push('stop');
+  }
   reauthorize() {
     this.reauthorized.push(this.identity);
     if (this.identity.type === 'principal' && this.identity.roles.includes('outsider')) {
@@ -159,6 +162,16 @@ describe('an open connection whose account changes', () => {
     known.changed();
     await turn();
     expect(connection.calls).toEqual(['revoked']);
+  });
+
+  test('is asked to come again when the rights of all callers are unknown, and forgotten', async () => {
+    const { known, connections, add } = open();
+    const [ann, bob] = [add(principalOf('ann')), add(principalOf('bob'))];
+    connections.endAll();
+    known.now.set('ann', undefined);
+    known.changed();
+    await turn();
+    expect([ann.calls, bob.calls, connections.size]).toEqual([['stop'], ['stop'], 0]);
   });
 
   test('also when that happened while it was being opened', async () => {

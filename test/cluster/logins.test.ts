@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { runCommand } from '../support/cli.ts';
 import { ask } from '../support/http.ts';
 import { reason, TEST_URL, unreachable } from '../support/postgres/server.ts';
+import { SseClient } from '../support/sse-client.ts';
 import { SECRET } from '../support/tokens.ts';
+import { until } from '../support/wait.ts';
 import { refusedUpgrade, WsClient } from '../support/ws-client.ts';
 import { Cluster, type ClusterNode } from './nodes.ts';
 
@@ -93,6 +95,30 @@ describe.skipIf(unreachable !== undefined)(`logins at two servers on one schema$
       expect(refused.record.code).toBe('TOO_MANY_ATTEMPTS');
       expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     }
+  });
+
+  test('end at a server that cannot know any more what a caller may do', { timeout: 120_000 }, async () => {
+    const config = `${CONFIG}cluster: {poll: 100ms, grace: 1s}\n`;
+    const schema = `${SCHEMA}\ntype Open @table @export(public: [read, subscribe]) { id: ID! @primaryKey }`;
+    await using cluster = await Cluster.start(2, { schema, config });
+    const [one, other] = cluster.nodes as [ClusterNode, ClusterNode];
+    const { access_token: token } = await signUp(cluster, one, 'dan');
+    using socket = await WsClient.subscribe(noteOf(cluster, one), bearer(token));
+    using stream = await SseClient.open(cluster.url(one, 'Note'), bearer(token));
+    using anonymous = await WsClient.subscribe(cluster.url(one, 'Open').replace('http', 'ws'));
+    using elsewhere = await WsClient.subscribe(noteOf(cluster, other), bearer(token));
+    await one.proxy.goAway();
+    expect((await socket.closed).code).toBe(1001);
+    await stream.ended;
+    expect((await ask('GET', `${one.server.origin}/health/ready`)).text).toBe('{"status":"behind"}');
+    expect([anonymous.isOpen, elsewhere.isOpen]).toEqual([true, true]);
+    await one.proxy.comeBack();
+    await until(
+      async () => (await ask('GET', `${one.server.origin}/health/ready`)).status,
+      (status) => status === 200,
+    );
+    using again = await WsClient.subscribe(noteOf(cluster, one), bearer(token));
+    expect(again.isOpen).toBe(true);
   });
 
   test('end everywhere: sessions, keys and users, also on open connections', { timeout: 120_000 }, async () => {

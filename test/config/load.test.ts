@@ -115,7 +115,7 @@ describe('defaults', () => {
         dataDir: join(dir, 'data'),
         store: undefined,
         storePool: 10,
-        cluster: { poll: 1000, catchUp: 2000, nats: undefined, rooms: 'shared' },
+        cluster: { poll: 1000, catchUp: 2000, grace: 5000, nats: undefined, rooms: 'shared' },
         durability: 'full',
         busyTimeout: 2000,
         events: { retention: 86_400_000, maxCount: 100_000, replayPage: 500 },

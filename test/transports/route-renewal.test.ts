@@ -15,7 +15,15 @@ test('an internal error while a token is checked is logged, and reported without
   await renewal.take(
     { type: 'auth', token: 'x', ref: 1 },
     {
-      ...{ identity: ADA, close: nothing, expiring: nothing, expired: nothing, revoked: nothing, reauthorize: nothing },
+      ...{
+        identity: ADA,
+        close: nothing,
+        expiring: nothing,
+        expired: nothing,
+        revoked: nothing,
+        stop: nothing,
+        reauthorize: nothing,
+      },
       answer: (message) => void told.push(message),
       refuse: ({ code, message }, ref) => void told.push([code, message, ref]),
     },

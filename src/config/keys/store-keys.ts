@@ -31,6 +31,13 @@ export const STORE_KEYS: Keys<StoreSettings> = {
       { what: 'How long a server on PostgreSQL waits for a position that another one has issued' },
       { max: 60_000 },
     ),
+    grace: durationKey(
+      '5s',
+      {
+        what: 'How long, besides `poll`, a server that has lost the PostgreSQL database is ready and keeps streams of authenticated callers',
+      },
+      { min: 500 },
+    ),
     nats: natsKey({
       what: 'URL of a NATS server that carries notifications and messages of rooms between servers on PostgreSQL: see [PostgreSQL](../how-to/operate/postgresql.md#nats)',
       shownDefault: 'none: `NOTIFY`',

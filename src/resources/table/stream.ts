@@ -110,6 +110,10 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
     this.#fail(new AppError('FORBIDDEN', REVOKED));
   }
 
+  stop(): void {
+    this.#fail(new AppError('STORAGE_BUSY', 'The database is away: resume the subscription later.'));
+  }
+
   reauthorize(): void {
     const subscription = this.#subscription;
     if (subscription === undefined || this.#hasEnded) return;

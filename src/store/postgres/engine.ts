@@ -4,7 +4,7 @@ import type { StoreLocation } from '../index.ts';
 import { type PgAddress, schemaOf } from './database/address.ts';
 
 const MAX_LOOKUP_MS = 15_000;
-const CLUSTER: ClusterConfig = { poll: 1000, catchUp: 2000, nats: undefined, rooms: 'shared' };
+const CLUSTER: ClusterConfig = { poll: 1000, catchUp: 2000, grace: 5000, nats: undefined, rooms: 'shared' };
 
 export interface PostgresOptions extends PgAddress {
   /** Clock for seqs, in milliseconds since 1970; that of the database by default. */

@@ -71,7 +71,7 @@ describe.skipIf(unreachable !== undefined)(`two stores on one schema${reason}`, 
       url: TEST_URL,
       schema,
       pool: 2,
-      cluster: { poll: 60_000, catchUp: 100, nats: undefined, rooms: 'shared' },
+      cluster: { poll: 60_000, catchUp: 100, grace: 5000, nats: undefined, rooms: 'shared' },
     });
     const alone = await engine.openRecords({ tables: [table] } as never, one.options);
     onTestFinished(async () => void (await alone.close()));
