@@ -11,6 +11,9 @@ if (VERSIONS[0] !== current)
   throw new Error(`site/versions.json does not begin with "${current}", the version of package.json`);
 
 const sections = readSections();
+const folderOf = ({ text }) => (text === 'How-to guides' ? 'how-to' : text.toLowerCase());
+/** All sections; those other than `own` are folded. */
+const sideBar = (own) => sections.map((section) => ({ ...section, collapsed: own !== undefined && section !== own }));
 const firstLink = ({ items: [first] }) => first.link ?? first.items[0].link;
 
 /** Anchors as code hosts make them, which the links of the pages are written for. */
@@ -42,12 +45,15 @@ export default defineConfig({
     logo: '/icon.svg',
     search: { provider: 'local' },
     outline: [2, 3],
-    sidebar: sections.map((section) => ({ ...section, collapsed: false })),
+    sidebar: {
+      ...Object.fromEntries(sections.map((section) => [`/${folderOf(section)}/`, sideBar(section)])),
+      '/': sideBar(),
+    },
     nav: [
       ...sections.map((section) => ({
         text: section.text,
         link: firstLink(section),
-        activeMatch: `^/${section.text === 'How-to guides' ? 'how-to' : section.text.toLowerCase()}/`,
+        activeMatch: `^/${folderOf(section)}/`,
       })),
       {
         text: `v${version}`,
