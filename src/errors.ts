@@ -152,7 +152,7 @@ export function conditionFailed(seq: number | undefined): AppError {
 
 /** INTERNAL for an unexpected failure, which the log describes and the client must not see. */
 export function internalError(cause?: unknown): AppError {
-  return new AppError('INTERNAL', 'Something went wrong on our side; it has been logged.', { cause });
+  return new AppError('INTERNAL', 'Internal error; it has been logged.', { cause });
 }
 
 /** STOPPING for a request that arrives while the server shuts down. */

@@ -51,6 +51,8 @@ interface SourceWords {
   /** Path below `src`, with slashes. */
   readonly path: string;
   readonly comments: readonly { readonly line: number; readonly text: string; readonly isDoc: boolean }[];
+  /** Strings of more than one word, and the parts of templates: what clients, operators and developers read. */
+  readonly sentences: readonly { readonly line: number; readonly text: string }[];
   /** Without `#`, each once. */
   readonly identifiers: ReadonlySet<string>;
   /** Names of constants at the top of the module. */
@@ -63,9 +65,13 @@ function readWords(path: string): SourceWords {
   const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
   const comments = new Map<number, { line: number; text: string; isDoc: boolean }>();
   const identifiers = new Set<string>();
+  const sentences: { line: number; text: string }[] = [];
   const visit = (node: ts.Node): void => {
     if (node.kind >= ts.SyntaxKind.FirstJSDocNode && node.kind <= ts.SyntaxKind.LastJSDocNode) return;
     if (ts.isIdentifier(node) || ts.isPrivateIdentifier(node)) identifiers.add(node.text.replace('#', ''));
+    if ((ts.isStringLiteralLike(node) || ts.isTemplateLiteralToken(node)) && node.text.includes(' ')) {
+      sentences.push({ line: source.getLineAndCharacterOfPosition(node.getStart()).line + 1, text: node.text });
+    }
     const children = node.getChildren(source);
     for (const child of children) visit(child);
     if (children.length > 0) return;
@@ -79,6 +85,7 @@ function readWords(path: string): SourceWords {
   return {
     path: path.split(sep).join('/'),
     comments: [...comments.values()],
+    sentences,
     identifiers,
     constants: source.statements.flatMap((node) =>
       ts.isVariableStatement(node) ? node.declarationList.declarations.map(({ name }) => name.getText(source)) : [],
@@ -145,6 +152,16 @@ const PAGE_WORDS: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\bare taken\b/i, 'are accepted'],
   [/\bgiven out\b|\btaken for\b|\blet go\b/i, 'returned, considered, disconnected'],
 ];
+/** Words that errors, the command line and the API documents do not use, with the words to write instead. */
+const SENTENCE_WORDS: readonly (readonly [pattern: RegExp, instead: string])[] = [
+  [/\b(?:whoever|nobody|somebody|anybody|everybody|he|him|his|whom)\b/i, 'a client, a user, the caller'],
+  [/\b(?:told|mistakes?|afresh|verdicts?|shown who)\b/i, 'reported, error, again, decision, authenticated'],
+  [
+    /\bgo(?:es)? together\b|\bon our side\b|\bis spoken\b|\bsmall letters\b/i,
+    'be combined, internal, supported, lower case',
+  ],
+  [/\bwhole number\b|\bhas no member\b|\btakes true or false\b/i, 'integer, has no property, must be true or false'],
+];
 /** Pages that are not rewritten: a changelog keeps the words of its releases. */
 const HISTORY: ReadonlySet<string> = new Set(['CHANGELOG.md']);
 
@@ -165,6 +182,16 @@ describe('the words of the pages', () => {
 });
 
 describe('the words of the sources', () => {
+  test.each(SENTENCE_WORDS)('sentences have no %s', (pattern, instead) => {
+    const sentences = sources.flatMap(({ path, sentences: own }) => own.map((sentence) => ({ path, ...sentence })));
+    expect(sentences.length).toBeGreaterThan(2000);
+    const wrong = sentences.filter(({ text }) => pattern.test(text));
+    expect(
+      wrong.map(({ path, line, text }) => `${path}:${line} ${text}`),
+      `write: ${instead}`,
+    ).toEqual([]);
+  });
+
   test('doc comments open with a noun or a verb', () => {
     const docs = held('openings').flatMap(({ path, comments }) =>
       comments

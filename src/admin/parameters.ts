@@ -71,7 +71,7 @@ export function readLimit(text: string | undefined, { pageDefault, pageMax }: Li
   if (text === undefined) return pageDefault;
   const limit = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (limit >= 1 && limit <= pageMax) return limit;
-  throw makeQueryError('limit', `expected a whole number from 1 to ${pageMax}; found ${show(text)}`);
+  throw makeQueryError('limit', `expected an integer from 1 to ${pageMax}; found ${show(text)}`);
 }
 
 function show(text: string): string {

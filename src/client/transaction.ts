@@ -16,7 +16,7 @@ type WithReferences<D> = { readonly [Name in keyof D]: D[Name] | Reference };
 interface StepOptions {
   /** Name by which later steps refer to the key of the record: `{ $ref: 'order' }`. */
   readonly as?: string;
-  /** Position that the record must have; null: there must be none. */
+  /** Position that the record must have; null: it must not exist. */
   readonly ifSeq?: Position | string | null;
 }
 

@@ -76,7 +76,7 @@ const DATA: Readonly<Record<string, Command>> = {
     operands: '<file> [dir]',
     what: 'write the records of a file, or of a folder of files, to tables',
     details:
-      'Run again after a crash, it goes on. Exit code 1: some records were refused, a line of JSON each on stderr; 2: other errors.',
+      'Run it again after a crash: it continues where it stopped. Exit code 1: some records were refused, each with a line of JSON on stderr; 2: other errors.',
     options: ['table', 'mode', 'format', 'map', 'on-error', 'dry-run'],
     examples: ['import Task.ndjson', 'import people.csv my-app --table Person --mode upsert --map Name=name'],
     load: async () => (await import('./records/import.ts')).importRecords,
@@ -198,7 +198,7 @@ const KEYS: Readonly<Record<string, Command>> = {
 const PROGRAM: Readonly<Record<string, Command>> = {
   conformance: {
     operands: '<url>',
-    what: 'check a running server, of any make, against protocol v1',
+    what: 'check a running server, of any implementation, against protocol v1',
     details:
       'It writes and removes records of one table: the first that fits, or that of --table and --field. Exit code 1 when a rule is broken.',
     options: ['token', 'table', 'field', 'data'],

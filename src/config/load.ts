@@ -53,7 +53,8 @@ export function loadServer(folder: string, settings: ConfigFile): ServerConfig {
   const { limits, channels, cors } = server;
   if (cors.credentials && cors.origins.includes('*')) {
     settings.wrong('cors.credentials', {
-      message: 'cors.credentials cannot go with the origin "*": every page could act for any user who opens it',
+      message:
+        'cors.credentials cannot be combined with the origin "*": every page could act for any user who opens it',
       hint: 'name the origins, or write `credentials: false`',
     });
   }
@@ -116,7 +117,7 @@ function findAppId(folder: string, written: string | undefined, settings: Config
   const what = written === undefined ? `the folder's name "${appId}"` : `app_id "${appId}"`;
   const hint = written === undefined ? 'name the application: `app_id: my-app`' : 'for example `app_id: my-app`';
   if (!/^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$/.test(appId)) {
-    const message = `${what} cannot stand in a URL: only letters, digits, "-", "_" and ".", not first "."`;
+    const message = `${what} cannot be part of a URL: only letters, digits, "-", "_" and ".", not first "."`;
     settings.wrong('app_id', { message, hint });
   } else if (beginsAsOwn(appId)) {
     const message = `${what} is reserved: addresses that begin with "_" are the server's own`;

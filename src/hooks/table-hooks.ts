@@ -38,7 +38,7 @@ async function change(
     const answer = await askHook(hook, { ...write, record, table, ...context }, options);
     if (answer === undefined) continue;
     if (!isRecord(answer)) {
-      options.onError(new Error(`hook ${hook.name}: gave neither a record nor nothing`));
+      options.onError(new Error(`hook ${hook.name}: must return a record or nothing`));
       throw new AppError('HOOK_FAILED', `The hook ${hook.name} has failed; it has been logged.`);
     }
     record = answer;

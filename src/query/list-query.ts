@@ -100,7 +100,7 @@ export function parseQueryFor(rawQuery: string, { table, limits, reserved, view 
   if (select !== undefined) query.select = parseSelect(select, table, view);
   else if (view?.of(table) !== undefined) query.select = wholeOf(table, view);
   if (cursor !== undefined) {
-    if (parameters.has('offset')) throw makeQueryError('cursor', 'a cursor and an offset do not go together');
+    if (parameters.has('offset')) throw makeQueryError('cursor', 'a cursor and an offset cannot be combined');
     query.cursor = Object.freeze(parseCursor(cursor, totalOrder(sort, table)));
   }
   query.related = relatedTables(query);
@@ -155,7 +155,7 @@ function parseLimit(text: string | undefined, limits: Limits): number {
   if (text === undefined) return limits.pageDefault;
   const limit = DIGITS.test(text) ? Number(text) : 0;
   if (limit < 1 || limit > limits.pageMax) {
-    throw makeQueryError('limit', `expected a whole number from 1 to ${limits.pageMax}, found ${show(text)}`);
+    throw makeQueryError('limit', `expected an integer from 1 to ${limits.pageMax}, found ${show(text)}`);
   }
   return limit;
 }
@@ -163,7 +163,7 @@ function parseLimit(text: string | undefined, limits: Limits): number {
 function parseOffset(text: string | undefined): number {
   if (text === undefined) return 0;
   if (!DIGITS.test(text)) {
-    throw makeQueryError('offset', `expected a whole number from 0, found ${show(text)}`);
+    throw makeQueryError('offset', `expected an integer from 0, found ${show(text)}`);
   }
   return Number(text);
 }

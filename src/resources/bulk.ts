@@ -33,11 +33,11 @@ export function parseBulkQuery(rawQuery: string, { table, limits, view }: BulkSc
   const { filter, parameters } = parseQuery(rawQuery, { table, limits, reserved: RESERVED, view });
   for (const name of parameters.keys()) {
     if (name === 'filter' || name === 'all' || name === 'expect') continue;
-    throw new AppError('INVALID_QUERY', `${name} is for lists; a write by filter is for every record that matches.`);
+    throw new AppError('INVALID_QUERY', `${name} is for lists; a write by filter changes every record that matches.`);
   }
   const all = parameters.get('all');
   if (all !== undefined && all !== 'true' && all !== 'false') {
-    throw new AppError('INVALID_QUERY', 'all takes true or false.');
+    throw new AppError('INVALID_QUERY', 'all must be true or false.');
   }
   if (filter !== undefined && all === 'true') {
     throw new AppError('INVALID_QUERY', 'A filter and all=true contradict each other; send one of them.');
@@ -52,5 +52,5 @@ export function parseBulkQuery(rawQuery: string, { table, limits, view }: BulkSc
 function parseExpected(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new AppError('INVALID_QUERY', 'expect takes the number of records that have to match.');
+  throw new AppError('INVALID_QUERY', 'expect must be the number of records that have to match.');
 }

@@ -32,13 +32,13 @@ function callerOf(identity: Identity): readonly string[] {
 }
 
 export function inProgress(): AppError {
-  return new AppError('IDEMPOTENCY_IN_PROGRESS', 'A request with this key is being handled; ask again shortly.', {
+  return new AppError('IDEMPOTENCY_IN_PROGRESS', 'A request with this key is being handled; try again shortly.', {
     headers: { 'retry-after': '1' },
   });
 }
 
 export function keyReused(): AppError {
-  return new AppError('IDEMPOTENCY_KEY_REUSED', 'This key was used with another request; make a new one.');
+  return new AppError('IDEMPOTENCY_KEY_REUSED', 'This key was used with another request; use a new one.');
 }
 
 /** Keys whose first request has not been answered yet. */

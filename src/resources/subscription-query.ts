@@ -69,13 +69,13 @@ export function parseSubscription(rawQuery: string, scope: SubscriptionScope): S
   checkStream(query, id);
   const isCounted = query.aggregate !== undefined || query.count;
   if (suppressEcho && isCounted)
-    throw refuse('echo=false does not go together with aggregate or count: totals have every change.');
+    throw refuse('echo=false cannot be combined with aggregate or count: totals have every change.');
   if (isWindow) checkWindow(query, limits, suppressEcho);
   const delta = parseSwitch(others, 'delta') ?? false;
   if (delta && query.aggregate !== undefined)
-    throw refuse('delta and aggregate do not go together: a result comes whole.');
+    throw refuse('delta and aggregate cannot be combined: a result is always sent whole.');
   if (delta && query.select !== undefined && query.select.relations.length > 0) {
-    throw new AppError('INVALID_QUERY', 'delta and relations in select do not go together.');
+    throw new AppError('INVALID_QUERY', 'delta and relations in select cannot be combined.');
   }
   const selection = makeSelection(query, { table, store, delta, isWindow });
   checkFollowable(selection);
@@ -99,7 +99,7 @@ export function parseRecordQuery(
 ): ListQuery {
   const query = parseQueryFor(rawQuery, { ...scope, reserved: LIST_PARAMETERS });
   if (query.filter !== undefined || [...query.given].some((name) => name !== 'select')) {
-    throw new AppError('INVALID_QUERY', 'A record takes no query parameter but select.');
+    throw new AppError('INVALID_QUERY', 'A record accepts no query parameter except select.');
   }
   return query;
 }
@@ -108,7 +108,7 @@ export function parseRecordQuery(
 export function parsePosition(text: string): number {
   const seq = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(seq)) return seq;
-  throw new AppError('INVALID_POSITION', 'A position is the seq of a frame: a whole number of at most 16 digits.');
+  throw new AppError('INVALID_POSITION', 'A position is the seq of a frame: an integer of at most 16 digits.');
 }
 
 /** Checks the id that a client gave itself. Throws INVALID_QUERY. */
@@ -116,7 +116,7 @@ export function checkClient(text: string): string {
   if (CLIENT.test(text)) return text;
   throw new AppError(
     'INVALID_QUERY',
-    'client is the id that a client made for itself: 1 to 128 of A-Z a-z 0-9 - . _ ~. A field of that name is reached with filter=.',
+    'client is an id that the client has generated: 1 to 128 of A-Z a-z 0-9 - . _ ~. A field of that name is reached with filter=.',
   );
 }
 
@@ -124,7 +124,7 @@ function parseSwitch(others: ReadonlyMap<string, string>, name: string): boolean
   const value = others.get(name);
   if (value === undefined) return undefined;
   if (value === 'true' || value === 'false') return value === 'true';
-  throw new AppError('INVALID_QUERY', `${name} takes true or false.`);
+  throw new AppError('INVALID_QUERY', `${name} must be true or false.`);
 }
 
 /** Refuses relations over hidden fields, which are not in the changes that a stream follows. */
@@ -156,7 +156,7 @@ function checkWindow({ offset, limit }: ListQuery, limits: Limits, suppressEcho:
   }
   if (suppressEcho) {
     throw refuse(
-      'echo=false does not go together with sort, limit, offset or cursor: a change has the index of its record.',
+      'echo=false cannot be combined with sort, limit, offset or cursor: a change has the index of its record.',
     );
   }
 }

@@ -64,7 +64,7 @@ export function checkExportName(name: string): Wrong | undefined {
   return /^[A-Za-z0-9-][A-Za-z0-9_.-]{0,62}$/.test(name)
     ? undefined
     : {
-        message: `"${name}" cannot stand in a URL`,
+        message: `"${name}" cannot be part of a URL`,
         hint: 'only letters, digits, "-", "_" and ".", not first "." or "_"',
       };
 }

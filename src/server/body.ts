@@ -77,7 +77,7 @@ function readText(request: FastifyRequest, body: Buffer): string {
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'The first row of CSV has to name the fields.');
   }
   if (!isUtf8(body)) throw new AppError('INVALID_CONTENT', 'The text is not UTF-8.');
-  if (body.includes(0)) throw new AppError('VALIDATION_ERROR', 'Text must not have NUL characters.');
+  if (body.includes(0)) throw new AppError('VALIDATION_ERROR', 'Strings must not have NUL characters.');
   return body.toString('utf8');
 }
 

@@ -192,7 +192,7 @@ function makeProxyWarning(log: Log): (request: FastifyRequest) => void {
     if (hasWarned || !isOwnBehindTls(request)) return;
     hasWarned = true;
     log.warn(
-      "refused a stream to a page of this server's own name under https; if a proxy in front ends TLS, set trust_proxy: true",
+      "refused a stream to a page of this server's own name under https; if a proxy in front terminates TLS, set trust_proxy: true",
     );
   };
 }

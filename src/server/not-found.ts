@@ -48,11 +48,11 @@ export function registerNotFound(
     }
     if ((collection || record) && transport === 'rest') {
       const allow = collection ? COLLECTION_METHODS : RECORD_METHODS;
-      throw methodNotAllowed(`${request.method} is not for this address; it takes ${allow}.`, allow);
+      throw methodNotAllowed(`${request.method} is not allowed at this address; it accepts ${allow}.`, allow);
     }
     const allow = transport === 'rest' ? allowedAt(app, path, request.method) : undefined;
     if (allow !== undefined) {
-      throw methodNotAllowed(`${request.method} is not for this address; it takes ${allow}.`, allow);
+      throw methodNotAllowed(`${request.method} is not allowed at this address; it accepts ${allow}.`, allow);
     }
     const candidates = ambiguous.get(path);
     if (candidates !== undefined) {

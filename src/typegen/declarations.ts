@@ -135,7 +135,7 @@ function declareInputs({ name, fields, primaryKey }: TablePlan, names: TypeNames
     ...(hasMadeKey
       ? []
       : [
-          make(names.made(`Whole${name}`, `Whole ${name}`), `A record of ${name} whose key stands beside it.`, {
+          make(names.made(`Whole${name}`, `Whole ${name}`), `A record of ${name} whose key is given separately.`, {
             keyRequired: false,
           }),
         ]),

@@ -73,9 +73,9 @@ describe('the log', () => {
   test.each([
     ['log?table=Itme', 'INVALID_QUERY', 'table: there is no table "Itme"; did you mean "Item"?'],
     ['log?id=a', 'INVALID_QUERY', 'id: needs table'],
-    ['log?since=1&before=2', 'INVALID_QUERY', 'before: does not go with since'],
+    ['log?since=1&before=2', 'INVALID_QUERY', 'before: cannot be combined with since'],
     ['log?since=x', 'INVALID_QUERY', 'since: expected a seq; found "x"'],
-    ['log?limit=0', 'INVALID_QUERY', 'limit: expected a whole number from 1 to 1000; found "0"'],
+    ['log?limit=0', 'INVALID_QUERY', 'limit: expected an integer from 1 to 1000; found "0"'],
     ['log?table=Count&id=x', 'INVALID_ID', 'The id must be an integer within ±(2^53−1).'],
     ['at?seq=1', 'INVALID_QUERY', 'table: is needed'],
     ['at?table=Item', 'INVALID_QUERY', 'seq: is needed'],

@@ -80,7 +80,7 @@ inBrowser('the kanban in two windows', (browser) => {
     await form.getByLabel('Labels').fill('green, green');
     await form.getByRole('button', { name: 'Save' }).click();
     await form.getByText('must have at least 1 character').waitFor();
-    await form.getByText('no item may be there twice').waitFor();
+    await form.getByText('items must be unique').waitFor();
     await form.getByLabel('Title').fill('Dig deep');
     await form.getByLabel('Labels').fill('green');
     await form.getByLabel('Assignee').selectOption('bob');

@@ -54,8 +54,8 @@ describe('a folder of applications', () => {
     const { server, notices } = loadApplications(folder, {});
     expect(server).toMatchObject({ port: 9996, host: '127.0.0.1' });
     expect(notices).toEqual([
-      'one/config.yaml:2:1 "port" is ignored: applications of one folder share a server, whose settings stand in the config.yaml of the folder; write it there',
-      'one/config.yaml:3:1 "host" is ignored: applications of one folder share a server, whose settings stand in the config.yaml of the folder; write it there',
+      'one/config.yaml:2:1 "port" is ignored: applications of one folder share a server, whose settings are in the config.yaml of the folder; write it there',
+      'one/config.yaml:3:1 "host" is ignored: applications of one folder share a server, whose settings are in the config.yaml of the folder; write it there',
     ]);
   });
 

@@ -130,12 +130,12 @@ describe('mistakes in auth', () => {
     [
       'a monotonous secret',
       `auth: {jwt: {secret: ${'abcdefg'.repeat(6)}}}\n`,
-      [`config.yaml:1:22 auth.jwt.secret: the same few characters again and again are no secret | ${RANDOM}`],
+      [`config.yaml:1:22 auth.jwt.secret: a secret must not repeat the same few characters | ${RANDOM}`],
     ],
     [
       'a number',
       `auth: {jwt: {secret: 12345678901234567890123456789012345}}\n`,
-      ['config.yaml:1:22 auth.jwt.secret: expected text, found a number | put it in quotes'],
+      ['config.yaml:1:22 auth.jwt.secret: expected a string, found a number | put it in quotes'],
     ],
     [
       'users without a secret',
@@ -209,7 +209,7 @@ describe('mistakes in auth', () => {
     '0123456789abcdef0123456789abcdef',
   ])('the well-known secret %s', (secret) => {
     expect(mistakesIn(`auth: {jwt: {secret: "${secret}"}}\n`)).toEqual([
-      `config.yaml:1:22 auth.jwt.secret: this is a well-known example and no secret | ${RANDOM}`,
+      `config.yaml:1:22 auth.jwt.secret: this is a well-known example, not a secret | ${RANDOM}`,
     ]);
   });
 

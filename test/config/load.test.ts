@@ -284,12 +284,12 @@ describe('mistakes name line and column', () => {
       'rest: yes\n',
       ['config.yaml:1:7 rest: expected true or false, found text | write true or false'],
     ],
-    ['text for a port', 'port: http\n', ['config.yaml:1:7 port: expected a whole number from 0 to 65535']],
-    ['a port that is too large', 'port: 70000\n', ['config.yaml:1:7 port: expected a whole number from 0 to 65535']],
+    ['text for a port', 'port: http\n', ['config.yaml:1:7 port: expected an integer from 0 to 65535']],
+    ['a port that is too large', 'port: 70000\n', ['config.yaml:1:7 port: expected an integer from 0 to 65535']],
     [
       'a number for text',
       'app_id: 2025\n',
-      ['config.yaml:1:9 app_id: expected text, found a number | put it in quotes'],
+      ['config.yaml:1:9 app_id: expected a string, found a number | put it in quotes'],
     ],
     [
       'a duration without a unit',
@@ -305,7 +305,7 @@ describe('mistakes name line and column', () => {
     [
       'a count of nothing',
       'limits:\n  batch: 0\n',
-      ['config.yaml:2:10 limits.batch: expected a whole number from 1 to 1000000000'],
+      ['config.yaml:2:10 limits.batch: expected an integer from 1 to 1000000000'],
     ],
     ['an unknown choice', 'durability: half\n', ['config.yaml:1:13 durability: expected one of full, normal']],
     [
@@ -314,7 +314,11 @@ describe('mistakes name line and column', () => {
       ['config.yaml:1:10 schemas: expected a list, found text | write one per line: "  - name"'],
     ],
     ['an empty list', 'schemas: []\n', ['config.yaml:1:10 schemas: the list is empty']],
-    ['a number in a list', 'schemas:\n  - 7\n', ['config.yaml:2:3 schemas: expected text in the list, found a number']],
+    [
+      'a number in a list',
+      'schemas:\n  - 7\n',
+      ['config.yaml:2:3 schemas: expected a string in the list, found a number'],
+    ],
     [
       'half a certificate',
       'tls:\n  certificate: a.pem\n',
@@ -365,7 +369,7 @@ describe('mistakes name line and column', () => {
         '      ^',
         '  did you mean "rest"?',
         '',
-        'config.yaml:2:7 port: expected a whole number from 0 to 65535',
+        'config.yaml:2:7 port: expected an integer from 0 to 65535',
         '  2 | port: many',
         '            ^',
         '',
@@ -400,7 +404,7 @@ describe('hostile files are refused quickly', () => {
     ['an unknown alias', 'port: *nowhere\n', 'config.yaml:1:7 there is no anchor "&nowhere"'],
     ['10 MB', `# ${'x'.repeat(10 * 1024 ** 2)}\n`, 'config.yaml is larger than 1048576 bytes'],
     ['20,000 nested lists', `schemas: ${'['.repeat(20_000)}`, 'nested too deeply'],
-    ['20,000 unknown keys', Array.from({ length: 20_000 }, (_, i) => `k${i}:\n`).join(''), 'more mistakes'],
+    ['20,000 unknown keys', Array.from({ length: 20_000 }, (_, i) => `k${i}:\n`).join(''), 'more errors'],
     ['bytes that are no text', new Uint8Array([0x72, 0xff, 0xfe]), 'config.yaml is not UTF-8 text'],
   ])('%s', (_, config, sentence) => {
     let mistakes: readonly string[] = [];
@@ -535,8 +539,8 @@ describe('app_id', () => {
     expect(load(`app_id: "${appId}"\n`).app.appId).toBe(appId);
   });
 
-  test.each(['a b', 'a/b', 'ä', '.well-known', '..', '%41', 'x'.repeat(65)])('%s cannot stand in a URL', (appId) => {
-    expect(mistakesIn(`app_id: "${appId}"\n`)).toMatchObject([expect.stringContaining('cannot stand in a URL')]);
+  test.each(['a b', 'a/b', 'ä', '.well-known', '..', '%41', 'x'.repeat(65)])('%s cannot be part of a URL', (appId) => {
+    expect(mistakesIn(`app_id: "${appId}"\n`)).toMatchObject([expect.stringContaining('cannot be part of a URL')]);
   });
 
   test.each(['health', 'metrics', 'Metrics', 'socket.io', 'api', 'auth'])('%s is used by the server', (appId) => {
@@ -545,10 +549,10 @@ describe('app_id', () => {
     ]);
   });
 
-  test('must be written when the name of the folder cannot stand in a URL', () => {
+  test('must be written when the name of the folder cannot be part of a URL', () => {
     const folder = join(makeFolder({ 'My App/schema.graphql': SCHEMA }), 'My App');
     expect(mistakesOf(() => loadConfig(folder, {}))).toEqual([
-      'config.yaml the folder\'s name "My App" cannot stand in a URL: only letters, digits, "-", "_" and ".", not first "." | name the application: `app_id: my-app`',
+      'config.yaml the folder\'s name "My App" cannot be part of a URL: only letters, digits, "-", "_" and ".", not first "." | name the application: `app_id: my-app`',
     ]);
   });
 });

@@ -96,7 +96,7 @@ describe('cors.origins', () => {
 
   test('"*" cannot go with credentials', () => {
     expect(mistakesIn('cors:\n  origins: ["*"]\n  credentials: true\n')).toEqual([
-      'config.yaml:3:16 cors.credentials cannot go with the origin "*": every page could act for any user who opens it | name the origins, or write `credentials: false`',
+      'config.yaml:3:16 cors.credentials cannot be combined with the origin "*": every page could act for any user who opens it | name the origins, or write `credentials: false`',
     ]);
     expect(load('cors: { origins: ["https://app.example"], credentials: true }\n').server.cors.credentials).toBe(true);
   });

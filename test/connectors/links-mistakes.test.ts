@@ -100,7 +100,7 @@ describe('mistakes in webhooks', () => {
     ['{url: https://example.com, headers: {host: x}}', 'POST', ['not a header field that can be set']],
     ['{url: https://example.com, headers: {"a b": x}}', 'POST', ['not a header field that can be set']],
     ['{url: https://example.com, headers: {x-a: "ü"}}', 'POST', ['printable ASCII']],
-    ['{url: https://example.com, headers: x}', 'POST', ['expected names and texts']],
+    ['{url: https://example.com, headers: x}', 'POST', ['expected names and strings']],
     ['{url: https://example.com, allow: [10.0.0.0/40]}', 'POST', ['not a name, an address or a network']],
     ['{url: https://example.com, allow: 7}', 'POST', ['expected a list']],
     ['url: http://127.0.0.1:9', 'POST', ['private, local or reserved']],
@@ -131,7 +131,7 @@ describe('mistakes in flows of rabbitmq', () => {
       'headers that are none',
       AMQP,
       TO_MQ('a').replace('}\n    to: {', '}\n    to: {headers: x, '),
-      ['names and texts'],
+      ['names and strings'],
     ],
     [
       'headers of numbers',

@@ -182,7 +182,7 @@ test.each([
       /^4:11 flows\.f\.when: Unexpected token: EOF/,
       /^5:21 flows\.f\.transform\.id: Unknown variable: foo/,
       /^6:65 flows\.f\.to\.as: expected one of caller, server/,
-      /^7:23 flows\.f\.retry\.attempts: expected a whole number from 1 to 100/,
+      /^7:23 flows\.f\.retry\.attempts: expected an integer from 1 to 100/,
       /^7:26 unknown key "flows\.f\.retry\.dela" \| did you mean "delay"\?/,
       /^8:5 unknown key "flows\.f\.timeut" \| did you mean "timeout"\?/,
     ],

@@ -40,8 +40,8 @@ describe('the input of a message', () => {
     ['nothing', '', JSON_TYPED, /INVALID_JSON: The text is empty/],
     ['a byte order mark', '\uFEFF{"t":"x"}', JSON_TYPED, /INVALID_JSON/],
     ['bytes', Buffer.from([0x22, 0xff, 0x22]), JSON_TYPED, /INVALID_JSON: The text is not UTF-8/],
-    ['NUL', '{"t":"\\u0000"}', JSON_TYPED, /VALIDATION_ERROR: Text must not have NUL/],
-    ['half a character', '{"t":"\\ud800"}', JSON_TYPED, /VALIDATION_ERROR: Text must not have lone surrogates/],
+    ['NUL', '{"t":"\\u0000"}', JSON_TYPED, /VALIDATION_ERROR: Strings must not have NUL/],
+    ['half a character', '{"t":"\\ud800"}', JSON_TYPED, /VALIDATION_ERROR: Strings must not have lone surrogates/],
     ['NUL without a type', '{"t":"\\u0000"}', {}, /VALIDATION_ERROR/],
     ['nesting without an end', '['.repeat(100) + ']'.repeat(100), {}, /TOO_DEEP/],
   ])('%s is marked as unreadable, and says why', (_what, content, properties, reason) => {

@@ -265,7 +265,7 @@ describe('messages of a client', () => {
     await using house = await open();
     using client = await WsClient.open(house.ws());
     client.send({ type: 'message', data: {}, ref: 1 });
-    expect(await client.control('error', 1)).toMatchObject({ message: 'No flow takes messages here.' });
+    expect(await client.control('error', 1)).toMatchObject({ message: 'No flow handles messages of this connector.' });
   });
 
   test('one of more than 512 KiB closes the connection with 1009', async () => {
@@ -493,7 +493,7 @@ test('an address where something else is ends the start', async () => {
     const config = `port: 0\nlogging: {level: silent}\nconnectors:\n  live: {type: ${type}, path: /Note}\n`;
     const dir = makeFolder({ 'schema.graphql': schema, 'config.yaml': config });
     const start = startServer({ dir, env: {}, allowDestructive: false });
-    await expect(start).rejects.toThrow('connectors.live it is at /my-app/Note, where something else is');
+    await expect(start).rejects.toThrow('connectors.live /my-app/Note is used by something else');
   }
 });
 

@@ -63,8 +63,8 @@ test('an administrator sees open connections with what they listen to, and ends 
   expect((await server.ask('DELETE', `_/admin/connections/${first?.id}`, bearer(TOKEN))).status).toBe(403);
   expect(socket.isOpen).toBe(true);
   for (const row of [first, second, third]) expect((await close(server, row)).status).toBe(204);
-  expect(await socket.closed).toEqual({ code: 4403, reason: 'not allowed any more' });
-  expect(await live.ended).toBe('4403 not allowed any more');
+  expect(await socket.closed).toEqual({ code: 4403, reason: 'no longer allowed' });
+  expect(await live.ended).toBe('4403 no longer allowed');
   await stream.ended;
   await until(
     () => connectionsOf(server),

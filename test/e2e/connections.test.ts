@@ -80,8 +80,8 @@ const FLOOD_CHARS = 200_000;
 
 const SOCKET_ENDS: ConnectionEnds = {
   expired: '4401 token expired',
-  revoked: '4403 not allowed any more',
-  forbidden: '4403 not allowed any more',
+  revoked: '4403 no longer allowed',
+  forbidden: '4403 no longer allowed',
   slow: /^4408 /,
   stopped: /^1001 the server stops$/,
 };
@@ -112,7 +112,7 @@ const SOCKETS: readonly SocketKind[] = [
     name: 'multiplexed WebSocket',
     path: 'api/v1/realtime/ws',
     hasHooks: true,
-    // A subscription that is not allowed any more ends alone.
+    // A subscription that is no longer allowed ends alone.
     ends: {
       ...SOCKET_ENDS,
       expired: '1008 Token expired',
@@ -132,7 +132,7 @@ const SOCKETS: readonly SocketKind[] = [
     name: 'WebSocket of protocol v1',
     path: '_/live',
     hasHooks: true,
-    // A subscription that is not allowed any more ends alone.
+    // A subscription that is no longer allowed ends alone.
     ends: { ...SOCKET_ENDS, forbidden: undefined },
     message: '{"type":"ping"}',
     waitingMessage: (spaces) => `{"type":"ping"${' '.repeat(spaces)}}`,
@@ -184,7 +184,7 @@ const STREAMS: readonly ConnectionKind[] = [
     hasHooks: true,
     ends: {
       expired: '{"type":"close","code":4401,"reason":"token expired"}',
-      revoked: '{"type":"close","code":4403,"reason":"not allowed any more"}',
+      revoked: '{"type":"close","code":4403,"reason":"no longer allowed"}',
       forbidden: undefined,
       slow: /^cut off$|"code":4408/,
       stopped: /"code":1001/,

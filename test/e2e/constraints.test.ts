@@ -58,7 +58,7 @@ const ERRORS = [
   ['title', 'must have at most 5 characters'],
   ['tags', 'must have at most 3 items'],
   ['tags[1]', 'must match the pattern ^[a-z]+$'],
-  ['tags[2]', 'is the same as tags[0]; no item may be there twice'],
+  ['tags[2]', 'is the same as tags[0]; items must be unique'],
   ['address.city', 'must have at least 2 characters'],
   ['sold', 'must not be more than there are'],
   ['stock', 'must not be more than there are'],

@@ -291,12 +291,12 @@ type Quiet @table @export(name: "quiet", ws: false) { id: ID! @primaryKey }`;
     expect(await second.ask(Buffer.from('{"action":"ping"}'))).toEqual({ error: 'Invalid JSON', type: 'error' });
     const coded: [sent: object, code: string, error: RegExp][] = [
       [{ filter: 'prise==1' }, 'INVALID_QUERY', /did you mean "price"/],
-      [{ filter: 7 }, 'INVALID_MESSAGE', /filter must be text/],
+      [{ filter: 7 }, 'INVALID_MESSAGE', /filter must be a string/],
       [{ select: 'nope' }, 'INVALID_QUERY', /nope/],
       [{ since: 'yesterday' }, 'INVALID_POSITION', /seq/],
       [{ since: true }, 'INVALID_MESSAGE', /since/],
       [{ retained: 'yes' }, 'INVALID_MESSAGE', /retained must be true or false/],
-      [{ operation: ['create'] }, 'INVALID_MESSAGE', /subscribe has no member "operation"/],
+      [{ operation: ['create'] }, 'INVALID_MESSAGE', /subscribe has no property "operation"/],
     ];
     for (const [more, code, error] of coded) {
       const answer = await second.subscribe('posts', { id: 'mine', ...more });

@@ -135,11 +135,11 @@ describe('QUERY', { timeout: 120_000 }, () => {
   test.each([
     [[], 'an object'],
     ['kind==TOOL', 'an object'],
-    [{ kind: 'TOOL' }, 'no member "kind"'],
-    [{ limit: null }, 'limit takes'],
-    [{ filter: ['a==1'] }, 'filter takes'],
-    [{ sort: [1] }, 'sort takes a string or an array of strings'],
-    [{ since: '1' }, 'no member "since"'],
+    [{ kind: 'TOOL' }, 'no property "kind"'],
+    [{ limit: null }, 'limit must be'],
+    [{ filter: ['a==1'] }, 'filter must be'],
+    [{ sort: [1] }, 'sort must be a string or an array of strings'],
+    [{ since: '1' }, 'no property "since"'],
     [{ limit: 0 }, 'limit: expected'],
   ])('refuses %j', async (value, detail) => {
     const answer = await json(value);

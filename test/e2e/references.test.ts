@@ -138,7 +138,7 @@ describe('references', { timeout: 120_000 }, () => {
     const { record } = await server.ask('GET', '_/openapi.json');
     const text = JSON.stringify(record);
     expect(text).toContain('Records of Card that refer to it by `boardId` are deleted with it.');
-    expect(text).toContain('Key of a record of Board, which has to be there.');
+    expect(text).toContain('Key of a record of Board, which must exist.');
   });
 });
 

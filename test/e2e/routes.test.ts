@@ -188,8 +188,8 @@ describe('routes in code', () => {
 
   // They read the log of a process of its own.
   test.skipIf(IN_PROCESS).each([
-    ['production', 'Something went wrong on our side; it has been logged.'],
-    ['', 'Something went wrong on our side; it has been logged.'],
+    ['production', 'Internal error; it has been logged.'],
+    ['', 'Internal error; it has been logged.'],
     ['development', 'secret of the handler'],
   ])('what a handler throws is told with NODE_ENV=%s as %s, and always logged', async (NODE_ENV, detail) => {
     const ws = `

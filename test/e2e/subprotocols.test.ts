@@ -69,7 +69,7 @@ describe.each(NAMES)('%s', (name: BinarySubprotocol) => {
     binary.socket.send('{"id":"text","title":"x"}');
     expect(await binary.next({ type: 'error' })).toMatchObject({
       code: 'INVALID_MESSAGE',
-      message: `A message is a binary frame: ${name} was agreed on.`,
+      message: `A message is a binary frame: ${name} was selected.`,
     });
     binary.socket.send(Buffer.from([0xc1]));
     expect(await binary.next({ type: 'error', code: 'INVALID_CONTENT' })).toBeDefined();
@@ -131,7 +131,7 @@ describe('the subprotocol', () => {
       expect(JSON.parse(body)).toMatchObject({
         code: 'BAD_REQUEST',
         detail:
-          'None of the offered subprotocols is spoken here; there are tablecast.json, tablecast.cbor, tablecast.msgpack.',
+          'None of the offered subprotocols is supported; there are tablecast.json, tablecast.cbor, tablecast.msgpack.',
       });
     },
   );

@@ -114,7 +114,7 @@ type Song @table @export { id: ID! @primaryKey stream: String }`,
   for (const path of ['Message?stream=SSE', 'Message?limit=1&stream=', 'Message/a?stream=events']) {
     expect((await server.ask('GET', path)).record).toMatchObject({
       code: 'INVALID_QUERY',
-      detail: expect.stringContaining('stream takes sse'),
+      detail: expect.stringContaining('stream must be sse'),
     });
   }
   expect((await server.ask('GET', 'Message?stream=ws')).record.detail).toContain('by an upgrade');

@@ -31,7 +31,7 @@ describe('what is not RFC 6455', { timeout: 120_000 }, () => {
     ['close code 1005', 1002, (ws) => ws.send({ opcode: OPCODE.close, payload: Buffer.from([3, 237]) })],
     ['close code 0', 1002, (ws) => ws.send({ opcode: OPCODE.close, payload: Buffer.from([0, 0]) })],
     ['close code 2999', 1002, (ws) => ws.send({ opcode: OPCODE.close, payload: Buffer.from([0x0b, 0xb7]) })],
-    ['text that is not UTF-8', 1007, (ws) => ws.send({ payload: Buffer.from([0x22, 0xc3, 0x28, 0x22]) })],
+    ['a string that is not UTF-8', 1007, (ws) => ws.send({ payload: Buffer.from([0x22, 0xc3, 0x28, 0x22]) })],
     ['a surrogate in UTF-8', 1007, (ws) => ws.send({ payload: Buffer.from([0x22, 0xed, 0xa0, 0x80, 0x22]) })],
     [
       'a close reason that is not UTF-8',

@@ -43,17 +43,17 @@ describe('a query for totals', () => {
     ['aggregate=count,total(n)', 'aggregate: column 7: expected count, count(field)'],
     ['aggregate=sum', 'aggregate: column 1: sum needs a field: sum(field)'],
     ['aggregate=sum(m)', 'aggregate: column 5: T has no field "m"'],
-    ['aggregate=sum(s)', 'aggregate: column 1: s is a String, of which there is no sum'],
-    ['aggregate=min(k)', 'aggregate: column 1: k is a Kind, of which there is no min'],
-    ['aggregate=count(tags)', 'aggregate: column 1: tags is a list of String, of which there is no count'],
+    ['aggregate=sum(s)', 'aggregate: column 1: s is a String, which has no sum'],
+    ['aggregate=min(k)', 'aggregate: column 1: k is a Kind, which has no min'],
+    ['aggregate=count(tags)', 'aggregate: column 1: tags is a list of String, which has no count'],
     ['aggregate=count,count', 'aggregate: count is named twice'],
     ['aggregate=count&group=', 'group: column 1: expected a field'],
     ['aggregate=count&group=k,tags', 'group: column 3: tags is a list of String, which makes no groups'],
     ['aggregate=count&having=n==1', 'filter: column 1: The aggregate of T has no field "n"'],
     ['aggregate=count&sort=n', 'sort: column 1: The aggregate of T has no field "n"'],
-    ['aggregate=count&select=n', 'select: does not go together with aggregate'],
-    ['aggregate=count&count=true', 'count: does not go together with aggregate'],
-    ['aggregate=count&limit=0', 'limit: expected a whole number from 1'],
+    ['aggregate=count&select=n', 'select: cannot be combined with aggregate'],
+    ['aggregate=count&count=true', 'count: cannot be combined with aggregate'],
+    ['aggregate=count&limit=0', 'limit: expected an integer from 1'],
   ])('%s is refused: %s', (query, message) => {
     expect(() => parse(query)).toThrow(message);
   });

@@ -283,7 +283,7 @@ describe('a filter has limits, checked in linear time', () => {
       `title==${text}*`,
       `title==${'%2A*'.repeat(65)}`,
     ]) {
-      expectRefused(query, /title: column \d+: a text to search for has at most 128 characters/);
+      expectRefused(query, /title: column \d+: a string to search for has at most 128 characters/);
     }
     expect(parse(`title=${text}x`).filter).toMatchObject({ type: 'compare' });
   });

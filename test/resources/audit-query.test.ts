@@ -54,9 +54,9 @@ describe('the query of the audit log', () => {
     ['until=2025-02-30', 'until: expected a seq, or a time such as 2025-01-15T10:30:00Z; found "2025-02-30"'],
     ['before=2025-01-15', 'before: expected a seq; found "2025-01-15"'],
     ['before=9999999999999999', 'before: expected a seq; found "9999999999999999"'],
-    ['limit=0', 'limit: expected a whole number from 1 to 1000; found "0"'],
-    ['limit=1001', 'limit: expected a whole number from 1 to 1000; found "1001"'],
-    ['limit=1e2', 'limit: expected a whole number from 1 to 1000; found "1e2"'],
+    ['limit=0', 'limit: expected an integer from 1 to 1000; found "0"'],
+    ['limit=1001', 'limit: expected an integer from 1 to 1000; found "1001"'],
+    ['limit=1e2', 'limit: expected an integer from 1 to 1000; found "1e2"'],
   ])('%s is refused', (rawQuery, message) => {
     const error = errorOf(() => parseAuditQuery(rawQuery, SCOPE));
     expect([error.code, error.message]).toEqual(['INVALID_QUERY', message]);

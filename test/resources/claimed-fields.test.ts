@@ -28,7 +28,9 @@ function open() {
 
 const refused = (name: string, claim: string) => ({
   code: 'FORBIDDEN',
-  errors: [{ field: name, message: `is set by the server, to ${claim} of who creates the record; leave it out` }],
+  errors: [
+    { field: name, message: `is set by the server to ${claim} of the caller that creates the record; leave it out` },
+  ],
 });
 
 describe('a default that is a claim', () => {

@@ -129,9 +129,9 @@ describe('JSON', () => {
   });
 
   test.each([
-    ['{"n":1e309}', 'n', '1e309', 'is too large to be held'],
-    ['{"n":-1E+400}', 'n', '-1E+400', 'is too large to be held'],
-    [`{"n":${'9'.repeat(400)}}`, 'n', `${'9'.repeat(40)}…`, 'is too large to be held'],
+    ['{"n":1e309}', 'n', '1e309', 'is too large'],
+    ['{"n":-1E+400}', 'n', '-1E+400', 'is too large'],
+    [`{"n":${'9'.repeat(400)}}`, 'n', `${'9'.repeat(40)}…`, 'is too large'],
     ['9007199254740993', '', '9007199254740993', 'cannot be held exactly by a double; send it as a string of digits'],
   ])('%s is refused', (text, field, number, what) => {
     const message = `the number ${number} ${what}`;
@@ -145,7 +145,7 @@ describe('JSON', () => {
     [`{"n":0.${'0'.repeat(330)}1}`, 'n', `0.${'0'.repeat(38)}…`],
     [`{"n":0.${'0'.repeat(250)}1e-99}`, 'n', `0.${'0'.repeat(38)}…`],
   ])('%s is refused, since %s would become 0', (text, field, number) => {
-    const message = `the number ${number} is too small to be held; it would be 0`;
+    const message = `the number ${number} is too small; it would be 0`;
     expect(refusal(text)).toMatchObject({ code: 'VALIDATION_ERROR', errors: [{ field, message }] });
   });
 });

@@ -42,7 +42,7 @@ describe('a subscription', () => {
   test.each(['client=', `client=${'x'.repeat(129)}`, 'client=a%20b', 'client=%C3%A9', 'client==a'])(
     'refuses %s as the id of a client',
     (query) => {
-      expect(() => parse(query)).toThrow(/^client is the id that a client made for itself: 1 to 128 of/);
+      expect(() => parse(query)).toThrow(/^client is an id that the client has generated: 1 to 128 of/);
     },
   );
 
@@ -61,7 +61,7 @@ describe('a subscription', () => {
 
   test.each([
     [`offset=${LIMITS.window}&limit=1`, undefined, /^offset and limit of a stream are at most 2000 together/],
-    ['limit=1&echo=false', undefined, /^echo=false does not go together with sort, limit, offset or cursor/],
+    ['limit=1&echo=false', undefined, /^echo=false cannot be combined with sort, limit, offset or cursor/],
     ['sort=n', 'a', /^sort is for the channel of a table/],
     ['offset=1', 'a', /^offset is for the channel of a table/],
   ])('%s is refused with a sentence', (query, id, message) => {
@@ -126,7 +126,7 @@ describe('the query of a record', () => {
 
   test.each(['n=1', 'sort=n', 'limit=1', 'offset=1', 'select=n&limit=2'])('refuses %s', (query) => {
     expect(() => parseRecordQuery(query, { table, limits: LIMITS })).toThrow(
-      'A record takes no query parameter but select.',
+      'A record accepts no query parameter except select.',
     );
   });
 });

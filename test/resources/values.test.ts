@@ -94,7 +94,7 @@ describe('any other value is refused', () => {
     ['Float', 'NaN', FLOAT],
     ['Float', 'Infinity', FLOAT],
     ['Float', '1e999', FLOAT],
-    ['Float', '1e-999', 'f is too small to be held; it would be 0'],
+    ['Float', '1e-999', 'f is too small; it would be 0'],
     ['Float', '.5', FLOAT],
     ['Float', '0x10', FLOAT],
     ['Float', false, FLOAT],

@@ -302,7 +302,7 @@ const KEYS_AND_NAMES: readonly Case[] = [
   {
     name: 'an export name with a slash',
     sdl: `type A @table @export(name: §"a/b") { ${KEY} }`,
-    says: ['"a/b" cannot stand in a URL | only letters, digits, "-", "_" and ".", not first "." or "_"'],
+    says: ['"a/b" cannot be part of a URL | only letters, digits, "-", "_" and ".", not first "." or "_"'],
   },
 ];
 
@@ -361,7 +361,7 @@ const USES: readonly Case[] = [
   {
     name: 'a number where text belongs',
     sdl: `type A @table(database: §7) { ${KEY} }`,
-    says: ['argument "database" of @table expects text in double quotes'],
+    says: ['argument "database" of @table expects a string in double quotes'],
   },
   {
     name: 'one action without a list',

@@ -71,7 +71,7 @@ test('a change of uniqueness rebuilds the index, a change of case does not', () 
   const after = planOf(sdl('@compositeIndex(fields: ["room", "made"], unique: true)'));
   expect(planMigration(before, after).map(({ sentence }) => sentence)).toEqual([
     'drop the index of data.T over room, made',
-    'make room, made of data.T unique together: possible only while no values are there twice',
+    'make room, made of data.T unique together: possible only while no values occur twice',
   ]);
   const shouted = sdl('@compositeIndex(fields: ["ROOM", "made"])')
     .replace('room: S', 'ROOM: S')

@@ -58,13 +58,13 @@ describe('an error is reported with its location', () => {
     ['f: String @computed(from: "§other")', 'field "other" is a relation, which is not stored'],
     ['f: String @computed(from: "string(§any)")', 'an expression cannot look into "any" of type JSON'],
     ['f: String @computed(from: "§place")', 'an expression cannot look into "place" of type Place'],
-    ['f: String @computed(from: "§count")', 'the expression gives a whole number, and "f" is String | write string(…)'],
+    ['f: String @computed(from: "§count")', 'the expression gives an integer, and "f" is String | write string(…)'],
     [
       'f: Int @computed(from: "§price * 2")',
       'the expression gives a number, and "f" is Int | make it whole: round(…), floor(…) or ceil(…)',
     ],
-    ['f: Date @computed(from: "§name")', 'the expression gives a text, and "f" is Date | write date(…)'],
-    ['f: Boolean @computed(from: "§name")', 'the expression gives a text, and "f" is Boolean'],
+    ['f: Date @computed(from: "§name")', 'the expression gives a string, and "f" is Date | write date(…)'],
+    ['f: Boolean @computed(from: "§name")', 'the expression gives a string, and "f" is Boolean'],
     [
       'f: §String! @computed(from: "name")',
       'a computed field cannot be required: where its expression has no value it is null | write f: String',
@@ -72,7 +72,7 @@ describe('an error is reported with its location', () => {
     ['f: [String] §@computed(from: "name")', '@computed does not work on type [String] | only on single values'],
     ['f: JSON §@computed(from: "name")', '@computed does not work on type JSON | only on single values'],
     ['f: String §@computed', '@computed needs the argument "from" | write @computed(from: …)'],
-    ['f: String @computed(from: §7)', 'argument "from" of @computed expects text in double quotes'],
+    ['f: String @computed(from: §7)', 'argument "from" of @computed expects a string in double quotes'],
     ['f: String @default(value: "x") §@computed(from: "name")', '@default and @computed exclude each other'],
     ['f: Date @createdTime §@computed(from: "at")', '@createdTime and @computed exclude each other'],
     ['f: String §@compute(from: "name")', 'unknown directive "@compute" | did you mean "@computed"?'],
@@ -147,7 +147,7 @@ describe('the migration', () => {
 
 test('the documentation names every function, and its schema is one', () => {
   const text = readFileSync(new URL('../../docs/reference/schema/computed-fields.md', import.meta.url), 'utf8');
-  const [, table = ''] = /\| function \| gives \|\n((?:\|.*\n)+)/.exec(text) ?? [];
+  const [, table = ''] = /\| function \| result \|\n((?:\|.*\n)+)/.exec(text) ?? [];
   const named = [...table.matchAll(/`(\w+)\(/g)].map(([, name]) => name);
   expect(new Set(named)).toEqual(new Set(FUNCTIONS.keys()));
   const [, schema = ''] = /```graphql\n([\s\S]*?)```/.exec(text) ?? [];

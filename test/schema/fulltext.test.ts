@@ -22,7 +22,7 @@ test.each([
     'a: String @indexed(type: §"hash")',
     'unknown type of index "hash" | leave it out, or write "fulltext" for an index of words',
   ],
-  ['a: String @indexed(type: §true)', 'argument "type" of @indexed expects text in double quotes'],
+  ['a: String @indexed(type: §true)', 'argument "type" of @indexed expects a string in double quotes'],
   ['a: String @indexed(§kind: "fulltext")', 'unknown argument "kind" of @indexed'],
   ['a: [String] §@indexed', '@indexed does not work on type [String] | only on single values'],
 ])('%s is refused', (field, message) => {

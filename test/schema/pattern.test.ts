@@ -64,5 +64,5 @@ test('the items of a long list are compared in one pass', () => {
     return problems;
   };
   expect(problemsOf(items)).toEqual([]);
-  expect(problemsOf([...items, { y: 0, x: 7 }])).toEqual(['f[50000] is the same as f[7]; no item may be there twice']);
+  expect(problemsOf([...items, { y: 0, x: 7 }])).toEqual(['f[50000] is the same as f[7]; items must be unique']);
 });

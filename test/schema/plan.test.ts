@@ -298,7 +298,7 @@ describe('a schema of absurd size or depth is refused or read within a second', 
     ['10,000 nested values', `type A @table { ${KEY} a: JSON @default(value: ${'{a: '.repeat(10_000)}1`, '32 deep'],
     ['10,000 nested types', `type A @table { ${KEY} t: T0 }\n${chain}\ntype T10000 { x: Int }`, 'more than 16 deep'],
     ['types that double', `type A @table { ${KEY} t: T0 }\n${doubling}\ntype T15 { x: Int }`, 'more than 2000 fields'],
-    ['10,000 mistakes', many(10_000, (i) => `type T${i} @tabel { f: Strin }`), 'more mistakes'],
+    ['10,000 mistakes', many(10_000, (i) => `type T${i} @tabel { f: Strin }`), 'more errors'],
     ['a name of 100,000 letters', `type A @${'x'.repeat(100_000)} { a: Int }`, 'unknown directive'],
   ])('%s', (_, sdl, sentence) => {
     const time = cpuTimeOf(() => startErrorOf(() => planOf(sdl)));

@@ -122,7 +122,7 @@ describe('the HTTP server', () => {
       417,
       'Expect may be 100-continue.',
     ],
-    ['QUERY', `QUERY /item/a HTTP/1.1\r\n${HOST}Connection: close\r\n`, 405, 'QUERY is not for this address'],
+    ['QUERY', `QUERY /item/a HTTP/1.1\r\n${HOST}Connection: close\r\n`, 405, 'QUERY is not allowed at this address'],
     ['a version that only TLS has', `GET /item/a HTTP/2.0\r\n${HOST}`, 400, 'version of HTTP is not supported'],
     ['an obsolete version', `GET /item/a HTTP/0.9\r\n${HOST}`, 400, 'version of HTTP is not supported'],
     ['no version', 'GET /item/a\r\n', 400, 'version of HTTP is not supported'],

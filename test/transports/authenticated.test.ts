@@ -108,7 +108,7 @@ describe('a key', () => {
     using other = await WsClient.subscribe(wsUrl('Note'), bearer(tokenOf('ann')));
     accounts.keys.clear();
     accounts.changed();
-    expect(await socket.closed).toEqual({ code: 4403, reason: 'not allowed any more' });
+    expect(await socket.closed).toEqual({ code: 4403, reason: 'no longer allowed' });
     expect((await stream.next('error')).json).toEqual({
       code: 'FORBIDDEN',
       message: 'The rights of this connection have ended.',

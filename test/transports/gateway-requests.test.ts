@@ -51,8 +51,8 @@ test('a subscription is the query of the same one on the table', () => {
 });
 
 test.each([
-  [{ filter: 1 }, 'filter must be text'],
-  [{ select: ['a'] }, 'select must be text'],
+  [{ filter: 1 }, 'filter must be a string'],
+  [{ select: ['a'] }, 'select must be a string'],
   [{ since: true }, 'since must be the seq of an event'],
   [{ retained: 1 }, 'retained must be true or false'],
 ])('%j is refused with the name of the subscription', (more, error) => {
@@ -70,7 +70,7 @@ test.each([
   ],
   ['7', { error: 'Unknown action' }],
   ['{"action":"hasOwnProperty"}', { error: 'Unknown action' }],
-  ['{"action":"ping","id":1}', { error: 'ping has no member "id"', code: 'INVALID_MESSAGE', id: 1 }],
+  ['{"action":"ping","id":1}', { error: 'ping has no property "id"', code: 'INVALID_MESSAGE', id: 1 }],
 ])('%s is refused', (text, told) => {
   expect(refusalOf(() => parseMessage(Buffer.from(text), false))).toEqual(told);
 });

@@ -36,7 +36,7 @@ export async function readLogPage(request: FastifyRequest, { application, server
   const name = given.get('table');
   const since = readSeq(given, 'since');
   const before = readSeq(given, 'before');
-  if (since !== undefined && before !== undefined) throw makeQueryError('before', 'does not go with since');
+  if (since !== undefined && before !== undefined) throw makeQueryError('before', 'cannot be combined with since');
   if (name === undefined && given.has('id')) throw makeQueryError('id', 'needs table');
   const limit = readLimit(given.get('limit'), server.limits);
   const tables = name === undefined ? plan.tables : [findTable(plan, name)];

@@ -80,7 +80,7 @@ function derive(password: string, { cost: { ln, r, p }, salt, hash }: Hashed): P
 
 function parse(stored: string): Hashed {
   const match = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,3}),p=(\d{1,3})\$([\w+/]{1,128})\$([\w+/]{16,128})$/.exec(stored);
-  if (match === null) throw new Error('a stored password is not in the form in which they are stored');
+  if (match === null) throw new Error('a stored password has an unknown form');
   const [, ln, r, p, salt = '', hash = ''] = match;
   const cost = { ln: Number(ln), r: Number(r), p: Number(p) };
   return { cost, salt: Buffer.from(salt, 'base64'), hash: Buffer.from(hash, 'base64') };

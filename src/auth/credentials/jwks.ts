@@ -39,11 +39,11 @@ async function readKeys({ status, body }: Response): Promise<string> {
   let length = 0;
   for await (const chunk of body) {
     length += chunk.length;
-    if (length > MAX_KEYS_BYTES) throw new Error(`the JWKS URL answered more than ${MAX_KEYS_BYTES} bytes`);
+    if (length > MAX_KEYS_BYTES) throw new Error(`the response of the JWKS URL has more than ${MAX_KEYS_BYTES} bytes`);
     chunks.push(chunk);
   }
   const text = Buffer.concat(chunks).toString('utf8');
   const { keys } = JSON.parse(text) as { keys?: unknown };
-  if (!Array.isArray(keys)) throw new Error('the JWKS URL answered something else than a set of keys');
+  if (!Array.isArray(keys)) throw new Error('the response of the JWKS URL is not a set of keys');
   return text;
 }

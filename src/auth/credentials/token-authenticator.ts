@@ -39,7 +39,7 @@ export class TokenAuthenticator implements Authenticator {
     const principal = await this.#find(type, text);
     if (principal === undefined) throw refuseToken(`The ${type === 'ticket' ? 'ticket' : 'key'} is not valid.`);
     const current = await this.refresh(principal);
-    if (current === undefined) throw refuseToken('The account does not exist any more, or is disabled.');
+    if (current === undefined) throw refuseToken('The account no longer exists, or is disabled.');
     return current;
   }
 

@@ -94,7 +94,7 @@ function checkClaimed(
 
 /** FORBIDDEN for a value of a field that the server sets. */
 export function claimedRefusal(table: TablePlan, { name, defaultClaim }: FieldPlan): AppError {
-  const message = `is set by the server, to ${defaultClaim} of who creates the record; leave it out`;
+  const message = `is set by the server to ${defaultClaim} of the caller that creates the record; leave it out`;
   return new AppError('FORBIDDEN', `Not allowed: ${name} of ${table.exportName ?? table.name} ${message}.`, {
     errors: [{ field: name, message }],
   });

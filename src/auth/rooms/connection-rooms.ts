@@ -95,7 +95,7 @@ export class ConnectionRooms {
     this.#members.delete(name);
     if (!member.rooms.has(name)) return;
     rooms.leave(member, name);
-    const message = 'The rules of this room do not allow you to be in it any more.';
+    const message = 'The rules of this room no longer allow you to be in it.';
     notify({ type: 'left', room: name, reason: 'rights_changed', message });
   }
 }

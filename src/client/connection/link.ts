@@ -170,7 +170,7 @@ export class Link {
     if (wasOpen) this.#host.lost(code, reason);
     if (this.isClosed) return;
     if (code === 4403) {
-      return this.close(new TablecastError('FORBIDDEN', reason || 'Not allowed any more.', { status: 403 }));
+      return this.close(new TablecastError('FORBIDDEN', reason || 'No longer allowed.', { status: 403 }));
     }
     if (code === 4401) {
       const error = new TablecastError('UNAUTHORIZED', reason || 'The token is not accepted.', { status: 401 });

@@ -24,7 +24,7 @@ export interface UpdateFrame<R> extends FrameBase {
   readonly at?: number;
   /** Present when the record did not change itself: it came into the window because another one left. */
   readonly reason?: 'window';
-  /** Then the seq of its own last change. */
+  /** The seq of its own last change, in that case. */
   readonly record_seq?: number;
 }
 

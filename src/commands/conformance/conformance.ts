@@ -57,7 +57,7 @@ async function readSubject(base: string, values: Readonly<Record<string, unknown
   const found = await discoverTable({ base, token, table });
   if (found === undefined) {
     throw new UsageError(
-      'found no table that fits: name one with --table, a text field with --field, and what a record needs with --data',
+      'found no table that fits: name one with --table, a string field with --field, and what a record needs with --data',
     );
   }
   return { url, token, ...found, ...(field === undefined ? {} : { field }), ...(data === undefined ? {} : { data }) };

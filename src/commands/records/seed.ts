@@ -50,7 +50,7 @@ export async function seed({ args, env }: Invocation): Promise<number> {
 function checkReset(server: ServerConfig, env: Invocation['env']): void {
   if (isPrivate(server) && env.NODE_ENV !== 'production') return;
   throw new CommandError(
-    '--reset removes every record, and this server is not for one machine alone. If that is meant, add --yes.',
+    '--reset removes every record, and this server is not for one machine alone. If that is intended, add --yes.',
   );
 }
 

@@ -127,7 +127,7 @@ export class ConfigFile {
     }
     if (role === 'member' && listed.scope === 'server') {
       this.ignored.push(
-        `${at.file}:${at.line}:${at.column} "${path}" is ignored: applications of one folder share a server, whose settings stand in the config.yaml of the folder; write it there`,
+        `${at.file}:${at.line}:${at.column} "${path}" is ignored: applications of one folder share a server, whose settings are in the config.yaml of the folder; write it there`,
       );
     }
     this.#readValue(yaml, entry, listed);

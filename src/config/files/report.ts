@@ -31,7 +31,7 @@ export class Report {
     );
     const last = sorted.at(-1);
     if (this.#omitted === 0 || last === undefined) return sorted;
-    return [...sorted, diagnoseFile(last.at.file, `and ${this.#omitted} more mistakes`)];
+    return [...sorted, diagnoseFile(last.at.file, `and ${this.#omitted} more errors`)];
   }
 
   throwIfAny(): void {

@@ -27,10 +27,10 @@ const WELL_KNOWN: ReadonlySet<string> = new Set([
 function weakness(secret: string): string | undefined {
   const length = Buffer.byteLength(secret);
   if (length < MIN_SECRET_BYTES) return `expected at least ${MIN_SECRET_BYTES} bytes, found ${length}`;
-  if (new Set(secret).size < MIN_DISTINCT_CHARS) return 'the same few characters again and again are no secret';
+  if (new Set(secret).size < MIN_DISTINCT_CHARS) return 'a secret must not repeat the same few characters';
   const plain = secret.toLowerCase().replace(/[^a-z0-9]/g, '');
   const known = WELL_KNOWN.has(plain) || PLACEHOLDERS.test(plain);
-  return known ? 'this is a well-known example and no secret' : undefined;
+  return known ? 'this is a well-known example, not a secret' : undefined;
 }
 
 export function secretKey(texts: Texts): ConfigKey<string | undefined> {
@@ -41,7 +41,7 @@ export function secretKey(texts: Texts): ConfigKey<string | undefined> {
     read: (written) => {
       if (typeof written !== 'string') {
         const hint = typeof written === 'number' ? 'put it in quotes' : SECRET_HINT;
-        return { message: `expected text, found ${nameKind(written)}`, hint };
+        return { message: `expected a string, found ${nameKind(written)}`, hint };
       }
       const message = weakness(written);
       return message === undefined ? { value: written } : { message, hint: SECRET_HINT };

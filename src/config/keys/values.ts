@@ -69,7 +69,7 @@ export function textKey<D extends string | undefined>(value: D, texts: Texts): C
       const found = written === '' ? 'an empty text' : nameKind(written);
       // A name like a version or number is a number in YAML; quotes make it a string.
       const hint = typeof written === 'number' || typeof written === 'boolean' ? 'put it in quotes' : undefined;
-      return { message: `expected text, found ${found}`, ...(hint ? { hint } : {}) };
+      return { message: `expected a string, found ${found}`, ...(hint ? { hint } : {}) };
     },
   };
 }
@@ -105,7 +105,7 @@ export function textsKey(value: readonly string[], texts: Texts): ConfigKey<read
       }
       if (written.length === 0) return { message: 'the list is empty' };
       const wrong = written.findIndex((item) => typeof item !== 'string' || item === '');
-      if (wrong >= 0) return { message: `expected text in the list, found ${nameKind(written[wrong])}` };
+      if (wrong >= 0) return { message: `expected a string in the list, found ${nameKind(written[wrong])}` };
       return { value: written.map(String) };
     },
   };
@@ -134,7 +134,7 @@ export function countKey(value: number, texts: Texts, { min = 1, max = MAX_COUNT
     read: (written) =>
       typeof written === 'number' && Number.isInteger(written) && written >= min && written <= max
         ? { value: written }
-        : { message: `expected a whole number from ${min} to ${max}` },
+        : { message: `expected an integer from ${min} to ${max}` },
   };
 }
 
@@ -243,7 +243,7 @@ export function textsByNameKey(
     read: (written) =>
       typeof written === 'object' && written !== null && !Array.isArray(written)
         ? check(Object.entries(written))
-        : { message: `expected names and texts, found ${nameKind(written)}` },
+        : { message: `expected names and strings, found ${nameKind(written)}` },
   };
 }
 

@@ -133,7 +133,7 @@ async function find({ deadLetters }: AppFlows, id: string): Promise<DeadLetter> 
 /** Replays a dead letter. Removes it on success; otherwise stores the new error. */
 async function replay({ runners, deadLetters }: AppFlows, letter: DeadLetter): Promise<object> {
   const runner = runners.find(({ flow }) => flow.name === letter.flow);
-  if (runner === undefined) throw new AppError('CONFLICT', `There is no flow "${letter.flow}" any more.`);
+  if (runner === undefined) throw new AppError('CONFLICT', `The flow "${letter.flow}" no longer exists.`);
   const done = [...letter.done];
   try {
     const result = await runner.replay(letter, done);

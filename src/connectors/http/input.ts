@@ -87,7 +87,7 @@ function readForm(text: string): FlowData {
 function readParameters(text: string): URLSearchParams {
   const parameters = new URLSearchParams(text);
   const isReplaced = String(parameters).includes('%EF%BF%BD') && !/%ef%bf%bd|\uFFFD/i.test(text);
-  if (isReplaced) throw new AppError('INVALID_CONTENT', 'A name or value is not UTF-8.');
+  if (isReplaced) throw new AppError('INVALID_CONTENT', 'A name or value is not valid UTF-8.');
   return parameters;
 }
 
@@ -98,6 +98,6 @@ function readText(body: Buffer): string {
 
 /** Refuses NUL characters, which no record may contain. */
 function checkText(text: string): string {
-  if (text.includes('\0')) throw new AppError('VALIDATION_ERROR', 'Text must not have NUL characters.');
+  if (text.includes('\0')) throw new AppError('VALIDATION_ERROR', 'Strings must not have NUL characters.');
   return text;
 }

@@ -59,7 +59,7 @@ export function verify(secret: string, { headers, body }: ReceivedMessage, now: 
     const given = Buffer.from(text, 'base64');
     return version === 'v1' && given.length === expected.length && timingSafeEqual(given, expected);
   });
-  if (!isValid) throw refuse('The webhook-signature is not right.');
+  if (!isValid) throw refuse('The webhook-signature is not valid.');
   return id;
 }
 

@@ -22,7 +22,7 @@ export async function runMessage(socket: RoomSocket, message: ClientMessage): Pr
 
 async function runFlows(socket: RoomSocket, message: ClientMessage): Promise<void> {
   const running = socket.events.fire('message', toMessageData(message));
-  if (running === undefined) throw new AppError('INVALID_MESSAGE', 'No flow takes messages here.');
+  if (running === undefined) throw new AppError('INVALID_MESSAGE', 'No flow handles messages of this connector.');
   answerResult(socket, await running, message.ref);
 }
 

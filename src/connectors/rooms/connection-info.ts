@@ -34,7 +34,7 @@ export function readConnectionInfo(
 /** Throws UNAUTHORIZED for an anonymous client where that is not enough. */
 export function checkOpenness(openness: Openness, identity: Identity): void {
   if (openness === 'authenticated' && identity.type !== 'principal') {
-    throw unauthorized('This is for those who have shown who they are.');
+    throw unauthorized('Only authenticated callers may do this.');
   }
 }
 

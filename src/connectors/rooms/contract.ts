@@ -41,7 +41,7 @@ export function describeRoomStream(name: string, settings: RoomSettings): Contra
     ...addressOf(settings),
     id: operationName('stream', [name]),
     summary: `Streams what is sent to the rooms "${name}"`,
-    parameters: [query('room', { type: 'string' }, 'A room to be in; may be given several times.', 'lobby')],
+    parameters: [query('room', { type: 'string' }, 'A room to join; may be repeated.', 'lobby')],
     responses: { 200: eventStream('Server-Sent Events.') },
     codes: [...CODES, 'BAD_REQUEST'],
   };

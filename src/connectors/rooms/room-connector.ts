@@ -138,7 +138,7 @@ export abstract class RoomConnector<S extends RoomSettings, C extends Connection
   /** Throws StartError when the URL is taken. */
   protected checkFree(app: FastifyInstance, url: string, transport: TransportName): void {
     if (!app.hasRoute({ url, method: 'GET', constraints: { transport } })) return;
-    const message = `it is at ${url}, where something else is`;
+    const message = `${url} is used by something else`;
     throw new StartError([diagnoseFile(`connectors.${this.name}`, message, 'set another path')]);
   }
 }

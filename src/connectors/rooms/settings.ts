@@ -94,7 +94,7 @@ export function checkRoomSettings({ app, settings, section }: ConnectorUse<RoomS
   }
   if (port !== undefined && app.auth === undefined && !isLoopback(hostOf(settings))) {
     const message = `${path} on host "${hostOf(settings)}" can be reached from other machines, where callers are not authenticated`;
-    const hint = 'configure `auth`, write `auth: none` to say that this is meant, or `host: 127.0.0.1`';
+    const hint = 'configure `auth`, write `auth: none` to confirm that the connector is public, or `host: 127.0.0.1`';
     report.add((members.get('host') ?? members.get('port') ?? section).diagnose({ message, hint }));
   }
   if (typeof app.auth === 'object') return;

@@ -10,7 +10,7 @@ import { LIVE_CHANNEL, liveChannel, liveMessages } from './live.ts';
 import { channelMessages, controlMessages } from './messages.ts';
 
 const ABOUT = [
-  'The WebSocket channels; every frame is one JSON object, or the same in CBOR or MessagePack when that was agreed on. Change frames have `message_type`, control frames have `type`.',
+  'The WebSocket channels; every frame is one JSON object, or the same in CBOR or MessagePack when that was selected. Change frames have `message_type`, control frames have `type`.',
   'The same changes come as Server-Sent Events, which openapi.json describes.',
 ].join(' ');
 
@@ -109,7 +109,7 @@ function subscriptionBinding(isRecord: boolean, { delta, subprotocols }: Capabil
       type: 'string',
       pattern: '^[A-Za-z0-9._~-]{1,128}$',
       description:
-        "The client's own stable id, a UUID for example: a message with a `ref` that it sends again is done once.",
+        "The client's own stable id, a UUID for example: a message with a `ref` that it sends again is carried out once.",
     },
     select: { type: 'string', description: 'Only these fields in `data`, separated by commas.' },
     filter: { type: 'string', description: 'Only records that meet these conditions.' },
@@ -121,7 +121,7 @@ function subscriptionBinding(isRecord: boolean, { delta, subprotocols }: Capabil
   const protocol = {
     type: 'string',
     enum: subprotocols,
-    description: 'How messages are written. Without it as JSON; the others are in binary frames, both ways.',
+    description: 'Encoding of messages, both ways. JSON without it; the others use binary frames.',
   };
   const headers = { type: 'object', properties: { 'Sec-WebSocket-Protocol': protocol } };
   return { ws: { method: 'GET', query: { type: 'object', properties }, headers, bindingVersion: '0.1.0' } };

@@ -114,7 +114,7 @@ const SERVER: Readonly<Record<string, MessageParts>> = {
     required: ['s', 'seq'],
   },
   total: {
-    summary: 'With `count=true`: so many records match; the change has no other message for the subscription.',
+    summary: 'With `count=true`: the number of matching records; the change has no other message for the subscription.',
     properties: { s: IDS, seq: POSITION, total: COUNT, ...OF_TRANSACTION },
     required: ['s', 'seq', 'total'],
   },
@@ -152,7 +152,7 @@ const SERVER: Readonly<Record<string, MessageParts>> = {
     required: [...CHANGE_MEMBERS, 'op'],
   },
   delete: {
-    summary: 'A record is not in the list any more.',
+    summary: 'A record is no longer in the list.',
     properties: {
       ...CHANGE,
       reason: { enum: ['filter', 'window', 'empty', 'having'] },
@@ -190,7 +190,7 @@ const SERVER: Readonly<Record<string, MessageParts>> = {
     required: ['ref', 'seq'],
   },
   error: {
-    summary: 'A subscription does not exist, or a request was not done.',
+    summary: 'A subscription does not exist, or a request was not carried out.',
     properties: {
       id: ID,
       ref: REF,
@@ -225,7 +225,7 @@ function toMessage(type: string, { summary, properties, required = [] }: Message
 
 /** Describes the connection of protocol v1. */
 export function liveChannel({ liveSubprotocols }: Capabilities): Part {
-  const protocol = { type: 'string', enum: liveSubprotocols, description: 'How messages are written.' };
+  const protocol = { type: 'string', enum: liveSubprotocols, description: 'Encoding of messages.' };
   const headers = { type: 'object', properties: { 'Sec-WebSocket-Protocol': protocol } };
   return {
     address: '/_/live',

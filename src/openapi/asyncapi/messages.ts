@@ -69,9 +69,12 @@ export function channelMessages(table: TablePlan, { delta }: Capabilities): Read
 
 /** Properties of frames in a window, PROTOCOL.md §4.8. */
 const WINDOW_PROPERTIES = {
-  at: { type: 'integer', minimum: 0, description: 'In a window: its index, once it is taken out of its old place.' },
-  reason: { const: 'window', description: 'It did not change: it came into the window because another record left.' },
-  record_seq: { ...SEQ, description: 'Then the seq of its own last change.' },
+  at: { type: 'integer', minimum: 0, description: 'In a window: its index, after it was removed from its old place.' },
+  reason: {
+    const: 'window',
+    description: 'The record did not change: it entered the window because another one left.',
+  },
+  record_seq: { ...SEQ, description: 'The seq of its own last change, in that case.' },
 };
 
 /** Properties of frames of a change with several frames, and of a transaction with several changes. */
@@ -195,7 +198,7 @@ export function controlMessages(): Readonly<Record<string, Part>> {
   const reason = {
     enum: ['position_trimmed', 'position_unknown', 'rights_changed', 'window_changed', 'totals_changed', 'interrupted'],
   };
-  const total = { type: 'integer', minimum: 0, description: 'With `count=true`: so many records match.' };
+  const total = { type: 'integer', minimum: 0, description: 'With `count=true`: the number of matching records.' };
   return {
     _ready: control('ready', 'The subscription is live from `seq` on.', { seq: SEQ, total }, { seq }),
     _reset: control(

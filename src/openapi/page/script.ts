@@ -152,7 +152,7 @@ async function addTicket(address) {
 }
 
 async function problemOf(answer) {
-  if (answer.status === 401) return new Error(tokenOf() ? 'The token is not valid any more. Log in again.' : 'Log in first.');
+  if (answer.status === 401) return new Error(tokenOf() ? 'The token is no longer valid. Log in again.' : 'Log in first.');
   const problem = await answer.json().catch(() => ({}));
   return new Error(problem.detail || 'The channel was answered with ' + answer.status + '.');
 }

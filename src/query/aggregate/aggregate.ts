@@ -59,7 +59,7 @@ export function parseAggregate(
   { table, limits, view }: AggregateScope,
 ): AggregateQuery {
   for (const name of ['select', 'cursor', 'count']) {
-    if (parameters.has(name)) throw makeQueryError(name, 'does not go together with aggregate');
+    if (parameters.has(name)) throw makeQueryError(name, 'cannot be combined with aggregate');
   }
   const byName = mapByName(nameableFields(table, view));
   const group = parseGroup(parameters.get('group'), table, byName);
@@ -132,7 +132,7 @@ function parseColumns(
     const field =
       argument === undefined ? undefined : findField(argument, { table, byName, parameter: 'aggregate', column: at });
     if (field !== undefined && !takes(found, field.type)) {
-      throw fail(`${field.name} is ${nameType(field.type)}, of which there is no ${found}`);
+      throw fail(`${field.name} is ${nameType(field.type)}, which has no ${found}`);
     }
     return { function: found, field, result: resultOf(found, field, table) };
   });

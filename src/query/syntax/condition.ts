@@ -85,7 +85,7 @@ function negate(filter: Filter, negated: boolean): Filter {
 
 function checkPattern(text: string, position: number, limits: FilterLimits): void {
   if (text.length > limits.filterPattern) {
-    throw new ConditionError(`a text to search for has at most ${limits.filterPattern} characters`, position);
+    throw new ConditionError(`a string to search for has at most ${limits.filterPattern} characters`, position);
   }
 }
 

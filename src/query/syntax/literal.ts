@@ -96,9 +96,9 @@ export function describeMismatch(type: LiteralType, text: string): string {
     return `expected ${nameType(type)} (${values}), found ${show(text)}${meant === undefined ? '' : `; ${meant}`}`;
   }
   const hint: Partial<Record<ScalarName, string>> = {
-    Int: ' (a whole number within ±(2^53−1))',
-    Long: ' (a whole number of at most 64 bits)',
-    Float: vanishes(text, Number(text)) ? ' (a number that is not too small to be held)' : ' (a finite number)',
+    Int: ' (an integer within ±(2^53−1))',
+    Long: ' (an integer of at most 64 bits)',
+    Float: vanishes(text, Number(text)) ? ' (a number that is not too small)' : ' (a finite number)',
     Boolean: ' (true or false)',
     Date: ' (ISO 8601, such as 2025-01-15T10:30:00Z; in a query string + is written %2B)',
   };

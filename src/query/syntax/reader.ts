@@ -188,7 +188,7 @@ export class QueryReader {
     const position = this.position;
     const written = this.match(this.encoded ? (inList ? ENCODED_ITEM : ENCODED_VALUE) : PLAIN_VALUE);
     if (!this.encoded) {
-      if (this.peek() === '"') throw this.error('quotes stand around the whole value; inside them " is written \\"');
+      if (this.peek() === '"') throw this.error('quotes must enclose the whole value; inside them " is written \\"');
       let end = written.length;
       while (end > 0 && SPACE.includes(written.charAt(end - 1))) end--;
       const text = written.slice(0, end);

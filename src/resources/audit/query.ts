@@ -126,7 +126,7 @@ function readLimit(text: string | undefined, { pageDefault, pageMax }: AuditScop
   if (text === undefined) return pageDefault;
   const limit = /^\d{1,15}$/.test(text) ? Number(text) : 0;
   if (limit >= 1 && limit <= pageMax) return limit;
-  throw makeQueryError('limit', `expected a whole number from 1 to ${pageMax}; found ${JSON.stringify(shorten(text))}`);
+  throw makeQueryError('limit', `expected an integer from 1 to ${pageMax}; found ${JSON.stringify(shorten(text))}`);
 }
 
 /** Keeps an error message small, whatever the request contained. */

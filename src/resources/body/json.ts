@@ -150,9 +150,8 @@ const SPACE = 0x20;
 /** Parses a number; `name` is the name of its member, for errors. */
 function readNumber(token: string, name: string): number {
   const value = Number(token);
-  if (vanishes(token, value))
-    throw invalidField(name, `the number ${shorten(token)} is too small to be held; it would be 0`);
-  if (!Number.isFinite(value)) throw invalidField(name, `the number ${shorten(token)} is too large to be held`);
+  if (vanishes(token, value)) throw invalidField(name, `the number ${shorten(token)} is too small; it would be 0`);
+  if (!Number.isFinite(value)) throw invalidField(name, `the number ${shorten(token)} is too large`);
   return value;
 }
 
@@ -181,8 +180,8 @@ function checkString(token: string): string {
   // A forbidden character can only be there escaped: the text is JSON and was UTF-8.
   if (!token.includes('\\')) return token.slice(1, -1);
   const value: string = JSON.parse(token);
-  if (value.includes('\0')) throw new AppError('VALIDATION_ERROR', 'Text must not have NUL characters.');
-  if (!value.isWellFormed()) throw new AppError('VALIDATION_ERROR', 'Text must not have lone surrogates.');
+  if (value.includes('\0')) throw new AppError('VALIDATION_ERROR', 'Strings must not have NUL characters.');
+  if (!value.isWellFormed()) throw new AppError('VALIDATION_ERROR', 'Strings must not have lone surrogates.');
   return value;
 }
 

@@ -73,7 +73,7 @@ const SCALARS: Readonly<Record<Exclude<ScalarName, 'JSON'>, Check>> = {
   Float: (value, path, report) => {
     const number = typeof value === 'string' && NUMBER.test(value) ? Number(value) : value;
     if (number === 0 && vanishes(String(value), number)) {
-      return refuse(report, path, 'is too small to be held; it would be 0');
+      return refuse(report, path, 'is too small; it would be 0');
     }
     return Number.isFinite(number) ? (number as number) : refuse(report, path, 'must be a finite number');
   },

@@ -40,7 +40,7 @@ export interface UpdateFrame<Shown, Id> extends FrameBase {
   readonly at?: number;
   /** Set when the record did not change itself: it came into the window because another one left. */
   readonly reason?: 'window';
-  /** Then the seq of its own last change. */
+  /** The seq of its own last change, in that case. */
   readonly record_seq?: number;
 }
 

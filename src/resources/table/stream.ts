@@ -97,7 +97,7 @@ export class TableStream implements Sink, OpenConnection, AsyncIterableIterator<
 
   /** Ends the subscription after an internal error of the hub, or because its query is refused. */
   ended(_reason: EndReason, error?: AppError): void {
-    this.#fail(error ?? new AppError('INTERNAL', 'The subscription failed on our side; resume it.'));
+    this.#fail(error ?? new AppError('INTERNAL', 'The subscription has failed; resume it.'));
   }
 
   expiring(): void {}

@@ -106,7 +106,7 @@ function parseCondition(seq: unknown): Precondition | undefined {
   if (seq === undefined) return undefined;
   if (seq === null) return 'none';
   if (Number.isSafeInteger(seq) && Number(seq) >= 0) return [Number(seq)];
-  throw invalidField('if_seq', 'must be the seq of the record, or null when there must be none');
+  throw invalidField('if_seq', 'must be the seq of the record, or null if it must not exist');
 }
 
 function parseName(name: unknown): string | undefined {

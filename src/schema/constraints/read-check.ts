@@ -59,7 +59,7 @@ function readRule(rule: string, table: TableFields): CompiledExpression {
   const { kind, uses } = compiled;
   if (kind !== 'boolean') {
     const hint = 'compare fields: endsAt > startsAt';
-    throw new ExpressionError(0, `a rule is true or false, and this one is ${KIND_NAMES[kind]}`, hint);
+    throw new ExpressionError(0, `a rule must be a boolean, and this one is ${KIND_NAMES[kind]}`, hint);
   }
   if (uses.length === 0) throw new ExpressionError(0, 'a rule names a field of the type', 'such as endsAt > startsAt');
   return compiled;

@@ -117,7 +117,7 @@ function readWord(
 function readLength(word: ArgumentName, node: ConstValueNode, report: SchemaReport): number | undefined {
   const value = node.kind === Kind.INT ? Number(node.value) : Number.NaN;
   if (Number.isSafeInteger(value) && value >= 0) return value;
-  report.wrong(node, `${word} is a whole number from 0 on`);
+  report.wrong(node, `${word} must be an integer, 0 or more`);
   return undefined;
 }
 
@@ -147,10 +147,10 @@ function readAmount(
   if (text === undefined) {
     report.wrong(
       node,
-      `${word} of ${type} is ${type === 'Float' ? 'a number of 64 bits' : `a whole number within ${type}`}`,
+      `${word} of ${type} must be ${type === 'Float' ? 'a number of 64 bits' : `an integer within ${type}`}`,
     );
   } else if (word === 'multipleOf' && Number(text) <= 0) {
-    report.wrong(node, 'multipleOf is greater than 0');
+    report.wrong(node, 'multipleOf must be greater than 0');
     return undefined;
   }
   return text;

@@ -76,7 +76,7 @@ function reportRepeated(items: readonly JsonValue[], path: string, report: Const
     const key = hashKey(item);
     const before = first.get(key);
     if (before === undefined) first.set(key, index);
-    else report(`${path}[${index}]`, `is the same as ${path}[${before}]; no item may be there twice`);
+    else report(`${path}[${index}]`, `is the same as ${path}[${before}]; items must be unique`);
   }
 }
 

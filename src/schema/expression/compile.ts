@@ -103,7 +103,7 @@ class Compiler {
       case 'choice':
         return this.#choice(expression);
       case 'template': {
-        const parts = expression.parts.map((part) => this.#expect(part, PRINTABLE, 'what stands in a text'));
+        const parts = expression.parts.map((part) => this.#expect(part, PRINTABLE, 'a part of a template'));
         return { kind: 'text', run: joinTexts(parts.map(({ run }) => run)) };
       }
       case 'call':
@@ -126,7 +126,7 @@ class Compiler {
 
   #unary({ operator, item }: Expression & { type: 'unary' }): TypedRun {
     if (operator === '!') {
-      const { run } = this.#expect(item, CONDITION, 'what follows !');
+      const { run } = this.#expect(item, CONDITION, 'the part after !');
       return { kind: 'boolean', run: this.#logic.not(run) };
     }
     const { kind, run } = this.#expect(item, NUMBERS, 'what follows -');
@@ -135,8 +135,8 @@ class Compiler {
 
   #binary({ operator, left, right, at }: Expression & { type: 'binary' }): TypedRun {
     if (operator === '&&' || operator === '||') {
-      const a = this.#expect(left, CONDITION, `what stands before ${operator}`).run;
-      const b = this.#expect(right, CONDITION, `what stands after ${operator}`).run;
+      const a = this.#expect(left, CONDITION, `the part before ${operator}`).run;
+      const b = this.#expect(right, CONDITION, `the part after ${operator}`).run;
       return { kind: 'boolean', run: operator === '&&' ? this.#logic.and(a, b) : this.#logic.or(a, b) };
     }
     const sides = [this.compile(left), this.compile(right)] as const;
@@ -144,7 +144,7 @@ class Compiler {
   }
 
   #choice({ test, yes, no, at }: Expression & { type: 'choice' }): TypedRun {
-    const condition = this.#expect(test, CONDITION, 'what stands before ?').run;
+    const condition = this.#expect(test, CONDITION, 'the part before ?').run;
     const [a, b] = [this.compile(yes), this.compile(no)];
     const kind = unify(a.kind, b.kind);
     if (kind === undefined) throw differ('?:', [a, b], at);
@@ -288,7 +288,7 @@ function differ(operator: string, [left, right]: Sides, at: number): ExpressionE
 
 function hintOf(...kinds: readonly Kind[]): string | undefined {
   if (!kinds.includes('text')) return undefined;
-  if (kinds.includes('date')) return "make the text a Date: date('2025-01-31')";
+  if (kinds.includes('date')) return "make the string a Date: date('2025-01-31')";
   return kinds.every((kind) => kind === 'text')
     ? 'strings are joined with + and are only equal (==) or not (!=)'
     : undefined;

@@ -7,10 +7,10 @@ export type Kind = 'text' | 'int' | 'float' | 'boolean' | 'date' | 'texts' | 'li
 export type Value = string | number | boolean | null | readonly unknown[];
 
 export const KIND_NAMES: Readonly<Record<Kind, string>> = {
-  text: 'a text',
-  int: 'a whole number',
+  text: 'a string',
+  int: 'an integer',
   float: 'a number',
-  boolean: 'true or false',
+  boolean: 'a boolean',
   date: 'a Date',
   texts: 'a list',
   list: 'a list',

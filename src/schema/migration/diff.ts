@@ -268,7 +268,7 @@ function indexSteps(
   }
   if (after === 'index') steps.push({ ...base, type: 'create-index', sentence: `create an index of ${column}` });
   if (after === 'unique') {
-    const sentence = `make ${column} unique: possible only while no value is there twice`;
+    const sentence = `make ${column} unique: possible only while no value occurs twice`;
     steps.push({ ...base, type: 'create-unique-index', sentence });
   }
   return steps;

@@ -16,7 +16,7 @@ export function compareIndexes(old: StoredTable, table: TablePlan): MigrationSte
     const fields = index.fields.map((field) => field.name);
     if (before.has(indexKey({ fields, unique: index.unique }))) return [];
     const sentence = index.unique
-      ? `make ${fields.join(', ')} of ${name} unique together: possible only while no values are there twice`
+      ? `make ${fields.join(', ')} of ${name} unique together: possible only while no values occur twice`
       : `create an index of ${name} over ${fields.join(', ')}`;
     return [{ type: 'create-composite-index', table, index, destructive: false, sentence }];
   });

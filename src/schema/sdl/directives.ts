@@ -210,10 +210,10 @@ function readArguments(node: ConstDirectiveNode, definition: DirectiveDefinition
 }
 
 const EXPECTED: Readonly<Record<string, string>> = {
-  String: 'text in double quotes',
-  'String!': 'text in double quotes',
+  String: 'a string in double quotes',
+  'String!': 'a string in double quotes',
   Boolean: 'true or false',
-  Int: 'a whole number',
+  Int: 'an integer',
   Float: 'a number',
   '[Action!]': 'a list such as [read, create]',
   Rules: 'a string in double quotes, or a list of strings',

@@ -31,11 +31,13 @@ export function notesOf(field: FieldPlan): readonly string[] {
     stamp === 'created' ? 'Set by the server when the record is created.' : undefined,
     stamp === 'updated' ? 'Set by the server at every change.' : undefined,
     computed === undefined ? undefined : 'Computed from other fields when the record is written.',
-    defaultClaim === undefined ? undefined : `Set by the server to ${defaultClaim} of who creates the record.`,
+    defaultClaim === undefined
+      ? undefined
+      : `Set by the server to ${defaultClaim} of the caller that creates the record.`,
     hidden ? 'Never returned.' : undefined,
-    keyOf === undefined ? undefined : `Key of a record of ${keyOf}, which has to be there.`,
+    keyOf === undefined ? undefined : `Key of a record of ${keyOf}, which must exist.`,
     expiresAt ? 'The record is removed when this time has passed.' : undefined,
-    unique ? 'Unique: no two records have the same.' : undefined,
+    unique ? 'Unique: no two records have the same value.' : undefined,
   ].filter((note) => note !== undefined);
 }
 

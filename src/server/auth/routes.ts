@@ -79,7 +79,7 @@ function register(
     config: { refuses: true },
     onRequest: forbidCaching,
     handler: (request) => {
-      const message = `${request.method} is not for this address; it takes POST.`;
+      const message = `${request.method} is not allowed at this address; it accepts POST.`;
       throw new AppError('METHOD_NOT_ALLOWED', message, { headers: { allow: 'POST, OPTIONS' } });
     },
   });

@@ -46,6 +46,6 @@ function ownOrigin({ protocol, host }: FastifyRequest): string | undefined {
 export function forbiddenOrigin({ raw }: FastifyRequest): AppError {
   return new AppError(
     'FORBIDDEN_ORIGIN',
-    `Pages of ${String(raw.headers.origin).slice(0, 100)} may not open streams here. Origins other than the server's own are listed in cors.origins of config.yaml; behind a proxy that ends TLS, trust_proxy is needed.`,
+    `Pages of ${String(raw.headers.origin).slice(0, 100)} may not open streams here. Origins other than the server's own are listed in cors.origins of config.yaml; behind a proxy that terminates TLS, trust_proxy is needed.`,
   );
 }

@@ -69,18 +69,18 @@ export class Outline {
 
   /** Accepts null, true or false. */
   simple(at: number): void {
-    if (this.#begin(at)) throw this.error('a key that is not text', at);
+    if (this.#begin(at)) throw this.error('a key that is not a string', at);
     this.#end();
   }
 
   number(value: number | bigint, at: number): void {
-    if (this.#begin(at)) throw this.error('a key that is not text', at);
+    if (this.#begin(at)) throw this.error('a key that is not a string', at);
     if (!Number.isSafeInteger(value)) this.#hasLarge = true;
     this.#end();
   }
 
   float(value: number, at: number): void {
-    if (this.#begin(at)) throw this.error('a key that is not text', at);
+    if (this.#begin(at)) throw this.error('a key that is not a string', at);
     if (!Number.isFinite(value)) throw invalid(at, 'NaN and infinite numbers are no values');
     this.#end();
   }
@@ -95,7 +95,7 @@ export class Outline {
 
   /** Accepts the start of a list or map with `count` members. `rest`: bytes that follow; each item has at least one. */
   open(kind: 'list' | 'map', { count, rest, at }: { count: number; rest: number; at: number }): void {
-    if (this.#begin(at)) throw this.error('a key that is not text', at);
+    if (this.#begin(at)) throw this.error('a key that is not a string', at);
     const { jsonDepth, jsonKeys } = this.#limits;
     const left = kind === 'map' ? 2 * count : count;
     if (left > rest) throw this.error('a length beyond the end', at);
@@ -115,8 +115,8 @@ export class Outline {
   }
 
   #checkText(bytes: Buffer, at: number): void {
-    if (!isUtf8(bytes)) throw this.error('text that is not UTF-8', at);
-    if (bytes.includes(0)) throw invalid(at, 'text must not have NUL characters');
+    if (!isUtf8(bytes)) throw this.error('a string that is not UTF-8', at);
+    if (bytes.includes(0)) throw invalid(at, 'strings must not have NUL characters');
   }
 
   /** Counts an item. Returns true when it is the key of a map. */
@@ -135,7 +135,7 @@ export class Outline {
     const keys = this.#open[this.#open.length - 1]?.keys;
     if (name === FORBIDDEN_KEY) throw invalid(at, `a value ${FORBIDDEN_KEY_MESSAGE}`);
     const isKnown = Array.isArray(keys) ? keys.includes(name) : keys?.has(name);
-    if (isKnown) throw this.error('a key that comes twice', at);
+    if (isKnown) throw this.error('a repeated key', at);
     if (Array.isArray(keys)) keys.push(name);
     else keys?.add(name);
   }

@@ -43,7 +43,11 @@ async function answer(trail: AuditTrail, request: FastifyRequest, reply: Fastify
 }
 
 async function refuse({ method }: FastifyRequest): Promise<never> {
-  throw new AppError('METHOD_NOT_ALLOWED', `${method} is not for this address; the audit log is only read.`, {
-    headers: { allow: 'GET, HEAD, OPTIONS' },
-  });
+  throw new AppError(
+    'METHOD_NOT_ALLOWED',
+    `${method} is not allowed at this address; the audit log can only be read.`,
+    {
+      headers: { allow: 'GET, HEAD, OPTIONS' },
+    },
+  );
 }

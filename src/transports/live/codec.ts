@@ -114,7 +114,7 @@ function makeBinary(name: BinaryFormat, codec: BinaryCodec, limits: BinaryLimits
     encode,
     decode(message, isBinary) {
       if (isBinary) return codec.decode(message, limits);
-      throw new AppError('INVALID_MESSAGE', `A message is a binary frame: tablecast.v1.${name} was agreed on.`);
+      throw new AppError('INVALID_MESSAGE', `A message is a binary frame: tablecast.v1.${name} was selected.`);
     },
     encodeId: encode,
     idList: (ids) => Buffer.concat([encodeName('s'), array(ids.length), ...ids]),

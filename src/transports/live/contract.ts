@@ -5,7 +5,7 @@ const TAG = 'Protocol v1';
 const CLIENT = query(
   'client',
   { type: 'string', pattern: '^[A-Za-z0-9._~-]{1,128}$' },
-  'Id that the client made for itself: a write with a `ref` that it sends again is done once.',
+  'Id that the client has generated: a write with a `ref` that it sends again is carried out once.',
   'c-1',
 );
 

@@ -247,7 +247,7 @@ function readClientId(rawQuery: string): string | undefined {
   const parameters = new URLSearchParams(rawQuery);
   const unknown = [...parameters.keys()].find((name) => name !== 'client' && name !== 'stream');
   if (unknown !== undefined) {
-    throw new AppError('INVALID_QUERY', 'This address takes client; subscriptions are in messages.');
+    throw new AppError('INVALID_QUERY', 'This address accepts client; subscriptions are in messages.');
   }
   const client = parameters.get('client');
   return client === null ? undefined : checkClient(client);

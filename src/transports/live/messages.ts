@@ -58,7 +58,7 @@ export function parseLiveMessage(value: unknown): LiveMessage {
   const known: readonly string[] = MEMBERS[type as LiveMessageType];
   const unknown = Object.keys(value).find((name) => name !== 'type' && !known.includes(name));
   if (unknown !== undefined) {
-    throw invalid(`${type} has no member ${JSON.stringify(unknown.slice(0, MAX_QUOTED_CHARS))}.`);
+    throw invalid(`${type} has no property ${JSON.stringify(unknown.slice(0, MAX_QUOTED_CHARS))}.`);
   }
   const hasId = known.includes('id');
   if (hasId && !isId(value.id)) {
@@ -133,7 +133,7 @@ export function parseCredit(value: unknown): Credit {
 function amount(name: string, value: unknown): Credit {
   if (value === undefined || value === null) return {};
   if (Number.isSafeInteger(value) && (value as number) >= 0) return { [name]: value as number };
-  throw invalid(`${name} must be a whole number, 0 or more.`);
+  throw invalid(`${name} must be an integer, 0 or more.`);
 }
 
 export function invalid(message: string): AppError {

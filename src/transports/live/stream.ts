@@ -88,7 +88,7 @@ export class LiveStream extends EventStream implements LiveClient {
   override ended(reason: EndReason): void {
     if (reason === 'slow') this.close(4408, 'no progress: resume with your positions');
     else if (reason === 'lost') this.close(4408, 'too far behind: read the state again');
-    else this.close(1011, 'failed on our side: resume with your positions');
+    else this.close(1011, 'internal error: resume with your positions');
   }
 
   override expiring(expiresAt: number): void {
@@ -100,7 +100,7 @@ export class LiveStream extends EventStream implements LiveClient {
   }
 
   override revoked(): void {
-    this.close(4403, 'not allowed any more');
+    this.close(4403, 'no longer allowed');
   }
 
   override stop(): void {

@@ -24,7 +24,7 @@ export function describeGateway(path: string): Described {
     path: `${path}/subscribe`,
     summary: 'Streams changes of several tables as Server-Sent Events',
     parameters: [
-      query('collection', text, 'A table; may be given several times. Without it all tables.', 'Message'),
+      query('collection', text, 'A table; may be repeated. Without it all tables.', 'Message'),
       query('operations', text, 'Only these operations, separated by commas.', 'create,update'),
       query('filter', text, 'Only records that meet these conditions.', 'id!=a-1'),
       query('select', text, 'Only these fields.', 'id'),

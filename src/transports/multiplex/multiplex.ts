@@ -126,7 +126,7 @@ export class Gateway implements Transport {
     this.#sockets.admit(request);
     const unknown = [...new URLSearchParams(queryOf(request)).keys()].find((name) => !SOCKET_PARAMETERS.has(name));
     if (unknown !== undefined) {
-      throw new AppError('INVALID_QUERY', 'This address takes token and ticket; the rest is said in messages.');
+      throw new AppError('INVALID_QUERY', 'This address accepts token and ticket; the rest belongs in messages.');
     }
     const authentication = await authenticate(request, auth?.authenticator);
     this.#authentications.set(

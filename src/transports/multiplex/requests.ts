@@ -67,7 +67,7 @@ export function parseMessage(data: Buffer, isBinary: boolean): GatewayMessage {
   if (!isObject(message) || action === undefined) throw new GatewayRefusal('Unknown action');
   const unknown = Object.keys(message).find((name) => !MEMBERS[action].has(name));
   if (unknown !== undefined) {
-    throw invalid(`${action} has no member ${JSON.stringify(unknown.slice(0, 100))}`, message);
+    throw invalid(`${action} has no property ${JSON.stringify(unknown.slice(0, 100))}`, message);
   }
   return message as GatewayMessage;
 }
@@ -102,7 +102,7 @@ export function parseSubscribe(message: GatewayMessage): SubscriptionRequest {
   ];
   const isWindow = WINDOW_MEMBERS.some((name) => isGiven(message[name]));
   if (isWindow && isGiven(operations)) {
-    throw invalid('operations does not go together with sort, limit, offset or cursor', message);
+    throw invalid('operations cannot be combined with sort, limit, offset or cursor', message);
   }
   return {
     ...parseName(message),
@@ -129,7 +129,7 @@ function isGiven(value: unknown): boolean {
 
 function textParameter(name: string, value: unknown, message: GatewayMessage): string | undefined {
   if (!isGiven(value)) return undefined;
-  if (typeof value !== 'string' || !value.isWellFormed()) throw invalid(`${name} must be text`, message);
+  if (typeof value !== 'string' || !value.isWellFormed()) throw invalid(`${name} must be a string`, message);
   return `${name}=${encodeURIComponent(value)}`;
 }
 

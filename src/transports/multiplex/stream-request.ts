@@ -38,7 +38,8 @@ export function parseStream(
 ): CheckedSubscription[] {
   const parameters = new URLSearchParams(queryOf(request));
   for (const name of parameters.keys()) {
-    if (!PARAMETERS.has(name)) throw new AppError('INVALID_QUERY', `This address takes ${[...PARAMETERS].join(', ')}.`);
+    if (!PARAMETERS.has(name))
+      throw new AppError('INVALID_QUERY', `This address accepts ${[...PARAMETERS].join(', ')}.`);
     if (!REPEATABLE.has(name) && parameters.getAll(name).length > 1) {
       throw new AppError('INVALID_QUERY', `${name} may be given once.`);
     }
@@ -50,7 +51,7 @@ export function parseStream(
   const isWindow = WINDOW_MEMBERS.some((name) => parameters.has(name));
   const isPartial = [operations, ...named.values()].some(({ size }) => size < OPERATIONS.length);
   if (isWindow && isPartial) {
-    throw new AppError('INVALID_QUERY', 'Operations do not go together with sort, limit, offset or cursor.');
+    throw new AppError('INVALID_QUERY', 'Operations cannot be combined with sort, limit, offset or cursor.');
   }
   const common = {
     query: passedOn(parameters),
@@ -96,7 +97,7 @@ function readOperations(text: string | null): ReadonlySet<SubscribedOperation> {
     return parseOperations(text?.split(','));
   } catch (error) {
     if (!(error instanceof GatewayRefusal)) throw error;
-    throw new AppError('INVALID_QUERY', 'operations takes create, update and delete, with commas between them.');
+    throw new AppError('INVALID_QUERY', 'operations must be create, update and delete, with commas between them.');
   }
 }
 

@@ -77,7 +77,7 @@ export function registerCollection(
   // Otherwise the route of records would take it, with an empty id.
   app.put(`${endpoint.path}/`, { ...TABLE_ROUTES.write, config: { refuses: true } }, async () => {
     const allow = listMethods(METHODS.filter((method) => method !== 'PUT'));
-    const message = `PUT is not for this address; it takes ${allow}.`;
+    const message = `PUT is not allowed at this address; it accepts ${allow}.`;
     throw new AppError('METHOD_NOT_ALLOWED', message, { headers: { allow } });
   });
 }

@@ -85,7 +85,7 @@ function unknownMember(name: string): AppError {
   const shown = JSON.stringify(name.slice(0, 100));
   return new AppError(
     'INVALID_QUERY',
-    `The query has no member ${shown}; it has ${[...PARAMETERS].join(', ')}. Conditions stand in filter, as "price=lt=10".`,
+    `The query has no property ${shown}; it has ${[...PARAMETERS].join(', ')}. Conditions are in filter, as "price=lt=10".`,
   );
 }
 
@@ -98,6 +98,6 @@ function toText(name: string, member: unknown): string {
   if (isList && Array.isArray(member) && member.every((item) => typeof item === 'string')) return member.join(',');
   throw new AppError(
     'INVALID_QUERY',
-    `${name} takes ${isList ? 'a string or an array of strings' : 'a string, a number, true or false'}.`,
+    `${name} must be ${isList ? 'a string or an array of strings' : 'a string, a number, true or false'}.`,
   );
 }

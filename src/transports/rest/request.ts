@@ -35,7 +35,7 @@ export function atPosition<T>(
   if (value === undefined) return read();
   const position = Number(value);
   if (!/^\d{1,16}$/.test(String(value)) || !Number.isSafeInteger(position)) {
-    throw new AppError('BAD_REQUEST', 'X-Min-Position takes a position, such as an answer has in X-Position.');
+    throw new AppError('BAD_REQUEST', 'X-Min-Position must be a position, such as the X-Position of a response.');
   }
   const reached = resource.hasReached(position);
   return reached instanceof Promise ? reached.then(read) : read();
@@ -45,7 +45,7 @@ export function atPosition<T>(
 export function refuseQuery(request: FastifyRequest): undefined {
   const query = queryOf(request);
   if (query === '' || query === 'publish=false') return undefined;
-  throw new AppError('INVALID_QUERY', 'A write takes no query parameters but publish=true (on POST).');
+  throw new AppError('INVALID_QUERY', 'A write accepts no query parameters except publish=true (on POST).');
 }
 
 /** True when a POST is published instead of stored. Throws INVALID_QUERY for any other query. */
@@ -63,7 +63,7 @@ export function checkStreamParameter(rawQuery: string, { fields }: TablePlan): v
   if (stream === undefined || fields.some(({ name }) => name === 'stream')) return;
   const message = /^ws$/i.test(stream)
     ? 'A WebSocket is opened by an upgrade, without a parameter; stream=sse opens a stream of Server-Sent Events.'
-    : 'stream takes sse, in small letters: it opens a stream of Server-Sent Events.';
+    : 'stream must be sse, in lower case: it opens a stream of Server-Sent Events.';
   throw new AppError('INVALID_QUERY', message);
 }
 
@@ -104,7 +104,8 @@ function opaque(tag: string): string {
 export function checkMatch({ 'if-match': header }: IncomingHttpHeaders, seq?: number): void {
   if (header === undefined || header.trim() === '*') return;
   if (seq !== undefined && seqsOf(header).includes(seq)) return;
-  const message = seq === undefined ? 'Tags of lists are weak; If-Match takes strong ones.' : 'The record has changed.';
+  const message =
+    seq === undefined ? 'Tags of lists are weak; If-Match accepts strong ones.' : 'The record has changed.';
   throw new AppError('PRECONDITION_FAILED', message);
 }
 
@@ -113,7 +114,7 @@ export function refusePrecondition({ 'if-match': match, 'if-none-match': noneMat
   if (match === undefined && noneMatch === undefined) return;
   throw new AppError(
     'BAD_REQUEST',
-    'If-Match and If-None-Match are for PUT, PATCH and DELETE of one record; POST and writes by filter take neither.',
+    'If-Match and If-None-Match are for PUT, PATCH and DELETE of one record; POST and writes by filter accept neither.',
   );
 }
 
@@ -129,7 +130,7 @@ export function parsePrecondition(headers: IncomingHttpHeaders): Precondition | 
   }
   if (noneMatch !== undefined) {
     if (noneMatch.trim() === '*') return 'none';
-    throw new AppError('BAD_REQUEST', 'A write takes If-None-Match: * only.');
+    throw new AppError('BAD_REQUEST', 'A write accepts If-None-Match: * only.');
   }
   if (match === undefined) return undefined;
   if (match.trim() === '*') return 'any';

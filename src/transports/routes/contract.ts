@@ -18,7 +18,7 @@ const BODY_CODES = ['INVALID_JSON', 'VALIDATION_ERROR', 'BODY_TOO_LARGE', 'UNSUP
 /** Describes routes in code for the documents of the API; `prefix` is `routes_prefix` of config.yaml. */
 export function describeRouteOperations(routes: readonly Route[], prefix: string): Described {
   const operations = routes.flatMap((route) => describeRoute(route, prefix));
-  return { operations, tags: [{ name: TAG, description: 'What the application has in code.' }] };
+  return { operations, tags: [{ name: TAG, description: 'Routes in code of the application.' }] };
 }
 
 function describeRoute(route: Route, prefix: string): ContractOperation[] {
@@ -58,7 +58,7 @@ interface OperationBase extends Pick<ContractOperation, 'id' | 'tag' | 'path' | 
 function describeHttp(route: HttpRoute, { method, ...base }: OperationBase): ContractOperation {
   const hasBody = method !== 'GET' && method !== 'DELETE';
   const schema = jsonSchemaOf(route.body);
-  const given = { description: 'JSON, text or bytes, as the route reads it.' };
+  const given = { description: 'JSON, a string or bytes, depending on the route.' };
   const body = { required: route.body !== undefined, content: { 'application/json': { schema: schema ?? given } } };
   return {
     ...base,

@@ -107,7 +107,7 @@ export function refuseOthers(app: FastifyInstance, url: string, taken: readonly 
   if (others.length === 0) return;
   const allow = listMethods([...taken, ...(taken.includes('GET') ? ['HEAD'] : [])]);
   const handler = (request: FastifyRequest) => {
-    throw new AppError('METHOD_NOT_ALLOWED', `${request.method} is not for this address; it takes ${allow}.`, {
+    throw new AppError('METHOD_NOT_ALLOWED', `${request.method} is not allowed at this address; it accepts ${allow}.`, {
       headers: { allow },
     });
   };

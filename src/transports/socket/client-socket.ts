@@ -113,8 +113,8 @@ export abstract class ClientSocket implements Connection, Sink, SocketOwner {
   ended(reason: EndReason, error?: AppError): void {
     if (reason === 'refused' && error !== undefined) this.#endRefused(error);
     else if (reason === 'slow') this.close(4408, 'no progress: resume with your position');
-    else if (reason === 'lost') this.close(4408, 'too far behind: read the state afresh');
-    else this.close(1011, 'failed on our side: resume with your position');
+    else if (reason === 'lost') this.close(4408, 'too far behind: read the state again');
+    else this.close(1011, 'internal error: resume with your position');
   }
 
   /** Tells why the query is refused, before the connection closes. */
@@ -132,7 +132,7 @@ export abstract class ClientSocket implements Connection, Sink, SocketOwner {
   }
 
   revoked(): void {
-    this.close(4403, 'not allowed any more');
+    this.close(4403, 'no longer allowed');
   }
 
   stop(): void {

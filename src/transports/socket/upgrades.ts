@@ -90,13 +90,13 @@ export function checkHandshake({ method, headers }: IncomingMessage): void {
     throw new AppError('METHOD_NOT_ALLOWED', 'A WebSocket is opened with GET.', { headers: { allow: 'GET' } });
   }
   if (!/(?:^|,)\s*upgrade\s*(?:,|$)/i.test(headers.connection ?? '')) {
-    throw new AppError('BAD_REQUEST', 'Connection: Upgrade is missing; a proxy may have taken it away.');
+    throw new AppError('BAD_REQUEST', 'Connection: Upgrade is missing; a proxy may have removed it.');
   }
   const version = headers['sec-websocket-version'];
   if (version === undefined) throw new AppError('BAD_REQUEST', 'Sec-WebSocket-Version is missing.');
   if (version !== '13') {
     const expected = { 'sec-websocket-version': '13', upgrade: 'websocket' };
-    throw new AppError('UPGRADE_REQUIRED', 'Only WebSocket version 13 is spoken here.', { headers: expected });
+    throw new AppError('UPGRADE_REQUIRED', 'Only WebSocket version 13 is supported.', { headers: expected });
   }
   if (!KEY.test(headers['sec-websocket-key'] ?? '')) {
     throw new AppError('BAD_REQUEST', 'Sec-WebSocket-Key must be 16 bytes in base64.');

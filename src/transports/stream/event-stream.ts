@@ -16,8 +16,8 @@ const MAX_RETRY_MS = 5000;
 
 const ENDS: Readonly<Record<Exclude<EndReason, 'refused'>, string>> = {
   slow: formatError('SLOW_CLIENT', 'The stream made no progress; resume it.'),
-  failed: formatError('INTERNAL', 'The stream failed on our side; resume it.'),
-  lost: formatError('SLOW_CLIENT', 'The stream fell too far behind; read the state afresh.'),
+  failed: formatError('INTERNAL', 'The stream has failed; resume it.'),
+  lost: formatError('SLOW_CLIENT', 'The stream fell too far behind; read the state again.'),
 };
 
 /** Formats the last event of a stream that ends for a reason. */

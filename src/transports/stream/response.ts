@@ -20,7 +20,10 @@ export function answerHead(reply: FastifyReply): void {
 export function checkStreamable(request: FastifyRequest, reply: FastifyReply): void {
   // A response waits for those before it, but the stream writes to the socket itself.
   if (request.raw.httpVersionMajor < 2 && reply.raw.socket === null) {
-    throw new AppError('BAD_REQUEST', 'A stream cannot be asked for behind a request that is not answered yet.');
+    throw new AppError(
+      'BAD_REQUEST',
+      'A stream cannot be requested while an earlier request of the connection has no response.',
+    );
   }
 }
 

@@ -64,7 +64,7 @@ function bodySchema(tables: readonly string[], maxItems: number): Part {
       },
       if_seq: {
         anyOf: [SEQ, { type: 'null' }],
-        description: 'Seq that the record must have; null: there must be none.',
+        description: 'Seq that the record must have; null: it must not exist.',
       },
       as: { type: 'string', description: 'Name for later steps.' },
     },

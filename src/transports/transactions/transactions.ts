@@ -54,7 +54,7 @@ class TransactionsTransport implements Transport {
 async function answer(app: MountedApp, context: RequestContext): Promise<ResponseBody> {
   const { request, reply } = context;
   refusePrecondition(request.headers);
-  if (queryOf(request) !== '') throw new AppError('INVALID_QUERY', 'A transaction takes no query parameters.');
+  if (queryOf(request) !== '') throw new AppError('INVALID_QUERY', 'A transaction accepts no query parameters.');
   const result = await app.transactions.run(toTransaction(app, request));
   markReplayed(reply, result);
   const results = formatResults(result, !wantsMinimal(request, reply));
@@ -66,7 +66,7 @@ function toTransaction(app: MountedApp, request: FastifyRequest): TransactionReq
   if (!isObject(body)) throw new AppError('VALIDATION_ERROR', 'A transaction is an object with steps.');
   const unknown = Object.keys(body).find((name) => name !== 'steps');
   if (unknown !== undefined)
-    throw invalidField(unknown.slice(0, 100), 'is not a member of a transaction; it has steps');
+    throw invalidField(unknown.slice(0, 100), 'is not a property of a transaction; it has steps');
   const { steps } = body;
   const identity = identityOf(request);
   const key = parseIdempotencyKey(request);

@@ -54,7 +54,7 @@ function makeBinaryFormat(name: string, codec: BinaryCodec, limits: BinaryLimits
     encode,
     decode(message, isBinary) {
       if (isBinary) return codec.decode(message, limits);
-      throw new AppError('INVALID_MESSAGE', `A message is a binary frame: tablecast.${name} was agreed on.`);
+      throw new AppError('INVALID_MESSAGE', `A message is a binary frame: tablecast.${name} was selected.`);
     },
   };
 }

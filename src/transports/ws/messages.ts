@@ -167,7 +167,7 @@ function parseCondition(type: EnvelopeType, seq: unknown): WriteOptions {
   if (type === 'Publish') throw new AppError('INVALID_MESSAGE', 'if_seq is for an Update, a Patch or a Delete.');
   if (seq === null && type !== 'Patch') return { precondition: 'none' };
   if (Number.isSafeInteger(seq) && Number(seq) >= 0) return { precondition: [Number(seq)] };
-  throw new AppError('INVALID_MESSAGE', 'if_seq must be the seq of the record, or null when there must be none.');
+  throw new AppError('INVALID_MESSAGE', 'if_seq must be the seq of the record, or null if it must not exist.');
 }
 
 function parseId({ id, context }: WsConnection, given: unknown): RecordKey | undefined {

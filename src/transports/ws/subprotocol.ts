@@ -34,6 +34,6 @@ export function chooseSubprotocol(
   }
   throw new AppError(
     'BAD_REQUEST',
-    `None of the offered subprotocols is spoken here; there are ${[...known.keys()].join(', ')}.`,
+    `None of the offered subprotocols is supported; there are ${[...known.keys()].join(', ')}.`,
   );
 }

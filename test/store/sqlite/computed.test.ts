@@ -69,7 +69,7 @@ describe('a data directory', () => {
       'add column data.T.total (existing records get what their other fields give)',
       'create an index of data.T.total',
       'add column data.T.label (existing records get what their other fields give)',
-      'make data.T.label unique: possible only while no value is there twice',
+      'make data.T.label unique: possible only while no value occurs twice',
     ]);
     expect(records(open)).toEqual([
       { id: 'a', name: 'Box', price: 2, count: 3, total: 6, label: 'box!' },

@@ -23,7 +23,7 @@ export class KeptOutcomes {
     const kept = this.#kept.get(once.key);
     if (kept === undefined || !this.has(once, now)) return undefined;
     if (kept.hash !== once.hash) {
-      throw new AppError('IDEMPOTENCY_KEY_REUSED', 'This key was used with another request; make a new one.');
+      throw new AppError('IDEMPOTENCY_KEY_REUSED', 'This key was used with another request; use a new one.');
     }
     return (JSON.parse(kept.outcomes) as WriteOutcome[]).map((outcome) => ({ ...outcome, replayed: true }));
   }

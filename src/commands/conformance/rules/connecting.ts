@@ -24,7 +24,7 @@ export const CONNECTING: readonly ConformanceRule[] = [
           resolve(101);
         });
       });
-      expect(status === 400, 'the status was another', status);
+      expect(status === 400, 'the status is wrong', status);
     },
   },
   ...(['cbor', 'msgpack'] as const).map(
@@ -45,7 +45,7 @@ export const CONNECTING: readonly ConformanceRule[] = [
   ),
   {
     section: '7.1',
-    title: 'the protocol is spoken over an event stream with POST',
+    title: 'the protocol works over an event stream with POST',
     run: checkStream,
   },
   rule('7.3', 'the first message is hello, with protocol, connection, schema and limits', async ({ peer }) => {
@@ -55,25 +55,25 @@ export const CONNECTING: readonly ConformanceRule[] = [
     expect(hasNames && typeof hello.limits === 'object', 'members are missing', hello);
   }),
   rule('7.2', 'ping is answered with pong and its ref', async ({ peer }) => {
-    expect((await peer.ask('a', { type: 'ping' })).type === 'pong', 'the answer is no pong');
+    expect((await peer.ask('a', { type: 'ping' })).type === 'pong', 'the answer is not pong');
   }),
   rule('7.2', 'messages are answered in order', async ({ peer }) => {
     const refs = [...Array(20).keys()].map(String);
     for (const ref of refs) peer.send({ type: 'ping', ref });
     const answers: unknown[] = [];
     while (answers.length < refs.length) answers.push((await peer.next('pong', ({ type }) => type === 'pong')).ref);
-    expect(answers.join() === refs.join(), 'the order is another', answers);
+    expect(answers.join() === refs.join(), 'the order is wrong', answers);
   }),
   rule(
     '7.2',
-    'an unknown type and an unknown member are INVALID_MESSAGE, and the connection stays open',
+    'an unknown type and an unknown property are INVALID_MESSAGE, and the connection stays open',
     async ({ peer }) => {
       expect(codeOf(await peer.ask('t', { type: 'dance' })) === 'INVALID_MESSAGE', 'the type was not refused');
       expect(
         codeOf(await peer.ask('m', { type: 'ping', more: 1 })) === 'INVALID_MESSAGE',
-        'the member was not refused',
+        'the property was not refused',
       );
-      expect((await peer.ask('p', { type: 'ping' })).type === 'pong', 'the connection does not answer any more');
+      expect((await peer.ask('p', { type: 'ping' })).type === 'pong', 'the connection no longer answers');
     },
   ),
 ];

@@ -28,8 +28,8 @@ export const SUBSCRIPTIONS: readonly ConformanceRule[] = [
     await scene.peer.subscribe(1, scene.query);
     const created = acknowledged(await scene.put('a'));
     const message = await scene.peer.change(1);
-    expect(message.type === 'update' && message.op === 'create', 'it is no create', message);
-    expect(message.id === scene.key('a') && message.seq === created.seq, 'id or seq are others', message);
+    expect(message.type === 'update' && message.op === 'create', 'it is not a create', message);
+    expect(message.id === scene.key('a') && message.seq === created.seq, 'id or seq is wrong', message);
     expect(!Number.isNaN(Date.parse(String(message.time))), 'time is not ISO 8601', message.time);
     expect((message.data as Message)[scene.subject.field] === scene.mark, 'data is not the record', message.data);
   }),
@@ -73,7 +73,7 @@ export const SUBSCRIPTIONS: readonly ConformanceRule[] = [
     acknowledged(await scene.put('a'));
     const messages = await scene.peer.subscribe(1, scene.query, { since: '1' });
     const types = messages.map(({ type }) => type);
-    expect(types.join() === 'reset,page,ready', 'the order is another', types);
+    expect(types.join() === 'reset,page,ready', 'the order is wrong', types);
     expect(typeof messages[0]?.reason === 'string', 'the reset has no reason', messages[0]);
   }),
   rule('7.3', 'a change is sent once for all subscriptions that receive it', async (scene) => {
@@ -81,7 +81,7 @@ export const SUBSCRIPTIONS: readonly ConformanceRule[] = [
     acknowledged(await scene.put('a'));
     await scene.peer.quiet();
     const changes = scene.peer.messages.filter(({ type }) => type === 'update');
-    expect(changes.length === 1, 'it came several times, or not at all', changes);
+    expect(changes.length === 1, 'it was sent several times, or not at all', changes);
     expect(isFor(changes[0] as Message, 1) && isFor(changes[0] as Message, 'two'), 'an id is missing', changes);
   }),
   rule('7.4', 'nothing comes after unsubscribed', async (scene) => {
@@ -94,7 +94,7 @@ export const SUBSCRIPTIONS: readonly ConformanceRule[] = [
     await peer.quiet();
     expect(peer.of(1).length === before, 'something came', peer.of(1).at(-1));
   }),
-  rule('7.4', 'an id that is in use is taken over', async (scene) => {
+  rule('7.4', 'a subscribe with an id in use replaces the subscription', async (scene) => {
     const { table, field } = scene.subject;
     await scene.peer.subscribe(1, scene.query, { snapshot: false });
     await scene.peer.subscribe(1, `${table}?${field}==${scene.key('none')}`, { snapshot: false });
@@ -102,7 +102,7 @@ export const SUBSCRIPTIONS: readonly ConformanceRule[] = [
     await scene.peer.quiet();
     expect(
       scene.peer.of(1).every(({ type }) => type === 'ready'),
-      'the earlier one goes on',
+      'the earlier one continues',
       scene.peer.of(1),
     );
   }),
@@ -112,7 +112,7 @@ export const SUBSCRIPTIONS: readonly ConformanceRule[] = [
     for (const name of ['a', 'b', 'c', 'd']) acknowledged(await scene.put(name));
     await peer.quiet();
     const idsOf = () => peer.of(1).flatMap(({ type, id }) => (type === 'update' ? [id] : []));
-    expect(idsOf().length === 2, 'the number is another', idsOf());
+    expect(idsOf().length === 2, 'the number is wrong', idsOf());
     peer.send({ type: 'credit', id: 1, frames: 10 });
     await peer.next('the rest', (message) => isFor(message, 1) && message.id === scene.key('d'));
     const all = ['a', 'b', 'c', 'd'].map((name) => scene.key(name));

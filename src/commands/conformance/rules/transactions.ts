@@ -14,7 +14,7 @@ export const TRANSACTIONS: readonly ConformanceRule[] = [
     expect(ack.type === 'ack' && typeof ack.seq === 'string', 'it was not acknowledged', ack);
     const results = (Array.isArray(ack.results) ? ack.results : []) as Message[];
     const ids = results.map(({ id }) => id);
-    expect(ids.join() === [scene.key('a'), scene.key('b')].join(), 'the results are others', ack);
+    expect(ids.join() === [scene.key('a'), scene.key('b')].join(), 'the results are wrong', ack);
     expect(results[1]?.seq === ack.seq, 'its position is not that of the last change', ack);
   }),
   rule('7.6', 'a transaction is refused whole, with the step in the problem', async (scene) => {
@@ -27,7 +27,7 @@ export const TRANSACTIONS: readonly ConformanceRule[] = [
     await scene.peer.quiet();
     expect(
       scene.peer.of(1).every(({ type }) => type === 'ready'),
-      'a step was done',
+      'a step was carried out',
       scene.peer.of(1),
     );
   }),
@@ -37,9 +37,9 @@ export const TRANSACTIONS: readonly ConformanceRule[] = [
     const ack = await transact(scene, ['a', 'b', 'c']);
     await peer.received('the last', 1, ({ id }) => id === scene.key('c'));
     const changes = peer.of(1).filter(({ type }) => type === 'update');
-    expect(changes.length === 3 && changes.every(({ tx }) => tx === ack.seq), 'the marks are others', changes);
+    expect(changes.length === 3 && changes.every(({ tx }) => tx === ack.seq), 'the marks are wrong', changes);
     const more = changes.map((change) => change.more === true);
-    expect(more.join() === 'true,true,false', 'more is not there but in the last', changes);
+    expect(more.join() === 'true,true,false', 'more is not in all messages but the last', changes);
   }),
   rule('7.3', 'a subscription resumes before a transaction with all of it', async (scene) => {
     const { peer } = scene;

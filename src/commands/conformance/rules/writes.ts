@@ -17,7 +17,7 @@ export const WRITES: readonly ConformanceRule[] = [
   }),
   {
     section: '7.6',
-    title: 'a ref of a client with an id is done once',
+    title: 'a ref of a client with an id is carried out once',
     async run(subject) {
       const url = `${subject.url}?client=${randomUUID()}`;
       const [one, two] = [

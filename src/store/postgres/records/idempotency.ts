@@ -57,7 +57,7 @@ export function saveOutcomes(kept: readonly KeptOutcomes[], now: number): PgStat
 /** Returns the outcomes of the write that used the key. Throws IDEMPOTENCY_KEY_REUSED when that was another request. */
 export function replay({ hash }: IdempotencyKey, stored: StoredOutcomes): readonly WriteOutcome[] {
   if (stored.hash !== hash) {
-    throw new AppError('IDEMPOTENCY_KEY_REUSED', 'This key was used with another request; make a new one.');
+    throw new AppError('IDEMPOTENCY_KEY_REUSED', 'This key was used with another request; use a new one.');
   }
   const outcomes = JSON.parse(stored.outcomes) as WriteOutcome[];
   return outcomes.map((outcome) => ({

@@ -52,7 +52,7 @@ export class IdempotencyTable {
     const row = this.#find.get(key, now) as [hash: string, outcomes: string] | undefined;
     if (row === undefined) return undefined;
     if (row[0] !== hash) {
-      throw new AppError('IDEMPOTENCY_KEY_REUSED', 'This key was used with another request; make a new one.');
+      throw new AppError('IDEMPOTENCY_KEY_REUSED', 'This key was used with another request; use a new one.');
     }
     const outcomes = JSON.parse(row[1]) as WriteOutcome[];
     return outcomes.map((outcome) => ({ ...outcome, json: withoutForbiddenKeys(outcome.json), replayed: true }));

@@ -66,5 +66,5 @@ function toSteps(steps: unknown): unknown {
 
 function toPosition(seq: unknown): number {
   if (typeof seq === 'string' && SEQ.test(seq)) return Number(seq);
-  throw invalidField('if_seq', 'must be the seq of the record, a string, or null when there must be none');
+  throw invalidField('if_seq', 'must be the seq of the record, a string, or null if it must not exist');
 }

@@ -111,5 +111,5 @@ function parseCondition(op: WriteOp, seq: unknown): WriteOptions {
   if (op === 'create' || op === 'publish') throw invalid('if_seq is for put, patch, merge and delete.');
   if (seq === null) return { precondition: 'none' };
   if (typeof seq === 'string' && SEQ.test(seq)) return { precondition: [Number(seq)] };
-  throw invalid('if_seq must be the seq of the record, a string, or null when there must be none.');
+  throw invalid('if_seq must be the seq of the record, a string, or null if it must not exist.');
 }

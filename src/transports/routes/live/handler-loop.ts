@@ -45,7 +45,7 @@ export class HandlerLoop {
       await handler.onOpen?.(connection);
     } catch (error) {
       await this.#failed(error);
-      this.#socket.close(1011, 'failed on our side');
+      this.#socket.close(1011, 'internal error');
     }
     while (this.#waiting.length > 0 || this.#closed === undefined) {
       const message = this.#waiting.shift();
