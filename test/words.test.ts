@@ -166,7 +166,7 @@ const SENTENCE_WORDS: readonly (readonly [pattern: RegExp, instead: string])[] =
 const HISTORY: ReadonlySet<string> = new Set(['CHANGELOG.md']);
 
 describe('the words of the pages', () => {
-  const pages = listPages().filter((page) => /^(?:docs\/|[A-Z]+\.md$)/.test(page) && !HISTORY.has(page));
+  const pages = listPages().filter((page) => /^(?:docs\/|apps\/|[A-Z]+\.md$)/.test(page) && !HISTORY.has(page));
 
   test.each(PAGE_WORDS)('have no %s', (pattern, instead) => {
     expect(pages.length).toBeGreaterThan(40);
