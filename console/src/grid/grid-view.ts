@@ -1,5 +1,6 @@
 import { drawValue, LARGE } from './cells.ts';
 import type { Column } from './columns.ts';
+import { Geometry } from './geometry.ts';
 import { drawHeader } from './header.ts';
 import { keyMove } from './keys.ts';
 import { type DrawnRow, makeRow } from './pool.ts';
@@ -28,8 +29,6 @@ export interface GridHost {
 
 export const SELECTOR_WIDTH = 40;
 const HEADER_HEIGHT = 36;
-/** Beyond this height browsers stop drawing at the right place: the scroll bar then stands for more rows than pixels. */
-const MAX_HEIGHT = 16_000_000;
 const SPARE_ROWS = 4;
 
 /**
@@ -38,7 +37,6 @@ const SPARE_ROWS = 4;
  */
 export class GridView {
   readonly element = document.createElement('div');
-  readonly rowHeight: number;
   columns: readonly Column[] = [];
   /** Active cell; row -1 is the header. */
   active = { row: 0, column: 0 };
@@ -47,6 +45,7 @@ export class GridView {
   readonly #body = document.createElement('div');
   readonly #pool: DrawnRow[] = [];
   readonly #observer: ResizeObserver;
+  readonly #geometry: Geometry;
   #lefts: number[] = [];
   #drawn = { first: 0, last: -1, from: 0, to: -1 };
   #isScheduled = false;
@@ -60,7 +59,7 @@ export class GridView {
 
   constructor(host: GridHost) {
     this.#host = host;
-    this.rowHeight = matchMedia('(pointer: coarse)').matches ? 42 : 34;
+    this.#geometry = new Geometry(matchMedia('(pointer: coarse)').matches ? 42 : 34);
     const { element } = this;
     element.className = 'grid';
     element.setAttribute('role', 'grid');
@@ -77,6 +76,7 @@ export class GridView {
     this.#body.addEventListener('dblclick', (event) => this.#doubleClick(event));
     this.#observer = new ResizeObserver(() => {
       this.#height = element.clientHeight;
+      this.#geometry.view = this.#height - HEADER_HEIGHT;
       this.#wide = element.clientWidth;
       this.#scrolled();
     });
@@ -108,13 +108,18 @@ export class GridView {
 
   /** Rows that are in sight. */
   sight(): { first: number; last: number } {
-    const visible = Math.max(1, Math.ceil((this.#height - HEADER_HEIGHT) / this.rowHeight));
-    const first = this.#indexAt(this.#top);
-    return { first, last: Math.min(first + visible, Math.max(0, this.#host.size() - 1)) };
+    const geometry = this.#measured();
+    const first = geometry.indexAt(this.#top);
+    return { first, last: Math.min(first + geometry.visible, Math.max(0, geometry.size - 1)) };
+  }
+
+  #measured(): Geometry {
+    this.#geometry.size = this.#host.size();
+    return this.#geometry;
   }
 
   get isAtTop(): boolean {
-    return this.#top < this.rowHeight / 2;
+    return this.#top < this.#geometry.rowHeight / 2;
   }
 
   /** Scrolls to so many pixels from the top. */
@@ -127,7 +132,8 @@ export class GridView {
   /** Keeps what is in sight in its place after rows above it have come or gone. */
   shift(rows: number): void {
     this.#setHeight();
-    this.scrollTo(this.#top + rows * this.rowHeight);
+    const { rowHeight, scale } = this.#measured();
+    this.scrollTo(this.#top + (rows * rowHeight) / scale);
     this.active.row = Math.max(0, this.active.row + rows);
   }
 
@@ -172,14 +178,14 @@ export class GridView {
   /** Puts an element over a cell, as an input. */
   overlay(element: HTMLElement, row: number, column: number): void {
     const { first } = this.sight();
-    element.style.transform = `translateY(${this.#topOf(row, first, this.#top)}px)`;
+    element.style.transform = `translateY(${this.#geometry.topOf(row, first, this.#top)}px)`;
     element.style.left = `${this.#lefts[column] ?? 0}px`;
     element.style.width = `${this.columns[column]?.width ?? 0}px`;
     this.#body.append(element);
   }
 
   #setHeight(): void {
-    const height = `${Math.min(MAX_HEIGHT, this.#host.size() * this.rowHeight)}px`;
+    const height = `${this.#measured().height}px`;
     if (height !== this.#bodyHeight) this.#body.style.height = height;
     this.#bodyHeight = height;
   }
@@ -190,28 +196,10 @@ export class GridView {
     this.schedule();
   }
 
-  /** Rows for each pixel of the scroll bar, where there are too many for one each. */
-  get #scale(): number {
-    return Math.max(1, (this.#host.size() * this.rowHeight) / MAX_HEIGHT);
-  }
-
-  #indexAt(top: number): number {
-    const size = this.#host.size();
-    return Math.max(0, Math.min(size - 1, Math.floor((top * this.#scale) / this.rowHeight)));
-  }
-
-  #topOf(index: number, first: number, scrollTop: number): number {
-    if (this.#scale === 1) return index * this.rowHeight;
-    return scrollTop + (index - first) * this.rowHeight;
-  }
-
+  /** Brings a cell into sight. */
   #reveal(row: number, column: number): void {
-    const { rowHeight } = this;
-    const view = this.#height - HEADER_HEIGHT;
-    let [scrollTop, scrollLeft] = [this.#top, this.#left];
-    const top = (row * rowHeight) / this.#scale;
-    if (top < scrollTop) scrollTop = top;
-    else if (top + rowHeight > scrollTop + view) scrollTop = top + rowHeight - view;
+    const scrollTop = this.#geometry.reveal(row, this.#top);
+    let scrollLeft = this.#left;
     const left = this.#lefts[column] ?? 0;
     const width = this.columns[column]?.width ?? 0;
     if (left - SELECTOR_WIDTH < scrollLeft) scrollLeft = left - SELECTOR_WIDTH;
@@ -244,7 +232,7 @@ export class GridView {
     this.#recycle(first, last);
     for (const drawn of this.#pool) {
       if (drawn.index < 0) continue;
-      drawn.place(this.#topOf(drawn.index, seen, scrollTop));
+      drawn.place(this.#geometry.topOf(drawn.index, seen, scrollTop));
       this.#drawRow(drawn, from, to, flashes);
     }
     this.#keepFocus(hadFocus);
@@ -321,7 +309,7 @@ export class GridView {
   #key(event: KeyboardEvent): void {
     if (event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement) return;
     if (event.target instanceof HTMLSelectElement) return;
-    const page = Math.max(1, Math.floor((this.#height - HEADER_HEIGHT) / this.rowHeight) - 1);
+    const page = Math.max(1, this.#geometry.fit - 1);
     const limits = { rows: this.#host.size(), columns: this.columns.length, page };
     const moved = keyMove(event, this.active, limits);
     if (moved !== undefined) {
