@@ -1,10 +1,10 @@
-import { type Signal, useSignal } from '@preact/signals';
+import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useEffect } from 'preact/hooks';
 import { ConfirmDialog } from '../parts/confirm-dialog.tsx';
 import { Note } from '../parts/note.tsx';
-import { ask, type TablecastError } from '../state/http.ts';
+import { ask } from '../state/http.ts';
 import { describeError, say } from '../state/messages.ts';
+import { usePolled } from '../state/polled.ts';
 import { formatBytes, formatCount, visible } from '../state/text.ts';
 
 const EVERY_MS = 1_000;
@@ -38,10 +38,8 @@ interface Listed {
 
 /** Open connections with what they listen to and how far they are behind. One can be closed. */
 export function ConnectionsScreen({ app }: { readonly app: string }): JSX.Element | null {
-  const listed = useSignal<Listed | undefined>(undefined);
-  const error = useSignal<TablecastError | undefined>(undefined);
+  const { data: listed, error } = usePolled<Listed>(app, '_/admin/connections', EVERY_MS);
   const closing = useSignal<Connection | undefined>(undefined);
-  useEffect(() => follow(app, listed, error), [app]);
   if (error.value) {
     return (
       <Note icon="unplug" title="Not read">
@@ -69,27 +67,6 @@ export function ConnectionsScreen({ app }: { readonly app: string }): JSX.Elemen
       {closing.value && <CloseDialog app={app} connection={closing.value} close={() => (closing.value = undefined)} />}
     </div>
   );
-}
-
-/** Reads the list every second. Returns a function that ends that. */
-function follow(app: string, listed: Signal<Listed | undefined>, error: Signal<TablecastError | undefined>) {
-  const abort = new AbortController();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const read = async () => {
-    try {
-      listed.value = (await ask<Listed>(app, '_/admin/connections', { signal: abort.signal })).data;
-      error.value = undefined;
-    } catch (thrown) {
-      if (!abort.signal.aborted) error.value = thrown as TablecastError;
-    }
-    const isRefused = error.value?.status === 403 || error.value?.status === 404;
-    if (!abort.signal.aborted && !isRefused) timer = setTimeout(() => void read(), EVERY_MS);
-  };
-  void read();
-  return () => {
-    abort.abort();
-    clearTimeout(timer);
-  };
 }
 
 interface TableProps {

@@ -1,12 +1,14 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useEffect } from 'preact/hooks';
 import { Dialog } from '../parts/dialog.tsx';
 import { FieldError } from '../parts/field-error.tsx';
 import { Note } from '../parts/note.tsx';
 import { ask, type TablecastError } from '../state/http.ts';
 import { describeError, say, sayError } from '../state/messages.ts';
-import { visible } from '../state/text.ts';
+import { usePolled } from '../state/polled.ts';
+import { cellText, visible } from '../state/text.ts';
+
+const EVERY_MS = 2_000;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -17,28 +19,20 @@ interface DeadLetter extends Json {
 
 /** Flows with what became of their events, and the events that failed for good. */
 export function FlowsScreen({ app }: { readonly app: string }): JSX.Element {
-  const flows = useSignal<readonly Json[] | undefined>(undefined);
-  const letters = useSignal<readonly DeadLetter[]>([]);
-  const error = useSignal<string | undefined>(undefined);
+  const flows = usePolled<{ flows: readonly Json[] }>(app, '_/flows', EVERY_MS);
+  const letters = usePolled<{ dead_letters: readonly DeadLetter[] }>(app, '_/flows/dead-letters', EVERY_MS);
   const open = useSignal<DeadLetter | undefined>(undefined);
-  const load = async () => {
-    try {
-      flows.value = (await ask<{ flows: readonly Json[] }>(app, '_/flows')).data.flows;
-      const found = await ask<{ dead_letters: readonly DeadLetter[] }>(app, '_/flows/dead-letters');
-      letters.value = found.data.dead_letters;
-    } catch (thrown) {
-      error.value = describeError(thrown);
-    }
-  };
-  useEffect(() => void load(), [app]);
-  if (error.value) {
+  const error = flows.error.value ?? letters.error.value;
+  const known = flows.data.value?.flows;
+  const dead = letters.data.value?.dead_letters;
+  if (error !== undefined) {
     return (
       <Note icon="workflow" title="Not read">
-        <p>{visible(error.value)}</p>
+        <p>{visible(describeError(error))}</p>
       </Note>
     );
   }
-  if (flows.value?.length === 0) {
+  if (known?.length === 0) {
     return (
       <Note icon="workflow" title="No flows">
         <p>A flow in config.yaml does something with each event of a table, a queue, a schedule or a request.</p>
@@ -48,13 +42,13 @@ export function FlowsScreen({ app }: { readonly app: string }): JSX.Element {
   return (
     <div class="page">
       <h2 class="section">Flows</h2>
-      <JsonTable rows={flows.value ?? []} />
+      <JsonTable rows={known ?? []} />
       <h2 class="section">Dead letters</h2>
-      {letters.value.length === 0 ? (
-        <p class="panel-note">None: every event was done.</p>
+      {dead === undefined || dead.length === 0 ? (
+        <p class="panel-note">{dead && 'None: every event was done.'}</p>
       ) : (
         <JsonTable
-          rows={letters.value}
+          rows={dead}
           open={(row) => {
             void readLetter(app, row as DeadLetter).then((letter) => {
               open.value = letter;
@@ -68,7 +62,8 @@ export function FlowsScreen({ app }: { readonly app: string }): JSX.Element {
           letter={open.value}
           close={() => {
             open.value = undefined;
-            void load();
+            letters.refresh();
+            flows.refresh();
           }}
         />
       )}
@@ -155,6 +150,5 @@ export function JsonTable({ rows, open }: Readonly<{ rows: readonly Json[]; open
 }
 
 function plain(value: unknown): string {
-  if (value === null || value === undefined) return '–';
-  return visible(typeof value === 'object' ? JSON.stringify(value).slice(0, 200) : String(value).slice(0, 200));
+  return value === null || value === undefined ? '–' : cellText(value);
 }

@@ -1,9 +1,7 @@
-import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useEffect } from 'preact/hooks';
 import { Note } from '../parts/note.tsx';
-import { ask, type TablecastError } from '../state/http.ts';
 import { describeError } from '../state/messages.ts';
+import { usePolled } from '../state/polled.ts';
 import { formatCount, visible } from '../state/text.ts';
 import { JsonTable } from './flows.tsx';
 
@@ -19,29 +17,8 @@ interface Connector {
 
 /** Rooms of each connector, with those who are in them now. */
 export function RoomsScreen({ app }: { readonly app: string }): JSX.Element {
-  const connectors = useSignal<readonly Connector[] | undefined>(undefined);
-  const error = useSignal<TablecastError | undefined>(undefined);
-  useEffect(() => {
-    const abort = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const read = async () => {
-      try {
-        const { data } = await ask<{ connectors: readonly Connector[] }>(app, '_/admin/rooms', {
-          signal: abort.signal,
-        });
-        connectors.value = data.connectors;
-        error.value = undefined;
-      } catch (thrown) {
-        if (!abort.signal.aborted) error.value = thrown as TablecastError;
-      }
-      if (!abort.signal.aborted && error.value?.status !== 404) timer = setTimeout(() => void read(), EVERY_MS);
-    };
-    void read();
-    return () => {
-      abort.abort();
-      clearTimeout(timer);
-    };
-  }, [app]);
+  const { data, error } = usePolled<{ connectors: readonly Connector[] }>(app, '_/admin/rooms', EVERY_MS);
+  const connectors = data.value?.connectors;
   if (error.value) {
     return (
       <Note icon="cable" title="Not read">
@@ -49,7 +26,7 @@ export function RoomsScreen({ app }: { readonly app: string }): JSX.Element {
       </Note>
     );
   }
-  if (connectors.value?.length === 0) {
+  if (connectors?.length === 0) {
     return (
       <Note icon="cable" title="No rooms">
         <p>A connector of type websocket or sse in config.yaml has rooms.</p>
@@ -58,7 +35,7 @@ export function RoomsScreen({ app }: { readonly app: string }): JSX.Element {
   }
   return (
     <div class="page">
-      {connectors.value?.map(({ name, connections, users, rooms, list }) => (
+      {connectors?.map(({ name, connections, users, rooms, list }) => (
         <section key={name} class="page-section">
           <h2 class="section">{visible(name)}</h2>
           <p class="soft">
