@@ -41,6 +41,10 @@ export function dropTable(db: Database, stored: StoredTable, position: number): 
 export function changeTable(db: Database, source: ColumnMapping, steps: readonly MigrationStep[]): void {
   const { stored, table } = source;
   // Names of tables are compared without case, keys are not.
+  if (floorKey(table) !== floorKey(stored)) {
+    // A dropped table has left its position under this name. It stays, so that none of its log is issued again.
+    db.prepare("UPDATE tablecast_meta SET key = key || ':' || value WHERE key = ?").run(floorKey(table));
+  }
   const rename = db.prepare('UPDATE tablecast_meta SET key = ? WHERE key = ?');
   for (const keyOf of [floorKey, shapeKey]) rename.run(keyOf(table), keyOf(stored));
   renameLog(db, source);
