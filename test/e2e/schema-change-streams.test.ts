@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
-import { startServer, type TestServer } from '../support/app.ts';
+import { afterAll, describe, expect, test } from 'vitest';
+import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
+import { reason, runSql, TEST_URL, unreachable } from '../support/postgres/server.ts';
 import { WsClient } from '../support/ws-client.ts';
 
 const typed = (fields: string) => `type T @table @export { id: ID! @primaryKey title: String ${fields} }`;
@@ -74,45 +76,62 @@ test('another rule of who sees what is one, too, but not one of who writes', { t
   expect(await resume(server, `T?since=${after}`)).toEqual({ reset: undefined, told: [] });
 });
 
-test('a renamed type is resumed under its new name, or under the name that it is exported by', {
-  timeout: 60_000,
-}, async () => {
-  await using server = await startServer({ schema: typed('') });
-  await server.put('T/1', { title: 'one' });
-  const before = Number((await server.ask('GET', 'T')).headers.get('x-position'));
-  const headers = { 'idempotency-key': 'k1' };
-  const sent = await server.ask('POST', 'T', { json: { id: '2', title: 'two' }, headers });
-  expect(sent.status).toBe(201);
-  const told = [{ id: '2', title: 'two' }];
+function renames(startStored: (schema: string) => Promise<TestServer>): void {
+  test('a renamed type is resumed under its new name, or under the name that it is exported by', {
+    timeout: 60_000,
+  }, async () => {
+    await using server = await startStored(typed(''));
+    await server.put('T/1', { title: 'one' });
+    const before = Number((await server.ask('GET', 'T')).headers.get('x-position'));
+    const headers = { 'idempotency-key': 'k1' };
+    const sent = await server.ask('POST', 'T', { json: { id: '2', title: 'two' }, headers });
+    expect(sent.status).toBe(201);
+    const told = [{ id: '2', title: 'two' }];
 
-  await change(server, typed('').replace('type T @table @export', 'type Note @table @export @renamedFrom(name: "T")'));
-  expect(await resume(server, `Note?since=${before}`)).toEqual({ reset: undefined, told });
-  expect((await server.ask('GET', 'T')).status).toBe(404);
+    await change(
+      server,
+      typed('').replace('type T @table @export', 'type Note @table @export @renamedFrom(name: "T")'),
+    );
+    expect(await resume(server, `Note?since=${before}`)).toEqual({ reset: undefined, told });
+    expect((await server.ask('GET', 'T')).status).toBe(404);
 
-  const exported = typed('').replace('@table @export', '@table @export(name: "Note") @renamedFrom(name: "Note")');
-  await change(server, exported);
-  expect(await resume(server, `Note?since=${before}`)).toEqual({ reset: undefined, told });
-  await change(
-    server,
-    exported
-      .replace('type T', 'type U')
-      .replace(/(name: "Note"\) @renamedFrom\(name: )"Note"/, '$1"T"')
-      .replace('name: "Note"', 'name: "T"'),
-  );
-  const again = await server.ask('POST', 'T', { json: { id: '2', title: 'two' }, headers });
-  expect([again.status, again.record, again.headers.get('etag')]).toEqual([201, told[0], sent.headers.get('etag')]);
-  expect((await server.ask('GET', 'T')).records).toHaveLength(2);
-});
+    const exported = typed('').replace('@table @export', '@table @export(name: "Note") @renamedFrom(name: "Note")');
+    await change(server, exported);
+    expect(await resume(server, `Note?since=${before}`)).toEqual({ reset: undefined, told });
+    await change(
+      server,
+      exported
+        .replace('type T', 'type U')
+        .replace(/(name: "Note"\) @renamedFrom\(name: )"Note"/, '$1"T"')
+        .replace('name: "Note"', 'name: "T"'),
+    );
+    const again = await server.ask('POST', 'T', { json: { id: '2', title: 'two' }, headers });
+    expect([again.status, again.record, again.headers.get('etag')]).toEqual([201, told[0], sent.headers.get('etag')]);
+    expect((await server.ask('GET', 'T')).records).toHaveLength(2);
+  });
 
-test('a renamed field is a reset: records that a client holds have the old name', { timeout: 60_000 }, async () => {
-  await using server = await startServer({ schema: typed('') });
-  await server.put('T/1', { title: 'one' });
-  const before = Number((await server.ask('GET', 'T')).headers.get('x-position'));
-  await server.put('T/2', { title: 'two' });
-  await change(server, typed('').replace('title: String', 'name: String @renamedFrom(name: "title")'));
-  const records = [
-    { id: '1', name: 'one' },
-    { id: '2', name: 'two' },
-  ];
-  expect(await resume(server, `T?since=${before}`)).toEqual({ reset: 'position_trimmed', told: records });
+  test('a renamed field is a reset: records that a client holds have the old name', { timeout: 60_000 }, async () => {
+    await using server = await startStored(typed(''));
+    await server.put('T/1', { title: 'one' });
+    const before = Number((await server.ask('GET', 'T')).headers.get('x-position'));
+    await server.put('T/2', { title: 'two' });
+    await change(server, typed('').replace('title: String', 'name: String @renamedFrom(name: "title")'));
+    const records = [
+      { id: '1', name: 'one' },
+      { id: '2', name: 'two' },
+    ];
+    expect(await resume(server, `T?since=${before}`)).toEqual({ reset: 'position_trimmed', told: records });
+  });
+}
+
+describe('in the embedded store', () => renames((schema) => startServer({ schema })));
+
+describe.skipIf(unreachable !== undefined)(`on PostgreSQL${reason}`, () => {
+  const name = `e2e-${randomBytes(5).toString('hex')}`;
+  let count = 0;
+  const config = `${BASE_CONFIG}store: \${DATABASE_URL}\n`;
+  renames((schema) => startServer({ name: `${name}-${count++}`, schema, config, env: { DATABASE_URL: TEST_URL } }));
+  afterAll(async () => {
+    for (let one = 0; one < count; one++) await runSql(`DROP SCHEMA IF EXISTS "tablecast_${name}-${one}" CASCADE`);
+  });
 });

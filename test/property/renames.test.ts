@@ -1,10 +1,14 @@
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { MigrationRefusedError } from '../../src/store/open-errors.ts';
-import { previewSqliteMigration } from '../../src/store/sqlite/migrate/preview.ts';
+import { afterAll, expect, test } from 'vitest';
+import { sqliteEngine } from '../../src/store/sqlite/engine.ts';
 import type { Cell } from '../../src/store/store.ts';
 import { planOf } from '../schema/mistakes.ts';
-import { type OpenStore, StoreFolder } from '../store/stores.ts';
+import { fileContents } from '../store/stores.ts';
+import { type MigratedEngine, refusalOf, type StoredContents } from '../suites/migration/harness.ts';
+import { StoreHarness } from '../suites/store/harness.ts';
+import { schemaContents } from '../support/postgres/contents.ts';
+import { reason, TestSchemas, unreachable } from '../support/postgres/server.ts';
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
@@ -151,69 +155,74 @@ function cellOf(kind: Kind, value: Json): Cell {
   return value as Cell;
 }
 
-function read({ store, plan }: OpenStore): unknown[] {
-  const [table] = plan.tables;
-  if (table === undefined) throw new Error('no table');
-  return store.page(table, undefined, 100).map(({ json }) => JSON.parse(json));
+async function migrated(subject: MigratedEngine, shape: Shape, rows: readonly (readonly (Json | null)[])[]) {
+  const harness = await StoreHarness.open(subject, schemaBefore(shape));
+  const after = schemaAfter(shape, true);
+  const { dir } = harness.options;
+  const contents = async () => {
+    await harness.close();
+    return subject.contents(dir);
+  };
+  const seqs = async () => (await harness.store.page(harness.table, undefined, 100)).map(({ seq }) => seq);
+  for (const [at, row] of rows.entries()) {
+    await harness.create(`r${at}`, ...row.map((value, index) => cellOf(shape.columns[index]?.kind as Kind, value)));
+  }
+  const before = await seqs();
+  await harness.close();
+  // The plan names exactly the fields that lose values, and nothing is done without its consent.
+  const dropped = shape.columns.flatMap(({ fate }, at) =>
+    fate === 'dropped' && rows.some((row) => row[at] !== null) ? [`${shape.renamesType ? 'U' : 'T'}.f${at}`] : [],
+  );
+  const preview = await subject.engine.previewMigration(planOf(after), { dir, allowed: false });
+  expect([preview?.impossible, preview?.losing]).toEqual([false, dropped]);
+  if (dropped.length > 0) await refusalOf(subject, harness, after);
+  await harness.open(after, { allowDestructive: dropped });
+  expect(await harness.records()).toEqual(rows.map((row, at) => expectedRecord(shape, row, `r${at}`)));
+  expect(await seqs()).toEqual(before);
+  expect((await harness.log()).map(({ seq }) => seq)).toEqual(before);
+  const stored = await contents();
+  for (const sdl of [after, schemaAfter(shape, false)]) {
+    await harness.open(sdl);
+    expect(harness.notices).toEqual([]);
+    expect(await contents()).toEqual(stored);
+  }
+  // Indexes have the names of a store that was made so, and the records can be written.
+  const made = await StoreHarness.open(subject, schemaAfter(shape, false));
+  await made.close();
+  expect(namesOf(stored)).toEqual(namesOf(await subject.contents(made.options.dir)));
+  await harness.open(after);
+  for (let at = 0; at < rows.length; at++) await harness.delete(`r${at}`);
+  expect(await harness.records()).toEqual([]);
+  await harness.close();
 }
 
-test('a schema with new names keeps every value that its plan keeps, exactly', { timeout: 240_000 }, () => {
-  fc.assert(
-    fc.property(scenario, ({ shape, rows }) => {
-      const folder = new StoreFolder();
-      const before = schemaBefore(shape);
-      const after = schemaAfter(shape, true);
-      const open = folder.open(before);
-      const [old] = open.plan.tables;
-      if (old === undefined) throw new Error('no table');
-      rows.forEach((row, at) => {
-        const cells = [
-          `r${at}`,
-          ...row.map((value, index) => cellOf(shape.columns[index]?.kind as Kind, value as Json)),
-        ];
-        open.store.commit([[{ type: 'create', table: old, id: `r${at}`, cells }]]);
-      });
-      const seqs = open.store.page(old, undefined, 100).map(({ seq }) => seq);
-      folder.close();
-      // The plan names exactly the fields that lose values, and nothing is done without its consent.
-      const dropped = shape.columns.flatMap(({ fate }, at) =>
-        fate === 'dropped' && rows.some((row) => row[at] !== null) ? [`${shape.renamesType ? 'U' : 'T'}.f${at}`] : [],
-      );
-      const preview = previewSqliteMigration(planOf(after), { dir: folder.dir, allowed: false });
-      expect([preview?.impossible, preview?.losing]).toEqual([false, dropped]);
-      if (dropped.length > 0) {
-        const contents = folder.contents();
-        expect(() => folder.open(after)).toThrow(MigrationRefusedError);
-        expect(folder.contents()).toEqual(contents);
-      }
-      const now = folder.open(after, { allowDestructive: dropped });
-      const expected = rows.map((row, at) => expectedRecord(shape, row as Json[], `r${at}`));
-      expect(read(now)).toEqual(expected);
-      const [table] = now.plan.tables;
-      if (table === undefined) throw new Error('no table');
-      expect(now.store.page(table, undefined, 100).map(({ seq }) => seq)).toEqual(seqs);
-      expect(now.store.readLog(table, 0, 100).map(({ seq }) => seq)).toEqual(seqs);
-      const contents = folder.contents();
-      for (const sdl of [after, schemaAfter(shape, false)]) {
-        expect(folder.open(sdl).notices).toEqual([]);
-        expect(folder.contents()).toEqual(contents);
-      }
-      // Indexes have the names of a store that was made so, and the records can be written.
-      const made = new StoreFolder();
-      made.open(schemaAfter(shape, false));
-      expect(namesOf(folder)).toEqual(namesOf(made));
-      const again = folder.open(after);
-      const target = again.plan.tables[0];
-      if (target === undefined) throw new Error('no table');
-      for (let at = 0; at < rows.length; at++) again.store.commit([[{ type: 'delete', table: target, id: `r${at}` }]]);
-      expect(read(again)).toEqual([]);
-      folder.close();
-    }),
-    { numRuns: 50 },
+function namesOf({ objects }: StoredContents): unknown {
+  if (Array.isArray(objects)) return objects.map(({ name }: { name: string }) => name);
+  // The statement of an index of PostgreSQL.
+  return (objects as { indexes: readonly unknown[] }).indexes;
+}
+
+const title = 'a schema with new names keeps every value that its plan keeps, exactly';
+
+async function check(subject: MigratedEngine, numRuns: number): Promise<void> {
+  await fc.assert(
+    fc.asyncProperty(scenario, ({ shape, rows }) => migrated(subject, shape, rows as (Json | null)[][])),
+    { numRuns },
   );
+}
+
+test(`${title}, in the embedded engine`, { timeout: 240_000 }, async () => {
+  await check({ engine: sqliteEngine, contents: async (dir) => fileContents(join(dir, 'data.db')) }, 50);
 });
 
-function namesOf(folder: StoreFolder): unknown[] {
-  const { objects } = folder.contents() as { objects: readonly { name: string }[] };
-  return objects.map(({ name }) => name);
-}
+const schemas = new TestSchemas();
+afterAll(() => schemas.drop());
+
+test.skipIf(unreachable !== undefined)(
+  `${title}, in the PostgreSQL engine${reason}`,
+  { timeout: 480_000 },
+  async () => {
+    const contents = (dir: string) => schemaContents(schemas.of(dir));
+    await check({ engine: schemas.engine(), isShared: true, contents }, 15);
+  },
+);

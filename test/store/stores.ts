@@ -7,6 +7,7 @@ import type { Plan, TablePlan } from '../../src/schema/plan.ts';
 import { openSqliteStore, type SqliteStore } from '../../src/store/sqlite/store.ts';
 import type { Cell, RecordKey, StoreOptions } from '../../src/store/store.ts';
 import { planOf } from '../schema/mistakes.ts';
+import type { StoredContents } from '../suites/migration/harness.ts';
 import { storeOptions } from '../support/engine.ts';
 
 export interface OpenStore {
@@ -69,22 +70,35 @@ export class StoreFolder {
   /** Rows of a query on the closed store. */
   query(sql: string): Record<string, unknown>[] {
     this.close();
-    const db = new Database(this.file, { readonly: true });
-    try {
-      return db.prepare(sql).all() as Record<string, unknown>[];
-    } finally {
-      db.close();
-    }
+    return queryFile(this.file, sql);
   }
 
   /** Returns the content of the closed store: its tables and indexes as written, and every row of every table. */
-  contents(): Record<string, unknown> {
-    const objects = this.query(
-      "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND sql IS NOT NULL ORDER BY name",
-    );
-    const tables = objects.filter(({ sql }) => String(sql).startsWith('CREATE TABLE'));
-    return { objects, rows: tables.map(({ name }) => this.query(`SELECT * FROM "${name}" ORDER BY 1`)) };
+  contents(): StoredContents {
+    this.close();
+    return fileContents(this.file);
   }
+}
+
+function queryFile(file: string, sql: string): Record<string, unknown>[] {
+  const db = new Database(file, { readonly: true });
+  try {
+    return db.prepare(sql).all() as Record<string, unknown>[];
+  } finally {
+    db.close();
+  }
+}
+
+/** Returns the tables and indexes of a database as they are written, and every row of every table. */
+export function fileContents(file: string): StoredContents {
+  // SQLite quotes the tables of a full-text index in another way after it has renamed them.
+  const sql = "replace(sql, '''', '\"') AS sql";
+  const objects = queryFile(
+    file,
+    `SELECT name, ${sql} FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND sql IS NOT NULL ORDER BY name`,
+  );
+  const tables = objects.filter(({ sql }) => String(sql).startsWith('CREATE TABLE'));
+  return { objects, rows: tables.map(({ name }) => queryFile(file, `SELECT * FROM "${name}" ORDER BY 1`)) };
 }
 
 /** The only table of the plan. */

@@ -144,7 +144,7 @@ export class TestServer implements AsyncDisposable {
 
   /** `Message/msg-1?select=id` → its HTTP address. */
   url(path: string): string {
-    return `${this.origin}/my-app/${path}`;
+    return `${this.origin}/${this.#options.name ?? 'my-app'}/${path}`;
   }
 
   /** The same address for a WebSocket. */

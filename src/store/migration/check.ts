@@ -93,3 +93,28 @@ export function danglingCheck(step: ReferenceStep, { count, examples }: Dangling
   const other = field.required ? 'delete them' : 'set the key to null';
   return { step, count, found, blocker: `Change these records first, ${other}, or leave out onDelete.` };
 }
+
+type ColumnConflict = Extract<MigrationStep, { type: 'rename-conflict' }>;
+type TableConflict = Extract<MigrationStep, { type: 'rename-table-conflict' }>;
+/** Values or records under the earlier name. */
+type Found = Pick<MigrationCheck, 'count' | 'found'>;
+
+/** Returns the check of a field whose present name and earlier name are both stored. */
+export function columnConflict(step: ColumnConflict, values: Found): MigrationCheck {
+  const { field, table } = step;
+  if (values.count === 0) return { step, ...values };
+  const blocker = `Both are stored, and only one can be ${field.name}. Remove @renamedFrom to keep the values of ${table.name}.${field.name}.`;
+  return { step, ...values, blocker };
+}
+
+/** Returns the check of a table whose present name and earlier name are both stored. */
+export function tableConflict(step: TableConflict, records: Found): MigrationCheck {
+  const { left, table } = step;
+  if (records.count === 0) return { step, ...records };
+  const line = `@table(database: "${left.database}", table: "${left.table}")`;
+  const blocker = [
+    `Both are stored, and only one can be ${table.name}. Remove @renamedFrom to go on with the records of ${table.name};`,
+    `or write ${line} in its place to go on with those of ${left.name}.`,
+  ];
+  return { step, ...records, found: `${records.found} of ${left.name}`, blocker: blocker.join('\n    ') };
+}

@@ -1,5 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
+import { migrationSuite } from '../../suites/migration.ts';
 import { codeOf, StoreHarness } from '../../suites/store/harness.ts';
+import { schemaContents } from '../../support/postgres/contents.ts';
 import { reason, TestSchemas, unreachable } from '../../support/postgres/server.ts';
 
 const schemas = new TestSchemas();
@@ -13,31 +15,11 @@ async function open(sdl = SDL) {
   return harness;
 }
 
-describe.skipIf(unreachable !== undefined)(`a schema change${reason}`, () => {
-  test.each([
-    [
-      'of a type',
-      'enum Kind { OLD } type N @table @renamedFrom(name: "T") { id: ID! @primaryKey name: String kind: Kind }',
-    ],
-    [
-      'of a field',
-      'enum Kind { OLD } type T @table { id: ID! @primaryKey title: String @renamedFrom(name: "name") kind: Kind }',
-    ],
-    [
-      'of an enum value',
-      'enum Kind { NEW @renamedFrom(name: "OLD") } type T @table { id: ID! @primaryKey name: String kind: Kind }',
-    ],
-  ])('that follows an earlier name %s is refused, and nothing is changed', async (_, sdl) => {
-    const harness = await open();
-    const before = await harness.log();
-    await expect(harness.open(sdl)).rejects.toMatchObject({
-      message: expect.stringContaining('The PostgreSQL store does not follow @renamedFrom yet'),
-    });
-    await harness.open(SDL);
-    expect(await harness.records()).toEqual([{ id: 'a', name: 'x', kind: 'OLD' }]);
-    expect(await harness.log()).toMatchObject(before.map(({ seq, data }) => ({ seq, data })));
-  });
+describe.skipIf(unreachable !== undefined)(`the PostgreSQL engine${reason}`, () => {
+  migrationSuite({ engine: schemas.engine(), isShared: true, contents: (dir) => schemaContents(schemas.of(dir)) });
+});
 
+describe.skipIf(unreachable !== undefined)(`a schema change${reason}`, () => {
   test('with a constraint or a rule that a record breaks is refused with that record', async () => {
     const harness = await open();
     const limited =

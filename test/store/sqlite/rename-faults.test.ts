@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, test, vi } from 'vitest';
-import { insert, StoreFolder } from '../../stores.ts';
+import type { StoredContents } from '../../suites/migration/harness.ts';
+import { insert, StoreFolder } from '../stores.ts';
 
 const BEFORE = `enum S { A b }
   type Card @table(expiration: "900d") @audit @compositeIndex(fields: ["n", "s"]) {
@@ -74,7 +75,7 @@ test.each([
   const old = copy().contents();
   const finished = copy();
   finished.open(sdl);
-  const names = (contents: Record<string, unknown>) => (contents.objects as { name: string }[]).map(({ name }) => name);
+  const names = (contents: StoredContents) => (contents.objects as { name: string }[]).map(({ name }) => name);
   const now = names(finished.contents());
   let failed = 0;
   for (let number = 0; ; number++) {

@@ -40,7 +40,14 @@ type WithoutTable<One> = One extends Write ? Omit<One, 'table'> & { readonly tab
 export class StoreHarness {
   readonly #subject: EngineUnderTest;
   readonly #dir = mkdtempSync(join(tmpdir(), 'tablecast-suite-'));
-  #open: { readonly store: Store; readonly plan: Plan; readonly notices: readonly string[] } | undefined;
+  #open:
+    | {
+        readonly store: Store;
+        readonly plan: Plan;
+        readonly notices: readonly string[];
+        readonly warnings: readonly string[];
+      }
+    | undefined;
 
   constructor(subject: EngineUnderTest) {
     this.#subject = subject;
@@ -65,12 +72,14 @@ export class StoreHarness {
     await this.close();
     const plan = typeof schema === 'string' ? planOf(schema) : schema;
     const notices: string[] = [];
+    const warnings: string[] = [];
     const store = await this.#subject.engine.openRecords(plan, {
       ...this.options,
       onNotice: (sentence) => notices.push(sentence),
+      onWarning: (sentence) => warnings.push(sentence),
       ...options,
     });
-    this.#open = { store, plan, notices };
+    this.#open = { store, plan, notices, warnings };
   }
 
   async close(): Promise<void> {
@@ -101,6 +110,10 @@ export class StoreHarness {
 
   get notices(): readonly string[] {
     return this.#opened.notices;
+  }
+
+  get warnings(): readonly string[] {
+    return this.#opened.warnings;
   }
 
   /** The first table of the schema. */

@@ -78,5 +78,5 @@ function visibleOf(fields: readonly { readonly name: string; readonly hidden?: b
 }
 
 function isConverting({ type }: MigrationStep): boolean {
-  return type === 'change-type' || type === 'recompute';
+  return type === 'change-type' || type === 'recompute' || type === 'rename-values';
 }

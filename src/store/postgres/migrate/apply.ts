@@ -3,10 +3,11 @@ import type { StoredTable } from '../../../schema/migration/stored.ts';
 import type { FieldPlan, TablePlan } from '../../../schema/plan.ts';
 import type { PgSession } from '../database/session.ts';
 import { PgTable } from '../records/table.ts';
-import { indexName, quote, recordsName, tableKey } from '../sql/names.ts';
-import { type Param, sqlType, toParam, WORDS_VERSION } from '../sql/types.ts';
+import { indexName, quote, recordsName, tableKey, wordsColumn } from '../sql/names.ts';
+import { literal, sqlType, toParam, WORDS_VERSION } from '../sql/types.ts';
 import { columnOf, createCompositeIndex, createIndex, createIndexes, createRecords } from './ddl.ts';
 import type { RowMapping } from './mapping.ts';
+import { renameRecords } from './rename.ts';
 import { scanRows } from './scan.ts';
 
 const NEW_NAME = quote('new records');
@@ -42,24 +43,19 @@ export async function changeTable(
     await rebuild(session, source);
     return;
   }
-  const { stored, table } = source;
+  const { table } = source;
   const records = recordsName(table);
-  for (const field of table.fields) {
-    const column = source.storedOf(field);
-    // A field in another case is the same column.
-    if (column !== undefined && column.name !== field.name) {
-      await session.script(`ALTER TABLE ${records} RENAME COLUMN ${quote(column.name)} TO ${quote(field.name)}`);
-    }
-  }
-  const dropIndex = (fields: readonly string[]) => `DROP INDEX IF EXISTS ${quote(indexName(stored, fields))}`;
+  await renameRecords(session, source);
+  const dropIndex = (fields: readonly string[]) => `DROP INDEX IF EXISTS ${quote(indexName(table, fields))}`;
   for (const step of steps) {
     if (step.type === 'drop-composite-index') await session.script(dropIndex(step.index.fields));
     if (step.type === 'create-composite-index') await session.script(createCompositeIndex(table, step.index));
     if (step.type === 'add-column') await addColumn(session, source, step.field);
     if (step.type === 'drop-column') {
       await session.script(`ALTER TABLE ${records} DROP COLUMN ${quote(step.column.name)}`);
-      if (step.column.fulltext)
-        await session.script(`ALTER TABLE ${records} DROP COLUMN ${quote(`${step.column.name}:words`)}`);
+      if (step.column.fulltext) {
+        await session.script(`ALTER TABLE ${records} DROP COLUMN ${quote(wordsColumn(step.column))}`);
+      }
     }
     if (step.type === 'drop-index') await session.script(dropIndex([step.field.name]));
     if (step.type === 'create-index' || step.type === 'create-unique-index') {
@@ -73,6 +69,8 @@ function needsRebuild(step: MigrationStep, source: RowMapping): boolean {
     case 'add-column':
     case 'change-type':
       return source.isConverted(step.field) || step.field.fulltext;
+    case 'rename-values':
+      return source.isConverted(step.field);
     case 'create-fulltext-index':
     case 'drop-fulltext-index':
     case 'add-required-column':
@@ -93,11 +91,6 @@ async function addColumn(session: PgSession, source: RowMapping, field: FieldPla
   const name = quote(field.name);
   await session.script(`ALTER TABLE ${records} ADD COLUMN ${columnOf(field)} DEFAULT ${literal(value)}`);
   await session.script(`ALTER TABLE ${records} ALTER COLUMN ${name} DROP DEFAULT`);
-}
-
-function literal(value: Param): string {
-  if (value === null) return 'NULL';
-  return typeof value === 'string' ? `E'${value.replace(/[\\']/g, '\\$&')}'` : String(value);
 }
 
 /** Copies the records into a new table, which replaces the old one. */

@@ -6,7 +6,7 @@ import {
   type StoredType,
 } from '../../../schema/migration/stored.ts';
 import type { FieldPlan } from '../../../schema/plan.ts';
-import type { MigrationCheck } from '../../migration/check.ts';
+import { columnConflict, type MigrationCheck, tableConflict } from '../../migration/check.ts';
 import { formatCell, isKept } from '../../migration/kept-value.ts';
 import { mendLine } from '../../migration/mend-line.ts';
 import { type CheckingStep, RowScan } from '../../migration/row-scan.ts';
@@ -17,13 +17,8 @@ import type { RowMapping, StoredRow } from './mapping.ts';
 import { scanRows } from './scan.ts';
 
 const MAX_EXAMPLES = 3;
-const NO_RENAMES =
-  'The PostgreSQL store does not follow @renamedFrom yet: keep the earlier name, or give the stored one by @table(table: "…").';
 
 type Step<T extends MigrationStep['type']> = Extract<MigrationStep, { type: T }>;
-export type RenameStep = Step<
-  'rename-table' | 'rename-column' | 'rename-values' | 'rename-conflict' | 'rename-table-conflict'
->;
 type Found = Pick<MigrationCheck, 'count' | 'found'>;
 
 /**
@@ -58,10 +53,12 @@ export async function runCheck(
     case 'recompute':
       return step.destructive ? reader.recompute(step) : undefined;
     case 'drop-column':
-      return reader.dropColumn(step);
+      return { step, ...(await reader.valuesOf(step.column)), effect: 'loses' };
     case 'check-constraint':
     case 'check-rule':
       return reader.scanRecords(step);
+    case 'rename-conflict':
+      return columnConflict(step, await reader.valuesOf(step.left));
     default:
       return undefined;
   }
@@ -77,20 +74,12 @@ export async function checkRemovedTable(
   return { step, ...found, effect: step.type === 'drop-table' ? 'loses' : 'leaves' };
 }
 
-/** Refuses a step that follows an earlier name, unless it is a name beside which nothing is stored. */
-export async function checkRename(
+/** Counts the records under an earlier name of a table whose present name is stored, too. */
+export async function checkTableConflict(
   session: PgSession,
-  step: RenameStep,
-  source: StoredTable | undefined,
+  step: Step<'rename-table-conflict'>,
 ): Promise<MigrationCheck> {
-  const stored =
-    step.type === 'rename-table' ? step.stored : step.type === 'rename-table-conflict' ? step.left : source;
-  if (stored === undefined)
-    throw new Error(`The table ${step.table.name} has a new name for a column, and is not stored.`);
-  const where = step.type === 'rename-conflict' ? `${quote(step.left.name)} IS NOT NULL` : undefined;
-  const found = await findRecords(session, stored, () => true, where);
-  const isFree = step.type.endsWith('conflict') && found.count === 0;
-  return { step, ...found, ...(isFree ? {} : { blocker: NO_RENAMES }) };
+  return tableConflict(step, await findRecords(session, step.left, () => true));
 }
 
 export async function countRecords(session: PgSession, stored: StoredTable): Promise<number> {
@@ -218,13 +207,13 @@ class RowChecks {
     return { step, ...(await this.#values(field, column, differs)), effect: 'loses' };
   }
 
-  async dropColumn(step: Step<'drop-column'>): Promise<MigrationCheck> {
+  /** Counts the values of a stored column. */
+  valuesOf(column: StoredColumn): Promise<Found> {
     const { stored } = this.#source;
-    const place = stored.columns.findIndex(({ name }) => name === step.column.name);
+    const place = stored.columns.findIndex(({ name }) => name === column.name);
     const read = ({ cells }: StoredRow) => cells[place] ?? null;
-    const where = `${quote(step.column.name)} IS NOT NULL`;
-    const found = await find({ session: this.#session, stored, where }, () => true, this.#describe(step.column, read));
-    return { step, ...found, effect: 'loses' };
+    const where = `${quote(column.name)} IS NOT NULL`;
+    return find({ session: this.#session, stored, where }, () => true, this.#describe(column, read));
   }
 
   /** Checks for values that the step makes equal although an existing unique index needs them to differ. */

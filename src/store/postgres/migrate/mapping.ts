@@ -1,3 +1,4 @@
+import type { TableMatch } from '../../../schema/migration/renames.ts';
 import type { StoredColumn, StoredTable, StoredType } from '../../../schema/migration/stored.ts';
 import { isOutdated } from '../../../schema/migration/types.ts';
 import type { ComputedPlan, FieldPlan, FieldType, TablePlan } from '../../../schema/plan.ts';
@@ -22,31 +23,33 @@ type CellOf = (row: StoredRow) => Cell;
  * and the rebuild use the same functions, so the values that were checked are those stored.
  */
 export class RowMapping {
+  /** As it was before the migration, with the names of then. */
   readonly stored: StoredTable;
   readonly table: TablePlan;
   /** Quoted name of the SQL table. */
   readonly from: string;
-  readonly #places: ReadonlyMap<string, number>;
+  readonly #columns: ReadonlyMap<FieldPlan, StoredColumn>;
+  readonly #places: ReadonlyMap<StoredColumn, number>;
   readonly #values = new Map<FieldPlan, CellOf>();
   readonly #converted = new Set<FieldPlan>();
 
-  constructor(stored: StoredTable, table: TablePlan) {
+  constructor({ stored, columns }: Pick<TableMatch, 'stored' | 'columns'>, table: TablePlan) {
     this.stored = stored;
     this.table = table;
     this.from = recordsName(stored);
-    this.#places = new Map(stored.columns.map((column, place) => [column.name.toLowerCase(), place]));
+    this.#columns = columns.found;
+    this.#places = new Map(stored.columns.map((column, place) => [column, place]));
   }
 
   /** Returns the stored column of the field; undefined when the field is new. */
   storedOf(field: FieldPlan): StoredColumn | undefined {
-    const place = this.#places.get(field.name.toLowerCase());
-    return place === undefined ? undefined : this.stored.columns[place];
+    return this.#columns.get(field);
   }
 
   /** Returns the stored cell of the field; null when the field is new. */
   cellOf(field: FieldPlan, { cells }: StoredRow): Cell {
-    const place = this.#places.get(field.name.toLowerCase());
-    return place === undefined ? null : (cells[place] ?? null);
+    const column = this.#columns.get(field);
+    return column === undefined ? null : (cells[this.#places.get(column) as number] ?? null);
   }
 
   /** Returns the field's new value: null where a stored value does not fit. */

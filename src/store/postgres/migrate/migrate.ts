@@ -5,7 +5,7 @@ import {
   type StoredSchema,
   stepName,
 } from '../../../schema/migration/diff.ts';
-import { keyOf } from '../../../schema/migration/stored.ts';
+import { matchSchema } from '../../../schema/migration/renames.ts';
 import type { Plan, TablePlan } from '../../../schema/plan.ts';
 import type { MigrationPreview } from '../../engine.ts';
 import { type AssessedStep, judge, type MigrationCheck, namesOf, previewSteps } from '../../migration/check.ts';
@@ -21,9 +21,10 @@ import { changesLayout, recordsLayout } from '../log/layout.ts';
 import { newestPosition } from '../log/log.ts';
 import { MAX_NAME_BYTES, tableKey } from '../sql/names.ts';
 import { changeTable, createTable, dropTable, renewWords } from './apply.ts';
-import { checkRemovedTable, checkRename, countRecords, hasRecords, type RenameStep, runCheck } from './checks.ts';
+import { checkRemovedTable, checkTableConflict, countRecords, hasRecords, runCheck } from './checks.ts';
 import { checkDangling } from './dangling.ts';
 import { RowMapping } from './mapping.ts';
+import { renameInHistory } from './rename.ts';
 import { readStored, saveStored } from './saved.ts';
 
 /** Milliseconds that a migration waits for a table that another program uses. */
@@ -58,8 +59,8 @@ async function migrateAlone(
   await prepareLayout(session, address, recordsLayout(address));
   const stored = await readStored(session);
   const steps = planMigration(stored, plan, { dropTables: namesOf(options.allowDestructive) });
-  const dropped = new Set(steps.flatMap((step) => (step.type === 'drop-table' ? [step.stored] : [])));
-  const kept = stored && { ...stored, tables: stored.tables.filter((table) => !dropped.has(table)) };
+  const gone = new Set(steps.flatMap((step) => ('stored' in step && step.type !== 'keep-table' ? [step.stored] : [])));
+  const kept = stored && { ...stored, tables: stored.tables.filter((table) => !gone.has(table)) };
   const wanted = describeStored(plan, kept);
   const migration = new Migration(session, target, stored);
   let assessed: readonly AssessedStep[] = steps.map((step) => ({ step, check: undefined }));
@@ -87,10 +88,6 @@ async function migrateAlone(
     throw error;
   }
   for (const { step, check } of assessed) await report(session, step, check, options);
-}
-
-function isRename(step: MigrationStep): step is RenameStep {
-  return step.type.startsWith('rename-');
 }
 
 function isConflict({ type }: MigrationStep): boolean {
@@ -187,10 +184,8 @@ class Migration {
     this.#session = session;
     this.#target = target;
     this.#isNew = stored === undefined;
-    const before = new Map((stored?.tables ?? []).map((table) => [keyOf(table), table]));
-    for (const table of target.plan.tables) {
-      const old = before.get(keyOf(table));
-      if (old !== undefined) this.#sources.set(table, new RowMapping(old, table));
+    for (const [table, match] of matchSchema(stored, target.plan).tables) {
+      this.#sources.set(table, new RowMapping(match, table));
     }
   }
 
@@ -223,6 +218,7 @@ class Migration {
     const filled = new Set(assessed.flatMap(({ step, check }) => (check?.effect === 'fills' ? [step] : [])));
     const steps = assessed.map(({ step }) => step);
     for (const step of steps) if (step.type === 'drop-table') await dropTable(session, step.stored, position);
+    for (const source of this.#sources.values()) await renameInHistory(session, source);
     for (const table of plan.tables) {
       const source = this.#sources.get(table);
       const own = steps.filter((step) => 'table' in step && step.table === table);
@@ -251,8 +247,8 @@ class Migration {
   async #check(step: MigrationStep): Promise<MigrationCheck | undefined> {
     if (!('table' in step)) return checkRemovedTable(this.#session, step);
     if (step.type === 'check-reference') return checkDangling(this.#session, step, this.#sources);
+    if (step.type === 'rename-table-conflict') return checkTableConflict(this.#session, step);
     const source = this.#sources.get(step.table);
-    if (isRename(step)) return checkRename(this.#session, step, source?.stored);
     return source && runCheck(this.#session, step, { source, appId: this.#target.plan.appId });
   }
 

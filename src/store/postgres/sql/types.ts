@@ -53,6 +53,12 @@ function toTime(text: string): string {
   return date.startsWith('0000') ? `0001${date.slice(4)} BC` : date;
 }
 
+/** Returns a value for a statement that takes no parameters. */
+export function literal(value: Param): string {
+  if (value === null) return 'NULL';
+  return typeof value === 'string' ? `E'${value.replace(/[\\']/g, '\\$&')}'` : String(value);
+}
+
 const TIME = /^(\d+)-(\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d+))?\+00(?::00)?( BC)?$/;
 
 /** Reads a time as the server writes it in UTC. */

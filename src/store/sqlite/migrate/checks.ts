@@ -7,7 +7,7 @@ import {
   type StoredType,
 } from '../../../schema/migration/stored.ts';
 import type { FieldPlan } from '../../../schema/plan.ts';
-import type { MigrationCheck } from '../../migration/check.ts';
+import { columnConflict, type MigrationCheck, tableConflict } from '../../migration/check.ts';
 import { formatCell } from '../../migration/kept-value.ts';
 import { mendLine } from '../../migration/mend-line.ts';
 import { type CheckingStep, RowScan } from '../../migration/row-scan.ts';
@@ -72,16 +72,9 @@ export function checkRemovedTable(db: Database, step: Step<'keep-table' | 'drop-
 
 /** Counts the records under an earlier name of a table whose present name is stored, too. */
 function checkTableConflict(db: Database, step: Step<'rename-table-conflict'>): MigrationCheck {
-  const { left, table } = step;
+  const { left } = step;
   const key = { name: quote(left.primaryKey), type: typeOf(left, left.primaryKey) };
-  const records = findRecords(db, { from: recordsName(left), key }, '1');
-  if (records.count === 0) return { step, ...records };
-  const line = `@table(database: "${left.database}", table: "${left.table}")`;
-  const blocker = [
-    `Both are stored, and only one can be ${table.name}. Remove @renamedFrom to go on with the records of ${table.name};`,
-    `or write ${line} in its place to go on with those of ${left.name}.`,
-  ];
-  return { step, ...records, found: `${records.found} of ${left.name}`, blocker: blocker.join('\n    ') };
+  return tableConflict(step, findRecords(db, { from: recordsName(left), key }, '1'));
 }
 
 export function countRecords(db: Database, { from }: ColumnMapping): number {
@@ -243,11 +236,9 @@ class CheckReader {
   }
 
   renameConflict(step: Step<'rename-conflict'>): MigrationCheck {
-    const { left, field, table } = step;
-    const name = quote(left.name);
-    const values = this.#values(`${name} IS NOT NULL`, { name, type: left.type });
-    const blocker = `Both are stored, and only one can be ${field.name}. Remove @renamedFrom to keep the values of ${table.name}.${field.name}.`;
-    return { step, ...values, ...(values.count === 0 ? {} : { blocker }) };
+    const { name, type } = step.left;
+    const column = { name: quote(name), type };
+    return columnConflict(step, this.#values(`${column.name} IS NOT NULL`, column));
   }
 
   /** Reads every record, as the migration will store it. */
