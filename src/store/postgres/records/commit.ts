@@ -29,21 +29,13 @@ import { PgAudit } from '../audit.ts';
 import type { PgSession } from '../database/session.ts';
 import { toKey } from '../log/log.ts';
 import { compileCount, compileKeys } from '../sql/list.ts';
-import type { PgStatement } from '../sql/params.ts';
 import { Burst } from './burst.ts';
-import {
-  DRAFT,
-  findOutcomes,
-  type GroupResult,
-  type KeptOutcomes,
-  replay,
-  type StoredOutcomes,
-} from './idempotency.ts';
+import { CommitRows } from './commit-rows.ts';
+import { DRAFT, type GroupResult, type KeptOutcomes, replay, type StoredOutcomes } from './idempotency.ts';
 import { OverlayTable } from './overlay.ts';
 import { PgReferences } from './references.ts';
 import { PgRelatedRecords } from './related-records.ts';
 import type { PgTable } from './table.ts';
-import { collectIds, collectReferred } from './written-keys.ts';
 
 export type CommitGroup = WriteGroup | IdempotentGroup;
 
@@ -84,14 +76,12 @@ export interface Draft {
 export class Attempt implements Transaction {
   readonly now: number;
   readonly changes: Change[] = [];
-  /** True when a transaction is open. */
-  isOpen = false;
   readonly #options: AttemptOptions;
+  readonly #rows: CommitRows;
   readonly #contexts = new Map<
     TablePlan,
     Omit<WriteContext, 'related'> & { readonly table: OverlayTable; readonly audit: PgAudit | undefined }
   >();
-  readonly #stored = new Map<string, StoredOutcomes>();
   readonly #references: PgReferences | undefined;
   #kept: KeptOutcomes[] = [];
   #last = 0;
@@ -100,6 +90,7 @@ export class Attempt implements Transaction {
     const { largestCascade: limit, now } = options;
     this.#options = options;
     this.now = now;
+    this.#rows = new CommitRows({ ...options, overlayOf: (plan) => this.#contextOf(plan).table });
     this.#references = limit === undefined ? undefined : this.#openReferences(limit);
   }
 
@@ -110,12 +101,17 @@ export class Attempt implements Transaction {
       // A write that follows from another one has no rules that look at other records.
       apply: (write) => void applyWrite({ ...this.#contextOf(write.table), related: () => false }, write),
       share: async (plan, ids) => {
-        await this.#begin();
-        await this.#load(plan, ids, 'share');
+        await this.#rows.begin();
+        await this.#rows.load(plan, ids, 'share');
       },
-      find: (plan, statement) => this.#find(plan, statement(this.#tableOf(plan).table)),
+      find: (plan, statement) => this.#rows.find(plan, statement(this.#rows.tableOf(plan).table)),
       flush: () => this.#flush(),
     });
+  }
+
+  /** True when a transaction is open. */
+  get isOpen(): boolean {
+    return this.#rows.isOpen;
   }
 
   /** Returns a negative number that counts from the position before the commit. */
@@ -125,9 +121,9 @@ export class Attempt implements Transaction {
 
   /** Reads and applies the groups. A bulk write must be in the only group. */
   async draft(groups: readonly CommitGroup[]): Promise<Draft> {
-    await this.#read(groups);
+    await this.#rows.read(groups);
     let results = await this.#apply(groups);
-    if (this.#options.careful && (await this.#loadHolders())) {
+    if (this.#options.careful && (await this.#rows.readHolders(this.#overlays()))) {
       this.#reset();
       results = await this.#apply(groups);
     }
@@ -143,7 +139,7 @@ export class Attempt implements Transaction {
 
   async #applyOnce({ once, writes }: IdempotentGroup): Promise<GroupResult> {
     const earlier = this.#kept.find((kept) => kept.once.key === once.key);
-    const stored = this.#stored.get(once.key) ?? (earlier && draftOf(earlier));
+    const stored = this.#rows.stored.get(once.key) ?? (earlier && draftOf(earlier));
     try {
       if (stored !== undefined) return replay(once, stored);
     } catch (error) {
@@ -198,11 +194,11 @@ export class Attempt implements Transaction {
   /** Reads the log, not the state in memory: a change whose outcome was not known may be in it. */
   async #checkTable({ table, since }: Extract<Write, { type: 'check-table' }>): Promise<WriteOutcome> {
     if (this.changes.some((change) => change.table === table)) throw tableChanged(table);
-    await this.#begin();
+    await this.#rows.begin();
     const newest = '(SELECT max(seq) FROM log WHERE tbl = t.id)';
     const { rows } = await this.#options.session.send(
       `SELECT greatest(floor, ${newest}) FROM tables AS t WHERE id = $1`,
-      [this.#tableOf(table).id],
+      [this.#rows.tableOf(table).id],
     );
     const seq = Number(rows[0]?.[0]);
     if (seq > since) throw tableChanged(table);
@@ -218,18 +214,12 @@ export class Attempt implements Transaction {
   readonly #reader: Pick<RelatedReader, 'isRelated'> = {
     isRelated: async (table, condition, record) => {
       const { session, plainFilter } = this.#options;
-      await this.#begin();
+      await this.#rows.begin();
       await this.#flush();
       const records = new PgRelatedRecords({ run: (statement) => session.run(statement), plainFilter });
       return records.isRelated(table, condition, record);
     },
   };
-
-  async #begin(): Promise<void> {
-    if (this.isOpen) return;
-    this.isOpen = true;
-    await this.#options.session.send('BEGIN');
-  }
 
   /** Selects the records in the transaction, so that earlier writes of the same group count, and writes them. */
   async #applyBulk(write: BulkWrite): Promise<WriteOutcome> {
@@ -243,7 +233,7 @@ export class Attempt implements Transaction {
     }
     checkExpected(rows.length, write);
     const ids = rows.map(([key]) => toKey(write.table, String(key)) as RecordKey);
-    await this.#load(write.table, ids);
+    await this.#rows.load(write.table, ids);
     const outcomes: WriteOutcome[] = [];
     for (const id of ids) outcomes.push(await this.#applySelected(writeOf(write, id), write.named === true));
     return sumUp(outcomes, this.#options.lastSeq);
@@ -257,21 +247,18 @@ export class Attempt implements Transaction {
       throw error instanceof AppError && named ? placeError(error, placeOfKey(write.id)) : error;
     }
   }
+  #flush(): Promise<void> {
+    return this.#rows.flush(this.#overlays());
+  }
 
-  /** Writes the records so far, with seqs that the burst replaces: a filter looks at the database. */
-  async #flush(): Promise<void> {
-    for (const [plan, { table }] of this.#contexts) {
-      const changes = table.net(true);
-      const statements = new Burst(0).records(this.#tableOf(plan).table, changes);
-      for (const statement of statements) await this.#options.session.run(statement);
-      table.flushed();
-    }
+  *#overlays(): Generator<readonly [TablePlan, OverlayTable]> {
+    for (const [plan, { table }] of this.#contexts) yield [plan, table];
   }
 
   #contextOf(plan: TablePlan) {
     let context = this.#contexts.get(plan);
     if (context === undefined) {
-      this.#tableOf(plan);
+      this.#rows.tableOf(plan);
       const audit = plan.audited ? new PgAudit(plan) : undefined;
       const references = this.#references?.group.watch(plan);
       context = { table: new OverlayTable(plan), expiry: expiryOf(plan), audit, references, transaction: this };
@@ -280,91 +267,10 @@ export class Attempt implements Transaction {
     return context;
   }
 
-  #tableOf(plan: TablePlan): CommittedTable {
-    const table = this.#options.tables.get(plan);
-    if (table === undefined) throw new Error(`The store was not opened with the table ${plan.name}.`);
-    return table;
-  }
-
-  /** Reads the records that the groups write, and the outcomes under their keys, in one round trip. */
-  async #read(groups: readonly CommitGroup[]): Promise<void> {
-    const writes = groups.flatMap((group) => ('once' in group ? group.writes : group));
-    for (const { table } of writes) this.#contextOf(table);
-    const keys = groups.flatMap((group) => ('once' in group ? [group.once.key] : []));
-    const ids = collectIds(writes, this.#options.careful);
-    const hasBulk = writes.some(isBulk);
-    const referred = collectReferred(writes);
-    if (keys.length === 0 && ids.size === 0 && referred.size === 0 && !hasBulk) return;
-    const { session } = this.#options;
-    this.isOpen = true;
-    const sent: Promise<unknown>[] = [session.send('BEGIN')];
-    if (keys.length > 0) sent.push(this.#readOutcomes(keys));
-    // In one order of tables in every commit, so that no two wait for each other.
-    const ordered = [...ids].sort(([a], [b]) => this.#tableOf(a).id - this.#tableOf(b).id);
-    for (const [plan, wanted] of ordered) sent.push(this.#load(plan, wanted));
-    for (const [plan, wanted] of referred) {
-      const written = new Set(ids.get(plan));
-      const others = [...wanted].filter((key) => !written.has(key));
-      if (others.length > 0) sent.push(this.#load(plan, others, 'share'));
-    }
-    await settleAll(sent);
-  }
-
-  async #readOutcomes(keys: readonly string[]): Promise<void> {
-    const { rows } = await this.#options.session.run(findOutcomes(keys, this.now));
-    for (const [key, hash, base, outcomes] of rows as [string, string, number, string][]) {
-      this.#stored.set(key, { hash, base, outcomes });
-    }
-  }
-
-  async #load(plan: TablePlan, ids: readonly RecordKey[], lock: 'lock' | 'share' = 'lock'): Promise<void> {
-    await this.#find(plan, this.#tableOf(plan).table[lock](ids));
-    const overlay = this.#contextOf(plan).table;
-    for (const id of ids) overlay.load(id, undefined);
-  }
-
-  /** Reads records and returns their keys. */
-  async #find(plan: TablePlan, statement: PgStatement): Promise<RecordKey[]> {
-    const { table } = this.#tableOf(plan);
-    const { rows } = await this.#options.session.run(statement);
-    const overlay = this.#contextOf(plan).table;
-    return rows.map((cells) => {
-      const key = cells[table.keyIndex] as RecordKey;
-      overlay.load(key, table.keep(cells));
-      return key;
-    });
-  }
-
-  /** Reads the records that have unique values which the groups write. True when there are any that were not read. */
-  async #loadHolders(): Promise<boolean> {
-    let found = false;
-    for (const [plan, { table: overlay }] of this.#contexts) {
-      const { table } = this.#tableOf(plan);
-      const { inserted, updated } = overlay.net();
-      for (const unique of overlay.uniques) {
-        const values = [...inserted, ...updated].flatMap(({ row }) => {
-          const own = unique.valuesOf(row);
-          return own === undefined ? [] : [own];
-        });
-        if (values.length === 0) continue;
-        const { rows } = await this.#options.session.run(table.lockHolders(unique.fields, values));
-        for (const cells of rows) {
-          this.#holders.push({ plan, id: cells[table.keyIndex] as RecordKey, cells });
-          found = true;
-        }
-      }
-    }
-    return found;
-  }
-
-  readonly #holders: { readonly plan: TablePlan; readonly id: RecordKey; readonly cells: readonly unknown[] }[] = [];
-
   /** Forgets what was applied; the records that were read stay. */
   #reset(): void {
     for (const { table } of this.#contexts.values()) table.undoTo(0);
-    for (const { plan, id, cells } of this.#holders) {
-      this.#contextOf(plan).table.load(id, this.#tableOf(plan).table.keep(cells));
-    }
+    this.#rows.loadHolders();
     for (const { audit } of this.#contexts.values()) audit?.undoTo(0);
     this.changes.length = 0;
     this.#kept = [];
@@ -374,11 +280,11 @@ export class Attempt implements Transaction {
   #burst(): Burst {
     const burst = new Burst(-this.#last);
     for (const [plan, { table, audit }] of this.#contexts) {
-      const { table: statements } = this.#tableOf(plan);
+      const { table: statements } = this.#rows.tableOf(plan);
       burst.add(...burst.records(statements, table.net(), this.#options.careful));
       if (audit !== undefined) burst.add(...audit.statements());
     }
-    burst.log(this.changes, (plan) => this.#tableOf(plan).id);
+    burst.log(this.changes, (plan) => this.#rows.tableOf(plan).id);
     burst.keep(this.#kept, this.now);
     return burst;
   }
@@ -387,11 +293,4 @@ export class Attempt implements Transaction {
 /** Returns outcomes of the same commit as if they were stored; their seqs are not final yet. */
 function draftOf({ once, outcomes }: KeptOutcomes): StoredOutcomes {
   return { hash: once.hash, base: DRAFT, outcomes: JSON.stringify(outcomes) };
-}
-
-/** Waits for all, also when one is rejected: a promise without a listener would end the process. */
-export async function settleAll(sent: readonly Promise<unknown>[]): Promise<void> {
-  const answers = await Promise.allSettled(sent);
-  const failed = answers.find((answer) => answer.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
 }

@@ -9,7 +9,8 @@ import type { WriterSession } from '../database/writer-session.ts';
 import type { PgPositions } from '../log/issued-positions.ts';
 import type { LogTail } from '../log/tail.ts';
 import type { Burst } from './burst.ts';
-import { Attempt, type AttemptOptions, type CommitGroup, type CommittedTable, settleAll } from './commit.ts';
+import { Attempt, type AttemptOptions, type CommitGroup, type CommittedTable } from './commit.ts';
+import { settleAll } from './commit-rows.ts';
 import { finalResults, type GroupResult, type KeptOutcomes } from './idempotency.ts';
 
 /** Attempts to commit groups together, after which each is committed alone. */
