@@ -132,4 +132,6 @@ export interface StorageEngine {
   openSnapshot(plan: Plan, options: Pick<StoreOptions, 'dir'>): Awaitable<StoreSnapshot | undefined>;
   /** Undefined where backups are made by the database server. */
   readonly backups?: BackupEngine;
+  /** Commands of the database server that make and restore backups, for people; undefined where `backups` does. */
+  readonly backupCommands?: string;
 }

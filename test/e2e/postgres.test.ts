@@ -152,8 +152,13 @@ describe.skipIf(unreachable !== undefined)(`a server on PostgreSQL${reason}`, ()
     const env = { DATABASE_URL: TEST_URL };
     const exported = await runCommand(['export', '--table', 'Message', server.dir], '', env);
     expect(exported).toMatchObject({ code: 0, stdout: expect.stringContaining('"title":"one"') });
-    const backup = await runCommand(['backup', server.dir], '', env);
-    expect(backup).toMatchObject({ code: 1, stderr: expect.stringContaining('pg_dump') });
+    for (const command of [['backup'], ['restore', 'monday.backup']]) {
+      const { code, stderr } = await runCommand([...command, server.dir], '', env);
+      expect([code, stderr]).toEqual([
+        1,
+        `Backups of this store are made by its database. Use pg_dump --format custom --schema 'tablecast_${app}' and pg_restore; tablecast export has the records alone.\n`,
+      ]);
+    }
   });
 
   test.each([

@@ -51,9 +51,9 @@ export async function restore({ args, env }: Invocation): Promise<number> {
 }
 
 async function openBackups(location: StoreLocation): Promise<BackupEngine> {
-  const { backups } = await loadEngine(location);
+  const { backups, backupCommands = 'its tools' } = await loadEngine(location);
   if (backups === undefined) {
-    throw new CommandError('Backups of a PostgreSQL store are made by its database: use pg_dump and pg_restore.');
+    throw new CommandError(`Backups of this store are made by its database. Use ${backupCommands}.`);
   }
   return backups;
 }

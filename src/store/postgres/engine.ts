@@ -33,5 +33,6 @@ export function postgresEngine(options: PostgresOptions): StorageEngine {
     openSnapshot: async (plan) => (await import('./snapshot.ts')).openPostgresSnapshot(plan, address),
     previewMigration: async (plan, { allowed }) =>
       (await import('./migrate/migrate.ts')).previewPostgresMigration({ plan, ...target }, allowed),
+    backupCommands: `pg_dump --format custom --schema '${address.schema}' and pg_restore; tablecast export has the records alone`,
   };
 }
