@@ -108,15 +108,38 @@ describe.skipIf(unreachable !== undefined)(`a server on PostgreSQL${reason}`, ()
   }, async () => {
     const app = newApp();
     const server = await start(app);
-    const other = { name: app, schema: 'type Other @table @export { id: ID! @primaryKey }', config: CONFIG };
+    const other = { name: app, schema: MESSAGE_SCHEMA.replace('title: String!', 'title: Int'), config: CONFIG };
     const second = await startToExit({ ...other, env: { DATABASE_URL: TEST_URL } });
     expect(second).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/is in use by another server with another schema \(connection \d+ from /),
+      stderr: expect.stringMatching(
+        /is in use by another server with another schema \(connection \d+ from [^)]+\)\. .+:\n {2}change the type of realtime-demo.Message.title from String to Int/,
+      ),
     });
     await server.kill();
     await using third = await startServer({ ...other, env: { DATABASE_URL: TEST_URL } });
-    expect((await ask('GET', `${third.origin}/${app}/Other`)).status).toBe(200);
+    expect((await ask('GET', `${third.origin}/${app}/Message`)).status).toBe(200);
+  });
+
+  test('starts beside a server whose schema has a field less, and has its changes with that field', {
+    timeout: 60_000,
+  }, async () => {
+    const app = newApp();
+    await using first = await start(app);
+    const put = (server: TestServer, id: string, more = {}) =>
+      ask('PUT', `${server.origin}/${app}/Message/${id}`, { json: { title: 't', content: 'c', ...more } });
+    expect((await put(first, 'a')).status).toBe(201);
+    const schema = MESSAGE_SCHEMA.replace('content: String!', 'content: String! stars: Int! @default(value: 3)');
+    await using second = await startServer({ name: app, schema, config: CONFIG, env: { DATABASE_URL: TEST_URL } });
+    using socket = await WsClient.subscribe(`${second.wsUrl('Message')}?stars==3`);
+    expect((await put(first, 'b')).status).toBe(201);
+    expect(await socket.next()).toMatchObject({ op: 'create', data: { id: 'b', stars: 3 } });
+    await put(second, 'b', { stars: 4 });
+    expect(await socket.next()).toMatchObject({ message_type: 'Delete', id: 'b' });
+    expect((await ask('PATCH', `${first.origin}/${app}/Message/b`, { json: { title: 'u' } })).status).toBe(200);
+    expect((await ask('DELETE', `${first.origin}/${app}/Message/a`)).status).toBe(204);
+    expect(await socket.next()).toMatchObject({ message_type: 'Delete', id: 'a' });
+    expect((await ask('GET', `${second.origin}/${app}/Message/b`)).record).toMatchObject({ title: 'u', stars: 4 });
   });
 
   test('keeps users and keys there', { timeout: 60_000 }, async () => {

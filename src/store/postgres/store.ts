@@ -30,6 +30,7 @@ import { PgPositions } from './log/issued-positions.ts';
 import { openLogs, TableLog, toKey } from './log/log.ts';
 import { LogTail } from './log/tail.ts';
 import { migrate } from './migrate/migrate.ts';
+import { schemaKey } from './migrate/versions.ts';
 import { NodeBell } from './nodes/bell.ts';
 import { PgLeases } from './nodes/leases.ts';
 import { PgCommits } from './records/commits.ts';
@@ -58,9 +59,9 @@ export async function openPostgresStore(
   const readers = new Readers(address);
   try {
     const session = await writer.open();
-    await migrate(session, { plan, address, clock }, options);
-    await writer.know();
-    return await PostgresStore.open({ plan, options, address, writer, readers, clock, maxLookupMs, cluster });
+    const version = await migrate(session, { plan, address, clock }, options);
+    writer.opened(schemaKey(plan));
+    return await PostgresStore.open({ plan, version, options, address, writer, readers, clock, maxLookupMs, cluster });
   } catch (error) {
     await writer.close();
     await readers.close();
@@ -78,6 +79,8 @@ interface StoreParts {
   readonly address: PgAddress;
   readonly cluster: ClusterConfig;
   readonly plan: Plan;
+  /** Number of the plan's schema. */
+  readonly version: number;
   readonly options: StoreOptions;
   readonly writer: WriterSession;
   readonly readers: Readers;
@@ -137,6 +140,7 @@ class PostgresStore implements Store {
       writer,
       tables: state.tables,
       positions: state.positions,
+      version: parts.version,
       retention: options.idempotency.retention,
       tail: this.#tail,
       largestCascade: options.largestCascade,

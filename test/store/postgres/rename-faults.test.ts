@@ -1,7 +1,7 @@
-import { afterAll, describe, expect, test, vi } from 'vitest';
-import { PgSession } from '../../../src/store/postgres/database/session.ts';
+import { afterAll, describe, expect, test } from 'vitest';
 import { StoreHarness } from '../../suites/store/harness.ts';
 import { schemaContents } from '../../support/postgres/contents.ts';
+import { endSessionAt } from '../../support/postgres/faults.ts';
 import { reason, runSql, TestSchemas, unreachable } from '../../support/postgres/server.ts';
 
 const schemas = new TestSchemas();
@@ -28,30 +28,6 @@ async function stored(): Promise<StoreHarness> {
   return harness;
 }
 
-/** Ends the connection at its statement with this number; returns whether that statement came. */
-function endAt(number: number): { readonly isDone: () => boolean; readonly end: () => void } {
-  let count = 0;
-  const step = async <T>(session: PgSession, run: () => Promise<T>): Promise<T> => {
-    if (count++ === number) await runSql('SELECT pg_terminate_backend($1)', [session.processId]);
-    return run();
-  };
-  const { send, script } = PgSession.prototype;
-  const spies = [
-    vi.spyOn(PgSession.prototype, 'send').mockImplementation(function (this: PgSession, ...args) {
-      return step(this, () => send.apply(this, args));
-    }),
-    vi.spyOn(PgSession.prototype, 'script').mockImplementation(function (this: PgSession, ...args) {
-      return step(this, () => script.apply(this, args));
-    }),
-  ];
-  return {
-    isDone: () => count > number,
-    end: () => {
-      for (const spy of spies) spy.mockRestore();
-    },
-  };
-}
-
 describe.skipIf(unreachable !== undefined)(`a migration whose connection ends${reason}`, () => {
   test.each([
     ['renames in place', MOVED],
@@ -63,7 +39,7 @@ describe.skipIf(unreachable !== undefined)(`a migration whose connection ends${r
     const old = await contents();
     let failed = 0;
     for (let number = 0; ; number++) {
-      const fault = endAt(number);
+      const fault = endSessionAt(number);
       const error = await harness.open(sdl).then(
         () => undefined,
         (reason: unknown) => reason,

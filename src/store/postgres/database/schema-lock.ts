@@ -58,10 +58,13 @@ export class SchemaLock {
     }
   }
 
-  /** Returns the error of a start that has to change tables while others use them. */
-  async refusal(): Promise<StoreOpenError> {
+  /** Returns the error of a start that has to change tables while others use them. `changes`: those that they cannot go on with. */
+  async refusal(changes: readonly string[]): Promise<StoreOpenError> {
     return new StoreOpenError(
-      `${shownAddress(this.#address)} is in use by another server with another schema${await this.#holders()}. Stop every server that has it, and start this one: it changes the tables.`,
+      [
+        `${shownAddress(this.#address)} is in use by another server with another schema${await this.#holders()}. Stop every server that has it, and start this one: it changes the tables in a way in which a running server cannot go on:`,
+        ...changes.map((change) => `  ${change}`),
+      ].join('\n'),
     );
   }
 

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { AppError } from '../../../errors.ts';
+import { readVersion } from '../migrate/versions.ts';
 import type { PgAddress } from './address.ts';
 import { SchemaLock } from './schema-lock.ts';
 import { PgSession } from './session.ts';
@@ -12,8 +13,8 @@ export class WriterSession {
   readonly #address: PgAddress;
   #session: PgSession | undefined;
   #opening: Promise<PgSession> | undefined;
-  /** Stored state of the tables, since this server has opened them. */
-  #tables: string | undefined;
+  /** Key of the schema with which this server has opened the tables. */
+  #schema: string | undefined;
 
   constructor(address: PgAddress) {
     this.#address = address;
@@ -32,9 +33,9 @@ export class WriterSession {
     return this.#opening;
   }
 
-  /** Must be called when this server knows the tables as they are. */
-  async know(): Promise<void> {
-    this.#tables = await readTables(await this.open());
+  /** Must be called when this server has opened the tables, with the key of its schema. */
+  opened(schema: string): void {
+    this.#schema = schema;
   }
 
   /** Ends the server's process of a lost connection, and waits until it has ended. */
@@ -59,10 +60,10 @@ export class WriterSession {
     const session = await PgSession.connect(this.#address);
     try {
       // At the start the migration takes the lock.
-      if (this.#tables !== undefined) {
+      if (this.#schema !== undefined) {
         await new SchemaLock(session, this.#address).share();
-        // While this server was away, another one may have been started with another schema.
-        if ((await readTables(session)) !== this.#tables) throw tablesChanged();
+        // While this server was away, another one may have been started with a schema beside which it cannot run.
+        if ((await readVersion(session, this.#schema)) === undefined) throw tablesChanged();
       }
     } catch (error) {
       await session.close();
@@ -71,11 +72,6 @@ export class WriterSession {
     this.#session = session;
     return session;
   }
-}
-
-async function readTables(session: PgSession): Promise<string | undefined> {
-  const { rows } = await session.send("SELECT value FROM meta WHERE key = 'schema'");
-  return rows[0]?.[0] as string | undefined;
 }
 
 function tablesChanged(): AppError {

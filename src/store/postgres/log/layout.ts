@@ -7,7 +7,7 @@ import type { Layout } from '../database/layout.ts';
 
 /** Returns the tables of records, log and outcomes, besides those of the plan. */
 export function recordsLayout(address: PgAddress): Layout {
-  return { part: 'records', steps: [FIRST.replaceAll('$order', lockNumber(address, 'order')), SECOND] };
+  return { part: 'records', steps: [FIRST.replaceAll('$order', lockNumber(address, 'order')), SECOND, THIRD] };
 }
 
 /**
@@ -59,6 +59,15 @@ CREATE TABLE leases (
   kept bigint
 );
 CREATE TABLE runs (name text COLLATE "C" NOT NULL, at bigint NOT NULL, PRIMARY KEY (name, at));
+`;
+
+/**
+ * `log.version`: number of the schema of the server that has written the entry. `tables.grown`: number of the schema that has
+ * added fields while servers with an earlier one were running: their entries lack these fields.
+ */
+const THIRD = `
+ALTER TABLE log ADD COLUMN version int;
+ALTER TABLE tables ADD COLUMN grown int NOT NULL DEFAULT 0;
 `;
 
 /**

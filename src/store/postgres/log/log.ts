@@ -8,6 +8,7 @@ import type { Readers } from '../database/readers.ts';
 import type { PgResult, PgRows, PgSession } from '../database/session.ts';
 import { tableKey } from '../sql/names.ts';
 import { sqlType } from '../sql/types.ts';
+import { EntryCompletion, type LogRow } from './completion.ts';
 
 /** Log of one table, as it is stored at the start. */
 export interface StoredLog {
@@ -15,6 +16,8 @@ export interface StoredLog {
   readonly id: number;
   readonly floor: number;
   readonly shape: number;
+  /** Number of the schema that has added fields while servers with an earlier one were running. */
+  readonly grown: number;
   readonly lastSeq: number;
 }
 
@@ -26,6 +29,7 @@ export class TableLog {
   readonly plan: TablePlan;
   readonly #readers: Readers;
   readonly #retention: LogRetentionConfig;
+  readonly #completion: EntryCompletion;
   #lastSeq: number;
   #logStart: number;
   /** Number of entries, counted at the first trim. */
@@ -43,6 +47,7 @@ export class TableLog {
     this.plan = plan;
     this.#readers = readers;
     this.#retention = retention;
+    this.#completion = new EntryCompletion(plan, stored, readers);
     this.#logStart = stored.floor;
     this.#lastSeq = Math.max(stored.lastSeq, stored.floor);
   }
@@ -94,24 +99,21 @@ export class TableLog {
     if (id !== undefined && !(await this.#mayHaveChanged(id, after))) return [];
     const head = this.#lastSeq;
     const ofRecord = id === undefined ? '' : ' AND id = $5';
-    const entries = `SELECT seq, op, id, data, before, tx FROM log WHERE tbl = $1 AND seq > $2 AND seq <= $3${ofRecord} ORDER BY seq LIMIT $4`;
-    const { rows } = await this.#readers.send(withFloor(entries, 'e.seq, e.op, e.id, e.data, e.before, e.tx'), [
-      this.id,
-      after,
-      head,
-      limit,
-      ...(id === undefined ? [] : [String(id)]),
-    ]);
-    return this.#withoutFloor(rows).map((row) => this.#toChange(row));
+    const entries = `SELECT seq, op, id, data, before, tx, version FROM log WHERE tbl = $1 AND seq > $2 AND seq <= $3${ofRecord} ORDER BY seq LIMIT $4`;
+    const { rows } = await this.#readers.send(
+      withFloor(entries, 'e.seq, e.op, e.id, e.data, e.before, e.tx, e.version'),
+      [this.id, after, head, limit, ...(id === undefined ? [] : [String(id)])],
+    );
+    return this.#toChanges(this.#withoutFloor(rows));
   }
 
   /** Returns the last `limit` entries before `before`, the newest first; none that `appended` was not called for. */
   async readBack(before: number, limit: number): Promise<Change[]> {
     const { rows } = await this.#readers.send(
-      'SELECT seq, op, id, data, before, tx FROM log WHERE tbl = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3',
+      'SELECT seq, op, id, data, before, tx, version FROM log WHERE tbl = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3',
       [this.id, Math.min(before, this.#lastSeq + 1), limit],
     );
-    return rows.map((row) => this.#toChange(row));
+    return this.#toChanges(rows);
   }
 
   /** Removes up to `limit` entries past retention; `now` in milliseconds since 1970. True when more are left. */
@@ -180,6 +182,10 @@ export class TableLog {
     return rows.map((row) => row.slice(1)).filter(([seq]) => seq !== null);
   }
 
+  async #toChanges(rows: PgRows): Promise<Change[]> {
+    return (await this.#completion.complete(rows as unknown as LogRow[])).map((row) => this.#toChange(row));
+  }
+
   #toChange([seq, op, id, data, before, transaction]: readonly unknown[]): Change {
     const key = toKey(this.plan, id as string | null);
     return {
@@ -209,11 +215,11 @@ export function toKey({ primaryKey }: TablePlan, text: string | null): RecordKey
 /** Reads the state of the log of each table of the plan, and the newest position of all. */
 export async function openLogs(session: PgSession, plan: Plan) {
   const newest = '(SELECT max(seq) FROM log WHERE tbl = t.id)';
-  const { rows } = await session.send(`SELECT name, id, floor, shape, coalesce(${newest}, 0) FROM tables AS t`);
+  const { rows } = await session.send(`SELECT name, id, floor, shape, grown, coalesce(${newest}, 0) FROM tables AS t`);
   const stored = new Map(
-    (rows as [string, number, number, number, number][]).map(([name, id, floor, shape, lastSeq]) => [
+    (rows as [string, number, number, number, number, number][]).map(([name, id, floor, shape, grown, lastSeq]) => [
       name,
-      { id, floor, shape, lastSeq },
+      { id, floor, shape, grown, lastSeq },
     ]),
   );
   const logs = new Map<TablePlan, StoredLog>();

@@ -85,12 +85,18 @@ function needsRebuild(step: MigrationStep, source: RowMapping): boolean {
 }
 
 /** Adds a column in constant time: the server has the value of older records in its catalogue. */
-async function addColumn(session: PgSession, source: RowMapping, field: FieldPlan): Promise<void> {
+export async function addColumn(
+  session: PgSession,
+  source: RowMapping,
+  field: FieldPlan,
+  { keepsDefault = false } = {},
+): Promise<void> {
   const records = recordsName(source.table);
   const value = toParam(source.valueOf(field, { cells: [], seq: 0 }), sqlType(field.type));
   const name = quote(field.name);
   await session.script(`ALTER TABLE ${records} ADD COLUMN ${columnOf(field)} DEFAULT ${literal(value)}`);
-  await session.script(`ALTER TABLE ${records} ALTER COLUMN ${name} DROP DEFAULT`);
+  // Servers that do not know the field leave its value to the database.
+  if (!keepsDefault) await session.script(`ALTER TABLE ${records} ALTER COLUMN ${name} DROP DEFAULT`);
 }
 
 /** Copies the records into a new table, which replaces the old one. */

@@ -1,3 +1,4 @@
+import { conflictsWithRunning } from '../../../schema/migration/additive.ts';
 import {
   describeStored,
   type MigrationStep,
@@ -23,9 +24,11 @@ import { MAX_NAME_BYTES, tableKey } from '../sql/names.ts';
 import { changeTable, createTable, dropTable, renewWords } from './apply.ts';
 import { checkRemovedTable, checkTableConflict, countRecords, hasRecords, runCheck } from './checks.ts';
 import { checkDangling } from './dangling.ts';
+import { type Expansion, expand, removePending } from './expand.ts';
 import { RowMapping } from './mapping.ts';
 import { renameInHistory } from './rename.ts';
 import { readStored, saveStored } from './saved.ts';
+import { readVersion, saveVersion, schemaKey } from './versions.ts';
 
 /** Milliseconds that a migration waits for a table that another program uses. */
 const LOCK_TIMEOUT_MS = 10_000;
@@ -39,22 +42,26 @@ export interface MigrationTarget {
 type PgMigrateOptions = Pick<StoreOptions, 'allowDestructive' | 'onNotice' | 'onWarning'>;
 
 /**
- * Migrates the database to the plan in one transaction, which is made as a whole or not at all. Throws
- * MigrationRefusedError when the plan does not fit what is stored, and StoreOpenError when other servers run with another
- * one; then nothing was changed.
+ * Migrates the database to the plan in one transaction, which is made as a whole or not at all. Beside servers with another
+ * schema it only adds what they need not know. Returns the number of the plan's schema. Throws MigrationRefusedError when the
+ * plan does not fit what is stored, and StoreOpenError when other servers run that could not go on; then nothing was changed.
  */
-export async function migrate(session: PgSession, target: MigrationTarget, options: PgMigrateOptions): Promise<void> {
+export async function migrate(session: PgSession, target: MigrationTarget, options: PgMigrateOptions): Promise<number> {
   const lock = new SchemaLock(session, target.address);
   checkNames(target.plan);
-  await lock.duringStart(() => migrateAlone(session, lock, target, options));
+  let version = 0;
+  await lock.duringStart(async () => {
+    version = await migrateInTurn(session, lock, target, options);
+  });
+  return version;
 }
 
-async function migrateAlone(
+async function migrateInTurn(
   session: PgSession,
   lock: SchemaLock,
   target: MigrationTarget,
   options: PgMigrateOptions,
-): Promise<void> {
+): Promise<number> {
   const { plan, address } = target;
   await prepareLayout(session, address, recordsLayout(address));
   const stored = await readStored(session);
@@ -66,12 +73,26 @@ async function migrateAlone(
   let assessed: readonly AssessedStep[] = steps.map((step) => ({ step, check: undefined }));
   const isChanged = JSON.stringify(stored) !== JSON.stringify(wanted) || steps.some(isConflict);
   const isAlone = await lock.claim(isChanged);
-  if (isChanged && !isAlone) throw await lock.refusal();
+  const schema = schemaKey(plan);
+  const known = await readVersion(session, schema);
+  if (isChanged && !isAlone && stored !== undefined) {
+    if (known !== undefined) {
+      options.onNotice?.('start beside servers with a later schema, and leave the tables as they are');
+      return known;
+    }
+    const conflicts = conflictsWithRunning(stored, plan, steps);
+    if (conflicts.length > 0) throw await lock.refusal(conflicts);
+    const expanded = await migration.expand(steps, { wanted, schema, allowed: options.allowDestructive });
+    for (const { step, check } of expanded.assessed) await report(session, step, check, options);
+    options.onNotice?.('servers with the earlier schema go on beside this one');
+    return expanded.version;
+  }
   await session.script(
     `BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`,
   );
   try {
     if (isChanged) {
+      await removePending(session);
       assessed = await migration.assess(steps);
       const { refusal } = await migration.decide(assessed, options.allowDestructive);
       if (refusal !== undefined) throw new MigrationRefusedError(refusal);
@@ -79,15 +100,18 @@ async function migrateAlone(
       await saveStored(session, wanted);
     }
     const renewed = isAlone ? await renewWords(session, isChanged ? [] : migration.sources()) : [];
+    const isNew = isChanged || known === undefined;
+    const version = isNew ? await saveVersion(session, schema, { alone: isChanged }) : known;
     await session.script('COMMIT');
+    for (const { step, check } of assessed) await report(session, step, check, options);
     for (const { name } of renewed) {
       options.onNotice?.(`make the index of the words in ${name} anew, since this version of Node knows other letters`);
     }
+    return version;
   } catch (error) {
     await session.script('ROLLBACK').catch(() => {});
     throw error;
   }
-  for (const { step, check } of assessed) await report(session, step, check, options);
 }
 
 function isConflict({ type }: MigrationStep): boolean {
@@ -232,6 +256,20 @@ class Migration {
     await session.send("SELECT setval('log_seq', greatest($1, (SELECT last_value FROM log_seq)))", [position]);
     // The migration jumped to this position: record the skipped range as never issued. A new store has issued none at all.
     if (!this.#isNew) await session.send('INSERT INTO gaps VALUES ($1, $2) ON CONFLICT DO NOTHING', [newest, position]);
+  }
+
+  /** Makes steps that only add something, while other servers run. */
+  async expand(
+    steps: readonly MigrationStep[],
+    { allowed, ...schema }: { readonly allowed: Allowance } & Pick<Expansion, 'wanted' | 'schema'>,
+  ): Promise<{ readonly assessed: readonly AssessedStep[]; readonly version: number }> {
+    const { address, clock } = this.#target;
+    await this.#session.script('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0');
+    const assessed = await this.assess(steps).finally(() => this.#session.script('ROLLBACK'));
+    const { refusal } = await this.decide(assessed, allowed);
+    if (refusal !== undefined) throw new MigrationRefusedError(refusal);
+    const version = await expand(this.#session, { address, clock, steps, sources: this.#sources, ...schema });
+    return { assessed, version };
   }
 
   async #nextPosition(newest: number, clock: (() => number) | undefined): Promise<number> {

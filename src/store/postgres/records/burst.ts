@@ -54,14 +54,17 @@ export class Burst {
     if (kept.length > 0) this.add(saveOutcomes(kept, now));
   }
 
-  /** Returns the statement that writes the entries of the log. `batch`: number by which the commit is found again. */
-  entries(batch: string): PgStatement {
+  /**
+   * Returns the statement that writes the entries of the log. `batch`: number by which the commit is found again, `version`:
+   * number of this server's schema.
+   */
+  entries(batch: string, version: number): PgStatement {
     const { changes } = this;
     const base = "current_setting('tablecast.base')::bigint";
     const rows =
       'unnest($1::int[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::bigint[]) WITH ORDINALITY AS u(tbl, op, id, data, before, tx, n)';
     return {
-      sql: `INSERT INTO log (seq, tbl, op, id, data, before, tx, batch) SELECT ${base} + u.n, u.tbl, u.op, u.id, u.data, u.before, ${base} - u.tx, $7::bigint FROM ${rows}`,
+      sql: `INSERT INTO log (seq, tbl, op, id, data, before, tx, batch, version) SELECT ${base} + u.n, u.tbl, u.op, u.id, u.data, u.before, ${base} - u.tx, $7::bigint, $8::int FROM ${rows}`,
       params: [
         toArray(changes.map(({ table }) => this.#tableOf(table))),
         toArray(changes.map(({ op }) => OPS.indexOf(op) + 1)),
@@ -71,6 +74,7 @@ export class Burst {
         toArray(changes.map(({ before }) => before)),
         toArray(changes.map(({ transaction }) => transaction ?? null)),
         batch,
+        version,
       ],
     };
   }

@@ -21,6 +21,8 @@ export interface PgCommitsOptions {
   readonly writer: WriterSession;
   readonly tables: ReadonlyMap<TablePlan, CommittedTable>;
   readonly positions: PgPositions;
+  /** Number of this server's schema. */
+  readonly version: number;
   /** Milliseconds for which outcomes are kept. */
   readonly retention: number;
   readonly tail: LogTail;
@@ -208,7 +210,7 @@ export class PgCommits {
     sent.push(taken);
     for (const statement of burst.statements) sent.push(session.run(statement));
     if (burst.changes.length > 0) {
-      sent.push(session.run(burst.entries(batch)));
+      sent.push(session.run(burst.entries(batch, this.#options.version)));
       const { startSeq } = positions;
       if (startSeq !== undefined) {
         sent.push(session.send(SAVE_GAP, [startSeq]));
