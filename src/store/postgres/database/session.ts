@@ -97,7 +97,13 @@ export class PgSession {
       options: settingsOf(address),
     } as pg.ClientConfig);
     const session = new PgSession(client);
-    await client.connect();
+    try {
+      await client.connect();
+    } catch (error) {
+      // Where the login fails on this side, the driver leaves the connection open.
+      client.end().catch(() => {});
+      throw error;
+    }
     return session;
   }
 
