@@ -1,5 +1,5 @@
 import { AppError } from '../../../errors.ts';
-import { StoreOpenError } from '../../open-errors.ts';
+import { DamagedStoreError, StoreOpenError } from '../../open-errors.ts';
 import { type PgAddress, shownAddress } from './address.ts';
 
 /** Error of the server, as the driver gives it. */
@@ -67,6 +67,10 @@ export function away(cause: unknown): AppError {
 
 /** Describes an error of opening a store for people; errors that do not concern the database are returned unchanged. */
 export function describeOpenError(address: PgAddress, error: unknown): unknown {
+  if (error instanceof DamagedStoreError) {
+    const message = `${shownAddress(address)} cannot be used: ${error.message}. Nothing was changed.`;
+    return new DamagedStoreError(message, { cause: error });
+  }
   if (error instanceof StoreOpenError || !(error instanceof Error)) return error;
   const because = (sentence: string) =>
     new StoreOpenError(`${shownAddress(address)} ${sentence} Check store in config.yaml.`, { cause: error });
