@@ -27,7 +27,7 @@ export function postgresEngine(options: PostgresOptions): StorageEngine {
   const { clock, maxLookupMs = MAX_LOOKUP_MS, cluster = CLUSTER, ...address } = options;
   const target = { address, clock, maxLookupMs, cluster };
   return {
-    openRecords: async (plan, options) => (await import('./store.ts')).openPostgresStore(plan, options, target),
+    openRecords: async (plan, options) => (await import('./open.ts')).openPostgresStore(plan, options, target),
     openAccounts: async (options) => (await import('./accounts/accounts.ts')).openPostgresAccounts(options, address),
     openFlows: async (options) => (await import('./flows.ts')).openPostgresFlows(options, address),
     openSnapshot: async (plan) => (await import('./snapshot.ts')).openPostgresSnapshot(plan, address),

@@ -22,60 +22,30 @@ import type {
 } from '../store.ts';
 import { PgAuditLog } from './audit.ts';
 import type { PgAddress } from './database/address.ts';
-import { describeOpenError, storageError } from './database/errors.ts';
-import { Readers } from './database/readers.ts';
+import { storageError } from './database/errors.ts';
+import type { Readers } from './database/readers.ts';
 import type { PgSession } from './database/session.ts';
-import { WriterSession } from './database/writer-session.ts';
-import { PgPositions } from './log/issued-positions.ts';
-import { openLogs, TableLog, toKey } from './log/log.ts';
+import type { WriterSession } from './database/writer-session.ts';
+import type { PgPositions } from './log/issued-positions.ts';
+import { type TableLog, toKey } from './log/log.ts';
 import { LogTail } from './log/tail.ts';
-import { migrate } from './migrate/migrate.ts';
-import { schemaKey } from './migrate/versions.ts';
 import { NodeBell } from './nodes/bell.ts';
 import { PgLeases } from './nodes/leases.ts';
 import { PgCommits } from './records/commits.ts';
 import { type KeptOutcomes, OutcomeRetention } from './records/idempotency.ts';
 import { PgLists } from './records/lists.ts';
 import { PgRelatedRecords } from './records/related-records.ts';
-import { PgTable } from './records/table.ts';
+import type { PgTable } from './records/table.ts';
 import type { Param } from './sql/types.ts';
 
-export interface PgStoreOptions {
-  readonly address: PgAddress;
-  /** Clock for seqs, in milliseconds since 1970; undefined for that of the database. */
-  readonly clock: (() => number) | undefined;
-  /** Milliseconds for which the outcome of a commit is looked for when its answer was lost. */
-  readonly maxLookupMs: number;
-  readonly cluster: ClusterConfig;
-}
-
-/** Opens the store in a schema of a database, creating or migrating what the plan needs. Throws StoreOpenError. */
-export async function openPostgresStore(
-  plan: Plan,
-  options: StoreOptions,
-  { address, clock, maxLookupMs, cluster }: PgStoreOptions,
-): Promise<Store> {
-  const writer = new WriterSession(address);
-  const readers = new Readers(address);
-  try {
-    const session = await writer.open();
-    const version = await migrate(session, { plan, address, clock }, options);
-    writer.opened(schemaKey(plan));
-    return await PostgresStore.open({ plan, version, options, address, writer, readers, clock, maxLookupMs, cluster });
-  } catch (error) {
-    await writer.close();
-    await readers.close();
-    throw describeOpenError(address, error);
-  }
-}
-
-interface OpenTable {
+/** Table of the plan, as the store has it open. */
+export interface OpenTable {
   readonly table: PgTable;
   readonly id: number;
   readonly log: TableLog;
 }
 
-interface StoreParts {
+export interface StoreParts {
   readonly address: PgAddress;
   readonly cluster: ClusterConfig;
   readonly plan: Plan;
@@ -88,8 +58,18 @@ interface StoreParts {
   readonly maxLookupMs: number;
 }
 
+/** State of the tables, as it was read at the start. */
+export interface OpenedTables {
+  readonly tables: ReadonlyMap<TablePlan, OpenTable>;
+  readonly positions: PgPositions;
+  readonly lastSeq: number;
+  readonly hasAudit: boolean;
+  /** What tells this database from others. */
+  readonly identity: string;
+}
+
 /** Store in a PostgreSQL database, which several servers may share. */
-class PostgresStore implements Store {
+export class PostgresStore implements Store {
   readonly #parts: StoreParts;
   readonly #tables: ReadonlyMap<TablePlan, OpenTable>;
   readonly #lists: PgLists;
@@ -105,16 +85,7 @@ class PostgresStore implements Store {
   readonly #shared: SharedStore;
   #ringElsewhere: (position: number) => boolean = () => false;
 
-  private constructor(
-    parts: StoreParts,
-    state: {
-      tables: ReadonlyMap<TablePlan, OpenTable>;
-      positions: PgPositions;
-      lastSeq: number;
-      hasAudit: boolean;
-      identity: string;
-    },
-  ) {
+  constructor(parts: StoreParts, state: OpenedTables) {
     const { address, options, readers, writer, clock, maxLookupMs, cluster } = parts;
     this.#parts = parts;
     this.#tables = state.tables;
@@ -168,29 +139,6 @@ class PostgresStore implements Store {
     };
     this.#health = options.health;
     this.#health?.probeWith(() => this.#probe());
-  }
-
-  static async open(parts: StoreParts): Promise<PostgresStore> {
-    const { address, plan, options, writer, readers } = parts;
-    const session = await writer.open();
-    const { logs, lastSeq } = await openLogs(session, plan);
-    const tables = new Map<TablePlan, OpenTable>();
-    for (const table of plan.tables) {
-      const stored = logs.get(table);
-      if (stored === undefined) throw new Error(`The table ${table.name} has no log.`);
-      const log = new TableLog(table, stored, readers, options.events);
-      tables.set(table, { table: new PgTable(table), id: stored.id, log });
-    }
-    const positions = await PgPositions.open(
-      session,
-      readers,
-      [...tables.values()].map(({ log }) => log),
-      lastSeq,
-    );
-    const hasAudit =
-      plan.tables.some(({ audited }) => audited) || (await session.send('SELECT 1 FROM audit LIMIT 1')).rows.length > 0;
-    const identity = await identityOf(session, address);
-    return new PostgresStore(parts, { tables, positions, lastSeq, hasAudit, identity });
   }
 
   get shared(): SharedStore {
@@ -372,11 +320,4 @@ class PostgresStore implements Store {
 function toRecord(table: PgTable, cells: readonly unknown[]): StoredRecord {
   const { row } = table.keep(cells);
   return { id: row[table.keyIndex] as RecordKey, seq: row[row.length - 1] as number, json: table.codec.toJson(row) };
-}
-
-/** Returns what a schema of another database has differently. */
-async function identityOf(session: PgSession, { schema }: PgAddress): Promise<string> {
-  const database = 'SELECT oid FROM pg_database WHERE datname = current_database()';
-  const { rows } = await session.send(`SELECT system_identifier::text, (${database})::text FROM pg_control_system()`);
-  return [...(rows[0] ?? []), schema].join(' ');
 }
