@@ -49,6 +49,23 @@ inBrowser('the console without a mouse', (browser) => {
     expect(app.said.filter((said) => !said.includes('412'))).toEqual([]);
   });
 
+  it('goes through the views of a record with the arrows', async () => {
+    await using app = await ConsoleApp.start(browser());
+    await app.store('Product', [{ id: 'a', title: 'Title a' }]);
+    const page = await app.openTable('shop/Product/a');
+    await tabTo(page, '[role="tab"]');
+    const shown = () => page.getByRole('tabpanel').getAttribute('aria-label');
+    const seen: (string | null)[] = [];
+    for (const key of ['ArrowRight', 'ArrowRight', 'ArrowLeft', 'ArrowLeft', 'ArrowLeft']) {
+      await page.keyboard.press(key);
+      seen.push(await shown());
+    }
+    expect(seen).toEqual(['JSON', 'Related', 'JSON', 'Fields', 'Access']);
+    // The other tabs are not in the order of Tab.
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate(`document.activeElement.getAttribute('role')`)).not.toBe('tab');
+  });
+
   it('keeps columns, their widths and queries over a reload', async () => {
     await using app = await ConsoleApp.start(browser());
     await app.store('Product', [{ id: 'a', title: 'Title a', stock: 1 }]);

@@ -97,13 +97,25 @@ function Record({ table, id }: Props): JSX.Element {
   const tabs = tabsOf(table.table.name);
   return (
     <>
-      <div class="tabs" role="tablist" aria-label="Views of the record">
+      <div
+        class="tabs"
+        role="tablist"
+        aria-label="Views of the record"
+        onKeyDown={(event) => {
+          const by = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+          if (by === 0) return;
+          event.preventDefault();
+          tab.value = tabs.at((tabs.indexOf(tab.value) + by) % tabs.length) as Tab;
+          event.currentTarget.querySelectorAll<HTMLElement>('[role="tab"]')[tabs.indexOf(tab.value)]?.focus();
+        }}
+      >
         {tabs.map((name) => (
           <button
             key={name}
             type="button"
             role="tab"
             aria-selected={tab.value === name}
+            tabIndex={tab.value === name ? 0 : -1}
             onClick={() => {
               tab.value = name;
             }}
