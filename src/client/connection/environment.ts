@@ -31,6 +31,8 @@ export interface ConnectOptions {
   readonly token?: TokenSource;
   /** WebSocket class; the global one, in Node before 22 that of the package `ws`. */
   readonly WebSocket?: SocketClass;
+  /** True to use an event stream and POST without trying a WebSocket first. */
+  readonly eventStream?: boolean;
   /** Replacement for the global `fetch`. */
   readonly fetch?: typeof fetch;
   /** Milliseconds for which a request with a transient error is retried; 30,000. 0 turns retries off. */
@@ -56,6 +58,7 @@ export interface Environment {
   /** Bound of the pause between two attempts, in milliseconds. */
   readonly maxPause: number;
   readonly timeout: number;
+  readonly eventStream: boolean;
   readonly pingInterval: number;
   readonly linger: number;
   readonly optimistic: (() => Overlay) | undefined;
@@ -90,6 +93,7 @@ export function makeEnvironment(url: string | URL, options: ConnectOptions): Env
     retryFor,
     maxPause: isLoopback(base.hostname) ? MAX_LOOPBACK_PAUSE_MS : MAX_PAUSE_MS,
     timeout,
+    eventStream: options.eventStream === true,
     pingInterval,
     linger,
     optimistic: options.optimistic,

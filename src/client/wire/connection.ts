@@ -89,7 +89,7 @@ export class LiveConnection {
       ping: '{"type":"ping"}',
       address: () => socketUrl(this.#address),
       socketClass: () => this.#socketClass(),
-      openTimeout: () => Math.min(this.#environment.timeout, this.#isStream ? Infinity : SOCKET_TIMEOUT_MS),
+      openTimeout: () => Math.min(this.#environment.timeout, this.#usesStream ? Infinity : SOCKET_TIMEOUT_MS),
       opened: () => {},
       received: (data) => this.#receive(JSON.parse(String(data)) as WireMessage),
       lost: (code, reason) => this.#lost(code, reason),
@@ -189,7 +189,7 @@ export class LiveConnection {
     this.#maxChannels = limits?.subscriptions ?? MAX_SUBSCRIPTIONS;
     this.#isGreeted = true;
     this.#wasGreeted = true;
-    this.#socketWorked ||= !this.#isStream;
+    this.#socketWorked ||= !this.#usesStream;
     this.#blocked = 0;
     for (const channel of this.#channels.keys()) this.#subscribe(channel);
     this.#writes?.connected();
@@ -263,8 +263,12 @@ export class LiveConnection {
     for (const channel of [...this.#channels.keys()]) channel.status(status);
   }
 
+  get #usesStream(): boolean {
+    return this.#isStream || this.#environment.eventStream;
+  }
+
   async #socketClass(): Promise<new (url: string, protocols?: string[]) => SocketLike> {
-    if (this.#isStream) return this.#streamClass();
+    if (this.#usesStream) return this.#streamClass();
     return this.#environment.socketClass().catch(() => this.#streamClass());
   }
 
