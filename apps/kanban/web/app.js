@@ -5,8 +5,7 @@ import { $, button, h, notify, run, setSubmit } from './page.js';
 const STATUS = { connecting: 'Connecting…', live: 'Live', waiting: 'Reconnecting…' };
 
 // A login of its own for each window, so that two users can be tried side by side.
-// Transactions are reached as a route is: `$api.transaction`.
-const client = connect('.', { storage: sessionStorage, routesPrefix: '/_' });
+const client = connect('.', { storage: sessionStorage });
 const { auth, tables } = client;
 let boards;
 let people;

@@ -63,7 +63,7 @@ export class CardDialog {
     const item = h('li', {}, `${amount} × ${name}`);
     const giveBack = button('Give back', () =>
       run(
-        this.transact([
+        this.board.client.transaction([
           { op: 'delete', table: 'Line', id },
           { op: 'patch', table: 'Product', id: productId, data: { stock: { $inc: amount } } },
         ]),
@@ -74,13 +74,9 @@ export class CardDialog {
     return item;
   }
 
-  transact(steps) {
-    return this.board.client.$api.transaction.post({ steps });
-  }
-
   /** The line and the stock that it takes, both or neither. */
   take(productId, amount) {
-    return this.transact([
+    return this.board.client.transaction([
       { op: 'create', table: 'Line', data: { cardId: this.id, productId, amount } },
       { op: 'patch', table: 'Product', id: productId, data: { stock: { $inc: -amount } } },
     ]);

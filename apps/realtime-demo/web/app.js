@@ -7,8 +7,7 @@ import { TypingNotices, Typists } from './typing.js';
 const NOTICE_TIME = 8000;
 
 const $ = (id) => document.getElementById(id);
-// The page is served beside its table, whatever the application is called.
-const channel = new Channel(new URL('Message', location.origin + location.pathname), {
+const channel = new Channel('Message', {
   onFrame: take,
   onStatus: showStatus,
 });
