@@ -95,7 +95,7 @@ for (const [name, path] of [
 }
 
 // What frameworks take of it: small files that the bundler of a page puts beside the client.
-for (const name of ['react', 'svelte', 'vue']) {
+for (const name of ['react', 'svelte', 'vue', 'tanstack-db']) {
   await build({
     input: { [`client-${name}`]: `src/client/bindings/${name}.ts` },
     platform: 'neutral',

@@ -105,6 +105,7 @@ test.each([
   ['client-optimistic', 5],
   // With all that the others load later, and with `optimistic`.
   ['client-page', 20],
+  ['client-tanstack-db', 1],
   ['client-react', 1.6],
   ['client-svelte', 0.7],
   ['client-vue', 0.7],
