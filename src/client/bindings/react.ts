@@ -15,6 +15,7 @@ import type { Client } from '../client.ts';
 import type { Status } from '../connection/link.ts';
 import { asError, type TablecastError } from '../error.ts';
 import { IDLE, type LiveSnapshot } from '../live/live-query.ts';
+import type { Position } from '../live/subscription.ts';
 import type { Rooms } from '../rooms.ts';
 import type { QueryOf, Table, WriteOptions } from '../table.ts';
 import type { AnyTables, CreateOf, PatchOf, PutOf, RecordOf, Select, Selected } from '../table-types.ts';
@@ -36,7 +37,12 @@ export function useTablecast<App = AnyTables, Routes = never>(): Client<App, Rou
 }
 
 /** Snapshot of a list; `isStale` while the data is that of the query before, or of before a lost connection. */
-export type LiveResult<R> = LiveSnapshot<R> & { readonly isStale: boolean; readonly loadMore: () => Promise<void> };
+export interface LiveResult<R> extends LiveSnapshot<R> {
+  readonly isStale: boolean;
+  readonly loadMore: () => Promise<void>;
+  /** Returns the position of the last change of a record, for `ifSeq` of a write. */
+  readonly seq: (id: Id) => Position | undefined;
+}
 
 const NOTHING = () => {};
 
@@ -70,15 +76,16 @@ export function useLive<T, const S extends Select<T> = string>(
       data,
       isStale: isKept || snapshot.status === 'stale',
       loadMore: () => list?.loadMore() ?? Promise.resolve(),
+      seq: (id: Id) => list?.seq(id),
     }),
     [snapshot, data, isKept, list],
   );
 }
 
-/** Shows one record: `data` is undefined when there is none. */
+/** Shows one record: `data` is undefined when there is none, `seq` the position of its last change. */
 export function useRecord<T>(table: Table<T>, id: Id | 'skip') {
-  const { data, ...others } = useLive(table, (id === 'skip' ? 'skip' : '') as QueryOf<T, string>, { id });
-  return { ...others, data: data[0] as RecordOf<T> | undefined };
+  const { data, seq, ...others } = useLive(table, (id === 'skip' ? 'skip' : '') as QueryOf<T, string>, { id });
+  return { ...others, data: data[0] as RecordOf<T> | undefined, seq: seq(id) };
 }
 
 /** Conflict of a write with `ifSeq`: the record that it was made from, the record as it is, and the fields. */
