@@ -52,6 +52,8 @@ export function makeContext(name: string, auth?: AppAuth, server = SERVER_CONFIG
   const context = {
     name,
     appId: 'my-app',
+    // A store that one server has.
+    application: { log: {} },
     auth,
     server,
     admission: new Admission(server.limits),

@@ -22,7 +22,8 @@ import {
   SEND_KEYS,
   type SendSettings,
 } from './keys.ts';
-import { Consumer, queueOf } from './source.ts';
+import { QueueTask } from './queue-task.ts';
+import { queueOf } from './source.ts';
 import { Publisher, publishDelivery } from './target.ts';
 
 /** Messages of a RabbitMQ broker as sources and targets of flows: docs/reference/connectors/rabbitmq.md. */
@@ -58,7 +59,7 @@ class RabbitConnector implements Connector {
   readonly #settings: RabbitSettings;
   readonly #context: ConnectorContext;
   readonly #connection: BrokerConnection;
-  readonly #consumers: Consumer[] = [];
+  readonly #queues: QueueTask[] = [];
   readonly #publishers = new Map<string, Publisher>();
 
   constructor(settings: RabbitSettings, context: ConnectorContext) {
@@ -70,11 +71,13 @@ class RabbitConnector implements Connector {
 
   listen(source: SourceUse, handle: Handle): void {
     const { prefetch, declare, exchange } = this.#settings;
-    const { appId, name, server, onError } = this.#context;
+    const { appId, name, application, server, onError } = this.#context;
     const settings = source.settings as QueueSettings;
     const queue = queueOf(source, { appId, name, exchange });
-    this.#consumers.push(
-      new Consumer({
+    this.#queues.push(
+      new QueueTask({
+        connector: name,
+        leases: application.log.shared?.leases,
         connection: this.#connection,
         queue,
         handle,
@@ -109,7 +112,7 @@ class RabbitConnector implements Connector {
   async start(): Promise<void> {
     await this.#connection.open();
     for (const publisher of this.#publishers.values()) publisher.start();
-    for (const consumer of this.#consumers) consumer.start();
+    for (const queue of this.#queues) queue.start();
   }
 
   /** Reports one connection while the broker is connected. */
@@ -118,11 +121,11 @@ class RabbitConnector implements Connector {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#consumers.map((consumer) => consumer.stop()));
+    await Promise.all(this.#queues.map((queue) => queue.stop()));
   }
 
   abort(): void {
-    for (const consumer of this.#consumers) consumer.abort();
+    for (const queue of this.#queues) queue.abort();
   }
 
   async close(): Promise<void> {
