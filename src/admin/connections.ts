@@ -63,15 +63,17 @@ function describeChannels(
   head: number,
 ): Readonly<Record<string, unknown>> {
   if (path !== undefined) return { path };
-  if (rooms !== undefined) {
-    const names = [...rooms];
-    return { rooms: names.length, channels: names.slice(0, MAX_NAMES).map((room) => ({ room })) };
-  }
+  const names = [...(rooms ?? [])];
   const all = [...(listens ?? [])].map((listed) => ({ listed, progress: progressOf(listed, head) }));
+  const channels = [
+    ...all.slice(0, MAX_NAMES).map(({ listed, progress }) => ({ ...nameOf(listed), ...progress })),
+    ...names.slice(0, MAX_NAMES).map((room) => ({ room })),
+  ];
   return {
-    subscriptions: all.length,
+    ...(listens === undefined ? {} : { subscriptions: all.length }),
+    ...(rooms === undefined ? {} : { rooms: names.length }),
     ...(all.length === 0 ? {} : summarize(all.map(({ progress }) => progress))),
-    channels: all.slice(0, MAX_NAMES).map(({ listed, progress }) => ({ ...nameOf(listed), ...progress })),
+    channels,
   };
 }
 

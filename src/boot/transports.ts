@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import type { RoomsHandle } from '../hub/rooms/rooms.ts';
+import type { Connector } from '../connectors/connector.ts';
 import { hasTable } from '../transports/endpoint.ts';
 import type { MountedApp, Transport, TransportContext, TransportFactory } from '../transports/transport.ts';
 import type { OpenApp } from './open-app.ts';
@@ -67,7 +67,7 @@ export async function mountTransports(
 
 function toMountedApp({ config, application, auth, hooks, routes, flows, hasShortAddress }: OpenApp): MountedApp {
   const { resources, planTag, transactions, roomAccess } = application;
-  const rooms = new Map(flows?.connectors.flatMap(roomsOf));
+  const connectors = flows?.connectors ?? [];
   return {
     config,
     resources,
@@ -76,13 +76,19 @@ function toMountedApp({ config, application, auth, hooks, routes, flows, hasShor
     auth,
     hooks: hooks?.realtime,
     routes,
-    rooms,
+    rooms: byName(connectors, ({ rooms }) => rooms),
+    roomServices: byName(connectors, ({ roomService }) => roomService),
     roomAccess,
     connectors: flows,
     hasShortAddress,
   };
 }
 
-function roomsOf({ name, rooms }: { name: string; rooms?: RoomsHandle }): (readonly [string, RoomsHandle])[] {
-  return rooms === undefined ? [] : [[name, rooms]];
+function byName<P>(connectors: readonly Connector[], partOf: (connector: Connector) => P | undefined): Map<string, P> {
+  return new Map(
+    connectors.flatMap((connector) => {
+      const part = partOf(connector);
+      return part === undefined ? [] : [[connector.name, part] as const];
+    }),
+  );
 }

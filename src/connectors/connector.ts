@@ -13,6 +13,7 @@ import type { Admission } from '../server/limits/admission.ts';
 import type { Log } from '../server/operations/log.ts';
 import type { Fence } from '../store/shared-store.ts';
 import type { Awaitable } from '../store/store.ts';
+import type { RoomService } from '../transports/live/rooms/service.ts';
 import type { Mounted } from '../transports/transport.ts';
 
 /** Input or output of a flow: the members of a JSON object. */
@@ -243,6 +244,8 @@ export interface Connector extends Mounted {
   readonly name: string;
   /** Open connections of clients, for routes in code. */
   readonly rooms?: Rooms;
+  /** The same for connections of protocol v1; undefined where they do not reach it. */
+  readonly roomService?: RoomService | undefined;
   /** Describes its HTTP operations for the documents of the API. */
   describe?(): readonly ContractOperation[];
   /** Called once for each source, which several flows may share. */

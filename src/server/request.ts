@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest, FastifyServerOptions } from 'fastify';
 import { ANONYMOUS, type Identity } from '../auth/identity.ts';
+import { AppError } from '../errors.ts';
 import type { TransportName } from '../schema/plan.ts';
 import { MEDIA_TYPE_NAMES } from './content/formats.ts';
 
@@ -114,4 +115,13 @@ declare module 'fastify' {
 /** Returns the caller of a request: anonymous where authentication is off. */
 export function identityOf(request: FastifyRequest): Identity {
   return request.identity ?? ANONYMOUS;
+}
+
+/** Reads `user_id`, which nothing verifies, of an address where authentication is off. Throws INVALID_QUERY. */
+export function readUserId(query: string, maxChars: number): string | undefined {
+  const [user, another] = new URLSearchParams(query).getAll('user_id');
+  if (user === undefined || user === '') return undefined;
+  if (another !== undefined) throw new AppError('INVALID_QUERY', 'user_id is given twice.');
+  if (user.length > maxChars) throw new AppError('INVALID_QUERY', `user_id may have ${maxChars} characters at most.`);
+  return user;
 }

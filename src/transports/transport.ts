@@ -9,6 +9,7 @@ import type { TableResource } from '../resources/table/resource.ts';
 import type { Transactions } from '../resources/transactions/transactions.ts';
 import type { Admission } from '../server/limits/admission.ts';
 import type { Awaitable } from '../store/store.ts';
+import type { RoomService } from './live/rooms/service.ts';
 import type { Route } from './routes/route.ts';
 
 /** An application as transports see it. */
@@ -26,6 +27,8 @@ export interface MountedApp {
   readonly routes: readonly Route[];
   /** Connectors that have rooms, by name. */
   readonly rooms: ReadonlyMap<string, RoomsHandle>;
+  /** The same for connections of protocol v1, without connectors that have a port of their own. */
+  readonly roomServices: ReadonlyMap<string, RoomService>;
   /** Undefined where the application has no rules of rooms. */
   readonly roomAccess: RoomAccess | undefined;
   /** Undefined where the application has neither connectors nor flows. */

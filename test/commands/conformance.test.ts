@@ -15,7 +15,7 @@ enum Kind { LONG SHORT }`;
 describe('tablecast conformance', { timeout: 120_000 }, () => {
   let server: TestServer;
   beforeAll(async () => {
-    server = await startServer({ schema: SCHEMA, config: BASE_CONFIG });
+    server = await startServer({ schema: SCHEMA, config: `${BASE_CONFIG}connectors: {chat: {type: websocket}}\n` });
   }, 120_000);
   afterAll(() => server?.[Symbol.asyncDispose]());
 

@@ -58,6 +58,10 @@ flows:
     from: {connector: http, operation: "POST /flow/send/:id"}
     transform: {text: input.text}
     to: {connector: ws, operation: send_to_room, target: '"doc:" + input.id'}
+  say:
+    from: {connector: ws, operation: message}
+    transform: {text: input.text}
+    to: {connector: ws, operation: send_to_room, target: '"doc:" + input.id'}
 `;
 
 const CALLERS = {
@@ -217,8 +221,13 @@ const multiplexed: Door = (request) => {
   });
 };
 
+/** A connection of protocol v1. */
+const openV1 = (token: string | undefined) =>
+  V1Client.open(server.url('').replace(/\/$/, ''), token === undefined ? {} : { token });
+const verdictOfV1 = ({ type, problem }: Json) => (type === 'error' ? String((problem as Json).code) : 'yes');
+
 const protocolV1: Door = ({ action, id, token }) =>
-  connected(V1Client.open(server.url('').replace(/\/$/, ''), token === undefined ? {} : { token }), async (client) => {
+  connected(openV1(token), async (client) => {
     if (action === 'subscribe') {
       client.send({ type: 'subscribe', id: 1, query: `Doc/${id}` });
       const { type, problem } = await client.messages.next(
@@ -231,7 +240,20 @@ const protocolV1: Door = ({ action, id, token }) =>
     const data =
       op === 'create' ? { data: { id, ...dataOf(action) } } : op === 'delete' ? {} : { data: dataOf(action) };
     const answer = await client.write(1, { op, table: 'Doc', ...(op === 'create' ? {} : { key: id }), ...data });
-    return answer.type === 'error' ? String((answer.problem as Json).code) : 'yes';
+    return verdictOfV1(answer);
+  });
+
+const roomV1: Door = ({ action, id, token }) =>
+  connected(openV1(token), async (client) => {
+    if (action === 'send') {
+      client.send({ type: 'send', ref: 1, connector: 'ws', data: { id, text: 'new' } });
+      return verdictOfV1(await client.messages.next(({ ref }) => ref === 1));
+    }
+    client.send({ type: 'subscribe', id: 1, connector: 'ws', room: `doc:${id}` });
+    const answer = await client.messages.next((message) => message.id === 1);
+    if (action === 'join' || answer.type === 'error') return verdictOfV1(answer);
+    await client.settle();
+    return client.of(1).some(({ type }) => type === 'presence') ? 'yes' : 'nothing';
   });
 
 const route =
@@ -245,11 +267,19 @@ const route =
 const flow: Door = async ({ action, id, token }) =>
   codeOf(await server.ask('POST', `flow/${action}/${id}`, { json: dataOf(action), ...headersOf(token) }));
 
-const room: Door = ({ id, token }) =>
+const room: Door = ({ action, id, token }) =>
   connected(WsClient.open(server.wsUrl('ws'), headersOf(token)), async (client) => {
+    if (action === 'send') {
+      client.send({ type: 'message', ref: 1, data: { id, text: 'new' } });
+      const { type, code } = await client.controls.next(({ ref }) => ref === 1);
+      return type === 'error' ? String(code) : 'yes';
+    }
     client.send({ type: 'join_room', room: `doc:${id}` });
     const { type, code } = await client.controls.next((frame) => frame.room === `doc:${id}`);
-    return type === 'joined' ? 'yes' : String(code);
+    if (action === 'join' || type !== 'joined') return type === 'joined' ? 'yes' : String(code);
+    client.send({ type: 'leave_room', room: 'nowhere' });
+    await client.controls.next(({ room: about }) => about === 'nowhere');
+    return client.controls.items.some((frame) => frame.type === 'presence') ? 'yes' : 'nothing';
   });
 
 const roomStream: Door = async ({ id, token }) => {
@@ -261,6 +291,7 @@ const roomStream: Door = async ({ id, token }) => {
 };
 
 const WRITES: readonly Action[] = ['create', 'update', 'delete', 'publish'];
+const ROOM_ACTIONS: readonly Action[] = ['join', 'send', 'presence'];
 const DOORS: readonly (readonly [name: string, door: Door, actions: readonly Action[]])[] = [
   ['REST', rest, ['read', ...WRITES]],
   ['a transaction', transaction, WRITES],
@@ -271,7 +302,8 @@ const DOORS: readonly (readonly [name: string, door: Door, actions: readonly Act
   ['a route in code', route('act'), ['read', ...WRITES, 'send', 'presence']],
   ['a transaction of a route', route('transact'), WRITES],
   ['a flow', flow, ['create', 'update', 'send']],
-  ['a WebSocket with rooms', room, ['join']],
+  ['a WebSocket with rooms', room, ROOM_ACTIONS],
+  ['rooms over protocol v1', roomV1, ROOM_ACTIONS],
   ['an event stream with rooms', roomStream, ['join']],
 ];
 

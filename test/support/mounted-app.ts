@@ -13,6 +13,7 @@ export function mountedApp(
     hooks: undefined,
     routes: [],
     rooms: new Map(),
+    roomServices: new Map(),
     roomAccess: undefined,
     connectors: undefined,
   };

@@ -32,10 +32,12 @@ export const ROOM_RULES = `rooms:
   lobby: {join: anyone, send: speaker, presence: authenticated}
 `;
 
-const FLOWS = `connectors:
+const CONNECTORS = `connectors:
   ws: {type: websocket, presence: true, access: anyone}
   events: {type: sse, presence: true, access: anyone}
-flows:
+`;
+
+const FLOWS = `flows:
   say:
     from: {connector: ws, operation: message}
     when: has(input.room)
@@ -48,8 +50,12 @@ flows:
 `;
 
 /** A server whose boards 1 (of ann and the org acme) and 2 (of eve and the org evil) have rooms. */
-export async function startRoomRulesServer(more: Parameters<typeof startServer>[0] = {}): Promise<TestServer> {
-  const config = `${BASE_CONFIG}auth: {jwt: {secret: ${SECRET}}}\n${ROOM_RULES}${FLOWS}${more.config ?? ''}`;
+export async function startRoomRulesServer({
+  connectors = '',
+  ...more
+}: Parameters<typeof startServer>[0] & { readonly connectors?: string } = {}): Promise<TestServer> {
+  const given = `${ROOM_RULES}${CONNECTORS}${connectors}${FLOWS}${more.config ?? ''}`;
+  const config = `${BASE_CONFIG}auth: {jwt: {secret: ${SECRET}}}\n${given}`;
   const server = await startServer({ schema: SCHEMA, ...more, config });
   await put(server, 'Board/1', { org: 'acme', ownerId: 'ann' });
   await put(server, 'Board/2', { org: 'evil', ownerId: 'eve' });

@@ -4,7 +4,7 @@ import { until } from './wait.ts';
 import type { WsClient } from './ws-client.ts';
 
 const SCHEMA = `
-type Said @table @export(public: [read, create]) {
+type Said @table @export(public: [read, create, subscribe]) {
   id: ID! @primaryKey
   text: String
   user: String
@@ -77,7 +77,7 @@ export function startRoomsServer({ ws = '', config = '' }: RoomsAppOptions = {})
 }
 
 /** Sends `{n}` by request to all members (``), a room (`rooms/a`) or a user (`users/ann`); gives how many there were. */
-export async function tell(server: TestServer, to: string, n: number): Promise<number> {
+export async function tell(server: TestServer, to: string, n: number | string): Promise<number> {
   const answer = await server.ask('POST', to === '' ? 'tell' : `tell/${to}`, { json: { n } });
   if (answer.status !== 200) throw new Error(`${to}: ${answer.status} ${answer.text}`);
   return answer.record.delivered as number;

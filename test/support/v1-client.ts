@@ -21,6 +21,8 @@ export interface V1Options {
   readonly token?: string;
   /** Id that the client gives itself. */
   readonly client?: string;
+  /** User that it says to be, where authentication is off. */
+  readonly user?: string;
 }
 
 /** A client of protocol v1 that keeps every message. Use it with `using`. */
@@ -46,9 +48,10 @@ export class V1Client implements Disposable {
     return client;
   }
 
-  private constructor(base: string, { kind = 'json', token, client }: V1Options) {
+  private constructor(base: string, { kind = 'json', token, client, user }: V1Options) {
     this.#kind = kind;
-    this.#url = `${base}/_/live${client === undefined ? '' : `?client=${client}`}`;
+    const query = new URLSearchParams({ ...(client && { client }), ...(user && { user_id: user }) }).toString();
+    this.#url = `${base}/_/live${query === '' ? '' : `?${query}`}`;
     this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
     this.messages = new Mailbox(`messages of ${this.#url} (${kind})`);
     this.ended = new Promise((resolve) => {

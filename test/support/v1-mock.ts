@@ -39,6 +39,10 @@ export const FAULTS = [
   'alone',
   'commit',
   'early',
+  'room',
+  'room-name',
+  'connector',
+  'room-query',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -178,6 +182,7 @@ export class V1Mock implements AsyncDisposable {
       protocol: 'tablecast.v1',
       connection: 'c',
       schema: 's',
+      rooms: ['chat'],
       limits,
       post: 'live/stream',
     };
@@ -204,11 +209,12 @@ class Session {
     const { type, ref } = message;
     const handlers: Readonly<Record<string, () => void>> = {
       ping: () => this.#ping(message),
-      subscribe: () => this.#subscribe(message),
+      subscribe: () => ('room' in message ? this.#join(message) : this.#subscribe(message)),
       unsubscribe: () => this.#unsubscribe(message),
       credit: () => this.#credit(message),
       write: () => this.#write(message),
       transaction: () => this.#transact(message),
+      send: () => this.#refuse(message.connector === 'chat' ? 'INVALID_MESSAGE' : 'NOT_FOUND', 404, { ref }),
     };
     const handler = handlers[String(type)];
     if (handler === undefined) this.#refuse('INVALID_MESSAGE', 400, { ref });
@@ -276,6 +282,14 @@ class Session {
     if (this.#mock.breaks('order') && ref === '7') this.#late = pong;
     else this.#send(pong);
     if (ref === '8' && this.#late !== undefined) this.#send(this.#late);
+  }
+
+  #join({ id, connector, room, query }: Json): void {
+    const mock = this.#mock;
+    if (query !== undefined && !mock.breaks('room-query')) this.#refuse('INVALID_MESSAGE', 400, { id });
+    else if (connector !== 'chat' && !mock.breaks('connector')) this.#refuse('NOT_FOUND', 404, { id });
+    else if (room === '' && !mock.breaks('room-name')) this.#refuse('BAD_REQUEST', 400, { id });
+    else this.#send({ type: mock.breaks('room') ? 'joined' : 'subscribed', id });
   }
 
   #subscribe({ id, query, since, snapshot, credit }: Json): void {

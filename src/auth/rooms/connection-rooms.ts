@@ -14,13 +14,15 @@ export interface ConnectionRoomsOptions {
   readonly identity: () => Identity;
   /** Called before the connection enters a room that the rules allow; may refuse it by throwing. */
   readonly asked?: ((room: string) => Promise<void>) | undefined;
-  /** Sends a message of the protocol to the client. */
-  readonly notify: (message: object) => void;
+  /** Sends a list of members to the client, which sees who is there from now on. */
+  readonly notify: (presence: object) => void;
+  /** Called when the connection has left a room whose rules do not allow it any more. */
+  readonly lost: (room: string) => void;
 }
 
 /**
  * Rooms of one connection, kept within its rights: what it may not join is refused, and a room whose rules do not allow it
- * any more is left with a message that says so.
+ * any more is left.
  */
 export class ConnectionRooms {
   readonly #options: ConnectionRoomsOptions;
@@ -85,7 +87,7 @@ export class ConnectionRooms {
   }
 
   #changed(name: string, { join, presence }: MemberRights): void {
-    const { rooms, member, notify } = this.#options;
+    const { rooms, member, notify, lost } = this.#options;
     if (join) {
       rooms.showPresence(member, name, presence);
       const shown = presence ? rooms.presenceOf(name) : undefined;
@@ -95,7 +97,6 @@ export class ConnectionRooms {
     this.#members.delete(name);
     if (!member.rooms.has(name)) return;
     rooms.leave(member, name);
-    const message = 'The rules of this room no longer allow you to be in it.';
-    notify({ type: 'left', room: name, reason: 'rights_changed', message });
+    lost(name);
   }
 }

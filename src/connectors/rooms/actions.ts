@@ -1,5 +1,7 @@
 import { AppError } from '../../errors.ts';
 import { type Ref, renew } from '../../transports/socket/auth-message.ts';
+import type { FlowData } from '../connector.ts';
+import type { ConnectionEvents } from './connection-events.ts';
 import { checkOpenness } from './connection-info.ts';
 import { type ClientMessage, toMessageData, unknownType } from './messages.ts';
 import type { RoomSocket } from './socket.ts';
@@ -9,7 +11,7 @@ import { Delivered } from './targets.ts';
 export async function runMessage(socket: RoomSocket, message: ClientMessage): Promise<void> {
   switch (message.type) {
     case 'message':
-      return runFlows(socket, message);
+      return answerResult(socket, await flowsOf(socket.events, toMessageData(message)), message.ref);
     case 'join_room':
       return joinRoom(socket, message);
     case 'leave_room':
@@ -20,10 +22,11 @@ export async function runMessage(socket: RoomSocket, message: ClientMessage): Pr
   throw unknownType(message.type);
 }
 
-async function runFlows(socket: RoomSocket, message: ClientMessage): Promise<void> {
-  const running = socket.events.fire('message', toMessageData(message));
+/** Runs the flows of a message, and returns their result. Throws INVALID_MESSAGE where there are none, and as flows do. */
+export async function flowsOf(events: ConnectionEvents, data: FlowData): Promise<unknown> {
+  const running = events.fire('message', data);
   if (running === undefined) throw new AppError('INVALID_MESSAGE', 'No flow handles messages of this connector.');
-  answerResult(socket, await running, message.ref);
+  return running;
 }
 
 /** A message with a `ref` is always answered. */

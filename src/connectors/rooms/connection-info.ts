@@ -2,8 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { AppAuth } from '../../auth/app-auth.ts';
 import { unauthorized } from '../../auth/auth-errors.ts';
 import type { Identity } from '../../auth/identity.ts';
-import { AppError } from '../../errors.ts';
-import { identityOf, parseQuery, queryOf } from '../../server/request.ts';
+import { identityOf, parseQuery, queryOf, readUserId } from '../../server/request.ts';
 import type { ConnectionInfo } from './connection-events.ts';
 import type { Openness, RoomSettings } from './settings.ts';
 
@@ -24,11 +23,16 @@ export function readConnectionInfo(
   { auth, settings, id }: ConnectionInfoOptions,
 ): ConnectionInfo {
   const identity = identityOf(request);
-  checkOpenness(settings.access ?? (auth === undefined ? 'anyone' : 'authenticated'), identity);
+  checkAccess(identity, { auth, settings });
   const query = queryOf(request);
   // Where authentication is on, an unverified `user_id` is ignored.
   const user = identity.type === 'principal' ? identity.sub : auth === undefined ? readUserId(query, id) : undefined;
   return { identity, user, query: parseQuery(query, HIDDEN_PARAMETERS) };
+}
+
+/** Throws UNAUTHORIZED for a client that must be authenticated to connect. */
+export function checkAccess(identity: Identity, { auth, settings }: Omit<ConnectionInfoOptions, 'id'>): void {
+  checkOpenness(settings.access ?? (auth === undefined ? 'anyone' : 'authenticated'), identity);
 }
 
 /** Throws UNAUTHORIZED for an anonymous client where that is not enough. */
@@ -36,12 +40,4 @@ export function checkOpenness(openness: Openness, identity: Identity): void {
   if (openness === 'authenticated' && identity.type !== 'principal') {
     throw unauthorized('Only authenticated callers may do this.');
   }
-}
-
-function readUserId(query: string, maxChars: number): string | undefined {
-  const [user, another] = new URLSearchParams(query).getAll('user_id');
-  if (user === undefined || user === '') return undefined;
-  if (another !== undefined) throw new AppError('INVALID_QUERY', 'user_id is given twice.');
-  if (user.length > maxChars) throw new AppError('INVALID_QUERY', `user_id may have ${maxChars} characters at most.`);
-  return user;
 }

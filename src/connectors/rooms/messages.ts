@@ -37,12 +37,19 @@ export function aboutOf({ type, ref, value: { room } }: ClientMessage): MessageA
   return { ...(ref === undefined ? {} : { ref }), ...(isAboutRoom ? { room } : {}) };
 }
 
+export const RIGHTS_LOST = 'The rules of this room no longer allow you to be in it.';
+
+/** Formats the end of a membership that the rules of the room do not allow any more. */
+export function leftMessage(room: string): object {
+  return { type: 'left', room, reason: 'rights_changed', message: RIGHTS_LOST };
+}
+
 export function unknownType(type: string): AppError {
   return new AppError('INVALID_MESSAGE', `unknown message type: ${type.slice(0, MAX_QUOTED_CHARS)}`);
 }
 
 /** The data of a message, which flows get as their input. Throws INVALID_MESSAGE. */
-export function toMessageData({ value: { data = {} } }: ClientMessage): Record<string, unknown> {
+export function toMessageData({ value: { data = {} } }: Pick<ClientMessage, 'value'>): Record<string, unknown> {
   if (isObject(data)) return data;
   throw new AppError('INVALID_MESSAGE', 'data must be an object.');
 }

@@ -6,10 +6,12 @@ import { Rooms } from '../../hub/rooms/rooms.ts';
 import type { TransportName } from '../../schema/plan.ts';
 import { makeAuthentication } from '../../server/auth/authentication.ts';
 import { type Connection, Connections } from '../../transports/connections.ts';
+import type { RoomService } from '../../transports/live/rooms/service.ts';
 import type { TransportStatus } from '../../transports/transport.ts';
 import type { Connector, ConnectorContext, Deliver, Handle, SourceUse, TargetUse } from '../connector.ts';
 import type { ConnectionInfo, RoomHooks, RoomHost } from './connection-events.ts';
-import { readConnectionInfo } from './connection-info.ts';
+import { checkAccess, readConnectionInfo } from './connection-info.ts';
+import { LiveClients } from './live/clients.ts';
 import { OwnServer } from './own-server.ts';
 import { hostOf, type RoomSettings } from './settings.ts';
 import { deliverTo } from './targets.ts';
@@ -23,7 +25,10 @@ export abstract class RoomConnector<S extends RoomSettings, C extends Connection
   readonly rooms: Rooms;
   protected readonly settings: S;
   protected readonly context: ConnectorContext;
+  /** Undefined for a connector with a port of its own: its clients are those that reach the port. */
+  readonly roomService: RoomService | undefined;
   protected readonly connections: Connections<C>;
+  readonly #liveClients: LiveClients;
   readonly #handles = new Map<string, Handle>();
   readonly #work = new Set<Promise<void>>();
   readonly #abort = new AbortController();
@@ -42,6 +47,13 @@ export abstract class RoomConnector<S extends RoomSettings, C extends Connection
       presence: settings.presence ? settings.presenceNames : undefined,
       servers: messages && { messages, topic: `rooms/${this.name}` },
     });
+    const { auth, application, server } = context;
+    this.#liveClients = new LiveClients({
+      ...{ host: this, rooms: this.rooms, limits: server.limits, settings, asked: this.asked },
+      access: application.roomAccess,
+      checkAccess: (identity) => checkAccess(identity, { auth, settings }),
+    });
+    this.roomService = settings.port === undefined ? this.#liveClients : undefined;
   }
 
   /** Adds the routes of a URL. */
@@ -97,7 +109,7 @@ export abstract class RoomConnector<S extends RoomSettings, C extends Connection
   /** Resolves when all connections have closed and their flows have ended, or when there is no more time for that. */
   async settled(): Promise<void> {
     const aborted = once(this.signal, 'abort');
-    await Promise.race([aborted, this.connections.empty()]);
+    await Promise.race([aborted, Promise.all([this.connections.empty(), this.#liveClients.empty()])]);
     // A task that ends may be followed by another one.
     while (this.#work.size > 0 && !this.signal.aborted) await Promise.race([aborted, Promise.all(this.#work)]);
   }

@@ -16,7 +16,7 @@ import { encodeText, PING_FRAME } from '../../transports/socket/text-frames.ts';
 import type { FlowData } from '../connector.ts';
 import { runMessage } from './actions.ts';
 import { ConnectionEvents, type ConnectionInfo, type RoomHooks, type RoomHost } from './connection-events.ts';
-import { aboutOf, type ClientMessage, errorMessage, parseMessage, toFailure } from './messages.ts';
+import { aboutOf, type ClientMessage, errorMessage, leftMessage, parseMessage, toFailure } from './messages.ts';
 import type { PongWatch } from './pong-watch.ts';
 import type { Openness } from './settings.ts';
 
@@ -67,7 +67,8 @@ export class RoomSocket extends ClientSocket implements ConnectionInfo {
       ...{ rooms, access, member: this.member },
       identity: () => this.identity,
       asked: asked && ((room) => asked(room, this)),
-      notify: (message) => this.answer(message),
+      notify: (presence) => this.answer(presence),
+      lost: (room) => this.answer(leftMessage(room)),
     });
   }
 

@@ -10,7 +10,7 @@ import { EventStream } from '../../transports/stream/event-stream.ts';
 import { chunked, plain } from '../../transports/stream/events.ts';
 import type { FlowData } from '../connector.ts';
 import { ConnectionEvents, type ConnectionInfo, type RoomHooks, type RoomHost } from './connection-events.ts';
-import { errorMessage, toFailure } from './messages.ts';
+import { errorMessage, leftMessage, toFailure } from './messages.ts';
 
 /** A comment, which no client takes for an event. */
 const KEEPALIVE = ': keepalive\n\n';
@@ -53,7 +53,8 @@ export class RoomStream extends EventStream implements ConnectionInfo {
       ...{ rooms, access, member: this.#member },
       identity: () => this.identity,
       asked: asked && ((room) => asked(room, this)),
-      notify: (message) => this.#answer(message),
+      notify: (presence) => this.#answer(presence),
+      lost: (room) => this.#answer(leftMessage(room)),
     });
     this.#events = new ConnectionEvents(host, this, randomUUID());
   }

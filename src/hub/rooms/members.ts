@@ -12,7 +12,7 @@ export class RoomConnection implements DrainWaiter {
   readonly sink: Sink;
   readonly encoding: RoomEncoding;
   /** Undefined for an anonymous connection. */
-  readonly user: string | undefined;
+  user: string | undefined;
   /** Memberships by the name of the room. */
   readonly rooms = new Map<string, Membership>();
   /** Memberships for as long as it is open: of all connections, and of those of its user. */
@@ -151,12 +151,15 @@ export class RoomMembers {
   enter(connection: RoomConnection, seesPresence = true): Membership {
     const member = this.#add(connection, seesPresence);
     this.#size++;
-    const { user } = connection;
-    if (user === undefined) return member;
+    if (connection.user !== undefined) this.count(connection.user);
+    return member;
+  }
+
+  /** Counts a connection of a user: one that enters, or a member that has authenticated. */
+  count(user: string): void {
     const connections = this.#own.get(user) ?? 0;
     this.#own.set(user, connections + 1);
     if (connections === 0) this.arrived(user);
-    return member;
   }
 
   leave(member: Membership): void {

@@ -54,6 +54,8 @@ export interface RoomsHandle {
 export interface RoomConnectionOptions {
   readonly encoding: RoomEncoding;
   readonly user: string | undefined;
+  /** False for a connection that receives what is sent to its rooms, and nothing that is sent to all or to its user. */
+  readonly hearsAll?: boolean;
 }
 
 /**
@@ -109,11 +111,27 @@ export class Rooms implements RoomsHandle {
     return this.#users.size;
   }
 
-  connect(sink: Sink, { encoding, user }: RoomConnectionOptions): RoomConnection {
+  connect(sink: Sink, { encoding, user, hearsAll = true }: RoomConnectionOptions): RoomConnection {
     const connection = new RoomConnection(sink, encoding, user);
+    if (!hearsAll) return connection;
     connection.always.push(this.#all.enter(connection));
     if (user !== undefined) connection.always.push(this.#openMembers(this.#users, user).enter(connection));
     return connection;
+  }
+
+  /** Makes an anonymous connection that of a user, in the rooms that it is in. Does nothing for any other connection. */
+  identify(connection: RoomConnection, user: string): void {
+    if (connection.user !== undefined || connection.isClosed) return;
+    for (const name of connection.rooms.keys()) {
+      const members = this.#rooms.get(name) as RoomMembers;
+      if (!members.users.has(user)) this.#notify(members, name, { type: 'member_joined', user });
+      members.count(user);
+      if (members.own.get(user) === 1) this.#servers?.changed('in', name, user);
+    }
+    connection.user = user;
+    if (connection.always.length === 0) return;
+    this.#all.count(user);
+    connection.always.push(this.#openMembers(this.#users, user).enter(connection));
   }
 
   /** Leaves all rooms; nothing is written to the sink any more. */

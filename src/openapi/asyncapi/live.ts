@@ -13,6 +13,7 @@ const REF: Part = { type: ['string', 'number'], description: 'Name that the clie
 const POSITION: Part = { type: 'string', description: 'Position in the log: opaque.' };
 const KEY: Part = { type: ['string', 'integer', 'null'], description: 'Key of a record.' };
 const TIME: Part = { type: 'string', format: 'date-time' };
+const CONNECTOR: Part = { ...text, description: 'Connector with rooms; may be left out where there is only one.' };
 const COUNT: Part = { type: 'integer', minimum: 0 };
 const EXPIRY: Part = { type: ['string', 'null'], format: 'date-time' };
 const RECORD: Part = {
@@ -42,15 +43,17 @@ interface MessageParts {
 
 const CLIENT: Readonly<Record<string, MessageParts>> = {
   subscribe: {
-    summary: 'Opens a subscription to a list or a record, by its address and query.',
+    summary: 'Opens a subscription to a list or a record, by its address and query, or joins a room.',
     properties: {
       id: ID,
       query: { ...text, description: 'Address below `/{app_id}/` with its query string: `Message?status==open`.' },
       since: POSITION,
       snapshot: { type: 'boolean', default: true },
       credit: { type: 'object', properties: { frames: COUNT, bytes: COUNT } },
+      connector: CONNECTOR,
+      room: { ...text, description: 'Room to join. Without it, what is sent to all clients and to the user.' },
     },
-    required: ['id', 'query'],
+    required: ['id'],
   },
   unsubscribe: { summary: 'Ends a subscription.', properties: { id: ID }, required: ['id'] },
   credit: {
@@ -76,6 +79,10 @@ const CLIENT: Readonly<Record<string, MessageParts>> = {
     properties: { steps: { type: 'array', items: STEP, minItems: 1 }, return: { const: 'record' }, ref: REF },
     required: ['steps'],
   },
+  send: {
+    summary: 'Sends a message to flows.',
+    properties: { connector: CONNECTOR, data: { type: 'object' }, ref: REF },
+  },
   auth: { summary: 'Continues with a newer token.', properties: { token: text, ref: REF }, required: ['token'] },
   ping: { summary: 'Is answered with `pong`.', properties: { ref: REF } },
 };
@@ -88,6 +95,12 @@ const OF_TRANSACTION = {
 const CHANGE = { s: IDS, seq: POSITION, id: KEY, time: TIME, data: {} };
 const CHANGE_MEMBERS = Object.keys(CHANGE);
 
+const memberChange = (summary: string): MessageParts => ({
+  summary,
+  properties: { s: IDS, room: text, user_id: text },
+  required: ['s', 'room', 'user_id'],
+});
+
 const SERVER: Readonly<Record<string, MessageParts>> = {
   hello: {
     summary: 'The first message.',
@@ -95,6 +108,7 @@ const SERVER: Readonly<Record<string, MessageParts>> = {
       protocol: { const: 'tablecast.v1' },
       connection: text,
       schema: text,
+      rooms: { type: 'array', items: text, description: 'Connectors with rooms, by name.' },
       limits: { type: 'object', additionalProperties: COUNT },
       expires_at: EXPIRY,
       post: text,
@@ -171,8 +185,20 @@ const SERVER: Readonly<Record<string, MessageParts>> = {
     properties: { tx: POSITION },
     required: ['tx'],
   },
+  message: {
+    summary: 'A message to a room, to all clients of a connector, or to the user.',
+    properties: { s: IDS, data: {}, room: text },
+    required: ['s', 'data'],
+  },
+  presence: {
+    summary: 'The users in a room.',
+    properties: { s: IDS, room: text, count: COUNT, members: { type: 'array', items: text } },
+    required: ['s', 'room', 'count', 'members'],
+  },
+  member_joined: memberChange('A user is in a room.'),
+  member_left: memberChange('A user is not in a room any more.'),
   ack: {
-    summary: 'A write or a transaction is committed.',
+    summary: 'A write or a transaction is committed, or flows have handled a message.',
     properties: {
       ref: REF,
       key: KEY,
@@ -187,7 +213,7 @@ const SERVER: Readonly<Record<string, MessageParts>> = {
         description: 'Of the steps of a transaction, in their order.',
       },
     },
-    required: ['ref', 'seq'],
+    required: ['ref'],
   },
   error: {
     summary: 'A subscription does not exist, or a request was not carried out.',

@@ -1,8 +1,9 @@
 import { AppError } from '../../errors.ts';
+import type { RoomEncoding } from '../../hub/rooms/members.ts';
 import { parseJsonText } from '../../resources/body/json.ts';
 import { type BinaryCodec, type BinaryLimits, loadBinary } from '../../server/content/binary.ts';
 import type { BinaryFormat, MessageFormat } from '../../server/content/formats.ts';
-import { BINARY, TEXT } from '../socket/text-frames.ts';
+import { BINARY, encodeFrame, TEXT } from '../socket/text-frames.ts';
 
 /** Name that a client gives to one of its subscriptions. */
 export type LiveId = string | number;
@@ -14,7 +15,7 @@ export type MemberText = readonly [name: string, json: string];
  * Encodes and decodes the messages of protocol v1. A message about subscriptions is made of a body, which all that receive it
  * share, and of the list of their ids, which is its first member, `s`.
  */
-export interface LiveCodec {
+export interface LiveCodec extends RoomEncoding {
   readonly name: MessageFormat;
   /** First byte of the WebSocket frames. */
   readonly opcode: number;
@@ -26,12 +27,26 @@ export interface LiveCodec {
   idList(ids: readonly Buffer[]): Buffer;
   /** Message without `s`. */
   body(members: readonly MemberText[]): Buffer;
+  /** Unit of a message of a room, which is a change without a position. */
+  frame(json: string): Buffer;
+  /** Message without `s`, from the JSON text of an object. */
+  bodyFrom(json: string): Buffer;
   /** Message without `s`, whose last member is a list of encoded values. */
   bodyWithList(before: readonly MemberText[], name: string, values: readonly Buffer[]): Buffer;
   /** Parts of the message to these subscriptions. `isOpen`: it says that a `commit` follows. */
   address(body: Buffer, idList: Buffer, isOpen?: boolean): readonly Buffer[];
   /** Encodes a value for `bodyWithList`. */
   value(json: string): Buffer;
+}
+
+/** First byte of a unit that is a change, and the bytes before its body: its position and the mark of its transaction. */
+export const CHANGE = 0x01;
+export const MARKS = 16;
+const NO_MARKS = Buffer.alloc(MARKS);
+
+/** Encodes a change without a position. */
+function encodeUnit(body: Buffer): Buffer {
+  return encodeFrame(CHANGE, [NO_MARKS, body]);
 }
 
 const COMMA = Buffer.from(',');
@@ -48,6 +63,8 @@ export const JSON_CODEC: LiveCodec = {
   encodeId: (id) => Buffer.from(JSON.stringify(id)),
   idList: (ids) => Buffer.concat([Buffer.from('{"s":['), ...separated(ids), Buffer.from('],')]),
   body: (members) => Buffer.from(`${members.map(([name, json]) => `"${name}":${json}`).join(',')}}`),
+  bodyFrom: (json) => Buffer.from(json.slice(1)),
+  frame: (json) => encodeUnit(JSON_CODEC.bodyFrom(json)),
   bodyWithList: (before, name, values) =>
     Buffer.concat([
       Buffer.from(`${before.map(([each, json]) => `"${each}":${json},`).join('')}"${name}":[`),
@@ -108,6 +125,11 @@ function makeBinary(name: BinaryFormat, codec: BinaryCodec, limits: BinaryLimits
   const value = (json: string) => encode(JSON.parse(json));
   const members = (all: readonly MemberText[]) => all.flatMap(([each, json]) => [encodeName(each), value(json)]);
   const open = Buffer.concat([encode('open'), encode(true)]);
+  const bodyFrom = (json: string) => {
+    const all = Object.entries(JSON.parse(json) as object);
+    const parts = all.flatMap(([each, member]: [string, unknown]) => [encodeName(each), encode(member)]);
+    return Buffer.concat([map(all.length + 1), ...parts]);
+  };
   return {
     name,
     opcode: BINARY,
@@ -120,6 +142,8 @@ function makeBinary(name: BinaryFormat, codec: BinaryCodec, limits: BinaryLimits
     idList: (ids) => Buffer.concat([encodeName('s'), array(ids.length), ...ids]),
     // The head counts `s`, too.
     body: (all) => Buffer.concat([map(all.length + 1), ...members(all)]),
+    frame: (json) => encodeUnit(bodyFrom(json)),
+    bodyFrom,
     bodyWithList: (before, last, values) =>
       Buffer.concat([map(before.length + 2), ...members(before), encodeName(last), array(values.length), ...values]),
     address(body, idList, isOpen) {

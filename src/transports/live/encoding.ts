@@ -1,13 +1,10 @@
 import { type Frame, type FullEncoding, type ResetReason, timestampOf } from '../../hub/encode.ts';
 import { encodeFrame, findFrame } from '../socket/text-frames.ts';
-import type { LiveCodec, MemberText } from './codec.ts';
+import { CHANGE, type LiveCodec, MARKS, type MemberText } from './codec.ts';
 
-/** First bytes of units: a change, a record of a snapshot, and a message that needs no credit. */
-const CHANGE = 0x01;
+/** First bytes of units besides changes: a record of a snapshot, and a message that needs no credit. */
 const RECORD = 0x02;
 const CONTROL = 0x03;
-/** Bytes before the body of a change: its position and the mark of its transaction. */
-const MARKS = 16;
 
 /** Part of what the hub writes: a change, a record of a snapshot, or a message about the subscription itself. */
 export interface Unit {

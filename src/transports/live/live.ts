@@ -9,7 +9,7 @@ import type { RealtimeConnection, RealtimeHooks } from '../../hooks/realtime-hoo
 import { checkClient } from '../../resources/subscription-query.ts';
 import { makeAuthentication } from '../../server/auth/authentication.ts';
 import { LIVE_SUBPROTOCOLS, type MessageFormat } from '../../server/content/formats.ts';
-import { identityOf, queryOf } from '../../server/request.ts';
+import { identityOf, queryOf, readUserId } from '../../server/request.ts';
 import { Connections } from '../connections.ts';
 import type { SocketLimits } from '../socket/client-socket.ts';
 import { addSocketRoute, agreeOn, type SocketScope, socketScope } from '../socket/scope.ts';
@@ -39,6 +39,7 @@ interface ServedApp {
 interface CheckedOpening {
   readonly identity: Identity;
   readonly clientId: string | undefined;
+  readonly userId: string | undefined;
   readonly codec: LiveCodec;
   readonly realtime: RealtimeConnection | undefined;
 }
@@ -84,7 +85,7 @@ class LiveTransport implements Transport {
 
   #serve(app: MountedApp): ServedApp {
     const { channels, limits } = this.#context.config;
-    const { resources, transactions, planTag, auth } = app;
+    const { resources, transactions, planTag, auth, roomServices: rooms } = app;
     const { subscriptions, message, waitingMessages, messagesPerSecond } = limits;
     // A client that comes back asks for all of its subscriptions at once.
     const messagesBurst = limits.messagesBurst + subscriptions;
@@ -93,6 +94,7 @@ class LiveTransport implements Transport {
       maxIdLength: limits.id,
       planTag,
       transactions,
+      rooms,
       auth,
       onError: (error: unknown) => this.#context.onError(error),
     };
@@ -144,13 +146,17 @@ class LiveTransport implements Transport {
     );
   }
 
-  async #check(request: FastifyRequest, { hooks }: MountedApp, format: MessageFormat): Promise<CheckedOpening> {
+  async #check(request: FastifyRequest, { hooks, auth }: MountedApp, format: MessageFormat): Promise<CheckedOpening> {
     const identity = identityOf(request);
-    const clientId = readClientId(queryOf(request));
-    const codec = this.#codecs.get(format) ?? (await loadLiveCodec(format, this.#context.config.limits));
+    const query = queryOf(request);
+    const { limits } = this.#context.config;
+    const clientId = readClientId(query);
+    // Where authentication is on, an unverified `user_id` is ignored.
+    const userId = auth === undefined ? readUserId(query, limits.id) : undefined;
+    const codec = this.#codecs.get(format) ?? (await loadLiveCodec(format, limits));
     this.#codecs.set(format, codec);
     const realtime = hooks && (await connect(hooks, identity));
-    return { identity, clientId, codec, realtime };
+    return { identity, clientId, userId, codec, realtime };
   }
 
   #openSocket(ws: WebSocket, socket: Socket, { request, served }: OpenedRequest): void {
@@ -245,9 +251,9 @@ function checkSender(sender: Identity, owner: Identity): void {
 /** Reads `client` of the address of a connection. Throws INVALID_QUERY for any other parameter. */
 function readClientId(rawQuery: string): string | undefined {
   const parameters = new URLSearchParams(rawQuery);
-  const unknown = [...parameters.keys()].find((name) => name !== 'client' && name !== 'stream');
+  const unknown = [...parameters.keys()].find((name) => !['client', 'stream', 'user_id'].includes(name));
   if (unknown !== undefined) {
-    throw new AppError('INVALID_QUERY', 'This address accepts client; subscriptions are in messages.');
+    throw new AppError('INVALID_QUERY', 'This address accepts client and user_id; subscriptions are in messages.');
   }
   const client = parameters.get('client');
   return client === null ? undefined : checkClient(client);

@@ -2,8 +2,8 @@ import { encodeFrame } from '../socket/text-frames.ts';
 import type { LiveCodec, LiveId } from './codec.ts';
 import { splitUnits, type Unit } from './encoding.ts';
 
-/** Subscription that is alone on its connection. */
-interface LoneRecipient {
+/** Subscription that receives something which no other one of its connection does. */
+export interface LoneRecipient {
   readonly id: LiveId;
   readonly idList: Buffer;
 }

@@ -2,7 +2,8 @@ import { AppError } from '../../errors.ts';
 import { isObject } from '../../resources/body/values.ts';
 import { parseRef, type Ref } from '../socket/auth-message.ts';
 import type { LiveId } from './codec.ts';
-import type { Credit } from './subscription.ts';
+import type { RoomTarget } from './rooms/rooms.ts';
+import type { Credit } from './subscriptions/credit.ts';
 
 /** Characters of the id of a subscription: a longer one is the client's state, not a name. */
 export const MAX_ID_CHARS = 128;
@@ -13,11 +14,12 @@ export type WriteOp = 'create' | 'put' | 'patch' | 'merge' | 'delete' | 'publish
 
 /** Members of the messages of a client, besides `type`: PROTOCOL.md §7.2. */
 const MEMBERS = {
-  subscribe: ['id', 'query', 'since', 'snapshot', 'credit'],
+  subscribe: ['id', 'query', 'since', 'snapshot', 'credit', 'connector', 'room'],
   unsubscribe: ['id'],
   credit: ['id', 'frames', 'bytes'],
   write: ['ref', 'op', 'table', 'key', 'data', 'if_seq', 'return'],
   transaction: ['steps', 'return', 'ref'],
+  send: ['connector', 'data', 'ref'],
   auth: ['token', 'ref'],
   ping: ['ref'],
 } as const;
@@ -100,6 +102,26 @@ export function parseTarget({ value: { query, since, snapshot } }: LiveMessage):
   }
   const parts = [text, ...startOf(since, snapshot)].filter((part) => part !== '');
   return { table, segment: segment === undefined ? undefined : decode(segment), rawQuery: parts.join('&') };
+}
+
+/** True when a `subscribe` is about a room or a connector, and not about a query. */
+export function isAboutRoom({ value: { connector, room } }: LiveMessage): boolean {
+  return connector !== undefined || room !== undefined;
+}
+
+/** Reads `connector` and `room`. Throws INVALID_MESSAGE. */
+export function parseRoomTarget({ value: { connector, room, query, since, snapshot } }: LiveMessage): RoomTarget {
+  if (query !== undefined || since !== undefined || snapshot !== undefined) {
+    throw invalid('A subscription to a room has connector, room and credit; it has no query, since or snapshot.');
+  }
+  if (room !== undefined && typeof room !== 'string') throw invalid('room must be the name of a room.');
+  return { connector: parseConnector(connector), room };
+}
+
+/** Reads the name of a connector, which may be left out. Throws INVALID_MESSAGE. */
+export function parseConnector(connector: unknown): string | undefined {
+  if (connector === undefined || typeof connector === 'string') return connector;
+  throw invalid('connector must be the name of a connector with rooms.');
 }
 
 /** Parameters for the start of a subscription: after a position, with the stored state first (the default), or from now on. */

@@ -3,8 +3,8 @@ import type { EndReason, Sink } from '../../hub/subscription.ts';
 import type { LiveCodec } from './codec.ts';
 import { ChangeDelivery } from './delivery.ts';
 import type { Unit } from './encoding.ts';
-import type { LoneFrames } from './lone-frames.ts';
-import type { LiveOutput, LiveSubscription } from './subscription.ts';
+import type { LoneFrames, LoneRecipient } from './lone-frames.ts';
+import type { LiveOutput, LiveSubscription } from './subscriptions/subscription.ts';
 
 /** What carries the messages of a connection: a socket or an event stream. */
 export interface Carrier {
@@ -56,8 +56,8 @@ export class ConnectionOutput implements LiveOutput {
     this.#delivery.add(subscription, bytes);
   }
 
-  deliverAlone(subscription: LiveSubscription, bytes: Buffer): boolean {
-    const frames = this.#frames?.loneFrames.of(this.codec, bytes, subscription);
+  deliverAlone(recipient: LoneRecipient, bytes: Buffer): boolean {
+    const frames = this.#frames?.loneFrames.of(this.codec, bytes, recipient);
     if (frames === undefined) return false;
     this.#delivery.flush();
     this.#frames?.carryFrames(frames);
@@ -69,9 +69,9 @@ export class ConnectionOutput implements LiveOutput {
     if (subscription.isAlone) this.#delivery.flush();
   }
 
-  sendTo(subscription: LiveSubscription, body: Buffer): void {
+  sendTo({ idList }: Pick<LoneRecipient, 'idList'>, body: Buffer): void {
     this.#delivery.flush();
-    this.#carrier.carry(this.codec.address(body, subscription.idList));
+    this.#carrier.carry(this.codec.address(body, idList));
   }
 
   send(message: Buffer): void {

@@ -1,42 +1,42 @@
 import type { AppAuth } from '../../auth/app-auth.ts';
 import type { OpenConnection } from '../../auth/connections.ts';
 import type { Identity } from '../../auth/identity.ts';
-import { AppError, internalError, makeProblem } from '../../errors.ts';
+import { AppError, internalError } from '../../errors.ts';
 import type { RealtimeConnection, Subscribed } from '../../hooks/realtime-hooks.ts';
 import { parseKey } from '../../resources/key.ts';
 import type { TableResource } from '../../resources/table/resource.ts';
 import type { Transactions } from '../../resources/transactions/transactions.ts';
 import { afterCommit } from '../../runtime/event-loop.ts';
-import { formatExpiry, type Ref } from '../socket/auth-message.ts';
+import type { ConnectionDescription } from '../../server/limits/connection-list.ts';
+import { formatExpiry } from '../socket/auth-message.ts';
+import { errorMessage, formatAck, formatHello, type LiveLimits, refOf } from './answers.ts';
 import type { LiveId } from './codec.ts';
 import {
   aboutOf,
   invalid,
+  isAboutRoom,
   type LiveAbout,
   type LiveMessage,
+  parseConnector,
   parseCredit,
   parseLiveMessage,
+  parseRoomTarget,
   parseTarget,
 } from './messages.ts';
 import { formatTransaction, runTransaction } from './requests/transactions.ts';
-import { type LiveWritten, runWrite } from './requests/writes.ts';
-import type { LiveOutput } from './subscription.ts';
-import { LiveSubscriptions } from './subscriptions.ts';
-
-/** Limits that a client reads in `hello`. */
-export interface LiveLimits {
-  readonly subscriptions: number;
-  readonly message: number;
-  readonly waitingMessages: number;
-  readonly messagesPerSecond: number;
-  readonly messagesBurst: number;
-}
+import { runWrite } from './requests/writes.ts';
+import { LiveRooms } from './rooms/rooms.ts';
+import type { RoomService } from './rooms/service.ts';
+import type { LiveOutput } from './subscriptions/subscription.ts';
+import { LiveSubscriptions } from './subscriptions/subscriptions.ts';
 
 /** Shared by the sessions of one application on one kind of connection. */
 export interface SessionContext {
   /** Tables by export name. */
   readonly tables: ReadonlyMap<string, TableResource>;
   readonly transactions: Transactions;
+  /** Rooms by the name of their connector. */
+  readonly rooms: ReadonlyMap<string, RoomService>;
   readonly limits: LiveLimits;
   /** Characters of an id of a record. */
   readonly maxIdLength: number;
@@ -64,16 +64,20 @@ export interface LiveSessionOptions {
   readonly connection: string;
   /** Id that the client gave itself; undefined when it gave none. */
   readonly clientId: string | undefined;
+  /** User that the client gave itself; undefined where authentication is on. */
+  readonly userId: string | undefined;
   /** The connection as hooks of the application see it. */
   readonly realtime: RealtimeConnection | undefined;
 }
 
-type Reply = () => void;
+/** Answers a message. With a promise, the message is handled for longer, and later ones are answered meanwhile. */
+type Reply = () => void | Promise<void>;
 const NO_REPLY: Reply = () => {};
 
 /** Runs the messages of one connection of protocol v1, whatever carries them: PROTOCOL.md §7. */
 export class LiveSession {
   readonly subscriptions: LiveSubscriptions;
+  readonly rooms: LiveRooms;
   readonly #options: LiveSessionOptions;
   readonly #hooked = new Map<LiveId, Subscribed>();
   /** Settled when the last message that was received has been answered. */
@@ -83,31 +87,25 @@ export class LiveSession {
 
   constructor(options: LiveSessionOptions) {
     this.#options = options;
-    this.subscriptions = new LiveSubscriptions(options.client.output, (id, error) => {
+    const { client, context, userId } = options;
+    this.subscriptions = new LiveSubscriptions(client.output, (id, error) => {
       this.#unhook(id);
-      options.client.answer(errorMessage(error, { id }));
+      client.answer(errorMessage(error, { id }));
+    });
+    this.rooms = new LiveRooms({
+      services: context.rooms,
+      output: client.output,
+      identity: () => client.identity,
+      user: userId,
+      failed: (error) => client.answer(errorMessage(error, {})),
+      lost: (id, error) => client.answer(errorMessage(error, { id })),
     });
   }
 
   /** Sends the first message of the server. */
   greet(members: object = {}): void {
-    const { client, context, connection } = this.#options;
-    const { subscriptions, message, waitingMessages, messagesPerSecond, messagesBurst } = context.limits;
-    client.answer({
-      type: 'hello',
-      protocol: 'tablecast.v1',
-      connection,
-      schema: context.planTag,
-      limits: {
-        subscriptions,
-        message,
-        waiting_messages: waitingMessages,
-        messages_per_second: messagesPerSecond,
-        messages_burst: messagesBurst,
-      },
-      ...(client.identity.type === 'principal' ? { expires_at: formatExpiry(client.identity.expiresAt) } : {}),
-      ...members,
-    });
+    const { client, connection, context } = this.#options;
+    client.answer({ ...formatHello(connection, context, client.identity), ...members });
   }
 
   /** Announces the end of the token, in milliseconds since 1970. */
@@ -119,13 +117,13 @@ export class LiveSession {
   receive(read: () => unknown): Promise<void> {
     const isSerial = this.#options.realtime?.hearsMessages === true;
     const before = this.#answered;
-    const reply = isSerial ? before.then(() => this.#run(read)) : this.#run(read);
-    const answered = reply.then(async (send) => {
+    const reply = isSerial ? before.then(() => this.#run(read, before)) : this.#run(read, before);
+    let handled: void | Promise<void>;
+    this.#answered = reply.then(async (send) => {
       await before;
-      if (this.#options.client.isOpen) send();
+      if (this.#options.client.isOpen) handled = send();
     });
-    this.#answered = answered;
-    return answered;
+    return this.#answered.then(() => handled);
   }
 
   /** Applies the caller's current rights to all subscriptions; those that are lost end with an error. */
@@ -135,13 +133,25 @@ export class LiveSession {
       this.#unhook(id);
       client.answer(errorMessage(error, { id }));
     }
+    this.rooms.reauthorize();
+  }
+
+  drained(): void {
+    this.subscriptions.drained();
+    this.rooms.drained();
+  }
+
+  /** Describes it for administrators. */
+  describe(): ConnectionDescription {
+    return { transport: 'live', listens: this.subscriptions.listed(), rooms: this.rooms.names() };
   }
 
   closed(): void {
     this.subscriptions.closeAll();
+    this.rooms.closeAll();
   }
 
-  async #run(read: () => unknown): Promise<Reply> {
+  async #run(read: () => unknown, before: Promise<void>): Promise<Reply> {
     let value: unknown;
     try {
       value = read();
@@ -149,7 +159,7 @@ export class LiveSession {
       if (this.#barrier !== undefined) await this.#barrier;
       // Hooks get no messages with tokens.
       if (message.type !== 'auth') await this.#hearMessage(message);
-      return await this.#execute(message);
+      return await this.#execute(message, before);
     } catch (error) {
       return this.#refuse(error, aboutOf(value));
     }
@@ -162,23 +172,33 @@ export class LiveSession {
   }
 
   #refuse(error: unknown, about: LiveAbout): Reply {
-    const expected = error instanceof AppError;
-    if (!expected) this.#options.context.onError(error);
-    const message = errorMessage(expected ? error : internalError(), about);
+    const message = this.#failure(error, about);
     return () => this.#options.client.reject(message);
   }
 
-  #execute(message: LiveMessage): Promise<Reply> | Reply {
+  #failure(error: unknown, about: LiveAbout): object {
+    const expected = error instanceof AppError;
+    if (!expected) this.#options.context.onError(error);
+    return errorMessage(expected ? error : internalError(), about);
+  }
+
+  /** `before` is settled when all earlier messages are answered. */
+  #execute(message: LiveMessage, before: Promise<void>): Promise<Reply> | Reply {
     const { client } = this.#options;
     switch (message.type) {
       case 'subscribe':
-        return this.#subscribe(message);
+        return isAboutRoom(message) ? before.then(() => this.#join(message)) : this.#subscribe(message);
       case 'unsubscribe':
         return this.#unsubscribe(message.id as LiveId);
       case 'credit': {
         const credit = parseCredit(message.value);
-        return () => this.subscriptions.grant(message.id as LiveId, credit);
+        return () => {
+          this.subscriptions.grant(message.id as LiveId, credit);
+          this.rooms.grant(message.id as LiveId, credit);
+        };
       }
+      case 'send':
+        return this.#sendToFlows(message);
       case 'write':
         return this.#write(message);
       case 'transaction':
@@ -206,14 +226,12 @@ export class LiveSession {
     const hooked = await realtime?.subscribe(target.table, key ?? null);
     return () => {
       try {
-        const { subscriptions: limit } = context.limits;
-        if (this.subscriptions.size >= limit && !this.subscriptions.has(id)) {
-          throw invalid(`The connection has ${limit} subscriptions already, which is the limit.`);
-        }
+        this.#checkRoomFor(id);
         // Checked again with the rights of this moment, before anything is said.
         const query = resource.parseSubscription(client.identity, rawQuery, key);
         this.#unhook(id);
         if (hooked !== undefined) this.#hooked.set(id, hooked);
+        this.rooms.close(id);
         this.subscriptions.open({ id, resource, key, rawQuery, credit, query }, () =>
           client.answer({ type: 'subscribed', id }),
         );
@@ -224,9 +242,54 @@ export class LiveSession {
     };
   }
 
+  async #join(message: LiveMessage): Promise<Reply> {
+    const { client } = this.#options;
+    const id = message.id as LiveId;
+    const target = parseRoomTarget(message);
+    const credit = message.value.credit === undefined ? {} : parseCredit(message.value.credit);
+    this.#checkRoomFor(id);
+    const joined = await this.rooms.join(id, target, credit);
+    return () => {
+      try {
+        this.#checkRoomFor(id);
+        this.rooms.begin(joined, () => {
+          this.subscriptions.close(id);
+          this.#unhook(id);
+          client.answer({ type: 'subscribed', id });
+        });
+      } catch (error) {
+        joined.close();
+        this.#refuse(error, { id })();
+      }
+    };
+  }
+
+  /** Throws INVALID_MESSAGE when the connection has too many subscriptions for one more. */
+  #checkRoomFor(id: LiveId): void {
+    const { subscriptions: limit } = this.#options.context.limits;
+    const isKnown = this.subscriptions.has(id) || this.rooms.has(id);
+    if (isKnown || this.subscriptions.size + this.rooms.size < limit) return;
+    throw invalid(`The connection has ${limit} subscriptions already, which is the limit.`);
+  }
+
+  #sendToFlows({ value: { connector, data }, ref }: LiveMessage): Reply {
+    const { client } = this.#options;
+    const name = parseConnector(connector);
+    return async () => {
+      try {
+        const sent = await this.rooms.send(name, data);
+        if (ref !== undefined && client.isOpen) client.answer({ type: 'ack', ref, ...sent });
+      } catch (error) {
+        // The failure of a flow does not count as a bad message of the client.
+        if (client.isOpen) client.answer(this.#failure(error, refOf(ref)));
+      }
+    };
+  }
+
   #unsubscribe(id: LiveId): Reply {
     return () => {
       this.subscriptions.close(id);
+      this.rooms.close(id);
       this.#unhook(id);
       this.#options.client.answer({ type: 'unsubscribed', id });
     };
@@ -295,26 +358,4 @@ export class LiveSession {
     this.#hooked.delete(id);
     this.#options.realtime?.unsubscribe(hooked);
   }
-}
-
-/** Formats an error: the problem, and the subscription or the request that it is about. */
-export function errorMessage(error: AppError, about: LiveAbout): object {
-  return { type: 'error', ...about, problem: makeProblem(error) };
-}
-
-function formatAck({ id, seq, changed, replayed, delivered, json = '' }: LiveWritten, ref: Ref): object {
-  return {
-    type: 'ack',
-    ref,
-    key: id,
-    seq: String(seq),
-    changed,
-    ...(delivered === undefined ? {} : { delivered }),
-    ...(json === '' ? {} : { data: JSON.parse(json) as unknown }),
-    ...(replayed ? { replayed } : {}),
-  };
-}
-
-function refOf(ref: Ref | undefined): { ref?: Ref } {
-  return ref === undefined ? {} : { ref };
 }

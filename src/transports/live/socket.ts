@@ -41,12 +41,18 @@ export class LiveSocket extends ClientSocket implements LiveClient {
     else this.output.send(this.#codec.encode(message));
   }
 
+  override close(code: number, reason: string): void {
+    // The client may take its time to answer, and is in no room meanwhile.
+    this.session.rooms.closeAll();
+    super.close(code, reason);
+  }
+
   override expiring(expiresAt: number): void {
     this.session.announceExpiry(expiresAt);
   }
 
   drained(): void {
-    this.session.subscriptions.drained();
+    this.session.drained();
   }
 
   reauthorize(): void {
@@ -54,7 +60,7 @@ export class LiveSocket extends ClientSocket implements LiveClient {
   }
 
   describe(): ConnectionDescription {
-    return { transport: 'live', listens: this.session.subscriptions.listed() };
+    return this.session.describe();
   }
 
   protected closed(): void {

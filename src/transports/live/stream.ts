@@ -82,6 +82,7 @@ export class LiveStream extends EventStream implements LiveClient {
   /** Sends the code with which a WebSocket would be closed, and ends the stream. */
   close(code: number, reason: string): void {
     this.output.flush();
+    this.session.rooms.closeAll();
     this.end(formatData(JSON.stringify({ type: 'close', code, reason })));
   }
 
@@ -108,7 +109,7 @@ export class LiveStream extends EventStream implements LiveClient {
   }
 
   drained(): void {
-    this.session.subscriptions.drained();
+    this.session.drained();
   }
 
   reauthorize(): void {
@@ -116,7 +117,7 @@ export class LiveStream extends EventStream implements LiveClient {
   }
 
   describe(): ConnectionDescription {
-    return { transport: 'live', listens: this.session.subscriptions.listed() };
+    return this.session.describe();
   }
 
   protected get keepalive(): string {

@@ -1,13 +1,14 @@
-import type { Identity } from '../../auth/identity.ts';
-import { AppError } from '../../errors.ts';
-import type { FullEncoding } from '../../hub/encode.ts';
-import type { SubscriptionQuery } from '../../resources/subscription-query.ts';
-import type { TableResource } from '../../resources/table/resource.ts';
-import type { ListedSubscription } from '../../server/limits/connection-list.ts';
-import type { LiveId } from './codec.ts';
-import { type CommitScope, ConnectionCommits } from './commits.ts';
-import { makeLiveEncoding } from './encoding.ts';
-import { type Credit, type LiveOutput, LiveSubscription, type LiveSubscriptionOptions } from './subscription.ts';
+import type { Identity } from '../../../auth/identity.ts';
+import { AppError } from '../../../errors.ts';
+import type { FullEncoding } from '../../../hub/encode.ts';
+import type { SubscriptionQuery } from '../../../resources/subscription-query.ts';
+import type { TableResource } from '../../../resources/table/resource.ts';
+import type { ListedSubscription } from '../../../server/limits/connection-list.ts';
+import type { LiveId } from '../codec.ts';
+import { type CommitScope, ConnectionCommits } from '../commits.ts';
+import { makeLiveEncoding } from '../encoding.ts';
+import type { Credit } from './credit.ts';
+import { type LiveOutput, LiveSubscription, type LiveSubscriptionOptions } from './subscription.ts';
 
 /** A subscription that was checked. */
 export interface CheckedLive extends Omit<LiveSubscriptionOptions, 'output' | 'refused'> {

@@ -1,16 +1,12 @@
-import type { AppError } from '../../errors.ts';
-import { WriteLock } from '../../hub/fan-out/write-lock.ts';
-import type { EndReason, SharedSink, Sink, Subscription } from '../../hub/subscription.ts';
-import type { TableResource } from '../../resources/table/resource.ts';
-import type { RecordKey } from '../../store/store.ts';
-import type { LiveCodec, LiveId } from './codec.ts';
-import { areChanges, makePage, splitUnits, type Unit } from './encoding.ts';
-
-/** Messages and bytes that a subscription may still receive. Undefined where the client limits nothing. */
-export interface Credit {
-  frames?: number | undefined;
-  bytes?: number | undefined;
-}
+import type { AppError } from '../../../errors.ts';
+import { WriteLock } from '../../../hub/fan-out/write-lock.ts';
+import type { EndReason, SharedSink, Sink, Subscription } from '../../../hub/subscription.ts';
+import type { TableResource } from '../../../resources/table/resource.ts';
+import type { RecordKey } from '../../../store/store.ts';
+import type { LiveCodec, LiveId } from '../codec.ts';
+import { areChanges, makePage, splitUnits, type Unit } from '../encoding.ts';
+import type { LoneRecipient } from '../lone-frames.ts';
+import { type Credit, CreditBalance } from './credit.ts';
 
 /** Output of a connection, as its subscriptions see it. */
 export interface LiveOutput extends SharedSink {
@@ -23,12 +19,12 @@ export interface LiveOutput extends SharedSink {
   ended(reason: EndReason): void;
   /** Sends changes, with the same ones of other subscriptions. */
   deliver(subscription: LiveSubscription, bytes: Buffer): void;
-  /** Sends changes of the only subscription at once. False where it cannot, or where they are more than changes. */
-  deliverAlone(subscription: LiveSubscription, bytes: Buffer): boolean;
+  /** Sends changes that no other subscription receives at once. False where it cannot, or where they are more than changes. */
+  deliverAlone(recipient: LoneRecipient, bytes: Buffer): boolean;
   /** Sends one change, with the same one of other subscriptions. */
   deliverUnit(subscription: LiveSubscription, unit: Unit): void;
   /** Sends a message to one subscription after everything that was delivered. */
-  sendTo(subscription: LiveSubscription, body: Buffer): void;
+  sendTo(recipient: Pick<LoneRecipient, 'idList'>, body: Buffer): void;
   /** Sends a message after everything that was delivered. */
   send(message: Buffer): void;
   /** Sends what was delivered and waits. */
@@ -86,8 +82,7 @@ export class LiveSubscription implements Sink {
   subscription: Subscription | undefined;
   readonly #output: LiveOutput;
   readonly #refused: LiveSubscriptionOptions['refused'];
-  readonly #credit: Credit;
-  #isUnlimited: boolean;
+  readonly #credit: CreditBalance;
   #held: Unit[] = [];
   #isClosed = false;
   #waiting: (() => void)[] = [];
@@ -97,13 +92,12 @@ export class LiveSubscription implements Sink {
     this.resource = resource;
     this.key = key;
     this.rawQuery = rawQuery;
-    this.#credit = { ...credit };
+    this.#credit = new CreditBalance(credit);
     this.#output = output;
     this.#refused = refused;
     this.shared = output;
     this.encodedId = output.codec.encodeId(id);
     this.idList = output.codec.idList([this.encodedId]);
-    this.#isUnlimited = credit.frames === undefined && credit.bytes === undefined;
     this.writeLock = new CreditLock(output.lock, () => this.#credited());
   }
 
@@ -113,11 +107,11 @@ export class LiveSubscription implements Sink {
   }
 
   get takesShared(): boolean {
-    return !this.isAlone && this.#isUnlimited && this.#held.length === 0;
+    return !this.isAlone && this.#credit.isUnlimited && this.#held.length === 0;
   }
 
   write(bytes: Buffer): void {
-    if (this.#isUnlimited && this.#held.length === 0) {
+    if (this.#credit.isUnlimited && this.#held.length === 0) {
       if (this.isAlone && this.#output.deliverAlone(this, bytes)) return;
       if (areChanges(bytes)) {
         this.#output.deliver(this, bytes);
@@ -139,11 +133,8 @@ export class LiveSubscription implements Sink {
   }
 
   /** Adds credit; what is not mentioned stays as it is. */
-  grant({ frames, bytes }: Credit): void {
-    const credit = this.#credit;
-    if (frames !== undefined) credit.frames = (credit.frames ?? 0) + frames;
-    if (bytes !== undefined) credit.bytes = (credit.bytes ?? 0) + bytes;
-    this.#isUnlimited = credit.frames === undefined && credit.bytes === undefined;
+  grant(credit: Credit): void {
+    this.#credit.grant(credit);
     this.#pump();
   }
 
@@ -156,13 +147,8 @@ export class LiveSubscription implements Sink {
 
   /** True while it waits for credit. */
   get isStarved(): boolean {
-    if (this.#isUnlimited && this.#held.length === 0) return false;
-    return !this.#isClosed && (!this.#hasCredit || this.#held.length > 0);
-  }
-
-  get #hasCredit(): boolean {
-    const { frames = 1, bytes = 1 } = this.#credit;
-    return frames > 0 && bytes > 0;
+    if (this.#credit.isUnlimited && this.#held.length === 0) return false;
+    return !this.#isClosed && (!this.#credit.allows || this.#held.length > 0);
   }
 
   #credited(): Promise<void> | undefined {
@@ -178,7 +164,7 @@ export class LiveSubscription implements Sink {
     let sent = 0;
     for (; sent < this.#held.length; sent++) {
       const unit = this.#held[sent] as Unit;
-      if (!this.#hasCredit) break;
+      if (!this.#credit.allows) break;
       if (unit.kind === 'control') {
         this.#output.sendTo(this, unit.body);
       } else if (unit.kind === 'record') {
@@ -197,7 +183,7 @@ export class LiveSubscription implements Sink {
   /** Records from this one on that the credit covers; each counts as a message. */
   #takePage(from: number): Buffer[] {
     const records: Buffer[] = [];
-    for (let at = from; this.#held[at]?.kind === 'record' && this.#hasCredit; at++) {
+    for (let at = from; this.#held[at]?.kind === 'record' && this.#credit.allows; at++) {
       const unit = this.#held[at] as Unit;
       this.#spend(unit);
       records.push(unit.body);
@@ -206,8 +192,6 @@ export class LiveSubscription implements Sink {
   }
 
   #spend({ kind, body }: Unit): void {
-    const credit = this.#credit;
-    if (credit.frames !== undefined) credit.frames--;
-    if (credit.bytes !== undefined) credit.bytes -= kind === 'change' ? body.length + this.idList.length : body.length;
+    this.#credit.spend(kind === 'change' ? body.length + this.idList.length : body.length);
   }
 }
