@@ -86,3 +86,11 @@ test('a binary message is not looked at, and a name is a number or a short strin
   for (const id of [{}, true, 'x'.repeat(129)])
     expect(refusalOf(() => named(id))).toMatchObject({ code: 'INVALID_MESSAGE' });
 });
+
+test.each(['aggregate', 'group', 'having', 'count', 'delta'])('a subscription has no %s', (name) => {
+  const message = { action: 'subscribe', collection: 'posts', [name]: 'x' };
+  expect(refusalOf(() => read(message))).toMatchObject({
+    error: `subscribe has no member "${name}"`,
+    code: 'INVALID_MESSAGE',
+  });
+});
