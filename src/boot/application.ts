@@ -45,6 +45,9 @@ export interface OpenOptions {
   onStorage?(failure: AppError | undefined): void;
 }
 
+/** A transaction of another program may change this many times the records of one request by filter. */
+const EXTERNAL_FACTOR = 10;
+
 /** Opens the store of an application and builds feed, hub and resources on it. Throws StoreOpenError. */
 export async function openApplication(options: OpenOptions): Promise<Application> {
   const { onStorage = () => {} } = options;
@@ -68,10 +71,12 @@ async function openStore(
 
 /** Returns what the configuration says about the store of an application. */
 export function storeOptions(
-  { dataDir: dir, durability, events, idempotency, audit }: AppConfig,
-  { limits: { scan: largestScan, cascade: largestCascade, recordCache } }: Pick<ServerConfig, 'limits'>,
+  { dataDir: dir, durability, events, idempotency, audit, externalWrites: mode }: AppConfig,
+  { limits }: Pick<ServerConfig, 'limits'>,
 ): Omit<StoreOptions, 'allowDestructive'> {
-  return { dir, durability, events, idempotency, audit, largestScan, largestCascade, recordCache };
+  const { scan: largestScan, cascade: largestCascade, recordCache } = limits;
+  const externalWrites = { mode, maxRecords: limits.bulk * EXTERNAL_FACTOR, maxKeyLength: limits.id };
+  return { dir, durability, events, idempotency, audit, externalWrites, largestScan, largestCascade, recordCache };
 }
 
 /** Parts that applications on one store share. */

@@ -1,14 +1,17 @@
 import type { TablePlan } from '../schema/plan.ts';
 import type { Awaitable } from './store.ts';
 
-/** Kinds of actors. `server` is code of the application that runs in the server, `expiration` the removal of an expired record. */
-export const ACTOR_TYPES = ['principal', 'anonymous', 'server', 'hook', 'expiration'] as const;
+/**
+ * Kinds of actors. `server` is code of the application that runs in the server, `expiration` the removal of an expired
+ * record, `database` another program with a connection to the database.
+ */
+export const ACTOR_TYPES = ['principal', 'anonymous', 'server', 'hook', 'expiration', 'database'] as const;
 export type ActorType = (typeof ACTOR_TYPES)[number];
 
 /** Author of a write. */
 export interface Actor {
   readonly type: ActorType;
-  /** Subject of a principal. */
+  /** Subject of a principal; of another program its user in the database. */
   readonly sub?: string;
   readonly roles?: readonly string[];
   /** Id of the API key, where the request used one. */

@@ -319,6 +319,15 @@ export interface LogReader {
 /** Permission for steps of a migration that lose data: all, none, or those with these names. */
 export type Allowance = boolean | readonly string[];
 
+/** Writes of other programs, where the engine can see them. */
+export interface ExternalWrites {
+  readonly mode: 'publish' | 'refuse';
+  /** Maximum of records that one of their transactions may change. */
+  readonly maxRecords: number;
+  /** Maximum of characters of a key. */
+  readonly maxKeyLength: number;
+}
+
 export interface StoreOptions {
   /** Absolute path of the data directory. */
   readonly dir: string;
@@ -332,6 +341,8 @@ export interface StoreOptions {
   readonly recordCache: number;
   readonly idempotency: IdempotencyConfig;
   readonly audit: AuditConfig;
+  /** Published, up to a default size of a transaction, where it is not given. */
+  readonly externalWrites?: ExternalWrites;
   readonly allowDestructive: Allowance;
   /** Receives failures, and checks that the files are in their place. */
   readonly health?: StorageHealth;

@@ -115,6 +115,7 @@ describe('defaults', () => {
         dataDir: join(dir, 'data'),
         store: undefined,
         storePool: 10,
+        externalWrites: 'publish',
         cluster: { poll: 1000, catchUp: 2000, grace: 5000, nats: undefined, rooms: 'shared' },
         durability: 'full',
         busyTimeout: 2000,

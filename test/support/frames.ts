@@ -8,6 +8,8 @@ export interface ChangeFrame {
   readonly timestamp: string;
   readonly seq: number;
   readonly op: string;
+  /** Mark of the transaction: the seq of its last change. */
+  readonly tx?: number;
 }
 
 /** A frame with `type`: about the channel itself. */

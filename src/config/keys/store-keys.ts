@@ -4,7 +4,15 @@ import { choiceKey, countKey, durationKey, MAX_RETENTION_MS, natsKey, sizeKey, s
 
 type StoreSettings = Pick<
   AppConfig,
-  'store' | 'storePool' | 'cluster' | 'durability' | 'busyTimeout' | 'events' | 'idempotency' | 'audit'
+  | 'store'
+  | 'storePool'
+  | 'cluster'
+  | 'externalWrites'
+  | 'durability'
+  | 'busyTimeout'
+  | 'events'
+  | 'idempotency'
+  | 'audit'
 >;
 
 /** Keys of an application about where and how long its data are stored. */
@@ -46,6 +54,9 @@ export const STORE_KEYS: Keys<StoreSettings> = {
       what: 'Whether a room has the clients of all servers on one PostgreSQL store, or each server has rooms of its own',
     }),
   },
+  externalWrites: choiceKey(['publish', 'refuse'], 'publish', {
+    what: 'Whether what other programs write to the tables in the PostgreSQL database is published, or refused: see [writes by other programs](../how-to/write-by-sql.md)',
+  }),
   durability: choiceKey(['full', 'normal'], 'full', {
     what: 'Whether a write is answered only when it survives a power failure',
   }),

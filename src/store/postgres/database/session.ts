@@ -169,6 +169,8 @@ function settingsOf({ schema, durability = 'full' }: PgAddress): string {
     lock_timeout: LOCK_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_TRANSACTION_MS,
     client_min_messages: 'warning',
+    // The triggers for writes of other programs are silent.
+    'tablecast.writer': 'server',
   };
   return Object.entries(settings)
     .map(([name, value]) => `-c ${name}=${String(value).replace(/[\\ ]/g, '\\$&')}`)

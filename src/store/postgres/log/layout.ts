@@ -7,7 +7,8 @@ import type { Layout } from '../database/layout.ts';
 
 /** Returns the tables of records, log and outcomes, besides those of the plan. */
 export function recordsLayout(address: PgAddress): Layout {
-  return { part: 'records', steps: [FIRST.replaceAll('$order', lockNumber(address, 'order')), SECOND, THIRD] };
+  const first = FIRST.replaceAll('$order', lockNumber(address, 'order'));
+  return { part: 'records', steps: [first, SECOND, THIRD, FOURTH] };
 }
 
 /**
@@ -68,6 +69,19 @@ CREATE TABLE runs (name text COLLATE "C" NOT NULL, at bigint NOT NULL, PRIMARY K
 const THIRD = `
 ALTER TABLE log ADD COLUMN version int;
 ALTER TABLE tables ADD COLUMN grown int NOT NULL DEFAULT 0;
+`;
+
+/**
+ * `pending`: changes of transactions of other programs until these commit. Unlogged: a transaction that is under way is gone
+ * after a crash, and its changes with it.
+ */
+const FOURTH = `
+CREATE UNLOGGED TABLE pending (
+  xid xid8 NOT NULL, n bigint GENERATED ALWAYS AS IDENTITY, tbl int NOT NULL, op smallint NOT NULL,
+  id text COLLATE "C" NOT NULL, data text COLLATE "C", before text COLLATE "C", changes text COLLATE "C",
+  PRIMARY KEY (xid, n)
+);
+CREATE UNLOGGED TABLE pending_tx (xid xid8 PRIMARY KEY);
 `;
 
 /**

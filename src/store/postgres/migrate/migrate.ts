@@ -18,6 +18,7 @@ import { describeOpenError } from '../database/errors.ts';
 import { prepareLayout } from '../database/layout.ts';
 import { SchemaLock } from '../database/schema-lock.ts';
 import { PgSession } from '../database/session.ts';
+import { ExternalTriggers } from '../external/install.ts';
 import { changesLayout, recordsLayout } from '../log/layout.ts';
 import { newestPosition } from '../log/log.ts';
 import { MAX_NAME_BYTES, tableKey } from '../sql/names.ts';
@@ -33,13 +34,16 @@ import { readVersion, saveVersion, schemaKey } from './versions.ts';
 /** Milliseconds that a migration waits for a table that another program uses. */
 const LOCK_TIMEOUT_MS = 10_000;
 
+const NO_TRIGGERS =
+  'writes of other programs to the database are treated as before: the servers that run have other settings or an earlier version. Stop every one, and start them again';
+
 export interface MigrationTarget {
   readonly plan: Plan;
   readonly address: PgAddress;
   readonly clock: (() => number) | undefined;
 }
 
-type PgMigrateOptions = Pick<StoreOptions, 'allowDestructive' | 'onNotice' | 'onWarning'>;
+type PgMigrateOptions = Pick<StoreOptions, 'allowDestructive' | 'externalWrites' | 'onNotice' | 'onWarning'>;
 
 /**
  * Migrates the database to the plan in one transaction, which is made as a whole or not at all. Beside servers with another
@@ -72,9 +76,11 @@ async function migrateInTurn(
   const migration = new Migration(session, target, stored);
   let assessed: readonly AssessedStep[] = steps.map((step) => ({ step, check: undefined }));
   const isChanged = JSON.stringify(stored) !== JSON.stringify(wanted) || steps.some(isConflict);
-  const isAlone = await lock.claim(isChanged);
   const schema = schemaKey(plan);
   const known = await readVersion(session, schema);
+  const triggers = new ExternalTriggers(session, plan, address, options.externalWrites);
+  const hasTriggers = !isChanged && known !== undefined && (await triggers.isCurrent(known));
+  const isAlone = await lock.claim(!hasTriggers);
   if (isChanged && !isAlone && stored !== undefined) {
     if (known !== undefined) {
       options.onNotice?.('start beside servers with a later schema, and leave the tables as they are');
@@ -85,6 +91,7 @@ async function migrateInTurn(
     const expanded = await migration.expand(steps, { wanted, schema, allowed: options.allowDestructive });
     for (const { step, check } of expanded.assessed) await report(session, step, check, options);
     options.onNotice?.('servers with the earlier schema go on beside this one');
+    options.onWarning?.(NO_TRIGGERS);
     return expanded.version;
   }
   await session.script(
@@ -102,7 +109,9 @@ async function migrateInTurn(
     const renewed = isAlone ? await renewWords(session, isChanged ? [] : migration.sources()) : [];
     const isNew = isChanged || known === undefined;
     const version = isNew ? await saveVersion(session, schema, { alone: isChanged }) : known;
+    if (isAlone && !(hasTriggers && renewed.length === 0)) await triggers.install(version);
     await session.script('COMMIT');
+    if (!isAlone && !hasTriggers) options.onWarning?.(NO_TRIGGERS);
     for (const { step, check } of assessed) await report(session, step, check, options);
     for (const { name } of renewed) {
       options.onNotice?.(`make the index of the words in ${name} anew, since this version of Node knows other letters`);

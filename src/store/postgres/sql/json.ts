@@ -1,6 +1,6 @@
 import type { Select, SelectedRelation } from '../../../query/select.ts';
 import type { Filter } from '../../../query/syntax/ast.ts';
-import type { FieldType, RelationPlan } from '../../../schema/plan.ts';
+import type { FieldPlan, FieldType, RelationPlan } from '../../../schema/plan.ts';
 import { castKey, compileFilter, elementTexts, type TableSource } from './condition.ts';
 import { quote, recordsName } from './names.ts';
 import { Params, type PgStatement } from './params.ts';
@@ -57,7 +57,7 @@ class JsonWriter {
   record(select: Select, source: TableSource): string {
     const masked = new Map((select.masked ?? []).map(({ field, filter }) => [field, filter]));
     const members = select.fields.map((field) => {
-      const member = `'"${field.name}":' || ${jsonValue(field.type, `${source.alias}.${quote(field.name)}`)}`;
+      const member = jsonMember(field, source.alias);
       const filter = masked.get(field);
       if (filter === undefined) return member;
       return `CASE WHEN ${compileFilter(filter, source, this.#params)} THEN ${member} END`;
@@ -67,7 +67,7 @@ class JsonWriter {
       const key = `${source.alias}.${quote((relation.from ?? source.table.primaryKey).name)}`;
       members.push(`'"${relation.name}":' || ${this.related(selected, key, `${source.alias}${index}`)}`);
     });
-    return `'{' || ${join(members, masked.size > 0)} || '}'`;
+    return joinMembers(members, masked.size > 0);
   }
 
   related({ relation, select, filter }: SelectedRelation, key: string, alias: string): string {
@@ -88,7 +88,16 @@ class JsonWriter {
   }
 }
 
-/** Joins the members of an object; those that may be absent are null. */
+/** Returns the SQL expression of a member of a record's JSON text: `"title":"…"`. */
+export function jsonMember({ name, type }: Pick<FieldPlan, 'name' | 'type'>, alias: string): string {
+  return `'"${name}":' || ${jsonValue(type, `${alias}.${quote(name)}`)}`;
+}
+
+/** Returns the SQL expression of an object with these members; those that may be absent are null. */
+export function joinMembers(members: readonly string[], mayBeAbsent: boolean): string {
+  return `'{' || ${join(members, mayBeAbsent)} || '}'`;
+}
+
 function join(members: readonly string[], mayBeAbsent: boolean): string {
   if (mayBeAbsent || members.length > MAX_OPERANDS) {
     const parts: string[] = [];
@@ -115,7 +124,7 @@ function gather(rows: string): string {
 }
 
 /** Returns the SQL expression of a field's JSON text. Null stays null for every type. */
-function jsonValue(type: FieldType, column: string): string {
+export function jsonValue(type: FieldType, column: string): string {
   return `coalesce(${textOf(type, column)}, 'null')`;
 }
 

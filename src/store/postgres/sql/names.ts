@@ -13,6 +13,11 @@ export function quote(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/** Writes a text as an SQL literal. */
+export function literal(text: string): string {
+  return `E'${text.replace(/[\\']/g, '\\$&')}'`;
+}
+
 /** Returns a name that PostgreSQL keeps whole: of a longer one the beginning and a hash. */
 export function fitName(name: string): string {
   if (Buffer.byteLength(name) <= MAX_NAME_BYTES) return name;

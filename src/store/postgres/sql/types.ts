@@ -88,7 +88,7 @@ export function toArray(values: readonly Param[]): string {
 }
 
 /** Characters by which a word is found: PostgreSQL takes at most 2046 bytes of each. */
-const MAX_WORD_CHARS = 500;
+export const MAX_WORD_CHARS = 500;
 
 /**
  * Version of the word splitter, which is stored with each index. Node's Unicode tables define letters: with another
