@@ -1,88 +1,117 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ask } from '../support/http.ts';
-import { reason, runSql, unreachable } from '../support/postgres/server.ts';
+import { OwnPostgres } from '../support/postgres/own-server.ts';
+import { reason, unreachable } from '../support/postgres/server.ts';
 import { until } from '../support/wait.ts';
 import { check, readEntries } from './check.ts';
-import { type RunContext, RunHistory, type Snapshot, takeSnapshot, Wanderer, write } from './clients.ts';
+import { type RunContext, RunHistory, type Snapshot, takeSnapshot, Wanderer, write, writeBySql } from './clients.ts';
+import { FAULTS, type Fault, RUN_MS, several } from './faults.ts';
 import { Cluster, type ClusterNode } from './nodes.ts';
 import { Random } from './random.ts';
 
-/** Runs with each fault; `TABLECAST_CLUSTER_RUNS=20` for a long check, and `TABLECAST_CLUSTER_SEED` to make one again. */
+/**
+ * Runs with each fault, and with several faults at once; `TABLECAST_CLUSTER_RUNS=20 TABLECAST_CLUSTER_RANDOM=200
+ * TABLECAST_CLUSTER_NODES=2,3` for the long check, and `TABLECAST_CLUSTER_SEED` to make one again.
+ */
 const RUNS = Number(process.env.TABLECAST_CLUSTER_RUNS ?? 1);
+const RANDOM_RUNS = Number(process.env.TABLECAST_CLUSTER_RANDOM ?? 2);
 const SEED = Number(process.env.TABLECAST_CLUSTER_SEED ?? Date.now() % 1_000_000);
-const NODES = Number(process.env.TABLECAST_CLUSTER_NODES ?? 2);
-const RUN_MS = 2500;
+const SIZES = (process.env.TABLECAST_CLUSTER_NODES ?? '3').split(',').map(Number);
 const WRITERS = 4;
+const SQL_WRITERS = 2;
 const WANDERERS = 3;
 const SETTLE_MS = 30_000;
 /** Acknowledged writes of a run; on a busy machine it lasts longer. */
 const ENOUGH_WRITES = 20;
+/** Milliseconds by which the clocks of the servers are wrong. */
+const CLOCKS = [0, 3_600_000, -3_600_000];
 
-/** Does its harm once, in the middle of a run, and resolves when all is well again. */
-type Fault = (node: ClusterNode, cluster: Cluster) => Promise<void>;
+describe.skipIf(unreachable !== undefined).each(SIZES)(
+  `%i servers with wrong clocks and psql on one schema${reason}`,
+  (size) => {
+    let cluster: Cluster;
+    const totals = { runs: 0, writes: 0, frames: 0 };
 
-const FAULTS: Readonly<Record<string, Fault>> = {
-  'nothing happens': async () => {},
-  'every notification is swallowed': async (_, { nodes }) => {
-    for (const { proxy } of nodes) proxy.swallowsBells = true;
-    await pause(RUN_MS);
-    for (const { proxy } of nodes) proxy.swallowsBells = false;
+    beforeAll(async () => {
+      cluster = await Cluster.start(size, { env: (place) => clockOf(CLOCKS[place]) });
+    }, 120_000);
+
+    afterAll(async () => {
+      await cluster?.[Symbol.asyncDispose]();
+      report(size, totals);
+    });
+
+    test.each(
+      Object.keys(FAULTS).flatMap((name, place) =>
+        Array.from({ length: RUNS }, (_, time) => [name, SEED + 1000 * place + time] as const),
+      ),
+    )('lose, double, invent and reorder nothing while %s (seed %d)', { timeout: 150_000 }, async (name, seed) => {
+      expect(await runOnce({ cluster, seed, totals }, FAULTS[name] as Fault)).toEqual([]);
+    });
+
+    test.each(Array.from({ length: RANDOM_RUNS }, (_, time) => [SEED + 100_000 + time] as const))(
+      'nor while several faults happen at once (seed %d)',
+      { timeout: 200_000 },
+      async (seed) => {
+        expect(await runOnce({ cluster, seed, totals }, several)).toEqual([]);
+      },
+    );
   },
-  'a server is killed': async ({ server }) => {
-    await server.kill();
-    await server.restart();
+);
+
+describe.skipIf(unreachable !== undefined || OwnPostgres.missing !== undefined)(
+  `servers on a database that restarts${reason}`,
+  () => {
+    let postgres: OwnPostgres;
+    let cluster: Cluster;
+    const totals = { runs: 0, writes: 0, frames: 0 };
+
+    beforeAll(async () => {
+      postgres = await OwnPostgres.start();
+      cluster = await Cluster.start(2, { database: postgres.url });
+    }, 180_000);
+
+    afterAll(async () => {
+      await cluster?.[Symbol.asyncDispose]();
+      await postgres?.[Symbol.asyncDispose]();
+      report(2, totals);
+    }, 60_000);
+
+    test.each(
+      (['fast', 'immediate'] as const).flatMap((how, place) =>
+        Array.from({ length: RUNS }, (_, time) => [how, SEED + 200_000 + 1000 * place + time] as const),
+      ),
+    )('lose, double, invent and reorder nothing: %s (seed %d)', { timeout: 150_000 }, async (how, seed) => {
+      expect(await runOnce({ cluster, seed, totals }, () => postgres.restart(how))).toEqual([]);
+    });
   },
-  'a server is stopped and goes on': async ({ server }) => {
-    process.kill(server.pid, 'SIGSTOP');
-    await pause(1500);
-    process.kill(server.pid, 'SIGCONT');
-  },
-  'the database ends the connections of a server, again and again': async ({ proxy }) => {
-    for (let time = 0; time < 4; time++) {
-      await runSql(
-        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_port = ANY($1) AND pid <> pg_backend_pid()',
-        [proxy.ports],
-      );
-      await pause(400);
-    }
-  },
-  'answers to commits are lost': async ({ proxy }) => {
-    for (let time = 0; time < 4; time++) {
-      proxy.loseNextAnswer();
-      await pause(400);
-    }
-  },
-};
+);
 
-let cluster: Cluster;
-let runs = 0;
+/** Returns the environment of a server whose clock is wrong. */
+function clockOf(shift = 0): Readonly<Record<string, string>> {
+  if (shift === 0) return {};
+  const code = `const { now } = Date; const Own = Date;
+globalThis.Date = class Date extends Own { constructor(...a) { if (a.length === 0) super(Own.now()); else super(...a); } };
+Own.now = globalThis.Date.now = () => now() + ${shift};`;
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` };
+}
 
-describe.skipIf(unreachable !== undefined)(`${NODES} servers on one schema${reason}`, () => {
-  beforeAll(async () => {
-    cluster = await Cluster.start(NODES);
-  });
+interface Totals {
+  runs: number;
+  writes: number;
+  frames: number;
+}
 
-  afterAll(async () => {
-    await cluster?.[Symbol.asyncDispose]();
-    console.log(`cluster: ${runs} runs of ${NODES} servers, first seed ${SEED}`);
-  });
+function report(size: number, { runs, writes, frames }: Totals): void {
+  console.log(`cluster: ${runs} runs of ${size} servers, ${writes} writes, ${frames} frames; first seed ${SEED}`);
+}
 
-  const names = Object.keys(FAULTS);
-  test.each(
-    names.flatMap((name, place) =>
-      Array.from({ length: RUNS }, (_, time) => [name, SEED + 1000 * place + time] as const),
-    ),
-  )('lose, double, invent and reorder nothing while %s (seed %d)', { timeout: 150_000 }, async (name, seed) => {
-    const random = new Random(seed);
-    const context: RunContext = { cluster, random, run: `r${seed}`, history: new RunHistory() };
-    const faults = await runOnce(context, FAULTS[name] as Fault);
-    expect(faults).toEqual([]);
-    runs++;
-  });
-});
-
-async function runOnce(context: RunContext, fault: Fault): Promise<readonly string[]> {
+async function runOnce(
+  { cluster, seed, totals }: { readonly cluster: Cluster; readonly seed: number; readonly totals: Totals },
+  fault: Fault,
+): Promise<readonly string[]> {
+  const context: RunContext = { cluster, random: new Random(seed), run: `r${seed}`, history: new RunHistory() };
   const { run, random, history } = context;
   const [first] = cluster.nodes as [ClusterNode];
   expect((await ask('PUT', cluster.url(first, `Counter/${run}`), { json: {} })).status).toBe(201);
@@ -93,7 +122,10 @@ async function runOnce(context: RunContext, fault: Fault): Promise<readonly stri
     (isReady) => isReady,
   );
   const snapshots: Snapshot[] = [];
-  const writers = Array.from({ length: WRITERS }, (_, writer) => write(context, writer));
+  const writers = [
+    ...Array.from({ length: WRITERS }, (_, writer) => write(context, writer)),
+    ...Array.from({ length: SQL_WRITERS }, (_, writer) => writeBySql(context, writer)),
+  ];
   const reader = (async () => {
     while (!history.isStopped) {
       const snapshot = await takeSnapshot(context);
@@ -104,7 +136,7 @@ async function runOnce(context: RunContext, fault: Fault): Promise<readonly stri
   // It is awaited at the end.
   work.catch(() => {});
   await pause(RUN_MS / 4);
-  const harm = fault(random.of(cluster.nodes), cluster);
+  const harm = fault(random.of(cluster.nodes), cluster, random);
   await pause(RUN_MS);
   await harm;
   await until(
@@ -119,6 +151,9 @@ async function runOnce(context: RunContext, fault: Fault): Promise<readonly stri
   } finally {
     for (const wanderer of wanderers) await wanderer.stop();
   }
+  totals.runs++;
+  totals.writes += history.acked.length;
+  totals.frames += wanderers.reduce((sum, { frames }) => sum + frames.length, 0);
   return check(context, { wanderers, snapshots });
 }
 

@@ -15,7 +15,8 @@ const AGAIN = new Set([409, 503, 504]);
 export interface Acked {
   readonly token: string;
   readonly id: string;
-  readonly seq: number;
+  /** Undefined for a commit of another program, which does not learn it. */
+  readonly seq: number | undefined;
 }
 
 /** What the clients of one run have done and seen. */
@@ -23,7 +24,11 @@ export class RunHistory {
   readonly sent = new Set<string>();
   readonly acked: Acked[] = [];
   readonly faults: string[] = [];
+  /** Tokens that one transaction of another program has written. */
+  readonly transactions: (readonly string[])[] = [];
   increments = 0;
+  /** Increments whose transactions ended with an error. */
+  unknownIncrements = 0;
   isStopped = false;
 }
 
@@ -89,8 +94,53 @@ export async function write(context: RunContext, writer: number): Promise<void> 
   }
 }
 
+/** Writes to the database beside the servers, as psql does: records alone, and several in one transaction. */
+export async function writeBySql(context: RunContext, writer: number): Promise<void> {
+  const { cluster, run, random, history } = context;
+  const table = `"${cluster.schema}"."data/note"`;
+  const put = (place: number) =>
+    `INSERT INTO ${table} (id, run, token) VALUES ($${place}, '${run}', $${place + 1}) ON CONFLICT (id) DO UPDATE SET token = excluded.token`;
+  for (let number = 0; !history.isStopped; number++) {
+    const size = random.below(2) === 0 ? 1 : 3;
+    const rows = Array.from({ length: size }, (_, place) => ({
+      id:
+        random.below(3) === 0 && place === 0
+          ? `${run}-shared-${random.below(4)}`
+          : `${run}-sql${writer}-${place}-${random.below(3)}`,
+      token: `${run}-sql${writer}-${number}-${place}`,
+    }));
+    for (const { token } of rows) history.sent.add(token);
+    const tail =
+      random.below(4) === 0
+        ? `, counted AS (UPDATE "${cluster.schema}"."data/counter" SET n = n + 1 WHERE id = '${run}')`
+        : '';
+    const [first, ...more] = rows.map((_, place) => put(2 * place + 1)) as [string, ...string[]];
+    const others = more.map((text, place) => `w${place} AS (${text})`).join(', ');
+    const text = more.length === 0 ? first : `WITH ${others}${tail} ${first}`;
+    try {
+      await cluster.sql(
+        text,
+        rows.flatMap(({ id, token }) => [id, token]),
+      );
+    } catch {
+      // Refused, or its outcome is not known: it may be there, or not.
+      await pause(RETRY_MS);
+      if (tail !== '' && more.length > 0) history.unknownIncrements++;
+      continue;
+    }
+    if (tail !== '' && more.length > 0) history.increments++;
+    for (const { id, token } of rows) history.acked.push({ token, id, seq: undefined });
+    if (rows.length > 1) history.transactions.push(rows.map(({ token }) => token));
+    if (random.below(6) === 0) await cluster.sql(`DELETE FROM ${table} WHERE id = $1`, [rows[0]?.id]).catch(() => {});
+    await pause(random.below(60));
+  }
+}
+
 /** What was acknowledged by one node is what every other one answers, unless a later write has changed it. */
-async function readBack({ cluster, random, history, run }: RunContext, { token, id, seq }: Acked): Promise<void> {
+async function readBack(
+  { cluster, random, history, run }: RunContext,
+  { token, id, seq }: Acked & { readonly seq: number },
+): Promise<void> {
   const answer = await within(ask('GET', cluster.url(random.of(cluster.nodes), `Note/${id}`)));
   if (answer?.status === 200) {
     const found = Number(/^"(\d+)/.exec(answer.headers.get('etag') ?? '')?.[1]);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { BASE_CONFIG, startServer, type TestServer } from '../support/app.ts';
 import { PostgresProxy } from '../support/postgres/proxy.ts';
-import { runSql } from '../support/postgres/server.ts';
+import { runSql, TEST_URL } from '../support/postgres/server.ts';
 
 export const SCHEMA = `
 type Note @table(database: "data") @export {
@@ -25,10 +25,12 @@ export interface ClusterNode {
 export class Cluster implements AsyncDisposable {
   readonly app: string;
   readonly nodes: readonly ClusterNode[];
+  readonly #database: string;
 
-  private constructor(app: string, nodes: readonly ClusterNode[]) {
+  private constructor(app: string, nodes: readonly ClusterNode[], database: string) {
     this.app = app;
     this.nodes = nodes;
+    this.#database = database;
   }
 
   /** Starts them together: the first one makes the tables, the others join it. */
@@ -41,20 +43,22 @@ export class Cluster implements AsyncDisposable {
       files = {} as Readonly<Record<string, string>>,
       /** Variables of the server with this index. */
       env = (_index: number): Readonly<Record<string, string>> => ({}),
+      /** URL of the database. */
+      database = TEST_URL,
     } = {},
   ): Promise<Cluster> {
     const app = `cluster-${randomBytes(5).toString('hex')}`;
     const text = `${BASE_CONFIG}limits: {${LIMITS}${limits && `, ${limits}`}}\nstore: \${DATABASE_URL}\n${config}`;
     const started = await Promise.allSettled(
       Array.from({ length: size }, async (_, index): Promise<ClusterNode> => {
-        const proxy = await PostgresProxy.open();
+        const proxy = await PostgresProxy.open(database);
         const vars = { DATABASE_URL: proxy.url, ...env(index) };
         const server = await startServer({ name: app, schema, files, config: text, env: vars });
         return { server, proxy };
       }),
     );
     const nodes = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    const cluster = new Cluster(app, nodes);
+    const cluster = new Cluster(app, nodes, database);
     const failed = started.find((one) => one.status === 'rejected');
     if (failed === undefined) return cluster;
     await cluster[Symbol.asyncDispose]();
@@ -63,6 +67,11 @@ export class Cluster implements AsyncDisposable {
 
   get schema(): string {
     return `tablecast_${this.app}`;
+  }
+
+  /** Runs SQL beside the servers, as psql would. */
+  sql(text: string, params: readonly unknown[] = []): Promise<Record<string, unknown>[]> {
+    return runSql(text, params, this.#database);
   }
 
   /** Address of a path of the application at a node. */
@@ -75,6 +84,6 @@ export class Cluster implements AsyncDisposable {
       await server.discard();
       await proxy[Symbol.asyncDispose]();
     }
-    await runSql(`DROP SCHEMA IF EXISTS "${this.schema}" CASCADE`);
+    await this.sql(`DROP SCHEMA IF EXISTS "${this.schema}" CASCADE`);
   }
 }

@@ -1,7 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { TEST_URL } from './server.ts';
 
-const TARGET_PORT = Number(new URL(TEST_URL).port || 5432);
 const NOTIFICATION = 'A'.charCodeAt(0);
 
 /** A proxy before the PostgreSQL server, which can be away, or lose answers, or notifications alone. */
@@ -13,20 +13,24 @@ export class PostgresProxy implements AsyncDisposable {
   #isForGood = false;
   /** True to let no notification through: the listening connection looks alive and is silent. */
   swallowsBells = false;
+  /** True to let every notification through twice. */
+  doublesBells = false;
+  readonly #target: URL;
 
-  private constructor() {
+  private constructor(target: string) {
+    this.#target = new URL(target);
     this.#server = createServer((client) => this.#forward(client));
   }
 
-  static async open(): Promise<PostgresProxy> {
-    const proxy = new PostgresProxy();
+  static async open(target = TEST_URL): Promise<PostgresProxy> {
+    const proxy = new PostgresProxy(target);
     await proxy.#listen();
     return proxy;
   }
 
   /** The URL of the database through this proxy. */
   get url(): string {
-    const url = new URL(TEST_URL);
+    const url = new URL(this.#target);
     url.hostname = '127.0.0.1';
     url.port = String(this.#port);
     return url.href;
@@ -55,13 +59,25 @@ export class PostgresProxy implements AsyncDisposable {
   /** Ports from which the proxy is connected to the server. */
   get ports(): readonly number[] {
     return [...this.#sockets].flatMap(({ localPort, remotePort }) =>
-      remotePort === TARGET_PORT && localPort !== undefined ? [localPort] : [],
+      remotePort === this.#targetPort && localPort !== undefined ? [localPort] : [],
     );
   }
 
   /** Breaks all connections; new ones are taken at once. */
   breakAll(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Passes nothing on for a time: the connections look alive. */
+  async stall(ms: number): Promise<void> {
+    const held = [...this.#sockets];
+    for (const socket of held) socket.pause();
+    await pause(ms);
+    for (const socket of held) socket.resume();
+  }
+
+  get #targetPort(): number {
+    return Number(this.#target.port || 5432);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -78,8 +94,7 @@ export class PostgresProxy implements AsyncDisposable {
   }
 
   #forward(client: Socket): void {
-    const target = new URL(TEST_URL);
-    const server = connect(TARGET_PORT, target.hostname);
+    const server = connect(this.#targetPort, this.#target.hostname);
     const messages = new ServerMessages();
     let isLost = false;
     let isWriter = false;
@@ -101,7 +116,7 @@ export class PostgresProxy implements AsyncDisposable {
       server.write(bytes);
     });
     server.on('data', (all) => {
-      const bytes = messages.next(all, this.swallowsBells);
+      const bytes = messages.next(all, this.swallowsBells ? 0 : this.doublesBells ? 2 : 1);
       if (!isLost) client.write(bytes);
       // `Z` with `I`: the server has ended the transaction, and says so at the end of its answers.
       else if (bytes.subarray(-6).equals(Buffer.from([0x5a, 0, 0, 0, 5, 0x49]))) {
@@ -116,15 +131,16 @@ export class PostgresProxy implements AsyncDisposable {
 class ServerMessages {
   #rest = Buffer.alloc(0);
 
-  /** Returns the whole messages so far; without notifications where they are swallowed. */
-  next(bytes: Buffer, swallows: boolean): Buffer {
+  /** Returns the whole messages so far, with each notification `bells` times. */
+  next(bytes: Buffer, bells: number): Buffer {
     const all = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
     const kept: Buffer[] = [];
     let at = 0;
     while (at + 5 <= all.length) {
       const end = at + 1 + all.readUInt32BE(at + 1);
       if (end > all.length) break;
-      if (!swallows || all[at] !== NOTIFICATION) kept.push(all.subarray(at, end));
+      const times = all[at] === NOTIFICATION ? bells : 1;
+      for (let time = 0; time < times; time++) kept.push(all.subarray(at, end));
       at = end;
     }
     this.#rest = Buffer.from(all.subarray(at));

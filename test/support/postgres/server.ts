@@ -27,8 +27,14 @@ async function reach(): Promise<string | undefined> {
 }
 
 /** Runs SQL beside the engine, as psql would. */
-export async function runSql(sql: string, params: readonly unknown[] = []): Promise<Record<string, unknown>[]> {
-  const client = new Client({ connectionString: TEST_URL });
+export async function runSql(
+  sql: string,
+  params: readonly unknown[] = [],
+  url = TEST_URL,
+): Promise<Record<string, unknown>[]> {
+  const client = new Client({ connectionString: url });
+  // A server that goes down says so also after the last answer.
+  client.on('error', () => {});
   await client.connect();
   try {
     return (await client.query(sql, params as unknown[])).rows as Record<string, unknown>[];
