@@ -18,8 +18,9 @@ const ICONS =
 
 const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="#0f766e"/><path d="M8 10h16M8 16h10M8 22h6" stroke="#fff" stroke-width="3" stroke-linecap="round"/><circle cx="23" cy="21" r="3" fill="#5eead4"/></svg>`;
 
-/** Builds everything into this folder. */
-export async function buildConsole(folder) {
+/** Builds everything into this folder, and notes the packages that are bundled. */
+export async function buildConsole(folder, bundled) {
+  bundled.add(dirname(createRequire(import.meta.url).resolve('lucide-static/package.json')));
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const icon = write(folder, 'icon', 'svg', LOGO);
@@ -29,6 +30,7 @@ export async function buildConsole(folder) {
     input: { main: join(HERE, 'src/main.tsx') },
     platform: 'browser',
     external: ['ws'],
+    plugins: [bundled.plugin],
     tsconfig: false,
     transform: { jsx: { runtime: 'automatic', importSource: 'preact' }, define: { ICONS_FILE: JSON.stringify(icons) } },
     output: {

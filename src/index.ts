@@ -1,5 +1,6 @@
 export type { Identity } from './auth/identity.ts';
-export { type RunningServer, type StartOptions, startServer } from './boot/boot.ts';
+export { startServer } from './boot/boot.ts';
+export type { RunningApp, RunningServer, ServerLog, StartOptions } from './boot/lifecycle/running-server.ts';
 export { StartError } from './config/files/diagnostic.ts';
 export { AppError, type ErrorCode, type FieldError } from './errors.ts';
 export type {

@@ -1,46 +1,21 @@
-import { type Overrides, overrideServer } from '../config/overrides.ts';
+import { overrideServer } from '../config/overrides.ts';
 import { createHttpServer } from '../server/http-server.ts';
 import { Admission } from '../server/limits/admission.ts';
-import type { Lifecycle } from '../server/operations/health.ts';
-import { createLog, isPretty, type Log } from '../server/operations/log.ts';
+import { createLog, isPretty } from '../server/operations/log.ts';
 import type { Transport, TransportContext } from '../transports/transport.ts';
-import { addressesOf, announce, listen } from './listen.ts';
+import { addressesOf, announce, listen } from './lifecycle/listen.ts';
+import { describeRunning, type RunningServer, type StartOptions } from './lifecycle/running-server.ts';
+import { shutDown } from './lifecycle/shutdown.ts';
 import { loadModules } from './modules.ts';
-import { type OpenApp, type OpenAppOptions, openApp } from './open-app.ts';
+import { type OpenApp, openApp } from './open-app.ts';
 import { registerOperations } from './operations.ts';
 import { prepare } from './prepare.ts';
-import { loadProject, type Project } from './project.ts';
+import { loadProject } from './project.ts';
 import { installAuthentication, registerServiceRoutes } from './service-routes.ts';
-import { shutDown } from './shutdown.ts';
 import { mountTransports } from './transports.ts';
 
 /** Values of NODE_ENV with which clients receive the messages of errors in handlers. */
 const DEVELOPMENT: ReadonlySet<string> = new Set(['development', 'test']);
-
-export interface StartOptions extends Overrides {
-  /** Folder of an application, or folder of several applications. */
-  readonly dir: string;
-  readonly env: NodeJS.ProcessEnv;
-  /** Schema changes that lose data and are allowed: all of them, or the ones with these names. */
-  readonly allowDestructive: OpenAppOptions['allowDestructive'];
-}
-
-export interface RunningServer {
-  /** URL of the server, with the actual port. */
-  readonly url: string;
-  /** URL of the console; undefined where it is not served. */
-  readonly consoleUrl: string | undefined;
-  readonly log: Log;
-  /** True when the log has lines for a person instead of JSON. */
-  readonly isLogPretty: boolean;
-  /** Tables for code that runs in the process of the server, by application and export name, with all rights. */
-  readonly tables: ReadonlyMap<string, OpenApp['tables']>;
-  readonly apps: Project['apps'];
-  /** Milliseconds that `close` may take before the process should be terminated. */
-  readonly shutdownTimeout: number;
-  /** Stops without losing anything: no new requests, streams asked to reconnect, writes finished, store closed. */
-  close(): Promise<void>;
-}
 
 /**
  * Starts a server for the applications in a folder. The steps run in this order, and `close` runs them backwards.
@@ -66,7 +41,7 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
   const config = overrideServer(written, configs, overrides);
   const modules = await loadModules(apps, dir);
   const log = createLog(config);
-  const lifecycle: Lifecycle = { ready: false, stopping: false };
+  const lifecycle = { ready: false, stopping: false };
   for (const notice of await prepare(config, apps, allowDestructive)) log.warn(notice);
   const server = await createHttpServer(config, { dataDir: configs[0]?.dataDir ?? dir, lifecycle, log });
   const opened: OpenApp[] = [];
@@ -97,5 +72,14 @@ export async function startServer({ dir, env, allowDestructive, ...overrides }: 
   announce(log, { url, config, opened, notices });
   const tables = new Map(opened.map((app) => [app.config.appId, app.tables]));
   const isLogPretty = isPretty(config.logging);
-  return { url, consoleUrl, log, isLogPretty, tables, apps, shutdownTimeout: timeout, close };
+  return {
+    url,
+    consoleUrl,
+    log,
+    isLogPretty,
+    tables,
+    apps: apps.map(describeRunning),
+    shutdownTimeout: timeout,
+    close,
+  };
 }

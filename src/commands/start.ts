@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import closeWithGrace from 'close-with-grace';
-import { type RunningServer, startServer } from '../boot/boot.ts';
+import { startServer } from '../boot/boot.ts';
+import type { RunningServer } from '../boot/lifecycle/running-server.ts';
 import { resolveAllowance } from './allowance.ts';
 import type { Invocation } from './commands.ts';
 import { isRestart, onSupervisorGone, tellSupervisor } from './dev/supervised.ts';

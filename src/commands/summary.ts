@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { RunningServer } from '../boot/boot.ts';
-import type { ProjectApp } from '../schema/project-app.ts';
+import type { RunningApp, RunningServer } from '../boot/lifecycle/running-server.ts';
 import { type Paint, paintFor } from '../server/operations/colors.ts';
 import type { Invocation } from './commands.ts';
 import { isSupervised } from './dev/supervised.ts';
@@ -20,7 +19,7 @@ export function summarize({ url, consoleUrl, apps }: Pick<RunningServer, 'url' |
   const isOnly = apps.length === 1;
   const rows = [
     ...(consoleUrl === undefined ? [] : [{ label: 'Console', text: consoleUrl }]),
-    ...apps.flatMap((app) => describeApp(app, { base: `${url}/${app.config.appId}`, isOnly })),
+    ...apps.flatMap((app) => describeApp(app, { base: `${url}/${app.appId}`, isOnly })),
   ];
   const width = Math.max(...rows.map(({ label }) => label.length)) + 2;
   const lines = rows.map(({ label, text }) => `  ${label.padEnd(width)}${paintUrl(text, paint)}`);
@@ -29,14 +28,13 @@ export function summarize({ url, consoleUrl, apps }: Pick<RunningServer, 'url' |
   return `\n${title}\n\n${lines.join('\n')}\n\n${paint('gray', `${edit}Ctrl-C stops it.`)}\n\n`;
 }
 
-function describeApp({ config, plan }: ProjectApp, { base, isOnly }: { base: string; isOnly: boolean }): BannerRow[] {
-  const named = (label: string) => (isOnly ? label : `${config.appId} ${label.toLowerCase()}`);
-  const page = config.web === undefined ? [] : [{ label: named('Page'), text: `${base}/` }];
-  const docs = config.docs ? [{ label: named('API page'), text: `${base}/_/docs` }] : [];
-  const tables = plan.tables.flatMap(({ exportName }) => exportName ?? []);
+function describeApp(app: RunningApp, { base, isOnly }: { base: string; isOnly: boolean }): BannerRow[] {
+  const named = (label: string) => (isOnly ? label : `${app.appId} ${label.toLowerCase()}`);
+  const page = app.hasPage ? [{ label: named('Page'), text: `${base}/` }] : [];
+  const docs = app.hasApiPage ? [{ label: named('API page'), text: `${base}/_/docs` }] : [];
   // With `auth` a browser would get an error there.
-  const isOpen = config.auth === undefined || config.auth === 'none';
-  return [...page, ...docs, ...describeTables(isOpen ? tables.map((name) => `${base}/${name}`) : [tables.join(', ')])];
+  const texts = app.isOpen ? app.tables.map((name) => `${base}/${name}`) : [app.tables.join(', ')];
+  return [...page, ...docs, ...describeTables(texts)];
 
   function describeTables(texts: readonly string[]): BannerRow[] {
     const more = texts.length - MAX_LISTED_TABLES;

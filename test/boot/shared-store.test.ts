@@ -6,7 +6,7 @@ import { SERVER } from '../../src/auth/identity.ts';
 import { composeApplication } from '../../src/boot/application.ts';
 import { loadProject } from '../../src/boot/project.ts';
 import { type Bus, MemoryBus } from '../../src/events/bus.ts';
-import { makeHandle } from '../../src/resources/table/handle.ts';
+import { makeHandle } from '../../src/resources/table/make-handle.ts';
 import type { TableResource } from '../../src/resources/table/resource.ts';
 import { loadEngine } from '../../src/store/index.ts';
 import { StorageHealth } from '../../src/store/storage-health.ts';

@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { builtinModules } from 'node:module';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,6 +11,17 @@ import { installPacked, type PackedInstall } from '../support/packed.ts';
 import { until } from '../support/wait.ts';
 
 const DOCS = resolve(import.meta.dirname, '../../docs/tutorials');
+const ROOT = resolve(import.meta.dirname, '../..');
+/** Packages in `node_modules` after an install, with both of ours. */
+const MAX_PACKAGES = 110;
+const NAME = '(?!node:)((?:@[\\w.-]+\\/)?[a-z][\\w.-]*)(?:\\/[^\'"`]*)?';
+/** Of a built module. */
+const LOADED = new RegExp(
+  `(?:\\b(?:import|export)\\b[\\w$*{},\\s]*\\bfrom\\s*|\\bimport\\s*\\(?)['"\`]${NAME}['"\`]`,
+  'g',
+);
+/** Of a source. A type needs no package at run time. */
+const IMPORTED = new RegExp(`(?:^(?:import|export)\\s+(?!type\\b)[^;'"]*from |\\bimport\\()'${NAME}'`, 'gm');
 const WAIT = { timeout: 30_000 };
 const run = promisify(execFile);
 
@@ -85,7 +97,67 @@ describe('the tarballs', () => {
     const { version } = await manifest('tablecast');
     expect(await manifest('create-tablecast')).toMatchObject({ version, dependencies: { tablecast: version } });
   });
+
+  test('are small: at most 4 MB, and few packages with them', async () => {
+    expect(installed.unpackedSize).toBeLessThanOrEqual(4_000_000);
+    const file = await readFile(join(installed.dir, 'node_modules/.package-lock.json'), 'utf8');
+    const { packages } = JSON.parse(file) as { packages: Record<string, { version: string }> };
+    expect(Object.keys(packages).length).toBeLessThanOrEqual(MAX_PACKAGES);
+  });
+
+  test('load no package that is not installed with them', async () => {
+    const folder = join(installed.dir, 'node_modules/tablecast');
+    const { dependencies, peerDependencies } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+    const found = new Set<string>();
+    for (const file of await readdir(join(folder, 'dist'), { recursive: true })) {
+      if (!/\.(?:js|d\.ts)$/.test(file) || file.startsWith('console')) continue;
+      const text = await readFile(join(folder, 'dist', file), 'utf8');
+      for (const [, name = ''] of text.matchAll(LOADED)) found.add(name);
+    }
+    const own = ['tablecast', ...Object.keys({ ...dependencies, ...peerDependencies })];
+    expect([...found].filter((name) => !own.includes(name) && !builtinModules.includes(name))).toEqual([]);
+    expect([...found]).toEqual(expect.arrayContaining(['better-sqlite3', 'pg', 'amqplib']));
+  });
+
+  test('have the licence of every package that is bundled', async () => {
+    const folder = join(installed.dir, 'node_modules/tablecast');
+    const text = await readFile(join(folder, 'dist/THIRD-PARTY-LICENSES.txt'), 'utf8');
+    const listed = new Set([...text.matchAll(/^(\S+) \d+\.\d+\.\d+ \(/gm)].map(([, name]) => name));
+    const { dependencies, peerDependencies } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+    const others = { tablecast: '', ...dependencies, ...peerDependencies };
+    const bundled = [...(await importedPackages('src')), ...(await importedPackages('console/src'))].filter(
+      (name) => !Object.hasOwn(others, name),
+    );
+    expect(bundled).toEqual(expect.arrayContaining(['fastify', 'yaml', 'preact', '@codemirror/view']));
+    expect(bundled.filter((name) => !listed.has(name))).toEqual([]);
+    expect(text).toContain('Permission is hereby granted, free of charge');
+    expect(text).toContain('Apache License');
+  });
+
+  test('declare types that a strict program takes', { timeout: 120_000 }, async () => {
+    const program = join(installed.dir, 'types-probe.ts');
+    const names = ['', '/client', '/optimistic', '/svelte'];
+    const lines = names.map((name, index) => `import type * as m${index} from 'tablecast${name}';`);
+    const used = names.map((_, index) => `export type T${index} = keyof typeof m${index};`);
+    await writeFile(program, [...lines, ...used].join('\n'));
+    const types = ['--typeRoots', join(ROOT, 'node_modules/@types'), '--types', 'node'];
+    const strict = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--skipLibCheck', 'false'];
+    const tsc = run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), ...strict, ...types, program]);
+    const { stdout } = await tsc.catch((error: { stdout: string }) => error);
+    expect(stdout).toBe('');
+  });
 });
+
+/** Names of the packages that the modules of a folder of the checkout import for more than types. */
+async function importedPackages(folder: string): Promise<string[]> {
+  const names = new Set<string>();
+  for (const file of await readdir(join(ROOT, folder), { recursive: true })) {
+    if (!/\.tsx?$/.test(file)) continue;
+    const text = await readFile(join(ROOT, folder, file), 'utf8');
+    for (const [, name = ''] of text.matchAll(IMPORTED)) names.add(name);
+  }
+  return [...names].filter((name) => !builtinModules.includes(name));
+}
 
 describe('docs/tutorials/get-started.md', () => {
   test('every command does what the page says', { timeout: 120_000 }, async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Principal, SERVER } from '../../src/auth/identity.ts';
 import type { TableFrame } from '../../src/resources/table/frames.ts';
-import { makeHandle, type TableHandle, type TableSubscription } from '../../src/resources/table/handle.ts';
+import type { TableHandle, TableSubscription } from '../../src/resources/table/handle.ts';
+import { makeHandle } from '../../src/resources/table/make-handle.ts';
 import { PropertyHarness } from '../property/harness.ts';
 
 const SDL = `

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SERVER } from '../../src/auth/identity.ts';
-import { makeHandle, type TableHandle, type TableSubscription } from '../../src/resources/table/handle.ts';
+import type { TableHandle, TableSubscription } from '../../src/resources/table/handle.ts';
+import { makeHandle } from '../../src/resources/table/make-handle.ts';
 import { PropertyHarness } from '../property/harness.ts';
 import { turns } from '../support/engine.ts';
 

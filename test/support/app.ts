@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { RunningServer } from '../../src/boot/boot.ts';
+import type { RunningServer } from '../../src/boot/lifecycle/running-server.ts';
 import type { Json } from './frames.ts';
 import { type Answer, type AskOptions, ask } from './http.ts';
 import { Mailbox } from './mailbox.ts';

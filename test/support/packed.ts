@@ -7,12 +7,20 @@ import { promisify } from 'node:util';
 const ROOT = resolve(import.meta.dirname, '../..');
 const run = promisify(execFile);
 
+interface Packed {
+  readonly filename: string;
+  readonly unpackedSize: number;
+}
+
 /** A folder in which both packages are installed from their tarballs, as they would be published. */
 export class PackedInstall implements AsyncDisposable {
   readonly dir: string;
+  /** Bytes of the files of `tablecast`. */
+  readonly unpackedSize: number;
 
-  constructor(dir: string) {
+  constructor(dir: string, unpackedSize: number) {
     this.dir = dir;
+    this.unpackedSize = unpackedSize;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -29,13 +37,23 @@ export async function installPacked(more: readonly string[] = []): Promise<Packe
   const pack = async (folder: string) => {
     const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', dir];
     const { stdout } = await run('npm', args, { cwd: join(ROOT, folder), maxBuffer: 64 * 1024 ** 2 });
-    return join(dir, (JSON.parse(stdout) as { filename: string }[])[0]?.filename ?? '');
+    const [packed = { filename: '', unpackedSize: 0 }] = JSON.parse(stdout) as Packed[];
+    return { file: join(dir, packed.filename), unpackedSize: packed.unpackedSize };
   };
   await writeFile(join(dir, 'package.json'), '{"private":true}\n');
-  const tarballs = [await pack('.'), await pack('packages/create-tablecast')];
-  const quiet = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
+  const product = await pack('.');
+  const tarballs = [product.file, (await pack('packages/create-tablecast')).file];
+  // `engine-strict` refuses a package that does not name the version of Node.
+  const quiet = [
+    '--ignore-scripts',
+    '--engine-strict',
+    '--prefer-offline',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ];
   await run('npm', ['install', ...quiet, ...tarballs, ...more], { cwd: dir });
   const binary = 'node_modules/better-sqlite3/build';
   await cp(join(ROOT, binary), join(dir, binary), { recursive: true });
-  return new PackedInstall(dir);
+  return new PackedInstall(dir, product.unpackedSize);
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { makeHandle } from '../../src/resources/table/handle.ts';
+import { makeHandle } from '../../src/resources/table/make-handle.ts';
 import { makeDeclarations } from '../../src/typegen/declarations.ts';
 import { PropertyHarness } from '../property/harness.ts';
 import { planOf } from '../schema/mistakes.ts';

@@ -1,5 +1,6 @@
 import { type Identity, SERVER } from '../../auth/identity.ts';
-import { makeHandles, type NamedTables, type TableHandle } from '../table/handle.ts';
+import type { NamedTables, TableHandle } from '../table/handle.ts';
+import { makeHandles } from '../table/make-handle.ts';
 import type { TableResource } from '../table/resource.ts';
 import { OpenTransaction } from './open-transaction.ts';
 import { isRetried, keepsChanging, type Transactions } from './transactions.ts';

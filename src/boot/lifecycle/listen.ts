@@ -1,13 +1,13 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { describeAuth } from '../config/auth.ts';
-import type { ServerConfig } from '../config/config.ts';
-import { formatHost, isSecure } from '../config/loopback.ts';
-import { describeSurprises } from '../config/notices.ts';
-import type { Log } from '../server/operations/log.ts';
-import { consoleUrlOf, describeOmitted } from './console-page.ts';
-import { ControlServer } from './control/server.ts';
-import type { OpenApp } from './open-app.ts';
+import { describeAuth } from '../../config/auth.ts';
+import type { ServerConfig } from '../../config/config.ts';
+import { formatHost, isSecure } from '../../config/loopback.ts';
+import { describeSurprises } from '../../config/notices.ts';
+import type { Log } from '../../server/operations/log.ts';
+import { consoleUrlOf, describeOmitted } from '../console-page.ts';
+import { ControlServer } from '../control/server.ts';
+import type { OpenApp } from '../open-app.ts';
 
 interface Listening {
   readonly config: ServerConfig;

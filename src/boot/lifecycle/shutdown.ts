@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
-import { closeAllSockets, closeIdleSockets } from '../server/node/open-sockets.ts';
-import type { Lifecycle } from '../server/operations/health.ts';
-import type { Log } from '../server/operations/log.ts';
-import type { Transport } from '../transports/transport.ts';
-import type { OpenApp } from './open-app.ts';
+import { closeAllSockets, closeIdleSockets } from '../../server/node/open-sockets.ts';
+import type { Lifecycle } from '../../server/operations/health.ts';
+import type { Log } from '../../server/operations/log.ts';
+import type { Transport } from '../../transports/transport.ts';
+import type { OpenApp } from '../open-app.ts';
 
 /** Interval at which connections that became idle are closed while the server stops. */
 const IDLE_CHECK_INTERVAL_MS = 50;
