@@ -33,7 +33,8 @@ const APPLICATIONS: Readonly<Record<string, Command>> = {
   dev: {
     operands: '[dir]',
     what: 'serve an application, and restart the server when its files change',
-    details: 'After an error in a file the server keeps running as it was.',
+    details:
+      'After an error in a file the server keeps running as it was, and after one that code throws later; when it ends, it starts again.',
     options: ['port', 'host', 'json', 'allow-destructive'],
     examples: ['dev', 'dev my-app --port 8080'],
     load: async () => (await import('./dev/dev.ts')).dev,

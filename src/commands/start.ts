@@ -5,7 +5,8 @@ import { startServer } from '../boot/boot.ts';
 import type { RunningServer } from '../boot/lifecycle/running-server.ts';
 import { resolveAllowance } from './allowance.ts';
 import type { Invocation } from './commands.ts';
-import { isRestart, onSupervisorGone, tellSupervisor } from './dev/supervised.ts';
+import { surviveLateErrors } from './dev/late-errors.ts';
+import { isRestart, isSupervised, onSupervisorGone, tellSupervisor } from './dev/supervised.ts';
 import { describeFailure } from './failure.ts';
 import { parseArguments } from './options.ts';
 import { summarize } from './summary.ts';
@@ -21,7 +22,7 @@ export async function start({ args, env }: Invocation): Promise<number> {
   try {
     const allowDestructive = await resolveAllowance(options.allowDestructive, { dir: options.dir, env });
     const server = await startServer({ ...options, allowDestructive, env });
-    stopWithGrace(server);
+    stopWithGrace(server, options.dir);
     process.off('SIGTERM', stopEarly).off('SIGINT', stopEarly);
     if (server.isLogPretty && process.stdout.isTTY && !isRestart()) process.stdout.write(summarize(server));
     tellSupervisor(server.url);
@@ -32,10 +33,14 @@ export async function start({ args, env }: Invocation): Promise<number> {
   }
 }
 
-/** Stops the server gracefully at a signal or a fault, and at once at a second signal. */
-function stopWithGrace(server: RunningServer): void {
+const ERROR_EVENTS: ['uncaughtException', 'unhandledRejection'] = ['uncaughtException', 'unhandledRejection'];
+
+/** Stops the server gracefully at a signal or a fault, and at once at a second signal. `tablecast dev` keeps it after some faults. */
+function stopWithGrace(server: RunningServer, dir: string): void {
   let stopping = false;
-  const { close } = closeWithGrace({ delay: server.shutdownTimeout + 2000, logger: false }, async ({ err }) => {
+  const delay = server.shutdownTimeout + 2000;
+  const skip = isSupervised() ? ERROR_EVENTS : [];
+  const { close } = closeWithGrace({ delay, logger: false, skip }, async ({ err }) => {
     stopping = true;
     if (err) server.log.fatal({ err }, 'fault: stopping');
     try {
@@ -47,6 +52,12 @@ function stopWithGrace(server: RunningServer): void {
   });
   // Ctrl-C at the terminal reaches both the supervisor and the server, which may be stopping already.
   onSupervisorGone(() => {
+    if (!stopping) void close();
+  });
+  if (!isSupervised()) return;
+  surviveLateErrors(dir, (error) => {
+    server.log.fatal({ err: error }, 'fault: stopping');
+    process.exitCode = 1;
     if (!stopping) void close();
   });
 }

@@ -21,7 +21,27 @@ export interface ModuleLoaderOptions {
 const LOAD_TIMEOUT = 10_000;
 /** Message of the compiler for a module that does not parse: the place is on a line of its own. */
 const PARSE_ERROR = /^ParseError: ([\s\S]*?)\s*\n\s*(.+):(\d+):(\d+)\s*$/;
+
+/** A stack frame's place in a file. */
 const FRAME = /\(?((?:file:\/\/)?\/[^()\n]*?|[A-Za-z]:\\[^()\n]*?):(\d+):(\d+)\)?$/;
+
+export interface StackPlace {
+  readonly file: string;
+  readonly line: number;
+}
+
+/** The innermost stack frame in code of the application in this folder. The compiler of its modules keeps lines, not columns. */
+export function findPlace(folder: string, error: unknown): StackPlace | undefined {
+  if (!(error instanceof Error)) return undefined;
+  for (const frame of (error.stack ?? '').split('\n')) {
+    const [, found, line] = FRAME.exec(frame.trim()) ?? [];
+    if (found === undefined || line === undefined) continue;
+    const file = found.startsWith('file:') ? fileURLToPath(found) : found;
+    const isOfPackage = file.includes(`${sep}node_modules${sep}`);
+    if (isInside(folder, file) && !isOfPackage) return { file, line: Number(line) };
+  }
+  return undefined;
+}
 
 /**
  * Loads modules of one application, TypeScript or JavaScript, without a build step. Types are removed, not checked. The
@@ -80,7 +100,7 @@ export class ModuleLoader {
       return this.#diagnosePlace(file, { line, column: Number(column) + 1, message: `does not parse: ${text}` });
     }
     const summary = `cannot be loaded: ${firstLine(message)}`;
-    const place = error instanceof Error ? this.#placeOf(error) : undefined;
+    const place = findPlace(this.#options.folder, error);
     return place === undefined
       ? diagnoseFile(this.#relativePath(path), summary)
       : this.#diagnosePlace(place.file, { line: place.line, message: summary });
@@ -90,17 +110,6 @@ export class ModuleLoader {
     const source = this.#read(file);
     const at = { file: this.#relativePath(file), line: Number(line), column: column ?? 1 };
     return source?.diagnose(at, { message }) ?? diagnoseFile(`${at.file}:${at.line}`, message);
-  }
-
-  /** Returns the innermost stack frame in code of the application. */
-  #placeOf({ stack = '' }: Error): { file: string; line: string } | undefined {
-    for (const frame of stack.split('\n')) {
-      const [, found, line] = FRAME.exec(frame.trim()) ?? [];
-      if (found === undefined || line === undefined) continue;
-      const file = found.startsWith('file:') ? fileURLToPath(found) : found;
-      if (isInside(this.#options.folder, file) && !file.includes(`${sep}node_modules${sep}`)) return { file, line };
-    }
-    return undefined;
   }
 
   #read(file: string): SourceFile | undefined {
@@ -118,7 +127,7 @@ export class ModuleLoader {
 }
 
 interface SourcePlace {
-  readonly line: string | undefined;
+  readonly line: string | number | undefined;
   /** Column in the compiled text, which may differ from the source; only known when it does not parse. */
   readonly column?: number;
   readonly message: string;

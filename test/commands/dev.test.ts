@@ -4,6 +4,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { connect } from '../../src/client/index.ts';
 import { type AppOptions, makeApp } from '../support/app.ts';
 import { ask } from '../support/http.ts';
 import { until } from '../support/wait.ts';
@@ -81,6 +82,61 @@ describe('tablecast dev keeps the running server', { timeout: 60_000 }, () => {
       await printed('  1 | export const routes = {{;');
       await printed('dev: the server keeps running as it was');
       expect((await ask('GET', `${url}/my-app/api/hello`)).status).toBe(200);
+    });
+  });
+
+  describe('after an error that code throws later', () => {
+    const late = (code: string) => `import { defineRoute } from 'tablecast';
+export const routes = { fail: defineRoute({ handler: () => { ${code} return 'ok'; } }) };\n`;
+
+    test.each([
+      ['in a timer', "setTimeout(() => { throw new Error('too late'); }, 1);", 'uncaught exception: Error: too late'],
+      ['in a promise', "void Promise.reject(new Error('unseen'));", 'uncaught rejection: Error: unseen'],
+      ['that is no Error', "void Promise.reject('only text');", 'uncaught rejection: only text'],
+      ['by every tick', "setInterval(() => { throw new Error('again'); }, 50);", 'uncaught exception: Error: again'],
+    ])('%s, and reports it', async (_, code, message) => {
+      const options = { files: { 'routes.ts': late(code) }, config: 'port: 0\nroutes: routes.ts\n' };
+      await inDev(options, async ({ url, printed }) => {
+        const stream = await fetch(`${url}/my-app/Message`, { headers: { accept: 'text/event-stream' } });
+        const reader = (stream.body as ReadableStream<Uint8Array>).getReader();
+        const received = async (text: string) => {
+          for (let found = ''; !found.includes(text); ) {
+            const { value, done } = await reader.read();
+            if (done) throw new Error(`the stream has ended before "${text}": ${found}`);
+            found += Buffer.from(value).toString();
+          }
+        };
+        await received('ready');
+        expect((await ask('GET', `${url}/my-app/api/fail`)).status).toBe(200);
+        const output = String(await printed(message));
+        await printed('the server keeps running; tablecast start would stop');
+        if (message.includes('Error')) expect(output).toMatch(/routes\.ts:2:1 uncaught [\s\S]*\n {2}2 \| export const/);
+        // The same server, with the same connection.
+        expect((await ask('POST', `${url}/my-app/Message`, { json: { title: 'still' } })).status).toBe(201);
+        await received('still');
+        await reader.cancel();
+        expect(String(await printed('dev: serving on'))).not.toContain('has ended');
+      });
+    });
+
+    test('that ends the process: another server takes its place, and clients go on', async () => {
+      const options = { files: { 'routes.ts': late('process.exit(7);') }, config: 'port: 0\nroutes: routes.ts\n' };
+      await inDev(options, async ({ url, printed }) => {
+        const client = connect<{ Message: { $record: { id: string; title: string } } }>(`${url}/my-app`);
+        const list = client.tables.Message.live();
+        await list.ready;
+        await ask('GET', `${url}/my-app/api/fail`).catch(() => undefined);
+        await printed('the server has ended (exit code 7); it starts again');
+        await printed('dev: serving on ', 2);
+        expect((await ask('POST', `${url}/my-app/Message`, { json: { title: 'after' } })).status).toBe(201);
+        await until(
+          async () => list.records,
+          (rows) => rows.some(({ title }) => title === 'after'),
+          WAIT,
+        );
+        list.close();
+        client.close();
+      });
     });
   });
 

@@ -12,6 +12,7 @@ import { describeFailure } from '../failure.ts';
 import { type Arguments, parseArguments } from '../options.ts';
 import { refreshTypes } from '../types/types-file.ts';
 import { ChildServer, checkInChild } from './child-server.ts';
+import { RestartPause } from './restart-pause.ts';
 import { WatchedFiles, watchFiles } from './watch.ts';
 
 /** Milliseconds beyond its own shutdown timeout after which a server is killed. */
@@ -46,6 +47,9 @@ class Supervisor {
   #allowed: readonly string[] = [];
   #work: Promise<void> = Promise.resolve();
   #stopped = false;
+  /** Of the last server that was started. */
+  #project: Project | undefined;
+  readonly #pause = new RestartPause();
 
   constructor(args: Arguments, env: NodeJS.ProcessEnv) {
     this.#args = args;
@@ -55,9 +59,11 @@ class Supervisor {
 
   /** Restarts the server for these files, after a restart that is under way. */
   changed(paths: readonly string[]): void {
-    this.#work = this.#work
-      .then(() => this.#restart(paths))
-      .catch((error) => report(describeFailure(error, this.#args.dir)));
+    this.#enqueue(() => this.#restart(paths));
+  }
+
+  #enqueue(task: () => Promise<void>): void {
+    this.#work = this.#work.then(task).catch((error) => report(describeFailure(error, this.#args.dir)));
   }
 
   async stop(): Promise<void> {
@@ -83,7 +89,17 @@ class Supervisor {
     await this.#server?.stop(this.#shutdownTimeout + KILL_GRACE_MS);
     this.#shutdownTimeout = project.server.limits.shutdown;
     this.#server = undefined;
+    this.#project = project;
     if (!this.#stopped) await this.#start(project);
+  }
+
+  /** Starts the server again after it has ended by itself. A change of a file starts it earlier. */
+  async #recover(): Promise<void> {
+    await this.#pause.wait();
+    this.#enqueue(async () => {
+      if (this.#stopped || this.#server !== undefined || this.#project === undefined) return;
+      await this.#start(this.#project);
+    });
   }
 
   /** The project, or undefined when a server could not start with it; the reason has been reported. */
@@ -150,18 +166,22 @@ class Supervisor {
       ...(chosen === undefined ? [] : ['--port', chosen]),
       ...(logFormat === undefined ? [] : ['--json']),
     ];
+    let hasStarted = false;
     const child = new ChildServer({
       args,
       env: this.#env,
       isRestart: this.#url !== undefined,
       onEnd: (reason) => {
         if (this.#server === child) this.#server = undefined;
-        report(`the server has ended (${reason}); it starts again after the next change`);
+        report(`the server has ended (${reason}); it starts again${hasStarted ? '' : ' after the next change'}`);
+        if (hasStarted) void this.#recover();
       },
     });
     this.#server = child;
     const url = await child.started();
     if (url === undefined) return;
+    hasStarted = true;
+    this.#pause.begin();
     this.#url = new URL(url);
     report(`serving on ${url}`);
   }
