@@ -85,11 +85,12 @@ const DATA: Readonly<Record<string, Command>> = {
   export: {
     operands: '[dir]',
     what: 'write the records of a table, or of all, as they are at one position',
-    options: ['table', 'all', 'filter', 'format', 'out'],
+    options: ['table', 'all', 'filter', 'format', 'out', 'at'],
     examples: [
       'export --table Task',
       'export my-app --all --out copy',
       'export --table Task --filter done==true --format csv',
+      'export --table Task --at 1764504000000000',
     ],
     load: async () => (await import('./records/export.ts')).exportRecords,
   },

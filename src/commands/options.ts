@@ -58,6 +58,7 @@ export const OPTIONS = {
   field: { type: 'string', value: '<name>', what: 'a string field of the table that is not unique' },
   data: { type: 'string', value: '<json>', what: 'values that a record of the table needs, as a JSON object' },
   template: { type: 'string', value: '<name>', what: 'the template: minimal, chat, board or react' },
+  at: { type: 'string', value: '<position>', what: 'the records as they were at this position of the log' },
   yes: { type: 'boolean', what: 'ask nothing, and use the defaults' },
   force: { type: 'boolean', what: 'use a folder that is not empty; its files are kept' },
   'no-install': { type: 'boolean', what: 'do not install the packages' },

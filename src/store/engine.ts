@@ -2,7 +2,7 @@ import type { Filter } from '../query/index.ts';
 import type { Plan, TablePlan } from '../schema/plan.ts';
 import type { AccountStore, AccountStoreOptions } from './accounts.ts';
 import type { FlowStore, FlowStoreOptions } from './flows.ts';
-import type { Allowance, Awaitable, RecordKey, Store, StoreOptions } from './store.ts';
+import type { Allowance, Awaitable, Change, RecordKey, Store, StoreOptions } from './store.ts';
 
 /** Step of a migration with its effect on the stored records, for people and programs. */
 export interface PreviewedStep {
@@ -61,6 +61,10 @@ export interface StoreSnapshot {
   /** Returns up to `limit` records in the order of their primary keys. */
   page(table: TablePlan, page: SnapshotPage): Awaitable<readonly SnapshotRecord[]>;
   count(table: TablePlan, filter: Filter | undefined): Awaitable<number>;
+  /** Returns the oldest position from which the later entries lead to these records, as `LogReader.resumeFloor`. */
+  resumeFloor(table: TablePlan): Awaitable<number>;
+  /** Returns up to `limit` entries of the table's log after `after`, in order. */
+  readLog(table: TablePlan, after: number, limit: number): Awaitable<readonly Change[]>;
   close(): Awaitable<void>;
 }
 

@@ -1,5 +1,5 @@
 import { isJson } from '../../resources/body/batch-body.ts';
-import type { TablePlan } from '../../schema/plan.ts';
+import type { FieldPlan } from '../../schema/plan.ts';
 import { toCsv } from '../../server/content/content.ts';
 import type { SnapshotRecord } from '../../store/engine.ts';
 import type { FileFormat } from './rows.ts';
@@ -20,7 +20,7 @@ export interface ExportText {
   readonly end: string;
 }
 
-export function exportTextOf(table: TablePlan, format: FileFormat, head: ExportHead): ExportText {
+export function exportTextOf(fields: readonly FieldPlan[], format: FileFormat, head: ExportHead): ExportText {
   const mark = JSON.stringify({ [EXPORT_MARK]: head });
   if (format === 'ndjson') return { head: `${mark}\n`, page: toLines, end: '' };
   if (format === 'json') {
@@ -36,7 +36,7 @@ export function exportTextOf(table: TablePlan, format: FileFormat, head: ExportH
       end: '\n]}\n',
     };
   }
-  const columns = table.fields.map(({ name, type }) => ({ name, isJson: isJson(type) }));
+  const columns = fields.map(({ name, type }) => ({ name, isJson: isJson(type) }));
   return {
     head: toCsv([], columns),
     page: (records) =>

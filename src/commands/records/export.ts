@@ -4,17 +4,18 @@ import { join } from 'node:path';
 import type { Filter } from '../../query/index.ts';
 import { parseBulkFilter } from '../../resources/bulk.ts';
 import type { TablePlan } from '../../schema/plan.ts';
-import type { StoreSnapshot } from '../../store/engine.ts';
+import type { SnapshotPage, StoreSnapshot } from '../../store/engine.ts';
 import { loadEngine } from '../../store/index.ts';
 import type { Invocation } from '../commands.ts';
 import { CommandError, describeFailure } from '../failure.ts';
 import { type Call, parseCall, UsageError } from '../options.ts';
 import { exportTextOf } from './export-text.ts';
+import { PastSnapshot, type RecordPages } from './past-snapshot.ts';
 import { countOf, ProgressLine } from './progress.ts';
 import { type ChosenApp, findTable, loadOnlyApp } from './project-app.ts';
 import { FILE_FORMATS, type FileFormat, formatOf } from './rows.ts';
 
-const OPTIONS = ['table', 'all', 'filter', 'format', 'out'] as const;
+const OPTIONS = ['table', 'all', 'filter', 'format', 'out', 'at'] as const;
 /** Records that are read at once. */
 const MAX_PAGE_RECORDS = 1000;
 
@@ -25,6 +26,8 @@ interface ExportRequest {
   readonly format: FileFormat;
   /** File, or folder for all tables; undefined for stdout. */
   readonly out: string | undefined;
+  /** Position; undefined for the newest one. */
+  readonly at: number | undefined;
 }
 
 /** `tablecast export`: writes records as they are at one position, while the server runs or not. */
@@ -49,7 +52,7 @@ export async function exportRecords({ args, env }: Invocation): Promise<number> 
   }
 }
 
-function readRequest({ table, all, filter, format, out }: Call['values']): ExportRequest {
+function readRequest({ table, all, filter, format, out, at }: Call['values']): ExportRequest {
   if ((table === undefined) === (all !== true)) throw new UsageError('export needs --table <name> or --all');
   if (all === true && out === undefined) throw new UsageError('--all needs --out <folder>: a file for each table');
   if (all === true && filter !== undefined)
@@ -63,26 +66,39 @@ function readRequest({ table, all, filter, format, out }: Call['values']): Expor
     filter: filter as string | undefined,
     format: chosen as FileFormat,
     out: out as string | undefined,
+    at: at === undefined ? undefined : readPosition(at as string),
   };
 }
 
+function readPosition(text: string): number {
+  const position = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(position)) return position;
+  throw new UsageError(
+    `--at "${text}" is not a position: an export and every change has one, such as 1764504000000000`,
+  );
+}
+
 async function writeAll(snapshot: StoreSnapshot, request: ExportRequest, { app, server }: ChosenApp): Promise<void> {
-  const { table: name, filter: query, format, out } = request;
+  const { table: name, filter: query, format, out, at } = request;
+  const past = at === undefined ? undefined : new PastSnapshot(snapshot, at);
   if (name !== undefined) {
     const table = findTable(app.plan, name);
     const filter =
       query === undefined ? undefined : parseBulkFilter(query, { table, limits: server.limits, view: undefined });
-    await writeTable(snapshot, { table, filter, format, out });
+    await writeTable({ snapshot, past }, { table, filter, format, out });
     return;
   }
   mkdirSync(out as string, { recursive: true });
   for (const table of app.plan.tables) {
-    await writeTable(snapshot, {
-      table,
-      filter: undefined,
-      format,
-      out: join(out as string, `${table.name}.${format}`),
-    });
+    await writeTable(
+      { snapshot, past },
+      {
+        table,
+        filter: undefined,
+        format,
+        out: join(out as string, `${table.name}.${format}`),
+      },
+    );
   }
 }
 
@@ -93,16 +109,32 @@ interface TableExport {
   readonly out: string | undefined;
 }
 
-async function writeTable(snapshot: StoreSnapshot, { table, filter, format, out }: TableExport): Promise<void> {
+interface ExportSource {
+  readonly snapshot: StoreSnapshot;
+  /** Undefined for the newest position. */
+  readonly past: PastSnapshot | undefined;
+}
+
+/** The records of a table to export, page by page. */
+async function readTable({ snapshot, past }: ExportSource, { table, filter }: TableExport): Promise<RecordPages> {
+  if (past !== undefined) return past.table(table, filter);
+  return { count: () => snapshot.count(table, filter), page: (page) => snapshot.page(table, { filter, ...page }) };
+}
+
+async function writeTable(source: ExportSource, request: TableExport): Promise<void> {
+  const { table, format, out } = request;
+  const { position } = source.past ?? source.snapshot;
+  const records = await readTable(source, request);
   const output = out === undefined ? new StandardOutput() : new OutputFile(out);
   const progress = new ProgressLine(table.name);
-  const text = exportTextOf(table, format, { table: table.name, position: snapshot.position });
-  const total = await snapshot.count(table, filter);
+  const fields = source.past === undefined ? table.fields : table.fields.filter(({ hidden }) => !hidden);
+  const text = exportTextOf(fields, format, { table: table.name, position });
+  const total = await records.count();
   let count = 0;
   try {
     await output.write(text.head);
-    for (let after: Parameters<StoreSnapshot['page']>[1]['after']; ; ) {
-      const page = await snapshot.page(table, { filter, after, limit: MAX_PAGE_RECORDS });
+    for (let after: SnapshotPage['after']; ; ) {
+      const page = await records.page({ after, limit: MAX_PAGE_RECORDS });
       const last = page.at(-1);
       if (last === undefined) break;
       await output.write(text.page(page));
@@ -118,7 +150,7 @@ async function writeTable(snapshot: StoreSnapshot, { table, filter, format, out 
   } finally {
     progress.end();
   }
-  process.stderr.write(`${table.name}: ${countOf(count)} at position ${snapshot.position}\n`);
+  process.stderr.write(`${table.name}: ${countOf(count)} at position ${position}\n`);
 }
 
 class StandardOutput {

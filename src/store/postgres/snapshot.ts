@@ -4,16 +4,17 @@ import type { Plan, TablePlan } from '../../schema/plan.ts';
 import type { SnapshotPage, SnapshotRecord, StoreSnapshot } from '../engine.ts';
 import { StoreOpenError } from '../open-errors.ts';
 import { RowCodec } from '../rows/codec.ts';
-import type { Cell } from '../store.ts';
+import type { Cell, Change } from '../store.ts';
 import { type PgAddress, shownAddress } from './database/address.ts';
 import { describeOpenError } from './database/errors.ts';
 import { PgSession } from './database/session.ts';
-import { newestPosition } from './log/log.ts';
+import { EntryCompletion, type LogRow } from './log/completion.ts';
+import { newestPosition, toChange } from './log/log.ts';
 import { readStored } from './migrate/saved.ts';
 import { PlainWords } from './records/words.ts';
 import { compileFilter } from './sql/condition.ts';
 import { compileCount } from './sql/list.ts';
-import { quote, recordsName } from './sql/names.ts';
+import { quote, recordsName, tableKey } from './sql/names.ts';
 import { Params } from './sql/params.ts';
 import { sqlType } from './sql/types.ts';
 
@@ -81,6 +82,28 @@ class PgSnapshot implements StoreSnapshot {
     const plain = filter && (await this.#words.filter(filter, table));
     const { rows } = await this.#session.run(compileCount(plain, table));
     return Number(rows[0]?.[0]);
+  }
+
+  async resumeFloor(table: TablePlan): Promise<number> {
+    const { rows } = await this.#session.send('SELECT greatest(floor, shape) FROM tables WHERE name = $1', [
+      tableKey(table),
+    ]);
+    return Number(rows[0]?.[0] ?? 0);
+  }
+
+  async readLog(table: TablePlan, after: number, limit: number): Promise<readonly Change[]> {
+    const { rows: stored } = await this.#session.send('SELECT id, grown FROM tables WHERE name = $1', [
+      tableKey(table),
+    ]);
+    const [id, grown] = (stored[0] ?? [0, 0]) as [number, number];
+    const { rows } = await this.#session.send(
+      'SELECT seq, op, id, data, before, tx, version FROM log WHERE tbl = $1 AND seq > $2 ORDER BY seq LIMIT $3',
+      [id, after, limit],
+    );
+    const entries = await new EntryCompletion(table, { id, grown }, this.#session).complete(
+      rows as unknown as LogRow[],
+    );
+    return entries.map((row) => toChange(table, row));
   }
 
   async close(): Promise<void> {

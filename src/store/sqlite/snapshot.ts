@@ -6,14 +6,15 @@ import type { Plan, TablePlan } from '../../schema/plan.ts';
 import type { SnapshotPage, SnapshotRecord, StoreSnapshot } from '../engine.ts';
 import { StoreOpenError } from '../open-errors.ts';
 import { hasLong, RowCodec } from '../rows/codec.ts';
-import type { Cell } from '../store.ts';
+import type { Cell, Change } from '../store.ts';
 import { databaseFile, describeOpenError, registerFunctions } from './database/open.ts';
 import { StatementCache } from './database/statement-cache.ts';
 import { newestPosition } from './log/layout.ts';
+import { readResumeFloor, toChange } from './log/log.ts';
 import { readStored } from './migrate/saved.ts';
 import { compileFilterSql } from './sql/condition.ts';
 import { LIMIT } from './sql/limit.ts';
-import { NAMES, quote, recordsName } from './sql/table-names.ts';
+import { logName, NAMES, quote, recordsName } from './sql/table-names.ts';
 
 /** Opens a snapshot of the store in the folder on a connection of its own; undefined where there is none. */
 export function openSqliteSnapshot(plan: Plan, dir: string): StoreSnapshot | undefined {
@@ -75,6 +76,15 @@ class SqliteSnapshot implements StoreSnapshot {
     const { sql, params } = conditionsOf(table, filter);
     const statement = `SELECT count(*) FROM ${recordsName(table)} AS ${ALIAS} WHERE ${sql.join(' AND ')}`;
     return (this.#statements.get(statement).get(...params) as [number])[0];
+  }
+
+  resumeFloor(table: TablePlan): number {
+    return readResumeFloor(this.#db, table);
+  }
+
+  readLog(table: TablePlan, after: number, limit: number): Change[] {
+    const sql = `SELECT seq, op, id, data, before, tx FROM ${logName(table)} WHERE seq > ? ORDER BY seq ${LIMIT}`;
+    return (this.#statements.get(sql).all(after, limit) as unknown[][]).map((row) => toChange(table, row));
   }
 
   close(): void {

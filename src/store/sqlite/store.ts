@@ -2,13 +2,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import type { JsonRecord, ListQuery, QueryPlan, RelatedCondition, SelectedRelation } from '../../query/index.ts';
-import { withoutForbiddenKeys } from '../../schema/forbidden-key.ts';
 import type { StoredSchema } from '../../schema/migration/stored.ts';
 import type { Plan, TablePlan } from '../../schema/plan.ts';
 import type { AuditReader } from '../audit.ts';
 import { expiryOf } from '../expiry.ts';
-import { keyToJson } from '../rows/apply-write.ts';
-import { OPS } from '../rows/row.ts';
 import type { StorageHealth } from '../storage-health.ts';
 import type {
   Aggregate,
@@ -32,7 +29,7 @@ import { databaseFile, describeOpenError, forgetSamples, keepStatistics, openDat
 import { ReadTransaction } from './database/read-transaction.ts';
 import { IssuedPositions } from './log/issued-positions.ts';
 import { newestPosition } from './log/layout.ts';
-import { LogEntries, LogState } from './log/log.ts';
+import { LogEntries, LogState, toChange } from './log/log.ts';
 import { addTransactionColumn } from './migrate/ddl.ts';
 import { migrate } from './migrate/migrate.ts';
 import { readStored } from './migrate/saved.ts';
@@ -337,16 +334,4 @@ function addTransactionColumns(db: Database, { tables }: Plan): void {
   for (const table of tables) {
     if (find.get(`${table.database}/${table.table}:log`) === undefined) db.exec(addTransactionColumn(table));
   }
-}
-
-function toChange(plan: TablePlan, [seq, op, id, data, before, transaction]: readonly unknown[]): Change {
-  return {
-    seq: seq as number,
-    table: plan,
-    op: OPS[(op as number) - 1] as Change['op'],
-    id: id as RecordKey | null,
-    data: data === null ? keyToJson(plan.primaryKey, id as RecordKey) : withoutForbiddenKeys(data as string),
-    before: before === null ? null : withoutForbiddenKeys(before as string),
-    ...(transaction === null ? {} : { transaction: transaction as number }),
-  };
 }

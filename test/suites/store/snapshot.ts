@@ -33,6 +33,12 @@ export function snapshotSuite(subject: EngineUnderTest): void {
       const filter = parseBulkFilter('l=gt=1', { table, limits: LIMITS, view: undefined });
       expect(await snapshot.count(table, filter)).toBe(2);
       expect((await snapshot.page(table, { filter, after: 'a', limit: 9 })).map(({ id }) => id)).toEqual(['b']);
+      const log = await snapshot.readLog(table, 0, 9);
+      expect(log.map(({ op, id, seq }) => ({ op, id, isOld: seq <= head }))).toEqual(
+        ['b', 'a', 'c'].map((id) => ({ op: 'create', id, isOld: true })),
+      );
+      expect(await snapshot.readLog(table, log[0]?.seq ?? 0, 1)).toEqual(log.slice(1, 2));
+      expect(await snapshot.resumeFloor(table)).toBe(harness.store.resumeFloor(harness.table));
       await snapshot.close();
     });
 

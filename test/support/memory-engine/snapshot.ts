@@ -21,7 +21,15 @@ export function takeSnapshot(database: MemoryDatabase): StoreSnapshot {
       )
       .slice(0, limit);
   };
+  const logs = new Map([...database.tables()].map((table) => [keyOf(table.plan), [...table.log]]));
+  const floors = new Map([...database.tables()].map((one) => [keyOf(one.plan), Math.max(one.logStart, one.layoutSeq)]));
   return {
+    resumeFloor: (table) => floors.get(keyOf(table)) ?? 0,
+    readLog: (table, after, limit) =>
+      (logs.get(keyOf(table)) ?? [])
+        .filter(({ seq }) => seq > after)
+        .slice(0, limit)
+        .map((entry) => ({ ...entry, table })),
     position: database.last,
     page: read,
     count: (table, filter) => read(table, { filter, after: undefined, limit: Number.POSITIVE_INFINITY }).length,

@@ -30,9 +30,13 @@ export class EntryCompletion {
   readonly #plan: TablePlan;
   readonly #id: number;
   readonly #grown: number;
-  readonly #readers: Readers;
+  readonly #readers: Pick<Readers, 'send'>;
 
-  constructor(plan: TablePlan, { id, grown }: { readonly id: number; readonly grown: number }, readers: Readers) {
+  constructor(
+    plan: TablePlan,
+    { id, grown }: { readonly id: number; readonly grown: number },
+    readers: Pick<Readers, 'send'>,
+  ) {
     this.#plan = plan;
     this.#id = id;
     this.#grown = grown;

@@ -183,20 +183,7 @@ export class TableLog {
   }
 
   async #toChanges(rows: PgRows): Promise<Change[]> {
-    return (await this.#completion.complete(rows as unknown as LogRow[])).map((row) => this.#toChange(row));
-  }
-
-  #toChange([seq, op, id, data, before, transaction]: readonly unknown[]): Change {
-    const key = toKey(this.plan, id as string | null);
-    return {
-      seq: seq as number,
-      table: this.plan,
-      op: OPS[(op as number) - 1] as Change['op'],
-      id: key,
-      data: data === null ? keyToJson(this.plan.primaryKey, key) : withoutForbiddenKeys(data as string),
-      before: before === null ? null : withoutForbiddenKeys(before as string),
-      ...(transaction === null ? {} : { transaction: transaction as number }),
-    };
+    return (await this.#completion.complete(rows as unknown as LogRow[])).map((row) => toChange(this.plan, row));
   }
 }
 
@@ -235,4 +222,18 @@ export async function newestPosition(session: PgSession): Promise<number> {
   const marks = 'SELECT max(greatest(floor, shape)) FROM tables';
   const { rows } = await session.send(`SELECT greatest(0, (${marks}), (SELECT max(seq) FROM log))`);
   return Number(rows[0]?.[0]);
+}
+
+/** A row of the log, with the columns that an entry is written with. */
+export function toChange(plan: TablePlan, [seq, op, id, data, before, transaction]: readonly unknown[]): Change {
+  const key = toKey(plan, id as string | null);
+  return {
+    seq: seq as number,
+    table: plan,
+    op: OPS[(op as number) - 1] as Change['op'],
+    id: key,
+    data: data === null ? keyToJson(plan.primaryKey, key) : withoutForbiddenKeys(data as string),
+    before: before === null ? null : withoutForbiddenKeys(before as string),
+    ...(transaction === null ? {} : { transaction: transaction as number }),
+  };
 }

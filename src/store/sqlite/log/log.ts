@@ -1,6 +1,8 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { LogRetentionConfig } from '../../../config/config.ts';
+import { withoutForbiddenKeys } from '../../../schema/forbidden-key.ts';
 import type { TablePlan } from '../../../schema/plan.ts';
+import { keyToJson } from '../../rows/apply-write.ts';
 import { OPS } from '../../rows/row.ts';
 import type { Change, RecordKey } from '../../store.ts';
 import { floorKey, shapeKey } from '../migrate/ddl.ts';
@@ -131,6 +133,12 @@ export class LogState {
   }
 }
 
+/** Returns the oldest position from which the later entries lead to the stored records, from the marks in the store. */
+export function readResumeFloor(db: Database, table: TablePlan): number {
+  const position = db.prepare('SELECT value FROM tablecast_meta WHERE key = ?').pluck();
+  return Math.max(...[floorKey(table), shapeKey(table)].map((key) => Number(position.get(key) ?? 0)));
+}
+
 /** Entries that one statement writes: each takes half as long again with a statement of its own. */
 const BATCH_ENTRIES = 16;
 
@@ -166,4 +174,17 @@ export class LogEntries {
 /** `data` of a delete is only the key, which the entry has already. */
 function pushEntry(values: unknown[], { seq, op, id, data, before, transaction }: Change): void {
   values.push(seq, OPS.indexOf(op) + 1, id, op === 'delete' ? null : data, before, transaction ?? null);
+}
+
+/** A row of a log, with the columns that an entry is written with. */
+export function toChange(plan: TablePlan, [seq, op, id, data, before, transaction]: readonly unknown[]): Change {
+  return {
+    seq: seq as number,
+    table: plan,
+    op: OPS[(op as number) - 1] as Change['op'],
+    id: id as RecordKey | null,
+    data: data === null ? keyToJson(plan.primaryKey, id as RecordKey) : withoutForbiddenKeys(data as string),
+    before: before === null ? null : withoutForbiddenKeys(before as string),
+    ...(transaction === null ? {} : { transaction: transaction as number }),
+  };
 }
