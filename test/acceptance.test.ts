@@ -4,7 +4,7 @@ import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
 
 const FUNCTIONS: ReadonlySet<string> = new Set(['test', 'it', 'describe']);
-const ITEM = /^(?:S[0-4]\.\d+|[A-GV]\d{1,2})\b/;
+const ITEM = /^(?:S[0-4]\.\d+|[A-GIV]\d{1,2})\b/;
 
 interface Row {
   readonly item: string;

@@ -1,10 +1,10 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
 import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { installPacked, type PackedInstall } from '../support/packed.ts';
@@ -22,6 +22,8 @@ const LOADED = new RegExp(
 );
 /** Of a source. A type needs no package at run time. */
 const IMPORTED = new RegExp(`(?:^(?:import|export)\\s+(?!type\\b)[^;'"]*from |\\bimport\\()'${NAME}'`, 'gm');
+/** The times, which `.ci/run` prints. */
+const REPORT = join(ROOT, 'node_modules/.cache/tablecast/start-times.txt');
 const WAIT = { timeout: 30_000 };
 const run = promisify(execFile);
 
@@ -30,9 +32,20 @@ let port: number;
 /** The application that the tutorial creates. */
 let app: string;
 const running: ChildProcess[] = [];
+/** Lines about the time that a newcomer waits, which are reported and not asserted: a busy machine is slow. */
+const times: string[] = [];
+
+const startClock = () => performance.now();
+
+function lap(what: string, since: number): void {
+  times.push(`${((performance.now() - since) / 1000).toFixed(1).padStart(6)} s  ${what}`);
+}
 
 beforeAll(async () => {
-  [installed, port] = await Promise.all([installPacked(), freePort()]);
+  port = await freePort();
+  const installing = startClock();
+  installed = await installPacked();
+  lap('packed and installed in an empty folder', installing);
   app = join(installed.dir, 'my-app');
   // npm asks for a hundred packages, and a busy machine takes minutes to unpack them.
 }, 600_000);
@@ -170,10 +183,13 @@ describe('docs/tutorials/get-started.md', () => {
     // The application finds the packages in the folder around it: nothing is on the registry for this test.
     const [create = '', enter, dev = ''] = next('sh').trim().split('\n');
     expect(create).toBe('npm create tablecast@latest my-app');
+    const starting = startClock();
     await shell(`${create.replace('npm create tablecast@latest', 'npx create-tablecast')} --no-install`, installed.dir);
+    lap('npm create: the application', starting);
     expect(enter).toBe('cd my-app');
     const inDev = startShell(dev);
     await inDev('dev: serving on ');
+    lap('npm run dev: it serves', starting);
     for (const [url = ''] of next('').matchAll(/http\S+/g)) {
       const { status } = await fetch(url);
       expect([url, status]).toEqual([url, 200]);
@@ -182,6 +198,7 @@ describe('docs/tutorials/get-started.md', () => {
     expect(await readFile(join(app, 'schema.graphql'), 'utf8')).toContain(schema);
 
     expect(JSON.parse(await shell(next('sh')))).toMatchObject({ title: 'Buy milk', done: false });
+    lap('the first answer', starting);
     expect(JSON.parse(await shell(next('sh')))).toMatchObject([{ title: 'Buy milk' }]);
     expect(JSON.parse(await shell(next('sh')))).toMatchObject({ status: 400, errors: [{ field: 'titel' }, {}] });
 
@@ -196,6 +213,9 @@ describe('docs/tutorials/get-started.md', () => {
     await inList('Call Ada, Buy milk');
     await add('Call Bob');
     await inList('Call Bob, Call Ada, Buy milk');
+    lap('the first live event over WebSocket', starting);
+    await mkdir(dirname(REPORT), { recursive: true });
+    await writeFile(REPORT, `${times.join('\n')}\n`);
 
     const field = next('graphql');
     const before = await readFile(join(app, 'schema.graphql'), 'utf8');
