@@ -20,9 +20,13 @@ interface Dev {
   printed(text: string, count?: number): Promise<unknown>;
 }
 
-async function inDev(options: AppOptions, run: (dev: Dev) => Promise<void>): Promise<void> {
+async function inDev(
+  options: AppOptions,
+  run: (dev: Dev) => Promise<void>,
+  args: readonly string[] = [],
+): Promise<void> {
   const { dir, root } = await makeApp({ schema: SCHEMA, config: 'port: 0\n', ...options });
-  const child = spawn(process.execPath, [CLI, 'dev', dir], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [CLI, 'dev', dir, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
   const printed = (text: string, count = 1) =>
@@ -41,6 +45,19 @@ async function inDev(options: AppOptions, run: (dev: Dev) => Promise<void>): Pro
     expect(code, output).toBe(0);
   }
 }
+
+test('tablecast dev --port 0 takes a free port, not that of config.yaml, and keeps it over restarts', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port } = other.address() as { port: number };
+  const options = { config: `port: ${port}\n` };
+  const look = async ({ dir, url, printed }: Dev) => {
+    expect((await ask('GET', `${url}/my-app/Message`)).status).toBe(200);
+    await writeFile(join(dir, 'schema.graphql'), SCHEMA.replace('}', 'more: Int }'));
+    await printed(`dev: serving on ${url}`, 2);
+  };
+  await inDev(options, look, ['--port', '0']).finally(() => other.close());
+}, 60_000);
 
 const ROUTES = `import { defineRoute } from 'tablecast';
 export const routes = { hello: defineRoute({ handler: () => 'hello' }) };\n`;

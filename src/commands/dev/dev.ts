@@ -158,12 +158,13 @@ class Supervisor {
   async #start({ server }: Project): Promise<void> {
     const { dir, host, logFormat } = this.#args;
     const port = this.#args.port ?? server.port;
-    const chosen = port === 0 ? this.#url?.port : String(port);
+    const chosen = port === 0 ? (this.#url?.port ?? '0') : String(port);
     const args = [
       dir,
       ...(this.#allowed.length === 0 ? [] : [`--allow-destructive=${this.#allowed.join(',')}`]),
       ...(host === undefined ? [] : ['--host', host]),
-      ...(chosen === undefined ? [] : ['--port', chosen]),
+      '--port',
+      chosen,
       ...(logFormat === undefined ? [] : ['--json']),
     ];
     let hasStarted = false;
