@@ -25,6 +25,8 @@ interface Document {
   readonly components: { readonly schemas: Readonly<Record<string, Part>> };
 }
 
+/** The checks of this test hold up the event loop that the server shares with them: it would refuse requests as overloaded. */
+const CONFIG = 'app_id: my-app\nport: 0\nlogging: {level: silent}\nlimits: {event_loop_delay: 0}\n';
 const dir = mkdtempSync(join(tmpdir(), 'tablecast-contract-'));
 let server: RunningServer;
 let base = '';
@@ -34,7 +36,7 @@ addFormats.default(ajv);
 
 beforeAll(async () => {
   writeFileSync(join(dir, 'schema.graphql'), EVERY_KIND);
-  writeFileSync(join(dir, 'config.yaml'), 'app_id: my-app\nport: 0\nlogging: {level: silent}\n');
+  writeFileSync(join(dir, 'config.yaml'), CONFIG);
   server = await startServer({ dir, env: {}, allowDestructive: false });
   base = `${server.url}/my-app`;
   document = (await ask('GET', `${base}/openapi.json?media=all`)).record as unknown as typeof document;
@@ -371,7 +373,7 @@ describe('the addresses of the documents', () => {
 test('docs: false turns them off', async () => {
   const other = mkdtempSync(join(tmpdir(), 'tablecast-contract-off-'));
   writeFileSync(join(other, 'schema.graphql'), 'type A @table @export { id: ID! @primaryKey }');
-  writeFileSync(join(other, 'config.yaml'), 'app_id: my-app\nport: 0\nlogging: {level: silent}\ndocs: false\n');
+  writeFileSync(join(other, 'config.yaml'), `${CONFIG}docs: false\n`);
   const running = await startServer({ dir: other, env: {}, allowDestructive: false });
   for (const path of ['docs', 'docs/page.js', 'openapi.json', 'asyncapi.json']) {
     expect((await ask('GET', `${running.url}/my-app/${path}`)).status).toBe(404);
