@@ -143,7 +143,8 @@ export class LiveSession {
 
   /** Describes it for administrators. */
   describe(): ConnectionDescription {
-    return { transport: 'live', listens: this.subscriptions.listed(), rooms: this.rooms.names() };
+    const rooms = this.rooms.size === 0 ? {} : { rooms: this.rooms.names() };
+    return { transport: 'live', listens: this.subscriptions.listed(), ...rooms };
   }
 
   closed(): void {
