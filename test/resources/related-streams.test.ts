@@ -218,6 +218,10 @@ describe('a stream that shows or is filtered by other tables', () => {
     const { lastSeq: before } = rig.store;
     await board.patch('b1', { name: 'New' });
     const [reset, ...frames] = await next(stream, 1 + 1002 + 1);
+    // A resume over the change gets the state anew too, before anything else has changed.
+    const early = makeHandle(rig.resource('Card')).subscribe('select=board{name}', { since: before });
+    onTestFinished(async () => void (await early.return()));
+    expect((await next(early, 1)).map(brief)).toEqual(['reset related_changed']);
     expect(reset && brief(reset)).toBe('reset related_changed');
     expect(frames.at(-1)).toMatchObject({ type: 'ready', seq: rig.store.lastSeq });
     expect(frames.filter((frame) => 'data' in frame && JSON.stringify(frame.data).includes('New'))).toHaveLength(1001);

@@ -122,7 +122,7 @@ export class Dependents {
     for (const { end, groups } of this.#index.endsOf(view))
       await this.#addEnd(view, history, { end, groups, affected });
     for (const [{ group }, records] of affected) {
-      await this.#guard([group], async () => {
+      await this.#guard([group], view.change.seq, async () => {
         if (group.live.length === 0) return group.clear(view.change.seq);
         const frames = await framesOf(group, view, { affected: records, history });
         // Undefined without live subscriptions: those that join read the log.
@@ -163,6 +163,7 @@ export class Dependents {
     let records = NO_RECORDS;
     await this.#guard(
       [...groups].map(({ group }) => group),
+      view.change.seq,
       async () => {
         records = await history.run(() => affectedRecords(history, end.table, end.path, view));
       },
@@ -174,13 +175,15 @@ export class Dependents {
     }
   }
 
-  async #guard(groups: readonly ShapeGroup[], work: () => Promise<void>): Promise<void> {
+  async #guard(groups: readonly ShapeGroup[], seq: number, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
       for (const group of groups) {
         if (error instanceof TooMuchRelatedError) this.#options.overwhelmed(group);
         else this.#fail(group, error);
+        // The buffer has no frames of the change: subscriptions from before it read the log.
+        group.clear(seq);
       }
     }
   }
