@@ -103,12 +103,13 @@ export function composeApplication(
     channels: server.channels,
     replayPage: events.replayPage,
     maxHeldGroups,
+    relatedLimits: limits,
     onError,
   });
   const commits = new WriteQueue({ store, busyTimeout, onCommitted: (result) => ring(bus, result) });
   const housekeeping = new Retention({ plan, store, commits, onError });
   const access = new Access(plan, accessOptions(app));
-  const roomAccess = openRoomAccess(app, { plan, access, store, feed, onError });
+  const roomAccess = openRoomAccess(app, { plan, access, store, feed, relatedLimits: limits, onError });
   const streams = new TableStreams();
   const context = { access, store, commits, hub, limits, pages: new PageCache(limits.listCache), streams };
   const resources = new Map<string, TableResource>();

@@ -29,6 +29,9 @@ export interface Limits {
   readonly window: number;
   readonly groups: number;
   readonly heldGroups: number;
+  readonly related: number;
+  readonly relatedAffected: number;
+  readonly relatedChanges: number;
   /** Records of a table that a query without an index may read. */
   readonly scan: number;
   readonly filterLength: number;

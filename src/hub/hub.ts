@@ -10,6 +10,7 @@ import { ChangeView } from './change-view.ts';
 import { Channel } from './channel.ts';
 import { Dependents } from './dependencies/dependents.ts';
 import { WindowLostError } from './dependencies/keys.ts';
+import type { RelatedLimits } from './dependencies/related-history.ts';
 import type { Encoding, ResetReason } from './encode.ts';
 import { Flusher } from './fan-out/flusher.ts';
 import { ReadScheduler } from './fan-out/read-scheduler.ts';
@@ -41,6 +42,8 @@ export interface HubOptions {
   readonly channels: Pick<ChannelsConfig, 'slowClientTimeout' | 'clientBuffer'>;
   /** Maximum of groups that live totals hold in all; absent for any number. */
   readonly maxHeldGroups?: number;
+  /** Absent for the defaults of config.yaml. */
+  readonly relatedLimits?: RelatedLimits | undefined;
   /** Entries or records that are read at once. */
   readonly replayPage: number;
   /** Receives an internal error that made a subscription fail; the hub ends the subscription. */
@@ -78,7 +81,7 @@ export class Hub {
 
   constructor(options: HubOptions) {
     this.#options = options;
-    const { store, feed, replayPage, channels, maxHeldGroups = Number.POSITIVE_INFINITY } = options;
+    const { store, feed, replayPage, channels, relatedLimits, maxHeldGroups = Number.POSITIVE_INFINITY } = options;
     this.#heldGroups = new HeldGroups(maxHeldGroups);
     this.#slowClients = new SlowClients(channels.slowClientTimeout, (subscription) => this.#end(subscription, 'slow'));
     this.#flusher = new Flusher({
@@ -89,6 +92,7 @@ export class Hub {
     const reads = new ReadScheduler();
     this.#context = {
       store,
+      relatedLimits,
       page: replayPage,
       clientBuffer: channels.clientBuffer,
       acquireRead: () => reads.acquire(),
@@ -99,6 +103,7 @@ export class Hub {
     };
     this.#dependents = new Dependents({
       store,
+      relatedLimits,
       ...this.#groupHost,
       overwhelmed: ({ live }) => {
         for (const subscription of [...live]) this.#lag(subscription, { from: 'reset', reason: 'related_changed' });
@@ -170,13 +175,13 @@ export class Hub {
   }
 
   #openChannel(table: TablePlan, id: RecordKey | undefined): Channel {
-    const { store } = this.#options;
+    const { store, relatedLimits } = this.#options;
     let channels = this.#channels.get(table);
     if (channels === undefined) {
       const { feed } = this.#options;
       const delivered = () => feed.head;
       const settled = () => this.#dependents.settled(feed.head);
-      const from = { store, table, delivered, settled, heldGroups: this.#heldGroups };
+      const from = { store, table, relatedLimits, delivered, settled, heldGroups: this.#heldGroups };
       channels = { table: new Channel(table, undefined, from), records: new Map() };
       this.#channels.set(table, channels);
     }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Feed } from '../../src/events/feed.ts';
+import type { RelatedLimits } from '../../src/hub/dependencies/related-history.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import type { TableResource } from '../../src/resources/table/resource.ts';
 import type { Plan, TablePlan } from '../../src/schema/plan.ts';
@@ -29,6 +30,8 @@ export interface PropertyHarnessOptions {
   readonly flushed?: boolean;
   /** A store in memory instead, of which every answer takes turns, as over a network. */
   readonly later?: boolean;
+  /** Bounds of related records; by default those of config.yaml. */
+  readonly relatedLimits?: RelatedLimits;
 }
 
 interface Running {

@@ -3,7 +3,7 @@ import { type Principal, SERVER } from '../../src/auth/identity.ts';
 import type { TableFrame } from '../../src/resources/table/frames.ts';
 import type { TableHandle, TableSubscription } from '../../src/resources/table/handle.ts';
 import { makeHandle } from '../../src/resources/table/make-handle.ts';
-import { PropertyHarness } from '../property/harness.ts';
+import { PropertyHarness, type PropertyHarnessOptions } from '../property/harness.ts';
 
 const SDL = `
   type Board @table @export(public: [read, create, update, delete, subscribe]) {
@@ -38,8 +38,8 @@ interface Scene {
   readonly card: TableHandle;
 }
 
-async function open(later = false): Promise<Scene> {
-  const rig = new PropertyHarness({ sdl: SDL, later });
+async function open(later = false, more: Partial<PropertyHarnessOptions> = {}): Promise<Scene> {
+  const rig = new PropertyHarness({ sdl: SDL, later, ...more });
   onTestFinished(() => rig[Symbol.dispose]());
   const handle = (name: string) => makeHandle(rig.resource(name), SERVER);
   const scene = { rig, board: handle('Board'), member: handle('Member'), card: handle('Card') };
@@ -231,6 +231,29 @@ describe('a stream that shows or is filtered by other tables', () => {
     const resumed = makeHandle(rig.resource('Card')).subscribe('select=board{name}', { since: before });
     onTestFinished(async () => void (await resumed.return()));
     expect((await next(resumed, 1)).map(brief)).toEqual(['reset related_changed']);
+    expect(rig.faults).toEqual([]);
+  });
+
+  test.each([
+    // Three cards are of the board, three changes come after the position, and two cards are related to it.
+    [{ related: 1000, relatedAffected: 2, relatedChanges: 5000 }, ['reset related_changed', 'reset related_changed']],
+    [{ related: 1000, relatedAffected: 3, relatedChanges: 2 }, ['Update update c1 more', 'reset related_changed']],
+    [{ related: 1, relatedAffected: 3, relatedChanges: 3 }, ['reset related_changed', 'reset related_changed']],
+    [{ related: 3, relatedAffected: 3, relatedChanges: 3 }, ['Update update c1 more', 'Update update c1 more']],
+  ])('is bounded as %j say', async (relatedLimits, expected) => {
+    const { rig, board, card } = await open(false, { relatedLimits });
+    await card.create({ id: 'c4', boardId: 'b1' });
+    const { lastSeq: before } = rig.store;
+    const stream = makeHandle(rig.resource('Card')).subscribe('select=board{name}');
+    onTestFinished(async () => void (await stream.return()));
+    await next(stream, 1);
+    await board.patch('b1', { name: 'New' });
+    const [live] = await next(stream, 1);
+    for (const name of ['Newer', 'Newest']) await board.patch('b1', { name });
+    const resumed = makeHandle(rig.resource('Card')).subscribe('select=board{name}', { since: before });
+    onTestFinished(async () => void (await resumed.return()));
+    const [first] = await next(resumed, 1);
+    expect([live && brief(live), first && brief(first)]).toEqual(expected);
     expect(rig.faults).toEqual([]);
   });
 

@@ -4,6 +4,7 @@ import { loadProject, type Project } from '../../src/boot/project.ts';
 import type { ServerConfig } from '../../src/config/config.ts';
 import { MemoryBus, ring } from '../../src/events/bus.ts';
 import { Feed } from '../../src/events/feed.ts';
+import type { RelatedLimits } from '../../src/hub/dependencies/related-history.ts';
 import type { Encoding } from '../../src/hub/encode.ts';
 import { Hub } from '../../src/hub/hub.ts';
 import type { Application } from '../../src/resources/application.ts';
@@ -43,6 +44,8 @@ export interface EngineOptions {
   /** Store of the hub, and of the write queue, where it is another one: one that is slow, or that counts. */
   readonly hubStore?: (RecordReader & RelatedReader & LogReader) | undefined;
   readonly queueStore?: Store | undefined;
+  /** Bounds of related records; by default those of config.yaml. */
+  readonly relatedLimits?: RelatedLimits;
   /** List for the errors, which may outlast this engine. */
   readonly faults?: unknown[];
 }
@@ -69,7 +72,8 @@ export class Engine {
     this.faults = options.faults ?? [];
     this.feed = new Feed({ log: store, tables, bus, onError });
     const channels = { slowClientTimeout, clientBuffer };
-    this.hub = new Hub({ store: hubStore, feed: this.feed, channels, replayPage, onError });
+    const { relatedLimits } = options;
+    this.hub = new Hub({ store: hubStore, feed: this.feed, channels, replayPage, relatedLimits, onError });
     this.commits = new WriteQueue({ store: queueStore, busyTimeout, onCommitted: (result) => ring(bus, result) });
   }
 

@@ -1,6 +1,7 @@
 import type { AppError } from '../../errors.ts';
 import type { Feed } from '../../events/feed.ts';
 import { parseRecord } from '../../hub/change-view.ts';
+import type { RelatedLimits } from '../../hub/dependencies/related-history.ts';
 import { compilePredicate } from '../../query/index.ts';
 import { settleRelated } from '../../store/rows/related.ts';
 import type { Awaitable, LogReader, RecordReader, RelatedReader } from '../../store/store.ts';
@@ -14,6 +15,8 @@ export interface RoomAccessOptions {
   readonly rules: RoomRules;
   readonly store: RecordReader & RelatedReader & LogReader;
   readonly feed: Pick<Feed, 'listen'>;
+  /** Absent for the defaults of config.yaml. */
+  readonly relatedLimits?: RelatedLimits | undefined;
   readonly onError: (error: unknown) => void;
 }
 

@@ -2,7 +2,7 @@ import type { Feed } from '../../events/feed.ts';
 import { ChangeView } from '../../hub/change-view.ts';
 import { affectedRecords } from '../../hub/dependencies/affected.ts';
 import { type Dependency, dependentPart, isConcerned, lastOf } from '../../hub/dependencies/dependency.ts';
-import { RelatedHistory } from '../../hub/dependencies/related-history.ts';
+import { RelatedHistory, type RelatedLimits } from '../../hub/dependencies/related-history.ts';
 import type { RelationPlan, TablePlan } from '../../schema/plan.ts';
 import type { Awaitable, Change, LogReader, RecordKey, RelatedReader } from '../../store/store.ts';
 import type { Identity } from '../identity.ts';
@@ -17,6 +17,8 @@ export interface RoomWatchesOptions {
   readonly rules: RoomRules;
   readonly store: RelatedReader & LogReader;
   readonly feed: Pick<Feed, 'listen'>;
+  /** Absent for the defaults of config.yaml. */
+  readonly relatedLimits?: RelatedLimits | undefined;
   readonly judge: (decision: RoomDecision) => Awaitable<boolean>;
   readonly onError: (error: unknown) => void;
 }
@@ -201,7 +203,8 @@ export class RoomWatches {
     while (this.#changes.length > 0 && !this.#isClosed) {
       const changes = this.#changes;
       this.#changes = [];
-      const history = new RelatedHistory(this.#options.store, (changes[0] as Change).seq - 1);
+      const { store, relatedLimits } = this.#options;
+      const history = new RelatedHistory(store, (changes[0] as Change).seq - 1, relatedLimits);
       for (const change of changes) await this.#apply(new ChangeView(change), history);
     }
   }

@@ -227,6 +227,19 @@ const LIMIT_KEYS: Keys<Limits> = {
     },
     { max: 10_000_000 },
   ),
+  related: countKey(
+    1000,
+    {
+      what: 'Related records that one key leads to in a live rule, condition or selection; of more, only those that match are read',
+    },
+    { max: 100_000 },
+  ),
+  relatedAffected: countKey(1000, {
+    what: 'Records of a subscription, or with rooms, that one change of a related record may concern',
+  }),
+  relatedChanges: countKey(5000, {
+    what: 'Changes of one table that are undone when a subscription with related records resumes',
+  }),
   scan: countKey(100_000, { what: 'Records of a table that a filter or sort without an index may read' }),
   filterLength: sizeKey('4KiB', { what: 'Characters of all conditions of a query together' }),
   filterConditions: countKey(32, { what: 'Conditions in one filter' }, { max: 1000 }),

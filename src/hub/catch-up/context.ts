@@ -1,10 +1,13 @@
 import type { LogReader, RecordReader, RelatedReader } from '../../store/store.ts';
+import type { RelatedLimits } from '../dependencies/related-history.ts';
 import type { ResetReason } from '../encode.ts';
 import type { Subscription } from '../subscription.ts';
 
 /** Hub, as a subscription that catches up sees it. */
 export interface CatchUpContext {
   readonly store: RecordReader & RelatedReader & LogReader;
+  /** Undefined for the defaults of config.yaml. */
+  readonly relatedLimits: RelatedLimits | undefined;
   /** Entries or records per page. */
   readonly page: number;
   /** Bytes; a sink with more than this waiting is not written to. */

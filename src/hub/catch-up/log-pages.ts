@@ -34,7 +34,7 @@ export class LogPages {
     const { changes, upTo } = await readDependentLog(store, dependent, { id, after: position, size: outlet.pageSize });
     // Entries may have been trimmed during the wait for this read: then the page has a gap, and the caller resets.
     if (tablesOf(dependent).some((one) => position < store.resumeFloor(one))) return undefined;
-    const logged = new LoggedFrames(group.selection, id, { store, from: position });
+    const logged = new LoggedFrames(group.selection, id, { store, from: position, limits: context.relatedLimits });
     try {
       for (const change of changes) {
         if (log.bytes > clientBuffer) {

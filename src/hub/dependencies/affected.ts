@@ -5,9 +5,6 @@ import { type DependentPart, isConcerned, lastOf } from './dependency.ts';
 import { keysOf, TooMuchRelatedError } from './keys.ts';
 import type { RelatedHistory } from './related-history.ts';
 
-/** Records of a subscription's table that one change of another table may concern. */
-const MAX_AFFECTED_RECORDS = 1000;
-
 /** A record before and after a change that concerns it, perhaps only by a related record. */
 export interface AffectedRecord {
   readonly before: ChangedRecord | undefined;
@@ -62,7 +59,7 @@ export function affectedRecords(
     }
   };
   history.each([-1, 0], (offset) => add(offset < 0 ? view.before : view.after, seq + offset));
-  if (affected.size > MAX_AFFECTED_RECORDS) throw new TooMuchRelatedError();
+  if (affected.size > history.limits.relatedAffected) throw new TooMuchRelatedError();
   return affected;
 }
 
@@ -87,7 +84,7 @@ function startsOf(history: RelatedHistory, { table, path, end, at }: PathEnd): I
           found.set(one[owner.primaryKey.name], one);
       });
     });
-    if (found.size > MAX_AFFECTED_RECORDS) throw new TooMuchRelatedError();
+    if (found.size > history.limits.relatedAffected) throw new TooMuchRelatedError();
     records = found;
   }
   return records.values();

@@ -6,7 +6,7 @@ import type { Selection } from '../selection.ts';
 import { type AffectedRecords, affectedByChange, NO_RECORDS, type RelatedEffects } from './affected.ts';
 import type { DependentPart } from './dependency.ts';
 import { dependentFrames } from './dependent-frames.ts';
-import { RelatedHistory } from './related-history.ts';
+import { RelatedHistory, type RelatedLimits } from './related-history.ts';
 
 interface LogPosition {
   /** Key of the one record that the subscription follows. */
@@ -58,11 +58,15 @@ export class LoggedFrames {
   constructor(
     selection: Selection,
     id: RecordKey | undefined,
-    { store, from }: { readonly store: RelatedReader & LogReader; readonly from: number },
+    {
+      store,
+      from,
+      limits,
+    }: { readonly store: RelatedReader & LogReader; readonly from: number; readonly limits: RelatedLimits | undefined },
   ) {
     this.#selection = selection;
     this.#id = id;
-    this.#history = new RelatedHistory(store, from);
+    this.#history = new RelatedHistory(store, from, limits);
   }
 
   /** `whole`: the subscriber does not have the records yet. Throws TooMuchRelatedError. */

@@ -8,10 +8,12 @@ import { type AffectedRecord, affectedRecords, NO_RECORDS, type RelatedEffects }
 import { DependencyIndex, type DependentGroup, type PathGroups, type RequiringGroups } from './dependency-index.ts';
 import { dependentFrames } from './dependent-frames.ts';
 import { TooMuchRelatedError, WindowLostError } from './keys.ts';
-import { RelatedHistory } from './related-history.ts';
+import { RelatedHistory, type RelatedLimits } from './related-history.ts';
 
 export interface DependentsOptions {
   readonly store: RelatedReader & LogReader;
+  /** Absent for the defaults of config.yaml. */
+  readonly relatedLimits?: RelatedLimits | undefined;
   /** Called when live subscriptions of the group have frames to receive. */
   serve(group: ShapeGroup): void;
   /** Called when a change was too much for a group: its live subscriptions get their state again. */
@@ -107,7 +109,7 @@ export class Dependents {
       known.advance(from);
       return known;
     }
-    this.#history = new RelatedHistory(this.#options.store, from);
+    this.#history = new RelatedHistory(this.#options.store, from, this.#options.relatedLimits);
     return this.#history;
   }
 

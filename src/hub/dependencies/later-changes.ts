@@ -4,8 +4,6 @@ import type { Awaitable, Change, LogReader, RecordKey } from '../../store/store.
 import { type ChangedRecord, ChangeView } from '../change-view.ts';
 import { keysOf, TooMuchRelatedError } from './keys.ts';
 
-/** Changes of one table that are undone; beyond, the subscription gets its state again. */
-const MAX_UNDONE_CHANGES = 5000;
 /** Entries of the log that are read at once. */
 const MAX_PAGE_CHANGES = 500;
 
@@ -33,7 +31,7 @@ export class LaterChanges {
   readonly #tables = new Map<TablePlan, TableChanges>();
 
   /** `maxChanges`: maximum of changes of one table. */
-  constructor(log: LogReader, from: number, maxChanges = MAX_UNDONE_CHANGES) {
+  constructor(log: LogReader, from: number, maxChanges: number) {
     this.#log = log;
     this.#from = from;
     this.#maxChanges = maxChanges;

@@ -5,8 +5,17 @@ import { type ChangedRecord, type ChangeView, parseRecord } from '../change-view
 import { keysOf, TooMuchRelatedError } from './keys.ts';
 import { LaterChanges } from './later-changes.ts';
 
-/** Records that one value of a relation may lead to; beyond, only those are read that meet the condition. */
-const MAX_RELATED_RECORDS = 1000;
+/** Bounds of the work for related records, by their names in `limits`. */
+export interface RelatedLimits {
+  /** Records that one value of a relation may lead to; beyond, only those are read that meet the condition. */
+  readonly related: number;
+  /** Records of a subscription's table that one change of another table may concern. */
+  readonly relatedAffected: number;
+  /** Changes of one table that are undone; beyond, the subscription gets its state again. */
+  readonly relatedChanges: number;
+}
+
+const DEFAULT_LIMITS: RelatedLimits = { related: 1000, relatedAffected: 1000, relatedChanges: 5000 };
 
 /** Thrown by a look at records that have to be read first. */
 class NotLoadedError extends Error {}
@@ -34,6 +43,7 @@ interface RelatedReading {
  * undone. Looks are synchronous; what is not in memory is read in a batch, and `run` looks again.
  */
 export class RelatedHistory {
+  readonly limits: RelatedLimits;
   readonly #store: RelatedReader & LogReader;
   readonly #later: LaterChanges;
   readonly #readings = new Map<FieldPlan, Map<Filter | undefined, RelatedReading>>();
@@ -44,9 +54,10 @@ export class RelatedHistory {
   readonly #values = new WeakMap<Rows, Map<FieldPlan, ReadonlySet<unknown>>>();
   #chars = 0;
 
-  constructor(store: RelatedReader & LogReader, from: number) {
+  constructor(store: RelatedReader & LogReader, from: number, limits: RelatedLimits = DEFAULT_LIMITS) {
+    this.limits = limits;
     this.#store = store;
-    this.#later = new LaterChanges(store, from);
+    this.#later = new LaterChanges(store, from, limits.relatedChanges);
   }
 
   /** About the characters of JSON that are held. */
@@ -222,7 +233,7 @@ export class RelatedHistory {
 
   async #read(reading: RelatedReading, values: readonly RecordKey[]): Promise<void> {
     const { table, field, filter, rows } = reading;
-    const limit = MAX_RELATED_RECORDS + 1;
+    const limit = this.limits.related + 1;
     const found = await this.#store.recordsBy(table, { field, values, filter, limit });
     if (found.length === limit) {
       const [only] = values;

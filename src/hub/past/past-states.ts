@@ -8,7 +8,7 @@ import type { DependentPart } from '../dependencies/dependency.ts';
 import { tablesOf } from '../dependencies/dependent-log.ts';
 import { WindowLostError } from '../dependencies/keys.ts';
 import { LaterChanges } from '../dependencies/later-changes.ts';
-import { RelatedHistory } from '../dependencies/related-history.ts';
+import { RelatedHistory, type RelatedLimits } from '../dependencies/related-history.ts';
 
 /** Condition of the records that a window or totals are made of. */
 export interface RecordCondition {
@@ -22,6 +22,8 @@ export interface RecordCondition {
 export interface PastStore {
   readonly store: RecordReader & RelatedReader & LogReader;
   readonly table: TablePlan;
+  /** Absent for the defaults of config.yaml. */
+  readonly relatedLimits?: RelatedLimits | undefined;
 }
 
 /** Record before and after something; undefined where there was none, or it did not meet the condition. */
@@ -68,11 +70,11 @@ export function statesBetween(
 }
 
 async function relatedStates(
-  { store, table }: PastStore,
+  { store, table, relatedLimits }: PastStore,
   { condition, dependent }: { readonly condition: RecordCondition; readonly dependent: DependentPart },
   { from, to, maxChanges }: LogSpan,
 ): Promise<ReadonlyMap<RecordKey, RecordStates>> {
-  const history = new RelatedHistory(store, from);
+  const history = new RelatedHistory(store, from, relatedLimits);
   const tables = tablesOf(dependent);
   await history.refresh(tables);
   if (tables.some((one) => from < store.resumeFloor(one))) throw new WindowLostError();

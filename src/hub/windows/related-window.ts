@@ -30,7 +30,8 @@ export class RelatedWindow extends SharedState<WindowChange> {
       const { held, window } = await readPastList(this.#from, this.#query, position);
       const records = window.map(({ id, json, seq = position }) => ({ id, json, seq }));
       const own = new RelatedWindowTracker(this.#from, this.#query, { held, position });
-      return { own, position, records, history: new RelatedHistory(this.#from.store, position) };
+      const { store, relatedLimits } = this.#from;
+      return { own, position, records, history: new RelatedHistory(store, position, relatedLimits) };
     } catch (error) {
       if (error instanceof WindowLostError) return undefined;
       throw error;
