@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { registerAdmin } from '../admin/admin.ts';
+import { describeRoomRules } from '../auth/rooms/explain.ts';
 import type { ServerConfig } from '../config/config.ts';
 import { formatHost, isSecure } from '../config/loopback.ts';
 import { ownPath } from '../config/reserved-paths.ts';
@@ -88,6 +89,7 @@ function registerDocuments(server: FastifyInstance, app: OpenApp, config: Server
     capabilities: CAPABILITIES,
     auth: auth !== undefined,
     live: app.config.realtime.enabled,
+    rooms: describeRoomRules(application.roomAccess?.rules.rules),
   };
   const describe = () => describeOperations(app, config);
   const page = { hasOwnPage: app.config.web !== undefined, hasUsers: auth?.config.users === true };

@@ -51,7 +51,11 @@ export async function check({ args, env }: Invocation): Promise<number> {
       const config = { server, app };
       const { appId } = app;
       const lines = [describePlan(plan, config), describeRoutes(routes.get(appId) ?? [], config)];
-      return [...lines.flat(), ...describeFlows(flows.get(appId)), ...describeRooms(roomsOf(app, plan))].join('\n');
+      return [
+        ...lines.flat(),
+        ...describeFlows(flows.get(appId)),
+        ...describeRooms(roomsOf(app, plan), plan.tables),
+      ].join('\n');
     });
     return await end(0, [...plans, ...notices, ...describeSurprises(server)].join('\n\n'));
   } catch (error) {

@@ -36,6 +36,8 @@ export interface ContractSource {
   readonly auth: boolean;
   /** True when protocol v1 is served. */
   readonly live?: boolean;
+  /** Rules of rooms, in Markdown; empty where there are none. */
+  readonly rooms?: string;
   /** Operations that belong to no table. */
   readonly described?: readonly Described[];
 }

@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { bearer } from '../support/auth-app.ts';
+import { runCommand } from '../support/cli.ts';
 import type { ControlFrame } from '../support/frames.ts';
 import { ADMIN, askToJoin, openRoomSocket, put, startRoomRulesServer, userToken } from '../support/room-rules-app.ts';
 import { SseClient } from '../support/sse-client.ts';
@@ -123,3 +124,27 @@ test('an event stream is refused before it begins, and leaves rooms as a socket 
   await server.ask('DELETE', 'Member/m1', ADMIN);
   expect(JSON.parse((await next('left')).data)).toMatchObject({ room: 'board:1', reason: 'rights_changed' });
 });
+
+test('API documents say what each room needs, and tablecast check which rooms callers of all accounts share', async () => {
+  await using server = await startRoomRulesServer();
+  const needs = [
+    '- `board:{id}` (a record of Board): join `ownerId==$auth.sub` or `members.userId==$auth.sub`; send ',
+    '- `user:{sub}`: join `$room.sub==$auth.sub`; send admins; presence `authenticated`',
+    '- `lobby`: join `anyone`; send `speaker`; presence `authenticated`',
+  ];
+  const openapi = (await server.ask('GET', 'openapi.json', ADMIN)).record as unknown as Described;
+  const asyncapi = (await server.ask('GET', 'asyncapi.json', ADMIN)).record as unknown as Described;
+  const places = [openapi.paths?.['/ws']?.get, openapi.paths?.['/events']?.get, asyncapi.channels?._live];
+  for (const place of places) for (const line of needs) expect(place?.description).toContain(line);
+  const { stdout } = await runCommand(['check', server.dir]);
+  const shared = stdout.split('\n').filter((line) => line.includes('callers of all accounts meet here'));
+  expect(shared.map((line) => line.trim())).toEqual(['lobby: callers of all accounts meet here']);
+});
+
+type Documented = Readonly<
+  Record<string, { readonly description?: string; readonly get?: { readonly description: string } }>
+>;
+interface Described {
+  readonly paths?: Documented;
+  readonly channels?: Documented;
+}

@@ -1,13 +1,15 @@
 import { bindRule } from '../../query/index.ts';
+import type { TablePlan } from '../../schema/plan.ts';
 import type { Identity } from '../identity.ts';
 import { type Access, inputOf } from '../policy/access.ts';
 import { ANYONE, ROOM_ACTIONS, type RoomAction, type RoomRule, usesParameter } from './rules.ts';
 
 /** Describes the rules of rooms line by line, for `tablecast check`. */
-export function describeRooms(rules: readonly RoomRule[] | undefined): readonly string[] {
+export function describeRooms(rules: readonly RoomRule[] | undefined, tables: readonly TablePlan[]): readonly string[] {
   if (rules === undefined) return [];
+  const hasAccounts = tables.some(({ access }) => access?.account !== undefined);
   const lines = rules.flatMap((rule) => [
-    `  ${nameOf(rule)}`,
+    `  ${nameOf(rule)}${hasAccounts && isShared(rule) ? ': callers of all accounts meet here' : ''}`,
     ...ROOM_ACTIONS.map((action) => `    ${action.padEnd(9)}${textOf(rule.texts[action]) || 'admins only'}`),
   ]);
   return ['', 'rooms', ...lines];
@@ -34,6 +36,27 @@ function nameOf({ pattern, record }: RoomRule): string {
   return record === undefined
     ? pattern.text
     : `${pattern.text} (${record.table.name} with the key {${record.parameter}})`;
+}
+
+/** Describes the rules of rooms for the API documents; empty where the application has none. */
+export function describeRoomRules(rules: readonly RoomRule[] | undefined): string {
+  if (rules === undefined) return '';
+  const lines = rules.map(({ pattern, texts, record }) => {
+    const actions = ROOM_ACTIONS.map((action) => `${action} ${quoteRules(texts[action])}`);
+    const about = record === undefined ? '' : ` (a record of ${record.table.name})`;
+    return `- \`${pattern.text}\`${about}: ${actions.join('; ')}`;
+  });
+  return `Rooms, and what each action needs; all others are for admins:\n\n${lines.join('\n')}`;
+}
+
+function quoteRules(texts: readonly string[]): string {
+  return texts.length === 0 ? 'admins' : texts.map((text) => `\`${text}\``).join(' or ');
+}
+
+/** True for rooms of which callers of several accounts may be members: neither a record nor the name says whose they are. */
+function isShared({ record, texts, rules }: RoomRule): boolean {
+  if (record !== undefined) return false;
+  return texts.join.includes(ANYONE) || rules.join.some((rule) => !usesParameter(rule));
 }
 
 function textOf(texts: readonly string[]): string {

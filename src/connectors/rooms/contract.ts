@@ -1,3 +1,5 @@
+import { describeRoomRules } from '../../auth/rooms/explain.ts';
+import type { RoomRule } from '../../auth/rooms/rules.ts';
 import {
   type ContractOperation,
   eventStream,
@@ -24,23 +26,32 @@ function addressOf({ path, port, access }: RoomSettings) {
 }
 
 /** Describes the handshake of a WebSocket with rooms, for the API documents. `name` is that of the connector. */
-export function describeRoomSocket(name: string, settings: RoomSettings): ContractOperation {
+export function describeRoomSocket(
+  name: string,
+  settings: RoomSettings,
+  rules: readonly RoomRule[] | undefined,
+): ContractOperation {
   return {
     ...addressOf(settings),
     id: operationName('open', [name]),
     summary: `Opens a WebSocket of the rooms "${name}"`,
-    description: MESSAGES,
+    description: [MESSAGES, describeRoomRules(rules)].join('\n\n').trim(),
     responses: { 101: SWITCHING },
     codes: [...CODES, 'UPGRADE_REQUIRED'],
   };
 }
 
 /** Describes an event stream with rooms, for the API documents. `name` is that of the connector. */
-export function describeRoomStream(name: string, settings: RoomSettings): ContractOperation {
+export function describeRoomStream(
+  name: string,
+  settings: RoomSettings,
+  rules: readonly RoomRule[] | undefined,
+): ContractOperation {
   return {
     ...addressOf(settings),
     id: operationName('stream', [name]),
     summary: `Streams what is sent to the rooms "${name}"`,
+    ...(rules === undefined ? {} : { description: describeRoomRules(rules) }),
     parameters: [query('room', { type: 'string' }, 'A room to join; may be repeated.', 'lobby')],
     responses: { 200: eventStream('Server-Sent Events.') },
     codes: [...CODES, 'BAD_REQUEST'],

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
+import type { RoomRule } from '../../auth/rooms/rules.ts';
 import { StartError } from '../../config/files/diagnostic.ts';
 import { diagnoseFile } from '../../config/files/source.ts';
 import { Rooms } from '../../hub/rooms/rooms.ts';
@@ -131,6 +132,11 @@ export abstract class RoomConnector<S extends RoomSettings, C extends Connection
   protected get authentication(): onRequestHookHandler | undefined {
     const { auth } = this.context;
     return auth && makeAuthentication(auth, { ticket: true, token: auth.config.queryToken });
+  }
+
+  /** Rules of the rooms of the application; undefined where it has none. */
+  protected get rules(): readonly RoomRule[] | undefined {
+    return this.context.application.roomAccess?.rules.rules;
   }
 
   /** Throws AppError for a connection that is refused. */

@@ -35,7 +35,7 @@ class SseConnector extends RoomConnector<RoomSettings, RoomStream> {
   }
 
   describe(): readonly ContractOperation[] {
-    return [describeRoomStream(this.name, this.settings)];
+    return [describeRoomStream(this.name, this.settings, this.rules)];
   }
 
   /** Refuses whatever can be refused before the stream begins, as a plain HTTP error. */

@@ -81,7 +81,7 @@ class WebSocketConnector extends RoomConnector<WebSocketSettings, RoomSocket> {
   }
 
   describe(): readonly ContractOperation[] {
-    return [describeRoomSocket(this.name, this.settings)];
+    return [describeRoomSocket(this.name, this.settings, this.rules)];
   }
 
   /** Refuses whatever can be refused here, as a plain HTTP error and never after a 101. */

@@ -23,13 +23,14 @@ export function makeAsyncApi({
   host,
   capabilities,
   live = false,
+  rooms = '',
 }: ContractSource): Part {
   const tables = exportedTables(plan).filter((table) => table.transports.has('ws') && isOffered(table, 'subscribe'));
   const channels: NamedChannel[] = tables.flatMap((table) => [
     tableChannel(table, capabilities),
     recordChannel(table, limits.id, capabilities),
   ]);
-  if (live) channels.push([LIVE_CHANNEL, liveChannel(capabilities)]);
+  if (live) channels.push([LIVE_CHANNEL, liveChannel(capabilities, rooms)]);
   const all = tables.flatMap((table) => Object.entries(channelMessages(table, capabilities)));
   const { messages, schemas } = nameMessages({
     ...Object.fromEntries(all),

@@ -249,13 +249,14 @@ function toMessage(type: string, { summary, properties, required = [] }: Message
   return { name: type, summary, payload };
 }
 
-/** Describes the connection of protocol v1. */
-export function liveChannel({ liveSubprotocols }: Capabilities): Part {
+/** Describes the connection of protocol v1. `rooms`: the rules of rooms, in Markdown. */
+export function liveChannel({ liveSubprotocols }: Capabilities, rooms: string): Part {
   const protocol = { type: 'string', enum: liveSubprotocols, description: 'Encoding of messages.' };
   const headers = { type: 'object', properties: { 'Sec-WebSocket-Protocol': protocol } };
   return {
     address: '/_/live',
     title: 'Protocol v1: everything live over one connection',
+    ...(rooms === '' ? {} : { description: rooms }),
     messages: Object.fromEntries(
       Object.keys(liveMessages()).map((name) => [name, { $ref: `#/components/messages/${name}` }]),
     ),
