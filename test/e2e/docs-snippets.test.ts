@@ -12,9 +12,9 @@ const PAGES = ['README.md', ...listFiles('docs/tutorials'), ...listFiles('docs/h
 /** Pages with a test of their own: test/commands/get-started.test.ts, test/browser/template-react.test.ts. */
 const ELSEWHERE = new Set(['docs/tutorials/get-started.md', 'docs/tutorials/react.md']);
 
-/** Commands that a page may show without `run`: they install, start what goes on, or need a system of their own. */
+/** Commands that a page may show without `run`: they install, start what goes on, or need a system of their own (those of PostgreSQL: test/store/postgres). */
 const NOT_RUN =
-  /^(?:#|npm (?:create|ci|install|run|start|test)\b|cd |kill |docker |sudo |systemctl |journalctl |[\d*]+ [\d*]+ |(?:\w+=\S+ )+(?:docker|tablecast)|(?:npx )?tablecast (?:start|dev|restore)\b|curl https:|node dist\/cli\.js init|git )/;
+  /^(?:#|npm (?:create|ci|install|run|start|test)\b|cd |kill |docker |sudo |pg_dump |pg_restore |psql |systemctl |journalctl |[\d*]+ [\d*]+ |(?:\w+=\S+ )+(?:docker|tablecast)|(?:npx )?tablecast (?:start|dev|restore)\b|curl https:|node dist\/cli\.js init|git )/;
 
 /** The files that a session begins with, where a page does not write them. */
 const ROOT_FILES = ['schema.graphql', 'config.yaml'];

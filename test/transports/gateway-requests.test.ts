@@ -90,7 +90,7 @@ test('a binary message is not looked at, and a name is a number or a short strin
 test.each(['aggregate', 'group', 'having', 'count', 'delta'])('a subscription has no %s', (name) => {
   const message = { action: 'subscribe', collection: 'posts', [name]: 'x' };
   expect(refusalOf(() => read(message))).toMatchObject({
-    error: `subscribe has no member "${name}"`,
+    error: `subscribe has no property "${name}"`,
     code: 'INVALID_MESSAGE',
   });
 });
