@@ -85,7 +85,9 @@ function rewrite(text, context) {
 
 function rewriteLinks(text, context) {
   return text.replace(/(!?)\[((?:[^[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)/g, (written, image, label, href) => {
-    if (/^[a-z][a-z+.-]*:|^#/i.test(href) || image === '!') return written.replace('docs/images/', 'images/');
+    // Pictures are copied with the folder `docs`, which is the root of the site.
+    if (image === '!') return written.replace('](docs/', '](');
+    if (/^[a-z][a-z+.-]*:|^#/i.test(href)) return written;
     const target = resolveLink(href, context);
     return target === undefined ? label : `[${label}](${target})`;
   });
