@@ -72,6 +72,15 @@ await build({
       name: 'page',
       resolveId: (id) => (id === 'page' ? id : null),
       load: (id) => (id === 'page' ? PAGE : null),
+      // There is nothing to load later: without `import()` the bundle has no wrappers that start its modules one by one.
+      transform: (code) => {
+        const modules = [];
+        const inlined = code.replace(
+          /import\(('\.[^']+')\)/g,
+          (_, path) => `Promise.resolve(later${modules.push(path) - 1})`,
+        );
+        return modules.map((path, i) => `import * as later${i} from ${path};\n`).join('') + inlined;
+      },
     },
   ],
   platform: 'neutral',

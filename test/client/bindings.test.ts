@@ -104,7 +104,7 @@ test.each([
   ['client', 13.1],
   ['client-optimistic', 5],
   // With all that the others load later, and with `optimistic`.
-  ['client-page', 20.1],
+  ['client-page', 20],
   ['client-tanstack-db', 1],
   ['client-react', 1.6],
   ['client-svelte', 0.7],

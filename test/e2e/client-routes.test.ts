@@ -181,7 +181,7 @@ describe('the client as it is served and shipped', () => {
       'no-cache',
     ]);
     // What a page loads: REST, protocol v1 over both carriers, live lists and windows, optimistic writes, rooms, and routes.
-    expect(gzipSync(text).length).toBeLessThanOrEqual(20.1 * 1024);
+    expect(gzipSync(text).length).toBeLessThanOrEqual(20 * 1024);
     expect([...text.matchAll(/\bfrom\s*["'`]|import\(([^)]*)\)/g)].map(([, name]) => name)).toEqual(['`ws`']);
     const etag = headers.get('etag') as string;
     const again = await server.ask('GET', 'client.js', { headers: { 'if-none-match': `"x", ${etag}` } });
