@@ -35,8 +35,7 @@ export default defineConfig({
       ],
       reporter: ['text-summary', 'text'],
       // Users and flows on PostgreSQL, and moving records, are tested through processes of their own, whose lines do not count.
-      // Nor do those of changes to the schema beside running servers: their suites end each statement once, for minutes.
-      thresholds: { lines: 93 },
+      thresholds: { lines: 94 },
     },
   },
 });
