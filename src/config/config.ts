@@ -255,7 +255,7 @@ export interface AppConfig {
   /** Maximum of connections to it for reads. */
   readonly storePool: number;
   readonly cluster: ClusterConfig;
-  /** Whether writes of other programs to the tables in the PostgreSQL database are published, or refused. */
+  /** Handling of writes by other programs to the tables in the PostgreSQL database: published, or refused. */
   readonly externalWrites: 'publish' | 'refuse';
   readonly durability: 'full' | 'normal';
   readonly busyTimeout: number;

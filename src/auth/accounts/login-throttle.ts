@@ -111,7 +111,7 @@ export class SharedThrottle implements LoginThrottle {
       this.#full.set(begun.name, performance.now() + begun.wait);
       throw tooManyAttempts(begun.wait);
     }
-    // What is not withdrawn counts for a minute.
+    // A failure that is not withdrawn counts for a minute.
     return { withdraw: () => this.#store.withdrawAttempt(begun.id).catch(() => {}) };
   }
 

@@ -25,7 +25,7 @@ export interface ServerLog {
   readonly fatal: LogMethod;
 }
 
-/** What a running server serves of an application. */
+/** Application as a running server serves it. */
 export interface RunningApp {
   readonly appId: string;
   /** Names of the exported tables. */

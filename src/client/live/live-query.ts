@@ -49,7 +49,7 @@ export type OpenSubscription<R> = (search: string, options: SubscribeOptions<R>)
 export interface LiveQueryHost<R> {
   /** Milliseconds for which the query stays open without lists. */
   readonly linger: number;
-  /** Whether a window that the server does not follow is cut out of all records that match. */
+  /** True where a window that the server does not follow is cut out of all records that match. */
   readonly fallback?: boolean;
   onEnd(): void;
   /** Shows writes before they are confirmed. */
@@ -337,7 +337,7 @@ function makeWindows(rest: string, { limit, offset, cursor, sort }: Partial<Reco
   return sizes.map((size) => withSearch('', rest, ...range, size === undefined ? '' : `limit=${size}`).slice(1));
 }
 
-/** Whether a query asks for totals: they are no records. */
+/** True for a query that asks for totals: they are no records. */
 export function isTotals(search: string): boolean {
   return /(?:^|&)aggregate=/.test(search);
 }

@@ -112,7 +112,7 @@ interface SessionEvents {
   failed(reason: string): void;
 }
 
-/** One connection, from the greeting of the server to its end. */
+/** Connection from the greeting of the server to its end. */
 class NatsSession {
   readonly #tcp: Socket;
   readonly #url: URL;

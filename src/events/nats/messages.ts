@@ -95,7 +95,7 @@ export class NatsMessages implements ServerMessages {
       onNotice(`NATS is away (${reason}): notifications and messages of rooms go by the database.`);
       return;
     }
-    // What was rung while it was away may be lost.
+    // Rings that came while it was away may be lost.
     this.#shared.heard(Number.MAX_SAFE_INTEGER);
     if (this.#wasAway) onNotice('NATS is back: it carries notifications and messages of rooms again.');
   }

@@ -75,7 +75,7 @@ interface OpenRoom {
   readonly rooms: ConnectionRooms | undefined;
 }
 
-/** One connection of protocol v1 as a client of the connector. */
+/** Connection of protocol v1 as a client of the connector. */
 class ConnectorClient implements RoomClient, ConnectionInfo {
   readonly query = {};
   readonly #caller: RoomCaller;
