@@ -49,7 +49,11 @@ const KINDS: readonly Kind[] = [
   { type: 'Boolean', values: fc.boolean(), wider: { Boolean: same, String: asText } },
   {
     type: 'JSON',
-    values: fc.jsonValue({ maxDepth: 2 }).filter((it) => it !== null) as fc.Arbitrary<string>,
+    // As JSON text has it, which writes -0 as 0.
+    values: fc
+      .jsonValue({ maxDepth: 2 })
+      .filter((it) => it !== null)
+      .map((it) => JSON.parse(JSON.stringify(it))) as fc.Arbitrary<string>,
     wider: { JSON: same },
   },
   {
@@ -202,6 +206,8 @@ function namesOf({ objects }: StoredContents): unknown {
   return (objects as { indexes: readonly unknown[] }).indexes;
 }
 
+const RUNS = Number(process.env.PROPERTY_RUNS ?? 50);
+
 const title = 'a schema with new names keeps every value that its plan keeps, exactly';
 
 async function check(subject: MigratedEngine, numRuns: number): Promise<void> {
@@ -212,7 +218,7 @@ async function check(subject: MigratedEngine, numRuns: number): Promise<void> {
 }
 
 test(`${title}, in the embedded engine`, { timeout: 240_000 }, async () => {
-  await check({ engine: sqliteEngine, contents: async (dir) => fileContents(join(dir, 'data.db')) }, 50);
+  await check({ engine: sqliteEngine, contents: async (dir) => fileContents(join(dir, 'data.db')) }, RUNS);
 });
 
 const schemas = new TestSchemas();
