@@ -82,6 +82,7 @@ describe('server-sent events', { timeout: 120_000 }, () => {
     expect(stream.headers['content-type']).toMatch(/^text\/event-stream\b/);
     expect(stream.headers['cache-control']).toContain('no-cache');
     expect(stream.headers.connection).toBe('keep-alive');
+    expect(stream.headers['keep-alive']).toBe('timeout=0');
     expect(stream.headers['x-accel-buffering']).toBe('no');
     await stream.next('ready');
   });

@@ -211,6 +211,7 @@ const sorted = (state: State): State => {
 };
 
 test('references are whole after any writes, which happen as in a simple model, all or none, and in the log as in the tables', {
+  retry: 0,
   timeout: 300_000,
 }, () => {
   const run = (all: Links, groups: readonly (readonly Op[])[], limit: number) => {

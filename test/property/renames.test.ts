@@ -217,7 +217,7 @@ async function check(subject: MigratedEngine, numRuns: number): Promise<void> {
   );
 }
 
-test(`${title}, in the embedded engine`, { timeout: 240_000 }, async () => {
+test(`${title}, in the embedded engine`, { retry: 0, timeout: 240_000 }, async () => {
   await check({ engine: sqliteEngine, contents: async (dir) => fileContents(join(dir, 'data.db')) }, RUNS);
 });
 
@@ -226,7 +226,7 @@ afterAll(() => schemas.drop());
 
 test.skipIf(unreachable !== undefined)(
   `${title}, in the PostgreSQL engine${reason}`,
-  { timeout: 480_000 },
+  { retry: 0, timeout: 480_000 },
   async () => {
     const contents = (dir: string) => schemaContents(schemas.of(dir));
     await check({ engine: schemas.engine(), isShared: true, contents }, 15);

@@ -11,6 +11,12 @@ const HEADERS = {
   'x-accel-buffering': 'no',
 };
 
+/**
+ * The connection ends with the stream. A client that kept it for another request would lose that request when both
+ * cross, so the time that it may keep it is zero (`Keep-Alive` of RFC 2068 §19.7.1.1; Node's clients follow it).
+ */
+const CHUNKED = 'Transfer-Encoding: chunked\r\nConnection: keep-alive\r\nKeep-Alive: timeout=0';
+
 /** Answers HEAD as GET is answered, without the stream. */
 export function answerHead(reply: FastifyReply): void {
   reply.headers(HEADERS).send();
@@ -47,8 +53,7 @@ export function startResponse(request: FastifyRequest, reply: FastifyReply): Dup
     (output as Http2ServerResponse['stream']).respond({ ...headers, ':status': 200 });
     return output;
   }
-  const framing =
-    raw.httpVersion === '1.1' ? 'Transfer-Encoding: chunked\r\nConnection: keep-alive' : 'Connection: close';
+  const framing = raw.httpVersion === '1.1' ? CHUNKED : 'Connection: close';
   const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   raw.socket.setKeepAlive(true, 30_000);
   output.write(`HTTP/1.1 200 OK\r\n${fields.join('')}${framing}\r\n\r\n`);
